@@ -1,0 +1,18 @@
+package io.stillhouse.spec;
+
+/** What the head on top of an encoder predicts. */
+public enum Task {
+  /** No head: the encoder alone ({@code BertModel}). */
+  NONE,
+  /** One distribution over the vocabulary per token ({@code BertForMaskedLM}). */
+  MASKED_LM,
+  /** One distribution over classes per sequence ({@code BertForSequenceClassification}). */
+  CLASSIFICATION,
+  /** One number per sequence ({@code BertForSequenceClassification} with one label). */
+  REGRESSION;
+
+  /** Returns whether the head reads the pooled first token. */
+  public boolean pooled() {
+    return this == CLASSIFICATION || this == REGRESSION;
+  }
+}
