@@ -6,7 +6,8 @@ import java.util.List;
  * The head of an encoder.
  *
  * @param task what it predicts
- * @param labels the names of the classes in order of their ids; empty unless {@code task} is {@link Task#CLASSIFICATION}
+ * @param labels the names of the classes in order of their ids; empty unless {@code task} is {@link
+ *     Task#CLASSIFICATION}
  */
 public record Head(Task task, List<String> labels) {
   public static final Head NONE = new Head(Task.NONE, List.of());
@@ -16,11 +17,15 @@ public record Head(Task task, List<String> labels) {
   public Head {
     labels = List.copyOf(labels);
     if ((task == Task.CLASSIFICATION) != (labels.size() >= 2)) {
-      throw new IllegalArgumentException("classification has two or more labels, other tasks have none");
+      throw new IllegalArgumentException(
+          "classification has two or more labels, other tasks have none");
     }
   }
 
-  /** Returns the width of the task logits: the number of classes, 1 for regression, 0 where there are none. */
+  /**
+   * Returns the width of the task logits: the number of classes, 1 for regression, 0 where there
+   * are none.
+   */
   public int outputs() {
     return task == Task.REGRESSION ? 1 : labels.size();
   }

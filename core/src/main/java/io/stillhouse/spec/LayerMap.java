@@ -6,18 +6,22 @@ import java.util.Arrays;
 import java.util.List;
 import java.util.stream.IntStream;
 
-/** Which teacher hidden state each student hidden state 0..M learns from; 0 is the embedding output. */
+/**
+ * Which teacher hidden state each student hidden state 0..M learns from; 0 is the embedding output.
+ */
 public sealed interface LayerMap {
 
   /**
-   * Returns M + 1 teacher hidden states, one for each student hidden state 0..M. Entry m &ge; 1 also names the teacher block
-   * whose attention scores student block m learns from.
+   * Returns M + 1 teacher hidden states, one for each student hidden state 0..M. Entry m &ge; 1
+   * also names the teacher block whose attention scores student block m learns from.
    *
    * @throws io.stillhouse.error.StillhouseException if the depths do not fit the map
    */
   List<Integer> teacherLayers(int studentLayers, int teacherLayers);
 
-  /** Reads {@code uniform}, {@code top}, {@code bottom}, or a list such as {@code [0, 3, 6, 9, 12]}. */
+  /**
+   * Reads {@code uniform}, {@code top}, {@code bottom}, or a list such as {@code [0, 3, 6, 9, 12]}.
+   */
   static LayerMap parse(String text) {
     return switch (text.strip()) {
       case "uniform" -> new Uniform();
@@ -40,7 +44,8 @@ public sealed interface LayerMap {
         throw Errors.invalid(
             "uniform layer map needs teacher layers (%d) to be a multiple of student layers (%d)"
                 .formatted(teacherLayers, studentLayers),
-            "name pairs instead, such as student.layer-map=" + suggestion(studentLayers, teacherLayers));
+            "name pairs instead, such as student.layer-map="
+                + suggestion(studentLayers, teacherLayers));
       }
       int step = teacherLayers / studentLayers;
       return IntStream.rangeClosed(0, studentLayers).mapToObj(m -> m * step).toList();
@@ -53,7 +58,10 @@ public sealed interface LayerMap {
     }
   }
 
-  /** TinyBERT's g(m) = m + N - M: the teacher's last blocks; the embedding output still learns from the teacher's. */
+  /**
+   * TinyBERT's g(m) = m + N - M: the teacher's last blocks; the embedding output still learns from
+   * the teacher's.
+   */
   record Top() implements LayerMap {
     @Override
     public List<Integer> teacherLayers(int studentLayers, int teacherLayers) {

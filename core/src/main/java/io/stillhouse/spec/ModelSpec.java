@@ -16,12 +16,18 @@ public record ModelSpec(Embeddings embeddings, Blocks blocks, Numerics numerics,
   /** The sizes of the embedding tables, in rows, and the id of the padding token. */
   public record Embeddings(int vocabSize, int maxPositions, int typeVocabSize, int padTokenId) {}
 
-  /** The stack of blocks: {@code hiddenSize} and {@code intermediateSize} are widths of one token's vector. */
+  /**
+   * The stack of blocks: {@code hiddenSize} and {@code intermediateSize} are widths of one token's
+   * vector.
+   */
   public record Blocks(int layers, int hiddenSize, int heads, int intermediateSize) {}
 
   /** LayerNorm's epsilon, and the dropout probabilities that apply in training only. */
   public record Numerics(
-      double layerNormEps, double hiddenDropout, double attentionDropout, double classifierDropout) {}
+      double layerNormEps,
+      double hiddenDropout,
+      double attentionDropout,
+      double classifierDropout) {}
 
   /** Returns the same encoder under another head. */
   public ModelSpec withHead(Head newHead) {
@@ -46,16 +52,19 @@ public record ModelSpec(Embeddings embeddings, Blocks blocks, Numerics numerics,
   }
 
   /**
-   * Returns every parameter with its shape, under Hugging Face's name, in the order of a forward pass. Kernels are [out, in]. The
-   * masked-LM decoder is tied to the word embeddings, so only its bias is listed.
+   * Returns every parameter with its shape, under Hugging Face's name, in the order of a forward
+   * pass. Kernels are [out, in]. The masked-LM decoder is tied to the word embeddings, so only its
+   * bias is listed.
    */
   public Map<String, long[]> parameters() {
     Map<String, long[]> shapes = new LinkedHashMap<>();
     long width = blocks.hiddenSize();
     long inner = blocks.intermediateSize();
-    shapes.put("bert.embeddings.word_embeddings.weight", new long[] {embeddings.vocabSize(), width});
     shapes.put(
-        "bert.embeddings.position_embeddings.weight", new long[] {embeddings.maxPositions(), width});
+        "bert.embeddings.word_embeddings.weight", new long[] {embeddings.vocabSize(), width});
+    shapes.put(
+        "bert.embeddings.position_embeddings.weight",
+        new long[] {embeddings.maxPositions(), width});
     shapes.put(
         "bert.embeddings.token_type_embeddings.weight",
         new long[] {embeddings.typeVocabSize(), width});
@@ -99,7 +108,9 @@ public record ModelSpec(Embeddings embeddings, Blocks blocks, Numerics numerics,
     return total;
   }
 
-  /** Returns what the names of a block's parameters begin with; blocks count from 1, names from 0. */
+  /**
+   * Returns what the names of a block's parameters begin with; blocks count from 1, names from 0.
+   */
   public static String blockPrefix(int block) {
     return "bert.encoder.layer." + (block - 1) + ".";
   }
