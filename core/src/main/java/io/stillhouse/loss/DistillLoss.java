@@ -1,0 +1,207 @@
+package io.stillhouse.loss;
+
+import ai.djl.ndarray.NDArray;
+import ai.djl.ndarray.types.SparseFormat;
+import io.stillhouse.model.Encoder;
+import io.stillhouse.model.EncoderOutput;
+import io.stillhouse.spec.DistillSpec;
+import io.stillhouse.spec.Task;
+import java.util.EnumMap;
+import java.util.List;
+import java.util.Map;
+import org.jspecify.annotations.Nullable;
+
+/** Weighs and adds the terms of a recipe; the only place that does. */
+public final class DistillLoss {
+  private final DistillSpec spec;
+  private final Encoder student;
+  private final @Nullable Encoder teacherHead;
+  private final Map<String, NDArray> projections;
+
+  /**
+   * @param spec weights and layers
+   * @param student the encoder being trained
+   * @param teacherHead the teacher's masked-LM head, which turns cached last hidden states into
+   *     soft labels; null where no term needs it
+   * @param projections by {@link #projection(int)}, (teacher width, student width), where the
+   *     widths differ
+   */
+  public DistillLoss(
+      DistillSpec spec,
+      Encoder student,
+      @Nullable Encoder teacherHead,
+      Map<String, NDArray> projections) {
+    this.spec = spec;
+    this.student = student;
+    this.teacherHead = teacherHead;
+    this.projections = Map.copyOf(projections);
+  }
+
+  /** Returns the name of the projection of student hidden state {@code layer}. */
+  public static String projection(int layer) {
+    return "projection.%02d.weight".formatted(layer);
+  }
+
+  /**
+   * The loss of one micro-batch.
+   *
+   * @param total its share of the full batch's weighted loss; a scalar to go backward from, or null
+   *     if no term has a token here
+   * @param terms its share of each term, unweighted: sums over the micro-batches of a step are the
+   *     step's means
+   */
+  public record Value(@Nullable NDArray total, Map<Term, Double> terms) {}
+
+  /**
+   * Computes every term of non-zero weight.
+   *
+   * @param output the student's output on {@code targets.batch()}
+   * @param whole counts of the full optimiser step
+   */
+  public Value of(EncoderOutput output, TargetBatch targets, Counts whole) {
+    boolean maskedLm = student.spec().head().task() == Task.MASKED_LM;
+    Counts part = targets.counts();
+    Map<Term, NDArray> means = new EnumMap<>(Term.class);
+    if (maskedLm) {
+      maskedLmTerms(output, targets, part, means);
+    } else {
+      taskTerms(output, targets, means);
+    }
+    layerTerms(output, targets, part, means);
+
+    NDArray total = null;
+    Map<Term, Double> terms = new EnumMap<>(Term.class);
+    for (Map.Entry<Term, NDArray> entry : means.entrySet()) {
+      Term term = entry.getKey();
+      NDArray mean = entry.getValue();
+      double share = part.share(term, whole, maskedLm, spec.softLabel().positions());
+      terms.put(term, share * mean.toType(ai.djl.ndarray.types.DataType.FLOAT64, true).getDouble());
+      NDArray weighted = mean.mul((float) (weight(term) * share));
+      total = total == null ? weighted : total.add(weighted);
+    }
+    return new Value(total, terms);
+  }
+
+  /** Returns the weight of a term. */
+  public double weight(Term term) {
+    return switch (term) {
+      case SOFT_LABEL -> spec.softLabel().weight();
+      case HARD_LABEL -> spec.hardLabel();
+      case HIDDEN_COSINE -> spec.hidden().cosine();
+      case HIDDEN_MSE -> spec.hidden().mse();
+      case EMBEDDING_MSE -> spec.hidden().embeddingMse();
+      case ATTENTION_MSE -> spec.attentionMse();
+    };
+  }
+
+  private void maskedLmTerms(
+      EncoderOutput output, TargetBatch targets, Counts part, Map<Term, NDArray> means) {
+    boolean softOnAll =
+        weight(Term.SOFT_LABEL) != 0 && spec.softLabel().positions() == DistillSpec.Positions.ALL;
+    if (softOnAll) {
+      NDArray positionsN = targets.realPositionsN();
+      NDArray logitsNV = student.maskedLmLogits(rows(output.last(), positionsN));
+      means.put(Term.SOFT_LABEL, softLabel(logitsNV, teacherLogits(targets, positionsN)));
+    }
+    boolean softOnMasked = weight(Term.SOFT_LABEL) != 0 && !softOnAll;
+    if (part.masked() == 0 || !(softOnMasked || weight(Term.HARD_LABEL) != 0)) {
+      return;
+    }
+    NDArray positionsN = targets.maskedPositionsN();
+    NDArray logitsNV = student.maskedLmLogits(rows(output.last(), positionsN));
+    if (softOnMasked) {
+      means.put(Term.SOFT_LABEL, softLabel(logitsNV, teacherLogits(targets, positionsN)));
+    }
+    if (weight(Term.HARD_LABEL) != 0) {
+      means.put(Term.HARD_LABEL, HardLabelLoss.crossEntropy(logitsNV, targets.maskedLabelsN()));
+    }
+  }
+
+  private void taskTerms(EncoderOutput output, TargetBatch targets, Map<Term, NDArray> means) {
+    if (weight(Term.SOFT_LABEL) == 0 && weight(Term.HARD_LABEL) == 0) {
+      return;
+    }
+    NDArray logitsBC = output.logits();
+    if (logitsBC == null) {
+      throw new IllegalStateException("a loss on logits needs a student with a head");
+    }
+    if (weight(Term.SOFT_LABEL) != 0) {
+      means.put(Term.SOFT_LABEL, softLabel(logitsBC, targets.logitsBC()));
+    }
+    if (weight(Term.HARD_LABEL) != 0) {
+      means.put(
+          Term.HARD_LABEL,
+          student.spec().head().task() == Task.REGRESSION
+              ? HardLabelLoss.squaredError(logitsBC, targets.scoresB())
+              : HardLabelLoss.crossEntropy(logitsBC, targets.classesB()));
+    }
+  }
+
+  private void layerTerms(
+      EncoderOutput output, TargetBatch targets, Counts part, Map<Term, NDArray> means) {
+    NDArray maskBL1 = targets.batch().maskBL1();
+    for (int layer : spec.studentHidden()) {
+      NDArray studentBLD = projected(output.hidden(layer), layer);
+      NDArray teacherBLD = targets.hiddenBLD(spec.layerMap().get(layer));
+      if (spec.readsCosine(layer)) {
+        add(
+            means,
+            Term.HIDDEN_COSINE,
+            HiddenLoss.cosine(studentBLD, teacherBLD, maskBL1, part.tokens()));
+      }
+      Term mse = layer == 0 ? Term.EMBEDDING_MSE : Term.HIDDEN_MSE;
+      if (weight(mse) != 0) {
+        add(means, mse, HiddenLoss.mse(studentBLD, teacherBLD, maskBL1, part.tokens()));
+      }
+    }
+    for (int block : spec.studentBlocks()) {
+      NDArray teacherBHLL = targets.attentionBHLL(spec.layerMap().get(block));
+      add(
+          means,
+          Term.ATTENTION_MSE,
+          AttentionLoss.mse(output.scores(block), teacherBHLL, maskBL1, part.pairs()));
+    }
+  }
+
+  private NDArray softLabel(NDArray studentNC, NDArray teacherNC) {
+    return switch (spec.softLabel().kind()) {
+      case KL -> SoftLabelLoss.kl(studentNC, teacherNC, spec.softLabel().temperature());
+      case MSE -> SoftLabelLoss.mse(studentNC, teacherNC);
+    };
+  }
+
+  private NDArray teacherLogits(TargetBatch targets, NDArray positionsN) {
+    if (teacherHead == null) {
+      throw new IllegalStateException("masked-LM soft labels need the teacher's head");
+    }
+    NDArray lastBLD = targets.hiddenBLD(teacherHead.spec().layers());
+    return teacherHead.maskedLmLogits(rows(lastBLD, positionsN));
+  }
+
+  private NDArray projected(NDArray stateBLD, int layer) {
+    NDArray weight = projections.get(projection(layer));
+    return weight == null ? stateBLD : stateBLD.matMul(weight.transpose());
+  }
+
+  /**
+   * Picks tokens of (B, L, D) as (N, D); as an embedding, since its gradient is summed in a fixed
+   * order.
+   */
+  private static NDArray rows(NDArray stateBLD, NDArray positionsN) {
+    long width = stateBLD.getShape().get(2);
+    NDArray tokens = stateBLD.reshape(-1, width);
+    return positionsN
+        .getNDArrayInternal()
+        .embedding(positionsN, tokens, SparseFormat.DENSE)
+        .singletonOrThrow();
+  }
+
+  private static void add(Map<Term, NDArray> means, Term term, NDArray value) {
+    means.merge(term, value, NDArray::add);
+  }
+
+  /** Returns the terms of non-zero weight. */
+  public List<Term> terms() {
+    return java.util.Arrays.stream(Term.values()).filter(term -> weight(term) != 0).toList();
+  }
+}

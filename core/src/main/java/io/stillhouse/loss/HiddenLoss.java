@@ -1,0 +1,52 @@
+package io.stillhouse.loss;
+
+import ai.djl.ndarray.NDArray;
+
+/** Losses between hidden states of the same width; the embedding output is hidden state 0. */
+public final class HiddenLoss {
+  /** PyTorch's CosineEmbeddingLoss adds this to each squared norm. */
+  private static final float NORM_FLOOR = 1e-12f;
+
+  private HiddenLoss() {}
+
+  /**
+   * Returns the mean squared error over real tokens and width (TinyBERT's L_hidn and L_embd,
+   * arXiv:1909.10351, section 3.1).
+   *
+   * <p>TinyBERT's released code averages over padding too; we do not.
+   *
+   * @param studentBLD student states, float32, projected to the teacher's width
+   * @param teacherBLD teacher states; finite at padding, whose values do not matter
+   * @param maskBL1 1 at real tokens, 0 at padding
+   * @param tokens the number of real tokens
+   * @return a scalar
+   * @throws IllegalArgumentException if the shapes differ
+   */
+  public static NDArray mse(NDArray studentBLD, NDArray teacherBLD, NDArray maskBL1, long tokens) {
+    Shapes.requireSame(studentBLD, teacherBLD);
+    long width = studentBLD.getShape().get(2);
+    return studentBLD.sub(teacherBLD).mul(maskBL1).square().sum().div((float) (tokens * width));
+  }
+
+  /**
+   * Returns {@code 1 - cos(student, teacher)}, averaged over real tokens (DistilBERT's L_cos,
+   * arXiv:1910.01108, section 3).
+   *
+   * @param studentBLD student states, float32
+   * @param teacherBLD teacher states, same shape
+   * @param maskBL1 1 at real tokens, 0 at padding
+   * @param tokens the number of real tokens
+   * @return a scalar in 0..2
+   * @throws IllegalArgumentException if the shapes differ
+   */
+  public static NDArray cosine(
+      NDArray studentBLD, NDArray teacherBLD, NDArray maskBL1, long tokens) {
+    Shapes.requireSame(studentBLD, teacherBLD);
+    int[] last = {-1};
+    NDArray dot = studentBLD.mul(teacherBLD).sum(last, true);
+    NDArray studentNorm = studentBLD.square().sum(last, true).add(NORM_FLOOR);
+    NDArray teacherNorm = teacherBLD.square().sum(last, true).add(NORM_FLOOR);
+    NDArray cosineBL1 = dot.div(studentNorm.mul(teacherNorm).sqrt());
+    return cosineBL1.mul(maskBL1).sum().div((float) tokens).neg().add(1f);
+  }
+}

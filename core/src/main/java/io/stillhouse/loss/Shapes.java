@@ -1,0 +1,16 @@
+package io.stillhouse.loss;
+
+import ai.djl.ndarray.NDArray;
+
+/** The one check that every term makes. */
+final class Shapes {
+  private Shapes() {}
+
+  static void requireSame(NDArray student, NDArray teacher) {
+    if (!student.getShape().equals(teacher.getShape())) {
+      throw new IllegalArgumentException(
+          "student %s and teacher %s differ in shape"
+              .formatted(student.getShape(), teacher.getShape()));
+    }
+  }
+}

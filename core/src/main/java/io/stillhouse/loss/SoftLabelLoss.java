@@ -1,0 +1,48 @@
+package io.stillhouse.loss;
+
+import ai.djl.ndarray.NDArray;
+
+/** Losses between a student's logits and its teacher's soft labels. */
+public final class SoftLabelLoss {
+  private SoftLabelLoss() {}
+
+  /**
+   * Returns {@code T^2 * KL(softmax(teacher / T) || softmax(student / T))}, averaged over the rows.
+   *
+   * <p>{@code T^2} keeps the gradient's size independent of T (Hinton et al. 2015,
+   * arXiv:1503.02531, section 2); applied here only. DistilBERT's Lce is this over tokens
+   * (arXiv:1910.01108, section 3); TinyBERT's cross-entropy at T = 1 differs from it by the
+   * teacher's entropy, a constant.
+   *
+   * @param studentNC student logits, (N, C), float32; N rows or tokens, no padding among them
+   * @param teacherNC teacher logits, same shape; no gradient flows into them
+   * @param temperature {@code T > 0}, no unit
+   * @return a scalar in nats, attached to {@code studentNC}'s manager
+   * @throws IllegalArgumentException if the shapes differ or {@code temperature} is not positive
+   */
+  public static NDArray kl(NDArray studentNC, NDArray teacherNC, double temperature) {
+    Shapes.requireSame(studentNC, teacherNC);
+    if (!(temperature > 0)) {
+      throw new IllegalArgumentException("temperature must be > 0, but is " + temperature);
+    }
+    float t = (float) temperature;
+    NDArray logStudent = studentNC.div(t).logSoftmax(-1);
+    NDArray logTeacher = teacherNC.div(t).logSoftmax(-1);
+    NDArray divergence = logTeacher.exp().mul(logTeacher.sub(logStudent)).sum();
+    return divergence.mul(t * t / studentNC.getShape().get(0));
+  }
+
+  /**
+   * Returns the mean squared difference of the logits (Ba and Caruana 2014; BERT to BiLSTM,
+   * arXiv:1903.12136, section 3.2).
+   *
+   * @param studentNC student logits, (N, C), float32
+   * @param teacherNC teacher logits, same shape
+   * @return a scalar, the mean over N x C
+   * @throws IllegalArgumentException if the shapes differ
+   */
+  public static NDArray mse(NDArray studentNC, NDArray teacherNC) {
+    Shapes.requireSame(studentNC, teacherNC);
+    return studentNC.sub(teacherNC).square().mean();
+  }
+}

@@ -1,0 +1,58 @@
+package io.stillhouse.model;
+
+import ai.djl.ndarray.NDArray;
+import ai.djl.pytorch.engine.PtNDArray;
+import ai.djl.pytorch.engine.PtNDManager;
+import ai.djl.pytorch.jni.JniUtils;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * Gradients per thread. DJL's own collector allows one per JVM; libtorch's grad mode and backward
+ * pass are per thread, so several tasks can train in one executor. Grad mode starts <em>on</em> in
+ * most threads: a thread that only infers turns it off.
+ */
+public final class Autograd {
+  private Autograd() {}
+
+  /** Switches the recording of gradients on this thread. */
+  public static void record(Mode mode) {
+    JniUtils.setGradMode(mode == Mode.ON);
+  }
+
+  /** Whether operations are recorded for a backward pass. */
+  public enum Mode {
+    ON,
+    OFF
+  }
+
+  /** Adds the gradients of a scalar to every leaf it depends on, and frees the graph. */
+  public static void backward(NDArray scalar) {
+    try (NDArray one = scalar.getManager().ones(scalar.getShape())) {
+      JniUtils.backward((PtNDArray) scalar, (PtNDArray) one, false, false);
+    }
+  }
+
+  /**
+   * Returns a handle on a leaf's gradient, which the caller closes, or null before any backward
+   * pass.
+   */
+  public static @Nullable NDArray gradient(NDArray leaf) {
+    PtNDArray gradient = JniUtils.getGradient((PtNDArray) leaf);
+    return gradient;
+  }
+
+  /** Seeds libtorch's generator, which is one per process. */
+  public static void seed(long seed) {
+    JniUtils.setSeed(seed);
+  }
+
+  /** Sets the threads that this thread's operations use. */
+  public static void threads(int threads) {
+    JniUtils.setNumThreads(threads);
+  }
+
+  /** Returns the engine's own view of an array's manager. */
+  public static PtNDManager manager(NDArray array) {
+    return (PtNDManager) array.getManager();
+  }
+}

@@ -1,0 +1,70 @@
+package io.stillhouse.model;
+
+import ai.djl.ndarray.NDArray;
+import ai.djl.ndarray.NDManager;
+import ai.djl.ndarray.types.Shape;
+import java.util.List;
+
+/**
+ * Rows padded to the longest among them.
+ *
+ * @param idsBL token ids, int64; 0 at padding
+ * @param typesBL segment ids, int64
+ * @param maskBL1 1 at real tokens and 0 at padding, float32
+ * @param lengths true lengths
+ */
+@SuppressWarnings("ArrayRecordComponent") // never compared
+public record Batch(NDArray idsBL, NDArray typesBL, NDArray maskBL1, int[] lengths) {
+
+  /** Pads rows of token ids and segment ids; the tensors belong to {@code manager}. */
+  public static Batch of(NDManager manager, List<int[]> ids, List<int[]> types) {
+    int rows = ids.size();
+    int longest = ids.stream().mapToInt(row -> row.length).max().orElse(0);
+    long[] flatIds = new long[rows * longest];
+    long[] flatTypes = new long[rows * longest];
+    float[] mask = new float[rows * longest];
+    int[] lengths = new int[rows];
+    for (int row = 0; row < rows; row++) {
+      int[] rowIds = ids.get(row);
+      int[] rowTypes = types.get(row);
+      lengths[row] = rowIds.length;
+      for (int t = 0; t < rowIds.length; t++) {
+        flatIds[row * longest + t] = rowIds[t];
+        flatTypes[row * longest + t] = rowTypes[t];
+        mask[row * longest + t] = 1f;
+      }
+    }
+    return new Batch(
+        manager.create(flatIds, new Shape(rows, longest)),
+        manager.create(flatTypes, new Shape(rows, longest)),
+        manager.create(mask, new Shape(rows, longest, 1)),
+        lengths);
+  }
+
+  public int rows() {
+    return lengths.length;
+  }
+
+  /** Returns the padded length. */
+  public int longest() {
+    return (int) idsBL.getShape().get(1);
+  }
+
+  /** Returns the number of real tokens. */
+  public long tokens() {
+    long total = 0;
+    for (int length : lengths) {
+      total += length;
+    }
+    return total;
+  }
+
+  /** Returns the number of pairs of real tokens, over all rows. */
+  public long pairs() {
+    long total = 0;
+    for (int length : lengths) {
+      total += (long) length * length;
+    }
+    return total;
+  }
+}

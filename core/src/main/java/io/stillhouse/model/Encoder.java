@@ -1,0 +1,224 @@
+package io.stillhouse.model;
+
+import ai.djl.ndarray.NDArray;
+import ai.djl.ndarray.NDManager;
+import ai.djl.ndarray.types.Shape;
+import ai.djl.ndarray.types.SparseFormat;
+import ai.djl.nn.Activation;
+import io.stillhouse.spec.ModelSpec;
+import io.stillhouse.spec.Task;
+import java.util.HashMap;
+import java.util.Map;
+
+/**
+ * BERT's forward pass, exactly as Hugging Face computes it: erf GELU, LayerNorm after each
+ * residual, an additive mask, learned positions, a tanh pooler on the first token.
+ *
+ * <p>The weights belong to the caller. Whether gradients are recorded is the thread's {@link
+ * Autograd} mode, not this class's.
+ */
+public final class Encoder {
+  /** What Hugging Face adds to the scores of padding: the smallest float32. */
+  private static final float MASKED = -Float.MAX_VALUE;
+
+  private final ModelSpec spec;
+  private final Map<String, NDArray> weights;
+
+  /**
+   * @param spec the shape
+   * @param weights every tensor of {@link ModelSpec#parameters()}, float32; more are ignored
+   */
+  public Encoder(ModelSpec spec, Map<String, NDArray> weights) {
+    this.spec = spec;
+    this.weights = Map.copyOf(weights);
+  }
+
+  public ModelSpec spec() {
+    return spec;
+  }
+
+  /** Whether dropout applies: in training only. */
+  public enum Phase {
+    TRAINING,
+    INFERENCE
+  }
+
+  /** Computes a batch; results belong to the batch's manager. */
+  public EncoderOutput forward(Batch batch, Capture capture, Phase phase) {
+    NDManager manager = batch.idsBL().getManager();
+    Map<Integer, NDArray> hidden = new HashMap<>();
+    Map<Integer, NDArray> scores = new HashMap<>();
+    NDArray biasB11L = paddingBias(batch);
+    NDArray stateBLD = embed(batch, phase);
+    for (int layer = 0; ; layer++) {
+      if (capture.hidden().contains(layer)) {
+        hidden.put(layer, stateBLD);
+      }
+      if (layer == spec.layers()) {
+        break;
+      }
+      NDArray next = block(layer + 1, stateBLD, biasB11L, capture, scores, manager, phase);
+      if (!capture.hidden().contains(layer)) {
+        stateBLD.close();
+      }
+      stateBLD = next;
+    }
+    NDArray logits = spec.head().task().pooled() ? taskLogits(stateBLD, phase) : null;
+    return new EncoderOutput(stateBLD, hidden, scores, logits);
+  }
+
+  /**
+   * Returns masked-LM logits of chosen tokens.
+   *
+   * @param stateND last hidden states of N tokens
+   * @return (N, V), attached to {@code stateND}'s manager
+   */
+  public NDArray maskedLmLogits(NDArray stateND) {
+    if (spec.head().task() != Task.MASKED_LM) {
+      throw new IllegalStateException("this encoder has no masked-LM head");
+    }
+    try (NDManager scope = stateND.getManager().newSubManager()) {
+      stateND.tempAttach(scope);
+      NDArray innerND = linear(stateND, "cls.predictions.transform.dense");
+      NDArray transformedND = norm(Activation.gelu(innerND), "cls.predictions.transform.LayerNorm");
+      NDArray logitsNV =
+          ai.djl.nn.core.Linear.linear(
+                  transformedND,
+                  weight("bert.embeddings.word_embeddings.weight"),
+                  weight("cls.predictions.bias"))
+              .singletonOrThrow();
+      logitsNV.attach(scope.getParentManager());
+      return logitsNV;
+    }
+  }
+
+  /** Returns the embedding output, (B, L, D): word, position and segment embeddings, normalised. */
+  private NDArray embed(Batch batch, Phase phase) {
+    NDManager manager = batch.idsBL().getManager();
+    try (NDManager scope = manager.newSubManager()) {
+      batch.idsBL().tempAttach(scope);
+      batch.typesBL().tempAttach(scope);
+      NDArray words = lookup(batch.idsBL(), "bert.embeddings.word_embeddings.weight");
+      NDArray segments = lookup(batch.typesBL(), "bert.embeddings.token_type_embeddings.weight");
+      NDArray positionsL =
+          scope.arange(batch.longest()).toType(ai.djl.ndarray.types.DataType.INT64, false);
+      NDArray positions = lookup(positionsL, "bert.embeddings.position_embeddings.weight");
+      NDArray sum = words.add(segments).add(positions);
+      NDArray result =
+          dropout(norm(sum, "bert.embeddings.LayerNorm"), spec.numerics().hiddenDropout(), phase);
+      result.attach(manager);
+      return result;
+    }
+  }
+
+  /** Returns the output of one block, (B, L, D). */
+  private NDArray block(
+      int block,
+      NDArray inputBLD,
+      NDArray biasB11L,
+      Capture capture,
+      Map<Integer, NDArray> kept,
+      NDManager manager,
+      Phase phase) {
+    String prefix = ModelSpec.blockPrefix(block);
+    double hiddenDropout = spec.numerics().hiddenDropout();
+    try (NDManager scope = manager.newSubManager()) {
+      inputBLD.tempAttach(scope);
+      NDArray scoresBHLL = scores(inputBLD, prefix);
+      NDArray probabilities =
+          dropout(scoresBHLL.add(biasB11L).softmax(-1), spec.numerics().attentionDropout(), phase);
+      NDArray valuesBHLK = heads(linear(inputBLD, prefix + "attention.self.value"));
+      NDArray contextBLD =
+          probabilities.matMul(valuesBHLK).transpose(0, 2, 1, 3).reshape(inputBLD.getShape());
+      NDArray attended =
+          dropout(linear(contextBLD, prefix + "attention.output.dense"), hiddenDropout, phase);
+      NDArray middleBLD = norm(attended.add(inputBLD), prefix + "attention.output.LayerNorm");
+      NDArray inner = Activation.gelu(linear(middleBLD, prefix + "intermediate.dense"));
+      NDArray outer = dropout(linear(inner, prefix + "output.dense"), hiddenDropout, phase);
+      NDArray outputBLD = norm(outer.add(middleBLD), prefix + "output.LayerNorm");
+      if (capture.scores().contains(block)) {
+        scoresBHLL.attach(manager);
+        kept.put(block, scoresBHLL);
+      }
+      outputBLD.attach(manager);
+      return outputBLD;
+    }
+  }
+
+  private NDArray scores(NDArray inputBLD, String prefix) {
+    NDArray queryBHLK = heads(linear(inputBLD, prefix + "attention.self.query"));
+    NDArray keyBHLK = heads(linear(inputBLD, prefix + "attention.self.key"));
+    // Scaling the query instead of the scores touches L / K times fewer numbers.
+    return queryBHLK
+        .mul((float) (1 / Math.sqrt(spec.headSize())))
+        .matMul(keyBHLK.transpose(0, 1, 3, 2));
+  }
+
+  private NDArray taskLogits(NDArray stateBLD, Phase phase) {
+    NDManager manager = stateBLD.getManager();
+    try (NDManager scope = manager.newSubManager()) {
+      stateBLD.tempAttach(scope);
+      NDArray firstBD = stateBLD.get(":, 0");
+      NDArray pooledBD = linear(firstBD, "bert.pooler.dense").tanh();
+      NDArray logitsBC =
+          linear(dropout(pooledBD, spec.numerics().classifierDropout(), phase), "classifier");
+      logitsBC.attach(manager);
+      return logitsBC;
+    }
+  }
+
+  private NDArray paddingBias(Batch batch) {
+    NDArray maskBL1 = batch.maskBL1();
+    try (NDManager scope = maskBL1.getManager().newSubManager()) {
+      maskBL1.tempAttach(scope);
+      NDArray bias =
+          maskBL1.sub(1f).mul(-MASKED).reshape(new Shape(batch.rows(), 1, 1, batch.longest()));
+      bias.attach(scope.getParentManager());
+      return bias;
+    }
+  }
+
+  private NDArray heads(NDArray stateBLD) {
+    Shape shape = stateBLD.getShape();
+    return stateBLD
+        .reshape(shape.get(0), shape.get(1), spec.heads(), spec.headSize())
+        .transpose(0, 2, 1, 3);
+  }
+
+  private NDArray lookup(NDArray ids, String table) {
+    return ids.getNDArrayInternal()
+        .embedding(ids, weight(table), SparseFormat.DENSE)
+        .singletonOrThrow();
+  }
+
+  private NDArray linear(NDArray input, String name) {
+    return ai.djl.nn.core.Linear.linear(input, weight(name + ".weight"), weight(name + ".bias"))
+        .singletonOrThrow();
+  }
+
+  private NDArray norm(NDArray input, String name) {
+    return input
+        .getNDArrayInternal()
+        .layerNorm(
+            input,
+            new Shape(spec.hiddenSize()),
+            weight(name + ".weight"),
+            weight(name + ".bias"),
+            (float) spec.numerics().layerNormEps())
+        .singletonOrThrow();
+  }
+
+  private static NDArray dropout(NDArray input, double rate, Phase phase) {
+    return phase == Phase.INFERENCE || rate == 0
+        ? input
+        : input.getNDArrayInternal().dropout(input, (float) rate, true).singletonOrThrow();
+  }
+
+  private NDArray weight(String name) {
+    NDArray weight = weights.get(name);
+    if (weight == null) {
+      throw new IllegalStateException("no weight " + name);
+    }
+    return weight;
+  }
+}

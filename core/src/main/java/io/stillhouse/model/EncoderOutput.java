@@ -1,0 +1,39 @@
+package io.stillhouse.model;
+
+import ai.djl.ndarray.NDArray;
+import java.util.Map;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * What a forward pass returns. All tensors belong to the batch's manager.
+ *
+ * @param last the last hidden state, (B, L, D)
+ * @param hidden the kept hidden states by layer, (B, L, D); 0 is the embedding output
+ * @param scores the kept attention scores by block from 1, (B, H, L, L), after 1/sqrt(K) and before
+ *     the mask
+ * @param logits task logits (B, C), or null for a model without a task head
+ */
+public record EncoderOutput(
+    NDArray last,
+    Map<Integer, NDArray> hidden,
+    Map<Integer, NDArray> scores,
+    @Nullable NDArray logits) {
+
+  /** Returns a hidden state that was asked for. */
+  public NDArray hidden(int layer) {
+    return kept(hidden, layer, "hidden state");
+  }
+
+  /** Returns the scores of a block that was asked for. */
+  public NDArray scores(int block) {
+    return kept(scores, block, "attention scores");
+  }
+
+  private static NDArray kept(Map<Integer, NDArray> arrays, int layer, String what) {
+    NDArray array = arrays.get(layer);
+    if (array == null) {
+      throw new IllegalStateException(what + " " + layer + " were not asked for");
+    }
+    return array;
+  }
+}

@@ -1,0 +1,174 @@
+package io.stillhouse.train;
+
+import ai.djl.ndarray.NDArray;
+import ai.djl.ndarray.NDManager;
+import ai.djl.pytorch.engine.PtNDArray;
+import ai.djl.pytorch.engine.PtSymbolBlock;
+import ai.djl.pytorch.jni.IValue;
+import ai.djl.pytorch.jni.IValueUtils;
+import io.stillhouse.model.Autograd;
+import io.stillhouse.model.TorchScript;
+import io.stillhouse.spec.TrainSpec;
+import java.util.ArrayList;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+
+/**
+ * PyTorch's AdamW (bias-corrected, decoupled decay; Loshchilov and Hutter 2019, arXiv:1711.05101),
+ * by its own fused kernel, with clipping by the global norm. Biases and LayerNorm weights do not
+ * decay.
+ *
+ * <p>TinyBERT's released BertAdam has no bias correction; ours has.
+ */
+final class AdamW implements AutoCloseable {
+  // torch.nn.utils.clip_grad_norm_ and torch.optim.AdamW(fused=True), as libtorch's operators.
+  private static final String OPS =
+      """
+        def norm(self: __torch__.Ops, grads: List[Tensor]) -> Tensor:
+          _0 = torch._foreach_norm(grads, 2)
+          return torch.linalg_vector_norm(torch.stack(_0), 2)
+        def scale(self: __torch__.Ops, grads: List[Tensor], factor: float) -> NoneType:
+          torch._foreach_mul_(grads, factor)
+          return None
+        def step(self: __torch__.Ops, params: List[Tensor], grads: List[Tensor], first: List[Tensor], second: List[Tensor], steps: List[Tensor], lr: float, beta1: float, beta2: float, decay: float, eps: float) -> NoneType:
+          _0 = annotate(List[Tensor], [])
+          torch._fused_adamw_(params, grads, first, second, _0, steps, lr=lr, beta1=beta1, beta2=beta2, weight_decay=decay, eps=eps, amsgrad=False, maximize=False)
+          return None
+      """
+          .indent(0);
+
+  private final TrainSpec.Optimiser spec;
+  private final PtSymbolBlock ops;
+  private final Map<String, NDArray> parameters;
+  private final Map<String, NDArray> first = new LinkedHashMap<>();
+  private final Map<String, NDArray> second = new LinkedHashMap<>();
+
+  /**
+   * @param manager owns the moments
+   * @param parameters trained in place, in a fixed order
+   */
+  AdamW(NDManager manager, Map<String, NDArray> parameters, TrainSpec.Optimiser spec) {
+    this.spec = spec;
+    this.ops = TorchScript.compile(manager, OPS);
+    this.parameters = new LinkedHashMap<>(parameters);
+    parameters.forEach(
+        (name, parameter) -> {
+          first.put(name, manager.zeros(parameter.getShape()));
+          second.put(name, manager.zeros(parameter.getShape()));
+        });
+  }
+
+  /**
+   * Applies the accumulated gradients and clears them.
+   *
+   * @param step counted from 1
+   * @param learningRate of this step
+   * @return the gradients' global norm before clipping; the parameters are left alone if it is not
+   *     finite
+   */
+  double step(long step, double learningRate) {
+    Autograd.record(Autograd.Mode.OFF);
+    Map<String, NDArray> gradients = new LinkedHashMap<>();
+    for (Map.Entry<String, NDArray> entry : parameters.entrySet()) {
+      NDArray gradient = Autograd.gradient(entry.getValue());
+      if (gradient != null) {
+        gradients.put(entry.getKey(), gradient);
+      }
+    }
+    double norm = norm(gradients);
+    if (Double.isFinite(norm)) {
+      double factor = spec.clipNorm() > 0 ? spec.clipNorm() / (norm + 1e-6) : 1;
+      if (factor < 1) {
+        run("scale", list(gradients), IValue.from(factor));
+      }
+      update(step, learningRate, gradients, true);
+      update(step, learningRate, gradients, false);
+    }
+    for (Map.Entry<String, NDArray> gradient : gradients.entrySet()) {
+      gradient.getValue().close();
+      ai.djl.pytorch.jni.JniUtils.zeroGrad((PtNDArray) parameters.get(gradient.getKey()));
+    }
+    return norm;
+  }
+
+  /** Returns the moments by name, as a checkpoint keeps them. */
+  Map<String, NDArray> state() {
+    Map<String, NDArray> state = new LinkedHashMap<>();
+    first.forEach((name, moment) -> state.put("first." + name, moment));
+    second.forEach((name, moment) -> state.put("second." + name, moment));
+    return state;
+  }
+
+  private void update(
+      long step, double learningRate, Map<String, NDArray> gradients, boolean decaying) {
+    List<PtNDArray> params = new ArrayList<>();
+    List<PtNDArray> grads = new ArrayList<>();
+    List<PtNDArray> firsts = new ArrayList<>();
+    List<PtNDArray> seconds = new ArrayList<>();
+    List<PtNDArray> steps = new ArrayList<>();
+    gradients.forEach(
+        (name, gradient) -> {
+          if (decays(name) == decaying) {
+            params.add((PtNDArray) parameters.get(name));
+            grads.add((PtNDArray) gradient);
+            firsts.add((PtNDArray) first.get(name));
+            seconds.add((PtNDArray) second.get(name));
+          }
+        });
+    if (params.isEmpty()) {
+      return;
+    }
+    try (NDArray stepCount = params.get(0).getManager().create((float) step)) {
+      params.forEach(p -> steps.add((PtNDArray) stepCount));
+      run(
+          "step",
+          list(params),
+          list(grads),
+          list(firsts),
+          list(seconds),
+          list(steps),
+          IValue.from(learningRate),
+          IValue.from(spec.betas().first()),
+          IValue.from(spec.betas().second()),
+          IValue.from(decaying ? spec.weightDecay() : 0.0),
+          IValue.from(spec.betas().epsilon()));
+    }
+  }
+
+  private double norm(Map<String, NDArray> gradients) {
+    if (gradients.isEmpty()) {
+      return 0;
+    }
+    IValue grads = list(gradients);
+    try (grads;
+        IValue norm = IValueUtils.runMethod(ops, "norm", grads);
+        NDArray value = norm.toTensor(Autograd.manager(parameters.values().iterator().next()))) {
+      return value.getFloat();
+    }
+  }
+
+  private void run(String method, IValue... arguments) {
+    IValueUtils.runMethod(ops, method, arguments).close();
+    for (IValue argument : arguments) {
+      argument.close();
+    }
+  }
+
+  private static IValue list(Map<String, NDArray> arrays) {
+    return list(arrays.values().stream().map(PtNDArray.class::cast).toList());
+  }
+
+  private static IValue list(List<PtNDArray> arrays) {
+    return IValue.listFrom(arrays.toArray(PtNDArray[]::new));
+  }
+
+  private static boolean decays(String name) {
+    return !name.endsWith(".bias") && !name.contains("LayerNorm");
+  }
+
+  @Override
+  public void close() {
+    ops.close();
+  }
+}
