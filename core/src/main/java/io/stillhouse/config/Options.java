@@ -1,0 +1,414 @@
+package io.stillhouse.config;
+
+import java.lang.reflect.Modifier;
+import java.util.Arrays;
+import java.util.List;
+import java.util.Locale;
+import java.util.Map;
+import java.util.function.Function;
+import java.util.function.Predicate;
+import org.jspecify.annotations.Nullable;
+
+/** Every key that a recipe may hold. README's table is made from {@link #ALL}. */
+public final class Options {
+  // teacher
+  public static final Option<String> TEACHER =
+      text("teacher.path", null, "Hugging Face directory of the teacher; import makes one.");
+
+  // corpus
+  public static final Option<List<String>> CORPUS_PATH =
+      list("corpus.path", null, "Files or directories of text; a list is allowed.");
+  public static final Option<String> CORPUS_FORMAT =
+      oneOf(
+          "corpus.format",
+          "auto",
+          List.of("auto", "text", "csv", "tsv", "json", "jsonl", "parquet", "orc"),
+          "How the corpus is read; auto goes by the file's extension.");
+  public static final Option<Boolean> CORPUS_HEADER =
+      bool(
+          "corpus.header",
+          "true",
+          "Whether the first line of a CSV or TSV file names the columns.");
+  public static final Option<String> CORPUS_TEXT =
+      text(
+          "corpus.text",
+          "",
+          "Column of the (first) text: a name, or an index from 0 without a header.");
+  public static final Option<String> CORPUS_PAIR =
+      text("corpus.pair", "", "Column of the second text of a pair; empty for single texts.");
+  public static final Option<String> CORPUS_LABEL =
+      text("corpus.label", "", "Column of the label; empty where there is none.");
+  public static final Option<String> CORPUS_ID =
+      text("corpus.id", "", "Column of the row key; empty for file:ordinal.");
+  public static final Option<Integer> CORPUS_LIMIT =
+      atLeast("corpus.limit", "0", 0, "Rows to read, the first ones; 0 for all.");
+  public static final Option<List<String>> CORPUS_CLASSES =
+      list(
+          "corpus.classes",
+          "[]",
+          "Names of the classes in order of their ids; empty for the teacher's, or for finetune those found in the data, sorted.");
+  public static final Option<String> CORPUS_SEGMENT =
+      oneOf(
+          "corpus.segment",
+          "auto",
+          List.of("auto", "row", "sentences", "windows"),
+          "What becomes one row: the whole text, its sentences, or windows of the maximum length; auto is windows for format text, else row.");
+  public static final Option<String> CORPUS_TOO_LONG =
+      oneOf(
+          "corpus.too-long",
+          "auto",
+          List.of("auto", "truncate", "split"),
+          "What happens to a row of more than the maximum length; auto splits prose and truncates tables.");
+  public static final Option<Integer> MAX_LENGTH =
+      atLeast("corpus.max-length", "128", 3, "Tokens of a row at most, [CLS] and [SEP] counted.");
+
+  // cache and targets
+  public static final Option<String> CACHE = text("cache.path", null, "Directory of the cache.");
+  public static final Option<Integer> UNIT_TOKENS =
+      atLeast(
+          "cache.unit-tokens",
+          "32768",
+          256,
+          "Tokens of one unit, the piece of work that is retried.");
+  public static final Option<Integer> CACHE_BATCH_TOKENS =
+      atLeast("cache.tokens-per-batch", "2048", 16, "Padded tokens the teacher computes at once.");
+  public static final Option<List<Integer>> TARGETS_HIDDEN =
+      integers(
+          "targets.hidden", "[]", "Teacher hidden states to store; 0 is the embedding output.");
+  public static final Option<List<Integer>> TARGETS_ATTENTION =
+      integers(
+          "targets.attention",
+          "[]",
+          "Teacher blocks, from 1, whose raw attention scores to store.");
+  public static final Option<String> TARGETS_DTYPE =
+      oneOf("targets.dtype", "float16", List.of("float32", "float16"), "How tensors are stored.");
+  public static final Option<String> MLM_LOGITS =
+      oneOf(
+          "targets.mlm-logits",
+          "derived",
+          List.of("derived", "none"),
+          "Masked-LM soft labels: derived from the last hidden state with the teacher's head, or none.");
+  public static final Option<Double> MASK_PROBABILITY =
+      number(
+          "targets.mask-probability",
+          "0.15",
+          p -> p > 0 && p < 1,
+          "a number between 0 and 1",
+          "Share of tokens masked for a masked-LM teacher.");
+  public static final Option<Integer> MASK_VARIANTS =
+      atLeast(
+          "targets.mask-variants",
+          "1",
+          1,
+          "Differently masked copies of each row of a masked-LM corpus.");
+
+  // student
+  public static final Option<String> STUDENT_NAME =
+      checked(
+          "student.name",
+          "student",
+          Function.identity(),
+          n -> n.matches("[A-Za-z0-9][A-Za-z0-9._-]*"),
+          "letters, digits, '.', '_' or '-'",
+          "Name of the student, and of its directory under train.path.");
+  public static final Option<Integer> STUDENT_LAYERS =
+      atLeast("student.layers", null, 1, "Blocks of the student.");
+  public static final Option<Integer> STUDENT_HIDDEN =
+      atLeast("student.hidden-size", "0", 0, "Width of the student; 0 for the teacher's.");
+  public static final Option<Integer> STUDENT_HEADS =
+      atLeast("student.heads", "0", 0, "Attention heads of the student; 0 for the teacher's.");
+  public static final Option<Integer> STUDENT_INTERMEDIATE =
+      atLeast(
+          "student.intermediate-size",
+          "0",
+          0,
+          "Width of the feed-forward layer; 0 for four times the student's width.");
+  public static final Option<Double> STUDENT_DROPOUT =
+      number(
+          "student.dropout",
+          "0.1",
+          p -> p >= 0 && p < 1,
+          "a number in 0..1, 1 excluded",
+          "Dropout of hidden states and attention while training.");
+  public static final Option<String> LAYER_MAP =
+      checked(
+          "student.layer-map",
+          "uniform",
+          Function.identity(),
+          m -> m.matches("uniform|top|bottom|\\[\\s*\\d+(\\s*,\\s*\\d+)*\\s*\\]"),
+          "uniform, top, bottom or a list such as [0, 3, 6, 9, 12]",
+          "Teacher hidden state for each student hidden state 0..M.");
+  public static final Option<String> STUDENT_INIT =
+      text(
+          "student.init",
+          "teacher",
+          "teacher, random, or the path of a Hugging Face directory to start from.");
+  public static final Option<List<Integer>> INIT_LAYERS =
+      integers(
+          "student.init-layers",
+          "[]",
+          "Blocks, from 1, that initialise the student's; empty for those of the layer map.");
+
+  // loss
+  public static final Option<Double> SOFT_WEIGHT =
+      weight("loss.soft-label.weight", "Weight of the loss on the teacher's logits.");
+  public static final Option<String> SOFT_KIND =
+      oneOf("loss.soft-label.kind", "kl", List.of("kl", "mse"), "How logits are compared.");
+  public static final Option<Double> TEMPERATURE =
+      number(
+          "loss.soft-label.temperature",
+          "2.0",
+          t -> t > 0 && Double.isFinite(t),
+          "a finite number > 0",
+          "Divides both logits before the softmax (no unit); the KL is multiplied by its square.");
+  public static final Option<String> SOFT_POSITIONS =
+      oneOf(
+          "loss.soft-label.positions",
+          "all",
+          List.of("all", "masked"),
+          "Tokens that carry a masked LM's soft-label loss.");
+  public static final Option<Double> HARD_WEIGHT =
+      weight(
+          "loss.hard-label.weight",
+          "Weight of the loss on the data's labels: cross-entropy, squared error, or masked-LM cross-entropy.");
+  public static final Option<Double> COSINE_WEIGHT =
+      weight("loss.hidden-cosine.weight", "Weight of 1 - cosine between hidden states.");
+  public static final Option<String> COSINE_LAYERS =
+      oneOf(
+          "loss.hidden-cosine.layers",
+          "last",
+          List.of("last", "all"),
+          "Mapped hidden states with a cosine loss.");
+  public static final Option<Double> HIDDEN_WEIGHT =
+      weight(
+          "loss.hidden-mse.weight",
+          "Weight of the squared error of mapped hidden states 1..M, summed over layers.");
+  public static final Option<Double> EMBEDDING_WEIGHT =
+      weight("loss.embedding-mse.weight", "Weight of the squared error of the embedding output.");
+  public static final Option<Double> ATTENTION_WEIGHT =
+      weight(
+          "loss.attention-mse.weight",
+          "Weight of the squared error of raw attention scores, summed over blocks.");
+
+  // train
+  public static final Option<String> TRAIN_PATH =
+      text("train.path", "students", "Directory of the students.");
+  public static final Option<Integer> EPOCHS =
+      atLeast("train.epochs", "3", 1, "Passes over the cache.");
+  public static final Option<Integer> MAX_STEPS =
+      atLeast("train.max-steps", "0", 0, "Stops after so many steps; 0 for none.");
+  public static final Option<Integer> ROWS_PER_STEP =
+      atLeast(
+          "train.rows-per-step", "32", 1, "Rows of one optimiser step (the papers' batch size).");
+  public static final Option<Integer> TRAIN_BATCH_TOKENS =
+      atLeast(
+          "train.tokens-per-batch",
+          "2048",
+          16,
+          "Padded tokens computed at once; a step adds up as many batches as it needs.");
+  public static final Option<Double> LEARNING_RATE =
+      number(
+          "train.learning-rate",
+          "5e-5",
+          r -> r > 0 && Double.isFinite(r),
+          "a finite number > 0",
+          "Peak learning rate of AdamW.");
+  public static final Option<Double> WARMUP =
+      number(
+          "train.warmup",
+          "0.1",
+          w -> w >= 0 && w < 1,
+          "a number in 0..1, 1 excluded",
+          "Share of the steps over which the rate rises; it falls linearly to 0 after.");
+  public static final Option<Double> WEIGHT_DECAY =
+      number(
+          "train.weight-decay",
+          "0.01",
+          w -> w >= 0 && Double.isFinite(w),
+          "a finite number >= 0",
+          "Decoupled weight decay; none on biases and LayerNorm.");
+  public static final Option<Double> BETA1 =
+      number(
+          "train.beta1",
+          "0.9",
+          b -> b >= 0 && b < 1,
+          "a number in 0..1, 1 excluded",
+          "Decay of the first moment.");
+  public static final Option<Double> BETA2 =
+      number(
+          "train.beta2",
+          "0.999",
+          b -> b >= 0 && b < 1,
+          "a number in 0..1, 1 excluded",
+          "Decay of the second moment.");
+  public static final Option<Double> EPSILON =
+      number(
+          "train.epsilon",
+          "1e-8",
+          e -> e > 0 && Double.isFinite(e),
+          "a finite number > 0",
+          "Added to the root of the second moment.");
+  public static final Option<Double> CLIP_NORM =
+      number(
+          "train.clip-norm",
+          "1.0",
+          c -> c >= 0 && Double.isFinite(c),
+          "a finite number >= 0",
+          "Upper bound of the global gradient norm; 0 for none.");
+  public static final Option<Long> SEED =
+      checked(
+          "train.seed",
+          "42",
+          Long::valueOf,
+          s -> true,
+          "a whole number",
+          "Seed of masking, shuffling, dropout and random weights.");
+  public static final Option<Integer> THREADS =
+      atLeast(
+          "train.threads",
+          "0",
+          0,
+          "Threads of libtorch; sums depend on it. 0 for the task's cores.");
+  public static final Option<Integer> CHECKPOINT_EVERY =
+      atLeast("train.checkpoint-every", "500", 0, "Steps between checkpoints; 0 for none.");
+  public static final Option<Boolean> TWIN =
+      bool(
+          "train.undistilled-twin",
+          "true",
+          "Whether the same student is also trained as long on hard labels alone, as NAME-undistilled; needs labels.");
+
+  // finetune
+  public static final Option<String> FINETUNE_FROM =
+      text(
+          "finetune.from",
+          "",
+          "Hugging Face directory of the encoder to fine-tune; empty for teacher.path.");
+  public static final Option<String> FINETUNE_TO =
+      text("finetune.to", "", "Directory of the fine-tuned encoder; finetune needs it.");
+  public static final Option<String> FINETUNE_TASK =
+      oneOf(
+          "finetune.task",
+          "classification",
+          List.of("classification", "regression"),
+          "What the labels are.");
+
+  // evaluate
+  public static final Option<List<String>> EVALUATE_PATH =
+      list(
+          "evaluate.path",
+          "[]",
+          "Held-out files, laid out as the corpus; empty for the corpus itself.");
+  public static final Option<List<String>> EVALUATE_MODELS =
+      list(
+          "evaluate.models",
+          "[]",
+          "Hugging Face directories to compare with the teacher; empty for every student under train.path.");
+  public static final Option<String> EVALUATE_OUTPUT =
+      text("evaluate.output", "evaluation.json", "Where the result goes.");
+
+  // export
+  public static final Option<String> EXPORT_FROM =
+      text("export.from", "", "Student to export; empty for train.path/student.name.");
+  public static final Option<String> EXPORT_TO =
+      text("export.to", "", "Directory of the export; export needs it.");
+
+  public static final Option<Boolean> SMOKE =
+      bool("smoke", "false", "Shrinks any recipe to seconds: a few rows, few steps.");
+
+  /** Every option, in the order of this file. */
+  public static final List<Option<?>> ALL = declared();
+
+  /** Keys that were removed, with what to write instead. */
+  public static final Map<String, String> DEFUNCT = Map.of();
+
+  private Options() {}
+
+  private static List<Option<?>> declared() {
+    return Arrays.stream(Options.class.getDeclaredFields())
+        .filter(field -> Modifier.isStatic(field.getModifiers()) && field.getType() == Option.class)
+        .<Option<?>>map(
+            field -> {
+              try {
+                return (Option<?>) field.get(null);
+              } catch (IllegalAccessException e) {
+                throw new IllegalStateException(e);
+              }
+            })
+        .toList();
+  }
+
+  private static <T> Option<T> checked(
+      String key,
+      @Nullable String defaultValue,
+      Function<String, T> parser,
+      Predicate<T> rule,
+      String words,
+      String doc) {
+    return new Option<>(key, defaultValue, parser, rule, words, doc);
+  }
+
+  private static Option<String> text(String key, @Nullable String defaultValue, String doc) {
+    return checked(key, defaultValue, Function.identity(), t -> true, "text", doc);
+  }
+
+  private static Option<String> oneOf(
+      String key, String defaultValue, List<String> values, String doc) {
+    return checked(
+        key,
+        defaultValue,
+        t -> t.toLowerCase(Locale.ROOT),
+        values::contains,
+        "one of " + String.join(", ", values),
+        doc);
+  }
+
+  private static Option<Boolean> bool(String key, String defaultValue, String doc) {
+    return checked(key, defaultValue, Options::parseBoolean, b -> true, "true or false", doc);
+  }
+
+  private static Option<Integer> atLeast(
+      String key, @Nullable String defaultValue, int least, String doc) {
+    return checked(
+        key, defaultValue, Integer::valueOf, n -> n >= least, "a whole number >= " + least, doc);
+  }
+
+  private static Option<Double> number(
+      String key, String defaultValue, Predicate<Double> rule, String words, String doc) {
+    return checked(key, defaultValue, Double::valueOf, rule, words, doc);
+  }
+
+  private static Option<Double> weight(String key, String doc) {
+    return number(key, "0.0", w -> w >= 0 && Double.isFinite(w), "a finite number >= 0", doc);
+  }
+
+  private static Option<List<String>> list(String key, @Nullable String defaultValue, String doc) {
+    return checked(
+        key, defaultValue, Options::parseList, l -> true, "a text, or a list such as [a, b]", doc);
+  }
+
+  private static Option<List<Integer>> integers(String key, String defaultValue, String doc) {
+    return checked(
+        key,
+        defaultValue,
+        text -> parseList(text).stream().map(Integer::valueOf).toList(),
+        l -> l.stream().allMatch(n -> n >= 0),
+        "a list of whole numbers >= 0 such as [0, 3, 6]",
+        doc);
+  }
+
+  private static boolean parseBoolean(String text) {
+    return switch (text) {
+      case "true" -> true;
+      case "false" -> false;
+      default -> throw new IllegalArgumentException(text);
+    };
+  }
+
+  private static List<String> parseList(String text) {
+    String body = text.strip();
+    if (body.startsWith("[") && body.endsWith("]")) {
+      body = body.substring(1, body.length() - 1);
+    }
+    return Arrays.stream(body.split(",", -1)).map(String::strip).filter(s -> !s.isEmpty()).toList();
+  }
+}

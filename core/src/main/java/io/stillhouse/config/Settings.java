@@ -1,0 +1,221 @@
+package io.stillhouse.config;
+
+import com.typesafe.config.Config;
+import com.typesafe.config.ConfigException;
+import com.typesafe.config.ConfigFactory;
+import com.typesafe.config.ConfigParseOptions;
+import com.typesafe.config.ConfigValue;
+import com.typesafe.config.ConfigValueType;
+import io.stillhouse.error.Errors;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.HashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.TreeMap;
+import java.util.stream.Collectors;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * The values of a recipe. Precedence: {@code key=value} arguments, then the recipe file (with its
+ * includes and {@code ${?ENV}}), then the options' defaults.
+ */
+public final class Settings {
+  private final Map<String, String> given;
+  private final Map<String, Object> parsed = new HashMap<>();
+
+  private Settings(Map<String, String> given) {
+    this.given = Map.copyOf(given);
+  }
+
+  /**
+   * Reads a recipe and checks every value against its option.
+   *
+   * @param recipe a HOCON file, or null for arguments alone
+   * @param arguments {@code key=value} each
+   * @throws io.stillhouse.error.StillhouseException listing every unknown key and every value that
+   *     breaks its rule
+   */
+  public static Settings parse(@Nullable Path recipe, List<String> arguments) {
+    Map<String, String> given = new TreeMap<>();
+    if (recipe != null) {
+      given.putAll(flatten(load(recipe)));
+    }
+    List<String> problems = new ArrayList<>();
+    for (String argument : arguments) {
+      int equals = argument.indexOf('=');
+      if (equals <= 0) {
+        problems.add(
+            "'%s' is not key=value; options are keys, such as train.epochs=3".formatted(argument));
+      } else {
+        given.put(argument.substring(0, equals), argument.substring(equals + 1));
+      }
+    }
+    Settings settings = new Settings(given);
+    settings.check(problems);
+    if (!problems.isEmpty()) {
+      throw Errors.all(problems);
+    }
+    return settings;
+  }
+
+  /** Returns an option's value. */
+  @SuppressWarnings("unchecked") // parsed by the option's own parser
+  public <T> T get(Option<T> option) {
+    Object value = parsed.get(option.key());
+    if (value == null) {
+      throw Errors.invalid(
+          "%s is missing (%s)".formatted(option.key(), option.doc()),
+          "set it in the recipe, or as %s=...".formatted(option.key()));
+    }
+    return (T) value;
+  }
+
+  /** Returns whether the recipe or an argument gives the option. */
+  public boolean has(Option<?> option) {
+    return given.containsKey(option.key());
+  }
+
+  /**
+   * Checks that options without a default are given.
+   *
+   * @throws io.stillhouse.error.StillhouseException naming all that are missing
+   */
+  public Settings require(Option<?>... options) {
+    List<String> problems = new ArrayList<>();
+    for (Option<?> option : options) {
+      if (!parsed.containsKey(option.key())
+          || option.defaultValue() != null && !has(option) && option.defaultValue().isEmpty()) {
+        problems.add(
+            "%s is missing (%s); set it in the recipe, or as %s=..."
+                .formatted(option.key(), option.doc(), option.key()));
+      }
+    }
+    if (!problems.isEmpty()) {
+      throw Errors.all(problems);
+    }
+    return this;
+  }
+
+  /** Returns this with further values, which win. */
+  public Settings with(Map<String, String> more) {
+    Map<String, String> merged = new TreeMap<>(given);
+    merged.putAll(more);
+    Settings settings = new Settings(merged);
+    List<String> problems = new ArrayList<>();
+    settings.check(problems);
+    if (!problems.isEmpty()) {
+      throw Errors.all(problems);
+    }
+    return settings;
+  }
+
+  /** Returns every value in force, defaults included, for the record of a run. */
+  public Map<String, String> inForce() {
+    Map<String, String> all = new TreeMap<>();
+    for (Option<?> option : Options.ALL) {
+      String text = given.getOrDefault(option.key(), option.defaultValue());
+      if (text != null) {
+        all.put(option.key(), text);
+      }
+    }
+    return all;
+  }
+
+  private void check(List<String> problems) {
+    Map<String, Option<?>> options =
+        Options.ALL.stream().collect(Collectors.toMap(Option::key, o -> o));
+    for (String key : given.keySet()) {
+      if (Options.DEFUNCT.containsKey(key)) {
+        problems.add("'%s' was removed; write %s".formatted(key, Options.DEFUNCT.get(key)));
+      } else if (!options.containsKey(key)) {
+        problems.add(
+            "unknown key '%s'; did you mean '%s'?".formatted(key, nearest(key, options.keySet())));
+      }
+    }
+    for (Option<?> option : Options.ALL) {
+      String text = given.getOrDefault(option.key(), option.defaultValue());
+      if (text != null) {
+        parse(option, text, problems);
+      }
+    }
+  }
+
+  private <T> void parse(Option<T> option, String text, List<String> problems) {
+    try {
+      T value = option.parser().apply(text);
+      if (option.rule().test(value)) {
+        parsed.put(option.key(), value);
+        return;
+      }
+    } catch (IllegalArgumentException e) {
+      // reported below, in the rule's words
+    }
+    problems.add(Errors.badValue(option.key(), option.ruleInWords(), text).getMessage());
+  }
+
+  private static Config load(Path recipe) {
+    if (!Files.isRegularFile(recipe)) {
+      throw Errors.noSuchPath("recipe", recipe);
+    }
+    try {
+      return ConfigFactory.parseFile(
+              recipe.toFile(), ConfigParseOptions.defaults().setAllowMissing(false))
+          .resolve();
+    } catch (ConfigException e) {
+      throw Errors.invalid(
+          "recipe '%s' is not HOCON (%s)".formatted(recipe, e.getMessage()),
+          "see conf/ for examples",
+          e);
+    }
+  }
+
+  private static Map<String, String> flatten(Config config) {
+    Map<String, String> flat = new TreeMap<>();
+    for (Map.Entry<String, ConfigValue> entry : config.entrySet()) {
+      ConfigValue value = entry.getValue();
+      String text =
+          value.valueType() == ConfigValueType.LIST
+              ? ((List<?>) value.unwrapped())
+                  .stream().map(String::valueOf).collect(Collectors.joining(", ", "[", "]"))
+              : String.valueOf(value.unwrapped());
+      flat.put(entry.getKey().replace("\"", ""), text);
+    }
+    return flat;
+  }
+
+  private static String nearest(String key, Iterable<String> keys) {
+    String best = "";
+    int bestDistance = Integer.MAX_VALUE;
+    for (String candidate : keys) {
+      int distance = distance(key, candidate);
+      if (distance < bestDistance || distance == bestDistance && candidate.compareTo(best) < 0) {
+        bestDistance = distance;
+        best = candidate;
+      }
+    }
+    return best;
+  }
+
+  /**
+   * Levenshtein's distance; commons-text has one too, but would be a dependency for fifteen lines.
+   */
+  private static int distance(String a, String b) {
+    int[] row = new int[b.length() + 1];
+    for (int j = 0; j <= b.length(); j++) {
+      row[j] = j;
+    }
+    for (int i = 1; i <= a.length(); i++) {
+      int diagonal = row[0];
+      row[0] = i;
+      for (int j = 1; j <= b.length(); j++) {
+        int above = row[j];
+        int replaced = diagonal + (a.charAt(i - 1) == b.charAt(j - 1) ? 0 : 1);
+        row[j] = Math.min(replaced, Math.min(above, row[j - 1]) + 1);
+        diagonal = above;
+      }
+    }
+    return row[b.length()];
+  }
+}

@@ -1,0 +1,28 @@
+package io.stillhouse.train;
+
+import io.stillhouse.loss.Term;
+import java.io.Serializable;
+import java.util.Map;
+
+/**
+ * One optimiser step, as progress lines and {@code metrics.jsonl} tell it.
+ *
+ * @param step counted from 1
+ * @param steps of the whole run
+ * @param loss the weighted sum of {@code terms}
+ * @param terms unweighted means over the step's rows
+ * @param optimiser learning rate and gradient norm
+ * @param work tokens and time
+ */
+public record StepReport(
+    long step, long steps, double loss, Map<Term, Double> terms, Optimiser optimiser, Work work)
+    implements Serializable {
+
+  /** The rate applied, and the global gradient norm before clipping. */
+  public record Optimiser(double learningRate, double gradientNorm) implements Serializable {}
+
+  /**
+   * Real tokens of the step, its wall time and the part of it spent waiting for data, in seconds.
+   */
+  public record Work(long tokens, double seconds, double waitSeconds) implements Serializable {}
+}
