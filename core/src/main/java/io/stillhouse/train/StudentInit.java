@@ -1,0 +1,126 @@
+package io.stillhouse.train;
+
+import ai.djl.ndarray.NDArray;
+import ai.djl.ndarray.NDManager;
+import ai.djl.ndarray.types.Shape;
+import io.stillhouse.checkpoint.HuggingFaceDirectory;
+import io.stillhouse.error.Errors;
+import io.stillhouse.loss.DistillLoss;
+import io.stillhouse.spec.DistillSpec;
+import io.stillhouse.spec.ModelSpec;
+import java.nio.charset.StandardCharsets;
+import java.util.Arrays;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.Random;
+import java.util.zip.CRC32;
+
+/** Where a student's weights come from before the first step. */
+public final class StudentInit {
+  /** BERT's initializer_range. */
+  private static final double DEVIATION = 0.02;
+
+  private StudentInit() {}
+
+  /**
+   * Returns random weights: normal with deviation 0.02, biases 0, LayerNorm 1, as Hugging Face
+   * initialises BERT.
+   *
+   * @param seed each tensor depends on it and on its own name alone, so models that share a part
+   *     start alike there
+   */
+  public static Map<String, NDArray> random(NDManager manager, ModelSpec spec, long seed) {
+    Map<String, NDArray> weights = new LinkedHashMap<>();
+    spec.parameters()
+        .forEach((name, shape) -> weights.put(name, random(manager, name, shape, seed)));
+    return weights;
+  }
+
+  /**
+   * Returns the weights of a saved encoder, student block b taken from its block {@code
+   * blocks.get(b - 1)}. What the source lacks (a head of another task, a pooler) is random.
+   *
+   * @param source a teacher, or an earlier student
+   * @param blocks a source block, counted from 1, for each student block
+   * @throws io.stillhouse.error.StillhouseException if a shape differs
+   */
+  public static Map<String, NDArray> from(
+      NDManager manager,
+      ModelSpec spec,
+      HuggingFaceDirectory source,
+      List<Integer> blocks,
+      long seed) {
+    Map<String, String> origin = new LinkedHashMap<>();
+    for (String name : spec.parameters().keySet()) {
+      String from = name;
+      for (int block = 1; block <= spec.layers(); block++) {
+        String prefix = ModelSpec.blockPrefix(block);
+        if (name.startsWith(prefix)) {
+          from = ModelSpec.blockPrefix(blocks.get(block - 1)) + name.substring(prefix.length());
+        }
+      }
+      if (source.has(from)) {
+        origin.put(name, from);
+      }
+    }
+    Map<String, NDArray> loaded =
+        source.weights(manager, origin.values().stream().distinct().toList());
+    Map<String, NDArray> weights = new LinkedHashMap<>();
+    spec.parameters()
+        .forEach(
+            (name, shape) -> {
+              String from = origin.get(name);
+              NDArray weight = from == null ? null : loaded.get(from);
+              if (weight == null || name.startsWith("classifier.") && !fits(weight, shape)) {
+                weights.put(name, random(manager, name, shape, seed));
+                return;
+              }
+              if (!fits(weight, shape)) {
+                throw Errors.invalid(
+                    "'%s' is %s in %s but %s in the student"
+                        .formatted(from, weight.getShape(), source.path(), Arrays.toString(shape)),
+                    "give the student the same widths and vocabulary, or start it from student.init=random");
+              }
+              // A block may serve twice; each student tensor is its own.
+              weights.put(name, weights.containsValue(weight) ? weight.duplicate() : weight);
+            });
+    return weights;
+  }
+
+  /**
+   * Returns the projections that a recipe needs: one matrix (teacher width, student width) for each
+   * mapped hidden state, none where the widths are equal.
+   */
+  public static Map<String, NDArray> projections(
+      NDManager manager, DistillSpec loss, int studentWidth, int teacherWidth, long seed) {
+    Map<String, NDArray> projections = new LinkedHashMap<>();
+    if (studentWidth != teacherWidth) {
+      for (int layer : loss.studentHidden()) {
+        String name = DistillLoss.projection(layer);
+        projections.put(name, random(manager, name, new long[] {teacherWidth, studentWidth}, seed));
+      }
+    }
+    return projections;
+  }
+
+  private static boolean fits(NDArray weight, long[] shape) {
+    return weight.getShape().equals(new Shape(shape));
+  }
+
+  private static NDArray random(NDManager manager, String name, long[] shape, long seed) {
+    int size = Math.toIntExact(new Shape(shape).size());
+    float[] values = new float[size];
+    if (name.endsWith("LayerNorm.weight")) {
+      Arrays.fill(values, 1f);
+    } else if (!name.endsWith("bias")) {
+      CRC32 hash = new CRC32();
+      hash.update(name.getBytes(StandardCharsets.UTF_8));
+      Random random = new Random(RowOrder.mix(seed, hash.getValue()));
+      for (int i = 0; i < size; i++) {
+        values[i] = (float) (DEVIATION * random.nextGaussian());
+      }
+    }
+    return manager.create(values, new Shape(shape));
+  }
+}
