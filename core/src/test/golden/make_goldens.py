@@ -1,0 +1,220 @@
+"""Writes the golden files that our encoder, losses and optimiser are compared with, from Hugging Face's BERT.
+
+Run by `mvn -Pgolden` only, never by a test run: python3 make_goldens.py [OUTPUT_DIR]
+
+Made with Python 3.11, torch 2.15.0, transformers 5.24.0, safetensors 0.8.0, numpy 2.4.6, on one CPU thread;
+versions.json beside this file says what made the files that lie there.
+
+Everything is float32, ids and masks too: our safetensors reader knows no other type. Shapes: B batch 4, L length 12,
+D hidden 32, H heads 4, V vocabulary 120, C classes. "Real" means attention_mask = 1.
+"""
+
+import copy
+import json
+import pathlib
+import platform
+import sys
+
+import numpy
+import safetensors
+import torch
+import transformers
+from safetensors.torch import save_file
+from torch.nn import functional as F
+
+LENGTHS = (12, 9, 5, 3)
+LENGTH = max(LENGTHS)
+VOCABULARY, WIDTH, LAYERS, HEADS = 120, 32, 3, 4
+SPECIALS = ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]")
+CLS, SEP, MASK, FIRST_WORD = 2, 3, 4, 5
+IGNORED = -100  # what Hugging Face's losses skip
+
+
+def vocabulary():
+    letters = [chr(c) for c in range(ord("a"), ord("z") + 1)]
+    words = "the of and to in is was for on that with as it by at from his he not be are had were which this an".split()
+    entries = [*SPECIALS, *letters, *("##" + c for c in letters), *"0123456789", *".,!?'-:;", *words, "##ing", "##ed"]
+    entries += [f"[unused{i}]" for i in range(VOCABULARY - len(entries))]
+    assert len(entries) == len(set(entries)) == VOCABULARY
+    return entries
+
+
+def config(**more):
+    return transformers.BertConfig(
+        vocab_size=VOCABULARY, hidden_size=WIDTH, num_hidden_layers=LAYERS, num_attention_heads=HEADS,
+        intermediate_size=64, max_position_embeddings=40, type_vocab_size=2, layer_norm_eps=1e-12,
+        initializer_range=0.2, hidden_dropout_prob=0.0, attention_probs_dropout_prob=0.0,
+        attn_implementation="eager", **more)
+
+
+def randomised(model, seed):
+    """Fills every parameter, biases and LayerNorm too, so that none of them can be forgotten unseen."""
+    generator = torch.Generator().manual_seed(seed)
+    with torch.no_grad():
+        for name, parameter in model.named_parameters():
+            parameter.normal_(0.0, 0.2, generator=generator)
+            if name.endswith("LayerNorm.weight"):
+                parameter.add_(1.0)
+    return model.eval()
+
+
+def batch(seed):
+    """Four rows: [CLS] words [SEP] words [SEP], the second segment's type 1; padded with id 0, type 0."""
+    generator = torch.Generator().manual_seed(seed)
+    ids, types, mask = (torch.zeros(len(LENGTHS), LENGTH, dtype=torch.long) for _ in range(3))
+    for row, length in enumerate(LENGTHS):
+        ids[row, :length] = torch.randint(FIRST_WORD, VOCABULARY, (length,), generator=generator)
+        ids[row, 0], ids[row, length - 1] = CLS, SEP
+        if length > 4:
+            ids[row, length // 2] = SEP
+            types[row, length // 2 + 1:length] = 1
+        mask[row, :length] = 1
+    return {"input_ids": ids, "token_type_ids": types, "attention_mask": mask}
+
+
+def masked_language(inputs):
+    """Hides four words; their labels are the words that stood there, all others are ignored."""
+    ids = inputs["input_ids"].clone()
+    labels = torch.full_like(ids, IGNORED)
+    for row, position in ((0, 1), (0, 8), (1, 2), (2, 3), (3, 1)):
+        labels[row, position] = ids[row, position]
+        ids[row, position] = MASK
+    return {**inputs, "input_ids": ids}, labels
+
+
+def raw_scores(model, layer, hidden):
+    """q.k / sqrt(d) before the mask, (B, H, L, L), from the layer's input."""
+    attention = model.bert.encoder.layer[layer].attention.self
+    query, key = (projection(hidden).view(*hidden.shape[:2], HEADS, -1).transpose(1, 2)
+                  for projection in (attention.query, attention.key))
+    return query @ key.transpose(2, 3) / query.shape[-1] ** 0.5
+
+
+def forward_and_gradients(model, inputs, labels):
+    out = model(**inputs, labels=labels, output_hidden_states=True, output_attentions=True)
+    out.loss.backward()
+    golden = {**inputs, "labels": labels, "logits": out.logits, "loss": out.loss}
+    for index, hidden in enumerate(out.hidden_states):
+        golden[f"hidden_{index:02d}"] = hidden
+    hides = (1.0 - inputs["attention_mask"][:, None, None, :]) * torch.finfo(torch.float32).min
+    for layer in range(LAYERS):
+        scores = raw_scores(model, layer, out.hidden_states[layer])
+        torch.testing.assert_close(torch.softmax(scores + hides, -1), out.attentions[layer])
+        golden[f"attention_{layer + 1:02d}"] = scores
+    if model.bert.pooler is not None:
+        golden["pooled"] = model.bert.pooler(out.hidden_states[-1])
+    for name, parameter in model.named_parameters():  # a tied tensor comes once, under its first name
+        golden["grad." + name] = parameter.grad
+    return golden
+
+
+def ten_steps(model, inputs, labels):
+    """PyTorch's AdamW: no decay on biases and LayerNorm, gradients clipped to a global norm of 1."""
+    bare = [p for n, p in model.named_parameters() if n.endswith("bias") or "LayerNorm" in n]
+    decayed = [p for n, p in model.named_parameters() if not (n.endswith("bias") or "LayerNorm" in n)]
+    optimiser = torch.optim.AdamW(
+        [{"params": decayed, "weight_decay": 0.01}, {"params": bare, "weight_decay": 0.0}],
+        lr=1e-3, betas=(0.9, 0.999), eps=1e-8)
+    losses, norms = [], []
+    model.train()
+    for _ in range(10):
+        optimiser.zero_grad()
+        loss = model(**inputs, labels=labels).loss
+        loss.backward()
+        norms.append(torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0).item())
+        optimiser.step()
+        losses.append(loss.item())
+    return {"losses": losses, "gradient_norms": norms}
+
+
+def distillation_losses():
+    """DistilBERT's and TinyBERT's terms on random tensors with padding: value and gradient to the student."""
+    generator = torch.Generator().manual_seed(7)
+    classes, heads, width, temperature = 20, 3, 8, 2.0
+    tensors, values = {}, {}
+
+    def pair(name, *shape):
+        for side in ("student", "teacher"):
+            tensors[f"{side}_{name}"] = torch.randn(*shape, generator=generator)
+        return tensors[f"student_{name}"].requires_grad_(), tensors[f"teacher_{name}"]
+
+    def record(name, student, loss):
+        values[name] = loss.item()
+        tensors["grad." + name], = torch.autograd.grad(loss, student)
+
+    def soft(student, teacher):
+        divergence = torch.nn.KLDivLoss(reduction="batchmean")
+        return divergence(F.log_softmax(student / temperature, -1), F.softmax(teacher / temperature, -1)) * temperature**2
+
+    mask = tensors["attention_mask"] = batch(0)["attention_mask"]
+    real = mask.bool()
+    labels = tensors["labels"] = torch.full(real.shape, IGNORED)
+    for row, position in ((0, 1), (0, 8), (1, 2), (2, 3)):  # the last row has no masked position
+        labels[row, position] = int(torch.randint(classes, (), generator=generator))
+    masked = labels != IGNORED
+
+    student, teacher = pair("logits", len(LENGTHS), LENGTH, classes)
+    record("soft_real", student, soft(student[real], teacher[real]))  # DistilBERT: every real token
+    record("soft_masked", student, soft(student[masked], teacher[masked]))
+    record("masked_lm", student, torch.nn.CrossEntropyLoss()(student.view(-1, classes), labels.view(-1)))
+    student, teacher = pair("class_logits", len(LENGTHS), 3)
+    record("soft_class", student, soft(student, teacher))
+    student, teacher = pair("hidden", len(LENGTHS), LENGTH, width)
+    ones = torch.ones(int(real.sum()))
+    record("hidden_cosine", student, torch.nn.CosineEmbeddingLoss()(student[real], teacher[real], ones))
+    record("hidden_mse", student, F.mse_loss(student[real], teacher[real]))
+    student, teacher = pair("attention", len(LENGTHS), heads, LENGTH, LENGTH)
+    pairs = (real[:, None, :, None] & real[:, None, None, :]).expand_as(student)
+    record("attention_mse", student, F.mse_loss(student[pairs], teacher[pairs]))
+    return tensors, {"temperature": temperature, "values": values}
+
+
+def save(path, tensors):
+    save_file({n: t.detach().to(torch.float32).contiguous().clone() for n, t in tensors.items()}, path)
+    path.chmod(0o644)
+
+
+def write_json(path, value):
+    path.write_text(json.dumps(value, indent=2) + "\n")
+
+
+def main(output):
+    torch.set_num_threads(1)
+    transformers.logging.set_verbosity_error()
+    transformers.logging.disable_progress_bar()
+    plain = batch(1)
+    masked, masked_labels = masked_language(plain)
+    cases = {
+        "mlm": (transformers.BertForMaskedLM, {}, masked, masked_labels),
+        "cls": (transformers.BertForSequenceClassification, {"num_labels": 3}, plain, torch.tensor([2, 0, 1, 2])),
+        "reg": (transformers.BertForSequenceClassification, {"num_labels": 1, "problem_type": "regression"},
+                plain, torch.tensor([0.5, 3.25, -1.0, 4.0])),
+    }
+    steps, after = {}, {}
+    for seed, (name, (kind, settings, inputs, labels)) in enumerate(cases.items()):
+        model = randomised(kind(config(**settings)), seed)
+        directory = output / f"bert-tiny-{name}-v1"
+        model.save_pretrained(directory)
+        (directory / "model.safetensors").chmod(0o644)
+        (directory / "vocab.txt").write_text("\n".join(vocabulary()) + "\n")
+        save(directory / "golden.safetensors", forward_and_gradients(copy.deepcopy(model), inputs, labels))
+        if name != "reg":
+            steps[name] = ten_steps(model, inputs, labels)
+            for key, parameter in model.named_parameters():
+                if "layer.1." in key and "key.bias" not in key or not key.startswith("bert.encoder"):
+                    after[f"{name}.{key}"] = parameter
+    write_json(output / "ten_losses.json", steps)
+    save(output / "after_ten.safetensors", after)
+
+    tensors, values = distillation_losses()
+    save(output / "losses.safetensors", tensors)
+    write_json(output / "losses.json", values)
+
+    versions = {"python": platform.python_version(), "numpy": numpy.__version__, "safetensors": safetensors.__version__,
+                "torch": torch.__version__, "transformers": transformers.__version__}
+    write_json(output / "versions.json", versions)
+    print("golden files in", output, "made with", ", ".join(f"{k} {v}" for k, v in versions.items()))
+
+
+if __name__ == "__main__":
+    main(pathlib.Path(sys.argv[1] if len(sys.argv) > 1 else pathlib.Path(__file__).parent).resolve())
