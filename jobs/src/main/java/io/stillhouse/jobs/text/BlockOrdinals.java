@@ -1,6 +1,7 @@
 package io.stillhouse.jobs.text;
 
 import java.io.Serializable;
+import java.net.URI;
 import java.util.HashMap;
 import java.util.Iterator;
 import java.util.List;
@@ -18,7 +19,7 @@ import org.apache.spark.sql.Row;
 final class BlockOrdinals implements Serializable {
   private static final long serialVersionUID = 1L;
 
-  /** A block of a file by Spark's name for it. */
+  /** A block of a file by Spark's name for it, a URI. */
   record Block(String filePath, long start) implements Serializable {
     static Block of(Row row) {
       return new Block(row.getString(CorpusTable.FILE), row.getLong(CorpusTable.BLOCK));
@@ -47,7 +48,8 @@ final class BlockOrdinals implements Serializable {
     TreeMap<String, TreeMap<Long, Map.Entry<Block, Counts>>> files = new TreeMap<>();
     for (HashMap<Block, Counts> blocks : counted) {
       for (Map.Entry<Block, Counts> block : blocks.entrySet()) {
-        String file = CorpusFiles.relativeName(rootPath, new Path(block.getKey().filePath()));
+        String file =
+            CorpusFiles.relativeName(rootPath, new Path(URI.create(block.getKey().filePath())));
         Object twice =
             files.computeIfAbsent(file, name -> new TreeMap<>()).put(block.getKey().start(), block);
         if (twice != null) {

@@ -21,6 +21,8 @@ import scala.Tuple2;
  * counts the rows of every block of every file, the other numbers them; no text is shuffled.
  */
 public final class Corpus {
+  private static final String OTHER_HEADER = "CSV header does not conform to the schema";
+
   private final JavaRDD<SourceRow> rows;
   private final long rowCount;
   private final long blankRows;
@@ -41,7 +43,7 @@ public final class Corpus {
     CorpusFiles files = CorpusFiles.list(spec.paths(), spark.sparkContext().hadoopConfiguration());
     Format format = spec.format() == Format.AUTO ? files.detectFormat() : spec.format();
     JavaRDD<Row> table = CorpusTable.open(spark, spec, format, files);
-    BlockOrdinals ordinals = BlockOrdinals.count(table, files.rootPath());
+    BlockOrdinals ordinals = countRows(table, files);
     if (ordinals.rowCount() == 0) {
       throw Errors.invalid(
           "the corpus %s has no rows".formatted(spec.paths()), "name files with text");
@@ -75,6 +77,21 @@ public final class Corpus {
   /** Returns the number of rows whose text is missing or white space; their text is empty. */
   public long blankRows() {
     return blankRows;
+  }
+
+  private static BlockOrdinals countRows(JavaRDD<Row> table, CorpusFiles files) {
+    try {
+      return BlockOrdinals.count(table, files.rootPath());
+    } catch (Exception e) {
+      // Scala throws SparkException unchecked; a cluster gives its task's error as text only.
+      if (String.valueOf(e.getMessage()).contains(OTHER_HEADER)) {
+        throw Errors.invalid(
+            "the corpus's files have different header rows",
+            "give each the same columns in the same order, or name files that agree",
+            e);
+      }
+      throw e;
+    }
   }
 
   private static void requireDistinctIds(JavaRDD<SourceRow> rows, String column) {
