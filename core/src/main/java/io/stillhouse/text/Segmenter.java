@@ -5,23 +5,33 @@ import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
 import java.util.Locale;
+import java.util.Set;
 
 /**
  * Cuts a tokenised text into pieces that fit a model.
  *
  * <p>Pieces are slices of the whole text's encoding, not tokenised again. A cut lies where a token
- * begins, before a word if possible; white space between two pieces stays with the first. Unless
- * pieces are truncated, their texts joined are the text, character for character.
+ * begins: after white space if possible, else between the tokenizer's words, else between pieces of
+ * a word. White space between two pieces stays with the first. Unless pieces are truncated, their
+ * texts joined are the text, character for character.
  */
 public final class Segmenter {
   /** [CLS] and [SEP]. */
   private static final int SPECIAL_TOKENS = 2;
 
+  /**
+   * After these and a full stop a name follows, which {@link BreakIterator} takes for a sentence.
+   */
+  private static final Set<String> TITLES =
+      Set.of(
+          "Mr", "Mrs", "Ms", "Messrs", "Mme", "Mlle", "Dr", "Prof", "St", "Rev", "Hon", "Capt",
+          "Col", "Gen", "Lt", "Maj", "Sgt");
+
   /** What one piece is. */
   public enum Mode {
     /** The whole row. */
     ROW,
-    /** A sentence, as {@link BreakIterator} finds them in English. */
+    /** A sentence, as {@link BreakIterator} finds them in English, but not ended by a title. */
     SENTENCES,
     /** As many whole words as fit; never too long. */
     WINDOWS
@@ -87,7 +97,7 @@ public final class Segmenter {
       if (token == 0 || (encoded.starts()[token] >= boundary && beginsWord(encoded, token))) {
         firstTokens[count++] = token;
         while (boundary != BreakIterator.DONE && boundary <= encoded.starts()[token]) {
-          boundary = sentences.next();
+          boundary = nextBoundary(sentences, text);
         }
         if (boundary == BreakIterator.DONE) {
           break;
@@ -95,6 +105,33 @@ public final class Segmenter {
       }
     }
     return Arrays.copyOf(firstTokens, count);
+  }
+
+  private static int nextBoundary(BreakIterator sentences, String text) {
+    int boundary = sentences.next();
+    while (boundary != BreakIterator.DONE && followsTitle(text, boundary)) {
+      boundary = sentences.next();
+    }
+    return boundary;
+  }
+
+  /** Returns whether "Mr. " or an initial such as "J. " stands before a place in the text. */
+  private static boolean followsTitle(String text, int place) {
+    int end = place;
+    while (end > 0 && Character.isWhitespace(text.charAt(end - 1))) {
+      end--;
+    }
+    if (end == 0 || text.charAt(end - 1) != '.') {
+      return false;
+    }
+    end--;
+    int start = end;
+    while (start > 0 && Character.isLetter(text.charAt(start - 1))) {
+      start--;
+    }
+    String word = text.substring(start, end);
+    return TITLES.contains(word)
+        || (word.length() == 1 && Character.isUpperCase(word.charAt(0)) && !word.equals("I"));
   }
 
   private void split(Encoded encoded, String text, int from, int to, List<Segment> pieces) {
@@ -115,6 +152,12 @@ public final class Segmenter {
     }
     int full = start + capacity;
     for (int end = full; end > start; end--) {
+      if (encoded.starts()[end] > encoded.ends()[end - 1]) {
+        return end;
+      }
+    }
+    for (int end = full; end > start; end--) {
+      // No white space: a tokenizer's words are also cut at punctuation and in Chinese.
       if (beginsWord(encoded, end)) {
         return end;
       }

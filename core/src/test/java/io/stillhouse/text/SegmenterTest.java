@@ -83,6 +83,12 @@ class SegmenterTest {
   }
 
   @Test
+  void splitsAtPunctuationWhereThereIsNoWhiteSpace() {
+    assertThat(texts(Mode.WINDOWS, TooLong.SPLIT, 5, "one-sixten-two"))
+        .containsExactly("one-", "sixten-", "two");
+  }
+
+  @Test
   void cutsAWordLongerThanTheWindowBetweenItsPieces() {
     assertThat(texts(Mode.WINDOWS, TooLong.TRUNCATE, 4, "a bcdefghijk lm"))
         .containsExactly("a ", "bcdefg", "hijk ", "lm");
@@ -100,6 +106,17 @@ class SegmenterTest {
   }
 
   @Test
+  void endsNoSentenceAfterATitleOrAnInitial() {
+    assertThat(
+            texts(
+                Mode.SENTENCES,
+                TooLong.SPLIT,
+                64,
+                "With Mr. Moore. To St. Paul's. J. Evelyn and I. Up."))
+        .containsExactly("With Mr. Moore. ", "To St. Paul's. ", "J. Evelyn and I. ", "Up.");
+  }
+
+  @Test
   void keepsRepeatedSentencesApart() {
     assertThat(texts(Mode.SENTENCES, TooLong.SPLIT, 64, "So to bed. So to bed. So to bed."))
         .containsExactly("So to bed. ", "So to bed. ", "So to bed.");
@@ -108,7 +125,7 @@ class SegmenterTest {
   @Test
   void fillsWindowsAcrossSentences() {
     assertThat(texts(Mode.WINDOWS, TooLong.SPLIT, 6, "Up. To bed. So on."))
-        .containsExactly("Up. To bed", ". So on.");
+        .containsExactly("Up. To ", "bed. So ", "on.");
   }
 
   @Test
