@@ -6,6 +6,7 @@ import java.util.HashMap;
 import java.util.Iterator;
 import java.util.List;
 import java.util.Map;
+import java.util.SortedMap;
 import java.util.TreeMap;
 import org.apache.hadoop.fs.Path;
 import org.apache.spark.api.java.JavaRDD;
@@ -43,10 +44,10 @@ final class BlockOrdinals implements Serializable {
 
   /** Reads all rows and counts them. */
   static BlockOrdinals count(JavaRDD<Row> table, String rootPath) {
-    List<HashMap<Block, Counts>> counted =
+    List<Map<Block, Counts>> counted =
         table.mapPartitions(rows -> List.of(countBlocks(rows)).iterator()).collect();
     TreeMap<String, TreeMap<Long, Map.Entry<Block, Counts>>> files = new TreeMap<>();
-    for (HashMap<Block, Counts> blocks : counted) {
+    for (Map<Block, Counts> blocks : counted) {
       for (Map.Entry<Block, Counts> block : blocks.entrySet()) {
         String file =
             CorpusFiles.relativeName(rootPath, new Path(URI.create(block.getKey().filePath())));
@@ -79,7 +80,7 @@ final class BlockOrdinals implements Serializable {
     return offset;
   }
 
-  private void add(String file, TreeMap<Long, Map.Entry<Block, Counts>> blocks) {
+  private void add(String file, SortedMap<Long, Map.Entry<Block, Counts>> blocks) {
     long inFile = 0;
     for (Map.Entry<Block, Counts> block : blocks.values()) {
       offsets.put(block.getKey(), new Offset(file, inFile, rowCount));
@@ -89,7 +90,7 @@ final class BlockOrdinals implements Serializable {
     }
   }
 
-  private static HashMap<Block, Counts> countBlocks(Iterator<Row> rows) {
+  private static Map<Block, Counts> countBlocks(Iterator<Row> rows) {
     HashMap<Block, Counts> counts = new HashMap<>();
     while (rows.hasNext()) {
       Row row = rows.next();
