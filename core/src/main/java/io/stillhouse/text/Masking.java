@@ -1,0 +1,138 @@
+package io.stillhouse.text;
+
+import java.nio.ByteBuffer;
+import java.nio.charset.StandardCharsets;
+import java.security.MessageDigest;
+import java.security.NoSuchAlgorithmException;
+import java.util.Arrays;
+import java.util.Set;
+import java.util.SplittableRandom;
+
+/**
+ * BERT's masking for masked-LM training (Devlin et al. 2019, arXiv:1810.04805, section 3.1).
+ *
+ * <p>Of the {@code n} tokens that are not special, {@code max(1, round(probability * n))} are
+ * chosen without replacement; a chosen one becomes [MASK] with probability 0.8, any token of the
+ * vocabulary that is not special with 0.1, and stays itself with 0.1. (Hugging Face's collator
+ * draws each token on its own instead, so that a row may have none.) Which ones depends on the
+ * seed, the row's key and the variant alone: not on the machine or the order of rows.
+ */
+public final class Masking {
+  /** The label of a position at which nothing is predicted, as PyTorch's cross-entropy has it. */
+  public static final int IGNORED = -100;
+
+  private static final double MASK_SHARE = 0.8;
+  private static final double RANDOM_SHARE = 0.1;
+
+  /** A masked row; arrays of equal length, which must not be written into. */
+  public static final class Masked {
+    private final int[] ids;
+    private final int[] labels;
+
+    private Masked(int[] ids, int[] labels) {
+      this.ids = ids;
+      this.labels = labels;
+    }
+
+    /** Returns what the encoder reads. */
+    public int[] ids() {
+      return ids;
+    }
+
+    /** Returns the original ids at the chosen positions, {@link #IGNORED} elsewhere. */
+    public int[] labels() {
+      return labels;
+    }
+  }
+
+  private final double probability;
+  private final long seed;
+  private final int maskId;
+  private final boolean[] special;
+  private final int[] ordinaryIds;
+
+  /**
+   * Makes a masking.
+   *
+   * @param probability the share of tokens to choose, in (0, 1]
+   * @param seed the run's seed
+   * @param vocabSize ids are below it
+   * @param maskId the id of [MASK]
+   * @param specialIds ids that are neither chosen nor put in a chosen one's place: [PAD], [CLS],
+   *     [SEP], [MASK] and [UNK]
+   */
+  public Masking(
+      double probability, long seed, int vocabSize, int maskId, Set<Integer> specialIds) {
+    if (!(probability > 0 && probability <= 1)) {
+      throw new IllegalArgumentException("probability must be in (0, 1], but is " + probability);
+    }
+    this.probability = probability;
+    this.seed = seed;
+    this.maskId = maskId;
+    this.special = new boolean[vocabSize];
+    for (int id : specialIds) {
+      special[id] = true;
+    }
+    int[] ordinary = new int[vocabSize];
+    int count = 0;
+    for (int id = 0; id < vocabSize; id++) {
+      if (!special[id]) {
+        ordinary[count++] = id;
+      }
+    }
+    if (count == 0) {
+      throw new IllegalArgumentException("all %d ids are special".formatted(vocabSize));
+    }
+    this.ordinaryIds = Arrays.copyOf(ordinary, count);
+  }
+
+  /**
+   * Returns the row masked; a row of special tokens only comes back as it is, with no label.
+   *
+   * @param ids the row's ids, special tokens included; not changed
+   * @param rowKey the row's key
+   * @param variant which of the row's maskings, from 0
+   */
+  public Masked mask(int[] ids, String rowKey, int variant) {
+    int[] masked = ids.clone();
+    int[] labels = new int[ids.length];
+    Arrays.fill(labels, IGNORED);
+    int[] positions = new int[ids.length];
+    int candidates = 0;
+    for (int position = 0; position < ids.length; position++) {
+      if (!special[ids[position]]) {
+        positions[candidates++] = position;
+      }
+    }
+    if (candidates == 0) {
+      return new Masked(masked, labels);
+    }
+    int chosen = (int) Math.max(1, Math.round(probability * candidates));
+    SplittableRandom random = new SplittableRandom(hash(rowKey, variant));
+    for (int i = 0; i < chosen; i++) {
+      int other = i + random.nextInt(candidates - i);
+      int position = positions[other];
+      positions[other] = positions[i];
+      labels[position] = ids[position];
+      double draw = random.nextDouble();
+      if (draw < MASK_SHARE) {
+        masked[position] = maskId;
+      } else if (draw < MASK_SHARE + RANDOM_SHARE) {
+        masked[position] = ordinaryIds[random.nextInt(ordinaryIds.length)];
+      }
+    }
+    return new Masked(masked, labels);
+  }
+
+  private long hash(String rowKey, int variant) {
+    MessageDigest digest;
+    try {
+      digest = MessageDigest.getInstance("SHA-256");
+    } catch (NoSuchAlgorithmException e) {
+      throw new IllegalStateException("every Java platform has SHA-256", e);
+    }
+    digest.update(
+        ByteBuffer.allocate(Long.BYTES + Integer.BYTES).putLong(seed).putInt(variant).array());
+    return ByteBuffer.wrap(digest.digest(rowKey.getBytes(StandardCharsets.UTF_8))).getLong();
+  }
+}

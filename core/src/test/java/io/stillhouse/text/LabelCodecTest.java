@@ -1,0 +1,71 @@
+package io.stillhouse.text;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+
+import io.stillhouse.error.StillhouseException;
+import io.stillhouse.spec.Head;
+import io.stillhouse.spec.Task;
+import java.util.List;
+import java.util.stream.IntStream;
+import org.junit.jupiter.api.Test;
+
+class LabelCodecTest {
+
+  @Test
+  void takesNamesThenIds() {
+    LabelCodec codec = classes("entailment", "not_entailment");
+    assertThat(codec.encode("not_entailment", "k")).isEqualTo(1);
+    assertThat(codec.encode(" entailment ", "k")).isEqualTo(0);
+    assertThat(codec.encode("1", "k")).isEqualTo(1);
+    assertThat(codec.encode("1.0", "k")).isEqualTo(1);
+    assertThat(classes("LABEL_0", "LABEL_1").encode("0", "k")).isEqualTo(0);
+  }
+
+  @Test
+  void takesNoIdsWhereNamesAreNumbers() {
+    LabelCodec codec = classes("1", "0");
+    assertThat(codec.encode("0", "k")).isEqualTo(1);
+    assertThatThrownBy(() -> classes("1", "2").encode("0", "dev.tsv:3"))
+        .isInstanceOf(StillhouseException.class)
+        .hasMessage(
+            "the label of row 'dev.tsv:3' must be one of the teacher's 2 classes, but is '0'; the"
+                + " classes are [1, 2]; mend the row, choose another label column, or use a teacher"
+                + " with that class");
+  }
+
+  @Test
+  void namesRowValueAndClassesOfALabelOutsideThem() {
+    assertThatThrownBy(() -> classes("neg", "pos").encode("2", "dev.tsv:3"))
+        .isInstanceOf(StillhouseException.class)
+        .hasMessage(
+            "the label of row 'dev.tsv:3' must be one of the teacher's 2 classes or an id of 0 to 1,"
+                + " but is '2'; the classes are [neg, pos]; mend the row, choose another label"
+                + " column, or use a teacher with that class");
+    assertThatThrownBy(() -> classes("neg", "pos").encode(null, "a:1"))
+        .isInstanceOf(StillhouseException.class)
+        .hasMessageContaining("but is ''");
+  }
+
+  @Test
+  void showsTheFirstOfManyClasses() {
+    String[] names = IntStream.range(0, 45).mapToObj(id -> "class-" + id).toArray(String[]::new);
+    assertThatThrownBy(() -> classes(names).encode("x", "a:1"))
+        .hasMessageContaining("class-11] and 33 more");
+  }
+
+  @Test
+  void readsNumbersForRegression() {
+    LabelCodec codec = LabelCodec.of(Head.REGRESSION);
+    assertThat(codec.encode("3.25", "k")).isEqualTo(3.25);
+    assertThatThrownBy(() -> codec.encode("NaN", "a:1"))
+        .isInstanceOf(StillhouseException.class)
+        .hasMessage(
+            "the label of row 'a:1' must be a finite number for regression, but is 'NaN'; mend the"
+                + " row or choose another label column");
+  }
+
+  private static LabelCodec classes(String... names) {
+    return LabelCodec.of(new Head(Task.CLASSIFICATION, List.of(names)));
+  }
+}

@@ -1,0 +1,121 @@
+package io.stillhouse.jobs.text;
+
+import io.stillhouse.error.Errors;
+import io.stillhouse.error.StillhouseException;
+import io.stillhouse.spec.CorpusSpec;
+import io.stillhouse.spec.CorpusSpec.Format;
+import java.util.List;
+import org.apache.spark.api.java.JavaPairRDD;
+import org.apache.spark.api.java.JavaRDD;
+import org.apache.spark.sql.Row;
+import org.apache.spark.sql.SparkSession;
+import org.jspecify.annotations.Nullable;
+import scala.Tuple2;
+
+/**
+ * The rows of a corpus, each with its key.
+ *
+ * <p>Keys come from the user's id column or are {@code file:ordinal}: the file's path below the
+ * directory that holds all named paths, and the row's number in the file from 0 (a header and the
+ * blank lines that Spark skips in CSV, TSV and JSON are no rows). Two passes find the ordinals: one
+ * counts the rows of every block of every file, the other numbers them; no text is shuffled.
+ */
+public final class Corpus {
+  private static final String OTHER_HEADER = "CSV header does not conform to the schema";
+
+  private final JavaRDD<SourceRow> rows;
+  private final long rowCount;
+  private final long blankRows;
+
+  private Corpus(JavaRDD<SourceRow> rows, long rowCount, long blankRows) {
+    this.rows = rows;
+    this.rowCount = rowCount;
+    this.blankRows = blankRows;
+  }
+
+  /**
+   * Finds a corpus's files, columns and number of rows.
+   *
+   * @throws StillhouseException if a path or column does not exist, the format is unknown, there
+   *     are no rows, or two rows share an id
+   */
+  public static Corpus read(SparkSession spark, CorpusSpec spec) {
+    CorpusFiles files = CorpusFiles.list(spec.paths(), spark.sparkContext().hadoopConfiguration());
+    Format format = spec.format() == Format.AUTO ? files.detectFormat() : spec.format();
+    JavaRDD<Row> table = CorpusTable.open(spark, spec, format, files);
+    BlockOrdinals ordinals = countRows(table, files);
+    if (ordinals.rowCount() == 0) {
+      throw Errors.invalid(
+          "the corpus %s has no rows".formatted(spec.paths()), "name files with text");
+    }
+    CorpusSpec.Columns columns = spec.columns();
+    long limit = spec.limit();
+    JavaRDD<SourceRow> rows =
+        table.mapPartitions(partition -> new NumberedRows(partition, ordinals, columns, limit));
+    boolean cut = limit > 0 && limit < ordinals.rowCount();
+    if (columns.id() != null) {
+      requireDistinctIds(rows, columns.id());
+    }
+    return new Corpus(
+        rows,
+        cut ? limit : ordinals.rowCount(),
+        cut ? rows.filter(row -> row.text().isEmpty()).count() : ordinals.blankRows());
+  }
+
+  /**
+   * Returns the rows, in partitions as Spark cuts the files; read again each time it is computed.
+   */
+  public JavaRDD<SourceRow> rows() {
+    return rows;
+  }
+
+  /** Returns the number of rows, blank ones included. */
+  public long rowCount() {
+    return rowCount;
+  }
+
+  /** Returns the number of rows whose text is missing or white space; their text is empty. */
+  public long blankRows() {
+    return blankRows;
+  }
+
+  private static BlockOrdinals countRows(JavaRDD<Row> table, CorpusFiles files) {
+    try {
+      return BlockOrdinals.count(table, files.rootPath());
+    } catch (Exception e) {
+      // Scala throws SparkException unchecked; a cluster gives its task's error as text only.
+      if (String.valueOf(e.getMessage()).contains(OTHER_HEADER)) {
+        throw Errors.invalid(
+            "the corpus's files have different header rows",
+            "give each the same columns in the same order, or name files that agree",
+            e);
+      }
+      throw e;
+    }
+  }
+
+  private static void requireDistinctIds(JavaRDD<SourceRow> rows, String column) {
+    long missing = rows.filter(row -> row.key().isEmpty()).count();
+    if (missing > 0) {
+      throw Errors.invalid(
+          "%d rows have no id in column '%s'".formatted(missing, column),
+          "give every row an id, or name no id column: rows are then keyed by file and number");
+    }
+    JavaPairRDD<String, Long> repeated =
+        rows.mapToPair(row -> new Tuple2<>(row.key(), 1L))
+            .reduceByKey(Long::sum)
+            .filter(idAndCount -> idAndCount._2 > 1);
+    List<String> first = repeated.keys().takeOrdered(1);
+    if (!first.isEmpty()) {
+      throw Errors.invalid(
+          "%d ids of column '%s' are in more than one row, such as '%s'"
+              .formatted(repeated.count(), column, first.get(0)),
+          "make ids unique, or name no id column: rows are then keyed by file and number");
+    }
+  }
+
+  /** Returns the text of a cell, empty if it is missing or white space. */
+  static String textOf(@Nullable String cell) {
+    return cell == null || cell.isBlank() ? "" : cell;
+  }
+}
