@@ -12,7 +12,13 @@ from datetime import timedelta
 from pathlib import Path
 
 from airflow.providers.apache.spark.operators.spark_submit import SparkSubmitOperator
-from airflow.providers.common.compat.sdk import DAG, AirflowException, AirflowFailException, Param
+
+try:
+    from airflow.providers.common.compat.sdk import DAG, AirflowException, AirflowFailException, Param
+except ImportError:  # the provider of Airflow 2.10
+    from airflow import DAG
+    from airflow.exceptions import AirflowException, AirflowFailException
+    from airflow.models.param import Param
 
 HOME = Path(os.environ.get("STILLHOUSE_HOME", Path(__file__).resolve().parents[2]))
 JAR = HOME / "jobs/target/stillhouse.jar"
