@@ -189,6 +189,25 @@ public final class CacheJob {
   }
 
   private Tokenising tokenising(String home, CorpusSpec spec) {
+    Head head = teacher.spec().head();
+    boolean labelled = Recipe.labelled(settings) && head.task().pooled();
+    return new Tokenising(
+        home,
+        new Tokenising.Labels(head.task(), head.labels(), labelled),
+        cut(settings, spec),
+        head.task() == Task.MASKED_LM
+            ? new Tokenising.Mask(
+                settings.get(Options.MASK_PROBABILITY),
+                settings.get(Options.MASK_VARIANTS),
+                settings.get(Options.SEED))
+            : null);
+  }
+
+  /**
+   * Returns how a recipe cuts texts into rows: prose into windows, tables not at all, unless it
+   * says otherwise.
+   */
+  public static Tokenising.Cut cut(Settings settings, CorpusSpec spec) {
     String segment = settings.get(Options.CORPUS_SEGMENT);
     boolean prose = spec.columns().text() == null && spec.columns().pair() == null;
     Segmenter.Mode mode =
@@ -200,18 +219,7 @@ public final class CacheJob {
         tooLong.equals("auto")
             ? prose ? Segmenter.TooLong.SPLIT : Segmenter.TooLong.TRUNCATE
             : Segmenter.TooLong.valueOf(tooLong.toUpperCase(Locale.ROOT));
-    Head head = teacher.spec().head();
-    boolean labelled = Recipe.labelled(settings) && head.task().pooled();
-    return new Tokenising(
-        home,
-        new Tokenising.Labels(head.task(), head.labels(), labelled),
-        new Tokenising.Cut(mode, policy, settings.get(Options.MAX_LENGTH)),
-        head.task() == Task.MASKED_LM
-            ? new Tokenising.Mask(
-                settings.get(Options.MASK_PROBABILITY),
-                settings.get(Options.MASK_VARIANTS),
-                settings.get(Options.SEED))
-            : null);
+    return new Tokenising.Cut(mode, policy, settings.get(Options.MAX_LENGTH));
   }
 
   /** Returns everything that the cache's bytes depend on, by name. */
