@@ -1,0 +1,9 @@
+package io.stillhouse.text;
+
+/** Whether a tokenizer keeps upper case and accents. */
+public enum Casing {
+  /** Kept. */
+  CASED,
+  /** Text is lower-cased and stripped of accents first. */
+  UNCASED
+}

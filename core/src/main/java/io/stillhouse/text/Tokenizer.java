@@ -1,0 +1,429 @@
+package io.stillhouse.text;
+
+import ai.djl.huggingface.tokenizers.Encoding;
+import ai.djl.huggingface.tokenizers.HuggingFaceTokenizer;
+import ai.djl.huggingface.tokenizers.jni.CharSpan;
+import com.google.gson.Gson;
+import com.google.gson.GsonBuilder;
+import com.google.gson.JsonArray;
+import com.google.gson.JsonElement;
+import com.google.gson.JsonObject;
+import com.google.gson.JsonParseException;
+import com.google.gson.JsonParser;
+import io.stillhouse.error.Errors;
+import java.io.ByteArrayInputStream;
+import java.io.IOException;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.HashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.Set;
+import java.util.stream.Stream;
+
+/**
+ * The tokenizer of a Hugging Face directory. Any number of threads may use one at once, until it is
+ * closed.
+ */
+public final class Tokenizer implements AutoCloseable {
+  public static final String PAD = "[PAD]";
+  public static final String UNK = "[UNK]";
+  public static final String CLS = "[CLS]";
+  public static final String SEP = "[SEP]";
+  public static final String MASK = "[MASK]";
+
+  private static final List<String> SPECIALS = List.of(PAD, UNK, CLS, SEP, MASK);
+  private static final Gson GSON =
+      new GsonBuilder().disableHtmlEscaping().serializeNulls().create();
+  private static final String REPLACEMENT = "\uFFFD";
+
+  /** Tokens come back as they are: neither cut, padded nor framed. */
+  private static final Map<String, String> BARE =
+      Map.of("addSpecialTokens", "false", "truncation", "false", "padding", "false");
+
+  private final HuggingFaceTokenizer tokenizer;
+  private final String[] tokens;
+  private final Map<String, Integer> specialIds;
+
+  private Tokenizer(
+      HuggingFaceTokenizer tokenizer, String[] tokens, Map<String, Integer> specialIds) {
+    this.tokenizer = tokenizer;
+    this.tokens = tokens;
+    this.specialIds = specialIds;
+  }
+
+  /**
+   * Opens {@code tokenizer.json}, or else {@code vocab.txt} with the {@code do_lower_case} of
+   * {@code tokenizer_config.json}. Where that is not said, a vocabulary without any upper-case
+   * token is taken for an uncased one.
+   *
+   * @param directory a Hugging Face directory
+   * @return a tokenizer that the caller closes
+   * @throws io.stillhouse.error.StillhouseException if there is no tokenizer, it is not BERT's, or
+   *     a special token is missing
+   */
+  public static Tokenizer open(Path directory) throws IOException {
+    Path file = directory.resolve("tokenizer.json");
+    Path vocab = directory.resolve("vocab.txt");
+    if (Files.isRegularFile(file)) {
+      return of(file, Files.readString(file));
+    }
+    if (Files.isRegularFile(vocab)) {
+      List<String> lines = Files.readAllLines(vocab);
+      Casing casing = casing(directory.resolve("tokenizer_config.json"), lines);
+      return of(vocab, tokenizerJson(vocab, lines, casing));
+    }
+    throw Errors.invalid(
+        "'%s' has neither tokenizer.json nor vocab.txt".formatted(directory),
+        "copy the model's tokenizer beside its weights");
+  }
+
+  private static Tokenizer of(Path source, String text) throws IOException {
+    JsonObject json = object(source, text);
+    String[] tokens = tokens(source, json);
+    Map<String, Integer> ids = new HashMap<>();
+    for (int id = 0; id < tokens.length; id++) {
+      ids.put(tokens[id], id);
+    }
+    requireSpecials(source, ids.keySet());
+    ids.keySet().retainAll(Set.copyOf(SPECIALS));
+    byte[] bytes = text.getBytes(StandardCharsets.UTF_8);
+    try {
+      return new Tokenizer(
+          HuggingFaceTokenizer.newInstance(new ByteArrayInputStream(bytes), BARE),
+          tokens,
+          Map.copyOf(ids));
+    } catch (RuntimeException e) {
+      // The native library throws its own message as a bare RuntimeException.
+      throw Errors.invalid(
+          "'%s' is not a tokenizer that can be read: %s".formatted(source, e.getMessage()),
+          "save it again with a current version of Hugging Face's tokenizers",
+          e);
+    }
+  }
+
+  /** Returns the number of ids, added tokens included: one more than the highest. */
+  public int vocabSize() {
+    return tokens.length;
+  }
+
+  public int clsId() {
+    return special(CLS);
+  }
+
+  public int sepId() {
+    return special(SEP);
+  }
+
+  public int maskId() {
+    return special(MASK);
+  }
+
+  public int padId() {
+    return special(PAD);
+  }
+
+  public int unkId() {
+    return special(UNK);
+  }
+
+  /**
+   * Splits texts into tokens: no special tokens around them, nothing cut off, no padding. A special
+   * token that is written out in a text, such as {@code [MASK]}, becomes that token.
+   */
+  public List<Encoded> encode(List<String> texts) {
+    if (texts.isEmpty()) {
+      return List.of();
+    }
+    String[] inputs = new String[texts.size()];
+    for (int i = 0; i < inputs.length; i++) {
+      inputs[i] = withoutLoneSurrogates(texts.get(i));
+    }
+    Encoding[] encodings = tokenizer.batchEncode(inputs, false, false);
+    List<Encoded> encoded = new ArrayList<>(inputs.length);
+    for (int i = 0; i < inputs.length; i++) {
+      encoded.add(encoded(inputs[i], encodings[i]));
+    }
+    return encoded;
+  }
+
+  /** Returns the token of an id as the vocabulary spells it, such as {@code ##ing}. */
+  public String token(int id) {
+    if (id < 0 || id >= tokens.length) {
+      throw new IllegalArgumentException(
+          "no token has id %d: ids are 0..%d".formatted(id, tokens.length - 1));
+    }
+    return tokens[id];
+  }
+
+  /** Joins tokens into text, special tokens included; case and spacing of the original are lost. */
+  public String decode(int[] ids) {
+    long[] wide = new long[ids.length];
+    for (int i = 0; i < ids.length; i++) {
+      wide[i] = ids[i];
+    }
+    return tokenizer.decode(wide, false);
+  }
+
+  @Override
+  public void close() {
+    tokenizer.close();
+  }
+
+  /**
+   * Returns the {@code tokenizer.json} that Hugging Face writes for a BERT vocabulary.
+   *
+   * @param source the file that the tokens are from, for messages
+   * @param vocab the tokens in order of their ids
+   * @param casing whether text is lower-cased, and accents stripped, first
+   * @throws io.stillhouse.error.StillhouseException if a token is there twice, or a special token
+   *     is missing
+   */
+  public static String tokenizerJson(Path source, List<String> vocab, Casing casing) {
+    JsonObject ids = new JsonObject();
+    for (int id = 0; id < vocab.size(); id++) {
+      if (ids.has(vocab.get(id))) {
+        throw Errors.invalid(
+            "'%s' has the token '%s' twice, as ids %d and %d"
+                .formatted(source, vocab.get(id), ids.get(vocab.get(id)).getAsInt(), id),
+            "use the vocab.txt that the model was trained with");
+      }
+      ids.addProperty(vocab.get(id), id);
+    }
+    requireSpecials(source, ids.keySet());
+    JsonObject json = new JsonObject();
+    json.addProperty("version", "1.0");
+    json.add("truncation", null);
+    json.add("padding", null);
+    json.add("added_tokens", addedTokens(ids));
+    JsonObject normalizer = typed("BertNormalizer");
+    normalizer.addProperty("clean_text", true);
+    normalizer.addProperty("handle_chinese_chars", true);
+    normalizer.add("strip_accents", null);
+    normalizer.addProperty("lowercase", casing == Casing.UNCASED);
+    json.add("normalizer", normalizer);
+    json.add("pre_tokenizer", typed("BertPreTokenizer"));
+    json.add("post_processor", postProcessor(ids));
+    JsonObject decoder = typed("WordPiece");
+    decoder.addProperty("prefix", "##");
+    decoder.addProperty("cleanup", true);
+    json.add("decoder", decoder);
+    JsonObject model = typed("WordPiece");
+    model.addProperty("unk_token", UNK);
+    model.addProperty("continuing_subword_prefix", "##");
+    model.addProperty("max_input_chars_per_word", 100);
+    model.add("vocab", ids);
+    json.add("model", model);
+    return GSON.toJson(json);
+  }
+
+  /**
+   * Returns the casing that a vocabulary shows: cased if any token other than a bracketed one, such
+   * as {@code [CLS]}, has an upper-case letter.
+   */
+  public static Casing casing(List<String> vocab) {
+    return vocab.stream()
+            .filter(token -> !(token.startsWith("[") && token.endsWith("]")))
+            .anyMatch(token -> token.codePoints().anyMatch(Character::isUpperCase))
+        ? Casing.CASED
+        : Casing.UNCASED;
+  }
+
+  private static Casing casing(Path config, List<String> vocab) throws IOException {
+    if (!Files.isRegularFile(config)) {
+      return casing(vocab);
+    }
+    JsonObject json = object(config, Files.readString(config));
+    requireOnly(config, json, "tokenize_chinese_chars", true);
+    Casing casing =
+        flag(json, "do_lower_case", casing(vocab) == Casing.UNCASED)
+            ? Casing.UNCASED
+            : Casing.CASED;
+    requireOnly(config, json, "strip_accents", casing == Casing.UNCASED);
+    return casing;
+  }
+
+  private static void requireOnly(Path config, JsonObject json, String key, boolean only) {
+    if (flag(json, key, only) != only) {
+      throw Errors.invalid(
+          "'%s' sets %s to %s, which is not built from a vocab.txt".formatted(config, key, !only),
+          "save the tokenizer as tokenizer.json (use_fast=True)");
+    }
+  }
+
+  private static boolean flag(JsonObject json, String key, boolean orElse) {
+    JsonElement value = json.get(key);
+    return value == null || value.isJsonNull() ? orElse : value.getAsBoolean();
+  }
+
+  private static JsonObject object(Path file, String text) {
+    try {
+      return JsonParser.parseString(text).getAsJsonObject();
+    } catch (JsonParseException | IllegalStateException e) {
+      throw Errors.invalid(
+          "'%s' is not JSON (%s)".formatted(file, e.getMessage()), "copy it again", e);
+    }
+  }
+
+  /** Returns the token of each id; ids may have gaps, which no text is ever given. */
+  private static String[] tokens(Path source, JsonObject json) {
+    JsonElement model = json.get("model");
+    if (model == null
+        || !model.isJsonObject()
+        || !model.getAsJsonObject().has("vocab")
+        || !model.getAsJsonObject().get("vocab").isJsonObject()) {
+      throw Errors.invalid(
+          "'%s' has no vocabulary of names and ids".formatted(source),
+          "use a BERT (WordPiece) tokenizer");
+    }
+    Map<String, Integer> ids = new HashMap<>();
+    model
+        .getAsJsonObject()
+        .getAsJsonObject("vocab")
+        .entrySet()
+        .forEach(entry -> ids.put(entry.getKey(), entry.getValue().getAsInt()));
+    if (json.has("added_tokens")) {
+      for (JsonElement added : json.getAsJsonArray("added_tokens")) {
+        ids.put(
+            added.getAsJsonObject().get("content").getAsString(),
+            added.getAsJsonObject().get("id").getAsInt());
+      }
+    }
+    String[] tokens = new String[1 + ids.values().stream().mapToInt(id -> id).max().orElse(-1)];
+    java.util.Arrays.fill(tokens, "");
+    ids.forEach((token, id) -> tokens[id] = token);
+    return tokens;
+  }
+
+  private static void requireSpecials(Path source, Set<String> tokens) {
+    List<String> missing = SPECIALS.stream().filter(token -> !tokens.contains(token)).toList();
+    if (!missing.isEmpty()) {
+      throw Errors.invalid(
+          "'%s' lacks the special token%s %s"
+              .formatted(source, missing.size() == 1 ? "" : "s", String.join(", ", missing)),
+          "use a BERT tokenizer, which has " + String.join(", ", SPECIALS));
+    }
+  }
+
+  private int special(String token) {
+    Integer id = specialIds.get(token);
+    if (id == null) {
+      throw new IllegalStateException("no id for " + token);
+    }
+    return id;
+  }
+
+  /** Turns the library's offsets, in code points, into Java's. */
+  private static Encoded encoded(String text, Encoding encoding) {
+    long[] wide = encoding.getIds();
+    long[] wordIds = encoding.getWordIds();
+    CharSpan[] spans = encoding.getCharTokenSpans();
+    int[] ids = new int[wide.length];
+    int[] starts = new int[wide.length];
+    int[] ends = new int[wide.length];
+    int[] words = new int[wide.length];
+    boolean plain = text.codePointCount(0, text.length()) == text.length();
+    int point = 0;
+    int at = 0;
+    for (int i = 0; i < wide.length; i++) {
+      ids[i] = (int) wide[i];
+      words[i] = (int) wordIds[i];
+      int start = spans[i].getStart();
+      int end = spans[i].getEnd();
+      if (plain) {
+        starts[i] = start;
+        ends[i] = end;
+        continue;
+      }
+      // Tokens come in order, so that the walk along the text is one pass; it may step back a
+      // little where tokens share a character.
+      at = text.offsetByCodePoints(at, start - point);
+      point = start;
+      starts[i] = at;
+      ends[i] = text.offsetByCodePoints(at, end - start);
+    }
+    return new Encoded(ids, starts, ends, words);
+  }
+
+  /**
+   * Puts U+FFFD, also one char, for half a surrogate pair, which the library cannot be handed and
+   * would turn into several characters.
+   */
+  private static String withoutLoneSurrogates(String text) {
+    return StandardCharsets.UTF_16LE.newEncoder().canEncode(text)
+        ? text
+        : text.codePoints()
+            .collect(
+                StringBuilder::new,
+                (out, c) -> {
+                  if (c >= Character.MIN_SURROGATE && c <= Character.MAX_SURROGATE) {
+                    out.append(REPLACEMENT);
+                  } else {
+                    out.appendCodePoint(c);
+                  }
+                },
+                StringBuilder::append)
+            .toString();
+  }
+
+  private static JsonObject typed(String type) {
+    JsonObject object = new JsonObject();
+    object.addProperty("type", type);
+    return object;
+  }
+
+  private static JsonArray addedTokens(JsonObject ids) {
+    JsonArray added = new JsonArray();
+    SPECIALS.stream()
+        .sorted(java.util.Comparator.comparingInt(token -> ids.get(token).getAsInt()))
+        .forEach(
+            token -> {
+              JsonObject entry = new JsonObject();
+              entry.add("id", ids.get(token));
+              entry.addProperty("content", token);
+              Stream.of("single_word", "lstrip", "rstrip", "normalized")
+                  .forEach(flag -> entry.addProperty(flag, false));
+              entry.addProperty("special", true);
+              added.add(entry);
+            });
+    return added;
+  }
+
+  private static JsonObject postProcessor(JsonObject ids) {
+    JsonObject processor = typed("TemplateProcessing");
+    JsonArray single = new JsonArray();
+    single.add(piece("SpecialToken", CLS, 0));
+    single.add(piece("Sequence", "A", 0));
+    single.add(piece("SpecialToken", SEP, 0));
+    JsonArray pair = single.deepCopy();
+    pair.add(piece("Sequence", "B", 1));
+    pair.add(piece("SpecialToken", SEP, 1));
+    processor.add("single", single);
+    processor.add("pair", pair);
+    JsonObject specials = new JsonObject();
+    for (String token : List.of(CLS, SEP)) {
+      JsonObject special = new JsonObject();
+      special.addProperty("id", token);
+      JsonArray id = new JsonArray();
+      id.add(ids.get(token));
+      special.add("ids", id);
+      JsonArray name = new JsonArray();
+      name.add(token);
+      special.add("tokens", name);
+      specials.add(token, special);
+    }
+    processor.add("special_tokens", specials);
+    return processor;
+  }
+
+  private static JsonObject piece(String kind, String id, int type) {
+    JsonObject inner = new JsonObject();
+    inner.addProperty("id", id);
+    inner.addProperty("type_id", type);
+    JsonObject piece = new JsonObject();
+    piece.add(kind, inner);
+    return piece;
+  }
+}

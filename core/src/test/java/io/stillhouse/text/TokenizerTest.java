@@ -1,0 +1,221 @@
+package io.stillhouse.text;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+
+import io.stillhouse.error.StillhouseException;
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.Collections;
+import java.util.List;
+import java.util.stream.IntStream;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+
+class TokenizerTest {
+  private static final List<String> VOCAB =
+      List.of(
+          "[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "the", "play", "##ing", "cafe", "中", "文",
+          ".", "ok");
+
+  @TempDir Path directory;
+
+  @Test
+  void splitsIntoWordPiecesWithoutSpecialTokens() throws IOException {
+    try (Tokenizer tokenizer = fromVocab(VOCAB)) {
+      Encoded encoded = tokenizer.encode(List.of("The playing.")).get(0);
+
+      assertThat(spelt(tokenizer, encoded)).containsExactly("the", "play", "##ing", ".");
+      assertThat(encoded.words()).containsExactly(0, 1, 1, 2);
+      assertThat(encoded.starts()).containsExactly(0, 4, 8, 11);
+      assertThat(encoded.ends()).containsExactly(3, 8, 11, 12);
+    }
+  }
+
+  @Test
+  void givesOffsetsInJavaCharsAfterEmojiAccentsAndChinese() throws IOException {
+    String text = "😀 café 中文 😀😀playing e\u0301 ok";
+    try (Tokenizer tokenizer = fromVocab(VOCAB)) {
+      Encoded encoded = tokenizer.encode(List.of(text)).get(0);
+
+      assertThat(spelt(tokenizer, encoded))
+          .containsExactly("[UNK]", "cafe", "中", "文", "[UNK]", "[UNK]", "ok");
+      // A combining accent is stripped before the split, so it lies outside its letter's token.
+      assertThat(pieces(text, encoded))
+          .containsExactly("😀", "café", "中", "文", "😀😀playing", "e", "ok");
+    }
+  }
+
+  @Test
+  void keepsOffsetsInPlaceAfterHalfASurrogatePair() throws IOException {
+    String text = "\uD83D ok";
+    try (Tokenizer tokenizer = fromVocab(VOCAB)) {
+      Encoded encoded = tokenizer.encode(List.of(text)).get(0);
+
+      assertThat(pieces(text, encoded)).endsWith("ok");
+    }
+  }
+
+  @Test
+  void putsUnkForAWordThatNoPiecesSpell() throws IOException {
+    try (Tokenizer tokenizer = fromVocab(VOCAB)) {
+      assertThat(tokenizer.encode(List.of("zebra", "p".repeat(101))))
+          .allSatisfy(encoded -> assertThat(encoded.ids()).containsExactly(tokenizer.unkId()));
+    }
+  }
+
+  @Test
+  void neitherCutsNorPads() throws IOException {
+    try (Tokenizer tokenizer = fromVocab(VOCAB)) {
+      List<Encoded> encoded = tokenizer.encode(List.of("ok ".repeat(3000), "", "ok"));
+
+      assertThat(encoded).extracting(Encoded::length).containsExactly(3000, 0, 1);
+      assertThat(tokenizer.encode(List.of())).isEmpty();
+    }
+  }
+
+  @Test
+  void readsSpecialTokensWrittenInTheText() throws IOException {
+    try (Tokenizer tokenizer = fromVocab(VOCAB)) {
+      Encoded encoded = tokenizer.encode(List.of("the [MASK] ok")).get(0);
+
+      assertThat(encoded.ids()).containsExactly(5, tokenizer.maskId(), 12);
+      assertThat(encoded.words()).containsExactly(0, 1, 2);
+    }
+  }
+
+  @Test
+  void namesIdsAndJoinsThem() throws IOException {
+    try (Tokenizer tokenizer = fromVocab(VOCAB)) {
+      assertThat(tokenizer.vocabSize()).isEqualTo(13);
+      assertThat(tokenizer.padId()).isZero();
+      assertThat(tokenizer.unkId()).isEqualTo(1);
+      assertThat(tokenizer.clsId()).isEqualTo(2);
+      assertThat(tokenizer.sepId()).isEqualTo(3);
+      assertThat(tokenizer.maskId()).isEqualTo(4);
+      assertThat(tokenizer.token(7)).isEqualTo("##ing");
+      assertThat(tokenizer.decode(new int[] {2, 5, 6, 7, 3})).isEqualTo("[CLS] the playing [SEP]");
+      assertThatThrownBy(() -> tokenizer.token(13))
+          .isInstanceOf(IllegalArgumentException.class)
+          .hasMessage("no token has id 13: ids are 0..12");
+    }
+  }
+
+  @Test
+  void takesAVocabularyWithUpperCaseForACasedOne() throws IOException {
+    List<String> cased = new ArrayList<>(VOCAB);
+    cased.add("The");
+    try (Tokenizer tokenizer = fromVocab(cased)) {
+      assertThat(tokenizer.encode(List.of("The the")).get(0).ids()).containsExactly(13, 5);
+    }
+  }
+
+  @Test
+  void prefersTheCasingOfTokenizerConfig() throws IOException {
+    Files.writeString(directory.resolve("tokenizer_config.json"), "{\"do_lower_case\": false}");
+    try (Tokenizer tokenizer = fromVocab(VOCAB)) {
+      assertThat(tokenizer.encode(List.of("The the")).get(0).ids()).containsExactly(1, 5);
+    }
+  }
+
+  @Test
+  void refusesASettingThatAVocabularyAloneDoesNotBuild() throws IOException {
+    Path config = directory.resolve("tokenizer_config.json");
+    Files.writeString(config, "{\"do_lower_case\": true, \"strip_accents\": false}");
+
+    assertThatThrownBy(() -> fromVocab(VOCAB))
+        .isInstanceOf(StillhouseException.class)
+        .hasMessage(
+            "'%s' sets strip_accents to false, which is not built from a vocab.txt; save the tokenizer as tokenizer.json (use_fast=True)"
+                .formatted(config));
+  }
+
+  @Test
+  void readsTokenizerJsonWithAddedTokens() throws IOException {
+    String json = Tokenizer.tokenizerJson(directory, VOCAB, Casing.UNCASED);
+    String added =
+        "{\"id\":20,\"content\":\"<x>\",\"single_word\":false,\"lstrip\":false,\"rstrip\":false,\"normalized\":false,\"special\":true},";
+    Files.writeString(
+        directory.resolve("tokenizer.json"),
+        json.replace("\"added_tokens\":[", "\"added_tokens\":[" + added));
+
+    try (Tokenizer tokenizer = Tokenizer.open(directory)) {
+      assertThat(tokenizer.token(12)).isEqualTo("ok");
+      assertThat(tokenizer.vocabSize()).isEqualTo(21);
+    }
+  }
+
+  @Test
+  void encodesTheSameFromManyThreads() throws IOException {
+    List<String> texts = Collections.nCopies(20, "The playing 😀 ok.");
+    try (Tokenizer tokenizer = fromVocab(VOCAB)) {
+      List<Integer> first = ids(tokenizer.encode(texts).get(0));
+
+      assertThat(IntStream.range(0, 200).parallel().mapToObj(i -> tokenizer.encode(texts)).toList())
+          .allSatisfy(batch -> assertThat(ids(batch.get(19))).isEqualTo(first));
+    }
+  }
+
+  @Test
+  void namesEverySpecialTokenThatIsMissing() {
+    assertThatThrownBy(() -> fromVocab(List.of("[PAD]", "[UNK]", "[CLS]", "a")))
+        .isInstanceOf(StillhouseException.class)
+        .hasMessage(
+            "'%s' lacks the special tokens [SEP], [MASK]; use a BERT tokenizer, which has [PAD], [UNK], [CLS], [SEP], [MASK]"
+                .formatted(directory.resolve("vocab.txt")));
+  }
+
+  @Test
+  void refusesATokenThatIsThereTwice() {
+    List<String> twice = new ArrayList<>(VOCAB);
+    twice.add("play");
+
+    assertThatThrownBy(() -> fromVocab(twice))
+        .isInstanceOf(StillhouseException.class)
+        .hasMessage(
+            "'%s' has the token 'play' twice, as ids 6 and 13; use the vocab.txt that the model was trained with"
+                .formatted(directory.resolve("vocab.txt")));
+  }
+
+  @Test
+  void refusesADirectoryWithoutATokenizer() {
+    assertThatThrownBy(() -> Tokenizer.open(directory))
+        .isInstanceOf(StillhouseException.class)
+        .hasMessage(
+            "'%s' has neither tokenizer.json nor vocab.txt; copy the model's tokenizer beside its weights"
+                .formatted(directory));
+  }
+
+  @Test
+  void refusesATokenizerOfAnotherKind() throws IOException {
+    Path file = directory.resolve("tokenizer.json");
+    Files.writeString(file, "{\"model\": {\"type\": \"Unigram\", \"vocab\": [[\"a\", 0.0]]}}");
+
+    assertThatThrownBy(() -> Tokenizer.open(directory))
+        .isInstanceOf(StillhouseException.class)
+        .hasMessage(
+            "'%s' has no vocabulary of names and ids; use a BERT (WordPiece) tokenizer"
+                .formatted(file));
+  }
+
+  private Tokenizer fromVocab(List<String> vocab) throws IOException {
+    Files.write(directory.resolve("vocab.txt"), vocab);
+    return Tokenizer.open(directory);
+  }
+
+  private static List<Integer> ids(Encoded encoded) {
+    return IntStream.of(encoded.ids()).boxed().toList();
+  }
+
+  private static List<String> spelt(Tokenizer tokenizer, Encoded encoded) {
+    return IntStream.of(encoded.ids()).mapToObj(tokenizer::token).toList();
+  }
+
+  private static List<String> pieces(String text, Encoded encoded) {
+    return IntStream.range(0, encoded.length())
+        .mapToObj(i -> text.substring(encoded.starts()[i], encoded.ends()[i]))
+        .toList();
+  }
+}
