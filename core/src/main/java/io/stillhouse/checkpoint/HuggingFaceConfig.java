@@ -4,8 +4,6 @@ import com.google.gson.GsonBuilder;
 import com.google.gson.JsonArray;
 import com.google.gson.JsonElement;
 import com.google.gson.JsonObject;
-import com.google.gson.JsonParseException;
-import com.google.gson.JsonParser;
 import io.stillhouse.error.Errors;
 import io.stillhouse.spec.Head;
 import io.stillhouse.spec.ModelSpec;
@@ -15,6 +13,7 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Set;
 import java.util.stream.IntStream;
 import org.jspecify.annotations.Nullable;
 
@@ -22,21 +21,35 @@ import org.jspecify.annotations.Nullable;
 final class HuggingFaceConfig {
   private HuggingFaceConfig() {}
 
+  /**
+   * A config that has been read.
+   *
+   * @param spec with no head where {@code architectures} is missing
+   * @param classifier the head that a classifier would have, by the config's labels
+   */
+  record Read(ModelSpec spec, boolean namesArchitecture, Head classifier) {
+    /** Returns the model, its head told by the tensors where the config does not tell. */
+    ModelSpec under(Set<String> tensors) {
+      if (namesArchitecture) {
+        return spec;
+      }
+      return tensors.contains("classifier.weight")
+          ? spec.withHead(classifier)
+          : tensors.contains("cls.predictions.transform.dense.weight")
+              ? spec.withHead(Head.MASKED_LM)
+              : spec;
+    }
+  }
+
   /** Reads a config, refusing everything that we would not compute exactly. */
-  static ModelSpec read(Path file) throws IOException {
+  static Read read(Path file) throws IOException {
     if (!Files.isRegularFile(file)) {
       throw Errors.invalid(
           "'%s' is not a Hugging Face directory: it has no %s"
               .formatted(file.getParent(), file.getFileName()),
           "make one with import, or correct the path");
     }
-    JsonObject json;
-    try {
-      json = JsonParser.parseString(Files.readString(file)).getAsJsonObject();
-    } catch (JsonParseException | IllegalStateException e) {
-      throw Errors.invalid(
-          "'%s' is not JSON (%s)".formatted(file, e.getMessage()), "copy it again", e);
-    }
+    JsonObject json = JsonFile.read(file);
     List<String> problems = new ArrayList<>();
     requireExact(json, "model_type", "bert", problems);
     requireExact(json, "hidden_act", "gelu", problems);
@@ -77,26 +90,32 @@ final class HuggingFaceConfig {
               .formatted(file, spec.hiddenSize(), spec.heads()),
           "correct the one that is wrong");
     }
-    return spec;
+    return new Read(spec, architecture(json) != null, classifier(json));
+  }
+
+  private static @Nullable String architecture(JsonObject json) {
+    JsonElement names = json.get("architectures");
+    return names == null || !names.isJsonArray() || names.getAsJsonArray().isEmpty()
+        ? null
+        : names.getAsJsonArray().get(0).getAsString();
+  }
+
+  private static Head classifier(JsonObject json) {
+    List<String> labels = labels(json);
+    return labels.size() < 2 || text(json, "problem_type", "").equals("regression")
+        ? Head.REGRESSION
+        : new Head(Task.CLASSIFICATION, labels);
   }
 
   private static Head head(JsonObject json, Path file) {
-    JsonElement architectures = json.get("architectures");
-    String architecture =
-        architectures == null
-                || !architectures.isJsonArray()
-                || architectures.getAsJsonArray().isEmpty()
-            ? "BertModel"
-            : architectures.getAsJsonArray().get(0).getAsString();
+    String architecture = architecture(json);
+    if (architecture == null) {
+      return Head.NONE;
+    }
     return switch (architecture) {
       case "BertModel" -> Head.NONE;
       case "BertForMaskedLM", "BertForPreTraining" -> Head.MASKED_LM;
-      case "BertForSequenceClassification" -> {
-        List<String> labels = labels(json);
-        yield labels.size() == 1 || text(json, "problem_type", "").equals("regression")
-            ? Head.REGRESSION
-            : new Head(Task.CLASSIFICATION, labels);
-      }
+      case "BertForSequenceClassification" -> classifier(json);
       default ->
           throw Errors.invalid(
               "'%s': architecture %s is not computed here".formatted(file, architecture),

@@ -2,10 +2,8 @@ package io.stillhouse.checkpoint;
 
 import ai.djl.ndarray.NDArray;
 import ai.djl.ndarray.NDManager;
-import ai.djl.ndarray.types.Shape;
 import com.google.gson.JsonElement;
 import com.google.gson.JsonObject;
-import com.google.gson.JsonParser;
 import io.stillhouse.error.Errors;
 import io.stillhouse.spec.ModelSpec;
 import io.stillhouse.spec.Task;
@@ -14,7 +12,6 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.StandardCopyOption;
 import java.util.ArrayList;
-import java.util.Arrays;
 import java.util.Collection;
 import java.util.LinkedHashMap;
 import java.util.LinkedHashSet;
@@ -45,8 +42,8 @@ public final class HuggingFaceDirectory {
 
   /** Where a tensor lies, and its name there. */
   private record Place(SafeTensors file, String storedName) {
-    Shape shape() {
-      return file.shape(storedName);
+    ParameterCheck.Found found() {
+      return new ParameterCheck.Found(file.shape(storedName), storedName, file.file());
     }
   }
 
@@ -66,9 +63,12 @@ public final class HuggingFaceDirectory {
     if (!Files.isDirectory(path)) {
       throw Errors.noSuchPath("model directory", path);
     }
-    ModelSpec spec = HuggingFaceConfig.read(path.resolve("config.json"));
+    HuggingFaceConfig.Read config = HuggingFaceConfig.read(path.resolve("config.json"));
     Map<String, Place> places = places(path);
-    requireParameters(path, spec, places);
+    ModelSpec spec = config.under(places.keySet());
+    Map<String, ParameterCheck.Found> found = new LinkedHashMap<>();
+    places.forEach((name, place) -> found.put(name, place.found()));
+    ParameterCheck.require(path, spec, found);
     requireVocabulary(path, spec);
     return new HuggingFaceDirectory(path, spec, places);
   }
@@ -118,20 +118,9 @@ public final class HuggingFaceDirectory {
   public static void write(
       Path directory, ModelSpec spec, Map<String, NDArray> weights, @Nullable Path tokenizerSource)
       throws IOException {
-    Files.createDirectories(directory);
-    HuggingFaceConfig.write(directory.resolve("config.json"), spec);
-    Map<String, NDArray> named = new LinkedHashMap<>();
-    Set<String> names = new LinkedHashSet<>(spec.parameters().keySet());
-    names.addAll(weights.keySet());
-    for (String name : names) {
-      NDArray weight = weights.get(name);
-      if (weight == null) {
-        throw new IllegalStateException("no weight " + name);
-      }
-      boolean bare = spec.head().task() == Task.NONE && name.startsWith("bert.");
-      named.put(bare ? name.substring("bert.".length()) : name, weight);
-    }
-    SafeTensors.write(directory.resolve(WEIGHTS), named, Map.of("format", "pt"));
+    Map<String, LazyTensor> lazy = new LinkedHashMap<>();
+    weights.forEach((name, weight) -> lazy.put(name, SafeTensors.lazy(name, weight)));
+    writeLazily(directory, spec, lazy);
     if (tokenizerSource != null) {
       for (String file : TOKENIZER_FILES) {
         if (Files.exists(tokenizerSource.resolve(file))) {
@@ -144,12 +133,49 @@ public final class HuggingFaceDirectory {
     }
   }
 
+  /** Writes config and weights, one tensor in memory at a time. */
+  static void writeLazily(Path directory, ModelSpec spec, Map<String, LazyTensor> weights)
+      throws IOException {
+    Files.createDirectories(directory);
+    HuggingFaceConfig.write(directory.resolve("config.json"), spec);
+    Map<String, LazyTensor> named = new LinkedHashMap<>();
+    Set<String> names = new LinkedHashSet<>(spec.parameters().keySet());
+    names.addAll(weights.keySet());
+    for (String name : names) {
+      LazyTensor weight = weights.get(name);
+      if (weight == null) {
+        throw new IllegalStateException("no weight " + name);
+      }
+      boolean bare = spec.head().task() == Task.NONE && name.startsWith("bert.");
+      named.put(bare ? name.substring("bert.".length()) : name, weight);
+    }
+    SafeTensors.writeLazily(directory.resolve(WEIGHTS), named, Map.of("format", "pt"));
+  }
+
+  /** Copies config, weights and tokenizer files, and nothing else. */
+  void copyTo(Path directory) throws IOException {
+    Files.createDirectories(directory);
+    List<Path> files = new ArrayList<>(weightFiles(path));
+    files.add(path.resolve("config.json"));
+    Stream.concat(TOKENIZER_FILES.stream(), Stream.of(INDEX))
+        .map(path::resolve)
+        .filter(Files::exists)
+        .forEach(files::add);
+    for (Path file : files) {
+      Files.copy(file, directory.resolve(path.relativize(file).toString()));
+    }
+  }
+
   private static Map<String, Place> places(Path path) throws IOException {
     Map<String, Place> places = new LinkedHashMap<>();
     for (Path file : weightFiles(path)) {
       SafeTensors tensors = SafeTensors.open(file);
       for (String stored : tensors.names()) {
-        places.put(canonical(stored), new Place(tensors, stored));
+        String name = canonical(stored);
+        // Both names of a tied tensor may be there; the parameter's own comes first.
+        if (stored.equals(name) || !places.containsKey(name)) {
+          places.put(name, new Place(tensors, stored));
+        }
       }
     }
     return places;
@@ -165,11 +191,11 @@ public final class HuggingFaceDirectory {
           "'%s' has neither %s nor %s".formatted(path, WEIGHTS, INDEX),
           "save the model with safe_serialization=True, or use import");
     }
-    JsonObject map =
-        JsonParser.parseString(Files.readString(index))
-            .getAsJsonObject()
-            .getAsJsonObject("weight_map");
-    return map.entrySet().stream()
+    JsonElement map = JsonFile.read(index).get("weight_map");
+    if (map == null || !map.isJsonObject()) {
+      throw Errors.invalid("'%s' has no weight_map".formatted(index), "copy it again");
+    }
+    return map.getAsJsonObject().entrySet().stream()
         .map(Map.Entry::getValue)
         .map(JsonElement::getAsString)
         .distinct()
@@ -188,51 +214,6 @@ public final class HuggingFaceDirectory {
     }
     return name.replace("LayerNorm.gamma", "LayerNorm.weight")
         .replace("LayerNorm.beta", "LayerNorm.bias");
-  }
-
-  private static void requireParameters(Path path, ModelSpec spec, Map<String, Place> places) {
-    List<String> problems = new ArrayList<>();
-    spec.parameters()
-        .forEach(
-            (name, shape) -> {
-              Place place = places.get(name);
-              if (place == null) {
-                problems.add("tensor '%s' %s is missing".formatted(name, Arrays.toString(shape)));
-              } else if (!place.shape().equals(new Shape(shape))) {
-                problems.add(
-                    "tensor '%s' should have shape %s but has %s in %s"
-                        .formatted(
-                            name,
-                            Arrays.toString(shape),
-                            Arrays.toString(place.shape().getShape()),
-                            place.file().file().getFileName()));
-              }
-            });
-    for (Map.Entry<String, Place> entry : places.entrySet()) {
-      if (!spec.parameters().containsKey(entry.getKey()) && !ignorable(entry.getKey())) {
-        problems.add(
-            "tensor '%s' in %s belongs to no %s of %d layers"
-                .formatted(
-                    entry.getValue().storedName(),
-                    entry.getValue().file().file().getFileName(),
-                    spec.head().task(),
-                    spec.layers()));
-      }
-    }
-    if (!problems.isEmpty()) {
-      throw Errors.invalid(
-          "the weights of '%s' do not fit its config.json: %s"
-              .formatted(path, String.join("; ", problems)),
-          "restore the pair that belongs together");
-    }
-  }
-
-  /** Returns whether Hugging Face saves a tensor that we have no use for under this head. */
-  private static boolean ignorable(String name) {
-    return name.endsWith(".position_ids")
-        || name.startsWith("cls.seq_relationship.")
-        || name.startsWith("bert.pooler.")
-        || name.startsWith("cls.predictions.");
   }
 
   private void requireTiedDecoder(NDManager manager, Map<String, NDArray> weights) {
@@ -277,14 +258,20 @@ public final class HuggingFaceDirectory {
   }
 
   private static int tokensOf(Path tokenizerJson) throws IOException {
-    JsonObject json = JsonParser.parseString(Files.readString(tokenizerJson)).getAsJsonObject();
-    JsonObject vocab = json.getAsJsonObject("model").getAsJsonObject("vocab");
-    int most = vocab.size() - 1;
-    if (json.has("added_tokens")) {
-      for (JsonElement added : json.getAsJsonArray("added_tokens")) {
-        most = Math.max(most, added.getAsJsonObject().get("id").getAsInt());
+    JsonObject json = JsonFile.read(tokenizerJson);
+    try {
+      int tokens = json.getAsJsonObject("model").getAsJsonObject("vocab").size();
+      if (json.has("added_tokens")) {
+        for (JsonElement added : json.getAsJsonArray("added_tokens")) {
+          tokens = Math.max(tokens, added.getAsJsonObject().get("id").getAsInt() + 1);
+        }
       }
+      return tokens;
+    } catch (ClassCastException | IllegalStateException | NullPointerException e) {
+      throw Errors.invalid(
+          "'%s' is not the tokenizer of a BERT model".formatted(tokenizerJson),
+          "copy the one that belongs to the weights",
+          e);
     }
-    return most + 1;
   }
 }

@@ -7,12 +7,14 @@ import ai.djl.ndarray.types.Shape;
 import com.google.gson.JsonArray;
 import com.google.gson.JsonElement;
 import com.google.gson.JsonObject;
-import com.google.gson.JsonParseException;
 import com.google.gson.JsonParser;
 import io.stillhouse.error.Errors;
+import io.stillhouse.error.StillhouseException;
 import java.io.IOException;
+import java.io.UncheckedIOException;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
+import java.nio.FloatBuffer;
 import java.nio.channels.FileChannel;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
@@ -98,12 +100,19 @@ public final class SafeTensors {
                 offsets.get(0).getAsLong(),
                 offsets.get(1).getAsLong()));
       }
-    } catch (JsonParseException | IllegalStateException | NullPointerException e) {
+    } catch (RuntimeException e) {
+      // Gson throws a type of its own for each way in which JSON can be another than expected.
       throw damaged(file, "its header is not the JSON of a safetensors file");
     }
     for (Map.Entry<String, Entry> named : entries.entrySet()) {
       Entry entry = named.getValue();
-      if (dataStart + entry.end() > size) {
+      if (entry.begin() < 0 || entry.end() < entry.begin()) {
+        throw damaged(
+            file,
+            "tensor '%s' spans bytes %d to %d"
+                .formatted(named.getKey(), entry.begin(), entry.end()));
+      }
+      if (entry.end() > size - dataStart) {
         throw damaged(
             file,
             "tensor '%s' ends at byte %d of %d"
@@ -147,25 +156,39 @@ public final class SafeTensors {
    * @param manager owns the result
    */
   public NDArray read(String name, NDManager manager) {
+    try {
+      return manager.create(bytes(name), shape(name), DataType.FLOAT32);
+    } catch (IOException e) {
+      throw new UncheckedIOException("cannot read '%s' of %s".formatted(name, file), e);
+    }
+  }
+
+  /** Reads a tensor's numbers, as {@link #read}, without the engine. */
+  public FloatBuffer floats(String name) throws IOException {
+    return bytes(name).asFloatBuffer();
+  }
+
+  private ByteBuffer bytes(String name) throws IOException {
     Entry entry = entry(name);
     try (FileChannel channel = FileChannel.open(file, StandardOpenOption.READ)) {
-      long length = entry.end() - entry.begin();
       ByteBuffer mapped =
           channel
-              .map(FileChannel.MapMode.READ_ONLY, dataStart + entry.begin(), length)
+              .map(
+                  FileChannel.MapMode.READ_ONLY,
+                  dataStart + entry.begin(),
+                  entry.end() - entry.begin())
               .order(ByteOrder.LITTLE_ENDIAN);
       return switch (entry.dtype()) {
-        case "F32" -> manager.create(copy(mapped), entry.shape(), DataType.FLOAT32);
-        case "F16" -> convert(manager, mapped, entry.shape(), DataType.FLOAT16);
-        case "F64" -> convert(manager, mapped, entry.shape(), DataType.FLOAT64);
-        case "BF16" -> manager.create(widened(mapped), entry.shape(), DataType.FLOAT32);
+        case "F32" -> copy(mapped);
+        case "F16" -> converted(mapped, 2, b -> Halves.toFloat(b.getShort()));
+        // The engine's own conversion of bfloat16 ends the whole process.
+        case "BF16" -> converted(mapped, 2, b -> Float.intBitsToFloat(b.getShort() << 16));
+        case "F64" -> converted(mapped, 8, b -> (float) b.getDouble());
         default ->
             throw Errors.invalid(
                 "tensor '%s' of '%s' has dtype %s".formatted(name, file, entry.dtype()),
                 "weights must be F32, F16, BF16 or F64");
       };
-    } catch (IOException e) {
-      throw new java.io.UncheckedIOException("cannot read '%s' of %s".formatted(name, file), e);
     }
   }
 
@@ -176,6 +199,42 @@ public final class SafeTensors {
    */
   public static void write(Path file, Map<String, NDArray> tensors, Map<String, String> metadata)
       throws IOException {
+    Map<String, LazyTensor> lazy = new LinkedHashMap<>();
+    tensors.forEach((name, tensor) -> lazy.put(name, lazy(name, tensor)));
+    writeLazily(file, lazy, metadata);
+  }
+
+  /** As {@link #write}, fetching one tensor at a time. */
+  static void writeLazily(Path file, Map<String, LazyTensor> tensors, Map<String, String> metadata)
+      throws IOException {
+    try (FileChannel channel =
+        FileChannel.open(
+            file,
+            StandardOpenOption.CREATE,
+            StandardOpenOption.TRUNCATE_EXISTING,
+            StandardOpenOption.WRITE)) {
+      writeFully(channel, header(tensors, metadata));
+      for (Map.Entry<String, LazyTensor> tensor : tensors.entrySet()) {
+        ByteBuffer bytes = tensor.getValue().bytes().read();
+        if (bytes.remaining() != 4 * tensor.getValue().shape().size()) {
+          throw new IllegalStateException(
+              "%s of shape %s has %d bytes"
+                  .formatted(tensor.getKey(), tensor.getValue().shape(), bytes.remaining()));
+        }
+        writeFully(channel, bytes);
+      }
+      channel.force(true);
+    }
+  }
+
+  static LazyTensor lazy(String name, NDArray tensor) {
+    if (tensor.getDataType() != DataType.FLOAT32) {
+      throw new IllegalArgumentException(name + " is not float32");
+    }
+    return new LazyTensor(tensor.getShape(), () -> tensor.toByteBuffer(true));
+  }
+
+  private static ByteBuffer header(Map<String, LazyTensor> tensors, Map<String, String> metadata) {
     JsonObject header = new JsonObject();
     if (!metadata.isEmpty()) {
       JsonObject strings = new JsonObject();
@@ -183,19 +242,16 @@ public final class SafeTensors {
       header.add(METADATA, strings);
     }
     long offset = 0;
-    for (Map.Entry<String, NDArray> tensor : tensors.entrySet()) {
-      if (tensor.getValue().getDataType() != DataType.FLOAT32) {
-        throw new IllegalArgumentException(tensor.getKey() + " is not float32");
-      }
+    for (Map.Entry<String, LazyTensor> tensor : tensors.entrySet()) {
       JsonArray shape = new JsonArray();
-      for (long dimension : tensor.getValue().getShape().getShape()) {
+      for (long dimension : tensor.getValue().shape().getShape()) {
         shape.add(dimension);
       }
-      long bytes = 4 * tensor.getValue().size();
+      long end = offset + 4 * tensor.getValue().shape().size();
       JsonArray offsets = new JsonArray();
       offsets.add(offset);
-      offsets.add(offset + bytes);
-      offset += bytes;
+      offsets.add(end);
+      offset = end;
       JsonObject entry = new JsonObject();
       entry.addProperty("dtype", "F32");
       entry.add("shape", shape);
@@ -209,18 +265,7 @@ public final class SafeTensors {
     while (start.hasRemaining()) {
       start.put((byte) ' ');
     }
-    try (FileChannel channel =
-        FileChannel.open(
-            file,
-            StandardOpenOption.CREATE,
-            StandardOpenOption.TRUNCATE_EXISTING,
-            StandardOpenOption.WRITE)) {
-      writeFully(channel, start.flip());
-      for (NDArray tensor : tensors.values()) {
-        writeFully(channel, tensor.toByteBuffer(true).order(ByteOrder.LITTLE_ENDIAN));
-      }
-      channel.force(true);
-    }
+    return start.flip();
   }
 
   private Entry entry(String name) {
@@ -231,26 +276,26 @@ public final class SafeTensors {
     return entry;
   }
 
-  private static NDArray convert(NDManager manager, ByteBuffer bytes, Shape shape, DataType type) {
-    try (NDArray stored = manager.create(copy(bytes), shape, type)) {
-      return stored.toType(DataType.FLOAT32, false);
-    }
-  }
-
   /** Copies out of the mapping, which must not outlive the tensor that would look into it. */
   private static ByteBuffer copy(ByteBuffer mapped) {
     ByteBuffer copy = ByteBuffer.allocateDirect(mapped.remaining()).order(ByteOrder.LITTLE_ENDIAN);
-    return copy.put(mapped).flip();
+    copy.put(mapped);
+    return copy.flip();
   }
 
-  /** Widens bfloat16 in Java: the engine's own conversion ends the whole process. */
-  private static ByteBuffer widened(ByteBuffer bfloat16) {
-    ByteBuffer wide =
-        ByteBuffer.allocateDirect(2 * bfloat16.remaining()).order(ByteOrder.LITTLE_ENDIAN);
-    while (bfloat16.hasRemaining()) {
-      wide.putInt(bfloat16.getShort() << 16);
+  private static ByteBuffer converted(ByteBuffer stored, int width, Next next) {
+    int size = stored.remaining() / width;
+    ByteBuffer floats =
+        ByteBuffer.allocateDirect(Math.multiplyExact(4, size)).order(ByteOrder.LITTLE_ENDIAN);
+    for (int i = 0; i < size; i++) {
+      floats.putFloat(next.read(stored));
     }
-    return wide.flip();
+    return floats.flip();
+  }
+
+  /** Takes one number off a buffer. */
+  private interface Next {
+    float read(ByteBuffer from);
   }
 
   private static int width(String dtype) {
@@ -278,7 +323,7 @@ public final class SafeTensors {
     }
   }
 
-  private static io.stillhouse.error.StillhouseException damaged(Path file, String why) {
+  private static StillhouseException damaged(Path file, String why) {
     return Errors.invalid(
         "'%s' is not a whole safetensors file: %s".formatted(file, why),
         "copy or download it again");

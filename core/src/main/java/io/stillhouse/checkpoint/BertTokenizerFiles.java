@@ -1,0 +1,70 @@
+package io.stillhouse.checkpoint;
+
+import com.google.gson.GsonBuilder;
+import com.google.gson.JsonElement;
+import com.google.gson.JsonObject;
+import io.stillhouse.text.Casing;
+import io.stillhouse.text.Tokenizer;
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.nio.file.StandardCopyOption;
+import java.util.List;
+import org.jspecify.annotations.Nullable;
+
+/** Writes the tokenizer files of a Hugging Face directory. */
+final class BertTokenizerFiles {
+  private static final List<String> CASING_KEYS = List.of("doLowerCase", "do_lower_case");
+
+  private BertTokenizerFiles() {}
+
+  /**
+   * Writes {@code vocab.txt}, {@code tokenizer.json} and {@code tokenizer_config.json}.
+   *
+   * @param settings JSON that may say whether text is lower-cased; else the vocabulary shows it
+   */
+  static void fromVocab(Path vocab, @Nullable Path settings, Path model) throws IOException {
+    Files.createDirectories(model);
+    List<String> tokens = Files.readAllLines(vocab);
+    Casing casing = Tokenizer.casing(tokens);
+    if (settings != null) {
+      JsonObject json = JsonFile.read(settings);
+      for (String key : CASING_KEYS) {
+        if (json.has(key)) {
+          casing = json.get(key).getAsBoolean() ? Casing.UNCASED : Casing.CASED;
+        }
+      }
+    }
+    Files.copy(vocab, model.resolve("vocab.txt"), StandardCopyOption.REPLACE_EXISTING);
+    Files.writeString(
+        model.resolve("tokenizer.json"), Tokenizer.tokenizerJson(vocab, tokens, casing));
+    writeConfig(model, casing);
+  }
+
+  /** Copies {@code tokenizer.json} and writes {@code tokenizer_config.json} to go with it. */
+  static void fromJson(Path tokenizer, Path model) throws IOException {
+    Files.createDirectories(model);
+    Files.copy(tokenizer, model.resolve("tokenizer.json"), StandardCopyOption.REPLACE_EXISTING);
+    JsonElement normalizer = JsonFile.read(tokenizer).get("normalizer");
+    boolean lowers =
+        normalizer != null
+            && normalizer.isJsonObject()
+            && normalizer.getAsJsonObject().has("lowercase")
+            && normalizer.getAsJsonObject().get("lowercase").getAsBoolean();
+    writeConfig(model, lowers ? Casing.UNCASED : Casing.CASED);
+  }
+
+  private static void writeConfig(Path model, Casing casing) throws IOException {
+    JsonObject json = new JsonObject();
+    json.addProperty("tokenizer_class", "BertTokenizer");
+    json.addProperty("do_lower_case", casing == Casing.UNCASED);
+    json.addProperty("pad_token", Tokenizer.PAD);
+    json.addProperty("unk_token", Tokenizer.UNK);
+    json.addProperty("cls_token", Tokenizer.CLS);
+    json.addProperty("sep_token", Tokenizer.SEP);
+    json.addProperty("mask_token", Tokenizer.MASK);
+    Files.writeString(
+        model.resolve("tokenizer_config.json"),
+        new GsonBuilder().setPrettyPrinting().create().toJson(json) + "\n");
+  }
+}

@@ -1,0 +1,49 @@
+package io.stillhouse.checkpoint;
+
+import ai.djl.ndarray.types.Shape;
+import java.io.IOException;
+import java.nio.ByteBuffer;
+import java.nio.ByteOrder;
+import java.nio.FloatBuffer;
+
+/**
+ * A float32 tensor whose numbers are fetched when they are written, so that a model passes through
+ * memory one tensor at a time.
+ */
+record LazyTensor(Shape shape, Bytes bytes) {
+  /** Transposing by tiles keeps both sides in the processor's cache. */
+  private static final int TILE = 32;
+
+  /** Fetches the numbers, little-endian, in row-major order. */
+  interface Bytes {
+    ByteBuffer read() throws IOException;
+  }
+
+  /** Returns this matrix with rows and columns exchanged. */
+  LazyTensor transposed() {
+    if (shape.dimension() != 2) {
+      throw new IllegalStateException("not a matrix: " + shape);
+    }
+    int rows = (int) shape.get(0);
+    int columns = (int) shape.get(1);
+    return new LazyTensor(new Shape(columns, rows), () -> transposed(bytes.read(), rows, columns));
+  }
+
+  private static ByteBuffer transposed(ByteBuffer matrix, int rows, int columns) {
+    FloatBuffer from = matrix.order(ByteOrder.LITTLE_ENDIAN).asFloatBuffer();
+    ByteBuffer result =
+        ByteBuffer.allocateDirect(Math.multiplyExact(4, from.remaining()))
+            .order(ByteOrder.LITTLE_ENDIAN);
+    FloatBuffer to = result.asFloatBuffer();
+    for (int top = 0; top < rows; top += TILE) {
+      for (int left = 0; left < columns; left += TILE) {
+        for (int row = top; row < Math.min(top + TILE, rows); row++) {
+          for (int column = left; column < Math.min(left + TILE, columns); column++) {
+            to.put(column * rows + row, from.get(row * columns + column));
+          }
+        }
+      }
+    }
+    return result;
+  }
+}

@@ -1,0 +1,88 @@
+package io.stillhouse.checkpoint;
+
+import ai.djl.ndarray.types.Shape;
+import io.stillhouse.error.Errors;
+import io.stillhouse.spec.ModelSpec;
+import io.stillhouse.spec.Task;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.List;
+import java.util.Map;
+
+/** Compares the tensors found with the parameters that a model has. */
+final class ParameterCheck {
+  private ParameterCheck() {}
+
+  /**
+   * A tensor in a file.
+   *
+   * @param storedName its name there
+   */
+  record Found(Shape shape, String storedName, Path file) {}
+
+  /**
+   * Refuses a model for every missing, misshaped and unknown tensor at once.
+   *
+   * @param source what the user gave us
+   * @param found by the names of {@link ModelSpec#parameters()}
+   */
+  static void require(Path source, ModelSpec spec, Map<String, Found> found) {
+    List<String> problems = new ArrayList<>();
+    spec.parameters()
+        .forEach(
+            (name, shape) -> {
+              Found tensor = found.get(name);
+              if (tensor == null) {
+                problems.add("tensor '%s' %s is missing".formatted(name, Arrays.toString(shape)));
+              } else if (!tensor.shape().equals(new Shape(shape))) {
+                problems.add(
+                    "tensor '%s' should have shape %s but has %s in %s"
+                        .formatted(
+                            name,
+                            Arrays.toString(shape),
+                            Arrays.toString(tensor.shape().getShape()),
+                            tensor.file().getFileName()));
+              }
+            });
+    found.forEach(
+        (name, tensor) -> {
+          if (!spec.parameters().containsKey(name) && !ignorable(name, spec.head().task())) {
+            problems.add(
+                "tensor '%s' in %s belongs to no %s of %d layers"
+                    .formatted(
+                        tensor.storedName(),
+                        tensor.file().getFileName(),
+                        described(spec.head().task()),
+                        spec.layers()));
+          }
+        });
+    if (!problems.isEmpty()) {
+      throw Errors.invalid(
+          "the weights of '%s' do not fit its configuration: %s"
+              .formatted(source, String.join("; ", problems)),
+          "restore the files that belong together");
+    }
+  }
+
+  /** Returns whether a tensor may be there although nothing under this head reads it. */
+  static boolean ignorable(String name, Task task) {
+    return name.endsWith(".position_ids")
+        || name.startsWith("cls.seq_relationship.")
+        || name.startsWith("bert.pooler.")
+        || switch (task) {
+          case NONE -> name.startsWith("cls.");
+          case MASKED_LM -> name.equals("cls.predictions.decoder.weight");
+          case CLASSIFICATION, REGRESSION -> false;
+        };
+  }
+
+  private static String described(Task task) {
+    return switch (task) {
+      case NONE -> "encoder without a head";
+      case MASKED_LM -> "masked-LM model";
+      case CLASSIFICATION -> "classifier";
+      case REGRESSION -> "regression model";
+    };
+  }
+}
