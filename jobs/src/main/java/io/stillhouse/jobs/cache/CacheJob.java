@@ -71,19 +71,43 @@ public final class CacheJob {
    *     layer
    */
   public CacheJob(SparkSession spark, Settings settings) throws IOException {
+    this(spark, settings, teacher(spark, settings), null);
+  }
+
+  /**
+   * Makes a job that writes rows of token ids and labels but no targets, under a given model's
+   * tokenizer and head.
+   */
+  public static CacheJob inputsAlone(
+      SparkSession spark, Settings settings, HuggingFaceDirectory model) {
+    return new CacheJob(
+        spark,
+        settings,
+        model,
+        new TargetChoice(Dtype.FLOAT32, TargetChoice.Logits.NONE, List.of(), List.of()));
+  }
+
+  private CacheJob(
+      SparkSession spark, Settings settings, HuggingFaceDirectory teacher, TargetChoice choice) {
     this.spark = spark;
     this.settings = settings;
     this.storage = new Storage(spark.sparkContext().hadoopConfiguration());
     this.cache = storage.qualify(settings.get(Options.CACHE));
-    Path given = storage.requireExisting("teacher.path", settings.get(Options.TEACHER));
-    this.teacher = HuggingFaceDirectory.open(storage.local(given));
-    this.choice = choice(settings, teacher.spec());
+    this.teacher = teacher;
+    this.choice = choice == null ? choice(settings, teacher.spec()) : choice;
     if (settings.get(Options.MAX_LENGTH) > teacher.spec().embeddings().maxPositions()) {
       throw Errors.badValue(
           Options.MAX_LENGTH.key(),
           "at most the teacher's positions, " + teacher.spec().embeddings().maxPositions(),
           settings.get(Options.MAX_LENGTH));
     }
+  }
+
+  private static HuggingFaceDirectory teacher(SparkSession spark, Settings settings)
+      throws IOException {
+    Storage storage = new Storage(spark.sparkContext().hadoopConfiguration());
+    Path given = storage.requireExisting("teacher.path", settings.get(Options.TEACHER));
+    return HuggingFaceDirectory.open(storage.local(given));
   }
 
   /** Returns what the recipe stores of a teacher of that shape. */

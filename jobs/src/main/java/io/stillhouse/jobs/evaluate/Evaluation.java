@@ -23,10 +23,11 @@ public record Evaluation(List<Model> models, List<Comparison> comparisons, Data 
   /**
    * Two models on the same rows, paired by row.
    *
-   * @param metric a rate that {@code better} is higher in
+   * @param metric a rate
+   * @param difference of {@code model} over {@code than}
    */
   public record Comparison(
-      String better,
+      String model,
       String than,
       String metric,
       double difference,
@@ -189,5 +190,35 @@ public record Evaluation(List<Model> models, List<Comparison> comparisons, Data 
       best = logits[c] > logits[best] ? c : best;
     }
     return best;
+  }
+
+  /** Returns the models as a table for people, with the comparisons below. */
+  public String table() {
+    List<String> metrics = List.copyOf(models.get(0).metrics().keySet());
+    StringBuilder table = new StringBuilder("%-24s %14s".formatted("model", "parameters"));
+    metrics.forEach(metric -> table.append(" %11s".formatted(metric)));
+    table.append("\n");
+    for (Model model : models) {
+      table.append("%-24s %,14d".formatted(model.name(), model.parameters()));
+      metrics.forEach(
+          metric ->
+              table.append(
+                  metric.equals("perplexity")
+                      ? " %11.2f".formatted(model.metrics().get(metric))
+                      : " %11.4f".formatted(model.metrics().get(metric))));
+      table.append("\n");
+    }
+    for (Comparison comparison : comparisons) {
+      table.append(
+          "%s against %s, paired over %,d rows: %s %+.4f (standard error %.4f)%n"
+              .formatted(
+                  comparison.model(),
+                  comparison.than(),
+                  comparison.rows(),
+                  comparison.metric(),
+                  comparison.difference(),
+                  comparison.standardError()));
+    }
+    return table.toString();
   }
 }

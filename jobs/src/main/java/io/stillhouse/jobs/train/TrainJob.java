@@ -36,9 +36,11 @@ public final class TrainJob {
   private final Path cache;
   private final HuggingFaceDirectory teacher;
   private final List<StudentRun> runs;
+  private final List<String> notes = new ArrayList<>();
 
   /** What a run made. */
-  public record Result(List<TrainTask.Trained> students, List<String> alreadyTrained) {}
+  public record Result(
+      List<TrainTask.Trained> students, List<String> alreadyTrained, List<String> notes) {}
 
   /**
    * Checks the recipe against the cache; nothing is written yet.
@@ -73,6 +75,9 @@ public final class TrainJob {
     String name = settings.get(Options.STUDENT_NAME);
     this.runs = new ArrayList<>();
     runs.add(new StudentRun(name, student, loss, train, start, places));
+    if (settings.get(Options.TWIN) && !labelled) {
+      notes.add("the cache has no labels, so %s has no undistilled twin".formatted(name));
+    }
     if (settings.get(Options.TWIN) && labelled && !hardLabelsAlone(loss)) {
       runs.add(
           new StudentRun(
@@ -162,7 +167,7 @@ public final class TrainJob {
       }
     }
     List<TrainTask.Trained> trained = wanted.isEmpty() ? List.of() : trainAll(wanted);
-    Result result = new Result(trained, done);
+    Result result = new Result(trained, done, notes);
     if (!trained.isEmpty()) {
       storage.writeJson(
           new Path(

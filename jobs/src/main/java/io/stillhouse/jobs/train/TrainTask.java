@@ -32,7 +32,7 @@ import org.apache.commons.io.FileUtils;
 import org.apache.hadoop.conf.Configuration;
 
 /** Trains one student, inside a task, and publishes its Hugging Face directory. */
-final class TrainTask {
+public final class TrainTask {
   /** Dropout draws from libtorch's one generator, so one training at a time in a process. */
   private static final ReentrantLock ONE_AT_A_TIME = new ReentrantLock();
 
@@ -47,7 +47,7 @@ final class TrainTask {
   }
 
   /** What became of a student; also {@code training.json} in its directory. */
-  record Trained(
+  public record Trained(
       String name,
       String directory,
       String fingerprint,
@@ -55,16 +55,32 @@ final class TrainTask {
       long steps,
       Losses losses,
       Speed speed)
-      implements Serializable {}
+      implements Serializable {
+
+    /** Returns one line for people. */
+    public String summary() {
+      StringBuilder line =
+          new StringBuilder(
+              "%s: %,d parameters, %,d steps, %,.0f tokens/s"
+                  .formatted(name, parameters, steps, speed.tokensPerSecond()));
+      losses
+          .first()
+          .forEach(
+              (term, first) ->
+                  line.append(", %s %.3f to %.3f".formatted(term, first, losses.last().get(term))));
+      return line.toString();
+    }
+  }
 
   /** Mean of each term over the first and the last tenth of the steps of this process. */
-  record Losses(Map<String, Double> first, Map<String, Double> last) implements Serializable {}
+  public record Losses(Map<String, Double> first, Map<String, Double> last)
+      implements Serializable {}
 
   /**
    * Wall time of this process's steps, their tokens a second, the share of time spent waiting for
    * data, and threads.
    */
-  record Speed(double seconds, double tokensPerSecond, double waitShare, int threads)
+  public record Speed(double seconds, double tokensPerSecond, double waitShare, int threads)
       implements Serializable {}
 
   Trained train() throws IOException {
