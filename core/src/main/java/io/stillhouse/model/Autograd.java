@@ -1,5 +1,6 @@
 package io.stillhouse.model;
 
+import ai.djl.engine.Engine;
 import ai.djl.ndarray.NDArray;
 import ai.djl.pytorch.engine.PtNDArray;
 import ai.djl.pytorch.engine.PtNDManager;
@@ -12,6 +13,10 @@ import org.jspecify.annotations.Nullable;
  * most threads: a thread that only infers turns it off.
  */
 public final class Autograd {
+  static {
+    Engine.getInstance(); // loads libtorch: the calls below go to it directly
+  }
+
   private Autograd() {}
 
   /** Switches the recording of gradients on this thread. */

@@ -1,0 +1,41 @@
+package io.stillhouse.target;
+
+import java.util.Map;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * One row as the trainer sees it.
+ *
+ * @param id the row's key
+ * @param inputs ids and labels
+ * @param dtype how the cells' numbers are stored
+ * @param cells tensor cells by column name, only those that were asked for
+ */
+public record Example(String id, Inputs inputs, Dtype dtype, Map<String, byte[]> cells) {
+
+  /**
+   * What the teacher read, and what is known of it.
+   *
+   * @param inputIds token ids, [L]
+   * @param typeIds segment of each token, [L]
+   * @param mlmLabels original ids at masked positions and -100 elsewhere, [L]; null where nothing
+   *     is masked
+   * @param label class id or score; NaN without a label
+   */
+  @SuppressWarnings("ArrayRecordComponent") // never compared
+  public record Inputs(int[] inputIds, int[] typeIds, int @Nullable [] mlmLabels, double label) {}
+
+  /** Returns the number of tokens. */
+  public int length() {
+    return inputs.inputIds().length;
+  }
+
+  /** Returns the bytes of a tensor cell. */
+  public byte[] cell(Column column) {
+    byte[] bytes = cells.get(column.name());
+    if (bytes == null) {
+      throw new IllegalStateException("column " + column.name() + " was not read for row " + id);
+    }
+    return bytes;
+  }
+}

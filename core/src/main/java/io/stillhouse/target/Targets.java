@@ -1,0 +1,94 @@
+package io.stillhouse.target;
+
+import java.util.ArrayList;
+import java.util.List;
+
+/**
+ * Every column of a cache; nothing else names one.
+ *
+ * <p>L is a row's true length in tokens, [CLS] and [SEP] counted: nothing is padded on disk. D is
+ * the teacher's width, H its heads, C its classes.
+ */
+public final class Targets {
+  /** Written into each file's metadata; a reader refuses another. */
+  public static final int VERSION = 1;
+
+  /** File metadata: the {@link #VERSION}. */
+  public static final String META_VERSION = "stillhouse.version";
+
+  /** File metadata: the {@link Dtype} of the file's tensor cells. */
+  public static final String META_DTYPE = "stillhouse.dtype";
+
+  /** File metadata: the number of the unit. */
+  public static final String META_UNIT = "stillhouse.unit";
+
+  /** File metadata: shapes of the tensor cells, such as {@code [length, 768]}. */
+  public static final String META_SHAPE = "stillhouse.shape";
+
+  /** File metadata: attention heads of the teacher. */
+  public static final String META_HEADS = "stillhouse.heads";
+
+  public static final Column ID =
+      new Column(
+          "id",
+          Family.INPUTS,
+          Column.Type.STRING,
+          "Row key: the user's id, else file:ordinal; '#n' marks the n-th piece of a segmented row, '~v' masked variant v.");
+  public static final Column LENGTH =
+      new Column("length", Family.INPUTS, Column.Type.INT, "Tokens of the row, L.");
+  public static final Column TEXT =
+      new Column(
+          "text", Family.INPUTS, Column.Type.STRING, "The text of the row, or of its piece.");
+  public static final Column PAIR =
+      new Column("pair", Family.INPUTS, Column.Type.STRING, "The second text, or null.");
+  public static final Column INPUT_IDS =
+      new Column(
+          "input_ids", Family.INPUTS, Column.Type.IDS, "Token ids as the teacher read them, [L].");
+  public static final Column TYPE_IDS =
+      new Column("token_type_ids", Family.INPUTS, Column.Type.IDS, "0 or 1 for each token, [L].");
+  public static final Column MLM_LABELS =
+      new Column(
+          "mlm_labels",
+          Family.INPUTS,
+          Column.Type.IDS,
+          "Original ids at masked positions, -100 elsewhere, [L]; null where nothing is masked.");
+  public static final Column LABEL =
+      new Column(
+          "label",
+          Family.INPUTS,
+          Column.Type.DOUBLE,
+          "Class id or score, or null without a label.");
+  public static final Column LOGITS =
+      new Column("logits", Family.LOGITS, Column.Type.CELL, "Task logits before softmax, [C].");
+
+  /** The columns of the inputs family, in order. */
+  public static final List<Column> INPUTS =
+      List.of(ID, LENGTH, TEXT, PAIR, INPUT_IDS, TYPE_IDS, MLM_LABELS, LABEL);
+
+  private Targets() {}
+
+  /** Returns the column of hidden state {@code layer}: 0 is the embedding output. */
+  public static Column hidden(int layer) {
+    return new Column(
+        "hidden_%02d".formatted(layer),
+        Family.HIDDEN,
+        Column.Type.CELL,
+        "Hidden state %d, [L, D].".formatted(layer));
+  }
+
+  /** Returns the column of the scores of block {@code block}, counted from 1. */
+  public static Column attention(int block) {
+    return new Column(
+        "attention_%02d".formatted(block),
+        Family.ATTENTION,
+        Column.Type.CELL,
+        "Scores of block %d after 1/sqrt(d), before mask and softmax, [H, L, L].".formatted(block));
+  }
+
+  /** Returns the columns of a file: key and length, then its tensors. */
+  public static List<Column> withKey(List<Column> tensors) {
+    List<Column> columns = new ArrayList<>(List.of(ID, LENGTH));
+    columns.addAll(tensors);
+    return List.copyOf(columns);
+  }
+}
