@@ -2,7 +2,7 @@
 
 Needs apache-airflow-providers-apache-spark, and the Spark connection `spark_default` (set its deploy mode to client). Settings, all optional:
   STILLHOUSE_HOME        the checkout; needed where this file is a copy outside of it
-  STILLHOUSE_SPARK_CONF  Spark's properties for the cluster; default conf/spark/standalone.conf
+  STILLHOUSE_SPARK_CONF  Spark's properties for the cluster; default conf/spark-defaults.conf, which then replaces the cluster's own
   stillhouse_jar         an Airflow Variable: the jar; default jobs/target/stillhouse.jar
 A run's own settings are its params: `recipe`, and `settings`, a list of key=value that win over the recipe.
 """
@@ -32,7 +32,7 @@ class StillhouseOperator(SparkSubmitOperator):
             name=f"stillhouse-{command}",
             application="{{ var.value.get('stillhouse_jar', '%s') }}" % JAR,
             java_class="io.stillhouse.jobs.Stillhouse",
-            properties_file=os.environ.get("STILLHOUSE_SPARK_CONF", str(HOME / "conf/spark/standalone.conf")),
+            properties_file=os.environ.get("STILLHOUSE_SPARK_CONF", str(HOME / "conf/spark-defaults.conf")),
             application_args=[command, "{{ params.recipe }}"],
             **kwargs,
         )

@@ -153,7 +153,7 @@ public final class HuggingFaceDirectory {
   }
 
   /** Copies config, weights and tokenizer files, and nothing else. */
-  void copyTo(Path directory) throws IOException {
+  public void copyTo(Path directory) throws IOException {
     Files.createDirectories(directory);
     List<Path> files = new ArrayList<>(weightFiles(path));
     files.add(path.resolve("config.json"));

@@ -289,7 +289,7 @@ public final class Options {
       oneOf(
           "finetune.task",
           "classification",
-          List.of("classification", "regression"),
+          List.of("classification", "regression", "masked-lm"),
           "What the labels are.");
 
   // evaluate

@@ -152,7 +152,7 @@ public final class TargetBatch {
   }
 
   private NDArray tensor(ByteBuffer bytes, Shape shape, Dtype dtype) {
-    NDArray stored = manager.create(bytes.rewind(), shape, dtype.dataType());
+    NDArray stored = manager.create(bytes.rewind(), shape, DataType.valueOf(dtype.name()));
     if (dtype == Dtype.FLOAT32) {
       return stored;
     }

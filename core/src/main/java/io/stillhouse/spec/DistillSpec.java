@@ -1,5 +1,6 @@
 package io.stillhouse.spec;
 
+import java.io.Serializable;
 import java.util.List;
 
 /**
@@ -18,7 +19,8 @@ public record DistillSpec(
     SoftLabel softLabel,
     double hardLabel,
     Hidden hidden,
-    double attentionMse) {
+    double attentionMse)
+    implements Serializable {
 
   /** How teacher logits are compared. */
   public enum Kind {
@@ -36,7 +38,8 @@ public record DistillSpec(
    * The loss on the teacher's logits; {@code temperature} applies to KL only, {@code positions} to
    * masked LM only.
    */
-  public record SoftLabel(double weight, Kind kind, double temperature, Positions positions) {}
+  public record SoftLabel(double weight, Kind kind, double temperature, Positions positions)
+      implements Serializable {}
 
   /**
    * The losses on hidden states: {@code cosine} and {@code mse} over student hidden states 1..M,
@@ -45,7 +48,8 @@ public record DistillSpec(
    * @param cosineLayers whether the cosine loss reads the last mapped layer only, as DistilBERT
    *     does
    */
-  public record Hidden(double cosine, CosineLayers cosineLayers, double mse, double embeddingMse) {}
+  public record Hidden(double cosine, CosineLayers cosineLayers, double mse, double embeddingMse)
+      implements Serializable {}
 
   /** Which student hidden states carry the cosine loss. */
   public enum CosineLayers {

@@ -1,5 +1,6 @@
 package io.stillhouse.spec;
 
+import java.io.Serializable;
 import java.util.List;
 
 /**
@@ -9,7 +10,7 @@ import java.util.List;
  * @param labels the names of the classes in order of their ids; empty unless {@code task} is {@link
  *     Task#CLASSIFICATION}
  */
-public record Head(Task task, List<String> labels) {
+public record Head(Task task, List<String> labels) implements Serializable {
   public static final Head NONE = new Head(Task.NONE, List.of());
   public static final Head MASKED_LM = new Head(Task.MASKED_LM, List.of());
   public static final Head REGRESSION = new Head(Task.REGRESSION, List.of());

@@ -1,5 +1,6 @@
 package io.stillhouse.spec;
 
+import java.io.Serializable;
 import java.util.LinkedHashMap;
 import java.util.Map;
 
@@ -11,23 +12,24 @@ import java.util.Map;
  * @param numerics LayerNorm's epsilon and the dropout rates
  * @param head what sits on top
  */
-public record ModelSpec(Embeddings embeddings, Blocks blocks, Numerics numerics, Head head) {
+public record ModelSpec(Embeddings embeddings, Blocks blocks, Numerics numerics, Head head)
+    implements Serializable {
 
   /** The sizes of the embedding tables, in rows, and the id of the padding token. */
-  public record Embeddings(int vocabSize, int maxPositions, int typeVocabSize, int padTokenId) {}
+  public record Embeddings(int vocabSize, int maxPositions, int typeVocabSize, int padTokenId)
+      implements Serializable {}
 
   /**
    * The stack of blocks: {@code hiddenSize} and {@code intermediateSize} are widths of one token's
    * vector.
    */
-  public record Blocks(int layers, int hiddenSize, int heads, int intermediateSize) {}
+  public record Blocks(int layers, int hiddenSize, int heads, int intermediateSize)
+      implements Serializable {}
 
   /** LayerNorm's epsilon, and the dropout probabilities that apply in training only. */
   public record Numerics(
-      double layerNormEps,
-      double hiddenDropout,
-      double attentionDropout,
-      double classifierDropout) {}
+      double layerNormEps, double hiddenDropout, double attentionDropout, double classifierDropout)
+      implements Serializable {}
 
   /** Returns the same encoder under another head. */
   public ModelSpec withHead(Head newHead) {

@@ -1,5 +1,7 @@
 package io.stillhouse.spec;
 
+import java.io.Serializable;
+
 /**
  * How a student is trained.
  *
@@ -11,7 +13,8 @@ package io.stillhouse.spec;
  * @param run seed, threads, checkpoints
  */
 public record TrainSpec(
-    int epochs, int rowsPerStep, int tokensPerMicroBatch, Optimiser optimiser, Run run) {
+    int epochs, int rowsPerStep, int tokensPerMicroBatch, Optimiser optimiser, Run run)
+    implements Serializable {
 
   /**
    * PyTorch's AdamW under linear warm-up and decay.
@@ -23,10 +26,11 @@ public record TrainSpec(
    * @param clipNorm upper bound of the global gradient norm; 0 for none
    */
   public record Optimiser(
-      double learningRate, double warmup, Betas betas, double weightDecay, double clipNorm) {}
+      double learningRate, double warmup, Betas betas, double weightDecay, double clipNorm)
+      implements Serializable {}
 
   /** Decay rates of the first and second moment, and the term added to the root of the second. */
-  public record Betas(double first, double second, double epsilon) {}
+  public record Betas(double first, double second, double epsilon) implements Serializable {}
 
   /**
    * What does not change the task.
@@ -36,7 +40,8 @@ public record TrainSpec(
    * @param threads of libtorch; sums depend on it, so it is part of the recipe
    * @param checkpointEvery steps between checkpoints
    */
-  public record Run(long maxSteps, long seed, int threads, int checkpointEvery) {}
+  public record Run(long maxSteps, long seed, int threads, int checkpointEvery)
+      implements Serializable {}
 
   /** Returns the number of optimiser steps over so many rows. */
   public long steps(long rows) {

@@ -1,0 +1,3 @@
+/** Task metrics and their uncertainty. Correlations come from commons-math; the rest are counts. */
+@org.jspecify.annotations.NullMarked
+package io.stillhouse.evaluate;

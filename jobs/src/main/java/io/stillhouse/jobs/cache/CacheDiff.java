@@ -1,0 +1,202 @@
+package io.stillhouse.jobs.cache;
+
+import ai.djl.ndarray.NDArray;
+import ai.djl.ndarray.NDManager;
+import ai.djl.ndarray.types.DataType;
+import ai.djl.ndarray.types.Shape;
+import io.stillhouse.checkpoint.HuggingFaceDirectory;
+import io.stillhouse.error.Errors;
+import io.stillhouse.target.Column;
+import io.stillhouse.target.Dtype;
+import io.stillhouse.target.Example;
+import io.stillhouse.target.Family;
+import io.stillhouse.target.Targets;
+import java.io.IOException;
+import java.nio.ByteBuffer;
+import java.nio.ByteOrder;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.HashMap;
+import java.util.HashSet;
+import java.util.List;
+import java.util.Map;
+import java.util.Set;
+import java.util.TreeMap;
+import org.apache.hadoop.conf.Configuration;
+import org.apache.hadoop.fs.FileStatus;
+import org.apache.hadoop.fs.Path;
+
+/** Holds two caches, or two directories of students, against each other. */
+public final class CacheDiff {
+  /** Norm of the difference over norm of the reference, per tensor column or weight. */
+  private static final double TOLERANCE = 1e-5;
+
+  private CacheDiff() {}
+
+  /** The verdict, in words. */
+  public record Result(Equality verdict, String words) {
+    public boolean equal() {
+      return verdict == Equality.EQUAL;
+    }
+  }
+
+  /** Whether two things are equal within the tolerance. */
+  public enum Equality {
+    EQUAL,
+    DIFFERENT
+  }
+
+  /** Compares row keys, which must be identical, and every tensor, which may differ by rounding. */
+  public static Result compare(String a, String b) throws IOException {
+    Storage storage = new Storage(new Configuration());
+    Path first = storage.requireExisting("A", a);
+    Path second = storage.requireExisting("B", b);
+    return storage.exists(new Path(first, Plan.FILE))
+        ? caches(storage, first, second)
+        : students(storage, first, second);
+  }
+
+  private static Result caches(Storage storage, Path a, Path b) throws IOException {
+    List<Column> columns = columns(storage, a);
+    if (!columns.equals(columns(storage, b))) {
+      return new Result(
+          Equality.DIFFERENT, "columns differ: %s and %s".formatted(columns, columns(storage, b)));
+    }
+    CacheReader first = CacheReader.open(storage, a, columns);
+    CacheReader second = CacheReader.open(storage, b, columns);
+    Map<String, Example> rows = new HashMap<>();
+    for (int unit = 0; unit < second.unitRows().size(); unit++) {
+      second.read(unit).forEach(row -> rows.put(row.id(), row));
+    }
+    Set<String> keys = new HashSet<>();
+    Map<String, double[]> squares = new TreeMap<>();
+    for (int unit = 0; unit < first.unitRows().size(); unit++) {
+      for (Example row : first.read(unit)) {
+        keys.add(row.id());
+        Example other = rows.get(row.id());
+        if (other != null) {
+          requireSameInputs(row, other);
+          for (Column column : columns) {
+            double[] sums = squares.computeIfAbsent(column.name(), name -> new double[2]);
+            add(numbers(row, column), numbers(other, column), sums);
+          }
+        }
+      }
+    }
+    if (!keys.equals(rows.keySet())) {
+      return new Result(
+          Equality.DIFFERENT,
+          "row keys differ: %d rows in '%s', %d in '%s'".formatted(keys.size(), a, rows.size(), b));
+    }
+    return verdict("%,d identical row keys".formatted(keys.size()), squares);
+  }
+
+  private static List<Column> columns(Storage storage, Path cache) throws IOException {
+    Set<String> names = new HashSet<>();
+    Manifest.read(storage, cache).files().forEach(file -> names.addAll(file.columns()));
+    List<Column> columns = new ArrayList<>();
+    if (names.contains(Targets.LOGITS.name())) {
+      columns.add(Targets.LOGITS);
+    }
+    names.stream()
+        .filter(name -> name.matches("(hidden|attention)_\\d+"))
+        .sorted()
+        .forEach(
+            name -> {
+              int layer = Integer.parseInt(name.substring(name.indexOf('_') + 1));
+              columns.add(
+                  name.startsWith(Family.HIDDEN.id())
+                      ? Targets.hidden(layer)
+                      : Targets.attention(layer));
+            });
+    return columns;
+  }
+
+  private static void requireSameInputs(Example row, Example other) {
+    if (!Arrays.equals(row.inputs().inputIds(), other.inputs().inputIds())) {
+      throw Errors.invalid(
+          "row '%s' has other token ids in the two caches".formatted(row.id()),
+          "build them from the same corpus and recipe");
+    }
+  }
+
+  private static float[] numbers(Example row, Column column) {
+    ByteBuffer bytes = ByteBuffer.wrap(row.cell(column)).order(ByteOrder.LITTLE_ENDIAN);
+    if (row.dtype() == Dtype.FLOAT32) {
+      float[] numbers = new float[bytes.remaining() / 4];
+      bytes.asFloatBuffer().get(numbers);
+      return numbers;
+    }
+    try (NDManager manager = NDManager.newBaseManager()) {
+      ByteBuffer direct = ByteBuffer.allocateDirect(bytes.remaining()).put(bytes).flip();
+      return manager
+          .create(direct, new Shape(direct.remaining() / 2), DataType.FLOAT16)
+          .toType(DataType.FLOAT32, false)
+          .toFloatArray();
+    }
+  }
+
+  private static Result students(Storage storage, Path a, Path b) throws IOException {
+    Map<String, double[]> squares = new TreeMap<>();
+    List<Path> models =
+        storage.exists(new Path(a, "config.json"))
+            ? List.of(a)
+            : Arrays.stream(storage.fileSystem(a).listStatus(a))
+                .filter(FileStatus::isDirectory)
+                .map(FileStatus::getPath)
+                .filter(path -> !path.getName().startsWith("_"))
+                .toList();
+    for (Path model : models) {
+      Path other = model.equals(a) ? b : new Path(b, model.getName());
+      HuggingFaceDirectory first = HuggingFaceDirectory.open(storage.local(model));
+      HuggingFaceDirectory second = HuggingFaceDirectory.open(storage.local(other));
+      if (!first.spec().equals(second.spec())) {
+        return new Result(
+            Equality.DIFFERENT, "'%s' and '%s' differ in shape".formatted(model, other));
+      }
+      try (NDManager manager = NDManager.newBaseManager()) {
+        Map<String, NDArray> weights = second.weights(manager);
+        first
+            .weights(manager)
+            .forEach(
+                (name, weight) ->
+                    add(
+                        weight.toFloatArray(),
+                        weights.get(name).toFloatArray(),
+                        squares.computeIfAbsent(
+                            model.getName() + "/" + name, key -> new double[2])));
+      }
+    }
+    return verdict("%d models".formatted(models.size()), squares);
+  }
+
+  private static void add(float[] a, float[] b, double[] sums) {
+    if (a.length != b.length) {
+      sums[0] = Double.POSITIVE_INFINITY;
+      return;
+    }
+    for (int i = 0; i < a.length; i++) {
+      double difference = (double) a[i] - b[i];
+      sums[0] += difference * difference;
+      sums[1] += (double) b[i] * b[i];
+    }
+  }
+
+  private static Result verdict(String what, Map<String, double[]> squares) {
+    String worst = "nothing";
+    double error = 0;
+    for (Map.Entry<String, double[]> entry : squares.entrySet()) {
+      double[] sums = entry.getValue();
+      double relative = sums[0] == 0 ? 0 : Math.sqrt(sums[0] / Math.max(sums[1], 1e-30));
+      if (!(relative <= error)) {
+        worst = entry.getKey();
+        error = relative;
+      }
+    }
+    boolean equal = error <= TOLERANCE;
+    return new Result(
+        equal ? Equality.EQUAL : Equality.DIFFERENT,
+        "%s, %d tensors, largest relative difference %.1e (%s), %s %.0e"
+            .formatted(what, squares.size(), error, worst, equal ? "within" : "above", TOLERANCE));
+  }
+}

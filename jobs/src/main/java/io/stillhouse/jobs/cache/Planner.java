@@ -1,0 +1,173 @@
+package io.stillhouse.jobs.cache;
+
+import io.stillhouse.jobs.text.Corpus;
+import io.stillhouse.jobs.text.SourceRow;
+import io.stillhouse.target.Family;
+import io.stillhouse.target.Targets;
+import java.io.IOException;
+import java.nio.charset.StandardCharsets;
+import java.security.MessageDigest;
+import java.util.ArrayList;
+import java.util.Comparator;
+import java.util.HexFormat;
+import java.util.Iterator;
+import java.util.List;
+import java.util.Map;
+import java.util.UUID;
+import org.apache.hadoop.conf.Configuration;
+import org.apache.hadoop.fs.Path;
+import org.apache.parquet.hadoop.ParquetWriter;
+import org.apache.spark.HashPartitioner;
+import org.apache.spark.api.java.JavaPairRDD;
+import org.apache.spark.api.java.JavaRDD;
+import org.apache.spark.api.java.JavaSparkContext;
+import org.apache.spark.sql.SparkSession;
+import org.apache.spark.storage.StorageLevel;
+import scala.Tuple2;
+
+/**
+ * Cuts a corpus into units, once. Rows are ordered by a hash of seed and key, so neighbours are
+ * unrelated and the cut does not depend on how Spark reads the files; a unit then holds its rows by
+ * length, so the teacher's batches waste little on padding.
+ */
+final class Planner {
+  private final SparkSession spark;
+  private final Path cache;
+  private final long unitTokens;
+  private final long seed;
+
+  /** A row, and the hash it is ordered by. */
+  private record Placed(String order, InputRow row) implements java.io.Serializable {}
+
+  /** What planning leaves. */
+  record Planned(List<CacheFile> files, long rows, long tokens) {}
+
+  Planner(SparkSession spark, Path cache, long unitTokens, long seed) {
+    this.spark = spark;
+    this.cache = cache;
+    this.unitTokens = unitTokens;
+    this.seed = seed;
+  }
+
+  /** Writes the inputs of every unit; nothing counts until the plan is written. */
+  Planned write(Corpus corpus, Tokenising tokenising) {
+    JavaSparkContext context = JavaSparkContext.fromSparkContext(spark.sparkContext());
+    int parallelism = context.defaultParallelism();
+    JavaRDD<SourceRow> source = corpus.rows();
+    if (source.getNumPartitions() < parallelism) {
+      source = source.repartition(parallelism);
+    }
+    long orderSeed = seed;
+    JavaRDD<Placed> placed =
+        source
+            .mapPartitions(tokenising::of)
+            .map(row -> new Placed(order(orderSeed, row.id()), row))
+            .sortBy(Placed::order, true, Math.max(parallelism, source.getNumPartitions()))
+            .persist(StorageLevel.MEMORY_AND_DISK());
+    try {
+      List<Tuple2<Integer, Long>> sums =
+          placed.mapPartitionsWithIndex(Planner::sum, false).collect();
+      long[] starts = new long[placed.getNumPartitions() + 1];
+      sums.forEach(sum -> starts[sum._1 + 1] = sum._2);
+      for (int i = 1; i < starts.length; i++) {
+        starts[i] += starts[i - 1];
+      }
+      long tokens = starts[starts.length - 1];
+      long perUnit = unitTokens;
+      JavaPairRDD<Integer, Placed> byUnit =
+          JavaPairRDD.fromJavaRDD(
+              placed.mapPartitionsWithIndex(
+                  (index, rows) -> units(starts[index], perUnit, rows), false));
+      int units = Math.toIntExact(Math.max(1, (tokens + perUnit - 1) / perUnit));
+      UnitWriter writer = new UnitWriter(cache.toString());
+      List<CacheFile> files =
+          new ArrayList<>(
+              byUnit
+                  .groupByKey(new HashPartitioner(Math.min(units, 4 * parallelism)))
+                  .map(unit -> writer.write(unit._1, unit._2))
+                  .collect());
+      files.sort(Comparator.comparingInt(CacheFile::unit));
+      long rows = files.stream().mapToLong(file -> file.size().rows()).sum();
+      return new Planned(renumbered(files), rows, tokens);
+    } finally {
+      placed.unpersist();
+    }
+  }
+
+  /** Numbers units 0, 1, ...: a row longer than a unit leaves a gap. */
+  private static List<CacheFile> renumbered(List<CacheFile> files) {
+    List<CacheFile> result = new ArrayList<>();
+    for (CacheFile file : files) {
+      result.add(
+          new CacheFile(result.size(), file.family(), file.path(), file.columns(), file.size()));
+    }
+    return result;
+  }
+
+  private static Iterator<Tuple2<Integer, Long>> sum(Integer index, Iterator<Placed> rows) {
+    long total = 0;
+    while (rows.hasNext()) {
+      total += rows.next().row().length();
+    }
+    return List.of(new Tuple2<>(index, total)).iterator();
+  }
+
+  private static Iterator<Tuple2<Integer, Placed>> units(
+      long start, long perUnit, Iterator<Placed> rows) {
+    return new Iterator<>() {
+      private long at = start;
+
+      @Override
+      public boolean hasNext() {
+        return rows.hasNext();
+      }
+
+      @Override
+      public Tuple2<Integer, Placed> next() {
+        Placed placed = rows.next();
+        int unit = (int) (at / perUnit);
+        at += placed.row().length();
+        return new Tuple2<>(unit, placed);
+      }
+    };
+  }
+
+  private static String order(long seed, String id) {
+    MessageDigest digest = Storage.digest();
+    digest.update((seed + "|" + id).getBytes(StandardCharsets.UTF_8));
+    return HexFormat.of().formatHex(digest.digest(), 0, 8) + id;
+  }
+
+  /** Writes the inputs of one unit, inside a task. */
+  private record UnitWriter(String cache) implements java.io.Serializable {
+    CacheFile write(int unit, Iterable<Placed> placed) throws IOException {
+      List<Placed> rows = new ArrayList<>();
+      placed.forEach(rows::add);
+      rows.sort(
+          Comparator.<Placed>comparingInt(p -> p.row().length()).thenComparing(Placed::order));
+      Storage storage = new Storage(new Configuration());
+      String path =
+          "%s/unit-%06d-%s.parquet"
+              .formatted(Family.INPUTS.id(), unit, UUID.randomUUID().toString().substring(0, 8));
+      Path file = new Path(cache, path);
+      long tokens = 0;
+      try (ParquetWriter<Object[]> out =
+          ParquetRows.writer(
+              file,
+              Targets.INPUTS,
+              Map.of(Targets.META_VERSION, Integer.toString(Targets.VERSION)),
+              storage.hadoop())) {
+        for (Placed row : rows) {
+          out.write(row.row().values());
+          tokens += row.row().length();
+        }
+      }
+      return new CacheFile(
+          unit,
+          Family.INPUTS.id(),
+          path,
+          Targets.INPUTS.stream().map(io.stillhouse.target.Column::name).toList(),
+          new CacheFile.Size(rows.size(), tokens, storage.bytes(file), storage.sha256(file)));
+    }
+  }
+}

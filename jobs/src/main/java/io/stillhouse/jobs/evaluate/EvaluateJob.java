@@ -1,0 +1,162 @@
+package io.stillhouse.jobs.evaluate;
+
+import io.stillhouse.checkpoint.HuggingFaceDirectory;
+import io.stillhouse.config.Options;
+import io.stillhouse.config.Recipe;
+import io.stillhouse.config.Settings;
+import io.stillhouse.error.Errors;
+import io.stillhouse.jobs.Progress;
+import io.stillhouse.jobs.cache.CacheJob;
+import io.stillhouse.jobs.cache.InputRow;
+import io.stillhouse.jobs.cache.Storage;
+import io.stillhouse.jobs.cache.Tokenising;
+import io.stillhouse.jobs.spark.Watch;
+import io.stillhouse.jobs.text.Corpus;
+import io.stillhouse.spec.CorpusSpec;
+import io.stillhouse.spec.Head;
+import io.stillhouse.spec.ModelSpec;
+import io.stillhouse.spec.Task;
+import java.io.IOException;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.Comparator;
+import java.util.List;
+import org.apache.hadoop.fs.FileStatus;
+import org.apache.hadoop.fs.Path;
+import org.apache.spark.api.java.JavaSparkContext;
+import org.apache.spark.sql.SparkSession;
+import org.apache.spark.util.LongAccumulator;
+
+/** Runs the teacher and its students over held-out rows and writes {@code evaluation.json}. */
+public final class EvaluateJob {
+  private final SparkSession spark;
+  private final Settings settings;
+  private final Storage storage;
+  private final List<Evaluation.Candidate> candidates = new ArrayList<>();
+  private final ModelSpec teacher;
+
+  /**
+   * Checks that every model is there and has the teacher's head and vocabulary.
+   *
+   * @throws io.stillhouse.error.StillhouseException if one is missing or does not fit
+   */
+  public EvaluateJob(SparkSession spark, Settings settings) throws IOException {
+    this.spark = spark;
+    this.settings = settings;
+    this.storage = new Storage(spark.sparkContext().hadoopConfiguration());
+    Path given = storage.requireExisting("teacher.path", settings.get(Options.TEACHER));
+    this.teacher = add("teacher", given);
+    if (teacher.head().task() == Task.NONE) {
+      throw Errors.invalid(
+          "teacher '%s' has no head, so there is nothing to evaluate".formatted(given),
+          "fine-tune it first");
+    }
+    for (Path model : models()) {
+      ModelSpec spec = add(model.getName(), model);
+      if (!spec.head().equals(teacher.head())
+          || spec.embeddings().vocabSize() != teacher.embeddings().vocabSize()) {
+        throw Errors.invalid(
+            "'%s' predicts something else than the teacher: %s over %d tokens, not %s over %d"
+                .formatted(
+                    model,
+                    spec.head(),
+                    spec.embeddings().vocabSize(),
+                    teacher.head(),
+                    teacher.embeddings().vocabSize()),
+            "evaluate models of the same head and vocabulary together");
+      }
+    }
+  }
+
+  private ModelSpec add(String name, Path model) throws IOException {
+    ModelSpec spec = HuggingFaceDirectory.open(storage.local(model)).spec();
+    candidates.add(new Evaluation.Candidate(name, model.toString(), spec.parameterCount()));
+    return spec;
+  }
+
+  private List<Path> models() throws IOException {
+    List<Path> models = new ArrayList<>();
+    for (String named : settings.get(Options.EVALUATE_MODELS)) {
+      models.add(storage.requireExisting("evaluate.models", named));
+    }
+    Path students = storage.qualify(settings.get(Options.TRAIN_PATH));
+    if (models.isEmpty() && storage.exists(students)) {
+      Arrays.stream(storage.fileSystem(students).listStatus(students))
+          .filter(FileStatus::isDirectory)
+          .map(FileStatus::getPath)
+          .filter(path -> !path.getName().startsWith("_"))
+          .sorted(Comparator.comparing(Path::getName))
+          .forEach(models::add);
+    }
+    return models;
+  }
+
+  /** Evaluates, and writes the result to {@code evaluate.output}. */
+  public Evaluation run() throws IOException {
+    List<String> paths =
+        settings.get(Options.EVALUATE_PATH).isEmpty()
+            ? settings.get(Options.CORPUS_PATH)
+            : settings.get(Options.EVALUATE_PATH);
+    CorpusSpec spec = Recipe.corpus(settings, paths);
+    List<InputRow> rows = rows(spec);
+    if (rows.isEmpty()) {
+      throw Errors.invalid("no row of %s holds a token".formatted(paths), "name files with text");
+    }
+    List<EvaluateTask.RowResult> results = evaluate(rows);
+    Evaluation evaluation =
+        switch (teacher.head().task()) {
+          case MASKED_LM -> Evaluation.maskedLm(candidates, results, paths);
+          case CLASSIFICATION -> Evaluation.classification(candidates, results, paths);
+          case REGRESSION -> Evaluation.regression(candidates, results, paths);
+          case NONE -> throw new IllegalStateException("checked before");
+        };
+    storage.writeJson(storage.qualify(settings.get(Options.EVALUATE_OUTPUT)), evaluation);
+    return evaluation;
+  }
+
+  private List<InputRow> rows(CorpusSpec spec) throws IOException {
+    Corpus corpus = Corpus.read(spark, spec);
+    Head head = teacher.head();
+    Tokenising tokenising =
+        new Tokenising(
+            candidates.get(0).path(),
+            new Tokenising.Labels(
+                head.task(), head.labels(), Recipe.labelled(settings) && head.task().pooled()),
+            CacheJob.cut(settings, spec),
+            head.task() == Task.MASKED_LM
+                // Another seed than training's: what is masked here is not what was masked there.
+                ? new Tokenising.Mask(
+                    settings.get(Options.MASK_PROBABILITY), 1, ~settings.get(Options.SEED))
+                : null);
+    List<InputRow> rows = new ArrayList<>(corpus.rows().mapPartitions(tokenising::of).collect());
+    rows.sort(Comparator.comparingInt(InputRow::length).thenComparing(InputRow::id));
+    return rows;
+  }
+
+  private List<EvaluateTask.RowResult> evaluate(List<InputRow> rows) {
+    JavaSparkContext context = JavaSparkContext.fromSparkContext(spark.sparkContext());
+    context.setJobGroup("evaluate", "%d models".formatted(candidates.size()), true);
+    LongAccumulator done = spark.sparkContext().longAccumulator("evaluated tokens");
+    List<String> models = candidates.stream().map(Evaluation.Candidate::path).toList();
+    int tasks = Math.min(rows.size(), 4 * context.defaultParallelism());
+    int tokensPerBatch = settings.get(Options.CACHE_BATCH_TOKENS);
+    int threads = spark.sparkContext().conf().getInt("spark.task.cpus", 1);
+    List<EvaluateTask> parts = new ArrayList<>();
+    for (int t = 0; t < tasks; t++) {
+      // Dealt out like cards, so that each task has its share of long rows.
+      List<InputRow> part = new ArrayList<>();
+      for (int row = t; row < rows.size(); row += tasks) {
+        part.add(rows.get(row));
+      }
+      parts.add(new EvaluateTask(part, models, tokensPerBatch, threads));
+    }
+    long tokens = rows.stream().mapToLong(InputRow::length).sum() * models.size();
+    try (Progress progress = Progress.start("evaluate", tokens, "tokens");
+        Watch watch = new Watch(() -> progress.update(done.value()))) {
+      return context
+          .parallelize(parts, parts.size())
+          .flatMap(task -> task.run(done::add).iterator())
+          .collect();
+    }
+  }
+}

@@ -1,0 +1,156 @@
+package io.stillhouse.jobs.evaluate;
+
+import ai.djl.ndarray.NDArray;
+import ai.djl.ndarray.NDManager;
+import ai.djl.ndarray.types.Shape;
+import ai.djl.ndarray.types.SparseFormat;
+import io.stillhouse.jobs.cache.InputRow;
+import io.stillhouse.jobs.spark.Models;
+import io.stillhouse.model.Autograd;
+import io.stillhouse.model.Batch;
+import io.stillhouse.model.Capture;
+import io.stillhouse.model.Encoder;
+import io.stillhouse.model.EncoderOutput;
+import io.stillhouse.spec.Task;
+import io.stillhouse.target.TargetSource;
+import io.stillhouse.train.MicroBatches;
+import java.io.IOException;
+import java.io.Serializable;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.function.LongConsumer;
+
+/**
+ * Runs several models over the same rows, inside a task. The first model is the one that agreement
+ * is measured against.
+ *
+ * @param rows masked already where the models are masked LMs
+ * @param models Hugging Face directories
+ * @param tokensPerBatch padded tokens computed at once
+ * @param threads of libtorch
+ */
+record EvaluateTask(List<InputRow> rows, List<String> models, int tokensPerBatch, int threads)
+    implements Serializable {
+
+  /**
+   * What each model made of one row, by model.
+   *
+   * @param logits task logits, (models, C); empty for masked LM
+   * @param masked masked-LM counts; null for tasks
+   */
+  @SuppressWarnings("ArrayRecordComponent") // never compared
+  record RowResult(String id, double label, float[][] logits, MaskedCounts masked)
+      implements Serializable {}
+
+  /**
+   * Counts over a row's masked tokens, by model: right answers, answers equal to the first model's,
+   * and the summed negative log likelihood in nats.
+   */
+  @SuppressWarnings("ArrayRecordComponent") // never compared
+  record MaskedCounts(int tokens, int[] correct, int[] agreeing, double[] nll)
+      implements Serializable {}
+
+  List<RowResult> run(LongConsumer tokensDone) throws IOException {
+    Autograd.threads(threads);
+    Autograd.record(Autograd.Mode.OFF);
+    List<RowResult> results = new ArrayList<>();
+    for (List<InputRow> batch : MicroBatches.cut(rows, InputRow::length, tokensPerBatch)) {
+      results.addAll(
+          Models.encoder(models.get(0)).spec().head().task() == Task.MASKED_LM
+              ? maskedLm(batch)
+              : task(batch));
+      tokensDone.accept(batch.stream().mapToLong(InputRow::length).sum() * models.size());
+    }
+    return results;
+  }
+
+  private List<RowResult> task(List<InputRow> batch) throws IOException {
+    float[][] all = new float[models.size()][];
+    for (int m = 0; m < models.size(); m++) {
+      Encoder encoder = Models.encoder(models.get(m));
+      try (NDManager manager = NDManager.newBaseManager()) {
+        EncoderOutput output =
+            encoder.forward(batch(manager, batch), Capture.NOTHING, Encoder.Phase.INFERENCE);
+        all[m] = java.util.Objects.requireNonNull(output.logits()).toFloatArray();
+      }
+    }
+    List<RowResult> results = new ArrayList<>();
+    for (int row = 0; row < batch.size(); row++) {
+      float[][] logits = new float[models.size()][];
+      for (int m = 0; m < models.size(); m++) {
+        int classes = all[m].length / batch.size();
+        logits[m] = java.util.Arrays.copyOfRange(all[m], row * classes, (row + 1) * classes);
+      }
+      InputRow input = batch.get(row);
+      results.add(
+          new RowResult(
+              input.id(), input.label() == null ? Double.NaN : input.label(), logits, null));
+    }
+    return results;
+  }
+
+  private List<RowResult> maskedLm(List<InputRow> batch) throws IOException {
+    List<Integer> rowOf = new ArrayList<>();
+    List<Long> positions = new ArrayList<>();
+    List<Long> labels = new ArrayList<>();
+    int longest = batch.stream().mapToInt(InputRow::length).max().orElse(0);
+    for (int row = 0; row < batch.size(); row++) {
+      int[] tokens = batch.get(row).mlmLabels();
+      for (int t = 0; t < tokens.length; t++) {
+        if (tokens[t] != TargetSource.IGNORED) {
+          rowOf.add(row);
+          positions.add((long) row * longest + t);
+          labels.add((long) tokens[t]);
+        }
+      }
+    }
+    MaskedCounts[] counts = new MaskedCounts[batch.size()];
+    for (int row = 0; row < counts.length; row++) {
+      counts[row] =
+          new MaskedCounts(
+              java.util.Collections.frequency(rowOf, row),
+              new int[models.size()],
+              new int[models.size()],
+              new double[models.size()]);
+    }
+    long[] first = null;
+    for (int m = 0; m < models.size() && !positions.isEmpty(); m++) {
+      try (NDManager manager = NDManager.newBaseManager()) {
+        Encoder encoder = Models.encoder(models.get(m));
+        EncoderOutput output =
+            encoder.forward(batch(manager, batch), Capture.NOTHING, Encoder.Phase.INFERENCE);
+        NDArray at = manager.create(positions.stream().mapToLong(Long::longValue).toArray());
+        NDArray states =
+            at.getNDArrayInternal()
+                .embedding(
+                    at, output.last().reshape(-1, encoder.spec().hiddenSize()), SparseFormat.DENSE)
+                .singletonOrThrow();
+        NDArray logitsNV = encoder.maskedLmLogits(states);
+        long[] best = logitsNV.argMax(1).toLongArray();
+        NDArray truth =
+            manager.create(
+                labels.stream().mapToLong(Long::longValue).toArray(), new Shape(labels.size(), 1));
+        float[] logLikelihood = logitsNV.logSoftmax(-1).gather(truth, 1).toFloatArray();
+        first = first == null ? best : first;
+        for (int n = 0; n < best.length; n++) {
+          MaskedCounts row = counts[rowOf.get(n)];
+          row.correct()[m] += best[n] == labels.get(n) ? 1 : 0;
+          row.agreeing()[m] += best[n] == first[n] ? 1 : 0;
+          row.nll()[m] -= logLikelihood[n];
+        }
+      }
+    }
+    List<RowResult> results = new ArrayList<>();
+    for (int row = 0; row < batch.size(); row++) {
+      results.add(new RowResult(batch.get(row).id(), Double.NaN, new float[0][], counts[row]));
+    }
+    return results;
+  }
+
+  private static Batch batch(NDManager manager, List<InputRow> rows) {
+    return Batch.of(
+        manager,
+        rows.stream().map(InputRow::inputIds).toList(),
+        rows.stream().map(InputRow::typeIds).toList());
+  }
+}

@@ -1,0 +1,70 @@
+package io.stillhouse.jobs.evaluate;
+
+import ai.djl.ndarray.NDArray;
+import ai.djl.ndarray.NDManager;
+import ai.djl.ndarray.types.DataType;
+import io.stillhouse.checkpoint.HuggingFaceDirectory;
+import io.stillhouse.checkpoint.SafeTensors;
+import io.stillhouse.error.Errors;
+import io.stillhouse.model.Autograd;
+import io.stillhouse.model.Batch;
+import io.stillhouse.model.Capture;
+import io.stillhouse.model.Encoder;
+import io.stillhouse.model.EncoderOutput;
+import io.stillhouse.spec.Task;
+import io.stillhouse.text.Encoded;
+import io.stillhouse.text.Pairing;
+import io.stillhouse.text.Tokenizer;
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+
+/**
+ * Writes a model's token ids and logits for lines of text, so that other software's can be held
+ * against them.
+ */
+public final class LogitsFile {
+  private LogitsFile() {}
+
+  /**
+   * Writes, for line n from 000, {@code input_ids_n} (L) and {@code logits_n}: (L, V) of a masked
+   * LM, (C) of a task.
+   *
+   * @return the number of lines
+   */
+  public static int write(Path model, Path text, Path out) throws IOException {
+    if (!Files.isRegularFile(text)) {
+      throw Errors.noSuchPath("text", text);
+    }
+    List<String> lines = List.of(Files.readString(text).stripTrailing().split("\n", -1));
+    HuggingFaceDirectory directory = HuggingFaceDirectory.open(model);
+    Autograd.record(Autograd.Mode.OFF);
+    try (NDManager manager = NDManager.newBaseManager();
+        Tokenizer tokenizer = Tokenizer.open(model)) {
+      Encoder encoder = new Encoder(directory.spec(), directory.weights(manager));
+      Pairing pairing =
+          new Pairing(
+              tokenizer.clsId(), tokenizer.sepId(), directory.spec().embeddings().maxPositions());
+      Map<String, NDArray> tensors = new LinkedHashMap<>();
+      List<Encoded> encoded = tokenizer.encode(lines);
+      for (int line = 0; line < lines.size(); line++) {
+        Pairing.Input input = pairing.single(encoded.get(line).ids());
+        Batch batch = Batch.of(manager, List.of(input.ids()), List.of(input.tokenTypes()));
+        EncoderOutput output = encoder.forward(batch, Capture.NOTHING, Encoder.Phase.INFERENCE);
+        NDArray logits =
+            directory.spec().head().task() == Task.MASKED_LM
+                ? encoder.maskedLmLogits(output.last().squeeze(0))
+                : output.logits() == null ? output.last().squeeze(0) : output.logits().squeeze(0);
+        tensors.put(
+            "input_ids_%03d".formatted(line),
+            manager.create(input.ids()).toType(DataType.FLOAT32, false));
+        tensors.put("logits_%03d".formatted(line), logits);
+      }
+      SafeTensors.write(out, tensors, Map.of());
+    }
+    return lines.size();
+  }
+}

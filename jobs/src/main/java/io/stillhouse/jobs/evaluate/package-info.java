@@ -1,0 +1,2 @@
+/** Compares a teacher and its students on held-out text. */
+package io.stillhouse.jobs.evaluate;

@@ -1,0 +1,57 @@
+package io.stillhouse.jobs.spark;
+
+import ai.djl.ndarray.NDManager;
+import io.stillhouse.checkpoint.HuggingFaceDirectory;
+import io.stillhouse.jobs.cache.Storage;
+import io.stillhouse.model.Autograd;
+import io.stillhouse.model.Encoder;
+import io.stillhouse.text.Tokenizer;
+import java.io.IOException;
+import java.util.HashMap;
+import java.util.Map;
+import org.apache.hadoop.conf.Configuration;
+import org.apache.hadoop.fs.Path;
+
+/** Models and tokenizers, loaded once per executor and kept until it ends. */
+public final class Models {
+  private static final Map<String, Encoder> ENCODERS = new HashMap<>();
+  private static final Map<String, Tokenizer> TOKENIZERS = new HashMap<>();
+  private static final Map<String, java.nio.file.Path> COPIES = new HashMap<>();
+
+  private Models() {}
+
+  /**
+   * Returns the encoder of a Hugging Face directory, for inference: its weights take no gradient.
+   */
+  public static synchronized Encoder encoder(String directory) throws IOException {
+    Encoder encoder = ENCODERS.get(directory);
+    if (encoder == null) {
+      Autograd.record(Autograd.Mode.OFF);
+      HuggingFaceDirectory opened = HuggingFaceDirectory.open(copy(directory));
+      NDManager manager = NDManager.newBaseManager();
+      encoder = new Encoder(opened.spec(), opened.weights(manager));
+      ENCODERS.put(directory, encoder);
+    }
+    return encoder;
+  }
+
+  /** Returns the tokenizer of a Hugging Face directory. */
+  public static synchronized Tokenizer tokenizer(String directory) throws IOException {
+    Tokenizer tokenizer = TOKENIZERS.get(directory);
+    if (tokenizer == null) {
+      tokenizer = Tokenizer.open(copy(directory));
+      TOKENIZERS.put(directory, tokenizer);
+    }
+    return tokenizer;
+  }
+
+  /** Returns a local copy of a directory on any file system. */
+  public static synchronized java.nio.file.Path copy(String directory) throws IOException {
+    java.nio.file.Path copy = COPIES.get(directory);
+    if (copy == null) {
+      copy = new Storage(new Configuration()).local(new Path(directory));
+      COPIES.put(directory, copy);
+    }
+    return copy;
+  }
+}

@@ -1,0 +1,58 @@
+package io.stillhouse.jobs.train;
+
+import io.stillhouse.jobs.cache.Storage;
+import io.stillhouse.train.CheckpointStore;
+import java.io.IOException;
+import java.util.Arrays;
+import java.util.Comparator;
+import java.util.List;
+import java.util.Optional;
+import org.apache.hadoop.fs.FileStatus;
+import org.apache.hadoop.fs.FileSystem;
+import org.apache.hadoop.fs.Path;
+
+/**
+ * Checkpoints of one student on any Hadoop file system: finished under another name, then renamed;
+ * the last two are kept.
+ */
+final class HadoopCheckpoints implements CheckpointStore {
+  private static final int KEPT = 2;
+
+  private final Storage storage;
+  private final Path directory;
+
+  HadoopCheckpoints(Storage storage, Path directory) {
+    this.storage = storage;
+    this.directory = directory;
+  }
+
+  @Override
+  public Optional<java.nio.file.Path> newest() throws IOException {
+    List<Path> all = all();
+    return all.isEmpty() ? Optional.empty() : Optional.of(storage.local(all.get(all.size() - 1)));
+  }
+
+  @Override
+  public void publish(long step, java.nio.file.Path file) throws IOException {
+    Path path = new Path(directory, "step-%09d.safetensors".formatted(step));
+    if (!storage.exists(path)) {
+      storage.publish(file, path);
+    }
+    List<Path> all = all();
+    for (Path old : all.subList(0, Math.max(0, all.size() - KEPT))) {
+      storage.fileSystem(old).delete(old, false);
+    }
+  }
+
+  private List<Path> all() throws IOException {
+    FileSystem fs = storage.fileSystem(directory);
+    if (!fs.exists(directory)) {
+      return List.of();
+    }
+    return Arrays.stream(fs.listStatus(directory))
+        .map(FileStatus::getPath)
+        .filter(path -> path.getName().matches("step-\\d+\\.safetensors"))
+        .sorted(Comparator.comparing(Path::getName))
+        .toList();
+  }
+}

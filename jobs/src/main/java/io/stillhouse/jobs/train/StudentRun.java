@@ -1,0 +1,76 @@
+package io.stillhouse.jobs.train;
+
+import io.stillhouse.jobs.cache.Storage;
+import io.stillhouse.spec.DistillSpec;
+import io.stillhouse.spec.ModelSpec;
+import io.stillhouse.spec.TrainSpec;
+import java.io.Serializable;
+import java.nio.charset.StandardCharsets;
+import java.util.HexFormat;
+import java.util.List;
+import java.util.Map;
+import org.apache.hadoop.fs.Path;
+
+/**
+ * One student to train.
+ *
+ * @param name of the student
+ * @param model its shape
+ * @param loss what it learns from
+ * @param train how
+ * @param start where its weights come from
+ * @param places where things lie
+ */
+record StudentRun(
+    String name, ModelSpec model, DistillSpec loss, TrainSpec train, Start start, Places places)
+    implements Serializable {
+
+  /**
+   * Where weights come from.
+   *
+   * @param directory Hugging Face directory, or null for random weights
+   * @param blocks its blocks, from 1, for the student's
+   */
+  record Start(String directory, List<Integer> blocks) implements Serializable {}
+
+  /**
+   * Where things lie.
+   *
+   * @param cache the targets
+   * @param students the directory of all students
+   * @param cacheFingerprints of the cache's plan
+   */
+  record Places(String cache, String students, Map<String, String> cacheFingerprints)
+      implements Serializable {}
+
+  /** Returns where the finished student goes. */
+  Path directory() {
+    return new Path(places.students(), name);
+  }
+
+  /** Returns where its checkpoints are kept until it is finished. */
+  Path checkpoints() {
+    return new Path(places.students(), "_checkpoints/" + name);
+  }
+
+  /**
+   * Returns a hash of everything that the weights depend on but the thread count, which a resumed
+   * run may have to change.
+   */
+  String fingerprint() {
+    String text =
+        "%s|%s|%s|%d|%d|%s|%d|%d|%s|%s"
+            .formatted(
+                model,
+                loss,
+                train.optimiser(),
+                train.epochs(),
+                train.rowsPerStep(),
+                train.tokensPerMicroBatch(),
+                train.run().seed(),
+                train.run().maxSteps(),
+                start,
+                places.cacheFingerprints());
+    return HexFormat.of().formatHex(Storage.digest().digest(text.getBytes(StandardCharsets.UTF_8)));
+  }
+}

@@ -1,0 +1,239 @@
+package io.stillhouse.jobs.train;
+
+import io.stillhouse.checkpoint.HuggingFaceDirectory;
+import io.stillhouse.config.Options;
+import io.stillhouse.config.Recipe;
+import io.stillhouse.config.Settings;
+import io.stillhouse.error.Errors;
+import io.stillhouse.jobs.Progress;
+import io.stillhouse.jobs.cache.CacheJob;
+import io.stillhouse.jobs.cache.CacheReader;
+import io.stillhouse.jobs.cache.InputRow;
+import io.stillhouse.jobs.cache.Storage;
+import io.stillhouse.jobs.spark.Sessions;
+import io.stillhouse.jobs.spark.Watch;
+import io.stillhouse.spec.DistillSpec;
+import io.stillhouse.spec.ModelSpec;
+import io.stillhouse.spec.Task;
+import io.stillhouse.spec.TrainSpec;
+import io.stillhouse.train.StepReport;
+import java.io.IOException;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Map;
+import java.util.stream.Collectors;
+import java.util.stream.IntStream;
+import org.apache.hadoop.fs.Path;
+import org.apache.spark.api.java.JavaSparkContext;
+import org.apache.spark.sql.SparkSession;
+import scala.Tuple2;
+
+/** Job 2: trains a student, and its undistilled twin, from the cache alone. */
+public final class TrainJob {
+  private final SparkSession spark;
+  private final Settings settings;
+  private final Storage storage;
+  private final Path cache;
+  private final HuggingFaceDirectory teacher;
+  private final List<StudentRun> runs;
+  private final List<String> notes = new ArrayList<>();
+
+  /** What a run made. */
+  public record Result(
+      List<TrainTask.Trained> students, List<String> alreadyTrained, List<String> notes) {}
+
+  /**
+   * Checks the recipe against the cache; nothing is written yet.
+   *
+   * @throws io.stillhouse.error.StillhouseException if the depths do not fit, the cache lacks a
+   *     column, or there are no labels
+   */
+  public TrainJob(SparkSession spark, Settings settings) throws IOException {
+    this.spark = spark;
+    this.settings = settings;
+    this.storage = new Storage(spark.sparkContext().hadoopConfiguration());
+    this.cache = storage.requireExisting("cache.path", settings.get(Options.CACHE));
+    CacheReader reader = CacheReader.open(storage, cache, List.of());
+    this.teacher = HuggingFaceDirectory.open(storage.local(new Path(cache, CacheJob.TEACHER)));
+    ModelSpec student = Recipe.student(settings, teacher.spec());
+    DistillSpec loss = Recipe.loss(settings, student, teacher.spec());
+    CacheReader.open(storage, cache, TrainTask.columns(loss, teacher.spec()));
+    boolean labelled = labelled(reader);
+    if (loss.hardLabel() != 0 && !labelled) {
+      throw Errors.invalid(
+          "loss.hard-label.weight is %s, but cache '%s' has no labels"
+              .formatted(loss.hardLabel(), cache),
+          "cache the corpus with corpus.label, or set the weight to 0");
+    }
+    StudentRun.Start start = start(student);
+    TrainSpec train = Recipe.train(settings, Sessions.coresOfOneTask(spark));
+    StudentRun.Places places =
+        new StudentRun.Places(
+            cache.toString(),
+            storage.qualify(settings.get(Options.TRAIN_PATH)).toString(),
+            reader.plan().fingerprints());
+    String name = settings.get(Options.STUDENT_NAME);
+    this.runs = new ArrayList<>();
+    runs.add(new StudentRun(name, student, loss, train, start, places));
+    if (settings.get(Options.TWIN) && !labelled) {
+      notes.add("the cache has no labels, so %s has no undistilled twin".formatted(name));
+    }
+    if (settings.get(Options.TWIN) && labelled && !hardLabelsAlone(loss)) {
+      runs.add(
+          new StudentRun(
+              name.equals("distilled") ? "undistilled" : name + "-undistilled",
+              student,
+              loss.undistilled(),
+              train,
+              start,
+              places));
+    }
+  }
+
+  /** Makes a job of given runs, for finetune. */
+  TrainJob(SparkSession spark, Settings settings, HuggingFaceDirectory teacher, StudentRun run) {
+    this.spark = spark;
+    this.settings = settings;
+    this.storage = new Storage(spark.sparkContext().hadoopConfiguration());
+    this.cache = new Path(run.places().cache());
+    this.teacher = teacher;
+    this.runs = List.of(run);
+  }
+
+  private static boolean hardLabelsAlone(DistillSpec loss) {
+    return loss.softLabel().weight() == 0
+        && loss.studentHidden().isEmpty()
+        && loss.studentBlocks().isEmpty();
+  }
+
+  private boolean labelled(CacheReader reader) throws IOException {
+    if (teacher.spec().head().task() == Task.NONE) {
+      return false;
+    }
+    List<InputRow> rows = reader.inputs(0);
+    return teacher.spec().head().task() == Task.MASKED_LM
+        ? rows.stream().anyMatch(row -> row.mlmLabels() != null)
+        : rows.stream().allMatch(row -> row.label() != null);
+  }
+
+  private StudentRun.Start start(ModelSpec student) throws IOException {
+    String init = settings.get(Options.STUDENT_INIT);
+    if (init.equals("random")) {
+      return new StudentRun.Start(null, List.of());
+    }
+    if (init.equals("teacher")) {
+      if (student.hiddenSize() != teacher.spec().hiddenSize()
+          || student.blocks().intermediateSize() != teacher.spec().blocks().intermediateSize()) {
+        throw Errors.invalid(
+            "student.init is teacher, but the student's width (%d, %d inside) is not the teacher's (%d, %d)"
+                .formatted(
+                    student.hiddenSize(),
+                    student.blocks().intermediateSize(),
+                    teacher.spec().hiddenSize(),
+                    teacher.spec().blocks().intermediateSize()),
+            "set student.init=random, or the widths to the teacher's");
+      }
+      return new StudentRun.Start(
+          new Path(cache, CacheJob.TEACHER).toString(),
+          Recipe.initLayers(settings, student, teacher.spec()));
+    }
+    Path given = storage.requireExisting("student.init", init);
+    HuggingFaceDirectory from = HuggingFaceDirectory.open(storage.local(given));
+    if (from.spec().layers() < student.layers()) {
+      throw Errors.invalid(
+          "student.init '%s' has %d layers, the student %d"
+              .formatted(init, from.spec().layers(), student.layers()),
+          "start from a model at least as deep");
+    }
+    List<Integer> blocks =
+        settings.get(Options.INIT_LAYERS).isEmpty()
+            ? IntStream.rangeClosed(1, student.layers()).boxed().toList()
+            : Recipe.initLayers(settings, student, from.spec());
+    return new StudentRun.Start(given.toString(), blocks);
+  }
+
+  /**
+   * Trains every student that is not there yet; each is one task, and resumes from its newest
+   * checkpoint.
+   */
+  public Result run() throws IOException {
+    List<StudentRun> wanted = new ArrayList<>();
+    List<String> done = new ArrayList<>();
+    for (StudentRun run : runs) {
+      if (finished(run)) {
+        done.add(run.name());
+      } else {
+        wanted.add(run);
+      }
+    }
+    List<TrainTask.Trained> trained = wanted.isEmpty() ? List.of() : trainAll(wanted);
+    Result result = new Result(trained, done, notes);
+    if (!trained.isEmpty()) {
+      storage.writeJson(
+          new Path(
+              new Path(runs.get(0).places().students()), "train-" + runs.get(0).name() + ".json"),
+          Map.of("result", result, "recipe", settings.inForce()));
+    }
+    return result;
+  }
+
+  private boolean finished(StudentRun run) throws IOException {
+    if (!storage.exists(run.directory())) {
+      return false;
+    }
+    Path record = new Path(run.directory(), "training.json");
+    String fingerprint =
+        storage.exists(record)
+            ? Storage.JSON.fromJson(storage.readText(record), TrainTask.Trained.class).fingerprint()
+            : "";
+    if (!fingerprint.equals(run.fingerprint())) {
+      throw Errors.invalid(
+          "'%s' holds a student of another recipe or cache".formatted(run.directory()),
+          "choose another student.name, or delete that directory");
+    }
+    return true;
+  }
+
+  private List<TrainTask.Trained> trainAll(List<StudentRun> wanted) {
+    JavaSparkContext context = JavaSparkContext.fromSparkContext(spark.sparkContext());
+    context.setJobGroup(
+        "train",
+        "students " + wanted.stream().map(StudentRun::name).collect(Collectors.joining(", ")),
+        true);
+    LatestSteps latest = new LatestSteps();
+    spark.sparkContext().register(latest, "steps");
+    long rows = rows();
+    long total = wanted.stream().mapToLong(run -> run.train().steps(rows)).sum();
+    try (Progress progress = Progress.start("train", total, "steps");
+        Watch watch = new Watch(() -> show(progress, latest.value()))) {
+      return context
+          .parallelize(wanted, wanted.size())
+          .map(
+              run -> new TrainTask(run, step -> latest.add(new Tuple2<>(run.name(), step))).train())
+          .collect();
+    }
+  }
+
+  private long rows() {
+    try {
+      return CacheReader.open(storage, cache, List.of()).unitRows().stream()
+          .mapToLong(Integer::longValue)
+          .sum();
+    } catch (IOException e) {
+      throw new java.io.UncheckedIOException(e);
+    }
+  }
+
+  private static void show(Progress progress, Map<String, StepReport> latest) {
+    progress.update(latest.values().stream().mapToLong(StepReport::step).sum());
+    StringBuilder note = new StringBuilder();
+    latest.forEach(
+        (name, step) -> {
+          note.append(note.isEmpty() ? "" : "; ")
+              .append("%s loss %.3f".formatted(name, step.loss()));
+          step.terms()
+              .forEach((term, value) -> note.append(" %s %.3f".formatted(term.id(), value)));
+        });
+    progress.note(note.toString());
+  }
+}

@@ -1,0 +1,236 @@
+package io.stillhouse.jobs.train;
+
+import ai.djl.ndarray.NDArray;
+import ai.djl.ndarray.NDManager;
+import com.google.gson.GsonBuilder;
+import io.stillhouse.checkpoint.HuggingFaceDirectory;
+import io.stillhouse.jobs.cache.CacheJob;
+import io.stillhouse.jobs.cache.CacheReader;
+import io.stillhouse.jobs.cache.Storage;
+import io.stillhouse.jobs.spark.Models;
+import io.stillhouse.loss.Term;
+import io.stillhouse.model.Encoder;
+import io.stillhouse.spec.DistillSpec;
+import io.stillhouse.spec.ModelSpec;
+import io.stillhouse.spec.Task;
+import io.stillhouse.target.Column;
+import io.stillhouse.target.Targets;
+import io.stillhouse.train.StepReport;
+import io.stillhouse.train.StudentInit;
+import io.stillhouse.train.Trainer;
+import java.io.IOException;
+import java.io.Serializable;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.concurrent.locks.ReentrantLock;
+import java.util.function.Consumer;
+import org.apache.commons.io.FileUtils;
+import org.apache.hadoop.conf.Configuration;
+
+/** Trains one student, inside a task, and publishes its Hugging Face directory. */
+public final class TrainTask {
+  /** Dropout draws from libtorch's one generator, so one training at a time in a process. */
+  private static final ReentrantLock ONE_AT_A_TIME = new ReentrantLock();
+
+  private final StudentRun run;
+  private final Consumer<StepReport> listener;
+  private final Storage storage = new Storage(new Configuration());
+  private final List<StepReport> steps = new ArrayList<>();
+
+  TrainTask(StudentRun run, Consumer<StepReport> listener) {
+    this.run = run;
+    this.listener = listener;
+  }
+
+  /** What became of a student; also {@code training.json} in its directory. */
+  public record Trained(
+      String name,
+      String directory,
+      String fingerprint,
+      long parameters,
+      long steps,
+      Losses losses,
+      Speed speed)
+      implements Serializable {
+
+    /** Returns one line for people. */
+    public String summary() {
+      StringBuilder line =
+          new StringBuilder(
+              "%s: %,d parameters, %,d steps, %,.0f tokens/s"
+                  .formatted(name, parameters, steps, speed.tokensPerSecond()));
+      losses
+          .first()
+          .forEach(
+              (term, first) ->
+                  line.append(", %s %.3f to %.3f".formatted(term, first, losses.last().get(term))));
+      return line.toString();
+    }
+  }
+
+  /** Mean of each term over the first and the last tenth of the steps of this process. */
+  public record Losses(Map<String, Double> first, Map<String, Double> last)
+      implements Serializable {}
+
+  /**
+   * Wall time of this process's steps, their tokens a second, the share of time spent waiting for
+   * data, and threads.
+   */
+  public record Speed(double seconds, double tokensPerSecond, double waitShare, int threads)
+      implements Serializable {}
+
+  Trained train() throws IOException {
+    ONE_AT_A_TIME.lock();
+    try (NDManager manager = NDManager.newBaseManager()) {
+      ModelSpec teacher = teacher().spec();
+      Map<String, NDArray> weights = initial(manager);
+      weights.putAll(
+          StudentInit.projections(
+              manager,
+              run.loss(),
+              run.model().hiddenSize(),
+              teacher.hiddenSize(),
+              run.train().run().seed()));
+      CacheReader source =
+          CacheReader.open(
+              storage,
+              new org.apache.hadoop.fs.Path(run.places().cache()),
+              columns(run.loss(), teacher));
+      Trainer trainer =
+          new Trainer(
+              new Trainer.Setup(run.model(), run.loss(), run.train(), run.fingerprint()),
+              source,
+              new HadoopCheckpoints(storage, run.checkpoints()),
+              this::record);
+      trainer.run(manager, weights, teacherHead(manager));
+      return publish(weights);
+    } finally {
+      ONE_AT_A_TIME.unlock();
+    }
+  }
+
+  /** Returns the tensor columns that a student's loss reads. */
+  static List<Column> columns(DistillSpec loss, ModelSpec teacher) {
+    List<Column> columns = new ArrayList<>();
+    if (loss.softLabel().weight() != 0) {
+      columns.add(
+          teacher.head().task() == Task.MASKED_LM
+              ? Targets.hidden(teacher.layers())
+              : Targets.LOGITS);
+    }
+    loss.studentHidden().forEach(layer -> columns.add(Targets.hidden(loss.layerMap().get(layer))));
+    loss.studentBlocks()
+        .forEach(block -> columns.add(Targets.attention(loss.layerMap().get(block))));
+    return columns.stream().distinct().toList();
+  }
+
+  private void record(StepReport step) {
+    steps.add(step);
+    listener.accept(step);
+  }
+
+  private HuggingFaceDirectory teacher() throws IOException {
+    return HuggingFaceDirectory.open(
+        Models.copy(
+            new org.apache.hadoop.fs.Path(run.places().cache(), CacheJob.TEACHER).toString()));
+  }
+
+  private Map<String, NDArray> initial(NDManager manager) throws IOException {
+    long seed = run.train().run().seed();
+    if (run.start().directory() == null) {
+      return StudentInit.random(manager, run.model(), seed);
+    }
+    HuggingFaceDirectory from = HuggingFaceDirectory.open(Models.copy(run.start().directory()));
+    return StudentInit.from(manager, run.model(), from, run.start().blocks(), seed);
+  }
+
+  /** Returns the teacher's masked-LM head alone, of whose weights no other is read. */
+  private Encoder teacherHead(NDManager manager) throws IOException {
+    HuggingFaceDirectory teacher = teacher();
+    if (run.loss().softLabel().weight() == 0 || teacher.spec().head().task() != Task.MASKED_LM) {
+      return null;
+    }
+    List<String> names =
+        teacher.spec().parameters().keySet().stream()
+            .filter(
+                name ->
+                    name.startsWith("cls.")
+                        || name.equals("bert.embeddings.word_embeddings.weight"))
+            .toList();
+    return new Encoder(teacher.spec(), teacher.weights(manager, names));
+  }
+
+  private Trained publish(Map<String, NDArray> weights) throws IOException {
+    Map<String, NDArray> own = new LinkedHashMap<>();
+    run.model().parameters().keySet().forEach(name -> own.put(name, weights.get(name)));
+    Trained trained =
+        new Trained(
+            run.name(),
+            run.directory().toString(),
+            run.fingerprint(),
+            run.model().parameterCount(),
+            steps.isEmpty() ? 0 : steps.get(steps.size() - 1).steps(),
+            new Losses(mean(0, tenth()), mean(steps.size() - tenth(), steps.size())),
+            speed());
+    Path local = Files.createTempDirectory("stillhouse-student");
+    try {
+      HuggingFaceDirectory.write(local, run.model(), own, teacher().path());
+      Files.writeString(local.resolve("training.json"), Storage.JSON.toJson(trained) + "\n");
+      Files.write(local.resolve("metrics.jsonl"), metrics());
+      if (!storage.exists(run.directory())) {
+        storage.publish(local, run.directory());
+      }
+      storage.fileSystem(run.checkpoints()).delete(run.checkpoints(), true);
+    } finally {
+      FileUtils.deleteDirectory(local.toFile());
+    }
+    return trained;
+  }
+
+  private int tenth() {
+    return Math.min(steps.size(), Math.max(1, steps.size() / 10));
+  }
+
+  private Map<String, Double> mean(int from, int to) {
+    Map<String, Double> sums = new LinkedHashMap<>();
+    for (StepReport step : steps.subList(from, to)) {
+      step.terms()
+          .forEach(
+              (Term term, Double value) -> sums.merge(term.id(), value / (to - from), Double::sum));
+    }
+    return sums;
+  }
+
+  private Speed speed() {
+    double seconds = steps.stream().mapToDouble(step -> step.work().seconds()).sum();
+    double wait = steps.stream().mapToDouble(step -> step.work().waitSeconds()).sum();
+    long tokens = steps.stream().mapToLong(step -> step.work().tokens()).sum();
+    return new Speed(
+        seconds,
+        seconds == 0 ? 0 : tokens / seconds,
+        seconds == 0 ? 0 : wait / seconds,
+        run.train().run().threads());
+  }
+
+  private List<String> metrics() {
+    var json = new GsonBuilder().serializeSpecialFloatingPointValues().create();
+    return steps.stream()
+        .map(
+            step -> {
+              Map<String, Object> line = new LinkedHashMap<>();
+              line.put("step", step.step());
+              line.put("loss", step.loss());
+              step.terms().forEach((term, value) -> line.put(term.id(), value));
+              line.put("learning-rate", step.optimiser().learningRate());
+              line.put("gradient-norm", step.optimiser().gradientNorm());
+              line.put("tokens", step.work().tokens());
+              line.put("seconds", step.work().seconds());
+              return json.toJson(line);
+            })
+        .toList();
+  }
+}
