@@ -122,9 +122,13 @@ public final class SafeTensors {
           && entry.end() - entry.begin() != entry.shape().size() * width(entry.dtype())) {
         throw damaged(
             file,
-            "tensor '%s' of shape %s and dtype %s has %d bytes"
+            "tensor '%s' of shape %s and dtype %s has %d bytes, not %d"
                 .formatted(
-                    named.getKey(), entry.shape(), entry.dtype(), entry.end() - entry.begin()));
+                    named.getKey(),
+                    entry.shape(),
+                    entry.dtype(),
+                    entry.end() - entry.begin(),
+                    entry.shape().size() * width(entry.dtype())));
       }
     }
     return new SafeTensors(

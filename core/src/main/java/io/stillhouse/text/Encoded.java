@@ -16,7 +16,7 @@ public final class Encoded {
    * @param ids token ids
    * @param starts where each token begins in the text, in UTF-16 code units
    * @param ends where each token ends, exclusive, in UTF-16 code units
-   * @param words the index of the word that each token is a piece of
+   * @param words the index of the word that each token is a piece of, never falling; -1 if none
    */
   public Encoded(int[] ids, int[] starts, int[] ends, int[] words) {
     if (starts.length != ids.length || ends.length != ids.length || words.length != ids.length) {
@@ -28,6 +28,11 @@ public final class Encoded {
     this.starts = starts;
     this.ends = ends;
     this.words = words;
+  }
+
+  /** Returns the number of tokens. */
+  public int length() {
+    return ids.length;
   }
 
   public int[] ids() {

@@ -1,0 +1,292 @@
+package io.stillhouse.checkpoint;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+
+import ai.djl.Device;
+import ai.djl.ndarray.NDArray;
+import ai.djl.ndarray.NDManager;
+import io.stillhouse.error.StillhouseException;
+import io.stillhouse.spec.Head;
+import io.stillhouse.spec.ModelSpec;
+import io.stillhouse.spec.Task;
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.MethodSource;
+
+class HuggingFaceDirectoryTest {
+  private static final String WORDS = "bert.embeddings.word_embeddings.weight";
+  private static final ModelSpec MASKED_LM = TinyModel.spec(4, 2, Head.MASKED_LM);
+
+  @TempDir Path parent;
+  private Path path;
+
+  @BeforeEach
+  void name() {
+    path = parent.resolve("model");
+  }
+
+  static List<Head> heads() {
+    return List.of(
+        Head.NONE,
+        Head.MASKED_LM,
+        Head.REGRESSION,
+        new Head(Task.CLASSIFICATION, List.of("negative", "positive", "neither")));
+  }
+
+  @ParameterizedTest
+  @MethodSource("heads")
+  void readsBackWhatItWrote(Head head) throws IOException {
+    ModelSpec spec = TinyModel.spec(4, 2, head);
+    Path tokenizer = Files.createDirectory(parent.resolve("tokenizer"));
+    Files.write(tokenizer.resolve("vocab.txt"), TinyModel.VOCAB);
+    try (NDManager manager = NDManager.newBaseManager(Device.cpu())) {
+      Map<String, NDArray> weights = new LinkedHashMap<>();
+      for (Map.Entry<String, LazyTensor> tensor : TinyModel.weights(spec).entrySet()) {
+        weights.put(
+            tensor.getKey(),
+            manager.create(TinyModel.floats(tensor.getValue()), tensor.getValue().shape()));
+      }
+
+      HuggingFaceDirectory.write(path, spec, weights, tokenizer);
+
+      HuggingFaceDirectory read = HuggingFaceDirectory.open(path);
+      assertThat(read.spec()).isEqualTo(spec);
+      Map<String, NDArray> again = read.weights(manager);
+      assertThat(again.keySet()).containsExactlyElementsOf(spec.parameters().keySet());
+      weights.forEach((name, weight) -> assertThat(again.get(name).contentEquals(weight)).isTrue());
+      assertThat(Files.readAllLines(path.resolve("vocab.txt"))).isEqualTo(TinyModel.VOCAB);
+    }
+  }
+
+  @Test
+  void namesTensorsOfABareEncoderAsBertModelDoes() throws IOException {
+    write(TinyModel.spec(4, 2, Head.NONE));
+
+    assertThat(SafeTensors.open(path.resolve("model.safetensors")).names())
+        .contains("embeddings.word_embeddings.weight")
+        .noneMatch(name -> name.startsWith("bert."));
+    assertThat(HuggingFaceDirectory.open(path).has(WORDS)).isTrue();
+  }
+
+  @Test
+  void keepsAPoolerThatItsOwnHeadDoesNotRead() throws IOException {
+    Map<String, LazyTensor> weights = TinyModel.weights(MASKED_LM);
+    weights.put("bert.pooler.dense.weight", TinyModel.tensor("pooler", 4, 4));
+    weights.put("bert.pooler.dense.bias", TinyModel.tensor("pooler", 4));
+    TinyModel.write(path, MASKED_LM, weights);
+
+    HuggingFaceDirectory read = HuggingFaceDirectory.open(path);
+
+    assertThat(read.has("bert.pooler.dense.weight")).isTrue();
+    assertThat(read.has("classifier.weight")).isFalse();
+  }
+
+  @Test
+  void takesTheNamesOfOldCheckpoints() throws IOException {
+    Map<String, LazyTensor> old = new LinkedHashMap<>();
+    TinyModel.weights(MASKED_LM)
+        .forEach(
+            (name, tensor) ->
+                old.put(
+                    name.replace("LayerNorm.weight", "LayerNorm.gamma")
+                        .replace("LayerNorm.bias", "LayerNorm.beta")
+                        .replace("cls.predictions.bias", "cls.predictions.decoder.bias"),
+                    tensor));
+    old.put("cls.seq_relationship.weight", TinyModel.tensor("nsp", 2, 4));
+    old.put("cls.predictions.decoder.weight", TinyModel.weights(MASKED_LM).get(WORDS));
+    write(MASKED_LM);
+    SafeTensors.writeLazily(path.resolve("model.safetensors"), old, Map.of());
+
+    try (NDManager manager = NDManager.newBaseManager(Device.cpu())) {
+      assertThat(HuggingFaceDirectory.open(path).weights(manager).keySet())
+          .containsExactlyElementsOf(MASKED_LM.parameters().keySet());
+    }
+  }
+
+  @Test
+  void readsShards() throws IOException {
+    write(MASKED_LM);
+    Map<String, LazyTensor> first = new LinkedHashMap<>(TinyModel.weights(MASKED_LM));
+    LazyTensor words = first.remove(WORDS);
+    SafeTensors.writeLazily(path.resolve("a.safetensors"), first, Map.of());
+    SafeTensors.writeLazily(path.resolve("b.safetensors"), Map.of(WORDS, words), Map.of());
+    Files.delete(path.resolve("model.safetensors"));
+    Files.writeString(
+        path.resolve("model.safetensors.index.json"),
+        "{\"weight_map\": {\"%s\": \"b.safetensors\", \"cls.predictions.bias\": \"a.safetensors\"}}"
+            .formatted(WORDS));
+
+    try (NDManager manager = NDManager.newBaseManager(Device.cpu())) {
+      assertThat(HuggingFaceDirectory.open(path).weights(manager).get(WORDS).toFloatArray())
+          .containsExactly(TinyModel.floats(words));
+    }
+  }
+
+  @Test
+  void namesEveryMissingMisshapedAndUnknownTensorAtOnce() throws IOException {
+    Map<String, LazyTensor> weights = TinyModel.weights(MASKED_LM);
+    weights.remove("cls.predictions.transform.dense.bias");
+    weights.put(WORDS, TinyModel.tensor(WORDS, 9, 5));
+    weights.put("bert.encoder.layer.2.output.dense.bias", TinyModel.tensor("extra", 4));
+    write(MASKED_LM);
+    SafeTensors.writeLazily(path.resolve("model.safetensors"), weights, Map.of());
+
+    assertThatThrownBy(() -> HuggingFaceDirectory.open(path))
+        .isInstanceOf(StillhouseException.class)
+        .hasMessage(
+            "the weights of '%s' do not fit its configuration:".formatted(path)
+                + " tensor 'bert.embeddings.word_embeddings.weight' should have shape [9, 4] but has [9, 5] in model.safetensors;"
+                + " tensor 'cls.predictions.transform.dense.bias' [4] is missing;"
+                + " tensor 'bert.encoder.layer.2.output.dense.bias' in model.safetensors belongs to no masked-LM model of 2 layers;"
+                + " restore the files that belong together");
+  }
+
+  @Test
+  void refusesADecoderThatIsNotTied() throws IOException {
+    Map<String, LazyTensor> weights = TinyModel.weights(MASKED_LM);
+    weights.put("cls.predictions.decoder.weight", TinyModel.tensor("decoder", 9, 4));
+    TinyModel.write(path, MASKED_LM, weights);
+
+    try (NDManager manager = NDManager.newBaseManager(Device.cpu())) {
+      assertThatThrownBy(() -> HuggingFaceDirectory.open(path).weights(manager))
+          .isInstanceOf(StillhouseException.class)
+          .hasMessage(
+              "'%s' has a masked-LM decoder that is not tied to its word embeddings; use a model with tie_word_embeddings"
+                  .formatted(path));
+    }
+  }
+
+  @Test
+  void refusesRobertaByName() throws IOException {
+    write(MASKED_LM);
+    edit("\"model_type\": \"bert\"", "\"model_type\": \"roberta\"");
+
+    assertThatThrownBy(() -> HuggingFaceDirectory.open(path))
+        .isInstanceOf(StillhouseException.class)
+        .hasMessage(
+            "'%s': model_type is 'roberta', but only 'bert' is computed exactly; use a BERT encoder as teacher"
+                .formatted(path.resolve("config.json")));
+  }
+
+  @Test
+  void refusesAllThatIsNotComputedExactly() throws IOException {
+    write(MASKED_LM);
+    edit("\"hidden_act\": \"gelu\"", "\"hidden_act\": \"gelu_new\", \"is_decoder\": true");
+    edit(
+        "\"position_embedding_type\": \"absolute\"",
+        "\"position_embedding_type\": \"relative_key\"");
+    edit("\"torch_dtype\"", "\"problem_type\": \"multi_label_classification\", \"torch_dtype\"");
+
+    assertThatThrownBy(() -> HuggingFaceDirectory.open(path))
+        .isInstanceOf(StillhouseException.class)
+        .hasMessage(
+            "'%s': hidden_act is 'gelu_new', but only 'gelu' is computed exactly;"
+                    .formatted(path.resolve("config.json"))
+                + " position_embedding_type is 'relative_key', but only 'absolute' is computed exactly;"
+                + " is_decoder is true, but only encoders are computed;"
+                + " problem_type is multi_label_classification, but a row has one class or score here;"
+                + " use a BERT encoder as teacher");
+  }
+
+  @Test
+  void tellsTheHeadFromTheTensorsWhereTheConfigNamesNone() throws IOException {
+    write(MASKED_LM);
+    edit("\"architectures\": [\n    \"BertForMaskedLM\"\n  ],", "");
+    assertThat(HuggingFaceDirectory.open(path).spec().head()).isEqualTo(Head.MASKED_LM);
+
+    path = parent.resolve("classifier");
+    write(TinyModel.spec(4, 2, new Head(Task.CLASSIFICATION, List.of("a", "b"))));
+    edit("\"architectures\": [\n    \"BertForSequenceClassification\"\n  ],", "");
+    assertThat(HuggingFaceDirectory.open(path).spec().head().labels()).containsExactly("a", "b");
+  }
+
+  @Test
+  void refusesAVocabularyOfAnotherSize() throws IOException {
+    write(MASKED_LM);
+    Files.write(path.resolve("vocab.txt"), TinyModel.VOCAB.subList(0, 8));
+    assertThatThrownBy(() -> HuggingFaceDirectory.open(path))
+        .isInstanceOf(StillhouseException.class)
+        .hasMessage(
+            "'%s' has 8 tokens but the word embeddings 9 rows (config.json vocab_size); use the vocabulary that the model was trained with"
+                .formatted(path.resolve("vocab.txt")));
+
+    List<String> more = new ArrayList<>(TinyModel.VOCAB);
+    more.add("more");
+    Files.write(path.resolve("vocab.txt"), more);
+    assertThatThrownBy(() -> HuggingFaceDirectory.open(path))
+        .isInstanceOf(StillhouseException.class)
+        .hasMessageContaining("has 10 tokens but the word embeddings 9 rows");
+  }
+
+  @Test
+  void countsTheAddedTokensOfTokenizerJson() throws IOException {
+    write(MASKED_LM);
+    Files.delete(path.resolve("vocab.txt"));
+    Files.writeString(
+        path.resolve("tokenizer.json"),
+        "{\"model\": {\"vocab\": {\"a\": 0}}, \"added_tokens\": [{\"id\": 9, \"content\": \"x\"}]}");
+
+    assertThatThrownBy(() -> HuggingFaceDirectory.open(path))
+        .isInstanceOf(StillhouseException.class)
+        .hasMessageContaining("tokenizer.json' has 10 tokens but the word embeddings 9 rows");
+  }
+
+  @Test
+  void takesAWordTableThatIsPaddedToAMultipleOfEight() throws IOException {
+    ModelSpec padded =
+        new ModelSpec(
+            new ModelSpec.Embeddings(16, 6, 2, 0),
+            MASKED_LM.blocks(),
+            MASKED_LM.numerics(),
+            MASKED_LM.head());
+    write(padded);
+
+    assertThat(HuggingFaceDirectory.open(path).spec()).isEqualTo(padded);
+  }
+
+  @Test
+  void saysWhatADirectoryLacks() throws IOException {
+    Files.createDirectory(path);
+    assertThatThrownBy(() -> HuggingFaceDirectory.open(path))
+        .isInstanceOf(StillhouseException.class)
+        .hasMessage(
+            "'%s' is not a Hugging Face directory: it has no config.json; make one with import, or correct the path"
+                .formatted(path));
+
+    write(MASKED_LM);
+    Files.delete(path.resolve("vocab.txt"));
+    assertThatThrownBy(() -> HuggingFaceDirectory.open(path))
+        .isInstanceOf(StillhouseException.class)
+        .hasMessage(
+            "'%s' has neither vocab.txt nor tokenizer.json; copy the model's tokenizer beside its weights"
+                .formatted(path));
+
+    Files.delete(path.resolve("model.safetensors"));
+    assertThatThrownBy(() -> HuggingFaceDirectory.open(path))
+        .isInstanceOf(StillhouseException.class)
+        .hasMessage(
+            "'%s' has neither model.safetensors nor model.safetensors.index.json; save the model with safe_serialization=True, or use import"
+                .formatted(path));
+  }
+
+  private void write(ModelSpec spec) throws IOException {
+    TinyModel.write(path, spec, TinyModel.weights(spec));
+  }
+
+  private void edit(String from, String to) throws IOException {
+    Path config = path.resolve("config.json");
+    String text = Files.readString(config);
+    assertThat(text).contains(from);
+    Files.writeString(config, text.replace(from, to));
+  }
+}

@@ -1,0 +1,71 @@
+package io.stillhouse.checkpoint;
+
+import ai.djl.ndarray.types.Shape;
+import io.stillhouse.spec.Head;
+import io.stillhouse.spec.ModelSpec;
+import java.io.IOException;
+import java.nio.ByteBuffer;
+import java.nio.ByteOrder;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.Random;
+
+/** A BERT of a few thousand numbers, each tensor's values told by its name. */
+final class TinyModel {
+  static final List<String> VOCAB =
+      List.of("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "the", "play", "##ing", "ok");
+
+  private TinyModel() {}
+
+  static ModelSpec spec(int width, int heads, Head head) {
+    return new ModelSpec(
+        new ModelSpec.Embeddings(VOCAB.size(), 6, 2, 0),
+        new ModelSpec.Blocks(2, width, heads, 2 * width),
+        new ModelSpec.Numerics(1e-12, 0.1, 0.1, 0.1),
+        head);
+  }
+
+  static Map<String, LazyTensor> weights(ModelSpec spec) {
+    Map<String, LazyTensor> weights = new LinkedHashMap<>();
+    spec.parameters().forEach((name, shape) -> weights.put(name, tensor(name, shape)));
+    return weights;
+  }
+
+  static LazyTensor tensor(String name, long... shape) {
+    float[] values = new float[(int) new Shape(shape).size()];
+    Random random = new Random(name.hashCode());
+    for (int i = 0; i < values.length; i++) {
+      values[i] = (float) random.nextGaussian();
+    }
+    return new LazyTensor(new Shape(shape), () -> bytes(values));
+  }
+
+  static ByteBuffer bytes(float... values) {
+    ByteBuffer bytes = ByteBuffer.allocate(4 * values.length).order(ByteOrder.LITTLE_ENDIAN);
+    bytes.asFloatBuffer().put(values);
+    return bytes;
+  }
+
+  /** Writes a directory that opens. */
+  static Path write(Path directory, ModelSpec spec, Map<String, LazyTensor> weights)
+      throws IOException {
+    HuggingFaceDirectory.writeLazily(directory, spec, weights);
+    Files.write(directory.resolve("vocab.txt"), VOCAB);
+    return directory;
+  }
+
+  static float[] floats(LazyTensor tensor) throws IOException {
+    float[] values = new float[(int) tensor.shape().size()];
+    tensor.bytes().read().order(ByteOrder.LITTLE_ENDIAN).asFloatBuffer().get(values);
+    return values;
+  }
+
+  static float[] floats(SafeTensors file, String name) throws IOException {
+    float[] values = new float[(int) file.shape(name).size()];
+    file.floats(name).get(values);
+    return values;
+  }
+}
