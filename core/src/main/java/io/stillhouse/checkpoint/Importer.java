@@ -1,6 +1,7 @@
 package io.stillhouse.checkpoint;
 
 import io.stillhouse.error.Errors;
+import io.stillhouse.error.StillhouseException;
 import io.stillhouse.spec.ModelSpec;
 import io.stillhouse.text.Tokenizer;
 import java.io.IOException;
@@ -70,9 +71,24 @@ public final class Importer {
       HuggingFaceDirectory.open(model);
       Files.move(model, destination, StandardCopyOption.ATOMIC_MOVE);
       return new Imported(HuggingFaceDirectory.open(destination), notes);
+    } catch (StillhouseException e) {
+      throw inWordsOf(source, destination, work, e);
     } finally {
       deleteAll(work);
     }
+  }
+
+  /** Names the user's paths where a message names one of ours, which is about to be deleted. */
+  private static StillhouseException inWordsOf(
+      Path source, Path destination, Path work, StillhouseException mistake) {
+    String message = String.valueOf(mistake.getMessage());
+    return message.contains(work.toString())
+        ? Errors.all(
+            List.of(
+                message
+                    .replace(work.resolve("unpacked").toString(), source.toString())
+                    .replace(work.resolve("model").toString(), destination.toString())))
+        : mistake;
   }
 
   private static List<String> convert(ForeignFiles files, Path model) throws IOException {

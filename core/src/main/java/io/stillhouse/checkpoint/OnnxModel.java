@@ -105,7 +105,9 @@ final class OnnxModel {
       if (node.name().contains("layer.0/attention/self/")) {
         node.outputs().stream()
             .map(graph.constants()::get)
-            .filter(constant -> constant != null)
+            // Dimensions are lists of one or more; the exporter's scalars are axes, and axis 1
+            // before the joined width would pass for one head.
+            .filter(constant -> constant != null && constant.shape().dimension() == 1)
             .forEach(constant -> integers.addAll(constant.integers()));
       }
     }
