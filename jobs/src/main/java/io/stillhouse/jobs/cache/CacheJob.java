@@ -6,6 +6,7 @@ import io.stillhouse.config.Recipe;
 import io.stillhouse.config.Settings;
 import io.stillhouse.error.Errors;
 import io.stillhouse.jobs.Progress;
+import io.stillhouse.jobs.spark.RunningTasks;
 import io.stillhouse.jobs.spark.Watch;
 import io.stillhouse.jobs.text.Corpus;
 import io.stillhouse.spec.CorpusSpec;
@@ -369,7 +370,8 @@ public final class CacheJob {
     long before = plan.corpus().tokens() - tokens;
     JavaRDD<TeacherTask> rdd = context.parallelize(tasks, tasks.size());
     try (Progress progress = Progress.resume("cache", before, plan.corpus().tokens(), "tokens");
-        Watch watch = new Watch(() -> progress.update(before + done.value()))) {
+        RunningTasks running = new RunningTasks(spark.sparkContext(), done);
+        Watch watch = new Watch(() -> progress.update(before + done.value() + running.sum()))) {
       spark
           .sparkContext()
           .runJob(

@@ -2,6 +2,7 @@ package io.stillhouse.jobs.train;
 
 import io.stillhouse.jobs.cache.Storage;
 import io.stillhouse.train.CheckpointStore;
+import io.stillhouse.train.StepReport;
 import java.io.IOException;
 import java.util.Arrays;
 import java.util.Comparator;
@@ -20,10 +21,15 @@ final class HadoopCheckpoints implements CheckpointStore {
 
   private final Storage storage;
   private final Path directory;
+  private final List<StepReport> reports;
 
-  HadoopCheckpoints(Storage storage, Path directory) {
+  /**
+   * @param reports of every step so far; filled from the newest checkpoint when that is read
+   */
+  HadoopCheckpoints(Storage storage, Path directory, List<StepReport> reports) {
     this.storage = storage;
     this.directory = directory;
+    this.reports = reports;
   }
 
   @Override
@@ -36,12 +42,19 @@ final class HadoopCheckpoints implements CheckpointStore {
   public void publish(long step, java.nio.file.Path file) throws IOException {
     Path path = new Path(directory, "step-%09d.safetensors".formatted(step));
     if (!storage.exists(path)) {
+      // The reports first: a checkpoint that is there has them.
+      storage.writeJson(reportsOf(path), reports);
       storage.publish(file, path);
     }
     List<Path> all = all();
     for (Path old : all.subList(0, Math.max(0, all.size() - KEPT))) {
       storage.fileSystem(old).delete(old, false);
+      storage.fileSystem(old).delete(reportsOf(old), false);
     }
+  }
+
+  private static Path reportsOf(Path checkpoint) {
+    return new Path(checkpoint.getParent(), checkpoint.getName().replace(".safetensors", ".json"));
   }
 
   private List<Path> all() throws IOException {

@@ -10,6 +10,7 @@ import io.stillhouse.jobs.cache.CacheJob;
 import io.stillhouse.jobs.cache.CacheReader;
 import io.stillhouse.jobs.cache.InputRow;
 import io.stillhouse.jobs.cache.Storage;
+import io.stillhouse.jobs.spark.RunningTasks;
 import io.stillhouse.jobs.spark.Sessions;
 import io.stillhouse.jobs.spark.Watch;
 import io.stillhouse.spec.DistillSpec;
@@ -205,7 +206,8 @@ public final class TrainJob {
     long rows = rows();
     long total = wanted.stream().mapToLong(run -> run.train().steps(rows)).sum();
     try (Progress progress = Progress.start("train", total, "steps");
-        Watch watch = new Watch(() -> show(progress, latest.value()))) {
+        RunningTasks running = new RunningTasks(spark.sparkContext(), latest);
+        Watch watch = new Watch(() -> show(progress, latest.with(running.values())))) {
       return context
           .parallelize(wanted, wanted.size())
           .map(

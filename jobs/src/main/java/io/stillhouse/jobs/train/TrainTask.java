@@ -72,7 +72,7 @@ public final class TrainTask {
     }
   }
 
-  /** Mean of each term over the first and the last tenth of the steps of this process. */
+  /** Mean of each term over the first and the last tenth of the steps. */
   public record Losses(Map<String, Double> first, Map<String, Double> last)
       implements Serializable {}
 
@@ -104,7 +104,7 @@ public final class TrainTask {
           new Trainer(
               new Trainer.Setup(run.model(), run.loss(), run.train(), run.fingerprint()),
               source,
-              new HadoopCheckpoints(storage, run.checkpoints()),
+              new HadoopCheckpoints(storage, run.checkpoints(), steps),
               this::record);
       trainer.run(manager, weights, teacherHead(manager));
       return publish(weights);
