@@ -135,6 +135,12 @@ public final class CacheJob {
     if (derived) {
       hidden.add(teacher.layers());
     }
+    if (hidden.isEmpty() && attention.isEmpty() && !teacher.head().task().pooled()) {
+      throw Errors.invalid(
+          "the recipe stores nothing: targets.hidden and targets.attention are empty, and a teacher of head %s has no logits to store"
+              .formatted(teacher.head().task()),
+          "name layers, such as targets.hidden=[%d]".formatted(teacher.layers()));
+    }
     return new TargetChoice(
         Dtype.of(settings.get(Options.TARGETS_DTYPE)),
         teacher.head().task().pooled() ? TargetChoice.Logits.STORED : TargetChoice.Logits.NONE,
