@@ -67,7 +67,11 @@ public final class TrainJob {
           "cache the corpus with corpus.label, or set the weight to 0");
     }
     StudentRun.Start start = start(student);
-    TrainSpec train = Recipe.train(settings, Sessions.coresOfOneTask(spark));
+    boolean twin = settings.get(Options.TWIN) && labelled && !hardLabelsAlone(loss);
+    // On one machine the twins share the cores, unless dropout makes them wait for each other.
+    boolean together = twin && spark.sparkContext().isLocal() && !StudentRun.dropsOut(student);
+    int cores = Sessions.coresOfOneTask(spark) / (together ? 2 : 1);
+    TrainSpec train = Recipe.train(settings, Math.max(1, cores));
     StudentRun.Places places =
         new StudentRun.Places(
             cache.toString(),
@@ -79,7 +83,7 @@ public final class TrainJob {
     if (settings.get(Options.TWIN) && !labelled) {
       notes.add("the cache has no labels, so %s has no undistilled twin".formatted(name));
     }
-    if (settings.get(Options.TWIN) && labelled && !hardLabelsAlone(loss)) {
+    if (twin) {
       runs.add(
           new StudentRun(
               name.equals("distilled") ? "undistilled" : name + "-undistilled",
