@@ -180,19 +180,26 @@ public final class CacheJob {
     return plan;
   }
 
+  /**
+   * Plans in a directory beside the cache and renames it into place, so that a cache always has its
+   * plan.
+   */
   private Plan plan() throws IOException {
+    if (storage.exists(cache)) {
+      throw Errors.invalid(
+          "cache.path '%s' exists but is not a cache: it has no %s".formatted(cache, Plan.FILE),
+          "name a path that does not exist yet");
+    }
     CorpusSpec spec = Recipe.corpus(settings);
     Corpus corpus = Corpus.read(spark, spec);
     Map<String, String> fingerprints = fingerprints();
-    // From here on something is written; every mistake that can be seen before has been.
-    Path home = new Path(cache, TEACHER);
-    boolean fresh = !storage.exists(cache);
+    Path staging = new Path(cache.getParent(), "_" + cache.getName() + "-planning");
+    storage.fileSystem(staging).delete(staging, true);
     try {
-      if (!storage.exists(home)) {
-        storage.publish(teacher.path(), home);
-      }
+      Path home = new Path(staging, TEACHER);
+      storage.publish(teacher.path(), home);
       Planner.Planned planned =
-          new Planner(spark, cache, settings.get(Options.UNIT_TOKENS), settings.get(Options.SEED))
+          new Planner(spark, staging, settings.get(Options.UNIT_TOKENS), settings.get(Options.SEED))
               .write(corpus, tokenising(home.toString(), spec));
       if (planned.rows() == 0) {
         throw Errors.invalid(
@@ -207,15 +214,12 @@ public final class CacheJob {
                   .map(file -> new Plan.Unit(file.unit(), file.size().rows(), file.size().tokens()))
                   .toList(),
               new Plan.Read(planned.rows(), planned.tokens(), corpus.blankRows()));
-      Manifest manifest = Manifest.read(storage, cache);
-      manifest.append(planned.files());
-      storage.writeJson(new Path(cache, Plan.FILE), plan);
+      Manifest.read(storage, staging).append(planned.files());
+      storage.writeJson(new Path(staging, Plan.FILE), plan);
+      storage.rename(staging, cache);
       return plan;
-    } catch (RuntimeException | IOException e) {
-      if (fresh) {
-        storage.fileSystem(cache).delete(cache, true);
-      }
-      throw e;
+    } finally {
+      storage.fileSystem(staging).delete(staging, true);
     }
   }
 
