@@ -107,8 +107,7 @@ class TrainerTest {
           .as(term.id())
           .isLessThan(reports.get(0).terms().get(term));
     }
-    before.forEach(
-        (name, values) -> assertThat(after.get(name)).as(name).isNotEqualTo(values));
+    before.forEach((name, values) -> assertThat(after.get(name)).as(name).isNotEqualTo(values));
   }
 
   @Test
