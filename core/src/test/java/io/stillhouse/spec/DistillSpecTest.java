@@ -14,6 +14,15 @@ class DistillSpecTest {
   }
 
   @Test
+  void theEmbeddingOutputCarriesNoCosineLossEvenWhereItIsRead() {
+    DistillSpec spec = spec(1, DistillSpec.CosineLayers.ALL, 0, 1, 0);
+
+    assertThat(spec.studentHidden()).containsExactly(0, 1, 2);
+    assertThat(spec.readsCosine(0)).isFalse();
+    assertThat(spec.readsCosine(1)).isTrue();
+  }
+
+  @Test
   void theSquaredErrorsReadBlocksAndEmbeddingsApart() {
     assertThat(spec(0, DistillSpec.CosineLayers.ALL, 1, 0, 0).studentHidden())
         .containsExactly(1, 2);

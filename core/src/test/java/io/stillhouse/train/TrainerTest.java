@@ -69,6 +69,22 @@ class TrainerTest {
   }
 
   @Test
+  void dropoutApplies() throws IOException {
+    ModelSpec with = student();
+    ModelSpec without =
+        new ModelSpec(
+            with.embeddings(), with.blocks(), new ModelSpec.Numerics(1e-12, 0, 0, 0), with.head());
+    String name = ModelSpec.blockPrefix(1) + "output.dense.weight";
+    TrainSpec train = train(2, 42);
+
+    Map<String, float[]> first = train(setup(train), "a", NOBODY, rows);
+    Map<String, float[]> second =
+        train(new Trainer.Setup(without, loss(), train, "this recipe"), "b", NOBODY, rows);
+
+    assertThat(second.get(name)).isNotEqualTo(first.get(name));
+  }
+
+  @Test
   void aRunThatStopsAndResumesEndsInTheSameBits() throws IOException {
     Map<String, float[]> undisturbed = train(setup(train(STEPS, 42)), "a", NOBODY, rows);
     DirectoryCheckpoints checkpoints = new DirectoryCheckpoints(directory);
@@ -159,19 +175,20 @@ class TrainerTest {
 
   @Test
   void passesOverAStepWhoseGradientsAreNotFinite() throws IOException {
-    // Four rows in each of four units, one of the sixteen broken: one bad step in each epoch.
+    // One of sixteen rows is broken: one bad step in each epoch of four,
+    // more in all than may follow each other.
     List<StepReport> reports = new ArrayList<>();
-    Trainer.Setup setup = setup(train(STEPS, 42));
+    Trainer.Setup setup = setup(train(28, 42));
     List<List<Example>> units = units(rows);
     units.get(0).set(0, broken(units.get(0).get(0)));
 
     Map<String, float[]> after =
         run(setup, new DirectoryCheckpoints(directory), reports::add, units, 1);
 
-    assertThat(reports).hasSize(STEPS);
+    assertThat(reports).hasSize(28);
     assertThat(reports)
         .filteredOn(report -> Double.isNaN(report.optimiser().gradientNorm()))
-        .hasSize(3);
+        .hasSize(7);
     after.forEach(
         (name, values) -> {
           for (float value : values) {
@@ -292,10 +309,14 @@ class TrainerTest {
         new TrainSpec.Run(steps, seed, 1, 5));
   }
 
+  /** Units that end in the middle of a step. */
   private static List<List<Example>> units(List<Example> examples) {
     List<List<Example>> units = new ArrayList<>();
-    for (int unit = 0; unit < 4; unit++) {
-      units.add(new ArrayList<>(examples));
+    for (int row = 0; row < 16; row++) {
+      if (row % 6 == 0) {
+        units.add(new ArrayList<>());
+      }
+      units.get(units.size() - 1).add(examples.get(row % examples.size()));
     }
     return units;
   }
