@@ -135,7 +135,7 @@ public final class Options {
           "student.layer-map",
           "uniform",
           Function.identity(),
-          m -> m.matches("uniform|top|bottom|\\[\\s*\\d+(\\s*,\\s*\\d+)*\\s*\\]"),
+          m -> m.matches("uniform|top|bottom|\\[\\s*\\d{1,9}(\\s*,\\s*\\d{1,9})*\\s*\\]"),
           "uniform, top, bottom or a list such as [0, 3, 6, 9, 12]",
           "Teacher hidden state for each student hidden state 0..M.");
   public static final Option<String> STUDENT_INIT =

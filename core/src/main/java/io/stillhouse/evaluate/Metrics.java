@@ -36,11 +36,14 @@ public final class Metrics {
     return metrics;
   }
 
-  /** Returns Pearson's and Spearman's correlation; ties share their mean rank. */
+  /**
+   * Returns Pearson's and Spearman's correlation; ties share their mean rank. Both are 0 where they
+   * are undefined: under two values, or one side the same throughout.
+   */
   public static Map<String, Double> regression(double[] predicted, double[] actual) {
     requireEqual(predicted.length, actual.length);
     Map<String, Double> metrics = new LinkedHashMap<>();
-    boolean defined = predicted.length > 1;
+    boolean defined = varies(predicted) && varies(actual);
     metrics.put("pearson", defined ? new PearsonsCorrelation().correlation(predicted, actual) : 0);
     metrics.put(
         "spearman", defined ? new SpearmansCorrelation().correlation(predicted, actual) : 0);
@@ -84,6 +87,15 @@ public final class Metrics {
     }
     double correction = a.length > 1 ? (double) a.length / (a.length - 1) : 1;
     return new Paired(rate, Math.sqrt(correction * squares) / all, a.length);
+  }
+
+  private static boolean varies(double[] values) {
+    for (double value : values) {
+      if (value != values[0]) {
+        return true;
+      }
+    }
+    return false;
   }
 
   private static double f1(long[][] confusion) {

@@ -31,8 +31,13 @@ public final class HardLabelLoss {
    * @param predictedB1 predictions, (B, 1), float32
    * @param scoresB true scores, (B), float32
    * @return a scalar in squared units of the score
+   * @throws IllegalArgumentException if the row counts differ
    */
   public static NDArray squaredError(NDArray predictedB1, NDArray scoresB) {
+    if (predictedB1.size() != scoresB.size()) {
+      throw new IllegalArgumentException(
+          "%d predictions but %d scores".formatted(predictedB1.size(), scoresB.size()));
+    }
     return predictedB1.reshape(scoresB.getShape()).sub(scoresB).square().mean();
   }
 }

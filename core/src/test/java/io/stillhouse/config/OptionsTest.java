@@ -1,0 +1,78 @@
+package io.stillhouse.config;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatCode;
+
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.List;
+import java.util.stream.Stream;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.MethodSource;
+
+class OptionsTest {
+  private static final Path RECIPES = Path.of("../conf");
+
+  static List<Option<?>> options() {
+    return Options.ALL;
+  }
+
+  static List<Path> recipes() throws IOException {
+    try (Stream<Path> files = Files.list(RECIPES)) {
+      return files
+          .filter(file -> file.getFileName().toString().endsWith(".conf"))
+          .filter(file -> !file.getFileName().toString().startsWith("spark-"))
+          .sorted()
+          .toList();
+    }
+  }
+
+  @ParameterizedTest
+  @MethodSource("options")
+  void everyDefaultPassesItsOwnRule(Option<?> option) {
+    if (option.defaultValue() != null) {
+      assertThat(passes(option, option.defaultValue())).as(option.key()).isTrue();
+    }
+  }
+
+  @ParameterizedTest
+  @MethodSource("options")
+  void everyOptionIsSpelledAndDocumentedAlike(Option<?> option) {
+    assertThat(option.key()).matches("[a-z0-9-]+(\\.[a-z0-9-]+)*");
+    assertThat(option.doc()).endsWith(".");
+    assertThat(option.ruleInWords()).isNotBlank().doesNotEndWith(".");
+  }
+
+  @Test
+  void keysAreUnique() {
+    assertThat(Options.ALL).hasSizeGreaterThan(40);
+    assertThat(Options.ALL.stream().map(Option::key)).doesNotHaveDuplicates();
+  }
+
+  @Test
+  void noDefunctKeyIsInUse() {
+    assertThat(Options.DEFUNCT.keySet())
+        .doesNotContainAnyElementsOf(Options.ALL.stream().map(Option::key).toList());
+  }
+
+  @ParameterizedTest
+  @MethodSource("recipes")
+  void everyRecipeParses(Path recipe) {
+    assertThatCode(() -> Settings.parse(recipe, List.of())).doesNotThrowAnyException();
+  }
+
+  @ParameterizedTest
+  @MethodSource("recipes")
+  void everyRecipeNamesATeacherAndAStudent(Path recipe) {
+    Settings settings = Settings.parse(recipe, List.of());
+
+    assertThat(settings.has(Options.TEACHER)).isTrue();
+    assertThat(settings.has(Options.STUDENT_LAYERS)).isTrue();
+  }
+
+  private static <T> boolean passes(Option<T> option, String text) {
+    return option.rule().test(option.parser().apply(text));
+  }
+}

@@ -1,0 +1,210 @@
+package io.stillhouse.config;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+
+import io.stillhouse.error.StillhouseException;
+import io.stillhouse.spec.CorpusSpec;
+import io.stillhouse.spec.DistillSpec;
+import io.stillhouse.spec.Head;
+import io.stillhouse.spec.ModelSpec;
+import io.stillhouse.spec.TrainSpec;
+import java.util.List;
+import org.junit.jupiter.api.Test;
+
+class RecipeTest {
+  private static final ModelSpec TEACHER =
+      new ModelSpec(
+          new ModelSpec.Embeddings(30522, 512, 2, 0),
+          new ModelSpec.Blocks(12, 768, 12, 3072),
+          new ModelSpec.Numerics(1e-12, 0.2, 0.2, 0.2),
+          Head.MASKED_LM);
+
+  @Test
+  void aStudentIsLikeItsTeacherWhereTheRecipeIsSilent() {
+    ModelSpec student = Recipe.student(settings("student.layers=4"), TEACHER);
+
+    assertThat(student.blocks()).isEqualTo(new ModelSpec.Blocks(4, 768, 12, 3072));
+    assertThat(student.embeddings()).isEqualTo(TEACHER.embeddings());
+    assertThat(student.head()).isEqualTo(TEACHER.head());
+    assertThat(student.numerics()).isEqualTo(new ModelSpec.Numerics(1e-12, 0.1, 0.1, 0.1));
+  }
+
+  @Test
+  void aNarrowerStudentHasAFeedForwardLayerOfFourTimesItsWidth() {
+    ModelSpec student =
+        Recipe.student(settings("student.layers=4", "student.hidden-size=312"), TEACHER);
+
+    assertThat(student.blocks()).isEqualTo(new ModelSpec.Blocks(4, 312, 12, 1248));
+  }
+
+  @Test
+  void refusesAWidthThatHeadsDoNotDivide() {
+    Settings settings = settings("student.layers=4", "student.hidden-size=310");
+
+    assertThatThrownBy(() -> Recipe.student(settings, TEACHER))
+        .isInstanceOf(StillhouseException.class)
+        .hasMessage(
+            "student.hidden-size (310) must be a multiple of student.heads (12); change one of them");
+  }
+
+  @Test
+  void readsEveryWeightOfTheLoss() {
+    DistillSpec loss =
+        loss(
+            "student.layers=4",
+            "loss.soft-label.weight=5",
+            "loss.soft-label.kind=mse",
+            "loss.soft-label.temperature=3",
+            "loss.soft-label.positions=masked",
+            "loss.hard-label.weight=2",
+            "loss.hidden-cosine.weight=1",
+            "loss.hidden-cosine.layers=all",
+            "loss.hidden-mse.weight=0.5",
+            "loss.embedding-mse.weight=0.25",
+            "loss.attention-mse.weight=0.125");
+
+    assertThat(loss)
+        .isEqualTo(
+            new DistillSpec(
+                List.of(0, 3, 6, 9, 12),
+                new DistillSpec.SoftLabel(5, DistillSpec.Kind.MSE, 3, DistillSpec.Positions.MASKED),
+                2,
+                new DistillSpec.Hidden(1, DistillSpec.CosineLayers.ALL, 0.5, 0.25),
+                0.125));
+  }
+
+  @Test
+  void refusesAUniformMapThatDoesNotDivide() {
+    assertThatThrownBy(() -> loss("student.layers=5", "loss.soft-label.weight=1"))
+        .isInstanceOf(StillhouseException.class)
+        .hasMessage(
+            "uniform layer map needs teacher layers (12) to be a multiple of student layers (5); name pairs instead, such as student.layer-map=[0, 2, 5, 7, 10, 12]");
+  }
+
+  @Test
+  void refusesOtherHeadsUnderAnAttentionLoss() {
+    assertThatThrownBy(
+            () -> loss("student.layers=4", "student.heads=6", "loss.attention-mse.weight=1"))
+        .isInstanceOf(StillhouseException.class)
+        .hasMessage(
+            "loss.attention-mse.weight needs equally many heads, but the student has 6 and the teacher 12; set student.heads=12, or the weight to 0");
+  }
+
+  @Test
+  void allowsOtherHeadsWithoutAnAttentionLoss() {
+    DistillSpec loss = loss("student.layers=4", "student.heads=6", "loss.hidden-mse.weight=1");
+
+    assertThat(loss.studentBlocks()).isEmpty();
+    assertThat(loss.studentHidden()).containsExactly(1, 2, 3, 4);
+  }
+
+  @Test
+  void refusesALossWithoutWeight() {
+    assertThatThrownBy(() -> loss("student.layers=4"))
+        .isInstanceOf(StillhouseException.class)
+        .hasMessage("every loss weight is 0; give at least one, such as loss.soft-label.weight=1");
+  }
+
+  @Test
+  void refusesLabelsUnderATeacherWithoutAHead() {
+    ModelSpec bare = TEACHER.withHead(Head.NONE);
+    Settings settings = settings("student.layers=4", "loss.hard-label.weight=1");
+
+    assertThatThrownBy(() -> Recipe.loss(settings, Recipe.student(settings, bare), bare))
+        .isInstanceOf(StillhouseException.class)
+        .hasMessage(
+            "loss.soft-label.weight and loss.hard-label.weight must be 0 for a teacher without a head; fine-tune it, or learn from hidden states and attention");
+  }
+
+  @Test
+  void initialBlocksAreThoseOfTheLayerMapUnlessNamed() {
+    assertThat(initLayers("student.layers=4")).containsExactly(3, 6, 9, 12);
+    assertThat(initLayers("student.layers=2", "student.init-layers=[12, 1]"))
+        .containsExactly(12, 1);
+  }
+
+  @Test
+  void refusesInitialBlocksThatTheTeacherLacks() {
+    assertThatThrownBy(() -> initLayers("student.layers=2", "student.init-layers=[1, 13]"))
+        .isInstanceOf(StillhouseException.class)
+        .hasMessage(
+            "student.init-layers [1, 13] must name one block in 1..12 for each of the student's 2; write 2 numbers");
+    assertThatThrownBy(() -> initLayers("student.layers=2", "student.init-layers=[0, 12]"))
+        .isInstanceOf(StillhouseException.class)
+        .hasMessageContaining("[0, 12] must name one block in 1..12");
+  }
+
+  @Test
+  void refusesAnotherNumberOfInitialBlocksThanTheStudentHas() {
+    assertThatThrownBy(() -> initLayers("student.layers=4", "student.init-layers=[1, 2, 3]"))
+        .isInstanceOf(StillhouseException.class)
+        .hasMessage(
+            "student.init-layers [1, 2, 3] must name one block in 1..12 for each of the student's 4; write 4 numbers");
+  }
+
+  @Test
+  void smokeShrinksWhatIsLargeAndKeepsWhatIsSmall() {
+    Settings small =
+        Recipe.shrunk(
+            settings(
+                "smoke=true",
+                "train.epochs=3",
+                "train.rows-per-step=8",
+                "train.max-steps=2",
+                "corpus.max-length=512"));
+
+    assertThat(small.get(Options.CORPUS_LIMIT)).isEqualTo(64);
+    assertThat(small.get(Options.UNIT_TOKENS)).isEqualTo(1024);
+    assertThat(small.get(Options.MAX_LENGTH)).isEqualTo(64);
+    assertThat(small.get(Options.EPOCHS)).isEqualTo(1);
+    assertThat(small.get(Options.ROWS_PER_STEP)).isEqualTo(8);
+    assertThat(small.get(Options.MAX_STEPS)).isEqualTo(2);
+  }
+
+  @Test
+  void withoutSmokeNothingShrinks() {
+    Settings settings = settings("train.epochs=3");
+
+    assertThat(Recipe.shrunk(settings)).isSameAs(settings);
+  }
+
+  @Test
+  void zeroThreadsAreTheTasksCores() {
+    TrainSpec silent = Recipe.train(settings(), 6);
+    TrainSpec set = Recipe.train(settings("train.threads=2", "train.seed=7"), 6);
+
+    assertThat(silent.run()).isEqualTo(new TrainSpec.Run(0, 42, 6, 500));
+    assertThat(set.run()).isEqualTo(new TrainSpec.Run(0, 7, 2, 500));
+  }
+
+  @Test
+  void emptyColumnNamesAreNoColumns() {
+    CorpusSpec corpus =
+        Recipe.corpus(settings("corpus.path=a.tsv", "corpus.text=sentence", "corpus.header=false"));
+
+    assertThat(corpus.columns()).isEqualTo(new CorpusSpec.Columns("sentence", null, null, null));
+    assertThat(corpus.header()).isEqualTo(CorpusSpec.HeaderRow.ABSENT);
+  }
+
+  @Test
+  void refusesACorpusWithoutAPath() {
+    assertThatThrownBy(() -> Recipe.corpus(settings("corpus.path=[]")))
+        .isInstanceOf(StillhouseException.class)
+        .hasMessage("corpus.path is empty; name a file or directory");
+  }
+
+  private static Settings settings(String... arguments) {
+    return Settings.parse(null, List.of(arguments));
+  }
+
+  private static DistillSpec loss(String... arguments) {
+    Settings settings = settings(arguments);
+    return Recipe.loss(settings, Recipe.student(settings, TEACHER), TEACHER);
+  }
+
+  private static List<Integer> initLayers(String... arguments) {
+    Settings settings = settings(arguments);
+    return Recipe.initLayers(settings, Recipe.student(settings, TEACHER), TEACHER);
+  }
+}

@@ -1,0 +1,210 @@
+package io.stillhouse.config;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+
+import io.stillhouse.error.StillhouseException;
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.List;
+import java.util.Map;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
+
+class SettingsTest {
+  @TempDir private Path directory;
+
+  @Test
+  void argumentsWinOverTheRecipeAndTheRecipeOverDefaults() throws IOException {
+    Path recipe = recipe("train { epochs = 7, rows-per-step = 8 }");
+
+    Settings settings = Settings.parse(recipe, List.of("train.epochs=9"));
+
+    assertThat(settings.get(Options.EPOCHS)).isEqualTo(9);
+    assertThat(settings.get(Options.ROWS_PER_STEP)).isEqualTo(8);
+    assertThat(settings.get(Options.WARMUP)).isEqualTo(0.1);
+  }
+
+  @Test
+  void furtherValuesWinOverArguments() {
+    Settings settings =
+        Settings.parse(null, List.of("train.epochs=9")).with(Map.of("train.epochs", "2"));
+
+    assertThat(settings.get(Options.EPOCHS)).isEqualTo(2);
+  }
+
+  @Test
+  void readsListsFromRecipeAndArgumentAlike() throws IOException {
+    Path recipe = recipe("targets.hidden = [0, 3, 6]\ncorpus.path = [a.tsv, \"b c.tsv\"]");
+
+    Settings settings = Settings.parse(recipe, List.of("targets.attention=[ 1,2 ]"));
+
+    assertThat(settings.get(Options.TARGETS_HIDDEN)).containsExactly(0, 3, 6);
+    assertThat(settings.get(Options.TARGETS_ATTENTION)).containsExactly(1, 2);
+    assertThat(settings.get(Options.CORPUS_PATH)).containsExactly("a.tsv", "b c.tsv");
+  }
+
+  @Test
+  void oneTextIsAListOfOne() {
+    Settings settings = Settings.parse(null, List.of("corpus.path=a.tsv"));
+
+    assertThat(settings.get(Options.CORPUS_PATH)).containsExactly("a.tsv");
+  }
+
+  @Test
+  void onlyTheFirstEqualsSignSeparates() {
+    Settings settings = Settings.parse(null, List.of("cache.path=/data/date=2020"));
+
+    assertThat(settings.get(Options.CACHE)).isEqualTo("/data/date=2020");
+  }
+
+  @Test
+  void takesAnEnvironmentVariableThatIsSetAndPassesOverOneThatIsNot() throws IOException {
+    Path recipe =
+        recipe(
+            """
+            teacher.path = here
+            teacher.path = ${?STILLHOUSE_TEST_UNSET}
+            cache.path = here
+            cache.path = ${?PATH}
+            """);
+
+    Settings settings = Settings.parse(recipe, List.of());
+
+    assertThat(settings.get(Options.TEACHER)).isEqualTo("here");
+    assertThat(settings.get(Options.CACHE)).isEqualTo(System.getenv("PATH"));
+  }
+
+  @Test
+  void includesAnotherRecipeWhoseValuesGiveWay() throws IOException {
+    Files.writeString(
+        directory.resolve("base.conf"), "train.epochs = 4\ntrain.rows-per-step = 16\n");
+    Path recipe = recipe("include \"base.conf\"\ntrain.epochs = 5\n");
+
+    Settings settings = Settings.parse(recipe, List.of());
+
+    assertThat(settings.get(Options.EPOCHS)).isEqualTo(5);
+    assertThat(settings.get(Options.ROWS_PER_STEP)).isEqualTo(16);
+  }
+
+  @Test
+  void reportsEveryProblemAtOnce() throws IOException {
+    Path recipe = recipe("loss.soft-label.temperature = -1\ntrain.epoch = 3");
+
+    assertThatThrownBy(
+            () -> Settings.parse(recipe, List.of("train.rows-per-step=many", "--verbose")))
+        .isInstanceOf(StillhouseException.class)
+        .hasMessage(
+            """
+            4 problems:
+              - '--verbose' is not key=value; options are keys, such as train.epochs=3
+              - unknown key 'train.epoch'; did you mean 'train.epochs'?
+              - loss.soft-label.temperature must be a finite number > 0, but is '-1'
+              - train.rows-per-step must be a whole number >= 1, but is 'many'\
+            """);
+  }
+
+  @ParameterizedTest
+  @CsvSource({
+    "train.lerning-rate, train.learning-rate",
+    "student.layermap, student.layer-map",
+    "loss.hidden_mse.weight, loss.hidden-mse.weight"
+  })
+  void suggestsTheNearestKey(String wrong, String right) {
+    assertThatThrownBy(() -> Settings.parse(null, List.of(wrong + "=1")))
+        .isInstanceOf(StillhouseException.class)
+        .hasMessage("unknown key '%s'; did you mean '%s'?".formatted(wrong, right));
+  }
+
+  @ParameterizedTest
+  @CsvSource(
+      delimiter = '|',
+      value = {
+        "loss.soft-label.kind|ce|one of kl, mse",
+        "train.warmup|1|a number in 0..1, 1 excluded",
+        "train.learning-rate|NaN|a finite number > 0",
+        "corpus.header|yes|true or false",
+        "student.name|../up|letters, digits, '.', '_' or '-'",
+        "targets.hidden|[0, -3]|a list of whole numbers >= 0 such as [0, 3, 6]",
+        "student.layer-map|middle|uniform, top, bottom or a list such as [0, 3, 6, 9, 12]",
+        "student.layer-map|[0, 99999999999]|uniform, top, bottom or a list such as [0, 3, 6, 9, 12]"
+      })
+  void saysWhichRuleAValueBreaks(String key, String value, String rule) {
+    assertThatThrownBy(() -> Settings.parse(null, List.of(key + "=" + value)))
+        .isInstanceOf(StillhouseException.class)
+        .hasMessage("%s must be %s, but is '%s'".formatted(key, rule, value));
+  }
+
+  @Test
+  void furtherValuesAreCheckedToo() {
+    Settings settings = Settings.parse(null, List.of());
+
+    assertThatThrownBy(() -> settings.with(Map.of("train.epochs", "0")))
+        .isInstanceOf(StillhouseException.class)
+        .hasMessage("train.epochs must be a whole number >= 1, but is '0'");
+  }
+
+  @Test
+  void listsEveryRequiredOptionThatIsMissing() {
+    Settings settings = Settings.parse(null, List.of("cache.path=c"));
+
+    assertThatThrownBy(() -> settings.require(Options.TEACHER, Options.CACHE, Options.EXPORT_TO))
+        .isInstanceOf(StillhouseException.class)
+        .hasMessage(
+            """
+            2 problems:
+              - teacher.path is missing (Hugging Face directory of the teacher; import makes one.); set it in the recipe, or as teacher.path=...
+              - export.to is missing (Directory of the export; export needs it.); set it in the recipe, or as export.to=...\
+            """);
+  }
+
+  @Test
+  void aMissingValueIsNamedWhereItIsRead() {
+    Settings settings = Settings.parse(null, List.of());
+
+    assertThatThrownBy(() -> settings.get(Options.STUDENT_LAYERS))
+        .isInstanceOf(StillhouseException.class)
+        .hasMessage(
+            "student.layers is missing (Blocks of the student.); set it in the recipe, or as student.layers=...");
+  }
+
+  @Test
+  void aRecipeThatIsNotThereIsRefused() {
+    Path nowhere = directory.resolve("nowhere.conf");
+
+    assertThatThrownBy(() -> Settings.parse(nowhere, List.of()))
+        .isInstanceOf(StillhouseException.class)
+        .hasMessage(
+            "recipe does not exist: '%s'; check the spelling, or that every machine of the cluster sees it"
+                .formatted(nowhere));
+  }
+
+  @Test
+  void aRecipeThatIsNotHoconIsRefused() throws IOException {
+    Path recipe = recipe("train { epochs = 3");
+
+    assertThatThrownBy(() -> Settings.parse(recipe, List.of()))
+        .isInstanceOf(StillhouseException.class)
+        .hasMessageStartingWith("recipe '%s' is not HOCON (".formatted(recipe))
+        .hasMessageEndingWith("; see conf/ for examples");
+  }
+
+  @Test
+  void everyValueInForceIsRecorded() {
+    Map<String, String> inForce =
+        Settings.parse(null, List.of("train.epochs=9", "teacher.path=t")).inForce();
+
+    assertThat(inForce)
+        .containsEntry("train.epochs", "9")
+        .containsEntry("teacher.path", "t")
+        .containsEntry("train.warmup", "0.1")
+        .doesNotContainKey("cache.path");
+  }
+
+  private Path recipe(String text) throws IOException {
+    return Files.writeString(directory.resolve("recipe.conf"), text);
+  }
+}

@@ -1,0 +1,140 @@
+package io.stillhouse.evaluate;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+import static org.assertj.core.api.Assertions.within;
+
+import java.util.Map;
+import org.assertj.core.data.Offset;
+import org.junit.jupiter.api.Test;
+
+class MetricsTest {
+  private static final Offset<Double> ROUNDING = within(1e-12);
+
+  @Test
+  void twoClassesAsWorkedByHand() {
+    // 3 true and 1 false positives, 2 true and 2 false negatives.
+    Map<String, Double> metrics =
+        Metrics.classification(
+            new int[] {1, 1, 1, 0, 0, 1, 0, 0}, new int[] {1, 1, 1, 1, 1, 0, 0, 0}, 2);
+
+    assertThat(metrics.get("accuracy")).isCloseTo(5.0 / 8, ROUNDING);
+    assertThat(metrics.get("f1")).isCloseTo(6.0 / 9, ROUNDING);
+    assertThat(metrics.get("matthews"))
+        .isCloseTo((3 * 2 - 1 * 2) / Math.sqrt(4 * 5 * 3 * 4), ROUNDING);
+  }
+
+  @Test
+  void threeClassesAsWorkedByHand() {
+    Map<String, Double> metrics =
+        Metrics.classification(new int[] {0, 1, 1, 1, 2, 0}, new int[] {0, 0, 1, 1, 2, 2}, 3);
+
+    assertThat(metrics.get("accuracy")).isCloseTo(4.0 / 6, ROUNDING);
+    assertThat(metrics.get("f1")).isCloseTo((1.0 / 2 + 4.0 / 5 + 2.0 / 3) / 3, ROUNDING);
+    // (rows * correct - sum of actual * predicted) / the root of both spreads
+    assertThat(metrics.get("matthews"))
+        .isCloseTo((6 * 4 - (2 * 2 + 2 * 3 + 2 * 1)) / Math.sqrt(22.0 * 24.0), ROUNDING);
+  }
+
+  @Test
+  void aClassThatNeverOccursCountsNothingInF1() {
+    Map<String, Double> metrics = Metrics.classification(new int[] {0, 1}, new int[] {0, 1}, 3);
+
+    assertThat(metrics.get("f1")).isCloseTo(2.0 / 3, ROUNDING);
+    assertThat(metrics.get("matthews")).isCloseTo(1, ROUNDING);
+  }
+
+  @Test
+  void anUndefinedMatthewsCorrelationIsZero() {
+    Map<String, Double> metrics =
+        Metrics.classification(new int[] {1, 1, 1}, new int[] {1, 0, 1}, 2);
+
+    assertThat(metrics.get("matthews")).isZero();
+    assertThat(metrics.get("f1")).isCloseTo(0.8, ROUNDING);
+  }
+
+  @Test
+  void everythingWrongIsMinusOne() {
+    Map<String, Double> metrics =
+        Metrics.classification(new int[] {1, 0, 1}, new int[] {0, 1, 0}, 2);
+
+    assertThat(metrics)
+        .containsEntry("accuracy", 0.0)
+        .containsEntry("f1", 0.0)
+        .containsEntry("matthews", -1.0);
+  }
+
+  @Test
+  void correlationsAsWorkedByHand() {
+    Map<String, Double> metrics =
+        Metrics.regression(new double[] {1, 2, 3}, new double[] {1, 2, 6});
+
+    assertThat(metrics.get("pearson")).isCloseTo(5 / Math.sqrt(2.0 * 14), ROUNDING);
+    assertThat(metrics.get("spearman")).isCloseTo(1, ROUNDING);
+  }
+
+  @Test
+  void tiesShareTheirMeanRank() {
+    // Ranks 1, 2.5, 2.5, 4 against 1, 2, 3, 4.
+    Map<String, Double> metrics =
+        Metrics.regression(new double[] {1, 7, 7, 90}, new double[] {1, 2, 3, 4});
+
+    assertThat(metrics.get("spearman")).isCloseTo(4.5 / Math.sqrt(4.5 * 5), ROUNDING);
+  }
+
+  @Test
+  void undefinedCorrelationsAreZero() {
+    assertThat(Metrics.regression(new double[] {1}, new double[] {2}))
+        .containsEntry("pearson", 0.0)
+        .containsEntry("spearman", 0.0);
+    assertThat(Metrics.regression(new double[] {3, 3, 3}, new double[] {1, 2, 3}))
+        .containsEntry("pearson", 0.0)
+        .containsEntry("spearman", 0.0);
+  }
+
+  @Test
+  void thePairedErrorAsWorkedByHand() {
+    Metrics.Paired paired = Metrics.paired(new long[] {3, 1}, new long[] {1, 1}, new long[] {4, 2});
+
+    // Residuals 2 - 4/3 and 0 - 2/3; n / (n - 1) = 2; over 6 trials.
+    assertThat(paired.difference()).isCloseTo(1.0 / 3, ROUNDING);
+    assertThat(paired.standardError()).isCloseTo(Math.sqrt(2 * 8.0 / 9) / 6, ROUNDING);
+    assertThat(paired.units()).isEqualTo(2);
+  }
+
+  @Test
+  void withUnitsOfOneTrialThePairedErrorIsThatOfAMean() {
+    // Differences 1, 0, 0, -1, 1: mean 0.2, sample variance 0.7.
+    Metrics.Paired paired =
+        Metrics.paired(
+            new long[] {1, 1, 0, 0, 1}, new long[] {0, 1, 0, 1, 0}, new long[] {1, 1, 1, 1, 1});
+
+    assertThat(paired.difference()).isCloseTo(0.2, ROUNDING);
+    assertThat(paired.standardError()).isCloseTo(Math.sqrt(0.7 / 5), ROUNDING);
+  }
+
+  @Test
+  void aModelAgainstItselfDiffersByExactlyNothing() {
+    assertThat(Metrics.paired(new long[] {3, 1}, new long[] {3, 1}, new long[] {4, 2}))
+        .isEqualTo(new Metrics.Paired(0, 0, 2));
+  }
+
+  @Test
+  void withoutTrialsThereIsNoDifference() {
+    assertThat(Metrics.paired(new long[] {0}, new long[] {0}, new long[] {0}))
+        .isEqualTo(new Metrics.Paired(0, 0, 1));
+  }
+
+  @Test
+  void refusesUnequalNumbersOfValues() {
+    assertThatThrownBy(() -> Metrics.classification(new int[2], new int[3], 2))
+        .isInstanceOf(IllegalArgumentException.class)
+        .hasMessage("2 values against 3");
+    assertThatThrownBy(() -> Metrics.regression(new double[2], new double[3]))
+        .isInstanceOf(IllegalArgumentException.class)
+        .hasMessage("2 values against 3");
+    assertThatThrownBy(() -> Metrics.paired(new long[2], new long[2], new long[1]))
+        .isInstanceOf(IllegalArgumentException.class)
+        .hasMessage("2 values against 1");
+  }
+}

@@ -1,0 +1,415 @@
+package io.stillhouse.loss;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+import static org.assertj.core.api.Assertions.within;
+
+import ai.djl.ndarray.NDArray;
+import ai.djl.ndarray.NDManager;
+import io.stillhouse.Golden;
+import io.stillhouse.GoldenTargets;
+import io.stillhouse.checkpoint.HuggingFaceDirectory;
+import io.stillhouse.model.Autograd;
+import io.stillhouse.model.Capture;
+import io.stillhouse.model.Encoder;
+import io.stillhouse.model.EncoderOutput;
+import io.stillhouse.spec.DistillSpec;
+import io.stillhouse.spec.ModelSpec;
+import io.stillhouse.target.Example;
+import io.stillhouse.target.TargetSource;
+import io.stillhouse.train.StudentInit;
+import java.io.IOException;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.EnumMap;
+import java.util.List;
+import java.util.Map;
+import java.util.TreeMap;
+import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.EnumSource;
+
+/** The tiny golden masked LM as teacher, and a random student of one block. */
+class DistillLossTest {
+  private static final List<Integer> MAP = List.of(0, 3);
+  private static final double TEMPERATURE = 2;
+
+  /** float32 rounding of sums over a batch. */
+  private static final double ROUNDING = 1e-5;
+
+  private NDManager manager;
+  private Golden golden;
+  private Encoder teacher;
+  private List<Example> rows;
+
+  @BeforeEach
+  void open() throws IOException {
+    Autograd.record(Autograd.Mode.OFF);
+    manager = NDManager.newBaseManager();
+    golden = new Golden("bert-tiny-mlm-v1/golden.safetensors", manager);
+    HuggingFaceDirectory directory =
+        HuggingFaceDirectory.open(Golden.DIRECTORY.resolve("bert-tiny-mlm-v1"));
+    teacher = new Encoder(directory.spec(), directory.weights(manager));
+    rows = GoldenTargets.of(golden);
+  }
+
+  @AfterEach
+  void close() {
+    Autograd.record(Autograd.Mode.OFF);
+    manager.close();
+  }
+
+  @Test
+  void eachWeightCountsOnce() {
+    Encoder student = student(32);
+    Map<Term, Double> alone =
+        of(spec(DistillSpec.Positions.ALL, 1, 1, 1, 1, 1, 1), student, Map.of(), rows, rows)
+            .terms();
+
+    DistillLoss.Value weighted =
+        of(
+            spec(DistillSpec.Positions.ALL, 5, 2, 1, 0.5, 0.25, 0.125),
+            student,
+            Map.of(),
+            rows,
+            rows);
+
+    assertThat(weighted.terms()).isEqualTo(alone).containsOnlyKeys(Term.values());
+    assertThat(alone.values()).allMatch(value -> value > 1e-3);
+    double expected =
+        5 * alone.get(Term.SOFT_LABEL)
+            + 2 * alone.get(Term.HARD_LABEL)
+            + 1 * alone.get(Term.HIDDEN_COSINE)
+            + 0.5 * alone.get(Term.HIDDEN_MSE)
+            + 0.25 * alone.get(Term.EMBEDDING_MSE)
+            + 0.125 * alone.get(Term.ATTENTION_MSE);
+    assertThat(LossCheck.value(weighted.total())).isCloseTo(expected, within(expected * ROUNDING));
+  }
+
+  @Test
+  void aTermWithoutWeightIsNotComputed() {
+    DistillLoss.Value value =
+        of(spec(DistillSpec.Positions.ALL, 0, 0, 0, 0, 0, 1), student(32), Map.of(), rows, rows);
+
+    assertThat(value.terms()).containsOnlyKeys(Term.ATTENTION_MSE);
+  }
+
+  @ParameterizedTest
+  @EnumSource(DistillSpec.Positions.class)
+  void sharesOfMicroBatchesAddUpToTheBatchWithoutItsPadding(DistillSpec.Positions positions) {
+    Encoder student = student(32);
+    DistillSpec spec = spec(positions, 5, 2, 1, 0.5, 0.25, 0.125);
+    List<Example> batch = new ArrayList<>(rows);
+    batch.set(2, withoutMasks(rows.get(2)));
+    Map<Term, Double> whole = of(spec, student, Map.of(), batch, batch).terms();
+
+    Map<Term, Double> sums = new EnumMap<>(Term.class);
+    for (Example row : batch) {
+      of(spec, student, Map.of(), List.of(row), batch)
+          .terms()
+          .forEach((term, share) -> sums.merge(term, share, Double::sum));
+    }
+
+    assertThat(sums).containsOnlyKeys(whole.keySet());
+    whole.forEach(
+        (term, mean) ->
+            assertThat(sums.get(term)).as(term.id()).isCloseTo(mean, within(mean * ROUNDING)));
+  }
+
+  @Test
+  void gradientsOfMicroBatchesAddUpToTheBatchs() {
+    DistillSpec spec = spec(DistillSpec.Positions.MASKED, 5, 2, 1, 0.5, 0.25, 0.125);
+    String name = "bert.encoder.layer.0.attention.self.query.weight";
+    NDArray whole = gradient(spec, name, List.of(rows));
+
+    NDArray summed = gradient(spec, name, List.of(rows.subList(2, 4), rows.subList(0, 2)));
+
+    assertThat(Golden.norm(whole)).isGreaterThan(1e-4);
+    assertThat(Golden.relativeError(summed, whole, 0)).isLessThan(1e-4);
+  }
+
+  @Test
+  void softLabelsOfAMaskedLmCoverEveryRealToken() {
+    double[] expected = new double[2];
+    softReference(student(32), expected);
+
+    DistillLoss.Value value =
+        of(spec(DistillSpec.Positions.ALL, 1, 0, 0, 0, 0, 0), student(32), Map.of(), rows, rows);
+
+    assertThat(value.terms().get(Term.SOFT_LABEL))
+        .isCloseTo(expected[0], within(expected[0] * ROUNDING));
+  }
+
+  @Test
+  void softLabelsOfMaskedTokensCoverThemAlone() {
+    double[] expected = new double[2];
+    softReference(student(32), expected);
+
+    DistillLoss.Value value =
+        of(spec(DistillSpec.Positions.MASKED, 1, 0, 0, 0, 0, 0), student(32), Map.of(), rows, rows);
+
+    assertThat(value.terms().get(Term.SOFT_LABEL))
+        .isCloseTo(expected[1], within(expected[1] * ROUNDING));
+    assertThat(Math.abs(expected[0] - expected[1])).isGreaterThan(100 * ROUNDING);
+  }
+
+  @Test
+  void aPartWithoutAMaskedTokenHasNoLoss() {
+    DistillLoss.Value value =
+        of(
+            spec(DistillSpec.Positions.MASKED, 1, 1, 0, 0, 0, 0),
+            student(32),
+            Map.of(),
+            List.of(withoutMasks(rows.get(0))),
+            rows);
+
+    assertThat(value.total()).isNull();
+    assertThat(value.terms()).isEmpty();
+  }
+
+  @Test
+  void aNarrowerStudentIsProjectedToItsTeachersWidth() {
+    Encoder student = student(16);
+    DistillSpec spec = spec(DistillSpec.Positions.ALL, 0, 0, 0, 1, 1, 0);
+    Map<String, NDArray> projections = StudentInit.projections(manager, spec, 16, 32, 1);
+    TargetBatch targets = new TargetBatch(manager, rows);
+    EncoderOutput output = forward(student, spec, targets);
+
+    Map<Term, Double> terms =
+        new DistillLoss(spec, student, null, projections)
+            .of(output, targets, Counts.of(rows))
+            .terms();
+
+    assertThat(terms.get(Term.EMBEDDING_MSE))
+        .isCloseTo(projectedError(output, targets, projections, 0, 0), within(ROUNDING));
+    assertThat(terms.get(Term.HIDDEN_MSE))
+        .isCloseTo(projectedError(output, targets, projections, 1, 3), within(ROUNDING));
+  }
+
+  @Test
+  void aProjectionLearns() {
+    Encoder student = student(16);
+    DistillSpec spec = spec(DistillSpec.Positions.ALL, 0, 0, 1, 0, 0, 0);
+    Map<String, NDArray> projections = StudentInit.projections(manager, spec, 16, 32, 1);
+    projections.values().forEach(projection -> projection.setRequiresGradient(true));
+    Autograd.record(Autograd.Mode.ON);
+
+    Autograd.backward(of(spec, student, projections, rows, rows).total());
+
+    assertThat(projections).containsOnlyKeys(DistillLoss.projection(1));
+    assertThat(Golden.norm(Autograd.gradient(projections.get(DistillLoss.projection(1)))))
+        .isGreaterThan(1e-4);
+  }
+
+  @Test
+  void anotherWidthWithoutAProjectionIsRefused() {
+    assertThatThrownBy(
+            () ->
+                of(
+                    spec(DistillSpec.Positions.ALL, 0, 0, 0, 1, 0, 0),
+                    student(16),
+                    Map.of(),
+                    rows,
+                    rows))
+        .isInstanceOf(IllegalArgumentException.class)
+        .hasMessage("student (4, 12, 16) and teacher (4, 12, 32) differ in shape");
+  }
+
+  @Test
+  void softLabelsOfAMaskedLmNeedTheTeachersHead() {
+    DistillSpec spec = spec(DistillSpec.Positions.ALL, 1, 0, 0, 0, 0, 0);
+    Encoder student = student(32);
+    TargetBatch targets = new TargetBatch(manager, rows);
+    EncoderOutput output = forward(student, spec, targets);
+
+    assertThatThrownBy(
+            () ->
+                new DistillLoss(spec, student, null, Map.of()).of(output, targets, Counts.of(rows)))
+        .isInstanceOf(IllegalStateException.class)
+        .hasMessage("masked-LM soft labels need the teacher's head");
+  }
+
+  @ParameterizedTest
+  @EnumSource(DistillSpec.Kind.class)
+  void aClassifierThatIsItsTeacherHasNothingButHardLabelsToLearn(DistillSpec.Kind kind)
+      throws IOException {
+    Golden classes = new Golden("bert-tiny-cls-v1/golden.safetensors", manager);
+    HuggingFaceDirectory directory =
+        HuggingFaceDirectory.open(Golden.DIRECTORY.resolve("bert-tiny-cls-v1"));
+    Encoder student = new Encoder(directory.spec(), directory.weights(manager));
+    List<Example> examples = GoldenTargets.of(classes);
+    DistillSpec spec =
+        new DistillSpec(
+            List.of(0, 1, 2, 3),
+            new DistillSpec.SoftLabel(1, kind, TEMPERATURE, DistillSpec.Positions.ALL),
+            1,
+            new DistillSpec.Hidden(1, DistillSpec.CosineLayers.ALL, 1, 1),
+            1);
+    TargetBatch targets = new TargetBatch(manager, examples);
+
+    Map<Term, Double> terms =
+        new DistillLoss(spec, student, null, Map.of())
+            .of(forward(student, spec, targets), targets, Counts.of(examples))
+            .terms();
+
+    assertThat(terms.get(Term.HARD_LABEL))
+        .isCloseTo(classes.read("loss").getFloat(), within(ROUNDING));
+    terms.remove(Term.HARD_LABEL);
+    assertThat(terms).hasSize(5);
+    assertThat(terms.values()).allMatch(value -> Math.abs(value) < ROUNDING);
+  }
+
+  /** Fills in the divergence over real tokens, then over masked ones, in plain loops. */
+  private void softReference(Encoder student, double[] realThenMasked) {
+    TargetBatch targets = new TargetBatch(manager, rows);
+    int width = 32;
+    int longest = targets.batch().longest();
+    EncoderOutput output =
+        student.forward(targets.batch(), Capture.NOTHING, Encoder.Phase.INFERENCE);
+    float[] ours = student.maskedLmLogits(output.last().reshape(-1, width)).toFloatArray();
+    float[] theirs = golden.read("logits").toFloatArray();
+    int classes = theirs.length / (rows.size() * longest);
+    int[] counts = new int[2];
+    for (int row = 0; row < rows.size(); row++) {
+      int[] labels = rows.get(row).inputs().mlmLabels();
+      for (int t = 0; t < rows.get(row).length(); t++) {
+        int from = (row * longest + t) * classes;
+        double[] q = softmax(ours, from, classes);
+        double[] p = softmax(theirs, from, classes);
+        double divergence = 0;
+        for (int c = 0; c < classes; c++) {
+          divergence += p[c] * Math.log(p[c] / q[c]) * TEMPERATURE * TEMPERATURE;
+        }
+        realThenMasked[0] += divergence;
+        counts[0]++;
+        if (labels[t] != TargetSource.IGNORED) {
+          realThenMasked[1] += divergence;
+          counts[1]++;
+        }
+      }
+    }
+    realThenMasked[0] /= counts[0];
+    realThenMasked[1] /= counts[1];
+  }
+
+  private static double[] softmax(float[] logits, int from, int classes) {
+    double[] result = new double[classes];
+    double sum = 0;
+    for (int c = 0; c < classes; c++) {
+      result[c] = Math.exp(logits[from + c] / TEMPERATURE);
+      sum += result[c];
+    }
+    for (int c = 0; c < classes; c++) {
+      result[c] /= sum;
+    }
+    return result;
+  }
+
+  /** Multiplies by the projection and averages over real tokens, in plain loops. */
+  private static double projectedError(
+      EncoderOutput output,
+      TargetBatch targets,
+      Map<String, NDArray> projections,
+      int studentLayer,
+      int teacherLayer) {
+    float[] state = output.hidden(studentLayer).toFloatArray();
+    float[] weight = projections.get(DistillLoss.projection(studentLayer)).toFloatArray();
+    float[] teacher = targets.hiddenBLD(teacherLayer).toFloatArray();
+    int longest = targets.batch().longest();
+    double total = 0;
+    for (int row = 0; row < targets.batch().rows(); row++) {
+      for (int t = 0; t < targets.batch().lengths()[row]; t++) {
+        int token = row * longest + t;
+        for (int wide = 0; wide < 32; wide++) {
+          double projected = 0;
+          for (int narrow = 0; narrow < 16; narrow++) {
+            projected += state[token * 16 + narrow] * weight[wide * 16 + narrow];
+          }
+          total += Math.pow(projected - teacher[token * 32 + wide], 2);
+        }
+      }
+    }
+    return total / 32 / targets.batch().tokens();
+  }
+
+  private NDArray gradient(DistillSpec spec, String name, List<List<Example>> parts) {
+    Map<String, NDArray> weights = weights(32);
+    weights.values().forEach(weight -> weight.setRequiresGradient(true));
+    Encoder student = new Encoder(studentSpec(32), weights);
+    Autograd.record(Autograd.Mode.ON);
+    for (List<Example> part : parts) {
+      Autograd.backward(of(spec, student, Map.of(), part, rows).total());
+    }
+    Autograd.record(Autograd.Mode.OFF);
+    return Autograd.gradient(weights.get(name));
+  }
+
+  private DistillLoss.Value of(
+      DistillSpec spec,
+      Encoder student,
+      Map<String, NDArray> projections,
+      List<Example> part,
+      List<Example> whole) {
+    TargetBatch targets = new TargetBatch(manager, part);
+    return new DistillLoss(spec, student, teacher, projections)
+        .of(forward(student, spec, targets), targets, Counts.of(whole));
+  }
+
+  private static EncoderOutput forward(Encoder student, DistillSpec spec, TargetBatch targets) {
+    return student.forward(
+        targets.batch(),
+        Capture.of(spec.studentHidden(), spec.studentBlocks()),
+        Encoder.Phase.INFERENCE);
+  }
+
+  private Encoder student(int width) {
+    return new Encoder(studentSpec(width), weights(width));
+  }
+
+  /** Random weights ten times as large as BERT's, so that no term is nearly constant. */
+  private Map<String, NDArray> weights(int width) {
+    Map<String, NDArray> weights = new TreeMap<>();
+    StudentInit.random(manager, studentSpec(width), 5)
+        .forEach(
+            (name, weight) ->
+                weights.put(name, name.contains("LayerNorm") ? weight : weight.mul(10)));
+    return weights;
+  }
+
+  private ModelSpec studentSpec(int width) {
+    return new ModelSpec(
+        teacher.spec().embeddings(),
+        new ModelSpec.Blocks(1, width, 4, 2 * width),
+        teacher.spec().numerics(),
+        teacher.spec().head());
+  }
+
+  private static DistillSpec spec(
+      DistillSpec.Positions positions,
+      double soft,
+      double hard,
+      double cosine,
+      double mse,
+      double embedding,
+      double attention) {
+    return new DistillSpec(
+        MAP,
+        new DistillSpec.SoftLabel(soft, DistillSpec.Kind.KL, TEMPERATURE, positions),
+        hard,
+        new DistillSpec.Hidden(cosine, DistillSpec.CosineLayers.LAST, mse, embedding),
+        attention);
+  }
+
+  private static Example withoutMasks(Example example) {
+    int[] ignored = new int[example.length()];
+    Arrays.fill(ignored, TargetSource.IGNORED);
+    Example.Inputs inputs = example.inputs();
+    return new Example(
+        example.id(),
+        new Example.Inputs(inputs.inputIds(), inputs.typeIds(), ignored, inputs.label()),
+        example.dtype(),
+        example.cells());
+  }
+}

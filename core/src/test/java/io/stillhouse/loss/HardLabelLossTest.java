@@ -1,0 +1,115 @@
+package io.stillhouse.loss;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+import static org.assertj.core.api.Assertions.within;
+
+import ai.djl.ndarray.NDArray;
+import ai.djl.ndarray.NDManager;
+import ai.djl.ndarray.types.Shape;
+import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.Test;
+
+class HardLabelLossTest {
+  private static final int ROWS = 5;
+  private static final int CLASSES = 4;
+  private static final long[] LABELS = {3, 0, 1, 1, 2};
+  private static final double[] SCORES = {0.5, 3.25, -1, 4, 0};
+
+  private final NDManager manager = NDManager.newBaseManager();
+  private final double[] logits = LossCheck.random(ROWS * CLASSES, 1);
+  private final double[] predicted = LossCheck.random(ROWS, 2);
+
+  @AfterEach
+  void close() {
+    manager.close();
+  }
+
+  @Test
+  void crossEntropyAsWorkedByHand() {
+    // Odds of 3 to 1 in the first row and even odds in the second.
+    NDArray logitsNC = manager.create(new float[] {(float) Math.log(3), 0, 0, 0}, new Shape(2, 2));
+
+    NDArray actual = HardLabelLoss.crossEntropy(logitsNC, manager.create(new long[] {0, 1}));
+
+    assertThat(LossCheck.value(actual))
+        .isCloseTo((Math.log(4.0 / 3) + Math.log(2)) / 2, within(1e-6));
+  }
+
+  @Test
+  void squaredErrorAsWorkedByHand() {
+    NDArray predictedB1 = manager.create(new float[] {1, 5}, new Shape(2, 1));
+
+    NDArray actual = HardLabelLoss.squaredError(predictedB1, manager.create(new float[] {3, 4}));
+
+    assertThat(LossCheck.value(actual)).isEqualTo((4 + 1) / 2.0);
+  }
+
+  @Test
+  void crossEntropyAsPlainLoopsComputeIt() {
+    double expected = 0;
+    for (int row = 0; row < ROWS; row++) {
+      double sum = 0;
+      for (int c = 0; c < CLASSES; c++) {
+        sum += Math.exp(logits[row * CLASSES + c]);
+      }
+      expected += (Math.log(sum) - logits[row * CLASSES + (int) LABELS[row]]) / ROWS;
+    }
+
+    NDArray actual =
+        HardLabelLoss.crossEntropy(
+            LossCheck.floats(manager, logits, ROWS, CLASSES), manager.create(LABELS));
+
+    assertThat(LossCheck.value(actual)).isCloseTo(expected, within(2e-6));
+  }
+
+  @Test
+  void squaredErrorAsPlainLoopsComputeIt() {
+    double expected = 0;
+    for (int row = 0; row < ROWS; row++) {
+      expected += Math.pow(predicted[row] - SCORES[row], 2) / ROWS;
+    }
+
+    NDArray actual =
+        HardLabelLoss.squaredError(
+            LossCheck.floats(manager, predicted, ROWS, 1), LossCheck.floats(manager, SCORES, ROWS));
+
+    assertThat(LossCheck.value(actual)).isCloseTo(expected, within(5e-6));
+  }
+
+  @Test
+  void crossEntropysGradientIsThatOfFiniteDifferences() {
+    NDArray labels = manager.create(LABELS);
+
+    LossCheck.requireGradient(
+        manager, logits, s -> HardLabelLoss.crossEntropy(s, labels), ROWS, CLASSES);
+  }
+
+  @Test
+  void theSquaredErrorsGradientIsThatOfFiniteDifferences() {
+    NDArray scores = LossCheck.array(manager, SCORES, ROWS);
+
+    LossCheck.requireGradient(
+        manager, predicted, s -> HardLabelLoss.squaredError(s, scores), ROWS, 1);
+  }
+
+  @Test
+  void refusesAnotherNumberOfLabelsThanRows() {
+    NDArray threeRows = manager.zeros(new Shape(3, 2));
+
+    assertThatThrownBy(
+            () -> HardLabelLoss.crossEntropy(threeRows, manager.create(new long[] {0, 1})))
+        .isInstanceOf(IllegalArgumentException.class)
+        .hasMessage("3 rows of logits but 2 labels");
+  }
+
+  @Test
+  void refusesAnotherNumberOfScoresThanPredictions() {
+    NDArray threeRows = manager.zeros(new Shape(3, 1));
+
+    assertThatThrownBy(
+            () -> HardLabelLoss.squaredError(threeRows, manager.create(new float[] {0, 1})))
+        .isInstanceOf(IllegalArgumentException.class)
+        .hasMessage("3 predictions but 2 scores");
+  }
+}

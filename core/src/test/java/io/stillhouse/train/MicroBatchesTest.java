@@ -1,0 +1,48 @@
+package io.stillhouse.train;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import java.util.List;
+import org.junit.jupiter.api.Test;
+
+class MicroBatchesTest {
+  @Test
+  void cutsSortedRowsWithinTheBudgetOfPaddedTokens() {
+    assertThat(lengths(List.of(5, 2, 9, 2, 3), 10))
+        .containsExactly(List.of(2, 2, 3), List.of(5), List.of(9));
+  }
+
+  @Test
+  void fillsTheBudgetToTheLastToken() {
+    assertThat(lengths(List.of(4, 4, 4), 12)).containsExactly(List.of(4, 4, 4));
+    assertThat(lengths(List.of(4, 4, 4), 11)).containsExactly(List.of(4, 4), List.of(4));
+  }
+
+  @Test
+  void aRowOverTheBudgetIsAlone() {
+    assertThat(lengths(List.of(50, 1, 60), 10))
+        .containsExactly(List.of(1), List.of(50), List.of(60));
+  }
+
+  @Test
+  void rowsOfOneLengthKeepTheirOrder() {
+    assertThat(MicroBatches.cut(List.of("dd", "b", "cc", "a", "bb"), String::length, 6))
+        .containsExactly(List.of("b", "a", "dd"), List.of("cc", "bb"));
+  }
+
+  @Test
+  void noRowsMakeNoBatches() {
+    assertThat(lengths(List.of(), 10)).isEmpty();
+  }
+
+  @Test
+  void aBudgetBeyondIntsDoesNotOverflow() {
+    int half = 1 << 30;
+
+    assertThat(lengths(List.of(half, half, half, half), Integer.MAX_VALUE)).hasSize(4);
+  }
+
+  private static List<List<Integer>> lengths(List<Integer> rows, int tokens) {
+    return MicroBatches.cut(rows, Integer::intValue, tokens);
+  }
+}

@@ -1,0 +1,175 @@
+package io.stillhouse.train;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+import static org.assertj.core.api.Assertions.within;
+
+import ai.djl.ndarray.NDArray;
+import ai.djl.ndarray.NDManager;
+import io.stillhouse.Golden;
+import io.stillhouse.checkpoint.HuggingFaceDirectory;
+import io.stillhouse.error.StillhouseException;
+import io.stillhouse.model.Autograd;
+import io.stillhouse.spec.DistillSpec;
+import io.stillhouse.spec.Head;
+import io.stillhouse.spec.ModelSpec;
+import io.stillhouse.spec.Task;
+import java.io.IOException;
+import java.util.List;
+import java.util.Map;
+import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Test;
+
+class StudentInitTest {
+  private static final String WORDS = "bert.embeddings.word_embeddings.weight";
+  private static final String QUERY = "attention.self.query.weight";
+
+  private NDManager manager;
+  private HuggingFaceDirectory source;
+
+  @BeforeEach
+  void open() throws IOException {
+    Autograd.record(Autograd.Mode.OFF);
+    manager = NDManager.newBaseManager();
+    source = HuggingFaceDirectory.open(Golden.DIRECTORY.resolve("bert-tiny-cls-v1"));
+  }
+
+  @AfterEach
+  void close() {
+    manager.close();
+  }
+
+  @Test
+  void copiesTheChosenBlocksAndAllAroundThem() {
+    Map<String, NDArray> original = source.weights(manager);
+
+    Map<String, NDArray> student =
+        StudentInit.from(manager, spec(2, 32, source.spec().head()), source, List.of(3, 1), 1);
+
+    assertThat(student.keySet())
+        .containsExactlyElementsOf(spec(2, 32, source.spec().head()).parameters().keySet());
+    student.forEach(
+        (name, weight) -> {
+          String from =
+              name.replace("layer.1.", "layer.x.")
+                  .replace("layer.0.", "layer.2.")
+                  .replace("layer.x.", "layer.0.");
+          assertThat(weight.toFloatArray()).as(name).isEqualTo(original.get(from).toFloatArray());
+        });
+  }
+
+  @Test
+  void aBlockThatServesTwiceIsCopiedTwice() {
+    Map<String, NDArray> student =
+        StudentInit.from(manager, spec(2, 32, source.spec().head()), source, List.of(2, 2), 1);
+    NDArray first = student.get(ModelSpec.blockPrefix(1) + QUERY);
+    NDArray second = student.get(ModelSpec.blockPrefix(2) + QUERY);
+    assertThat(first.toFloatArray()).isEqualTo(second.toFloatArray());
+
+    float[] before = second.toFloatArray();
+    first.addi(1);
+
+    assertThat(second.toFloatArray()).isEqualTo(before);
+    assertThat(first.toFloatArray()).isNotEqualTo(before);
+  }
+
+  @Test
+  void randomWeightsAreAFunctionOfSeedAndNameAlone() {
+    Map<String, NDArray> deep = StudentInit.random(manager, spec(3, 32, Head.MASKED_LM), 7);
+    Map<String, NDArray> shallow = StudentInit.random(manager, spec(1, 32, Head.NONE), 7);
+
+    shallow.forEach(
+        (name, weight) ->
+            assertThat(weight.toFloatArray()).as(name).isEqualTo(deep.get(name).toFloatArray()));
+    assertThat(deep.get(ModelSpec.blockPrefix(1) + QUERY).toFloatArray())
+        .isNotEqualTo(deep.get(ModelSpec.blockPrefix(2) + QUERY).toFloatArray());
+  }
+
+  @Test
+  void seedsDiffer() {
+    ModelSpec spec = spec(1, 32, Head.NONE);
+
+    assertThat(StudentInit.random(manager, spec, 7).get(WORDS).toFloatArray())
+        .isNotEqualTo(StudentInit.random(manager, spec, 8).get(WORDS).toFloatArray());
+  }
+
+  @Test
+  void randomWeightsHaveBertsDistribution() {
+    StudentInit.random(manager, spec(2, 32, Head.MASKED_LM), 7)
+        .forEach(
+            (name, weight) -> {
+              float[] values = weight.toFloatArray();
+              if (name.endsWith("LayerNorm.weight")) {
+                assertThat(values).as(name).containsOnly(1);
+              } else if (name.endsWith("bias")) {
+                assertThat(values).as(name).containsOnly(0);
+              } else if (values.length > 1000) {
+                double deviation = Golden.norm(weight) / Math.sqrt(values.length);
+                // A sample of a thousand is off by 2% or so.
+                assertThat(deviation).as(name).isCloseTo(0.02, within(0.002));
+              }
+            });
+  }
+
+  @Test
+  void aHeadForOtherClassesIsRandomAndTheRestIsCopied() {
+    Head fiveClasses = new Head(Task.CLASSIFICATION, List.of("a", "b", "c", "d", "e"));
+    Map<String, NDArray> original = source.weights(manager);
+
+    Map<String, NDArray> student =
+        StudentInit.from(manager, spec(1, 32, fiveClasses), source, List.of(1), 1);
+
+    assertThat(student.get("classifier.weight").getShape().getShape()).containsExactly(5, 32);
+    assertThat(student.get("classifier.bias").toFloatArray()).hasSize(5).containsOnly(0);
+    assertThat(student.get("bert.pooler.dense.weight").toFloatArray())
+        .isEqualTo(original.get("bert.pooler.dense.weight").toFloatArray());
+  }
+
+  @Test
+  void aHeadThatTheSourceLacksIsRandom() {
+    ModelSpec spec = spec(1, 32, Head.MASKED_LM);
+    String head = "cls.predictions.transform.dense.weight";
+
+    Map<String, NDArray> student = StudentInit.from(manager, spec, source, List.of(1), 5);
+
+    assertThat(student.get(head).toFloatArray())
+        .isEqualTo(StudentInit.random(manager, spec, 5).get(head).toFloatArray());
+  }
+
+  @Test
+  void refusesASourceOfAnotherWidth() {
+    assertThatThrownBy(
+            () -> StudentInit.from(manager, spec(1, 16, Head.NONE), source, List.of(1), 1))
+        .isInstanceOf(StillhouseException.class)
+        .hasMessage(
+            "'%s' is (120, 32) in %s but [120, 16] in the student; give the student the same widths and vocabulary, or start it from student.init=random"
+                .formatted(WORDS, source.path()));
+  }
+
+  @Test
+  void projectsEachHiddenStateThatIsReadWhereWidthsDiffer() {
+    DistillSpec loss =
+        new DistillSpec(
+            List.of(0, 1, 3),
+            new DistillSpec.SoftLabel(0, DistillSpec.Kind.KL, 1, DistillSpec.Positions.ALL),
+            0,
+            new DistillSpec.Hidden(0, DistillSpec.CosineLayers.LAST, 1, 0),
+            0);
+
+    Map<String, NDArray> projections = StudentInit.projections(manager, loss, 16, 32, 1);
+
+    assertThat(projections).containsOnlyKeys("projection.01.weight", "projection.02.weight");
+    assertThat(projections.get("projection.01.weight").getShape().getShape())
+        .containsExactly(32, 16);
+    assertThat(StudentInit.projections(manager, loss, 32, 32, 1)).isEmpty();
+  }
+
+  private ModelSpec spec(int layers, int width, Head head) {
+    return new ModelSpec(
+        source.spec().embeddings(),
+        new ModelSpec.Blocks(layers, width, 4, 2 * width),
+        source.spec().numerics(),
+        head);
+  }
+}
