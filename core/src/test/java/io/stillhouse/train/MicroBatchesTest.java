@@ -27,7 +27,22 @@ class MicroBatchesTest {
   @Test
   void rowsOfOneLengthKeepTheirOrder() {
     assertThat(MicroBatches.cut(List.of("dd", "b", "cc", "a", "bb"), String::length, 6))
-        .containsExactly(List.of("b", "a", "dd"), List.of("cc", "bb"));
+        .containsExactly(List.of("b", "a"), List.of("dd", "cc", "bb"));
+  }
+
+  @Test
+  void longRowsDoNotPadManyShortOnes() {
+    List<Integer> rows = new java.util.ArrayList<>(java.util.Collections.nCopies(30, 10));
+    rows.add(60);
+    rows.add(62);
+
+    assertThat(lengths(rows, 2048))
+        .containsExactly(java.util.Collections.nCopies(30, 10), List.of(60, 62));
+  }
+
+  @Test
+  void fewRowsOfLikeLengthShareABatch() {
+    assertThat(lengths(List.of(10, 11, 12), 2048)).containsExactly(List.of(10, 11, 12));
   }
 
   @Test
