@@ -1,5 +1,6 @@
 package io.stillhouse.jobs.cache;
 
+import com.google.gson.JsonParseException;
 import io.stillhouse.error.Errors;
 import io.stillhouse.target.Column;
 import io.stillhouse.target.Family;
@@ -49,7 +50,7 @@ final class Manifest {
             .sorted(Comparator.comparing(Path::getName))
             .toList();
     for (Path path : entries) {
-      Entry entry = Storage.JSON.fromJson(storage.readText(path), Entry.class);
+      Entry entry = entry(storage.readText(path));
       if (entry == null || entry.sequence() != manifest.next) {
         throw Errors.invalid(
             "manifest entry '%s' is damaged, or one before it is missing".formatted(path),
@@ -59,6 +60,15 @@ final class Manifest {
       manifest.next++;
     }
     return manifest;
+  }
+
+  /** Reads an entry, or returns null if a writer was killed in the middle of it. */
+  private static Entry entry(String json) {
+    try {
+      return Storage.JSON.fromJson(json, Entry.class);
+    } catch (JsonParseException e) {
+      return null;
+    }
   }
 
   /** Appends an entry, or fails where another driver has written one of that number. */
