@@ -163,7 +163,10 @@ public final class CacheJob {
             (double) bytes / plan.corpus().tokens(),
             seconds,
             computed / seconds);
-    storage.writeJson(new Path(cache, "cache.json"), result);
+    Path record = new Path(cache, "cache.json");
+    if (!tasks.isEmpty() || !storage.exists(record)) {
+      storage.writeJson(record, result);
+    }
     return result;
   }
 
@@ -180,6 +183,9 @@ public final class CacheJob {
     // From here on something is written; every mistake that can be seen before has been.
     Path home = new Path(cache, TEACHER);
     boolean fresh = !storage.exists(cache);
+    if (storage.exists(home)) {
+      requireTeacher(home);
+    }
     try {
       if (!storage.exists(home)) {
         storage.publish(teacher.path(), home);
@@ -200,8 +206,7 @@ public final class CacheJob {
                   .map(file -> new Plan.Unit(file.unit(), file.size().rows(), file.size().tokens()))
                   .toList(),
               new Plan.Read(planned.rows(), planned.tokens(), corpus.blankRows()));
-      Manifest manifest = Manifest.read(storage, cache);
-      manifest.append(planned.files());
+      Manifest.fresh(storage, cache).append(planned.files());
       storage.writeJson(new Path(cache, Plan.FILE), plan);
       return plan;
     } catch (RuntimeException | IOException e) {
@@ -209,6 +214,16 @@ public final class CacheJob {
         storage.fileSystem(cache).delete(cache, true);
       }
       throw e;
+    }
+  }
+
+  /** Requires that a teacher which a run left before it had a plan is this one. */
+  private void requireTeacher(Path home) throws IOException {
+    String left = teacherFingerprint(storage, storage.local(home));
+    if (!left.equals(teacherFingerprint(storage, teacher.path()))) {
+      throw Errors.invalid(
+          "'%s' is another teacher than '%s'".formatted(home, teacher.path()),
+          "delete what an unfinished run left there, or use another cache.path");
     }
   }
 

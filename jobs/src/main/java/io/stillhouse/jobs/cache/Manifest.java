@@ -36,20 +36,19 @@ final class Manifest {
     this.directory = directory;
   }
 
+  /** Returns an empty manifest, without what a run left that died before it had a plan. */
+  static Manifest fresh(Storage storage, Path cache) throws IOException {
+    Manifest manifest = new Manifest(storage, new Path(cache, "manifest"));
+    for (Path entry : manifest.entries()) {
+      storage.fileSystem(cache).delete(entry, false);
+    }
+    return manifest;
+  }
+
   /** Reads the manifest of a cache; one without entries is empty. */
   static Manifest read(Storage storage, Path cache) throws IOException {
     Manifest manifest = new Manifest(storage, new Path(cache, "manifest"));
-    FileSystem fs = storage.fileSystem(cache);
-    if (!fs.exists(manifest.directory)) {
-      return manifest;
-    }
-    List<Path> entries =
-        Arrays.stream(fs.listStatus(manifest.directory))
-            .map(FileStatus::getPath)
-            .filter(path -> path.getName().matches("\\d+\\.json"))
-            .sorted(Comparator.comparing(Path::getName))
-            .toList();
-    for (Path path : entries) {
+    for (Path path : manifest.entries()) {
       Entry entry = entry(storage.readText(path));
       if (entry == null || entry.sequence() != manifest.next) {
         throw Errors.invalid(
@@ -60,6 +59,18 @@ final class Manifest {
       manifest.next++;
     }
     return manifest;
+  }
+
+  private List<Path> entries() throws IOException {
+    FileSystem fs = storage.fileSystem(directory);
+    if (!fs.exists(directory)) {
+      return List.of();
+    }
+    return Arrays.stream(fs.listStatus(directory))
+        .map(FileStatus::getPath)
+        .filter(path -> path.getName().matches("\\d+\\.json"))
+        .sorted(Comparator.comparing(Path::getName))
+        .toList();
   }
 
   /** Reads an entry, or returns null if a writer was killed in the middle of it. */
