@@ -186,6 +186,7 @@ public final class CacheJob {
     if (storage.exists(home)) {
       requireTeacher(home);
     }
+    Plan plan = null;
     try {
       if (!storage.exists(home)) {
         storage.publish(teacher.path(), home);
@@ -198,7 +199,7 @@ public final class CacheJob {
             "no row of the corpus %s holds a token".formatted(spec.paths()),
             "name files with text");
       }
-      Plan plan =
+      Plan made =
           new Plan(
               Targets.VERSION,
               fingerprints,
@@ -207,13 +208,14 @@ public final class CacheJob {
                   .toList(),
               new Plan.Read(planned.rows(), planned.tokens(), corpus.blankRows()));
       Manifest.fresh(storage, cache).append(planned.files());
-      storage.writeJson(new Path(cache, Plan.FILE), plan);
+      storage.writeJson(new Path(cache, Plan.FILE), made);
+      plan = made;
       return plan;
-    } catch (RuntimeException | IOException e) {
-      if (fresh) {
+    } finally {
+      // Not a catch: Scala throws SparkException, which is checked, without declaring it.
+      if (plan == null && fresh) {
         storage.fileSystem(cache).delete(cache, true);
       }
-      throw e;
     }
   }
 
