@@ -1,8 +1,10 @@
 package io.stillhouse.jobs;
 
 import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import io.stillhouse.config.Settings;
+import io.stillhouse.error.StillhouseException;
 import io.stillhouse.jobs.cache.CacheDiff;
 import io.stillhouse.jobs.cache.CacheJob;
 import io.stillhouse.jobs.evaluate.EvaluateJob;
@@ -49,6 +51,7 @@ class LocalClusterTest {
         assertThat(there.models().get(model).metrics())
             .isEqualTo(here.models().get(model).metrics());
       }
+      assertAMistakeFoundByAnExecutorIsStillTheUsers(cluster);
     } finally {
       cluster.stop();
     }
@@ -59,6 +62,15 @@ class LocalClusterTest {
               directory.resolve("cluster").resolve(part).toString());
       assertThat(diff.equal()).as(diff.words()).isTrue();
     }
+  }
+
+  private void assertAMistakeFoundByAnExecutorIsStillTheUsers(SparkSession cluster)
+      throws IOException {
+    Path bad = Tiny.labelled(directory.resolve("bad.tsv"), 4, "LABEL_2", "none");
+    assertThatThrownBy(() -> everything(cluster, bad, directory.resolve("bad")))
+        .hasRootCauseInstanceOf(StillhouseException.class)
+        .hasStackTraceContaining("but is 'none'; the classes are");
+    assertThat(directory.resolve("bad/cache")).doesNotExist();
   }
 
   private static Evaluation everything(SparkSession spark, Path corpus, Path to)
