@@ -1,11 +1,14 @@
 package io.stillhouse.jobs;
 
+import static org.assertj.core.api.Assertions.as;
 import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.InstanceOfAssertFactories.STRING;
 
 import io.stillhouse.jobs.cache.CacheJob;
 import java.io.ByteArrayOutputStream;
 import java.io.IOException;
 import java.io.PrintStream;
+import java.lang.management.ManagementFactory;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -13,6 +16,7 @@ import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
 import java.util.Map;
+import java.util.concurrent.TimeUnit;
 import org.apache.commons.io.FileUtils;
 import org.apache.spark.sql.SparkSession;
 import org.junit.jupiter.api.AfterAll;
@@ -133,6 +137,32 @@ class BadInputTest {
         .contains("the label of row 'rows.tsv:1' must be one of the teacher's 3 classes")
         .contains("but is 'none'; the classes are [LABEL_0, LABEL_1, LABEL_2]")
         .contains("mend the row, choose another label column");
+    assertNothingWritten();
+  }
+
+  @Test
+  void aMistakeInsideATaskIsOneLineOfARealProcess() throws IOException, InterruptedException {
+    Path rows = Files.writeString(directory.resolve("rows.tsv"), "text\tlabel\nthe\t1\nof\tnone\n");
+    List<String> command =
+        new ArrayList<>(List.of(Path.of(System.getProperty("java.home"), "bin/java").toString()));
+    // The flags of this JVM, which are Spark's on Java 17, and the logging that we ship.
+    command.addAll(ManagementFactory.getRuntimeMXBean().getInputArguments());
+    SPARK.forEach((key, value) -> command.add("-D" + key + "=" + value));
+    command.add("-Dlog4j2.configurationFile=../conf/log4j2.properties");
+    command.addAll(
+        List.of("-cp", System.getProperty("java.class.path"), Stillhouse.class.getName()));
+    command.addAll(List.of(cacheOf(Tiny.CLS, "corpus.path=" + rows, "corpus.label=label")));
+    Path said = directory.resolve("said");
+    Process process =
+        new ProcessBuilder(command)
+            .redirectOutput(directory.resolve("out").toFile())
+            .redirectError(said.toFile())
+            .start();
+    assertThat(process.waitFor(2, TimeUnit.MINUTES)).isTrue();
+    assertThat(process.exitValue()).as(Files.readString(said)).isEqualTo(2);
+    assertThat(Files.readAllLines(said))
+        .singleElement(as(STRING))
+        .startsWith("stillhouse: the label of row 'rows.tsv:1' must be one of");
     assertNothingWritten();
   }
 
@@ -347,6 +377,6 @@ class BadInputTest {
 
   private void assertNothingWritten() {
     assertThat(directory.toFile().list())
-        .isSubsetOf("teacher", "rows.tsv", "blank.tsv", "bad.conf");
+        .isSubsetOf("said", "out", "teacher", "rows.tsv", "blank.tsv", "bad.conf");
   }
 }
