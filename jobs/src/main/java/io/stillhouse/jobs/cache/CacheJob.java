@@ -6,6 +6,7 @@ import io.stillhouse.config.Recipe;
 import io.stillhouse.config.Settings;
 import io.stillhouse.error.Errors;
 import io.stillhouse.jobs.Progress;
+import io.stillhouse.jobs.spark.RunningTasks;
 import io.stillhouse.jobs.spark.Watch;
 import io.stillhouse.jobs.text.Corpus;
 import io.stillhouse.spec.CorpusSpec;
@@ -134,6 +135,12 @@ public final class CacheJob {
     if (derived) {
       hidden.add(teacher.layers());
     }
+    if (hidden.isEmpty() && attention.isEmpty() && !teacher.head().task().pooled()) {
+      throw Errors.invalid(
+          "the recipe stores nothing: targets.hidden and targets.attention are empty, and a teacher of head %s has no logits to store"
+              .formatted(teacher.head().task()),
+          "name layers, such as targets.hidden=[%d]".formatted(teacher.layers()));
+    }
     return new TargetChoice(
         Dtype.of(settings.get(Options.TARGETS_DTYPE)),
         teacher.head().task().pooled() ? TargetChoice.Logits.STORED : TargetChoice.Logits.NONE,
@@ -176,30 +183,33 @@ public final class CacheJob {
     return plan;
   }
 
+  /**
+   * Plans in a directory beside the cache and renames it into place, so that a cache always has its
+   * plan.
+   */
   private Plan plan() throws IOException {
+    if (storage.exists(cache)) {
+      throw Errors.invalid(
+          "cache.path '%s' exists but is not a cache: it has no %s".formatted(cache, Plan.FILE),
+          "name a path that does not exist yet");
+    }
     CorpusSpec spec = Recipe.corpus(settings);
     Corpus corpus = Corpus.read(spark, spec);
     Map<String, String> fingerprints = fingerprints();
-    // From here on something is written; every mistake that can be seen before has been.
-    Path home = new Path(cache, TEACHER);
-    boolean fresh = !storage.exists(cache);
-    if (storage.exists(home)) {
-      requireTeacher(home);
-    }
-    Plan plan = null;
+    Path staging = new Path(cache.getParent(), "_" + cache.getName() + "-planning");
+    storage.fileSystem(staging).delete(staging, true);
     try {
-      if (!storage.exists(home)) {
-        storage.publish(teacher.path(), home);
-      }
+      Path home = new Path(staging, TEACHER);
+      storage.publish(teacher.path(), home);
       Planner.Planned planned =
-          new Planner(spark, cache, settings.get(Options.UNIT_TOKENS), settings.get(Options.SEED))
+          new Planner(spark, staging, settings.get(Options.UNIT_TOKENS), settings.get(Options.SEED))
               .write(corpus, tokenising(home.toString(), spec));
       if (planned.rows() == 0) {
         throw Errors.invalid(
             "no row of the corpus %s holds a token".formatted(spec.paths()),
             "name files with text");
       }
-      Plan made =
+      Plan plan =
           new Plan(
               Targets.VERSION,
               fingerprints,
@@ -207,25 +217,12 @@ public final class CacheJob {
                   .map(file -> new Plan.Unit(file.unit(), file.size().rows(), file.size().tokens()))
                   .toList(),
               new Plan.Read(planned.rows(), planned.tokens(), corpus.blankRows()));
-      Manifest.fresh(storage, cache).append(planned.files());
-      storage.writeJson(new Path(cache, Plan.FILE), made);
-      plan = made;
+      Manifest.read(storage, staging).append(planned.files());
+      storage.writeJson(new Path(staging, Plan.FILE), plan);
+      storage.rename(staging, cache);
       return plan;
     } finally {
-      // Not a catch: Scala throws SparkException, which is checked, without declaring it.
-      if (plan == null && fresh) {
-        storage.fileSystem(cache).delete(cache, true);
-      }
-    }
-  }
-
-  /** Requires that a teacher which a run left before it had a plan is this one. */
-  private void requireTeacher(Path home) throws IOException {
-    String left = teacherFingerprint(storage, storage.local(home));
-    if (!left.equals(teacherFingerprint(storage, teacher.path()))) {
-      throw Errors.invalid(
-          "'%s' is another teacher than '%s'".formatted(home, teacher.path()),
-          "delete what an unfinished run left there, or use another cache.path");
+      storage.fileSystem(staging).delete(staging, true);
     }
   }
 
@@ -386,7 +383,8 @@ public final class CacheJob {
     long before = plan.corpus().tokens() - tokens;
     JavaRDD<TeacherTask> rdd = context.parallelize(tasks, tasks.size());
     try (Progress progress = Progress.resume("cache", before, plan.corpus().tokens(), "tokens");
-        Watch watch = new Watch(() -> progress.update(before + done.value()))) {
+        RunningTasks running = new RunningTasks(spark.sparkContext(), done);
+        Watch watch = new Watch(() -> progress.update(before + done.value() + running.sum()))) {
       spark
           .sparkContext()
           .runJob(

@@ -36,15 +36,6 @@ final class Manifest {
     this.directory = directory;
   }
 
-  /** Returns an empty manifest, without what a run left that died before it had a plan. */
-  static Manifest fresh(Storage storage, Path cache) throws IOException {
-    Manifest manifest = new Manifest(storage, new Path(cache, "manifest"));
-    for (Path entry : manifest.entries()) {
-      storage.fileSystem(cache).delete(entry, false);
-    }
-    return manifest;
-  }
-
   /** Reads the manifest of a cache; one without entries is empty. */
   static Manifest read(Storage storage, Path cache) throws IOException {
     Manifest manifest = new Manifest(storage, new Path(cache, "manifest"));

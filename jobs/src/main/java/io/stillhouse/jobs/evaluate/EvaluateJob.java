@@ -10,6 +10,7 @@ import io.stillhouse.jobs.cache.CacheJob;
 import io.stillhouse.jobs.cache.InputRow;
 import io.stillhouse.jobs.cache.Storage;
 import io.stillhouse.jobs.cache.Tokenising;
+import io.stillhouse.jobs.spark.RunningTasks;
 import io.stillhouse.jobs.spark.Watch;
 import io.stillhouse.jobs.text.Corpus;
 import io.stillhouse.spec.CorpusSpec;
@@ -152,7 +153,8 @@ public final class EvaluateJob {
     }
     long tokens = rows.stream().mapToLong(InputRow::length).sum() * models.size();
     try (Progress progress = Progress.start("evaluate", tokens, "tokens");
-        Watch watch = new Watch(() -> progress.update(done.value()))) {
+        RunningTasks running = new RunningTasks(spark.sparkContext(), done);
+        Watch watch = new Watch(() -> progress.update(done.value() + running.sum()))) {
       return context
           .parallelize(parts, parts.size())
           .flatMap(task -> task.run(done::add).iterator())

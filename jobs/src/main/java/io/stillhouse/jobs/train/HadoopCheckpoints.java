@@ -2,6 +2,7 @@ package io.stillhouse.jobs.train;
 
 import io.stillhouse.jobs.cache.Storage;
 import io.stillhouse.train.CheckpointStore;
+import io.stillhouse.train.StepReport;
 import java.io.IOException;
 import java.util.Arrays;
 import java.util.Comparator;
@@ -20,28 +21,49 @@ final class HadoopCheckpoints implements CheckpointStore {
 
   private final Storage storage;
   private final Path directory;
+  private final List<StepReport> reports;
 
-  HadoopCheckpoints(Storage storage, Path directory) {
+  /**
+   * @param reports of every step so far; filled from the newest checkpoint when that is read
+   */
+  HadoopCheckpoints(Storage storage, Path directory, List<StepReport> reports) {
     this.storage = storage;
     this.directory = directory;
+    this.reports = reports;
   }
 
   @Override
   public Optional<java.nio.file.Path> newest() throws IOException {
     List<Path> all = all();
-    return all.isEmpty() ? Optional.empty() : Optional.of(storage.local(all.get(all.size() - 1)));
+    if (all.isEmpty()) {
+      return Optional.empty();
+    }
+    Path newest = all.get(all.size() - 1);
+    reports.clear();
+    if (storage.exists(reportsOf(newest))) {
+      String json = storage.readText(reportsOf(newest));
+      reports.addAll(List.of(Storage.JSON.fromJson(json, StepReport[].class)));
+    }
+    return Optional.of(storage.local(newest));
   }
 
   @Override
   public void publish(long step, java.nio.file.Path file) throws IOException {
     Path path = new Path(directory, "step-%09d.safetensors".formatted(step));
     if (!storage.exists(path)) {
+      // The reports first: a checkpoint that is there has them.
+      storage.writeJson(reportsOf(path), reports);
       storage.publish(file, path);
     }
     List<Path> all = all();
     for (Path old : all.subList(0, Math.max(0, all.size() - KEPT))) {
       storage.fileSystem(old).delete(old, false);
+      storage.fileSystem(old).delete(reportsOf(old), false);
     }
+  }
+
+  private static Path reportsOf(Path checkpoint) {
+    return new Path(checkpoint.getParent(), checkpoint.getName().replace(".safetensors", ".json"));
   }
 
   private List<Path> all() throws IOException {

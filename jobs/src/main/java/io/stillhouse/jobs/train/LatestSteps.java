@@ -1,6 +1,7 @@
 package io.stillhouse.jobs.train;
 
 import io.stillhouse.train.StepReport;
+import java.util.List;
 import java.util.Map;
 import java.util.TreeMap;
 import org.apache.spark.util.AccumulatorV2;
@@ -10,6 +11,17 @@ import scala.Tuple2;
 final class LatestSteps extends AccumulatorV2<Tuple2<String, StepReport>, Map<String, StepReport>> {
   private static final long serialVersionUID = 1L;
   private final TreeMap<String, StepReport> latest = new TreeMap<>();
+
+  /** Returns the newest steps, those of running tasks included. */
+  Map<String, StepReport> with(List<Object> running) {
+    LatestSteps all = new LatestSteps();
+    all.latest.putAll(value());
+    for (Object steps : running) {
+      ((Map<?, ?>) steps)
+          .forEach((name, step) -> all.add(new Tuple2<>((String) name, (StepReport) step)));
+    }
+    return all.value();
+  }
 
   @Override
   public boolean isZero() {

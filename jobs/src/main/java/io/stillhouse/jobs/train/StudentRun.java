@@ -47,6 +47,13 @@ record StudentRun(
   record Places(String cache, String students, Map<String, String> cacheFingerprints)
       implements Serializable {}
 
+  /** Returns whether a training draws random numbers after its start. */
+  static boolean dropsOut(ModelSpec model) {
+    return model.numerics().hiddenDropout() > 0
+        || model.numerics().attentionDropout() > 0
+        || model.numerics().classifierDropout() > 0;
+  }
+
   /** Returns where the finished student goes. */
   Path directory() {
     return new Path(places.students(), name);

@@ -10,6 +10,7 @@ import io.stillhouse.jobs.cache.CacheJob;
 import io.stillhouse.jobs.cache.CacheReader;
 import io.stillhouse.jobs.cache.InputRow;
 import io.stillhouse.jobs.cache.Storage;
+import io.stillhouse.jobs.spark.RunningTasks;
 import io.stillhouse.jobs.spark.Sessions;
 import io.stillhouse.jobs.spark.Watch;
 import io.stillhouse.spec.DistillSpec;
@@ -66,7 +67,11 @@ public final class TrainJob {
           "cache the corpus with corpus.label, or set the weight to 0");
     }
     StudentRun.Start start = start(student);
-    TrainSpec train = Recipe.train(settings, Sessions.coresOfOneTask(spark));
+    boolean twin = settings.get(Options.TWIN) && labelled && !hardLabelsAlone(loss);
+    // On one machine the twins share the cores, unless dropout makes them wait for each other.
+    boolean together = twin && spark.sparkContext().isLocal() && !StudentRun.dropsOut(student);
+    int cores = Sessions.coresOfOneTask(spark) / (together ? 2 : 1);
+    TrainSpec train = Recipe.train(settings, Math.max(1, cores));
     StudentRun.Places places =
         new StudentRun.Places(
             cache.toString(),
@@ -78,7 +83,7 @@ public final class TrainJob {
     if (settings.get(Options.TWIN) && !labelled) {
       notes.add("the cache has no labels, so %s has no undistilled twin".formatted(name));
     }
-    if (settings.get(Options.TWIN) && labelled && !hardLabelsAlone(loss)) {
+    if (twin) {
       runs.add(
           new StudentRun(
               name.equals("distilled") ? "undistilled" : name + "-undistilled",
@@ -205,7 +210,8 @@ public final class TrainJob {
     long rows = rows();
     long total = wanted.stream().mapToLong(run -> run.train().steps(rows)).sum();
     try (Progress progress = Progress.start("train", total, "steps");
-        Watch watch = new Watch(() -> show(progress, latest.value()))) {
+        RunningTasks running = new RunningTasks(spark.sparkContext(), latest);
+        Watch watch = new Watch(() -> show(progress, latest.with(running.values())))) {
       return context
           .parallelize(wanted, wanted.size())
           .map(

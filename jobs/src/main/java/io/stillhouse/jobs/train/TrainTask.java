@@ -26,15 +26,19 @@ import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
-import java.util.concurrent.locks.ReentrantLock;
+import java.util.concurrent.locks.Lock;
+import java.util.concurrent.locks.ReentrantReadWriteLock;
 import java.util.function.Consumer;
 import org.apache.commons.io.FileUtils;
 import org.apache.hadoop.conf.Configuration;
 
 /** Trains one student, inside a task, and publishes its Hugging Face directory. */
 public final class TrainTask {
-  /** Dropout draws from libtorch's one generator, so one training at a time in a process. */
-  private static final ReentrantLock ONE_AT_A_TIME = new ReentrantLock();
+  /**
+   * Dropout draws from libtorch's one generator, so a training with dropout has the process to
+   * itself.
+   */
+  private static final ReentrantReadWriteLock GENERATOR = new ReentrantReadWriteLock();
 
   private final StudentRun run;
   private final Consumer<StepReport> listener;
@@ -72,7 +76,7 @@ public final class TrainTask {
     }
   }
 
-  /** Mean of each term over the first and the last tenth of the steps of this process. */
+  /** Mean of each term over the first and the last tenth of the steps. */
   public record Losses(Map<String, Double> first, Map<String, Double> last)
       implements Serializable {}
 
@@ -84,7 +88,9 @@ public final class TrainTask {
       implements Serializable {}
 
   Trained train() throws IOException {
-    ONE_AT_A_TIME.lock();
+    Lock generator =
+        StudentRun.dropsOut(run.model()) ? GENERATOR.writeLock() : GENERATOR.readLock();
+    generator.lock();
     try (NDManager manager = NDManager.newBaseManager()) {
       ModelSpec teacher = teacher().spec();
       Map<String, NDArray> weights = initial(manager);
@@ -104,12 +110,12 @@ public final class TrainTask {
           new Trainer(
               new Trainer.Setup(run.model(), run.loss(), run.train(), run.fingerprint()),
               source,
-              new HadoopCheckpoints(storage, run.checkpoints()),
+              new HadoopCheckpoints(storage, run.checkpoints(), steps),
               this::record);
       trainer.run(manager, weights, teacherHead(manager));
       return publish(weights);
     } finally {
-      ONE_AT_A_TIME.unlock();
+      generator.unlock();
     }
   }
 

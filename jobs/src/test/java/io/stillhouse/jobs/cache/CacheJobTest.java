@@ -368,22 +368,23 @@ class CacheJobTest {
   @Test
   void whatACrashedPlanningLeftIsNotUsed() throws IOException {
     Path broken = directory.resolve("broken");
-    run(settings(broken, "targets.hidden=[3]", "corpus.max-length=10"));
-    // A crash between the manifest's first entry and the plan leaves inputs that nothing names.
-    Files.delete(broken.resolve("plan.json"));
+    FileUtils.copyDirectory(
+        Tiny.REG.toFile(), directory.resolve("_broken-planning/teacher").toFile());
     run(settings(broken, "targets.hidden=[0,3]", "targets.attention=[2]"));
     CacheDiff.Result diff = CacheDiff.compare(cache.toString(), broken.toString());
     assertThat(diff.equal()).as(diff.words()).isTrue();
+    assertThat(directory.resolve("_broken-planning")).doesNotExist();
   }
 
   @Test
-  void aTeacherThatACrashedRunLeftIsNotTakenForAnother() throws IOException {
-    Path broken = directory.resolve("broken");
-    FileUtils.copyDirectory(Tiny.REG.toFile(), broken.resolve("teacher").toFile());
-    assertThatThrownBy(() -> run(settings(broken, "targets.hidden=[3]")))
+  void aDirectoryThatIsNoCacheIsNotWrittenInto() throws IOException {
+    Path mine = Files.createDirectories(directory.resolve("mine"));
+    Files.writeString(mine.resolve("precious"), "text");
+    assertThatThrownBy(() -> run(settings(mine, "targets.hidden=[3]")))
         .isInstanceOf(StillhouseException.class)
-        .hasMessageContaining("broken/teacher' is another teacher than '" + Tiny.CLS)
-        .hasMessageContaining("another cache.path");
+        .hasMessageContaining("mine' exists but is not a cache: it has no plan.json")
+        .hasMessageContaining("name a path that does not exist yet");
+    assertThat(Tiny.files(mine).keySet()).containsExactly("precious");
   }
 
   private static CacheJob.Result run(Settings settings) throws IOException {

@@ -6,6 +6,7 @@ import io.stillhouse.jobs.cache.Storage;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.ArrayList;
 import java.util.List;
 import org.apache.hadoop.conf.Configuration;
 import org.junit.jupiter.api.BeforeEach;
@@ -22,7 +23,8 @@ class HadoopCheckpointsTest {
     checkpoints =
         new HadoopCheckpoints(
             new Storage(new Configuration()),
-            new org.apache.hadoop.fs.Path(directory.resolve("_checkpoints/s").toUri()));
+            new org.apache.hadoop.fs.Path(directory.resolve("_checkpoints/s").toUri()),
+            new ArrayList<>());
   }
 
   @Test
@@ -43,7 +45,11 @@ class HadoopCheckpointsTest {
       publish(step, "s" + step);
     }
     assertThat(names())
-        .containsExactlyInAnyOrder("step-000000015.safetensors", "step-000000020.safetensors");
+        .containsExactlyInAnyOrder(
+            "step-000000015.json",
+            "step-000000015.safetensors",
+            "step-000000020.json",
+            "step-000000020.safetensors");
   }
 
   @Test
