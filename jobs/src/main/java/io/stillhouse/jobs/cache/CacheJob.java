@@ -170,7 +170,10 @@ public final class CacheJob {
             (double) bytes / plan.corpus().tokens(),
             seconds,
             computed / seconds);
-    storage.writeJson(new Path(cache, "cache.json"), result);
+    Path record = new Path(cache, "cache.json");
+    if (!tasks.isEmpty() || !storage.exists(record)) {
+      storage.writeJson(record, result);
+    }
     return result;
   }
 

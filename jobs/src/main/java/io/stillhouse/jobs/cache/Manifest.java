@@ -1,5 +1,6 @@
 package io.stillhouse.jobs.cache;
 
+import com.google.gson.JsonParseException;
 import io.stillhouse.error.Errors;
 import io.stillhouse.target.Column;
 import io.stillhouse.target.Family;
@@ -38,18 +39,8 @@ final class Manifest {
   /** Reads the manifest of a cache; one without entries is empty. */
   static Manifest read(Storage storage, Path cache) throws IOException {
     Manifest manifest = new Manifest(storage, new Path(cache, "manifest"));
-    FileSystem fs = storage.fileSystem(cache);
-    if (!fs.exists(manifest.directory)) {
-      return manifest;
-    }
-    List<Path> entries =
-        Arrays.stream(fs.listStatus(manifest.directory))
-            .map(FileStatus::getPath)
-            .filter(path -> path.getName().matches("\\d+\\.json"))
-            .sorted(Comparator.comparing(Path::getName))
-            .toList();
-    for (Path path : entries) {
-      Entry entry = Storage.JSON.fromJson(storage.readText(path), Entry.class);
+    for (Path path : manifest.entries()) {
+      Entry entry = entry(storage.readText(path));
       if (entry == null || entry.sequence() != manifest.next) {
         throw Errors.invalid(
             "manifest entry '%s' is damaged, or one before it is missing".formatted(path),
@@ -59,6 +50,27 @@ final class Manifest {
       manifest.next++;
     }
     return manifest;
+  }
+
+  private List<Path> entries() throws IOException {
+    FileSystem fs = storage.fileSystem(directory);
+    if (!fs.exists(directory)) {
+      return List.of();
+    }
+    return Arrays.stream(fs.listStatus(directory))
+        .map(FileStatus::getPath)
+        .filter(path -> path.getName().matches("\\d+\\.json"))
+        .sorted(Comparator.comparing(Path::getName))
+        .toList();
+  }
+
+  /** Reads an entry, or returns null if a writer was killed in the middle of it. */
+  private static Entry entry(String json) {
+    try {
+      return Storage.JSON.fromJson(json, Entry.class);
+    } catch (JsonParseException e) {
+      return null;
+    }
   }
 
   /** Appends an entry, or fails where another driver has written one of that number. */

@@ -15,6 +15,7 @@ public final class Sessions {
             .config("spark.sql.session.timeZone", "UTC")
             .getOrCreate();
     if (spark.conf().get("spark.sql.files.ignoreCorruptFiles", "false").equals("true")) {
+      spark.stop();
       throw Errors.badValue(
           "spark.sql.files.ignoreCorruptFiles", "false (it drops rows silently)", "true");
     }

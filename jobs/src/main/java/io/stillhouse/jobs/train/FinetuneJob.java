@@ -89,9 +89,18 @@ public final class FinetuneJob {
           StudentInit.from(manager, spec, base, blocks, settings.get(Options.SEED));
       HuggingFaceDirectory.write(start, spec, weights, base.path());
       HuggingFaceDirectory headed = HuggingFaceDirectory.open(start);
-      CacheJob.inputsAlone(
-              spark, settings.with(Map.of(Options.CACHE.key(), cache.toString())), headed)
-          .run();
+      boolean fresh = !storage.exists(work);
+      boolean cached = false;
+      try {
+        CacheJob.inputsAlone(
+                spark, settings.with(Map.of(Options.CACHE.key(), cache.toString())), headed)
+            .run();
+        cached = true;
+      } finally {
+        if (fresh && !cached) {
+          storage.fileSystem(work).delete(work, true);
+        }
+      }
       StudentRun run =
           new StudentRun(
               destination.getName(),

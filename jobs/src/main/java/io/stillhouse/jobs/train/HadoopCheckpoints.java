@@ -35,7 +35,16 @@ final class HadoopCheckpoints implements CheckpointStore {
   @Override
   public Optional<java.nio.file.Path> newest() throws IOException {
     List<Path> all = all();
-    return all.isEmpty() ? Optional.empty() : Optional.of(storage.local(all.get(all.size() - 1)));
+    if (all.isEmpty()) {
+      return Optional.empty();
+    }
+    Path newest = all.get(all.size() - 1);
+    reports.clear();
+    if (storage.exists(reportsOf(newest))) {
+      String json = storage.readText(reportsOf(newest));
+      reports.addAll(List.of(Storage.JSON.fromJson(json, StepReport[].class)));
+    }
+    return Optional.of(storage.local(newest));
   }
 
   @Override

@@ -31,7 +31,11 @@ record StudentRun(
    * @param directory Hugging Face directory, or null for random weights
    * @param blocks its blocks, from 1, for the student's
    */
-  record Start(String directory, List<Integer> blocks) implements Serializable {}
+  record Start(String directory, List<Integer> blocks) implements Serializable {
+    Start {
+      blocks = List.copyOf(blocks); // a sublist is not serializable
+    }
+  }
 
   /**
    * Where things lie.

@@ -1,0 +1,103 @@
+package io.stillhouse.jobs;
+
+import io.stillhouse.config.Settings;
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Map;
+import java.util.Random;
+import java.util.TreeMap;
+import org.apache.spark.sql.SparkSession;
+
+/** What the tests of jobs share: tiny models, corpora in their words, and one local session. */
+public final class Tiny {
+  /** Three classes. Like the others: 3 blocks, width 32, 4 heads, 40 positions, 120 tokens. */
+  public static final Path CLS = golden("bert-tiny-cls-v1");
+
+  public static final Path MLM = golden("bert-tiny-mlm-v1");
+  public static final Path REG = golden("bert-tiny-reg-v1");
+  public static final int WIDTH = 32;
+  public static final int HEADS = 4;
+  public static final int LAYERS = 3;
+
+  private static final List<String> WORDS =
+      List.of(
+          "the", "of", "and", "to", "in", "is", "was", "for", "on", "that", "with", "as", "it",
+          "by", "at", "from", "his", "be", "are", "had", "were", "which", "this", "an", "wed",
+          "bing", ".", ",", "7");
+
+  private Tiny() {}
+
+  private static Path golden(String name) {
+    return Path.of("../core/src/test/golden", name).toAbsolutePath().normalize();
+  }
+
+  /** Returns the session of all tests in this JVM, started again where a test has stopped it. */
+  public static SparkSession spark() {
+    SparkSession spark =
+        SparkSession.builder()
+            .master("local[2]")
+            .config("spark.ui.enabled", false)
+            .config("spark.sql.shuffle.partitions", 2)
+            .getOrCreate();
+    spark.sparkContext().setLogLevel("ERROR");
+    return spark;
+  }
+
+  /** Returns settings from {@code key=value} texts; the last of a key wins. */
+  public static Settings settings(List<String> some, String... more) {
+    List<String> all = new ArrayList<>(some);
+    all.addAll(List.of(more));
+    return Settings.parse(null, all);
+  }
+
+  /** Returns {@code count} words; the same for the same generator. */
+  public static String words(Random random, int count) {
+    List<String> words = new ArrayList<>();
+    for (int i = 0; i < count; i++) {
+      words.add(WORDS.get(random.nextInt(WORDS.size())));
+    }
+    return String.join(" ", words);
+  }
+
+  /** Writes a TSV of text and label; the first word, "he" or "not", gives the label. */
+  public static Path labelled(Path file, int rows, String ifHe, String ifNot) throws IOException {
+    Random random = new Random(7);
+    StringBuilder table = new StringBuilder("text\tlabel\n");
+    for (int row = 0; row < rows; row++) {
+      boolean he = random.nextBoolean();
+      table
+          .append(he ? "he " : "not ")
+          .append(words(random, 1 + random.nextInt(24)))
+          .append('\t')
+          .append(he ? ifHe : ifNot)
+          .append('\n');
+    }
+    Files.createDirectories(file.getParent());
+    return Files.writeString(file, table);
+  }
+
+  /** Writes lines of 1 to 20 words. */
+  public static Path lines(Path file, int lines) throws IOException {
+    Random random = new Random(11);
+    StringBuilder text = new StringBuilder();
+    for (int line = 0; line < lines; line++) {
+      text.append(words(random, 1 + random.nextInt(20))).append('\n');
+    }
+    Files.createDirectories(file.getParent());
+    return Files.writeString(file, text);
+  }
+
+  /** Returns every file below a directory with its bytes, by relative path. */
+  public static Map<String, byte[]> files(Path directory) throws IOException {
+    Map<String, byte[]> files = new TreeMap<>();
+    try (var all = Files.walk(directory)) {
+      for (Path file : all.filter(Files::isRegularFile).toList()) {
+        files.put(directory.relativize(file).toString(), Files.readAllBytes(file));
+      }
+    }
+    return files;
+  }
+}

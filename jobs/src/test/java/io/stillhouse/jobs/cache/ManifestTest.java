@@ -1,0 +1,108 @@
+package io.stillhouse.jobs.cache;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+
+import io.stillhouse.error.StillhouseException;
+import io.stillhouse.target.Family;
+import io.stillhouse.target.Targets;
+import java.io.IOException;
+import java.nio.file.Files;
+import java.util.List;
+import org.apache.hadoop.conf.Configuration;
+import org.apache.hadoop.fs.Path;
+import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+
+class ManifestTest {
+  @TempDir private java.nio.file.Path directory;
+
+  private final Storage storage = new Storage(new Configuration());
+  private Path cache;
+
+  @BeforeEach
+  void namesTheCache() {
+    cache = new Path(directory.toUri());
+  }
+
+  @Test
+  void aCacheWithoutEntriesIsEmpty() throws IOException {
+    assertThat(Manifest.read(storage, cache).files()).isEmpty();
+  }
+
+  @Test
+  void entriesAreReadBackInOrder() throws IOException {
+    Manifest manifest = Manifest.read(storage, cache);
+    manifest.append(List.of(file(0, Family.INPUTS, "id"), file(1, Family.INPUTS, "id")));
+    manifest.append(List.of(file(0, Family.HIDDEN, "hidden_03")));
+    assertThat(Manifest.read(storage, cache).files())
+        .isEqualTo(manifest.files())
+        .containsExactly(
+            file(0, Family.INPUTS, "id"),
+            file(1, Family.INPUTS, "id"),
+            file(0, Family.HIDDEN, "hidden_03"));
+  }
+
+  @Test
+  void findsTheFileOfAUnitThatHoldsAColumn() throws IOException {
+    Manifest manifest = Manifest.read(storage, cache);
+    manifest.append(
+        List.of(file(0, Family.HIDDEN, "hidden_01"), file(0, Family.HIDDEN, "hidden_03")));
+    assertThat(manifest.find(0, Family.HIDDEN, Targets.hidden(3)))
+        .contains(file(0, Family.HIDDEN, "hidden_03"));
+    assertThat(manifest.find(0, Family.HIDDEN, Targets.hidden(2))).isEmpty();
+    assertThat(manifest.find(1, Family.HIDDEN, Targets.hidden(3))).isEmpty();
+    assertThat(manifest.find(0, Family.ATTENTION, Targets.hidden(3))).isEmpty();
+  }
+
+  @Test
+  void aSecondWriterIsRefused() throws IOException {
+    Manifest one = Manifest.read(storage, cache);
+    Manifest other = Manifest.read(storage, cache);
+    one.append(List.of(file(0, Family.INPUTS, "id")));
+    assertThatThrownBy(() -> other.append(List.of(file(1, Family.INPUTS, "id"))))
+        .isInstanceOf(StillhouseException.class)
+        .hasMessageContaining("another run has written")
+        .hasMessageContaining("00000000.json")
+        .hasMessageContaining("one cache command at a time");
+    assertThat(Manifest.read(storage, cache).files()).isEqualTo(one.files());
+  }
+
+  @Test
+  void aMissingEntryIsNoticed() throws IOException {
+    Manifest manifest = Manifest.read(storage, cache);
+    manifest.append(List.of(file(0, Family.INPUTS, "id")));
+    manifest.append(List.of(file(1, Family.INPUTS, "id")));
+    Files.delete(directory.resolve("manifest/00000000.json"));
+    assertThatThrownBy(() -> Manifest.read(storage, cache))
+        .isInstanceOf(StillhouseException.class)
+        .hasMessageContaining("00000001.json' is damaged, or one before it is missing");
+  }
+
+  @Test
+  void anEntryCutShortIsTheUsersToMend() throws IOException {
+    Manifest manifest = Manifest.read(storage, cache);
+    manifest.append(List.of(file(0, Family.INPUTS, "id")));
+    java.nio.file.Path entry = directory.resolve("manifest/00000000.json");
+    String whole = Files.readString(entry);
+    Files.deleteIfExists(directory.resolve("manifest/.00000000.json.crc"));
+    for (String cut : List.of("", whole.substring(0, whole.length() / 2))) {
+      Files.writeString(entry, cut);
+      assertThatThrownBy(() -> Manifest.read(storage, cache))
+          .as(cut)
+          .isInstanceOf(StillhouseException.class)
+          .hasMessageContaining("00000000.json' is damaged")
+          .hasMessageContaining("run cache again");
+    }
+  }
+
+  private static CacheFile file(int unit, Family family, String column) {
+    return new CacheFile(
+        unit,
+        family.id(),
+        family.id() + "/unit-" + unit + "-" + column + ".parquet",
+        List.of("id", "length", column),
+        new CacheFile.Size(3, 21, 1234, "ab"));
+  }
+}

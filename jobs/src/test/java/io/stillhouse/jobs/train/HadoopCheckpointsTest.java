@@ -1,0 +1,82 @@
+package io.stillhouse.jobs.train;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import io.stillhouse.jobs.cache.Storage;
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
+import org.apache.hadoop.conf.Configuration;
+import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+
+class HadoopCheckpointsTest {
+  @TempDir private Path directory;
+
+  private HadoopCheckpoints checkpoints;
+
+  @BeforeEach
+  void opensTheStore() {
+    checkpoints =
+        new HadoopCheckpoints(
+            new Storage(new Configuration()),
+            new org.apache.hadoop.fs.Path(directory.resolve("_checkpoints/s").toUri()),
+            new ArrayList<>());
+  }
+
+  @Test
+  void thereIsNoneBeforeTheFirst() throws IOException {
+    assertThat(checkpoints.newest()).isEmpty();
+  }
+
+  @Test
+  void theNewestIsTheOneOfMostSteps() throws IOException {
+    publish(9, "nine");
+    publish(10, "ten");
+    assertThat(Files.readString(checkpoints.newest().orElseThrow())).isEqualTo("ten");
+  }
+
+  @Test
+  void theLastTwoAreKept() throws IOException {
+    for (int step = 5; step <= 20; step += 5) {
+      publish(step, "s" + step);
+    }
+    assertThat(names())
+        .containsExactlyInAnyOrder(
+            "step-000000015.json",
+            "step-000000015.safetensors",
+            "step-000000020.json",
+            "step-000000020.safetensors");
+  }
+
+  @Test
+  void aStepThatIsThereIsNotWrittenOver() throws IOException {
+    publish(5, "first");
+    publish(5, "second");
+    assertThat(Files.readString(checkpoints.newest().orElseThrow())).isEqualTo("first");
+  }
+
+  @Test
+  void aHalfCopiedFileIsNoCheckpoint() throws IOException {
+    publish(5, "five");
+    Files.writeString(
+        directory.resolve("_checkpoints/s/_step-000000010.safetensors-1a2b3c4d"), "ha");
+    assertThat(Files.readString(checkpoints.newest().orElseThrow())).isEqualTo("five");
+  }
+
+  private void publish(long step, String text) throws IOException {
+    checkpoints.publish(step, Files.writeString(directory.resolve("local"), text));
+  }
+
+  private List<String> names() throws IOException {
+    try (var files = Files.list(directory.resolve("_checkpoints/s"))) {
+      return files
+          .map(file -> file.getFileName().toString())
+          .filter(name -> name.startsWith("step-"))
+          .toList();
+    }
+  }
+}

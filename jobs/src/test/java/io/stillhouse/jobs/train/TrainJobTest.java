@@ -1,0 +1,413 @@
+package io.stillhouse.jobs.train;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+
+import ai.djl.ndarray.NDManager;
+import com.google.gson.JsonObject;
+import com.google.gson.JsonParser;
+import io.stillhouse.checkpoint.HuggingFaceDirectory;
+import io.stillhouse.config.Options;
+import io.stillhouse.config.Recipe;
+import io.stillhouse.config.Settings;
+import io.stillhouse.error.StillhouseException;
+import io.stillhouse.jobs.Tiny;
+import io.stillhouse.jobs.cache.CacheJob;
+import io.stillhouse.jobs.cache.CacheReader;
+import io.stillhouse.jobs.cache.Storage;
+import io.stillhouse.jobs.evaluate.EvaluateJob;
+import io.stillhouse.jobs.evaluate.Evaluation;
+import io.stillhouse.spec.ModelSpec;
+import io.stillhouse.spec.Task;
+import io.stillhouse.train.StepReport;
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Map;
+import java.util.function.Consumer;
+import org.apache.hadoop.conf.Configuration;
+import org.apache.spark.sql.SparkSession;
+import org.junit.jupiter.api.BeforeAll;
+import org.junit.jupiter.api.Tag;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+
+@Tag("spark")
+class TrainJobTest {
+  private static final Storage STORAGE = new Storage(new Configuration());
+
+  /** TinyBERT's terms and hard labels. */
+  private static final List<String> ALL_TERMS =
+      List.of(
+          "student.name=small",
+          "student.layers=1",
+          "student.hidden-size=16",
+          "student.heads=4",
+          "student.init=random",
+          "student.dropout=0",
+          "loss.soft-label.weight=1",
+          "loss.hard-label.weight=1",
+          "loss.hidden-mse.weight=1",
+          "loss.embedding-mse.weight=1",
+          "loss.attention-mse.weight=1",
+          "train.epochs=6",
+          "train.rows-per-step=8",
+          "train.learning-rate=1e-2",
+          "train.threads=1");
+
+  @TempDir private static Path shared;
+  @TempDir private Path directory;
+
+  private static SparkSession spark;
+  private static Path corpus;
+  private static Path cache;
+
+  @BeforeAll
+  static void cachesOnce() throws IOException {
+    spark = Tiny.spark();
+    corpus = Tiny.labelled(shared.resolve("rows.tsv"), 96, "LABEL_2", "LABEL_0");
+    cache = shared.resolve("cache");
+    Settings settings =
+        Tiny.settings(
+            List.of(
+                "teacher.path=" + Tiny.CLS,
+                "corpus.path=" + corpus,
+                "corpus.text=text",
+                "corpus.label=label",
+                "corpus.max-length=40",
+                "cache.path=" + cache,
+                "cache.unit-tokens=512",
+                "targets.hidden=[0,3]",
+                "targets.attention=[3]"));
+    new CacheJob(spark, settings).run();
+  }
+
+  @Test
+  void everyTermFallsAndTheTwinStandsBeside() throws IOException {
+    TrainJob.Result result = train();
+    assertThat(result.students())
+        .extracting(TrainTask.Trained::name)
+        .containsExactly("small", "small-undistilled");
+    TrainTask.Losses losses = result.students().get(0).losses();
+    assertThat(losses.first())
+        .containsOnlyKeys(
+            "soft-label", "hard-label", "hidden-mse", "embedding-mse", "attention-mse");
+    losses
+        .first()
+        .forEach((term, before) -> assertThat(losses.last().get(term)).as(term).isLessThan(before));
+    assertThat(result.students().get(1).losses().first()).containsOnlyKeys("hard-label");
+    for (String name : List.of("small", "small-undistilled")) {
+      Path student = directory.resolve("students").resolve(name);
+      ModelSpec spec = HuggingFaceDirectory.open(student).spec();
+      assertThat(spec.layers()).isEqualTo(1);
+      assertThat(spec.hiddenSize()).isEqualTo(16);
+      assertThat(spec.head().labels()).containsExactly("LABEL_0", "LABEL_1", "LABEL_2");
+      List<String> lines = Files.readAllLines(student.resolve("metrics.jsonl"));
+      assertThat(lines).hasSize(72);
+      assertThat(json(lines.get(71)).get("step").getAsInt()).isEqualTo(72);
+      assertThat(json(lines.get(0)).get("loss").getAsDouble()).isPositive();
+      JsonObject record = json(Files.readString(student.resolve("training.json")));
+      assertThat(record.get("name").getAsString()).isEqualTo(name);
+      assertThat(record.get("steps").getAsInt()).isEqualTo(72);
+      assertThat(record.get("parameters").getAsLong()).isEqualTo(spec.parameterCount());
+    }
+    assertThat(directory.resolve("students/_checkpoints/small")).doesNotExist();
+
+    TrainJob.Result again = train();
+    assertThat(again.students()).isEmpty();
+    assertThat(again.alreadyTrained()).containsExactly("small", "small-undistilled");
+
+    assertThatThrownBy(() -> train("train.learning-rate=2e-2"))
+        .isInstanceOf(StillhouseException.class)
+        .hasMessageContaining("students/small' holds a student of another recipe or cache")
+        .hasMessageContaining("choose another student.name");
+  }
+
+  @Test
+  void aKilledRunEndsInTheBitsOfOneThatWasNot() throws IOException {
+    String[] recipe = {
+      "student.dropout=0.1",
+      "student.hidden-size=0",
+      "student.init=teacher",
+      "loss.hidden-cosine.weight=1",
+      "train.max-steps=12",
+      "train.checkpoint-every=5",
+      "train.undistilled-twin=false"
+    };
+    train(recipe);
+    Map<String, byte[]> whole = Tiny.files(directory.resolve("students/small"));
+
+    Path killed = directory.resolve("killed");
+    Settings settings = settings("train.path=" + killed, recipe);
+    Consumer<StepReport> killer =
+        step -> {
+          if (step.step() == 8) {
+            throw new IllegalStateException("killed");
+          }
+        };
+    assertThatThrownBy(() -> new TrainTask(run(settings), killer).train()).hasMessage("killed");
+    assertThat(killed.resolve("_checkpoints/small/step-000000005.safetensors")).exists();
+    assertThat(killed.resolve("small")).doesNotExist();
+
+    List<Long> resumed = new ArrayList<>();
+    new TrainTask(run(settings), step -> resumed.add(step.step())).train();
+    assertThat(resumed).containsExactly(6L, 7L, 8L, 9L, 10L, 11L, 12L);
+    Path student = killed.resolve("small");
+    assertThat(Files.readAllLines(student.resolve("metrics.jsonl"))).hasSize(12);
+    assertThat(new TrainJob(spark, settings).run().alreadyTrained()).containsExactly("small");
+    assertThat(Files.readAllBytes(student.resolve("model.safetensors")))
+        .isEqualTo(whole.get("model.safetensors"));
+    assertThat(killed.resolve("_checkpoints/small")).doesNotExist();
+  }
+
+  @Test
+  void aCheckpointOfAnotherRecipeIsRefused() throws IOException {
+    Settings settings = settings("train.checkpoint-every=2", "train.undistilled-twin=false");
+    Consumer<StepReport> killer =
+        step -> {
+          if (step.step() == 3) {
+            throw new IllegalStateException("killed");
+          }
+        };
+    assertThatThrownBy(() -> new TrainTask(run(settings), killer).train()).hasMessage("killed");
+    assertThatThrownBy(() -> train("train.undistilled-twin=false", "train.seed=43"))
+        .hasStackTraceContaining("the newest checkpoint is of another recipe or cache");
+    assertThat(directory.resolve("students/small")).doesNotExist();
+  }
+
+  @Test
+  void aColumnThatTheCacheLacksIsNamedWithTheMend() {
+    assertThatThrownBy(() -> train("student.layers=3"))
+        .isInstanceOf(StillhouseException.class)
+        .hasMessageContaining("lacks attention_01, attention_02, hidden_01, hidden_02")
+        .hasMessageContaining("name them in targets.hidden or targets.attention");
+    assertThat(directory.resolve("students")).doesNotExist();
+  }
+
+  @Test
+  void trainingReadsOfTheTeachersWeightsOnlyWhatInitialisesTheStudent() throws IOException {
+    Path copy = directory.resolve("cache");
+    org.apache.commons.io.FileUtils.copyDirectory(cache.toFile(), copy.toFile());
+    Path weights = copy.resolve("teacher/model.safetensors");
+    byte[] bytes = Files.readAllBytes(weights);
+    // Every number of the teacher becomes NaN; names and shapes stay.
+    int header =
+        8 + java.nio.ByteBuffer.wrap(bytes).order(java.nio.ByteOrder.LITTLE_ENDIAN).getInt();
+    java.util.Arrays.fill(bytes, header, bytes.length, (byte) 0xff);
+    Files.deleteIfExists(copy.resolve("teacher/.model.safetensors.crc"));
+    Files.write(weights, bytes);
+    TrainJob.Result result =
+        train("cache.path=" + copy, "train.max-steps=3", "train.undistilled-twin=false");
+    result
+        .students()
+        .get(0)
+        .losses()
+        .last()
+        .forEach((term, value) -> assertThat(value).as(term).isFinite());
+  }
+
+  @Test
+  void maskedLmStudentsLearnFromDerivedLogits() throws IOException {
+    Path text = Tiny.lines(directory.resolve("lines.txt"), 64);
+    List<String> recipe =
+        List.of(
+            "teacher.path=" + Tiny.MLM,
+            "corpus.path=" + text,
+            "corpus.max-length=40",
+            "cache.path=" + directory.resolve("mlm"),
+            "cache.unit-tokens=512",
+            "train.path=" + directory.resolve("students"),
+            "evaluate.output=" + directory.resolve("evaluation.json"),
+            "student.name=distilled",
+            "student.layers=1",
+            "student.dropout=0",
+            "loss.soft-label.weight=5",
+            "loss.soft-label.positions=masked",
+            "loss.hard-label.weight=2",
+            "loss.hidden-cosine.weight=1",
+            "train.epochs=6",
+            "train.rows-per-step=8",
+            "train.learning-rate=3e-3",
+            "train.threads=1");
+    new CacheJob(spark, Tiny.settings(recipe)).run();
+    TrainJob.Result result = new TrainJob(spark, Tiny.settings(recipe)).run();
+    assertThat(result.students())
+        .extracting(TrainTask.Trained::name)
+        .containsExactly("distilled", "undistilled");
+    TrainTask.Losses losses = result.students().get(0).losses();
+    assertThat(losses.first()).containsOnlyKeys("soft-label", "hard-label", "hidden-cosine");
+    losses
+        .first()
+        .forEach((term, before) -> assertThat(losses.last().get(term)).as(term).isLessThan(before));
+
+    Evaluation evaluation = new EvaluateJob(spark, Tiny.settings(recipe)).run();
+    JsonObject written = json(Files.readString(directory.resolve("evaluation.json")));
+    assertThat(written.getAsJsonArray("models")).hasSize(3);
+    for (int m = 0; m < 3; m++) {
+      JsonObject model = written.getAsJsonArray("models").get(m).getAsJsonObject();
+      assertThat(model.get("name").getAsString())
+          .isEqualTo(List.of("teacher", "distilled", "undistilled").get(m));
+      assertThat(model.get("parameters").getAsLong()).isPositive();
+      assertThat(model.getAsJsonObject("metrics").keySet())
+          .contains("agreement", "accuracy", "perplexity");
+    }
+    assertThat(metric(evaluation, 0, "agreement")).isEqualTo(1.0);
+    assertThat(metric(evaluation, 1, "agreement")).isBetween(0.0, 0.9999);
+    assertThat(metric(evaluation, 1, "agreement"))
+        .isGreaterThan(metric(evaluation, 2, "agreement"));
+    assertThat(evaluation.comparisons())
+        .extracting(Evaluation.Comparison::metric)
+        .containsExactly("agreement", "accuracy");
+  }
+
+  @Test
+  void finetuneLearnsAnEasyTaskAndExportLeavesTheRecordBehind() throws IOException {
+    Path rows = Tiny.labelled(directory.resolve("rows.tsv"), 240, "yes", "no");
+    List<String> recipe =
+        List.of(
+            "finetune.from=" + Tiny.MLM,
+            "finetune.to=" + directory.resolve("tuned"),
+            "teacher.path=" + directory.resolve("tuned"),
+            "train.path=" + directory.resolve("students"),
+            "corpus.path=" + rows,
+            "corpus.text=text",
+            "corpus.label=label",
+            "corpus.max-length=40",
+            "student.dropout=0",
+            "train.epochs=4",
+            "train.rows-per-step=8",
+            "train.learning-rate=2e-3",
+            "train.threads=1",
+            "evaluate.output=" + directory.resolve("evaluation.json"));
+    FinetuneJob.Result result = new FinetuneJob(spark, Tiny.settings(recipe)).run();
+    assertThat(result.training().steps()).isEqualTo(120);
+    ModelSpec spec = HuggingFaceDirectory.open(directory.resolve("tuned")).spec();
+    assertThat(spec.head().labels()).containsExactly("no", "yes");
+    assertThat(spec.layers()).isEqualTo(Tiny.LAYERS);
+    assertThat(directory.resolve("_tuned-work")).doesNotExist();
+    Evaluation evaluation = new EvaluateJob(spark, Tiny.settings(recipe)).run();
+    assertThat(metric(evaluation, 0, "accuracy")).isGreaterThan(0.8);
+    assertThat(metric(evaluation, 0, "agreement")).isEqualTo(1.0);
+    assertThatThrownBy(() -> new FinetuneJob(spark, Tiny.settings(recipe)))
+        .isInstanceOf(StillhouseException.class)
+        .hasMessageContaining("tuned' exists already; remove it, or name another");
+
+    Settings export =
+        Tiny.settings(
+            List.of(
+                "export.from=" + directory.resolve("tuned"),
+                "export.to=" + directory.resolve("export")));
+    ExportJob.run(export);
+    assertThat(Tiny.files(directory.resolve("export")).keySet())
+        .filteredOn(name -> !name.endsWith(".crc"))
+        .containsExactlyInAnyOrder("config.json", "model.safetensors", "vocab.txt");
+    assertThat(Files.readAllBytes(directory.resolve("export/model.safetensors")))
+        .isEqualTo(Files.readAllBytes(directory.resolve("tuned/model.safetensors")));
+    assertThatThrownBy(() -> ExportJob.run(export))
+        .isInstanceOf(StillhouseException.class)
+        .hasMessageContaining("export' exists already");
+  }
+
+  @Test
+  void finetuneLearnsARegression() throws IOException {
+    Path rows = Tiny.labelled(directory.resolve("rows.tsv"), 160, "1.5", "-0.5");
+    List<String> recipe =
+        List.of(
+            "finetune.from=" + Tiny.MLM,
+            "finetune.to=" + directory.resolve("tuned"),
+            "finetune.task=regression",
+            "teacher.path=" + directory.resolve("tuned"),
+            "train.path=" + directory.resolve("students"),
+            "corpus.path=" + rows,
+            "corpus.text=text",
+            "corpus.label=label",
+            "corpus.max-length=40",
+            "student.dropout=0",
+            "train.epochs=5",
+            "train.rows-per-step=8",
+            "train.learning-rate=2e-3",
+            "train.threads=1",
+            "evaluate.output=" + directory.resolve("evaluation.json"));
+    new FinetuneJob(spark, Tiny.settings(recipe)).run();
+    assertThat(HuggingFaceDirectory.open(directory.resolve("tuned")).spec().head().task())
+        .isEqualTo(Task.REGRESSION);
+    Evaluation evaluation = new EvaluateJob(spark, Tiny.settings(recipe)).run();
+    assertThat(metric(evaluation, 0, "pearson")).isGreaterThan(0.7);
+  }
+
+  @Test
+  void theStudentStartsFromTheBlocksNamed() throws IOException {
+    // One step at a rate too small to move anything by more than rounding.
+    train(
+        "student.hidden-size=0",
+        "student.init=teacher",
+        "student.init-layers=[2]",
+        "train.max-steps=1",
+        "train.learning-rate=1e-30",
+        "train.weight-decay=0",
+        "train.undistilled-twin=false");
+    try (NDManager manager = NDManager.newBaseManager()) {
+      String block = "bert.encoder.layer.%d.attention.self.query.weight";
+      float[] student =
+          HuggingFaceDirectory.open(directory.resolve("students/small"))
+              .weights(manager, List.of(block.formatted(0)))
+              .get(block.formatted(0))
+              .toFloatArray();
+      float[] teacher =
+          HuggingFaceDirectory.open(Tiny.CLS)
+              .weights(manager, List.of(block.formatted(1)))
+              .get(block.formatted(1))
+              .toFloatArray();
+      assertThat(student).isEqualTo(teacher);
+    }
+  }
+
+  private TrainJob.Result train(String... more) throws IOException {
+    return new TrainJob(spark, settings(more)).run();
+  }
+
+  private Settings settings(String first, String... more) {
+    String[] all = java.util.Arrays.copyOf(more, more.length + 1);
+    all[more.length] = first;
+    return settings(all);
+  }
+
+  private Settings settings(String[] more) {
+    List<String> all = new ArrayList<>(ALL_TERMS);
+    all.add("cache.path=" + cache);
+    all.add("train.path=" + directory.resolve("students"));
+    return Tiny.settings(all, more);
+  }
+
+  /** Returns the run that {@link TrainJob} makes of those settings. */
+  private static StudentRun run(Settings settings) throws IOException {
+    org.apache.hadoop.fs.Path targets = STORAGE.qualify(cache.toString());
+    ModelSpec teacher = HuggingFaceDirectory.open(cache.resolve(CacheJob.TEACHER)).spec();
+    ModelSpec student = Recipe.student(settings, teacher);
+    boolean random = settings.get(Options.STUDENT_INIT).equals("random");
+    return new StudentRun(
+        settings.get(Options.STUDENT_NAME),
+        student,
+        Recipe.loss(settings, student, teacher),
+        Recipe.train(settings, 1),
+        random
+            ? new StudentRun.Start(null, List.of())
+            : new StudentRun.Start(
+                new org.apache.hadoop.fs.Path(targets, CacheJob.TEACHER).toString(),
+                Recipe.initLayers(settings, student, teacher)),
+        new StudentRun.Places(
+            targets.toString(),
+            STORAGE.qualify(settings.get(Options.TRAIN_PATH)).toString(),
+            CacheReader.open(STORAGE, targets, List.of()).plan().fingerprints()));
+  }
+
+  private static double metric(Evaluation evaluation, int model, String name) {
+    return evaluation.models().get(model).metrics().get(name);
+  }
+
+  private static JsonObject json(String text) {
+    return JsonParser.parseString(text).getAsJsonObject();
+  }
+}
