@@ -46,7 +46,7 @@ public final class Options {
       list(
           "corpus.classes",
           "[]",
-          "Names of the classes in order of their ids; empty for the teacher's, or for finetune those found in the data, sorted.");
+          "finetune: names of the classes in order of their ids; empty for those found in the data, sorted. Elsewhere the teacher's hold.");
   public static final Option<String> CORPUS_SEGMENT =
       oneOf(
           "corpus.segment",
