@@ -42,6 +42,7 @@ public final class LogitsFile {
     List<String> lines = List.of(Files.readString(text).stripTrailing().split("\n", -1));
     HuggingFaceDirectory directory = HuggingFaceDirectory.open(model);
     Autograd.record(Autograd.Mode.OFF);
+    Autograd.threads(1); // as a task of the cache has: sums, and so the last digits, depend on it
     try (NDManager manager = NDManager.newBaseManager();
         Tokenizer tokenizer = Tokenizer.open(model)) {
       Encoder encoder = new Encoder(directory.spec(), directory.weights(manager));
