@@ -160,8 +160,11 @@ public final class SafeTensors {
    * @param manager owns the result
    */
   public NDArray read(String name, NDManager manager) {
-    try {
-      return manager.create(bytes(name), shape(name), DataType.FLOAT32);
+    // Copied from Java's memory into libtorch's, which is aligned: sums of a matrix product depend
+    // on it, so without the copy two
+    // processes would compute different last digits.
+    try (NDArray inJavaMemory = manager.create(bytes(name), shape(name), DataType.FLOAT32)) {
+      return inJavaMemory.duplicate();
     } catch (IOException e) {
       throw new UncheckedIOException("cannot read '%s' of %s".formatted(name, file), e);
     }

@@ -152,12 +152,10 @@ public final class TargetBatch {
   }
 
   private NDArray tensor(ByteBuffer bytes, Shape shape, Dtype dtype) {
-    NDArray stored = manager.create(bytes.rewind(), shape, DataType.valueOf(dtype.name()));
-    if (dtype == Dtype.FLOAT32) {
-      return stored;
-    }
-    try (stored) {
-      return stored.toType(DataType.FLOAT32, false);
+    try (NDArray stored = manager.create(bytes.rewind(), shape, DataType.valueOf(dtype.name()))) {
+      // A copy even of float32: sums of a matrix product depend on how its memory is aligned, which
+      // Java's is not.
+      return stored.toType(DataType.FLOAT32, true);
     }
   }
 

@@ -121,6 +121,8 @@ public final class StudentInit {
         values[i] = (float) (DEVIATION * random.nextGaussian());
       }
     }
-    return manager.create(values, new Shape(shape));
+    try (NDArray inJavaMemory = manager.create(values, new Shape(shape))) {
+      return inJavaMemory.duplicate(); // aligned, as libtorch's own: see SafeTensors
+    }
   }
 }
