@@ -16,7 +16,10 @@ import transformers
 from outcome import Skip, expect, run
 from safetensors import safe_open
 
-TOLERANCE = 1e-4  # float32 through 12 layers on two builds of libtorch: a few 1e-5 on logits near 20
+# As torch.allclose(rtol=1e-4, atol=1e-4) and, over a sentence, |difference| / |reference|. Not 1e-4 of every single logit near 20: on
+# these sentences BERT-base in float32 is itself up to 2.0e-4 (transformers) and 1.7e-4 (ours) from its float64 logits.
+TOLERANCE = 1e-4
+TOLERANCE_OF_NORM = 1e-5
 SENTENCES = (pathlib.Path(__file__).parent / "sentences.txt").read_text(encoding="utf-8").splitlines()
 
 
@@ -42,7 +45,7 @@ def loads(directory):
 
 def same_logits(directory, ours_file):
     model, tokenizer = load(directory)
-    worst, tokens = 0.0, 0
+    worst, worst_ratio, tokens = 0.0, 0.0, 0
     with safe_open(ours_file, "pt") as ours, torch.inference_mode():
         names = set(ours.keys())
         wanted = {f"{kind}_{i:03d}" for i in range(len(SENTENCES)) for kind in ("input_ids", "logits")}
@@ -54,9 +57,12 @@ def same_logits(directory, ours_file):
             logits, our_logits = model(**inputs).logits[0], ours.get_tensor(f"logits_{i:03d}")
             expect(our_logits.shape == logits.shape, f"logits of {sentence!r}: {our_logits.shape}, not {logits.shape}")
             difference = (our_logits - logits).abs().max().item()
-            expect(difference <= TOLERANCE, f"logits of {sentence!r} differ by {difference:.2e}, over {TOLERANCE:.0e}")
-            worst, tokens = max(worst, difference), tokens + len(theirs)
-    return f"{len(SENTENCES)} sentences, {tokens} tokens, largest difference {worst:.1e}"
+            close = torch.allclose(our_logits, logits, rtol=TOLERANCE, atol=TOLERANCE)
+            expect(close, f"logits of {sentence!r} differ by {difference:.2e}, over {TOLERANCE:.0e} of 1 + their size")
+            ratio = ((our_logits - logits).norm() / logits.norm()).item()
+            expect(ratio <= TOLERANCE_OF_NORM, f"logits of {sentence!r} differ by {ratio:.1e} of their norm, over {TOLERANCE_OF_NORM:.0e}")
+            worst, worst_ratio, tokens = max(worst, difference), max(worst_ratio, ratio), tokens + len(theirs)
+    return f"{len(SENTENCES)} sentences, {tokens} tokens, largest difference {worst:.1e}, of the norm {worst_ratio:.1e}"
 
 
 def paris(directory):
