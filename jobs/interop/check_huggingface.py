@@ -45,7 +45,7 @@ def loads(directory):
 
 def same_logits(directory, ours_file):
     model, tokenizer = load(directory)
-    worst, worst_ratio, tokens = 0.0, 0.0, 0
+    worst, worst_ratio, tokens, over = 0.0, 0.0, 0, 0
     with safe_open(ours_file, "pt") as ours, torch.inference_mode():
         names = set(ours.keys())
         wanted = {f"{kind}_{i:03d}" for i in range(len(SENTENCES)) for kind in ("input_ids", "logits")}
@@ -62,7 +62,8 @@ def same_logits(directory, ours_file):
             ratio = ((our_logits - logits).norm() / logits.norm()).item()
             expect(ratio <= TOLERANCE_OF_NORM, f"logits of {sentence!r} differ by {ratio:.1e} of their norm, over {TOLERANCE_OF_NORM:.0e}")
             worst, worst_ratio, tokens = max(worst, difference), max(worst_ratio, ratio), tokens + len(theirs)
-    return f"{len(SENTENCES)} sentences, {tokens} tokens, largest difference {worst:.1e}, of the norm {worst_ratio:.1e}"
+            over += difference > TOLERANCE
+    return f"{len(SENTENCES)} sentences, {tokens} tokens, largest difference {worst:.1e} ({over} over {TOLERANCE:.0e}), of the norm {worst_ratio:.1e}"
 
 
 def paris(directory):
