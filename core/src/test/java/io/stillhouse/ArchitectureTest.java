@@ -4,6 +4,7 @@ import static com.tngtech.archunit.lang.syntax.ArchRuleDefinition.noClasses;
 import static com.tngtech.archunit.library.Architectures.layeredArchitecture;
 import static com.tngtech.archunit.library.dependencies.SlicesRuleDefinition.slices;
 
+import ai.djl.ndarray.NDArray;
 import com.tngtech.archunit.core.importer.ImportOption;
 import com.tngtech.archunit.junit.AnalyzeClasses;
 import com.tngtech.archunit.junit.ArchTest;
@@ -32,6 +33,21 @@ class ArchitectureTest {
           .should()
           .dependOnClassesThat()
           .resideInAnyPackage("ai.djl..");
+
+  /** See {@code Autograd.times}: the graph would keep a pointer into Java's memory. */
+  @ArchTest
+  static final ArchRule nothingMultipliesByJavaNumbers =
+      noClasses()
+          .should()
+          .callMethod(NDArray.class, "mul", Number.class)
+          .orShould()
+          .callMethod(NDArray.class, "div", Number.class)
+          .orShould()
+          .callMethod(NDArray.class, "pow", Number.class)
+          .orShould()
+          .callMethod(NDArray.class, "maximum", Number.class)
+          .orShould()
+          .callMethod(NDArray.class, "minimum", Number.class);
 
   @ArchTest
   static final ArchRule packagesFormNoCycle =

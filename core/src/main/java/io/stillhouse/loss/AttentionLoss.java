@@ -2,6 +2,7 @@ package io.stillhouse.loss;
 
 import ai.djl.ndarray.NDArray;
 import ai.djl.ndarray.types.Shape;
+import io.stillhouse.model.Autograd;
 
 /** The loss between attention scores. */
 public final class AttentionLoss {
@@ -29,11 +30,7 @@ public final class AttentionLoss {
     long length = shape.get(2);
     NDArray queriesB1L1 = maskBL1.reshape(rows, 1, length, 1);
     NDArray keysB11L = maskBL1.reshape(rows, 1, 1, length);
-    return studentBHLL
-        .sub(teacherBHLL)
-        .mul(queriesB1L1.mul(keysB11L))
-        .square()
-        .sum()
-        .div((float) (shape.get(1) * pairs));
+    NDArray sum = studentBHLL.sub(teacherBHLL).mul(queriesB1L1.mul(keysB11L)).square().sum();
+    return Autograd.over(sum, shape.get(1) * pairs);
   }
 }

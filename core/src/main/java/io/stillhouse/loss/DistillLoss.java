@@ -2,6 +2,7 @@ package io.stillhouse.loss;
 
 import ai.djl.ndarray.NDArray;
 import ai.djl.ndarray.types.SparseFormat;
+import io.stillhouse.model.Autograd;
 import io.stillhouse.model.Encoder;
 import io.stillhouse.model.EncoderOutput;
 import io.stillhouse.spec.DistillSpec;
@@ -76,7 +77,7 @@ public final class DistillLoss {
       NDArray mean = entry.getValue();
       double share = part.share(term, whole, maskedLm, spec.softLabel().positions());
       terms.put(term, share * mean.toType(ai.djl.ndarray.types.DataType.FLOAT64, true).getDouble());
-      NDArray weighted = mean.mul((float) (weight(term) * share));
+      NDArray weighted = Autograd.times(mean, weight(term) * share);
       total = total == null ? weighted : total.add(weighted);
     }
     return new Value(total, terms);

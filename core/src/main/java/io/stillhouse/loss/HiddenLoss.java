@@ -1,6 +1,7 @@
 package io.stillhouse.loss;
 
 import ai.djl.ndarray.NDArray;
+import io.stillhouse.model.Autograd;
 
 /** Losses between hidden states of the same width; the embedding output is hidden state 0. */
 public final class HiddenLoss {
@@ -25,7 +26,7 @@ public final class HiddenLoss {
   public static NDArray mse(NDArray studentBLD, NDArray teacherBLD, NDArray maskBL1, long tokens) {
     Shapes.requireSame(studentBLD, teacherBLD);
     long width = studentBLD.getShape().get(2);
-    return studentBLD.sub(teacherBLD).mul(maskBL1).square().sum().div((float) (tokens * width));
+    return Autograd.over(studentBLD.sub(teacherBLD).mul(maskBL1).square().sum(), tokens * width);
   }
 
   /**
@@ -47,6 +48,6 @@ public final class HiddenLoss {
     NDArray studentNorm = studentBLD.square().sum(last, true).add(NORM_FLOOR);
     NDArray teacherNorm = teacherBLD.square().sum(last, true).add(NORM_FLOOR);
     NDArray cosineBL1 = dot.div(studentNorm.mul(teacherNorm).sqrt());
-    return cosineBL1.mul(maskBL1).sum().div((float) tokens).neg().add(1f);
+    return Autograd.over(cosineBL1.mul(maskBL1).sum(), tokens).neg().add(1f);
   }
 }

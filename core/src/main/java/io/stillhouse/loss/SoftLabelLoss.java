@@ -1,6 +1,7 @@
 package io.stillhouse.loss;
 
 import ai.djl.ndarray.NDArray;
+import io.stillhouse.model.Autograd;
 
 /** Losses between a student's logits and its teacher's soft labels. */
 public final class SoftLabelLoss {
@@ -26,10 +27,10 @@ public final class SoftLabelLoss {
       throw new IllegalArgumentException("temperature must be > 0, but is " + temperature);
     }
     float t = (float) temperature;
-    NDArray logStudent = studentNC.div(t).logSoftmax(-1);
-    NDArray logTeacher = teacherNC.div(t).logSoftmax(-1);
+    NDArray logStudent = Autograd.over(studentNC, t).logSoftmax(-1);
+    NDArray logTeacher = Autograd.over(teacherNC, t).logSoftmax(-1);
     NDArray divergence = logTeacher.exp().mul(logTeacher.sub(logStudent)).sum();
-    return divergence.mul(t * t / studentNC.getShape().get(0));
+    return Autograd.times(divergence, t * t / studentNC.getShape().get(0));
   }
 
   /**

@@ -2,6 +2,8 @@ package io.stillhouse.model;
 
 import ai.djl.engine.Engine;
 import ai.djl.ndarray.NDArray;
+import ai.djl.ndarray.types.DataType;
+import ai.djl.ndarray.types.Shape;
 import ai.djl.pytorch.engine.PtNDArray;
 import ai.djl.pytorch.engine.PtNDManager;
 import ai.djl.pytorch.jni.JniUtils;
@@ -44,6 +46,31 @@ public final class Autograd {
   public static @Nullable NDArray gradient(NDArray leaf) {
     PtNDArray gradient = JniUtils.getGradient((PtNDArray) leaf);
     return gradient;
+  }
+
+  /**
+   * Returns the product with a number, of which the backward pass may take the gradient.
+   *
+   * <p>Not {@code array.mul(number)}: DJL puts the number into Java's memory, which the graph keeps
+   * a pointer to and the garbage collector frees; the backward pass then multiplies by whatever
+   * lies there.
+   *
+   * @param array float32
+   * @return attached to {@code array}'s manager
+   */
+  public static NDArray times(NDArray array, double factor) {
+    try (NDArray inLibtorch =
+        array.getManager().full(new Shape(), (float) factor, DataType.FLOAT32)) {
+      return array.mul(inLibtorch);
+    }
+  }
+
+  /** Returns the quotient by a number; see {@link #times}. */
+  public static NDArray over(NDArray array, double divisor) {
+    try (NDArray inLibtorch =
+        array.getManager().full(new Shape(), (float) divisor, DataType.FLOAT32)) {
+      return array.div(inLibtorch);
+    }
   }
 
   /** Seeds libtorch's generator, which is one per process. */

@@ -149,8 +149,7 @@ public final class Encoder {
     NDArray queryBHLK = heads(linear(inputBLD, prefix + "attention.self.query"));
     NDArray keyBHLK = heads(linear(inputBLD, prefix + "attention.self.key"));
     // Scaling the query instead of the scores touches L / K times fewer numbers.
-    return queryBHLK
-        .mul((float) (1 / Math.sqrt(spec.headSize())))
+    return Autograd.times(queryBHLK, 1 / Math.sqrt(spec.headSize()))
         .matMul(keyBHLK.transpose(0, 1, 3, 2));
   }
 
@@ -172,7 +171,8 @@ public final class Encoder {
     try (NDManager scope = maskBL1.getManager().newSubManager()) {
       maskBL1.tempAttach(scope);
       NDArray bias =
-          maskBL1.sub(1f).mul(-MASKED).reshape(new Shape(batch.rows(), 1, 1, batch.longest()));
+          Autograd.times(maskBL1.sub(1f), -MASKED)
+              .reshape(new Shape(batch.rows(), 1, 1, batch.longest()));
       bias.attach(scope.getParentManager());
       return bias;
     }

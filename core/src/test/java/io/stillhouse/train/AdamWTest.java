@@ -30,7 +30,8 @@ class AdamWTest {
           new TrainSpec.Optimiser(RATE, 0, new TrainSpec.Betas(0.9, 0.999, 1e-8), DECAY, 1.0);
       try (AdamW adamW = new AdamW(manager, parameters, spec)) {
         Autograd.record(Autograd.Mode.ON);
-        Autograd.backward(parameters.get("a.weight").add(parameters.get("a.bias")).mul(3f).sum());
+        Autograd.backward(
+            Autograd.times(parameters.get("a.weight").add(parameters.get("a.bias")), 3).sum());
 
         double norm = adamW.step(1, RATE);
 
