@@ -1,11 +1,11 @@
 package io.stillhouse.loss;
 
 import ai.djl.ndarray.NDArray;
-import ai.djl.ndarray.types.SparseFormat;
 import io.stillhouse.model.Autograd;
 import io.stillhouse.model.Encoder;
 import io.stillhouse.model.EncoderOutput;
 import io.stillhouse.spec.DistillSpec;
+import io.stillhouse.spec.DistillSpec.Positions;
 import io.stillhouse.spec.Task;
 import java.util.EnumMap;
 import java.util.List;
@@ -16,25 +16,17 @@ import org.jspecify.annotations.Nullable;
 public final class DistillLoss {
   private final DistillSpec spec;
   private final Encoder student;
-  private final @Nullable Encoder teacherHead;
   private final Map<String, NDArray> projections;
 
   /**
    * @param spec weights and layers
    * @param student the encoder being trained
-   * @param teacherHead the teacher's masked-LM head, which turns cached last hidden states into
-   *     soft labels; null where no term needs it
    * @param projections by {@link #projection(int)}, (teacher width, student width), where the
    *     widths differ
    */
-  public DistillLoss(
-      DistillSpec spec,
-      Encoder student,
-      @Nullable Encoder teacherHead,
-      Map<String, NDArray> projections) {
+  public DistillLoss(DistillSpec spec, Encoder student, Map<String, NDArray> projections) {
     this.spec = spec;
     this.student = student;
-    this.teacherHead = teacherHead;
     this.projections = Map.copyOf(projections);
   }
 
@@ -98,20 +90,20 @@ public final class DistillLoss {
   private void maskedLmTerms(
       EncoderOutput output, TargetBatch targets, Counts part, Map<Term, NDArray> means) {
     boolean softOnAll =
-        weight(Term.SOFT_LABEL) != 0 && spec.softLabel().positions() == DistillSpec.Positions.ALL;
+        weight(Term.SOFT_LABEL) != 0 && spec.softLabel().positions() == Positions.ALL;
     if (softOnAll) {
       NDArray positionsN = targets.realPositionsN();
-      NDArray logitsNV = student.maskedLmLogits(rows(output.last(), positionsN));
-      means.put(Term.SOFT_LABEL, softLabel(logitsNV, teacherLogits(targets, positionsN)));
+      NDArray logitsNV = student.maskedLmLogits(TargetBatch.tokens(output.last(), positionsN));
+      means.put(Term.SOFT_LABEL, maskedLmSoftLabel(logitsNV, targets, Positions.ALL));
     }
     boolean softOnMasked = weight(Term.SOFT_LABEL) != 0 && !softOnAll;
     if (part.masked() == 0 || !(softOnMasked || weight(Term.HARD_LABEL) != 0)) {
       return;
     }
     NDArray positionsN = targets.maskedPositionsN();
-    NDArray logitsNV = student.maskedLmLogits(rows(output.last(), positionsN));
+    NDArray logitsNV = student.maskedLmLogits(TargetBatch.tokens(output.last(), positionsN));
     if (softOnMasked) {
-      means.put(Term.SOFT_LABEL, softLabel(logitsNV, teacherLogits(targets, positionsN)));
+      means.put(Term.SOFT_LABEL, maskedLmSoftLabel(logitsNV, targets, Positions.MASKED));
     }
     if (weight(Term.HARD_LABEL) != 0) {
       means.put(Term.HARD_LABEL, HardLabelLoss.crossEntropy(logitsNV, targets.maskedLabelsN()));
@@ -127,7 +119,13 @@ public final class DistillLoss {
       throw new IllegalStateException("a loss on logits needs a student with a head");
     }
     if (weight(Term.SOFT_LABEL) != 0) {
-      means.put(Term.SOFT_LABEL, softLabel(logitsBC, targets.logitsBC()));
+      means.put(
+          Term.SOFT_LABEL,
+          switch (spec.softLabel().kind()) {
+            case KL ->
+                SoftLabelLoss.kl(logitsBC, targets.logitsBC(), spec.softLabel().temperature());
+            case MSE -> SoftLabelLoss.mse(logitsBC, targets.logitsBC());
+          });
     }
     if (weight(Term.HARD_LABEL) != 0) {
       means.put(
@@ -164,37 +162,19 @@ public final class DistillLoss {
     }
   }
 
-  private NDArray softLabel(NDArray studentNC, NDArray teacherNC) {
+  private NDArray maskedLmSoftLabel(NDArray logitsNV, TargetBatch targets, Positions positions) {
+    double temperature = spec.softLabel().temperature();
     return switch (spec.softLabel().kind()) {
-      case KL -> SoftLabelLoss.kl(studentNC, teacherNC, spec.softLabel().temperature());
-      case MSE -> SoftLabelLoss.mse(studentNC, teacherNC);
+      case KL ->
+          SoftLabelLoss.kl(
+              logitsNV, targets.maskedLmSoftLabels(positions, temperature), temperature);
+      case MSE -> SoftLabelLoss.mse(logitsNV, targets.maskedLmLogitsNV(positions));
     };
-  }
-
-  private NDArray teacherLogits(TargetBatch targets, NDArray positionsN) {
-    if (teacherHead == null) {
-      throw new IllegalStateException("masked-LM soft labels need the teacher's head");
-    }
-    NDArray lastBLD = targets.hiddenBLD(teacherHead.spec().layers());
-    return teacherHead.maskedLmLogits(rows(lastBLD, positionsN));
   }
 
   private NDArray projected(NDArray stateBLD, int layer) {
     NDArray weight = projections.get(projection(layer));
     return weight == null ? stateBLD : stateBLD.matMul(weight.transpose());
-  }
-
-  /**
-   * Picks tokens of (B, L, D) as (N, D); as an embedding, since its gradient is summed in a fixed
-   * order.
-   */
-  private static NDArray rows(NDArray stateBLD, NDArray positionsN) {
-    long width = stateBLD.getShape().get(2);
-    NDArray tokens = stateBLD.reshape(-1, width);
-    return positionsN
-        .getNDArrayInternal()
-        .embedding(positionsN, tokens, SparseFormat.DENSE)
-        .singletonOrThrow();
   }
 
   private static void add(Map<Term, NDArray> means, Term term, NDArray value) {

@@ -26,11 +26,26 @@ public final class SoftLabelLoss {
     if (!(temperature > 0)) {
       throw new IllegalArgumentException("temperature must be > 0, but is " + temperature);
     }
-    float t = (float) temperature;
-    NDArray logStudent = Autograd.over(studentNC, t).logSoftmax(-1);
-    NDArray logTeacher = Autograd.over(teacherNC, t).logSoftmax(-1);
-    NDArray divergence = logTeacher.exp().mul(logTeacher.sub(logStudent)).sum();
-    return Autograd.times(divergence, t * t / studentNC.getShape().get(0));
+    return kl(studentNC, SoftLabels.dense(teacherNC, temperature), temperature);
+  }
+
+  /**
+   * Returns the same divergence from soft labels in any form. Of sampled ones its expectation is
+   * that of all classes; of the k likeliest and their tail it is a lower bound.
+   *
+   * @param studentNC student logits, (N, C), float32
+   * @param teacher N distributions at {@code temperature}
+   */
+  public static NDArray kl(NDArray studentNC, SoftLabels teacher, double temperature) {
+    if (studentNC.getShape().get(0) != teacher.rows()) {
+      throw new IllegalArgumentException(
+          "%d rows of logits but %d soft labels"
+              .formatted(studentNC.getShape().get(0), teacher.rows()));
+    }
+    NDArray logStudent = Autograd.over(studentNC, temperature).logSoftmax(-1);
+    NDArray divergence =
+        teacher.probabilitiesNK().mul(teacher.offsetsNK().sub(teacher.pick(logStudent))).sum();
+    return Autograd.times(divergence, temperature * temperature / teacher.rows());
   }
 
   /**

@@ -2,16 +2,16 @@ package io.stillhouse.loss;
 
 import ai.djl.ndarray.NDArray;
 import ai.djl.ndarray.NDManager;
-import ai.djl.ndarray.types.DataType;
 import ai.djl.ndarray.types.Shape;
+import ai.djl.ndarray.types.SparseFormat;
 import io.stillhouse.model.Batch;
+import io.stillhouse.model.Encoder;
+import io.stillhouse.spec.DistillSpec.Positions;
 import io.stillhouse.target.Column;
 import io.stillhouse.target.Dtype;
 import io.stillhouse.target.Example;
 import io.stillhouse.target.TargetSource;
 import io.stillhouse.target.Targets;
-import java.nio.ByteBuffer;
-import java.nio.ByteOrder;
 import java.util.ArrayList;
 import java.util.List;
 
@@ -23,10 +23,16 @@ public final class TargetBatch {
   private final NDManager manager;
   private final List<Example> examples;
   private final Batch batch;
+  private final TeacherParts teacher;
 
-  /** Pads rows; targets become tensors when they are asked for. */
-  public TargetBatch(NDManager manager, List<Example> examples) {
+  /**
+   * Pads rows; targets become tensors when they are asked for.
+   *
+   * @param teacher rebuilds those that the cells lack
+   */
+  public TargetBatch(NDManager manager, List<Example> examples, TeacherParts teacher) {
     this.manager = manager;
+    this.teacher = teacher;
     this.examples = List.copyOf(examples);
     this.batch =
         Batch.of(
@@ -88,49 +94,101 @@ public final class TargetBatch {
 
   /** Returns the teacher's task logits, (B, C). */
   NDArray logitsBC() {
-    Dtype dtype = examples.get(0).dtype();
-    int classes = examples.get(0).cell(Targets.LOGITS).length / dtype.bytes();
-    ByteBuffer bytes = buffer((long) examples.size() * classes * dtype.bytes());
-    for (Example example : examples) {
-      bytes.put(example.cell(Targets.LOGITS));
+    Dtype dtype = examples.get(0).dtype(Targets.LOGITS);
+    int classes = dtype.width(examples.get(0).cell(Targets.LOGITS).length, 1);
+    Lines lines = new Lines(dtype, batch.rows(), classes);
+    for (int row = 0; row < batch.rows(); row++) {
+      lines.put(examples.get(row).cell(Targets.LOGITS), 1, 0, row);
     }
-    return tensor(bytes, new Shape(examples.size(), classes), dtype);
+    return lines.tensor(manager, new Shape(batch.rows(), classes));
   }
 
-  /** Returns a teacher hidden state, (B, L, D), zero at padding. */
+  /**
+   * Returns the teacher's masked-LM soft labels of tokens, N of them in the order of {@link
+   * #realPositionsN()} or {@link #maskedPositionsN()}.
+   */
+  SoftLabels maskedLmSoftLabels(Positions positions, double temperature) {
+    return teacher.mlm().stored()
+        ? new MlmCells(manager, teacher.mlm(), examples, positions).softLabels(temperature)
+        : SoftLabels.dense(maskedLmLogitsNV(positions), temperature);
+  }
+
+  /** Returns the teacher's masked-LM logits of tokens, (N, V), in the same order. */
+  NDArray maskedLmLogitsNV(Positions positions) {
+    if (teacher.mlm().stored()) {
+      return new MlmCells(manager, teacher.mlm(), examples, positions).logitsNV();
+    }
+    Encoder head = teacher.forTarget("masked-LM soft labels");
+    NDArray positionsN = positions == Positions.ALL ? realPositionsN() : maskedPositionsN();
+    return head.maskedLmLogits(tokens(hiddenBLD(head.spec().layers()), positionsN));
+  }
+
+  /**
+   * Picks tokens of (B, L, D) as (N, D); as an embedding, since its gradient is summed in a fixed
+   * order.
+   */
+  static NDArray tokens(NDArray stateBLD, NDArray positionsN) {
+    long width = stateBLD.getShape().get(2);
+    NDArray tokens = stateBLD.reshape(-1, width);
+    return positionsN
+        .getNDArrayInternal()
+        .embedding(positionsN, tokens, SparseFormat.DENSE)
+        .singletonOrThrow();
+  }
+
+  /** Returns a teacher hidden state, (B, L, D), zero at padding where it is stored. */
   NDArray hiddenBLD(int layer) {
     Column column = Targets.hidden(layer);
     Example first = examples.get(0);
-    Dtype dtype = first.dtype();
-    int tokenBytes = first.cell(column).length / first.length();
-    ByteBuffer bytes = buffer((long) batch.rows() * batch.longest() * tokenBytes);
-    for (int row = 0; row < batch.rows(); row++) {
-      bytes.position(row * batch.longest() * tokenBytes).put(examples.get(row).cell(column));
+    if (layer == 0 && !first.has(column)) {
+      return teacher.forTarget("embedding outputs").embeddings(batch);
     }
-    return tensor(
-        bytes, new Shape(batch.rows(), batch.longest(), tokenBytes / dtype.bytes()), dtype);
-  }
-
-  /** Returns a teacher block's scores, (B, H, L, L), zero at padding. */
-  NDArray attentionBHLL(int block) {
-    Column column = Targets.attention(block);
-    Example first = examples.get(0);
-    Dtype dtype = first.dtype();
-    int heads = first.cell(column).length / dtype.bytes() / first.length() / first.length();
-    int longest = batch.longest();
-    ByteBuffer bytes = buffer((long) batch.rows() * heads * longest * longest * dtype.bytes());
+    Dtype dtype = first.dtype(column);
+    int width = dtype.width(first.cell(column).length, first.length());
+    Lines lines = new Lines(dtype, batch.rows() * batch.longest(), width);
     for (int row = 0; row < batch.rows(); row++) {
       byte[] cell = examples.get(row).cell(column);
-      int length = batch.lengths()[row];
-      int line = length * dtype.bytes();
+      for (int t = 0; t < batch.lengths()[row]; t++) {
+        lines.put(cell, batch.lengths()[row], t, row * batch.longest() + t);
+      }
+    }
+    return lines.tensor(manager, new Shape(batch.rows(), batch.longest(), width));
+  }
+
+  /** Returns a teacher block's scores, (B, H, L, L), finite at padding. */
+  NDArray attentionBHLL(int block) {
+    Column column = Targets.attention(block);
+    return examples.get(0).has(column)
+        ? pairsBHLL(column)
+        : teacher.forTarget("attention scores").scores(block, hiddenBLD(block - 1));
+  }
+
+  /** Returns a teacher block's value relations, (B, H, L, L), finite at padding. */
+  NDArray valueRelationsBHLL(int block) {
+    Column column = Targets.valueRelations(block);
+    return examples.get(0).has(column)
+        ? pairsBHLL(column)
+        : teacher.forTarget("value relations").valueRelations(block, hiddenBLD(block - 1));
+  }
+
+  private NDArray pairsBHLL(Column column) {
+    Example first = examples.get(0);
+    Dtype dtype = first.dtype(column);
+    int length = first.length();
+    int heads = first.cell(column).length / dtype.bytes(length, length);
+    int longest = batch.longest();
+    Lines lines = new Lines(dtype, batch.rows() * heads * longest, longest);
+    for (int row = 0; row < batch.rows(); row++) {
+      byte[] cell = examples.get(row).cell(column);
+      length = batch.lengths()[row];
       for (int head = 0; head < heads; head++) {
         for (int query = 0; query < length; query++) {
-          int to = ((row * heads + head) * longest + query) * longest * dtype.bytes();
-          bytes.position(to).put(cell, (head * length + query) * line, line);
+          lines.put(
+              cell, heads * length, head * length + query, (row * heads + head) * longest + query);
         }
       }
     }
-    return tensor(bytes, new Shape(batch.rows(), heads, longest, longest), dtype);
+    return lines.tensor(manager, new Shape(batch.rows(), heads, longest, longest));
   }
 
   private void forEachMasked(MaskedToken action) {
@@ -149,17 +207,5 @@ public final class TargetBatch {
 
   private interface MaskedToken {
     void at(long position, int label);
-  }
-
-  private NDArray tensor(ByteBuffer bytes, Shape shape, Dtype dtype) {
-    try (NDArray stored = manager.create(bytes.rewind(), shape, DataType.valueOf(dtype.name()))) {
-      // A copy even of float32: sums of a matrix product depend on how its memory is aligned, which
-      // Java's is not.
-      return stored.toType(DataType.FLOAT32, true);
-    }
-  }
-
-  private static ByteBuffer buffer(long bytes) {
-    return ByteBuffer.allocateDirect(Math.toIntExact(bytes)).order(ByteOrder.LITTLE_ENDIAN);
   }
 }

@@ -47,7 +47,7 @@ public final class Encoder {
   public EncoderOutput forward(Batch batch, Capture capture, Phase phase) {
     NDManager manager = batch.idsBL().getManager();
     Map<Integer, NDArray> hidden = new HashMap<>();
-    Map<Integer, NDArray> scores = new HashMap<>();
+    Kept kept = new Kept(new HashMap<>(), new HashMap<>());
     NDArray biasB11L = paddingBias(batch);
     NDArray stateBLD = embed(batch, phase);
     for (int layer = 0; ; layer++) {
@@ -57,14 +57,14 @@ public final class Encoder {
       if (layer == spec.layers()) {
         break;
       }
-      NDArray next = block(layer + 1, stateBLD, biasB11L, capture, scores, manager, phase);
+      NDArray next = block(layer + 1, stateBLD, biasB11L, capture, kept, manager, phase);
       if (!capture.hidden().contains(layer)) {
         stateBLD.close();
       }
       stateBLD = next;
     }
     NDArray logits = spec.head().task().pooled() ? taskLogits(stateBLD, phase) : null;
-    return new EncoderOutput(stateBLD, hidden, scores, logits);
+    return new EncoderOutput(stateBLD, hidden, kept.scores(), kept.valueRelations(), logits);
   }
 
   /**
@@ -92,6 +92,40 @@ public final class Encoder {
     }
   }
 
+  /**
+   * Returns the scores of a block from its input, the hidden state below it: what a forward pass
+   * captures, without one.
+   *
+   * @param block from 1
+   * @param inputBLD hidden state {@code block - 1}
+   * @return (B, H, L, L), attached to the input's manager
+   */
+  public NDArray scores(int block, NDArray inputBLD) {
+    try (NDManager scope = inputBLD.getManager().newSubManager()) {
+      inputBLD.tempAttach(scope);
+      NDArray scoresBHLL = scores(inputBLD, ModelSpec.blockPrefix(block));
+      scoresBHLL.attach(scope.getParentManager());
+      return scoresBHLL;
+    }
+  }
+
+  /** Returns the value relations of a block from its input, as {@link #scores(int, NDArray)}. */
+  public NDArray valueRelations(int block, NDArray inputBLD) {
+    try (NDManager scope = inputBLD.getManager().newSubManager()) {
+      inputBLD.tempAttach(scope);
+      NDArray valuesBHLK =
+          heads(linear(inputBLD, ModelSpec.blockPrefix(block) + "attention.self.value"));
+      NDArray relationsBHLL = scaledProducts(valuesBHLK, valuesBHLK);
+      relationsBHLL.attach(scope.getParentManager());
+      return relationsBHLL;
+    }
+  }
+
+  /** Returns the embedding output of a batch without dropout: hidden state 0, (B, L, D). */
+  public NDArray embeddings(Batch batch) {
+    return embed(batch, Phase.INFERENCE);
+  }
+
   /** Returns the embedding output, (B, L, D): word, position and segment embeddings, normalised. */
   private NDArray embed(Batch batch, Phase phase) {
     NDManager manager = batch.idsBL().getManager();
@@ -111,13 +145,16 @@ public final class Encoder {
     }
   }
 
+  /** What the blocks of one pass keep, by block. */
+  private record Kept(Map<Integer, NDArray> scores, Map<Integer, NDArray> valueRelations) {}
+
   /** Returns the output of one block, (B, L, D). */
   private NDArray block(
       int block,
       NDArray inputBLD,
       NDArray biasB11L,
       Capture capture,
-      Map<Integer, NDArray> kept,
+      Kept kept,
       NDManager manager,
       Phase phase) {
     String prefix = ModelSpec.blockPrefix(block);
@@ -138,7 +175,12 @@ public final class Encoder {
       NDArray outputBLD = norm(outer.add(middleBLD), prefix + "output.LayerNorm");
       if (capture.scores().contains(block)) {
         scoresBHLL.attach(manager);
-        kept.put(block, scoresBHLL);
+        kept.scores().put(block, scoresBHLL);
+      }
+      if (capture.valueRelations().contains(block)) {
+        NDArray relationsBHLL = scaledProducts(valuesBHLK, valuesBHLK);
+        relationsBHLL.attach(manager);
+        kept.valueRelations().put(block, relationsBHLL);
       }
       outputBLD.attach(manager);
       return outputBLD;
@@ -146,11 +188,15 @@ public final class Encoder {
   }
 
   private NDArray scores(NDArray inputBLD, String prefix) {
-    NDArray queryBHLK = heads(linear(inputBLD, prefix + "attention.self.query"));
-    NDArray keyBHLK = heads(linear(inputBLD, prefix + "attention.self.key"));
-    // Scaling the query instead of the scores touches L / K times fewer numbers.
-    return Autograd.times(queryBHLK, 1 / Math.sqrt(spec.headSize()))
-        .matMul(keyBHLK.transpose(0, 1, 3, 2));
+    return scaledProducts(
+        heads(linear(inputBLD, prefix + "attention.self.query")),
+        heads(linear(inputBLD, prefix + "attention.self.key")));
+  }
+
+  private NDArray scaledProducts(NDArray leftBHLK, NDArray rightBHLK) {
+    // Scaling the left side instead of the products touches L / K times fewer numbers.
+    return Autograd.times(leftBHLK, 1 / Math.sqrt(spec.headSize()))
+        .matMul(rightBHLK.transpose(0, 1, 3, 2));
   }
 
   private NDArray taskLogits(NDArray stateBLD, Phase phase) {

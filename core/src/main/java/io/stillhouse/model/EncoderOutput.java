@@ -11,12 +11,14 @@ import org.jspecify.annotations.Nullable;
  * @param hidden the kept hidden states by layer, (B, L, D); 0 is the embedding output
  * @param scores the kept attention scores by block from 1, (B, H, L, L), after 1/sqrt(K) and before
  *     the mask
+ * @param valueRelations the kept value relations by block from 1, (B, H, L, L), scaled likewise
  * @param logits task logits (B, C), or null for a model without a task head
  */
 public record EncoderOutput(
     NDArray last,
     Map<Integer, NDArray> hidden,
     Map<Integer, NDArray> scores,
+    Map<Integer, NDArray> valueRelations,
     @Nullable NDArray logits) {
 
   /** Returns a hidden state that was asked for. */
@@ -27,6 +29,11 @@ public record EncoderOutput(
   /** Returns the scores of a block that was asked for. */
   public NDArray scores(int block) {
     return kept(scores, block, "attention scores");
+  }
+
+  /** Returns the value relations of a block that was asked for. */
+  public NDArray valueRelations(int block) {
+    return kept(valueRelations, block, "value relations");
   }
 
   private static NDArray kept(Map<Integer, NDArray> arrays, int layer, String what) {

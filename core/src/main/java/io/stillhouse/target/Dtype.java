@@ -5,7 +5,9 @@ import java.util.Locale;
 /** How the numbers of a cell are stored: little-endian, row-major, without padding. */
 public enum Dtype {
   FLOAT32(4),
-  FLOAT16(2);
+  FLOAT16(2),
+  /** Bytes with one float32 scale for each line of a cell: see {@link Int8}. */
+  INT8(1);
 
   private final int bytes;
 
@@ -13,9 +15,29 @@ public enum Dtype {
     this.bytes = bytes;
   }
 
-  /** Returns the bytes of one number. */
+  /** Returns the bytes of one number, the scales of {@link #INT8} not counted. */
   public int bytes() {
     return bytes;
+  }
+
+  /**
+   * Returns the bytes of a cell.
+   *
+   * @param lines the product of all dimensions but the last: tokens, or heads x queries
+   * @param width the last dimension
+   */
+  public int bytes(int lines, int width) {
+    return Math.multiplyExact(lines, width) * bytes + (this == INT8 ? Int8.SCALE_BYTES * lines : 0);
+  }
+
+  /** Returns the width of a cell's lines: the inverse of {@link #bytes(int, int)}. */
+  public int width(int cellBytes, int lines) {
+    int line = cellBytes / lines - (this == INT8 ? Int8.SCALE_BYTES : 0);
+    if (line <= 0 || bytes(lines, line / bytes) != cellBytes) {
+      throw new IllegalArgumentException(
+          "a %s cell of %d lines cannot have %d bytes".formatted(id(), lines, cellBytes));
+    }
+    return line / bytes;
   }
 
   /** Returns the name written into a file's metadata and a recipe. */

@@ -8,7 +8,7 @@ import org.jspecify.annotations.Nullable;
  *
  * @param id the row's key
  * @param inputs ids and labels
- * @param dtype how the cells' numbers are stored
+ * @param dtype how the numbers of {@link Column.Type#CELL} columns are stored
  * @param cells tensor cells by column name, only those that were asked for
  */
 public record Example(String id, Inputs inputs, Dtype dtype, Map<String, byte[]> cells) {
@@ -28,6 +28,16 @@ public record Example(String id, Inputs inputs, Dtype dtype, Map<String, byte[]>
   /** Returns the number of tokens. */
   public int length() {
     return inputs.inputIds().length;
+  }
+
+  /** Returns whether a column was read. */
+  public boolean has(Column column) {
+    return cells.containsKey(column.name());
+  }
+
+  /** Returns how the numbers of a column's cells are stored. */
+  public Dtype dtype(Column column) {
+    return column.dtype(dtype);
   }
 
   /** Returns the bytes of a tensor cell. */

@@ -5,17 +5,25 @@ import java.util.ArrayList;
 import java.util.EnumMap;
 import java.util.List;
 import java.util.Map;
+import java.util.function.Predicate;
 
 /**
  * What a cache stores of its teacher.
  *
  * @param dtype of the tensors
  * @param logits whether task logits are stored
+ * @param mlm masked-LM soft labels
  * @param hidden hidden states, 0 the embedding output
  * @param attention blocks, from 1, whose scores are stored
+ * @param valueRelations blocks, from 1, whose value relations are stored
  */
 public record TargetChoice(
-    Dtype dtype, Logits logits, List<Integer> hidden, List<Integer> attention)
+    Dtype dtype,
+    Logits logits,
+    MlmTargets mlm,
+    List<Integer> hidden,
+    List<Integer> attention,
+    List<Integer> valueRelations)
     implements Serializable {
 
   /** Whether a teacher has task logits to store. */
@@ -27,20 +35,42 @@ public record TargetChoice(
   public TargetChoice {
     hidden = hidden.stream().distinct().sorted().toList();
     attention = attention.stream().distinct().sorted().toList();
+    valueRelations = valueRelations.stream().distinct().sorted().toList();
+  }
+
+  /** Returns a choice that stores nothing. */
+  public static TargetChoice nothing(Dtype dtype) {
+    return new TargetChoice(dtype, Logits.NONE, MlmTargets.NONE, List.of(), List.of(), List.of());
+  }
+
+  /** Returns what is left of this choice without the columns that are there already. */
+  public TargetChoice without(Predicate<Column> there) {
+    boolean mlmThere = mlm.columns().stream().allMatch(there);
+    return new TargetChoice(
+        dtype,
+        logits == Logits.STORED && there.test(Targets.LOGITS) ? Logits.NONE : logits,
+        mlmThere ? MlmTargets.NONE : mlm,
+        hidden.stream().filter(layer -> !there.test(Targets.hidden(layer))).toList(),
+        attention.stream().filter(block -> !there.test(Targets.attention(block))).toList(),
+        valueRelations.stream()
+            .filter(block -> !there.test(Targets.valueRelations(block)))
+            .toList());
   }
 
   /** Returns the tensor columns of each family that has any. */
   public Map<Family, List<Column>> columns() {
     Map<Family, List<Column>> columns = new EnumMap<>(Family.class);
+    List<Column> heads = new ArrayList<>();
     if (logits == Logits.STORED) {
-      columns.put(Family.LOGITS, List.of(Targets.LOGITS));
+      heads.add(Targets.LOGITS);
     }
-    if (!hidden.isEmpty()) {
-      columns.put(Family.HIDDEN, hidden.stream().map(Targets::hidden).toList());
-    }
-    if (!attention.isEmpty()) {
-      columns.put(Family.ATTENTION, attention.stream().map(Targets::attention).toList());
-    }
+    heads.addAll(mlm.columns());
+    List<Column> relations = new ArrayList<>(attention.stream().map(Targets::attention).toList());
+    relations.addAll(valueRelations.stream().map(Targets::valueRelations).toList());
+    columns.put(Family.LOGITS, heads);
+    columns.put(Family.HIDDEN, hidden.stream().map(Targets::hidden).toList());
+    columns.put(Family.ATTENTION, relations);
+    columns.values().removeIf(List::isEmpty);
     return columns;
   }
 

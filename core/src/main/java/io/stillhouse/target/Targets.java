@@ -11,7 +11,7 @@ import java.util.List;
  */
 public final class Targets {
   /** Written into each file's metadata; a reader refuses another. */
-  public static final int VERSION = 1;
+  public static final int VERSION = 2;
 
   /** File metadata: the {@link #VERSION}. */
   public static final String META_VERSION = "stillhouse.version";
@@ -59,7 +59,7 @@ public final class Targets {
           Column.Type.DOUBLE,
           "Class id or score, or null without a label.");
   public static final Column LOGITS =
-      new Column("logits", Family.LOGITS, Column.Type.CELL, "Task logits before softmax, [C].");
+      new Column("logits", Family.LOGITS, Column.Type.FLOAT32, "Task logits before softmax, [C].");
 
   /** The columns of the inputs family, in order. */
   public static final List<Column> INPUTS =
@@ -83,6 +83,16 @@ public final class Targets {
         Family.ATTENTION,
         Column.Type.CELL,
         "Scores of block %d after 1/sqrt(d), before mask and softmax, [H, L, L].".formatted(block));
+  }
+
+  /** Returns the column of the value relations of block {@code block}, counted from 1. */
+  public static Column valueRelations(int block) {
+    return new Column(
+        "value_relations_%02d".formatted(block),
+        Family.ATTENTION,
+        Column.Type.CELL,
+        "Scaled products of block %d's values, V V^T / sqrt(d), before mask and softmax, [H, L, L]."
+            .formatted(block));
   }
 
   /** Returns the columns of a file: key and length, then its tensors. */

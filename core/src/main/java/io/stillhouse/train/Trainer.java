@@ -7,6 +7,7 @@ import io.stillhouse.error.Errors;
 import io.stillhouse.loss.Counts;
 import io.stillhouse.loss.DistillLoss;
 import io.stillhouse.loss.TargetBatch;
+import io.stillhouse.loss.TeacherParts;
 import io.stillhouse.loss.Term;
 import io.stillhouse.model.Autograd;
 import io.stillhouse.model.Capture;
@@ -26,7 +27,6 @@ import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.function.Consumer;
-import org.jspecify.annotations.Nullable;
 
 /**
  * One worker: plain AdamW over the cached targets, its state carried from checkpoint to checkpoint.
@@ -76,16 +76,15 @@ public final class Trainer {
    * @param manager owns the optimiser's state while it runs
    * @param weights the initial student: every tensor of its spec, and a projection for each mapped
    *     state whose width differs
-   * @param teacherHead rebuilds masked-LM soft labels from cached last hidden states; null where no
-   *     term needs it
+   * @param teacher rebuilds the targets that are not stored
    */
-  public void run(NDManager manager, Map<String, NDArray> weights, @Nullable Encoder teacherHead)
+  public void run(NDManager manager, Map<String, NDArray> weights, TeacherParts teacher)
       throws IOException {
     TrainSpec train = setup.train();
     Autograd.threads(train.run().threads());
     weights.values().forEach(weight -> weight.setRequiresGradient(true));
     DistillLoss loss =
-        new DistillLoss(setup.loss(), new Encoder(setup.student(), weights), teacherHead, weights);
+        new DistillLoss(setup.loss(), new Encoder(setup.student(), weights), weights);
     RowOrder order = new RowOrder(source.unitRows(), train.rowsPerStep(), train.run().seed());
     Feed feed = new Feed(source, order);
     long steps = train.steps(order.rows());
@@ -97,7 +96,7 @@ public final class Trainer {
         List<Example> rows = feed.step(step);
         long read = System.nanoTime();
         Autograd.seed(RowOrder.mix(train.run().seed(), ~step));
-        Map<Term, Double> terms = accumulate(manager, student, loss, rows);
+        Map<Term, Double> terms = accumulate(manager, student, loss, rows, teacher);
         double rate = train.learningRate(step, steps);
         double norm = adamW.step(step + 1, rate);
         badSteps = Double.isFinite(norm) ? 0 : badSteps + 1;
@@ -129,7 +128,11 @@ public final class Trainer {
   }
 
   private Map<Term, Double> accumulate(
-      NDManager manager, Encoder student, DistillLoss loss, List<Example> rows) {
+      NDManager manager,
+      Encoder student,
+      DistillLoss loss,
+      List<Example> rows,
+      TeacherParts teacher) {
     Capture capture = Capture.of(setup.loss().studentHidden(), setup.loss().studentBlocks());
     Counts whole = Counts.of(rows);
     Map<Term, Double> terms = new EnumMap<>(Term.class);
@@ -137,7 +140,7 @@ public final class Trainer {
     for (List<Example> part :
         MicroBatches.cut(rows, Example::length, setup.train().tokensPerMicroBatch())) {
       try (NDManager scope = manager.newSubManager()) {
-        TargetBatch targets = new TargetBatch(scope, part);
+        TargetBatch targets = new TargetBatch(scope, part, teacher);
         EncoderOutput output = student.forward(targets.batch(), capture, Encoder.Phase.TRAINING);
         DistillLoss.Value value = loss.of(output, targets, whole);
         value.terms().forEach((term, share) -> terms.merge(term, share, Double::sum));

@@ -16,6 +16,7 @@ import io.stillhouse.model.EncoderOutput;
 import io.stillhouse.spec.DistillSpec;
 import io.stillhouse.spec.ModelSpec;
 import io.stillhouse.target.Example;
+import io.stillhouse.target.MlmTargets;
 import io.stillhouse.target.TargetSource;
 import io.stillhouse.train.StudentInit;
 import java.io.IOException;
@@ -174,13 +175,11 @@ class DistillLossTest {
     Encoder student = student(16);
     DistillSpec spec = spec(DistillSpec.Positions.ALL, 0, 0, 0, 1, 1, 0);
     Map<String, NDArray> projections = StudentInit.projections(manager, spec, 16, 32, 1);
-    TargetBatch targets = new TargetBatch(manager, rows);
+    TargetBatch targets = new TargetBatch(manager, rows, TeacherParts.NONE);
     EncoderOutput output = forward(student, spec, targets);
 
     Map<Term, Double> terms =
-        new DistillLoss(spec, student, null, projections)
-            .of(output, targets, Counts.of(rows))
-            .terms();
+        new DistillLoss(spec, student, projections).of(output, targets, Counts.of(rows)).terms();
 
     assertThat(terms.get(Term.EMBEDDING_MSE))
         .isCloseTo(projectedError(output, targets, projections, 0, 0), within(ROUNDING));
@@ -221,14 +220,13 @@ class DistillLossTest {
   void softLabelsOfAMaskedLmNeedTheTeachersHead() {
     DistillSpec spec = spec(DistillSpec.Positions.ALL, 1, 0, 0, 0, 0, 0);
     Encoder student = student(32);
-    TargetBatch targets = new TargetBatch(manager, rows);
+    TargetBatch targets = new TargetBatch(manager, rows, TeacherParts.NONE);
     EncoderOutput output = forward(student, spec, targets);
 
     assertThatThrownBy(
-            () ->
-                new DistillLoss(spec, student, null, Map.of()).of(output, targets, Counts.of(rows)))
+            () -> new DistillLoss(spec, student, Map.of()).of(output, targets, Counts.of(rows)))
         .isInstanceOf(IllegalStateException.class)
-        .hasMessage("masked-LM soft labels need the teacher's head");
+        .hasMessage("masked-LM soft labels are not stored, and there is no teacher");
   }
 
   @ParameterizedTest
@@ -247,10 +245,10 @@ class DistillLossTest {
             1,
             new DistillSpec.Hidden(1, DistillSpec.CosineLayers.ALL, 1, 1),
             1);
-    TargetBatch targets = new TargetBatch(manager, examples);
+    TargetBatch targets = new TargetBatch(manager, examples, TeacherParts.NONE);
 
     Map<Term, Double> terms =
-        new DistillLoss(spec, student, null, Map.of())
+        new DistillLoss(spec, student, Map.of())
             .of(forward(student, spec, targets), targets, Counts.of(examples))
             .terms();
 
@@ -263,7 +261,7 @@ class DistillLossTest {
 
   /** Fills in the divergence over real tokens, then over masked ones, in plain loops. */
   private void softReference(Encoder student, double[] realThenMasked) {
-    TargetBatch targets = new TargetBatch(manager, rows);
+    TargetBatch targets = new TargetBatch(manager, rows, TeacherParts.NONE);
     int width = 32;
     int longest = targets.batch().longest();
     EncoderOutput output =
@@ -352,8 +350,9 @@ class DistillLossTest {
       Map<String, NDArray> projections,
       List<Example> part,
       List<Example> whole) {
-    TargetBatch targets = new TargetBatch(manager, part);
-    return new DistillLoss(spec, student, teacher, projections)
+    TargetBatch targets =
+        new TargetBatch(manager, part, new TeacherParts(teacher, MlmTargets.NONE));
+    return new DistillLoss(spec, student, projections)
         .of(forward(student, spec, targets), targets, Counts.of(whole));
   }
 

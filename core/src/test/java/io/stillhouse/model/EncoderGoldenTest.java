@@ -9,6 +9,7 @@ import io.stillhouse.checkpoint.HuggingFaceDirectory;
 import io.stillhouse.loss.Counts;
 import io.stillhouse.loss.DistillLoss;
 import io.stillhouse.loss.TargetBatch;
+import io.stillhouse.loss.TeacherParts;
 import io.stillhouse.loss.Term;
 import io.stillhouse.spec.DistillSpec;
 import io.stillhouse.spec.ModelSpec;
@@ -43,7 +44,7 @@ class EncoderGoldenTest {
       HuggingFaceDirectory directory = HuggingFaceDirectory.open(Golden.DIRECTORY.resolve(model));
       ModelSpec spec = directory.spec();
       Encoder encoder = new Encoder(spec, directory.weights(manager));
-      TargetBatch targets = new TargetBatch(manager, golden.examples());
+      TargetBatch targets = new TargetBatch(manager, golden.examples(), TeacherParts.NONE);
 
       EncoderOutput output =
           encoder.forward(
@@ -83,8 +84,8 @@ class EncoderGoldenTest {
       Map<String, NDArray> weights = directory.weights(manager);
       weights.values().forEach(weight -> weight.setRequiresGradient(true));
       Encoder encoder = new Encoder(directory.spec(), weights);
-      DistillLoss loss = new DistillLoss(hardLabels(3), encoder, null, Map.of());
-      TargetBatch targets = new TargetBatch(manager, golden.examples());
+      DistillLoss loss = new DistillLoss(hardLabels(3), encoder, Map.of());
+      TargetBatch targets = new TargetBatch(manager, golden.examples(), TeacherParts.NONE);
       Autograd.record(Autograd.Mode.ON);
 
       EncoderOutput output =

@@ -13,6 +13,7 @@ import io.stillhouse.checkpoint.HuggingFaceDirectory;
 import io.stillhouse.loss.Counts;
 import io.stillhouse.loss.DistillLoss;
 import io.stillhouse.loss.TargetBatch;
+import io.stillhouse.loss.TeacherParts;
 import io.stillhouse.loss.Term;
 import io.stillhouse.model.Autograd;
 import io.stillhouse.model.Capture;
@@ -48,7 +49,7 @@ class TenStepsGoldenTest {
       Map<String, NDArray> weights = directory.weights(manager);
       weights.values().forEach(weight -> weight.setRequiresGradient(true));
       Encoder encoder = new Encoder(directory.spec(), weights);
-      DistillLoss loss = new DistillLoss(hardLabels(), encoder, null, Map.of());
+      DistillLoss loss = new DistillLoss(hardLabels(), encoder, Map.of());
       try (AdamW adamW = new AdamW(manager, weights, ADAM_W)) {
         for (int step = 0; step < losses.size(); step++) {
           double value = backward(manager, rows, encoder, loss);
@@ -75,7 +76,7 @@ class TenStepsGoldenTest {
     // Two micro-batches: their gradients must add up to the full batch's.
     for (List<Example> part : List.of(rows.subList(0, 1), rows.subList(1, rows.size()))) {
       try (NDManager scope = manager.newSubManager()) {
-        TargetBatch targets = new TargetBatch(scope, part);
+        TargetBatch targets = new TargetBatch(scope, part, TeacherParts.NONE);
         DistillLoss.Value value =
             loss.of(
                 encoder.forward(targets.batch(), Capture.NOTHING, Encoder.Phase.INFERENCE),

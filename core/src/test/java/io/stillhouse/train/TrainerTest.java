@@ -11,6 +11,7 @@ import io.stillhouse.GoldenTargets;
 import io.stillhouse.checkpoint.HuggingFaceDirectory;
 import io.stillhouse.error.StillhouseException;
 import io.stillhouse.loss.DistillLoss;
+import io.stillhouse.loss.TeacherParts;
 import io.stillhouse.loss.Term;
 import io.stillhouse.model.Autograd;
 import io.stillhouse.model.Encoder;
@@ -18,6 +19,7 @@ import io.stillhouse.spec.DistillSpec;
 import io.stillhouse.spec.ModelSpec;
 import io.stillhouse.spec.TrainSpec;
 import io.stillhouse.target.Example;
+import io.stillhouse.target.MlmTargets;
 import io.stillhouse.target.Targets;
 import java.io.IOException;
 import java.nio.file.Path;
@@ -244,7 +246,7 @@ class TrainerTest {
       Map<String, NDArray> weights = weights(manager, initSeed);
       Encoder teacherHead = new Encoder(teacher.spec(), teacher.weights(manager));
       new Trainer(setup, new MemorySource(units), checkpoints, listener)
-          .run(manager, weights, teacherHead);
+          .run(manager, weights, new TeacherParts(teacherHead, MlmTargets.NONE));
       return values(weights);
     }
   }

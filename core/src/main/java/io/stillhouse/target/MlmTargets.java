@@ -1,0 +1,157 @@
+package io.stillhouse.target;
+
+import io.stillhouse.spec.DistillSpec.Positions;
+import java.io.Serializable;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Locale;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * How a cache keeps masked-LM soft labels.
+ *
+ * @param kind dense, a part of the vocabulary, or nothing
+ * @param count k of {@link Kind#TOP_K}, draws of {@link Kind#SAMPLED}; 0 otherwise
+ * @param temperatures those whose log-partition {@link Kind#TOP_K} keeps, or the one that {@link
+ *     Kind#SAMPLED} draws at; empty otherwise
+ * @param positions the tokens that have soft labels
+ */
+public record MlmTargets(Kind kind, int count, List<Double> temperatures, Positions positions)
+    implements Serializable {
+
+  /** Nothing stored. */
+  public static final MlmTargets NONE = new MlmTargets(Kind.NONE, 0, List.of(), Positions.ALL);
+
+  /** What of the vocabulary's logits is kept. */
+  public enum Kind {
+    NONE,
+    /** Nothing but the last hidden state, from which the teacher's head rebuilds the logits. */
+    DERIVED,
+    /** Every logit. */
+    DENSE,
+    /** The k largest logits, and the log-partition at each temperature, so the tail's mass. */
+    TOP_K,
+    /**
+     * Draws from the softmax: an unbiased estimate of it (Sparse Logit Sampling, Anshumann et al.
+     * 2025, arXiv:2503.16870), at the temperature of the draws alone.
+     */
+    SAMPLED;
+
+    /** Reads a recipe's name, such as {@code top-k}. */
+    public static Kind of(String name) {
+      return valueOf(name.toUpperCase(Locale.ROOT).replace('-', '_'));
+    }
+  }
+
+  public MlmTargets {
+    temperatures = temperatures.stream().distinct().sorted().toList();
+  }
+
+  /** Returns whether a file of the logits family holds them. */
+  public boolean stored() {
+    return kind == Kind.DENSE || kind == Kind.TOP_K || kind == Kind.SAMPLED;
+  }
+
+  /** Returns the columns that hold them. */
+  public List<Column> columns() {
+    List<Column> columns = new ArrayList<>();
+    switch (kind) {
+      case NONE, DERIVED -> {}
+      case DENSE -> columns.add(dense());
+      case TOP_K -> {
+        columns.add(topIds());
+        columns.add(topLogits());
+        temperatures.forEach(temperature -> columns.add(logPartition(temperature)));
+      }
+      case SAMPLED -> {
+        columns.add(sampleIds());
+        columns.add(sampleCounts());
+        columns.add(sampleEntropy());
+      }
+    }
+    return columns;
+  }
+
+  /** Returns the column of all logits, (P, V). */
+  public Column dense() {
+    return column("logits", Column.Type.CELL, "Logits over the vocabulary, [P, V].");
+  }
+
+  /** Returns the column of the ids of the k largest logits, (P, K), the largest first. */
+  public Column topIds() {
+    return column(
+        "top_%d_ids".formatted(count),
+        Column.Type.TOKEN_IDS,
+        "Ids of the %d largest logits, the largest first, [P, K].".formatted(count));
+  }
+
+  /** Returns the column of the k largest logits less the largest, (P, K). */
+  public Column topLogits() {
+    return column(
+        "top_%d_logits".formatted(count),
+        Column.Type.UNSCALED,
+        "The %d largest logits, less the largest, [P, K].".formatted(count));
+  }
+
+  /** Returns the column of log sum exp((z - max z) / T), (P). */
+  public Column logPartition(double temperature) {
+    return column(
+        "log_z_" + name(temperature),
+        Column.Type.FLOAT32,
+        "Log-partition at temperature %s of the logits less the largest, [P]."
+            .formatted(temperature));
+  }
+
+  /** Returns the column of the distinct ids drawn, ragged over P. */
+  public Column sampleIds() {
+    return sample("ids", Column.Type.TOKEN_IDS, "Distinct ids drawn for each token, [sum of U_p].");
+  }
+
+  /** Returns the column of how often each id was drawn, ragged over P; a token's add up to N. */
+  public Column sampleCounts() {
+    return sample("counts", Column.Type.UINT8, "How often each id was drawn, [sum of U_p].");
+  }
+
+  /** Returns the column of the entropy of the teacher's softmax in nats, (P). */
+  public Column sampleEntropy() {
+    return sample("entropy", Column.Type.FLOAT32, "Entropy of the teacher's softmax, nats, [P].");
+  }
+
+  private Column sample(String part, Column.Type type, String doc) {
+    return column(
+        "sample_%d_%s_%s".formatted(count, name(temperatures.get(0)), part),
+        type,
+        doc + " Temperature %s.".formatted(temperatures.get(0)));
+  }
+
+  private Column column(String name, Column.Type type, String doc) {
+    return new Column(
+        (positions == Positions.MASKED ? "masked_mlm_" : "mlm_") + name, Family.LOGITS, type, doc);
+  }
+
+  /** Returns a temperature as part of a column's name: dots in one confuse SQL. */
+  private static String name(double temperature) {
+    String number =
+        temperature == Math.rint(temperature)
+            ? Long.toString((long) temperature)
+            : Double.toString(temperature);
+    return "t" + number.replace('.', '_');
+  }
+
+  /**
+   * Returns the index in a row's cells of each token that has soft labels, -1 for others.
+   *
+   * @param length of the row
+   * @param labels the row's masked-LM labels, or null
+   */
+  public int[] indices(int length, int @Nullable [] labels) {
+    int[] indices = new int[length];
+    int next = 0;
+    for (int t = 0; t < length; t++) {
+      boolean has =
+          positions == Positions.ALL || labels != null && labels[t] != TargetSource.IGNORED;
+      indices[t] = has ? next++ : -1;
+    }
+    return indices;
+  }
+}
