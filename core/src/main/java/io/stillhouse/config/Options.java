@@ -72,6 +72,13 @@ public final class Options {
           "Tokens of one unit, the piece of work that is retried.");
   public static final Option<Integer> CACHE_BATCH_TOKENS =
       atLeast("cache.tokens-per-batch", "2048", 16, "Padded tokens the teacher computes at once.");
+  public static final Option<Double> MAX_POISON =
+      number(
+          "cache.max-poison",
+          "0.01",
+          share -> share >= 0 && share <= 1,
+          "a number in 0..1",
+          "Largest share of rows without targets: empty, not UTF-8, or of which the teacher's output is not finite. Over it cache stops.");
   public static final Option<List<Integer>> TARGETS_HIDDEN =
       integers(
           "targets.hidden", "[]", "Teacher hidden states to store; 0 is the embedding output.");
@@ -79,15 +86,54 @@ public final class Options {
       integers(
           "targets.attention",
           "[]",
-          "Teacher blocks, from 1, whose raw attention scores to store.");
+          "Teacher blocks, from 1, whose raw attention scores students learn from.");
+  public static final Option<List<Integer>> TARGETS_VALUES =
+      integers(
+          "targets.value-relations",
+          "[]",
+          "Teacher blocks, from 1, whose value relations students learn from.");
+  public static final Option<String> TARGETS_SCORES =
+      oneOf(
+          "targets.scores",
+          "derived",
+          List.of("derived", "stored"),
+          "Attention scores and value relations: derived in training from the stored hidden state below their block, or stored.");
   public static final Option<String> TARGETS_DTYPE =
-      oneOf("targets.dtype", "float16", List.of("float32", "float16"), "How tensors are stored.");
+      oneOf(
+          "targets.dtype",
+          "float16",
+          List.of("float32", "float16", "int8"),
+          "How tensors are stored; int8 has a scale for each token.");
   public static final Option<String> MLM_LOGITS =
       oneOf(
           "targets.mlm-logits",
           "derived",
-          List.of("derived", "none"),
-          "Masked-LM soft labels: derived from the last hidden state with the teacher's head, or none.");
+          List.of("derived", "dense", "top-k", "sampled", "none"),
+          "Masked-LM soft labels: derived from the last hidden state with the teacher's head; stored whole, or their top k with the tail's mass, or samples; or none.");
+  public static final Option<String> MLM_POSITIONS =
+      oneOf(
+          "targets.mlm-positions",
+          "all",
+          List.of("all", "masked"),
+          "Tokens whose masked-LM soft labels are stored.");
+  public static final Option<Integer> TOP_K =
+      atLeast("targets.top-k", "64", 1, "Logits kept of each token by mlm-logits=top-k.");
+  public static final Option<Integer> SAMPLES =
+      checked(
+          "targets.samples",
+          "50",
+          Integer::valueOf,
+          n -> n >= 1 && n <= 255,
+          "a whole number in 1..255",
+          "Draws from each token's softmax by mlm-logits=sampled.");
+  public static final Option<List<Double>> TEMPERATURES =
+      checked(
+          "targets.temperatures",
+          "[]",
+          text -> parseList(text).stream().map(Double::valueOf).toList(),
+          l -> l.stream().allMatch(t -> t > 0 && Double.isFinite(t)),
+          "a list of numbers > 0 such as [1, 2]",
+          "Temperatures that students may use: top-k keeps a log-partition for each, sampled draws at one. Empty for loss.soft-label.temperature.");
   public static final Option<Double> MASK_PROBABILITY =
       number(
           "targets.mask-probability",
@@ -305,6 +351,14 @@ public final class Options {
           "Hugging Face directories to compare with the teacher; empty for every student under train.path.");
   public static final Option<String> EVALUATE_OUTPUT =
       text("evaluate.output", "evaluation.json", "Where the result goes.");
+
+  // verify
+  public static final Option<Integer> VERIFY_ROWS =
+      atLeast(
+          "verify.rows",
+          "64",
+          0,
+          "Rows that verify recomputes with the live teacher, drawn by train.seed; 0 for none.");
 
   // export
   public static final Option<String> EXPORT_FROM =

@@ -19,6 +19,11 @@ import org.jspecify.annotations.Nullable;
 public record MlmTargets(Kind kind, int count, List<Double> temperatures, Positions positions)
     implements Serializable {
 
+  /** How names of columns of masked tokens begin. */
+  public static final String MASKED = "masked_mlm_";
+
+  private static final String ALL = "mlm_";
+
   /** Nothing stored. */
   public static final MlmTargets NONE = new MlmTargets(Kind.NONE, 0, List.of(), Positions.ALL);
 
@@ -126,7 +131,7 @@ public record MlmTargets(Kind kind, int count, List<Double> temperatures, Positi
 
   private Column column(String name, Column.Type type, String doc) {
     return new Column(
-        (positions == Positions.MASKED ? "masked_mlm_" : "mlm_") + name, Family.LOGITS, type, doc);
+        (positions == Positions.MASKED ? MASKED : ALL) + name, Family.LOGITS, type, doc);
   }
 
   /** Returns a temperature as part of a column's name: dots in one confuse SQL. */
@@ -136,6 +141,48 @@ public record MlmTargets(Kind kind, int count, List<Double> temperatures, Positi
             ? Long.toString((long) temperature)
             : Double.toString(temperature);
     return "t" + number.replace('.', '_');
+  }
+
+  /** Returns the column of a name that a {@link MlmTargets} gave. */
+  static Column named(String name) {
+    Column.Type type = Column.Type.CELL;
+    if (name.endsWith("_ids")) {
+      type = Column.Type.TOKEN_IDS;
+    } else if (name.endsWith("_counts")) {
+      type = Column.Type.UINT8;
+    } else if (name.endsWith("_entropy") || name.contains("_log_z_")) {
+      type = Column.Type.FLOAT32;
+    } else if (name.contains("_top_")) {
+      type = Column.Type.UNSCALED;
+    }
+    return new Column(name, Family.LOGITS, type, "Masked-LM soft labels.");
+  }
+
+  /** Returns the smallest choice that has a column of that name. */
+  public static MlmTargets of(String column) {
+    Positions positions = column.startsWith(MASKED) ? Positions.MASKED : Positions.ALL;
+    String[] parts = column.substring(column.indexOf(ALL) + ALL.length()).split("_", 2);
+    return switch (parts[0]) {
+      case "logits" -> new MlmTargets(Kind.DENSE, 0, List.of(), positions);
+      case "top" -> new MlmTargets(Kind.TOP_K, count(parts[1]), List.of(), positions);
+      case "log" -> new MlmTargets(Kind.TOP_K, 1, List.of(temperature(parts[1])), positions);
+      case "sample" ->
+          new MlmTargets(Kind.SAMPLED, count(parts[1]), List.of(temperature(parts[1])), positions);
+      default -> throw new IllegalArgumentException("no column is named " + column);
+    };
+  }
+
+  private static int count(String rest) {
+    return Integer.parseInt(rest.substring(0, rest.indexOf('_')));
+  }
+
+  private static double temperature(String rest) {
+    java.util.regex.Matcher number =
+        java.util.regex.Pattern.compile("_t(\\d+(?:_\\d+)?)").matcher(rest);
+    if (!number.find()) {
+      throw new IllegalArgumentException("no temperature in " + rest);
+    }
+    return Double.parseDouble(number.group(1).replace('_', '.'));
   }
 
   /**

@@ -5,6 +5,7 @@ import java.util.ArrayList;
 import java.util.EnumMap;
 import java.util.List;
 import java.util.Map;
+import java.util.function.IntFunction;
 import java.util.function.Predicate;
 
 /**
@@ -26,6 +27,9 @@ public record TargetChoice(
     List<Integer> valueRelations)
     implements Serializable {
 
+  /** Two digits name a layer. */
+  private static final int DEEPEST = 99;
+
   /** Whether a teacher has task logits to store. */
   public enum Logits {
     STORED,
@@ -41,6 +45,28 @@ public record TargetChoice(
   /** Returns a choice that stores nothing. */
   public static TargetChoice nothing(Dtype dtype) {
     return new TargetChoice(dtype, Logits.NONE, MlmTargets.NONE, List.of(), List.of(), List.of());
+  }
+
+  /** Returns this choice with the layers and logits of other columns too. */
+  public TargetChoice withLayersOf(List<Column> columns) {
+    return new TargetChoice(
+        dtype,
+        columns.contains(Targets.LOGITS) ? Logits.STORED : logits,
+        mlm,
+        union(hidden, columns, Targets::hidden),
+        union(attention, columns, Targets::attention),
+        union(valueRelations, columns, Targets::valueRelations));
+  }
+
+  private static List<Integer> union(
+      List<Integer> own, List<Column> columns, IntFunction<Column> named) {
+    List<Integer> all = new ArrayList<>(own);
+    for (int layer = 0; layer <= DEEPEST; layer++) {
+      if (columns.contains(named.apply(layer))) {
+        all.add(layer);
+      }
+    }
+    return all;
   }
 
   /** Returns what is left of this choice without the columns that are there already. */

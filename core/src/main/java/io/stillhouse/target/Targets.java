@@ -58,12 +58,18 @@ public final class Targets {
           Family.INPUTS,
           Column.Type.DOUBLE,
           "Class id or score, or null without a label.");
+  public static final Column STATUS =
+      new Column(
+          "status",
+          Family.INPUTS,
+          Column.Type.STRING,
+          "Null, or why the row has no tokens and so no targets: empty, or not UTF-8.");
   public static final Column LOGITS =
       new Column("logits", Family.LOGITS, Column.Type.FLOAT32, "Task logits before softmax, [C].");
 
   /** The columns of the inputs family, in order. */
   public static final List<Column> INPUTS =
-      List.of(ID, LENGTH, TEXT, PAIR, INPUT_IDS, TYPE_IDS, MLM_LABELS, LABEL);
+      List.of(ID, LENGTH, TEXT, PAIR, INPUT_IDS, TYPE_IDS, MLM_LABELS, LABEL, STATUS);
 
   private Targets() {}
 
@@ -93,6 +99,21 @@ public final class Targets {
         Column.Type.CELL,
         "Scaled products of block %d's values, V V^T / sqrt(d), before mask and softmax, [H, L, L]."
             .formatted(block));
+  }
+
+  /** Returns the tensor column of a name. */
+  public static Column named(String name) {
+    if (name.equals(LOGITS.name())) {
+      return LOGITS;
+    }
+    int number = name.lastIndexOf('_') + 1;
+    String kind = name.substring(0, Math.max(0, number - 1));
+    return switch (kind) {
+      case "hidden" -> hidden(Integer.parseInt(name.substring(number)));
+      case "attention" -> attention(Integer.parseInt(name.substring(number)));
+      case "value_relations" -> valueRelations(Integer.parseInt(name.substring(number)));
+      default -> MlmTargets.named(name);
+    };
   }
 
   /** Returns the columns of a file: key and length, then its tensors. */

@@ -9,6 +9,9 @@ import io.stillhouse.error.Errors;
 import io.stillhouse.error.StillhouseException;
 import io.stillhouse.jobs.cache.CacheDiff;
 import io.stillhouse.jobs.cache.CacheJob;
+import io.stillhouse.jobs.cache.CollectJob;
+import io.stillhouse.jobs.cache.Storage;
+import io.stillhouse.jobs.cache.VerifyJob;
 import io.stillhouse.jobs.evaluate.EvaluateJob;
 import io.stillhouse.jobs.evaluate.Evaluation;
 import io.stillhouse.jobs.evaluate.LogitsFile;
@@ -133,6 +136,33 @@ public final class Stillhouse {
           "cached %s: %,d rows, %,d tokens in %d units, %,.0f bytes a token",
           result.cache(), result.rows(), result.tokens(), result.units(), result.bytesPerToken());
     }
+    return 0;
+  }
+
+  @Command(
+      name = "verify",
+      description =
+          "Proves a cache complete and faithful, and revokes what is damaged; exit code 1 if it is not sound.")
+  int verify(
+      @Parameters(paramLabel = "CACHE") String cache,
+      @Parameters(arity = "0..*", paramLabel = "[key=value]") List<String> arguments)
+      throws IOException {
+    Settings settings = Settings.parse(null, arguments == null ? List.of() : arguments);
+    try (SparkSession spark = Sessions.open("verify")) {
+      VerifyJob.Result result = new VerifyJob(spark, settings, cache).run();
+      result.lines().forEach(line -> say("%s", line));
+      return result.sound() ? 0 : 1;
+    }
+  }
+
+  @Command(name = "collect", description = "Removes files of a cache that no manifest entry names.")
+  int collect(@Parameters(paramLabel = "CACHE") String cache) throws IOException {
+    Storage storage = new Storage(new org.apache.hadoop.conf.Configuration());
+    CollectJob.Result result = CollectJob.run(storage, storage.requireExisting("CACHE", cache));
+    result.removed().forEach(file -> say("removed %s", file));
+    say(
+        "collected %s: %,d files, %,d bytes",
+        result.cache(), result.removed().size(), result.bytes());
     return 0;
   }
 

@@ -80,7 +80,7 @@ class BadInputTest {
   @Test
   void aValueThatBreaksItsRuleIsNamedWithTheRule() {
     assertThat(mistake(cacheOf(Tiny.CLS, "targets.dtype=float17")))
-        .contains("targets.dtype must be one of float32, float16, but is 'float17'");
+        .contains("targets.dtype must be one of float32, float16, int8, but is 'float17'");
   }
 
   @Test
@@ -238,7 +238,7 @@ class BadInputTest {
   @Test
   void aColumnThatTheCacheLacks() {
     assertThat(mistake(trainOf(cache, "student.layers=1", "loss.hidden-mse.weight=1")))
-        .contains("lacks hidden_03 in some units; name them in targets.hidden");
+        .contains("lacks hidden_03 in some units; name them in the recipe's targets");
     assertNothingWritten();
   }
 

@@ -3,18 +3,13 @@ package io.stillhouse.jobs.cache;
 import ai.djl.ndarray.NDArray;
 import ai.djl.ndarray.NDManager;
 import ai.djl.ndarray.types.DataType;
-import ai.djl.ndarray.types.Shape;
 import io.stillhouse.checkpoint.HuggingFaceDirectory;
 import io.stillhouse.error.Errors;
+import io.stillhouse.loss.TargetCells;
 import io.stillhouse.target.Column;
-import io.stillhouse.target.Dtype;
 import io.stillhouse.target.Example;
-import io.stillhouse.target.Family;
 import io.stillhouse.target.Targets;
 import java.io.IOException;
-import java.nio.ByteBuffer;
-import java.nio.ByteOrder;
-import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.HashMap;
 import java.util.HashSet;
@@ -78,7 +73,7 @@ public final class CacheDiff {
           requireSameInputs(row, other);
           for (Column column : columns) {
             double[] sums = squares.computeIfAbsent(column.name(), name -> new double[2]);
-            add(numbers(row, column), numbers(other, column), sums);
+            add(TargetCells.numbers(row, column), TargetCells.numbers(other, column), sums);
           }
         }
       }
@@ -92,24 +87,7 @@ public final class CacheDiff {
   }
 
   private static List<Column> columns(Storage storage, Path cache) throws IOException {
-    Set<String> names = new HashSet<>();
-    Manifest.read(storage, cache).files().forEach(file -> names.addAll(file.columns()));
-    List<Column> columns = new ArrayList<>();
-    if (names.contains(Targets.LOGITS.name())) {
-      columns.add(Targets.LOGITS);
-    }
-    names.stream()
-        .filter(name -> name.matches("(hidden|attention)_\\d+"))
-        .sorted()
-        .forEach(
-            name -> {
-              int layer = Integer.parseInt(name.substring(name.indexOf('_') + 1));
-              columns.add(
-                  name.startsWith(Family.HIDDEN.id())
-                      ? Targets.hidden(layer)
-                      : Targets.attention(layer));
-            });
-    return columns;
+    return Manifest.read(storage, cache).columns().stream().map(Targets::named).toList();
   }
 
   private static void requireSameInputs(Example row, Example other) {
@@ -117,22 +95,6 @@ public final class CacheDiff {
       throw Errors.invalid(
           "row '%s' has other token ids in the two caches".formatted(row.id()),
           "build them from the same corpus and recipe");
-    }
-  }
-
-  private static float[] numbers(Example row, Column column) {
-    ByteBuffer bytes = ByteBuffer.wrap(row.cell(column)).order(ByteOrder.LITTLE_ENDIAN);
-    if (row.dtype() == Dtype.FLOAT32) {
-      float[] numbers = new float[bytes.remaining() / 4];
-      bytes.asFloatBuffer().get(numbers);
-      return numbers;
-    }
-    try (NDManager manager = NDManager.newBaseManager()) {
-      ByteBuffer direct = ByteBuffer.allocateDirect(bytes.remaining()).put(bytes).flip();
-      return manager
-          .create(direct, new Shape(direct.remaining() / 2), DataType.FLOAT16)
-          .toType(DataType.FLOAT32, false)
-          .toFloatArray();
     }
   }
 
@@ -161,8 +123,8 @@ public final class CacheDiff {
             .forEach(
                 (name, weight) ->
                     add(
-                        weight.toFloatArray(),
-                        weights.get(name).toFloatArray(),
+                        doubles(weight),
+                        doubles(weights.get(name)),
                         squares.computeIfAbsent(
                             model.getName() + "/" + name, key -> new double[2])));
       }
@@ -170,16 +132,20 @@ public final class CacheDiff {
     return verdict("%d models".formatted(models.size()), squares);
   }
 
-  private static void add(float[] a, float[] b, double[] sums) {
+  private static void add(double[] a, double[] b, double[] sums) {
     if (a.length != b.length) {
       sums[0] = Double.POSITIVE_INFINITY;
       return;
     }
     for (int i = 0; i < a.length; i++) {
-      double difference = (double) a[i] - b[i];
+      double difference = a[i] - b[i];
       sums[0] += difference * difference;
-      sums[1] += (double) b[i] * b[i];
+      sums[1] += b[i] * b[i];
     }
+  }
+
+  private static double[] doubles(NDArray weight) {
+    return weight.toType(DataType.FLOAT64, false).toDoubleArray();
   }
 
   private static Result verdict(String what, Map<String, double[]> squares) {

@@ -11,10 +11,41 @@ import java.util.List;
  * @param path relative to the cache
  * @param columns names of its columns
  * @param size what is in it
+ * @param hashes of every byte of it
  */
-record CacheFile(int unit, String family, String path, List<String> columns, Size size)
+record CacheFile(
+    int unit, String family, String path, List<String> columns, Size size, Hashes hashes)
     implements Serializable {
 
-  /** Rows and tokens of the unit; bytes and SHA-256 of the file. */
-  record Size(int rows, long tokens, long bytes, String sha256) implements Serializable {}
+  CacheFile {
+    columns = List.copyOf(columns);
+  }
+
+  /** Rows and tokens of the unit, and bytes of the file. */
+  record Size(int rows, long tokens, long bytes) implements Serializable {}
+
+  /**
+   * Hashes of a file's parts, which together are all of it: four bytes of magic, the column chunks
+   * in order, and the rest.
+   *
+   * @param chunks in order of their offsets
+   * @param footer SHA-256 of what follows the last chunk: indexes, footer, magic
+   */
+  record Hashes(List<Chunk> chunks, String footer) implements Serializable {
+    Hashes {
+      chunks = List.copyOf(chunks);
+    }
+
+    /** Returns where the footer begins. */
+    long footerStart() {
+      return chunks.isEmpty() ? CheckedFile.MAGIC.length : chunks.get(chunks.size() - 1).end();
+    }
+  }
+
+  /** A column's bytes in one row group, and their SHA-256. */
+  record Chunk(String column, long offset, long bytes, String sha256) implements Serializable {
+    long end() {
+      return offset + bytes;
+    }
+  }
 }

@@ -11,7 +11,6 @@ import io.stillhouse.jobs.spark.Watch;
 import io.stillhouse.jobs.text.Corpus;
 import io.stillhouse.spec.CorpusSpec;
 import io.stillhouse.spec.Head;
-import io.stillhouse.spec.ModelSpec;
 import io.stillhouse.spec.Task;
 import io.stillhouse.target.Column;
 import io.stillhouse.target.Dtype;
@@ -26,7 +25,10 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
-import java.util.TreeMap;
+import java.util.Set;
+import java.util.TreeSet;
+import java.util.function.LongConsumer;
+import java.util.stream.Collectors;
 import org.apache.hadoop.fs.Path;
 import org.apache.spark.api.java.JavaRDD;
 import org.apache.spark.api.java.JavaSparkContext;
@@ -42,6 +44,9 @@ import scala.runtime.BoxedUnit;
  * manifest lacks.
  */
 public final class CacheJob {
+  /** What a finished run leaves, sealed. */
+  static final String RECORD = "cache.json";
+
   /** The teacher's directory inside a cache. */
   public static final String TEACHER = "teacher";
 
@@ -59,7 +64,10 @@ public final class CacheJob {
       long tokens,
       int units,
       long blankRows,
+      long poisonRows,
       int computedUnits,
+      List<String> columns,
+      int manifestEntries,
       long bytes,
       double bytesPerToken,
       double seconds,
@@ -81,11 +89,7 @@ public final class CacheJob {
    */
   public static CacheJob inputsAlone(
       SparkSession spark, Settings settings, HuggingFaceDirectory model) {
-    return new CacheJob(
-        spark,
-        settings,
-        model,
-        new TargetChoice(Dtype.FLOAT32, TargetChoice.Logits.NONE, List.of(), List.of()));
+    return new CacheJob(spark, settings, model, TargetChoice.nothing(Dtype.FLOAT32));
   }
 
   private CacheJob(
@@ -95,7 +99,7 @@ public final class CacheJob {
     this.storage = new Storage(spark.sparkContext().hadoopConfiguration());
     this.cache = storage.qualify(settings.get(Options.CACHE));
     this.teacher = teacher;
-    this.choice = choice == null ? choice(settings, teacher.spec()) : choice;
+    this.choice = choice == null ? TargetRecipe.choice(settings, teacher.spec()) : choice;
     if (settings.get(Options.MAX_LENGTH) > teacher.spec().embeddings().maxPositions()) {
       throw Errors.badValue(
           Options.MAX_LENGTH.key(),
@@ -111,48 +115,12 @@ public final class CacheJob {
     return HuggingFaceDirectory.open(storage.local(given));
   }
 
-  /** Returns what the recipe stores of a teacher of that shape. */
-  static TargetChoice choice(Settings settings, ModelSpec teacher) {
-    List<Integer> hidden = new ArrayList<>(settings.get(Options.TARGETS_HIDDEN));
-    List<Integer> attention = settings.get(Options.TARGETS_ATTENTION);
-    List<String> problems = new ArrayList<>();
-    if (hidden.stream().anyMatch(layer -> layer > teacher.layers())) {
-      problems.add(
-          "targets.hidden %s names a layer the teacher lacks; it has hidden states 0..%d"
-              .formatted(hidden, teacher.layers()));
-    }
-    if (attention.stream().anyMatch(block -> block < 1 || block > teacher.layers())) {
-      problems.add(
-          "targets.attention %s names a block the teacher lacks; it has blocks 1..%d"
-              .formatted(attention, teacher.layers()));
-    }
-    if (!problems.isEmpty()) {
-      throw Errors.all(problems);
-    }
-    boolean derived =
-        teacher.head().task() == Task.MASKED_LM
-            && settings.get(Options.MLM_LOGITS).equals("derived");
-    if (derived) {
-      hidden.add(teacher.layers());
-    }
-    if (hidden.isEmpty() && attention.isEmpty() && !teacher.head().task().pooled()) {
-      throw Errors.invalid(
-          "the recipe stores nothing: targets.hidden and targets.attention are empty, and a teacher of head %s has no logits to store"
-              .formatted(teacher.head().task()),
-          "name layers, such as targets.hidden=[%d]".formatted(teacher.layers()));
-    }
-    return new TargetChoice(
-        Dtype.of(settings.get(Options.TARGETS_DTYPE)),
-        teacher.head().task().pooled() ? TargetChoice.Logits.STORED : TargetChoice.Logits.NONE,
-        hidden,
-        attention);
-  }
-
   /** Plans if there is no plan yet, then computes every unit that misses a column. */
   public Result run() throws IOException {
     long start = System.nanoTime();
-    Plan plan = storage.exists(new Path(cache, Plan.FILE)) ? resume() : plan();
+    Plan plan = storage.exists(cache) ? resume() : plan();
     Manifest manifest = Manifest.read(storage, cache);
+    new Repair(storage, cache, teacher).restore(plan, manifest, this::writeInputs);
     List<TeacherTask> tasks = tasks(plan, manifest);
     computeAll(plan, manifest, tasks);
     double seconds = (System.nanoTime() - start) / 1e9;
@@ -165,21 +133,25 @@ public final class CacheJob {
             plan.corpus().tokens(),
             plan.units().size(),
             plan.corpus().blankRows(),
+            plan.corpus().poisonRows() + manifest.poisonRows(),
             tasks.size(),
+            List.copyOf(manifest.columns()),
+            manifest.entries(),
             bytes,
             (double) bytes / plan.corpus().tokens(),
             seconds,
             computed / seconds);
-    Path record = new Path(cache, "cache.json");
-    if (!tasks.isEmpty() || !storage.exists(record)) {
-      storage.writeJson(record, result);
+    Path record = new Path(cache, RECORD);
+    boolean sound = storage.exists(record) && Seal.open(storage.readText(record)) != null;
+    if (!tasks.isEmpty() || !sound) {
+      storage.writeText(record, Seal.seal(Storage.JSON.toJson(result)));
     }
     return result;
   }
 
   private Plan resume() throws IOException {
-    Plan plan = Plan.read(storage, cache);
-    plan.requireSame(cache, fingerprints());
+    Plan plan = Repair.plan(storage, cache);
+    plan.requireVersion(cache).requireSame(cache, Fingerprints.of(settings, storage, teacher));
     return plan;
   }
 
@@ -188,41 +160,68 @@ public final class CacheJob {
    * plan.
    */
   private Plan plan() throws IOException {
-    if (storage.exists(cache)) {
-      throw Errors.invalid(
-          "cache.path '%s' exists but is not a cache: it has no %s".formatted(cache, Plan.FILE),
-          "name a path that does not exist yet");
-    }
-    CorpusSpec spec = Recipe.corpus(settings);
-    Corpus corpus = Corpus.read(spark, spec);
-    Map<String, String> fingerprints = fingerprints();
+    Map<String, String> fingerprints = Fingerprints.of(settings, storage, teacher);
     Path staging = new Path(cache.getParent(), "_" + cache.getName() + "-planning");
     storage.fileSystem(staging).delete(staging, true);
     try {
       Path home = new Path(staging, TEACHER);
       storage.publish(teacher.path(), home);
-      Planner.Planned planned =
-          new Planner(spark, staging, settings.get(Options.UNIT_TOKENS), settings.get(Options.SEED))
-              .write(corpus, tokenising(home.toString(), spec));
-      if (planned.rows() == 0) {
+      CorpusSpec spec = Recipe.corpus(settings);
+      Corpus corpus = Corpus.read(spark, spec);
+      Planner.Planned planned = planner(staging).write(corpus, tokenising(home.toString(), spec));
+      if (planned.tokens() == 0) {
         throw Errors.invalid(
             "no row of the corpus %s holds a token".formatted(spec.paths()),
             "name files with text");
       }
+      boolean prose = cut(settings, spec).mode() != Segmenter.Mode.ROW;
       Plan plan =
           new Plan(
               Targets.VERSION,
               fingerprints,
-              planned.files().stream()
-                  .map(file -> new Plan.Unit(file.unit(), file.size().rows(), file.size().tokens()))
-                  .toList(),
-              new Plan.Read(planned.rows(), planned.tokens(), corpus.blankRows()));
-      Manifest.read(storage, staging).append(planned.files());
-      storage.writeJson(new Path(staging, Plan.FILE), plan);
+              planned.units(),
+              new Plan.Read(
+                  planned.rows(),
+                  planned.tokens(),
+                  prose ? corpus.blankRows() : 0,
+                  planned.poison()),
+              Fingerprints.directory(storage, teacher.path()),
+              planned.files());
+      requireFewPoisoned(plan, plan.corpus().poisonRows());
+      Manifest.read(storage, staging).append(Manifest.Entry.first(plan));
+      storage.writeText(new Path(staging, Plan.FILE), plan.toJson());
       storage.rename(staging, cache);
       return plan;
     } finally {
       storage.fileSystem(staging).delete(staging, true);
+    }
+  }
+
+  private Planner planner(Path directory) {
+    return new Planner(
+        spark, directory, settings.get(Options.UNIT_TOKENS), settings.get(Options.SEED));
+  }
+
+  /** Writes the inputs of all units anew into another directory, to restore some of them. */
+  private Planner.Planned writeInputs(Path directory) {
+    CorpusSpec spec = Recipe.corpus(settings);
+    return planner(directory)
+        .write(Corpus.read(spark, spec), tokenising(new Path(cache, TEACHER).toString(), spec));
+  }
+
+  private void requireFewPoisoned(Plan plan, long poisoned) {
+    double most = settings.get(Options.MAX_POISON);
+    if (poisoned > most * plan.corpus().rows()) {
+      throw Errors.invalid(
+          "%,d of %,d rows have no targets (%s), a share over cache.max-poison (%s)"
+              .formatted(
+                  poisoned,
+                  plan.corpus().rows(),
+                  plan.corpus().poison().isEmpty()
+                      ? "the teacher's output is not finite"
+                      : plan.corpus().poison(),
+                  most),
+          "mend the corpus or the teacher, or raise cache.max-poison");
     }
   }
 
@@ -260,115 +259,43 @@ public final class CacheJob {
     return new Tokenising.Cut(mode, policy, settings.get(Options.MAX_LENGTH));
   }
 
-  /** Returns everything that the cache's bytes depend on, by name. */
-  private Map<String, String> fingerprints() throws IOException {
-    Map<String, String> all = new TreeMap<>();
-    for (io.stillhouse.config.Option<?> option :
-        List.of(
-            Options.CORPUS_FORMAT,
-            Options.CORPUS_HEADER,
-            Options.CORPUS_TEXT,
-            Options.CORPUS_PAIR,
-            Options.CORPUS_LABEL,
-            Options.CORPUS_ID,
-            Options.CORPUS_LIMIT,
-            Options.CORPUS_SEGMENT,
-            Options.CORPUS_TOO_LONG,
-            Options.MAX_LENGTH,
-            Options.UNIT_TOKENS,
-            Options.CACHE_BATCH_TOKENS,
-            Options.TARGETS_DTYPE,
-            Options.MASK_PROBABILITY,
-            Options.MASK_VARIANTS,
-            Options.SEED)) {
-      all.put(option.key(), String.valueOf(settings.get(option)));
-    }
-    all.put("corpus.sha256", corpusFingerprint());
-    all.put("teacher.sha256", teacherFingerprint(storage, teacher.path()));
-    return all;
-  }
-
-  private String corpusFingerprint() throws IOException {
-    java.security.MessageDigest digest = Storage.digest();
-    for (String given : settings.get(Options.CORPUS_PATH)) {
-      Path path = new Path(given);
-      org.apache.hadoop.fs.FileStatus[] found = storage.fileSystem(path).globStatus(path);
-      if (found == null || found.length == 0) {
-        throw Errors.noSuchPath("corpus.path", given);
-      }
-      for (org.apache.hadoop.fs.FileStatus status : found) {
-        for (Path file : files(status)) {
-          digest.update(storage.sha256(file).getBytes(java.nio.charset.StandardCharsets.UTF_8));
-        }
-      }
-    }
-    return java.util.HexFormat.of().formatHex(digest.digest());
-  }
-
-  private List<Path> files(org.apache.hadoop.fs.FileStatus status) throws IOException {
-    if (status.isFile()) {
-      return List.of(status.getPath());
-    }
-    List<Path> files = new ArrayList<>();
-    var all = storage.fileSystem(status.getPath()).listFiles(status.getPath(), true);
-    while (all.hasNext()) {
-      files.add(all.next().getPath());
-    }
-    files.sort(null);
-    return files;
-  }
-
-  /** Returns a hash over a model's weights, config and tokenizer. */
-  public static String teacherFingerprint(Storage storage, java.nio.file.Path directory)
-      throws IOException {
-    java.security.MessageDigest digest = Storage.digest();
-    try (var files = java.nio.file.Files.list(directory)) {
-      for (java.nio.file.Path file :
-          files.filter(java.nio.file.Files::isRegularFile).sorted().toList()) {
-        if (file.getFileName().toString().matches(".*\\.(safetensors|json|txt)")) {
-          digest.update(
-              (file.getFileName() + storage.sha256(new Path(file.toUri())))
-                  .getBytes(java.nio.charset.StandardCharsets.UTF_8));
-        }
-      }
-    }
-    return java.util.HexFormat.of().formatHex(digest.digest());
-  }
-
-  /** Returns a task for every unit that lacks an asked column. */
-  private List<TeacherTask> tasks(Plan plan, Manifest manifest) {
+  /** Returns a task for every unit that lacks a column, asked for now or lost since. */
+  private List<TeacherTask> tasks(Plan plan, Manifest manifest) throws IOException {
     TeacherTask.Run run =
         new TeacherTask.Run(
             settings.get(Options.CACHE_BATCH_TOKENS),
-            spark.sparkContext().conf().getInt("spark.task.cpus", 1));
+            spark.sparkContext().conf().getInt("spark.task.cpus", 1),
+            settings.get(Options.SEED));
+    TargetChoice wanted = choice.withLayersOf(recorded());
     List<TeacherTask> tasks = new ArrayList<>();
     for (Plan.Unit unit : plan.units()) {
-      CacheFile inputs =
-          manifest
-              .find(unit.unit(), Family.INPUTS, Targets.ID)
-              .orElseThrow(
-                  () -> new IllegalStateException("unit %d has no inputs".formatted(unit.unit())));
-      TargetChoice missing =
-          new TargetChoice(
-              choice.dtype(),
-              choice.logits() == TargetChoice.Logits.STORED && !has(manifest, unit, Targets.LOGITS)
-                  ? TargetChoice.Logits.STORED
-                  : TargetChoice.Logits.NONE,
-              choice.hidden().stream()
-                  .filter(layer -> !has(manifest, unit, Targets.hidden(layer)))
-                  .toList(),
-              choice.attention().stream()
-                  .filter(block -> !has(manifest, unit, Targets.attention(block)))
-                  .toList());
-      if (!missing.all().isEmpty()) {
-        tasks.add(new TeacherTask(cache.toString(), inputs, missing, run));
+      int number = unit.unit();
+      Set<String> missing =
+          wanted.all().stream()
+              .filter(column -> !manifest.has(number, column))
+              .map(Column::name)
+              .collect(Collectors.toCollection(TreeSet::new));
+      if (!missing.isEmpty()) {
+        CacheFile inputs = manifest.find(number, Family.INPUTS, Targets.ID).orElseThrow();
+        tasks.add(
+            new TeacherTask(
+                cache.toString(),
+                inputs,
+                wanted.without(column -> manifest.has(number, column)),
+                missing,
+                run));
       }
     }
     return tasks;
   }
 
-  private static boolean has(Manifest manifest, Plan.Unit unit, Column column) {
-    return manifest.find(unit.unit(), column.family(), column).isPresent();
+  /** Returns the columns that the last finished run left. */
+  private List<Column> recorded() throws IOException {
+    Path record = new Path(cache, RECORD);
+    String text = storage.exists(record) ? Seal.open(storage.readText(record)) : null;
+    return text == null
+        ? List.of()
+        : Storage.JSON.fromJson(text, Result.class).columns().stream().map(Targets::named).toList();
   }
 
   private void computeAll(Plan plan, Manifest manifest, List<TeacherTask> tasks)
@@ -383,6 +310,7 @@ public final class CacheJob {
     long before = plan.corpus().tokens() - tokens;
     JavaRDD<TeacherTask> rdd = context.parallelize(tasks, tasks.size());
     try (Progress progress = Progress.resume("cache", before, plan.corpus().tokens(), "tokens");
+        Lease lease = Lease.take(storage, cache);
         RunningTasks running = new RunningTasks(spark.sparkContext(), done);
         Watch watch = new Watch(() -> progress.update(before + done.value() + running.sum()))) {
       spark
@@ -390,14 +318,14 @@ public final class CacheJob {
           .runJob(
               rdd.rdd(),
               new Compute(done),
-              new Append(manifest),
-              ClassTag$.MODULE$.apply(CacheFile[].class));
+              new Append(manifest, poisoned -> requireFewPoisoned(plan, poisoned)),
+              ClassTag$.MODULE$.apply(TeacherTask.Done.class));
     }
   }
 
   /** The work of one task. */
   private static final class Compute
-      extends AbstractFunction1<scala.collection.Iterator<TeacherTask>, CacheFile[]>
+      extends AbstractFunction1<scala.collection.Iterator<TeacherTask>, TeacherTask.Done>
       implements Serializable {
     private static final long serialVersionUID = 1L;
     private final LongAccumulator tokens;
@@ -407,31 +335,30 @@ public final class CacheJob {
     }
 
     @Override
-    public CacheFile[] apply(scala.collection.Iterator<TeacherTask> tasks) {
-      List<CacheFile> files = new ArrayList<>();
+    public TeacherTask.Done apply(scala.collection.Iterator<TeacherTask> tasks) {
       try {
-        while (tasks.hasNext()) {
-          files.addAll(tasks.next().compute(tokens::add));
-        }
+        return tasks.next().compute(tokens::add); // a partition is one task
       } catch (IOException e) {
         throw new UncheckedIOException(e);
       }
-      return files.toArray(CacheFile[]::new);
     }
   }
 
   /** Runs on the driver as each task ends, so that a unit counts as soon as it is finished. */
-  private static final class Append extends AbstractFunction2<Object, CacheFile[], BoxedUnit> {
+  private static final class Append extends AbstractFunction2<Object, TeacherTask.Done, BoxedUnit> {
     private final Manifest manifest;
+    private final LongConsumer limit;
 
-    Append(Manifest manifest) {
+    Append(Manifest manifest, LongConsumer limit) {
       this.manifest = manifest;
+      this.limit = limit;
     }
 
     @Override
-    public BoxedUnit apply(Object partition, CacheFile[] files) {
+    public BoxedUnit apply(Object partition, TeacherTask.Done done) {
       try {
-        manifest.append(List.of(files));
+        manifest.append(Manifest.Entry.added(done.files(), done.poison()));
+        limit.accept(manifest.poisonRows());
       } catch (IOException e) {
         throw new UncheckedIOException(e);
       }

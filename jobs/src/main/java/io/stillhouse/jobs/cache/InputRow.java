@@ -15,6 +15,7 @@ import java.nio.ByteOrder;
  * @param typeIds segment of each token, [L]
  * @param mlmLabels original ids at masked positions and -100 elsewhere, or null
  * @param label class id or score, or null
+ * @param status null, or why the row has no tokens
  */
 @SuppressWarnings("ArrayRecordComponent") // never compared
 public record InputRow(
@@ -24,8 +25,19 @@ public record InputRow(
     int[] inputIds,
     int[] typeIds,
     int[] mlmLabels,
-    Double label)
+    Double label,
+    String status)
     implements Serializable {
+
+  /** Returns a row without tokens, and so without targets. */
+  static InputRow poison(String id, String text, String pair, String reason) {
+    return new InputRow(id, text, pair, new int[0], new int[0], null, null, reason);
+  }
+
+  /** Returns whether the row has tokens. */
+  boolean sound() {
+    return status == null;
+  }
 
   /** Returns the number of tokens. */
   public int length() {
@@ -40,7 +52,7 @@ public record InputRow(
   /** Returns the values of {@link io.stillhouse.target.Targets#INPUTS}, in order. */
   Object[] values() {
     return new Object[] {
-      id, length(), text, pair, bytes(inputIds), bytes(typeIds), bytes(mlmLabels), label
+      id, length(), text, pair, bytes(inputIds), bytes(typeIds), bytes(mlmLabels), label, status
     };
   }
 
@@ -53,7 +65,8 @@ public record InputRow(
         ints(values[4]),
         ints(values[5]),
         ints(values[6]),
-        (Double) values[7]);
+        (Double) values[7],
+        (String) values[8]);
   }
 
   private static byte[] bytes(int[] numbers) {

@@ -1,84 +1,204 @@
 package io.stillhouse.jobs.cache;
 
-import com.google.gson.JsonParseException;
 import io.stillhouse.error.Errors;
 import io.stillhouse.target.Column;
 import io.stillhouse.target.Family;
 import java.io.IOException;
 import java.io.OutputStream;
+import java.io.Serializable;
 import java.nio.charset.StandardCharsets;
 import java.util.ArrayList;
 import java.util.Arrays;
+import java.util.Collection;
 import java.util.Comparator;
+import java.util.HashMap;
+import java.util.HashSet;
+import java.util.LinkedHashMap;
 import java.util.List;
+import java.util.Map;
 import java.util.Optional;
-import java.util.stream.Stream;
+import java.util.Set;
+import java.util.TreeMap;
+import java.util.TreeSet;
 import org.apache.hadoop.fs.FileAlreadyExistsException;
 import org.apache.hadoop.fs.FileStatus;
 import org.apache.hadoop.fs.FileSystem;
 import org.apache.hadoop.fs.Path;
+import org.jspecify.annotations.Nullable;
 
 /**
- * The files that count. Each entry is a numbered JSON file that names its predecessor; the driver
- * alone appends, and never over an entry that is there.
+ * The files that count. Each entry is a numbered, sealed JSON file that names its predecessor's
+ * hash; entries are only appended, never over one that is there, and files are given up by a later
+ * entry that revokes them.
  */
 final class Manifest {
+  static final String DIRECTORY = "manifest";
+
   private final Storage storage;
   private final Path directory;
-  private final List<CacheFile> files = new ArrayList<>();
+  private final Map<String, CacheFile> files = new LinkedHashMap<>();
+  private final Map<Integer, Map<String, CacheFile>> byUnit = new HashMap<>();
+  private final Map<Integer, Map<String, String>> poison = new HashMap<>();
+  private final List<Path> damaged = new ArrayList<>();
+  private @Nullable Plan plan;
   private int next;
+  private String last = "";
 
-  /** One entry. */
-  record Entry(int sequence, int previous, List<CacheFile> files) {}
+  /**
+   * One entry.
+   *
+   * @param sequence its number, and its name
+   * @param previous hash of the entry before
+   * @param plan in the first entry
+   * @param files that count from now on
+   * @param poison rows whose targets are null, from now on
+   * @param revoked paths of files that count no longer
+   * @param lost numbers of entries that are damaged: what they said is to be done again
+   */
+  record Entry(
+      int sequence,
+      String previous,
+      @Nullable Plan plan,
+      @Nullable List<CacheFile> files,
+      @Nullable List<Poison> poison,
+      @Nullable List<String> revoked,
+      @Nullable List<Integer> lost) {
+
+    static Entry first(Plan plan) {
+      return new Entry(0, "", plan, plan.inputs(), null, null, null);
+    }
+
+    static Entry added(List<CacheFile> files, List<Poison> poison) {
+      return new Entry(0, "", null, files, poison.isEmpty() ? null : poison, null, null);
+    }
+
+    static Entry revoking(Collection<String> paths, Collection<Integer> lost) {
+      return new Entry(0, "", null, null, null, List.copyOf(paths), List.copyOf(lost));
+    }
+
+    Entry at(int number, String after) {
+      return new Entry(number, after, plan, files, poison, revoked, lost);
+    }
+  }
+
+  /** A row that the teacher gave no finite output for. */
+  record Poison(int unit, String id, String reason) implements Serializable {}
 
   private Manifest(Storage storage, Path directory) {
     this.storage = storage;
     this.directory = directory;
   }
 
-  /** Reads the manifest of a cache; one without entries is empty. */
+  /**
+   * Reads the manifest of a cache; one without entries is empty.
+   *
+   * @throws io.stillhouse.error.StillhouseException if an entry is damaged or missing
+   */
   static Manifest read(Storage storage, Path cache) throws IOException {
-    Manifest manifest = new Manifest(storage, new Path(cache, "manifest"));
-    for (Path path : manifest.entries()) {
-      Entry entry = entry(storage.readText(path));
-      if (entry == null || entry.sequence() != manifest.next) {
-        throw Errors.invalid(
-            "manifest entry '%s' is damaged, or one before it is missing".formatted(path),
-            "restore it from a backup, or delete the cache and run cache again");
-      }
-      manifest.files.addAll(entry.files());
-      manifest.next++;
+    Manifest manifest = survey(storage, cache);
+    if (!manifest.damaged.isEmpty()) {
+      throw Errors.invalid(
+          "manifest entry '%s' is damaged, or one before it is missing"
+              .formatted(manifest.damaged.get(0)),
+          "run verify on the cache, then cache again: what the entry said is done anew");
     }
     return manifest;
   }
 
-  private List<Path> entries() throws IOException {
+  /** Reads what is sound of a manifest. */
+  static Manifest survey(Storage storage, Path cache) throws IOException {
+    Manifest manifest = new Manifest(storage, new Path(cache, DIRECTORY));
+    List<Path> paths = manifest.list();
+    TreeMap<Integer, Entry> sound = new TreeMap<>();
+    Map<Integer, String> hashes = new HashMap<>();
+    Set<Integer> lost = new HashSet<>();
+    int highest = -1;
+    for (Path path : paths) {
+      int number = Integer.parseInt(path.getName().replace(".json", ""));
+      highest = Math.max(highest, number);
+      String text = Seal.open(storage.readText(path));
+      Entry entry = text == null ? null : Storage.JSON.fromJson(text, Entry.class);
+      if (entry != null && entry.sequence() == number) {
+        sound.put(number, entry);
+        hashes.put(number, Seal.of(text));
+        if (entry.lost() != null) {
+          lost.addAll(entry.lost());
+        }
+      }
+    }
+    for (int number = 0; number <= highest; number++) {
+      Entry entry = sound.get(number);
+      boolean follows =
+          entry != null
+              && (number == 0
+                  || entry.previous().equals(hashes.getOrDefault(number - 1, entry.previous())));
+      if (entry == null || !follows) {
+        if (!lost.contains(number)) {
+          manifest.damaged.add(new Path(manifest.directory, name(number)));
+        }
+      } else if (!lost.contains(number)) {
+        manifest.take(entry);
+      }
+    }
+    manifest.next = highest + 1;
+    manifest.last = hashes.getOrDefault(highest, "");
+    return manifest;
+  }
+
+  private static String name(int number) {
+    return "%08d.json".formatted(number);
+  }
+
+  private List<Path> list() throws IOException {
     FileSystem fs = storage.fileSystem(directory);
     if (!fs.exists(directory)) {
       return List.of();
     }
     return Arrays.stream(fs.listStatus(directory))
         .map(FileStatus::getPath)
-        .filter(path -> path.getName().matches("\\d+\\.json"))
+        .filter(path -> path.getName().matches("\\d{8}\\.json"))
         .sorted(Comparator.comparing(Path::getName))
         .toList();
   }
 
-  /** Reads an entry, or returns null if a writer was killed in the middle of it. */
-  private static Entry entry(String json) {
-    try {
-      return Storage.JSON.fromJson(json, Entry.class);
-    } catch (JsonParseException e) {
-      return null;
+  private void take(Entry entry) {
+    if (entry.plan() != null) {
+      plan = entry.plan();
+    }
+    if (entry.files() != null) {
+      for (CacheFile file : entry.files()) {
+        files.put(file.path(), file);
+        Map<String, CacheFile> columns = byUnit.computeIfAbsent(file.unit(), u -> new HashMap<>());
+        // The first that holds a column counts; a later one is the double of a lost entry's.
+        file.columns().forEach(name -> columns.putIfAbsent(key(file.family(), name), file));
+      }
+    }
+    if (entry.poison() != null) {
+      for (Poison row : entry.poison()) {
+        poison.computeIfAbsent(row.unit(), u -> new TreeMap<>()).put(row.id(), row.reason());
+      }
+    }
+    if (entry.revoked() != null) {
+      for (String path : entry.revoked()) {
+        CacheFile file = files.remove(path);
+        if (file != null) {
+          byUnit.get(file.unit()).values().removeIf(held -> held.path().equals(path));
+        }
+      }
     }
   }
 
-  /** Appends an entry, or fails where another driver has written one of that number. */
-  void append(List<CacheFile> added) throws IOException {
-    Path path = new Path(directory, "%08d.json".formatted(next));
+  private static String key(String family, String column) {
+    return family + "/" + column;
+  }
+
+  /** Appends an entry, or fails where another command has written one of that number. */
+  void append(Entry content) throws IOException {
+    Path path = new Path(directory, name(next));
     FileSystem fs = storage.fileSystem(path);
     fs.mkdirs(directory);
-    String json = Storage.JSON.toJson(new Entry(next, next - 1, added)) + "\n";
+    Entry entry = content.at(next, last);
+    String json = Seal.seal(Storage.JSON.toJson(entry));
     try (OutputStream out = fs.create(path, false)) {
       out.write(json.getBytes(StandardCharsets.UTF_8));
     } catch (FileAlreadyExistsException e) {
@@ -87,20 +207,63 @@ final class Manifest {
           "let one cache command at a time write to a cache",
           e);
     }
-    files.addAll(added);
+    take(entry);
+    last = Seal.of(json);
     next++;
   }
 
+  /** Returns the number of entries, damaged ones among them. */
+  int entries() {
+    return next;
+  }
+
+  /** Returns the path of an entry, relative to the cache. */
+  static String entry(int number) {
+    return DIRECTORY + "/" + name(number);
+  }
+
+  /** Returns the plan of the first entry, or null if it is damaged. */
+  @Nullable Plan plan() {
+    return plan;
+  }
+
+  /** Returns the files that count. */
   List<CacheFile> files() {
-    return List.copyOf(files);
+    return List.copyOf(files.values());
+  }
+
+  /** Returns entries that are damaged or missing, and not given up yet. */
+  List<Path> damaged() {
+    return List.copyOf(damaged);
+  }
+
+  /** Returns rows of a unit that the teacher gave no finite output for, with the reason. */
+  Map<String, String> poison(int unit) {
+    return poison.getOrDefault(unit, Map.of());
+  }
+
+  /** Returns the number of such rows in all units. */
+  long poisonRows() {
+    return poison.values().stream().mapToLong(Map::size).sum();
   }
 
   /** Returns the file of a unit that holds a column. */
   Optional<CacheFile> find(int unit, Family family, Column column) {
-    return of(unit, family).filter(file -> file.columns().contains(column.name())).findFirst();
+    return Optional.ofNullable(
+        byUnit.getOrDefault(unit, Map.of()).get(key(family.id(), column.name())));
   }
 
-  private Stream<CacheFile> of(int unit, Family family) {
-    return files.stream().filter(file -> file.unit() == unit && file.family().equals(family.id()));
+  boolean has(int unit, Column column) {
+    return find(unit, column.family(), column).isPresent();
+  }
+
+  /** Returns the names of all tensor columns that some unit has. */
+  Set<String> columns() {
+    Set<String> names = new TreeSet<>();
+    files.values().stream()
+        .filter(file -> !file.family().equals(Family.INPUTS.id()))
+        .forEach(file -> names.addAll(file.columns()));
+    names.removeAll(Set.of("id", "length"));
+    return names;
   }
 }

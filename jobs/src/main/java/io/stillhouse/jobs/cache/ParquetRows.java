@@ -1,5 +1,6 @@
 package io.stillhouse.jobs.cache;
 
+import io.stillhouse.error.StillhouseException;
 import io.stillhouse.target.Column;
 import java.io.IOException;
 import java.nio.charset.StandardCharsets;
@@ -19,6 +20,8 @@ import org.apache.parquet.hadoop.example.GroupReadSupport;
 import org.apache.parquet.hadoop.metadata.CompressionCodecName;
 import org.apache.parquet.hadoop.util.HadoopInputFile;
 import org.apache.parquet.hadoop.util.HadoopOutputFile;
+import org.apache.parquet.io.InputFile;
+import org.apache.parquet.io.ParquetDecodingException;
 import org.apache.parquet.io.api.Binary;
 import org.apache.parquet.io.api.RecordConsumer;
 import org.apache.parquet.schema.LogicalTypeAnnotation;
@@ -52,7 +55,7 @@ final class ParquetRows {
             case INT -> Types.primitive(PrimitiveTypeName.INT32, repetition).named(column.name());
             case DOUBLE ->
                 Types.primitive(PrimitiveTypeName.DOUBLE, repetition).named(column.name());
-            case IDS, CELL ->
+            case IDS, UINT8, TOKEN_IDS, FLOAT32, UNSCALED, CELL ->
                 Types.primitive(PrimitiveTypeName.BINARY, repetition).named(column.name());
           });
     }
@@ -82,14 +85,14 @@ final class ParquetRows {
   }
 
   /** Reads the named columns of every row, in the file's order. */
-  static List<Object[]> read(Path file, List<Column> columns, Configuration hadoop)
+  static List<Object[]> read(InputFile file, List<Column> columns, Configuration hadoop)
       throws IOException {
     Configuration conf = new Configuration(hadoop);
     conf.set(ReadSupport.PARQUET_READ_SCHEMA, schema(columns).toString());
     conf.setBoolean("parquet.page.verify-checksum.enabled", true);
     List<Object[]> rows = new ArrayList<>();
     try (ParquetReader<org.apache.parquet.example.data.Group> reader =
-        ParquetReader.builder(new GroupReadSupport(), file).withConf(conf).build()) {
+        new Reader(file).withConf(conf).build()) {
       for (org.apache.parquet.example.data.Group group = reader.read();
           group != null;
           group = reader.read()) {
@@ -99,8 +102,25 @@ final class ParquetRows {
         }
         rows.add(row);
       }
+    } catch (ParquetDecodingException e) {
+      if (e.getCause() instanceof StillhouseException damage) {
+        throw damage; // our own words, not the file format's
+      }
+      throw e;
     }
     return rows;
+  }
+
+  private static final class Reader
+      extends ParquetReader.Builder<org.apache.parquet.example.data.Group> {
+    Reader(InputFile file) {
+      super(file);
+    }
+
+    @Override
+    protected ReadSupport<org.apache.parquet.example.data.Group> getReadSupport() {
+      return new GroupReadSupport();
+    }
   }
 
   /** Reads the key-value metadata of a file. */
@@ -120,7 +140,7 @@ final class ParquetRows {
       case STRING -> group.getString(field, 0);
       case INT -> group.getInteger(field, 0);
       case DOUBLE -> group.getDouble(field, 0);
-      case IDS, CELL -> group.getBinary(field, 0).getBytes();
+      case IDS, UINT8, TOKEN_IDS, FLOAT32, UNSCALED, CELL -> group.getBinary(field, 0).getBytes();
     };
   }
 
@@ -180,7 +200,8 @@ final class ParquetRows {
                         ((String) row[i]).getBytes(StandardCharsets.UTF_8)));
             case INT -> consumer.addInteger((Integer) row[i]);
             case DOUBLE -> consumer.addDouble((Double) row[i]);
-            case IDS, CELL -> consumer.addBinary(Binary.fromConstantByteArray((byte[]) row[i]));
+            case IDS, UINT8, TOKEN_IDS, FLOAT32, UNSCALED, CELL ->
+                consumer.addBinary(Binary.fromConstantByteArray((byte[]) row[i]));
           }
           consumer.endField(column.name(), i);
         }

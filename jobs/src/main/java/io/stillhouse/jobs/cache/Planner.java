@@ -13,6 +13,7 @@ import java.util.HexFormat;
 import java.util.Iterator;
 import java.util.List;
 import java.util.Map;
+import java.util.TreeMap;
 import java.util.UUID;
 import org.apache.hadoop.conf.Configuration;
 import org.apache.hadoop.fs.Path;
@@ -39,8 +40,20 @@ final class Planner {
   /** A row, and the hash it is ordered by. */
   private record Placed(String order, InputRow row) implements java.io.Serializable {}
 
-  /** What planning leaves. */
-  record Planned(List<CacheFile> files, long rows, long tokens) {}
+  /** What planning leaves: units, a file of each, and the rows without tokens by reason. */
+  record Planned(List<Plan.Unit> units, List<CacheFile> files, Map<String, Long> poison) {
+    long rows() {
+      return units.stream().mapToLong(Plan.Unit::rows).sum();
+    }
+
+    long tokens() {
+      return units.stream().mapToLong(Plan.Unit::tokens).sum();
+    }
+  }
+
+  /** What the task of one unit leaves. */
+  private record Written(Plan.Unit unit, CacheFile file, Map<String, Long> poison)
+      implements java.io.Serializable {}
 
   Planner(SparkSession spark, Path cache, long unitTokens, long seed) {
     this.spark = spark;
@@ -80,28 +93,42 @@ final class Planner {
                   (index, rows) -> units(starts[index], perUnit, rows), false));
       int units = Math.toIntExact(Math.max(1, (tokens + perUnit - 1) / perUnit));
       UnitWriter writer = new UnitWriter(cache.toString());
-      List<CacheFile> files =
+      List<Written> written =
           new ArrayList<>(
               byUnit
                   .groupByKey(new HashPartitioner(Math.min(units, 4 * parallelism)))
                   .map(unit -> writer.write(unit._1, unit._2))
                   .collect());
-      files.sort(Comparator.comparingInt(CacheFile::unit));
-      long rows = files.stream().mapToLong(file -> file.size().rows()).sum();
-      return new Planned(renumbered(files), rows, tokens);
+      written.sort(Comparator.comparingInt(unit -> unit.unit().unit()));
+      return planned(written);
     } finally {
       placed.unpersist();
     }
   }
 
   /** Numbers units 0, 1, ...: a row longer than a unit leaves a gap. */
-  private static List<CacheFile> renumbered(List<CacheFile> files) {
-    List<CacheFile> result = new ArrayList<>();
-    for (CacheFile file : files) {
-      result.add(
-          new CacheFile(result.size(), file.family(), file.path(), file.columns(), file.size()));
+  private static Planned planned(List<Written> written) {
+    List<Plan.Unit> units = new ArrayList<>();
+    List<CacheFile> files = new ArrayList<>();
+    Map<String, Long> poison = new TreeMap<>();
+    for (Written one : written) {
+      int number = units.size();
+      Plan.Unit unit = one.unit();
+      CacheFile file = one.file();
+      units.add(new Plan.Unit(number, unit.rows(), unit.poison(), unit.tokens(), unit.keys()));
+      files.add(
+          new CacheFile(
+              number, file.family(), file.path(), file.columns(), file.size(), file.hashes()));
+      one.poison().forEach((reason, rows) -> poison.merge(reason, rows, Long::sum));
     }
-    return result;
+    return new Planned(units, files, poison);
+  }
+
+  /** Returns the SHA-256 of keys in order, a line each. */
+  static String keys(List<String> ids) {
+    MessageDigest digest = Storage.digest();
+    ids.forEach(id -> digest.update((id + "\n").getBytes(StandardCharsets.UTF_8)));
+    return HexFormat.of().formatHex(digest.digest());
   }
 
   private static Iterator<Tuple2<Integer, Long>> sum(Integer index, Iterator<Placed> rows) {
@@ -140,7 +167,7 @@ final class Planner {
 
   /** Writes the inputs of one unit, inside a task. */
   private record UnitWriter(String cache) implements java.io.Serializable {
-    CacheFile write(int unit, Iterable<Placed> placed) throws IOException {
+    Written write(int unit, Iterable<Placed> placed) throws IOException {
       List<Placed> rows = new ArrayList<>();
       placed.forEach(rows::add);
       rows.sort(
@@ -151,6 +178,7 @@ final class Planner {
               .formatted(Family.INPUTS.id(), unit, UUID.randomUUID().toString().substring(0, 8));
       Path file = new Path(cache, path);
       long tokens = 0;
+      Map<String, Long> poison = new TreeMap<>();
       try (ParquetWriter<Object[]> out =
           ParquetRows.writer(
               file,
@@ -160,14 +188,23 @@ final class Planner {
         for (Placed row : rows) {
           out.write(row.row().values());
           tokens += row.row().length();
+          if (!row.row().sound()) {
+            poison.merge(row.row().status(), 1L, Long::sum);
+          }
         }
       }
-      return new CacheFile(
-          unit,
-          Family.INPUTS.id(),
-          path,
-          Targets.INPUTS.stream().map(io.stillhouse.target.Column::name).toList(),
-          new CacheFile.Size(rows.size(), tokens, storage.bytes(file), storage.sha256(file)));
+      List<String> ids = rows.stream().map(row -> row.row().id()).toList();
+      int poisonRows = poison.values().stream().mapToInt(Long::intValue).sum();
+      return new Written(
+          new Plan.Unit(unit, rows.size(), poisonRows, tokens, keys(ids)),
+          new CacheFile(
+              unit,
+              Family.INPUTS.id(),
+              path,
+              Targets.INPUTS.stream().map(io.stillhouse.target.Column::name).toList(),
+              new CacheFile.Size(rows.size(), tokens, storage.bytes(file)),
+              CheckedFile.hash(storage, file)),
+          poison);
     }
   }
 }

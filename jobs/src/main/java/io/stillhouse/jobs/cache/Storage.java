@@ -17,6 +17,7 @@ import org.apache.hadoop.fs.FileStatus;
 import org.apache.hadoop.fs.FileSystem;
 import org.apache.hadoop.fs.FileUtil;
 import org.apache.hadoop.fs.Path;
+import org.apache.hadoop.fs.RawLocalFileSystem;
 
 /** Files on any Hadoop file system, always finished before they bear their name. */
 public final class Storage {
@@ -30,8 +31,14 @@ public final class Storage {
 
   private final Configuration hadoop;
 
+  /**
+   * Takes local files as they are: the side files of Hadoop's own checksums would be one more thing
+   * to lose, and every byte has a hash of ours.
+   */
   public Storage(Configuration hadoop) {
-    this.hadoop = hadoop;
+    this.hadoop = new Configuration(hadoop);
+    this.hadoop.setClass("fs.file.impl", RawLocalFileSystem.class, FileSystem.class);
+    this.hadoop.setBoolean("fs.file.impl.disable.cache", true);
   }
 
   public Configuration hadoop() {
@@ -88,7 +95,13 @@ public final class Storage {
     FileSystem fs = fileSystem(path);
     fs.mkdirs(path.getParent());
     FileUtil.copy(
-        FileSystem.getLocal(hadoop), new Path(local.toUri()), fs, temporary, false, true, hadoop);
+        fileSystem(new Path(local.toUri())),
+        new Path(local.toUri()),
+        fs,
+        temporary,
+        false,
+        true,
+        hadoop);
     rename(temporary, path);
   }
 

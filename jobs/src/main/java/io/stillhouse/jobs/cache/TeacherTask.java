@@ -2,8 +2,9 @@ package io.stillhouse.jobs.cache;
 
 import ai.djl.ndarray.NDArray;
 import ai.djl.ndarray.NDManager;
-import ai.djl.ndarray.types.DataType;
 import io.stillhouse.jobs.spark.Models;
+import io.stillhouse.loss.MlmEncoder;
+import io.stillhouse.loss.TargetCells;
 import io.stillhouse.model.Autograd;
 import io.stillhouse.model.Batch;
 import io.stillhouse.model.Capture;
@@ -17,12 +18,14 @@ import io.stillhouse.target.Targets;
 import io.stillhouse.train.MicroBatches;
 import java.io.IOException;
 import java.io.Serializable;
-import java.nio.ByteBuffer;
 import java.util.ArrayList;
 import java.util.EnumMap;
 import java.util.HashMap;
+import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Objects;
+import java.util.Set;
 import java.util.UUID;
 import java.util.function.LongConsumer;
 import org.apache.hadoop.conf.Configuration;
@@ -36,32 +39,44 @@ import org.apache.parquet.hadoop.ParquetWriter;
  *
  * @param cache directory of the cache
  * @param inputs the unit's inputs
- * @param missing what is to be computed
+ * @param choice what is to be computed
+ * @param missing names of the columns that are to be written
  * @param run how
  */
-record TeacherTask(String cache, CacheFile inputs, TargetChoice missing, Run run)
+record TeacherTask(
+    String cache, CacheFile inputs, TargetChoice choice, Set<String> missing, Run run)
     implements Serializable {
 
-  /** Padded tokens of a batch, and threads of the task. */
-  record Run(int tokensPerBatch, int threads) implements Serializable {}
+  /** Padded tokens of a batch, threads of the task, seed of draws. */
+  record Run(int tokensPerBatch, int threads, long seed) implements Serializable {}
 
-  List<CacheFile> compute(LongConsumer tokensDone) throws IOException {
+  /** What a task leaves: finished files, and rows without finite output. */
+  record Done(List<CacheFile> files, List<Manifest.Poison> poison) implements Serializable {}
+
+  Done compute(LongConsumer tokensDone) throws IOException {
     Autograd.threads(run.threads());
     Encoder teacher = Models.encoder(new Path(cache, CacheJob.TEACHER).toString());
     Autograd.record(Autograd.Mode.OFF);
-    Configuration hadoop = new Configuration();
+    Storage storage = new Storage(new Configuration());
     List<InputRow> rows =
-        ParquetRows.read(new Path(cache, inputs.path()), Targets.INPUTS, hadoop).stream()
+        ParquetRows.read(
+                new CheckedFile(storage, new Path(cache), inputs), Targets.INPUTS, storage.hadoop())
+            .stream()
             .map(InputRow::of)
             .toList();
     Map<Family, OpenFile> files = new EnumMap<>(Family.class);
+    List<Manifest.Poison> poison = new ArrayList<>();
     try {
-      for (Map.Entry<Family, List<Column>> family : missing.columns().entrySet()) {
-        files.put(family.getKey(), open(family.getKey(), family.getValue(), teacher, hadoop));
+      for (Map.Entry<Family, List<Column>> family : missingColumns().entrySet()) {
+        files.put(family.getKey(), open(family.getKey(), family.getValue(), teacher, storage));
       }
-      Capture capture = Capture.of(missing.hidden(), missing.attention());
-      for (List<InputRow> batch : MicroBatches.cut(rows, InputRow::length, run.tokensPerBatch())) {
-        write(teacher, capture, batch, files);
+      // Rows without tokens are the shortest, so they come first, as they do in the inputs.
+      for (InputRow row : rows.stream().filter(row -> !row.sound()).toList()) {
+        write(row, null, files);
+      }
+      List<InputRow> sound = rows.stream().filter(InputRow::sound).toList();
+      for (List<InputRow> batch : MicroBatches.cut(sound, InputRow::length, run.tokensPerBatch())) {
+        write(teacher, batch, files, poison);
         tokensDone.accept(batch.stream().mapToLong(InputRow::length).sum());
       }
     } finally {
@@ -69,26 +84,28 @@ record TeacherTask(String cache, CacheFile inputs, TargetChoice missing, Run run
         file.writer().close();
       }
     }
-    Storage storage = new Storage(hadoop);
     List<CacheFile> finished = new ArrayList<>();
     for (Map.Entry<Family, OpenFile> entry : files.entrySet()) {
-      Path path = new Path(cache, entry.getValue().path());
-      finished.add(
-          new CacheFile(
-              inputs.unit(),
-              entry.getKey().id(),
-              entry.getValue().path(),
-              Targets.withKey(entry.getValue().columns()).stream().map(Column::name).toList(),
-              new CacheFile.Size(
-                  rows.size(), inputs.size().tokens(), storage.bytes(path), storage.sha256(path))));
+      finished.add(finish(entry.getKey(), entry.getValue(), rows.size(), storage));
     }
-    return finished;
+    return new Done(finished, poison);
+  }
+
+  private Map<Family, List<Column>> missingColumns() {
+    Map<Family, List<Column>> columns = new EnumMap<>(Family.class);
+    choice
+        .columns()
+        .forEach(
+            (family, all) ->
+                columns.put(family, all.stream().filter(c -> missing.contains(c.name())).toList()));
+    columns.values().removeIf(List::isEmpty);
+    return columns;
   }
 
   /** A file that is being written. */
   private record OpenFile(String path, List<Column> columns, ParquetWriter<Object[]> writer) {}
 
-  private OpenFile open(Family family, List<Column> columns, Encoder teacher, Configuration hadoop)
+  private OpenFile open(Family family, List<Column> columns, Encoder teacher, Storage storage)
       throws IOException {
     String path =
         "%s/unit-%06d-%s.parquet"
@@ -96,7 +113,8 @@ record TeacherTask(String cache, CacheFile inputs, TargetChoice missing, Run run
     Map<String, String> metadata = new HashMap<>();
     metadata.put(Targets.META_VERSION, Integer.toString(Targets.VERSION));
     metadata.put(Targets.META_UNIT, Integer.toString(inputs.unit()));
-    metadata.put(Targets.META_DTYPE, missing.dtype().id());
+    metadata.put(Targets.META_DTYPE, choice.dtype().id());
+    metadata.put(Targets.META_HEADS, Integer.toString(teacher.spec().heads()));
     metadata.put(
         Targets.META_SHAPE,
         switch (family) {
@@ -108,11 +126,27 @@ record TeacherTask(String cache, CacheFile inputs, TargetChoice missing, Run run
     return new OpenFile(
         path,
         columns,
-        ParquetRows.writer(new Path(cache, path), Targets.withKey(columns), metadata, hadoop));
+        ParquetRows.writer(
+            new Path(cache, path), Targets.withKey(columns), metadata, storage.hadoop()));
+  }
+
+  private CacheFile finish(Family family, OpenFile file, int rows, Storage storage)
+      throws IOException {
+    Path path = new Path(cache, file.path());
+    return new CacheFile(
+        inputs.unit(),
+        family.id(),
+        file.path(),
+        Targets.withKey(file.columns()).stream().map(Column::name).toList(),
+        new CacheFile.Size(rows, inputs.size().tokens(), storage.bytes(path)),
+        CheckedFile.hash(storage, path));
   }
 
   private void write(
-      Encoder teacher, Capture capture, List<InputRow> rows, Map<Family, OpenFile> files)
+      Encoder teacher,
+      List<InputRow> rows,
+      Map<Family, OpenFile> files,
+      List<Manifest.Poison> poison)
       throws IOException {
     try (NDManager manager = NDManager.newBaseManager()) {
       Batch batch =
@@ -120,83 +154,94 @@ record TeacherTask(String cache, CacheFile inputs, TargetChoice missing, Run run
               manager,
               rows.stream().map(InputRow::inputIds).toList(),
               rows.stream().map(InputRow::typeIds).toList());
+      Capture capture =
+          new Capture(
+              Set.copyOf(choice.hidden()),
+              Set.copyOf(choice.attention()),
+              Set.copyOf(choice.valueRelations()));
       EncoderOutput output = teacher.forward(batch, capture, Encoder.Phase.INFERENCE);
-      for (Map.Entry<Family, OpenFile> entry : files.entrySet()) {
-        List<Column> columns = entry.getValue().columns();
-        List<ByteBuffer> tensors = new ArrayList<>();
-        List<Integer> layers = layers(entry.getKey());
-        for (int c = 0; c < columns.size(); c++) {
-          tensors.add(
-              bytes(
-                  switch (entry.getKey()) {
-                    case LOGITS -> java.util.Objects.requireNonNull(output.logits());
-                    case HIDDEN -> output.hidden(layers.get(c));
-                    case ATTENTION -> output.scores(layers.get(c));
-                    case INPUTS -> throw new IllegalStateException("the planner writes inputs");
-                  }));
+      boolean[] broken = broken(output, rows.size());
+      Map<String, List<byte[]>> cells = cells(teacher, output, batch, rows);
+      for (int row = 0; row < rows.size(); row++) {
+        if (broken[row]) {
+          poison.add(
+              new Manifest.Poison(
+                  inputs.unit(), rows.get(row).id(), "the teacher's output is not finite"));
         }
-        for (int row = 0; row < rows.size(); row++) {
-          Object[] values = new Object[2 + tensors.size()];
-          values[0] = rows.get(row).id();
-          values[1] = rows.get(row).length();
-          for (int c = 0; c < tensors.size(); c++) {
-            values[2 + c] = cell(entry.getKey(), tensors.get(c), batch, row, teacher);
-          }
-          entry.getValue().writer().write(values);
-        }
+        int at = row;
+        write(
+            rows.get(row), broken[row] ? null : column -> cells.get(column.name()).get(at), files);
       }
     }
   }
 
-  private List<Integer> layers(Family family) {
-    return switch (family) {
-      case HIDDEN -> missing.hidden();
-      case ATTENTION -> missing.attention();
-      case INPUTS, LOGITS -> List.of();
-    };
+  /** Gives a row's cell of a column. */
+  private interface Cells {
+    byte[] of(Column column);
   }
 
-  private ByteBuffer bytes(NDArray tensor) {
-    NDArray stored =
-        missing.dtype() == Dtype.FLOAT32
-            ? tensor
-            : tensor.toType(DataType.valueOf(missing.dtype().name()), false);
-    return stored.toByteBuffer(true);
-  }
-
-  /** Cuts one row out of a batch's tensor, without its padding. */
-  private byte[] cell(Family family, ByteBuffer tensor, Batch batch, int row, Encoder teacher) {
-    int number = missing.dtype().bytes();
-    int length = batch.lengths()[row];
-    int longest = batch.longest();
-    switch (family) {
-      case LOGITS -> {
-        int bytes = teacher.spec().head().outputs() * number;
-        return slice(tensor, row * bytes, new byte[bytes], 0, bytes);
+  /** Writes a row to every file; its tensors are null where there are no cells. */
+  private static void write(InputRow row, Cells cells, Map<Family, OpenFile> files)
+      throws IOException {
+    for (OpenFile file : files.values()) {
+      Object[] values = new Object[2 + file.columns().size()];
+      values[0] = row.id();
+      values[1] = row.length();
+      for (int c = 0; cells != null && c < file.columns().size(); c++) {
+        values[2 + c] = cells.of(file.columns().get(c));
       }
-      case HIDDEN -> {
-        int token = teacher.spec().hiddenSize() * number;
-        return slice(tensor, row * longest * token, new byte[length * token], 0, length * token);
-      }
-      case ATTENTION -> {
-        int heads = teacher.spec().heads();
-        int line = length * number;
-        byte[] cell = new byte[heads * length * line];
-        for (int head = 0; head < heads; head++) {
-          for (int query = 0; query < length; query++) {
-            int from = ((row * heads + head) * longest + query) * longest * number;
-            slice(tensor, from, cell, (head * length + query) * line, line);
-          }
-        }
-        return cell;
-      }
-      case INPUTS -> throw new IllegalStateException("the planner writes inputs");
+      file.writer().write(values);
     }
-    throw new IllegalStateException();
   }
 
-  private static byte[] slice(ByteBuffer from, int at, byte[] to, int offset, int bytes) {
-    from.get(at, to, offset, bytes);
-    return to;
+  /** Returns which rows have a number that is not finite, in the last state or any captured one. */
+  private static boolean[] broken(EncoderOutput output, int rows) {
+    boolean[] broken = new boolean[rows];
+    List<NDArray> all = new ArrayList<>(output.hidden().values());
+    all.addAll(output.scores().values());
+    all.addAll(output.valueRelations().values());
+    all.add(output.last());
+    if (output.logits() != null) {
+      all.add(output.logits());
+    }
+    for (NDArray tensor : all) {
+      boolean[] own = TargetCells.broken(tensor);
+      for (int row = 0; row < rows; row++) {
+        broken[row] |= own[row];
+      }
+    }
+    return broken;
+  }
+
+  /** Returns the cells of all rows, by column. */
+  private Map<String, List<byte[]>> cells(
+      Encoder teacher, EncoderOutput output, Batch batch, List<InputRow> rows) {
+    Map<String, List<byte[]>> cells = new LinkedHashMap<>();
+    Dtype dtype = choice.dtype();
+    if (choice.logits() == TargetChoice.Logits.STORED) {
+      NDArray logits = Objects.requireNonNull(output.logits());
+      cells.put(Targets.LOGITS.name(), TargetCells.vectors(logits, Targets.LOGITS.dtype(dtype)));
+    }
+    for (int layer : choice.hidden()) {
+      cells.put(
+          Targets.hidden(layer).name(), TargetCells.tokens(output.hidden(layer), batch, dtype));
+    }
+    for (int block : choice.attention()) {
+      cells.put(
+          Targets.attention(block).name(), TargetCells.pairs(output.scores(block), batch, dtype));
+    }
+    for (int block : choice.valueRelations()) {
+      cells.put(
+          Targets.valueRelations(block).name(),
+          TargetCells.pairs(output.valueRelations(block), batch, dtype));
+    }
+    if (choice.mlm().stored()) {
+      List<MlmEncoder.Row> keys =
+          rows.stream().map(row -> new MlmEncoder.Row(row.id(), row.mlmLabels())).toList();
+      new MlmEncoder(teacher, choice.mlm(), dtype, run.seed())
+          .cells(output.last(), batch, keys)
+          .forEach((column, own) -> cells.put(column.name(), own));
+    }
+    return cells;
   }
 }

@@ -109,18 +109,21 @@ public record Tokenising(String teacher, Labels head, Cut cut, Mask mask) implem
       List<InputRow> inputs = new ArrayList<>();
       for (int i = 0; i < rows.size(); i++) {
         SourceRow row = rows.get(i);
+        String poison = poison(row, texts.get(i));
+        if (poison != null) {
+          inputs.add(InputRow.poison(row.key(), row.text(), row.pair(), poison));
+          continue;
+        }
         Double label = labels == null ? null : labels.encode(row.label(), row.key());
         if (row.pair() != null) {
-          if (texts.get(i).ids().length > 0) {
-            int[] second = tokenizer.encode(List.of(row.pair())).get(0).ids();
-            add(
-                row.key(),
-                row.text(),
-                row.pair(),
-                pairing.pair(texts.get(i).ids(), second),
-                label,
-                inputs);
-          }
+          int[] second = tokenizer.encode(List.of(row.pair())).get(0).ids();
+          add(
+              row.key(),
+              row.text(),
+              row.pair(),
+              pairing.pair(texts.get(i).ids(), second),
+              label,
+              inputs);
           continue;
         }
         List<Segment> segments = segmenter.segment(texts.get(i), row.text());
@@ -138,6 +141,22 @@ public record Tokenising(String teacher, Labels head, Cut cut, Mask mask) implem
       return inputs;
     }
 
+    /**
+     * Returns why a row can have no targets, or null. Spark reads bytes that are not UTF-8 as the
+     * replacement character; blank lines of prose are no rows at all.
+     */
+    private String poison(SourceRow row, Encoded text) {
+      if (broken(row.text()) || row.pair() != null && broken(row.pair())) {
+        return "not UTF-8";
+      }
+      boolean table = spec.cut.mode() == Segmenter.Mode.ROW;
+      return table && text.ids().length == 0 ? "empty" : null;
+    }
+
+    private static boolean broken(String text) {
+      return text.indexOf('\uFFFD') >= 0;
+    }
+
     private void add(
         String key,
         String text,
@@ -146,7 +165,7 @@ public record Tokenising(String teacher, Labels head, Cut cut, Mask mask) implem
         Double label,
         List<InputRow> to) {
       if (masking == null) {
-        to.add(new InputRow(key, text, pair, input.ids(), input.tokenTypes(), null, label));
+        to.add(new InputRow(key, text, pair, input.ids(), input.tokenTypes(), null, label, null));
         return;
       }
       for (int variant = 0; variant < spec.mask.variants(); variant++) {
@@ -159,7 +178,8 @@ public record Tokenising(String teacher, Labels head, Cut cut, Mask mask) implem
                 masked.ids(),
                 input.tokenTypes(),
                 masked.labels(),
-                label));
+                label,
+                null));
       }
     }
   }

@@ -4,6 +4,7 @@ import io.stillhouse.jobs.cache.Storage;
 import io.stillhouse.spec.DistillSpec;
 import io.stillhouse.spec.ModelSpec;
 import io.stillhouse.spec.TrainSpec;
+import io.stillhouse.target.MlmTargets;
 import java.io.Serializable;
 import java.nio.charset.StandardCharsets;
 import java.util.HexFormat;
@@ -37,14 +38,27 @@ record StudentRun(
     }
   }
 
+  /** Where attention scores come from. */
+  enum Scores {
+    DERIVED,
+    STORED
+  }
+
+  /** How the recipe says that targets are kept. */
+  record Kept(MlmTargets mlm, Scores scores) implements Serializable {
+    /** What a student without targets needs. */
+    static final Kept NOTHING = new Kept(MlmTargets.NONE, Scores.DERIVED);
+  }
+
   /**
    * Where things lie.
    *
    * @param cache the targets
+   * @param kept how they are kept there
    * @param students the directory of all students
    * @param cacheFingerprints of the cache's plan
    */
-  record Places(String cache, String students, Map<String, String> cacheFingerprints)
+  record Places(String cache, Kept kept, String students, Map<String, String> cacheFingerprints)
       implements Serializable {}
 
   /** Returns whether a training draws random numbers after its start. */
@@ -70,7 +84,7 @@ record StudentRun(
    */
   String fingerprint() {
     String text =
-        "%s|%s|%s|%d|%d|%s|%d|%d|%s|%s"
+        "%s|%s|%s|%d|%d|%s|%d|%d|%s|%s|%s"
             .formatted(
                 model,
                 loss,
@@ -81,6 +95,7 @@ record StudentRun(
                 train.run().seed(),
                 train.run().maxSteps(),
                 start,
+                places.kept(),
                 places.cacheFingerprints());
     return HexFormat.of().formatHex(Storage.digest().digest(text.getBytes(StandardCharsets.UTF_8)));
   }

@@ -10,6 +10,7 @@ import io.stillhouse.jobs.cache.CacheJob;
 import io.stillhouse.jobs.cache.CacheReader;
 import io.stillhouse.jobs.cache.InputRow;
 import io.stillhouse.jobs.cache.Storage;
+import io.stillhouse.jobs.cache.TargetRecipe;
 import io.stillhouse.jobs.spark.RunningTasks;
 import io.stillhouse.jobs.spark.Sessions;
 import io.stillhouse.jobs.spark.Watch;
@@ -17,10 +18,12 @@ import io.stillhouse.spec.DistillSpec;
 import io.stillhouse.spec.ModelSpec;
 import io.stillhouse.spec.Task;
 import io.stillhouse.spec.TrainSpec;
+import io.stillhouse.target.MlmTargets;
 import io.stillhouse.train.StepReport;
 import java.io.IOException;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Locale;
 import java.util.Map;
 import java.util.stream.Collectors;
 import java.util.stream.IntStream;
@@ -55,10 +58,11 @@ public final class TrainJob {
     this.storage = new Storage(spark.sparkContext().hadoopConfiguration());
     this.cache = storage.requireExisting("cache.path", settings.get(Options.CACHE));
     CacheReader reader = CacheReader.open(storage, cache, List.of());
-    this.teacher = HuggingFaceDirectory.open(storage.local(new Path(cache, CacheJob.TEACHER)));
+    this.teacher = CacheReader.teacher(storage, cache);
     ModelSpec student = Recipe.student(settings, teacher.spec());
     DistillSpec loss = Recipe.loss(settings, student, teacher.spec());
-    CacheReader.open(storage, cache, TrainTask.columns(loss, teacher.spec()));
+    StudentRun.Kept kept = kept(loss);
+    CacheReader.open(storage, cache, Reads.of(loss, teacher.spec(), kept, reader::has).columns());
     boolean labelled = labelled(reader);
     if (loss.hardLabel() != 0 && !labelled) {
       throw Errors.invalid(
@@ -75,6 +79,7 @@ public final class TrainJob {
     StudentRun.Places places =
         new StudentRun.Places(
             cache.toString(),
+            kept,
             storage.qualify(settings.get(Options.TRAIN_PATH)).toString(),
             reader.plan().fingerprints());
     String name = settings.get(Options.STUDENT_NAME);
@@ -103,6 +108,16 @@ public final class TrainJob {
     this.cache = new Path(run.places().cache());
     this.teacher = teacher;
     this.runs = List.of(run);
+  }
+
+  private StudentRun.Kept kept(DistillSpec loss) {
+    MlmTargets mlm = TargetRecipe.mlm(settings, teacher.spec());
+    if (teacher.spec().head().task() == Task.MASKED_LM && loss.softLabel().weight() != 0) {
+      TargetRecipe.requireServes(mlm, loss.softLabel());
+    }
+    return new StudentRun.Kept(
+        mlm,
+        StudentRun.Scores.valueOf(settings.get(Options.TARGETS_SCORES).toUpperCase(Locale.ROOT)));
   }
 
   private static boolean hardLabelsAlone(DistillSpec loss) {

@@ -4,17 +4,13 @@ import ai.djl.ndarray.NDArray;
 import ai.djl.ndarray.NDManager;
 import com.google.gson.GsonBuilder;
 import io.stillhouse.checkpoint.HuggingFaceDirectory;
-import io.stillhouse.jobs.cache.CacheJob;
 import io.stillhouse.jobs.cache.CacheReader;
 import io.stillhouse.jobs.cache.Storage;
 import io.stillhouse.jobs.spark.Models;
+import io.stillhouse.loss.TeacherParts;
 import io.stillhouse.loss.Term;
 import io.stillhouse.model.Encoder;
-import io.stillhouse.spec.DistillSpec;
 import io.stillhouse.spec.ModelSpec;
-import io.stillhouse.spec.Task;
-import io.stillhouse.target.Column;
-import io.stillhouse.target.Targets;
 import io.stillhouse.train.StepReport;
 import io.stillhouse.train.StudentInit;
 import io.stillhouse.train.Trainer;
@@ -101,37 +97,25 @@ public final class TrainTask {
               run.model().hiddenSize(),
               teacher.hiddenSize(),
               run.train().run().seed()));
-      CacheReader source =
-          CacheReader.open(
-              storage,
-              new org.apache.hadoop.fs.Path(run.places().cache()),
-              columns(run.loss(), teacher));
+      org.apache.hadoop.fs.Path cache = new org.apache.hadoop.fs.Path(run.places().cache());
+      Reads reads =
+          Reads.of(
+              run.loss(),
+              teacher,
+              run.places().kept(),
+              CacheReader.open(storage, cache, List.of())::has);
+      CacheReader source = CacheReader.open(storage, cache, reads.columns());
       Trainer trainer =
           new Trainer(
               new Trainer.Setup(run.model(), run.loss(), run.train(), run.fingerprint()),
               source,
               new HadoopCheckpoints(storage, run.checkpoints(), steps),
               this::record);
-      trainer.run(manager, weights, teacherHead(manager));
+      trainer.run(manager, weights, teacherParts(manager, reads));
       return publish(weights);
     } finally {
       generator.unlock();
     }
-  }
-
-  /** Returns the tensor columns that a student's loss reads. */
-  static List<Column> columns(DistillSpec loss, ModelSpec teacher) {
-    List<Column> columns = new ArrayList<>();
-    if (loss.softLabel().weight() != 0) {
-      columns.add(
-          teacher.head().task() == Task.MASKED_LM
-              ? Targets.hidden(teacher.layers())
-              : Targets.LOGITS);
-    }
-    loss.studentHidden().forEach(layer -> columns.add(Targets.hidden(loss.layerMap().get(layer))));
-    loss.studentBlocks()
-        .forEach(block -> columns.add(Targets.attention(loss.layerMap().get(block))));
-    return columns.stream().distinct().toList();
   }
 
   private void record(StepReport step) {
@@ -140,9 +124,7 @@ public final class TrainTask {
   }
 
   private HuggingFaceDirectory teacher() throws IOException {
-    return HuggingFaceDirectory.open(
-        Models.copy(
-            new org.apache.hadoop.fs.Path(run.places().cache(), CacheJob.TEACHER).toString()));
+    return CacheReader.teacher(storage, new org.apache.hadoop.fs.Path(run.places().cache()));
   }
 
   private Map<String, NDArray> initial(NDManager manager) throws IOException {
@@ -154,20 +136,15 @@ public final class TrainTask {
     return StudentInit.from(manager, run.model(), from, run.start().blocks(), seed);
   }
 
-  /** Returns the teacher's masked-LM head alone, of whose weights no other is read. */
-  private Encoder teacherHead(NDManager manager) throws IOException {
-    HuggingFaceDirectory teacher = teacher();
-    if (run.loss().softLabel().weight() == 0 || teacher.spec().head().task() != Task.MASKED_LM) {
-      return null;
+  /** Returns the teacher with the weights that rebuild targets, of which no others are read. */
+  private TeacherParts teacherParts(NDManager manager, Reads reads) throws IOException {
+    if (reads.teacherTensors().isEmpty()) {
+      return new TeacherParts(null, run.places().kept().mlm());
     }
-    List<String> names =
-        teacher.spec().parameters().keySet().stream()
-            .filter(
-                name ->
-                    name.startsWith("cls.")
-                        || name.equals("bert.embeddings.word_embeddings.weight"))
-            .toList();
-    return new Encoder(teacher.spec(), teacher.weights(manager, names));
+    HuggingFaceDirectory teacher = teacher();
+    return new TeacherParts(
+        new Encoder(teacher.spec(), teacher.weights(manager, reads.teacherTensors())),
+        run.places().kept().mlm());
   }
 
   private Trained publish(Map<String, NDArray> weights) throws IOException {

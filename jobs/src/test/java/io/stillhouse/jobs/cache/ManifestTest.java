@@ -34,8 +34,8 @@ class ManifestTest {
   @Test
   void entriesAreReadBackInOrder() throws IOException {
     Manifest manifest = Manifest.read(storage, cache);
-    manifest.append(List.of(file(0, Family.INPUTS, "id"), file(1, Family.INPUTS, "id")));
-    manifest.append(List.of(file(0, Family.HIDDEN, "hidden_03")));
+    manifest.append(added(List.of(file(0, Family.INPUTS, "id"), file(1, Family.INPUTS, "id"))));
+    manifest.append(added(List.of(file(0, Family.HIDDEN, "hidden_03"))));
     assertThat(Manifest.read(storage, cache).files())
         .isEqualTo(manifest.files())
         .containsExactly(
@@ -48,7 +48,7 @@ class ManifestTest {
   void findsTheFileOfAUnitThatHoldsAColumn() throws IOException {
     Manifest manifest = Manifest.read(storage, cache);
     manifest.append(
-        List.of(file(0, Family.HIDDEN, "hidden_01"), file(0, Family.HIDDEN, "hidden_03")));
+        added(List.of(file(0, Family.HIDDEN, "hidden_01"), file(0, Family.HIDDEN, "hidden_03"))));
     assertThat(manifest.find(0, Family.HIDDEN, Targets.hidden(3)))
         .contains(file(0, Family.HIDDEN, "hidden_03"));
     assertThat(manifest.find(0, Family.HIDDEN, Targets.hidden(2))).isEmpty();
@@ -60,8 +60,8 @@ class ManifestTest {
   void aSecondWriterIsRefused() throws IOException {
     Manifest one = Manifest.read(storage, cache);
     Manifest other = Manifest.read(storage, cache);
-    one.append(List.of(file(0, Family.INPUTS, "id")));
-    assertThatThrownBy(() -> other.append(List.of(file(1, Family.INPUTS, "id"))))
+    one.append(added(List.of(file(0, Family.INPUTS, "id"))));
+    assertThatThrownBy(() -> other.append(added(List.of(file(1, Family.INPUTS, "id")))))
         .isInstanceOf(StillhouseException.class)
         .hasMessageContaining("another run has written")
         .hasMessageContaining("00000000.json")
@@ -72,18 +72,18 @@ class ManifestTest {
   @Test
   void aMissingEntryIsNoticed() throws IOException {
     Manifest manifest = Manifest.read(storage, cache);
-    manifest.append(List.of(file(0, Family.INPUTS, "id")));
-    manifest.append(List.of(file(1, Family.INPUTS, "id")));
+    manifest.append(added(List.of(file(0, Family.INPUTS, "id"))));
+    manifest.append(added(List.of(file(1, Family.INPUTS, "id"))));
     Files.delete(directory.resolve("manifest/00000000.json"));
     assertThatThrownBy(() -> Manifest.read(storage, cache))
         .isInstanceOf(StillhouseException.class)
-        .hasMessageContaining("00000001.json' is damaged, or one before it is missing");
+        .hasMessageContaining("00000000.json' is damaged, or one before it is missing");
   }
 
   @Test
   void anEntryCutShortIsTheUsersToMend() throws IOException {
     Manifest manifest = Manifest.read(storage, cache);
-    manifest.append(List.of(file(0, Family.INPUTS, "id")));
+    manifest.append(added(List.of(file(0, Family.INPUTS, "id"))));
     java.nio.file.Path entry = directory.resolve("manifest/00000000.json");
     String whole = Files.readString(entry);
     Files.deleteIfExists(directory.resolve("manifest/.00000000.json.crc"));
@@ -93,8 +93,12 @@ class ManifestTest {
           .as(cut)
           .isInstanceOf(StillhouseException.class)
           .hasMessageContaining("00000000.json' is damaged")
-          .hasMessageContaining("run cache again");
+          .hasMessageContaining("then cache again");
     }
+  }
+
+  private static Manifest.Entry added(List<CacheFile> files) {
+    return Manifest.Entry.added(files, List.of());
   }
 
   private static CacheFile file(int unit, Family family, String column) {
@@ -103,6 +107,7 @@ class ManifestTest {
         family.id(),
         family.id() + "/unit-" + unit + "-" + column + ".parquet",
         List.of("id", "length", column),
-        new CacheFile.Size(3, 21, 1234, "ab"));
+        new CacheFile.Size(3, 21, 1234),
+        new CacheFile.Hashes(List.of(), "ab"));
   }
 }

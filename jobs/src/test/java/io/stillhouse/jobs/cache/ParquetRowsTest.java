@@ -14,6 +14,7 @@ import java.util.Random;
 import org.apache.hadoop.conf.Configuration;
 import org.apache.hadoop.fs.Path;
 import org.apache.parquet.hadoop.ParquetWriter;
+import org.apache.parquet.hadoop.util.HadoopInputFile;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
@@ -32,11 +33,20 @@ class ParquetRowsTest {
   @Test
   void everyTypeAndEveryNullComesBack() throws IOException {
     Object[] full = {
-      "a:0", 3, "naïve — 話", "pair", new byte[] {1, 2, 3}, new byte[0], new byte[] {-1}, -2.5
+      "a:0",
+      3,
+      "naïve — 話",
+      "pair",
+      new byte[] {1, 2, 3},
+      new byte[0],
+      new byte[] {-1},
+      -2.5,
+      "empty"
     };
-    Object[] bare = {"a:1", 0, "", null, new byte[] {9}, null, null, null};
+    Object[] bare = {"a:1", 0, "", null, new byte[] {9}, null, null, null, null};
     write(Targets.INPUTS, Map.of(), List.of(full, bare));
-    List<Object[]> rows = ParquetRows.read(file, Targets.INPUTS, HADOOP);
+    List<Object[]> rows =
+        ParquetRows.read(HadoopInputFile.fromPath(file, HADOOP), Targets.INPUTS, HADOOP);
     assertThat(rows).hasSize(2);
     assertThat(rows.get(0)).isEqualTo(full);
     assertThat(rows.get(1)).isEqualTo(bare);
@@ -46,7 +56,9 @@ class ParquetRowsTest {
   void onlyTheNamedColumnsAreRead() throws IOException {
     List<Column> columns = Targets.withKey(List.of(Targets.hidden(1), Targets.hidden(3)));
     write(columns, Map.of(), List.<Object[]>of(new Object[] {"k", 1, bytes(4, 1), bytes(4, 2)}));
-    List<Object[]> rows = ParquetRows.read(file, List.of(Targets.hidden(3), Targets.ID), HADOOP);
+    List<Object[]> rows =
+        ParquetRows.read(
+            HadoopInputFile.fromPath(file, HADOOP), List.of(Targets.hidden(3), Targets.ID), HADOOP);
     assertThat(rows.get(0)).isEqualTo(new Object[] {bytes(4, 2), "k"});
   }
 
@@ -56,7 +68,8 @@ class ParquetRowsTest {
     assertThat(ParquetRows.metadata(file, HADOOP))
         .containsEntry(Targets.META_DTYPE, "float16")
         .containsEntry(Targets.META_UNIT, "7");
-    assertThat(ParquetRows.read(file, Targets.INPUTS, HADOOP)).isEmpty();
+    assertThat(ParquetRows.read(HadoopInputFile.fromPath(file, HADOOP), Targets.INPUTS, HADOOP))
+        .isEmpty();
   }
 
   @Test
@@ -67,7 +80,7 @@ class ParquetRowsTest {
       rows.add(new Object[] {"k" + row, row, bytes(3 << 20, row)});
     }
     write(columns, Map.of(), rows);
-    List<Object[]> read = ParquetRows.read(file, columns, HADOOP);
+    List<Object[]> read = ParquetRows.read(HadoopInputFile.fromPath(file, HADOOP), columns, HADOOP);
     assertThat(read).hasSize(5);
     for (int row = 0; row < 5; row++) {
       assertThat(read.get(row)).isEqualTo(rows.get(row));
@@ -83,7 +96,8 @@ class ParquetRowsTest {
     byte[] all = Files.readAllBytes(local);
     all[all.length / 2] ^= 1;
     Files.write(local, all);
-    assertThatThrownBy(() -> ParquetRows.read(file, columns, HADOOP))
+    assertThatThrownBy(
+            () -> ParquetRows.read(HadoopInputFile.fromPath(file, HADOOP), columns, HADOOP))
         .hasStackTraceContaining("checksum");
   }
 
@@ -97,10 +111,12 @@ class ParquetRowsTest {
             new int[] {2, 70_000, 3},
             new int[] {0, 0, 1},
             new int[] {-100, 5, -100},
-            2.0);
+            2.0,
+            null);
     InputRow again = InputRow.of(row.values());
     assertThat(again).usingRecursiveComparison().isEqualTo(row);
-    InputRow bare = new InputRow("k", "t", null, new int[] {2, 3}, new int[] {0, 0}, null, null);
+    InputRow bare =
+        new InputRow("k", "t", null, new int[] {2, 3}, new int[] {0, 0}, null, null, null);
     assertThat(InputRow.of(bare.values())).usingRecursiveComparison().isEqualTo(bare);
     assertThat(bare.inputs().label()).isNaN();
   }

@@ -15,6 +15,8 @@ import io.stillhouse.jobs.Tiny;
 import io.stillhouse.jobs.cache.CacheJob;
 import io.stillhouse.jobs.cache.CacheReader;
 import io.stillhouse.jobs.cache.Storage;
+import io.stillhouse.jobs.cache.Tampering;
+import io.stillhouse.jobs.cache.TargetRecipe;
 import io.stillhouse.jobs.evaluate.EvaluateJob;
 import io.stillhouse.jobs.evaluate.Evaluation;
 import io.stillhouse.spec.ModelSpec;
@@ -80,7 +82,8 @@ class TrainJobTest {
                 "cache.path=" + cache,
                 "cache.unit-tokens=512",
                 "targets.hidden=[0,3]",
-                "targets.attention=[3]"));
+                "targets.attention=[3]",
+                "targets.scores=stored"));
     new CacheJob(spark, settings).run();
   }
 
@@ -181,8 +184,8 @@ class TrainJobTest {
   void aColumnThatTheCacheLacksIsNamedWithTheMend() {
     assertThatThrownBy(() -> train("student.layers=3"))
         .isInstanceOf(StillhouseException.class)
-        .hasMessageContaining("lacks attention_01, attention_02, hidden_01, hidden_02")
-        .hasMessageContaining("name them in targets.hidden or targets.attention");
+        .hasMessageContaining("lacks hidden_01, hidden_02 in some units")
+        .hasMessageContaining("name them in the recipe's targets");
     assertThat(directory.resolve("students")).doesNotExist();
   }
 
@@ -198,6 +201,7 @@ class TrainJobTest {
     java.util.Arrays.fill(bytes, header, bytes.length, (byte) 0xff);
     Files.deleteIfExists(copy.resolve("teacher/.model.safetensors.crc"));
     Files.write(weights, bytes);
+    Tampering.acceptTeacher(copy);
     TrainJob.Result result =
         train("cache.path=" + copy, "train.max-steps=3", "train.undistilled-twin=false");
     result
@@ -399,6 +403,7 @@ class TrainJobTest {
                 Recipe.initLayers(settings, student, teacher)),
         new StudentRun.Places(
             targets.toString(),
+            new StudentRun.Kept(TargetRecipe.mlm(settings, teacher), StudentRun.Scores.DERIVED),
             STORAGE.qualify(settings.get(Options.TRAIN_PATH)).toString(),
             CacheReader.open(STORAGE, targets, List.of()).plan().fingerprints()));
   }

@@ -1,0 +1,123 @@
+package io.stillhouse.jobs.cache;
+
+import ai.djl.engine.Engine;
+import io.stillhouse.checkpoint.HuggingFaceDirectory;
+import io.stillhouse.config.Option;
+import io.stillhouse.config.Options;
+import io.stillhouse.config.Settings;
+import io.stillhouse.error.Errors;
+import java.io.IOException;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
+import java.security.MessageDigest;
+import java.util.ArrayList;
+import java.util.HexFormat;
+import java.util.List;
+import java.util.Map;
+import java.util.TreeMap;
+import org.apache.hadoop.fs.FileStatus;
+import org.apache.hadoop.fs.Path;
+
+/** Everything that a cache's bytes depend on, by name. */
+public final class Fingerprints {
+  /** Settings whose values are fingerprints themselves. */
+  static final List<Option<?>> SETTINGS =
+      List.of(
+          Options.CORPUS_FORMAT,
+          Options.CORPUS_HEADER,
+          Options.CORPUS_TEXT,
+          Options.CORPUS_PAIR,
+          Options.CORPUS_LABEL,
+          Options.CORPUS_ID,
+          Options.CORPUS_LIMIT,
+          Options.CORPUS_SEGMENT,
+          Options.CORPUS_TOO_LONG,
+          Options.MAX_LENGTH,
+          Options.UNIT_TOKENS,
+          Options.CACHE_BATCH_TOKENS,
+          Options.TARGETS_DTYPE,
+          Options.MASK_PROBABILITY,
+          Options.MASK_VARIANTS,
+          Options.SEED);
+
+  static final String CORPUS = "corpus.sha256";
+  static final String TEACHER = "teacher.sha256";
+  static final String TOKENIZER = "tokenizer.sha256";
+  static final String LIBTORCH = "libtorch.version";
+
+  private Fingerprints() {}
+
+  static Map<String, String> of(Settings settings, Storage storage, HuggingFaceDirectory teacher)
+      throws IOException {
+    Map<String, String> all = new TreeMap<>();
+    for (Option<?> option : SETTINGS) {
+      all.put(option.key(), String.valueOf(settings.get(option)));
+    }
+    Map<String, String> files = directory(storage, teacher.path());
+    all.put(CORPUS, corpus(settings, storage));
+    all.put(TEACHER, combined(files));
+    files.keySet().removeIf(name -> name.equals("config.json") || name.contains("safetensors"));
+    all.put(TOKENIZER, combined(files));
+    all.put(LIBTORCH, Engine.getInstance().getVersion());
+    return all;
+  }
+
+  /** Returns a hash over a model's weights, config and tokenizer. */
+  public static String teacher(Storage storage, java.nio.file.Path directory) throws IOException {
+    return combined(directory(storage, directory));
+  }
+
+  /** Returns the SHA-256 of each file of a Hugging Face directory, by name. */
+  static Map<String, String> directory(Storage storage, java.nio.file.Path directory)
+      throws IOException {
+    Map<String, String> hashes = new TreeMap<>();
+    try (var files = Files.list(directory)) {
+      for (java.nio.file.Path file : files.filter(Files::isRegularFile).toList()) {
+        String name = file.getFileName().toString();
+        if (name.matches("[^.].*\\.(safetensors|json|txt)")) {
+          hashes.put(name, storage.sha256(new Path(file.toUri())));
+        }
+      }
+    }
+    return hashes;
+  }
+
+  private static String combined(Map<String, String> hashes) {
+    MessageDigest digest = Storage.digest();
+    hashes.forEach((name, hash) -> digest.update((name + hash).getBytes(StandardCharsets.UTF_8)));
+    return HexFormat.of().formatHex(digest.digest());
+  }
+
+  private static String corpus(Settings settings, Storage storage) throws IOException {
+    MessageDigest digest = Storage.digest();
+    for (String given : settings.get(Options.CORPUS_PATH)) {
+      Path path = new Path(given);
+      FileStatus[] found = storage.fileSystem(path).globStatus(path);
+      if (found == null || found.length == 0) {
+        throw Errors.noSuchPath("corpus.path", given);
+      }
+      for (FileStatus status : found) {
+        for (Path file : files(storage, status)) {
+          digest.update(storage.sha256(file).getBytes(StandardCharsets.UTF_8));
+        }
+      }
+    }
+    return HexFormat.of().formatHex(digest.digest());
+  }
+
+  private static List<Path> files(Storage storage, FileStatus status) throws IOException {
+    if (status.isFile()) {
+      return List.of(status.getPath());
+    }
+    List<Path> files = new ArrayList<>();
+    var all = storage.fileSystem(status.getPath()).listFiles(status.getPath(), true);
+    while (all.hasNext()) {
+      Path file = all.next().getPath();
+      if (!file.getName().startsWith(".")) {
+        files.add(file);
+      }
+    }
+    files.sort(null);
+    return files;
+  }
+}

@@ -1,0 +1,82 @@
+package io.stillhouse.jobs.cache;
+
+import io.stillhouse.error.Errors;
+import io.stillhouse.jobs.spark.Watch;
+import java.io.IOException;
+import java.io.OutputStream;
+import java.util.concurrent.TimeUnit;
+import org.apache.hadoop.fs.FileStatus;
+import org.apache.hadoop.fs.Path;
+
+/**
+ * A sign of life of a command that writes to a cache: a file whose time is renewed. It keeps {@code
+ * collect} from files that are still being written. It does not keep two writers apart: the
+ * manifest does.
+ */
+final class Lease implements AutoCloseable {
+  private static final long RENEWED_SECONDS = 10;
+  private static final long DEAD_SECONDS = 60;
+  private static final String FILE = "running";
+
+  private final Storage storage;
+  private final Path file;
+  private final Watch watch;
+  private long renewed;
+
+  private Lease(Storage storage, Path file) {
+    this.storage = storage;
+    this.file = file;
+    this.watch = new Watch(this::renew);
+  }
+
+  static Lease take(Storage storage, Path cache) {
+    Lease lease = new Lease(storage, file(cache));
+    lease.renew();
+    return lease;
+  }
+
+  private static Path file(Path cache) {
+    return new Path(new Path(cache, Manifest.DIRECTORY), FILE);
+  }
+
+  /**
+   * Requires that nobody writes.
+   *
+   * @throws io.stillhouse.error.StillhouseException if the last sign of life is young
+   */
+  static void requireNone(Storage storage, Path cache) throws IOException {
+    Path file = file(cache);
+    if (!storage.exists(file)) {
+      return;
+    }
+    FileStatus status = storage.fileSystem(file).getFileStatus(file);
+    long seconds =
+        TimeUnit.MILLISECONDS.toSeconds(System.currentTimeMillis() - status.getModificationTime());
+    if (seconds < DEAD_SECONDS) {
+      throw Errors.invalid(
+          "a command writes to cache '%s': its last sign of life is %d s old"
+              .formatted(cache, seconds),
+          "wait until it ends, or, if it was killed, %d s".formatted(DEAD_SECONDS - seconds));
+    }
+  }
+
+  private synchronized void renew() {
+    long now = System.nanoTime();
+    if (renewed != 0 && now - renewed < TimeUnit.SECONDS.toNanos(RENEWED_SECONDS)) {
+      return;
+    }
+    try (OutputStream out = storage.fileSystem(file).create(file, true)) {
+      out.write('\n');
+      renewed = now;
+    } catch (IOException e) {
+      // Not the place to fail: whatever ails the file system shows where targets are written.
+      renewed = 0;
+    }
+  }
+
+  @Override
+  public void close() throws IOException {
+    watch.close();
+    storage.fileSystem(file).delete(file, false);
+  }
+}

@@ -1,0 +1,26 @@
+package io.stillhouse.jobs.cache;
+
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import org.apache.hadoop.conf.Configuration;
+
+/** Changes a cache as no user could, so that it passes for untouched. */
+public final class Tampering {
+  private Tampering() {}
+
+  /** Makes the plan vouch for the teacher's files as they are now. */
+  public static void acceptTeacher(Path cache) throws IOException {
+    Storage storage = new Storage(new Configuration());
+    Plan plan = Plan.read(storage, new org.apache.hadoop.fs.Path(cache.toUri()));
+    Plan changed =
+        new Plan(
+            plan.version(),
+            plan.fingerprints(),
+            plan.units(),
+            plan.corpus(),
+            Fingerprints.directory(storage, cache.resolve(CacheJob.TEACHER)),
+            plan.inputs());
+    Files.writeString(cache.resolve(Plan.FILE), changed.toJson());
+  }
+}
