@@ -46,6 +46,8 @@ import org.apache.parquet.hadoop.ParquetWriter;
 record TeacherTask(
     String cache, CacheFile inputs, TargetChoice choice, Set<String> missing, Run run)
     implements Serializable {
+  /** Batches whose cells wait in memory to be written. */
+  private static final int BATCHES_WAITING = 2;
 
   /** Padded tokens of a batch, threads of the task, seed of draws. */
   record Run(int tokensPerBatch, int threads, long seed) implements Serializable {}
@@ -66,7 +68,7 @@ record TeacherTask(
             .toList();
     Map<Family, OpenFile> files = new EnumMap<>(Family.class);
     List<Manifest.Poison> poison = new ArrayList<>();
-    try {
+    try (Overlapped writing = new Overlapped(BATCHES_WAITING)) {
       for (Map.Entry<Family, List<Column>> family : missingColumns().entrySet()) {
         files.put(family.getKey(), open(family.getKey(), family.getValue(), teacher, storage));
       }
@@ -76,9 +78,10 @@ record TeacherTask(
       }
       List<InputRow> sound = rows.stream().filter(InputRow::sound).toList();
       for (List<InputRow> batch : MicroBatches.cut(sound, InputRow::length, run.tokensPerBatch())) {
-        write(teacher, batch, files, poison);
+        write(teacher, batch, files, poison, writing);
         tokensDone.accept(batch.stream().mapToLong(InputRow::length).sum());
       }
+      writing.finish();
     } finally {
       for (OpenFile file : files.values()) {
         file.writer().close();
@@ -146,7 +149,8 @@ record TeacherTask(
       Encoder teacher,
       List<InputRow> rows,
       Map<Family, OpenFile> files,
-      List<Manifest.Poison> poison)
+      List<Manifest.Poison> poison,
+      Overlapped writing)
       throws IOException {
     try (NDManager manager = NDManager.newBaseManager()) {
       Batch batch =
@@ -168,10 +172,21 @@ record TeacherTask(
               new Manifest.Poison(
                   inputs.unit(), rows.get(row).id(), "the teacher's output is not finite"));
         }
-        int at = row;
-        write(
-            rows.get(row), broken[row] ? null : column -> cells.get(column.name()).get(at), files);
       }
+      writing.then(() -> write(rows, broken, cells, files));
+    }
+  }
+
+  /** Writes a batch, whose tensors may be gone by now: its cells are copies. */
+  private static void write(
+      List<InputRow> rows,
+      boolean[] broken,
+      Map<String, List<byte[]>> cells,
+      Map<Family, OpenFile> files)
+      throws IOException {
+    for (int row = 0; row < rows.size(); row++) {
+      int at = row;
+      write(rows.get(row), broken[row] ? null : column -> cells.get(column.name()).get(at), files);
     }
   }
 
