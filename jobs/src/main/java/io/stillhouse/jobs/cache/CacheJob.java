@@ -93,7 +93,7 @@ public final class CacheJob {
     this.spark = spark;
     this.settings = settings;
     this.storage = new Storage(spark.sparkContext().hadoopConfiguration());
-    this.cache = storage.qualify(settings.get(Options.CACHE));
+    this.cache = storage.requireExclusive(Options.CACHE.key(), settings.get(Options.CACHE));
     this.teacher = teacher;
     this.choice = choice == null ? choice(settings, teacher.spec()) : choice;
     if (settings.get(Options.MAX_LENGTH) > teacher.spec().embeddings().maxPositions()) {
@@ -184,11 +184,11 @@ public final class CacheJob {
   }
 
   /**
-   * Plans in a directory beside the cache and renames it into place, so that a cache always has its
-   * plan.
+   * Plans in a directory of this run's own beside the cache and renames it into place, so that a
+   * cache always has its plan, and of two runs that plan at once one wins.
    */
   private Plan plan() throws IOException {
-    if (storage.exists(cache)) {
+    if (storage.exists(cache) && !storage.exists(new Path(cache, Plan.FILE))) {
       throw Errors.invalid(
           "cache.path '%s' exists but is not a cache: it has no %s".formatted(cache, Plan.FILE),
           "name a path that does not exist yet");
@@ -196,13 +196,16 @@ public final class CacheJob {
     CorpusSpec spec = Recipe.corpus(settings);
     Corpus corpus = Corpus.read(spark, spec);
     Map<String, String> fingerprints = fingerprints();
-    Path staging = new Path(cache.getParent(), "_" + cache.getName() + "-planning");
-    storage.fileSystem(staging).delete(staging, true);
+    Staging staging = new Staging(storage, cache);
     try {
-      Path home = new Path(staging, TEACHER);
+      Path home = new Path(staging.directory(), TEACHER);
       storage.publish(teacher.path(), home);
       Planner.Planned planned =
-          new Planner(spark, staging, settings.get(Options.UNIT_TOKENS), settings.get(Options.SEED))
+          new Planner(
+                  spark,
+                  staging.directory(),
+                  settings.get(Options.UNIT_TOKENS),
+                  settings.get(Options.SEED))
               .write(corpus, tokenising(home.toString(), spec));
       if (planned.rows() == 0) {
         throw Errors.invalid(
@@ -217,12 +220,14 @@ public final class CacheJob {
                   .map(file -> new Plan.Unit(file.unit(), file.size().rows(), file.size().tokens()))
                   .toList(),
               new Plan.Read(planned.rows(), planned.tokens(), corpus.blankRows()));
-      Manifest.read(storage, staging).append(planned.files());
-      storage.writeJson(new Path(staging, Plan.FILE), plan);
-      storage.rename(staging, cache);
+      Manifest.read(storage, staging.directory()).append(planned.files());
+      storage.writeJson(new Path(staging.directory(), Plan.FILE), plan);
+      staging.becomeTheCache();
       return plan;
+    } catch (IOException | RuntimeException e) {
+      throw staging.explain(e);
     } finally {
-      storage.fileSystem(staging).delete(staging, true);
+      staging.delete();
     }
   }
 
@@ -430,6 +435,7 @@ public final class CacheJob {
 
     @Override
     public BoxedUnit apply(Object partition, CacheFile[] files) {
+      CrashPoint.FINISHED.reached();
       try {
         manifest.append(List.of(files));
       } catch (IOException e) {

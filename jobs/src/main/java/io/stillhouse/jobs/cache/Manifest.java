@@ -5,7 +5,6 @@ import io.stillhouse.error.Errors;
 import io.stillhouse.target.Column;
 import io.stillhouse.target.Family;
 import java.io.IOException;
-import java.io.OutputStream;
 import java.nio.charset.StandardCharsets;
 import java.util.ArrayList;
 import java.util.Arrays;
@@ -76,11 +75,9 @@ final class Manifest {
   /** Appends an entry, or fails where another driver has written one of that number. */
   void append(List<CacheFile> added) throws IOException {
     Path path = new Path(directory, "%08d.json".formatted(next));
-    FileSystem fs = storage.fileSystem(path);
-    fs.mkdirs(directory);
     String json = Storage.JSON.toJson(new Entry(next, next - 1, added)) + "\n";
-    try (OutputStream out = fs.create(path, false)) {
-      out.write(json.getBytes(StandardCharsets.UTF_8));
+    try {
+      storage.publishExclusively(path, json.getBytes(StandardCharsets.UTF_8));
     } catch (FileAlreadyExistsException e) {
       throw Errors.invalid(
           "another run has written '%s' since this one began".formatted(path),

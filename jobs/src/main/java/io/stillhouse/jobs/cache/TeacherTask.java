@@ -49,7 +49,7 @@ record TeacherTask(String cache, CacheFile inputs, TargetChoice missing, Run run
     Autograd.threads(run.threads());
     Encoder teacher = Models.encoder(new Path(cache, CacheJob.TEACHER).toString());
     Autograd.record(Autograd.Mode.OFF);
-    Configuration hadoop = new Configuration();
+    Configuration hadoop = Storage.ofThisProcess().hadoop();
     List<InputRow> rows =
         ParquetRows.read(new Path(cache, inputs.path()), Targets.INPUTS, hadoop).stream()
             .map(InputRow::of)
