@@ -157,7 +157,7 @@ public final class Stillhouse {
 
   @Command(name = "collect", description = "Removes files of a cache that no manifest entry names.")
   int collect(@Parameters(paramLabel = "CACHE") String cache) throws IOException {
-    Storage storage = new Storage(new org.apache.hadoop.conf.Configuration());
+    Storage storage = Storage.ofThisProcess();
     CollectJob.Result result = CollectJob.run(storage, storage.requireExisting("CACHE", cache));
     result.removed().forEach(file -> say("removed %s", file));
     say(

@@ -107,6 +107,13 @@ class BadInputTest {
   }
 
   @Test
+  void aCacheOnS3IsRefusedWithTheReason() {
+    assertThat(mistake(cacheOf(Tiny.CLS, "cache.path=s3a://bucket/cache")))
+        .contains("cache.path 's3a://bucket/cache' is on the file system 's3a'")
+        .contains("no call that creates a file only where none is; name a path of file: or hdfs:");
+  }
+
+  @Test
   void aCorpusThatIsNotThere() {
     Path nowhere = directory.resolve("nowhere.tsv");
     assertThat(mistake(cacheOf(Tiny.CLS, "corpus.path=" + nowhere)))

@@ -17,7 +17,6 @@ import java.util.List;
 import java.util.Map;
 import java.util.Set;
 import java.util.TreeMap;
-import org.apache.hadoop.conf.Configuration;
 import org.apache.hadoop.fs.FileStatus;
 import org.apache.hadoop.fs.Path;
 
@@ -43,7 +42,7 @@ public final class CacheDiff {
 
   /** Compares row keys, which must be identical, and every tensor, which may differ by rounding. */
   public static Result compare(String a, String b) throws IOException {
-    Storage storage = new Storage(new Configuration());
+    Storage storage = Storage.ofThisProcess();
     Path first = storage.requireExisting("A", a);
     Path second = storage.requireExisting("B", b);
     return storage.exists(new Path(first, Plan.FILE))

@@ -97,7 +97,7 @@ public final class CacheJob {
     this.spark = spark;
     this.settings = settings;
     this.storage = new Storage(spark.sparkContext().hadoopConfiguration());
-    this.cache = storage.qualify(settings.get(Options.CACHE));
+    this.cache = storage.requireExclusive(Options.CACHE.key(), settings.get(Options.CACHE));
     this.teacher = teacher;
     this.choice = choice == null ? TargetRecipe.choice(settings, teacher.spec()) : choice;
     if (settings.get(Options.MAX_LENGTH) > teacher.spec().embeddings().maxPositions()) {
@@ -156,19 +156,19 @@ public final class CacheJob {
   }
 
   /**
-   * Plans in a directory beside the cache and renames it into place, so that a cache always has its
-   * plan.
+   * Plans in a directory of this run's own beside the cache and renames it into place, so that a
+   * cache always has its plan, and of two runs that plan at once one wins.
    */
   private Plan plan() throws IOException {
     Map<String, String> fingerprints = Fingerprints.of(settings, storage, teacher);
-    Path staging = new Path(cache.getParent(), "_" + cache.getName() + "-planning");
-    storage.fileSystem(staging).delete(staging, true);
+    Staging staging = new Staging(storage, cache);
     try {
-      Path home = new Path(staging, TEACHER);
+      Path home = new Path(staging.directory(), TEACHER);
       storage.publish(teacher.path(), home);
       CorpusSpec spec = Recipe.corpus(settings);
       Corpus corpus = Corpus.read(spark, spec);
-      Planner.Planned planned = planner(staging).write(corpus, tokenising(home.toString(), spec));
+      Planner.Planned planned =
+          planner(staging.directory()).write(corpus, tokenising(home.toString(), spec));
       if (planned.tokens() == 0) {
         throw Errors.invalid(
             "no row of the corpus %s holds a token".formatted(spec.paths()),
@@ -188,12 +188,14 @@ public final class CacheJob {
               Fingerprints.directory(storage, teacher.path()),
               planned.files());
       requireFewPoisoned(plan, plan.corpus().poisonRows());
-      Manifest.read(storage, staging).append(Manifest.Entry.first(plan));
-      storage.writeText(new Path(staging, Plan.FILE), plan.toJson());
-      storage.rename(staging, cache);
+      Manifest.read(storage, staging.directory()).append(Manifest.Entry.first(plan));
+      storage.writeText(new Path(staging.directory(), Plan.FILE), plan.toJson());
+      staging.becomeTheCache();
       return plan;
+    } catch (IOException | RuntimeException e) {
+      throw staging.explain(e);
     } finally {
-      storage.fileSystem(staging).delete(staging, true);
+      staging.delete();
     }
   }
 
@@ -356,6 +358,7 @@ public final class CacheJob {
 
     @Override
     public BoxedUnit apply(Object partition, TeacherTask.Done done) {
+      CrashPoint.FINISHED.reached();
       try {
         manifest.append(Manifest.Entry.added(done.files(), done.poison()));
         limit.accept(manifest.poisonRows());

@@ -4,7 +4,6 @@ import io.stillhouse.error.Errors;
 import io.stillhouse.target.Column;
 import io.stillhouse.target.Family;
 import java.io.IOException;
-import java.io.OutputStream;
 import java.io.Serializable;
 import java.nio.charset.StandardCharsets;
 import java.util.ArrayList;
@@ -195,12 +194,10 @@ final class Manifest {
   /** Appends an entry, or fails where another command has written one of that number. */
   void append(Entry content) throws IOException {
     Path path = new Path(directory, name(next));
-    FileSystem fs = storage.fileSystem(path);
-    fs.mkdirs(directory);
     Entry entry = content.at(next, last);
     String json = Seal.seal(Storage.JSON.toJson(entry));
-    try (OutputStream out = fs.create(path, false)) {
-      out.write(json.getBytes(StandardCharsets.UTF_8));
+    try {
+      storage.publishExclusively(path, json.getBytes(StandardCharsets.UTF_8));
     } catch (FileAlreadyExistsException e) {
       throw Errors.invalid(
           "another run has written '%s' since this one began".formatted(path),

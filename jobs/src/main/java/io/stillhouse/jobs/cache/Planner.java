@@ -15,7 +15,6 @@ import java.util.List;
 import java.util.Map;
 import java.util.TreeMap;
 import java.util.UUID;
-import org.apache.hadoop.conf.Configuration;
 import org.apache.hadoop.fs.Path;
 import org.apache.parquet.hadoop.ParquetWriter;
 import org.apache.spark.HashPartitioner;
@@ -172,7 +171,7 @@ final class Planner {
       placed.forEach(rows::add);
       rows.sort(
           Comparator.<Placed>comparingInt(p -> p.row().length()).thenComparing(Placed::order));
-      Storage storage = new Storage(new Configuration());
+      Storage storage = Storage.ofThisProcess();
       String path =
           "%s/unit-%06d-%s.parquet"
               .formatted(Family.INPUTS.id(), unit, UUID.randomUUID().toString().substring(0, 8));

@@ -7,17 +7,29 @@ import java.io.FileNotFoundException;
 import java.io.IOException;
 import java.io.InputStream;
 import java.io.OutputStream;
+import java.nio.ByteBuffer;
+import java.nio.channels.FileChannel;
 import java.nio.charset.StandardCharsets;
+import java.nio.file.FileSystemException;
+import java.nio.file.Files;
+import java.nio.file.StandardCopyOption;
+import java.nio.file.StandardOpenOption;
 import java.security.MessageDigest;
 import java.security.NoSuchAlgorithmException;
 import java.util.HexFormat;
+import java.util.Set;
 import java.util.UUID;
 import org.apache.hadoop.conf.Configuration;
+import org.apache.hadoop.fs.FSDataOutputStream;
+import org.apache.hadoop.fs.FileAlreadyExistsException;
+import org.apache.hadoop.fs.FileContext;
 import org.apache.hadoop.fs.FileStatus;
 import org.apache.hadoop.fs.FileSystem;
 import org.apache.hadoop.fs.FileUtil;
 import org.apache.hadoop.fs.Path;
 import org.apache.hadoop.fs.RawLocalFileSystem;
+import org.apache.spark.SparkEnv;
+import org.apache.spark.deploy.SparkHadoopUtil;
 
 /** Files on any Hadoop file system, always finished before they bear their name. */
 public final class Storage {
@@ -29,6 +41,9 @@ public final class Storage {
           .serializeSpecialFloatingPointValues()
           .create();
 
+  /** Those that rename a file only where none is, in one step, and whose tests say so. */
+  private static final Set<String> EXCLUSIVE = Set.of("file", "hdfs");
+
   private final Configuration hadoop;
 
   /**
@@ -39,6 +54,18 @@ public final class Storage {
     this.hadoop = new Configuration(hadoop);
     this.hadoop.setClass("fs.file.impl", RawLocalFileSystem.class, FileSystem.class);
     this.hadoop.setBoolean("fs.file.impl.disable.cache", true);
+  }
+
+  /**
+   * Returns the storage that a task, or a program that spark-submit has started, sees. A bare
+   * Configuration would lack {@code spark.hadoop.*}: the name services of a cluster, for one.
+   */
+  public static Storage ofThisProcess() {
+    SparkEnv env = SparkEnv.get();
+    return new Storage(
+        env == null
+            ? SparkHadoopUtil.get().conf()
+            : SparkHadoopUtil.get().newConfiguration(env.conf()));
   }
 
   public Configuration hadoop() {
@@ -89,6 +116,132 @@ public final class Storage {
     writeText(path, JSON.toJson(value) + "\n");
   }
 
+  /**
+   * Writes a file that is on disk, whole, before it bears its name, and bears it only where nothing
+   * else does: of two writers one wins, and a killed one leaves nothing under the name.
+   *
+   * @throws FileAlreadyExistsException if something has the name
+   */
+  public void publishExclusively(Path path, byte[] bytes) throws IOException {
+    Path temporary = temporary(path);
+    FileSystem fs = fileSystem(path);
+    fs.mkdirs(path.getParent());
+    try {
+      if (isLocal(path)) {
+        write(nio(temporary), bytes, StandardOpenOption.CREATE_NEW);
+        CrashPoint.WRITTEN.reached();
+        link(nio(temporary), nio(path), bytes);
+      } else {
+        try (FSDataOutputStream out = fs.create(temporary, false)) {
+          out.write(bytes);
+          out.hsync();
+        }
+        CrashPoint.WRITTEN.reached();
+        renameExclusively(temporary, path);
+      }
+      CrashPoint.PUBLISHED.reached();
+    } finally {
+      fs.delete(temporary, false);
+    }
+  }
+
+  private static void write(
+      java.nio.file.Path file, byte[] bytes, java.nio.file.OpenOption... options)
+      throws IOException {
+    Set<java.nio.file.OpenOption> all = new java.util.HashSet<>(Set.of(options));
+    all.add(StandardOpenOption.WRITE);
+    try (FileChannel channel = FileChannel.open(file, all)) {
+      ByteBuffer buffer = ByteBuffer.wrap(bytes);
+      while (buffer.hasRemaining()) {
+        channel.write(buffer);
+      }
+      channel.force(true);
+    }
+  }
+
+  /** Gives a file a second name: unlike a rename on POSIX, this never replaces another file. */
+  private static void link(java.nio.file.Path file, java.nio.file.Path name, byte[] bytes)
+      throws IOException {
+    try {
+      Files.createLink(name, file);
+    } catch (java.nio.file.FileAlreadyExistsException e) {
+      throw taken(name, e);
+    } catch (UnsupportedOperationException | FileSystemException e) {
+      // No links here (FAT, some network mounts): still exclusive, but a kill may cut the file
+      // short.
+      try {
+        write(name, bytes, StandardOpenOption.CREATE_NEW);
+      } catch (java.nio.file.FileAlreadyExistsException taken) {
+        throw taken(name, taken);
+      }
+    }
+    if (name.getParent() != null) {
+      try (FileChannel directory = FileChannel.open(name.getParent())) {
+        directory.force(true); // else a power cut may lose the name though it keeps the bytes
+      }
+    }
+  }
+
+  /**
+   * Renames a file or directory to a name that nothing bears: Hadoop's own rename moves a directory
+   * into one that is there.
+   *
+   * @throws FileAlreadyExistsException if something has the name
+   */
+  public void renameExclusively(Path from, Path to) throws IOException {
+    if (!isLocal(to)) {
+      FileContext.getFileContext(fileSystem(to).getUri(), hadoop).rename(from, to);
+      return;
+    }
+    try {
+      Files.move(nio(from), nio(to), StandardCopyOption.ATOMIC_MOVE);
+    } catch (FileSystemException e) {
+      if (Files.exists(nio(to))) {
+        throw taken(nio(to), e);
+      }
+      throw e;
+    }
+  }
+
+  private static FileAlreadyExistsException taken(java.nio.file.Path name, IOException cause) {
+    FileAlreadyExistsException taken =
+        new FileAlreadyExistsException("'%s' exists already".formatted(name));
+    taken.initCause(cause);
+    return taken;
+  }
+
+  /**
+   * Requires a path on a file system where a name can be given exclusively: without that two runs
+   * at once both commit.
+   */
+  public Path requireExclusive(String what, String given) {
+    String scheme = new Path(given).toUri().getScheme();
+    if (scheme == null) {
+      scheme = FileSystem.getDefaultUri(hadoop).getScheme();
+    }
+    if (!EXCLUSIVE.contains(scheme)) {
+      throw Errors.invalid(
+          "%s '%s' is on the file system '%s', where two runs at once could both commit: %s"
+              .formatted(what, given, scheme, whyNot(scheme)),
+          "name a path of file: or hdfs:, and copy the finished directory to where it shall lie");
+    }
+    return qualify(given);
+  }
+
+  private static String whyNot(String scheme) {
+    return scheme.startsWith("s3")
+        ? "S3A of Hadoop 3.3 has no call that creates a file only where none is"
+        : "that it creates a file only where none is has been tested on file: and hdfs: alone";
+  }
+
+  private boolean isLocal(Path path) throws IOException {
+    return "file".equals(fileSystem(path).getUri().getScheme());
+  }
+
+  private java.nio.file.Path nio(Path local) {
+    return java.nio.file.Path.of(qualify(local.toString()).toUri().getPath());
+  }
+
   /** Copies a local file or directory to a path that does not exist yet, all or nothing. */
   public void publish(java.nio.file.Path local, Path path) throws IOException {
     Path temporary = temporary(path);
@@ -107,10 +260,10 @@ public final class Storage {
 
   /** Returns a local copy of a file or directory; of a local one, itself. */
   public java.nio.file.Path local(Path path) throws IOException {
-    if ("file".equals(fileSystem(path).getUri().getScheme())) {
-      return java.nio.file.Path.of(qualify(path.toString()).toUri().getPath());
+    if (isLocal(path)) {
+      return nio(path);
     }
-    java.nio.file.Path directory = java.nio.file.Files.createTempDirectory("stillhouse");
+    java.nio.file.Path directory = Files.createTempDirectory("stillhouse");
     java.nio.file.Path copy = directory.resolve(path.getName());
     FileUtil.copy(fileSystem(path), path, copy.toFile(), false, hadoop);
     return copy;

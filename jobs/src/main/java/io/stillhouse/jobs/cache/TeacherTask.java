@@ -28,7 +28,6 @@ import java.util.Objects;
 import java.util.Set;
 import java.util.UUID;
 import java.util.function.LongConsumer;
-import org.apache.hadoop.conf.Configuration;
 import org.apache.hadoop.fs.Path;
 import org.apache.parquet.hadoop.ParquetWriter;
 
@@ -59,7 +58,7 @@ record TeacherTask(
     Autograd.threads(run.threads());
     Encoder teacher = Models.encoder(new Path(cache, CacheJob.TEACHER).toString());
     Autograd.record(Autograd.Mode.OFF);
-    Storage storage = new Storage(new Configuration());
+    Storage storage = Storage.ofThisProcess();
     List<InputRow> rows =
         ParquetRows.read(
                 new CheckedFile(storage, new Path(cache), inputs), Targets.INPUTS, storage.hadoop())

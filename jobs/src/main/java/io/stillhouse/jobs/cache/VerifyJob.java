@@ -208,7 +208,7 @@ public final class VerifyJob {
   /** Returns what is wrong with a file, or null. */
   private static @Nullable String fault(String cache, CacheFile file, String keys)
       throws IOException {
-    Storage storage = new Storage(new org.apache.hadoop.conf.Configuration());
+    Storage storage = Storage.ofThisProcess();
     CheckedFile checked = new CheckedFile(storage, new Path(cache), file);
     try {
       checked.verify();

@@ -9,7 +9,6 @@ import io.stillhouse.text.Tokenizer;
 import java.io.IOException;
 import java.util.HashMap;
 import java.util.Map;
-import org.apache.hadoop.conf.Configuration;
 import org.apache.hadoop.fs.Path;
 
 /** Models and tokenizers, loaded once per executor and kept until it ends. */
@@ -49,7 +48,7 @@ public final class Models {
   public static synchronized java.nio.file.Path copy(String directory) throws IOException {
     java.nio.file.Path copy = COPIES.get(directory);
     if (copy == null) {
-      copy = new Storage(new Configuration()).local(new Path(directory));
+      copy = Storage.ofThisProcess().local(new Path(directory));
       COPIES.put(directory, copy);
     }
     return copy;

@@ -8,7 +8,6 @@ import io.stillhouse.jobs.cache.Storage;
 import java.io.IOException;
 import java.nio.file.Files;
 import org.apache.commons.io.FileUtils;
-import org.apache.hadoop.conf.Configuration;
 import org.apache.hadoop.fs.Path;
 
 /**
@@ -20,7 +19,7 @@ public final class ExportJob {
 
   /** Exports, and returns where to. */
   public static String run(Settings settings) throws IOException {
-    Storage storage = new Storage(new Configuration());
+    Storage storage = Storage.ofThisProcess();
     String given =
         settings.get(Options.EXPORT_FROM).isEmpty()
             ? settings.get(Options.TRAIN_PATH) + "/" + settings.get(Options.STUDENT_NAME)

@@ -26,7 +26,6 @@ import java.util.concurrent.locks.Lock;
 import java.util.concurrent.locks.ReentrantReadWriteLock;
 import java.util.function.Consumer;
 import org.apache.commons.io.FileUtils;
-import org.apache.hadoop.conf.Configuration;
 
 /** Trains one student, inside a task, and publishes its Hugging Face directory. */
 public final class TrainTask {
@@ -38,7 +37,7 @@ public final class TrainTask {
 
   private final StudentRun run;
   private final Consumer<StepReport> listener;
-  private final Storage storage = new Storage(new Configuration());
+  private final Storage storage = Storage.ofThisProcess();
   private final List<StepReport> steps = new ArrayList<>();
 
   TrainTask(StudentRun run, Consumer<StepReport> listener) {

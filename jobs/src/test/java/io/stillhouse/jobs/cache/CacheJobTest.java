@@ -373,11 +373,11 @@ class CacheJobTest {
   void whatACrashedPlanningLeftIsNotUsed() throws IOException {
     Path broken = directory.resolve("broken");
     FileUtils.copyDirectory(
-        Tiny.REG.toFile(), directory.resolve("_broken-planning/teacher").toFile());
+        Tiny.REG.toFile(), directory.resolve("_broken-planning-0a1b2c3d/teacher").toFile());
     run(settings(broken, "targets.hidden=[0,3]", "targets.attention=[2]"));
     CacheDiff.Result diff = CacheDiff.compare(cache.toString(), broken.toString());
     assertThat(diff.equal()).as(diff.words()).isTrue();
-    assertThat(directory.resolve("_broken-planning")).doesNotExist();
+    assertThat(directory.resolve("_broken-planning-0a1b2c3d")).doesNotExist();
   }
 
   @Test

@@ -1,0 +1,68 @@
+package io.stillhouse.jobs.cache;
+
+import io.stillhouse.error.Errors;
+import java.io.IOException;
+import java.util.UUID;
+import java.util.regex.Pattern;
+import org.apache.hadoop.fs.FileAlreadyExistsException;
+import org.apache.hadoop.fs.FileStatus;
+import org.apache.hadoop.fs.FileSystem;
+import org.apache.hadoop.fs.Path;
+
+/** The directory, beside a cache that is not there yet, in which one run plans it. */
+final class Staging {
+  private final Storage storage;
+  private final Path cache;
+  private final Path directory;
+
+  Staging(Storage storage, Path cache) {
+    this.storage = storage;
+    this.cache = cache;
+    this.directory =
+        new Path(cache.getParent(), prefix(cache) + UUID.randomUUID().toString().substring(0, 8));
+  }
+
+  private static String prefix(Path cache) {
+    return "_" + cache.getName() + "-planning-";
+  }
+
+  Path directory() {
+    return directory;
+  }
+
+  /**
+   * Gives the directory the cache's name, unless another run was faster, and removes those of other
+   * attempts: of runs that were killed, or of one that cannot win any more.
+   *
+   * @throws FileAlreadyExistsException if there is a cache already
+   */
+  void becomeTheCache() throws IOException {
+    CrashPoint.PLANNED.reached();
+    storage.renameExclusively(directory, cache);
+    Pattern other = Pattern.compile(Pattern.quote(prefix(cache)) + "[0-9a-f]{8}");
+    FileSystem fs = storage.fileSystem(cache);
+    for (FileStatus status : fs.listStatus(cache.getParent())) {
+      if (other.matcher(status.getPath().getName()).matches()) {
+        fs.delete(status.getPath(), true);
+      }
+    }
+  }
+
+  /** Returns what made planning fail: that another run was faster, wherever this one noticed. */
+  RuntimeException explain(Exception cause) throws IOException {
+    if (storage.exists(new Path(cache, Plan.FILE))) {
+      return Errors.invalid(
+          "another run has planned cache.path '%s' since this one began".formatted(cache),
+          "let one cache command at a time write to a cache",
+          cause);
+    }
+    if (cause instanceof IOException e) {
+      throw e;
+    }
+    return (RuntimeException) cause;
+  }
+
+  void delete() throws IOException {
+    storage.fileSystem(directory).delete(directory, true);
+  }
+}
