@@ -150,6 +150,15 @@ public final class CacheJob {
 
   /** Plans if there is no plan yet, then computes every unit that misses a column. */
   public Result run() throws IOException {
+    try {
+      return planAndCompute();
+    } catch (Exception e) { // Spark throws checked ones that it does not declare
+      DiskFull.explain(e, storage, cache);
+      throw e;
+    }
+  }
+
+  private Result planAndCompute() throws IOException {
     long start = System.nanoTime();
     Plan plan = storage.exists(new Path(cache, Plan.FILE)) ? resume() : plan();
     Manifest manifest = Manifest.read(storage, cache);
@@ -224,8 +233,9 @@ public final class CacheJob {
       storage.writeJson(new Path(staging.directory(), Plan.FILE), plan);
       staging.becomeTheCache();
       return plan;
-    } catch (IOException | RuntimeException e) {
-      throw staging.explain(e);
+    } catch (Exception e) { // Spark throws checked ones that it does not declare
+      staging.requireStillNoCache(e);
+      throw e;
     } finally {
       staging.delete();
     }
