@@ -1,6 +1,7 @@
 package io.stillhouse.jobs.faults;
 
 import java.io.IOException;
+import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
@@ -75,13 +76,19 @@ final class Command {
 
   /** Returns the executors that live, those started first in front. */
   List<ProcessHandle> executors() {
-    return place
-        .executorsOf(driver.toHandle())
-        .filter(
-            process ->
-                process.info().commandLine().orElse("").contains("CoarseGrainedExecutorBackend"))
-        .sorted()
-        .toList();
+    return place.executorsOf(driver.toHandle()).filter(Command::isExecutor).sorted().toList();
+  }
+
+  /** Java's own ProcessHandle gives no command line that is longer than a page, as Spark's are. */
+  private static boolean isExecutor(ProcessHandle process) {
+    try {
+      return Files.readString(
+              Path.of("/proc", Long.toString(process.pid()), "cmdline"),
+              StandardCharsets.ISO_8859_1)
+          .contains("CoarseGrainedExecutorBackend");
+    } catch (IOException e) {
+      return false; // it has ended
+    }
   }
 
   String said() throws IOException {

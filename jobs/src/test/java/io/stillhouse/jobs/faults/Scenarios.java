@@ -49,6 +49,9 @@ final class Scenarios {
     while (command.runs() && command.executors().isEmpty()) {
       Thread.sleep(50);
     }
+    if (!command.runs()) {
+      throw new IllegalStateException("no executor was seen, so none could be killed");
+    }
     up = command.seconds();
     int code = command.code();
     end = command.seconds();
