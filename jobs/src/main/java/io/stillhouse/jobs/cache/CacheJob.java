@@ -117,6 +117,15 @@ public final class CacheJob {
 
   /** Plans if there is no plan yet, then computes every unit that misses a column. */
   public Result run() throws IOException {
+    try {
+      return planAndCompute();
+    } catch (Exception e) { // Spark throws checked ones that it does not declare
+      DiskFull.explain(e, storage, cache);
+      throw e;
+    }
+  }
+
+  private Result planAndCompute() throws IOException {
     long start = System.nanoTime();
     Plan plan = storage.exists(cache) ? resume() : plan();
     Manifest manifest = Manifest.read(storage, cache);
@@ -192,8 +201,9 @@ public final class CacheJob {
       storage.writeText(new Path(staging.directory(), Plan.FILE), plan.toJson());
       staging.becomeTheCache();
       return plan;
-    } catch (IOException | RuntimeException e) {
-      throw staging.explain(e);
+    } catch (Exception e) { // Spark throws checked ones that it does not declare
+      staging.requireStillNoCache(e);
+      throw e;
     } finally {
       staging.delete();
     }

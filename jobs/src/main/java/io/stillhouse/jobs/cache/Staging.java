@@ -48,18 +48,14 @@ final class Staging {
     }
   }
 
-  /** Returns what made planning fail: that another run was faster, wherever this one noticed. */
-  RuntimeException explain(Exception cause) throws IOException {
+  /** Tells why planning failed where it did because another run was faster. */
+  void requireStillNoCache(Exception failure) throws IOException {
     if (storage.exists(new Path(cache, Plan.FILE))) {
-      return Errors.invalid(
+      throw Errors.invalid(
           "another run has planned cache.path '%s' since this one began".formatted(cache),
           "let one cache command at a time write to a cache",
-          cause);
+          failure);
     }
-    if (cause instanceof IOException e) {
-      throw e;
-    }
-    return (RuntimeException) cause;
   }
 
   void delete() throws IOException {

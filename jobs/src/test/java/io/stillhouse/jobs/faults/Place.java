@@ -1,0 +1,115 @@
+package io.stillhouse.jobs.faults;
+
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Map;
+import java.util.regex.Matcher;
+import java.util.regex.Pattern;
+import java.util.stream.Stream;
+
+/** Where the commands run: executors of the driver's own, or those of a standalone cluster. */
+record Place(
+    String name,
+    Path root,
+    List<String> options,
+    Map<String, String> environment,
+    List<Process> daemons)
+    implements AutoCloseable {
+
+  private static final List<String> SMALL =
+      List.of("--driver-memory", "1g", "--conf", "spark.ui.enabled=false");
+
+  /** Two executors that the driver starts itself. */
+  static Place localCluster(Path root) {
+    List<String> options =
+        new ArrayList<>(List.of("--master", "local-cluster[2,1,1024]", "--executor-memory", "1g"));
+    options.addAll(SMALL);
+    return new Place("local-cluster", root, options, Map.of(), List.of());
+  }
+
+  /** A master and two workers of a Spark distribution, as jobs/cluster/check starts them. */
+  static Place standalone(Path root, Path distribution, Path directory)
+      throws IOException, InterruptedException {
+    List<Process> daemons = new ArrayList<>();
+    Path log = directory.resolve("master.log");
+    daemons.add(
+        daemon(distribution, log, "org.apache.spark.deploy.master.Master", List.of("--port", "0")));
+    String master = waitFor(log, "Starting Spark master at (spark:\\S+)", 1);
+    for (int worker = 1; worker <= 2; worker++) {
+      daemons.add(
+          daemon(
+              distribution,
+              directory.resolve("worker-%d.log".formatted(worker)),
+              "org.apache.spark.deploy.worker.Worker",
+              List.of(
+                  "--port",
+                  "0",
+                  "--cores",
+                  // Two, so that a second driver gets executors while the first holds its own.
+                  "2",
+                  "--memory",
+                  "4g",
+                  "--work-dir",
+                  directory.resolve("work-%d".formatted(worker)).toString(),
+                  master)));
+    }
+    waitFor(log, "(Registering worker)", 2);
+    List<String> options =
+        new ArrayList<>(List.of("--master", master, "--conf", "spark.driver.host=127.0.0.1"));
+    options.addAll(List.of("--executor-memory", "1g", "--total-executor-cores", "2"));
+    options.addAll(List.of("--executor-cores", "1"));
+    options.addAll(SMALL);
+    return new Place(
+        "standalone",
+        root,
+        options,
+        Map.of("SPARK_HOME", distribution.toString(), "SPARK_LOCAL_IP", "127.0.0.1"),
+        daemons);
+  }
+
+  private static Process daemon(Path distribution, Path log, String type, List<String> arguments)
+      throws IOException {
+    List<String> words = new ArrayList<>();
+    words.add(distribution.resolve("bin/spark-class").toString());
+    words.addAll(List.of(type, "--host", "127.0.0.1", "--webui-port", "0"));
+    words.addAll(arguments);
+    ProcessBuilder builder =
+        new ProcessBuilder(words).redirectErrorStream(true).redirectOutput(log.toFile());
+    builder.environment().remove("LOG4J_CONFIGURATION_FILE");
+    builder.environment().put("SPARK_HOME", distribution.toString());
+    builder.environment().put("SPARK_LOCAL_IP", "127.0.0.1");
+    builder.environment().put("SPARK_DAEMON_MEMORY", "256m");
+    return builder.start();
+  }
+
+  private static String waitFor(Path log, String pattern, int times)
+      throws IOException, InterruptedException {
+    for (int tenths = 0; tenths < 1200; tenths++) {
+      Matcher matcher =
+          Pattern.compile(pattern).matcher(Files.exists(log) ? Files.readString(log) : "");
+      int found = 0;
+      while (matcher.find()) {
+        if (++found == times) {
+          return matcher.group(1);
+        }
+      }
+      Thread.sleep(100);
+    }
+    throw new IllegalStateException("no '%s' in %s".formatted(pattern, log));
+  }
+
+  /** Returns the processes among which the executors of a driver are. */
+  Stream<ProcessHandle> executorsOf(ProcessHandle driver) {
+    return daemons.isEmpty()
+        ? driver.descendants()
+        : daemons.stream().flatMap(daemon -> daemon.descendants());
+  }
+
+  @Override
+  public void close() {
+    daemons.forEach(Process::destroyForcibly);
+  }
+}

@@ -1,0 +1,69 @@
+package io.stillhouse.jobs.faults;
+
+import java.util.ArrayList;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.stream.Collectors;
+
+/** What one class of faults came to. */
+final class Tally {
+  private final String fault;
+  private final Map<String, Long> counts = new LinkedHashMap<>();
+  private final List<String> problems = new ArrayList<>();
+  private final long began = System.nanoTime();
+
+  Tally(String fault) {
+    this.fault = fault;
+    add(fault, 0);
+    add("runs", 0);
+    add("tasks retried", 0);
+    add("cells compared", 0);
+    add("cells lost", 0);
+    add("cells doubled", 0);
+    add("cells unequal", 0);
+  }
+
+  void add(String what, long count) {
+    counts.merge(what, count, Long::sum);
+  }
+
+  long count() {
+    return counts.get(fault);
+  }
+
+  void compared(Cells.Difference difference) {
+    add("runs", 1);
+    add("cells compared", difference.cells());
+    add("cells lost", difference.lost());
+    add("cells doubled", difference.doubled());
+    add("cells unequal", difference.unequal());
+    require(difference.none(), "it differs: " + difference);
+  }
+
+  /** Notes a problem where something does not hold. */
+  void require(boolean holds, String problem) {
+    if (!holds) {
+      problems.add(problem);
+    }
+  }
+
+  boolean passed() {
+    return problems.isEmpty();
+  }
+
+  Map<String, Object> counts() {
+    Map<String, Object> all = new LinkedHashMap<>(counts);
+    all.put("seconds", (System.nanoTime() - began) / 1_000_000_000L);
+    all.put("problems", problems);
+    return all;
+  }
+
+  String words() {
+    String numbers =
+        counts.entrySet().stream()
+            .map(count -> "%,d %s".formatted(count.getValue(), count.getKey()))
+            .collect(Collectors.joining(", "));
+    return passed() ? numbers : "FAILED: %s (%s)".formatted(String.join("; ", problems), numbers);
+  }
+}
