@@ -63,7 +63,9 @@ final class Cells {
       for (Path entry : entries) {
         String json = new String(cells.bytes(entry), StandardCharsets.UTF_8);
         JsonObject parsed = GSON.fromJson(json, JsonObject.class);
-        parsed.getAsJsonArray("files").forEach(file -> cells.files.add(file.getAsJsonObject()));
+        if (parsed.has("files")) { // an entry may revoke alone
+          parsed.getAsJsonArray("files").forEach(file -> cells.files.add(file.getAsJsonObject()));
+        }
       }
     }
     return cells;
