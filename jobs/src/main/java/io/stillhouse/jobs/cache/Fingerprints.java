@@ -19,7 +19,7 @@ import org.apache.hadoop.fs.FileStatus;
 import org.apache.hadoop.fs.Path;
 
 /** Everything that a cache's bytes depend on, by name. */
-public final class Fingerprints {
+final class Fingerprints {
   /** Settings whose values are fingerprints themselves. */
   static final List<Option<?>> SETTINGS =
       List.of(
@@ -60,11 +60,6 @@ public final class Fingerprints {
     all.put(TOKENIZER, combined(files));
     all.put(LIBTORCH, Engine.getInstance().getVersion());
     return all;
-  }
-
-  /** Returns a hash over a model's weights, config and tokenizer. */
-  public static String teacher(Storage storage, java.nio.file.Path directory) throws IOException {
-    return combined(directory(storage, directory));
   }
 
   /** Returns the SHA-256 of each file of a Hugging Face directory, by name. */

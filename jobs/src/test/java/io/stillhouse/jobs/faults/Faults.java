@@ -4,10 +4,8 @@ import com.google.gson.GsonBuilder;
 import io.stillhouse.jobs.Tiny;
 import java.nio.file.Files;
 import java.nio.file.Path;
-import java.util.ArrayList;
 import java.util.HashMap;
 import java.util.LinkedHashMap;
-import java.util.List;
 import java.util.Locale;
 import java.util.Map;
 import java.util.Random;
@@ -112,8 +110,6 @@ final class Faults {
 
   private void say(String place, String fault, Tally tally) {
     System.out.println("faults: %s, %s: %s".formatted(place, fault, tally.words()));
-    List<Map<String, Object>> all = new ArrayList<>();
-    all.add(tally.counts());
     summary.put("%s %s".formatted(place, fault).toLowerCase(Locale.ROOT), tally.counts());
     failed |= !tally.passed();
   }
