@@ -11,6 +11,8 @@ import io.stillhouse.model.Batch;
 import io.stillhouse.model.Capture;
 import io.stillhouse.model.Encoder;
 import io.stillhouse.model.EncoderOutput;
+import io.stillhouse.model.InferenceEncoder;
+import io.stillhouse.model.Precision;
 import io.stillhouse.target.Column;
 import io.stillhouse.target.Dtype;
 import io.stillhouse.target.Example;
@@ -18,6 +20,7 @@ import io.stillhouse.target.MlmTargets;
 import io.stillhouse.target.Targets;
 import java.io.IOException;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.Collections;
 import java.util.HashMap;
 import java.util.List;
@@ -26,7 +29,10 @@ import java.util.Random;
 import java.util.TreeMap;
 import org.apache.hadoop.fs.Path;
 
-/** Holds a seeded sample of stored targets against those of the live teacher, in float32. */
+/**
+ * Holds a seeded sample of stored targets against those of the live teacher, in the precision that
+ * the cache was computed in, and against the encoder's plain pass in float32.
+ */
 public final class Fidelity {
   private static final int ROWS_OF_A_UNIT = 8;
 
@@ -41,8 +47,9 @@ public final class Fidelity {
    * @param error stored against live
    * @param noise live in one batch against live row by row: what no cache can be under
    * @param limit what its dtype allows
+   * @param fromFloat32 stored against the plain pass in float32: the price of dtype and precision
    */
-  public record ColumnError(double error, double noise, double limit) {
+  public record ColumnError(double error, double noise, double limit, double fromFloat32) {
     public boolean faithful() {
       return error <= limit;
     }
@@ -76,21 +83,36 @@ public final class Fidelity {
       rows.addAll(all.subList(0, Math.min(wanted, all.size())));
     }
     Map<String, double[]> sums = new TreeMap<>();
-    columns.forEach(column -> sums.put(column.name(), new double[3]));
+    columns.forEach(column -> sums.put(column.name(), new double[4]));
     try (NDManager manager = NDManager.newBaseManager()) {
       Autograd.record(Autograd.Mode.OFF);
       var directory = CacheReader.teacher(storage, cache);
       Encoder teacher = new Encoder(directory.spec(), directory.weights(manager));
+      Precision precision = Precision.of(plan.fingerprints().get(Options.CACHE_PRECISION.key()));
+      InferenceEncoder packed = new InferenceEncoder(teacher, manager, precision);
+      Pass live = packed::forward;
+      Pass plain = (batch, capture) -> teacher.forward(batch, capture, Encoder.Phase.INFERENCE);
       for (int from = 0; from < rows.size(); from += ROWS_OF_A_UNIT) {
         List<Example> some = rows.subList(from, Math.min(rows.size(), from + ROWS_OF_A_UNIT));
-        List<Example> together = live(teacher, some, columns);
+        List<Example> together = targets(teacher, live, some, columns);
+        List<Example> exact = targets(teacher, plain, some, columns);
         for (int i = 0; i < some.size(); i++) {
-          Example alone = live(teacher, some.subList(i, i + 1), columns).get(0);
+          Example alone = targets(teacher, live, some.subList(i, i + 1), columns).get(0);
           for (Column column : columns) {
-            add(sums.get(column.name()), column, some.get(i), together.get(i), alone);
+            double[] sum = sums.get(column.name());
+            double[] one = TargetCells.numbers(alone, column);
+            sum[0] += distance(column, TargetCells.numbers(some.get(i), column), one);
+            sum[1] += distance(column, TargetCells.numbers(together.get(i), column), one);
+            sum[2] += scale(column, one);
+            sum[3] +=
+                distance(
+                    column,
+                    TargetCells.numbers(some.get(i), column),
+                    TargetCells.numbers(exact.get(i), column));
           }
         }
       }
+      packed.close();
     }
     Map<String, ColumnError> result = new TreeMap<>();
     for (Column column : columns) {
@@ -99,7 +121,11 @@ public final class Fidelity {
       double noise = Math.sqrt(sum[1] / scale);
       result.put(
           column.name(),
-          new ColumnError(Math.sqrt(sum[0] / scale), noise, limit(column, plan, noise)));
+          new ColumnError(
+              Math.sqrt(sum[0] / scale),
+              noise,
+              limit(column, plan, noise),
+              Math.sqrt(sum[3] / scale)));
     }
     return result;
   }
@@ -120,28 +146,35 @@ public final class Fidelity {
     };
   }
 
-  private static void add(
-      double[] sums, Column column, Example stored, Example together, Example alone) {
-    double[] kept = TargetCells.numbers(stored, column);
-    double[] one = TargetCells.numbers(alone, column);
-    double[] other = TargetCells.numbers(together, column);
+  /** Returns the summed squares of differences; of ids, how many differ. */
+  private static double distance(Column column, double[] some, double[] others) {
     boolean ids = column.type() == Column.Type.TOKEN_IDS;
-    int n = Math.min(kept.length, Math.min(one.length, other.length));
-    int most = Math.max(kept.length, Math.max(one.length, other.length));
-    if (n != most && !ids) {
-      sums[0] = Double.POSITIVE_INFINITY;
+    if (some.length != others.length && !ids) {
+      return Double.POSITIVE_INFINITY;
     }
-    for (int i = 0; i < n; i++) {
-      double error = kept[i] - one[i];
-      double noise = other[i] - one[i];
-      sums[0] += ids ? Math.signum(Math.abs(error)) : error * error;
-      sums[1] += ids ? Math.signum(Math.abs(noise)) : noise * noise;
-      sums[2] += ids ? 1 : one[i] * one[i];
+    double sum = 0;
+    for (int i = 0; i < Math.min(some.length, others.length); i++) {
+      double difference = some[i] - others[i];
+      sum += ids ? Math.signum(Math.abs(difference)) : difference * difference;
     }
+    return sum;
   }
 
-  /** Returns rows with what the teacher gives for them now, in float32. */
-  private List<Example> live(Encoder teacher, List<Example> rows, List<Column> columns) {
+  /** Returns the summed squares; of ids, how many there are. */
+  private static double scale(Column column, double[] numbers) {
+    return column.type() == Column.Type.TOKEN_IDS
+        ? numbers.length
+        : Arrays.stream(numbers).map(number -> number * number).sum();
+  }
+
+  /** A forward pass without gradients. */
+  private interface Pass {
+    EncoderOutput of(Batch batch, Capture capture);
+  }
+
+  /** Returns rows with what a pass of the teacher gives for them now, in float32. */
+  private List<Example> targets(
+      Encoder teacher, Pass pass, List<Example> rows, List<Column> columns) {
     List<Map<String, byte[]>> cells = new ArrayList<>();
     rows.forEach(row -> cells.add(new HashMap<>()));
     try (NDManager manager = NDManager.newBaseManager()) {
@@ -151,7 +184,7 @@ public final class Fidelity {
               rows.stream().map(row -> row.inputs().inputIds()).toList(),
               rows.stream().map(row -> row.inputs().typeIds()).toList());
       Capture capture = Capture.everything(teacher.spec().layers());
-      EncoderOutput output = teacher.forward(batch, capture, Encoder.Phase.INFERENCE);
+      EncoderOutput output = pass.of(batch, capture);
       for (Column column : columns) {
         List<byte[]> own = cells(teacher, output, batch, rows, column);
         for (int row = 0; row < rows.size(); row++) {

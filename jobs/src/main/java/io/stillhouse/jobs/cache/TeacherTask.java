@@ -10,6 +10,9 @@ import io.stillhouse.model.Batch;
 import io.stillhouse.model.Capture;
 import io.stillhouse.model.Encoder;
 import io.stillhouse.model.EncoderOutput;
+import io.stillhouse.model.InferenceEncoder;
+import io.stillhouse.model.Precision;
+import io.stillhouse.spec.ModelSpec;
 import io.stillhouse.target.Column;
 import io.stillhouse.target.Dtype;
 import io.stillhouse.target.Family;
@@ -48,15 +51,25 @@ record TeacherTask(
   /** Batches whose cells wait in memory to be written. */
   private static final int BATCHES_WAITING = 2;
 
-  /** Padded tokens of a batch, threads of the task, seed of draws. */
-  record Run(int tokensPerBatch, int threads, long seed) implements Serializable {}
+  /**
+   * Padded tokens of a batch, what products are computed in, threads of the task, seed of draws.
+   */
+  record Run(int tokensPerBatch, Precision precision, int threads, long seed)
+      implements Serializable {}
 
-  /** What a task leaves: finished files, and rows without finite output. */
-  record Done(List<CacheFile> files, List<Manifest.Poison> poison) implements Serializable {}
+  /**
+   * What a task leaves: finished files, rows without finite output, and the seconds that it waited
+   * for the teacher to be loaded.
+   */
+  record Done(List<CacheFile> files, List<Manifest.Poison> poison, double loadSeconds)
+      implements Serializable {}
 
   Done compute(LongConsumer tokensDone) throws IOException {
     Autograd.threads(run.threads());
-    Encoder teacher = Models.encoder(new Path(cache, CacheJob.TEACHER).toString());
+    long start = System.nanoTime();
+    InferenceEncoder teacher =
+        Models.encoder(new Path(cache, CacheJob.TEACHER).toString(), run.precision());
+    double loadSeconds = (System.nanoTime() - start) / 1e9;
     Autograd.record(Autograd.Mode.OFF);
     Storage storage = Storage.ofThisProcess();
     List<InputRow> rows =
@@ -69,14 +82,18 @@ record TeacherTask(
     List<Manifest.Poison> poison = new ArrayList<>();
     try (Overlapped writing = new Overlapped(BATCHES_WAITING)) {
       for (Map.Entry<Family, List<Column>> family : missingColumns().entrySet()) {
-        files.put(family.getKey(), open(family.getKey(), family.getValue(), teacher, storage));
+        files.put(
+            family.getKey(),
+            open(family.getKey(), family.getValue(), teacher.encoder().spec(), storage));
       }
       // Rows without tokens are the shortest, so they come first, as they do in the inputs.
       for (InputRow row : rows.stream().filter(row -> !row.sound()).toList()) {
         write(row, null, files);
       }
       List<InputRow> sound = rows.stream().filter(InputRow::sound).toList();
-      for (List<InputRow> batch : MicroBatches.cut(sound, InputRow::length, run.tokensPerBatch())) {
+      for (List<InputRow> batch :
+          MicroBatches.cut(
+              sound, InputRow::length, run.tokensPerBatch(), Encoder.Phase.INFERENCE)) {
         write(teacher, batch, files, poison, writing);
         tokensDone.accept(batch.stream().mapToLong(InputRow::length).sum());
       }
@@ -90,7 +107,7 @@ record TeacherTask(
     for (Map.Entry<Family, OpenFile> entry : files.entrySet()) {
       finished.add(finish(entry.getKey(), entry.getValue(), rows.size(), storage));
     }
-    return new Done(finished, poison);
+    return new Done(finished, poison, loadSeconds);
   }
 
   private Map<Family, List<Column>> missingColumns() {
@@ -107,7 +124,7 @@ record TeacherTask(
   /** A file that is being written. */
   private record OpenFile(String path, List<Column> columns, ParquetWriter<Object[]> writer) {}
 
-  private OpenFile open(Family family, List<Column> columns, Encoder teacher, Storage storage)
+  private OpenFile open(Family family, List<Column> columns, ModelSpec teacher, Storage storage)
       throws IOException {
     String path =
         "%s/unit-%06d-%s.parquet"
@@ -116,13 +133,13 @@ record TeacherTask(
     metadata.put(Targets.META_VERSION, Integer.toString(Targets.VERSION));
     metadata.put(Targets.META_UNIT, Integer.toString(inputs.unit()));
     metadata.put(Targets.META_DTYPE, choice.dtype().id());
-    metadata.put(Targets.META_HEADS, Integer.toString(teacher.spec().heads()));
+    metadata.put(Targets.META_HEADS, Integer.toString(teacher.heads()));
     metadata.put(
         Targets.META_SHAPE,
         switch (family) {
-          case LOGITS -> "[%d]".formatted(teacher.spec().head().outputs());
-          case HIDDEN -> "[length, %d]".formatted(teacher.spec().hiddenSize());
-          case ATTENTION -> "[%d, length, length]".formatted(teacher.spec().heads());
+          case LOGITS -> "[%d]".formatted(teacher.head().outputs());
+          case HIDDEN -> "[length, %d]".formatted(teacher.hiddenSize());
+          case ATTENTION -> "[%d, length, length]".formatted(teacher.heads());
           case INPUTS -> throw new IllegalStateException("the planner writes inputs");
         });
     return new OpenFile(
@@ -145,7 +162,7 @@ record TeacherTask(
   }
 
   private void write(
-      Encoder teacher,
+      InferenceEncoder teacher,
       List<InputRow> rows,
       Map<Family, OpenFile> files,
       List<Manifest.Poison> poison,
@@ -162,9 +179,9 @@ record TeacherTask(
               Set.copyOf(choice.hidden()),
               Set.copyOf(choice.attention()),
               Set.copyOf(choice.valueRelations()));
-      EncoderOutput output = teacher.forward(batch, capture, Encoder.Phase.INFERENCE);
+      EncoderOutput output = teacher.forward(batch, capture);
       boolean[] broken = broken(output, rows.size());
-      Map<String, List<byte[]>> cells = cells(teacher, output, batch, rows);
+      Map<String, List<byte[]>> cells = cells(teacher.encoder(), output, batch, rows);
       for (int row = 0; row < rows.size(); row++) {
         if (broken[row]) {
           poison.add(
