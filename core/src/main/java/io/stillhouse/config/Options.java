@@ -69,7 +69,7 @@ public final class Options {
           "cache.unit-tokens",
           "32768",
           256,
-          "Tokens of one unit, the piece of work that is retried.");
+          "Tokens of one unit, the piece of work that is retried; fewer where their targets would pass 256 MB.");
   public static final Option<Integer> CACHE_BATCH_TOKENS =
       atLeast("cache.tokens-per-batch", "2048", 16, "Padded tokens the teacher computes at once.");
   public static final Option<Double> MAX_POISON =
@@ -103,7 +103,7 @@ public final class Options {
           "targets.dtype",
           "float16",
           List.of("float32", "float16", "int8"),
-          "How tensors are stored; int8 has a scale for each token.");
+          "How tensors are stored; int8 has a scale for each token and keeps its largest numbers apart.");
   public static final Option<String> MLM_LOGITS =
       oneOf(
           "targets.mlm-logits",
