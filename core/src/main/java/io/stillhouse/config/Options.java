@@ -239,6 +239,11 @@ public final class Options {
   // train
   public static final Option<String> TRAIN_PATH =
       text("train.path", "students", "Directory of the students.");
+  public static final Option<String> HELD_OUT =
+      text(
+          "train.held-out",
+          "",
+          "A cache of other rows by the same teacher; each student's loss over it is reported.");
   public static final Option<Integer> EPOCHS =
       atLeast("train.epochs", "3", 1, "Passes over the cache.");
   public static final Option<Integer> MAX_STEPS =
