@@ -69,9 +69,15 @@ public final class Options {
           "cache.unit-tokens",
           "32768",
           256,
-          "Tokens of one unit, the piece of work that is retried; fewer where their targets would pass 256 MB.");
+          "Tokens of one unit at most, the piece of work that is retried; a small corpus is cut into 16, and targets of over 256 MB into more.");
   public static final Option<Integer> CACHE_BATCH_TOKENS =
       atLeast("cache.tokens-per-batch", "2048", 16, "Padded tokens the teacher computes at once.");
+  public static final Option<String> CACHE_PRECISION =
+      oneOf(
+          "cache.precision",
+          "float32",
+          List.of("float32", "bfloat16"),
+          "What the teacher's linear layers compute in: bfloat16 rounds the factors and results of their products, and needs a CPU that has them.");
   public static final Option<Double> MAX_POISON =
       number(
           "cache.max-poison",

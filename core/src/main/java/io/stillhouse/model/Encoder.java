@@ -199,7 +199,8 @@ public final class Encoder {
         .matMul(rightBHLK.transpose(0, 1, 3, 2));
   }
 
-  private NDArray taskLogits(NDArray stateBLD, Phase phase) {
+  /** Returns the head's logits of last hidden states, (B, C). */
+  NDArray taskLogits(NDArray stateBLD, Phase phase) {
     NDManager manager = stateBLD.getManager();
     try (NDManager scope = manager.newSubManager()) {
       stateBLD.tempAttach(scope);
@@ -212,7 +213,11 @@ public final class Encoder {
     }
   }
 
-  private NDArray paddingBias(Batch batch) {
+  /**
+   * Returns what is added to scores, (B, 1, 1, L): 0 at real tokens, the smallest float32 at
+   * padding.
+   */
+  NDArray paddingBias(Batch batch) {
     NDArray maskBL1 = batch.maskBL1();
     try (NDManager scope = maskBL1.getManager().newSubManager()) {
       maskBL1.tempAttach(scope);
@@ -260,7 +265,7 @@ public final class Encoder {
         : input.getNDArrayInternal().dropout(input, (float) rate, true).singletonOrThrow();
   }
 
-  private NDArray weight(String name) {
+  NDArray weight(String name) {
     NDArray weight = weights.get(name);
     if (weight == null) {
       throw new IllegalStateException("no weight " + name);

@@ -50,7 +50,11 @@ public final class HeldOut {
     for (int unit = 0; unit < units; unit++) {
       List<Example> rows = source.read(unit);
       for (List<Example> part :
-          MicroBatches.cut(rows, Example::length, setup.train().tokensPerMicroBatch())) {
+          MicroBatches.cut(
+              rows,
+              Example::length,
+              setup.train().tokensPerMicroBatch(),
+              Encoder.Phase.INFERENCE)) {
         try (NDManager scope = manager.newSubManager()) {
           TargetBatch targets = new TargetBatch(scope, part, teacher);
           EncoderOutput output = student.forward(targets.batch(), capture, Encoder.Phase.INFERENCE);

@@ -1,5 +1,6 @@
 package io.stillhouse.train;
 
+import io.stillhouse.model.Encoder;
 import java.util.ArrayList;
 import java.util.Comparator;
 import java.util.List;
@@ -7,13 +8,15 @@ import java.util.function.ToIntFunction;
 
 /** Cuts rows into batches of like lengths under a budget of padded tokens. */
 public final class MicroBatches {
-  /**
-   * What one more batch costs beside its tokens, in tokens: small matrices, and gradients added up
-   * once more.
-   */
-  private static final long BATCH_COST = 64;
-
   private MicroBatches() {}
+
+  /** What one more batch costs beside its tokens, in tokens. */
+  private static long batchCost(Encoder.Phase phase) {
+    return switch (phase) {
+      case TRAINING -> 64; // small matrices, and gradients added up once more
+      case INFERENCE -> 4; // calls into libtorch: packed weights make small products as fast
+    };
+  }
 
   /**
    * Returns the rows sorted by length and cut where padded tokens and the cost of a batch add up to
@@ -21,8 +24,12 @@ public final class MicroBatches {
    * their order.
    *
    * @param tokens the most of rows times longest length
+   * @param phase what the batches are for: the fewer the better in training, the tighter in
+   *     inference
    */
-  public static <T> List<List<T>> cut(List<T> rows, ToIntFunction<T> length, int tokens) {
+  public static <T> List<List<T>> cut(
+      List<T> rows, ToIntFunction<T> length, int tokens, Encoder.Phase phase) {
+    long batchCost = batchCost(phase);
     List<T> sorted = new ArrayList<>(rows);
     sorted.sort(Comparator.comparingInt(length));
     int size = sorted.size();
@@ -38,8 +45,8 @@ public final class MicroBatches {
         if (padded > tokens && from < end - 1) {
           break;
         }
-        if (least[from] + padded + BATCH_COST < least[end]) {
-          least[end] = least[from] + padded + BATCH_COST;
+        if (least[from] + padded + batchCost < least[end]) {
+          least[end] = least[from] + padded + batchCost;
           start[end] = from;
         }
       }

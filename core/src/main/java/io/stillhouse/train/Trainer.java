@@ -138,7 +138,8 @@ public final class Trainer {
     Map<Term, Double> terms = new EnumMap<>(Term.class);
     Autograd.record(Autograd.Mode.ON);
     for (List<Example> part :
-        MicroBatches.cut(rows, Example::length, setup.train().tokensPerMicroBatch())) {
+        MicroBatches.cut(
+            rows, Example::length, setup.train().tokensPerMicroBatch(), Encoder.Phase.TRAINING)) {
       try (NDManager scope = manager.newSubManager()) {
         TargetBatch targets = new TargetBatch(scope, part, teacher);
         EncoderOutput output = student.forward(targets.batch(), capture, Encoder.Phase.TRAINING);

@@ -2,6 +2,7 @@ package io.stillhouse.train;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import io.stillhouse.model.Encoder;
 import java.util.List;
 import org.junit.jupiter.api.Test;
 
@@ -26,7 +27,9 @@ class MicroBatchesTest {
 
   @Test
   void rowsOfOneLengthKeepTheirOrder() {
-    assertThat(MicroBatches.cut(List.of("dd", "b", "cc", "a", "bb"), String::length, 6))
+    assertThat(
+            MicroBatches.cut(
+                List.of("dd", "b", "cc", "a", "bb"), String::length, 6, Encoder.Phase.TRAINING))
         .containsExactly(List.of("b", "a"), List.of("dd", "cc", "bb"));
   }
 
@@ -46,6 +49,16 @@ class MicroBatchesTest {
   }
 
   @Test
+  void inferencePadsLessAndMakesMoreBatches() {
+    List<Integer> rows = new java.util.ArrayList<>(java.util.Collections.nCopies(30, 10));
+    rows.add(11);
+
+    assertThat(MicroBatches.cut(rows, Integer::intValue, 2048, Encoder.Phase.INFERENCE))
+        .containsExactly(java.util.Collections.nCopies(30, 10), List.of(11));
+    assertThat(lengths(rows, 2048)).hasSize(1);
+  }
+
+  @Test
   void noRowsMakeNoBatches() {
     assertThat(lengths(List.of(), 10)).isEmpty();
   }
@@ -58,6 +71,6 @@ class MicroBatchesTest {
   }
 
   private static List<List<Integer>> lengths(List<Integer> rows, int tokens) {
-    return MicroBatches.cut(rows, Integer::intValue, tokens);
+    return MicroBatches.cut(rows, Integer::intValue, tokens, Encoder.Phase.TRAINING);
   }
 }

@@ -9,6 +9,7 @@ import io.stillhouse.jobs.Progress;
 import io.stillhouse.jobs.spark.RunningTasks;
 import io.stillhouse.jobs.spark.Watch;
 import io.stillhouse.jobs.text.Corpus;
+import io.stillhouse.model.Precision;
 import io.stillhouse.spec.CorpusSpec;
 import io.stillhouse.spec.Head;
 import io.stillhouse.spec.Task;
@@ -72,8 +73,18 @@ public final class CacheJob {
       int manifestEntries,
       long bytes,
       double bytesPerToken,
-      double seconds,
-      double tokensPerSecond) {}
+      Seconds seconds,
+      double tokensPerSecond,
+      double rowsPerSecond) {}
+
+  /**
+   * Where a run's time went. Tokens and rows per second are those of {@code computing}: the
+   * teacher's pass with all that is written.
+   *
+   * @param planning tokenising, and all else before the first task
+   * @param loading the longest that a task waited for libtorch and the teacher's weights
+   */
+  public record Seconds(double planning, double loading, double computing) {}
 
   /**
    * Checks the recipe against the teacher; nothing is written yet.
@@ -134,10 +145,12 @@ public final class CacheJob {
     new Repair(storage, cache, teacher)
         .restore(plan, manifest, directory -> writeInputs(directory, plan.unitTokens()));
     List<TeacherTask> tasks = tasks(plan, manifest);
-    computeAll(plan, manifest, tasks);
-    double seconds = (System.nanoTime() - start) / 1e9;
+    double planning = (System.nanoTime() - start) / 1e9;
+    double loading = computeAll(plan, manifest, tasks);
+    double computing = (System.nanoTime() - start) / 1e9 - planning - loading;
     long bytes = manifest.files().stream().mapToLong(file -> file.size().bytes()).sum();
-    long computed = tasks.stream().mapToLong(task -> task.inputs().size().tokens()).sum();
+    long tokens = tasks.stream().mapToLong(task -> task.inputs().size().tokens()).sum();
+    long rows = tasks.stream().mapToLong(task -> task.inputs().size().rows()).sum();
     Result result =
         new Result(
             cache.toString(),
@@ -151,8 +164,9 @@ public final class CacheJob {
             manifest.entries(),
             bytes,
             (double) bytes / plan.corpus().tokens(),
-            seconds,
-            computed / seconds);
+            new Seconds(planning, loading, computing),
+            tokens / computing,
+            rows / computing);
     Path record = new Path(cache, RECORD);
     boolean sound = storage.exists(record) && Seal.open(storage.readText(record)) != null;
     if (!tasks.isEmpty() || !sound) {
@@ -291,6 +305,7 @@ public final class CacheJob {
     TeacherTask.Run run =
         new TeacherTask.Run(
             settings.get(Options.CACHE_BATCH_TOKENS),
+            Precision.of(settings.get(Options.CACHE_PRECISION)),
             spark.sparkContext().conf().getInt("spark.task.cpus", 1),
             settings.get(Options.SEED));
     TargetChoice wanted = choice.withLayersOf(recorded());
@@ -325,16 +340,18 @@ public final class CacheJob {
         : Storage.JSON.fromJson(text, Result.class).columns().stream().map(Targets::named).toList();
   }
 
-  private void computeAll(Plan plan, Manifest manifest, List<TeacherTask> tasks)
+  /** Runs the tasks, and returns the longest that one waited for the teacher to be loaded. */
+  private double computeAll(Plan plan, Manifest manifest, List<TeacherTask> tasks)
       throws IOException {
     if (tasks.isEmpty()) {
-      return;
+      return 0;
     }
     JavaSparkContext context = JavaSparkContext.fromSparkContext(spark.sparkContext());
     context.setJobGroup("cache", "teacher targets of %d units".formatted(tasks.size()), true);
     LongAccumulator done = spark.sparkContext().longAccumulator("teacher tokens");
     long tokens = tasks.stream().mapToLong(task -> task.inputs().size().tokens()).sum();
     long before = plan.corpus().tokens() - tokens;
+    Append append = new Append(manifest, poisoned -> requireFewPoisoned(plan, poisoned));
     JavaRDD<TeacherTask> rdd = context.parallelize(tasks, tasks.size());
     try (Progress progress = Progress.resume("cache", before, plan.corpus().tokens(), "tokens");
         Lease lease = Lease.take(storage, cache);
@@ -345,9 +362,10 @@ public final class CacheJob {
           .runJob(
               rdd.rdd(),
               new Compute(done),
-              new Append(manifest, poisoned -> requireFewPoisoned(plan, poisoned)),
+              append,
               ClassTag$.MODULE$.apply(TeacherTask.Done.class));
     }
+    return append.longestLoad;
   }
 
   /** The work of one task. */
@@ -375,6 +393,7 @@ public final class CacheJob {
   private static final class Append extends AbstractFunction2<Object, TeacherTask.Done, BoxedUnit> {
     private final Manifest manifest;
     private final LongConsumer limit;
+    private double longestLoad;
 
     Append(Manifest manifest, LongConsumer limit) {
       this.manifest = manifest;
@@ -384,6 +403,7 @@ public final class CacheJob {
     @Override
     public BoxedUnit apply(Object partition, TeacherTask.Done done) {
       CrashPoint.FINISHED.reached();
+      longestLoad = Math.max(longestLoad, done.loadSeconds());
       try {
         manifest.append(Manifest.Entry.added(done.files(), done.poison()));
         limit.accept(manifest.poisonRows());

@@ -13,6 +13,8 @@ import io.stillhouse.model.Batch;
 import io.stillhouse.model.Capture;
 import io.stillhouse.model.Encoder;
 import io.stillhouse.model.EncoderOutput;
+import io.stillhouse.model.InferenceEncoder;
+import io.stillhouse.model.Precision;
 import io.stillhouse.spec.DistillSpec.Positions;
 import io.stillhouse.spec.Task;
 import io.stillhouse.target.Column;
@@ -22,6 +24,7 @@ import io.stillhouse.target.MlmTargets;
 import io.stillhouse.target.Targets;
 import java.io.IOException;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.Collections;
 import java.util.HashMap;
 import java.util.List;
@@ -32,7 +35,8 @@ import org.apache.hadoop.fs.Path;
 
 /**
  * Holds a seeded sample of stored targets, and of those that training derives from them, against
- * the live teacher's, in float32.
+ * the live teacher's in the precision that the cache was computed in, and against the encoder's
+ * plain pass in float32.
  */
 public final class Fidelity {
   private static final int ROWS_OF_A_UNIT = 8;
@@ -55,8 +59,9 @@ public final class Fidelity {
    * @param error stored or derived against live
    * @param noise live in one batch against live row by row: what no cache can be under
    * @param limit what its dtype allows
+   * @param fromFloat32 stored against the plain pass in float32: the price of dtype and precision
    */
-  public record ColumnError(double error, double noise, double limit) {
+  public record ColumnError(double error, double noise, double limit, double fromFloat32) {
     public boolean faithful() {
       return error <= limit;
     }
@@ -100,21 +105,33 @@ public final class Fidelity {
       all.addAll(derived);
       columns.forEach(column -> named.put(column.name(), column));
       derived.forEach(column -> named.put(column.name() + DERIVED, column));
-      named.keySet().forEach(name -> sums.put(name, new double[3]));
+      named.keySet().forEach(name -> sums.put(name, new double[4]));
+      Precision precision = Precision.of(plan.fingerprints().get(Options.CACHE_PRECISION.key()));
+      InferenceEncoder packed = new InferenceEncoder(teacher, manager, precision);
+      Pass live = packed::forward;
+      Pass plain = (batch, capture) -> teacher.forward(batch, capture, Encoder.Phase.INFERENCE);
       for (int from = 0; from < rows.size(); from += ROWS_OF_A_UNIT) {
         List<Example> some = rows.subList(from, Math.min(rows.size(), from + ROWS_OF_A_UNIT));
         List<Example> rebuilt = rebuilt(teacher, some, derived);
-        List<Example> together = live(teacher, some, all);
+        List<Example> together = targets(teacher, live, some, all);
+        List<Example> exact = targets(teacher, plain, some, all);
         for (int i = 0; i < some.size(); i++) {
-          Example alone = live(teacher, some.subList(i, i + 1), all).get(0);
+          Example alone = targets(teacher, live, some.subList(i, i + 1), all).get(0);
           for (Column column : columns) {
-            add(sums.get(column.name()), column, some.get(i), together.get(i), alone);
+            add(sums.get(column.name()), column, some.get(i), together.get(i), alone, exact.get(i));
           }
           for (Column column : derived) {
-            add(sums.get(column.name() + DERIVED), column, rebuilt.get(i), together.get(i), alone);
+            add(
+                sums.get(column.name() + DERIVED),
+                column,
+                rebuilt.get(i),
+                together.get(i),
+                alone,
+                exact.get(i));
           }
         }
       }
+      packed.close();
     }
     Map<String, ColumnError> result = new TreeMap<>();
     named.forEach(
@@ -123,7 +140,12 @@ public final class Fidelity {
           double scale = Math.max(sum[2], 1e-30);
           double noise = Math.sqrt(sum[1] / scale);
           result.put(
-              name, new ColumnError(Math.sqrt(sum[0] / scale), noise, limit(column, plan, noise)));
+              name,
+              new ColumnError(
+                  Math.sqrt(sum[0] / scale),
+                  noise,
+                  limit(column, plan, noise),
+                  Math.sqrt(sum[3] / scale)));
         });
     return result;
   }
@@ -162,32 +184,48 @@ public final class Fidelity {
   }
 
   private static void add(
-      double[] sums, Column column, Example stored, Example together, Example alone) {
-    double[] kept = TargetCells.numbers(stored, column);
+      double[] sums, Column column, Example kept, Example together, Example alone, Example exact) {
+    double[] numbers = TargetCells.numbers(kept, column);
     double[] one = TargetCells.numbers(alone, column);
-    double[] other = TargetCells.numbers(together, column);
-    boolean ids = column.type() == Column.Type.TOKEN_IDS;
-    int n = Math.min(kept.length, Math.min(one.length, other.length));
-    int most = Math.max(kept.length, Math.max(one.length, other.length));
-    if (n != most && !ids) {
-      sums[0] = Double.POSITIVE_INFINITY;
-    }
-    for (int i = 0; i < n; i++) {
-      double error = kept[i] - one[i];
-      double noise = other[i] - one[i];
-      sums[0] += ids ? Math.signum(Math.abs(error)) : error * error;
-      sums[1] += ids ? Math.signum(Math.abs(noise)) : noise * noise;
-      sums[2] += ids ? 1 : one[i] * one[i];
-    }
+    sums[0] += distance(column, numbers, one);
+    sums[1] += distance(column, TargetCells.numbers(together, column), one);
+    sums[2] += scale(column, one);
+    sums[3] += distance(column, numbers, TargetCells.numbers(exact, column));
   }
 
-  /** Returns rows with what the teacher gives for them now, in float32. */
-  private List<Example> live(Encoder teacher, List<Example> rows, List<Column> columns) {
+  /** Returns the summed squares of differences; of ids, how many differ. */
+  private static double distance(Column column, double[] some, double[] others) {
+    boolean ids = column.type() == Column.Type.TOKEN_IDS;
+    if (some.length != others.length && !ids) {
+      return Double.POSITIVE_INFINITY;
+    }
+    double sum = 0;
+    for (int i = 0; i < Math.min(some.length, others.length); i++) {
+      double difference = some[i] - others[i];
+      sum += ids ? Math.signum(Math.abs(difference)) : difference * difference;
+    }
+    return sum;
+  }
+
+  /** Returns the summed squares; of ids, how many there are. */
+  private static double scale(Column column, double[] numbers) {
+    return column.type() == Column.Type.TOKEN_IDS
+        ? numbers.length
+        : Arrays.stream(numbers).map(number -> number * number).sum();
+  }
+
+  /** A forward pass without gradients. */
+  private interface Pass {
+    EncoderOutput of(Batch batch, Capture capture);
+  }
+
+  /** Returns rows with what a pass of the teacher gives for them now, in float32. */
+  private List<Example> targets(
+      Encoder teacher, Pass pass, List<Example> rows, List<Column> columns) {
     try (NDManager manager = NDManager.newBaseManager()) {
       Batch batch = new TargetBatch(manager, rows, TeacherParts.NONE).batch();
       Capture capture = Capture.everything(teacher.spec().layers());
-      EncoderOutput output = teacher.forward(batch, capture, Encoder.Phase.INFERENCE);
-      return examples(teacher, output, batch, rows, columns);
+      return examples(teacher, pass.of(batch, capture), batch, rows, columns);
     }
   }
 

@@ -35,6 +35,7 @@ final class Fingerprints {
           Options.MAX_LENGTH,
           Options.UNIT_TOKENS,
           Options.CACHE_BATCH_TOKENS,
+          Options.CACHE_PRECISION,
           Options.TARGETS_DTYPE,
           Options.MASK_PROBABILITY,
           Options.MASK_VARIANTS,

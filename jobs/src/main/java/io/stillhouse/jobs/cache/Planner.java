@@ -31,9 +31,14 @@ import scala.Tuple2;
  * length, so the teacher's batches waste little on padding.
  */
 final class Planner {
+  private static final int FEWEST_UNITS = 16;
+
+  /** Under it a unit's files cost more than they spread. */
+  private static final long LEAST_UNIT_TOKENS = 1024;
+
   private final SparkSession spark;
   private final Path cache;
-  private final long unitTokens;
+  private final long mostUnitTokens;
   private final long seed;
 
   /** A row, and the hash it is ordered by. */
@@ -54,10 +59,10 @@ final class Planner {
   private record Written(Plan.Unit unit, CacheFile file, Map<String, Long> poison)
       implements java.io.Serializable {}
 
-  Planner(SparkSession spark, Path cache, long unitTokens, long seed) {
+  Planner(SparkSession spark, Path cache, long mostUnitTokens, long seed) {
     this.spark = spark;
     this.cache = cache;
-    this.unitTokens = unitTokens;
+    this.mostUnitTokens = mostUnitTokens;
     this.seed = seed;
   }
 
@@ -85,7 +90,7 @@ final class Planner {
         starts[i] += starts[i - 1];
       }
       long tokens = starts[starts.length - 1];
-      long perUnit = unitTokens;
+      long perUnit = unitTokens(tokens);
       JavaPairRDD<Integer, Placed> byUnit =
           JavaPairRDD.fromJavaRDD(
               placed.mapPartitionsWithIndex(
@@ -103,6 +108,14 @@ final class Planner {
     } finally {
       placed.unpersist();
     }
+  }
+
+  /**
+   * Returns the tokens of a unit: a small corpus is cut finer, so that its units occupy several
+   * cores. Only the corpus decides it.
+   */
+  private long unitTokens(long corpusTokens) {
+    return Math.min(mostUnitTokens, Math.max(LEAST_UNIT_TOKENS, corpusTokens / FEWEST_UNITS + 1));
   }
 
   /** Numbers units 0, 1, ...: a row longer than a unit leaves a gap. */

@@ -10,6 +10,9 @@ import io.stillhouse.model.Batch;
 import io.stillhouse.model.Capture;
 import io.stillhouse.model.Encoder;
 import io.stillhouse.model.EncoderOutput;
+import io.stillhouse.model.InferenceEncoder;
+import io.stillhouse.model.Precision;
+import io.stillhouse.spec.ModelSpec;
 import io.stillhouse.target.Column;
 import io.stillhouse.target.Dtype;
 import io.stillhouse.target.Family;
@@ -51,15 +54,25 @@ record TeacherTask(
   /** What the cells of a piece take, unless one row takes more. */
   private static final long PIECE_BYTES = 32L << 20;
 
-  /** Padded tokens of a batch, threads of the task, seed of draws. */
-  record Run(int tokensPerBatch, int threads, long seed) implements Serializable {}
+  /**
+   * Padded tokens of a batch, what products are computed in, threads of the task, seed of draws.
+   */
+  record Run(int tokensPerBatch, Precision precision, int threads, long seed)
+      implements Serializable {}
 
-  /** What a task leaves: finished files, and rows without finite output. */
-  record Done(List<CacheFile> files, List<Manifest.Poison> poison) implements Serializable {}
+  /**
+   * What a task leaves: finished files, rows without finite output, and the seconds that it waited
+   * for the teacher to be loaded.
+   */
+  record Done(List<CacheFile> files, List<Manifest.Poison> poison, double loadSeconds)
+      implements Serializable {}
 
   Done compute(LongConsumer tokensDone) throws IOException {
     Autograd.threads(run.threads());
-    Encoder teacher = Models.encoder(new Path(cache, CacheJob.TEACHER).toString());
+    long start = System.nanoTime();
+    InferenceEncoder teacher =
+        Models.encoder(new Path(cache, CacheJob.TEACHER).toString(), run.precision());
+    double loadSeconds = (System.nanoTime() - start) / 1e9;
     Autograd.record(Autograd.Mode.OFF);
     Storage storage = Storage.ofThisProcess();
     List<InputRow> rows =
@@ -72,14 +85,18 @@ record TeacherTask(
     List<Manifest.Poison> poison = new ArrayList<>();
     try (Overlapped writing = new Overlapped(PIECES_WAITING)) {
       for (Map.Entry<Family, List<Column>> family : missingColumns().entrySet()) {
-        files.put(family.getKey(), open(family.getKey(), family.getValue(), teacher, storage));
+        files.put(
+            family.getKey(),
+            open(family.getKey(), family.getValue(), teacher.encoder().spec(), storage));
       }
       // Rows without tokens are the shortest, so they come first, as they do in the inputs.
       for (InputRow row : rows.stream().filter(row -> !row.sound()).toList()) {
         write(row, null, files);
       }
       List<InputRow> sound = rows.stream().filter(InputRow::sound).toList();
-      for (List<InputRow> batch : MicroBatches.cut(sound, InputRow::length, run.tokensPerBatch())) {
+      for (List<InputRow> batch :
+          MicroBatches.cut(
+              sound, InputRow::length, run.tokensPerBatch(), Encoder.Phase.INFERENCE)) {
         write(teacher, batch, files, poison, writing);
         tokensDone.accept(batch.stream().mapToLong(InputRow::length).sum());
       }
@@ -93,7 +110,7 @@ record TeacherTask(
     for (Map.Entry<Family, OpenFile> entry : files.entrySet()) {
       finished.add(finish(entry.getKey(), entry.getValue(), rows.size(), storage));
     }
-    return new Done(finished, poison);
+    return new Done(finished, poison, loadSeconds);
   }
 
   private Map<Family, List<Column>> missingColumns() {
@@ -110,7 +127,7 @@ record TeacherTask(
   /** A file that is being written. */
   private record OpenFile(String path, List<Column> columns, ParquetWriter<Object[]> writer) {}
 
-  private OpenFile open(Family family, List<Column> columns, Encoder teacher, Storage storage)
+  private OpenFile open(Family family, List<Column> columns, ModelSpec teacher, Storage storage)
       throws IOException {
     String path =
         "%s/unit-%06d-%s.parquet"
@@ -119,13 +136,13 @@ record TeacherTask(
     metadata.put(Targets.META_VERSION, Integer.toString(Targets.VERSION));
     metadata.put(Targets.META_UNIT, Integer.toString(inputs.unit()));
     metadata.put(Targets.META_DTYPE, choice.dtype().id());
-    metadata.put(Targets.META_HEADS, Integer.toString(teacher.spec().heads()));
+    metadata.put(Targets.META_HEADS, Integer.toString(teacher.heads()));
     metadata.put(
         Targets.META_SHAPE,
         switch (family) {
-          case LOGITS -> "[%d]".formatted(teacher.spec().head().outputs());
-          case HIDDEN -> "[length, %d]".formatted(teacher.spec().hiddenSize());
-          case ATTENTION -> "[%d, length, length]".formatted(teacher.spec().heads());
+          case LOGITS -> "[%d]".formatted(teacher.head().outputs());
+          case HIDDEN -> "[length, %d]".formatted(teacher.hiddenSize());
+          case ATTENTION -> "[%d, length, length]".formatted(teacher.heads());
           case INPUTS -> throw new IllegalStateException("the planner writes inputs");
         });
     return new OpenFile(
@@ -148,7 +165,7 @@ record TeacherTask(
   }
 
   private void write(
-      Encoder teacher,
+      InferenceEncoder teacher,
       List<InputRow> rows,
       Map<Family, OpenFile> files,
       List<Manifest.Poison> poison,
@@ -165,13 +182,14 @@ record TeacherTask(
               Set.copyOf(choice.hidden()),
               Set.copyOf(choice.attention()),
               Set.copyOf(choice.valueRelations()));
-      EncoderOutput output = teacher.forward(batch, capture, Encoder.Phase.INFERENCE);
+      EncoderOutput output = teacher.forward(batch, capture);
       for (int from = 0; from < rows.size(); ) {
-        int to = pieceEnd(teacher, rows, from);
+        int to = pieceEnd(teacher.encoder().spec(), rows, from);
         List<InputRow> piece = rows.subList(from, to);
         EncoderOutput own = output.rows(from, to);
         boolean[] broken = broken(own, piece.size());
-        Map<String, List<byte[]>> cells = cells(teacher, own, batch.rows(from, to), piece);
+        Map<String, List<byte[]>> cells =
+            cells(teacher.encoder(), own, batch.rows(from, to), piece);
         for (int row = 0; row < piece.size(); row++) {
           if (broken[row]) {
             poison.add(
@@ -186,11 +204,11 @@ record TeacherTask(
   }
 
   /** Returns the end of a piece of a batch: what waits to be written is bounded in bytes. */
-  private int pieceEnd(Encoder teacher, List<InputRow> rows, int from) {
+  private int pieceEnd(ModelSpec teacher, List<InputRow> rows, int from) {
     long bytes = 0;
     int to = from;
     while (to < rows.size()) {
-      bytes += choice.cellBytes(rows.get(to).length(), teacher.spec());
+      bytes += choice.cellBytes(rows.get(to).length(), teacher);
       if (bytes > PIECE_BYTES && to > from) {
         break;
       }

@@ -68,13 +68,14 @@ public final class VerifyJob {
       fidelity.forEach(
           (name, column) ->
               lines.add(
-                  "%s: %s is %.1e from the live teacher; noise floor %.1e, limit %.1e"
+                  "%s: %s is %.1e from the live teacher; noise floor %.1e, limit %.1e; %.1e from float32"
                       .formatted(
                           column.faithful() ? "faithful" : "UNFAITHFUL",
                           name,
                           column.error(),
                           column.noise(),
-                          column.limit())));
+                          column.limit(),
+                          column.fromFloat32())));
       lines.add(
           "%s %s: %,d files, %,d bytes, %,d rows"
               .formatted(sound() ? "sound" : "NOT SOUND", cache, files, bytes, rows));

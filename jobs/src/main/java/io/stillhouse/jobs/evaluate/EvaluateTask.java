@@ -11,6 +11,8 @@ import io.stillhouse.model.Batch;
 import io.stillhouse.model.Capture;
 import io.stillhouse.model.Encoder;
 import io.stillhouse.model.EncoderOutput;
+import io.stillhouse.model.InferenceEncoder;
+import io.stillhouse.model.Precision;
 import io.stillhouse.spec.Task;
 import io.stillhouse.target.TargetSource;
 import io.stillhouse.train.MicroBatches;
@@ -54,9 +56,10 @@ record EvaluateTask(List<InputRow> rows, List<String> models, int tokensPerBatch
     Autograd.threads(threads);
     Autograd.record(Autograd.Mode.OFF);
     List<RowResult> results = new ArrayList<>();
-    for (List<InputRow> batch : MicroBatches.cut(rows, InputRow::length, tokensPerBatch)) {
+    for (List<InputRow> batch :
+        MicroBatches.cut(rows, InputRow::length, tokensPerBatch, Encoder.Phase.INFERENCE)) {
       results.addAll(
-          Models.encoder(models.get(0)).spec().head().task() == Task.MASKED_LM
+          encoder(0).encoder().spec().head().task() == Task.MASKED_LM
               ? maskedLm(batch)
               : task(batch));
       tokensDone.accept(batch.stream().mapToLong(InputRow::length).sum() * models.size());
@@ -67,10 +70,9 @@ record EvaluateTask(List<InputRow> rows, List<String> models, int tokensPerBatch
   private List<RowResult> task(List<InputRow> batch) throws IOException {
     float[][] all = new float[models.size()][];
     for (int m = 0; m < models.size(); m++) {
-      Encoder encoder = Models.encoder(models.get(m));
+      InferenceEncoder encoder = encoder(m);
       try (NDManager manager = NDManager.newBaseManager()) {
-        EncoderOutput output =
-            encoder.forward(batch(manager, batch), Capture.NOTHING, Encoder.Phase.INFERENCE);
+        EncoderOutput output = encoder.forward(batch(manager, batch), Capture.NOTHING);
         all[m] = java.util.Objects.requireNonNull(output.logits()).toFloatArray();
       }
     }
@@ -116,16 +118,17 @@ record EvaluateTask(List<InputRow> rows, List<String> models, int tokensPerBatch
     long[] first = null;
     for (int m = 0; m < models.size() && !positions.isEmpty(); m++) {
       try (NDManager manager = NDManager.newBaseManager()) {
-        Encoder encoder = Models.encoder(models.get(m));
-        EncoderOutput output =
-            encoder.forward(batch(manager, batch), Capture.NOTHING, Encoder.Phase.INFERENCE);
+        InferenceEncoder encoder = encoder(m);
+        EncoderOutput output = encoder.forward(batch(manager, batch), Capture.NOTHING);
         NDArray at = manager.create(positions.stream().mapToLong(Long::longValue).toArray());
         NDArray states =
             at.getNDArrayInternal()
                 .embedding(
-                    at, output.last().reshape(-1, encoder.spec().hiddenSize()), SparseFormat.DENSE)
+                    at,
+                    output.last().reshape(-1, encoder.encoder().spec().hiddenSize()),
+                    SparseFormat.DENSE)
                 .singletonOrThrow();
-        NDArray logitsNV = encoder.maskedLmLogits(states);
+        NDArray logitsNV = encoder.encoder().maskedLmLogits(states);
         long[] best = logitsNV.argMax(1).toLongArray();
         NDArray truth =
             manager.create(
@@ -145,6 +148,10 @@ record EvaluateTask(List<InputRow> rows, List<String> models, int tokensPerBatch
       results.add(new RowResult(batch.get(row).id(), Double.NaN, new float[0][], counts[row]));
     }
     return results;
+  }
+
+  private InferenceEncoder encoder(int model) throws IOException {
+    return Models.encoder(models.get(model), Precision.FLOAT32);
   }
 
   private static Batch batch(NDManager manager, List<InputRow> rows) {

@@ -5,6 +5,8 @@ import io.stillhouse.checkpoint.HuggingFaceDirectory;
 import io.stillhouse.jobs.cache.Storage;
 import io.stillhouse.model.Autograd;
 import io.stillhouse.model.Encoder;
+import io.stillhouse.model.InferenceEncoder;
+import io.stillhouse.model.Precision;
 import io.stillhouse.text.Tokenizer;
 import java.io.IOException;
 import java.util.HashMap;
@@ -13,23 +15,29 @@ import org.apache.hadoop.fs.Path;
 
 /** Models and tokenizers, loaded once per executor and kept until it ends. */
 public final class Models {
-  private static final Map<String, Encoder> ENCODERS = new HashMap<>();
+  private static final Map<Key, InferenceEncoder> ENCODERS = new HashMap<>();
   private static final Map<String, Tokenizer> TOKENIZERS = new HashMap<>();
   private static final Map<String, java.nio.file.Path> COPIES = new HashMap<>();
 
   private Models() {}
 
+  private record Key(String directory, Precision precision) {}
+
   /**
    * Returns the encoder of a Hugging Face directory, for inference: its weights take no gradient.
    */
-  public static synchronized Encoder encoder(String directory) throws IOException {
-    Encoder encoder = ENCODERS.get(directory);
+  public static synchronized InferenceEncoder encoder(String directory, Precision precision)
+      throws IOException {
+    Key key = new Key(directory, precision);
+    InferenceEncoder encoder = ENCODERS.get(key);
     if (encoder == null) {
       Autograd.record(Autograd.Mode.OFF);
       HuggingFaceDirectory opened = HuggingFaceDirectory.open(copy(directory));
       NDManager manager = NDManager.newBaseManager();
-      encoder = new Encoder(opened.spec(), opened.weights(manager));
-      ENCODERS.put(directory, encoder);
+      encoder =
+          new InferenceEncoder(
+              new Encoder(opened.spec(), opened.weights(manager)), manager, precision);
+      ENCODERS.put(key, encoder);
     }
     return encoder;
   }

@@ -1,0 +1,64 @@
+package io.stillhouse.model;
+
+import io.stillhouse.error.Errors;
+import java.io.IOException;
+import java.io.UncheckedIOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.Arrays;
+import java.util.Locale;
+import java.util.Set;
+
+/** What the matrix products of an encoder's linear layers are computed in. */
+public enum Precision {
+  /** Nothing is rounded but to float32. */
+  FLOAT32(6),
+  /**
+   * Factors and results are rounded to bfloat16, sums are float32. Everything between the linear
+   * layers stays float32.
+   */
+  BFLOAT16(15);
+
+  /** Flags in /proc/cpuinfo of x86-64 and of ARM: each is a processor's product of bfloat16. */
+  private static final Set<String> PRODUCTS =
+      Set.of("avx512_bf16", "amx_bf16", "avx_ne_convert", "bf16");
+
+  private final int scalarType;
+
+  Precision(int scalarType) {
+    this.scalarType = scalarType;
+  }
+
+  /** Returns the precision of a recipe's word. */
+  public static Precision of(String name) {
+    return valueOf(name.toUpperCase(Locale.ROOT));
+  }
+
+  /** Returns libtorch's number of the dtype. */
+  int scalarType() {
+    return scalarType;
+  }
+
+  /**
+   * Requires that the device computes in this precision: libtorch on a processor without such
+   * products fails, or emulates them slowly.
+   *
+   * @throws io.stillhouse.error.StillhouseException if it does not
+   */
+  void requireDevice(boolean cpu) {
+    Path flags = Path.of("/proc/cpuinfo");
+    try {
+      requireProcessor(cpu && Files.exists(flags) ? Files.readString(flags) : "");
+    } catch (IOException e) {
+      throw new UncheckedIOException(e);
+    }
+  }
+
+  void requireProcessor(String cpuinfo) {
+    if (this == BFLOAT16 && Arrays.stream(cpuinfo.split("\\s+")).noneMatch(PRODUCTS::contains)) {
+      throw Errors.invalid(
+          "cache.precision is bfloat16, but the teacher does not run on a processor with products of bfloat16 (avx512_bf16 or amx_bf16)",
+          "set cache.precision=float32, or take such machines");
+    }
+  }
+}
