@@ -69,7 +69,7 @@ public final class Options {
           "cache.unit-tokens",
           "32768",
           256,
-          "Tokens of one unit at most, the piece of work that is retried; a small corpus is cut into 16.");
+          "Tokens of one unit at most, the piece of work that is retried; a small corpus is cut into 16, and targets of over 256 MB into more.");
   public static final Option<Integer> CACHE_BATCH_TOKENS =
       atLeast("cache.tokens-per-batch", "2048", 16, "Padded tokens the teacher computes at once.");
   public static final Option<String> CACHE_PRECISION =
@@ -109,7 +109,7 @@ public final class Options {
           "targets.dtype",
           "float16",
           List.of("float32", "float16", "int8"),
-          "How tensors are stored; int8 has a scale for each token.");
+          "How tensors are stored; int8 has a scale for each token and keeps its largest numbers apart.");
   public static final Option<String> MLM_LOGITS =
       oneOf(
           "targets.mlm-logits",
@@ -245,6 +245,11 @@ public final class Options {
   // train
   public static final Option<String> TRAIN_PATH =
       text("train.path", "students", "Directory of the students.");
+  public static final Option<String> HELD_OUT =
+      text(
+          "train.held-out",
+          "",
+          "A cache of other rows by the same teacher; each student's loss over it is reported.");
   public static final Option<Integer> EPOCHS =
       atLeast("train.epochs", "3", 1, "Passes over the cache.");
   public static final Option<Integer> MAX_STEPS =

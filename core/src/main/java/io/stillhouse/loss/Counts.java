@@ -34,6 +34,12 @@ public record Counts(long rows, long tokens, long pairs, long masked) {
     return new Counts(examples.size(), tokens, pairs, masked);
   }
 
+  /** Returns the counts of both. */
+  public Counts plus(Counts more) {
+    return new Counts(
+        rows + more.rows, tokens + more.tokens, pairs + more.pairs, masked + more.masked);
+  }
+
   /** Returns the share of {@code whole} that this part has in a term's mean. */
   double share(Term term, Counts whole, boolean maskedLm, DistillSpec.Positions positions) {
     return switch (term) {

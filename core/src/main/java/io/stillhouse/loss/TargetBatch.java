@@ -137,7 +137,7 @@ public final class TargetBatch {
   }
 
   /** Returns a teacher hidden state, (B, L, D), zero at padding where it is stored. */
-  NDArray hiddenBLD(int layer) {
+  public NDArray hiddenBLD(int layer) {
     Column column = Targets.hidden(layer);
     Example first = examples.get(0);
     if (layer == 0 && !first.has(column)) {

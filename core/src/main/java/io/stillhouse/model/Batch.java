@@ -3,6 +3,7 @@ package io.stillhouse.model;
 import ai.djl.ndarray.NDArray;
 import ai.djl.ndarray.NDManager;
 import ai.djl.ndarray.types.Shape;
+import java.util.Arrays;
 import java.util.List;
 
 /**
@@ -39,6 +40,21 @@ public record Batch(NDArray idsBL, NDArray typesBL, NDArray maskBL1, int[] lengt
         manager.create(flatTypes, new Shape(rows, longest)),
         manager.create(mask, new Shape(rows, longest, 1)),
         lengths);
+  }
+
+  /**
+   * Returns consecutive rows, padded as they are here; their tensors are views.
+   *
+   * @param from first row
+   * @param to the row after the last
+   */
+  public Batch rows(int from, int to) {
+    String rows = "%d:%d".formatted(from, to);
+    return new Batch(
+        idsBL.get(rows),
+        typesBL.get(rows),
+        maskBL1.get(rows),
+        Arrays.copyOfRange(lengths, from, to));
   }
 
   public int rows() {

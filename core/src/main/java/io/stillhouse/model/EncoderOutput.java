@@ -2,6 +2,7 @@ package io.stillhouse.model;
 
 import ai.djl.ndarray.NDArray;
 import java.util.Map;
+import java.util.stream.Collectors;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -20,6 +21,22 @@ public record EncoderOutput(
     Map<Integer, NDArray> scores,
     Map<Integer, NDArray> valueRelations,
     @Nullable NDArray logits) {
+
+  /** Returns consecutive rows of every tensor, as views. */
+  public EncoderOutput rows(int from, int to) {
+    String rows = "%d:%d".formatted(from, to);
+    return new EncoderOutput(
+        last.get(rows),
+        rows(hidden, rows),
+        rows(scores, rows),
+        rows(valueRelations, rows),
+        logits == null ? null : logits.get(rows));
+  }
+
+  private static Map<Integer, NDArray> rows(Map<Integer, NDArray> all, String rows) {
+    return all.entrySet().stream()
+        .collect(Collectors.toMap(Map.Entry::getKey, entry -> entry.getValue().get(rows)));
+  }
 
   /** Returns a hidden state that was asked for. */
   public NDArray hidden(int layer) {

@@ -6,7 +6,7 @@ import java.util.Locale;
 public enum Dtype {
   FLOAT32(4),
   FLOAT16(2),
-  /** Bytes with one float32 scale for each line of a cell: see {@link Int8}. */
+  /** Bytes with a scale for each line of a cell, and its largest apart: see {@link Int8}. */
   INT8(1);
 
   private final int bytes;
@@ -15,7 +15,7 @@ public enum Dtype {
     this.bytes = bytes;
   }
 
-  /** Returns the bytes of one number, the scales of {@link #INT8} not counted. */
+  /** Returns the bytes of one number, the overhead of {@link #INT8} not counted. */
   public int bytes() {
     return bytes;
   }
@@ -27,17 +27,21 @@ public enum Dtype {
    * @param width the last dimension
    */
   public int bytes(int lines, int width) {
-    return Math.multiplyExact(lines, width) * bytes + (this == INT8 ? Int8.SCALE_BYTES * lines : 0);
+    int overhead = this == INT8 ? Int8.overhead(width) : 0;
+    return Math.multiplyExact(lines, Math.multiplyExact(width, bytes) + overhead);
   }
 
   /** Returns the width of a cell's lines: the inverse of {@link #bytes(int, int)}. */
   public int width(int cellBytes, int lines) {
-    int line = cellBytes / lines - (this == INT8 ? Int8.SCALE_BYTES : 0);
-    if (line <= 0 || bytes(lines, line / bytes) != cellBytes) {
+    int width = cellBytes / lines / bytes;
+    while (this == INT8 && width > 0 && bytes(lines, width) > cellBytes) {
+      width--; // a line's overhead is a few dozen bytes
+    }
+    if (width <= 0 || bytes(lines, width) != cellBytes) {
       throw new IllegalArgumentException(
           "a %s cell of %d lines cannot have %d bytes".formatted(id(), lines, cellBytes));
     }
-    return line / bytes;
+    return width;
   }
 
   /** Returns the name written into a file's metadata and a recipe. */

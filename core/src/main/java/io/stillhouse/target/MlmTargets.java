@@ -57,6 +57,17 @@ public record MlmTargets(Kind kind, int count, List<Double> temperatures, Positi
     return kind == Kind.DENSE || kind == Kind.TOP_K || kind == Kind.SAMPLED;
   }
 
+  /** Returns the most bytes that a token's soft labels take before compression. */
+  long tokenBytes(Dtype dtype, int vocabulary) {
+    return switch (kind) {
+      case NONE, DERIVED -> 0;
+      case DENSE -> dtype.bytes(1, vocabulary);
+      case TOP_K ->
+          count * (Integer.BYTES + (long) Float.BYTES) + (long) Float.BYTES * temperatures.size();
+      case SAMPLED -> count * (Integer.BYTES + 1L) + Float.BYTES + 1;
+    };
+  }
+
   /** Returns the columns that hold them. */
   public List<Column> columns() {
     List<Column> columns = new ArrayList<>();

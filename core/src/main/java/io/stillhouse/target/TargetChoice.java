@@ -1,5 +1,6 @@
 package io.stillhouse.target;
 
+import io.stillhouse.spec.ModelSpec;
 import java.io.Serializable;
 import java.util.ArrayList;
 import java.util.EnumMap;
@@ -81,6 +82,22 @@ public record TargetChoice(
         valueRelations.stream()
             .filter(block -> !there.test(Targets.valueRelations(block)))
             .toList());
+  }
+
+  /**
+   * Returns the most bytes that the cells of a row take before compression; those of samples and of
+   * masked tokens are counted as if all tokens were masked and all draws differed.
+   *
+   * @param length tokens of the row
+   * @param teacher whose widths count
+   */
+  public long cellBytes(int length, ModelSpec teacher) {
+    long bytes = (long) hidden.size() * dtype.bytes(length, teacher.hiddenSize());
+    bytes +=
+        (long) (attention.size() + valueRelations.size())
+            * dtype.bytes(teacher.heads() * length, length);
+    bytes += logits == Logits.STORED ? (long) Float.BYTES * teacher.head().outputs() : 0;
+    return bytes + mlm.tokenBytes(dtype, teacher.embeddings().vocabSize()) * length;
   }
 
   /** Returns the tensor columns of each family that has any. */

@@ -11,7 +11,7 @@ import java.util.List;
  */
 public final class Targets {
   /** Written into each file's metadata; a reader refuses another. */
-  public static final int VERSION = 2;
+  public static final int VERSION = 3;
 
   /** File metadata: the {@link #VERSION}. */
   public static final String META_VERSION = "stillhouse.version";

@@ -9,6 +9,8 @@ import java.nio.ByteOrder;
 import java.nio.FloatBuffer;
 import java.util.Random;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.ValueSource;
 
 class Int8Test {
   @Test
@@ -44,6 +46,48 @@ class Int8Test {
         assertThat(read.get(i)).isCloseTo(numbers[line * 33 + i], within(largest * 0.5001f / 127));
       }
     }
+  }
+
+  @Test
+  void theLargestOfALongLineAreExactAndDoNotStretchItsScale() {
+    float[] numbers = new float[2 * 768];
+    Random random = new Random(7);
+    for (int i = 0; i < numbers.length; i++) {
+      numbers[i] = (float) random.nextGaussian();
+    }
+    numbers[768 + 308] = -40;
+    numbers[768 + 381] = 11.123456f;
+
+    byte[] cell = Int8.encode(FloatBuffer.wrap(numbers), 2, 768);
+
+    assertThat(cell).hasSize(2 * (768 + 4 + 4 * 6));
+    FloatBuffer read = FloatBuffer.allocate(768);
+    Int8.decode(cell, 2, 1, read);
+    double error = 0;
+    double size = 0;
+    for (int i = 0; i < 768; i++) {
+      error += Math.pow(read.get(i) - numbers[768 + i], 2);
+      size += Math.pow(numbers[768 + i], 2);
+    }
+    assertThat(read.get(308)).isEqualTo(-40);
+    assertThat(read.get(381)).isEqualTo(11.123456f);
+    assertThat(Math.sqrt(error / size)).isLessThan(0.007);
+  }
+
+  @ParameterizedTest
+  @ValueSource(ints = {1, 127, 128, 255, 256, 384, 511, 512, 768, 30_522, 65_536, 65_537, 119_547})
+  void aCellsWidthIsToldFromItsSize(int width) {
+    float[] numbers = new float[width];
+    numbers[0] = 3;
+    numbers[width - 1] = 254;
+
+    byte[] cell = Int8.encode(FloatBuffer.wrap(numbers), 1, width);
+
+    assertThat(Dtype.INT8.width(3 * cell.length, 3)).isEqualTo(width);
+    FloatBuffer read = FloatBuffer.allocate(width);
+    Int8.decode(cell, 1, 0, read);
+    assertThat(read.get(width - 1)).isEqualTo(254);
+    assertThat(read.get(0)).isCloseTo(width == 1 ? 254 : 3, within(1f));
   }
 
   @Test

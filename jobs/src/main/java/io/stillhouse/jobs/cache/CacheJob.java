@@ -51,6 +51,8 @@ public final class CacheJob {
   /** The teacher's directory inside a cache. */
   public static final String TEACHER = "teacher";
 
+  private static final long UNIT_BYTES = 256L << 20;
+
   private final SparkSession spark;
   private final Settings settings;
   private final Storage storage;
@@ -140,7 +142,8 @@ public final class CacheJob {
     long start = System.nanoTime();
     Plan plan = storage.exists(cache) ? resume() : plan();
     Manifest manifest = Manifest.read(storage, cache);
-    new Repair(storage, cache, teacher).restore(plan, manifest, this::writeInputs);
+    new Repair(storage, cache, teacher)
+        .restore(plan, manifest, directory -> writeInputs(directory, plan.unitTokens()));
     List<TeacherTask> tasks = tasks(plan, manifest);
     double planning = (System.nanoTime() - start) / 1e9;
     double loading = computeAll(plan, manifest, tasks);
@@ -190,8 +193,9 @@ public final class CacheJob {
       storage.publish(teacher.path(), home);
       CorpusSpec spec = Recipe.corpus(settings);
       Corpus corpus = Corpus.read(spark, spec);
+      long unitTokens = unitTokens();
       Planner.Planned planned =
-          planner(staging.directory()).write(corpus, tokenising(home.toString(), spec));
+          planner(staging.directory(), unitTokens).write(corpus, tokenising(home.toString(), spec));
       if (planned.tokens() == 0) {
         throw Errors.invalid(
             "no row of the corpus %s holds a token".formatted(spec.paths()),
@@ -202,6 +206,7 @@ public final class CacheJob {
           new Plan(
               Targets.VERSION,
               fingerprints,
+              unitTokens,
               planned.units(),
               new Plan.Read(
                   planned.rows(),
@@ -223,15 +228,25 @@ public final class CacheJob {
     }
   }
 
-  private Planner planner(Path directory) {
-    return new Planner(
-        spark, directory, settings.get(Options.UNIT_TOKENS), settings.get(Options.SEED));
+  private Planner planner(Path directory, long unitTokens) {
+    return new Planner(spark, directory, unitTokens, settings.get(Options.SEED));
+  }
+
+  /**
+   * Returns the tokens of a unit: fewer than the recipe says where their targets would pass {@link
+   * #UNIT_BYTES}, since training holds a unit or two in memory.
+   */
+  private long unitTokens() {
+    int length = settings.get(Options.MAX_LENGTH);
+    long rowBytes = Math.max(1, choice.cellBytes(length, teacher.spec()));
+    return Math.min(
+        settings.get(Options.UNIT_TOKENS), Math.max(length, UNIT_BYTES * length / rowBytes));
   }
 
   /** Writes the inputs of all units anew into another directory, to restore some of them. */
-  private Planner.Planned writeInputs(Path directory) {
+  private Planner.Planned writeInputs(Path directory, long unitTokens) {
     CorpusSpec spec = Recipe.corpus(settings);
-    return planner(directory)
+    return planner(directory, unitTokens)
         .write(Corpus.read(spark, spec), tokenising(new Path(cache, TEACHER).toString(), spec));
   }
 

@@ -18,6 +18,7 @@ import org.jspecify.annotations.Nullable;
  *
  * @param version of the schema
  * @param fingerprints by name; a run whose fingerprints differ is refused
+ * @param unitTokens what the corpus was cut into
  * @param units in order of their numbers
  * @param corpus what was read
  * @param teacherFiles SHA-256 of each file of the teacher's directory, by name
@@ -26,6 +27,7 @@ import org.jspecify.annotations.Nullable;
 public record Plan(
     int version,
     Map<String, String> fingerprints,
+    long unitTokens,
     List<Unit> units,
     Read corpus,
     Map<String, String> teacherFiles,

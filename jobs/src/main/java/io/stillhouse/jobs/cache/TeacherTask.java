@@ -48,8 +48,11 @@ import org.apache.parquet.hadoop.ParquetWriter;
 record TeacherTask(
     String cache, CacheFile inputs, TargetChoice choice, Set<String> missing, Run run)
     implements Serializable {
-  /** Batches whose cells wait in memory to be written. */
-  private static final int BATCHES_WAITING = 2;
+  /** Pieces of batches whose cells wait in memory to be written. */
+  private static final int PIECES_WAITING = 2;
+
+  /** What the cells of a piece take, unless one row takes more. */
+  private static final long PIECE_BYTES = 32L << 20;
 
   /**
    * Padded tokens of a batch, what products are computed in, threads of the task, seed of draws.
@@ -80,7 +83,7 @@ record TeacherTask(
             .toList();
     Map<Family, OpenFile> files = new EnumMap<>(Family.class);
     List<Manifest.Poison> poison = new ArrayList<>();
-    try (Overlapped writing = new Overlapped(BATCHES_WAITING)) {
+    try (Overlapped writing = new Overlapped(PIECES_WAITING)) {
       for (Map.Entry<Family, List<Column>> family : missingColumns().entrySet()) {
         files.put(
             family.getKey(),
@@ -180,20 +183,41 @@ record TeacherTask(
               Set.copyOf(choice.attention()),
               Set.copyOf(choice.valueRelations()));
       EncoderOutput output = teacher.forward(batch, capture);
-      boolean[] broken = broken(output, rows.size());
-      Map<String, List<byte[]>> cells = cells(teacher.encoder(), output, batch, rows);
-      for (int row = 0; row < rows.size(); row++) {
-        if (broken[row]) {
-          poison.add(
-              new Manifest.Poison(
-                  inputs.unit(), rows.get(row).id(), "the teacher's output is not finite"));
+      for (int from = 0; from < rows.size(); ) {
+        int to = pieceEnd(teacher.encoder().spec(), rows, from);
+        List<InputRow> piece = rows.subList(from, to);
+        EncoderOutput own = output.rows(from, to);
+        boolean[] broken = broken(own, piece.size());
+        Map<String, List<byte[]>> cells =
+            cells(teacher.encoder(), own, batch.rows(from, to), piece);
+        for (int row = 0; row < piece.size(); row++) {
+          if (broken[row]) {
+            poison.add(
+                new Manifest.Poison(
+                    inputs.unit(), piece.get(row).id(), "the teacher's output is not finite"));
+          }
         }
+        writing.then(() -> write(piece, broken, cells, files));
+        from = to;
       }
-      writing.then(() -> write(rows, broken, cells, files));
     }
   }
 
-  /** Writes a batch, whose tensors may be gone by now: its cells are copies. */
+  /** Returns the end of a piece of a batch: what waits to be written is bounded in bytes. */
+  private int pieceEnd(ModelSpec teacher, List<InputRow> rows, int from) {
+    long bytes = 0;
+    int to = from;
+    while (to < rows.size()) {
+      bytes += choice.cellBytes(rows.get(to).length(), teacher);
+      if (bytes > PIECE_BYTES && to > from) {
+        break;
+      }
+      to++;
+    }
+    return to;
+  }
+
+  /** Writes a piece, whose tensors may be gone by now: its cells are copies. */
   private static void write(
       List<InputRow> rows,
       boolean[] broken,

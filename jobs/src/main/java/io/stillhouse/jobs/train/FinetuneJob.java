@@ -111,6 +111,7 @@ public final class FinetuneJob {
               new StudentRun.Places(
                   cache.toString(),
                   StudentRun.Kept.NOTHING,
+                  null,
                   new Path(work, "students").toString(),
                   CacheReader.open(storage, cache, List.of()).plan().fingerprints()));
       TrainJob.Result result = new TrainJob(spark, settings, headed, run).run();

@@ -11,6 +11,7 @@ import java.util.HexFormat;
 import java.util.List;
 import java.util.Map;
 import org.apache.hadoop.fs.Path;
+import org.jspecify.annotations.Nullable;
 
 /**
  * One student to train.
@@ -55,10 +56,16 @@ record StudentRun(
    *
    * @param cache the targets
    * @param kept how they are kept there
+   * @param heldOut a cache whose rows give the loss of a finished student, or null
    * @param students the directory of all students
    * @param cacheFingerprints of the cache's plan
    */
-  record Places(String cache, Kept kept, String students, Map<String, String> cacheFingerprints)
+  record Places(
+      String cache,
+      Kept kept,
+      @Nullable String heldOut,
+      String students,
+      Map<String, String> cacheFingerprints)
       implements Serializable {}
 
   /** Returns whether a training draws random numbers after its start. */

@@ -30,6 +30,7 @@ import java.util.stream.IntStream;
 import org.apache.hadoop.fs.Path;
 import org.apache.spark.api.java.JavaSparkContext;
 import org.apache.spark.sql.SparkSession;
+import org.jspecify.annotations.Nullable;
 import scala.Tuple2;
 
 /** Job 2: trains a student, and its undistilled twin, from the cache alone. */
@@ -80,6 +81,7 @@ public final class TrainJob {
         new StudentRun.Places(
             cache.toString(),
             kept,
+            heldOut(reader, loss, kept),
             storage.qualify(settings.get(Options.TRAIN_PATH)).toString(),
             reader.plan().fingerprints());
     String name = settings.get(Options.STUDENT_NAME);
@@ -108,6 +110,24 @@ public final class TrainJob {
     this.cache = new Path(run.places().cache());
     this.teacher = teacher;
     this.runs = List.of(run);
+  }
+
+  /** Returns the cache of held-out rows, or null if the recipe names none. */
+  private @Nullable String heldOut(CacheReader reader, DistillSpec loss, StudentRun.Kept kept)
+      throws IOException {
+    if (settings.get(Options.HELD_OUT).isEmpty()) {
+      return null;
+    }
+    Path path = storage.requireExisting(Options.HELD_OUT.key(), settings.get(Options.HELD_OUT));
+    CacheReader heldOut = CacheReader.open(storage, path, List.of());
+    if (!heldOut.plan().teacherFiles().equals(reader.plan().teacherFiles())) {
+      throw Errors.invalid(
+          "train.held-out '%s' was made with another teacher than cache '%s'"
+              .formatted(path, cache),
+          "cache the held-out rows with the same teacher.path");
+    }
+    CacheReader.open(storage, path, Reads.of(loss, teacher.spec(), kept, heldOut::has).columns());
+    return path.toString();
   }
 
   private StudentRun.Kept kept(DistillSpec loss) {

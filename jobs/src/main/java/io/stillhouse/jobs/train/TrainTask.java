@@ -7,10 +7,12 @@ import io.stillhouse.checkpoint.HuggingFaceDirectory;
 import io.stillhouse.jobs.cache.CacheReader;
 import io.stillhouse.jobs.cache.Storage;
 import io.stillhouse.jobs.spark.Models;
+import io.stillhouse.loss.DistillLoss;
 import io.stillhouse.loss.TeacherParts;
 import io.stillhouse.loss.Term;
 import io.stillhouse.model.Encoder;
 import io.stillhouse.spec.ModelSpec;
+import io.stillhouse.train.HeldOut;
 import io.stillhouse.train.StepReport;
 import io.stillhouse.train.StudentInit;
 import io.stillhouse.train.Trainer;
@@ -26,6 +28,7 @@ import java.util.concurrent.locks.Lock;
 import java.util.concurrent.locks.ReentrantReadWriteLock;
 import java.util.function.Consumer;
 import org.apache.commons.io.FileUtils;
+import org.jspecify.annotations.Nullable;
 
 /** Trains one student, inside a task, and publishes its Hugging Face directory. */
 public final class TrainTask {
@@ -67,12 +70,19 @@ public final class TrainTask {
           .forEach(
               (term, first) ->
                   line.append(", %s %.3f to %.3f".formatted(term, first, losses.last().get(term))));
+      losses
+          .heldOut()
+          .forEach((term, value) -> line.append(", held-out %s %.4f".formatted(term, value)));
       return line.toString();
     }
   }
 
-  /** Mean of each term over the first and the last tenth of the steps. */
-  public record Losses(Map<String, Double> first, Map<String, Double> last)
+  /**
+   * Mean of each term over the first and the last tenth of the steps, and over all held-out rows,
+   * if there are any, with the loss that these add up to.
+   */
+  public record Losses(
+      Map<String, Double> first, Map<String, Double> last, Map<String, Double> heldOut)
       implements Serializable {}
 
   /**
@@ -96,25 +106,52 @@ public final class TrainTask {
               run.model().hiddenSize(),
               teacher.hiddenSize(),
               run.train().run().seed()));
-      org.apache.hadoop.fs.Path cache = new org.apache.hadoop.fs.Path(run.places().cache());
-      Reads reads =
-          Reads.of(
-              run.loss(),
-              teacher,
-              run.places().kept(),
-              CacheReader.open(storage, cache, List.of())::has);
-      CacheReader source = CacheReader.open(storage, cache, reads.columns());
+      Reads reads = reads(teacher, run.places().cache());
+      Trainer.Setup setup =
+          new Trainer.Setup(run.model(), run.loss(), run.train(), run.fingerprint());
       Trainer trainer =
           new Trainer(
-              new Trainer.Setup(run.model(), run.loss(), run.train(), run.fingerprint()),
-              source,
+              setup,
+              source(run.places().cache(), reads),
               new HadoopCheckpoints(storage, run.checkpoints(), steps),
               this::record);
       trainer.run(manager, weights, teacherParts(manager, reads));
-      return publish(weights);
+      return publish(weights, heldOut(manager, setup, weights, teacher));
     } finally {
       generator.unlock();
     }
+  }
+
+  private Reads reads(ModelSpec teacher, String cache) throws IOException {
+    return Reads.of(run.loss(), teacher, run.places().kept(), source(cache, null)::has);
+  }
+
+  private CacheReader source(String cache, @Nullable Reads reads) throws IOException {
+    return CacheReader.open(
+        storage, new org.apache.hadoop.fs.Path(cache), reads == null ? List.of() : reads.columns());
+  }
+
+  /** Returns the terms over held-out rows by name, and the loss that they add up to. */
+  private Map<String, Double> heldOut(
+      NDManager manager, Trainer.Setup setup, Map<String, NDArray> weights, ModelSpec teacher)
+      throws IOException {
+    String cache = run.places().heldOut();
+    if (cache == null) {
+      return Map.of();
+    }
+    Reads reads = reads(teacher, cache);
+    Map<Term, Double> terms =
+        new HeldOut(setup, source(cache, reads))
+            .terms(manager, weights, teacherParts(manager, reads));
+    DistillLoss loss = new DistillLoss(run.loss(), new Encoder(run.model(), weights), weights);
+    Map<String, Double> named = new LinkedHashMap<>();
+    named.put("loss", 0.0);
+    terms.forEach(
+        (term, value) -> {
+          named.put(term.id(), value);
+          named.merge("loss", loss.weight(term) * value, Double::sum);
+        });
+    return named;
   }
 
   private void record(StepReport step) {
@@ -146,7 +183,8 @@ public final class TrainTask {
         run.places().kept().mlm());
   }
 
-  private Trained publish(Map<String, NDArray> weights) throws IOException {
+  private Trained publish(Map<String, NDArray> weights, Map<String, Double> heldOut)
+      throws IOException {
     Map<String, NDArray> own = new LinkedHashMap<>();
     run.model().parameters().keySet().forEach(name -> own.put(name, weights.get(name)));
     Trained trained =
@@ -156,7 +194,7 @@ public final class TrainTask {
             run.fingerprint(),
             run.model().parameterCount(),
             steps.isEmpty() ? 0 : steps.get(steps.size() - 1).steps(),
-            new Losses(mean(0, tenth()), mean(steps.size() - tenth(), steps.size())),
+            new Losses(mean(0, tenth()), mean(steps.size() - tenth(), steps.size()), heldOut),
             speed());
     Path local = Files.createTempDirectory("stillhouse-student");
     try {

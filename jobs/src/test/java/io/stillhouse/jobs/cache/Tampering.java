@@ -17,6 +17,7 @@ public final class Tampering {
         new Plan(
             plan.version(),
             plan.fingerprints(),
+            plan.unitTokens(),
             plan.units(),
             plan.corpus(),
             Fingerprints.directory(storage, cache.resolve(CacheJob.TEACHER)),

@@ -404,6 +404,7 @@ class TrainJobTest {
         new StudentRun.Places(
             targets.toString(),
             new StudentRun.Kept(TargetRecipe.mlm(settings, teacher), StudentRun.Scores.DERIVED),
+            null,
             STORAGE.qualify(settings.get(Options.TRAIN_PATH)).toString(),
             CacheReader.open(STORAGE, targets, List.of()).plan().fingerprints()));
   }

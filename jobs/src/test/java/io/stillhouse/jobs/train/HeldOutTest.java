@@ -1,0 +1,99 @@
+package io.stillhouse.jobs.train;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+import static org.assertj.core.api.Assertions.within;
+
+import io.stillhouse.error.StillhouseException;
+import io.stillhouse.jobs.Tiny;
+import io.stillhouse.jobs.cache.CacheJob;
+import java.io.IOException;
+import java.nio.file.Path;
+import java.util.List;
+import java.util.Map;
+import org.apache.spark.sql.SparkSession;
+import org.junit.jupiter.api.Tag;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+
+@Tag("spark")
+class HeldOutTest {
+  @TempDir Path directory;
+
+  @Test
+  void theLossOverTheTrainingRowsIsThatOfItsStepsWhereTheWeightsStandStill() throws IOException {
+    cache(Tiny.CLS, "cache");
+
+    TrainTask.Losses losses = train("cache").students().get(0).losses();
+
+    Map<String, Double> heldOut = losses.heldOut();
+    assertThat(heldOut).containsOnlyKeys("loss", "soft-label", "hard-label");
+    assertThat(heldOut.get("soft-label"))
+        .isCloseTo(losses.first().get("soft-label"), within(1e-5))
+        .isPositive();
+    assertThat(heldOut.get("hard-label")).isCloseTo(losses.first().get("hard-label"), within(1e-5));
+    assertThat(heldOut.get("loss"))
+        .isCloseTo(3 * heldOut.get("soft-label") + heldOut.get("hard-label"), within(1e-9));
+  }
+
+  @Test
+  void heldOutRowsOfAnotherTeacherAreRefused() throws IOException {
+    cache(Tiny.CLS, "cache");
+    cache(Tiny.REG, "other");
+
+    assertThatThrownBy(() -> train("other"))
+        .isInstanceOf(StillhouseException.class)
+        .hasMessageContaining("other' was made with another teacher than cache")
+        .hasMessageContaining("cache the held-out rows with the same teacher.path");
+  }
+
+  private void cache(Path teacher, String name) throws IOException {
+    boolean classes = teacher.equals(Tiny.CLS);
+    Path corpus =
+        Tiny.labelled(
+            directory.resolve(name + ".tsv"),
+            64,
+            classes ? "LABEL_2" : "1.5",
+            classes ? "LABEL_0" : "0");
+    new CacheJob(
+            spark(),
+            Tiny.settings(
+                List.of(
+                    "teacher.path=" + teacher,
+                    "corpus.path=" + corpus,
+                    "corpus.text=text",
+                    "corpus.label=label",
+                    "corpus.max-length=40",
+                    "cache.path=" + directory.resolve(name),
+                    "cache.unit-tokens=256")))
+        .run();
+  }
+
+  /** One step of all rows, so small that it changes nothing. */
+  private TrainJob.Result train(String heldOut) throws IOException {
+    return new TrainJob(
+            spark(),
+            Tiny.settings(
+                List.of(
+                    "cache.path=" + directory.resolve("cache"),
+                    "train.path=" + directory.resolve("students"),
+                    "train.held-out=" + directory.resolve(heldOut),
+                    "student.layers=1",
+                    "student.dropout=0",
+                    "student.hidden-size=16",
+                    "student.heads=4",
+                    "student.init=random",
+                    "train.undistilled-twin=false",
+                    "loss.soft-label.weight=3",
+                    "loss.hard-label.weight=1",
+                    "train.epochs=1",
+                    "train.rows-per-step=64",
+                    "train.learning-rate=1e-12",
+                    "train.threads=1")))
+        .run();
+  }
+
+  private static SparkSession spark() {
+    return Tiny.spark();
+  }
+}
