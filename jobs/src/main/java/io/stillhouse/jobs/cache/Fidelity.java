@@ -54,14 +54,14 @@ public final class Fidelity {
     this.settings = settings;
   }
 
-  /** Recomputes rows of a few units. */
-  Map<String, ColumnError> sample(Plan plan, Manifest manifest) throws IOException {
+  /** Recomputes rows of a few units with one of the cache's teachers. */
+  Map<String, ColumnError> sample(Plan plan, Manifest manifest, String name) throws IOException {
     List<Column> columns =
-        manifest.columns().stream()
+        manifest.columns(name).stream()
             .map(Targets::named)
             .filter(column -> column.type() != Column.Type.UINT8)
             .toList();
-    CacheReader reader = CacheReader.open(storage, cache, columns);
+    CacheReader reader = CacheReader.open(storage, cache, name, columns);
     Random random = new Random(settings.get(Options.SEED));
     List<Plan.Unit> units = new ArrayList<>(plan.units());
     Collections.shuffle(units, random);
@@ -79,7 +79,7 @@ public final class Fidelity {
     columns.forEach(column -> sums.put(column.name(), new double[3]));
     try (NDManager manager = NDManager.newBaseManager()) {
       Autograd.record(Autograd.Mode.OFF);
-      var directory = CacheReader.teacher(storage, cache);
+      var directory = CacheReader.teacher(storage, cache, name);
       Encoder teacher = new Encoder(directory.spec(), directory.weights(manager));
       for (int from = 0; from < rows.size(); from += ROWS_OF_A_UNIT) {
         List<Example> some = rows.subList(from, Math.min(rows.size(), from + ROWS_OF_A_UNIT));

@@ -48,15 +48,16 @@ record TeacherTask(
   /** Batches whose cells wait in memory to be written. */
   private static final int BATCHES_WAITING = 2;
 
-  /** Padded tokens of a batch, threads of the task, seed of draws. */
-  record Run(int tokensPerBatch, int threads, long seed) implements Serializable {}
+  /** Name of the teacher, padded tokens of a batch, threads of the task, seed of draws. */
+  record Run(String teacher, int tokensPerBatch, int threads, long seed) implements Serializable {}
 
   /** What a task leaves: finished files, and rows without finite output. */
   record Done(List<CacheFile> files, List<Manifest.Poison> poison) implements Serializable {}
 
   Done compute(LongConsumer tokensDone) throws IOException {
     Autograd.threads(run.threads());
-    Encoder teacher = Models.encoder(new Path(cache, CacheJob.TEACHER).toString());
+    Encoder teacher =
+        Models.encoder(TeacherFolder.model(new Path(cache), run.teacher()).toString());
     Autograd.record(Autograd.Mode.OFF);
     Storage storage = Storage.ofThisProcess();
     List<InputRow> rows =
@@ -110,8 +111,12 @@ record TeacherTask(
   private OpenFile open(Family family, List<Column> columns, Encoder teacher, Storage storage)
       throws IOException {
     String path =
-        "%s/unit-%06d-%s.parquet"
-            .formatted(family.id(), inputs.unit(), UUID.randomUUID().toString().substring(0, 8));
+        "%s%s/unit-%06d-%s.parquet"
+            .formatted(
+                TeacherFolder.prefix(run.teacher()),
+                family.id(),
+                inputs.unit(),
+                UUID.randomUUID().toString().substring(0, 8));
     Map<String, String> metadata = new HashMap<>();
     metadata.put(Targets.META_VERSION, Integer.toString(Targets.VERSION));
     metadata.put(Targets.META_UNIT, Integer.toString(inputs.unit()));
@@ -141,7 +146,8 @@ record TeacherTask(
         file.path(),
         Targets.withKey(file.columns()).stream().map(Column::name).toList(),
         new CacheFile.Size(rows, inputs.size().tokens(), storage.bytes(path)),
-        CheckedFile.hash(storage, path));
+        CheckedFile.hash(storage, path),
+        run.teacher());
   }
 
   private void write(
@@ -169,7 +175,10 @@ record TeacherTask(
         if (broken[row]) {
           poison.add(
               new Manifest.Poison(
-                  inputs.unit(), rows.get(row).id(), "the teacher's output is not finite"));
+                  inputs.unit(),
+                  rows.get(row).id(),
+                  "the teacher's output is not finite",
+                  run.teacher()));
         }
       }
       writing.then(() -> write(rows, broken, cells, files));

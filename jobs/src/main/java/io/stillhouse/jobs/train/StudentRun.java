@@ -54,11 +54,17 @@ record StudentRun(
    * Where things lie.
    *
    * @param cache the targets
+   * @param teacher whose targets: {@code teacher.name}
    * @param kept how they are kept there
    * @param students the directory of all students
    * @param cacheFingerprints of the cache's plan
    */
-  record Places(String cache, Kept kept, String students, Map<String, String> cacheFingerprints)
+  record Places(
+      String cache,
+      String teacher,
+      Kept kept,
+      String students,
+      Map<String, String> cacheFingerprints)
       implements Serializable {}
 
   /** Returns whether a training draws random numbers after its start. */

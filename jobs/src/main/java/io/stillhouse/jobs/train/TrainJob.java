@@ -6,11 +6,11 @@ import io.stillhouse.config.Recipe;
 import io.stillhouse.config.Settings;
 import io.stillhouse.error.Errors;
 import io.stillhouse.jobs.Progress;
-import io.stillhouse.jobs.cache.CacheJob;
 import io.stillhouse.jobs.cache.CacheReader;
 import io.stillhouse.jobs.cache.InputRow;
 import io.stillhouse.jobs.cache.Storage;
 import io.stillhouse.jobs.cache.TargetRecipe;
+import io.stillhouse.jobs.cache.TeacherFolder;
 import io.stillhouse.jobs.spark.RunningTasks;
 import io.stillhouse.jobs.spark.Sessions;
 import io.stillhouse.jobs.spark.Watch;
@@ -57,12 +57,14 @@ public final class TrainJob {
     this.settings = settings;
     this.storage = new Storage(spark.sparkContext().hadoopConfiguration());
     this.cache = storage.requireExisting("cache.path", settings.get(Options.CACHE));
-    CacheReader reader = CacheReader.open(storage, cache, List.of());
-    this.teacher = CacheReader.teacher(storage, cache);
+    String teacherName = settings.get(Options.TEACHER_NAME);
+    CacheReader reader = CacheReader.open(storage, cache, teacherName, List.of());
+    this.teacher = CacheReader.teacher(storage, cache, teacherName);
     ModelSpec student = Recipe.student(settings, teacher.spec());
     DistillSpec loss = Recipe.loss(settings, student, teacher.spec());
     StudentRun.Kept kept = kept(loss);
-    CacheReader.open(storage, cache, Reads.of(loss, teacher.spec(), kept, reader::has).columns());
+    CacheReader.open(
+        storage, cache, teacherName, Reads.of(loss, teacher.spec(), kept, reader::has).columns());
     boolean labelled = labelled(reader);
     if (loss.hardLabel() != 0 && !labelled) {
       throw Errors.invalid(
@@ -79,6 +81,7 @@ public final class TrainJob {
     StudentRun.Places places =
         new StudentRun.Places(
             cache.toString(),
+            teacherName,
             kept,
             storage.qualify(settings.get(Options.TRAIN_PATH)).toString(),
             reader.plan().fingerprints());
@@ -154,7 +157,7 @@ public final class TrainJob {
             "set student.init=random, or the widths to the teacher's");
       }
       return new StudentRun.Start(
-          new Path(cache, CacheJob.TEACHER).toString(),
+          TeacherFolder.model(cache, settings.get(Options.TEACHER_NAME)).toString(),
           Recipe.initLayers(settings, student, teacher.spec()));
     }
     Path given = storage.requireExisting("student.init", init);
@@ -237,7 +240,9 @@ public final class TrainJob {
 
   private long rows() {
     try {
-      return CacheReader.open(storage, cache, List.of()).unitRows().stream()
+      return CacheReader.open(storage, cache, runs.get(0).places().teacher(), List.of())
+          .unitRows()
+          .stream()
           .mapToLong(Integer::longValue)
           .sum();
     } catch (IOException e) {

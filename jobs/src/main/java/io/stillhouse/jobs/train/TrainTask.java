@@ -102,8 +102,9 @@ public final class TrainTask {
               run.loss(),
               teacher,
               run.places().kept(),
-              CacheReader.open(storage, cache, List.of())::has);
-      CacheReader source = CacheReader.open(storage, cache, reads.columns());
+              CacheReader.open(storage, cache, run.places().teacher(), List.of())::has);
+      CacheReader source =
+          CacheReader.open(storage, cache, run.places().teacher(), reads.columns());
       Trainer trainer =
           new Trainer(
               new Trainer.Setup(run.model(), run.loss(), run.train(), run.fingerprint()),
@@ -123,7 +124,8 @@ public final class TrainTask {
   }
 
   private HuggingFaceDirectory teacher() throws IOException {
-    return CacheReader.teacher(storage, new org.apache.hadoop.fs.Path(run.places().cache()));
+    return CacheReader.teacher(
+        storage, new org.apache.hadoop.fs.Path(run.places().cache()), run.places().teacher());
   }
 
   private Map<String, NDArray> initial(NDManager manager) throws IOException {
