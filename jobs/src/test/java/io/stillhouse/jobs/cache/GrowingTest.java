@@ -10,60 +10,20 @@ import io.stillhouse.error.StillhouseException;
 import io.stillhouse.jobs.Tiny;
 import io.stillhouse.jobs.text.CorpusFiles;
 import io.stillhouse.jobs.train.TrainJob;
-import io.stillhouse.target.Column;
 import io.stillhouse.target.Example;
 import io.stillhouse.target.Targets;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
-import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
 import java.util.TreeMap;
-import java.util.TreeSet;
 import java.util.stream.Collectors;
 import org.apache.commons.io.FileUtils;
-import org.apache.hadoop.conf.Configuration;
-import org.apache.spark.sql.SparkSession;
-import org.junit.jupiter.api.BeforeAll;
-import org.junit.jupiter.api.BeforeEach;
-import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
-import org.junit.jupiter.api.io.TempDir;
 
 /** Layers and text added to a finished cache: what is new is computed, and nothing else changes. */
-@Tag("spark")
-class GrowingTest {
-  private static final Storage STORAGE = new Storage(new Configuration());
-  private static final List<Column> COLUMNS =
-      List.of(Targets.LOGITS, Targets.hidden(1), Targets.hidden(3), Targets.attention(3));
-
-  @TempDir private static Path shared;
-  @TempDir private Path directory;
-
-  private static SparkSession spark;
-  private static Path base;
-  private static CacheJob.Result first;
-
-  private Path old;
-  private Path cache;
-
-  @BeforeAll
-  static void cachesOnce() throws IOException {
-    spark = Tiny.spark();
-    Path corpus = Tiny.labelled(shared.resolve("old.tsv"), 60, "LABEL_2", "0");
-    base = shared.resolve("cache");
-    first = new CacheJob(spark, settings(base, List.of(corpus))).run();
-  }
-
-  @BeforeEach
-  void copiesTheCache() throws IOException {
-    old = directory.resolve("old.tsv");
-    FileUtils.copyFile(shared.resolve("old.tsv").toFile(), old.toFile());
-    cache = directory.resolve("cache");
-    FileUtils.copyDirectory(base.toFile(), cache.toFile());
-  }
-
+class GrowingTest extends GrowingFixture {
   @Test
   void twoLayersAddedWriteOnlyTheirColumnsFilesAndTheOldOnesHashesStay() throws IOException {
     Map<String, String> before = hashes();
@@ -178,93 +138,6 @@ class GrowingTest {
   }
 
   @Test
-  void aChangedOrMissingFileIsRefusedByName() throws IOException {
-    Path fresh = tsv("new.tsv", 20);
-    run(List.of(old, fresh));
-    Map<String, byte[]> before = Tiny.files(cache);
-
-    Files.writeString(fresh, Files.readString(fresh) + "he was\t1\n");
-    assertThatThrownBy(() -> run(List.of(old, fresh)))
-        .isInstanceOf(StillhouseException.class)
-        .hasMessageContaining("file 'new.tsv' of the corpus of cache")
-        .hasMessageContaining("has changed since it was cached")
-        .hasMessageContaining("restore it and put new text into a file of its own");
-    assertThatThrownBy(() -> run(List.of(fresh)))
-        .hasMessageContaining("2 problems")
-        .hasMessageContaining("'old.tsv' of the corpus")
-        .hasMessageContaining("is not in this recipe's corpus.path");
-    assertThat(Tiny.files(cache)).usingRecursiveComparison().isEqualTo(before);
-  }
-
-  @Test
-  void aRepeatedIdIsRefusedByName() throws IOException {
-    Path one = directory.resolve("one.tsv");
-    Files.writeString(one, "key\ttext\tlabel\na\tthe of\t1\nb\the was\t0\n");
-    Path two = directory.resolve("two.tsv");
-    Files.writeString(two, "key\ttext\tlabel\nc\tthe of\t1\nb\tnot here\t0\n");
-    cache = directory.resolve("by-id");
-    run(List.of(one), "corpus.id=key");
-    Map<String, byte[]> before = Tiny.files(cache);
-
-    assertThatThrownBy(() -> run(List.of(one, two), "corpus.id=key"))
-        .isInstanceOf(StillhouseException.class)
-        .hasMessageContaining("1 rows of the new files have keys that cache")
-        .hasMessageContaining("such as 'b'")
-        .hasMessageContaining("give new rows ids of their own in column 'key'");
-    assertThat(Tiny.files(cache)).usingRecursiveComparison().isEqualTo(before);
-  }
-
-  @Test
-  void keysThatWouldRepeatByTheirFilesNamesAreRefused() throws IOException {
-    Path below = directory.resolve("x/old.tsv");
-    Files.createDirectories(below.getParent());
-    Files.move(old, below);
-    Path other = tsv("old.tsv", 3);
-
-    assertThatThrownBy(() -> run(List.of(below, other)))
-        .hasMessageContaining("have keys that cache")
-        .hasMessageContaining("such as 'old.tsv:0'")
-        .hasMessageContaining("give the new file another name");
-  }
-
-  @Test
-  void aCacheOfTheFirstRowsDoesNotGrow() throws IOException {
-    cache = directory.resolve("limited");
-    run(List.of(old), "corpus.limit=10");
-
-    assertThatThrownBy(() -> run(List.of(old, tsv("new.tsv", 5)), "corpus.limit=10"))
-        .isInstanceOf(StillhouseException.class)
-        .hasMessageContaining("corpus.limit is 10")
-        .hasMessageContaining("cannot grow by [new.tsv]");
-  }
-
-  @Test
-  void newFilesWithTooManyRowsWithoutTargetsLeaveNothing() throws IOException {
-    Path poor = directory.resolve("poor.tsv");
-    Files.writeString(poor, "text\tlabel\nthe of\t1\n\t0\n");
-    Map<String, byte[]> before = Tiny.files(cache);
-
-    assertThatThrownBy(() -> run(List.of(old, poor)))
-        .hasMessageContaining("1 of 2 rows have no targets ({empty=1})");
-    assertThat(Tiny.files(cache)).usingRecursiveComparison().isEqualTo(before);
-  }
-
-  @Test
-  void softLabelsThatTheRecipeLeavesOutAreAskedFor() throws IOException {
-    Path lines = Tiny.lines(directory.resolve("lines.txt"), 12);
-    Path more = Tiny.lines(directory.resolve("more.txt"), 12);
-    cache = directory.resolve("mlm");
-    String[] top = {"targets.mlm-logits=top-k", "targets.top-k=4"};
-    new CacheJob(spark, maskedLm(lines.toString(), top)).run();
-
-    String both = "[" + lines + "," + more + "]";
-    assertThatThrownBy(() -> new CacheJob(spark, maskedLm(both)).run())
-        .hasMessageContaining("which this recipe does not compute for new files")
-        .hasMessageContaining("targets.mlm-* settings");
-    assertThat(new CacheJob(spark, maskedLm(both, top)).run().rows()).isEqualTo(24);
-  }
-
-  @Test
   void aRunKilledBeforeItsEntryLeavesOrphansAndTheNextOneFinishes() throws IOException {
     Path fresh = tsv("new.tsv", 30);
     Settings settings = settings(cache, List.of(old, fresh));
@@ -367,90 +240,10 @@ class GrowingTest {
     return new CorpusMatch(hadoop(), List.of(plan.part()), files, CorpusFile.hash(STORAGE, files));
   }
 
-  private Path tsv(String name, int rows) throws IOException {
-    return Tiny.labelled(directory.resolve(name), rows, "LABEL_1", "2");
-  }
-
-  private Manifest manifest() throws IOException {
-    return Manifest.read(STORAGE, hadoop());
-  }
-
-  /** Returns the SHA-256 of each file that no later run may change. */
-  private Map<String, String> hashes() throws IOException {
-    Map<String, String> hashes = new TreeMap<>();
-    for (String name : Tiny.files(cache).keySet()) {
-      if (!name.equals("cache.json") && !name.equals("verify.json")) {
-        hashes.put(name, STORAGE.sha256(new org.apache.hadoop.fs.Path(hadoop(), name)));
-      }
-    }
-    return hashes;
-  }
-
-  private Map<String, Example> rows() throws IOException {
-    Map<String, Example> rows = new TreeMap<>();
-    List<Column> there =
-        COLUMNS.stream().filter(column -> columns().contains(column.name())).toList();
-    CacheReader reader = CacheReader.open(STORAGE, hadoop(), there);
-    for (int unit = 0; unit < reader.unitRows().size(); unit++) {
-      for (Example row : reader.read(unit)) {
-        assertThat(rows.put(row.id(), row)).as(row.id()).isNull();
-      }
-    }
-    return rows;
-  }
-
-  private TreeSet<String> columns() {
-    try {
-      return new TreeSet<>(manifest().columns(""));
-    } catch (IOException e) {
-      throw new java.io.UncheckedIOException(e);
-    }
-  }
-
   private static Map<String, List<byte[]>> cells(Map<String, Example> rows) {
     Map<String, List<byte[]>> cells = new TreeMap<>();
     rows.forEach((id, row) -> cells.put(id, COLUMNS.stream().map(row::cell).toList()));
     return cells;
   }
 
-  private VerifyJob.Result verify(String... settings) throws IOException {
-    return new VerifyJob(spark, Tiny.settings(List.of(), settings), cache.toString()).run();
-  }
-
-  private org.apache.hadoop.fs.Path hadoop() {
-    return new org.apache.hadoop.fs.Path("file:" + cache);
-  }
-
-  private CacheJob.Result run(List<Path> corpus, String... more) throws IOException {
-    return new CacheJob(spark, settings(cache, corpus, more)).run();
-  }
-
-  private Settings maskedLm(String corpus, String... more) {
-    return Tiny.settings(
-        List.of(
-            "teacher.path=" + Tiny.MLM,
-            "corpus.path=" + corpus,
-            "corpus.max-length=40",
-            "cache.path=" + cache,
-            "cache.unit-tokens=300"),
-        more);
-  }
-
-  private static Settings settings(Path cache, List<Path> corpus, String... more) {
-    List<String> all = new ArrayList<>();
-    all.add("teacher.path=" + Tiny.CLS);
-    all.add(
-        "corpus.path="
-            + corpus.stream().map(Path::toString).collect(Collectors.joining(",", "[", "]")));
-    all.add("corpus.text=text");
-    all.add("corpus.label=label");
-    all.add("corpus.max-length=40");
-    all.add("cache.path=" + cache);
-    all.add("cache.unit-tokens=300");
-    all.add("targets.hidden=[1,3]");
-    all.add("targets.attention=[3]");
-    all.add("targets.scores=stored");
-    all.add("targets.dtype=float32");
-    return Tiny.settings(all, more);
-  }
 }
