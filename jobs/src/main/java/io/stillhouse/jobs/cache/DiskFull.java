@@ -2,11 +2,16 @@ package io.stillhouse.jobs.cache;
 
 import io.stillhouse.error.Errors;
 import java.io.IOException;
+import java.util.regex.Matcher;
+import java.util.regex.Pattern;
 import org.apache.hadoop.fs.FsStatus;
 import org.apache.hadoop.fs.Path;
 
-/** Says which disk is full, where that made a job fail. */
+/** Says which disk is full, or which quota spent, where that made a job fail. */
 final class DiskFull {
+  private static final Pattern QUOTA =
+      Pattern.compile("The (DiskSpace|NameSpace) quota .* is exceeded: [^\n]*");
+
   private DiskFull() {}
 
   /**
@@ -17,6 +22,14 @@ final class DiskFull {
   static void explain(Exception failure, Storage storage, Path cache) throws IOException {
     for (Throwable cause = failure; cause != null; cause = cause.getCause()) {
       String text = String.valueOf(cause.getMessage());
+      Matcher quota = QUOTA.matcher(text);
+      if (quota.find()) {
+        throw Errors.invalid(
+            "cache.path '%s' has no room: %s".formatted(cache, quota.group()),
+            "raise the quota or free some space (a file counts with a whole block while it is written) "
+                + "and run the same command again: it computes only what is missing",
+            failure);
+      }
       if (text.contains("No space left on device") || text.contains("Disk quota exceeded")) {
         Path there = cache;
         while (!storage.exists(there)) {
