@@ -88,12 +88,12 @@ final class Command {
     return killed;
   }
 
-  /** Waits for the end of a process, and ends it where that takes longer than it may. */
-  static void untilGone(ProcessHandle process, int seconds) throws InterruptedException {
-    for (int tenths = 0; process.isAlive() && tenths < 10 * seconds; tenths++) {
+  /** Waits for the end of an executor, and ends it where that takes longer than it may. */
+  static void untilGone(ProcessHandle executor, int seconds) throws InterruptedException {
+    for (int tenths = 0; isExecutor(executor) && tenths < 10 * seconds; tenths++) {
       Thread.sleep(100);
     }
-    process.destroyForcibly();
+    executor.destroyForcibly();
   }
 
   /** Returns the executors that live, those started first in front. */
@@ -101,7 +101,10 @@ final class Command {
     return place.executorsOf(driver.toHandle()).filter(Command::isExecutor).sorted().toList();
   }
 
-  /** Java's own ProcessHandle gives no command line that is longer than a page, as Spark's are. */
+  /**
+   * Java's own ProcessHandle gives no command line that is longer than a page, as Spark's are, and
+   * counts an orphan as alive that has ended and that nobody has waited for.
+   */
   private static boolean isExecutor(ProcessHandle process) {
     try {
       return Files.readString(
