@@ -2,9 +2,10 @@ package io.stillhouse.jobs.cache;
 
 import io.stillhouse.error.Errors;
 import java.io.IOException;
+import java.nio.file.Files;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
-import org.apache.hadoop.fs.FsStatus;
+import org.apache.hadoop.fs.FileSystem;
 import org.apache.hadoop.fs.Path;
 
 /** Says which disk is full, or which quota spent, where that made a job fail. */
@@ -35,13 +36,22 @@ final class DiskFull {
         while (!storage.exists(there)) {
           there = there.getParent();
         }
-        FsStatus disk = storage.fileSystem(there).getStatus(there);
+        FileSystem fs = storage.fileSystem(there);
         throw Errors.invalid(
             "a disk is full: that of cache.path '%s' has %,d KB left of %,d KB (or else it is that of Spark's spark.local.dir)"
-                .formatted(cache, disk.getRemaining() >> 10, disk.getCapacity() >> 10),
+                .formatted(cache, left(fs, there) >> 10, fs.getStatus(there).getCapacity() >> 10),
             "free some space and run the same command again: it computes only what is missing",
             failure);
       }
     }
+  }
+
+  /**
+   * Returns bytes that may still be written; Hadoop counts those that a local disk keeps for root.
+   */
+  private static long left(FileSystem fs, Path there) throws IOException {
+    return fs.getUri().getScheme().equals("file")
+        ? Files.getFileStore(java.nio.file.Path.of(there.toUri().getPath())).getUsableSpace()
+        : fs.getStatus(there).getRemaining();
   }
 }

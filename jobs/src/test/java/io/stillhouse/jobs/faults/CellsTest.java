@@ -26,7 +26,7 @@ import org.junit.jupiter.api.io.TempDir;
 class CellsTest {
   private static final int ROWS = 40;
 
-  /** Of one row: eight inputs columns with the key, three of targets. */
+  /** Of one row: nine of inputs, three of targets. */
   private static final int COLUMNS = 12;
 
   @TempDir private static Path shared;
@@ -140,7 +140,7 @@ class CellsTest {
                 "corpus.text=text",
                 "corpus.max-length=40",
                 "cache.path=" + to,
-                "cache.unit-tokens=200",
+                "cache.unit-tokens=300",
                 "targets.dtype=float32",
                 "targets.hidden=[3]",
                 "targets.scores=stored",

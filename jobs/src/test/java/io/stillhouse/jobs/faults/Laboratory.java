@@ -7,6 +7,7 @@ import java.util.ArrayList;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
+import org.apache.commons.io.FileUtils;
 import org.apache.hadoop.conf.Configuration;
 
 /** One place with the undisturbed cache that all others there are compared with. */
@@ -92,6 +93,16 @@ final class Laboratory {
     return units;
   }
 
+  /** Removes what executors that were killed have left. */
+  void clean() throws IOException {
+    place.clean();
+    FileUtils.deleteDirectory(scratch().toFile());
+  }
+
+  private Path scratch() {
+    return logs.resolve("scratch");
+  }
+
   /** Returns a path for a cache that nobody has. */
   String fresh(String fault) {
     return "%s/%s-%03d/cache".formatted(base, fault, runs + 1);
@@ -101,7 +112,7 @@ final class Laboratory {
   Command cache(String cache, Map<String, String> environment, List<String> options)
       throws IOException {
     runs++;
-    Path scratch = Files.createDirectories(logs.resolve("scratch"));
+    Path scratch = Files.createDirectories(scratch());
     Map<String, String> all = new HashMap<>(environment);
     all.put("SPARK_LOCAL_DIRS", scratch.toString());
     List<String> words = new ArrayList<>(options);

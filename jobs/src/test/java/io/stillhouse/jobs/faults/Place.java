@@ -7,13 +7,17 @@ import java.util.ArrayList;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Set;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
+import java.util.stream.Collectors;
 import java.util.stream.Stream;
+import org.apache.commons.io.FileUtils;
 
 /**
  * Where the commands run: executors of the driver's own, or those of a standalone cluster.
  *
+ * @param work directories in which executors run, each with a copy of the program
  * @param severalHosts whether executors are, to Spark, on different hosts
  */
 record Place(
@@ -22,6 +26,7 @@ record Place(
     List<String> options,
     Map<String, String> environment,
     List<Process> daemons,
+    List<Path> work,
     boolean severalHosts)
     implements AutoCloseable {
 
@@ -38,7 +43,8 @@ record Place(
         new ArrayList<>(List.of("--master", "local-cluster[2,1,1024]", "--executor-memory", "1g"));
     options.addAll(SMALL);
     settings.forEach((key, value) -> options.addAll(List.of("--conf", key + "=" + value)));
-    return new Place(name, root, options, QUICK, List.of(), false);
+    Path work = root.resolve("jobs/target/spark/work");
+    return new Place(name, root, options, QUICK, List.of(), List.of(work), false);
   }
 
   /** A master and two workers of a Spark distribution, as jobs/cluster/check starts them. */
@@ -127,6 +133,31 @@ record Place(
     return daemons.isEmpty()
         ? driver.descendants()
         : daemons.stream().flatMap(daemon -> daemon.descendants());
+  }
+
+  /** Removes the directories of executors that have ended: Spark never does. */
+  void clean() throws IOException {
+    Set<Path> used =
+        ProcessHandle.allProcesses().map(Place::directoryOf).collect(Collectors.toSet());
+    for (Path directory : work) {
+      if (Files.isDirectory(directory)) {
+        try (Stream<Path> applications = Files.list(directory)) {
+          for (Path application : applications.toList()) {
+            if (used.stream().noneMatch(path -> path.startsWith(application))) {
+              FileUtils.deleteDirectory(application.toFile());
+            }
+          }
+        }
+      }
+    }
+  }
+
+  private static Path directoryOf(ProcessHandle process) {
+    try {
+      return Path.of("/proc", Long.toString(process.pid()), "cwd").toRealPath();
+    } catch (IOException e) {
+      return Path.of("/"); // it has ended, or is another user's
+    }
   }
 
   @Override

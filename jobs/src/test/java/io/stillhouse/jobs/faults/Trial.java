@@ -148,8 +148,9 @@ final class Trial {
         Set.of("cache").containsAll(beside), "%s is left beside %s".formatted(beside, cache));
   }
 
-  /** Removes a cache that nobody needs to look at. */
+  /** Removes what executors have left, and a cache that nobody needs to look at. */
   void remove(Tally tally) throws IOException {
+    laboratory.clean();
     if (tally.passed()) {
       fileSystem().delete(parent(), true);
     }
