@@ -14,10 +14,21 @@ public final class Options {
   // teacher
   public static final Option<String> TEACHER =
       text("teacher.path", null, "Hugging Face directory of the teacher; import makes one.");
+  public static final Option<String> TEACHER_NAME =
+      checked(
+          "teacher.name",
+          "",
+          Function.identity(),
+          n -> n.matches("([A-Za-z0-9][A-Za-z0-9-]*)?"),
+          "letters, digits or '-'",
+          "Another teacher of the cache, whose targets lie over the same units; empty for the one that the cache began with.");
 
   // corpus
   public static final Option<List<String>> CORPUS_PATH =
-      list("corpus.path", null, "Files or directories of text; a list is allowed.");
+      list(
+          "corpus.path",
+          null,
+          "Files or directories of text; a list is allowed. A cache grows by the files that it lacks.");
   public static final Option<String> CORPUS_FORMAT =
       oneOf(
           "corpus.format",

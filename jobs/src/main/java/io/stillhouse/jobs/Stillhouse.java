@@ -183,7 +183,9 @@ public final class Stillhouse {
   int evaluate(
       @Parameters(arity = "0..*", paramLabel = "[RECIPE] [key=value]") List<String> arguments)
       throws IOException {
-    Settings settings = settings(arguments, Options.TEACHER, Options.CORPUS_PATH);
+    Settings settings = settings(arguments, Options.CORPUS_PATH);
+    settings.require(
+        settings.get(Options.TEACHER_NAME).isEmpty() ? Options.TEACHER : Options.CACHE);
     try (SparkSession spark = Sessions.open("evaluate")) {
       Evaluation evaluation = new EvaluateJob(spark, settings).run();
       System.out.print(evaluation.table());

@@ -51,42 +51,56 @@ public final class CacheDiff {
   }
 
   private static Result caches(Storage storage, Path a, Path b) throws IOException {
-    List<Column> columns = columns(storage, a);
+    Map<String, List<Column>> columns = columns(storage, a);
     if (!columns.equals(columns(storage, b))) {
       return new Result(
           Equality.DIFFERENT, "columns differ: %s and %s".formatted(columns, columns(storage, b)));
     }
-    CacheReader first = CacheReader.open(storage, a, columns);
-    CacheReader second = CacheReader.open(storage, b, columns);
-    Map<String, Example> rows = new HashMap<>();
-    for (int unit = 0; unit < second.unitRows().size(); unit++) {
-      second.read(unit).forEach(row -> rows.put(row.id(), row));
-    }
     Set<String> keys = new HashSet<>();
     Map<String, double[]> squares = new TreeMap<>();
-    for (int unit = 0; unit < first.unitRows().size(); unit++) {
-      for (Example row : first.read(unit)) {
-        keys.add(row.id());
-        Example other = rows.get(row.id());
-        if (other != null) {
-          requireSameInputs(row, other);
-          for (Column column : columns) {
-            double[] sums = squares.computeIfAbsent(column.name(), name -> new double[2]);
-            add(TargetCells.numbers(row, column), TargetCells.numbers(other, column), sums);
+    for (Map.Entry<String, List<Column>> teacher : columns.entrySet()) {
+      String name = teacher.getKey();
+      CacheReader first = CacheReader.open(storage, a, name, teacher.getValue());
+      CacheReader second = CacheReader.open(storage, b, name, teacher.getValue());
+      Map<String, Example> rows = new HashMap<>();
+      for (int unit = 0; unit < second.unitRows().size(); unit++) {
+        second.read(unit).forEach(row -> rows.put(row.id(), row));
+      }
+      Set<String> own = new HashSet<>();
+      for (int unit = 0; unit < first.unitRows().size(); unit++) {
+        for (Example row : first.read(unit)) {
+          own.add(row.id());
+          Example other = rows.get(row.id());
+          if (other != null) {
+            requireSameInputs(row, other);
+            for (Column column : teacher.getValue()) {
+              double[] sums =
+                  squares.computeIfAbsent(
+                      VerifyJob.labelled(name, column.name()), any -> new double[2]);
+              add(TargetCells.numbers(row, column), TargetCells.numbers(other, column), sums);
+            }
           }
         }
       }
-    }
-    if (!keys.equals(rows.keySet())) {
-      return new Result(
-          Equality.DIFFERENT,
-          "row keys differ: %d rows in '%s', %d in '%s'".formatted(keys.size(), a, rows.size(), b));
+      if (!own.equals(rows.keySet())) {
+        return new Result(
+            Equality.DIFFERENT,
+            "row keys differ: %d rows in '%s', %d in '%s'"
+                .formatted(own.size(), a, rows.size(), b));
+      }
+      keys.addAll(own);
     }
     return verdict("%,d identical row keys".formatted(keys.size()), squares);
   }
 
-  private static List<Column> columns(Storage storage, Path cache) throws IOException {
-    return Manifest.read(storage, cache).columns().stream().map(Targets::named).toList();
+  /** Returns the tensor columns of each teacher, the first of which has the name "". */
+  private static Map<String, List<Column>> columns(Storage storage, Path cache) throws IOException {
+    Manifest manifest = Manifest.read(storage, cache);
+    Map<String, List<Column>> columns = new TreeMap<>();
+    for (String teacher : manifest.allTeachers()) {
+      columns.put(teacher, manifest.columns(teacher).stream().map(Targets::named).toList());
+    }
+    return columns;
   }
 
   private static void requireSameInputs(Example row, Example other) {

@@ -12,13 +12,21 @@ import java.util.List;
  * @param columns names of its columns
  * @param size what is in it
  * @param hashes of every byte of it
+ * @param teacher whose targets it holds: "" for the first, and for inputs
  */
 record CacheFile(
-    int unit, String family, String path, List<String> columns, Size size, Hashes hashes)
+    int unit,
+    String family,
+    String path,
+    List<String> columns,
+    Size size,
+    Hashes hashes,
+    String teacher)
     implements Serializable {
 
   CacheFile {
     columns = List.copyOf(columns);
+    teacher = teacher == null ? "" : teacher; // as entries of one teacher alone were written
   }
 
   /** Rows and tokens of the unit, and bytes of the file. */

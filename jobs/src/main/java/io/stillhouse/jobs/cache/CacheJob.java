@@ -8,14 +8,11 @@ import io.stillhouse.error.Errors;
 import io.stillhouse.jobs.Progress;
 import io.stillhouse.jobs.spark.RunningTasks;
 import io.stillhouse.jobs.spark.Watch;
-import io.stillhouse.jobs.text.Corpus;
+import io.stillhouse.jobs.text.CorpusFiles;
 import io.stillhouse.model.Precision;
 import io.stillhouse.spec.CorpusSpec;
-import io.stillhouse.spec.Head;
-import io.stillhouse.spec.Task;
 import io.stillhouse.target.Column;
 import io.stillhouse.target.Dtype;
-import io.stillhouse.target.Family;
 import io.stillhouse.target.TargetChoice;
 import io.stillhouse.target.Targets;
 import io.stillhouse.text.Segmenter;
@@ -23,9 +20,11 @@ import java.io.IOException;
 import java.io.Serializable;
 import java.io.UncheckedIOException;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
+import java.util.Objects;
 import java.util.Set;
 import java.util.TreeSet;
 import java.util.function.LongConsumer;
@@ -35,14 +34,15 @@ import org.apache.spark.api.java.JavaRDD;
 import org.apache.spark.api.java.JavaSparkContext;
 import org.apache.spark.sql.SparkSession;
 import org.apache.spark.util.LongAccumulator;
+import org.jspecify.annotations.Nullable;
 import scala.reflect.ClassTag$;
 import scala.runtime.AbstractFunction1;
 import scala.runtime.AbstractFunction2;
 import scala.runtime.BoxedUnit;
 
 /**
- * Job 1: runs the teacher once over the corpus and writes its targets; a restart computes what the
- * manifest lacks.
+ * Job 1: runs a teacher once over the corpus and writes its targets; a restart computes what the
+ * manifest lacks, and so does a recipe with more text, more targets or another teacher.
  */
 public final class CacheJob {
   /** What a finished run leaves, sealed. */
@@ -58,7 +58,9 @@ public final class CacheJob {
   private final Storage storage;
   private final Path cache;
   private final HuggingFaceDirectory teacher;
+  private final String name;
   private final TargetChoice choice;
+  private final Planning planning;
 
   /** What a run did. */
   public record Result(
@@ -93,7 +95,7 @@ public final class CacheJob {
    *     layer
    */
   public CacheJob(SparkSession spark, Settings settings) throws IOException {
-    this(spark, settings, teacher(spark, settings), null);
+    this(spark, settings, teacher(spark, settings), settings.get(Options.TEACHER_NAME), null);
   }
 
   /**
@@ -102,23 +104,40 @@ public final class CacheJob {
    */
   public static CacheJob inputsAlone(
       SparkSession spark, Settings settings, HuggingFaceDirectory model) {
-    return new CacheJob(spark, settings, model, TargetChoice.nothing(Dtype.FLOAT32));
+    return new CacheJob(spark, settings, model, "", TargetChoice.nothing(Dtype.FLOAT32));
   }
 
   private CacheJob(
-      SparkSession spark, Settings settings, HuggingFaceDirectory teacher, TargetChoice choice) {
+      SparkSession spark,
+      Settings settings,
+      HuggingFaceDirectory teacher,
+      String name,
+      TargetChoice choice) {
     this.spark = spark;
     this.settings = settings;
     this.storage = new Storage(spark.sparkContext().hadoopConfiguration());
     this.cache = storage.requireExclusive(Options.CACHE.key(), settings.get(Options.CACHE));
     this.teacher = teacher;
+    this.name = name;
     this.choice = choice == null ? TargetRecipe.choice(settings, teacher.spec()) : choice;
+    this.planning = new Planning(spark, settings, storage, cache, unitTokens());
     if (settings.get(Options.MAX_LENGTH) > teacher.spec().embeddings().maxPositions()) {
       throw Errors.badValue(
           Options.MAX_LENGTH.key(),
           "at most the teacher's positions, " + teacher.spec().embeddings().maxPositions(),
           settings.get(Options.MAX_LENGTH));
     }
+  }
+
+  /**
+   * Returns the most tokens of a unit: fewer than the recipe says where their targets would pass
+   * {@link #UNIT_BYTES}, since training holds a unit or two in memory.
+   */
+  private long unitTokens() {
+    int length = settings.get(Options.MAX_LENGTH);
+    long rowBytes = Math.max(1, choice.cellBytes(length, teacher.spec()));
+    return Math.min(
+        settings.get(Options.UNIT_TOKENS), Math.max(length, UNIT_BYTES * length / rowBytes));
   }
 
   private static HuggingFaceDirectory teacher(SparkSession spark, Settings settings)
@@ -140,14 +159,13 @@ public final class CacheJob {
 
   private Result planAndCompute() throws IOException {
     long start = System.nanoTime();
-    Plan plan = storage.exists(cache) ? resume() : plan();
-    Manifest manifest = Manifest.read(storage, cache);
-    new Repair(storage, cache, teacher)
-        .restore(plan, manifest, directory -> writeInputs(directory, plan.unitTokens()));
+    Opened opened = open();
+    Plan plan = opened.plan();
+    Manifest manifest = opened.manifest();
     List<TeacherTask> tasks = tasks(plan, manifest);
-    double planning = (System.nanoTime() - start) / 1e9;
+    double planned = (System.nanoTime() - start) / 1e9;
     double loading = computeAll(plan, manifest, tasks);
-    double computing = (System.nanoTime() - start) / 1e9 - planning - loading;
+    double computing = (System.nanoTime() - start) / 1e9 - planned - loading;
     long bytes = manifest.files().stream().mapToLong(file -> file.size().bytes()).sum();
     long tokens = tasks.stream().mapToLong(task -> task.inputs().size().tokens()).sum();
     long rows = tasks.stream().mapToLong(task -> task.inputs().size().rows()).sum();
@@ -158,16 +176,16 @@ public final class CacheJob {
             plan.corpus().tokens(),
             plan.units().size(),
             plan.corpus().blankRows(),
-            plan.corpus().poisonRows() + manifest.poisonRows(),
+            plan.corpus().poisonRows() + manifest.poisonRows(name),
             tasks.size(),
-            List.copyOf(manifest.columns()),
+            List.copyOf(manifest.columns(name)),
             manifest.entries(),
             bytes,
             (double) bytes / plan.corpus().tokens(),
-            new Seconds(planning, loading, computing),
+            new Seconds(planned, loading, computing),
             tokens / computing,
             rows / computing);
-    Path record = new Path(cache, RECORD);
+    Path record = record(cache, name);
     boolean sound = storage.exists(record) && Seal.open(storage.readText(record)) != null;
     if (!tasks.isEmpty() || !sound) {
       storage.writeText(record, Seal.seal(Storage.JSON.toJson(result)));
@@ -175,110 +193,85 @@ public final class CacheJob {
     return result;
   }
 
-  private Plan resume() throws IOException {
-    Plan plan = Repair.plan(storage, cache);
-    plan.requireVersion(cache).requireSame(cache, Fingerprints.of(settings, storage, teacher));
-    return plan;
-  }
+  /** A cache whose plan holds the recipe's text, and its manifest. */
+  private record Opened(Plan plan, Manifest manifest) {}
 
-  /**
-   * Plans in a directory of this run's own beside the cache and renames it into place, so that a
-   * cache always has its plan, and of two runs that plan at once one wins.
-   */
-  private Plan plan() throws IOException {
-    Map<String, String> fingerprints = Fingerprints.of(settings, storage, teacher);
-    Staging staging = new Staging(storage, cache);
-    try {
-      Path home = new Path(staging.directory(), TEACHER);
-      storage.publish(teacher.path(), home);
-      CorpusSpec spec = Recipe.corpus(settings);
-      Corpus corpus = Corpus.read(spark, spec);
-      long unitTokens = unitTokens();
-      Planner.Planned planned =
-          planner(staging.directory(), unitTokens).write(corpus, tokenising(home.toString(), spec));
-      if (planned.tokens() == 0) {
-        throw Errors.invalid(
-            "no row of the corpus %s holds a token".formatted(spec.paths()),
-            "name files with text");
+  private Opened open() throws IOException {
+    CorpusFiles corpus = CorpusFiles.list(Recipe.corpus(settings).paths(), storage.hadoop());
+    List<CorpusFile> hashed = CorpusFile.hash(storage, corpus);
+    Map<String, String> fingerprints = Fingerprints.of(settings, storage, teacher, hashed);
+    if (!storage.exists(cache)) {
+      requireFirst();
+      Plan plan = planning.begin(teacher, fingerprints, corpus, hashed);
+      return new Opened(plan, Manifest.read(storage, cache));
+    }
+    Manifest manifest = Manifest.survey(storage, cache);
+    Repair repair = new Repair(storage, cache, manifest);
+    OtherTeacher known = repair.teachers().get(name);
+    OtherTeacher other = name.isEmpty() || known != null ? known : joining(fingerprints);
+    Plan plan = other == null ? repair.plan() : repair.plan().of(other);
+    plan.requireSame(cache, fingerprints);
+    CorpusMatch match = new CorpusMatch(cache, repair.parts(), corpus, hashed);
+    manifest.requireSound();
+    if (name.isEmpty()) {
+      repair.restoreTeacher(TeacherFolder.model(cache, name), plan.teacherFiles(), teacher);
+    }
+    repair.restore((directory, part) -> planning.again(directory, part, match.of(part)));
+    if (other != null) {
+      if (known == null) {
+        requireFits(manifest);
+        manifest.append(Manifest.Entry.joined(other));
+        storage.writeText(other.file(cache), other.toJson());
       }
-      boolean prose = cut(settings, spec).mode() != Segmenter.Mode.ROW;
-      Plan plan =
-          new Plan(
-              Targets.VERSION,
-              fingerprints,
-              unitTokens,
-              planned.units(),
-              new Plan.Read(
-                  planned.rows(),
-                  planned.tokens(),
-                  prose ? corpus.blankRows() : 0,
-                  planned.poison()),
-              Fingerprints.directory(storage, teacher.path()),
-              planned.files());
-      requireFewPoisoned(plan, plan.corpus().poisonRows());
-      Manifest.read(storage, staging.directory()).append(Manifest.Entry.first(plan));
-      storage.writeText(new Path(staging.directory(), Plan.FILE), plan.toJson());
-      staging.becomeTheCache();
-      return plan;
-    } catch (Exception e) { // Spark throws checked ones that it does not declare
-      staging.requireStillNoCache(e);
-      throw e;
-    } finally {
-      staging.delete();
+      repair.restoreTeacher(TeacherFolder.model(cache, name), other.files(), teacher);
     }
+    if (!match.added().isEmpty()) {
+      requireAllKept();
+      Growing growing = new Growing(spark, settings, storage, cache, planning);
+      plan = growing.grow(plan, manifest, match);
+    }
+    return new Opened(plan, manifest);
   }
 
-  private Planner planner(Path directory, long unitTokens) {
-    return new Planner(spark, directory, unitTokens, settings.get(Options.SEED));
-  }
-
-  /**
-   * Returns the tokens of a unit: fewer than the recipe says where their targets would pass {@link
-   * #UNIT_BYTES}, since training holds a unit or two in memory.
-   */
-  private long unitTokens() {
-    int length = settings.get(Options.MAX_LENGTH);
-    long rowBytes = Math.max(1, choice.cellBytes(length, teacher.spec()));
-    return Math.min(
-        settings.get(Options.UNIT_TOKENS), Math.max(length, UNIT_BYTES * length / rowBytes));
-  }
-
-  /** Writes the inputs of all units anew into another directory, to restore some of them. */
-  private Planner.Planned writeInputs(Path directory, long unitTokens) {
-    CorpusSpec spec = Recipe.corpus(settings);
-    return planner(directory, unitTokens)
-        .write(Corpus.read(spark, spec), tokenising(new Path(cache, TEACHER).toString(), spec));
-  }
-
-  private void requireFewPoisoned(Plan plan, long poisoned) {
-    double most = settings.get(Options.MAX_POISON);
-    if (poisoned > most * plan.corpus().rows()) {
+  /** How masked-LM soft labels are kept is the recipe's to say: columns do not tell it. */
+  private void requireAllKept() throws IOException {
+    List<Column> kept = recorded();
+    List<String> lost = new ArrayList<>(kept.stream().map(Column::name).toList());
+    lost.removeAll(choice.withLayersOf(kept).all().stream().map(Column::name).toList());
+    if (!lost.isEmpty()) {
       throw Errors.invalid(
-          "%,d of %,d rows have no targets (%s), a share over cache.max-poison (%s)"
-              .formatted(
-                  poisoned,
-                  plan.corpus().rows(),
-                  plan.corpus().poison().isEmpty()
-                      ? "the teacher's output is not finite"
-                      : plan.corpus().poison(),
-                  most),
-          "mend the corpus or the teacher, or raise cache.max-poison");
+          "cache '%s' has %s, which this recipe does not compute for new files"
+              .formatted(cache, String.join(", ", lost)),
+          "give it the targets.mlm-* settings that those were made with");
     }
   }
 
-  private Tokenising tokenising(String home, CorpusSpec spec) {
-    Head head = teacher.spec().head();
-    boolean labelled = Recipe.labelled(settings) && head.task().pooled();
-    return new Tokenising(
-        home,
-        new Tokenising.Labels(head.task(), head.labels(), labelled),
-        cut(settings, spec),
-        head.task() == Task.MASKED_LM
-            ? new Tokenising.Mask(
-                settings.get(Options.MASK_PROBABILITY),
-                settings.get(Options.MASK_VARIANTS),
-                settings.get(Options.SEED))
-            : null);
+  private void requireFirst() {
+    if (!name.isEmpty()) {
+      throw Errors.invalid(
+          "cache.path '%s' does not exist, and teacher.name '%s' is another teacher of a cache"
+              .formatted(cache, name),
+          "make the cache with its first teacher, which has no name, or correct cache.path");
+    }
+  }
+
+  private OtherTeacher joining(Map<String, String> fingerprints) throws IOException {
+    return OtherTeacher.of(name, fingerprints, Fingerprints.directory(storage, teacher.path()));
+  }
+
+  private void requireFits(Manifest manifest) throws IOException {
+    CacheFile inputs = manifest.inputs(0).orElseThrow();
+    List<String> texts =
+        ParquetRows.read(
+                new CheckedFile(storage, cache, inputs),
+                List.of(Targets.TEXT, Targets.PAIR),
+                storage.hadoop())
+            .stream()
+            .flatMap(Arrays::stream)
+            .filter(Objects::nonNull)
+            .map(String.class::cast)
+            .toList();
+    new TeacherFit(CacheReader.teacher(storage, cache), teacher, name).require(texts);
   }
 
   /**
@@ -304,6 +297,7 @@ public final class CacheJob {
   private List<TeacherTask> tasks(Plan plan, Manifest manifest) throws IOException {
     TeacherTask.Run run =
         new TeacherTask.Run(
+            name,
             settings.get(Options.CACHE_BATCH_TOKENS),
             Precision.of(settings.get(Options.CACHE_PRECISION)),
             spark.sparkContext().conf().getInt("spark.task.cpus", 1),
@@ -314,16 +308,16 @@ public final class CacheJob {
       int number = unit.unit();
       Set<String> missing =
           wanted.all().stream()
-              .filter(column -> !manifest.has(number, column))
+              .filter(column -> !manifest.has(number, name, column))
               .map(Column::name)
               .collect(Collectors.toCollection(TreeSet::new));
       if (!missing.isEmpty()) {
-        CacheFile inputs = manifest.find(number, Family.INPUTS, Targets.ID).orElseThrow();
+        CacheFile inputs = manifest.inputs(number).orElseThrow();
         tasks.add(
             new TeacherTask(
                 cache.toString(),
                 inputs,
-                wanted.without(column -> manifest.has(number, column)),
+                wanted.without(column -> manifest.has(number, name, column)),
                 missing,
                 run));
       }
@@ -333,11 +327,20 @@ public final class CacheJob {
 
   /** Returns the columns that the last finished run left. */
   private List<Column> recorded() throws IOException {
-    Path record = new Path(cache, RECORD);
+    Result last = lastRun(storage, cache, name);
+    return last == null ? List.of() : last.columns().stream().map(Targets::named).toList();
+  }
+
+  /** Returns where a finished run leaves its result. */
+  static Path record(Path cache, String teacher) {
+    return new Path(TeacherFolder.of(cache, teacher), RECORD);
+  }
+
+  /** Returns what the last finished run left, or null if that is damaged or not there. */
+  static @Nullable Result lastRun(Storage storage, Path cache, String teacher) throws IOException {
+    Path record = record(cache, teacher);
     String text = storage.exists(record) ? Seal.open(storage.readText(record)) : null;
-    return text == null
-        ? List.of()
-        : Storage.JSON.fromJson(text, Result.class).columns().stream().map(Targets::named).toList();
+    return text == null ? null : Storage.JSON.fromJson(text, Result.class);
   }
 
   /** Runs the tasks, and returns the longest that one waited for the teacher to be loaded. */
@@ -351,7 +354,9 @@ public final class CacheJob {
     LongAccumulator done = spark.sparkContext().longAccumulator("teacher tokens");
     long tokens = tasks.stream().mapToLong(task -> task.inputs().size().tokens()).sum();
     long before = plan.corpus().tokens() - tokens;
-    Append append = new Append(manifest, poisoned -> requireFewPoisoned(plan, poisoned));
+    Append append =
+        new Append(
+            manifest, name, poisoned -> planning.requireFewPoisoned(plan.corpus(), poisoned));
     JavaRDD<TeacherTask> rdd = context.parallelize(tasks, tasks.size());
     try (Progress progress = Progress.resume("cache", before, plan.corpus().tokens(), "tokens");
         Lease lease = Lease.take(storage, cache);
@@ -392,11 +397,13 @@ public final class CacheJob {
   /** Runs on the driver as each task ends, so that a unit counts as soon as it is finished. */
   private static final class Append extends AbstractFunction2<Object, TeacherTask.Done, BoxedUnit> {
     private final Manifest manifest;
+    private final String teacher;
     private final LongConsumer limit;
     private double longestLoad;
 
-    Append(Manifest manifest, LongConsumer limit) {
+    Append(Manifest manifest, String teacher, LongConsumer limit) {
       this.manifest = manifest;
+      this.teacher = teacher;
       this.limit = limit;
     }
 
@@ -406,7 +413,7 @@ public final class CacheJob {
       longestLoad = Math.max(longestLoad, done.loadSeconds());
       try {
         manifest.append(Manifest.Entry.added(done.files(), done.poison()));
-        limit.accept(manifest.poisonRows());
+        limit.accept(manifest.poisonRows(teacher));
       } catch (IOException e) {
         throw new UncheckedIOException(e);
       }

@@ -6,7 +6,6 @@ import io.stillhouse.jobs.spark.Models;
 import io.stillhouse.target.Column;
 import io.stillhouse.target.Dtype;
 import io.stillhouse.target.Example;
-import io.stillhouse.target.Family;
 import io.stillhouse.target.TargetSource;
 import io.stillhouse.target.Targets;
 import java.io.IOException;
@@ -17,7 +16,6 @@ import java.util.HashMap;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
-import java.util.Optional;
 import java.util.Set;
 import java.util.TreeSet;
 import java.util.concurrent.ConcurrentHashMap;
@@ -29,6 +27,7 @@ public final class CacheReader implements TargetSource {
   private static final Set<String> VERIFIED = ConcurrentHashMap.newKeySet();
 
   private final Path cache;
+  private final String teacher;
   private final Plan plan;
   private final Manifest manifest;
   private final Dtype dtype;
@@ -36,8 +35,14 @@ public final class CacheReader implements TargetSource {
   private final Storage storage;
 
   private CacheReader(
-      Path cache, Plan plan, Manifest manifest, Collection<Column> columns, Storage storage) {
+      Path cache,
+      String teacher,
+      Plan plan,
+      Manifest manifest,
+      Collection<Column> columns,
+      Storage storage) {
     this.cache = cache;
+    this.teacher = teacher;
     this.plan = plan;
     this.manifest = manifest;
     this.dtype = Dtype.of(plan.fingerprints().get("targets.dtype"));
@@ -45,47 +50,94 @@ public final class CacheReader implements TargetSource {
     this.storage = storage;
   }
 
+  /** As {@link #open(Storage, Path, String, Collection)}, for the cache's first teacher. */
+  public static CacheReader open(Storage storage, Path cache, Collection<Column> columns)
+      throws IOException {
+    return open(storage, cache, "", columns);
+  }
+
   /**
    * Opens a cache.
    *
-   * @throws io.stillhouse.error.StillhouseException naming the columns that some unit lacks, and
-   *     how to add them
+   * @param teacher whose targets are read: {@code teacher.name}, "" for the first
+   * @throws io.stillhouse.error.StillhouseException if it has no such teacher, or naming the
+   *     columns that some unit lacks and how to add them
    */
-  public static CacheReader open(Storage storage, Path cache, Collection<Column> columns)
-      throws IOException {
-    Plan plan = Plan.read(storage, cache);
+  public static CacheReader open(
+      Storage storage, Path cache, String teacher, Collection<Column> columns) throws IOException {
+    Plan first = Plan.first(storage, cache);
     Manifest manifest = Manifest.read(storage, cache);
+    Plan plan = plan(first, manifest, cache, teacher).grownBy(manifest.parts(), cache);
+    requireAllPlanned(plan, manifest, cache);
     TreeSet<String> missing = new TreeSet<>();
-    if (plan.units().stream().anyMatch(unit -> !manifest.has(unit.unit(), Targets.ID))) {
-      missing.add("inputs");
-    }
     for (Plan.Unit unit : plan.units()) {
+      if (manifest.inputs(unit.unit()).isEmpty()) {
+        missing.add("inputs");
+      }
       for (Column column : columns) {
-        if (manifest.find(unit.unit(), column.family(), column).isEmpty()) {
+        if (!manifest.has(unit.unit(), teacher, column)) {
           missing.add(column.name());
         }
       }
     }
     if (!missing.isEmpty()) {
       throw Errors.invalid(
-          "cache '%s' lacks %s in some units".formatted(cache, String.join(", ", missing)),
+          "cache '%s' lacks %s%s in some units"
+              .formatted(
+                  cache,
+                  String.join(", ", missing),
+                  teacher.isEmpty() ? "" : " of teacher '%s'".formatted(teacher)),
           "name them in the recipe's targets and run cache again: it computes only what is missing");
     }
-    return new CacheReader(cache, plan, manifest, columns, storage);
+    return new CacheReader(cache, teacher, plan, manifest, columns, storage);
+  }
+
+  private static Plan plan(Plan first, Manifest manifest, Path cache, String teacher) {
+    if (teacher.isEmpty()) {
+      return first;
+    }
+    OtherTeacher other = manifest.teachers().get(teacher);
+    if (other == null) {
+      throw Errors.invalid(
+          "cache '%s' has no teacher '%s'; besides the first, which has no name, it has %s"
+              .formatted(cache, teacher, new TreeSet<>(manifest.teachers().keySet())),
+          "correct teacher.name, or run cache with that name and its teacher.path");
+    }
+    return first.of(other);
+  }
+
+  /** A lost part of the plan must not pass for rows that never were. */
+  private static void requireAllPlanned(Plan plan, Manifest manifest, Path cache) {
+    int units = plan.units().size();
+    if (manifest.files().stream().anyMatch(file -> file.unit() >= units)) {
+      throw Errors.invalid(
+          "cache '%s' has files of more units than the %d of its plan".formatted(cache, units),
+          "run cache again: it restores the plan");
+    }
+  }
+
+  /** As {@link #teacher(Storage, Path, String)}, for the cache's first teacher. */
+  public static HuggingFaceDirectory teacher(Storage storage, Path cache) throws IOException {
+    return teacher(storage, cache, "");
   }
 
   /**
-   * Opens the teacher of a cache.
+   * Opens a teacher of a cache.
    *
-   * @throws io.stillhouse.error.StillhouseException naming a file that is not the one that the
-   *     cache was built with
+   * @param name {@code teacher.name}, "" for the first
+   * @throws io.stillhouse.error.StillhouseException if there is none of that name, or naming a file
+   *     that is not the one that the cache was built with
    */
-  public static HuggingFaceDirectory teacher(Storage storage, Path cache) throws IOException {
-    java.nio.file.Path home = Models.copy(new Path(cache, CacheJob.TEACHER).toString());
-    Plan plan = Plan.read(storage, cache);
+  public static HuggingFaceDirectory teacher(Storage storage, Path cache, String name)
+      throws IOException {
+    Plan plan = Plan.first(storage, cache);
+    if (!name.isEmpty()) {
+      plan = plan(plan, Manifest.read(storage, cache), cache, name);
+    }
+    java.nio.file.Path home = Models.copy(TeacherFolder.model(cache, name).toString());
     StringBuilder state = new StringBuilder(home.toString());
-    for (String name : plan.teacherFiles().keySet()) {
-      java.io.File file = home.resolve(name).toFile();
+    for (String part : plan.teacherFiles().keySet()) {
+      java.io.File file = home.resolve(part).toFile();
       state.append(' ').append(file.length()).append(' ').append(file.lastModified());
     }
     if (!VERIFIED.contains(state.toString())) {
@@ -95,8 +147,9 @@ public final class CacheReader implements TargetSource {
             || !storage.sha256(new Path(path.toUri())).equals(file.getValue())) {
           throw Errors.invalid(
               "'%s' of cache '%s' is damaged or missing"
-                  .formatted(CacheJob.TEACHER + "/" + file.getKey(), cache),
-              "run cache again: it takes the file from teacher.path anew");
+                  .formatted(
+                      TeacherFolder.prefix(name) + CacheJob.TEACHER + "/" + file.getKey(), cache),
+              "run cache again with this teacher's recipe: it takes the file from teacher.path anew");
         }
       }
       VERIFIED.add(state.toString());
@@ -111,7 +164,7 @@ public final class CacheReader implements TargetSource {
   @Override
   public List<Integer> unitRows() {
     return plan.units().stream()
-        .map(unit -> unit.rows() - unit.poison() - manifest.poison(unit.unit()).size())
+        .map(unit -> unit.rows() - unit.poison() - manifest.poison(unit.unit(), teacher).size())
         .toList();
   }
 
@@ -134,7 +187,7 @@ public final class CacheReader implements TargetSource {
     List<Example> examples = new ArrayList<>(inputs.size());
     for (int row = 0; row < inputs.size(); row++) {
       InputRow input = inputs.get(row);
-      if (!input.sound() || manifest.poison(unit).containsKey(input.id())) {
+      if (!input.sound() || manifest.poison(unit, teacher).containsKey(input.id())) {
         continue;
       }
       examples.add(new Example(input.id(), input.inputs(), dtype, cells.get(row)));
@@ -145,12 +198,14 @@ public final class CacheReader implements TargetSource {
   /** Reads the inputs of a unit's sound rows: those that {@link #read} gives. */
   public List<InputRow> inputs(int unit) throws IOException {
     return allInputs(unit).stream()
-        .filter(row -> row.sound() && !manifest.poison(unit).containsKey(row.id()))
+        .filter(row -> row.sound() && !manifest.poison(unit, teacher).containsKey(row.id()))
         .toList();
   }
 
   private List<InputRow> allInputs(int unit) throws IOException {
-    return read(file(unit, Targets.ID), Targets.INPUTS).stream().map(InputRow::of).toList();
+    return read(manifest.inputs(unit).orElseThrow(), Targets.INPUTS).stream()
+        .map(InputRow::of)
+        .toList();
   }
 
   private List<Object[]> read(CacheFile file, List<Column> wanted) throws IOException {
@@ -159,7 +214,7 @@ public final class CacheReader implements TargetSource {
 
   /** Returns whether every unit has a column. */
   public boolean has(Column column) {
-    return plan.units().stream().allMatch(unit -> manifest.has(unit.unit(), column));
+    return plan.units().stream().allMatch(unit -> manifest.has(unit.unit(), teacher, column));
   }
 
   private Map<CacheFile, List<Column>> files(int unit) {
@@ -171,10 +226,10 @@ public final class CacheReader implements TargetSource {
   }
 
   private CacheFile file(int unit, Column column) {
-    Family family = column.equals(Targets.ID) ? Family.INPUTS : column.family();
-    Optional<CacheFile> file = manifest.find(unit, family, column);
-    return file.orElseThrow(
-        () -> new IllegalStateException("unit %d has no %s".formatted(unit, column.name())));
+    return manifest
+        .find(unit, teacher, column)
+        .orElseThrow(
+            () -> new IllegalStateException("unit %d has no %s".formatted(unit, column.name())));
   }
 
   private Path path(CacheFile file) {

@@ -35,7 +35,7 @@ public final class CollectJob {
     List<String> removed = new ArrayList<>();
     long bytes = 0;
     FileSystem fs = storage.fileSystem(cache);
-    for (FileStatus orphan : orphans(fs, cache, named)) {
+    for (FileStatus orphan : orphans(storage, cache, named)) {
       bytes += fs.getContentSummary(orphan.getPath()).getLength();
       removed.add(relative(cache, orphan.getPath()));
       fs.delete(orphan.getPath(), true);
@@ -50,32 +50,43 @@ public final class CollectJob {
     return path.toUri().getPath().substring(parent.length() + 1);
   }
 
-  private static List<FileStatus> orphans(FileSystem fs, Path cache, Set<String> named)
+  private static List<FileStatus> orphans(Storage storage, Path cache, Set<String> named)
       throws IOException {
+    FileSystem fs = storage.fileSystem(cache);
+    List<Path> homes = new ArrayList<>(List.of(cache));
+    homes.addAll(new PlanFiles(storage, cache).teacherFolders());
     List<FileStatus> orphans = new ArrayList<>();
-    for (Family family : Family.values()) {
-      Path directory = new Path(cache, family.id());
-      if (fs.exists(directory)) {
-        for (FileStatus file : fs.listStatus(directory)) {
-          if (!named.contains(family.id() + "/" + file.getPath().getName())) {
+    for (Path home : homes) {
+      String prefix = home.equals(cache) ? "" : TeacherFolder.prefix(home.getName());
+      for (Family family : Family.values()) {
+        for (FileStatus file : list(fs, new Path(home, family.id()))) {
+          if (!named.contains(prefix + family.id() + "/" + file.getPath().getName())) {
             orphans.add(file);
           }
         }
       }
+      temporary(fs, home, orphans);
+      temporary(fs, new Path(home, CacheJob.TEACHER), orphans);
     }
-    for (Path directory :
-        List.of(cache, new Path(cache, Manifest.DIRECTORY), new Path(cache, CacheJob.TEACHER))) {
-      for (FileStatus file : fs.listStatus(directory)) {
-        if (file.getPath().getName().startsWith("_")) {
-          orphans.add(file);
-        }
-      }
-    }
+    temporary(fs, new Path(cache, Manifest.DIRECTORY), orphans);
     for (FileStatus file : fs.listStatus(cache.getParent())) {
       if (file.getPath().getName().startsWith("_" + cache.getName() + "-planning")) {
         orphans.add(file);
       }
     }
     return orphans;
+  }
+
+  private static void temporary(FileSystem fs, Path directory, List<FileStatus> to)
+      throws IOException {
+    for (FileStatus file : list(fs, directory)) {
+      if (file.getPath().getName().startsWith("_")) {
+        to.add(file);
+      }
+    }
+  }
+
+  private static List<FileStatus> list(FileSystem fs, Path directory) throws IOException {
+    return fs.exists(directory) ? List.of(fs.listStatus(directory)) : List.of();
   }
 }

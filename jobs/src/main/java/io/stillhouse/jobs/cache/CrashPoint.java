@@ -18,7 +18,9 @@ enum CrashPoint {
   /** It bears its own name. */
   PUBLISHED,
   /** A plan is complete; its directory does not bear the cache's name. */
-  PLANNED;
+  PLANNED,
+  /** The inputs of new files are in a cache; no manifest entry names them. */
+  GROWN;
 
   private static final String AT = System.getenv("STILLHOUSE_CRASH_AT");
   private static final Map<CrashPoint, AtomicInteger> TIMES = new EnumMap<>(CrashPoint.class);

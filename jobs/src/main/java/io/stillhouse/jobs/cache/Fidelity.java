@@ -73,14 +73,15 @@ public final class Fidelity {
     this.settings = settings;
   }
 
-  /** Recomputes rows of a few units. */
-  Map<String, ColumnError> sample(Plan plan, Manifest manifest) throws IOException {
+  /** Recomputes rows of a few units with one of the cache's teachers. */
+  Map<String, ColumnError> sample(Plan plan, Manifest manifest, String teacherName)
+      throws IOException {
     List<Column> columns =
-        manifest.columns().stream()
+        manifest.columns(teacherName).stream()
             .map(Targets::named)
             .filter(column -> column.type() != Column.Type.UINT8)
             .toList();
-    CacheReader reader = CacheReader.open(storage, cache, columns);
+    CacheReader reader = CacheReader.open(storage, cache, teacherName, columns);
     Random random = new Random(settings.get(Options.SEED));
     List<Plan.Unit> units = new ArrayList<>(plan.units());
     Collections.shuffle(units, random);
@@ -98,7 +99,7 @@ public final class Fidelity {
     Map<String, Column> named = new TreeMap<>();
     try (NDManager manager = NDManager.newBaseManager()) {
       Autograd.record(Autograd.Mode.OFF);
-      var directory = CacheReader.teacher(storage, cache);
+      var directory = CacheReader.teacher(storage, cache, teacherName);
       Encoder teacher = new Encoder(directory.spec(), directory.weights(manager));
       List<Column> derived = derived(teacher, columns);
       List<Column> all = new ArrayList<>(columns);

@@ -5,17 +5,14 @@ import io.stillhouse.checkpoint.HuggingFaceDirectory;
 import io.stillhouse.config.Option;
 import io.stillhouse.config.Options;
 import io.stillhouse.config.Settings;
-import io.stillhouse.error.Errors;
 import java.io.IOException;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.security.MessageDigest;
-import java.util.ArrayList;
 import java.util.HexFormat;
 import java.util.List;
 import java.util.Map;
 import java.util.TreeMap;
-import org.apache.hadoop.fs.FileStatus;
 import org.apache.hadoop.fs.Path;
 
 /** Everything that a cache's bytes depend on, by name. */
@@ -45,17 +42,20 @@ final class Fingerprints {
   static final String TEACHER = "teacher.sha256";
   static final String TOKENIZER = "tokenizer.sha256";
   static final String LIBTORCH = "libtorch.version";
+  static final String DTYPE = Options.TARGETS_DTYPE.key();
+  static final String BATCH_TOKENS = Options.CACHE_BATCH_TOKENS.key();
 
   private Fingerprints() {}
 
-  static Map<String, String> of(Settings settings, Storage storage, HuggingFaceDirectory teacher)
+  static Map<String, String> of(
+      Settings settings, Storage storage, HuggingFaceDirectory teacher, List<CorpusFile> corpus)
       throws IOException {
     Map<String, String> all = new TreeMap<>();
     for (Option<?> option : SETTINGS) {
       all.put(option.key(), String.valueOf(settings.get(option)));
     }
     Map<String, String> files = directory(storage, teacher.path());
-    all.put(CORPUS, corpus(settings, storage));
+    all.put(CORPUS, CorpusFile.combined("", corpus));
     all.put(TEACHER, combined(files));
     files.keySet().removeIf(name -> name.equals("config.json") || name.contains("safetensors"));
     all.put(TOKENIZER, combined(files));
@@ -82,38 +82,5 @@ final class Fingerprints {
     MessageDigest digest = Storage.digest();
     hashes.forEach((name, hash) -> digest.update((name + hash).getBytes(StandardCharsets.UTF_8)));
     return HexFormat.of().formatHex(digest.digest());
-  }
-
-  private static String corpus(Settings settings, Storage storage) throws IOException {
-    MessageDigest digest = Storage.digest();
-    for (String given : settings.get(Options.CORPUS_PATH)) {
-      Path path = new Path(given);
-      FileStatus[] found = storage.fileSystem(path).globStatus(path);
-      if (found == null || found.length == 0) {
-        throw Errors.noSuchPath("corpus.path", given);
-      }
-      for (FileStatus status : found) {
-        for (Path file : files(storage, status)) {
-          digest.update(storage.sha256(file).getBytes(StandardCharsets.UTF_8));
-        }
-      }
-    }
-    return HexFormat.of().formatHex(digest.digest());
-  }
-
-  private static List<Path> files(Storage storage, FileStatus status) throws IOException {
-    if (status.isFile()) {
-      return List.of(status.getPath());
-    }
-    List<Path> files = new ArrayList<>();
-    var all = storage.fileSystem(status.getPath()).listFiles(status.getPath(), true);
-    while (all.hasNext()) {
-      Path file = all.next().getPath();
-      if (!file.getName().startsWith(".")) {
-        files.add(file);
-      }
-    }
-    files.sort(null);
-    return files;
   }
 }

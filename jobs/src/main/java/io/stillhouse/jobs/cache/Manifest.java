@@ -3,6 +3,7 @@ package io.stillhouse.jobs.cache;
 import io.stillhouse.error.Errors;
 import io.stillhouse.target.Column;
 import io.stillhouse.target.Family;
+import io.stillhouse.target.Targets;
 import java.io.IOException;
 import java.io.Serializable;
 import java.nio.charset.StandardCharsets;
@@ -37,7 +38,9 @@ final class Manifest {
   private final Path directory;
   private final Map<String, CacheFile> files = new LinkedHashMap<>();
   private final Map<Integer, Map<String, CacheFile>> byUnit = new HashMap<>();
-  private final Map<Integer, Map<String, String>> poison = new HashMap<>();
+  private final Map<String, Map<Integer, Map<String, String>>> poison = new HashMap<>();
+  private final Map<Integer, Part> parts = new TreeMap<>();
+  private final Map<String, OtherTeacher> teachers = new TreeMap<>();
   private final List<Path> damaged = new ArrayList<>();
   private @Nullable Plan plan;
   private int next;
@@ -49,6 +52,8 @@ final class Manifest {
    * @param sequence its number, and its name
    * @param previous hash of the entry before
    * @param plan in the first entry
+   * @param part that the plan grows by
+   * @param teacher another one, whose targets may follow
    * @param files that count from now on
    * @param poison rows whose targets are null, from now on
    * @param revoked paths of files that count no longer
@@ -58,30 +63,45 @@ final class Manifest {
       int sequence,
       String previous,
       @Nullable Plan plan,
+      @Nullable Part part,
+      @Nullable OtherTeacher teacher,
       @Nullable List<CacheFile> files,
       @Nullable List<Poison> poison,
       @Nullable List<String> revoked,
       @Nullable List<Integer> lost) {
 
     static Entry first(Plan plan) {
-      return new Entry(0, "", plan, plan.inputs(), null, null, null);
+      return new Entry(0, "", plan, null, null, plan.inputs(), null, null, null);
+    }
+
+    static Entry grown(Part part) {
+      return new Entry(0, "", null, part, null, part.inputs(), null, null, null);
+    }
+
+    static Entry joined(OtherTeacher teacher) {
+      return new Entry(0, "", null, null, teacher, null, null, null, null);
     }
 
     static Entry added(List<CacheFile> files, List<Poison> poison) {
-      return new Entry(0, "", null, files, poison.isEmpty() ? null : poison, null, null);
+      return new Entry(
+          0, "", null, null, null, files, poison.isEmpty() ? null : poison, null, null);
     }
 
     static Entry revoking(Collection<String> paths, Collection<Integer> lost) {
-      return new Entry(0, "", null, null, null, List.copyOf(paths), List.copyOf(lost));
+      return new Entry(0, "", null, null, null, null, null, List.copyOf(paths), List.copyOf(lost));
     }
 
     Entry at(int number, String after) {
-      return new Entry(number, after, plan, files, poison, revoked, lost);
+      return new Entry(number, after, plan, part, teacher, files, poison, revoked, lost);
     }
   }
 
-  /** A row that the teacher gave no finite output for. */
-  record Poison(int unit, String id, String reason) implements Serializable {}
+  /** A row that a teacher gave no finite output for. */
+  record Poison(int unit, String id, String reason, String teacher) implements Serializable {
+    Poison {
+      teacher = teacher == null ? "" : teacher; // as entries of one teacher alone were written
+    }
+  }
 
   private Manifest(Storage storage, Path directory) {
     this.storage = storage;
@@ -94,14 +114,21 @@ final class Manifest {
    * @throws io.stillhouse.error.StillhouseException if an entry is damaged or missing
    */
   static Manifest read(Storage storage, Path cache) throws IOException {
-    Manifest manifest = survey(storage, cache);
-    if (!manifest.damaged.isEmpty()) {
+    return survey(storage, cache).requireSound();
+  }
+
+  /**
+   * Returns this manifest.
+   *
+   * @throws io.stillhouse.error.StillhouseException if an entry is damaged or missing
+   */
+  Manifest requireSound() {
+    if (!damaged.isEmpty()) {
       throw Errors.invalid(
-          "manifest entry '%s' is damaged, or one before it is missing"
-              .formatted(manifest.damaged.get(0)),
+          "manifest entry '%s' is damaged, or one before it is missing".formatted(damaged.get(0)),
           "run verify on the cache, then cache again: what the entry said is done anew");
     }
-    return manifest;
+    return this;
   }
 
   /** Reads what is sound of a manifest. */
@@ -164,17 +191,27 @@ final class Manifest {
     if (entry.plan() != null) {
       plan = entry.plan();
     }
+    if (entry.part() != null) {
+      parts.put(entry.part().firstUnit(), entry.part());
+    }
+    if (entry.teacher() != null) {
+      teachers.put(entry.teacher().name(), entry.teacher());
+    }
     if (entry.files() != null) {
       for (CacheFile file : entry.files()) {
         files.put(file.path(), file);
         Map<String, CacheFile> columns = byUnit.computeIfAbsent(file.unit(), u -> new HashMap<>());
         // The first that holds a column counts; a later one is the double of a lost entry's.
-        file.columns().forEach(name -> columns.putIfAbsent(key(file.family(), name), file));
+        file.columns()
+            .forEach(name -> columns.putIfAbsent(key(file.teacher(), file.family(), name), file));
       }
     }
     if (entry.poison() != null) {
       for (Poison row : entry.poison()) {
-        poison.computeIfAbsent(row.unit(), u -> new TreeMap<>()).put(row.id(), row.reason());
+        poison
+            .computeIfAbsent(row.teacher(), name -> new HashMap<>())
+            .computeIfAbsent(row.unit(), u -> new TreeMap<>())
+            .put(row.id(), row.reason());
       }
     }
     if (entry.revoked() != null) {
@@ -187,8 +224,8 @@ final class Manifest {
     }
   }
 
-  private static String key(String family, String column) {
-    return family + "/" + column;
+  private static String key(String teacher, String family, String column) {
+    return teacher + "/" + family + "/" + column;
   }
 
   /** Appends an entry, or fails where another command has written one of that number. */
@@ -234,30 +271,53 @@ final class Manifest {
     return List.copyOf(damaged);
   }
 
-  /** Returns rows of a unit that the teacher gave no finite output for, with the reason. */
-  Map<String, String> poison(int unit) {
-    return poison.getOrDefault(unit, Map.of());
+  /** Returns what the plan grew by, in order. */
+  List<Part> parts() {
+    return List.copyOf(parts.values());
+  }
+
+  /** Returns the teachers besides the first, by name. */
+  Map<String, OtherTeacher> teachers() {
+    return Map.copyOf(teachers);
+  }
+
+  /** Returns the names of all teachers; the first has the name "". */
+  List<String> allTeachers() {
+    List<String> all = new ArrayList<>(List.of(""));
+    all.addAll(teachers.keySet());
+    return all;
+  }
+
+  /** Returns rows of a unit that a teacher gave no finite output for, with the reason. */
+  Map<String, String> poison(int unit, String teacher) {
+    return poison.getOrDefault(teacher, Map.of()).getOrDefault(unit, Map.of());
   }
 
   /** Returns the number of such rows in all units. */
-  long poisonRows() {
-    return poison.values().stream().mapToLong(Map::size).sum();
+  long poisonRows(String teacher) {
+    return poison.getOrDefault(teacher, Map.of()).values().stream().mapToLong(Map::size).sum();
   }
 
-  /** Returns the file of a unit that holds a column. */
-  Optional<CacheFile> find(int unit, Family family, Column column) {
+  /** Returns the file of a unit's inputs. */
+  Optional<CacheFile> inputs(int unit) {
+    return find(unit, "", Targets.ID);
+  }
+
+  /** Returns the file of a unit that holds a column of a teacher's targets. */
+  Optional<CacheFile> find(int unit, String teacher, Column column) {
     return Optional.ofNullable(
-        byUnit.getOrDefault(unit, Map.of()).get(key(family.id(), column.name())));
+        byUnit.getOrDefault(unit, Map.of()).get(key(teacher, column.family().id(), column.name())));
   }
 
-  boolean has(int unit, Column column) {
-    return find(unit, column.family(), column).isPresent();
+  boolean has(int unit, String teacher, Column column) {
+    return find(unit, teacher, column).isPresent();
   }
 
-  /** Returns the names of all tensor columns that some unit has. */
-  Set<String> columns() {
+  /** Returns the names of all tensor columns of a teacher's that some unit has. */
+  Set<String> columns(String teacher) {
     Set<String> names = new TreeSet<>();
     files.values().stream()
+        .filter(file -> file.teacher().equals(teacher))
         .filter(file -> !file.family().equals(Family.INPUTS.id()))
         .forEach(file -> names.addAll(file.columns()));
     names.removeAll(Set.of("id", "length"));

@@ -5,6 +5,8 @@ import io.stillhouse.target.Targets;
 import java.io.IOException;
 import java.io.Serializable;
 import java.util.ArrayList;
+import java.util.Collection;
+import java.util.Comparator;
 import java.util.List;
 import java.util.Map;
 import java.util.TreeMap;
@@ -14,15 +16,16 @@ import org.jspecify.annotations.Nullable;
 /**
  * What fixes a cache: its units, and the fingerprints of everything that its bytes depend on. It
  * lies in {@code plan.json}, and once more in the manifest's first entry, so that either restores
- * the other.
+ * the other. Neither ever changes: what a cache grew by is in further {@linkplain Part parts}.
  *
  * @param version of the schema
  * @param fingerprints by name; a run whose fingerprints differ is refused
- * @param unitTokens what the corpus was cut into
+ * @param unitTokens the most tokens that a unit was to have
  * @param units in order of their numbers
  * @param corpus what was read
  * @param teacherFiles SHA-256 of each file of the teacher's directory, by name
  * @param inputs the files of the inputs family
+ * @param corpusFiles the files of text; null where they were not recorded
  */
 public record Plan(
     int version,
@@ -31,7 +34,8 @@ public record Plan(
     List<Unit> units,
     Read corpus,
     Map<String, String> teacherFiles,
-    List<CacheFile> inputs) {
+    List<CacheFile> inputs,
+    @Nullable List<CorpusFile> corpusFiles) {
 
   /**
    * One unit.
@@ -50,12 +54,18 @@ public record Plan(
     long poisonRows() {
       return poison.values().stream().mapToLong(Long::longValue).sum();
     }
+
+    Read plus(Read other) {
+      Map<String, Long> both = new TreeMap<>(poison);
+      other.poison.forEach((reason, count) -> both.merge(reason, count, Long::sum));
+      return new Read(rows + other.rows, tokens + other.tokens, blankRows + other.blankRows, both);
+    }
   }
 
   static final String FILE = "plan.json";
 
-  /** Returns the plan of a cache. */
-  public static Plan read(Storage storage, Path cache) throws IOException {
+  /** Returns the plan of a cache as it was first made. */
+  static Plan first(Storage storage, Path cache) throws IOException {
     Path path = new Path(cache, FILE);
     if (!storage.exists(path)) {
       throw Errors.invalid(
@@ -69,6 +79,63 @@ public record Plan(
           "run cache again: it restores the plan from the manifest's copy");
     }
     return plan.requireVersion(cache);
+  }
+
+  /** Returns the plan of a cache with everything that it grew by. */
+  public static Plan read(Storage storage, Path cache) throws IOException {
+    return first(storage, cache).grownBy(Manifest.read(storage, cache).parts(), cache);
+  }
+
+  /** Returns this first part as one. */
+  Part part() {
+    return new Part(unitTokens, units, corpus, corpusFiles, inputs);
+  }
+
+  /**
+   * Returns this plan with further parts.
+   *
+   * @throws io.stillhouse.error.StillhouseException if a part is missing
+   */
+  Plan grownBy(Collection<Part> parts, Path cache) {
+    Plan all = this;
+    for (Part part : parts.stream().sorted(Comparator.comparingInt(Part::firstUnit)).toList()) {
+      if (part.firstUnit() != all.units.size()) {
+        throw Errors.invalid(
+            "the plan of cache '%s' lacks units %d..%d"
+                .formatted(cache, all.units.size(), part.firstUnit() - 1),
+            "run verify on the cache, then cache again; if that says the same, both copies of a part of the plan are lost, and so is the cache");
+      }
+      all = all.plus(part);
+    }
+    return all;
+  }
+
+  private Plan plus(Part part) {
+    Map<String, String> grown = new TreeMap<>(fingerprints);
+    grown.computeIfPresent(
+        Fingerprints.CORPUS, (name, before) -> CorpusFile.combined(before, part.corpusFiles()));
+    return new Plan(
+        version,
+        grown,
+        unitTokens,
+        concatenated(units, part.units()),
+        corpus.plus(part.corpus()),
+        teacherFiles,
+        concatenated(inputs, part.inputs()),
+        corpusFiles == null ? null : concatenated(corpusFiles, part.corpusFiles()));
+  }
+
+  private static <T> List<T> concatenated(List<T> one, List<T> other) {
+    List<T> both = new ArrayList<>(one);
+    both.addAll(other);
+    return List.copyOf(both);
+  }
+
+  /** Returns this plan as another teacher's targets see it. */
+  Plan of(OtherTeacher teacher) {
+    Map<String, String> own = new TreeMap<>(fingerprints);
+    own.putAll(teacher.fingerprints());
+    return new Plan(version, own, unitTokens, units, corpus, teacher.files(), inputs, corpusFiles);
   }
 
   /** Reads a sealed plan, or returns null if it is damaged. */
@@ -92,11 +159,17 @@ public record Plan(
     return Seal.seal(Storage.JSON.toJson(this));
   }
 
-  /** Requires that a run has the fingerprints this cache was built with. */
+  /**
+   * Requires that a run has the fingerprints this cache was built with. Where the files of the
+   * corpus are recorded, {@link CorpusMatch} holds them against the run's one by one.
+   */
   void requireSame(Path cache, Map<String, String> wanted) {
     List<String> problems = new ArrayList<>();
     Map<String, String> all = new TreeMap<>(fingerprints);
     all.putAll(wanted);
+    if (corpusFiles != null) {
+      all.remove(Fingerprints.CORPUS);
+    }
     for (String name : all.keySet()) {
       String had = fingerprints.getOrDefault(name, "nothing");
       String want = wanted.getOrDefault(name, "nothing");

@@ -66,8 +66,12 @@ final class Planner {
     this.seed = seed;
   }
 
-  /** Writes the inputs of every unit; nothing counts until the plan is written. */
-  Planned write(Corpus corpus, Tokenising tokenising) {
+  /**
+   * Writes the inputs of every unit; nothing counts until the plan is written.
+   *
+   * @param firstUnit the first unit's number
+   */
+  Planned write(Corpus corpus, Tokenising tokenising, int firstUnit) {
     JavaSparkContext context = JavaSparkContext.fromSparkContext(spark.sparkContext());
     int parallelism = context.defaultParallelism();
     JavaRDD<SourceRow> source = corpus.rows();
@@ -96,7 +100,7 @@ final class Planner {
               placed.mapPartitionsWithIndex(
                   (index, rows) -> units(starts[index], perUnit, rows), false));
       int units = Math.toIntExact(Math.max(1, (tokens + perUnit - 1) / perUnit));
-      UnitWriter writer = new UnitWriter(cache.toString());
+      UnitWriter writer = new UnitWriter(cache.toString(), firstUnit);
       List<Written> written =
           new ArrayList<>(
               byUnit
@@ -104,7 +108,7 @@ final class Planner {
                   .map(unit -> writer.write(unit._1, unit._2))
                   .collect());
       written.sort(Comparator.comparingInt(unit -> unit.unit().unit()));
-      return planned(written);
+      return planned(written, firstUnit);
     } finally {
       placed.unpersist();
     }
@@ -118,19 +122,19 @@ final class Planner {
     return Math.min(mostUnitTokens, Math.max(LEAST_UNIT_TOKENS, corpusTokens / FEWEST_UNITS + 1));
   }
 
-  /** Numbers units 0, 1, ...: a row longer than a unit leaves a gap. */
-  private static Planned planned(List<Written> written) {
+  /** Numbers units without a gap: a row longer than a unit leaves one. */
+  private static Planned planned(List<Written> written, int firstUnit) {
     List<Plan.Unit> units = new ArrayList<>();
     List<CacheFile> files = new ArrayList<>();
     Map<String, Long> poison = new TreeMap<>();
     for (Written one : written) {
-      int number = units.size();
+      int number = firstUnit + units.size();
       Plan.Unit unit = one.unit();
       CacheFile file = one.file();
       units.add(new Plan.Unit(number, unit.rows(), unit.poison(), unit.tokens(), unit.keys()));
       files.add(
           new CacheFile(
-              number, file.family(), file.path(), file.columns(), file.size(), file.hashes()));
+              number, file.family(), file.path(), file.columns(), file.size(), file.hashes(), ""));
       one.poison().forEach((reason, rows) -> poison.merge(reason, rows, Long::sum));
     }
     return new Planned(units, files, poison);
@@ -141,6 +145,13 @@ final class Planner {
     MessageDigest digest = Storage.digest();
     ids.forEach(id -> digest.update((id + "\n").getBytes(StandardCharsets.UTF_8)));
     return HexFormat.of().formatHex(digest.digest());
+  }
+
+  /** Reads the keys of a unit's rows from one of its files. */
+  static List<String> keys(CheckedFile file, Storage storage) throws IOException {
+    return ParquetRows.read(file, List.of(Targets.ID), storage.hadoop()).stream()
+        .map(row -> (String) row[0])
+        .toList();
   }
 
   private static Iterator<Tuple2<Integer, Long>> sum(Integer index, Iterator<Placed> rows) {
@@ -178,8 +189,9 @@ final class Planner {
   }
 
   /** Writes the inputs of one unit, inside a task. */
-  private record UnitWriter(String cache) implements java.io.Serializable {
-    Written write(int unit, Iterable<Placed> placed) throws IOException {
+  private record UnitWriter(String cache, int firstUnit) implements java.io.Serializable {
+    Written write(int place, Iterable<Placed> placed) throws IOException {
+      int unit = firstUnit + place;
       List<Placed> rows = new ArrayList<>();
       placed.forEach(rows::add);
       rows.sort(
@@ -215,7 +227,8 @@ final class Planner {
               path,
               Targets.INPUTS.stream().map(io.stillhouse.target.Column::name).toList(),
               new CacheFile.Size(rows.size(), tokens, storage.bytes(file)),
-              CheckedFile.hash(storage, file)),
+              CheckedFile.hash(storage, file),
+              ""),
           poison);
     }
   }

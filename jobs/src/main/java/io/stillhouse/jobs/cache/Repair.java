@@ -2,36 +2,53 @@ package io.stillhouse.jobs.cache;
 
 import io.stillhouse.checkpoint.HuggingFaceDirectory;
 import io.stillhouse.error.Errors;
-import io.stillhouse.target.Targets;
 import java.io.IOException;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
+import java.util.TreeMap;
 import java.util.UUID;
 import org.apache.hadoop.fs.Path;
 
 /**
  * Restores what a cache lost besides targets, which are computed anew as any that miss: its plan
- * from the other copy, its teacher from the recipe's, its inputs from the corpus.
+ * and teachers' records from the other copy, a teacher from the recipe's, inputs from the corpus.
  */
 final class Repair {
   private final Storage storage;
   private final Path cache;
-  private final HuggingFaceDirectory teacher;
+  private final Manifest manifest;
+  private final Plan first;
+  private final TreeMap<Integer, Part> grown = new TreeMap<>();
+  private final TreeMap<String, OtherTeacher> teachers = new TreeMap<>();
 
-  /** Writes the inputs of every unit into a directory. */
+  /** Writes the inputs of a part's units into a directory. */
   interface Inputs {
-    Planner.Planned write(Path directory) throws IOException;
+    Planner.Planned write(Path directory, Part part) throws IOException;
   }
 
-  Repair(Storage storage, Path cache, HuggingFaceDirectory teacher) {
+  /** Reads whichever copies are sound, and restores the files among them. */
+  Repair(Storage storage, Path cache, Manifest manifest) throws IOException {
     this.storage = storage;
     this.cache = cache;
-    this.teacher = teacher;
+    this.manifest = manifest;
+    this.first = first().requireVersion(cache);
+    PlanFiles files = new PlanFiles(storage, cache);
+    files.parts().forEach(part -> grown.put(part.firstUnit(), part));
+    for (Part part : manifest.parts()) {
+      if (grown.put(part.firstUnit(), part) == null) {
+        storage.writeText(part.file(cache), part.toJson());
+      }
+    }
+    files.teachers().forEach(teacher -> teachers.put(teacher.name(), teacher));
+    for (OtherTeacher teacher : manifest.teachers().values()) {
+      if (teachers.put(teacher.name(), teacher) == null) {
+        storage.writeText(teacher.file(cache), teacher.toJson());
+      }
+    }
   }
 
-  /** Returns the plan of a cache, from whichever copy is sound, and restores {@code plan.json}. */
-  static Plan plan(Storage storage, Path cache) throws IOException {
+  private Plan first() throws IOException {
     Path file = new Path(cache, Plan.FILE);
     Plan plan = storage.exists(file) ? Plan.parse(storage.readText(file)) : null;
     if (plan != null) {
@@ -42,7 +59,7 @@ final class Repair {
           "cache.path '%s' exists but is not a cache: it has no %s".formatted(cache, Plan.FILE),
           "name a path that does not exist yet");
     }
-    Plan copy = Manifest.survey(storage, cache).plan();
+    Plan copy = manifest.plan();
     if (copy == null) {
       throw Errors.invalid(
           "both copies of the plan of cache '%s' are damaged".formatted(cache),
@@ -52,21 +69,51 @@ final class Repair {
     return copy;
   }
 
-  void restore(Plan plan, Manifest manifest, Inputs corpus) throws IOException {
+  /** Returns the plan of the cache with everything that it grew by. */
+  Plan plan() {
+    return first.grownBy(grown.values(), cache);
+  }
+
+  /** Returns the parts of the plan. */
+  List<Part> parts() {
+    List<Part> parts = new ArrayList<>(List.of(first.part()));
+    parts.addAll(grown.values());
+    return parts;
+  }
+
+  /** Returns the teachers besides the first, by name. */
+  Map<String, OtherTeacher> teachers() {
+    return teachers;
+  }
+
+  /** Appends what entries that were lost had said of the plan, and restores lost inputs. */
+  void restore(Inputs corpus) throws IOException {
     if (manifest.plan() == null) {
-      manifest.append(Manifest.Entry.first(plan));
+      manifest.append(Manifest.Entry.first(first));
     }
-    restoreTeacher(plan);
-    List<Plan.Unit> lost =
-        plan.units().stream().filter(unit -> !manifest.has(unit.unit(), Targets.ID)).toList();
-    if (!lost.isEmpty()) {
-      restoreInputs(plan, manifest, lost, corpus);
+    for (Part part : grown.values()) {
+      if (!manifest.parts().contains(part)) {
+        manifest.append(Manifest.Entry.grown(part));
+      }
+    }
+    for (OtherTeacher teacher : teachers.values()) {
+      if (!manifest.teachers().containsKey(teacher.name())) {
+        manifest.append(Manifest.Entry.joined(teacher));
+      }
+    }
+    for (Part part : parts()) {
+      List<Plan.Unit> lost =
+          part.units().stream().filter(unit -> manifest.inputs(unit.unit()).isEmpty()).toList();
+      if (!lost.isEmpty()) {
+        restoreInputs(part, lost, corpus);
+      }
     }
   }
 
-  private void restoreTeacher(Plan plan) throws IOException {
-    Path home = new Path(cache, CacheJob.TEACHER);
-    for (Map.Entry<String, String> file : plan.teacherFiles().entrySet()) {
+  /** Restores files of a teacher's directory that are not there or not the same. */
+  void restoreTeacher(Path home, Map<String, String> files, HuggingFaceDirectory teacher)
+      throws IOException {
+    for (Map.Entry<String, String> file : files.entrySet()) {
       Path path = new Path(home, file.getKey());
       if (!storage.exists(path) || !storage.sha256(path).equals(file.getValue())) {
         storage.fileSystem(path).delete(path, false);
@@ -75,24 +122,23 @@ final class Repair {
     }
   }
 
-  /** Plans again, and takes the files of the lost units. */
-  private void restoreInputs(Plan plan, Manifest manifest, List<Plan.Unit> lost, Inputs corpus)
-      throws IOException {
+  /** Plans a part again, and takes the files of the lost units. */
+  private void restoreInputs(Part part, List<Plan.Unit> lost, Inputs corpus) throws IOException {
     Path staging =
         new Path(
             cache.getParent(),
             "_%s-planning-%s"
                 .formatted(cache.getName(), UUID.randomUUID().toString().substring(0, 8)));
     try {
-      Planner.Planned planned = corpus.write(staging);
-      if (!planned.units().equals(plan.units())) {
+      Planner.Planned planned = corpus.write(staging, part);
+      if (!planned.units().equals(part.units())) {
         throw Errors.invalid(
             "the corpus no longer gives the rows that cache '%s' was planned with".formatted(cache),
             "restore the corpus, or delete the cache and run cache again");
       }
       List<CacheFile> restored = new ArrayList<>();
       for (Plan.Unit unit : lost) {
-        CacheFile file = planned.files().get(unit.unit());
+        CacheFile file = planned.files().get(unit.unit() - part.firstUnit());
         storage.rename(new Path(staging, file.path()), new Path(cache, file.path()));
         restored.add(file);
       }

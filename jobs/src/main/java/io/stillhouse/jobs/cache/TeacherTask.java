@@ -55,9 +55,10 @@ record TeacherTask(
   private static final long PIECE_BYTES = 32L << 20;
 
   /**
-   * Padded tokens of a batch, what products are computed in, threads of the task, seed of draws.
+   * Name of the teacher, padded tokens of a batch, what products are computed in, threads of the
+   * task, seed of draws.
    */
-  record Run(int tokensPerBatch, Precision precision, int threads, long seed)
+  record Run(String teacher, int tokensPerBatch, Precision precision, int threads, long seed)
       implements Serializable {}
 
   /**
@@ -71,7 +72,8 @@ record TeacherTask(
     Autograd.threads(run.threads());
     long start = System.nanoTime();
     InferenceEncoder teacher =
-        Models.encoder(new Path(cache, CacheJob.TEACHER).toString(), run.precision());
+        Models.encoder(
+            TeacherFolder.model(new Path(cache), run.teacher()).toString(), run.precision());
     double loadSeconds = (System.nanoTime() - start) / 1e9;
     Autograd.record(Autograd.Mode.OFF);
     Storage storage = Storage.ofThisProcess();
@@ -130,8 +132,12 @@ record TeacherTask(
   private OpenFile open(Family family, List<Column> columns, ModelSpec teacher, Storage storage)
       throws IOException {
     String path =
-        "%s/unit-%06d-%s.parquet"
-            .formatted(family.id(), inputs.unit(), UUID.randomUUID().toString().substring(0, 8));
+        "%s%s/unit-%06d-%s.parquet"
+            .formatted(
+                TeacherFolder.prefix(run.teacher()),
+                family.id(),
+                inputs.unit(),
+                UUID.randomUUID().toString().substring(0, 8));
     Map<String, String> metadata = new HashMap<>();
     metadata.put(Targets.META_VERSION, Integer.toString(Targets.VERSION));
     metadata.put(Targets.META_UNIT, Integer.toString(inputs.unit()));
@@ -161,7 +167,8 @@ record TeacherTask(
         file.path(),
         Targets.withKey(file.columns()).stream().map(Column::name).toList(),
         new CacheFile.Size(rows, inputs.size().tokens(), storage.bytes(path)),
-        CheckedFile.hash(storage, path));
+        CheckedFile.hash(storage, path),
+        run.teacher());
   }
 
   private void write(
@@ -194,7 +201,10 @@ record TeacherTask(
           if (broken[row]) {
             poison.add(
                 new Manifest.Poison(
-                    inputs.unit(), piece.get(row).id(), "the teacher's output is not finite"));
+                    inputs.unit(),
+                    piece.get(row).id(),
+                    "the teacher's output is not finite",
+                    run.teacher()));
           }
         }
         writing.then(() -> write(piece, broken, cells, files));

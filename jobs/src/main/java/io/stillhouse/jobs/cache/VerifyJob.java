@@ -12,6 +12,7 @@ import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Set;
+import java.util.TreeMap;
 import java.util.TreeSet;
 import org.apache.hadoop.fs.Path;
 import org.apache.spark.api.java.JavaSparkContext;
@@ -99,8 +100,12 @@ public final class VerifyJob {
     Manifest manifest = Manifest.survey(storage, cache);
     Plan plan = plan(manifest, damaged);
     manifest.damaged().forEach(entry -> damaged.add(relative(entry) + ": a manifest entry"));
+    damaged.addAll(new PlanFiles(storage, cache).faults(manifest));
     records(manifest, damaged);
-    teacher(plan, damaged);
+    teacher("", plan.teacherFiles(), damaged);
+    for (OtherTeacher other : manifest.teachers().values()) {
+      teacher(other.name(), other.files(), damaged);
+    }
     Set<String> revoked = new TreeSet<>();
     for (CacheFile file : check(manifest.files(), plan, damaged)) {
       revoked.add(file.path());
@@ -124,7 +129,7 @@ public final class VerifyJob {
             missing,
             revoked(revoked, lost),
             whole && missing.isEmpty() && settings.get(Options.VERIFY_ROWS) > 0
-                ? new Fidelity(storage, cache, settings).sample(plan, manifest)
+                ? fidelity(plan, manifest)
                 : Map.of());
     storage.writeText(new Path(cache, RECORD), Seal.seal(Storage.JSON.toJson(result)));
     return result;
@@ -136,7 +141,25 @@ public final class VerifyJob {
     return all;
   }
 
-  /** Returns the plan from whichever copy is sound. */
+  private Map<String, Fidelity.ColumnError> fidelity(Plan plan, Manifest manifest)
+      throws IOException {
+    Fidelity fidelity = new Fidelity(storage, cache, settings);
+    Map<String, Fidelity.ColumnError> all = new TreeMap<>();
+    for (String teacher : manifest.allTeachers()) {
+      OtherTeacher other = manifest.teachers().get(teacher);
+      fidelity
+          .sample(other == null ? plan : plan.of(other), manifest, teacher)
+          .forEach((column, error) -> all.put(labelled(teacher, column), error));
+    }
+    return all;
+  }
+
+  /** Returns a column's name with that of its teacher, which the first has not. */
+  static String labelled(String teacher, String column) {
+    return teacher.isEmpty() ? column : teacher + "/" + column;
+  }
+
+  /** Returns the plan and what it grew by, from whichever copies are sound. */
   private Plan plan(Manifest manifest, List<String> damaged) throws IOException {
     Path file = new Path(cache, Plan.FILE);
     Plan plan = storage.exists(file) ? Plan.parse(storage.readText(file)) : null;
@@ -144,16 +167,26 @@ public final class VerifyJob {
       damaged.add(Plan.FILE + ": " + (storage.exists(file) ? "damaged" : "missing"));
       plan = manifest.plan();
     }
-    return plan == null ? Plan.read(storage, cache) : plan.requireVersion(cache);
+    Map<Integer, Part> parts = new TreeMap<>();
+    new PlanFiles(storage, cache).parts().forEach(part -> parts.put(part.firstUnit(), part));
+    manifest.parts().forEach(part -> parts.put(part.firstUnit(), part));
+    return (plan == null ? Plan.first(storage, cache) : plan.requireVersion(cache))
+        .grownBy(parts.values(), cache);
   }
 
   /** Checks what runs left: it also tells of entries that are gone from the manifest's end. */
   private void records(Manifest manifest, List<String> damaged) throws IOException {
-    CacheJob.Result last = lastRun();
-    for (int n = manifest.entries(); last != null && n < last.manifestEntries(); n++) {
+    int entries = 0;
+    List<String> names = new ArrayList<>(List.of(RECORD));
+    for (String teacher : manifest.allTeachers()) {
+      names.add(TeacherFolder.prefix(teacher) + CacheJob.RECORD);
+      CacheJob.Result last = CacheJob.lastRun(storage, cache, teacher);
+      entries = Math.max(entries, last == null ? 0 : last.manifestEntries());
+    }
+    for (int n = manifest.entries(); n < entries; n++) {
       damaged.add(Manifest.entry(n) + ": missing");
     }
-    for (String name : List.of(CacheJob.RECORD, RECORD)) {
+    for (String name : names) {
       Path file = new Path(cache, name);
       if (storage.exists(file) && Seal.open(storage.readText(file)) == null) {
         damaged.add(name + ": damaged");
@@ -161,9 +194,10 @@ public final class VerifyJob {
     }
   }
 
-  private void teacher(Plan plan, List<String> damaged) throws IOException {
-    for (Map.Entry<String, String> file : plan.teacherFiles().entrySet()) {
-      Path path = new Path(new Path(cache, CacheJob.TEACHER), file.getKey());
+  private void teacher(String name, Map<String, String> files, List<String> damaged)
+      throws IOException {
+    for (Map.Entry<String, String> file : files.entrySet()) {
+      Path path = new Path(TeacherFolder.model(cache, name), file.getKey());
       if (!storage.exists(path)) {
         damaged.add(relative(path) + ": missing");
       } else if (!storage.sha256(path).equals(file.getValue())) {
@@ -213,11 +247,7 @@ public final class VerifyJob {
     CheckedFile checked = new CheckedFile(storage, new Path(cache), file);
     try {
       checked.verify();
-      List<String> ids =
-          ParquetRows.read(checked, List.of(Targets.ID), storage.hadoop()).stream()
-              .map(row -> (String) row[0])
-              .toList();
-      return Planner.keys(ids).equals(keys)
+      return Planner.keys(Planner.keys(checked, storage)).equals(keys)
           ? null
           : "its row keys are not those of the plan's unit";
     } catch (StillhouseException e) {
@@ -225,35 +255,32 @@ public final class VerifyJob {
     }
   }
 
-  /** Returns what the last finished cache run left, or null if that is damaged or not there. */
-  private CacheJob.@Nullable Result lastRun() throws IOException {
-    Path record = new Path(cache, CacheJob.RECORD);
-    String text = storage.exists(record) ? Seal.open(storage.readText(record)) : null;
-    return text == null ? null : Storage.JSON.fromJson(text, CacheJob.Result.class);
-  }
-
-  /** Returns columns, inputs among them, that units lack of what the last cache run left. */
+  /** Returns columns, inputs among them, that units lack of what the last cache runs left. */
   private List<String> missing(Plan plan, Manifest manifest) throws IOException {
-    Set<String> wanted = new TreeSet<>(manifest.columns());
-    CacheJob.Result last = lastRun();
     List<String> missing = new ArrayList<>();
-    if (last == null) {
-      missing.add("%s: no cache command has finished".formatted(CacheJob.RECORD));
-    } else {
-      wanted.addAll(last.columns());
-    }
     long noInputs =
-        plan.units().stream().filter(unit -> !manifest.has(unit.unit(), Targets.ID)).count();
+        plan.units().stream().filter(unit -> manifest.inputs(unit.unit()).isEmpty()).count();
     if (noInputs > 0) {
       missing.add("%s in %d units".formatted(Family.INPUTS.id(), noInputs));
     }
-    for (String name : wanted) {
-      long units =
-          plan.units().stream()
-              .filter(unit -> !manifest.has(unit.unit(), Targets.named(name)))
-              .count();
-      if (units > 0) {
-        missing.add("%s in %d units".formatted(name, units));
+    for (String teacher : manifest.allTeachers()) {
+      Set<String> wanted = new TreeSet<>(manifest.columns(teacher));
+      CacheJob.Result last = CacheJob.lastRun(storage, cache, teacher);
+      if (last == null) {
+        missing.add(
+            "%s%s: no cache command has finished"
+                .formatted(TeacherFolder.prefix(teacher), CacheJob.RECORD));
+      } else {
+        wanted.addAll(last.columns());
+      }
+      for (String name : wanted) {
+        long units =
+            plan.units().stream()
+                .filter(unit -> !manifest.has(unit.unit(), teacher, Targets.named(name)))
+                .count();
+        if (units > 0) {
+          missing.add("%s in %d units".formatted(labelled(teacher, name), units));
+        }
       }
     }
     return missing;

@@ -7,8 +7,10 @@ import io.stillhouse.config.Settings;
 import io.stillhouse.error.Errors;
 import io.stillhouse.jobs.Progress;
 import io.stillhouse.jobs.cache.CacheJob;
+import io.stillhouse.jobs.cache.CacheReader;
 import io.stillhouse.jobs.cache.InputRow;
 import io.stillhouse.jobs.cache.Storage;
+import io.stillhouse.jobs.cache.TeacherFolder;
 import io.stillhouse.jobs.cache.Tokenising;
 import io.stillhouse.jobs.spark.RunningTasks;
 import io.stillhouse.jobs.spark.Watch;
@@ -45,7 +47,7 @@ public final class EvaluateJob {
     this.spark = spark;
     this.settings = settings;
     this.storage = new Storage(spark.sparkContext().hadoopConfiguration());
-    Path given = storage.requireExisting("teacher.path", settings.get(Options.TEACHER));
+    Path given = teacherPath();
     this.teacher = add("teacher", given);
     if (teacher.head().task() == Task.NONE) {
       throw Errors.invalid(
@@ -67,6 +69,17 @@ public final class EvaluateJob {
             "evaluate models of the same head and vocabulary together");
       }
     }
+  }
+
+  /** Returns the recipe's teacher, or that of the cache which it names. */
+  private Path teacherPath() throws IOException {
+    String name = settings.get(Options.TEACHER_NAME);
+    if (name.isEmpty()) {
+      return storage.requireExisting("teacher.path", settings.get(Options.TEACHER));
+    }
+    Path cache = storage.requireExisting("cache.path", settings.get(Options.CACHE));
+    CacheReader.teacher(storage, cache, name);
+    return TeacherFolder.model(cache, name);
   }
 
   private ModelSpec add(String name, Path model) throws IOException {

@@ -43,14 +43,13 @@ final class BlockOrdinals implements Serializable {
   private BlockOrdinals() {}
 
   /** Reads all rows and counts them. */
-  static BlockOrdinals count(JavaRDD<Row> table, String rootPath) {
+  static BlockOrdinals count(JavaRDD<Row> table, CorpusFiles named) {
     List<Map<Block, Counts>> counted =
         table.mapPartitions(rows -> List.of(countBlocks(rows)).iterator()).collect();
     TreeMap<String, TreeMap<Long, Map.Entry<Block, Counts>>> files = new TreeMap<>();
     for (Map<Block, Counts> blocks : counted) {
       for (Map.Entry<Block, Counts> block : blocks.entrySet()) {
-        String file =
-            CorpusFiles.relativeName(rootPath, new Path(URI.create(block.getKey().filePath())));
+        String file = named.name(new Path(URI.create(block.getKey().filePath())));
         Object twice =
             files.computeIfAbsent(file, name -> new TreeMap<>()).put(block.getKey().start(), block);
         if (twice != null) {

@@ -40,7 +40,12 @@ public final class Corpus {
    *     are no rows, or two rows share an id
    */
   public static Corpus read(SparkSession spark, CorpusSpec spec) {
-    CorpusFiles files = CorpusFiles.list(spec.paths(), spark.sparkContext().hadoopConfiguration());
+    return read(
+        spark, spec, CorpusFiles.list(spec.paths(), spark.sparkContext().hadoopConfiguration()));
+  }
+
+  /** As {@link #read(SparkSession, CorpusSpec)}, of files that are listed already, or some. */
+  public static Corpus read(SparkSession spark, CorpusSpec spec, CorpusFiles files) {
     Format format = spec.format() == Format.AUTO ? files.detectFormat() : spec.format();
     JavaRDD<Row> table = CorpusTable.open(spark, spec, format, files);
     BlockOrdinals ordinals = countRows(table, files);
@@ -81,7 +86,7 @@ public final class Corpus {
 
   private static BlockOrdinals countRows(JavaRDD<Row> table, CorpusFiles files) {
     try {
-      return BlockOrdinals.count(table, files.rootPath());
+      return BlockOrdinals.count(table, files);
     } catch (Exception e) {
       // Scala throws SparkException unchecked; a cluster gives its task's error as text only.
       if (String.valueOf(e.getMessage()).contains(OTHER_HEADER)) {

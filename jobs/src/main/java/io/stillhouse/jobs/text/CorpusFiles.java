@@ -5,6 +5,7 @@ import io.stillhouse.spec.CorpusSpec.Format;
 import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.util.ArrayList;
+import java.util.HashMap;
 import java.util.HashSet;
 import java.util.List;
 import java.util.Locale;
@@ -16,8 +17,11 @@ import org.apache.hadoop.fs.FileStatus;
 import org.apache.hadoop.fs.FileSystem;
 import org.apache.hadoop.fs.Path;
 
-/** The data files below the paths that the user named, and the directory that keys start from. */
-final class CorpusFiles {
+/**
+ * The data files below the paths that the user named, and the name of each, which the keys of its
+ * rows start with: its path below the directory that holds all named paths.
+ */
+public final class CorpusFiles {
   private static final Map<String, Format> FORMAT_OF_EXTENSION =
       Map.ofEntries(
           Map.entry("txt", Format.TEXT),
@@ -34,16 +38,27 @@ final class CorpusFiles {
   private static final Set<String> COMPRESSIONS =
       Set.of("gz", "bz2", "zst", "deflate", "lz4", "snappy");
 
-  private final List<Path> files;
+  private final List<String> paths;
+  private final List<Path> listed;
   private final Path root;
+  private final Map<String, String> names;
+  private final boolean each;
 
-  private CorpusFiles(List<Path> files, Path root) {
-    this.files = files;
+  private CorpusFiles(
+      List<String> paths, List<Path> listed, Path root, Map<String, String> names, boolean each) {
+    this.paths = paths;
+    this.listed = listed;
     this.root = root;
+    this.names = names;
+    this.each = each;
   }
 
-  /** Lists the files; a path with nothing at it is the user's mistake. */
-  static CorpusFiles list(List<String> paths, Configuration hadoop) {
+  /**
+   * Lists the files; those of a named directory in the order of their paths.
+   *
+   * @throws io.stillhouse.error.StillhouseException if there is nothing at a path, or a file twice
+   */
+  public static CorpusFiles list(List<String> paths, Configuration hadoop) {
     List<Path> files = new ArrayList<>();
     List<Path> directories = new ArrayList<>();
     try {
@@ -56,7 +71,10 @@ final class CorpusFiles {
         }
         for (FileStatus status : found) {
           directories.add(status.isDirectory() ? status.getPath() : status.getPath().getParent());
-          addFiles(fileSystem, status, files);
+          List<Path> below = new ArrayList<>();
+          addFiles(fileSystem, status, below);
+          below.sort(null);
+          files.addAll(below);
         }
       }
     } catch (IOException e) {
@@ -75,41 +93,80 @@ final class CorpusFiles {
             "name each file or directory once");
       }
     }
-    return new CorpusFiles(List.copyOf(files), commonDirectory(directories));
+    Path root = commonDirectory(directories);
+    Map<String, String> names = new HashMap<>();
+    files.forEach(file -> names.put(key(file), relativeName(root, file)));
+    return new CorpusFiles(List.copyOf(paths), List.copyOf(files), root, names, false);
   }
 
-  List<Path> files() {
-    return files;
+  /** Returns some of these files, under names of the caller's; each is read by itself. */
+  public CorpusFiles only(Map<Path, String> namesOfSome) {
+    Map<String, String> given = new HashMap<>();
+    namesOfSome.forEach((file, name) -> given.put(key(file), name));
+    List<String> some =
+        listed.stream()
+            .filter(file -> given.containsKey(key(file)))
+            .map(CorpusFiles::literally)
+            .toList();
+    return new CorpusFiles(some, listed, root, given, true);
   }
 
-  /** Returns a file's path relative to the directory that all named paths lie in. */
-  String relativeName(Path file) {
-    return relativeName(root.toUri().getPath(), file);
+  public List<Path> files() {
+    return listed.stream().filter(file -> names.containsKey(key(file))).toList();
   }
 
-  /** As {@link #relativeName(Path)}, for executors, which know only the root's path. */
-  static String relativeName(String rootPath, Path file) {
-    String path = file.toUri().getPath();
-    String prefix = rootPath.endsWith("/") ? rootPath : rootPath + "/";
-    if (!path.startsWith(prefix)) {
-      throw new IllegalStateException("file '%s' is not below '%s'".formatted(path, rootPath));
+  /** Returns the name of a file. */
+  public String name(Path file) {
+    String name = names.get(key(file));
+    if (name == null) {
+      throw new IllegalStateException("'%s' is not a file of the corpus".formatted(file));
     }
-    return path.substring(prefix.length());
+    return name;
   }
 
-  String rootPath() {
-    return root.toUri().getPath();
+  /** Returns what a reader is to read. */
+  List<String> paths() {
+    return paths;
+  }
+
+  /** Returns whether {@link #paths} names each file, and not what the user named. */
+  boolean each() {
+    return each;
+  }
+
+  /** Returns the directory that holds all named paths. */
+  Path root() {
+    return root;
+  }
+
+  /** Spark and Hadoop write the scheme of one file in more than one way. */
+  private static String key(Path file) {
+    return file.toUri().getPath();
+  }
+
+  /** Returns a path in which no character is a glob's. */
+  private static String literally(Path file) {
+    return file.toString().replaceAll("[\\[\\]{}*?\\\\]", "\\\\$0");
+  }
+
+  private static String relativeName(Path root, Path file) {
+    String prefix = key(root).endsWith("/") ? key(root) : key(root) + "/";
+    if (!key(file).startsWith(prefix)) {
+      throw new IllegalStateException("file '%s' is not below '%s'".formatted(file, root));
+    }
+    return key(file).substring(prefix.length());
   }
 
   /** Returns whether directories are partitions as Hive writes them, such as {@code split=dev}. */
   boolean partitioned() {
-    return files.stream().anyMatch(file -> relativeName(file).matches("(.*/)?[^/]+=[^/]*/.*"));
+    return listed.stream()
+        .anyMatch(file -> relativeName(root, file).matches("(.*/)?[^/]+=[^/]*/.*"));
   }
 
-  /** Returns the one format that all extensions agree on. */
+  /** Returns the one format that all extensions agree on, those of files left out among them. */
   Format detectFormat() {
     Map<Format, Path> exampleOf = new TreeMap<>();
-    for (Path file : files) {
+    for (Path file : listed) {
       Format format = FORMAT_OF_EXTENSION.get(extension(file.getName()));
       if (format == null) {
         throw Errors.invalid(

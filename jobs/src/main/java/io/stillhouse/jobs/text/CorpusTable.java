@@ -59,10 +59,12 @@ final class CorpusTable {
 
   private static Dataset<Row> load(
       SparkSession spark, CorpusSpec spec, Format format, CorpusFiles files) {
-    String[] paths = spec.paths().toArray(String[]::new);
+    String[] paths = files.paths().toArray(String[]::new);
     DataFrameReader reader = spark.read();
     if (!files.partitioned()) {
       reader = reader.option("recursiveFileLookup", true);
+    } else if (files.each()) {
+      reader = reader.option("basePath", files.root().toString()); // a file alone has no partition
     }
     return switch (format) {
       case TEXT -> reader.text(paths);

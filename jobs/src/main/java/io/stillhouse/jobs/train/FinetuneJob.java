@@ -110,6 +110,7 @@ public final class FinetuneJob {
               new StudentRun.Start(new Path(cache, CacheJob.TEACHER).toString(), blocks),
               new StudentRun.Places(
                   cache.toString(),
+                  "",
                   StudentRun.Kept.NOTHING,
                   null,
                   new Path(work, "students").toString(),

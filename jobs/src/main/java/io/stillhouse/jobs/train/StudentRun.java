@@ -55,6 +55,7 @@ record StudentRun(
    * Where things lie.
    *
    * @param cache the targets
+   * @param teacher whose targets: {@code teacher.name}
    * @param kept how they are kept there
    * @param heldOut a cache whose rows give the loss of a finished student, or null
    * @param students the directory of all students
@@ -62,6 +63,7 @@ record StudentRun(
    */
   record Places(
       String cache,
+      String teacher,
       Kept kept,
       @Nullable String heldOut,
       String students,

@@ -6,11 +6,11 @@ import io.stillhouse.config.Recipe;
 import io.stillhouse.config.Settings;
 import io.stillhouse.error.Errors;
 import io.stillhouse.jobs.Progress;
-import io.stillhouse.jobs.cache.CacheJob;
 import io.stillhouse.jobs.cache.CacheReader;
 import io.stillhouse.jobs.cache.InputRow;
 import io.stillhouse.jobs.cache.Storage;
 import io.stillhouse.jobs.cache.TargetRecipe;
+import io.stillhouse.jobs.cache.TeacherFolder;
 import io.stillhouse.jobs.spark.RunningTasks;
 import io.stillhouse.jobs.spark.Sessions;
 import io.stillhouse.jobs.spark.Watch;
@@ -58,12 +58,14 @@ public final class TrainJob {
     this.settings = settings;
     this.storage = new Storage(spark.sparkContext().hadoopConfiguration());
     this.cache = storage.requireExisting("cache.path", settings.get(Options.CACHE));
-    CacheReader reader = CacheReader.open(storage, cache, List.of());
-    this.teacher = CacheReader.teacher(storage, cache);
+    String teacherName = settings.get(Options.TEACHER_NAME);
+    CacheReader reader = CacheReader.open(storage, cache, teacherName, List.of());
+    this.teacher = CacheReader.teacher(storage, cache, teacherName);
     ModelSpec student = Recipe.student(settings, teacher.spec());
     DistillSpec loss = Recipe.loss(settings, student, teacher.spec());
     StudentRun.Kept kept = kept(loss);
-    CacheReader.open(storage, cache, Reads.of(loss, teacher.spec(), kept, reader::has).columns());
+    CacheReader.open(
+        storage, cache, teacherName, Reads.of(loss, teacher.spec(), kept, reader::has).columns());
     boolean labelled = labelled(reader);
     if (loss.hardLabel() != 0 && !labelled) {
       throw Errors.invalid(
@@ -80,6 +82,7 @@ public final class TrainJob {
     StudentRun.Places places =
         new StudentRun.Places(
             cache.toString(),
+            teacherName,
             kept,
             heldOut(reader, loss, kept),
             storage.qualify(settings.get(Options.TRAIN_PATH)).toString(),
@@ -119,14 +122,16 @@ public final class TrainJob {
       return null;
     }
     Path path = storage.requireExisting(Options.HELD_OUT.key(), settings.get(Options.HELD_OUT));
-    CacheReader heldOut = CacheReader.open(storage, path, List.of());
+    String name = settings.get(Options.TEACHER_NAME);
+    CacheReader heldOut = CacheReader.open(storage, path, name, List.of());
     if (!heldOut.plan().teacherFiles().equals(reader.plan().teacherFiles())) {
       throw Errors.invalid(
           "train.held-out '%s' was made with another teacher than cache '%s'"
               .formatted(path, cache),
           "cache the held-out rows with the same teacher.path");
     }
-    CacheReader.open(storage, path, Reads.of(loss, teacher.spec(), kept, heldOut::has).columns());
+    CacheReader.open(
+        storage, path, name, Reads.of(loss, teacher.spec(), kept, heldOut::has).columns());
     return path.toString();
   }
 
@@ -174,7 +179,7 @@ public final class TrainJob {
             "set student.init=random, or the widths to the teacher's");
       }
       return new StudentRun.Start(
-          new Path(cache, CacheJob.TEACHER).toString(),
+          TeacherFolder.model(cache, settings.get(Options.TEACHER_NAME)).toString(),
           Recipe.initLayers(settings, student, teacher.spec()));
     }
     Path given = storage.requireExisting("student.init", init);
@@ -257,7 +262,9 @@ public final class TrainJob {
 
   private long rows() {
     try {
-      return CacheReader.open(storage, cache, List.of()).unitRows().stream()
+      return CacheReader.open(storage, cache, runs.get(0).places().teacher(), List.of())
+          .unitRows()
+          .stream()
           .mapToLong(Integer::longValue)
           .sum();
     } catch (IOException e) {

@@ -128,7 +128,10 @@ public final class TrainTask {
 
   private CacheReader source(String cache, @Nullable Reads reads) throws IOException {
     return CacheReader.open(
-        storage, new org.apache.hadoop.fs.Path(cache), reads == null ? List.of() : reads.columns());
+        storage,
+        new org.apache.hadoop.fs.Path(cache),
+        run.places().teacher(),
+        reads == null ? List.of() : reads.columns());
   }
 
   /** Returns the terms over held-out rows by name, and the loss that they add up to. */
@@ -160,7 +163,8 @@ public final class TrainTask {
   }
 
   private HuggingFaceDirectory teacher() throws IOException {
-    return CacheReader.teacher(storage, new org.apache.hadoop.fs.Path(run.places().cache()));
+    return CacheReader.teacher(
+        storage, new org.apache.hadoop.fs.Path(run.places().cache()), run.places().teacher());
   }
 
   private Map<String, NDArray> initial(NDManager manager) throws IOException {

@@ -219,7 +219,9 @@ class CacheJobTest {
     Path other = Tiny.labelled(directory.resolve("other.tsv"), 3, "1", "0");
     assertThatThrownBy(() -> run(settings(cache, "corpus.path=" + other)))
         .isInstanceOf(StillhouseException.class)
-        .hasMessageContaining("was built with corpus.sha256");
+        .hasMessageContaining("file 'rows.tsv' of the corpus of cache")
+        .hasMessageContaining("is not in this recipe's corpus.path")
+        .hasMessageContaining("a cache grows by new files named beside the old ones");
   }
 
   @Test

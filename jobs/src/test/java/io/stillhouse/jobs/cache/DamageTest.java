@@ -130,7 +130,7 @@ class DamageTest {
     Path copy = directory.resolve("copy");
     FileUtils.copyDirectory(cache.toFile(), copy.toFile());
     Manifest manifest = Manifest.read(STORAGE, hadoop(copy));
-    CacheFile file = manifest.find(0, io.stillhouse.target.Family.HIDDEN, Targets.hidden(1)).get();
+    CacheFile file = manifest.find(0, "", Targets.hidden(1)).get();
     CacheFile.Chunk other =
         file.hashes().chunks().stream()
             .filter(c -> c.column().equals("hidden_03"))

@@ -49,11 +49,11 @@ class ManifestTest {
     Manifest manifest = Manifest.read(storage, cache);
     manifest.append(
         added(List.of(file(0, Family.HIDDEN, "hidden_01"), file(0, Family.HIDDEN, "hidden_03"))));
-    assertThat(manifest.find(0, Family.HIDDEN, Targets.hidden(3)))
+    assertThat(manifest.find(0, "", Targets.hidden(3)))
         .contains(file(0, Family.HIDDEN, "hidden_03"));
-    assertThat(manifest.find(0, Family.HIDDEN, Targets.hidden(2))).isEmpty();
-    assertThat(manifest.find(1, Family.HIDDEN, Targets.hidden(3))).isEmpty();
-    assertThat(manifest.find(0, Family.ATTENTION, Targets.hidden(3))).isEmpty();
+    assertThat(manifest.find(0, "", Targets.hidden(2))).isEmpty();
+    assertThat(manifest.find(1, "", Targets.hidden(3))).isEmpty();
+    assertThat(manifest.find(0, "large", Targets.hidden(3))).isEmpty();
   }
 
   @Test
@@ -97,6 +97,36 @@ class ManifestTest {
     }
   }
 
+  @Test
+  void anEntryOfOneTeacherAloneIsOfTheFirst() throws IOException {
+    String entry =
+        """
+        {
+          "sequence": 0,
+          "previous": "",
+          "files": [
+            {
+              "unit": 0,
+              "family": "hidden",
+              "path": "hidden/unit-000000-3f2a9c01.parquet",
+              "columns": ["id", "length", "hidden_03"],
+              "size": {"rows": 3, "tokens": 21, "bytes": 1234},
+              "hashes": {"chunks": [], "footer": "ab"}
+            }
+          ],
+          "poison": [{"unit": 0, "id": "a", "reason": "the teacher's output is not finite"}]
+        }
+        """;
+    java.nio.file.Path file = directory.resolve("manifest/00000000.json");
+    Files.createDirectories(file.getParent());
+    Files.writeString(file, Seal.seal(entry));
+
+    Manifest manifest = Manifest.read(storage, cache);
+    assertThat(manifest.has(0, "", Targets.hidden(3))).isTrue();
+    assertThat(manifest.poison(0, "")).containsOnlyKeys("a");
+    assertThat(manifest.allTeachers()).containsExactly("");
+  }
+
   private static Manifest.Entry added(List<CacheFile> files) {
     return Manifest.Entry.added(files, List.of());
   }
@@ -108,6 +138,7 @@ class ManifestTest {
         family.id() + "/unit-" + unit + "-" + column + ".parquet",
         List.of("id", "length", column),
         new CacheFile.Size(3, 21, 1234),
-        new CacheFile.Hashes(List.of(), "ab"));
+        new CacheFile.Hashes(List.of(), "ab"),
+        "");
   }
 }

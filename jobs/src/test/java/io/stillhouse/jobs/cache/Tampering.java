@@ -12,7 +12,7 @@ public final class Tampering {
   /** Makes the plan vouch for the teacher's files as they are now. */
   public static void acceptTeacher(Path cache) throws IOException {
     Storage storage = new Storage(new Configuration());
-    Plan plan = Plan.read(storage, new org.apache.hadoop.fs.Path(cache.toUri()));
+    Plan plan = Plan.first(storage, new org.apache.hadoop.fs.Path(cache.toUri()));
     Plan changed =
         new Plan(
             plan.version(),
@@ -21,7 +21,8 @@ public final class Tampering {
             plan.units(),
             plan.corpus(),
             Fingerprints.directory(storage, cache.resolve(CacheJob.TEACHER)),
-            plan.inputs());
+            plan.inputs(),
+            plan.corpusFiles());
     Files.writeString(cache.resolve(Plan.FILE), changed.toJson());
   }
 }

@@ -13,10 +13,14 @@ import java.util.concurrent.TimeUnit;
 final class Command {
   private static final int LIMIT_MINUTES = 10;
 
+  /** Exit code of a process that SIGKILL has ended. */
+  private static final int KILLED = 137;
+
   private final Place place;
   private final Process driver;
   private final Path log;
   private final long began = System.nanoTime();
+  private final long beganMillis = System.currentTimeMillis();
 
   private Command(Place place, Process driver, Path log) {
     this.place = place;
@@ -42,6 +46,11 @@ final class Command {
     return (System.nanoTime() - began) / 1e9;
   }
 
+  /** Returns a point of time, in milliseconds since 1970, in seconds since the start. */
+  double secondsOf(long millis) {
+    return (millis - beganMillis) / 1e3;
+  }
+
   boolean runs() {
     return driver.isAlive();
   }
@@ -49,6 +58,10 @@ final class Command {
   /** Waits for a point of time after the start, or the end. */
   void sleepUntil(double seconds) throws InterruptedException {
     driver.waitFor(Math.max(0, (long) ((seconds - seconds()) * 1000)), TimeUnit.MILLISECONDS);
+  }
+
+  boolean endsWithin(long seconds) throws InterruptedException {
+    return driver.waitFor(seconds, TimeUnit.SECONDS);
   }
 
   /** Waits for the end and returns the exit code. */
@@ -61,17 +74,26 @@ final class Command {
     return driver.exitValue();
   }
 
-  /** Kills the driver as {@code kill -9} does and waits until its executors have noticed. */
-  void kill() throws InterruptedException {
+  /**
+   * Kills the driver as {@code kill -9} does, unless it has ended, and waits until its executors
+   * have noticed; returns whether it was killed.
+   */
+  boolean kill() throws InterruptedException {
     List<ProcessHandle> executors = executors();
     driver.destroyForcibly();
-    driver.waitFor();
+    boolean killed = driver.waitFor() == KILLED;
     for (ProcessHandle executor : executors) {
-      for (int tenths = 0; executor.isAlive() && tenths < 300; tenths++) {
-        Thread.sleep(100);
-      }
-      executor.destroyForcibly();
+      untilGone(executor, 30);
     }
+    return killed;
+  }
+
+  /** Waits for the end of an executor, and ends it where that takes longer than it may. */
+  static void untilGone(ProcessHandle executor, int seconds) throws InterruptedException {
+    for (int tenths = 0; isExecutor(executor) && tenths < 10 * seconds; tenths++) {
+      Thread.sleep(100);
+    }
+    executor.destroyForcibly();
   }
 
   /** Returns the executors that live, those started first in front. */
@@ -79,7 +101,10 @@ final class Command {
     return place.executorsOf(driver.toHandle()).filter(Command::isExecutor).sorted().toList();
   }
 
-  /** Java's own ProcessHandle gives no command line that is longer than a page, as Spark's are. */
+  /**
+   * Java's own ProcessHandle gives no command line that is longer than a page, as Spark's are, and
+   * counts an orphan as alive that has ended and that nobody has waited for.
+   */
   private static boolean isExecutor(ProcessHandle process) {
     try {
       return Files.readString(
@@ -91,6 +116,11 @@ final class Command {
     }
   }
 
+  @Override
+  public String toString() {
+    return "see " + log;
+  }
+
   String said() throws IOException {
     return Files.readString(log);
   }
@@ -98,6 +128,11 @@ final class Command {
   /** Returns how many tasks Spark has lost, of those it tells of. */
   long lostTasks() throws IOException {
     return said().lines().filter(line -> line.contains("Lost task")).count();
+  }
+
+  /** Returns whether it has computed what its cache lacked, and not found everything done. */
+  boolean computed() throws IOException {
+    return said().lines().anyMatch(line -> line.matches("cache: [0-9,]+ tokens in .*"));
   }
 
   /** Returns our own messages. */

@@ -1,22 +1,25 @@
 package io.stillhouse.jobs.faults;
 
 import com.google.gson.GsonBuilder;
+import io.stillhouse.jobs.MiniHdfs;
 import io.stillhouse.jobs.Tiny;
+import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.HashMap;
 import java.util.LinkedHashMap;
-import java.util.Locale;
 import java.util.Map;
 import java.util.Random;
 import org.apache.hadoop.conf.Configuration;
-import org.apache.hadoop.hdfs.MiniDFSCluster;
+import org.jspecify.annotations.Nullable;
 
 /**
  * Kills, stops and starves the real cache command and compares what is left with an undisturbed
  * run, cell by cell. Called by jobs/cluster/faults; no test, since it takes minutes.
  */
 final class Faults {
+  private static final int LINES = 1500;
+
   private final Map<String, String> options;
   private final Path root;
   private final Path directory;
@@ -34,49 +37,49 @@ final class Faults {
     Map<String, String> options =
         new HashMap<>(
             Map.of("--points", "3", "--seed", "1", "--places", "local-cluster,standalone,hdfs"));
-    options.put("--faults", "executors,drivers,moments,two,straggler,disk");
-    for (int i = 2; i + 1 < args.length; i += 2) {
-      if (!options.containsKey(args[i])) {
+    options.put("--faults", "executors,planning,drivers,moments,two,straggler,disk");
+    for (int i = 2; i < args.length; i += 2) {
+      if (!options.containsKey(args[i]) || i + 1 == args.length) {
         throw new IllegalArgumentException(
-            "unknown option '%s'; there are %s".formatted(args[i], options.keySet()));
+            "'%s' is no option with a value; there are %s".formatted(args[i], options.keySet()));
       }
       options.put(args[i], args[i + 1]);
     }
     Faults faults = new Faults(options, Path.of(args[0]), Path.of(args[1]));
     faults.run();
-    System.out.println(new GsonBuilder().setPrettyPrinting().create().toJson(faults.summary));
     System.exit(faults.failed ? 1 : 0);
   }
 
   private void run() throws Exception {
     Path corpus = directory.resolve("corpus.txt");
-    Random random = new Random(Long.parseLong(options.get("--seed")));
+    Random random = new Random(seed());
     StringBuilder text = new StringBuilder();
-    for (int line = 0; line < 900; line++) {
+    for (int line = 0; line < LINES; line++) {
       text.append(Tiny.words(random, 5 + random.nextInt(30))).append(".\n\n");
     }
     Files.writeString(corpus, text);
     for (String name : options.get("--places").split(",")) {
       Path there = Files.createDirectories(directory.resolve(name));
+      String base = there.toUri().toString().replaceFirst("/$", "");
       switch (name) {
         case "local-cluster" -> {
-          try (Place place = Place.localCluster(root)) {
-            all(place, there, there.toUri().toString(), corpus);
+          try (Place place = Place.localCluster(name, root, Map.of())) {
+            all(new Laboratory(place, there, base, corpus, new Configuration()), null);
           }
         }
         case "standalone" -> {
           Path distribution = Path.of(System.getenv("SPARK_DISTRIBUTION"));
           try (Place place = Place.standalone(root, distribution, there)) {
-            all(place, there, there.toUri().toString(), corpus);
+            all(new Laboratory(place, there, base, corpus, new Configuration()), null);
           }
         }
         case "hdfs" -> {
-          Configuration hadoop = new Configuration();
-          hadoop.set(MiniDFSCluster.HDFS_MINIDFS_BASEDIR, there.resolve("dfs").toString());
-          try (MiniDFSCluster dfs = new MiniDFSCluster.Builder(hadoop).numDataNodes(1).build();
-              Place place = Place.localCluster(root)) {
-            dfs.waitActive();
-            all(place, there, dfs.getURI() + "/faults/", corpus);
+          // Reached by the name of a service, which executors know only by spark.hadoop.*.
+          try (MiniHdfs hdfs = MiniHdfs.start(there.resolve("dfs"));
+              Place place = Place.localCluster(name, root, hdfs.sparkSettings())) {
+            all(
+                new Laboratory(place, there, hdfs.uri() + "/faults", corpus, hdfs.configuration()),
+                hdfs);
           }
         }
         default -> throw new IllegalArgumentException("unknown place '%s'".formatted(name));
@@ -84,33 +87,53 @@ final class Faults {
     }
   }
 
-  private void all(Place place, Path logs, String base, Path corpus) throws Exception {
-    String name = logs.getFileName().toString();
-    Scenarios scenarios =
-        new Scenarios(place, logs, base, corpus, Long.parseLong(options.get("--seed")));
+  private void all(Laboratory laboratory, @Nullable MiniHdfs hdfs) throws IOException {
     int points = Integer.parseInt(options.get("--points"));
-    say(name, "undisturbed", scenarios.undisturbed());
+    Kills kills = new Kills(laboratory, seed());
+    Scenarios scenarios = new Scenarios(laboratory, seed());
+    say(laboratory, "undisturbed", laboratory::undisturbed);
     for (String fault : options.get("--faults").split(",")) {
-      if (fault.equals("disk") && name.equals("hdfs")) {
-        continue; // a tmpfs under a data node's directory would fill in the same way
-      }
-      Tally tally =
+      say(
+          laboratory,
+          fault,
           switch (fault) {
-            case "executors" -> scenarios.executorsKilled(points);
-            case "drivers" -> scenarios.driversKilled((points + 1) / 2);
-            case "moments" -> scenarios.driversKilledAtMoments();
-            case "two" -> scenarios.twoDrivers((points + 4) / 5);
-            case "straggler" -> scenarios.straggler();
-            case "disk" -> scenarios.diskFull();
+            case "executors" -> () -> kills.executors(points);
+            case "planning" -> () -> kills.executorsInPlanning((points + 4) / 5);
+            case "drivers" -> () -> kills.drivers((points + 1) / 2);
+            case "moments" -> kills::driversAtMoments;
+            case "two" -> () -> scenarios.twoDrivers((points + 4) / 5);
+            case "straggler" -> () -> scenarios.straggler((points + 9) / 10);
+            case "disk" -> hdfs == null ? scenarios::diskFull : () -> scenarios.quotaSpent(hdfs);
             default -> throw new IllegalArgumentException("unknown fault '%s'".formatted(fault));
-          };
-      say(name, fault, tally);
+          });
     }
   }
 
-  private void say(String place, String fault, Tally tally) {
-    System.out.println("faults: %s, %s: %s".formatted(place, fault, tally.words()));
-    summary.put("%s %s".formatted(place, fault).toLowerCase(Locale.ROOT), tally.counts());
+  /** One class of faults. */
+  private interface Fault {
+    Tally tally() throws Exception;
+  }
+
+  /** Tells what a class of faults came to; a failure of the harness itself is one, too. */
+  private void say(Laboratory laboratory, String name, Fault fault) throws IOException {
+    Tally tally;
+    try {
+      tally = fault.tally();
+    } catch (Exception e) {
+      e.printStackTrace();
+      tally = new Tally(name);
+      tally.require(false, e.toString());
+    }
+    String place = laboratory.place().name();
+    System.out.println("faults: %s, %s: %s".formatted(place, name, tally.words()));
+    summary.put("%s, %s".formatted(place, name), tally.counts());
     failed |= !tally.passed();
+    Files.writeString(
+        directory.resolve("faults.json"),
+        new GsonBuilder().setPrettyPrinting().create().toJson(summary) + "\n");
+  }
+
+  private long seed() {
+    return Long.parseLong(options.get("--seed"));
   }
 }

@@ -4,30 +4,47 @@ import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
+import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Set;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
+import java.util.stream.Collectors;
 import java.util.stream.Stream;
+import org.apache.commons.io.FileUtils;
 
-/** Where the commands run: executors of the driver's own, or those of a standalone cluster. */
+/**
+ * Where the commands run: executors of the driver's own, or those of a standalone cluster.
+ *
+ * @param work directories in which executors run, each with a copy of the program
+ * @param severalHosts whether executors are, to Spark, on different hosts
+ */
 record Place(
     String name,
     Path root,
     List<String> options,
     Map<String, String> environment,
-    List<Process> daemons)
+    List<Process> daemons,
+    List<Path> work,
+    boolean severalHosts)
     implements AutoCloseable {
 
   private static final List<String> SMALL =
       List.of("--driver-memory", "1g", "--conf", "spark.ui.enabled=false");
 
+  /** A command lasts seconds, half of which Java's second compiler would take. */
+  private static final Map<String, String> QUICK =
+      Map.of("JAVA_TOOL_OPTIONS", "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC");
+
   /** Two executors that the driver starts itself. */
-  static Place localCluster(Path root) {
+  static Place localCluster(String name, Path root, Map<String, String> settings) {
     List<String> options =
         new ArrayList<>(List.of("--master", "local-cluster[2,1,1024]", "--executor-memory", "1g"));
     options.addAll(SMALL);
-    return new Place("local-cluster", root, options, Map.of(), List.of());
+    settings.forEach((key, value) -> options.addAll(List.of("--conf", key + "=" + value)));
+    Path work = root.resolve("jobs/target/spark/work");
+    return new Place(name, root, options, QUICK, List.of(), List.of(work), false);
   }
 
   /** A master and two workers of a Spark distribution, as jobs/cluster/check starts them. */
@@ -36,13 +53,20 @@ record Place(
     List<Process> daemons = new ArrayList<>();
     Path log = directory.resolve("master.log");
     daemons.add(
-        daemon(distribution, log, "org.apache.spark.deploy.master.Master", List.of("--port", "0")));
+        daemon(
+            distribution,
+            log,
+            "127.0.0.1",
+            "org.apache.spark.deploy.master.Master",
+            List.of("--port", "0")));
     String master = waitFor(log, "Starting Spark master at (spark:\\S+)", 1);
     for (int worker = 1; worker <= 2; worker++) {
       daemons.add(
           daemon(
               distribution,
               directory.resolve("worker-%d.log".formatted(worker)),
+              // Speculative copies go to other hosts alone; all of 127.0.0.0/8 is this machine.
+              "127.0.0.%d".formatted(worker),
               "org.apache.spark.deploy.worker.Worker",
               List.of(
                   "--port",
@@ -63,24 +87,27 @@ record Place(
     options.addAll(List.of("--executor-cores", "1"));
     options.addAll(SMALL);
     return new Place(
-        "standalone",
-        root,
-        options,
-        Map.of("SPARK_HOME", distribution.toString(), "SPARK_LOCAL_IP", "127.0.0.1"),
-        daemons);
+        "standalone", root, options, environment(distribution, "127.0.0.1"), daemons, true);
   }
 
-  private static Process daemon(Path distribution, Path log, String type, List<String> arguments)
+  private static Map<String, String> environment(Path distribution, String host) {
+    Map<String, String> environment = new HashMap<>(QUICK);
+    environment.put("SPARK_HOME", distribution.toString());
+    environment.put("SPARK_LOCAL_IP", host);
+    return environment;
+  }
+
+  private static Process daemon(
+      Path distribution, Path log, String host, String type, List<String> arguments)
       throws IOException {
     List<String> words = new ArrayList<>();
     words.add(distribution.resolve("bin/spark-class").toString());
-    words.addAll(List.of(type, "--host", "127.0.0.1", "--webui-port", "0"));
+    words.addAll(List.of(type, "--host", host, "--webui-port", "0"));
     words.addAll(arguments);
     ProcessBuilder builder =
         new ProcessBuilder(words).redirectErrorStream(true).redirectOutput(log.toFile());
     builder.environment().remove("LOG4J_CONFIGURATION_FILE");
-    builder.environment().put("SPARK_HOME", distribution.toString());
-    builder.environment().put("SPARK_LOCAL_IP", "127.0.0.1");
+    builder.environment().putAll(environment(distribution, host));
     builder.environment().put("SPARK_DAEMON_MEMORY", "256m");
     return builder.start();
   }
@@ -106,6 +133,31 @@ record Place(
     return daemons.isEmpty()
         ? driver.descendants()
         : daemons.stream().flatMap(daemon -> daemon.descendants());
+  }
+
+  /** Removes the directories of executors that have ended: Spark never does. */
+  void clean() throws IOException {
+    Set<Path> used =
+        ProcessHandle.allProcesses().map(Place::directoryOf).collect(Collectors.toSet());
+    for (Path directory : work) {
+      if (Files.isDirectory(directory)) {
+        try (Stream<Path> applications = Files.list(directory)) {
+          for (Path application : applications.toList()) {
+            if (used.stream().noneMatch(path -> path.startsWith(application))) {
+              FileUtils.deleteDirectory(application.toFile());
+            }
+          }
+        }
+      }
+    }
+  }
+
+  private static Path directoryOf(ProcessHandle process) {
+    try {
+      return Path.of("/proc", Long.toString(process.pid()), "cwd").toRealPath();
+    } catch (IOException e) {
+      return Path.of("/"); // it has ended, or is another user's
+    }
   }
 
   @Override

@@ -28,17 +28,21 @@ final class Tally {
     counts.merge(what, count, Long::sum);
   }
 
+  String fault() {
+    return fault;
+  }
+
   long count() {
     return counts.get(fault);
   }
 
-  void compared(Cells.Difference difference) {
+  void compared(String cache, Cells.Difference difference) {
     add("runs", 1);
     add("cells compared", difference.cells());
     add("cells lost", difference.lost());
     add("cells doubled", difference.doubled());
     add("cells unequal", difference.unequal());
-    require(difference.none(), "it differs: " + difference);
+    require(difference.none(), "%s differs: %s".formatted(cache, difference));
   }
 
   /** Notes a problem where something does not hold. */

@@ -403,6 +403,7 @@ class TrainJobTest {
                 Recipe.initLayers(settings, student, teacher)),
         new StudentRun.Places(
             targets.toString(),
+            "",
             new StudentRun.Kept(TargetRecipe.mlm(settings, teacher), StudentRun.Scores.DERIVED),
             null,
             STORAGE.qualify(settings.get(Options.TRAIN_PATH)).toString(),

@@ -1,0 +1,46 @@
+package io.stillhouse.jobs.cache;
+
+import java.util.List;
+import org.apache.hadoop.fs.Path;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * Text that was read in one go, and the units it was cut into: a cache's plan begins as one part
+ * and grows by further ones. A later part lies in a manifest entry, and once more in a file of its
+ * own, so that either restores the other.
+ *
+ * @param unitTokens the most tokens that a unit was to have
+ * @param units in order of their numbers, which go on from those of the part before
+ * @param corpus what was read
+ * @param corpusFiles the files of text; null of a first part that was planned before they were
+ *     recorded
+ * @param inputs the files of the inputs family
+ */
+record Part(
+    long unitTokens,
+    List<Plan.Unit> units,
+    Plan.Read corpus,
+    @Nullable List<CorpusFile> corpusFiles,
+    List<CacheFile> inputs) {
+
+  /** Returns the number of its first unit. */
+  int firstUnit() {
+    return units.get(0).unit();
+  }
+
+  /** Returns the file of its own. */
+  Path file(Path cache) {
+    return new Path(cache, "plan-%06d.json".formatted(firstUnit()));
+  }
+
+  /** Reads a sealed part, or returns null if it is damaged. */
+  static @Nullable Part parse(String text) {
+    String sound = Seal.open(text);
+    return sound == null ? null : Storage.JSON.fromJson(sound, Part.class);
+  }
+
+  /** Returns the sealed JSON. */
+  String toJson() {
+    return Seal.seal(Storage.JSON.toJson(this));
+  }
+}

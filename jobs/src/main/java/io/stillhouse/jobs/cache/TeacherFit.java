@@ -1,0 +1,86 @@
+package io.stillhouse.jobs.cache;
+
+import io.stillhouse.checkpoint.HuggingFaceDirectory;
+import io.stillhouse.error.Errors;
+import io.stillhouse.error.StillhouseException;
+import io.stillhouse.spec.Head;
+import io.stillhouse.spec.Task;
+import io.stillhouse.text.Encoded;
+import io.stillhouse.text.Tokenizer;
+import java.io.IOException;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.List;
+
+/** Whether another teacher reads the rows of a cache as the first one does, whose ids they are. */
+final class TeacherFit {
+  /** Case, accents, scripts without spaces, punctuation and control characters. */
+  private static final String PROBE =
+      "Ünïted NATIONS, e\u0301te\u0301 \u4e2d\u6587!\u0007 3.14 it's x\u00a0y";
+
+  private final HuggingFaceDirectory first;
+  private final HuggingFaceDirectory other;
+  private final String name;
+
+  TeacherFit(HuggingFaceDirectory first, HuggingFaceDirectory other, String name) {
+    this.first = first;
+    this.other = other;
+    this.name = name;
+  }
+
+  /**
+   * Requires the same tokens under the same ids, the same ids for the given texts, and a head for
+   * which the rows can have been made.
+   */
+  void require(List<String> texts) throws IOException {
+    requireHead(first.spec().head(), other.spec().head());
+    try (Tokenizer one = Tokenizer.open(first.path());
+        Tokenizer two = Tokenizer.open(other.path())) {
+      if (one.vocabSize() != two.vocabSize()) {
+        throw otherTokenizer(
+            "it has %,d tokens, not %,d".formatted(two.vocabSize(), one.vocabSize()));
+      }
+      for (int id = 0; id < one.vocabSize(); id++) {
+        if (!one.token(id).equals(two.token(id))) {
+          throw otherTokenizer(
+              "its token %d is '%s', not '%s'".formatted(id, two.token(id), one.token(id)));
+        }
+      }
+      List<String> all = new ArrayList<>(List.of(PROBE));
+      all.addAll(texts);
+      List<Encoded> ours = one.encode(all);
+      List<Encoded> theirs = two.encode(all);
+      for (int text = 0; text < all.size(); text++) {
+        if (!Arrays.equals(ours.get(text).ids(), theirs.get(text).ids())) {
+          throw otherTokenizer(
+              "it reads '%s' as %s, not %s"
+                  .formatted(
+                      all.get(text),
+                      Arrays.toString(theirs.get(text).ids()),
+                      Arrays.toString(ours.get(text).ids())));
+        }
+      }
+    }
+  }
+
+  private StillhouseException otherTokenizer(String how) {
+    return Errors.invalid(
+        "teacher '%s' has another tokenizer than the cache's first teacher: %s"
+            .formatted(name, how),
+        "all teachers of a cache read the same ids: take one of the same vocabulary and casing, or name another cache.path");
+  }
+
+  /** Rows are masked for a masked LM, and labelled for a task: others must not read them so. */
+  private void requireHead(Head made, Head asked) {
+    boolean anyRows = asked.equals(made) || asked.equals(Head.NONE);
+    boolean plainRows = made.equals(Head.NONE) || asked.task() == Task.MASKED_LM;
+    if (!anyRows && !plainRows) {
+      throw Errors.invalid(
+          "teacher '%s' predicts %s %s, but the rows of the cache were made for %s %s"
+              .formatted(name, asked.task(), asked.labels(), made.task(), made.labels()),
+          made.task() == Task.MASKED_LM
+              ? "its rows are masked: name another cache.path"
+              : "its labels mean those classes: take a teacher of the same, or name another cache.path");
+    }
+  }
+}

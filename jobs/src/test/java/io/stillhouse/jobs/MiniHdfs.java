@@ -1,0 +1,97 @@
+package io.stillhouse.jobs;
+
+import java.io.IOException;
+import java.io.InputStream;
+import java.io.OutputStream;
+import java.nio.file.Path;
+import java.util.Map;
+import java.util.TreeMap;
+import org.apache.hadoop.conf.Configuration;
+import org.apache.hadoop.fs.FileSystem;
+import org.apache.hadoop.hdfs.DistributedFileSystem;
+import org.apache.hadoop.hdfs.MiniDFSCluster;
+import org.apache.hadoop.hdfs.protocol.HdfsConstants;
+
+/** A name node and a data node in this JVM, reached by the name of a name service. */
+public final class MiniHdfs implements AutoCloseable {
+  private static final String SERVICE = "mini";
+
+  private final MiniDFSCluster cluster;
+  private final Map<String, String> client;
+
+  private MiniHdfs(MiniDFSCluster cluster, Map<String, String> client) {
+    this.cluster = cluster;
+    this.client = client;
+  }
+
+  /** Starts it, with its files below a directory. */
+  public static MiniHdfs start(Path directory) throws IOException {
+    Configuration hadoop = new Configuration();
+    hadoop.set(MiniDFSCluster.HDFS_MINIDFS_BASEDIR, directory.toString());
+    MiniDFSCluster cluster = new MiniDFSCluster.Builder(hadoop).numDataNodes(1).build();
+    cluster.waitActive();
+    Map<String, String> client = new TreeMap<>();
+    client.put("dfs.nameservices", SERVICE);
+    client.put("dfs.ha.namenodes." + SERVICE, "one");
+    client.put(
+        "dfs.namenode.rpc-address.%s.one".formatted(SERVICE),
+        "127.0.0.1:%d".formatted(cluster.getNameNodePort()));
+    client.put(
+        "dfs.client.failover.proxy.provider." + SERVICE,
+        "org.apache.hadoop.hdfs.server.namenode.ha.ConfiguredFailoverProxyProvider");
+    client.put("dfs.replication", "1");
+    // A quota counts whole blocks as soon as one is begun.
+    client.put("dfs.blocksize", Integer.toString(1 << 20));
+    return new MiniHdfs(cluster, client);
+  }
+
+  /** Returns where it is, for whoever has its settings. */
+  public String uri() {
+    return "hdfs://" + SERVICE;
+  }
+
+  /** Returns what Hadoop's clients must know. */
+  public Configuration configuration() {
+    Configuration hadoop = new Configuration();
+    client.forEach(hadoop::set);
+    return hadoop;
+  }
+
+  /** Returns the same as settings of Spark. */
+  public Map<String, String> sparkSettings() {
+    Map<String, String> settings = new TreeMap<>();
+    client.forEach((key, value) -> settings.put("spark.hadoop." + key, value));
+    return settings;
+  }
+
+  /** Returns a file. */
+  public byte[] read(org.apache.hadoop.fs.Path file) throws IOException {
+    try (InputStream in = fileSystem().open(file)) {
+      return in.readAllBytes();
+    }
+  }
+
+  /** Writes a file, over one that is there. */
+  public void write(org.apache.hadoop.fs.Path file, byte[] bytes) throws IOException {
+    try (OutputStream out = fileSystem().create(file, true)) {
+      out.write(bytes);
+    }
+  }
+
+  /** Makes a directory, if there is none, and sets the bytes that may lie in it. */
+  public void limit(org.apache.hadoop.fs.Path directory, long bytes) throws IOException {
+    DistributedFileSystem fs = (DistributedFileSystem) fileSystem();
+    fs.mkdirs(directory);
+    fs.setQuota(directory, HdfsConstants.QUOTA_DONT_SET, bytes);
+  }
+
+  private FileSystem fileSystem() throws IOException {
+    return new org.apache.hadoop.fs.Path(uri()).getFileSystem(configuration());
+  }
+
+  @Override
+  public void close() throws IOException {
+    fileSystem().close(); // else its renewer of leases looks for the name node for ever
+    cluster.shutdown();
+  }
+}

@@ -1,0 +1,135 @@
+package io.stillhouse.jobs.faults;
+
+import java.io.IOException;
+import java.util.List;
+import java.util.Random;
+import org.apache.hadoop.fs.FileStatus;
+
+/** Executors and drivers killed as {@code kill -9} does. */
+final class Kills {
+  /** Spark gives a task up when it has failed four times: three kills can never do that. */
+  private static final int EXECUTORS_PER_RUN = 3;
+
+  private static final int DRIVERS_PER_CACHE = 2;
+
+  private final Laboratory laboratory;
+  private final Random random;
+
+  Kills(Laboratory laboratory, long seed) {
+    this.laboratory = laboratory;
+    this.random = new Random(seed);
+  }
+
+  /** At seeded fractions of the time in which the undisturbed run computed. */
+  Tally executors(int points) throws IOException, InterruptedException {
+    Tally tally = new Tally("executors killed");
+    for (int attempt = 0; attempt < 2 * points && tally.count() < points; attempt++) {
+      Trial trial = Trial.of(laboratory, "executors");
+      Command command = trial.start();
+      int kills = (int) Math.min(EXECUTORS_PER_RUN, points - tally.count());
+      double[] fractions = random.doubles(kills).sorted().toArray();
+      double began = trial.untilComputing(command);
+      for (double fraction : fractions) {
+        command.sleepUntil(began + fraction * laboratory.computingSeconds());
+        killOne(tally, command);
+      }
+      trial.finish(tally, command);
+      trial.remove(tally);
+    }
+    tally.require(tally.count() == points, "runs ended too early for so many kills");
+    return tally;
+  }
+
+  /** While the corpus is read and cut: nothing is committed, and Spark's own retries must do. */
+  Tally executorsInPlanning(int points) throws IOException, InterruptedException {
+    Tally tally = new Tally("executors killed");
+    for (int attempt = 0; attempt < 2 * points && tally.count() < points; attempt++) {
+      Trial trial = Trial.of(laboratory, "planning");
+      Command command = trial.start();
+      while (command.runs() && !planning(trial)) {
+        Thread.sleep(30);
+      }
+      command.sleepUntil(command.seconds() + 2 * random.nextDouble());
+      killOne(tally, command);
+      trial.finish(tally, command);
+      trial.remove(tally);
+    }
+    tally.require(tally.count() == points, "runs ended too early for so many kills");
+    return tally;
+  }
+
+  private static boolean planning(Trial trial) throws IOException {
+    if (!trial.fileSystem().exists(trial.parent())) {
+      return false;
+    }
+    for (FileStatus beside : trial.fileSystem().listStatus(trial.parent())) {
+      if (beside.getPath().getName().startsWith("_cache-planning-")) {
+        return true;
+      }
+    }
+    return false;
+  }
+
+  private void killOne(Tally tally, Command command) throws InterruptedException {
+    List<ProcessHandle> executors = command.executors();
+    while (command.runs() && executors.isEmpty()) { // the last kill's follower has not come yet
+      Thread.sleep(50);
+      executors = command.executors();
+    }
+    if (command.runs() && executors.get(random.nextInt(executors.size())).destroyForcibly()) {
+      tally.add("executors killed", 1);
+    }
+  }
+
+  /** The same command is given again, killed again, and given again. */
+  Tally drivers(int points) throws IOException, InterruptedException {
+    Tally tally = new Tally("drivers killed");
+    for (int attempt = 0; attempt < 2 * points && tally.count() < points; attempt++) {
+      Trial trial = Trial.of(laboratory, "drivers");
+      int kills = (int) Math.min(DRIVERS_PER_CACHE, points - tally.count());
+      for (int kill = 0; kill < kills; kill++) {
+        Trial.Before before = trial.before(tally);
+        double left = 1 - (double) trial.cells().computedUnits().size() / laboratory.units();
+        Command command = trial.start();
+        double began = trial.untilComputing(command);
+        command.sleepUntil(began + random.nextDouble() * left * laboratory.computingSeconds());
+        if (command.kill()) {
+          tally.add("drivers killed", 1);
+        } else {
+          laboratory.aimEarlier();
+        }
+        before.requireKept(tally);
+      }
+      trial.runAgain(tally);
+      trial.remove(tally);
+    }
+    tally.require(tally.count() == points, "runs ended too early for so many kills");
+    return tally;
+  }
+
+  /** Each between two steps that leave the disk in different states. */
+  Tally driversAtMoments() throws IOException, InterruptedException {
+    Tally tally = new Tally("drivers killed");
+    int units = laboratory.units();
+    // The first entry that is written and published is the plan's own.
+    List<String> moments =
+        List.of(
+            "written:1",
+            "published:1",
+            "planned:1",
+            "finished:" + (1 + random.nextInt(units)),
+            "written:" + (2 + random.nextInt(units)),
+            "written:" + (1 + units),
+            "published:" + (2 + random.nextInt(units)),
+            "published:" + (1 + units));
+    for (String moment : moments) {
+      Trial trial = Trial.of(laboratory, "moments");
+      int code = trial.startAndCrashAt(moment).code();
+      tally.require(code == 137, "no crash at %s: exit code %d".formatted(moment, code));
+      tally.add("drivers killed", 1);
+      trial.runAgain(tally);
+      trial.remove(tally);
+    }
+    return tally;
+  }
+}

@@ -1,0 +1,158 @@
+package io.stillhouse.jobs.faults;
+
+import java.io.IOException;
+import java.util.Arrays;
+import java.util.List;
+import java.util.Map;
+import java.util.Set;
+import org.apache.hadoop.fs.FileStatus;
+import org.apache.hadoop.fs.FileSystem;
+import org.apache.hadoop.fs.Path;
+
+/** One cache, the commands that write it, and what must hold of it in the end. */
+final class Trial {
+  private final Laboratory laboratory;
+  private final String cache;
+  private int begunBefore;
+
+  private Trial(Laboratory laboratory, String cache) {
+    this.laboratory = laboratory;
+    this.cache = cache;
+  }
+
+  /** With a cache at a path that nobody has. */
+  static Trial of(Laboratory laboratory, String fault) {
+    return new Trial(laboratory, laboratory.fresh(fault));
+  }
+
+  /** With a cache at a given path. */
+  static Trial at(Laboratory laboratory, String cache) {
+    return new Trial(laboratory, cache);
+  }
+
+  String cache() {
+    return cache;
+  }
+
+  Path parent() {
+    return new Path(cache).getParent();
+  }
+
+  FileSystem fileSystem() throws IOException {
+    return parent().getFileSystem(laboratory.hadoop());
+  }
+
+  Command start(String... options) throws IOException {
+    begunBefore = Cells.begun(cache, laboratory.hadoop());
+    return laboratory.cache(cache, Map.of(), List.of(options));
+  }
+
+  /** Starts a command that ends itself, as if killed, at a moment of {@code CrashPoint}. */
+  Command startAndCrashAt(String moment) throws IOException {
+    return laboratory.cache(cache, Map.of("STILLHOUSE_CRASH_AT", moment), List.of());
+  }
+
+  Cells cells() throws IOException {
+    return Cells.of(cache, laboratory.hadoop());
+  }
+
+  /** Waits until its first unit is begun, or its end; returns the seconds since its start. */
+  double untilComputing(Command command) throws IOException, InterruptedException {
+    while (command.runs() && Cells.begun(cache, laboratory.hadoop()) == begunBefore) {
+      Thread.sleep(30);
+    }
+    return command.seconds();
+  }
+
+  /** Waits until so many units are committed, for so long at most; returns whether they are. */
+  boolean untilCommitted(Command command, int units, double seconds)
+      throws IOException, InterruptedException {
+    double until = command.seconds() + seconds;
+    while (command.seconds() < until) {
+      if (cells().computedUnits().size() >= units) {
+        return true;
+      }
+      if (!command.runs()) {
+        return cells().computedUnits().size() >= units;
+      }
+      Thread.sleep(50);
+    }
+    return false;
+  }
+
+  /** Requires that a command ends well and leaves what an undisturbed one leaves. */
+  void finish(Tally tally, Command command) throws IOException, InterruptedException {
+    int code = command.code();
+    tally.require(
+        code == 0, "%s: exit code %d, %s; %s".formatted(cache, code, command.messages(), command));
+    tally.add("tasks retried", command.lostTasks());
+    compare(tally);
+  }
+
+  /**
+   * Gives the killed command again: what was committed stays as it is, and of those units nothing
+   * is begun again.
+   */
+  void runAgain(Tally tally) throws IOException, InterruptedException {
+    Before before = before(tally);
+    finish(tally, start());
+    before.requireKept(tally);
+    int computed = cells().computedByLastRun();
+    int missing = laboratory.units() - before.units.size();
+    tally.require(
+        missing == 0 || computed == missing,
+        "%s: %d units were missing, but %d were computed".formatted(cache, missing, computed));
+  }
+
+  /** Notes what is committed. */
+  Before before(Tally tally) throws IOException {
+    Cells cells = cells();
+    Set<Integer> units = cells.computedUnits();
+    tally.add("units committed at the kill", units.size());
+    return new Before(cells.committed(), units, cells.filesOf(units));
+  }
+
+  /** What was committed before a command was given again. */
+  final class Before {
+    private final Map<String, String> committed;
+    private final Set<Integer> units;
+    private final Set<String> files;
+
+    private Before(Map<String, String> committed, Set<Integer> units, Set<String> files) {
+      this.committed = committed;
+      this.units = units;
+      this.files = files;
+    }
+
+    void requireKept(Tally tally) throws IOException {
+      Cells after = cells();
+      tally.require(
+          after.committed().entrySet().containsAll(committed.entrySet()),
+          "%s: a committed file has changed or is named no longer".formatted(cache));
+      tally.require(
+          after.filesOf(units).equals(files),
+          "%s: targets of a committed unit were written again".formatted(cache));
+    }
+  }
+
+  /** Requires the cells of the undisturbed cache, and nothing else beside the cache. */
+  void compare(Tally tally) throws IOException {
+    Cells.Difference difference = cells().against(laboratory.reference());
+    tally.compared(cache, difference);
+    List<String> beside =
+        Arrays.stream(fileSystem().listStatus(parent()))
+            .map(FileStatus::getPath)
+            .map(Path::getName)
+            .toList();
+    tally.require(
+        Set.of("cache").containsAll(beside), "%s is left beside %s".formatted(beside, cache));
+  }
+
+  /** Removes what executors have left, and a cache that nobody needs to look at. */
+  void remove(Tally tally) throws IOException {
+    laboratory.clean();
+    if (tally.passed()) {
+      fileSystem().delete(parent(), true);
+    }
+  }
+}
