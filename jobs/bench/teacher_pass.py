@@ -1,9 +1,9 @@
 """The Python side of jobs/bench/teacher-pass, and its table.
 
-loop TEACHER TABLE   runs a Hugging Face encoder over the table's sentences, and keeps nothing
+loop TEACHER TABLE   runs a Hugging Face encoder over the table's sentences, length-sorted, and keeps nothing
 ours CACHE FROM TO   reads what `cache` says of a run between two times
 table DIR            gathers the runs into result.json, and prints them
-Each but the last prints one JSON object.
+The first two print a JSON object for each run, a line each.
 """
 
 import argparse
@@ -25,11 +25,10 @@ def loop(arguments):
     tokenizer = AutoTokenizer.from_pretrained(arguments.teacher)
     texts = [line.split("\t")[column] for line in lines[1:]]
     rows = sorted((tokenizer(text, truncation=True, max_length=64)["input_ids"] for text in texts), key=len)
-    rows = rows[:: arguments.share]
-    model = AutoModel.from_pretrained(arguments.teacher).eval().to(getattr(torch, arguments.precision))
+    model = AutoModel.from_pretrained(arguments.teacher).eval()
 
-    def batch(some):
-        longest = arguments.pad or max(map(len, some))
+    def batch(some, pad):
+        longest = pad or max(map(len, some))
         ids = torch.zeros(len(some), longest, dtype=torch.long)
         mask = torch.zeros(len(some), longest, dtype=torch.long)
         for n, row in enumerate(some):
@@ -37,20 +36,34 @@ def loop(arguments):
             mask[n, : len(row)] = 1
         return ids, mask
 
-    with torch.inference_mode():
-        model(*batch(rows[:ROWS_OF_A_BATCH]))  # the first batch sets things up
-        began = time.perf_counter()
-        for start in range(0, len(rows), ROWS_OF_A_BATCH):
-            model(*batch(rows[start : start + ROWS_OF_A_BATCH]))
-        seconds = time.perf_counter() - began
-    tokens = sum(map(len, rows))
-    return {"sentences": len(rows), "tokens": tokens, "per-second": len(rows) / seconds, "torch": torch.__version__}
+    for name, precision, pad, some in [
+        ("python float32", "float32", 0, rows),
+        ("python float32, padded to 128", "float32", 128, rows[::16]),
+        ("python bfloat16", "bfloat16", 0, rows),
+    ]:
+        if pad and arguments.malloc:
+            continue
+        model.to(getattr(torch, precision))
+        with torch.inference_mode():
+            model(*batch(some[:ROWS_OF_A_BATCH], pad))  # the first batch sets things up
+            began = time.perf_counter()
+            for start in range(0, len(some), ROWS_OF_A_BATCH):
+                model(*batch(some[start : start + ROWS_OF_A_BATCH], pad))
+            seconds = time.perf_counter() - began
+        yield {
+            "name": name + arguments.malloc,
+            "sentences": len(some),
+            "tokens": sum(map(len, some)),
+            "per-second": len(some) / seconds,
+            "torch": torch.__version__,
+        }
 
 
 def ours(arguments):
     cache = json.loads((Path(arguments.cache) / "cache.json").read_text())
     whole = float(arguments.to) - float(arguments.began)
-    return {
+    yield {
+        "name": arguments.name,
         "sentences": cache["rows"],
         "tokens": cache["tokens"],
         "per-second": cache["rowsPerSecond"],
@@ -67,6 +80,7 @@ def table(arguments):
     rates = {name: [run["per-second"] for run in runs if run["name"] == name] for name in names}
     whole = {run["tokens"] for run in runs if "padded" not in run["name"]}
     assert len(whole) == 1, f"the sides read different tokens: {whole}"
+    assert runs, "nothing ran"
     median = {name: statistics.median(rates[name]) for name in names}
     result = {
         "cpu": next((l.split(":")[1].strip() for l in open("/proc/cpuinfo") if l.startswith("model name")), "?"),
@@ -107,6 +121,7 @@ def table(arguments):
         for model in result["students"]["models"]:
             print(f"{model['path'].split('/teacher-pass/')[-1]:32}accuracy {model['metrics']['accuracy']:.4f}")
     (home / "result.json").write_text(json.dumps(result, indent=2) + "\n")
+    return []
 
 
 def main():
@@ -115,10 +130,7 @@ def main():
     command = commands.add_parser("loop")
     command.add_argument("teacher")
     command.add_argument("table")
-    command.add_argument("--precision", default="float32")
-    command.add_argument("--pad", type=int, default=0)
-    command.add_argument("--share", type=int, default=1, help="takes every n-th sentence")
-    command.add_argument("--name", required=True)
+    command.add_argument("--malloc", default="", help="what the names say of the allocator; then nothing is padded")
     command.set_defaults(run=loop)
     command = commands.add_parser("ours")
     command.add_argument("cache")
@@ -130,9 +142,8 @@ def main():
     command.add_argument("directory")
     command.set_defaults(run=table)
     arguments = parser.parse_args()
-    result = arguments.run(arguments)
-    if result:
-        print(json.dumps({"name": arguments.name} | result))
+    for result in arguments.run(arguments):
+        print(json.dumps(result), flush=True)
 
 
 main()
