@@ -231,7 +231,11 @@ class GrowingTest extends GrowingFixture {
 
   private Growing growing(Settings settings) {
     return new Growing(
-        spark, settings, STORAGE, hadoop(), new Planning(spark, settings, STORAGE, hadoop()));
+        spark,
+        settings,
+        STORAGE,
+        hadoop(),
+        new Planning(spark, settings, STORAGE, hadoop(), settings.get(Options.UNIT_TOKENS)));
   }
 
   private CorpusMatch match(Settings settings, Plan plan) throws IOException {
