@@ -4,6 +4,7 @@ import ai.djl.ndarray.NDArray;
 import ai.djl.ndarray.NDManager;
 import com.google.gson.GsonBuilder;
 import io.stillhouse.checkpoint.HuggingFaceDirectory;
+import io.stillhouse.error.Errors;
 import io.stillhouse.jobs.cache.CacheReader;
 import io.stillhouse.jobs.cache.Storage;
 import io.stillhouse.jobs.spark.Models;
@@ -105,6 +106,7 @@ public final class TrainTask {
               CacheReader.open(storage, cache, run.places().teacher(), List.of())::has);
       CacheReader source =
           CacheReader.open(storage, cache, run.places().teacher(), reads.columns());
+      requireSameCache(source);
       Trainer trainer =
           new Trainer(
               new Trainer.Setup(run.model(), run.loss(), run.train(), run.fingerprint()),
@@ -115,6 +117,16 @@ public final class TrainTask {
       return publish(weights);
     } finally {
       generator.unlock();
+    }
+  }
+
+  /** A retry must not go on with more rows than the training began with. */
+  private void requireSameCache(CacheReader source) {
+    if (!source.plan().fingerprints().equals(run.places().cacheFingerprints())) {
+      throw Errors.invalid(
+          "cache '%s' has grown since the training of '%s' began"
+              .formatted(run.places().cache(), run.name()),
+          "delete its checkpoints '%s' and run train again".formatted(run.checkpoints()));
     }
   }
 

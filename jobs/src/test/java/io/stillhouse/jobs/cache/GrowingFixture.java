@@ -125,5 +125,4 @@ abstract class GrowingFixture {
     all.add("targets.dtype=float32");
     return Tiny.settings(all, more);
   }
-
 }

@@ -133,5 +133,4 @@ class GrowingRefusedTest extends GrowingFixture {
             "cache.unit-tokens=300"),
         more);
   }
-
 }
