@@ -68,7 +68,7 @@ public final class CacheReader implements TargetSource {
     Plan first = Plan.first(storage, cache);
     Manifest manifest = Manifest.read(storage, cache);
     Plan plan = plan(first, manifest, cache, teacher).grownBy(manifest.parts(), cache);
-    requireAllPlanned(plan, manifest, cache);
+    plan.requireAllUnits(cache, manifest);
     TreeSet<String> missing = new TreeSet<>();
     for (Plan.Unit unit : plan.units()) {
       if (manifest.inputs(unit.unit()).isEmpty()) {
@@ -104,16 +104,6 @@ public final class CacheReader implements TargetSource {
           "correct teacher.name, or run cache with that name and its teacher.path");
     }
     return first.of(other);
-  }
-
-  /** A lost part of the plan must not pass for rows that never were. */
-  private static void requireAllPlanned(Plan plan, Manifest manifest, Path cache) {
-    int units = plan.units().size();
-    if (manifest.files().stream().anyMatch(file -> file.unit() >= units)) {
-      throw Errors.invalid(
-          "cache '%s' has files of more units than the %d of its plan".formatted(cache, units),
-          "run cache again: it restores the plan");
-    }
   }
 
   /** As {@link #teacher(Storage, Path, String)}, for the cache's first teacher. */

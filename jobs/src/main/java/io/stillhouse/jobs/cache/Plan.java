@@ -131,6 +131,16 @@ public record Plan(
     return List.copyOf(both);
   }
 
+  /** Requires all units that the manifest has files of: a lost part must not pass for no rows. */
+  void requireAllUnits(Path cache, Manifest manifest) {
+    if (manifest.files().stream().anyMatch(file -> file.unit() >= units.size())) {
+      throw Errors.invalid(
+          "cache '%s' has files of more units than the %d of its plan"
+              .formatted(cache, units.size()),
+          "run verify on the cache, then cache again");
+    }
+  }
+
   /** Returns this plan as another teacher's targets see it. */
   Plan of(OtherTeacher teacher) {
     Map<String, String> own = new TreeMap<>(fingerprints);

@@ -211,6 +211,18 @@ class GrowingTest extends GrowingFixture {
         .hasMessageContaining("holds a student of another recipe or cache");
   }
 
+  @Test
+  void aTrainingDoesNotGoOnWithMoreRowsThanItBeganWith() throws IOException {
+    TrainJob begun =
+        new TrainJob(spark, student(directory.resolve("students"), List.of(old)));
+
+    run(List.of(old, tsv("new.tsv", 8)));
+
+    assertThatThrownBy(begun::run)
+        .hasStackTraceContaining("has grown since the training of 'student' began")
+        .hasStackTraceContaining("run train again");
+  }
+
   private Settings student(Path students, List<Path> corpus) {
     Map<String, String> more = new TreeMap<>();
     more.put("train.path", students.toString());
