@@ -237,6 +237,11 @@ public final class CacheJob {
     }
   }
 
+  /** Returns how this job turns the corpus into rows, with the teacher where the recipe has it. */
+  public Tokenising tokenising(CorpusSpec spec) {
+    return tokenising(settings.get(Options.TEACHER), spec);
+  }
+
   private Tokenising tokenising(String home, CorpusSpec spec) {
     Head head = teacher.spec().head();
     boolean labelled = Recipe.labelled(settings) && head.task().pooled();
