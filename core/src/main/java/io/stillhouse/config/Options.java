@@ -389,9 +389,15 @@ public final class Options {
           "a finite number >= 0",
           "plan: months the cache is kept.");
   public static final Option<Integer> PLAN_STUDENTS =
-      atLeast("plan.students", "1", 1, "plan: distilled students to be trained from the cache.");
+      atLeast(
+          "plan.students",
+          "1",
+          1,
+          "plan: distilled students to be trained from the cache, each with its twin.");
   public static final Option<Integer> PLAN_SECONDS =
-      atLeast("plan.seconds", "60", 5, "plan: about how long the probe may take, in seconds.");
+      atLeast("plan.seconds", "60", 5, "plan: seconds that the probe may take at most.");
+  public static final Option<String> PLAN_OUTPUT =
+      text("plan.output", "plan.json", "plan: where the result goes.");
 
   public static final Option<Boolean> SMOKE =
       bool("smoke", "false", "Shrinks any recipe to seconds: a few rows, few steps.");

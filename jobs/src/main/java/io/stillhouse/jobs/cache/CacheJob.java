@@ -221,6 +221,13 @@ public final class CacheJob {
         .write(Corpus.read(spark, spec), tokenising(new Path(cache, TEACHER).toString(), spec));
   }
 
+  /** Writes the rows of a corpus into a directory as a cache holds them, without a cache around. */
+  public void writeInputsAlone(Path directory) {
+    CorpusSpec spec = Recipe.corpus(settings);
+    planner(directory)
+        .write(Corpus.read(spark, spec), tokenising(settings.get(Options.TEACHER), spec));
+  }
+
   private void requireFewPoisoned(Plan plan, long poisoned) {
     double most = settings.get(Options.MAX_POISON);
     if (poisoned > most * plan.corpus().rows()) {
@@ -235,11 +242,6 @@ public final class CacheJob {
                   most),
           "mend the corpus or the teacher, or raise cache.max-poison");
     }
-  }
-
-  /** Returns how this job turns the corpus into rows, with the teacher where the recipe has it. */
-  public Tokenising tokenising(CorpusSpec spec) {
-    return tokenising(settings.get(Options.TEACHER), spec);
   }
 
   private Tokenising tokenising(String home, CorpusSpec spec) {

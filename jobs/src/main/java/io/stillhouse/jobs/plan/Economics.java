@@ -1,21 +1,49 @@
 package io.stillhouse.jobs.plan;
 
 /**
- * What caching and online training cost. Rates are of all the session's machines together; online
- * training runs the teacher in every step and stores nothing.
+ * What caching and online training cost. Online training runs the teacher in every step and stores
+ * nothing; both train the same students and twins. All hours are of the session's machines
+ * together, start-up counted.
  *
- * @param tokens of one pass over the corpus, masked variants included
- * @param reads how often training reads each token, all students together
- * @param rates measured speeds
+ * @param work what is to be done
+ * @param teacher the teacher's speed
+ * @param student the student's
  * @param bytes of the cache
  * @param prices of time and storage
  */
-record Economics(double tokens, double reads, Rates rates, double bytes, Prices prices) {
+record Economics(Work work, Teacher teacher, Student student, double bytes, Prices prices) {
   private static final double TERABYTE = 1e12;
   private static final double HOUR = 3600;
 
-  /** Teacher and student in tokens a second, reading in bytes a second. */
-  record Rates(double teacher, double student, double read) {}
+  /**
+   * What is to be done.
+   *
+   * @param tokens of one pass, masked variants included
+   * @param students that are distilled, each with its twin if the recipe has twins
+   * @param passes of one student over the tokens; less than 1 where its steps end before
+   */
+  record Work(double tokens, int students, double passes) {
+    double reads() {
+      return students * passes;
+    }
+  }
+
+  /**
+   * Tokens a second of all machines, seconds of the cache's one pass in its tasks' waves, and
+   * seconds around it.
+   */
+  record Teacher(double tokensPerSecond, double passSeconds, double startSeconds) {}
+
+  /**
+   * The student's speed.
+   *
+   * @param stepSeconds of all steps of one student and its twin, reading apart
+   * @param startSeconds around them
+   * @param bytesPerToken that it reads
+   * @param bytesPerSecond that it can read
+   */
+  record Student(
+      double stepSeconds, double startSeconds, double bytesPerToken, double bytesPerSecond) {}
 
   /**
    * Prices, in one currency.
@@ -26,69 +54,104 @@ record Economics(double tokens, double reads, Rates rates, double bytes, Prices 
    */
   record Prices(double hour, double terabyteMonth, double months) {}
 
-  /** Returns seconds of online training for one token read. */
-  double onlineSecondsPerToken() {
-    return 1 / rates.teacher() + 1 / rates.student();
+  double cacheHours() {
+    return (teacher.startSeconds() + teacher.passSeconds()) / HOUR;
   }
 
-  /** Returns seconds of training from the cache for one token read, which prefetching hides. */
-  double cachedSecondsPerToken() {
-    return Math.max(1 / rates.student(), bytes / tokens / rates.read());
+  /** Returns hours of reading, of all students: the trainer reads between its steps. */
+  double readHours() {
+    return work.reads() * work.tokens() * readSecondsPerToken() / HOUR;
   }
 
-  /** Returns hours of the teacher's one pass. */
-  double teacherHours() {
-    return tokens / rates.teacher() / HOUR;
+  private double readSecondsPerToken() {
+    return student.bytesPerToken() / student.bytesPerSecond();
   }
 
-  /** Returns hours of training from the cache. */
+  private double stepHours() {
+    return work.students() * student.stepSeconds() / HOUR;
+  }
+
+  private double aroundHours() {
+    return work.students() * student.startSeconds() / HOUR;
+  }
+
+  /** Returns hours of training all students from the cache. */
   double cachedTrainHours() {
-    return reads * tokens * cachedSecondsPerToken() / HOUR;
+    return aroundHours() + stepHours() + readHours();
   }
 
-  /** Returns hours of online training. */
+  /** Returns hours of training all students with the teacher beside them. */
   double onlineHours() {
-    return reads * tokens * onlineSecondsPerToken() / HOUR;
+    return aroundHours()
+        + stepHours()
+        + work.reads() * work.tokens() / teacher.tokensPerSecond() / HOUR;
   }
 
-  /** Returns the price of keeping the cache. */
   double storageCost() {
     return bytes * prices.terabyteMonth() * prices.months() / TERABYTE;
   }
 
   /** Returns the price of the teacher's pass, storage and training from the cache. */
   double cachedCost() {
-    return (teacherHours() + cachedTrainHours()) * prices.hour() + storageCost();
+    return (cacheHours() + cachedTrainHours()) * prices.hour() + storageCost();
   }
 
-  /** Returns the price of online training. */
   double onlineCost() {
     return onlineHours() * prices.hour();
   }
 
-  /** Returns the reads from which on the cache is cheaper; infinite if it never is. */
+  /**
+   * Returns the reads R* of each token from which on the cache is cheaper: what it costs, over what
+   * each read of it saves; infinite if reading takes longer than the teacher.
+   */
   double breakEvenReads() {
-    double saved =
-        tokens * (onlineSecondsPerToken() - cachedSecondsPerToken()) / HOUR * prices.hour();
+    double saved = work.tokens() * (1 / teacher.tokensPerSecond() - readSecondsPerToken()) / HOUR;
     return saved <= 0
         ? Double.POSITIVE_INFINITY
-        : (teacherHours() * prices.hour() + storageCost()) / saved;
+        : (cacheHours() * prices.hour() + storageCost()) / (saved * prices.hour());
   }
 
-  /** Returns the bytes a token below which reading is faster than running the teacher. */
+  /** Returns the bytes a token b* below which reading is faster than running the teacher. */
   double breakEvenBytesPerToken() {
-    return rates.read() * onlineSecondsPerToken();
+    return student.bytesPerSecond() / teacher.tokensPerSecond();
   }
 
   boolean cacheIsCheaper() {
     return cachedCost() < onlineCost();
   }
 
-  /** Returns what takes most of the time of caching and training from the cache. */
+  /** Returns what most of the money of caching and training from the cache goes to. */
   String limit() {
-    if (bytes / tokens / rates.read() > 1 / rates.student()) {
+    double hour = prices.hour();
+    double most =
+        Math.max(
+            Math.max(cacheHours() * hour, stepHours() * hour),
+            Math.max(readHours() * hour, storageCost()));
+    if (most == storageCost()) {
+      return "storage price";
+    }
+    if (most == readHours() * hour) {
       return "read rate";
     }
-    return teacherHours() > cachedTrainHours() ? "teacher compute" : "student compute";
+    return most == stepHours() * hour ? "student compute" : "teacher compute";
+  }
+
+  /** Returns the verdict, and its reason in figures. */
+  String verdict() {
+    String costs =
+        "%.4f cached (storage %.4f) against %.4f online"
+            .formatted(cachedCost(), storageCost(), onlineCost());
+    String reads =
+        "each token is read %.2f times, break-even is at %.2f"
+            .formatted(work.reads(), breakEvenReads());
+    if (cacheIsCheaper()) {
+      return "cache: %s; %s".formatted(costs, reads);
+    }
+    String reason =
+        Double.isInfinite(breakEvenReads())
+            ? "reading %,.0f bytes a token takes longer than running the teacher, which %,.0f would not"
+                .formatted(student.bytesPerToken(), breakEvenBytesPerToken())
+            : reads;
+    return "do not cache: %s; %s".formatted(costs, reason);
   }
 }

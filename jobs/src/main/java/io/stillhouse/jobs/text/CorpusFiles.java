@@ -82,6 +82,19 @@ final class CorpusFiles {
     return files;
   }
 
+  /** Returns the bytes of all files, compressed as they are. */
+  long bytes(Configuration hadoop) {
+    long bytes = 0;
+    try {
+      for (Path file : files) {
+        bytes += file.getFileSystem(hadoop).getFileStatus(file).getLen();
+      }
+    } catch (IOException e) {
+      throw new UncheckedIOException("cannot size the corpus", e);
+    }
+    return bytes;
+  }
+
   /** Returns a file's path relative to the directory that all named paths lie in. */
   String relativeName(Path file) {
     return relativeName(root.toUri().getPath(), file);
