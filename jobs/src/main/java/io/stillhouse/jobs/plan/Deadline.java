@@ -2,6 +2,8 @@ package io.stillhouse.jobs.plan;
 
 import io.stillhouse.error.Errors;
 import java.io.IOException;
+import java.util.LinkedHashMap;
+import java.util.Map;
 import java.util.concurrent.Executors;
 import java.util.concurrent.ScheduledExecutorService;
 import java.util.concurrent.TimeUnit;
@@ -22,6 +24,8 @@ final class Deadline implements AutoCloseable {
             thread.setDaemon(true);
             return thread;
           });
+
+  private final Map<String, Double> phases = new LinkedHashMap<>();
 
   /** A phase of the probe. */
   interface Phase<T> {
@@ -45,6 +49,11 @@ final class Deadline implements AutoCloseable {
     return seconds;
   }
 
+  /** Returns the seconds of each phase so far. */
+  Map<String, Double> phases() {
+    return new LinkedHashMap<>(phases);
+  }
+
   /**
    * Runs a phase.
    *
@@ -53,7 +62,9 @@ final class Deadline implements AutoCloseable {
   <T> T run(String name, Phase<T> phase) throws IOException {
     try {
       if (left() > 0) {
+        double before = left();
         T result = phase.run();
+        phases.merge(name, before - left(), Double::sum);
         if (left() > 0) {
           return result;
         }

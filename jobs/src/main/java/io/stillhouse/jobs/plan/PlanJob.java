@@ -154,7 +154,7 @@ public final class PlanJob {
         new PlanResult.Probe(
             corpus,
             sample.how(),
-            deadline.seconds() - deadline.left(),
+            deadline.phases(),
             measured.rate(),
             measured.lengths().tokens(),
             student.speeds().stream()

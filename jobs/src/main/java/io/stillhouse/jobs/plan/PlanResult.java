@@ -1,6 +1,7 @@
 package io.stillhouse.jobs.plan;
 
 import java.util.List;
+import java.util.Map;
 
 /**
  * What a recipe is foretold to cost.
@@ -35,12 +36,12 @@ public record PlanResult(
    *
    * @param corpus its sums
    * @param corpusBasis how they came about
-   * @param seconds that the probe took
+   * @param seconds that each phase of the probe took
    */
   record Probe(
       Lengths corpus,
       String corpusBasis,
-      double seconds,
+      Map<String, Double> seconds,
       double teacherTokensPerSecond,
       double teacherProbedTokens,
       List<Student> students,

@@ -1,6 +1,8 @@
 package io.stillhouse.jobs.plan;
 
+import java.util.ArrayList;
 import java.util.HashSet;
+import java.util.List;
 import java.util.Properties;
 import java.util.Set;
 import java.util.concurrent.CountDownLatch;
@@ -11,7 +13,7 @@ import org.apache.spark.scheduler.SparkListenerJobStart;
 import org.apache.spark.scheduler.SparkListenerTaskEnd;
 import org.apache.spark.sql.SparkSession;
 
-/** Adds up how long the teacher's tasks of one cache job run. */
+/** Times the tasks that run the teacher, of one cache job. */
 final class TaskTimes extends SparkListener implements AutoCloseable {
   /** The job group of the teacher's tasks, and of no other job of a cache. */
   private static final String GROUP = "cache";
@@ -22,8 +24,7 @@ final class TaskTimes extends SparkListener implements AutoCloseable {
   private final Set<Object> stages = new HashSet<>();
   private final CountDownLatch over = new CountDownLatch(1);
   private int job = -1;
-  private double seconds;
-  private double shortest = Double.POSITIVE_INFINITY;
+  private final List<Double> seconds = new ArrayList<>();
 
   TaskTimes(SparkSession spark) {
     this.spark = spark;
@@ -43,9 +44,7 @@ final class TaskTimes extends SparkListener implements AutoCloseable {
   @Override
   public synchronized void onTaskEnd(SparkListenerTaskEnd end) {
     if (stages.contains(end.stageId()) && end.taskInfo().successful()) {
-      double own = end.taskInfo().duration() / 1e3;
-      seconds += own;
-      shortest = Math.min(shortest, own);
+      seconds.add(end.taskInfo().duration() / 1e3);
     }
   }
 
@@ -56,19 +55,11 @@ final class TaskTimes extends SparkListener implements AutoCloseable {
     }
   }
 
-  /** Returns the seconds of all tasks, once Spark has told of their end. */
-  double seconds() {
+  /** Returns the seconds of each task, the quickest first, once Spark has told of their end. */
+  List<Double> seconds() {
     await();
     synchronized (this) {
-      return seconds;
-    }
-  }
-
-  /** Returns the seconds of the shortest task. */
-  double shortest() {
-    await();
-    synchronized (this) {
-      return shortest;
+      return seconds.stream().sorted().toList();
     }
   }
 
