@@ -15,6 +15,7 @@ import java.util.Map;
 import java.util.TreeMap;
 import org.apache.hadoop.fs.Path;
 import org.apache.spark.api.java.JavaRDD;
+import org.apache.spark.api.java.JavaSparkContext;
 import org.apache.spark.sql.Dataset;
 import org.apache.spark.sql.Row;
 import org.apache.spark.sql.RowFactory;
@@ -99,7 +100,7 @@ record CorpusSample(Path table, Path pieces, long pieceRows, double times, Strin
 
   private static JavaRDD<SourceRow> one(SparkSession spark, JavaRDD<SourceRow> all, long seed) {
     List<SourceRow> drawn = all.takeSample(false, 1, seed);
-    return org.apache.spark.api.java.JavaSparkContext.fromSparkContext(spark.sparkContext())
+    return JavaSparkContext.fromSparkContext(spark.sparkContext())
         .parallelize(drawn, 1);
   }
 

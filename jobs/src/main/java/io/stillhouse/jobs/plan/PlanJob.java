@@ -8,14 +8,10 @@ import io.stillhouse.error.Errors;
 import io.stillhouse.jobs.cache.CacheJob;
 import io.stillhouse.jobs.cache.Storage;
 import io.stillhouse.jobs.cache.TargetRecipe;
-import io.stillhouse.spec.DistillSpec;
 import io.stillhouse.spec.ModelSpec;
-import io.stillhouse.spec.TrainSpec;
-import io.stillhouse.target.Column;
 import io.stillhouse.target.TargetChoice;
 import java.io.IOException;
 import java.lang.management.ManagementFactory;
-import java.util.List;
 import java.util.Map;
 import org.apache.hadoop.fs.Path;
 import org.apache.spark.sql.SparkSession;
@@ -37,7 +33,6 @@ public final class PlanJob {
   private final Path cache;
   private final FreeSpace free;
   private final ModelSpec teacher;
-  private final DistillSpec loss;
   private final double sessionSeconds;
 
   /** Bytes that a file system has left at an existing path. */
@@ -64,7 +59,7 @@ public final class PlanJob {
     new CacheJob(spark, settings);
     Path given = storage.requireExisting(Options.TEACHER.key(), settings.get(Options.TEACHER));
     this.teacher = HuggingFaceDirectory.open(storage.local(given)).spec();
-    this.loss = Recipe.loss(settings, Recipe.student(settings, teacher), teacher);
+    Recipe.loss(settings, Recipe.student(settings, teacher), teacher);
     this.sessionSeconds =
         (System.currentTimeMillis() - ManagementFactory.getRuntimeMXBean().getStartTime()) / 1e3;
   }
@@ -79,7 +74,7 @@ public final class PlanJob {
     PlanResult result;
     try (Scratch scratch = Scratch.open(storage, cache);
         Deadline deadline = new Deadline(spark, settings.get(Options.PLAN_SECONDS))) {
-      result = measure(scratch, deadline);
+      result = measure(scratch, deadline, free.at(Scratch.existing(storage, cache)));
     }
     storage.writeJson(
         storage.qualify(settings.get(Options.PLAN_OUTPUT)),
@@ -87,7 +82,7 @@ public final class PlanJob {
     return result;
   }
 
-  private PlanResult measure(Scratch scratch, Deadline deadline) throws IOException {
+  private PlanResult measure(Scratch scratch, Deadline deadline, long room) throws IOException {
     CorpusSample sample =
         deadline.run("the corpus was sampled", () -> CorpusSample.draw(spark, settings, scratch));
     Path inputs = scratch.path("inputs");
@@ -103,16 +98,15 @@ public final class PlanJob {
         choice.all().stream()
             .mapToDouble(c -> before.computed(c, choice, teacher, maskProbability()))
             .sum();
-    requireRoom("at least ", COMPRESSED * computed);
+    requireRoom(room, "at least ", COMPRESSED * computed);
 
     TeacherProbe.Teacher measured =
         new TeacherProbe(spark, settings, storage, scratch)
             .run(sample, sampled.tokens(), corpus.tokens(), deadline);
     TargetSizes sizes =
         new TargetSizes(measured.bytes(), measured.lengths(), inputBytes, sampled, corpus);
-    int units = (int) Math.ceil(corpus.tokens() / settings.get(Options.UNIT_TOKENS));
-    double bytes = sizes.cache(measured.units(), units);
-    double free = requireRoom("", bytes + measured.bytes().teacher());
+    double bytes = sizes.cache(settings.get(Options.UNIT_TOKENS), measured.units());
+    requireRoom(room, "", bytes + measured.bytes().teacher());
 
     StudentProbe.Student student =
         new StudentProbe(spark, settings, storage, scratch)
@@ -126,70 +120,14 @@ public final class PlanJob {
                     measured.cache(),
                     student.columns(),
                     sizes.readOfProbe(student.columns())));
-    double disk = ReadProbe.disk(new Path(measured.cache(), "teacher/model.safetensors"));
-    double reading = fits(bytes) ? decoding : 1 / (1 / decoding + 1 / disk);
-
-    TrainSpec train = Recipe.train(settings, 1);
-    long steps = train.steps(Math.round(corpus.sound()));
-    double passes = (double) steps / train.stepsPerEpoch(Math.round(corpus.sound()));
-    Economics economics =
-        new Economics(
-            new Economics.Work(corpus.tokens(), settings.get(Options.PLAN_STUDENTS), passes),
-            new Economics.Teacher(
-                measured.rate(),
-                measured.passSeconds(corpus.tokens(), settings.get(Options.UNIT_TOKENS)),
-                sessionSeconds + measured.startSeconds() + planning * Math.max(1, sample.times())),
-            new Economics.Student(
-                student.seconds(steps, passes * corpus.tokens()),
-                sessionSeconds + student.startSeconds(),
-                sizes.read(student.columns()) / corpus.tokens(),
-                reading),
-            bytes,
-            new Economics.Prices(
-                settings.get(Options.PLAN_PRICE),
-                settings.get(Options.PLAN_STORAGE_PRICE),
-                settings.get(Options.PLAN_MONTHS)));
-    double tokensOfStep = passes * corpus.tokens() / steps;
-    return new PlanResult(
-        new PlanResult.Probe(
-            corpus,
-            sample.how(),
-            deadline.phases(),
-            measured.rate(),
-            measured.lengths().tokens(),
-            student.speeds().stream()
-                .map(
-                    s ->
-                        new PlanResult.Student(
-                            s.name(), tokensOfStep / s.seconds(1, tokensOfStep), steps))
-                .toList(),
-            decoding,
-            disk),
-        new PlanResult.Disk(
-            bytes,
-            bytes / corpus.tokens(),
-            measured.bytes().teacher(),
-            free,
-            units * (1 + choice.columns().size()),
-            units),
-        new PlanResult.Hours(
-            economics.cacheHours(), economics.cachedTrainHours(), economics.onlineHours()),
-        new PlanResult.Money(
-            economics.cachedCost(), economics.onlineCost(), economics.storageCost()),
-        new PlanResult.BreakEven(
-            economics.breakEvenReads(),
-            economics.work().reads(),
-            economics.breakEvenBytesPerToken(),
-            economics.student().bytesPerToken()),
-        economics.limit(),
-        Choices.of(
-            settings,
-            teacher,
-            loss,
-            sizes,
-            bytes - sizes.tensors(choice, choice, teacher, maskProbability())),
-        unread(choice, student),
-        economics.verdict());
+    Path weights = new Path(measured.cache(), CacheJob.TEACHER + "/model.safetensors");
+    return new Forecast(settings, teacher, choice, sizes, measured, student)
+        .result(
+            Recipe.loss(settings, Recipe.student(settings, teacher), teacher),
+            new Forecast.Around(
+                sessionSeconds, planning * Math.max(1, sample.times()), deadline.phases()),
+            new Forecast.Disk(room, decoding, ReadProbe.disk(weights)),
+            sample.how());
   }
 
   private double writeInputs(Scratch scratch, CorpusSample sample, Path directory)
@@ -219,34 +157,16 @@ public final class PlanJob {
     }
   }
 
-  /** Returns the bytes that are free. */
-  private double requireRoom(String least, double bytes) throws IOException {
-    Path there = Scratch.existing(storage, cache);
-    long room = free.at(there);
+  private void requireRoom(long room, String least, double bytes) {
     if (room < ROOM * bytes) {
       throw Errors.invalid(
-          "the cache would take %s%,.0f bytes, and '%s' has %,d free: less than %s times as many"
-              .formatted(least, bytes, there, room, ROOM),
+          "the cache would take %s%,.0f bytes, and the disk of cache.path '%s' has %,d free: less than %s times as many"
+              .formatted(least, bytes, cache, room, ROOM),
           "free some, choose another cache.path, or store less, such as targets.dtype=int8 or fewer targets.hidden");
     }
-    return room;
-  }
-
-  /** Returns whether the system's memory can hold the cache, so that a disk is read but once. */
-  private static boolean fits(double bytes) {
-    var system =
-        (com.sun.management.OperatingSystemMXBean) ManagementFactory.getOperatingSystemMXBean();
-    return bytes < system.getTotalMemorySize() / 2.0;
   }
 
   private double maskProbability() {
     return settings.get(Options.MASK_PROBABILITY);
-  }
-
-  private static List<String> unread(TargetChoice choice, StudentProbe.Student student) {
-    return choice.all().stream()
-        .filter(column -> !student.columns().contains(column))
-        .map(Column::name)
-        .toList();
   }
 }

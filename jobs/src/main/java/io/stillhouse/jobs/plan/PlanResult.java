@@ -2,6 +2,7 @@ package io.stillhouse.jobs.plan;
 
 import java.util.List;
 import java.util.Map;
+import org.jspecify.annotations.Nullable;
 
 /**
  * What a recipe is foretold to cost.
@@ -37,6 +38,7 @@ public record PlanResult(
    * @param corpus its sums
    * @param corpusBasis how they came about
    * @param seconds that each phase of the probe took
+   * @param diskBytesPerSecond null where it cannot be measured
    */
   record Probe(
       Lengths corpus,
@@ -46,7 +48,7 @@ public record PlanResult(
       double teacherProbedTokens,
       List<Student> students,
       double readBytesPerSecond,
-      double diskBytesPerSecond) {}
+      @Nullable Double diskBytesPerSecond) {}
 
   /** A student or its twin: tokens a second of its steps, and steps of one training. */
   record Student(String name, double tokensPerSecond, double steps) {}
@@ -72,7 +74,11 @@ public record PlanResult(
   /** Prices both ways. */
   record Money(double cached, double online, double storage) {}
 
-  /** Reads of each token, and bytes a token; the recipe's own beside them. */
+  /**
+   * Reads of each token, and bytes a token; the recipe's own beside them.
+   *
+   * @param reads null where no number of reads pays for the cache
+   */
   record BreakEven(
-      double reads, double readsOfRecipe, double bytesPerToken, double bytesPerTokenOfStudent) {}
+      @Nullable Double reads, double readsOfRecipe, double bytesPerToken, double bytesPerTokenOfStudent) {}
 }

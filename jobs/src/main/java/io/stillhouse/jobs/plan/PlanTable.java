@@ -46,7 +46,7 @@ final class PlanTable {
         "reading",
         "%,.0f MB/s decoded from memory; disk %s",
         probe.readBytesPerSecond() / 1e6,
-        Double.isInfinite(probe.diskBytesPerSecond())
+        probe.diskBytesPerSecond() == null
             ? "not measured"
             : format("%,.0f MB/s", probe.diskBytesPerSecond() / 1e6));
     disk();
@@ -65,9 +65,9 @@ final class PlanTable {
     PlanResult.BreakEven even = result.breakEven();
     line(
         "reads",
-        "%.2f of each token; the cache pays from %.2f on",
+        "%.2f of each token; the cache pays %s",
         even.readsOfRecipe(),
-        even.reads());
+        even.reads() == null ? "never" : format("from %.2f on", even.reads()));
     line(
         "bytes a token",
         "%,.0f read by the student; reading is faster than the teacher below %,.0f",

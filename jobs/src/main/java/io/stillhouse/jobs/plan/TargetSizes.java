@@ -28,23 +28,25 @@ record TargetSizes(
   private static final String INPUTS = Family.INPUTS.id() + "/";
 
   /** Returns the bytes of the whole cache without the teacher. */
-  double cache(int probeUnits, double units) {
-    double all = inputsOfCorpus() + others(probeUnits, units);
+  double cache(double unitTokens, int probeUnits) {
+    // Footers, manifest and plan go with units.
+    double all =
+        inputsOfCorpus() + (double) probe.others() / probeUnits * units(unitTokens);
     for (String name : probe.columns().keySet()) {
       all += name.startsWith(INPUTS) ? 0 : measured(name);
     }
     return all;
   }
 
+  /** Returns the number of units that the corpus is cut into. */
+  int units(double unitTokens) {
+    return (int) Math.ceil(corpus.tokens() / unitTokens);
+  }
+
   /** Returns the bytes of rows of ids and labels. */
   double inputsOfCorpus() {
     double bytes = inputs.columns().values().stream().mapToDouble(Long::doubleValue).sum();
     return bytes * corpus.tokens() / sampled.tokens();
-  }
-
-  /** Returns the bytes of footers, manifest and plan, which go with units. */
-  double others(int probeUnits, double units) {
-    return probe.others() / (double) probeUnits * units;
   }
 
   /** Returns what a student that reads columns gets of the whole cache, keys and inputs too. */

@@ -120,9 +120,11 @@ public final class TrainJob {
     return Set.copyOf(columns);
   }
 
-  /** Returns whether student and twin wait for each other, and do not train side by side. */
+  /** Returns whether student and twin train after each other, not side by side. */
   public boolean inTurn() {
-    return spark.sparkContext().isLocal() && StudentRun.dropsOut(runs.get(0).model());
+    int cpus = spark.sparkContext().conf().getInt("spark.task.cpus", 1);
+    return spark.sparkContext().defaultParallelism() / cpus < runs.size()
+        || spark.sparkContext().isLocal() && StudentRun.dropsOut(runs.get(0).model());
   }
 
   private StudentRun.Kept kept(DistillSpec loss) {

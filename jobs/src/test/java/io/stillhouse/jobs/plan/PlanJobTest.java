@@ -113,7 +113,7 @@ class PlanJobTest {
   void oneShortReadOfADearStoreIsNotWorthACache() throws IOException {
     PlanResult plan = plan("train.epochs=1", "plan.price-per-tb-month=1e12", "train.max-steps=5");
     assertThat(plan.verdict()).startsWith("do not cache: ").contains("is read 0.20 times");
-    assertThat(plan.breakEven().reads()).isGreaterThan(1);
+    assertThat(plan.breakEven().reads()).isGreaterThan(1.0);
     assertThat(plan.money().cached()).isGreaterThan(plan.money().online());
     assertThat(plan.limit()).isEqualTo("storage price");
   }
