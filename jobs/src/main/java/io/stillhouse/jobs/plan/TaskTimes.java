@@ -1,8 +1,6 @@
 package io.stillhouse.jobs.plan;
 
-import java.util.ArrayList;
 import java.util.HashSet;
-import java.util.List;
 import java.util.Properties;
 import java.util.Set;
 import java.util.concurrent.CountDownLatch;
@@ -24,7 +22,7 @@ final class TaskTimes extends SparkListener implements AutoCloseable {
   private final Set<Object> stages = new HashSet<>();
   private final CountDownLatch over = new CountDownLatch(1);
   private int job = -1;
-  private final List<Double> seconds = new ArrayList<>();
+  private double seconds;
 
   TaskTimes(SparkSession spark) {
     this.spark = spark;
@@ -44,7 +42,7 @@ final class TaskTimes extends SparkListener implements AutoCloseable {
   @Override
   public synchronized void onTaskEnd(SparkListenerTaskEnd end) {
     if (stages.contains(end.stageId()) && end.taskInfo().successful()) {
-      seconds.add(end.taskInfo().duration() / 1e3);
+      seconds += end.taskInfo().duration() / 1e3;
     }
   }
 
@@ -55,11 +53,11 @@ final class TaskTimes extends SparkListener implements AutoCloseable {
     }
   }
 
-  /** Returns the seconds of each task, the quickest first, once Spark has told of their end. */
-  List<Double> seconds() {
+  /** Returns the seconds of all tasks, once Spark has told of their end. */
+  double seconds() {
     await();
     synchronized (this) {
-      return seconds.stream().sorted().toList();
+      return seconds;
     }
   }
 

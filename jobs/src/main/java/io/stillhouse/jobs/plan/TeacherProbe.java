@@ -5,7 +5,6 @@ import io.stillhouse.config.Settings;
 import io.stillhouse.jobs.cache.CacheJob;
 import io.stillhouse.jobs.cache.Storage;
 import java.io.IOException;
-import java.util.List;
 import java.util.Map;
 import java.util.TreeMap;
 import org.apache.hadoop.fs.Path;
@@ -59,13 +58,10 @@ final class TeacherProbe {
     }
   }
 
-  private record Run(CacheJob.Result result, double wall, List<Double> taskSeconds) {
-    /** Returns tokens a second of a task, without the first few, which load the teacher. */
-    double slotRate(int without) {
-      int tasks = taskSeconds.size() - without;
-      double seconds =
-          taskSeconds.subList(0, tasks).stream().mapToDouble(Double::doubleValue).sum();
-      return (double) result.tokens() * tasks / taskSeconds.size() / seconds;
+  private record Run(CacheJob.Result result, double wall, double taskSeconds) {
+    /** Returns tokens a second of a task. */
+    double slotRate() {
+      return result.tokens() / taskSeconds;
     }
   }
 
@@ -92,15 +88,13 @@ final class TeacherProbe {
     int coldRows = rows(sample, 2.0 * busy * COLD_UNIT, perPiece);
     Run cold = deadline.run("the teacher ran cold", () -> cache(sample, coldRows, COLD_UNIT));
     perPiece = (double) cold.result().tokens() / coldRows;
-    // The slowest tasks loaded the teacher; there may be no others.
-    int loading = Math.min(busy, cold.taskSeconds().size() - 1);
-    double guess = cold.slotRate(loading);
+    double guess = cold.slotRate(); // too low, since tasks loaded the teacher: a safe size
     double most = guess * busy * Math.min(SHARE * deadline.seconds(), deadline.left() / 3);
     double tokens = Math.min(corpus, Math.max(units * COLD_UNIT, most));
     double ofUnit = Math.min(unitTokens, Math.max(COLD_UNIT, 1.1 * tokens / units));
     int rows = rows(sample, Math.min(tokens, ofUnit * units), perPiece);
     Run warm = deadline.run("the teacher ran warm", () -> cache(sample, rows, (int) ofUnit));
-    double slotRate = warm.slotRate(0);
+    double slotRate = warm.slotRate();
     double start = cold.wall() - cold.result().tokens() / slotRate / busy;
     return new Teacher(
         cachePath(),
