@@ -12,6 +12,7 @@ import io.stillhouse.spec.ModelSpec;
 import io.stillhouse.target.TargetChoice;
 import java.io.IOException;
 import java.lang.management.ManagementFactory;
+import java.nio.file.Files;
 import java.util.Map;
 import org.apache.hadoop.fs.Path;
 import org.apache.spark.sql.SparkSession;
@@ -54,8 +55,7 @@ public final class PlanJob {
     this.settings = settings;
     this.storage = new Storage(spark.sparkContext().hadoopConfiguration());
     this.cache = storage.requireExclusive(Options.CACHE.key(), settings.get(Options.CACHE));
-    this.free =
-        free == null ? path -> storage.fileSystem(path).getStatus(path).getRemaining() : free;
+    this.free = free == null ? this::freeBytes : free;
     new CacheJob(spark, settings);
     Path given = storage.requireExisting(Options.TEACHER.key(), settings.get(Options.TEACHER));
     this.teacher = HuggingFaceDirectory.open(storage.local(given)).spec();
@@ -164,6 +164,13 @@ public final class PlanJob {
               .formatted(least, bytes, cache, room, ROOM),
           "free some, choose another cache.path, or store less, such as targets.dtype=int8 or fewer targets.hidden");
     }
+  }
+
+  /** Hadoop counts a local disk's reserved blocks as free; nobody can write to those. */
+  private long freeBytes(Path path) throws IOException {
+    return "file".equals(path.toUri().getScheme())
+        ? Files.getFileStore(java.nio.file.Path.of(path.toUri().getPath())).getUsableSpace()
+        : storage.fileSystem(path).getStatus(path).getRemaining();
   }
 
   private double maskProbability() {

@@ -130,6 +130,13 @@ class PlanJobTest {
   }
 
   @Test
+  void countsAsFreeWhatCanBeWritten() throws IOException {
+    PlanResult plan = new PlanJob(spark, settings()).run();
+    long usable = Files.getFileStore(directory).getUsableSpace();
+    assertThat(plan.disk().freeBytes()).isCloseTo(usable, within(0.2 * usable));
+  }
+
+  @Test
   void refusesAHopelessCacheBeforeTheTeacherRuns() {
     assertThatThrownBy(() -> new PlanJob(spark, settings(), path -> 1000).run())
         .isInstanceOf(StillhouseException.class)
