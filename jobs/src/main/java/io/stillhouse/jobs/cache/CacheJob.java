@@ -233,6 +233,11 @@ public final class CacheJob {
     return new Opened(plan, manifest);
   }
 
+  /** Writes the rows of a corpus into a directory as a cache holds them, without a cache around. */
+  public void writeInputsAlone(Path directory) {
+    planning.alone(directory, new Path(settings.get(Options.TEACHER)), teacher);
+  }
+
   /** How masked-LM soft labels are kept is the recipe's to say: columns do not tell it. */
   private void requireAllKept() throws IOException {
     List<Column> kept = recorded();

@@ -266,6 +266,7 @@ public final class TrainTask {
               line.put("gradient-norm", step.optimiser().gradientNorm());
               line.put("tokens", step.work().tokens());
               line.put("seconds", step.work().seconds());
+              line.put("wait-seconds", step.work().waitSeconds());
               return json.toJson(line);
             })
         .toList();
