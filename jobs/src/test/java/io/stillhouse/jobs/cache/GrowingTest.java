@@ -213,8 +213,7 @@ class GrowingTest extends GrowingFixture {
 
   @Test
   void aTrainingDoesNotGoOnWithMoreRowsThanItBeganWith() throws IOException {
-    TrainJob begun =
-        new TrainJob(spark, student(directory.resolve("students"), List.of(old)));
+    TrainJob begun = new TrainJob(spark, student(directory.resolve("students"), List.of(old)));
 
     run(List.of(old, tsv("new.tsv", 8)));
 
