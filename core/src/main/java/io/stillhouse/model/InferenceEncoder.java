@@ -80,7 +80,7 @@ public final class InferenceEncoder implements AutoCloseable {
    */
   public InferenceEncoder(Encoder encoder, NDManager manager, Precision precision) {
     boolean onCpu = !manager.getDevice().isGpu();
-    precision.requireDevice(onCpu);
+    precision.requireDevice(manager.getDevice());
     this.encoder = encoder;
     this.ops = TorchScript.compile(manager, OPS);
     this.heads = IValue.from((long) encoder.spec().heads());

@@ -1,5 +1,6 @@
 package io.stillhouse.model;
 
+import ai.djl.Device;
 import io.stillhouse.error.Errors;
 import java.io.IOException;
 import java.io.UncheckedIOException;
@@ -45,10 +46,10 @@ public enum Precision {
    *
    * @throws io.stillhouse.error.StillhouseException if it does not
    */
-  void requireDevice(boolean cpu) {
+  public void requireDevice(Device device) {
     Path flags = Path.of("/proc/cpuinfo");
     try {
-      requireProcessor(cpu && Files.exists(flags) ? Files.readString(flags) : "");
+      requireProcessor(!device.isGpu() && Files.exists(flags) ? Files.readString(flags) : "");
     } catch (IOException e) {
       throw new UncheckedIOException(e);
     }
@@ -57,7 +58,8 @@ public enum Precision {
   void requireProcessor(String cpuinfo) {
     if (this == BFLOAT16 && Arrays.stream(cpuinfo.split("\\s+")).noneMatch(PRODUCTS::contains)) {
       throw Errors.invalid(
-          "cache.precision is bfloat16, but the teacher does not run on a processor with products of bfloat16 (avx512_bf16 or amx_bf16)",
+          "cache.precision is bfloat16, but the teacher does not run on a processor with products"
+              + " of bfloat16 (avx512_bf16 or amx_bf16)",
           "set cache.precision=float32, or take such machines");
     }
   }

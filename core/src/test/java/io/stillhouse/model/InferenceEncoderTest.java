@@ -5,6 +5,7 @@ import static org.assertj.core.api.Assertions.assertThatCode;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import static org.assertj.core.api.Assumptions.assumeThatCode;
 
+import ai.djl.Device;
 import ai.djl.ndarray.NDArray;
 import ai.djl.ndarray.NDManager;
 import io.stillhouse.Golden;
@@ -93,7 +94,7 @@ class InferenceEncoderTest {
 
   @Test
   void bfloat16IsCloseAndGivesTheSameBitsAgain() throws IOException {
-    assumeThatCode(() -> Precision.BFLOAT16.requireDevice(true)).doesNotThrowAnyException();
+    assumeThatCode(() -> Precision.BFLOAT16.requireDevice(Device.cpu())).doesNotThrowAnyException();
     Batch batch = batch(TASK);
     InferenceEncoder encoder = encoder(TASK, Precision.BFLOAT16);
 
@@ -113,11 +114,13 @@ class InferenceEncoderTest {
     assertThatThrownBy(() -> Precision.BFLOAT16.requireProcessor(without))
         .isInstanceOf(StillhouseException.class)
         .hasMessage(
-            "cache.precision is bfloat16, but the teacher does not run on a processor with products of bfloat16 (avx512_bf16 or amx_bf16); set cache.precision=float32, or take such machines");
+            "cache.precision is bfloat16, but the teacher does not run on a processor with products"
+                + " of bfloat16 (avx512_bf16 or amx_bf16); set cache.precision=float32, or take"
+                + " such machines");
     assertThatCode(() -> Precision.FLOAT32.requireProcessor(without)).doesNotThrowAnyException();
     assertThatCode(() -> Precision.BFLOAT16.requireProcessor(without + "flags : avx512_bf16\n"))
         .doesNotThrowAnyException();
-    assertThatThrownBy(() -> Precision.BFLOAT16.requireDevice(false))
+    assertThatThrownBy(() -> Precision.BFLOAT16.requireDevice(Device.gpu()))
         .isInstanceOf(StillhouseException.class);
   }
 

@@ -1,13 +1,11 @@
 package io.stillhouse.jobs.cache;
 
+import ai.djl.engine.Engine;
 import io.stillhouse.checkpoint.HuggingFaceDirectory;
 import io.stillhouse.config.Options;
 import io.stillhouse.config.Recipe;
 import io.stillhouse.config.Settings;
 import io.stillhouse.error.Errors;
-import io.stillhouse.jobs.Progress;
-import io.stillhouse.jobs.spark.RunningTasks;
-import io.stillhouse.jobs.spark.Watch;
 import io.stillhouse.jobs.text.CorpusFiles;
 import io.stillhouse.model.Precision;
 import io.stillhouse.spec.CorpusSpec;
@@ -17,26 +15,16 @@ import io.stillhouse.target.TargetChoice;
 import io.stillhouse.target.Targets;
 import io.stillhouse.text.Segmenter;
 import java.io.IOException;
-import java.io.Serializable;
-import java.io.UncheckedIOException;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
 import java.util.Set;
 import java.util.TreeSet;
-import java.util.function.LongConsumer;
 import java.util.stream.Collectors;
 import org.apache.hadoop.fs.Path;
-import org.apache.spark.api.java.JavaRDD;
-import org.apache.spark.api.java.JavaSparkContext;
 import org.apache.spark.sql.SparkSession;
-import org.apache.spark.util.LongAccumulator;
 import org.jspecify.annotations.Nullable;
-import scala.reflect.ClassTag$;
-import scala.runtime.AbstractFunction1;
-import scala.runtime.AbstractFunction2;
-import scala.runtime.BoxedUnit;
 
 /**
  * Job 1: runs a teacher once over the corpus and writes its targets; a restart computes what the
@@ -119,6 +107,10 @@ public final class CacheJob {
     this.name = name;
     this.choice = choice == null ? TargetRecipe.choice(settings, teacher.spec()) : choice;
     this.planning = new Planning(spark, settings, storage, cache, unitTokens());
+    if (spark.sparkContext().isLocal()) { // elsewhere the tasks find out
+      Precision.of(settings.get(Options.CACHE_PRECISION))
+          .requireDevice(Engine.getInstance().defaultDevice());
+    }
     if (settings.get(Options.MAX_LENGTH) > teacher.spec().embeddings().maxPositions()) {
       throw Errors.badValue(
           Options.MAX_LENGTH.key(),
@@ -162,7 +154,15 @@ public final class CacheJob {
     Manifest manifest = opened.manifest();
     List<TeacherTask> tasks = tasks(plan, manifest);
     double planned = (System.nanoTime() - start) / 1e9;
-    double loading = computeAll(plan, manifest, tasks);
+    double loading =
+        tasks.isEmpty()
+            ? 0
+            : new TeacherStage(
+                    spark,
+                    storage,
+                    cache,
+                    poisoned -> planning.requireFewPoisoned(plan.corpus(), poisoned))
+                .run(plan, manifest, name, tasks);
     double computing = (System.nanoTime() - start) / 1e9 - planned - loading;
     long bytes = manifest.files().stream().mapToLong(file -> file.size().bytes()).sum();
     long tokens = tasks.stream().mapToLong(task -> task.inputs().size().tokens()).sum();
@@ -331,83 +331,5 @@ public final class CacheJob {
     Path record = record(cache, teacher);
     String text = storage.exists(record) ? Seal.open(storage.readText(record)) : null;
     return text == null ? null : Storage.JSON.fromJson(text, Result.class);
-  }
-
-  /** Runs the tasks, and returns the longest that one waited for the teacher to be loaded. */
-  private double computeAll(Plan plan, Manifest manifest, List<TeacherTask> tasks)
-      throws IOException {
-    if (tasks.isEmpty()) {
-      return 0;
-    }
-    JavaSparkContext context = JavaSparkContext.fromSparkContext(spark.sparkContext());
-    context.setJobGroup("cache", "teacher targets of %d units".formatted(tasks.size()), true);
-    LongAccumulator done = spark.sparkContext().longAccumulator("teacher tokens");
-    long tokens = tasks.stream().mapToLong(task -> task.inputs().size().tokens()).sum();
-    long before = plan.corpus().tokens() - tokens;
-    Append append =
-        new Append(
-            manifest, name, poisoned -> planning.requireFewPoisoned(plan.corpus(), poisoned));
-    JavaRDD<TeacherTask> rdd = context.parallelize(tasks, tasks.size());
-    try (Progress progress = Progress.resume("cache", before, plan.corpus().tokens(), "tokens");
-        Lease lease = Lease.take(storage, cache);
-        RunningTasks running = new RunningTasks(spark.sparkContext(), done);
-        Watch watch = new Watch(() -> progress.update(before + done.value() + running.sum()))) {
-      spark
-          .sparkContext()
-          .runJob(
-              rdd.rdd(),
-              new Compute(done),
-              append,
-              ClassTag$.MODULE$.apply(TeacherTask.Done.class));
-    }
-    return append.longestLoad;
-  }
-
-  /** The work of one task. */
-  private static final class Compute
-      extends AbstractFunction1<scala.collection.Iterator<TeacherTask>, TeacherTask.Done>
-      implements Serializable {
-    private static final long serialVersionUID = 1L;
-    private final LongAccumulator tokens;
-
-    Compute(LongAccumulator tokens) {
-      this.tokens = tokens;
-    }
-
-    @Override
-    public TeacherTask.Done apply(scala.collection.Iterator<TeacherTask> tasks) {
-      try {
-        return tasks.next().compute(tokens::add); // a partition is one task
-      } catch (IOException e) {
-        throw new UncheckedIOException(e);
-      }
-    }
-  }
-
-  /** Runs on the driver as each task ends, so that a unit counts as soon as it is finished. */
-  private static final class Append extends AbstractFunction2<Object, TeacherTask.Done, BoxedUnit> {
-    private final Manifest manifest;
-    private final String teacher;
-    private final LongConsumer limit;
-    private double longestLoad;
-
-    Append(Manifest manifest, String teacher, LongConsumer limit) {
-      this.manifest = manifest;
-      this.teacher = teacher;
-      this.limit = limit;
-    }
-
-    @Override
-    public BoxedUnit apply(Object partition, TeacherTask.Done done) {
-      CrashPoint.FINISHED.reached();
-      longestLoad = Math.max(longestLoad, done.loadSeconds());
-      try {
-        manifest.append(Manifest.Entry.added(done.files(), done.poison()));
-        limit.accept(manifest.poisonRows(teacher));
-      } catch (IOException e) {
-        throw new UncheckedIOException(e);
-      }
-      return BoxedUnit.UNIT;
-    }
   }
 }

@@ -2,6 +2,7 @@ package io.stillhouse.jobs.cache;
 
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
+import static org.assertj.core.api.Assumptions.assumeThat;
 
 import ai.djl.ndarray.NDManager;
 import io.stillhouse.checkpoint.HuggingFaceDirectory;
@@ -212,6 +213,30 @@ class CacheJobTest {
         .hasMessageContaining("corpus.max-length = 40, this recipe has 20")
         .hasMessageContaining("another cache.path");
     assertSame(Tiny.files(copy), before);
+  }
+
+  @Test
+  void bfloat16IsSoundTheSameBitsTwiceAndRefusedByAFloat32Recipe() throws IOException {
+    assumeThat(Files.readString(Path.of("/proc/cpuinfo"))).contains("_bf16");
+    List<Path> caches = List.of(directory.resolve("one"), directory.resolve("two"));
+    for (Path own : caches) {
+      run(settings(own, "targets.hidden=[0,3]", "cache.precision=bfloat16"));
+    }
+
+    Map<String, Row> one = byId(caches.get(0), "hidden");
+    byId(caches.get(1), "hidden")
+        .forEach(
+            (id, row) ->
+                assertThat(row.<byte[]>getAs("hidden_03"))
+                    .isEqualTo(one.get(id).getAs("hidden_03")));
+    VerifyJob.Result result =
+        new VerifyJob(spark, Tiny.settings(List.of()), caches.get(0).toString()).run();
+    assertThat(result.sound()).as("%s", result.lines()).isTrue();
+    assertThat(result.fidelity().get("hidden_00").fromFloat32()).isLessThan(1e-5);
+    assertThat(result.fidelity().get("hidden_03").fromFloat32()).isBetween(1e-4, 2e-2);
+    assertThatThrownBy(() -> run(settings(caches.get(0), "targets.hidden=[0,3]")))
+        .isInstanceOf(StillhouseException.class)
+        .hasMessageContaining("cache.precision = bfloat16, this recipe has float32");
   }
 
   @Test

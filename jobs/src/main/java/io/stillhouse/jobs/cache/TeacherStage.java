@@ -1,0 +1,100 @@
+package io.stillhouse.jobs.cache;
+
+import io.stillhouse.jobs.Progress;
+import io.stillhouse.jobs.spark.RunningTasks;
+import io.stillhouse.jobs.spark.Watch;
+import java.io.IOException;
+import java.io.Serializable;
+import java.io.UncheckedIOException;
+import java.util.List;
+import java.util.function.LongConsumer;
+import org.apache.hadoop.fs.Path;
+import org.apache.spark.api.java.JavaRDD;
+import org.apache.spark.api.java.JavaSparkContext;
+import org.apache.spark.sql.SparkSession;
+import org.apache.spark.util.LongAccumulator;
+import scala.reflect.ClassTag$;
+import scala.runtime.AbstractFunction1;
+import scala.runtime.AbstractFunction2;
+import scala.runtime.BoxedUnit;
+
+/**
+ * The Spark job that runs teacher tasks, under the cache's lease.
+ *
+ * @param limit is told of all rows without targets as each task ends, and throws over too many
+ */
+record TeacherStage(SparkSession spark, Storage storage, Path cache, LongConsumer limit) {
+
+  /** Runs the tasks, and returns the most seconds that one waited for the teacher to be loaded. */
+  double run(Plan plan, Manifest manifest, String teacher, List<TeacherTask> tasks)
+      throws IOException {
+    JavaSparkContext context = JavaSparkContext.fromSparkContext(spark.sparkContext());
+    context.setJobGroup("cache", "teacher targets of %d units".formatted(tasks.size()), true);
+    LongAccumulator done = spark.sparkContext().longAccumulator("teacher tokens");
+    long tokens = tasks.stream().mapToLong(task -> task.inputs().size().tokens()).sum();
+    long before = plan.corpus().tokens() - tokens;
+    Append append = new Append(manifest, teacher, limit);
+    JavaRDD<TeacherTask> rdd = context.parallelize(tasks, tasks.size());
+    try (Progress progress = Progress.resume("cache", before, plan.corpus().tokens(), "tokens");
+        Lease lease = Lease.take(storage, cache);
+        RunningTasks running = new RunningTasks(spark.sparkContext(), done);
+        Watch watch = new Watch(() -> progress.update(before + done.value() + running.sum()))) {
+      spark
+          .sparkContext()
+          .runJob(
+              rdd.rdd(),
+              new Compute(done),
+              append,
+              ClassTag$.MODULE$.apply(TeacherTask.Done.class));
+    }
+    return append.longestLoad;
+  }
+
+  /** The work of one task. */
+  private static final class Compute
+      extends AbstractFunction1<scala.collection.Iterator<TeacherTask>, TeacherTask.Done>
+      implements Serializable {
+    private static final long serialVersionUID = 1L;
+    private final LongAccumulator tokens;
+
+    Compute(LongAccumulator tokens) {
+      this.tokens = tokens;
+    }
+
+    @Override
+    public TeacherTask.Done apply(scala.collection.Iterator<TeacherTask> tasks) {
+      try {
+        return tasks.next().compute(tokens::add); // a partition is one task
+      } catch (IOException e) {
+        throw new UncheckedIOException(e);
+      }
+    }
+  }
+
+  /** Runs on the driver as each task ends, so that a unit counts as soon as it is finished. */
+  private static final class Append extends AbstractFunction2<Object, TeacherTask.Done, BoxedUnit> {
+    private final Manifest manifest;
+    private final String teacher;
+    private final LongConsumer limit;
+    private double longestLoad;
+
+    Append(Manifest manifest, String teacher, LongConsumer limit) {
+      this.manifest = manifest;
+      this.teacher = teacher;
+      this.limit = limit;
+    }
+
+    @Override
+    public BoxedUnit apply(Object partition, TeacherTask.Done done) {
+      CrashPoint.FINISHED.reached();
+      longestLoad = Math.max(longestLoad, done.loadSeconds());
+      try {
+        manifest.append(Manifest.Entry.added(done.files(), done.poison()));
+        limit.accept(manifest.poisonRows(teacher));
+      } catch (IOException e) {
+        throw new UncheckedIOException(e);
+      }
+      return BoxedUnit.UNIT;
+    }
+  }
+}
