@@ -63,6 +63,7 @@ public final class TrainJob {
     this.cache = storage.requireExisting("cache.path", settings.get(Options.CACHE));
     String teacherName = settings.get(Options.TEACHER_NAME);
     CacheReader reader = CacheReader.open(storage, cache, teacherName, List.of());
+    reader.requireRecipe(settings);
     this.teacher = CacheReader.teacher(storage, cache, teacherName);
     ModelSpec student = Recipe.student(settings, teacher.spec());
     DistillSpec loss = Recipe.loss(settings, student, teacher.spec());
