@@ -388,6 +388,39 @@ public final class Options {
   public static final Option<String> EXPORT_TO =
       text("export.to", "", "Directory of the export; export needs it.");
 
+  // plan
+  public static final Option<Double> PLAN_PRICE =
+      number(
+          "plan.price-per-hour",
+          "0.68",
+          p -> p > 0 && Double.isFinite(p),
+          "a finite number > 0",
+          "plan: price of an hour of all the machines of the session, in your currency.");
+  public static final Option<Double> PLAN_STORAGE_PRICE =
+      number(
+          "plan.price-per-tb-month",
+          "23",
+          p -> p >= 0 && Double.isFinite(p),
+          "a finite number >= 0",
+          "plan: price of keeping 10^12 bytes for a month, in the same currency.");
+  public static final Option<Double> PLAN_MONTHS =
+      number(
+          "plan.months",
+          "1",
+          m -> m >= 0 && Double.isFinite(m),
+          "a finite number >= 0",
+          "plan: months the cache is kept.");
+  public static final Option<Integer> PLAN_STUDENTS =
+      atLeast(
+          "plan.students",
+          "1",
+          1,
+          "plan: distilled students to be trained from the cache, each with its twin.");
+  public static final Option<Integer> PLAN_SECONDS =
+      atLeast("plan.seconds", "60", 5, "plan: seconds that the probe may take at most.");
+  public static final Option<String> PLAN_OUTPUT =
+      text("plan.output", "plan.json", "plan: where the result goes.");
+
   public static final Option<Boolean> SMOKE =
       bool("smoke", "false", "Shrinks any recipe to seconds: a few rows, few steps.");
 

@@ -17,8 +17,9 @@ import java.util.Map;
 /**
  * An encoder's forward pass without gradients: the numbers of {@link Encoder#forward} up to
  * rounding, on a CPU in less time. There oneDNN multiplies by weights that were laid out for the
- * processor once, the feed-forward layer's GELU is part of its product, and attention is fused
- * unless its scores are kept. On a GPU it is {@link Encoder#forward}.
+ * processor once, the feed-forward layer's GELU is part of its product, and attention is fused. On
+ * a GPU it is {@link Encoder#forward}. Scores are computed once more where they are kept, so that
+ * no number depends on what else is kept: a column that is lost is computed anew to the same bits.
  *
  * <p>Tensors of bfloat16 never leave the TorchScript module: DJL has no such dtype.
  */
@@ -42,14 +43,13 @@ public final class InferenceEncoder implements AutoCloseable {
           queriesBHLK = torch.select(qkv3BHLK, 0, 0)
           keysBHLK = torch.select(qkv3BHLK, 0, 1)
           valuesBHLK = torch.select(qkv3BHLK, 0, 2)
+          contextBHLK = torch.scaled_dot_product_attention(queriesBHLK, keysBHLK, valuesBHLK, biasB11L)
           if keep:
             scale = torch.pow(torch.floordiv(width, heads), -0.5)
             scoresBHLL = torch.matmul(torch.mul(queriesBHLK, scale), torch.transpose(keysBHLK, 2, 3))
-            contextBHLK = torch.matmul(torch.softmax(torch.add(scoresBHLL, biasB11L), -1), valuesBHLK)
             relationsBHLL = torch.matmul(torch.mul(valuesBHLK, scale), torch.transpose(valuesBHLK, 2, 3))
             kept = [scoresBHLL, relationsBHLL]
           else:
-            contextBHLK = torch.scaled_dot_product_attention(queriesBHLK, keysBHLK, valuesBHLK, biasB11L)
             kept = annotate(List[Tensor], [])
           contextBLD = torch.reshape(torch.transpose(contextBHLK, 1, 2), [batch, length, width])
           attended = ops.mkldnn._linear_pointwise(torch.to(contextBLD, dtype), weights[1], biases[1], "none", none, "")

@@ -93,6 +93,18 @@ class InferenceEncoderTest {
   }
 
   @Test
+  void noNumberDependsOnWhatElseIsKept() throws IOException {
+    InferenceEncoder encoder = encoder(TASK, Precision.FLOAT32);
+
+    EncoderOutput all = encoder.forward(batch(TASK), everything);
+    EncoderOutput one =
+        encoder.forward(batch(TASK), new Capture(Set.of(3), Set.of(2), Set.of()));
+
+    assertThat(one.hidden(3).toFloatArray()).isEqualTo(all.hidden(3).toFloatArray());
+    assertThat(one.scores(2).toFloatArray()).isEqualTo(all.scores(2).toFloatArray());
+  }
+
+  @Test
   void bfloat16IsCloseAndGivesTheSameBitsAgain() throws IOException {
     assumeThatCode(() -> Precision.BFLOAT16.requireDevice(Device.cpu())).doesNotThrowAnyException();
     Batch batch = batch(TASK);

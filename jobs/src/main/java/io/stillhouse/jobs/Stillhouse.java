@@ -15,6 +15,7 @@ import io.stillhouse.jobs.cache.VerifyJob;
 import io.stillhouse.jobs.evaluate.EvaluateJob;
 import io.stillhouse.jobs.evaluate.Evaluation;
 import io.stillhouse.jobs.evaluate.LogitsFile;
+import io.stillhouse.jobs.plan.PlanJob;
 import io.stillhouse.jobs.spark.Sessions;
 import io.stillhouse.jobs.train.ExportJob;
 import io.stillhouse.jobs.train.FinetuneJob;
@@ -122,6 +123,21 @@ public final class Stillhouse {
     try (SparkSession spark = Sessions.open("finetune")) {
       FinetuneJob.Result result = new FinetuneJob(spark, settings).run();
       say("fine-tuned %s", result.directory());
+    }
+    return 0;
+  }
+
+  @Command(
+      name = "plan",
+      description =
+          "Bytes, hours, money and break-even before anyone spends; may say not to cache.")
+  int plan(@Parameters(arity = "0..*", paramLabel = "[RECIPE] [key=value]") List<String> arguments)
+      throws IOException {
+    Settings settings =
+        settings(
+            arguments, Options.TEACHER, Options.CORPUS_PATH, Options.CACHE, Options.STUDENT_LAYERS);
+    try (SparkSession spark = Sessions.open("plan")) {
+      System.out.print(new PlanJob(spark, settings).run().table());
     }
     return 0;
   }

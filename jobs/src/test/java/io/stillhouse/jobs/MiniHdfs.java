@@ -11,6 +11,8 @@ import org.apache.hadoop.fs.FileSystem;
 import org.apache.hadoop.hdfs.DistributedFileSystem;
 import org.apache.hadoop.hdfs.MiniDFSCluster;
 import org.apache.hadoop.hdfs.protocol.HdfsConstants;
+import org.apache.logging.log4j.Level;
+import org.apache.logging.log4j.core.config.Configurator;
 
 /** A name node and a data node in this JVM, reached by the name of a name service. */
 public final class MiniHdfs implements AutoCloseable {
@@ -26,6 +28,7 @@ public final class MiniHdfs implements AutoCloseable {
 
   /** Starts it, with its files below a directory. */
   public static MiniHdfs start(Path directory) throws IOException {
+    Configurator.setLevel("org.apache.hadoop", Level.ERROR); // it warns at every start
     Configuration hadoop = new Configuration();
     hadoop.set(MiniDFSCluster.HDFS_MINIDFS_BASEDIR, directory.toString());
     MiniDFSCluster cluster = new MiniDFSCluster.Builder(hadoop).numDataNodes(1).build();

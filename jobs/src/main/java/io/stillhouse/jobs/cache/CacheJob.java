@@ -16,11 +16,9 @@ import io.stillhouse.target.Targets;
 import io.stillhouse.text.Segmenter;
 import java.io.IOException;
 import java.util.ArrayList;
-import java.util.Arrays;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
-import java.util.Objects;
 import java.util.Set;
 import java.util.TreeSet;
 import java.util.stream.Collectors;
@@ -213,13 +211,15 @@ public final class CacheJob {
     plan.requireSame(cache, fingerprints);
     CorpusMatch match = new CorpusMatch(cache, repair.parts(), corpus, hashed);
     manifest.requireSound();
+    plan.requireAllUnits(cache, manifest);
     if (name.isEmpty()) {
       repair.restoreTeacher(TeacherFolder.model(cache, name), plan.teacherFiles(), teacher);
     }
     repair.restore((directory, part) -> planning.again(directory, part, match.of(part)));
     if (other != null) {
       if (known == null) {
-        requireFits(manifest);
+        new TeacherFit(CacheReader.teacher(storage, cache), teacher, name)
+            .require(storage, cache, manifest);
         manifest.append(Manifest.Entry.joined(other));
         storage.writeText(other.file(cache), other.toJson());
       }
@@ -231,6 +231,11 @@ public final class CacheJob {
       plan = growing.grow(plan, manifest, match);
     }
     return new Opened(plan, manifest);
+  }
+
+  /** Writes the rows of a corpus into a directory as a cache holds them, without a cache around. */
+  public void writeInputsAlone(Path directory) {
+    planning.alone(directory, new Path(settings.get(Options.TEACHER)), teacher);
   }
 
   /** How masked-LM soft labels are kept is the recipe's to say: columns do not tell it. */
@@ -257,21 +262,6 @@ public final class CacheJob {
 
   private OtherTeacher joining(Map<String, String> fingerprints) throws IOException {
     return OtherTeacher.of(name, fingerprints, Fingerprints.directory(storage, teacher.path()));
-  }
-
-  private void requireFits(Manifest manifest) throws IOException {
-    CacheFile inputs = manifest.inputs(0).orElseThrow();
-    List<String> texts =
-        ParquetRows.read(
-                new CheckedFile(storage, cache, inputs),
-                List.of(Targets.TEXT, Targets.PAIR),
-                storage.hadoop())
-            .stream()
-            .flatMap(Arrays::stream)
-            .filter(Objects::nonNull)
-            .map(String.class::cast)
-            .toList();
-    new TeacherFit(CacheReader.teacher(storage, cache), teacher, name).require(texts);
   }
 
   /**

@@ -1,6 +1,9 @@
 package io.stillhouse.jobs.cache;
 
 import io.stillhouse.checkpoint.HuggingFaceDirectory;
+import io.stillhouse.config.Option;
+import io.stillhouse.config.Options;
+import io.stillhouse.config.Settings;
 import io.stillhouse.error.Errors;
 import io.stillhouse.jobs.spark.Models;
 import io.stillhouse.target.Column;
@@ -17,6 +20,7 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Set;
+import java.util.TreeMap;
 import java.util.TreeSet;
 import java.util.concurrent.ConcurrentHashMap;
 import org.apache.hadoop.fs.Path;
@@ -68,7 +72,7 @@ public final class CacheReader implements TargetSource {
     Plan first = Plan.first(storage, cache);
     Manifest manifest = Manifest.read(storage, cache);
     Plan plan = plan(first, manifest, cache, teacher).grownBy(manifest.parts(), cache);
-    requireAllPlanned(plan, manifest, cache);
+    plan.requireAllUnits(cache, manifest);
     TreeSet<String> missing = new TreeSet<>();
     for (Plan.Unit unit : plan.units()) {
       if (manifest.inputs(unit.unit()).isEmpty()) {
@@ -104,16 +108,6 @@ public final class CacheReader implements TargetSource {
           "correct teacher.name, or run cache with that name and its teacher.path");
     }
     return first.of(other);
-  }
-
-  /** A lost part of the plan must not pass for rows that never were. */
-  private static void requireAllPlanned(Plan plan, Manifest manifest, Path cache) {
-    int units = plan.units().size();
-    if (manifest.files().stream().anyMatch(file -> file.unit() >= units)) {
-      throw Errors.invalid(
-          "cache '%s' has files of more units than the %d of its plan".formatted(cache, units),
-          "run cache again: it restores the plan");
-    }
   }
 
   /** As {@link #teacher(Storage, Path, String)}, for the cache's first teacher. */
@@ -159,6 +153,42 @@ public final class CacheReader implements TargetSource {
 
   public Plan plan() {
     return plan;
+  }
+
+  /**
+   * Requires that what a recipe says of the cache, and of a teacher that is still there, is what
+   * the cache was built with. The seed is not held against it: students differ by theirs.
+   *
+   * @throws io.stillhouse.error.StillhouseException naming every fingerprint that differs
+   */
+  public void requireRecipe(Settings settings) throws IOException {
+    Map<String, String> wanted = new TreeMap<>();
+    for (Option<?> option : Fingerprints.SETTINGS) {
+      if (settings.has(option) && !option.equals(Options.SEED)) {
+        wanted.put(option.key(), String.valueOf(settings.get(option)));
+      }
+    }
+    if (settings.has(Options.TEACHER)) {
+      Path given = new Path(settings.get(Options.TEACHER));
+      if (storage.exists(given)) {
+        java.nio.file.Path local = Models.copy(given.toString());
+        wanted.put(
+            Fingerprints.TEACHER, Fingerprints.combined(Fingerprints.directory(storage, local)));
+      }
+    }
+    List<String> problems = new ArrayList<>();
+    wanted.forEach(
+        (name, value) -> {
+          String had = plan.fingerprints().getOrDefault(name, "nothing");
+          if (!had.equals(value)) {
+            problems.add(
+                "cache '%s' was built with %s = %s, this recipe has %s; correct the recipe, or name the cache that it made"
+                    .formatted(cache, name, had, value));
+          }
+        });
+    if (!problems.isEmpty()) {
+      throw Errors.all(problems);
+    }
   }
 
   @Override

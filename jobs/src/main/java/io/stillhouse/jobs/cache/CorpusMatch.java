@@ -34,7 +34,7 @@ final class CorpusMatch {
     List<String> problems = new ArrayList<>();
     for (Part part : parts) {
       Map<Path, String> names = new LinkedHashMap<>();
-      for (CorpusFile known : part.corpusFiles() == null ? hashed : part.corpusFiles()) {
+      for (CorpusFile known : part.corpusFiles()) {
         Path path = takePath(known);
         if (path == null) {
           problems.add(problem(cache, known));

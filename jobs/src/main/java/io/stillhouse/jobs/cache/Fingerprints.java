@@ -78,7 +78,8 @@ final class Fingerprints {
     return hashes;
   }
 
-  private static String combined(Map<String, String> hashes) {
+  /** Returns one hash of files' hashes by name. */
+  static String combined(Map<String, String> hashes) {
     MessageDigest digest = Storage.digest();
     hashes.forEach((name, hash) -> digest.update((name + hash).getBytes(StandardCharsets.UTF_8)));
     return HexFormat.of().formatHex(digest.digest());

@@ -4,6 +4,7 @@ import io.stillhouse.config.Options;
 import io.stillhouse.config.Recipe;
 import io.stillhouse.config.Settings;
 import io.stillhouse.error.Errors;
+import io.stillhouse.error.StillhouseException;
 import java.io.IOException;
 import java.util.List;
 import org.apache.hadoop.fs.Path;
@@ -43,21 +44,19 @@ final class Growing {
               .formatted(settings.get(Options.CORPUS_LIMIT), cache, names(corpus)),
           "leave the new files out, or name another cache.path");
     }
-    Part part = null;
-    boolean committed = false;
     try (Lease lease = Lease.take(storage, cache)) {
-      part = write(plan, corpus);
-      requireNewKeys(plan, manifest, part);
-      CrashPoint.GROWN.reached();
-      manifest.append(Manifest.Entry.grown(part));
-      committed = true;
-      storage.writeText(part.file(cache), part.toJson());
-    } finally {
-      if (part != null && !committed) {
+      Part part = write(plan, corpus);
+      try {
+        requireNewKeys(plan, manifest, part);
+        CrashPoint.GROWN.reached();
+        manifest.append(Manifest.Entry.grown(part));
+      } catch (StillhouseException e) { // of any other failure nobody knows what it left
         planning.discard(cache, part.inputs());
+        throw e;
       }
+      storage.writeText(part.file(cache), part.toJson());
+      return plan.grownBy(List.of(part), cache);
     }
-    return plan.grownBy(List.of(part), cache);
   }
 
   /** Writes the inputs of new files; nothing counts yet. */

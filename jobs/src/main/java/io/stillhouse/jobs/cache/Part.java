@@ -12,15 +12,14 @@ import org.jspecify.annotations.Nullable;
  * @param unitTokens the most tokens that a unit was to have
  * @param units in order of their numbers, which go on from those of the part before
  * @param corpus what was read
- * @param corpusFiles the files of text; null of a first part that was planned before they were
- *     recorded
+ * @param corpusFiles the files of text
  * @param inputs the files of the inputs family
  */
 record Part(
     long unitTokens,
     List<Plan.Unit> units,
     Plan.Read corpus,
-    @Nullable List<CorpusFile> corpusFiles,
+    List<CorpusFile> corpusFiles,
     List<CacheFile> inputs) {
 
   /** Returns the number of its first unit. */

@@ -25,7 +25,7 @@ import org.jspecify.annotations.Nullable;
  * @param corpus what was read
  * @param teacherFiles SHA-256 of each file of the teacher's directory, by name
  * @param inputs the files of the inputs family
- * @param corpusFiles the files of text; null where they were not recorded
+ * @param corpusFiles the files of text
  */
 public record Plan(
     int version,
@@ -35,7 +35,7 @@ public record Plan(
     Read corpus,
     Map<String, String> teacherFiles,
     List<CacheFile> inputs,
-    @Nullable List<CorpusFile> corpusFiles) {
+    List<CorpusFile> corpusFiles) {
 
   /**
    * One unit.
@@ -122,13 +122,23 @@ public record Plan(
         corpus.plus(part.corpus()),
         teacherFiles,
         concatenated(inputs, part.inputs()),
-        corpusFiles == null ? null : concatenated(corpusFiles, part.corpusFiles()));
+        concatenated(corpusFiles, part.corpusFiles()));
   }
 
   private static <T> List<T> concatenated(List<T> one, List<T> other) {
     List<T> both = new ArrayList<>(one);
     both.addAll(other);
     return List.copyOf(both);
+  }
+
+  /** Requires all units that the manifest has files of: a lost part must not pass for no rows. */
+  void requireAllUnits(Path cache, Manifest manifest) {
+    if (manifest.files().stream().anyMatch(file -> file.unit() >= units.size())) {
+      throw Errors.invalid(
+          "cache '%s' has files of more units than the %d of its plan"
+              .formatted(cache, units.size()),
+          "run verify on the cache, then cache again");
+    }
   }
 
   /** Returns this plan as another teacher's targets see it. */
@@ -160,16 +170,14 @@ public record Plan(
   }
 
   /**
-   * Requires that a run has the fingerprints this cache was built with. Where the files of the
-   * corpus are recorded, {@link CorpusMatch} holds them against the run's one by one.
+   * Requires that a run has the fingerprints this cache was built with, but for the text's: {@link
+   * CorpusMatch} holds its files against the run's one by one.
    */
   void requireSame(Path cache, Map<String, String> wanted) {
     List<String> problems = new ArrayList<>();
     Map<String, String> all = new TreeMap<>(fingerprints);
     all.putAll(wanted);
-    if (corpusFiles != null) {
-      all.remove(Fingerprints.CORPUS);
-    }
+    all.remove(Fingerprints.CORPUS);
     for (String name : all.keySet()) {
       String had = fingerprints.getOrDefault(name, "nothing");
       String want = wanted.getOrDefault(name, "nothing");

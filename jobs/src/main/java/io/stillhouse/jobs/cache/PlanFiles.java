@@ -73,6 +73,22 @@ final class PlanFiles {
     return faults;
   }
 
+  /** Returns which of these files say what no manifest entry says any more. */
+  List<String> unlisted(Manifest manifest) throws IOException {
+    List<String> unlisted = new ArrayList<>();
+    for (Part part : parts()) {
+      if (!manifest.parts().contains(part)) {
+        unlisted.add(part.file(cache).getName());
+      }
+    }
+    for (OtherTeacher teacher : teachers()) {
+      if (!manifest.teachers().containsValue(teacher)) {
+        unlisted.add(ofTeacher(teacher.file(cache)));
+      }
+    }
+    return unlisted;
+  }
+
   private static String ofTeacher(Path file) {
     return TeacherFolder.prefix(file.getParent().getName()) + file.getName();
   }

@@ -22,6 +22,8 @@ import org.apache.spark.sql.SparkSession;
 
 /** Reads text as a recipe says, and cuts it into units with the tokenizer of the first teacher. */
 final class Planning {
+  private static final int FIRST_UNIT = 0;
+
   private final SparkSession spark;
   private final Settings settings;
   private final Storage storage;
@@ -53,7 +55,7 @@ final class Planning {
     try {
       storage.publish(teacher.path(), TeacherFolder.model(staging.directory(), ""));
       CorpusSpec spec = Recipe.corpus(settings);
-      Part part = part(staging.directory(), spec, corpus, hashed, 0);
+      Part part = part(staging.directory(), spec, corpus, hashed, FIRST_UNIT);
       Plan plan =
           new Plan(
               Targets.VERSION,
@@ -113,6 +115,14 @@ final class Planning {
     CorpusSpec spec = Recipe.corpus(settings);
     return write(
         directory, spec, Corpus.read(spark, spec, files), part.firstUnit(), part.unitTokens());
+  }
+
+  /** Writes the inputs of all text into a directory that no cache lies in. */
+  void alone(Path directory, Path model, HuggingFaceDirectory teacher) {
+    CorpusSpec spec = Recipe.corpus(settings);
+    new Planner(spark, directory, unitTokens, settings.get(Options.SEED))
+        .write(
+            Corpus.read(spark, spec), tokenising(model, teacher.spec().head(), spec), FIRST_UNIT);
   }
 
   private Planner.Planned write(

@@ -5,12 +5,15 @@ import io.stillhouse.error.Errors;
 import io.stillhouse.error.StillhouseException;
 import io.stillhouse.spec.Head;
 import io.stillhouse.spec.Task;
+import io.stillhouse.target.Targets;
 import io.stillhouse.text.Encoded;
 import io.stillhouse.text.Tokenizer;
 import java.io.IOException;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
+import java.util.Objects;
+import org.apache.hadoop.fs.Path;
 
 /** Whether another teacher reads the rows of a cache as the first one does, whose ids they are. */
 final class TeacherFit {
@@ -29,11 +32,31 @@ final class TeacherFit {
   }
 
   /**
-   * Requires the same tokens under the same ids, the same ids for the given texts, and a head for
-   * which the rows can have been made.
+   * Requires the same tokens under the same ids, the same ids for texts of the cache, and a head
+   * for which its rows can have been made.
    */
-  void require(List<String> texts) throws IOException {
+  void require(Storage storage, Path cache, Manifest manifest) throws IOException {
+    if (!manifest.columns(name).isEmpty()) {
+      throw Errors.invalid(
+          "cache '%s' has targets of a teacher '%s', but both copies of what it was are lost"
+              .formatted(cache, name),
+          "set another teacher.name: targets of two teachers must not mix");
+    }
     requireHead(first.spec().head(), other.spec().head());
+    CacheFile inputs = manifest.inputs(0).orElseThrow();
+    requireSameIds(
+        ParquetRows.read(
+                new CheckedFile(storage, cache, inputs),
+                List.of(Targets.TEXT, Targets.PAIR),
+                storage.hadoop())
+            .stream()
+            .flatMap(Arrays::stream)
+            .filter(Objects::nonNull)
+            .map(String.class::cast)
+            .toList());
+  }
+
+  private void requireSameIds(List<String> texts) throws IOException {
     try (Tokenizer one = Tokenizer.open(first.path());
         Tokenizer two = Tokenizer.open(other.path())) {
       if (one.vocabSize() != two.vocabSize()) {

@@ -258,6 +258,9 @@ public final class VerifyJob {
   /** Returns columns, inputs among them, that units lack of what the last cache runs left. */
   private List<String> missing(Plan plan, Manifest manifest) throws IOException {
     List<String> missing = new ArrayList<>();
+    for (String file : new PlanFiles(storage, cache).unlisted(manifest)) {
+      missing.add("the manifest entry of " + file);
+    }
     long noInputs =
         plan.units().stream().filter(unit -> manifest.inputs(unit.unit()).isEmpty()).count();
     if (noInputs > 0) {

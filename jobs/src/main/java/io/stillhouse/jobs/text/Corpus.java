@@ -21,6 +21,11 @@ import scala.Tuple2;
  * counts the rows of every block of every file, the other numbers them; no text is shuffled.
  */
 public final class Corpus {
+  /** Spark's setting of how large a byte range of a file is at most. */
+  private static final String RANGE_BYTES = "spark.sql.files.maxPartitionBytes";
+
+  private static final int RANGES = 16;
+  private static final int MOST_RANGES = 10_000;
   private static final String OTHER_HEADER = "CSV header does not conform to the schema";
 
   private final JavaRDD<SourceRow> rows;
@@ -46,8 +51,48 @@ public final class Corpus {
 
   /** As {@link #read(SparkSession, CorpusSpec)}, of files that are listed already, or some. */
   public static Corpus read(SparkSession spark, CorpusSpec spec, CorpusFiles files) {
+    return of(spec, files, table(spark, spec, files));
+  }
+
+  /**
+   * A part of a corpus.
+   *
+   * @param share of the corpus's bytes; 1 for all of it
+   * @param ranges of bytes that it was read from
+   */
+  public record Part(Corpus corpus, double share, int ranges) {}
+
+  /**
+   * Reads a corpus of many bytes in part: some of the byte ranges that Spark cuts its files into,
+   * drawn by the seed. A corpus with a limit, or of few bytes or ranges, is read whole. Keys count
+   * from the part's beginning.
+   *
+   * @param most bytes that are read whole
+   * @throws StillhouseException as {@link #read}
+   */
+  public static Part part(SparkSession spark, CorpusSpec spec, long most, long seed) {
+    CorpusFiles files = CorpusFiles.list(spec.paths(), spark.sparkContext().hadoopConfiguration());
+    String cut = spark.conf().get(RANGE_BYTES);
+    long bytes = files.bytes(spark.sparkContext().hadoopConfiguration());
+    if (spec.limit() > 0 || bytes <= most) {
+      return new Part(of(spec, files, table(spark, spec, files)), 1, 1);
+    }
+    spark.conf().set(RANGE_BYTES, Math.max(most / RANGES, bytes / MOST_RANGES));
+    try {
+      JavaRDD<Row> whole = table(spark, spec, files);
+      SomeRanges some = SomeRanges.draw(whole, RANGES, seed);
+      return new Part(of(spec, files, some.of(whole)), some.share(), some.count());
+    } finally {
+      spark.conf().set(RANGE_BYTES, cut);
+    }
+  }
+
+  private static JavaRDD<Row> table(SparkSession spark, CorpusSpec spec, CorpusFiles files) {
     Format format = spec.format() == Format.AUTO ? files.detectFormat() : spec.format();
-    JavaRDD<Row> table = CorpusTable.open(spark, spec, format, files);
+    return CorpusTable.open(spark, spec, format, files);
+  }
+
+  private static Corpus of(CorpusSpec spec, CorpusFiles files, JavaRDD<Row> table) {
     BlockOrdinals ordinals = countRows(table, files);
     if (ordinals.rowCount() == 0) {
       throw Errors.invalid(

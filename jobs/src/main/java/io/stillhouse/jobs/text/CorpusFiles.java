@@ -115,6 +115,19 @@ public final class CorpusFiles {
     return listed.stream().filter(file -> names.containsKey(key(file))).toList();
   }
 
+  /** Returns the bytes of all files, compressed as they are. */
+  long bytes(Configuration hadoop) {
+    long bytes = 0;
+    try {
+      for (Path file : files()) {
+        bytes += file.getFileSystem(hadoop).getFileStatus(file).getLen();
+      }
+    } catch (IOException e) {
+      throw new UncheckedIOException("cannot size the corpus", e);
+    }
+    return bytes;
+  }
+
   /** Returns the name of a file. */
   public String name(Path file) {
     String name = names.get(key(file));

@@ -18,6 +18,7 @@ import io.stillhouse.spec.DistillSpec;
 import io.stillhouse.spec.ModelSpec;
 import io.stillhouse.spec.Task;
 import io.stillhouse.spec.TrainSpec;
+import io.stillhouse.target.Column;
 import io.stillhouse.target.MlmTargets;
 import io.stillhouse.train.StepReport;
 import java.io.IOException;
@@ -25,6 +26,7 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
+import java.util.Set;
 import java.util.stream.Collectors;
 import java.util.stream.IntStream;
 import org.apache.hadoop.fs.Path;
@@ -40,6 +42,7 @@ public final class TrainJob {
   private final Storage storage;
   private final Path cache;
   private final HuggingFaceDirectory teacher;
+  private final Set<Column> columns;
   private final List<StudentRun> runs;
   private final List<String> notes = new ArrayList<>();
 
@@ -60,12 +63,13 @@ public final class TrainJob {
     this.cache = storage.requireExisting("cache.path", settings.get(Options.CACHE));
     String teacherName = settings.get(Options.TEACHER_NAME);
     CacheReader reader = CacheReader.open(storage, cache, teacherName, List.of());
+    reader.requireRecipe(settings);
     this.teacher = CacheReader.teacher(storage, cache, teacherName);
     ModelSpec student = Recipe.student(settings, teacher.spec());
     DistillSpec loss = Recipe.loss(settings, student, teacher.spec());
     StudentRun.Kept kept = kept(loss);
-    CacheReader.open(
-        storage, cache, teacherName, Reads.of(loss, teacher.spec(), kept, reader::has).columns());
+    this.columns = Reads.of(loss, teacher.spec(), kept, reader::has).columns();
+    CacheReader.open(storage, cache, teacherName, columns);
     boolean labelled = labelled(reader);
     if (loss.hardLabel() != 0 && !labelled) {
       throw Errors.invalid(
@@ -112,6 +116,7 @@ public final class TrainJob {
     this.storage = new Storage(spark.sparkContext().hadoopConfiguration());
     this.cache = new Path(run.places().cache());
     this.teacher = teacher;
+    this.columns = Set.of();
     this.runs = List.of(run);
   }
 
@@ -133,6 +138,18 @@ public final class TrainJob {
     CacheReader.open(
         storage, path, name, Reads.of(loss, teacher.spec(), kept, heldOut::has).columns());
     return path.toString();
+  }
+
+  /** Returns the tensor columns that the student reads of the cache; its twin reads none. */
+  public Set<Column> columns() {
+    return Set.copyOf(columns);
+  }
+
+  /** Returns whether student and twin train after each other, not side by side. */
+  public boolean inTurn() {
+    int cpus = spark.sparkContext().conf().getInt("spark.task.cpus", 1);
+    return spark.sparkContext().defaultParallelism() / cpus < runs.size()
+        || spark.sparkContext().isLocal() && StudentRun.dropsOut(runs.get(0).model());
   }
 
   private StudentRun.Kept kept(DistillSpec loss) {

@@ -4,6 +4,7 @@ import ai.djl.ndarray.NDArray;
 import ai.djl.ndarray.NDManager;
 import com.google.gson.GsonBuilder;
 import io.stillhouse.checkpoint.HuggingFaceDirectory;
+import io.stillhouse.error.Errors;
 import io.stillhouse.jobs.cache.CacheReader;
 import io.stillhouse.jobs.cache.Storage;
 import io.stillhouse.jobs.spark.Models;
@@ -109,10 +110,12 @@ public final class TrainTask {
       Reads reads = reads(teacher, run.places().cache());
       Trainer.Setup setup =
           new Trainer.Setup(run.model(), run.loss(), run.train(), run.fingerprint());
+      CacheReader source = source(run.places().cache(), reads);
+      requireSameCache(source);
       Trainer trainer =
           new Trainer(
               setup,
-              source(run.places().cache(), reads),
+              source,
               new HadoopCheckpoints(storage, run.checkpoints(), steps),
               this::record);
       trainer.run(manager, weights, teacherParts(manager, reads));
@@ -155,6 +158,16 @@ public final class TrainTask {
           named.merge("loss", loss.weight(term) * value, Double::sum);
         });
     return named;
+  }
+
+  /** A retry must not go on with more rows than the training began with. */
+  private void requireSameCache(CacheReader source) {
+    if (!source.plan().fingerprints().equals(run.places().cacheFingerprints())) {
+      throw Errors.invalid(
+          "cache '%s' has grown since the training of '%s' began"
+              .formatted(run.places().cache(), run.name()),
+          "delete its checkpoints '%s' and run train again".formatted(run.checkpoints()));
+    }
   }
 
   private void record(StepReport step) {
@@ -253,6 +266,7 @@ public final class TrainTask {
               line.put("gradient-norm", step.optimiser().gradientNorm());
               line.put("tokens", step.work().tokens());
               line.put("seconds", step.work().seconds());
+              line.put("wait-seconds", step.work().waitSeconds());
               return json.toJson(line);
             })
         .toList();

@@ -61,7 +61,13 @@ class DamageTest {
     assertThat(result.damaged()).isEmpty();
     assertThat(result.missing()).isEmpty();
     assertThat(result.fidelity())
-        .containsOnlyKeys("logits", "hidden_01", "hidden_03", "attention_03");
+        .containsOnlyKeys(
+            "logits",
+            "hidden_01",
+            "attention_02 (derived)",
+            "value_relations_02 (derived)",
+            "hidden_03",
+            "attention_03");
     result
         .fidelity()
         .forEach(

@@ -102,27 +102,6 @@ class GrowingRefusedTest extends GrowingFixture {
     assertThat(new CacheJob(spark, maskedLm(both, top)).run().rows()).isEqualTo(24);
   }
 
-  @Test
-  void aCacheThatDoesNotKnowItsFilesStaysAsItIs() throws IOException {
-    Plan plan = Plan.first(STORAGE, hadoop());
-    Plan without =
-        new Plan(
-            plan.version(),
-            plan.fingerprints(),
-            plan.units(),
-            plan.corpus(),
-            plan.teacherFiles(),
-            plan.inputs(),
-            null);
-    Files.writeString(cache.resolve(Plan.FILE), without.toJson());
-
-    assertThat(run(List.of(old)).computedUnits()).isZero();
-    assertThat(rows()).hasSize(60);
-    assertThatThrownBy(() -> run(List.of(old, tsv("new.tsv", 5))))
-        .isInstanceOf(StillhouseException.class)
-        .hasMessageContaining("was built with corpus.sha256 = ");
-  }
-
   private Settings maskedLm(String corpus, String... more) {
     return Tiny.settings(
         List.of(

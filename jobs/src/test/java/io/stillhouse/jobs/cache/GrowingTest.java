@@ -211,6 +211,17 @@ class GrowingTest extends GrowingFixture {
         .hasMessageContaining("holds a student of another recipe or cache");
   }
 
+  @Test
+  void aTrainingDoesNotGoOnWithMoreRowsThanItBeganWith() throws IOException {
+    TrainJob begun = new TrainJob(spark, student(directory.resolve("students"), List.of(old)));
+
+    run(List.of(old, tsv("new.tsv", 8)));
+
+    assertThatThrownBy(begun::run)
+        .hasStackTraceContaining("has grown since the training of 'student' began")
+        .hasStackTraceContaining("run train again");
+  }
+
   private Settings student(Path students, List<Path> corpus) {
     Map<String, String> more = new TreeMap<>();
     more.put("train.path", students.toString());
@@ -231,7 +242,11 @@ class GrowingTest extends GrowingFixture {
 
   private Growing growing(Settings settings) {
     return new Growing(
-        spark, settings, STORAGE, hadoop(), new Planning(spark, settings, STORAGE, hadoop()));
+        spark,
+        settings,
+        STORAGE,
+        hadoop(),
+        new Planning(spark, settings, STORAGE, hadoop(), settings.get(Options.UNIT_TOKENS)));
   }
 
   private CorpusMatch match(Settings settings, Plan plan) throws IOException {

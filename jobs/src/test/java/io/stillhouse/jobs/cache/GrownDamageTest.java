@@ -192,6 +192,18 @@ class GrownDamageTest {
   }
 
   @Test
+  void aNameWhoseTeacherIsForgottenIsNotGivenToAnother() throws IOException {
+    Files.delete(file(Kind.TEACHER));
+    Files.delete(file(Kind.TEACHER_ENTRY));
+    assertThat(verify().sound()).isFalse();
+
+    assertThatThrownBy(() -> new CacheJob(spark, settings(cache, "teacher.name=same")).run())
+        .isInstanceOf(StillhouseException.class)
+        .hasMessageContaining("has targets of a teacher 'same', but both copies of what it was")
+        .hasMessageContaining("set another teacher.name");
+  }
+
+  @Test
   void collectLeavesWhatCounts() throws IOException {
     Path orphan = cache.resolve("teachers/same/hidden/unit-000000-0000.parquet");
     Files.writeString(orphan, "half");
@@ -210,6 +222,7 @@ class GrownDamageTest {
     VerifyJob.Result found = verify();
     assertThat(found.sound()).isFalse();
     assertThat(found.lines()).anyMatch(line -> line.contains(name));
+    assertThat(verify().sound()).as("verified again, and still damaged").isFalse();
     mend();
     VerifyJob.Result mended = verify();
     assertThat(mended.sound()).as("%s", mended.lines()).isTrue();

@@ -258,7 +258,8 @@ class HdfsTest {
         "inputs/" + name,
         List.of("id"),
         new CacheFile.Size(3, 21, 1234),
-        new CacheFile.Hashes(List.of(), "ab"));
+        new CacheFile.Hashes(List.of(), "ab"),
+        "");
   }
 
   private static org.apache.hadoop.fs.Path at(String name) {

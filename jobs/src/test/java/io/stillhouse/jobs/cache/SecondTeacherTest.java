@@ -102,7 +102,13 @@ class SecondTeacherTest {
     assertThat(result.sound()).as("%s", result.lines()).isTrue();
     assertThat(result.fidelity())
         .containsOnlyKeys(
-            "logits", "hidden_01", "hidden_03", "shallow/logits", "shallow/hidden_02");
+            "logits",
+            "hidden_01",
+            "attention_02 (derived)",
+            "value_relations_02 (derived)",
+            "hidden_03",
+            "shallow/logits",
+            "shallow/hidden_02");
     assertThat(result.fidelity().get("hidden_03").error()).isBetween(0.0, 1e-5);
     assertThat(result.fidelity().get("shallow/hidden_02").error()).isBetween(1e-6, 1e-3);
   }

@@ -87,7 +87,13 @@ record Place(
     options.addAll(List.of("--executor-cores", "1"));
     options.addAll(SMALL);
     return new Place(
-        "standalone", root, options, environment(distribution, "127.0.0.1"), daemons, true);
+        "standalone",
+        root,
+        options,
+        environment(distribution, "127.0.0.1"),
+        daemons,
+        List.of(directory.resolve("work-1"), directory.resolve("work-2")),
+        true);
   }
 
   private static Map<String, String> environment(Path distribution, String host) {

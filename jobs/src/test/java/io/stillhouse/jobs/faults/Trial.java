@@ -108,7 +108,7 @@ final class Trial {
   Before before(Tally tally) throws IOException {
     Cells cells = cells();
     Set<Integer> units = cells.computedUnits();
-    tally.add("units committed at the kill", units.size());
+    tally.add("committed units kept", units.size());
     return new Before(cells.committed(), units, cells.filesOf(units));
   }
 

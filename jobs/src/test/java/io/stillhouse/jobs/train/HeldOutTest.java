@@ -47,6 +47,18 @@ class HeldOutTest {
         .hasMessageContaining("cache the held-out rows with the same teacher.path");
   }
 
+  @Test
+  void aRecipeThatIsNotTheCachesIsRefusedByName() throws IOException {
+    cache(Tiny.CLS, "cache");
+
+    assertThatThrownBy(() -> train("cache", "corpus.max-length=32", "teacher.path=" + Tiny.REG))
+        .isInstanceOf(StillhouseException.class)
+        .hasMessageContaining("was built with corpus.max-length = 40, this recipe has 32")
+        .hasMessageContaining("was built with teacher.sha256 = ")
+        .hasMessageContaining("correct the recipe, or name the cache that it made");
+    assertThat(train("cache", "train.seed=7", "teacher.path=" + Tiny.CLS).students()).hasSize(1);
+  }
+
   private void cache(Path teacher, String name) throws IOException {
     boolean classes = teacher.equals(Tiny.CLS);
     Path corpus =
@@ -70,7 +82,7 @@ class HeldOutTest {
   }
 
   /** One step of all rows, so small that it changes nothing. */
-  private TrainJob.Result train(String heldOut) throws IOException {
+  private TrainJob.Result train(String heldOut, String... more) throws IOException {
     return new TrainJob(
             spark(),
             Tiny.settings(
@@ -89,7 +101,8 @@ class HeldOutTest {
                     "train.epochs=1",
                     "train.rows-per-step=64",
                     "train.learning-rate=1e-12",
-                    "train.threads=1")))
+                    "train.threads=1"),
+                more))
         .run();
   }
 

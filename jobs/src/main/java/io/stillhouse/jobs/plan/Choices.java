@@ -1,0 +1,102 @@
+package io.stillhouse.jobs.plan;
+
+import io.stillhouse.config.Option;
+import io.stillhouse.config.Options;
+import io.stillhouse.config.Settings;
+import io.stillhouse.error.StillhouseException;
+import io.stillhouse.jobs.cache.TargetRecipe;
+import io.stillhouse.spec.DistillSpec;
+import io.stillhouse.spec.ModelSpec;
+import io.stillhouse.spec.Task;
+import io.stillhouse.target.TargetChoice;
+import java.util.ArrayList;
+import java.util.Comparator;
+import java.util.List;
+import java.util.Map;
+import java.util.TreeMap;
+
+/** The ways to keep what a recipe's students learn from, the cheapest first. */
+final class Choices {
+  private Choices() {}
+
+  /**
+   * One way.
+   *
+   * @param settings that the recipe would have
+   * @param bytesPerToken on disk, ids and labels counted
+   * @param basis whether they were measured or computed
+   * @param recipes whether it is the recipe's own
+   * @param serves "yes", or why the recipe's loss cannot learn from it
+   */
+  record Choice(
+      Map<String, String> settings,
+      double bytesPerToken,
+      String basis,
+      boolean recipes,
+      String serves) {
+    boolean does() {
+      return serves.equals("yes");
+    }
+
+    String words() {
+      return String.join(
+          " ", settings.entrySet().stream().map(e -> e.getKey() + "=" + e.getValue()).toList());
+    }
+  }
+
+  /** Lists them. */
+  static List<Choice> of(
+      Settings settings, ModelSpec teacher, DistillSpec loss, TargetSizes sizes, double around) {
+    TargetChoice own = TargetRecipe.choice(settings, teacher);
+    boolean scores =
+        !settings.get(Options.TARGETS_ATTENTION).isEmpty()
+            || !settings.get(Options.TARGETS_VALUES).isEmpty();
+    boolean mlm = teacher.head().task() == Task.MASKED_LM && loss.softLabel().weight() != 0;
+    List<Choice> choices = new ArrayList<>();
+    for (String dtype : List.of("float32", "float16", "int8")) {
+      for (String kept : scores ? List.of("derived", "stored") : List.of("")) {
+        for (String labels : mlm ? List.of("derived", "dense", "top-k", "sampled") : List.of("")) {
+          Map<String, String> other = new TreeMap<>(Map.of(Options.TARGETS_DTYPE.key(), dtype));
+          put(Options.TARGETS_SCORES, kept, other);
+          put(Options.MLM_LOGITS, labels, other);
+          choices.add(choice(settings.with(other), other, teacher, loss, own, sizes, around));
+        }
+      }
+    }
+    choices.sort(Comparator.comparingDouble(Choice::bytesPerToken));
+    return choices;
+  }
+
+  private static void put(Option<String> option, String value, Map<String, String> to) {
+    if (!value.isEmpty()) {
+      to.put(option.key(), value);
+    }
+  }
+
+  private static Choice choice(
+      Settings settings,
+      Map<String, String> named,
+      ModelSpec teacher,
+      DistillSpec loss,
+      TargetChoice own,
+      TargetSizes sizes,
+      double around) {
+    TargetChoice choice = TargetRecipe.choice(settings, teacher);
+    String serves = "yes";
+    try {
+      if (named.containsKey(Options.MLM_LOGITS.key())) {
+        TargetRecipe.requireServes(choice.mlm(), loss.softLabel());
+      }
+    } catch (StillhouseException e) {
+      serves = "no: " + e.getMessage();
+    }
+    double tensors = sizes.tensors(choice, own, teacher, settings.get(Options.MASK_PROBABILITY));
+    boolean same = choice.equals(own);
+    return new Choice(
+        named,
+        (tensors + around) / sizes.corpus().tokens(),
+        same ? "measured" : "computed",
+        same,
+        serves);
+  }
+}

@@ -1,0 +1,150 @@
+package io.stillhouse.jobs.plan;
+
+import io.stillhouse.config.Options;
+import io.stillhouse.config.Recipe;
+import io.stillhouse.config.Settings;
+import io.stillhouse.jobs.cache.CacheJob;
+import io.stillhouse.jobs.cache.Tokenising;
+import io.stillhouse.jobs.text.Corpus;
+import io.stillhouse.jobs.text.SourceRow;
+import io.stillhouse.spec.CorpusSpec;
+import io.stillhouse.text.Segmenter;
+import java.util.List;
+import java.util.Locale;
+import java.util.Map;
+import java.util.TreeMap;
+import org.apache.hadoop.fs.Path;
+import org.apache.spark.api.java.JavaRDD;
+import org.apache.spark.api.java.JavaSparkContext;
+import org.apache.spark.sql.Dataset;
+import org.apache.spark.sql.Row;
+import org.apache.spark.sql.RowFactory;
+import org.apache.spark.sql.SaveMode;
+import org.apache.spark.sql.SparkSession;
+import org.apache.spark.sql.functions;
+import org.apache.spark.sql.types.DataTypes;
+import org.apache.spark.sql.types.StructType;
+import scala.util.hashing.MurmurHash3$;
+
+/**
+ * A seeded sample of a corpus, as tables of rows in random order.
+ *
+ * @param table the sample
+ * @param pieces its rows that have text, long prose cut short, so that the first few hold few
+ *     tokens
+ * @param pieceRows rows of {@code pieces}
+ * @param times how often the sample goes into the corpus, by characters
+ * @param how the corpus was counted, in words
+ */
+record CorpusSample(Path table, Path pieces, long pieceRows, double times, String how) {
+  /** Bytes of text that are read whole: larger corpora are read in part. */
+  private static final long WHOLE_BYTES = 64L << 20;
+
+  /** Characters of the sample, about a quarter of a million tokens. */
+  private static final double CHARACTERS = 1e6;
+
+  /** More than the characters of a token, so that a cut text still has the maximum length. */
+  private static final int CHARACTERS_OF_TOKEN = 32;
+
+  private static final StructType SCHEMA =
+      new StructType()
+          .add("key", DataTypes.StringType)
+          .add("text", DataTypes.StringType)
+          .add("pair", DataTypes.StringType)
+          .add("label", DataTypes.StringType);
+
+  /** Draws a sample into a directory. */
+  static CorpusSample draw(SparkSession spark, Settings settings, Scratch scratch) {
+    return draw(spark, settings, scratch, WHOLE_BYTES, CHARACTERS);
+  }
+
+  static CorpusSample draw(
+      SparkSession spark, Settings settings, Scratch scratch, long wholeBytes, double characters) {
+    CorpusSpec spec = Recipe.corpus(settings);
+    long seed = settings.get(Options.SEED);
+    Corpus.Part part = Corpus.part(spark, spec, wholeBytes, seed);
+    JavaRDD<SourceRow> all = part.corpus().rows();
+    int longest = CHARACTERS_OF_TOKEN * settings.get(Options.MAX_LENGTH);
+    // A row that is truncated counts up to there; one that is split, in full.
+    int counted = splits(CacheJob.cut(settings, spec)) ? Integer.MAX_VALUE : longest;
+    double size = all.mapToDouble(row -> size(row, counted)).sum();
+    double share = Math.min(1, characters / Math.max(1, size));
+    JavaRDD<SourceRow> some = share < 1 ? all.sample(false, share, seed) : all;
+    if (share < 1 && some.isEmpty()) {
+      some = one(spark, all, seed);
+    }
+    Path table = scratch.path("sample.parquet");
+    Path pieces = scratch.path("pieces.parquet");
+    write(spark, some, (int) seed, table);
+    Dataset<Row> cut =
+        spark
+            .read()
+            .parquet(table.toString())
+            .filter("trim(text) <> ''")
+            .withColumn("text", functions.substring(functions.col("text"), 0, longest))
+            .coalesce(1);
+    cut.write().mode(SaveMode.Overwrite).parquet(pieces.toString());
+    double drawn = share < 1 ? some.mapToDouble(row -> size(row, counted)).sum() : size;
+    return new CorpusSample(
+        table, pieces, cut.count(), size / drawn / part.share(), how(part, share));
+  }
+
+  private static boolean splits(Tokenising.Cut cut) {
+    return cut.mode() != Segmenter.Mode.ROW || cut.tooLong() == Segmenter.TooLong.SPLIT;
+  }
+
+  private static double size(SourceRow row, int most) {
+    int pair = row.pair() == null ? 0 : Math.min(most, row.pair().length());
+    return Math.min(most, row.text().length()) + pair;
+  }
+
+  private static JavaRDD<SourceRow> one(SparkSession spark, JavaRDD<SourceRow> all, long seed) {
+    List<SourceRow> drawn = all.takeSample(false, 1, seed);
+    return JavaSparkContext.fromSparkContext(spark.sparkContext()).parallelize(drawn, 1);
+  }
+
+  private static void write(SparkSession spark, JavaRDD<SourceRow> rows, int seed, Path table) {
+    JavaRDD<Row> shuffled =
+        rows.sortBy(row -> MurmurHash3$.MODULE$.stringHash(row.key(), seed), true, 1)
+            .map(r -> RowFactory.create(r.key(), r.text(), r.pair(), r.label()));
+    spark
+        .createDataFrame(shuffled, SCHEMA)
+        .write()
+        .mode(SaveMode.Overwrite)
+        .parquet(table.toString());
+  }
+
+  private static String how(Corpus.Part part, double share) {
+    String read =
+        part.share() < 1
+            ? "%d byte ranges read, %.2f %% of the bytes"
+                .formatted(part.ranges(), 100 * part.share())
+            : "all of it read";
+    return share < 1
+        ? "estimated: %s, %.2f %% of those characters tokenised".formatted(read, 100 * share)
+        : part.share() < 1 ? "estimated: %s and tokenised".formatted(read) : "counted";
+  }
+
+  /** Returns whether the sample is the corpus. */
+  boolean whole() {
+    return how.equals("counted");
+  }
+
+  /** Returns a recipe whose corpus is a table of the sample. */
+  static Settings recipe(Settings settings, Path table) {
+    CorpusSpec spec = Recipe.corpus(settings);
+    Tokenising.Cut cut = CacheJob.cut(settings, spec);
+    Map<String, String> own = new TreeMap<>();
+    own.put(Options.CORPUS_PATH.key(), table.toString());
+    own.put(Options.CORPUS_FORMAT.key(), "parquet");
+    own.put(Options.CORPUS_TEXT.key(), "text");
+    own.put(Options.CORPUS_ID.key(), "key");
+    own.put(Options.CORPUS_PAIR.key(), spec.columns().pair() == null ? "" : "pair");
+    own.put(Options.CORPUS_LABEL.key(), Recipe.labelled(settings) ? "label" : "");
+    own.put(Options.CORPUS_LIMIT.key(), "0");
+    own.put(Options.CORPUS_SEGMENT.key(), cut.mode().name().toLowerCase(Locale.ROOT));
+    own.put(Options.CORPUS_TOO_LONG.key(), cut.tooLong().name().toLowerCase(Locale.ROOT));
+    own.put(Options.MAX_POISON.key(), "1");
+    return settings.with(own);
+  }
+}

@@ -1,0 +1,157 @@
+package io.stillhouse.jobs.plan;
+
+/**
+ * What caching and online training cost. Online training runs the teacher in every step and stores
+ * nothing; both train the same students and twins. All hours are of the session's machines
+ * together, start-up counted.
+ *
+ * @param work what is to be done
+ * @param teacher the teacher's speed
+ * @param student the student's
+ * @param bytes of the cache
+ * @param prices of time and storage
+ */
+record Economics(Work work, Teacher teacher, Student student, double bytes, Prices prices) {
+  private static final double TERABYTE = 1e12;
+  private static final double HOUR = 3600;
+
+  /**
+   * What is to be done.
+   *
+   * @param tokens of one pass, masked variants included
+   * @param students that are distilled, each with its twin if the recipe has twins
+   * @param passes of one student over the tokens; less than 1 where its steps end before
+   */
+  record Work(double tokens, int students, double passes) {
+    double reads() {
+      return students * passes;
+    }
+  }
+
+  /**
+   * Tokens a second of all machines, seconds of the cache's one pass in its tasks' waves, and
+   * seconds around it.
+   */
+  record Teacher(double tokensPerSecond, double passSeconds, double startSeconds) {}
+
+  /**
+   * The student's speed.
+   *
+   * @param stepSeconds of all steps of one student and its twin, reading apart
+   * @param startSeconds around them
+   * @param bytesPerToken that it reads
+   * @param bytesPerSecond that it can read
+   */
+  record Student(
+      double stepSeconds, double startSeconds, double bytesPerToken, double bytesPerSecond) {}
+
+  /**
+   * Prices, in one currency.
+   *
+   * @param hour of the session's machines
+   * @param terabyteMonth of storage
+   * @param months the cache is kept
+   */
+  record Prices(double hour, double terabyteMonth, double months) {}
+
+  double cacheHours() {
+    return (teacher.startSeconds() + teacher.passSeconds()) / HOUR;
+  }
+
+  /** Returns hours of reading, of all students: the trainer reads between its steps. */
+  double readHours() {
+    return work.reads() * work.tokens() * readSecondsPerToken() / HOUR;
+  }
+
+  private double readSecondsPerToken() {
+    return student.bytesPerToken() / student.bytesPerSecond();
+  }
+
+  private double stepHours() {
+    return work.students() * student.stepSeconds() / HOUR;
+  }
+
+  private double aroundHours() {
+    return work.students() * student.startSeconds() / HOUR;
+  }
+
+  /** Returns hours of training all students from the cache. */
+  double cachedTrainHours() {
+    return aroundHours() + stepHours() + readHours();
+  }
+
+  /** Returns hours of training all students with the teacher beside them. */
+  double onlineHours() {
+    return aroundHours()
+        + stepHours()
+        + work.reads() * work.tokens() / teacher.tokensPerSecond() / HOUR;
+  }
+
+  double storageCost() {
+    return bytes * prices.terabyteMonth() * prices.months() / TERABYTE;
+  }
+
+  /** Returns the price of the teacher's pass, storage and training from the cache. */
+  double cachedCost() {
+    return (cacheHours() + cachedTrainHours()) * prices.hour() + storageCost();
+  }
+
+  double onlineCost() {
+    return onlineHours() * prices.hour();
+  }
+
+  /**
+   * Returns the reads R* of each token from which on the cache is cheaper: what it costs, over what
+   * each read of it saves; infinite if reading takes longer than the teacher.
+   */
+  double breakEvenReads() {
+    double saved = work.tokens() * (1 / teacher.tokensPerSecond() - readSecondsPerToken()) / HOUR;
+    return saved <= 0
+        ? Double.POSITIVE_INFINITY
+        : (cacheHours() * prices.hour() + storageCost()) / (saved * prices.hour());
+  }
+
+  /** Returns the bytes a token b* below which reading is faster than running the teacher. */
+  double breakEvenBytesPerToken() {
+    return student.bytesPerSecond() / teacher.tokensPerSecond();
+  }
+
+  boolean cacheIsCheaper() {
+    return cachedCost() < onlineCost();
+  }
+
+  /** Returns what most of the money of caching and training from the cache goes to. */
+  String limit() {
+    double hour = prices.hour();
+    double most =
+        Math.max(
+            Math.max(cacheHours() * hour, stepHours() * hour),
+            Math.max(readHours() * hour, storageCost()));
+    if (most == storageCost()) {
+      return "storage price";
+    }
+    if (most == readHours() * hour) {
+      return "read rate";
+    }
+    return most == stepHours() * hour ? "student compute" : "teacher compute";
+  }
+
+  /** Returns the verdict, and its reason in figures. */
+  String verdict() {
+    String costs =
+        "%.4f cached (storage %.4f) against %.4f online"
+            .formatted(cachedCost(), storageCost(), onlineCost());
+    String reads =
+        "each token is read %.2f times, break-even is at %.2f"
+            .formatted(work.reads(), breakEvenReads());
+    if (cacheIsCheaper()) {
+      return "cache: %s; %s".formatted(costs, reads);
+    }
+    String reason =
+        Double.isInfinite(breakEvenReads())
+            ? "reading %,.0f bytes a token takes longer than running the teacher, which %,.0f would not"
+                .formatted(student.bytesPerToken(), breakEvenBytesPerToken())
+            : reads;
+    return "do not cache: %s; %s".formatted(costs, reason);
+  }
+}

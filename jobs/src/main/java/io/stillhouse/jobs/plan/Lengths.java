@@ -1,0 +1,35 @@
+package io.stillhouse.jobs.plan;
+
+import org.apache.hadoop.fs.Path;
+import org.apache.spark.sql.Row;
+import org.apache.spark.sql.SparkSession;
+
+/**
+ * Sums over the rows of a cache.
+ *
+ * @param rows masked variants counted each
+ * @param sound rows that have tokens
+ * @param tokens the sum of lengths L
+ * @param squares the sum of L², which scores take room by
+ */
+record Lengths(double rows, double sound, double tokens, double squares) {
+
+  /** Sums the inputs files of a cache, or of a directory laid out as one. */
+  static Lengths of(SparkSession spark, Path cache) {
+    Row sums =
+        spark
+            .read()
+            .parquet(new Path(cache, "inputs").toString())
+            .selectExpr(
+                "count(1)",
+                "count_if(status is null)",
+                "coalesce(sum(length), 0)",
+                "coalesce(sum(bigint(length) * length), 0)")
+            .first();
+    return new Lengths(sums.getLong(0), sums.getLong(1), sums.getLong(2), sums.getLong(3));
+  }
+
+  Lengths times(double factor) {
+    return new Lengths(factor * rows, factor * sound, factor * tokens, factor * squares);
+  }
+}

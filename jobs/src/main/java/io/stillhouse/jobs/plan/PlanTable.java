@@ -1,0 +1,129 @@
+package io.stillhouse.jobs.plan;
+
+import java.util.Locale;
+import java.util.stream.Collectors;
+
+/** Words a result for a terminal. */
+final class PlanTable {
+  private static final int MOST_CHOICES = 8;
+
+  private final PlanResult result;
+  private final StringBuilder text = new StringBuilder();
+
+  private PlanTable(PlanResult result) {
+    this.result = result;
+  }
+
+  static String of(PlanResult result) {
+    return new PlanTable(result).table();
+  }
+
+  private String table() {
+    PlanResult.Probe probe = result.probe();
+    Lengths corpus = probe.corpus();
+    line(
+        "corpus",
+        "%,.0f rows, %,.0f tokens, %.1f a row (%s)",
+        corpus.rows(),
+        corpus.tokens(),
+        corpus.tokens() / Math.max(1, corpus.sound()),
+        probe.corpusBasis());
+    line(
+        "teacher",
+        "%,.0f tokens/s (on %,.0f tokens)",
+        probe.teacherTokensPerSecond(),
+        probe.teacherProbedTokens());
+    line(
+        "students",
+        "%s",
+        probe.students().stream()
+            .map(
+                s ->
+                    format(
+                        "%s %,.0f tokens/s, %,.0f steps", s.name(), s.tokensPerSecond(), s.steps()))
+            .collect(Collectors.joining("; ")));
+    line(
+        "reading",
+        "%,.0f MB/s decoded from memory; disk %s",
+        probe.readBytesPerSecond() / 1e6,
+        probe.diskBytesPerSecond() == null
+            ? "not measured"
+            : format("%,.0f MB/s", probe.diskBytesPerSecond() / 1e6));
+    disk();
+    line("", "");
+    text.append(format("%-18s%12s%12s\n", "", "cached", "online"));
+    PlanResult.Hours hours = result.hours();
+    text.append(format("%-18s%12.4f%12s\n", "cache, hours", hours.cache(), "-"));
+    text.append(
+        format(
+            "%-18s%12.4f%12.4f\n", "train, hours", hours.cachedTraining(), hours.onlineTraining()));
+    text.append(format("%-18s%12.4f%12s\n", "storage, money", result.money().storage(), "-"));
+    text.append(
+        format(
+            "%-18s%12.4f%12.4f\n", "all, money", result.money().cached(), result.money().online()));
+    line("", "");
+    PlanResult.BreakEven even = result.breakEven();
+    line(
+        "reads",
+        "%.2f of each token; the cache pays %s",
+        even.readsOfRecipe(),
+        even.reads() == null ? "never" : format("from %.2f on", even.reads()));
+    line(
+        "bytes a token",
+        "%,.0f read by the student; reading is faster than the teacher below %,.0f",
+        even.bytesPerTokenOfStudent(),
+        even.bytesPerToken());
+    line("limit", "%s", result.limit());
+    choices();
+    line("verdict", "%s", result.verdict());
+    return text.toString();
+  }
+
+  private void disk() {
+    PlanResult.Disk disk = result.disk();
+    line(
+        "cache",
+        "%,.0f bytes in %,d files (%,d units): %,.1f a token; %,.0f with the teacher's copy",
+        disk.bytes(),
+        disk.files(),
+        disk.units(),
+        disk.bytesPerToken(),
+        disk.bytes() + disk.teacherBytes());
+    line(
+        "room",
+        "%,.0f bytes free, %.1f times as many as the cache takes",
+        disk.freeBytes(),
+        disk.freeBytes() / (disk.bytes() + disk.teacherBytes()));
+    if (!result.unread().isEmpty()) {
+      line("not read", "%s: of no use to this student", String.join(", ", result.unread()));
+    }
+  }
+
+  private void choices() {
+    line("", "");
+    text.append(format("%14s  %-9s %-6s %s\n", "bytes a token", "", "serves", "choice"));
+    long serving = result.choices().stream().filter(Choices.Choice::does).count();
+    result.choices().stream()
+        .filter(choice -> choice.does() || choice.recipes() || serving < MOST_CHOICES)
+        .limit(MOST_CHOICES)
+        .forEach(
+            choice ->
+                text.append(
+                    format(
+                        "%14s  %-9s %-6s %s%s\n",
+                        format("%,.1f", choice.bytesPerToken()),
+                        choice.basis(),
+                        choice.does() ? "yes" : "no",
+                        choice.words(),
+                        choice.recipes() ? "   (the recipe's)" : "")));
+    line("", "");
+  }
+
+  private void line(String name, String format, Object... values) {
+    text.append(format("%-18s%s", name, format(format, values)).stripTrailing()).append('\n');
+  }
+
+  private static String format(String format, Object... values) {
+    return String.format(Locale.ROOT, format, values);
+  }
+}

@@ -1,0 +1,82 @@
+package io.stillhouse.jobs.plan;
+
+import io.stillhouse.jobs.cache.Storage;
+import java.io.IOException;
+import java.net.InetAddress;
+import java.util.regex.Matcher;
+import java.util.regex.Pattern;
+import org.apache.hadoop.fs.FileStatus;
+import org.apache.hadoop.fs.Path;
+
+/**
+ * The probe's directory, on the file system of the cache that is planned: in the nearest directory
+ * above it that exists. It goes when the probe is closed or the process ends; of a process that was
+ * killed, at the next start on that machine.
+ */
+final class Scratch implements AutoCloseable {
+  private static final String PREFIX = "_stillhouse-plan-";
+  private static final Pattern OURS = Pattern.compile(Pattern.quote(PREFIX) + "(.+)-(\\d+)");
+
+  private final Storage storage;
+  private final Path directory;
+  private final Thread atExit = new Thread(this::deleteQuietly, "delete the probe");
+
+  private Scratch(Storage storage, Path directory) {
+    this.storage = storage;
+    this.directory = directory;
+  }
+
+  /** Removes what killed probes left, and makes a directory. */
+  static Scratch open(Storage storage, Path cache) throws IOException {
+    Path home = existing(storage, cache.getParent());
+    String host = InetAddress.getLocalHost().getHostName();
+    for (FileStatus status : storage.fileSystem(home).listStatus(home)) {
+      Matcher ours = OURS.matcher(status.getPath().getName());
+      if (ours.matches() && ours.group(1).equals(host) && !others(Long.parseLong(ours.group(2)))) {
+        storage.fileSystem(home).delete(status.getPath(), true);
+      }
+    }
+    Path directory = new Path(home, PREFIX + host + "-" + ProcessHandle.current().pid());
+    storage.fileSystem(directory).mkdirs(directory);
+    Scratch scratch = new Scratch(storage, directory);
+    Runtime.getRuntime().addShutdownHook(scratch.atExit);
+    return scratch;
+  }
+
+  /** Returns whether another process of that number lives. */
+  private static boolean others(long pid) {
+    return pid != ProcessHandle.current().pid()
+        && ProcessHandle.of(pid).map(ProcessHandle::isAlive).orElse(false);
+  }
+
+  /** Returns a path, or the nearest one above it that exists. */
+  static Path existing(Storage storage, Path path) throws IOException {
+    Path there = path;
+    while (!storage.exists(there)) {
+      there = there.getParent();
+    }
+    return there;
+  }
+
+  Path path(String name) {
+    return new Path(directory, name);
+  }
+
+  void delete(Path path) throws IOException {
+    storage.fileSystem(path).delete(path, true);
+  }
+
+  @Override
+  public void close() throws IOException {
+    Runtime.getRuntime().removeShutdownHook(atExit);
+    delete(directory);
+  }
+
+  private void deleteQuietly() {
+    try {
+      delete(directory);
+    } catch (IOException e) {
+      // The next start on this machine deletes it.
+    }
+  }
+}

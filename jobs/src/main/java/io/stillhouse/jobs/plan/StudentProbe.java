@@ -1,0 +1,162 @@
+package io.stillhouse.jobs.plan;
+
+import com.google.gson.JsonObject;
+import com.google.gson.JsonParser;
+import io.stillhouse.config.Options;
+import io.stillhouse.config.Settings;
+import io.stillhouse.jobs.cache.Storage;
+import io.stillhouse.jobs.train.TrainJob;
+import io.stillhouse.jobs.train.TrainTask;
+import io.stillhouse.target.Column;
+import java.io.IOException;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Map;
+import java.util.Set;
+import java.util.TreeMap;
+import org.apache.hadoop.fs.Path;
+import org.apache.spark.sql.SparkSession;
+
+/** Trains the recipe's student, and its twin, for a few steps from the probe's cache. */
+final class StudentProbe {
+  private static final double SMALL_STEP = 256;
+  private static final int LEAST_STEPS = 3;
+  private static final int MOST_STEPS = 12;
+
+  /** Share of the time left that the second run may take; the rest is its margin. */
+  private static final double SHARE = 0.6;
+
+  private final SparkSession spark;
+  private final Settings settings;
+  private final Storage storage;
+  private final Scratch scratch;
+
+  /**
+   * One model's speed without the reading of targets: a step of n tokens takes {@code perStep + n *
+   * perToken} seconds.
+   */
+  record Speed(String name, double perStep, double perToken) {
+    double seconds(double steps, double tokens) {
+      return steps * perStep + tokens * perToken;
+    }
+  }
+
+  /**
+   * What the runs showed.
+   *
+   * @param speeds of the student and its twin, as they train beside or after each other
+   * @param inTurn whether they train after each other
+   * @param columns that the student reads
+   * @param startSeconds of a training that are not steps
+   * @param rowsPerStep rows of the steps that were timed
+   */
+  record Student(
+      List<Speed> speeds,
+      boolean inTurn,
+      Set<Column> columns,
+      double startSeconds,
+      int rowsPerStep) {
+
+    /** Returns the seconds of all steps, of student and twin together. */
+    double seconds(double steps, double tokens) {
+      var each = speeds.stream().mapToDouble(speed -> speed.seconds(steps, tokens));
+      return inTurn ? each.sum() : each.max().orElseThrow();
+    }
+  }
+
+  /** Mean seconds and tokens of a model's steps but the first. */
+  private record Mean(String name, double seconds, double tokens) {}
+
+  private record Run(List<Mean> means, double around, Set<Column> columns, boolean inTurn) {
+    double stepSeconds() {
+      return inTurn
+          ? means.stream().mapToDouble(Mean::seconds).sum()
+          : means.stream().mapToDouble(Mean::seconds).max().orElseThrow();
+    }
+  }
+
+  StudentProbe(SparkSession spark, Settings settings, Storage storage, Scratch scratch) {
+    this.spark = spark;
+    this.settings = settings;
+    this.storage = storage;
+    this.scratch = scratch;
+  }
+
+  /** Runs small steps, then steps of the recipe's rows, or of as many as there is time for. */
+  Student run(Path cache, double tokensPerRow, Deadline deadline) throws IOException {
+    int wanted = settings.get(Options.ROWS_PER_STEP);
+    int few = (int) Math.max(1, Math.min(wanted, SMALL_STEP / tokensPerRow));
+    Run small =
+        deadline.run("a student was trained", () -> train(cache, "small", few, LEAST_STEPS));
+    double time = SHARE * deadline.left() - small.around();
+    double step = small.stepSeconds() * wanted / few;
+    int rows = wanted;
+    int steps = (int) Math.min(MOST_STEPS, time / step);
+    if (steps <= LEAST_STEPS) {
+      steps = LEAST_STEPS + 1;
+      rows = (int) Math.min(wanted, few * time / steps / small.stepSeconds());
+    }
+    if (rows < wanted && rows < 2 * few) {
+      return student(small, small, few, few);
+    }
+    int large = rows;
+    int count = steps;
+    Run second = deadline.run("a student was trained", () -> train(cache, "large", large, count));
+    return student(small, second, wanted, large);
+  }
+
+  /**
+   * Takes the second run as it is where it has the recipe's steps, and else a line through both.
+   */
+  private static Student student(Run small, Run second, int wanted, int rows) {
+    List<Speed> speeds = new ArrayList<>();
+    for (int i = 0; i < second.means().size(); i++) {
+      Mean mean = second.means().get(i);
+      Mean less = small.means().get(i);
+      double perToken = mean.seconds() / mean.tokens();
+      double perStep = 0;
+      if (rows < wanted && mean.tokens() > less.tokens()) {
+        double slope = (mean.seconds() - less.seconds()) / (mean.tokens() - less.tokens());
+        perToken = Math.max(0, Math.min(perToken, slope));
+        perStep = mean.seconds() - perToken * mean.tokens();
+      }
+      speeds.add(new Speed(mean.name(), perStep, perToken));
+    }
+    return new Student(speeds, second.inTurn(), second.columns(), small.around(), rows);
+  }
+
+  private Run train(Path cache, String name, int rows, int steps) throws IOException {
+    Map<String, String> own = new TreeMap<>();
+    own.put(Options.CACHE.key(), cache.toString());
+    own.put(Options.TRAIN_PATH.key(), scratch.path("students-" + name).toString());
+    own.put(Options.EPOCHS.key(), Integer.toString(Integer.MAX_VALUE));
+    own.put(Options.MAX_STEPS.key(), Integer.toString(steps));
+    own.put(Options.ROWS_PER_STEP.key(), Integer.toString(rows));
+    own.put(Options.CHECKPOINT_EVERY.key(), "0");
+    long start = System.nanoTime();
+    TrainJob job = new TrainJob(spark, settings.with(own));
+    TrainJob.Result result = job.run();
+    double wall = (System.nanoTime() - start) / 1e9;
+    List<Mean> means = new ArrayList<>();
+    for (TrainTask.Trained trained : result.students()) {
+      means.add(mean(trained));
+    }
+    Run run = new Run(means, 0, job.columns(), job.inTurn());
+    double around = Math.max(0, wall - steps * run.stepSeconds());
+    return new Run(means, around, run.columns(), run.inTurn());
+  }
+
+  private Mean mean(TrainTask.Trained trained) throws IOException {
+    String lines = storage.readText(new Path(trained.directory(), "metrics.jsonl"));
+    double seconds = 0;
+    double tokens = 0;
+    int steps = 0;
+    for (String line : lines.lines().skip(1).toList()) { // the first step warms up
+      JsonObject step = JsonParser.parseString(line).getAsJsonObject();
+      seconds += step.get("seconds").getAsDouble() - step.get("wait-seconds").getAsDouble();
+      tokens += step.get("tokens").getAsDouble();
+      steps++;
+    }
+    return new Mean(trained.name(), seconds / steps, tokens / steps);
+  }
+}

@@ -1,0 +1,131 @@
+package io.stillhouse.jobs.plan;
+
+import io.stillhouse.spec.DistillSpec;
+import io.stillhouse.spec.ModelSpec;
+import io.stillhouse.target.Column;
+import io.stillhouse.target.Dtype;
+import io.stillhouse.target.Family;
+import io.stillhouse.target.MlmTargets;
+import io.stillhouse.target.TargetChoice;
+import io.stillhouse.target.Targets;
+import java.util.Collection;
+import java.util.List;
+import java.util.Map;
+
+/**
+ * How many bytes targets take in the cache of a corpus: measured columns grow by what they depend
+ * on, others are computed as they are before Parquet compresses them.
+ *
+ * @param probe bytes that the probe's cache has
+ * @param probed sums over its rows
+ * @param inputs bytes of the sample's rows in units of the recipe's size
+ * @param sampled sums over the sample's rows
+ * @param corpus sums over the corpus's
+ */
+record TargetSizes(
+    StoredBytes probe, Lengths probed, StoredBytes inputs, Lengths sampled, Lengths corpus) {
+  private static final int SMALL_VOCABULARY = 1 << 16;
+  private static final String INPUTS = Family.INPUTS.id() + "/";
+
+  /** Returns the bytes of the whole cache without the teacher. */
+  double cache(double unitTokens, int probeUnits) {
+    // Footers, manifest and plan go with units.
+    double all = inputsOfCorpus() + (double) probe.others() / probeUnits * units(unitTokens);
+    for (String name : probe.columns().keySet()) {
+      all += name.startsWith(INPUTS) ? 0 : measured(name);
+    }
+    return all;
+  }
+
+  /** Returns the number of units that the corpus is cut into. */
+  int units(double unitTokens) {
+    return (int) Math.ceil(corpus.tokens() / unitTokens);
+  }
+
+  /** Returns the bytes of rows of ids and labels. */
+  double inputsOfCorpus() {
+    double bytes = inputs.columns().values().stream().mapToDouble(Long::doubleValue).sum();
+    return bytes * corpus.tokens() / sampled.tokens();
+  }
+
+  /** Returns what a student that reads columns gets of the whole cache, keys and inputs too. */
+  double read(Collection<Column> columns) {
+    return inputsOfCorpus() + columns.stream().mapToDouble(c -> measured(name(c))).sum();
+  }
+
+  /** Returns what the same student gets of the probe's cache. */
+  double readOfProbe(Collection<Column> columns) {
+    double bytes = 0;
+    for (Map.Entry<String, Long> column : probe.columns().entrySet()) {
+      if (column.getKey().startsWith(INPUTS)
+          || columns.stream().anyMatch(c -> name(c).equals(column.getKey()))) {
+        bytes += column.getValue();
+      }
+    }
+    return bytes;
+  }
+
+  private static String name(Column column) {
+    return column.family().id() + "/" + column.name();
+  }
+
+  double measured(Column column) {
+    return measured(name(column));
+  }
+
+  private double measured(String name) {
+    return probe.columns().getOrDefault(name, 0L) * driver(name, corpus) / driver(name, probed);
+  }
+
+  /** Returns what a column's bytes grow with. */
+  private static double driver(String name, Lengths lengths) {
+    String column = name.substring(name.indexOf('/') + 1);
+    if (List.of(Targets.ID.name(), Targets.LENGTH.name(), Targets.LOGITS.name()).contains(column)) {
+      return lengths.rows();
+    }
+    return name.startsWith(Family.ATTENTION.id() + "/") ? lengths.squares() : lengths.tokens();
+  }
+
+  /**
+   * Returns the bytes of a choice's tensors: of columns in {@code stored} as measured.
+   *
+   * @param stored the choice that the probe's cache has
+   */
+  double tensors(
+      TargetChoice choice, TargetChoice stored, ModelSpec teacher, double maskProbability) {
+    double bytes = 0;
+    for (Column column : choice.all()) {
+      boolean same = choice.dtype() == stored.dtype() && stored.all().contains(column);
+      bytes += same ? measured(column) : computed(column, choice, teacher, maskProbability);
+    }
+    return bytes;
+  }
+
+  /** Returns the bytes of a column before compression; of samples, at most. */
+  double computed(Column column, TargetChoice choice, ModelSpec teacher, double maskProbability) {
+    Dtype dtype = choice.dtype();
+    if (column.family() == Family.HIDDEN) {
+      return corpus.tokens() * dtype.bytes(1, teacher.hiddenSize());
+    }
+    if (column.family() == Family.ATTENTION) {
+      double scale = dtype.bytes(1, 1) - dtype.bytes(); // of each line
+      return teacher.heads() * (corpus.squares() * dtype.bytes() + corpus.tokens() * scale);
+    }
+    if (column.equals(Targets.LOGITS)) {
+      return corpus.sound() * Dtype.FLOAT32.bytes(1, teacher.head().outputs());
+    }
+    MlmTargets mlm = choice.mlm();
+    boolean masked = mlm.positions() == DistillSpec.Positions.MASKED;
+    double tokens = corpus.tokens() * (masked ? maskProbability : 1);
+    int vocabulary = teacher.embeddings().vocabSize();
+    return tokens
+        * switch (column.type()) {
+          case CELL -> dtype.bytes(1, vocabulary);
+          case TOKEN_IDS -> mlm.count() * (vocabulary <= SMALL_VOCABULARY ? 2 : 4);
+          case UNSCALED -> mlm.count() * column.dtype(dtype).bytes();
+          case UINT8 -> mlm.count();
+          case FLOAT32 -> Dtype.FLOAT32.bytes();
+          case STRING, INT, DOUBLE, IDS -> throw new IllegalStateException(column.name());
+        };
+  }
+}

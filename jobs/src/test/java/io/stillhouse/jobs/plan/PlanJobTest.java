@@ -1,0 +1,239 @@
+package io.stillhouse.jobs.plan;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+import static org.assertj.core.api.Assertions.within;
+
+import com.google.gson.JsonObject;
+import com.google.gson.JsonParser;
+import io.stillhouse.config.Settings;
+import io.stillhouse.error.StillhouseException;
+import io.stillhouse.jobs.Tiny;
+import io.stillhouse.jobs.cache.CacheJob;
+import io.stillhouse.jobs.cache.Storage;
+import java.io.IOException;
+import java.net.InetAddress;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.List;
+import java.util.stream.Stream;
+import org.apache.hadoop.conf.Configuration;
+import org.apache.spark.sql.SparkSession;
+import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Tag;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+
+@Tag("spark")
+class PlanJobTest {
+  private static final PlanJob.FreeSpace PLENTY = path -> Long.MAX_VALUE;
+
+  @TempDir private Path directory;
+  private SparkSession spark;
+  private Path corpus;
+
+  @BeforeEach
+  void writesACorpus() throws IOException {
+    spark = Tiny.spark();
+    corpus = Tiny.labelled(directory.resolve("rows.tsv"), 200, "LABEL_2", "LABEL_0");
+  }
+
+  private Settings settings(String... more) {
+    return Tiny.settings(
+        List.of(
+            "teacher.path=" + Tiny.CLS,
+            "corpus.path=" + corpus,
+            "corpus.text=text",
+            "corpus.label=label",
+            "corpus.max-length=40",
+            "cache.path=" + directory.resolve("not/there/cache"),
+            "cache.unit-tokens=512",
+            "targets.hidden=[0,3]",
+            "targets.attention=[3]",
+            "student.layers=1",
+            "student.dropout=0",
+            "loss.soft-label.weight=1",
+            "loss.hidden-mse.weight=1",
+            "train.epochs=4",
+            "train.rows-per-step=8",
+            "train.path=" + directory.resolve("students"),
+            "plan.seconds=300",
+            "plan.output=" + directory.resolve("plan.json")),
+        more);
+  }
+
+  private PlanResult plan(String... more) throws IOException {
+    return new PlanJob(spark, settings(more), PLENTY).run();
+  }
+
+  private List<String> names() throws IOException {
+    try (Stream<Path> all = Files.list(directory)) {
+      return all.map(path -> path.getFileName().toString()).sorted().toList();
+    }
+  }
+
+  @Test
+  void foretellsTheBytesOfTheRealCacheAndLeavesOnlyItsResult() throws IOException {
+    PlanResult plan = plan("plan.price-per-tb-month=0", "plan.students=3");
+    assertThat(names()).containsExactly("plan.json", "rows.tsv");
+
+    Settings settings = settings();
+    CacheJob.Result real = new CacheJob(spark, settings).run();
+    Path cache = directory.resolve("not/there/cache");
+    long bytes =
+        Tiny.files(cache).entrySet().stream()
+            .filter(file -> !file.getKey().startsWith("teacher/"))
+            .mapToLong(file -> file.getValue().length)
+            .sum();
+    assertThat(plan.disk().bytes()).isCloseTo(bytes, within(0.05 * bytes));
+    assertThat(plan.disk().units()).isEqualTo(real.units());
+    assertThat(plan.disk().files())
+        .isEqualTo(
+            (int) Tiny.files(cache).keySet().stream().filter(f -> f.endsWith(".parquet")).count());
+    assertThat(plan.probe().corpus().rows()).isEqualTo(real.rows());
+    assertThat(plan.probe().corpus().tokens()).isEqualTo(real.tokens());
+    assertThat(plan.probe().corpusBasis()).isEqualTo("counted");
+    assertThat(plan.probe().students())
+        .extracting(PlanResult.Student::name)
+        .containsExactly("student", "student-undistilled");
+    assertThat(plan.probe().students().get(0).steps()).isEqualTo(100);
+    assertThat(plan.breakEven().readsOfRecipe()).isEqualTo(12);
+    assertThat(plan.unread()).containsExactly("hidden_00", "hidden_02");
+
+    JsonObject json =
+        JsonParser.parseString(Files.readString(directory.resolve("plan.json"))).getAsJsonObject();
+    JsonObject result = json.getAsJsonObject("result");
+    assertThat(result.get("verdict").getAsString()).isEqualTo(plan.verdict());
+    assertThat(result.getAsJsonObject("hours").get("cache").getAsDouble()).isPositive();
+    assertThat(json.getAsJsonObject("recipe").get("train.epochs").getAsString()).isEqualTo("4");
+    assertThat(plan.table()).contains("verdict", plan.verdict(), "(counted)");
+  }
+
+  @Test
+  void oneShortReadOfADearStoreIsNotWorthACache() throws IOException {
+    PlanResult plan = plan("train.epochs=1", "plan.price-per-tb-month=1e12", "train.max-steps=5");
+    // On a busy machine a model so small may run faster than its cells are read, which is said too.
+    assertThat(plan.verdict()).startsWith("do not cache: ").contains("cached (storage ");
+    assertThat(plan.money().cached()).isGreaterThan(plan.money().online());
+    assertThat(plan.limit()).isEqualTo("storage price");
+  }
+
+  @Test
+  void refusesWhereTheDiskHasNotTheRoomAndLeavesNothing() {
+    assertThatThrownBy(() -> new PlanJob(spark, settings(), path -> 1_000_000).run())
+        .isInstanceOf(StillhouseException.class)
+        .hasMessageContaining("the cache would take")
+        .hasMessageContaining("has 1,000,000 free: less than 1.2 times as many")
+        .hasMessageContaining("choose another cache.path");
+    assertThat(directory.resolve("plan.json")).doesNotExist();
+    assertThat(directory).isDirectoryNotContaining("glob:**_stillhouse*");
+  }
+
+  @Test
+  void countsAsFreeWhatCanBeWritten() throws IOException {
+    PlanResult plan = new PlanJob(spark, settings()).run();
+    long usable = Files.getFileStore(directory).getUsableSpace();
+    assertThat(plan.disk().freeBytes()).isCloseTo(usable, within(0.2 * usable));
+  }
+
+  @Test
+  void refusesAHopelessCacheBeforeTheTeacherRuns() {
+    assertThatThrownBy(() -> new PlanJob(spark, settings(), path -> 1000).run())
+        .isInstanceOf(StillhouseException.class)
+        .hasMessageContaining("would take at least");
+  }
+
+  @Test
+  void aProbeWithoutTimeSaysSoAndCleansUp() throws IOException {
+    try (Deadline deadline = new Deadline(spark, 0.05)) {
+      assertThatThrownBy(
+              () ->
+                  deadline.run(
+                      "rows were counted",
+                      () -> spark.range(0, 1L << 50, 1, 2).filter("id % 7 = 8").count()))
+          .isInstanceOf(StillhouseException.class)
+          .hasMessageContaining("it ended while rows were counted")
+          .hasMessageContaining("plan.seconds");
+    }
+  }
+
+  @Test
+  void removesWhatAKilledProbeLeftAndNoOtherProbe() throws IOException {
+    String host = InetAddress.getLocalHost().getHostName();
+    Path dead = directory.resolve("_stillhouse-plan-" + host + "-999999999");
+    Path alive =
+        directory.resolve(
+            "_stillhouse-plan-" + host + "-" + ProcessHandle.current().parent().get().pid());
+    Files.createDirectories(dead.resolve("cache"));
+    Files.createDirectories(alive);
+    Storage storage = new Storage(new Configuration());
+    org.apache.hadoop.fs.Path cache =
+        storage.qualify(directory.resolve("not/there/cache").toString());
+    try (Scratch scratch = Scratch.open(storage, cache)) {
+      assertThat(dead).doesNotExist();
+      assertThat(alive).exists();
+      assertThat(Path.of(scratch.path("x").toUri().getPath()).getParent()).exists();
+    }
+    assertThat(names()).containsExactly(alive.getFileName().toString(), "rows.tsv");
+  }
+
+  @Test
+  void estimatesALargeCorpusFromSomeOfIt() throws IOException {
+    Path lines = Tiny.lines(directory.resolve("lines.txt"), 4000);
+    Settings settings =
+        settings(
+            "teacher.path=" + Tiny.MLM,
+            "corpus.path=" + lines,
+            "corpus.text=",
+            "corpus.label=",
+            "targets.mask-variants=2");
+    Storage storage = new Storage(new Configuration());
+    try (Scratch scratch = Scratch.open(storage, storage.qualify(directory + "/cache"))) {
+      CorpusSample sample = CorpusSample.draw(spark, settings, scratch, 16_000, 20_000);
+      assertThat(sample.how()).startsWith("estimated: 16 byte ranges read");
+      assertThat(sample.whole()).isFalse();
+      org.apache.hadoop.fs.Path inputs = scratch.path("inputs");
+      new CacheJob(spark, CorpusSample.recipe(settings, sample.table())).writeInputsAlone(inputs);
+      Lengths estimate = Lengths.of(spark, inputs).times(sample.times());
+      org.apache.hadoop.fs.Path all = scratch.path("all");
+      new CacheJob(spark, settings).writeInputsAlone(all);
+      Lengths counted = Lengths.of(spark, all);
+      assertThat(counted.rows()).isEqualTo(8000);
+      assertThat(estimate.rows()).isCloseTo(8000, within(800.0));
+      assertThat(estimate.tokens()).isCloseTo(counted.tokens(), within(0.05 * counted.tokens()));
+      assertThat(estimate.squares()).isCloseTo(counted.squares(), within(0.1 * counted.squares()));
+    }
+  }
+
+  @Test
+  void listsTheWaysToKeepMaskedLmTargetsAndWhetherTheyServe() throws IOException {
+    PlanResult plan =
+        plan(
+            "teacher.path=" + Tiny.MLM,
+            "corpus.path=" + Tiny.lines(directory.resolve("lines.txt"), 100),
+            "corpus.text=",
+            "corpus.label=",
+            "targets.top-k=4",
+            "targets.hidden=[3]",
+            "targets.attention=[]",
+            "targets.mlm-logits=dense",
+            "loss.soft-label.kind=mse");
+    assertThat(plan.choices()).hasSize(12);
+    assertThat(plan.choices())
+        .filteredOn(choice -> choice.settings().get("targets.mlm-logits").equals("top-k"))
+        .hasSize(3)
+        .allSatisfy(choice -> assertThat(choice.serves()).startsWith("no: ").contains("mse"));
+    assertThat(plan.choices())
+        .filteredOn(Choices.Choice::recipes)
+        .singleElement()
+        .satisfies(
+            own -> {
+              assertThat(own.basis()).isEqualTo("measured");
+              assertThat(own.bytesPerToken()).isCloseTo(plan.disk().bytesPerToken(), within(1e-6));
+              assertThat(own.does()).isTrue();
+            });
+    Choices.Choice cheapest =
+        plan.choices().stream().filter(Choices.Choice::does).findFirst().orElseThrow();
+    assertThat(cheapest.words()).isEqualTo("targets.dtype=int8 targets.mlm-logits=derived");
+  }
+}
