@@ -41,6 +41,9 @@ import org.apache.hadoop.fs.Path;
 public final class Fidelity {
   private static final int ROWS_OF_A_UNIT = 8;
 
+  /** A unit in the last of bfloat16's 8 bits: the roundings of a product's factors and result. */
+  private static final double BFLOAT16_ROUNDING = 1.0 / 128;
+
   /** After the name of a column that is not stored. */
   private static final String DERIVED = " (derived)";
 
@@ -134,6 +137,11 @@ public final class Fidelity {
       }
       packed.close();
     }
+    // Training derives in float32 what the live teacher has rounded.
+    double rounding =
+        Precision.of(plan.fingerprints().get(Options.CACHE_PRECISION.key())) == Precision.BFLOAT16
+            ? BFLOAT16_ROUNDING
+            : 0;
     Map<String, ColumnError> result = new TreeMap<>();
     named.forEach(
         (name, column) -> {
@@ -145,7 +153,7 @@ public final class Fidelity {
               new ColumnError(
                   Math.sqrt(sum[0] / scale),
                   noise,
-                  limit(column, plan, noise),
+                  limit(column, plan, noise) + (name.endsWith(DERIVED) ? rounding : 0),
                   Math.sqrt(sum[3] / scale)));
         });
     return result;
