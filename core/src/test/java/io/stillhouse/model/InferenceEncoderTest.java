@@ -97,8 +97,7 @@ class InferenceEncoderTest {
     InferenceEncoder encoder = encoder(TASK, Precision.FLOAT32);
 
     EncoderOutput all = encoder.forward(batch(TASK), everything);
-    EncoderOutput one =
-        encoder.forward(batch(TASK), new Capture(Set.of(3), Set.of(2), Set.of()));
+    EncoderOutput one = encoder.forward(batch(TASK), new Capture(Set.of(3), Set.of(2), Set.of()));
 
     assertThat(one.hidden(3).toFloatArray()).isEqualTo(all.hidden(3).toFloatArray());
     assertThat(one.scores(2).toFloatArray()).isEqualTo(all.scores(2).toFloatArray());

@@ -106,7 +106,7 @@ public final class CacheJob {
     this.teacher = teacher;
     this.name = name;
     this.choice = choice == null ? TargetRecipe.choice(settings, teacher.spec()) : choice;
-    this.planning = new Planning(spark, settings, storage, cache, unitTokens());
+    this.planning = new Planning(spark, settings, storage, cache, mostUnitTokens());
     if (spark.sparkContext().isLocal()) { // elsewhere the tasks find out
       Precision.of(settings.get(Options.CACHE_PRECISION))
           .requireDevice(Engine.getInstance().defaultDevice());
@@ -123,11 +123,16 @@ public final class CacheJob {
    * Returns the most tokens of a unit: fewer than the recipe says where their targets would pass
    * {@link #UNIT_BYTES}, since training holds a unit or two in memory.
    */
-  private long unitTokens() {
+  private long mostUnitTokens() {
     int length = settings.get(Options.MAX_LENGTH);
     long rowBytes = Math.max(1, choice.cellBytes(length, teacher.spec()));
     return Math.min(
         settings.get(Options.UNIT_TOKENS), Math.max(length, UNIT_BYTES * length / rowBytes));
+  }
+
+  /** Returns the tokens of a unit of a corpus. */
+  public long unitTokens(double corpusTokens) {
+    return Planner.unitTokens(mostUnitTokens(), (long) corpusTokens);
   }
 
   private static HuggingFaceDirectory teacher(SparkSession spark, Settings settings)

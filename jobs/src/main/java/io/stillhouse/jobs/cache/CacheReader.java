@@ -168,7 +168,7 @@ public final class CacheReader implements TargetSource {
         wanted.put(option.key(), String.valueOf(settings.get(option)));
       }
     }
-    if (settings.has(Options.TEACHER)) {
+    if (settings.has(Options.TEACHER) && settings.get(Options.TEACHER_NAME).isEmpty()) {
       Path given = new Path(settings.get(Options.TEACHER));
       if (storage.exists(given)) {
         java.nio.file.Path local = Models.copy(given.toString());

@@ -94,7 +94,7 @@ final class Planner {
         starts[i] += starts[i - 1];
       }
       long tokens = starts[starts.length - 1];
-      long perUnit = unitTokens(tokens);
+      long perUnit = unitTokens(mostUnitTokens, tokens);
       JavaPairRDD<Integer, Placed> byUnit =
           JavaPairRDD.fromJavaRDD(
               placed.mapPartitionsWithIndex(
@@ -118,8 +118,8 @@ final class Planner {
    * Returns the tokens of a unit: a small corpus is cut finer, so that its units occupy several
    * cores. Only the corpus decides it.
    */
-  private long unitTokens(long corpusTokens) {
-    return Math.min(mostUnitTokens, Math.max(LEAST_UNIT_TOKENS, corpusTokens / FEWEST_UNITS + 1));
+  static long unitTokens(long most, long corpusTokens) {
+    return Math.min(most, Math.max(LEAST_UNIT_TOKENS, corpusTokens / FEWEST_UNITS + 1));
   }
 
   /** Numbers units without a gap: a row longer than a unit leaves one. */

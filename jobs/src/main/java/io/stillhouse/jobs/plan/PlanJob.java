@@ -91,6 +91,11 @@ public final class PlanJob {
     Lengths sampled = Lengths.of(spark, inputs);
     Lengths corpus = sampled.times(sample.times());
     requireTokens(sampled);
+    Settings real =
+        settings.with(
+            Map.of(
+                Options.UNIT_TOKENS.key(),
+                Long.toString(sampleJob(scratch, sample).unitTokens(corpus.tokens()))));
     StoredBytes inputBytes = StoredBytes.of(storage, inputs);
     TargetChoice choice = TargetRecipe.choice(settings, teacher);
     TargetSizes before = new TargetSizes(inputBytes, sampled, inputBytes, sampled, corpus);
@@ -101,11 +106,11 @@ public final class PlanJob {
     requireRoom(room, "at least ", COMPRESSED * computed);
 
     TeacherProbe.Teacher measured =
-        new TeacherProbe(spark, settings, storage, scratch)
+        new TeacherProbe(spark, real, storage, scratch)
             .run(sample, sampled.tokens(), corpus.tokens(), deadline);
     TargetSizes sizes =
         new TargetSizes(measured.bytes(), measured.lengths(), inputBytes, sampled, corpus);
-    double bytes = sizes.cache(settings.get(Options.UNIT_TOKENS), measured.units());
+    double bytes = sizes.cache(real.get(Options.UNIT_TOKENS), measured.units());
     requireRoom(room, "", bytes + measured.bytes().teacher());
 
     StudentProbe.Student student =
@@ -121,7 +126,7 @@ public final class PlanJob {
                     student.columns(),
                     sizes.readOfProbe(student.columns())));
     Path weights = new Path(measured.cache(), CacheJob.TEACHER + "/model.safetensors");
-    return new Forecast(settings, teacher, choice, sizes, measured, student)
+    return new Forecast(real, teacher, choice, sizes, measured, student)
         .result(
             Recipe.loss(settings, Recipe.student(settings, teacher), teacher),
             new Forecast.Around(
@@ -133,12 +138,15 @@ public final class PlanJob {
   private double writeInputs(Scratch scratch, CorpusSample sample, Path directory)
       throws IOException {
     long start = System.nanoTime();
-    new CacheJob(
-            spark,
-            CorpusSample.recipe(settings, sample.table())
-                .with(Map.of(Options.CACHE.key(), scratch.path("cache").toString())))
-        .writeInputsAlone(directory);
+    sampleJob(scratch, sample).writeInputsAlone(directory);
     return (System.nanoTime() - start) / 1e9;
+  }
+
+  private CacheJob sampleJob(Scratch scratch, CorpusSample sample) throws IOException {
+    return new CacheJob(
+        spark,
+        CorpusSample.recipe(settings, sample.table())
+            .with(Map.of(Options.CACHE.key(), scratch.path("cache").toString())));
   }
 
   private void requireTokens(Lengths sampled) {

@@ -2,8 +2,10 @@ package io.stillhouse.jobs.plan;
 
 import com.google.gson.JsonObject;
 import com.google.gson.JsonParser;
+import io.stillhouse.config.Option;
 import io.stillhouse.config.Options;
 import io.stillhouse.config.Settings;
+import io.stillhouse.jobs.cache.CacheReader;
 import io.stillhouse.jobs.cache.Storage;
 import io.stillhouse.jobs.train.TrainJob;
 import io.stillhouse.jobs.train.TrainTask;
@@ -127,6 +129,12 @@ final class StudentProbe {
 
   private Run train(Path cache, String name, int rows, int steps) throws IOException {
     Map<String, String> own = new TreeMap<>();
+    // The probe's cache was cut otherwise than the recipe's will be.
+    Map<String, String> cut = CacheReader.open(storage, cache, List.of()).plan().fingerprints();
+    Options.ALL.stream()
+        .map(Option::key)
+        .filter(cut::containsKey)
+        .forEach(key -> own.put(key, cut.get(key)));
     own.put(Options.CACHE.key(), cache.toString());
     own.put(Options.TRAIN_PATH.key(), scratch.path("students-" + name).toString());
     own.put(Options.EPOCHS.key(), Integer.toString(Integer.MAX_VALUE));
