@@ -44,16 +44,14 @@ curve = {
 }
 (directory / "curve.json").write_text(json.dumps(curve, indent=2) + "\n")
 
-figure, axes = plt.subplots(2, 2, figsize=(9, 6.4))
-for axis, (rows, metric) in zip(
-    axes.flat,
-    [
-        ("intermediate", "held-out loss"),
-        ("intermediate", "accuracy"),
-        ("masked-lm", "agreement"),
-        ("masked-lm", "perplexity"),
-    ],
-):
+panels = [
+    (rows, metric)
+    for rows, metrics in {"intermediate": ["held-out loss", "accuracy"], "masked-lm": ["agreement", "perplexity"]}.items()
+    for metric in metrics
+    if curve[rows]
+]
+figure, axes = plt.subplots(len(panels) // 2, 2, figsize=(9, 1.6 * len(panels)), squeeze=False)
+for axis, (rows, metric) in zip(axes.flat, panels):
     for one in curve[rows]:
         value = one[metric]
         axis.errorbar(
