@@ -16,16 +16,19 @@ import java.util.Map;
 
 /**
  * An encoder's forward pass without gradients: the numbers of {@link Encoder#forward} up to
- * rounding, on a CPU in less time. There oneDNN multiplies by weights that were laid out for the
- * processor once, the feed-forward layer's GELU is part of its product, and attention is fused. On
- * a GPU it is {@link Encoder#forward}. Scores are computed once more where they are kept, so that
- * no number depends on what else is kept: a column that is lost is computed anew to the same bits.
+ * rounding, on a CPU in less time. There the blocks see real tokens alone, all rows one after
+ * another, so padding costs nothing; oneDNN multiplies them by weights that were laid out for the
+ * processor once; the feed-forward layer's GELU is part of its product; and attention is fused, for
+ * all rows of one length at once (rows sorted by length make few such groups). On a GPU it is
+ * {@link Encoder#forward}. Scores are computed once more where they are kept, so that no number
+ * depends on what else is kept: a column that is lost is computed anew to the same bits.
  *
  * <p>Tensors of bfloat16 never leave the TorchScript module: DJL has no such dtype.
  */
 public final class InferenceEncoder implements AutoCloseable {
-  // linear: qkv, attention output, intermediate, output; norm: weight and bias after attention,
-  // weight and bias after the feed-forward layer. torch.to returns a tensor of that dtype itself.
+  // N: real tokens of all rows. weights and biases: qkv, attention output, intermediate, output;
+  // norms: weight and bias after attention, weight and bias after the feed-forward layer. rows and
+  // lengths: of each run of equally long rows. torch.to returns a tensor of that dtype itself.
   private static final String OPS =
       """
         def pack(self: __torch__.Ops, weights: List[Tensor], dtype: int) -> List[Tensor]:
@@ -33,31 +36,58 @@ public final class InferenceEncoder implements AutoCloseable {
           for i in range(torch.len(weights)):
             _0 = torch.append(packed, ops.mkldnn._reorder_linear_weight(torch.to(weights[i], dtype), None))
           return packed
-        def block(self: __torch__.Ops, inputBLD: Tensor, biasB11L: Tensor, weights: List[Tensor], biases: List[Tensor], norms: List[Tensor], heads: int, eps: float, dtype: int, keep: bool) -> List[Tensor]:
+        def unpad(self: __torch__.Ops, paddedBLD: Tensor, tokensN: Tensor) -> Tensor:
+          return torch.index_select(torch.flatten(paddedBLD, 0, 1), 0, tokensN)
+        def pad(self: __torch__.Ops, realND: Tensor, tokensN: Tensor, batch: int, length: int) -> Tensor:
+          width = torch.size(realND, 1)
+          flat = torch.new_zeros(realND, [torch.mul(batch, length), width])
+          return torch.view(torch.index_copy_(flat, 0, tokensN, realND), [batch, length, width])
+        def parts(self: __torch__.Ops, qkvNE: Tensor, at: int, rows: int, length: int, heads: int) -> Tensor:
+          size = torch.floordiv(torch.size(qkvNE, 1), torch.mul(3, heads))
+          own = torch.narrow(qkvNE, 0, at, torch.mul(rows, length))
+          return torch.permute(torch.view(own, [rows, length, 3, heads, size]), [2, 0, 3, 1, 4])
+        def attend(self: __torch__.Ops, qkvNE: Tensor, rows: List[int], lengths: List[int], heads: int) -> Tensor:
+          width = torch.floordiv(torch.size(qkvNE, 1), 3)
+          contexts = annotate(List[Tensor], [])
+          at = 0
+          for i in range(torch.len(rows)):
+            qkv3BHLK = (self).parts(qkvNE, at, rows[i], lengths[i], heads, )
+            contextBHLK = torch.scaled_dot_product_attention(torch.select(qkv3BHLK, 0, 0), torch.select(qkv3BHLK, 0, 1), torch.select(qkv3BHLK, 0, 2))
+            tokens = torch.mul(rows[i], lengths[i])
+            _0 = torch.append(contexts, torch.reshape(torch.transpose(contextBHLK, 1, 2), [tokens, width]))
+            at = torch.add(at, tokens)
+          return torch.cat(contexts)
+        def products(self: __torch__.Ops, qkvNE: Tensor, rows: List[int], lengths: List[int], heads: int, left: int, right: int, batch: int, length: int) -> Tensor:
+          scale = torch.pow(torch.floordiv(torch.size(qkvNE, 1), torch.mul(3, heads)), -0.5)
+          productsBHLL = torch.new_zeros(qkvNE, [batch, heads, length, length])
+          at = 0
+          row = 0
+          for i in range(torch.len(rows)):
+            qkv3BHLK = (self).parts(qkvNE, at, rows[i], lengths[i], heads, )
+            own = torch.matmul(torch.mul(torch.select(qkv3BHLK, 0, left), scale), torch.transpose(torch.select(qkv3BHLK, 0, right), 2, 3))
+            _0 = torch.copy_(torch.narrow(torch.narrow(torch.narrow(productsBHLL, 0, row, rows[i]), 2, 0, lengths[i]), 3, 0, lengths[i]), own)
+            at = torch.add(at, torch.mul(rows[i], lengths[i]))
+            row = torch.add(row, rows[i])
+          return productsBHLL
+        def block(self: __torch__.Ops, inputND: Tensor, weights: List[Tensor], biases: List[Tensor], norms: List[Tensor], rows: List[int], lengths: List[int], heads: int, eps: float, dtype: int, batch: int, length: int, scores: bool, relations: bool) -> List[Tensor]:
           none = annotate(List[Optional[number]], [])
-          batch = torch.size(inputBLD, 0)
-          length = torch.size(inputBLD, 1)
-          width = torch.size(inputBLD, 2)
-          qkv = ops.mkldnn._linear_pointwise(torch.to(inputBLD, dtype), weights[0], biases[0], "none", none, "")
-          qkv3BHLK = torch.permute(torch.view(torch.to(qkv, 6), [batch, length, 3, heads, torch.floordiv(width, heads)]), [2, 0, 3, 1, 4])
-          queriesBHLK = torch.select(qkv3BHLK, 0, 0)
-          keysBHLK = torch.select(qkv3BHLK, 0, 1)
-          valuesBHLK = torch.select(qkv3BHLK, 0, 2)
-          contextBHLK = torch.scaled_dot_product_attention(queriesBHLK, keysBHLK, valuesBHLK, biasB11L)
-          if keep:
-            scale = torch.pow(torch.floordiv(width, heads), -0.5)
-            scoresBHLL = torch.matmul(torch.mul(queriesBHLK, scale), torch.transpose(keysBHLK, 2, 3))
-            relationsBHLL = torch.matmul(torch.mul(valuesBHLK, scale), torch.transpose(valuesBHLK, 2, 3))
-            kept = [scoresBHLL, relationsBHLL]
-          else:
-            kept = annotate(List[Tensor], [])
-          contextBLD = torch.reshape(torch.transpose(contextBHLK, 1, 2), [batch, length, width])
-          attended = ops.mkldnn._linear_pointwise(torch.to(contextBLD, dtype), weights[1], biases[1], "none", none, "")
-          middleBLD = torch.layer_norm(torch.add(torch.to(attended, 6), inputBLD), [width], norms[0], norms[1], eps)
-          inner = ops.mkldnn._linear_pointwise(torch.to(middleBLD, dtype), weights[2], biases[2], "gelu", none, "none")
+          width = torch.size(inputND, 1)
+          qkvNE = torch.to(ops.mkldnn._linear_pointwise(torch.to(inputND, dtype), weights[0], biases[0], "none", none, ""), 6)
+          contextND = (self).attend(qkvNE, rows, lengths, heads, )
+          attended = ops.mkldnn._linear_pointwise(torch.to(contextND, dtype), weights[1], biases[1], "none", none, "")
+          middleND = torch.layer_norm(torch.add(torch.to(attended, 6), inputND), [width], norms[0], norms[1], eps)
+          inner = ops.mkldnn._linear_pointwise(torch.to(middleND, dtype), weights[2], biases[2], "gelu", none, "none")
           outer = ops.mkldnn._linear_pointwise(inner, weights[3], biases[3], "none", none, "")
-          outputBLD = torch.layer_norm(torch.add(torch.to(outer, 6), middleBLD), [width], norms[2], norms[3], eps)
-          return torch.add([outputBLD], kept)
+          results = [torch.layer_norm(torch.add(torch.to(outer, 6), middleND), [width], norms[2], norms[3], eps)]
+          if scores:
+            _0 = torch.append(results, (self).products(qkvNE, rows, lengths, heads, 0, 1, batch, length, ))
+          else:
+            pass
+          if relations:
+            _1 = torch.append(results, (self).products(qkvNE, rows, lengths, heads, 2, 2, batch, length, ))
+          else:
+            pass
+          return results
       """
           .indent(0);
 
@@ -142,62 +172,130 @@ public final class InferenceEncoder implements AutoCloseable {
     Map<Integer, NDArray> hidden = new HashMap<>();
     Map<Integer, NDArray> scores = new HashMap<>();
     Map<Integer, NDArray> valueRelations = new HashMap<>();
-    NDArray stateBLD = encoder.embeddings(batch);
-    try (NDArray biasB11L = encoder.paddingBias(batch)) {
+    NDArray last = encoder.embeddings(batch);
+    try (Packing packing = Packing.of(batch)) {
+      NDArray stateND = packing.unpad(ops, last);
       for (int layer = 0; layer < blocks.size(); layer++) {
         int block = layer + 1;
+        if (capture.hidden().contains(layer)) {
+          hidden.put(layer, layer == 0 ? last : packing.pad(ops, stateND));
+        } else if (layer == 0) {
+          last.close();
+        }
         boolean keepScores = capture.scores().contains(block);
         boolean keepRelations = capture.valueRelations().contains(block);
-        PtNDArray[] results =
-            run(blocks.get(layer), stateBLD, biasB11L, keepScores || keepRelations);
-        if (capture.hidden().contains(layer)) {
-          hidden.put(layer, stateBLD);
-        } else {
-          stateBLD.close();
+        PtNDArray[] results = run(blocks.get(layer), stateND, packing, keepScores, keepRelations);
+        stateND.close();
+        stateND = results[0];
+        if (keepScores) {
+          scores.put(block, results[1]);
         }
-        stateBLD = results[0];
-        if (results.length > 1) {
-          keep(results[1], keepScores, block, scores);
-          keep(results[2], keepRelations, block, valueRelations);
+        if (keepRelations) {
+          valueRelations.put(block, results[results.length - 1]);
         }
       }
+      last = packing.pad(ops, stateND);
+      stateND.close();
     }
     if (capture.hidden().contains(blocks.size())) {
-      hidden.put(blocks.size(), stateBLD);
+      hidden.put(blocks.size(), last);
     }
     NDArray logits =
         encoder.spec().head().task().pooled()
-            ? encoder.taskLogits(stateBLD, Encoder.Phase.INFERENCE)
+            ? encoder.taskLogits(last, Encoder.Phase.INFERENCE)
             : null;
-    return new EncoderOutput(stateBLD, hidden, scores, valueRelations, logits);
+    return new EncoderOutput(last, hidden, scores, valueRelations, logits);
   }
 
-  private static void keep(NDArray result, boolean wanted, int block, Map<Integer, NDArray> to) {
-    if (wanted) {
-      to.put(block, result);
-    } else {
-      result.close();
-    }
-  }
-
-  private PtNDArray[] run(Block block, NDArray inputBLD, NDArray biasB11L, boolean keep) {
-    try (IValue input = IValue.from((PtNDArray) inputBLD);
-        IValue bias = IValue.from((PtNDArray) biasB11L);
-        IValue keepAttention = IValue.from(keep);
+  private PtNDArray[] run(
+      Block block, NDArray inputND, Packing packing, boolean keepScores, boolean keepRelations) {
+    try (IValue input = IValue.from((PtNDArray) inputND);
+        IValue wantScores = IValue.from(keepScores);
+        IValue wantRelations = IValue.from(keepRelations);
         IValue results =
             IValueUtils.runMethod(
                 ops,
                 "block",
                 input,
-                bias,
                 block.weights(),
                 block.biases(),
                 block.norms(),
+                packing.rows(),
+                packing.lengths(),
                 heads,
                 eps,
                 dtype,
-                keepAttention)) {
-      return results.toTensorArray(Autograd.manager(inputBLD));
+                packing.batch(),
+                packing.longest(),
+                wantScores,
+                wantRelations)) {
+      return results.toTensorArray(Autograd.manager(inputND));
+    }
+  }
+
+  /**
+   * Where the real tokens of a batch are.
+   *
+   * @param indices the real tokens' among the padded ones, (N); their memory is Java's, so it lives
+   *     as long as this
+   * @param tokens the same for a call
+   * @param rows how many rows each run of equally long ones has
+   * @param lengths of the rows of each run
+   * @param batch number of rows
+   * @param longest padded length
+   */
+  private record Packing(
+      NDArray indices, IValue tokens, IValue rows, IValue lengths, IValue batch, IValue longest)
+      implements AutoCloseable {
+
+    static Packing of(Batch batch) {
+      long[] tokens = new long[Math.toIntExact(batch.tokens())];
+      List<long[]> runs = new ArrayList<>(); // rows and length of each
+      int at = 0;
+      for (int row = 0; row < batch.rows(); row++) {
+        int length = batch.lengths()[row];
+        if (runs.isEmpty() || runs.get(runs.size() - 1)[1] != length) {
+          runs.add(new long[] {0, length});
+        }
+        runs.get(runs.size() - 1)[0]++;
+        for (int t = 0; t < length; t++) {
+          tokens[at++] = (long) row * batch.longest() + t;
+        }
+      }
+      NDArray indices = batch.idsBL().getManager().create(tokens);
+      return new Packing(
+          indices,
+          IValue.from((PtNDArray) indices),
+          IValue.listFrom(runs.stream().mapToLong(run -> run[0]).toArray()),
+          IValue.listFrom(runs.stream().mapToLong(run -> run[1]).toArray()),
+          IValue.from((long) batch.rows()),
+          IValue.from((long) batch.longest()));
+    }
+
+    /** Returns the real tokens of a padded state, (N, D). */
+    NDArray unpad(PtSymbolBlock ops, NDArray paddedBLD) {
+      try (IValue padded = IValue.from((PtNDArray) paddedBLD);
+          IValue real = IValueUtils.runMethod(ops, "unpad", padded, tokens)) {
+        return real.toTensor(Autograd.manager(paddedBLD));
+      }
+    }
+
+    /** Returns a state with zeros at padding, (B, L, D). */
+    NDArray pad(PtSymbolBlock ops, NDArray realND) {
+      try (IValue real = IValue.from((PtNDArray) realND);
+          IValue padded = IValueUtils.runMethod(ops, "pad", real, tokens, batch, longest)) {
+        return padded.toTensor(Autograd.manager(realND));
+      }
+    }
+
+    @Override
+    public void close() {
+      tokens.close();
+      indices.close();
+      rows.close();
+      lengths.close();
+      batch.close();
+      longest.close();
     }
   }
 

@@ -14,7 +14,7 @@ public final class MicroBatches {
   private static long batchCost(Encoder.Phase phase) {
     return switch (phase) {
       case TRAINING -> 64; // small matrices, and gradients added up once more
-      case INFERENCE -> 4; // calls into libtorch: packed weights make small products as fast
+      case INFERENCE -> 512; // small products are slow, and padding is hardly computed on
     };
   }
 
@@ -24,8 +24,7 @@ public final class MicroBatches {
    * their order.
    *
    * @param tokens the most of rows times longest length
-   * @param phase what the batches are for: the fewer the better in training, the tighter in
-   *     inference
+   * @param phase what the batches are for: few in inference, tighter in training
    */
   public static <T> List<List<T>> cut(
       List<T> rows, ToIntFunction<T> length, int tokens, Encoder.Phase phase) {
