@@ -47,11 +47,12 @@ public final class MlmEncoder {
   }
 
   /**
-   * Returns a cell for each row of each column of {@link MlmTargets#columns()}. Logits are made for
-   * one row at a time: a batch's would be 61 kB a token twice over.
+   * Returns a cell for each row of each column of {@link MlmTargets#columns()}, null where a logit
+   * is not finite. Logits are made for one row at a time: a batch's would be 61 kB a token twice
+   * over.
    */
-  public Map<Column, List<byte[]>> cells(NDArray lastBLD, Batch batch, List<Row> rows) {
-    Map<Column, List<byte[]>> cells = new LinkedHashMap<>();
+  public Map<Column, List<byte @Nullable []>> cells(NDArray lastBLD, Batch batch, List<Row> rows) {
+    Map<Column, List<byte @Nullable []>> cells = new LinkedHashMap<>();
     mlm.columns().forEach(column -> cells.put(column, new ArrayList<>()));
     for (int row = 0; row < rows.size(); row++) {
       long[] positions = positions(batch, row, rows.get(row));
@@ -63,10 +64,14 @@ public final class MlmEncoder {
         lastBLD.tempAttach(scope);
         NDArray positionsN = scope.create(positions);
         NDArray logitsNV = teacher.maskedLmLogits(TargetBatch.tokens(lastBLD, positionsN));
+        if (!Float.isFinite(logitsNV.sum().getFloat())) {
+          cells.values().forEach(column -> column.add(null));
+          continue;
+        }
         encode(logitsNV, rows.get(row).id())
             .forEach(
                 (column, cell) -> {
-                  List<byte[]> own = cells.get(column);
+                  List<byte @Nullable []> own = cells.get(column);
                   if (own != null) {
                     own.add(cell);
                   }

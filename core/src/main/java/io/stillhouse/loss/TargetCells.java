@@ -20,6 +20,8 @@ import java.util.stream.IntStream;
 
 /** Packs a batch's float32 tensors into cells, one for each row, without padding. */
 public final class TargetCells {
+  private static final float LARGEST_FLOAT16 = 65_504;
+
   private TargetCells() {}
 
   /** Packs one vector for each row, (B, C). */
@@ -121,10 +123,10 @@ public final class TargetCells {
   }
 
   /**
-   * Returns which rows of a tensor, (B, ...), hold a number that is not finite. Padding counts too:
-   * an encoder leaves it finite.
+   * Returns which rows of a tensor, (B, ...), hold a number that is not finite once it is stored.
+   * Padding counts too: an encoder leaves it finite.
    */
-  public static boolean[] broken(NDArray tensor) {
+  public static boolean[] broken(NDArray tensor, Dtype dtype) {
     long rows = tensor.getShape().get(0);
     boolean[] broken = new boolean[(int) rows];
     if (tensor.size() == 0) {
@@ -135,7 +137,12 @@ public final class TargetCells {
         NDArray sums = wide.sum(new int[] {1})) {
       float[] values = sums.toFloatArray();
       for (int row = 0; row < broken.length; row++) {
-        broken[row] = !Float.isFinite(values[row]);
+        // A sum within float16 has no number above it.
+        broken[row] =
+            !Float.isFinite(values[row])
+                || dtype == Dtype.FLOAT16
+                    && values[row] > LARGEST_FLOAT16
+                    && wide.get(row).max().getFloat() > LARGEST_FLOAT16;
       }
     }
     return broken;

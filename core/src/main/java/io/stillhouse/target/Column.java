@@ -11,8 +11,8 @@ package io.stillhouse.target;
 public record Column(String name, Family family, Type type, String doc) {
 
   /**
-   * The physical types: tensors are {@link #CELL}, bytes in a {@link Dtype} that the file's
-   * metadata names.
+   * The physical types: tensors are {@link #CELL}, bytes in the recipe's {@link Dtype}, which the
+   * file's metadata names.
    */
   public enum Type {
     STRING,
@@ -28,7 +28,12 @@ public record Column(String name, Family family, Type type, String doc) {
     FLOAT32,
     /** Numbers in the file's dtype, or in float16 where that is int8: they are too few to scale. */
     UNSCALED,
-    CELL
+    CELL;
+
+    /** Returns whether values are tensors of floating point numbers. */
+    public boolean floating() {
+      return this == FLOAT32 || this == UNSCALED || this == CELL;
+    }
   }
 
   /** Returns how the numbers of a {@link Type#CELL}, or of an exact column, are stored. */

@@ -20,9 +20,4 @@ public enum Family {
   public String id() {
     return name().toLowerCase(Locale.ROOT);
   }
-
-  /** Reads {@link #id()}. */
-  public static Family of(String id) {
-    return valueOf(id.toUpperCase(Locale.ROOT));
-  }
 }

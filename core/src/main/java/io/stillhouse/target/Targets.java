@@ -16,7 +16,7 @@ public final class Targets {
   /** File metadata: the {@link #VERSION}. */
   public static final String META_VERSION = "stillhouse.version";
 
-  /** File metadata: the {@link Dtype} of the file's tensor cells. */
+  /** File metadata, with a dot and a column's name after it: the {@link Dtype} of its cells. */
   public static final String META_DTYPE = "stillhouse.dtype";
 
   /** File metadata: the number of the unit. */

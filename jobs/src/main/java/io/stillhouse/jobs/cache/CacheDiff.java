@@ -64,12 +64,12 @@ public final class CacheDiff {
       CacheReader second = CacheReader.open(storage, b, name, teacher.getValue());
       Map<String, Example> rows = new HashMap<>();
       for (int unit = 0; unit < second.unitRows().size(); unit++) {
-        second.read(unit).forEach(row -> rows.put(row.id(), row));
+        second.read(unit).forEach(row -> requireOnce(rows.put(row.id(), row) == null, row, b));
       }
       Set<String> own = new HashSet<>();
       for (int unit = 0; unit < first.unitRows().size(); unit++) {
         for (Example row : first.read(unit)) {
-          own.add(row.id());
+          requireOnce(own.add(row.id()), row, a);
           Example other = rows.get(row.id());
           if (other != null) {
             requireSameInputs(row, other);
@@ -103,6 +103,14 @@ public final class CacheDiff {
     return columns;
   }
 
+  private static void requireOnce(boolean once, Example row, Path cache) {
+    if (!once) {
+      throw Errors.invalid(
+          "row '%s' lies twice in cache '%s'".formatted(row.id(), cache),
+          "build the cache anew: the plan of this one is not sound");
+    }
+  }
+
   private static void requireSameInputs(Example row, Example other) {
     if (!Arrays.equals(row.inputs().inputIds(), other.inputs().inputIds())) {
       throw Errors.invalid(
@@ -113,14 +121,12 @@ public final class CacheDiff {
 
   private static Result students(Storage storage, Path a, Path b) throws IOException {
     Map<String, double[]> squares = new TreeMap<>();
-    List<Path> models =
-        storage.exists(new Path(a, "config.json"))
-            ? List.of(a)
-            : Arrays.stream(storage.fileSystem(a).listStatus(a))
-                .filter(FileStatus::isDirectory)
-                .map(FileStatus::getPath)
-                .filter(path -> !path.getName().startsWith("_"))
-                .toList();
+    List<Path> models = models(storage, a);
+    List<Path> others = models(storage, b);
+    if (!models.equals(List.of(a)) && !names(models).equals(names(others))) {
+      return new Result(
+          Equality.DIFFERENT, "models differ: %s and %s".formatted(names(models), names(others)));
+    }
     for (Path model : models) {
       Path other = model.equals(a) ? b : new Path(b, model.getName());
       HuggingFaceDirectory first = HuggingFaceDirectory.open(storage.local(model));
@@ -145,6 +151,30 @@ public final class CacheDiff {
     return verdict("%d models".formatted(models.size()), squares);
   }
 
+  /** Returns a model's own directory, or those of the models in it. */
+  private static List<Path> models(Storage storage, Path path) throws IOException {
+    if (storage.exists(new Path(path, "config.json"))) {
+      return List.of(path);
+    }
+    List<Path> models =
+        Arrays.stream(storage.fileSystem(path).listStatus(path))
+            .filter(FileStatus::isDirectory)
+            .map(FileStatus::getPath)
+            .filter(model -> !model.getName().startsWith("_"))
+            .sorted()
+            .toList();
+    if (models.isEmpty()) {
+      throw Errors.invalid(
+          "'%s' holds neither a cache, nor a model, nor directories of models".formatted(path),
+          "name a cache.path, a model's directory or a train.path");
+    }
+    return models;
+  }
+
+  private static List<String> names(List<Path> models) {
+    return models.stream().map(Path::getName).toList();
+  }
+
   private static void add(double[] a, double[] b, double[] sums) {
     if (a.length != b.length) {
       sums[0] = Double.POSITIVE_INFINITY;
@@ -167,7 +197,10 @@ public final class CacheDiff {
     for (Map.Entry<String, double[]> entry : squares.entrySet()) {
       double[] sums = entry.getValue();
       double relative = sums[0] == 0 ? 0 : Math.sqrt(sums[0] / Math.max(sums[1], 1e-30));
-      if (!(relative <= error)) {
+      if (Double.isNaN(relative)) {
+        relative = Double.POSITIVE_INFINITY;
+      }
+      if (relative > error) {
         worst = entry.getKey();
         error = relative;
       }

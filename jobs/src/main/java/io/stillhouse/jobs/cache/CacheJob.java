@@ -154,20 +154,32 @@ public final class CacheJob {
 
   private Result planAndCompute() throws IOException {
     long start = System.nanoTime();
-    Opened opened = open();
-    Plan plan = opened.plan();
-    Manifest manifest = opened.manifest();
+    CorpusFiles corpus = CorpusFiles.list(Recipe.corpus(settings).paths(), storage.hadoop());
+    List<CorpusFile> hashed = CorpusFile.hash(storage, corpus);
+    Map<String, String> fingerprints = Fingerprints.of(settings, storage, teacher, hashed);
+    if (!storage.exists(cache)) {
+      requireFirst();
+      planning.begin(teacher, fingerprints, corpus, hashed);
+    }
+    Manifest manifest = Manifest.survey(storage, cache);
+    Repair repair = new Repair(storage, cache, manifest);
+    try (Lease lease = Lease.take(storage, cache)) {
+      Plan plan = open(manifest, repair, fingerprints, corpus, hashed);
+      return compute(plan, manifest, start);
+    }
+  }
+
+  private Result compute(Plan plan, Manifest manifest, long start) throws IOException {
     List<TeacherTask> tasks = tasks(plan, manifest);
     double planned = (System.nanoTime() - start) / 1e9;
     double loading =
         tasks.isEmpty()
             ? 0
             : new TeacherStage(
-                    spark,
-                    storage,
-                    cache,
-                    poisoned -> planning.requireFewPoisoned(plan.corpus(), poisoned))
+                    spark, poisoned -> planning.requireFewPoisoned(plan.corpus(), poisoned))
                 .run(plan, manifest, name, tasks);
+    // Once more: a run before this one may have ended by it, its units finished.
+    planning.requireFewPoisoned(plan.corpus(), manifest.poisonRows(name));
     double computing = (System.nanoTime() - start) / 1e9 - planned - loading;
     long bytes = manifest.files().stream().mapToLong(file -> file.size().bytes()).sum();
     long tokens = tasks.stream().mapToLong(task -> task.inputs().size().tokens()).sum();
@@ -196,20 +208,14 @@ public final class CacheJob {
     return result;
   }
 
-  /** A cache whose plan holds the recipe's text, and its manifest. */
-  private record Opened(Plan plan, Manifest manifest) {}
-
-  private Opened open() throws IOException {
-    CorpusFiles corpus = CorpusFiles.list(Recipe.corpus(settings).paths(), storage.hadoop());
-    List<CorpusFile> hashed = CorpusFile.hash(storage, corpus);
-    Map<String, String> fingerprints = Fingerprints.of(settings, storage, teacher, hashed);
-    if (!storage.exists(cache)) {
-      requireFirst();
-      Plan plan = planning.begin(teacher, fingerprints, corpus, hashed);
-      return new Opened(plan, Manifest.read(storage, cache));
-    }
-    Manifest manifest = Manifest.survey(storage, cache);
-    Repair repair = new Repair(storage, cache, manifest);
+  /** Restores what a cache has lost, and returns its plan, which holds the recipe's text. */
+  private Plan open(
+      Manifest manifest,
+      Repair repair,
+      Map<String, String> fingerprints,
+      CorpusFiles corpus,
+      List<CorpusFile> hashed)
+      throws IOException {
     OtherTeacher known = repair.teachers().get(name);
     OtherTeacher other = name.isEmpty() || known != null ? known : joining(fingerprints);
     Plan plan = other == null ? repair.plan() : repair.plan().of(other);
@@ -235,7 +241,7 @@ public final class CacheJob {
       Growing growing = new Growing(spark, settings, storage, cache, planning);
       plan = growing.grow(plan, manifest, match);
     }
-    return new Opened(plan, manifest);
+    return plan;
   }
 
   /** Writes the rows of a corpus into a directory as a cache holds them, without a cache around. */

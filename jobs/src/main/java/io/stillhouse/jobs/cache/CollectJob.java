@@ -28,14 +28,17 @@ public final class CollectJob {
    */
   public static Result run(Storage storage, Path cache) throws IOException {
     Plan.read(storage, cache);
-    Manifest manifest = Manifest.read(storage, cache);
+    // In this order: what is listed before nobody writes, and named by no entry after, never
+    // counts.
+    List<Found> found = unnecessary(storage, cache);
     Lease.requireNone(storage, cache);
     Set<String> named = new HashSet<>();
-    manifest.files().forEach(file -> named.add(file.path()));
+    Manifest.read(storage, cache).files().forEach(file -> named.add(file.path()));
     List<String> removed = new ArrayList<>();
     long bytes = 0;
     FileSystem fs = storage.fileSystem(cache);
-    for (FileStatus orphan : orphans(storage, cache, named)) {
+    for (FileStatus orphan :
+        found.stream().filter(f -> !named.contains(f.entry())).map(Found::status).toList()) {
       bytes += fs.getContentSummary(orphan.getPath()).getLength();
       removed.add(relative(cache, orphan.getPath()));
       fs.delete(orphan.getPath(), true);
@@ -50,38 +53,36 @@ public final class CollectJob {
     return path.toUri().getPath().substring(parent.length() + 1);
   }
 
-  private static List<FileStatus> orphans(Storage storage, Path cache, Set<String> named)
-      throws IOException {
+  /** A file or directory, and the path under which a manifest entry may name it. */
+  private record Found(FileStatus status, String entry) {}
+
+  /** Returns the targets of all families, and what never counts. */
+  private static List<Found> unnecessary(Storage storage, Path cache) throws IOException {
     FileSystem fs = storage.fileSystem(cache);
     List<Path> homes = new ArrayList<>(List.of(cache));
     homes.addAll(new PlanFiles(storage, cache).teacherFolders());
-    List<FileStatus> orphans = new ArrayList<>();
+    List<Found> found = new ArrayList<>();
     for (Path home : homes) {
       String prefix = home.equals(cache) ? "" : TeacherFolder.prefix(home.getName());
       for (Family family : Family.values()) {
         for (FileStatus file : list(fs, new Path(home, family.id()))) {
-          if (!named.contains(prefix + family.id() + "/" + file.getPath().getName())) {
-            orphans.add(file);
-          }
+          found.add(new Found(file, prefix + family.id() + "/" + file.getPath().getName()));
         }
       }
-      temporary(fs, home, orphans);
-      temporary(fs, new Path(home, CacheJob.TEACHER), orphans);
+      temporary(fs, home, found);
+      temporary(fs, new Path(home, CacheJob.TEACHER), found);
     }
-    temporary(fs, new Path(cache, Manifest.DIRECTORY), orphans);
-    for (FileStatus file : fs.listStatus(cache.getParent())) {
-      if (file.getPath().getName().startsWith("_" + cache.getName() + "-planning")) {
-        orphans.add(file);
-      }
+    temporary(fs, new Path(cache, Manifest.DIRECTORY), found);
+    for (FileStatus file : Staging.left(storage, cache)) {
+      found.add(new Found(file, ""));
     }
-    return orphans;
+    return found;
   }
 
-  private static void temporary(FileSystem fs, Path directory, List<FileStatus> to)
-      throws IOException {
+  private static void temporary(FileSystem fs, Path directory, List<Found> to) throws IOException {
     for (FileStatus file : list(fs, directory)) {
       if (file.getPath().getName().startsWith("_")) {
-        to.add(file);
+        to.add(new Found(file, ""));
       }
     }
   }

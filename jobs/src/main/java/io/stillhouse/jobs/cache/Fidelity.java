@@ -54,10 +54,13 @@ public final class Fidelity {
   private final Path cache;
   private final Settings settings;
 
+  /** Of the draws that the cache was computed with. */
+  private long seed;
+
   /**
    * How far a column's stored numbers, or those that training derives from stored ones, are from
-   * the teacher's: roots of mean squares, over that of the teacher's numbers. Of ids and counts,
-   * the share that differ.
+   * the teacher's: roots of mean squares, over that of the teacher's numbers. Of ids, the share
+   * that differ.
    *
    * @param error stored or derived against live
    * @param noise live in one batch against live row by row: what no cache can be under
@@ -104,6 +107,7 @@ public final class Fidelity {
       Autograd.record(Autograd.Mode.OFF);
       var directory = CacheReader.teacher(storage, cache, teacherName);
       Encoder teacher = new Encoder(directory.spec(), directory.weights(manager));
+      seed = Long.parseLong(plan.fingerprints().get(Options.SEED.key()));
       List<Column> derived = derived(teacher, columns);
       List<Column> all = new ArrayList<>(columns);
       all.addAll(derived);
@@ -147,14 +151,14 @@ public final class Fidelity {
         (name, column) -> {
           double[] sum = sums.get(name);
           double scale = Math.max(sum[2], 1e-30);
-          double noise = Math.sqrt(sum[1] / scale);
+          double noise = relative(column, sum[1], scale);
           result.put(
               name,
               new ColumnError(
-                  Math.sqrt(sum[0] / scale),
+                  relative(column, sum[0], scale),
                   noise,
                   limit(column, plan, noise) + (name.endsWith(DERIVED) ? rounding : 0),
-                  Math.sqrt(sum[3] / scale)));
+                  relative(column, sum[3], scale)));
         });
     return result;
   }
@@ -180,7 +184,7 @@ public final class Fidelity {
   private static double limit(Column column, Plan plan, double noise) {
     return switch (column.type()) {
       // Of two almost equal logits either may come first, and a draw lies at the edge of a class.
-      case TOKEN_IDS -> 0.05;
+      case TOKEN_IDS -> 0.05 + noise;
       case CELL, UNSCALED, FLOAT32 ->
           10 * noise
               + switch (column.dtype(Dtype.of(plan.fingerprints().get("targets.dtype")))) {
@@ -200,6 +204,11 @@ public final class Fidelity {
     sums[1] += distance(column, TargetCells.numbers(together, column), one);
     sums[2] += scale(column, one);
     sums[3] += distance(column, numbers, TargetCells.numbers(exact, column));
+  }
+
+  private static double relative(Column column, double distance, double scale) {
+    double share = distance / scale;
+    return column.type() == Column.Type.TOKEN_IDS ? share : Math.sqrt(share);
   }
 
   /** Returns the summed squares of differences; of ids, how many differ. */
@@ -304,7 +313,7 @@ public final class Fidelity {
     }
     List<MlmEncoder.Row> keys =
         rows.stream().map(row -> new MlmEncoder.Row(row.id(), row.inputs().mlmLabels())).toList();
-    return new MlmEncoder(teacher, MlmTargets.of(name), Dtype.FLOAT32, settings.get(Options.SEED))
+    return new MlmEncoder(teacher, MlmTargets.of(name), Dtype.FLOAT32, seed)
         .cells(output.last(), batch, keys).entrySet().stream()
             .filter(entry -> entry.getKey().name().equals(name))
             .findFirst()

@@ -44,19 +44,17 @@ final class Growing {
               .formatted(settings.get(Options.CORPUS_LIMIT), cache, names(corpus)),
           "leave the new files out, or name another cache.path");
     }
-    try (Lease lease = Lease.take(storage, cache)) {
-      Part part = write(plan, corpus);
-      try {
-        requireNewKeys(plan, manifest, part);
-        CrashPoint.GROWN.reached();
-        manifest.append(Manifest.Entry.grown(part));
-      } catch (StillhouseException e) { // of any other failure nobody knows what it left
-        planning.discard(cache, part.inputs());
-        throw e;
-      }
-      storage.writeText(part.file(cache), part.toJson());
-      return plan.grownBy(List.of(part), cache);
+    Part part = write(plan, corpus);
+    try {
+      requireNewKeys(plan, manifest, part);
+      CrashPoint.GROWN.reached();
+      manifest.append(Manifest.Entry.grown(part));
+    } catch (StillhouseException e) { // of any other failure nobody knows what it left
+      planning.discard(cache, part.inputs());
+      throw e;
     }
+    storage.writeText(part.file(cache), part.toJson());
+    return plan.grownBy(List.of(part), cache);
   }
 
   /** Writes the inputs of new files; nothing counts yet. */

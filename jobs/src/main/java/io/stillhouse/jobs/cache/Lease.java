@@ -4,19 +4,21 @@ import io.stillhouse.error.Errors;
 import io.stillhouse.jobs.spark.Watch;
 import java.io.IOException;
 import java.io.OutputStream;
+import java.util.Arrays;
+import java.util.UUID;
 import java.util.concurrent.TimeUnit;
 import org.apache.hadoop.fs.FileStatus;
 import org.apache.hadoop.fs.Path;
 
 /**
- * A sign of life of a command that writes to a cache: a file whose time is renewed. It keeps {@code
- * collect} from files that are still being written. It does not keep two writers apart: the
- * manifest does.
+ * A sign of life of a command that writes to a cache: a file of its own whose time is renewed. It
+ * keeps {@code collect} from files that are still being written. It does not keep two writers
+ * apart: the manifest does.
  */
 final class Lease implements AutoCloseable {
   private static final long RENEWED_SECONDS = 10;
   private static final long DEAD_SECONDS = 60;
-  private static final String FILE = "running";
+  private static final String PREFIX = "_running-";
 
   private final Storage storage;
   private final Path file;
@@ -30,13 +32,10 @@ final class Lease implements AutoCloseable {
   }
 
   static Lease take(Storage storage, Path cache) {
-    Lease lease = new Lease(storage, file(cache));
+    String id = UUID.randomUUID().toString().substring(0, 8);
+    Lease lease = new Lease(storage, new Path(new Path(cache, Manifest.DIRECTORY), PREFIX + id));
     lease.renew();
     return lease;
-  }
-
-  private static Path file(Path cache) {
-    return new Path(new Path(cache, Manifest.DIRECTORY), FILE);
   }
 
   /**
@@ -45,13 +44,14 @@ final class Lease implements AutoCloseable {
    * @throws io.stillhouse.error.StillhouseException if the last sign of life is young
    */
   static void requireNone(Storage storage, Path cache) throws IOException {
-    Path file = file(cache);
-    if (!storage.exists(file)) {
-      return;
-    }
-    FileStatus status = storage.fileSystem(file).getFileStatus(file);
-    long seconds =
-        TimeUnit.MILLISECONDS.toSeconds(System.currentTimeMillis() - status.getModificationTime());
+    Path directory = new Path(cache, Manifest.DIRECTORY);
+    long last =
+        Arrays.stream(storage.fileSystem(cache).listStatus(directory))
+            .filter(status -> status.getPath().getName().startsWith(PREFIX))
+            .mapToLong(FileStatus::getModificationTime)
+            .max()
+            .orElse(0);
+    long seconds = TimeUnit.MILLISECONDS.toSeconds(System.currentTimeMillis() - last);
     if (seconds < DEAD_SECONDS) {
       throw Errors.invalid(
           "a command writes to cache '%s': its last sign of life is %d s old"

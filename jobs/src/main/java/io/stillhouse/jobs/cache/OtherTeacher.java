@@ -1,5 +1,6 @@
 package io.stillhouse.jobs.cache;
 
+import io.stillhouse.config.Options;
 import java.util.List;
 import java.util.Map;
 import java.util.TreeMap;
@@ -24,6 +25,7 @@ record OtherTeacher(String name, Map<String, String> fingerprints, Map<String, S
           Fingerprints.TOKENIZER,
           Fingerprints.LIBTORCH,
           Fingerprints.DTYPE,
+          Options.CACHE_PRECISION.key(),
           Fingerprints.BATCH_TOKENS);
 
   /** Returns a teacher with its own among the fingerprints of a run. */

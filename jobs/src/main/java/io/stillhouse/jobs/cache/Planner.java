@@ -1,5 +1,6 @@
 package io.stillhouse.jobs.cache;
 
+import io.stillhouse.error.Errors;
 import io.stillhouse.jobs.text.Corpus;
 import io.stillhouse.jobs.text.SourceRow;
 import io.stillhouse.target.Family;
@@ -166,6 +167,7 @@ final class Planner {
       long start, long perUnit, Iterator<Placed> rows) {
     return new Iterator<>() {
       private long at = start;
+      private String last = "";
 
       @Override
       public boolean hasNext() {
@@ -175,6 +177,13 @@ final class Planner {
       @Override
       public Tuple2<Integer, Placed> next() {
         Placed placed = rows.next();
+        if (placed.order().equals(last)) { // equal keys are neighbours
+          throw Errors.invalid(
+              "two rows have the key '%s'".formatted(placed.row().id()),
+              "give rows ids that are no piece of another, such as '%s'"
+                  .formatted("row-" + placed.row().id().replace('#', '-')));
+        }
+        last = placed.order();
         int unit = (int) (at / perUnit);
         at += placed.row().length();
         return new Tuple2<>(unit, placed);

@@ -17,6 +17,7 @@ import io.stillhouse.text.Segmenter;
 import java.io.IOException;
 import java.util.List;
 import java.util.Map;
+import java.util.TreeMap;
 import org.apache.hadoop.fs.Path;
 import org.apache.spark.sql.SparkSession;
 
@@ -45,7 +46,7 @@ final class Planning {
    * Plans in a directory of this run's own beside the cache and renames it into place, so that a
    * cache always has its plan, and of two runs that plan at once one wins.
    */
-  Plan begin(
+  void begin(
       HuggingFaceDirectory teacher,
       Map<String, String> fingerprints,
       CorpusFiles corpus,
@@ -69,7 +70,6 @@ final class Planning {
       Manifest.read(storage, staging.directory()).append(Manifest.Entry.first(plan));
       storage.writeText(new Path(staging.directory(), Plan.FILE), plan.toJson());
       staging.becomeTheCache();
-      return plan;
     } catch (Exception e) { // Spark throws checked ones that it does not declare
       staging.requireStillNoCache(e);
       throw e;
@@ -94,7 +94,7 @@ final class Planning {
             "no row of the corpus %s holds a token".formatted(spec.paths()),
             "name files with text");
       }
-      requireFewPoisoned(read, read.poisonRows());
+      requireFewPoisoned(read, 0);
     } catch (StillhouseException e) {
       discard(directory, planned.files());
       throw e;
@@ -154,19 +154,22 @@ final class Planning {
             : null);
   }
 
-  /** Requires that the share of rows without targets is within the recipe's limit. */
-  void requireFewPoisoned(Plan.Read corpus, long poisoned) {
+  /**
+   * Requires that the share of rows without targets is within the recipe's limit.
+   *
+   * @param notFinite rows for which the teacher's output is not finite, beside the corpus's own
+   */
+  void requireFewPoisoned(Plan.Read corpus, long notFinite) {
     double most = settings.get(Options.MAX_POISON);
+    long poisoned = corpus.poisonRows() + notFinite;
     if (poisoned > most * corpus.rows()) {
+      Map<String, Long> reasons = new TreeMap<>(corpus.poison());
+      if (notFinite > 0) {
+        reasons.put("the teacher's output is not finite", notFinite);
+      }
       throw Errors.invalid(
           "%,d of %,d rows have no targets (%s), a share over cache.max-poison (%s)"
-              .formatted(
-                  poisoned,
-                  corpus.rows(),
-                  corpus.poison().isEmpty()
-                      ? "the teacher's output is not finite"
-                      : corpus.poison(),
-                  most),
+              .formatted(poisoned, corpus.rows(), reasons, most),
           "mend the corpus or the teacher, or raise cache.max-poison");
     }
   }

@@ -7,7 +7,6 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
 import java.util.TreeMap;
-import java.util.UUID;
 import org.apache.hadoop.fs.Path;
 
 /**
@@ -124,13 +123,9 @@ final class Repair {
 
   /** Plans a part again, and takes the files of the lost units. */
   private void restoreInputs(Part part, List<Plan.Unit> lost, Inputs corpus) throws IOException {
-    Path staging =
-        new Path(
-            cache.getParent(),
-            "_%s-planning-%s"
-                .formatted(cache.getName(), UUID.randomUUID().toString().substring(0, 8)));
+    Staging staging = new Staging(storage, cache);
     try {
-      Planner.Planned planned = corpus.write(staging, part);
+      Planner.Planned planned = corpus.write(staging.directory(), part);
       if (!planned.units().equals(part.units())) {
         throw Errors.invalid(
             "the corpus no longer gives the rows that cache '%s' was planned with".formatted(cache),
@@ -139,12 +134,12 @@ final class Repair {
       List<CacheFile> restored = new ArrayList<>();
       for (Plan.Unit unit : lost) {
         CacheFile file = planned.files().get(unit.unit() - part.firstUnit());
-        storage.rename(new Path(staging, file.path()), new Path(cache, file.path()));
+        storage.rename(new Path(staging.directory(), file.path()), new Path(cache, file.path()));
         restored.add(file);
       }
       manifest.append(Manifest.Entry.added(restored, List.of()));
     } finally {
-      storage.fileSystem(staging).delete(staging, true);
+      staging.delete();
     }
   }
 }

@@ -2,14 +2,15 @@ package io.stillhouse.jobs.cache;
 
 import io.stillhouse.error.Errors;
 import java.io.IOException;
+import java.util.Arrays;
+import java.util.List;
 import java.util.UUID;
 import java.util.regex.Pattern;
 import org.apache.hadoop.fs.FileAlreadyExistsException;
 import org.apache.hadoop.fs.FileStatus;
-import org.apache.hadoop.fs.FileSystem;
 import org.apache.hadoop.fs.Path;
 
-/** The directory, beside a cache that is not there yet, in which one run plans it. */
+/** The directory beside a cache in which one run plans it, or plans again what was lost. */
 final class Staging {
   private final Storage storage;
   private final Path cache;
@@ -39,13 +40,17 @@ final class Staging {
   void becomeTheCache() throws IOException {
     CrashPoint.PLANNED.reached();
     storage.renameExclusively(directory, cache);
-    Pattern other = Pattern.compile(Pattern.quote(prefix(cache)) + "[0-9a-f]{8}");
-    FileSystem fs = storage.fileSystem(cache);
-    for (FileStatus status : fs.listStatus(cache.getParent())) {
-      if (other.matcher(status.getPath().getName()).matches()) {
-        fs.delete(status.getPath(), true);
-      }
+    for (FileStatus status : left(storage, cache)) {
+      storage.fileSystem(cache).delete(status.getPath(), true);
     }
+  }
+
+  /** Returns the directories in which runs plan, or planned when they were killed. */
+  static List<FileStatus> left(Storage storage, Path cache) throws IOException {
+    Pattern name = Pattern.compile(Pattern.quote(prefix(cache)) + "[0-9a-f]{8}");
+    return Arrays.stream(storage.fileSystem(cache).listStatus(cache.getParent()))
+        .filter(status -> name.matcher(status.getPath().getName()).matches())
+        .toList();
   }
 
   /** Tells why planning failed where it did because another run was faster. */

@@ -30,6 +30,7 @@ import org.apache.hadoop.fs.Path;
 import org.apache.hadoop.fs.RawLocalFileSystem;
 import org.apache.spark.SparkEnv;
 import org.apache.spark.deploy.SparkHadoopUtil;
+import org.apache.spark.util.ShutdownHookManager;
 
 /** Files on any Hadoop file system, always finished before they bear their name. */
 public final class Storage {
@@ -258,12 +259,15 @@ public final class Storage {
     rename(temporary, path);
   }
 
-  /** Returns a local copy of a file or directory; of a local one, itself. */
+  /**
+   * Returns a local copy of a file or directory, until the process ends; of a local one, itself.
+   */
   public java.nio.file.Path local(Path path) throws IOException {
     if (isLocal(path)) {
       return nio(path);
     }
     java.nio.file.Path directory = Files.createTempDirectory("stillhouse");
+    ShutdownHookManager.registerShutdownDeleteDir(directory.toFile());
     java.nio.file.Path copy = directory.resolve(path.getName());
     FileUtil.copy(fileSystem(path), path, copy.toFile(), false, hadoop);
     return copy;

@@ -8,7 +8,6 @@ import java.io.Serializable;
 import java.io.UncheckedIOException;
 import java.util.List;
 import java.util.function.LongConsumer;
-import org.apache.hadoop.fs.Path;
 import org.apache.spark.api.java.JavaRDD;
 import org.apache.spark.api.java.JavaSparkContext;
 import org.apache.spark.sql.SparkSession;
@@ -19,24 +18,26 @@ import scala.runtime.AbstractFunction2;
 import scala.runtime.BoxedUnit;
 
 /**
- * The Spark job that runs teacher tasks, under the cache's lease.
+ * The Spark job that runs teacher tasks.
  *
- * @param limit is told of all rows without targets as each task ends, and throws over too many
+ * @param limit is told of all rows that this teacher leaves without targets as each task ends, and
+ *     throws over too many
  */
-record TeacherStage(SparkSession spark, Storage storage, Path cache, LongConsumer limit) {
+record TeacherStage(SparkSession spark, LongConsumer limit) {
+
+  private static final String GROUP = "cache";
 
   /** Runs the tasks, and returns the most seconds that one waited for the teacher to be loaded. */
   double run(Plan plan, Manifest manifest, String teacher, List<TeacherTask> tasks)
       throws IOException {
     JavaSparkContext context = JavaSparkContext.fromSparkContext(spark.sparkContext());
-    context.setJobGroup("cache", "teacher targets of %d units".formatted(tasks.size()), true);
+    context.setJobGroup(GROUP, "teacher targets of %d units".formatted(tasks.size()), true);
     LongAccumulator done = spark.sparkContext().longAccumulator("teacher tokens");
     long tokens = tasks.stream().mapToLong(task -> task.inputs().size().tokens()).sum();
     long before = plan.corpus().tokens() - tokens;
     Append append = new Append(manifest, teacher, limit);
     JavaRDD<TeacherTask> rdd = context.parallelize(tasks, tasks.size());
     try (Progress progress = Progress.resume("cache", before, plan.corpus().tokens(), "tokens");
-        Lease lease = Lease.take(storage, cache);
         RunningTasks running = new RunningTasks(spark.sparkContext(), done);
         Watch watch = new Watch(() -> progress.update(before + done.value() + running.sum()))) {
       spark
@@ -46,6 +47,9 @@ record TeacherStage(SparkSession spark, Storage storage, Path cache, LongConsume
               new Compute(done),
               append,
               ClassTag$.MODULE$.apply(TeacherTask.Done.class));
+    } catch (Exception e) { // Spark throws checked ones that it does not declare
+      context.cancelJobGroup(GROUP); // Spark lets the job's other tasks run on
+      throw e;
     }
     return append.longestLoad;
   }
@@ -77,6 +81,7 @@ record TeacherStage(SparkSession spark, Storage storage, Path cache, LongConsume
     private final String teacher;
     private final LongConsumer limit;
     private double longestLoad;
+    private boolean stopped;
 
     Append(Manifest manifest, String teacher, LongConsumer limit) {
       this.manifest = manifest;
@@ -86,13 +91,20 @@ record TeacherStage(SparkSession spark, Storage storage, Path cache, LongConsume
 
     @Override
     public BoxedUnit apply(Object partition, TeacherTask.Done done) {
+      if (stopped) {
+        return BoxedUnit.UNIT;
+      }
       CrashPoint.FINISHED.reached();
       longestLoad = Math.max(longestLoad, done.loadSeconds());
       try {
         manifest.append(Manifest.Entry.added(done.files(), done.poison()));
         limit.accept(manifest.poisonRows(teacher));
       } catch (IOException e) {
+        stopped = true;
         throw new UncheckedIOException(e);
+      } catch (RuntimeException e) {
+        stopped = true;
+        throw e;
       }
       return BoxedUnit.UNIT;
     }

@@ -33,6 +33,7 @@ import java.util.UUID;
 import java.util.function.LongConsumer;
 import org.apache.hadoop.fs.Path;
 import org.apache.parquet.hadoop.ParquetWriter;
+import org.jspecify.annotations.Nullable;
 
 /**
  * Runs the teacher over one unit, inside a task, and writes a file for each family that misses
@@ -141,12 +142,20 @@ record TeacherTask(
     Map<String, String> metadata = new HashMap<>();
     metadata.put(Targets.META_VERSION, Integer.toString(Targets.VERSION));
     metadata.put(Targets.META_UNIT, Integer.toString(inputs.unit()));
-    metadata.put(Targets.META_DTYPE, choice.dtype().id());
+    for (Column column : columns) {
+      if (column.type().floating()) {
+        metadata.put(Targets.META_DTYPE + "." + column.name(), column.dtype(choice.dtype()).id());
+      }
+    }
     metadata.put(Targets.META_HEADS, Integer.toString(teacher.heads()));
     metadata.put(
         Targets.META_SHAPE,
         switch (family) {
-          case LOGITS -> "[%d]".formatted(teacher.head().outputs());
+          case LOGITS ->
+              teacher.head().task().pooled()
+                  ? "[%d]".formatted(teacher.head().outputs())
+                  : "[tokens with soft labels, what is kept of a vocabulary of %d]"
+                      .formatted(teacher.embeddings().vocabSize());
           case HIDDEN -> "[length, %d]".formatted(teacher.hiddenSize());
           case ATTENTION -> "[%d, length, length]".formatted(teacher.heads());
           case INPUTS -> throw new IllegalStateException("the planner writes inputs");
@@ -195,9 +204,11 @@ record TeacherTask(
         List<InputRow> piece = rows.subList(from, to);
         EncoderOutput own = output.rows(from, to);
         boolean[] broken = broken(own, piece.size());
-        Map<String, List<byte[]>> cells =
+        Map<String, List<byte @Nullable []>> cells =
             cells(teacher.encoder(), own, batch.rows(from, to), piece);
         for (int row = 0; row < piece.size(); row++) {
+          int at = row;
+          broken[row] |= cells.values().stream().anyMatch(column -> column.get(at) == null);
           if (broken[row]) {
             poison.add(
                 new Manifest.Poison(
@@ -231,7 +242,7 @@ record TeacherTask(
   private static void write(
       List<InputRow> rows,
       boolean[] broken,
-      Map<String, List<byte[]>> cells,
+      Map<String, List<byte @Nullable []>> cells,
       Map<Family, OpenFile> files)
       throws IOException {
     for (int row = 0; row < rows.size(); row++) {
@@ -259,29 +270,30 @@ record TeacherTask(
     }
   }
 
-  /** Returns which rows have a number that is not finite, in the last state or any captured one. */
-  private static boolean[] broken(EncoderOutput output, int rows) {
+  /** Returns which rows have a number in any state or logit that is not finite, or not stored. */
+  private boolean[] broken(EncoderOutput output, int rows) {
     boolean[] broken = new boolean[rows];
-    List<NDArray> all = new ArrayList<>(output.hidden().values());
-    all.addAll(output.scores().values());
-    all.addAll(output.valueRelations().values());
-    all.add(output.last());
+    List<NDArray> stored = new ArrayList<>(output.hidden().values());
+    stored.addAll(output.scores().values());
+    stored.addAll(output.valueRelations().values());
+    stored.forEach(tensor -> add(TargetCells.broken(tensor, choice.dtype()), broken));
+    add(TargetCells.broken(output.last(), Dtype.FLOAT32), broken);
     if (output.logits() != null) {
-      all.add(output.logits());
-    }
-    for (NDArray tensor : all) {
-      boolean[] own = TargetCells.broken(tensor);
-      for (int row = 0; row < rows; row++) {
-        broken[row] |= own[row];
-      }
+      add(TargetCells.broken(output.logits(), Dtype.FLOAT32), broken);
     }
     return broken;
   }
 
-  /** Returns the cells of all rows, by column. */
-  private Map<String, List<byte[]>> cells(
+  private static void add(boolean[] more, boolean[] to) {
+    for (int row = 0; row < to.length; row++) {
+      to[row] |= more[row];
+    }
+  }
+
+  /** Returns the cells of all rows, by column; null where a masked-LM logit is not finite. */
+  private Map<String, List<byte @Nullable []>> cells(
       Encoder teacher, EncoderOutput output, Batch batch, List<InputRow> rows) {
-    Map<String, List<byte[]>> cells = new LinkedHashMap<>();
+    Map<String, List<byte @Nullable []>> cells = new LinkedHashMap<>();
     Dtype dtype = choice.dtype();
     if (choice.logits() == TargetChoice.Logits.STORED) {
       NDArray logits = Objects.requireNonNull(output.logits());

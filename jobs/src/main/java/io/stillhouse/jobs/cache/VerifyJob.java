@@ -83,6 +83,11 @@ public final class VerifyJob {
       if (!damaged.isEmpty() || !missing.isEmpty()) {
         lines.add("run cache with the recipe again: it computes what is missing, and nothing else");
       }
+      if (!fidelity.values().stream().allMatch(Fidelity.ColumnError::faithful)) {
+        lines.add(
+            "the files are those that were written, but the teacher gives other numbers now: make the cache"
+                + " anew under another cache.path, and compare the two with diff");
+      }
       return lines;
     }
   }
@@ -241,8 +246,7 @@ public final class VerifyJob {
   }
 
   /** Returns what is wrong with a file, or null. */
-  private static @Nullable String fault(String cache, CacheFile file, String keys)
-      throws IOException {
+  private static @Nullable String fault(String cache, CacheFile file, String keys) {
     Storage storage = Storage.ofThisProcess();
     CheckedFile checked = new CheckedFile(storage, new Path(cache), file);
     try {
@@ -252,6 +256,8 @@ public final class VerifyJob {
           : "its row keys are not those of the plan's unit";
     } catch (StillhouseException e) {
       return e.getMessage();
+    } catch (IOException e) { // a bad sector, or a block of which no copy is left
+      return "it cannot be read: " + e;
     }
   }
 

@@ -50,14 +50,8 @@ final class StudentProbe {
    * @param inTurn whether they train after each other
    * @param columns that the student reads
    * @param startSeconds of a training that are not steps
-   * @param rowsPerStep rows of the steps that were timed
    */
-  record Student(
-      List<Speed> speeds,
-      boolean inTurn,
-      Set<Column> columns,
-      double startSeconds,
-      int rowsPerStep) {
+  record Student(List<Speed> speeds, boolean inTurn, Set<Column> columns, double startSeconds) {
 
     /** Returns the seconds of all steps, of student and twin together. */
     double seconds(double steps, double tokens) {
@@ -124,7 +118,7 @@ final class StudentProbe {
       }
       speeds.add(new Speed(mean.name(), perStep, perToken));
     }
-    return new Student(speeds, second.inTurn(), second.columns(), small.around(), rows);
+    return new Student(speeds, second.inTurn(), second.columns(), small.around());
   }
 
   private Run train(Path cache, String name, int rows, int steps) throws IOException {
@@ -136,6 +130,7 @@ final class StudentProbe {
         .filter(cut::containsKey)
         .forEach(key -> own.put(key, cut.get(key)));
     own.put(Options.CACHE.key(), cache.toString());
+    own.put(Options.TEACHER_NAME.key(), "");
     own.put(Options.TRAIN_PATH.key(), scratch.path("students-" + name).toString());
     own.put(Options.EPOCHS.key(), Integer.toString(Integer.MAX_VALUE));
     own.put(Options.MAX_STEPS.key(), Integer.toString(steps));

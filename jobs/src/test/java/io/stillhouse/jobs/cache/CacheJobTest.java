@@ -162,7 +162,7 @@ class CacheJobTest {
             ParquetRows.metadata(
                 new org.apache.hadoop.fs.Path(parquet(half, "hidden").get(0).toUri()),
                 STORAGE.hadoop()))
-        .containsEntry(Targets.META_DTYPE, "float16")
+        .containsEntry(Targets.META_DTYPE + ".hidden_03", "float16")
         .containsEntry(Targets.META_SHAPE, "[length, 32]");
   }
 

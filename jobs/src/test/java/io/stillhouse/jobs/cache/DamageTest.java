@@ -168,6 +168,11 @@ class DamageTest {
           .isInstanceOf(StillhouseException.class)
           .hasMessageContaining("a command writes to cache");
     }
+    try (Lease lease = Lease.take(STORAGE, hadoop(copy))) {
+      Lease.take(STORAGE, hadoop(copy)).close(); // one that ends takes no other's sign of life
+      assertThatThrownBy(() -> CollectJob.run(STORAGE, hadoop(copy)))
+          .isInstanceOf(StillhouseException.class);
+    }
     assertThat(orphan).exists();
     assertThat(CollectJob.run(STORAGE, hadoop(copy)).bytes()).isEqualTo(4);
     assertThat(orphan).doesNotExist();

@@ -44,7 +44,7 @@ class TargetKindsTest {
       strings = {
         "targets.mlm-logits=dense",
         "targets.mlm-logits=top-k targets.top-k=8 targets.temperatures=[1,2]",
-        "targets.mlm-logits=sampled targets.samples=20",
+        "targets.mlm-logits=sampled targets.samples=20 train.seed=7",
         "targets.mlm-logits=derived targets.dtype=int8",
         "targets.mlm-logits=top-k targets.top-k=8 targets.mlm-positions=masked loss.soft-label.positions=masked",
       })
@@ -136,7 +136,7 @@ class TargetKindsTest {
 
   @Test
   void aTeacherThatGivesNoNumberForSomeRowsLosesOnlyThose() throws IOException {
-    Path teacher = teacherWithoutNumberFor("his");
+    Path teacher = withoutNumberFor("his", Tiny.CLS);
     Path corpus = Tiny.labelled(directory.resolve("rows.tsv"), 60, "LABEL_2", "0");
     long with =
         Files.readAllLines(corpus).stream().filter(line -> line.matches(".*\\bhis\\b.*")).count();
@@ -158,6 +158,52 @@ class TargetKindsTest {
       assertThat(reader.read(unit)).hasSize(reader.unitRows().get(unit));
     }
     assertThat(rows).isEqualTo(60 - (int) with);
+  }
+
+  @Test
+  void theSameCommandAgainDoesNotPassTheLimitThatStoppedIt() throws IOException {
+    Path teacher = withoutNumberFor("his", Tiny.CLS);
+    Path corpus = poisoned();
+    Settings settings = classified(corpus, "teacher.path=" + teacher, "cache.max-poison=0.06");
+
+    for (int run = 0; run < 12; run++) { // a unit or two a run
+      assertThatThrownBy(() -> new CacheJob(spark, settings).run())
+          .hasStackTraceContaining("rows have no targets ({empty=1, not UTF-8=1,")
+          .hasStackTraceContaining("the teacher's output is not finite=")
+          .hasStackTraceContaining("a share over cache.max-poison (0.06)");
+      assertThat(cache().resolve("cache.json")).doesNotExist();
+    }
+  }
+
+  @ParameterizedTest
+  @ValueSource(strings = {"dense", "top-k", "sampled"})
+  void rowsWhoseMaskedLmLogitsAreNotFiniteHaveNoTargets(String kind) throws IOException {
+    // The embedding is the head's weight as well: one logit of every token.
+    Path teacher = withoutNumberFor("his", Tiny.MLM);
+    List<String> recipe =
+        maskedLm(
+            "teacher.path=" + teacher,
+            "targets.mlm-logits=" + kind,
+            "targets.top-k=8",
+            "cache.max-poison=1");
+
+    CacheJob.Result result = new CacheJob(spark, Tiny.settings(recipe)).run();
+
+    assertThat(result.poisonRows()).isEqualTo(result.rows()).isPositive();
+  }
+
+  @Test
+  void twoRowsOfOneKeyAreRefused() throws IOException {
+    String words = "the old man and the sea ".repeat(10);
+    Path corpus = directory.resolve("rows.tsv");
+    Files.writeString(corpus, "key\ttext\tlabel\na\t%s\t0\na#1\tthe end\t0\n".formatted(words));
+
+    assertThatThrownBy(
+            () ->
+                new CacheJob(spark, classified(corpus, "corpus.id=key", "corpus.too-long=split"))
+                    .run())
+        .hasStackTraceContaining("two rows have the key 'a#1'");
+    assertThat(cache()).doesNotExist();
   }
 
   private static org.assertj.core.data.Percentage withinShare(double share) {
@@ -187,14 +233,14 @@ class TargetKindsTest {
     return new TrainJob(spark, settings).run().students().get(0).losses().last();
   }
 
-  /** Returns the classifier with one word's embedding made NaN. */
-  private Path teacherWithoutNumberFor(String word) throws IOException {
+  /** Returns a model with one word's embedding made NaN. */
+  private Path withoutNumberFor(String word, Path model) throws IOException {
     Path teacher = directory.resolve("teacher");
-    FileUtils.copyDirectory(Tiny.CLS.toFile(), teacher.toFile());
-    int id = Files.readAllLines(Tiny.CLS.resolve("vocab.txt")).indexOf(word);
+    FileUtils.copyDirectory(model.toFile(), teacher.toFile());
+    int id = Files.readAllLines(model.resolve("vocab.txt")).indexOf(word);
     String name = "bert.embeddings.word_embeddings.weight";
     try (NDManager manager = NDManager.newBaseManager()) {
-      HuggingFaceDirectory opened = HuggingFaceDirectory.open(Tiny.CLS);
+      HuggingFaceDirectory opened = HuggingFaceDirectory.open(model);
       Map<String, NDArray> weights = opened.weights(manager);
       float[] words = weights.get(name).toFloatArray();
       words[id * Tiny.WIDTH] = Float.NaN;

@@ -221,7 +221,8 @@ class PlanJobTest {
             "targets.hidden=[3]",
             "targets.attention=[]",
             "targets.mlm-logits=dense",
-            "loss.soft-label.kind=mse");
+            "loss.soft-label.kind=mse",
+            "teacher.name=another");
     assertThat(plan.choices()).hasSize(12);
     assertThat(plan.choices())
         .filteredOn(choice -> choice.settings().get("targets.mlm-logits").equals("top-k"))
