@@ -49,13 +49,13 @@ class MicroBatchesTest {
   }
 
   @Test
-  void inferencePadsLessAndMakesMoreBatches() {
+  void inferencePadsMoreAndMakesFewerBatches() {
     List<Integer> rows = new java.util.ArrayList<>(java.util.Collections.nCopies(30, 10));
-    rows.add(11);
+    rows.add(20);
 
-    assertThat(MicroBatches.cut(rows, Integer::intValue, 2048, Encoder.Phase.INFERENCE))
-        .containsExactly(java.util.Collections.nCopies(30, 10), List.of(11));
-    assertThat(lengths(rows, 2048)).hasSize(1);
+    assertThat(MicroBatches.cut(rows, Integer::intValue, 2048, Encoder.Phase.INFERENCE)).hasSize(1);
+    assertThat(lengths(rows, 2048))
+        .containsExactly(java.util.Collections.nCopies(30, 10), List.of(20));
   }
 
   @Test
