@@ -184,7 +184,7 @@ public final class Fidelity {
   private static double limit(Column column, Plan plan, double noise) {
     return switch (column.type()) {
       // Of two almost equal logits either may come first, and a draw lies at the edge of a class.
-      case TOKEN_IDS -> 0.05 + noise;
+      case TOKEN_IDS -> 0.0025;
       case CELL, UNSCALED, FLOAT32 ->
           10 * noise
               + switch (column.dtype(Dtype.of(plan.fingerprints().get("targets.dtype")))) {
