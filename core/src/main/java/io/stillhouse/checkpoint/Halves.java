@@ -1,10 +1,27 @@
 package io.stillhouse.checkpoint;
 
-/** IEEE 754 float16, which Java 17 cannot read. */
-final class Halves {
+/** IEEE 754 float16, which Java 17 can neither read nor write. */
+public final class Halves {
   private Halves() {}
 
-  static float toFloat(short half) {
+  /** Returns the nearest float16, ties to even; what is beyond its range becomes infinite. */
+  public static short ofFloat(float value) {
+    int bits = Float.floatToRawIntBits(value);
+    int sign = bits >>> 16 & 0x8000;
+    float magnitude = Math.abs(value);
+    if (Float.isNaN(value)) {
+      return (short) (sign | 0x7e00);
+    }
+    if (magnitude < 0x1p-14f) {
+      return (short) (sign | (int) Math.rint(magnitude * 0x1p24)); // subnormal, or just not
+    }
+    int rounded = (bits & 0x7fffffff) + 0xfff + (bits >>> 13 & 1);
+    int half = (rounded >>> 13) - (112 << 10);
+    return (short) (sign | Math.min(half, 0x7c00));
+  }
+
+  /** Returns the float32 of the same value. */
+  public static float toFloat(short half) {
     int sign = (half & 0x8000) << 16;
     int exponent = half >> 10 & 0x1f;
     int fraction = half & 0x3ff;

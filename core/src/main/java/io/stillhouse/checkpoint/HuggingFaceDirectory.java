@@ -119,7 +119,7 @@ public final class HuggingFaceDirectory {
       Path directory, ModelSpec spec, Map<String, NDArray> weights, @Nullable Path tokenizerSource)
       throws IOException {
     Map<String, LazyTensor> lazy = new LinkedHashMap<>();
-    weights.forEach((name, weight) -> lazy.put(name, SafeTensors.lazy(name, weight)));
+    weights.forEach((name, weight) -> lazy.put(name, LazyTensor.of(weight)));
     writeLazily(directory, spec, lazy);
     if (tokenizerSource != null) {
       for (String file : TOKENIZER_FILES) {

@@ -1,5 +1,7 @@
 package io.stillhouse.checkpoint;
 
+import ai.djl.ndarray.NDArray;
+import ai.djl.ndarray.types.DataType;
 import ai.djl.ndarray.types.Shape;
 import java.io.IOException;
 import java.nio.ByteBuffer;
@@ -10,13 +12,26 @@ import java.nio.FloatBuffer;
  * A float32 tensor whose numbers are fetched when they are written, so that a model passes through
  * memory one tensor at a time.
  */
-record LazyTensor(Shape shape, Bytes bytes) {
+public record LazyTensor(Shape shape, Bytes bytes) {
   /** Transposing by tiles keeps both sides in the processor's cache. */
   private static final int TILE = 32;
 
   /** Fetches the numbers, little-endian, in row-major order. */
-  interface Bytes {
+  public interface Bytes {
     ByteBuffer read() throws IOException;
+  }
+
+  /**
+   * Takes the numbers of a tensor of the engine, which must be there when they are written.
+   *
+   * @throws IllegalArgumentException if it is not float32
+   */
+  public static LazyTensor of(NDArray tensor) {
+    if (tensor.getDataType() != DataType.FLOAT32) {
+      throw new IllegalArgumentException("not float32: " + tensor.getName());
+    }
+    return new LazyTensor(
+        tensor.getShape(), () -> tensor.toByteBuffer(!tensor.getDevice().isGpu()));
   }
 
   /** Returns this matrix with rows and columns exchanged. */

@@ -207,13 +207,13 @@ public final class SafeTensors {
   public static void write(Path file, Map<String, NDArray> tensors, Map<String, String> metadata)
       throws IOException {
     Map<String, LazyTensor> lazy = new LinkedHashMap<>();
-    tensors.forEach((name, tensor) -> lazy.put(name, lazy(name, tensor)));
+    tensors.forEach((name, tensor) -> lazy.put(name, LazyTensor.of(tensor)));
     writeLazily(file, lazy, metadata);
   }
 
   /** As {@link #write}, fetching one tensor at a time. */
-  static void writeLazily(Path file, Map<String, LazyTensor> tensors, Map<String, String> metadata)
-      throws IOException {
+  public static void writeLazily(
+      Path file, Map<String, LazyTensor> tensors, Map<String, String> metadata) throws IOException {
     try (FileChannel channel =
         FileChannel.open(
             file,
@@ -232,13 +232,6 @@ public final class SafeTensors {
       }
       channel.force(true);
     }
-  }
-
-  static LazyTensor lazy(String name, NDArray tensor) {
-    if (tensor.getDataType() != DataType.FLOAT32) {
-      throw new IllegalArgumentException(name + " is not float32");
-    }
-    return new LazyTensor(tensor.getShape(), () -> tensor.toByteBuffer(true));
   }
 
   private static ByteBuffer header(Map<String, LazyTensor> tensors, Map<String, String> metadata) {

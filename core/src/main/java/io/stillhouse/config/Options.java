@@ -345,6 +345,59 @@ public final class Options {
           "true",
           "Whether the same student is also trained as long on hard labels alone, as NAME-undistilled; needs labels.");
 
+  // rounds: several workers on one student
+  public static final Option<Integer> WORKERS =
+      atLeast(
+          "train.workers",
+          "1",
+          1,
+          "Logical workers that train one student in rounds, whatever the number of executors; more than 4 cost quality.");
+  public static final Option<Integer> ROUND_STEPS =
+      atLeast("train.round-steps", "50", 1, "Steps of each worker in a round.");
+  public static final Option<Double> OUTER_RATE =
+      number(
+          "train.outer-learning-rate",
+          "0.7",
+          r -> r > 0 && Double.isFinite(r),
+          "a finite number > 0",
+          "Share of the workers' mean difference by which the weights move after a round.");
+  public static final Option<Double> OUTER_MOMENTUM =
+      number(
+          "train.outer-momentum",
+          "0.5",
+          m -> m >= 0 && m < 1,
+          "a number in 0..1, 1 excluded",
+          "Nesterov momentum over rounds; 0.9 needs a hundred rounds or more.");
+  public static final Option<String> MOMENTS =
+      oneOf(
+          "train.moments",
+          "reset",
+          List.of("reset", "kept"),
+          "AdamW's moments at the start of a round: 0, or kept by each worker in a file for each round.");
+  public static final Option<Integer> ROUND_WARMUP =
+      atLeast(
+          "train.round-warmup",
+          "5",
+          0,
+          "Steps at the start of a round over which the rate rises, where moments are reset.");
+  public static final Option<String> DELTA_DTYPE =
+      oneOf(
+          "train.delta-dtype",
+          "float32",
+          List.of("float32", "float16"),
+          "What the workers' differences travel as.");
+  public static final Option<Integer> MAX_BAD_ROUNDS =
+      atLeast(
+          "train.max-bad-rounds",
+          "3",
+          1,
+          "Rounds in a row in which some worker's difference is not finite, and left out, before the run stops.");
+  public static final Option<Boolean> LOOKAHEAD =
+      bool(
+          "train.lookahead",
+          "false",
+          "Whether one worker is trained in rounds, too, with an outer step after each.");
+
   // finetune
   public static final Option<String> FINETUNE_FROM =
       text(

@@ -180,6 +180,18 @@ public final class Recipe {
                 settings.get(Options.EPSILON)),
             settings.get(Options.WEIGHT_DECAY),
             settings.get(Options.CLIP_NORM)),
+        new TrainSpec.Rounds(
+            settings.get(Options.WORKERS),
+            settings.get(Options.ROUND_STEPS),
+            new TrainSpec.Outer(
+                settings.get(Options.OUTER_RATE),
+                settings.get(Options.OUTER_MOMENTUM),
+                settings.get(Options.MAX_BAD_ROUNDS)),
+            new TrainSpec.Inner(
+                value(TrainSpec.Moments.class, settings.get(Options.MOMENTS)),
+                settings.get(Options.ROUND_WARMUP),
+                value(TrainSpec.Delta.class, settings.get(Options.DELTA_DTYPE))),
+            settings.get(Options.LOOKAHEAD)),
         new TrainSpec.Run(
             settings.get(Options.MAX_STEPS),
             settings.get(Options.SEED),

@@ -37,19 +37,13 @@ public final class Encoder {
     return spec;
   }
 
-  /** Whether dropout applies: in training only. */
-  public enum Phase {
-    TRAINING,
-    INFERENCE
-  }
-
   /** Computes a batch; results belong to the batch's manager. */
-  public EncoderOutput forward(Batch batch, Capture capture, Phase phase) {
+  public EncoderOutput forward(Batch batch, Capture capture, Dropout dropout) {
     NDManager manager = batch.idsBL().getManager();
     Map<Integer, NDArray> hidden = new HashMap<>();
     Kept kept = new Kept(new HashMap<>(), new HashMap<>());
     NDArray biasB11L = paddingBias(batch);
-    NDArray stateBLD = embed(batch, phase);
+    NDArray stateBLD = embed(batch, dropout);
     for (int layer = 0; ; layer++) {
       if (capture.hidden().contains(layer)) {
         hidden.put(layer, stateBLD);
@@ -57,13 +51,13 @@ public final class Encoder {
       if (layer == spec.layers()) {
         break;
       }
-      NDArray next = block(layer + 1, stateBLD, biasB11L, capture, kept, manager, phase);
+      NDArray next = block(layer + 1, stateBLD, biasB11L, capture, kept, manager, dropout);
       if (!capture.hidden().contains(layer)) {
         stateBLD.close();
       }
       stateBLD = next;
     }
-    NDArray logits = spec.head().task().pooled() ? taskLogits(stateBLD, phase) : null;
+    NDArray logits = spec.head().task().pooled() ? taskLogits(stateBLD, dropout) : null;
     return new EncoderOutput(stateBLD, hidden, kept.scores(), kept.valueRelations(), logits);
   }
 
@@ -123,11 +117,11 @@ public final class Encoder {
 
   /** Returns the embedding output of a batch without dropout: hidden state 0, (B, L, D). */
   public NDArray embeddings(Batch batch) {
-    return embed(batch, Phase.INFERENCE);
+    return embed(batch, Dropout.NONE);
   }
 
   /** Returns the embedding output, (B, L, D): word, position and segment embeddings, normalised. */
-  private NDArray embed(Batch batch, Phase phase) {
+  private NDArray embed(Batch batch, Dropout dropout) {
     NDManager manager = batch.idsBL().getManager();
     try (NDManager scope = manager.newSubManager()) {
       batch.idsBL().tempAttach(scope);
@@ -139,7 +133,7 @@ public final class Encoder {
       NDArray positions = lookup(positionsL, "bert.embeddings.position_embeddings.weight");
       NDArray sum = words.add(segments).add(positions);
       NDArray result =
-          dropout(norm(sum, "bert.embeddings.LayerNorm"), spec.numerics().hiddenDropout(), phase);
+          dropout.apply(norm(sum, "bert.embeddings.LayerNorm"), spec.numerics().hiddenDropout());
       result.attach(manager);
       return result;
     }
@@ -156,22 +150,22 @@ public final class Encoder {
       Capture capture,
       Kept kept,
       NDManager manager,
-      Phase phase) {
+      Dropout dropout) {
     String prefix = ModelSpec.blockPrefix(block);
     double hiddenDropout = spec.numerics().hiddenDropout();
     try (NDManager scope = manager.newSubManager()) {
       inputBLD.tempAttach(scope);
       NDArray scoresBHLL = scores(inputBLD, prefix);
       NDArray probabilities =
-          dropout(scoresBHLL.add(biasB11L).softmax(-1), spec.numerics().attentionDropout(), phase);
+          dropout.apply(scoresBHLL.add(biasB11L).softmax(-1), spec.numerics().attentionDropout());
       NDArray valuesBHLK = heads(linear(inputBLD, prefix + "attention.self.value"));
       NDArray contextBLD =
           probabilities.matMul(valuesBHLK).transpose(0, 2, 1, 3).reshape(inputBLD.getShape());
       NDArray attended =
-          dropout(linear(contextBLD, prefix + "attention.output.dense"), hiddenDropout, phase);
+          dropout.apply(linear(contextBLD, prefix + "attention.output.dense"), hiddenDropout);
       NDArray middleBLD = norm(attended.add(inputBLD), prefix + "attention.output.LayerNorm");
       NDArray inner = Activation.gelu(linear(middleBLD, prefix + "intermediate.dense"));
-      NDArray outer = dropout(linear(inner, prefix + "output.dense"), hiddenDropout, phase);
+      NDArray outer = dropout.apply(linear(inner, prefix + "output.dense"), hiddenDropout);
       NDArray outputBLD = norm(outer.add(middleBLD), prefix + "output.LayerNorm");
       if (capture.scores().contains(block)) {
         scoresBHLL.attach(manager);
@@ -200,14 +194,14 @@ public final class Encoder {
   }
 
   /** Returns the head's logits of last hidden states, (B, C). */
-  NDArray taskLogits(NDArray stateBLD, Phase phase) {
+  NDArray taskLogits(NDArray stateBLD, Dropout dropout) {
     NDManager manager = stateBLD.getManager();
     try (NDManager scope = manager.newSubManager()) {
       stateBLD.tempAttach(scope);
       NDArray firstBD = stateBLD.get(":, 0");
       NDArray pooledBD = linear(firstBD, "bert.pooler.dense").tanh();
       NDArray logitsBC =
-          linear(dropout(pooledBD, spec.numerics().classifierDropout(), phase), "classifier");
+          linear(dropout.apply(pooledBD, spec.numerics().classifierDropout()), "classifier");
       logitsBC.attach(manager);
       return logitsBC;
     }
@@ -257,12 +251,6 @@ public final class Encoder {
             weight(name + ".bias"),
             (float) spec.numerics().layerNormEps())
         .singletonOrThrow();
-  }
-
-  private static NDArray dropout(NDArray input, double rate, Phase phase) {
-    return phase == Phase.INFERENCE || rate == 0
-        ? input
-        : input.getNDArrayInternal().dropout(input, (float) rate, true).singletonOrThrow();
   }
 
   NDArray weight(String name) {

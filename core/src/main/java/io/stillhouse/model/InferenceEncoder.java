@@ -167,7 +167,7 @@ public final class InferenceEncoder implements AutoCloseable {
   /** Computes a batch as {@link Encoder#forward} does; results belong to the batch's manager. */
   public EncoderOutput forward(Batch batch, Capture capture) {
     if (blocks.isEmpty()) {
-      return encoder.forward(batch, capture, Encoder.Phase.INFERENCE);
+      return encoder.forward(batch, capture, Dropout.NONE);
     }
     Map<Integer, NDArray> hidden = new HashMap<>();
     Map<Integer, NDArray> scores = new HashMap<>();
@@ -201,9 +201,7 @@ public final class InferenceEncoder implements AutoCloseable {
       hidden.put(blocks.size(), last);
     }
     NDArray logits =
-        encoder.spec().head().task().pooled()
-            ? encoder.taskLogits(last, Encoder.Phase.INFERENCE)
-            : null;
+        encoder.spec().head().task().pooled() ? encoder.taskLogits(last, Dropout.NONE) : null;
     return new EncoderOutput(last, hidden, scores, valueRelations, logits);
   }
 

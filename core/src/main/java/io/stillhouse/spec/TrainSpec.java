@@ -10,10 +10,16 @@ import java.io.Serializable;
  * @param tokensPerMicroBatch padded tokens computed at once; memory, not the result's meaning,
  *     depends on it
  * @param optimiser AdamW and its schedule
+ * @param rounds how several workers train one student
  * @param run seed, threads, checkpoints
  */
 public record TrainSpec(
-    int epochs, int rowsPerStep, int tokensPerMicroBatch, Optimiser optimiser, Run run)
+    int epochs,
+    int rowsPerStep,
+    int tokensPerMicroBatch,
+    Optimiser optimiser,
+    Rounds rounds,
+    Run run)
     implements Serializable {
 
   /**
@@ -33,9 +39,61 @@ public record TrainSpec(
   public record Betas(double first, double second, double epsilon) implements Serializable {}
 
   /**
+   * Workers that train the same student from the same weights, each on its own rows, and what
+   * becomes of their means (DiLoCo: Douillard et al. 2023, arXiv:2311.08105).
+   *
+   * @param workers logical workers, whatever the number of executors; with 1 there are no rounds
+   *     but under {@link #lookahead}
+   * @param steps of each worker in a round
+   * @param outer what the driver does with the mean difference
+   * @param inner what a worker does between rounds
+   * @param lookahead whether one worker is trained in rounds, too
+   */
+  public record Rounds(int workers, int steps, Outer outer, Inner inner, boolean lookahead)
+      implements Serializable {
+    /** One worker, no rounds. */
+    public static final Rounds NONE =
+        new Rounds(
+            1, 50, new Outer(0.7, 0.5, 3), new Inner(Moments.RESET, 5, Delta.FLOAT32), false);
+
+    /** Returns whether there are rounds. */
+    public boolean used() {
+      return workers > 1 || lookahead;
+    }
+  }
+
+  /**
+   * Nesterov's momentum over rounds: {@code v = momentum v + d; weights -= rate (d + momentum v)}.
+   *
+   * @param maxBad rounds in a row that may lack a worker whose difference was not finite
+   */
+  public record Outer(double learningRate, double momentum, int maxBad) implements Serializable {}
+
+  /**
+   * What a worker keeps and sends.
+   *
+   * @param moments AdamW's, at a round's start
+   * @param warmup steps at the start of a round over which the rate rises, where moments are reset
+   * @param delta what a difference travels as
+   */
+  public record Inner(Moments moments, int warmup, Delta delta) implements Serializable {}
+
+  /** AdamW's moments from one round to the next. */
+  public enum Moments {
+    RESET,
+    KEPT
+  }
+
+  /** What differences of weights travel as. */
+  public enum Delta {
+    FLOAT32,
+    FLOAT16
+  }
+
+  /**
    * What does not change the task.
    *
-   * @param maxSteps stops after so many steps; 0 for none
+   * @param maxSteps stops after so many steps, those of all workers together; 0 for none
    * @param seed of shuffling, dropout and random initialisation
    * @param threads of libtorch; sums depend on it, so it is part of the recipe
    * @param checkpointEvery steps between checkpoints
@@ -52,6 +110,11 @@ public record TrainSpec(
   /** Returns the number of steps of one epoch; the last one may hold fewer rows. */
   public long stepsPerEpoch(long rows) {
     return (rows + rowsPerStep - 1) / rowsPerStep;
+  }
+
+  /** Returns the number of steps in which one worker takes its share of {@code steps}. */
+  public long stepsOfWorker(long steps) {
+    return (steps + rounds.workers() - 1) / rounds.workers();
   }
 
   /** Returns the learning rate of a step counted from 0, of {@code steps} in all. */

@@ -9,6 +9,7 @@ import io.stillhouse.loss.TeacherParts;
 import io.stillhouse.loss.Term;
 import io.stillhouse.model.Autograd;
 import io.stillhouse.model.Capture;
+import io.stillhouse.model.Dropout;
 import io.stillhouse.model.Encoder;
 import io.stillhouse.model.EncoderOutput;
 import io.stillhouse.target.Example;
@@ -54,10 +55,10 @@ public final class HeldOut {
               rows,
               Example::length,
               setup.train().tokensPerMicroBatch(),
-              Encoder.Phase.INFERENCE)) {
+              MicroBatches.Phase.INFERENCE)) {
         try (NDManager scope = manager.newSubManager()) {
           TargetBatch targets = new TargetBatch(scope, part, teacher);
-          EncoderOutput output = student.forward(targets.batch(), capture, Encoder.Phase.INFERENCE);
+          EncoderOutput output = student.forward(targets.batch(), capture, Dropout.NONE);
           loss.of(output, targets, whole)
               .terms()
               .forEach((term, share) -> terms.merge(term, share, Double::sum));

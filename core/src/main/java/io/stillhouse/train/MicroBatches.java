@@ -1,6 +1,5 @@
 package io.stillhouse.train;
 
-import io.stillhouse.model.Encoder;
 import java.util.ArrayList;
 import java.util.Comparator;
 import java.util.List;
@@ -10,8 +9,14 @@ import java.util.function.ToIntFunction;
 public final class MicroBatches {
   private MicroBatches() {}
 
+  /** What batches are cut for. */
+  public enum Phase {
+    TRAINING,
+    INFERENCE
+  }
+
   /** What one more batch costs beside its tokens, in tokens. */
-  private static long batchCost(Encoder.Phase phase) {
+  private static long batchCost(Phase phase) {
     return switch (phase) {
       case TRAINING -> 64; // small matrices, and gradients added up once more
       case INFERENCE -> 512; // small products are slow, and padding is hardly computed on
@@ -27,7 +32,7 @@ public final class MicroBatches {
    * @param phase what the batches are for: few in inference, tighter in training
    */
   public static <T> List<List<T>> cut(
-      List<T> rows, ToIntFunction<T> length, int tokens, Encoder.Phase phase) {
+      List<T> rows, ToIntFunction<T> length, int tokens, Phase phase) {
     long batchCost = batchCost(phase);
     List<T> sorted = new ArrayList<>(rows);
     sorted.sort(Comparator.comparingInt(length));

@@ -12,6 +12,7 @@ import io.stillhouse.checkpoint.HuggingFaceDirectory;
 import io.stillhouse.model.Autograd;
 import io.stillhouse.model.Batch;
 import io.stillhouse.model.Capture;
+import io.stillhouse.model.Dropout;
 import io.stillhouse.model.Encoder;
 import io.stillhouse.model.EncoderOutput;
 import io.stillhouse.spec.DistillSpec.Positions;
@@ -48,7 +49,7 @@ class CachedTargetsTest {
     teacher = new Encoder(directory.spec(), directory.weights(manager));
     rows = new Golden("bert-tiny-mlm-v1/golden.safetensors", manager).examples();
     batch = new TargetBatch(manager, rows, TeacherParts.NONE).batch();
-    live = teacher.forward(batch, Capture.everything(3), Encoder.Phase.INFERENCE);
+    live = teacher.forward(batch, Capture.everything(3), Dropout.NONE);
   }
 
   @AfterEach
@@ -263,7 +264,7 @@ class CachedTargetsTest {
   private Map<Column, List<byte[]>> encode(
       MlmTargets mlm, Dtype dtype, long seed, List<Example> some) {
     Batch own = new TargetBatch(manager, some, TeacherParts.NONE).batch();
-    NDArray last = teacher.forward(own, Capture.NOTHING, Encoder.Phase.INFERENCE).last();
+    NDArray last = teacher.forward(own, Capture.NOTHING, Dropout.NONE).last();
     return new MlmEncoder(teacher, mlm, dtype, seed)
         .cells(
             last,

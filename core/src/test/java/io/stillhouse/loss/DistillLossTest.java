@@ -11,6 +11,7 @@ import io.stillhouse.GoldenTargets;
 import io.stillhouse.checkpoint.HuggingFaceDirectory;
 import io.stillhouse.model.Autograd;
 import io.stillhouse.model.Capture;
+import io.stillhouse.model.Dropout;
 import io.stillhouse.model.Encoder;
 import io.stillhouse.model.EncoderOutput;
 import io.stillhouse.spec.DistillSpec;
@@ -264,8 +265,7 @@ class DistillLossTest {
     TargetBatch targets = new TargetBatch(manager, rows, TeacherParts.NONE);
     int width = 32;
     int longest = targets.batch().longest();
-    EncoderOutput output =
-        student.forward(targets.batch(), Capture.NOTHING, Encoder.Phase.INFERENCE);
+    EncoderOutput output = student.forward(targets.batch(), Capture.NOTHING, Dropout.NONE);
     float[] ours = student.maskedLmLogits(output.last().reshape(-1, width)).toFloatArray();
     float[] theirs = golden.read("logits").toFloatArray();
     int classes = theirs.length / (rows.size() * longest);
@@ -358,9 +358,7 @@ class DistillLossTest {
 
   private static EncoderOutput forward(Encoder student, DistillSpec spec, TargetBatch targets) {
     return student.forward(
-        targets.batch(),
-        Capture.of(spec.studentHidden(), spec.studentBlocks()),
-        Encoder.Phase.INFERENCE);
+        targets.batch(), Capture.of(spec.studentHidden(), spec.studentBlocks()), Dropout.NONE);
   }
 
   private Encoder student(int width) {

@@ -47,8 +47,7 @@ class EncoderGoldenTest {
       TargetBatch targets = new TargetBatch(manager, golden.examples(), TeacherParts.NONE);
 
       EncoderOutput output =
-          encoder.forward(
-              targets.batch(), Capture.everything(spec.layers()), Encoder.Phase.INFERENCE);
+          encoder.forward(targets.batch(), Capture.everything(spec.layers()), Dropout.NONE);
 
       NDArray maskBL1 = targets.batch().maskBL1();
       for (int layer = 0; layer <= spec.layers(); layer++) {
@@ -88,8 +87,7 @@ class EncoderGoldenTest {
       TargetBatch targets = new TargetBatch(manager, golden.examples(), TeacherParts.NONE);
       Autograd.record(Autograd.Mode.ON);
 
-      EncoderOutput output =
-          encoder.forward(targets.batch(), Capture.NOTHING, Encoder.Phase.INFERENCE);
+      EncoderOutput output = encoder.forward(targets.batch(), Capture.NOTHING, Dropout.NONE);
       DistillLoss.Value value = loss.of(output, targets, Counts.of(golden.examples()));
       Autograd.backward(value.total());
       Autograd.record(Autograd.Mode.OFF);

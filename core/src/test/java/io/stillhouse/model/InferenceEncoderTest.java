@@ -159,7 +159,7 @@ class InferenceEncoderTest {
   private static Map<String, Double> errors(
       InferenceEncoder encoder, Batch batch, Capture capture) {
     EncoderOutput fast = encoder.forward(batch, capture);
-    EncoderOutput plain = encoder.encoder().forward(batch, capture, Encoder.Phase.INFERENCE);
+    EncoderOutput plain = encoder.encoder().forward(batch, capture, Dropout.NONE);
     Map<String, Double> errors = new LinkedHashMap<>();
     fast.hidden()
         .forEach(

@@ -2,7 +2,6 @@ package io.stillhouse.train;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
-import io.stillhouse.model.Encoder;
 import java.util.List;
 import org.junit.jupiter.api.Test;
 
@@ -29,7 +28,10 @@ class MicroBatchesTest {
   void rowsOfOneLengthKeepTheirOrder() {
     assertThat(
             MicroBatches.cut(
-                List.of("dd", "b", "cc", "a", "bb"), String::length, 6, Encoder.Phase.TRAINING))
+                List.of("dd", "b", "cc", "a", "bb"),
+                String::length,
+                6,
+                MicroBatches.Phase.TRAINING))
         .containsExactly(List.of("b", "a"), List.of("dd", "cc", "bb"));
   }
 
@@ -53,7 +55,8 @@ class MicroBatchesTest {
     List<Integer> rows = new java.util.ArrayList<>(java.util.Collections.nCopies(30, 10));
     rows.add(20);
 
-    assertThat(MicroBatches.cut(rows, Integer::intValue, 2048, Encoder.Phase.INFERENCE)).hasSize(1);
+    assertThat(MicroBatches.cut(rows, Integer::intValue, 2048, MicroBatches.Phase.INFERENCE))
+        .hasSize(1);
     assertThat(lengths(rows, 2048))
         .containsExactly(java.util.Collections.nCopies(30, 10), List.of(20));
   }
@@ -71,6 +74,6 @@ class MicroBatchesTest {
   }
 
   private static List<List<Integer>> lengths(List<Integer> rows, int tokens) {
-    return MicroBatches.cut(rows, Integer::intValue, tokens, Encoder.Phase.TRAINING);
+    return MicroBatches.cut(rows, Integer::intValue, tokens, MicroBatches.Phase.TRAINING);
   }
 }

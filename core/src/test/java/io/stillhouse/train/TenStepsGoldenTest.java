@@ -17,6 +17,7 @@ import io.stillhouse.loss.TeacherParts;
 import io.stillhouse.loss.Term;
 import io.stillhouse.model.Autograd;
 import io.stillhouse.model.Capture;
+import io.stillhouse.model.Dropout;
 import io.stillhouse.model.Encoder;
 import io.stillhouse.spec.DistillSpec;
 import io.stillhouse.spec.TrainSpec;
@@ -79,7 +80,7 @@ class TenStepsGoldenTest {
         TargetBatch targets = new TargetBatch(scope, part, TeacherParts.NONE);
         DistillLoss.Value value =
             loss.of(
-                encoder.forward(targets.batch(), Capture.NOTHING, Encoder.Phase.INFERENCE),
+                encoder.forward(targets.batch(), Capture.NOTHING, Dropout.NONE),
                 targets,
                 Counts.of(rows));
         if (value.total() != null) {

@@ -209,6 +209,7 @@ class TrainerTest {
             some.rowsPerStep(),
             some.tokensPerMicroBatch(),
             some.optimiser(),
+            TrainSpec.Rounds.NONE,
             new TrainSpec.Run(STEPS, 42, 1, 0));
 
     train(setup(none), checkpoints, NOBODY, rows, 1);
@@ -308,6 +309,7 @@ class TrainerTest {
         4,
         24,
         new TrainSpec.Optimiser(3e-3, 0.1, new TrainSpec.Betas(0.9, 0.999, 1e-8), 0.01, 1),
+        TrainSpec.Rounds.NONE,
         new TrainSpec.Run(steps, seed, 1, 5));
   }
 

@@ -11,6 +11,7 @@ import io.stillhouse.loss.TeacherParts;
 import io.stillhouse.model.Autograd;
 import io.stillhouse.model.Batch;
 import io.stillhouse.model.Capture;
+import io.stillhouse.model.Dropout;
 import io.stillhouse.model.Encoder;
 import io.stillhouse.model.EncoderOutput;
 import io.stillhouse.model.InferenceEncoder;
@@ -117,7 +118,7 @@ public final class Fidelity {
       Precision precision = Precision.of(plan.fingerprints().get(Options.CACHE_PRECISION.key()));
       InferenceEncoder packed = new InferenceEncoder(teacher, manager, precision);
       Pass live = packed::forward;
-      Pass plain = (batch, capture) -> teacher.forward(batch, capture, Encoder.Phase.INFERENCE);
+      Pass plain = (batch, capture) -> teacher.forward(batch, capture, Dropout.NONE);
       for (int from = 0; from < rows.size(); from += ROWS_OF_A_UNIT) {
         List<Example> some = rows.subList(from, Math.min(rows.size(), from + ROWS_OF_A_UNIT));
         List<Example> rebuilt = rebuilt(teacher, some, derived);

@@ -245,6 +245,29 @@ public final class Storage {
 
   /** Copies a local file or directory to a path that does not exist yet, all or nothing. */
   public void publish(java.nio.file.Path local, Path path) throws IOException {
+    rename(copied(local, path), path);
+  }
+
+  /**
+   * As {@link #publish}, of what is the same whoever makes it: where somebody has already, nothing
+   * happens.
+   */
+  public void publishOnce(java.nio.file.Path local, Path path) throws IOException {
+    if (exists(path)) {
+      return;
+    }
+    Path temporary = copied(local, path);
+    try {
+      renameExclusively(temporary, path);
+    } catch (IOException e) {
+      fileSystem(path).delete(temporary, true);
+      if (!exists(path)) {
+        throw e;
+      }
+    }
+  }
+
+  private Path copied(java.nio.file.Path local, Path path) throws IOException {
     Path temporary = temporary(path);
     FileSystem fs = fileSystem(path);
     fs.mkdirs(path.getParent());
@@ -256,7 +279,8 @@ public final class Storage {
         false,
         true,
         hadoop);
-    rename(temporary, path);
+    CrashPoint.COPIED.reached();
+    return temporary;
   }
 
   /**

@@ -99,7 +99,7 @@ record TeacherTask(
       List<InputRow> sound = rows.stream().filter(InputRow::sound).toList();
       for (List<InputRow> batch :
           MicroBatches.cut(
-              sound, InputRow::length, run.tokensPerBatch(), Encoder.Phase.INFERENCE)) {
+              sound, InputRow::length, run.tokensPerBatch(), MicroBatches.Phase.INFERENCE)) {
         write(teacher, batch, files, poison, writing);
         tokensDone.accept(batch.stream().mapToLong(InputRow::length).sum());
       }

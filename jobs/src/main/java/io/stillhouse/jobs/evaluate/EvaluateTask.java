@@ -9,7 +9,6 @@ import io.stillhouse.jobs.spark.Models;
 import io.stillhouse.model.Autograd;
 import io.stillhouse.model.Batch;
 import io.stillhouse.model.Capture;
-import io.stillhouse.model.Encoder;
 import io.stillhouse.model.EncoderOutput;
 import io.stillhouse.model.InferenceEncoder;
 import io.stillhouse.model.Precision;
@@ -57,7 +56,7 @@ record EvaluateTask(List<InputRow> rows, List<String> models, int tokensPerBatch
     Autograd.record(Autograd.Mode.OFF);
     List<RowResult> results = new ArrayList<>();
     for (List<InputRow> batch :
-        MicroBatches.cut(rows, InputRow::length, tokensPerBatch, Encoder.Phase.INFERENCE)) {
+        MicroBatches.cut(rows, InputRow::length, tokensPerBatch, MicroBatches.Phase.INFERENCE)) {
       results.addAll(
           encoder(0).encoder().spec().head().task() == Task.MASKED_LM
               ? maskedLm(batch)

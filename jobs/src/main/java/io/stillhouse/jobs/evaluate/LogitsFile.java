@@ -9,6 +9,7 @@ import io.stillhouse.error.Errors;
 import io.stillhouse.model.Autograd;
 import io.stillhouse.model.Batch;
 import io.stillhouse.model.Capture;
+import io.stillhouse.model.Dropout;
 import io.stillhouse.model.Encoder;
 import io.stillhouse.model.EncoderOutput;
 import io.stillhouse.spec.Task;
@@ -54,7 +55,7 @@ public final class LogitsFile {
       for (int line = 0; line < lines.size(); line++) {
         Pairing.Input input = pairing.single(encoded.get(line).ids());
         Batch batch = Batch.of(manager, List.of(input.ids()), List.of(input.tokenTypes()));
-        EncoderOutput output = encoder.forward(batch, Capture.NOTHING, Encoder.Phase.INFERENCE);
+        EncoderOutput output = encoder.forward(batch, Capture.NOTHING, Dropout.NONE);
         NDArray logits =
             directory.spec().head().task() == Task.MASKED_LM
                 ? encoder.maskedLmLogits(output.last().squeeze(0))

@@ -2,7 +2,6 @@ package io.stillhouse.jobs.train;
 
 import io.stillhouse.jobs.cache.Storage;
 import io.stillhouse.train.CheckpointStore;
-import io.stillhouse.train.StepReport;
 import java.io.IOException;
 import java.util.Arrays;
 import java.util.Comparator;
@@ -21,15 +20,15 @@ final class HadoopCheckpoints implements CheckpointStore {
 
   private final Storage storage;
   private final Path directory;
-  private final List<StepReport> reports;
+  private final History history;
 
   /**
-   * @param reports of every step so far; filled from the newest checkpoint when that is read
+   * @param history of the run; it becomes the newest checkpoint's when that is read
    */
-  HadoopCheckpoints(Storage storage, Path directory, List<StepReport> reports) {
+  HadoopCheckpoints(Storage storage, Path directory, History history) {
     this.storage = storage;
     this.directory = directory;
-    this.reports = reports;
+    this.history = history;
   }
 
   @Override
@@ -39,11 +38,7 @@ final class HadoopCheckpoints implements CheckpointStore {
       return Optional.empty();
     }
     Path newest = all.get(all.size() - 1);
-    reports.clear();
-    if (storage.exists(reportsOf(newest))) {
-      String json = storage.readText(reportsOf(newest));
-      reports.addAll(List.of(Storage.JSON.fromJson(json, StepReport[].class)));
-    }
+    history.become(Storage.JSON.fromJson(storage.readText(historyOf(newest)), History.class));
     return Optional.of(storage.local(newest));
   }
 
@@ -51,18 +46,18 @@ final class HadoopCheckpoints implements CheckpointStore {
   public void publish(long step, java.nio.file.Path file) throws IOException {
     Path path = new Path(directory, "step-%09d.safetensors".formatted(step));
     if (!storage.exists(path)) {
-      // The reports first: a checkpoint that is there has them.
-      storage.writeJson(reportsOf(path), reports);
-      storage.publish(file, path);
+      // The history first: a checkpoint that is there has it.
+      storage.writeJson(historyOf(path), history);
+      storage.publishOnce(file, path);
     }
     List<Path> all = all();
     for (Path old : all.subList(0, Math.max(0, all.size() - KEPT))) {
       storage.fileSystem(old).delete(old, false);
-      storage.fileSystem(old).delete(reportsOf(old), false);
+      storage.fileSystem(old).delete(historyOf(old), false);
     }
   }
 
-  private static Path reportsOf(Path checkpoint) {
+  private static Path historyOf(Path checkpoint) {
     return new Path(checkpoint.getParent(), checkpoint.getName().replace(".safetensors", ".json"));
   }
 

@@ -70,13 +70,6 @@ record StudentRun(
       Map<String, String> cacheFingerprints)
       implements Serializable {}
 
-  /** Returns whether a training draws random numbers after its start. */
-  static boolean dropsOut(ModelSpec model) {
-    return model.numerics().hiddenDropout() > 0
-        || model.numerics().attentionDropout() > 0
-        || model.numerics().classifierDropout() > 0;
-  }
-
   /** Returns where the finished student goes. */
   Path directory() {
     return new Path(places.students(), name);
@@ -93,11 +86,12 @@ record StudentRun(
    */
   String fingerprint() {
     String text =
-        "%s|%s|%s|%d|%d|%s|%d|%d|%s|%s|%s"
+        "%s|%s|%s|%s|%d|%d|%s|%d|%d|%s|%s|%s"
             .formatted(
                 model,
                 loss,
                 train.optimiser(),
+                train.rounds().used() ? train.rounds() : TrainSpec.Rounds.NONE,
                 train.epochs(),
                 train.rowsPerStep(),
                 train.tokensPerMicroBatch(),

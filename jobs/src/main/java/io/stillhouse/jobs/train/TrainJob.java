@@ -27,6 +27,10 @@ import java.util.List;
 import java.util.Locale;
 import java.util.Map;
 import java.util.Set;
+import java.util.concurrent.ExecutionException;
+import java.util.concurrent.ExecutorService;
+import java.util.concurrent.Executors;
+import java.util.concurrent.Future;
 import java.util.stream.Collectors;
 import java.util.stream.IntStream;
 import org.apache.hadoop.fs.Path;
@@ -79,9 +83,9 @@ public final class TrainJob {
     }
     StudentRun.Start start = start(student);
     boolean twin = settings.get(Options.TWIN) && labelled && !hardLabelsAlone(loss);
-    // On one machine the twins share the cores, unless dropout makes them wait for each other.
-    boolean together = twin && spark.sparkContext().isLocal() && !StudentRun.dropsOut(student);
-    int cores = Sessions.coresOfOneTask(spark) / (together ? 2 : 1);
+    // On one machine twins and workers share the cores.
+    int tasks = (twin ? 2 : 1) * settings.get(Options.WORKERS);
+    int cores = Sessions.coresOfOneTask(spark) / (spark.sparkContext().isLocal() ? tasks : 1);
     TrainSpec train = Recipe.train(settings, Math.max(1, cores));
     StudentRun.Places places =
         new StudentRun.Places(
@@ -148,8 +152,7 @@ public final class TrainJob {
   /** Returns whether student and twin train after each other, not side by side. */
   public boolean inTurn() {
     int cpus = spark.sparkContext().conf().getInt("spark.task.cpus", 1);
-    return spark.sparkContext().defaultParallelism() / cpus < runs.size()
-        || spark.sparkContext().isLocal() && StudentRun.dropsOut(runs.get(0).model());
+    return spark.sparkContext().defaultParallelism() / cpus < runs.size();
   }
 
   private StudentRun.Kept kept(DistillSpec loss) {
@@ -269,11 +272,48 @@ public final class TrainJob {
     try (Progress progress = Progress.start("train", total, "steps");
         RunningTasks running = new RunningTasks(spark.sparkContext(), latest);
         Watch watch = new Watch(() -> show(progress, latest.with(running.values())))) {
+      inRounds(context, wanted, latest, rows);
       return context
           .parallelize(wanted, wanted.size())
           .map(
-              run -> new TrainTask(run, step -> latest.add(new Tuple2<>(run.name(), step))).train())
+              run ->
+                  new TrainTask(
+                          run,
+                          RoundJob.interruptible(
+                              step -> latest.add(new Tuple2<>(run.name(), step))))
+                      .train())
           .collect();
+    }
+  }
+
+  /** Trains those whose recipe has rounds, side by side, up to their last checkpoint. */
+  private void inRounds(
+      JavaSparkContext context, List<StudentRun> wanted, LatestSteps latest, long rows) {
+    List<StudentRun> inRounds = wanted.stream().filter(run -> run.train().rounds().used()).toList();
+    if (inRounds.isEmpty()) {
+      return;
+    }
+    ExecutorService threads = Executors.newFixedThreadPool(inRounds.size());
+    try {
+      List<Future<?>> all = new ArrayList<>();
+      for (StudentRun run : inRounds) {
+        all.add(
+            threads.submit(
+                () -> {
+                  new RoundJob(context, storage, run, latest).run(rows);
+                  return null;
+                }));
+      }
+      for (Future<?> one : all) {
+        one.get();
+      }
+    } catch (ExecutionException e) {
+      throw new IllegalStateException("a training in rounds has failed", e.getCause());
+    } catch (InterruptedException e) {
+      Thread.currentThread().interrupt();
+      throw new IllegalStateException("interrupted", e);
+    } finally {
+      threads.shutdownNow();
     }
   }
 

@@ -2,47 +2,34 @@ package io.stillhouse.jobs.train;
 
 import ai.djl.ndarray.NDArray;
 import ai.djl.ndarray.NDManager;
+import com.google.gson.Gson;
 import com.google.gson.GsonBuilder;
 import io.stillhouse.checkpoint.HuggingFaceDirectory;
-import io.stillhouse.error.Errors;
-import io.stillhouse.jobs.cache.CacheReader;
 import io.stillhouse.jobs.cache.Storage;
-import io.stillhouse.jobs.spark.Models;
 import io.stillhouse.loss.DistillLoss;
-import io.stillhouse.loss.TeacherParts;
 import io.stillhouse.loss.Term;
 import io.stillhouse.model.Encoder;
-import io.stillhouse.spec.ModelSpec;
 import io.stillhouse.train.HeldOut;
 import io.stillhouse.train.StepReport;
-import io.stillhouse.train.StudentInit;
 import io.stillhouse.train.Trainer;
 import java.io.IOException;
 import java.io.Serializable;
 import java.nio.file.Files;
 import java.nio.file.Path;
-import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
-import java.util.concurrent.locks.Lock;
-import java.util.concurrent.locks.ReentrantReadWriteLock;
 import java.util.function.Consumer;
 import org.apache.commons.io.FileUtils;
-import org.jspecify.annotations.Nullable;
 
 /** Trains one student, inside a task, and publishes its Hugging Face directory. */
 public final class TrainTask {
-  /**
-   * Dropout draws from libtorch's one generator, so a training with dropout has the process to
-   * itself.
-   */
-  private static final ReentrantReadWriteLock GENERATOR = new ReentrantReadWriteLock();
+  private static final Gson LINE = new GsonBuilder().serializeSpecialFloatingPointValues().create();
 
   private final StudentRun run;
   private final Consumer<StepReport> listener;
   private final Storage storage = Storage.ofThisProcess();
-  private final List<StepReport> steps = new ArrayList<>();
+  private final History history = History.empty();
 
   TrainTask(StudentRun run, Consumer<StepReport> listener) {
     this.run = run;
@@ -94,61 +81,29 @@ public final class TrainTask {
       implements Serializable {}
 
   Trained train() throws IOException {
-    Lock generator =
-        StudentRun.dropsOut(run.model()) ? GENERATOR.writeLock() : GENERATOR.readLock();
-    generator.lock();
+    StudentParts parts = new StudentParts(run, storage);
     try (NDManager manager = NDManager.newBaseManager()) {
-      ModelSpec teacher = teacher().spec();
-      Map<String, NDArray> weights = initial(manager);
-      weights.putAll(
-          StudentInit.projections(
-              manager,
-              run.loss(),
-              run.model().hiddenSize(),
-              teacher.hiddenSize(),
-              run.train().run().seed()));
-      Reads reads = reads(teacher, run.places().cache());
-      Trainer.Setup setup =
-          new Trainer.Setup(run.model(), run.loss(), run.train(), run.fingerprint());
-      CacheReader source = source(run.places().cache(), reads);
-      requireSameCache(source);
-      Trainer trainer =
-          new Trainer(
-              setup,
-              source,
-              new HadoopCheckpoints(storage, run.checkpoints(), steps),
-              this::record);
-      trainer.run(manager, weights, teacherParts(manager, reads));
-      return publish(weights, heldOut(manager, setup, weights, teacher));
-    } finally {
-      generator.unlock();
+      Map<String, NDArray> weights = parts.initial(manager);
+      new Trainer(
+              parts.setup(),
+              parts.source(),
+              new HadoopCheckpoints(storage, run.checkpoints(), history),
+              this::record)
+          .run(manager, weights, parts.teacherParts(manager));
+      return publish(parts, weights, heldOut(parts, manager, weights));
     }
-  }
-
-  private Reads reads(ModelSpec teacher, String cache) throws IOException {
-    return Reads.of(run.loss(), teacher, run.places().kept(), source(cache, null)::has);
-  }
-
-  private CacheReader source(String cache, @Nullable Reads reads) throws IOException {
-    return CacheReader.open(
-        storage,
-        new org.apache.hadoop.fs.Path(cache),
-        run.places().teacher(),
-        reads == null ? List.of() : reads.columns());
   }
 
   /** Returns the terms over held-out rows by name, and the loss that they add up to. */
   private Map<String, Double> heldOut(
-      NDManager manager, Trainer.Setup setup, Map<String, NDArray> weights, ModelSpec teacher)
-      throws IOException {
+      StudentParts parts, NDManager manager, Map<String, NDArray> weights) throws IOException {
     String cache = run.places().heldOut();
     if (cache == null) {
       return Map.of();
     }
-    Reads reads = reads(teacher, cache);
     Map<Term, Double> terms =
-        new HeldOut(setup, source(cache, reads))
-            .terms(manager, weights, teacherParts(manager, reads));
+        new HeldOut(parts.setup(), parts.heldOut(cache))
+            .terms(manager, weights, parts.teacherParts(manager, cache));
     DistillLoss loss = new DistillLoss(run.loss(), new Encoder(run.model(), weights), weights);
     Map<String, Double> named = new LinkedHashMap<>();
     named.put("loss", 0.0);
@@ -160,48 +115,15 @@ public final class TrainTask {
     return named;
   }
 
-  /** A retry must not go on with more rows than the training began with. */
-  private void requireSameCache(CacheReader source) {
-    if (!source.plan().fingerprints().equals(run.places().cacheFingerprints())) {
-      throw Errors.invalid(
-          "cache '%s' has grown since the training of '%s' began"
-              .formatted(run.places().cache(), run.name()),
-          "delete its checkpoints '%s' and run train again".formatted(run.checkpoints()));
-    }
-  }
-
   private void record(StepReport step) {
-    steps.add(step);
+    history.steps().add(step);
     listener.accept(step);
   }
 
-  private HuggingFaceDirectory teacher() throws IOException {
-    return CacheReader.teacher(
-        storage, new org.apache.hadoop.fs.Path(run.places().cache()), run.places().teacher());
-  }
-
-  private Map<String, NDArray> initial(NDManager manager) throws IOException {
-    long seed = run.train().run().seed();
-    if (run.start().directory() == null) {
-      return StudentInit.random(manager, run.model(), seed);
-    }
-    HuggingFaceDirectory from = HuggingFaceDirectory.open(Models.copy(run.start().directory()));
-    return StudentInit.from(manager, run.model(), from, run.start().blocks(), seed);
-  }
-
-  /** Returns the teacher with the weights that rebuild targets, of which no others are read. */
-  private TeacherParts teacherParts(NDManager manager, Reads reads) throws IOException {
-    if (reads.teacherTensors().isEmpty()) {
-      return new TeacherParts(null, run.places().kept().mlm());
-    }
-    HuggingFaceDirectory teacher = teacher();
-    return new TeacherParts(
-        new Encoder(teacher.spec(), teacher.weights(manager, reads.teacherTensors())),
-        run.places().kept().mlm());
-  }
-
-  private Trained publish(Map<String, NDArray> weights, Map<String, Double> heldOut)
+  private Trained publish(
+      StudentParts parts, Map<String, NDArray> weights, Map<String, Double> heldOut)
       throws IOException {
+    List<StepReport> steps = history.steps();
     Map<String, NDArray> own = new LinkedHashMap<>();
     run.model().parameters().keySet().forEach(name -> own.put(name, weights.get(name)));
     Trained trained =
@@ -215,12 +137,14 @@ public final class TrainTask {
             speed());
     Path local = Files.createTempDirectory("stillhouse-student");
     try {
-      HuggingFaceDirectory.write(local, run.model(), own, teacher().path());
+      HuggingFaceDirectory.write(local, run.model(), own, parts.teacher().path());
       Files.writeString(local.resolve("training.json"), Storage.JSON.toJson(trained) + "\n");
       Files.write(local.resolve("metrics.jsonl"), metrics());
-      if (!storage.exists(run.directory())) {
-        storage.publish(local, run.directory());
+      if (!history.rounds().isEmpty()) {
+        Files.write(
+            local.resolve("rounds.jsonl"), history.rounds().stream().map(LINE::toJson).toList());
       }
+      storage.publishOnce(local, run.directory());
       storage.fileSystem(run.checkpoints()).delete(run.checkpoints(), true);
     } finally {
       FileUtils.deleteDirectory(local.toFile());
@@ -229,12 +153,13 @@ public final class TrainTask {
   }
 
   private int tenth() {
-    return Math.min(steps.size(), Math.max(1, steps.size() / 10));
+    int steps = history.steps().size();
+    return Math.min(steps, Math.max(1, steps / 10));
   }
 
   private Map<String, Double> mean(int from, int to) {
     Map<String, Double> sums = new LinkedHashMap<>();
-    for (StepReport step : steps.subList(from, to)) {
+    for (StepReport step : history.steps().subList(from, to)) {
       step.terms()
           .forEach(
               (Term term, Double value) -> sums.merge(term.id(), value / (to - from), Double::sum));
@@ -243,6 +168,7 @@ public final class TrainTask {
   }
 
   private Speed speed() {
+    List<StepReport> steps = history.steps();
     double seconds = steps.stream().mapToDouble(step -> step.work().seconds()).sum();
     double wait = steps.stream().mapToDouble(step -> step.work().waitSeconds()).sum();
     long tokens = steps.stream().mapToLong(step -> step.work().tokens()).sum();
@@ -254,8 +180,7 @@ public final class TrainTask {
   }
 
   private List<String> metrics() {
-    var json = new GsonBuilder().serializeSpecialFloatingPointValues().create();
-    return steps.stream()
+    return history.steps().stream()
         .map(
             step -> {
               Map<String, Object> line = new LinkedHashMap<>();
@@ -267,7 +192,7 @@ public final class TrainTask {
               line.put("tokens", step.work().tokens());
               line.put("seconds", step.work().seconds());
               line.put("wait-seconds", step.work().waitSeconds());
-              return json.toJson(line);
+              return LINE.toJson(line);
             })
         .toList();
   }

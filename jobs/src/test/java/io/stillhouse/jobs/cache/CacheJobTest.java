@@ -12,6 +12,7 @@ import io.stillhouse.jobs.Tiny;
 import io.stillhouse.model.Autograd;
 import io.stillhouse.model.Batch;
 import io.stillhouse.model.Capture;
+import io.stillhouse.model.Dropout;
 import io.stillhouse.model.Encoder;
 import io.stillhouse.model.EncoderOutput;
 import io.stillhouse.target.Column;
@@ -490,7 +491,7 @@ class CacheJobTest {
     return teacher.forward(
         Batch.of(manager, List.of(ids), List.of(types)),
         Capture.everything(Tiny.LAYERS),
-        Encoder.Phase.INFERENCE);
+        Dropout.NONE);
   }
 
   private static int[] original(InputRow row) {

@@ -6,7 +6,6 @@ import io.stillhouse.jobs.cache.Storage;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
-import java.util.ArrayList;
 import java.util.List;
 import org.apache.hadoop.conf.Configuration;
 import org.junit.jupiter.api.BeforeEach;
@@ -24,7 +23,7 @@ class HadoopCheckpointsTest {
         new HadoopCheckpoints(
             new Storage(new Configuration()),
             new org.apache.hadoop.fs.Path(directory.resolve("_checkpoints/s").toUri()),
-            new ArrayList<>());
+            History.empty());
   }
 
   @Test

@@ -1,0 +1,68 @@
+package io.stillhouse.train;
+
+import io.stillhouse.checkpoint.Halves;
+import io.stillhouse.spec.TrainSpec;
+import java.nio.ByteBuffer;
+import java.nio.ByteOrder;
+import java.nio.FloatBuffer;
+import java.nio.ShortBuffer;
+
+/** Differences of weights as bytes, little-endian, in what the recipe says. */
+final class DeltaCodec {
+  private DeltaCodec() {}
+
+  /** Returns the bytes of one number. */
+  static int bytes(TrainSpec.Delta dtype) {
+    return switch (dtype) {
+      case FLOAT32 -> 4;
+      case FLOAT16 -> 2;
+    };
+  }
+
+  /**
+   * Returns {@code before - after}, or null if some difference is not finite (in float16: beyond
+   * 65,504).
+   */
+  static byte @org.jspecify.annotations.Nullable [] difference(
+      byte[] before, byte[] after, TrainSpec.Delta dtype) {
+    FloatBuffer from = FlatWeights.floats(before);
+    FloatBuffer to = FlatWeights.floats(after);
+    int size = from.limit();
+    ByteBuffer bytes = ByteBuffer.allocate(size * bytes(dtype)).order(ByteOrder.LITTLE_ENDIAN);
+    for (int i = 0; i < size; i++) {
+      float difference = from.get(i) - to.get(i);
+      float travels = difference;
+      switch (dtype) {
+        case FLOAT32 -> bytes.putFloat(difference);
+        case FLOAT16 -> {
+          short half = Halves.ofFloat(difference);
+          travels = Halves.toFloat(half);
+          bytes.putShort(half);
+        }
+      }
+      if (!Float.isFinite(travels)) {
+        return null;
+      }
+    }
+    return bytes.array();
+  }
+
+  /** Adds {@code weight} times each number. */
+  static void addTo(double[] sums, byte[] numbers, TrainSpec.Delta dtype, double weight) {
+    switch (dtype) {
+      case FLOAT32 -> {
+        FloatBuffer floats = FlatWeights.floats(numbers);
+        for (int i = 0; i < sums.length; i++) {
+          sums[i] += weight * floats.get(i);
+        }
+      }
+      case FLOAT16 -> {
+        ShortBuffer halves =
+            ByteBuffer.wrap(numbers).order(ByteOrder.LITTLE_ENDIAN).asShortBuffer();
+        for (int i = 0; i < sums.length; i++) {
+          sums[i] += weight * Halves.toFloat(halves.get(i));
+        }
+      }
+    }
+  }
+}

@@ -1,0 +1,168 @@
+package io.stillhouse.train;
+
+import ai.djl.ndarray.NDArray;
+import ai.djl.ndarray.NDManager;
+import ai.djl.ndarray.types.DataType;
+import ai.djl.ndarray.types.Shape;
+import io.stillhouse.checkpoint.LazyTensor;
+import io.stillhouse.checkpoint.SafeTensors;
+import java.io.IOException;
+import java.io.Serializable;
+import java.nio.ByteBuffer;
+import java.nio.ByteOrder;
+import java.nio.FloatBuffer;
+import java.util.LinkedHashMap;
+import java.util.Map;
+import java.util.Objects;
+
+/**
+ * A student's tensors one after another as float32, cut into pieces of one size: how they travel
+ * between driver and workers, and what the driver computes on, without the engine.
+ */
+public final class FlatWeights implements Serializable {
+  private static final long serialVersionUID = 1L;
+
+  /** Numbers of a piece at most: 16 MB, which Spark sends as one block. */
+  private static final int MAX_PIECE = 4 << 20;
+
+  private final LinkedHashMap<String, long[]> shapes;
+  private final int pieceSize;
+  private final byte[][] pieces;
+
+  private FlatWeights(LinkedHashMap<String, long[]> shapes, int pieceSize) {
+    this.shapes = shapes;
+    this.pieceSize = pieceSize;
+    long numbers = shapes.values().stream().mapToLong(shape -> new Shape(shape).size()).sum();
+    this.pieces = new byte[Math.toIntExact((numbers + pieceSize - 1) / pieceSize)][];
+    for (int piece = 0; piece < pieces.length; piece++) {
+      long size = Math.min(pieceSize, numbers - (long) piece * pieceSize);
+      pieces[piece] = new byte[Math.toIntExact(4 * size)];
+    }
+  }
+
+  private static FlatWeights empty(LinkedHashMap<String, long[]> shapes, int parts) {
+    long numbers = shapes.values().stream().mapToLong(shape -> new Shape(shape).size()).sum();
+    long even = Math.max(1, (numbers + parts - 1) / parts);
+    return new FlatWeights(shapes, (int) Math.min(MAX_PIECE, even));
+  }
+
+  /**
+   * Reads the tensors of a file whose names begin with a prefix, in the file's order.
+   *
+   * @param parts how many pieces there are at least
+   */
+  public static FlatWeights read(SafeTensors file, String prefix, int parts) throws IOException {
+    LinkedHashMap<String, long[]> shapes = new LinkedHashMap<>();
+    for (String name : file.names()) {
+      if (name.startsWith(prefix)) {
+        shapes.put(name.substring(prefix.length()), file.shape(name).getShape());
+      }
+    }
+    FlatWeights weights = empty(shapes, parts);
+    long at = 0;
+    for (String name : shapes.keySet()) {
+      FloatBuffer numbers = file.floats(prefix + name);
+      int size = numbers.remaining();
+      weights.put(at, numbers);
+      at += size;
+    }
+    return weights;
+  }
+
+  /** Returns the same tensors, all 0. */
+  public FlatWeights zeros() {
+    return new FlatWeights(shapes, pieceSize);
+  }
+
+  /** Returns how many pieces there are. */
+  public int pieces() {
+    return pieces.length;
+  }
+
+  /** Returns a piece, little-endian; it is not a copy. */
+  byte[] piece(int piece) {
+    return pieces[piece];
+  }
+
+  /** Returns the tensors in libtorch's memory. */
+  Map<String, NDArray> tensors(NDManager manager) {
+    Map<String, NDArray> tensors = new LinkedHashMap<>();
+    long at = 0;
+    for (Map.Entry<String, long[]> entry : shapes.entrySet()) {
+      Shape shape = new Shape(entry.getValue());
+      ByteBuffer numbers =
+          ByteBuffer.allocateDirect(Math.toIntExact(4 * shape.size()))
+              .order(ByteOrder.LITTLE_ENDIAN);
+      get(at, numbers.asFloatBuffer());
+      try (NDArray inJavaMemory = manager.create(numbers, shape, DataType.FLOAT32)) {
+        tensors.put(entry.getKey(), inJavaMemory.duplicate());
+      }
+      at += shape.size();
+    }
+    return tensors;
+  }
+
+  /** Returns the numbers of tensors of the same names and shapes. */
+  FlatWeights of(Map<String, NDArray> tensors) {
+    FlatWeights now = zeros();
+    long at = 0;
+    for (String name : shapes.keySet()) {
+      NDArray tensor = Objects.requireNonNull(tensors.get(name), name);
+      FloatBuffer numbers =
+          tensor.getDevice().isGpu()
+              ? FloatBuffer.wrap(tensor.toFloatArray())
+              : tensor.toByteBuffer(true).order(ByteOrder.LITTLE_ENDIAN).asFloatBuffer();
+      int size = numbers.remaining();
+      now.put(at, numbers);
+      at += size;
+    }
+    return now;
+  }
+
+  /** Returns the tensors as they go into a file, their names after a prefix; they are views. */
+  public Map<String, LazyTensor> named(String prefix) {
+    Map<String, LazyTensor> named = new LinkedHashMap<>();
+    long at = 0;
+    for (Map.Entry<String, long[]> entry : shapes.entrySet()) {
+      long from = at;
+      Shape shape = new Shape(entry.getValue());
+      named.put(
+          prefix + entry.getKey(),
+          new LazyTensor(
+              shape,
+              () -> {
+                ByteBuffer bytes =
+                    ByteBuffer.allocate(Math.toIntExact(4 * shape.size()))
+                        .order(ByteOrder.LITTLE_ENDIAN);
+                get(from, bytes.asFloatBuffer());
+                return bytes;
+              }));
+      at += shape.size();
+    }
+    return named;
+  }
+
+  private void put(long at, FloatBuffer numbers) {
+    while (numbers.hasRemaining()) {
+      FloatBuffer piece = floats(pieces[(int) (at / pieceSize)]).position((int) (at % pieceSize));
+      int size = Math.min(piece.remaining(), numbers.remaining());
+      piece.put(numbers.slice().limit(size));
+      numbers.position(numbers.position() + size);
+      at += size;
+    }
+  }
+
+  private void get(long at, FloatBuffer numbers) {
+    while (numbers.hasRemaining()) {
+      FloatBuffer piece = floats(pieces[(int) (at / pieceSize)]).position((int) (at % pieceSize));
+      int size = Math.min(piece.remaining(), numbers.remaining());
+      numbers.put(piece.slice().limit(size));
+      at += size;
+    }
+  }
+
+  /** Returns a view of little-endian bytes. */
+  static FloatBuffer floats(byte[] bytes) {
+    return ByteBuffer.wrap(bytes).order(ByteOrder.LITTLE_ENDIAN).asFloatBuffer();
+  }
+}

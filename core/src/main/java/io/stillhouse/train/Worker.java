@@ -1,0 +1,106 @@
+package io.stillhouse.train;
+
+import ai.djl.ndarray.NDArray;
+import ai.djl.ndarray.NDManager;
+import io.stillhouse.loss.Counts;
+import io.stillhouse.loss.DistillLoss;
+import io.stillhouse.loss.TargetBatch;
+import io.stillhouse.loss.TeacherParts;
+import io.stillhouse.loss.Term;
+import io.stillhouse.model.Autograd;
+import io.stillhouse.model.Capture;
+import io.stillhouse.model.Dropout;
+import io.stillhouse.model.Encoder;
+import io.stillhouse.model.EncoderOutput;
+import io.stillhouse.target.Example;
+import java.util.EnumMap;
+import java.util.List;
+import java.util.Map;
+
+/**
+ * Takes AdamW steps with one student. A step is a function of the weights, the moments, the rows
+ * and the seed, so several workers may share a process, on threads of their own.
+ */
+final class Worker implements AutoCloseable {
+  private final NDManager manager;
+  private final Trainer.Setup setup;
+  private final Encoder student;
+  private final DistillLoss loss;
+  private final TeacherParts teacher;
+  private final Capture capture;
+  private final AdamW adamW;
+
+  /**
+   * @param manager owns the optimiser's moments, which begin at 0
+   * @param weights trained in place: every tensor of the student and its projections
+   * @param teacher rebuilds the targets that are not stored
+   */
+  Worker(
+      NDManager manager, Trainer.Setup setup, Map<String, NDArray> weights, TeacherParts teacher) {
+    this.manager = manager;
+    this.setup = setup;
+    this.teacher = teacher;
+    Autograd.threads(setup.train().run().threads());
+    weights.values().forEach(weight -> weight.setRequiresGradient(true));
+    this.student = new Encoder(setup.student(), weights);
+    this.loss = new DistillLoss(setup.loss(), student, weights);
+    this.capture = Capture.of(setup.loss().studentHidden(), setup.loss().studentBlocks());
+    this.adamW = new AdamW(manager, weights, setup.train().optimiser());
+  }
+
+  /** The losses of a step, and the gradients' norm, not finite where the step was passed over. */
+  record Outcome(double loss, Map<Term, Double> terms, double gradientNorm) {}
+
+  /**
+   * Takes one step.
+   *
+   * @param rows of the step
+   * @param batch the run's step, from 0, that the rows are of; dropout depends on it
+   * @param adamStep how many steps the moments have seen with this one
+   * @param learningRate of this step
+   */
+  Outcome step(List<Example> rows, long batch, long adamStep, double learningRate) {
+    Counts whole = Counts.of(rows);
+    Map<Term, Double> terms = new EnumMap<>(Term.class);
+    long key = RowOrder.mix(setup.train().run().seed(), ~batch);
+    int part = 0;
+    Autograd.record(Autograd.Mode.ON);
+    try {
+      for (List<Example> some :
+          MicroBatches.cut(
+              rows,
+              Example::length,
+              setup.train().tokensPerMicroBatch(),
+              MicroBatches.Phase.TRAINING)) {
+        try (NDManager scope = manager.newSubManager()) {
+          TargetBatch targets = new TargetBatch(scope, some, teacher);
+          Dropout dropout = Dropout.of(RowOrder.mix(key, part++));
+          EncoderOutput output = student.forward(targets.batch(), capture, dropout);
+          DistillLoss.Value value = loss.of(output, targets, whole);
+          value.terms().forEach((term, share) -> terms.merge(term, share, Double::sum));
+          if (value.total() != null) {
+            Autograd.backward(value.total());
+          }
+        }
+      }
+    } finally {
+      Autograd.record(Autograd.Mode.OFF);
+    }
+    double norm = adamW.step(adamStep, learningRate);
+    double total = 0;
+    for (Map.Entry<Term, Double> term : terms.entrySet()) {
+      total += loss.weight(term.getKey()) * term.getValue();
+    }
+    return new Outcome(total, terms, norm);
+  }
+
+  /** Returns the moments by name. */
+  Map<String, NDArray> moments() {
+    return adamW.state();
+  }
+
+  @Override
+  public void close() {
+    adamW.close();
+  }
+}

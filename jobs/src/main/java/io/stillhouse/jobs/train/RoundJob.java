@@ -1,0 +1,234 @@
+package io.stillhouse.jobs.train;
+
+import ai.djl.ndarray.NDArray;
+import ai.djl.ndarray.NDManager;
+import io.stillhouse.checkpoint.LazyTensor;
+import io.stillhouse.error.Errors;
+import io.stillhouse.jobs.cache.CrashPoint;
+import io.stillhouse.jobs.cache.Storage;
+import io.stillhouse.spec.TrainSpec;
+import io.stillhouse.train.Checkpoint;
+import io.stillhouse.train.FlatWeights;
+import io.stillhouse.train.OuterStep;
+import io.stillhouse.train.RoundSchedule;
+import io.stillhouse.train.StepReport;
+import java.io.IOException;
+import java.util.ArrayList;
+import java.util.Comparator;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.Optional;
+import java.util.TreeMap;
+import java.util.function.Consumer;
+import java.util.stream.IntStream;
+import org.apache.hadoop.fs.FileStatus;
+import org.apache.spark.TaskContext;
+import org.apache.spark.api.java.JavaSparkContext;
+import org.apache.spark.broadcast.Broadcast;
+import scala.Tuple2;
+
+/**
+ * Trains one student by several workers in rounds, one Spark job for each: the weights are
+ * broadcast, every worker takes its steps, a second stage adds the differences up piece by piece,
+ * and the driver moves the weights and writes a checkpoint. Whatever is lost on the way, its task
+ * is run again to the same bits; a driver that is started again goes on with the newest checkpoint.
+ */
+final class RoundJob {
+  private final JavaSparkContext context;
+  private final Storage storage;
+  private final StudentRun run;
+  private final LatestSteps latest;
+  private final TrainSpec.Rounds rounds;
+  private final History history = History.empty();
+  private final HadoopCheckpoints checkpoints;
+
+  /**
+   * @param latest takes the workers' steps
+   */
+  RoundJob(JavaSparkContext context, Storage storage, StudentRun run, LatestSteps latest) {
+    this.context = context;
+    this.storage = storage;
+    this.run = run;
+    this.latest = latest;
+    this.rounds = run.train().rounds();
+    this.checkpoints = new HadoopCheckpoints(storage, run.checkpoints(), history);
+  }
+
+  /**
+   * Runs every round that the newest checkpoint lacks.
+   *
+   * @param rows of the cache
+   */
+  void run(long rows) throws IOException {
+    RoundSchedule schedule = new RoundSchedule(run.train(), rows);
+    Optional<Checkpoint> newest = Checkpoint.newest(checkpoints, run.fingerprint());
+    if (newest.isEmpty()) {
+      StudentRun first = run;
+      context.parallelize(List.of(first), 1).foreach(RoundJob::writeFirst);
+      newest = Checkpoint.newest(checkpoints, run.fingerprint());
+    }
+    Checkpoint checkpoint = newest.orElseThrow();
+    FlatWeights weights =
+        FlatWeights.read(checkpoint.file(), Checkpoint.PARAMETER, rounds.workers());
+    FlatWeights velocity =
+        checkpoint.steps() == 0
+            ? weights.zeros()
+            : FlatWeights.read(checkpoint.file(), Checkpoint.VELOCITY, rounds.workers());
+    for (int round = history.rounds().size(); round < schedule.rounds(); round++) {
+      round(schedule, round, weights, velocity);
+      requireSomeGood();
+      Map<String, LazyTensor> state = new LinkedHashMap<>(weights.named(Checkpoint.PARAMETER));
+      state.putAll(velocity.named(Checkpoint.VELOCITY));
+      Checkpoint.publish(checkpoints, run.fingerprint(), schedule.stepsAfter(round + 1), state);
+      forgetMoments(round);
+    }
+  }
+
+  /** Writes a student as it is before the first step. */
+  private static void writeFirst(StudentRun run) throws IOException {
+    Storage storage = Storage.ofThisProcess();
+    try (NDManager manager = NDManager.newBaseManager()) {
+      Map<String, NDArray> weights = new StudentParts(run, storage).initial(manager);
+      Map<String, LazyTensor> state = new LinkedHashMap<>();
+      weights.forEach(
+          (name, weight) -> state.put(Checkpoint.PARAMETER + name, LazyTensor.of(weight)));
+      Checkpoint.publish(
+          new HadoopCheckpoints(storage, run.checkpoints(), History.empty()),
+          run.fingerprint(),
+          0,
+          state);
+    }
+  }
+
+  private void round(RoundSchedule schedule, int round, FlatWeights weights, FlatWeights velocity) {
+    long began = System.nanoTime();
+    List<Integer> workers =
+        IntStream.range(0, rounds.workers())
+            .filter(worker -> schedule.share(round, worker).steps() > 0)
+            .boxed()
+            .toList();
+    List<Integer> keepers = keepers(round, workers);
+    context.setJobGroup(
+        "train " + run.name(),
+        "%s, round %d of %d".formatted(run.name(), round + 1, schedule.rounds()),
+        true);
+    Broadcast<FlatWeights> start = context.broadcast(weights);
+    try {
+      StudentRun student = run;
+      LatestSteps steps = latest;
+      TrainSpec.Delta dtype = rounds.inner().delta();
+      List<Tuple2<Integer, RoundTask.Summed>> summed =
+          context
+              .parallelize(workers, workers.size())
+              .flatMapToPair(
+                  worker ->
+                      new RoundTask(student, round, worker)
+                          .deliver(
+                              start.value(),
+                              keepers.contains(worker),
+                              interruptible(step -> steps.add(new Tuple2<>(student.name(), step)))))
+              .groupByKey(Math.min(weights.pieces(), 64))
+              .mapValues(deliveries -> RoundTask.sum(deliveries, dtype))
+              .collect();
+      CrashPoint.SUMMED.reached();
+      Map<Integer, byte[]> means = new TreeMap<>();
+      List<RoundTask.Delivery> reports = new ArrayList<>();
+      for (Tuple2<Integer, RoundTask.Summed> one : summed) {
+        if (one._1 == RoundTask.REPORT) {
+          reports.addAll(one._2.reports());
+        } else {
+          means.put(one._1, one._2.mean());
+        }
+      }
+      if (!means.isEmpty()) {
+        OuterStep.apply(weights, velocity, List.copyOf(means.values()), rounds.outer());
+      }
+      note(round, reports, (System.nanoTime() - began) / 1e9);
+    } finally {
+      start.destroy();
+    }
+  }
+
+  /**
+   * Ends a task between two steps when Spark wants it to: it is in native code most of the time.
+   */
+  static Consumer<StepReport> interruptible(Consumer<StepReport> listener) {
+    TaskContext task = TaskContext.get();
+    return step -> {
+      if (task != null) {
+        task.killTaskIfInterrupted();
+      }
+      listener.accept(step);
+    };
+  }
+
+  /** Returns the workers that have kept their moments in the round before. */
+  private List<Integer> keepers(int round, List<Integer> workers) {
+    if (rounds.inner().moments() == TrainSpec.Moments.RESET || round == 0) {
+      return List.of();
+    }
+    List<Integer> leftOut = history.rounds().get(round - 1).leftOut();
+    return workers.stream().filter(worker -> !leftOut.contains(worker)).toList();
+  }
+
+  private void note(int round, List<RoundTask.Delivery> reports, double seconds) {
+    reports.stream()
+        .flatMap(delivery -> delivery.reports().stream())
+        .sorted(Comparator.comparingLong(StepReport::step))
+        .forEach(history.steps()::add);
+    history
+        .rounds()
+        .add(
+            new RoundReport(
+                round,
+                reports.stream()
+                    .filter(delivery -> delivery.tokens() == 0)
+                    .map(RoundTask.Delivery::worker)
+                    .sorted()
+                    .toList(),
+                reports.stream().mapToLong(RoundTask.Delivery::tokens).sum(),
+                reports.stream()
+                    .mapToDouble(
+                        delivery ->
+                            delivery.reports().stream()
+                                .mapToDouble(step -> step.work().seconds())
+                                .sum())
+                    .max()
+                    .orElse(0),
+                seconds));
+  }
+
+  private void requireSomeGood() {
+    int last = history.rounds().size();
+    int bad = 0;
+    while (bad < last && !history.rounds().get(last - 1 - bad).leftOut().isEmpty()) {
+      bad++;
+    }
+    if (bad >= rounds.outer().maxBad()) {
+      RoundReport round = history.rounds().get(last - 1);
+      throw Errors.invalid(
+          "in %d rounds in a row, up to round %d, the differences of some workers of '%s' were not finite (the last time of workers %s)"
+              .formatted(bad, round.round() + 1, run.name(), round.leftOut()),
+          "lower train.learning-rate (%s) or train.outer-learning-rate (%s), or set train.clip-norm"
+              .formatted(run.train().optimiser().learningRate(), rounds.outer().learningRate()));
+    }
+  }
+
+  /** Deletes moments that no round needs again: those of the rounds before this one. */
+  private void forgetMoments(int round) throws IOException {
+    if (rounds.inner().moments() == TrainSpec.Moments.RESET) {
+      return;
+    }
+    org.apache.hadoop.fs.Path all = RoundTask.moments(run, round, 0).getParent();
+    if (!storage.exists(all)) {
+      return;
+    }
+    String last = "round-%06d-".formatted(round);
+    for (FileStatus file : storage.fileSystem(all).listStatus(all)) {
+      if (!file.getPath().getName().startsWith(last)) {
+        storage.fileSystem(all).delete(file.getPath(), false);
+      }
+    }
+  }
+}

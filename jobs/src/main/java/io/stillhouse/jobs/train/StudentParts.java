@@ -1,0 +1,108 @@
+package io.stillhouse.jobs.train;
+
+import ai.djl.ndarray.NDArray;
+import ai.djl.ndarray.NDManager;
+import io.stillhouse.checkpoint.HuggingFaceDirectory;
+import io.stillhouse.error.Errors;
+import io.stillhouse.jobs.cache.CacheReader;
+import io.stillhouse.jobs.cache.Storage;
+import io.stillhouse.jobs.spark.Models;
+import io.stillhouse.loss.TeacherParts;
+import io.stillhouse.model.Encoder;
+import io.stillhouse.spec.ModelSpec;
+import io.stillhouse.train.StudentInit;
+import io.stillhouse.train.Trainer;
+import java.io.IOException;
+import java.util.Map;
+import org.apache.hadoop.fs.Path;
+
+/** What a task needs to train a student: its first weights, its targets, the teacher's parts. */
+final class StudentParts {
+  private final StudentRun run;
+  private final Storage storage;
+  private final ModelSpec teacher;
+  private final Reads reads;
+
+  StudentParts(StudentRun run, Storage storage) throws IOException {
+    this.run = run;
+    this.storage = storage;
+    this.teacher = teacher().spec();
+    this.reads = reads(run.places().cache());
+  }
+
+  Trainer.Setup setup() {
+    return new Trainer.Setup(run.model(), run.loss(), run.train(), run.fingerprint());
+  }
+
+  /**
+   * Opens the cache.
+   *
+   * @throws io.stillhouse.error.StillhouseException if it has grown since the training began
+   */
+  CacheReader source() throws IOException {
+    CacheReader source =
+        CacheReader.open(
+            storage, new Path(run.places().cache()), run.places().teacher(), reads.columns());
+    if (!source.plan().fingerprints().equals(run.places().cacheFingerprints())) {
+      throw Errors.invalid(
+          "cache '%s' has grown since the training of '%s' began"
+              .formatted(run.places().cache(), run.name()),
+          "delete its checkpoints '%s' and run train again".formatted(run.checkpoints()));
+    }
+    return source;
+  }
+
+  /** Opens the cache of held-out rows. */
+  CacheReader heldOut(String cache) throws IOException {
+    return CacheReader.open(
+        storage, new Path(cache), run.places().teacher(), reads(cache).columns());
+  }
+
+  private Reads reads(String cache) throws IOException {
+    CacheReader reader =
+        CacheReader.open(storage, new Path(cache), run.places().teacher(), java.util.List.of());
+    return Reads.of(run.loss(), teacher, run.places().kept(), reader::has);
+  }
+
+  HuggingFaceDirectory teacher() throws IOException {
+    return CacheReader.teacher(storage, new Path(run.places().cache()), run.places().teacher());
+  }
+
+  /** Returns the student's weights before the first step, and its projections. */
+  Map<String, NDArray> initial(NDManager manager) throws IOException {
+    long seed = run.train().run().seed();
+    Map<String, NDArray> weights =
+        run.start().directory() == null
+            ? StudentInit.random(manager, run.model(), seed)
+            : StudentInit.from(
+                manager,
+                run.model(),
+                HuggingFaceDirectory.open(Models.copy(run.start().directory())),
+                run.start().blocks(),
+                seed);
+    weights.putAll(
+        StudentInit.projections(
+            manager, run.loss(), run.model().hiddenSize(), teacher.hiddenSize(), seed));
+    return weights;
+  }
+
+  /** Returns the teacher's weights that rebuild targets of the cache; no others are read. */
+  TeacherParts teacherParts(NDManager manager) throws IOException {
+    return teacherParts(manager, reads);
+  }
+
+  /** Returns those that rebuild targets of the cache of held-out rows. */
+  TeacherParts teacherParts(NDManager manager, String heldOut) throws IOException {
+    return teacherParts(manager, reads(heldOut));
+  }
+
+  private TeacherParts teacherParts(NDManager manager, Reads of) throws IOException {
+    if (of.teacherTensors().isEmpty()) {
+      return new TeacherParts(null, run.places().kept().mlm());
+    }
+    HuggingFaceDirectory from = teacher();
+    return new TeacherParts(
+        new Encoder(from.spec(), from.weights(manager, of.teacherTensors())),
+        run.places().kept().mlm());
+  }
+}

@@ -1,0 +1,219 @@
+package io.stillhouse.jobs.train;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+import static org.assertj.core.api.Assertions.within;
+
+import ai.djl.ndarray.NDArray;
+import ai.djl.ndarray.NDManager;
+import com.google.gson.JsonObject;
+import com.google.gson.JsonParser;
+import io.stillhouse.checkpoint.SafeTensors;
+import io.stillhouse.config.Settings;
+import io.stillhouse.jobs.Tiny;
+import io.stillhouse.jobs.cache.CacheJob;
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.List;
+import java.util.concurrent.atomic.AtomicInteger;
+import org.apache.spark.scheduler.SparkListener;
+import org.apache.spark.sql.SparkSession;
+import org.junit.jupiter.api.BeforeAll;
+import org.junit.jupiter.api.Tag;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+
+/**
+ * 96 rows are 12 steps of 8 an epoch; two epochs are four rounds of two workers with three steps.
+ */
+@Tag("spark")
+class RoundJobTest {
+  private static final int STEPS = 24;
+
+  @TempDir private static Path shared;
+  @TempDir private Path directory;
+
+  private static SparkSession spark;
+  private static Path cache;
+
+  @BeforeAll
+  static void cachesOnce() throws IOException {
+    spark = Tiny.spark();
+    cache = shared.resolve("cache");
+    Path corpus = Tiny.labelled(shared.resolve("rows.tsv"), 96, "LABEL_2", "LABEL_0");
+    new CacheJob(
+            spark,
+            Tiny.settings(
+                List.of(
+                    "teacher.path=" + Tiny.CLS,
+                    "corpus.path=" + corpus,
+                    "corpus.text=text",
+                    "corpus.label=label",
+                    "corpus.max-length=40",
+                    "cache.path=" + cache,
+                    "cache.unit-tokens=512",
+                    "targets.hidden=[0,3]",
+                    "targets.attention=[3]")))
+        .run();
+  }
+
+  @Test
+  void workersTogetherTrainAStudentAndItsTwin() throws IOException {
+    TrainJob.Result result = train("whole", "train.undistilled-twin=true");
+
+    assertThat(result.students()).extracting(TrainTask.Trained::steps).containsExactly(24L, 24L);
+    Path student = directory.resolve("whole/small");
+    List<String> metrics = Files.readAllLines(student.resolve("metrics.jsonl"));
+    assertThat(metrics)
+        .extracting(line -> json(line).get("step").getAsInt())
+        .isEqualTo(java.util.stream.IntStream.rangeClosed(1, STEPS).boxed().toList());
+    List<String> rounds = Files.readAllLines(student.resolve("rounds.jsonl"));
+    assertThat(rounds).hasSize(4);
+    JsonObject last = json(rounds.get(3));
+    assertThat(last.get("round").getAsInt()).isEqualTo(3);
+    assertThat(last.get("leftOut").getAsJsonArray()).isEmpty();
+    assertThat(last.get("tokens").getAsLong()).isPositive();
+    assertThat(last.get("seconds").getAsDouble())
+        .isGreaterThan(last.get("computeSeconds").getAsDouble());
+    TrainTask.Losses losses = result.students().get(0).losses();
+    losses
+        .first()
+        .forEach((term, before) -> assertThat(losses.last().get(term)).as(term).isLessThan(before));
+    assertThat(directory.resolve("whole/_checkpoints/small")).doesNotExist();
+    assertThat(train("whole", "train.undistilled-twin=true").alreadyTrained())
+        .containsExactly("small", "small-undistilled");
+  }
+
+  @Test
+  void aLostDriverGoesOnWhereItWasToTheSameBits() throws IOException {
+    for (String moments : List.of("reset", "kept")) {
+      String[] recipe = {"train.moments=" + moments, "student.dropout=0.1"};
+      train("whole-" + moments, recipe);
+
+      try (LostAfter lost = new LostAfter(3)) { // the first job writes the first checkpoint
+        assertThatThrownBy(() -> train("lost-" + moments, recipe))
+            .hasStackTraceContaining("cancel");
+      }
+      Path checkpoints = directory.resolve("lost-" + moments + "/_checkpoints/small");
+      assertThat(checkpoints.resolve("step-000000006.safetensors")).exists();
+      assertThat(checkpoints.resolve("step-000000018.safetensors")).doesNotExist();
+      train("lost-" + moments, recipe);
+
+      assertThat(weights("lost-" + moments)).isEqualTo(weights("whole-" + moments));
+    }
+    assertThat(weights("whole-kept")).isNotEqualTo(weights("whole-reset"));
+  }
+
+  /** With rate 1 and no momentum, the outer step takes the worker's weights. */
+  @Test
+  void oneWorkerThatKeepsItsMomentsIsPlainAdamW() throws IOException {
+    String[] one = {"train.workers=1", "student.dropout=0.1"};
+    train("plain", one);
+    train(
+        "rounds",
+        "train.workers=1",
+        "student.dropout=0.1",
+        "train.lookahead=true",
+        "train.moments=kept",
+        "train.outer-learning-rate=1",
+        "train.outer-momentum=0");
+    train("lookahead", "train.workers=1", "student.dropout=0.1", "train.lookahead=true");
+
+    requireClose("rounds", "plain");
+    assertThat(weights("lookahead")).isNotEqualTo(weights("plain"));
+    assertThat(directory.resolve("plain/small/rounds.jsonl")).doesNotExist();
+  }
+
+  @Test
+  void differencesMayTravelAsHalves() throws IOException {
+    train("whole");
+    train("halves", "train.delta-dtype=float16");
+
+    assertThat(weights("halves")).isNotEqualTo(weights("whole"));
+    requireClose("halves", "whole");
+  }
+
+  @Test
+  void roundsWhoseDifferencesAreNotFiniteEndTheRun() {
+    // Steps of a million are no float16.
+    assertThatThrownBy(
+            () -> train("broken", "train.delta-dtype=float16", "train.learning-rate=1e6"))
+        .hasStackTraceContaining(
+            "in 3 rounds in a row, up to round 3, the differences of some workers of 'small' were not finite (the last time of workers [0, 1]); lower train.learning-rate (1000000.0) or train.outer-learning-rate (0.7), or set train.clip-norm");
+    assertThat(directory.resolve("broken/small")).doesNotExist();
+  }
+
+  private TrainJob.Result train(String students, String... more) throws IOException {
+    Settings settings =
+        Tiny.settings(
+            List.of(
+                "cache.path=" + cache,
+                "train.path=" + directory.resolve(students),
+                "student.name=small",
+                "student.layers=1",
+                "student.hidden-size=16",
+                "student.init=random",
+                "student.dropout=0",
+                "loss.soft-label.weight=1",
+                "loss.hidden-mse.weight=1",
+                "loss.attention-mse.weight=1",
+                "train.epochs=2",
+                "train.rows-per-step=8",
+                "train.learning-rate=3e-3",
+                "train.threads=1",
+                "train.undistilled-twin=false",
+                "train.workers=2",
+                "train.round-steps=3",
+                "train.round-warmup=1"),
+            more);
+    return new TrainJob(spark, settings).run();
+  }
+
+  private byte[] weights(String students) throws IOException {
+    return Files.readAllBytes(directory.resolve(students).resolve("small/model.safetensors"));
+  }
+
+  private void requireClose(String students, String others) throws IOException {
+    SafeTensors one =
+        SafeTensors.open(directory.resolve(students).resolve("small/model.safetensors"));
+    SafeTensors two =
+        SafeTensors.open(directory.resolve(others).resolve("small/model.safetensors"));
+    try (NDManager manager = NDManager.newBaseManager()) {
+      for (String name : one.names()) {
+        NDArray expected = two.read(name, manager);
+        NDArray actual = one.read(name, manager);
+        double difference = actual.sub(expected).norm().getFloat();
+        double size = Math.max(1e-2, expected.norm().getFloat());
+        assertThat(difference / size).as(name).isCloseTo(0, within(2e-3));
+      }
+    }
+  }
+
+  private static JsonObject json(String text) {
+    return JsonParser.parseString(text).getAsJsonObject();
+  }
+
+  /** Cancels all that runs after so many jobs, as the loss of the driver would end it. */
+  private static final class LostAfter extends SparkListener implements AutoCloseable {
+    private final AtomicInteger jobs = new AtomicInteger();
+    private final int most;
+
+    LostAfter(int most) {
+      this.most = most;
+      spark.sparkContext().addSparkListener(this);
+    }
+
+    @Override
+    public void onJobStart(org.apache.spark.scheduler.SparkListenerJobStart start) {
+      if (jobs.incrementAndGet() > most) {
+        spark.sparkContext().cancelJob(start.jobId());
+      }
+    }
+
+    @Override
+    public void close() {
+      spark.sparkContext().removeSparkListener(this);
+    }
+  }
+}
