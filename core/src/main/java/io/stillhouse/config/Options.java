@@ -474,6 +474,13 @@ public final class Options {
   public static final Option<String> PLAN_OUTPUT =
       text("plan.output", "plan.json", "plan: where the result goes.");
 
+  public static final Option<String> DEVICE =
+      oneOf(
+          "device",
+          "auto",
+          List.of("auto", "cpu", "gpu"),
+          "What tasks compute on: auto is the GPU that Spark gives a task, else the CPU; gpu ends the command where there is none.");
+
   public static final Option<Boolean> SMOKE =
       bool("smoke", "false", "Shrinks any recipe to seconds: a few rows, few steps.");
 

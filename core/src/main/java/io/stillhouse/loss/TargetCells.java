@@ -1,5 +1,6 @@
 package io.stillhouse.loss;
 
+import ai.djl.Device;
 import ai.djl.ndarray.NDArray;
 import ai.djl.ndarray.NDManager;
 import ai.djl.ndarray.types.DataType;
@@ -88,7 +89,7 @@ public final class TargetCells {
     for (int line = 0; line < lines; line++) {
       gathered.put(cell, lines, line, line);
     }
-    try (NDManager manager = NDManager.newBaseManager()) {
+    try (NDManager manager = NDManager.newBaseManager(Device.cpu())) {
       return gathered
           .tensor(manager, new Shape(lines, width))
           .toType(DataType.FLOAT64, false)

@@ -61,7 +61,7 @@ final class Quickstart {
           HELD_OUT_ROWS,
           SPLIT_SEED);
     }
-    try (SparkSession spark = Sessions.open("quickstart")) {
+    try (SparkSession spark = Sessions.open("quickstart", settings)) {
       say("3. Cache: the teacher reads the text once");
       CacheJob.Result cache = new CacheJob(spark, settings).run();
       say(

@@ -120,7 +120,7 @@ public final class Stillhouse {
       @Parameters(arity = "0..*", paramLabel = "[RECIPE] [key=value]") List<String> arguments)
       throws IOException {
     Settings settings = settings(arguments, Options.CORPUS_PATH, Options.FINETUNE_TO);
-    try (SparkSession spark = Sessions.open("finetune")) {
+    try (SparkSession spark = Sessions.open("finetune", settings)) {
       FinetuneJob.Result result = new FinetuneJob(spark, settings).run();
       say("fine-tuned %s", result.directory());
     }
@@ -136,7 +136,7 @@ public final class Stillhouse {
     Settings settings =
         settings(
             arguments, Options.TEACHER, Options.CORPUS_PATH, Options.CACHE, Options.STUDENT_LAYERS);
-    try (SparkSession spark = Sessions.open("plan")) {
+    try (SparkSession spark = Sessions.open("plan", settings)) {
       System.out.print(new PlanJob(spark, settings).run().table());
     }
     return 0;
@@ -146,7 +146,7 @@ public final class Stillhouse {
   int cache(@Parameters(arity = "0..*", paramLabel = "[RECIPE] [key=value]") List<String> arguments)
       throws IOException {
     Settings settings = settings(arguments, Options.TEACHER, Options.CORPUS_PATH, Options.CACHE);
-    try (SparkSession spark = Sessions.open("cache")) {
+    try (SparkSession spark = Sessions.open("cache", settings)) {
       CacheJob.Result result = new CacheJob(spark, settings).run();
       say(
           "cached %s: %,d rows, %,d tokens in %d units, %,.0f bytes a token",
@@ -164,7 +164,7 @@ public final class Stillhouse {
       @Parameters(arity = "0..*", paramLabel = "[key=value]") List<String> arguments)
       throws IOException {
     Settings settings = Settings.parse(null, arguments == null ? List.of() : arguments);
-    try (SparkSession spark = Sessions.open("verify")) {
+    try (SparkSession spark = Sessions.open("verify", settings)) {
       VerifyJob.Result result = new VerifyJob(spark, settings, cache).run();
       result.lines().forEach(line -> say("%s", line));
       return result.sound() ? 0 : 1;
@@ -186,7 +186,7 @@ public final class Stillhouse {
   int train(@Parameters(arity = "0..*", paramLabel = "[RECIPE] [key=value]") List<String> arguments)
       throws IOException {
     Settings settings = settings(arguments, Options.CACHE, Options.STUDENT_LAYERS);
-    try (SparkSession spark = Sessions.open("train")) {
+    try (SparkSession spark = Sessions.open("train", settings)) {
       TrainJob.Result result = new TrainJob(spark, settings).run();
       result.students().forEach(student -> say("trained %s", student.summary()));
       result.alreadyTrained().forEach(name -> say("%s was trained already", name));
@@ -202,7 +202,7 @@ public final class Stillhouse {
     Settings settings = settings(arguments, Options.CORPUS_PATH);
     settings.require(
         settings.get(Options.TEACHER_NAME).isEmpty() ? Options.TEACHER : Options.CACHE);
-    try (SparkSession spark = Sessions.open("evaluate")) {
+    try (SparkSession spark = Sessions.open("evaluate", settings)) {
       Evaluation evaluation = new EvaluateJob(spark, settings).run();
       System.out.print(evaluation.table());
     }

@@ -5,6 +5,7 @@ import ai.djl.ndarray.NDManager;
 import ai.djl.ndarray.types.DataType;
 import io.stillhouse.checkpoint.HuggingFaceDirectory;
 import io.stillhouse.error.Errors;
+import io.stillhouse.jobs.spark.Devices;
 import io.stillhouse.loss.TargetCells;
 import io.stillhouse.target.Column;
 import io.stillhouse.target.Example;
@@ -135,7 +136,7 @@ public final class CacheDiff {
         return new Result(
             Equality.DIFFERENT, "'%s' and '%s' differ in shape".formatted(model, other));
       }
-      try (NDManager manager = NDManager.newBaseManager()) {
+      try (NDManager manager = Devices.cpu()) {
         Map<String, NDArray> weights = second.weights(manager);
         first
             .weights(manager)

@@ -4,6 +4,7 @@ import ai.djl.ndarray.NDArray;
 import ai.djl.ndarray.NDManager;
 import io.stillhouse.config.Options;
 import io.stillhouse.config.Settings;
+import io.stillhouse.jobs.spark.Devices;
 import io.stillhouse.loss.MlmEncoder;
 import io.stillhouse.loss.TargetBatch;
 import io.stillhouse.loss.TargetCells;
@@ -104,7 +105,7 @@ public final class Fidelity {
     }
     Map<String, double[]> sums = new TreeMap<>();
     Map<String, Column> named = new TreeMap<>();
-    try (NDManager manager = NDManager.newBaseManager()) {
+    try (NDManager manager = Devices.manager()) {
       Autograd.record(Autograd.Mode.OFF);
       var directory = CacheReader.teacher(storage, cache, teacherName);
       Encoder teacher = new Encoder(directory.spec(), directory.weights(manager));
@@ -241,7 +242,7 @@ public final class Fidelity {
   /** Returns rows with what a pass of the teacher gives for them now, in float32. */
   private List<Example> targets(
       Encoder teacher, Pass pass, List<Example> rows, List<Column> columns) {
-    try (NDManager manager = NDManager.newBaseManager()) {
+    try (NDManager manager = Devices.manager()) {
       Batch batch = new TargetBatch(manager, rows, TeacherParts.NONE).batch();
       Capture capture = Capture.everything(teacher.spec().layers());
       return examples(teacher, pass.of(batch, capture), batch, rows, columns);
@@ -250,7 +251,7 @@ public final class Fidelity {
 
   /** Returns rows with what training derives from their stored cells. */
   private List<Example> rebuilt(Encoder teacher, List<Example> rows, List<Column> columns) {
-    try (NDManager manager = NDManager.newBaseManager()) {
+    try (NDManager manager = Devices.manager()) {
       TargetBatch stored = new TargetBatch(manager, rows, new TeacherParts(teacher, MLM_LOGITS));
       Map<Integer, NDArray> scores = new HashMap<>();
       Map<Integer, NDArray> valueRelations = new HashMap<>();

@@ -2,6 +2,7 @@ package io.stillhouse.jobs.cache;
 
 import ai.djl.ndarray.NDArray;
 import ai.djl.ndarray.NDManager;
+import io.stillhouse.jobs.spark.Devices;
 import io.stillhouse.jobs.spark.Models;
 import io.stillhouse.loss.MlmEncoder;
 import io.stillhouse.loss.TargetCells;
@@ -187,7 +188,7 @@ record TeacherTask(
       List<Manifest.Poison> poison,
       Overlapped writing)
       throws IOException {
-    try (NDManager manager = NDManager.newBaseManager()) {
+    try (NDManager manager = Devices.manager()) {
       Batch batch =
           Batch.of(
               manager,

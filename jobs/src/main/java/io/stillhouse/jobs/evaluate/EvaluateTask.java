@@ -5,6 +5,7 @@ import ai.djl.ndarray.NDManager;
 import ai.djl.ndarray.types.Shape;
 import ai.djl.ndarray.types.SparseFormat;
 import io.stillhouse.jobs.cache.InputRow;
+import io.stillhouse.jobs.spark.Devices;
 import io.stillhouse.jobs.spark.Models;
 import io.stillhouse.model.Autograd;
 import io.stillhouse.model.Batch;
@@ -70,7 +71,7 @@ record EvaluateTask(List<InputRow> rows, List<String> models, int tokensPerBatch
     float[][] all = new float[models.size()][];
     for (int m = 0; m < models.size(); m++) {
       InferenceEncoder encoder = encoder(m);
-      try (NDManager manager = NDManager.newBaseManager()) {
+      try (NDManager manager = Devices.manager()) {
         EncoderOutput output = encoder.forward(batch(manager, batch), Capture.NOTHING);
         all[m] = java.util.Objects.requireNonNull(output.logits()).toFloatArray();
       }
@@ -116,7 +117,7 @@ record EvaluateTask(List<InputRow> rows, List<String> models, int tokensPerBatch
     }
     long[] first = null;
     for (int m = 0; m < models.size() && !positions.isEmpty(); m++) {
-      try (NDManager manager = NDManager.newBaseManager()) {
+      try (NDManager manager = Devices.manager()) {
         InferenceEncoder encoder = encoder(m);
         EncoderOutput output = encoder.forward(batch(manager, batch), Capture.NOTHING);
         NDArray at = manager.create(positions.stream().mapToLong(Long::longValue).toArray());

@@ -6,6 +6,7 @@ import ai.djl.ndarray.types.DataType;
 import io.stillhouse.checkpoint.HuggingFaceDirectory;
 import io.stillhouse.checkpoint.SafeTensors;
 import io.stillhouse.error.Errors;
+import io.stillhouse.jobs.spark.Devices;
 import io.stillhouse.model.Autograd;
 import io.stillhouse.model.Batch;
 import io.stillhouse.model.Capture;
@@ -44,7 +45,7 @@ public final class LogitsFile {
     HuggingFaceDirectory directory = HuggingFaceDirectory.open(model);
     Autograd.record(Autograd.Mode.OFF);
     Autograd.threads(1); // as a task of the cache has: sums, and so the last digits, depend on it
-    try (NDManager manager = NDManager.newBaseManager();
+    try (NDManager manager = Devices.cpu();
         Tokenizer tokenizer = Tokenizer.open(model)) {
       Encoder encoder = new Encoder(directory.spec(), directory.weights(manager));
       Pairing pairing =

@@ -1,5 +1,6 @@
 package io.stillhouse.jobs.spark;
 
+import ai.djl.Device;
 import ai.djl.ndarray.NDManager;
 import io.stillhouse.checkpoint.HuggingFaceDirectory;
 import io.stillhouse.jobs.cache.Storage;
@@ -21,19 +22,19 @@ public final class Models {
 
   private Models() {}
 
-  private record Key(String directory, Precision precision) {}
+  private record Key(String directory, Precision precision, Device device) {}
 
   /**
    * Returns the encoder of a Hugging Face directory, for inference: its weights take no gradient.
    */
   public static synchronized InferenceEncoder encoder(String directory, Precision precision)
       throws IOException {
-    Key key = new Key(directory, precision);
+    Key key = new Key(directory, precision, Devices.ofTask());
     InferenceEncoder encoder = ENCODERS.get(key);
     if (encoder == null) {
       Autograd.record(Autograd.Mode.OFF);
       HuggingFaceDirectory opened = HuggingFaceDirectory.open(copy(directory));
-      NDManager manager = NDManager.newBaseManager();
+      NDManager manager = Devices.manager();
       encoder =
           new InferenceEncoder(
               new Encoder(opened.spec(), opened.weights(manager)), manager, precision);

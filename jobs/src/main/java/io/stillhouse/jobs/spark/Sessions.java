@@ -1,14 +1,16 @@
 package io.stillhouse.jobs.spark;
 
+import io.stillhouse.config.Settings;
 import io.stillhouse.error.Errors;
+import io.stillhouse.error.StillhouseException;
 import org.apache.spark.sql.SparkSession;
 
 /** Opens the Spark session of a command. */
 public final class Sessions {
   private Sessions() {}
 
-  /** Opens a session; master and resources come from spark-submit. */
-  public static SparkSession open(String name) {
+  /** Opens a session for a recipe; master and resources come from spark-submit. */
+  public static SparkSession open(String name, Settings settings) {
     SparkSession spark =
         SparkSession.builder()
             .appName("stillhouse " + name)
@@ -18,6 +20,12 @@ public final class Sessions {
       spark.stop();
       throw Errors.badValue(
           "spark.sql.files.ignoreCorruptFiles", "false (it drops rows silently)", "true");
+    }
+    try {
+      Devices.choose(spark.sparkContext(), settings);
+    } catch (StillhouseException e) {
+      spark.stop();
+      throw e;
     }
     return spark;
   }

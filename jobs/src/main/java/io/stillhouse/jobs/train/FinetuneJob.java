@@ -10,6 +10,7 @@ import io.stillhouse.error.Errors;
 import io.stillhouse.jobs.cache.CacheJob;
 import io.stillhouse.jobs.cache.CacheReader;
 import io.stillhouse.jobs.cache.Storage;
+import io.stillhouse.jobs.spark.Devices;
 import io.stillhouse.jobs.spark.Sessions;
 import io.stillhouse.jobs.text.Corpus;
 import io.stillhouse.jobs.text.SourceRow;
@@ -82,7 +83,7 @@ public final class FinetuneJob {
     Path work = new Path(destination.getParent(), "_" + destination.getName() + "-work");
     Path cache = new Path(work, "inputs");
     java.nio.file.Path start = Files.createTempDirectory("stillhouse-finetune");
-    try (NDManager manager = NDManager.newBaseManager()) {
+    try (NDManager manager = Devices.cpu()) {
       // The start is the encoder under its new head, whose random weights depend on the seed alone.
       List<Integer> blocks = IntStream.rangeClosed(1, spec.layers()).boxed().toList();
       Map<String, NDArray> weights =

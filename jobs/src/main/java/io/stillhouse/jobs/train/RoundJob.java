@@ -6,6 +6,7 @@ import io.stillhouse.checkpoint.LazyTensor;
 import io.stillhouse.error.Errors;
 import io.stillhouse.jobs.cache.CrashPoint;
 import io.stillhouse.jobs.cache.Storage;
+import io.stillhouse.jobs.spark.Devices;
 import io.stillhouse.spec.TrainSpec;
 import io.stillhouse.train.Checkpoint;
 import io.stillhouse.train.FlatWeights;
@@ -88,7 +89,7 @@ final class RoundJob {
   /** Writes a student as it is before the first step. */
   private static void writeFirst(StudentRun run) throws IOException {
     Storage storage = Storage.ofThisProcess();
-    try (NDManager manager = NDManager.newBaseManager()) {
+    try (NDManager manager = Devices.manager()) {
       Map<String, NDArray> weights = new StudentParts(run, storage).initial(manager);
       Map<String, LazyTensor> state = new LinkedHashMap<>();
       weights.forEach(

@@ -5,6 +5,7 @@ import io.stillhouse.checkpoint.LazyTensor;
 import io.stillhouse.checkpoint.SafeTensors;
 import io.stillhouse.jobs.cache.CrashPoint;
 import io.stillhouse.jobs.cache.Storage;
+import io.stillhouse.jobs.spark.Devices;
 import io.stillhouse.spec.TrainSpec;
 import io.stillhouse.train.FlatWeights;
 import io.stillhouse.train.OuterStep;
@@ -58,7 +59,7 @@ final class RoundTask {
   Iterator<Tuple2<Integer, Delivery>> deliver(
       FlatWeights start, boolean moments, Consumer<StepReport> listener) throws IOException {
     StudentParts parts = new StudentParts(run, storage);
-    try (NDManager manager = NDManager.newBaseManager()) {
+    try (NDManager manager = Devices.manager()) {
       RoundWorker.Result result =
           new RoundWorker(parts.setup(), parts.source(), parts.teacherParts(manager), listener)
               .run(

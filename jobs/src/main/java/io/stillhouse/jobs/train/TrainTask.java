@@ -6,6 +6,7 @@ import com.google.gson.Gson;
 import com.google.gson.GsonBuilder;
 import io.stillhouse.checkpoint.HuggingFaceDirectory;
 import io.stillhouse.jobs.cache.Storage;
+import io.stillhouse.jobs.spark.Devices;
 import io.stillhouse.loss.DistillLoss;
 import io.stillhouse.loss.Term;
 import io.stillhouse.model.Encoder;
@@ -82,7 +83,7 @@ public final class TrainTask {
 
   Trained train() throws IOException {
     StudentParts parts = new StudentParts(run, storage);
-    try (NDManager manager = NDManager.newBaseManager()) {
+    try (NDManager manager = Devices.manager()) {
       Map<String, NDArray> weights = parts.initial(manager);
       new Trainer(
               parts.setup(),

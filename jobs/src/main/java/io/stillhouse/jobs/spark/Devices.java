@@ -1,0 +1,106 @@
+package io.stillhouse.jobs.spark;
+
+import ai.djl.Device;
+import ai.djl.engine.Engine;
+import ai.djl.ndarray.NDManager;
+import io.stillhouse.config.Options;
+import io.stillhouse.config.Settings;
+import io.stillhouse.error.Errors;
+import org.apache.spark.SparkContext;
+import org.apache.spark.TaskContext;
+import org.apache.spark.resource.ResourceInformation;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * Which device a task computes on: the GPU whose address Spark gave it, else the processor. DJL's
+ * own default is the first GPU that it finds, for every task of a machine, so no manager is made
+ * but here.
+ */
+public final class Devices {
+  /** What the recipe says, as tasks see it. */
+  private static final String CHOICE = "stillhouse.device";
+
+  private static final String GPU = "gpu";
+  private static final String AMOUNT = "spark.task.resource.gpu.amount";
+
+  private Devices() {}
+
+  /**
+   * Takes the recipe's choice over to the tasks of this thread's jobs.
+   *
+   * @throws io.stillhouse.error.StillhouseException if GPUs are asked for that Spark does not give
+   */
+  static void choose(SparkContext spark, Settings settings) {
+    String choice = settings.get(Options.DEVICE);
+    double amount = spark.conf().getDouble(AMOUNT, 0);
+    if (choice.equals(GPU) && !spark.isLocal() && amount == 0) {
+      throw Errors.invalid(
+          "device is gpu, but Spark gives this application's tasks none (%s is not set)"
+              .formatted(AMOUNT),
+          "start it with --properties-file conf/spark-gpu.conf, or set device=cpu");
+    }
+    if (choice.equals(GPU) && spark.isLocal() && Engine.getInstance().getGpuCount() == 0) {
+      throw Errors.invalid(
+          "device is gpu, but libtorch %s finds none on this machine"
+              .formatted(Engine.getInstance().getVersion()),
+          "give it a build with CUDA (conf/spark-gpu.conf says how), or set device=cpu");
+    }
+    if (amount > 0 && amount < 1) {
+      throw Errors.badValue(AMOUNT, "1: tasks that share a GPU share its memory", "" + amount);
+    }
+    spark.setLocalProperty(CHOICE, choice);
+  }
+
+  /** Returns a manager on the device of this task, which the caller closes. */
+  public static NDManager manager() {
+    return NDManager.newBaseManager(ofTask());
+  }
+
+  /** Returns a manager on the processor, for what no task computes. */
+  public static NDManager cpu() {
+    return NDManager.newBaseManager(Device.cpu());
+  }
+
+  /**
+   * Returns the device of this task.
+   *
+   * @throws io.stillhouse.error.StillhouseException if Spark gave it a GPU that libtorch does not
+   *     find
+   */
+  public static Device ofTask() {
+    TaskContext task = TaskContext.get();
+    String choice = task == null ? "cpu" : task.getLocalProperty(CHOICE);
+    String address = address();
+    if (choice == null || choice.equals("cpu") || choice.equals("auto") && address == null) {
+      return Device.cpu();
+    }
+    int index = index(address);
+    int found = Engine.getInstance().getGpuCount();
+    if (index >= found) {
+      throw Errors.invalid(
+          "Spark gave this task GPU %d, but libtorch %s finds %d here"
+              .formatted(index, Engine.getInstance().getVersion(), found),
+          "give every machine a libtorch with CUDA and a discovery script that prints what it has (conf/spark-gpu.conf says how), or set device=cpu");
+    }
+    return Device.gpu(index);
+  }
+
+  /** Returns the address of the GPU that Spark gave this task, or null. */
+  public static @Nullable String address() {
+    TaskContext task = TaskContext.get();
+    ResourceInformation gpu = task == null ? null : task.resourcesJMap().get(GPU);
+    return gpu == null || gpu.addresses().length == 0 ? null : gpu.addresses()[0];
+  }
+
+  private static int index(@Nullable String address) {
+    if (address == null) {
+      return 0; // a local session, which schedules no GPUs
+    }
+    if (!address.matches("\\d{1,4}")) {
+      throw Errors.invalid(
+          "Spark gave this task GPU '%s', which is no index".formatted(address),
+          "let the discovery script print indices (MIG slices: one an executor, by CUDA_VISIBLE_DEVICES, and index 0)");
+    }
+    return Integer.parseInt(address);
+  }
+}
