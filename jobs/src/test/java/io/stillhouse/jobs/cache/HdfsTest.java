@@ -10,6 +10,7 @@ import io.stillhouse.jobs.Tiny;
 import io.stillhouse.jobs.train.TrainJob;
 import io.stillhouse.target.Family;
 import java.io.IOException;
+import java.io.OutputStream;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
 import java.util.ArrayList;
@@ -66,6 +67,18 @@ class HdfsTest {
     storage.publishExclusively(at("whole/a/entry.json"), bytes("whole"));
     assertThat(storage.readText(at("whole/a/entry.json"))).isEqualTo("whole");
     assertThat(names("whole/a")).containsExactly("entry.json");
+  }
+
+  @Test
+  void aGrowingFileIsReadWhileItIsWritten() throws IOException {
+    try (OutputStream out = storage.openGrowing(at("grows/steps.jsonl"))) {
+      out.write(bytes("one\n"));
+      out.flush();
+      assertThat(storage.readText(at("grows/steps.jsonl"))).isEqualTo("one\n");
+      out.write(bytes("two\n"));
+      out.flush();
+      assertThat(storage.readText(at("grows/steps.jsonl"))).isEqualTo("one\ntwo\n");
+    }
   }
 
   @Test
