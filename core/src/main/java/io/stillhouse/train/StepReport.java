@@ -24,5 +24,16 @@ public record StepReport(
   /**
    * Real tokens of the step, its wall time and the part of it spent waiting for data, in seconds.
    */
-  public record Work(long tokens, double seconds, double waitSeconds) implements Serializable {}
+  public record Work(long tokens, double seconds, double waitSeconds) implements Serializable {
+
+    /** Returns real tokens a second; 0 of a step that took no time. */
+    public double tokensPerSecond() {
+      return seconds == 0 ? 0 : tokens / seconds;
+    }
+
+    /** Returns the part of the time spent waiting for data, in 0..1. */
+    public double waitShare() {
+      return seconds == 0 ? 0 : waitSeconds / seconds;
+    }
+  }
 }
