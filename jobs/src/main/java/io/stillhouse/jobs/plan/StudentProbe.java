@@ -136,6 +136,7 @@ final class StudentProbe {
     own.put(Options.MAX_STEPS.key(), Integer.toString(steps));
     own.put(Options.ROWS_PER_STEP.key(), Integer.toString(rows));
     own.put(Options.CHECKPOINT_EVERY.key(), "0");
+    own.put(Options.METRICS.key(), "none");
     long start = System.nanoTime();
     TrainJob job = new TrainJob(spark, settings.with(own));
     TrainJob.Result result = job.run();

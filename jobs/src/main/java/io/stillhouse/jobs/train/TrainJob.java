@@ -267,8 +267,9 @@ public final class TrainJob {
     long rows = rows();
     long total = wanted.stream().mapToLong(run -> run.train().steps(rows)).sum();
     try (Progress progress = Progress.start("train", total, "steps");
+        LiveMetrics live = LiveMetrics.open(settings, storage, wanted.get(0).places().students());
         RunningTasks running = new RunningTasks(spark.sparkContext(), latest);
-        Watch watch = new Watch(() -> show(progress, latest.with(running.values())))) {
+        Watch watch = new Watch(() -> show(progress, live, latest.with(running.values())))) {
       return context
           .parallelize(wanted, wanted.size())
           .map(
@@ -289,16 +290,9 @@ public final class TrainJob {
     }
   }
 
-  private static void show(Progress progress, Map<String, StepReport> latest) {
+  private static void show(Progress progress, LiveMetrics live, Map<String, StepReport> latest) {
     progress.update(latest.values().stream().mapToLong(StepReport::step).sum());
-    StringBuilder note = new StringBuilder();
-    latest.forEach(
-        (name, step) -> {
-          note.append(note.isEmpty() ? "" : "; ")
-              .append("%s loss %.3f".formatted(name, step.loss()));
-          step.terms()
-              .forEach((term, value) -> note.append(" %s %.3f".formatted(term.id(), value)));
-        });
-    progress.note(note.toString());
+    progress.note(LiveMetrics.line(latest));
+    live.show(latest);
   }
 }

@@ -159,6 +159,10 @@ class HdfsTest {
       new CacheJob(spark, settings).run();
       assertThat(new TrainJob(spark, settings).run().students()).hasSize(2);
     }
+    assertThat(names("whole/students/_metrics/student"))
+        .hasSize(2)
+        .anyMatch(name -> name.matches("steps-\\d+\\.jsonl"))
+        .anyMatch(name -> name.startsWith("events.out.tfevents."));
     for (String part : List.of("cache", "students")) {
       CacheDiff.Result diff =
           CacheDiff.compare("%s/%s".formatted(there, part), here.resolve(part).toString());
