@@ -39,6 +39,9 @@ public final class TrainTask {
    */
   private static final ReentrantReadWriteLock GENERATOR = new ReentrantReadWriteLock();
 
+  /** A step may wait for a whole file, or for nothing: one alone says little. */
+  private static final int LOOKED_BACK = 20;
+
   private final StudentRun run;
   private final Consumer<StepReport> listener;
   private final Storage storage = Storage.ofThisProcess();
@@ -170,9 +173,11 @@ public final class TrainTask {
     }
   }
 
+  /** The file of all steps has each one's own time; who looks on sees the last ones' together. */
   private void record(StepReport step) {
     steps.add(step);
-    listener.accept(step);
+    listener.accept(
+        step.over(steps.subList(Math.max(0, steps.size() - LOOKED_BACK), steps.size())));
   }
 
   private HuggingFaceDirectory teacher() throws IOException {
