@@ -27,6 +27,7 @@ import java.util.List;
 import java.util.Locale;
 import java.util.Map;
 import java.util.Set;
+import java.util.TreeMap;
 import java.util.stream.Collectors;
 import java.util.stream.IntStream;
 import org.apache.hadoop.fs.Path;
@@ -256,7 +257,7 @@ public final class TrainJob {
     return true;
   }
 
-  private List<TrainTask.Trained> trainAll(List<StudentRun> wanted) {
+  private List<TrainTask.Trained> trainAll(List<StudentRun> wanted) throws IOException {
     JavaSparkContext context = JavaSparkContext.fromSparkContext(spark.sparkContext());
     context.setJobGroup(
         "train",
@@ -266,10 +267,15 @@ public final class TrainJob {
     spark.sparkContext().register(latest, "steps");
     long rows = rows();
     long total = wanted.stream().mapToLong(run -> run.train().steps(rows)).sum();
-    try (Progress progress = Progress.start("train", total, "steps");
+    Map<String, Long> begun = new TreeMap<>();
+    for (StudentRun run : wanted) {
+      begun.put(
+          run.name(), new HadoopCheckpoints(storage, run.checkpoints(), List.of()).newestStep());
+    }
+    try (Progress progress = Progress.resume("train", sum(begun), total, "steps");
         LiveMetrics live = LiveMetrics.open(settings, storage, wanted.get(0).places().students());
         RunningTasks running = new RunningTasks(spark.sparkContext(), latest);
-        Watch watch = new Watch(() -> show(progress, live, latest.with(running.values())))) {
+        Watch watch = new Watch(() -> show(progress, live, begun, latest.with(running.values())))) {
       return context
           .parallelize(wanted, wanted.size())
           .map(
@@ -290,9 +296,19 @@ public final class TrainJob {
     }
   }
 
-  private static void show(Progress progress, LiveMetrics live, Map<String, StepReport> latest) {
-    progress.update(latest.values().stream().mapToLong(StepReport::step).sum());
+  private static void show(
+      Progress progress,
+      LiveMetrics live,
+      Map<String, Long> begun,
+      Map<String, StepReport> latest) {
+    Map<String, Long> done = new TreeMap<>(begun);
+    latest.forEach((name, step) -> done.merge(name, step.step(), Math::max));
+    progress.update(sum(done));
     progress.note(LiveMetrics.line(latest));
     live.show(latest);
+  }
+
+  private static long sum(Map<String, Long> steps) {
+    return steps.values().stream().mapToLong(Long::longValue).sum();
   }
 }
