@@ -261,6 +261,11 @@ public final class Options {
           "train.held-out",
           "",
           "A cache of other rows by the same teacher; each student's loss over it is reported.");
+  public static final Option<String> METRICS =
+      text(
+          "train.metrics",
+          "",
+          "Directory of what a training tells while it runs, as JSON lines and TensorBoard events; empty for _metrics beside the students, none for no files.");
   public static final Option<Integer> EPOCHS =
       atLeast("train.epochs", "3", 1, "Passes over the cache.");
   public static final Option<Integer> MAX_STEPS =

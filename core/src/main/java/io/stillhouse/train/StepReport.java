@@ -2,6 +2,7 @@ package io.stillhouse.train;
 
 import io.stillhouse.loss.Term;
 import java.io.Serializable;
+import java.util.List;
 import java.util.Map;
 
 /**
@@ -18,11 +19,36 @@ public record StepReport(
     long step, long steps, double loss, Map<Term, Double> terms, Optimiser optimiser, Work work)
     implements Serializable {
 
+  /** Returns this step with the work of several, such as the last ones, this one among them. */
+  public StepReport over(List<StepReport> several) {
+    Work sum = new Work(0, 0, 0);
+    for (StepReport each : several) {
+      sum = sum.plus(each.work);
+    }
+    return new StepReport(step, steps, loss, terms, optimiser, sum);
+  }
+
   /** The rate applied, and the global gradient norm before clipping. */
   public record Optimiser(double learningRate, double gradientNorm) implements Serializable {}
 
   /**
    * Real tokens of the step, its wall time and the part of it spent waiting for data, in seconds.
    */
-  public record Work(long tokens, double seconds, double waitSeconds) implements Serializable {}
+  public record Work(long tokens, double seconds, double waitSeconds) implements Serializable {
+
+    private Work plus(Work other) {
+      return new Work(
+          tokens + other.tokens, seconds + other.seconds, waitSeconds + other.waitSeconds);
+    }
+
+    /** Returns real tokens a second; 0 of a step that took no time. */
+    public double tokensPerSecond() {
+      return seconds == 0 ? 0 : tokens / seconds;
+    }
+
+    /** Returns the part of the time spent waiting for data, in 0..1. */
+    public double waitShare() {
+      return seconds == 0 ? 0 : waitSeconds / seconds;
+    }
+  }
 }

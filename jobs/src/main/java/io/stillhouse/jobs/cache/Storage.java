@@ -4,6 +4,8 @@ import com.google.gson.Gson;
 import com.google.gson.GsonBuilder;
 import io.stillhouse.error.Errors;
 import java.io.FileNotFoundException;
+import java.io.FileOutputStream;
+import java.io.FilterOutputStream;
 import java.io.IOException;
 import java.io.InputStream;
 import java.io.OutputStream;
@@ -44,6 +46,8 @@ public final class Storage {
 
   /** Those that rename a file only where none is, in one step, and whose tests say so. */
   private static final Set<String> EXCLUSIVE = Set.of("file", "hdfs");
+
+  private static final long GROWING_BLOCK = 1 << 20;
 
   private final Configuration hadoop;
 
@@ -235,12 +239,40 @@ public final class Storage {
         : "that it creates a file only where none is has been tested on file: and hdfs: alone";
   }
 
-  private boolean isLocal(Path path) throws IOException {
+  /** Returns whether a path lies on this machine's own file system. */
+  public boolean isLocal(Path path) throws IOException {
     return "file".equals(fileSystem(path).getUri().getScheme());
   }
 
   private java.nio.file.Path nio(Path local) {
     return java.nio.file.Path.of(qualify(local.toString()).toUri().getPath());
+  }
+
+  /**
+   * Opens a file that others read while it is written: they see what was flushed. A local file is
+   * appended to; elsewhere there must be none yet, since not every file system appends. Its blocks
+   * are as small as HDFS makes them: one that is written to counts whole against a quota.
+   */
+  public OutputStream openGrowing(Path path) throws IOException {
+    FileSystem fs = fileSystem(path);
+    fs.mkdirs(path.getParent());
+    if (isLocal(path)) {
+      // Not by a channel: one of those closes if its thread is interrupted.
+      return new FileOutputStream(nio(path).toFile(), true);
+    }
+    FSDataOutputStream file =
+        fs.create(path, false, 4096, fs.getDefaultReplication(path), GROWING_BLOCK);
+    return new FilterOutputStream(file) {
+      @Override
+      public void write(byte[] bytes, int from, int count) throws IOException {
+        file.write(bytes, from, count);
+      }
+
+      @Override
+      public void flush() throws IOException {
+        file.hflush();
+      }
+    };
   }
 
   /** Copies a local file or directory to a path that does not exist yet, all or nothing. */

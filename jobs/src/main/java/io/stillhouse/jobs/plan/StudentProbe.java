@@ -138,6 +138,7 @@ final class StudentProbe {
     own.put(Options.CHECKPOINT_EVERY.key(), "0");
     own.put(Options.WORKERS.key(), "1");
     own.put(Options.LOOKAHEAD.key(), "false");
+    own.put(Options.METRICS.key(), "none");
     long start = System.nanoTime();
     TrainJob job = new TrainJob(spark, settings.with(own));
     TrainJob.Result result = job.run();

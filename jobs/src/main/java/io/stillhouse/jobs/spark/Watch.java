@@ -22,7 +22,7 @@ public final class Watch implements AutoCloseable {
 
   @Override
   public void close() {
-    timer.shutdownNow();
+    timer.shutdown(); // no interrupt: it would break what the action is writing
     action.run();
   }
 }

@@ -57,6 +57,14 @@ final class HadoopCheckpoints implements CheckpointStore {
     }
   }
 
+  /** Returns the step of the newest checkpoint, 0 without one; nothing is read. */
+  long newestStep() throws IOException {
+    List<Path> all = all();
+    return all.isEmpty()
+        ? 0
+        : Long.parseLong(all.get(all.size() - 1).getName().replaceAll("\\D", ""));
+  }
+
   private static Path historyOf(Path checkpoint) {
     return new Path(checkpoint.getParent(), checkpoint.getName().replace(".safetensors", ".json"));
   }

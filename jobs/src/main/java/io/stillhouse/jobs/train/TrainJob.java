@@ -27,6 +27,7 @@ import java.util.List;
 import java.util.Locale;
 import java.util.Map;
 import java.util.Set;
+import java.util.TreeMap;
 import java.util.concurrent.ExecutionException;
 import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
@@ -259,7 +260,7 @@ public final class TrainJob {
     return true;
   }
 
-  private List<TrainTask.Trained> trainAll(List<StudentRun> wanted) {
+  private List<TrainTask.Trained> trainAll(List<StudentRun> wanted) throws IOException {
     JavaSparkContext context = JavaSparkContext.fromSparkContext(spark.sparkContext());
     context.setJobGroup(
         "train",
@@ -269,9 +270,16 @@ public final class TrainJob {
     spark.sparkContext().register(latest, "steps");
     long rows = rows();
     long total = wanted.stream().mapToLong(run -> run.train().steps(rows)).sum();
-    try (Progress progress = Progress.start("train", total, "steps");
+    Map<String, Long> begun = new TreeMap<>();
+    for (StudentRun run : wanted) {
+      begun.put(
+          run.name(),
+          new HadoopCheckpoints(storage, run.checkpoints(), History.empty()).newestStep());
+    }
+    try (Progress progress = Progress.resume("train", sum(begun), total, "steps");
+        LiveMetrics live = LiveMetrics.open(settings, storage, wanted.get(0).places().students());
         RunningTasks running = new RunningTasks(spark.sparkContext(), latest);
-        Watch watch = new Watch(() -> show(progress, latest.with(running.values())))) {
+        Watch watch = new Watch(() -> show(progress, live, begun, latest.with(running.values())))) {
       inRounds(context, wanted, latest, rows);
       return context
           .parallelize(wanted, wanted.size())
@@ -329,16 +337,19 @@ public final class TrainJob {
     }
   }
 
-  private static void show(Progress progress, Map<String, StepReport> latest) {
-    progress.update(latest.values().stream().mapToLong(StepReport::step).sum());
-    StringBuilder note = new StringBuilder();
-    latest.forEach(
-        (name, step) -> {
-          note.append(note.isEmpty() ? "" : "; ")
-              .append("%s loss %.3f".formatted(name, step.loss()));
-          step.terms()
-              .forEach((term, value) -> note.append(" %s %.3f".formatted(term.id(), value)));
-        });
-    progress.note(note.toString());
+  private static void show(
+      Progress progress,
+      LiveMetrics live,
+      Map<String, Long> begun,
+      Map<String, StepReport> latest) {
+    Map<String, Long> done = new TreeMap<>(begun);
+    latest.forEach((name, step) -> done.merge(name, step.step(), Math::max));
+    progress.update(sum(done));
+    progress.note(LiveMetrics.line(latest));
+    live.show(latest);
+  }
+
+  private static long sum(Map<String, Long> steps) {
+    return steps.values().stream().mapToLong(Long::longValue).sum();
   }
 }

@@ -27,6 +27,9 @@ import org.apache.commons.io.FileUtils;
 public final class TrainTask {
   private static final Gson LINE = new GsonBuilder().serializeSpecialFloatingPointValues().create();
 
+  /** A step may wait for a whole file, or for nothing: one alone says little. */
+  private static final int LOOKED_BACK = 20;
+
   private final StudentRun run;
   private final Consumer<StepReport> listener;
   private final Storage storage = Storage.ofThisProcess();
@@ -116,9 +119,12 @@ public final class TrainTask {
     return named;
   }
 
+  /** The file of all steps has each one's own time; who looks on sees the last ones' together. */
   private void record(StepReport step) {
-    history.steps().add(step);
-    listener.accept(step);
+    List<StepReport> steps = history.steps();
+    steps.add(step);
+    listener.accept(
+        step.over(steps.subList(Math.max(0, steps.size() - LOOKED_BACK), steps.size())));
   }
 
   private Trained publish(

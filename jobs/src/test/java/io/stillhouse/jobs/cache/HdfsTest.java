@@ -10,6 +10,7 @@ import io.stillhouse.jobs.Tiny;
 import io.stillhouse.jobs.train.TrainJob;
 import io.stillhouse.target.Family;
 import java.io.IOException;
+import java.io.OutputStream;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
 import java.util.ArrayList;
@@ -66,6 +67,18 @@ class HdfsTest {
     storage.publishExclusively(at("whole/a/entry.json"), bytes("whole"));
     assertThat(storage.readText(at("whole/a/entry.json"))).isEqualTo("whole");
     assertThat(names("whole/a")).containsExactly("entry.json");
+  }
+
+  @Test
+  void aGrowingFileIsReadWhileItIsWritten() throws IOException {
+    try (OutputStream out = storage.openGrowing(at("grows/steps.jsonl"))) {
+      out.write(bytes("one\n"));
+      out.flush();
+      assertThat(storage.readText(at("grows/steps.jsonl"))).isEqualTo("one\n");
+      out.write(bytes("two\n"));
+      out.flush();
+      assertThat(storage.readText(at("grows/steps.jsonl"))).isEqualTo("one\ntwo\n");
+    }
   }
 
   @Test
@@ -146,6 +159,10 @@ class HdfsTest {
       new CacheJob(spark, settings).run();
       assertThat(new TrainJob(spark, settings).run().students()).hasSize(2);
     }
+    assertThat(names("whole/students/_metrics/student"))
+        .hasSize(2)
+        .anyMatch(name -> name.matches("steps-\\d+\\.jsonl"))
+        .anyMatch(name -> name.startsWith("events.out.tfevents."));
     for (String part : List.of("cache", "students")) {
       CacheDiff.Result diff =
           CacheDiff.compare("%s/%s".formatted(there, part), here.resolve(part).toString());

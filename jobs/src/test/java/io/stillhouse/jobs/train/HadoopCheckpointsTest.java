@@ -29,6 +29,7 @@ class HadoopCheckpointsTest {
   @Test
   void thereIsNoneBeforeTheFirst() throws IOException {
     assertThat(checkpoints.newest()).isEmpty();
+    assertThat(checkpoints.newestStep()).isZero();
   }
 
   @Test
@@ -36,6 +37,7 @@ class HadoopCheckpointsTest {
     publish(9, "nine");
     publish(10, "ten");
     assertThat(Files.readString(checkpoints.newest().orElseThrow())).isEqualTo("ten");
+    assertThat(checkpoints.newestStep()).isEqualTo(10);
   }
 
   @Test

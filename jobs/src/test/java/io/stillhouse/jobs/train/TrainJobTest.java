@@ -129,6 +129,31 @@ class TrainJobTest {
   }
 
   @Test
+  void aTrainingLeavesWhatItTold() throws IOException {
+    train("train.max-steps=4");
+    for (String name : List.of("small", "small-undistilled")) {
+      Path metrics = directory.resolve("students/_metrics").resolve(name);
+      List<String> lines = Files.readAllLines(metrics.resolve("steps.jsonl"));
+      JsonObject last = json(lines.get(lines.size() - 1));
+      assertThat(last.get("step").getAsInt()).isEqualTo(4);
+      List<String> complete =
+          Files.readAllLines(directory.resolve("students").resolve(name).resolve("metrics.jsonl"));
+      assertThat(last.get("loss")).isEqualTo(json(complete.get(3)).get("loss"));
+      assertThat(Tiny.files(metrics).keySet())
+          .filteredOn(file -> file.startsWith("events.out.tfevents."))
+          .hasSize(1);
+    }
+  }
+
+  @Test
+  void aTrainingGoesOnWithoutFilesWhereNoneCanBeWritten() throws IOException {
+    Path taken = Files.writeString(directory.resolve("taken"), "a file, not a directory");
+    TrainJob.Result result = train("train.max-steps=4", "train.metrics=" + taken);
+    assertThat(result.students()).extracting(TrainTask.Trained::steps).containsExactly(4L, 4L);
+    assertThat(taken).hasContent("a file, not a directory");
+  }
+
+  @Test
   void aKilledRunEndsInTheBitsOfOneThatWasNot() throws IOException {
     String[] recipe = {
       "student.dropout=0.1",

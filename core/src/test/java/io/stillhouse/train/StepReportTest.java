@@ -1,0 +1,31 @@
+package io.stillhouse.train;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import java.util.List;
+import java.util.Map;
+import org.junit.jupiter.api.Test;
+
+class StepReportTest {
+  @Test
+  void speedAndWaitAreOverSeveralSteps() {
+    StepReport quick = step(7, new StepReport.Work(100, 1, 0));
+    StepReport waits = step(8, new StepReport.Work(100, 3, 2));
+    StepReport both = waits.over(List.of(quick, waits));
+    assertThat(both.step()).isEqualTo(8);
+    assertThat(both.steps()).isEqualTo(10);
+    assertThat(both.work().tokensPerSecond()).isEqualTo(50);
+    assertThat(both.work().waitShare()).isEqualTo(0.5);
+  }
+
+  @Test
+  void aStepWithoutTimeHasNoSpeed() {
+    StepReport.Work none = new StepReport.Work(0, 0, 0);
+    assertThat(none.tokensPerSecond()).isZero();
+    assertThat(none.waitShare()).isZero();
+  }
+
+  private static StepReport step(long step, StepReport.Work work) {
+    return new StepReport(step, 10, 1, Map.of(), new StepReport.Optimiser(1e-3, 1), work);
+  }
+}
