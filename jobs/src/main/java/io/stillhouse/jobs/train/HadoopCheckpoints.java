@@ -1,5 +1,7 @@
 package io.stillhouse.jobs.train;
 
+import com.google.gson.Gson;
+import com.google.gson.GsonBuilder;
 import io.stillhouse.jobs.cache.Storage;
 import io.stillhouse.train.CheckpointStore;
 import java.io.IOException;
@@ -17,13 +19,18 @@ import org.apache.hadoop.fs.Path;
  */
 final class HadoopCheckpoints implements CheckpointStore {
   private static final int KEPT = 2;
+  private static final String HISTORY = "history";
+  private static final Gson LINE = new GsonBuilder().serializeSpecialFloatingPointValues().create();
 
   private final Storage storage;
   private final Path directory;
   private final History history;
+  private int stepsWritten;
+  private int roundsWritten;
 
   /**
-   * @param history of the run; it becomes the newest checkpoint's when that is read
+   * @param history of the run; each checkpoint adds a file of what came since the last one, and the
+   *     history becomes what these files hold when the newest is read
    */
   HadoopCheckpoints(Storage storage, Path directory, History history) {
     this.storage = storage;
@@ -38,7 +45,14 @@ final class HadoopCheckpoints implements CheckpointStore {
       return Optional.empty();
     }
     Path newest = all.get(all.size() - 1);
-    history.become(Storage.JSON.fromJson(storage.readText(historyOf(newest)), History.class));
+    History whole = History.empty();
+    for (Path part : sorted(new Path(directory, HISTORY), "step-\\d+\\.json")) {
+      if (step(part) <= step(newest)) { // beyond it lies one whose checkpoint was never finished
+        whole.add(LINE.fromJson(storage.readText(part), History.class));
+      }
+    }
+    history.become(whole);
+    written();
     return Optional.of(storage.local(newest));
   }
 
@@ -47,36 +61,45 @@ final class HadoopCheckpoints implements CheckpointStore {
     Path path = new Path(directory, "step-%09d.safetensors".formatted(step));
     if (!storage.exists(path)) {
       // The history first: a checkpoint that is there has it.
-      storage.writeJson(historyOf(path), history);
+      storage.writeText(
+          new Path(new Path(directory, HISTORY), "step-%09d.json".formatted(step)),
+          LINE.toJson(history.since(stepsWritten, roundsWritten)));
       storage.publishOnce(file, path);
     }
+    written();
     List<Path> all = all();
     for (Path old : all.subList(0, Math.max(0, all.size() - KEPT))) {
       storage.fileSystem(old).delete(old, false);
-      storage.fileSystem(old).delete(historyOf(old), false);
     }
+  }
+
+  private void written() {
+    stepsWritten = history.steps().size();
+    roundsWritten = history.rounds().size();
   }
 
   /** Returns the step of the newest checkpoint, 0 without one; nothing is read. */
   long newestStep() throws IOException {
     List<Path> all = all();
-    return all.isEmpty()
-        ? 0
-        : Long.parseLong(all.get(all.size() - 1).getName().replaceAll("\\D", ""));
+    return all.isEmpty() ? 0 : step(all.get(all.size() - 1));
   }
 
-  private static Path historyOf(Path checkpoint) {
-    return new Path(checkpoint.getParent(), checkpoint.getName().replace(".safetensors", ".json"));
+  private static long step(Path file) {
+    return Long.parseLong(file.getName().replaceAll("\\D", ""));
   }
 
   private List<Path> all() throws IOException {
-    FileSystem fs = storage.fileSystem(directory);
-    if (!fs.exists(directory)) {
+    return sorted(directory, "step-\\d+\\.safetensors");
+  }
+
+  private List<Path> sorted(Path in, String names) throws IOException {
+    FileSystem fs = storage.fileSystem(in);
+    if (!fs.exists(in)) {
       return List.of();
     }
-    return Arrays.stream(fs.listStatus(directory))
+    return Arrays.stream(fs.listStatus(in))
         .map(FileStatus::getPath)
-        .filter(path -> path.getName().matches("step-\\d+\\.safetensors"))
+        .filter(path -> path.getName().matches(names))
         .sorted(Comparator.comparing(Path::getName))
         .toList();
   }

@@ -10,11 +10,22 @@ record History(List<StepReport> steps, List<RoundReport> rounds) {
     return new History(new ArrayList<>(), new ArrayList<>());
   }
 
+  /** Adds what came after. */
+  void add(History later) {
+    steps.addAll(later.steps);
+    rounds.addAll(later.rounds);
+  }
+
+  /** Returns what came after so many steps and rounds. */
+  History since(int stepsBefore, int roundsBefore) {
+    return new History(
+        steps.subList(stepsBefore, steps.size()), rounds.subList(roundsBefore, rounds.size()));
+  }
+
   /** Takes another one's place. */
   void become(History other) {
     steps.clear();
-    steps.addAll(other.steps);
     rounds.clear();
-    rounds.addAll(other.rounds);
+    add(other);
   }
 }

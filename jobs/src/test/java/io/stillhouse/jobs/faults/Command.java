@@ -51,6 +51,10 @@ final class Command {
     return (millis - beganMillis) / 1e3;
   }
 
+  ProcessHandle driver() {
+    return driver.toHandle();
+  }
+
   boolean runs() {
     return driver.isAlive();
   }

@@ -39,8 +39,18 @@ record Place(
 
   /** Two executors that the driver starts itself. */
   static Place localCluster(String name, Path root, Map<String, String> settings) {
+    return localCluster(name, root, 2, settings);
+  }
+
+  /** Executors that the driver starts itself. */
+  static Place localCluster(String name, Path root, int executors, Map<String, String> settings) {
     List<String> options =
-        new ArrayList<>(List.of("--master", "local-cluster[2,1,1024]", "--executor-memory", "1g"));
+        new ArrayList<>(
+            List.of(
+                "--master",
+                "local-cluster[%d,1,1024]".formatted(executors),
+                "--executor-memory",
+                "1g"));
     options.addAll(SMALL);
     settings.forEach((key, value) -> options.addAll(List.of("--conf", key + "=" + value)));
     Path work = root.resolve("jobs/target/spark/work");

@@ -15,15 +15,19 @@ import org.junit.jupiter.api.io.TempDir;
 class HadoopCheckpointsTest {
   @TempDir private Path directory;
 
+  private final History history = History.empty();
   private HadoopCheckpoints checkpoints;
 
   @BeforeEach
   void opensTheStore() {
-    checkpoints =
-        new HadoopCheckpoints(
-            new Storage(new Configuration()),
-            new org.apache.hadoop.fs.Path(directory.resolve("_checkpoints/s").toUri()),
-            History.empty());
+    checkpoints = checkpoints(history);
+  }
+
+  private HadoopCheckpoints checkpoints(History of) {
+    return new HadoopCheckpoints(
+        new Storage(new Configuration()),
+        new org.apache.hadoop.fs.Path(directory.resolve("_checkpoints/s").toUri()),
+        of);
   }
 
   @Test
@@ -46,11 +50,29 @@ class HadoopCheckpointsTest {
       publish(step, "s" + step);
     }
     assertThat(names())
-        .containsExactlyInAnyOrder(
-            "step-000000015.json",
-            "step-000000015.safetensors",
-            "step-000000020.json",
-            "step-000000020.safetensors");
+        .containsExactlyInAnyOrder("step-000000015.safetensors", "step-000000020.safetensors");
+  }
+
+  @Test
+  void theHistoryIsWrittenOnceAndReadWhole() throws IOException {
+    for (int round = 0; round < 4; round++) {
+      history.rounds().add(new RoundReport(round, List.of(), 1, 1, 1));
+      publish(5 * round, "s" + round);
+    }
+    history.rounds().add(new RoundReport(4, List.of(), 1, 1, 1));
+    Files.writeString(directory.resolve("_checkpoints/s/history/step-000000020.json"), "{");
+    List<RoundReport> published = List.copyOf(history.rounds().subList(0, 4));
+
+    History again = History.empty();
+    checkpoints(again).newest();
+
+    assertThat(again.rounds()).isEqualTo(published);
+    for (int round = 0; round < 4; round++) {
+      assertThat(
+              Files.readString(
+                  directory.resolve("_checkpoints/s/history/step-%09d.json".formatted(5 * round))))
+          .containsOnlyOnce("\"round\":" + round);
+    }
   }
 
   @Test
