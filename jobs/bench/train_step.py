@@ -411,7 +411,7 @@ def table(arguments):
         names = dict.fromkeys(r["name"] for r in some)
         print(
             f"\n{student}: {of_student['parameters']:,} parameters; steps of {ROWS} rows of {TOKENS} tokens; "
-            f"{arguments.threads} threads on {cpu}"
+            f"threads {arguments.threads}; {cpu}"
         )
         print(f"{'':44}{'tokens/s':>9}{'least':>9}{'most':>9}{'all steps':>11}{'sentences/s':>13}{'wait':>7}")
         for name in sorted(names, key=lambda n: (n.startswith("ours"), ONLINE in n)):
