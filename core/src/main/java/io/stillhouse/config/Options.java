@@ -273,6 +273,12 @@ public final class Options {
   public static final Option<Integer> ROWS_PER_STEP =
       atLeast(
           "train.rows-per-step", "32", 1, "Rows of one optimiser step (the papers' batch size).");
+  public static final Option<Integer> SHUFFLE_UNITS =
+      atLeast(
+          "train.shuffle-units",
+          "1",
+          1,
+          "Units of the cache whose rows are shuffled together, and held in memory twice; the cache's own rows were shuffled before they were cut.");
   public static final Option<Integer> TRAIN_BATCH_TOKENS =
       atLeast(
           "train.tokens-per-batch",

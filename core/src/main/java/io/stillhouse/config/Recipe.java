@@ -169,8 +169,10 @@ public final class Recipe {
   public static TrainSpec train(Settings settings, int cores) {
     return new TrainSpec(
         settings.get(Options.EPOCHS),
-        settings.get(Options.ROWS_PER_STEP),
-        settings.get(Options.TRAIN_BATCH_TOKENS),
+        new TrainSpec.Batching(
+            settings.get(Options.ROWS_PER_STEP),
+            settings.get(Options.TRAIN_BATCH_TOKENS),
+            settings.get(Options.SHUFFLE_UNITS)),
         new TrainSpec.Optimiser(
             settings.get(Options.LEARNING_RATE),
             settings.get(Options.WARMUP),

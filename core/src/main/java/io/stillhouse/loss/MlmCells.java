@@ -74,7 +74,7 @@ final class MlmCells {
     Token first = tokens.get(0);
     Dtype dtype = first.row().dtype(column);
     int width = dtype.width(first.row().cell(column).length, first.of());
-    Lines lines = new Lines(dtype, tokens.size(), width);
+    Lines lines = Lines.padded(dtype, tokens.size(), width);
     for (int n = 0; n < tokens.size(); n++) {
       Token token = tokens.get(n);
       lines.put(token.row().cell(column), token.of(), token.index(), n);

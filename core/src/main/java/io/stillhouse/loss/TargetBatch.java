@@ -68,14 +68,7 @@ public final class TargetBatch {
 
   /** Returns where the real tokens lie in the (B L) tokens, (N), int64. */
   NDArray realPositionsN() {
-    long[] positions = new long[(int) batch.tokens()];
-    int next = 0;
-    for (int row = 0; row < batch.rows(); row++) {
-      for (int t = 0; t < batch.lengths()[row]; t++) {
-        positions[next++] = (long) row * batch.longest() + t;
-      }
-    }
-    return manager.create(positions);
+    return manager.create(batch.realTokens());
   }
 
   /** Returns class ids, (B), int64. */
@@ -96,7 +89,7 @@ public final class TargetBatch {
   NDArray logitsBC() {
     Dtype dtype = examples.get(0).dtype(Targets.LOGITS);
     int classes = dtype.width(examples.get(0).cell(Targets.LOGITS).length, 1);
-    Lines lines = new Lines(dtype, batch.rows(), classes);
+    Lines lines = Lines.whole(dtype, batch.rows(), classes);
     for (int row = 0; row < batch.rows(); row++) {
       lines.put(examples.get(row).cell(Targets.LOGITS), 1, 0, row);
     }
@@ -145,12 +138,9 @@ public final class TargetBatch {
     }
     Dtype dtype = first.dtype(column);
     int width = dtype.width(first.cell(column).length, first.length());
-    Lines lines = new Lines(dtype, batch.rows() * batch.longest(), width);
+    Lines lines = lines(dtype, batch.rows() * batch.longest(), width);
     for (int row = 0; row < batch.rows(); row++) {
-      byte[] cell = examples.get(row).cell(column);
-      for (int t = 0; t < batch.lengths()[row]; t++) {
-        lines.put(cell, batch.lengths()[row], t, row * batch.longest() + t);
-      }
+      lines.putAll(examples.get(row).cell(column), batch.lengths()[row], row * batch.longest());
     }
     return lines.tensor(manager, new Shape(batch.rows(), batch.longest(), width));
   }
@@ -177,10 +167,14 @@ public final class TargetBatch {
     int length = first.length();
     int heads = first.cell(column).length / dtype.bytes(length, length);
     int longest = batch.longest();
-    Lines lines = new Lines(dtype, batch.rows() * heads * longest, longest);
+    Lines lines = lines(dtype, batch.rows() * heads * longest, longest);
     for (int row = 0; row < batch.rows(); row++) {
       byte[] cell = examples.get(row).cell(column);
       length = batch.lengths()[row];
+      if (length == longest) {
+        lines.putAll(cell, heads * length, row * heads * longest);
+        continue;
+      }
       for (int head = 0; head < heads; head++) {
         for (int query = 0; query < length; query++) {
           lines.put(
@@ -189,6 +183,11 @@ public final class TargetBatch {
       }
     }
     return lines.tensor(manager, new Shape(batch.rows(), heads, longest, longest));
+  }
+
+  private Lines lines(Dtype dtype, int lines, int width) {
+    boolean padded = batch.tokens() < (long) batch.rows() * batch.longest();
+    return padded ? Lines.padded(dtype, lines, width) : Lines.whole(dtype, lines, width);
   }
 
   private void forEachMasked(MaskedToken action) {

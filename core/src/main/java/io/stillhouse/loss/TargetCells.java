@@ -85,10 +85,8 @@ public final class TargetCells {
       return new double[0];
     }
     int width = dtype.width(cell.length, lines);
-    Lines gathered = new Lines(dtype, lines, width);
-    for (int line = 0; line < lines; line++) {
-      gathered.put(cell, lines, line, line);
-    }
+    Lines gathered = Lines.whole(dtype, lines, width);
+    gathered.putAll(cell, lines, 0);
     try (NDManager manager = NDManager.newBaseManager(Device.cpu())) {
       return gathered
           .tensor(manager, new Shape(lines, width))

@@ -75,6 +75,18 @@ public record Batch(NDArray idsBL, NDArray typesBL, NDArray maskBL1, int[] lengt
     return total;
   }
 
+  /** Returns where the real tokens are among the padded ones, row by row. */
+  public long[] realTokens() {
+    long[] tokens = new long[Math.toIntExact(tokens())];
+    int at = 0;
+    for (int row = 0; row < lengths.length; row++) {
+      for (int t = 0; t < lengths[row]; t++) {
+        tokens[at++] = (long) row * longest() + t;
+      }
+    }
+    return tokens;
+  }
+
   /** Returns the number of pairs of real tokens, over all rows. */
   public long pairs() {
     long total = 0;

@@ -4,17 +4,19 @@ import ai.djl.ndarray.NDArray;
 import ai.djl.ndarray.NDManager;
 import ai.djl.ndarray.types.DataType;
 import ai.djl.ndarray.types.Shape;
+import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
-import java.nio.FloatBuffer;
+import java.nio.IntBuffer;
+import org.jspecify.annotations.Nullable;
 
 /**
  * The dropout of one forward pass, whose masks are a function of its key and of the order of calls
  * alone. libtorch's own draws from one generator of the whole process: students that train side by
  * side would take each other's numbers.
  *
- * <p>Number n of mask m comes from SplitMix64 at the counter (key, m, n / 4), 16 of its bits each
- * (Steele, Lea, Flood 2014), so a rate is rounded to a multiple of 2^-16, and what is kept is
- * divided by what the rounded rate leaves.
+ * <p>Number n of a mask has 16 bits of n mixed twice by MurmurHash3's finaliser, with half of the
+ * mask's key before each: a loop that Java's compiler vectorises. A rate is so rounded to a
+ * multiple of 2^-16, and what is kept is divided by what the rounded rate leaves.
  */
 public final class Dropout {
   /** Nothing is dropped: inference. */
@@ -22,6 +24,7 @@ public final class Dropout {
 
   private static final long GAMMA = 0x9E3779B97F4A7C15L;
   private static final int LEVELS = 1 << 16;
+  private static final int LINE = 4096;
 
   private final boolean drops;
   private long key;
@@ -44,47 +47,57 @@ public final class Dropout {
    * @return attached to {@code input}'s manager; {@code input} itself where nothing is dropped
    */
   NDArray apply(NDArray input, double rate) {
-    if (!drops || rate == 0) {
+    NDArray mask = mask(input.getManager(), input.getShape(), rate);
+    if (mask == null) {
       return input;
     }
-    key = mix(key + GAMMA);
-    try (NDArray mask = mask(input.getManager(), input.getShape(), key, rate)) {
+    try (mask) {
       return input.mul(mask);
     }
   }
 
-  private static NDArray mask(NDManager manager, Shape shape, long key, double rate) {
+  /** Returns what to multiply by, 0 where a number is dropped; or null where none is. */
+  @Nullable NDArray mask(NDManager manager, Shape shape, double rate) {
+    if (!drops || rate == 0) {
+      return null;
+    }
+    key = mix(key + GAMMA);
     int dropped = (int) Math.round(rate * LEVELS);
     float kept = (float) LEVELS / (LEVELS - dropped);
     int size = Math.toIntExact(shape.size());
     if (manager.getDevice().isGpu()) {
-      float[] values = new float[size];
-      fill(FloatBuffer.wrap(values), key, dropped, kept);
-      return manager.create(values, shape);
+      ByteBuffer values = ByteBuffer.allocateDirect(4 * size).order(ByteOrder.nativeOrder());
+      fill(values.asIntBuffer(), key, dropped, kept);
+      return manager.create(values, shape, DataType.FLOAT32);
     }
     // Written into libtorch's own memory, which the graph keeps until the backward pass.
     NDArray mask = manager.create(shape, DataType.FLOAT32);
-    fill(
-        mask.toByteBuffer(true).order(ByteOrder.nativeOrder()).asFloatBuffer(), key, dropped, kept);
+    fill(mask.toByteBuffer(true).order(ByteOrder.nativeOrder()).asIntBuffer(), key, dropped, kept);
     return mask;
   }
 
-  static void fill(FloatBuffer mask, long key, int dropped, float kept) {
+  private static void fill(IntBuffer mask, long key, int dropped, float kept) {
     int size = mask.limit();
-    float[] line = new float[Math.min(size, 4096)];
-    long counter = key;
+    int[] line = new int[Math.min(size, LINE)];
     for (int from = 0; from < size; from += line.length) {
-      int numbers = Math.min(line.length, size - from);
-      for (int i = 0; i < numbers; i += 4) {
-        counter += GAMMA;
-        long bits = mix(counter);
-        int last = Math.min(4, numbers - i);
-        for (int n = 0; n < last; n++) {
-          line[i + n] = ((int) (bits >>> 16 * n) & 0xffff) < dropped ? 0 : kept;
-        }
-      }
-      mask.put(from, line, 0, numbers);
+      fill(line, from, (int) key, (int) (key >>> 32), dropped, Float.floatToRawIntBits(kept));
+      mask.put(from, line, 0, Math.min(line.length, size - from));
     }
+  }
+
+  /** Fills a line with the bits of floats. */
+  private static void fill(int[] line, int from, int first, int second, int dropped, int kept) {
+    for (int i = 0; i < line.length; i++) {
+      int bits = finalised(finalised((from + i) ^ first) + second) >>> 16;
+      line[i] = kept & ~((bits - dropped) >> 31); // all ones where it is less
+    }
+  }
+
+  private static int finalised(int number) {
+    int h = number;
+    h = (h ^ (h >>> 16)) * 0x85EBCA6B;
+    h = (h ^ (h >>> 13)) * 0xC2B2AE35;
+    return h ^ (h >>> 16);
   }
 
   /** The finaliser of SplitMix64. */

@@ -211,7 +211,7 @@ public final class Encoder {
    * Returns what is added to scores, (B, 1, 1, L): 0 at real tokens, the smallest float32 at
    * padding.
    */
-  private NDArray paddingBias(Batch batch) {
+  NDArray paddingBias(Batch batch) {
     NDArray maskBL1 = batch.maskBL1();
     try (NDManager scope = maskBL1.getManager().newSubManager()) {
       maskBL1.tempAttach(scope);

@@ -6,21 +6,24 @@ import java.io.Serializable;
  * How a student is trained.
  *
  * @param epochs passes over the data
- * @param rowsPerStep rows of one optimiser step, the papers' batch size
- * @param tokensPerMicroBatch padded tokens computed at once; memory, not the result's meaning,
- *     depends on it
+ * @param batching how rows make up steps
  * @param optimiser AdamW and its schedule
  * @param rounds how several workers train one student
  * @param run seed, threads, checkpoints
  */
-public record TrainSpec(
-    int epochs,
-    int rowsPerStep,
-    int tokensPerMicroBatch,
-    Optimiser optimiser,
-    Rounds rounds,
-    Run run)
+public record TrainSpec(int epochs, Batching batching, Optimiser optimiser, Rounds rounds, Run run)
     implements Serializable {
+
+  /**
+   * How rows make up steps.
+   *
+   * @param rowsPerStep rows of one optimiser step, the papers' batch size
+   * @param tokensPerMicroBatch tokens computed at once; memory, not the result's meaning, depends
+   *     on it
+   * @param unitsOfBlock units whose rows are shuffled together
+   */
+  public record Batching(int rowsPerStep, int tokensPerMicroBatch, int unitsOfBlock)
+      implements Serializable {}
 
   /**
    * PyTorch's AdamW under linear warm-up and decay.
@@ -101,6 +104,18 @@ public record TrainSpec(
   public record Run(long maxSteps, long seed, int threads, int checkpointEvery)
       implements Serializable {}
 
+  public int rowsPerStep() {
+    return batching.rowsPerStep();
+  }
+
+  public int tokensPerMicroBatch() {
+    return batching.tokensPerMicroBatch();
+  }
+
+  public int unitsOfBlock() {
+    return batching.unitsOfBlock();
+  }
+
   /** Returns the number of optimiser steps over so many rows. */
   public long steps(long rows) {
     long all = stepsPerEpoch(rows) * epochs;
@@ -109,7 +124,7 @@ public record TrainSpec(
 
   /** Returns the number of steps of one epoch; the last one may hold fewer rows. */
   public long stepsPerEpoch(long rows) {
-    return (rows + rowsPerStep - 1) / rowsPerStep;
+    return (rows + rowsPerStep() - 1) / rowsPerStep();
   }
 
   /** Returns the number of steps in which one worker takes its share of {@code steps}. */

@@ -7,33 +7,71 @@ import java.util.ArrayList;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
-import java.util.Set;
-import java.util.stream.Collectors;
+import java.util.Objects;
+import java.util.concurrent.ExecutionException;
+import java.util.concurrent.ExecutorService;
+import java.util.concurrent.Executors;
+import java.util.concurrent.Future;
 
-/** Reads the rows of each step, holding the units that the step touches and no others. */
-final class Feed {
+/**
+ * The rows of each step. It holds the units that the step touches and, read on a thread beside the
+ * caller's while that computes, those that come next.
+ */
+final class Feed implements AutoCloseable {
   private final TargetSource source;
   private final RowOrder order;
-  private final Map<Integer, List<Example>> held = new HashMap<>();
+  private final long end;
+  private final Map<Integer, Future<List<Example>>> held = new HashMap<>();
+  private final ExecutorService reader =
+      Executors.newSingleThreadExecutor(
+          task -> {
+            Thread thread = new Thread(task, "feed");
+            thread.setDaemon(true);
+            return thread;
+          });
 
-  Feed(TargetSource source, RowOrder order) {
+  /**
+   * @param end the step before which this ends: nothing is read for it
+   */
+  Feed(TargetSource source, RowOrder order, long end) {
     this.source = source;
     this.order = order;
+    this.end = end;
   }
 
   List<Example> step(long step) throws IOException {
-    List<RowOrder.Place> places = order.step(step);
-    Set<Integer> units = places.stream().map(RowOrder.Place::unit).collect(Collectors.toSet());
+    List<Integer> units = order.units(step, end);
     held.keySet().retainAll(units);
+    for (int unit : units) {
+      held.computeIfAbsent(unit, number -> reader.submit(() -> source.read(number)));
+    }
+    List<RowOrder.Place> places = order.step(step);
     List<Example> rows = new ArrayList<>(places.size());
     for (RowOrder.Place place : places) {
-      List<Example> unit = held.get(place.unit());
-      if (unit == null) {
-        unit = source.read(place.unit());
-        held.put(place.unit(), unit);
-      }
-      rows.add(unit.get(place.row()));
+      rows.add(unit(place.unit()).get(place.row()));
     }
     return rows;
+  }
+
+  private List<Example> unit(int unit) throws IOException {
+    try {
+      return Objects.requireNonNull(held.get(unit)).get();
+    } catch (ExecutionException e) {
+      if (e.getCause() instanceof IOException cannotRead) {
+        throw cannotRead;
+      }
+      if (e.getCause() instanceof RuntimeException problem) {
+        throw problem;
+      }
+      throw new IllegalStateException("unit %d cannot be read".formatted(unit), e.getCause());
+    } catch (InterruptedException e) {
+      Thread.currentThread().interrupt();
+      throw new IOException("interrupted while unit %d was read".formatted(unit), e);
+    }
+  }
+
+  @Override
+  public void close() {
+    reader.shutdownNow();
   }
 }

@@ -74,14 +74,14 @@ public final class RoundWorker {
       MomentsKeeper keeper)
       throws IOException {
     TrainSpec train = setup.train();
-    RowOrder order = new RowOrder(source.unitRows(), train.rowsPerStep(), train.run().seed());
+    RowOrder order = setup.order(source);
     RoundSchedule schedule = new RoundSchedule(train, order.rows());
     RoundSchedule.Share share = schedule.share(round, worker);
-    Feed feed = new Feed(source, order);
     List<StepReport> reports = new ArrayList<>();
     long tokens = 0;
     int badSteps = 0;
-    try (NDManager own = manager.newSubManager()) {
+    try (NDManager own = manager.newSubManager();
+        Feed feed = new Feed(source, order, share.firstBatch() + share.steps())) {
       Map<String, NDArray> weights = start.tensors(own);
       try (Worker steps = new Worker(own, setup, weights, teacher)) {
         if (moments != null) {

@@ -3,23 +3,41 @@ package io.stillhouse.train;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.SplittableRandom;
+import org.jspecify.annotations.Nullable;
 
 /**
- * The rows of every step, as a function of the seed alone: units are permuted per epoch, rows
- * within each unit. A run resumes in mid-epoch without replaying what came before.
+ * The rows of every step, as a function of the seed alone: units are permuted per epoch and read a
+ * block at a time, the shuffle buffer, whose rows are permuted together. A run resumes in mid-epoch
+ * without replaying what came before.
  */
 final class RowOrder {
   private final List<Integer> unitRows;
   private final int rowsPerStep;
+  private final int unitsOfBlock;
   private final long seed;
   private final long rows;
+  private @Nullable Epoch epoch;
+  private @Nullable Block block;
 
   /** A row of a unit. */
   record Place(int unit, int row) {}
 
-  RowOrder(List<Integer> unitRows, int rowsPerStep, long seed) {
+  /** The units of an epoch in their order, and how many rows lie before each, and in all. */
+  @SuppressWarnings("ArrayRecordComponent") // never compared
+  private record Epoch(long number, int[] units, long[] before) {}
+
+  /** The rows of a block in their order, as row among all rows of its units. */
+  @SuppressWarnings("ArrayRecordComponent") // never compared
+  private record Block(long epoch, int number, int[] order) {}
+
+  /**
+   * @param unitRows rows of each unit
+   * @param unitsOfBlock how many units are shuffled together
+   */
+  RowOrder(List<Integer> unitRows, int rowsPerStep, int unitsOfBlock, long seed) {
     this.unitRows = List.copyOf(unitRows);
     this.rowsPerStep = rowsPerStep;
+    this.unitsOfBlock = unitsOfBlock;
     this.seed = seed;
     this.rows = unitRows.stream().mapToLong(Integer::longValue).sum();
   }
@@ -30,23 +48,105 @@ final class RowOrder {
 
   /** Returns where the rows of a step lie, counted from 0. */
   List<Place> step(long step) {
-    long stepsPerEpoch = (rows + rowsPerStep - 1) / rowsPerStep;
-    long epoch = step / stepsPerEpoch;
-    long from = step % stepsPerEpoch * rowsPerStep;
+    long number = step / stepsPerEpoch();
+    long from = step % stepsPerEpoch() * rowsPerStep;
     long to = Math.min(from + rowsPerStep, rows);
     List<Place> places = new ArrayList<>(rowsPerStep);
-    long unitStart = 0;
-    for (int unit : permutation(unitRows.size(), mix(seed, epoch))) {
-      long unitEnd = unitStart + unitRows.get(unit);
-      if (unitEnd > from && unitStart < to) {
-        int[] order = permutation(unitRows.get(unit), mix(mix(seed, epoch), unit + 1L));
-        for (long at = Math.max(from, unitStart); at < Math.min(to, unitEnd); at++) {
-          places.add(new Place(unit, order[(int) (at - unitStart)]));
-        }
-      }
-      unitStart = unitEnd;
+    for (long at = from; at < to; at++) {
+      places.add(place(number, at));
     }
     return places;
+  }
+
+  /**
+   * Returns the units of the blocks that a step reads, then those of the block after them, if a
+   * step before {@code end} reads that; blocks follow each other across epochs.
+   */
+  List<Integer> units(long step, long end) {
+    long last = Math.min((step % stepsPerEpoch() + 1) * rowsPerStep, rows) - 1;
+    long first = step % stepsPerEpoch() * rowsPerStep;
+    Epoch now = epoch(step / stepsPerEpoch());
+    int to = blockAt(now, last);
+    List<Integer> units = new ArrayList<>();
+    for (int number = blockAt(now, first); number <= to; number++) {
+      addUnits(now, number, units);
+    }
+    int next = to + 1;
+    boolean ends = now.before()[Math.min(next * unitsOfBlock, now.units().length)] == rows;
+    long nextStep =
+        ends
+            ? (now.number() + 1) * stepsPerEpoch()
+            : now.number() * stepsPerEpoch() + now.before()[next * unitsOfBlock] / rowsPerStep;
+    if (nextStep < end) {
+      addUnits(ends ? epoch(now.number() + 1) : now, ends ? 0 : next, units);
+    }
+    return units;
+  }
+
+  private void addUnits(Epoch of, int number, List<Integer> units) {
+    int to = Math.min((number + 1) * unitsOfBlock, of.units().length);
+    for (int i = number * unitsOfBlock; i < to; i++) {
+      units.add(of.units()[i]);
+    }
+  }
+
+  private Place place(long number, long at) {
+    Epoch now = epoch(number);
+    int of = blockAt(now, at);
+    int first = of * unitsOfBlock;
+    long start = now.before()[first];
+    int[] order = order(now, of);
+    long row = start + order[(int) (at - start)];
+    int unit = first;
+    while (now.before()[unit + 1] <= row) {
+      unit++;
+    }
+    return new Place(now.units()[unit], (int) (row - now.before()[unit]));
+  }
+
+  private int blockAt(Epoch of, long at) {
+    int low = 0;
+    int high = of.units().length - 1;
+    while (low < high) {
+      int middle = (low + high) / 2;
+      if (of.before()[middle + 1] <= at) {
+        low = middle + 1;
+      } else {
+        high = middle;
+      }
+    }
+    return low / unitsOfBlock;
+  }
+
+  private Epoch epoch(long number) {
+    Epoch now = epoch;
+    if (now == null || now.number() != number) {
+      int[] units = permutation(unitRows.size(), mix(seed, number));
+      long[] before = new long[units.length + 1];
+      for (int i = 0; i < units.length; i++) {
+        before[i + 1] = before[i] + unitRows.get(units[i]);
+      }
+      now = new Epoch(number, units, before);
+      epoch = now;
+    }
+    return now;
+  }
+
+  private int[] order(Epoch of, int number) {
+    Block now = block;
+    if (now == null || now.epoch() != of.number() || now.number() != number) {
+      int first = number * unitsOfBlock;
+      int last = Math.min(first + unitsOfBlock, of.units().length);
+      int size = Math.toIntExact(of.before()[last] - of.before()[first]);
+      long own = mix(mix(seed, of.number()), of.units()[first] + 1L);
+      now = new Block(of.number(), number, permutation(size, own));
+      block = now;
+    }
+    return now.order();
+  }
+
+  private long stepsPerEpoch() {
+    return (rows + rowsPerStep - 1) / rowsPerStep;
   }
 
   /** Mixes two numbers into one whose bits all depend on both (the finaliser of SplitMix64). */

@@ -38,7 +38,12 @@ public final class Trainer {
    * @param fingerprint names the recipe and the cache; a checkpoint with another fingerprint is
    *     refused
    */
-  public record Setup(ModelSpec student, DistillSpec loss, TrainSpec train, String fingerprint) {}
+  public record Setup(ModelSpec student, DistillSpec loss, TrainSpec train, String fingerprint) {
+    RowOrder order(TargetSource source) {
+      return new RowOrder(
+          source.unitRows(), train.rowsPerStep(), train.unitsOfBlock(), train.run().seed());
+    }
+  }
 
   public Trainer(
       Setup setup,
@@ -62,11 +67,11 @@ public final class Trainer {
   public void run(NDManager manager, Map<String, NDArray> weights, TeacherParts teacher)
       throws IOException {
     TrainSpec train = setup.train();
-    RowOrder order = new RowOrder(source.unitRows(), train.rowsPerStep(), train.run().seed());
-    Feed feed = new Feed(source, order);
+    RowOrder order = setup.order(source);
     long steps = train.steps(order.rows());
     int badSteps = 0;
-    try (Worker worker = new Worker(manager, setup, weights, teacher)) {
+    try (Worker worker = new Worker(manager, setup, weights, teacher);
+        Feed feed = new Feed(source, order, steps)) {
       for (long step = resume(manager, weights, worker, steps); step < steps; step++) {
         long start = System.nanoTime();
         List<Example> rows = feed.step(step);

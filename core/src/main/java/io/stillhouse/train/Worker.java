@@ -11,7 +11,7 @@ import io.stillhouse.model.Autograd;
 import io.stillhouse.model.Capture;
 import io.stillhouse.model.Dropout;
 import io.stillhouse.model.Encoder;
-import io.stillhouse.model.EncoderOutput;
+import io.stillhouse.model.TrainingEncoder;
 import io.stillhouse.target.Example;
 import java.util.EnumMap;
 import java.util.List;
@@ -24,7 +24,7 @@ import java.util.Map;
 final class Worker implements AutoCloseable {
   private final NDManager manager;
   private final Trainer.Setup setup;
-  private final Encoder student;
+  private final TrainingEncoder student;
   private final DistillLoss loss;
   private final TeacherParts teacher;
   private final Capture capture;
@@ -42,8 +42,9 @@ final class Worker implements AutoCloseable {
     this.teacher = teacher;
     Autograd.threads(setup.train().run().threads());
     weights.values().forEach(weight -> weight.setRequiresGradient(true));
-    this.student = new Encoder(setup.student(), weights);
-    this.loss = new DistillLoss(setup.loss(), student, weights);
+    Encoder encoder = new Encoder(setup.student(), weights);
+    this.student = new TrainingEncoder(encoder, manager);
+    this.loss = new DistillLoss(setup.loss(), encoder, weights);
     this.capture = Capture.of(setup.loss().studentHidden(), setup.loss().studentBlocks());
     this.adamW = new AdamW(manager, weights, setup.train().optimiser());
   }
@@ -64,7 +65,7 @@ final class Worker implements AutoCloseable {
     Map<Term, Double> terms = new EnumMap<>(Term.class);
     long key = RowOrder.mix(setup.train().run().seed(), ~batch);
     int part = 0;
-    Autograd.record(Autograd.Mode.ON);
+    student.refresh();
     try {
       for (List<Example> some :
           MicroBatches.cut(
@@ -72,14 +73,17 @@ final class Worker implements AutoCloseable {
               Example::length,
               setup.train().tokensPerMicroBatch(),
               MicroBatches.Phase.TRAINING)) {
+        Autograd.record(Autograd.Mode.OFF);
+        Dropout dropout = Dropout.of(RowOrder.mix(key, part++));
         try (NDManager scope = manager.newSubManager()) {
           TargetBatch targets = new TargetBatch(scope, some, teacher);
-          Dropout dropout = Dropout.of(RowOrder.mix(key, part++));
-          EncoderOutput output = student.forward(targets.batch(), capture, dropout);
-          DistillLoss.Value value = loss.of(output, targets, whole);
-          value.terms().forEach((term, share) -> terms.merge(term, share, Double::sum));
-          if (value.total() != null) {
-            Autograd.backward(value.total());
+          try (TrainingEncoder.Pass pass = student.forward(targets.batch(), capture, dropout)) {
+            DistillLoss.Value value = loss.of(pass.output(), targets, whole);
+            value.terms().forEach((term, share) -> terms.merge(term, share, Double::sum));
+            if (value.total() != null) {
+              Autograd.backward(value.total());
+              pass.backward();
+            }
           }
         }
       }
@@ -101,6 +105,7 @@ final class Worker implements AutoCloseable {
 
   @Override
   public void close() {
+    student.close();
     adamW.close();
   }
 }

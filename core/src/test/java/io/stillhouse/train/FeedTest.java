@@ -1,12 +1,16 @@
 package io.stillhouse.train;
 
 import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import io.stillhouse.target.Dtype;
 import io.stillhouse.target.Example;
+import io.stillhouse.target.TargetSource;
 import java.io.IOException;
 import java.util.List;
 import java.util.Map;
+import java.util.concurrent.CountDownLatch;
+import java.util.concurrent.TimeUnit;
 import java.util.stream.IntStream;
 import org.junit.jupiter.api.Test;
 
@@ -16,16 +20,60 @@ class FeedTest {
   @Test
   void givesTheRowsOfTheOrderAndReadsEachUnitOnceAnEpoch() throws IOException {
     MemorySource source = new MemorySource(units);
-    RowOrder order = new RowOrder(source.unitRows(), 4, 1);
-    Feed feed = new Feed(source, order);
-
-    for (int step = 0; step < 4; step++) {
-      List<String> expected =
-          order.step(step).stream().map(p -> units.get(p.unit()).get(p.row()).id()).toList();
-      assertThat(feed.step(step)).extracting(Example::id).containsExactlyElementsOf(expected);
+    RowOrder order = new RowOrder(source.unitRows(), 4, 1, 1);
+    try (Feed feed = new Feed(source, order, 4)) {
+      for (int step = 0; step < 4; step++) {
+        List<String> expected =
+            order.step(step).stream().map(p -> units.get(p.unit()).get(p.row()).id()).toList();
+        assertThat(feed.step(step)).extracting(Example::id).containsExactlyElementsOf(expected);
+      }
     }
 
     assertThat(source.reads()).containsExactlyInAnyOrder(0, 1, 2);
+  }
+
+  @Test
+  void readsTheNextUnitWhileTheCallerComputes() throws Exception {
+    CountDownLatch second = new CountDownLatch(2);
+    TargetSource source =
+        new TargetSource() {
+          @Override
+          public List<Integer> unitRows() {
+            return List.of(6, 3, 7);
+          }
+
+          @Override
+          public List<Example> read(int unit) {
+            second.countDown();
+            return units.get(unit);
+          }
+        };
+    try (Feed feed = new Feed(source, new RowOrder(source.unitRows(), 2, 1, 1), 8)) {
+      feed.step(0);
+
+      assertThat(second.await(10, TimeUnit.SECONDS)).isTrue();
+    }
+  }
+
+  @Test
+  void whatAReaderThrowsReachesTheCaller() {
+    TargetSource source =
+        new TargetSource() {
+          @Override
+          public List<Integer> unitRows() {
+            return List.of(6);
+          }
+
+          @Override
+          public List<Example> read(int unit) throws IOException {
+            throw new IOException("the disk is gone");
+          }
+        };
+    try (Feed feed = new Feed(source, new RowOrder(source.unitRows(), 2, 1, 1), 3)) {
+      assertThatThrownBy(() -> feed.step(0))
+          .isInstanceOf(IOException.class)
+          .hasMessage("the disk is gone");
+    }
   }
 
   private static List<Example> unit(String name, int rows) {

@@ -3,8 +3,10 @@ package io.stillhouse.train;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import java.util.ArrayList;
+import java.util.Collections;
 import java.util.HashSet;
 import java.util.List;
+import java.util.Set;
 import org.junit.jupiter.api.Test;
 
 class RowOrderTest {
@@ -15,7 +17,7 @@ class RowOrderTest {
 
   @Test
   void everyEpochVisitsEachRowOnce() {
-    RowOrder order = new RowOrder(UNITS, ROWS_PER_STEP, 1);
+    RowOrder order = new RowOrder(UNITS, ROWS_PER_STEP, 1, 1);
 
     assertThat(order.rows()).isEqualTo(ROWS);
     for (int epoch = 0; epoch < 4; epoch++) {
@@ -28,7 +30,7 @@ class RowOrderTest {
 
   @Test
   void onlyAnEpochsLastStepIsShorter() {
-    RowOrder order = new RowOrder(UNITS, ROWS_PER_STEP, 1);
+    RowOrder order = new RowOrder(UNITS, ROWS_PER_STEP, 1, 1);
 
     for (int step = 0; step < 2 * STEPS_PER_EPOCH; step++) {
       boolean last = step % STEPS_PER_EPOCH == STEPS_PER_EPOCH - 1;
@@ -38,21 +40,21 @@ class RowOrderTest {
 
   @Test
   void aStepDoesNotDependOnTheStepsAskedForBefore() {
-    RowOrder undisturbed = new RowOrder(UNITS, ROWS_PER_STEP, 1);
+    RowOrder undisturbed = new RowOrder(UNITS, ROWS_PER_STEP, 1, 1);
     List<List<RowOrder.Place>> all = new ArrayList<>();
     for (int step = 0; step < 3 * STEPS_PER_EPOCH; step++) {
       all.add(undisturbed.step(step));
     }
 
     for (int step = 3 * STEPS_PER_EPOCH - 1; step >= 0; step--) {
-      RowOrder resumed = new RowOrder(UNITS, ROWS_PER_STEP, 1);
+      RowOrder resumed = new RowOrder(UNITS, ROWS_PER_STEP, 1, 1);
       assertThat(resumed.step(step)).isEqualTo(all.get(step));
     }
   }
 
   @Test
   void epochsDiffer() {
-    RowOrder order = new RowOrder(UNITS, ROWS_PER_STEP, 1);
+    RowOrder order = new RowOrder(UNITS, ROWS_PER_STEP, 1, 1);
 
     assertThat(epoch(order, 0)).isNotEqualTo(epoch(order, 1));
     assertThat(epoch(order, 1)).isNotEqualTo(epoch(order, 2));
@@ -60,13 +62,13 @@ class RowOrderTest {
 
   @Test
   void seedsDiffer() {
-    assertThat(epoch(new RowOrder(UNITS, ROWS_PER_STEP, 1), 0))
-        .isNotEqualTo(epoch(new RowOrder(UNITS, ROWS_PER_STEP, 2), 0));
+    assertThat(epoch(new RowOrder(UNITS, ROWS_PER_STEP, 1, 1), 0))
+        .isNotEqualTo(epoch(new RowOrder(UNITS, ROWS_PER_STEP, 1, 2), 0));
   }
 
   @Test
   void unitsOfOneSizeAreNotShuffledAlike() {
-    List<RowOrder.Place> places = epoch(new RowOrder(List.of(20, 20), 8, 1), 0);
+    List<RowOrder.Place> places = epoch(new RowOrder(List.of(20, 20), 8, 1, 1), 0);
 
     List<Integer> first = rowsOf(places, 0);
     List<Integer> second = rowsOf(places, 1);
@@ -77,7 +79,7 @@ class RowOrderTest {
   void theFirstRowIsDrawnFromEverywhere() {
     HashSet<RowOrder.Place> firsts = new HashSet<>();
     for (long seed = 0; seed < 400; seed++) {
-      firsts.add(new RowOrder(UNITS, ROWS_PER_STEP, seed).step(0).get(0));
+      firsts.add(new RowOrder(UNITS, ROWS_PER_STEP, 1, seed).step(0).get(0));
     }
 
     assertThat(firsts).hasSize(ROWS);
@@ -85,7 +87,7 @@ class RowOrderTest {
 
   @Test
   void aUnitsRowsAreReadTogether() {
-    List<RowOrder.Place> places = epoch(new RowOrder(UNITS, ROWS_PER_STEP, 1), 0);
+    List<RowOrder.Place> places = epoch(new RowOrder(UNITS, ROWS_PER_STEP, 1, 1), 0);
 
     int changes = 0;
     for (int i = 1; i < places.size(); i++) {
@@ -96,6 +98,57 @@ class RowOrderTest {
 
   private static List<Integer> rowsOf(List<RowOrder.Place> places, int unit) {
     return places.stream().filter(p -> p.unit() == unit).map(RowOrder.Place::row).toList();
+  }
+
+  @Test
+  void theRowsOfABlockAreShuffledTogether() {
+    List<Integer> units = List.of(20, 20, 20, 20, 20);
+    RowOrder order = new RowOrder(units, 10, 2, 3);
+    for (int epoch = 0; epoch < 3; epoch++) {
+      Set<Integer> seen = new HashSet<>();
+      Set<RowOrder.Place> places = new HashSet<>();
+      for (int block = 0; block < 3; block++) {
+        Set<Integer> own = new HashSet<>();
+        for (int step = 0; step < (block < 2 ? 4 : 2); step++) {
+          List<RowOrder.Place> rows = order.step(10L * epoch + 4 * block + step);
+          rows.forEach(place -> own.add(place.unit()));
+          places.addAll(rows);
+        }
+        assertThat(own).hasSize(block < 2 ? 2 : 1);
+        assertThat(seen).doesNotContainAnyElementsOf(own);
+        seen.addAll(own);
+      }
+      assertThat(places).hasSize(100);
+      assertThat(order.step(10L * epoch))
+          .map(RowOrder.Place::unit)
+          .isNotEqualTo(Collections.nCopies(10, order.step(10L * epoch).get(0).unit()));
+    }
+  }
+
+  @Test
+  void theUnitsOfAStepAndOfTheNextBlockAreKnownBeforehand() {
+    List<Integer> large = List.of(5, 8, 7, 9, 4); // none is smaller than a step
+    for (int block = 1; block <= 3; block++) {
+      RowOrder order = new RowOrder(large, ROWS_PER_STEP, block, 1);
+      long end = 4L * 9;
+      Set<Integer> foreseen = new HashSet<>();
+      for (long step = 0; step < end; step++) {
+        List<Integer> units = order.units(step, end);
+        Set<Integer> now =
+            order.step(step).stream()
+                .map(RowOrder.Place::unit)
+                .collect(java.util.stream.Collectors.toSet());
+        assertThat(units).containsAll(now);
+        if (step > 0) {
+          assertThat(foreseen).containsAll(now);
+        }
+        foreseen = new HashSet<>(units);
+        // Read on its own, as a resumed run does, a step has the same rows.
+        assertThat(new RowOrder(large, ROWS_PER_STEP, block, 1).step(step))
+            .isEqualTo(order.step(step));
+      }
+      assertThat(order.units(end - 1, end)).hasSizeLessThan(order.units(end - 1, end + 1).size());
+    }
   }
 
   private static List<RowOrder.Place> epoch(RowOrder order, int epoch) {

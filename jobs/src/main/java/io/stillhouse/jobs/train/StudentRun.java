@@ -86,15 +86,14 @@ record StudentRun(
    */
   String fingerprint() {
     String text =
-        "%s|%s|%s|%s|%d|%d|%s|%d|%d|%s|%s|%s"
+        "%s|%s|%s|%s|%d|%s|%d|%d|%s|%s|%s"
             .formatted(
                 model,
                 loss,
                 train.optimiser(),
                 train.rounds().used() ? train.rounds() : TrainSpec.Rounds.NONE,
                 train.epochs(),
-                train.rowsPerStep(),
-                train.tokensPerMicroBatch(),
+                train.batching(),
                 train.run().seed(),
                 train.run().maxSteps(),
                 start,

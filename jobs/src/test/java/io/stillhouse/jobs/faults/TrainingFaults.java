@@ -160,7 +160,9 @@ final class TrainingFaults {
 
   /** Drivers end themselves between two steps that leave the disk in different states. */
   private void moments(Tally tally, int rounds) throws Exception {
-    try (Place place = Place.localCluster("local-cluster", root, 2, Map.of())) {
+    // The driver's environment is its executors', too.
+    Map<String, String> drivers = Map.of("spark.executorEnv.STILLHOUSE_CRASH_AT", "never");
+    try (Place place = Place.localCluster("local-cluster", root, 2, drivers)) {
       for (String moment :
           List.of("summed:1", "summed:" + rounds / 2, "copied:1", "copied:" + rounds / 2)) {
         String name = moment.replace(':', '-');

@@ -1,0 +1,184 @@
+package io.stillhouse.model;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import ai.djl.ndarray.NDArray;
+import ai.djl.ndarray.NDManager;
+import io.stillhouse.Golden;
+import io.stillhouse.checkpoint.HuggingFaceDirectory;
+import io.stillhouse.spec.ModelSpec;
+import java.io.IOException;
+import java.util.ArrayList;
+import java.util.HashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.Random;
+import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.Test;
+
+/** Against libtorch's own derivatives of the plain encoder. */
+class TrainingEncoderTest {
+  private final NDManager manager = NDManager.newBaseManager();
+
+  @AfterEach
+  void close() {
+    manager.close();
+  }
+
+  @Test
+  void everyGradientIsThatOfTheRecordedPass() throws IOException {
+    Capture capture = Capture.of(List.of(0, 1, 3), List.of(1, 2));
+    for (String model : List.of("bert-tiny-cls-v1", "bert-tiny-mlm-v1")) {
+      // Dropout's masks have the shapes of what they multiply, so only rows of one length are
+      // comparable under it.
+      requireSameGradients(model, capture, new int[] {7, 7, 7}, 0.2);
+      requireSameGradients(model, capture, new int[] {3, 9, 5, 5}, 0);
+    }
+  }
+
+  @Test
+  void blocksThatNoLossReadsHaveNoGradient() throws IOException {
+    Map<String, NDArray> weights = weights("bert-tiny-mlm-v1");
+    Encoder encoder = new Encoder(spec("bert-tiny-mlm-v1", 0), weights);
+    try (TrainingEncoder training = new TrainingEncoder(encoder, manager);
+        TrainingEncoder.Pass pass =
+            training.forward(
+                batch(new int[] {4, 6}), Capture.of(List.of(1), List.of()), Dropout.NONE)) {
+      Autograd.backward(pass.output().hidden(1).square().sum());
+      pass.backward();
+    }
+
+    weights.forEach(
+        (name, weight) ->
+            assertThat(Autograd.gradient(weight) == null)
+                .as(name)
+                .isEqualTo(
+                    name.startsWith("cls.")
+                        || name.startsWith(ModelSpec.blockPrefix(2))
+                        || name.startsWith(ModelSpec.blockPrefix(3))));
+  }
+
+  @Test
+  void gradientsOfSeveralPassesAddUpAndFollowTheWeights() throws IOException {
+    Map<String, NDArray> weights = weights("bert-tiny-cls-v1");
+    Encoder encoder = new Encoder(spec("bert-tiny-cls-v1", 0), weights);
+    try (TrainingEncoder training = new TrainingEncoder(encoder, manager)) {
+      String name = ModelSpec.blockPrefix(1) + "attention.self.query.weight";
+      double once = norm(training, weights, name);
+      double twice = norm(training, weights, name);
+      assertThat(twice / once).isBetween(1.99999, 2.00001);
+
+      try (NDArray other = weights.get(name).add(0.5f)) {
+        other.copyTo(weights.get(name));
+      }
+      double stale = norm(training, weights, name) - twice;
+      training.refresh();
+      double fresh = norm(training, weights, name) - twice - stale;
+      assertThat(Math.abs(fresh / stale - 1)).isGreaterThan(1e-3);
+    }
+  }
+
+  private double norm(TrainingEncoder training, Map<String, NDArray> weights, String name) {
+    try (TrainingEncoder.Pass pass =
+        training.forward(batch(new int[] {4, 6}), Capture.NOTHING, Dropout.NONE)) {
+      Autograd.backward(pass.output().logits().square().sum());
+      pass.backward();
+    }
+    return Autograd.gradient(weights.get(name)).norm().getFloat();
+  }
+
+  private void requireSameGradients(String model, Capture capture, int[] lengths, double dropout)
+      throws IOException {
+    Map<String, NDArray> expected = weights(model);
+    Map<String, NDArray> actual = weights(model);
+    ModelSpec spec = spec(model, dropout);
+    Batch batch = batch(lengths);
+    Autograd.record(Autograd.Mode.ON);
+    Encoder plain = new Encoder(spec, expected);
+    Autograd.backward(loss(plain, plain.forward(batch, capture, Dropout.of(5)), batch));
+    Autograd.record(Autograd.Mode.OFF);
+    Encoder encoder = new Encoder(spec, actual);
+    try (TrainingEncoder training = new TrainingEncoder(encoder, manager);
+        TrainingEncoder.Pass pass = training.forward(batch, capture, Dropout.of(5))) {
+      Autograd.backward(loss(encoder, pass.output(), batch));
+      pass.backward();
+
+      expected.forEach(
+          (name, weight) -> {
+            NDArray right = Autograd.gradient(weight);
+            NDArray ours = Autograd.gradient(actual.get(name));
+            if (right == null) {
+              assertThat(ours).as(name).isNull();
+              return;
+            }
+            assertThat(ours).as(name).isNotNull();
+            assertThat(Golden.relativeError(ours, right, 1)).as(name).isLessThan(1e-5);
+          });
+    }
+  }
+
+  /** Reads all that a pass gives, each number with a weight of its own, and none at padding. */
+  private NDArray loss(Encoder encoder, EncoderOutput output, Batch batch) {
+    List<NDArray> parts = new ArrayList<>(output.hidden().values());
+    parts.add(output.last());
+    if (output.logits() == null) {
+      NDArray tokensN = manager.create(batch.realTokens());
+      NDArray flat = output.last().reshape(-1, encoder.spec().hiddenSize());
+      parts.add(encoder.maskedLmLogits(flat.get(tokensN)));
+    } else {
+      parts.add(output.logits());
+    }
+    NDArray mask = batch.maskBL1();
+    NDArray total = manager.zeros(new ai.djl.ndarray.types.Shape());
+    int seed = 1;
+    for (NDArray part : parts) {
+      NDArray real = part.getShape().dimension() == 3 ? part.mul(mask) : part;
+      total = total.add(real.mul(random(part, seed++)).sum());
+    }
+    long rows = batch.rows();
+    long length = batch.longest();
+    NDArray pairs = mask.reshape(rows, 1, length, 1).mul(mask.reshape(rows, 1, 1, length));
+    for (NDArray scores : output.scores().values()) {
+      total = total.add(scores.mul(pairs).mul(random(scores, seed++)).sum());
+    }
+    return total;
+  }
+
+  private NDArray random(NDArray like, int seed) {
+    Random random = new Random(seed);
+    float[] values = new float[(int) like.getShape().size()];
+    for (int i = 0; i < values.length; i++) {
+      values[i] = (float) random.nextGaussian();
+    }
+    try (NDArray inJava = manager.create(values, like.getShape())) {
+      return inJava.duplicate();
+    }
+  }
+
+  private Batch batch(int[] lengths) {
+    Random random = new Random(3);
+    List<int[]> ids = new ArrayList<>();
+    List<int[]> types = new ArrayList<>();
+    for (int length : lengths) {
+      ids.add(random.ints(length, 5, 110).toArray());
+      types.add(random.ints(length, 0, 2).toArray());
+    }
+    return Batch.of(manager, ids, types);
+  }
+
+  private static ModelSpec spec(String model, double dropout) throws IOException {
+    ModelSpec spec = HuggingFaceDirectory.open(Golden.DIRECTORY.resolve(model)).spec();
+    return new ModelSpec(
+        spec.embeddings(),
+        spec.blocks(),
+        new ModelSpec.Numerics(1e-12, dropout, dropout, dropout),
+        spec.head());
+  }
+
+  private Map<String, NDArray> weights(String model) throws IOException {
+    Map<String, NDArray> weights =
+        new HashMap<>(HuggingFaceDirectory.open(Golden.DIRECTORY.resolve(model)).weights(manager));
+    weights.values().forEach(weight -> weight.setRequiresGradient(true));
+    return weights;
+  }
+}
