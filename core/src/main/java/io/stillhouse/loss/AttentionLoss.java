@@ -3,6 +3,7 @@ package io.stillhouse.loss;
 import ai.djl.ndarray.NDArray;
 import ai.djl.ndarray.types.Shape;
 import io.stillhouse.model.Autograd;
+import org.jspecify.annotations.Nullable;
 
 /** The loss between attention scores. */
 public final class AttentionLoss {
@@ -18,19 +19,23 @@ public final class AttentionLoss {
    *
    * @param studentBHLL student scores, float32
    * @param teacherBHLL teacher scores, same shape, finite at padding
-   * @param maskBL1 1 at real tokens, 0 at padding
+   * @param maskBL1 1 at real tokens, 0 at padding; null where there is none
    * @param pairs the number of pairs of real tokens, the sum of squared lengths
    * @return a scalar
    * @throws IllegalArgumentException if the shapes differ
    */
-  public static NDArray mse(NDArray studentBHLL, NDArray teacherBHLL, NDArray maskBL1, long pairs) {
+  public static NDArray mse(
+      NDArray studentBHLL, NDArray teacherBHLL, @Nullable NDArray maskBL1, long pairs) {
     Shapes.requireSame(studentBHLL, teacherBHLL);
     Shape shape = studentBHLL.getShape();
     long rows = shape.get(0);
     long length = shape.get(2);
-    NDArray queriesB1L1 = maskBL1.reshape(rows, 1, length, 1);
-    NDArray keysB11L = maskBL1.reshape(rows, 1, 1, length);
-    NDArray sum = studentBHLL.sub(teacherBHLL).mul(queriesB1L1.mul(keysB11L)).square().sum();
-    return Autograd.over(sum, shape.get(1) * pairs);
+    NDArray difference = studentBHLL.sub(teacherBHLL);
+    if (maskBL1 != null) {
+      NDArray queriesB1L1 = maskBL1.reshape(rows, 1, length, 1);
+      NDArray keysB11L = maskBL1.reshape(rows, 1, 1, length);
+      difference = difference.mul(queriesB1L1.mul(keysB11L));
+    }
+    return Autograd.over(difference.square().sum(), shape.get(1) * pairs);
   }
 }

@@ -92,16 +92,14 @@ public final class DistillLoss {
     boolean softOnAll =
         weight(Term.SOFT_LABEL) != 0 && spec.softLabel().positions() == Positions.ALL;
     if (softOnAll) {
-      NDArray positionsN = targets.realPositionsN();
-      NDArray logitsNV = student.maskedLmLogits(TargetBatch.tokens(output.last(), positionsN));
+      NDArray logitsNV = student.maskedLmLogits(targets.realTokensND(output.last()));
       means.put(Term.SOFT_LABEL, maskedLmSoftLabel(logitsNV, targets, Positions.ALL));
     }
     boolean softOnMasked = weight(Term.SOFT_LABEL) != 0 && !softOnAll;
     if (part.masked() == 0 || !(softOnMasked || weight(Term.HARD_LABEL) != 0)) {
       return;
     }
-    NDArray positionsN = targets.maskedPositionsN();
-    NDArray logitsNV = student.maskedLmLogits(TargetBatch.tokens(output.last(), positionsN));
+    NDArray logitsNV = student.maskedLmLogits(targets.maskedTokensND(output.last()));
     if (softOnMasked) {
       means.put(Term.SOFT_LABEL, maskedLmSoftLabel(logitsNV, targets, Positions.MASKED));
     }
@@ -138,19 +136,22 @@ public final class DistillLoss {
 
   private void layerTerms(
       EncoderOutput output, TargetBatch targets, Counts part, Map<Term, NDArray> means) {
-    NDArray maskBL1 = targets.batch().maskBL1();
+    NDArray maskBL1 = targets.padded() ? targets.batch().maskBL1() : null;
+    NDArray stateMaskBL1 = output.packed() ? null : maskBL1;
     for (int layer : spec.studentHidden()) {
       NDArray studentBLD = projected(output.hidden(layer), layer);
-      NDArray teacherBLD = targets.hiddenBLD(spec.layerMap().get(layer));
+      int teacherLayer = spec.layerMap().get(layer);
+      NDArray teacherBLD =
+          output.packed() ? targets.hidden1ND(teacherLayer) : targets.hiddenBLD(teacherLayer);
       if (spec.readsCosine(layer)) {
         add(
             means,
             Term.HIDDEN_COSINE,
-            HiddenLoss.cosine(studentBLD, teacherBLD, maskBL1, part.tokens()));
+            HiddenLoss.cosine(studentBLD, teacherBLD, stateMaskBL1, part.tokens()));
       }
       Term mse = layer == 0 ? Term.EMBEDDING_MSE : Term.HIDDEN_MSE;
       if (weight(mse) != 0) {
-        add(means, mse, HiddenLoss.mse(studentBLD, teacherBLD, maskBL1, part.tokens()));
+        add(means, mse, HiddenLoss.mse(studentBLD, teacherBLD, stateMaskBL1, part.tokens()));
       }
     }
     for (int block : spec.studentBlocks()) {

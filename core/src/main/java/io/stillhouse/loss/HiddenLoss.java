@@ -2,6 +2,7 @@ package io.stillhouse.loss;
 
 import ai.djl.ndarray.NDArray;
 import io.stillhouse.model.Autograd;
+import org.jspecify.annotations.Nullable;
 
 /** Losses between hidden states of the same width; the embedding output is hidden state 0. */
 public final class HiddenLoss {
@@ -18,15 +19,17 @@ public final class HiddenLoss {
    *
    * @param studentBLD student states, float32, projected to the teacher's width
    * @param teacherBLD teacher states; finite at padding, whose values do not matter
-   * @param maskBL1 1 at real tokens, 0 at padding
+   * @param maskBL1 1 at real tokens, 0 at padding; null where there is none
    * @param tokens the number of real tokens
    * @return a scalar
    * @throws IllegalArgumentException if the shapes differ
    */
-  public static NDArray mse(NDArray studentBLD, NDArray teacherBLD, NDArray maskBL1, long tokens) {
+  public static NDArray mse(
+      NDArray studentBLD, NDArray teacherBLD, @Nullable NDArray maskBL1, long tokens) {
     Shapes.requireSame(studentBLD, teacherBLD);
     long width = studentBLD.getShape().get(2);
-    return Autograd.over(studentBLD.sub(teacherBLD).mul(maskBL1).square().sum(), tokens * width);
+    NDArray difference = masked(studentBLD.sub(teacherBLD), maskBL1);
+    return Autograd.over(difference.square().sum(), tokens * width);
   }
 
   /**
@@ -35,19 +38,23 @@ public final class HiddenLoss {
    *
    * @param studentBLD student states, float32
    * @param teacherBLD teacher states, same shape
-   * @param maskBL1 1 at real tokens, 0 at padding
+   * @param maskBL1 1 at real tokens, 0 at padding; null where there is none
    * @param tokens the number of real tokens
    * @return a scalar in 0..2
    * @throws IllegalArgumentException if the shapes differ
    */
   public static NDArray cosine(
-      NDArray studentBLD, NDArray teacherBLD, NDArray maskBL1, long tokens) {
+      NDArray studentBLD, NDArray teacherBLD, @Nullable NDArray maskBL1, long tokens) {
     Shapes.requireSame(studentBLD, teacherBLD);
     int[] last = {-1};
     NDArray dot = studentBLD.mul(teacherBLD).sum(last, true);
     NDArray studentNorm = studentBLD.square().sum(last, true).add(NORM_FLOOR);
     NDArray teacherNorm = teacherBLD.square().sum(last, true).add(NORM_FLOOR);
     NDArray cosineBL1 = dot.div(studentNorm.mul(teacherNorm).sqrt());
-    return Autograd.over(cosineBL1.mul(maskBL1).sum(), tokens).neg().add(1f);
+    return Autograd.over(masked(cosineBL1, maskBL1).sum(), tokens).neg().add(1f);
+  }
+
+  private static NDArray masked(NDArray array, @Nullable NDArray mask) {
+    return mask == null ? array : array.mul(mask);
   }
 }

@@ -24,6 +24,7 @@ public final class TargetBatch {
   private final List<Example> examples;
   private final Batch batch;
   private final TeacherParts teacher;
+  private final long[] before; // real tokens of the rows before each
 
   /**
    * Pads rows; targets become tensors when they are asked for.
@@ -39,6 +40,10 @@ public final class TargetBatch {
             manager,
             examples.stream().map(e -> e.inputs().inputIds()).toList(),
             examples.stream().map(e -> e.inputs().typeIds()).toList());
+    this.before = new long[batch.rows()];
+    for (int row = 1; row < before.length; row++) {
+      before[row] = before[row - 1] + batch.lengths()[row - 1];
+    }
   }
 
   public Batch batch() {
@@ -49,26 +54,37 @@ public final class TargetBatch {
     return Counts.of(examples);
   }
 
-  /** Returns where the masked tokens lie in the (B L) tokens, (N), int64. */
-  NDArray maskedPositionsN() {
+  /** Returns whether some rows are shorter than others. */
+  boolean padded() {
+    return batch.tokens() < (long) batch.rows() * batch.longest();
+  }
+
+  /** Returns the real tokens of a state, packed or padded, (N, D). */
+  NDArray realTokensND(NDArray state) {
+    boolean packed = state.getShape().get(0) == 1;
+    return packed || !padded()
+        ? state.reshape(-1, state.getShape().get(2))
+        : tokens(state, manager.create(batch.realTokens()));
+  }
+
+  /** Returns the masked tokens of a state, packed or padded, (N, D). */
+  NDArray maskedTokensND(NDArray state) {
+    boolean packed = state.getShape().get(0) == 1;
     List<Long> positions = new ArrayList<>();
-    forEachMasked((position, label) -> positions.add(position));
-    return manager.create(positions.stream().mapToLong(Long::longValue).toArray());
+    forEachMasked(
+        (row, t, label) ->
+            positions.add(packed ? before[row] + t : (long) row * batch.longest() + t));
+    return tokens(state, manager.create(positions.stream().mapToLong(Long::longValue).toArray()));
   }
 
   /**
    * Returns the original ids of the masked tokens, (N), int64, in the order of {@link
-   * #maskedPositionsN()}.
+   * #maskedTokensND}.
    */
   NDArray maskedLabelsN() {
     List<Long> labels = new ArrayList<>();
-    forEachMasked((position, label) -> labels.add((long) label));
+    forEachMasked((row, t, label) -> labels.add((long) label));
     return manager.create(labels.stream().mapToLong(Long::longValue).toArray());
-  }
-
-  /** Returns where the real tokens lie in the (B L) tokens, (N), int64. */
-  NDArray realPositionsN() {
-    return manager.create(batch.realTokens());
   }
 
   /** Returns class ids, (B), int64. */
@@ -98,7 +114,7 @@ public final class TargetBatch {
 
   /**
    * Returns the teacher's masked-LM soft labels of tokens, N of them in the order of {@link
-   * #realPositionsN()} or {@link #maskedPositionsN()}.
+   * #realTokensND} or {@link #maskedTokensND}.
    */
   SoftLabels maskedLmSoftLabels(Positions positions, double temperature) {
     return teacher.mlm().stored()
@@ -112,8 +128,9 @@ public final class TargetBatch {
       return new MlmCells(manager, teacher.mlm(), examples, positions).logitsNV();
     }
     Encoder head = teacher.forTarget("masked-LM soft labels");
-    NDArray positionsN = positions == Positions.ALL ? realPositionsN() : maskedPositionsN();
-    return head.maskedLmLogits(tokens(hiddenBLD(head.spec().layers()), positionsN));
+    NDArray last1ND = hidden1ND(head.spec().layers());
+    return head.maskedLmLogits(
+        positions == Positions.ALL ? realTokensND(last1ND) : maskedTokensND(last1ND));
   }
 
   /**
@@ -129,12 +146,35 @@ public final class TargetBatch {
         .singletonOrThrow();
   }
 
+  /** Returns a teacher hidden state of the real tokens, one after another, (1, N, D). */
+  NDArray hidden1ND(int layer) {
+    Column column = Targets.hidden(layer);
+    Example first = examples.get(0);
+    if (layer == 0 && !first.has(column)) {
+      NDArray real = realTokensND(embeddingsBLD());
+      return real.reshape(1, real.getShape().get(0), real.getShape().get(1));
+    }
+    Dtype dtype = first.dtype(column);
+    int width = dtype.width(first.cell(column).length, first.length());
+    int tokens = Math.toIntExact(batch.tokens());
+    Lines lines = Lines.whole(dtype, tokens, width);
+    for (int row = 0; row < batch.rows(); row++) {
+      lines.putAll(
+          examples.get(row).cell(column), batch.lengths()[row], Math.toIntExact(before[row]));
+    }
+    return lines.tensor(manager, new Shape(1, tokens, width));
+  }
+
+  private NDArray embeddingsBLD() {
+    return teacher.forTarget("embedding outputs").embeddings(batch);
+  }
+
   /** Returns a teacher hidden state, (B, L, D), zero at padding where it is stored. */
   public NDArray hiddenBLD(int layer) {
     Column column = Targets.hidden(layer);
     Example first = examples.get(0);
     if (layer == 0 && !first.has(column)) {
-      return teacher.forTarget("embedding outputs").embeddings(batch);
+      return embeddingsBLD();
     }
     Dtype dtype = first.dtype(column);
     int width = dtype.width(first.cell(column).length, first.length());
@@ -186,8 +226,7 @@ public final class TargetBatch {
   }
 
   private Lines lines(Dtype dtype, int lines, int width) {
-    boolean padded = batch.tokens() < (long) batch.rows() * batch.longest();
-    return padded ? Lines.padded(dtype, lines, width) : Lines.whole(dtype, lines, width);
+    return padded() ? Lines.padded(dtype, lines, width) : Lines.whole(dtype, lines, width);
   }
 
   private void forEachMasked(MaskedToken action) {
@@ -198,13 +237,13 @@ public final class TargetBatch {
       }
       for (int t = 0; t < labels.length; t++) {
         if (labels[t] != TargetSource.IGNORED) {
-          action.at((long) row * batch.longest() + t, labels[t]);
+          action.at(row, t, labels[t]);
         }
       }
     }
   }
 
   private interface MaskedToken {
-    void at(long position, int label);
+    void at(int row, int token, int label);
   }
 }

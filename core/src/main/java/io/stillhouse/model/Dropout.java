@@ -7,6 +7,7 @@ import ai.djl.ndarray.types.Shape;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
 import java.nio.IntBuffer;
+import java.util.stream.IntStream;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -25,6 +26,9 @@ public final class Dropout {
   private static final long GAMMA = 0x9E3779B97F4A7C15L;
   private static final int LEVELS = 1 << 16;
   private static final int LINE = 4096;
+
+  /** Java 17 vectorises no loop that computes with its own index. */
+  private static final int[] INDICES = IntStream.range(0, LINE).toArray();
 
   private final boolean drops;
   private long key;
@@ -88,7 +92,7 @@ public final class Dropout {
   /** Fills a line with the bits of floats. */
   private static void fill(int[] line, int from, int first, int second, int dropped, int kept) {
     for (int i = 0; i < line.length; i++) {
-      int bits = finalised(finalised((from + i) ^ first) + second) >>> 16;
+      int bits = finalised(finalised((from + INDICES[i]) ^ first) + second) >>> 16;
       line[i] = kept & ~((bits - dropped) >> 31); // all ones where it is less
     }
   }

@@ -8,8 +8,11 @@ import org.jspecify.annotations.Nullable;
 /**
  * What a forward pass returns. All tensors belong to the batch's manager.
  *
- * @param last the last hidden state, (B, L, D)
- * @param hidden the kept hidden states by layer, (B, L, D); 0 is the embedding output
+ * <p>Hidden states are (B, L, D), padded; or, of a pass that computes no padding, (1, N, D), the
+ * real tokens one after another. Of one row both are the same.
+ *
+ * @param last the last hidden state
+ * @param hidden the kept hidden states by layer; 0 is the embedding output
  * @param scores the kept attention scores by block from 1, (B, H, L, L), after 1/sqrt(K) and before
  *     the mask
  * @param valueRelations the kept value relations by block from 1, (B, H, L, L), scaled likewise
@@ -36,6 +39,11 @@ public record EncoderOutput(
   private static Map<Integer, NDArray> rows(Map<Integer, NDArray> all, String rows) {
     return all.entrySet().stream()
         .collect(Collectors.toMap(Map.Entry::getKey, entry -> entry.getValue().get(rows)));
+  }
+
+  /** Returns whether hidden states hold real tokens alone. */
+  public boolean packed() {
+    return last.getShape().get(0) == 1;
   }
 
   /** Returns a hidden state that was asked for. */

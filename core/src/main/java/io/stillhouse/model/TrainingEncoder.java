@@ -5,6 +5,7 @@ import ai.djl.ndarray.NDArrays;
 import ai.djl.ndarray.NDList;
 import ai.djl.ndarray.NDManager;
 import ai.djl.ndarray.types.Shape;
+import ai.djl.ndarray.types.SparseFormat;
 import ai.djl.pytorch.engine.PtNDArray;
 import ai.djl.pytorch.engine.PtNDManager;
 import ai.djl.pytorch.engine.PtSymbolBlock;
@@ -376,34 +377,46 @@ public final class TrainingEncoder implements AutoCloseable {
         }
       }
       NDArray kept = hidden.get(blocks.size());
-      this.last = kept == null ? leaf(padded(state)) : kept;
+      this.last = kept == null ? leaf(state) : kept;
       Autograd.record(Autograd.Mode.ON); // the head's own pass is recorded
-      NDArray logits = spec.head().task().pooled() ? encoder.taskLogits(last, dropout) : null;
+      NDArray logits = spec.head().task().pooled() ? logits(real, dropout) : null;
       this.output = new EncoderOutput(last, hidden, scores, Map.of(), logits);
     }
 
     private void keep(Capture capture, int layer, NDArray stateND) {
       if (capture.hidden().contains(layer)) {
-        hidden.put(layer, leaf(padded(stateND)));
+        hidden.put(layer, leaf(stateND));
       }
     }
 
     /**
-     * Returns a copy that losses are computed on: what DJL's calls of TorchScript give can take no
-     * gradient.
+     * Returns a copy that losses are computed on, of a state as (1, N, D): what DJL's calls of
+     * TorchScript give can take no gradient.
      */
     private NDArray leaf(NDArray result) {
-      NDArray leaf = result.duplicate();
+      Shape shape = result.getShape();
+      NDArray view =
+          shape.dimension() == 2 ? result.reshape(1, shape.get(0), shape.get(1)) : result;
+      NDArray leaf = view.duplicate();
       leaf.setRequiresGradient(true);
       return leaf;
     }
 
-    private NDArray padded(NDArray stateND) {
-      try (IValue state = IValue.from((PtNDArray) stateND);
-          IValue rows = IValue.from((long) batch.rows());
-          IValue length = IValue.from((long) batch.longest())) {
-        return one("pad", state, tokens, rows, length);
+    /** Returns the head's logits: it reads the first token of each row. */
+    private NDArray logits(long[] real, Dropout dropout) {
+      long[] firsts = new long[batch.rows()];
+      for (int token = 0, row = 0; token < real.length; token++) {
+        if (real[token] % batch.longest() == 0) {
+          firsts[row++] = token;
+        }
       }
+      NDArray firstsB = inLibtorch(firsts);
+      NDArray firstBD =
+          firstsB
+              .getNDArrayInternal()
+              .embedding(firstsB, last.reshape(real.length, -1), SparseFormat.DENSE)
+              .singletonOrThrow();
+      return encoder.taskLogits(firstBD.reshape(batch.rows(), 1, -1), dropout);
     }
 
     /** Returns what losses read: hidden states, scores and the last state are leaves. */
@@ -477,14 +490,9 @@ public final class TrainingEncoder implements AutoCloseable {
       return IValue.listFrom(all);
     }
 
-    private @Nullable NDArray gradient(@Nullable NDArray leafBLD) {
-      NDArray grad = leafBLD == null ? null : Autograd.gradient(leafBLD);
-      if (grad == null) {
-        return null;
-      }
-      try (IValue padded = IValue.from((PtNDArray) grad)) {
-        return one("unpad", padded, tokens);
-      }
+    private @Nullable NDArray gradient(@Nullable NDArray leaf1ND) {
+      NDArray grad = leaf1ND == null ? null : Autograd.gradient(leaf1ND);
+      return grad == null ? null : grad.reshape(grad.getShape().get(1), grad.getShape().get(2));
     }
 
     private @Nullable NDArray plus(@Nullable NDArray a, @Nullable NDArray b) {

@@ -240,9 +240,9 @@ class CachedTargetsTest {
   private NDArray liveLogits(Positions positions) {
     TargetBatch targets = new TargetBatch(manager, rows, TeacherParts.NONE);
     return teacher.maskedLmLogits(
-        TargetBatch.tokens(
-            live.last(),
-            positions == Positions.ALL ? targets.realPositionsN() : targets.maskedPositionsN()));
+        positions == Positions.ALL
+            ? targets.realTokensND(live.last())
+            : targets.maskedTokensND(live.last()));
   }
 
   private TargetBatch cached(

@@ -119,21 +119,18 @@ class TrainingEncoderTest {
 
   /** Reads all that a pass gives, each number with a weight of its own, and none at padding. */
   private NDArray loss(Encoder encoder, EncoderOutput output, Batch batch) {
-    List<NDArray> parts = new ArrayList<>(output.hidden().values());
-    parts.add(output.last());
-    if (output.logits() == null) {
-      NDArray tokensN = manager.create(batch.realTokens());
-      NDArray flat = output.last().reshape(-1, encoder.spec().hiddenSize());
-      parts.add(encoder.maskedLmLogits(flat.get(tokensN)));
-    } else {
-      parts.add(output.logits());
-    }
+    List<NDArray> parts = new ArrayList<>();
+    output.hidden().values().forEach(state -> parts.add(real(state, batch)));
+    parts.add(real(output.last(), batch));
+    parts.add(
+        output.logits() == null
+            ? encoder.maskedLmLogits(real(output.last(), batch))
+            : output.logits());
     NDArray mask = batch.maskBL1();
     NDArray total = manager.zeros(new ai.djl.ndarray.types.Shape());
     int seed = 1;
     for (NDArray part : parts) {
-      NDArray real = part.getShape().dimension() == 3 ? part.mul(mask) : part;
-      total = total.add(real.mul(random(part, seed++)).sum());
+      total = total.add(part.mul(random(part, seed++)).sum());
     }
     long rows = batch.rows();
     long length = batch.longest();
@@ -142,6 +139,12 @@ class TrainingEncoderTest {
       total = total.add(scores.mul(pairs).mul(random(scores, seed++)).sum());
     }
     return total;
+  }
+
+  private NDArray real(NDArray state, Batch batch) {
+    NDArray flat = state.reshape(-1, state.getShape().get(2));
+    boolean packed = flat.getShape().get(0) == batch.tokens();
+    return packed ? flat : flat.get(manager.create(batch.realTokens()));
   }
 
   private NDArray random(NDArray like, int seed) {
