@@ -355,7 +355,7 @@ public final class Options {
       bool(
           "train.undistilled-twin",
           "true",
-          "Whether the same student is also trained as long on hard labels alone, as NAME-undistilled; needs labels.");
+          "Whether the same student is also trained as long on hard labels alone, as NAME-undistilled; needs labels. In a sweep only where this is set.");
 
   // rounds: several workers on one student
   public static final Option<Integer> WORKERS =
