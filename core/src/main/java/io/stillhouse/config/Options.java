@@ -7,6 +7,7 @@ import java.util.Locale;
 import java.util.Map;
 import java.util.function.Function;
 import java.util.function.Predicate;
+import java.util.stream.IntStream;
 import org.jspecify.annotations.Nullable;
 
 /** Every key that a recipe may hold. README's table is made from {@link #ALL}. */
@@ -354,7 +355,7 @@ public final class Options {
       bool(
           "train.undistilled-twin",
           "true",
-          "Whether the same student is also trained as long on hard labels alone, as NAME-undistilled; needs labels.");
+          "Whether the same student is also trained as long on hard labels alone, as NAME-undistilled; needs labels. In a sweep only where this is set.");
 
   // rounds: several workers on one student
   public static final Option<Integer> WORKERS =
@@ -408,6 +409,60 @@ public final class Options {
           "train.lookahead",
           "false",
           "Whether one worker is trained in rounds, too, with an outer step after each.");
+
+  // sweep
+  public static final Option<Map<String, List<String>>> SWEEP_OVER =
+      checked(
+          "sweep.over",
+          "{}",
+          SweepText::over,
+          o -> true,
+          "lists of values by key such as { student.layers = [2, 4], train.seed = [1, 2] }",
+          "sweep: values of student, loss and train keys; each combination is a student, named for what it has. sweep.over.KEY=[...] is one of them.");
+  public static final Option<List<Map<String, String>>> SWEEP_STUDENTS =
+      checked(
+          "sweep.students",
+          "[]",
+          SweepText::students,
+          s -> true,
+          "a list of students such as [{ name = a, student.layers = 2 }, { name = b, student.layers = 4 }]",
+          "sweep: students with values of their own, each combined with all of sweep.over.");
+  public static final Option<Integer> STUDENTS_PER_TASK =
+      atLeast(
+          "sweep.students-per-task",
+          "1",
+          1,
+          "sweep: students that share a task and one reading of the cache, where their rows come in the same order (seed, rows of a step, shuffle).");
+  public static final Option<List<Integer>> HALVING_AT =
+      checked(
+          "sweep.halving.at",
+          "[]",
+          text -> parseList(text).stream().map(Integer::valueOf).toList(),
+          l -> IntStream.range(0, l.size()).allMatch(i -> l.get(i) > (i == 0 ? 0 : l.get(i - 1))),
+          "a rising list of whole numbers > 0 such as [200, 400]",
+          "sweep: steps after which all students are measured over train.held-out and the worse ones stop; empty for none.");
+  public static final Option<Double> HALVING_KEEP =
+      number(
+          "sweep.halving.keep",
+          "0.5",
+          k -> k > 0 && k < 1,
+          "a number between 0 and 1",
+          "sweep: share of the students that goes on after each, rounded up.");
+  public static final Option<String> HALVING_BY =
+      oneOf(
+          "sweep.halving.by",
+          "loss",
+          List.of(
+              "loss",
+              "soft-label",
+              "hard-label",
+              "hidden-cosine",
+              "hidden-mse",
+              "embedding-mse",
+              "attention-mse",
+              "accuracy",
+              "agreement"),
+          "sweep: what they are measured by: the loss in all (equal weights and layers are comparable), a term before its weight, or, of a classifier, how often it is right or its teacher's best guess is its own.");
 
   // finetune
   public static final Option<String> FINETUNE_FROM =

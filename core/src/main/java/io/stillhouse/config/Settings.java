@@ -22,6 +22,8 @@ import org.jspecify.annotations.Nullable;
  * includes and {@code ${?ENV}}), then the options' defaults.
  */
 public final class Settings {
+  private static final String SWEEP_OVER = Options.SWEEP_OVER.key() + ".";
+
   private final Map<String, String> given;
   private final Map<String, Object> parsed = new HashMap<>();
 
@@ -39,8 +41,9 @@ public final class Settings {
    */
   public static Settings parse(@Nullable Path recipe, List<String> arguments) {
     Map<String, String> given = new TreeMap<>();
+    Map<String, List<String>> over = new TreeMap<>();
     if (recipe != null) {
-      given.putAll(flatten(load(recipe)));
+      given.putAll(flatten(load(recipe), over));
     }
     List<String> problems = new ArrayList<>();
     for (String argument : arguments) {
@@ -49,8 +52,17 @@ public final class Settings {
         problems.add(
             "'%s' is not key=value; options are keys, such as train.epochs=3".formatted(argument));
       } else {
-        given.put(argument.substring(0, equals), argument.substring(equals + 1));
+        String key = argument.substring(0, equals).replace("\"", "");
+        String value = argument.substring(equals + 1);
+        if (key.startsWith(SWEEP_OVER)) {
+          over.put(key.substring(SWEEP_OVER.length()), SweepText.split(value));
+        } else {
+          given.put(key, value);
+        }
       }
+    }
+    if (!over.isEmpty()) {
+      given.merge(Options.SWEEP_OVER.key(), SweepText.write(over), SweepText::merged);
     }
     Settings settings = new Settings(given);
     settings.check(problems);
@@ -140,6 +152,11 @@ public final class Settings {
         parse(option, text, problems);
       }
     }
+    if (parsed.containsKey(Options.SWEEP_OVER.key())
+        && parsed.containsKey(Options.SWEEP_STUDENTS.key())) {
+      problems.addAll(
+          new SweepCheck(get(Options.SWEEP_OVER), get(Options.SWEEP_STUDENTS)).problems());
+    }
   }
 
   private <T> void parse(Option<T> option, String text, List<String> problems) {
@@ -171,21 +188,32 @@ public final class Settings {
     }
   }
 
-  private static Map<String, String> flatten(Config config) {
+  /** Returns texts by key; those below sweep.over, whose keys are those of others, go apart. */
+  private static Map<String, String> flatten(Config config, Map<String, List<String>> over) {
     Map<String, String> flat = new TreeMap<>();
     for (Map.Entry<String, ConfigValue> entry : config.entrySet()) {
       ConfigValue value = entry.getValue();
+      String key = entry.getKey().replace("\"", "");
+      if (key.startsWith(SWEEP_OVER)) {
+        over.put(key.substring(SWEEP_OVER.length()), SweepText.texts(value));
+        continue;
+      }
+      if (key.equals(Options.SWEEP_STUDENTS.key())) {
+        flat.put(key, SweepText.write(value));
+        continue;
+      }
       String text =
           value.valueType() == ConfigValueType.LIST
               ? ((List<?>) value.unwrapped())
                   .stream().map(String::valueOf).collect(Collectors.joining(", ", "[", "]"))
               : String.valueOf(value.unwrapped());
-      flat.put(entry.getKey().replace("\"", ""), text);
+      flat.put(key, text);
     }
     return flat;
   }
 
-  private static String nearest(String key, Iterable<String> keys) {
+  /** Returns the key that differs least from one that is unknown. */
+  static String nearest(String key, Iterable<String> keys) {
     String best = "";
     int bestDistance = Integer.MAX_VALUE;
     for (String candidate : keys) {

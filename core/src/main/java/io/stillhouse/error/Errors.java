@@ -38,6 +38,7 @@ public final class Errors {
     return new StillhouseException(
         problems.size() == 1
             ? problems.get(0)
-            : problems.size() + " problems:\n  - " + String.join("\n  - ", problems));
+            : problems.size() + " problems:\n  - " + String.join("\n  - ", problems),
+        problems);
   }
 }

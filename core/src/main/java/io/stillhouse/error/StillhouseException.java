@@ -1,5 +1,7 @@
 package io.stillhouse.error;
 
+import java.util.List;
+
 /**
  * A mistake in what the user gave us (recipe, arguments, data); its message is shown without a
  * stack trace.
@@ -7,11 +9,25 @@ package io.stillhouse.error;
 public final class StillhouseException extends RuntimeException {
   private static final long serialVersionUID = 1L;
 
+  @SuppressWarnings("serial") // List.of, which is serializable
+  private final List<String> problems;
+
   StillhouseException(String message) {
+    this(message, List.of(message));
+  }
+
+  StillhouseException(String message, List<String> problems) {
     super(message);
+    this.problems = List.copyOf(problems);
   }
 
   StillhouseException(String message, Throwable cause) {
     super(message, cause);
+    this.problems = List.of(message);
+  }
+
+  /** Returns what is wrong, one by one. */
+  public List<String> problems() {
+    return problems;
   }
 }

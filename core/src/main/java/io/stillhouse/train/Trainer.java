@@ -17,6 +17,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.function.Consumer;
+import org.jspecify.annotations.Nullable;
 
 /**
  * One worker: plain AdamW over the cached targets, its state carried from checkpoint to checkpoint.
@@ -40,8 +41,7 @@ public final class Trainer {
    */
   public record Setup(ModelSpec student, DistillSpec loss, TrainSpec train, String fingerprint) {
     RowOrder order(TargetSource source) {
-      return new RowOrder(
-          source.unitRows(), train.rowsPerStep(), train.unitsOfBlock(), train.run().seed());
+      return Lockstep.order(source, train);
     }
   }
 
@@ -66,40 +66,120 @@ public final class Trainer {
    */
   public void run(NDManager manager, Map<String, NDArray> weights, TeacherParts teacher)
       throws IOException {
-    TrainSpec train = setup.train();
+    try (Run run = begin(manager, weights, teacher)) {
+      while (run.step()) {
+        // the listener tells
+      }
+    }
+  }
+
+  /** As {@link #run}, a step at a time, for who has more to do between them. */
+  public Run begin(NDManager manager, Map<String, NDArray> weights, TeacherParts teacher)
+      throws IOException {
     RowOrder order = setup.order(source);
-    long steps = train.steps(order.rows());
-    int badSteps = 0;
-    try (Worker worker = new Worker(manager, setup, weights, teacher);
-        Feed feed = new Feed(source, order, steps)) {
-      for (long step = resume(manager, weights, worker, steps); step < steps; step++) {
-        long start = System.nanoTime();
-        List<Example> rows = feed.step(step);
-        long read = System.nanoTime();
-        double rate = train.learningRate(step, steps);
-        Worker.Outcome outcome = worker.step(rows, step, step + 1, rate);
-        badSteps = Double.isFinite(outcome.gradientNorm()) ? 0 : badSteps + 1;
-        if (badSteps == MAX_BAD_STEPS) {
-          throw Errors.invalid(
-              "the gradients of %d steps in a row, up to step %d, were not finite (terms %s)"
-                  .formatted(badSteps, step + 1, outcome.terms()),
-              "lower train.learning-rate (%s), or set train.clip-norm"
-                  .formatted(train.optimiser().learningRate()));
-        }
-        long end = System.nanoTime();
-        listener.accept(
-            new StepReport(
-                step + 1,
-                steps,
-                outcome.loss(),
-                outcome.terms(),
-                new StepReport.Optimiser(rate, outcome.gradientNorm()),
-                new StepReport.Work(
-                    Counts.of(rows).tokens(), (end - start) / 1e9, (read - start) / 1e9)));
-        int every = train.run().checkpointEvery();
-        if (every > 0 && (step + 1) % every == 0 && step + 1 < steps) {
-          checkpoint(step + 1, weights, worker);
-        }
+    Feed feed = new Feed(source, order, setup.train().steps(order.rows()));
+    try {
+      return new Run(manager, weights, teacher, feed, feed);
+    } catch (IOException | RuntimeException e) {
+      feed.close();
+      throw e;
+    }
+  }
+
+  /** As {@link #begin}, from rows that others read, too, and somebody else closes. */
+  Run begin(NDManager manager, Map<String, NDArray> weights, TeacherParts teacher, Feed feed)
+      throws IOException {
+    return new Run(manager, weights, teacher, feed, null);
+  }
+
+  /** A training under way, which began where its newest checkpoint ends. */
+  public final class Run implements AutoCloseable {
+    private final Map<String, NDArray> weights;
+    private final Feed feed;
+    private final @Nullable Feed own;
+    private final long steps;
+    private final Worker worker;
+    private long done;
+    private int badSteps;
+
+    private Run(
+        NDManager manager,
+        Map<String, NDArray> weights,
+        TeacherParts teacher,
+        Feed feed,
+        @Nullable Feed own)
+        throws IOException {
+      this.weights = weights;
+      this.feed = feed;
+      this.own = own;
+      this.steps = setup.train().steps(setup.order(source).rows());
+      this.worker = new Worker(manager, setup, weights, teacher);
+      try {
+        this.done = resume(manager, weights, worker, steps);
+      } catch (IOException | RuntimeException e) {
+        worker.close();
+        throw e;
+      }
+    }
+
+    /** Returns the steps done, earlier ones included. */
+    public long done() {
+      return done;
+    }
+
+    /** Returns the steps of the whole training. */
+    public long steps() {
+      return steps;
+    }
+
+    /** Takes one step, and writes a checkpoint where one is due; false if none was left to take. */
+    public boolean step() throws IOException {
+      if (done >= steps) {
+        return false;
+      }
+      TrainSpec train = setup.train();
+      long step = done;
+      long start = System.nanoTime();
+      List<Example> rows = feed.step(step);
+      long read = System.nanoTime();
+      double rate = train.learningRate(step, steps);
+      Worker.Outcome outcome = worker.step(rows, step, step + 1, rate);
+      badSteps = Double.isFinite(outcome.gradientNorm()) ? 0 : badSteps + 1;
+      if (badSteps == MAX_BAD_STEPS) {
+        throw Errors.invalid(
+            "the gradients of %d steps in a row, up to step %d, were not finite (terms %s)"
+                .formatted(badSteps, step + 1, outcome.terms()),
+            "lower train.learning-rate (%s), or set train.clip-norm"
+                .formatted(train.optimiser().learningRate()));
+      }
+      long end = System.nanoTime();
+      listener.accept(
+          new StepReport(
+              step + 1,
+              steps,
+              outcome.loss(),
+              outcome.terms(),
+              new StepReport.Optimiser(rate, outcome.gradientNorm()),
+              new StepReport.Work(
+                  Counts.of(rows).tokens(), (end - start) / 1e9, (read - start) / 1e9)));
+      done = step + 1;
+      int every = train.run().checkpointEvery();
+      if (every > 0 && done % every == 0 && done < steps) {
+        checkpoint();
+      }
+      return true;
+    }
+
+    /** Writes a checkpoint of the steps done. */
+    public void checkpoint() throws IOException {
+      Trainer.this.checkpoint(done, weights, worker);
+    }
+
+    @Override
+    public void close() {
+      worker.close();
+      if (own != null) {
+        own.close();
       }
     }
   }

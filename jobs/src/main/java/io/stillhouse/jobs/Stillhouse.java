@@ -19,6 +19,7 @@ import io.stillhouse.jobs.plan.PlanJob;
 import io.stillhouse.jobs.spark.Sessions;
 import io.stillhouse.jobs.train.ExportJob;
 import io.stillhouse.jobs.train.FinetuneJob;
+import io.stillhouse.jobs.train.SweepJob;
 import io.stillhouse.jobs.train.TrainJob;
 import java.io.IOException;
 import java.nio.file.Path;
@@ -193,6 +194,23 @@ public final class Stillhouse {
       result.notes().forEach(note -> say("note: %s", note));
     }
     return 0;
+  }
+
+  @Command(
+      name = "sweep",
+      description = "Many students from one cache, all that sweep.over combines; restartable.")
+  int sweep(@Parameters(arity = "0..*", paramLabel = "[RECIPE] [key=value]") List<String> arguments)
+      throws IOException {
+    Settings settings = settings(arguments, Options.CACHE);
+    try (SparkSession spark = Sessions.open("sweep", settings)) {
+      SweepJob.Result result = new SweepJob(spark, settings).run();
+      System.out.print(result.table());
+      result.notes().forEach(note -> say("note: %s", note));
+      result
+          .failures()
+          .forEach(row -> System.err.println("stillhouse: " + row.name() + ": " + row.problem()));
+      return result.exitCode();
+    }
   }
 
   @Command(name = "evaluate", description = "Teacher against students: task metrics and agreement.")

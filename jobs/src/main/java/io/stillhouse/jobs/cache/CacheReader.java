@@ -73,12 +73,22 @@ public final class CacheReader implements TargetSource {
     Manifest manifest = Manifest.read(storage, cache);
     Plan plan = plan(first, manifest, cache, teacher).grownBy(manifest.parts(), cache);
     plan.requireAllUnits(cache, manifest);
+    return new CacheReader(cache, teacher, plan, manifest, List.of(), storage).with(columns);
+  }
+
+  /**
+   * Returns a reader of other columns, which sees the cache as this one does.
+   *
+   * @throws io.stillhouse.error.StillhouseException naming the columns that some unit lacks and how
+   *     to add them
+   */
+  public CacheReader with(Collection<Column> others) {
     TreeSet<String> missing = new TreeSet<>();
     for (Plan.Unit unit : plan.units()) {
       if (manifest.inputs(unit.unit()).isEmpty()) {
         missing.add("inputs");
       }
-      for (Column column : columns) {
+      for (Column column : others) {
         if (!manifest.has(unit.unit(), teacher, column)) {
           missing.add(column.name());
         }
@@ -93,7 +103,7 @@ public final class CacheReader implements TargetSource {
                   teacher.isEmpty() ? "" : " of teacher '%s'".formatted(teacher)),
           "name them in the recipe's targets and run cache again: it computes only what is missing");
     }
-    return new CacheReader(cache, teacher, plan, manifest, columns, storage);
+    return new CacheReader(cache, teacher, plan, manifest, others, storage);
   }
 
   private static Plan plan(Plan first, Manifest manifest, Path cache, String teacher) {

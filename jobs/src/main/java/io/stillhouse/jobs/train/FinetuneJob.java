@@ -116,7 +116,7 @@ public final class FinetuneJob {
                   null,
                   new Path(work, "students").toString(),
                   CacheReader.open(storage, cache, List.of()).plan().fingerprints()));
-      TrainJob.Result result = new TrainJob(spark, settings, headed, run).run();
+      TrainJob.Result result = new TrainJob(spark, settings, run).run();
       storage.rename(run.directory(), destination);
       storage.fileSystem(work).delete(work, true);
       return new Result(

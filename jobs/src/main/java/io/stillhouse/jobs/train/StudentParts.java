@@ -10,10 +10,15 @@ import io.stillhouse.jobs.spark.Models;
 import io.stillhouse.loss.TeacherParts;
 import io.stillhouse.model.Encoder;
 import io.stillhouse.spec.ModelSpec;
+import io.stillhouse.spec.Task;
+import io.stillhouse.target.Column;
+import io.stillhouse.target.Targets;
 import io.stillhouse.train.StudentInit;
 import io.stillhouse.train.Trainer;
 import java.io.IOException;
+import java.util.LinkedHashSet;
 import java.util.Map;
+import java.util.Set;
 import org.apache.hadoop.fs.Path;
 
 /** What a task needs to train a student: its first weights, its targets, the teacher's parts. */
@@ -40,9 +45,13 @@ final class StudentParts {
    * @throws io.stillhouse.error.StillhouseException if it has grown since the training began
    */
   CacheReader source() throws IOException {
+    return source(reads.columns());
+  }
+
+  /** As {@link #source()}, with the columns of other students, too. */
+  CacheReader source(Set<Column> columns) throws IOException {
     CacheReader source =
-        CacheReader.open(
-            storage, new Path(run.places().cache()), run.places().teacher(), reads.columns());
+        CacheReader.open(storage, new Path(run.places().cache()), run.places().teacher(), columns);
     if (!source.plan().fingerprints().equals(run.places().cacheFingerprints())) {
       throw Errors.invalid(
           "cache '%s' has grown since the training of '%s' began"
@@ -52,10 +61,28 @@ final class StudentParts {
     return source;
   }
 
-  /** Opens the cache of held-out rows. */
+  /** Returns the columns that the student reads. */
+  Set<Column> columns() {
+    return reads.columns();
+  }
+
+  /** Returns the names of the teacher's weights that rebuild what is not stored. */
+  Set<String> teacherTensors() {
+    return reads.teacherTensors();
+  }
+
+  /**
+   * Opens the cache of held-out rows, with the logits of a classifying teacher if they are there.
+   */
   CacheReader heldOut(String cache) throws IOException {
-    return CacheReader.open(
-        storage, new Path(cache), run.places().teacher(), reads(cache).columns());
+    CacheReader heldOut =
+        CacheReader.open(storage, new Path(cache), run.places().teacher(), reads(cache).columns());
+    if (teacher.head().task() != Task.CLASSIFICATION || !heldOut.has(Targets.LOGITS)) {
+      return heldOut;
+    }
+    Set<Column> columns = new LinkedHashSet<>(reads(cache).columns());
+    columns.add(Targets.LOGITS);
+    return heldOut.with(columns);
   }
 
   private Reads reads(String cache) throws IOException {

@@ -70,6 +70,23 @@ record StudentRun(
       Map<String, String> cacheFingerprints)
       implements Serializable {}
 
+  /** Returns the same with the threads that it has where the recipe leaves them open. */
+  StudentRun orThreads(int threads) {
+    TrainSpec.Run given = train.run();
+    if (given.threads() != 0) {
+      return this;
+    }
+    TrainSpec.Run with =
+        new TrainSpec.Run(given.maxSteps(), given.seed(), threads, given.checkpointEvery());
+    return new StudentRun(
+        name,
+        model,
+        loss,
+        new TrainSpec(train.epochs(), train.batching(), train.optimiser(), train.rounds(), with),
+        start,
+        places);
+  }
+
   /** Returns where the finished student goes. */
   Path directory() {
     return new Path(places.students(), name);

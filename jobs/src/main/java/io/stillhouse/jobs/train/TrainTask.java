@@ -5,26 +5,32 @@ import ai.djl.ndarray.NDManager;
 import com.google.gson.Gson;
 import com.google.gson.GsonBuilder;
 import io.stillhouse.checkpoint.HuggingFaceDirectory;
+import io.stillhouse.error.Errors;
 import io.stillhouse.jobs.cache.Storage;
 import io.stillhouse.jobs.spark.Devices;
 import io.stillhouse.loss.DistillLoss;
+import io.stillhouse.loss.TeacherParts;
 import io.stillhouse.loss.Term;
 import io.stillhouse.model.Encoder;
+import io.stillhouse.target.TargetSource;
 import io.stillhouse.train.HeldOut;
+import io.stillhouse.train.Lockstep;
 import io.stillhouse.train.StepReport;
 import io.stillhouse.train.Trainer;
 import java.io.IOException;
 import java.io.Serializable;
 import java.nio.file.Files;
-import java.nio.file.Path;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Optional;
 import java.util.function.Consumer;
 import org.apache.commons.io.FileUtils;
+import org.apache.hadoop.fs.Path;
+import org.jspecify.annotations.Nullable;
 
 /** Trains one student, inside a task, and publishes its Hugging Face directory. */
-public final class TrainTask {
+public final class TrainTask implements AutoCloseable {
   private static final Gson LINE = new GsonBuilder().serializeSpecialFloatingPointValues().create();
 
   /** A step may wait for a whole file, or for nothing: one alone says little. */
@@ -34,6 +40,9 @@ public final class TrainTask {
   private final Consumer<StepReport> listener;
   private final Storage storage = Storage.ofThisProcess();
   private final History history = History.empty();
+  private @Nullable StudentParts parts;
+  private @Nullable NDManager manager;
+  private @Nullable Map<String, NDArray> weights;
 
   TrainTask(StudentRun run, Consumer<StepReport> listener) {
     this.run = run;
@@ -84,38 +93,114 @@ public final class TrainTask {
   public record Speed(double seconds, double tokensPerSecond, double waitShare, int threads)
       implements Serializable {}
 
+  /** Returns what became of a student that is finished; empty if it is not. */
+  static Optional<Trained> finished(Storage storage, StudentRun run) throws IOException {
+    if (!storage.exists(run.directory())) {
+      return Optional.empty();
+    }
+    Path record = new Path(run.directory(), "training.json");
+    Trained trained =
+        storage.exists(record)
+            ? Storage.JSON.fromJson(storage.readText(record), Trained.class)
+            : null;
+    if (trained == null || !trained.fingerprint().equals(run.fingerprint())) {
+      throw Errors.invalid(
+          "'%s' holds a student of another recipe or cache".formatted(run.directory()),
+          "choose another student.name or train.path, or delete that directory");
+    }
+    return Optional.of(trained);
+  }
+
+  /** Trains it alone. */
   Trained train() throws IOException {
-    StudentParts parts = new StudentParts(run, storage);
-    try (NDManager manager = Devices.manager()) {
-      Map<String, NDArray> weights = parts.initial(manager);
-      new Trainer(
-              parts.setup(),
-              parts.source(),
-              new HadoopCheckpoints(storage, run.checkpoints(), history),
-              this::record)
-          .run(manager, weights, parts.teacherParts(manager));
-      return publish(parts, weights, heldOut(parts, manager, weights));
+    try {
+      open();
+      weights = parts.initial(manager);
+      trainer(parts.source()).run(manager, weights, parts.teacherParts(manager));
+      return publish();
+    } finally {
+      close();
     }
   }
 
-  /** Returns the terms over held-out rows by name, and the loss that they add up to. */
-  private Map<String, Double> heldOut(
-      StudentParts parts, NDManager manager, Map<String, NDArray> weights) throws IOException {
+  /** Opens what a training needs. */
+  void open() throws IOException {
+    parts = new StudentParts(run, storage);
+    manager = Devices.manager();
+  }
+
+  /** Begins the training beside others. */
+  Trainer.Run join(Lockstep others, TargetSource source, TeacherParts teacher) throws IOException {
+    weights = parts.initial(manager);
+    return others.begin(trainer(source), manager, weights, teacher);
+  }
+
+  private Trainer trainer(TargetSource source) {
+    return new Trainer(
+        parts.setup(),
+        source,
+        new HadoopCheckpoints(storage, run.checkpoints(), history),
+        this::record);
+  }
+
+  StudentParts parts() {
+    return parts;
+  }
+
+  StudentRun student() {
+    return run;
+  }
+
+  /** Returns how it goes, held-out rows included. */
+  Trained measured() throws IOException {
+    return soFar(heldOut());
+  }
+
+  /** Returns how it goes. */
+  Trained soFar() {
+    return soFar(Map.of());
+  }
+
+  private Trained soFar(Map<String, Double> heldOut) {
+    List<StepReport> steps = history.steps();
+    return new Trained(
+        run.name(),
+        run.directory().toString(),
+        run.fingerprint(),
+        run.model().parameterCount(),
+        steps.isEmpty() ? 0 : steps.get(steps.size() - 1).step(),
+        new Losses(mean(0, tenth()), mean(steps.size() - tenth(), steps.size()), heldOut),
+        speed());
+  }
+
+  /** Returns the terms over held-out rows by name, the loss that they add up to, and rates. */
+  private Map<String, Double> heldOut() throws IOException {
     String cache = run.places().heldOut();
     if (cache == null) {
       return Map.of();
     }
-    Map<Term, Double> terms =
-        new HeldOut(parts.setup(), parts.heldOut(cache))
-            .terms(manager, weights, parts.teacherParts(manager, cache));
+    HeldOut.Measured measured;
+    try (NDManager scope = manager.newSubManager()) {
+      measured =
+          new HeldOut(parts.setup(), parts.heldOut(cache))
+              .measure(scope, weights, parts.teacherParts(scope, cache));
+    }
     DistillLoss loss = new DistillLoss(run.loss(), new Encoder(run.model(), weights), weights);
     Map<String, Double> named = new LinkedHashMap<>();
     named.put("loss", 0.0);
-    terms.forEach(
-        (term, value) -> {
-          named.put(term.id(), value);
-          named.merge("loss", loss.weight(term) * value, Double::sum);
-        });
+    measured
+        .terms()
+        .forEach(
+            (term, value) -> {
+              named.put(term.id(), value);
+              named.merge("loss", loss.weight(term) * value, Double::sum);
+            });
+    if (measured.accuracy() != null) {
+      named.put("accuracy", measured.accuracy());
+    }
+    if (measured.agreement() != null) {
+      named.put("agreement", measured.agreement());
+    }
     return named;
   }
 
@@ -127,22 +212,12 @@ public final class TrainTask {
         step.over(steps.subList(Math.max(0, steps.size() - LOOKED_BACK), steps.size())));
   }
 
-  private Trained publish(
-      StudentParts parts, Map<String, NDArray> weights, Map<String, Double> heldOut)
-      throws IOException {
-    List<StepReport> steps = history.steps();
+  /** Measures the finished student and moves it into place. */
+  Trained publish() throws IOException {
     Map<String, NDArray> own = new LinkedHashMap<>();
     run.model().parameters().keySet().forEach(name -> own.put(name, weights.get(name)));
-    Trained trained =
-        new Trained(
-            run.name(),
-            run.directory().toString(),
-            run.fingerprint(),
-            run.model().parameterCount(),
-            steps.isEmpty() ? 0 : steps.get(steps.size() - 1).steps(),
-            new Losses(mean(0, tenth()), mean(steps.size() - tenth(), steps.size()), heldOut),
-            speed());
-    Path local = Files.createTempDirectory("stillhouse-student");
+    Trained trained = measured();
+    java.nio.file.Path local = Files.createTempDirectory("stillhouse-student");
     try {
       HuggingFaceDirectory.write(local, run.model(), own, parts.teacher().path());
       Files.writeString(local.resolve("training.json"), Storage.JSON.toJson(trained) + "\n");
@@ -157,6 +232,14 @@ public final class TrainTask {
       FileUtils.deleteDirectory(local.toFile());
     }
     return trained;
+  }
+
+  /** Lets go of the weights. */
+  @Override
+  public void close() {
+    if (manager != null) {
+      manager.close();
+    }
   }
 
   private int tenth() {

@@ -27,13 +27,34 @@ class HeldOutTest {
     TrainTask.Losses losses = train("cache").students().get(0).losses();
 
     Map<String, Double> heldOut = losses.heldOut();
-    assertThat(heldOut).containsOnlyKeys("loss", "soft-label", "hard-label");
+    assertThat(heldOut)
+        .containsOnlyKeys("loss", "soft-label", "hard-label", "accuracy", "agreement");
     assertThat(heldOut.get("soft-label"))
         .isCloseTo(losses.first().get("soft-label"), within(1e-5))
         .isPositive();
     assertThat(heldOut.get("hard-label")).isCloseTo(losses.first().get("hard-label"), within(1e-5));
     assertThat(heldOut.get("loss"))
         .isCloseTo(3 * heldOut.get("soft-label") + heldOut.get("hard-label"), within(1e-9));
+  }
+
+  @Test
+  void aStudentThatIsItsTeacherAgreesWithIt() throws IOException {
+    cache(Tiny.CLS, "cache");
+
+    Map<String, Double> heldOut =
+        train(
+                "cache",
+                "student.layers=3",
+                "student.hidden-size=0",
+                "student.heads=0",
+                "student.init=teacher")
+            .students()
+            .get(0)
+            .losses()
+            .heldOut();
+
+    assertThat(heldOut).containsEntry("agreement", 1.0);
+    assertThat(heldOut.get("accuracy")).isBetween(0.0, 0.999);
   }
 
   @Test

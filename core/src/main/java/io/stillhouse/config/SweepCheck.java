@@ -1,0 +1,142 @@
+package io.stillhouse.config;
+
+import java.util.ArrayList;
+import java.util.HashSet;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.Set;
+import java.util.TreeSet;
+import java.util.stream.Collectors;
+import org.jspecify.annotations.Nullable;
+
+/** What is wrong with the settings that a sweep gives its students. */
+final class SweepCheck {
+  /** Of all students, though their keys begin like those of each. */
+  private static final Set<String> COMMON =
+      Set.of(
+          Options.TRAIN_PATH.key(),
+          Options.METRICS.key(),
+          Options.HELD_OUT.key(),
+          Options.TWIN.key());
+
+  private static final List<String> OWN = List.of("student.", "loss.", "train.");
+
+  private final Map<String, List<String>> over;
+  private final List<Map<String, String>> students;
+  private final Map<String, Option<?>> options =
+      Options.ALL.stream().collect(Collectors.toMap(Option::key, option -> option));
+  private final Set<String> problems = new TreeSet<>();
+
+  SweepCheck(Map<String, List<String>> over, List<Map<String, String>> students) {
+    this.over = over;
+    this.students = students;
+  }
+
+  /** Returns all that is wrong, each once. */
+  List<String> problems() {
+    over.forEach(this::checkList);
+    for (Map<String, String> student : students) {
+      student.forEach((key, value) -> check("sweep.students", key, value));
+      for (String key : student.keySet()) {
+        if (over.containsKey(key) && !key.equals(Options.STUDENT_NAME.key())) {
+          problems.add(
+              "'%s' is in sweep.over and in sweep.students; leave it in one of them"
+                  .formatted(key));
+        }
+      }
+    }
+    if (problems.isEmpty() && Sweep.size(over, students) > Sweep.MOST) {
+      problems.add(
+          "sweep.over and sweep.students make %,d students, more than %,d; take values away"
+              .formatted(Sweep.size(over, students), Sweep.MOST));
+    }
+    if (problems.isEmpty()) {
+      checkNames();
+    }
+    return List.copyOf(problems);
+  }
+
+  private void checkList(String key, List<String> values) {
+    if (values.isEmpty()) {
+      problems.add(
+          "sweep.over.%s must be a list of values, but is empty; give some, or take it away"
+              .formatted(key));
+    }
+    if (key.equals(Options.STUDENT_NAME.key())) {
+      problems.add(
+          "'student.name' cannot be in sweep.over, where students are named for what they have; name them in sweep.students");
+      return;
+    }
+    Set<Object> seen = new HashSet<>();
+    for (String value : values) {
+      Object parsed = check("sweep.over", key, value);
+      if (parsed != null && !seen.add(parsed)) {
+        problems.add(
+            "sweep.over.%s names '%s' twice; each combination is trained once"
+                .formatted(key, value));
+      }
+    }
+    if (values.isEmpty()) {
+      check("sweep.over", key, null);
+    }
+  }
+
+  private void checkNames() {
+    Map<String, Long> named =
+        students.stream()
+            .map(student -> student.get(Options.STUDENT_NAME.key()))
+            .filter(name -> name != null)
+            .collect(Collectors.groupingBy(n -> n, LinkedHashMap::new, Collectors.counting()));
+    named.forEach(
+        (name, times) -> {
+          if (times > 1) {
+            problems.add(
+                "sweep.students names '%s' %d times; give each a name of its own"
+                    .formatted(name, times));
+          }
+        });
+    List<Map<String, String>> values = new ArrayList<>();
+    for (Map<String, String> student : students) {
+      Map<String, String> own = new LinkedHashMap<>(student);
+      own.remove(Options.STUDENT_NAME.key());
+      if (values.contains(own)) {
+        problems.add("sweep.students holds %s twice; each student is trained once".formatted(own));
+      }
+      values.add(own);
+    }
+  }
+
+  /** Returns the value as its option reads it, or null where it cannot. */
+  private @Nullable Object check(String where, String key, @Nullable String value) {
+    Option<?> option = options.get(key);
+    if (option == null) {
+      problems.add(
+          "unknown key '%s' in %s; did you mean '%s'?"
+              .formatted(key, where, Settings.nearest(key, new TreeSet<>(options.keySet()))));
+      return null;
+    }
+    if (COMMON.contains(key) || OWN.stream().noneMatch(key::startsWith)) {
+      problems.add(
+          "'%s' cannot be in %s, because all students of a sweep share it; set it outside, and run a sweep for each value"
+              .formatted(key, where));
+      return null;
+    }
+    return value == null ? null : parsed(where, option, value);
+  }
+
+  private <T> @Nullable T parsed(String where, Option<T> option, String text) {
+    try {
+      T value = option.parser().apply(text);
+      if (option.rule().test(value)) {
+        return value;
+      }
+    } catch (IllegalArgumentException e) {
+      // reported below, in the rule's words
+    }
+    problems.add(
+        "%s in %s must be %s, but is '%s'"
+            .formatted(option.key(), where, option.ruleInWords(), text));
+    return null;
+  }
+}

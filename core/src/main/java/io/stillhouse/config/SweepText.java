@@ -1,0 +1,147 @@
+package io.stillhouse.config;
+
+import com.typesafe.config.ConfigException;
+import com.typesafe.config.ConfigFactory;
+import com.typesafe.config.ConfigList;
+import com.typesafe.config.ConfigObject;
+import com.typesafe.config.ConfigRenderOptions;
+import com.typesafe.config.ConfigValue;
+import com.typesafe.config.ConfigValueFactory;
+import com.typesafe.config.ConfigValueType;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Map;
+import java.util.TreeMap;
+import java.util.stream.Collectors;
+
+/**
+ * The two settings that hold other settings, as HOCON in one line. Values are kept as they were
+ * written: {@code 5e-4} names a student better than {@code 5.0E-4}.
+ */
+final class SweepText {
+  private static final String ROOT = "it";
+
+  /** How a student of the list may write student.name. */
+  private static final String NAME = "name";
+
+  private SweepText() {}
+
+  /** Reads {@code { key = [value, value] }}. */
+  static Map<String, List<String>> over(String text) {
+    if (!(parsed(text) instanceof ConfigObject object)) {
+      throw new IllegalArgumentException(text);
+    }
+    Map<String, List<String>> over = new TreeMap<>();
+    object
+        .toConfig()
+        .entrySet()
+        .forEach(entry -> over.put(unquoted(entry.getKey()), texts(entry.getValue())));
+    return over;
+  }
+
+  /** Reads {@code [{ name = a, key = value }]}. */
+  static List<Map<String, String>> students(String text) {
+    if (!(parsed(text) instanceof ConfigList list)) {
+      throw new IllegalArgumentException(text);
+    }
+    List<Map<String, String>> students = new ArrayList<>();
+    for (ConfigValue value : list) {
+      if (!(value instanceof ConfigObject object)) {
+        throw new IllegalArgumentException(text);
+      }
+      Map<String, String> student = new TreeMap<>();
+      object
+          .toConfig()
+          .entrySet()
+          .forEach(entry -> student.put(key(entry.getKey()), text(entry.getValue())));
+      students.add(student);
+    }
+    return students;
+  }
+
+  private static ConfigValue parsed(String text) {
+    try {
+      return ConfigFactory.parseString(ROOT + " = " + text).getValue(ROOT);
+    } catch (ConfigException e) {
+      throw new IllegalArgumentException(text, e);
+    }
+  }
+
+  private static String key(String path) {
+    String key = unquoted(path);
+    return key.equals(NAME) ? Options.STUDENT_NAME.key() : key;
+  }
+
+  private static String unquoted(String path) {
+    return path.replace("\"", "");
+  }
+
+  /** Returns the elements of a list, or a value that is none as the only one. */
+  static List<String> texts(ConfigValue value) {
+    return value instanceof ConfigList list
+        ? list.stream().map(SweepText::text).toList()
+        : List.of(text(value));
+  }
+
+  private static String text(ConfigValue value) {
+    if (value instanceof ConfigList list) {
+      return list.stream().map(SweepText::text).collect(Collectors.joining(", ", "[", "]"));
+    }
+    boolean scalar =
+        value.valueType() != ConfigValueType.OBJECT && value.valueType() != ConfigValueType.NULL;
+    return scalar ? value.atKey(ROOT).getString(ROOT) : write(value);
+  }
+
+  /**
+   * Cuts {@code [a, [b, c]]} into {@code a} and {@code [b, c]}; a text that is no list is the only
+   * element. Arguments are not quoted as HOCON wants it: this takes {@code file:/x}.
+   */
+  static List<String> split(String text) {
+    String body = text.strip();
+    if (!body.startsWith("[") || !body.endsWith("]")) {
+      return List.of(bare(body));
+    }
+    List<String> parts = new ArrayList<>();
+    int depth = 0;
+    boolean quoted = false;
+    int from = 1;
+    for (int at = 1; at < body.length(); at++) {
+      char c = body.charAt(at);
+      quoted ^= c == '"';
+      boolean last = at == body.length() - 1;
+      if (!quoted && depth == 0 && (c == ',' || last)) {
+        parts.add(bare(body.substring(from, at)));
+        from = at + 1;
+      }
+      depth += quoted ? 0 : c == '[' ? 1 : c == ']' ? -1 : 0;
+    }
+    parts.removeIf(String::isEmpty);
+    return parts;
+  }
+
+  private static String bare(String part) {
+    String text = part.strip();
+    return text.length() > 1 && text.startsWith("\"") && text.endsWith("\"")
+        ? text.substring(1, text.length() - 1)
+        : text;
+  }
+
+  static String write(Map<String, List<String>> over) {
+    return write(ConfigValueFactory.fromMap(over));
+  }
+
+  static String write(ConfigValue value) {
+    return value.render(ConfigRenderOptions.concise());
+  }
+
+  /** Adds lists to those of a text; they win. */
+  static String merged(String text, String more) {
+    try {
+      Map<String, List<String>> all = over(text);
+      all.putAll(over(more));
+      return write(all);
+    } catch (IllegalArgumentException e) {
+      return text; // which its option's rule refuses
+    }
+  }
+}

@@ -1,0 +1,209 @@
+package io.stillhouse.jobs.train;
+
+import io.stillhouse.checkpoint.HuggingFaceDirectory;
+import io.stillhouse.config.Options;
+import io.stillhouse.config.Recipe;
+import io.stillhouse.config.Settings;
+import io.stillhouse.error.Errors;
+import io.stillhouse.jobs.cache.CacheReader;
+import io.stillhouse.jobs.cache.InputRow;
+import io.stillhouse.jobs.cache.Storage;
+import io.stillhouse.jobs.cache.TargetRecipe;
+import io.stillhouse.jobs.cache.TeacherFolder;
+import io.stillhouse.spec.DistillSpec;
+import io.stillhouse.spec.ModelSpec;
+import io.stillhouse.spec.Task;
+import io.stillhouse.spec.TrainSpec;
+import io.stillhouse.target.Column;
+import io.stillhouse.target.MlmTargets;
+import java.io.IOException;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Locale;
+import java.util.Set;
+import java.util.stream.IntStream;
+import org.apache.hadoop.fs.Path;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * Makes students of recipes that share a cache, its teacher, and the held-out rows; what they share
+ * is opened once.
+ */
+final class RunPlanner {
+  private final Storage storage;
+  private final Path cache;
+  private final String teacherName;
+  private final CacheReader reader;
+  private final HuggingFaceDirectory teacher;
+  private final boolean labelled;
+  private final @Nullable Path heldOutPath;
+  private final @Nullable CacheReader heldOut;
+
+  /**
+   * A student, and its twin if it has one.
+   *
+   * @param columns the tensor columns that the student reads; its twin reads none
+   * @param notes what the user may want to know
+   */
+  record Planned(List<StudentRun> runs, Set<Column> columns, List<String> notes) {}
+
+  /**
+   * Opens what is shared.
+   *
+   * @throws io.stillhouse.error.StillhouseException if a cache is missing, or is not the recipe's
+   */
+  RunPlanner(Storage storage, Settings settings) throws IOException {
+    this.storage = storage;
+    this.cache = storage.requireExisting("cache.path", settings.get(Options.CACHE));
+    this.teacherName = settings.get(Options.TEACHER_NAME);
+    this.reader = CacheReader.open(storage, cache, teacherName, List.of());
+    reader.requireRecipe(settings);
+    this.teacher = CacheReader.teacher(storage, cache, teacherName);
+    this.labelled = labelled(reader);
+    String given = settings.get(Options.HELD_OUT);
+    this.heldOutPath =
+        given.isEmpty() ? null : storage.requireExisting(Options.HELD_OUT.key(), given);
+    this.heldOut = heldOutPath == null ? null : heldOut(heldOutPath);
+  }
+
+  private CacheReader heldOut(Path path) throws IOException {
+    CacheReader opened = CacheReader.open(storage, path, teacherName, List.of());
+    if (!opened.plan().teacherFiles().equals(reader.plan().teacherFiles())) {
+      throw Errors.invalid(
+          "train.held-out '%s' was made with another teacher than cache '%s'"
+              .formatted(path, cache),
+          "cache the held-out rows with the same teacher.path");
+    }
+    return opened;
+  }
+
+  /** Returns the number of rows of the cache. */
+  long rows() {
+    return reader.unitRows().stream().mapToLong(Integer::longValue).sum();
+  }
+
+  ModelSpec teacher() {
+    return teacher.spec();
+  }
+
+  /** Returns the held-out rows, or null if the recipe names none. */
+  @Nullable CacheReader heldOut() {
+    return heldOut;
+  }
+
+  /**
+   * Checks a recipe against the cache; nothing is written. Its threads may be 0, for whoever knows
+   * how many tasks there will be.
+   *
+   * @param twin whether it is to have one, if there are labels
+   * @throws io.stillhouse.error.StillhouseException if the depths do not fit, the cache lacks a
+   *     column, or there are no labels
+   */
+  Planned plan(Settings settings, boolean twin) throws IOException {
+    ModelSpec student = Recipe.student(settings, teacher.spec());
+    DistillSpec loss = Recipe.loss(settings, student, teacher.spec());
+    StudentRun.Kept kept = kept(settings, loss);
+    Set<Column> columns = Reads.of(loss, teacher.spec(), kept, reader::has).columns();
+    reader.with(columns);
+    if (loss.hardLabel() != 0 && !labelled) {
+      throw Errors.invalid(
+          "loss.hard-label.weight is %s, but cache '%s' has no labels"
+              .formatted(loss.hardLabel(), cache),
+          "cache the corpus with corpus.label, or set the weight to 0");
+    }
+    StudentRun.Start start = start(settings, student);
+    if (heldOut != null) {
+      heldOut.with(Reads.of(loss, teacher.spec(), kept, heldOut::has).columns());
+    }
+    TrainSpec train = Recipe.train(settings, 0);
+    StudentRun.Places places =
+        new StudentRun.Places(
+            cache.toString(),
+            teacherName,
+            kept,
+            heldOutPath == null ? null : heldOutPath.toString(),
+            storage.qualify(settings.get(Options.TRAIN_PATH)).toString(),
+            reader.plan().fingerprints());
+    String name = settings.get(Options.STUDENT_NAME);
+    List<StudentRun> runs = new ArrayList<>();
+    List<String> notes = new ArrayList<>();
+    runs.add(new StudentRun(name, student, loss, train, start, places));
+    if (twin && !labelled) {
+      notes.add("the cache has no labels, so %s has no undistilled twin".formatted(name));
+    }
+    if (twin && labelled && !hardLabelsAlone(loss)) {
+      runs.add(
+          new StudentRun(
+              name.equals("distilled") ? "undistilled" : name + "-undistilled",
+              student,
+              loss.undistilled(),
+              train,
+              start,
+              places));
+    }
+    return new Planned(runs, columns, notes);
+  }
+
+  private StudentRun.Kept kept(Settings settings, DistillSpec loss) {
+    MlmTargets mlm = TargetRecipe.mlm(settings, teacher.spec());
+    if (teacher.spec().head().task() == Task.MASKED_LM && loss.softLabel().weight() != 0) {
+      TargetRecipe.requireServes(mlm, loss.softLabel());
+    }
+    return new StudentRun.Kept(
+        mlm,
+        StudentRun.Scores.valueOf(settings.get(Options.TARGETS_SCORES).toUpperCase(Locale.ROOT)));
+  }
+
+  private static boolean hardLabelsAlone(DistillSpec loss) {
+    return loss.softLabel().weight() == 0
+        && loss.studentHidden().isEmpty()
+        && loss.studentBlocks().isEmpty();
+  }
+
+  /** Returns whether rows of a cache have labels. */
+  boolean labelled(CacheReader of) throws IOException {
+    if (teacher.spec().head().task() == Task.NONE) {
+      return false;
+    }
+    List<InputRow> rows = of.inputs(0);
+    return teacher.spec().head().task() == Task.MASKED_LM
+        ? rows.stream().anyMatch(row -> row.mlmLabels() != null)
+        : rows.stream().allMatch(row -> row.label() != null);
+  }
+
+  private StudentRun.Start start(Settings settings, ModelSpec student) throws IOException {
+    String init = settings.get(Options.STUDENT_INIT);
+    if (init.equals("random")) {
+      return new StudentRun.Start(null, List.of());
+    }
+    if (init.equals("teacher")) {
+      if (student.hiddenSize() != teacher.spec().hiddenSize()
+          || student.blocks().intermediateSize() != teacher.spec().blocks().intermediateSize()) {
+        throw Errors.invalid(
+            "student.init is teacher, but the student's width (%d, %d inside) is not the teacher's (%d, %d)"
+                .formatted(
+                    student.hiddenSize(),
+                    student.blocks().intermediateSize(),
+                    teacher.spec().hiddenSize(),
+                    teacher.spec().blocks().intermediateSize()),
+            "set student.init=random, or the widths to the teacher's");
+      }
+      return new StudentRun.Start(
+          TeacherFolder.model(cache, teacherName).toString(),
+          Recipe.initLayers(settings, student, teacher.spec()));
+    }
+    Path given = storage.requireExisting("student.init", init);
+    HuggingFaceDirectory from = HuggingFaceDirectory.open(storage.local(given));
+    if (from.spec().layers() < student.layers()) {
+      throw Errors.invalid(
+          "student.init '%s' has %d layers, the student %d"
+              .formatted(init, from.spec().layers(), student.layers()),
+          "start from a model at least as deep");
+    }
+    List<Integer> blocks =
+        settings.get(Options.INIT_LAYERS).isEmpty()
+            ? IntStream.rangeClosed(1, student.layers()).boxed().toList()
+            : Recipe.initLayers(settings, student, from.spec());
+    return new StudentRun.Start(given.toString(), blocks);
+  }
+}

@@ -1,0 +1,441 @@
+package io.stillhouse.jobs.train;
+
+import io.stillhouse.config.Options;
+import io.stillhouse.config.Recipe;
+import io.stillhouse.config.Settings;
+import io.stillhouse.config.Sweep;
+import io.stillhouse.error.Errors;
+import io.stillhouse.error.StillhouseException;
+import io.stillhouse.jobs.Progress;
+import io.stillhouse.jobs.cache.Storage;
+import io.stillhouse.jobs.spark.RunningTasks;
+import io.stillhouse.jobs.spark.Sessions;
+import io.stillhouse.jobs.spark.Watch;
+import io.stillhouse.train.Lockstep;
+import io.stillhouse.train.StepReport;
+import java.io.IOException;
+import java.util.ArrayList;
+import java.util.HashMap;
+import java.util.HashSet;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.Set;
+import java.util.TreeMap;
+import java.util.TreeSet;
+import java.util.concurrent.ExecutionException;
+import java.util.concurrent.ExecutorService;
+import java.util.concurrent.Executors;
+import java.util.concurrent.Future;
+import java.util.stream.Collectors;
+import org.apache.hadoop.fs.Path;
+import org.apache.spark.api.java.JavaSparkContext;
+import org.apache.spark.sql.SparkSession;
+import org.jspecify.annotations.Nullable;
+import scala.Tuple2;
+
+/**
+ * Trains many students from one cache. Each group of students is a task, and a Spark job of its
+ * own, so that a machine that dies of one student takes its group along and nobody else.
+ */
+public final class SweepJob {
+  private static final Set<String> SUMMED_OVER =
+      Set.of(Options.STUDENT_LAYERS.key(), Options.LAYER_MAP.key());
+  private static final int TOLD = 4;
+  private static final int MOST_JOBS = 64;
+
+  private final SparkSession spark;
+  private final Settings settings;
+  private final Storage storage;
+  private final RunPlanner planner;
+  private final List<StudentRun> runs = new ArrayList<>();
+  private final Map<String, Map<String, String>> values = new HashMap<>();
+  private final List<String> notes = new ArrayList<>();
+  private final Halving halving;
+
+  /**
+   * A student.
+   *
+   * @param values what it has of its own, by key
+   * @param training how it went, as far as it went; null if it never began
+   * @param problem why it failed, or null
+   */
+  public record Row(
+      String name,
+      SweepOutcome.Status status,
+      Map<String, String> values,
+      TrainTask.@Nullable Trained training,
+      @Nullable String problem,
+      boolean mistake) {}
+
+  /** What a sweep made; also {@code sweep.json} beside the students. */
+  public record Result(List<Row> students, List<String> notes) {
+    /** Returns a table for people. */
+    public String table() {
+      return new SweepTable(students).text();
+    }
+
+    /** Returns those that failed. */
+    public List<Row> failures() {
+      return students.stream().filter(row -> row.status() == SweepOutcome.Status.FAILED).toList();
+    }
+
+    /** Returns 0 if none failed, 2 if each that did is the user's mistake, else 1. */
+    public int exitCode() {
+      return failures().isEmpty() ? 0 : failures().stream().allMatch(Row::mistake) ? 2 : 1;
+    }
+  }
+
+  /**
+   * Checks the recipe of every student against the cache; nothing is written yet.
+   *
+   * @throws io.stillhouse.error.StillhouseException with all that is wrong with any of them
+   */
+  public SweepJob(SparkSession spark, Settings settings) throws IOException {
+    this.spark = spark;
+    this.settings = settings;
+    this.storage = new Storage(spark.sparkContext().hadoopConfiguration());
+    List<Sweep.Student> students = Sweep.students(settings);
+    if (students.isEmpty()) {
+      throw Errors.invalid(
+          "sweep.over and sweep.students are empty",
+          "give what shall differ, such as sweep.over.student.layers='[2, 4]'");
+    }
+    this.planner = new RunPlanner(storage, settings);
+    Map<String, List<String>> problems = new LinkedHashMap<>();
+    List<StudentRun> planned = new ArrayList<>();
+    for (Sweep.Student student : students) {
+      gather(problems, student.name(), () -> planned.addAll(plan(student)));
+    }
+    Path directory = storage.qualify(settings.get(Options.TRAIN_PATH));
+    this.halving = new Halving(storage, directory, Halving.Rule.of(settings), planned);
+    gather(problems, "", () -> halving.requireRows(planner));
+    gather(problems, "", this::requireNoTwinsInHalving);
+    for (StudentRun run : planned) {
+      gather(problems, run.name(), () -> TrainTask.finished(storage, run));
+      gather(problems, run.name(), () -> halving.requireMeasurable(run));
+    }
+    if (problems.isEmpty()) {
+      gather(problems, "", () -> requireNames(planned));
+      gather(problems, "", () -> requireOneHistory(planned));
+    }
+    if (!problems.isEmpty()) {
+      throw Errors.all(told(problems, students.size()));
+    }
+    tellOfEqual(planned);
+    tellOfIncomparable(students);
+    int tasks =
+        groups(planned).stream().mapToInt(group -> group.get(0).train().rounds().workers()).sum();
+    int cores = Sessions.coresOfOneTask(spark) / (spark.sparkContext().isLocal() ? tasks : 1);
+    planned.forEach(run -> runs.add(run.orThreads(Math.max(1, cores))));
+  }
+
+  private List<StudentRun> plan(Sweep.Student student) throws IOException {
+    Map<String, String> own = new TreeMap<>(student.values());
+    own.put(Options.STUDENT_NAME.key(), student.name());
+    own.put(Options.SWEEP_OVER.key(), "{}");
+    own.put(Options.SWEEP_STUDENTS.key(), "[]");
+    Settings recipe = Recipe.shrunk(settings.with(own)).require(Options.STUDENT_LAYERS);
+    RunPlanner.Planned planned = planner.plan(recipe, twins());
+    planned.runs().forEach(run -> values.put(run.name(), student.values()));
+    notes.addAll(planned.notes());
+    return planned.runs();
+  }
+
+  /** A sweep compares students; twins are for who asks for them. */
+  private boolean twins() {
+    return settings.has(Options.TWIN) && settings.get(Options.TWIN);
+  }
+
+  private void requireNoTwinsInHalving() {
+    if (twins() && !halving.pauses().isEmpty()) {
+      throw Errors.invalid(
+          "train.undistilled-twin is true, but sweep.halving.at is %s, and twins are no rivals of their students"
+              .formatted(halving.pauses()),
+          "take one away, and train the twins of those that are left with train");
+    }
+  }
+
+  private static void requireNames(List<StudentRun> planned) {
+    Set<String> names = new HashSet<>();
+    for (StudentRun run : planned) {
+      if (!names.add(run.name())) {
+        throw Errors.invalid(
+            "a student and another's undistilled twin are both called '%s'".formatted(run.name()),
+            "name the student otherwise in sweep.students");
+      }
+    }
+  }
+
+  /** Checks that what lies there is of this sweep, and was paused where this one pauses. */
+  private void requireOneHistory(List<StudentRun> planned) throws IOException {
+    for (int at : halving.pauses()) {
+      if (halving.decided(at).isPresent()) {
+        continue;
+      }
+      for (StudentRun run : planned) {
+        long step = checkpoints(run).newestStep();
+        if (step > at) {
+          throw Errors.invalid(
+              "'%s' has a checkpoint of step %d, past the pause at %d, at which nothing was decided yet"
+                  .formatted(run.name(), step, at),
+              "name another train.path, or delete '%s'".formatted(run.checkpoints()));
+        }
+      }
+      return;
+    }
+  }
+
+  private void tellOfEqual(List<StudentRun> planned) {
+    Map<String, String> first = new HashMap<>();
+    for (StudentRun run : planned) {
+      String other = first.putIfAbsent(run.fingerprint(), run.name());
+      if (other != null) {
+        notes.add("%s and %s are one and the same student".formatted(other, run.name()));
+      }
+    }
+  }
+
+  /** A loss in all depends on what it is the sum of. */
+  private void tellOfIncomparable(List<Sweep.Student> students) {
+    Set<String> keys = new TreeSet<>();
+    students.forEach(student -> keys.addAll(student.values().keySet()));
+    keys.removeIf(key -> !key.startsWith("loss.") && !SUMMED_OVER.contains(key));
+    if (!halving.pauses().isEmpty() && halving.by().equals("loss") && !keys.isEmpty()) {
+      notes.add(
+          "sweep.halving.by is loss, whose sum is another where %s differ; measure by a term, accuracy or agreement"
+              .formatted(String.join(", ", keys)));
+    }
+  }
+
+  private interface Check {
+    void run() throws IOException;
+  }
+
+  private static void gather(Map<String, List<String>> problems, String name, Check check)
+      throws IOException {
+    try {
+      check.run();
+    } catch (StillhouseException e) {
+      e.problems().forEach(p -> problems.computeIfAbsent(p, n -> new ArrayList<>()).add(name));
+    }
+  }
+
+  /** Names the students of each problem, but for one that all have. */
+  private static List<String> told(Map<String, List<String>> problems, int students) {
+    List<String> told = new ArrayList<>();
+    problems.forEach(
+        (problem, names) ->
+            told.add(
+                names.contains("") || names.size() == students
+                    ? problem
+                    : String.join(", ", names) + ": " + problem));
+    return told;
+  }
+
+  private HadoopCheckpoints checkpoints(StudentRun run) {
+    return new HadoopCheckpoints(storage, run.checkpoints(), History.empty());
+  }
+
+  /** Cuts students into groups that may share a task. */
+  private List<List<StudentRun>> groups(List<StudentRun> students) {
+    int most = settings.get(Options.STUDENTS_PER_TASK);
+    List<List<StudentRun>> groups = new ArrayList<>();
+    for (StudentRun run : students) {
+      groups.stream()
+          .filter(group -> group.size() < most && mayShare(group.get(0), run))
+          .findFirst()
+          .orElseGet(
+              () -> {
+                groups.add(new ArrayList<>());
+                return groups.get(groups.size() - 1);
+              })
+          .add(run);
+    }
+    return groups;
+  }
+
+  private static boolean mayShare(StudentRun one, StudentRun two) {
+    return !one.train().rounds().used()
+        && !two.train().rounds().used()
+        && one.train().run().threads() == two.train().run().threads()
+        && Lockstep.sameRows(one.train(), two.train());
+  }
+
+  /** Trains every student that is not there yet; each resumes from its newest checkpoint. */
+  public Result run() throws IOException {
+    Map<String, SweepOutcome> outcomes = new HashMap<>();
+    List<StudentRun> wanted = new ArrayList<>();
+    for (StudentRun run : runs) {
+      TrainTask.finished(storage, run)
+          .ifPresentOrElse(
+              trained -> outcomes.put(run.name(), SweepOutcome.trained(trained)),
+              () -> wanted.add(run));
+    }
+    LatestSteps latest = new LatestSteps();
+    spark.sparkContext().register(latest, "steps");
+    String students = runs.get(0).places().students();
+    List<Halving.Decision> decisions = new ArrayList<>();
+    try (LiveMetrics live = LiveMetrics.open(settings, storage, students);
+        RunningTasks running = new RunningTasks(spark.sparkContext(), latest)) {
+      for (int at : halving.pauses()) {
+        Halving.Decision decision = halving.decided(at).orElse(null);
+        if (decision == null && wanted.isEmpty()) {
+          break;
+        }
+        if (decision == null) {
+          List<SweepOutcome> reached = train(wanted, at, latest, live, running);
+          reached.forEach(outcome -> outcomes.put(outcome.name(), outcome));
+          decision = halving.decide(at, reached);
+        }
+        decision.out().forEach(outcome -> outcomes.put(outcome.name(), outcome));
+        List<String> goingOn = decision.goingOn();
+        wanted.removeIf(run -> !goingOn.contains(run.name()));
+        decisions.add(decision);
+      }
+      train(wanted, Long.MAX_VALUE, latest, live, running)
+          .forEach(outcome -> outcomes.put(outcome.name(), outcome));
+    }
+    Result result =
+        new Result(runs.stream().map(run -> row(outcomes.get(run.name()))).toList(), notes);
+    Map<String, Object> record = new LinkedHashMap<>();
+    record.put("result", result);
+    record.put("halving", decisions.stream().map(SweepJob::told).toList());
+    record.put("recipe", settings.inForce());
+    storage.fileSystem(new Path(students)).mkdirs(new Path(students));
+    storage.writeJson(new Path(students, "sweep.json"), record);
+    return result;
+  }
+
+  private Row row(SweepOutcome outcome) {
+    return new Row(
+        outcome.name(),
+        outcome.status(),
+        values.get(outcome.name()),
+        outcome.training(),
+        outcome.problem(),
+        outcome.mistake());
+  }
+
+  private static Map<String, Object> told(Halving.Decision decision) {
+    Map<String, Object> told = new LinkedHashMap<>();
+    told.put("at", decision.at());
+    told.put("by", decision.rule().by());
+    told.put("measured", decision.measured());
+    told.put("goingOn", decision.goingOn());
+    return told;
+  }
+
+  /** Trains students to their end or a pause, whichever comes first. */
+  private List<SweepOutcome> train(
+      List<StudentRun> wanted,
+      long pause,
+      LatestSteps latest,
+      LiveMetrics live,
+      RunningTasks running)
+      throws IOException {
+    if (wanted.isEmpty()) {
+      return List.of();
+    }
+    long rows = planner.rows();
+    Map<String, Long> begun = new TreeMap<>();
+    long total = 0;
+    for (StudentRun run : wanted) {
+      begun.put(run.name(), checkpoints(run).newestStep());
+      total += Math.min(pause, run.train().steps(rows));
+    }
+    List<List<StudentRun>> groups = groups(wanted);
+    // Those with rounds wait for jobs of many tasks, the others for one each.
+    int most = Math.max(MOST_JOBS, spark.sparkContext().defaultParallelism());
+    ExecutorService threads = Executors.newFixedThreadPool(Math.min(groups.size(), most));
+    try (Progress progress = Progress.resume("sweep", sum(begun), total, "steps");
+        Watch watch = new Watch(() -> show(progress, live, begun, latest.with(running.values())))) {
+      List<Future<List<SweepOutcome>>> futures = new ArrayList<>();
+      for (List<StudentRun> group : groups) {
+        futures.add(threads.submit(() -> train(group, pause, latest, rows)));
+      }
+      List<SweepOutcome> outcomes = new ArrayList<>();
+      for (Future<List<SweepOutcome>> future : futures) {
+        outcomes.addAll(future.get());
+      }
+      return outcomes;
+    } catch (ExecutionException e) {
+      throw new IllegalStateException("a sweep has failed", e.getCause());
+    } catch (InterruptedException e) {
+      Thread.currentThread().interrupt();
+      throw new IllegalStateException("interrupted", e);
+    } finally {
+      threads.shutdownNow();
+    }
+  }
+
+  /** Trains one group: what Spark cannot finish of it is the group's failure. */
+  private List<SweepOutcome> train(
+      List<StudentRun> group, long pause, LatestSteps latest, long rows) {
+    JavaSparkContext context = JavaSparkContext.fromSparkContext(spark.sparkContext());
+    String names = group.stream().map(StudentRun::name).collect(Collectors.joining(", "));
+    try {
+      StudentRun first = group.get(0);
+      if (first.train().rounds().used()) {
+        new RoundJob(context, storage, first, latest).run(rows);
+      }
+      context.setJobGroup("sweep", "students " + names, true);
+      return context
+          .parallelize(List.of(group), 1)
+          .map(
+              students ->
+                  new SweepTask(
+                          students,
+                          pause,
+                          name ->
+                              RoundJob.interruptible(step -> latest.add(new Tuple2<>(name, step))))
+                      .train())
+          .collect()
+          .get(0);
+    } catch (Exception e) {
+      // Spark says so of a job that somebody, or its own end, has stopped: nobody's failure.
+      if (spark.sparkContext().isStopped()
+          || String.valueOf(e.getMessage()).contains("cancelled")) {
+        throw new IllegalStateException("the training of %s was stopped".formatted(names), e);
+      }
+      return group.stream().map(run -> SweepOutcome.failed(run.name(), null, e)).toList();
+    }
+  }
+
+  private static void show(
+      Progress progress,
+      LiveMetrics live,
+      Map<String, Long> begun,
+      Map<String, StepReport> latest) {
+    Map<String, Long> done = new TreeMap<>(begun);
+    Map<String, StepReport> training = new TreeMap<>();
+    latest.forEach(
+        (name, step) -> {
+          if (done.computeIfPresent(name, (n, before) -> Math.max(before, step.step())) != null
+              && step.step() < step.steps()) {
+            training.put(name, step);
+          }
+        });
+    progress.update(sum(done));
+    progress.note(line(training));
+    live.show(latest);
+  }
+
+  /** Returns a few words about each of a few students. */
+  private static String line(Map<String, StepReport> training) {
+    String few =
+        training.entrySet().stream()
+            .limit(TOLD)
+            .map(
+                entry ->
+                    "%s %,d loss %.3f"
+                        .formatted(
+                            entry.getKey(), entry.getValue().step(), entry.getValue().loss()))
+            .collect(Collectors.joining("; "));
+    return training.size() > TOLD ? few + "; and %d more".formatted(training.size() - TOLD) : few;
+  }
+
+  private static long sum(Map<String, Long> steps) {
+    return steps.values().stream().mapToLong(Long::longValue).sum();
+  }
+}
