@@ -97,6 +97,12 @@ public final class Options {
           share -> share >= 0 && share <= 1,
           "a number in 0..1",
           "Largest share of rows without targets: empty, not UTF-8, or of which the teacher's output is not finite. Over it cache stops.");
+  public static final Option<Integer> CACHE_WINDOW =
+      atLeast(
+          "cache.window",
+          "0",
+          0,
+          "Units whose target files may lie on disk at once: cache waits while train reads, and drops what every student has seen; 0 keeps all. Needs train.order=plan.");
   public static final Option<List<Integer>> TARGETS_HIDDEN =
       integers(
           "targets.hidden", "[]", "Teacher hidden states to store; 0 is the embedding output.");
@@ -280,6 +286,12 @@ public final class Options {
           "1",
           1,
           "Units of the cache whose rows are shuffled together, and held in memory twice; the cache's own rows were shuffled before they were cut.");
+  public static final Option<String> ORDER =
+      oneOf(
+          "train.order",
+          "shuffled",
+          List.of("shuffled", "plan"),
+          "Order of the cache's units: another in each epoch, or always the plan's, in which a cache with a window is written; rows are shuffled inside either way.");
   public static final Option<Integer> TRAIN_BATCH_TOKENS =
       atLeast(
           "train.tokens-per-batch",

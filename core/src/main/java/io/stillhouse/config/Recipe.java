@@ -172,7 +172,8 @@ public final class Recipe {
         new TrainSpec.Batching(
             settings.get(Options.ROWS_PER_STEP),
             settings.get(Options.TRAIN_BATCH_TOKENS),
-            settings.get(Options.SHUFFLE_UNITS)),
+            settings.get(Options.SHUFFLE_UNITS),
+            value(TrainSpec.Order.class, settings.get(Options.ORDER))),
         new TrainSpec.Optimiser(
             settings.get(Options.LEARNING_RATE),
             settings.get(Options.WARMUP),

@@ -21,9 +21,18 @@ public record TrainSpec(int epochs, Batching batching, Optimiser optimiser, Roun
    * @param tokensPerMicroBatch tokens computed at once; memory, not the result's meaning, depends
    *     on it
    * @param unitsOfBlock units whose rows are shuffled together
+   * @param order of the units
    */
-  public record Batching(int rowsPerStep, int tokensPerMicroBatch, int unitsOfBlock)
+  public record Batching(int rowsPerStep, int tokensPerMicroBatch, int unitsOfBlock, Order order)
       implements Serializable {}
+
+  /** Order of the units in an epoch; rows are shuffled inside either way. */
+  public enum Order {
+    /** Another in each epoch. */
+    SHUFFLED,
+    /** The plan's: units are read in the order in which they are written. */
+    PLAN
+  }
 
   /**
    * PyTorch's AdamW under linear warm-up and decay.

@@ -11,4 +11,12 @@ public interface CheckpointStore {
 
   /** Makes a finished local file the newest checkpoint, all or nothing; the file may be moved. */
   void publish(long step, Path file) throws IOException;
+
+  /**
+   * Returns whether a checkpoint after so many steps is wanted besides those that the recipe asks
+   * for.
+   */
+  default boolean wanted(long step) {
+    return false;
+  }
 }

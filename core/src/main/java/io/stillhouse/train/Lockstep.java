@@ -42,21 +42,17 @@ public final class Lockstep implements AutoCloseable {
     if (!students.stream().allMatch(other -> sameRows(first, other))) {
       throw new IllegalArgumentException("the rows of some students come in another order");
     }
-    RowOrder order = order(source, first);
+    RowOrder order = RowOrder.of(first, source.unitRows());
     long steps = students.stream().mapToLong(each -> each.steps(order.rows())).max().orElse(0);
     this.pause = pause;
     this.feed = new Feed(source, order, Math.min(steps, pause));
-  }
-
-  static RowOrder order(TargetSource source, TrainSpec train) {
-    return new RowOrder(
-        source.unitRows(), train.rowsPerStep(), train.unitsOfBlock(), train.run().seed());
   }
 
   /** Returns whether two students see the same rows at each step that both take. */
   public static boolean sameRows(TrainSpec one, TrainSpec two) {
     return one.rowsPerStep() == two.rowsPerStep()
         && one.unitsOfBlock() == two.unitsOfBlock()
+        && one.batching().order() == two.batching().order()
         && one.run().seed() == two.run().seed();
   }
 

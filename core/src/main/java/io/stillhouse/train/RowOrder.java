@@ -1,19 +1,22 @@
 package io.stillhouse.train;
 
+import io.stillhouse.spec.TrainSpec;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.SplittableRandom;
+import java.util.stream.IntStream;
 import org.jspecify.annotations.Nullable;
 
 /**
- * The rows of every step, as a function of the seed alone: units are permuted per epoch and read a
- * block at a time, the shuffle buffer, whose rows are permuted together. A run resumes in mid-epoch
- * without replaying what came before.
+ * The rows of every step, as a function of the seed alone: units are permuted per epoch, or stay in
+ * the plan's order, and are read a block at a time, the shuffle buffer, whose rows are permuted
+ * together. A run resumes in mid-epoch without replaying what came before.
  */
 final class RowOrder {
   private final List<Integer> unitRows;
   private final int rowsPerStep;
   private final int unitsOfBlock;
+  private final TrainSpec.Order units;
   private final long seed;
   private final long rows;
   private @Nullable Epoch epoch;
@@ -31,13 +34,31 @@ final class RowOrder {
   private record Block(long epoch, int number, int[] order) {}
 
   /**
+   * Makes the order of units that are permuted per epoch.
+   *
    * @param unitRows rows of each unit
    * @param unitsOfBlock how many units are shuffled together
    */
   RowOrder(List<Integer> unitRows, int rowsPerStep, int unitsOfBlock, long seed) {
+    this(unitRows, rowsPerStep, unitsOfBlock, TrainSpec.Order.SHUFFLED, seed);
+  }
+
+  /** Makes the order that a recipe says. */
+  static RowOrder of(TrainSpec train, List<Integer> unitRows) {
+    return new RowOrder(
+        unitRows,
+        train.rowsPerStep(),
+        train.unitsOfBlock(),
+        train.batching().order(),
+        train.run().seed());
+  }
+
+  private RowOrder(
+      List<Integer> unitRows, int rowsPerStep, int unitsOfBlock, TrainSpec.Order units, long seed) {
     this.unitRows = List.copyOf(unitRows);
     this.rowsPerStep = rowsPerStep;
     this.unitsOfBlock = unitsOfBlock;
+    this.units = units;
     this.seed = seed;
     this.rows = unitRows.stream().mapToLong(Integer::longValue).sum();
   }
@@ -83,6 +104,21 @@ final class RowOrder {
     return units;
   }
 
+  /**
+   * Returns the place in its epoch's order of the first unit of the first block that a step reads.
+   */
+  int firstUnit(long step) {
+    return blockAt(epoch(step / stepsPerEpoch()), step % stepsPerEpoch() * rowsPerStep)
+        * unitsOfBlock;
+  }
+
+  /** Returns the place after the last unit of the last block that a step reads. */
+  int endUnit(long step) {
+    long last = Math.min((step % stepsPerEpoch() + 1) * rowsPerStep, rows) - 1;
+    int block = blockAt(epoch(step / stepsPerEpoch()), last);
+    return Math.min((block + 1) * unitsOfBlock, unitRows.size());
+  }
+
   private void addUnits(Epoch of, int number, List<Integer> units) {
     int to = Math.min((number + 1) * unitsOfBlock, of.units().length);
     for (int i = number * unitsOfBlock; i < to; i++) {
@@ -121,12 +157,15 @@ final class RowOrder {
   private Epoch epoch(long number) {
     Epoch now = epoch;
     if (now == null || now.number() != number) {
-      int[] units = permutation(unitRows.size(), mix(seed, number));
-      long[] before = new long[units.length + 1];
-      for (int i = 0; i < units.length; i++) {
-        before[i + 1] = before[i] + unitRows.get(units[i]);
+      int[] all =
+          units == TrainSpec.Order.PLAN
+              ? IntStream.range(0, unitRows.size()).toArray()
+              : permutation(unitRows.size(), mix(seed, number));
+      long[] before = new long[all.length + 1];
+      for (int i = 0; i < all.length; i++) {
+        before[i + 1] = before[i] + unitRows.get(all[i]);
       }
-      now = new Epoch(number, units, before);
+      now = new Epoch(number, all, before);
       epoch = now;
     }
     return now;

@@ -41,7 +41,7 @@ public final class Trainer {
    */
   public record Setup(ModelSpec student, DistillSpec loss, TrainSpec train, String fingerprint) {
     RowOrder order(TargetSource source) {
-      return Lockstep.order(source, train);
+      return RowOrder.of(train, source.unitRows());
     }
   }
 
@@ -164,7 +164,8 @@ public final class Trainer {
                   Counts.of(rows).tokens(), (end - start) / 1e9, (read - start) / 1e9)));
       done = step + 1;
       int every = train.run().checkpointEvery();
-      if (every > 0 && done % every == 0 && done < steps) {
+      boolean due = every > 0 && done % every == 0 || checkpoints.wanted(done);
+      if (due && done < steps) {
         checkpoint();
       }
       return true;

@@ -63,7 +63,7 @@ class RoundScheduleTest {
   private static TrainSpec train(int workers, int steps, TrainSpec.Moments moments) {
     return new TrainSpec(
         1,
-        new TrainSpec.Batching(5, 64, 1),
+        new TrainSpec.Batching(5, 64, 1, TrainSpec.Order.SHUFFLED),
         new TrainSpec.Optimiser(1e-3, 0.1, new TrainSpec.Betas(0.9, 0.999, 1e-8), 0.01, 1),
         new TrainSpec.Rounds(
             workers,

@@ -305,7 +305,7 @@ class TrainerTest {
   private static TrainSpec train(int steps, long seed) {
     return new TrainSpec(
         10,
-        new TrainSpec.Batching(4, 24, 1),
+        new TrainSpec.Batching(4, 24, 1, TrainSpec.Order.SHUFFLED),
         new TrainSpec.Optimiser(3e-3, 0.1, new TrainSpec.Betas(0.9, 0.999, 1e-8), 0.01, 1),
         TrainSpec.Rounds.NONE,
         new TrainSpec.Run(steps, seed, 1, 5));
