@@ -152,6 +152,11 @@ public final class Stillhouse {
       say(
           "cached %s: %,d rows, %,d tokens in %d units, %,.0f bytes a token",
           result.cache(), result.rows(), result.tokens(), result.units(), result.bytesPerToken());
+      if (result.droppedUnits() > 0) {
+        say(
+            "dropped the targets of %d units, which every student had seen; %d are kept",
+            result.droppedUnits(), result.units() - result.droppedUnits());
+      }
     }
     return 0;
   }

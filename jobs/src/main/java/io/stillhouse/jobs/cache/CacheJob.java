@@ -46,9 +46,15 @@ public final class CacheJob {
   private final HuggingFaceDirectory teacher;
   private final String name;
   private final TargetChoice choice;
+  private final @Nullable Window window;
   private final Planning planning;
 
-  /** What a run did. */
+  /**
+   * What a run did.
+   *
+   * @param bytes of all targets and inputs, those of dropped units too
+   * @param droppedUnits whose targets were let go as every student had seen them
+   */
   public record Result(
       String cache,
       long rows,
@@ -63,7 +69,8 @@ public final class CacheJob {
       double bytesPerToken,
       Seconds seconds,
       double tokensPerSecond,
-      double rowsPerSecond) {}
+      double rowsPerSecond,
+      int droppedUnits) {}
 
   /**
    * Where a run's time went. Tokens and rows per second are those of {@code computing}: the
@@ -106,6 +113,10 @@ public final class CacheJob {
     this.teacher = teacher;
     this.name = name;
     this.choice = choice == null ? TargetRecipe.choice(settings, teacher.spec()) : choice;
+    this.window =
+        choice == null
+            ? Window.of(settings, this.choice.all().stream().map(Column::name).toList())
+            : null;
     this.planning = new Planning(spark, settings, storage, cache, mostUnitTokens());
     if (spark.sparkContext().isLocal()) { // elsewhere the tasks find out
       Precision.of(settings.get(Options.CACHE_PRECISION))
@@ -159,31 +170,40 @@ public final class CacheJob {
     Map<String, String> fingerprints = Fingerprints.of(settings, storage, teacher, hashed);
     if (!storage.exists(cache)) {
       requireFirst();
-      planning.begin(teacher, fingerprints, corpus, hashed);
+      planning.begin(teacher, fingerprints, corpus, hashed, window);
     }
     Manifest manifest = Manifest.survey(storage, cache);
     Repair repair = new Repair(storage, cache, manifest);
     try (Lease lease = Lease.take(storage, cache)) {
       Plan plan = open(manifest, repair, fingerprints, corpus, hashed);
-      return compute(plan, manifest, start);
+      RollingWindow rolling =
+          window == null
+              ? null
+              : new RollingWindow(storage, cache, manifest, lease, window.units());
+      return compute(plan, manifest, rolling, start);
     }
   }
 
-  private Result compute(Plan plan, Manifest manifest, long start) throws IOException {
+  private Result compute(Plan plan, Manifest manifest, @Nullable RollingWindow rolling, long start)
+      throws IOException {
+    int dropped = manifest.dropped().size();
+    if (rolling != null) {
+      rolling.move(Set.of());
+    }
     List<TeacherTask> tasks = tasks(plan, manifest);
     double planned = (System.nanoTime() - start) / 1e9;
-    double loading =
+    TeacherStage.Ran ran =
         tasks.isEmpty()
-            ? 0
+            ? new TeacherStage.Ran(0, 0, 0, 0)
             : new TeacherStage(
                     spark, poisoned -> planning.requireFewPoisoned(plan.corpus(), poisoned))
-                .run(plan, manifest, name, tasks);
+                .run(plan, manifest, name, tasks, rolling);
     // Once more: a run before this one may have ended by it, its units finished.
     planning.requireFewPoisoned(plan.corpus(), manifest.poisonRows(name));
-    double computing = (System.nanoTime() - start) / 1e9 - planned - loading;
-    long bytes = manifest.files().stream().mapToLong(file -> file.size().bytes()).sum();
-    long tokens = tasks.stream().mapToLong(task -> task.inputs().size().tokens()).sum();
-    long rows = tasks.stream().mapToLong(task -> task.inputs().size().rows()).sum();
+    double computing = (System.nanoTime() - start) / 1e9 - planned - ran.loadSeconds();
+    long bytes =
+        manifest.droppedBytes()
+            + manifest.files().stream().mapToLong(file -> file.size().bytes()).sum();
     Result result =
         new Result(
             cache.toString(),
@@ -192,17 +212,18 @@ public final class CacheJob {
             plan.units().size(),
             plan.corpus().blankRows(),
             plan.corpus().poisonRows() + manifest.poisonRows(name),
-            tasks.size(),
-            List.copyOf(manifest.columns(name)),
+            ran.units(),
+            window == null ? List.copyOf(manifest.columns(name)) : window.columns(),
             manifest.entries(),
             bytes,
             (double) bytes / plan.corpus().tokens(),
-            new Seconds(planned, loading, computing),
-            tokens / computing,
-            rows / computing);
+            new Seconds(planned, ran.loadSeconds(), computing),
+            ran.tokens() / computing,
+            ran.rows() / computing,
+            manifest.dropped().size());
     Path record = record(cache, name);
     boolean sound = storage.exists(record) && Seal.open(storage.readText(record)) != null;
-    if (!tasks.isEmpty() || !sound) {
+    if (!tasks.isEmpty() || result.droppedUnits() > dropped || !sound) {
       storage.writeText(record, Seal.seal(Storage.JSON.toJson(result)));
     }
     return result;
@@ -220,6 +241,7 @@ public final class CacheJob {
     OtherTeacher other = name.isEmpty() || known != null ? known : joining(fingerprints);
     Plan plan = other == null ? repair.plan() : repair.plan().of(other);
     plan.requireSame(cache, fingerprints);
+    requireSameWindow(plan);
     CorpusMatch match = new CorpusMatch(cache, repair.parts(), corpus, hashed);
     manifest.requireSound();
     plan.requireAllUnits(cache, manifest);
@@ -237,6 +259,7 @@ public final class CacheJob {
       repair.restoreTeacher(TeacherFolder.model(cache, name), other.files(), teacher);
     }
     if (!match.added().isEmpty()) {
+      requireNoWindow("cannot grow by more text");
       requireAllKept();
       Growing growing = new Growing(spark, settings, storage, cache, planning);
       plan = growing.grow(plan, manifest, match);
@@ -259,6 +282,22 @@ public final class CacheJob {
           "cache '%s' has %s, which this recipe does not compute for new files"
               .formatted(cache, String.join(", ", lost)),
           "give it the targets.mlm-* settings that those were made with");
+    }
+  }
+
+  private void requireSameWindow(Plan plan) {
+    if (!name.isEmpty() && plan.window() != null) {
+      requireNoWindow("keeps the targets of one teacher");
+    }
+    Window.requireSame(cache, plan.window(), window);
+  }
+
+  private void requireNoWindow(String why) {
+    if (window != null) {
+      throw Errors.invalid(
+          "cache '%s' has a window (%s) and %s, since units that are dropped are not computed again"
+              .formatted(cache, Options.CACHE_WINDOW.key(), why),
+          "make another cache for it");
     }
   }
 
@@ -307,6 +346,9 @@ public final class CacheJob {
     List<TeacherTask> tasks = new ArrayList<>();
     for (Plan.Unit unit : plan.units()) {
       int number = unit.unit();
+      if (manifest.isDropped(number)) {
+        continue;
+      }
       Set<String> missing =
           wanted.all().stream()
               .filter(column -> !manifest.has(number, name, column))

@@ -19,11 +19,13 @@ import java.util.HashMap;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Objects;
 import java.util.Set;
 import java.util.TreeMap;
 import java.util.TreeSet;
 import java.util.concurrent.ConcurrentHashMap;
 import org.apache.hadoop.fs.Path;
+import org.jspecify.annotations.Nullable;
 
 /** Reads the rows of a cache with the tensor columns a student maps, and no others. */
 public final class CacheReader implements TargetSource {
@@ -83,13 +85,15 @@ public final class CacheReader implements TargetSource {
    *     to add them
    */
   public CacheReader with(Collection<Column> others) {
+    Window window = plan.window();
+    requireColumns(cache, window, others);
     TreeSet<String> missing = new TreeSet<>();
     for (Plan.Unit unit : plan.units()) {
       if (manifest.inputs(unit.unit()).isEmpty()) {
         missing.add("inputs");
       }
       for (Column column : others) {
-        if (!manifest.has(unit.unit(), teacher, column)) {
+        if (window == null && !manifest.has(unit.unit(), teacher, column)) {
           missing.add(column.name());
         }
       }
@@ -104,6 +108,18 @@ public final class CacheReader implements TargetSource {
           "name them in the recipe's targets and run cache again: it computes only what is missing");
     }
     return new CacheReader(cache, teacher, plan, manifest, others, storage);
+  }
+
+  private static void requireColumns(
+      Path cache, @Nullable Window window, Collection<Column> columns) {
+    TreeSet<String> missing = new TreeSet<>(columns.stream().map(Column::name).toList());
+    if (window != null && !window.columns().containsAll(missing)) {
+      missing.removeAll(window.columns());
+      throw Errors.invalid(
+          "cache '%s', which drops its units, was not begun with %s"
+              .formatted(cache, String.join(", ", missing)),
+          "name them in the recipe's targets and make another cache");
+    }
   }
 
   private static Plan plan(Plan first, Manifest manifest, Path cache, String teacher) {
@@ -210,6 +226,14 @@ public final class CacheReader implements TargetSource {
 
   @Override
   public List<Example> read(int unit) throws IOException {
+    List<Example> rows = new ArrayList<>(sound(unit));
+    rows.removeIf(row -> row == null);
+    return rows;
+  }
+
+  /** Reads a unit's rows with tokens; null where a row has no targets. */
+  List<@Nullable Example> sound(int unit) throws IOException {
+    requireThere(unit);
     List<InputRow> inputs = allInputs(unit);
     List<Map<String, byte[]>> cells = new ArrayList<>();
     inputs.forEach(row -> cells.add(new HashMap<>()));
@@ -224,15 +248,61 @@ public final class CacheReader implements TargetSource {
         }
       }
     }
-    List<Example> examples = new ArrayList<>(inputs.size());
+    Map<String, String> poison = manifest.poison(unit, teacher);
+    List<@Nullable Example> examples = new ArrayList<>(inputs.size());
     for (int row = 0; row < inputs.size(); row++) {
       InputRow input = inputs.get(row);
-      if (!input.sound() || manifest.poison(unit, teacher).containsKey(input.id())) {
-        continue;
+      if (input.sound()) {
+        examples.add(
+            poison.containsKey(input.id())
+                ? null
+                : new Example(input.id(), input.inputs(), dtype, cells.get(row)));
       }
-      examples.add(new Example(input.id(), input.inputs(), dtype, cells.get(row)));
     }
     return examples;
+  }
+
+  /** Takes what the cache's driver has said since this was opened. */
+  void follow() throws IOException {
+    manifest.follow();
+  }
+
+  /** Returns whether a unit of a window has its targets, or had them before it was dropped. */
+  boolean isFinished(int unit) {
+    return manifest.isFinished(unit, Objects.requireNonNull(plan.window()));
+  }
+
+  /**
+   * Requires that no unit from one on is dropped, where this reads targets.
+   *
+   * @throws io.stillhouse.error.StillhouseException naming the first that is, and who had seen it
+   */
+  public void requireNoneDropped(int from) {
+    Map<Integer, Manifest.Dropped> dropped = manifest.dropped();
+    for (int unit = from; unit < plan.units().size() && !columns.isEmpty(); unit++) {
+      if (dropped.containsKey(unit)) {
+        List<String> students = dropped.get(unit).students();
+        throw Errors.invalid(
+            "unit %d of cache '%s' was dropped after the student%s %s had seen it"
+                .formatted(
+                    unit, cache, students.size() == 1 ? "" : "s", String.join(", ", students)),
+            "all students of a cache with a window begin before its first unit is dropped: make another cache, or one with %s=0"
+                .formatted(Options.CACHE_WINDOW.key()));
+      }
+    }
+  }
+
+  private void requireThere(int unit) {
+    if (manifest.isDropped(unit)) {
+      requireNoneDropped(unit);
+    }
+    for (Column column : columns) {
+      if (!manifest.has(unit, teacher, column)) {
+        throw Errors.invalid(
+            "unit %d of cache '%s' has no %s yet".formatted(unit, cache, column.name()),
+            "wait until cache has finished it, or run cache");
+      }
+    }
   }
 
   /** Reads the inputs of a unit's sound rows: those that {@link #read} gives. */
@@ -252,8 +322,11 @@ public final class CacheReader implements TargetSource {
     return ParquetRows.read(new CheckedFile(storage, cache, file), wanted, storage.hadoop());
   }
 
-  /** Returns whether every unit has a column. */
+  /** Returns whether every unit has a column, or will have it. */
   public boolean has(Column column) {
+    if (plan.window() != null) {
+      return plan.window().columns().contains(column.name());
+    }
     return plan.units().stream().allMatch(unit -> manifest.has(unit.unit(), teacher, column));
   }
 

@@ -6,13 +6,15 @@ import java.util.ArrayList;
 import java.util.HashSet;
 import java.util.List;
 import java.util.Set;
+import java.util.regex.Matcher;
+import java.util.regex.Pattern;
 import org.apache.hadoop.fs.FileStatus;
 import org.apache.hadoop.fs.FileSystem;
 import org.apache.hadoop.fs.Path;
 
 /**
  * Removes what no manifest entry names: files of attempts that were killed, lost a race or were
- * revoked, temporary files, and plannings that never became this cache.
+ * revoked, of units that were dropped, temporary files, and plannings that never became this cache.
  */
 public final class CollectJob {
   private CollectJob() {}
@@ -54,10 +56,18 @@ public final class CollectJob {
   }
 
   /** A file or directory, and the path under which a manifest entry may name it. */
-  private record Found(FileStatus status, String entry) {}
+  record Found(FileStatus status, String entry) {
+    private static final Pattern TARGETS = Pattern.compile("(?!inputs/).*unit-(\\d{6,})-.*");
+
+    /** Returns the unit whose targets it holds, or -1 where it holds none. */
+    int unit() {
+      Matcher targets = TARGETS.matcher(entry);
+      return targets.matches() ? Integer.parseInt(targets.group(1)) : -1;
+    }
+  }
 
   /** Returns the targets of all families, and what never counts. */
-  private static List<Found> unnecessary(Storage storage, Path cache) throws IOException {
+  static List<Found> unnecessary(Storage storage, Path cache) throws IOException {
     FileSystem fs = storage.fileSystem(cache);
     List<Path> homes = new ArrayList<>(List.of(cache));
     homes.addAll(new PlanFiles(storage, cache).teacherFolders());
@@ -73,6 +83,7 @@ public final class CollectJob {
       temporary(fs, new Path(home, CacheJob.TEACHER), found);
     }
     temporary(fs, new Path(cache, Manifest.DIRECTORY), found);
+    temporary(fs, new Path(cache, Acknowledgements.DIRECTORY), found);
     for (FileStatus file : Staging.left(storage, cache)) {
       found.add(new Found(file, ""));
     }

@@ -92,6 +92,10 @@ public final class Fidelity {
     CacheReader reader = CacheReader.open(storage, cache, teacherName, columns);
     Random random = new Random(settings.get(Options.SEED));
     List<Plan.Unit> units = new ArrayList<>(plan.units());
+    units.removeIf(unit -> manifest.isDropped(unit.unit()));
+    if (units.isEmpty()) {
+      return Map.of();
+    }
     Collections.shuffle(units, random);
     List<Example> rows = new ArrayList<>();
     for (Plan.Unit unit : units) {

@@ -44,20 +44,35 @@ final class Lease implements AutoCloseable {
    * @throws io.stillhouse.error.StillhouseException if the last sign of life is young
    */
   static void requireNone(Storage storage, Path cache) throws IOException {
-    Path directory = new Path(cache, Manifest.DIRECTORY);
-    long last =
-        Arrays.stream(storage.fileSystem(cache).listStatus(directory))
-            .filter(status -> status.getPath().getName().startsWith(PREFIX))
-            .mapToLong(FileStatus::getModificationTime)
-            .max()
-            .orElse(0);
-    long seconds = TimeUnit.MILLISECONDS.toSeconds(System.currentTimeMillis() - last);
+    long seconds = seconds(storage, new Path(cache, Manifest.DIRECTORY), "");
     if (seconds < DEAD_SECONDS) {
       throw Errors.invalid(
           "a command writes to cache '%s': its last sign of life is %d s old"
               .formatted(cache, seconds),
           "wait until it ends, or, if it was killed, %d s".formatted(DEAD_SECONDS - seconds));
     }
+  }
+
+  /** Returns whether nobody else writes, or did so when killed not long ago. */
+  boolean isTheOnlyOne() throws IOException {
+    return seconds(storage, file.getParent(), file.getName()) >= DEAD_SECONDS;
+  }
+
+  /** Returns whether somebody writes to a cache, or did when killed not long ago. */
+  static boolean isHeld(Storage storage, Path cache) throws IOException {
+    return seconds(storage, new Path(cache, Manifest.DIRECTORY), "") < DEAD_SECONDS;
+  }
+
+  /** Returns the age of the last sign of life of all commands but one. */
+  private static long seconds(Storage storage, Path directory, String but) throws IOException {
+    long last =
+        Arrays.stream(storage.fileSystem(directory).listStatus(directory))
+            .filter(status -> status.getPath().getName().startsWith(PREFIX))
+            .filter(status -> !status.getPath().getName().equals(but))
+            .mapToLong(FileStatus::getModificationTime)
+            .max()
+            .orElse(0);
+    return TimeUnit.MILLISECONDS.toSeconds(System.currentTimeMillis() - last);
   }
 
   private synchronized void renew() {

@@ -29,7 +29,7 @@ import org.jspecify.annotations.Nullable;
 /**
  * The files that count. Each entry is a numbered, sealed JSON file that names its predecessor's
  * hash; entries are only appended, never over one that is there, and files are given up by a later
- * entry that revokes them.
+ * entry that revokes them, or that drops their unit. One thread may read it while another appends.
  */
 final class Manifest {
   static final String DIRECTORY = "manifest";
@@ -41,8 +41,10 @@ final class Manifest {
   private final Map<String, Map<Integer, Map<String, String>>> poison = new HashMap<>();
   private final Map<Integer, Part> parts = new TreeMap<>();
   private final Map<String, OtherTeacher> teachers = new TreeMap<>();
+  private final Map<Integer, Dropped> dropped = new TreeMap<>();
   private final List<Path> damaged = new ArrayList<>();
   private @Nullable Plan plan;
+  private long droppedBytes;
   private int next;
   private String last = "";
 
@@ -58,6 +60,7 @@ final class Manifest {
    * @param poison rows whose targets are null, from now on
    * @param revoked paths of files that count no longer
    * @param lost numbers of entries that are damaged: what they said is to be done again
+   * @param dropped units whose targets were let go, for good
    */
   record Entry(
       int sequence,
@@ -68,31 +71,37 @@ final class Manifest {
       @Nullable List<CacheFile> files,
       @Nullable List<Poison> poison,
       @Nullable List<String> revoked,
-      @Nullable List<Integer> lost) {
+      @Nullable List<Integer> lost,
+      @Nullable Dropped dropped) {
 
     static Entry first(Plan plan) {
-      return new Entry(0, "", plan, null, null, plan.inputs(), null, null, null);
+      return new Entry(0, "", plan, null, null, plan.inputs(), null, null, null, null);
     }
 
     static Entry grown(Part part) {
-      return new Entry(0, "", null, part, null, part.inputs(), null, null, null);
+      return new Entry(0, "", null, part, null, part.inputs(), null, null, null, null);
     }
 
     static Entry joined(OtherTeacher teacher) {
-      return new Entry(0, "", null, null, teacher, null, null, null, null);
+      return new Entry(0, "", null, null, teacher, null, null, null, null, null);
     }
 
     static Entry added(List<CacheFile> files, List<Poison> poison) {
       return new Entry(
-          0, "", null, null, null, files, poison.isEmpty() ? null : poison, null, null);
+          0, "", null, null, null, files, poison.isEmpty() ? null : poison, null, null, null);
     }
 
     static Entry revoking(Collection<String> paths, Collection<Integer> lost) {
-      return new Entry(0, "", null, null, null, null, null, List.copyOf(paths), List.copyOf(lost));
+      return new Entry(
+          0, "", null, null, null, null, null, List.copyOf(paths), List.copyOf(lost), null);
+    }
+
+    static Entry dropping(Dropped dropped) {
+      return new Entry(0, "", null, null, null, null, null, null, null, dropped);
     }
 
     Entry at(int number, String after) {
-      return new Entry(number, after, plan, part, teacher, files, poison, revoked, lost);
+      return new Entry(number, after, plan, part, teacher, files, poison, revoked, lost, dropped);
     }
   }
 
@@ -100,6 +109,14 @@ final class Manifest {
   record Poison(int unit, String id, String reason, String teacher) implements Serializable {
     Poison {
       teacher = teacher == null ? "" : teacher; // as entries of one teacher alone were written
+    }
+  }
+
+  /** Units that a window has passed, and the students that had seen them by then. */
+  record Dropped(List<Integer> units, List<String> students) {
+    Dropped {
+      units = List.copyOf(units);
+      students = List.copyOf(students);
     }
   }
 
@@ -199,6 +216,9 @@ final class Manifest {
     }
     if (entry.files() != null) {
       for (CacheFile file : entry.files()) {
+        if (droppedTargets(file)) {
+          continue; // written before somebody found that nobody needs it
+        }
         files.put(file.path(), file);
         Map<String, CacheFile> columns = byUnit.computeIfAbsent(file.unit(), u -> new HashMap<>());
         // The first that holds a column counts; a later one is the double of a lost entry's.
@@ -222,6 +242,40 @@ final class Manifest {
         }
       }
     }
+    if (entry.dropped() != null) {
+      entry.dropped().units().forEach(unit -> dropped.put(unit, entry.dropped()));
+      for (CacheFile file : files().stream().filter(this::droppedTargets).toList()) {
+        droppedBytes += file.size().bytes();
+        files.remove(file.path());
+        byUnit.get(file.unit()).values().removeIf(held -> held.equals(file));
+      }
+    }
+  }
+
+  private boolean droppedTargets(CacheFile file) {
+    return dropped.containsKey(file.unit()) && !file.family().equals(Family.INPUTS.id());
+  }
+
+  /**
+   * Takes the entries that were appended since this was read, each whole and naming the one before.
+   *
+   * @throws io.stillhouse.error.StillhouseException if one is damaged
+   */
+  synchronized void follow() throws IOException {
+    for (Path path = new Path(directory, name(next));
+        storage.exists(path);
+        path = new Path(directory, name(next))) {
+      String text = Seal.open(storage.readText(path));
+      Entry entry = text == null ? null : Storage.JSON.fromJson(text, Entry.class);
+      if (entry == null || entry.sequence() != next || !entry.previous().equals(last)) {
+        damaged.add(path);
+        requireSound();
+      } else {
+        take(entry);
+        last = Seal.of(text);
+        next++;
+      }
+    }
   }
 
   private static String key(String teacher, String family, String column) {
@@ -229,7 +283,7 @@ final class Manifest {
   }
 
   /** Appends an entry, or fails where another command has written one of that number. */
-  void append(Entry content) throws IOException {
+  synchronized void append(Entry content) throws IOException {
     Path path = new Path(directory, name(next));
     Entry entry = content.at(next, last);
     String json = Seal.seal(Storage.JSON.toJson(entry));
@@ -247,7 +301,7 @@ final class Manifest {
   }
 
   /** Returns the number of entries, damaged ones among them. */
-  int entries() {
+  synchronized int entries() {
     return next;
   }
 
@@ -262,7 +316,7 @@ final class Manifest {
   }
 
   /** Returns the files that count. */
-  List<CacheFile> files() {
+  synchronized List<CacheFile> files() {
     return List.copyOf(files.values());
   }
 
@@ -289,12 +343,12 @@ final class Manifest {
   }
 
   /** Returns rows of a unit that a teacher gave no finite output for, with the reason. */
-  Map<String, String> poison(int unit, String teacher) {
+  synchronized Map<String, String> poison(int unit, String teacher) {
     return poison.getOrDefault(teacher, Map.of()).getOrDefault(unit, Map.of());
   }
 
   /** Returns the number of such rows in all units. */
-  long poisonRows(String teacher) {
+  synchronized long poisonRows(String teacher) {
     return poison.getOrDefault(teacher, Map.of()).values().stream().mapToLong(Map::size).sum();
   }
 
@@ -304,9 +358,29 @@ final class Manifest {
   }
 
   /** Returns the file of a unit that holds a column of a teacher's targets. */
-  Optional<CacheFile> find(int unit, String teacher, Column column) {
+  synchronized Optional<CacheFile> find(int unit, String teacher, Column column) {
     return Optional.ofNullable(
         byUnit.getOrDefault(unit, Map.of()).get(key(teacher, column.family().id(), column.name())));
+  }
+
+  /** Returns the units whose targets were let go, and after whom. */
+  synchronized Map<Integer, Dropped> dropped() {
+    return Map.copyOf(dropped);
+  }
+
+  synchronized boolean isDropped(int unit) {
+    return dropped.containsKey(unit);
+  }
+
+  /** Returns the bytes of files that were dropped. */
+  synchronized long droppedBytes() {
+    return droppedBytes;
+  }
+
+  /** Returns whether a unit has all targets of a window, or had them before it was dropped. */
+  synchronized boolean isFinished(int unit, Window window) {
+    return dropped.containsKey(unit)
+        || window.columns().stream().allMatch(name -> has(unit, "", Targets.named(name)));
   }
 
   boolean has(int unit, String teacher, Column column) {
@@ -314,7 +388,7 @@ final class Manifest {
   }
 
   /** Returns the names of all tensor columns of a teacher's that some unit has. */
-  Set<String> columns(String teacher) {
+  synchronized Set<String> columns(String teacher) {
     Set<String> names = new TreeSet<>();
     files.values().stream()
         .filter(file -> file.teacher().equals(teacher))

@@ -26,6 +26,7 @@ import org.jspecify.annotations.Nullable;
  * @param teacherFiles SHA-256 of each file of the teacher's directory, by name
  * @param inputs the files of the inputs family
  * @param corpusFiles the files of text
+ * @param window of targets that the cache holds at once, or null where it holds all
  */
 public record Plan(
     int version,
@@ -35,7 +36,8 @@ public record Plan(
     Read corpus,
     Map<String, String> teacherFiles,
     List<CacheFile> inputs,
-    List<CorpusFile> corpusFiles) {
+    List<CorpusFile> corpusFiles,
+    @Nullable Window window) {
 
   /**
    * One unit.
@@ -122,7 +124,8 @@ public record Plan(
         corpus.plus(part.corpus()),
         teacherFiles,
         concatenated(inputs, part.inputs()),
-        concatenated(corpusFiles, part.corpusFiles()));
+        concatenated(corpusFiles, part.corpusFiles()),
+        window);
   }
 
   private static <T> List<T> concatenated(List<T> one, List<T> other) {
@@ -145,7 +148,8 @@ public record Plan(
   Plan of(OtherTeacher teacher) {
     Map<String, String> own = new TreeMap<>(fingerprints);
     own.putAll(teacher.fingerprints());
-    return new Plan(version, own, unitTokens, units, corpus, teacher.files(), inputs, corpusFiles);
+    return new Plan(
+        version, own, unitTokens, units, corpus, teacher.files(), inputs, corpusFiles, window);
   }
 
   /** Reads a sealed plan, or returns null if it is damaged. */

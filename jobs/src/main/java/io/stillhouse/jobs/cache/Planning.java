@@ -20,6 +20,7 @@ import java.util.Map;
 import java.util.TreeMap;
 import org.apache.hadoop.fs.Path;
 import org.apache.spark.sql.SparkSession;
+import org.jspecify.annotations.Nullable;
 
 /** Reads text as a recipe says, and cuts it into units with the tokenizer of the first teacher. */
 final class Planning {
@@ -50,7 +51,8 @@ final class Planning {
       HuggingFaceDirectory teacher,
       Map<String, String> fingerprints,
       CorpusFiles corpus,
-      List<CorpusFile> hashed)
+      List<CorpusFile> hashed,
+      @Nullable Window window)
       throws IOException {
     Staging staging = new Staging(storage, cache);
     try {
@@ -66,7 +68,8 @@ final class Planning {
               part.corpus(),
               Fingerprints.directory(storage, teacher.path()),
               part.inputs(),
-              hashed);
+              hashed,
+              window);
       Manifest.read(storage, staging.directory()).append(Manifest.Entry.first(plan));
       storage.writeText(new Path(staging.directory(), Plan.FILE), plan.toJson());
       staging.becomeTheCache();

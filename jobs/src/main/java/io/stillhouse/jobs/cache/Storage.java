@@ -116,6 +116,22 @@ public final class Storage {
     rename(temporary, path);
   }
 
+  /** As {@link #writeText}, in one step: whoever looks sees the older file or this one. */
+  public void replaceText(Path path, String text) throws IOException {
+    FileSystem fs = fileSystem(path);
+    fs.mkdirs(path.getParent());
+    Path temporary = temporary(path);
+    try (OutputStream out = fs.create(temporary, true)) {
+      out.write(text.getBytes(StandardCharsets.UTF_8));
+    }
+    if (isLocal(path)) {
+      Files.move(nio(temporary), nio(path), StandardCopyOption.ATOMIC_MOVE);
+    } else {
+      FileContext.getFileContext(fs.getUri(), hadoop)
+          .rename(temporary, path, org.apache.hadoop.fs.Options.Rename.OVERWRITE);
+    }
+  }
+
   /** Writes an object as JSON, as {@link #writeText} does. */
   public void writeJson(Path path, Object value) throws IOException {
     writeText(path, JSON.toJson(value) + "\n");

@@ -8,10 +8,12 @@ import java.io.Serializable;
 import java.io.UncheckedIOException;
 import java.util.List;
 import java.util.function.LongConsumer;
+import java.util.function.Predicate;
 import org.apache.spark.api.java.JavaRDD;
 import org.apache.spark.api.java.JavaSparkContext;
 import org.apache.spark.sql.SparkSession;
 import org.apache.spark.util.LongAccumulator;
+import org.jspecify.annotations.Nullable;
 import scala.reflect.ClassTag$;
 import scala.runtime.AbstractFunction1;
 import scala.runtime.AbstractFunction2;
@@ -27,31 +29,55 @@ record TeacherStage(SparkSession spark, LongConsumer limit) {
 
   private static final String GROUP = "cache";
 
-  /** Runs the tasks, and returns the most seconds that one waited for the teacher to be loaded. */
-  double run(Plan plan, Manifest manifest, String teacher, List<TeacherTask> tasks)
+  /**
+   * What ran.
+   *
+   * @param loadSeconds the most that a task waited for the teacher to be loaded
+   */
+  record Ran(double loadSeconds, int units, long rows, long tokens) {}
+
+  /**
+   * Runs the tasks.
+   *
+   * @param window that says when each may run, and which never need to; null for all at once
+   */
+  Ran run(
+      Plan plan,
+      Manifest manifest,
+      String teacher,
+      List<TeacherTask> tasks,
+      @Nullable RollingWindow window)
       throws IOException {
     JavaSparkContext context = JavaSparkContext.fromSparkContext(spark.sparkContext());
-    context.setJobGroup(GROUP, "teacher targets of %d units".formatted(tasks.size()), true);
     LongAccumulator done = spark.sparkContext().longAccumulator("teacher tokens");
     long tokens = tasks.stream().mapToLong(task -> task.inputs().size().tokens()).sum();
     long before = plan.corpus().tokens() - tokens;
     Append append = new Append(manifest, teacher, limit);
-    JavaRDD<TeacherTask> rdd = context.parallelize(tasks, tasks.size());
     try (Progress progress = Progress.resume("cache", before, plan.corpus().tokens(), "tokens");
         RunningTasks running = new RunningTasks(spark.sparkContext(), done);
         Watch watch = new Watch(() -> progress.update(before + done.value() + running.sum()))) {
-      spark
-          .sparkContext()
-          .runJob(
-              rdd.rdd(),
-              new Compute(done),
-              append,
-              ClassTag$.MODULE$.apply(TeacherTask.Done.class));
+      if (window == null) {
+        runJob(context, tasks, done, append);
+      } else {
+        Predicate<Integer> finished = unit -> manifest.isFinished(unit, plan.window());
+        new RollingJobs(window, finished, manifest::isDropped, progress::note)
+            .run(tasks, some -> runJob(context, some, done, append));
+      }
     } catch (Exception e) { // Spark throws checked ones that it does not declare
       context.cancelJobGroup(GROUP); // Spark lets the job's other tasks run on
       throw e;
     }
-    return append.longestLoad;
+    return new Ran(append.longestLoad, append.units, append.rows, append.tokens);
+  }
+
+  private void runJob(
+      JavaSparkContext context, List<TeacherTask> tasks, LongAccumulator done, Append append) {
+    context.setJobGroup(GROUP, "teacher targets of %d units".formatted(tasks.size()), true);
+    JavaRDD<TeacherTask> rdd = context.parallelize(tasks, tasks.size());
+    spark
+        .sparkContext()
+        .runJob(
+            rdd.rdd(), new Compute(done), append, ClassTag$.MODULE$.apply(TeacherTask.Done.class));
   }
 
   /** The work of one task. */
@@ -81,6 +107,9 @@ record TeacherStage(SparkSession spark, LongConsumer limit) {
     private final String teacher;
     private final LongConsumer limit;
     private double longestLoad;
+    private int units;
+    private long rows;
+    private long tokens;
     private boolean stopped;
 
     Append(Manifest manifest, String teacher, LongConsumer limit) {
@@ -98,6 +127,9 @@ record TeacherStage(SparkSession spark, LongConsumer limit) {
       longestLoad = Math.max(longestLoad, done.loadSeconds());
       try {
         manifest.append(Manifest.Entry.added(done.files(), done.poison()));
+        units++;
+        rows += done.files().get(0).size().rows();
+        tokens += done.files().get(0).size().tokens();
         limit.accept(manifest.poisonRows(teacher));
       } catch (IOException e) {
         stopped = true;

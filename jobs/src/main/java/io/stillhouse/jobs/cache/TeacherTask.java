@@ -70,6 +70,10 @@ record TeacherTask(
   record Done(List<CacheFile> files, List<Manifest.Poison> poison, double loadSeconds)
       implements Serializable {}
 
+  int unit() {
+    return inputs.unit();
+  }
+
   Done compute(LongConsumer tokensDone) throws IOException {
     Autograd.threads(run.threads());
     long start = System.nanoTime();

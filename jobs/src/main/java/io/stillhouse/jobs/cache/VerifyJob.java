@@ -42,6 +42,8 @@ public final class VerifyJob {
    * @param missing columns that some units lack
    * @param revoked files and manifest entries that count no longer
    * @param fidelity errors of a sample, by column
+   * @param dropped units whose targets were let go, and so are not checked
+   * @param seenBy the students that had seen them
    */
   public record Result(
       String cache,
@@ -51,7 +53,9 @@ public final class VerifyJob {
       List<String> damaged,
       List<String> missing,
       List<String> revoked,
-      Map<String, Fidelity.ColumnError> fidelity) {
+      Map<String, Fidelity.ColumnError> fidelity,
+      int dropped,
+      List<String> seenBy) {
 
     /** Whether everything is there, as it was written, and as the teacher gives it. */
     public boolean sound() {
@@ -66,6 +70,11 @@ public final class VerifyJob {
       damaged.forEach(fault -> lines.add("damaged: " + fault));
       missing.forEach(column -> lines.add("missing: " + column));
       revoked.forEach(file -> lines.add("revoked: " + file));
+      if (dropped > 0) {
+        lines.add(
+            "dropped: the targets of %,d units, which %s had seen"
+                .formatted(dropped, seenBy.isEmpty() ? "nobody" : String.join(", ", seenBy)));
+      }
       fidelity.forEach(
           (name, column) ->
               lines.add(
@@ -135,7 +144,13 @@ public final class VerifyJob {
             revoked(revoked, lost),
             whole && missing.isEmpty() && settings.get(Options.VERIFY_ROWS) > 0
                 ? fidelity(plan, manifest)
-                : Map.of());
+                : Map.of(),
+            manifest.dropped().size(),
+            manifest.dropped().values().stream()
+                .flatMap(dropped -> dropped.students().stream())
+                .distinct()
+                .sorted()
+                .toList());
     storage.writeText(new Path(cache, RECORD), Seal.seal(Storage.JSON.toJson(result)));
     return result;
   }
@@ -285,6 +300,7 @@ public final class VerifyJob {
       for (String name : wanted) {
         long units =
             plan.units().stream()
+                .filter(unit -> !manifest.isDropped(unit.unit()))
                 .filter(unit -> !manifest.has(unit.unit(), teacher, Targets.named(name)))
                 .count();
         if (units > 0) {

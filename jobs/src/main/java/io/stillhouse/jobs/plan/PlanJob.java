@@ -103,7 +103,8 @@ public final class PlanJob {
         choice.all().stream()
             .mapToDouble(c -> before.computed(c, choice, teacher, maskProbability()))
             .sum();
-    requireRoom(room, "at least ", COMPRESSED * computed);
+    double share = shareHeld(before.units(real.get(Options.UNIT_TOKENS)));
+    requireRoom(room, "at least ", COMPRESSED * computed * share);
 
     TeacherProbe.Teacher measured =
         new TeacherProbe(spark, real, storage, scratch)
@@ -111,7 +112,8 @@ public final class PlanJob {
     TargetSizes sizes =
         new TargetSizes(measured.bytes(), measured.lengths(), inputBytes, sampled, corpus);
     double bytes = sizes.cache(real.get(Options.UNIT_TOKENS), measured.units());
-    requireRoom(room, "", bytes + measured.bytes().teacher());
+    double targets = bytes - sizes.inputsOfCorpus();
+    requireRoom(room, "", bytes - targets * (1 - share) + measured.bytes().teacher());
 
     StudentProbe.Student student =
         new StudentProbe(spark, settings, storage, scratch)
@@ -163,6 +165,12 @@ public final class PlanJob {
               .formatted(100 * poisoned, most),
           "mend the corpus, or raise cache.max-poison");
     }
+  }
+
+  /** Returns the share of the targets that lies on the disk at once. */
+  private double shareHeld(int units) {
+    int window = settings.get(Options.CACHE_WINDOW);
+    return window == 0 ? 1 : Math.min(1, (double) window / units);
   }
 
   private void requireRoom(long room, String least, double bytes) {

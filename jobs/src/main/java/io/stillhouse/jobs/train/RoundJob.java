@@ -9,6 +9,7 @@ import io.stillhouse.jobs.cache.Storage;
 import io.stillhouse.jobs.spark.Devices;
 import io.stillhouse.spec.TrainSpec;
 import io.stillhouse.train.Checkpoint;
+import io.stillhouse.train.CheckpointStore;
 import io.stillhouse.train.FlatWeights;
 import io.stillhouse.train.OuterStep;
 import io.stillhouse.train.RoundSchedule;
@@ -76,12 +77,15 @@ final class RoundJob {
         checkpoint.steps() == 0
             ? weights.zeros()
             : FlatWeights.read(checkpoint.file(), Checkpoint.VELOCITY, rounds.workers());
+    StudentWindow window = StudentWindow.of(run, storage);
+    CheckpointStore store = window.acknowledging(checkpoints);
     for (int round = history.rounds().size(); round < schedule.rounds(); round++) {
+      window.await(schedule.stepsAfter(round + 1)); // here, so that no task holds a core meanwhile
       round(schedule, round, weights, velocity);
       requireSomeGood();
       Map<String, LazyTensor> state = new LinkedHashMap<>(weights.named(Checkpoint.PARAMETER));
       state.putAll(velocity.named(Checkpoint.VELOCITY));
-      Checkpoint.publish(checkpoints, run.fingerprint(), schedule.stepsAfter(round + 1), state);
+      Checkpoint.publish(store, run.fingerprint(), schedule.stepsAfter(round + 1), state);
       forgetMoments(round);
     }
   }

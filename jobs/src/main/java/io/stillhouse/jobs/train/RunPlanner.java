@@ -68,6 +68,12 @@ final class RunPlanner {
 
   private CacheReader heldOut(Path path) throws IOException {
     CacheReader opened = CacheReader.open(storage, path, teacherName, List.of());
+    if (opened.plan().window() != null) {
+      throw Errors.invalid(
+          "train.held-out '%s' has a window, and its rows are read by every student"
+              .formatted(path),
+          "cache the held-out rows with %s=0".formatted(Options.CACHE_WINDOW.key()));
+    }
     if (!opened.plan().teacherFiles().equals(reader.plan().teacherFiles())) {
       throw Errors.invalid(
           "train.held-out '%s' was made with another teacher than cache '%s'"
@@ -77,9 +83,25 @@ final class RunPlanner {
     return opened;
   }
 
-  /** Returns the number of rows of the cache. */
-  long rows() {
-    return reader.unitRows().stream().mapToLong(Integer::longValue).sum();
+  /** Returns the number of rows of the cache, as a training counts them. */
+  long rows(TrainSpec train) {
+    return StudentParts.inOrder(reader, train).unitRows().stream()
+        .mapToLong(Integer::longValue)
+        .sum();
+  }
+
+  /**
+   * Requires a cache that holds all targets.
+   *
+   * @throws io.stillhouse.error.StillhouseException if its units are dropped
+   */
+  void requireNoWindow(String because) {
+    if (reader.plan().window() != null) {
+      throw Errors.invalid(
+          "cache '%s' has a window, and %s".formatted(cache, because),
+          "train each student by a train command of its own, or make a cache with %s=0"
+              .formatted(Options.CACHE_WINDOW.key()));
+    }
   }
 
   ModelSpec teacher() {

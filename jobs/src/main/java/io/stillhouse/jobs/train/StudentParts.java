@@ -5,13 +5,16 @@ import ai.djl.ndarray.NDManager;
 import io.stillhouse.checkpoint.HuggingFaceDirectory;
 import io.stillhouse.error.Errors;
 import io.stillhouse.jobs.cache.CacheReader;
+import io.stillhouse.jobs.cache.PlannedReader;
 import io.stillhouse.jobs.cache.Storage;
 import io.stillhouse.jobs.spark.Models;
 import io.stillhouse.loss.TeacherParts;
 import io.stillhouse.model.Encoder;
 import io.stillhouse.spec.ModelSpec;
 import io.stillhouse.spec.Task;
+import io.stillhouse.spec.TrainSpec;
 import io.stillhouse.target.Column;
+import io.stillhouse.target.TargetSource;
 import io.stillhouse.target.Targets;
 import io.stillhouse.train.StudentInit;
 import io.stillhouse.train.Trainer;
@@ -39,17 +42,32 @@ final class StudentParts {
     return new Trainer.Setup(run.model(), run.loss(), run.train(), run.fingerprint());
   }
 
+  /** Opens the cache, in the order in which the student reads it. */
+  TargetSource source() throws IOException {
+    return source(reads.columns());
+  }
+
+  /** As {@link #source()}, with the columns of other students, too. */
+  TargetSource source(Set<Column> columns) throws IOException {
+    return inOrder(reader(columns), run.train());
+  }
+
+  /** Returns a cache's rows as a training counts them. */
+  static TargetSource inOrder(CacheReader reader, TrainSpec train) {
+    return train.batching().order() == TrainSpec.Order.PLAN ? new PlannedReader(reader) : reader;
+  }
+
+  /** Opens the cache with the columns that the student reads. */
+  CacheReader reader() throws IOException {
+    return reader(reads.columns());
+  }
+
   /**
    * Opens the cache.
    *
    * @throws io.stillhouse.error.StillhouseException if it has grown since the training began
    */
-  CacheReader source() throws IOException {
-    return source(reads.columns());
-  }
-
-  /** As {@link #source()}, with the columns of other students, too. */
-  CacheReader source(Set<Column> columns) throws IOException {
+  private CacheReader reader(Set<Column> columns) throws IOException {
     CacheReader source =
         CacheReader.open(storage, new Path(run.places().cache()), run.places().teacher(), columns);
     if (!source.plan().fingerprints().equals(run.places().cacheFingerprints())) {

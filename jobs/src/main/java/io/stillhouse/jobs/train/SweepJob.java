@@ -102,6 +102,8 @@ public final class SweepJob {
           "give what shall differ, such as sweep.over.student.layers='[2, 4]'");
     }
     this.planner = new RunPlanner(storage, settings);
+    planner.requireNoWindow(
+        "a student of a sweep that fails or is left out would keep it from moving");
     Map<String, List<String>> problems = new LinkedHashMap<>();
     List<StudentRun> planned = new ArrayList<>();
     for (Sweep.Student student : students) {
@@ -337,12 +339,11 @@ public final class SweepJob {
     if (wanted.isEmpty()) {
       return List.of();
     }
-    long rows = planner.rows();
     Map<String, Long> begun = new TreeMap<>();
     long total = 0;
     for (StudentRun run : wanted) {
       begun.put(run.name(), checkpoints(run).newestStep());
-      total += Math.min(pause, run.train().steps(rows));
+      total += Math.min(pause, run.train().steps(planner.rows(run.train())));
     }
     List<List<StudentRun>> groups = groups(wanted);
     // Those with rounds wait for jobs of many tasks, the others for one each.
@@ -352,7 +353,7 @@ public final class SweepJob {
         Watch watch = new Watch(() -> show(progress, live, begun, latest.with(running.values())))) {
       List<Future<List<SweepOutcome>>> futures = new ArrayList<>();
       for (List<StudentRun> group : groups) {
-        futures.add(threads.submit(() -> train(group, pause, latest, rows)));
+        futures.add(threads.submit(() -> train(group, pause, latest)));
       }
       List<SweepOutcome> outcomes = new ArrayList<>();
       for (Future<List<SweepOutcome>> future : futures) {
@@ -370,14 +371,13 @@ public final class SweepJob {
   }
 
   /** Trains one group: what Spark cannot finish of it is the group's failure. */
-  private List<SweepOutcome> train(
-      List<StudentRun> group, long pause, LatestSteps latest, long rows) {
+  private List<SweepOutcome> train(List<StudentRun> group, long pause, LatestSteps latest) {
     JavaSparkContext context = JavaSparkContext.fromSparkContext(spark.sparkContext());
     String names = group.stream().map(StudentRun::name).collect(Collectors.joining(", "));
     try {
       StudentRun first = group.get(0);
       if (first.train().rounds().used()) {
-        new RoundJob(context, storage, first, latest).run(rows);
+        new RoundJob(context, storage, first, latest).run(planner.rows(first.train()));
       }
       context.setJobGroup("sweep", "students " + names, true);
       return context

@@ -1,12 +1,12 @@
 package io.stillhouse.jobs.train;
 
 import ai.djl.ndarray.NDManager;
-import io.stillhouse.jobs.cache.CacheReader;
 import io.stillhouse.jobs.cache.Storage;
 import io.stillhouse.jobs.spark.Devices;
 import io.stillhouse.loss.TeacherParts;
 import io.stillhouse.spec.TrainSpec;
 import io.stillhouse.target.Column;
+import io.stillhouse.target.TargetSource;
 import io.stillhouse.train.Lockstep;
 import io.stillhouse.train.StepReport;
 import io.stillhouse.train.Trainer;
@@ -92,7 +92,7 @@ final class SweepTask implements Lockstep.Watcher {
     Set<Column> columns = new LinkedHashSet<>();
     tasks.forEach(task -> columns.addAll(task.parts().columns()));
     try (NDManager shared = Devices.manager()) {
-      CacheReader source = tasks.get(0).parts().source(columns);
+      TargetSource source = tasks.get(0).parts().source(columns);
       begin(source, shared);
     } catch (IOException | RuntimeException e) {
       tasks.stream()
@@ -102,7 +102,7 @@ final class SweepTask implements Lockstep.Watcher {
     }
   }
 
-  private void begin(CacheReader source, NDManager shared) {
+  private void begin(TargetSource source, NDManager shared) {
     List<TrainSpec> trains = tasks.stream().map(task -> task.student().train()).toList();
     try (Lockstep lockstep = new Lockstep(source, trains, pause)) {
       Map<Set<String>, TeacherParts> teachers = new HashMap<>();

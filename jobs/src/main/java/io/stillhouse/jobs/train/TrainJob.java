@@ -2,6 +2,7 @@ package io.stillhouse.jobs.train;
 
 import io.stillhouse.config.Options;
 import io.stillhouse.config.Settings;
+import io.stillhouse.error.Errors;
 import io.stillhouse.jobs.Progress;
 import io.stillhouse.jobs.cache.CacheReader;
 import io.stillhouse.jobs.cache.Storage;
@@ -33,6 +34,7 @@ public final class TrainJob {
   private final Storage storage;
   private final Set<Column> columns;
   private final List<StudentRun> runs;
+  private final Map<String, StudentWindow> windows = new TreeMap<>();
   private final List<String> notes = new ArrayList<>();
 
   /** What a run made. */
@@ -57,6 +59,26 @@ public final class TrainJob {
     int tasks = planned.runs().size() * settings.get(Options.WORKERS);
     int cores = Sessions.coresOfOneTask(spark) / (spark.sparkContext().isLocal() ? tasks : 1);
     this.runs = planned.runs().stream().map(run -> run.orThreads(Math.max(1, cores))).toList();
+    for (StudentRun run : runs) {
+      StudentWindow window = StudentWindow.of(run, storage);
+      windows.put(run.name(), window);
+      if (window.exists() && TrainTask.finished(storage, run).isEmpty()) {
+        window.requireFits();
+        requireSideBySide();
+      }
+    }
+  }
+
+  /** One that waits for units would hold the core that the other needs to let them go. */
+  private void requireSideBySide() {
+    boolean rounds = runs.get(0).train().rounds().used();
+    if (spark.sparkContext().isLocal() && inTurn() && !rounds) {
+      throw Errors.invalid(
+          "students of a cache with a window are trained side by side, but there are %d and the session runs fewer tasks at once"
+              .formatted(runs.size()),
+          "give it as many cores, such as --master 'local[%d]', or set train.undistilled-twin=false"
+              .formatted(runs.size()));
+    }
   }
 
   /** Makes a job of given runs, for finetune. */
@@ -89,6 +111,9 @@ public final class TrainJob {
     for (StudentRun run : runs) {
       if (TrainTask.finished(storage, run).isPresent()) {
         done.add(run.name());
+        if (windows.containsKey(run.name())) {
+          windows.get(run.name()).finished(); // it may have been killed just before
+        }
       } else {
         wanted.add(run);
       }
@@ -105,6 +130,11 @@ public final class TrainJob {
   }
 
   private List<TrainTask.Trained> trainAll(List<StudentRun> wanted) throws IOException {
+    for (StudentRun run : wanted) {
+      if (windows.containsKey(run.name())) {
+        windows.get(run.name()).register();
+      }
+    }
     JavaSparkContext context = JavaSparkContext.fromSparkContext(spark.sparkContext());
     context.setJobGroup(
         "train",
@@ -171,13 +201,13 @@ public final class TrainJob {
 
   private long rows() {
     try {
-      return CacheReader.open(
+      CacheReader reader =
+          CacheReader.open(
               storage,
               new Path(runs.get(0).places().cache()),
               runs.get(0).places().teacher(),
-              List.of())
-          .unitRows()
-          .stream()
+              List.of());
+      return StudentParts.inOrder(reader, runs.get(0).train()).unitRows().stream()
           .mapToLong(Integer::longValue)
           .sum();
     } catch (IOException e) {
@@ -185,7 +215,7 @@ public final class TrainJob {
     }
   }
 
-  private static void show(
+  private void show(
       Progress progress,
       LiveMetrics live,
       Map<String, Long> begun,
@@ -193,7 +223,12 @@ public final class TrainJob {
     Map<String, Long> done = new TreeMap<>(begun);
     latest.forEach((name, step) -> done.merge(name, step.step(), Math::max));
     progress.update(sum(done));
-    progress.note(LiveMetrics.line(latest));
+    List<String> note = new ArrayList<>(List.of(LiveMetrics.line(latest)));
+    done.forEach(
+        (name, step) ->
+            note.add(windows.containsKey(name) ? windows.get(name).waitsFor(step) : ""));
+    note.removeIf(String::isEmpty);
+    progress.note(String.join("; ", note));
     live.show(latest);
   }
 

@@ -41,6 +41,7 @@ public final class TrainTask implements AutoCloseable {
   private final Storage storage = Storage.ofThisProcess();
   private final History history = History.empty();
   private @Nullable StudentParts parts;
+  private @Nullable StudentWindow window;
   private @Nullable NDManager manager;
   private @Nullable Map<String, NDArray> weights;
 
@@ -126,6 +127,7 @@ public final class TrainTask implements AutoCloseable {
   /** Opens what a training needs. */
   void open() throws IOException {
     parts = new StudentParts(run, storage);
+    window = StudentWindow.of(run, storage);
     manager = Devices.manager();
   }
 
@@ -135,11 +137,11 @@ public final class TrainTask implements AutoCloseable {
     return others.begin(trainer(source), manager, weights, teacher);
   }
 
-  private Trainer trainer(TargetSource source) {
+  private Trainer trainer(TargetSource source) throws IOException {
     return new Trainer(
         parts.setup(),
         source,
-        new HadoopCheckpoints(storage, run.checkpoints(), history),
+        window.acknowledging(new HadoopCheckpoints(storage, run.checkpoints(), history)),
         this::record);
   }
 
@@ -228,6 +230,7 @@ public final class TrainTask implements AutoCloseable {
       }
       storage.publishOnce(local, run.directory());
       storage.fileSystem(run.checkpoints()).delete(run.checkpoints(), true);
+      window.finished();
     } finally {
       FileUtils.deleteDirectory(local.toFile());
     }

@@ -82,6 +82,14 @@ class HdfsTest {
   }
 
   @Test
+  void aFileIsReplacedInOneStep() throws IOException {
+    storage.replaceText(at("replaced/a.json"), "first");
+    storage.replaceText(at("replaced/a.json"), "second");
+    assertThat(storage.readText(at("replaced/a.json"))).isEqualTo("second");
+    assertThat(names("replaced")).containsExactly("a.json");
+  }
+
+  @Test
   void whatHasTheNameAlreadyStays() throws IOException {
     storage.publishExclusively(at("stays/entry.json"), bytes("first"));
     assertThatThrownBy(

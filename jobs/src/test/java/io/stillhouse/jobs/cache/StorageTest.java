@@ -42,6 +42,33 @@ class StorageTest {
   }
 
   @Test
+  void aReplacedFileIsThereAllTheTime() throws Exception {
+    storage.replaceText(at("window/a.json"), "0");
+    ExecutorService writer = Executors.newSingleThreadExecutor();
+    try {
+      Future<?> writes =
+          writer.submit(
+              () -> {
+                for (int i = 1; i <= 500; i++) {
+                  storage.replaceText(at("window/a.json"), Integer.toString(i));
+                }
+                return null;
+              });
+      int last = 0;
+      while (!writes.isDone()) {
+        int read = Integer.parseInt(storage.readText(at("window/a.json")));
+        assertThat(read).isGreaterThanOrEqualTo(last);
+        last = read;
+      }
+      writes.get();
+    } finally {
+      writer.shutdownNow();
+    }
+    assertThat(storage.readText(at("window/a.json"))).isEqualTo("500");
+    assertThat(directory.resolve("window").toFile().list()).containsExactly("a.json");
+  }
+
+  @Test
   void ofManyWritersAtOnceOneWins() throws Exception {
     ExecutorService threads = Executors.newFixedThreadPool(8);
     try {

@@ -22,7 +22,8 @@ public final class Tampering {
             plan.corpus(),
             Fingerprints.directory(storage, cache.resolve(CacheJob.TEACHER)),
             plan.inputs(),
-            plan.corpusFiles());
+            plan.corpusFiles(),
+            plan.window());
     Files.writeString(cache.resolve(Plan.FILE), changed.toJson());
   }
 }

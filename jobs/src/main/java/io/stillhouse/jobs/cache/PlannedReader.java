@@ -1,0 +1,80 @@
+package io.stillhouse.jobs.cache;
+
+import io.stillhouse.error.Errors;
+import io.stillhouse.target.Example;
+import io.stillhouse.target.TargetSource;
+import java.io.IOException;
+import java.io.InterruptedIOException;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Objects;
+import java.util.OptionalInt;
+import java.util.stream.IntStream;
+import org.apache.hadoop.fs.Path;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * The rows of a cache as its plan counts them, so that the steps of a training are known before the
+ * teacher has seen any: a row that turns out to have no targets is replaced by the one before it in
+ * its unit. Of a cache with a window, each unit is waited for.
+ */
+public final class PlannedReader implements TargetSource {
+  private static final long LOOKS_MILLIS = 200;
+
+  private final CacheReader reader;
+
+  public PlannedReader(CacheReader reader) {
+    this.reader = reader;
+  }
+
+  @Override
+  public List<Integer> unitRows() {
+    return reader.plan().units().stream().map(unit -> unit.rows() - unit.poison()).toList();
+  }
+
+  @Override
+  public List<Example> read(int unit) throws IOException {
+    await(unit);
+    List<@Nullable Example> rows = reader.sound(unit);
+    Example before = rows.stream().filter(Objects::nonNull).findFirst().orElse(null);
+    List<Example> filled = new ArrayList<>(rows.size());
+    for (Example row : rows) {
+      before = row == null ? before : row;
+      if (before == null) {
+        throw Errors.invalid(
+            "no row of unit %d has targets".formatted(unit),
+            "mend the corpus or the teacher, and make another cache");
+      }
+      filled.add(before);
+    }
+    return filled;
+  }
+
+  /** Waits until the cache's driver has finished a unit; ends early if interrupted. */
+  public void await(int unit) throws IOException {
+    while (unfinished(unit, unit + 1).isPresent()) {
+      try {
+        Thread.sleep(LOOKS_MILLIS);
+      } catch (InterruptedException e) {
+        Thread.currentThread().interrupt();
+        throw new InterruptedIOException("interrupted while waiting for unit %d".formatted(unit));
+      }
+    }
+  }
+
+  /** Returns the first of some units that the cache's driver has not finished yet. */
+  public OptionalInt unfinished(int from, int to) throws IOException {
+    if (reader.plan().window() == null) {
+      return OptionalInt.empty();
+    }
+    if (!IntStream.range(from, to).allMatch(reader::isFinished)) {
+      reader.follow();
+    }
+    return IntStream.range(from, to).filter(unit -> !reader.isFinished(unit)).findFirst();
+  }
+
+  /** Returns whether a cache command works on a cache, or did when killed not long ago. */
+  public static boolean isBeingWritten(Storage storage, Path cache) throws IOException {
+    return Lease.isHeld(storage, cache);
+  }
+}

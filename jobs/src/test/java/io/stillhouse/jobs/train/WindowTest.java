@@ -1,0 +1,412 @@
+package io.stillhouse.jobs.train;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+
+import io.stillhouse.config.Settings;
+import io.stillhouse.error.StillhouseException;
+import io.stillhouse.jobs.Tiny;
+import io.stillhouse.jobs.cache.Acknowledgements;
+import io.stillhouse.jobs.cache.CacheJob;
+import io.stillhouse.jobs.cache.CollectJob;
+import io.stillhouse.jobs.cache.Storage;
+import io.stillhouse.jobs.cache.VerifyJob;
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.List;
+import java.util.Set;
+import java.util.TreeSet;
+import java.util.concurrent.Callable;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.ExecutionException;
+import java.util.concurrent.Future;
+import java.util.concurrent.FutureTask;
+import java.util.concurrent.TimeUnit;
+import java.util.regex.Matcher;
+import java.util.regex.Pattern;
+import org.apache.hadoop.conf.Configuration;
+import org.apache.spark.sql.SparkSession;
+import org.junit.jupiter.api.AfterAll;
+import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.BeforeAll;
+import org.junit.jupiter.api.Tag;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+
+/** A cache that never holds more than three units, and trainings that read it as it is written. */
+@Tag("spark")
+class WindowTest {
+  private static final int WINDOW = 3;
+  private static final Pattern TARGETS =
+      Pattern.compile("(?:logits|hidden|attention)/unit-(\\d+)-.*\\.parquet");
+
+  @TempDir private static Path shared;
+  @TempDir private Path directory;
+
+  private static SparkSession spark;
+  private static Path corpus;
+  private static int units;
+  private static byte[] student;
+  private static byte[] twin;
+  private static byte[] inRounds;
+
+  private final List<Watcher> watchers = new ArrayList<>();
+
+  @BeforeAll
+  static void trainsFromAWholeCache() throws IOException {
+    // The cache, a student and its twin work at the same time.
+    Tiny.spark().stop();
+    spark =
+        SparkSession.builder().master("local[3]").config("spark.ui.enabled", false).getOrCreate();
+    spark.sparkContext().setLogLevel("ERROR");
+    corpus = Tiny.labelled(shared.resolve("rows.tsv"), 240, "LABEL_2", "LABEL_0");
+    Settings whole = settings(shared.resolve("whole"), shared.resolve("students"));
+    units = new CacheJob(spark, whole).run().units();
+    new TrainJob(spark, whole).run();
+    student = weights(shared.resolve("students/small"));
+    twin = weights(shared.resolve("students/small-undistilled"));
+    new TrainJob(spark, settings(shared.resolve("whole"), shared.resolve("rounds"), ROUNDS)).run();
+    inRounds = weights(shared.resolve("rounds/small"));
+  }
+
+  private static final String[] ROUNDS = {
+    "train.workers=2", "train.round-steps=1", "train.undistilled-twin=false"
+  };
+
+  @AfterAll
+  static void givesTheSessionBack() {
+    spark.stop();
+  }
+
+  @AfterEach
+  void theCacheNeverHeldMoreThanItsWindow() throws Exception {
+    for (Watcher watcher : watchers) {
+      watcher.close();
+      assertThat(watcher.most).as("units at once").isBetween(1, WINDOW);
+    }
+  }
+
+  @Test
+  void studentsOfAWindowAreThoseOfTheWholeCache() throws Exception {
+    Future<CacheJob.Result> caching = cacheInTheBackground();
+    awaitCache();
+    train();
+    CacheJob.Result cached = caching.get(60, TimeUnit.SECONDS);
+
+    assertThat(units).isGreaterThan(3 * WINDOW);
+    assertThat(weights(students().resolve("small"))).isEqualTo(student);
+    assertThat(weights(students().resolve("small-undistilled"))).isEqualTo(twin);
+    assertThat(cached.computedUnits()).isEqualTo(units);
+    assertThat(cached.droppedUnits()).isGreaterThanOrEqualTo(units - WINDOW);
+
+    // A training may be killed when its student is there and before it says so.
+    Acknowledgements says = new Acknowledgements(storage(), hadoop(cachePath()));
+    Acknowledgements.Student last = says.of("small");
+    says.write(new Acknowledgements.Student("small", last.directory(), units - 1));
+    assertThat(train().alreadyTrained()).containsExactly("small", "small-undistilled");
+    assertThat(says.of("small")).isEqualTo(last);
+
+    // What the students were done with after the last unit was computed goes with the next run.
+    CacheJob.Result again = cache();
+    assertThat(again.computedUnits()).isZero();
+    assertThat(again.droppedUnits()).isEqualTo(units);
+    assertThat(targets(cachePath())).isEmpty();
+    assertThat(again.bytes()).isEqualTo(cached.bytes());
+  }
+
+  @Test
+  void workersInRoundsWaitAndLetGoToo() throws Exception {
+    Future<CacheJob.Result> caching = cacheInTheBackground("cache.window=3");
+    awaitCache();
+    train(ROUNDS);
+
+    assertThat(caching.get(60, TimeUnit.SECONDS).computedUnits()).isEqualTo(units);
+    assertThat(weights(students().resolve("small"))).isEqualTo(inRounds);
+  }
+
+  @Test
+  void killedTrainingsAndCachesGoOnToTheSameBits() throws Exception {
+    Future<CacheJob.Result> caching = cacheInTheBackground();
+    awaitCache();
+    Future<TrainJob.Result> training = inTheBackground(() -> train());
+    awaitDropped(4);
+    spark.sparkContext().cancelJobGroup("train");
+    assertThatThrownBy(training::get).isInstanceOf(ExecutionException.class);
+    int dropped = dropped();
+    assertThat(dropped).isBetween(4, units - 1);
+
+    spark.sparkContext().cancelJobGroup("cache");
+    assertThatThrownBy(caching::get).hasStackTraceContaining("cancel");
+    caching = cacheInTheBackground();
+    train();
+    CacheJob.Result cached = caching.get(60, TimeUnit.SECONDS);
+
+    assertThat(weights(students().resolve("small"))).isEqualTo(student);
+    assertThat(weights(students().resolve("small-undistilled"))).isEqualTo(twin);
+    assertThat(cached.computedUnits()).as("computed again").isLessThanOrEqualTo(units - dropped);
+  }
+
+  @Test
+  void verifyTellsDroppedUnitsFromDamageAndCollectRemovesWhatAKillLeft() throws Exception {
+    Future<CacheJob.Result> caching = cacheInTheBackground();
+    awaitCache();
+    train();
+    caching.get(60, TimeUnit.SECONDS);
+    theCacheNeverHeldMoreThanItsWindow();
+    watchers.clear();
+
+    VerifyJob.Result verified = verify();
+    assertThat(verified.sound()).as("%s", verified.lines()).isTrue();
+    assertThat(verified.lines())
+        .anyMatch(
+            line ->
+                line.matches(
+                    "dropped: the targets of \\d+ units, which small, small-undistilled had seen"));
+
+    // A kill between the manifest entry and the deletion leaves a file of a dropped unit.
+    Path left = cachePath().resolve("hidden/unit-000000-0123abcd.parquet");
+    Files.write(left, new byte[] {1, 2, 3});
+    assertThat(CollectJob.run(storage(), hadoop(cachePath())).removed())
+        .containsExactly("cache/hidden/unit-000000-0123abcd.parquet");
+    Files.write(left, new byte[] {1, 2, 3});
+    cache();
+    assertThat(left).doesNotExist();
+    verified = verify();
+    assertThat(verified.sound()).as("%s", verified.lines()).isTrue();
+    assertThat(verified.dropped()).isEqualTo(units);
+  }
+
+  @Test
+  void aLateStudentIsToldWhatWasDroppedAndAfterWhom() throws Exception {
+    Future<CacheJob.Result> caching = cacheInTheBackground();
+    awaitCache();
+    train();
+    caching.get(60, TimeUnit.SECONDS);
+
+    assertThatThrownBy(() -> train("student.name=late"))
+        .isInstanceOf(StillhouseException.class)
+        .hasMessageContaining("unit 0 of cache")
+        .hasMessageContaining("was dropped after the students small, small-undistilled had seen it")
+        .hasMessageContaining("make another cache, or one with cache.window=0");
+    assertThat(students().resolve("_checkpoints/late")).doesNotExist();
+    assertThat(cachePath().resolve("window/late.json")).doesNotExist();
+    assertThatThrownBy(() -> train("train.path=" + directory.resolve("elsewhere")))
+        .isInstanceOf(StillhouseException.class)
+        .hasMessageContaining("waits for a student 'small' in")
+        .hasMessageContaining("choose another student.name, or, if the other is given up, delete");
+  }
+
+  @Test
+  void aRecipeThatTheWindowCannotServeIsRefusedWithTheMend() throws Exception {
+    assertThatThrownBy(() -> cache("train.order=shuffled"))
+        .isInstanceOf(StillhouseException.class)
+        .hasMessageContaining("cache.window is 3")
+        .hasMessageContaining("train.order is 'shuffled'; set train.order=plan");
+    assertThat(cachePath()).doesNotExist();
+
+    inTheBackground(() -> cache());
+    awaitCache();
+    assertThatThrownBy(() -> train("train.order=shuffled"))
+        .isInstanceOf(StillhouseException.class)
+        .hasMessageContaining("a window of 3 of its %d units".formatted(units))
+        .hasMessageContaining("train.order is 'shuffled'; set train.order=plan");
+    assertThatThrownBy(() -> train("train.epochs=2"))
+        .isInstanceOf(StillhouseException.class)
+        .hasMessageContaining("it can be read once, but train.epochs is 2; set train.epochs=1");
+    assertThatThrownBy(() -> train("train.rows-per-step=48"))
+        .isInstanceOf(StillhouseException.class)
+        .hasMessageContaining(
+            "but a step of train.rows-per-step=48 and train.shuffle-units=1 reads")
+        .hasMessageContaining("make the cache with cache.window=");
+    assertThatThrownBy(() -> train("student.layers=3"))
+        .isInstanceOf(StillhouseException.class)
+        .hasMessageContaining("was not begun with attention_02, hidden_01, hidden_02");
+    assertThatThrownBy(
+            () ->
+                new SweepJob(
+                    spark, settings(cachePath(), students(), "sweep.over.train.seed=[1, 2]")))
+        .isInstanceOf(StillhouseException.class)
+        .hasMessageContaining("has a window, and a student of a sweep that fails")
+        .hasMessageContaining("train each student by a train command of its own");
+    spark.sparkContext().conf().set("spark.task.cpus", "2");
+    try {
+      assertThatThrownBy(() -> train())
+          .isInstanceOf(StillhouseException.class)
+          .hasMessageContaining("there are 2 and the session runs fewer tasks at once")
+          .hasMessageContaining("--master 'local[2]', or set train.undistilled-twin=false");
+    } finally {
+      spark.sparkContext().conf().set("spark.task.cpus", "1");
+    }
+    assertThat(cachePath().resolve("window")).doesNotExist();
+    spark.sparkContext().cancelJobGroup("cache");
+
+    assertThatThrownBy(() -> cache("cache.window=2"))
+        .isInstanceOf(StillhouseException.class)
+        .hasMessageContaining("was begun with cache.window = 3, this recipe has 2; use 3 or more");
+    assertThatThrownBy(() -> cache("targets.hidden=[0,1,3]"))
+        .isInstanceOf(StillhouseException.class)
+        .hasMessageContaining("asks for attention_03, hidden_00, hidden_01, hidden_03");
+    assertThatThrownBy(() -> cache("teacher.name=other", "teacher.path=" + Tiny.CLS))
+        .isInstanceOf(StillhouseException.class)
+        .hasMessageContaining("keeps the targets of one teacher");
+    assertThatThrownBy(
+            () ->
+                new CacheJob(spark, settings(shared.resolve("whole"), students(), "cache.window=3"))
+                    .run())
+        .isInstanceOf(StillhouseException.class)
+        .hasMessageContaining("was begun with cache.window = 0, this recipe has 3; use 0");
+  }
+
+  private CacheJob.Result cache(String... more) throws IOException {
+    String[] all = Arrays.copyOf(more, more.length + 1);
+    System.arraycopy(more, 0, all, 1, more.length);
+    all[0] = "cache.window=" + WINDOW;
+    return new CacheJob(spark, settings(cachePath(), students(), all)).run();
+  }
+
+  private Future<CacheJob.Result> cacheInTheBackground(String... more) {
+    watchers.add(new Watcher(cachePath()));
+    return inTheBackground(() -> cache(more));
+  }
+
+  private TrainJob.Result train(String... more) throws IOException {
+    return new TrainJob(spark, settings(cachePath(), students(), more)).run();
+  }
+
+  private VerifyJob.Result verify() throws IOException {
+    return new VerifyJob(spark, Tiny.settings(List.of()), cachePath().toString()).run();
+  }
+
+  private static <T> Future<T> inTheBackground(Callable<T> work) {
+    FutureTask<T> task = new FutureTask<>(work);
+    Thread thread = new Thread(task, "in the background");
+    thread.setDaemon(true);
+    thread.start();
+    return task;
+  }
+
+  private void awaitCache() throws InterruptedException {
+    while (!Files.exists(cachePath().resolve("plan.json"))) {
+      Thread.sleep(20);
+    }
+  }
+
+  private void awaitDropped(int count) throws Exception {
+    while (dropped() < count) {
+      Thread.sleep(20);
+    }
+  }
+
+  private int dropped() throws IOException {
+    Pattern entry = Pattern.compile("\"dropped\": \\{\\s*\"units\": \\[([^\\]]*)\\]");
+    int dropped = 0;
+    try (var entries = Files.list(cachePath().resolve("manifest"))) {
+      for (Path file : entries.filter(path -> path.toString().endsWith(".json")).toList()) {
+        Matcher found = entry.matcher(Files.readString(file));
+        dropped += found.find() ? found.group(1).split(",", -1).length : 0;
+      }
+    }
+    return dropped;
+  }
+
+  private Path cachePath() {
+    return directory.resolve("cache");
+  }
+
+  private Path students() {
+    return directory.resolve("students");
+  }
+
+  private static Storage storage() {
+    return new Storage(new Configuration());
+  }
+
+  private static org.apache.hadoop.fs.Path hadoop(Path path) {
+    return new org.apache.hadoop.fs.Path(path.toString());
+  }
+
+  private static byte[] weights(Path model) throws IOException {
+    return Files.readAllBytes(model.resolve("model.safetensors"));
+  }
+
+  private static Settings settings(Path cache, Path students, String... more) {
+    return Tiny.settings(
+        List.of(
+            "teacher.path=" + Tiny.CLS,
+            "corpus.path=" + corpus,
+            "corpus.text=text",
+            "corpus.label=label",
+            "corpus.max-length=40",
+            "cache.path=" + cache,
+            "cache.unit-tokens=256",
+            "targets.hidden=[0,3]",
+            "targets.attention=[3]",
+            "targets.scores=stored",
+            "train.path=" + students,
+            "train.order=plan",
+            "student.name=small",
+            "student.layers=1",
+            "student.hidden-size=16",
+            "student.heads=4",
+            "student.init=random",
+            "loss.soft-label.weight=1",
+            "loss.hard-label.weight=1",
+            "loss.hidden-mse.weight=1",
+            "loss.embedding-mse.weight=1",
+            "loss.attention-mse.weight=1",
+            "train.epochs=1",
+            "train.rows-per-step=4",
+            "train.learning-rate=1e-2",
+            "train.threads=1"),
+        more);
+  }
+
+  /** Returns the units that target files lie on disk of, those being written among them. */
+  private static Set<Integer> targets(Path cache) throws IOException {
+    Set<Integer> found = new TreeSet<>();
+    for (String family : List.of("logits", "hidden", "attention")) {
+      Path files = cache.resolve(family);
+      if (Files.exists(files)) {
+        try (var all = Files.list(files)) {
+          for (Path file : all.toList()) {
+            Matcher target = TARGETS.matcher(family + "/" + file.getFileName());
+            if (target.matches()) {
+              found.add(Integer.valueOf(target.group(1)));
+            }
+          }
+        }
+      }
+    }
+    return found;
+  }
+
+  /** Looks at a cache's target files all the time. */
+  private static final class Watcher {
+    private volatile int most;
+    private volatile boolean ends;
+    private final CompletableFuture<Void> watching;
+
+    Watcher(Path cache) {
+      watching =
+          CompletableFuture.runAsync(
+              () -> {
+                while (!ends) {
+                  try {
+                    most = Math.max(most, targets(cache).size());
+                    Thread.sleep(2);
+                  } catch (IOException | InterruptedException e) {
+                    throw new IllegalStateException(e);
+                  }
+                }
+              });
+    }
+
+    void close() throws Exception {
+      ends = true;
+      watching.get();
+    }
+  }
+}
