@@ -9,6 +9,7 @@ import io.stillhouse.spec.DistillSpec;
 import io.stillhouse.spec.Task;
 import io.stillhouse.target.Targets;
 import java.io.IOException;
+import java.util.ArrayList;
 import java.util.Collection;
 import java.util.Comparator;
 import java.util.LinkedHashMap;
@@ -162,10 +163,12 @@ final class Halving {
             .filter(outcome -> outcome.status() == SweepOutcome.Status.PAUSED)
             .sorted(Comparator.comparingDouble(this::badness).thenComparing(SweepOutcome::name))
             .toList();
-    int kept = (int) Math.ceil(rule.keep() * paused.size() - 1e-9);
+    // A tenth of thirty is a last bit more than three.
+    int share = (int) Math.ceil(rule.keep() * paused.size() - 1e-9);
+    int kept = Math.min(paused.size(), Math.max(1, share));
     Map<String, Double> measured = new LinkedHashMap<>();
     paused.forEach(outcome -> measured.put(outcome.name(), outcome.heldOut(rule.by())));
-    List<SweepOutcome> out = new java.util.ArrayList<>();
+    List<SweepOutcome> out = new ArrayList<>();
     paused.subList(kept, paused.size()).forEach(outcome -> out.add(outcome.stopped()));
     outcomes.stream()
         .filter(outcome -> outcome.status() == SweepOutcome.Status.FAILED)

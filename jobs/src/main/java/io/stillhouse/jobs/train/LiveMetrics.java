@@ -100,6 +100,9 @@ final class LiveMetrics implements AutoCloseable {
       for (StepWriter file : files.get(name)) {
         file.write(step, now);
       }
+      if (step.step() == step.steps()) {
+        close(files.remove(name)); // a sweep has more students than a process may have files open
+      }
     } catch (IOException | RuntimeException e) {
       stopWriting(e);
     }
@@ -130,6 +133,10 @@ final class LiveMetrics implements AutoCloseable {
   private void closeFiles() {
     List<StepWriter> all = files.values().stream().flatMap(List::stream).toList();
     files.clear();
+    close(all);
+  }
+
+  private void close(List<StepWriter> all) {
     for (StepWriter file : all) {
       try {
         file.close();

@@ -16,8 +16,6 @@ import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
-import java.util.concurrent.atomic.AtomicInteger;
-import org.apache.spark.scheduler.SparkListener;
 import org.apache.spark.sql.SparkSession;
 import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Tag;
@@ -91,7 +89,7 @@ class RoundJobTest {
       String[] recipe = {"train.moments=" + moments, "student.dropout=0.1"};
       train("whole-" + moments, recipe);
 
-      try (LostAfter lost = new LostAfter(3)) { // the first job writes the first checkpoint
+      try (LostAfter lost = new LostAfter(spark, 3)) { // the first job writes the first checkpoint
         assertThatThrownBy(() -> train("lost-" + moments, recipe))
             .hasStackTraceContaining("cancel");
       }
@@ -192,28 +190,5 @@ class RoundJobTest {
 
   private static JsonObject json(String text) {
     return JsonParser.parseString(text).getAsJsonObject();
-  }
-
-  /** Cancels all that runs after so many jobs, as the loss of the driver would end it. */
-  private static final class LostAfter extends SparkListener implements AutoCloseable {
-    private final AtomicInteger jobs = new AtomicInteger();
-    private final int most;
-
-    LostAfter(int most) {
-      this.most = most;
-      spark.sparkContext().addSparkListener(this);
-    }
-
-    @Override
-    public void onJobStart(org.apache.spark.scheduler.SparkListenerJobStart start) {
-      if (jobs.incrementAndGet() > most) {
-        spark.sparkContext().cancelJob(start.jobId());
-      }
-    }
-
-    @Override
-    public void close() {
-      spark.sparkContext().removeSparkListener(this);
-    }
   }
 }

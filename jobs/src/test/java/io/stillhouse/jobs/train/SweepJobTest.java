@@ -265,6 +265,27 @@ class SweepJobTest {
   }
 
   @Test
+  void aLostDriverDecidesNothingAndItsSuccessorTheSame() throws IOException {
+    String[] recipe =
+        withHalving(
+            "sweep.over.train.learning-rate=[1e-2,1e-5,3e-3]",
+            "train.epochs=2",
+            "train.checkpoint-every=4",
+            "train.held-out=" + heldOut);
+    Map<String, Status> undisturbed = status(sweep("whole", recipe));
+
+    try (LostAfter lost = new LostAfter(spark, 2)) { // in the midst of the first three groups
+      assertThatThrownBy(() -> sweep("lost", recipe)).hasStackTraceContaining("cancelled");
+    }
+    assertThat(directory.resolve("lost/_sweep")).doesNotExist();
+    SweepJob.Result result = sweep("lost", recipe);
+
+    assertThat(status(result)).isEqualTo(undisturbed);
+    String winner = named(result, Status.TRAINED).get(0);
+    assertThat(weights("lost", winner)).isEqualTo(weights("whole", winner));
+  }
+
+  @Test
   void halvingSaysWhatItLacks() {
     assertThatThrownBy(
             () ->

@@ -1,0 +1,31 @@
+package io.stillhouse.jobs.train;
+
+import java.util.concurrent.atomic.AtomicInteger;
+import org.apache.spark.scheduler.SparkListener;
+import org.apache.spark.scheduler.SparkListenerJobStart;
+import org.apache.spark.sql.SparkSession;
+
+/** Cancels all that runs after so many jobs, as the loss of the driver would end it. */
+final class LostAfter extends SparkListener implements AutoCloseable {
+  private final AtomicInteger jobs = new AtomicInteger();
+  private final SparkSession spark;
+  private final int most;
+
+  LostAfter(SparkSession spark, int most) {
+    this.spark = spark;
+    this.most = most;
+    spark.sparkContext().addSparkListener(this);
+  }
+
+  @Override
+  public void onJobStart(SparkListenerJobStart start) {
+    if (jobs.incrementAndGet() > most) {
+      spark.sparkContext().cancelJob(start.jobId());
+    }
+  }
+
+  @Override
+  public void close() {
+    spark.sparkContext().removeSparkListener(this);
+  }
+}
