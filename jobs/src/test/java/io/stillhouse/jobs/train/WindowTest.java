@@ -180,6 +180,36 @@ class WindowTest {
   }
 
   @Test
+  void aLostEntryOfDroppedUnitsMakesNobodyComputeThemAgain() throws Exception {
+    Future<CacheJob.Result> caching = cacheInTheBackground();
+    awaitCache();
+    train();
+    caching.get(60, TimeUnit.SECONDS);
+    Path entry;
+    try (var entries = Files.list(cachePath().resolve("manifest"))) {
+      entry = entries.filter(WindowTest::drops).sorted().findFirst().orElseThrow();
+    }
+    Files.writeString(entry, Files.readString(entry).replace("small", "smell"));
+
+    VerifyJob.Result verified = verify();
+    assertThat(verified.damaged()).anyMatch(fault -> fault.contains("a manifest entry"));
+    assertThat(verified.revoked()).anyMatch(file -> file.startsWith("hidden/unit-"));
+    CacheJob.Result again = cache();
+    assertThat(again.computedUnits()).isZero();
+    assertThat(again.droppedUnits()).isEqualTo(units);
+    verified = verify();
+    assertThat(verified.sound()).as("%s", verified.lines()).isTrue();
+  }
+
+  private static boolean drops(Path entry) {
+    try {
+      return Files.readString(entry).contains("\"dropped\"");
+    } catch (IOException e) {
+      throw new java.io.UncheckedIOException(e);
+    }
+  }
+
+  @Test
   void aLateStudentIsToldWhatWasDroppedAndAfterWhom() throws Exception {
     Future<CacheJob.Result> caching = cacheInTheBackground();
     awaitCache();
