@@ -1,28 +1,19 @@
 package io.stillhouse.jobs.train;
 
-import io.stillhouse.config.Options;
-import io.stillhouse.config.Recipe;
 import io.stillhouse.config.Settings;
-import io.stillhouse.config.Sweep;
-import io.stillhouse.error.Errors;
-import io.stillhouse.error.StillhouseException;
 import io.stillhouse.jobs.Progress;
 import io.stillhouse.jobs.cache.Storage;
 import io.stillhouse.jobs.spark.RunningTasks;
 import io.stillhouse.jobs.spark.Sessions;
 import io.stillhouse.jobs.spark.Watch;
-import io.stillhouse.train.Lockstep;
 import io.stillhouse.train.StepReport;
 import java.io.IOException;
 import java.util.ArrayList;
 import java.util.HashMap;
-import java.util.HashSet;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
-import java.util.Set;
 import java.util.TreeMap;
-import java.util.TreeSet;
 import java.util.concurrent.ExecutionException;
 import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
@@ -39,18 +30,14 @@ import scala.Tuple2;
  * own, so that a machine that dies of one student takes its group along and nobody else.
  */
 public final class SweepJob {
-  private static final Set<String> SUMMED_OVER =
-      Set.of(Options.STUDENT_LAYERS.key(), Options.LAYER_MAP.key());
   private static final int TOLD = 4;
   private static final int MOST_JOBS = 64;
 
   private final SparkSession spark;
   private final Settings settings;
   private final Storage storage;
-  private final RunPlanner planner;
-  private final List<StudentRun> runs = new ArrayList<>();
-  private final Map<String, Map<String, String>> values = new HashMap<>();
-  private final List<String> notes = new ArrayList<>();
+  private final SweepPlan plan;
+  private final List<StudentRun> runs;
   private final Halving halving;
 
   /**
@@ -95,173 +82,11 @@ public final class SweepJob {
     this.spark = spark;
     this.settings = settings;
     this.storage = new Storage(spark.sparkContext().hadoopConfiguration());
-    List<Sweep.Student> students = Sweep.students(settings);
-    if (students.isEmpty()) {
-      throw Errors.invalid(
-          "sweep.over and sweep.students are empty",
-          "give what shall differ, such as sweep.over.student.layers='[2, 4]'");
-    }
-    this.planner = new RunPlanner(storage, settings);
-    planner.requireNoWindow(
-        "a student of a sweep that fails or is left out would keep it from moving");
-    Map<String, List<String>> problems = new LinkedHashMap<>();
-    List<StudentRun> planned = new ArrayList<>();
-    for (Sweep.Student student : students) {
-      gather(problems, student.name(), () -> planned.addAll(plan(student)));
-    }
-    Path directory = storage.qualify(settings.get(Options.TRAIN_PATH));
-    this.halving = new Halving(storage, directory, Halving.Rule.of(settings), planned);
-    gather(problems, "", () -> halving.requireRows(planner));
-    gather(problems, "", this::requireNoTwinsInHalving);
-    for (StudentRun run : planned) {
-      gather(problems, run.name(), () -> TrainTask.finished(storage, run));
-      gather(problems, run.name(), () -> halving.requireMeasurable(run));
-    }
-    if (problems.isEmpty()) {
-      gather(problems, "", () -> requireNames(planned));
-      gather(problems, "", () -> requireOneHistory(planned));
-    }
-    if (!problems.isEmpty()) {
-      throw Errors.all(told(problems, students.size()));
-    }
-    tellOfEqual(planned);
-    tellOfIncomparable(students);
-    int tasks =
-        groups(planned).stream().mapToInt(group -> group.get(0).train().rounds().workers()).sum();
-    int cores = Sessions.coresOfOneTask(spark) / (spark.sparkContext().isLocal() ? tasks : 1);
-    planned.forEach(run -> runs.add(run.orThreads(Math.max(1, cores))));
-  }
-
-  private List<StudentRun> plan(Sweep.Student student) throws IOException {
-    Map<String, String> own = new TreeMap<>(student.values());
-    own.put(Options.STUDENT_NAME.key(), student.name());
-    own.put(Options.SWEEP_OVER.key(), "{}");
-    own.put(Options.SWEEP_STUDENTS.key(), "[]");
-    Settings recipe = Recipe.shrunk(settings.with(own)).require(Options.STUDENT_LAYERS);
-    RunPlanner.Planned planned = planner.plan(recipe, twins());
-    planned.runs().forEach(run -> values.put(run.name(), student.values()));
-    notes.addAll(planned.notes());
-    return planned.runs();
-  }
-
-  /** A sweep compares students; twins are for who asks for them. */
-  private boolean twins() {
-    return settings.has(Options.TWIN) && settings.get(Options.TWIN);
-  }
-
-  private void requireNoTwinsInHalving() {
-    if (twins() && !halving.pauses().isEmpty()) {
-      throw Errors.invalid(
-          "train.undistilled-twin is true, but sweep.halving.at is %s, and twins are no rivals of their students"
-              .formatted(halving.pauses()),
-          "take one away, and train the twins of those that are left with train");
-    }
-  }
-
-  private static void requireNames(List<StudentRun> planned) {
-    Set<String> names = new HashSet<>();
-    for (StudentRun run : planned) {
-      if (!names.add(run.name())) {
-        throw Errors.invalid(
-            "a student and another's undistilled twin are both called '%s'".formatted(run.name()),
-            "name the student otherwise in sweep.students");
-      }
-    }
-  }
-
-  /** Checks that what lies there is of this sweep, and was paused where this one pauses. */
-  private void requireOneHistory(List<StudentRun> planned) throws IOException {
-    for (int at : halving.pauses()) {
-      if (halving.decided(at).isPresent()) {
-        continue;
-      }
-      for (StudentRun run : planned) {
-        long step = checkpoints(run).newestStep();
-        if (step > at) {
-          throw Errors.invalid(
-              "'%s' has a checkpoint of step %d, past the pause at %d, at which nothing was decided yet"
-                  .formatted(run.name(), step, at),
-              "name another train.path, or delete '%s'".formatted(run.checkpoints()));
-        }
-      }
-      return;
-    }
-  }
-
-  private void tellOfEqual(List<StudentRun> planned) {
-    Map<String, String> first = new HashMap<>();
-    for (StudentRun run : planned) {
-      String other = first.putIfAbsent(run.fingerprint(), run.name());
-      if (other != null) {
-        notes.add("%s and %s are one and the same student".formatted(other, run.name()));
-      }
-    }
-  }
-
-  /** A loss in all depends on what it is the sum of. */
-  private void tellOfIncomparable(List<Sweep.Student> students) {
-    Set<String> keys = new TreeSet<>();
-    students.forEach(student -> keys.addAll(student.values().keySet()));
-    keys.removeIf(key -> !key.startsWith("loss.") && !SUMMED_OVER.contains(key));
-    if (!halving.pauses().isEmpty() && halving.by().equals("loss") && !keys.isEmpty()) {
-      notes.add(
-          "sweep.halving.by is loss, whose sum is another where %s differ; measure by a term, accuracy or agreement"
-              .formatted(String.join(", ", keys)));
-    }
-  }
-
-  private interface Check {
-    void run() throws IOException;
-  }
-
-  private static void gather(Map<String, List<String>> problems, String name, Check check)
-      throws IOException {
-    try {
-      check.run();
-    } catch (StillhouseException e) {
-      e.problems().forEach(p -> problems.computeIfAbsent(p, n -> new ArrayList<>()).add(name));
-    }
-  }
-
-  /** Names the students of each problem, but for one that all have. */
-  private static List<String> told(Map<String, List<String>> problems, int students) {
-    List<String> told = new ArrayList<>();
-    problems.forEach(
-        (problem, names) ->
-            told.add(
-                names.contains("") || names.size() == students
-                    ? problem
-                    : String.join(", ", names) + ": " + problem));
-    return told;
-  }
-
-  private HadoopCheckpoints checkpoints(StudentRun run) {
-    return new HadoopCheckpoints(storage, run.checkpoints(), History.empty());
-  }
-
-  /** Cuts students into groups that may share a task. */
-  private List<List<StudentRun>> groups(List<StudentRun> students) {
-    int most = settings.get(Options.STUDENTS_PER_TASK);
-    List<List<StudentRun>> groups = new ArrayList<>();
-    for (StudentRun run : students) {
-      groups.stream()
-          .filter(group -> group.size() < most && mayShare(group.get(0), run))
-          .findFirst()
-          .orElseGet(
-              () -> {
-                groups.add(new ArrayList<>());
-                return groups.get(groups.size() - 1);
-              })
-          .add(run);
-    }
-    return groups;
-  }
-
-  private static boolean mayShare(StudentRun one, StudentRun two) {
-    return !one.train().rounds().used()
-        && !two.train().rounds().used()
-        && one.train().run().threads() == two.train().run().threads()
-        && Lockstep.sameRows(one.train(), two.train());
+    this.plan = new SweepPlan(storage, settings);
+    this.halving = plan.halving();
+    int cores = Sessions.coresOfOneTask(spark);
+    int tasks = spark.sparkContext().isLocal() ? plan.tasks() : 1; // which share the cores
+    this.runs = plan.runs().stream().map(run -> run.orThreads(Math.max(1, cores / tasks))).toList();
   }
 
   /** Trains every student that is not there yet; each resumes from its newest checkpoint. */
@@ -299,7 +124,7 @@ public final class SweepJob {
           .forEach(outcome -> outcomes.put(outcome.name(), outcome));
     }
     Result result =
-        new Result(runs.stream().map(run -> row(outcomes.get(run.name()))).toList(), notes);
+        new Result(runs.stream().map(run -> row(outcomes.get(run.name()))).toList(), plan.notes());
     Map<String, Object> record = new LinkedHashMap<>();
     record.put("result", result);
     record.put("halving", decisions.stream().map(SweepJob::told).toList());
@@ -313,7 +138,7 @@ public final class SweepJob {
     return new Row(
         outcome.name(),
         outcome.status(),
-        values.get(outcome.name()),
+        plan.values(outcome.name()),
         outcome.training(),
         outcome.problem(),
         outcome.mistake());
@@ -342,10 +167,10 @@ public final class SweepJob {
     Map<String, Long> begun = new TreeMap<>();
     long total = 0;
     for (StudentRun run : wanted) {
-      begun.put(run.name(), checkpoints(run).newestStep());
-      total += Math.min(pause, run.train().steps(planner.rows(run.train())));
+      begun.put(run.name(), plan.newestStep(run));
+      total += Math.min(pause, run.train().steps(plan.rows(run)));
     }
-    List<List<StudentRun>> groups = groups(wanted);
+    List<List<StudentRun>> groups = plan.groups(wanted);
     // Those with rounds wait for jobs of many tasks, the others for one each.
     int most = Math.max(MOST_JOBS, spark.sparkContext().defaultParallelism());
     ExecutorService threads = Executors.newFixedThreadPool(Math.min(groups.size(), most));
@@ -377,7 +202,7 @@ public final class SweepJob {
     try {
       StudentRun first = group.get(0);
       if (first.train().rounds().used()) {
-        new RoundJob(context, storage, first, latest).run(planner.rows(first.train()));
+        new RoundJob(context, storage, first, latest).run(plan.rows(first));
       }
       context.setJobGroup("sweep", "students " + names, true);
       return context

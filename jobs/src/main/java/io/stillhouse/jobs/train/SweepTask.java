@@ -151,8 +151,13 @@ final class SweepTask implements Lockstep.Watcher {
           : (RuntimeException) problem;
     }
     String name = task.student().name();
-    outcomes.put(name, SweepOutcome.failed(name, task.soFar(), problem));
-    LOG.warn("'{}' goes no further", name, problem);
+    SweepOutcome outcome = SweepOutcome.failed(name, task.soFar(), problem);
+    outcomes.put(name, outcome);
+    if (outcome.mistake()) {
+      LOG.debug("'{}' goes no further", name, problem); // the table's reader is told
+    } else {
+      LOG.warn("'{}' goes no further", name, problem);
+    }
   }
 
   /**
