@@ -247,20 +247,15 @@ public final class InferenceEncoder implements AutoCloseable {
       implements AutoCloseable {
 
     static Packing of(Batch batch) {
-      long[] tokens = new long[Math.toIntExact(batch.tokens())];
       List<long[]> runs = new ArrayList<>(); // rows and length of each
-      int at = 0;
       for (int row = 0; row < batch.rows(); row++) {
         int length = batch.lengths()[row];
         if (runs.isEmpty() || runs.get(runs.size() - 1)[1] != length) {
           runs.add(new long[] {0, length});
         }
         runs.get(runs.size() - 1)[0]++;
-        for (int t = 0; t < length; t++) {
-          tokens[at++] = (long) row * batch.longest() + t;
-        }
       }
-      NDArray indices = batch.idsBL().getManager().create(tokens);
+      NDArray indices = batch.idsBL().getManager().create(batch.realTokens());
       return new Packing(
           indices,
           IValue.from((PtNDArray) indices),

@@ -42,6 +42,12 @@ public final class TrainingEncoder implements AutoCloseable {
   private static final List<String> NORMS =
       List.of("attention.output.LayerNorm", "output.LayerNorm");
 
+  /** oneDNN's product is the faster one on a processor, and there alone. */
+  private static final String ONE_DNN =
+      "ops.mkldnn._linear_pointwise(inputND, weight, bias, \"none\", annotate(List[Optional[number]], []), \"\")";
+
+  private static final String PLAIN = "torch.linear(inputND, weight, bias)";
+
   // A mask list is empty where nothing is dropped. `saved`: input, q scaled, k, v, probabilities,
   // context, first sum with its mean and deviation, middle, inner before and after GELU, second sum
   // with its mean and deviation.
@@ -63,7 +69,7 @@ public final class TrainingEncoder implements AutoCloseable {
             real = torch.index_select(flat, 0, tokensN)
           return real
         def linear(self: __torch__.Ops, inputND: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
-          return ops.mkldnn._linear_pointwise(inputND, weight, bias, "none", annotate(List[Optional[number]], []), "")
+          return LINEAR
         def embed(self: __torch__.Ops, ids: List[Tensor], tables: List[Tensor], norms: List[Tensor], eps: float, masks: List[Tensor]) -> List[Tensor]:
           sum = torch.index_select(tables[0], 0, ids[0])
           _0 = torch.add_(sum, torch.index_select(tables[1], 0, ids[1]))
@@ -226,7 +232,9 @@ public final class TrainingEncoder implements AutoCloseable {
    */
   public TrainingEncoder(Encoder encoder, NDManager manager) {
     this.encoder = encoder;
-    this.ops = TorchScript.compile(manager, OPS);
+    this.ops =
+        TorchScript.compile(
+            manager, OPS.replace("LINEAR", manager.getDevice().isGpu() ? PLAIN : ONE_DNN));
     this.heads = IValue.from((long) encoder.spec().heads());
     this.eps = IValue.from(encoder.spec().numerics().layerNormEps());
     List<NDArray> tables = weights(List.of(WORDS, POSITIONS, SEGMENTS));

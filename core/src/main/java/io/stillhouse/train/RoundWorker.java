@@ -44,7 +44,8 @@ public final class RoundWorker {
    * @param worker from 0
    * @param tokens it was trained on
    * @param difference its weights at the start less those at the end, in the pieces of {@link
-   *     FlatWeights}, or null if it is not finite
+   *     FlatWeights}, or null if it, or the gradients of every step or of the last five, are not
+   *     finite
    * @param reports of its steps
    */
   @SuppressWarnings("ArrayRecordComponent") // never compared
@@ -114,7 +115,9 @@ public final class RoundWorker {
           }
         }
         byte[][] difference =
-            badSteps > 0 && badSteps == reports.size() ? null : difference(start, weights);
+            badSteps == Trainer.MAX_BAD_STEPS || badSteps > 0 && badSteps == reports.size()
+                ? null
+                : difference(start, weights);
         if (difference != null) {
           keeper.keep(steps.moments());
         }
