@@ -12,6 +12,7 @@ import io.stillhouse.model.Capture;
 import io.stillhouse.model.Dropout;
 import io.stillhouse.model.Encoder;
 import io.stillhouse.model.TrainingEncoder;
+import io.stillhouse.model.TrainingPass;
 import io.stillhouse.target.Example;
 import java.util.EnumMap;
 import java.util.List;
@@ -77,7 +78,7 @@ final class Worker implements AutoCloseable {
         Dropout dropout = Dropout.of(RowOrder.mix(key, part++));
         try (NDManager scope = manager.newSubManager()) {
           TargetBatch targets = new TargetBatch(scope, some, teacher);
-          try (TrainingEncoder.Pass pass = student.forward(targets.batch(), capture, dropout)) {
+          try (TrainingPass pass = student.forward(targets.batch(), capture, dropout)) {
             DistillLoss.Value value = loss.of(pass.output(), targets, whole);
             value.terms().forEach((term, share) -> terms.merge(term, share, Double::sum));
             if (value.total() != null) {

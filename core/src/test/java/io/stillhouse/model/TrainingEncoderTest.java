@@ -41,7 +41,7 @@ class TrainingEncoderTest {
     Map<String, NDArray> weights = weights("bert-tiny-mlm-v1");
     Encoder encoder = new Encoder(spec("bert-tiny-mlm-v1", 0), weights);
     try (TrainingEncoder training = new TrainingEncoder(encoder, manager);
-        TrainingEncoder.Pass pass =
+        TrainingPass pass =
             training.forward(
                 batch(new int[] {4, 6}), Capture.of(List.of(1), List.of()), Dropout.NONE)) {
       Autograd.backward(pass.output().hidden(1).square().sum());
@@ -79,7 +79,7 @@ class TrainingEncoderTest {
   }
 
   private double norm(TrainingEncoder training, Map<String, NDArray> weights, String name) {
-    try (TrainingEncoder.Pass pass =
+    try (TrainingPass pass =
         training.forward(batch(new int[] {4, 6}), Capture.NOTHING, Dropout.NONE)) {
       Autograd.backward(pass.output().logits().square().sum());
       pass.backward();
@@ -99,7 +99,7 @@ class TrainingEncoderTest {
     Autograd.record(Autograd.Mode.OFF);
     Encoder encoder = new Encoder(spec, actual);
     try (TrainingEncoder training = new TrainingEncoder(encoder, manager);
-        TrainingEncoder.Pass pass = training.forward(batch, capture, Dropout.of(5))) {
+        TrainingPass pass = training.forward(batch, capture, Dropout.of(5))) {
       Autograd.backward(loss(encoder, pass.output(), batch));
       pass.backward();
 

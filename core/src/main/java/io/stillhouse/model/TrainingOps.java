@@ -1,0 +1,153 @@
+package io.stillhouse.model;
+
+import ai.djl.ndarray.NDManager;
+import ai.djl.pytorch.engine.PtSymbolBlock;
+
+/** The training pass forward and backward, block by block, as TorchScript. */
+final class TrainingOps {
+  /** oneDNN's product is the faster one on a processor, and there alone. */
+  private static final String ONE_DNN =
+      "ops.mkldnn._linear_pointwise(inputND, weight, bias, \"none\", annotate(List[Optional[number]], []), \"\")";
+
+  private static final String PLAIN = "torch.linear(inputND, weight, bias)";
+
+  // A mask list is empty where nothing is dropped. `saved`: input, q scaled, k, v, probabilities,
+  // context, first sum with its mean and deviation, middle, inner before and after GELU, second sum
+  // with its mean and deviation.
+  private static final String OPS =
+      """
+        def pad(self: __torch__.Ops, realND: Tensor, tokensN: Tensor, batch: int, length: int) -> Tensor:
+          width = torch.size(realND, 1)
+          if torch.eq(torch.size(realND, 0), torch.mul(batch, length)):
+            padded = torch.view(realND, [batch, length, width])
+          else:
+            zeros = torch.new_zeros(realND, [torch.mul(batch, length), width])
+            padded = torch.view(torch.index_copy_(zeros, 0, tokensN, realND), [batch, length, width])
+          return padded
+        def unpad(self: __torch__.Ops, paddedBLD: Tensor, tokensN: Tensor) -> Tensor:
+          flat = torch.flatten(paddedBLD, 0, 1)
+          if torch.eq(torch.size(flat, 0), torch.size(tokensN, 0)):
+            real = flat
+          else:
+            real = torch.index_select(flat, 0, tokensN)
+          return real
+        def linear(self: __torch__.Ops, inputND: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
+          return LINEAR
+        def embed(self: __torch__.Ops, ids: List[Tensor], tables: List[Tensor], norms: List[Tensor], eps: float, masks: List[Tensor]) -> List[Tensor]:
+          sum = torch.index_select(tables[0], 0, ids[0])
+          _0 = torch.add_(sum, torch.index_select(tables[1], 0, ids[1]))
+          _1 = torch.add_(sum, torch.index_select(tables[2], 0, ids[2]))
+          state, mean, rstd = torch.native_layer_norm(sum, [torch.size(sum, 1)], norms[0], norms[1], eps)
+          if torch.gt(torch.len(masks), 0):
+            _2 = torch.mul_(state, masks[0])
+          else:
+            pass
+          return [state, sum, mean, rstd]
+        def embed_backward(self: __torch__.Ops, gradND: Tensor, ids: List[Tensor], saved: List[Tensor], norms: List[Tensor], masks: List[Tensor], grads: List[Tensor]) -> NoneType:
+          if torch.gt(torch.len(masks), 0):
+            grad = torch.mul(gradND, masks[0])
+          else:
+            grad = gradND
+          sum, weight, bias = torch.native_layer_norm_backward(grad, saved[1], [torch.size(grad, 1)], saved[2], saved[3], norms[0], norms[1], [True, True, True])
+          _0 = torch.index_add_(grads[0], 0, ids[0], sum)
+          _1 = torch.add_(grads[1], torch.embedding_dense_backward(sum, ids[1], torch.size(grads[1], 0), -1, False))
+          _2 = torch.add_(grads[2], torch.embedding_dense_backward(sum, ids[2], torch.size(grads[2], 0), -1, False))
+          _3 = torch.add_(grads[3], weight)
+          _4 = torch.add_(grads[4], bias)
+          return None
+        def block(self: __torch__.Ops, inputND: Tensor, weights: List[Tensor], biases: List[Tensor], norms: List[Tensor], tokensN: Tensor, biasB11L: Tensor, heads: int, eps: float, dropped: List[Tensor], masks: List[Tensor]) -> List[Tensor]:
+          width = torch.size(inputND, 1)
+          batch = torch.size(biasB11L, 0)
+          length = torch.size(biasB11L, 3)
+          headSize = torch.floordiv(width, heads)
+          qkvBLE = (self).pad((self).linear(inputND, weights[0], biases[0], ), tokensN, batch, length, )
+          qkv3BHLK = torch.permute(torch.view(qkvBLE, [batch, length, 3, heads, headSize]), [2, 0, 3, 1, 4])
+          q = torch.mul(torch.select(qkv3BHLK, 0, 0), torch.pow(headSize, -0.5))
+          k = torch.contiguous(torch.select(qkv3BHLK, 0, 1))
+          v = torch.contiguous(torch.select(qkv3BHLK, 0, 2))
+          scores = torch.matmul(q, torch.transpose(k, 2, 3))
+          probabilities = torch.softmax(torch.add(scores, biasB11L), -1)
+          if torch.gt(torch.len(dropped), 0):
+            kept = torch.mul(probabilities, dropped[0])
+          else:
+            kept = probabilities
+          contextBLD = torch.reshape(torch.transpose(torch.matmul(kept, v), 1, 2), [batch, length, width])
+          context = (self).unpad(contextBLD, tokensN, )
+          first = (self).linear(context, weights[1], biases[1], )
+          if torch.gt(torch.len(masks), 0):
+            _0 = torch.mul_(first, masks[0])
+          else:
+            pass
+          _1 = torch.add_(first, inputND)
+          middle, mean1, rstd1 = torch.native_layer_norm(first, [width], norms[0], norms[1], eps)
+          inner = (self).linear(middle, weights[2], biases[2], )
+          active = torch.gelu(inner)
+          second = (self).linear(active, weights[3], biases[3], )
+          if torch.gt(torch.len(masks), 0):
+            _2 = torch.mul_(second, masks[1])
+          else:
+            pass
+          _3 = torch.add_(second, middle)
+          output, mean2, rstd2 = torch.native_layer_norm(second, [width], norms[2], norms[3], eps)
+          return [output, scores, inputND, q, k, v, probabilities, context, first, mean1, rstd1, middle, inner, active, second, mean2, rstd2]
+        def linear_backward(self: __torch__.Ops, gradND: Tensor, inputNE: Tensor, weightGrad: Tensor, biasGrad: Tensor) -> NoneType:
+          _0 = torch.addmm_(weightGrad, torch.t(gradND), inputNE)
+          _1 = torch.add_(biasGrad, torch.sum(gradND, [0]))
+          return None
+        def block_backward(self: __torch__.Ops, gradND: Tensor, scoreGrads: List[Tensor], saved: List[Tensor], weights: List[Tensor], norms: List[Tensor], tokensN: Tensor, heads: int, dropped: List[Tensor], masks: List[Tensor], weightGrads: List[Tensor], biasGrads: List[Tensor], normGrads: List[Tensor]) -> Tensor:
+          width = torch.size(gradND, 1)
+          batch = torch.size(saved[6], 0)
+          length = torch.size(saved[6], 2)
+          headSize = torch.floordiv(width, heads)
+          second, w2, b2 = torch.native_layer_norm_backward(gradND, saved[14], [width], saved[15], saved[16], norms[2], norms[3], [True, True, True])
+          _0 = torch.add_(normGrads[2], w2)
+          _1 = torch.add_(normGrads[3], b2)
+          if torch.gt(torch.len(masks), 0):
+            outer = torch.mul(second, masks[1])
+          else:
+            outer = second
+          _2 = (self).linear_backward(outer, saved[13], weightGrads[5], biasGrads[5], )
+          inner = torch.gelu_backward(torch.mm(outer, weights[3]), saved[12])
+          _3 = (self).linear_backward(inner, saved[11], weightGrads[4], biasGrads[4], )
+          middle = torch.addmm(second, inner, weights[2])
+          first, w1, b1 = torch.native_layer_norm_backward(middle, saved[8], [width], saved[9], saved[10], norms[0], norms[1], [True, True, True])
+          _4 = torch.add_(normGrads[0], w1)
+          _5 = torch.add_(normGrads[1], b1)
+          if torch.gt(torch.len(masks), 0):
+            attended = torch.mul(first, masks[0])
+          else:
+            attended = first
+          _6 = (self).linear_backward(attended, saved[7], weightGrads[3], biasGrads[3], )
+          contextBLD = (self).pad(torch.mm(attended, weights[1]), tokensN, batch, length, )
+          context = torch.transpose(torch.view(contextBLD, [batch, length, heads, headSize]), 1, 2)
+          keptGrad = torch.matmul(context, torch.transpose(saved[5], 2, 3))
+          if torch.gt(torch.len(dropped), 0):
+            _7 = torch.mul_(keptGrad, dropped[0])
+            kept = torch.mul(saved[6], dropped[0])
+          else:
+            kept = saved[6]
+          values = torch.matmul(torch.transpose(kept, 2, 3), context)
+          scores = torch._softmax_backward_data(keptGrad, saved[6], -1, 6)
+          if torch.gt(torch.len(scoreGrads), 0):
+            _8 = torch.add_(scores, scoreGrads[0])
+          else:
+            pass
+          queries = torch.mul(torch.matmul(scores, saved[4]), torch.pow(headSize, -0.5))
+          keys = torch.matmul(torch.transpose(scores, 2, 3), saved[3])
+          qkv3BHLK = torch.stack([queries, keys, values])
+          qkvBLE = torch.reshape(torch.permute(qkv3BHLK, [1, 3, 0, 2, 4]), [batch, length, torch.mul(3, width)])
+          qkv = (self).unpad(qkvBLE, tokensN, )
+          for i in range(3):
+            part = torch.narrow(qkv, 1, torch.mul(i, width), width)
+            _9 = (self).linear_backward(part, saved[2], weightGrads[i], biasGrads[i], )
+          return torch.addmm(first, qkv, weights[0])
+      """
+          .indent(0);
+
+  private TrainingOps() {}
+
+  static PtSymbolBlock compile(NDManager manager) {
+    return TorchScript.compile(
+        manager, OPS.replace("LINEAR", manager.getDevice().isGpu() ? PLAIN : ONE_DNN));
+  }
+}

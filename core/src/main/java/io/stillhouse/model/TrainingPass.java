@@ -1,0 +1,254 @@
+package io.stillhouse.model;
+
+import ai.djl.ndarray.NDArray;
+import ai.djl.ndarray.NDManager;
+import ai.djl.ndarray.types.Shape;
+import ai.djl.ndarray.types.SparseFormat;
+import ai.djl.pytorch.engine.PtNDArray;
+import ai.djl.pytorch.engine.PtNDManager;
+import ai.djl.pytorch.jni.IValue;
+import ai.djl.pytorch.jni.IValueUtils;
+import io.stillhouse.spec.ModelSpec;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.List;
+import java.util.Map;
+import java.util.TreeMap;
+import org.jspecify.annotations.Nullable;
+
+/** One batch: what it gives, and its way back. Everything belongs to the batch's manager. */
+public final class TrainingPass implements AutoCloseable {
+  private final TrainingEncoder of;
+  private final NDManager manager;
+  private final Batch batch;
+  private final IValue tokens;
+  private final IValue ids;
+  private final IValue embeddingMasks;
+  private final List<IValue> dropped = new ArrayList<>();
+  private final List<IValue> masks = new ArrayList<>();
+  private final List<PtNDArray[]> saved = new ArrayList<>();
+  private final Map<Integer, NDArray> hidden = new TreeMap<>();
+  private final Map<Integer, NDArray> scores = new TreeMap<>();
+  private final NDArray last;
+  private final EncoderOutput output;
+
+  TrainingPass(TrainingEncoder of, Batch batch, Capture capture, Dropout dropout) {
+    this.of = of;
+    this.manager = batch.idsBL().getManager();
+    this.batch = batch;
+    ModelSpec spec = of.encoder.spec();
+    long[] real = batch.realTokens();
+    NDArray tokensN = inLibtorch(real);
+    this.tokens = IValue.from((PtNDArray) tokensN);
+    long[] positions = Arrays.stream(real).map(token -> token % batch.longest()).toArray();
+    this.ids =
+        TrainingEncoder.list(
+            List.of(
+                unpadded(batch.idsBL(), tokensN),
+                inLibtorch(positions),
+                unpadded(batch.typesBL(), tokensN)));
+    double hiddenRate = spec.numerics().hiddenDropout();
+    Shape stateND = new Shape(real.length, spec.hiddenSize());
+    this.embeddingMasks = masks(dropout, hiddenRate, stateND, 1);
+    PtNDArray[] embedded =
+        call("embed", ids, of.embeddings.weights(), of.embeddings.norms(), of.eps, embeddingMasks);
+    saved.add(embedded);
+    NDArray state = embedded[0];
+    keep(capture, 0, state);
+    NDArray bias = of.encoder.paddingBias(batch);
+    Shape pairs = new Shape(batch.rows(), spec.heads(), batch.longest(), batch.longest());
+    try (IValue biasB11L = IValue.from((PtNDArray) bias)) {
+      for (int block = 1; block <= of.blocks.size(); block++) {
+        dropped.add(masks(dropout, spec.numerics().attentionDropout(), pairs, 1));
+        masks.add(masks(dropout, hiddenRate, stateND, 2));
+        TrainingEncoder.Block own = of.blocks.get(block - 1);
+        try (IValue input = IValue.from((PtNDArray) state)) {
+          PtNDArray[] results =
+              call(
+                  "block",
+                  input,
+                  own.weights(),
+                  own.biases(),
+                  own.norms(),
+                  tokens,
+                  biasB11L,
+                  of.heads,
+                  of.eps,
+                  dropped.get(block - 1),
+                  masks.get(block - 1));
+          state = results[0];
+          if (capture.scores().contains(block)) {
+            scores.put(block, leaf(results[1]));
+          }
+          results[1].close();
+          saved.add(Arrays.copyOfRange(results, 2, results.length));
+        }
+        keep(capture, block, state);
+      }
+    }
+    NDArray kept = hidden.get(of.blocks.size());
+    this.last = kept == null ? leaf(state) : kept;
+    Autograd.record(Autograd.Mode.ON); // the head's own pass is recorded
+    NDArray logits = spec.head().task().pooled() ? logits(real, dropout) : null;
+    this.output = new EncoderOutput(last, hidden, scores, Map.of(), logits);
+  }
+
+  private void keep(Capture capture, int layer, NDArray stateND) {
+    if (capture.hidden().contains(layer)) {
+      hidden.put(layer, leaf(stateND));
+    }
+  }
+
+  /**
+   * Returns a copy that losses are computed on, of a state as (1, N, D): what DJL's calls of
+   * TorchScript give can take no gradient.
+   */
+  private NDArray leaf(NDArray result) {
+    Shape shape = result.getShape();
+    NDArray view = shape.dimension() == 2 ? result.reshape(1, shape.get(0), shape.get(1)) : result;
+    NDArray leaf = view.duplicate();
+    leaf.setRequiresGradient(true);
+    return leaf;
+  }
+
+  /** Returns the head's logits: it reads the first token of each row. */
+  private NDArray logits(long[] real, Dropout dropout) {
+    long[] firsts = new long[batch.rows()];
+    for (int token = 0, row = 0; token < real.length; token++) {
+      if (real[token] % batch.longest() == 0) {
+        firsts[row++] = token;
+      }
+    }
+    NDArray firstsB = inLibtorch(firsts);
+    NDArray firstBD =
+        firstsB
+            .getNDArrayInternal()
+            .embedding(firstsB, last.reshape(real.length, -1), SparseFormat.DENSE)
+            .singletonOrThrow();
+    return of.encoder.taskLogits(firstBD.reshape(batch.rows(), 1, -1), dropout);
+  }
+
+  /** Returns what losses read: hidden states, scores and the last state are leaves. */
+  public EncoderOutput output() {
+    return output;
+  }
+
+  /** Adds the gradients of the weights, once those of the leaves are there. */
+  public void backward() {
+    Autograd.record(Autograd.Mode.OFF);
+    NDArray grad = null;
+    for (int block = of.blocks.size(); block > 0; block--) {
+      grad = plus(grad, gradient(block == of.blocks.size() ? last : hidden.get(block)));
+      NDArray ofScores = scores.containsKey(block) ? Autograd.gradient(scores.get(block)) : null;
+      if (grad == null && ofScores == null) {
+        continue; // no loss reads this block, or one above it
+      }
+      if (grad == null) {
+        grad = manager.zeros(saved.get(block)[0].getShape());
+      }
+      grad = blockBackward(block, grad, ofScores);
+    }
+    grad = plus(grad, gradient(hidden.get(0)));
+    if (grad != null) {
+      try (IValue gradND = IValue.from((PtNDArray) grad);
+          IValue state = IValue.listFrom(saved.get(0))) {
+        IValueUtils.runMethod(
+                of.ops,
+                "embed_backward",
+                gradND,
+                ids,
+                state,
+                of.embeddings.norms(),
+                embeddingMasks,
+                of.embeddings.gradients().kept().get(0))
+            .close();
+      }
+    }
+  }
+
+  private NDArray blockBackward(int block, NDArray grad, @Nullable NDArray ofScores) {
+    TrainingEncoder.Block own = of.blocks.get(block - 1);
+    List<IValue> gradients = own.gradients().kept();
+    try (IValue gradND = IValue.from((PtNDArray) grad);
+        IValue scoreGrads = TrainingEncoder.list(ofScores == null ? List.of() : List.of(ofScores));
+        IValue state = saved(block)) {
+      return one(
+          "block_backward",
+          gradND,
+          scoreGrads,
+          state,
+          own.weights(),
+          own.norms(),
+          tokens,
+          of.heads,
+          dropped.get(block - 1),
+          masks.get(block - 1),
+          gradients.get(0),
+          gradients.get(1),
+          gradients.get(2));
+    }
+  }
+
+  /** Returns what a block has saved, with two in front so that it is counted as the results. */
+  private IValue saved(int block) {
+    PtNDArray[] own = saved.get(block);
+    PtNDArray[] all = new PtNDArray[own.length + 2];
+    all[0] = own[0];
+    all[1] = own[0];
+    System.arraycopy(own, 0, all, 2, own.length);
+    return IValue.listFrom(all);
+  }
+
+  private @Nullable NDArray gradient(@Nullable NDArray leaf1ND) {
+    NDArray grad = leaf1ND == null ? null : Autograd.gradient(leaf1ND);
+    return grad == null ? null : grad.reshape(grad.getShape().get(1), grad.getShape().get(2));
+  }
+
+  private @Nullable NDArray plus(@Nullable NDArray a, @Nullable NDArray b) {
+    return a == null ? b : b == null ? a : a.add(b);
+  }
+
+  private NDArray unpadded(NDArray idsBL, NDArray tokensN) {
+    return idsBL.reshape(-1).get(tokensN);
+  }
+
+  /** Java's memory is freed while libtorch still reads it. */
+  private NDArray inLibtorch(long[] numbers) {
+    try (NDArray inJava = manager.create(numbers)) {
+      return inJava.duplicate();
+    }
+  }
+
+  private IValue masks(Dropout dropout, double rate, Shape shape, int count) {
+    List<NDArray> all = new ArrayList<>();
+    for (int i = 0; i < count; i++) {
+      NDArray mask = dropout.mask(manager, shape, rate);
+      if (mask != null) {
+        all.add(mask);
+      }
+    }
+    return TrainingEncoder.list(all);
+  }
+
+  private PtNDArray[] call(String method, IValue... arguments) {
+    try (IValue results = IValueUtils.runMethod(of.ops, method, arguments)) {
+      return results.toTensorArray((PtNDManager) manager);
+    }
+  }
+
+  private NDArray one(String method, IValue... arguments) {
+    try (IValue result = IValueUtils.runMethod(of.ops, method, arguments)) {
+      return result.toTensor((PtNDManager) manager);
+    }
+  }
+
+  /** Lets go of what libtorch was handed; the tensors go with the batch's manager. */
+  @Override
+  public void close() {
+    tokens.close();
+    ids.close();
+    embeddingMasks.close();
+    dropped.forEach(IValue::close);
+    masks.forEach(IValue::close);
+  }
+}
