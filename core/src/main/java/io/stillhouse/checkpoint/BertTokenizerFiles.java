@@ -5,6 +5,7 @@ import com.google.gson.JsonElement;
 import com.google.gson.JsonObject;
 import io.stillhouse.text.Casing;
 import io.stillhouse.text.Tokenizer;
+import io.stillhouse.text.TokenizerJson;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -36,8 +37,7 @@ final class BertTokenizerFiles {
       }
     }
     Files.copy(vocab, model.resolve("vocab.txt"), StandardCopyOption.REPLACE_EXISTING);
-    Files.writeString(
-        model.resolve("tokenizer.json"), Tokenizer.tokenizerJson(vocab, tokens, casing));
+    Files.writeString(model.resolve("tokenizer.json"), TokenizerJson.of(vocab, tokens, casing));
     writeConfig(model, casing);
   }
 

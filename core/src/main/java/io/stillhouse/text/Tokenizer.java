@@ -3,9 +3,6 @@ package io.stillhouse.text;
 import ai.djl.huggingface.tokenizers.Encoding;
 import ai.djl.huggingface.tokenizers.HuggingFaceTokenizer;
 import ai.djl.huggingface.tokenizers.jni.CharSpan;
-import com.google.gson.Gson;
-import com.google.gson.GsonBuilder;
-import com.google.gson.JsonArray;
 import com.google.gson.JsonElement;
 import com.google.gson.JsonObject;
 import com.google.gson.JsonParseException;
@@ -21,7 +18,6 @@ import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Set;
-import java.util.stream.Stream;
 
 /**
  * The tokenizer of a Hugging Face directory. Any number of threads may use one at once, until it is
@@ -34,9 +30,7 @@ public final class Tokenizer implements AutoCloseable {
   public static final String SEP = "[SEP]";
   public static final String MASK = "[MASK]";
 
-  private static final List<String> SPECIALS = List.of(PAD, UNK, CLS, SEP, MASK);
-  private static final Gson GSON =
-      new GsonBuilder().disableHtmlEscaping().serializeNulls().create();
+  static final List<String> SPECIALS = List.of(PAD, UNK, CLS, SEP, MASK);
   private static final String REPLACEMENT = "\uFFFD";
 
   /** Tokens come back as they are: neither cut, padded nor framed. */
@@ -73,7 +67,7 @@ public final class Tokenizer implements AutoCloseable {
     if (Files.isRegularFile(vocab)) {
       List<String> lines = Files.readAllLines(vocab);
       Casing casing = casing(directory.resolve("tokenizer_config.json"), lines);
-      return of(vocab, tokenizerJson(vocab, lines, casing));
+      return of(vocab, TokenizerJson.of(vocab, lines, casing));
     }
     throw Errors.invalid(
         "'%s' has neither tokenizer.json nor vocab.txt".formatted(directory),
@@ -173,53 +167,6 @@ public final class Tokenizer implements AutoCloseable {
   }
 
   /**
-   * Returns the {@code tokenizer.json} that Hugging Face writes for a BERT vocabulary.
-   *
-   * @param source the file that the tokens are from, for messages
-   * @param vocab the tokens in order of their ids
-   * @param casing whether text is lower-cased, and accents stripped, first
-   * @throws io.stillhouse.error.StillhouseException if a token is there twice, or a special token
-   *     is missing
-   */
-  public static String tokenizerJson(Path source, List<String> vocab, Casing casing) {
-    JsonObject ids = new JsonObject();
-    for (int id = 0; id < vocab.size(); id++) {
-      if (ids.has(vocab.get(id))) {
-        throw Errors.invalid(
-            "'%s' has the token '%s' twice, as ids %d and %d"
-                .formatted(source, vocab.get(id), ids.get(vocab.get(id)).getAsInt(), id),
-            "use the vocab.txt that the model was trained with");
-      }
-      ids.addProperty(vocab.get(id), id);
-    }
-    requireSpecials(source, ids.keySet());
-    JsonObject json = new JsonObject();
-    json.addProperty("version", "1.0");
-    json.add("truncation", null);
-    json.add("padding", null);
-    json.add("added_tokens", addedTokens(ids));
-    JsonObject normalizer = typed("BertNormalizer");
-    normalizer.addProperty("clean_text", true);
-    normalizer.addProperty("handle_chinese_chars", true);
-    normalizer.add("strip_accents", null);
-    normalizer.addProperty("lowercase", casing == Casing.UNCASED);
-    json.add("normalizer", normalizer);
-    json.add("pre_tokenizer", typed("BertPreTokenizer"));
-    json.add("post_processor", postProcessor(ids));
-    JsonObject decoder = typed("WordPiece");
-    decoder.addProperty("prefix", "##");
-    decoder.addProperty("cleanup", true);
-    json.add("decoder", decoder);
-    JsonObject model = typed("WordPiece");
-    model.addProperty("unk_token", UNK);
-    model.addProperty("continuing_subword_prefix", "##");
-    model.addProperty("max_input_chars_per_word", 100);
-    model.add("vocab", ids);
-    json.add("model", model);
-    return GSON.toJson(json);
-  }
-
-  /**
    * Returns the casing that a vocabulary shows: cased if any token other than a bracketed one, such
    * as {@code [CLS]}, has an upper-case letter.
    */
@@ -297,7 +244,7 @@ public final class Tokenizer implements AutoCloseable {
     return tokens;
   }
 
-  private static void requireSpecials(Path source, Set<String> tokens) {
+  static void requireSpecials(Path source, Set<String> tokens) {
     List<String> missing = SPECIALS.stream().filter(token -> !tokens.contains(token)).toList();
     if (!missing.isEmpty()) {
       throw Errors.invalid(
@@ -366,64 +313,5 @@ public final class Tokenizer implements AutoCloseable {
                 },
                 StringBuilder::append)
             .toString();
-  }
-
-  private static JsonObject typed(String type) {
-    JsonObject object = new JsonObject();
-    object.addProperty("type", type);
-    return object;
-  }
-
-  private static JsonArray addedTokens(JsonObject ids) {
-    JsonArray added = new JsonArray();
-    SPECIALS.stream()
-        .sorted(java.util.Comparator.comparingInt(token -> ids.get(token).getAsInt()))
-        .forEach(
-            token -> {
-              JsonObject entry = new JsonObject();
-              entry.add("id", ids.get(token));
-              entry.addProperty("content", token);
-              Stream.of("single_word", "lstrip", "rstrip", "normalized")
-                  .forEach(flag -> entry.addProperty(flag, false));
-              entry.addProperty("special", true);
-              added.add(entry);
-            });
-    return added;
-  }
-
-  private static JsonObject postProcessor(JsonObject ids) {
-    JsonObject processor = typed("TemplateProcessing");
-    JsonArray single = new JsonArray();
-    single.add(piece("SpecialToken", CLS, 0));
-    single.add(piece("Sequence", "A", 0));
-    single.add(piece("SpecialToken", SEP, 0));
-    JsonArray pair = single.deepCopy();
-    pair.add(piece("Sequence", "B", 1));
-    pair.add(piece("SpecialToken", SEP, 1));
-    processor.add("single", single);
-    processor.add("pair", pair);
-    JsonObject specials = new JsonObject();
-    for (String token : List.of(CLS, SEP)) {
-      JsonObject special = new JsonObject();
-      special.addProperty("id", token);
-      JsonArray id = new JsonArray();
-      id.add(ids.get(token));
-      special.add("ids", id);
-      JsonArray name = new JsonArray();
-      name.add(token);
-      special.add("tokens", name);
-      specials.add(token, special);
-    }
-    processor.add("special_tokens", specials);
-    return processor;
-  }
-
-  private static JsonObject piece(String kind, String id, int type) {
-    JsonObject inner = new JsonObject();
-    inner.addProperty("id", id);
-    inner.addProperty("type_id", type);
-    JsonObject piece = new JsonObject();
-    piece.add(kind, inner);
-    return piece;
   }
 }

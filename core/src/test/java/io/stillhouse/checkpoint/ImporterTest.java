@@ -7,6 +7,7 @@ import io.stillhouse.error.StillhouseException;
 import io.stillhouse.spec.Head;
 import io.stillhouse.spec.ModelSpec;
 import io.stillhouse.text.Tokenizer;
+import io.stillhouse.text.TokenizerJson;
 import java.io.IOException;
 import java.io.OutputStream;
 import java.nio.file.Files;
@@ -231,7 +232,7 @@ class ImporterTest {
 
   private static void tokenizerJson(Path file) throws IOException {
     Files.writeString(
-        file, Tokenizer.tokenizerJson(file, TinyModel.VOCAB, io.stillhouse.text.Casing.UNCASED));
+        file, TokenizerJson.of(file, TinyModel.VOCAB, io.stillhouse.text.Casing.UNCASED));
   }
 
   private void assertWeights(Map<String, LazyTensor> weights, String stripped) throws IOException {

@@ -134,7 +134,7 @@ class TokenizerTest {
 
   @Test
   void readsTokenizerJsonWithAddedTokens() throws IOException {
-    String json = Tokenizer.tokenizerJson(directory, VOCAB, Casing.UNCASED);
+    String json = TokenizerJson.of(directory, VOCAB, Casing.UNCASED);
     String added =
         "{\"id\":20,\"content\":\"<x>\",\"single_word\":false,\"lstrip\":false,\"rstrip\":false,\"normalized\":false,\"special\":true},";
     Files.writeString(

@@ -43,13 +43,9 @@ class RoundJobTest {
     new CacheJob(
             spark,
             Tiny.settings(
-                List.of(
-                    "teacher.path=" + Tiny.CLS,
-                    "corpus.path=" + corpus,
-                    "corpus.text=text",
-                    "corpus.label=label",
-                    "corpus.max-length=40",
-                    "cache.path=" + cache,
+                Tiny.cacheOf(
+                    corpus,
+                    cache,
                     "cache.unit-tokens=512",
                     "targets.hidden=[0,3]",
                     "targets.attention=[3]")))

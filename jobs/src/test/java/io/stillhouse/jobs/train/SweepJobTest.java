@@ -47,13 +47,9 @@ class SweepJobTest {
     new CacheJob(
             spark,
             Tiny.settings(
-                List.of(
-                    "teacher.path=" + Tiny.CLS,
-                    "corpus.path=" + corpus,
-                    "corpus.text=text",
-                    "corpus.label=label",
-                    "corpus.max-length=40",
-                    "cache.path=" + shared.resolve(name),
+                Tiny.cacheOf(
+                    corpus,
+                    shared.resolve(name),
                     "cache.unit-tokens=512",
                     "targets.hidden=[0,1,2,3]",
                     "targets.attention=[3]")))

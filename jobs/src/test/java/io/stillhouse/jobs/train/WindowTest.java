@@ -17,10 +17,7 @@ import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
-import java.util.Set;
-import java.util.TreeSet;
 import java.util.concurrent.Callable;
-import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.ExecutionException;
 import java.util.concurrent.Future;
 import java.util.concurrent.FutureTask;
@@ -40,8 +37,6 @@ import org.junit.jupiter.api.io.TempDir;
 @Tag("spark")
 class WindowTest {
   private static final int WINDOW = 3;
-  private static final Pattern TARGETS =
-      Pattern.compile("(?:logits|hidden|attention)/unit-(\\d+)-.*\\.parquet");
 
   @TempDir private static Path shared;
   @TempDir private Path directory;
@@ -53,7 +48,7 @@ class WindowTest {
   private static byte[] twin;
   private static byte[] inRounds;
 
-  private final List<Watcher> watchers = new ArrayList<>();
+  private final List<WindowWatcher> watchers = new ArrayList<>();
 
   @BeforeAll
   static void trainsFromAWholeCache() throws IOException {
@@ -83,7 +78,7 @@ class WindowTest {
 
   @AfterEach
   void theCacheNeverHeldMoreThanItsWindow() throws Exception {
-    for (Watcher watcher : watchers) {
+    for (WindowWatcher watcher : watchers) {
       watcher.close();
       assertThat(watcher.most).as("units at once").isBetween(1, WINDOW);
     }
@@ -113,7 +108,7 @@ class WindowTest {
     CacheJob.Result again = cache();
     assertThat(again.computedUnits()).isZero();
     assertThat(again.droppedUnits()).isEqualTo(units);
-    assertThat(targets(cachePath())).isEmpty();
+    assertThat(WindowWatcher.targets(cachePath())).isEmpty();
     assertThat(again.bytes()).isEqualTo(cached.bytes());
   }
 
@@ -298,7 +293,7 @@ class WindowTest {
   }
 
   private Future<CacheJob.Result> cacheInTheBackground(String... more) {
-    watchers.add(new Watcher(cachePath()));
+    watchers.add(new WindowWatcher(cachePath()));
     return inTheBackground(() -> cache(more));
   }
 
@@ -364,13 +359,9 @@ class WindowTest {
 
   private static Settings settings(Path cache, Path students, String... more) {
     return Tiny.settings(
-        List.of(
-            "teacher.path=" + Tiny.CLS,
-            "corpus.path=" + corpus,
-            "corpus.text=text",
-            "corpus.label=label",
-            "corpus.max-length=40",
-            "cache.path=" + cache,
+        Tiny.cacheOf(
+            corpus,
+            cache,
             "cache.unit-tokens=256",
             "targets.hidden=[0,3]",
             "targets.attention=[3]",
@@ -392,51 +383,5 @@ class WindowTest {
             "train.learning-rate=1e-2",
             "train.threads=1"),
         more);
-  }
-
-  /** Returns the units that target files lie on disk of, those being written among them. */
-  private static Set<Integer> targets(Path cache) throws IOException {
-    Set<Integer> found = new TreeSet<>();
-    for (String family : List.of("logits", "hidden", "attention")) {
-      Path files = cache.resolve(family);
-      if (Files.exists(files)) {
-        try (var all = Files.list(files)) {
-          for (Path file : all.toList()) {
-            Matcher target = TARGETS.matcher(family + "/" + file.getFileName());
-            if (target.matches()) {
-              found.add(Integer.valueOf(target.group(1)));
-            }
-          }
-        }
-      }
-    }
-    return found;
-  }
-
-  /** Looks at a cache's target files all the time. */
-  private static final class Watcher {
-    private volatile int most;
-    private volatile boolean ends;
-    private final CompletableFuture<Void> watching;
-
-    Watcher(Path cache) {
-      watching =
-          CompletableFuture.runAsync(
-              () -> {
-                while (!ends) {
-                  try {
-                    most = Math.max(most, targets(cache).size());
-                    Thread.sleep(2);
-                  } catch (IOException | InterruptedException e) {
-                    throw new IllegalStateException(e);
-                  }
-                }
-              });
-    }
-
-    void close() throws Exception {
-      ends = true;
-      watching.get();
-    }
   }
 }

@@ -1,0 +1,107 @@
+package io.stillhouse.jobs.train;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+
+import io.stillhouse.checkpoint.HuggingFaceDirectory;
+import io.stillhouse.config.Settings;
+import io.stillhouse.error.StillhouseException;
+import io.stillhouse.jobs.Tiny;
+import io.stillhouse.jobs.evaluate.EvaluateJob;
+import io.stillhouse.jobs.evaluate.Evaluation;
+import io.stillhouse.spec.ModelSpec;
+import io.stillhouse.spec.Task;
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.List;
+import org.apache.spark.sql.SparkSession;
+import org.junit.jupiter.api.Tag;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+
+@Tag("spark")
+class FinetuneJobTest {
+  @TempDir private Path directory;
+
+  private final SparkSession spark = Tiny.spark();
+
+  @Test
+  void finetuneLearnsAnEasyTaskAndExportLeavesTheRecordBehind() throws IOException {
+    Path rows = Tiny.labelled(directory.resolve("rows.tsv"), 240, "yes", "no");
+    List<String> recipe =
+        List.of(
+            "finetune.from=" + Tiny.MLM,
+            "finetune.to=" + directory.resolve("tuned"),
+            "teacher.path=" + directory.resolve("tuned"),
+            "train.path=" + directory.resolve("students"),
+            "corpus.path=" + rows,
+            "corpus.text=text",
+            "corpus.label=label",
+            "corpus.max-length=40",
+            "student.dropout=0",
+            "train.epochs=4",
+            "train.rows-per-step=8",
+            "train.learning-rate=2e-3",
+            "train.threads=1",
+            "evaluate.output=" + directory.resolve("evaluation.json"));
+    FinetuneJob.Result result = new FinetuneJob(spark, Tiny.settings(recipe)).run();
+    assertThat(result.training().steps()).isEqualTo(120);
+    ModelSpec spec = HuggingFaceDirectory.open(directory.resolve("tuned")).spec();
+    assertThat(spec.head().labels()).containsExactly("no", "yes");
+    assertThat(spec.layers()).isEqualTo(Tiny.LAYERS);
+    assertThat(directory.resolve("_tuned-work")).doesNotExist();
+    Evaluation evaluation = new EvaluateJob(spark, Tiny.settings(recipe)).run();
+    assertThat(metric(evaluation, 0, "accuracy")).isGreaterThan(0.8);
+    assertThat(metric(evaluation, 0, "agreement")).isEqualTo(1.0);
+    assertThatThrownBy(() -> new FinetuneJob(spark, Tiny.settings(recipe)))
+        .isInstanceOf(StillhouseException.class)
+        .hasMessageContaining("tuned' exists already; remove it, or name another");
+
+    Settings export =
+        Tiny.settings(
+            List.of(
+                "export.from=" + directory.resolve("tuned"),
+                "export.to=" + directory.resolve("export")));
+    ExportJob.run(export);
+    assertThat(Tiny.files(directory.resolve("export")).keySet())
+        .filteredOn(name -> !name.endsWith(".crc"))
+        .containsExactlyInAnyOrder("config.json", "model.safetensors", "vocab.txt");
+    assertThat(Files.readAllBytes(directory.resolve("export/model.safetensors")))
+        .isEqualTo(Files.readAllBytes(directory.resolve("tuned/model.safetensors")));
+    assertThatThrownBy(() -> ExportJob.run(export))
+        .isInstanceOf(StillhouseException.class)
+        .hasMessageContaining("export' exists already");
+  }
+
+  @Test
+  void finetuneLearnsARegression() throws IOException {
+    Path rows = Tiny.labelled(directory.resolve("rows.tsv"), 160, "1.5", "-0.5");
+    List<String> recipe =
+        List.of(
+            "finetune.from=" + Tiny.MLM,
+            "finetune.to=" + directory.resolve("tuned"),
+            "finetune.task=regression",
+            "teacher.path=" + directory.resolve("tuned"),
+            "train.path=" + directory.resolve("students"),
+            "corpus.path=" + rows,
+            "corpus.text=text",
+            "corpus.label=label",
+            "corpus.max-length=40",
+            "student.dropout=0",
+            "train.epochs=5",
+            "train.rows-per-step=8",
+            "train.learning-rate=2e-3",
+            "train.threads=1",
+            "evaluate.output=" + directory.resolve("evaluation.json"));
+    new FinetuneJob(spark, Tiny.settings(recipe)).run();
+    assertThat(HuggingFaceDirectory.open(directory.resolve("tuned")).spec().head().task())
+        .isEqualTo(Task.REGRESSION);
+    Evaluation evaluation = new EvaluateJob(spark, Tiny.settings(recipe)).run();
+    assertThat(metric(evaluation, 0, "pearson")).isGreaterThan(0.7);
+  }
+
+  private static double metric(Evaluation evaluation, int model, String name) {
+    return evaluation.models().get(model).metrics().get(name);
+  }
+}
