@@ -132,8 +132,9 @@ class CachedTargetsTest {
     double expected = 0;
     int tokens = theirs.length / classes;
     for (int n = 0; n < tokens; n++) {
-      double[] teacherP = softmax(theirs, n * classes, classes, temperature);
-      double[] studentP = softmax(student().toFloatArray(), n * classes, classes, temperature);
+      double[] teacherP = LossCheck.softmax(theirs, n * classes, classes, temperature);
+      double[] studentP =
+          LossCheck.softmax(student().toFloatArray(), n * classes, classes, temperature);
       Integer[] order = new Integer[classes];
       java.util.Arrays.setAll(order, i -> i);
       java.util.Arrays.sort(order, (a, b) -> Double.compare(teacherP[b], teacherP[a]));
@@ -156,7 +157,7 @@ class CachedTargetsTest {
     int caches = 200;
     int draws = 50;
     int classes = (int) liveLogits(Positions.ALL).getShape().get(1);
-    double[] expected = softmax(liveLogits(Positions.ALL).toFloatArray(), 0, classes, 1);
+    double[] expected = LossCheck.softmax(liveLogits(Positions.ALL).toFloatArray(), 0, classes, 1);
     double[] seen = new double[classes];
     double[] divergences = new double[caches];
     for (int seed = 0; seed < caches; seed++) {
@@ -297,18 +298,5 @@ class CachedTargetsTest {
           default -> manager.ones(new Shape(1));
         };
     return Golden.norm(read.sub(reference).mul(weights)) / Golden.norm(reference.mul(weights));
-  }
-
-  private static double[] softmax(float[] logits, int from, int classes, double temperature) {
-    double[] result = new double[classes];
-    double sum = 0;
-    for (int c = 0; c < classes; c++) {
-      result[c] = Math.exp(logits[from + c] / temperature);
-      sum += result[c];
-    }
-    for (int c = 0; c < classes; c++) {
-      result[c] /= sum;
-    }
-    return result;
   }
 }

@@ -274,8 +274,8 @@ class DistillLossTest {
       int[] labels = rows.get(row).inputs().mlmLabels();
       for (int t = 0; t < rows.get(row).length(); t++) {
         int from = (row * longest + t) * classes;
-        double[] q = softmax(ours, from, classes);
-        double[] p = softmax(theirs, from, classes);
+        double[] q = LossCheck.softmax(ours, from, classes, TEMPERATURE);
+        double[] p = LossCheck.softmax(theirs, from, classes, TEMPERATURE);
         double divergence = 0;
         for (int c = 0; c < classes; c++) {
           divergence += p[c] * Math.log(p[c] / q[c]) * TEMPERATURE * TEMPERATURE;
@@ -290,19 +290,6 @@ class DistillLossTest {
     }
     realThenMasked[0] /= counts[0];
     realThenMasked[1] /= counts[1];
-  }
-
-  private static double[] softmax(float[] logits, int from, int classes) {
-    double[] result = new double[classes];
-    double sum = 0;
-    for (int c = 0; c < classes; c++) {
-      result[c] = Math.exp(logits[from + c] / TEMPERATURE);
-      sum += result[c];
-    }
-    for (int c = 0; c < classes; c++) {
-      result[c] /= sum;
-    }
-    return result;
   }
 
   /** Multiplies by the projection and averages over real tokens, in plain loops. */

@@ -72,4 +72,18 @@ final class LossCheck {
     }
     assertThat(largest).as("the largest element of the gradient").isGreaterThan(1e-3);
   }
+
+  /** Returns the softmax of {@code classes} logits from a place on, in plain loops. */
+  static double[] softmax(float[] logits, int from, int classes, double temperature) {
+    double[] result = new double[classes];
+    double sum = 0;
+    for (int c = 0; c < classes; c++) {
+      result[c] = Math.exp(logits[from + c] / temperature);
+      sum += result[c];
+    }
+    for (int c = 0; c < classes; c++) {
+      result[c] /= sum;
+    }
+    return result;
+  }
 }
