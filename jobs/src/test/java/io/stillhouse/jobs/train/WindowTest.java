@@ -31,10 +31,12 @@ import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.api.io.TempDir;
 
 /** A cache that never holds more than three units, and trainings that read it as it is written. */
 @Tag("spark")
+@Timeout(value = 5, unit = TimeUnit.MINUTES) // two jobs that wait for each other
 class WindowTest {
   private static final int WINDOW = 3;
 
@@ -86,7 +88,7 @@ class WindowTest {
 
   @Test
   void studentsOfAWindowAreThoseOfTheWholeCache() throws Exception {
-    Future<CacheJob.Result> caching = cacheInTheBackground();
+    Background<CacheJob.Result> caching = cacheInTheBackground();
     awaitCache();
     train();
     CacheJob.Result cached = caching.get(60, TimeUnit.SECONDS);
@@ -114,7 +116,7 @@ class WindowTest {
 
   @Test
   void workersInRoundsWaitAndLetGoToo() throws Exception {
-    Future<CacheJob.Result> caching = cacheInTheBackground("cache.window=3");
+    Background<CacheJob.Result> caching = cacheInTheBackground("cache.window=3");
     awaitCache();
     train(ROUNDS);
 
@@ -124,17 +126,16 @@ class WindowTest {
 
   @Test
   void killedTrainingsAndCachesGoOnToTheSameBits() throws Exception {
-    Future<CacheJob.Result> caching = cacheInTheBackground();
+    Background<CacheJob.Result> caching = cacheInTheBackground();
     awaitCache();
-    Future<TrainJob.Result> training = inTheBackground(() -> train());
+    Future<TrainJob.Result> training = new Background<>(() -> train());
     awaitDropped(4);
     spark.sparkContext().cancelJobGroup("train");
     assertThatThrownBy(training::get).isInstanceOf(ExecutionException.class);
     int dropped = dropped();
     assertThat(dropped).isBetween(4, units - 1);
 
-    spark.sparkContext().cancelJobGroup("cache");
-    assertThatThrownBy(caching::get).hasStackTraceContaining("cancel");
+    kill(caching);
     caching = cacheInTheBackground();
     train();
     CacheJob.Result cached = caching.get(60, TimeUnit.SECONDS);
@@ -146,7 +147,7 @@ class WindowTest {
 
   @Test
   void verifyTellsDroppedUnitsFromDamageAndCollectRemovesWhatAKillLeft() throws Exception {
-    Future<CacheJob.Result> caching = cacheInTheBackground();
+    Background<CacheJob.Result> caching = cacheInTheBackground();
     awaitCache();
     train();
     caching.get(60, TimeUnit.SECONDS);
@@ -176,7 +177,7 @@ class WindowTest {
 
   @Test
   void aLostEntryOfDroppedUnitsMakesNobodyComputeThemAgain() throws Exception {
-    Future<CacheJob.Result> caching = cacheInTheBackground();
+    Background<CacheJob.Result> caching = cacheInTheBackground();
     awaitCache();
     train();
     caching.get(60, TimeUnit.SECONDS);
@@ -206,7 +207,7 @@ class WindowTest {
 
   @Test
   void aLateStudentIsToldWhatWasDroppedAndAfterWhom() throws Exception {
-    Future<CacheJob.Result> caching = cacheInTheBackground();
+    Background<CacheJob.Result> caching = cacheInTheBackground();
     awaitCache();
     train();
     caching.get(60, TimeUnit.SECONDS);
@@ -232,7 +233,7 @@ class WindowTest {
         .hasMessageContaining("train.order is 'shuffled'; set train.order=plan");
     assertThat(cachePath()).doesNotExist();
 
-    inTheBackground(() -> cache());
+    Background<CacheJob.Result> caching = new Background<>(() -> cache());
     awaitCache();
     assertThatThrownBy(() -> train("train.order=shuffled"))
         .isInstanceOf(StillhouseException.class)
@@ -266,7 +267,7 @@ class WindowTest {
       spark.sparkContext().conf().set("spark.task.cpus", "1");
     }
     assertThat(cachePath().resolve("window")).doesNotExist();
-    spark.sparkContext().cancelJobGroup("cache");
+    kill(caching);
 
     assertThatThrownBy(() -> cache("cache.window=2"))
         .isInstanceOf(StillhouseException.class)
@@ -292,9 +293,9 @@ class WindowTest {
     return new CacheJob(spark, settings(cachePath(), students(), all)).run();
   }
 
-  private Future<CacheJob.Result> cacheInTheBackground(String... more) {
+  private Background<CacheJob.Result> cacheInTheBackground(String... more) {
     watchers.add(new WindowWatcher(cachePath()));
-    return inTheBackground(() -> cache(more));
+    return new Background<>(() -> cache(more));
   }
 
   private TrainJob.Result train(String... more) throws IOException {
@@ -305,12 +306,23 @@ class WindowTest {
     return new VerifyJob(spark, Tiny.settings(List.of()), cachePath().toString()).run();
   }
 
-  private static <T> Future<T> inTheBackground(Callable<T> work) {
-    FutureTask<T> task = new FutureTask<>(work);
-    Thread thread = new Thread(task, "in the background");
-    thread.setDaemon(true);
-    thread.start();
-    return task;
+  /** Work on a thread of its own. */
+  private static final class Background<T> extends FutureTask<T> {
+    private final Thread thread = new Thread(this, "in the background");
+
+    Background(Callable<T> work) {
+      super(work);
+      thread.setDaemon(true);
+      thread.start();
+    }
+  }
+
+  /** Ends a cache: it has a Spark job that could be cancelled only while it computes. */
+  private static void kill(Background<CacheJob.Result> caching) throws InterruptedException {
+    spark.sparkContext().cancelJobGroup("cache");
+    caching.thread.interrupt();
+    caching.thread.join();
+    assertThatThrownBy(caching::get).isInstanceOf(ExecutionException.class);
   }
 
   private void awaitCache() throws InterruptedException {
