@@ -10,7 +10,9 @@ import ai.djl.pytorch.jni.IValue;
 import io.stillhouse.spec.ModelSpec;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Map;
 import java.util.Objects;
+import java.util.TreeMap;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -41,6 +43,7 @@ public final class TrainingEncoder implements AutoCloseable {
   final IValue eps;
   final List<Block> blocks = new ArrayList<>();
   final Block embeddings;
+  final Map<Integer, Projection> projections = new TreeMap<>();
   private final List<Joined> joined = new ArrayList<>();
   private final List<NDArray> grads = new ArrayList<>();
 
@@ -54,6 +57,9 @@ public final class TrainingEncoder implements AutoCloseable {
    * @param biases in the same order; none of the embeddings
    */
   record Block(IValue weights, IValue biases, IValue norms, Gradients gradients) {}
+
+  /** What makes a hidden state as wide as the teacher's. */
+  record Projection(NDArray weightED, Gradients gradient) {}
 
   /**
    * Where gradients of a block are kept: made when the first one comes, since the optimiser passes
@@ -76,15 +82,23 @@ public final class TrainingEncoder implements AutoCloseable {
       }
       return now;
     }
+
+    private void close() {
+      if (kept != null) {
+        kept.forEach(IValue::close);
+      }
+    }
   }
 
   /**
    * Prepares the weights.
    *
    * @param encoder its weights require gradients, and are trained in place
+   * @param projections by hidden state, (teacher width, student width), trained in place, too:
+   *     losses read these states projected
    * @param manager owns what this holds
    */
-  public TrainingEncoder(Encoder encoder, NDManager manager) {
+  public TrainingEncoder(Encoder encoder, Map<Integer, NDArray> projections, NDManager manager) {
     this.encoder = encoder;
     this.ops = TrainingOps.compile(manager);
     this.heads = IValue.from((long) encoder.spec().heads());
@@ -98,6 +112,10 @@ public final class TrainingEncoder implements AutoCloseable {
     for (int block = 1; block <= encoder.spec().layers(); block++) {
       blocks.add(block(ModelSpec.blockPrefix(block)));
     }
+    projections.forEach(
+        (layer, weight) ->
+            this.projections.put(
+                layer, new Projection(weight, new Gradients(List.of(List.of(weight))))));
   }
 
   private Block block(String prefix) {
@@ -176,10 +194,9 @@ public final class TrainingEncoder implements AutoCloseable {
       block.weights().close();
       block.biases().close();
       block.norms().close();
-      if (block.gradients().kept != null) {
-        block.gradients().kept.forEach(IValue::close);
-      }
+      block.gradients().close();
     }
+    projections.values().forEach(projection -> projection.gradient().close());
     joined.forEach(one -> one.copy().close());
     grads.forEach(NDArray::close);
     heads.close();

@@ -7,9 +7,9 @@ import ai.djl.pytorch.engine.PtSymbolBlock;
 final class TrainingOps {
   /** oneDNN's product is the faster one on a processor, and there alone. */
   private static final String ONE_DNN =
-      "ops.mkldnn._linear_pointwise(inputND, weight, bias, \"none\", annotate(List[Optional[number]], []), \"\")";
+      "ops.mkldnn._linear_pointwise(inputND, weight, BIAS, \"none\", annotate(List[Optional[number]], []), \"\")";
 
-  private static final String PLAIN = "torch.linear(inputND, weight, bias)";
+  private static final String PLAIN = "torch.linear(inputND, weight, BIAS)";
 
   // A mask list is empty where nothing is dropped. `saved`: input, q scaled, k, v, probabilities,
   // context, first sum with its mean and deviation, middle, inner before and after GELU, second sum
@@ -33,6 +33,11 @@ final class TrainingOps {
           return real
         def linear(self: __torch__.Ops, inputND: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
           return LINEAR
+        def product(self: __torch__.Ops, inputND: Tensor, weight: Tensor) -> Tensor:
+          return PRODUCT
+        def product_backward(self: __torch__.Ops, gradNE: Tensor, inputND: Tensor, weight: Tensor, weightGrads: List[Tensor]) -> Tensor:
+          _0 = torch.addmm_(weightGrads[0], torch.t(gradNE), inputND)
+          return (self).product(gradNE, torch.t(weight), )
         def embed(self: __torch__.Ops, ids: List[Tensor], tables: List[Tensor], norms: List[Tensor], eps: float, masks: List[Tensor]) -> List[Tensor]:
           sum = torch.index_select(tables[0], 0, ids[0])
           _0 = torch.add_(sum, torch.index_select(tables[1], 0, ids[1]))
@@ -107,9 +112,9 @@ final class TrainingOps {
           else:
             outer = second
           _2 = (self).linear_backward(outer, saved[13], weightGrads[5], biasGrads[5], )
-          inner = torch.gelu_backward(torch.mm(outer, weights[3]), saved[12])
+          inner = torch.gelu_backward((self).product(outer, torch.t(weights[3]), ), saved[12])
           _3 = (self).linear_backward(inner, saved[11], weightGrads[4], biasGrads[4], )
-          middle = torch.addmm(second, inner, weights[2])
+          middle = torch.add_((self).product(inner, torch.t(weights[2]), ), second)
           first, w1, b1 = torch.native_layer_norm_backward(middle, saved[8], [width], saved[9], saved[10], norms[0], norms[1], [True, True, True])
           _4 = torch.add_(normGrads[0], w1)
           _5 = torch.add_(normGrads[1], b1)
@@ -118,7 +123,7 @@ final class TrainingOps {
           else:
             attended = first
           _6 = (self).linear_backward(attended, saved[7], weightGrads[3], biasGrads[3], )
-          contextBLD = (self).pad(torch.mm(attended, weights[1]), tokensN, batch, length, )
+          contextBLD = (self).pad((self).product(attended, torch.t(weights[1]), ), tokensN, batch, length, )
           context = torch.transpose(torch.view(contextBLD, [batch, length, heads, headSize]), 1, 2)
           keptGrad = torch.matmul(context, torch.transpose(saved[5], 2, 3))
           if torch.gt(torch.len(dropped), 0):
@@ -140,14 +145,17 @@ final class TrainingOps {
           for i in range(3):
             part = torch.narrow(qkv, 1, torch.mul(i, width), width)
             _9 = (self).linear_backward(part, saved[2], weightGrads[i], biasGrads[i], )
-          return torch.addmm(first, qkv, weights[0])
+          return torch.add_((self).product(qkv, torch.t(weights[0]), ), first)
       """
           .indent(0);
 
   private TrainingOps() {}
 
   static PtSymbolBlock compile(NDManager manager) {
+    String linear = manager.getDevice().isGpu() ? PLAIN : ONE_DNN;
     return TorchScript.compile(
-        manager, OPS.replace("LINEAR", manager.getDevice().isGpu() ? PLAIN : ONE_DNN));
+        manager,
+        OPS.replace("LINEAR", linear.replace("BIAS", "bias"))
+            .replace("PRODUCT", linear.replace("BIAS", "None")));
   }
 }

@@ -27,6 +27,7 @@ public final class TrainingPass implements AutoCloseable {
   private final List<IValue> dropped = new ArrayList<>();
   private final List<IValue> masks = new ArrayList<>();
   private final List<PtNDArray[]> saved = new ArrayList<>();
+  private final Map<Integer, NDArray> states = new TreeMap<>();
   private final Map<Integer, NDArray> hidden = new TreeMap<>();
   private final Map<Integer, NDArray> scores = new TreeMap<>();
   private final NDArray last;
@@ -86,7 +87,8 @@ public final class TrainingPass implements AutoCloseable {
         keep(capture, block, state);
       }
     }
-    NDArray kept = hidden.get(of.blocks.size());
+    int top = of.blocks.size();
+    NDArray kept = of.projections.containsKey(top) ? null : hidden.get(top);
     this.last = kept == null ? leaf(state) : kept;
     Autograd.record(Autograd.Mode.ON); // the head's own pass is recorded
     NDArray logits = spec.head().task().pooled() ? logits(real, dropout) : null;
@@ -95,7 +97,16 @@ public final class TrainingPass implements AutoCloseable {
 
   private void keep(Capture capture, int layer, NDArray stateND) {
     if (capture.hidden().contains(layer)) {
-      hidden.put(layer, leaf(stateND));
+      TrainingEncoder.Projection projection = of.projections.get(layer);
+      if (projection == null) {
+        hidden.put(layer, leaf(stateND));
+        return;
+      }
+      states.put(layer, stateND);
+      try (IValue input = IValue.from((PtNDArray) stateND);
+          IValue weight = IValue.from((PtNDArray) projection.weightED())) {
+        hidden.put(layer, leaf(one("product", input, weight)));
+      }
     }
   }
 
@@ -138,7 +149,12 @@ public final class TrainingPass implements AutoCloseable {
     Autograd.record(Autograd.Mode.OFF);
     NDArray grad = null;
     for (int block = of.blocks.size(); block > 0; block--) {
-      grad = plus(grad, gradient(block == of.blocks.size() ? last : hidden.get(block)));
+      if (block == of.blocks.size()) {
+        grad = gradient(last);
+      }
+      if (hidden.get(block) != last) {
+        grad = plus(grad, stateGradient(block));
+      }
       NDArray ofScores = scores.containsKey(block) ? Autograd.gradient(scores.get(block)) : null;
       if (grad == null && ofScores == null) {
         continue; // no loss reads this block, or one above it
@@ -148,7 +164,7 @@ public final class TrainingPass implements AutoCloseable {
       }
       grad = blockBackward(block, grad, ofScores);
     }
-    grad = plus(grad, gradient(hidden.get(0)));
+    grad = plus(grad, stateGradient(0));
     if (grad != null) {
       try (IValue gradND = IValue.from((PtNDArray) grad);
           IValue state = IValue.listFrom(saved.get(0))) {
@@ -163,6 +179,21 @@ public final class TrainingPass implements AutoCloseable {
                 of.embeddings.gradients().kept().get(0))
             .close();
       }
+    }
+  }
+
+  /** Returns what the losses that read a hidden state say of it, before its projection. */
+  private @Nullable NDArray stateGradient(int layer) {
+    NDArray grad = gradient(hidden.get(layer));
+    TrainingEncoder.Projection projection = of.projections.get(layer);
+    if (grad == null || projection == null) {
+      return grad;
+    }
+    try (IValue gradNE = IValue.from((PtNDArray) grad);
+        IValue input = IValue.from((PtNDArray) states.get(layer));
+        IValue weight = IValue.from((PtNDArray) projection.weightED())) {
+      IValue weightGrads = projection.gradient().kept().get(0);
+      return one("product_backward", gradNE, input, weight, weightGrads);
     }
   }
 

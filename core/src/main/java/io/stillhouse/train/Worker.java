@@ -17,6 +17,7 @@ import io.stillhouse.target.Example;
 import java.util.EnumMap;
 import java.util.List;
 import java.util.Map;
+import java.util.TreeMap;
 
 /**
  * Takes AdamW steps with one student. A step is a function of the weights, the moments, the rows
@@ -44,8 +45,15 @@ final class Worker implements AutoCloseable {
     Autograd.threads(setup.train().run().threads());
     weights.values().forEach(weight -> weight.setRequiresGradient(true));
     Encoder encoder = new Encoder(setup.student(), weights);
-    this.student = new TrainingEncoder(encoder, manager);
-    this.loss = new DistillLoss(setup.loss(), encoder, weights);
+    Map<Integer, NDArray> projections = new TreeMap<>();
+    for (int layer : setup.loss().studentHidden()) {
+      NDArray projection = weights.get(DistillLoss.projection(layer));
+      if (projection != null) {
+        projections.put(layer, projection);
+      }
+    }
+    this.student = new TrainingEncoder(encoder, projections, manager);
+    this.loss = new DistillLoss(setup.loss(), encoder, Map.of()); // states come projected
     this.capture = Capture.of(setup.loss().studentHidden(), setup.loss().studentBlocks());
     this.adamW = new AdamW(manager, weights, setup.train().optimiser());
   }

@@ -4,6 +4,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 
 import ai.djl.ndarray.NDArray;
 import ai.djl.ndarray.NDManager;
+import ai.djl.ndarray.types.Shape;
 import io.stillhouse.Golden;
 import io.stillhouse.checkpoint.HuggingFaceDirectory;
 import io.stillhouse.spec.ModelSpec;
@@ -13,6 +14,8 @@ import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Random;
+import java.util.Set;
+import java.util.TreeMap;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Test;
 
@@ -31,8 +34,9 @@ class TrainingEncoderTest {
     for (String model : List.of("bert-tiny-cls-v1", "bert-tiny-mlm-v1")) {
       // Dropout's masks have the shapes of what they multiply, so only rows of one length are
       // comparable under it.
-      requireSameGradients(model, capture, new int[] {7, 7, 7}, 0.2);
-      requireSameGradients(model, capture, new int[] {3, 9, 5, 5}, 0);
+      requireSameGradients(model, capture, new int[] {7, 7, 7}, 0.2, Set.of());
+      requireSameGradients(model, capture, new int[] {3, 9, 5, 5}, 0, Set.of());
+      requireSameGradients(model, capture, new int[] {3, 9, 5, 5}, 0, Set.of(0, 1, 3));
     }
   }
 
@@ -40,7 +44,7 @@ class TrainingEncoderTest {
   void blocksThatNoLossReadsHaveNoGradient() throws IOException {
     Map<String, NDArray> weights = weights("bert-tiny-mlm-v1");
     Encoder encoder = new Encoder(spec("bert-tiny-mlm-v1", 0), weights);
-    try (TrainingEncoder training = new TrainingEncoder(encoder, manager);
+    try (TrainingEncoder training = new TrainingEncoder(encoder, Map.of(), manager);
         TrainingPass pass =
             training.forward(
                 batch(new int[] {4, 6}), Capture.of(List.of(1), List.of()), Dropout.NONE)) {
@@ -62,7 +66,7 @@ class TrainingEncoderTest {
   void gradientsOfSeveralPassesAddUpAndFollowTheWeights() throws IOException {
     Map<String, NDArray> weights = weights("bert-tiny-cls-v1");
     Encoder encoder = new Encoder(spec("bert-tiny-cls-v1", 0), weights);
-    try (TrainingEncoder training = new TrainingEncoder(encoder, manager)) {
+    try (TrainingEncoder training = new TrainingEncoder(encoder, Map.of(), manager)) {
       String name = ModelSpec.blockPrefix(1) + "attention.self.query.weight";
       double once = norm(training, weights, name);
       double twice = norm(training, weights, name);
@@ -87,18 +91,23 @@ class TrainingEncoderTest {
     return Autograd.gradient(weights.get(name)).norm().getFloat();
   }
 
-  private void requireSameGradients(String model, Capture capture, int[] lengths, double dropout)
+  private void requireSameGradients(
+      String model, Capture capture, int[] lengths, double dropout, Set<Integer> projected)
       throws IOException {
     Map<String, NDArray> expected = weights(model);
     Map<String, NDArray> actual = weights(model);
     ModelSpec spec = spec(model, dropout);
     Batch batch = batch(lengths);
+    Map<Integer, NDArray> projections = projections(expected, projected, spec.hiddenSize());
     Autograd.record(Autograd.Mode.ON);
     Encoder plain = new Encoder(spec, expected);
-    Autograd.backward(loss(plain, plain.forward(batch, capture, Dropout.of(5)), batch));
+    EncoderOutput output = plain.forward(batch, capture, Dropout.of(5));
+    Autograd.backward(loss(plain, projected(output, projections), batch));
     Autograd.record(Autograd.Mode.OFF);
     Encoder encoder = new Encoder(spec, actual);
-    try (TrainingEncoder training = new TrainingEncoder(encoder, manager);
+    try (TrainingEncoder training =
+            new TrainingEncoder(
+                encoder, projections(actual, projected, spec.hiddenSize()), manager);
         TrainingPass pass = training.forward(batch, capture, Dropout.of(5))) {
       Autograd.backward(loss(encoder, pass.output(), batch));
       pass.backward();
@@ -117,6 +126,28 @@ class TrainingEncoderTest {
     }
   }
 
+  /** Adds projections to the weights, one wider than the other, and returns them. */
+  private Map<Integer, NDArray> projections(
+      Map<String, NDArray> weights, Set<Integer> layers, int width) {
+    Map<Integer, NDArray> projections = new HashMap<>();
+    for (int layer : layers) {
+      NDArray weight = random(manager.zeros(new Shape(width + layer, width)), layer).div(width);
+      weight.setRequiresGradient(true);
+      weights.put("projection " + layer, weight);
+      projections.put(layer, weight);
+    }
+    return projections;
+  }
+
+  private static EncoderOutput projected(EncoderOutput output, Map<Integer, NDArray> projections) {
+    Map<Integer, NDArray> hidden = new TreeMap<>(output.hidden());
+    projections.forEach(
+        (layer, weight) ->
+            hidden.computeIfPresent(layer, (l, state) -> state.matMul(weight.transpose())));
+    return new EncoderOutput(
+        output.last(), hidden, output.scores(), output.valueRelations(), output.logits());
+  }
+
   /** Reads all that a pass gives, each number with a weight of its own, and none at padding. */
   private NDArray loss(Encoder encoder, EncoderOutput output, Batch batch) {
     List<NDArray> parts = new ArrayList<>();
@@ -127,7 +158,7 @@ class TrainingEncoderTest {
             ? encoder.maskedLmLogits(real(output.last(), batch))
             : output.logits());
     NDArray mask = batch.maskBL1();
-    NDArray total = manager.zeros(new ai.djl.ndarray.types.Shape());
+    NDArray total = manager.zeros(new Shape());
     int seed = 1;
     for (NDArray part : parts) {
       total = total.add(part.mul(random(part, seed++)).sum());
