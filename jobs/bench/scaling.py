@@ -22,12 +22,12 @@ from pathlib import Path
 home = Path(sys.argv[1])
 runs = []
 for training in sorted(home.glob("*/student/training.json")):
-    layers, width, executors, again = training.parent.parent.name.split("-")
+    layers, width, workers, executors, again = training.parent.parent.name.split("-")
     rounds = [json.loads(l) for l in (training.parent / "rounds.jsonl").read_text().splitlines()][2:]  # the first load libtorch
     megabytes = json.loads(training.read_text())["parameters"] * 4 / 1e6
-    waves = math.ceil(4 / int(executors))
+    waves = math.ceil(int(workers) / int(executors))
     around = statistics.median(r["seconds"] - waves * r["computeSeconds"] for r in rounds)
-    runs.append({"student": f"{layers} x {width}", "megabytes": megabytes, "executors": int(executors), "waves": waves,
+    runs.append({"student": f"{layers} x {width}", "megabytes": megabytes, "workers": int(workers), "executors": int(executors), "waves": waves,
                  "compute": statistics.median(r["computeSeconds"] for r in rounds), "around": around,
                  "seconds": statistics.median(r["seconds"] for r in rounds)})
 
@@ -35,9 +35,8 @@ CORES = 2  # of the machine that measures
 
 
 def features(run):
-    # Of the four workers at most as many as there are cores make way at once.
-    at_once = min(run["executors"], CORES)
-    return [1.0, run["waves"], run["megabytes"], run["megabytes"] * 4 / at_once]
+    # What workers do side by side is shared by the cores.
+    return [1.0, run["waves"], run["megabytes"], run["megabytes"] * run["workers"] / min(run["executors"], CORES)]
 
 
 def solve(rows, values):
@@ -66,10 +65,10 @@ fixed, wave, driver, worker = solve([features(r) for r in known], [r["around"] f
 for run in runs:
     run["foretold"] = sum(c * f for c, f in zip((fixed, wave, driver, worker), features(run)))
 
-print(f"{'student':10}{'MB':>7}{'executors':>11}{'steps, s':>10}{'around, s':>11}{'foretold':>10}")
+print(f"{'student':10}{'MB':>7}{'workers':>9}{'executors':>11}{'steps, s':>10}{'around, s':>11}{'foretold':>10}")
 for run in runs:
     mark = "" if run in known else "   (not used for the fit)"
-    print(f"{run['student']:10}{run['megabytes']:7.1f}{run['executors']:11}{run['compute']:10.2f}{run['around']:11.2f}{run['foretold']:10.2f}{mark}")
+    print(f"{run['student']:10}{run['megabytes']:7.1f}{run['workers']:9}{run['executors']:11}{run['compute']:10.2f}{run['around']:11.2f}{run['foretold']:10.2f}{mark}")
 print(f"\na round: {fixed:.2f} s, {1000 * wave:.0f} ms a wave, {1000 * driver:.1f} ms a MB at the driver, {1000 * worker:.1f} ms a MB at each worker")
 
 GBIT = {10: 0.8e3, 25: 2.0e3}  # MB/s that a node's network gives of 10 and 25 Gbit/s
