@@ -147,11 +147,8 @@ public final class TrainingPass implements AutoCloseable {
   /** Adds the gradients of the weights, once those of the leaves are there. */
   public void backward() {
     Autograd.record(Autograd.Mode.OFF);
-    NDArray grad = null;
+    NDArray grad = gradient(last);
     for (int block = of.blocks.size(); block > 0; block--) {
-      if (block == of.blocks.size()) {
-        grad = gradient(last);
-      }
       if (hidden.get(block) != last) {
         grad = plus(grad, stateGradient(block));
       }
