@@ -23,7 +23,6 @@ import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
 import java.nio.file.Files;
 import java.nio.file.Path;
-import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
 import java.util.stream.Collectors;
@@ -91,7 +90,7 @@ class CacheCellsTest {
           .containsExactly("id", "length", "hidden_01");
     }
     List<Column> columns = List.of(Targets.hidden(0), Targets.hidden(1), Targets.hidden(3));
-    for (Example row : rows(copy, columns)) {
+    for (Example row : CacheRows.rows(copy, columns)) {
       EncoderOutput alone = alone(row.inputs().inputIds(), row.inputs().typeIds());
       assertThat(difference(floats(row.cell(columns.get(1))), alone.hidden(1).toFloatArray()))
           .isLessThan(1e-5);
@@ -285,22 +284,5 @@ class CacheCellsTest {
     Path copy = directory.resolve("copy");
     FileUtils.copyDirectory(cache.toFile(), copy.toFile());
     return copy;
-  }
-
-  private static List<Example> rows(Path cache, List<Column> columns) throws IOException {
-    CacheReader reader = reader(cache, columns);
-    List<Example> rows = new ArrayList<>();
-    for (int unit = 0; unit < reader.unitRows().size(); unit++) {
-      rows.addAll(reader.read(unit));
-    }
-    return rows;
-  }
-
-  private static CacheReader reader(Path cache, List<Column> columns) throws IOException {
-    return CacheReader.open(STORAGE, hadoop(cache), columns);
-  }
-
-  private static org.apache.hadoop.fs.Path hadoop(Path path) {
-    return new org.apache.hadoop.fs.Path(path.toUri());
   }
 }

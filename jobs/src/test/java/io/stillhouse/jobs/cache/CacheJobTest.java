@@ -12,7 +12,6 @@ import io.stillhouse.target.Targets;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
-import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
 import java.util.TreeMap;
@@ -48,9 +47,9 @@ class CacheJobTest {
   @Test
   void theManifestHasARowForEachRowOfTheCorpus() throws IOException {
     Map<String, Integer> rows = new TreeMap<>();
-    for (CacheFile file : Manifest.read(STORAGE, hadoop(cache)).files()) {
+    for (CacheFile file : Manifest.read(STORAGE, CacheRows.hadoop(cache)).files()) {
       rows.merge(file.family(), file.size().rows(), Integer::sum);
-      new CheckedFile(STORAGE, hadoop(cache), file).verify();
+      new CheckedFile(STORAGE, CacheRows.hadoop(cache), file).verify();
     }
     assertThat(rows)
         .isEqualTo(Map.of("inputs", ROWS, "logits", ROWS, "hidden", ROWS, "attention", ROWS));
@@ -94,7 +93,7 @@ class CacheJobTest {
     Path copy = copyOfTheCache();
     List<Column> columns =
         List.of(Targets.LOGITS, Targets.hidden(0), Targets.hidden(3), Targets.attention(2));
-    List<Example> before = rows(copy, columns);
+    List<Example> before = CacheRows.rows(copy, columns);
     List<Path> entries;
     try (var files = Files.list(copy.resolve("manifest"))) {
       entries = files.filter(file -> file.toString().endsWith(".json")).sorted().toList();
@@ -106,7 +105,7 @@ class CacheJobTest {
     CacheJob.Result again = run(settings(copy, "targets.hidden=[0,3]", "targets.attention=[2]"));
     assertThat(again.computedUnits()).isEqualTo(2);
     assertThat(parquet(copy, "hidden")).hasSize(first.units() + 2);
-    List<Example> after = rows(copy, columns);
+    List<Example> after = CacheRows.rows(copy, columns);
     assertThat(after).hasSameSizeAs(before);
     for (int row = 0; row < after.size(); row++) {
       assertThat(after.get(row).id()).isEqualTo(before.get(row).id());
@@ -125,17 +124,17 @@ class CacheJobTest {
     } finally {
       spark.conf().unset("spark.sql.files.maxPartitionBytes");
     }
-    Plan plan = Plan.read(STORAGE, hadoop(cache));
-    Plan again = Plan.read(STORAGE, hadoop(other));
+    Plan plan = Plan.read(STORAGE, CacheRows.hadoop(cache));
+    Plan again = Plan.read(STORAGE, CacheRows.hadoop(other));
     assertThat(again.units()).isEqualTo(plan.units());
     assertThat(again.fingerprints()).isEqualTo(plan.fingerprints());
     assertThat(again.inputs())
         .extracting(CacheFile::hashes)
         .isEqualTo(plan.inputs().stream().map(CacheFile::hashes).toList());
     for (int unit = 0; unit < plan.units().size(); unit++) {
-      assertThat(reader(other, List.of()).inputs(unit))
+      assertThat(CacheRows.reader(other, List.of()).inputs(unit))
           .usingRecursiveComparison()
-          .isEqualTo(reader(cache, List.of()).inputs(unit));
+          .isEqualTo(CacheRows.reader(cache, List.of()).inputs(unit));
     }
     CacheDiff.Result diff = CacheDiff.compare(cache.toString(), other.toString());
     assertThat(diff.equal()).as(diff.words()).isTrue();
@@ -194,23 +193,6 @@ class CacheJobTest {
     Path copy = directory.resolve("copy");
     FileUtils.copyDirectory(cache.toFile(), copy.toFile());
     return copy;
-  }
-
-  private static org.apache.hadoop.fs.Path hadoop(Path path) {
-    return new org.apache.hadoop.fs.Path(path.toUri());
-  }
-
-  private static CacheReader reader(Path cache, List<Column> columns) throws IOException {
-    return CacheReader.open(STORAGE, hadoop(cache), columns);
-  }
-
-  private static List<Example> rows(Path cache, List<Column> columns) throws IOException {
-    CacheReader reader = reader(cache, columns);
-    List<Example> rows = new ArrayList<>();
-    for (int unit = 0; unit < reader.unitRows().size(); unit++) {
-      rows.addAll(reader.read(unit));
-    }
-    return rows;
   }
 
   private static List<Path> parquet(Path cache, String family) throws IOException {

@@ -4,8 +4,6 @@ import static org.assertj.core.api.Assertions.assertThat;
 
 import io.stillhouse.config.Settings;
 import io.stillhouse.jobs.Tiny;
-import io.stillhouse.target.Column;
-import io.stillhouse.target.Example;
 import io.stillhouse.target.Targets;
 import java.io.IOException;
 import java.nio.file.Files;
@@ -18,7 +16,6 @@ import java.util.Map;
 import java.util.Random;
 import java.util.TreeMap;
 import java.util.stream.IntStream;
-import org.apache.hadoop.conf.Configuration;
 import org.apache.spark.sql.SparkSession;
 import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
@@ -27,8 +24,6 @@ import org.junit.jupiter.api.io.TempDir;
 /** What becomes of a corpus's text in a cache. */
 @Tag("spark")
 class CacheTextTest {
-  private static final Storage STORAGE = new Storage(new Configuration());
-
   @TempDir private Path directory;
 
   private final SparkSession spark = Tiny.spark();
@@ -53,7 +48,7 @@ class CacheTextTest {
     Path one = directory.resolve("one");
     CacheJob.Result result = run(Tiny.settings(recipe, "cache.path=" + one));
     assertThat(result.blankRows()).isEqualTo(2);
-    List<InputRow> rows = inputs(one);
+    List<InputRow> rows = CacheRows.inputs(one);
     assertThat(rows).extracting(InputRow::id).doesNotHaveDuplicates();
     assertThat(rows).allMatch(row -> row.length() <= 24);
     Map<Integer, TreeMap<Integer, String>> pieces = new TreeMap<>();
@@ -72,7 +67,7 @@ class CacheTextTest {
     assertThat(pieces.get(0)).hasSizeGreaterThan(30);
     Path two = directory.resolve("two");
     run(Tiny.settings(recipe, "cache.path=" + two));
-    assertThat(inputs(two)).usingRecursiveComparison().isEqualTo(rows);
+    assertThat(CacheRows.inputs(two)).usingRecursiveComparison().isEqualTo(rows);
   }
 
   @Test
@@ -91,7 +86,7 @@ class CacheTextTest {
         run(Tiny.settings(recipe, "cache.path=" + masked, "targets.mask-variants=3"));
     assertThat(result.rows()).isEqualTo(180);
     Map<String, List<InputRow>> byText = new HashMap<>();
-    for (InputRow row : inputs(masked)) {
+    for (InputRow row : CacheRows.inputs(masked)) {
       assertThat(row.id()).matches("lines\\.txt:\\d+#0~[012]");
       byText
           .computeIfAbsent(row.id().substring(0, row.id().indexOf('~')), id -> new ArrayList<>())
@@ -114,37 +109,11 @@ class CacheTextTest {
     }
     assertThat(differing).isGreaterThan(40);
     // Derived masked-LM soft labels need the last hidden state, which nobody has to name.
-    assertThat(rows(masked, List.of(Targets.hidden(3)))).hasSize(180);
+    assertThat(CacheRows.rows(masked, List.of(Targets.hidden(3)))).hasSize(180);
   }
 
   private CacheJob.Result run(Settings settings) throws IOException {
     return new CacheJob(spark, settings).run();
-  }
-
-  private static List<Example> rows(Path cache, List<Column> columns) throws IOException {
-    CacheReader reader = reader(cache, columns);
-    List<Example> rows = new ArrayList<>();
-    for (int unit = 0; unit < reader.unitRows().size(); unit++) {
-      rows.addAll(reader.read(unit));
-    }
-    return rows;
-  }
-
-  private static List<InputRow> inputs(Path cache) throws IOException {
-    CacheReader reader = reader(cache, List.of());
-    List<InputRow> rows = new ArrayList<>();
-    for (int unit = 0; unit < reader.unitRows().size(); unit++) {
-      rows.addAll(reader.inputs(unit));
-    }
-    return rows;
-  }
-
-  private static CacheReader reader(Path cache, List<Column> columns) throws IOException {
-    return CacheReader.open(STORAGE, hadoop(cache), columns);
-  }
-
-  private static org.apache.hadoop.fs.Path hadoop(Path path) {
-    return new org.apache.hadoop.fs.Path(path.toUri());
   }
 
   private static int[] original(InputRow row) {

@@ -7,7 +7,6 @@ import io.stillhouse.config.Settings;
 import io.stillhouse.error.StillhouseException;
 import io.stillhouse.jobs.Tiny;
 import io.stillhouse.target.Column;
-import io.stillhouse.target.Example;
 import io.stillhouse.target.Targets;
 import java.io.IOException;
 import java.nio.file.Files;
@@ -17,7 +16,6 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
 import java.util.Random;
-import java.util.TreeMap;
 import org.apache.commons.io.FileUtils;
 import org.apache.hadoop.conf.Configuration;
 import org.apache.spark.sql.SparkSession;
@@ -126,7 +124,7 @@ class DamageTest {
             .filter(name -> name.endsWith(".parquet") && !before.containsKey(name))
             .toList();
     assertThat(fresh).singleElement().asString().startsWith("hidden/unit-");
-    assertThat(CollectJob.run(STORAGE, hadoop(copy)).removed())
+    assertThat(CollectJob.run(STORAGE, CacheRows.hadoop(copy)).removed())
         .containsExactly("copy/hidden/" + hidden.getFileName());
     assertThat(hidden).doesNotExist();
   }
@@ -135,7 +133,7 @@ class DamageTest {
   void aPrunedReadChecksWhatItReadsAndTheFooter() throws IOException {
     Path copy = directory.resolve("copy");
     FileUtils.copyDirectory(cache.toFile(), copy.toFile());
-    Manifest manifest = Manifest.read(STORAGE, hadoop(copy));
+    Manifest manifest = Manifest.read(STORAGE, CacheRows.hadoop(copy));
     CacheFile file = manifest.find(0, "", Targets.hidden(1)).get();
     CacheFile.Chunk other =
         file.hashes().chunks().stream()
@@ -144,15 +142,15 @@ class DamageTest {
             .get();
     flip(copy.resolve(file.path()), other.offset() + other.bytes() / 2);
 
-    assertThat(reader(copy, List.of(Targets.hidden(1))).read(0)).isNotEmpty();
-    assertThatThrownBy(() -> reader(copy, List.of(Targets.hidden(3))).read(0))
+    assertThat(CacheRows.reader(copy, List.of(Targets.hidden(1))).read(0)).isNotEmpty();
+    assertThatThrownBy(() -> CacheRows.reader(copy, List.of(Targets.hidden(3))).read(0))
         .isInstanceOf(StillhouseException.class)
         .hasMessageContaining("(unit 0, hidden) is damaged: the bytes of its hidden_03")
         .hasMessageContaining("run verify");
 
     flip(copy.resolve(file.path()), other.offset() + other.bytes() / 2);
     flip(copy.resolve(file.path()), file.size().bytes() - 20);
-    assertThatThrownBy(() -> reader(copy, List.of(Targets.hidden(1))).read(0))
+    assertThatThrownBy(() -> CacheRows.reader(copy, List.of(Targets.hidden(1))).read(0))
         .isInstanceOf(StillhouseException.class)
         .hasMessageContaining("the bytes of its footer");
   }
@@ -163,18 +161,19 @@ class DamageTest {
     FileUtils.copyDirectory(cache.toFile(), copy.toFile());
     Path orphan = Files.writeString(copy.resolve("hidden/unit-000000-0000.parquet"), "half");
 
-    try (Lease lease = Lease.take(STORAGE, hadoop(copy))) {
-      assertThatThrownBy(() -> CollectJob.run(STORAGE, hadoop(copy)))
+    try (Lease lease = Lease.take(STORAGE, CacheRows.hadoop(copy))) {
+      assertThatThrownBy(() -> CollectJob.run(STORAGE, CacheRows.hadoop(copy)))
           .isInstanceOf(StillhouseException.class)
           .hasMessageContaining("a command writes to cache");
     }
-    try (Lease lease = Lease.take(STORAGE, hadoop(copy))) {
-      Lease.take(STORAGE, hadoop(copy)).close(); // one that ends takes no other's sign of life
-      assertThatThrownBy(() -> CollectJob.run(STORAGE, hadoop(copy)))
+    try (Lease lease = Lease.take(STORAGE, CacheRows.hadoop(copy))) {
+      // One that ends takes no other's sign of life.
+      Lease.take(STORAGE, CacheRows.hadoop(copy)).close();
+      assertThatThrownBy(() -> CollectJob.run(STORAGE, CacheRows.hadoop(copy)))
           .isInstanceOf(StillhouseException.class);
     }
     assertThat(orphan).exists();
-    assertThat(CollectJob.run(STORAGE, hadoop(copy)).bytes()).isEqualTo(4);
+    assertThat(CollectJob.run(STORAGE, CacheRows.hadoop(copy)).bytes()).isEqualTo(4);
     assertThat(orphan).doesNotExist();
     assertThat(cells(copy)).usingRecursiveComparison().isEqualTo(undamaged);
   }
@@ -231,7 +230,7 @@ class DamageTest {
   /** Reads everything that a training may read; true if nothing complains. */
   private static boolean readsQuietly(Path copy) {
     try {
-      CacheReader.teacher(STORAGE, hadoop(copy));
+      CacheReader.teacher(STORAGE, CacheRows.hadoop(copy));
       cells(copy);
       return true;
     } catch (StillhouseException e) {
@@ -242,14 +241,7 @@ class DamageTest {
   }
 
   private static Map<String, List<byte[]>> cells(Path cache) throws IOException {
-    Map<String, List<byte[]>> cells = new TreeMap<>();
-    CacheReader reader = reader(cache, COLUMNS);
-    for (int unit = 0; unit < reader.unitRows().size(); unit++) {
-      for (Example row : reader.read(unit)) {
-        cells.put(row.id(), COLUMNS.stream().map(row::cell).toList());
-      }
-    }
-    return cells;
+    return CacheRows.cells(CacheRows.reader(cache, COLUMNS), COLUMNS);
   }
 
   private static void flip(Path file, long at) throws IOException {
@@ -268,14 +260,6 @@ class DamageTest {
 
   private static VerifyJob.Result verify(Path copy, String... settings) throws IOException {
     return new VerifyJob(spark, Tiny.settings(List.of(), settings), copy.toString()).run();
-  }
-
-  private static CacheReader reader(Path copy, List<Column> columns) throws IOException {
-    return CacheReader.open(STORAGE, hadoop(copy), columns);
-  }
-
-  private static org.apache.hadoop.fs.Path hadoop(Path path) {
-    return new org.apache.hadoop.fs.Path("file:" + path);
   }
 
   private static Settings settings(Path cache) {

@@ -80,10 +80,8 @@ abstract class GrowingFixture {
     List<Column> there =
         COLUMNS.stream().filter(column -> columns().contains(column.name())).toList();
     CacheReader reader = CacheReader.open(STORAGE, hadoop(), there);
-    for (int unit = 0; unit < reader.unitRows().size(); unit++) {
-      for (Example row : reader.read(unit)) {
-        assertThat(rows.put(row.id(), row)).as(row.id()).isNull();
-      }
+    for (Example row : CacheRows.rows(reader)) {
+      assertThat(rows.put(row.id(), row)).as(row.id()).isNull();
     }
     return rows;
   }

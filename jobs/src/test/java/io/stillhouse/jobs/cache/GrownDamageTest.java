@@ -7,7 +7,6 @@ import io.stillhouse.config.Settings;
 import io.stillhouse.error.StillhouseException;
 import io.stillhouse.jobs.Tiny;
 import io.stillhouse.target.Column;
-import io.stillhouse.target.Example;
 import io.stillhouse.target.Targets;
 import java.io.IOException;
 import java.nio.file.Files;
@@ -209,7 +208,7 @@ class GrownDamageTest {
     Files.writeString(orphan, "half");
     Files.writeString(cache.resolve("teachers/same/_teacher.json-0000"), "half");
 
-    assertThat(CollectJob.run(STORAGE, hadoop(cache)).removed())
+    assertThat(CollectJob.run(STORAGE, CacheRows.hadoop(cache)).removed())
         .containsExactly(
             "cache/teachers/same/_teacher.json-0000",
             "cache/teachers/same/hidden/unit-000000-0000.parquet");
@@ -247,11 +246,11 @@ class GrownDamageTest {
   }
 
   private Path file(Kind kind) throws IOException {
-    return cache.resolve(kind.of(Manifest.read(STORAGE, hadoop(grown))));
+    return cache.resolve(kind.of(Manifest.read(STORAGE, CacheRows.hadoop(grown))));
   }
 
   private Manifest manifest() throws IOException {
-    return Manifest.read(STORAGE, hadoop(cache));
+    return Manifest.read(STORAGE, CacheRows.hadoop(cache));
   }
 
   private VerifyJob.Result verify() throws IOException {
@@ -261,19 +260,11 @@ class GrownDamageTest {
   private static Map<String, List<byte[]>> cells(Path cache) throws IOException {
     Map<String, List<byte[]>> cells = new TreeMap<>();
     for (String teacher : List.of("", "same")) {
-      CacheReader.teacher(STORAGE, hadoop(cache), teacher);
-      CacheReader reader = CacheReader.open(STORAGE, hadoop(cache), teacher, COLUMNS);
-      for (int unit = 0; unit < reader.unitRows().size(); unit++) {
-        for (Example row : reader.read(unit)) {
-          cells.put(teacher + "/" + row.id(), COLUMNS.stream().map(row::cell).toList());
-        }
-      }
+      CacheReader.teacher(STORAGE, CacheRows.hadoop(cache), teacher);
+      CacheReader reader = CacheReader.open(STORAGE, CacheRows.hadoop(cache), teacher, COLUMNS);
+      CacheRows.cells(reader, COLUMNS).forEach((id, row) -> cells.put(teacher + "/" + id, row));
     }
     return cells;
-  }
-
-  private static org.apache.hadoop.fs.Path hadoop(Path path) {
-    return new org.apache.hadoop.fs.Path("file:" + path);
   }
 
   private static Settings settings(Path cache, String... more) {

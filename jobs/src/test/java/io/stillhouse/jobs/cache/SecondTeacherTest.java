@@ -16,7 +16,6 @@ import io.stillhouse.jobs.train.TrainTask;
 import io.stillhouse.spec.Head;
 import io.stillhouse.spec.ModelSpec;
 import io.stillhouse.target.Column;
-import io.stillhouse.target.Example;
 import io.stillhouse.target.Targets;
 import java.io.IOException;
 import java.nio.file.Files;
@@ -25,7 +24,6 @@ import java.util.ArrayList;
 import java.util.Collections;
 import java.util.List;
 import java.util.Map;
-import java.util.TreeMap;
 import org.apache.commons.io.FileUtils;
 import org.apache.hadoop.conf.Configuration;
 import org.apache.spark.sql.SparkSession;
@@ -327,14 +325,7 @@ class SecondTeacherTest {
   }
 
   private Map<String, List<byte[]>> cells(String teacher, Column... columns) throws IOException {
-    Map<String, List<byte[]>> cells = new TreeMap<>();
-    CacheReader reader = reader(teacher, List.of(columns));
-    for (int unit = 0; unit < reader.unitRows().size(); unit++) {
-      for (Example row : reader.read(unit)) {
-        cells.put(row.id(), List.of(columns).stream().map(row::cell).toList());
-      }
-    }
-    return cells;
+    return CacheRows.cells(reader(teacher, List.of(columns)), List.of(columns));
   }
 
   private Manifest manifest() throws IOException {
