@@ -4,11 +4,11 @@ A round of W workers on N executors lasts
 
     waves x steps x step                         waves = ceil(W / N), all executors computing
   + stages                                       two Spark stages and their tasks
-  + model x (load + send + sum)                  each in seconds a megabyte, below
+  + model x (load + send + sum + checkpoint)     each in seconds a megabyte, below
 
 On one machine sending, summing and loading are all done by the same cores, so what is fitted is one number a
 megabyte for each worker that runs there (its weights are loaded, its difference taken, written and added) and one
-for the driver (the outer step, and what it sends and receives). On a cluster the workers do theirs side by side, and
+for the driver (the outer step, the checkpoint, and what it sends and receives). On a cluster the workers do theirs side by side, and
 the network's part is added: the broadcast is pipelined (twice the model), the differences are summed in pieces by all
 executors (the model, or W / N of it), and one model comes to the driver.
 """
@@ -19,11 +19,31 @@ import statistics
 import sys
 from pathlib import Path
 
+WARM = 4  # rounds that are left out: the first load libtorch, and Java compiles for some more
+
 home = Path(sys.argv[1])
+
+
+def begins(events):
+    """When each round began, in seconds, by Spark's event log."""
+    seconds = []
+    for part in events.rglob("*"):
+        if part.is_file() and not part.name.startswith((".", "appstatus")):
+            for line in part.read_text().splitlines():
+                event = json.loads(line)
+                if event["Event"] == "SparkListenerJobStart" and ", round " in event["Properties"].get("spark.job.description", ""):
+                    seconds.append(event["Submission Time"] / 1000)
+    return sorted(seconds)
+
+
 runs = []
 for training in sorted(home.glob("*/student/training.json")):
     layers, width, workers, executors, again = training.parent.parent.name.split("-")
-    rounds = [json.loads(l) for l in (training.parent / "rounds.jsonl").read_text().splitlines()][2:]  # the first load libtorch
+    began = begins(home / f"{training.parent.parent.name}-events")
+    rounds = [json.loads(l) for l in (training.parent / "rounds.jsonl").read_text().splitlines()]
+    for round_, (begin, end) in zip(rounds, zip(began, began[1:])):
+        round_["seconds"] = end - begin  # from one round's begin to the next one's, so that the checkpoint is in it
+    rounds = rounds[WARM:-1]
     megabytes = json.loads(training.read_text())["parameters"] * 4 / 1e6
     waves = math.ceil(int(workers) / int(executors))
     around = statistics.median(r["seconds"] - waves * r["computeSeconds"] for r in rounds)

@@ -29,22 +29,26 @@ final class DeltaCodec {
     FloatBuffer to = FlatWeights.floats(after);
     int size = from.limit();
     ByteBuffer bytes = ByteBuffer.allocate(size * bytes(dtype)).order(ByteOrder.LITTLE_ENDIAN);
-    for (int i = 0; i < size; i++) {
-      float difference = from.get(i) - to.get(i);
-      float travels = difference;
-      switch (dtype) {
-        case FLOAT32 -> bytes.putFloat(difference);
-        case FLOAT16 -> {
-          short half = Halves.ofFloat(difference);
-          travels = Halves.toFloat(half);
-          bytes.putShort(half);
+    boolean finite = true;
+    switch (dtype) {
+      case FLOAT32 -> {
+        FloatBuffer floats = bytes.asFloatBuffer();
+        for (int i = 0; i < size; i++) {
+          float difference = from.get(i) - to.get(i);
+          finite &= Float.isFinite(difference);
+          floats.put(i, difference);
         }
       }
-      if (!Float.isFinite(travels)) {
-        return null;
+      case FLOAT16 -> {
+        ShortBuffer halves = bytes.asShortBuffer();
+        for (int i = 0; i < size; i++) {
+          short half = Halves.ofFloat(from.get(i) - to.get(i));
+          finite &= Float.isFinite(Halves.toFloat(half));
+          halves.put(i, half);
+        }
       }
     }
-    return bytes.array();
+    return finite ? bytes.array() : null;
   }
 
   /** Adds {@code weight} times each number. */

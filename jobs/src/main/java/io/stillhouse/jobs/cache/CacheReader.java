@@ -20,7 +20,6 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Objects;
-import java.util.Set;
 import java.util.TreeMap;
 import java.util.TreeSet;
 import java.util.concurrent.ConcurrentHashMap;
@@ -30,7 +29,7 @@ import org.jspecify.annotations.Nullable;
 /** Reads the rows of a cache with the tensor columns a student maps, and no others. */
 public final class CacheReader implements TargetSource {
   /** Teachers, by path, sizes and times, that this process has held against their hashes. */
-  private static final Set<String> VERIFIED = ConcurrentHashMap.newKeySet();
+  private static final Map<String, HuggingFaceDirectory> TEACHERS = new ConcurrentHashMap<>();
 
   private final Path cache;
   private final String teacher;
@@ -160,7 +159,8 @@ public final class CacheReader implements TargetSource {
       java.io.File file = home.resolve(part).toFile();
       state.append(' ').append(file.length()).append(' ').append(file.lastModified());
     }
-    if (!VERIFIED.contains(state.toString())) {
+    HuggingFaceDirectory teacher = TEACHERS.get(state.toString());
+    if (teacher == null) {
       for (Map.Entry<String, String> file : plan.teacherFiles().entrySet()) {
         java.nio.file.Path path = home.resolve(file.getKey());
         if (!Files.exists(path)
@@ -172,9 +172,10 @@ public final class CacheReader implements TargetSource {
               "run cache again with this teacher's recipe: it takes the file from teacher.path anew");
         }
       }
-      VERIFIED.add(state.toString());
+      teacher = HuggingFaceDirectory.open(home);
+      TEACHERS.put(state.toString(), teacher);
     }
-    return HuggingFaceDirectory.open(home);
+    return teacher;
   }
 
   public Plan plan() {
