@@ -1,5 +1,6 @@
 package io.stillhouse.jobs.cache;
 
+import io.stillhouse.error.StillhouseException;
 import java.io.IOException;
 import java.util.ArrayDeque;
 import java.util.Deque;
@@ -13,7 +14,7 @@ import java.util.concurrent.TimeUnit;
  * Runs pieces of work in their order on one thread beside the caller's, with at most a few waiting.
  * {@link #close} waits for the piece in hand, so what the work writes to is closed after this.
  */
-final class Overlapped implements AutoCloseable {
+public final class Overlapped implements AutoCloseable {
   private final ExecutorService thread =
       Executors.newSingleThreadExecutor(
           work -> {
@@ -25,16 +26,16 @@ final class Overlapped implements AutoCloseable {
   private final int most;
 
   /** A piece of work. */
-  interface Work {
+  public interface Work {
     void run() throws IOException;
   }
 
-  Overlapped(int most) {
+  public Overlapped(int most) {
     this.most = most;
   }
 
   /** Hands over a piece, once fewer than the most wait; throws what an earlier one threw. */
-  void then(Work work) throws IOException {
+  public void then(Work work) throws IOException {
     while (waiting.size() >= most) {
       await(waiting.remove());
     }
@@ -47,7 +48,7 @@ final class Overlapped implements AutoCloseable {
   }
 
   /** Waits until all work is done; throws what a piece threw. */
-  void finish() throws IOException {
+  public void finish() throws IOException {
     while (!waiting.isEmpty()) {
       await(waiting.remove());
     }
@@ -60,7 +61,10 @@ final class Overlapped implements AutoCloseable {
       Thread.currentThread().interrupt();
       throw new IOException("interrupted while waiting for a writer", e);
     } catch (ExecutionException e) {
-      throw new IOException("a writer failed: " + e.getCause().getMessage(), e.getCause());
+      if (e.getCause() instanceof StillhouseException invalid) {
+        throw invalid; // it says what to do
+      }
+      throw new IOException(e.getCause().getMessage(), e.getCause());
     }
   }
 

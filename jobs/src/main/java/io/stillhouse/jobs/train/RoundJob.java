@@ -5,6 +5,7 @@ import ai.djl.ndarray.NDManager;
 import io.stillhouse.checkpoint.LazyTensor;
 import io.stillhouse.error.Errors;
 import io.stillhouse.jobs.cache.CrashPoint;
+import io.stillhouse.jobs.cache.Overlapped;
 import io.stillhouse.jobs.cache.Storage;
 import io.stillhouse.jobs.spark.Devices;
 import io.stillhouse.spec.TrainSpec;
@@ -15,7 +16,6 @@ import io.stillhouse.train.OuterStep;
 import io.stillhouse.train.RoundSchedule;
 import io.stillhouse.train.StepReport;
 import java.io.IOException;
-import java.util.ArrayList;
 import java.util.Comparator;
 import java.util.LinkedHashMap;
 import java.util.List;
@@ -33,8 +33,9 @@ import scala.Tuple2;
 /**
  * Trains one student by several workers in rounds, one Spark job for each: the weights are
  * broadcast, every worker takes its steps, a second stage adds the differences up piece by piece,
- * and the driver moves the weights and writes a checkpoint. Whatever is lost on the way, its task
- * is run again to the same bits; a driver that is started again goes on with the newest checkpoint.
+ * and the driver moves the weights and writes a checkpoint, while the workers already take the next
+ * round's steps. Whatever is lost on the way, its task is run again to the same bits; a driver that
+ * is started again goes on with the newest checkpoint.
  */
 final class RoundJob {
   private final JavaSparkContext context;
@@ -79,14 +80,25 @@ final class RoundJob {
             : FlatWeights.read(checkpoint.file(), Checkpoint.VELOCITY, rounds.workers());
     StudentWindow window = StudentWindow.of(run, storage);
     CheckpointStore store = window.acknowledging(checkpoints);
-    for (int round = history.rounds().size(); round < schedule.rounds(); round++) {
-      window.await(schedule.stepsAfter(round + 1)); // here, so that no task holds a core meanwhile
-      round(schedule, round, weights, velocity);
-      requireSomeGood();
-      Map<String, LazyTensor> state = new LinkedHashMap<>(weights.named(Checkpoint.PARAMETER));
-      state.putAll(velocity.named(Checkpoint.VELOCITY));
-      Checkpoint.publish(store, run.fingerprint(), schedule.stepsAfter(round + 1), state);
-      forgetMoments(round);
+    try (Overlapped checkpointing = new Overlapped(1)) {
+      for (int next = history.rounds().size(); next < schedule.rounds(); next++) {
+        int round = next;
+        window.await(schedule.stepsAfter(round + 1)); // here: no task holds a core meanwhile
+        long began = System.nanoTime();
+        List<Tuple2<Integer, RoundTask.Summed>> summed = differences(schedule, round, weights);
+        checkpointing.finish(); // it reads the weights and the history that change now
+        apply(summed, weights, velocity);
+        note(round, summed, (System.nanoTime() - began) / 1e9);
+        requireSomeGood();
+        Map<String, LazyTensor> state = new LinkedHashMap<>(weights.named(Checkpoint.PARAMETER));
+        state.putAll(velocity.named(Checkpoint.VELOCITY));
+        checkpointing.then(
+            () -> {
+              Checkpoint.publish(store, run.fingerprint(), schedule.stepsAfter(round + 1), state);
+              forgetMoments(round);
+            });
+      }
+      checkpointing.finish();
     }
   }
 
@@ -106,8 +118,9 @@ final class RoundJob {
     }
   }
 
-  private void round(RoundSchedule schedule, int round, FlatWeights weights, FlatWeights velocity) {
-    long began = System.nanoTime();
+  /** Returns the mean difference of every piece, and the workers' reports. */
+  private List<Tuple2<Integer, RoundTask.Summed>> differences(
+      RoundSchedule schedule, int round, FlatWeights weights) {
     List<Integer> workers =
         IntStream.range(0, rounds.workers())
             .filter(worker -> schedule.share(round, worker).steps() > 0)
@@ -137,21 +150,20 @@ final class RoundJob {
               .mapValues(deliveries -> RoundTask.sum(deliveries, dtype))
               .collect();
       CrashPoint.SUMMED.reached();
-      Map<Integer, byte[]> means = new TreeMap<>();
-      List<RoundTask.Delivery> reports = new ArrayList<>();
-      for (Tuple2<Integer, RoundTask.Summed> one : summed) {
-        if (one._1 == RoundTask.REPORT) {
-          reports.addAll(one._2.reports());
-        } else {
-          means.put(one._1, one._2.mean());
-        }
-      }
-      if (!means.isEmpty()) {
-        OuterStep.apply(weights, velocity, List.copyOf(means.values()), rounds.outer());
-      }
-      note(round, reports, (System.nanoTime() - began) / 1e9);
+      return summed;
     } finally {
       start.destroy();
+    }
+  }
+
+  private void apply(
+      List<Tuple2<Integer, RoundTask.Summed>> summed, FlatWeights weights, FlatWeights velocity) {
+    Map<Integer, byte[]> means = new TreeMap<>();
+    summed.stream()
+        .filter(one -> one._1 != RoundTask.REPORT)
+        .forEach(one -> means.put(one._1, one._2.mean()));
+    if (!means.isEmpty()) {
+      OuterStep.apply(weights, velocity, List.copyOf(means.values()), rounds.outer());
     }
   }
 
@@ -177,7 +189,9 @@ final class RoundJob {
     return workers.stream().filter(worker -> !leftOut.contains(worker)).toList();
   }
 
-  private void note(int round, List<RoundTask.Delivery> reports, double seconds) {
+  private void note(int round, List<Tuple2<Integer, RoundTask.Summed>> summed, double seconds) {
+    List<RoundTask.Delivery> reports =
+        summed.stream().flatMap(one -> one._2.reports().stream()).toList();
     reports.stream()
         .flatMap(delivery -> delivery.reports().stream())
         .sorted(Comparator.comparingLong(StepReport::step))
@@ -231,7 +245,8 @@ final class RoundJob {
     }
     String last = "round-%06d-".formatted(round);
     for (FileStatus file : storage.fileSystem(all).listStatus(all)) {
-      if (!file.getPath().getName().startsWith(last)) {
+      String name = file.getPath().getName().replaceFirst("^_", ""); // of a task that has ended
+      if (name.compareTo(last) < 0) { // tasks of the next round may be writing theirs
         storage.fileSystem(all).delete(file.getPath(), false);
       }
     }

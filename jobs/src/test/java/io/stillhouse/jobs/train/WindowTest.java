@@ -136,6 +136,7 @@ class WindowTest {
     assertThat(dropped).isBetween(4, units - 1);
 
     kill(caching);
+    awaitNoTasks();
     caching = cacheInTheBackground();
     train();
     CacheJob.Result cached = caching.get(60, TimeUnit.SECONDS);
@@ -323,6 +324,14 @@ class WindowTest {
     caching.thread.interrupt();
     caching.thread.join();
     assertThatThrownBy(caching::get).isInstanceOf(ExecutionException.class);
+  }
+
+  /** A cancelled task goes on to the end of its step; those of a killed process do not. */
+  private static void awaitNoTasks() throws InterruptedException {
+    while (Arrays.stream(spark.sparkContext().statusTracker().getExecutorInfos())
+        .anyMatch(executor -> executor.numRunningTasks() > 0)) {
+      Thread.sleep(20);
+    }
   }
 
   private void awaitCache() throws InterruptedException {
