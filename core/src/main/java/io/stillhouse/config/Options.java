@@ -360,7 +360,7 @@ public final class Options {
           "train.threads",
           "0",
           0,
-          "Threads of libtorch; sums depend on it. 0 for the task's cores.");
+          "Threads of libtorch; sums depend on it. 0 for the cores of a local run, or of an executor (spark.executor.cores).");
   public static final Option<Integer> CHECKPOINT_EVERY =
       atLeast("train.checkpoint-every", "500", 0, "Steps between checkpoints; 0 for none.");
   public static final Option<Boolean> TWIN =

@@ -25,9 +25,10 @@ public final class Recipe {
     }
     Map<String, String> small = new TreeMap<>();
     cap(settings, Options.CORPUS_LIMIT, 64, small);
-    cap(settings, Options.MAX_STEPS, 4, small);
+    int workers = settings.get(Options.WORKERS); // each takes four steps
+    cap(settings, Options.MAX_STEPS, 4 * workers, small);
     cap(settings, Options.UNIT_TOKENS, 1024, small);
-    cap(settings, Options.ROWS_PER_STEP, 16, small);
+    cap(settings, Options.ROWS_PER_STEP, Math.max(1, 16 / workers), small);
     cap(settings, Options.MAX_LENGTH, 64, small);
     small.put(Options.EPOCHS.key(), "1");
     return settings.with(small);

@@ -45,8 +45,8 @@ public record Checkpoint(SafeTensors file, long steps) {
     String made = file.metadata().getOrDefault(RUN, "");
     if (!made.equals(run)) {
       throw Errors.invalid(
-          "the newest checkpoint is of another recipe or cache (%s, not %s)".formatted(made, run),
-          "give the student another name, or delete its checkpoints");
+          "the newest checkpoint in '%s' is of another recipe or cache".formatted(store.place()),
+          "give the student another name, or delete that directory");
     }
     return Optional.of(
         new Checkpoint(file, Long.parseLong(file.metadata().getOrDefault(STEP, "0"))));

@@ -6,6 +6,9 @@ import java.util.Optional;
 
 /** Where a run's checkpoints outlive the process. A checkpoint is one safetensors file. */
 public interface CheckpointStore {
+  /** Returns where they lie, for people. */
+  String place();
+
   /** Returns a local copy of the newest complete checkpoint. */
   Optional<Path> newest() throws IOException;
 

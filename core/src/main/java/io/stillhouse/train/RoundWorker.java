@@ -22,6 +22,9 @@ import org.jspecify.annotations.Nullable;
  * a lost executor takes along.
  */
 public final class RoundWorker {
+  /** How many steps kept moments have seen. */
+  private static final String STEPS = "steps";
+
   private final Trainer.Setup setup;
   private final TargetSource source;
   private final TeacherParts teacher;
@@ -55,7 +58,10 @@ public final class RoundWorker {
 
   /** Keeps a worker's moments for its next round. */
   public interface MomentsKeeper {
-    void keep(Map<String, NDArray> moments) throws IOException;
+    /**
+     * @param metadata of the file that they are kept in
+     */
+    void keep(Map<String, NDArray> moments, Map<String, String> metadata) throws IOException;
   }
 
   /**
@@ -88,7 +94,7 @@ public final class RoundWorker {
         if (moments != null) {
           new Checkpoint(moments, 0).restore(Checkpoint.MOMENT, steps.moments(), own);
         }
-        long before = moments == null ? 0 : share.firstStep();
+        long before = moments == null ? 0 : Long.parseLong(moments.metadata().get(STEPS));
         for (int step = 0; step < share.steps(); step++) {
           long began = System.nanoTime();
           long batch = share.firstBatch() + step;
@@ -109,7 +115,7 @@ public final class RoundWorker {
                   new StepReport.Work(
                       Counts.of(rows).tokens(), (end - began) / 1e9, (read - began) / 1e9));
           reports.add(report);
-          listener.accept(report);
+          listener.accept(StepReport.lately(reports));
           if (badSteps == Trainer.MAX_BAD_STEPS) {
             break;
           }
@@ -119,7 +125,7 @@ public final class RoundWorker {
                 ? null
                 : difference(start, weights);
         if (difference != null) {
-          keeper.keep(steps.moments());
+          keeper.keep(steps.moments(), Map.of(STEPS, Long.toString(before + reports.size())));
         }
         return new Result(worker, tokens, difference, reports);
       }

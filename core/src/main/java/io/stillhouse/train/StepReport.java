@@ -19,13 +19,19 @@ public record StepReport(
     long step, long steps, double loss, Map<Term, Double> terms, Optimiser optimiser, Work work)
     implements Serializable {
 
-  /** Returns this step with the work of several, such as the last ones, this one among them. */
-  public StepReport over(List<StepReport> several) {
+  /** Steps whose work is told together. */
+  private static final int LOOKED_BACK = 20;
+
+  /** Returns the newest of some steps, with the work of the last twenty. */
+  public static StepReport lately(List<StepReport> reports) {
     Work sum = new Work(0, 0, 0);
-    for (StepReport each : several) {
+    for (StepReport each :
+        reports.subList(Math.max(0, reports.size() - LOOKED_BACK), reports.size())) {
       sum = sum.plus(each.work);
     }
-    return new StepReport(step, steps, loss, terms, optimiser, sum);
+    StepReport newest = reports.get(reports.size() - 1);
+    return new StepReport(
+        newest.step, newest.steps, newest.loss, newest.terms, newest.optimiser, sum);
   }
 
   /** The rate applied, and the global gradient norm before clipping. */

@@ -163,6 +163,15 @@ class RecipeTest {
   }
 
   @Test
+  void smokeLeavesEachWorkerFourSteps() {
+    Settings small = Recipe.shrunk(settings("smoke=true", "train.workers=4"));
+    TrainSpec train = Recipe.train(small, 1);
+
+    assertThat(train.steps(small.get(Options.CORPUS_LIMIT))).isEqualTo(16);
+    assertThat(train.stepsOfWorker(16)).isEqualTo(4);
+  }
+
+  @Test
   void withoutSmokeNothingShrinks() {
     Settings settings = settings("train.epochs=3");
 

@@ -17,6 +17,11 @@ final class DirectoryCheckpoints implements CheckpointStore {
   }
 
   @Override
+  public String place() {
+    return directory.toString();
+  }
+
+  @Override
   public Optional<Path> newest() {
     return steps.isEmpty() ? Optional.empty() : Optional.of(file(steps.get(steps.size() - 1)));
   }

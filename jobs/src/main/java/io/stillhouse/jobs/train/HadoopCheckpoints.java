@@ -39,6 +39,11 @@ final class HadoopCheckpoints implements CheckpointStore {
   }
 
   @Override
+  public String place() {
+    return directory.toString();
+  }
+
+  @Override
   public Optional<java.nio.file.Path> newest() throws IOException {
     List<Path> all = all();
     if (all.isEmpty()) {
@@ -76,6 +81,19 @@ final class HadoopCheckpoints implements CheckpointStore {
   private void written() {
     stepsWritten = history.steps().size();
     roundsWritten = history.rounds().size();
+  }
+
+  /**
+   * Returns the step of the newest checkpoint. Without one, deletes what a run has left that had
+   * none, or whose checkpoints somebody has deleted. For drivers, before any task writes.
+   */
+  long begin() throws IOException {
+    if (all().isEmpty()) {
+      for (String left : List.of(HISTORY, RoundTask.MOMENTS)) {
+        storage.fileSystem(directory).delete(new Path(directory, left), true);
+      }
+    }
+    return newestStep();
   }
 
   /** Returns the step of the newest checkpoint, 0 without one; nothing is read. */

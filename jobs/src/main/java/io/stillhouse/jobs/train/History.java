@@ -10,10 +10,11 @@ record History(List<StepReport> steps, List<RoundReport> rounds) {
     return new History(new ArrayList<>(), new ArrayList<>());
   }
 
-  /** Adds what came after. */
+  /** Adds what came after; what is told twice, by a run that was killed and one after it, once. */
   void add(History later) {
-    steps.addAll(later.steps);
-    rounds.addAll(later.rounds);
+    long step = steps.isEmpty() ? 0 : steps.get(steps.size() - 1).step();
+    later.steps.stream().filter(report -> report.step() > step).forEach(steps::add);
+    later.rounds.stream().filter(report -> report.round() >= rounds.size()).forEach(rounds::add);
   }
 
   /** Returns what came after so many steps and rounds. */

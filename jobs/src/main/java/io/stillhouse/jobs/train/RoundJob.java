@@ -72,6 +72,12 @@ final class RoundJob {
       newest = Checkpoint.newest(checkpoints, run.fingerprint());
     }
     Checkpoint checkpoint = newest.orElseThrow();
+    if (checkpoint.steps() != schedule.stepsAfter(history.rounds().size())) {
+      throw Errors.invalid(
+          "the checkpoints in '%s' end at step %d, but beside them %d rounds are told of"
+              .formatted(run.checkpoints(), checkpoint.steps(), history.rounds().size()),
+          "delete that directory");
+    }
     FlatWeights weights =
         FlatWeights.read(checkpoint.file(), Checkpoint.PARAMETER, rounds.workers());
     FlatWeights velocity =
@@ -83,12 +89,16 @@ final class RoundJob {
     try (Overlapped checkpointing = new Overlapped(1)) {
       for (int next = history.rounds().size(); next < schedule.rounds(); next++) {
         int round = next;
-        window.await(schedule.stepsAfter(round + 1)); // here: no task holds a core meanwhile
+        if (window.exists()) {
+          checkpointing.finish(); // without it the cache goes no further
+          window.await(schedule.stepsAfter(round + 1)); // here: no task holds a core meanwhile
+        }
         long began = System.nanoTime();
         List<Tuple2<Integer, RoundTask.Summed>> summed = differences(schedule, round, weights);
+        double seconds = (System.nanoTime() - began) / 1e9;
         checkpointing.finish(); // it reads the weights and the history that change now
+        note(round, summed, seconds);
         apply(summed, weights, velocity);
-        note(round, summed, (System.nanoTime() - began) / 1e9);
         requireSomeGood();
         Map<String, LazyTensor> state = new LinkedHashMap<>(weights.named(Checkpoint.PARAMETER));
         state.putAll(velocity.named(Checkpoint.VELOCITY));

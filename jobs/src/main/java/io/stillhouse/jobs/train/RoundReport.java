@@ -10,7 +10,7 @@ import java.util.List;
  * @param leftOut the workers whose difference was not finite
  * @param tokens of those whose difference counts
  * @param computeSeconds of the slowest worker's steps
- * @param seconds of the whole round on the driver, its checkpoint less
+ * @param seconds from the broadcast to the sum, on the driver
  */
 record RoundReport(
     int round, List<Integer> leftOut, long tokens, double computeSeconds, double seconds)

@@ -29,6 +29,9 @@ final class RoundTask {
   /** The key, beside those of the pieces from 0, under which workers tell how it went. */
   static final int REPORT = -1;
 
+  /** Beside the checkpoints, the directory of what workers keep. */
+  static final String MOMENTS = "moments";
+
   private final StudentRun run;
   private final int round;
   private final int worker;
@@ -59,6 +62,8 @@ final class RoundTask {
   Iterator<Tuple2<Integer, Delivery>> deliver(
       FlatWeights start, boolean moments, Consumer<StepReport> listener) throws IOException {
     StudentParts parts = new StudentParts(run, storage);
+    Path kept = moments(run, round - 1, worker);
+    java.nio.file.Path local = moments ? storage.local(kept) : null;
     try (NDManager manager = Devices.manager()) {
       RoundWorker.Result result =
           new RoundWorker(parts.setup(), parts.source(), parts.teacherParts(manager), listener)
@@ -67,7 +72,7 @@ final class RoundTask {
                   start,
                   round,
                   worker,
-                  moments ? SafeTensors.open(storage.local(moments(run, round - 1, worker))) : null,
+                  local == null ? null : SafeTensors.open(local),
                   this::keep);
       List<Tuple2<Integer, Delivery>> deliveries = new ArrayList<>();
       boolean finite = result.difference() != null;
@@ -81,10 +86,15 @@ final class RoundTask {
       }
       CrashPoint.MAPPED.reached();
       return deliveries.iterator();
+    } finally {
+      if (local != null && !storage.isLocal(kept)) {
+        Files.delete(local); // as large as the model, twice, in every round
+      }
     }
   }
 
-  private void keep(Map<String, ai.djl.ndarray.NDArray> moments) throws IOException {
+  private void keep(Map<String, ai.djl.ndarray.NDArray> moments, Map<String, String> metadata)
+      throws IOException {
     if (run.train().rounds().inner().moments() != TrainSpec.Moments.KEPT) {
       return;
     }
@@ -94,7 +104,7 @@ final class RoundTask {
             state.put(io.stillhouse.train.Checkpoint.MOMENT + name, LazyTensor.of(moment)));
     java.nio.file.Path file = Files.createTempFile("stillhouse-moments", ".safetensors");
     try {
-      SafeTensors.writeLazily(file, state, Map.of());
+      SafeTensors.writeLazily(file, state, metadata);
       storage.publishOnce(file, moments(run, round, worker));
     } finally {
       Files.deleteIfExists(file);
@@ -104,7 +114,8 @@ final class RoundTask {
   /** Returns where a worker's moments after a round lie: never written twice with other bits. */
   static Path moments(StudentRun run, int round, int worker) {
     return new Path(
-        run.checkpoints(), "moments/round-%06d-worker-%03d.safetensors".formatted(round, worker));
+        new Path(run.checkpoints(), MOMENTS),
+        "round-%06d-worker-%03d.safetensors".formatted(round, worker));
   }
 
   /** The reduce side: the mean of one piece, or all workers' reports. */

@@ -134,7 +134,15 @@ final class RunPlanner {
           "cache the corpus with corpus.label, or set the weight to 0");
     }
     StudentRun.Start start = start(settings, student);
+    boolean hasTwin = twin && labelled && !hardLabelsAlone(loss);
     if (heldOut != null) {
+      if ((loss.hardLabel() != 0 || hasTwin) && !labelled(heldOut)) {
+        throw Errors.invalid(
+            "train.held-out '%s' has no labels, by which %s is measured"
+                .formatted(
+                    heldOutPath, loss.hardLabel() != 0 ? "the student" : "the undistilled twin"),
+            "cache these rows with corpus.label, or set loss.hard-label.weight=0 and train.undistilled-twin=false");
+      }
       heldOut.with(Reads.of(loss, teacher.spec(), kept, heldOut::has).columns());
     }
     TrainSpec train = Recipe.train(settings, 0);
@@ -153,7 +161,7 @@ final class RunPlanner {
     if (twin && !labelled) {
       notes.add("the cache has no labels, so %s has no undistilled twin".formatted(name));
     }
-    if (twin && labelled && !hardLabelsAlone(loss)) {
+    if (hasTwin) {
       runs.add(
           new StudentRun(
               name.equals("distilled") ? "undistilled" : name + "-undistilled",

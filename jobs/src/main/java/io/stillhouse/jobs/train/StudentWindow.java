@@ -176,6 +176,11 @@ final class StudentWindow {
     }
 
     @Override
+    public String place() {
+      return checkpoints.place();
+    }
+
+    @Override
     public Optional<java.nio.file.Path> newest() throws IOException {
       return checkpoints.newest();
     }

@@ -167,7 +167,8 @@ public final class SweepJob {
     Map<String, Long> begun = new TreeMap<>();
     long total = 0;
     for (StudentRun run : wanted) {
-      begun.put(run.name(), plan.newestStep(run));
+      begun.put(
+          run.name(), new HadoopCheckpoints(storage, run.checkpoints(), History.empty()).begin());
       total += Math.min(pause, run.train().steps(plan.rows(run)));
     }
     List<List<StudentRun>> groups = plan.groups(wanted);

@@ -101,11 +101,6 @@ final class SweepPlan {
     return groups(runs).stream().mapToInt(group -> group.get(0).train().rounds().workers()).sum();
   }
 
-  /** Returns the step of a student's newest checkpoint, 0 without one. */
-  long newestStep(StudentRun run) throws IOException {
-    return new HadoopCheckpoints(storage, run.checkpoints(), History.empty()).newestStep();
-  }
-
   /** Cuts students into groups that may share a task. */
   List<List<StudentRun>> groups(List<StudentRun> students) {
     int most = settings.get(Options.STUDENTS_PER_TASK);
@@ -175,7 +170,7 @@ final class SweepPlan {
         continue;
       }
       for (StudentRun run : planned) {
-        long step = newestStep(run);
+        long step = new HadoopCheckpoints(storage, run.checkpoints(), History.empty()).newestStep();
         if (step > at) {
           throw Errors.invalid(
               "'%s' has a checkpoint of step %d, past the pause at %d, at which nothing was decided yet"

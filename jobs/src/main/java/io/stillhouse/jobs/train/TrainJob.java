@@ -17,10 +17,11 @@ import java.util.List;
 import java.util.Map;
 import java.util.Set;
 import java.util.TreeMap;
+import java.util.concurrent.CompletionService;
 import java.util.concurrent.ExecutionException;
+import java.util.concurrent.ExecutorCompletionService;
 import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
-import java.util.concurrent.Future;
 import java.util.stream.Collectors;
 import org.apache.hadoop.fs.Path;
 import org.apache.spark.api.java.JavaSparkContext;
@@ -147,8 +148,7 @@ public final class TrainJob {
     Map<String, Long> begun = new TreeMap<>();
     for (StudentRun run : wanted) {
       begun.put(
-          run.name(),
-          new HadoopCheckpoints(storage, run.checkpoints(), History.empty()).newestStep());
+          run.name(), new HadoopCheckpoints(storage, run.checkpoints(), History.empty()).begin());
     }
     try (Progress progress = Progress.resume("train", sum(begun), total, "steps");
         LiveMetrics live = LiveMetrics.open(settings, storage, wanted.get(0).places().students());
@@ -177,17 +177,16 @@ public final class TrainJob {
     }
     ExecutorService threads = Executors.newFixedThreadPool(inRounds.size());
     try {
-      List<Future<?>> all = new ArrayList<>();
+      CompletionService<Void> all = new ExecutorCompletionService<>(threads);
       for (StudentRun run : inRounds) {
-        all.add(
-            threads.submit(
-                () -> {
-                  new RoundJob(context, storage, run, latest).run(rows);
-                  return null;
-                }));
+        all.submit(
+            () -> {
+              new RoundJob(context, storage, run, latest).run(rows);
+              return null;
+            });
       }
-      for (Future<?> one : all) {
-        one.get();
+      for (int ended = 0; ended < inRounds.size(); ended++) {
+        all.take().get(); // the first to fail ends all: a window's others would wait for it
       }
     } catch (ExecutionException e) {
       throw new IllegalStateException("a training in rounds has failed", e.getCause());

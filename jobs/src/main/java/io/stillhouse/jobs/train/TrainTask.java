@@ -33,9 +33,6 @@ import org.jspecify.annotations.Nullable;
 public final class TrainTask implements AutoCloseable {
   private static final Gson LINE = new GsonBuilder().serializeSpecialFloatingPointValues().create();
 
-  /** A step may wait for a whole file, or for nothing: one alone says little. */
-  private static final int LOOKED_BACK = 20;
-
   private final StudentRun run;
   private final Consumer<StepReport> listener;
   private final Storage storage = Storage.ofThisProcess();
@@ -112,9 +109,15 @@ public final class TrainTask implements AutoCloseable {
     return Optional.of(trained);
   }
 
-  /** Trains it alone. */
+  /** Trains it alone; of one that a lost task has published already, says how it went. */
   Trained train() throws IOException {
     try {
+      Optional<Trained> before = finished(storage, run);
+      if (before.isPresent()) {
+        window = StudentWindow.of(run, storage);
+        tidy();
+        return before.get();
+      }
       open();
       weights = parts.initial(manager);
       trainer(parts.source()).run(manager, weights, parts.teacherParts(manager));
@@ -210,8 +213,7 @@ public final class TrainTask implements AutoCloseable {
   private void record(StepReport step) {
     List<StepReport> steps = history.steps();
     steps.add(step);
-    listener.accept(
-        step.over(steps.subList(Math.max(0, steps.size() - LOOKED_BACK), steps.size())));
+    listener.accept(StepReport.lately(steps));
   }
 
   /** Measures the finished student and moves it into place. */
@@ -229,12 +231,17 @@ public final class TrainTask implements AutoCloseable {
             local.resolve("rounds.jsonl"), history.rounds().stream().map(LINE::toJson).toList());
       }
       storage.publishOnce(local, run.directory());
-      storage.fileSystem(run.checkpoints()).delete(run.checkpoints(), true);
-      window.finished();
+      tidy();
     } finally {
       FileUtils.deleteDirectory(local.toFile());
     }
     return trained;
+  }
+
+  /** Deletes what a finished student needs no more. */
+  private void tidy() throws IOException {
+    storage.fileSystem(run.checkpoints()).delete(run.checkpoints(), true);
+    window.finished();
   }
 
   /** Lets go of the weights. */

@@ -76,6 +76,34 @@ class HadoopCheckpointsTest {
   }
 
   @Test
+  void whatAKilledRunAndTheOneAfterItTellTwiceIsReadOnce() throws IOException {
+    for (int round = 0; round < 3; round++) {
+      history.rounds().add(new RoundReport(round, List.of(), 1, 1, 1));
+    }
+    publish(30, "three");
+    History other = History.empty(); // told of the first two at another step
+    other.rounds().addAll(history.rounds().subList(0, 2));
+    checkpoints(other).publish(20, Files.writeString(directory.resolve("local"), "two"));
+
+    History again = History.empty();
+    checkpoints(again).newest();
+
+    assertThat(again.rounds()).isEqualTo(history.rounds());
+  }
+
+  @Test
+  void whatLiesBesideNoCheckpointIsDeletedBeforeARunBegins() throws IOException {
+    history.rounds().add(new RoundReport(0, List.of(), 1, 1, 1));
+    publish(5, "five");
+    assertThat(checkpoints.begin()).isEqualTo(5);
+    assertThat(checkpoints.newest()).isPresent();
+    Files.delete(directory.resolve("_checkpoints/s/step-000000005.safetensors"));
+
+    assertThat(checkpoints.begin()).isZero();
+    assertThat(directory.resolve("_checkpoints/s/history")).doesNotExist();
+  }
+
+  @Test
   void aStepThatIsThereIsNotWrittenOver() throws IOException {
     publish(5, "first");
     publish(5, "second");

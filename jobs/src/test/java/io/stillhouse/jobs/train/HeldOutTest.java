@@ -69,6 +69,24 @@ class HeldOutTest {
   }
 
   @Test
+  void heldOutRowsWithoutLabelsAreRefusedForWhomThatMatters() throws IOException {
+    cache(Tiny.CLS, "cache");
+    cache(Tiny.CLS, "unlabelled", "corpus.label=");
+
+    assertThatThrownBy(() -> train("unlabelled"))
+        .isInstanceOf(StillhouseException.class)
+        .hasMessageContaining("unlabelled' has no labels, by which the student is measured; cache");
+    assertThatThrownBy(
+            () -> train("unlabelled", "loss.hard-label.weight=0", "train.undistilled-twin=true"))
+        .isInstanceOf(StillhouseException.class)
+        .hasMessageContaining("by which the undistilled twin is measured");
+    assertThat(directory.resolve("students")).doesNotExist();
+    Map<String, Double> heldOut =
+        train("unlabelled", "loss.hard-label.weight=0").students().get(0).losses().heldOut();
+    assertThat(heldOut).containsKeys("soft-label", "agreement").doesNotContainKey("accuracy");
+  }
+
+  @Test
   void aRecipeThatIsNotTheCachesIsRefusedByName() throws IOException {
     cache(Tiny.CLS, "cache");
 
@@ -80,7 +98,7 @@ class HeldOutTest {
     assertThat(train("cache", "train.seed=7", "teacher.path=" + Tiny.CLS).students()).hasSize(1);
   }
 
-  private void cache(Path teacher, String name) throws IOException {
+  private void cache(Path teacher, String name, String... more) throws IOException {
     boolean classes = teacher.equals(Tiny.CLS);
     Path corpus =
         Tiny.labelled(
@@ -98,7 +116,8 @@ class HeldOutTest {
                     "corpus.label=label",
                     "corpus.max-length=40",
                     "cache.path=" + directory.resolve(name),
-                    "cache.unit-tokens=256")))
+                    "cache.unit-tokens=256"),
+                more))
         .run();
   }
 

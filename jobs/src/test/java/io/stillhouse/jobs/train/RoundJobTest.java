@@ -12,6 +12,7 @@ import io.stillhouse.checkpoint.SafeTensors;
 import io.stillhouse.config.Settings;
 import io.stillhouse.jobs.Tiny;
 import io.stillhouse.jobs.cache.CacheJob;
+import io.stillhouse.jobs.cache.Storage;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -92,6 +93,10 @@ class RoundJobTest {
       Path checkpoints = directory.resolve("lost-" + moments + "/_checkpoints/small");
       assertThat(checkpoints.resolve("step-000000006.safetensors")).exists();
       assertThat(checkpoints.resolve("step-000000018.safetensors")).doesNotExist();
+      if (moments.equals("kept")) {
+        Path kept = checkpoints.resolve("moments/round-000001-worker-001.safetensors");
+        assertThat(SafeTensors.open(kept).metadata()).containsEntry("steps", "6");
+      }
       train("lost-" + moments, recipe);
 
       assertThat(weights("lost-" + moments)).isEqualTo(weights("whole-" + moments));
@@ -138,30 +143,66 @@ class RoundJobTest {
     assertThat(directory.resolve("broken/small")).doesNotExist();
   }
 
+  /** As a task that is run again because its executor was lost before it could say so. */
+  @Test
+  void aPublishedStudentIsNotTrainedAgain() throws IOException {
+    TrainTask.Trained trained = train("whole").students().get(0);
+    Settings settings = settings("whole");
+    Path left = Files.createDirectories(directory.resolve("whole/_checkpoints/small"));
+    StudentRun run =
+        new RunPlanner(Storage.ofThisProcess(), settings).plan(settings, false).runs().get(0);
+
+    TrainTask.Trained again =
+        new TrainTask(
+                run,
+                step -> {
+                  throw new AssertionError("trained again");
+                })
+            .train();
+
+    assertThat(again).usingRecursiveComparison().isEqualTo(trained);
+    assertThat(left).doesNotExist();
+  }
+
+  @Test
+  void checkpointsThatTellOfOtherRoundsAreRefused() throws IOException {
+    try (LostAfter lost = new LostAfter(spark, 3)) {
+      assertThatThrownBy(() -> train("lost")).hasStackTraceContaining("cancel");
+    }
+    Path checkpoints = directory.resolve("lost/_checkpoints/small");
+    Files.delete(checkpoints.resolve("history/step-000000006.json"));
+
+    assertThatThrownBy(() -> train("lost"))
+        .hasStackTraceContaining("/lost/_checkpoints/small' end at step")
+        .hasStackTraceContaining("delete that directory");
+  }
+
   private TrainJob.Result train(String students, String... more) throws IOException {
-    Settings settings =
-        Tiny.settings(
-            List.of(
-                "cache.path=" + cache,
-                "train.path=" + directory.resolve(students),
-                "student.name=small",
-                "student.layers=1",
-                "student.hidden-size=16",
-                "student.init=random",
-                "student.dropout=0",
-                "loss.soft-label.weight=1",
-                "loss.hidden-mse.weight=1",
-                "loss.attention-mse.weight=1",
-                "train.epochs=2",
-                "train.rows-per-step=8",
-                "train.learning-rate=3e-3",
-                "train.threads=1",
-                "train.undistilled-twin=false",
-                "train.workers=2",
-                "train.round-steps=3",
-                "train.round-warmup=1"),
-            more);
-    return new TrainJob(spark, settings).run();
+    return new TrainJob(spark, settings(students, more)).run();
+  }
+
+  private Settings settings(String students, String... more) {
+    return Tiny.settings(
+        List.of(
+            "cache.path=" + cache,
+            "train.path=" + directory.resolve(students),
+            "student.name=small",
+            "student.layers=1",
+            "student.hidden-size=16",
+            "student.init=random",
+            "student.dropout=0",
+            "loss.soft-label.weight=1",
+            "loss.hidden-mse.weight=1",
+            "loss.attention-mse.weight=1",
+            "train.epochs=2",
+            "train.rows-per-step=8",
+            "train.learning-rate=3e-3",
+            "train.threads=1",
+            "train.undistilled-twin=false",
+            "train.workers=2",
+            "train.round-steps=3",
+            "train.round-warmup=1"),
+        more);
   }
 
   private byte[] weights(String students) throws IOException {

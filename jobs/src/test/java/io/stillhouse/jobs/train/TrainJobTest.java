@@ -196,7 +196,8 @@ class TrainJobTest {
         };
     assertThatThrownBy(() -> new TrainTask(run(settings), killer).train()).hasMessage("killed");
     assertThatThrownBy(() -> train("train.undistilled-twin=false", "train.seed=43"))
-        .hasStackTraceContaining("the newest checkpoint is of another recipe or cache");
+        .hasStackTraceContaining("/students/_checkpoints/small' is of another recipe or cache")
+        .hasStackTraceContaining("give the student another name, or delete that directory");
     assertThat(directory.resolve("students/small")).doesNotExist();
   }
 
