@@ -375,9 +375,9 @@ public final class Options {
           "train.workers",
           "1",
           1,
-          "Logical workers that train one student in rounds, whatever the number of executors; more than 4 cost quality.");
+          "Logical workers that train one student in rounds, whatever the number of executors; each more costs quality.");
   public static final Option<Integer> ROUND_STEPS =
-      atLeast("train.round-steps", "50", 1, "Steps of each worker in a round.");
+      atLeast("train.round-steps", "25", 1, "Steps of each worker in a round.");
   public static final Option<Double> OUTER_RATE =
       number(
           "train.outer-learning-rate",
@@ -395,7 +395,7 @@ public final class Options {
   public static final Option<String> MOMENTS =
       oneOf(
           "train.moments",
-          "reset",
+          "kept",
           List.of("reset", "kept"),
           "AdamW's moments at the start of a round: 0, or kept by each worker in a file for each round.");
   public static final Option<Integer> ROUND_WARMUP =
