@@ -159,7 +159,8 @@ class TrainerTest {
     assertThatThrownBy(() -> train(other, checkpoints, NOBODY, rows, 1))
         .isInstanceOf(StillhouseException.class)
         .hasMessage(
-            "the newest checkpoint is of another recipe or cache (this recipe, not another recipe); give the student another name, or delete its checkpoints");
+            "the newest checkpoint in '%s' is of another recipe or cache; give the student another name, or delete that directory"
+                .formatted(directory));
   }
 
   @Test
