@@ -22,8 +22,6 @@ import java.util.concurrent.ExecutionException;
 import java.util.concurrent.Future;
 import java.util.concurrent.FutureTask;
 import java.util.concurrent.TimeUnit;
-import java.util.regex.Matcher;
-import java.util.regex.Pattern;
 import org.apache.hadoop.conf.Configuration;
 import org.apache.spark.sql.SparkSession;
 import org.junit.jupiter.api.AfterAll;
@@ -132,7 +130,7 @@ class WindowTest {
     awaitDropped(4);
     spark.sparkContext().cancelJobGroup("train");
     assertThatThrownBy(training::get).isInstanceOf(ExecutionException.class);
-    int dropped = dropped();
+    int dropped = WindowWatcher.dropped(cachePath());
     assertThat(dropped).isBetween(4, units - 1);
 
     kill(caching);
@@ -341,21 +339,9 @@ class WindowTest {
   }
 
   private void awaitDropped(int count) throws Exception {
-    while (dropped() < count) {
+    while (WindowWatcher.dropped(cachePath()) < count) {
       Thread.sleep(20);
     }
-  }
-
-  private int dropped() throws IOException {
-    Pattern entry = Pattern.compile("\"dropped\": \\{\\s*\"units\": \\[([^\\]]*)\\]");
-    int dropped = 0;
-    try (var entries = Files.list(cachePath().resolve("manifest"))) {
-      for (Path file : entries.filter(path -> path.toString().endsWith(".json")).toList()) {
-        Matcher found = entry.matcher(Files.readString(file));
-        dropped += found.find() ? found.group(1).split(",", -1).length : 0;
-      }
-    }
-    return dropped;
   }
 
   private Path cachePath() {

@@ -57,4 +57,17 @@ final class WindowWatcher {
     }
     return found;
   }
+
+  /** Returns how many units a cache's manifest says are dropped. */
+  static int dropped(Path cache) throws IOException {
+    Pattern entry = Pattern.compile("\"dropped\": \\{\\s*\"units\": \\[([^\\]]*)\\]");
+    int dropped = 0;
+    try (var entries = Files.list(cache.resolve("manifest"))) {
+      for (Path file : entries.filter(path -> path.toString().endsWith(".json")).toList()) {
+        Matcher found = entry.matcher(Files.readString(file));
+        dropped += found.find() ? found.group(1).split(",", -1).length : 0;
+      }
+    }
+    return dropped;
+  }
 }
