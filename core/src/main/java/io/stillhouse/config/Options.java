@@ -1,5 +1,6 @@
 package io.stillhouse.config;
 
+import io.stillhouse.spec.Metric;
 import java.lang.reflect.Modifier;
 import java.util.Arrays;
 import java.util.List;
@@ -12,6 +13,9 @@ import org.jspecify.annotations.Nullable;
 
 /** Every key that a recipe may hold. README's table is made from {@link #ALL}. */
 public final class Options {
+  private static final List<String> METRIC_NAMES =
+      Arrays.stream(Metric.values()).map(Metric::id).toList();
+
   // teacher
   public static final Option<String> TEACHER =
       text("teacher.path", null, "Hugging Face directory of the teacher; import makes one.");
@@ -504,6 +508,20 @@ public final class Options {
           "Hugging Face directories to compare with the teacher; empty for every student under train.path.");
   public static final Option<String> EVALUATE_OUTPUT =
       text("evaluate.output", "evaluation.json", "Where the result goes.");
+
+  public static final Option<List<String>> EVALUATE_METRICS =
+      checked(
+          "evaluate.metrics",
+          "[]",
+          Options::parseList,
+          names -> names.stream().allMatch(METRIC_NAMES::contains),
+          "a list of some of " + String.join(", ", METRIC_NAMES),
+          "Metrics of the task, the one that matters most first: retention, comparisons and the choice of the best weights go by it. Empty for accuracy, f1, matthews of classes; pearson, spearman of scores.");
+  public static final Option<String> EVALUATE_PREDICTIONS =
+      text(
+          "evaluate.predictions",
+          "",
+          "File of every row's key, label and logits of each model, as JSON lines; empty for none.");
 
   // verify
   public static final Option<Integer> VERIFY_ROWS =

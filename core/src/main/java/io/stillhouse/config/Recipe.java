@@ -5,7 +5,9 @@ import io.stillhouse.spec.CorpusSpec;
 import io.stillhouse.spec.DistillSpec;
 import io.stillhouse.spec.Head;
 import io.stillhouse.spec.LayerMap;
+import io.stillhouse.spec.Metric;
 import io.stillhouse.spec.ModelSpec;
+import io.stillhouse.spec.Task;
 import io.stillhouse.spec.TrainSpec;
 import java.util.ArrayList;
 import java.util.List;
@@ -143,6 +145,27 @@ public final class Recipe {
       throw Errors.all(problems);
     }
     return spec;
+  }
+
+  /**
+   * Returns the metrics of a task, the one that matters most first.
+   *
+   * @throws io.stillhouse.error.StillhouseException if the recipe names one of another task
+   */
+  public static List<Metric> metrics(Settings settings, Task task) {
+    List<Metric> own = Metric.of(task);
+    List<Metric> named =
+        settings.get(Options.EVALUATE_METRICS).stream().map(Metric::named).distinct().toList();
+    if (!own.isEmpty() && !own.containsAll(named)) {
+      throw Errors.invalid(
+          "evaluate.metrics names %s, but a %s task has %s"
+              .formatted(
+                  named.stream().map(Metric::id).toList(),
+                  task.name().toLowerCase(Locale.ROOT),
+                  own.stream().map(Metric::id).toList()),
+          "name some of these");
+    }
+    return named.isEmpty() ? own : named;
   }
 
   /** Returns the teacher blocks that initialise the student's, counted from 1. */

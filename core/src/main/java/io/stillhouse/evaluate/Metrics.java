@@ -1,53 +1,107 @@
 package io.stillhouse.evaluate;
 
-import java.util.LinkedHashMap;
-import java.util.Map;
+import io.stillhouse.spec.Metric;
+import java.util.Arrays;
 import org.apache.commons.math3.stat.correlation.PearsonsCorrelation;
 import org.apache.commons.math3.stat.correlation.SpearmansCorrelation;
 
-/** GLUE's metrics. */
+/** How metrics are computed, and two models' rates compared. */
 public final class Metrics {
   private Metrics() {}
 
   /**
-   * Returns accuracy, F1 and Matthews correlation.
+   * Returns the metric.
    *
-   * <p>F1 is that of class 1 where there are two classes, as GLUE has it, else the unweighted mean
-   * over the classes; a class that is neither there nor predicted counts 0. Matthews correlation is
-   * 0 where it is undefined, as in scikit-learn.
-   *
-   * @param predicted class ids, below {@code classes}
-   * @param actual class ids, as many
+   * @param predicted a row each, as {@link Answers} has them: a class id, a score, or 0 or 1 for
+   *     each label
+   * @param actual as many
+   * @param outputs classes or labels; 1 for scores
+   * @throws IllegalArgumentException if there are not equally many
    */
-  public static Map<String, Double> classification(int[] predicted, int[] actual, int classes) {
-    requireEqual(predicted.length, actual.length);
-    long[][] confusion = new long[classes][classes];
-    for (int i = 0; i < actual.length; i++) {
-      confusion[actual[i]][predicted[i]]++;
+  static double of(Metric metric, double[][] predicted, double[][] actual, int outputs) {
+    if (predicted.length != actual.length) {
+      throw new IllegalArgumentException(
+          "%d values against %d".formatted(predicted.length, actual.length));
     }
-    long correct = 0;
-    for (int c = 0; c < classes; c++) {
-      correct += confusion[c][c];
-    }
-    Map<String, Double> metrics = new LinkedHashMap<>();
-    metrics.put("accuracy", (double) correct / actual.length);
-    metrics.put("f1", f1(confusion));
-    metrics.put("matthews", matthews(confusion, actual.length, correct));
-    return metrics;
+    return switch (metric) {
+      case ACCURACY, EXACT_MATCH -> equal(predicted, actual);
+      case F1 -> f1(confusion(predicted, actual, outputs));
+      case MATTHEWS -> matthews(confusion(predicted, actual, outputs));
+      case PEARSON -> pearson(column(predicted), column(actual));
+      case SPEARMAN -> spearman(column(predicted), column(actual));
+      case MICRO_F1 -> microF1(predicted, actual);
+      case MACRO_F1 -> macroF1(predicted, actual, outputs);
+    };
   }
 
-  /**
-   * Returns Pearson's and Spearman's correlation; ties share their mean rank. Both are 0 where they
-   * are undefined: under two values, or one side the same throughout.
-   */
-  public static Map<String, Double> regression(double[] predicted, double[] actual) {
-    requireEqual(predicted.length, actual.length);
-    Map<String, Double> metrics = new LinkedHashMap<>();
-    boolean defined = varies(predicted) && varies(actual);
-    metrics.put("pearson", defined ? new PearsonsCorrelation().correlation(predicted, actual) : 0);
-    metrics.put(
-        "spearman", defined ? new SpearmansCorrelation().correlation(predicted, actual) : 0);
-    return metrics;
+  /** Returns the share of rows that are equal; 0 of none. */
+  private static double equal(double[][] predicted, double[][] actual) {
+    long equal = 0;
+    for (int i = 0; i < actual.length; i++) {
+      equal += Arrays.equals(predicted[i], actual[i]) ? 1 : 0;
+    }
+    return actual.length == 0 ? 0 : (double) equal / actual.length;
+  }
+
+  /** Counts rows by actual and predicted class. */
+  private static long[][] confusion(double[][] predicted, double[][] actual, int classes) {
+    long[][] confusion = new long[classes][classes];
+    for (int i = 0; i < actual.length; i++) {
+      confusion[(int) actual[i][0]][(int) predicted[i][0]]++;
+    }
+    return confusion;
+  }
+
+  /** Returns the first numbers of all rows. */
+  private static double[] column(double[][] rows) {
+    return Arrays.stream(rows).mapToDouble(row -> row[0]).toArray();
+  }
+
+  private static double pearson(double[] predicted, double[] actual) {
+    return varies(predicted) && varies(actual)
+        ? new PearsonsCorrelation().correlation(predicted, actual)
+        : 0;
+  }
+
+  private static double spearman(double[] predicted, double[] actual) {
+    return varies(predicted) && varies(actual)
+        ? new SpearmansCorrelation().correlation(predicted, actual)
+        : 0;
+  }
+
+  private static double microF1(double[][] predicted, double[][] actual) {
+    long[] counts = new long[3];
+    for (int label = 0; actual.length > 0 && label < actual[0].length; label++) {
+      long[] own = hits(predicted, actual, label);
+      for (int i = 0; i < counts.length; i++) {
+        counts[i] += own[i];
+      }
+    }
+    return f1(counts[0], counts[1], counts[2]);
+  }
+
+  private static double macroF1(double[][] predicted, double[][] actual, int labels) {
+    double sum = 0;
+    for (int label = 0; label < labels; label++) {
+      long[] own = hits(predicted, actual, label);
+      sum += f1(own[0], own[1], own[2]);
+    }
+    return sum / labels;
+  }
+
+  /** Returns rows that have a label in both, in the prediction, and in truth. */
+  private static long[] hits(double[][] predicted, double[][] actual, int label) {
+    long[] counts = new long[3];
+    for (int i = 0; i < actual.length; i++) {
+      counts[0] += predicted[i][label] == 1 && actual[i][label] == 1 ? 1 : 0;
+      counts[1] += predicted[i][label] == 1 ? 1 : 0;
+      counts[2] += actual[i][label] == 1 ? 1 : 0;
+    }
+    return counts;
+  }
+
+  private static double f1(long both, long predicted, long actual) {
+    return predicted + actual == 0 ? 0 : 2.0 * both / (predicted + actual);
   }
 
   /**
@@ -89,6 +143,18 @@ public final class Metrics {
     return new Paired(rate, Math.sqrt(correction * squares) / all, a.length);
   }
 
+  /** Returns the mean; NaN of none. */
+  public static double mean(double[] values) {
+    return Arrays.stream(values).average().orElse(Double.NaN);
+  }
+
+  /** Returns the standard error of the mean of independent values; 0 of fewer than two. */
+  public static double standardError(double[] values) {
+    double mean = mean(values);
+    double squares = Arrays.stream(values).map(value -> (value - mean) * (value - mean)).sum();
+    return values.length < 2 ? 0 : Math.sqrt(squares / (values.length - 1) / values.length);
+  }
+
   private static boolean varies(double[] values) {
     for (double value : values) {
       if (value != values[0]) {
@@ -116,11 +182,13 @@ public final class Metrics {
       actual += confusion[c][other];
       predicted += confusion[other][c];
     }
-    return actual + predicted == 0 ? 0 : 2.0 * confusion[c][c] / (actual + predicted);
+    return f1(confusion[c][c], predicted, actual);
   }
 
   /** Gorodkin's R_K, which is Matthews correlation for two classes. */
-  private static double matthews(long[][] confusion, long rows, long correct) {
+  private static double matthews(long[][] confusion) {
+    double total = 0;
+    double correct = 0;
     double products = 0;
     double actualSquares = 0;
     double predictedSquares = 0;
@@ -131,11 +199,12 @@ public final class Metrics {
         actual += confusion[c][other];
         predicted += confusion[other][c];
       }
+      total += actual;
+      correct += confusion[c][c];
       products += actual * predicted;
       actualSquares += actual * actual;
       predictedSquares += predicted * predicted;
     }
-    double total = rows;
     double spread =
         Math.sqrt(total * total - predictedSquares) * Math.sqrt(total * total - actualSquares);
     return spread == 0 ? 0 : (total * correct - products) / spread;

@@ -4,6 +4,10 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import static org.assertj.core.api.Assertions.within;
 
+import io.stillhouse.spec.Metric;
+import io.stillhouse.spec.Task;
+import java.util.Arrays;
+import java.util.HashMap;
 import java.util.Map;
 import org.assertj.core.data.Offset;
 import org.junit.jupiter.api.Test;
@@ -15,8 +19,7 @@ class MetricsTest {
   void twoClassesAsWorkedByHand() {
     // 3 true and 1 false positives, 2 true and 2 false negatives.
     Map<String, Double> metrics =
-        Metrics.classification(
-            new int[] {1, 1, 1, 0, 0, 1, 0, 0}, new int[] {1, 1, 1, 1, 1, 0, 0, 0}, 2);
+        classification(new int[] {1, 1, 1, 0, 0, 1, 0, 0}, new int[] {1, 1, 1, 1, 1, 0, 0, 0}, 2);
 
     assertThat(metrics.get("accuracy")).isCloseTo(5.0 / 8, ROUNDING);
     assertThat(metrics.get("f1")).isCloseTo(6.0 / 9, ROUNDING);
@@ -27,7 +30,7 @@ class MetricsTest {
   @Test
   void threeClassesAsWorkedByHand() {
     Map<String, Double> metrics =
-        Metrics.classification(new int[] {0, 1, 1, 1, 2, 0}, new int[] {0, 0, 1, 1, 2, 2}, 3);
+        classification(new int[] {0, 1, 1, 1, 2, 0}, new int[] {0, 0, 1, 1, 2, 2}, 3);
 
     assertThat(metrics.get("accuracy")).isCloseTo(4.0 / 6, ROUNDING);
     assertThat(metrics.get("f1")).isCloseTo((1.0 / 2 + 4.0 / 5 + 2.0 / 3) / 3, ROUNDING);
@@ -38,7 +41,7 @@ class MetricsTest {
 
   @Test
   void aClassThatNeverOccursCountsNothingInF1() {
-    Map<String, Double> metrics = Metrics.classification(new int[] {0, 1}, new int[] {0, 1}, 3);
+    Map<String, Double> metrics = classification(new int[] {0, 1}, new int[] {0, 1}, 3);
 
     assertThat(metrics.get("f1")).isCloseTo(2.0 / 3, ROUNDING);
     assertThat(metrics.get("matthews")).isCloseTo(1, ROUNDING);
@@ -46,8 +49,7 @@ class MetricsTest {
 
   @Test
   void anUndefinedMatthewsCorrelationIsZero() {
-    Map<String, Double> metrics =
-        Metrics.classification(new int[] {1, 1, 1}, new int[] {1, 0, 1}, 2);
+    Map<String, Double> metrics = classification(new int[] {1, 1, 1}, new int[] {1, 0, 1}, 2);
 
     assertThat(metrics.get("matthews")).isZero();
     assertThat(metrics.get("f1")).isCloseTo(0.8, ROUNDING);
@@ -55,8 +57,7 @@ class MetricsTest {
 
   @Test
   void everythingWrongIsMinusOne() {
-    Map<String, Double> metrics =
-        Metrics.classification(new int[] {1, 0, 1}, new int[] {0, 1, 0}, 2);
+    Map<String, Double> metrics = classification(new int[] {1, 0, 1}, new int[] {0, 1, 0}, 2);
 
     assertThat(metrics)
         .containsEntry("accuracy", 0.0)
@@ -66,8 +67,7 @@ class MetricsTest {
 
   @Test
   void correlationsAsWorkedByHand() {
-    Map<String, Double> metrics =
-        Metrics.regression(new double[] {1, 2, 3}, new double[] {1, 2, 6});
+    Map<String, Double> metrics = regression(new double[] {1, 2, 3}, new double[] {1, 2, 6});
 
     assertThat(metrics.get("pearson")).isCloseTo(5 / Math.sqrt(2.0 * 14), ROUNDING);
     assertThat(metrics.get("spearman")).isCloseTo(1, ROUNDING);
@@ -76,18 +76,17 @@ class MetricsTest {
   @Test
   void tiesShareTheirMeanRank() {
     // Ranks 1, 2.5, 2.5, 4 against 1, 2, 3, 4.
-    Map<String, Double> metrics =
-        Metrics.regression(new double[] {1, 7, 7, 90}, new double[] {1, 2, 3, 4});
+    Map<String, Double> metrics = regression(new double[] {1, 7, 7, 90}, new double[] {1, 2, 3, 4});
 
     assertThat(metrics.get("spearman")).isCloseTo(4.5 / Math.sqrt(4.5 * 5), ROUNDING);
   }
 
   @Test
   void undefinedCorrelationsAreZero() {
-    assertThat(Metrics.regression(new double[] {1}, new double[] {2}))
+    assertThat(regression(new double[] {1}, new double[] {2}))
         .containsEntry("pearson", 0.0)
         .containsEntry("spearman", 0.0);
-    assertThat(Metrics.regression(new double[] {3, 3, 3}, new double[] {1, 2, 3}))
+    assertThat(regression(new double[] {3, 3, 3}, new double[] {1, 2, 3}))
         .containsEntry("pearson", 0.0)
         .containsEntry("spearman", 0.0);
   }
@@ -126,15 +125,59 @@ class MetricsTest {
   }
 
   @Test
+  void severalLabelsAsWorkedByHand() {
+    // Label 0: 1 right of 2 predicted and 1 there; label 1: 1 of 1 and 2; label 2: never.
+    double[][] predicted = {{1, 0, 0}, {1, 1, 0}, {0, 0, 0}};
+    double[][] actual = {{1, 0, 0}, {0, 1, 0}, {0, 1, 0}};
+
+    assertThat(Metrics.of(Metric.MICRO_F1, predicted, actual, 3)).isCloseTo(4.0 / 6, ROUNDING);
+    assertThat(Metrics.of(Metric.MACRO_F1, predicted, actual, 3))
+        .isCloseTo((2.0 / 3 + 2.0 / 3 + 0) / 3, ROUNDING);
+    assertThat(Metrics.of(Metric.EXACT_MATCH, predicted, actual, 3)).isCloseTo(1.0 / 3, ROUNDING);
+  }
+
+  @Test
+  void theStandardErrorOfAMeanAsWorkedByHand() {
+    assertThat(Metrics.standardError(new double[] {1, 2, 6}))
+        .isCloseTo(Math.sqrt(14.0 / 2 / 3), ROUNDING);
+    assertThat(Metrics.standardError(new double[] {1})).isZero();
+  }
+
+  @Test
   void refusesUnequalNumbersOfValues() {
-    assertThatThrownBy(() -> Metrics.classification(new int[2], new int[3], 2))
+    assertThatThrownBy(() -> classification(new int[2], new int[3], 2))
         .isInstanceOf(IllegalArgumentException.class)
         .hasMessage("2 values against 3");
-    assertThatThrownBy(() -> Metrics.regression(new double[2], new double[3]))
+    assertThatThrownBy(() -> regression(new double[2], new double[3]))
         .isInstanceOf(IllegalArgumentException.class)
         .hasMessage("2 values against 3");
     assertThatThrownBy(() -> Metrics.paired(new long[2], new long[2], new long[1]))
         .isInstanceOf(IllegalArgumentException.class)
         .hasMessage("2 values against 1");
+  }
+
+  private static Map<String, Double> classification(int[] predicted, int[] actual, int classes) {
+    return metrics(
+        Task.CLASSIFICATION,
+        Arrays.stream(predicted).asDoubleStream().toArray(),
+        Arrays.stream(actual).asDoubleStream().toArray(),
+        classes);
+  }
+
+  private static Map<String, Double> regression(double[] predicted, double[] actual) {
+    return metrics(Task.REGRESSION, predicted, actual, 1);
+  }
+
+  private static Map<String, Double> metrics(
+      Task task, double[] predicted, double[] actual, int outputs) {
+    Map<String, Double> metrics = new HashMap<>();
+    for (Metric metric : Metric.of(task)) {
+      metrics.put(metric.id(), Metrics.of(metric, rows(predicted), rows(actual), outputs));
+    }
+    return metrics;
+  }
+
+  private static double[][] rows(double[] values) {
+    return Arrays.stream(values).mapToObj(value -> new double[] {value}).toArray(double[][]::new);
   }
 }

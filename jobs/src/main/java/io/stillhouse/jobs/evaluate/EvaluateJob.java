@@ -1,5 +1,7 @@
 package io.stillhouse.jobs.evaluate;
 
+import com.google.gson.Gson;
+import com.google.gson.GsonBuilder;
 import io.stillhouse.checkpoint.HuggingFaceDirectory;
 import io.stillhouse.config.Options;
 import io.stillhouse.config.Recipe;
@@ -17,13 +19,16 @@ import io.stillhouse.jobs.spark.Watch;
 import io.stillhouse.jobs.text.Corpus;
 import io.stillhouse.spec.CorpusSpec;
 import io.stillhouse.spec.Head;
+import io.stillhouse.spec.Metric;
 import io.stillhouse.spec.ModelSpec;
 import io.stillhouse.spec.Task;
 import java.io.IOException;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.Comparator;
+import java.util.LinkedHashMap;
 import java.util.List;
+import java.util.Map;
 import org.apache.hadoop.fs.FileStatus;
 import org.apache.hadoop.fs.Path;
 import org.apache.spark.api.java.JavaSparkContext;
@@ -32,11 +37,14 @@ import org.apache.spark.util.LongAccumulator;
 
 /** Runs the teacher and its students over held-out rows and writes {@code evaluation.json}. */
 public final class EvaluateJob {
+  private static final Gson LINE = new GsonBuilder().serializeSpecialFloatingPointValues().create();
+
   private final SparkSession spark;
   private final Settings settings;
   private final Storage storage;
-  private final List<Evaluation.Candidate> candidates = new ArrayList<>();
+  private final List<Judge.Candidate> candidates = new ArrayList<>();
   private final ModelSpec teacher;
+  private final List<Metric> metrics;
 
   /**
    * Checks that every model is there and has the teacher's head and vocabulary.
@@ -54,6 +62,7 @@ public final class EvaluateJob {
           "teacher '%s' has no head, so there is nothing to evaluate".formatted(given),
           "fine-tune it first");
     }
+    this.metrics = Recipe.metrics(settings, teacher.head().task());
     for (Path model : models()) {
       ModelSpec spec = add(model.getName(), model);
       if (!spec.head().equals(teacher.head())
@@ -84,7 +93,7 @@ public final class EvaluateJob {
 
   private ModelSpec add(String name, Path model) throws IOException {
     ModelSpec spec = HuggingFaceDirectory.open(storage.local(model)).spec();
-    candidates.add(new Evaluation.Candidate(name, model.toString(), spec.parameterCount()));
+    candidates.add(new Judge.Candidate(name, model.toString(), spec.parameterCount()));
     return spec;
   }
 
@@ -117,15 +126,35 @@ public final class EvaluateJob {
       throw Errors.invalid("no row of %s holds a token".formatted(paths), "name files with text");
     }
     List<EvaluateTask.RowResult> results = evaluate(rows);
-    Evaluation evaluation =
-        switch (teacher.head().task()) {
-          case MASKED_LM -> Evaluation.maskedLm(candidates, results, paths);
-          case CLASSIFICATION -> Evaluation.classification(candidates, results, paths);
-          case REGRESSION -> Evaluation.regression(candidates, results, paths);
-          case NONE -> throw new IllegalStateException("checked before");
-        };
+    boolean maskedLm = teacher.head().task() == Task.MASKED_LM;
+    Judge judge =
+        maskedLm
+            ? new MaskedLmJudge(candidates, results)
+            : new TaskJudge(candidates, teacher.head(), metrics, results);
+    long masked = maskedLm ? results.stream().mapToLong(row -> row.masked().tokens()).sum() : 0;
+    Evaluation evaluation = judge.judge(new Evaluation.Data(paths, results.size(), masked));
+    predictions(results);
     storage.writeJson(storage.qualify(settings.get(Options.EVALUATE_OUTPUT)), evaluation);
     return evaluation;
+  }
+
+  /** Writes a line for each row: its key, its label, and each model's logits. */
+  private void predictions(List<EvaluateTask.RowResult> rows) throws IOException {
+    String to = settings.get(Options.EVALUATE_PREDICTIONS);
+    if (to.isEmpty() || !teacher.head().task().pooled()) {
+      return;
+    }
+    StringBuilder lines = new StringBuilder();
+    for (EvaluateTask.RowResult row : rows) {
+      Map<String, Object> line = new LinkedHashMap<>();
+      line.put("id", row.id());
+      line.put("label", Double.isNaN(row.label()) ? null : row.label());
+      for (int m = 0; m < candidates.size(); m++) {
+        line.put(candidates.get(m).name(), row.logits()[m]);
+      }
+      lines.append(LINE.toJson(line)).append('\n');
+    }
+    storage.writeText(storage.qualify(to), lines.toString());
   }
 
   private List<InputRow> rows(CorpusSpec spec) throws IOException {
@@ -151,7 +180,7 @@ public final class EvaluateJob {
     JavaSparkContext context = JavaSparkContext.fromSparkContext(spark.sparkContext());
     context.setJobGroup("evaluate", "%d models".formatted(candidates.size()), true);
     LongAccumulator done = spark.sparkContext().longAccumulator("evaluated tokens");
-    List<String> models = candidates.stream().map(Evaluation.Candidate::path).toList();
+    List<String> models = candidates.stream().map(Judge.Candidate::path).toList();
     int tasks = Math.min(rows.size(), 4 * context.defaultParallelism());
     int tokensPerBatch = settings.get(Options.CACHE_BATCH_TOKENS);
     int threads = spark.sparkContext().conf().getInt("spark.task.cpus", 1);

@@ -1,30 +1,57 @@
 package io.stillhouse.jobs.evaluate;
 
-import io.stillhouse.evaluate.Metrics;
 import java.util.ArrayList;
-import java.util.LinkedHashMap;
+import java.util.LinkedHashSet;
 import java.util.List;
 import java.util.Map;
-import java.util.function.ToLongFunction;
+import java.util.Set;
+import org.jspecify.annotations.Nullable;
 
 /**
  * What {@code evaluation.json} holds.
  *
  * @param models in the order they were named, the teacher first
- * @param comparisons of each distilled student with its undistilled twin, and of every student with
- *     the first
+ * @param groups students that differ in their seed alone, where there are any
+ * @param comparisons of each distilled student with its undistilled twin, paired by row
  * @param data what was read
  */
-public record Evaluation(List<Model> models, List<Comparison> comparisons, Data data) {
-
-  /** One model; {@code agreement} is the share of top-1 answers equal to the teacher's. */
-  public record Model(String name, String path, long parameters, Map<String, Double> metrics) {}
+public record Evaluation(
+    List<Model> models, List<Group> groups, List<Comparison> comparisons, Data data) {
 
   /**
-   * Two models on the same rows, paired by row.
+   * One model.
    *
-   * @param metric a rate
-   * @param difference of {@code model} over {@code than}
+   * @param metrics {@code agreement} with the teacher, the task's metrics where there are labels
+   * @param standardErrors of the task's metrics, by rows
+   * @param retention of the first of the task's metrics; null for the teacher and without labels
+   */
+  public record Model(
+      String name,
+      String path,
+      long parameters,
+      Map<String, Double> metrics,
+      Map<String, Double> standardErrors,
+      @Nullable Retention retention) {}
+
+  /** A student's metric divided by the teacher's, and its standard error by rows. */
+  public record Retention(String metric, double share, double standardError) {}
+
+  /**
+   * Students that differ in their seed alone.
+   *
+   * @param metrics means over the seeds
+   * @param standardErrors of these means, by seeds
+   */
+  public record Group(
+      String name, int seeds, Map<String, Double> metrics, Map<String, Double> standardErrors) {}
+
+  /**
+   * Two models, or groups of models, on the same rows.
+   *
+   * @param metric which is compared
+   * @param difference of {@code model} over {@code than}; of groups the mean over their seeds
+   * @param standardError of it, paired by row: what other rows would change
+   * @param seeds what other seeds would change; null of two models
    */
   public record Comparison(
       String model,
@@ -32,192 +59,90 @@ public record Evaluation(List<Model> models, List<Comparison> comparisons, Data 
       String metric,
       double difference,
       double standardError,
-      int rows) {}
+      int rows,
+      @Nullable Seeds seeds) {}
+
+  /** Pairs of models of the same seed, and the standard error of their mean difference by seed. */
+  public record Seeds(int count, double standardError) {}
 
   /** Rows evaluated, and masked tokens among them. */
   public record Data(List<String> paths, long rows, long maskedTokens) {}
 
-  /** A model before it is judged. */
-  record Candidate(String name, String path, long parameters) {}
-
-  static Evaluation maskedLm(
-      List<Candidate> candidates, List<EvaluateTask.RowResult> rows, List<String> paths) {
-    long tokens = rows.stream().mapToLong(row -> row.masked().tokens()).sum();
-    List<Model> models = new ArrayList<>();
-    for (int m = 0; m < candidates.size(); m++) {
-      int model = m;
-      Map<String, Double> metrics = new LinkedHashMap<>();
-      metrics.put("agreement", rate(rows, row -> row.masked().agreeing()[model], tokens));
-      metrics.put("accuracy", rate(rows, row -> row.masked().correct()[model], tokens));
-      double nll = rows.stream().mapToDouble(row -> row.masked().nll()[model]).sum();
-      metrics.put("perplexity", Math.exp(nll / Math.max(1, tokens)));
-      models.add(model(candidates.get(m), metrics));
-    }
-    long[] trials = rows.stream().mapToLong(row -> row.masked().tokens()).toArray();
-    List<Comparison> comparisons = new ArrayList<>();
-    for (int[] pair : pairs(candidates)) {
-      comparisons.add(
-          compare(
-              candidates, pair, "agreement", rows, m -> row -> row.masked().agreeing()[m], trials));
-      comparisons.add(
-          compare(
-              candidates, pair, "accuracy", rows, m -> row -> row.masked().correct()[m], trials));
-    }
-    return new Evaluation(models, comparisons, new Data(paths, rows.size(), tokens));
-  }
-
-  static Evaluation classification(
-      List<Candidate> candidates, List<EvaluateTask.RowResult> rows, List<String> paths) {
-    int classes = rows.get(0).logits()[0].length;
-    boolean labelled = rows.stream().noneMatch(row -> Double.isNaN(row.label()));
-    int[] actual = rows.stream().mapToInt(row -> (int) row.label()).toArray();
-    int[] teacher = rows.stream().mapToInt(row -> best(row.logits()[0])).toArray();
-    List<Model> models = new ArrayList<>();
-    for (int m = 0; m < candidates.size(); m++) {
-      int model = m;
-      int[] predicted = rows.stream().mapToInt(row -> best(row.logits()[model])).toArray();
-      Map<String, Double> metrics = new LinkedHashMap<>();
-      metrics.put("agreement", equal(predicted, teacher));
-      if (labelled) {
-        metrics.putAll(Metrics.classification(predicted, actual, classes));
-      }
-      models.add(model(candidates.get(m), metrics));
-    }
-    long[] trials = rows.stream().mapToLong(row -> 1).toArray();
-    List<Comparison> comparisons = new ArrayList<>();
-    for (int[] pair : pairs(candidates)) {
-      comparisons.add(
-          compare(
-              candidates,
-              pair,
-              "agreement",
-              rows,
-              m -> row -> best(row.logits()[m]) == best(row.logits()[0]) ? 1 : 0,
-              trials));
-      if (labelled) {
-        comparisons.add(
-            compare(
-                candidates,
-                pair,
-                "accuracy",
-                rows,
-                m -> row -> best(row.logits()[m]) == (int) row.label() ? 1 : 0,
-                trials));
-      }
-    }
-    return new Evaluation(models, comparisons, new Data(paths, rows.size(), 0));
-  }
-
-  static Evaluation regression(
-      List<Candidate> candidates, List<EvaluateTask.RowResult> rows, List<String> paths) {
-    boolean labelled = rows.stream().noneMatch(row -> Double.isNaN(row.label()));
-    double[] actual = rows.stream().mapToDouble(EvaluateTask.RowResult::label).toArray();
-    double[] teacher = rows.stream().mapToDouble(row -> row.logits()[0][0]).toArray();
-    List<Model> models = new ArrayList<>();
-    for (int m = 0; m < candidates.size(); m++) {
-      int model = m;
-      double[] predicted = rows.stream().mapToDouble(row -> row.logits()[model][0]).toArray();
-      Map<String, Double> metrics = new LinkedHashMap<>();
-      metrics.put("agreement", Metrics.regression(predicted, teacher).get("pearson"));
-      if (labelled) {
-        metrics.putAll(Metrics.regression(predicted, actual));
-      }
-      models.add(model(candidates.get(m), metrics));
-    }
-    return new Evaluation(models, List.of(), new Data(paths, rows.size(), 0));
-  }
-
-  private interface Successes {
-    ToLongFunction<EvaluateTask.RowResult> of(int model);
-  }
-
-  private static Comparison compare(
-      List<Candidate> candidates,
-      int[] pair,
-      String metric,
-      List<EvaluateTask.RowResult> rows,
-      Successes successes,
-      long[] trials) {
-    Metrics.Paired paired =
-        Metrics.paired(
-            rows.stream().mapToLong(successes.of(pair[0])).toArray(),
-            rows.stream().mapToLong(successes.of(pair[1])).toArray(),
-            trials);
-    return new Comparison(
-        candidates.get(pair[0]).name(),
-        candidates.get(pair[1]).name(),
-        metric,
-        paired.difference(),
-        paired.standardError(),
-        paired.units());
-  }
-
-  /** Returns each student with its undistilled twin. */
-  private static List<int[]> pairs(List<Candidate> candidates) {
-    List<int[]> pairs = new ArrayList<>();
-    for (int a = 1; a < candidates.size(); a++) {
-      for (int b = 1; b < candidates.size(); b++) {
-        String name = candidates.get(a).name();
-        String twin = name.equals("distilled") ? "undistilled" : name + "-undistilled";
-        if (candidates.get(b).name().equals(twin)) {
-          pairs.add(new int[] {a, b});
-        }
-      }
-    }
-    return pairs;
-  }
-
-  private static Model model(Candidate candidate, Map<String, Double> metrics) {
-    return new Model(candidate.name(), candidate.path(), candidate.parameters(), metrics);
-  }
-
-  private static double rate(
-      List<EvaluateTask.RowResult> rows, ToLongFunction<EvaluateTask.RowResult> count, long of) {
-    return of == 0 ? 0 : (double) rows.stream().mapToLong(count).sum() / of;
-  }
-
-  private static double equal(int[] a, int[] b) {
-    int same = 0;
-    for (int i = 0; i < a.length; i++) {
-      same += a[i] == b[i] ? 1 : 0;
-    }
-    return (double) same / a.length;
-  }
-
-  private static int best(float[] logits) {
-    int best = 0;
-    for (int c = 1; c < logits.length; c++) {
-      best = logits[c] > logits[best] ? c : best;
-    }
-    return best;
-  }
-
-  /** Returns the models as a table for people, with the comparisons below. */
+  /** Returns the models as a table for people, with groups and comparisons below. */
   public String table() {
-    List<String> metrics = List.copyOf(models.get(0).metrics().keySet());
-    StringBuilder table = new StringBuilder("%-24s %14s".formatted("model", "parameters"));
-    metrics.forEach(metric -> table.append(" %11s".formatted(metric)));
-    table.append("\n");
-    for (Model model : models) {
-      table.append("%-24s %,14d".formatted(model.name(), model.parameters()));
-      metrics.forEach(
-          metric ->
-              table.append(
-                  metric.equals("perplexity")
-                      ? " %11.2f".formatted(model.metrics().get(metric))
-                      : " %11.4f".formatted(model.metrics().get(metric))));
-      table.append("\n");
+    Set<String> metrics = new LinkedHashSet<>(models.get(0).metrics().keySet());
+    boolean judged = models.stream().anyMatch(model -> model.retention() != null);
+    List<String> heads = new ArrayList<>(List.of("model", "parameters"));
+    heads.addAll(metrics);
+    if (judged) {
+      heads.add("retention");
     }
-    for (Comparison comparison : comparisons) {
-      table.append(
-          "%s against %s, paired over %,d rows: %s %+.4f (standard error %.4f)%n"
-              .formatted(
-                  comparison.model(),
-                  comparison.than(),
-                  comparison.rows(),
-                  comparison.metric(),
-                  comparison.difference(),
-                  comparison.standardError()));
+    List<List<String>> lines = new ArrayList<>(List.of(heads));
+    for (Model model : models) {
+      List<String> line =
+          new ArrayList<>(List.of(model.name(), "%,d".formatted(model.parameters())));
+      metrics.forEach(
+          metric -> line.add(number(metric, model.metrics().get(metric), model.standardErrors())));
+      if (judged) {
+        Retention retention = model.retention();
+        line.add(retention == null ? "" : "%.3f".formatted(retention.share()));
+      }
+      lines.add(line);
+    }
+    for (Group group : groups) {
+      List<String> line =
+          new ArrayList<>(List.of("%s, %d seeds".formatted(group.name(), group.seeds()), ""));
+      metrics.forEach(
+          metric -> line.add(number(metric, group.metrics().get(metric), group.standardErrors())));
+      if (judged) {
+        line.add("");
+      }
+      lines.add(line);
+    }
+    StringBuilder table = new StringBuilder(aligned(lines));
+    comparisons.forEach(comparison -> table.append(told(comparison)));
+    return table.toString();
+  }
+
+  private static String told(Comparison comparison) {
+    Seeds seeds = comparison.seeds();
+    return "%s against %s, paired over %,d rows: %s %+.4f (standard error %.4f%s)%n"
+        .formatted(
+            comparison.model(),
+            comparison.than(),
+            comparison.rows(),
+            comparison.metric(),
+            comparison.difference(),
+            comparison.standardError(),
+            seeds == null
+                ? ""
+                : "; %.4f over %d seeds".formatted(seeds.standardError(), seeds.count()));
+  }
+
+  private static String number(String metric, double value, Map<String, Double> errors) {
+    if (metric.equals("perplexity")) {
+      return "%.2f".formatted(value);
+    }
+    Double error = errors.get(metric);
+    return error == null ? "%.4f".formatted(value) : "%.4f ± %.4f".formatted(value, error);
+  }
+
+  /** Names stand left, numbers right. */
+  private static String aligned(List<List<String>> lines) {
+    StringBuilder table = new StringBuilder();
+    int columns = lines.get(0).size();
+    int[] widths = new int[columns];
+    for (List<String> line : lines) {
+      for (int c = 0; c < columns; c++) {
+        widths[c] = Math.max(widths[c], line.get(c).length());
+      }
+    }
+    for (List<String> line : lines) {
+      table.append(("%-" + widths[0] + "s").formatted(line.get(0)));
+      for (int c = 1; c < columns; c++) {
+        table.append(("  %" + widths[c] + "s").formatted(line.get(c)));
+      }
+      table.append(System.lineSeparator());
     }
     return table.toString();
   }

@@ -5,7 +5,10 @@ import static org.assertj.core.api.Assertions.within;
 
 import io.stillhouse.jobs.evaluate.EvaluateTask.MaskedCounts;
 import io.stillhouse.jobs.evaluate.EvaluateTask.RowResult;
-import io.stillhouse.jobs.evaluate.Evaluation.Candidate;
+import io.stillhouse.jobs.evaluate.Judge.Candidate;
+import io.stillhouse.spec.Head;
+import io.stillhouse.spec.Metric;
+import io.stillhouse.spec.Task;
 import java.util.List;
 import org.junit.jupiter.api.Test;
 
@@ -19,14 +22,13 @@ class EvaluationTest {
   @Test
   void countsClassesByHand() {
     Evaluation evaluation =
-        Evaluation.classification(
+        classification(
             THREE,
             List.of(
                 row(0, new float[] {2, 1}, new float[] {2, 1}, new float[] {1, 2}),
                 row(0, new float[] {1, 2}, new float[] {1, 2}, new float[] {2, 1}),
                 row(1, new float[] {1, 2}, new float[] {1, 2}, new float[] {1, 2}),
-                row(1, new float[] {1, 2}, new float[] {2, 1}, new float[] {2, 1})),
-            List.of("rows.csv"));
+                row(1, new float[] {1, 2}, new float[] {2, 1}, new float[] {2, 1})));
     assertThat(metric(evaluation, 0, "agreement")).isEqualTo(1.0);
     assertThat(metric(evaluation, 0, "accuracy")).isEqualTo(0.75);
     assertThat(metric(evaluation, 1, "agreement")).isEqualTo(0.75);
@@ -39,12 +41,11 @@ class EvaluationTest {
   @Test
   void aDistilledStudentIsPairedWithItsTwin() {
     Evaluation evaluation =
-        Evaluation.classification(
+        classification(
             THREE,
             List.of(
                 row(0, new float[] {2, 1}, new float[] {2, 1}, new float[] {1, 2}),
-                row(1, new float[] {1, 2}, new float[] {1, 2}, new float[] {1, 2})),
-            List.of());
+                row(1, new float[] {1, 2}, new float[] {1, 2}, new float[] {1, 2})));
     assertThat(evaluation.comparisons())
         .extracting(Evaluation.Comparison::model, Evaluation.Comparison::than)
         .containsOnly(org.assertj.core.groups.Tuple.tuple("distilled", "undistilled"));
@@ -57,22 +58,21 @@ class EvaluationTest {
   @Test
   void withoutLabelsThereIsAgreementAlone() {
     Evaluation evaluation =
-        Evaluation.classification(
+        classification(
             THREE,
-            List.of(row(Double.NaN, new float[] {2, 1}, new float[] {2, 1}, new float[] {1, 2})),
-            List.of());
+            List.of(row(Double.NaN, new float[] {2, 1}, new float[] {2, 1}, new float[] {1, 2})));
     assertThat(evaluation.models().get(1).metrics()).containsOnlyKeys("agreement");
   }
 
   @Test
   void maskedTokensAreCountedNotRows() {
     Evaluation evaluation =
-        Evaluation.maskedLm(
-            THREE,
-            List.of(
-                masked(3, new int[] {3, 2, 1}, new int[] {3, 3, 0}, new double[] {3, 6, 9}),
-                masked(1, new int[] {0, 0, 0}, new int[] {1, 0, 0}, new double[] {1, 2, 3})),
-            List.of());
+        new MaskedLmJudge(
+                THREE,
+                List.of(
+                    masked(3, new int[] {3, 2, 1}, new int[] {3, 3, 0}, new double[] {3, 6, 9}),
+                    masked(1, new int[] {0, 0, 0}, new int[] {1, 0, 0}, new double[] {1, 2, 3})))
+            .judge(new Evaluation.Data(List.of(), 2, 4));
     assertThat(metric(evaluation, 0, "agreement")).isEqualTo(1.0);
     assertThat(metric(evaluation, 1, "agreement")).isEqualTo(0.75);
     assertThat(metric(evaluation, 1, "accuracy")).isEqualTo(0.5);
@@ -84,35 +84,128 @@ class EvaluationTest {
   void regressionAgreementIsCorrelationWithTheTeacher() {
     List<Candidate> two = THREE.subList(0, 2);
     Evaluation evaluation =
-        Evaluation.regression(
+        regression(
             two,
             List.of(
                 row(1, new float[] {1}, new float[] {-2}),
                 row(2, new float[] {2}, new float[] {-4}),
-                row(4, new float[] {3}, new float[] {-6})),
-            List.of());
+                row(4, new float[] {3}, new float[] {-6})));
     assertThat(metric(evaluation, 0, "agreement")).isEqualTo(1.0, within(1e-12));
     assertThat(metric(evaluation, 1, "agreement")).isEqualTo(-1.0, within(1e-12));
     assertThat(metric(evaluation, 1, "spearman")).isEqualTo(-1.0, within(1e-12));
   }
 
   @Test
-  void theTableHasALineForEachModelAndComparison() {
+  void aStudentRetainsAShareOfTheTeachersMetric() {
     Evaluation evaluation =
-        Evaluation.classification(
+        classification(
             THREE,
             List.of(
                 row(0, new float[] {2, 1}, new float[] {2, 1}, new float[] {1, 2}),
-                row(1, new float[] {1, 2}, new float[] {1, 2}, new float[] {1, 2})),
-            List.of());
+                row(0, new float[] {2, 1}, new float[] {1, 2}, new float[] {1, 2}),
+                row(1, new float[] {1, 2}, new float[] {1, 2}, new float[] {1, 2}),
+                row(1, new float[] {2, 1}, new float[] {2, 1}, new float[] {2, 1})));
+
+    assertThat(evaluation.models().get(0).retention()).isNull();
+    Evaluation.Retention retention = evaluation.models().get(1).retention();
+    assertThat(retention.metric()).isEqualTo("accuracy");
+    assertThat(retention.share()).isEqualTo(0.5 / 0.75);
+    assertThat(retention.standardError()).isPositive();
+    assertThat(evaluation.models().get(1).standardErrors()).containsKey("accuracy");
+  }
+
+  @Test
+  void seedsOfOneRecipeAreOneGroupComparedWithTheirTwins() {
+    List<Candidate> candidates =
+        List.of(
+            new Candidate("teacher", "/t", 9),
+            new Candidate("tiny_seed-1", "/1", 9),
+            new Candidate("tiny_seed-1-undistilled", "/1u", 9),
+            new Candidate("tiny_seed-2", "/2", 9),
+            new Candidate("tiny_seed-2-undistilled", "/2u", 9),
+            new Candidate("tiny_seed-3", "/3", 9),
+            new Candidate("alone_seed-1", "/4", 9));
+    float[] yes = {0, 1};
+    float[] no = {1, 0};
+    Evaluation evaluation =
+        classification(
+            candidates,
+            List.of(
+                row(1, yes, yes, yes, yes, no, yes, no),
+                row(1, yes, yes, no, no, no, yes, no),
+                row(0, no, no, yes, no, no, yes, no)));
+
+    assertThat(evaluation.groups())
+        .extracting(Evaluation.Group::name, Evaluation.Group::seeds)
+        .containsExactly(
+            org.assertj.core.groups.Tuple.tuple("tiny", 3),
+            org.assertj.core.groups.Tuple.tuple("tiny-undistilled", 2));
+    Evaluation.Group tiny = evaluation.groups().get(0);
+    assertThat(tiny.metrics().get("accuracy")).isEqualTo(7.0 / 9, within(1e-12));
+    assertThat(tiny.standardErrors().get("accuracy"))
+        .isEqualTo(Math.sqrt((4 + 1 + 1) / 81.0 / 2 / 3), within(1e-12));
+
+    Evaluation.Comparison accuracy =
+        evaluation.comparisons().stream()
+            .filter(c -> c.seeds() != null && c.metric().equals("accuracy"))
+            .findFirst()
+            .orElseThrow();
+    assertThat(accuracy.model()).isEqualTo("tiny");
+    assertThat(accuracy.than()).isEqualTo("tiny-undistilled");
+    assertThat(accuracy.difference()).isEqualTo((2.0 / 3 + 1.0 / 3) / 2, within(1e-12));
+    assertThat(accuracy.seeds().count()).isEqualTo(2);
+    assertThat(accuracy.seeds().standardError()).isEqualTo(1.0 / 6, within(1e-12));
+    assertThat(evaluation.table()).contains("tiny, 3 seeds", "over 2 seeds)");
+  }
+
+  @Test
+  void theMetricThatMattersMostIsCompared() {
+    Head head = new Head(Task.CLASSIFICATION, List.of("no", "yes"));
+    List<RowResult> rows =
+        List.of(
+            row(0, new float[] {2, 1}, new float[] {2, 1}, new float[] {1, 2}),
+            row(1, new float[] {1, 2}, new float[] {1, 2}, new float[] {1, 2}));
+    Evaluation evaluation =
+        new TaskJudge(THREE, head, List.of(Metric.F1, Metric.ACCURACY), rows).judge(data(rows));
+
+    assertThat(evaluation.models().get(1).metrics())
+        .containsOnlyKeys("agreement", "f1", "accuracy");
+    assertThat(evaluation.comparisons())
+        .extracting(Evaluation.Comparison::metric)
+        .containsExactly("agreement", "f1");
+    assertThat(evaluation.comparisons().get(1).difference()).isEqualTo(1 - 2.0 / 3, within(1e-12));
+  }
+
+  @Test
+  void theTableHasALineForEachModelAndComparison() {
+    Evaluation evaluation =
+        classification(
+            THREE,
+            List.of(
+                row(0, new float[] {2, 1}, new float[] {2, 1}, new float[] {1, 2}),
+                row(1, new float[] {1, 2}, new float[] {1, 2}, new float[] {1, 2})));
     List<String> lines = evaluation.table().lines().toList();
     assertThat(lines).hasSize(4 + 2);
     assertThat(lines.get(0)).matches("model +parameters +agreement +accuracy.*");
-    assertThat(lines.get(1)).matches("teacher +1,234,567 +1\\.0000 +1\\.0000.*");
-    assertThat(lines.get(3)).matches("undistilled +1,000 +0\\.5000 +0\\.5000.*");
+    assertThat(lines.get(1)).matches("teacher +1,234,567 +1\\.0000 +1\\.0000 ± 0\\.0000.*");
+    assertThat(lines.get(3)).matches("undistilled +1,000 +0\\.5000 +0\\.5000 ± 0\\.\\d{4}.*");
     assertThat(lines.get(0)).hasSameSizeAs(lines.get(1)).hasSameSizeAs(lines.get(3));
     assertThat(lines.get(4))
         .startsWith("distilled against undistilled, paired over 2 rows: agreement +0.5000");
+  }
+
+  private static Evaluation classification(List<Candidate> candidates, List<RowResult> rows) {
+    Head head = new Head(Task.CLASSIFICATION, List.of("no", "yes"));
+    return new TaskJudge(candidates, head, Metric.of(head.task()), rows).judge(data(rows));
+  }
+
+  private static Evaluation regression(List<Candidate> candidates, List<RowResult> rows) {
+    return new TaskJudge(candidates, Head.REGRESSION, Metric.of(Task.REGRESSION), rows)
+        .judge(data(rows));
+  }
+
+  private static Evaluation.Data data(List<RowResult> rows) {
+    return new Evaluation.Data(List.of(), rows.size(), 0);
   }
 
   private static double metric(Evaluation evaluation, int model, String name) {

@@ -1,0 +1,87 @@
+package io.stillhouse.evaluate;
+
+import io.stillhouse.spec.Head;
+import io.stillhouse.spec.Metric;
+import io.stillhouse.spec.Task;
+import java.util.Arrays;
+import java.util.stream.IntStream;
+
+/**
+ * What was answered to rows, by a model or by the data's labels: the id of a class, a score, or 0
+ * or 1 for each of several labels.
+ */
+public final class Answers {
+  private final Head head;
+  private final double[][] rows;
+
+  private Answers(Head head, double[][] rows) {
+    this.head = head;
+    this.rows = rows;
+  }
+
+  /**
+   * Returns a model's answers.
+   *
+   * @param logits (rows, C)
+   */
+  public static Answers of(Head head, float[][] logits) {
+    return new Answers(
+        head, Arrays.stream(logits).map(row -> decided(head.task(), row)).toArray(double[][]::new));
+  }
+
+  /**
+   * Returns the data's answers.
+   *
+   * @param labels a class id or a score for each row
+   */
+  public static Answers of(Head head, double[] labels) {
+    return new Answers(
+        head,
+        Arrays.stream(labels).mapToObj(label -> new double[] {label}).toArray(double[][]::new));
+  }
+
+  private static double[] decided(Task task, float[] logits) {
+    return switch (task) {
+      case CLASSIFICATION -> new double[] {best(logits)};
+      case REGRESSION -> new double[] {logits[0]};
+      case NONE, MASKED_LM -> throw new IllegalArgumentException(task + " has no answers");
+    };
+  }
+
+  /** Returns the class of the largest logit, the first of equals. */
+  private static int best(float[] logits) {
+    int best = 0;
+    for (int c = 1; c < logits.length; c++) {
+      best = logits[c] > logits[best] ? c : best;
+    }
+    return best;
+  }
+
+  /** Returns the number of rows. */
+  public int rows() {
+    return rows.length;
+  }
+
+  /** Returns a metric over all rows. */
+  public double metric(Metric metric, Answers truth) {
+    return metric(metric, truth, IntStream.range(0, rows.length).toArray());
+  }
+
+  /** Returns a metric over chosen rows, some perhaps several times. */
+  public double metric(Metric metric, Answers truth, int[] chosen) {
+    double[][] predicted = new double[chosen.length][];
+    double[][] actual = new double[chosen.length][];
+    for (int i = 0; i < chosen.length; i++) {
+      predicted[i] = rows[chosen[i]];
+      actual[i] = truth.rows[chosen[i]];
+    }
+    return Metrics.of(metric, predicted, actual, head.outputs());
+  }
+
+  /**
+   * Returns how alike both answer: the share of equal classes, or Pearson's correlation of scores.
+   */
+  public double agreement(Answers other) {
+    return metric(head.task() == Task.REGRESSION ? Metric.PEARSON : Metric.ACCURACY, other);
+  }
+}

@@ -1,0 +1,86 @@
+package io.stillhouse.jobs.evaluate;
+
+import io.stillhouse.evaluate.Metrics;
+import io.stillhouse.jobs.evaluate.Evaluation.Comparison;
+import io.stillhouse.jobs.evaluate.Evaluation.Model;
+import io.stillhouse.jobs.evaluate.Evaluation.Seeds;
+import java.util.Arrays;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.function.Function;
+import java.util.stream.IntStream;
+
+/** Judges masked LMs by what they make of the masked tokens of each row. */
+final class MaskedLmJudge extends Judge {
+  private final List<EvaluateTask.MaskedCounts> rows;
+  private final long[] trials;
+
+  MaskedLmJudge(List<Candidate> candidates, List<EvaluateTask.RowResult> rows) {
+    super(candidates);
+    this.rows = rows.stream().map(EvaluateTask.RowResult::masked).toList();
+    this.trials = this.rows.stream().mapToLong(EvaluateTask.MaskedCounts::tokens).toArray();
+  }
+
+  @Override
+  Model model(int candidate) {
+    Map<String, Double> metrics = new LinkedHashMap<>();
+    metrics.put("agreement", rate(candidate, EvaluateTask.MaskedCounts::agreeing));
+    metrics.put("accuracy", rate(candidate, EvaluateTask.MaskedCounts::correct));
+    double nll = rows.stream().mapToDouble(row -> row.nll()[candidate]).sum();
+    metrics.put("perplexity", Math.exp(nll / Math.max(1, tokens())));
+    Candidate of = candidates.get(candidate);
+    return new Model(of.name(), of.path(), of.parameters(), metrics, Map.of(), null);
+  }
+
+  private double rate(int candidate, Function<EvaluateTask.MaskedCounts, int[]> counts) {
+    long hits = rows.stream().mapToLong(row -> counts.apply(row)[candidate]).sum();
+    return tokens() == 0 ? 0 : (double) hits / tokens();
+  }
+
+  private long tokens() {
+    return Arrays.stream(trials).sum();
+  }
+
+  @Override
+  List<Comparison> compare(String[] names, List<Integer> a, List<Integer> b) {
+    return List.of(
+        compare(names, a, b, "agreement", EvaluateTask.MaskedCounts::agreeing),
+        compare(names, a, b, "accuracy", EvaluateTask.MaskedCounts::correct));
+  }
+
+  private Comparison compare(
+      String[] names,
+      List<Integer> a,
+      List<Integer> b,
+      String metric,
+      Function<EvaluateTask.MaskedCounts, int[]> counts) {
+    // Over several seeds a row has as many trials in each.
+    long[] all = Arrays.stream(trials).map(row -> row * a.size()).toArray();
+    Metrics.Paired paired = Metrics.paired(hits(a, counts), hits(b, counts), all);
+    double[] bySeed =
+        IntStream.range(0, a.size())
+            .mapToDouble(
+                i ->
+                    Metrics.paired(
+                            hits(List.of(a.get(i)), counts),
+                            hits(List.of(b.get(i)), counts),
+                            trials)
+                        .difference())
+            .toArray();
+    return new Comparison(
+        names[0],
+        names[1],
+        metric,
+        paired.difference(),
+        paired.standardError(),
+        paired.units(),
+        a.size() == 1 ? null : new Seeds(a.size(), Metrics.standardError(bySeed)));
+  }
+
+  private long[] hits(List<Integer> models, Function<EvaluateTask.MaskedCounts, int[]> counts) {
+    return rows.stream()
+        .mapToLong(row -> models.stream().mapToLong(m -> counts.apply(row)[m]).sum())
+        .toArray();
+  }
+}

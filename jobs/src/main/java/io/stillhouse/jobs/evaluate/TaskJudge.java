@@ -1,0 +1,136 @@
+package io.stillhouse.jobs.evaluate;
+
+import io.stillhouse.evaluate.Answers;
+import io.stillhouse.evaluate.Bootstrap;
+import io.stillhouse.evaluate.Metrics;
+import io.stillhouse.jobs.evaluate.Evaluation.Comparison;
+import io.stillhouse.jobs.evaluate.Evaluation.Model;
+import io.stillhouse.jobs.evaluate.Evaluation.Retention;
+import io.stillhouse.jobs.evaluate.Evaluation.Seeds;
+import io.stillhouse.spec.Head;
+import io.stillhouse.spec.Metric;
+import io.stillhouse.spec.Task;
+import java.util.ArrayList;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.stream.IntStream;
+import org.jspecify.annotations.Nullable;
+
+/** Judges models of rows with a class, a score or labels. */
+final class TaskJudge extends Judge {
+  private static final String AGREEMENT = "agreement";
+
+  private final Head head;
+  private final List<Metric> metrics;
+  private final List<Answers> answers = new ArrayList<>();
+  private final @Nullable Answers truth;
+
+  /**
+   * @param metrics of the task, the one that matters most first
+   * @param rows what each model made of each
+   */
+  TaskJudge(
+      List<Candidate> candidates,
+      Head head,
+      List<Metric> metrics,
+      List<EvaluateTask.RowResult> rows) {
+    super(candidates);
+    this.head = head;
+    this.metrics = metrics;
+    for (int m = 0; m < candidates.size(); m++) {
+      int model = m;
+      answers.add(
+          Answers.of(head, rows.stream().map(row -> row.logits()[model]).toArray(float[][]::new)));
+    }
+    boolean labelled = rows.stream().noneMatch(row -> Double.isNaN(row.label()));
+    this.truth =
+        labelled
+            ? Answers.of(head, rows.stream().mapToDouble(EvaluateTask.RowResult::label).toArray())
+            : null;
+  }
+
+  @Override
+  Model model(int candidate) {
+    Answers own = answers.get(candidate);
+    Map<String, Double> values = new LinkedHashMap<>();
+    Map<String, Double> errors = new LinkedHashMap<>();
+    values.put(AGREEMENT, own.agreement(answers.get(0)));
+    for (Metric metric : truth == null ? List.<Metric>of() : metrics) {
+      values.put(metric.id(), own.metric(metric, truth));
+      errors.put(
+          metric.id(),
+          Bootstrap.standardError(own.rows(), chosen -> own.metric(metric, truth, chosen)));
+    }
+    Candidate of = candidates.get(candidate);
+    return new Model(of.name(), of.path(), of.parameters(), values, errors, retention(candidate));
+  }
+
+  private @Nullable Retention retention(int candidate) {
+    if (truth == null || candidate == 0) {
+      return null;
+    }
+    Metric metric = metrics.get(0);
+    Answers own = answers.get(candidate);
+    Answers teacher = answers.get(0);
+    double of = teacher.metric(metric, truth);
+    return of == 0
+        ? null
+        : new Retention(
+            metric.id(),
+            own.metric(metric, truth) / of,
+            Bootstrap.standardError(
+                own.rows(),
+                chosen -> {
+                  double divisor = teacher.metric(metric, truth, chosen);
+                  return divisor == 0 ? 0 : own.metric(metric, truth, chosen) / divisor;
+                }));
+  }
+
+  @Override
+  List<Comparison> compare(String[] names, List<Integer> a, List<Integer> b) {
+    List<Comparison> comparisons = new ArrayList<>();
+    if (head.task() != Task.REGRESSION) {
+      comparisons.add(compare(names, a, b, AGREEMENT, Metric.ACCURACY, answers.get(0)));
+    }
+    if (truth != null) {
+      comparisons.add(compare(names, a, b, metrics.get(0).id(), metrics.get(0), truth));
+    }
+    return comparisons;
+  }
+
+  private Comparison compare(
+      String[] names,
+      List<Integer> a,
+      List<Integer> b,
+      String called,
+      Metric metric,
+      Answers against) {
+    int[] all = IntStream.range(0, against.rows()).toArray();
+    double[] bySeed =
+        IntStream.range(0, a.size())
+            .mapToDouble(i -> difference(a.get(i), b.get(i), metric, against, all))
+            .toArray();
+    double error =
+        Bootstrap.standardError(
+            all.length,
+            chosen ->
+                IntStream.range(0, a.size())
+                    .mapToDouble(i -> difference(a.get(i), b.get(i), metric, against, chosen))
+                    .average()
+                    .orElse(0));
+    return new Comparison(
+        names[0],
+        names[1],
+        called,
+        Metrics.mean(bySeed),
+        error,
+        all.length,
+        a.size() == 1 ? null : new Seeds(a.size(), Metrics.standardError(bySeed)));
+  }
+
+  private double difference(int a, int b, Metric metric, Answers against, int[] chosen) {
+    return answers.get(a).metric(metric, against, chosen)
+        - answers.get(b).metric(metric, against, chosen);
+  }
+}
