@@ -367,6 +367,24 @@ public final class Options {
           "Threads of libtorch; sums depend on it. 0 for the cores of a local run, or of an executor (spark.executor.cores).");
   public static final Option<Integer> CHECKPOINT_EVERY =
       atLeast("train.checkpoint-every", "500", 0, "Steps between checkpoints; 0 for none.");
+  public static final Option<String> KEEP =
+      oneOf(
+          "train.keep",
+          "auto",
+          List.of("auto", "last", "best"),
+          "Weights that a training ends with: the last step's, or those that were best over train.held-out (finetune: finetune.held-out) by the first of evaluate.metrics, or by the loss of what has none; auto is best for finetune with held-out rows, else last.");
+  public static final Option<Integer> MEASURE_EVERY =
+      atLeast(
+          "train.measure-every",
+          "0",
+          0,
+          "Steps between measurements for train.keep=best; 0 for one after each epoch.");
+  public static final Option<Integer> PATIENCE =
+      atLeast(
+          "train.patience",
+          "0",
+          0,
+          "Measurements in a row without a better one after which train.keep=best ends the training; 0 for none.");
   public static final Option<Boolean> TWIN =
       bool(
           "train.undistilled-twin",
@@ -494,6 +512,12 @@ public final class Options {
           "classification",
           List.of("classification", "regression", "masked-lm"),
           "What the labels are.");
+
+  public static final Option<List<String>> FINETUNE_HELD_OUT =
+      list(
+          "finetune.held-out",
+          "[]",
+          "Labelled files, laid out as the corpus, of which no row is trained on: by them the best weights are kept.");
 
   // evaluate
   public static final Option<List<String>> EVALUATE_PATH =

@@ -226,6 +226,50 @@ public final class Recipe {
             settings.get(Options.CHECKPOINT_EVERY)));
   }
 
+  /**
+   * Returns which weights of a training are kept.
+   *
+   * @param held whether there are rows to choose by, and best ones are kept unless the recipe says
+   *     otherwise
+   * @throws io.stillhouse.error.StillhouseException if the best are to be kept and there is nothing
+   *     to choose by, or several workers train
+   */
+  public static TrainSpec.Selection selection(Settings settings, Task task, HeldOutRows held) {
+    String keep = settings.get(Options.KEEP);
+    boolean best = keep.equals("best") || keep.equals("auto") && held == HeldOutRows.CHOOSE;
+    if (!best) {
+      return TrainSpec.Selection.LAST;
+    }
+    List<String> problems = new ArrayList<>();
+    if (held == HeldOutRows.NONE) {
+      problems.add(
+          "train.keep is best, but there are no held-out rows to choose by; set train.held-out (finetune: finetune.held-out), or train.keep=last");
+    }
+    if (settings.get(Options.WORKERS) > 1 || settings.get(Options.LOOKAHEAD)) {
+      problems.add(
+          "train.keep is best, but a training in rounds keeps its last weights; set train.keep=last, or train.workers=1");
+    }
+    if (!problems.isEmpty()) {
+      throw Errors.all(problems);
+    }
+    List<Metric> metrics = metrics(settings, task);
+    return new TrainSpec.Selection(
+        TrainSpec.Keep.BEST,
+        metrics.isEmpty() ? "loss" : metrics.get(0).id(),
+        settings.get(Options.MEASURE_EVERY),
+        settings.get(Options.PATIENCE));
+  }
+
+  /** Rows that are not trained on. */
+  public enum HeldOutRows {
+    /** There are none. */
+    NONE,
+    /** There are some, to measure by. */
+    MEASURE,
+    /** There are some, to choose weights by. */
+    CHOOSE
+  }
+
   private static int orElse(int value, int zero) {
     return value == 0 ? zero : value;
   }

@@ -10,9 +10,16 @@ import java.io.Serializable;
  * @param optimiser AdamW and its schedule
  * @param rounds how several workers train one student
  * @param run seed, threads, checkpoints
+ * @param selection which of the weights on the way are kept
  */
-public record TrainSpec(int epochs, Batching batching, Optimiser optimiser, Rounds rounds, Run run)
+public record TrainSpec(
+    int epochs, Batching batching, Optimiser optimiser, Rounds rounds, Run run, Selection selection)
     implements Serializable {
+
+  /** Trains to the last step, whose weights are kept. */
+  public TrainSpec(int epochs, Batching batching, Optimiser optimiser, Rounds rounds, Run run) {
+    this(epochs, batching, optimiser, rounds, run, Selection.LAST);
+  }
 
   /**
    * How rows make up steps.
@@ -112,6 +119,29 @@ public record TrainSpec(int epochs, Batching batching, Optimiser optimiser, Roun
    */
   public record Run(long maxSteps, long seed, int threads, int checkpointEvery)
       implements Serializable {}
+
+  /**
+   * Which weights a training ends with.
+   *
+   * @param keep the last step's, or the best by held-out rows
+   * @param by a metric's name, or {@code loss}
+   * @param everySteps steps between measurements; 0 for an epoch's
+   * @param patience measurements in a row without a better one that end the training; 0 for none
+   */
+  public record Selection(Keep keep, String by, long everySteps, int patience)
+      implements Serializable {
+    /** What needs no measuring. */
+    public static final Selection LAST = new Selection(Keep.LAST, "loss", 0, 0);
+  }
+
+  /** The weights that are kept. */
+  public enum Keep {
+    LAST,
+    BEST
+  }
+
+  /** The weights that were kept: after which step, and how good they were; larger is better. */
+  public record Chosen(String by, long step, double value) implements Serializable {}
 
   public int rowsPerStep() {
     return batching.rowsPerStep();

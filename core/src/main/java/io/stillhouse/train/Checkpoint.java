@@ -8,6 +8,7 @@ import io.stillhouse.error.Errors;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.HashMap;
 import java.util.Map;
 import java.util.Optional;
 
@@ -26,6 +27,9 @@ public record Checkpoint(SafeTensors file, long steps) {
 
   /** Before the names of the outer step's velocities. */
   public static final String VELOCITY = "velocity.";
+
+  /** Before the names of the best weights so far. */
+  static final String BEST = "best.";
 
   private static final String STEP = "step";
   private static final String RUN = "run";
@@ -56,9 +60,23 @@ public record Checkpoint(SafeTensors file, long steps) {
   public static void publish(
       CheckpointStore store, String run, long steps, Map<String, LazyTensor> state)
       throws IOException {
+    publish(store, run, steps, state, Map.of());
+  }
+
+  /** As {@link #publish(CheckpointStore, String, long, Map)}, with further metadata. */
+  static void publish(
+      CheckpointStore store,
+      String run,
+      long steps,
+      Map<String, LazyTensor> state,
+      Map<String, String> more)
+      throws IOException {
+    Map<String, String> metadata = new HashMap<>(more);
+    metadata.put(STEP, Long.toString(steps));
+    metadata.put(RUN, run);
     Path file = Files.createTempFile("stillhouse-checkpoint", ".safetensors");
     try {
-      SafeTensors.writeLazily(file, state, Map.of(STEP, Long.toString(steps), RUN, run));
+      SafeTensors.writeLazily(file, state, metadata);
       store.publish(steps, file);
     } finally {
       Files.deleteIfExists(file);

@@ -2,6 +2,7 @@ package io.stillhouse.train;
 
 import ai.djl.ndarray.NDArray;
 import ai.djl.ndarray.NDManager;
+import io.stillhouse.evaluate.Answers;
 import io.stillhouse.loss.Counts;
 import io.stillhouse.loss.DistillLoss;
 import io.stillhouse.loss.TargetBatch;
@@ -13,15 +14,18 @@ import io.stillhouse.model.Capture;
 import io.stillhouse.model.Dropout;
 import io.stillhouse.model.Encoder;
 import io.stillhouse.model.EncoderOutput;
-import io.stillhouse.spec.Task;
+import io.stillhouse.spec.Head;
+import io.stillhouse.spec.Metric;
 import io.stillhouse.target.Example;
 import io.stillhouse.target.TargetSource;
 import io.stillhouse.target.Targets;
 import java.io.IOException;
+import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.EnumMap;
+import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
-import org.jspecify.annotations.Nullable;
 
 /** A student over rows that it was not trained on. */
 public final class HeldOut {
@@ -37,13 +41,11 @@ public final class HeldOut {
    * What a student does on rows that it was not trained on.
    *
    * @param terms each term's mean over all rows, without dropout and before its weight
-   * @param accuracy how often its best guess is the label, in 0..1; null but for a classifier whose
-   *     rows all have one
-   * @param agreement how often its best guess is the teacher's, in 0..1; null but for a classifier
-   *     whose rows all have the teacher's logits
+   * @param metrics by name: the task's where all rows have labels; {@code agreement}, how often a
+   *     classifier's best guess is its teacher's or how well scores correlate with its teacher's,
+   *     where all rows have the teacher's logits
    */
-  public record Measured(
-      Map<Term, Double> terms, @Nullable Double accuracy, @Nullable Double agreement) {}
+  public record Measured(Map<Term, Double> terms, Map<String, Double> metrics) {}
 
   /**
    * Measures.
@@ -64,9 +66,9 @@ public final class HeldOut {
     for (int unit = 0; unit < units; unit++) {
       whole = whole.plus(Counts.of(source.read(unit)));
     }
-    boolean classifies = setup.student().head().task() == Task.CLASSIFICATION;
-    Hits labels = new Hits();
-    Hits teachers = new Hits();
+    Head head = setup.student().head();
+    List<float[]> logits = new ArrayList<>();
+    List<Example> answered = new ArrayList<>();
     Map<Term, Double> terms = new EnumMap<>(Term.class);
     for (int unit = 0; unit < units; unit++) {
       List<Example> rows = source.read(unit);
@@ -82,47 +84,43 @@ public final class HeldOut {
           loss.of(output, targets, whole)
               .terms()
               .forEach((term, share) -> terms.merge(term, share, Double::sum));
-          if (classifies && output.logits() != null) {
-            long[] guesses = output.logits().argMax(1).toLongArray();
-            for (int row = 0; row < guesses.length; row++) {
-              double label = part.get(row).inputs().label();
-              labels.add(guesses[row], Double.isNaN(label) ? -1 : (long) label);
-              teachers.add(guesses[row], teachersGuess(part.get(row)));
+          NDArray logitsBC = output.logits();
+          if (logitsBC != null) {
+            for (int row = 0; row < part.size(); row++) {
+              logits.add(logitsBC.get(row).toFloatArray());
             }
+            answered.addAll(part);
           }
         }
       }
     }
-    return new Measured(terms, labels.rate(), teachers.rate());
+    return new Measured(terms, logits.isEmpty() ? Map.of() : metrics(head, logits, answered));
   }
 
-  /** Returns the class of the largest logit, -1 where none were read. */
-  private static long teachersGuess(Example row) {
-    if (!row.has(Targets.LOGITS)) {
-      return -1;
+  private static Map<String, Double> metrics(Head head, List<float[]> logits, List<Example> rows) {
+    Answers student = Answers.of(head, logits.toArray(float[][]::new));
+    Map<String, Double> metrics = new LinkedHashMap<>();
+    double[] labels = rows.stream().mapToDouble(row -> row.inputs().label()).toArray();
+    if (Arrays.stream(labels).noneMatch(Double::isNaN)) {
+      Answers truth = Answers.of(head, labels);
+      for (Metric metric : Metric.of(head.task())) {
+        metrics.put(metric.id(), student.metric(metric, truth));
+      }
     }
-    double[] logits = TargetCells.numbers(row, Targets.LOGITS);
-    int best = 0;
-    for (int c = 1; c < logits.length; c++) {
-      best = logits[c] > logits[best] ? c : best;
+    if (rows.stream().allMatch(row -> row.has(Targets.LOGITS))) {
+      Answers teacher =
+          Answers.of(head, rows.stream().map(HeldOut::teachersLogits).toArray(float[][]::new));
+      metrics.put("agreement", student.agreement(teacher));
     }
-    return best;
+    return metrics;
   }
 
-  /** Counts guesses that are right. */
-  private static final class Hits {
-    private long rows;
-    private long right;
-    private boolean known = true;
-
-    void add(long guess, long truth) {
-      rows++;
-      right += guess == truth ? 1 : 0;
-      known &= truth >= 0;
+  private static float[] teachersLogits(Example row) {
+    double[] numbers = TargetCells.numbers(row, Targets.LOGITS);
+    float[] logits = new float[numbers.length];
+    for (int c = 0; c < logits.length; c++) {
+      logits[c] = (float) numbers[c];
     }
-
-    @Nullable Double rate() {
-      return known && rows > 0 ? (Double) ((double) right / rows) : null;
-    }
+    return logits;
   }
 }

@@ -32,6 +32,12 @@ public final class Trainer {
   private final TargetSource source;
   private final CheckpointStore checkpoints;
   private final Consumer<StepReport> listener;
+  private final @Nullable Measure measure;
+
+  /** How good weights are over rows that they are not trained on; larger is better. */
+  public interface Measure {
+    double of(Map<String, NDArray> weights) throws IOException;
+  }
 
   /**
    * What is trained, and how.
@@ -50,10 +56,25 @@ public final class Trainer {
       TargetSource source,
       CheckpointStore checkpoints,
       Consumer<StepReport> listener) {
+    this(setup, source, checkpoints, listener, null);
+  }
+
+  /**
+   * As {@link #Trainer(Setup, TargetSource, CheckpointStore, Consumer)}.
+   *
+   * @param measure what the recipe's selection goes by; null if it keeps the last weights
+   */
+  public Trainer(
+      Setup setup,
+      TargetSource source,
+      CheckpointStore checkpoints,
+      Consumer<StepReport> listener,
+      @Nullable Measure measure) {
     this.setup = setup;
     this.source = source;
     this.checkpoints = checkpoints;
     this.listener = listener;
+    this.measure = measure;
   }
 
   /**
@@ -98,7 +119,9 @@ public final class Trainer {
     private final Feed feed;
     private final @Nullable Feed own;
     private final long steps;
+    private final long perEpoch;
     private final Worker worker;
+    private final @Nullable BestWeights best;
     private long done;
     private int badSteps;
 
@@ -112,10 +135,14 @@ public final class Trainer {
       this.weights = weights;
       this.feed = feed;
       this.own = own;
-      this.steps = setup.train().steps(setup.order(source).rows());
+      long rows = setup.order(source).rows();
+      this.steps = setup.train().steps(rows);
+      this.perEpoch = setup.train().stepsPerEpoch(rows);
+      this.best =
+          measure == null ? null : new BestWeights(setup.train().selection(), measure, manager);
       this.worker = new Worker(manager, setup, weights, teacher);
       try {
-        this.done = resume(manager, weights, worker, steps);
+        this.done = resume(manager, weights, worker, best, steps);
       } catch (IOException | RuntimeException e) {
         worker.close();
         throw e;
@@ -132,9 +159,19 @@ public final class Trainer {
       return steps;
     }
 
+    /** Returns whether no step is left to take. */
+    public boolean ended() {
+      return done >= steps || best != null && best.exhausted();
+    }
+
+    /** Returns which weights were kept; null where those of the last step are. */
+    public TrainSpec.@Nullable Chosen chosen() {
+      return best == null ? null : best.chosen();
+    }
+
     /** Takes one step, and writes a checkpoint where one is due; false if none was left to take. */
     public boolean step() throws IOException {
-      if (done >= steps) {
+      if (ended()) {
         return false;
       }
       TrainSpec train = setup.train();
@@ -163,6 +200,13 @@ public final class Trainer {
               new StepReport.Work(
                   Counts.of(rows).tokens(), (end - start) / 1e9, (read - start) / 1e9)));
       done = step + 1;
+      if (best != null) {
+        best.after(done, perEpoch, steps, weights);
+        if (ended()) {
+          best.settle(weights);
+          return true;
+        }
+      }
       int every = train.run().checkpointEvery();
       boolean due = every > 0 && done % every == 0 || checkpoints.wanted(done);
       if (due && done < steps) {
@@ -173,7 +217,7 @@ public final class Trainer {
 
     /** Writes a checkpoint of the steps done. */
     public void checkpoint() throws IOException {
-      Trainer.this.checkpoint(done, weights, worker);
+      Trainer.this.checkpoint(done, weights, worker, best);
     }
 
     @Override
@@ -185,7 +229,8 @@ public final class Trainer {
     }
   }
 
-  private void checkpoint(long step, Map<String, NDArray> weights, Worker worker)
+  private void checkpoint(
+      long step, Map<String, NDArray> weights, Worker worker, @Nullable BestWeights best)
       throws IOException {
     Map<String, LazyTensor> state = new LinkedHashMap<>();
     weights.forEach(
@@ -193,11 +238,20 @@ public final class Trainer {
     worker
         .moments()
         .forEach((name, moment) -> state.put(Checkpoint.MOMENT + name, LazyTensor.of(moment)));
-    Checkpoint.publish(checkpoints, setup.fingerprint(), step, state);
+    if (best != null) {
+      state.putAll(best.state());
+    }
+    Checkpoint.publish(
+        checkpoints, setup.fingerprint(), step, state, best == null ? Map.of() : best.metadata());
   }
 
   /** Loads the newest checkpoint, if any, and returns the steps done. */
-  private long resume(NDManager manager, Map<String, NDArray> weights, Worker worker, long steps)
+  private long resume(
+      NDManager manager,
+      Map<String, NDArray> weights,
+      Worker worker,
+      @Nullable BestWeights best,
+      long steps)
       throws IOException {
     Optional<Checkpoint> newest = Checkpoint.newest(checkpoints, setup.fingerprint());
     if (newest.isEmpty()) {
@@ -207,6 +261,9 @@ public final class Trainer {
     checkpoint.restore(Checkpoint.PARAMETER, weights, manager);
     if (checkpoint.steps() < steps) { // after the last round there are none, and none are needed
       checkpoint.restore(Checkpoint.MOMENT, worker.moments(), manager);
+    }
+    if (best != null) {
+      best.restore(checkpoint, weights);
     }
     return checkpoint.steps();
   }

@@ -8,6 +8,7 @@ import io.stillhouse.spec.CorpusSpec;
 import io.stillhouse.spec.DistillSpec;
 import io.stillhouse.spec.Head;
 import io.stillhouse.spec.ModelSpec;
+import io.stillhouse.spec.Task;
 import io.stillhouse.spec.TrainSpec;
 import java.util.List;
 import org.junit.jupiter.api.Test;
@@ -72,6 +73,44 @@ class RecipeTest {
                 2,
                 new DistillSpec.Hidden(1, DistillSpec.CosineLayers.ALL, 0.5, 0.25),
                 0.125));
+  }
+
+  @Test
+  void theBestWeightsAreChosenByTheMetricThatMattersMost() {
+    Settings settings =
+        settings("train.keep=best", "evaluate.metrics=[f1, accuracy]", "train.patience=3");
+
+    assertThat(Recipe.selection(settings, Task.CLASSIFICATION, Recipe.HeldOutRows.MEASURE))
+        .isEqualTo(new TrainSpec.Selection(TrainSpec.Keep.BEST, "f1", 0, 3));
+    assertThat(Recipe.selection(settings(), Task.CLASSIFICATION, Recipe.HeldOutRows.CHOOSE).by())
+        .isEqualTo("accuracy");
+    assertThat(Recipe.selection(settings(), Task.CLASSIFICATION, Recipe.HeldOutRows.MEASURE))
+        .isEqualTo(TrainSpec.Selection.LAST);
+    assertThat(
+            Recipe.selection(
+                    settings("train.keep=best"), Task.MASKED_LM, Recipe.HeldOutRows.MEASURE)
+                .by())
+        .isEqualTo("loss");
+  }
+
+  @Test
+  void refusesToChooseByNothingOrInRounds() {
+    Settings settings = settings("train.keep=best", "train.workers=2");
+
+    assertThatThrownBy(
+            () -> Recipe.selection(settings, Task.CLASSIFICATION, Recipe.HeldOutRows.NONE))
+        .isInstanceOf(StillhouseException.class)
+        .hasMessageContaining("train.keep is best, but there are no held-out rows to choose by")
+        .hasMessageContaining("a training in rounds keeps its last weights; set train.keep=last");
+  }
+
+  @Test
+  void refusesTheMetricOfAnotherTask() {
+    assertThatThrownBy(
+            () -> Recipe.metrics(settings("evaluate.metrics=[pearson]"), Task.CLASSIFICATION))
+        .isInstanceOf(StillhouseException.class)
+        .hasMessage(
+            "evaluate.metrics names [pearson], but a classification task has [accuracy, f1, matthews]; name some of these");
   }
 
   @Test

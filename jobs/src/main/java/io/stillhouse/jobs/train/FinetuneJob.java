@@ -18,6 +18,7 @@ import io.stillhouse.spec.DistillSpec;
 import io.stillhouse.spec.Head;
 import io.stillhouse.spec.ModelSpec;
 import io.stillhouse.spec.Task;
+import io.stillhouse.spec.TrainSpec;
 import io.stillhouse.train.StudentInit;
 import java.io.IOException;
 import java.nio.file.Files;
@@ -38,6 +39,7 @@ public final class FinetuneJob {
   private final Storage storage;
   private final HuggingFaceDirectory base;
   private final Path destination;
+  private final TrainSpec.Selection selection;
 
   /** Where the fine-tuned encoder lies, and how its training went. */
   public record Result(String directory, TrainTask.Trained training) {}
@@ -67,6 +69,13 @@ public final class FinetuneJob {
       throw Errors.invalid(
           "corpus.label is missing, and finetune learns from labels", "name the column");
     }
+    this.selection =
+        Recipe.selection(
+            settings,
+            task(),
+            settings.get(Options.FINETUNE_HELD_OUT).isEmpty()
+                ? Recipe.HeldOutRows.NONE
+                : Recipe.HeldOutRows.CHOOSE);
   }
 
   private Task task() {
@@ -82,6 +91,8 @@ public final class FinetuneJob {
     ModelSpec spec = base.spec().withHead(head());
     Path work = new Path(destination.getParent(), "_" + destination.getName() + "-work");
     Path cache = new Path(work, "inputs");
+    Path heldOut =
+        settings.get(Options.FINETUNE_HELD_OUT).isEmpty() ? null : new Path(work, "held-out");
     java.nio.file.Path start = Files.createTempDirectory("stillhouse-finetune");
     try (NDManager manager = Devices.cpu()) {
       // The start is the encoder under its new head, whose random weights depend on the seed alone.
@@ -96,6 +107,20 @@ public final class FinetuneJob {
         CacheJob.inputsAlone(
                 spark, settings.with(Map.of(Options.CACHE.key(), cache.toString())), headed)
             .run();
+        if (heldOut != null) {
+          CacheJob.inputsAlone(
+                  spark,
+                  settings.with(
+                      Map.of(
+                          Options.CACHE.key(),
+                          heldOut.toString(),
+                          Options.CORPUS_PATH.key(),
+                          settings.get(Options.FINETUNE_HELD_OUT).toString(),
+                          Options.CORPUS_LIMIT.key(),
+                          settings.get(Options.SMOKE) ? "64" : "0")),
+                  headed)
+              .run();
+        }
         cached = true;
       } finally {
         if (fresh && !cached) {
@@ -104,18 +129,19 @@ public final class FinetuneJob {
       }
       StudentRun run =
           new StudentRun(
-              destination.getName(),
-              spec,
-              hardLabels(spec.layers()),
-              Recipe.train(settings, Sessions.coresOfOneTask(spark)),
-              new StudentRun.Start(new Path(cache, CacheJob.TEACHER).toString(), blocks),
-              new StudentRun.Places(
-                  cache.toString(),
-                  "",
-                  StudentRun.Kept.NOTHING,
-                  null,
-                  new Path(work, "students").toString(),
-                  CacheReader.open(storage, cache, List.of()).plan().fingerprints()));
+                  destination.getName(),
+                  spec,
+                  hardLabels(spec.layers()),
+                  Recipe.train(settings, Sessions.coresOfOneTask(spark)),
+                  new StudentRun.Start(new Path(cache, CacheJob.TEACHER).toString(), blocks),
+                  new StudentRun.Places(
+                      cache.toString(),
+                      "",
+                      StudentRun.Kept.NOTHING,
+                      heldOut == null ? null : heldOut.toString(),
+                      new Path(work, "students").toString(),
+                      CacheReader.open(storage, cache, List.of()).plan().fingerprints()))
+              .selecting(selection);
       TrainJob.Result result = new TrainJob(spark, settings, run).run();
       storage.rename(run.directory(), destination);
       storage.fileSystem(work).delete(work, true);

@@ -171,7 +171,20 @@ final class RunPlanner {
               start,
               places));
     }
-    return new Planned(runs, columns, notes);
+    TrainSpec.Selection selection =
+        Recipe.selection(
+            settings,
+            teacher.spec().head().task(),
+            heldOut == null ? Recipe.HeldOutRows.NONE : Recipe.HeldOutRows.MEASURE);
+    if (selection.keep() == TrainSpec.Keep.BEST
+        && !selection.by().equals("loss")
+        && !labelled(heldOut)) {
+      throw Errors.invalid(
+          "train.keep is best by %s, but train.held-out '%s' has no labels"
+              .formatted(selection.by(), heldOutPath),
+          "cache these rows with corpus.label, or set train.keep=last");
+    }
+    return new Planned(runs.stream().map(run -> run.selecting(selection)).toList(), columns, notes);
   }
 
   private StudentRun.Kept kept(Settings settings, DistillSpec loss) {

@@ -11,7 +11,6 @@ import io.stillhouse.jobs.spark.Models;
 import io.stillhouse.loss.TeacherParts;
 import io.stillhouse.model.Encoder;
 import io.stillhouse.spec.ModelSpec;
-import io.stillhouse.spec.Task;
 import io.stillhouse.spec.TrainSpec;
 import io.stillhouse.target.Column;
 import io.stillhouse.target.TargetSource;
@@ -89,13 +88,11 @@ final class StudentParts {
     return reads.teacherTensors();
   }
 
-  /**
-   * Opens the cache of held-out rows, with the logits of a classifying teacher if they are there.
-   */
+  /** Opens the cache of held-out rows, with the task logits of the teacher if they are there. */
   CacheReader heldOut(String cache) throws IOException {
     CacheReader heldOut =
         CacheReader.open(storage, new Path(cache), run.places().teacher(), reads(cache).columns());
-    if (teacher.head().task() != Task.CLASSIFICATION || !heldOut.has(Targets.LOGITS)) {
+    if (!teacher.head().task().pooled() || !heldOut.has(Targets.LOGITS)) {
       return heldOut;
     }
     Set<Column> columns = new LinkedHashSet<>(reads(cache).columns());

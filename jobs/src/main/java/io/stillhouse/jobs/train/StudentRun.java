@@ -82,7 +82,30 @@ record StudentRun(
         name,
         model,
         loss,
-        new TrainSpec(train.epochs(), train.batching(), train.optimiser(), train.rounds(), with),
+        new TrainSpec(
+            train.epochs(),
+            train.batching(),
+            train.optimiser(),
+            train.rounds(),
+            with,
+            train.selection()),
+        start,
+        places);
+  }
+
+  /** Returns the same with another choice of weights. */
+  StudentRun selecting(TrainSpec.Selection selection) {
+    return new StudentRun(
+        name,
+        model,
+        loss,
+        new TrainSpec(
+            train.epochs(),
+            train.batching(),
+            train.optimiser(),
+            train.rounds(),
+            train.run(),
+            selection),
         start,
         places);
   }
@@ -104,18 +127,21 @@ record StudentRun(
   String fingerprint() {
     String text =
         "%s|%s|%s|%s|%d|%s|%d|%d|%s|%s|%s"
-            .formatted(
-                model,
-                loss,
-                train.optimiser(),
-                train.rounds().used() ? train.rounds() : TrainSpec.Rounds.NONE,
-                train.epochs(),
-                train.batching(),
-                train.run().seed(),
-                train.run().maxSteps(),
-                start,
-                places.kept(),
-                places.cacheFingerprints());
+                .formatted(
+                    model,
+                    loss,
+                    train.optimiser(),
+                    train.rounds().used() ? train.rounds() : TrainSpec.Rounds.NONE,
+                    train.epochs(),
+                    train.batching(),
+                    train.run().seed(),
+                    train.run().maxSteps(),
+                    start,
+                    places.kept(),
+                    places.cacheFingerprints())
+            + (train.selection().keep() == TrainSpec.Keep.LAST
+                ? ""
+                : "|%s|%s".formatted(train.selection(), places.heldOut()));
     return HexFormat.of().formatHex(Storage.digest().digest(text.getBytes(StandardCharsets.UTF_8)));
   }
 }

@@ -31,7 +31,7 @@ final class SweepTable {
         heldOut.addAll(row.training().losses().heldOut().keySet());
       }
     }
-    heldOut.retainAll(Set.of("loss", "accuracy", "agreement"));
+    heldOut.removeAll(terms);
     Map<String, String> labels = Sweep.labels(keys);
     List<List<String>> lines = new ArrayList<>();
     List<String> head = new ArrayList<>(List.of("student"));

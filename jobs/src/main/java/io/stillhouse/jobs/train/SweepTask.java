@@ -124,11 +124,11 @@ final class SweepTask implements Lockstep.Watcher {
   @Override
   public void reached(Trainer.Run run) throws IOException {
     TrainTask task = running.get(run);
-    if (run.done() < run.steps()) {
+    if (!run.ended()) {
       run.checkpoint();
       outcomes.put(task.student().name(), SweepOutcome.paused(task.measured()));
     } else {
-      outcomes.put(task.student().name(), SweepOutcome.trained(task.publish()));
+      outcomes.put(task.student().name(), SweepOutcome.trained(task.publish(run)));
     }
     run.close();
     task.close();

@@ -12,6 +12,7 @@ import io.stillhouse.loss.DistillLoss;
 import io.stillhouse.loss.TeacherParts;
 import io.stillhouse.loss.Term;
 import io.stillhouse.model.Encoder;
+import io.stillhouse.spec.TrainSpec;
 import io.stillhouse.target.TargetSource;
 import io.stillhouse.train.HeldOut;
 import io.stillhouse.train.Lockstep;
@@ -41,13 +42,18 @@ public final class TrainTask implements AutoCloseable {
   private @Nullable StudentWindow window;
   private @Nullable NDManager manager;
   private @Nullable Map<String, NDArray> weights;
+  private TrainSpec.@Nullable Chosen chosen;
 
   TrainTask(StudentRun run, Consumer<StepReport> listener) {
     this.run = run;
     this.listener = listener;
   }
 
-  /** What became of a student; also {@code training.json} in its directory. */
+  /**
+   * What became of a student; also {@code training.json} in its directory.
+   *
+   * @param chosen which weights it has, where those of the last step were not simply kept
+   */
   public record Trained(
       String name,
       String directory,
@@ -55,7 +61,8 @@ public final class TrainTask implements AutoCloseable {
       long parameters,
       long steps,
       Losses losses,
-      Speed speed)
+      Speed speed,
+      TrainSpec.@Nullable Chosen chosen)
       implements Serializable {
 
     /** Returns one line for people. */
@@ -72,6 +79,9 @@ public final class TrainTask implements AutoCloseable {
       losses
           .heldOut()
           .forEach((term, value) -> line.append(", held-out %s %.4f".formatted(term, value)));
+      if (chosen != null) {
+        line.append(", best at step %,d".formatted(chosen.step()));
+      }
       return line.toString();
     }
   }
@@ -120,7 +130,13 @@ public final class TrainTask implements AutoCloseable {
       }
       open();
       weights = parts.initial(manager);
-      trainer(parts.source()).run(manager, weights, parts.teacherParts(manager));
+      try (Trainer.Run training =
+          trainer(parts.source()).begin(manager, weights, parts.teacherParts(manager))) {
+        while (training.step()) {
+          // the listener tells
+        }
+        chosen = training.chosen();
+      }
       return publish();
     } finally {
       close();
@@ -145,7 +161,8 @@ public final class TrainTask implements AutoCloseable {
         parts.setup(),
         source,
         window.acknowledging(new HadoopCheckpoints(storage, run.checkpoints(), history)),
-        this::record);
+        this::record,
+        run.train().selection().keep() == TrainSpec.Keep.BEST ? this::worth : null);
   }
 
   StudentParts parts() {
@@ -175,7 +192,8 @@ public final class TrainTask implements AutoCloseable {
         run.model().parameterCount(),
         steps.isEmpty() ? 0 : steps.get(steps.size() - 1).step(),
         new Losses(mean(0, tenth()), mean(steps.size() - tenth(), steps.size()), heldOut),
-        speed());
+        speed(),
+        chosen);
   }
 
   /** Returns the terms over held-out rows by name, the loss that they add up to, and rates. */
@@ -184,13 +202,17 @@ public final class TrainTask implements AutoCloseable {
     if (cache == null) {
       return Map.of();
     }
+    return heldOut(cache, weights);
+  }
+
+  private Map<String, Double> heldOut(String cache, Map<String, NDArray> of) throws IOException {
     HeldOut.Measured measured;
     try (NDManager scope = manager.newSubManager()) {
       measured =
           new HeldOut(parts.setup(), parts.heldOut(cache))
-              .measure(scope, weights, parts.teacherParts(scope, cache));
+              .measure(scope, of, parts.teacherParts(scope, cache));
     }
-    DistillLoss loss = new DistillLoss(run.loss(), new Encoder(run.model(), weights), weights);
+    DistillLoss loss = new DistillLoss(run.loss(), new Encoder(run.model(), of), of);
     Map<String, Double> named = new LinkedHashMap<>();
     named.put("loss", 0.0);
     measured
@@ -200,13 +222,18 @@ public final class TrainTask implements AutoCloseable {
               named.put(term.id(), value);
               named.merge("loss", loss.weight(term) * value, Double::sum);
             });
-    if (measured.accuracy() != null) {
-      named.put("accuracy", measured.accuracy());
-    }
-    if (measured.agreement() != null) {
-      named.put("agreement", measured.agreement());
-    }
+    named.putAll(measured.metrics());
     return named;
+  }
+
+  /** Returns how good weights are by what the recipe selects by; larger is better. */
+  private double worth(Map<String, NDArray> of) throws IOException {
+    String by = run.train().selection().by();
+    Double value = heldOut(run.places().heldOut(), of).get(by);
+    if (value == null) {
+      throw new IllegalStateException("%s was not measured".formatted(by));
+    }
+    return by.equals("loss") ? -value : value;
   }
 
   /** The file of all steps has each one's own time; who looks on sees the last ones' together. */
@@ -216,8 +243,14 @@ public final class TrainTask implements AutoCloseable {
     listener.accept(StepReport.lately(steps));
   }
 
+  /** Publishes the student of a training beside others. */
+  Trained publish(Trainer.Run training) throws IOException {
+    chosen = training.chosen();
+    return publish();
+  }
+
   /** Measures the finished student and moves it into place. */
-  Trained publish() throws IOException {
+  private Trained publish() throws IOException {
     Map<String, NDArray> own = new LinkedHashMap<>();
     run.model().parameters().keySet().forEach(name -> own.put(name, weights.get(name)));
     Trained trained = measured();

@@ -75,6 +75,39 @@ class FinetuneJobTest {
   }
 
   @Test
+  void finetuneKeepsTheWeightsThatAreBestOverHeldOutRows() throws IOException {
+    Path dev = Tiny.labelled(directory.resolve("dev.tsv"), 80, "yes", "no");
+    List<String> recipe =
+        List.of(
+            "finetune.from=" + Tiny.MLM,
+            "finetune.to=" + directory.resolve("tuned"),
+            "finetune.held-out=" + dev,
+            "teacher.path=" + directory.resolve("tuned"),
+            "train.path=" + directory.resolve("students"),
+            "corpus.path=" + Tiny.labelled(directory.resolve("rows.tsv"), 240, "yes", "no"),
+            "corpus.text=text",
+            "corpus.label=label",
+            "corpus.max-length=40",
+            "train.epochs=8",
+            "train.patience=2",
+            "train.rows-per-step=8",
+            "train.learning-rate=5e-3",
+            "train.threads=1",
+            "evaluate.path=" + dev,
+            "evaluate.metrics=[matthews]",
+            "evaluate.output=" + directory.resolve("evaluation.json"));
+    TrainTask.Trained training = new FinetuneJob(spark, Tiny.settings(recipe)).run().training();
+
+    assertThat(training.chosen().by()).isEqualTo("matthews");
+    assertThat(training.chosen().step() % 30).isZero();
+    assertThat(training.losses().heldOut())
+        .containsEntry("matthews", training.chosen().value())
+        .containsKeys("hard-label", "accuracy", "f1");
+    Evaluation evaluation = new EvaluateJob(spark, Tiny.settings(recipe)).run();
+    assertThat(metric(evaluation, 0, "matthews")).isEqualTo(training.chosen().value());
+  }
+
+  @Test
   void finetuneLearnsARegression() throws IOException {
     Path rows = Tiny.labelled(directory.resolve("rows.tsv"), 160, "1.5", "-0.5");
     List<String> recipe =

@@ -98,6 +98,7 @@ class HalvingTest {
             1,
             10,
             new TrainTask.Losses(Map.of(), Map.of(), Map.of("loss", value, "accuracy", value)),
-            new TrainTask.Speed(1, 1, 0, 1)));
+            new TrainTask.Speed(1, 1, 0, 1),
+            null));
   }
 }

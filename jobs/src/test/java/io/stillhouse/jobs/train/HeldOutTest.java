@@ -28,7 +28,8 @@ class HeldOutTest {
 
     Map<String, Double> heldOut = losses.heldOut();
     assertThat(heldOut)
-        .containsOnlyKeys("loss", "soft-label", "hard-label", "accuracy", "agreement");
+        .containsOnlyKeys(
+            "loss", "soft-label", "hard-label", "accuracy", "f1", "matthews", "agreement");
     assertThat(heldOut.get("soft-label"))
         .isCloseTo(losses.first().get("soft-label"), within(1e-5))
         .isPositive();

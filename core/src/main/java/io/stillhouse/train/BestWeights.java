@@ -1,0 +1,114 @@
+package io.stillhouse.train;
+
+import ai.djl.ndarray.NDArray;
+import ai.djl.ndarray.NDManager;
+import io.stillhouse.checkpoint.LazyTensor;
+import io.stillhouse.spec.TrainSpec;
+import java.io.IOException;
+import java.util.LinkedHashMap;
+import java.util.Map;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * Keeps the best weights that a training has had, by a number over rows that it does not train on,
+ * and says when it has had enough. Of equal ones the earlier are kept.
+ */
+final class BestWeights {
+  private static final String STEP = "best.step";
+  private static final String VALUE = "best.value";
+  private static final String MISSES = "best.misses";
+
+  private final TrainSpec.Selection selection;
+  private final Trainer.Measure measure;
+  private final NDManager manager;
+  private final Map<String, NDArray> weights = new LinkedHashMap<>();
+  private long step;
+  private double value = Double.NEGATIVE_INFINITY;
+  private int misses;
+
+  /**
+   * @param measure of weights; larger is better
+   * @param manager owns the copies
+   */
+  BestWeights(TrainSpec.Selection selection, Trainer.Measure measure, NDManager manager) {
+    this.selection = selection;
+    this.measure = measure;
+    this.manager = manager;
+  }
+
+  /**
+   * Measures weights where that is due, and keeps them if they are the best.
+   *
+   * @param done steps
+   * @param perEpoch steps of an epoch
+   * @param steps of the whole training
+   */
+  void after(long done, long perEpoch, long steps, Map<String, NDArray> now) throws IOException {
+    long every = selection.everySteps() > 0 ? selection.everySteps() : perEpoch;
+    if (done % every != 0 && done != steps) {
+      return;
+    }
+    double found = measure.of(now);
+    if (found > value) {
+      keep(done, found, now);
+    } else {
+      misses++;
+    }
+  }
+
+  private void keep(long done, double found, Map<String, NDArray> now) {
+    step = done;
+    value = found;
+    misses = 0;
+    now.forEach(
+        (name, weight) -> {
+          NDArray copy = weights.get(name);
+          if (copy == null) {
+            copy = manager.zeros(weight.getShape());
+            weights.put(name, copy);
+          }
+          weight.copyTo(copy);
+        });
+  }
+
+  /** Returns whether so many measurements in a row were no better that the training may end. */
+  boolean exhausted() {
+    return selection.patience() > 0 && misses >= selection.patience();
+  }
+
+  /** Makes weights the best ones, if there are any. */
+  void settle(Map<String, NDArray> now) {
+    weights.forEach((name, best) -> best.copyTo(now.get(name)));
+  }
+
+  /** Returns which were kept; null before the first measurement. */
+  TrainSpec.@Nullable Chosen chosen() {
+    return step == 0 ? null : new TrainSpec.Chosen(selection.by(), step, value);
+  }
+
+  /** Returns what a checkpoint holds of this. */
+  Map<String, LazyTensor> state() {
+    Map<String, LazyTensor> state = new LinkedHashMap<>();
+    weights.forEach((name, best) -> state.put(Checkpoint.BEST + name, LazyTensor.of(best)));
+    return state;
+  }
+
+  /** Returns what a checkpoint's metadata hold of this. */
+  Map<String, String> metadata() {
+    return Map.of(
+        STEP, Long.toString(step), VALUE, Double.toString(value), MISSES, Integer.toString(misses));
+  }
+
+  /** Takes over the state of a checkpoint. */
+  void restore(Checkpoint checkpoint, Map<String, NDArray> shapes) {
+    Map<String, String> metadata = checkpoint.file().metadata();
+    step = Long.parseLong(metadata.getOrDefault(STEP, "0"));
+    if (step == 0) {
+      return;
+    }
+    value = Double.parseDouble(metadata.getOrDefault(VALUE, "-Infinity"));
+    misses = Integer.parseInt(metadata.getOrDefault(MISSES, "0"));
+    shapes.forEach((name, like) -> weights.put(name, manager.zeros(like.getShape())));
+    checkpoint.restore(Checkpoint.BEST, weights, manager);
+  }
+}
