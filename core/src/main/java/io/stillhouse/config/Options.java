@@ -16,6 +16,15 @@ public final class Options {
   private static final List<String> METRIC_NAMES =
       Arrays.stream(Metric.values()).map(Metric::id).toList();
 
+  public static final Option<String> TASK =
+      checked(
+          "task",
+          "",
+          t -> t.toLowerCase(Locale.ROOT),
+          t -> t.isEmpty() || NamedTask.ids().contains(t),
+          "one of " + String.join(", ", NamedTask.ids()) + ", or empty",
+          "A task of GLUE, in the files that GLUE distributes: columns, format, lengths, what is predicted and its metrics, wherever the recipe leaves them open.");
+
   // teacher
   public static final Option<String> TEACHER =
       text("teacher.path", null, "Hugging Face directory of the teacher; import makes one.");

@@ -20,6 +20,11 @@ import org.jspecify.annotations.Nullable;
 public final class Recipe {
   private Recipe() {}
 
+  /** Fills in what a named task knows, and shrinks a recipe to seconds, where it says so. */
+  public static Settings prepared(Settings settings) {
+    return shrunk(NamedTask.filled(settings));
+  }
+
   /** Shrinks a recipe to seconds where it says {@code smoke = true}. */
   public static Settings shrunk(Settings settings) {
     if (!settings.get(Options.SMOKE)) {

@@ -86,7 +86,11 @@ public final class Settings {
 
   /** Returns whether the recipe or an argument gives the option. */
   public boolean has(Option<?> option) {
-    return given.containsKey(option.key());
+    return gives(option.key());
+  }
+
+  boolean gives(String key) {
+    return given.containsKey(key);
   }
 
   /**

@@ -271,7 +271,7 @@ public final class Stillhouse {
     if (recipe == null && rest.isEmpty()) {
       throw Errors.invalid("no recipe was named", "name one of conf/, or give key=value arguments");
     }
-    return Recipe.shrunk(Settings.parse(recipe, rest).require(required));
+    return Recipe.prepared(Settings.parse(recipe, rest).require(required));
   }
 
   static void say(String format, Object... values) {

@@ -1,0 +1,63 @@
+package io.stillhouse.config;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+
+import io.stillhouse.error.StillhouseException;
+import io.stillhouse.spec.CorpusSpec;
+import java.util.List;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.EnumSource;
+
+class NamedTaskTest {
+  @ParameterizedTest
+  @EnumSource
+  void everyTaskGivesColumnsThatOptionsAccept(NamedTask task) {
+    Settings settings = prepared("task=" + task.id(), "corpus.path=train.tsv");
+
+    CorpusSpec corpus = Recipe.corpus(settings);
+    assertThat(corpus.format()).isEqualTo(CorpusSpec.Format.TSV);
+    assertThat(corpus.columns().text()).isNotNull();
+    assertThat(corpus.columns().label()).isNotNull();
+    assertThat(settings.get(Options.EVALUATE_METRICS)).isNotEmpty();
+  }
+
+  @Test
+  void aPairTaskHasBothTextsAndALongerRow() {
+    Settings settings = prepared("task=MRPC", "corpus.path=train.tsv");
+
+    assertThat(Recipe.corpus(settings).columns())
+        .isEqualTo(new CorpusSpec.Columns("#1 String", "#2 String", "Quality", null));
+    assertThat(settings.get(Options.MAX_LENGTH)).isEqualTo(128);
+    assertThat(settings.get(Options.EVALUATE_METRICS)).containsExactly("f1", "accuracy");
+  }
+
+  @Test
+  void whatTheRecipeSaysWins() {
+    Settings settings =
+        prepared(
+            "task=sts-b",
+            "corpus.path=mine.csv",
+            "corpus.format=csv",
+            "corpus.label=similarity",
+            "corpus.max-length=32");
+
+    assertThat(Recipe.corpus(settings).format()).isEqualTo(CorpusSpec.Format.CSV);
+    assertThat(Recipe.corpus(settings).columns().label()).isEqualTo("similarity");
+    assertThat(settings.get(Options.MAX_LENGTH)).isEqualTo(32);
+    assertThat(settings.get(Options.FINETUNE_TASK)).isEqualTo("regression");
+  }
+
+  @Test
+  void refusesATaskThatIsNotKnown() {
+    assertThatThrownBy(() -> prepared("task=wnli"))
+        .isInstanceOf(StillhouseException.class)
+        .hasMessage(
+            "task must be one of sst-2, cola, mrpc, rte, sts-b, qnli, qqp, mnli, or empty, but is 'wnli'");
+  }
+
+  private static Settings prepared(String... arguments) {
+    return Recipe.prepared(Settings.parse(null, List.of(arguments)));
+  }
+}
