@@ -1,5 +1,6 @@
 package io.stillhouse.config;
 
+import java.util.Optional;
 import java.util.function.Function;
 import java.util.function.Predicate;
 import org.jspecify.annotations.Nullable;
@@ -20,4 +21,21 @@ public record Option<T>(
     Function<String, T> parser,
     Predicate<T> rule,
     String ruleInWords,
-    String doc) {}
+    String doc) {
+
+  /**
+   * Returns what is wrong with a value, if anything is.
+   *
+   * @param where it is written, a setting that holds others
+   */
+  Optional<String> problem(String where, String text) {
+    try {
+      if (rule.test(parser.apply(text))) {
+        return Optional.empty();
+      }
+    } catch (IllegalArgumentException e) {
+      // told below, in the rule's words
+    }
+    return Optional.of("%s in %s must be %s, but is '%s'".formatted(key, where, ruleInWords, text));
+  }
+}

@@ -394,6 +394,14 @@ public final class Options {
           "0",
           0,
           "Measurements in a row without a better one after which train.keep=best ends the training; 0 for none.");
+  public static final Option<List<Map<String, String>>> STAGES =
+      checked(
+          "train.stages",
+          "[]",
+          SweepText::named,
+          s -> true,
+          "a list of stages such as [{ name = intermediate, loss.soft-label.weight = 0 }, { name = prediction, loss.hidden-mse.weight = 0 }]",
+          "Trainings that the student, and its twin, go through one after another, each from where the one before ended, with cache, teacher, corpus, target, loss and train keys of their own.");
   public static final Option<Boolean> TWIN =
       bool(
           "train.undistilled-twin",
@@ -466,7 +474,7 @@ public final class Options {
       checked(
           "sweep.students",
           "[]",
-          SweepText::students,
+          SweepText::named,
           s -> true,
           "a list of students such as [{ name = a, student.layers = 2 }, { name = b, student.layers = 4 }]",
           "sweep: students with values of their own, each combined with all of sweep.over.");

@@ -156,6 +156,9 @@ public final class Settings {
         parse(option, text, problems);
       }
     }
+    if (parsed.containsKey(Options.STAGES.key())) {
+      problems.addAll(StageCheck.problems(get(Options.STAGES)));
+    }
     if (parsed.containsKey(Options.SWEEP_OVER.key())
         && parsed.containsKey(Options.SWEEP_STUDENTS.key())) {
       problems.addAll(
@@ -202,7 +205,7 @@ public final class Settings {
         over.put(key.substring(SWEEP_OVER.length()), SweepText.texts(value));
         continue;
       }
-      if (key.equals(Options.SWEEP_STUDENTS.key())) {
+      if (key.equals(Options.SWEEP_STUDENTS.key()) || key.equals(Options.STAGES.key())) {
         flat.put(key, SweepText.write(value));
         continue;
       }

@@ -5,6 +5,7 @@ import java.util.HashSet;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Optional;
 import java.util.Set;
 import java.util.TreeSet;
 import java.util.stream.Collectors;
@@ -126,17 +127,8 @@ final class SweepCheck {
   }
 
   private <T> @Nullable T parsed(String where, Option<T> option, String text) {
-    try {
-      T value = option.parser().apply(text);
-      if (option.rule().test(value)) {
-        return value;
-      }
-    } catch (IllegalArgumentException e) {
-      // reported below, in the rule's words
-    }
-    problems.add(
-        "%s in %s must be %s, but is '%s'"
-            .formatted(option.key(), where, option.ruleInWords(), text));
-    return null;
+    Optional<String> problem = option.problem(where, text);
+    problem.ifPresent(problems::add);
+    return problem.isPresent() ? null : option.parser().apply(text);
   }
 }

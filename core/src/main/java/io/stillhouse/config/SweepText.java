@@ -15,7 +15,7 @@ import java.util.TreeMap;
 import java.util.stream.Collectors;
 
 /**
- * The two settings that hold other settings, as HOCON in one line. Values are kept as they were
+ * The settings that hold other settings, as HOCON in one line. Values are kept as they were
  * written: {@code 5e-4} names a student better than {@code 5.0E-4}.
  */
 final class SweepText {
@@ -40,7 +40,7 @@ final class SweepText {
   }
 
   /** Reads {@code [{ name = a, key = value }]}. */
-  static List<Map<String, String>> students(String text) {
+  static List<Map<String, String>> named(String text) {
     if (!(parsed(text) instanceof ConfigList list)) {
       throw new IllegalArgumentException(text);
     }

@@ -35,6 +35,11 @@ public final class DistillLoss {
     return "projection.%02d.weight".formatted(layer);
   }
 
+  /** Returns whether a tensor is a projection, and none of the student's own. */
+  public static boolean isProjection(String name) {
+    return name.startsWith("projection.");
+  }
+
   /**
    * The loss of one micro-batch.
    *

@@ -19,6 +19,7 @@ import io.stillhouse.jobs.plan.PlanJob;
 import io.stillhouse.jobs.spark.Sessions;
 import io.stillhouse.jobs.train.ExportJob;
 import io.stillhouse.jobs.train.FinetuneJob;
+import io.stillhouse.jobs.train.Stage;
 import io.stillhouse.jobs.train.SweepJob;
 import io.stillhouse.jobs.train.TrainJob;
 import java.io.IOException;
@@ -193,7 +194,7 @@ public final class Stillhouse {
       throws IOException {
     Settings settings = settings(arguments, Options.CACHE, Options.STUDENT_LAYERS);
     try (SparkSession spark = Sessions.open("train", settings)) {
-      TrainJob.Result result = new TrainJob(spark, settings).run();
+      TrainJob.Result result = Stage.train(spark, settings);
       result.students().forEach(student -> say("trained %s", student.summary()));
       result.alreadyTrained().forEach(name -> say("%s was trained already", name));
       result.notes().forEach(note -> say("note: %s", note));
@@ -208,7 +209,7 @@ public final class Stillhouse {
       throws IOException {
     Settings settings = settings(arguments, Options.CACHE);
     try (SparkSession spark = Sessions.open("sweep", settings)) {
-      SweepJob.Result result = new SweepJob(spark, settings).run();
+      SweepJob.Result result = Stage.sweep(spark, settings);
       System.out.print(result.table());
       result.notes().forEach(note -> say("note: %s", note));
       result

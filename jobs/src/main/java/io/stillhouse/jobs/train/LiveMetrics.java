@@ -41,6 +41,11 @@ final class LiveMetrics implements AutoCloseable {
     this.writes = !directory.equals(NONE);
   }
 
+  /** Returns whether a setting names a directory. */
+  static boolean named(String setting) {
+    return !setting.isEmpty() && !setting.equals(NONE);
+  }
+
   /** Writes nothing yet. {@code students} is the directory of all students. */
   static LiveMetrics open(Settings settings, Storage storage, String students) {
     String given = settings.get(Options.METRICS);

@@ -118,9 +118,20 @@ final class RunPlanner {
    * how many tasks there will be.
    *
    * @param twin whether it is to have one, if there are labels
+   * @param stage of which the recipe is
    * @throws io.stillhouse.error.StillhouseException if the depths do not fit, the cache lacks a
    *     column, or there are no labels
    */
+  Planned plan(Settings settings, boolean twin, Stage stage) throws IOException {
+    Planned planned = plan(settings, twin);
+    List<StudentRun> runs = new ArrayList<>();
+    for (StudentRun run : planned.runs()) {
+      runs.add(run.from(stage.start(run.name(), run.model().layers(), run.start(), storage)));
+    }
+    return new Planned(runs, planned.columns(), planned.notes());
+  }
+
+  /** As the other, of a recipe without stages. */
   Planned plan(Settings settings, boolean twin) throws IOException {
     ModelSpec student = Recipe.student(settings, teacher.spec());
     DistillSpec loss = Recipe.loss(settings, student, teacher.spec());

@@ -3,11 +3,13 @@ package io.stillhouse.jobs.train;
 import ai.djl.ndarray.NDArray;
 import ai.djl.ndarray.NDManager;
 import io.stillhouse.checkpoint.HuggingFaceDirectory;
+import io.stillhouse.checkpoint.SafeTensors;
 import io.stillhouse.error.Errors;
 import io.stillhouse.jobs.cache.CacheReader;
 import io.stillhouse.jobs.cache.PlannedReader;
 import io.stillhouse.jobs.cache.Storage;
 import io.stillhouse.jobs.spark.Models;
+import io.stillhouse.loss.DistillLoss;
 import io.stillhouse.loss.TeacherParts;
 import io.stillhouse.model.Encoder;
 import io.stillhouse.spec.ModelSpec;
@@ -18,6 +20,8 @@ import io.stillhouse.target.Targets;
 import io.stillhouse.train.StudentInit;
 import io.stillhouse.train.Trainer;
 import java.io.IOException;
+import java.nio.file.Files;
+import java.util.LinkedHashMap;
 import java.util.LinkedHashSet;
 import java.util.Map;
 import java.util.Set;
@@ -25,6 +29,8 @@ import org.apache.hadoop.fs.Path;
 
 /** What a task needs to train a student: its first weights, its targets, the teacher's parts. */
 final class StudentParts {
+  private static final String PROJECTIONS = "projections.safetensors";
+
   private final StudentRun run;
   private final Storage storage;
   private final ModelSpec teacher;
@@ -122,10 +128,40 @@ final class StudentParts {
                 HuggingFaceDirectory.open(Models.copy(run.start().directory())),
                 run.start().blocks(),
                 seed);
-    weights.putAll(
+    Map<String, NDArray> projections =
         StudentInit.projections(
-            manager, run.loss(), run.model().hiddenSize(), teacher.hiddenSize(), seed));
+            manager, run.loss(), run.model().hiddenSize(), teacher.hiddenSize(), seed);
+    if (run.start().directory() != null) {
+      resumeProjections(Models.copy(run.start().directory()), projections, manager);
+    }
+    weights.putAll(projections);
     return weights;
+  }
+
+  /** Takes over those that the student which this one starts from has learnt, too. */
+  private static void resumeProjections(
+      java.nio.file.Path start, Map<String, NDArray> projections, NDManager manager)
+      throws IOException {
+    java.nio.file.Path file = start.resolve(PROJECTIONS);
+    if (!Files.exists(file)) {
+      return;
+    }
+    SafeTensors learnt = SafeTensors.open(file);
+    projections.replaceAll(
+        (name, fresh) ->
+            learnt.names().contains(name) && learnt.shape(name).equals(fresh.getShape())
+                ? learnt.read(name, manager)
+                : fresh);
+  }
+
+  /** Writes a student's projections beside it, if it has any: a later stage goes on with them. */
+  static void writeProjections(java.nio.file.Path directory, Map<String, NDArray> weights)
+      throws IOException {
+    Map<String, NDArray> projections = new LinkedHashMap<>(weights);
+    projections.keySet().removeIf(name -> !DistillLoss.isProjection(name));
+    if (!projections.isEmpty()) {
+      SafeTensors.write(directory.resolve(PROJECTIONS), projections, Map.of());
+    }
   }
 
   /** Returns the teacher's weights that rebuild targets of the cache; no others are read. */

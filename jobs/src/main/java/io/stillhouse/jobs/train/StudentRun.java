@@ -10,6 +10,7 @@ import java.nio.charset.StandardCharsets;
 import java.util.HexFormat;
 import java.util.List;
 import java.util.Map;
+import java.util.stream.IntStream;
 import org.apache.hadoop.fs.Path;
 import org.jspecify.annotations.Nullable;
 
@@ -36,6 +37,11 @@ record StudentRun(
   record Start(String directory, List<Integer> blocks) implements Serializable {
     Start {
       blocks = List.copyOf(blocks); // a sublist is not serializable
+    }
+
+    /** Starts from a student of the same shape, block by block. */
+    static Start whole(Path directory, int layers) {
+      return new Start(directory.toString(), IntStream.rangeClosed(1, layers).boxed().toList());
     }
   }
 
@@ -108,6 +114,11 @@ record StudentRun(
             selection),
         start,
         places);
+  }
+
+  /** Returns the same student, its weights coming from elsewhere. */
+  StudentRun from(Start other) {
+    return new StudentRun(name, model, loss, train, other, places);
   }
 
   /** Returns where the finished student goes. */

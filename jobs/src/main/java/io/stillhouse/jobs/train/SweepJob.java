@@ -79,10 +79,15 @@ public final class SweepJob {
    * @throws io.stillhouse.error.StillhouseException with all that is wrong with any of them
    */
   public SweepJob(SparkSession spark, Settings settings) throws IOException {
+    this(spark, Stage.only(settings));
+  }
+
+  /** As {@link #SweepJob(SparkSession, Settings)}, of one stage of a recipe. */
+  SweepJob(SparkSession spark, Stage stage) throws IOException {
     this.spark = spark;
-    this.settings = settings;
+    this.settings = stage.settings();
     this.storage = new Storage(spark.sparkContext().hadoopConfiguration());
-    this.plan = new SweepPlan(storage, settings);
+    this.plan = new SweepPlan(storage, stage);
     this.halving = plan.halving();
     int cores = Sessions.coresOfOneTask(spark);
     int tasks = spark.sparkContext().isLocal() ? plan.tasks() : 1; // which share the cores

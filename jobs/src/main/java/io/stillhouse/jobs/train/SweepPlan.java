@@ -25,6 +25,7 @@ final class SweepPlan {
   private static final Set<String> SUMMED_OVER =
       Set.of(Options.STUDENT_LAYERS.key(), Options.LAYER_MAP.key());
 
+  private final Stage stage;
   private final Settings settings;
   private final Storage storage;
   private final RunPlanner planner;
@@ -38,8 +39,9 @@ final class SweepPlan {
    *
    * @throws io.stillhouse.error.StillhouseException with all that is wrong with any of them
    */
-  SweepPlan(Storage storage, Settings settings) throws IOException {
-    this.settings = settings;
+  SweepPlan(Storage storage, Stage stage) throws IOException {
+    this.stage = stage;
+    this.settings = stage.settings();
     this.storage = storage;
     List<Sweep.Student> students = Sweep.students(settings);
     if (students.isEmpty()) {
@@ -131,8 +133,9 @@ final class SweepPlan {
     own.put(Options.STUDENT_NAME.key(), student.name());
     own.put(Options.SWEEP_OVER.key(), "{}");
     own.put(Options.SWEEP_STUDENTS.key(), "[]");
+    own.putAll(stage.values());
     Settings recipe = Recipe.shrunk(settings.with(own)).require(Options.STUDENT_LAYERS);
-    RunPlanner.Planned planned = planner.plan(recipe, twins());
+    RunPlanner.Planned planned = planner.plan(recipe, twins(), stage);
     planned.runs().forEach(run -> values.put(run.name(), student.values()));
     notes.addAll(planned.notes());
     return planned.runs();

@@ -49,11 +49,16 @@ public final class TrainJob {
    *     column, or there are no labels
    */
   public TrainJob(SparkSession spark, Settings settings) throws IOException {
+    this(spark, Stage.only(settings));
+  }
+
+  /** As {@link #TrainJob(SparkSession, Settings)}, of one stage of a recipe. */
+  TrainJob(SparkSession spark, Stage stage) throws IOException {
     this.spark = spark;
-    this.settings = settings;
+    this.settings = stage.settings();
     this.storage = new Storage(spark.sparkContext().hadoopConfiguration());
     RunPlanner.Planned planned =
-        new RunPlanner(storage, settings).plan(settings, settings.get(Options.TWIN));
+        new RunPlanner(storage, settings).plan(settings, settings.get(Options.TWIN), stage);
     this.columns = planned.columns();
     this.notes.addAll(planned.notes());
     // On one machine twins and workers share the cores.

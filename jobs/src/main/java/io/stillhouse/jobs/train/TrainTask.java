@@ -257,6 +257,7 @@ public final class TrainTask implements AutoCloseable {
     java.nio.file.Path local = Files.createTempDirectory("stillhouse-student");
     try {
       HuggingFaceDirectory.write(local, run.model(), own, parts.teacher().path());
+      StudentParts.writeProjections(local, weights);
       Files.writeString(local.resolve("training.json"), Storage.JSON.toJson(trained) + "\n");
       Files.write(local.resolve("metrics.jsonl"), metrics());
       if (!history.rounds().isEmpty()) {

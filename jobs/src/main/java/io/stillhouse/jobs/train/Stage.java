@@ -1,0 +1,116 @@
+package io.stillhouse.jobs.train;
+
+import io.stillhouse.config.Options;
+import io.stillhouse.config.Settings;
+import io.stillhouse.error.Errors;
+import io.stillhouse.jobs.cache.Storage;
+import java.io.IOException;
+import java.util.ArrayList;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import org.apache.hadoop.fs.Path;
+import org.apache.spark.sql.SparkSession;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * One of the trainings that a student goes through one after another, each from where the one
+ * before ended; TinyBERT's intermediate and prediction stages are two (arXiv:1909.10351, section
+ * 4.2). The last one's students are the result, the others' lie below {@code _stages} beside them,
+ * so a restart goes on in the stage that was under way.
+ *
+ * @param settings the recipe with the stage's own values, and where its students go
+ * @param values the stage's own, which win over those of a sweep's students
+ * @param before the directory of the students of the stage before; null for the first
+ */
+public record Stage(Settings settings, Map<String, String> values, @Nullable Path before) {
+  private static final String DIRECTORY = "_stages";
+
+  /** A recipe without stages. */
+  static Stage only(Settings settings) {
+    return new Stage(settings, Map.of(), null);
+  }
+
+  /** Trains a recipe's student and its twin through all stages. */
+  public static TrainJob.Result train(SparkSession spark, Settings settings) throws IOException {
+    List<Stage> stages = of(settings);
+    for (Stage stage : stages) {
+      new TrainJob(spark, stage.alone()); // what is wrong with the last is told before the first
+    }
+    TrainJob.Result result = new TrainJob(spark, stages.get(0)).run();
+    for (Stage stage : stages.subList(1, stages.size())) {
+      result = new TrainJob(spark, stage).run();
+    }
+    return result;
+  }
+
+  /** Trains the students of a sweep through all stages; one that fails ends it after its stage. */
+  public static SweepJob.Result sweep(SparkSession spark, Settings settings) throws IOException {
+    List<Stage> stages = of(settings);
+    if (stages.size() > 1 && !settings.get(Options.HALVING_AT).isEmpty()) {
+      throw Errors.invalid(
+          "sweep.halving.at is %s, but train.stages names %d stages, of which each goes on from the one before"
+              .formatted(settings.get(Options.HALVING_AT), stages.size()),
+          "take one away");
+    }
+    for (Stage stage : stages) {
+      new SweepJob(spark, stage.alone());
+    }
+    SweepJob.Result result = new SweepJob(spark, stages.get(0)).run();
+    for (Stage stage : stages.subList(1, stages.size())) {
+      if (result.exitCode() != 0) {
+        break;
+      }
+      result = new SweepJob(spark, stage).run();
+    }
+    return result;
+  }
+
+  /** Returns the stages of a recipe: itself, where it names none. */
+  static List<Stage> of(Settings settings) {
+    List<Map<String, String>> named = settings.get(Options.STAGES);
+    if (named.isEmpty()) {
+      return List.of(only(settings));
+    }
+    Storage storage = Storage.ofThisProcess();
+    Path students = storage.qualify(settings.get(Options.TRAIN_PATH));
+    List<Stage> stages = new ArrayList<>();
+    Path before = null;
+    for (int number = 1; number <= named.size(); number++) {
+      Map<String, String> values = new LinkedHashMap<>(named.get(number - 1));
+      String name = values.remove(Options.STUDENT_NAME.key());
+      Path to =
+          number == named.size()
+              ? students
+              : new Path(students, "%s/%d-%s".formatted(DIRECTORY, number, name));
+      values.put(Options.TRAIN_PATH.key(), to.toString());
+      values.put(Options.STAGES.key(), "[]");
+      String metrics = settings.get(Options.METRICS);
+      if (number < named.size() && LiveMetrics.named(metrics)) {
+        values.put(Options.METRICS.key(), new Path(metrics, to.getName()).toString());
+      }
+      stages.add(new Stage(settings.with(values), Map.copyOf(values), before));
+      before = to;
+    }
+    return stages;
+  }
+
+  /** Returns the same as if there were no stage before, to be checked before that one has run. */
+  private Stage alone() {
+    return new Stage(settings, values, null);
+  }
+
+  /**
+   * Returns where a student of the stage begins.
+   *
+   * @param otherwise for a twin that the stage before has not made, having no labels
+   */
+  StudentRun.Start start(String name, int layers, StudentRun.Start otherwise, Storage storage)
+      throws IOException {
+    if (before == null) {
+      return otherwise;
+    }
+    Path from = new Path(before, name);
+    return storage.exists(from) ? StudentRun.Start.whole(from, layers) : otherwise;
+  }
+}

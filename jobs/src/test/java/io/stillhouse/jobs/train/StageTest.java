@@ -1,0 +1,176 @@
+package io.stillhouse.jobs.train;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+
+import io.stillhouse.config.Settings;
+import io.stillhouse.error.StillhouseException;
+import io.stillhouse.jobs.Tiny;
+import io.stillhouse.jobs.cache.CacheJob;
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.List;
+import org.apache.spark.sql.SparkSession;
+import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Tag;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+
+/** TinyBERT's two stages, of a tiny student narrower than its teacher. */
+@Tag("spark")
+class StageTest {
+  private static final String STAGES =
+      "train.stages=[{ name = intermediate, loss.soft-label.weight = 0, train.max-steps = 8 },"
+          + " { name = prediction, loss.hidden-mse.weight = 0, train.learning-rate = 1e-3 }]";
+
+  @TempDir private Path directory;
+
+  private final SparkSession spark = Tiny.spark();
+
+  @BeforeEach
+  void cache() throws IOException {
+    Path corpus = Tiny.labelled(directory.resolve("rows.tsv"), 64, "LABEL_2", "LABEL_0");
+    new CacheJob(
+            spark,
+            Tiny.settings(
+                Tiny.cacheOf(corpus, directory.resolve("cache"), "targets.hidden=[0, 1, 2, 3]")))
+        .run();
+  }
+
+  @Test
+  void eachStageGoesOnWhereTheOneBeforeEnded() throws IOException {
+    TrainJob.Result result = Stage.train(spark, settings("students", STAGES));
+
+    assertThat(result.students())
+        .extracting(TrainTask.Trained::name)
+        .containsExactly("student", "student-undistilled");
+    TrainTask.Trained student = result.students().get(0);
+    assertThat(student.losses().last()).containsOnlyKeys("soft-label");
+    assertThat(student.steps()).isEqualTo(12);
+
+    Path first = directory.resolve("students/_stages/1-intermediate");
+    // By hand: the second stage alone, from what the first has made.
+    new TrainJob(
+            spark,
+            settings(
+                "by-hand",
+                "student.init=" + first.resolve("student"),
+                "loss.hidden-mse.weight=0",
+                "train.learning-rate=1e-3",
+                "train.undistilled-twin=false"))
+        .run();
+    assertThat(weights(directory.resolve("students/student")))
+        .isEqualTo(weights(directory.resolve("by-hand/student")));
+    assertThat(first.resolve("student-undistilled")).isDirectory();
+    assertThat(first.resolve("student/projections.safetensors")).exists();
+  }
+
+  @Test
+  void aStageThatIsDoneIsNotDoneAgainAndAnotherRecipeIsRefused() throws IOException {
+    Stage.train(spark, settings("students", STAGES));
+    byte[] before = weights(directory.resolve("students/student"));
+
+    assertThat(Stage.train(spark, settings("students", STAGES)).alreadyTrained())
+        .containsExactly("student", "student-undistilled");
+    assertThat(weights(directory.resolve("students/student"))).isEqualTo(before);
+    assertThatThrownBy(
+            () ->
+                Stage.train(
+                    spark, settings("students", STAGES.replace("max-steps = 8", "max-steps = 9"))))
+        .isInstanceOf(StillhouseException.class)
+        .hasMessageContaining("1-intermediate/student' holds a student of another recipe or cache");
+  }
+
+  @Test
+  void projectionsGoOnToo() throws IOException {
+    String stages =
+        "train.stages=[{ name = a, train.max-steps = 8, train.warmup = 0 },"
+            + " { name = b, train.max-steps = 1, train.learning-rate = 1e-9 }]";
+    Stage.train(spark, settings("students", stages, "train.undistilled-twin=false"));
+
+    assertThat(
+            Files.readAllBytes(directory.resolve("students/student/projections.safetensors"))
+                .length)
+        .isPositive();
+    TrainTask.Trained last = trained("students/student");
+    TrainTask.Trained first = trained("students/_stages/1-a/student");
+    // Fresh projections would give the loss of before the first step.
+    assertThat(last.losses().first().get("hidden-mse"))
+        .isLessThan(
+            (first.losses().first().get("hidden-mse") + first.losses().last().get("hidden-mse"))
+                / 2);
+  }
+
+  @Test
+  void aSweepGoesThroughTheStagesWhoseValuesWin() throws IOException {
+    SweepJob.Result result =
+        Stage.sweep(spark, settings("sweep", STAGES, "sweep.over.loss.hidden-mse.weight=[1, 0.5]"));
+
+    assertThat(result.exitCode()).isZero();
+    assertThat(result.students())
+        .extracting(SweepJob.Row::name)
+        .containsExactly("hidden-mse-1", "hidden-mse-0.5");
+    for (SweepJob.Row row : result.students()) {
+      assertThat(row.training().losses().last()).containsOnlyKeys("soft-label");
+    }
+    assertThat(trained("sweep/_stages/1-intermediate/hidden-mse-0.5").losses().last())
+        .containsOnlyKeys("hidden-mse");
+  }
+
+  @Test
+  void whatIsWrongWithTheLastStageIsToldBeforeTheFirst() {
+    String stages =
+        STAGES.replace("loss.hidden-mse.weight = 0,", "student.layer-map = \"[0, 5]\",");
+
+    assertThatThrownBy(() -> Stage.train(spark, settings("students", stages)))
+        .isInstanceOf(StillhouseException.class)
+        .hasMessageContaining("names hidden state 5, but the teacher has 0..3");
+    assertThat(directory.resolve("students")).doesNotExist();
+  }
+
+  @Test
+  void stagesShareTheStudentAndHaveNames() {
+    assertThatThrownBy(
+            () ->
+                settings(
+                    "students",
+                    "train.stages=[{ student.layers = 3 }, { name = a, train.epoch = 2 }, { name = a, loss.soft-label.temperature = 0 }]"))
+        .isInstanceOf(StillhouseException.class)
+        .hasMessageContaining("a stage of train.stages has no name")
+        .hasMessageContaining(
+            "'student.layers' cannot be in train.stages, because all stages share it; set it outside")
+        .hasMessageContaining("unknown key 'train.epoch' in train.stages; did you mean")
+        .hasMessageContaining("train.stages names 'a' twice")
+        .hasMessageContaining(
+            "loss.soft-label.temperature in train.stages must be a finite number > 0, but is '0'");
+  }
+
+  private TrainTask.Trained trained(String student) throws IOException {
+    return io.stillhouse.jobs.cache.Storage.JSON.fromJson(
+        Files.readString(directory.resolve(student).resolve("training.json")),
+        TrainTask.Trained.class);
+  }
+
+  private static byte[] weights(Path student) throws IOException {
+    return Files.readAllBytes(student.resolve("model.safetensors"));
+  }
+
+  private Settings settings(String students, String... more) {
+    return Tiny.settings(
+        List.of(
+            "cache.path=" + directory.resolve("cache"),
+            "train.path=" + directory.resolve(students),
+            "student.layers=1",
+            "student.hidden-size=16",
+            "student.heads=4",
+            "student.init=random",
+            "loss.soft-label.weight=1",
+            "loss.hidden-mse.weight=1",
+            "train.epochs=3",
+            "train.rows-per-step=16",
+            "train.learning-rate=5e-3",
+            "train.threads=1"),
+        more);
+  }
+}
