@@ -7,7 +7,10 @@ import java.util.HashSet;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Optional;
 import java.util.Set;
+import java.util.regex.Matcher;
+import java.util.regex.Pattern;
 import java.util.stream.Collectors;
 
 /**
@@ -16,6 +19,8 @@ import java.util.stream.Collectors;
 public final class Sweep {
   /** More than anybody reads a table of. */
   static final int MOST = 1_000;
+
+  private static final Pattern SEEDED = Pattern.compile("(.*?)[_-]?seed-(\\d{1,9})(.*)");
 
   private Sweep() {}
 
@@ -26,6 +31,23 @@ public final class Sweep {
    * @param values what it has of its own, by key, in the order of {@link Options#ALL}
    */
   public record Student(String name, Map<String, String> values) {}
+
+  /**
+   * A name with a seed in it.
+   *
+   * @param group the name without
+   */
+  public record Seeded(String group, int seed) {}
+
+  /** Reads what {@code sweep.over} calls a student of several seeds, or its twin. */
+  public static Optional<Seeded> seeded(String name) {
+    Matcher matcher = SEEDED.matcher(name);
+    if (!matcher.matches()) {
+      return Optional.empty();
+    }
+    String shared = matcher.group(1).isEmpty() ? "student" : matcher.group(1);
+    return Optional.of(new Seeded(shared + matcher.group(3), Integer.parseInt(matcher.group(2))));
+  }
 
   /** Returns the students that a recipe names, none where it names none. */
   public static List<Student> students(Settings settings) {

@@ -1,5 +1,6 @@
 package io.stillhouse.jobs.evaluate;
 
+import io.stillhouse.config.Sweep;
 import io.stillhouse.evaluate.Metrics;
 import io.stillhouse.jobs.evaluate.Evaluation.Comparison;
 import io.stillhouse.jobs.evaluate.Evaluation.Group;
@@ -11,15 +12,10 @@ import java.util.Map;
 import java.util.Set;
 import java.util.TreeMap;
 import java.util.TreeSet;
-import java.util.regex.Matcher;
-import java.util.regex.Pattern;
 import java.util.stream.IntStream;
 
 /** Finds out how good models are from what they made of the rows. */
 abstract class Judge {
-  /** What a sweep over seeds calls its students, and their twins. */
-  private static final Pattern SEEDED = Pattern.compile("(.*?)[_-]?seed-(\\d+)(.*)");
-
   final List<Candidate> candidates;
 
   /** A model before it is judged. */
@@ -84,13 +80,13 @@ abstract class Judge {
   private Map<String, Map<Integer, Integer>> groups() {
     Map<String, Map<Integer, Integer>> groups = new LinkedHashMap<>();
     for (int m = 1; m < candidates.size(); m++) {
-      Matcher seeded = SEEDED.matcher(candidates.get(m).name());
-      if (seeded.matches() && seeded.group(2).length() < 10) {
-        String shared = seeded.group(1).isEmpty() ? "student" : seeded.group(1);
-        groups
-            .computeIfAbsent(shared + seeded.group(3), name -> new TreeMap<>())
-            .put(Integer.valueOf(seeded.group(2)), m);
-      }
+      int model = m;
+      Sweep.seeded(candidates.get(m).name())
+          .ifPresent(
+              name ->
+                  groups
+                      .computeIfAbsent(name.group(), group -> new TreeMap<>())
+                      .put(name.seed(), model));
     }
     groups.values().removeIf(seeds -> seeds.size() < 2);
     return groups;

@@ -55,11 +55,19 @@ public final class SweepJob {
       @Nullable String problem,
       boolean mistake) {}
 
-  /** What a sweep made; also {@code sweep.json} beside the students. */
-  public record Result(List<Row> students, List<String> notes) {
-    /** Returns a table for people. */
+  /**
+   * What a sweep made; also {@code sweep.json} beside the students, and the groups as {@code
+   * sweep.md}.
+   *
+   * @param groups students that differ in their seed alone
+   * @param columns what tables show of the numbers over held-out rows
+   */
+  public record Result(
+      List<Row> students, List<SeedGroups.Group> groups, List<String> columns, List<String> notes) {
+    /** Returns a table for people, and one of the groups, if there are any. */
     public String table() {
-      return new SweepTable(students).text();
+      String grouped = SeedGroups.markdown(groups, columns);
+      return new SweepTable(students, columns).text() + (grouped.isEmpty() ? "" : "\n" + grouped);
     }
 
     /** Returns those that failed. */
@@ -128,14 +136,18 @@ public final class SweepJob {
       train(wanted, Long.MAX_VALUE, latest, live, running)
           .forEach(outcome -> outcomes.put(outcome.name(), outcome));
     }
-    Result result =
-        new Result(runs.stream().map(run -> row(outcomes.get(run.name()))).toList(), plan.notes());
+    List<Row> rows = runs.stream().map(run -> row(outcomes.get(run.name()))).toList();
+    Result result = new Result(rows, SeedGroups.of(rows), plan.columns(), plan.notes());
     Map<String, Object> record = new LinkedHashMap<>();
     record.put("result", result);
     record.put("halving", decisions.stream().map(SweepJob::told).toList());
     record.put("recipe", settings.inForce());
     storage.fileSystem(new Path(students)).mkdirs(new Path(students));
     storage.writeJson(new Path(students, "sweep.json"), record);
+    if (!result.groups().isEmpty()) {
+      storage.writeText(
+          new Path(students, "sweep.md"), SeedGroups.markdown(result.groups(), result.columns()));
+    }
     return result;
   }
 

@@ -7,6 +7,7 @@ import io.stillhouse.config.Sweep;
 import io.stillhouse.error.Errors;
 import io.stillhouse.error.StillhouseException;
 import io.stillhouse.jobs.cache.Storage;
+import io.stillhouse.spec.Metric;
 import io.stillhouse.train.Lockstep;
 import java.io.IOException;
 import java.util.ArrayList;
@@ -83,6 +84,17 @@ final class SweepPlan {
   /** Returns what a student has of its own, by key; its twin has the same. */
   Map<String, String> values(String name) {
     return values.get(name);
+  }
+
+  /** Returns which numbers over held-out rows tables show, in the order of their file. */
+  List<String> columns() {
+    List<Metric> metrics = Recipe.metrics(settings, planner.teacher().head().task());
+    boolean named = !settings.get(Options.EVALUATE_METRICS).isEmpty();
+    List<String> columns = new ArrayList<>(List.of("loss", "agreement"));
+    metrics
+        .subList(0, named ? metrics.size() : Math.min(1, metrics.size()))
+        .forEach(metric -> columns.add(metric.id()));
+    return columns;
   }
 
   List<String> notes() {

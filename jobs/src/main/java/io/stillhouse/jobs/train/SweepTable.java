@@ -15,9 +15,14 @@ final class SweepTable {
   private static final String NONE = "-";
 
   private final List<SweepJob.Row> rows;
+  private final List<String> columns;
 
-  SweepTable(List<SweepJob.Row> rows) {
+  /**
+   * @param columns which numbers over held-out rows are shown
+   */
+  SweepTable(List<SweepJob.Row> rows, List<String> columns) {
     this.rows = rows;
+    this.columns = columns;
   }
 
   String text() {
@@ -31,7 +36,7 @@ final class SweepTable {
         heldOut.addAll(row.training().losses().heldOut().keySet());
       }
     }
-    heldOut.removeAll(terms);
+    heldOut.retainAll(columns);
     Map<String, String> labels = Sweep.labels(keys);
     List<List<String>> lines = new ArrayList<>();
     List<String> head = new ArrayList<>(List.of("student"));
