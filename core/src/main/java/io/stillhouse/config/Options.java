@@ -255,10 +255,44 @@ public final class Options {
           "Weight of the squared error of mapped hidden states 1..M, summed over layers.");
   public static final Option<Double> EMBEDDING_WEIGHT =
       weight("loss.embedding-mse.weight", "Weight of the squared error of the embedding output.");
+  public static final Option<Double> FIRST_TOKEN_WEIGHT =
+      weight(
+          "loss.first-token-mse.weight",
+          "Weight of PKD's squared distance of [CLS] states of norm 1, summed over hidden states 1..M-1. PKD-skip and -last are student.layer-map=[0, 2, 4, 6, 8, 10, 12] and [0, 7, 8, 9, 10, 11, 12].");
+  public static final Option<String> PROJECTION =
+      oneOf(
+          "loss.projection",
+          "per-layer",
+          List.of("per-layer", "shared", "single"),
+          "Matrices to the teacher's width, where it differs: one for each hidden state; one for the embedding output and one for all others, as the TinyBERT paper has it; or a single one, as its code does.");
   public static final Option<Double> ATTENTION_WEIGHT =
       weight(
           "loss.attention-mse.weight",
           "Weight of the squared error of raw attention scores, summed over blocks.");
+  public static final Option<Double> ATTENTION_KL_WEIGHT =
+      weight(
+          "loss.attention-kl.weight",
+          "Weight of MiniLM's divergence of attention, teacher from student; needs equally many heads.");
+  public static final Option<Double> QUERY_WEIGHT =
+      weight(
+          "loss.query-relation.weight",
+          "Weight of MiniLMv2's divergence of the softmax of queries' products with each other.");
+  public static final Option<Double> KEY_WEIGHT =
+      weight("loss.key-relation.weight", "The same of keys.");
+  public static final Option<Double> VALUE_WEIGHT =
+      weight("loss.value-relation.weight", "The same of values, as in MiniLM, too.");
+  public static final Option<Integer> RELATION_HEADS =
+      atLeast(
+          "loss.relation.heads",
+          "0",
+          0,
+          "Heads that queries, keys and values are cut into for their relations, whatever the models' own; divides both widths. 0 for the models' own.");
+  public static final Option<String> RELATION_LAYERS =
+      oneOf(
+          "loss.relation.layers",
+          "last",
+          List.of("last", "all"),
+          "Mapped blocks with losses attention-kl and -relation; summed over.");
 
   // train
   public static final Option<String> TRAIN_PATH =
@@ -471,7 +505,12 @@ public final class Options {
               "hidden-cosine",
               "hidden-mse",
               "embedding-mse",
+              "first-token-mse",
               "attention-mse",
+              "attention-kl",
+              "query-relation",
+              "key-relation",
+              "value-relation",
               "accuracy",
               "agreement"),
           "sweep: what they are measured by: the loss in all (equal weights and layers are comparable), a term before its weight, or, of a classifier, how often it is right or its teacher's best guess is its own.");

@@ -9,6 +9,7 @@ import ai.djl.pytorch.engine.PtSymbolBlock;
 import ai.djl.pytorch.jni.IValue;
 import io.stillhouse.spec.ModelSpec;
 import java.util.ArrayList;
+import java.util.IdentityHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Objects;
@@ -95,7 +96,7 @@ public final class TrainingEncoder implements AutoCloseable {
    *
    * @param encoder its weights require gradients, and are trained in place
    * @param projections by hidden state, (teacher width, student width), trained in place, too:
-   *     losses read these states projected
+   *     losses read these states projected; where states have the same one, its gradients add up
    * @param manager owns what this holds
    */
   public TrainingEncoder(Encoder encoder, Map<Integer, NDArray> projections, NDManager manager) {
@@ -112,10 +113,13 @@ public final class TrainingEncoder implements AutoCloseable {
     for (int block = 1; block <= encoder.spec().layers(); block++) {
       blocks.add(block(ModelSpec.blockPrefix(block)));
     }
+    Map<NDArray, Projection> own = new IdentityHashMap<>();
     projections.forEach(
         (layer, weight) ->
             this.projections.put(
-                layer, new Projection(weight, new Gradients(List.of(List.of(weight))))));
+                layer,
+                own.computeIfAbsent(
+                    weight, w -> new Projection(w, new Gradients(List.of(List.of(w)))))));
   }
 
   private Block block(String prefix) {
@@ -196,7 +200,7 @@ public final class TrainingEncoder implements AutoCloseable {
       block.norms().close();
       block.gradients().close();
     }
-    projections.values().forEach(projection -> projection.gradient().close());
+    projections.values().stream().map(Projection::gradient).distinct().forEach(Gradients::close);
     joined.forEach(one -> one.copy().close());
     grads.forEach(NDArray::close);
     heads.close();

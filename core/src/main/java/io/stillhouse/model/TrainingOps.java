@@ -13,7 +13,9 @@ final class TrainingOps {
 
   // A mask list is empty where nothing is dropped. `saved`: input, q scaled, k, v, probabilities,
   // context, first sum with its mean and deviation, middle, inner before and after GELU, second sum
-  // with its mean and deviation.
+  // with its mean and deviation. `parts`: 0, 1 or 2 for each gradient of queries, keys or values,
+  // (B, L,
+  // D), in `partGrads`.
   private static final String OPS =
       """
         def pad(self: __torch__.Ops, realND: Tensor, tokensN: Tensor, batch: int, length: int) -> Tensor:
@@ -99,7 +101,7 @@ final class TrainingOps {
           _0 = torch.addmm_(weightGrad, torch.t(gradND), inputNE)
           _1 = torch.add_(biasGrad, torch.sum(gradND, [0]))
           return None
-        def block_backward(self: __torch__.Ops, gradND: Tensor, scoreGrads: List[Tensor], saved: List[Tensor], weights: List[Tensor], norms: List[Tensor], tokensN: Tensor, heads: int, dropped: List[Tensor], masks: List[Tensor], weightGrads: List[Tensor], biasGrads: List[Tensor], normGrads: List[Tensor]) -> Tensor:
+        def block_backward(self: __torch__.Ops, gradND: Tensor, scoreGrads: List[Tensor], parts: List[int], partGrads: List[Tensor], saved: List[Tensor], weights: List[Tensor], norms: List[Tensor], tokensN: Tensor, heads: int, dropped: List[Tensor], masks: List[Tensor], weightGrads: List[Tensor], biasGrads: List[Tensor], normGrads: List[Tensor]) -> Tensor:
           width = torch.size(gradND, 1)
           batch = torch.size(saved[6], 0)
           length = torch.size(saved[6], 2)
@@ -140,6 +142,9 @@ final class TrainingOps {
           queries = torch.mul(torch.matmul(scores, saved[4]), torch.pow(headSize, -0.5))
           keys = torch.matmul(torch.transpose(scores, 2, 3), saved[3])
           qkv3BHLK = torch.stack([queries, keys, values])
+          for j in range(torch.len(parts)):
+            partBHLK = torch.transpose(torch.view(partGrads[j], [batch, length, heads, headSize]), 1, 2)
+            _10 = torch.add_(torch.select(qkv3BHLK, 0, parts[j]), partBHLK)
           qkvBLE = torch.reshape(torch.permute(qkv3BHLK, [1, 3, 0, 2, 4]), [batch, length, torch.mul(3, width)])
           qkv = (self).unpad(qkvBLE, tokensN, )
           for i in range(3):

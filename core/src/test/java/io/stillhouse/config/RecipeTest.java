@@ -70,8 +70,15 @@ class RecipeTest {
                 List.of(0, 3, 6, 9, 12),
                 new DistillSpec.SoftLabel(5, DistillSpec.Kind.MSE, 3, DistillSpec.Positions.MASKED),
                 2,
-                new DistillSpec.Hidden(1, DistillSpec.CosineLayers.ALL, 0.5, 0.25),
-                0.125));
+                new DistillSpec.Hidden(
+                    1,
+                    DistillSpec.CosineLayers.ALL,
+                    0.5,
+                    0.25,
+                    0,
+                    DistillSpec.Projection.PER_LAYER),
+                0.125,
+                DistillSpec.Relations.NONE));
   }
 
   @Test
@@ -95,7 +102,7 @@ class RecipeTest {
   void allowsOtherHeadsWithoutAnAttentionLoss() {
     DistillSpec loss = loss("student.layers=4", "student.heads=6", "loss.hidden-mse.weight=1");
 
-    assertThat(loss.studentBlocks()).isEmpty();
+    assertThat(loss.scoreBlocks()).isEmpty();
     assertThat(loss.studentHidden()).containsExactly(1, 2, 3, 4);
   }
 

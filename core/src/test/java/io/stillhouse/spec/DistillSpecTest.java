@@ -31,8 +31,7 @@ class DistillSpecTest {
 
   @Test
   void theAttentionLossReadsEveryBlock() {
-    assertThat(spec(0, DistillSpec.CosineLayers.LAST, 0, 0, 1).studentBlocks())
-        .containsExactly(1, 2);
+    assertThat(spec(0, DistillSpec.CosineLayers.LAST, 0, 0, 1).scoreBlocks()).containsExactly(1, 2);
   }
 
   @Test
@@ -40,7 +39,7 @@ class DistillSpecTest {
     DistillSpec twin = spec(1, DistillSpec.CosineLayers.ALL, 1, 1, 1).undistilled();
 
     assertThat(twin.studentHidden()).isEmpty();
-    assertThat(twin.studentBlocks()).isEmpty();
+    assertThat(twin.scoreBlocks()).isEmpty();
     assertThat(twin.softLabel().weight()).isZero();
     assertThat(twin.hardLabel()).isEqualTo(1);
     assertThat(twin.layerMap()).containsExactly(0, 3, 6);
@@ -56,7 +55,8 @@ class DistillSpecTest {
         List.of(0, 3, 6),
         new DistillSpec.SoftLabel(5, DistillSpec.Kind.KL, 2, DistillSpec.Positions.ALL),
         0.5,
-        new DistillSpec.Hidden(cosine, layers, mse, embedding),
-        attention);
+        new DistillSpec.Hidden(cosine, layers, mse, embedding, 0, DistillSpec.Projection.PER_LAYER),
+        attention,
+        DistillSpec.Relations.NONE);
   }
 }

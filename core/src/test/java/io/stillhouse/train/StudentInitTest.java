@@ -154,8 +154,10 @@ class StudentInitTest {
             List.of(0, 1, 3),
             new DistillSpec.SoftLabel(0, DistillSpec.Kind.KL, 1, DistillSpec.Positions.ALL),
             0,
-            new DistillSpec.Hidden(0, DistillSpec.CosineLayers.LAST, 1, 0),
-            0);
+            new DistillSpec.Hidden(
+                0, DistillSpec.CosineLayers.LAST, 1, 0, 0, DistillSpec.Projection.PER_LAYER),
+            0,
+            DistillSpec.Relations.NONE);
 
     Map<String, NDArray> projections = StudentInit.projections(manager, loss, 16, 32, 1);
 
