@@ -241,8 +241,8 @@ class TrainingEncoderTest {
     for (NDArray scores : output.scores().values()) {
       total = total.add(scores.mul(pairs).mul(random(scores, seed++)).sum());
     }
-    for (Map<AttentionPart, NDArray> parts : output.vectors().values()) {
-      for (NDArray vectorsBLD : parts.values()) {
+    for (Map<AttentionPart, NDArray> own : output.vectors().values()) {
+      for (NDArray vectorsBLD : own.values()) {
         total = total.add(vectorsBLD.square().mul(mask).mul(random(vectorsBLD, seed++)).sum());
       }
     }
