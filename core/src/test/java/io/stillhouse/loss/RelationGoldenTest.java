@@ -39,8 +39,11 @@ import org.junit.jupiter.api.Test;
 class RelationGoldenTest {
   private static final ModelSpec.Blocks BLOCKS = new ModelSpec.Blocks(2, 16, 4, 24);
 
-  /** Of a gradient to PyTorch's; where that is 0 by algebra, of the largest's size. */
-  private static final double GRADIENT = 1e-5;
+  /** Gradients add up rounding over the batch. */
+  private static final double GRADIENT = 1e-4;
+
+  /** Share of the largest gradient's norm below which one holds nothing but rounding. */
+  private static final double FLOOR = 1e-3;
 
   private NDManager manager;
   private Golden golden;
@@ -153,7 +156,7 @@ class RelationGoldenTest {
       String weight = name.substring(prefix.length());
       NDArray gradient = Autograd.gradient(weights.get(weight));
       assertThat(gradient).as(weight).isNotNull();
-      assertThat(Golden.relativeError(gradient, golden.read(name), 0.1 * largest))
+      assertThat(Golden.relativeError(gradient, golden.read(name), FLOOR * largest))
           .as(weight)
           .isLessThan(GRADIENT);
     }
