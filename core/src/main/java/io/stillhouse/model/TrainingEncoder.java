@@ -56,15 +56,19 @@ public final class TrainingEncoder implements AutoCloseable {
    *
    * @param weights query, key and value joined, then those of {@link #LAYERS}; or the tables
    * @param biases in the same order; none of the embeddings
+   * @param attention gradients of query, key and value, which a block has without the others where
+   *     losses read its scores or relations, and nothing above them
+   * @param gradients the others
    */
-  record Block(IValue weights, IValue biases, IValue norms, Gradients gradients) {}
+  record Block(
+      IValue weights, IValue biases, IValue norms, Gradients attention, Gradients gradients) {}
 
   /** What makes a hidden state as wide as the teacher's. */
   record Projection(NDArray weightED, Gradients gradient) {}
 
   /**
-   * Where gradients of a block are kept: made when the first one comes, since the optimiser passes
-   * over weights that no loss reads.
+   * Where gradients are kept: made when the first one comes, since the optimiser passes over
+   * weights that no loss reads.
    */
   final class Gradients {
     private final List<List<NDArray>> of;
@@ -109,7 +113,12 @@ public final class TrainingEncoder implements AutoCloseable {
     List<NDArray> all = new ArrayList<>(tables);
     all.addAll(norms);
     this.embeddings =
-        new Block(list(tables), list(List.of()), list(norms), new Gradients(List.of(all)));
+        new Block(
+            list(tables),
+            list(List.of()),
+            list(norms),
+            new Gradients(List.of()),
+            new Gradients(List.of(all)));
     for (int block = 1; block <= encoder.spec().layers(); block++) {
       blocks.add(block(ModelSpec.blockPrefix(block)));
     }
@@ -138,7 +147,8 @@ public final class TrainingEncoder implements AutoCloseable {
         list(joined(weights)),
         list(joined(biases)),
         list(norms),
-        new Gradients(List.of(weights, biases, norms)));
+        new Gradients(List.of(weights.subList(0, 3), biases.subList(0, 3))),
+        new Gradients(List.of(weights.subList(3, 6), biases.subList(3, 6), norms)));
   }
 
   /** Returns a copy of the first three in one, and the others as they are. */
@@ -198,6 +208,7 @@ public final class TrainingEncoder implements AutoCloseable {
       block.weights().close();
       block.biases().close();
       block.norms().close();
+      block.attention().close();
       block.gradients().close();
     }
     projections.values().stream().map(Projection::gradient).distinct().forEach(Gradients::close);

@@ -178,9 +178,6 @@ public final class TrainingPass implements AutoCloseable {
       if (grad == null && ofScores == null && ofVectors.isEmpty()) {
         continue; // no loss reads this block, or one above it
       }
-      if (grad == null) {
-        grad = manager.zeros(saved.get(block)[0].getShape());
-      }
       grad = blockBackward(block, grad, ofScores, ofVectors);
     }
     grad = plus(grad, stateGradient(0));
@@ -231,31 +228,52 @@ public final class TrainingPass implements AutoCloseable {
   }
 
   private NDArray blockBackward(
-      int block, NDArray grad, @Nullable NDArray ofScores, Map<AttentionPart, NDArray> ofVectors) {
+      int block,
+      @Nullable NDArray grad,
+      @Nullable NDArray ofScores,
+      Map<AttentionPart, NDArray> ofVectors) {
     TrainingEncoder.Block own = of.blocks.get(block - 1);
-    List<IValue> gradients = own.gradients().kept();
-    try (IValue gradND = IValue.from((PtNDArray) grad);
-        IValue scoreGrads = TrainingEncoder.list(ofScores == null ? List.of() : List.of(ofScores));
+    List<IValue> attention = own.attention().kept();
+    try (IValue scoreGrads =
+            TrainingEncoder.list(ofScores == null ? List.of() : List.of(ofScores));
         IValue parts =
             IValue.listFrom(ofVectors.keySet().stream().mapToLong(Enum::ordinal).toArray());
         IValue partGrads = TrainingEncoder.list(List.copyOf(ofVectors.values()));
         IValue state = saved(block)) {
-      return one(
-          "block_backward",
-          gradND,
-          scoreGrads,
-          parts,
-          partGrads,
-          state,
-          own.weights(),
-          own.norms(),
-          tokens,
-          of.heads,
-          dropped.get(block - 1),
-          masks.get(block - 1),
-          gradients.get(0),
-          gradients.get(1),
-          gradients.get(2));
+      if (grad == null) {
+        return one(
+            "relations_backward",
+            scoreGrads,
+            parts,
+            partGrads,
+            state,
+            own.weights(),
+            tokens,
+            of.heads,
+            attention.get(0),
+            attention.get(1));
+      }
+      List<IValue> gradients = own.gradients().kept();
+      try (IValue gradND = IValue.from((PtNDArray) grad)) {
+        return one(
+            "block_backward",
+            gradND,
+            scoreGrads,
+            parts,
+            partGrads,
+            state,
+            own.weights(),
+            own.norms(),
+            tokens,
+            of.heads,
+            dropped.get(block - 1),
+            masks.get(block - 1),
+            attention.get(0),
+            attention.get(1),
+            gradients.get(0),
+            gradients.get(1),
+            gradients.get(2));
+      }
     }
   }
 
