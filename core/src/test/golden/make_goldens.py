@@ -169,6 +169,84 @@ def distillation_losses():
     return tensors, {"temperature": temperature, "values": values}
 
 
+RELATION_HEADS = 8  # divides the widths of teacher, 32, and student, 16
+
+
+def cut(vectors, heads):
+    """(L, D) as (heads, L, D / heads)."""
+    return vectors.view(len(vectors), heads, -1).transpose(0, 1)
+
+
+def divergence(student, teacher):
+    """Mean over heads and queries of KL(teacher || student) of one row's scores, (H, L, L), all of them real."""
+    total = F.kl_div(F.log_softmax(student, -1), F.softmax(teacher, -1), reduction="sum")
+    return total / student.shape[0] / student.shape[1]
+
+
+def relations(teacher, inputs):
+    """MiniLM's, MiniLMv2's and PKD's terms of a narrower student, row by row without padding, through to its weights.
+
+    Weights of the mixes are primes, so that no two terms can be taken for each other.
+    """
+    settings = config().to_dict() | {"hidden_size": 16, "num_hidden_layers": 2, "intermediate_size": 24}
+    student = randomised(transformers.BertModel(transformers.BertConfig(**settings), add_pooling_layer=False), 11)
+    layer_map = (0, 1, 3)
+    generator = torch.Generator().manual_seed(12)
+    embedding, hidden = (torch.randn(WIDTH, 16, generator=generator).mul(0.2).requires_grad_() for _ in range(2))
+    tokens = int(inputs["attention_mask"].sum())
+
+    def states(model):
+        return model(**inputs, output_hidden_states=True).hidden_states
+
+    def vectors(bert, layer, state):
+        attention = bert.encoder.layer[layer].attention.self
+        return {"query": attention.query(state), "key": attention.key(state), "value": attention.value(state)}
+
+    with torch.no_grad():
+        theirs = states(teacher.bert)
+    ours = states(student)
+    blocks = {}  # by student block, from 1: each term's mean over the real tokens of all rows
+    for block in (1, 2):
+        blocks[block] = dict.fromkeys(("attention", "query", "key", "value", "own-heads value"), 0.0)
+        for row, length in enumerate(LENGTHS):
+            with torch.no_grad():
+                target = vectors(teacher.bert, layer_map[block] - 1, theirs[layer_map[block] - 1][row, :length])
+            own = vectors(student, block - 1, ours[block - 1][row, :length])
+
+            def product(of, left, right, heads):
+                left, right = cut(of[left], heads), cut(of[right], heads)
+                return left @ right.transpose(1, 2) / left.shape[-1] ** 0.5
+
+            for term, left, right, heads in (
+                    ("attention", "query", "key", HEADS), ("query", "query", "query", RELATION_HEADS),
+                    ("key", "key", "key", RELATION_HEADS), ("value", "value", "value", RELATION_HEADS),
+                    ("own-heads value", "value", "value", HEADS)):
+                value = divergence(product(own, left, right, heads), product(target, left, right, heads))
+                blocks[block][term] += value * length / tokens
+    real = inputs["attention_mask"].bool()
+    projected = [ours[0] @ embedding.T, ours[1] @ hidden.T, ours[2] @ hidden.T]
+    errors = [F.mse_loss(projected[m][real], theirs[layer_map[m]][real]) for m in range(3)]
+    first = (F.normalize(projected[1][:, 0], dim=-1) - F.normalize(theirs[layer_map[1]][:, 0], dim=-1)).square().sum(-1).mean()
+
+    def mix(terms):
+        return 2 * terms["attention"] + 3 * terms["query"] + 5 * terms["key"] + 7 * terms["value"]
+
+    last = mix(blocks[2])
+    mixes = {"last": last, "all": last + mix(blocks[1]), "minilm": 2 * blocks[2]["attention"] + 3 * blocks[2]["own-heads value"],
+             "states": 2 * first + 3 * (errors[1] + errors[2]) + 5 * errors[0]}
+    named = dict(student.named_parameters())
+    trained = {**{"bert." + name: weight for name, weight in named.items()},
+               "projection.embedding.weight": embedding, "projection.hidden.weight": hidden}
+    tensors = {name: weight for name, weight in trained.items()}
+    for name, loss in mixes.items():
+        gradients = torch.autograd.grad(loss, list(trained.values()), retain_graph=True, allow_unused=True)
+        tensors |= {f"grad.{name}.{key}": grad for key, grad in zip(trained, gradients) if grad is not None}
+    values = {term: value.item() for term, value in blocks[2].items()}
+    values |= {"first-token": first.item(), "hidden": (errors[1] + errors[2]).item(), "embedding": errors[0].item()}
+    values |= {"mix." + name: loss.item() for name, loss in mixes.items()}
+    return tensors, values
+
+
 def save(path, tensors):
     save_file({n: t.detach().to(torch.float32).contiguous().clone() for n, t in tensors.items()}, path)
     path.chmod(0o644)
@@ -191,12 +269,14 @@ def main(output):
                 plain, torch.tensor([0.5, 3.25, -1.0, 4.0])),
     }
     steps, after = {}, {}
+    teacher = None
     for seed, (name, (kind, settings, inputs, labels)) in enumerate(cases.items()):
         model = randomised(kind(config(**settings)), seed)
         directory = output / f"bert-tiny-{name}-v1"
         model.save_pretrained(directory)
         (directory / "model.safetensors").chmod(0o644)
         (directory / "vocab.txt").write_text("\n".join(vocabulary()) + "\n")
+        teacher = teacher or copy.deepcopy(model)
         save(directory / "golden.safetensors", forward_and_gradients(copy.deepcopy(model), inputs, labels))
         if name != "reg":
             steps[name] = ten_steps(model, inputs, labels)
@@ -209,6 +289,10 @@ def main(output):
     tensors, values = distillation_losses()
     save(output / "losses.safetensors", tensors)
     write_json(output / "losses.json", values)
+
+    tensors, values = relations(teacher, masked)
+    save(output / "relations.safetensors", tensors)
+    write_json(output / "relations.json", values)
 
     versions = {"python": platform.python_version(), "numpy": numpy.__version__, "safetensors": safetensors.__version__,
                 "torch": torch.__version__, "transformers": transformers.__version__}

@@ -134,7 +134,7 @@ public final class Options {
           "targets.scores",
           "derived",
           List.of("derived", "stored"),
-          "Attention scores and value relations: derived in training from the stored hidden state below their block, or stored.");
+          "Attention scores and value relations: derived in training from the stored hidden state below their block, or stored. Relations of queries and keys, or of other heads than the teacher's, need derived.");
   public static final Option<String> TARGETS_DTYPE =
       oneOf(
           "targets.dtype",
@@ -268,10 +268,44 @@ public final class Options {
           "Weight of the squared error of mapped hidden states 1..M, summed over layers.");
   public static final Option<Double> EMBEDDING_WEIGHT =
       weight("loss.embedding-mse.weight", "Weight of the squared error of the embedding output.");
+  public static final Option<Double> FIRST_TOKEN_WEIGHT =
+      weight(
+          "loss.first-token-mse.weight",
+          "Weight of PKD's squared distance of the first token's states, each of norm 1, summed over hidden states 1..M-1. Of 6 layers of 12, PKD-skip is student.layer-map=[0, 2, 4, 6, 8, 10, 12], PKD-last [0, 7, 8, 9, 10, 11, 12].");
+  public static final Option<String> PROJECTION =
+      oneOf(
+          "loss.projection",
+          "per-layer",
+          List.of("per-layer", "shared", "single"),
+          "Matrices to the teacher's width, where it differs: one for each hidden state; one for the embedding output and one for all others, as the TinyBERT paper has it; or a single one, as its code does.");
   public static final Option<Double> ATTENTION_WEIGHT =
       weight(
           "loss.attention-mse.weight",
           "Weight of the squared error of raw attention scores, summed over blocks.");
+  public static final Option<Double> ATTENTION_KL_WEIGHT =
+      weight(
+          "loss.attention-kl.weight",
+          "Weight of MiniLM's KL divergence of attention, the softmax of its scores.");
+  public static final Option<Double> QUERY_WEIGHT =
+      weight(
+          "loss.query-relation.weight",
+          "Weight of MiniLMv2's KL divergence of relations of queries, the softmax of their products with each other.");
+  public static final Option<Double> KEY_WEIGHT =
+      weight("loss.key-relation.weight", "Weight of the same of keys.");
+  public static final Option<Double> VALUE_WEIGHT =
+      weight("loss.value-relation.weight", "Weight of the same of values; MiniLM has it, too.");
+  public static final Option<Integer> RELATION_HEADS =
+      atLeast(
+          "loss.relation.heads",
+          "0",
+          0,
+          "Heads that queries, keys and values are cut into for their relations, a divisor of both widths; 0 for the models' own, of which both then have as many.");
+  public static final Option<String> RELATION_LAYERS =
+      oneOf(
+          "loss.relation.layers",
+          "last",
+          List.of("last", "all"),
+          "Mapped blocks with attention-kl and relation losses, which are summed over them.");
 
   // train
   public static final Option<String> TRAIN_PATH =
@@ -510,7 +544,12 @@ public final class Options {
               "hidden-cosine",
               "hidden-mse",
               "embedding-mse",
+              "first-token-mse",
               "attention-mse",
+              "attention-kl",
+              "query-relation",
+              "key-relation",
+              "value-relation",
               "accuracy",
               "agreement"),
           "sweep: what they are measured by: the loss in all (equal weights and layers are comparable), a term before its weight, or, of a classifier, how often it is right or its teacher's best guess is its own.");

@@ -127,13 +127,23 @@ public final class Recipe {
                 settings.get(Options.COSINE_WEIGHT),
                 value(DistillSpec.CosineLayers.class, settings.get(Options.COSINE_LAYERS)),
                 settings.get(Options.HIDDEN_WEIGHT),
-                settings.get(Options.EMBEDDING_WEIGHT)),
-            settings.get(Options.ATTENTION_WEIGHT));
+                settings.get(Options.EMBEDDING_WEIGHT),
+                settings.get(Options.FIRST_TOKEN_WEIGHT),
+                value(DistillSpec.Projection.class, settings.get(Options.PROJECTION))),
+            settings.get(Options.ATTENTION_WEIGHT),
+            new DistillSpec.Relations(
+                settings.get(Options.ATTENTION_KL_WEIGHT),
+                settings.get(Options.QUERY_WEIGHT),
+                settings.get(Options.KEY_WEIGHT),
+                settings.get(Options.VALUE_WEIGHT),
+                orElse(settings.get(Options.RELATION_HEADS), student.heads()),
+                value(DistillSpec.Blocks.class, settings.get(Options.RELATION_LAYERS))));
     List<String> problems = new ArrayList<>();
-    if (spec.softLabel().weight() == 0
-        && spec.hardLabel() == 0
-        && spec.studentHidden().isEmpty()
-        && spec.studentBlocks().isEmpty()) {
+    boolean first = spec.hidden().firstTokenMse() != 0;
+    if (first && student.layers() == 1) {
+      problems.add(
+          "loss.first-token-mse.weight leaves the last hidden state out, and a student of 1 layer has no other; set it to 0, or student.layers to 2 or more");
+    } else if (spec.softLabel().weight() == 0 && spec.hardLabel() == 0 && !spec.readsLayers()) {
       problems.add("every loss weight is 0; give at least one, such as loss.soft-label.weight=1");
     }
     boolean headless = teacher.head().equals(Head.NONE);
@@ -141,10 +151,12 @@ public final class Recipe {
       problems.add(
           "loss.soft-label.weight and loss.hard-label.weight must be 0 for a teacher without a head; fine-tune it, or learn from hidden states and attention");
     }
-    if (!spec.studentBlocks().isEmpty() && student.heads() != teacher.heads()) {
-      problems.add(
-          "loss.attention-mse.weight needs equally many heads, but the student has %d and the teacher %d; set student.heads=%d, or the weight to 0"
-              .formatted(student.heads(), teacher.heads(), teacher.heads()));
+    if (student.heads() != teacher.heads()) {
+      requireSameHeads(Options.ATTENTION_WEIGHT, settings, student, teacher, problems);
+      requireSameHeads(Options.ATTENTION_KL_WEIGHT, settings, student, teacher, problems);
+    }
+    if (!spec.relationBlocks().isEmpty()) {
+      requireRelationHeads(settings.get(Options.RELATION_HEADS), student, teacher, problems);
     }
     if (!problems.isEmpty()) {
       throw Errors.all(problems);
@@ -171,6 +183,33 @@ public final class Recipe {
           "name some of these");
     }
     return named.isEmpty() ? own : named;
+  }
+
+  private static void requireSameHeads(
+      Option<Double> weight,
+      Settings settings,
+      ModelSpec student,
+      ModelSpec teacher,
+      List<String> problems) {
+    if (settings.get(weight) != 0) {
+      problems.add(
+          "%s needs equally many heads, but the student has %d and the teacher %d; set student.heads=%d, or the weight to 0"
+              .formatted(weight.key(), student.heads(), teacher.heads(), teacher.heads()));
+    }
+  }
+
+  private static void requireRelationHeads(
+      int heads, ModelSpec student, ModelSpec teacher, List<String> problems) {
+    String widths = "both widths, %d and %d".formatted(student.hiddenSize(), teacher.hiddenSize());
+    if (heads == 0 && student.heads() != teacher.heads()) {
+      problems.add(
+          "loss.relation.heads is 0, the models' own heads, but the student has %d and the teacher %d; set it to a number that divides %s"
+              .formatted(student.heads(), teacher.heads(), widths));
+    }
+    if (heads != 0 && (student.hiddenSize() % heads != 0 || teacher.hiddenSize() % heads != 0)) {
+      problems.add(
+          "loss.relation.heads (%d) must divide %s; change one of them".formatted(heads, widths));
+    }
   }
 
   /** Returns the teacher blocks that initialise the student's, counted from 1. */
@@ -280,6 +319,6 @@ public final class Recipe {
   }
 
   private static <E extends Enum<E>> E value(Class<E> type, String name) {
-    return Enum.valueOf(type, name.toUpperCase(Locale.ROOT));
+    return Enum.valueOf(type, name.toUpperCase(Locale.ROOT).replace('-', '_'));
   }
 }

@@ -5,7 +5,7 @@ import ai.djl.ndarray.types.Shape;
 import io.stillhouse.model.Autograd;
 import org.jspecify.annotations.Nullable;
 
-/** The loss between attention scores. */
+/** Losses between raw scores of pairs of tokens: of attention, or relations. */
 public final class AttentionLoss {
   private AttentionLoss() {}
 
@@ -37,5 +37,41 @@ public final class AttentionLoss {
       difference = difference.mul(queriesB1L1.mul(keysB11L));
     }
     return Autograd.over(difference.square().sum(), shape.get(1) * pairs);
+  }
+
+  /**
+   * Returns {@code KL(softmax(teacher) || softmax(student))} over the real tokens that a token
+   * attends to, averaged over heads and real tokens (MiniLM's L_AT and L_VR, arXiv:2002.10957,
+   * section 3; MiniLMv2's losses, arXiv:2012.15828, section 3.2).
+   *
+   * <p>The papers divide by the padded length; here padding is left out of sums, softmax and count
+   * alike.
+   *
+   * @param studentBHLL student scores, scaled and before the mask, float32; finite at padding
+   * @param teacherBHLL teacher scores, same shape, finite at padding
+   * @param maskBL1 1 at real tokens, 0 at padding; null where there is none
+   * @param tokens the number of real tokens
+   * @return a scalar in nats
+   * @throws IllegalArgumentException if the shapes differ
+   */
+  public static NDArray kl(
+      NDArray studentBHLL, NDArray teacherBHLL, @Nullable NDArray maskBL1, long tokens) {
+    Shapes.requireSame(studentBHLL, teacherBHLL);
+    Shape shape = studentBHLL.getShape();
+    NDArray student = studentBHLL;
+    NDArray teacher = teacherBHLL;
+    if (maskBL1 != null) {
+      NDArray biasB11L =
+          Autograd.times(maskBL1.sub(1f), Float.MAX_VALUE)
+              .reshape(shape.get(0), 1, 1, shape.get(3));
+      student = student.add(biasB11L);
+      teacher = teacher.add(biasB11L);
+    }
+    NDArray logTeacher = teacher.logSoftmax(-1);
+    NDArray divergence = logTeacher.exp().mul(logTeacher.sub(student.logSoftmax(-1)));
+    if (maskBL1 != null) {
+      divergence = divergence.mul(maskBL1.reshape(shape.get(0), 1, shape.get(2), 1));
+    }
+    return Autograd.over(divergence.sum(), shape.get(1) * tokens);
   }
 }

@@ -51,7 +51,15 @@ public record Counts(long rows, long tokens, long pairs, long masked) {
                   : masked == 0 ? 0 : (double) masked / whole.masked;
       case HARD_LABEL ->
           maskedLm ? masked == 0 ? 0 : (double) masked / whole.masked : (double) rows / whole.rows;
-      case HIDDEN_COSINE, HIDDEN_MSE, EMBEDDING_MSE -> (double) tokens / whole.tokens;
+      case HIDDEN_COSINE,
+          HIDDEN_MSE,
+          EMBEDDING_MSE,
+          ATTENTION_KL,
+          QUERY_RELATION,
+          KEY_RELATION,
+          VALUE_RELATION ->
+          (double) tokens / whole.tokens;
+      case FIRST_TOKEN_MSE -> (double) rows / whole.rows;
       case ATTENTION_MSE -> (double) pairs / whole.pairs;
     };
   }

@@ -4,6 +4,7 @@ import ai.djl.ndarray.NDArray;
 import io.stillhouse.model.Autograd;
 import io.stillhouse.model.Encoder;
 import io.stillhouse.model.EncoderOutput;
+import io.stillhouse.spec.AttentionPart;
 import io.stillhouse.spec.DistillSpec;
 import io.stillhouse.spec.DistillSpec.Positions;
 import io.stillhouse.spec.Task;
@@ -21,18 +22,13 @@ public final class DistillLoss {
   /**
    * @param spec weights and layers
    * @param student the encoder being trained
-   * @param projections by {@link #projection(int)}, (teacher width, student width), where the
+   * @param projections by {@link DistillSpec#projection}, (teacher width, student width), where the
    *     widths differ
    */
   public DistillLoss(DistillSpec spec, Encoder student, Map<String, NDArray> projections) {
     this.spec = spec;
     this.student = student;
     this.projections = Map.copyOf(projections);
-  }
-
-  /** Returns the name of the projection of student hidden state {@code layer}. */
-  public static String projection(int layer) {
-    return "projection.%02d.weight".formatted(layer);
   }
 
   /** Returns whether a tensor is a projection, and none of the student's own. */
@@ -65,7 +61,9 @@ public final class DistillLoss {
     } else {
       taskTerms(output, targets, means);
     }
-    layerTerms(output, targets, part, means);
+    stateTerms(output, targets, part, means);
+    scoreTerms(output, targets, part, means);
+    relationTerms(output, targets, part, means);
 
     NDArray total = null;
     Map<Term, Double> terms = new EnumMap<>(Term.class);
@@ -82,13 +80,23 @@ public final class DistillLoss {
 
   /** Returns the weight of a term. */
   public double weight(Term term) {
+    return weight(spec, term);
+  }
+
+  /** Returns the weight that a recipe gives a term. */
+  public static double weight(DistillSpec spec, Term term) {
     return switch (term) {
       case SOFT_LABEL -> spec.softLabel().weight();
       case HARD_LABEL -> spec.hardLabel();
       case HIDDEN_COSINE -> spec.hidden().cosine();
       case HIDDEN_MSE -> spec.hidden().mse();
       case EMBEDDING_MSE -> spec.hidden().embeddingMse();
+      case FIRST_TOKEN_MSE -> spec.hidden().firstTokenMse();
       case ATTENTION_MSE -> spec.attentionMse();
+      case ATTENTION_KL -> spec.relations().attention();
+      case QUERY_RELATION -> spec.relations().query();
+      case KEY_RELATION -> spec.relations().key();
+      case VALUE_RELATION -> spec.relations().value();
     };
   }
 
@@ -139,33 +147,78 @@ public final class DistillLoss {
     }
   }
 
-  private void layerTerms(
+  private void stateTerms(
       EncoderOutput output, TargetBatch targets, Counts part, Map<Term, NDArray> means) {
-    NDArray maskBL1 = targets.padded() ? targets.batch().maskBL1() : null;
-    NDArray stateMaskBL1 = output.packed() ? null : maskBL1;
+    NDArray maskBL1 = output.packed() ? null : mask(targets);
     for (int layer : spec.studentHidden()) {
       NDArray studentBLD = projected(output.hidden(layer), layer);
       int teacherLayer = spec.layerMap().get(layer);
+      if (spec.readsFirstToken(layer)) {
+        add(
+            means,
+            Term.FIRST_TOKEN_MSE,
+            HiddenLoss.firstTokenMse(
+                targets.firstTokensBD(studentBLD), targets.firstHiddenBD(teacherLayer)));
+      }
+      if (!spec.readsCosine(layer) && !spec.readsSquaredError(layer)) {
+        continue;
+      }
       NDArray teacherBLD =
           output.packed() ? targets.hidden1ND(teacherLayer) : targets.hiddenBLD(teacherLayer);
       if (spec.readsCosine(layer)) {
         add(
             means,
             Term.HIDDEN_COSINE,
-            HiddenLoss.cosine(studentBLD, teacherBLD, stateMaskBL1, part.tokens()));
+            HiddenLoss.cosine(studentBLD, teacherBLD, maskBL1, part.tokens()));
       }
-      Term mse = layer == 0 ? Term.EMBEDDING_MSE : Term.HIDDEN_MSE;
-      if (weight(mse) != 0) {
-        add(means, mse, HiddenLoss.mse(studentBLD, teacherBLD, stateMaskBL1, part.tokens()));
+      if (spec.readsSquaredError(layer)) {
+        add(
+            means,
+            layer == 0 ? Term.EMBEDDING_MSE : Term.HIDDEN_MSE,
+            HiddenLoss.mse(studentBLD, teacherBLD, maskBL1, part.tokens()));
       }
     }
-    for (int block : spec.studentBlocks()) {
+  }
+
+  private void scoreTerms(
+      EncoderOutput output, TargetBatch targets, Counts part, Map<Term, NDArray> means) {
+    NDArray maskBL1 = mask(targets);
+    for (int block : spec.scoreBlocks()) {
+      NDArray studentBHLL = output.scores(block);
       NDArray teacherBHLL = targets.attentionBHLL(spec.layerMap().get(block));
-      add(
-          means,
-          Term.ATTENTION_MSE,
-          AttentionLoss.mse(output.scores(block), teacherBHLL, maskBL1, part.pairs()));
+      if (weight(Term.ATTENTION_MSE) != 0) {
+        add(
+            means,
+            Term.ATTENTION_MSE,
+            AttentionLoss.mse(studentBHLL, teacherBHLL, maskBL1, part.pairs()));
+      }
+      if (spec.readsAttention(block)) {
+        add(
+            means,
+            Term.ATTENTION_KL,
+            AttentionLoss.kl(studentBHLL, teacherBHLL, maskBL1, part.tokens()));
+      }
     }
+  }
+
+  private void relationTerms(
+      EncoderOutput output, TargetBatch targets, Counts part, Map<Term, NDArray> means) {
+    NDArray maskBL1 = mask(targets);
+    int heads = spec.relations().heads();
+    for (int block : spec.relationBlocks()) {
+      for (AttentionPart of : spec.relationParts()) {
+        NDArray studentBHLL = Encoder.relations(output.vectors(block, of), heads);
+        NDArray teacherBHLL = targets.relationsBHLL(of, spec.layerMap().get(block), heads);
+        add(
+            means,
+            Term.relation(of),
+            AttentionLoss.kl(studentBHLL, teacherBHLL, maskBL1, part.tokens()));
+      }
+    }
+  }
+
+  private static @Nullable NDArray mask(TargetBatch targets) {
+    return targets.padded() ? targets.batch().maskBL1() : null;
   }
 
   private NDArray maskedLmSoftLabel(NDArray logitsNV, TargetBatch targets, Positions positions) {
@@ -179,7 +232,7 @@ public final class DistillLoss {
   }
 
   private NDArray projected(NDArray stateBLD, int layer) {
-    NDArray weight = projections.get(projection(layer));
+    NDArray weight = projections.get(spec.projection(layer));
     return weight == null ? stateBLD : stateBLD.matMul(weight.transpose());
   }
 

@@ -54,6 +54,25 @@ public final class HiddenLoss {
     return Autograd.over(masked(cosineBL1, maskBL1).sum(), tokens).neg().add(1f);
   }
 
+  /**
+   * Returns the squared distance of the first token's states, each divided by its norm, averaged
+   * over the rows (PKD's L_PT, arXiv:1908.09355, section 3.2; the paper sums over them).
+   *
+   * @param studentBD student states of [CLS], float32
+   * @param teacherBD teacher states, same shape
+   * @return a scalar in 0..4
+   * @throws IllegalArgumentException if the shapes differ
+   */
+  public static NDArray firstTokenMse(NDArray studentBD, NDArray teacherBD) {
+    Shapes.requireSame(studentBD, teacherBD);
+    NDArray difference = normalised(studentBD).sub(normalised(teacherBD));
+    return Autograd.over(difference.square().sum(), studentBD.getShape().get(0));
+  }
+
+  private static NDArray normalised(NDArray stateBD) {
+    return stateBD.div(stateBD.square().sum(new int[] {-1}, true).add(NORM_FLOOR).sqrt());
+  }
+
   private static NDArray masked(NDArray array, @Nullable NDArray mask) {
     return mask == null ? array : array.mul(mask);
   }

@@ -6,6 +6,7 @@ import ai.djl.ndarray.types.Shape;
 import ai.djl.ndarray.types.SparseFormat;
 import io.stillhouse.model.Batch;
 import io.stillhouse.model.Encoder;
+import io.stillhouse.spec.AttentionPart;
 import io.stillhouse.spec.DistillSpec.Positions;
 import io.stillhouse.target.Column;
 import io.stillhouse.target.Dtype;
@@ -13,7 +14,10 @@ import io.stillhouse.target.Example;
 import io.stillhouse.target.TargetSource;
 import io.stillhouse.target.Targets;
 import java.util.ArrayList;
+import java.util.HashMap;
 import java.util.List;
+import java.util.Map;
+import java.util.stream.LongStream;
 
 /**
  * Rows of targets as padded tensors, float32 whatever they were stored as. Everything belongs to
@@ -25,6 +29,7 @@ public final class TargetBatch {
   private final Batch batch;
   private final TeacherParts teacher;
   private final long[] before; // real tokens of the rows before each
+  private final Map<Integer, NDArray> hidden = new HashMap<>(); // (B, L, D), once made
 
   /**
    * Pads rows; targets become tensors when they are asked for.
@@ -169,8 +174,32 @@ public final class TargetBatch {
     return teacher.forTarget("embedding outputs").embeddings(batch);
   }
 
+  /** Returns the first token of each row of a state, packed or padded, (B, D). */
+  NDArray firstTokensBD(NDArray state) {
+    boolean packed = state.getShape().get(0) == 1;
+    long[] padded = LongStream.range(0, batch.rows()).map(row -> row * batch.longest()).toArray();
+    return tokens(state, manager.create(packed ? before : padded));
+  }
+
+  /** Returns a teacher hidden state of each row's first token, (B, D). */
+  NDArray firstHiddenBD(int layer) {
+    Column column = Targets.hidden(layer);
+    Example first = examples.get(0);
+    Dtype dtype = first.dtype(column);
+    int width = dtype.width(first.cell(column).length, first.length());
+    Lines lines = Lines.whole(dtype, batch.rows(), width);
+    for (int row = 0; row < batch.rows(); row++) {
+      lines.put(examples.get(row).cell(column), batch.lengths()[row], 0, row);
+    }
+    return lines.tensor(manager, new Shape(batch.rows(), width));
+  }
+
   /** Returns a teacher hidden state, (B, L, D), zero at padding where it is stored. */
   public NDArray hiddenBLD(int layer) {
+    return hidden.computeIfAbsent(layer, this::readHiddenBLD);
+  }
+
+  private NDArray readHiddenBLD(int layer) {
     Column column = Targets.hidden(layer);
     Example first = examples.get(0);
     if (layer == 0 && !first.has(column)) {
@@ -193,19 +222,32 @@ public final class TargetBatch {
         : teacher.forTarget("attention scores").scores(block, hiddenBLD(block - 1));
   }
 
-  /** Returns a teacher block's value relations, (B, H, L, L), finite at padding. */
-  NDArray valueRelationsBHLL(int block) {
+  /**
+   * Returns the relations of a teacher block's queries, keys or values, finite at padding.
+   *
+   * @param heads that they are cut into
+   * @return (B, heads, L, L)
+   */
+  NDArray relationsBHLL(AttentionPart part, int block, int heads) {
     Column column = Targets.valueRelations(block);
-    return examples.get(0).has(column)
-        ? pairsBHLL(column)
-        : teacher.forTarget("value relations").valueRelations(block, hiddenBLD(block - 1));
+    if (part == AttentionPart.VALUE && examples.get(0).has(column) && heads(column) == heads) {
+      return pairsBHLL(column);
+    }
+    Encoder encoder = teacher.forTarget("relations");
+    return Encoder.relations(encoder.vectors(part, block, hiddenBLD(block - 1)), heads);
+  }
+
+  private int heads(Column column) {
+    Example first = examples.get(0);
+    int length = first.length();
+    return first.cell(column).length / first.dtype(column).bytes(length, length);
   }
 
   private NDArray pairsBHLL(Column column) {
     Example first = examples.get(0);
     Dtype dtype = first.dtype(column);
     int length = first.length();
-    int heads = first.cell(column).length / dtype.bytes(length, length);
+    int heads = heads(column);
     int longest = batch.longest();
     Lines lines = lines(dtype, batch.rows() * heads * longest, longest);
     for (int row = 0; row < batch.rows(); row++) {

@@ -1,5 +1,6 @@
 package io.stillhouse.loss;
 
+import io.stillhouse.spec.AttentionPart;
 import java.util.Locale;
 
 /** The terms a distillation loss may have. */
@@ -9,7 +10,21 @@ public enum Term {
   HIDDEN_COSINE,
   HIDDEN_MSE,
   EMBEDDING_MSE,
-  ATTENTION_MSE;
+  FIRST_TOKEN_MSE,
+  ATTENTION_MSE,
+  ATTENTION_KL,
+  QUERY_RELATION,
+  KEY_RELATION,
+  VALUE_RELATION;
+
+  /** Returns the term on the relations of queries, keys or values. */
+  static Term relation(AttentionPart part) {
+    return switch (part) {
+      case QUERY -> QUERY_RELATION;
+      case KEY -> KEY_RELATION;
+      case VALUE -> VALUE_RELATION;
+    };
+  }
 
   /** Returns the name used in recipes, progress lines and JSON. */
   public String id() {

@@ -1,6 +1,10 @@
 package io.stillhouse.model;
 
+import io.stillhouse.spec.AttentionPart;
+import io.stillhouse.spec.DistillSpec;
 import java.util.Collection;
+import java.util.List;
+import java.util.Map;
 import java.util.Set;
 import java.util.stream.Collectors;
 import java.util.stream.IntStream;
@@ -11,26 +15,50 @@ import java.util.stream.IntStream;
  * @param hidden hidden states, 0..layers
  * @param scores blocks whose attention scores are kept, 1..layers
  * @param valueRelations blocks whose value relations are kept, 1..layers
+ * @param vectors queries, keys or values that are kept, by block
  */
-public record Capture(Set<Integer> hidden, Set<Integer> scores, Set<Integer> valueRelations) {
+public record Capture(
+    Set<Integer> hidden,
+    Set<Integer> scores,
+    Set<Integer> valueRelations,
+    Map<Integer, List<AttentionPart>> vectors) {
   /** Keeps nothing but the last hidden state and the logits. */
-  public static final Capture NOTHING = new Capture(Set.of(), Set.of(), Set.of());
+  public static final Capture NOTHING = new Capture(Set.of(), Set.of(), Set.of(), Map.of());
+
+  /** Returns what is kept of a block's queries, keys and values. */
+  List<AttentionPart> vectors(int block) {
+    return vectors.getOrDefault(block, List.of());
+  }
 
   public Capture {
     hidden = Set.copyOf(hidden);
     scores = Set.copyOf(scores);
     valueRelations = Set.copyOf(valueRelations);
+    vectors = Map.copyOf(vectors);
   }
 
-  /** Keeps the named layers. */
+  /** Keeps what a loss reads of its student. */
+  public static Capture of(DistillSpec loss) {
+    return new Capture(
+        Set.copyOf(loss.studentHidden()),
+        Set.copyOf(loss.scoreBlocks()),
+        Set.of(),
+        loss.relationBlocks().stream()
+            .collect(Collectors.toMap(block -> block, block -> loss.relationParts())));
+  }
+
+  /** Keeps the named layers' states and scores. */
   public static Capture of(Collection<Integer> hidden, Collection<Integer> scores) {
-    return new Capture(Set.copyOf(hidden), Set.copyOf(scores), Set.of());
+    return new Capture(Set.copyOf(hidden), Set.copyOf(scores), Set.of(), Map.of());
   }
 
-  /** Keeps everything of an encoder of that depth. */
+  /** Keeps everything that a cache may store of an encoder of that depth. */
   public static Capture everything(int layers) {
     Set<Integer> blocks = IntStream.rangeClosed(1, layers).boxed().collect(Collectors.toSet());
     return new Capture(
-        IntStream.rangeClosed(0, layers).boxed().collect(Collectors.toSet()), blocks, blocks);
+        IntStream.rangeClosed(0, layers).boxed().collect(Collectors.toSet()),
+        blocks,
+        blocks,
+        Map.of());
   }
 }

@@ -5,8 +5,10 @@ import ai.djl.ndarray.NDManager;
 import ai.djl.ndarray.types.Shape;
 import ai.djl.ndarray.types.SparseFormat;
 import ai.djl.nn.Activation;
+import io.stillhouse.spec.AttentionPart;
 import io.stillhouse.spec.ModelSpec;
 import io.stillhouse.spec.Task;
+import java.util.EnumMap;
 import java.util.HashMap;
 import java.util.Map;
 
@@ -41,7 +43,7 @@ public final class Encoder {
   public EncoderOutput forward(Batch batch, Capture capture, Dropout dropout) {
     NDManager manager = batch.idsBL().getManager();
     Map<Integer, NDArray> hidden = new HashMap<>();
-    Kept kept = new Kept(new HashMap<>(), new HashMap<>());
+    Kept kept = new Kept(new HashMap<>(), new HashMap<>(), new HashMap<>());
     NDArray biasB11L = paddingBias(batch);
     NDArray stateBLD = embed(batch, dropout);
     for (int layer = 0; ; layer++) {
@@ -58,7 +60,8 @@ public final class Encoder {
       stateBLD = next;
     }
     NDArray logits = spec.head().task().pooled() ? taskLogits(stateBLD, dropout) : null;
-    return new EncoderOutput(stateBLD, hidden, kept.scores(), kept.valueRelations(), logits);
+    return new EncoderOutput(
+        stateBLD, hidden, kept.scores(), kept.valueRelations(), kept.vectors(), logits);
   }
 
   /**
@@ -97,7 +100,10 @@ public final class Encoder {
   public NDArray scores(int block, NDArray inputBLD) {
     try (NDManager scope = inputBLD.getManager().newSubManager()) {
       inputBLD.tempAttach(scope);
-      NDArray scoresBHLL = scores(inputBLD, ModelSpec.blockPrefix(block));
+      NDArray scoresBHLL =
+          scores(
+              vectors(AttentionPart.QUERY, block, inputBLD),
+              vectors(AttentionPart.KEY, block, inputBLD));
       scoresBHLL.attach(scope.getParentManager());
       return scoresBHLL;
     }
@@ -107,12 +113,32 @@ public final class Encoder {
   public NDArray valueRelations(int block, NDArray inputBLD) {
     try (NDManager scope = inputBLD.getManager().newSubManager()) {
       inputBLD.tempAttach(scope);
-      NDArray valuesBHLK =
-          heads(linear(inputBLD, ModelSpec.blockPrefix(block) + "attention.self.value"));
-      NDArray relationsBHLL = scaledProducts(valuesBHLK, valuesBHLK);
+      NDArray relationsBHLL =
+          relations(vectors(AttentionPart.VALUE, block, inputBLD), spec.heads());
       relationsBHLL.attach(scope.getParentManager());
       return relationsBHLL;
     }
+  }
+
+  /**
+   * Returns queries, keys or values of a block from its input, as {@link #scores(int, NDArray)}.
+   *
+   * @return (B, L, D), all heads of a token beside each other, not yet scaled
+   */
+  public NDArray vectors(AttentionPart part, int block, NDArray inputBLD) {
+    return linear(inputBLD, part.layer(block));
+  }
+
+  /**
+   * Returns the products of a row's vectors with each other, {@code X X^T / sqrt(K)}.
+   *
+   * @param vectorsBLD queries, keys or values
+   * @param heads that each vector is cut into, K numbers in each; it divides D
+   * @return (B, heads, L, L), before the mask; attached to the vectors' manager
+   */
+  public static NDArray relations(NDArray vectorsBLD, int heads) {
+    NDArray vectorsBHLK = heads(vectorsBLD, heads);
+    return scaledProducts(vectorsBHLK, vectorsBHLK);
   }
 
   /** Returns the embedding output of a batch without dropout: hidden state 0, (B, L, D). */
@@ -140,7 +166,10 @@ public final class Encoder {
   }
 
   /** What the blocks of one pass keep, by block. */
-  private record Kept(Map<Integer, NDArray> scores, Map<Integer, NDArray> valueRelations) {}
+  private record Kept(
+      Map<Integer, NDArray> scores,
+      Map<Integer, NDArray> valueRelations,
+      Map<Integer, Map<AttentionPart, NDArray>> vectors) {}
 
   /** Returns the output of one block, (B, L, D). */
   private NDArray block(
@@ -155,12 +184,17 @@ public final class Encoder {
     double hiddenDropout = spec.numerics().hiddenDropout();
     try (NDManager scope = manager.newSubManager()) {
       inputBLD.tempAttach(scope);
-      NDArray scoresBHLL = scores(inputBLD, prefix);
+      NDArray queriesBLD = vectors(AttentionPart.QUERY, block, inputBLD);
+      NDArray keysBLD = vectors(AttentionPart.KEY, block, inputBLD);
+      NDArray valuesBLD = vectors(AttentionPart.VALUE, block, inputBLD);
+      NDArray scoresBHLL = scores(queriesBLD, keysBLD);
       NDArray probabilities =
           dropout.apply(scoresBHLL.add(biasB11L).softmax(-1), spec.numerics().attentionDropout());
-      NDArray valuesBHLK = heads(linear(inputBLD, prefix + "attention.self.value"));
       NDArray contextBLD =
-          probabilities.matMul(valuesBHLK).transpose(0, 2, 1, 3).reshape(inputBLD.getShape());
+          probabilities
+              .matMul(heads(valuesBLD, spec.heads()))
+              .transpose(0, 2, 1, 3)
+              .reshape(inputBLD.getShape());
       NDArray attended =
           dropout.apply(linear(contextBLD, prefix + "attention.output.dense"), hiddenDropout);
       NDArray middleBLD = norm(attended.add(inputBLD), prefix + "attention.output.LayerNorm");
@@ -172,24 +206,34 @@ public final class Encoder {
         kept.scores().put(block, scoresBHLL);
       }
       if (capture.valueRelations().contains(block)) {
-        NDArray relationsBHLL = scaledProducts(valuesBHLK, valuesBHLK);
+        NDArray relationsBHLL = relations(valuesBLD, spec.heads());
         relationsBHLL.attach(manager);
         kept.valueRelations().put(block, relationsBHLL);
       }
+      Map<AttentionPart, NDArray> vectors = new EnumMap<>(AttentionPart.class);
+      for (AttentionPart part : capture.vectors(block)) {
+        NDArray vectorsBLD =
+            switch (part) {
+              case QUERY -> queriesBLD;
+              case KEY -> keysBLD;
+              case VALUE -> valuesBLD;
+            };
+        vectorsBLD.attach(manager);
+        vectors.put(part, vectorsBLD);
+      }
+      kept.vectors().put(block, vectors);
       outputBLD.attach(manager);
       return outputBLD;
     }
   }
 
-  private NDArray scores(NDArray inputBLD, String prefix) {
-    return scaledProducts(
-        heads(linear(inputBLD, prefix + "attention.self.query")),
-        heads(linear(inputBLD, prefix + "attention.self.key")));
+  private NDArray scores(NDArray queriesBLD, NDArray keysBLD) {
+    return scaledProducts(heads(queriesBLD, spec.heads()), heads(keysBLD, spec.heads()));
   }
 
-  private NDArray scaledProducts(NDArray leftBHLK, NDArray rightBHLK) {
+  private static NDArray scaledProducts(NDArray leftBHLK, NDArray rightBHLK) {
     // Scaling the left side instead of the products touches L / K times fewer numbers.
-    return Autograd.times(leftBHLK, 1 / Math.sqrt(spec.headSize()))
+    return Autograd.times(leftBHLK, 1 / Math.sqrt(leftBHLK.getShape().get(3)))
         .matMul(rightBHLK.transpose(0, 1, 3, 2));
   }
 
@@ -223,10 +267,10 @@ public final class Encoder {
     }
   }
 
-  private NDArray heads(NDArray stateBLD) {
+  private static NDArray heads(NDArray stateBLD, int heads) {
     Shape shape = stateBLD.getShape();
     return stateBLD
-        .reshape(shape.get(0), shape.get(1), spec.heads(), spec.headSize())
+        .reshape(shape.get(0), shape.get(1), heads, shape.get(2) / heads)
         .transpose(0, 2, 1, 3);
   }
 

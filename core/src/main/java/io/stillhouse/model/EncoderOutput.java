@@ -1,6 +1,7 @@
 package io.stillhouse.model;
 
 import ai.djl.ndarray.NDArray;
+import io.stillhouse.spec.AttentionPart;
 import java.util.Map;
 import java.util.stream.Collectors;
 import org.jspecify.annotations.Nullable;
@@ -16,6 +17,8 @@ import org.jspecify.annotations.Nullable;
  * @param scores the kept attention scores by block from 1, (B, H, L, L), after 1/sqrt(K) and before
  *     the mask
  * @param valueRelations the kept value relations by block from 1, (B, H, L, L), scaled likewise
+ * @param vectors the kept queries, keys and values by block from 1, (B, L, D), padded and not yet
+ *     scaled
  * @param logits task logits (B, C), or null for a model without a task head
  */
 public record EncoderOutput(
@@ -23,6 +26,7 @@ public record EncoderOutput(
     Map<Integer, NDArray> hidden,
     Map<Integer, NDArray> scores,
     Map<Integer, NDArray> valueRelations,
+    Map<Integer, Map<AttentionPart, NDArray>> vectors,
     @Nullable NDArray logits) {
 
   /** Returns consecutive rows of every tensor, as views. */
@@ -33,10 +37,12 @@ public record EncoderOutput(
         rows(hidden, rows),
         rows(scores, rows),
         rows(valueRelations, rows),
+        vectors.entrySet().stream()
+            .collect(Collectors.toMap(Map.Entry::getKey, own -> rows(own.getValue(), rows))),
         logits == null ? null : logits.get(rows));
   }
 
-  private static Map<Integer, NDArray> rows(Map<Integer, NDArray> all, String rows) {
+  private static <K> Map<K, NDArray> rows(Map<K, NDArray> all, String rows) {
     return all.entrySet().stream()
         .collect(Collectors.toMap(Map.Entry::getKey, entry -> entry.getValue().get(rows)));
   }
@@ -61,8 +67,16 @@ public record EncoderOutput(
     return kept(valueRelations, block, "value relations");
   }
 
+  /** Returns the queries, keys or values of a block that were asked for. */
+  public NDArray vectors(int block, AttentionPart part) {
+    return kept(vectors.getOrDefault(block, Map.of()).get(part), block, part + " vectors");
+  }
+
   private static NDArray kept(Map<Integer, NDArray> arrays, int layer, String what) {
-    NDArray array = arrays.get(layer);
+    return kept(arrays.get(layer), layer, what);
+  }
+
+  private static NDArray kept(@Nullable NDArray array, int layer, String what) {
     if (array == null) {
       throw new IllegalStateException(what + " " + layer + " were not asked for");
     }

@@ -164,8 +164,16 @@ public final class InferenceEncoder implements AutoCloseable {
     return encoder;
   }
 
-  /** Computes a batch as {@link Encoder#forward} does; results belong to the batch's manager. */
+  /**
+   * Computes a batch as {@link Encoder#forward} does; results belong to the batch's manager.
+   *
+   * @throws IllegalArgumentException if queries, keys or values are to be kept
+   */
   public EncoderOutput forward(Batch batch, Capture capture) {
+    if (!capture.vectors().isEmpty()) {
+      throw new IllegalArgumentException(
+          "queries, keys and values are kept by recorded passes alone");
+    }
     if (blocks.isEmpty()) {
       return encoder.forward(batch, capture, Dropout.NONE);
     }
@@ -202,7 +210,7 @@ public final class InferenceEncoder implements AutoCloseable {
     }
     NDArray logits =
         encoder.spec().head().task().pooled() ? encoder.taskLogits(last, Dropout.NONE) : null;
-    return new EncoderOutput(last, hidden, scores, valueRelations, logits);
+    return new EncoderOutput(last, hidden, scores, valueRelations, Map.of(), logits);
   }
 
   private PtNDArray[] run(

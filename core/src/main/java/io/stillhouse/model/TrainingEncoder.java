@@ -9,6 +9,7 @@ import ai.djl.pytorch.engine.PtSymbolBlock;
 import ai.djl.pytorch.jni.IValue;
 import io.stillhouse.spec.ModelSpec;
 import java.util.ArrayList;
+import java.util.IdentityHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Objects;
@@ -55,15 +56,19 @@ public final class TrainingEncoder implements AutoCloseable {
    *
    * @param weights query, key and value joined, then those of {@link #LAYERS}; or the tables
    * @param biases in the same order; none of the embeddings
+   * @param attention gradients of query, key and value, which a block has without the others where
+   *     losses read its scores or relations, and nothing above them
+   * @param gradients the others
    */
-  record Block(IValue weights, IValue biases, IValue norms, Gradients gradients) {}
+  record Block(
+      IValue weights, IValue biases, IValue norms, Gradients attention, Gradients gradients) {}
 
   /** What makes a hidden state as wide as the teacher's. */
   record Projection(NDArray weightED, Gradients gradient) {}
 
   /**
-   * Where gradients of a block are kept: made when the first one comes, since the optimiser passes
-   * over weights that no loss reads.
+   * Where gradients are kept: made when the first one comes, since the optimiser passes over
+   * weights that no loss reads.
    */
   final class Gradients {
     private final List<List<NDArray>> of;
@@ -95,7 +100,7 @@ public final class TrainingEncoder implements AutoCloseable {
    *
    * @param encoder its weights require gradients, and are trained in place
    * @param projections by hidden state, (teacher width, student width), trained in place, too:
-   *     losses read these states projected
+   *     losses read these states projected; where states have the same one, its gradients add up
    * @param manager owns what this holds
    */
   public TrainingEncoder(Encoder encoder, Map<Integer, NDArray> projections, NDManager manager) {
@@ -108,14 +113,22 @@ public final class TrainingEncoder implements AutoCloseable {
     List<NDArray> all = new ArrayList<>(tables);
     all.addAll(norms);
     this.embeddings =
-        new Block(list(tables), list(List.of()), list(norms), new Gradients(List.of(all)));
+        new Block(
+            list(tables),
+            list(List.of()),
+            list(norms),
+            new Gradients(List.of()),
+            new Gradients(List.of(all)));
     for (int block = 1; block <= encoder.spec().layers(); block++) {
       blocks.add(block(ModelSpec.blockPrefix(block)));
     }
+    Map<NDArray, Projection> own = new IdentityHashMap<>();
     projections.forEach(
         (layer, weight) ->
             this.projections.put(
-                layer, new Projection(weight, new Gradients(List.of(List.of(weight))))));
+                layer,
+                own.computeIfAbsent(
+                    weight, w -> new Projection(w, new Gradients(List.of(List.of(w)))))));
   }
 
   private Block block(String prefix) {
@@ -134,7 +147,8 @@ public final class TrainingEncoder implements AutoCloseable {
         list(joined(weights)),
         list(joined(biases)),
         list(norms),
-        new Gradients(List.of(weights, biases, norms)));
+        new Gradients(List.of(weights.subList(0, 3), biases.subList(0, 3))),
+        new Gradients(List.of(weights.subList(3, 6), biases.subList(3, 6), norms)));
   }
 
   /** Returns a copy of the first three in one, and the others as they are. */
@@ -194,9 +208,10 @@ public final class TrainingEncoder implements AutoCloseable {
       block.weights().close();
       block.biases().close();
       block.norms().close();
+      block.attention().close();
       block.gradients().close();
     }
-    projections.values().forEach(projection -> projection.gradient().close());
+    projections.values().stream().map(Projection::gradient).distinct().forEach(Gradients::close);
     joined.forEach(one -> one.copy().close());
     grads.forEach(NDArray::close);
     heads.close();

@@ -13,7 +13,9 @@ final class TrainingOps {
 
   // A mask list is empty where nothing is dropped. `saved`: input, q scaled, k, v, probabilities,
   // context, first sum with its mean and deviation, middle, inner before and after GELU, second sum
-  // with its mean and deviation.
+  // with its mean and deviation. `parts`: 0, 1 or 2 for each gradient of queries, keys or values,
+  // (B, L,
+  // D), in `partGrads`.
   private static final String OPS =
       """
         def pad(self: __torch__.Ops, realND: Tensor, tokensN: Tensor, batch: int, length: int) -> Tensor:
@@ -99,7 +101,30 @@ final class TrainingOps {
           _0 = torch.addmm_(weightGrad, torch.t(gradND), inputNE)
           _1 = torch.add_(biasGrad, torch.sum(gradND, [0]))
           return None
-        def block_backward(self: __torch__.Ops, gradND: Tensor, scoreGrads: List[Tensor], saved: List[Tensor], weights: List[Tensor], norms: List[Tensor], tokensN: Tensor, heads: int, dropped: List[Tensor], masks: List[Tensor], weightGrads: List[Tensor], biasGrads: List[Tensor], normGrads: List[Tensor]) -> Tensor:
+        def attention_backward(self: __torch__.Ops, scores: Tensor, values: Tensor, parts: List[int], partGrads: List[Tensor], saved: List[Tensor], weights: List[Tensor], tokensN: Tensor, heads: int, qkvGrads: List[Tensor], qkvBiasGrads: List[Tensor]) -> Tensor:
+          width = torch.size(saved[2], 1)
+          batch = torch.size(saved[6], 0)
+          length = torch.size(saved[6], 2)
+          headSize = torch.floordiv(width, heads)
+          queries = torch.mul(torch.matmul(scores, saved[4]), torch.pow(headSize, -0.5))
+          keys = torch.matmul(torch.transpose(scores, 2, 3), saved[3])
+          qkv3BHLK = torch.stack([queries, keys, values])
+          for j in range(torch.len(parts)):
+            partBHLK = torch.transpose(torch.view(partGrads[j], [batch, length, heads, headSize]), 1, 2)
+            _10 = torch.add_(torch.select(qkv3BHLK, 0, parts[j]), partBHLK)
+          qkvBLE = torch.reshape(torch.permute(qkv3BHLK, [1, 3, 0, 2, 4]), [batch, length, torch.mul(3, width)])
+          qkv = (self).unpad(qkvBLE, tokensN, )
+          for i in range(3):
+            part = torch.narrow(qkv, 1, torch.mul(i, width), width)
+            _9 = (self).linear_backward(part, saved[2], qkvGrads[i], qkvBiasGrads[i], )
+          return (self).product(qkv, torch.t(weights[0]), )
+        def relations_backward(self: __torch__.Ops, scoreGrads: List[Tensor], parts: List[int], partGrads: List[Tensor], saved: List[Tensor], weights: List[Tensor], tokensN: Tensor, heads: int, qkvGrads: List[Tensor], qkvBiasGrads: List[Tensor]) -> Tensor:
+          if torch.gt(torch.len(scoreGrads), 0):
+            scores = scoreGrads[0]
+          else:
+            scores = torch.zeros_like(saved[6])
+          return (self).attention_backward(scores, torch.zeros_like(saved[5]), parts, partGrads, saved, weights, tokensN, heads, qkvGrads, qkvBiasGrads, )
+        def block_backward(self: __torch__.Ops, gradND: Tensor, scoreGrads: List[Tensor], parts: List[int], partGrads: List[Tensor], saved: List[Tensor], weights: List[Tensor], norms: List[Tensor], tokensN: Tensor, heads: int, dropped: List[Tensor], masks: List[Tensor], qkvGrads: List[Tensor], qkvBiasGrads: List[Tensor], weightGrads: List[Tensor], biasGrads: List[Tensor], normGrads: List[Tensor]) -> Tensor:
           width = torch.size(gradND, 1)
           batch = torch.size(saved[6], 0)
           length = torch.size(saved[6], 2)
@@ -111,9 +136,9 @@ final class TrainingOps {
             outer = torch.mul(second, masks[1])
           else:
             outer = second
-          _2 = (self).linear_backward(outer, saved[13], weightGrads[5], biasGrads[5], )
+          _2 = (self).linear_backward(outer, saved[13], weightGrads[2], biasGrads[2], )
           inner = torch.gelu_backward((self).product(outer, torch.t(weights[3]), ), saved[12])
-          _3 = (self).linear_backward(inner, saved[11], weightGrads[4], biasGrads[4], )
+          _3 = (self).linear_backward(inner, saved[11], weightGrads[1], biasGrads[1], )
           middle = torch.add_((self).product(inner, torch.t(weights[2]), ), second)
           first, w1, b1 = torch.native_layer_norm_backward(middle, saved[8], [width], saved[9], saved[10], norms[0], norms[1], [True, True, True])
           _4 = torch.add_(normGrads[0], w1)
@@ -122,7 +147,7 @@ final class TrainingOps {
             attended = torch.mul(first, masks[0])
           else:
             attended = first
-          _6 = (self).linear_backward(attended, saved[7], weightGrads[3], biasGrads[3], )
+          _6 = (self).linear_backward(attended, saved[7], weightGrads[0], biasGrads[0], )
           contextBLD = (self).pad((self).product(attended, torch.t(weights[1]), ), tokensN, batch, length, )
           context = torch.transpose(torch.view(contextBLD, [batch, length, heads, headSize]), 1, 2)
           keptGrad = torch.matmul(context, torch.transpose(saved[5], 2, 3))
@@ -137,15 +162,7 @@ final class TrainingOps {
             _8 = torch.add_(scores, scoreGrads[0])
           else:
             pass
-          queries = torch.mul(torch.matmul(scores, saved[4]), torch.pow(headSize, -0.5))
-          keys = torch.matmul(torch.transpose(scores, 2, 3), saved[3])
-          qkv3BHLK = torch.stack([queries, keys, values])
-          qkvBLE = torch.reshape(torch.permute(qkv3BHLK, [1, 3, 0, 2, 4]), [batch, length, torch.mul(3, width)])
-          qkv = (self).unpad(qkvBLE, tokensN, )
-          for i in range(3):
-            part = torch.narrow(qkv, 1, torch.mul(i, width), width)
-            _9 = (self).linear_backward(part, saved[2], weightGrads[i], biasGrads[i], )
-          return torch.add_((self).product(qkv, torch.t(weights[0]), ), first)
+          return torch.add_((self).attention_backward(scores, values, parts, partGrads, saved, weights, tokensN, heads, qkvGrads, qkvBiasGrads, ), first)
       """
           .indent(0);
 

@@ -8,9 +8,11 @@ import ai.djl.pytorch.engine.PtNDArray;
 import ai.djl.pytorch.engine.PtNDManager;
 import ai.djl.pytorch.jni.IValue;
 import ai.djl.pytorch.jni.IValueUtils;
+import io.stillhouse.spec.AttentionPart;
 import io.stillhouse.spec.ModelSpec;
 import java.util.ArrayList;
 import java.util.Arrays;
+import java.util.EnumMap;
 import java.util.List;
 import java.util.Map;
 import java.util.TreeMap;
@@ -30,6 +32,7 @@ public final class TrainingPass implements AutoCloseable {
   private final Map<Integer, NDArray> states = new TreeMap<>();
   private final Map<Integer, NDArray> hidden = new TreeMap<>();
   private final Map<Integer, NDArray> scores = new TreeMap<>();
+  private final Map<Integer, Map<AttentionPart, NDArray>> vectors = new TreeMap<>();
   private final NDArray last;
   private final EncoderOutput output;
 
@@ -83,6 +86,9 @@ public final class TrainingPass implements AutoCloseable {
           }
           results[1].close();
           saved.add(Arrays.copyOfRange(results, 2, results.length));
+          Map<AttentionPart, NDArray> parts = new EnumMap<>(AttentionPart.class);
+          capture.vectors(block).forEach(part -> parts.put(part, vectors(results, part)));
+          vectors.put(block, parts);
         }
         keep(capture, block, state);
       }
@@ -92,7 +98,7 @@ public final class TrainingPass implements AutoCloseable {
     this.last = kept == null ? leaf(state) : kept;
     Autograd.record(Autograd.Mode.ON); // the head's own pass is recorded
     NDArray logits = spec.head().task().pooled() ? logits(real, dropout) : null;
-    this.output = new EncoderOutput(last, hidden, scores, Map.of(), logits);
+    this.output = new EncoderOutput(last, hidden, scores, Map.of(), vectors, logits);
   }
 
   private void keep(Capture capture, int layer, NDArray stateND) {
@@ -122,6 +128,21 @@ public final class TrainingPass implements AutoCloseable {
     return leaf;
   }
 
+  /**
+   * Returns a copy that losses are computed on, (B, L, D), of a block's queries, keys or values.
+   */
+  private NDArray vectors(PtNDArray[] results, AttentionPart part) {
+    NDArray ownBHLK = results[3 + part.ordinal()]; // beside each other, in the enum's order
+    Shape shape = ownBHLK.getShape();
+    double scale = part == AttentionPart.QUERY ? Math.sqrt(shape.get(3)) : 1;
+    try (NDArray ownBLHK = ownBHLK.transpose(0, 2, 1, 3);
+        NDArray ownBLD = ownBLHK.reshape(shape.get(0), shape.get(2), -1)) {
+      NDArray leaf = Autograd.times(ownBLD, scale);
+      leaf.setRequiresGradient(true);
+      return leaf;
+    }
+  }
+
   /** Returns the head's logits: it reads the first token of each row. */
   private NDArray logits(long[] real, Dropout dropout) {
     long[] firsts = new long[batch.rows()];
@@ -139,7 +160,7 @@ public final class TrainingPass implements AutoCloseable {
     return of.encoder.taskLogits(firstBD.reshape(batch.rows(), 1, -1), dropout);
   }
 
-  /** Returns what losses read: hidden states, scores and the last state are leaves. */
+  /** Returns what losses read: all but logits are leaves. */
   public EncoderOutput output() {
     return output;
   }
@@ -153,13 +174,11 @@ public final class TrainingPass implements AutoCloseable {
         grad = plus(grad, stateGradient(block));
       }
       NDArray ofScores = scores.containsKey(block) ? Autograd.gradient(scores.get(block)) : null;
-      if (grad == null && ofScores == null) {
+      Map<AttentionPart, NDArray> ofVectors = vectorGradients(block);
+      if (grad == null && ofScores == null && ofVectors.isEmpty()) {
         continue; // no loss reads this block, or one above it
       }
-      if (grad == null) {
-        grad = manager.zeros(saved.get(block)[0].getShape());
-      }
-      grad = blockBackward(block, grad, ofScores);
+      grad = blockBackward(block, grad, ofScores, ofVectors);
     }
     grad = plus(grad, stateGradient(0));
     if (grad != null) {
@@ -194,26 +213,67 @@ public final class TrainingPass implements AutoCloseable {
     }
   }
 
-  private NDArray blockBackward(int block, NDArray grad, @Nullable NDArray ofScores) {
+  private Map<AttentionPart, NDArray> vectorGradients(int block) {
+    Map<AttentionPart, NDArray> gradients = new EnumMap<>(AttentionPart.class);
+    vectors
+        .getOrDefault(block, Map.of())
+        .forEach(
+            (part, leaf) -> {
+              NDArray gradient = Autograd.gradient(leaf);
+              if (gradient != null) {
+                gradients.put(part, gradient);
+              }
+            });
+    return gradients;
+  }
+
+  private NDArray blockBackward(
+      int block,
+      @Nullable NDArray grad,
+      @Nullable NDArray ofScores,
+      Map<AttentionPart, NDArray> ofVectors) {
     TrainingEncoder.Block own = of.blocks.get(block - 1);
-    List<IValue> gradients = own.gradients().kept();
-    try (IValue gradND = IValue.from((PtNDArray) grad);
-        IValue scoreGrads = TrainingEncoder.list(ofScores == null ? List.of() : List.of(ofScores));
+    List<IValue> attention = own.attention().kept();
+    try (IValue scoreGrads =
+            TrainingEncoder.list(ofScores == null ? List.of() : List.of(ofScores));
+        IValue parts =
+            IValue.listFrom(ofVectors.keySet().stream().mapToLong(Enum::ordinal).toArray());
+        IValue partGrads = TrainingEncoder.list(List.copyOf(ofVectors.values()));
         IValue state = saved(block)) {
-      return one(
-          "block_backward",
-          gradND,
-          scoreGrads,
-          state,
-          own.weights(),
-          own.norms(),
-          tokens,
-          of.heads,
-          dropped.get(block - 1),
-          masks.get(block - 1),
-          gradients.get(0),
-          gradients.get(1),
-          gradients.get(2));
+      if (grad == null) {
+        return one(
+            "relations_backward",
+            scoreGrads,
+            parts,
+            partGrads,
+            state,
+            own.weights(),
+            tokens,
+            of.heads,
+            attention.get(0),
+            attention.get(1));
+      }
+      List<IValue> gradients = own.gradients().kept();
+      try (IValue gradND = IValue.from((PtNDArray) grad)) {
+        return one(
+            "block_backward",
+            gradND,
+            scoreGrads,
+            parts,
+            partGrads,
+            state,
+            own.weights(),
+            own.norms(),
+            tokens,
+            of.heads,
+            dropped.get(block - 1),
+            masks.get(block - 1),
+            attention.get(0),
+            attention.get(1),
+            gradients.get(0),
+            gradients.get(1),
+            gradients.get(2));
+      }
     }
   }
 

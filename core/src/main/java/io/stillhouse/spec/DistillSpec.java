@@ -1,7 +1,10 @@
 package io.stillhouse.spec;
 
 import java.io.Serializable;
+import java.util.Arrays;
 import java.util.List;
+import java.util.function.IntPredicate;
+import java.util.stream.IntStream;
 
 /**
  * What a student learns from: the weights of the loss terms and the teacher layers they read. A
@@ -12,14 +15,16 @@ import java.util.List;
  * @param hardLabel weight of the loss on the data's own labels (cross-entropy, squared error, or
  *     masked-LM cross-entropy)
  * @param hidden the losses on hidden states
- * @param attentionMse weight of the attention loss of every mapped block
+ * @param attentionMse weight of the squared error of scores, of every mapped block
+ * @param relations the losses on distributions over tokens
  */
 public record DistillSpec(
     List<Integer> layerMap,
     SoftLabel softLabel,
     double hardLabel,
     Hidden hidden,
-    double attentionMse)
+    double attentionMse,
+    Relations relations)
     implements Serializable {
 
   /** How teacher logits are compared. */
@@ -43,16 +48,68 @@ public record DistillSpec(
 
   /**
    * The losses on hidden states: {@code cosine} and {@code mse} over student hidden states 1..M,
-   * {@code embeddingMse} on 0.
+   * {@code embeddingMse} on 0, {@code firstTokenMse} over 1..M-1.
    *
    * @param cosineLayers whether the cosine loss reads the last mapped layer only, as DistilBERT
    *     does
+   * @param projection which states share the matrix that makes them as wide as the teacher's
    */
-  public record Hidden(double cosine, CosineLayers cosineLayers, double mse, double embeddingMse)
-      implements Serializable {}
+  public record Hidden(
+      double cosine,
+      CosineLayers cosineLayers,
+      double mse,
+      double embeddingMse,
+      double firstTokenMse,
+      Projection projection)
+      implements Serializable {
+    /** None of them. */
+    public static final Hidden NONE =
+        new Hidden(0, CosineLayers.LAST, 0, 0, 0, Projection.PER_LAYER);
+  }
 
   /** Which student hidden states carry the cosine loss. */
   public enum CosineLayers {
+    LAST,
+    ALL
+  }
+
+  /** Which student hidden states share a projection. */
+  public enum Projection {
+    /** None do. */
+    PER_LAYER,
+    /** All but the embedding output do, which has its own: the TinyBERT paper's W_h and W_e. */
+    SHARED,
+    /** All do, as in TinyBERT's released code. */
+    SINGLE
+  }
+
+  /**
+   * The losses on distributions over the tokens of a row (MiniLM, MiniLMv2).
+   *
+   * @param attention weight of the divergence of attention
+   * @param query weight of the divergence of queries' relations; {@code key} and {@code value} of
+   *     keys' and values'
+   * @param heads that queries, keys and values are cut into for their relations
+   * @param blocks which of the mapped blocks are read
+   */
+  public record Relations(
+      double attention, double query, double key, double value, int heads, Blocks blocks)
+      implements Serializable {
+    /** None of them. */
+    public static final Relations NONE = new Relations(0, 0, 0, 0, 0, Blocks.LAST);
+
+    /** Returns the weight of the relations of queries, keys or values. */
+    public double weight(AttentionPart part) {
+      return switch (part) {
+        case QUERY -> query;
+        case KEY -> key;
+        case VALUE -> value;
+      };
+    }
+  }
+
+  /** Which student blocks carry losses on distributions over tokens. */
+  public enum Blocks {
     LAST,
     ALL
   }
@@ -67,33 +124,81 @@ public record DistillSpec(
         layerMap,
         new SoftLabel(0, softLabel.kind(), softLabel.temperature(), softLabel.positions()),
         1,
-        new Hidden(0, hidden.cosineLayers(), 0, 0),
-        0);
+        Hidden.NONE,
+        0,
+        Relations.NONE);
+  }
+
+  /** Returns whether some term reads hidden states, scores or relations. */
+  public boolean readsLayers() {
+    return !studentHidden().isEmpty() || !scoreBlocks().isEmpty() || !relationBlocks().isEmpty();
   }
 
   /** Returns the student hidden states that some term reads, in order. */
   public List<Integer> studentHidden() {
-    int depth = layerMap.size() - 1;
-    return java.util.stream.IntStream.rangeClosed(0, depth)
-        .filter(this::readsHidden)
-        .boxed()
-        .toList();
+    return IntStream.rangeClosed(0, depth()).filter(this::readsHidden).boxed().toList();
   }
 
   /** Returns the student blocks whose scores are read, in order. */
-  public List<Integer> studentBlocks() {
-    return attentionMse == 0
-        ? List.of()
-        : java.util.stream.IntStream.range(1, layerMap.size()).boxed().toList();
+  public List<Integer> scoreBlocks() {
+    return blocks(block -> attentionMse != 0 || readsAttention(block));
+  }
+
+  /** Returns the student blocks of whose queries, keys or values relations are read, in order. */
+  public List<Integer> relationBlocks() {
+    return blocks(block -> !relationParts().isEmpty() && readsRelations(block));
+  }
+
+  /** Returns what relations are read of. */
+  public List<AttentionPart> relationParts() {
+    return Arrays.stream(AttentionPart.values())
+        .filter(part -> relations.weight(part) != 0)
+        .toList();
   }
 
   /** Returns whether student hidden state {@code layer} carries the cosine loss. */
   public boolean readsCosine(int layer) {
-    boolean last = layer == layerMap.size() - 1;
+    boolean last = layer == depth();
     return hidden.cosine() != 0 && layer > 0 && (last || hidden.cosineLayers() == CosineLayers.ALL);
   }
 
+  /** Returns whether student hidden state {@code layer} carries the loss on first tokens. */
+  public boolean readsFirstToken(int layer) {
+    return hidden.firstTokenMse() != 0 && layer > 0 && layer < depth();
+  }
+
+  /** Returns whether student hidden state {@code layer} carries a squared error of all tokens. */
+  public boolean readsSquaredError(int layer) {
+    return (layer == 0 ? hidden.embeddingMse() : hidden.mse()) != 0;
+  }
+
+  /** Returns whether student block {@code block} carries the divergence of attention. */
+  public boolean readsAttention(int block) {
+    return relations.attention() != 0 && readsRelations(block);
+  }
+
+  /** Returns the name of the projection of student hidden state {@code layer}. */
+  public String projection(int layer) {
+    return switch (hidden.projection()) {
+      case PER_LAYER -> "projection.%02d.weight".formatted(layer);
+      case SHARED -> layer == 0 ? "projection.embedding.weight" : "projection.hidden.weight";
+      case SINGLE -> "projection.weight";
+    };
+  }
+
   private boolean readsHidden(int layer) {
-    return layer == 0 ? hidden.embeddingMse() != 0 : hidden.mse() != 0 || readsCosine(layer);
+    return readsSquaredError(layer) || readsCosine(layer) || readsFirstToken(layer);
+  }
+
+  private boolean readsRelations(int block) {
+    return block == depth() || relations.blocks() == Blocks.ALL;
+  }
+
+  private List<Integer> blocks(IntPredicate read) {
+    return IntStream.rangeClosed(1, depth()).filter(read).boxed().toList();
+  }
+
+  private int depth() {
+    return layerMap.size() - 1;
   }
 }

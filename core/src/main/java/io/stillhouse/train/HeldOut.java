@@ -60,7 +60,7 @@ public final class HeldOut {
     Autograd.threads(setup.train().run().threads());
     Encoder student = new Encoder(setup.student(), weights);
     DistillLoss loss = new DistillLoss(setup.loss(), student, weights);
-    Capture capture = Capture.of(setup.loss().studentHidden(), setup.loss().studentBlocks());
+    Capture capture = Capture.of(setup.loss());
     int units = source.unitRows().size();
     Counts whole = Counts.of(List.of());
     for (int unit = 0; unit < units; unit++) {

@@ -5,7 +5,6 @@ import ai.djl.ndarray.NDManager;
 import ai.djl.ndarray.types.Shape;
 import io.stillhouse.checkpoint.HuggingFaceDirectory;
 import io.stillhouse.error.Errors;
-import io.stillhouse.loss.DistillLoss;
 import io.stillhouse.spec.DistillSpec;
 import io.stillhouse.spec.ModelSpec;
 import java.nio.charset.StandardCharsets;
@@ -89,16 +88,17 @@ public final class StudentInit {
   }
 
   /**
-   * Returns the projections that a recipe needs: one matrix (teacher width, student width) for each
-   * mapped hidden state, none where the widths are equal.
+   * Returns the projections that a recipe needs: matrices (teacher width, student width) for the
+   * mapped hidden states, which may share them; none where the widths are equal.
    */
   public static Map<String, NDArray> projections(
       NDManager manager, DistillSpec loss, int studentWidth, int teacherWidth, long seed) {
     Map<String, NDArray> projections = new LinkedHashMap<>();
     if (studentWidth != teacherWidth) {
       for (int layer : loss.studentHidden()) {
-        String name = DistillLoss.projection(layer);
-        projections.put(name, random(manager, name, new long[] {teacherWidth, studentWidth}, seed));
+        long[] shape = {teacherWidth, studentWidth};
+        projections.computeIfAbsent(
+            loss.projection(layer), name -> random(manager, name, shape, seed));
       }
     }
     return projections;

@@ -47,14 +47,14 @@ final class Worker implements AutoCloseable {
     Encoder encoder = new Encoder(setup.student(), weights);
     Map<Integer, NDArray> projections = new TreeMap<>();
     for (int layer : setup.loss().studentHidden()) {
-      NDArray projection = weights.get(DistillLoss.projection(layer));
+      NDArray projection = weights.get(setup.loss().projection(layer));
       if (projection != null) {
         projections.put(layer, projection);
       }
     }
     this.student = new TrainingEncoder(encoder, projections, manager);
     this.loss = new DistillLoss(setup.loss(), encoder, Map.of()); // states come projected
-    this.capture = Capture.of(setup.loss().studentHidden(), setup.loss().studentBlocks());
+    this.capture = Capture.of(setup.loss());
     this.adamW = new AdamW(manager, weights, setup.train().optimiser());
   }
 

@@ -3,6 +3,7 @@ package io.stillhouse.config;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatCode;
 
+import io.stillhouse.loss.Term;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -10,6 +11,7 @@ import java.util.List;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.EnumSource;
 import org.junit.jupiter.params.provider.MethodSource;
 
 class OptionsTest {
@@ -49,6 +51,13 @@ class OptionsTest {
   void keysAreUnique() {
     assertThat(Options.ALL).hasSizeGreaterThan(40);
     assertThat(Options.ALL.stream().map(Option::key)).doesNotHaveDuplicates();
+  }
+
+  @ParameterizedTest
+  @EnumSource(Term.class)
+  void everyTermHasAWeightAndCanDecideASweep(Term term) {
+    assertThat(Options.ALL.stream().map(Option::key)).contains("loss." + term.id() + ".weight");
+    assertThat(passes(Options.HALVING_BY, term.id())).isTrue();
   }
 
   @Test

@@ -4,6 +4,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import io.stillhouse.error.StillhouseException;
+import io.stillhouse.spec.AttentionPart;
 import io.stillhouse.spec.CorpusSpec;
 import io.stillhouse.spec.DistillSpec;
 import io.stillhouse.spec.Head;
@@ -63,7 +64,15 @@ class RecipeTest {
             "loss.hidden-cosine.layers=all",
             "loss.hidden-mse.weight=0.5",
             "loss.embedding-mse.weight=0.25",
-            "loss.attention-mse.weight=0.125");
+            "loss.first-token-mse.weight=100",
+            "loss.projection=shared",
+            "loss.attention-mse.weight=0.125",
+            "loss.attention-kl.weight=6",
+            "loss.query-relation.weight=7",
+            "loss.key-relation.weight=8",
+            "loss.value-relation.weight=9",
+            "loss.relation.heads=48",
+            "loss.relation.layers=all");
 
     assertThat(loss)
         .isEqualTo(
@@ -71,8 +80,10 @@ class RecipeTest {
                 List.of(0, 3, 6, 9, 12),
                 new DistillSpec.SoftLabel(5, DistillSpec.Kind.MSE, 3, DistillSpec.Positions.MASKED),
                 2,
-                new DistillSpec.Hidden(1, DistillSpec.CosineLayers.ALL, 0.5, 0.25),
-                0.125));
+                new DistillSpec.Hidden(
+                    1, DistillSpec.CosineLayers.ALL, 0.5, 0.25, 100, DistillSpec.Projection.SHARED),
+                0.125,
+                new DistillSpec.Relations(6, 7, 8, 9, 48, DistillSpec.Blocks.ALL)));
   }
 
   @Test
@@ -131,10 +142,72 @@ class RecipeTest {
   }
 
   @Test
+  void refusesOtherHeadsUnderMiniLmsLosses() {
+    assertThatThrownBy(
+            () ->
+                loss(
+                    "student.layers=4",
+                    "student.heads=6",
+                    "loss.attention-kl.weight=1",
+                    "loss.value-relation.weight=1"))
+        .isInstanceOf(StillhouseException.class)
+        .hasMessageContaining(
+            "loss.attention-kl.weight needs equally many heads, but the student has 6 and the teacher 12; set student.heads=12, or the weight to 0")
+        .hasMessageContaining(
+            "loss.relation.heads is 0, the models' own heads, but the student has 6 and the teacher 12; set it to a number that divides both widths, 768 and 768");
+  }
+
+  @Test
+  void relationHeadsFreeTheStudentsHeadsAndWidth() {
+    DistillSpec loss =
+        loss(
+            "student.layers=6",
+            "student.hidden-size=384",
+            "student.heads=6",
+            "loss.query-relation.weight=1",
+            "loss.value-relation.weight=1",
+            "loss.relation.heads=48");
+
+    assertThat(loss.relationBlocks()).containsExactly(6);
+    assertThat(loss.relationParts()).containsExactly(AttentionPart.QUERY, AttentionPart.VALUE);
+    assertThat(loss.scoreBlocks()).isEmpty();
+    assertThat(loss.studentHidden()).isEmpty();
+  }
+
+  @Test
+  void refusesRelationHeadsThatDoNotDivideBothWidths() {
+    assertThatThrownBy(
+            () ->
+                loss(
+                    "student.layers=4",
+                    "student.hidden-size=312",
+                    "loss.key-relation.weight=1",
+                    "loss.relation.heads=48"))
+        .isInstanceOf(StillhouseException.class)
+        .hasMessage(
+            "loss.relation.heads (48) must divide both widths, 312 and 768; change one of them");
+  }
+
+  @Test
+  void zeroRelationHeadsAreTheModelsOwn() {
+    DistillSpec loss = loss("student.layers=4", "loss.value-relation.weight=1");
+
+    assertThat(loss.relations().heads()).isEqualTo(12);
+  }
+
+  @Test
+  void refusesFirstTokensOfAStudentOfOneLayer() {
+    assertThatThrownBy(() -> loss("student.layers=1", "loss.first-token-mse.weight=1"))
+        .isInstanceOf(StillhouseException.class)
+        .hasMessage(
+            "loss.first-token-mse.weight leaves the last hidden state out, and a student of 1 layer has no other; set it to 0, or student.layers to 2 or more");
+  }
+
+  @Test
   void allowsOtherHeadsWithoutAnAttentionLoss() {
     DistillSpec loss = loss("student.layers=4", "student.heads=6", "loss.hidden-mse.weight=1");
 
-    assertThat(loss.studentBlocks()).isEmpty();
+    assertThat(loss.scoreBlocks()).isEmpty();
     assertThat(loss.studentHidden()).containsExactly(1, 2, 3, 4);
   }
 

@@ -15,6 +15,7 @@ import io.stillhouse.model.Capture;
 import io.stillhouse.model.Dropout;
 import io.stillhouse.model.Encoder;
 import io.stillhouse.model.EncoderOutput;
+import io.stillhouse.spec.AttentionPart;
 import io.stillhouse.spec.DistillSpec.Positions;
 import io.stillhouse.target.Column;
 import io.stillhouse.target.Dtype;
@@ -77,7 +78,8 @@ class CachedTargetsTest {
             new MlmTargets(MlmTargets.Kind.DERIVED, 0, List.of(), Positions.ALL));
 
     assertThat(error(read.attentionBHLL(2), live.scores(2), 2)).isLessThan(most);
-    assertThat(error(read.valueRelationsBHLL(2), live.valueRelations(2), 2)).isLessThan(most);
+    assertThat(error(read.relationsBHLL(AttentionPart.VALUE, 2, 4), live.valueRelations(2), 2))
+        .isLessThan(most);
     assertThat(error(read.maskedLmLogitsNV(Positions.ALL), liveLogits(Positions.ALL), 0))
         .isLessThan(most);
   }

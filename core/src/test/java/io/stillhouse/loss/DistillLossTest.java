@@ -78,7 +78,7 @@ class DistillLossTest {
             rows,
             rows);
 
-    assertThat(weighted.terms()).isEqualTo(alone).containsOnlyKeys(Term.values());
+    assertThat(weighted.terms()).isEqualTo(alone).hasSize(6);
     assertThat(alone.values()).allMatch(value -> value > 1e-3);
     double expected =
         5 * alone.get(Term.SOFT_LABEL)
@@ -198,8 +198,8 @@ class DistillLossTest {
 
     Autograd.backward(of(spec, student, projections, rows, rows).total());
 
-    assertThat(projections).containsOnlyKeys(DistillLoss.projection(1));
-    assertThat(Golden.norm(Autograd.gradient(projections.get(DistillLoss.projection(1)))))
+    assertThat(projections).containsOnlyKeys(spec.projection(1));
+    assertThat(Golden.norm(Autograd.gradient(projections.get(spec.projection(1)))))
         .isGreaterThan(1e-4);
   }
 
@@ -244,8 +244,10 @@ class DistillLossTest {
             List.of(0, 1, 2, 3),
             new DistillSpec.SoftLabel(1, kind, TEMPERATURE, DistillSpec.Positions.ALL),
             1,
-            new DistillSpec.Hidden(1, DistillSpec.CosineLayers.ALL, 1, 1),
-            1);
+            new DistillSpec.Hidden(
+                1, DistillSpec.CosineLayers.ALL, 1, 1, 0, DistillSpec.Projection.PER_LAYER),
+            1,
+            DistillSpec.Relations.NONE);
     TargetBatch targets = new TargetBatch(manager, examples, TeacherParts.NONE);
 
     Map<Term, Double> terms =
@@ -300,7 +302,8 @@ class DistillLossTest {
       int studentLayer,
       int teacherLayer) {
     float[] state = output.hidden(studentLayer).toFloatArray();
-    float[] weight = projections.get(DistillLoss.projection(studentLayer)).toFloatArray();
+    float[] weight =
+        projections.get("projection.%02d.weight".formatted(studentLayer)).toFloatArray();
     float[] teacher = targets.hiddenBLD(teacherLayer).toFloatArray();
     int longest = targets.batch().longest();
     double total = 0;
@@ -344,8 +347,7 @@ class DistillLossTest {
   }
 
   private static EncoderOutput forward(Encoder student, DistillSpec spec, TargetBatch targets) {
-    return student.forward(
-        targets.batch(), Capture.of(spec.studentHidden(), spec.studentBlocks()), Dropout.NONE);
+    return student.forward(targets.batch(), Capture.of(spec), Dropout.NONE);
   }
 
   private Encoder student(int width) {
@@ -382,8 +384,15 @@ class DistillLossTest {
         MAP,
         new DistillSpec.SoftLabel(soft, DistillSpec.Kind.KL, TEMPERATURE, positions),
         hard,
-        new DistillSpec.Hidden(cosine, DistillSpec.CosineLayers.LAST, mse, embedding),
-        attention);
+        new DistillSpec.Hidden(
+            cosine,
+            DistillSpec.CosineLayers.LAST,
+            mse,
+            embedding,
+            0,
+            DistillSpec.Projection.PER_LAYER),
+        attention,
+        DistillSpec.Relations.NONE);
   }
 
   private static Example withoutMasks(Example example) {

@@ -114,8 +114,9 @@ class EncoderGoldenTest {
         IntStream.rangeClosed(0, layers).boxed().toList(),
         new DistillSpec.SoftLabel(0, DistillSpec.Kind.KL, 1, DistillSpec.Positions.ALL),
         1,
-        new DistillSpec.Hidden(0, DistillSpec.CosineLayers.LAST, 0, 0),
-        0);
+        DistillSpec.Hidden.NONE,
+        0,
+        DistillSpec.Relations.NONE);
   }
 
   private static void requireClose(NDArray actual, NDArray expected) {

@@ -85,7 +85,7 @@ class InferenceEncoderTest {
   void keepsWhatIsAskedForAndNothingElse() throws IOException {
     EncoderOutput output =
         encoder(TASK, Precision.FLOAT32)
-            .forward(batch(TASK), new Capture(Set.of(1), Set.of(2), Set.of(3)));
+            .forward(batch(TASK), new Capture(Set.of(1), Set.of(2), Set.of(3), Map.of()));
 
     assertThat(output.hidden()).containsOnlyKeys(1);
     assertThat(output.scores()).containsOnlyKeys(2);
@@ -97,7 +97,8 @@ class InferenceEncoderTest {
     InferenceEncoder encoder = encoder(TASK, Precision.FLOAT32);
 
     EncoderOutput all = encoder.forward(batch(TASK), everything);
-    EncoderOutput one = encoder.forward(batch(TASK), new Capture(Set.of(3), Set.of(2), Set.of()));
+    EncoderOutput one =
+        encoder.forward(batch(TASK), new Capture(Set.of(3), Set.of(2), Set.of(), Map.of()));
 
     assertThat(one.hidden(3).toFloatArray()).isEqualTo(all.hidden(3).toFloatArray());
     assertThat(one.scores(2).toFloatArray()).isEqualTo(all.scores(2).toFloatArray());

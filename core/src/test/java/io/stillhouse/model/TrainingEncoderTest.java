@@ -7,6 +7,7 @@ import ai.djl.ndarray.NDManager;
 import ai.djl.ndarray.types.Shape;
 import io.stillhouse.Golden;
 import io.stillhouse.checkpoint.HuggingFaceDirectory;
+import io.stillhouse.spec.AttentionPart;
 import io.stillhouse.spec.ModelSpec;
 import java.io.IOException;
 import java.util.ArrayList;
@@ -30,7 +31,16 @@ class TrainingEncoderTest {
 
   @Test
   void everyGradientIsThatOfTheRecordedPass() throws IOException {
-    Capture capture = Capture.of(List.of(0, 1, 3), List.of(1, 2));
+    Capture capture =
+        new Capture(
+            Set.of(0, 1, 3),
+            Set.of(1, 2),
+            Set.of(),
+            Map.of(
+                2,
+                List.of(AttentionPart.KEY),
+                3,
+                List.of(AttentionPart.QUERY, AttentionPart.KEY, AttentionPart.VALUE)));
     for (String model : List.of("bert-tiny-cls-v1", "bert-tiny-mlm-v1")) {
       // Dropout's masks have the shapes of what they multiply, so only rows of one length are
       // comparable under it.
@@ -60,6 +70,63 @@ class TrainingEncoderTest {
                     name.startsWith("cls.")
                         || name.startsWith(ModelSpec.blockPrefix(2))
                         || name.startsWith(ModelSpec.blockPrefix(3))));
+  }
+
+  @Test
+  void queriesKeysAndValuesAreThoseOfTheRecordedPass() throws IOException {
+    Encoder encoder = new Encoder(spec("bert-tiny-mlm-v1", 0), weights("bert-tiny-mlm-v1"));
+    List<AttentionPart> all = List.of(AttentionPart.values());
+    Capture capture = new Capture(Set.of(), Set.of(), Set.of(), Map.of(1, all, 3, all));
+    Batch batch = batch(new int[] {3, 9, 5, 5});
+    NDArray mask = batch.maskBL1();
+    EncoderOutput recorded = encoder.forward(batch, capture, Dropout.NONE);
+    try (TrainingEncoder training = new TrainingEncoder(encoder, Map.of(), manager);
+        TrainingPass pass = training.forward(batch, capture, Dropout.NONE)) {
+      for (int block : List.of(1, 3)) {
+        for (AttentionPart part : all) {
+          NDArray ours = pass.output().vectors(block, part);
+          NDArray theirs = recorded.vectors(block, part);
+          assertThat(Golden.relativeError(ours.mul(mask), theirs.mul(mask), 0))
+              .as("%s of block %d", part, block)
+              .isLessThan(1e-5);
+        }
+      }
+    }
+  }
+
+  @Test
+  void aProjectionOfSeveralStatesHasTheSumOfTheirGradients() throws IOException {
+    Encoder encoder = new Encoder(spec("bert-tiny-mlm-v1", 0), weights("bert-tiny-mlm-v1"));
+    Batch batch = batch(new int[] {3, 9});
+    NDArray shared = random(manager.zeros(new Shape(48, 32)), 1);
+    shared.setRequiresGradient(true);
+    Map<Integer, NDArray> own = new TreeMap<>();
+    for (int layer = 0; layer <= 3; layer++) {
+      own.put(layer, shared.duplicate());
+      own.get(layer).setRequiresGradient(true);
+    }
+    projectionPass(encoder, own, batch);
+    NDArray sum = manager.zeros(new Shape(48, 32));
+    for (NDArray projection : own.values()) {
+      sum = sum.add(Autograd.gradient(projection));
+    }
+
+    projectionPass(encoder, Map.of(0, shared, 1, shared, 2, shared, 3, shared), batch);
+
+    assertThat(Golden.relativeError(Autograd.gradient(shared), sum, 0)).isLessThan(1e-6);
+  }
+
+  private void projectionPass(Encoder encoder, Map<Integer, NDArray> projections, Batch batch) {
+    Capture capture = Capture.of(projections.keySet(), List.of());
+    try (TrainingEncoder training = new TrainingEncoder(encoder, projections, manager);
+        TrainingPass pass = training.forward(batch, capture, Dropout.NONE)) {
+      NDArray total = manager.zeros(new Shape());
+      for (int layer = 0; layer <= 3; layer++) {
+        total = total.add(pass.output().hidden(layer).square().sum());
+      }
+      Autograd.backward(total);
+      pass.backward();
+    }
   }
 
   @Test
@@ -145,7 +212,12 @@ class TrainingEncoderTest {
         (layer, weight) ->
             hidden.computeIfPresent(layer, (l, state) -> state.matMul(weight.transpose())));
     return new EncoderOutput(
-        output.last(), hidden, output.scores(), output.valueRelations(), output.logits());
+        output.last(),
+        hidden,
+        output.scores(),
+        output.valueRelations(),
+        output.vectors(),
+        output.logits());
   }
 
   /** Reads all that a pass gives, each number with a weight of its own, and none at padding. */
@@ -168,6 +240,11 @@ class TrainingEncoderTest {
     NDArray pairs = mask.reshape(rows, 1, length, 1).mul(mask.reshape(rows, 1, 1, length));
     for (NDArray scores : output.scores().values()) {
       total = total.add(scores.mul(pairs).mul(random(scores, seed++)).sum());
+    }
+    for (Map<AttentionPart, NDArray> own : output.vectors().values()) {
+      for (NDArray vectorsBLD : own.values()) {
+        total = total.add(vectorsBLD.square().mul(mask).mul(random(vectorsBLD, seed++)).sum());
+      }
     }
     return total;
   }

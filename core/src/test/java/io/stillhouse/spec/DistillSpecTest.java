@@ -2,6 +2,7 @@ package io.stillhouse.spec;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import io.stillhouse.spec.DistillSpec.Relations;
 import java.util.List;
 import org.junit.jupiter.api.Test;
 
@@ -31,16 +32,89 @@ class DistillSpecTest {
 
   @Test
   void theAttentionLossReadsEveryBlock() {
-    assertThat(spec(0, DistillSpec.CosineLayers.LAST, 0, 0, 1).studentBlocks())
-        .containsExactly(1, 2);
+    assertThat(spec(0, DistillSpec.CosineLayers.LAST, 0, 0, 1).scoreBlocks()).containsExactly(1, 2);
+  }
+
+  @Test
+  void relationsAreReadOfTheLastBlockOrOfAll() {
+    DistillSpec last = relations(new Relations(1, 0, 1, 1, 8, DistillSpec.Blocks.LAST));
+    DistillSpec all = relations(new Relations(1, 0, 0, 1, 8, DistillSpec.Blocks.ALL));
+
+    assertThat(last.scoreBlocks()).containsExactly(2);
+    assertThat(last.relationBlocks()).containsExactly(2);
+    assertThat(last.relationParts()).containsExactly(AttentionPart.KEY, AttentionPart.VALUE);
+    assertThat(all.scoreBlocks()).containsExactly(1, 2);
+    assertThat(all.relationBlocks()).containsExactly(1, 2);
+    assertThat(all.studentHidden()).isEmpty();
+    assertThat(all.readsLayers()).isTrue();
+  }
+
+  @Test
+  void attentionAloneReadsNoRelations() {
+    DistillSpec attention = relations(new Relations(1, 0, 0, 0, 8, DistillSpec.Blocks.ALL));
+
+    assertThat(attention.relationBlocks()).isEmpty();
+    assertThat(relations(Relations.NONE).readsLayers()).isFalse();
+  }
+
+  @Test
+  void firstTokensAreReadOfAllStatesBetweenTheFirstAndTheLast() {
+    DistillSpec spec =
+        new DistillSpec(
+            List.of(0, 2, 4, 6),
+            new DistillSpec.SoftLabel(0, DistillSpec.Kind.KL, 1, DistillSpec.Positions.ALL),
+            0,
+            new DistillSpec.Hidden(
+                0, DistillSpec.CosineLayers.LAST, 0, 0, 1, DistillSpec.Projection.PER_LAYER),
+            0,
+            Relations.NONE);
+
+    assertThat(spec.studentHidden()).containsExactly(1, 2);
+    assertThat(spec.readsSquaredError(1)).isFalse();
+  }
+
+  @Test
+  void statesHaveProjectionsOfTheirOwnOrShareThem() {
+    assertThat(projections(DistillSpec.Projection.PER_LAYER))
+        .containsExactly("projection.00.weight", "projection.01.weight", "projection.02.weight");
+    assertThat(projections(DistillSpec.Projection.SHARED))
+        .containsExactly(
+            "projection.embedding.weight", "projection.hidden.weight", "projection.hidden.weight");
+    assertThat(projections(DistillSpec.Projection.SINGLE)).containsOnly("projection.weight");
+  }
+
+  private static List<String> projections(DistillSpec.Projection projection) {
+    DistillSpec spec =
+        new DistillSpec(
+            List.of(0, 3, 6),
+            new DistillSpec.SoftLabel(0, DistillSpec.Kind.KL, 1, DistillSpec.Positions.ALL),
+            0,
+            new DistillSpec.Hidden(0, DistillSpec.CosineLayers.LAST, 1, 1, 0, projection),
+            0,
+            Relations.NONE);
+    return spec.studentHidden().stream().map(spec::projection).toList();
+  }
+
+  private static DistillSpec relations(Relations relations) {
+    return new DistillSpec(
+        List.of(0, 3, 6),
+        new DistillSpec.SoftLabel(0, DistillSpec.Kind.KL, 1, DistillSpec.Positions.ALL),
+        0,
+        DistillSpec.Hidden.NONE,
+        0,
+        relations);
   }
 
   @Test
   void theUndistilledTwinLearnsFromHardLabelsAlone() {
     DistillSpec twin = spec(1, DistillSpec.CosineLayers.ALL, 1, 1, 1).undistilled();
+    DistillSpec ofRelations =
+        relations(new Relations(1, 1, 1, 1, 8, DistillSpec.Blocks.ALL)).undistilled();
 
+    assertThat(ofRelations.readsLayers()).isFalse();
+    assertThat(ofRelations.hardLabel()).isEqualTo(1);
     assertThat(twin.studentHidden()).isEmpty();
-    assertThat(twin.studentBlocks()).isEmpty();
+    assertThat(twin.scoreBlocks()).isEmpty();
     assertThat(twin.softLabel().weight()).isZero();
     assertThat(twin.hardLabel()).isEqualTo(1);
     assertThat(twin.layerMap()).containsExactly(0, 3, 6);
@@ -56,7 +130,8 @@ class DistillSpecTest {
         List.of(0, 3, 6),
         new DistillSpec.SoftLabel(5, DistillSpec.Kind.KL, 2, DistillSpec.Positions.ALL),
         0.5,
-        new DistillSpec.Hidden(cosine, layers, mse, embedding),
-        attention);
+        new DistillSpec.Hidden(cosine, layers, mse, embedding, 0, DistillSpec.Projection.PER_LAYER),
+        attention,
+        Relations.NONE);
   }
 }

@@ -148,8 +148,9 @@ class BestWeightsTest {
             List.of(0, 3),
             new DistillSpec.SoftLabel(0, DistillSpec.Kind.KL, 1, DistillSpec.Positions.MASKED),
             1,
-            new DistillSpec.Hidden(0, DistillSpec.CosineLayers.LAST, 0, 0),
-            0);
+            DistillSpec.Hidden.NONE,
+            0,
+            DistillSpec.Relations.NONE);
     Path checkpoints = Files.createDirectories(directory.resolve(name));
     try (NDManager manager = NDManager.newBaseManager()) {
       Map<String, NDArray> weights = new TreeMap<>(StudentInit.random(manager, student, 1));

@@ -236,8 +236,10 @@ class LockstepTest {
             map,
             new DistillSpec.SoftLabel(5, DistillSpec.Kind.KL, 2, DistillSpec.Positions.ALL),
             2,
-            new DistillSpec.Hidden(1, DistillSpec.CosineLayers.LAST, 0, 0),
-            student.attention()),
+            new DistillSpec.Hidden(
+                1, DistillSpec.CosineLayers.LAST, 0, 0, 0, DistillSpec.Projection.PER_LAYER),
+            student.attention(),
+            DistillSpec.Relations.NONE),
         train(student.steps(), student.rate(), 42),
         student.name());
   }

@@ -154,8 +154,10 @@ class StudentInitTest {
             List.of(0, 1, 3),
             new DistillSpec.SoftLabel(0, DistillSpec.Kind.KL, 1, DistillSpec.Positions.ALL),
             0,
-            new DistillSpec.Hidden(0, DistillSpec.CosineLayers.LAST, 1, 0),
-            0);
+            new DistillSpec.Hidden(
+                0, DistillSpec.CosineLayers.LAST, 1, 0, 0, DistillSpec.Projection.PER_LAYER),
+            0,
+            DistillSpec.Relations.NONE);
 
     Map<String, NDArray> projections = StudentInit.projections(manager, loss, 16, 32, 1);
 
@@ -163,6 +165,22 @@ class StudentInitTest {
     assertThat(projections.get("projection.01.weight").getShape().getShape())
         .containsExactly(32, 16);
     assertThat(StudentInit.projections(manager, loss, 32, 32, 1)).isEmpty();
+  }
+
+  @Test
+  void aSharedProjectionIsOneTensor() {
+    DistillSpec loss =
+        new DistillSpec(
+            List.of(0, 1, 3),
+            new DistillSpec.SoftLabel(0, DistillSpec.Kind.KL, 1, DistillSpec.Positions.ALL),
+            0,
+            new DistillSpec.Hidden(
+                0, DistillSpec.CosineLayers.LAST, 1, 1, 0, DistillSpec.Projection.SHARED),
+            0,
+            DistillSpec.Relations.NONE);
+
+    assertThat(StudentInit.projections(manager, loss, 16, 32, 1))
+        .containsOnlyKeys("projection.embedding.weight", "projection.hidden.weight");
   }
 
   private ModelSpec spec(int layers, int width, Head head) {

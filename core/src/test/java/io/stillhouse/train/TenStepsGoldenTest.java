@@ -97,7 +97,8 @@ class TenStepsGoldenTest {
         List.of(0, 1, 2, 3),
         new DistillSpec.SoftLabel(0, DistillSpec.Kind.KL, 1, DistillSpec.Positions.ALL),
         1,
-        new DistillSpec.Hidden(0, DistillSpec.CosineLayers.LAST, 0, 0),
-        0);
+        DistillSpec.Hidden.NONE,
+        0,
+        DistillSpec.Relations.NONE);
   }
 }

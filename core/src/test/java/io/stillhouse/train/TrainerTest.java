@@ -10,7 +10,6 @@ import io.stillhouse.Golden;
 import io.stillhouse.GoldenTargets;
 import io.stillhouse.checkpoint.HuggingFaceDirectory;
 import io.stillhouse.error.StillhouseException;
-import io.stillhouse.loss.DistillLoss;
 import io.stillhouse.loss.TeacherParts;
 import io.stillhouse.loss.Term;
 import io.stillhouse.model.Autograd;
@@ -272,7 +271,7 @@ class TrainerTest {
   }
 
   private static void requireSameBits(Map<String, float[]> actual, Map<String, float[]> expected) {
-    assertThat(actual).containsOnlyKeys(expected.keySet()).containsKey(DistillLoss.projection(1));
+    assertThat(actual).containsOnlyKeys(expected.keySet()).containsKey(loss().projection(1));
     expected.forEach(
         (name, values) -> assertThat(actual.get(name)).as(name).containsExactly(values));
   }
@@ -298,8 +297,10 @@ class TrainerTest {
         List.of(0, 3),
         new DistillSpec.SoftLabel(5, DistillSpec.Kind.KL, 2, DistillSpec.Positions.ALL),
         2,
-        new DistillSpec.Hidden(1, DistillSpec.CosineLayers.LAST, 0, 0),
-        0.1);
+        new DistillSpec.Hidden(
+            1, DistillSpec.CosineLayers.LAST, 0, 0, 0, DistillSpec.Projection.PER_LAYER),
+        0.1,
+        DistillSpec.Relations.NONE);
   }
 
   /** Sixteen rows are four steps an epoch, each of two micro-batches or more. */

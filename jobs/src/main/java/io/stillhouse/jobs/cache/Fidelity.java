@@ -271,7 +271,8 @@ public final class Fidelity {
       // Without masked-LM logits to derive, nobody reads the last state.
       boolean last = rows.get(0).has(Targets.hidden(layers));
       NDArray lastBLD = stored.hiddenBLD(last ? layers : 0);
-      EncoderOutput output = new EncoderOutput(lastBLD, Map.of(), scores, valueRelations, null);
+      EncoderOutput output =
+          new EncoderOutput(lastBLD, Map.of(), scores, valueRelations, Map.of(), null);
       return examples(teacher, output, stored.batch(), rows, columns);
     }
   }

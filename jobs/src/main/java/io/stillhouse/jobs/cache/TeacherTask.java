@@ -202,7 +202,8 @@ record TeacherTask(
           new Capture(
               Set.copyOf(choice.hidden()),
               Set.copyOf(choice.attention()),
-              Set.copyOf(choice.valueRelations()));
+              Set.copyOf(choice.valueRelations()),
+              Map.of());
       EncoderOutput output = teacher.forward(batch, capture);
       for (int from = 0; from < rows.size(); ) {
         int to = pieceEnd(teacher.encoder().spec(), rows, from);

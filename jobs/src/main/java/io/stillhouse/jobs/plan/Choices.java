@@ -5,6 +5,7 @@ import io.stillhouse.config.Options;
 import io.stillhouse.config.Settings;
 import io.stillhouse.error.StillhouseException;
 import io.stillhouse.jobs.cache.TargetRecipe;
+import io.stillhouse.spec.AttentionPart;
 import io.stillhouse.spec.DistillSpec;
 import io.stillhouse.spec.ModelSpec;
 import io.stillhouse.spec.Task;
@@ -90,6 +91,9 @@ final class Choices {
     } catch (StillhouseException e) {
       serves = "no: " + e.getMessage();
     }
+    if (serves.equals("yes")) {
+      serves = servesRelations(choice, teacher, loss);
+    }
     double tensors = sizes.tensors(choice, own, teacher, settings.get(Options.MASK_PROBABILITY));
     boolean same = choice.equals(own);
     return new Choice(
@@ -98,5 +102,21 @@ final class Choices {
         same ? "measured" : "computed",
         same,
         serves);
+  }
+
+  /** Only the teacher's own value relations may be stored; others are derived. */
+  private static String servesRelations(TargetChoice choice, ModelSpec teacher, DistillSpec loss) {
+    boolean valuesAlone =
+        loss.relationParts().equals(List.of(AttentionPart.VALUE))
+            && loss.relations().heads() == teacher.heads();
+    for (int studentBlock : loss.relationBlocks()) {
+      int block = loss.layerMap().get(studentBlock);
+      boolean stored = valuesAlone && choice.valueRelations().contains(block);
+      if (block > 1 && !choice.hidden().contains(block - 1) && !stored) {
+        return "no: relations of block %d are derived from hidden state %d, which is not stored"
+            .formatted(block, block - 1);
+      }
+    }
+    return "yes";
   }
 }

@@ -183,7 +183,8 @@ public final class FinetuneJob {
         IntStream.rangeClosed(0, layers).boxed().toList(),
         new DistillSpec.SoftLabel(0, DistillSpec.Kind.KL, 1, DistillSpec.Positions.MASKED),
         1,
-        new DistillSpec.Hidden(0, DistillSpec.CosineLayers.LAST, 0, 0),
-        0);
+        DistillSpec.Hidden.NONE,
+        0,
+        DistillSpec.Relations.NONE);
   }
 }

@@ -5,11 +5,14 @@ import io.stillhouse.config.Settings;
 import io.stillhouse.error.Errors;
 import io.stillhouse.jobs.cache.CacheReader;
 import io.stillhouse.jobs.cache.Storage;
+import io.stillhouse.loss.DistillLoss;
+import io.stillhouse.loss.Term;
 import io.stillhouse.spec.DistillSpec;
 import io.stillhouse.spec.Task;
 import io.stillhouse.target.Targets;
 import java.io.IOException;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.Collection;
 import java.util.Comparator;
 import java.util.LinkedHashMap;
@@ -95,15 +98,11 @@ final class Halving {
   }
 
   private double weight(DistillSpec loss) {
-    return switch (rule.by()) {
-      case "soft-label" -> loss.softLabel().weight();
-      case "hard-label" -> loss.hardLabel();
-      case "hidden-cosine" -> loss.hidden().cosine();
-      case "hidden-mse" -> loss.hidden().mse();
-      case "embedding-mse" -> loss.hidden().embeddingMse();
-      case "attention-mse" -> loss.attentionMse();
-      default -> 1;
-    };
+    return Arrays.stream(Term.values())
+        .filter(term -> term.id().equals(rule.by()))
+        .mapToDouble(term -> DistillLoss.weight(loss, term))
+        .findFirst()
+        .orElse(1);
   }
 
   /** Checks what the rule needs of the held-out rows. */

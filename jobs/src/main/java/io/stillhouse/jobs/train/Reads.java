@@ -1,5 +1,6 @@
 package io.stillhouse.jobs.train;
 
+import io.stillhouse.spec.AttentionPart;
 import io.stillhouse.spec.DistillSpec;
 import io.stillhouse.spec.ModelSpec;
 import io.stillhouse.spec.Task;
@@ -10,7 +11,6 @@ import java.util.LinkedHashSet;
 import java.util.List;
 import java.util.Set;
 import java.util.function.Predicate;
-import java.util.stream.Stream;
 
 /**
  * What a student reads of a cache.
@@ -36,22 +36,46 @@ record Reads(Set<Column> columns, Set<String> teacherTensors) {
     }
     loss.studentHidden()
         .forEach(layer -> reads.hidden(loss.layerMap().get(layer), teacher, stored));
-    for (int studentBlock : loss.studentBlocks()) {
+    Scores scores = new Scores(kept.scores(), teacher, stored);
+    for (int studentBlock : loss.scoreBlocks()) {
       int block = loss.layerMap().get(studentBlock);
-      boolean derivable = block == 1 || stored.test(Targets.hidden(block - 1));
-      boolean there = stored.test(Targets.attention(block));
-      if (kept.scores() == StudentRun.Scores.STORED && !(derivable && !there)
-          || there && !derivable) {
-        reads.columns.add(Targets.attention(block));
-      } else {
-        reads.hidden(block - 1, teacher, stored);
-        String prefix = ModelSpec.blockPrefix(block) + "attention.self.";
-        Stream.of("query", "key")
-            .flatMap(part -> Stream.of(prefix + part + ".weight", prefix + part + ".bias"))
-            .forEach(reads.teacherTensors::add);
+      if (!reads.stored(Targets.attention(block), block, scores)) {
+        reads.derived(AttentionPart.QUERY, block, scores);
+        reads.derived(AttentionPart.KEY, block, scores);
+      }
+    }
+    boolean ownHeads = loss.relations().heads() == teacher.heads();
+    for (int studentBlock : loss.relationBlocks()) {
+      int block = loss.layerMap().get(studentBlock);
+      for (AttentionPart part : loss.relationParts()) {
+        boolean mayBeStored = part == AttentionPart.VALUE && ownHeads;
+        if (!(mayBeStored && reads.stored(Targets.valueRelations(block), block, scores))) {
+          reads.derived(part, block, scores);
+        }
       }
     }
     return reads;
+  }
+
+  /** How the recipe says that scores are kept, of which teacher, and what the cache has. */
+  private record Scores(StudentRun.Scores kept, ModelSpec teacher, Predicate<Column> stored) {}
+
+  /** Reads a block's scores or value relations, or says that they are to be derived. */
+  private boolean stored(Column column, int block, Scores scores) {
+    boolean derivable = block == 1 || scores.stored().test(Targets.hidden(block - 1));
+    boolean there = scores.stored().test(column);
+    boolean reads =
+        scores.kept() == StudentRun.Scores.STORED && !(derivable && !there) || there && !derivable;
+    if (reads) {
+      columns.add(column);
+    }
+    return reads;
+  }
+
+  private void derived(AttentionPart part, int block, Scores scores) {
+    hidden(block - 1, scores.teacher(), scores.stored());
+    teacherTensors.add(part.layer(block) + ".weight");
+    teacherTensors.add(part.layer(block) + ".bias");
   }
 
   private void softLabels(DistillSpec loss, ModelSpec teacher, MlmTargets mlm) {

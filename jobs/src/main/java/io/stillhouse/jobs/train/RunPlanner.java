@@ -209,9 +209,7 @@ final class RunPlanner {
   }
 
   private static boolean hardLabelsAlone(DistillSpec loss) {
-    return loss.softLabel().weight() == 0
-        && loss.studentHidden().isEmpty()
-        && loss.studentBlocks().isEmpty();
+    return loss.softLabel().weight() == 0 && !loss.readsLayers();
   }
 
   /** Returns whether rows of a cache have labels. */

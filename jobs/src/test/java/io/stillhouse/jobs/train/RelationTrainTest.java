@@ -1,0 +1,135 @@
+package io.stillhouse.jobs.train;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+
+import io.stillhouse.checkpoint.HuggingFaceDirectory;
+import io.stillhouse.error.StillhouseException;
+import io.stillhouse.jobs.Tiny;
+import io.stillhouse.jobs.cache.CacheJob;
+import io.stillhouse.jobs.cache.CacheReader;
+import io.stillhouse.jobs.cache.Storage;
+import io.stillhouse.target.Targets;
+import java.io.IOException;
+import java.nio.file.Path;
+import java.util.List;
+import java.util.stream.IntStream;
+import org.apache.hadoop.conf.Configuration;
+import org.junit.jupiter.api.BeforeAll;
+import org.junit.jupiter.api.Tag;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+
+/** Students of other heads and another width than the teacher's, which has 4 heads and 3 blocks. */
+@Tag("spark")
+class RelationTrainTest {
+  @TempDir private static Path shared;
+  @TempDir private Path directory;
+
+  private static Path corpus;
+  private static Path cache;
+
+  @BeforeAll
+  static void cachesOnce() throws IOException {
+    corpus = Tiny.labelled(shared.resolve("rows.tsv"), 96, "LABEL_2", "LABEL_0");
+    cache = shared.resolve("cache");
+    cache(cache, "targets.value-relations=[3]");
+  }
+
+  @Test
+  void oneHiddenStateTeachesEveryRelation() throws IOException {
+    CacheReader reader =
+        CacheReader.open(
+            new Storage(new Configuration()),
+            new org.apache.hadoop.fs.Path(cache.toString()),
+            List.of());
+    assertThat(IntStream.rangeClosed(0, 3).filter(layer -> reader.has(Targets.hidden(layer))))
+        .containsExactly(2);
+    assertThat(reader.has(Targets.valueRelations(3))).isFalse();
+
+    TrainJob.Result result = train("train.held-out=" + cache);
+
+    TrainTask.Losses losses = result.students().get(0).losses();
+    assertThat(losses.first()).containsOnlyKeys("query-relation", "key-relation", "value-relation");
+    losses
+        .first()
+        .forEach(
+            (term, before) -> {
+              assertThat(losses.last().get(term)).as(term).isLessThan(before);
+              assertThat(losses.heldOut().get(term)).as(term).isPositive().isLessThan(before);
+            });
+    assertThat(HuggingFaceDirectory.open(directory.resolve("students/small")).spec().heads())
+        .isEqualTo(2);
+  }
+
+  @Test
+  void twoWorkersTrainASharedProjection() throws IOException {
+    Path states = directory.resolve("states");
+    cache(states, "targets.hidden=[0,1,3]");
+    String[] recipe = {
+      "cache.path=" + states,
+      "student.layers=2",
+      "student.layer-map=[0, 1, 3]",
+      "loss.projection=shared",
+      "loss.query-relation.weight=0",
+      "loss.key-relation.weight=0",
+      "loss.value-relation.weight=0",
+      "loss.first-token-mse.weight=1",
+      "loss.hidden-mse.weight=1",
+      "loss.embedding-mse.weight=1",
+      "train.workers=2",
+      "train.round-steps=6"
+    };
+
+    TrainTask.Losses losses = train(recipe).students().get(0).losses();
+
+    assertThat(losses.first()).containsOnlyKeys("first-token-mse", "hidden-mse", "embedding-mse");
+    losses
+        .first()
+        .forEach((term, before) -> assertThat(losses.last().get(term)).as(term).isLessThan(before));
+  }
+
+  @Test
+  void aCacheWithoutTheStateBelowTheBlockIsRefused() throws IOException {
+    Path other = directory.resolve("other");
+    cache(other, "targets.hidden=[3]");
+
+    assertThatThrownBy(() -> train("cache.path=" + other))
+        .isInstanceOf(StillhouseException.class)
+        .hasMessageContaining("lacks hidden_02 in some units")
+        .hasMessageContaining("name them in the recipe's targets");
+    assertThat(directory.resolve("students")).doesNotExist();
+  }
+
+  private static void cache(Path to, String targets) throws IOException {
+    new CacheJob(
+            Tiny.spark(), Tiny.settings(Tiny.cacheOf(corpus, to, "cache.unit-tokens=512", targets)))
+        .run();
+  }
+
+  private TrainJob.Result train(String... more) throws IOException {
+    return new TrainJob(
+            Tiny.spark(),
+            Tiny.settings(
+                List.of(
+                    "cache.path=" + cache,
+                    "train.path=" + directory.resolve("students"),
+                    "student.name=small",
+                    "student.layers=1",
+                    "student.hidden-size=16",
+                    "student.heads=2",
+                    "student.init=random",
+                    "student.dropout=0",
+                    "loss.query-relation.weight=1",
+                    "loss.key-relation.weight=1",
+                    "loss.value-relation.weight=1",
+                    "loss.relation.heads=8",
+                    "train.undistilled-twin=false",
+                    "train.epochs=6",
+                    "train.rows-per-step=8",
+                    "train.learning-rate=1e-2",
+                    "train.threads=1"),
+                more))
+        .run();
+  }
+}
