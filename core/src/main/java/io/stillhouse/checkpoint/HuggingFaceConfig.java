@@ -57,10 +57,6 @@ final class HuggingFaceConfig {
     if (text(json, "is_decoder", "false").equals("true")) {
       problems.add("is_decoder is true, but only encoders are computed");
     }
-    if (text(json, "problem_type", "").equals("multi_label_classification")) {
-      problems.add(
-          "problem_type is multi_label_classification, but a row has one class or score here");
-    }
     if (!problems.isEmpty()) {
       throw Errors.invalid(
           "'%s': %s".formatted(file, String.join("; ", problems)), "use a BERT encoder as teacher");
@@ -102,7 +98,11 @@ final class HuggingFaceConfig {
 
   private static Head classifier(JsonObject json) {
     List<String> labels = labels(json);
-    return labels.size() < 2 || text(json, "problem_type", "").equals("regression")
+    String problem = text(json, "problem_type", "");
+    if (problem.equals("multi_label_classification")) {
+      return new Head(Task.MULTI_LABEL, labels);
+    }
+    return labels.size() < 2 || problem.equals("regression")
         ? Head.REGRESSION
         : new Head(Task.CLASSIFICATION, labels);
   }
@@ -147,7 +147,7 @@ final class HuggingFaceConfig {
         switch (spec.head().task()) {
           case NONE -> "BertModel";
           case MASKED_LM -> "BertForMaskedLM";
-          case CLASSIFICATION, REGRESSION -> "BertForSequenceClassification";
+          case CLASSIFICATION, REGRESSION, MULTI_LABEL -> "BertForSequenceClassification";
         });
     json.add("architectures", architectures);
     json.addProperty("model_type", "bert");
@@ -173,8 +173,12 @@ final class HuggingFaceConfig {
       JsonObject ids = new JsonObject();
       ids.addProperty("LABEL_0", 0);
       json.add("label2id", ids);
-    } else if (spec.head().task() == Task.CLASSIFICATION) {
-      json.addProperty("problem_type", "single_label_classification");
+    } else if (spec.head().task().pooled()) {
+      json.addProperty(
+          "problem_type",
+          spec.head().task() == Task.MULTI_LABEL
+              ? "multi_label_classification"
+              : "single_label_classification");
       JsonObject names = new JsonObject();
       JsonObject ids = new JsonObject();
       for (int id = 0; id < spec.head().labels().size(); id++) {

@@ -73,7 +73,7 @@ final class ParameterCheck {
         || switch (task) {
           case NONE -> name.startsWith("cls.");
           case MASKED_LM -> name.equals("cls.predictions.decoder.weight");
-          case CLASSIFICATION, REGRESSION -> false;
+          case CLASSIFICATION, REGRESSION, MULTI_LABEL -> false;
         };
   }
 
@@ -83,6 +83,7 @@ final class ParameterCheck {
       case MASKED_LM -> "masked-LM model";
       case CLASSIFICATION -> "classifier";
       case REGRESSION -> "regression model";
+      case MULTI_LABEL -> "classifier of several labels";
     };
   }
 }

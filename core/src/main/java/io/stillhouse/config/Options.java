@@ -236,7 +236,11 @@ public final class Options {
   public static final Option<Double> SOFT_WEIGHT =
       weight("loss.soft-label.weight", "Weight of the loss on the teacher's logits.");
   public static final Option<String> SOFT_KIND =
-      oneOf("loss.soft-label.kind", "kl", List.of("kl", "mse"), "How logits are compared.");
+      oneOf(
+          "loss.soft-label.kind",
+          "auto",
+          List.of("auto", "kl", "mse"),
+          "How logits are compared; auto is mse for scores, whose one number has no distribution, else kl.");
   public static final Option<Double> TEMPERATURE =
       number(
           "loss.soft-label.temperature",
@@ -254,6 +258,14 @@ public final class Options {
       weight(
           "loss.hard-label.weight",
           "Weight of the loss on the data's labels: cross-entropy, squared error, or masked-LM cross-entropy.");
+  public static final Option<List<String>> CLASS_WEIGHTS =
+      checked(
+          "loss.hard-label.class-weights",
+          "[]",
+          Options::parseList,
+          l -> l.equals(List.of("balanced")) || l.stream().allMatch(Options::isWeight),
+          "balanced, or a list of numbers >= 0 such as [1, 2.5]",
+          "Weights of a classification's classes in the loss on labels, in order of their ids; balanced for rows / (classes x rows of the class); empty where all weigh the same.");
   public static final Option<Double> COSINE_WEIGHT =
       weight("loss.hidden-cosine.weight", "Weight of 1 - cosine between hidden states.");
   public static final Option<String> COSINE_LAYERS =
@@ -566,8 +578,8 @@ public final class Options {
       oneOf(
           "finetune.task",
           "classification",
-          List.of("classification", "regression", "masked-lm"),
-          "What the labels are.");
+          List.of("classification", "regression", "multi-label", "masked-lm"),
+          "What the labels are: one class, one number, any number of labels with vertical bars between them, or the masked tokens themselves.");
 
   public static final Option<List<String>> FINETUNE_HELD_OUT =
       list(
@@ -596,7 +608,7 @@ public final class Options {
           Options::parseList,
           names -> names.stream().allMatch(METRIC_NAMES::contains),
           "a list of some of " + String.join(", ", METRIC_NAMES),
-          "Metrics of the task, the one that matters most first: retention, comparisons and the choice of the best weights go by it. Empty for accuracy, f1, matthews of classes; pearson, spearman of scores.");
+          "Metrics of the task, the one that matters most first: retention, comparisons and the choice of the best weights go by it. Empty for accuracy, f1, matthews of classes; pearson, spearman of scores; micro-f1, macro-f1, exact-match of several labels.");
   public static final Option<String> EVALUATE_PREDICTIONS =
       text(
           "evaluate.predictions",
@@ -739,6 +751,11 @@ public final class Options {
         l -> l.stream().allMatch(n -> n >= 0),
         "a list of whole numbers >= 0 such as [0, 3, 6]",
         doc);
+  }
+
+  private static boolean isWeight(String text) {
+    double weight = Double.parseDouble(text);
+    return weight >= 0 && Double.isFinite(weight);
   }
 
   private static boolean parseBoolean(String text) {

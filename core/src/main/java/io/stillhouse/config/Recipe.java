@@ -10,10 +10,12 @@ import io.stillhouse.spec.ModelSpec;
 import io.stillhouse.spec.Task;
 import io.stillhouse.spec.TrainSpec;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
 import java.util.TreeMap;
+import java.util.function.Supplier;
 import org.jspecify.annotations.Nullable;
 
 /** Turns settings into the specs that jobs take, checking what no single key can. */
@@ -119,7 +121,7 @@ public final class Recipe {
             layers,
             new DistillSpec.SoftLabel(
                 settings.get(Options.SOFT_WEIGHT),
-                value(DistillSpec.Kind.class, settings.get(Options.SOFT_KIND)),
+                softKind(settings, student.head().task()),
                 settings.get(Options.TEMPERATURE),
                 value(DistillSpec.Positions.class, settings.get(Options.SOFT_POSITIONS))),
             settings.get(Options.HARD_WEIGHT),
@@ -150,6 +152,12 @@ public final class Recipe {
     if (headless && (spec.softLabel().weight() != 0 || spec.hardLabel() != 0)) {
       problems.add(
           "loss.soft-label.weight and loss.hard-label.weight must be 0 for a teacher without a head; fine-tune it, or learn from hidden states and attention");
+    }
+    if (student.head().task() == Task.REGRESSION
+        && spec.softLabel().weight() != 0
+        && spec.softLabel().kind() == DistillSpec.Kind.KL) {
+      problems.add(
+          "loss.soft-label.kind is kl, but the one score of a regression has no distribution; set it to mse, or leave it auto");
     }
     if (student.heads() != teacher.heads()) {
       requireSameHeads(Options.ATTENTION_WEIGHT, settings, student, teacher, problems);
@@ -183,6 +191,53 @@ public final class Recipe {
           "name some of these");
     }
     return named.isEmpty() ? own : named;
+  }
+
+  private static DistillSpec.Kind softKind(Settings settings, Task task) {
+    String kind = settings.get(Options.SOFT_KIND);
+    return !kind.equals("auto")
+        ? value(DistillSpec.Kind.class, kind)
+        : task == Task.REGRESSION ? DistillSpec.Kind.MSE : DistillSpec.Kind.KL;
+  }
+
+  /**
+   * Returns the weights of the classes in the loss on labels, none where all weigh the same.
+   *
+   * @param rows of each class, for {@code balanced}; the last ones may be missing
+   * @throws io.stillhouse.error.StillhouseException if there are not as many as classes, or a class
+   *     has no rows
+   */
+  public static List<Double> classWeights(Settings settings, Head head, Supplier<long[]> rows) {
+    List<String> given = settings.get(Options.CLASS_WEIGHTS);
+    if (given.isEmpty()) {
+      return List.of();
+    }
+    String key = Options.CLASS_WEIGHTS.key();
+    if (head.task() != Task.CLASSIFICATION) {
+      throw Errors.invalid(
+          "%s is %s, but labels are not classes here".formatted(key, given), "leave it empty");
+    }
+    if (!given.equals(List.of("balanced"))) {
+      if (given.size() != head.outputs()) {
+        throw Errors.invalid(
+            "%s names %d weights, but there are %d classes %s"
+                .formatted(key, given.size(), head.outputs(), head.labels()),
+            "give one for each, in that order");
+      }
+      return given.stream().map(Double::valueOf).toList();
+    }
+    long[] counts = rows.get();
+    double all = Arrays.stream(counts).sum();
+    List<Double> weights = new ArrayList<>();
+    for (int c = 0; c < head.outputs(); c++) {
+      if (c >= counts.length || counts[c] == 0) {
+        throw Errors.invalid(
+            "%s is balanced, but class '%s' has no row".formatted(key, head.labels().get(c)),
+            "write the weights out, or leave them empty");
+      }
+      weights.add(all / (head.outputs() * counts[c]));
+    }
+    return weights;
   }
 
   private static void requireSameHeads(

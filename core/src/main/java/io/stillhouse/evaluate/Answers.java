@@ -1,6 +1,7 @@
 package io.stillhouse.evaluate;
 
 import io.stillhouse.spec.Head;
+import io.stillhouse.spec.LabelSet;
 import io.stillhouse.spec.Metric;
 import io.stillhouse.spec.Task;
 import java.util.Arrays;
@@ -32,18 +33,31 @@ public final class Answers {
   /**
    * Returns the data's answers.
    *
-   * @param labels a class id or a score for each row
+   * @param labels a class id, a score or a {@link LabelSet} for each row
    */
   public static Answers of(Head head, double[] labels) {
     return new Answers(
         head,
-        Arrays.stream(labels).mapToObj(label -> new double[] {label}).toArray(double[][]::new));
+        Arrays.stream(labels)
+            .mapToObj(
+                label ->
+                    head.task() == Task.MULTI_LABEL
+                        ? LabelSet.numbers(label, head.outputs())
+                        : new double[] {label})
+            .toArray(double[][]::new));
   }
 
   private static double[] decided(Task task, float[] logits) {
     return switch (task) {
       case CLASSIFICATION -> new double[] {best(logits)};
       case REGRESSION -> new double[] {logits[0]};
+      case MULTI_LABEL -> {
+        double[] labels = new double[logits.length];
+        for (int label = 0; label < labels.length; label++) {
+          labels[label] = logits[label] > 0 ? 1 : 0; // a probability over a half
+        }
+        yield labels;
+      }
       case NONE, MASKED_LM -> throw new IllegalArgumentException(task + " has no answers");
     };
   }
@@ -79,9 +93,15 @@ public final class Answers {
   }
 
   /**
-   * Returns how alike both answer: the share of equal classes, or Pearson's correlation of scores.
+   * Returns how alike both answer: the share of rows with equal classes or label sets, or Pearson's
+   * correlation of scores.
    */
   public double agreement(Answers other) {
-    return metric(head.task() == Task.REGRESSION ? Metric.PEARSON : Metric.ACCURACY, other);
+    return metric(agreement(head.task()), other);
+  }
+
+  /** Returns the metric that says how alike two models answer. */
+  public static Metric agreement(Task task) {
+    return task == Task.REGRESSION ? Metric.PEARSON : Metric.ACCURACY;
   }
 }

@@ -133,18 +133,37 @@ public final class DistillLoss {
       means.put(
           Term.SOFT_LABEL,
           switch (spec.softLabel().kind()) {
-            case KL ->
-                SoftLabelLoss.kl(logitsBC, targets.logitsBC(), spec.softLabel().temperature());
+            case KL -> taskSoftLabel(logitsBC, targets.logitsBC());
             case MSE -> SoftLabelLoss.mse(logitsBC, targets.logitsBC());
           });
     }
     if (weight(Term.HARD_LABEL) != 0) {
-      means.put(
-          Term.HARD_LABEL,
-          student.spec().head().task() == Task.REGRESSION
-              ? HardLabelLoss.squaredError(logitsBC, targets.scoresB())
-              : HardLabelLoss.crossEntropy(logitsBC, targets.classesB()));
+      means.put(Term.HARD_LABEL, taskHardLabel(logitsBC, targets));
     }
+  }
+
+  private NDArray taskSoftLabel(NDArray studentBC, NDArray teacherBC) {
+    boolean choices = student.spec().head().task() == Task.MULTI_LABEL;
+    return SoftLabelLoss.kl(
+        choices ? HardLabelLoss.choices(studentBC) : studentBC,
+        choices ? HardLabelLoss.choices(teacherBC) : teacherBC,
+        spec.softLabel().temperature());
+  }
+
+  private NDArray taskHardLabel(NDArray logitsBC, TargetBatch targets) {
+    return switch (student.spec().head().task()) {
+      case REGRESSION -> HardLabelLoss.squaredError(logitsBC, targets.scoresB());
+      case MULTI_LABEL ->
+          HardLabelLoss.binaryCrossEntropy(
+              logitsBC, targets.labelsBC(student.spec().head().outputs()));
+      case CLASSIFICATION -> {
+        List<Double> weights = spec.hard().classWeights();
+        yield weights.isEmpty()
+            ? HardLabelLoss.crossEntropy(logitsBC, targets.classesB())
+            : HardLabelLoss.crossEntropy(logitsBC, targets.classesB(), targets.numbers(weights));
+      }
+      case NONE, MASKED_LM -> throw new IllegalStateException("no task of rows");
+    };
   }
 
   private void stateTerms(

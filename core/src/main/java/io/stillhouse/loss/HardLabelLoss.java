@@ -16,13 +16,47 @@ public final class HardLabelLoss {
    * @throws IllegalArgumentException if the row counts differ
    */
   public static NDArray crossEntropy(NDArray logitsNC, NDArray labelsN) {
+    return logLikelihoods(logitsNC, labelsN).mean().neg();
+  }
+
+  /**
+   * As {@link #crossEntropy(NDArray, NDArray)}, each row counting by the weight of its class.
+   *
+   * @param weightsC of the classes, (C), float32; the loss keeps its size where their mean over the
+   *     data's rows is 1
+   */
+  public static NDArray crossEntropy(NDArray logitsNC, NDArray labelsN, NDArray weightsC) {
+    NDArray weightsN1 = weightsC.reshape(-1, 1).gather(labelsN.reshape(-1, 1), 0);
+    return logLikelihoods(logitsNC, labelsN).mul(weightsN1).mean().neg();
+  }
+
+  private static NDArray logLikelihoods(NDArray logitsNC, NDArray labelsN) {
     long rows = logitsNC.getShape().get(0);
     if (labelsN.size() != rows) {
       throw new IllegalArgumentException(
           "%d rows of logits but %d labels".formatted(rows, labelsN.size()));
     }
-    NDArray picked = logitsNC.logSoftmax(-1).gather(labelsN.reshape(rows, 1), 1);
-    return picked.mean().neg();
+    return logitsNC.logSoftmax(-1).gather(labelsN.reshape(rows, 1), 1);
+  }
+
+  /**
+   * Returns the cross-entropy of labels that are each true or false, averaged over rows and labels
+   * (PyTorch's BCEWithLogitsLoss, which Hugging Face trains several labels with).
+   *
+   * @param logitsBC logits, float32
+   * @param labelsBC 1 where a row has a label, else 0; int64, same shape
+   * @return a scalar in nats
+   * @throws IllegalArgumentException if the sizes differ
+   */
+  public static NDArray binaryCrossEntropy(NDArray logitsBC, NDArray labelsBC) {
+    // A label is a choice of two: true has the logit, false 0.
+    return crossEntropy(choices(logitsBC), labelsBC.reshape(-1).neg().add(1));
+  }
+
+  /** Returns each label's logits of true and of false, (B x C, 2). */
+  static NDArray choices(NDArray logitsBC) {
+    NDArray trueN1 = logitsBC.reshape(-1, 1);
+    return trueN1.concat(trueN1.zerosLike(), 1);
   }
 
   /**

@@ -8,6 +8,7 @@ import io.stillhouse.model.Batch;
 import io.stillhouse.model.Encoder;
 import io.stillhouse.spec.AttentionPart;
 import io.stillhouse.spec.DistillSpec.Positions;
+import io.stillhouse.spec.LabelSet;
 import io.stillhouse.target.Column;
 import io.stillhouse.target.Dtype;
 import io.stillhouse.target.Example;
@@ -95,6 +96,27 @@ public final class TargetBatch {
   /** Returns class ids, (B), int64. */
   NDArray classesB() {
     return manager.create(examples.stream().mapToLong(e -> (long) e.inputs().label()).toArray());
+  }
+
+  /** Returns numbers as a tensor, float32. */
+  NDArray numbers(List<Double> numbers) {
+    float[] all = new float[numbers.size()];
+    for (int i = 0; i < all.length; i++) {
+      all[i] = numbers.get(i).floatValue();
+    }
+    return manager.create(all);
+  }
+
+  /** Returns 1 where a row has a label and 0 elsewhere, (B, C), int64. */
+  NDArray labelsBC(int labels) {
+    long[] all = new long[examples.size() * labels];
+    for (int row = 0; row < examples.size(); row++) {
+      double[] own = LabelSet.numbers(examples.get(row).inputs().label(), labels);
+      for (int label = 0; label < labels; label++) {
+        all[row * labels + label] = (long) own[label];
+      }
+    }
+    return manager.create(all, new Shape(examples.size(), labels));
   }
 
   /** Returns scores, (B), float32. */

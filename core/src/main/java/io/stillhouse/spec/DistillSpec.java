@@ -12,8 +12,7 @@ import java.util.stream.IntStream;
  *
  * @param layerMap a teacher hidden state for each student hidden state 0..M
  * @param softLabel the loss on the teacher's logits
- * @param hardLabel weight of the loss on the data's own labels (cross-entropy, squared error, or
- *     masked-LM cross-entropy)
+ * @param hard the loss on the data's own labels
  * @param hidden the losses on hidden states
  * @param attentionMse weight of the squared error of scores, of every mapped block
  * @param relations the losses on distributions over tokens
@@ -21,11 +20,34 @@ import java.util.stream.IntStream;
 public record DistillSpec(
     List<Integer> layerMap,
     SoftLabel softLabel,
-    double hardLabel,
+    HardLabel hard,
     Hidden hidden,
     double attentionMse,
     Relations relations)
     implements Serializable {
+
+  /** As the record, all classes weighing the same in the loss on labels. */
+  public DistillSpec(
+      List<Integer> layerMap,
+      SoftLabel softLabel,
+      double hardLabel,
+      Hidden hidden,
+      double attentionMse,
+      Relations relations) {
+    this(layerMap, softLabel, new HardLabel(hardLabel, List.of()), hidden, attentionMse, relations);
+  }
+
+  /**
+   * The loss on the data's own labels: cross-entropy, squared error, or masked-LM cross-entropy.
+   *
+   * @param weight of the loss
+   * @param classWeights of the classes of a classification; empty where all weigh the same
+   */
+  public record HardLabel(double weight, List<Double> classWeights) implements Serializable {
+    public HardLabel {
+      classWeights = List.copyOf(classWeights);
+    }
+  }
 
   /** How teacher logits are compared. */
   public enum Kind {
@@ -123,10 +145,26 @@ public record DistillSpec(
     return new DistillSpec(
         layerMap,
         new SoftLabel(0, softLabel.kind(), softLabel.temperature(), softLabel.positions()),
-        1,
+        new HardLabel(1, hard.classWeights()),
         Hidden.NONE,
         0,
         Relations.NONE);
+  }
+
+  /** Returns the same with other weights of the classes. */
+  public DistillSpec withClassWeights(List<Double> weights) {
+    return new DistillSpec(
+        layerMap,
+        softLabel,
+        new HardLabel(hard.weight(), weights),
+        hidden,
+        attentionMse,
+        relations);
+  }
+
+  /** Returns the weight of the loss on the data's own labels. */
+  public double hardLabel() {
+    return hard.weight();
   }
 
   /** Returns whether some term reads hidden states, scores or relations. */

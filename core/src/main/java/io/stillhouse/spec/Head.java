@@ -7,8 +7,8 @@ import java.util.List;
  * The head of an encoder.
  *
  * @param task what it predicts
- * @param labels the names of the classes in order of their ids; empty unless {@code task} is {@link
- *     Task#CLASSIFICATION}
+ * @param labels the names of the classes, or of the labels of {@link Task#MULTI_LABEL}, in order of
+ *     their ids; empty of other tasks
  */
 public record Head(Task task, List<String> labels) implements Serializable {
   public static final Head NONE = new Head(Task.NONE, List.of());
@@ -17,9 +17,10 @@ public record Head(Task task, List<String> labels) implements Serializable {
 
   public Head {
     labels = List.copyOf(labels);
-    if ((task == Task.CLASSIFICATION) != (labels.size() >= 2)) {
+    int fewest = task == Task.CLASSIFICATION ? 2 : task == Task.MULTI_LABEL ? 1 : 0;
+    if (labels.size() < fewest || fewest == 0 && !labels.isEmpty()) {
       throw new IllegalArgumentException(
-          "classification has two or more labels, other tasks have none");
+          "classification has two or more labels, several labels one or more, other tasks none");
     }
   }
 

@@ -40,6 +40,7 @@ public enum Metric {
     return switch (task) {
       case CLASSIFICATION -> List.of(ACCURACY, F1, MATTHEWS);
       case REGRESSION -> List.of(PEARSON, SPEARMAN);
+      case MULTI_LABEL -> List.of(MICRO_F1, MACRO_F1, EXACT_MATCH);
       case NONE, MASKED_LM -> List.of();
     };
   }

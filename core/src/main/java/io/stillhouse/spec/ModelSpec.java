@@ -89,7 +89,7 @@ public record ModelSpec(Embeddings embeddings, Blocks blocks, Numerics numerics,
         norm(shapes, "cls.predictions.transform.LayerNorm", width);
         shapes.put("cls.predictions.bias", new long[] {embeddings.vocabSize()});
       }
-      case CLASSIFICATION, REGRESSION -> {
+      case CLASSIFICATION, REGRESSION, MULTI_LABEL -> {
         linear(shapes, "bert.pooler.dense", width, width);
         linear(shapes, "classifier", head.outputs(), width);
       }

@@ -57,7 +57,7 @@ public final class Targets {
           "label",
           Family.INPUTS,
           Column.Type.DOUBLE,
-          "Class id or score, or null without a label.");
+          "Class id, score, or sum of 2^id over several labels; null without a label.");
   public static final Column STATUS =
       new Column(
           "status",

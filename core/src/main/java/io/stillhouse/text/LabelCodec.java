@@ -3,7 +3,9 @@ package io.stillhouse.text;
 import io.stillhouse.error.Errors;
 import io.stillhouse.error.StillhouseException;
 import io.stillhouse.spec.Head;
+import io.stillhouse.spec.LabelSet;
 import io.stillhouse.spec.Task;
+import java.util.Arrays;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
@@ -23,11 +25,16 @@ public final class LabelCodec {
 
   private static final int CLASSES_SHOWN = 12;
 
+  /** Between the labels of a row that may have several. */
+  private static final String SEPARATOR = "|";
+
+  private final Task task;
   private final List<String> classes;
   private final Map<String, Integer> idOfName = new HashMap<>();
   private final boolean idsAllowed;
 
-  private LabelCodec(List<String> classes) {
+  private LabelCodec(Task task, List<String> classes) {
+    this.task = task;
     this.classes = classes;
     for (int id = 0; id < classes.size(); id++) {
       idOfName.put(classes.get(id), id);
@@ -35,24 +42,52 @@ public final class LabelCodec {
     this.idsAllowed = classes.stream().noneMatch(name -> CLASS_ID.matcher(name).matches());
   }
 
-  /** Returns the codec of a head that classifies or regresses. */
+  /** Returns the codec of a head that reads the pooled first token. */
   public static LabelCodec of(Head head) {
-    if (head.task() != Task.CLASSIFICATION && head.task() != Task.REGRESSION) {
+    if (!head.task().pooled()) {
       throw new IllegalArgumentException("a " + head.task() + " head has no labels");
     }
-    return new LabelCodec(head.labels());
+    return new LabelCodec(head.task(), head.labels());
+  }
+
+  /** Returns the labels of a row that may have several, as they are written between bars. */
+  public static List<String> split(@Nullable String labels) {
+    return labels == null
+        ? List.of()
+        : Arrays.stream(labels.split(Pattern.quote(SEPARATOR)))
+            .map(String::strip)
+            .filter(label -> !label.isEmpty())
+            .toList();
+  }
+
+  /** Writes labels as {@link #split} reads them. */
+  public static String separator() {
+    return SEPARATOR;
   }
 
   /**
-   * Returns a label's class id, or its number for regression.
+   * Returns a label's class id, its number for regression, or the {@link LabelSet} of several.
    *
-   * @param label as it stands in the corpus; null where it is missing
+   * @param label as it stands in the corpus; null where it is missing; several between bars, none
+   *     where it is empty
    * @param rowKey names the row in the error
    * @throws StillhouseException if it is missing, none of the classes, or not a finite number
    */
   public double encode(@Nullable String label, String rowKey) {
     String trimmed = label == null ? "" : label.strip();
-    return classes.isEmpty() ? number(trimmed, rowKey) : classId(trimmed, rowKey);
+    return switch (task) {
+      case REGRESSION -> number(trimmed, rowKey);
+      case MULTI_LABEL -> set(trimmed, rowKey);
+      default -> classId(trimmed, rowKey);
+    };
+  }
+
+  private double set(String labels, String rowKey) {
+    double set = 0;
+    for (String label : split(labels)) {
+      set = LabelSet.with(set, classId(label, rowKey));
+    }
+    return set;
   }
 
   private int classId(String label, String rowKey) {

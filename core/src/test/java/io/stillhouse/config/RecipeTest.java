@@ -116,6 +116,50 @@ class RecipeTest {
   }
 
   @Test
+  void classWeightsAreWrittenOutOrBalanceTheRows() {
+    Head head = new Head(Task.CLASSIFICATION, List.of("no", "yes"));
+    long[] rows = {30, 10};
+
+    assertThat(Recipe.classWeights(settings(), head, () -> rows)).isEmpty();
+    assertThat(
+            Recipe.classWeights(
+                settings("loss.hard-label.class-weights=[1, 2.5]"), head, () -> rows))
+        .containsExactly(1.0, 2.5);
+    Settings balanced = settings("loss.hard-label.class-weights=balanced");
+    // Over all rows their mean is 1: (30 x 2/3 + 10 x 2) / 40.
+    assertThat(Recipe.classWeights(balanced, head, () -> rows)).containsExactly(40.0 / 60, 2.0);
+    assertThatThrownBy(() -> Recipe.classWeights(balanced, head, () -> new long[] {30}))
+        .isInstanceOf(StillhouseException.class)
+        .hasMessage(
+            "loss.hard-label.class-weights is balanced, but class 'yes' has no row; write the weights out, or leave them empty");
+    assertThatThrownBy(
+            () ->
+                Recipe.classWeights(
+                    settings("loss.hard-label.class-weights=[1, 2, 3]"), head, () -> rows))
+        .hasMessageContaining("names 3 weights, but there are 2 classes [no, yes]");
+    assertThatThrownBy(() -> settings("loss.hard-label.class-weights=[1, heavy]"))
+        .hasMessageContaining(
+            "loss.hard-label.class-weights must be balanced, or a list of numbers >= 0");
+  }
+
+  @Test
+  void theLogitsOfScoresAreComparedBySquares() {
+    ModelSpec scores = TEACHER.withHead(Head.REGRESSION);
+    String[] recipe = {"student.layers=4", "loss.soft-label.weight=1"};
+
+    assertThat(Recipe.loss(settings(recipe), scores, scores).softLabel().kind())
+        .isEqualTo(DistillSpec.Kind.MSE);
+    assertThat(Recipe.loss(settings(recipe), TEACHER, TEACHER).softLabel().kind())
+        .isEqualTo(DistillSpec.Kind.KL);
+    assertThatThrownBy(
+            () ->
+                Recipe.loss(
+                    settings("loss.soft-label.kind=kl", recipe[0], recipe[1]), scores, scores))
+        .isInstanceOf(StillhouseException.class)
+        .hasMessageContaining("the one score of a regression has no distribution");
+  }
+
+  @Test
   void refusesTheMetricOfAnotherTask() {
     assertThatThrownBy(
             () -> Recipe.metrics(settings("evaluate.metrics=[pearson]"), Task.CLASSIFICATION))

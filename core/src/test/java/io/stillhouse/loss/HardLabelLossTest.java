@@ -94,6 +94,65 @@ class HardLabelLossTest {
   }
 
   @Test
+  void weightedCrossEntropyAsWorkedByHand() {
+    // Even odds in both rows; the classes weigh 3 and a half.
+    NDArray logitsNC = manager.zeros(new Shape(2, 2));
+
+    NDArray actual =
+        HardLabelLoss.crossEntropy(
+            logitsNC, manager.create(new long[] {0, 1}), manager.create(new float[] {3, 0.5f}));
+
+    assertThat(LossCheck.value(actual)).isCloseTo(Math.log(2) * 3.5 / 2, within(1e-6));
+  }
+
+  @Test
+  void weightedCrossEntropysGradientIsThatOfFiniteDifferences() {
+    NDArray labels = manager.create(LABELS);
+    NDArray weights = LossCheck.array(manager, new double[] {0.5, 2, 1, 0.25}, CLASSES);
+
+    LossCheck.requireGradient(
+        manager, logits, s -> HardLabelLoss.crossEntropy(s, labels, weights), ROWS, CLASSES);
+  }
+
+  @Test
+  void binaryCrossEntropyAsPlainLoopsComputeIt() {
+    long[] present = new long[ROWS * CLASSES];
+    double expected = 0;
+    for (int i = 0; i < present.length; i++) {
+      present[i] = i % 3 == 0 ? 1 : 0;
+      double truth = 1 / (1 + Math.exp(-logits[i]));
+      expected -= Math.log(present[i] == 1 ? truth : 1 - truth) / present.length;
+    }
+    NDArray labels = manager.create(present, new Shape(ROWS, CLASSES));
+
+    NDArray actual =
+        HardLabelLoss.binaryCrossEntropy(LossCheck.floats(manager, logits, ROWS, CLASSES), labels);
+
+    assertThat(LossCheck.value(actual)).isCloseTo(expected, within(2e-6));
+    LossCheck.requireGradient(
+        manager, logits, s -> HardLabelLoss.binaryCrossEntropy(s, labels), ROWS, CLASSES);
+  }
+
+  @Test
+  void aLabelIsAChoiceOfTwoToASoftLabel() {
+    double[] teacher = LossCheck.random(ROWS * CLASSES, 5);
+    double expected = 0;
+    for (int i = 0; i < teacher.length; i++) {
+      double t = 1 / (1 + Math.exp(-teacher[i]));
+      double s = 1 / (1 + Math.exp(-logits[i]));
+      expected += (t * Math.log(t / s) + (1 - t) * Math.log((1 - t) / (1 - s))) / teacher.length;
+    }
+
+    NDArray actual =
+        SoftLabelLoss.kl(
+            HardLabelLoss.choices(LossCheck.floats(manager, logits, ROWS, CLASSES)),
+            HardLabelLoss.choices(LossCheck.floats(manager, teacher, ROWS, CLASSES)),
+            1);
+
+    assertThat(LossCheck.value(actual)).isCloseTo(expected, within(2e-6));
+  }
+
+  @Test
   void refusesAnotherNumberOfLabelsThanRows() {
     NDArray threeRows = manager.zeros(new Shape(3, 2));
 

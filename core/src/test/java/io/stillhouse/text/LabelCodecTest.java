@@ -5,6 +5,7 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import io.stillhouse.error.StillhouseException;
 import io.stillhouse.spec.Head;
+import io.stillhouse.spec.LabelSet;
 import io.stillhouse.spec.Task;
 import java.util.List;
 import java.util.stream.IntStream;
@@ -32,6 +33,22 @@ class LabelCodecTest {
             "the label of row 'dev.tsv:3' must be one of the teacher's 2 classes, but is '0'; the"
                 + " classes are [1, 2]; mend the row, choose another label column, or use a teacher"
                 + " with that class");
+  }
+
+  @Test
+  void severalLabelsAreASet() {
+    LabelCodec codec =
+        LabelCodec.of(new Head(Task.MULTI_LABEL, List.of("anger", "joy", "surprise")));
+
+    assertThat(LabelSet.numbers(codec.encode("joy", "k"), 3)).containsExactly(0, 1, 0);
+    assertThat(LabelSet.numbers(codec.encode("surprise | anger|anger", "k"), 3))
+        .containsExactly(1, 0, 1);
+    assertThat(codec.encode(null, "k")).isZero();
+    assertThat(codec.encode("2", "k")).isEqualTo(4);
+    assertThatThrownBy(() -> codec.encode("joy|fear", "train.tsv:3"))
+        .isInstanceOf(StillhouseException.class)
+        .hasMessageContaining("the label of row 'train.tsv:3' must be")
+        .hasMessageContaining("but is 'fear'");
   }
 
   @Test

@@ -91,7 +91,8 @@ final class TaskJudge extends Judge {
   List<Comparison> compare(String[] names, List<Integer> a, List<Integer> b) {
     List<Comparison> comparisons = new ArrayList<>();
     if (head.task() != Task.REGRESSION) {
-      comparisons.add(compare(names, a, b, AGREEMENT, Metric.ACCURACY, answers.get(0)));
+      comparisons.add(
+          compare(names, a, b, AGREEMENT, Answers.agreement(head.task()), answers.get(0)));
     }
     if (truth != null) {
       comparisons.add(compare(names, a, b, metrics.get(0).id(), metrics.get(0), truth));

@@ -4,6 +4,7 @@ import io.stillhouse.error.Errors;
 import io.stillhouse.spec.CorpusSpec;
 import io.stillhouse.spec.CorpusSpec.Format;
 import io.stillhouse.spec.CorpusSpec.HeaderRow;
+import io.stillhouse.text.LabelCodec;
 import java.util.Arrays;
 import java.util.List;
 import java.util.stream.IntStream;
@@ -116,6 +117,11 @@ final class CorpusTable {
             "the corpus has no column '%s' for its %s".formatted(name, role), choices());
       }
       DataType type = schema.apply(field).dataType();
+      if (type instanceof ArrayType && role.equals("label")) {
+        return functions
+            .concat_ws(LabelCodec.separator(), functions.col("`" + field.replace("`", "``") + "`"))
+            .as(role);
+      }
       if (type instanceof StructType || type instanceof ArrayType || type instanceof MapType) {
         throw Errors.invalid(
             "column '%s' must hold single values to be the corpus's %s, but is of type %s"

@@ -16,9 +16,11 @@ import io.stillhouse.jobs.text.Corpus;
 import io.stillhouse.jobs.text.SourceRow;
 import io.stillhouse.spec.DistillSpec;
 import io.stillhouse.spec.Head;
+import io.stillhouse.spec.LabelSet;
 import io.stillhouse.spec.ModelSpec;
 import io.stillhouse.spec.Task;
 import io.stillhouse.spec.TrainSpec;
+import io.stillhouse.text.LabelCodec;
 import io.stillhouse.train.StudentInit;
 import java.io.IOException;
 import java.nio.file.Files;
@@ -81,6 +83,7 @@ public final class FinetuneJob {
   private Task task() {
     return switch (settings.get(Options.FINETUNE_TASK)) {
       case "regression" -> Task.REGRESSION;
+      case "multi-label" -> Task.MULTI_LABEL;
       case "masked-lm" -> Task.MASKED_LM;
       default -> Task.CLASSIFICATION;
     };
@@ -127,11 +130,15 @@ public final class FinetuneJob {
           storage.fileSystem(work).delete(work, true);
         }
       }
+      CacheReader inputs = CacheReader.open(storage, cache, List.of());
       StudentRun run =
           new StudentRun(
                   destination.getName(),
                   spec,
-                  hardLabels(spec.layers()),
+                  hardLabels(spec.layers())
+                      .withClassWeights(
+                          Recipe.classWeights(
+                              settings, spec.head(), () -> RunPlanner.rowsOfClasses(inputs))),
                   Recipe.train(settings, Sessions.coresOfOneTask(spark)),
                   new StudentRun.Start(new Path(cache, CacheJob.TEACHER).toString(), blocks),
                   new StudentRun.Places(
@@ -140,7 +147,7 @@ public final class FinetuneJob {
                       StudentRun.Kept.NOTHING,
                       heldOut == null ? null : heldOut.toString(),
                       new Path(work, "students").toString(),
-                      CacheReader.open(storage, cache, List.of()).plan().fingerprints()))
+                      inputs.plan().fingerprints()))
               .selecting(selection);
       TrainJob.Result result = new TrainJob(spark, settings, run).run();
       storage.rename(run.directory(), destination);
@@ -153,7 +160,8 @@ public final class FinetuneJob {
   }
 
   private Head head() {
-    if (task() != Task.CLASSIFICATION) {
+    boolean severalLabels = task() == Task.MULTI_LABEL;
+    if (!severalLabels && task() != Task.CLASSIFICATION) {
       return task() == Task.REGRESSION ? Head.REGRESSION : Head.MASKED_LM;
     }
     List<String> classes = settings.get(Options.CORPUS_CLASSES);
@@ -162,20 +170,31 @@ public final class FinetuneJob {
           Corpus.read(spark, Recipe.corpus(settings))
               .rows()
               .map(SourceRow::label)
-              .filter(label -> label != null)
+              .flatMap(
+                  label ->
+                      (severalLabels
+                              ? LabelCodec.split(label)
+                              : label == null ? List.<String>of() : List.of(label))
+                          .iterator())
               .distinct()
               .collect()
               .stream()
               .sorted()
               .toList();
     }
-    if (classes.size() < 2) {
+    if (severalLabels && (classes.isEmpty() || classes.size() > LabelSet.MOST)) {
+      throw Errors.invalid(
+          "corpus.label '%s' holds %d labels, not 1 to %d"
+              .formatted(settings.get(Options.CORPUS_LABEL), classes.size(), LabelSet.MOST),
+          "name the column of the labels, vertical bars between them");
+    }
+    if (!severalLabels && classes.size() < 2) {
       throw Errors.invalid(
           "corpus.label '%s' holds %d classes %s"
               .formatted(settings.get(Options.CORPUS_LABEL), classes.size(), classes),
           "name the column of the labels, or set finetune.task=regression");
     }
-    return new Head(Task.CLASSIFICATION, classes);
+    return new Head(task(), classes);
   }
 
   private static DistillSpec hardLabels(int layers) {

@@ -17,6 +17,7 @@ import io.stillhouse.spec.TrainSpec;
 import io.stillhouse.target.Column;
 import io.stillhouse.target.MlmTargets;
 import java.io.IOException;
+import java.io.UncheckedIOException;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Locale;
@@ -134,7 +135,10 @@ final class RunPlanner {
   /** As the other, of a recipe without stages. */
   Planned plan(Settings settings, boolean twin) throws IOException {
     ModelSpec student = Recipe.student(settings, teacher.spec());
-    DistillSpec loss = Recipe.loss(settings, student, teacher.spec());
+    DistillSpec loss =
+        Recipe.loss(settings, student, teacher.spec())
+            .withClassWeights(
+                Recipe.classWeights(settings, student.head(), () -> rowsOfClasses(reader)));
     StudentRun.Kept kept = kept(settings, loss);
     Set<Column> columns = Reads.of(loss, teacher.spec(), kept, reader::has).columns();
     reader.with(columns);
@@ -210,6 +214,26 @@ final class RunPlanner {
 
   private static boolean hardLabelsAlone(DistillSpec loss) {
     return loss.softLabel().weight() == 0 && !loss.readsLayers();
+  }
+
+  /** Counts a cache's rows by class; rows without a label are none. */
+  static long[] rowsOfClasses(CacheReader reader) {
+    List<Long> counts = new ArrayList<>();
+    try {
+      for (int unit = 0; unit < reader.unitRows().size(); unit++) {
+        for (InputRow row : reader.inputs(unit)) {
+          for (int id = counts.size(); row.label() != null && id <= row.label(); id++) {
+            counts.add(0L);
+          }
+          if (row.label() != null) {
+            counts.set(row.label().intValue(), counts.get(row.label().intValue()) + 1);
+          }
+        }
+      }
+    } catch (IOException e) {
+      throw new UncheckedIOException(e);
+    }
+    return counts.stream().mapToLong(Long::longValue).toArray();
   }
 
   /** Returns whether rows of a cache have labels. */

@@ -108,6 +108,36 @@ class FinetuneJobTest {
   }
 
   @Test
+  void finetuneLearnsSeveralLabelsOfARow() throws IOException {
+    Path rows = Tiny.labelled(directory.resolve("rows.tsv"), 240, "male|third", "third");
+    List<String> recipe =
+        List.of(
+            "finetune.from=" + Tiny.MLM,
+            "finetune.to=" + directory.resolve("tuned"),
+            "finetune.task=multi-label",
+            "teacher.path=" + directory.resolve("tuned"),
+            "train.path=" + directory.resolve("students"),
+            "corpus.path=" + rows,
+            "corpus.text=text",
+            "corpus.label=label",
+            "corpus.max-length=40",
+            "student.dropout=0",
+            "train.epochs=4",
+            "train.rows-per-step=8",
+            "train.learning-rate=2e-3",
+            "train.threads=1",
+            "evaluate.output=" + directory.resolve("evaluation.json"));
+    new FinetuneJob(spark, Tiny.settings(recipe)).run();
+    ModelSpec spec = HuggingFaceDirectory.open(directory.resolve("tuned")).spec();
+    assertThat(spec.head().task()).isEqualTo(Task.MULTI_LABEL);
+    assertThat(spec.head().labels()).containsExactly("male", "third");
+    Evaluation evaluation = new EvaluateJob(spark, Tiny.settings(recipe)).run();
+    assertThat(metric(evaluation, 0, "exact-match")).isGreaterThan(0.8);
+    assertThat(metric(evaluation, 0, "micro-f1")).isGreaterThan(0.9);
+    assertThat(metric(evaluation, 0, "agreement")).isEqualTo(1.0);
+  }
+
+  @Test
   void finetuneLearnsARegression() throws IOException {
     Path rows = Tiny.labelled(directory.resolve("rows.tsv"), 160, "1.5", "-0.5");
     List<String> recipe =
