@@ -6,12 +6,14 @@ import io.stillhouse.spec.DistillSpec;
 import io.stillhouse.spec.Head;
 import io.stillhouse.spec.LayerMap;
 import io.stillhouse.spec.ModelSpec;
+import io.stillhouse.spec.Student;
 import io.stillhouse.spec.TrainSpec;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
 import java.util.TreeMap;
+import java.util.function.ToIntFunction;
 import org.jspecify.annotations.Nullable;
 
 /** Turns settings into the specs that jobs take, checking what no single key can. */
@@ -76,8 +78,33 @@ public final class Recipe {
     return !settings.get(Options.CORPUS_LABEL).isEmpty();
   }
 
-  /** Returns the student's shape under its teacher's vocabulary and head. */
-  public static ModelSpec student(Settings settings, ModelSpec teacher) {
+  /** Checks that a recipe names what it must, and what its student must have. */
+  public static Settings requireStudent(Settings settings, Option<?>... others) {
+    List<Option<?>> required = new ArrayList<>(List.of(others));
+    if (!isBiLstm(settings)) {
+      required.add(Options.STUDENT_LAYERS);
+    }
+    return settings.require(required.toArray(Option<?>[]::new));
+  }
+
+  private static boolean isBiLstm(Settings settings) {
+    return settings.get(Options.ARCHITECTURE).equals("bilstm");
+  }
+
+  /**
+   * Returns the student's shape under its teacher's vocabulary and head.
+   *
+   * @param widthOfFile how many numbers the word vectors of a file have
+   */
+  public static Student student(
+      Settings settings, ModelSpec teacher, ToIntFunction<String> widthOfFile) {
+    return isBiLstm(settings)
+        ? BiLstmRecipe.student(settings, teacher, widthOfFile)
+        : encoder(settings, teacher);
+  }
+
+  /** Returns the shape of a student that is an encoder. */
+  public static ModelSpec encoder(Settings settings, ModelSpec teacher) {
     int width = orElse(settings.get(Options.STUDENT_HIDDEN), teacher.hiddenSize());
     int heads = orElse(settings.get(Options.STUDENT_HEADS), teacher.heads());
     int inner =
@@ -104,9 +131,15 @@ public final class Recipe {
    * @throws io.stillhouse.error.StillhouseException if the layer map does not fit, a loss needs
    *     what the teacher or corpus lacks, or every weight is 0
    */
-  public static DistillSpec loss(Settings settings, ModelSpec student, ModelSpec teacher) {
-    LayerMap map = LayerMap.parse(settings.get(Options.LAYER_MAP));
-    List<Integer> layers = map.teacherLayers(student.layers(), teacher.layers());
+  public static DistillSpec loss(Settings settings, Student student, ModelSpec teacher) {
+    List<Integer> layers = List.of(); // a BiLSTM has none
+    List<String> problems = new ArrayList<>();
+    if (student instanceof ModelSpec encoder) {
+      LayerMap map = LayerMap.parse(settings.get(Options.LAYER_MAP));
+      layers = map.teacherLayers(encoder.layers(), teacher.layers());
+    } else {
+      problems.addAll(BiLstmRecipe.lossProblems(settings));
+    }
     DistillSpec spec =
         new DistillSpec(
             layers,
@@ -122,8 +155,8 @@ public final class Recipe {
                 settings.get(Options.HIDDEN_WEIGHT),
                 settings.get(Options.EMBEDDING_WEIGHT)),
             settings.get(Options.ATTENTION_WEIGHT));
-    List<String> problems = new ArrayList<>();
-    if (spec.softLabel().weight() == 0
+    if (problems.isEmpty()
+        && spec.softLabel().weight() == 0
         && spec.hardLabel() == 0
         && spec.studentHidden().isEmpty()
         && spec.studentBlocks().isEmpty()) {
@@ -134,10 +167,12 @@ public final class Recipe {
       problems.add(
           "loss.soft-label.weight and loss.hard-label.weight must be 0 for a teacher without a head; fine-tune it, or learn from hidden states and attention");
     }
-    if (!spec.studentBlocks().isEmpty() && student.heads() != teacher.heads()) {
+    if (student instanceof ModelSpec encoder
+        && !spec.studentBlocks().isEmpty()
+        && encoder.heads() != teacher.heads()) {
       problems.add(
           "loss.attention-mse.weight needs equally many heads, but the student has %d and the teacher %d; set student.heads=%d, or the weight to 0"
-              .formatted(student.heads(), teacher.heads(), teacher.heads()));
+              .formatted(encoder.heads(), teacher.heads(), teacher.heads()));
     }
     if (!problems.isEmpty()) {
       throw Errors.all(problems);

@@ -2,8 +2,8 @@ package io.stillhouse.loss;
 
 import ai.djl.ndarray.NDArray;
 import io.stillhouse.model.Autograd;
-import io.stillhouse.model.Encoder;
 import io.stillhouse.model.EncoderOutput;
+import io.stillhouse.model.Predictor;
 import io.stillhouse.spec.DistillSpec;
 import io.stillhouse.spec.DistillSpec.Positions;
 import io.stillhouse.spec.Task;
@@ -15,16 +15,16 @@ import org.jspecify.annotations.Nullable;
 /** Weighs and adds the terms of a recipe; the only place that does. */
 public final class DistillLoss {
   private final DistillSpec spec;
-  private final Encoder student;
+  private final Predictor student;
   private final Map<String, NDArray> projections;
 
   /**
    * @param spec weights and layers
-   * @param student the encoder being trained
+   * @param student the model being trained
    * @param projections by {@link #projection(int)}, (teacher width, student width), where the
    *     widths differ
    */
-  public DistillLoss(DistillSpec spec, Encoder student, Map<String, NDArray> projections) {
+  public DistillLoss(DistillSpec spec, Predictor student, Map<String, NDArray> projections) {
     this.spec = spec;
     this.student = student;
     this.projections = Map.copyOf(projections);

@@ -25,7 +25,7 @@ import java.util.Map;
  *
  * <p>Tensors of bfloat16 never leave the TorchScript module: DJL has no such dtype.
  */
-public final class InferenceEncoder implements AutoCloseable {
+public final class InferenceEncoder implements Predictor, AutoCloseable {
   // N: real tokens of all rows. weights and biases: qkv, attention output, intermediate, output;
   // norms: weight and bias after attention, weight and bias after the feed-forward layer. rows and
   // lengths: of each run of equally long rows. torch.to returns a tensor of that dtype itself.
@@ -164,7 +164,18 @@ public final class InferenceEncoder implements AutoCloseable {
     return encoder;
   }
 
+  @Override
+  public ModelSpec spec() {
+    return encoder.spec();
+  }
+
+  @Override
+  public NDArray maskedLmLogits(NDArray stateND) {
+    return encoder.maskedLmLogits(stateND);
+  }
+
   /** Computes a batch as {@link Encoder#forward} does; results belong to the batch's manager. */
+  @Override
   public EncoderOutput forward(Batch batch, Capture capture) {
     if (blocks.isEmpty()) {
       return encoder.forward(batch, capture, Dropout.NONE);

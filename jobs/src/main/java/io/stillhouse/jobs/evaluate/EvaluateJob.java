@@ -1,6 +1,7 @@
 package io.stillhouse.jobs.evaluate;
 
 import io.stillhouse.checkpoint.HuggingFaceDirectory;
+import io.stillhouse.checkpoint.ModelDirectory;
 import io.stillhouse.config.Options;
 import io.stillhouse.config.Recipe;
 import io.stillhouse.config.Settings;
@@ -17,7 +18,7 @@ import io.stillhouse.jobs.spark.Watch;
 import io.stillhouse.jobs.text.Corpus;
 import io.stillhouse.spec.CorpusSpec;
 import io.stillhouse.spec.Head;
-import io.stillhouse.spec.ModelSpec;
+import io.stillhouse.spec.Student;
 import io.stillhouse.spec.Task;
 import java.io.IOException;
 import java.util.ArrayList;
@@ -36,7 +37,7 @@ public final class EvaluateJob {
   private final Settings settings;
   private final Storage storage;
   private final List<Evaluation.Candidate> candidates = new ArrayList<>();
-  private final ModelSpec teacher;
+  private final Student teacher;
 
   /**
    * Checks that every model is there and has the teacher's head and vocabulary.
@@ -48,6 +49,7 @@ public final class EvaluateJob {
     this.settings = settings;
     this.storage = new Storage(spark.sparkContext().hadoopConfiguration());
     Path given = teacherPath();
+    HuggingFaceDirectory.open(storage.local(given)); // refuses what cannot be one
     this.teacher = add("teacher", given);
     if (teacher.head().task() == Task.NONE) {
       throw Errors.invalid(
@@ -55,17 +57,12 @@ public final class EvaluateJob {
           "fine-tune it first");
     }
     for (Path model : models()) {
-      ModelSpec spec = add(model.getName(), model);
-      if (!spec.head().equals(teacher.head())
-          || spec.embeddings().vocabSize() != teacher.embeddings().vocabSize()) {
+      Student spec = add(model.getName(), model);
+      if (!spec.head().equals(teacher.head()) || spec.vocabSize() != teacher.vocabSize()) {
         throw Errors.invalid(
             "'%s' predicts something else than the teacher: %s over %d tokens, not %s over %d"
                 .formatted(
-                    model,
-                    spec.head(),
-                    spec.embeddings().vocabSize(),
-                    teacher.head(),
-                    teacher.embeddings().vocabSize()),
+                    model, spec.head(), spec.vocabSize(), teacher.head(), teacher.vocabSize()),
             "evaluate models of the same head and vocabulary together");
       }
     }
@@ -82,8 +79,8 @@ public final class EvaluateJob {
     return TeacherFolder.model(cache, name);
   }
 
-  private ModelSpec add(String name, Path model) throws IOException {
-    ModelSpec spec = HuggingFaceDirectory.open(storage.local(model)).spec();
+  private Student add(String name, Path model) throws IOException {
+    Student spec = ModelDirectory.open(storage.local(model)).spec();
     candidates.add(new Evaluation.Candidate(name, model.toString(), spec.parameterCount()));
     return spec;
   }

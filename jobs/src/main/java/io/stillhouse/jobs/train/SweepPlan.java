@@ -131,7 +131,7 @@ final class SweepPlan {
     own.put(Options.STUDENT_NAME.key(), student.name());
     own.put(Options.SWEEP_OVER.key(), "{}");
     own.put(Options.SWEEP_STUDENTS.key(), "[]");
-    Settings recipe = Recipe.shrunk(settings.with(own)).require(Options.STUDENT_LAYERS);
+    Settings recipe = Recipe.requireStudent(Recipe.shrunk(settings.with(own)));
     RunPlanner.Planned planned = planner.plan(recipe, twins());
     planned.runs().forEach(run -> values.put(run.name(), student.values()));
     notes.addAll(planned.notes());
