@@ -28,7 +28,7 @@ import org.junit.jupiter.api.Test;
 class BiLstmStepBench {
   private static final int ROWS = 32;
   private static final int LENGTH = 25;
-  private static final int STEPS = 40;
+  private static final int STEPS = 20;
   private static final int ROUNDS = 3;
 
   @Test

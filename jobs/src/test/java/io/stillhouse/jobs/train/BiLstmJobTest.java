@@ -7,6 +7,7 @@ import ai.djl.ndarray.NDArray;
 import ai.djl.ndarray.NDManager;
 import io.stillhouse.checkpoint.ModelDirectory;
 import io.stillhouse.checkpoint.SafeTensors;
+import io.stillhouse.config.Recipe;
 import io.stillhouse.config.Settings;
 import io.stillhouse.error.StillhouseException;
 import io.stillhouse.jobs.Tiny;
@@ -148,6 +149,33 @@ class BiLstmJobTest {
                     directory.resolve("students/distilled").toString())
                 .equal())
         .isTrue();
+  }
+
+  @Test
+  void itsRecipeRunsShrunk() throws IOException {
+    Settings recipe =
+        Recipe.shrunk(
+            Settings.parse(
+                Path.of("../conf/bilstm-sst2.conf"),
+                List.of(
+                    "smoke=true",
+                    "teacher.path=" + Tiny.CLS,
+                    "corpus.path=" + shared.resolve("rows.tsv"),
+                    "corpus.text=text",
+                    "corpus.max-length=40",
+                    "cache.path=" + directory.resolve("cache"),
+                    "train.path=" + directory.resolve("students"),
+                    "evaluate.path=[]",
+                    "evaluate.output=" + directory.resolve("evaluation.json"))));
+
+    new CacheJob(spark, recipe).run();
+    TrainJob.Result result = new TrainJob(spark, recipe).run();
+
+    assertThat(result.students())
+        .extracting(TrainTask.Trained::name)
+        .containsExactly("bilstm", "bilstm-undistilled");
+    assertThat(result.students().get(0).steps()).isEqualTo(4);
+    assertThat(new EvaluateJob(spark, recipe).run().models()).hasSize(3);
   }
 
   @Test
