@@ -96,7 +96,8 @@ final class HuggingFaceConfig {
         : names.getAsJsonArray().get(0).getAsString();
   }
 
-  private static Head classifier(JsonObject json) {
+  /** Returns the head that a classifier has, by its labels. */
+  static Head classifier(JsonObject json) {
     List<String> labels = labels(json);
     String problem = text(json, "problem_type", "");
     if (problem.equals("multi_label_classification")) {
@@ -167,27 +168,36 @@ final class HuggingFaceConfig {
     json.addProperty("classifier_dropout", spec.numerics().classifierDropout());
     json.addProperty("initializer_range", 0.02);
     json.addProperty("torch_dtype", "float32");
-    if (spec.head().task() == Task.REGRESSION) {
+    addHead(json, spec.head());
+    write(file, json);
+  }
+
+  /** Names the classes of a classifier, or says that it predicts a score. */
+  static void addHead(JsonObject json, Head head) {
+    if (head.task() == Task.REGRESSION) {
       json.addProperty("problem_type", "regression");
       json.add("id2label", object("0", "LABEL_0"));
       JsonObject ids = new JsonObject();
       ids.addProperty("LABEL_0", 0);
       json.add("label2id", ids);
-    } else if (spec.head().task().pooled()) {
+    } else if (head.task().pooled()) {
       json.addProperty(
           "problem_type",
-          spec.head().task() == Task.MULTI_LABEL
+          head.task() == Task.MULTI_LABEL
               ? "multi_label_classification"
               : "single_label_classification");
       JsonObject names = new JsonObject();
       JsonObject ids = new JsonObject();
-      for (int id = 0; id < spec.head().labels().size(); id++) {
-        names.addProperty(Integer.toString(id), spec.head().labels().get(id));
-        ids.addProperty(spec.head().labels().get(id), id);
+      for (int id = 0; id < head.labels().size(); id++) {
+        names.addProperty(Integer.toString(id), head.labels().get(id));
+        ids.addProperty(head.labels().get(id), id);
       }
       json.add("id2label", names);
       json.add("label2id", ids);
     }
+  }
+
+  static void write(Path file, JsonObject json) throws IOException {
     Files.writeString(
         file,
         new GsonBuilder().setPrettyPrinting().disableHtmlEscaping().create().toJson(json) + "\n");
@@ -207,12 +217,12 @@ final class HuggingFaceConfig {
     }
   }
 
-  private static String text(JsonObject json, String key, String orElse) {
+  static String text(JsonObject json, String key, String orElse) {
     JsonElement value = json.get(key);
     return value == null || value.isJsonNull() ? orElse : value.getAsString();
   }
 
-  private static int size(JsonObject json, String key, Path file) {
+  static int size(JsonObject json, String key, Path file) {
     int size = (int) number(json, key, file, null);
     if (size < 1) {
       throw Errors.invalid(
@@ -221,7 +231,7 @@ final class HuggingFaceConfig {
     return size;
   }
 
-  private static double number(JsonObject json, String key, Path file, @Nullable Double orElse) {
+  static double number(JsonObject json, String key, Path file, @Nullable Double orElse) {
     JsonElement value = json.get(key);
     if (value == null || value.isJsonNull()) {
       if (orElse == null) {

@@ -6,11 +6,11 @@ import com.google.gson.JsonElement;
 import com.google.gson.JsonObject;
 import io.stillhouse.error.Errors;
 import io.stillhouse.spec.ModelSpec;
+import io.stillhouse.spec.Student;
 import io.stillhouse.spec.Task;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
-import java.nio.file.StandardCopyOption;
 import java.util.ArrayList;
 import java.util.Collection;
 import java.util.LinkedHashMap;
@@ -26,12 +26,11 @@ import org.jspecify.annotations.Nullable;
  * {@code vocab.txt} or {@code tokenizer.json}. {@link #open} checks everything that the headers
  * tell, so that a wrong directory is refused before anything is computed or written.
  */
-public final class HuggingFaceDirectory {
-  private static final String WEIGHTS = "model.safetensors";
+public final class HuggingFaceDirectory implements ModelDirectory {
+  static final String CONFIG = "config.json";
+  static final String WEIGHTS = "model.safetensors";
   private static final String INDEX = "model.safetensors.index.json";
   private static final String DECODER = "cls.predictions.decoder.weight";
-  private static final List<String> TOKENIZER_FILES =
-      List.of("vocab.txt", "tokenizer.json", "tokenizer_config.json", "special_tokens_map.json");
 
   /** Tables may be padded to a multiple of 8 by fewer rows than this. */
   private static final int MAX_PADDING_ROWS = 64;
@@ -63,7 +62,7 @@ public final class HuggingFaceDirectory {
     if (!Files.isDirectory(path)) {
       throw Errors.noSuchPath("model directory", path);
     }
-    HuggingFaceConfig.Read config = HuggingFaceConfig.read(path.resolve("config.json"));
+    HuggingFaceConfig.Read config = HuggingFaceConfig.read(path.resolve(CONFIG));
     Map<String, Place> places = places(path);
     ModelSpec spec = config.under(places.keySet());
     Map<String, ParameterCheck.Found> found = new LinkedHashMap<>();
@@ -73,10 +72,12 @@ public final class HuggingFaceDirectory {
     return new HuggingFaceDirectory(path, spec, places);
   }
 
+  @Override
   public Path path() {
     return path;
   }
 
+  @Override
   public ModelSpec spec() {
     return spec;
   }
@@ -88,7 +89,7 @@ public final class HuggingFaceDirectory {
     return places.containsKey(name);
   }
 
-  /** Reads every parameter of {@link #spec()}, float32; the arrays belong to {@code manager}. */
+  @Override
   public Map<String, NDArray> weights(NDManager manager) {
     return weights(manager, spec.parameters().keySet());
   }
@@ -118,26 +119,14 @@ public final class HuggingFaceDirectory {
   public static void write(
       Path directory, ModelSpec spec, Map<String, NDArray> weights, @Nullable Path tokenizerSource)
       throws IOException {
-    Map<String, LazyTensor> lazy = new LinkedHashMap<>();
-    weights.forEach((name, weight) -> lazy.put(name, LazyTensor.of(weight)));
-    writeLazily(directory, spec, lazy);
-    if (tokenizerSource != null) {
-      for (String file : TOKENIZER_FILES) {
-        if (Files.exists(tokenizerSource.resolve(file))) {
-          Files.copy(
-              tokenizerSource.resolve(file),
-              directory.resolve(file),
-              StandardCopyOption.REPLACE_EXISTING);
-        }
-      }
-    }
+    ModelDirectory.write(directory, spec, weights, tokenizerSource);
   }
 
   /** Writes config and weights, one tensor in memory at a time. */
   static void writeLazily(Path directory, ModelSpec spec, Map<String, LazyTensor> weights)
       throws IOException {
     Files.createDirectories(directory);
-    HuggingFaceConfig.write(directory.resolve("config.json"), spec);
+    HuggingFaceConfig.write(directory.resolve(CONFIG), spec);
     Map<String, LazyTensor> named = new LinkedHashMap<>();
     Set<String> names = new LinkedHashSet<>(spec.parameters().keySet());
     names.addAll(weights.keySet());
@@ -152,11 +141,15 @@ public final class HuggingFaceDirectory {
     SafeTensors.writeLazily(directory.resolve(WEIGHTS), named, Map.of("format", "pt"));
   }
 
-  /** Copies config, weights and tokenizer files, and nothing else. */
+  @Override
   public void copyTo(Path directory) throws IOException {
+    copy(path, directory);
+  }
+
+  static void copy(Path path, Path directory) throws IOException {
     Files.createDirectories(directory);
     List<Path> files = new ArrayList<>(weightFiles(path));
-    files.add(path.resolve("config.json"));
+    files.add(path.resolve(CONFIG));
     Stream.concat(TOKENIZER_FILES.stream(), Stream.of(INDEX))
         .map(path::resolve)
         .filter(Files::exists)
@@ -230,8 +223,8 @@ public final class HuggingFaceDirectory {
     }
   }
 
-  private static void requireVocabulary(Path path, ModelSpec spec) throws IOException {
-    int rows = spec.embeddings().vocabSize();
+  static void requireVocabulary(Path path, Student spec) throws IOException {
+    int rows = spec.vocabSize();
     Path vocab = path.resolve("vocab.txt");
     Path json = path.resolve("tokenizer.json");
     if (!Files.exists(vocab) && !Files.exists(json)) {

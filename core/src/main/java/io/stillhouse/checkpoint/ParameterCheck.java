@@ -3,6 +3,7 @@ package io.stillhouse.checkpoint;
 import ai.djl.ndarray.types.Shape;
 import io.stillhouse.error.Errors;
 import io.stillhouse.spec.ModelSpec;
+import io.stillhouse.spec.Student;
 import io.stillhouse.spec.Task;
 import java.nio.file.Path;
 import java.util.ArrayList;
@@ -25,9 +26,9 @@ final class ParameterCheck {
    * Refuses a model for every missing, misshaped and unknown tensor at once.
    *
    * @param source what the user gave us
-   * @param found by the names of {@link ModelSpec#parameters()}
+   * @param found by the names of {@link Student#parameters()}
    */
-  static void require(Path source, ModelSpec spec, Map<String, Found> found) {
+  static void require(Path source, Student spec, Map<String, Found> found) {
     List<String> problems = new ArrayList<>();
     spec.parameters()
         .forEach(
@@ -47,14 +48,10 @@ final class ParameterCheck {
             });
     found.forEach(
         (name, tensor) -> {
-          if (!spec.parameters().containsKey(name) && !ignorable(name, spec.head().task())) {
+          if (!spec.parameters().containsKey(name) && !ignorable(name, spec)) {
             problems.add(
-                "tensor '%s' in %s belongs to no %s of %d layers"
-                    .formatted(
-                        tensor.storedName(),
-                        tensor.file().getFileName(),
-                        described(spec.head().task()),
-                        spec.layers()));
+                "tensor '%s' in %s belongs to no %s"
+                    .formatted(tensor.storedName(), tensor.file().getFileName(), described(spec)));
           }
         });
     if (!problems.isEmpty()) {
@@ -75,6 +72,16 @@ final class ParameterCheck {
           case MASKED_LM -> name.equals("cls.predictions.decoder.weight");
           case CLASSIFICATION, REGRESSION, MULTI_LABEL -> false;
         };
+  }
+
+  private static boolean ignorable(String name, Student spec) {
+    return spec instanceof ModelSpec && ignorable(name, spec.head().task());
+  }
+
+  private static String described(Student spec) {
+    return spec instanceof ModelSpec encoder
+        ? "%s of %d layers".formatted(described(encoder.head().task()), encoder.layers())
+        : "BiLSTM";
   }
 
   private static String described(Task task) {

@@ -194,10 +194,20 @@ public final class Options {
           n -> n.matches("[A-Za-z0-9][A-Za-z0-9._-]*"),
           "letters, digits, '.', '_' or '-'",
           "Name of the student, and of its directory under train.path.");
+  public static final Option<String> ARCHITECTURE =
+      oneOf(
+          "student.architecture",
+          "bert",
+          List.of("bert", "bilstm"),
+          "What the student is: a BERT encoder, or one bidirectional LSTM under a ReLU layer, which learns from logits and labels alone.");
   public static final Option<Integer> STUDENT_LAYERS =
-      atLeast("student.layers", null, 1, "Blocks of the student.");
+      atLeast("student.layers", null, 1, "Blocks of the student; a BiLSTM needs none named.");
   public static final Option<Integer> STUDENT_HIDDEN =
-      atLeast("student.hidden-size", "0", 0, "Width of the student; 0 for the teacher's.");
+      atLeast(
+          "student.hidden-size",
+          "0",
+          0,
+          "Width of the student; 0 for the teacher's. Of a BiLSTM the units of one direction, which it needs.");
   public static final Option<Integer> STUDENT_HEADS =
       atLeast("student.heads", "0", 0, "Attention heads of the student; 0 for the teacher's.");
   public static final Option<Integer> STUDENT_INTERMEDIATE =
@@ -205,14 +215,25 @@ public final class Options {
           "student.intermediate-size",
           "0",
           0,
-          "Width of the feed-forward layer; 0 for four times the student's width.");
+          "Width of the feed-forward layer; 0 for four times the student's width. Of a BiLSTM the units of its ReLU layer; 0 for four thirds of the hidden size.");
   public static final Option<Double> STUDENT_DROPOUT =
       number(
           "student.dropout",
           "0.1",
           p -> p >= 0 && p < 1,
           "a number in 0..1, 1 excluded",
-          "Dropout of hidden states and attention while training.");
+          "Dropout of hidden states and attention while training; of a BiLSTM after its ReLU layer.");
+  public static final Option<String> WORD_VECTORS =
+      text(
+          "student.word-vectors",
+          "teacher",
+          "Where a BiLSTM's word vectors start: teacher for its table, random, or a text file as GloVe's, in which word pieces are looked up; those that it lacks are random.");
+  public static final Option<Integer> WORD_VECTOR_SIZE =
+      atLeast(
+          "student.word-vector-size",
+          "0",
+          0,
+          "Numbers of a random word vector; 0 for 300. The teacher's table and a file have widths of their own.");
   public static final Option<String> LAYER_MAP =
       checked(
           "student.layer-map",

@@ -7,6 +7,7 @@ import io.stillhouse.spec.Head;
 import io.stillhouse.spec.LayerMap;
 import io.stillhouse.spec.Metric;
 import io.stillhouse.spec.ModelSpec;
+import io.stillhouse.spec.Student;
 import io.stillhouse.spec.Task;
 import io.stillhouse.spec.TrainSpec;
 import java.util.ArrayList;
@@ -16,6 +17,7 @@ import java.util.Locale;
 import java.util.Map;
 import java.util.TreeMap;
 import java.util.function.Supplier;
+import java.util.function.ToIntFunction;
 import org.jspecify.annotations.Nullable;
 
 /** Turns settings into the specs that jobs take, checking what no single key can. */
@@ -85,8 +87,33 @@ public final class Recipe {
     return !settings.get(Options.CORPUS_LABEL).isEmpty();
   }
 
-  /** Returns the student's shape under its teacher's vocabulary and head. */
-  public static ModelSpec student(Settings settings, ModelSpec teacher) {
+  /** Checks that a recipe names what it must, and what its student must have. */
+  public static Settings requireStudent(Settings settings, Option<?>... others) {
+    List<Option<?>> required = new ArrayList<>(List.of(others));
+    if (!isBiLstm(settings)) {
+      required.add(Options.STUDENT_LAYERS);
+    }
+    return settings.require(required.toArray(Option<?>[]::new));
+  }
+
+  private static boolean isBiLstm(Settings settings) {
+    return settings.get(Options.ARCHITECTURE).equals("bilstm");
+  }
+
+  /**
+   * Returns the student's shape under its teacher's vocabulary and head.
+   *
+   * @param widthOfFile how many numbers the word vectors of a file have
+   */
+  public static Student student(
+      Settings settings, ModelSpec teacher, ToIntFunction<String> widthOfFile) {
+    return isBiLstm(settings)
+        ? BiLstmRecipe.student(settings, teacher, widthOfFile)
+        : encoder(settings, teacher);
+  }
+
+  /** Returns the shape of a student that is an encoder. */
+  public static ModelSpec encoder(Settings settings, ModelSpec teacher) {
     int width = orElse(settings.get(Options.STUDENT_HIDDEN), teacher.hiddenSize());
     int heads = orElse(settings.get(Options.STUDENT_HEADS), teacher.heads());
     int inner =
@@ -113,9 +140,15 @@ public final class Recipe {
    * @throws io.stillhouse.error.StillhouseException if the layer map does not fit, a loss needs
    *     what the teacher or corpus lacks, or every weight is 0
    */
-  public static DistillSpec loss(Settings settings, ModelSpec student, ModelSpec teacher) {
-    LayerMap map = LayerMap.parse(settings.get(Options.LAYER_MAP));
-    List<Integer> layers = map.teacherLayers(student.layers(), teacher.layers());
+  public static DistillSpec loss(Settings settings, Student student, ModelSpec teacher) {
+    List<Integer> layers = List.of(); // a BiLSTM has none
+    List<String> problems = new ArrayList<>();
+    if (student instanceof ModelSpec encoder) {
+      LayerMap map = LayerMap.parse(settings.get(Options.LAYER_MAP));
+      layers = map.teacherLayers(encoder.layers(), teacher.layers());
+    } else {
+      problems.addAll(BiLstmRecipe.lossProblems(settings));
+    }
     DistillSpec spec =
         new DistillSpec(
             layers,
@@ -138,14 +171,19 @@ public final class Recipe {
                 settings.get(Options.QUERY_WEIGHT),
                 settings.get(Options.KEY_WEIGHT),
                 settings.get(Options.VALUE_WEIGHT),
-                orElse(settings.get(Options.RELATION_HEADS), student.heads()),
+                orElse(
+                    settings.get(Options.RELATION_HEADS),
+                    student instanceof ModelSpec encoder ? encoder.heads() : 0),
                 value(DistillSpec.Blocks.class, settings.get(Options.RELATION_LAYERS))));
-    List<String> problems = new ArrayList<>();
-    boolean first = spec.hidden().firstTokenMse() != 0;
-    if (first && student.layers() == 1) {
+    if (spec.hidden().firstTokenMse() != 0
+        && student instanceof ModelSpec encoder
+        && encoder.layers() == 1) {
       problems.add(
           "loss.first-token-mse.weight leaves the last hidden state out, and a student of 1 layer has no other; set it to 0, or student.layers to 2 or more");
-    } else if (spec.softLabel().weight() == 0 && spec.hardLabel() == 0 && !spec.readsLayers()) {
+    } else if (problems.isEmpty()
+        && spec.softLabel().weight() == 0
+        && spec.hardLabel() == 0
+        && !spec.readsLayers()) {
       problems.add("every loss weight is 0; give at least one, such as loss.soft-label.weight=1");
     }
     boolean headless = teacher.head().equals(Head.NONE);
@@ -159,12 +197,14 @@ public final class Recipe {
       problems.add(
           "loss.soft-label.kind is kl, but the one score of a regression has no distribution; set it to mse, or leave it auto");
     }
-    if (student.heads() != teacher.heads()) {
-      requireSameHeads(Options.ATTENTION_WEIGHT, settings, student, teacher, problems);
-      requireSameHeads(Options.ATTENTION_KL_WEIGHT, settings, student, teacher, problems);
-    }
-    if (!spec.relationBlocks().isEmpty()) {
-      requireRelationHeads(settings.get(Options.RELATION_HEADS), student, teacher, problems);
+    if (student instanceof ModelSpec encoder) {
+      if (encoder.heads() != teacher.heads()) {
+        requireSameHeads(Options.ATTENTION_WEIGHT, settings, encoder, teacher, problems);
+        requireSameHeads(Options.ATTENTION_KL_WEIGHT, settings, encoder, teacher, problems);
+      }
+      if (!spec.relationBlocks().isEmpty()) {
+        requireRelationHeads(settings.get(Options.RELATION_HEADS), encoder, teacher, problems);
+      }
     }
     if (!problems.isEmpty()) {
       throw Errors.all(problems);

@@ -4,6 +4,7 @@ import ai.djl.ndarray.NDArray;
 import io.stillhouse.model.Autograd;
 import io.stillhouse.model.Encoder;
 import io.stillhouse.model.EncoderOutput;
+import io.stillhouse.model.Predictor;
 import io.stillhouse.spec.AttentionPart;
 import io.stillhouse.spec.DistillSpec;
 import io.stillhouse.spec.DistillSpec.Positions;
@@ -16,16 +17,16 @@ import org.jspecify.annotations.Nullable;
 /** Weighs and adds the terms of a recipe; the only place that does. */
 public final class DistillLoss {
   private final DistillSpec spec;
-  private final Encoder student;
+  private final Predictor student;
   private final Map<String, NDArray> projections;
 
   /**
    * @param spec weights and layers
-   * @param student the encoder being trained
+   * @param student the model being trained
    * @param projections by {@link DistillSpec#projection}, (teacher width, student width), where the
    *     widths differ
    */
-  public DistillLoss(DistillSpec spec, Encoder student, Map<String, NDArray> projections) {
+  public DistillLoss(DistillSpec spec, Predictor student, Map<String, NDArray> projections) {
     this.spec = spec;
     this.student = student;
     this.projections = Map.copyOf(projections);

@@ -2,11 +2,13 @@ package io.stillhouse.model;
 
 import ai.djl.engine.Engine;
 import ai.djl.ndarray.NDArray;
+import ai.djl.ndarray.NDManager;
 import ai.djl.ndarray.types.DataType;
 import ai.djl.ndarray.types.Shape;
 import ai.djl.pytorch.engine.PtNDArray;
 import ai.djl.pytorch.engine.PtNDManager;
 import ai.djl.pytorch.jni.JniUtils;
+import java.util.Objects;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -46,6 +48,22 @@ public final class Autograd {
   public static @Nullable NDArray gradient(NDArray leaf) {
     PtNDArray gradient = JniUtils.getGradient((PtNDArray) leaf);
     return gradient;
+  }
+
+  /**
+   * Gives a leaf a gradient of 0, for who adds to it in place, and returns a handle on it, which
+   * the caller closes.
+   */
+  static NDArray zeroGradient(NDArray leaf) {
+    record(Mode.ON);
+    try (NDManager scope = leaf.getManager().newSubManager()) {
+      NDArray none = scope.zeros(leaf.getShape());
+      leaf.tempAttach(scope);
+      backward(leaf.mul(none).sum());
+    } finally {
+      record(Mode.OFF);
+    }
+    return Objects.requireNonNull(gradient(leaf));
   }
 
   /**

@@ -19,7 +19,7 @@ import java.util.Map;
  * <p>The weights belong to the caller. Whether gradients are recorded is the thread's {@link
  * Autograd} mode, not this class's.
  */
-public final class Encoder {
+public final class Encoder implements Predictor {
   /** What Hugging Face adds to the scores of padding: the smallest float32. */
   private static final float MASKED = -Float.MAX_VALUE;
 
@@ -35,8 +35,14 @@ public final class Encoder {
     this.weights = Map.copyOf(weights);
   }
 
+  @Override
   public ModelSpec spec() {
     return spec;
+  }
+
+  @Override
+  public EncoderOutput forward(Batch batch, Capture capture) {
+    return forward(batch, capture, Dropout.NONE);
   }
 
   /** Computes a batch; results belong to the batch's manager. */
@@ -64,12 +70,7 @@ public final class Encoder {
         stateBLD, hidden, kept.scores(), kept.valueRelations(), kept.vectors(), logits);
   }
 
-  /**
-   * Returns masked-LM logits of chosen tokens.
-   *
-   * @param stateND last hidden states of N tokens
-   * @return (N, V), attached to {@code stateND}'s manager
-   */
+  @Override
   public NDArray maskedLmLogits(NDArray stateND) {
     if (spec.head().task() != Task.MASKED_LM) {
       throw new IllegalStateException("this encoder has no masked-LM head");

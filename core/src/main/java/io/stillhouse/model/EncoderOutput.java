@@ -10,9 +10,10 @@ import org.jspecify.annotations.Nullable;
  * What a forward pass returns. All tensors belong to the batch's manager.
  *
  * <p>Hidden states are (B, L, D), padded; or, of a pass that computes no padding, (1, N, D), the
- * real tokens one after another. Of one row both are the same.
+ * real tokens one after another. Of one row both are the same. A BiLSTM has none but the last
+ * states of its texts.
  *
- * @param last the last hidden state
+ * @param last the last hidden state; of a BiLSTM (1, S, 2H), S texts
  * @param hidden the kept hidden states by layer; 0 is the embedding output
  * @param scores the kept attention scores by block from 1, (B, H, L, L), after 1/sqrt(K) and before
  *     the mask

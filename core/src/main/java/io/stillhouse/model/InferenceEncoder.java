@@ -25,7 +25,7 @@ import java.util.Map;
  *
  * <p>Tensors of bfloat16 never leave the TorchScript module: DJL has no such dtype.
  */
-public final class InferenceEncoder implements AutoCloseable {
+public final class InferenceEncoder implements Predictor, AutoCloseable {
   // N: real tokens of all rows. weights and biases: qkv, attention output, intermediate, output;
   // norms: weight and bias after attention, weight and bias after the feed-forward layer. rows and
   // lengths: of each run of equally long rows. torch.to returns a tensor of that dtype itself.
@@ -164,11 +164,22 @@ public final class InferenceEncoder implements AutoCloseable {
     return encoder;
   }
 
+  @Override
+  public ModelSpec spec() {
+    return encoder.spec();
+  }
+
+  @Override
+  public NDArray maskedLmLogits(NDArray stateND) {
+    return encoder.maskedLmLogits(stateND);
+  }
+
   /**
    * Computes a batch as {@link Encoder#forward} does; results belong to the batch's manager.
    *
    * @throws IllegalArgumentException if queries, keys or values are to be kept
    */
+  @Override
   public EncoderOutput forward(Batch batch, Capture capture) {
     if (!capture.vectors().isEmpty()) {
       throw new IllegalArgumentException(

@@ -12,7 +12,6 @@ import java.util.ArrayList;
 import java.util.IdentityHashMap;
 import java.util.List;
 import java.util.Map;
-import java.util.Objects;
 import java.util.TreeMap;
 import org.jspecify.annotations.Nullable;
 
@@ -25,7 +24,7 @@ import org.jspecify.annotations.Nullable;
  * <p>What losses read of a pass are leaves: their own backward pass ends there, and {@link
  * TrainingPass#backward} goes on.
  */
-public final class TrainingEncoder implements AutoCloseable {
+public final class TrainingEncoder implements Trainable {
   private static final String WORDS = "bert.embeddings.word_embeddings.weight";
   private static final String POSITIONS = "bert.embeddings.position_embeddings.weight";
   private static final String SEGMENTS = "bert.embeddings.token_type_embeddings.weight";
@@ -166,19 +165,8 @@ public final class TrainingEncoder implements AutoCloseable {
 
   /** Gives weights gradients of 0, and returns these. */
   private List<NDArray> zeros(List<NDArray> of) {
-    Autograd.record(Autograd.Mode.ON);
-    List<NDArray> kept = new ArrayList<>();
-    for (NDArray weight : of) {
-      try (NDManager scope = weight.getManager().newSubManager()) {
-        NDArray none = scope.zeros(weight.getShape());
-        weight.tempAttach(scope);
-        Autograd.backward(weight.mul(none).sum());
-      }
-      NDArray grad = Objects.requireNonNull(Autograd.gradient(weight));
-      grads.add(grad);
-      kept.add(grad);
-    }
-    Autograd.record(Autograd.Mode.OFF);
+    List<NDArray> kept = of.stream().map(Autograd::zeroGradient).toList();
+    grads.addAll(kept);
     return kept;
   }
 
@@ -186,7 +174,7 @@ public final class TrainingEncoder implements AutoCloseable {
     return IValue.listFrom(arrays.stream().map(PtNDArray.class::cast).toArray(PtNDArray[]::new));
   }
 
-  /** Takes over what a step has made of the weights that this holds copies of. */
+  @Override
   public void refresh() {
     for (Joined one : joined) {
       try (NDArray now = NDArrays.concat(new NDList(one.parts()))) {
@@ -195,7 +183,7 @@ public final class TrainingEncoder implements AutoCloseable {
     }
   }
 
-  /** Computes a batch. */
+  @Override
   public TrainingPass forward(Batch batch, Capture capture, Dropout dropout) {
     return new TrainingPass(this, batch, capture, dropout);
   }

@@ -169,10 +169,15 @@ final class TrainingOps {
   private TrainingOps() {}
 
   static PtSymbolBlock compile(NDManager manager) {
+    return compile(manager, OPS);
+  }
+
+  /** Compiles methods in which LINEAR and PRODUCT stand for the device's fastest. */
+  static PtSymbolBlock compile(NDManager manager, String ops) {
     String linear = manager.getDevice().isGpu() ? PLAIN : ONE_DNN;
     return TorchScript.compile(
         manager,
-        OPS.replace("LINEAR", linear.replace("BIAS", "bias"))
+        ops.replace("LINEAR", linear.replace("BIAS", "bias"))
             .replace("PRODUCT", linear.replace("BIAS", "None")));
   }
 }

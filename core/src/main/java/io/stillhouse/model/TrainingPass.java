@@ -19,7 +19,7 @@ import java.util.TreeMap;
 import org.jspecify.annotations.Nullable;
 
 /** One batch: what it gives, and its way back. Everything belongs to the batch's manager. */
-public final class TrainingPass implements AutoCloseable {
+public final class TrainingPass implements Trainable.Pass {
   private final TrainingEncoder of;
   private final NDManager manager;
   private final Batch batch;
@@ -160,12 +160,13 @@ public final class TrainingPass implements AutoCloseable {
     return of.encoder.taskLogits(firstBD.reshape(batch.rows(), 1, -1), dropout);
   }
 
-  /** Returns what losses read: all but logits are leaves. */
+  /** {@inheritDoc} All but logits are leaves. */
+  @Override
   public EncoderOutput output() {
     return output;
   }
 
-  /** Adds the gradients of the weights, once those of the leaves are there. */
+  @Override
   public void backward() {
     Autograd.record(Autograd.Mode.OFF);
     NDArray grad = gradient(last);

@@ -13,7 +13,7 @@ import java.util.Map;
  * @param head what sits on top
  */
 public record ModelSpec(Embeddings embeddings, Blocks blocks, Numerics numerics, Head head)
-    implements Serializable {
+    implements Student {
 
   /** The sizes of the embedding tables, in rows, and the id of the padding token. */
   public record Embeddings(int vocabSize, int maxPositions, int typeVocabSize, int padTokenId)
@@ -34,6 +34,16 @@ public record ModelSpec(Embeddings embeddings, Blocks blocks, Numerics numerics,
   /** Returns the same encoder under another head. */
   public ModelSpec withHead(Head newHead) {
     return new ModelSpec(embeddings, blocks, numerics, newHead);
+  }
+
+  @Override
+  public int vocabSize() {
+    return embeddings.vocabSize();
+  }
+
+  @Override
+  public int maxTokens() {
+    return embeddings.maxPositions();
   }
 
   public int layers() {
@@ -58,6 +68,7 @@ public record ModelSpec(Embeddings embeddings, Blocks blocks, Numerics numerics,
    * pass. Kernels are [out, in]. The masked-LM decoder is tied to the word embeddings, so only its
    * bias is listed.
    */
+  @Override
   public Map<String, long[]> parameters() {
     Map<String, long[]> shapes = new LinkedHashMap<>();
     long width = blocks.hiddenSize();
@@ -95,19 +106,6 @@ public record ModelSpec(Embeddings embeddings, Blocks blocks, Numerics numerics,
       }
     }
     return shapes;
-  }
-
-  /** Returns the number of trainable numbers. */
-  public long parameterCount() {
-    long total = 0;
-    for (long[] shape : parameters().values()) {
-      long size = 1;
-      for (long dimension : shape) {
-        size *= dimension;
-      }
-      total += size;
-    }
-    return total;
   }
 
   /**

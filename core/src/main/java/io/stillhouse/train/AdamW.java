@@ -164,7 +164,8 @@ final class AdamW implements AutoCloseable {
   }
 
   private static boolean decays(String name) {
-    return !name.endsWith(".bias") && !name.contains("LayerNorm");
+    String last = name.substring(name.lastIndexOf('.') + 1); // an LSTM's biases are bias_ih_l0, ...
+    return !last.startsWith("bias") && !name.contains("LayerNorm");
   }
 
   @Override

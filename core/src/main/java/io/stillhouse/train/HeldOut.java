@@ -11,9 +11,8 @@ import io.stillhouse.loss.TeacherParts;
 import io.stillhouse.loss.Term;
 import io.stillhouse.model.Autograd;
 import io.stillhouse.model.Capture;
-import io.stillhouse.model.Dropout;
-import io.stillhouse.model.Encoder;
 import io.stillhouse.model.EncoderOutput;
+import io.stillhouse.model.Predictor;
 import io.stillhouse.spec.Head;
 import io.stillhouse.spec.Metric;
 import io.stillhouse.target.Example;
@@ -58,7 +57,7 @@ public final class HeldOut {
       throws IOException {
     Autograd.record(Autograd.Mode.OFF);
     Autograd.threads(setup.train().run().threads());
-    Encoder student = new Encoder(setup.student(), weights);
+    Predictor student = Predictor.of(setup.student(), weights);
     DistillLoss loss = new DistillLoss(setup.loss(), student, weights);
     Capture capture = Capture.of(setup.loss());
     int units = source.unitRows().size();
@@ -80,7 +79,7 @@ public final class HeldOut {
               MicroBatches.Phase.INFERENCE)) {
         try (NDManager scope = manager.newSubManager()) {
           TargetBatch targets = new TargetBatch(scope, part, teacher);
-          EncoderOutput output = student.forward(targets.batch(), capture, Dropout.NONE);
+          EncoderOutput output = student.forward(targets.batch(), capture);
           loss.of(output, targets, whole)
               .terms()
               .forEach((term, share) -> terms.merge(term, share, Double::sum));

@@ -114,13 +114,22 @@ public final class StudentInit {
     if (name.endsWith("LayerNorm.weight")) {
       Arrays.fill(values, 1f);
     } else if (!name.endsWith("bias")) {
-      CRC32 hash = new CRC32();
-      hash.update(name.getBytes(StandardCharsets.UTF_8));
-      Random random = new Random(RowOrder.mix(seed, hash.getValue()));
+      Random random = generator(name, seed);
       for (int i = 0; i < size; i++) {
         values[i] = (float) (DEVIATION * random.nextGaussian());
       }
     }
+    return tensor(manager, values, shape);
+  }
+
+  /** Returns the generator of a tensor's numbers. */
+  static Random generator(String name, long seed) {
+    CRC32 hash = new CRC32();
+    hash.update(name.getBytes(StandardCharsets.UTF_8));
+    return new Random(RowOrder.mix(seed, hash.getValue()));
+  }
+
+  static NDArray tensor(NDManager manager, float[] values, long[] shape) {
     try (NDArray inJavaMemory = manager.create(values, new Shape(shape))) {
       return inJavaMemory.duplicate(); // aligned, as libtorch's own: see SafeTensors
     }

@@ -7,7 +7,7 @@ import io.stillhouse.error.Errors;
 import io.stillhouse.loss.Counts;
 import io.stillhouse.loss.TeacherParts;
 import io.stillhouse.spec.DistillSpec;
-import io.stillhouse.spec.ModelSpec;
+import io.stillhouse.spec.Student;
 import io.stillhouse.spec.TrainSpec;
 import io.stillhouse.target.Example;
 import io.stillhouse.target.TargetSource;
@@ -45,7 +45,7 @@ public final class Trainer {
    * @param fingerprint names the recipe and the cache; a checkpoint with another fingerprint is
    *     refused
    */
-  public record Setup(ModelSpec student, DistillSpec loss, TrainSpec train, String fingerprint) {
+  public record Setup(Student student, DistillSpec loss, TrainSpec train, String fingerprint) {
     RowOrder order(TargetSource source) {
       return RowOrder.of(train, source.unitRows());
     }

@@ -10,9 +10,8 @@ import io.stillhouse.loss.Term;
 import io.stillhouse.model.Autograd;
 import io.stillhouse.model.Capture;
 import io.stillhouse.model.Dropout;
-import io.stillhouse.model.Encoder;
-import io.stillhouse.model.TrainingEncoder;
-import io.stillhouse.model.TrainingPass;
+import io.stillhouse.model.Predictor;
+import io.stillhouse.model.Trainable;
 import io.stillhouse.target.Example;
 import java.util.EnumMap;
 import java.util.List;
@@ -26,7 +25,7 @@ import java.util.TreeMap;
 final class Worker implements AutoCloseable {
   private final NDManager manager;
   private final Trainer.Setup setup;
-  private final TrainingEncoder student;
+  private final Trainable student;
   private final DistillLoss loss;
   private final TeacherParts teacher;
   private final Capture capture;
@@ -44,7 +43,7 @@ final class Worker implements AutoCloseable {
     this.teacher = teacher;
     Autograd.threads(setup.train().run().threads());
     weights.values().forEach(weight -> weight.setRequiresGradient(true));
-    Encoder encoder = new Encoder(setup.student(), weights);
+    Predictor model = Predictor.of(setup.student(), weights);
     Map<Integer, NDArray> projections = new TreeMap<>();
     for (int layer : setup.loss().studentHidden()) {
       NDArray projection = weights.get(setup.loss().projection(layer));
@@ -52,8 +51,8 @@ final class Worker implements AutoCloseable {
         projections.put(layer, projection);
       }
     }
-    this.student = new TrainingEncoder(encoder, projections, manager);
-    this.loss = new DistillLoss(setup.loss(), encoder, Map.of()); // states come projected
+    this.student = Trainable.of(model, projections, manager);
+    this.loss = new DistillLoss(setup.loss(), model, Map.of()); // states come projected
     this.capture = Capture.of(setup.loss());
     this.adamW = new AdamW(manager, weights, setup.train().optimiser());
   }
@@ -86,7 +85,7 @@ final class Worker implements AutoCloseable {
         Dropout dropout = Dropout.of(RowOrder.mix(key, part++));
         try (NDManager scope = manager.newSubManager()) {
           TargetBatch targets = new TargetBatch(scope, some, teacher);
-          try (TrainingPass pass = student.forward(targets.batch(), capture, dropout)) {
+          try (Trainable.Pass pass = student.forward(targets.batch(), capture, dropout)) {
             DistillLoss.Value value = loss.of(pass.output(), targets, whole);
             value.terms().forEach((term, share) -> terms.merge(term, share, Double::sum));
             if (value.total() != null) {

@@ -78,7 +78,7 @@ class OptionsTest {
     Settings settings = Settings.parse(recipe, List.of());
 
     assertThat(settings.has(Options.TEACHER)).isTrue();
-    assertThat(settings.has(Options.STUDENT_LAYERS)).isTrue();
+    assertThatCode(() -> Recipe.requireStudent(settings)).doesNotThrowAnyException();
   }
 
   private static <T> boolean passes(Option<T> option, String text) {

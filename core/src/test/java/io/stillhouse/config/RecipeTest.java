@@ -24,7 +24,7 @@ class RecipeTest {
 
   @Test
   void aStudentIsLikeItsTeacherWhereTheRecipeIsSilent() {
-    ModelSpec student = Recipe.student(settings("student.layers=4"), TEACHER);
+    ModelSpec student = Recipe.encoder(settings("student.layers=4"), TEACHER);
 
     assertThat(student.blocks()).isEqualTo(new ModelSpec.Blocks(4, 768, 12, 3072));
     assertThat(student.embeddings()).isEqualTo(TEACHER.embeddings());
@@ -35,7 +35,7 @@ class RecipeTest {
   @Test
   void aNarrowerStudentHasAFeedForwardLayerOfFourTimesItsWidth() {
     ModelSpec student =
-        Recipe.student(settings("student.layers=4", "student.hidden-size=312"), TEACHER);
+        Recipe.encoder(settings("student.layers=4", "student.hidden-size=312"), TEACHER);
 
     assertThat(student.blocks()).isEqualTo(new ModelSpec.Blocks(4, 312, 12, 1248));
   }
@@ -44,7 +44,7 @@ class RecipeTest {
   void refusesAWidthThatHeadsDoNotDivide() {
     Settings settings = settings("student.layers=4", "student.hidden-size=310");
 
-    assertThatThrownBy(() -> Recipe.student(settings, TEACHER))
+    assertThatThrownBy(() -> Recipe.encoder(settings, TEACHER))
         .isInstanceOf(StillhouseException.class)
         .hasMessage(
             "student.hidden-size (310) must be a multiple of student.heads (12); change one of them");
@@ -267,7 +267,7 @@ class RecipeTest {
     ModelSpec bare = TEACHER.withHead(Head.NONE);
     Settings settings = settings("student.layers=4", "loss.hard-label.weight=1");
 
-    assertThatThrownBy(() -> Recipe.loss(settings, Recipe.student(settings, bare), bare))
+    assertThatThrownBy(() -> Recipe.loss(settings, Recipe.encoder(settings, bare), bare))
         .isInstanceOf(StillhouseException.class)
         .hasMessage(
             "loss.soft-label.weight and loss.hard-label.weight must be 0 for a teacher without a head; fine-tune it, or learn from hidden states and attention");
@@ -365,11 +365,11 @@ class RecipeTest {
 
   private static DistillSpec loss(String... arguments) {
     Settings settings = settings(arguments);
-    return Recipe.loss(settings, Recipe.student(settings, TEACHER), TEACHER);
+    return Recipe.loss(settings, Recipe.encoder(settings, TEACHER), TEACHER);
   }
 
   private static List<Integer> initLayers(String... arguments) {
     Settings settings = settings(arguments);
-    return Recipe.initLayers(settings, Recipe.student(settings, TEACHER), TEACHER);
+    return Recipe.initLayers(settings, Recipe.encoder(settings, TEACHER), TEACHER);
   }
 }

@@ -136,8 +136,7 @@ public final class Stillhouse {
   int plan(@Parameters(arity = "0..*", paramLabel = "[RECIPE] [key=value]") List<String> arguments)
       throws IOException {
     Settings settings =
-        settings(
-            arguments, Options.TEACHER, Options.CORPUS_PATH, Options.CACHE, Options.STUDENT_LAYERS);
+        studentSettings(arguments, Options.TEACHER, Options.CORPUS_PATH, Options.CACHE);
     try (SparkSession spark = Sessions.open("plan", settings)) {
       System.out.print(new PlanJob(spark, settings).run().table());
     }
@@ -192,7 +191,7 @@ public final class Stillhouse {
   @Command(name = "train", description = "Job 2: cached targets to students; restartable.")
   int train(@Parameters(arity = "0..*", paramLabel = "[RECIPE] [key=value]") List<String> arguments)
       throws IOException {
-    Settings settings = settings(arguments, Options.CACHE, Options.STUDENT_LAYERS);
+    Settings settings = studentSettings(arguments, Options.CACHE);
     try (SparkSession spark = Sessions.open("train", settings)) {
       TrainJob.Result result = Stage.train(spark, settings);
       result.students().forEach(student -> say("trained %s", student.summary()));
@@ -267,12 +266,21 @@ public final class Stillhouse {
 
   /** Parses arguments, the first of which may be a recipe. */
   static Settings settings(List<String> arguments, Option<?>... required) {
+    return Recipe.prepared(parse(arguments).require(required));
+  }
+
+  /** As {@link #settings}, with what the recipe's student needs. */
+  private static Settings studentSettings(List<String> arguments, Option<?>... required) {
+    return Recipe.prepared(Recipe.requireStudent(parse(arguments), required));
+  }
+
+  private static Settings parse(List<String> arguments) {
     List<String> rest = new ArrayList<>(arguments == null ? List.of() : arguments);
     Path recipe = rest.isEmpty() || rest.get(0).contains("=") ? null : Path.of(rest.remove(0));
     if (recipe == null && rest.isEmpty()) {
       throw Errors.invalid("no recipe was named", "name one of conf/, or give key=value arguments");
     }
-    return Recipe.prepared(Settings.parse(recipe, rest).require(required));
+    return Settings.parse(recipe, rest);
   }
 
   static void say(String format, Object... values) {

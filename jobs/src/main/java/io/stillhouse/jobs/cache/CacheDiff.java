@@ -3,7 +3,7 @@ package io.stillhouse.jobs.cache;
 import ai.djl.ndarray.NDArray;
 import ai.djl.ndarray.NDManager;
 import ai.djl.ndarray.types.DataType;
-import io.stillhouse.checkpoint.HuggingFaceDirectory;
+import io.stillhouse.checkpoint.ModelDirectory;
 import io.stillhouse.error.Errors;
 import io.stillhouse.jobs.spark.Devices;
 import io.stillhouse.loss.TargetCells;
@@ -130,8 +130,8 @@ public final class CacheDiff {
     }
     for (Path model : models) {
       Path other = model.equals(a) ? b : new Path(b, model.getName());
-      HuggingFaceDirectory first = HuggingFaceDirectory.open(storage.local(model));
-      HuggingFaceDirectory second = HuggingFaceDirectory.open(storage.local(other));
+      ModelDirectory first = ModelDirectory.open(storage.local(model));
+      ModelDirectory second = ModelDirectory.open(storage.local(other));
       if (!first.spec().equals(second.spec())) {
         return new Result(
             Equality.DIFFERENT, "'%s' and '%s' differ in shape".formatted(model, other));

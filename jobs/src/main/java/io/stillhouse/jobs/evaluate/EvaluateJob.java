@@ -3,6 +3,7 @@ package io.stillhouse.jobs.evaluate;
 import com.google.gson.Gson;
 import com.google.gson.GsonBuilder;
 import io.stillhouse.checkpoint.HuggingFaceDirectory;
+import io.stillhouse.checkpoint.ModelDirectory;
 import io.stillhouse.config.Options;
 import io.stillhouse.config.Recipe;
 import io.stillhouse.config.Settings;
@@ -20,7 +21,7 @@ import io.stillhouse.jobs.text.Corpus;
 import io.stillhouse.spec.CorpusSpec;
 import io.stillhouse.spec.Head;
 import io.stillhouse.spec.Metric;
-import io.stillhouse.spec.ModelSpec;
+import io.stillhouse.spec.Student;
 import io.stillhouse.spec.Task;
 import java.io.IOException;
 import java.util.ArrayList;
@@ -43,7 +44,7 @@ public final class EvaluateJob {
   private final Settings settings;
   private final Storage storage;
   private final List<Judge.Candidate> candidates = new ArrayList<>();
-  private final ModelSpec teacher;
+  private final Student teacher;
   private final List<Metric> metrics;
 
   /**
@@ -56,6 +57,7 @@ public final class EvaluateJob {
     this.settings = settings;
     this.storage = new Storage(spark.sparkContext().hadoopConfiguration());
     Path given = teacherPath();
+    HuggingFaceDirectory.open(storage.local(given)); // refuses what cannot be one
     this.teacher = add("teacher", given);
     if (teacher.head().task() == Task.NONE) {
       throw Errors.invalid(
@@ -64,17 +66,12 @@ public final class EvaluateJob {
     }
     this.metrics = Recipe.metrics(settings, teacher.head().task());
     for (Path model : models()) {
-      ModelSpec spec = add(model.getName(), model);
-      if (!spec.head().equals(teacher.head())
-          || spec.embeddings().vocabSize() != teacher.embeddings().vocabSize()) {
+      Student spec = add(model.getName(), model);
+      if (!spec.head().equals(teacher.head()) || spec.vocabSize() != teacher.vocabSize()) {
         throw Errors.invalid(
             "'%s' predicts something else than the teacher: %s over %d tokens, not %s over %d"
                 .formatted(
-                    model,
-                    spec.head(),
-                    spec.embeddings().vocabSize(),
-                    teacher.head(),
-                    teacher.embeddings().vocabSize()),
+                    model, spec.head(), spec.vocabSize(), teacher.head(), teacher.vocabSize()),
             "evaluate models of the same head and vocabulary together");
       }
     }
@@ -91,8 +88,8 @@ public final class EvaluateJob {
     return TeacherFolder.model(cache, name);
   }
 
-  private ModelSpec add(String name, Path model) throws IOException {
-    ModelSpec spec = HuggingFaceDirectory.open(storage.local(model)).spec();
+  private Student add(String name, Path model) throws IOException {
+    Student spec = ModelDirectory.open(storage.local(model)).spec();
     candidates.add(new Judge.Candidate(name, model.toString(), spec.parameterCount()));
     return spec;
   }

@@ -11,8 +11,7 @@ import io.stillhouse.model.Autograd;
 import io.stillhouse.model.Batch;
 import io.stillhouse.model.Capture;
 import io.stillhouse.model.EncoderOutput;
-import io.stillhouse.model.InferenceEncoder;
-import io.stillhouse.model.Precision;
+import io.stillhouse.model.Predictor;
 import io.stillhouse.spec.Task;
 import io.stillhouse.target.TargetSource;
 import io.stillhouse.train.MicroBatches;
@@ -27,7 +26,7 @@ import java.util.function.LongConsumer;
  * is measured against.
  *
  * @param rows masked already where the models are masked LMs
- * @param models Hugging Face directories
+ * @param models directories of models
  * @param tokensPerBatch padded tokens computed at once
  * @param threads of libtorch
  */
@@ -59,9 +58,7 @@ record EvaluateTask(List<InputRow> rows, List<String> models, int tokensPerBatch
     for (List<InputRow> batch :
         MicroBatches.cut(rows, InputRow::length, tokensPerBatch, MicroBatches.Phase.INFERENCE)) {
       results.addAll(
-          encoder(0).encoder().spec().head().task() == Task.MASKED_LM
-              ? maskedLm(batch)
-              : task(batch));
+          model(0).spec().head().task() == Task.MASKED_LM ? maskedLm(batch) : task(batch));
       tokensDone.accept(batch.stream().mapToLong(InputRow::length).sum() * models.size());
     }
     return results;
@@ -70,9 +67,9 @@ record EvaluateTask(List<InputRow> rows, List<String> models, int tokensPerBatch
   private List<RowResult> task(List<InputRow> batch) throws IOException {
     float[][] all = new float[models.size()][];
     for (int m = 0; m < models.size(); m++) {
-      InferenceEncoder encoder = encoder(m);
+      Predictor model = model(m);
       try (NDManager manager = Devices.manager()) {
-        EncoderOutput output = encoder.forward(batch(manager, batch), Capture.NOTHING);
+        EncoderOutput output = model.forward(batch(manager, batch), Capture.NOTHING);
         all[m] = java.util.Objects.requireNonNull(output.logits()).toFloatArray();
       }
     }
@@ -118,17 +115,17 @@ record EvaluateTask(List<InputRow> rows, List<String> models, int tokensPerBatch
     long[] first = null;
     for (int m = 0; m < models.size() && !positions.isEmpty(); m++) {
       try (NDManager manager = Devices.manager()) {
-        InferenceEncoder encoder = encoder(m);
-        EncoderOutput output = encoder.forward(batch(manager, batch), Capture.NOTHING);
+        Predictor model = model(m);
+        EncoderOutput output = model.forward(batch(manager, batch), Capture.NOTHING);
         NDArray at = manager.create(positions.stream().mapToLong(Long::longValue).toArray());
         NDArray states =
             at.getNDArrayInternal()
                 .embedding(
                     at,
-                    output.last().reshape(-1, encoder.encoder().spec().hiddenSize()),
+                    output.last().reshape(-1, output.last().getShape().get(2)),
                     SparseFormat.DENSE)
                 .singletonOrThrow();
-        NDArray logitsNV = encoder.encoder().maskedLmLogits(states);
+        NDArray logitsNV = model.maskedLmLogits(states);
         long[] best = logitsNV.argMax(1).toLongArray();
         NDArray truth =
             manager.create(
@@ -150,8 +147,8 @@ record EvaluateTask(List<InputRow> rows, List<String> models, int tokensPerBatch
     return results;
   }
 
-  private InferenceEncoder encoder(int model) throws IOException {
-    return Models.encoder(models.get(model), Precision.FLOAT32);
+  private Predictor model(int number) throws IOException {
+    return Models.predictor(models.get(number));
   }
 
   private static Batch batch(NDManager manager, List<InputRow> rows) {

@@ -3,16 +3,15 @@ package io.stillhouse.jobs.evaluate;
 import ai.djl.ndarray.NDArray;
 import ai.djl.ndarray.NDManager;
 import ai.djl.ndarray.types.DataType;
-import io.stillhouse.checkpoint.HuggingFaceDirectory;
+import io.stillhouse.checkpoint.ModelDirectory;
 import io.stillhouse.checkpoint.SafeTensors;
 import io.stillhouse.error.Errors;
 import io.stillhouse.jobs.spark.Devices;
 import io.stillhouse.model.Autograd;
 import io.stillhouse.model.Batch;
 import io.stillhouse.model.Capture;
-import io.stillhouse.model.Dropout;
-import io.stillhouse.model.Encoder;
 import io.stillhouse.model.EncoderOutput;
+import io.stillhouse.model.Predictor;
 import io.stillhouse.spec.Task;
 import io.stillhouse.text.Encoded;
 import io.stillhouse.text.Pairing;
@@ -42,24 +41,23 @@ public final class LogitsFile {
       throw Errors.noSuchPath("text", text);
     }
     List<String> lines = List.of(Files.readString(text).stripTrailing().split("\n", -1));
-    HuggingFaceDirectory directory = HuggingFaceDirectory.open(model);
+    ModelDirectory directory = ModelDirectory.open(model);
     Autograd.record(Autograd.Mode.OFF);
     Autograd.threads(1); // as a task of the cache has: sums, and so the last digits, depend on it
     try (NDManager manager = Devices.cpu();
         Tokenizer tokenizer = Tokenizer.open(model)) {
-      Encoder encoder = new Encoder(directory.spec(), directory.weights(manager));
+      Predictor predictor = Predictor.of(directory.spec(), directory.weights(manager));
       Pairing pairing =
-          new Pairing(
-              tokenizer.clsId(), tokenizer.sepId(), directory.spec().embeddings().maxPositions());
+          new Pairing(tokenizer.clsId(), tokenizer.sepId(), directory.spec().maxTokens());
       Map<String, NDArray> tensors = new LinkedHashMap<>();
       List<Encoded> encoded = tokenizer.encode(lines);
       for (int line = 0; line < lines.size(); line++) {
         Pairing.Input input = pairing.single(encoded.get(line).ids());
         Batch batch = Batch.of(manager, List.of(input.ids()), List.of(input.tokenTypes()));
-        EncoderOutput output = encoder.forward(batch, Capture.NOTHING, Dropout.NONE);
+        EncoderOutput output = predictor.forward(batch, Capture.NOTHING);
         NDArray logits =
             directory.spec().head().task() == Task.MASKED_LM
-                ? encoder.maskedLmLogits(output.last().squeeze(0))
+                ? predictor.maskedLmLogits(output.last().squeeze(0))
                 : output.logits() == null ? output.last().squeeze(0) : output.logits().squeeze(0);
         tensors.put(
             "input_ids_%03d".formatted(line),

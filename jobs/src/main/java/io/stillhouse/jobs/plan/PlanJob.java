@@ -8,6 +8,8 @@ import io.stillhouse.error.Errors;
 import io.stillhouse.jobs.cache.CacheJob;
 import io.stillhouse.jobs.cache.Storage;
 import io.stillhouse.jobs.cache.TargetRecipe;
+import io.stillhouse.jobs.train.WordVectorFile;
+import io.stillhouse.spec.DistillSpec;
 import io.stillhouse.spec.ModelSpec;
 import io.stillhouse.target.TargetChoice;
 import java.io.IOException;
@@ -59,7 +61,7 @@ public final class PlanJob {
     new CacheJob(spark, settings);
     Path given = storage.requireExisting(Options.TEACHER.key(), settings.get(Options.TEACHER));
     this.teacher = HuggingFaceDirectory.open(storage.local(given)).spec();
-    Recipe.loss(settings, Recipe.student(settings, teacher), teacher);
+    loss();
     this.sessionSeconds =
         (System.currentTimeMillis() - ManagementFactory.getRuntimeMXBean().getStartTime()) / 1e3;
   }
@@ -130,11 +132,18 @@ public final class PlanJob {
     Path weights = new Path(measured.cache(), CacheJob.TEACHER + "/model.safetensors");
     return new Forecast(real, teacher, choice, sizes, measured, student)
         .result(
-            Recipe.loss(settings, Recipe.student(settings, teacher), teacher),
+            loss(),
             new Forecast.Around(
                 sessionSeconds, planning * Math.max(1, sample.times()), deadline.phases()),
             new Forecast.Disk(room, decoding, ReadProbe.disk(weights)),
             sample.how());
+  }
+
+  private DistillSpec loss() {
+    return Recipe.loss(
+        settings,
+        Recipe.student(settings, teacher, file -> WordVectorFile.width(storage, file)),
+        teacher);
   }
 
   private double writeInputs(Scratch scratch, CorpusSample sample, Path directory)

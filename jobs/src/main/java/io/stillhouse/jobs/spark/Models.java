@@ -3,11 +3,13 @@ package io.stillhouse.jobs.spark;
 import ai.djl.Device;
 import ai.djl.ndarray.NDManager;
 import io.stillhouse.checkpoint.HuggingFaceDirectory;
+import io.stillhouse.checkpoint.ModelDirectory;
 import io.stillhouse.jobs.cache.Storage;
 import io.stillhouse.model.Autograd;
 import io.stillhouse.model.Encoder;
 import io.stillhouse.model.InferenceEncoder;
 import io.stillhouse.model.Precision;
+import io.stillhouse.model.Predictor;
 import io.stillhouse.text.Tokenizer;
 import java.io.IOException;
 import java.util.HashMap;
@@ -17,6 +19,7 @@ import org.apache.hadoop.fs.Path;
 /** Models and tokenizers, loaded once per executor and kept until it ends. */
 public final class Models {
   private static final Map<Key, InferenceEncoder> ENCODERS = new HashMap<>();
+  private static final Map<Key, Predictor> BI_LSTMS = new HashMap<>();
   private static final Map<String, Tokenizer> TOKENIZERS = new HashMap<>();
   private static final Map<String, java.nio.file.Path> COPIES = new HashMap<>();
 
@@ -41,6 +44,23 @@ public final class Models {
       ENCODERS.put(key, encoder);
     }
     return encoder;
+  }
+
+  /** Returns a student of any architecture, or a teacher, for inference. */
+  public static synchronized Predictor predictor(String directory) throws IOException {
+    Key key = new Key(directory, Precision.FLOAT32, Devices.ofTask());
+    Predictor known = BI_LSTMS.get(key);
+    if (known != null || ENCODERS.containsKey(key)) {
+      return known != null ? known : encoder(directory, Precision.FLOAT32);
+    }
+    ModelDirectory opened = ModelDirectory.open(copy(directory));
+    if (opened instanceof HuggingFaceDirectory) {
+      return encoder(directory, Precision.FLOAT32);
+    }
+    Autograd.record(Autograd.Mode.OFF);
+    Predictor predictor = Predictor.of(opened.spec(), opened.weights(Devices.manager()));
+    BI_LSTMS.put(key, predictor);
+    return predictor;
   }
 
   /** Returns the tokenizer of a Hugging Face directory. */

@@ -1,6 +1,6 @@
 package io.stillhouse.jobs.train;
 
-import io.stillhouse.checkpoint.HuggingFaceDirectory;
+import io.stillhouse.checkpoint.ModelDirectory;
 import io.stillhouse.config.Options;
 import io.stillhouse.config.Settings;
 import io.stillhouse.error.Errors;
@@ -11,8 +11,8 @@ import org.apache.commons.io.FileUtils;
 import org.apache.hadoop.fs.Path;
 
 /**
- * Copies a student, without the record of its training, into a directory that {@code
- * from_pretrained} loads.
+ * Copies a student, without the record of its training, into a directory: of an encoder one that
+ * {@code from_pretrained} loads, of a BiLSTM the state of a PyTorch module.
  */
 public final class ExportJob {
   private ExportJob() {}
@@ -32,7 +32,7 @@ public final class ExportJob {
     }
     java.nio.file.Path local = Files.createTempDirectory("stillhouse-export");
     try {
-      HuggingFaceDirectory.open(storage.local(from)).copyTo(local.resolve("model"));
+      ModelDirectory.open(storage.local(from)).copyTo(local.resolve("model"));
       storage.publish(local.resolve("model"), to);
     } finally {
       FileUtils.deleteDirectory(local.toFile());

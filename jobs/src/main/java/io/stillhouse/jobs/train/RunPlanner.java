@@ -10,8 +10,10 @@ import io.stillhouse.jobs.cache.InputRow;
 import io.stillhouse.jobs.cache.Storage;
 import io.stillhouse.jobs.cache.TargetRecipe;
 import io.stillhouse.jobs.cache.TeacherFolder;
+import io.stillhouse.jobs.spark.Models;
 import io.stillhouse.spec.DistillSpec;
 import io.stillhouse.spec.ModelSpec;
+import io.stillhouse.spec.Student;
 import io.stillhouse.spec.Task;
 import io.stillhouse.spec.TrainSpec;
 import io.stillhouse.target.Column;
@@ -19,8 +21,10 @@ import io.stillhouse.target.MlmTargets;
 import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.util.ArrayList;
+import java.util.HashMap;
 import java.util.List;
 import java.util.Locale;
+import java.util.Map;
 import java.util.Set;
 import java.util.stream.IntStream;
 import org.apache.hadoop.fs.Path;
@@ -39,6 +43,7 @@ final class RunPlanner {
   private final boolean labelled;
   private final @Nullable Path heldOutPath;
   private final @Nullable CacheReader heldOut;
+  private final Map<String, Integer> foundOfFile = new HashMap<>();
 
   /**
    * A student, and its twin if it has one.
@@ -127,14 +132,16 @@ final class RunPlanner {
     Planned planned = plan(settings, twin);
     List<StudentRun> runs = new ArrayList<>();
     for (StudentRun run : planned.runs()) {
-      runs.add(run.from(stage.start(run.name(), run.model().layers(), run.start(), storage)));
+      int layers = run.model() instanceof ModelSpec encoder ? encoder.layers() : 1;
+      runs.add(run.from(stage.start(run.name(), layers, run.start(), storage)));
     }
     return new Planned(runs, planned.columns(), planned.notes());
   }
 
   /** As the other, of a recipe without stages. */
   Planned plan(Settings settings, boolean twin) throws IOException {
-    ModelSpec student = Recipe.student(settings, teacher.spec());
+    Student student =
+        Recipe.student(settings, teacher.spec(), file -> WordVectorFile.width(storage, file));
     DistillSpec loss =
         Recipe.loss(settings, student, teacher.spec())
             .withClassWeights(
@@ -148,7 +155,11 @@ final class RunPlanner {
               .formatted(loss.hardLabel(), cache),
           "cache the corpus with corpus.label, or set the weight to 0");
     }
-    StudentRun.Start start = start(settings, student);
+    List<String> notes = new ArrayList<>();
+    StudentRun.Start start =
+        student instanceof ModelSpec encoder
+            ? start(settings, encoder)
+            : wordVectors(settings, notes);
     boolean hasTwin = twin && labelled && !hardLabelsAlone(loss);
     if (heldOut != null) {
       if ((loss.hardLabel() != 0 || hasTwin) && !labelled(heldOut)) {
@@ -171,7 +182,6 @@ final class RunPlanner {
             reader.plan().fingerprints());
     String name = settings.get(Options.STUDENT_NAME);
     List<StudentRun> runs = new ArrayList<>();
-    List<String> notes = new ArrayList<>();
     runs.add(new StudentRun(name, student, loss, train, start, places));
     if (twin && !labelled) {
       notes.add("the cache has no labels, so %s has no undistilled twin".formatted(name));
@@ -245,6 +255,32 @@ final class RunPlanner {
     return teacher.spec().head().task() == Task.MASKED_LM
         ? rows.stream().anyMatch(row -> row.mlmLabels() != null)
         : rows.stream().allMatch(row -> row.label() != null);
+  }
+
+  /** Returns where a BiLSTM's word vectors come from; a file is read, so that it is known good. */
+  private StudentRun.Start wordVectors(Settings settings, List<String> notes) throws IOException {
+    String from = settings.get(Options.WORD_VECTORS);
+    String model = TeacherFolder.model(cache, teacherName).toString();
+    if (from.equals("random") || from.equals("teacher")) {
+      return new StudentRun.Start(from.equals("random") ? null : model, List.of());
+    }
+    WordVectorFile file = new WordVectorFile(storage, from);
+    int pieces = teacher.spec().vocabSize();
+    Integer found = foundOfFile.get(from);
+    if (found == null) {
+      found = file.of(Models.tokenizer(model)).size();
+      foundOfFile.put(from, found);
+    }
+    if (found == 0) {
+      throw Errors.invalid(
+          "student.word-vectors '%s' has none of the teacher's %,d word pieces"
+              .formatted(from, pieces),
+          "use one of the same language and casing, or student.word-vectors=teacher");
+    }
+    notes.add(
+        "%s has vectors of %,d of %,d word pieces; the others start at random"
+            .formatted(from, found, pieces));
+    return new StudentRun.Start(file.path().toString(), List.of());
   }
 
   private StudentRun.Start start(Settings settings, ModelSpec student) throws IOException {

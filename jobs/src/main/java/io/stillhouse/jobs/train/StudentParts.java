@@ -3,20 +3,24 @@ package io.stillhouse.jobs.train;
 import ai.djl.ndarray.NDArray;
 import ai.djl.ndarray.NDManager;
 import io.stillhouse.checkpoint.HuggingFaceDirectory;
+import io.stillhouse.checkpoint.ModelDirectory;
 import io.stillhouse.checkpoint.SafeTensors;
 import io.stillhouse.error.Errors;
 import io.stillhouse.jobs.cache.CacheReader;
 import io.stillhouse.jobs.cache.PlannedReader;
 import io.stillhouse.jobs.cache.Storage;
+import io.stillhouse.jobs.cache.TeacherFolder;
 import io.stillhouse.jobs.spark.Models;
 import io.stillhouse.loss.DistillLoss;
 import io.stillhouse.loss.TeacherParts;
 import io.stillhouse.model.Encoder;
+import io.stillhouse.spec.BiLstmSpec;
 import io.stillhouse.spec.ModelSpec;
 import io.stillhouse.spec.TrainSpec;
 import io.stillhouse.target.Column;
 import io.stillhouse.target.TargetSource;
 import io.stillhouse.target.Targets;
+import io.stillhouse.train.BiLstmInit;
 import io.stillhouse.train.StudentInit;
 import io.stillhouse.train.Trainer;
 import java.io.IOException;
@@ -119,18 +123,22 @@ final class StudentParts {
   /** Returns the student's weights before the first step, and its projections. */
   Map<String, NDArray> initial(NDManager manager) throws IOException {
     long seed = run.train().run().seed();
+    if (run.model() instanceof BiLstmSpec biLstm) {
+      return initial(manager, biLstm, seed);
+    }
+    ModelSpec encoder = (ModelSpec) run.model();
     Map<String, NDArray> weights =
         run.start().directory() == null
-            ? StudentInit.random(manager, run.model(), seed)
+            ? StudentInit.random(manager, encoder, seed)
             : StudentInit.from(
                 manager,
-                run.model(),
+                encoder,
                 HuggingFaceDirectory.open(Models.copy(run.start().directory())),
                 run.start().blocks(),
                 seed);
     Map<String, NDArray> projections =
         StudentInit.projections(
-            manager, run.loss(), run.model().hiddenSize(), teacher.hiddenSize(), seed);
+            manager, run.loss(), encoder.hiddenSize(), teacher.hiddenSize(), seed);
     if (run.start().directory() != null) {
       resumeProjections(Models.copy(run.start().directory()), projections, manager);
     }
@@ -162,6 +170,28 @@ final class StudentParts {
     if (!projections.isEmpty()) {
       SafeTensors.write(directory.resolve(PROJECTIONS), projections, Map.of());
     }
+  }
+
+  private Map<String, NDArray> initial(NDManager manager, BiLstmSpec model, long seed)
+      throws IOException {
+    String start = run.start().directory();
+    if (start == null) {
+      return BiLstmInit.random(manager, model, Map.of(), seed);
+    }
+    if (start.equals(teacherDirectory())) {
+      return BiLstmInit.from(manager, model, teacher(), seed);
+    }
+    java.nio.file.Path copy = Models.copy(start);
+    if (Files.isDirectory(copy)) { // a stage before this one has made it
+      return ModelDirectory.open(copy).weights(manager);
+    }
+    Map<Integer, float[]> known =
+        new WordVectorFile(storage, start).of(Models.tokenizer(teacherDirectory()));
+    return BiLstmInit.random(manager, model, known, seed);
+  }
+
+  private String teacherDirectory() {
+    return TeacherFolder.model(new Path(run.places().cache()), run.places().teacher()).toString();
   }
 
   /** Returns the teacher's weights that rebuild targets of the cache; no others are read. */

@@ -2,7 +2,7 @@ package io.stillhouse.jobs.train;
 
 import io.stillhouse.jobs.cache.Storage;
 import io.stillhouse.spec.DistillSpec;
-import io.stillhouse.spec.ModelSpec;
+import io.stillhouse.spec.Student;
 import io.stillhouse.spec.TrainSpec;
 import io.stillhouse.target.MlmTargets;
 import java.io.Serializable;
@@ -25,13 +25,14 @@ import org.jspecify.annotations.Nullable;
  * @param places where things lie
  */
 record StudentRun(
-    String name, ModelSpec model, DistillSpec loss, TrainSpec train, Start start, Places places)
+    String name, Student model, DistillSpec loss, TrainSpec train, Start start, Places places)
     implements Serializable {
 
   /**
    * Where weights come from.
    *
-   * @param directory Hugging Face directory, or null for random weights
+   * @param directory Hugging Face directory, or null for random weights; of a BiLSTM that of the
+   *     teacher, whose word vectors it takes, or a file of word vectors
    * @param blocks its blocks, from 1, for the student's
    */
   record Start(String directory, List<Integer> blocks) implements Serializable {

@@ -146,7 +146,7 @@ final class SweepPlan {
     own.put(Options.SWEEP_OVER.key(), "{}");
     own.put(Options.SWEEP_STUDENTS.key(), "[]");
     own.putAll(stage.values());
-    Settings recipe = Recipe.shrunk(settings.with(own)).require(Options.STUDENT_LAYERS);
+    Settings recipe = Recipe.requireStudent(Recipe.shrunk(settings.with(own)));
     RunPlanner.Planned planned = planner.plan(recipe, twins(), stage);
     planned.runs().forEach(run -> values.put(run.name(), student.values()));
     notes.addAll(planned.notes());

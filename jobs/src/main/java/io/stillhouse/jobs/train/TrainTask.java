@@ -4,14 +4,14 @@ import ai.djl.ndarray.NDArray;
 import ai.djl.ndarray.NDManager;
 import com.google.gson.Gson;
 import com.google.gson.GsonBuilder;
-import io.stillhouse.checkpoint.HuggingFaceDirectory;
+import io.stillhouse.checkpoint.ModelDirectory;
 import io.stillhouse.error.Errors;
 import io.stillhouse.jobs.cache.Storage;
 import io.stillhouse.jobs.spark.Devices;
 import io.stillhouse.loss.DistillLoss;
 import io.stillhouse.loss.TeacherParts;
 import io.stillhouse.loss.Term;
-import io.stillhouse.model.Encoder;
+import io.stillhouse.model.Predictor;
 import io.stillhouse.spec.TrainSpec;
 import io.stillhouse.target.TargetSource;
 import io.stillhouse.train.HeldOut;
@@ -30,7 +30,7 @@ import org.apache.commons.io.FileUtils;
 import org.apache.hadoop.fs.Path;
 import org.jspecify.annotations.Nullable;
 
-/** Trains one student, inside a task, and publishes its Hugging Face directory. */
+/** Trains one student, inside a task, and publishes its directory. */
 public final class TrainTask implements AutoCloseable {
   private static final Gson LINE = new GsonBuilder().serializeSpecialFloatingPointValues().create();
 
@@ -212,7 +212,7 @@ public final class TrainTask implements AutoCloseable {
           new HeldOut(parts.setup(), parts.heldOut(cache))
               .measure(scope, of, parts.teacherParts(scope, cache));
     }
-    DistillLoss loss = new DistillLoss(run.loss(), new Encoder(run.model(), of), of);
+    DistillLoss loss = new DistillLoss(run.loss(), Predictor.of(run.model(), of), of);
     Map<String, Double> named = new LinkedHashMap<>();
     named.put("loss", 0.0);
     measured
@@ -256,7 +256,7 @@ public final class TrainTask implements AutoCloseable {
     Trained trained = measured();
     java.nio.file.Path local = Files.createTempDirectory("stillhouse-student");
     try {
-      HuggingFaceDirectory.write(local, run.model(), own, parts.teacher().path());
+      ModelDirectory.write(local, run.model(), own, parts.teacher().path());
       StudentParts.writeProjections(local, weights);
       Files.writeString(local.resolve("training.json"), Storage.JSON.toJson(trained) + "\n");
       Files.write(local.resolve("metrics.jsonl"), metrics());

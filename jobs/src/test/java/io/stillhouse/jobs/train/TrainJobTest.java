@@ -335,7 +335,7 @@ class TrainJobTest {
   private static StudentRun run(Settings settings) throws IOException {
     org.apache.hadoop.fs.Path targets = STORAGE.qualify(cache.toString());
     ModelSpec teacher = HuggingFaceDirectory.open(cache.resolve(CacheJob.TEACHER)).spec();
-    ModelSpec student = Recipe.student(settings, teacher);
+    ModelSpec student = Recipe.encoder(settings, teacher);
     boolean random = settings.get(Options.STUDENT_INIT).equals("random");
     return new StudentRun(
         settings.get(Options.STUDENT_NAME),

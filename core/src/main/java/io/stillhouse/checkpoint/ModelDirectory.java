@@ -1,0 +1,73 @@
+package io.stillhouse.checkpoint;
+
+import ai.djl.ndarray.NDArray;
+import ai.djl.ndarray.NDManager;
+import io.stillhouse.spec.BiLstmSpec;
+import io.stillhouse.spec.ModelSpec;
+import io.stillhouse.spec.Student;
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.nio.file.StandardCopyOption;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import org.jspecify.annotations.Nullable;
+
+/** A directory of a model that was trained here or can be: config, weights, tokenizer. */
+public sealed interface ModelDirectory permits HuggingFaceDirectory, BiLstmDirectory {
+  List<String> TOKENIZER_FILES =
+      List.of("vocab.txt", "tokenizer.json", "tokenizer_config.json", "special_tokens_map.json");
+
+  /** Returns where it lies. */
+  Path path();
+
+  /** Returns the model's shape. */
+  Student spec();
+
+  /** Reads every parameter of {@link #spec()}, float32; the arrays belong to {@code manager}. */
+  Map<String, NDArray> weights(NDManager manager);
+
+  /** Copies config, weights and tokenizer files, and nothing else. */
+  void copyTo(Path directory) throws IOException;
+
+  /**
+   * Opens a student of any architecture, or a teacher.
+   *
+   * @throws io.stillhouse.error.StillhouseException as {@link HuggingFaceDirectory#open}
+   */
+  static ModelDirectory open(Path path) throws IOException {
+    return BiLstmDirectory.isOne(path)
+        ? BiLstmDirectory.open(path)
+        : HuggingFaceDirectory.open(path);
+  }
+
+  /**
+   * Writes a directory that {@link #open} takes.
+   *
+   * @param directory created if need be; whoever calls renames it into place
+   * @param weights by the names of {@link Student#parameters()}
+   * @param tokenizerSource a directory whose tokenizer files are copied, or null
+   */
+  static void write(
+      Path directory, Student spec, Map<String, NDArray> weights, @Nullable Path tokenizerSource)
+      throws IOException {
+    Map<String, LazyTensor> lazy = new LinkedHashMap<>();
+    weights.forEach((name, weight) -> lazy.put(name, LazyTensor.of(weight)));
+    if (spec instanceof BiLstmSpec biLstm) {
+      BiLstmDirectory.writeLazily(directory, biLstm, lazy);
+    } else {
+      HuggingFaceDirectory.writeLazily(directory, (ModelSpec) spec, lazy);
+    }
+    if (tokenizerSource != null) {
+      for (String file : TOKENIZER_FILES) {
+        if (Files.exists(tokenizerSource.resolve(file))) {
+          Files.copy(
+              tokenizerSource.resolve(file),
+              directory.resolve(file),
+              StandardCopyOption.REPLACE_EXISTING);
+        }
+      }
+    }
+  }
+}

@@ -1,0 +1,38 @@
+package io.stillhouse.model;
+
+import ai.djl.ndarray.NDArray;
+import io.stillhouse.spec.BiLstmSpec;
+import io.stillhouse.spec.ModelSpec;
+import io.stillhouse.spec.Student;
+import java.util.Map;
+
+/** A model that computes batches without dropout. */
+public interface Predictor {
+
+  /** Returns its shape. */
+  Student spec();
+
+  /** Computes a batch; results belong to the batch's manager. */
+  EncoderOutput forward(Batch batch, Capture capture);
+
+  /**
+   * Returns masked-LM logits of chosen tokens.
+   *
+   * @param stateND last hidden states of N tokens
+   * @return (N, V), attached to {@code stateND}'s manager
+   */
+  NDArray maskedLmLogits(NDArray stateND);
+
+  /**
+   * Returns the model of a shape; whether it records gradients is the thread's {@link Autograd}
+   * mode.
+   *
+   * @param weights every tensor of {@link Student#parameters()}, float32, which belong to the
+   *     caller; more are ignored
+   */
+  static Predictor of(Student spec, Map<String, NDArray> weights) {
+    return spec instanceof BiLstmSpec biLstm
+        ? new BiLstm(biLstm, weights)
+        : new Encoder((ModelSpec) spec, weights);
+  }
+}

@@ -1,0 +1,33 @@
+package io.stillhouse.spec;
+
+import java.io.Serializable;
+import java.util.Map;
+
+/** The shape of a model that can be trained: its parameters and what it predicts. */
+public sealed interface Student extends Serializable permits ModelSpec, BiLstmSpec {
+
+  /** Returns every parameter with its shape, in the order of a forward pass. */
+  Map<String, long[]> parameters();
+
+  /** Returns what it predicts. */
+  Head head();
+
+  /** Returns the number of token ids that it knows. */
+  int vocabSize();
+
+  /** Returns the most tokens of an input. */
+  int maxTokens();
+
+  /** Returns the number of trainable numbers. */
+  default long parameterCount() {
+    long total = 0;
+    for (long[] shape : parameters().values()) {
+      long size = 1;
+      for (long dimension : shape) {
+        size *= dimension;
+      }
+      total += size;
+    }
+    return total;
+  }
+}

@@ -1,0 +1,83 @@
+package io.stillhouse.train;
+
+import ai.djl.ndarray.NDArray;
+import ai.djl.ndarray.NDManager;
+import ai.djl.ndarray.types.Shape;
+import io.stillhouse.checkpoint.HuggingFaceDirectory;
+import io.stillhouse.spec.BiLstmSpec;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.Objects;
+import java.util.Random;
+
+/**
+ * Where a BiLSTM's weights come from before the first step: those of its layers are drawn as
+ * PyTorch draws them, uniformly within one over the root of the hidden size (nn.LSTM) or of the
+ * inputs (nn.Linear). Each tensor depends on the seed and its own name alone.
+ */
+public final class BiLstmInit {
+  private static final String WORDS = "embeddings.weight";
+  private static final String TEACHERS_WORDS = "bert.embeddings.word_embeddings.weight";
+
+  /** Of unknown words' vectors (Tang et al. 2019, arXiv:1903.12136, section 4.3). */
+  private static final double WORD_BOUND = 0.25;
+
+  private BiLstmInit() {}
+
+  /** Returns a teacher's word vectors under random layers. */
+  public static Map<String, NDArray> from(
+      NDManager manager, BiLstmSpec spec, HuggingFaceDirectory teacher, long seed) {
+    Map<String, NDArray> weights = new LinkedHashMap<>();
+    for (String name : spec.parameters().keySet()) {
+      NDArray weight =
+          name.equals(WORDS)
+              ? Objects.requireNonNull(
+                  teacher.weights(manager, List.of(TEACHERS_WORDS)).get(TEACHERS_WORDS))
+              : random(manager, spec, name, seed, Map.of());
+      weights.put(name, weight);
+    }
+    return weights;
+  }
+
+  /**
+   * Returns random weights.
+   *
+   * @param known word vectors by token id, which take the place of random ones
+   */
+  public static Map<String, NDArray> random(
+      NDManager manager, BiLstmSpec spec, Map<Integer, float[]> known, long seed) {
+    Map<String, NDArray> weights = new LinkedHashMap<>();
+    for (String name : spec.parameters().keySet()) {
+      weights.put(name, random(manager, spec, name, seed, known));
+    }
+    return weights;
+  }
+
+  private static NDArray random(
+      NDManager manager, BiLstmSpec spec, String name, long seed, Map<Integer, float[]> known) {
+    long[] shape = Objects.requireNonNull(spec.parameters().get(name));
+    double bound = bound(spec, name);
+    Random random = StudentInit.generator(name, seed);
+    float[] values = new float[Math.toIntExact(new Shape(shape).size())];
+    for (int i = 0; i < values.length; i++) {
+      values[i] = (float) (bound * (2 * random.nextDouble() - 1));
+    }
+    if (name.equals(WORDS)) {
+      known.forEach(
+          (id, vector) -> System.arraycopy(vector, 0, values, id * vector.length, vector.length));
+    }
+    return StudentInit.tensor(manager, values, shape);
+  }
+
+  private static double bound(BiLstmSpec spec, String name) {
+    if (name.equals(WORDS)) {
+      return WORD_BOUND;
+    }
+    int inputs =
+        name.startsWith("lstm.")
+            ? spec.units().hiddenSize()
+            : name.startsWith("dense.") ? spec.features() : spec.units().intermediateSize();
+    return 1 / Math.sqrt(inputs);
+  }
+}
