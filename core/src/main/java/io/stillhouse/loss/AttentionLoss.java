@@ -68,10 +68,11 @@ public final class AttentionLoss {
       teacher = teacher.add(biasB11L);
     }
     NDArray logTeacher = teacher.logSoftmax(-1);
-    NDArray divergence = logTeacher.exp().mul(logTeacher.sub(student.logSoftmax(-1)));
+    NDArray differenceBHLL = logTeacher.sub(student.logSoftmax(-1));
+    NDArray divergenceBHL = logTeacher.exp().mul(differenceBHLL).sum(new int[] {-1});
     if (maskBL1 != null) {
-      divergence = divergence.mul(maskBL1.reshape(shape.get(0), 1, shape.get(2), 1));
+      divergenceBHL = divergenceBHL.mul(maskBL1.reshape(shape.get(0), 1, shape.get(2)));
     }
-    return Autograd.over(divergence.sum(), shape.get(1) * tokens);
+    return Autograd.over(divergenceBHL.sum(), shape.get(1) * tokens);
   }
 }

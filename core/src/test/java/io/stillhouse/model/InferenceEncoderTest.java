@@ -13,8 +13,10 @@ import io.stillhouse.checkpoint.HuggingFaceDirectory;
 import io.stillhouse.error.StillhouseException;
 import io.stillhouse.loss.TargetBatch;
 import io.stillhouse.loss.TeacherParts;
+import io.stillhouse.spec.AttentionPart;
 import java.io.IOException;
 import java.util.LinkedHashMap;
+import java.util.List;
 import java.util.Map;
 import java.util.Set;
 import org.junit.jupiter.api.AfterEach;
@@ -79,6 +81,18 @@ class InferenceEncoderTest {
     assertThat(errors(encoder, batch, Capture.of(Set.of(0, 1, 3), Set.of())).values())
         .hasSize(3 + (model.contains("mlm") ? 0 : 1))
         .allMatch(error -> error < FLOAT32);
+  }
+
+  @Test
+  void refusesToKeepQueriesKeysOrValues() throws IOException {
+    InferenceEncoder encoder = encoder(TASK, Precision.FLOAT32);
+    Capture queries =
+        new Capture(Set.of(), Set.of(), Set.of(), Map.of(1, List.of(AttentionPart.QUERY)));
+    Batch batch = batch(TASK);
+
+    assertThatThrownBy(() -> encoder.forward(batch, queries))
+        .isInstanceOf(IllegalArgumentException.class)
+        .hasMessage("queries, keys and values are kept by recorded passes alone");
   }
 
   @Test
