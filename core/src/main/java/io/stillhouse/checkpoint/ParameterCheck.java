@@ -29,17 +29,20 @@ final class ParameterCheck {
    */
   static void require(Path source, ModelSpec spec, Map<String, Found> found) {
     List<String> problems = new ArrayList<>();
+    TensorNames names = TensorNames.of(spec.architecture());
     spec.parameters()
         .forEach(
             (name, shape) -> {
               Found tensor = found.get(name);
               if (tensor == null) {
-                problems.add("tensor '%s' %s is missing".formatted(name, Arrays.toString(shape)));
+                problems.add(
+                    "tensor '%s' %s is missing"
+                        .formatted(names.stored(name), Arrays.toString(shape)));
               } else if (!tensor.shape().equals(new Shape(shape))) {
                 problems.add(
                     "tensor '%s' should have shape %s but has %s in %s"
                         .formatted(
-                            name,
+                            names.stored(name),
                             Arrays.toString(shape),
                             Arrays.toString(tensor.shape().getShape()),
                             tensor.file().getFileName()));

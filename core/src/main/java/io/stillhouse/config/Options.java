@@ -181,10 +181,22 @@ public final class Options {
           n -> n.matches("[A-Za-z0-9][A-Za-z0-9._-]*"),
           "letters, digits, '.', '_' or '-'",
           "Name of the student, and of its directory under train.path.");
+  public static final Option<String> STUDENT_ARCHITECTURE =
+      oneOf(
+          "student.architecture",
+          "bert",
+          List.of("bert", "distilbert", "albert"),
+          "What the student is: a BERT; DistilBERT, which has no segment embeddings; or ALBERT, whose blocks share one set of weights, that of student.init-layers' first.");
   public static final Option<Integer> STUDENT_LAYERS =
       atLeast("student.layers", null, 1, "Blocks of the student.");
   public static final Option<Integer> STUDENT_HIDDEN =
       atLeast("student.hidden-size", "0", 0, "Width of the student; 0 for the teacher's.");
+  public static final Option<Integer> STUDENT_EMBEDDING =
+      atLeast(
+          "student.embedding-size",
+          "0",
+          0,
+          "Width of an ALBERT student's embedding tables (the paper's is 128); 0 for the student's width, where those of the teacher fit.");
   public static final Option<Integer> STUDENT_HEADS =
       atLeast("student.heads", "0", 0, "Attention heads of the student; 0 for the teacher's.");
   public static final Option<Integer> STUDENT_INTERMEDIATE =

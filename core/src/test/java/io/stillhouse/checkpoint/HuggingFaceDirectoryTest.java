@@ -174,7 +174,7 @@ class HuggingFaceDirectoryTest {
     assertThatThrownBy(() -> HuggingFaceDirectory.open(path))
         .isInstanceOf(StillhouseException.class)
         .hasMessage(
-            "'%s': model_type is 'roberta', but only 'bert' is computed exactly; use a BERT encoder as teacher"
+            "'%s': model_type is 'roberta', but only 'bert', 'distilbert', 'albert' are computed exactly; use a BERT encoder as teacher"
                 .formatted(path.resolve("config.json")));
   }
 

@@ -45,7 +45,7 @@ record Reads(Set<Column> columns, Set<String> teacherTensors) {
         reads.columns.add(Targets.attention(block));
       } else {
         reads.hidden(block - 1, teacher, stored);
-        String prefix = ModelSpec.blockPrefix(block) + "attention.self.";
+        String prefix = teacher.prefixOf(block) + "attention.self.";
         Stream.of("query", "key")
             .flatMap(part -> Stream.of(prefix + part + ".weight", prefix + part + ".bias"))
             .forEach(reads.teacherTensors::add);
@@ -73,6 +73,7 @@ record Reads(Set<Column> columns, Set<String> teacherTensors) {
   private void hidden(int layer, ModelSpec teacher, Predicate<Column> stored) {
     if (layer == 0 && !stored.test(Targets.hidden(0))) {
       tensors(teacher, "bert.embeddings.");
+      tensors(teacher, ModelSpec.MAPPING);
     } else {
       columns.add(Targets.hidden(layer));
     }
