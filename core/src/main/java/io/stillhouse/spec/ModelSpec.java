@@ -58,7 +58,8 @@ public record ModelSpec(
     if (architecture == Architecture.DISTILBERT
         && numerics.layerNormEps() != Architecture.DISTILBERT_EPS) {
       throw new IllegalArgumentException(
-          "LayerNorm's epsilon of %s is %s".formatted(architecture, Architecture.DISTILBERT_EPS));
+          "LayerNorm's epsilon of %s is %s, not %s"
+              .formatted(architecture, Architecture.DISTILBERT_EPS, numerics.layerNormEps()));
     }
   }
 
