@@ -1,8 +1,9 @@
 """Do our directories load in Hugging Face's transformers, and does it give our logits?
 
-check_huggingface.py TEACHER_DIR STUDENT_DIR LOGITS_DIR
+check_huggingface.py TEACHER_DIR STUDENT_DIR LOGITS_DIR [OTHER_DIR ...]
 
-LOGITS_DIR holds teacher.safetensors and student.safetensors, from `stillhouse logits MODEL_DIR sentences.txt FILE`: for
+LOGITS_DIR holds teacher.safetensors and student.safetensors, and for each OTHER_DIR, named for its architecture, a file of
+that name, from `stillhouse logits MODEL_DIR sentences.txt FILE`: for
 sentence NNN (from 000) the float32 tensors input_ids_NNN, shape (length), and logits_NNN, shape (length, vocabulary) for
 a masked-LM head, (classes) for any other.
 """
@@ -43,6 +44,15 @@ def loads(directory):
     return f"{type(model).__name__}, {model.config.num_hidden_layers} layers, {parameters:,} parameters"
 
 
+def loads_as(directory, model_type):
+    model, tokenizer = load(directory)
+    expect(model.config.model_type == model_type, f"it is a {model.config.model_type}, not a {model_type}")
+    takes_segments = hasattr(model.base_model.embeddings, "token_type_embeddings")
+    gives_segments = "token_type_ids" in tokenizer("one", "two")
+    expect(takes_segments == gives_segments, f"its tokenizer gives segment ids: {gives_segments}; it takes them: {takes_segments}")
+    return loads(directory)
+
+
 def same_logits(directory, ours_file):
     model, tokenizer = load(directory)
     worst, worst_ratio, tokens, over = 0.0, 0.0, 0, 0
@@ -81,11 +91,13 @@ def paris(directory):
 if __name__ == "__main__":
     transformers.logging.set_verbosity_error()
     transformers.logging.disable_progress_bar()
-    teacher, student, logits = map(pathlib.Path, sys.argv[1:4])
+    teacher, student, logits, *others = map(pathlib.Path, sys.argv[1:])
     run({
         "teacher loads": lambda: loads(teacher),
         "teacher gives our logits": lambda: same_logits(teacher, logits / "teacher.safetensors"),
         "teacher fills the mask": lambda: paris(teacher),
         "student loads": lambda: loads(student),
         "student gives our logits": lambda: same_logits(student, logits / "student.safetensors"),
-    })
+    } | {f"{other.name} loads": lambda other=other: loads_as(other, other.name) for other in others}
+      | {f"{other.name} gives our logits": lambda other=other: same_logits(other, logits / f"{other.name}.safetensors")
+         for other in others})

@@ -1,4 +1,5 @@
-"""Writes the golden files that our encoder, losses and optimiser are compared with, from Hugging Face's BERT.
+"""Writes the golden files that our encoder, losses and optimiser are compared with, from Hugging Face's BERT,
+DistilBERT and ALBERT.
 
 Run by `mvn -Pgolden` only, never by a test run: python3 make_goldens.py [OUTPUT_DIR]
 
@@ -13,6 +14,7 @@ import copy
 import json
 import pathlib
 import platform
+import re
 import sys
 
 import numpy
@@ -47,13 +49,58 @@ def config(**more):
         attn_implementation="eager", **more)
 
 
+def distilbert_config(**more):
+    return transformers.DistilBertConfig(
+        vocab_size=VOCABULARY, dim=WIDTH, n_layers=LAYERS, n_heads=HEADS, hidden_dim=64, max_position_embeddings=40,
+        initializer_range=0.2, dropout=0.0, attention_dropout=0.0, seq_classif_dropout=0.0,
+        attn_implementation="eager", **more)
+
+
+def albert_config(**more):
+    return transformers.AlbertConfig(
+        vocab_size=VOCABULARY, embedding_size=20, hidden_size=WIDTH, num_hidden_layers=LAYERS, num_attention_heads=HEADS,
+        intermediate_size=64, max_position_embeddings=40, type_vocab_size=2, layer_norm_eps=1e-12, hidden_act="gelu",
+        initializer_range=0.2, hidden_dropout_prob=0.0, attention_probs_dropout_prob=0.0, classifier_dropout_prob=0.0,
+        attn_implementation="eager", **more)
+
+
+# The names of BERT's tensors for those of the others: gradients are kept under BERT's.
+BERTS_NAMES = {
+    "bert": [],
+    "distilbert": [
+        (r"^distilbert\.transformer\.", "bert.encoder."), (r"^distilbert\.", "bert."),
+        (r"attention\.q_lin\.", "attention.self.query."), (r"attention\.k_lin\.", "attention.self.key."),
+        (r"attention\.v_lin\.", "attention.self.value."), (r"attention\.out_lin\.", "attention.output.dense."),
+        (r"\.sa_layer_norm\.", ".attention.output.LayerNorm."), (r"\.ffn\.lin1\.", ".intermediate.dense."),
+        (r"\.ffn\.lin2\.", ".output.dense."), (r"\.output_layer_norm\.", ".output.LayerNorm."),
+        (r"^pre_classifier\.", "bert.pooler.dense."), (r"^vocab_transform\.", "cls.predictions.transform.dense."),
+        (r"^vocab_layer_norm\.", "cls.predictions.transform.LayerNorm."),
+        (r"^vocab_projector\.bias$", "cls.predictions.bias")],
+    "albert": [
+        (r"^albert\.pooler\.", "bert.pooler.dense."), (r"^albert\.", "bert."),
+        (r"albert_layer_groups\.0\.albert_layers\.0\.", "layer.0."),
+        (r"attention\.(query|key|value)\.", r"attention.self.\1."),
+        (r"attention\.(dense|LayerNorm)\.", r"attention.output.\1."),
+        (r"\.ffn\.", ".intermediate.dense."), (r"\.ffn_output\.", ".output.dense."),
+        (r"\.full_layer_layer_norm\.", ".output.LayerNorm."),
+        (r"^predictions\.(dense|LayerNorm)\.", r"cls.predictions.transform.\1."),
+        (r"^predictions\.bias$", "cls.predictions.bias")],
+}
+
+
+def berts_name(family, name):
+    for pattern, replacement in BERTS_NAMES[family]:
+        name = re.sub(pattern, replacement, name)
+    return name
+
+
 def randomised(model, seed):
     """Fills every parameter, biases and LayerNorm too, so that none of them can be forgotten unseen."""
     generator = torch.Generator().manual_seed(seed)
     with torch.no_grad():
         for name, parameter in model.named_parameters():
             parameter.normal_(0.0, 0.2, generator=generator)
-            if name.endswith("LayerNorm.weight"):
+            if re.search(r"(LayerNorm|layer_norm)\.weight$", name):
                 parameter.add_(1.0)
     return model.eval()
 
@@ -82,36 +129,53 @@ def masked_language(inputs):
     return {**inputs, "input_ids": ids}, labels
 
 
-def raw_scores(model, layer, hidden):
+def projections(model, family, layer):
+    """The query and key layers of a block."""
+    if family == "distilbert":
+        attention = model.distilbert.transformer.layer[layer].attention
+        return attention.q_lin, attention.k_lin
+    attention = (model.bert.encoder.layer[layer].attention.self if family == "bert"
+                 else model.albert.encoder.albert_layer_groups[0].albert_layers[0].attention)
+    return attention.query, attention.key
+
+
+def raw_scores(model, family, layer, hidden):
     """q.k / sqrt(d) before the mask, (B, H, L, L), from the layer's input."""
-    attention = model.bert.encoder.layer[layer].attention.self
     query, key = (projection(hidden).view(*hidden.shape[:2], HEADS, -1).transpose(1, 2)
-                  for projection in (attention.query, attention.key))
+                  for projection in projections(model, family, layer))
     return query @ key.transpose(2, 3) / query.shape[-1] ** 0.5
 
 
-def forward_and_gradients(model, inputs, labels):
-    out = model(**inputs, labels=labels, output_hidden_states=True, output_attentions=True)
+def read_by(family, inputs):
+    return {n: t for n, t in inputs.items() if family != "distilbert" or n != "token_type_ids"}
+
+
+def forward_and_gradients(model, family, inputs, labels):
+    out = model(**read_by(family, inputs), labels=labels, output_hidden_states=True, output_attentions=True)
     out.loss.backward()
     golden = {**inputs, "labels": labels, "logits": out.logits, "loss": out.loss}
+    assert len(out.hidden_states) == LAYERS + 1
     for index, hidden in enumerate(out.hidden_states):
         golden[f"hidden_{index:02d}"] = hidden
     hides = (1.0 - inputs["attention_mask"][:, None, None, :]) * torch.finfo(torch.float32).min
     for layer in range(LAYERS):
-        scores = raw_scores(model, layer, out.hidden_states[layer])
+        scores = raw_scores(model, family, layer, out.hidden_states[layer])
         torch.testing.assert_close(torch.softmax(scores + hides, -1), out.attentions[layer])
         golden[f"attention_{layer + 1:02d}"] = scores
-    if model.bert.pooler is not None:
+    if family == "bert" and model.bert.pooler is not None:
         golden["pooled"] = model.bert.pooler(out.hidden_states[-1])
     for name, parameter in model.named_parameters():  # a tied tensor comes once, under its first name
-        golden["grad." + name] = parameter.grad
+        golden["grad." + berts_name(family, name)] = parameter.grad
     return golden
 
 
 def ten_steps(model, inputs, labels):
     """PyTorch's AdamW: no decay on biases and LayerNorm, gradients clipped to a global norm of 1."""
-    bare = [p for n, p in model.named_parameters() if n.endswith("bias") or "LayerNorm" in n]
-    decayed = [p for n, p in model.named_parameters() if not (n.endswith("bias") or "LayerNorm" in n)]
+    def is_bare(name):
+        return name.endswith("bias") or re.search("LayerNorm|layer_norm", name)
+
+    bare = [p for n, p in model.named_parameters() if is_bare(n)]
+    decayed = [p for n, p in model.named_parameters() if not is_bare(n)]
     optimiser = torch.optim.AdamW(
         [{"params": decayed, "weight_decay": 0.01}, {"params": bare, "weight_decay": 0.0}],
         lr=1e-3, betas=(0.9, 0.999), eps=1e-8)
@@ -262,27 +326,37 @@ def main(output):
     transformers.logging.disable_progress_bar()
     plain = batch(1)
     masked, masked_labels = masked_language(plain)
+    classes = torch.tensor([2, 0, 1, 2])
     cases = {
-        "mlm": (transformers.BertForMaskedLM, {}, masked, masked_labels),
-        "cls": (transformers.BertForSequenceClassification, {"num_labels": 3}, plain, torch.tensor([2, 0, 1, 2])),
-        "reg": (transformers.BertForSequenceClassification, {"num_labels": 1, "problem_type": "regression"},
-                plain, torch.tensor([0.5, 3.25, -1.0, 4.0])),
+        "bert-tiny-mlm-v1": (transformers.BertForMaskedLM, config(), masked, masked_labels),
+        "bert-tiny-cls-v1": (transformers.BertForSequenceClassification, config(num_labels=3), plain, classes),
+        "bert-tiny-reg-v1": (transformers.BertForSequenceClassification, config(num_labels=1, problem_type="regression"),
+                             plain, torch.tensor([0.5, 3.25, -1.0, 4.0])),
+        "distilbert-tiny-mlm-v1": (transformers.DistilBertForMaskedLM, distilbert_config(), masked, masked_labels),
+        "distilbert-tiny-cls-v1": (transformers.DistilBertForSequenceClassification, distilbert_config(num_labels=3),
+                                   plain, classes),
+        "albert-tiny-mlm-v1": (transformers.AlbertForMaskedLM, albert_config(), masked, masked_labels),
+        "albert-tiny-cls-v1": (transformers.AlbertForSequenceClassification, albert_config(num_labels=3), plain, classes),
     }
     steps, after = {}, {}
     teacher = None
     for seed, (name, (kind, settings, inputs, labels)) in enumerate(cases.items()):
-        model = randomised(kind(config(**settings)), seed)
-        directory = output / f"bert-tiny-{name}-v1"
+        family, _, task, _ = name.split("-")
+        model = randomised(kind(settings), seed)
+        directory = output / name
         model.save_pretrained(directory)
         (directory / "model.safetensors").chmod(0o644)
         (directory / "vocab.txt").write_text("\n".join(vocabulary()) + "\n")
         teacher = teacher or copy.deepcopy(model)
-        save(directory / "golden.safetensors", forward_and_gradients(copy.deepcopy(model), inputs, labels))
-        if name != "reg":
-            steps[name] = ten_steps(model, inputs, labels)
-            for key, parameter in model.named_parameters():
-                if "layer.1." in key and "key.bias" not in key or not key.startswith("bert.encoder"):
-                    after[f"{name}.{key}"] = parameter
+        save(directory / "golden.safetensors", forward_and_gradients(copy.deepcopy(model), family, inputs, labels))
+        if task != "reg":
+            key = task if family == "bert" else f"{family}-{task}"
+            steps[key] = ten_steps(model, read_by(family, inputs), labels)
+            for parameter_name, parameter in model.named_parameters():
+                berts = berts_name(family, parameter_name)
+                block = "layer.0." if family == "albert" else "layer.1."
+                if block in berts and "key.bias" not in berts or not re.match(r"bert\.encoder\.layer\.", berts):
+                    after[f"{key}.{berts}"] = parameter
     write_json(output / "ten_losses.json", steps)
     save(output / "after_ten.safetensors", after)
 

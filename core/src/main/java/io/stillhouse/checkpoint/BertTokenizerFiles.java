@@ -1,8 +1,10 @@
 package io.stillhouse.checkpoint;
 
 import com.google.gson.GsonBuilder;
+import com.google.gson.JsonArray;
 import com.google.gson.JsonElement;
 import com.google.gson.JsonObject;
+import io.stillhouse.spec.Architecture;
 import io.stillhouse.text.Casing;
 import io.stillhouse.text.Tokenizer;
 import io.stillhouse.text.TokenizerJson;
@@ -16,6 +18,9 @@ import org.jspecify.annotations.Nullable;
 /** Writes the tokenizer files of a Hugging Face directory. */
 final class BertTokenizerFiles {
   private static final List<String> CASING_KEYS = List.of("doLowerCase", "do_lower_case");
+
+  /** What the tokenizer hands to a model. */
+  private static final String INPUT_NAMES = "model_input_names";
 
   private BertTokenizerFiles() {}
 
@@ -45,13 +50,54 @@ final class BertTokenizerFiles {
   static void fromJson(Path tokenizer, Path model) throws IOException {
     Files.createDirectories(model);
     Files.copy(tokenizer, model.resolve("tokenizer.json"), StandardCopyOption.REPLACE_EXISTING);
+    writeConfig(model, casing(tokenizer));
+  }
+
+  private static Casing casing(Path tokenizer) throws IOException {
     JsonElement normalizer = JsonFile.read(tokenizer).get("normalizer");
     boolean lowers =
         normalizer != null
             && normalizer.isJsonObject()
             && normalizer.getAsJsonObject().has("lowercase")
             && normalizer.getAsJsonObject().get("lowercase").getAsBoolean();
-    writeConfig(model, lowers ? Casing.UNCASED : Casing.CASED);
+    return lowers ? Casing.UNCASED : Casing.CASED;
+  }
+
+  /**
+   * Makes {@code tokenizer_config.json} name the tokenizer that Hugging Face's model of an
+   * architecture takes, where it is a copy of another's: DistilBERT's gives no segment ids, and
+   * ALBERT's own would not be WordPiece.
+   */
+  static void fit(Path model, Architecture architecture) throws IOException {
+    Path file = model.resolve("tokenizer_config.json");
+    if (!Files.exists(file)) {
+      if (architecture == Architecture.BERT) {
+        return; // what is left unsaid is BERT's
+      }
+      Path json = model.resolve("tokenizer.json");
+      writeConfig(
+          model,
+          Files.exists(json)
+              ? casing(json)
+              : Tokenizer.casing(Files.readAllLines(model.resolve("vocab.txt"))));
+    }
+    JsonObject json = JsonFile.read(file);
+    boolean segments = architecture.hasSegments();
+    String wanted = segments ? "BertTokenizer" : "DistilBertTokenizer";
+    JsonElement named = json.get("tokenizer_class");
+    boolean unsaid = named == null && architecture == Architecture.BERT;
+    if (unsaid || named != null && named.getAsString().replaceAll("Fast$", "").equals(wanted)) {
+      return;
+    }
+    json.addProperty("tokenizer_class", wanted);
+    json.remove(INPUT_NAMES);
+    if (!segments) {
+      JsonArray names = new JsonArray();
+      names.add("input_ids");
+      names.add("attention_mask");
+      json.add(INPUT_NAMES, names);
+    }
+    Files.writeString(file, new GsonBuilder().setPrettyPrinting().create().toJson(json) + "\n");
   }
 
   private static void writeConfig(Path model, Casing casing) throws IOException {

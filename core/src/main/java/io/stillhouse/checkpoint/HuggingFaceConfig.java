@@ -5,6 +5,7 @@ import com.google.gson.JsonArray;
 import com.google.gson.JsonElement;
 import com.google.gson.JsonObject;
 import io.stillhouse.error.Errors;
+import io.stillhouse.spec.Architecture;
 import io.stillhouse.spec.Head;
 import io.stillhouse.spec.ModelSpec;
 import io.stillhouse.spec.Task;
@@ -13,12 +14,18 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Optional;
 import java.util.Set;
 import java.util.stream.IntStream;
 import org.jspecify.annotations.Nullable;
 
 /** Translates between Hugging Face's {@code config.json} and a {@link ModelSpec}. */
 final class HuggingFaceConfig {
+  private static final String BARE = "Model";
+  private static final String MASKED_LM = "ForMaskedLM";
+  private static final String PRE_TRAINING = "ForPreTraining";
+  private static final String CLASSIFIER = "ForSequenceClassification";
+
   private HuggingFaceConfig() {}
 
   /**
@@ -51,9 +58,21 @@ final class HuggingFaceConfig {
     }
     JsonObject json = JsonFile.read(file);
     List<String> problems = new ArrayList<>();
-    requireExact(json, "model_type", "bert", problems);
-    requireExact(json, "hidden_act", "gelu", problems);
-    requireExact(json, "position_embedding_type", "absolute", problems);
+    String modelType = text(json, "model_type", "(none)");
+    Optional<Dialect> known = Dialect.ofModelType(modelType);
+    if (known.isEmpty()) {
+      problems.add(
+          "model_type is '%s', but only %s are computed exactly"
+              .formatted(modelType, Dialect.MODEL_TYPES));
+    }
+    Dialect dialect = known.orElse(Dialect.BERT);
+    boolean albert = dialect == Dialect.ALBERT;
+    requireExact(json, dialect.keys().activation(), "gelu", albert ? "gelu_new" : "gelu", problems);
+    requireExact(json, "position_embedding_type", "absolute", "absolute", problems);
+    if (albert) {
+      requireExact(json, "num_hidden_groups", "1", "1", problems);
+      requireExact(json, "inner_group_num", "1", "1", problems);
+    }
     if (text(json, "is_decoder", "false").equals("true")) {
       problems.add("is_decoder is true, but only encoders are computed");
     }
@@ -61,32 +80,59 @@ final class HuggingFaceConfig {
       throw Errors.invalid(
           "'%s': %s".formatted(file, String.join("; ", problems)), "use a BERT encoder as teacher");
     }
-    double dropout = number(json, "hidden_dropout_prob", file, 0.1);
-    ModelSpec spec =
-        new ModelSpec(
-            new ModelSpec.Embeddings(
-                size(json, "vocab_size", file),
-                size(json, "max_position_embeddings", file),
-                (int) number(json, "type_vocab_size", file, 2.0),
-                (int) number(json, "pad_token_id", file, 0.0)),
-            new ModelSpec.Blocks(
-                size(json, "num_hidden_layers", file),
-                size(json, "hidden_size", file),
-                size(json, "num_attention_heads", file),
-                size(json, "intermediate_size", file)),
-            new ModelSpec.Numerics(
-                number(json, "layer_norm_eps", file, 1e-12),
-                dropout,
-                number(json, "attention_probs_dropout_prob", file, 0.1),
-                number(json, "classifier_dropout", file, dropout)),
-            head(json, file));
+    ModelSpec spec = spec(json, dialect, file);
     if (spec.hiddenSize() % spec.heads() != 0) {
       throw Errors.invalid(
-          "'%s': hidden_size %d is not a multiple of num_attention_heads %d"
-              .formatted(file, spec.hiddenSize(), spec.heads()),
+          "'%s': %s %d is not a multiple of %s %d"
+              .formatted(
+                  file,
+                  dialect.keys().sizes().hiddenSize(),
+                  spec.hiddenSize(),
+                  dialect.keys().sizes().heads(),
+                  spec.heads()),
           "correct the one that is wrong");
     }
     return new Read(spec, architecture(json) != null, classifier(json));
+  }
+
+  private static ModelSpec spec(JsonObject json, Dialect dialect, Path file) {
+    Dialect.Sizes sizes = dialect.keys().sizes();
+    int width = size(json, sizes.hiddenSize(), file);
+    return new ModelSpec(
+        dialect.architecture(),
+        dialect == Dialect.ALBERT ? (int) number(json, "embedding_size", file, 128.0) : width,
+        new ModelSpec.Embeddings(
+            size(json, "vocab_size", file),
+            size(json, "max_position_embeddings", file),
+            dialect == Dialect.DISTILBERT ? 0 : (int) number(json, "type_vocab_size", file, 2.0),
+            (int) number(json, "pad_token_id", file, 0.0)),
+        new ModelSpec.Blocks(
+            size(json, sizes.layers(), file),
+            width,
+            size(json, sizes.heads(), file),
+            size(json, sizes.intermediateSize(), file)),
+        numerics(json, dialect, file),
+        head(json, dialect, file));
+  }
+
+  /** Reads what a config need not say, with the defaults that Hugging Face has for each. */
+  private static ModelSpec.Numerics numerics(JsonObject json, Dialect dialect, Path file) {
+    Dialect.Dropouts keys = dialect.keys().dropouts();
+    double usual = dialect == Dialect.ALBERT ? 0.0 : 0.1;
+    double hidden = number(json, keys.hidden(), file, usual);
+    double classifier =
+        switch (dialect) {
+          case BERT -> hidden;
+          case DISTILBERT -> 0.2;
+          case ALBERT -> 0.1;
+        };
+    return new ModelSpec.Numerics(
+        dialect == Dialect.DISTILBERT
+            ? Architecture.DISTILBERT_EPS
+            : number(json, "layer_norm_eps", file, 1e-12),
+        hidden,
+        number(json, keys.attention(), file, usual),
+        number(json, keys.classifier(), file, classifier));
   }
 
   private static @Nullable String architecture(JsonObject json) {
@@ -108,20 +154,27 @@ final class HuggingFaceConfig {
         : new Head(Task.CLASSIFICATION, labels);
   }
 
-  private static Head head(JsonObject json, Path file) {
+  private static Head head(JsonObject json, Dialect dialect, Path file) {
     String architecture = architecture(json);
     if (architecture == null) {
       return Head.NONE;
     }
-    return switch (architecture) {
-      case "BertModel" -> Head.NONE;
-      case "BertForMaskedLM", "BertForPreTraining" -> Head.MASKED_LM;
-      case "BertForSequenceClassification" -> classifier(json);
-      default ->
-          throw Errors.invalid(
-              "'%s': architecture %s is not computed here".formatted(file, architecture),
-              "use BertModel, BertForMaskedLM or BertForSequenceClassification");
-    };
+    for (String suffix : List.of(BARE, MASKED_LM, PRE_TRAINING, CLASSIFIER)) {
+      if (architecture.equals(dialect.className(suffix))) {
+        return switch (suffix) {
+          case BARE -> Head.NONE;
+          case CLASSIFIER -> classifier(json);
+          default -> Head.MASKED_LM;
+        };
+      }
+    }
+    throw Errors.invalid(
+        "'%s': architecture %s is not computed here".formatted(file, architecture),
+        "use %s, %s or %s"
+            .formatted(
+                dialect.className(BARE),
+                dialect.className(MASKED_LM),
+                dialect.className(CLASSIFIER)));
   }
 
   private static List<String> labels(JsonObject json) {
@@ -142,30 +195,23 @@ final class HuggingFaceConfig {
 
   /** Writes the config that {@code from_pretrained} reads. */
   static void write(Path file, ModelSpec spec) throws IOException {
+    Dialect dialect = Dialect.of(spec.architecture());
     JsonObject json = new JsonObject();
     JsonArray architectures = new JsonArray();
     architectures.add(
-        switch (spec.head().task()) {
-          case NONE -> "BertModel";
-          case MASKED_LM -> "BertForMaskedLM";
-          case CLASSIFICATION, REGRESSION, MULTI_LABEL -> "BertForSequenceClassification";
-        });
+        dialect.className(
+            switch (spec.head().task()) {
+              case NONE -> BARE;
+              case MASKED_LM -> MASKED_LM;
+              case CLASSIFICATION, REGRESSION, MULTI_LABEL -> CLASSIFIER;
+            }));
     json.add("architectures", architectures);
-    json.addProperty("model_type", "bert");
-    json.addProperty("vocab_size", spec.embeddings().vocabSize());
-    json.addProperty("max_position_embeddings", spec.embeddings().maxPositions());
-    json.addProperty("type_vocab_size", spec.embeddings().typeVocabSize());
-    json.addProperty("pad_token_id", spec.embeddings().padTokenId());
-    json.addProperty("num_hidden_layers", spec.layers());
-    json.addProperty("hidden_size", spec.hiddenSize());
-    json.addProperty("num_attention_heads", spec.heads());
-    json.addProperty("intermediate_size", spec.blocks().intermediateSize());
-    json.addProperty("hidden_act", "gelu");
-    json.addProperty("position_embedding_type", "absolute");
-    json.addProperty("layer_norm_eps", spec.numerics().layerNormEps());
-    json.addProperty("hidden_dropout_prob", spec.numerics().hiddenDropout());
-    json.addProperty("attention_probs_dropout_prob", spec.numerics().attentionDropout());
-    json.addProperty("classifier_dropout", spec.numerics().classifierDropout());
+    json.addProperty("model_type", dialect.modelType());
+    writeShape(json, dialect, spec);
+    Dialect.Dropouts dropouts = dialect.keys().dropouts();
+    json.addProperty(dropouts.hidden(), spec.numerics().hiddenDropout());
+    json.addProperty(dropouts.attention(), spec.numerics().attentionDropout());
+    json.addProperty(dropouts.classifier(), spec.numerics().classifierDropout());
     json.addProperty("initializer_range", 0.02);
     json.addProperty("torch_dtype", "float32");
     addHead(json, spec.head());
@@ -203,6 +249,34 @@ final class HuggingFaceConfig {
         new GsonBuilder().setPrettyPrinting().disableHtmlEscaping().create().toJson(json) + "\n");
   }
 
+  private static void writeShape(JsonObject json, Dialect dialect, ModelSpec spec) {
+    json.addProperty("vocab_size", spec.embeddings().vocabSize());
+    if (dialect == Dialect.ALBERT) {
+      json.addProperty("embedding_size", spec.embeddingSize());
+    }
+    json.addProperty("max_position_embeddings", spec.embeddings().maxPositions());
+    if (dialect == Dialect.DISTILBERT) {
+      json.addProperty("sinusoidal_pos_embds", false);
+    } else {
+      json.addProperty("type_vocab_size", spec.embeddings().typeVocabSize());
+    }
+    json.addProperty("pad_token_id", spec.embeddings().padTokenId());
+    Dialect.Sizes sizes = dialect.keys().sizes();
+    json.addProperty(sizes.layers(), spec.layers());
+    if (dialect == Dialect.ALBERT) {
+      json.addProperty("num_hidden_groups", 1);
+      json.addProperty("inner_group_num", 1);
+    }
+    json.addProperty(sizes.hiddenSize(), spec.hiddenSize());
+    json.addProperty(sizes.heads(), spec.heads());
+    json.addProperty(sizes.intermediateSize(), spec.blocks().intermediateSize());
+    json.addProperty(dialect.keys().activation(), "gelu");
+    if (dialect != Dialect.DISTILBERT) {
+      json.addProperty("position_embedding_type", "absolute");
+      json.addProperty("layer_norm_eps", spec.numerics().layerNormEps());
+    }
+  }
+
   private static JsonObject object(String key, String value) {
     JsonObject object = new JsonObject();
     object.addProperty(key, value);
@@ -210,8 +284,8 @@ final class HuggingFaceConfig {
   }
 
   private static void requireExact(
-      JsonObject json, String key, String only, List<String> problems) {
-    String value = text(json, key, key.equals("model_type") ? "(none)" : only);
+      JsonObject json, String key, String only, String unsaid, List<String> problems) {
+    String value = text(json, key, unsaid);
     if (!value.equals(only)) {
       problems.add("%s is '%s', but only '%s' is computed exactly".formatted(key, value, only));
     }

@@ -63,7 +63,7 @@ public final class HuggingFaceDirectory implements ModelDirectory {
       throw Errors.noSuchPath("model directory", path);
     }
     HuggingFaceConfig.Read config = HuggingFaceConfig.read(path.resolve(CONFIG));
-    Map<String, Place> places = places(path);
+    Map<String, Place> places = places(path, TensorNames.of(config.spec().architecture()));
     ModelSpec spec = config.under(places.keySet());
     Map<String, ParameterCheck.Found> found = new LinkedHashMap<>();
     places.forEach((name, place) -> found.put(name, place.found()));
@@ -127,6 +127,7 @@ public final class HuggingFaceDirectory implements ModelDirectory {
       throws IOException {
     Files.createDirectories(directory);
     HuggingFaceConfig.write(directory.resolve(CONFIG), spec);
+    TensorNames stored = TensorNames.of(spec.architecture());
     Map<String, LazyTensor> named = new LinkedHashMap<>();
     Set<String> names = new LinkedHashSet<>(spec.parameters().keySet());
     names.addAll(weights.keySet());
@@ -135,8 +136,8 @@ public final class HuggingFaceDirectory implements ModelDirectory {
       if (weight == null) {
         throw new IllegalStateException("no weight " + name);
       }
-      boolean bare = spec.head().task() == Task.NONE && name.startsWith("bert.");
-      named.put(bare ? name.substring("bert.".length()) : name, weight);
+      boolean bare = spec.head().task() == Task.NONE;
+      named.put(bare ? stored.storedBare(name) : stored.stored(name), weight);
     }
     SafeTensors.writeLazily(directory.resolve(WEIGHTS), named, Map.of("format", "pt"));
   }
@@ -159,14 +160,14 @@ public final class HuggingFaceDirectory implements ModelDirectory {
     }
   }
 
-  private static Map<String, Place> places(Path path) throws IOException {
+  private static Map<String, Place> places(Path path, TensorNames names) throws IOException {
     Map<String, Place> places = new LinkedHashMap<>();
     for (Path file : weightFiles(path)) {
       SafeTensors tensors = SafeTensors.open(file);
       for (String stored : tensors.names()) {
-        String name = canonical(stored);
+        String name = names.canonical(stored);
         // Both names of a tied tensor may be there; the parameter's own comes first.
-        if (stored.equals(name) || !places.containsKey(name)) {
+        if (stored.equals(names.stored(name)) || !places.containsKey(name)) {
           places.put(name, new Place(tensors, stored));
         }
       }
@@ -194,19 +195,6 @@ public final class HuggingFaceDirectory implements ModelDirectory {
         .distinct()
         .map(path::resolve)
         .toList();
-  }
-
-  /** Returns a stored name as {@link ModelSpec#parameters()} writes it. */
-  private static String canonical(String stored) {
-    String name = stored;
-    if (Stream.of("embeddings.", "encoder.", "pooler.").anyMatch(name::startsWith)) {
-      name = "bert." + name;
-    }
-    if (name.equals("cls.predictions.decoder.bias")) {
-      return "cls.predictions.bias";
-    }
-    return name.replace("LayerNorm.gamma", "LayerNorm.weight")
-        .replace("LayerNorm.beta", "LayerNorm.bias");
   }
 
   private void requireTiedDecoder(NDManager manager, Map<String, NDArray> weights) {

@@ -68,6 +68,9 @@ public sealed interface ModelDirectory permits HuggingFaceDirectory, BiLstmDirec
               StandardCopyOption.REPLACE_EXISTING);
         }
       }
+      if (spec instanceof ModelSpec encoder) {
+        BertTokenizerFiles.fit(directory, encoder.architecture());
+      }
     }
   }
 }

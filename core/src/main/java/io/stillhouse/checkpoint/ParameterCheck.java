@@ -35,12 +35,14 @@ final class ParameterCheck {
             (name, shape) -> {
               Found tensor = found.get(name);
               if (tensor == null) {
-                problems.add("tensor '%s' %s is missing".formatted(name, Arrays.toString(shape)));
+                problems.add(
+                    "tensor '%s' %s is missing"
+                        .formatted(stored(name, spec), Arrays.toString(shape)));
               } else if (!tensor.shape().equals(new Shape(shape))) {
                 problems.add(
                     "tensor '%s' should have shape %s but has %s in %s"
                         .formatted(
-                            name,
+                            stored(name, spec),
                             Arrays.toString(shape),
                             Arrays.toString(tensor.shape().getShape()),
                             tensor.file().getFileName()));
@@ -72,6 +74,13 @@ final class ParameterCheck {
           case MASKED_LM -> name.equals("cls.predictions.decoder.weight");
           case CLASSIFICATION, REGRESSION, MULTI_LABEL -> false;
         };
+  }
+
+  /** Returns a parameter's name as the model's files write it. */
+  private static String stored(String name, Student spec) {
+    return spec instanceof ModelSpec encoder
+        ? TensorNames.of(encoder.architecture()).stored(name)
+        : name;
   }
 
   private static boolean ignorable(String name, Student spec) {

@@ -198,8 +198,8 @@ public final class Options {
       oneOf(
           "student.architecture",
           "bert",
-          List.of("bert", "bilstm"),
-          "What the student is: a BERT encoder, or one bidirectional LSTM under a ReLU layer, which learns from logits and labels alone.");
+          List.of("bert", "distilbert", "albert", "bilstm"),
+          "What the student is: a BERT; DistilBERT, which has no segment embeddings; ALBERT, whose blocks share one set of weights, that of student.init-layers' first; or a BiLSTM: one bidirectional LSTM under a ReLU layer, which learns from logits and labels alone.");
   public static final Option<Integer> STUDENT_LAYERS =
       atLeast("student.layers", null, 1, "Blocks of the student; a BiLSTM needs none named.");
   public static final Option<Integer> STUDENT_HIDDEN =
@@ -208,6 +208,12 @@ public final class Options {
           "0",
           0,
           "Width of the student; 0 for the teacher's. Of a BiLSTM the units of one direction, which it needs.");
+  public static final Option<Integer> STUDENT_EMBEDDING =
+      atLeast(
+          "student.embedding-size",
+          "0",
+          0,
+          "Width of an ALBERT student's embedding tables (the paper's is 128); 0 for the student's width, where those of the teacher fit.");
   public static final Option<Integer> STUDENT_HEADS =
       atLeast("student.heads", "0", 0, "Attention heads of the student; 0 for the teacher's.");
   public static final Option<Integer> STUDENT_INTERMEDIATE =

@@ -1,6 +1,7 @@
 package io.stillhouse.config;
 
 import io.stillhouse.error.Errors;
+import io.stillhouse.spec.Architecture;
 import io.stillhouse.spec.CorpusSpec;
 import io.stillhouse.spec.DistillSpec;
 import io.stillhouse.spec.Head;
@@ -22,6 +23,9 @@ import org.jspecify.annotations.Nullable;
 
 /** Turns settings into the specs that jobs take, checking what no single key can. */
 public final class Recipe {
+  /** Texts of a pair. */
+  private static final int SEGMENTS = 2;
+
   private Recipe() {}
 
   /** Fills in what a named task knows, and shrinks a recipe to seconds, where it says so. */
@@ -126,12 +130,37 @@ public final class Recipe {
               .formatted(width, heads),
           "change one of them");
     }
+    Architecture architecture = value(Architecture.class, settings.get(Options.ARCHITECTURE));
+    int embeddingSize = orElse(settings.get(Options.STUDENT_EMBEDDING), width);
+    if (embeddingSize != width && !architecture.mapsEmbeddings()) {
+      throw Errors.invalid(
+          "student.embedding-size is %d, but the tables of a student of architecture %s are as wide as its hidden states, %d"
+              .formatted(embeddingSize, settings.get(Options.ARCHITECTURE), width),
+          "set student.architecture=albert, or leave the key out");
+    }
+    double eps =
+        architecture == Architecture.DISTILBERT
+            ? Architecture.DISTILBERT_EPS
+            : teacher.numerics().layerNormEps();
     double dropout = settings.get(Options.STUDENT_DROPOUT);
     return new ModelSpec(
-        teacher.embeddings(),
+        architecture,
+        embeddingSize,
+        tables(architecture, teacher.embeddings()),
         new ModelSpec.Blocks(settings.get(Options.STUDENT_LAYERS), width, heads, inner),
-        new ModelSpec.Numerics(teacher.numerics().layerNormEps(), dropout, dropout, dropout),
+        new ModelSpec.Numerics(eps, dropout, dropout, dropout),
         teacher.head());
+  }
+
+  /** Returns tables for the teacher's vocabulary, with segments where the student has them. */
+  private static ModelSpec.Embeddings tables(
+      Architecture architecture, ModelSpec.Embeddings teacher) {
+    int segments = teacher.typeVocabSize() == 0 ? SEGMENTS : teacher.typeVocabSize();
+    return new ModelSpec.Embeddings(
+        teacher.vocabSize(),
+        teacher.maxPositions(),
+        architecture.hasSegments() ? segments : 0,
+        teacher.padTokenId());
   }
 
   /**
@@ -314,7 +343,8 @@ public final class Recipe {
       LayerMap map = LayerMap.parse(settings.get(Options.LAYER_MAP));
       return map.teacherLayers(student.layers(), teacher.layers()).subList(1, student.layers() + 1);
     }
-    if (blocks.size() != student.layers()
+    boolean oneForAll = student.distinctBlocks() == 1 && blocks.size() == 1;
+    if (blocks.size() != student.layers() && !oneForAll
         || blocks.stream().anyMatch(block -> block < 1 || block > teacher.layers())) {
       throw Errors.invalid(
           "student.init-layers %s must name one block in 1..%d for each of the student's %d"

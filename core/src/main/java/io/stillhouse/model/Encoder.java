@@ -5,6 +5,7 @@ import ai.djl.ndarray.NDManager;
 import ai.djl.ndarray.types.Shape;
 import ai.djl.ndarray.types.SparseFormat;
 import ai.djl.nn.Activation;
+import io.stillhouse.spec.Architecture;
 import io.stillhouse.spec.AttentionPart;
 import io.stillhouse.spec.ModelSpec;
 import io.stillhouse.spec.Task;
@@ -13,8 +14,10 @@ import java.util.HashMap;
 import java.util.Map;
 
 /**
- * BERT's forward pass, exactly as Hugging Face computes it: erf GELU, LayerNorm after each
- * residual, an additive mask, learned positions, a tanh pooler on the first token.
+ * The forward pass of BERT, DistilBERT and ALBERT, exactly as Hugging Face computes it: erf GELU,
+ * LayerNorm after each residual, an additive mask, learned positions, a pooler on the first token.
+ * Dropout is where BERT has it, in all three: Hugging Face's DistilBERT has none after attention,
+ * its ALBERT none after the feed-forward layer, which matters in training alone.
  *
  * <p>The weights belong to the caller. Whether gradients are recorded is the thread's {@link
  * Autograd} mode, not this class's.
@@ -127,7 +130,7 @@ public final class Encoder implements Predictor {
    * @return (B, L, D), all heads of a token beside each other, not yet scaled
    */
   public NDArray vectors(AttentionPart part, int block, NDArray inputBLD) {
-    return linear(inputBLD, part.layer(block));
+    return linear(inputBLD, part.layer(spec.prefixOf(block)));
   }
 
   /**
@@ -147,20 +150,27 @@ public final class Encoder implements Predictor {
     return embed(batch, Dropout.NONE);
   }
 
-  /** Returns the embedding output, (B, L, D): word, position and segment embeddings, normalised. */
+  /**
+   * Returns the embedding output, (B, L, D): word, position and segment embeddings, normalised, and
+   * mapped to the width of hidden states where they are narrower.
+   */
   private NDArray embed(Batch batch, Dropout dropout) {
     NDManager manager = batch.idsBL().getManager();
     try (NDManager scope = manager.newSubManager()) {
       batch.idsBL().tempAttach(scope);
       batch.typesBL().tempAttach(scope);
-      NDArray words = lookup(batch.idsBL(), "bert.embeddings.word_embeddings.weight");
-      NDArray segments = lookup(batch.typesBL(), "bert.embeddings.token_type_embeddings.weight");
+      NDArray sum = lookup(batch.idsBL(), "bert.embeddings.word_embeddings.weight");
+      if (spec.architecture().hasSegments()) {
+        sum = sum.add(lookup(batch.typesBL(), "bert.embeddings.token_type_embeddings.weight"));
+      }
       NDArray positionsL =
           scope.arange(batch.longest()).toType(ai.djl.ndarray.types.DataType.INT64, false);
-      NDArray positions = lookup(positionsL, "bert.embeddings.position_embeddings.weight");
-      NDArray sum = words.add(segments).add(positions);
+      sum = sum.add(lookup(positionsL, "bert.embeddings.position_embeddings.weight"));
       NDArray result =
           dropout.apply(norm(sum, "bert.embeddings.LayerNorm"), spec.numerics().hiddenDropout());
+      if (spec.architecture().mapsEmbeddings()) {
+        result = linear(result, ModelSpec.MAPPING);
+      }
       result.attach(manager);
       return result;
     }
@@ -181,7 +191,7 @@ public final class Encoder implements Predictor {
       Kept kept,
       NDManager manager,
       Dropout dropout) {
-    String prefix = ModelSpec.blockPrefix(block);
+    String prefix = spec.prefixOf(block);
     double hiddenDropout = spec.numerics().hiddenDropout();
     try (NDManager scope = manager.newSubManager()) {
       inputBLD.tempAttach(scope);
@@ -244,7 +254,11 @@ public final class Encoder implements Predictor {
     try (NDManager scope = manager.newSubManager()) {
       stateBLD.tempAttach(scope);
       NDArray firstBD = stateBLD.get(":, 0");
-      NDArray pooledBD = linear(firstBD, "bert.pooler.dense").tanh();
+      NDArray innerBD = linear(firstBD, "bert.pooler.dense");
+      NDArray pooledBD =
+          spec.architecture() == Architecture.DISTILBERT
+              ? Activation.relu(innerBD)
+              : innerBD.tanh();
       NDArray logitsBC =
           linear(dropout.apply(pooledBD, spec.numerics().classifierDropout()), "classifier");
       logitsBC.attach(manager);
@@ -287,12 +301,13 @@ public final class Encoder implements Predictor {
   }
 
   private NDArray norm(NDArray input, String name) {
+    NDArray weight = weight(name + ".weight");
     return input
         .getNDArrayInternal()
         .layerNorm(
             input,
-            new Shape(spec.hiddenSize()),
-            weight(name + ".weight"),
+            weight.getShape(),
+            weight,
             weight(name + ".bias"),
             (float) spec.numerics().layerNormEps())
         .singletonOrThrow();

@@ -13,6 +13,7 @@ import java.util.ArrayList;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Set;
 
 /**
  * An encoder's forward pass without gradients: the numbers of {@link Encoder#forward} up to
@@ -116,8 +117,9 @@ public final class InferenceEncoder implements Predictor, AutoCloseable {
     this.heads = IValue.from((long) encoder.spec().heads());
     this.eps = IValue.from(encoder.spec().numerics().layerNormEps());
     this.dtype = IValue.from((long) precision.scalarType());
-    for (int block = 1; onCpu && block <= encoder.spec().layers(); block++) {
-      blocks.add(pack(ModelSpec.blockPrefix(block)));
+    ModelSpec spec = encoder.spec();
+    for (int block = 1; onCpu && block <= spec.layers(); block++) {
+      blocks.add(block <= spec.distinctBlocks() ? pack(spec.prefixOf(block)) : blocks.get(0));
     }
   }
 
@@ -313,7 +315,7 @@ public final class InferenceEncoder implements Predictor, AutoCloseable {
 
   @Override
   public void close() {
-    for (Block block : blocks) {
+    for (Block block : Set.copyOf(blocks)) { // blocks that share weights are one
       block.weights().close();
       block.biases().close();
       block.norms().close();

@@ -7,11 +7,13 @@ import ai.djl.ndarray.NDManager;
 import ai.djl.pytorch.engine.PtNDArray;
 import ai.djl.pytorch.engine.PtSymbolBlock;
 import ai.djl.pytorch.jni.IValue;
+import io.stillhouse.spec.Architecture;
 import io.stillhouse.spec.ModelSpec;
 import java.util.ArrayList;
 import java.util.IdentityHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Set;
 import java.util.TreeMap;
 import org.jspecify.annotations.Nullable;
 
@@ -28,6 +30,8 @@ public final class TrainingEncoder implements Trainable {
   private static final String WORDS = "bert.embeddings.word_embeddings.weight";
   private static final String POSITIONS = "bert.embeddings.position_embeddings.weight";
   private static final String SEGMENTS = "bert.embeddings.token_type_embeddings.weight";
+  private static final List<String> MAPPING =
+      List.of(ModelSpec.MAPPING + ".weight", ModelSpec.MAPPING + ".bias");
   private static final String NORM = "bert.embeddings.LayerNorm";
 
   /** Of a block, in the order in which the code below counts them. */
@@ -41,8 +45,8 @@ public final class TrainingEncoder implements Trainable {
   final PtSymbolBlock ops;
   final IValue heads;
   final IValue eps;
-  final List<Block> blocks = new ArrayList<>();
-  final Block embeddings;
+  final List<Block> blocks = new ArrayList<>(); // one several times where weights are shared
+  final Embeddings embeddings;
   final Map<Integer, Projection> projections = new TreeMap<>();
   private final List<Joined> joined = new ArrayList<>();
   private final List<NDArray> grads = new ArrayList<>();
@@ -51,16 +55,39 @@ public final class TrainingEncoder implements Trainable {
   private record Joined(NDArray copy, List<NDArray> parts) {}
 
   /**
-   * The tensors of one block, or of the embeddings, as lists of libtorch's.
+   * The tensors of one block as lists of libtorch's.
    *
-   * @param weights query, key and value joined, then those of {@link #LAYERS}; or the tables
-   * @param biases in the same order; none of the embeddings
+   * @param weights query, key and value joined, then those of {@link #LAYERS}
+   * @param biases in the same order
    * @param attention gradients of query, key and value, which a block has without the others where
    *     losses read its scores or relations, and nothing above them
    * @param gradients the others
    */
   record Block(
-      IValue weights, IValue biases, IValue norms, Gradients attention, Gradients gradients) {}
+      IValue weights, IValue biases, IValue norms, Gradients attention, Gradients gradients) {
+    void close() {
+      weights.close();
+      biases.close();
+      norms.close();
+      attention.close();
+      gradients.close();
+    }
+  }
+
+  /**
+   * The tensors of the embeddings likewise.
+   *
+   * @param tables of words and positions, and of segments where there are any
+   * @param mapping weight and bias of what makes hidden states of them, or nothing
+   */
+  record Embeddings(IValue tables, IValue norms, IValue mapping, Gradients gradients) {
+    void close() {
+      tables.close();
+      norms.close();
+      mapping.close();
+      gradients.close();
+    }
+  }
 
   /** What makes a hidden state as wide as the teacher's. */
   record Projection(NDArray weightED, Gradients gradient) {}
@@ -107,19 +134,10 @@ public final class TrainingEncoder implements Trainable {
     this.ops = TrainingOps.compile(manager);
     this.heads = IValue.from((long) encoder.spec().heads());
     this.eps = IValue.from(encoder.spec().numerics().layerNormEps());
-    List<NDArray> tables = weights(List.of(WORDS, POSITIONS, SEGMENTS));
-    List<NDArray> norms = weights(List.of(NORM + ".weight", NORM + ".bias"));
-    List<NDArray> all = new ArrayList<>(tables);
-    all.addAll(norms);
-    this.embeddings =
-        new Block(
-            list(tables),
-            list(List.of()),
-            list(norms),
-            new Gradients(List.of()),
-            new Gradients(List.of(all)));
-    for (int block = 1; block <= encoder.spec().layers(); block++) {
-      blocks.add(block(ModelSpec.blockPrefix(block)));
+    ModelSpec spec = encoder.spec();
+    this.embeddings = embeddings(spec.architecture());
+    for (int block = 1; block <= spec.layers(); block++) {
+      blocks.add(block <= spec.distinctBlocks() ? block(spec.prefixOf(block)) : blocks.get(0));
     }
     Map<NDArray, Projection> own = new IdentityHashMap<>();
     projections.forEach(
@@ -128,6 +146,18 @@ public final class TrainingEncoder implements Trainable {
                 layer,
                 own.computeIfAbsent(
                     weight, w -> new Projection(w, new Gradients(List.of(List.of(w)))))));
+  }
+
+  private Embeddings embeddings(Architecture architecture) {
+    List<NDArray> tables =
+        weights(
+            architecture.hasSegments()
+                ? List.of(WORDS, POSITIONS, SEGMENTS)
+                : List.of(WORDS, POSITIONS));
+    List<NDArray> norms = weights(List.of(NORM + ".weight", NORM + ".bias"));
+    List<NDArray> mapping = architecture.mapsEmbeddings() ? weights(MAPPING) : List.of();
+    return new Embeddings(
+        list(tables), list(norms), list(mapping), new Gradients(List.of(tables, norms, mapping)));
   }
 
   private Block block(String prefix) {
@@ -190,15 +220,8 @@ public final class TrainingEncoder implements Trainable {
 
   @Override
   public void close() {
-    List<Block> all = new ArrayList<>(blocks);
-    all.add(embeddings);
-    for (Block block : all) {
-      block.weights().close();
-      block.biases().close();
-      block.norms().close();
-      block.attention().close();
-      block.gradients().close();
-    }
+    Set.copyOf(blocks).forEach(Block::close);
+    embeddings.close();
     projections.values().stream().map(Projection::gradient).distinct().forEach(Gradients::close);
     joined.forEach(one -> one.copy().close());
     grads.forEach(NDArray::close);

@@ -40,27 +40,38 @@ final class TrainingOps {
         def product_backward(self: __torch__.Ops, gradNE: Tensor, inputND: Tensor, weight: Tensor, weightGrads: List[Tensor]) -> Tensor:
           _0 = torch.addmm_(weightGrads[0], torch.t(gradNE), inputND)
           return (self).product(gradNE, torch.t(weight), )
-        def embed(self: __torch__.Ops, ids: List[Tensor], tables: List[Tensor], norms: List[Tensor], eps: float, masks: List[Tensor]) -> List[Tensor]:
+        def embed(self: __torch__.Ops, ids: List[Tensor], tables: List[Tensor], norms: List[Tensor], mapping: List[Tensor], eps: float, masks: List[Tensor]) -> List[Tensor]:
           sum = torch.index_select(tables[0], 0, ids[0])
-          _0 = torch.add_(sum, torch.index_select(tables[1], 0, ids[1]))
-          _1 = torch.add_(sum, torch.index_select(tables[2], 0, ids[2]))
-          state, mean, rstd = torch.native_layer_norm(sum, [torch.size(sum, 1)], norms[0], norms[1], eps)
+          for i in range(torch.sub(torch.len(tables), 1)):
+            at = torch.add(i, 1)
+            _0 = torch.add_(sum, torch.index_select(tables[at], 0, ids[at]))
+          normed, mean, rstd = torch.native_layer_norm(sum, [torch.size(sum, 1)], norms[0], norms[1], eps)
           if torch.gt(torch.len(masks), 0):
-            _2 = torch.mul_(state, masks[0])
+            _1 = torch.mul_(normed, masks[0])
           else:
             pass
-          return [state, sum, mean, rstd]
-        def embed_backward(self: __torch__.Ops, gradND: Tensor, ids: List[Tensor], saved: List[Tensor], norms: List[Tensor], masks: List[Tensor], grads: List[Tensor]) -> NoneType:
-          if torch.gt(torch.len(masks), 0):
-            grad = torch.mul(gradND, masks[0])
+          if torch.gt(torch.len(mapping), 0):
+            state = (self).linear(normed, mapping[0], mapping[1], )
           else:
-            grad = gradND
+            state = normed
+          return [state, sum, mean, rstd, normed]
+        def embed_backward(self: __torch__.Ops, gradND: Tensor, ids: List[Tensor], saved: List[Tensor], norms: List[Tensor], mapping: List[Tensor], masks: List[Tensor], tableGrads: List[Tensor], normGrads: List[Tensor], mappingGrads: List[Tensor]) -> NoneType:
+          if torch.gt(torch.len(mapping), 0):
+            _0 = (self).linear_backward(gradND, saved[4], mappingGrads[0], mappingGrads[1], )
+            normed = (self).product(gradND, torch.t(mapping[0]), )
+          else:
+            normed = gradND
+          if torch.gt(torch.len(masks), 0):
+            grad = torch.mul(normed, masks[0])
+          else:
+            grad = normed
           sum, weight, bias = torch.native_layer_norm_backward(grad, saved[1], [torch.size(grad, 1)], saved[2], saved[3], norms[0], norms[1], [True, True, True])
-          _0 = torch.index_add_(grads[0], 0, ids[0], sum)
-          _1 = torch.add_(grads[1], torch.embedding_dense_backward(sum, ids[1], torch.size(grads[1], 0), -1, False))
-          _2 = torch.add_(grads[2], torch.embedding_dense_backward(sum, ids[2], torch.size(grads[2], 0), -1, False))
-          _3 = torch.add_(grads[3], weight)
-          _4 = torch.add_(grads[4], bias)
+          _1 = torch.index_add_(tableGrads[0], 0, ids[0], sum)
+          for i in range(torch.sub(torch.len(tableGrads), 1)):
+            at = torch.add(i, 1)
+            _2 = torch.add_(tableGrads[at], torch.embedding_dense_backward(sum, ids[at], torch.size(tableGrads[at], 0), -1, False))
+          _3 = torch.add_(normGrads[0], weight)
+          _4 = torch.add_(normGrads[1], bias)
           return None
         def block(self: __torch__.Ops, inputND: Tensor, weights: List[Tensor], biases: List[Tensor], norms: List[Tensor], tokensN: Tensor, biasB11L: Tensor, heads: int, eps: float, dropped: List[Tensor], masks: List[Tensor]) -> List[Tensor]:
           width = torch.size(inputND, 1)

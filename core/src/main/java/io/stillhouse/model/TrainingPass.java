@@ -53,9 +53,17 @@ public final class TrainingPass implements Trainable.Pass {
                 unpadded(batch.typesBL(), tokensN)));
     double hiddenRate = spec.numerics().hiddenDropout();
     Shape stateND = new Shape(real.length, spec.hiddenSize());
-    this.embeddingMasks = masks(dropout, hiddenRate, stateND, 1);
+    Shape embeddingNE = new Shape(real.length, spec.embeddingSize());
+    this.embeddingMasks = masks(dropout, hiddenRate, embeddingNE, 1);
     PtNDArray[] embedded =
-        call("embed", ids, of.embeddings.weights(), of.embeddings.norms(), of.eps, embeddingMasks);
+        call(
+            "embed",
+            ids,
+            of.embeddings.tables(),
+            of.embeddings.norms(),
+            of.embeddings.mapping(),
+            of.eps,
+            embeddingMasks);
     saved.add(embedded);
     NDArray state = embedded[0];
     keep(capture, 0, state);
@@ -183,6 +191,7 @@ public final class TrainingPass implements Trainable.Pass {
     }
     grad = plus(grad, stateGradient(0));
     if (grad != null) {
+      List<IValue> gradients = of.embeddings.gradients().kept();
       try (IValue gradND = IValue.from((PtNDArray) grad);
           IValue state = IValue.listFrom(saved.get(0))) {
         IValueUtils.runMethod(
@@ -192,8 +201,11 @@ public final class TrainingPass implements Trainable.Pass {
                 ids,
                 state,
                 of.embeddings.norms(),
+                of.embeddings.mapping(),
                 embeddingMasks,
-                of.embeddings.gradients().kept().get(0))
+                gradients.get(0),
+                gradients.get(1),
+                gradients.get(2))
             .close();
       }
     }

@@ -8,8 +8,12 @@ public enum AttentionPart {
   KEY,
   VALUE;
 
-  /** Returns the name of the layer that makes them. */
-  public String layer(int block) {
-    return ModelSpec.blockPrefix(block) + "attention.self." + name().toLowerCase(Locale.ROOT);
+  /**
+   * Returns the name of the layer that makes them.
+   *
+   * @param prefix of the block's names: {@link ModelSpec#prefixOf}
+   */
+  public String layer(String prefix) {
+    return prefix + "attention.self." + name().toLowerCase(Locale.ROOT);
   }
 }

@@ -5,17 +5,32 @@ import java.util.LinkedHashMap;
 import java.util.Map;
 
 /**
- * The shape of a BERT encoder: all that is needed to name its parameters and compute it.
+ * The shape of an encoder: all that is needed to name its parameters and compute it.
  *
+ * @param architecture what it is
+ * @param embeddingSize the tables' width; that of hidden states unless the architecture maps one to
+ *     the other
  * @param embeddings the tables below the first block
  * @param blocks the stack of Transformer blocks
  * @param numerics LayerNorm's epsilon and the dropout rates
  * @param head what sits on top
  */
-public record ModelSpec(Embeddings embeddings, Blocks blocks, Numerics numerics, Head head)
+public record ModelSpec(
+    Architecture architecture,
+    int embeddingSize,
+    Embeddings embeddings,
+    Blocks blocks,
+    Numerics numerics,
+    Head head)
     implements Student {
 
-  /** The sizes of the embedding tables, in rows, and the id of the padding token. */
+  /** What the names of the mapping from embeddings to hidden states begin with. */
+  public static final String MAPPING = "bert.encoder.embedding_hidden_mapping_in";
+
+  /**
+   * The sizes of the embedding tables, in rows, and the id of the padding token; {@code
+   * typeVocabSize} is 0 where there are no segment embeddings.
+   */
   public record Embeddings(int vocabSize, int maxPositions, int typeVocabSize, int padTokenId)
       implements Serializable {}
 
@@ -31,9 +46,31 @@ public record ModelSpec(Embeddings embeddings, Blocks blocks, Numerics numerics,
       double layerNormEps, double hiddenDropout, double attentionDropout, double classifierDropout)
       implements Serializable {}
 
+  public ModelSpec {
+    if (!architecture.mapsEmbeddings() && embeddingSize != blocks.hiddenSize()) {
+      throw new IllegalArgumentException(
+          "tables of %s are as wide as its hidden states: %d, not %d"
+              .formatted(architecture, blocks.hiddenSize(), embeddingSize));
+    }
+    if (!architecture.hasSegments() && embeddings.typeVocabSize() != 0) {
+      throw new IllegalArgumentException(architecture + " has no segment embeddings");
+    }
+    if (architecture == Architecture.DISTILBERT
+        && numerics.layerNormEps() != Architecture.DISTILBERT_EPS) {
+      throw new IllegalArgumentException(
+          "LayerNorm's epsilon of %s is %s, not %s"
+              .formatted(architecture, Architecture.DISTILBERT_EPS, numerics.layerNormEps()));
+    }
+  }
+
+  /** A BERT. */
+  public ModelSpec(Embeddings embeddings, Blocks blocks, Numerics numerics, Head head) {
+    this(Architecture.BERT, blocks.hiddenSize(), embeddings, blocks, numerics, head);
+  }
+
   /** Returns the same encoder under another head. */
   public ModelSpec withHead(Head newHead) {
-    return new ModelSpec(embeddings, blocks, numerics, newHead);
+    return new ModelSpec(architecture, embeddingSize, embeddings, blocks, numerics, newHead);
   }
 
   @Override
@@ -63,26 +100,31 @@ public record ModelSpec(Embeddings embeddings, Blocks blocks, Numerics numerics,
     return blocks.hiddenSize() / blocks.heads();
   }
 
+  /** Returns how many blocks have weights of their own. */
+  public int distinctBlocks() {
+    return architecture.sharesBlocks() ? 1 : blocks.layers();
+  }
+
   /**
-   * Returns every parameter with its shape, under Hugging Face's name, in the order of a forward
-   * pass. Kernels are [out, in]. The masked-LM decoder is tied to the word embeddings, so only its
-   * bias is listed.
+   * Returns every parameter with its shape, under the name of Hugging Face's BERT whatever the
+   * architecture, in the order of a forward pass. Kernels are [out, in]. The masked-LM decoder is
+   * tied to the word embeddings, so only its bias is listed; weights that blocks share come once.
    */
   @Override
   public Map<String, long[]> parameters() {
     Map<String, long[]> shapes = new LinkedHashMap<>();
     long width = blocks.hiddenSize();
     long inner = blocks.intermediateSize();
-    shapes.put(
-        "bert.embeddings.word_embeddings.weight", new long[] {embeddings.vocabSize(), width});
-    shapes.put(
-        "bert.embeddings.position_embeddings.weight",
-        new long[] {embeddings.maxPositions(), width});
-    shapes.put(
-        "bert.embeddings.token_type_embeddings.weight",
-        new long[] {embeddings.typeVocabSize(), width});
-    norm(shapes, "bert.embeddings.LayerNorm", width);
-    for (int block = 1; block <= blocks.layers(); block++) {
+    table(shapes, "word_embeddings", embeddings.vocabSize());
+    table(shapes, "position_embeddings", embeddings.maxPositions());
+    if (architecture.hasSegments()) {
+      table(shapes, "token_type_embeddings", embeddings.typeVocabSize());
+    }
+    norm(shapes, "bert.embeddings.LayerNorm", embeddingSize);
+    if (architecture.mapsEmbeddings()) {
+      linear(shapes, MAPPING, width, embeddingSize);
+    }
+    for (int block = 1; block <= distinctBlocks(); block++) {
       String prefix = blockPrefix(block);
       linear(shapes, prefix + "attention.self.query", width, width);
       linear(shapes, prefix + "attention.self.key", width, width);
@@ -96,8 +138,8 @@ public record ModelSpec(Embeddings embeddings, Blocks blocks, Numerics numerics,
     switch (head.task()) {
       case NONE -> {}
       case MASKED_LM -> {
-        linear(shapes, "cls.predictions.transform.dense", width, width);
-        norm(shapes, "cls.predictions.transform.LayerNorm", width);
+        linear(shapes, "cls.predictions.transform.dense", embeddingSize, width);
+        norm(shapes, "cls.predictions.transform.LayerNorm", embeddingSize);
         shapes.put("cls.predictions.bias", new long[] {embeddings.vocabSize()});
       }
       case CLASSIFICATION, REGRESSION, MULTI_LABEL -> {
@@ -109,10 +151,22 @@ public record ModelSpec(Embeddings embeddings, Blocks blocks, Numerics numerics,
   }
 
   /**
+   * Returns what the names of the parameters begin with that a block of this encoder computes with:
+   * the first block's where all share them.
+   */
+  public String prefixOf(int block) {
+    return blockPrefix(architecture.sharesBlocks() ? 1 : block);
+  }
+
+  /**
    * Returns what the names of a block's parameters begin with; blocks count from 1, names from 0.
    */
   public static String blockPrefix(int block) {
     return "bert.encoder.layer." + (block - 1) + ".";
+  }
+
+  private void table(Map<String, long[]> shapes, String name, long rows) {
+    shapes.put("bert.embeddings." + name + ".weight", new long[] {rows, embeddingSize});
   }
 
   private static void linear(Map<String, long[]> shapes, String name, long out, long in) {

@@ -12,11 +12,17 @@ import java.util.Arrays;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Objects;
 import java.util.Random;
 import java.util.zip.CRC32;
 
 /** Where a student's weights come from before the first step. */
 public final class StudentInit {
+  private static final String TABLES = "bert.embeddings.";
+  private static final String WORDS = TABLES + "word_embeddings.weight";
+  private static final String POSITIONS = TABLES + "position_embeddings.weight";
+  private static final String SEGMENTS = TABLES + "token_type_embeddings.weight";
+
   /** BERT's initializer_range. */
   private static final double DEVIATION = 0.02;
 
@@ -40,8 +46,23 @@ public final class StudentInit {
    * Returns the weights of a saved encoder, student block b taken from its block {@code
    * blocks.get(b - 1)}. What the source lacks (a head of another task, a pooler) is random.
    *
+   * <p>Where the architectures differ, the student's embedding output is still the source's:
+   *
+   * <ul>
+   *   <li>a student without segment embeddings has the source's first one added to each position,
+   *       so that single texts begin alike (DistilBERT's released extraction leaves them out); one
+   *       with them, of a source without, has zeros;
+   *   <li>a student that maps its embeddings begins with the identity where the tables are as wide
+   *       as its hidden states. Narrower tables, and what of the masked-LM head is as wide as they,
+   *       are random, unless the source has them of that width;
+   *   <li>blocks that share one set of weights have those of the first block named.
+   * </ul>
+   *
+   * A pooler is taken over under another activation, too: DistilBERT's is a ReLU.
+   *
    * @param source a teacher, or an earlier student
-   * @param blocks a source block, counted from 1, for each student block
+   * @param blocks a source block, counted from 1, for each student block that has weights of its
+   *     own; more are ignored
    * @throws io.stillhouse.error.StillhouseException if a shape differs
    */
   public static Map<String, NDArray> from(
@@ -50,19 +71,7 @@ public final class StudentInit {
       HuggingFaceDirectory source,
       List<Integer> blocks,
       long seed) {
-    Map<String, String> origin = new LinkedHashMap<>();
-    for (String name : spec.parameters().keySet()) {
-      String from = name;
-      for (int block = 1; block <= spec.layers(); block++) {
-        String prefix = ModelSpec.blockPrefix(block);
-        if (name.startsWith(prefix)) {
-          from = ModelSpec.blockPrefix(blocks.get(block - 1)) + name.substring(prefix.length());
-        }
-      }
-      if (source.has(from)) {
-        origin.put(name, from);
-      }
-    }
+    Map<String, String> origin = origin(spec, source, blocks);
     Map<String, NDArray> loaded =
         source.weights(manager, origin.values().stream().distinct().toList());
     Map<String, NDArray> weights = new LinkedHashMap<>();
@@ -84,7 +93,56 @@ public final class StudentInit {
               // A block may serve twice; each student tensor is its own.
               weights.put(name, weights.containsValue(weight) ? weight.duplicate() : weight);
             });
+    if (origin.containsKey(WORDS)) {
+      keepEmbeddingOutput(manager, spec, source, weights);
+    }
     return weights;
+  }
+
+  /** Returns which of the source's tensors each of the student's is taken from, if any. */
+  private static Map<String, String> origin(
+      ModelSpec spec, HuggingFaceDirectory source, List<Integer> blocks) {
+    boolean maps =
+        spec.architecture().mapsEmbeddings() || source.spec().architecture().mapsEmbeddings();
+    boolean otherTables = maps && spec.embeddingSize() != source.spec().embeddingSize();
+    Map<String, String> origin = new LinkedHashMap<>();
+    for (String name : spec.parameters().keySet()) {
+      String from = name;
+      for (int block = 1; block <= spec.distinctBlocks(); block++) {
+        String prefix = spec.prefixOf(block);
+        if (name.startsWith(prefix)) {
+          from = source.spec().prefixOf(blocks.get(block - 1)) + name.substring(prefix.length());
+        }
+      }
+      if (source.has(from) && !(otherTables && asWideAsTables(name))) {
+        origin.put(name, from);
+      }
+    }
+    return origin;
+  }
+
+  private static boolean asWideAsTables(String name) {
+    return name.startsWith(TABLES)
+        || name.startsWith(ModelSpec.MAPPING)
+        || name.startsWith("cls.predictions.transform.");
+  }
+
+  private static void keepEmbeddingOutput(
+      NDManager manager,
+      ModelSpec spec,
+      HuggingFaceDirectory source,
+      Map<String, NDArray> weights) {
+    boolean sourceHasSegments = source.spec().architecture().hasSegments();
+    if (sourceHasSegments && !spec.architecture().hasSegments()) {
+      NDArray segments =
+          Objects.requireNonNull(source.weights(manager, List.of(SEGMENTS)).get(SEGMENTS));
+      weights.computeIfPresent(POSITIONS, (name, table) -> table.add(segments.get("0:1")));
+    } else if (!sourceHasSegments && spec.architecture().hasSegments()) {
+      weights.computeIfPresent(SEGMENTS, (name, table) -> manager.zeros(table.getShape()));
+    }
+    if (spec.architecture().mapsEmbeddings() && !source.spec().architecture().mapsEmbeddings()) {
+      weights.put(ModelSpec.MAPPING + ".weight", manager.eye(spec.hiddenSize()));
+    }
   }
 
   /**

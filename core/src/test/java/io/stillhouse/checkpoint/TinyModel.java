@@ -1,6 +1,7 @@
 package io.stillhouse.checkpoint;
 
 import ai.djl.ndarray.types.Shape;
+import io.stillhouse.spec.Architecture;
 import io.stillhouse.spec.Head;
 import io.stillhouse.spec.ModelSpec;
 import java.io.IOException;
@@ -13,7 +14,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.Random;
 
-/** A BERT of a few thousand numbers, each tensor's values told by its name. */
+/** An encoder of a few thousand numbers, each tensor's values told by its name. */
 final class TinyModel {
   static final List<String> VOCAB =
       List.of("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "the", "play", "##ing", "ok");
@@ -25,6 +26,17 @@ final class TinyModel {
         new ModelSpec.Embeddings(VOCAB.size(), 6, 2, 0),
         new ModelSpec.Blocks(2, width, heads, 2 * width),
         new ModelSpec.Numerics(1e-12, 0.1, 0.1, 0.1),
+        head);
+  }
+
+  /** Returns a model of that architecture, an ALBERT's tables half as wide as its hidden states. */
+  static ModelSpec spec(Architecture architecture, Head head) {
+    return new ModelSpec(
+        architecture,
+        architecture.mapsEmbeddings() ? 2 : 4,
+        new ModelSpec.Embeddings(VOCAB.size(), 6, architecture.hasSegments() ? 2 : 0, 0),
+        new ModelSpec.Blocks(2, 4, 2, 8),
+        new ModelSpec.Numerics(1e-12, 0.1, 0.2, 0.3),
         head);
   }
 

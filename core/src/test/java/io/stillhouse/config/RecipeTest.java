@@ -4,6 +4,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import io.stillhouse.error.StillhouseException;
+import io.stillhouse.spec.Architecture;
 import io.stillhouse.spec.AttentionPart;
 import io.stillhouse.spec.CorpusSpec;
 import io.stillhouse.spec.DistillSpec;
@@ -11,6 +12,7 @@ import io.stillhouse.spec.Head;
 import io.stillhouse.spec.ModelSpec;
 import io.stillhouse.spec.Task;
 import io.stillhouse.spec.TrainSpec;
+import java.util.ArrayList;
 import java.util.List;
 import org.junit.jupiter.api.Test;
 
@@ -48,6 +50,59 @@ class RecipeTest {
         .isInstanceOf(StillhouseException.class)
         .hasMessage(
             "student.hidden-size (310) must be a multiple of student.heads (12); change one of them");
+  }
+
+  @Test
+  void aDistilBertHasNoSegmentsAndItsOwnEpsilon() {
+    ModelSpec coarse =
+        new ModelSpec(
+            TEACHER.embeddings(),
+            TEACHER.blocks(),
+            new ModelSpec.Numerics(1e-5, 0.2, 0.2, 0.2),
+            TEACHER.head());
+
+    ModelSpec student =
+        Recipe.encoder(settings("student.layers=6", "student.architecture=distilbert"), coarse);
+
+    assertThat(student.architecture()).isEqualTo(Architecture.DISTILBERT);
+    assertThat(student.embeddings()).isEqualTo(new ModelSpec.Embeddings(30522, 512, 0, 0));
+    assertThat(student.numerics().layerNormEps()).isEqualTo(1e-12);
+    assertThat(Recipe.encoder(settings("student.layers=3"), student).embeddings())
+        .as("a BERT of a teacher without segments has two")
+        .isEqualTo(TEACHER.embeddings());
+  }
+
+  @Test
+  void anAlbertHasTablesOfTheWidthThatTheRecipeNamesOrItsOwn() {
+    assertThat(albert("student.embedding-size=128").embeddingSize()).isEqualTo(128);
+    assertThat(albert().embeddingSize()).isEqualTo(768);
+  }
+
+  @Test
+  void refusesTablesOfAnotherWidthButForAlbert() {
+    Settings settings = settings("student.layers=4", "student.embedding-size=128");
+
+    assertThatThrownBy(() -> Recipe.encoder(settings, TEACHER))
+        .isInstanceOf(StillhouseException.class)
+        .hasMessage(
+            "student.embedding-size is 128, but the tables of a student of architecture bert are as wide as its hidden states, 768; set student.architecture=albert, or leave the key out");
+  }
+
+  @Test
+  void theOneBlockOfAnAlbertMayBeNamedAlone() {
+    Settings settings = settings("student.layers=4", "student.init-layers=[7]");
+
+    assertThat(Recipe.initLayers(settings, albert(), TEACHER)).containsExactly(7);
+    assertThatThrownBy(
+            () -> Recipe.initLayers(settings, Recipe.encoder(settings, TEACHER), TEACHER))
+        .isInstanceOf(StillhouseException.class)
+        .hasMessageContaining("[7] must name one block in 1..12");
+  }
+
+  private static ModelSpec albert(String... more) {
+    List<String> all = new ArrayList<>(List.of(more));
+    all.addAll(List.of("student.layers=4", "student.architecture=albert"));
+    return Recipe.encoder(settings(all.toArray(String[]::new)), TEACHER);
   }
 
   @Test

@@ -21,7 +21,7 @@ import java.util.stream.IntStream;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
 
-/** Outputs and gradients of a small random BERT against Hugging Face's. */
+/** Outputs and gradients of small random encoders against Hugging Face's. */
 class EncoderGoldenTest {
   /** float32 rounding over three blocks. */
   private static final double OUTPUTS = 1e-5;
@@ -36,7 +36,16 @@ class EncoderGoldenTest {
   private static final double FLOOR = 1e-3;
 
   @ParameterizedTest
-  @ValueSource(strings = {"bert-tiny-mlm-v1", "bert-tiny-cls-v1", "bert-tiny-reg-v1"})
+  @ValueSource(
+      strings = {
+        "bert-tiny-mlm-v1",
+        "bert-tiny-cls-v1",
+        "bert-tiny-reg-v1",
+        "distilbert-tiny-mlm-v1",
+        "distilbert-tiny-cls-v1",
+        "albert-tiny-mlm-v1",
+        "albert-tiny-cls-v1"
+      })
   void computesEveryOutputAsHuggingFaceDoes(String model) throws IOException {
     try (NDManager manager = NDManager.newBaseManager()) {
       Autograd.record(Autograd.Mode.OFF);
@@ -75,7 +84,16 @@ class EncoderGoldenTest {
   }
 
   @ParameterizedTest
-  @ValueSource(strings = {"bert-tiny-mlm-v1", "bert-tiny-cls-v1", "bert-tiny-reg-v1"})
+  @ValueSource(
+      strings = {
+        "bert-tiny-mlm-v1",
+        "bert-tiny-cls-v1",
+        "bert-tiny-reg-v1",
+        "distilbert-tiny-mlm-v1",
+        "distilbert-tiny-cls-v1",
+        "albert-tiny-mlm-v1",
+        "albert-tiny-cls-v1"
+      })
   void givesTheLossAndEveryGradientAsHuggingFaceDoes(String model) throws IOException {
     try (NDManager manager = NDManager.newBaseManager()) {
       Golden golden = new Golden(model + "/golden.safetensors", manager);

@@ -49,7 +49,16 @@ class InferenceEncoderTest {
   }
 
   @ParameterizedTest
-  @ValueSource(strings = {"bert-tiny-mlm-v1", TASK, "bert-tiny-reg-v1"})
+  @ValueSource(
+      strings = {
+        "bert-tiny-mlm-v1",
+        TASK,
+        "bert-tiny-reg-v1",
+        "distilbert-tiny-mlm-v1",
+        "distilbert-tiny-cls-v1",
+        "albert-tiny-mlm-v1",
+        "albert-tiny-cls-v1"
+      })
   void computesEveryOutputAsHuggingFaceDoes(String model) throws IOException {
     Golden golden = new Golden(model + "/golden.safetensors", manager);
     Batch batch = batch(model);
@@ -71,7 +80,16 @@ class InferenceEncoderTest {
   }
 
   @ParameterizedTest
-  @ValueSource(strings = {"bert-tiny-mlm-v1", TASK, "bert-tiny-reg-v1"})
+  @ValueSource(
+      strings = {
+        "bert-tiny-mlm-v1",
+        TASK,
+        "bert-tiny-reg-v1",
+        "distilbert-tiny-mlm-v1",
+        "distilbert-tiny-cls-v1",
+        "albert-tiny-mlm-v1",
+        "albert-tiny-cls-v1"
+      })
   void isThePlainPassUpToRounding(String model) throws IOException {
     Batch batch = batch(model);
     InferenceEncoder encoder = encoder(model, Precision.FLOAT32);

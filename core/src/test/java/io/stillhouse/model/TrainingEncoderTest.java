@@ -41,7 +41,14 @@ class TrainingEncoderTest {
                 List.of(AttentionPart.KEY),
                 3,
                 List.of(AttentionPart.QUERY, AttentionPart.KEY, AttentionPart.VALUE)));
-    for (String model : List.of("bert-tiny-cls-v1", "bert-tiny-mlm-v1")) {
+    for (String model :
+        List.of(
+            "bert-tiny-cls-v1",
+            "bert-tiny-mlm-v1",
+            "distilbert-tiny-cls-v1",
+            "distilbert-tiny-mlm-v1",
+            "albert-tiny-cls-v1",
+            "albert-tiny-mlm-v1")) {
       // Dropout's masks have the shapes of what they multiply, so only rows of one length are
       // comparable under it.
       requireSameGradients(model, capture, new int[] {7, 7, 7}, 0.2, Set.of());
@@ -90,6 +97,29 @@ class TrainingEncoderTest {
               .as("%s of block %d", part, block)
               .isLessThan(1e-5);
         }
+      }
+    }
+  }
+
+  @Test
+  void aBlockThatAllShareFollowsItsWeights() throws IOException {
+    Map<String, NDArray> weights = weights("albert-tiny-cls-v1");
+    ModelSpec spec = spec("albert-tiny-cls-v1", 0);
+    String name = spec.prefixOf(3) + "attention.self.query.weight";
+    try (TrainingEncoder training =
+        new TrainingEncoder(new Encoder(spec, weights), Map.of(), manager)) {
+      double before = norm(training, weights, name);
+      double twice = norm(training, weights, name);
+      assertThat(twice / before).isBetween(1.99999, 2.00001);
+      try (NDArray other = weights.get(name).add(0.5f)) {
+        other.copyTo(weights.get(name));
+      }
+      training.refresh();
+      Batch batch = batch(new int[] {4, 6});
+      try (TrainingPass pass = training.forward(batch, Capture.NOTHING, Dropout.NONE)) {
+        NDArray plain =
+            new Encoder(spec, weights).forward(batch, Capture.NOTHING, Dropout.NONE).logits();
+        assertThat(Golden.relativeError(pass.output().logits(), plain, 0)).isLessThan(1e-5);
       }
     }
   }
@@ -280,6 +310,8 @@ class TrainingEncoderTest {
   private static ModelSpec spec(String model, double dropout) throws IOException {
     ModelSpec spec = HuggingFaceDirectory.open(Golden.DIRECTORY.resolve(model)).spec();
     return new ModelSpec(
+        spec.architecture(),
+        spec.embeddingSize(),
         spec.embeddings(),
         spec.blocks(),
         new ModelSpec.Numerics(1e-12, dropout, dropout, dropout),

@@ -10,6 +10,11 @@ import io.stillhouse.Golden;
 import io.stillhouse.checkpoint.HuggingFaceDirectory;
 import io.stillhouse.error.StillhouseException;
 import io.stillhouse.model.Autograd;
+import io.stillhouse.model.Batch;
+import io.stillhouse.model.Capture;
+import io.stillhouse.model.Dropout;
+import io.stillhouse.model.Encoder;
+import io.stillhouse.spec.Architecture;
 import io.stillhouse.spec.DistillSpec;
 import io.stillhouse.spec.Head;
 import io.stillhouse.spec.ModelSpec;
@@ -57,6 +62,107 @@ class StudentInitTest {
                   .replace("layer.x.", "layer.0.");
           assertThat(weight.toFloatArray()).as(name).isEqualTo(original.get(from).toFloatArray());
         });
+  }
+
+  @Test
+  void aDistilBertBeginsWithTheEmbeddingOutputOfItsTeacherAndItsPooler() {
+    Map<String, NDArray> original = source.weights(manager);
+    ModelSpec spec = distilBert(source.spec().head());
+
+    Map<String, NDArray> student = StudentInit.from(manager, spec, source, List.of(3, 1), 1);
+
+    assertThat(student.keySet()).containsExactlyElementsOf(spec.parameters().keySet());
+    Batch single = Batch.of(manager, List.of(new int[] {2, 7, 9, 3}), List.of(new int[4]));
+    NDArray teachers = new Encoder(source.spec(), original).embeddings(single);
+    NDArray ours = new Encoder(spec, student).embeddings(single);
+    assertThat(Golden.relativeError(ours, teachers, 0)).isLessThan(1e-6);
+    assertThat(student.get(ModelSpec.blockPrefix(1) + QUERY).toFloatArray())
+        .isEqualTo(original.get(ModelSpec.blockPrefix(3) + QUERY).toFloatArray());
+    assertThat(student.get("bert.pooler.dense.weight").toFloatArray())
+        .isEqualTo(original.get("bert.pooler.dense.weight").toFloatArray());
+  }
+
+  @Test
+  void aBertOfADistilBertHasSegmentsThatSayNothing() throws IOException {
+    source = HuggingFaceDirectory.open(Golden.DIRECTORY.resolve("distilbert-tiny-mlm-v1"));
+    ModelSpec spec =
+        new ModelSpec(
+            new ModelSpec.Embeddings(120, 40, 2, 0),
+            source.spec().blocks(),
+            source.spec().numerics(),
+            Head.MASKED_LM);
+
+    Map<String, NDArray> student = StudentInit.from(manager, spec, source, List.of(1, 2, 3), 1);
+
+    Batch pair =
+        Batch.of(manager, List.of(new int[] {2, 7, 3, 9, 3}), List.of(new int[] {0, 0, 0, 1, 1}));
+    NDArray teachers =
+        new Encoder(source.spec(), source.weights(manager))
+            .forward(pair, Capture.NOTHING, Dropout.NONE)
+            .last();
+    NDArray ours = new Encoder(spec, student).forward(pair, Capture.NOTHING, Dropout.NONE).last();
+    assertThat(Golden.relativeError(ours, teachers, 0)).isLessThan(1e-6);
+  }
+
+  @Test
+  void anAlbertTakesOneBlockAndTheTablesWhereTheyFit() {
+    Map<String, NDArray> original = source.weights(manager);
+    ModelSpec wide = albert(32);
+    Batch single = Batch.of(manager, List.of(new int[] {2, 7, 9, 3}), List.of(new int[4]));
+
+    Map<String, NDArray> student = StudentInit.from(manager, wide, source, List.of(2), 1);
+
+    assertThat(student.get(wide.prefixOf(3) + QUERY).toFloatArray())
+        .isEqualTo(original.get(ModelSpec.blockPrefix(2) + QUERY).toFloatArray());
+    assertThat(
+            Golden.relativeError(
+                new Encoder(wide, student).embeddings(single),
+                new Encoder(source.spec(), original).embeddings(single),
+                0))
+        .isLessThan(1e-6);
+
+    ModelSpec narrow = albert(8);
+    student = StudentInit.from(manager, narrow, source, List.of(2), 1);
+    for (String name : List.of(WORDS, ModelSpec.MAPPING + ".weight")) {
+      assertThat(student.get(name).toFloatArray())
+          .isEqualTo(StudentInit.random(manager, narrow, 1).get(name).toFloatArray());
+    }
+  }
+
+  @Test
+  void aBertOfAnAlbertHasTheOneBlockInEachOfItsOwn() throws IOException {
+    source = HuggingFaceDirectory.open(Golden.DIRECTORY.resolve("albert-tiny-cls-v1"));
+    String shared = source.spec().prefixOf(1) + QUERY;
+    float[] original = source.weights(manager).get(shared).toFloatArray();
+
+    Map<String, NDArray> student =
+        StudentInit.from(manager, spec(2, 32, source.spec().head()), source, List.of(1, 3), 1);
+
+    for (int block = 1; block <= 2; block++) {
+      assertThat(student.get(ModelSpec.blockPrefix(block) + QUERY).toFloatArray())
+          .isEqualTo(original);
+    }
+    assertThat(student.get(WORDS).getShape().getShape()).containsExactly(120, 32);
+  }
+
+  private ModelSpec distilBert(Head head) {
+    return new ModelSpec(
+        Architecture.DISTILBERT,
+        32,
+        new ModelSpec.Embeddings(120, 40, 0, 0),
+        new ModelSpec.Blocks(2, 32, 4, 64),
+        source.spec().numerics(),
+        head);
+  }
+
+  private ModelSpec albert(int embeddingSize) {
+    return new ModelSpec(
+        Architecture.ALBERT,
+        embeddingSize,
+        source.spec().embeddings(),
+        new ModelSpec.Blocks(3, 32, 4, 64),
+        source.spec().numerics(),
+        source.spec().head());
   }
 
   @Test

@@ -28,14 +28,15 @@ import java.util.Map;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
 
-/** Ten steps of torch.optim.AdamW on Hugging Face's BERT, and ours. */
+/** Ten steps of torch.optim.AdamW on Hugging Face's encoders, and ours. */
 class TenStepsGoldenTest {
   private static final double RATE = 1e-3;
   private static final TrainSpec.Optimiser ADAM_W =
       new TrainSpec.Optimiser(RATE, 0, new TrainSpec.Betas(0.9, 0.999, 1e-8), 0.01, 1.0);
 
   @ParameterizedTest
-  @ValueSource(strings = {"mlm", "cls"})
+  @ValueSource(
+      strings = {"mlm", "cls", "distilbert-mlm", "distilbert-cls", "albert-mlm", "albert-cls"})
   void losesAsPyTorchDoes(String task) throws IOException {
     JsonObject expected =
         JsonParser.parseString(Golden.text("ten_losses.json"))
@@ -44,7 +45,8 @@ class TenStepsGoldenTest {
     JsonArray losses = expected.getAsJsonArray("losses");
     JsonArray norms = expected.getAsJsonArray("gradient_norms");
     try (NDManager manager = NDManager.newBaseManager()) {
-      String model = "bert-tiny-" + task + "-v1";
+      String model =
+          (task.contains("-") ? task.replace("-", "-tiny-") : "bert-tiny-" + task) + "-v1";
       List<Example> rows = new Golden(model + "/golden.safetensors", manager).examples();
       HuggingFaceDirectory directory = HuggingFaceDirectory.open(Golden.DIRECTORY.resolve(model));
       Map<String, NDArray> weights = directory.weights(manager);

@@ -74,8 +74,8 @@ record Reads(Set<Column> columns, Set<String> teacherTensors) {
 
   private void derived(AttentionPart part, int block, Scores scores) {
     hidden(block - 1, scores.teacher(), scores.stored());
-    teacherTensors.add(part.layer(block) + ".weight");
-    teacherTensors.add(part.layer(block) + ".bias");
+    teacherTensors.add(part.layer(scores.teacher().prefixOf(block)) + ".weight");
+    teacherTensors.add(part.layer(scores.teacher().prefixOf(block)) + ".bias");
   }
 
   private void softLabels(DistillSpec loss, ModelSpec teacher, MlmTargets mlm) {
@@ -97,6 +97,7 @@ record Reads(Set<Column> columns, Set<String> teacherTensors) {
   private void hidden(int layer, ModelSpec teacher, Predicate<Column> stored) {
     if (layer == 0 && !stored.test(Targets.hidden(0))) {
       tensors(teacher, "bert.embeddings.");
+      tensors(teacher, ModelSpec.MAPPING);
     } else {
       columns.add(Targets.hidden(layer));
     }

@@ -40,7 +40,9 @@ class ReadsTest {
 
     assertThat(reads.columns()).containsExactly(Targets.hidden(5), Targets.hidden(11));
     assertThat(reads.teacherTensors())
-        .contains(AttentionPart.KEY.layer(6) + ".weight", AttentionPart.KEY.layer(12) + ".bias")
+        .contains(
+            AttentionPart.KEY.layer(ModelSpec.blockPrefix(6)) + ".weight",
+            AttentionPart.KEY.layer(ModelSpec.blockPrefix(12)) + ".bias")
         .hasSize(4);
   }
 
@@ -108,8 +110,8 @@ class ReadsTest {
   private static List<String> tensors(int block, AttentionPart... parts) {
     List<String> tensors = new ArrayList<>();
     for (AttentionPart part : parts) {
-      tensors.add(part.layer(block) + ".weight");
-      tensors.add(part.layer(block) + ".bias");
+      tensors.add(part.layer(ModelSpec.blockPrefix(block)) + ".weight");
+      tensors.add(part.layer(ModelSpec.blockPrefix(block)) + ".bias");
     }
     return tensors;
   }

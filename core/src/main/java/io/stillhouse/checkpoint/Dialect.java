@@ -1,0 +1,86 @@
+package io.stillhouse.checkpoint;
+
+import io.stillhouse.spec.Architecture;
+import java.util.Arrays;
+import java.util.Locale;
+import java.util.Optional;
+import java.util.stream.Collectors;
+
+/** How Hugging Face writes an architecture into {@code config.json}. */
+enum Dialect {
+  BERT(
+      Architecture.BERT,
+      "Bert",
+      new Keys(
+          new Sizes("num_hidden_layers", "hidden_size", "num_attention_heads", "intermediate_size"),
+          "hidden_act",
+          new Dropouts(
+              "hidden_dropout_prob", "attention_probs_dropout_prob", "classifier_dropout"))),
+  DISTILBERT(
+      Architecture.DISTILBERT,
+      "DistilBert",
+      new Keys(
+          new Sizes("n_layers", "dim", "n_heads", "hidden_dim"),
+          "activation",
+          new Dropouts("dropout", "attention_dropout", "seq_classif_dropout"))),
+  ALBERT(
+      Architecture.ALBERT,
+      "Albert",
+      new Keys(
+          BERT.keys.sizes(),
+          "hidden_act",
+          new Dropouts(
+              "hidden_dropout_prob", "attention_probs_dropout_prob", "classifier_dropout_prob")));
+
+  /** Model types, as they are enumerated in a message. */
+  static final String MODEL_TYPES =
+      Arrays.stream(values())
+          .map(dialect -> "'%s'".formatted(dialect.modelType()))
+          .collect(Collectors.joining(", "));
+
+  private final Architecture architecture;
+  private final String classPrefix;
+  private final Keys keys;
+
+  Dialect(Architecture architecture, String classPrefix, Keys keys) {
+    this.architecture = architecture;
+    this.classPrefix = classPrefix;
+    this.keys = keys;
+  }
+
+  /** What a config calls sizes, activation and dropout rates. */
+  record Keys(Sizes sizes, String activation, Dropouts dropouts) {}
+
+  /** Keys of the stack of blocks. */
+  record Sizes(String layers, String hiddenSize, String heads, String intermediateSize) {}
+
+  /** Keys of the dropout rates. */
+  record Dropouts(String hidden, String attention, String classifier) {}
+
+  static Optional<Dialect> ofModelType(String modelType) {
+    return Arrays.stream(values())
+        .filter(dialect -> dialect.modelType().equals(modelType))
+        .findFirst();
+  }
+
+  static Dialect of(Architecture architecture) {
+    return valueOf(architecture.name());
+  }
+
+  Architecture architecture() {
+    return architecture;
+  }
+
+  String modelType() {
+    return name().toLowerCase(Locale.ROOT);
+  }
+
+  Keys keys() {
+    return keys;
+  }
+
+  /** Returns the name of the encoder's class under a head, such as {@code BertForMaskedLM}. */
+  String className(String suffix) {
+    return classPrefix + suffix;
+  }
+}
