@@ -48,7 +48,7 @@ class BiLstmDirectoryTest {
     assertThatThrownBy(() -> HuggingFaceDirectory.open(PAIR))
         .isInstanceOf(StillhouseException.class)
         .hasMessage(
-            "'%s/config.json': model_type is 'stillhouse-bilstm', but only 'bert' is computed exactly; use a BERT encoder as teacher"
+            "'%s/config.json': model_type is 'stillhouse-bilstm', but only 'bert', 'distilbert', 'albert' are computed exactly; use a BERT encoder as teacher"
                 .formatted(PAIR));
   }
 

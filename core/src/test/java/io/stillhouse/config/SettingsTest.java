@@ -123,7 +123,7 @@ class SettingsTest {
   @CsvSource(
       delimiter = '|',
       value = {
-        "loss.soft-label.kind|ce|one of kl, mse",
+        "loss.soft-label.kind|ce|one of auto, kl, mse",
         "train.warmup|1|a number in 0..1, 1 excluded",
         "train.learning-rate|NaN|a finite number > 0",
         "corpus.header|yes|true or false",
@@ -168,7 +168,7 @@ class SettingsTest {
     assertThatThrownBy(() -> settings.get(Options.STUDENT_LAYERS))
         .isInstanceOf(StillhouseException.class)
         .hasMessage(
-            "student.layers is missing (Blocks of the student.); set it in the recipe, or as student.layers=...");
+            "student.layers is missing (Blocks of the student; a BiLSTM needs none named.); set it in the recipe, or as student.layers=...");
   }
 
   @Test

@@ -98,7 +98,8 @@ class ModelSpecTest {
 
   @Test
   void aHeadHasLabelsIfAndOnlyIfItClassifies() {
-    String message = "classification has two or more labels, other tasks have none";
+    String message =
+        "classification has two or more labels, several labels one or more, other tasks none";
 
     assertThatThrownBy(() -> new Head(Task.CLASSIFICATION, List.of("alone")))
         .isInstanceOf(IllegalArgumentException.class)
