@@ -628,6 +628,11 @@ public final class Options {
   public static final Option<String> EVALUATE_OUTPUT =
       text("evaluate.output", "evaluation.json", "Where the result goes.");
 
+  public static final Option<String> EVALUATE_AGAINST =
+      text(
+          "evaluate.against",
+          "",
+          "A student, or the name that students of several seeds share, with which all others are compared besides their twins; empty for none.");
   public static final Option<List<String>> EVALUATE_METRICS =
       checked(
           "evaluate.metrics",

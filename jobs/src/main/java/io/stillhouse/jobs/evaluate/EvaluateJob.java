@@ -123,11 +123,12 @@ public final class EvaluateJob {
       throw Errors.invalid("no row of %s holds a token".formatted(paths), "name files with text");
     }
     List<EvaluateTask.RowResult> results = evaluate(rows);
+    String against = settings.get(Options.EVALUATE_AGAINST);
     boolean maskedLm = teacher.head().task() == Task.MASKED_LM;
     Judge judge =
         maskedLm
-            ? new MaskedLmJudge(candidates, results)
-            : new TaskJudge(candidates, teacher.head(), metrics, results);
+            ? new MaskedLmJudge(candidates, against, results)
+            : new TaskJudge(candidates, against, teacher.head(), metrics, results);
     long masked = maskedLm ? results.stream().mapToLong(row -> row.masked().tokens()).sum() : 0;
     Evaluation evaluation = judge.judge(new Evaluation.Data(paths, results.size(), masked));
     predictions(results);

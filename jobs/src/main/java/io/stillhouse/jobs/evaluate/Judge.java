@@ -1,6 +1,7 @@
 package io.stillhouse.jobs.evaluate;
 
 import io.stillhouse.config.Sweep;
+import io.stillhouse.error.Errors;
 import io.stillhouse.evaluate.Metrics;
 import io.stillhouse.jobs.evaluate.Evaluation.Comparison;
 import io.stillhouse.jobs.evaluate.Evaluation.Group;
@@ -17,12 +18,18 @@ import java.util.stream.IntStream;
 /** Finds out how good models are from what they made of the rows. */
 abstract class Judge {
   final List<Candidate> candidates;
+  private final String against;
 
   /** A model before it is judged. */
   record Candidate(String name, String path, long parameters) {}
 
-  Judge(List<Candidate> candidates) {
+  /**
+   * @param against the name of a student, or of students of several seeds, that all others are
+   *     compared with; empty for none
+   */
+  Judge(List<Candidate> candidates, String against) {
     this.candidates = candidates;
+    this.against = against;
   }
 
   /** Returns one model. */
@@ -38,30 +45,26 @@ abstract class Judge {
   /** Judges all. */
   Evaluation judge(Evaluation.Data data) {
     List<Model> models = IntStream.range(0, candidates.size()).mapToObj(this::model).toList();
-    List<Comparison> comparisons = new ArrayList<>();
-    for (int student = 1; student < candidates.size(); student++) {
-      int twin = twin(candidates.get(student).name());
-      if (twin > 0) {
-        String[] names = {candidates.get(student).name(), candidates.get(twin).name()};
-        comparisons.addAll(compare(names, List.of(student), List.of(twin)));
-      }
-    }
     Map<String, Map<Integer, Integer>> groups = groups();
     List<Group> told = new ArrayList<>();
     groups.forEach((name, seeds) -> told.add(group(name, List.copyOf(seeds.values()), models)));
-    groups.forEach(
-        (name, seeds) -> {
-          Map<Integer, Integer> twins = groups.getOrDefault(twinOf(name), Map.of());
-          Set<Integer> both = new TreeSet<>(seeds.keySet());
-          both.retainAll(twins.keySet());
-          if (both.size() > 1) {
-            comparisons.addAll(
-                compare(
-                    new String[] {name, twinOf(name)},
-                    both.stream().map(seeds::get).toList(),
-                    both.stream().map(twins::get).toList()));
-          }
-        });
+    Map<String, Map<Integer, Integer>> all = new LinkedHashMap<>();
+    for (int m = 1; m < candidates.size(); m++) {
+      all.put(candidates.get(m).name(), Map.of(0, m));
+    }
+    all.putAll(groups);
+    if (!against.isEmpty() && !all.containsKey(against)) {
+      throw Errors.invalid(
+          "evaluate.against is '%s', but the students are %s".formatted(against, all.keySet()),
+          "name one of them");
+    }
+    List<Comparison> comparisons = new ArrayList<>();
+    for (String name : all.keySet()) {
+      comparisons.addAll(compare(name, twinOf(name), all));
+      if (!against.isEmpty() && !twinOf(name).equals(against)) {
+        comparisons.addAll(compare(name, against, all));
+      }
+    }
     return new Evaluation(models, told, comparisons, data);
   }
 
@@ -69,11 +72,19 @@ abstract class Judge {
     return name.equals("distilled") ? "undistilled" : name + "-undistilled";
   }
 
-  private int twin(String name) {
-    return IntStream.range(1, candidates.size())
-        .filter(m -> candidates.get(m).name().equals(twinOf(name)))
-        .findFirst()
-        .orElse(0);
+  /** Compares models, or groups over the seeds that both have; nothing with itself. */
+  private List<Comparison> compare(
+      String name, String than, Map<String, Map<Integer, Integer>> all) {
+    Map<Integer, Integer> others = all.getOrDefault(than, Map.of());
+    Set<Integer> both = new TreeSet<>(all.get(name).keySet());
+    both.retainAll(others.keySet());
+    if (both.isEmpty() || name.equals(than) || (both.size() == 1) != (others.size() == 1)) {
+      return List.of();
+    }
+    return compare(
+        new String[] {name, than},
+        both.stream().map(all.get(name)::get).toList(),
+        both.stream().map(others::get).toList());
   }
 
   /** Returns models by seed, under the name that they share; none that stands alone. */

@@ -16,8 +16,8 @@ final class MaskedLmJudge extends Judge {
   private final List<EvaluateTask.MaskedCounts> rows;
   private final long[] trials;
 
-  MaskedLmJudge(List<Candidate> candidates, List<EvaluateTask.RowResult> rows) {
-    super(candidates);
+  MaskedLmJudge(List<Candidate> candidates, String against, List<EvaluateTask.RowResult> rows) {
+    super(candidates, against);
     this.rows = rows.stream().map(EvaluateTask.RowResult::masked).toList();
     this.trials = this.rows.stream().mapToLong(EvaluateTask.MaskedCounts::tokens).toArray();
   }

@@ -32,10 +32,11 @@ final class TaskJudge extends Judge {
    */
   TaskJudge(
       List<Candidate> candidates,
+      String against,
       Head head,
       List<Metric> metrics,
       List<EvaluateTask.RowResult> rows) {
-    super(candidates);
+    super(candidates, against);
     this.head = head;
     this.metrics = metrics;
     for (int m = 0; m < candidates.size(); m++) {

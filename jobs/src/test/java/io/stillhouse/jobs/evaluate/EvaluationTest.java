@@ -1,6 +1,7 @@
 package io.stillhouse.jobs.evaluate;
 
 import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import static org.assertj.core.api.Assertions.within;
 
 import io.stillhouse.jobs.evaluate.EvaluateTask.MaskedCounts;
@@ -69,6 +70,7 @@ class EvaluationTest {
     Evaluation evaluation =
         new MaskedLmJudge(
                 THREE,
+                "",
                 List.of(
                     masked(3, new int[] {3, 2, 1}, new int[] {3, 3, 0}, new double[] {3, 6, 9}),
                     masked(1, new int[] {0, 0, 0}, new int[] {1, 0, 0}, new double[] {1, 2, 3})))
@@ -159,6 +161,35 @@ class EvaluationTest {
   }
 
   @Test
+  void allAreComparedWithOneThatIsNamed() {
+    List<Candidate> candidates =
+        List.of(
+            new Candidate("teacher", "/t", 9),
+            new Candidate("full_seed-1", "/1", 9),
+            new Candidate("full_seed-2", "/2", 9),
+            new Candidate("less_seed-1", "/3", 9),
+            new Candidate("less_seed-2", "/4", 9));
+    float[] yes = {0, 1};
+    float[] no = {1, 0};
+    List<RowResult> rows = List.of(row(1, yes, yes, yes, no, yes), row(0, no, no, no, yes, no));
+    Head head = new Head(Task.CLASSIFICATION, List.of("no", "yes"));
+    Evaluation evaluation =
+        new TaskJudge(candidates, "full", head, List.of(Metric.ACCURACY), rows).judge(data(rows));
+
+    assertThat(evaluation.comparisons())
+        .extracting(
+            Evaluation.Comparison::model,
+            Evaluation.Comparison::than,
+            Evaluation.Comparison::difference)
+        .containsOnly(org.assertj.core.groups.Tuple.tuple("less", "full", -0.5));
+    assertThatThrownBy(
+            () ->
+                new TaskJudge(candidates, "fuller", head, List.of(Metric.ACCURACY), rows)
+                    .judge(data(rows)))
+        .hasMessageContaining("evaluate.against is 'fuller', but the students are [full_seed-1,");
+  }
+
+  @Test
   void theMetricThatMattersMostIsCompared() {
     Head head = new Head(Task.CLASSIFICATION, List.of("no", "yes"));
     List<RowResult> rows =
@@ -166,7 +197,7 @@ class EvaluationTest {
             row(0, new float[] {2, 1}, new float[] {2, 1}, new float[] {1, 2}),
             row(1, new float[] {1, 2}, new float[] {1, 2}, new float[] {1, 2}));
     Evaluation evaluation =
-        new TaskJudge(THREE, head, List.of(Metric.F1, Metric.ACCURACY), rows).judge(data(rows));
+        new TaskJudge(THREE, "", head, List.of(Metric.F1, Metric.ACCURACY), rows).judge(data(rows));
 
     assertThat(evaluation.models().get(1).metrics())
         .containsOnlyKeys("agreement", "f1", "accuracy");
@@ -196,11 +227,11 @@ class EvaluationTest {
 
   private static Evaluation classification(List<Candidate> candidates, List<RowResult> rows) {
     Head head = new Head(Task.CLASSIFICATION, List.of("no", "yes"));
-    return new TaskJudge(candidates, head, Metric.of(head.task()), rows).judge(data(rows));
+    return new TaskJudge(candidates, "", head, Metric.of(head.task()), rows).judge(data(rows));
   }
 
   private static Evaluation regression(List<Candidate> candidates, List<RowResult> rows) {
-    return new TaskJudge(candidates, Head.REGRESSION, Metric.of(Task.REGRESSION), rows)
+    return new TaskJudge(candidates, "", Head.REGRESSION, Metric.of(Task.REGRESSION), rows)
         .judge(data(rows));
   }
 
