@@ -519,12 +519,17 @@ public final class Options {
           "augment.stop-words",
           "kept",
           List.of("kept", "replaced"),
-          "augment, masked-lm: what becomes of English stop words; kept halves the words to compute.");
+          "augment, masked-lm: what becomes of English stop words; kept ones take no word's place either, and there are half as many words to compute.");
   public static final Option<String> AUGMENT_VECTORS =
       text(
           "augment.word-vectors",
           "",
-          "augment, masked-lm: text file of word vectors as GloVe's, for words of several pieces; empty for the model's own table of pieces.");
+          "augment, masked-lm: what finds the nearest words to one of several pieces: a text file of word vectors as GloVe's; empty for the model's own table of pieces; none masks the word whole and asks the model.");
+  public static final Option<Boolean> AUGMENT_SHOW =
+      bool(
+          "augment.show-original",
+          "false",
+          "augment, masked-lm: whether the model also reads the unmasked text, after the masked one, as in TinyBERT's released code: candidates are nearer to the word, at twice the tokens.");
   public static final Option<Double> AUGMENT_MASK =
       number(
           "augment.mask-probability",

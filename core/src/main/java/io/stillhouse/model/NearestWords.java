@@ -10,9 +10,11 @@ import java.util.List;
 import java.util.Map;
 
 /**
- * The words whose vectors lie nearest to a word's, by the cosine. Vectors are those of an encoder's
- * own word pieces, of which a word has the mean of its pieces', or any table of words'. Any number
- * of threads may ask at once.
+ * The words whose vectors lie nearest to a word's, by the cosine. Vectors are those of any table of
+ * words, or of an encoder's own word pieces, of which a word has the mean of its pieces'. The
+ * latter are taken from their centre: all share a large part, and rare tokens consist of little
+ * else, so that they would lie nearest to every mean (Mu and Viswanath 2018, arXiv:1702.01417,
+ * section 2). Any number of threads may ask at once.
  */
 public final class NearestWords {
   private static final float LEAST_LENGTH = 1e-12f;
@@ -21,6 +23,7 @@ public final class NearestWords {
   private final Map<String, Integer> rowOfWord = new HashMap<>();
   private final NDArray unitDW;
   private final NDArray vectorsPD;
+  private final NDArray centreD;
   private final Of of;
 
   /** What has a vector in the table from which words take theirs. */
@@ -29,11 +32,13 @@ public final class NearestWords {
     WORDS
   }
 
-  private NearestWords(List<String> words, NDArray unitWD, NDArray vectorsPD, Of of) {
+  private NearestWords(
+      List<String> words, NDArray unitWD, NDArray vectorsPD, NDArray centreD, Of of) {
     this.words = List.copyOf(words);
     this.unitDW =
         unitWD.transpose(); // once: each call would leave a handle in the long-lived manager
     this.vectorsPD = vectorsPD;
+    this.centreD = centreD;
     this.of = of;
     for (int word = 0; word < words.size(); word++) {
       rowOfWord.put(words.get(word), word);
@@ -52,9 +57,12 @@ public final class NearestWords {
       Encoder encoder, NDManager manager, List<String> words, long[] ids) {
     NDArray piecesPD = encoder.weight("bert.embeddings.word_embeddings.weight");
     try (NDManager scope = manager.newSubManager()) {
-      NDArray unitWD = unit(rows(scope, piecesPD, ids));
+      NDArray vectorsWD = rows(scope, piecesPD, ids);
+      NDArray centreD = vectorsWD.mean(new int[] {0});
+      NDArray unitWD = unit(vectorsWD.sub(centreD));
       unitWD.attach(manager);
-      return new NearestWords(words, unitWD, piecesPD, Of.PIECES);
+      centreD.attach(manager);
+      return new NearestWords(words, unitWD, piecesPD, centreD, Of.PIECES);
     }
   }
 
@@ -69,7 +77,7 @@ public final class NearestWords {
       long width = values.length / words.size();
       NDArray unitWD = unit(scope.create(values, new Shape(words.size(), width)));
       unitWD.attach(manager);
-      return new NearestWords(words, unitWD, unitWD, Of.WORDS);
+      return new NearestWords(words, unitWD, unitWD, manager.zeros(new Shape(width)), Of.WORDS);
     }
   }
 
@@ -86,7 +94,7 @@ public final class NearestWords {
       return List.of();
     }
     try (NDManager scope = NDManager.newBaseManager(unitDW.getDevice())) {
-      NDArray meanD = rows(scope, vectorsPD, own).mean(new int[] {0});
+      NDArray meanD = rows(scope, vectorsPD, own).mean(new int[] {0}).sub(centreD);
       // Cosines up to a factor, which puts none before another. A product belongs to its first
       // operand's manager, which must be this scope.
       NDArray cosinesW = meanD.reshape(1, -1).matMul(unitDW).reshape(-1);

@@ -2,6 +2,8 @@ package io.stillhouse.text;
 
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Locale;
+import java.util.Set;
 
 /**
  * The words of a tokenised text that another may take the place of: those of letters alone.
@@ -9,13 +11,19 @@ import java.util.List;
  * numbers again.
  */
 public final class ReplaceableWords {
+  private static final Set<String> LETTERS = Set.of("a", "i");
+
   private final Stops stops;
 
   /** What becomes of English stop words. */
   public enum Stops {
-    /** They stay, as in TinyBERT's released code; that halves the words to compute. */
+    /**
+     * They stay, as in TinyBERT's released code, which halves the words to compute; and they take
+     * no word's place, which the code does not ask for: a phrase without a full stop would often go
+     * on with one.
+     */
     KEPT,
-    /** They are replaced like others, as in the paper's Algorithm 1. */
+    /** They are words like others, as in the paper's Algorithm 1. */
     REPLACED
   }
 
@@ -35,6 +43,20 @@ public final class ReplaceableWords {
   /** Returns whether a text is a word of letters alone. */
   public static boolean isWord(String text) {
     return !text.isEmpty() && text.codePoints().allMatch(Character::isLetter);
+  }
+
+  /**
+   * Returns whether a token of a vocabulary may take a word's place. Pieces, special and unused
+   * tokens are not of letters alone; a letter by itself is a word only as English or Chinese has
+   * it.
+   */
+  public boolean mayReplace(String token) {
+    if (!isWord(token) || stops == Stops.KEPT && StopWords.contain(token)) {
+      return false;
+    }
+    return token.codePointCount(0, token.length()) > 1
+        || LETTERS.contains(token.toLowerCase(Locale.ROOT))
+        || Character.isIdeographic(token.codePointAt(0));
   }
 
   /** Returns how many words a tokenised text has, those of other characters included. */

@@ -5,8 +5,9 @@ import java.util.List;
 
 /**
  * Splits a text into words as a tagger of parts of speech takes them: at white space, and
- * punctuation at either end of that apart, character by character. What stands inside a word stays
- * ({@code don't}, {@code 3.5}, {@code well-made}); {@code [MASK]} is one word.
+ * punctuation at either end of that apart, runs of one character together ({@code --}). What stands
+ * inside a word stays ({@code don't}, {@code 3.5}, {@code well-made}), so does an apostrophe before
+ * it ({@code 's}); {@code [MASK]} is one word.
  */
 public final class WordSplit {
   private WordSplit() {}
@@ -33,26 +34,39 @@ public final class WordSplit {
 
   private static void add(String text, int from, int to, List<Span> words) {
     int start = from;
-    int end = to;
-    while (start < to && !inWord(text, start) && !text.startsWith(Tokenizer.MASK, start)) {
-      int next = text.offsetByCodePoints(start, 1);
+    while (start < to && !beginsWord(text, start, to)) {
+      int next =
+          text.startsWith(Tokenizer.MASK, start)
+              ? start + Tokenizer.MASK.length()
+              : endOfRun(text, start, to);
       words.add(new Span(start, next));
       start = next;
     }
-    if (text.startsWith(Tokenizer.MASK, start) && start < to) {
-      words.add(new Span(start, start + Tokenizer.MASK.length()));
-      add(text, start + Tokenizer.MASK.length(), to, words);
-      return;
-    }
+    int end = to;
     while (end > start && !inWord(text, text.offsetByCodePoints(end, -1))) {
       end = text.offsetByCodePoints(end, -1);
     }
     if (end > start) {
       words.add(new Span(start, end));
     }
-    for (int at = end; at < to; at = text.offsetByCodePoints(at, 1)) {
-      words.add(new Span(at, text.offsetByCodePoints(at, 1)));
+    for (int at = Math.max(start, end); at < to; at = endOfRun(text, at, to)) {
+      words.add(new Span(at, endOfRun(text, at, to)));
     }
+  }
+
+  private static int endOfRun(String text, int from, int to) {
+    int codePoint = text.codePointAt(from);
+    int end = from;
+    while (end < to && text.codePointAt(end) == codePoint) {
+      end += Character.charCount(codePoint);
+    }
+    return end;
+  }
+
+  private static boolean beginsWord(String text, int at, int to) {
+    char first = text.charAt(at);
+    boolean apostrophe = first == '\'' || first == '\u2019';
+    return inWord(text, at) || apostrophe && at + 1 < to && inWord(text, at + 1);
   }
 
   private static boolean inWord(String text, int at) {

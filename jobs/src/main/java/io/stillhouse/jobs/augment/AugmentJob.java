@@ -51,6 +51,9 @@ public final class AugmentJob {
   private static final int FEWEST_PARTS = 16;
   private static final int LEAST_ROWS_OF_PART = 32;
 
+  /** [CLS], a token, [SEP], a token, [SEP]. */
+  private static final int LEAST_PAIR = 5;
+
   private final SparkSession spark;
   private final Settings settings;
   private final Storage storage;
@@ -87,7 +90,7 @@ public final class AugmentJob {
     }
     boolean rules = settings.get(Options.AUGMENT_KIND).equals("rules");
     this.model = rules ? null : maskedLm();
-    this.vectors = rules || settings.get(Options.AUGMENT_VECTORS).isEmpty() ? "" : wordVectors();
+    this.vectors = rules ? "" : wordVectors();
     double mask = settings.get(Options.AUGMENT_MASK);
     double swap = settings.get(Options.AUGMENT_POS);
     if (rules && mask + swap > 1) {
@@ -126,14 +129,21 @@ public final class AugmentJob {
           "at most the positions of %s, %d".formatted(key.key(), spec.embeddings().maxPositions()),
           settings.get(Options.MAX_LENGTH));
     }
+    if (settings.get(Options.AUGMENT_SHOW) && settings.get(Options.MAX_LENGTH) < LEAST_PAIR) {
+      throw Errors.badValue(
+          Options.MAX_LENGTH.key(),
+          "%d or more where augment.show-original is true".formatted(LEAST_PAIR),
+          settings.get(Options.MAX_LENGTH));
+    }
     return path.toString();
   }
 
   private String wordVectors() throws IOException {
-    String path =
-        storage
-            .requireExisting(Options.AUGMENT_VECTORS.key(), settings.get(Options.AUGMENT_VECTORS))
-            .toString();
+    String given = settings.get(Options.AUGMENT_VECTORS);
+    if (given.isEmpty() || given.equals(Augmentation.MaskedLm.NO_VECTORS)) {
+      return given;
+    }
+    String path = storage.requireExisting(Options.AUGMENT_VECTORS.key(), given).toString();
     Vocabulary.readVectors(path);
     return path;
   }
@@ -222,6 +232,9 @@ public final class AugmentJob {
             ReplaceableWords.Stops.valueOf(
                 settings.get(Options.AUGMENT_STOP_WORDS).toUpperCase(Locale.ROOT))),
         new Augmentation.MaskedLm.Pass(
+            settings.get(Options.AUGMENT_SHOW)
+                ? Augmentation.MaskedLm.Reads.MASKED_TEXT_AND_ORIGINAL
+                : Augmentation.MaskedLm.Reads.MASKED_TEXT,
             settings.get(Options.MAX_LENGTH),
             settings.get(Options.CACHE_BATCH_TOKENS),
             Precision.of(settings.get(Options.CACHE_PRECISION)),

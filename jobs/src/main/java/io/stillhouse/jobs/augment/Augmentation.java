@@ -52,17 +52,26 @@ sealed interface Augmentation extends Serializable
    * Words replaced by a masked LM's.
    *
    * @param model Hugging Face directory
-   * @param vectors file of word vectors, or empty for the model's own
+   * @param vectors file of word vectors, empty for the model's own, or {@link #NO_VECTORS}
    * @param choice of words
    * @param pass how the model computes
    */
   record MaskedLm(String model, String vectors, Choice choice, Pass pass) implements Augmentation {
+    /** Words of several pieces are masked like others. */
+    static final String NO_VECTORS = "none";
+
+    /** What the model reads to say what is likely in a word's place. */
+    enum Reads {
+      MASKED_TEXT,
+      MASKED_TEXT_AND_ORIGINAL
+    }
+
     /** Which words are replaced, how often, and from how many candidates. */
     record Choice(int candidates, double probability, ReplaceableWords.Stops stops)
         implements Serializable {}
 
-    /** Tokens that the model reads around a word, padded tokens of a batch, precision, threads. */
-    record Pass(int maxLength, int tokensPerBatch, Precision precision, int threads)
+    /** What the model reads, at most how much; padded tokens of a batch, precision, threads. */
+    record Pass(Reads reads, int maxLength, int tokensPerBatch, Precision precision, int threads)
         implements Serializable {}
 
     @Override

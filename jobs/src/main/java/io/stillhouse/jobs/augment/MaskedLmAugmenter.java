@@ -9,6 +9,7 @@ import io.stillhouse.model.Batch;
 import io.stillhouse.model.InferenceEncoder;
 import io.stillhouse.model.LikeliestTokens;
 import io.stillhouse.text.Encoded;
+import io.stillhouse.text.Pairing;
 import io.stillhouse.text.ReplaceableWords;
 import io.stillhouse.text.Rewritten;
 import io.stillhouse.text.Span;
@@ -23,16 +24,19 @@ import org.jspecify.annotations.Nullable;
 
 /**
  * Makes copies with words replaced (TinyBERT, arXiv:1909.10351, Algorithm 1). Candidates are found
- * once for each word of a text, with that text alone around it, even of a pair (so does the
- * released code): for a word of one piece the likeliest words where it is masked, for one of
- * several the words of the nearest vectors. All copies draw from them. The word itself and what is
- * no word of letters is no candidate, so that the probability is the share of words that change;
- * the released code keeps them, and shows the model the unmasked text as a second one.
+ * once for each word of a text, with that text alone around it, even of a pair, as the released
+ * code does: for a word of one piece the likeliest words where it is masked, for one of several the
+ * words of the nearest vectors. All copies draw from them. The word itself, and what is no word of
+ * letters, is no candidate, so that the probability is the share of words that change; the released
+ * code leaves them in.
  */
 final class MaskedLmAugmenter implements Augmentation.Augmenter {
+  private static final int NO_TOKEN = -1;
+
   private final Augmentation.MaskedLm how;
   private final Augmentation.Draws draws;
   private final Tokenizer tokenizer;
+  private final Pairing pairing;
   private final Vocabulary vocabulary;
   private final LikeliestTokens likeliest;
   private final ReplaceableWords replaceable;
@@ -45,10 +49,11 @@ final class MaskedLmAugmenter implements Augmentation.Augmenter {
     this.how = how;
     this.draws = draws;
     this.tokenizer = Models.tokenizer(how.model());
-    this.vocabulary = Vocabulary.of(how.model(), how.vectors(), encoder.encoder());
+    this.pairing = new Pairing(tokenizer.clsId(), tokenizer.sepId(), how.pass().maxLength());
+    this.vocabulary = Vocabulary.of(how, encoder.encoder());
     // One more, since the word itself may be among them.
     this.likeliest =
-        new LikeliestTokens(encoder, vocabulary.isWord(), how.choice().candidates() + 1);
+        new LikeliestTokens(encoder, vocabulary.candidates(), how.choice().candidates() + 1);
     this.replaceable = new ReplaceableWords(how.choice().stops());
     this.replacement = new WordReplacement(how.choice().probability(), draws.seed());
   }
@@ -65,8 +70,11 @@ final class MaskedLmAugmenter implements Augmentation.Augmenter {
   }
 
   /** A word that the masked LM is asked for. */
-  @SuppressWarnings("ArrayRecordComponent") // never compared
-  private record Masked(Source source, int word, int[] ids, int position) {}
+  private record Masked(Source source, int word, Pairing.Input input, int position) {
+    int length() {
+      return input.ids().length;
+    }
+  }
 
   @Override
   public List<Augmentation.Copies> of(List<SourceRow> rows) throws IOException {
@@ -78,10 +86,7 @@ final class MaskedLmAugmenter implements Augmentation.Augmenter {
     pairs.forEach(source -> ask(source, asked));
     for (List<Masked> batch :
         MicroBatches.cut(
-            asked,
-            masked -> masked.ids().length,
-            how.pass().tokensPerBatch(),
-            MicroBatches.Phase.INFERENCE)) {
+            asked, Masked::length, how.pass().tokensPerBatch(), MicroBatches.Phase.INFERENCE)) {
       answer(batch);
     }
     List<Augmentation.Copies> copies = new ArrayList<>();
@@ -110,33 +115,53 @@ final class MaskedLmAugmenter implements Augmentation.Augmenter {
     int[] ids = source.encoded().ids();
     for (int word = 0; word < source.found().size(); word++) {
       ReplaceableWords.Found found = source.found().get(word);
-      int first = found.firstToken();
-      if (found.tokens() > 1) {
-        source
-            .candidates()
-            .set(
-                word,
-                vocabulary.nearest(
-                    found.span().of(source.text()),
-                    Arrays.copyOfRange(ids, first, first + found.tokens()),
-                    how.choice().candidates()));
-      } else {
-        asked.add(masked(source, word, ids, first));
+      if (found.tokens() == 1 || !vocabulary.hasVectors()) {
+        asked.add(masked(source, word));
+        continue;
       }
+      int first = found.firstToken();
+      source
+          .candidates()
+          .set(
+              word,
+              vocabulary.nearest(
+                  found.span().of(source.text()),
+                  Arrays.copyOfRange(ids, first, first + found.tokens()),
+                  how.choice().candidates()));
     }
   }
 
-  /** Masks a token, in as much of its text as fits, which lies about it where not all does. */
-  private Masked masked(Source source, int word, int[] ids, int token) {
-    int kept = Math.min(ids.length, how.pass().maxLength() - 2);
-    int from = Math.max(0, Math.min(token - kept / 2, ids.length - kept));
-    int[] window = new int[kept + 2];
-    window[0] = tokenizer.clsId();
-    System.arraycopy(ids, from, window, 1, kept);
-    window[kept + 1] = tokenizer.sepId();
-    int position = 1 + token - from;
-    window[position] = tokenizer.maskId();
-    return new Masked(source, word, window, position);
+  /** Puts one [MASK] in a word's place, in as much of its text as fits around it. */
+  private Masked masked(Source source, int word) {
+    ReplaceableWords.Found found = source.found().get(word);
+    int[] ids = source.encoded().ids();
+    int first = found.firstToken();
+    int after = first + found.tokens();
+    int[] text = new int[ids.length - found.tokens() + 1];
+    System.arraycopy(ids, 0, text, 0, first);
+    text[first] = tokenizer.maskId();
+    System.arraycopy(ids, after, text, first + 1, ids.length - after);
+    if (how.pass().reads() == Augmentation.MaskedLm.Reads.MASKED_TEXT) {
+      int room = how.pass().maxLength() - 2;
+      int from = windowStart(text.length, first, room);
+      return new Masked(source, word, pairing.single(window(text, from, room)), 1 + first - from);
+    }
+    int room = (how.pass().maxLength() - 3) / 2;
+    int from = windowStart(text.length, first, room);
+    return new Masked(
+        source,
+        word,
+        pairing.pair(window(text, from, room), window(ids, from, room)),
+        1 + first - from);
+  }
+
+  /** Returns where what is read of a text begins: half of it before the word, if it can. */
+  private static int windowStart(int length, int word, int room) {
+    return Math.max(0, Math.min(word - room / 2, length - room));
+  }
+
+  private static int[] window(int[] ids, int from, int room) {
+    return Arrays.copyOfRange(ids, from, Math.min(ids.length, from + room));
   }
 
   private void answer(List<Masked> batch) {
@@ -145,13 +170,14 @@ final class MaskedLmAugmenter implements Augmentation.Augmenter {
           likeliest.of(
               Batch.of(
                   manager,
-                  batch.stream().map(Masked::ids).toList(),
-                  batch.stream().map(masked -> new int[masked.ids().length]).toList()),
+                  batch.stream().map(masked -> masked.input().ids()).toList(),
+                  batch.stream().map(masked -> masked.input().tokenTypes()).toList()),
               batch.stream().mapToInt(Masked::position).toArray());
       for (int row = 0; row < ids.length; row++) {
         Source source = batch.get(row).source();
         int word = batch.get(row).word();
-        int own = source.encoded().ids()[source.found().get(word).firstToken()];
+        ReplaceableWords.Found found = source.found().get(word);
+        int own = found.tokens() == 1 ? source.encoded().ids()[found.firstToken()] : NO_TOKEN;
         source
             .candidates()
             .set(
@@ -193,7 +219,9 @@ final class MaskedLmAugmenter implements Augmentation.Augmenter {
         new Rewritten.Place(copy, side));
   }
 
-  private static long computed(Source source) {
-    return source.found().stream().filter(word -> word.tokens() == 1).count();
+  private long computed(Source source) {
+    return source.found().stream()
+        .filter(word -> word.tokens() == 1 || !vocabulary.hasVectors())
+        .count();
   }
 }

@@ -2,6 +2,7 @@ package io.stillhouse.jobs.augment;
 
 import ai.djl.Device;
 import ai.djl.ndarray.NDManager;
+import io.stillhouse.error.Errors;
 import io.stillhouse.jobs.cache.Storage;
 import io.stillhouse.jobs.spark.Devices;
 import io.stillhouse.jobs.spark.Models;
@@ -16,8 +17,10 @@ import java.util.HashMap;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
+import java.util.Objects;
 import java.util.concurrent.ConcurrentHashMap;
 import org.apache.hadoop.fs.Path;
+import org.jspecify.annotations.Nullable;
 
 /**
  * The words that a masked LM's vocabulary holds whole, and the nearest ones to words that it cuts
@@ -29,58 +32,63 @@ final class Vocabulary {
 
   private static final Map<Key, Vocabulary> ALL = new HashMap<>();
 
-  private final boolean[] isWord;
-  private final NearestWords nearest;
+  private final boolean[] candidate;
+  private final @Nullable NearestWords nearest;
   private final Map<Asked, List<String>> found = new ConcurrentHashMap<>();
 
-  private record Key(String model, String vectors, Device device) {}
+  private record Key(String model, String vectors, ReplaceableWords.Stops stops, Device device) {}
 
   private record Asked(String word, int most) {}
 
-  private Vocabulary(boolean[] isWord, NearestWords nearest) {
-    this.isWord = isWord;
+  private Vocabulary(boolean[] candidate, @Nullable NearestWords nearest) {
+    this.candidate = candidate;
     this.nearest = nearest;
   }
 
   /**
    * Returns that of a model.
    *
-   * @param vectors a file of word vectors, or empty for the mean of pieces' own
    * @param encoder the model, which is kept as long
    */
-  static synchronized Vocabulary of(String model, String vectors, Encoder encoder)
-      throws IOException {
-    Key key = new Key(model, vectors, Devices.ofTask());
+  static synchronized Vocabulary of(Augmentation.MaskedLm how, Encoder encoder) throws IOException {
+    Key key = new Key(how.model(), how.vectors(), how.choice().stops(), Devices.ofTask());
     Vocabulary vocabulary = ALL.get(key);
     if (vocabulary == null) {
-      vocabulary = make(Models.tokenizer(model), vectors, encoder);
+      vocabulary = make(Models.tokenizer(how.model()), how, encoder);
       ALL.put(key, vocabulary);
     }
     return vocabulary;
   }
 
-  private static Vocabulary make(Tokenizer tokenizer, String vectors, Encoder encoder)
+  private static Vocabulary make(Tokenizer tokenizer, Augmentation.MaskedLm how, Encoder encoder)
       throws IOException {
-    boolean[] isWord = new boolean[tokenizer.vocabSize()];
-    List<String> words = new ArrayList<>();
+    ReplaceableWords words = new ReplaceableWords(how.choice().stops());
+    boolean[] candidate = new boolean[tokenizer.vocabSize()];
+    List<String> tokens = new ArrayList<>();
     List<Integer> ids = new ArrayList<>();
-    for (int id = 0; id < isWord.length; id++) {
-      // Pieces (##ing), special and unused tokens ([MASK], [unused7]) are not of letters alone.
-      isWord[id] = ReplaceableWords.isWord(tokenizer.token(id));
-      if (isWord[id]) {
-        words.add(tokenizer.token(id));
+    for (int id = 0; id < candidate.length; id++) {
+      candidate[id] = words.mayReplace(tokenizer.token(id));
+      if (candidate[id]) {
+        tokens.add(tokenizer.token(id));
         ids.add(id);
       }
     }
-    NDManager manager = Devices.manager();
-    if (vectors.isEmpty()) {
-      return new Vocabulary(
-          isWord,
-          NearestWords.ofPieces(
-              encoder, manager, words, ids.stream().mapToLong(Integer::longValue).toArray()));
+    if (tokens.isEmpty()) {
+      throw Errors.invalid(
+          "the vocabulary of '%s' holds no word that could take another's place"
+              .formatted(how.model()),
+          "set augment.stop-words=replaced, augment.kind=rules, or use another masked LM");
     }
-    WordVectorFile file = readVectors(vectors);
-    return new Vocabulary(isWord, NearestWords.ofWords(manager, file.words(), file.values()));
+    if (how.vectors().equals(Augmentation.MaskedLm.NO_VECTORS)) {
+      return new Vocabulary(candidate, null);
+    }
+    NDManager manager = Devices.manager();
+    if (how.vectors().isEmpty()) {
+      long[] rows = ids.stream().mapToLong(Integer::longValue).toArray();
+      return new Vocabulary(candidate, NearestWords.ofPieces(encoder, manager, tokens, rows));
+    }
+    WordVectorFile file = readVectors(how.vectors());
+    return new Vocabulary(candidate, NearestWords.ofWords(manager, file.words(), file.values()));
   }
 
   /**
@@ -92,18 +100,24 @@ final class Vocabulary {
     return WordVectorFile.read(Storage.ofThisProcess().local(new Path(vectors)), MOST_VECTORS);
   }
 
-  /** Returns for each id whether its token is a word of letters. */
-  boolean[] isWord() {
-    return isWord;
+  /** Returns for each id whether its token may take a word's place. */
+  boolean[] candidates() {
+    return candidate;
+  }
+
+  /** Returns whether words of several pieces have vectors. */
+  boolean hasVectors() {
+    return nearest != null;
   }
 
   /** Returns the nearest words to one of several pieces; none where it has no vector. */
   List<String> nearest(String word, int[] pieces, int most) {
+    NearestWords table = Objects.requireNonNull(nearest);
     return found.computeIfAbsent(
         new Asked(word, most),
         asked -> {
-          List<String> words = nearest.to(word, pieces, most);
-          return words.isEmpty() ? nearest.to(word.toLowerCase(Locale.ROOT), pieces, most) : words;
+          List<String> words = table.to(word, pieces, most);
+          return words.isEmpty() ? table.to(word.toLowerCase(Locale.ROOT), pieces, most) : words;
         });
   }
 }
