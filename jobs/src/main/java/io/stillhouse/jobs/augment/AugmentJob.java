@@ -42,8 +42,8 @@ import scala.Tuple2;
 
 /**
  * Writes a larger corpus of copies of each row. Rows are dealt to parts by their keys, and each
- * part's file depends on its rows alone, so the same recipe gives the same bytes on any cluster.
- * The directory bears its name only when it is whole.
+ * part's rows depend on nothing else, so the same recipe gives the same files on any cluster. The
+ * directory bears its name only when it is whole.
  */
 public final class AugmentJob {
   private static final String REPORT = "_augment.json";

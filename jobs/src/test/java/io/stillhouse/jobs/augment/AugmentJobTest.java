@@ -78,7 +78,7 @@ class AugmentJobTest {
   }
 
   @Test
-  void theSameRecipeGivesTheSameBytesHoweverTheTextIsCut() throws IOException {
+  void theSameRecipeGivesTheSameFilesHoweverTheTextIsCut() throws IOException {
     Path rows = Tiny.labelled(directory.resolve("rows.tsv"), ROWS, "1", "0");
     augment(maskedLm(rows, "one"));
     augment(rules(rows, "rules-one"));
@@ -94,11 +94,7 @@ class AugmentJobTest {
       spark.conf().set("spark.sql.files.openCostInBytes", open);
     }
     for (String kind : List.of("", "rules-")) {
-      Map<String, byte[]> one = parts(kind + "one");
-      Map<String, byte[]> three = parts(kind + "three");
-      assertThat(one).hasSizeGreaterThan(2);
-      assertThat(three.keySet()).isEqualTo(one.keySet());
-      one.forEach((name, bytes) -> assertThat(three.get(name)).as(name).isEqualTo(bytes));
+      assertThat(parts(kind + "one")).hasSizeGreaterThan(2).isEqualTo(parts(kind + "three"));
     }
     augment(with(maskedLm(rows, "other"), "train.seed=43"));
     assertThat(texts("other")).isNotEqualTo(texts("one"));
@@ -464,9 +460,14 @@ class AugmentJobTest {
         .getAsLong();
   }
 
-  private Map<String, byte[]> parts(String out) throws IOException {
-    Map<String, byte[]> files = Tiny.files(directory.resolve(out));
-    files.keySet().removeIf(name -> !name.endsWith(".parquet"));
-    return files;
+  /** Returns the rows of each file, in their order, by its name. */
+  private Map<String, List<Row>> parts(String out) throws IOException {
+    Map<String, List<Row>> parts = new TreeMap<>();
+    for (String name : Tiny.files(directory.resolve(out)).keySet()) {
+      if (name.endsWith(".parquet")) {
+        parts.put(name, read(out + "/" + name));
+      }
+    }
+    return parts;
   }
 }
