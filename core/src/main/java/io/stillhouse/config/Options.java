@@ -440,7 +440,7 @@ public final class Options {
           Long::valueOf,
           s -> true,
           "a whole number",
-          "Seed of masking, shuffling, dropout and random weights.");
+          "Seed of masking, shuffling, dropout, random weights and augmentation.");
   public static final Option<Integer> THREADS =
       atLeast(
           "train.threads",
@@ -592,6 +592,82 @@ public final class Options {
               "accuracy",
               "agreement"),
           "sweep: what they are measured by: the loss in all (equal weights and layers are comparable), a term before its weight, or, of a classifier, how often it is right or its teacher's best guess is its own.");
+
+  // augment
+  public static final Option<String> AUGMENT_TO =
+      text(
+          "augment.to",
+          "",
+          "Directory of the larger corpus, which must not be there yet; augment needs it.");
+  public static final Option<String> AUGMENT_KIND =
+      oneOf(
+          "augment.kind",
+          "masked-lm",
+          List.of("masked-lm", "rules"),
+          "augment: masked-lm replaces words by what a masked LM deems likely in their place; rules mask words, swap them by part of speech and keep n-grams.");
+  public static final Option<Integer> AUGMENT_COPIES =
+      atLeast(
+          "augment.copies",
+          "20",
+          1,
+          "augment: copies made of each row; those equal to it or to an earlier one are dropped.");
+  public static final Option<Boolean> AUGMENT_KEEP =
+      bool("augment.keep-original", "true", "augment: whether the row itself is kept, as KEY+0.");
+  public static final Option<String> AUGMENT_MODEL =
+      text(
+          "augment.model",
+          "",
+          "augment, masked-lm: Hugging Face directory of a masked LM; empty for teacher.path.");
+  public static final Option<Integer> AUGMENT_CANDIDATES =
+      atLeast(
+          "augment.candidates",
+          "15",
+          1,
+          "augment, masked-lm: words that may take a word's place, the likeliest ones or, of a word of several pieces, the nearest ones.");
+  public static final Option<Double> AUGMENT_REPLACE =
+      number(
+          "augment.replace-probability",
+          "0.4",
+          p -> p >= 0 && p <= 1,
+          "a number in 0..1",
+          "augment, masked-lm: share of the words with candidates that are replaced in a copy.");
+  public static final Option<String> AUGMENT_STOP_WORDS =
+      oneOf(
+          "augment.stop-words",
+          "kept",
+          List.of("kept", "replaced"),
+          "augment, masked-lm: what becomes of English stop words; kept ones take no word's place either, and there are half as many words to compute.");
+  public static final Option<String> AUGMENT_VECTORS =
+      text(
+          "augment.word-vectors",
+          "",
+          "augment, masked-lm: what finds the nearest words to one of several pieces: a text file of word vectors as GloVe's; empty for the model's own table of pieces; none masks the word whole and asks the model.");
+  public static final Option<Boolean> AUGMENT_SHOW =
+      bool(
+          "augment.show-original",
+          "false",
+          "augment, masked-lm: whether the model also reads the unmasked text, after the masked one, as in TinyBERT's released code: candidates are nearer to the word, at twice the tokens.");
+  public static final Option<Double> AUGMENT_MASK =
+      number(
+          "augment.mask-probability",
+          "0.1",
+          p -> p >= 0 && p <= 1,
+          "a number in 0..1",
+          "augment, rules: share of the words that become [MASK].");
+  public static final Option<Double> AUGMENT_POS =
+      number(
+          "augment.pos-probability",
+          "0.1",
+          p -> p >= 0 && p <= 1,
+          "a number in 0..1",
+          "augment, rules: share of the words that become a word of the same part of speech, drawn as the corpus has them.");
+  public static final Option<Double> AUGMENT_NGRAM =
+      number(
+          "augment.ngram-probability",
+          "0.25",
+          p -> p >= 0 && p <= 1,
+          "a number in 0..1",
+          "augment, rules: share of the copies of which 1 to 5 words in a row are kept alone.");
 
   // finetune
   public static final Option<String> FINETUNE_FROM =

@@ -45,6 +45,7 @@ public final class Recipe {
     cap(settings, Options.UNIT_TOKENS, 1024, small);
     cap(settings, Options.ROWS_PER_STEP, Math.max(1, 16 / workers), small);
     cap(settings, Options.MAX_LENGTH, 64, small);
+    cap(settings, Options.AUGMENT_COPIES, 4, small);
     small.put(Options.EPOCHS.key(), "1");
     return settings.with(small);
   }

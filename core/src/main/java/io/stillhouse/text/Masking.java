@@ -1,9 +1,5 @@
 package io.stillhouse.text;
 
-import java.nio.ByteBuffer;
-import java.nio.charset.StandardCharsets;
-import java.security.MessageDigest;
-import java.security.NoSuchAlgorithmException;
 import java.util.Arrays;
 import java.util.Set;
 import java.util.SplittableRandom;
@@ -108,7 +104,7 @@ public final class Masking {
       return new Masked(masked, labels);
     }
     int chosen = (int) Math.max(1, Math.round(probability * candidates));
-    SplittableRandom random = new SplittableRandom(hash(rowKey, variant));
+    SplittableRandom random = Draws.of(seed, rowKey, variant);
     for (int i = 0; i < chosen; i++) {
       int other = i + random.nextInt(candidates - i);
       int position = positions[other];
@@ -122,17 +118,5 @@ public final class Masking {
       }
     }
     return new Masked(masked, labels);
-  }
-
-  private long hash(String rowKey, int variant) {
-    MessageDigest digest;
-    try {
-      digest = MessageDigest.getInstance("SHA-256");
-    } catch (NoSuchAlgorithmException e) {
-      throw new IllegalStateException("every Java platform has SHA-256", e);
-    }
-    digest.update(
-        ByteBuffer.allocate(Long.BYTES + Integer.BYTES).putLong(seed).putInt(variant).array());
-    return ByteBuffer.wrap(digest.digest(rowKey.getBytes(StandardCharsets.UTF_8))).getLong();
   }
 }

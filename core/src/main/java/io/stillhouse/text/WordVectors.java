@@ -3,9 +3,10 @@ package io.stillhouse.text;
 import io.stillhouse.error.Errors;
 import java.io.BufferedReader;
 import java.io.IOException;
-import java.util.HashMap;
+import java.util.LinkedHashMap;
 import java.util.Map;
 import java.util.Set;
+import java.util.function.Predicate;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -43,7 +44,16 @@ public final class WordVectors {
    *     numbers are none
    */
   public Map<String, float[]> read(Set<String> tokens) throws IOException {
-    Map<String, float[]> vectors = new HashMap<>();
+    return read(tokens::contains, Integer.MAX_VALUE);
+  }
+
+  /**
+   * Reads the first vectors of tokens that are wanted, each token's first, in the file's order.
+   *
+   * @throws io.stillhouse.error.StillhouseException as {@link #read(Set)}
+   */
+  public Map<String, float[]> read(Predicate<String> wanted, int most) throws IOException {
+    Map<String, float[]> vectors = new LinkedHashMap<>();
     String line = lines.readLine();
     int width = width(line);
     int number = 1;
@@ -51,9 +61,9 @@ public final class WordVectors {
       line = lines.readLine();
       number++;
     }
-    for (; line != null; line = lines.readLine(), number++) {
+    for (; line != null && vectors.size() < most; line = lines.readLine(), number++) {
       int end = line.indexOf(' ');
-      if (end > 0 && tokens.contains(line.substring(0, end))) {
+      if (end > 0 && wanted.test(line.substring(0, end))) {
         String[] fields = line.strip().split(" ", -1);
         if (fields.length <= width) {
           throw Errors.invalid(

@@ -74,9 +74,13 @@ class OptionsTest {
 
   @ParameterizedTest
   @MethodSource("recipes")
-  void everyRecipeNamesATeacherAndAStudent(Path recipe) {
+  void everyRecipeNamesATeacherAndAStudentOrALargerCorpus(Path recipe) {
     Settings settings = Settings.parse(recipe, List.of());
 
+    if (settings.has(Options.AUGMENT_TO)) {
+      assertThat(settings.has(Options.CORPUS_PATH)).isTrue();
+      return;
+    }
     assertThat(settings.has(Options.TEACHER)).isTrue();
     assertThatCode(() -> Recipe.requireStudent(settings)).doesNotThrowAnyException();
   }

@@ -25,6 +25,13 @@ class WordVectorsTest {
   }
 
   @Test
+  void readsTheFirstOfThoseThatAreWanted() throws IOException {
+    assertThat(
+            of("the 1 2\n, 3 4\ncafé 5 6\nthe 9 9\nlast 7 8\n").read(word -> !word.equals(","), 2))
+        .containsOnlyKeys("the", "café");
+  }
+
+  @Test
   void passesOverAHeaderAsWord2vecs() throws IOException {
     assertThat(of("2 3\nthe 1 2 3\n").width()).isEqualTo(3);
     assertThat(of("2 3\nthe 1 2 3\n").read(PIECES)).containsOnlyKeys("the");

@@ -7,6 +7,7 @@ import io.stillhouse.config.Recipe;
 import io.stillhouse.config.Settings;
 import io.stillhouse.error.Errors;
 import io.stillhouse.error.StillhouseException;
+import io.stillhouse.jobs.augment.AugmentJob;
 import io.stillhouse.jobs.cache.CacheDiff;
 import io.stillhouse.jobs.cache.CacheJob;
 import io.stillhouse.jobs.cache.CollectJob;
@@ -216,6 +217,29 @@ public final class Stillhouse {
           .forEach(row -> System.err.println("stillhouse: " + row.name() + ": " + row.problem()));
       return result.exitCode();
     }
+  }
+
+  @Command(
+      name = "augment",
+      description = "A larger corpus by masked-LM replacement or by rules, seeded.")
+  int augment(
+      @Parameters(arity = "0..*", paramLabel = "[RECIPE] [key=value]") List<String> arguments)
+      throws IOException {
+    Settings settings = settings(arguments, Options.CORPUS_PATH, Options.AUGMENT_TO);
+    try (SparkSession spark = Sessions.open("augment", settings)) {
+      AugmentJob.Result result = new AugmentJob(spark, settings).run();
+      AugmentJob.Counts counts = result.counts();
+      say(
+          "augmented %s: %,d rows of %,d, %.1f %% of the copies' words replaced, %,d copies dropped as equal, %,d rows left out",
+          result.directory(),
+          counts.rowsOut(),
+          counts.rowsIn(),
+          100 * counts.replacedShare(),
+          counts.duplicates(),
+          counts.leftOut());
+      say("next: cache with %s", String.join(" ", result.next()));
+    }
+    return 0;
   }
 
   @Command(name = "evaluate", description = "Teacher against students: task metrics and agreement.")

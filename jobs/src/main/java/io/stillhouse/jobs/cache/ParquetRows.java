@@ -42,7 +42,7 @@ import org.apache.parquet.schema.Types;
  * so that it works inside tasks. A value is a String, Integer, Double or byte[] as its column's
  * type says, or null.
  */
-final class ParquetRows {
+public final class ParquetRows {
   private static final long ROW_GROUP_BYTES = 64L << 20;
   private static final int PAGE_BYTES = 1 << 20;
 
@@ -77,7 +77,7 @@ final class ParquetRows {
    * every row, since one cell may hold a megabyte. Tensors get no dictionary, which made them
    * larger.
    */
-  static ParquetWriter<Object[]> writer(
+  public static ParquetWriter<Object[]> writer(
       Path file, List<Column> columns, Map<String, String> metadata, Configuration hadoop)
       throws IOException {
     Builder builder = new Builder(HadoopOutputFile.fromPath(file, hadoop), columns, metadata);

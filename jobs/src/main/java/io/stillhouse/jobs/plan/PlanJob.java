@@ -8,7 +8,7 @@ import io.stillhouse.error.Errors;
 import io.stillhouse.jobs.cache.CacheJob;
 import io.stillhouse.jobs.cache.Storage;
 import io.stillhouse.jobs.cache.TargetRecipe;
-import io.stillhouse.jobs.train.WordVectorFile;
+import io.stillhouse.jobs.text.WordVectorFile;
 import io.stillhouse.spec.DistillSpec;
 import io.stillhouse.spec.ModelSpec;
 import io.stillhouse.target.TargetChoice;
@@ -142,7 +142,10 @@ public final class PlanJob {
   private DistillSpec loss() {
     return Recipe.loss(
         settings,
-        Recipe.student(settings, teacher, file -> WordVectorFile.width(storage, file)),
+        Recipe.student(
+            settings,
+            teacher,
+            file -> WordVectorFile.of(storage, Options.WORD_VECTORS.key(), file).width()),
         teacher);
   }
 

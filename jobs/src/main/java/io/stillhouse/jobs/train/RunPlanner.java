@@ -11,6 +11,7 @@ import io.stillhouse.jobs.cache.Storage;
 import io.stillhouse.jobs.cache.TargetRecipe;
 import io.stillhouse.jobs.cache.TeacherFolder;
 import io.stillhouse.jobs.spark.Models;
+import io.stillhouse.jobs.text.WordVectorFile;
 import io.stillhouse.spec.DistillSpec;
 import io.stillhouse.spec.ModelSpec;
 import io.stillhouse.spec.Student;
@@ -141,7 +142,10 @@ final class RunPlanner {
   /** As the other, of a recipe without stages. */
   Planned plan(Settings settings, boolean twin) throws IOException {
     Student student =
-        Recipe.student(settings, teacher.spec(), file -> WordVectorFile.width(storage, file));
+        Recipe.student(
+            settings,
+            teacher.spec(),
+            file -> WordVectorFile.of(storage, Options.WORD_VECTORS.key(), file).width());
     DistillSpec loss =
         Recipe.loss(settings, student, teacher.spec())
             .withClassWeights(
@@ -264,7 +268,7 @@ final class RunPlanner {
     if (from.equals("random") || from.equals("teacher")) {
       return new StudentRun.Start(from.equals("random") ? null : model, List.of());
     }
-    WordVectorFile file = new WordVectorFile(storage, from);
+    WordVectorFile file = new WordVectorFile(storage, Options.WORD_VECTORS.key(), from);
     int pieces = teacher.spec().vocabSize();
     Integer found = foundOfFile.get(from);
     if (found == null) {

@@ -5,12 +5,14 @@ import ai.djl.ndarray.NDManager;
 import io.stillhouse.checkpoint.HuggingFaceDirectory;
 import io.stillhouse.checkpoint.ModelDirectory;
 import io.stillhouse.checkpoint.SafeTensors;
+import io.stillhouse.config.Options;
 import io.stillhouse.error.Errors;
 import io.stillhouse.jobs.cache.CacheReader;
 import io.stillhouse.jobs.cache.PlannedReader;
 import io.stillhouse.jobs.cache.Storage;
 import io.stillhouse.jobs.cache.TeacherFolder;
 import io.stillhouse.jobs.spark.Models;
+import io.stillhouse.jobs.text.WordVectorFile;
 import io.stillhouse.loss.DistillLoss;
 import io.stillhouse.loss.TeacherParts;
 import io.stillhouse.model.Encoder;
@@ -186,7 +188,8 @@ final class StudentParts {
       return ModelDirectory.open(copy).weights(manager);
     }
     Map<Integer, float[]> known =
-        new WordVectorFile(storage, start).of(Models.tokenizer(teacherDirectory()));
+        new WordVectorFile(storage, Options.WORD_VECTORS.key(), start)
+            .of(Models.tokenizer(teacherDirectory()));
     return BiLstmInit.random(manager, model, known, seed);
   }
 

@@ -1,0 +1,314 @@
+package io.stillhouse.jobs.augment;
+
+import io.stillhouse.checkpoint.HuggingFaceDirectory;
+import io.stillhouse.config.Option;
+import io.stillhouse.config.Options;
+import io.stillhouse.config.Recipe;
+import io.stillhouse.config.Settings;
+import io.stillhouse.error.Errors;
+import io.stillhouse.error.StillhouseException;
+import io.stillhouse.jobs.Progress;
+import io.stillhouse.jobs.cache.CacheJob;
+import io.stillhouse.jobs.cache.Storage;
+import io.stillhouse.jobs.spark.RunningTasks;
+import io.stillhouse.jobs.spark.Watch;
+import io.stillhouse.jobs.text.Corpus;
+import io.stillhouse.jobs.text.SourceRow;
+import io.stillhouse.model.Precision;
+import io.stillhouse.spec.CorpusSpec;
+import io.stillhouse.spec.ModelSpec;
+import io.stillhouse.spec.Task;
+import io.stillhouse.text.ReplaceableWords;
+import io.stillhouse.text.RuleAugmentation;
+import io.stillhouse.text.Segmenter;
+import io.stillhouse.text.WordsByTag;
+import java.io.IOException;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Locale;
+import java.util.UUID;
+import java.util.function.Supplier;
+import java.util.regex.Pattern;
+import org.apache.hadoop.fs.FileAlreadyExistsException;
+import org.apache.hadoop.fs.FileStatus;
+import org.apache.hadoop.fs.Path;
+import org.apache.spark.HashPartitioner;
+import org.apache.spark.api.java.JavaRDD;
+import org.apache.spark.api.java.JavaSparkContext;
+import org.apache.spark.sql.SparkSession;
+import org.apache.spark.util.LongAccumulator;
+import org.jspecify.annotations.Nullable;
+import scala.Tuple2;
+
+/**
+ * Writes a larger corpus of copies of each row. Rows are dealt to parts by their keys, and each
+ * part's rows depend on nothing else, so the same recipe gives the same files on any cluster. The
+ * directory bears its name only when it is whole.
+ */
+public final class AugmentJob {
+  private static final String REPORT = "_augment.json";
+  private static final String UNFINISHED = "unfinished";
+  private static final int FEWEST_PARTS = 16;
+  private static final int LEAST_ROWS_OF_PART = 32;
+
+  /** [CLS], a token, [SEP], a token, [SEP]. */
+  private static final int LEAST_PAIR = 5;
+
+  private final SparkSession spark;
+  private final Settings settings;
+  private final Storage storage;
+  private final Path destination;
+  private final @Nullable String model;
+  private final String vectors;
+
+  /**
+   * What a run has written.
+   *
+   * @param counts what it counted
+   * @param next the settings with which the larger corpus is read
+   */
+  public record Result(String directory, Counts counts, List<String> next) {}
+
+  /** Rows read, rows left out, rows written, copies dropped, share of words replaced. */
+  public record Counts(
+      long rowsIn, long leftOut, long rowsOut, long duplicates, double replacedShare) {}
+
+  /**
+   * Checks the recipe.
+   *
+   * @throws io.stillhouse.error.StillhouseException if the result is there already, or the model is
+   *     missing or no masked LM
+   */
+  public AugmentJob(SparkSession spark, Settings settings) throws IOException {
+    this.spark = spark;
+    this.settings = settings;
+    this.storage = new Storage(spark.sparkContext().hadoopConfiguration());
+    this.destination =
+        storage.requireExclusive(Options.AUGMENT_TO.key(), settings.get(Options.AUGMENT_TO));
+    if (storage.exists(destination)) {
+      throw alreadyThere();
+    }
+    boolean rules = settings.get(Options.AUGMENT_KIND).equals("rules");
+    this.model = rules ? null : maskedLm();
+    this.vectors = rules ? "" : wordVectors();
+    double mask = settings.get(Options.AUGMENT_MASK);
+    double swap = settings.get(Options.AUGMENT_POS);
+    if (rules && mask + swap > 1) {
+      throw Errors.invalid(
+          "augment.mask-probability (%s) and augment.pos-probability (%s) exclude each other, but add up to more than 1"
+              .formatted(mask, swap),
+          "lower one of them");
+    }
+  }
+
+  private StillhouseException alreadyThere() {
+    return Errors.invalid(
+        "augment.to '%s' exists already".formatted(destination), "remove it, or name another");
+  }
+
+  private String maskedLm() throws IOException {
+    boolean own = !settings.get(Options.AUGMENT_MODEL).isEmpty();
+    if (!own && !settings.has(Options.TEACHER)) {
+      throw Errors.invalid(
+          "augment.model is missing (%s), and so is teacher.path"
+              .formatted(Options.AUGMENT_MODEL.doc()),
+          "name a masked LM, or set augment.kind=rules, which needs no model");
+    }
+    Option<String> key = own ? Options.AUGMENT_MODEL : Options.TEACHER;
+    Path path = storage.requireExisting(key.key(), settings.get(key));
+    ModelSpec spec = HuggingFaceDirectory.open(storage.local(path)).spec();
+    if (spec.head().task() != Task.MASKED_LM) {
+      throw Errors.invalid(
+          "%s '%s' has no masked-LM head (its head is %s), so it cannot say which words are likely"
+              .formatted(key.key(), path, spec.head().task()),
+          "set augment.model to the masked LM that it was made from, or augment.kind=rules");
+    }
+    if (settings.get(Options.MAX_LENGTH) > spec.embeddings().maxPositions()) {
+      throw Errors.badValue(
+          Options.MAX_LENGTH.key(),
+          "at most the positions of %s, %d".formatted(key.key(), spec.embeddings().maxPositions()),
+          settings.get(Options.MAX_LENGTH));
+    }
+    if (settings.get(Options.AUGMENT_SHOW) && settings.get(Options.MAX_LENGTH) < LEAST_PAIR) {
+      throw Errors.badValue(
+          Options.MAX_LENGTH.key(),
+          "%d or more where augment.show-original is true".formatted(LEAST_PAIR),
+          settings.get(Options.MAX_LENGTH));
+    }
+    return path.toString();
+  }
+
+  private String wordVectors() throws IOException {
+    String given = settings.get(Options.AUGMENT_VECTORS);
+    if (given.isEmpty() || given.equals(Augmentation.MaskedLm.NO_VECTORS)) {
+      return given;
+    }
+    String path = storage.requireExisting(Options.AUGMENT_VECTORS.key(), given).toString();
+    Vocabulary.readVectors(storage, path);
+    return path;
+  }
+
+  /** Makes the copies, and gives the directory its name. */
+  public Result run() throws IOException {
+    CorpusSpec spec = Recipe.corpus(settings);
+    Corpus corpus = Corpus.read(spark, spec);
+    Path staging =
+        new Path(destination.getParent(), prefix() + UUID.randomUUID().toString().substring(0, 8));
+    try {
+      List<AugmentTask.Written> written = write(corpus, spec, staging);
+      Tally tally =
+          written.stream().map(AugmentTask.Written::tally).reduce(Tally.NOTHING, Tally::plus);
+      if (tally.written() == 0) {
+        throw Errors.invalid(
+            "no row of the corpus %s holds text to augment (%s)"
+                .formatted(spec.paths(), tally.leftOut()),
+            "name files with text");
+      }
+      publish(staging, written, tally);
+      return result(spec, tally);
+    } finally {
+      storage.fileSystem(staging).delete(staging, true);
+    }
+  }
+
+  private List<AugmentTask.Written> write(Corpus corpus, CorpusSpec spec, Path staging)
+      throws IOException {
+    JavaSparkContext context = JavaSparkContext.fromSparkContext(spark.sparkContext());
+    JavaRDD<SourceRow> rows = corpus.rows();
+    if (rows.getNumPartitions() < context.defaultParallelism()) {
+      rows = rows.repartition(context.defaultParallelism());
+    }
+    Augmentation augmentation = model == null ? rules(context, rows, corpus) : replacement(model);
+    Path unfinished = new Path(staging, UNFINISHED);
+    storage.fileSystem(unfinished).mkdirs(unfinished);
+    AugmentTask task =
+        new AugmentTask(
+            unfinished.toString(),
+            augmentation,
+            new Augmentation.Draws(
+                settings.get(Options.AUGMENT_COPIES), settings.get(Options.SEED)),
+            new AugmentTask.Layout(
+                spec.columns().pair() != null,
+                spec.columns().label() != null,
+                settings.get(Options.AUGMENT_KEEP)));
+    LongAccumulator done = spark.sparkContext().longAccumulator("augmented rows");
+    context.setJobGroup("augment", "%,d rows".formatted(corpus.rowCount()), true);
+    JavaRDD<AugmentTask.Written> written =
+        rows.mapToPair(row -> new Tuple2<>(row.key(), row))
+            .repartitionAndSortWithinPartitions(
+                new HashPartitioner(parts(corpus.rowCount(), augmentation.rowsOfPart())))
+            .values()
+            .mapPartitionsWithIndex(
+                (part, own) -> List.of(task.write(part, own, done::add)).iterator(), false);
+    return watched("augment", corpus.rowCount(), done, written::collect);
+  }
+
+  /** Returns the number of parts: a small corpus is cut finer. Only the corpus decides it. */
+  static int parts(long rows, int rowsOfPart) {
+    long own = Math.min(rowsOfPart, Math.max(LEAST_ROWS_OF_PART, rows / FEWEST_PARTS + 1));
+    return Math.toIntExact(Math.max(1, (rows + own - 1) / own));
+  }
+
+  private Augmentation rules(JavaSparkContext context, JavaRDD<SourceRow> rows, Corpus corpus) {
+    context.setJobGroup("augment", "parts of speech", true);
+    LongAccumulator tagged = spark.sparkContext().longAccumulator("tagged rows");
+    WordsByTag words =
+        watched("tag", corpus.rowCount(), tagged, () -> TagCounts.of(rows, tagged::add));
+    return new Augmentation.Rules(
+        new RuleAugmentation.Probabilities(
+            settings.get(Options.AUGMENT_MASK),
+            settings.get(Options.AUGMENT_POS),
+            settings.get(Options.AUGMENT_NGRAM)),
+        context.broadcast(words));
+  }
+
+  private Augmentation replacement(String maskedLm) {
+    return new Augmentation.MaskedLm(
+        maskedLm,
+        vectors,
+        new Augmentation.MaskedLm.Choice(
+            settings.get(Options.AUGMENT_CANDIDATES),
+            settings.get(Options.AUGMENT_REPLACE),
+            ReplaceableWords.Stops.valueOf(
+                settings.get(Options.AUGMENT_STOP_WORDS).toUpperCase(Locale.ROOT))),
+        new Augmentation.MaskedLm.Pass(
+            settings.get(Options.AUGMENT_SHOW)
+                ? Augmentation.MaskedLm.Reads.MASKED_TEXT_AND_ORIGINAL
+                : Augmentation.MaskedLm.Reads.MASKED_TEXT,
+            settings.get(Options.MAX_LENGTH),
+            settings.get(Options.CACHE_BATCH_TOKENS),
+            Precision.of(settings.get(Options.CACHE_PRECISION)),
+            spark.sparkContext().conf().getInt("spark.task.cpus", 1)));
+  }
+
+  private <T> T watched(String stage, long rows, LongAccumulator done, Supplier<T> work) {
+    try (Progress progress = Progress.start(stage, rows, "rows");
+        RunningTasks running = new RunningTasks(spark.sparkContext(), done);
+        Watch watch = new Watch(() -> progress.update(done.value() + running.sum()))) {
+      return work.get();
+    }
+  }
+
+  private void publish(Path staging, List<AugmentTask.Written> written, Tally tally)
+      throws IOException {
+    Path unfinished = new Path(staging, UNFINISHED);
+    for (AugmentTask.Written part : written) {
+      if (part.file() != null) {
+        storage.rename(
+            new Path(unfinished, part.file()),
+            new Path(staging, "part-%05d.parquet".formatted(part.part())));
+      }
+    }
+    storage.fileSystem(unfinished).delete(unfinished, true); // of attempts that did not count
+    storage.writeJson(new Path(staging, REPORT), AugmentReport.of(settings.inForce(), tally));
+    try {
+      storage.renameExclusively(staging, destination);
+    } catch (FileAlreadyExistsException e) {
+      throw alreadyThere();
+    }
+    Pattern left = Pattern.compile(Pattern.quote(prefix()) + "[0-9a-f]{8}");
+    for (FileStatus status : storage.fileSystem(destination).listStatus(destination.getParent())) {
+      if (left.matcher(status.getPath().getName()).matches()) {
+        storage.fileSystem(destination).delete(status.getPath(), true); // of runs that were killed
+      }
+    }
+  }
+
+  private String prefix() {
+    return "_" + destination.getName() + "-augmenting-";
+  }
+
+  private Result result(CorpusSpec spec, Tally tally) {
+    long leftOut = tally.leftOut().values().stream().mapToLong(Long::longValue).sum();
+    return new Result(
+        destination.toString(),
+        new Counts(
+            tally.rows(), leftOut, tally.written(), tally.duplicates(), tally.replacedShare()),
+        next(spec));
+  }
+
+  /** Returns the settings of the larger corpus where they are not the recipe's own. */
+  private List<String> next(CorpusSpec spec) {
+    List<String> next = new ArrayList<>();
+    next.add("corpus.path=" + settings.get(Options.AUGMENT_TO));
+    next.add("corpus.text=text");
+    if (spec.columns().pair() != null) {
+      next.add("corpus.pair=pair");
+    }
+    if (spec.columns().label() != null) {
+      next.add("corpus.label=label");
+    }
+    next.add("corpus.id=id");
+    if (spec.format() != CorpusSpec.Format.AUTO) {
+      next.add("corpus.format=auto");
+    }
+    if (spec.limit() > 0) {
+      next.add("corpus.limit=0");
+    }
+    Segmenter.Mode mode = CacheJob.cut(settings, spec).mode();
+    if (mode != Segmenter.Mode.ROW) {
+      next.add("corpus.segment=" + mode.name().toLowerCase(Locale.ROOT));
+    }
+    return List.copyOf(next);
+  }
+}

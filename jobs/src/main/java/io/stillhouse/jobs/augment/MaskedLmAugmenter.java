@@ -1,0 +1,227 @@
+package io.stillhouse.jobs.augment;
+
+import ai.djl.ndarray.NDManager;
+import io.stillhouse.jobs.spark.Devices;
+import io.stillhouse.jobs.spark.Models;
+import io.stillhouse.jobs.text.SourceRow;
+import io.stillhouse.model.Autograd;
+import io.stillhouse.model.Batch;
+import io.stillhouse.model.InferenceEncoder;
+import io.stillhouse.model.LikeliestTokens;
+import io.stillhouse.text.Encoded;
+import io.stillhouse.text.Pairing;
+import io.stillhouse.text.ReplaceableWords;
+import io.stillhouse.text.Rewritten;
+import io.stillhouse.text.Span;
+import io.stillhouse.text.Tokenizer;
+import io.stillhouse.text.WordReplacement;
+import io.stillhouse.train.MicroBatches;
+import java.io.IOException;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.List;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * Makes copies with words replaced (TinyBERT, arXiv:1909.10351, Algorithm 1). Candidates are found
+ * once for each word of a text, with that text alone around it, even of a pair, as the released
+ * code does: for a word of one piece the likeliest words where it is masked, for one of several the
+ * words of the nearest vectors. All copies draw from them. The word itself, and what is no word of
+ * letters, is no candidate, so that the probability is the share of words that change; the released
+ * code leaves them in.
+ */
+final class MaskedLmAugmenter implements Augmentation.Augmenter {
+  private static final int NO_TOKEN = -1;
+
+  private final Augmentation.MaskedLm how;
+  private final Augmentation.Draws draws;
+  private final Tokenizer tokenizer;
+  private final Pairing pairing;
+  private final Vocabulary vocabulary;
+  private final LikeliestTokens likeliest;
+  private final ReplaceableWords replaceable;
+  private final WordReplacement replacement;
+
+  MaskedLmAugmenter(Augmentation.MaskedLm how, Augmentation.Draws draws) throws IOException {
+    Autograd.threads(how.pass().threads());
+    InferenceEncoder encoder = Models.encoder(how.model(), how.pass().precision());
+    Autograd.record(Autograd.Mode.OFF);
+    this.how = how;
+    this.draws = draws;
+    this.tokenizer = Models.tokenizer(how.model());
+    this.pairing = new Pairing(tokenizer.clsId(), tokenizer.sepId(), how.pass().maxLength());
+    this.vocabulary = Vocabulary.of(how, encoder.encoder());
+    // One more, since the word itself may be among them.
+    this.likeliest =
+        new LikeliestTokens(encoder, vocabulary.candidates(), how.choice().candidates() + 1);
+    this.replaceable = new ReplaceableWords(how.choice().stops());
+    this.replacement = new WordReplacement(how.choice().probability(), draws.seed());
+  }
+
+  /** A text with the words that may be replaced; candidates are filled in. */
+  private record Source(
+      String text,
+      Encoded encoded,
+      List<ReplaceableWords.Found> found,
+      List<List<String>> candidates) {
+    List<Span> spans() {
+      return found.stream().map(ReplaceableWords.Found::span).toList();
+    }
+  }
+
+  /** A word that the masked LM is asked for. */
+  private record Masked(Source source, int word, Pairing.Input input, int position) {
+    int length() {
+      return input.ids().length;
+    }
+  }
+
+  @Override
+  public List<Augmentation.Copies> of(List<SourceRow> rows) throws IOException {
+    List<Source> texts = sources(rows.stream().map(SourceRow::text).toList());
+    List<Source> pairs =
+        sources(rows.stream().map(row -> row.pair() == null ? "" : row.pair()).toList());
+    List<Masked> asked = new ArrayList<>();
+    texts.forEach(source -> ask(source, asked));
+    pairs.forEach(source -> ask(source, asked));
+    for (List<Masked> batch :
+        MicroBatches.cut(
+            asked, Masked::length, how.pass().tokensPerBatch(), MicroBatches.Phase.INFERENCE)) {
+      answer(batch);
+    }
+    List<Augmentation.Copies> copies = new ArrayList<>();
+    for (int row = 0; row < rows.size(); row++) {
+      copies.add(
+          copies(
+              rows.get(row), texts.get(row), rows.get(row).pair() == null ? null : pairs.get(row)));
+    }
+    return copies;
+  }
+
+  private List<Source> sources(List<String> texts) {
+    List<Encoded> encoded = tokenizer.encode(texts);
+    List<Source> sources = new ArrayList<>();
+    for (int i = 0; i < encoded.size(); i++) {
+      List<ReplaceableWords.Found> found = replaceable.in(encoded.get(i), texts.get(i));
+      List<List<String>> candidates = new ArrayList<>();
+      found.forEach(word -> candidates.add(List.of()));
+      sources.add(new Source(texts.get(i), encoded.get(i), found, candidates));
+    }
+    return sources;
+  }
+
+  /** Finds the nearest words of those of several pieces, and collects the others. */
+  private void ask(Source source, List<Masked> asked) {
+    int[] ids = source.encoded().ids();
+    for (int word = 0; word < source.found().size(); word++) {
+      ReplaceableWords.Found found = source.found().get(word);
+      if (found.tokens() == 1 || !vocabulary.hasVectors()) {
+        asked.add(masked(source, word));
+        continue;
+      }
+      int first = found.firstToken();
+      source
+          .candidates()
+          .set(
+              word,
+              vocabulary.nearest(
+                  found.span().of(source.text()),
+                  Arrays.copyOfRange(ids, first, first + found.tokens()),
+                  how.choice().candidates()));
+    }
+  }
+
+  /** Puts one [MASK] in a word's place, in as much of its text as fits around it. */
+  private Masked masked(Source source, int word) {
+    ReplaceableWords.Found found = source.found().get(word);
+    int[] ids = source.encoded().ids();
+    int first = found.firstToken();
+    int after = first + found.tokens();
+    int[] text = new int[ids.length - found.tokens() + 1];
+    System.arraycopy(ids, 0, text, 0, first);
+    text[first] = tokenizer.maskId();
+    System.arraycopy(ids, after, text, first + 1, ids.length - after);
+    if (how.pass().reads() == Augmentation.MaskedLm.Reads.MASKED_TEXT) {
+      int room = how.pass().maxLength() - 2;
+      int from = windowStart(text.length, first, room);
+      return new Masked(source, word, pairing.single(window(text, from, room)), 1 + first - from);
+    }
+    int room = (how.pass().maxLength() - 3) / 2;
+    int from = windowStart(text.length, first, room);
+    return new Masked(
+        source,
+        word,
+        pairing.pair(window(text, from, room), window(ids, from, room)),
+        1 + first - from);
+  }
+
+  /** Returns where what is read of a text begins: half of it before the word, if it can. */
+  private static int windowStart(int length, int word, int room) {
+    return Math.max(0, Math.min(word - room / 2, length - room));
+  }
+
+  private static int[] window(int[] ids, int from, int room) {
+    return Arrays.copyOfRange(ids, from, Math.min(ids.length, from + room));
+  }
+
+  private void answer(List<Masked> batch) {
+    try (NDManager manager = Devices.manager()) {
+      int[][] ids =
+          likeliest.of(
+              Batch.of(
+                  manager,
+                  batch.stream().map(masked -> masked.input().ids()).toList(),
+                  batch.stream().map(masked -> masked.input().tokenTypes()).toList()),
+              batch.stream().mapToInt(Masked::position).toArray());
+      for (int row = 0; row < ids.length; row++) {
+        Source source = batch.get(row).source();
+        int word = batch.get(row).word();
+        ReplaceableWords.Found found = source.found().get(word);
+        int own = found.tokens() == 1 ? source.encoded().ids()[found.firstToken()] : NO_TOKEN;
+        source
+            .candidates()
+            .set(
+                word,
+                Arrays.stream(ids[row])
+                    .filter(id -> id != own)
+                    .limit(how.choice().candidates())
+                    .mapToObj(tokenizer::token)
+                    .toList());
+      }
+    }
+  }
+
+  private Augmentation.Copies copies(SourceRow row, Source text, @Nullable Source pair) {
+    List<Augmentation.Texts> texts = new ArrayList<>();
+    long replaced = 0;
+    for (int copy = 1; copy <= draws.copies(); copy++) {
+      Rewritten first = copy(row, text, copy, 0);
+      Rewritten second = pair == null ? null : copy(row, pair, copy, 1);
+      replaced += first.replaced() + (second == null ? 0 : second.replaced());
+      texts.add(new Augmentation.Texts(first.text(), second == null ? null : second.text()));
+    }
+    long words =
+        ReplaceableWords.count(text.encoded())
+            + (pair == null ? 0 : ReplaceableWords.count(pair.encoded()));
+    return new Augmentation.Copies(
+        texts,
+        words * draws.copies(),
+        replaced,
+        computed(text) + (pair == null ? 0 : computed(pair)));
+  }
+
+  private Rewritten copy(SourceRow row, Source source, int copy, int side) {
+    return replacement.copy(
+        source.text(),
+        source.spans(),
+        source.candidates(),
+        row.key(),
+        new Rewritten.Place(copy, side));
+  }
+
+  private long computed(Source source) {
+    return source.found().stream()
+        .filter(word -> word.tokens() == 1 || !vocabulary.hasVectors())
+        .count();
+  }
+}

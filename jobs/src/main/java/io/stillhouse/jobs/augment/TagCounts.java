@@ -1,0 +1,68 @@
+package io.stillhouse.jobs.augment;
+
+import io.stillhouse.jobs.text.SourceRow;
+import io.stillhouse.text.PartsOfSpeech;
+import io.stillhouse.text.Span;
+import io.stillhouse.text.WordSplit;
+import io.stillhouse.text.WordsByTag;
+import java.io.Serializable;
+import java.util.HashMap;
+import java.util.Iterator;
+import java.util.List;
+import java.util.Map;
+import java.util.TreeMap;
+import java.util.function.LongConsumer;
+import java.util.stream.Stream;
+import org.apache.spark.api.java.JavaRDD;
+import scala.Tuple2;
+
+/** Counts the words of a corpus by part of speech. */
+final class TagCounts {
+  private TagCounts() {}
+
+  /** A word under a tag; the same word may have several. */
+  private record TaggedWord(String tag, String word) implements Serializable {}
+
+  static WordsByTag of(JavaRDD<SourceRow> rows, Done done) {
+    Map<String, Map<String, Long>> byTag = new TreeMap<>();
+    rows.mapPartitionsToPair(partition -> count(partition, done::rows))
+        .reduceByKey(Long::sum)
+        .collect()
+        .forEach(
+            counted ->
+                byTag
+                    .computeIfAbsent(counted._1.tag(), tag -> new HashMap<>())
+                    .put(counted._1.word(), counted._2));
+    return new WordsByTag(byTag);
+  }
+
+  /** Takes rows that are done, in a task. */
+  interface Done extends Serializable {
+    void rows(long more);
+  }
+
+  private static Iterator<Tuple2<TaggedWord, Long>> count(
+      Iterator<SourceRow> rows, LongConsumer done) {
+    PartsOfSpeech partsOfSpeech = PartsOfSpeech.english();
+    Map<TaggedWord, Long> counts = new HashMap<>();
+    while (rows.hasNext()) {
+      SourceRow row = rows.next();
+      if (AugmentTask.problem(row) == null) {
+        Stream.of(row.text(), row.pair() == null ? "" : row.pair())
+            .forEach(text -> add(partsOfSpeech, text, counts));
+      }
+      done.accept(1);
+    }
+    return counts.entrySet().stream()
+        .map(entry -> new Tuple2<>(entry.getKey(), entry.getValue()))
+        .iterator();
+  }
+
+  private static void add(PartsOfSpeech partsOfSpeech, String text, Map<TaggedWord, Long> counts) {
+    List<String> words = WordSplit.of(text).stream().map((Span word) -> word.of(text)).toList();
+    List<String> tags = partsOfSpeech.tags(words);
+    for (int word = 0; word < words.size(); word++) {
+      counts.merge(new TaggedWord(tags.get(word), words.get(word)), 1L, Long::sum);
+    }
+  }
+}

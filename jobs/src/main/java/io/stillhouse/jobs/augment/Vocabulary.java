@@ -1,0 +1,132 @@
+package io.stillhouse.jobs.augment;
+
+import ai.djl.Device;
+import ai.djl.ndarray.NDManager;
+import io.stillhouse.config.Options;
+import io.stillhouse.error.Errors;
+import io.stillhouse.jobs.cache.Storage;
+import io.stillhouse.jobs.spark.Devices;
+import io.stillhouse.jobs.spark.Models;
+import io.stillhouse.jobs.text.WordVectorFile;
+import io.stillhouse.model.Encoder;
+import io.stillhouse.model.NearestWords;
+import io.stillhouse.text.ReplaceableWords;
+import io.stillhouse.text.Tokenizer;
+import java.io.IOException;
+import java.util.ArrayList;
+import java.util.HashMap;
+import java.util.List;
+import java.util.Locale;
+import java.util.Map;
+import java.util.Objects;
+import java.util.concurrent.ConcurrentHashMap;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * The words that a masked LM's vocabulary holds whole, and the nearest ones to words that it cuts
+ * into pieces: made once per executor and kept until it ends.
+ */
+final class Vocabulary {
+  /** As many as TinyBERT's released code reads; the file has the commonest first. */
+  private static final int MOST_VECTORS = 100_000;
+
+  private static final Map<Key, Vocabulary> ALL = new HashMap<>();
+
+  private final boolean[] candidate;
+  private final @Nullable NearestWords nearest;
+  private final Map<Asked, List<String>> found = new ConcurrentHashMap<>();
+
+  private record Key(String model, String vectors, ReplaceableWords.Stops stops, Device device) {}
+
+  private record Asked(String word, int most) {}
+
+  private Vocabulary(boolean[] candidate, @Nullable NearestWords nearest) {
+    this.candidate = candidate;
+    this.nearest = nearest;
+  }
+
+  /**
+   * Returns that of a model.
+   *
+   * @param encoder the model, which is kept as long
+   */
+  static synchronized Vocabulary of(Augmentation.MaskedLm how, Encoder encoder) throws IOException {
+    Key key = new Key(how.model(), how.vectors(), how.choice().stops(), Devices.ofTask());
+    Vocabulary vocabulary = ALL.get(key);
+    if (vocabulary == null) {
+      vocabulary = make(Models.tokenizer(how.model()), how, encoder);
+      ALL.put(key, vocabulary);
+    }
+    return vocabulary;
+  }
+
+  private static Vocabulary make(Tokenizer tokenizer, Augmentation.MaskedLm how, Encoder encoder)
+      throws IOException {
+    ReplaceableWords words = new ReplaceableWords(how.choice().stops());
+    boolean[] candidate = new boolean[tokenizer.vocabSize()];
+    List<String> tokens = new ArrayList<>();
+    List<Integer> ids = new ArrayList<>();
+    for (int id = 0; id < candidate.length; id++) {
+      candidate[id] = words.mayReplace(tokenizer.token(id));
+      if (candidate[id]) {
+        tokens.add(tokenizer.token(id));
+        ids.add(id);
+      }
+    }
+    if (tokens.isEmpty()) {
+      throw Errors.invalid(
+          "the vocabulary of '%s' holds no word that could take another's place"
+              .formatted(how.model()),
+          "set augment.stop-words=replaced, augment.kind=rules, or use another masked LM");
+    }
+    if (how.vectors().equals(Augmentation.MaskedLm.NO_VECTORS)) {
+      return new Vocabulary(candidate, null);
+    }
+    NDManager manager = Devices.manager();
+    if (how.vectors().isEmpty()) {
+      long[] rows = ids.stream().mapToLong(Integer::longValue).toArray();
+      return new Vocabulary(candidate, NearestWords.ofPieces(encoder, manager, tokens, rows));
+    }
+    Map<String, float[]> vectors = readVectors(Storage.ofThisProcess(), how.vectors());
+    int width = vectors.values().iterator().next().length;
+    float[] values = new float[Math.multiplyExact(width, vectors.size())];
+    int at = 0;
+    for (float[] vector : vectors.values()) {
+      System.arraycopy(vector, 0, values, at, width);
+      at += width;
+    }
+    return new Vocabulary(
+        candidate, NearestWords.ofWords(manager, List.copyOf(vectors.keySet()), values));
+  }
+
+  /**
+   * Reads a file of word vectors on any file system.
+   *
+   * @throws io.stillhouse.error.StillhouseException if it is none
+   */
+  static Map<String, float[]> readVectors(Storage storage, String path) throws IOException {
+    return new WordVectorFile(storage, Options.AUGMENT_VECTORS.key(), path)
+        .first(ReplaceableWords::isWord, MOST_VECTORS);
+  }
+
+  /** Returns for each id whether its token may take a word's place. */
+  boolean[] candidates() {
+    return candidate;
+  }
+
+  /** Returns whether words of several pieces have vectors. */
+  boolean hasVectors() {
+    return nearest != null;
+  }
+
+  /** Returns the nearest words to one of several pieces; none where it has no vector. */
+  List<String> nearest(String word, int[] pieces, int most) {
+    NearestWords table = Objects.requireNonNull(nearest);
+    return found.computeIfAbsent(
+        new Asked(word, most),
+        asked -> {
+          List<String> words = table.to(word, pieces, most);
+          return words.isEmpty() ? table.to(word.toLowerCase(Locale.ROOT), pieces, most) : words;
+        });
+  }
+}
