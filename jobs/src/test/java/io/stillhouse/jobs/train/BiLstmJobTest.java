@@ -275,7 +275,7 @@ class BiLstmJobTest {
     assertThatThrownBy(() -> new CacheJob(spark, settings(single, "teacher.path=" + student)).run())
         .isInstanceOf(StillhouseException.class)
         .hasMessageContaining(
-            "model_type is 'stillhouse-bilstm', but only 'bert' is computed exactly; use a BERT encoder as teacher");
+            "model_type is 'stillhouse-bilstm', but only 'bert', 'distilbert', 'albert' are computed exactly; use a BERT encoder as teacher");
   }
 
   private TrainJob.Result train(List<String> corpus, String... more) throws IOException {
