@@ -93,16 +93,18 @@ final class SeedGroups {
   }
 
   /**
-   * Returns the groups as a Markdown table.
+   * Returns the groups as a Markdown table, empty where there is nothing to show.
    *
    * @param columns which numbers over held-out rows are shown
    */
   static String markdown(List<Group> groups, List<String> columns) {
-    if (groups.isEmpty()) {
+    List<String> shown =
+        groups.isEmpty()
+            ? List.of()
+            : columns.stream().filter(groups.get(0).heldOut()::containsKey).toList();
+    if (shown.isEmpty()) { // nothing was held out
       return "";
     }
-    List<String> shown =
-        columns.stream().filter(what -> groups.get(0).heldOut().containsKey(what)).toList();
     StringBuilder table = new StringBuilder("| student | seeds |");
     shown.forEach(what -> table.append(" held-out %s | against the first |".formatted(what)));
     table.append("\n| --- | --- |").append(" --- | --- |".repeat(shown.size())).append("\n");
