@@ -1,6 +1,7 @@
 package io.stillhouse.jobs.train;
 
 import io.stillhouse.config.Options;
+import io.stillhouse.config.Recipe;
 import io.stillhouse.config.Settings;
 import io.stillhouse.error.Errors;
 import io.stillhouse.jobs.cache.Storage;
@@ -89,7 +90,7 @@ public record Stage(Settings settings, Map<String, String> values, @Nullable Pat
       if (number < named.size() && LiveMetrics.named(metrics)) {
         values.put(Options.METRICS.key(), new Path(metrics, to.getName()).toString());
       }
-      stages.add(new Stage(settings.with(values), Map.copyOf(values), before));
+      stages.add(new Stage(Recipe.shrunk(settings.with(values)), Map.copyOf(values), before));
       before = to;
     }
     return stages;

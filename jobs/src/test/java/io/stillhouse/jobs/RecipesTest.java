@@ -1,0 +1,224 @@
+package io.stillhouse.jobs;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import ai.djl.ndarray.NDManager;
+import io.stillhouse.checkpoint.HuggingFaceDirectory;
+import io.stillhouse.config.Options;
+import io.stillhouse.config.Recipe;
+import io.stillhouse.config.Settings;
+import io.stillhouse.config.Sweep;
+import io.stillhouse.jobs.augment.AugmentJob;
+import io.stillhouse.jobs.cache.CacheJob;
+import io.stillhouse.jobs.evaluate.EvaluateJob;
+import io.stillhouse.jobs.evaluate.Evaluation;
+import io.stillhouse.jobs.train.Stage;
+import io.stillhouse.spec.Head;
+import io.stillhouse.spec.ModelSpec;
+import io.stillhouse.spec.Task;
+import io.stillhouse.train.StudentInit;
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Random;
+import java.util.stream.Stream;
+import org.apache.spark.sql.SparkSession;
+import org.junit.jupiter.api.BeforeAll;
+import org.junit.jupiter.api.Tag;
+import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.MethodSource;
+
+/**
+ * Every recipe of {@code conf/}, with {@code smoke=true}, from its teacher and text to its metrics.
+ * Teachers have 12 blocks and 12 heads, as the recipes ask, and are narrow.
+ */
+@Tag("spark")
+class RecipesTest {
+  private static final Path RECIPES = Path.of("../conf");
+  private static final int WIDTH = 48;
+
+  @TempDir private static Path directory;
+
+  private final SparkSession spark = Tiny.spark();
+
+  static List<String> recipes() throws IOException {
+    try (Stream<Path> files = Files.list(RECIPES)) {
+      return files
+          .map(file -> file.getFileName().toString())
+          .filter(name -> name.endsWith(".conf") && !name.startsWith("spark-"))
+          .sorted()
+          .toList();
+    }
+  }
+
+  /** Copies the recipes, since some name files inside lists, where no argument reaches. */
+  @BeforeAll
+  static void teachersTextAndRecipes() throws IOException {
+    teacher("masked-lm", Head.MASKED_LM);
+    teacher("classifier", new Head(Task.CLASSIFICATION, List.of("0", "1")));
+    Tiny.lines(directory.resolve("prose.txt"), 80);
+    Files.createDirectory(directory.resolve("conf"));
+    for (String recipe : recipes()) {
+      String text = Files.readString(RECIPES.resolve(recipe));
+      Files.writeString(
+          directory.resolve("conf").resolve(recipe),
+          text.replace("cache.path = cache-general", "cache.path = \"" + at("cache-general") + "\"")
+              .replace("teacher.path = q/teacher", "teacher.path = \"" + at("masked-lm") + "\"")
+              .replace("path = prose.txt", "path = \"" + at("prose.txt") + "\""));
+    }
+  }
+
+  @ParameterizedTest
+  @MethodSource("recipes")
+  void runsFromItsTeacherAndTextToItsMetrics(String recipe) throws IOException {
+    Settings named = settings(recipe, List.of());
+    boolean prose = named.get(Options.CORPUS_FORMAT).equals("text") || recipe.startsWith("quick");
+    Path own = Files.createDirectory(directory.resolve(recipe.replace(".conf", "")));
+    List<String> places = new ArrayList<>();
+    places.add("teacher.path=" + at(prose ? "masked-lm" : "classifier"));
+    places.add(
+        "corpus.path="
+            + (prose && !has(named, "corpus.text") ? at("prose.txt") : table(named, own)));
+    if (named.has(Options.AUGMENT_TO)) {
+      augment(recipe, own, places);
+      return;
+    }
+    places.add("cache.path=" + own.resolve("cache"));
+    places.add("train.path=" + own.resolve("students"));
+    places.add("evaluate.output=" + own.resolve("evaluation.json"));
+    places.add("evaluate.path=" + places.get(1).substring("corpus.path=".length()));
+    places.addAll(asWideAsTheTeacher(named));
+    if (recipe.equals("distilbert-sst2.conf")) {
+      places.add("student.init=" + generalStudent());
+    }
+    if (recipe.equals("tinybert4-general.conf")) {
+      cacheOfTheGeneralStage(recipe, places);
+    }
+    new CacheJob(spark, settings(recipe, places)).run();
+    if (named.has(Options.HELD_OUT)) {
+      places.add("train.held-out=" + own.resolve("held-out"));
+      new CacheJob(spark, settings(recipe, places, "cache.path=" + own.resolve("held-out"))).run();
+    }
+    Settings whole = settings(recipe, places);
+    boolean sweeps = !Sweep.students(whole).isEmpty();
+    if (sweeps) {
+      assertThat(Stage.sweep(spark, whole).exitCode()).isZero();
+    } else {
+      assertThat(Stage.train(spark, whole).students()).isNotEmpty();
+    }
+    if (prose && named.get(Options.MLM_LOGITS).equals("none")) {
+      return; // such a student has no head that has learnt
+    }
+    Evaluation evaluation = new EvaluateJob(spark, whole).run();
+    assertThat(evaluation.models().size()).isGreaterThan(1);
+    assertThat(own.resolve("evaluation.json")).exists();
+  }
+
+  private void augment(String recipe, Path own, List<String> places) throws IOException {
+    places.add("augment.to=" + own.resolve("larger"));
+    places.add("augment.model=" + at("masked-lm"));
+    places.add("augment.stop-words=replaced"); // of the tiny vocabulary's words most are some
+    new AugmentJob(spark, settings(recipe, places)).run();
+    assertThat(own.resolve("larger/_augment.json")).exists();
+  }
+
+  /** A student that begins with its teacher's blocks has their width. */
+  private static List<String> asWideAsTheTeacher(Settings named) {
+    boolean six = named.get(Options.STUDENT_INIT).equals("teacher");
+    boolean general = named.get(Options.STUDENT_INIT).contains("/");
+    boolean encoder = !named.get(Options.ARCHITECTURE).equals("bilstm");
+    return encoder && (six || general) && !has(named, "sweep.students")
+        ? List.of("student.hidden-size=0", "student.intermediate-size=0")
+        : List.of();
+  }
+
+  private Path generalStudent() throws IOException {
+    Path own = directory.resolve("general");
+    List<String> places =
+        List.of(
+            "teacher.path=" + at("masked-lm"),
+            "corpus.path=" + at("prose.txt"),
+            "cache.path=" + own.resolve("cache"),
+            "train.path=" + own.resolve("students"));
+    new CacheJob(spark, settings("distilbert.conf", places)).run();
+    Stage.train(spark, settings("distilbert.conf", places));
+    return own.resolve("students/distilbert");
+  }
+
+  private void cacheOfTheGeneralStage(String recipe, List<String> places) throws IOException {
+    new CacheJob(
+            spark,
+            settings(
+                recipe,
+                places,
+                "teacher.path=" + at("masked-lm"),
+                "corpus.path=" + at("prose.txt"),
+                "corpus.format=text",
+                "corpus.text=",
+                "corpus.label=",
+                "corpus.max-length=128",
+                "targets.mlm-logits=none",
+                "cache.path=" + at("cache-general")))
+        .run();
+  }
+
+  private static Settings settings(String recipe, List<String> places, String... more) {
+    List<String> all = new ArrayList<>(places);
+    all.addAll(List.of("smoke=true", "train.threads=1"));
+    all.addAll(List.of(more));
+    return Recipe.prepared(Settings.parse(directory.resolve("conf").resolve(recipe), all));
+  }
+
+  private static boolean has(Settings settings, String key) {
+    return !settings.inForce().getOrDefault(key, "").isEmpty()
+        && !settings.inForce().get(key).equals("[]");
+  }
+
+  /** Writes a table with the columns that a recipe names. */
+  private static Path table(Settings named, Path own) throws IOException {
+    Random random = new Random(3);
+    StringBuilder table = new StringBuilder();
+    List<String> head = new ArrayList<>();
+    for (String role : List.of("id", "text", "pair", "label")) {
+      if (has(named, "corpus." + role)) {
+        head.add(named.inForce().get("corpus." + role));
+      }
+    }
+    table.append(String.join("\t", head)).append('\n');
+    for (int row = 0; row < 64; row++) {
+      List<String> cells = new ArrayList<>();
+      if (has(named, "corpus.id")) {
+        cells.add("row-" + row);
+      }
+      cells.add(Tiny.words(random, 3 + random.nextInt(12)));
+      if (has(named, "corpus.pair")) {
+        cells.add(Tiny.words(random, 3 + random.nextInt(8)));
+      }
+      if (has(named, "corpus.label")) {
+        cells.add(Integer.toString(row % 2));
+      }
+      table.append(String.join("\t", cells)).append('\n');
+    }
+    return Files.writeString(own.resolve("rows.tsv"), table);
+  }
+
+  private static Path at(String name) {
+    return directory.resolve(name);
+  }
+
+  private static void teacher(String name, Head head) throws IOException {
+    ModelSpec golden = HuggingFaceDirectory.open(Tiny.MLM).spec();
+    ModelSpec spec =
+        new ModelSpec(
+            new ModelSpec.Embeddings(golden.embeddings().vocabSize(), 128, 2, 0),
+            new ModelSpec.Blocks(12, WIDTH, 12, 2 * WIDTH),
+            golden.numerics(),
+            head);
+    try (NDManager manager = NDManager.newBaseManager()) {
+      HuggingFaceDirectory.write(at(name), spec, StudentInit.random(manager, spec, 5), Tiny.MLM);
+    }
+  }
+}
