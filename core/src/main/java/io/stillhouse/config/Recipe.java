@@ -47,6 +47,9 @@ public final class Recipe {
     cap(settings, Options.MAX_LENGTH, 64, small);
     cap(settings, Options.AUGMENT_COPIES, 4, small);
     small.put(Options.EPOCHS.key(), "1");
+    Map<String, List<String>> over = new TreeMap<>(settings.get(Options.SWEEP_OVER));
+    over.computeIfPresent(Options.SEED.key(), (key, seeds) -> seeds.subList(0, 1));
+    small.put(Options.SWEEP_OVER.key(), SweepText.write(over));
     return settings.with(small);
   }
 

@@ -363,6 +363,8 @@ class RecipeTest {
                 "train.epochs=3",
                 "train.rows-per-step=8",
                 "train.max-steps=2",
+                "sweep.over.train.seed=[7, 8, 9]",
+                "sweep.over.student.layers=[2, 4]",
                 "corpus.max-length=512"));
 
     assertThat(small.get(Options.CORPUS_LIMIT)).isEqualTo(64);
@@ -371,6 +373,9 @@ class RecipeTest {
     assertThat(small.get(Options.EPOCHS)).isEqualTo(1);
     assertThat(small.get(Options.ROWS_PER_STEP)).isEqualTo(8);
     assertThat(small.get(Options.MAX_STEPS)).isEqualTo(2);
+    assertThat(Sweep.students(small))
+        .extracting(Sweep.Student::name)
+        .containsExactly("layers-2_seed-7", "layers-4_seed-7");
   }
 
   @Test
