@@ -230,6 +230,20 @@ def distillation_losses():
     student, teacher = pair("attention", len(LENGTHS), heads, LENGTH, LENGTH)
     pairs = (real[:, None, :, None] & real[:, None, None, :]).expand_as(student)
     record("attention_mse", student, F.mse_loss(student[pairs], teacher[pairs]))
+
+    # Rows of several labels, rows whose classes weigh differently, scores.
+    student, teacher = pair("label_logits", len(LENGTHS), 5)
+    present = tensors["present"] = torch.randint(2, (len(LENGTHS), 5), generator=generator)
+    record("binary", student, torch.nn.BCEWithLogitsLoss()(student, present.float()))
+    bernoulli = [torch.distributions.Bernoulli(logits=logits / temperature) for logits in (teacher, student)]
+    record("soft_binary", student, torch.distributions.kl_divergence(*bernoulli).mean() * temperature**2)
+    record("soft_mse", student, F.mse_loss(student, teacher))
+    student, _ = pair("weighted_logits", len(LENGTHS), 3)
+    weights = tensors["class_weights"] = torch.tensor([0.5, 2.0, 1.25])
+    classes = tensors["classes"] = torch.randint(3, (len(LENGTHS),), generator=generator)
+    record("weighted", student, F.cross_entropy(student, classes, weight=weights, reduction="sum") / len(LENGTHS))
+    student, scores = pair("score", len(LENGTHS), 1)
+    record("squared_error", student, torch.nn.MSELoss()(student.squeeze(), scores.squeeze()))
     return tensors, {"temperature": temperature, "values": values}
 
 

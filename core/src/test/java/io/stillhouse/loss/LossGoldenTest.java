@@ -100,6 +100,47 @@ class LossGoldenTest {
         s -> AttentionLoss.mse(s, golden.read("teacher_attention"), maskBL1, pairs));
   }
 
+  @Test
+  void severalLabels() {
+    NDArray present = golden.read("present").toType(DataType.INT64, true);
+    check("binary", "student_label_logits", s -> HardLabelLoss.binaryCrossEntropy(s, present));
+  }
+
+  @Test
+  void softLabelsOfSeveralLabels() {
+    NDArray teacher = golden.read("teacher_label_logits");
+    check(
+        "soft_binary",
+        "student_label_logits",
+        s -> SoftLabelLoss.kl(HardLabelLoss.choices(s), HardLabelLoss.choices(teacher), 2));
+  }
+
+  @Test
+  void squaresOfLogits() {
+    check(
+        "soft_mse",
+        "student_label_logits",
+        s -> SoftLabelLoss.mse(s, golden.read("teacher_label_logits")));
+  }
+
+  @Test
+  void crossEntropyOfWeightedClasses() {
+    NDArray classes = golden.read("classes").toType(DataType.INT64, true);
+    NDArray weights = golden.read("class_weights");
+    check(
+        "weighted",
+        "student_weighted_logits",
+        s -> HardLabelLoss.crossEntropy(s, classes, weights));
+  }
+
+  @Test
+  void squaredErrorOfScores() {
+    check(
+        "squared_error",
+        "student_score",
+        s -> HardLabelLoss.squaredError(s, golden.read("teacher_score").flatten()));
+  }
+
   private void check(String name, String student, Function<NDArray, NDArray> loss) {
     double expected =
         JsonParser.parseString(Golden.text("losses.json"))
