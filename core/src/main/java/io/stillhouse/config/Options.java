@@ -722,6 +722,18 @@ public final class Options {
           "evaluate.predictions",
           "",
           "File of every row's key, label and logits of each model, as JSON lines; empty for none.");
+  public static final Option<Boolean> EVALUATE_SPEED =
+      bool(
+          "evaluate.speed",
+          "false",
+          "Whether parameters, FLOPs and sentences a second are told, of the teacher and every student at 32 and 128 tokens.");
+  public static final Option<Double> EVALUATE_SPEED_SECONDS =
+      number(
+          "evaluate.speed-seconds",
+          "1.0",
+          s -> s > 0 && Double.isFinite(s),
+          "a finite number > 0",
+          "Seconds of each model's measurement at each length and batch, of which six turns are made; a turn has one pass at least.");
 
   // verify
   public static final Option<Integer> VERIFY_ROWS =

@@ -1,3 +1,6 @@
-/** Task metrics and their uncertainty. Correlations come from commons-math; the rest are counts. */
+/**
+ * Task metrics and their uncertainty; what a forward pass costs. Correlations come from
+ * commons-math; the rest are counts.
+ */
 @org.jspecify.annotations.NullMarked
 package io.stillhouse.evaluate;

@@ -44,6 +44,7 @@ public final class EvaluateJob {
   private final Settings settings;
   private final Storage storage;
   private final List<Judge.Candidate> candidates = new ArrayList<>();
+  private final List<SpeedStage.Model> shapes = new ArrayList<>();
   private final Student teacher;
   private final List<Metric> metrics;
 
@@ -91,6 +92,7 @@ public final class EvaluateJob {
   private Student add(String name, Path model) throws IOException {
     Student spec = ModelDirectory.open(storage.local(model)).spec();
     candidates.add(new Judge.Candidate(name, model.toString(), spec.parameterCount()));
+    shapes.add(new SpeedStage.Model(name, model.toString(), spec));
     return spec;
   }
 
@@ -132,6 +134,9 @@ public final class EvaluateJob {
     long masked = maskedLm ? results.stream().mapToLong(row -> row.masked().tokens()).sum() : 0;
     Evaluation evaluation = judge.judge(new Evaluation.Data(paths, results.size(), masked));
     predictions(results);
+    if (settings.get(Options.EVALUATE_SPEED)) {
+      evaluation = evaluation.withSpeed(new SpeedStage(spark, settings, shapes).run());
+    }
     storage.writeJson(storage.qualify(settings.get(Options.EVALUATE_OUTPUT)), evaluation);
     return evaluation;
   }

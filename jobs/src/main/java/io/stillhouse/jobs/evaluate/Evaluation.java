@@ -14,9 +14,14 @@ import org.jspecify.annotations.Nullable;
  * @param groups students that differ in their seed alone, where there are any
  * @param comparisons of each distilled student with its undistilled twin, paired by row
  * @param data what was read
+ * @param speed of every shape of model, the teacher first; empty where none was measured
  */
 public record Evaluation(
-    List<Model> models, List<Group> groups, List<Comparison> comparisons, Data data) {
+    List<Model> models,
+    List<Group> groups,
+    List<Comparison> comparisons,
+    Data data,
+    List<Speed> speed) {
 
   /**
    * One model.
@@ -68,7 +73,11 @@ public record Evaluation(
   /** Rows evaluated, and masked tokens among them. */
   public record Data(List<String> paths, long rows, long maskedTokens) {}
 
-  /** Returns the models as a table for people, with groups and comparisons below. */
+  Evaluation withSpeed(List<Speed> measured) {
+    return new Evaluation(models, groups, comparisons, data, measured);
+  }
+
+  /** Returns the models as a table for people, with groups, comparisons and speeds below. */
   public String table() {
     Set<String> metrics = new LinkedHashSet<>(models.get(0).metrics().keySet());
     boolean judged = models.stream().anyMatch(model -> model.retention() != null);
@@ -101,7 +110,7 @@ public record Evaluation(
     }
     StringBuilder table = new StringBuilder(aligned(lines));
     comparisons.forEach(comparison -> table.append(told(comparison)));
-    return table.toString();
+    return table.append(Speed.table(speed)).toString();
   }
 
   private static String told(Comparison comparison) {
@@ -128,7 +137,7 @@ public record Evaluation(
   }
 
   /** Names stand left, numbers right. */
-  private static String aligned(List<List<String>> lines) {
+  static String aligned(List<List<String>> lines) {
     StringBuilder table = new StringBuilder();
     int columns = lines.get(0).size();
     int[] widths = new int[columns];

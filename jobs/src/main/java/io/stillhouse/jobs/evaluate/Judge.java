@@ -65,7 +65,7 @@ abstract class Judge {
         comparisons.addAll(compare(name, against, all));
       }
     }
-    return new Evaluation(models, told, comparisons, data);
+    return new Evaluation(models, told, comparisons, data, List.of());
   }
 
   private static String twinOf(String name) {

@@ -1,0 +1,64 @@
+package io.stillhouse.evaluate;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.within;
+
+import java.io.IOException;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.function.IntToLongFunction;
+import org.junit.jupiter.api.Test;
+
+class TurnsTest {
+  private static final long SECOND = 1_000_000_000L;
+
+  private long now;
+  private int turnsDone;
+  private final List<String> order = new ArrayList<>();
+
+  @Test
+  void modelsTakeTurnsAndTheFirstRoundIsThrownAway() throws IOException {
+    List<Turns.Rate> rates =
+        measure(0, model("a", round -> round == 0 ? 100 : 4), model("b", round -> 1));
+
+    assertThat(order).hasSize(2 * Turns.ALL).startsWith("a", "b", "a", "b").endsWith("a", "b");
+    assertThat(turnsDone).isEqualTo(2 * Turns.ALL);
+    assertThat(rates).containsExactly(new Turns.Rate(0.25, 1), new Turns.Rate(1, 4));
+  }
+
+  @Test
+  void aSlowRoundMovesNoMedianAndNoRatio() throws IOException {
+    // In the third round the machine is ten times slower, in the others a little at random.
+    long[] slow = {10, 10, 100, 11, 9, 10};
+    List<Turns.Rate> rates =
+        measure(0, model("a", round -> 2 * slow[round]), model("b", round -> slow[round]));
+
+    assertThat(rates.get(0).perSecond()).isEqualTo(1 / 20.0, within(1e-12));
+    assertThat(rates.get(1).perSecond()).isEqualTo(1 / 10.0, within(1e-12));
+    assertThat(rates.get(1).timesFirst()).isEqualTo(2, within(1e-12));
+  }
+
+  @Test
+  void passesFillATurnAndNoMore() throws IOException {
+    // 24 seconds are 4 a turn: four passes of 1, two of 3, which end after the turn, one of 7.
+    List<Turns.Rate> rates =
+        measure(24, model("a", pass -> 1), model("b", pass -> 3), model("c", pass -> 7));
+
+    assertThat(order.subList(0, 7)).containsExactly("a", "a", "a", "a", "b", "b", "c");
+    assertThat(order).hasSize(7 * Turns.ALL);
+    assertThat(rates).extracting(Turns.Rate::perSecond).containsExactly(1.0, 1 / 3.0, 1 / 7.0);
+  }
+
+  private List<Turns.Rate> measure(double seconds, Turns.Pass... models) throws IOException {
+    return Turns.measure(List.of(models), seconds, () -> now, () -> turnsDone++);
+  }
+
+  /** A model whose n-th pass takes so many seconds. */
+  private Turns.Pass model(String name, IntToLongFunction seconds) {
+    int[] passes = new int[1];
+    return () -> {
+      order.add(name);
+      now += SECOND * seconds.applyAsLong(passes[0]++);
+    };
+  }
+}

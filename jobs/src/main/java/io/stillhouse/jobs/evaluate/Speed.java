@@ -1,0 +1,74 @@
+package io.stillhouse.jobs.evaluate;
+
+import io.stillhouse.evaluate.Flops;
+import io.stillhouse.evaluate.Turns;
+import java.io.Serializable;
+import java.util.ArrayList;
+import java.util.List;
+
+/**
+ * Size and speed of a model.
+ *
+ * @param model its name; or that which students share that differ in their seed alone, of which one
+ *     was measured
+ * @param device cpu or gpu
+ * @param threads of libtorch, on a CPU
+ * @param passes by tokens and batch, the same for all models
+ */
+public record Speed(String model, long parameters, String device, int threads, List<Pass> passes)
+    implements Serializable {
+
+  /**
+   * Passes of one shape.
+   *
+   * @param tokens of a sentence
+   * @param batch sentences of a pass
+   * @param flops of a sentence, as {@link Flops} counts them
+   * @param sentencesPerSecond the median of several turns
+   * @param timesTeacher the median of what that is over the teacher's in the turn beside it
+   */
+  public record Pass(
+      int tokens, int batch, long flops, double sentencesPerSecond, double timesTeacher)
+      implements Serializable {
+
+    static Pass of(int tokens, int batch, long flops, Turns.Rate rate) {
+      return new Pass(tokens, batch, flops, batch * rate.perSecond(), rate.timesFirst());
+    }
+  }
+
+  /** Returns models as a table for people, empty of none. */
+  static String table(List<Speed> models) {
+    if (models.isEmpty()) {
+      return "";
+    }
+    Speed first = models.get(0);
+    List<String> heads = new ArrayList<>(List.of("model", "parameters"));
+    lengths(first).forEach(pass -> heads.add("MFLOPs of %d".formatted(pass.tokens())));
+    first.passes().forEach(pass -> heads.add("%d x %d".formatted(pass.batch(), pass.tokens())));
+    List<List<String>> lines = new ArrayList<>(List.of(heads));
+    for (Speed model : models) {
+      List<String> line =
+          new ArrayList<>(List.of(model.model(), "%,d".formatted(model.parameters())));
+      lengths(model).forEach(pass -> line.add("%,.2f".formatted(pass.flops() / 1e6)));
+      model
+          .passes()
+          .forEach(
+              pass ->
+                  line.add(
+                      "%,.1f (%.2fx)".formatted(pass.sentencesPerSecond(), pass.timesTeacher())));
+      lines.add(line);
+    }
+    String on =
+        first.device().equals("cpu")
+            ? "cpu with %d thread%s".formatted(first.threads(), first.threads() == 1 ? "" : "s")
+            : first.device();
+    return "sentences/s on %s (and times the teacher's), by batch x tokens:%n%s"
+        .formatted(on, Evaluation.aligned(lines));
+  }
+
+  /** Returns a pass of each length. */
+  private static List<Pass> lengths(Speed model) {
+    int batch = model.passes().get(0).batch();
+    return model.passes().stream().filter(pass -> pass.batch() == batch).toList();
+  }
+}

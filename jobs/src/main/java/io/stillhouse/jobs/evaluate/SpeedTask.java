@@ -1,0 +1,110 @@
+package io.stillhouse.jobs.evaluate;
+
+import ai.djl.ndarray.NDArray;
+import ai.djl.ndarray.NDManager;
+import io.stillhouse.evaluate.Flops;
+import io.stillhouse.evaluate.Turns;
+import io.stillhouse.jobs.spark.Devices;
+import io.stillhouse.jobs.spark.Models;
+import io.stillhouse.model.Autograd;
+import io.stillhouse.model.Batch;
+import io.stillhouse.model.Capture;
+import io.stillhouse.model.EncoderOutput;
+import io.stillhouse.model.Predictor;
+import io.stillhouse.spec.BiLstmSpec;
+import io.stillhouse.spec.Student;
+import java.io.IOException;
+import java.io.Serializable;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.Collections;
+import java.util.List;
+import java.util.SplittableRandom;
+
+/**
+ * Measures how fast models are on random tokens, side by side inside one task. Each computes what
+ * it does of a row in {@link EvaluateTask}, but for a masked LM's head, which reads masked tokens
+ * alone.
+ *
+ * @param names of the models
+ * @param models their directories
+ * @param lengths of the sentences, in tokens
+ * @param threads of libtorch
+ * @param seconds for each model at each length and batch
+ */
+record SpeedTask(
+    List<String> names, List<String> models, List<Integer> lengths, int threads, double seconds)
+    implements Serializable {
+
+  /** Sentences of a pass: one that somebody waits for, or many at once. */
+  private static final List<Integer> BATCHES = List.of(1, 32);
+
+  /** Returns how often {@link #run} says that a turn is done. */
+  long turns() {
+    return (long) lengths.size() * BATCHES.size() * models.size() * Turns.ALL;
+  }
+
+  List<Speed> run(Runnable turnDone) throws IOException {
+    Autograd.threads(threads);
+    Autograd.record(Autograd.Mode.OFF);
+    List<Predictor> predictors = new ArrayList<>();
+    List<List<Speed.Pass>> passes = new ArrayList<>();
+    for (String model : models) {
+      predictors.add(Models.predictor(model));
+      passes.add(new ArrayList<>());
+    }
+    for (int tokens : lengths) {
+      for (int batch : BATCHES) {
+        List<Turns.Pass> turns =
+            predictors.stream().map(model -> pass(model, tokens, batch)).toList();
+        List<Turns.Rate> rates = Turns.measure(turns, seconds, System::nanoTime, turnDone);
+        for (int m = 0; m < models.size(); m++) {
+          long flops = Flops.of(predictors.get(m).spec(), tokens);
+          passes.get(m).add(Speed.Pass.of(tokens, batch, flops, rates.get(m)));
+        }
+      }
+    }
+    List<Speed> speeds = new ArrayList<>();
+    for (int m = 0; m < models.size(); m++) {
+      speeds.add(
+          new Speed(
+              names.get(m),
+              predictors.get(m).spec().parameterCount(),
+              Devices.ofTask().getDeviceType(),
+              threads,
+              passes.get(m)));
+    }
+    return speeds;
+  }
+
+  private static Turns.Pass pass(Predictor model, int tokens, int batch) {
+    List<int[]> ids = ids(model.spec().vocabSize(), tokens, batch);
+    List<int[]> types = types(model.spec(), tokens, batch);
+    return () -> {
+      try (NDManager manager = Devices.manager()) {
+        EncoderOutput output = model.forward(Batch.of(manager, ids, types), Capture.NOTHING);
+        NDArray last = output.logits() == null ? output.last() : output.logits();
+        last.getFloat(new long[last.getShape().dimension()]); // a GPU is done once it tells
+      }
+    };
+  }
+
+  private static List<int[]> ids(int vocabSize, int tokens, int batch) {
+    SplittableRandom random = new SplittableRandom(tokens);
+    List<int[]> ids = new ArrayList<>();
+    for (int row = 0; row < batch; row++) {
+      ids.add(random.ints(tokens, 0, vocabSize).toArray());
+    }
+    return ids;
+  }
+
+  /** Returns segment ids: a second half of another text for what reads two, else one text. */
+  private static List<int[]> types(Student spec, int tokens, int batch) {
+    boolean pair = spec instanceof BiLstmSpec biLstm && biLstm.texts() == BiLstmSpec.Texts.PAIR;
+    int[] types = new int[tokens];
+    if (pair) {
+      Arrays.fill(types, tokens / 2, tokens, 1);
+    }
+    return Collections.nCopies(batch, types);
+  }
+}
