@@ -29,6 +29,11 @@ public record Option<T>(
    * @param where it is written, a setting that holds others
    */
   Optional<String> problem(String where, String text) {
+    return problem(key, where, text);
+  }
+
+  /** As the other, of a value that has another name there. */
+  Optional<String> problem(String named, String where, String text) {
     try {
       if (rule.test(parser.apply(text))) {
         return Optional.empty();
@@ -36,6 +41,7 @@ public record Option<T>(
     } catch (IllegalArgumentException e) {
       // told below, in the rule's words
     }
-    return Optional.of("%s in %s must be %s, but is '%s'".formatted(key, where, ruleInWords, text));
+    return Optional.of(
+        "%s in %s must be %s, but is '%s'".formatted(named, where, ruleInWords, text));
   }
 }

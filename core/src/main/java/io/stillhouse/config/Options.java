@@ -345,6 +345,27 @@ public final class Options {
           "last",
           List.of("last", "all"),
           "Mapped blocks with attention-kl and relation losses, which are summed over them.");
+  public static final Option<List<Map<String, String>>> TEACHERS =
+      checked(
+          "loss.teachers",
+          "[]",
+          SweepText::named,
+          t -> true,
+          "a list of teachers such as [{ name = b, cache = cache-b, weight = 0.5, terms = [soft-label] }]",
+          "Further teachers of the rows of cache.path, found by row key: each has a name, its cache, the teacher's name in there, a weight (1), a layer-map (the student's), and the terms it takes part in (soft-label). A term is the mean over its teachers, by weight; the loss over held-out rows is the first teacher's.");
+  public static final Option<Double> TEACHER_WEIGHT =
+      number(
+          "loss.teacher-weight",
+          "1.0",
+          w -> w > 0 && Double.isFinite(w),
+          "a finite number > 0",
+          "Weight of the first teacher, that of cache.path and teacher.name, beside loss.teachers.");
+  public static final Option<String> MISSING_ROWS =
+      oneOf(
+          "loss.missing-rows",
+          "refuse",
+          List.of("refuse", "leave-out"),
+          "What becomes of rows that a cache of loss.teachers lacks, or has no targets of: the command is refused, or they are not trained on, which is reported.");
 
   // train
   public static final Option<String> TRAIN_PATH =

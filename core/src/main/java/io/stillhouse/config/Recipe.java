@@ -175,11 +175,18 @@ public final class Recipe {
    */
   public static DistillSpec loss(Settings settings, Student student, ModelSpec teacher) {
     List<Integer> layers = List.of(); // a BiLSTM has none
-    List<String> problems = new ArrayList<>();
     if (student instanceof ModelSpec encoder) {
       LayerMap map = LayerMap.parse(settings.get(Options.LAYER_MAP));
       layers = map.teacherLayers(encoder.layers(), teacher.layers());
-    } else {
+    }
+    return loss(settings, student, teacher, layers);
+  }
+
+  /** As the other, the teacher's layers given. */
+  static DistillSpec loss(
+      Settings settings, Student student, ModelSpec teacher, List<Integer> layers) {
+    List<String> problems = new ArrayList<>();
+    if (!(student instanceof ModelSpec)) {
       problems.addAll(BiLstmRecipe.lossProblems(settings));
     }
     DistillSpec spec =

@@ -13,6 +13,7 @@ import java.util.ArrayList;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Set;
 import java.util.TreeMap;
 import java.util.stream.Collectors;
 import org.jspecify.annotations.Nullable;
@@ -23,6 +24,10 @@ import org.jspecify.annotations.Nullable;
  */
 public final class Settings {
   private static final String SWEEP_OVER = Options.SWEEP_OVER.key() + ".";
+
+  /** Keys whose values are lists of objects. */
+  private static final Set<String> OF_OBJECTS =
+      Set.of(Options.SWEEP_STUDENTS.key(), Options.STAGES.key(), Options.TEACHERS.key());
 
   private final Map<String, String> given;
   private final Map<String, Object> parsed = new HashMap<>();
@@ -159,6 +164,9 @@ public final class Settings {
     if (parsed.containsKey(Options.STAGES.key())) {
       problems.addAll(StageCheck.problems(get(Options.STAGES)));
     }
+    if (parsed.containsKey(Options.TEACHERS.key())) {
+      problems.addAll(FurtherTeacher.problems(get(Options.TEACHERS)));
+    }
     if (parsed.containsKey(Options.SWEEP_OVER.key())
         && parsed.containsKey(Options.SWEEP_STUDENTS.key())) {
       problems.addAll(
@@ -205,7 +213,7 @@ public final class Settings {
         over.put(key.substring(SWEEP_OVER.length()), SweepText.texts(value));
         continue;
       }
-      if (key.equals(Options.SWEEP_STUDENTS.key()) || key.equals(Options.STAGES.key())) {
+      if (OF_OBJECTS.contains(key)) {
         flat.put(key, SweepText.write(value));
         continue;
       }

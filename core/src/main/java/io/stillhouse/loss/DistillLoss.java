@@ -9,6 +9,7 @@ import io.stillhouse.spec.AttentionPart;
 import io.stillhouse.spec.DistillSpec;
 import io.stillhouse.spec.DistillSpec.Positions;
 import io.stillhouse.spec.Task;
+import io.stillhouse.spec.Teachers;
 import java.util.EnumMap;
 import java.util.List;
 import java.util.Map;
@@ -19,17 +20,31 @@ public final class DistillLoss {
   private final DistillSpec spec;
   private final Predictor student;
   private final Map<String, NDArray> projections;
+  private final Teachers teachers;
+  private final List<DistillLoss> further; // of each teacher besides the first, from it alone
+
+  /** As the other, of a student of one teacher. */
+  public DistillLoss(DistillSpec spec, Predictor student, Map<String, NDArray> projections) {
+    this(spec, Teachers.ALONE, student, projections);
+  }
 
   /**
    * @param spec weights and layers
+   * @param teachers who else teaches, and how much each counts
    * @param student the model being trained
    * @param projections by {@link DistillSpec#projection}, (teacher width, student width), where the
    *     widths differ
    */
-  public DistillLoss(DistillSpec spec, Predictor student, Map<String, NDArray> projections) {
+  public DistillLoss(
+      DistillSpec spec, Teachers teachers, Predictor student, Map<String, NDArray> projections) {
     this.spec = spec;
+    this.teachers = teachers;
     this.student = student;
     this.projections = Map.copyOf(projections);
+    this.further =
+        teachers.further().stream()
+            .map(teacher -> new DistillLoss(teacher.loss(), student, projections))
+            .toList();
   }
 
   /** Returns whether a tensor is a projection, and none of the student's own. */
@@ -56,15 +71,7 @@ public final class DistillLoss {
   public Value of(EncoderOutput output, TargetBatch targets, Counts whole) {
     boolean maskedLm = student.spec().head().task() == Task.MASKED_LM;
     Counts part = targets.counts();
-    Map<Term, NDArray> means = new EnumMap<>(Term.class);
-    if (maskedLm) {
-      maskedLmTerms(output, targets, part, means);
-    } else {
-      taskTerms(output, targets, means);
-    }
-    stateTerms(output, targets, part, means);
-    scoreTerms(output, targets, part, means);
-    relationTerms(output, targets, part, means);
+    Map<Term, NDArray> means = means(output, targets, part);
 
     NDArray total = null;
     Map<Term, Double> terms = new EnumMap<>(Term.class);
@@ -77,6 +84,54 @@ public final class DistillLoss {
       total = total == null ? weighted : total.add(weighted);
     }
     return new Value(total, terms);
+  }
+
+  /** Returns each term's mean over rows, tokens or pairs, and over the teachers. */
+  private Map<Term, NDArray> means(EncoderOutput output, TargetBatch targets, Counts part) {
+    Map<Positions, NDArray> logits = new EnumMap<>(Positions.class);
+    Map<Term, NDArray> means = ownMeans(output, targets, part, logits);
+    if (further.isEmpty()) {
+      return means;
+    }
+    means.replaceAll((term, mean) -> shared(mean, term, teachers.weight()));
+    for (int number = 0; number < further.size(); number++) {
+      double weight = teachers.further().get(number).weight();
+      further
+          .get(number)
+          .ownMeans(output, targets.further(number), part, logits)
+          .forEach((term, mean) -> add(means, term, shared(mean, term, weight)));
+    }
+    return means;
+  }
+
+  /** Gives one teacher's mean its share of a term. */
+  private NDArray shared(NDArray mean, Term term, double weight) {
+    double all = teachers.weight();
+    for (int number = 0; number < further.size(); number++) {
+      if (further.get(number).weight(term) != 0) {
+        all += teachers.further().get(number).weight();
+      }
+    }
+    return weight == all ? mean : Autograd.times(mean, weight / all);
+  }
+
+  /**
+   * Returns the means of one teacher's terms.
+   *
+   * @param logits the student's masked-LM logits of tokens, which its teachers share
+   */
+  private Map<Term, NDArray> ownMeans(
+      EncoderOutput output, TargetBatch targets, Counts part, Map<Positions, NDArray> logits) {
+    Map<Term, NDArray> means = new EnumMap<>(Term.class);
+    if (student.spec().head().task() == Task.MASKED_LM) {
+      maskedLmTerms(output, targets, part, means, logits);
+    } else {
+      taskTerms(output, targets, means);
+    }
+    stateTerms(output, targets, part, means);
+    scoreTerms(output, targets, part, means);
+    relationTerms(output, targets, part, means);
+    return means;
   }
 
   /** Returns the weight of a term. */
@@ -102,18 +157,27 @@ public final class DistillLoss {
   }
 
   private void maskedLmTerms(
-      EncoderOutput output, TargetBatch targets, Counts part, Map<Term, NDArray> means) {
+      EncoderOutput output,
+      TargetBatch targets,
+      Counts part,
+      Map<Term, NDArray> means,
+      Map<Positions, NDArray> logits) {
     boolean softOnAll =
         weight(Term.SOFT_LABEL) != 0 && spec.softLabel().positions() == Positions.ALL;
     if (softOnAll) {
-      NDArray logitsNV = student.maskedLmLogits(targets.realTokensND(output.last()));
+      NDArray logitsNV =
+          logits.computeIfAbsent(
+              Positions.ALL, all -> student.maskedLmLogits(targets.realTokensND(output.last())));
       means.put(Term.SOFT_LABEL, maskedLmSoftLabel(logitsNV, targets, Positions.ALL));
     }
     boolean softOnMasked = weight(Term.SOFT_LABEL) != 0 && !softOnAll;
     if (part.masked() == 0 || !(softOnMasked || weight(Term.HARD_LABEL) != 0)) {
       return;
     }
-    NDArray logitsNV = student.maskedLmLogits(targets.maskedTokensND(output.last()));
+    NDArray logitsNV =
+        logits.computeIfAbsent(
+            Positions.MASKED,
+            masked -> student.maskedLmLogits(targets.maskedTokensND(output.last())));
     if (softOnMasked) {
       means.put(Term.SOFT_LABEL, maskedLmSoftLabel(logitsNV, targets, Positions.MASKED));
     }

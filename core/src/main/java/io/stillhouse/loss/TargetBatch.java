@@ -38,22 +38,43 @@ public final class TargetBatch {
    * @param teacher rebuilds those that the cells lack
    */
   public TargetBatch(NDManager manager, List<Example> examples, TeacherParts teacher) {
-    this.manager = manager;
-    this.teacher = teacher;
-    this.examples = List.copyOf(examples);
-    this.batch =
+    this(
+        manager,
+        examples,
+        teacher,
         Batch.of(
             manager,
             examples.stream().map(e -> e.inputs().inputIds()).toList(),
-            examples.stream().map(e -> e.inputs().typeIds()).toList());
+            examples.stream().map(e -> e.inputs().typeIds()).toList()));
+  }
+
+  private TargetBatch(
+      NDManager manager, List<Example> examples, TeacherParts teacher, Batch batch) {
+    this.manager = manager;
+    this.teacher = teacher;
+    this.examples = List.copyOf(examples);
+    this.batch = batch;
     this.before = new long[batch.rows()];
     for (int row = 1; row < before.length; row++) {
       before[row] = before[row - 1] + batch.lengths()[row - 1];
     }
   }
 
+  /** Returns the batch that the student reads. */
   public Batch batch() {
     return batch;
+  }
+
+  /**
+   * Returns the same batch with a further teacher's targets. Where that one has other tokens, its
+   * logits and first tokens alone are of use.
+   */
+  TargetBatch further(int number) {
+    return new TargetBatch(
+        manager,
+        examples.stream().map(row -> row.further().get(number)).toList(),
+        teacher.further().get(number),
+        batch);
   }
 
   Counts counts() {
@@ -211,7 +232,8 @@ public final class TargetBatch {
     int width = dtype.width(first.cell(column).length, first.length());
     Lines lines = Lines.whole(dtype, batch.rows(), width);
     for (int row = 0; row < batch.rows(); row++) {
-      lines.put(examples.get(row).cell(column), batch.lengths()[row], 0, row);
+      Example example = examples.get(row); // of its own length, where a teacher has other tokens
+      lines.put(example.cell(column), example.length(), 0, row);
     }
     return lines.tensor(manager, new Shape(batch.rows(), width));
   }

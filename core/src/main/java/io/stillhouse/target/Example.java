@@ -1,5 +1,6 @@
 package io.stillhouse.target;
 
+import java.util.List;
 import java.util.Map;
 import org.jspecify.annotations.Nullable;
 
@@ -10,8 +11,16 @@ import org.jspecify.annotations.Nullable;
  * @param inputs ids and labels
  * @param dtype how the numbers of {@link Column.Type#CELL} columns are stored
  * @param cells tensor cells by column name, only those that were asked for
+ * @param further the same row as further teachers read it, with their cells; empty where the
+ *     student has one teacher
  */
-public record Example(String id, Inputs inputs, Dtype dtype, Map<String, byte[]> cells) {
+public record Example(
+    String id, Inputs inputs, Dtype dtype, Map<String, byte[]> cells, List<Example> further) {
+
+  /** A row of one teacher. */
+  public Example(String id, Inputs inputs, Dtype dtype, Map<String, byte[]> cells) {
+    this(id, inputs, dtype, cells, List.of());
+  }
 
   /**
    * What the teacher read, and what is known of it.
@@ -24,6 +33,11 @@ public record Example(String id, Inputs inputs, Dtype dtype, Map<String, byte[]>
    */
   @SuppressWarnings("ArrayRecordComponent") // never compared
   public record Inputs(int[] inputIds, int[] typeIds, int @Nullable [] mlmLabels, double label) {}
+
+  /** Returns the same with further teachers' rows. */
+  public Example with(List<Example> others) {
+    return new Example(id, inputs, dtype, cells, List.copyOf(others));
+  }
 
   /** Returns the number of tokens. */
   public int length() {

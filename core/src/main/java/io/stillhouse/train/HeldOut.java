@@ -26,7 +26,10 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 
-/** A student over rows that it was not trained on. */
+/**
+ * A student over rows that it was not trained on, whose targets are those of its first teacher
+ * alone, however many it has.
+ */
 public final class HeldOut {
   private final Trainer.Setup setup;
   private final TargetSource source;

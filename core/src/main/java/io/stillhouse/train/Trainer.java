@@ -8,6 +8,7 @@ import io.stillhouse.loss.Counts;
 import io.stillhouse.loss.TeacherParts;
 import io.stillhouse.spec.DistillSpec;
 import io.stillhouse.spec.Student;
+import io.stillhouse.spec.Teachers;
 import io.stillhouse.spec.TrainSpec;
 import io.stillhouse.target.Example;
 import io.stillhouse.target.TargetSource;
@@ -42,10 +43,18 @@ public final class Trainer {
   /**
    * What is trained, and how.
    *
+   * @param loss of the first teacher
+   * @param teachers who else teaches
    * @param fingerprint names the recipe and the cache; a checkpoint with another fingerprint is
    *     refused
    */
-  public record Setup(Student student, DistillSpec loss, TrainSpec train, String fingerprint) {
+  public record Setup(
+      Student student, DistillSpec loss, Teachers teachers, TrainSpec train, String fingerprint) {
+    /** Of a student of one teacher. */
+    public Setup(Student student, DistillSpec loss, TrainSpec train, String fingerprint) {
+      this(student, loss, Teachers.ALONE, train, fingerprint);
+    }
+
     RowOrder order(TargetSource source) {
       return RowOrder.of(train, source.unitRows());
     }

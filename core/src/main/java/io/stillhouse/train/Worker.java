@@ -52,7 +52,8 @@ final class Worker implements AutoCloseable {
       }
     }
     this.student = Trainable.of(model, projections, manager);
-    this.loss = new DistillLoss(setup.loss(), model, Map.of()); // states come projected
+    this.loss = // states come projected
+        new DistillLoss(setup.loss(), setup.teachers(), model, Map.of());
     this.capture = Capture.of(setup.loss());
     this.adamW = new AdamW(manager, weights, setup.train().optimiser());
   }

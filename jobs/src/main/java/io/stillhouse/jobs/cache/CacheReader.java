@@ -9,7 +9,6 @@ import io.stillhouse.jobs.spark.Models;
 import io.stillhouse.target.Column;
 import io.stillhouse.target.Dtype;
 import io.stillhouse.target.Example;
-import io.stillhouse.target.TargetSource;
 import io.stillhouse.target.Targets;
 import java.io.IOException;
 import java.nio.file.Files;
@@ -27,7 +26,7 @@ import org.apache.hadoop.fs.Path;
 import org.jspecify.annotations.Nullable;
 
 /** Reads the rows of a cache with the tensor columns a student maps, and no others. */
-public final class CacheReader implements TargetSource {
+public final class CacheReader implements KeyedRows {
   /** Teachers, by path, sizes and times, that this process has held against their hashes. */
   private static final Map<String, HuggingFaceDirectory> TEACHERS = new ConcurrentHashMap<>();
 
@@ -261,6 +260,19 @@ public final class CacheReader implements TargetSource {
       }
     }
     return examples;
+  }
+
+  @Override
+  public List<RowKey> keys(int unit, RowKey.With with) throws IOException {
+    return allKeys(unit, with).stream().filter(RowKey::taught).toList();
+  }
+
+  /** Reads the keys of all rows of a unit, of those without tokens or targets, too. */
+  List<RowKey> allKeys(int unit, RowKey.With with) throws IOException {
+    Map<String, String> poison = manifest.poison(unit, teacher);
+    return read(manifest.inputs(unit).orElseThrow(), RowKey.columns(with)).stream()
+        .map(row -> RowKey.of(row, poison.containsKey((String) row[0])))
+        .toList();
   }
 
   /** Takes what the cache's driver has said since this was opened. */

@@ -2,7 +2,6 @@ package io.stillhouse.jobs.cache;
 
 import io.stillhouse.error.Errors;
 import io.stillhouse.target.Example;
-import io.stillhouse.target.TargetSource;
 import java.io.IOException;
 import java.io.InterruptedIOException;
 import java.util.ArrayList;
@@ -18,7 +17,7 @@ import org.jspecify.annotations.Nullable;
  * teacher has seen any: a row that turns out to have no targets is replaced by the one before it in
  * its unit. Of a cache with a window, each unit is waited for.
  */
-public final class PlannedReader implements TargetSource {
+public final class PlannedReader implements KeyedRows {
   private static final long LOOKS_MILLIS = 200;
 
   private final CacheReader reader;
@@ -35,10 +34,24 @@ public final class PlannedReader implements TargetSource {
   @Override
   public List<Example> read(int unit) throws IOException {
     await(unit);
-    List<@Nullable Example> rows = reader.sound(unit);
-    Example before = rows.stream().filter(Objects::nonNull).findFirst().orElse(null);
-    List<Example> filled = new ArrayList<>(rows.size());
-    for (Example row : rows) {
+    return filled(reader.sound(unit), unit);
+  }
+
+  @Override
+  public List<RowKey> keys(int unit, RowKey.With with) throws IOException {
+    List<@Nullable RowKey> rows = new ArrayList<>();
+    for (RowKey row : reader.allKeys(unit, with)) {
+      if (row.sound()) {
+        rows.add(row.taught() ? row : null);
+      }
+    }
+    return filled(rows, unit);
+  }
+
+  private static <T> List<T> filled(List<@Nullable T> rows, int unit) {
+    T before = rows.stream().filter(Objects::nonNull).findFirst().orElse(null);
+    List<T> filled = new ArrayList<>(rows.size());
+    for (T row : rows) {
       before = row == null ? before : row;
       if (before == null) {
         throw Errors.invalid(

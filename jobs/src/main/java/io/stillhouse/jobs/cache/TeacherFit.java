@@ -6,21 +6,15 @@ import io.stillhouse.error.StillhouseException;
 import io.stillhouse.spec.Head;
 import io.stillhouse.spec.Task;
 import io.stillhouse.target.Targets;
-import io.stillhouse.text.Encoded;
-import io.stillhouse.text.Tokenizer;
 import java.io.IOException;
-import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
 import java.util.Objects;
+import java.util.Optional;
 import org.apache.hadoop.fs.Path;
 
 /** Whether another teacher reads the rows of a cache as the first one does, whose ids they are. */
 final class TeacherFit {
-  /** Case, accents, scripts without spaces, punctuation and control characters. */
-  private static final String PROBE =
-      "Ünïted NATIONS, e\u0301te\u0301 \u4e2d\u6587!\u0007 3.14 it's x\u00a0y";
-
   private final HuggingFaceDirectory first;
   private final HuggingFaceDirectory other;
   private final String name;
@@ -57,32 +51,9 @@ final class TeacherFit {
   }
 
   private void requireSameIds(List<String> texts) throws IOException {
-    try (Tokenizer one = Tokenizer.open(first.path());
-        Tokenizer two = Tokenizer.open(other.path())) {
-      if (one.vocabSize() != two.vocabSize()) {
-        throw otherTokenizer(
-            "it has %,d tokens, not %,d".formatted(two.vocabSize(), one.vocabSize()));
-      }
-      for (int id = 0; id < one.vocabSize(); id++) {
-        if (!one.token(id).equals(two.token(id))) {
-          throw otherTokenizer(
-              "its token %d is '%s', not '%s'".formatted(id, two.token(id), one.token(id)));
-        }
-      }
-      List<String> all = new ArrayList<>(List.of(PROBE));
-      all.addAll(texts);
-      List<Encoded> ours = one.encode(all);
-      List<Encoded> theirs = two.encode(all);
-      for (int text = 0; text < all.size(); text++) {
-        if (!Arrays.equals(ours.get(text).ids(), theirs.get(text).ids())) {
-          throw otherTokenizer(
-              "it reads '%s' as %s, not %s"
-                  .formatted(
-                      all.get(text),
-                      Arrays.toString(theirs.get(text).ids()),
-                      Arrays.toString(ours.get(text).ids())));
-        }
-      }
+    Optional<String> how = SameTokens.difference(first, other, texts);
+    if (how.isPresent()) {
+      throw otherTokenizer(how.get());
     }
   }
 

@@ -139,6 +139,7 @@ final class StudentProbe {
     own.put(Options.WORKERS.key(), "1");
     own.put(Options.LOOKAHEAD.key(), "false");
     own.put(Options.METRICS.key(), "none");
+    own.put(Options.TEACHERS.key(), "[]"); // whose caches are of other rows than the probe's
     long start = System.nanoTime();
     TrainJob job = new TrainJob(spark, settings.with(own));
     TrainJob.Result result = job.run();

@@ -44,6 +44,7 @@ final class RunPlanner {
   private final boolean labelled;
   private final @Nullable Path heldOutPath;
   private final @Nullable CacheReader heldOut;
+  private final JoinPlanner joins;
   private final Map<String, Integer> foundOfFile = new HashMap<>();
 
   /**
@@ -66,6 +67,7 @@ final class RunPlanner {
     this.reader = CacheReader.open(storage, cache, teacherName, List.of());
     reader.requireRecipe(settings);
     this.teacher = CacheReader.teacher(storage, cache, teacherName);
+    this.joins = new JoinPlanner(storage, cache, reader, teacher);
     this.labelled = labelled(reader);
     String given = settings.get(Options.HELD_OUT);
     this.heldOutPath =
@@ -90,11 +92,9 @@ final class RunPlanner {
     return opened;
   }
 
-  /** Returns the number of rows of the cache, as a training counts them. */
-  long rows(TrainSpec train) {
-    return StudentParts.inOrder(reader, train).unitRows().stream()
-        .mapToLong(Integer::longValue)
-        .sum();
+  /** Returns the number of rows that a student is trained on in an epoch. */
+  long rows(StudentRun run) {
+    return StudentParts.rows(reader, run);
   }
 
   /**
@@ -176,6 +176,7 @@ final class RunPlanner {
       heldOut.with(Reads.of(loss, teacher.spec(), kept, heldOut::has).columns());
     }
     TrainSpec train = Recipe.train(settings, 0);
+    Joined joined = joins.plan(settings, student, loss, kept, train, notes);
     StudentRun.Places places =
         new StudentRun.Places(
             cache.toString(),
@@ -183,7 +184,8 @@ final class RunPlanner {
             kept,
             heldOutPath == null ? null : heldOutPath.toString(),
             storage.qualify(settings.get(Options.TRAIN_PATH)).toString(),
-            reader.plan().fingerprints());
+            reader.plan().fingerprints(),
+            joined);
     String name = settings.get(Options.STUDENT_NAME);
     List<StudentRun> runs = new ArrayList<>();
     runs.add(new StudentRun(name, student, loss, train, start, places));
@@ -198,7 +200,7 @@ final class RunPlanner {
               loss.undistilled(),
               train,
               start,
-              places));
+              places.with(joined.rowsAlone())));
     }
     TrainSpec.Selection selection =
         Recipe.selection(

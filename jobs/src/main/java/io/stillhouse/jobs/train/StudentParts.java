@@ -8,6 +8,8 @@ import io.stillhouse.checkpoint.SafeTensors;
 import io.stillhouse.config.Options;
 import io.stillhouse.error.Errors;
 import io.stillhouse.jobs.cache.CacheReader;
+import io.stillhouse.jobs.cache.JoinedReader;
+import io.stillhouse.jobs.cache.KeyedRows;
 import io.stillhouse.jobs.cache.PlannedReader;
 import io.stillhouse.jobs.cache.Storage;
 import io.stillhouse.jobs.cache.TeacherFolder;
@@ -27,10 +29,14 @@ import io.stillhouse.train.StudentInit;
 import io.stillhouse.train.Trainer;
 import java.io.IOException;
 import java.nio.file.Files;
+import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.LinkedHashSet;
+import java.util.List;
 import java.util.Map;
 import java.util.Set;
+import java.util.function.Function;
+import java.util.stream.Stream;
 import org.apache.hadoop.fs.Path;
 
 /** What a task needs to train a student: its first weights, its targets, the teacher's parts. */
@@ -41,31 +47,74 @@ final class StudentParts {
   private final Storage storage;
   private final ModelSpec teacher;
   private final Reads reads;
+  private final List<Part> further;
+
+  /** A further teacher, and what is read of its cache. */
+  private record Part(Joined.Further of, Reads reads) {}
 
   StudentParts(StudentRun run, Storage storage) throws IOException {
     this.run = run;
     this.storage = storage;
     this.teacher = teacher().spec();
     this.reads = reads(run.places().cache());
+    this.further = new ArrayList<>();
+    for (Joined.Further of : run.places().joined().further()) {
+      CacheReader reader =
+          CacheReader.open(
+              storage, new Path(of.source().cache()), of.source().teacher(), List.of());
+      further.add(
+          new Part(
+              of,
+              Reads.of(
+                  of.teaching().loss(),
+                  teacher(of.source()).spec(),
+                  run.places().kept(),
+                  reader::has)));
+    }
   }
 
   Trainer.Setup setup() {
-    return new Trainer.Setup(run.model(), run.loss(), run.train(), run.fingerprint());
+    return new Trainer.Setup(
+        run.model(), run.loss(), run.places().joined().teachers(), run.train(), run.fingerprint());
   }
 
-  /** Opens the cache, in the order in which the student reads it. */
+  /** Opens the caches, in the order in which the student reads its own. */
   TargetSource source() throws IOException {
-    return source(reads.columns());
+    return source(columns());
   }
 
-  /** As {@link #source()}, with the columns of other students, too. */
-  TargetSource source(Set<Column> columns) throws IOException {
-    return inOrder(reader(columns), run.train());
+  /**
+   * As {@link #source()}, with the columns of other students of the same teachers, too.
+   *
+   * @param columns of each teacher, the first before the further ones
+   */
+  TargetSource source(List<Set<Column>> columns) throws IOException {
+    KeyedRows own = inOrder(reader(columns.get(0)), run.train());
+    Joined joined = run.places().joined();
+    if (joined.equals(Joined.NOTHING)) {
+      return own;
+    }
+    List<JoinedReader.Further> others = new ArrayList<>();
+    for (int number = 0; number < further.size(); number++) {
+      Joined.Further of = further.get(number).of();
+      others.add(
+          new JoinedReader.Further(
+              of.name(), reader(of.source(), columns.get(number + 1)), of.units(), of.tokens()));
+    }
+    return new JoinedReader(own, others, joined.leftOut());
   }
 
-  /** Returns a cache's rows as a training counts them. */
-  static TargetSource inOrder(CacheReader reader, TrainSpec train) {
+  /** Returns a cache's rows as a training counts them, had it no other caches. */
+  static KeyedRows inOrder(CacheReader reader, TrainSpec train) {
     return train.batching().order() == TrainSpec.Order.PLAN ? new PlannedReader(reader) : reader;
+  }
+
+  /** Returns the number of rows that a student is trained on in an epoch. */
+  static long rows(CacheReader reader, StudentRun run) {
+    List<Integer> all = inOrder(reader, run.train()).unitRows();
+    return JoinedReader.remaining(all, run.places().joined().leftOut()).stream()
+        .mapToLong(Integer::longValue)
+        .sum();
   }
 
   /** Opens the cache with the columns that the student reads. */
@@ -73,31 +122,39 @@ final class StudentParts {
     return reader(reads.columns());
   }
 
+  private CacheReader reader(Set<Column> columns) throws IOException {
+    StudentRun.Places places = run.places();
+    return reader(
+        new Joined.Source(places.cache(), places.teacher(), places.cacheFingerprints()), columns);
+  }
+
   /**
-   * Opens the cache.
+   * Opens a cache.
    *
    * @throws io.stillhouse.error.StillhouseException if it has grown since the training began
    */
-  private CacheReader reader(Set<Column> columns) throws IOException {
-    CacheReader source =
-        CacheReader.open(storage, new Path(run.places().cache()), run.places().teacher(), columns);
-    if (!source.plan().fingerprints().equals(run.places().cacheFingerprints())) {
+  private CacheReader reader(Joined.Source of, Set<Column> columns) throws IOException {
+    CacheReader source = CacheReader.open(storage, new Path(of.cache()), of.teacher(), columns);
+    if (!source.plan().fingerprints().equals(of.fingerprints())) {
       throw Errors.invalid(
-          "cache '%s' has grown since the training of '%s' began"
-              .formatted(run.places().cache(), run.name()),
+          "cache '%s' has grown since the training of '%s' began".formatted(of.cache(), run.name()),
           "delete its checkpoints '%s' and run train again".formatted(run.checkpoints()));
     }
     return source;
   }
 
-  /** Returns the columns that the student reads. */
-  Set<Column> columns() {
-    return reads.columns();
+  /** Returns the columns that the student reads of each teacher, the first before the others. */
+  List<Set<Column>> columns() {
+    return ofAll(Reads::columns);
   }
 
-  /** Returns the names of the teacher's weights that rebuild what is not stored. */
-  Set<String> teacherTensors() {
-    return reads.teacherTensors();
+  /** Returns the names of the weights of each teacher that rebuild what is not stored. */
+  List<Set<String>> teacherTensors() {
+    return ofAll(Reads::teacherTensors);
+  }
+
+  private <T> List<T> ofAll(Function<Reads, T> of) {
+    return Stream.concat(Stream.of(reads), further.stream().map(Part::reads)).map(of).toList();
   }
 
   /** Opens the cache of held-out rows, with the task logits of the teacher if they are there. */
@@ -114,12 +171,16 @@ final class StudentParts {
 
   private Reads reads(String cache) throws IOException {
     CacheReader reader =
-        CacheReader.open(storage, new Path(cache), run.places().teacher(), java.util.List.of());
+        CacheReader.open(storage, new Path(cache), run.places().teacher(), List.of());
     return Reads.of(run.loss(), teacher, run.places().kept(), reader::has);
   }
 
   HuggingFaceDirectory teacher() throws IOException {
     return CacheReader.teacher(storage, new Path(run.places().cache()), run.places().teacher());
+  }
+
+  private HuggingFaceDirectory teacher(Joined.Source of) throws IOException {
+    return CacheReader.teacher(storage, new Path(of.cache()), of.teacher());
   }
 
   /** Returns the student's weights before the first step, and its projections. */
@@ -197,21 +258,29 @@ final class StudentParts {
     return TeacherFolder.model(new Path(run.places().cache()), run.places().teacher()).toString();
   }
 
-  /** Returns the teacher's weights that rebuild targets of the cache; no others are read. */
+  /** Returns the teachers' weights that rebuild targets of the caches; no others are read. */
   TeacherParts teacherParts(NDManager manager) throws IOException {
-    return teacherParts(manager, reads);
+    TeacherParts first = teacherParts(manager, reads, teacher());
+    if (further.isEmpty()) {
+      return first;
+    }
+    List<TeacherParts> others = new ArrayList<>();
+    for (Part part : further) {
+      others.add(teacherParts(manager, part.reads(), teacher(part.of().source())));
+    }
+    return new TeacherParts(first.encoder(), first.mlm(), others);
   }
 
-  /** Returns those that rebuild targets of the cache of held-out rows. */
+  /** Returns those of the first teacher that rebuild targets of the cache of held-out rows. */
   TeacherParts teacherParts(NDManager manager, String heldOut) throws IOException {
-    return teacherParts(manager, reads(heldOut));
+    return teacherParts(manager, reads(heldOut), teacher());
   }
 
-  private TeacherParts teacherParts(NDManager manager, Reads of) throws IOException {
+  private TeacherParts teacherParts(NDManager manager, Reads of, HuggingFaceDirectory from)
+      throws IOException {
     if (of.teacherTensors().isEmpty()) {
       return new TeacherParts(null, run.places().kept().mlm());
     }
-    HuggingFaceDirectory from = teacher();
     return new TeacherParts(
         new Encoder(from.spec(), from.weights(manager, of.teacherTensors())),
         run.places().kept().mlm());

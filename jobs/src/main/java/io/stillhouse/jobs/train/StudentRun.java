@@ -67,6 +67,7 @@ record StudentRun(
    * @param heldOut a cache whose rows give the loss of a finished student, or null
    * @param students the directory of all students
    * @param cacheFingerprints of the cache's plan
+   * @param joined what comes from other caches
    */
   record Places(
       String cache,
@@ -74,8 +75,25 @@ record StudentRun(
       Kept kept,
       @Nullable String heldOut,
       String students,
-      Map<String, String> cacheFingerprints)
-      implements Serializable {}
+      Map<String, String> cacheFingerprints,
+      Joined joined)
+      implements Serializable {
+    /** Of a student of one teacher. */
+    Places(
+        String cache,
+        String teacher,
+        Kept kept,
+        @Nullable String heldOut,
+        String students,
+        Map<String, String> cacheFingerprints) {
+      this(cache, teacher, kept, heldOut, students, cacheFingerprints, Joined.NOTHING);
+    }
+
+    /** Returns the same with other caches beside. */
+    Places with(Joined others) {
+      return new Places(cache, teacher, kept, heldOut, students, cacheFingerprints, others);
+    }
+  }
 
   /** Returns the same with the threads that it has where the recipe leaves them open. */
   StudentRun orThreads(int threads) {
@@ -153,7 +171,8 @@ record StudentRun(
                     places.cacheFingerprints())
             + (train.selection().keep() == TrainSpec.Keep.LAST
                 ? ""
-                : "|%s|%s".formatted(train.selection(), places.heldOut()));
+                : "|%s|%s".formatted(train.selection(), places.heldOut()))
+            + places.joined().fingerprint();
     return HexFormat.of().formatHex(Storage.digest().digest(text.getBytes(StandardCharsets.UTF_8)));
   }
 }

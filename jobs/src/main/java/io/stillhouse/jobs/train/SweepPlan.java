@@ -105,9 +105,9 @@ final class SweepPlan {
     return halving;
   }
 
-  /** Returns the number of rows of the cache, as a student's training counts them. */
+  /** Returns the number of rows that a student is trained on in an epoch. */
   long rows(StudentRun run) {
-    return planner.rows(run.train());
+    return planner.rows(run);
   }
 
   /** Returns how many tasks train at once, if there is room for all. */
@@ -137,7 +137,8 @@ final class SweepPlan {
     return !one.train().rounds().used()
         && !two.train().rounds().used()
         && one.train().run().threads() == two.train().run().threads()
-        && Lockstep.sameRows(one.train(), two.train());
+        && Lockstep.sameRows(one.train(), two.train())
+        && one.places().joined().readsAs(two.places().joined());
   }
 
   private List<StudentRun> plan(Sweep.Student student) throws IOException {

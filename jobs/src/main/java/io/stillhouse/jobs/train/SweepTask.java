@@ -89,8 +89,16 @@ final class SweepTask implements Lockstep.Watcher {
   }
 
   private void together() {
-    Set<Column> columns = new LinkedHashSet<>();
-    tasks.forEach(task -> columns.addAll(task.parts().columns()));
+    List<Set<Column>> columns = new ArrayList<>();
+    for (TrainTask task : tasks) {
+      List<Set<Column>> own = task.parts().columns(); // of as many teachers each
+      for (int teacher = 0; teacher < own.size(); teacher++) {
+        if (teacher == columns.size()) {
+          columns.add(new LinkedHashSet<>());
+        }
+        columns.get(teacher).addAll(own.get(teacher));
+      }
+    }
     try (NDManager shared = Devices.manager()) {
       TargetSource source = tasks.get(0).parts().source(columns);
       begin(source, shared);
@@ -105,10 +113,10 @@ final class SweepTask implements Lockstep.Watcher {
   private void begin(TargetSource source, NDManager shared) {
     List<TrainSpec> trains = tasks.stream().map(task -> task.student().train()).toList();
     try (Lockstep lockstep = new Lockstep(source, trains, pause)) {
-      Map<Set<String>, TeacherParts> teachers = new HashMap<>();
+      Map<List<Set<String>>, TeacherParts> teachers = new HashMap<>();
       for (TrainTask task : tasks) {
         try {
-          Set<String> tensors = task.parts().teacherTensors();
+          List<Set<String>> tensors = task.parts().teacherTensors();
           if (!teachers.containsKey(tensors)) {
             teachers.put(tensors, task.parts().teacherParts(shared));
           }

@@ -211,9 +211,7 @@ public final class TrainJob {
               new Path(runs.get(0).places().cache()),
               runs.get(0).places().teacher(),
               List.of());
-      return StudentParts.inOrder(reader, runs.get(0).train()).unitRows().stream()
-          .mapToLong(Integer::longValue)
-          .sum();
+      return StudentParts.rows(reader, runs.get(0));
     } catch (IOException e) {
       throw new java.io.UncheckedIOException(e);
     }
