@@ -7,6 +7,7 @@ import io.stillhouse.error.Errors;
 import io.stillhouse.loss.Counts;
 import io.stillhouse.loss.TeacherParts;
 import io.stillhouse.spec.DistillSpec;
+import io.stillhouse.spec.PrunedHeads;
 import io.stillhouse.spec.Student;
 import io.stillhouse.spec.TrainSpec;
 import io.stillhouse.target.Example;
@@ -42,10 +43,17 @@ public final class Trainer {
   /**
    * What is trained, and how.
    *
+   * @param pruned heads that begin at zero and stay there
    * @param fingerprint names the recipe and the cache; a checkpoint with another fingerprint is
    *     refused
    */
-  public record Setup(Student student, DistillSpec loss, TrainSpec train, String fingerprint) {
+  public record Setup(
+      Student student, DistillSpec loss, TrainSpec train, PrunedHeads pruned, String fingerprint) {
+    /** As the record, every head trained. */
+    public Setup(Student student, DistillSpec loss, TrainSpec train, String fingerprint) {
+      this(student, loss, train, PrunedHeads.NONE, fingerprint);
+    }
+
     RowOrder order(TargetSource source) {
       return RowOrder.of(train, source.unitRows());
     }

@@ -23,6 +23,7 @@ import io.stillhouse.target.Column;
 import io.stillhouse.target.TargetSource;
 import io.stillhouse.target.Targets;
 import io.stillhouse.train.BiLstmInit;
+import io.stillhouse.train.HeadPruning;
 import io.stillhouse.train.StudentInit;
 import io.stillhouse.train.Trainer;
 import java.io.IOException;
@@ -50,7 +51,8 @@ final class StudentParts {
   }
 
   Trainer.Setup setup() {
-    return new Trainer.Setup(run.model(), run.loss(), run.train(), run.fingerprint());
+    return new Trainer.Setup(
+        run.model(), run.loss(), run.train(), run.start().pruned(), run.fingerprint());
   }
 
   /** Opens the cache, in the order in which the student reads it. */
@@ -138,6 +140,7 @@ final class StudentParts {
                 HuggingFaceDirectory.open(Models.copy(run.start().directory())),
                 run.start().blocks(),
                 seed);
+    HeadPruning.zeroWeights(encoder, run.start().pruned(), weights);
     Map<String, NDArray> projections =
         StudentInit.projections(
             manager, run.loss(), encoder.hiddenSize(), teacher.hiddenSize(), seed);
