@@ -35,6 +35,7 @@ class HeadPruningTest {
   private static final PrunedHeads PRUNED =
       new PrunedHeads(List.of(List.of(1, 3), List.of(), List.of(2, 3, 4)));
   private static final PrunedHeads PRUNED_OF_ALL = new PrunedHeads(List.of(List.of(1, 3)));
+  private static final double CLIP_NORM = 0.1;
   private static final List<String> MAKERS = List.of("query", "key", "value");
 
   @TempDir private Path directory;
@@ -64,7 +65,7 @@ class HeadPruningTest {
 
       assertThat(norms).hasSize(10).allSatisfy(norm -> assertThat(norm).isGreaterThan(CLIP_NORM));
       Map<String, NDArray> whole = new HashMap<>();
-      weights.forEach((name, weight) -> whole.put(name, weight.stopGradient().duplicate()));
+      weights.forEach((name, weight) -> whole.put(name, weight.duplicate()));
       for (int block = 1; block <= spec.distinctBlocks(); block++) {
         String attention = spec.prefixOf(block) + "attention.";
         for (int head = 1; head <= spec.heads(); head++) {
@@ -171,14 +172,11 @@ class HeadPruningTest {
     return factors;
   }
 
-  private static final double CLIP_NORM = 0.1;
-
   private static TrainSpec tenSteps() {
     return new TrainSpec(
         10,
         new TrainSpec.Batching(4, 4096, 1, TrainSpec.Order.SHUFFLED),
-        new TrainSpec.Optimiser(
-            1e-3, 0, new TrainSpec.Betas(0.9, 0.999, 1e-8), 0.1, CLIP_NORM),
+        new TrainSpec.Optimiser(1e-3, 0, new TrainSpec.Betas(0.9, 0.999, 1e-8), 0.1, CLIP_NORM),
         TrainSpec.Rounds.NONE,
         new TrainSpec.Run(10, 1, 1, 0));
   }
