@@ -258,6 +258,18 @@ public final class Options {
           "student.init-layers",
           "[]",
           "Blocks, from 1, that initialise the student's; empty for those of the layer map.");
+  public static final Option<String> HEADS_FROM =
+      text(
+          "student.heads-from",
+          "",
+          "What heads wrote of the model that the student starts from: by it heads are pruned.");
+  public static final Option<Double> PRUNED_HEADS =
+      number(
+          "student.pruned-heads",
+          "0",
+          share -> share >= 0 && share < 1,
+          "a number in 0..1, 1 excluded",
+          "Share of all the student's attention heads that are pruned, the least important ones first; each block keeps one. Not with losses on scores or relations.");
 
   // loss
   public static final Option<Double> SOFT_WEIGHT =
@@ -755,6 +767,27 @@ public final class Options {
           s -> s > 0 && Double.isFinite(s),
           "a finite number > 0",
           "Seconds of each model's measurement at each length and batch, of which six turns are made; a turn has one pass at least.");
+
+  // heads
+  public static final Option<String> HEADS_MODEL =
+      text(
+          "heads.model",
+          "",
+          "heads: Hugging Face directory of the encoder; empty for teacher.path.");
+  public static final Option<Integer> HEADS_ROWS =
+      atLeast(
+          "heads.rows",
+          "1000",
+          2,
+          "heads: rows of the corpus that the importance of heads is measured on, drawn by train.seed.");
+  public static final Option<String> HEADS_NORMALISE =
+      oneOf(
+          "heads.normalise",
+          "layer",
+          List.of("layer", "none"),
+          "heads: layer divides importances by the root of the sum of their block's squares, as the paper does; none leaves them in nats.");
+  public static final Option<String> HEADS_OUTPUT =
+      text("heads.output", "heads.json", "heads: where the result goes.");
 
   // verify
   public static final Option<Integer> VERIFY_ROWS =

@@ -46,6 +46,7 @@ public final class Recipe {
     cap(settings, Options.ROWS_PER_STEP, Math.max(1, 16 / workers), small);
     cap(settings, Options.MAX_LENGTH, 64, small);
     cap(settings, Options.AUGMENT_COPIES, 4, small);
+    cap(settings, Options.HEADS_ROWS, 32, small);
     small.put(Options.EPOCHS.key(), "1");
     Map<String, List<String>> over = new TreeMap<>(settings.get(Options.SWEEP_OVER));
     over.computeIfPresent(Options.SEED.key(), (key, seeds) -> seeds.subList(0, 1));
@@ -246,6 +247,7 @@ public final class Recipe {
         requireRelationHeads(settings.get(Options.RELATION_HEADS), encoder, teacher, problems);
       }
     }
+    problems.addAll(PruningCheck.problems(settings, student));
     if (!problems.isEmpty()) {
       throw Errors.all(problems);
     }

@@ -30,6 +30,17 @@ public final class HardLabelLoss {
     return logLikelihoods(logitsNC, labelsN).mul(weightsN1).mean().neg();
   }
 
+  /**
+   * Returns the cross-entropies of the true classes, each multiplied by a weight of its row,
+   * summed.
+   *
+   * @param weightsN of the rows, (N), float32
+   * @return a scalar in nats
+   */
+  static NDArray weightedCrossEntropy(NDArray logitsNC, NDArray labelsN, NDArray weightsN) {
+    return logLikelihoods(logitsNC, labelsN).mul(weightsN.reshape(-1, 1)).sum().neg();
+  }
+
   private static NDArray logLikelihoods(NDArray logitsNC, NDArray labelsN) {
     long rows = logitsNC.getShape().get(0);
     if (labelsN.size() != rows) {

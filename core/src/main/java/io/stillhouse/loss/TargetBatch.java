@@ -114,6 +114,15 @@ public final class TargetBatch {
     return manager.create(labels.stream().mapToLong(Long::longValue).toArray());
   }
 
+  /** Returns one over the masked tokens of its row for each of them, (N), float32. */
+  NDArray maskedSharesN() {
+    List<Integer> rows = new ArrayList<>();
+    forEachMasked((row, t, label) -> rows.add(row));
+    double[] tokens = new double[batch.rows()];
+    rows.forEach(row -> tokens[row]++);
+    return numbers(rows.stream().map(row -> 1 / tokens[row]).toList());
+  }
+
   /** Returns class ids, (B), int64. */
   NDArray classesB() {
     return manager.create(examples.stream().mapToLong(e -> (long) e.inputs().label()).toArray());

@@ -11,7 +11,9 @@ import io.stillhouse.spec.ModelSpec;
 import io.stillhouse.spec.Task;
 import java.util.EnumMap;
 import java.util.HashMap;
+import java.util.List;
 import java.util.Map;
+import org.jspecify.annotations.Nullable;
 
 /**
  * The forward pass of BERT, DistilBERT and ALBERT, exactly as Hugging Face computes it: erf GELU,
@@ -50,6 +52,17 @@ public final class Encoder implements Predictor {
 
   /** Computes a batch; results belong to the batch's manager. */
   public EncoderOutput forward(Batch batch, Capture capture, Dropout dropout) {
+    return forward(batch, capture, dropout, List.of());
+  }
+
+  /**
+   * Computes a batch, what each head gives multiplied by a number: the mask variables of Michel et
+   * al. 2019 (arXiv:1905.10650, section 4.1).
+   *
+   * @param factorsBH a tensor for each block, (B, H); or none, where no head is multiplied
+   */
+  public EncoderOutput forward(
+      Batch batch, Capture capture, Dropout dropout, List<NDArray> factorsBH) {
     NDManager manager = batch.idsBL().getManager();
     Map<Integer, NDArray> hidden = new HashMap<>();
     Kept kept = new Kept(new HashMap<>(), new HashMap<>(), new HashMap<>());
@@ -62,7 +75,9 @@ public final class Encoder implements Predictor {
       if (layer == spec.layers()) {
         break;
       }
-      NDArray next = block(layer + 1, stateBLD, biasB11L, capture, kept, manager, dropout);
+      NDArray factorBH = factorsBH.isEmpty() ? null : factorsBH.get(layer);
+      NDArray next =
+          block(layer + 1, stateBLD, biasB11L, factorBH, capture, kept, manager, dropout);
       if (!capture.hidden().contains(layer)) {
         stateBLD.close();
       }
@@ -187,6 +202,7 @@ public final class Encoder implements Predictor {
       int block,
       NDArray inputBLD,
       NDArray biasB11L,
+      @Nullable NDArray factorBH,
       Capture capture,
       Kept kept,
       NDManager manager,
@@ -201,11 +217,11 @@ public final class Encoder implements Predictor {
       NDArray scoresBHLL = scores(queriesBLD, keysBLD);
       NDArray probabilities =
           dropout.apply(scoresBHLL.add(biasB11L).softmax(-1), spec.numerics().attentionDropout());
-      NDArray contextBLD =
-          probabilities
-              .matMul(heads(valuesBLD, spec.heads()))
-              .transpose(0, 2, 1, 3)
-              .reshape(inputBLD.getShape());
+      NDArray contextBHLK = probabilities.matMul(heads(valuesBLD, spec.heads()));
+      if (factorBH != null) {
+        contextBHLK = contextBHLK.mul(factorBH.reshape(-1, spec.heads(), 1, 1));
+      }
+      NDArray contextBLD = contextBHLK.transpose(0, 2, 1, 3).reshape(inputBLD.getShape());
       NDArray attended =
           dropout.apply(linear(contextBLD, prefix + "attention.output.dense"), hiddenDropout);
       NDArray middleBLD = norm(attended.add(inputBLD), prefix + "attention.output.LayerNorm");

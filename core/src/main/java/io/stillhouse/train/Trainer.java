@@ -7,6 +7,7 @@ import io.stillhouse.error.Errors;
 import io.stillhouse.loss.Counts;
 import io.stillhouse.loss.TeacherParts;
 import io.stillhouse.spec.DistillSpec;
+import io.stillhouse.spec.PrunedHeads;
 import io.stillhouse.spec.Student;
 import io.stillhouse.spec.Teachers;
 import io.stillhouse.spec.TrainSpec;
@@ -45,14 +46,20 @@ public final class Trainer {
    *
    * @param loss of the first teacher
    * @param teachers who else teaches
+   * @param pruned heads that begin at zero and stay there
    * @param fingerprint names the recipe and the cache; a checkpoint with another fingerprint is
    *     refused
    */
   public record Setup(
-      Student student, DistillSpec loss, Teachers teachers, TrainSpec train, String fingerprint) {
-    /** Of a student of one teacher. */
+      Student student,
+      DistillSpec loss,
+      Teachers teachers,
+      TrainSpec train,
+      PrunedHeads pruned,
+      String fingerprint) {
+    /** As the record, of one teacher, every head trained. */
     public Setup(Student student, DistillSpec loss, TrainSpec train, String fingerprint) {
-      this(student, loss, Teachers.ALONE, train, fingerprint);
+      this(student, loss, Teachers.ALONE, train, PrunedHeads.NONE, fingerprint);
     }
 
     RowOrder order(TargetSource source) {

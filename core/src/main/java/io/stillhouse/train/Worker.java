@@ -25,6 +25,7 @@ import java.util.TreeMap;
 final class Worker implements AutoCloseable {
   private final NDManager manager;
   private final Trainer.Setup setup;
+  private final Map<String, NDArray> weights;
   private final Trainable student;
   private final DistillLoss loss;
   private final TeacherParts teacher;
@@ -40,6 +41,7 @@ final class Worker implements AutoCloseable {
       NDManager manager, Trainer.Setup setup, Map<String, NDArray> weights, TeacherParts teacher) {
     this.manager = manager;
     this.setup = setup;
+    this.weights = weights;
     this.teacher = teacher;
     Autograd.threads(setup.train().run().threads());
     weights.values().forEach(weight -> weight.setRequiresGradient(true));
@@ -99,6 +101,7 @@ final class Worker implements AutoCloseable {
     } finally {
       Autograd.record(Autograd.Mode.OFF);
     }
+    HeadPruning.zeroGradients(setup.student(), setup.pruned(), weights);
     double norm = adamW.step(adamStep, learningRate);
     double total = 0;
     for (Map.Entry<Term, Double> term : terms.entrySet()) {

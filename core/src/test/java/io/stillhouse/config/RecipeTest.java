@@ -419,6 +419,52 @@ class RecipeTest {
         .hasMessage("corpus.path is empty; name a file or directory");
   }
 
+  @Test
+  void refusesLossesOnWhatPrunedHeadsDoNotHave() {
+    assertThat(
+            loss(
+                    "student.layers=4",
+                    "student.heads-from=heads.json",
+                    "student.pruned-heads=0.5",
+                    "loss.soft-label.weight=1",
+                    "loss.hidden-mse.weight=1")
+                .readsLayers())
+        .isTrue();
+    assertThatThrownBy(
+            () ->
+                loss(
+                    "student.layers=4",
+                    "student.heads-from=heads.json",
+                    "student.pruned-heads=0.5",
+                    "loss.attention-mse.weight=1",
+                    "loss.attention-kl.weight=2",
+                    "loss.value-relation.weight=3"))
+        .isInstanceOf(StillhouseException.class)
+        .hasMessage(
+            """
+            3 problems:
+              - loss.attention-mse.weight is 1.0, but pruned heads have nothing that is the teacher's; set it to 0, or student.pruned-heads=0
+              - loss.attention-kl.weight is 2.0, but pruned heads have nothing that is the teacher's; set it to 0, or student.pruned-heads=0
+              - loss.value-relation.weight is 3.0, but pruned heads have nothing that is the teacher's; set it to 0, or student.pruned-heads=0""");
+  }
+
+  @Test
+  void prunesNeitherWithoutImportancesNorHeadsOfRandomWeights() {
+    assertThatThrownBy(
+            () ->
+                loss(
+                    "student.layers=4",
+                    "student.init=random",
+                    "student.pruned-heads=0.5",
+                    "loss.soft-label.weight=1"))
+        .isInstanceOf(StillhouseException.class)
+        .hasMessage(
+            """
+            2 problems:
+              - student.pruned-heads is 0.5, but student.heads-from names no importances; make them with the heads command, or set student.pruned-heads=0
+              - student.pruned-heads is 0.5, but student.init is random, and no head of random weights matters more than another; set student.init=teacher, or student.pruned-heads=0""");
+  }
+
   private static Settings settings(String... arguments) {
     return Settings.parse(null, List.of(arguments));
   }

@@ -16,6 +16,8 @@ import io.stillhouse.jobs.cache.VerifyJob;
 import io.stillhouse.jobs.evaluate.EvaluateJob;
 import io.stillhouse.jobs.evaluate.Evaluation;
 import io.stillhouse.jobs.evaluate.LogitsFile;
+import io.stillhouse.jobs.heads.HeadReport;
+import io.stillhouse.jobs.heads.HeadsJob;
 import io.stillhouse.jobs.plan.PlanJob;
 import io.stillhouse.jobs.spark.Sessions;
 import io.stillhouse.jobs.train.ExportJob;
@@ -252,6 +254,23 @@ public final class Stillhouse {
     try (SparkSession spark = Sessions.open("evaluate", settings)) {
       Evaluation evaluation = new EvaluateJob(spark, settings).run();
       System.out.print(evaluation.table());
+    }
+    return 0;
+  }
+
+  @Command(
+      name = "heads",
+      description = "How important each attention head of a model is to its loss on labels.")
+  int heads(@Parameters(arity = "0..*", paramLabel = "[RECIPE] [key=value]") List<String> arguments)
+      throws IOException {
+    Settings settings = settings(arguments, Options.CORPUS_PATH);
+    if (settings.get(Options.HEADS_MODEL).isEmpty()) {
+      settings.require(Options.TEACHER);
+    }
+    try (SparkSession spark = Sessions.open("heads", settings)) {
+      HeadReport report = new HeadsJob(spark, settings).run();
+      System.out.print(report.table());
+      say("over %,d rows, in %s", report.rows(), settings.get(Options.HEADS_OUTPUT));
     }
     return 0;
   }

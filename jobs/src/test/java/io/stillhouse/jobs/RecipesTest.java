@@ -12,6 +12,7 @@ import io.stillhouse.jobs.augment.AugmentJob;
 import io.stillhouse.jobs.cache.CacheJob;
 import io.stillhouse.jobs.evaluate.EvaluateJob;
 import io.stillhouse.jobs.evaluate.Evaluation;
+import io.stillhouse.jobs.heads.HeadsJob;
 import io.stillhouse.jobs.train.Stage;
 import io.stillhouse.spec.Head;
 import io.stillhouse.spec.ModelSpec;
@@ -93,6 +94,11 @@ class RecipesTest {
     places.addAll(asWideAsTheTeacher(named));
     if (recipe.equals("distilbert-sst2.conf")) {
       places.add("student.init=" + generalStudent());
+    }
+    if (recipe.equals("pruned-sst2.conf")) {
+      places.add("heads.output=" + own.resolve("heads.json"));
+      places.add("student.heads-from=" + own.resolve("heads.json"));
+      assertThat(new HeadsJob(spark, settings(recipe, places)).run().blocks()).hasSize(12);
     }
     if (recipe.equals("tinybert4-general.conf")) {
       cacheOfTheGeneralStage(recipe, places);

@@ -19,6 +19,7 @@ import org.apache.hadoop.fs.Path;
 /** Models and tokenizers, loaded once per executor and kept until it ends. */
 public final class Models {
   private static final Map<Key, InferenceEncoder> ENCODERS = new HashMap<>();
+  private static final Map<Key, Encoder> RECORDED = new HashMap<>();
   private static final Map<Key, Predictor> BI_LSTMS = new HashMap<>();
   private static final Map<String, Tokenizer> TOKENIZERS = new HashMap<>();
   private static final Map<String, java.nio.file.Path> COPIES = new HashMap<>();
@@ -42,6 +43,18 @@ public final class Models {
           new InferenceEncoder(
               new Encoder(opened.spec(), opened.weights(manager)), manager, precision);
       ENCODERS.put(key, encoder);
+    }
+    return encoder;
+  }
+
+  /** Returns the encoder of a Hugging Face directory whose pass can be recorded. */
+  public static synchronized Encoder recorded(String directory) throws IOException {
+    Key key = new Key(directory, Precision.FLOAT32, Devices.ofTask());
+    Encoder encoder = RECORDED.get(key);
+    if (encoder == null) {
+      HuggingFaceDirectory opened = HuggingFaceDirectory.open(copy(directory));
+      encoder = new Encoder(opened.spec(), opened.weights(Devices.manager()));
+      RECORDED.put(key, encoder);
     }
     return encoder;
   }

@@ -306,9 +306,11 @@ final class RunPlanner {
                     teacher.spec().blocks().intermediateSize()),
             "set student.init=random, or the widths to the teacher's");
       }
+      List<Integer> blocks = Recipe.initLayers(settings, student, teacher.spec());
       return new StudentRun.Start(
           TeacherFolder.model(cache, teacherName).toString(),
-          Recipe.initLayers(settings, student, teacher.spec()));
+          blocks,
+          Pruning.of(settings, storage, student, teacher, blocks));
     }
     Path given = storage.requireExisting("student.init", init);
     HuggingFaceDirectory from = HuggingFaceDirectory.open(storage.local(given));
@@ -322,6 +324,7 @@ final class RunPlanner {
         settings.get(Options.INIT_LAYERS).isEmpty()
             ? IntStream.rangeClosed(1, student.layers()).boxed().toList()
             : Recipe.initLayers(settings, student, from.spec());
-    return new StudentRun.Start(given.toString(), blocks);
+    return new StudentRun.Start(
+        given.toString(), blocks, Pruning.of(settings, storage, student, from, blocks));
   }
 }

@@ -112,6 +112,8 @@ public record Stage(Settings settings, Map<String, String> values, @Nullable Pat
       return otherwise;
     }
     Path from = new Path(before, name);
-    return storage.exists(from) ? StudentRun.Start.whole(from, layers) : otherwise;
+    return storage.exists(from)
+        ? StudentRun.Start.whole(from, layers, Pruning.recorded(storage, from))
+        : otherwise;
   }
 }

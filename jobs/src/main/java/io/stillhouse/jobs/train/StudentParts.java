@@ -25,6 +25,7 @@ import io.stillhouse.target.Column;
 import io.stillhouse.target.TargetSource;
 import io.stillhouse.target.Targets;
 import io.stillhouse.train.BiLstmInit;
+import io.stillhouse.train.HeadPruning;
 import io.stillhouse.train.StudentInit;
 import io.stillhouse.train.Trainer;
 import java.io.IOException;
@@ -75,7 +76,12 @@ final class StudentParts {
 
   Trainer.Setup setup() {
     return new Trainer.Setup(
-        run.model(), run.loss(), run.places().joined().teachers(), run.train(), run.fingerprint());
+        run.model(),
+        run.loss(),
+        run.places().joined().teachers(),
+        run.train(),
+        run.start().pruned(),
+        run.fingerprint());
   }
 
   /** Opens the caches, in the order in which the student reads its own. */
@@ -199,6 +205,7 @@ final class StudentParts {
                 HuggingFaceDirectory.open(Models.copy(run.start().directory())),
                 run.start().blocks(),
                 seed);
+    HeadPruning.zeroWeights(encoder, run.start().pruned(), weights);
     Map<String, NDArray> projections =
         StudentInit.projections(
             manager, run.loss(), encoder.hiddenSize(), teacher.hiddenSize(), seed);

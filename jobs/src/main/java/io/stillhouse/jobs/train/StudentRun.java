@@ -2,6 +2,7 @@ package io.stillhouse.jobs.train;
 
 import io.stillhouse.jobs.cache.Storage;
 import io.stillhouse.spec.DistillSpec;
+import io.stillhouse.spec.PrunedHeads;
 import io.stillhouse.spec.Student;
 import io.stillhouse.spec.TrainSpec;
 import io.stillhouse.target.MlmTargets;
@@ -34,15 +35,32 @@ record StudentRun(
    * @param directory Hugging Face directory, or null for random weights; of a BiLSTM that of the
    *     teacher, whose word vectors it takes, or a file of word vectors
    * @param blocks its blocks, from 1, for the student's
+   * @param pruned heads of the student's that are left out
    */
-  record Start(String directory, List<Integer> blocks) implements Serializable {
+  record Start(String directory, List<Integer> blocks, PrunedHeads pruned) implements Serializable {
     Start {
       blocks = List.copyOf(blocks); // a sublist is not serializable
     }
 
+    /** Starts with every head. */
+    Start(String directory, List<Integer> blocks) {
+      this(directory, blocks, PrunedHeads.NONE);
+    }
+
     /** Starts from a student of the same shape, block by block. */
-    static Start whole(Path directory, int layers) {
-      return new Start(directory.toString(), IntStream.rangeClosed(1, layers).boxed().toList());
+    static Start whole(Path directory, int layers, PrunedHeads pruned) {
+      return new Start(
+          directory.toString(), IntStream.rangeClosed(1, layers).boxed().toList(), pruned);
+    }
+
+    /** Returns the same without some heads. */
+    Start pruning(PrunedHeads heads) {
+      return new Start(directory, blocks, heads);
+    }
+
+    private String fingerprint() {
+      return "Start[directory=%s, blocks=%s%s]"
+          .formatted(directory, blocks, pruned.isEmpty() ? "" : ", pruned=" + pruned.blocks());
     }
   }
 
@@ -166,7 +184,7 @@ record StudentRun(
                     train.batching(),
                     train.run().seed(),
                     train.run().maxSteps(),
-                    start,
+                    start.fingerprint(),
                     places.kept(),
                     places.cacheFingerprints())
             + (train.selection().keep() == TrainSpec.Keep.LAST

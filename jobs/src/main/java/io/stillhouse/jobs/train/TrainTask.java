@@ -12,6 +12,7 @@ import io.stillhouse.loss.DistillLoss;
 import io.stillhouse.loss.TeacherParts;
 import io.stillhouse.loss.Term;
 import io.stillhouse.model.Predictor;
+import io.stillhouse.spec.PrunedHeads;
 import io.stillhouse.spec.TrainSpec;
 import io.stillhouse.target.TargetSource;
 import io.stillhouse.train.HeldOut;
@@ -53,6 +54,7 @@ public final class TrainTask implements AutoCloseable {
    * What became of a student; also {@code training.json} in its directory.
    *
    * @param chosen which weights it has, where those of the last step were not simply kept
+   * @param prunedHeads of each block with weights of its own, from 1; null where every head stays
    */
   public record Trained(
       String name,
@@ -62,7 +64,8 @@ public final class TrainTask implements AutoCloseable {
       long steps,
       Losses losses,
       Speed speed,
-      TrainSpec.@Nullable Chosen chosen)
+      TrainSpec.@Nullable Chosen chosen,
+      @Nullable List<List<Integer>> prunedHeads)
       implements Serializable {
 
     /** Returns one line for people. */
@@ -79,6 +82,9 @@ public final class TrainTask implements AutoCloseable {
       losses
           .heldOut()
           .forEach((term, value) -> line.append(", held-out %s %.4f".formatted(term, value)));
+      if (prunedHeads != null) {
+        line.append(", %,d heads pruned".formatted(new PrunedHeads(prunedHeads).count()));
+      }
       if (chosen != null) {
         line.append(", best at step %,d".formatted(chosen.step()));
       }
@@ -193,7 +199,8 @@ public final class TrainTask implements AutoCloseable {
         steps.isEmpty() ? 0 : steps.get(steps.size() - 1).step(),
         new Losses(mean(0, tenth()), mean(steps.size() - tenth(), steps.size()), heldOut),
         speed(),
-        chosen);
+        chosen,
+        run.start().pruned().isEmpty() ? null : run.start().pruned().blocks());
   }
 
   /** Returns the terms over held-out rows by name, the loss that they add up to, and rates. */

@@ -1,0 +1,64 @@
+package io.stillhouse.evaluate;
+
+import ai.djl.ndarray.NDArray;
+import ai.djl.ndarray.NDManager;
+import ai.djl.ndarray.types.Shape;
+import io.stillhouse.loss.RowLosses;
+import io.stillhouse.loss.TargetBatch;
+import io.stillhouse.loss.TeacherParts;
+import io.stillhouse.model.Autograd;
+import io.stillhouse.model.Capture;
+import io.stillhouse.model.Dropout;
+import io.stillhouse.model.Encoder;
+import io.stillhouse.model.EncoderOutput;
+import io.stillhouse.target.Example;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Objects;
+
+/**
+ * How much each head matters to the loss of each row: the gradients of the mask variables of Michel
+ * et al. 2019 (arXiv:1905.10650, section 4.1), which multiply what the heads give and are 1.
+ */
+public final class HeadGradients {
+  private HeadGradients() {}
+
+  /**
+   * Returns {@code dL/dxi} of every row. Each row has variables of its own, so one pass backward
+   * from the sum of the rows' losses gives all of them.
+   *
+   * @param manager owns nothing afterwards
+   * @param encoder its weights need no gradients
+   * @param rows with labels; of a masked LM each has masked tokens
+   * @return by row, block and head
+   */
+  public static double[][][] of(NDManager manager, Encoder encoder, List<Example> rows) {
+    int blocks = encoder.spec().layers();
+    int heads = encoder.spec().heads();
+    double[][][] gradients = new double[rows.size()][blocks][heads];
+    Autograd.record(Autograd.Mode.ON);
+    try (NDManager scope = manager.newSubManager()) {
+      List<NDArray> factorsBH = new ArrayList<>();
+      for (int block = 0; block < blocks; block++) {
+        NDArray ones = scope.ones(new Shape(rows.size(), heads));
+        ones.setRequiresGradient(true);
+        factorsBH.add(ones);
+      }
+      TargetBatch targets = new TargetBatch(scope, rows, TeacherParts.NONE);
+      EncoderOutput output =
+          encoder.forward(targets.batch(), Capture.NOTHING, Dropout.NONE, factorsBH);
+      Autograd.backward(RowLosses.sum(encoder, output, targets));
+      for (int block = 0; block < blocks; block++) {
+        try (NDArray own = Objects.requireNonNull(Autograd.gradient(factorsBH.get(block)))) {
+          float[] flat = own.toFloatArray();
+          for (int i = 0; i < flat.length; i++) {
+            gradients[i / heads][block][i % heads] = flat[i];
+          }
+        }
+      }
+    } finally {
+      Autograd.record(Autograd.Mode.OFF);
+    }
+    return gradients;
+  }
+}

@@ -1,0 +1,82 @@
+package io.stillhouse.evaluate;
+
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.Comparator;
+import java.util.List;
+
+/**
+ * How important the heads of a block are: {@code I_h = E_x |dL/dxi_h|} (Michel et al. 2019,
+ * arXiv:1905.10650, section 4.1), the mean over rows of the size of {@link HeadGradients}.
+ *
+ * @param block from 1
+ * @param importance of each head
+ * @param standardErrors of the importances, over rows; where these are divided by their norm, that
+ *     is taken as a constant
+ * @param ranks of the heads among those of all blocks, 1 the most important
+ */
+public record HeadImportance(
+    int block, List<Double> importance, List<Double> standardErrors, List<Integer> ranks) {
+
+  /** What importances are divided by. */
+  public enum Normalise {
+    /** By the root of the sum of the squares of a block's, as the paper does. */
+    LAYER,
+    NONE
+  }
+
+  private record At(int block, int head, double importance) {}
+
+  /**
+   * Returns those of every block.
+   *
+   * @param sums over at least two rows
+   */
+  public static List<HeadImportance> of(HeadSums sums, Normalise normalise) {
+    long rows = sums.rows();
+    if (rows < 2) {
+      throw new IllegalArgumentException("no standard error over %d rows".formatted(rows));
+    }
+    double[][] means = new double[sums.sizes().length][];
+    double[][] errors = new double[means.length][];
+    List<At> all = new ArrayList<>();
+    for (int block = 0; block < means.length; block++) {
+      double[] sizes = sums.sizes()[block];
+      means[block] = new double[sizes.length];
+      errors[block] = new double[sizes.length];
+      for (int head = 0; head < sizes.length; head++) {
+        double mean = sizes[head] / rows;
+        double variance =
+            Math.max(0, sums.squares()[block][head] - rows * mean * mean) / (rows - 1);
+        means[block][head] = mean;
+        errors[block][head] = Math.sqrt(variance / rows);
+      }
+      double norm = Math.sqrt(Arrays.stream(means[block]).map(mean -> mean * mean).sum());
+      if (normalise == Normalise.LAYER && norm > 0) {
+        for (int head = 0; head < sizes.length; head++) {
+          means[block][head] /= norm;
+          errors[block][head] /= norm;
+        }
+      }
+      for (int head = 0; head < sizes.length; head++) {
+        all.add(new At(block, head, means[block][head]));
+      }
+    }
+    all.sort(Comparator.comparingDouble(At::importance).reversed());
+    Integer[][] ranks = new Integer[means.length][means[0].length];
+    for (int rank = 1; rank <= all.size(); rank++) {
+      At at = all.get(rank - 1);
+      ranks[at.block()][at.head()] = rank;
+    }
+    List<HeadImportance> blocks = new ArrayList<>();
+    for (int block = 0; block < means.length; block++) {
+      blocks.add(
+          new HeadImportance(
+              block + 1,
+              Arrays.stream(means[block]).boxed().toList(),
+              Arrays.stream(errors[block]).boxed().toList(),
+              List.of(ranks[block])));
+    }
+    return blocks;
+  }
+}

@@ -1,0 +1,57 @@
+package io.stillhouse.evaluate;
+
+import java.io.Serializable;
+import java.util.List;
+
+/**
+ * Sums over rows of the size of heads' gradients, which can be taken in parts.
+ *
+ * @param rows how many
+ * @param sizes by block and head
+ * @param squares of the sizes
+ */
+@SuppressWarnings("ArrayRecordComponent") // never compared
+public record HeadSums(long rows, double[][] sizes, double[][] squares) implements Serializable {
+
+  /**
+   * Adds rows up.
+   *
+   * @param gradients by row, block and head; at least one row
+   */
+  public static HeadSums of(double[][][] gradients) {
+    HeadSums sums = zeros(gradients.length, gradients[0]);
+    for (double[][] row : gradients) {
+      for (int block = 0; block < row.length; block++) {
+        for (int head = 0; head < row[block].length; head++) {
+          double size = Math.abs(row[block][head]);
+          sums.sizes[block][head] += size;
+          sums.squares[block][head] += size * size;
+        }
+      }
+    }
+    return sums;
+  }
+
+  /** Adds parts up in their order. */
+  public static HeadSums total(List<HeadSums> parts) {
+    HeadSums total = zeros(parts.stream().mapToLong(HeadSums::rows).sum(), parts.get(0).sizes);
+    for (HeadSums part : parts) {
+      add(total.sizes, part.sizes);
+      add(total.squares, part.squares);
+    }
+    return total;
+  }
+
+  private static HeadSums zeros(long rows, double[][] like) {
+    return new HeadSums(
+        rows, new double[like.length][like[0].length], new double[like.length][like[0].length]);
+  }
+
+  private static void add(double[][] to, double[][] numbers) {
+    for (int block = 0; block < to.length; block++) {
+      for (int head = 0; head < to[block].length; head++) {
+        to[block][head] += numbers[block][head];
+      }
+    }
+  }
+}

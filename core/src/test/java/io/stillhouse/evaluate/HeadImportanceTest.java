@@ -1,0 +1,71 @@
+package io.stillhouse.evaluate;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+import static org.assertj.core.api.Assertions.within;
+
+import io.stillhouse.evaluate.HeadImportance.Normalise;
+import java.util.List;
+import org.junit.jupiter.api.Test;
+
+class HeadImportanceTest {
+  /** Three rows of two blocks of two heads: means 3, 4; 0.5, 0 in size. */
+  private static final double[][][] GRADIENTS = {
+    {{1, -4}, {0.5, 0}}, {{-3, 4}, {-0.5, 0}}, {{5, 4}, {0.5, 0}}
+  };
+
+  @Test
+  void isTheMeanSizeOfTheGradientsAndNotTheSizeOfTheirMean() {
+    List<HeadImportance> blocks = HeadImportance.of(HeadSums.of(GRADIENTS), Normalise.NONE);
+
+    assertThat(blocks).extracting(HeadImportance::block).containsExactly(1, 2);
+    assertThat(blocks.get(0).importance()).containsExactly(3.0, 4.0);
+    assertThat(blocks.get(1).importance()).containsExactly(0.5, 0.0);
+    // Of 1, 3, 5 the deviation is 2, over the root of 3 rows.
+    assertThat(blocks.get(0).standardErrors().get(0)).isCloseTo(2 / Math.sqrt(3), within(1e-12));
+    assertThat(blocks.get(0).standardErrors().get(1)).isZero();
+    assertThat(blocks.get(0).ranks()).containsExactly(2, 1);
+    assertThat(blocks.get(1).ranks()).containsExactly(3, 4);
+  }
+
+  @Test
+  void isDividedByTheNormOfItsBlock() {
+    List<HeadImportance> blocks = HeadImportance.of(HeadSums.of(GRADIENTS), Normalise.LAYER);
+
+    assertThat(blocks.get(0).importance()).containsExactly(3.0 / 5, 4.0 / 5);
+    assertThat(blocks.get(1).importance()).containsExactly(1.0, 0.0);
+    assertThat(blocks.get(0).standardErrors().get(0))
+        .isCloseTo(2 / Math.sqrt(3) / 5, within(1e-12));
+    assertThat(blocks.get(0).ranks()).containsExactly(3, 2);
+    assertThat(blocks.get(1).ranks()).containsExactly(1, 4);
+  }
+
+  @Test
+  void aBlockThatMattersNothingStaysAtZero() {
+    double[][][] nothing = {{{0, 0}}, {{0, 0}}};
+
+    assertThat(HeadImportance.of(HeadSums.of(nothing), Normalise.LAYER).get(0).importance())
+        .containsExactly(0.0, 0.0);
+  }
+
+  @Test
+  void addsUpOfParts() {
+    HeadSums parts =
+        HeadSums.total(
+            List.of(
+                HeadSums.of(new double[][][] {GRADIENTS[0]}),
+                HeadSums.of(new double[][][] {GRADIENTS[1], GRADIENTS[2]})));
+
+    assertThat(HeadImportance.of(parts, Normalise.LAYER))
+        .isEqualTo(HeadImportance.of(HeadSums.of(GRADIENTS), Normalise.LAYER));
+  }
+
+  @Test
+  void oneRowHasNoStandardError() {
+    HeadSums one = HeadSums.of(new double[][][] {GRADIENTS[0]});
+
+    assertThatThrownBy(() -> HeadImportance.of(one, Normalise.NONE))
+        .isInstanceOf(IllegalArgumentException.class)
+        .hasMessage("no standard error over 1 rows");
+  }
+}

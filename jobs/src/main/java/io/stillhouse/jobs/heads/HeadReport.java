@@ -1,0 +1,56 @@
+package io.stillhouse.jobs.heads;
+
+import io.stillhouse.evaluate.HeadImportance;
+import io.stillhouse.jobs.cache.Storage;
+import java.io.IOException;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
+import java.security.MessageDigest;
+import java.util.HexFormat;
+import java.util.List;
+import org.apache.hadoop.fs.Path;
+
+/**
+ * What {@code heads.json} holds.
+ *
+ * @param model whose heads
+ * @param weights SHA-256 of its weights, by which a student knows that it starts from them
+ * @param rows that were read
+ * @param normalise what importances are divided by: {@code heads.normalise}
+ * @param blocks in order
+ */
+public record HeadReport(
+    String model, String weights, long rows, String normalise, List<HeadImportance> blocks) {
+
+  /** Returns a hash of the weights of a Hugging Face directory. */
+  public static String weights(Storage storage, java.nio.file.Path directory) throws IOException {
+    MessageDigest digest = Storage.digest();
+    try (var files = Files.list(directory)) {
+      for (java.nio.file.Path file :
+          files.filter(f -> f.toString().endsWith(".safetensors")).sorted().toList()) {
+        digest.update(storage.sha256(new Path(file.toUri())).getBytes(StandardCharsets.UTF_8));
+      }
+    }
+    return HexFormat.of().formatHex(digest.digest());
+  }
+
+  /** Returns importances and, in brackets, ranks as a table for people, a line for each block. */
+  public String table() {
+    int heads = blocks.get(0).importance().size();
+    StringBuilder table = new StringBuilder("block");
+    for (int head = 1; head <= heads; head++) {
+      table.append("  %13s".formatted("head " + head));
+    }
+    table.append(System.lineSeparator());
+    for (HeadImportance block : blocks) {
+      table.append("%5d".formatted(block.block()));
+      for (int head = 0; head < heads; head++) {
+        table.append(
+            "  %7.4f %5s"
+                .formatted(block.importance().get(head), "(" + block.ranks().get(head) + ")"));
+      }
+      table.append(System.lineSeparator());
+    }
+    return table.toString();
+  }
+}

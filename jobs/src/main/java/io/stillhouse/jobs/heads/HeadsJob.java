@@ -1,0 +1,192 @@
+package io.stillhouse.jobs.heads;
+
+import io.stillhouse.checkpoint.HuggingFaceDirectory;
+import io.stillhouse.config.Options;
+import io.stillhouse.config.Recipe;
+import io.stillhouse.config.Settings;
+import io.stillhouse.error.Errors;
+import io.stillhouse.evaluate.HeadImportance;
+import io.stillhouse.evaluate.HeadSums;
+import io.stillhouse.jobs.Progress;
+import io.stillhouse.jobs.cache.CacheJob;
+import io.stillhouse.jobs.cache.InputRow;
+import io.stillhouse.jobs.cache.Storage;
+import io.stillhouse.jobs.cache.Tokenising;
+import io.stillhouse.jobs.spark.RunningTasks;
+import io.stillhouse.jobs.spark.Watch;
+import io.stillhouse.jobs.text.Corpus;
+import io.stillhouse.jobs.text.SourceRow;
+import io.stillhouse.spec.CorpusSpec;
+import io.stillhouse.spec.Head;
+import io.stillhouse.spec.ModelSpec;
+import io.stillhouse.spec.Task;
+import io.stillhouse.target.TargetSource;
+import io.stillhouse.train.MicroBatches;
+import java.io.IOException;
+import java.io.Serializable;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.Comparator;
+import java.util.List;
+import java.util.Locale;
+import java.util.SplittableRandom;
+import org.apache.hadoop.fs.Path;
+import org.apache.spark.api.java.JavaSparkContext;
+import org.apache.spark.sql.SparkSession;
+import org.apache.spark.util.LongAccumulator;
+
+/**
+ * Measures how important the heads of a model are to its loss on labels, over a sample of rows, and
+ * writes {@code heads.json}. The same rows are drawn, and cut into the same batches, on any number
+ * of executors.
+ */
+public final class HeadsJob {
+  private final SparkSession spark;
+  private final Settings settings;
+  private final Storage storage;
+  private final Path model;
+  private final java.nio.file.Path local;
+  private final ModelSpec spec;
+
+  /**
+   * Checks that the model is there and has a loss on the corpus' labels.
+   *
+   * @throws io.stillhouse.error.StillhouseException if it has no head, there are no labels, or rows
+   *     may be too long for it
+   */
+  public HeadsJob(SparkSession spark, Settings settings) throws IOException {
+    this.spark = spark;
+    this.settings = settings;
+    this.storage = new Storage(spark.sparkContext().hadoopConfiguration());
+    boolean own = !settings.get(Options.HEADS_MODEL).isEmpty();
+    this.model =
+        storage.requireExisting(
+            own ? Options.HEADS_MODEL.key() : Options.TEACHER.key(),
+            settings.get(own ? Options.HEADS_MODEL : Options.TEACHER));
+    this.local = storage.local(model);
+    this.spec = HuggingFaceDirectory.open(local).spec();
+    if (spec.head().task() == Task.NONE) {
+      throw Errors.invalid(
+          "'%s' has no head, so no loss by which its heads matter".formatted(model),
+          "fine-tune it first");
+    }
+    if (spec.head().task().pooled() && !Recipe.labelled(settings)) {
+      throw Errors.invalid(
+          "corpus.label is missing, and heads matter to the loss on labels", "name the column");
+    }
+    if (settings.get(Options.MAX_LENGTH) > spec.maxTokens()) {
+      throw Errors.badValue(
+          Options.MAX_LENGTH.key(),
+          "at most the model's positions, " + spec.maxTokens(),
+          settings.get(Options.MAX_LENGTH));
+    }
+  }
+
+  /** Measures, and writes the result to {@code heads.output}. */
+  public HeadReport run() throws IOException {
+    List<InputRow> rows = rows();
+    if (rows.size() < 2) {
+      throw Errors.invalid(
+          "%d rows of %s can be read, but an importance over rows needs 2"
+              .formatted(rows.size(), settings.get(Options.CORPUS_PATH)),
+          "name files with more text");
+    }
+    String normalise = settings.get(Options.HEADS_NORMALISE);
+    HeadReport report =
+        new HeadReport(
+            model.toString(),
+            HeadReport.weights(storage, local),
+            rows.size(),
+            normalise,
+            HeadImportance.of(
+                sums(rows), HeadImportance.Normalise.valueOf(normalise.toUpperCase(Locale.ROOT))));
+    storage.writeJson(storage.qualify(settings.get(Options.HEADS_OUTPUT)), report);
+    return report;
+  }
+
+  /** Draws rows of the corpus; of prose, pieces of the drawn lines. */
+  private List<InputRow> rows() throws IOException {
+    CorpusSpec corpus = Recipe.corpus(settings);
+    Head head = spec.head();
+    Tokenising tokenising =
+        new Tokenising(
+            model.toString(),
+            new Tokenising.Labels(head.task(), head.labels(), head.task().pooled()),
+            CacheJob.cut(settings, corpus),
+            head.task() == Task.MASKED_LM
+                ? new Tokenising.Mask(
+                    settings.get(Options.MASK_PROBABILITY), 1, settings.get(Options.SEED))
+                : null);
+    JavaSparkContext context = JavaSparkContext.fromSparkContext(spark.sparkContext());
+    context.setJobGroup("heads", "rows of the corpus", true);
+    int wanted = settings.get(Options.HEADS_ROWS);
+    Draw draw = new Draw(settings.get(Options.SEED));
+    List<SourceRow> drawn = Corpus.read(spark, corpus).rows().takeOrdered(wanted, draw);
+    List<InputRow> rows =
+        new ArrayList<>(
+            context
+                .parallelize(drawn)
+                .mapPartitions(tokenising::of)
+                .filter(HeadsJob::hasLoss)
+                .collect());
+    rows.sort(
+        Comparator.comparingLong((InputRow row) -> draw.of(row.id())).thenComparing(InputRow::id));
+    return rows.subList(0, Math.min(wanted, rows.size()));
+  }
+
+  private static boolean hasLoss(InputRow row) {
+    return row.length() > 0
+        && (row.mlmLabels() == null
+            || Arrays.stream(row.mlmLabels()).anyMatch(label -> label != TargetSource.IGNORED));
+  }
+
+  /** An order of rows that depends on the seed and their keys alone. */
+  private record Draw(long seed) implements Comparator<SourceRow>, Serializable {
+    long of(String key) {
+      return new SplittableRandom(seed ^ (long) key.hashCode() << 32).nextLong();
+    }
+
+    @Override
+    public int compare(SourceRow one, SourceRow two) {
+      int order = Long.compare(of(one.key()), of(two.key()));
+      return order == 0 ? one.key().compareTo(two.key()) : order;
+    }
+  }
+
+  private HeadSums sums(List<InputRow> rows) {
+    JavaSparkContext context = JavaSparkContext.fromSparkContext(spark.sparkContext());
+    context.setJobGroup("heads", "gradients of heads", true);
+    LongAccumulator done = spark.sparkContext().longAccumulator("tokens");
+    List<List<InputRow>> batches =
+        MicroBatches.cut(
+            rows,
+            InputRow::length,
+            settings.get(Options.CACHE_BATCH_TOKENS),
+            MicroBatches.Phase.TRAINING);
+    int threads = spark.sparkContext().conf().getInt("spark.task.cpus", 1);
+    List<HeadsTask> tasks = new ArrayList<>();
+    int count = Math.min(batches.size(), 4 * context.defaultParallelism());
+    for (int task = 0; task < count; task++) {
+      // Dealt out like cards, so that each task has its share of long rows.
+      List<HeadsTask.Batch> own = new ArrayList<>();
+      for (int batch = task; batch < batches.size(); batch += count) {
+        own.add(new HeadsTask.Batch(batch, batches.get(batch)));
+      }
+      tasks.add(new HeadsTask(own, model.toString(), threads));
+    }
+    long tokens = rows.stream().mapToLong(InputRow::length).sum();
+    try (Progress progress = Progress.start("heads", tokens, "tokens");
+        RunningTasks running = new RunningTasks(spark.sparkContext(), done);
+        Watch watch = new Watch(() -> progress.update(done.value() + running.sum()))) {
+      return HeadSums.total(
+          context
+              .parallelize(tasks, tasks.size())
+              .flatMap(task -> task.run(done::add).iterator())
+              .collect()
+              .stream()
+              .sorted(Comparator.comparingInt(HeadsTask.Result::number))
+              .map(HeadsTask.Result::sums)
+              .toList());
+    }
+  }
+}

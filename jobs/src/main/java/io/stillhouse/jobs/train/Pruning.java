@@ -1,0 +1,96 @@
+package io.stillhouse.jobs.train;
+
+import com.google.gson.JsonParseException;
+import io.stillhouse.checkpoint.HuggingFaceDirectory;
+import io.stillhouse.config.Options;
+import io.stillhouse.config.Settings;
+import io.stillhouse.error.Errors;
+import io.stillhouse.jobs.cache.Storage;
+import io.stillhouse.jobs.heads.HeadReport;
+import io.stillhouse.spec.ModelSpec;
+import io.stillhouse.spec.PrunedHeads;
+import java.io.IOException;
+import java.util.List;
+import java.util.stream.IntStream;
+import org.apache.hadoop.fs.Path;
+
+/** Which heads of the model that a student starts from it does without. */
+final class Pruning {
+  private Pruning() {}
+
+  /**
+   * Returns the least important of a student's heads, each as important as the one that it starts
+   * from.
+   *
+   * @param source the model that the student starts from
+   * @param blocks its blocks, from 1, for the student's
+   * @throws io.stillhouse.error.StillhouseException if the file of importances is missing, or of
+   *     another model, or too many are to go
+   */
+  static PrunedHeads of(
+      Settings settings,
+      Storage storage,
+      ModelSpec student,
+      HuggingFaceDirectory source,
+      List<Integer> blocks)
+      throws IOException {
+    double share = settings.get(Options.PRUNED_HEADS);
+    if (share == 0) {
+      return PrunedHeads.NONE;
+    }
+    if (student.heads() != source.spec().heads()) {
+      throw Errors.invalid(
+          "student.pruned-heads is %s, but the student has %d heads and what it starts from %d"
+              .formatted(share, student.heads(), source.spec().heads()),
+          "set student.heads=%d, or student.pruned-heads=0".formatted(source.spec().heads()));
+    }
+    HeadReport report = read(settings.get(Options.HEADS_FROM), storage);
+    if (!report.weights().equals(HeadReport.weights(storage, source.path()))) {
+      throw Errors.invalid(
+          "student.heads-from '%s' is of '%s', which has other weights than what the student starts from"
+              .formatted(settings.get(Options.HEADS_FROM), report.model()),
+          "make it with heads of that model (heads.model)");
+    }
+    int own = student.distinctBlocks();
+    int count = (int) Math.round(share * own * student.heads());
+    int most = own * (student.heads() - 1);
+    if (count > most) {
+      throw Errors.invalid(
+          "student.pruned-heads is %s, which is %d of %d heads, but each of %d blocks keeps one"
+              .formatted(share, count, own * student.heads(), own),
+          "prune %d at most, a share of %.4f"
+              .formatted(most, (double) most / (own * student.heads())));
+    }
+    return PrunedHeads.least(
+        IntStream.range(0, own)
+            .mapToObj(block -> report.blocks().get(blocks.get(block) - 1).importance())
+            .toList(),
+        count);
+  }
+
+  private static HeadReport read(String given, Storage storage) throws IOException {
+    Path file = storage.requireExisting(Options.HEADS_FROM.key(), given);
+    HeadReport report = null;
+    try {
+      report = Storage.JSON.fromJson(storage.readText(file), HeadReport.class);
+    } catch (JsonParseException e) {
+      // told below
+    }
+    if (report == null || report.weights() == null || report.blocks() == null) {
+      throw Errors.invalid(
+          "student.heads-from '%s' is not what heads writes".formatted(given),
+          "name its heads.output");
+    }
+    return report;
+  }
+
+  /** Returns the heads that a finished student does without. */
+  static PrunedHeads recorded(Storage storage, Path student) throws IOException {
+    TrainTask.Trained trained =
+        Storage.JSON.fromJson(
+            storage.readText(new Path(student, "training.json")), TrainTask.Trained.class);
+    return trained.prunedHeads() == null
+        ? PrunedHeads.NONE
+        : new PrunedHeads(trained.prunedHeads());
+  }
+}

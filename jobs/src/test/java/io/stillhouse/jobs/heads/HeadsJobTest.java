@@ -1,0 +1,264 @@
+package io.stillhouse.jobs.heads;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+import static org.assertj.core.api.Assertions.within;
+
+import ai.djl.ndarray.NDArray;
+import ai.djl.ndarray.NDManager;
+import com.google.gson.JsonParser;
+import io.stillhouse.checkpoint.HuggingFaceDirectory;
+import io.stillhouse.error.StillhouseException;
+import io.stillhouse.evaluate.HeadImportance;
+import io.stillhouse.jobs.Tiny;
+import io.stillhouse.jobs.cache.CacheJob;
+import io.stillhouse.jobs.cache.Storage;
+import io.stillhouse.jobs.train.Stage;
+import io.stillhouse.jobs.train.TrainJob;
+import io.stillhouse.jobs.train.TrainTask;
+import io.stillhouse.spec.ModelSpec;
+import io.stillhouse.spec.PrunedHeads;
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.stream.IntStream;
+import org.apache.spark.sql.SparkSession;
+import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Tag;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+
+/** Heads of tiny models, of 3 blocks with 4 heads each, and students without some of them. */
+@Tag("spark")
+class HeadsJobTest {
+  private static final List<String> STUDENT =
+      List.of(
+          "student.layers=2",
+          "student.init-layers=[3, 1]",
+          "student.layer-map=[0, 1, 3]",
+          "student.pruned-heads=0.5",
+          "loss.soft-label.weight=1",
+          "loss.hidden-mse.weight=1",
+          "train.epochs=2",
+          "train.rows-per-step=8",
+          "train.threads=1");
+
+  @TempDir private Path directory;
+  private final SparkSession spark = Tiny.spark();
+  private Path rows;
+
+  @BeforeEach
+  void writeRows() throws IOException {
+    rows = Tiny.labelled(directory.resolve("rows.tsv"), 48, "LABEL_2", "LABEL_0");
+  }
+
+  @Test
+  void measuresEveryHeadOverTheRowsAndWritesWhatItReturns() throws IOException {
+    HeadReport report = heads();
+
+    assertThat(report.rows()).isEqualTo(48);
+    assertThat(report.blocks()).extracting(HeadImportance::block).containsExactly(1, 2, 3);
+    for (HeadImportance block : report.blocks()) {
+      assertThat(block.importance().stream().mapToDouble(i -> i * i).sum())
+          .isCloseTo(1, within(1e-12));
+      assertThat(block.standardErrors()).hasSize(Tiny.HEADS).allMatch(error -> error > 0);
+    }
+    assertThat(report.blocks().stream().flatMap(block -> block.ranks().stream()).sorted())
+        .containsExactlyElementsOf(IntStream.rangeClosed(1, 12).boxed().toList());
+    assertThat(Storage.JSON.fromJson(Files.readString(json()), HeadReport.class)).isEqualTo(report);
+    assertThat(report.table().lines()).hasSize(4);
+    assertThat(report.table().lines().findFirst().orElseThrow())
+        .startsWith("block")
+        .endsWith("head 4");
+  }
+
+  @Test
+  void aRowsGradientsDoNotDependOnItsBatch() throws IOException {
+    List<HeadImportance> together = heads("heads.normalise=none").blocks();
+    List<HeadImportance> alone =
+        heads("heads.normalise=none", "cache.tokens-per-batch=16").blocks();
+
+    for (int block = 0; block < together.size(); block++) {
+      for (int head = 0; head < Tiny.HEADS; head++) {
+        double expected = together.get(block).importance().get(head);
+        assertThat(alone.get(block).importance().get(head))
+            .isCloseTo(expected, within(1e-4 * expected)); // float32 over three blocks
+      }
+    }
+  }
+
+  @Test
+  void drawsRowsByTheSeed() throws IOException {
+    HeadReport some = heads("heads.rows=10");
+
+    assertThat(some.rows()).isEqualTo(10);
+    assertThat(heads("heads.rows=10")).isEqualTo(some);
+    assertThat(heads("heads.rows=10", "train.seed=7").blocks()).isNotEqualTo(some.blocks());
+  }
+
+  @Test
+  void measuresAMaskedLmOnProse() throws IOException {
+    Path text = Tiny.lines(directory.resolve("prose.txt"), 60);
+
+    HeadReport report =
+        new HeadsJob(
+                spark,
+                Tiny.settings(
+                    List.of(
+                        "heads.model=" + Tiny.MLM,
+                        "corpus.path=" + text,
+                        "corpus.max-length=24",
+                        "heads.rows=20",
+                        "heads.output=" + json())))
+            .run();
+
+    assertThat(report.rows()).isEqualTo(20);
+    assertThat(report.blocks().get(2).importance()).allMatch(importance -> importance > 0);
+  }
+
+  @Test
+  void aStudentDoesWithoutTheLeastImportantHeadsOfTheBlocksItStartsFrom() throws IOException {
+    HeadReport report = heads();
+    cache();
+
+    List<TrainTask.Trained> students = train().students();
+
+    List<List<Integer>> expected =
+        PrunedHeads.least(
+                List.of(report.blocks().get(2).importance(), report.blocks().get(0).importance()),
+                4)
+            .blocks();
+    assertThat(students).extracting(TrainTask.Trained::name).hasSize(2); // and its twin
+    for (TrainTask.Trained student : students) {
+      assertThat(student.prunedHeads()).isEqualTo(expected);
+      assertThat(student.summary()).contains(", 4 heads pruned");
+      assertThat(student.losses().last().values()).allMatch(Double::isFinite);
+      requirePruned(Path.of(java.net.URI.create(student.directory())), expected);
+    }
+    assertThat(
+            JsonParser.parseString(
+                    Files.readString(directory.resolve("students/student/training.json")))
+                .getAsJsonObject()
+                .has("prunedHeads"))
+        .isTrue();
+    assertThatThrownBy(() -> train("student.pruned-heads=0.25"))
+        .isInstanceOf(StillhouseException.class)
+        .hasMessageContaining("holds a student of another recipe or cache");
+  }
+
+  @Test
+  void aLaterStageLeavesTheSameHeadsOut() throws IOException {
+    heads();
+    cache();
+    // The second stage's layer map alone would name other blocks, and other heads.
+    String stages =
+        "train.stages=[{ name = a, student.layer-map = [0, 1, 2] }, { name = b, student.layer-map = [0, 2, 3] }]";
+
+    List<TrainTask.Trained> students =
+        Stage.train(
+                spark,
+                Tiny.settings(
+                    all(), "student.init-layers=[]", stages, "train.undistilled-twin=false"))
+            .students();
+
+    TrainTask.Trained first =
+        Storage.JSON.fromJson(
+            Files.readString(directory.resolve("students/_stages/1-a/student/training.json")),
+            TrainTask.Trained.class);
+    assertThat(students.get(0).prunedHeads()).isEqualTo(first.prunedHeads());
+    requirePruned(directory.resolve("students/student"), first.prunedHeads());
+  }
+
+  @Test
+  void refusesImportancesOfOtherWeights() throws IOException {
+    cache();
+    heads("heads.model=" + Tiny.MLM);
+    assertThatThrownBy(this::train)
+        .isInstanceOf(StillhouseException.class)
+        .hasMessageContaining("which has other weights than what the student starts from")
+        .hasMessageContaining("bert-tiny-mlm-v1");
+    Files.writeString(json(), "{}");
+    assertThatThrownBy(this::train)
+        .isInstanceOf(StillhouseException.class)
+        .hasMessageContaining("is not what heads writes; name its heads.output");
+    Files.delete(json());
+    assertThatThrownBy(this::train)
+        .isInstanceOf(StillhouseException.class)
+        .hasMessageContaining("student.heads-from does not exist");
+  }
+
+  @Test
+  void refusesToLeaveABlockWithoutHeads() throws IOException {
+    cache();
+    heads();
+    assertThatThrownBy(() -> train("student.pruned-heads=0.9"))
+        .isInstanceOf(StillhouseException.class)
+        .hasMessage(
+            "student.pruned-heads is 0.9, which is 7 of 8 heads, but each of 2 blocks keeps one; prune 6 at most, a share of 0.7500");
+    assertThatThrownBy(() -> train("student.heads=8"))
+        .isInstanceOf(StillhouseException.class)
+        .hasMessage(
+            "student.pruned-heads is 0.5, but the student has 8 heads and what it starts from 4; set student.heads=4, or student.pruned-heads=0");
+  }
+
+  @Test
+  void refusesAModelWithoutALossOnLabels() {
+    assertThatThrownBy(() -> heads("corpus.label="))
+        .isInstanceOf(StillhouseException.class)
+        .hasMessage(
+            "corpus.label is missing, and heads matter to the loss on labels; name the column");
+    assertThatThrownBy(() -> heads("corpus.max-length=41"))
+        .isInstanceOf(StillhouseException.class)
+        .hasMessage("corpus.max-length must be at most the model's positions, 40, but is '41'");
+  }
+
+  private void requirePruned(Path student, List<List<Integer>> pruned) throws IOException {
+    try (NDManager manager = NDManager.newBaseManager()) {
+      HuggingFaceDirectory opened = HuggingFaceDirectory.open(student);
+      for (int block = 1; block <= pruned.size(); block++) {
+        NDArray values =
+            opened
+                .weights(manager)
+                .get(ModelSpec.blockPrefix(block) + "attention.self.value.weight");
+        for (int head = 1; head <= Tiny.HEADS; head++) {
+          NDArray own = values.get("%d:%d".formatted((head - 1) * 8, head * 8));
+          assertThat(own.abs().sum().getFloat() == 0)
+              .isEqualTo(pruned.get(block - 1).contains(head));
+        }
+      }
+    }
+  }
+
+  private Path json() {
+    return directory.resolve("heads.json");
+  }
+
+  private List<String> table(String... more) {
+    List<String> all =
+        new ArrayList<>(Tiny.cacheOf(rows, directory.resolve("cache"), "targets.hidden=[1, 2, 3]"));
+    all.add("heads.output=" + json());
+    all.addAll(List.of(more));
+    return all;
+  }
+
+  private HeadReport heads(String... more) throws IOException {
+    return new HeadsJob(spark, Tiny.settings(table(more))).run();
+  }
+
+  private void cache() throws IOException {
+    new CacheJob(spark, Tiny.settings(table())).run();
+  }
+
+  private List<String> all() {
+    List<String> all = table("student.heads-from=" + json());
+    all.add("train.path=" + directory.resolve("students"));
+    all.addAll(STUDENT);
+    return all;
+  }
+
+  private TrainJob.Result train(String... more) throws IOException {
+    return new TrainJob(spark, Tiny.settings(all(), more)).run();
+  }
+}

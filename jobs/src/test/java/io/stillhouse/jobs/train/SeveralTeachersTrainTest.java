@@ -1,0 +1,388 @@
+package io.stillhouse.jobs.train;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+import static org.assertj.core.api.Assertions.tuple;
+import static org.assertj.core.api.Assertions.within;
+
+import ai.djl.ndarray.NDArray;
+import ai.djl.ndarray.NDManager;
+import com.google.gson.JsonParser;
+import io.stillhouse.checkpoint.HuggingFaceDirectory;
+import io.stillhouse.config.Settings;
+import io.stillhouse.error.StillhouseException;
+import io.stillhouse.jobs.Tiny;
+import io.stillhouse.jobs.cache.CacheJob;
+import io.stillhouse.jobs.cache.CacheReader;
+import io.stillhouse.jobs.cache.JoinedReader;
+import io.stillhouse.jobs.cache.RowJoin;
+import io.stillhouse.jobs.cache.RowKey;
+import io.stillhouse.jobs.cache.Storage;
+import io.stillhouse.spec.Head;
+import io.stillhouse.spec.ModelSpec;
+import io.stillhouse.spec.Task;
+import io.stillhouse.target.Example;
+import io.stillhouse.target.Targets;
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.Collections;
+import java.util.HashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.Random;
+import org.apache.commons.io.FileUtils;
+import org.apache.hadoop.conf.Configuration;
+import org.apache.spark.sql.SparkSession;
+import org.junit.jupiter.api.BeforeAll;
+import org.junit.jupiter.api.Tag;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+
+/** A student of two teachers, whose caches were built apart. */
+@Tag("spark")
+class SeveralTeachersTrainTest {
+  private static final Storage STORAGE = new Storage(new Configuration());
+  private static final int ROWS = 60;
+  private static final String BOTH = "terms = [soft-label, hidden-mse]";
+
+  @TempDir private static Path shared;
+  @TempDir private Path directory;
+
+  private static SparkSession spark;
+  private static List<String> rows;
+  private static Path first;
+  private static Path second;
+  private static Path shallow;
+
+  @BeforeAll
+  static void cachesOnce() throws IOException {
+    spark = Tiny.spark();
+    Random random = new Random(5);
+    rows = new ArrayList<>();
+    for (int row = 0; row < ROWS; row++) {
+      rows.add(
+          "key-%d\t%s\t%d".formatted(row, Tiny.words(random, 1 + random.nextInt(30)), row % 2));
+    }
+    first = cache("first", Tiny.CLS, rows, 512);
+    shallow = teacher(shared.resolve("shallow"), HuggingFaceDirectory.open(Tiny.CLS).spec().head());
+    List<String> shuffled = new ArrayList<>(rows);
+    for (int row = 0; row < 9; row++) {
+      shuffled.add("more-%d\t%s\t0".formatted(row, Tiny.words(random, 7)));
+    }
+    Collections.shuffle(shuffled, new Random(1));
+    second = cache("second", shallow, shuffled, 256);
+  }
+
+  @Test
+  void rowsAreJoinedByTheirKeysWhateverTheirOrderAndUnits() throws IOException {
+    CacheReader one = reader(first);
+    CacheReader two = reader(second);
+    RowJoin join = RowJoin.of(one, "first", two, "second", RowKey.With.TEXT_AND_TOKENS);
+    assertThat(join.missingInWords("first", "second")).isEmpty();
+    assertThat(one.unitRows().size()).isNotEqualTo(two.unitRows().size());
+    assertThat(join.mostUnits()).isGreaterThan(1);
+    Map<String, byte[]> logits = new HashMap<>();
+    for (int unit = 0; unit < two.unitRows().size(); unit++) {
+      two.read(unit).forEach(row -> logits.put(row.id(), row.cell(Targets.LOGITS)));
+    }
+
+    JoinedReader joined =
+        new JoinedReader(
+            one,
+            List.of(new JoinedReader.Further("b", two, join.units(), JoinedReader.Tokens.SAME)),
+            List.of());
+
+    assertThat(joined.unitRows()).isEqualTo(one.unitRows());
+    List<String> keys = new ArrayList<>();
+    for (int unit = 0; unit < one.unitRows().size(); unit++) {
+      List<Example> alone = one.read(unit);
+      List<Example> of = joined.read(unit);
+      for (int row = 0; row < alone.size(); row++) {
+        assertThat(of.get(row).id()).isEqualTo(alone.get(row).id());
+        assertThat(of.get(row).cell(Targets.LOGITS)).isEqualTo(alone.get(row).cell(Targets.LOGITS));
+        assertThat(of.get(row).further().get(0).cell(Targets.LOGITS))
+            .isEqualTo(logits.get(of.get(row).id()))
+            .isNotEqualTo(of.get(row).cell(Targets.LOGITS));
+        keys.add(of.get(row).id());
+      }
+    }
+    assertThat(keys).hasSize(ROWS).doesNotHaveDuplicates();
+  }
+
+  @Test
+  void aTermIsTheWeightedMeanOfTheTeachersOwn() throws IOException {
+    List<String> same = new ArrayList<>(rows);
+    Collections.shuffle(same, new Random(2));
+    Path alone = cache("alone", shallow, same, 300);
+    // One step over all rows: the terms are those of the student's first weights.
+    String[] one = {"train.epochs=1", "train.rows-per-step=" + ROWS};
+    TrainTask.Losses a = train("a", one).students().get(0).losses();
+    TrainTask.Losses b = train("b", and(one, "cache.path=" + alone)).students().get(0).losses();
+
+    TrainJob.Result both = train("both", and(one, teachers(second, "weight = 3, " + BOTH)));
+
+    assertThat(both.students().get(0).steps()).isEqualTo(1);
+    assertThat(both.notes()).isEmpty();
+    TrainTask.Losses losses = both.students().get(0).losses();
+    for (String term : List.of("soft-label", "hidden-mse")) {
+      double mean = (a.first().get(term) + 3 * b.first().get(term)) / 4;
+      assertThat(losses.first().get(term)).as(term).isCloseTo(mean, within(mean * 1e-5));
+      assertThat(b.first().get(term)).as(term).isNotCloseTo(a.first().get(term), within(1e-4));
+    }
+    assertThat(losses.first().get("hard-label")).isEqualTo(a.first().get("hard-label"));
+  }
+
+  @Test
+  void anotherTeacherOfTheSameCacheTeachesToo() throws IOException {
+    Path copy = directory.resolve("first");
+    FileUtils.copyDirectory(first.toFile(), copy.toFile());
+    new CacheJob(
+            spark,
+            settings(copy, shallow, shared.resolve("first/rows.tsv"), 512, "teacher.name=shallow"))
+        .run();
+
+    TrainJob.Result inside =
+        train(
+            "inside",
+            "cache.path=" + copy,
+            "loss.teachers=[{ name = b, teacher = shallow, %s }]".formatted(BOTH));
+    TrainJob.Result outside = train("outside", teachers(second, BOTH));
+
+    assertThat(inside.students().get(0).losses().first().get("soft-label"))
+        .isCloseTo(outside.students().get(0).losses().first().get("soft-label"), within(1e-4));
+  }
+
+  @Test
+  void aMissingRowIsReportedAndLeftOutOnDemandOfTheTwinToo() throws IOException {
+    List<String> fewer = new ArrayList<>(rows);
+    fewer.removeIf(row -> row.startsWith("key-17\t"));
+    fewer.replaceAll(row -> row.startsWith("key-4\t") ? "key-4\t \t0" : row);
+    Collections.shuffle(fewer, new Random(3));
+    Path lacking = cache("lacking", shallow, fewer, 300);
+    String teachers = teachers(lacking, BOTH);
+
+    assertThatThrownBy(() -> train("refused", teachers))
+        .isInstanceOf(StillhouseException.class)
+        .hasMessageContaining("of 60 rows of cache")
+        .hasMessageContaining("1 are not in cache")
+        .hasMessageContaining("(key-17)")
+        .hasMessageContaining("1 have no targets in cache")
+        .hasMessageContaining("(key-4)")
+        .hasMessageContaining("cache the whole corpus with that teacher")
+        .hasMessageContaining("loss.missing-rows=leave-out");
+    assertThat(directory.resolve("students")).doesNotExist();
+
+    TrainJob.Result left =
+        train(
+            "left",
+            teachers,
+            "loss.missing-rows=leave-out",
+            "train.rows-per-step=1",
+            "train.epochs=1",
+            "train.undistilled-twin=true");
+
+    assertThat(left.notes())
+        .singleElement()
+        .asString()
+        .contains("left out of training, by loss.missing-rows: of 60 rows")
+        .contains("(key-17)")
+        .contains("(key-4)");
+    assertThat(left.students())
+        .extracting(TrainTask.Trained::name, TrainTask.Trained::steps)
+        .containsExactly(tuple("left", 58L), tuple("left-undistilled", 58L));
+    assertThat(tokens("left")).isEqualTo(tokens("left-undistilled"));
+    CacheReader one = reader(first);
+    long without = 0;
+    for (int unit = 0; unit < one.unitRows().size(); unit++) {
+      without +=
+          one.read(unit).stream()
+              .filter(row -> !row.id().equals("key-17") && !row.id().equals("key-4"))
+              .mapToLong(Example::length)
+              .sum();
+    }
+    assertThat(tokens("left").stream().mapToLong(Long::longValue).sum()).isEqualTo(without);
+  }
+
+  @Test
+  void otherTokensServeForLogitsButNotForHiddenStates() throws IOException {
+    Path swapped = directory.resolve("swapped");
+    FileUtils.copyDirectory(shallow.toFile(), swapped.toFile());
+    List<String> vocabulary = new ArrayList<>(Files.readAllLines(swapped.resolve("vocab.txt")));
+    int of = vocabulary.indexOf("of");
+    Collections.swap(vocabulary, of, of + 1);
+    Files.write(swapped.resolve("vocab.txt"), vocabulary);
+    Path cache = cache("swapped", swapped, rows, 512);
+
+    assertThat(train("logits", teachers(cache, "weight = 2")).students()).hasSize(1);
+    assertThatThrownBy(() -> train("states", teachers(cache, BOTH)))
+        .isInstanceOf(StillhouseException.class)
+        .hasMessageContaining("teacher 'b' in loss.teachers has another tokenizer")
+        .hasMessageContaining("its token %d is '%s', not 'of'".formatted(of, vocabulary.get(of)))
+        .hasMessageContaining("and hidden-mse compares targets of tokens");
+  }
+
+  @Test
+  void rowsThatWereCutElsewhereServeForLogitsButNotForHiddenStates() throws IOException {
+    Path cut = cache("cut", shallow, rows, 512, "corpus.max-length=8");
+
+    assertThat(train("logits", teachers(cut, "weight = 2")).students()).hasSize(1);
+    assertThatThrownBy(() -> train("states", teachers(cut, BOTH)))
+        .isInstanceOf(StillhouseException.class)
+        .hasMessageContaining("have other token ids, or other masks, in cache")
+        .hasMessageContaining("corpus.max-length");
+  }
+
+  @Test
+  void otherClassesOtherTextsAndKeysOfTwoRowsAreRefused() throws IOException {
+    Path other =
+        teacher(
+            shared.resolve("other-classes"),
+            new Head(Task.CLASSIFICATION, List.of("LABEL_0", "LABEL_2", "LABEL_1")));
+    assertThatThrownBy(
+            () -> train("classes", teachers(cache("classes", other, rows, 512), "weight = 1")))
+        .isInstanceOf(StillhouseException.class)
+        .hasMessageContaining("class 1 is 'LABEL_2', the first teacher's 'LABEL_1'");
+
+    List<String> changed = new ArrayList<>(rows);
+    changed.set(3, "key-3\tand in the\t0");
+    assertThatThrownBy(
+            () -> train("texts", teachers(cache("texts", shallow, changed, 512), "weight = 1")))
+        .hasMessageContaining("1 rows of cache")
+        .hasMessageContaining("have another text in cache")
+        .hasMessageContaining("(key-3)");
+
+    List<String> twice = new ArrayList<>(rows);
+    twice.add("key-5\tand in the\t0");
+    assertThatThrownBy(
+            () -> train("twice", teachers(cache("twice", shallow, twice, 512), "weight = 1")))
+        .hasMessageContaining("have a key that another has (key-5)")
+        .hasMessageContaining("set corpus.id");
+  }
+
+  @Test
+  void aSweepAndRoundsReadTheSameRowsAndTargets() throws IOException {
+    String teachers = teachers(second, BOTH);
+    train("b", teachers);
+    SweepJob.Result sweep =
+        new SweepJob(
+                spark,
+                settings(
+                    "sweeps",
+                    "sweep.students=[{ name = a }, { name = b, %s }]"
+                        .formatted(teachers.replaceFirst("=", " = "))))
+            .run();
+    assertThat(sweep.exitCode()).isZero();
+    assertThat(directory.resolve("sweeps/b/model.safetensors"))
+        .hasSameBinaryContentAs(directory.resolve("students/b/model.safetensors"));
+    assertThat(Files.readAllBytes(directory.resolve("sweeps/a/model.safetensors")))
+        .isNotEqualTo(Files.readAllBytes(directory.resolve("sweeps/b/model.safetensors")));
+
+    TrainTask.Trained rounds =
+        train("rounds", teachers, "train.workers=2", "train.round-steps=4").students().get(0);
+    assertThat(rounds.losses().last().get("soft-label"))
+        .isLessThan(rounds.losses().first().get("soft-label"));
+  }
+
+  private static String[] and(String[] some, String... more) {
+    List<String> all = new ArrayList<>(List.of(some));
+    all.addAll(List.of(more));
+    return all.toArray(String[]::new);
+  }
+
+  private static String teachers(Path cache, String more) {
+    return "loss.teachers=[{ name = b, cache = \"%s\", %s }]".formatted(cache, more);
+  }
+
+  private List<Long> tokens(String student) throws IOException {
+    List<Long> tokens = new ArrayList<>();
+    for (String line :
+        Files.readAllLines(
+            directory.resolve("students").resolve(student).resolve("metrics.jsonl"))) {
+      tokens.add(JsonParser.parseString(line).getAsJsonObject().get("tokens").getAsLong());
+    }
+    return tokens;
+  }
+
+  private TrainJob.Result train(String name, String... more) throws IOException {
+    return new TrainJob(spark, settings("students", and(more, "student.name=" + name))).run();
+  }
+
+  private Settings settings(String students, String... more) {
+    return Tiny.settings(
+        List.of(
+            "cache.path=" + first,
+            "train.path=" + directory.resolve(students),
+            "student.layers=1",
+            "student.layer-map=top",
+            "student.init=random",
+            "student.dropout=0",
+            "loss.soft-label.weight=1",
+            "loss.hidden-mse.weight=1",
+            "loss.hard-label.weight=1",
+            "train.epochs=4",
+            "train.rows-per-step=8",
+            "train.learning-rate=1e-3",
+            "train.undistilled-twin=false",
+            "train.threads=1"),
+        more);
+  }
+
+  private static CacheReader reader(Path cache) throws IOException {
+    return CacheReader.open(
+        STORAGE, new org.apache.hadoop.fs.Path("file:" + cache), List.of(Targets.LOGITS));
+  }
+
+  private static Path cache(
+      String name, Path teacher, List<String> rows, int unitTokens, String... more)
+      throws IOException {
+    Path own = Files.createDirectories(shared.resolve(name));
+    Path corpus = own.resolve("rows.tsv");
+    Files.writeString(corpus, "id\ttext\tlabel\n" + String.join("\n", rows) + "\n");
+    new CacheJob(spark, settings(own.resolve("cache"), teacher, corpus, unitTokens, more)).run();
+    return own.resolve("cache");
+  }
+
+  private static Settings settings(
+      Path cache, Path teacher, Path corpus, int unitTokens, String... more) {
+    return Tiny.settings(
+        List.of(
+            "teacher.path=" + teacher,
+            "corpus.path=" + corpus,
+            "corpus.id=id",
+            "corpus.text=text",
+            "corpus.label=label",
+            "corpus.max-length=40",
+            "cache.path=" + cache,
+            "cache.unit-tokens=" + unitTokens,
+            "cache.max-poison=0.1",
+            "targets.hidden=" + (teacher.equals(Tiny.CLS) ? "[3]" : "[2]")),
+        more);
+  }
+
+  /** Writes a teacher of the classifier's first two blocks, its embeddings scaled. */
+  private static Path teacher(Path to, Head head) throws IOException {
+    HuggingFaceDirectory from = HuggingFaceDirectory.open(Tiny.CLS);
+    ModelSpec spec = from.spec();
+    ModelSpec fewer =
+        new ModelSpec(
+            spec.embeddings(),
+            new ModelSpec.Blocks(
+                2, spec.hiddenSize(), spec.heads(), spec.blocks().intermediateSize()),
+            spec.numerics(),
+            head);
+    String norm = "bert.embeddings.LayerNorm.weight";
+    try (NDManager manager = NDManager.newBaseManager()) {
+      Map<String, NDArray> weights = from.weights(manager);
+      weights.keySet().retainAll(fewer.parameters().keySet());
+      float[] values = weights.get(norm).toFloatArray();
+      for (int i = 0; i < values.length; i++) {
+        values[i] *= 1.25f;
+      }
+      weights.put(norm, manager.create(values, weights.get(norm).getShape()));
+      HuggingFaceDirectory.write(to, fewer, weights, Tiny.CLS);
+    }
+    return to;
+  }
+}
