@@ -58,8 +58,9 @@ class RecipesTest {
   /** Copies the recipes, since some name files inside lists, where no argument reaches. */
   @BeforeAll
   static void teachersTextAndRecipes() throws IOException {
-    teacher("masked-lm", Head.MASKED_LM);
-    teacher("classifier", new Head(Task.CLASSIFICATION, List.of("0", "1")));
+    teacher("masked-lm", Head.MASKED_LM, 5);
+    teacher("classifier", new Head(Task.CLASSIFICATION, List.of("0", "1")), 5);
+    teacher("another-classifier", new Head(Task.CLASSIFICATION, List.of("0", "1")), 6);
     Tiny.lines(directory.resolve("prose.txt"), 80);
     Files.createDirectory(directory.resolve("conf"));
     for (String recipe : recipes()) {
@@ -68,6 +69,7 @@ class RecipesTest {
           directory.resolve("conf").resolve(recipe),
           text.replace("cache.path = cache-general", "cache.path = \"" + at("cache-general") + "\"")
               .replace("teacher.path = q/teacher", "teacher.path = \"" + at("masked-lm") + "\"")
+              .replace("cache = cache-sst2-second", "cache = \"" + at("cache-second") + "\"")
               .replace("path = prose.txt", "path = \"" + at("prose.txt") + "\""));
     }
   }
@@ -99,6 +101,15 @@ class RecipesTest {
       places.add("heads.output=" + own.resolve("heads.json"));
       places.add("student.heads-from=" + own.resolve("heads.json"));
       assertThat(new HeadsJob(spark, settings(recipe, places)).run().blocks()).hasSize(12);
+    }
+    if (recipe.equals("two-teachers-sst2.conf")) {
+      String[] second = {
+        "teacher.path=" + at("another-classifier"),
+        "cache.path=" + at("cache-second"),
+        "targets.hidden=[]",
+        "targets.attention=[]"
+      };
+      new CacheJob(spark, settings(recipe, places, second)).run();
     }
     if (recipe.equals("tinybert4-general.conf")) {
       cacheOfTheGeneralStage(recipe, places);
@@ -215,7 +226,7 @@ class RecipesTest {
     return directory.resolve(name);
   }
 
-  private static void teacher(String name, Head head) throws IOException {
+  private static void teacher(String name, Head head, long seed) throws IOException {
     ModelSpec golden = HuggingFaceDirectory.open(Tiny.MLM).spec();
     ModelSpec spec =
         new ModelSpec(
@@ -224,7 +235,7 @@ class RecipesTest {
             golden.numerics(),
             head);
     try (NDManager manager = NDManager.newBaseManager()) {
-      HuggingFaceDirectory.write(at(name), spec, StudentInit.random(manager, spec, 5), Tiny.MLM);
+      HuggingFaceDirectory.write(at(name), spec, StudentInit.random(manager, spec, seed), Tiny.MLM);
     }
   }
 }
