@@ -66,11 +66,11 @@ public record RowJoin(
         if (place == null) {
           absent.add(key.id());
           out.set(row);
-        } else if (place.key().text() != key.text()) {
-          otherText.add(key.id());
         } else if (!place.key().taught()) {
           untaught.add(key.id());
           out.set(row);
+        } else if (!place.key().sameText(key)) {
+          otherText.add(key.id());
         } else if (place.key().tokens() != key.tokens()) {
           otherTokens.add(key.id());
         } else {

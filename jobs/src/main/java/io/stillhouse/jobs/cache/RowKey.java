@@ -3,7 +3,6 @@ package io.stillhouse.jobs.cache;
 import io.stillhouse.target.Column;
 import io.stillhouse.target.Targets;
 import java.nio.ByteBuffer;
-import java.nio.charset.StandardCharsets;
 import java.security.MessageDigest;
 import java.util.List;
 import org.jspecify.annotations.Nullable;
@@ -12,12 +11,13 @@ import org.jspecify.annotations.Nullable;
  * What tells a row of one cache from those of another.
  *
  * @param id its key
- * @param text hash of its text, and of the second of a pair
+ * @param text the beginning of its text; a cache keeps what is left of a text that was cut
  * @param tokens hash of its token ids and masked positions; 0 where these were not read
  * @param sound whether it has tokens
  * @param taught whether it has targets
  */
-public record RowKey(String id, long text, long tokens, boolean sound, boolean taught) {
+public record RowKey(String id, String text, long tokens, boolean sound, boolean taught) {
+  private static final int BEGINNING = 24;
 
   /** What is read with a key. */
   public enum With {
@@ -48,14 +48,19 @@ public record RowKey(String id, long text, long tokens, boolean sound, boolean t
     boolean sound = values[1] == null;
     return new RowKey(
         (String) values[0],
-        hash(bytes(values[2]), bytes(values[3])),
+        beginning((String) values[2]),
         values.length > 4 ? hash((byte[]) values[4], (byte[]) values[5]) : 0,
         sound,
         sound && !poison);
   }
 
-  private static byte @Nullable [] bytes(@Nullable Object text) {
-    return text == null ? null : ((String) text).getBytes(StandardCharsets.UTF_8);
+  private static String beginning(@Nullable String text) {
+    return text == null ? "" : text.substring(0, Math.min(BEGINNING, text.length()));
+  }
+
+  /** Returns whether two texts may be of one row: one begins as the other does. */
+  boolean sameText(RowKey other) {
+    return text.startsWith(other.text) || other.text.startsWith(text);
   }
 
   private static long hash(byte @Nullable [] one, byte @Nullable [] two) {

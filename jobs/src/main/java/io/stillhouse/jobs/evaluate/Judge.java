@@ -47,7 +47,12 @@ abstract class Judge {
     List<Model> models = IntStream.range(0, candidates.size()).mapToObj(this::model).toList();
     Map<String, Map<Integer, Integer>> groups = groups();
     List<Group> told = new ArrayList<>();
-    groups.forEach((name, seeds) -> told.add(group(name, List.copyOf(seeds.values()), models)));
+    groups.forEach(
+        (name, seeds) -> {
+          if (seeds.size() > 1) {
+            told.add(group(name, List.copyOf(seeds.values()), models));
+          }
+        });
     Map<String, Map<Integer, Integer>> all = new LinkedHashMap<>();
     for (int m = 1; m < candidates.size(); m++) {
       all.put(candidates.get(m).name(), Map.of(0, m));
@@ -60,7 +65,9 @@ abstract class Judge {
     }
     List<Comparison> comparisons = new ArrayList<>();
     for (String name : all.keySet()) {
-      comparisons.addAll(compare(name, twinOf(name), all));
+      if (!groups.containsKey(name) || groups.get(name).size() > 1) {
+        comparisons.addAll(compare(name, twinOf(name), all));
+      }
       if (!against.isEmpty() && !twinOf(name).equals(against)) {
         comparisons.addAll(compare(name, against, all));
       }
@@ -87,7 +94,7 @@ abstract class Judge {
         both.stream().map(others::get).toList());
   }
 
-  /** Returns models by seed, under the name that they share; none that stands alone. */
+  /** Returns models by seed, under the name that they share, or would. */
   private Map<String, Map<Integer, Integer>> groups() {
     Map<String, Map<Integer, Integer>> groups = new LinkedHashMap<>();
     for (int m = 1; m < candidates.size(); m++) {
@@ -99,7 +106,6 @@ abstract class Judge {
                       .computeIfAbsent(name.group(), group -> new TreeMap<>())
                       .put(name.seed(), model));
     }
-    groups.values().removeIf(seeds -> seeds.size() < 2);
     return groups;
   }
 
