@@ -292,7 +292,8 @@ class BadInputTest {
     Path config = teacher.resolve("config.json");
     Files.writeString(config, Files.readString(config).replace("\"bert\"", "\"roberta\""));
     assertThat(mistake(cacheOf(teacher)))
-        .contains("model_type is 'roberta', but only 'bert' is computed exactly");
+        .contains(
+            "model_type is 'roberta', but only 'bert', 'distilbert', 'albert' are computed exactly");
     assertNothingWritten();
   }
 
