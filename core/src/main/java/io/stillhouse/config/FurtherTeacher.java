@@ -203,8 +203,8 @@ public record FurtherTeacher(
       Settings its = settings.with(values);
       loss =
           layers
-              ? Recipe.loss(its, student, teacher)
-              : Recipe.loss(its, student, teacher, own.layerMap());
+              ? LossRecipe.loss(its, student, teacher)
+              : LossRecipe.loss(its, student, teacher, own.layerMap());
     } catch (StillhouseException e) {
       throw named(": ", e.problems());
     }

@@ -161,6 +161,6 @@ class BiLstmRecipeTest {
   }
 
   private static DistillSpec loss(String... arguments) {
-    return Recipe.loss(settings(arguments), student("student.hidden-size=300"), TEACHER);
+    return LossRecipe.loss(settings(arguments), student("student.hidden-size=300"), TEACHER);
   }
 }

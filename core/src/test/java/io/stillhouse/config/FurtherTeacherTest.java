@@ -153,7 +153,7 @@ class FurtherTeacherTest {
 
   private static DistillSpec loss(Settings settings, ModelSpec first, ModelSpec other) {
     ModelSpec student = model(2, 48, TWO);
-    DistillSpec own = Recipe.loss(settings, student, first);
+    DistillSpec own = LossRecipe.loss(settings, student, first);
     return FurtherTeacher.of(settings).get(0).loss(settings, student, first, own, other);
   }
 

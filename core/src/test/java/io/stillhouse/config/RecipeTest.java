@@ -175,21 +175,21 @@ class RecipeTest {
     Head head = new Head(Task.CLASSIFICATION, List.of("no", "yes"));
     long[] rows = {30, 10};
 
-    assertThat(Recipe.classWeights(settings(), head, () -> rows)).isEmpty();
+    assertThat(LossRecipe.classWeights(settings(), head, () -> rows)).isEmpty();
     assertThat(
-            Recipe.classWeights(
+            LossRecipe.classWeights(
                 settings("loss.hard-label.class-weights=[1, 2.5]"), head, () -> rows))
         .containsExactly(1.0, 2.5);
     Settings balanced = settings("loss.hard-label.class-weights=balanced");
     // Over all rows their mean is 1: (30 x 2/3 + 10 x 2) / 40.
-    assertThat(Recipe.classWeights(balanced, head, () -> rows)).containsExactly(40.0 / 60, 2.0);
-    assertThatThrownBy(() -> Recipe.classWeights(balanced, head, () -> new long[] {30}))
+    assertThat(LossRecipe.classWeights(balanced, head, () -> rows)).containsExactly(40.0 / 60, 2.0);
+    assertThatThrownBy(() -> LossRecipe.classWeights(balanced, head, () -> new long[] {30}))
         .isInstanceOf(StillhouseException.class)
         .hasMessage(
             "loss.hard-label.class-weights is balanced, but class 'yes' has no row; write the weights out, or leave them empty");
     assertThatThrownBy(
             () ->
-                Recipe.classWeights(
+                LossRecipe.classWeights(
                     settings("loss.hard-label.class-weights=[1, 2, 3]"), head, () -> rows))
         .hasMessageContaining("names 3 weights, but there are 2 classes [no, yes]");
     assertThatThrownBy(() -> settings("loss.hard-label.class-weights=[1, heavy]"))
@@ -202,13 +202,13 @@ class RecipeTest {
     ModelSpec scores = TEACHER.withHead(Head.REGRESSION);
     String[] recipe = {"student.layers=4", "loss.soft-label.weight=1"};
 
-    assertThat(Recipe.loss(settings(recipe), scores, scores).softLabel().kind())
+    assertThat(LossRecipe.loss(settings(recipe), scores, scores).softLabel().kind())
         .isEqualTo(DistillSpec.Kind.MSE);
-    assertThat(Recipe.loss(settings(recipe), TEACHER, TEACHER).softLabel().kind())
+    assertThat(LossRecipe.loss(settings(recipe), TEACHER, TEACHER).softLabel().kind())
         .isEqualTo(DistillSpec.Kind.KL);
     assertThatThrownBy(
             () ->
-                Recipe.loss(
+                LossRecipe.loss(
                     settings("loss.soft-label.kind=kl", recipe[0], recipe[1]), scores, scores))
         .isInstanceOf(StillhouseException.class)
         .hasMessageContaining("the one score of a regression has no distribution");
@@ -322,7 +322,7 @@ class RecipeTest {
     ModelSpec bare = TEACHER.withHead(Head.NONE);
     Settings settings = settings("student.layers=4", "loss.hard-label.weight=1");
 
-    assertThatThrownBy(() -> Recipe.loss(settings, Recipe.encoder(settings, bare), bare))
+    assertThatThrownBy(() -> LossRecipe.loss(settings, Recipe.encoder(settings, bare), bare))
         .isInstanceOf(StillhouseException.class)
         .hasMessage(
             "loss.soft-label.weight and loss.hard-label.weight must be 0 for a teacher without a head; fine-tune it, or learn from hidden states and attention");
@@ -471,7 +471,7 @@ class RecipeTest {
 
   private static DistillSpec loss(String... arguments) {
     Settings settings = settings(arguments);
-    return Recipe.loss(settings, Recipe.encoder(settings, TEACHER), TEACHER);
+    return LossRecipe.loss(settings, Recipe.encoder(settings, TEACHER), TEACHER);
   }
 
   private static List<Integer> initLayers(String... arguments) {

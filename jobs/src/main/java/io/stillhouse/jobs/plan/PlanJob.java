@@ -1,6 +1,7 @@
 package io.stillhouse.jobs.plan;
 
 import io.stillhouse.checkpoint.HuggingFaceDirectory;
+import io.stillhouse.config.LossRecipe;
 import io.stillhouse.config.Options;
 import io.stillhouse.config.Recipe;
 import io.stillhouse.config.Settings;
@@ -140,7 +141,7 @@ public final class PlanJob {
   }
 
   private DistillSpec loss() {
-    return Recipe.loss(
+    return LossRecipe.loss(
         settings,
         Recipe.student(
             settings,

@@ -3,6 +3,7 @@ package io.stillhouse.jobs.train;
 import ai.djl.ndarray.NDArray;
 import ai.djl.ndarray.NDManager;
 import io.stillhouse.checkpoint.HuggingFaceDirectory;
+import io.stillhouse.config.LossRecipe;
 import io.stillhouse.config.Options;
 import io.stillhouse.config.Recipe;
 import io.stillhouse.config.Settings;
@@ -137,7 +138,7 @@ public final class FinetuneJob {
                   spec,
                   hardLabels(spec.layers())
                       .withClassWeights(
-                          Recipe.classWeights(
+                          LossRecipe.classWeights(
                               settings, spec.head(), () -> RunPlanner.rowsOfClasses(inputs))),
                   Recipe.train(settings, Sessions.coresOfOneTask(spark)),
                   new StudentRun.Start(new Path(cache, CacheJob.TEACHER).toString(), blocks),

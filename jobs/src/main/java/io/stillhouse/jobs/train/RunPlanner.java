@@ -1,6 +1,7 @@
 package io.stillhouse.jobs.train;
 
 import io.stillhouse.checkpoint.HuggingFaceDirectory;
+import io.stillhouse.config.LossRecipe;
 import io.stillhouse.config.Options;
 import io.stillhouse.config.Recipe;
 import io.stillhouse.config.Settings;
@@ -147,9 +148,9 @@ final class RunPlanner {
             teacher.spec(),
             file -> WordVectorFile.of(storage, Options.WORD_VECTORS.key(), file).width());
     DistillSpec loss =
-        Recipe.loss(settings, student, teacher.spec())
+        LossRecipe.loss(settings, student, teacher.spec())
             .withClassWeights(
-                Recipe.classWeights(settings, student.head(), () -> rowsOfClasses(reader)));
+                LossRecipe.classWeights(settings, student.head(), () -> rowsOfClasses(reader)));
     StudentRun.Kept kept = kept(settings, loss);
     Set<Column> columns = Reads.of(loss, teacher.spec(), kept, reader::has).columns();
     reader.with(columns);

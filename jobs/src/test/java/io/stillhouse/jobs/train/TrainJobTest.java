@@ -7,6 +7,7 @@ import ai.djl.ndarray.NDManager;
 import com.google.gson.JsonObject;
 import com.google.gson.JsonParser;
 import io.stillhouse.checkpoint.HuggingFaceDirectory;
+import io.stillhouse.config.LossRecipe;
 import io.stillhouse.config.Options;
 import io.stillhouse.config.Recipe;
 import io.stillhouse.config.Settings;
@@ -340,7 +341,7 @@ class TrainJobTest {
     return new StudentRun(
         settings.get(Options.STUDENT_NAME),
         student,
-        Recipe.loss(settings, student, teacher),
+        LossRecipe.loss(settings, student, teacher),
         Recipe.train(settings, 1),
         random
             ? new StudentRun.Start(null, List.of())
