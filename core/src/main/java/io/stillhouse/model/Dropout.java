@@ -4,6 +4,11 @@ import ai.djl.ndarray.NDArray;
 import ai.djl.ndarray.NDManager;
 import ai.djl.ndarray.types.DataType;
 import ai.djl.ndarray.types.Shape;
+import ai.djl.pytorch.engine.PtNDArray;
+import ai.djl.pytorch.engine.PtNDManager;
+import ai.djl.pytorch.engine.PtSymbolBlock;
+import ai.djl.pytorch.jni.IValue;
+import ai.djl.pytorch.jni.IValueUtils;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
 import java.nio.IntBuffer;
@@ -65,19 +70,64 @@ public final class Dropout {
     if (!drops || rate == 0) {
       return null;
     }
-    key = mix(key + GAMMA);
-    int dropped = (int) Math.round(rate * LEVELS);
-    float kept = (float) LEVELS / (LEVELS - dropped);
+    nextKey();
     int size = Math.toIntExact(shape.size());
     if (manager.getDevice().isGpu()) {
       ByteBuffer values = ByteBuffer.allocateDirect(4 * size).order(ByteOrder.nativeOrder());
-      fill(values.asIntBuffer(), key, dropped, kept);
+      fill(values.asIntBuffer(), key, dropped(rate), kept(rate));
       return manager.create(values, shape, DataType.FLOAT32);
     }
     // Written into libtorch's own memory, which the graph keeps until the backward pass.
     NDArray mask = manager.create(shape, DataType.FLOAT32);
-    fill(mask.toByteBuffer(true).order(ByteOrder.nativeOrder()).asIntBuffer(), key, dropped, kept);
+    fill(
+        mask.toByteBuffer(true).order(ByteOrder.nativeOrder()).asIntBuffer(),
+        key,
+        dropped(rate),
+        kept(rate));
     return mask;
+  }
+
+  /**
+   * Returns the same mask, on a GPU made there: a BERT-base's masks of one step are a hundred
+   * million numbers, which Java would take longer to make and to send than the step takes.
+   *
+   * @param ops of {@link TrainingOps}
+   */
+  @Nullable NDArray mask(PtSymbolBlock ops, NDManager manager, Shape shape, double rate) {
+    return manager.getDevice().isGpu()
+        ? onDevice(ops, manager, shape, rate)
+        : mask(manager, shape, rate);
+  }
+
+  /** Makes a mask by libtorch's operators, whichever the device. */
+  @Nullable NDArray onDevice(PtSymbolBlock ops, NDManager manager, Shape shape, double rate) {
+    if (!drops || rate == 0) {
+      return null;
+    }
+    nextKey();
+    try (NDArray empty = manager.create(new Shape(0));
+        IValue of = IValue.from((PtNDArray) empty);
+        IValue sizes = IValue.listFrom(shape.getShape());
+        IValue first = IValue.from((long) (int) key);
+        IValue second = IValue.from((long) (int) (key >>> 32));
+        IValue dropped = IValue.from((long) dropped(rate));
+        IValue kept = IValue.from((double) kept(rate));
+        IValue mask =
+            IValueUtils.runMethod(ops, "dropout", of, sizes, first, second, dropped, kept)) {
+      return mask.toTensor((PtNDManager) manager);
+    }
+  }
+
+  private void nextKey() {
+    key = mix(key + GAMMA);
+  }
+
+  private static int dropped(double rate) {
+    return (int) Math.round(rate * LEVELS);
+  }
+
+  private static float kept(double rate) {
+    return (float) LEVELS / (LEVELS - dropped(rate));
   }
 
   private static void fill(IntBuffer mask, long key, int dropped, float kept) {

@@ -16,8 +16,23 @@ final class TrainingOps {
   // with its mean and deviation. `parts`: 0, 1 or 2 for each gradient of queries, keys or values,
   // (B, L,
   // D), in `partGrads`.
+  // `mixed`: MurmurHash3's finaliser, as Dropout has it; int32 wraps, its shifts keep the sign.
   private static final String OPS =
       """
+        def mixed(self: __torch__.Ops, numbers: Tensor) -> Tensor:
+          a = torch.bitwise_xor(numbers, torch.bitwise_and(torch.bitwise_right_shift(numbers, 16), 65535))
+          b = torch.mul(a, -2048144789)
+          c = torch.bitwise_xor(b, torch.bitwise_and(torch.bitwise_right_shift(b, 13), 524287))
+          d = torch.mul(c, -1028477387)
+          return torch.bitwise_xor(d, torch.bitwise_and(torch.bitwise_right_shift(d, 16), 65535))
+        def dropout(self: __torch__.Ops, of: Tensor, shape: List[int], first: int, second: int, dropped: int, kept: float) -> Tensor:
+          size = 1
+          for i in range(torch.len(shape)):
+            size = torch.mul(size, shape[i])
+          numbers = torch.arange(size, dtype=3, layout=0, device=ops.prim.device(of), pin_memory=False)
+          mixed = (self).mixed(torch.add((self).mixed(torch.bitwise_xor(numbers, first), ), second), )
+          levels = torch.bitwise_and(torch.bitwise_right_shift(mixed, 16), 65535)
+          return torch.view(torch.mul(torch.to(torch.ge(levels, dropped), 6), kept), shape)
         def pad(self: __torch__.Ops, realND: Tensor, tokensN: Tensor, batch: int, length: int) -> Tensor:
           width = torch.size(realND, 1)
           if torch.eq(torch.size(realND, 0), torch.mul(batch, length)):

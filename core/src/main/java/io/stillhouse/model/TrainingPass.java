@@ -323,7 +323,7 @@ public final class TrainingPass implements Trainable.Pass {
   private IValue masks(Dropout dropout, double rate, Shape shape, int count) {
     List<NDArray> all = new ArrayList<>();
     for (int i = 0; i < count; i++) {
-      NDArray mask = dropout.mask(manager, shape, rate);
+      NDArray mask = dropout.mask(of.ops, manager, shape, rate);
       if (mask != null) {
         all.add(mask);
       }

@@ -6,6 +6,7 @@ import static org.assertj.core.api.Assertions.within;
 import ai.djl.ndarray.NDArray;
 import ai.djl.ndarray.NDManager;
 import ai.djl.ndarray.types.Shape;
+import ai.djl.pytorch.engine.PtSymbolBlock;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.ExecutionException;
 import org.junit.jupiter.api.AfterEach;
@@ -56,6 +57,23 @@ class DropoutTest {
     assertThat(second).isNotEqualTo(first);
     assertThat(drop(5, 0.1)).isEqualTo(first);
     assertThat(drop(6, 0.1)).isNotEqualTo(first);
+  }
+
+  @Test
+  void theDevicesOwnMaskIsTheSame() {
+    try (PtSymbolBlock ops = TrainingOps.compile(manager)) {
+      for (double rate : new double[] {0.1, 0.5, 0.9}) {
+        Dropout java = Dropout.of(-5);
+        Dropout device = Dropout.of(-5);
+        for (int i = 0; i < 3; i++) {
+          NDArray mask = device.onDevice(ops, manager, SHAPE, rate);
+
+          assertThat(mask.getShape()).isEqualTo(SHAPE);
+          assertThat(mask.toFloatArray()).isEqualTo(java.mask(manager, SHAPE, rate).toFloatArray());
+        }
+      }
+      assertThat(Dropout.NONE.onDevice(ops, manager, SHAPE, 0.1)).isNull();
+    }
   }
 
   @Test
