@@ -11,6 +11,8 @@ import ai.djl.nn.core.Linear;
 import io.stillhouse.spec.BiLstmSpec;
 import io.stillhouse.spec.BiLstmSpec.Direction;
 import io.stillhouse.spec.BiLstmSpec.Texts;
+import java.util.ArrayList;
+import java.util.List;
 import java.util.Map;
 
 /**
@@ -146,6 +148,17 @@ public final class BiLstm implements Predictor {
   private NDArray linear(NDArray input, String name) {
     return Linear.linear(input, weight(name + ".weight"), weight(name + ".bias"))
         .singletonOrThrow();
+  }
+
+  /** Returns of each direction the weights of the input and of the state, then their biases. */
+  List<NDArray> ofDirections() {
+    List<NDArray> all = new ArrayList<>();
+    for (Direction direction : Direction.values()) {
+      for (String kind : List.of("weight_ih", "weight_hh", "bias_ih", "bias_hh")) {
+        all.add(weight(direction.parameter(kind)));
+      }
+    }
+    return all;
   }
 
   NDArray weight(String name) {

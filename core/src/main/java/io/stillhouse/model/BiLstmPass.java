@@ -22,15 +22,7 @@ final class BiLstmPass implements Trainable.Pass {
     this.of = of;
     NDManager manager = batch.idsBL().getManager();
     PackedTexts texts = PackedTexts.of(batch, of.model.spec().texts());
-    NDArray ids = batch.idsBL().reshape(-1).get(inLibtorch(manager, texts.tokens()));
-    this.places =
-        TrainingEncoder.list(
-            List.of(
-                ids,
-                inLibtorch(manager, texts.backward()),
-                inLibtorch(manager, texts.order()),
-                inLibtorch(manager, texts.lasts()),
-                inLibtorch(manager, texts.previous())));
+    this.places = places(batch, texts);
     this.sizes = IValue.listFrom(texts.sizes());
     try (IValue results =
         IValueUtils.runMethod(of.ops, "forward", places, sizes, of.table, of.weights)) {
@@ -41,6 +33,19 @@ final class BiLstmPass implements Trainable.Pass {
     lastSE.setRequiresGradient(true);
     Autograd.record(Autograd.Mode.ON); // the head's own pass is recorded
     this.output = of.model.output(lastSE, dropout);
+  }
+
+  /** Returns where the texts' tokens are, as {@link BiLstmOps} takes it. */
+  static IValue places(Batch batch, PackedTexts texts) {
+    NDManager manager = batch.idsBL().getManager();
+    NDArray ids = batch.idsBL().reshape(-1).get(inLibtorch(manager, texts.tokens()));
+    return TrainingEncoder.list(
+        List.of(
+            ids,
+            inLibtorch(manager, texts.backward()),
+            inLibtorch(manager, texts.order()),
+            inLibtorch(manager, texts.lasts()),
+            inLibtorch(manager, texts.previous())));
   }
 
   /** Java's memory is freed while libtorch still reads it. */

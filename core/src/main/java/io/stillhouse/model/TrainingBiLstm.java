@@ -5,7 +5,6 @@ import ai.djl.ndarray.NDManager;
 import ai.djl.pytorch.engine.PtNDArray;
 import ai.djl.pytorch.engine.PtSymbolBlock;
 import ai.djl.pytorch.jni.IValue;
-import io.stillhouse.spec.BiLstmSpec.Direction;
 import java.util.ArrayList;
 import java.util.List;
 
@@ -32,12 +31,7 @@ final class TrainingBiLstm implements Trainable {
     this.model = model;
     this.ops = BiLstmOps.compile(manager);
     NDArray words = model.weight("embeddings.weight");
-    List<NDArray> all = new ArrayList<>();
-    for (Direction direction : Direction.values()) {
-      for (String kind : List.of("weight_ih", "weight_hh", "bias_ih", "bias_hh")) {
-        all.add(model.weight(direction.parameter(kind)));
-      }
-    }
+    List<NDArray> all = model.ofDirections();
     this.table = IValue.from((PtNDArray) words);
     this.weights = TrainingEncoder.list(all);
     kept.add(Autograd.zeroGradient(words));

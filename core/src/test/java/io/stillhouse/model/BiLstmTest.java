@@ -40,6 +40,11 @@ class BiLstmTest {
 
     NDArray plain = model.forward(batch(texts, List.of(0, 1, 2, 3)), Capture.NOTHING).logits();
     assertThat(Golden.relativeError(plain, expected, 1)).isLessThan(1e-5);
+    try (InferenceBiLstm inference = new InferenceBiLstm(model, manager)) {
+      NDArray fused =
+          inference.forward(batch(texts, List.of(0, 1, 2, 3)), Capture.NOTHING).logits();
+      assertThat(Golden.relativeError(fused, expected, 1)).isLessThan(1e-5);
+    }
     try (Trainable training = Trainable.of(model, Map.of(), manager);
         Trainable.Pass pass = pass(training, batch(texts, List.of(0, 1, 2, 3)))) {
       assertThat(Golden.relativeError(pass.output().logits(), expected, 1)).isLessThan(1e-5);

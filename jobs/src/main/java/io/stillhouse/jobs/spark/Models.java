@@ -6,7 +6,9 @@ import io.stillhouse.checkpoint.HuggingFaceDirectory;
 import io.stillhouse.checkpoint.ModelDirectory;
 import io.stillhouse.jobs.cache.Storage;
 import io.stillhouse.model.Autograd;
+import io.stillhouse.model.BiLstm;
 import io.stillhouse.model.Encoder;
+import io.stillhouse.model.InferenceBiLstm;
 import io.stillhouse.model.InferenceEncoder;
 import io.stillhouse.model.Precision;
 import io.stillhouse.model.Predictor;
@@ -20,7 +22,7 @@ import org.apache.hadoop.fs.Path;
 public final class Models {
   private static final Map<Key, InferenceEncoder> ENCODERS = new HashMap<>();
   private static final Map<Key, Encoder> RECORDED = new HashMap<>();
-  private static final Map<Key, Predictor> BI_LSTMS = new HashMap<>();
+  private static final Map<Key, InferenceBiLstm> BI_LSTMS = new HashMap<>();
   private static final Map<String, Tokenizer> TOKENIZERS = new HashMap<>();
   private static final Map<String, java.nio.file.Path> COPIES = new HashMap<>();
 
@@ -71,7 +73,9 @@ public final class Models {
       return encoder(directory, Precision.FLOAT32);
     }
     Autograd.record(Autograd.Mode.OFF);
-    Predictor predictor = Predictor.of(opened.spec(), opened.weights(Devices.manager()));
+    NDManager manager = Devices.manager();
+    BiLstm plain = (BiLstm) Predictor.of(opened.spec(), opened.weights(manager));
+    InferenceBiLstm predictor = new InferenceBiLstm(plain, manager);
     BI_LSTMS.put(key, predictor);
     return predictor;
   }
