@@ -146,7 +146,7 @@ final class HuggingFaceConfig {
   static Head classifier(JsonObject json) {
     List<String> labels = labels(json);
     String problem = text(json, "problem_type", "");
-    if (problem.equals("multi_label_classification")) {
+    if (problem.equals("multi_label_classification") && !labels.isEmpty()) {
       return new Head(Task.MULTI_LABEL, labels);
     }
     return labels.size() < 2 || problem.equals("regression")

@@ -37,6 +37,11 @@ final class BiLstmRecipe {
           "student.heads is %d, but a BiLSTM has no attention; take it out, or set it to 0"
               .formatted(settings.get(Options.STUDENT_HEADS)));
     }
+    if (settings.get(Options.STUDENT_EMBEDDING) != 0) {
+      problems.add(
+          "student.embedding-size is %d, but it is an ALBERT's; take it out: a BiLSTM has student.word-vector-size"
+              .formatted(settings.get(Options.STUDENT_EMBEDDING)));
+    }
     String init = settings.get(Options.STUDENT_INIT);
     if (!init.equals("teacher") && !init.equals("random")) {
       problems.add(
@@ -91,13 +96,8 @@ final class BiLstmRecipe {
   /** Returns what of the loss reads layers, which a BiLSTM has none of. */
   static List<String> lossProblems(Settings settings) {
     List<String> problems = new ArrayList<>();
-    for (Option<Double> weight :
-        List.of(
-            Options.COSINE_WEIGHT,
-            Options.HIDDEN_WEIGHT,
-            Options.EMBEDDING_WEIGHT,
-            Options.ATTENTION_WEIGHT)) {
-      if (settings.get(weight) != 0) {
+    for (Option<Double> weight : FurtherTeacher.WEIGHTS.values()) {
+      if (!weight.equals(Options.SOFT_WEIGHT) && settings.get(weight) != 0) {
         problems.add(
             "%s is %s, but a BiLSTM has no layers like its teacher's; set it to 0, and give loss.soft-label.weight"
                 .formatted(weight.key(), settings.get(weight)));

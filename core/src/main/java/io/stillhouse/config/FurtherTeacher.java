@@ -49,7 +49,7 @@ public record FurtherTeacher(
   private static final int SHOWN = 3;
 
   /** The weights of the terms that a teacher has a part in, by the terms' names. */
-  private static final Map<String, Option<Double>> WEIGHTS = weights();
+  static final Map<String, Option<Double>> WEIGHTS = weights();
 
   private static Map<String, Option<Double>> weights() {
     Map<String, Option<Double>> weights = new LinkedHashMap<>();

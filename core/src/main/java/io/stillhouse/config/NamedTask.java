@@ -6,6 +6,7 @@ import java.util.List;
 import java.util.Locale;
 import java.util.Map;
 import java.util.TreeMap;
+import java.util.regex.Pattern;
 import java.util.stream.Collectors;
 
 /**
@@ -21,6 +22,10 @@ enum NamedTask {
   QNLI(pair("question", "sentence", "label"), Metric.ACCURACY),
   QQP(pair("question1", "question2", "is_duplicate"), Metric.F1, Metric.ACCURACY),
   MNLI(pair("sentence1", "sentence2", "gold_label"), Metric.ACCURACY);
+
+  /** Files that say themselves that they are none of GLUE's. */
+  private static final Pattern OTHER =
+      Pattern.compile("\\.(csv|jsonl?|parquet|orc)(\\.\\w+)?$", Pattern.CASE_INSENSITIVE);
 
   private final Map<String, String> columns;
   private final List<Metric> metrics;
@@ -49,6 +54,10 @@ enum NamedTask {
       if (task.id().equals(settings.get(Options.TASK))) {
         Map<String, String> missing = new TreeMap<>(task.known());
         missing.keySet().removeIf(settings::gives);
+        if (settings.has(Options.CORPUS_PATH)
+            && settings.get(Options.CORPUS_PATH).stream().anyMatch(OTHER.asPredicate())) {
+          missing.remove(Options.CORPUS_FORMAT.key());
+        }
         return settings.with(missing);
       }
     }

@@ -213,7 +213,7 @@ public final class Options {
           "student.embedding-size",
           "0",
           0,
-          "Width of an ALBERT student's embedding tables (the paper's is 128); 0 for the student's width, where those of the teacher fit.");
+          "Width of an ALBERT student's embedding tables (the paper's is 128); 0 for the width of an ALBERT teacher's, else the student's own.");
   public static final Option<Integer> STUDENT_HEADS =
       atLeast("student.heads", "0", 0, "Attention heads of the student; 0 for the teacher's.");
   public static final Option<Integer> STUDENT_INTERMEDIATE =

@@ -3,6 +3,7 @@ package io.stillhouse.config;
 import io.stillhouse.error.Errors;
 import io.stillhouse.spec.Architecture;
 import io.stillhouse.spec.CorpusSpec;
+import io.stillhouse.spec.DistillSpec;
 import io.stillhouse.spec.LayerMap;
 import io.stillhouse.spec.Metric;
 import io.stillhouse.spec.ModelSpec;
@@ -15,6 +16,7 @@ import java.util.Locale;
 import java.util.Map;
 import java.util.TreeMap;
 import java.util.function.ToIntFunction;
+import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
 
 /** Turns settings into the specs that jobs take, checking what no single key can. */
@@ -132,7 +134,16 @@ public final class Recipe {
           "change one of them");
     }
     Architecture architecture = value(Architecture.class, settings.get(Options.ARCHITECTURE));
-    int embeddingSize = orElse(settings.get(Options.STUDENT_EMBEDDING), width);
+    if (settings.gives(Options.WORD_VECTORS.key())
+        || settings.gives(Options.WORD_VECTOR_SIZE.key())) {
+      throw Errors.invalid(
+          "student.word-vectors and student.word-vector-size are a BiLSTM's, but student.architecture is %s"
+              .formatted(settings.get(Options.ARCHITECTURE)),
+          "take them out, or set student.architecture=bilstm");
+    }
+    boolean bothMap = architecture.mapsEmbeddings() && teacher.architecture().mapsEmbeddings();
+    int embeddingSize =
+        orElse(settings.get(Options.STUDENT_EMBEDDING), bothMap ? teacher.embeddingSize() : width);
     if (embeddingSize != width && !architecture.mapsEmbeddings()) {
       throw Errors.invalid(
           "student.embedding-size is %d, but the tables of a student of architecture %s are as wide as its hidden states, %d"
@@ -247,15 +258,30 @@ public final class Recipe {
   /**
    * Returns which weights of a training are kept.
    *
+   * @param loss of what has no metric, and of a training whose head learns nothing, the loss itself
+   *     is what weights are chosen by
    * @param held whether there are rows to choose by, and best ones are kept unless the recipe says
    *     otherwise
    * @throws io.stillhouse.error.StillhouseException if the best are to be kept and there is nothing
-   *     to choose by, or several workers train
+   *     to choose by, or several workers train; or if the last are kept and the recipe says when to
+   *     measure
    */
-  public static TrainSpec.Selection selection(Settings settings, Task task, HeldOutRows held) {
+  public static TrainSpec.Selection selection(
+      Settings settings, Task task, DistillSpec loss, HeldOutRows held) {
     String keep = settings.get(Options.KEEP);
     boolean best = keep.equals("best") || keep.equals("auto") && held == HeldOutRows.CHOOSE;
     if (!best) {
+      List<String> useless =
+          Stream.of(Options.PATIENCE, Options.MEASURE_EVERY)
+              .filter(option -> settings.get(option) != 0)
+              .map(
+                  option ->
+                      "%s is %d, but the last weights are kept, and nothing is measured on the way; set train.keep=best, or take it out"
+                          .formatted(option.key(), settings.get(option)))
+              .toList();
+      if (!useless.isEmpty()) {
+        throw Errors.all(useless);
+      }
       return TrainSpec.Selection.LAST;
     }
     List<String> problems = new ArrayList<>();
@@ -270,10 +296,10 @@ public final class Recipe {
     if (!problems.isEmpty()) {
       throw Errors.all(problems);
     }
-    List<Metric> metrics = metrics(settings, task);
+    boolean measured = !Metric.of(task).isEmpty() && loss.trainsHead();
     return new TrainSpec.Selection(
         TrainSpec.Keep.BEST,
-        metrics.isEmpty() ? "loss" : metrics.get(0).id(),
+        measured ? metrics(settings, task).get(0).id() : "loss",
         settings.get(Options.MEASURE_EVERY),
         settings.get(Options.PATIENCE));
   }

@@ -167,6 +167,11 @@ public record DistillSpec(
     return hard.weight();
   }
 
+  /** Returns whether some term reads the head's logits. */
+  public boolean trainsHead() {
+    return softLabel.weight() != 0 || hard.weight() != 0;
+  }
+
   /** Returns whether some term reads hidden states, scores or relations. */
   public boolean readsLayers() {
     return !studentHidden().isEmpty() || !scoreBlocks().isEmpty() || !relationBlocks().isEmpty();

@@ -21,6 +21,17 @@ public record TrainSpec(
     this(epochs, batching, optimiser, rounds, run, Selection.LAST);
   }
 
+  /** Returns the same on so many threads. */
+  public TrainSpec withThreads(int threads) {
+    Run with = new Run(run.maxSteps(), run.seed(), threads, run.checkpointEvery());
+    return new TrainSpec(epochs, batching, optimiser, rounds, with, selection);
+  }
+
+  /** Returns the same with another choice of weights. */
+  public TrainSpec withSelection(Selection other) {
+    return new TrainSpec(epochs, batching, optimiser, rounds, run, other);
+  }
+
   /**
    * How rows make up steps.
    *

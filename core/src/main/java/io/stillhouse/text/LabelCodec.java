@@ -14,7 +14,8 @@ import java.util.regex.Pattern;
 import org.jspecify.annotations.Nullable;
 
 /**
- * Reads the labels of a head's task: class ids for classification, numbers for regression.
+ * Reads the labels of a head's task: class ids for classification, numbers for regression, {@link
+ * LabelSet}s where a row may have several.
  *
  * <p>A class label is a class's name, or else the class's id. Ids are not tried where a class has a
  * number for its name: with the classes "1" and "2", a label "0" is a mistake, not class "1".
@@ -42,10 +43,20 @@ public final class LabelCodec {
     this.idsAllowed = classes.stream().noneMatch(name -> CLASS_ID.matcher(name).matches());
   }
 
-  /** Returns the codec of a head that reads the pooled first token. */
+  /**
+   * Returns the codec of a head that reads the pooled first token.
+   *
+   * @throws StillhouseException if it gives rows several of more labels than a {@link LabelSet} has
+   */
   public static LabelCodec of(Head head) {
     if (!head.task().pooled()) {
       throw new IllegalArgumentException("a " + head.task() + " head has no labels");
+    }
+    if (head.task() == Task.MULTI_LABEL && head.labels().size() > LabelSet.MOST) {
+      throw Errors.invalid(
+          "the teacher has %d labels of which a row may have several, and a row's labels are kept for %d at most"
+              .formatted(head.labels().size(), LabelSet.MOST),
+          "leave corpus.label out to distil from its soft labels alone, or use a teacher with fewer labels");
     }
     return new LabelCodec(head.task(), head.labels());
   }
@@ -69,9 +80,10 @@ public final class LabelCodec {
    * Returns a label's class id, its number for regression, or the {@link LabelSet} of several.
    *
    * @param label as it stands in the corpus; null where it is missing; several between bars, none
-   *     where it is empty
+   *     where it is empty or missing
    * @param rowKey names the row in the error
-   * @throws StillhouseException if it is missing, none of the classes, or not a finite number
+   * @throws StillhouseException if it is none of the classes or not a finite number; or missing,
+   *     where a row has one label
    */
   public double encode(@Nullable String label, String rowKey) {
     String trimmed = label == null ? "" : label.strip();

@@ -6,9 +6,10 @@ import java.util.SplittableRandom;
  * A copy of a text.
  *
  * @param text what it reads
- * @param replaced how many of its words were replaced
+ * @param words how many words it has
+ * @param replaced how many of these were replaced
  */
-public record Rewritten(String text, int replaced) {
+public record Rewritten(String text, int words, int replaced) {
 
   /**
    * Which copy of which text of a row.

@@ -58,15 +58,12 @@ public final class RuleAugmentation {
   public Rewritten copy(
       String text, List<Span> words, List<String> tags, String rowKey, Rewritten.Place place) {
     if (words.isEmpty()) {
-      return new Rewritten(text, 0);
+      return new Rewritten(text, 0, 0);
     }
     SplittableRandom random = place.draws(seed, rowKey);
     List<@Nullable String> replacements = new ArrayList<>(words.size());
-    int replaced = 0;
-    for (int word = 0; word < words.size(); word++) {
-      String replacement = draw(tags.get(word), random.split());
-      replacements.add(replacement);
-      replaced += replacement == null || replacement.equals(words.get(word).of(text)) ? 0 : 1;
+    for (String tag : tags) {
+      replacements.add(draw(tag, random.split()));
     }
     if (random.nextDouble() >= probabilities.ngram()) {
       String middle = Span.replaced(text, words, replacements);
@@ -74,14 +71,23 @@ public final class RuleAugmentation {
           text.substring(0, words.get(0).start())
               + middle
               + text.substring(words.get(words.size() - 1).end()),
-          replaced);
+          words.size(),
+          replaced(text, words, replacements));
     }
     int kept = Math.min(words.size(), 1 + random.nextInt(LONGEST_KEPT));
     int from = random.nextInt(words.size() - kept + 1);
-    return new Rewritten(
-        Span.replaced(
-            text, words.subList(from, from + kept), replacements.subList(from, from + kept)),
-        replaced);
+    List<Span> some = words.subList(from, from + kept);
+    List<@Nullable String> others = replacements.subList(from, from + kept);
+    return new Rewritten(Span.replaced(text, some, others), kept, replaced(text, some, others));
+  }
+
+  private static int replaced(String text, List<Span> words, List<@Nullable String> replacements) {
+    int replaced = 0;
+    for (int word = 0; word < words.size(); word++) {
+      String replacement = replacements.get(word);
+      replaced += replacement == null || replacement.equals(words.get(word).of(text)) ? 0 : 1;
+    }
+    return replaced;
   }
 
   private @Nullable String draw(String tag, SplittableRandom random) {

@@ -44,7 +44,7 @@ public final class WordReplacement {
       String rowKey,
       Rewritten.Place place) {
     if (words.isEmpty()) {
-      return new Rewritten(text, 0);
+      return new Rewritten(text, 0, 0);
     }
     SplittableRandom random = place.draws(seed, rowKey);
     List<@Nullable String> replacements = new ArrayList<>(words.size());
@@ -64,6 +64,7 @@ public final class WordReplacement {
         text.substring(0, words.get(0).start())
             + Span.replaced(text, words, replacements)
             + text.substring(last.end()),
+        words.size(),
         replaced);
   }
 

@@ -103,11 +103,11 @@ final class BestWeights {
   void restore(Checkpoint checkpoint, Map<String, NDArray> shapes) {
     Map<String, String> metadata = checkpoint.file().metadata();
     step = Long.parseLong(metadata.getOrDefault(STEP, "0"));
-    if (step == 0) {
-      return;
-    }
     value = Double.parseDouble(metadata.getOrDefault(VALUE, "-Infinity"));
     misses = Integer.parseInt(metadata.getOrDefault(MISSES, "0"));
+    if (step == 0) {
+      return; // nothing was kept
+    }
     shapes.forEach((name, like) -> weights.put(name, manager.zeros(like.getShape())));
     checkpoint.restore(Checkpoint.BEST, weights, manager);
   }

@@ -20,11 +20,11 @@ import io.stillhouse.target.TargetSource;
 import io.stillhouse.target.Targets;
 import java.io.IOException;
 import java.util.ArrayList;
-import java.util.Arrays;
 import java.util.EnumMap;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import org.jspecify.annotations.Nullable;
 
 /**
  * A student over rows that it was not trained on, whose targets are those of its first teacher
@@ -33,6 +33,7 @@ import java.util.Map;
 public final class HeldOut {
   private final Trainer.Setup setup;
   private final TargetSource source;
+  private @Nullable Counts counts;
 
   public HeldOut(Trainer.Setup setup, TargetSource source) {
     this.setup = setup;
@@ -64,13 +65,16 @@ public final class HeldOut {
     DistillLoss loss = new DistillLoss(setup.loss(), student, weights);
     Capture capture = Capture.of(setup.loss());
     int units = source.unitRows().size();
-    Counts whole = Counts.of(List.of());
-    for (int unit = 0; unit < units; unit++) {
-      whole = whole.plus(Counts.of(source.read(unit)));
+    if (counts == null) {
+      Counts all = Counts.of(List.of());
+      for (int unit = 0; unit < units; unit++) {
+        all = all.plus(Counts.of(source.read(unit)));
+      }
+      counts = all;
     }
-    Head head = setup.student().head();
     List<float[]> logits = new ArrayList<>();
-    List<Example> answered = new ArrayList<>();
+    List<Double> labels = new ArrayList<>();
+    List<float[]> teachers = new ArrayList<>();
     Map<Term, Double> terms = new EnumMap<>(Term.class);
     for (int unit = 0; unit < units; unit++) {
       List<Example> rows = source.read(unit);
@@ -83,35 +87,38 @@ public final class HeldOut {
         try (NDManager scope = manager.newSubManager()) {
           TargetBatch targets = new TargetBatch(scope, part, teacher);
           EncoderOutput output = student.forward(targets.batch(), capture);
-          loss.of(output, targets, whole)
+          loss.of(output, targets, counts)
               .terms()
               .forEach((term, share) -> terms.merge(term, share, Double::sum));
           NDArray logitsBC = output.logits();
           if (logitsBC != null) {
             for (int row = 0; row < part.size(); row++) {
               logits.add(logitsBC.get(row).toFloatArray());
+              labels.add(part.get(row).inputs().label());
+              if (part.get(row).has(Targets.LOGITS)) {
+                teachers.add(teachersLogits(part.get(row)));
+              }
             }
-            answered.addAll(part);
           }
         }
       }
     }
-    return new Measured(terms, logits.isEmpty() ? Map.of() : metrics(head, logits, answered));
+    return new Measured(terms, logits.isEmpty() ? Map.of() : metrics(logits, labels, teachers));
   }
 
-  private static Map<String, Double> metrics(Head head, List<float[]> logits, List<Example> rows) {
+  private Map<String, Double> metrics(
+      List<float[]> logits, List<Double> labels, List<float[]> teachers) {
+    Head head = setup.student().head();
     Answers student = Answers.of(head, logits.toArray(float[][]::new));
     Map<String, Double> metrics = new LinkedHashMap<>();
-    double[] labels = rows.stream().mapToDouble(row -> row.inputs().label()).toArray();
-    if (Arrays.stream(labels).noneMatch(Double::isNaN)) {
-      Answers truth = Answers.of(head, labels);
+    if (labels.stream().noneMatch(label -> label.isNaN())) {
+      Answers truth = Answers.of(head, labels.stream().mapToDouble(Double::doubleValue).toArray());
       for (Metric metric : Metric.of(head.task())) {
         metrics.put(metric.id(), student.metric(metric, truth));
       }
     }
-    if (rows.stream().allMatch(row -> row.has(Targets.LOGITS))) {
-      Answers teacher =
-          Answers.of(head, rows.stream().map(HeldOut::teachersLogits).toArray(float[][]::new));
+    if (teachers.size() == logits.size()) {
+      Answers teacher = Answers.of(head, teachers.toArray(float[][]::new));
       metrics.put("agreement", student.agreement(teacher));
     }
     return metrics;

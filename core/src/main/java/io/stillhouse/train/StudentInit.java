@@ -11,6 +11,7 @@ import java.nio.charset.StandardCharsets;
 import java.util.Arrays;
 import java.util.LinkedHashMap;
 import java.util.List;
+import java.util.Locale;
 import java.util.Map;
 import java.util.Objects;
 import java.util.Random;
@@ -63,7 +64,8 @@ public final class StudentInit {
    * @param source a teacher, or an earlier student
    * @param blocks a source block, counted from 1, for each student block that has weights of its
    *     own; more are ignored
-   * @throws io.stillhouse.error.StillhouseException if a shape differs
+   * @throws io.stillhouse.error.StillhouseException if a shape differs, or the source maps
+   *     embeddings that the student would read as they are
    */
   public static Map<String, NDArray> from(
       NDManager manager,
@@ -71,6 +73,14 @@ public final class StudentInit {
       HuggingFaceDirectory source,
       List<Integer> blocks,
       long seed) {
+    if (source.spec().architecture().mapsEmbeddings()
+        && !spec.architecture().mapsEmbeddings()
+        && spec.embeddingSize() == source.spec().embeddingSize()) {
+      throw Errors.invalid(
+          "%s maps its embeddings to its hidden states, but a student of architecture %s would read them unmapped"
+              .formatted(source.path(), spec.architecture().name().toLowerCase(Locale.ROOT)),
+          "set student.architecture=albert, or student.init=random");
+    }
     Map<String, String> origin = origin(spec, source, blocks);
     Map<String, NDArray> loaded =
         source.weights(manager, origin.values().stream().distinct().toList());

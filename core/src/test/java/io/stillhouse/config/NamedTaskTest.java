@@ -50,6 +50,17 @@ class NamedTaskTest {
   }
 
   @Test
+  void aFileOfAnotherFormatIsReadAsThat() {
+    for (String file : List.of("mine.csv", "a/mine.CSV.gz", "rows.parquet", "rows.jsonl")) {
+      assertThat(Recipe.corpus(prepared("task=sst-2", "corpus.path=" + file)).format())
+          .as(file)
+          .isEqualTo(CorpusSpec.Format.AUTO);
+    }
+    assertThat(Recipe.corpus(prepared("task=mrpc", "corpus.path=msr_train.txt")).format())
+        .isEqualTo(CorpusSpec.Format.TSV);
+  }
+
+  @Test
   void refusesATaskThatIsNotKnown() {
     assertThatThrownBy(() -> prepared("task=wnli"))
         .isInstanceOf(StillhouseException.class)

@@ -6,6 +6,7 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import io.stillhouse.error.StillhouseException;
 import io.stillhouse.spec.Architecture;
 import io.stillhouse.spec.CorpusSpec;
+import io.stillhouse.spec.DistillSpec;
 import io.stillhouse.spec.Head;
 import io.stillhouse.spec.ModelSpec;
 import io.stillhouse.spec.Task;
@@ -21,6 +22,9 @@ class RecipeTest {
           new ModelSpec.Blocks(12, 768, 12, 3072),
           new ModelSpec.Numerics(1e-12, 0.2, 0.2, 0.2),
           Head.MASKED_LM);
+
+  private static final DistillSpec LOSS =
+      LossRecipe.loss(settings("loss.soft-label.weight=1"), TEACHER, TEACHER);
 
   @Test
   void aStudentIsLikeItsTeacherWhereTheRecipeIsSilent() {
@@ -74,6 +78,9 @@ class RecipeTest {
   void anAlbertHasTablesOfTheWidthThatTheRecipeNamesOrItsOwn() {
     assertThat(albert("student.embedding-size=128").embeddingSize()).isEqualTo(128);
     assertThat(albert().embeddingSize()).isEqualTo(768);
+    ModelSpec narrow = albert("student.embedding-size=128");
+    Settings another = settings("student.layers=2", "student.architecture=albert");
+    assertThat(Recipe.encoder(another, narrow).embeddingSize()).isEqualTo(128);
   }
 
   @Test
@@ -108,17 +115,64 @@ class RecipeTest {
     Settings settings =
         settings("train.keep=best", "evaluate.metrics=[f1, accuracy]", "train.patience=3");
 
-    assertThat(Recipe.selection(settings, Task.CLASSIFICATION, Recipe.HeldOutRows.MEASURE))
+    assertThat(Recipe.selection(settings, Task.CLASSIFICATION, LOSS, Recipe.HeldOutRows.MEASURE))
         .isEqualTo(new TrainSpec.Selection(TrainSpec.Keep.BEST, "f1", 0, 3));
-    assertThat(Recipe.selection(settings(), Task.CLASSIFICATION, Recipe.HeldOutRows.CHOOSE).by())
+    assertThat(
+            Recipe.selection(settings(), Task.CLASSIFICATION, LOSS, Recipe.HeldOutRows.CHOOSE).by())
         .isEqualTo("accuracy");
-    assertThat(Recipe.selection(settings(), Task.CLASSIFICATION, Recipe.HeldOutRows.MEASURE))
+    assertThat(Recipe.selection(settings(), Task.CLASSIFICATION, LOSS, Recipe.HeldOutRows.MEASURE))
         .isEqualTo(TrainSpec.Selection.LAST);
     assertThat(
             Recipe.selection(
-                    settings("train.keep=best"), Task.MASKED_LM, Recipe.HeldOutRows.MEASURE)
+                    settings("train.keep=best"), Task.MASKED_LM, LOSS, Recipe.HeldOutRows.MEASURE)
                 .by())
         .isEqualTo("loss");
+  }
+
+  @Test
+  void whatTrainsNoHeadIsChosenByItsLoss() {
+    DistillSpec intermediate =
+        LossRecipe.loss(
+            settings("loss.soft-label.weight=0", "loss.hidden-mse.weight=1"), TEACHER, TEACHER);
+
+    assertThat(
+            Recipe.selection(
+                    settings("train.keep=best"),
+                    Task.CLASSIFICATION,
+                    intermediate,
+                    Recipe.HeldOutRows.MEASURE)
+                .by())
+        .isEqualTo("loss");
+    // A task's metrics that a masked LM does not have.
+    assertThat(
+            Recipe.selection(
+                    settings("train.keep=best", "evaluate.metrics=[accuracy]"),
+                    Task.MASKED_LM,
+                    LOSS,
+                    Recipe.HeldOutRows.MEASURE)
+                .by())
+        .isEqualTo("loss");
+  }
+
+  @Test
+  void refusesWhatOnlyTheBestWeightsNeed() {
+    Settings settings = settings("train.patience=3", "train.measure-every=50");
+
+    assertThatThrownBy(
+            () -> Recipe.selection(settings, Task.CLASSIFICATION, LOSS, Recipe.HeldOutRows.MEASURE))
+        .isInstanceOf(StillhouseException.class)
+        .hasMessageContaining("train.patience is 3, but the last weights are kept")
+        .hasMessageContaining("train.measure-every is 50, but the last weights are kept");
+  }
+
+  @Test
+  void wordVectorsAreABiLstms() {
+    assertThatThrownBy(
+            () ->
+                Recipe.encoder(
+                    settings("student.layers=2", "student.word-vectors=random"), TEACHER))
+        .isInstanceOf(StillhouseException.class)
+        .hasMessageContaining("set student.architecture=bilstm");
   }
 
   @Test
@@ -126,7 +180,7 @@ class RecipeTest {
     Settings settings = settings("train.keep=best", "train.workers=2");
 
     assertThatThrownBy(
-            () -> Recipe.selection(settings, Task.CLASSIFICATION, Recipe.HeldOutRows.NONE))
+            () -> Recipe.selection(settings, Task.CLASSIFICATION, LOSS, Recipe.HeldOutRows.NONE))
         .isInstanceOf(StillhouseException.class)
         .hasMessageContaining("train.keep is best, but there are no held-out rows to choose by")
         .hasMessageContaining("a training in rounds keeps its last weights; set train.keep=last");

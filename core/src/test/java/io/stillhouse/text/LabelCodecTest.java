@@ -52,6 +52,18 @@ class LabelCodecTest {
   }
 
   @Test
+  void refusesMoreLabelsThanASetHolds() {
+    List<String> labels = IntStream.range(0, 53).mapToObj(label -> "l" + label).toList();
+
+    assertThatThrownBy(() -> LabelCodec.of(new Head(Task.MULTI_LABEL, labels)))
+        .isInstanceOf(StillhouseException.class)
+        .hasMessageContaining("the teacher has 53 labels")
+        .hasMessageContaining("for 52 at most");
+    assertThat(LabelCodec.of(new Head(Task.MULTI_LABEL, labels.subList(0, 52))).encode("l51", "k"))
+        .isEqualTo(0x1p51);
+  }
+
+  @Test
   void namesRowValueAndClassesOfALabelOutsideThem() {
     assertThatThrownBy(() -> classes("neg", "pos").encode("2", "dev.tsv:3"))
         .isInstanceOf(StillhouseException.class)

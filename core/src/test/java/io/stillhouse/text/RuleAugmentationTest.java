@@ -26,13 +26,13 @@ class RuleAugmentationTest {
   @Test
   void changesNothingWhereAllProbabilitiesAreZero() {
     for (int copy = 1; copy <= 100; copy++) {
-      assertThat(copy(0, 0, 0, copy)).isEqualTo(new Rewritten(TEXT, 0));
+      assertThat(copy(0, 0, 0, copy)).isEqualTo(new Rewritten(TEXT, 4, 0));
     }
   }
 
   @Test
   void masksEveryWordAtProbabilityOne() {
-    assertThat(copy(1, 0, 0, 1)).isEqualTo(new Rewritten("[MASK] [MASK], [MASK] [MASK]", 4));
+    assertThat(copy(1, 0, 0, 1)).isEqualTo(new Rewritten("[MASK] [MASK], [MASK] [MASK]", 4, 4));
   }
 
   @Test
@@ -60,7 +60,7 @@ class RuleAugmentationTest {
     Rewritten rewritten =
         new RuleAugmentation(new RuleAugmentation.Probabilities(0, 1, 0), one, 1)
             .copy("film", List.of(new Span(0, 4)), List.of("NOUN"), "k", new Rewritten.Place(1, 0));
-    assertThat(rewritten).isEqualTo(new Rewritten("film", 0));
+    assertThat(rewritten).isEqualTo(new Rewritten("film", 1, 0));
   }
 
   @Test

@@ -19,7 +19,7 @@ class WordReplacementTest {
   @Test
   void changesNothingAtProbabilityZero() {
     for (int copy = 1; copy <= 100; copy++) {
-      assertThat(copy(0, copy)).isEqualTo(new Rewritten(TEXT, 0));
+      assertThat(copy(0, copy)).isEqualTo(new Rewritten(TEXT, 3, 0));
     }
   }
 
@@ -112,7 +112,7 @@ class WordReplacementTest {
     assertThat(
             new WordReplacement(1, 1)
                 .copy("...", List.of(), List.of(), "k", new Rewritten.Place(1, 0)))
-        .isEqualTo(new Rewritten("...", 0));
+        .isEqualTo(new Rewritten("...", 0, 0));
   }
 
   private static Rewritten copy(double probability, int copy) {

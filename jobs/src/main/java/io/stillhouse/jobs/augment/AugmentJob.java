@@ -299,9 +299,7 @@ public final class AugmentJob {
       next.add("corpus.label=label");
     }
     next.add("corpus.id=id");
-    if (spec.format() != CorpusSpec.Format.AUTO) {
-      next.add("corpus.format=auto");
-    }
+    next.add("corpus.format=parquet"); // a task's files are TSV
     if (spec.limit() > 0) {
       next.add("corpus.limit=0");
     }

@@ -35,12 +35,14 @@ final class RuleAugmenter implements Augmentation.Augmenter {
       String[] copied = {row.text(), row.pair()};
       for (int side = 0; side < (pair == null ? 1 : 2); side++) {
         Tagged own = side == 0 ? text : pair;
-        words += own.words().size();
         Rewritten.Place place = new Rewritten.Place(copy, side);
         if (pair == null || RuleAugmentation.changes(place)) {
           Rewritten rewritten = rules.copy(own.text(), own.words(), own.tags(), row.key(), place);
           copied[side] = rewritten.text();
+          words += rewritten.words();
           replaced += rewritten.replaced();
+        } else {
+          words += own.words().size();
         }
       }
       texts.add(new Augmentation.Texts(copied[0], copied[1]));

@@ -12,11 +12,13 @@ import org.jspecify.annotations.Nullable;
  *
  * @param id its key
  * @param text the beginning of its text; a cache keeps what is left of a text that was cut
+ * @param pair the beginning of its second text
  * @param tokens hash of its token ids and masked positions; 0 where these were not read
  * @param sound whether it has tokens
  * @param taught whether it has targets
  */
-public record RowKey(String id, String text, long tokens, boolean sound, boolean taught) {
+public record RowKey(
+    String id, String text, String pair, long tokens, boolean sound, boolean taught) {
   private static final int BEGINNING = 24;
 
   /** What is read with a key. */
@@ -49,6 +51,7 @@ public record RowKey(String id, String text, long tokens, boolean sound, boolean
     return new RowKey(
         (String) values[0],
         beginning((String) values[2]),
+        beginning((String) values[3]),
         values.length > 4 ? hash((byte[]) values[4], (byte[]) values[5]) : 0,
         sound,
         sound && !poison);
@@ -58,9 +61,13 @@ public record RowKey(String id, String text, long tokens, boolean sound, boolean
     return text == null ? "" : text.substring(0, Math.min(BEGINNING, text.length()));
   }
 
-  /** Returns whether two texts may be of one row: one begins as the other does. */
+  /** Returns whether texts may be of one row: one begins as the other does. */
   boolean sameText(RowKey other) {
-    return text.startsWith(other.text) || other.text.startsWith(text);
+    return same(text, other.text) && same(pair, other.pair);
+  }
+
+  private static boolean same(String one, String other) {
+    return one.startsWith(other) || other.startsWith(one);
   }
 
   private static long hash(byte @Nullable [] one, byte @Nullable [] two) {

@@ -90,6 +90,14 @@ public final class EvaluateJob {
   }
 
   private Student add(String name, Path model) throws IOException {
+    for (Judge.Candidate known : candidates) {
+      if (known.name().equals(name)) {
+        throw Errors.invalid(
+            "evaluate.models names two models '%s': '%s' and '%s'; results are told apart by name"
+                .formatted(name, known.path(), model),
+            "rename a directory");
+      }
+    }
     Student spec = ModelDirectory.open(storage.local(model)).spec();
     candidates.add(new Judge.Candidate(name, model.toString(), spec.parameterCount()));
     shapes.add(new SpeedStage.Model(name, model.toString(), spec));

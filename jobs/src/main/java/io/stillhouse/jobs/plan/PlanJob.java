@@ -62,6 +62,12 @@ public final class PlanJob {
     new CacheJob(spark, settings);
     Path given = storage.requireExisting(Options.TEACHER.key(), settings.get(Options.TEACHER));
     this.teacher = HuggingFaceDirectory.open(storage.local(given)).spec();
+    if (!settings.get(Options.STAGES).isEmpty()) {
+      throw Errors.invalid(
+          "plan reckons one training, but train.stages names %d"
+              .formatted(settings.get(Options.STAGES).size()),
+          "give train.stages='[]' and a stage's own values, once for each");
+    }
     loss();
     this.sessionSeconds =
         (System.currentTimeMillis() - ManagementFactory.getRuntimeMXBean().getStartTime()) / 1e3;

@@ -76,6 +76,7 @@ public final class FinetuneJob {
         Recipe.selection(
             settings,
             task(),
+            hardLabels(base.spec().layers()),
             settings.get(Options.FINETUNE_HELD_OUT).isEmpty()
                 ? Recipe.HeldOutRows.NONE
                 : Recipe.HeldOutRows.CHOOSE);

@@ -144,7 +144,7 @@ final class RunPlanner {
   Planned plan(Settings settings, boolean twin) throws IOException {
     Student student =
         Recipe.student(
-            settings,
+            withTheCachesPair(settings),
             teacher.spec(),
             file -> WordVectorFile.of(storage, Options.WORD_VECTORS.key(), file).width());
     DistillSpec loss =
@@ -207,6 +207,7 @@ final class RunPlanner {
         Recipe.selection(
             settings,
             teacher.spec().head().task(),
+            loss,
             heldOut == null ? Recipe.HeldOutRows.NONE : Recipe.HeldOutRows.MEASURE);
     if (selection.keep() == TrainSpec.Keep.BEST
         && !selection.by().equals("loss")
@@ -217,6 +218,13 @@ final class RunPlanner {
           "cache these rows with corpus.label, or set train.keep=last");
     }
     return new Planned(runs.stream().map(run -> run.selecting(selection)).toList(), columns, notes);
+  }
+
+  /** A recipe need not repeat that the cache's rows are pairs, which a BiLSTM reads apart. */
+  private Settings withTheCachesPair(Settings settings) {
+    String key = Options.CORPUS_PAIR.key();
+    String pair = reader.plan().fingerprints().getOrDefault(key, "");
+    return settings.has(Options.CORPUS_PAIR) ? settings : settings.with(Map.of(key, pair));
   }
 
   private StudentRun.Kept kept(Settings settings, DistillSpec loss) {

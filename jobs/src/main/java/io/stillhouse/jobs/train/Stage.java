@@ -36,7 +36,7 @@ public record Stage(Settings settings, Map<String, String> values, @Nullable Pat
   public static TrainJob.Result train(SparkSession spark, Settings settings) throws IOException {
     List<Stage> stages = of(settings);
     for (Stage stage : stages) {
-      new TrainJob(spark, stage.alone()); // what is wrong with the last is told before the first
+      new TrainJob(spark, stage); // what is wrong with the last is told before the first
     }
     TrainJob.Result result = new TrainJob(spark, stages.get(0)).run();
     for (Stage stage : stages.subList(1, stages.size())) {
@@ -55,7 +55,7 @@ public record Stage(Settings settings, Map<String, String> values, @Nullable Pat
           "take one away");
     }
     for (Stage stage : stages) {
-      new SweepJob(spark, stage.alone());
+      new SweepJob(spark, stage);
     }
     SweepJob.Result result = new SweepJob(spark, stages.get(0)).run();
     for (Stage stage : stages.subList(1, stages.size())) {
@@ -96,15 +96,11 @@ public record Stage(Settings settings, Map<String, String> values, @Nullable Pat
     return stages;
   }
 
-  /** Returns the same as if there were no stage before, to be checked before that one has run. */
-  private Stage alone() {
-    return new Stage(settings, values, null);
-  }
-
   /**
    * Returns where a student of the stage begins.
    *
-   * @param otherwise for a twin that the stage before has not made, having no labels
+   * @param otherwise where the stage before has not made it: not yet, or being a twin without
+   *     labels
    */
   StudentRun.Start start(String name, int layers, StudentRun.Start otherwise, Storage storage)
       throws IOException {
@@ -114,6 +110,7 @@ public record Stage(Settings settings, Map<String, String> values, @Nullable Pat
     Path from = new Path(before, name);
     return storage.exists(from)
         ? StudentRun.Start.whole(from, layers, Pruning.recorded(storage, from))
+            .of(TrainTask.recorded(storage, from))
         : otherwise;
   }
 }

@@ -36,10 +36,18 @@ record StudentRun(
    *     teacher, whose word vectors it takes, or a file of word vectors
    * @param blocks its blocks, from 1, for the student's
    * @param pruned heads of the student's that are left out
+   * @param made the fingerprint of the student there, where an earlier stage has made it: another
+   *     recipe's is another start
    */
-  record Start(String directory, List<Integer> blocks, PrunedHeads pruned) implements Serializable {
+  record Start(String directory, List<Integer> blocks, PrunedHeads pruned, String made)
+      implements Serializable {
     Start {
       blocks = List.copyOf(blocks); // a sublist is not serializable
+    }
+
+    /** Starts without some heads. */
+    Start(String directory, List<Integer> blocks, PrunedHeads pruned) {
+      this(directory, blocks, pruned, "");
     }
 
     /** Starts with every head. */
@@ -53,14 +61,23 @@ record StudentRun(
           directory.toString(), IntStream.rangeClosed(1, layers).boxed().toList(), pruned);
     }
 
+    /** Returns the same, of a student with a fingerprint. */
+    Start of(String fingerprint) {
+      return new Start(directory, blocks, pruned, fingerprint);
+    }
+
     /** Returns the same without some heads. */
     Start pruning(PrunedHeads heads) {
-      return new Start(directory, blocks, heads);
+      return new Start(directory, blocks, heads, made);
     }
 
     private String fingerprint() {
-      return "Start[directory=%s, blocks=%s%s]"
-          .formatted(directory, blocks, pruned.isEmpty() ? "" : ", pruned=" + pruned.blocks());
+      return "Start[directory=%s, blocks=%s%s%s]"
+          .formatted(
+              directory,
+              blocks,
+              pruned.isEmpty() ? "" : ", pruned=" + pruned.blocks(),
+              made.isEmpty() ? "" : ", made=" + made);
     }
   }
 
@@ -115,42 +132,16 @@ record StudentRun(
 
   /** Returns the same with the threads that it has where the recipe leaves them open. */
   StudentRun orThreads(int threads) {
-    TrainSpec.Run given = train.run();
-    if (given.threads() != 0) {
-      return this;
-    }
-    TrainSpec.Run with =
-        new TrainSpec.Run(given.maxSteps(), given.seed(), threads, given.checkpointEvery());
-    return new StudentRun(
-        name,
-        model,
-        loss,
-        new TrainSpec(
-            train.epochs(),
-            train.batching(),
-            train.optimiser(),
-            train.rounds(),
-            with,
-            train.selection()),
-        start,
-        places);
+    return train.run().threads() != 0 ? this : with(train.withThreads(threads));
   }
 
   /** Returns the same with another choice of weights. */
   StudentRun selecting(TrainSpec.Selection selection) {
-    return new StudentRun(
-        name,
-        model,
-        loss,
-        new TrainSpec(
-            train.epochs(),
-            train.batching(),
-            train.optimiser(),
-            train.rounds(),
-            train.run(),
-            selection),
-        start,
-        places);
+    return with(train.withSelection(selection));
+  }
+
+  private StudentRun with(TrainSpec other) {
+    return new StudentRun(name, model, loss, other, start, places);
   }
 
   /** Returns the same student, its weights coming from elsewhere. */

@@ -144,9 +144,9 @@ public final class SweepJob {
     record.put("recipe", settings.inForce());
     storage.fileSystem(new Path(students)).mkdirs(new Path(students));
     storage.writeJson(new Path(students, "sweep.json"), record);
-    if (!result.groups().isEmpty()) {
-      storage.writeText(
-          new Path(students, "sweep.md"), SeedGroups.markdown(result.groups(), result.columns()));
+    String table = SeedGroups.markdown(result.groups(), result.columns());
+    if (!table.isEmpty()) {
+      storage.writeText(new Path(students, "sweep.md"), table);
     }
     return result;
   }

@@ -112,17 +112,26 @@ public final class TrainTask implements AutoCloseable {
     if (!storage.exists(run.directory())) {
       return Optional.empty();
     }
-    Path record = new Path(run.directory(), "training.json");
-    Trained trained =
-        storage.exists(record)
-            ? Storage.JSON.fromJson(storage.readText(record), Trained.class)
-            : null;
+    Trained trained = record(storage, run.directory());
     if (trained == null || !trained.fingerprint().equals(run.fingerprint())) {
       throw Errors.invalid(
           "'%s' holds a student of another recipe or cache".formatted(run.directory()),
           "choose another student.name or train.path, or delete that directory");
     }
     return Optional.of(trained);
+  }
+
+  private static @Nullable Trained record(Storage storage, Path student) throws IOException {
+    Path record = new Path(student, "training.json");
+    return storage.exists(record)
+        ? Storage.JSON.fromJson(storage.readText(record), Trained.class)
+        : null;
+  }
+
+  /** Returns the fingerprint of a finished student; empty if it has none. */
+  static String recorded(Storage storage, Path student) throws IOException {
+    Trained trained = record(storage, student);
+    return trained == null ? "" : trained.fingerprint();
   }
 
   /** Trains it alone; of one that a lost task has published already, says how it went. */

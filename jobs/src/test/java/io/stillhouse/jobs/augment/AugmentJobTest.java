@@ -110,6 +110,7 @@ class AugmentJobTest {
             "corpus.text=text",
             "corpus.label=label",
             "corpus.id=id",
+            "corpus.format=parquet",
             "corpus.limit=0");
     List<String> recipe =
         new ArrayList<>(
@@ -310,6 +311,7 @@ class AugmentJobTest {
             "corpus.path=" + directory.resolve("out"),
             "corpus.text=text",
             "corpus.id=id",
+            "corpus.format=parquet",
             "corpus.segment=windows");
   }
 

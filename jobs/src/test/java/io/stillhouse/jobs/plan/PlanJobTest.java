@@ -134,6 +134,15 @@ class PlanJobTest {
   }
 
   @Test
+  void refusesStagesOfWhichItReckonsOne() {
+    Settings stages = settings("train.stages=[{ name = a }, { name = b }]");
+    assertThatThrownBy(() -> new PlanJob(spark, stages, PLENTY))
+        .isInstanceOf(StillhouseException.class)
+        .hasMessageContaining("train.stages names 2")
+        .hasMessageContaining("give train.stages='[]' and a stage's own values");
+  }
+
+  @Test
   void countsAsFreeWhatCanBeWritten() throws IOException {
     PlanResult plan = new PlanJob(spark, settings()).run();
     long usable = Files.getFileStore(directory).getUsableSpace();

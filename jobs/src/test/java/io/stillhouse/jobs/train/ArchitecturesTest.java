@@ -90,6 +90,10 @@ class ArchitecturesTest {
             .run();
     assertThat(evaluation.models()).hasSize(5);
     assertThat(evaluation.models().get(2).parameters()).isEqualTo(spec.parameterCount());
+    String twice = "evaluate.models=[%s, %s]".formatted(copy, copy);
+    assertThatThrownBy(() -> new EvaluateJob(spark, settings("first", twice)))
+        .isInstanceOf(StillhouseException.class)
+        .hasMessageContaining("evaluate.models names two models 'copy'");
     // Each copy is evaluated as its own teacher is, whatever their architectures.
     assertThat(evaluation.models().get(3).metrics().get("perplexity"))
         .isCloseTo(evaluation.models().get(1).metrics().get("perplexity"), withinPercentage(0.01));

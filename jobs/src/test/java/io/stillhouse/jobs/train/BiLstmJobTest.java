@@ -7,7 +7,6 @@ import ai.djl.ndarray.NDArray;
 import ai.djl.ndarray.NDManager;
 import io.stillhouse.checkpoint.ModelDirectory;
 import io.stillhouse.checkpoint.SafeTensors;
-import io.stillhouse.config.Recipe;
 import io.stillhouse.config.Settings;
 import io.stillhouse.error.StillhouseException;
 import io.stillhouse.jobs.Tiny;
@@ -112,6 +111,16 @@ class BiLstmJobTest {
         .hasMessageContaining("a row of 4 tokens holds one text, but this BiLSTM reads two");
   }
 
+  @Test
+  void aRecipeNeedNotRepeatThatTheCacheHasPairs() throws IOException {
+    List<String> silent = pair.stream().filter(value -> !value.startsWith("corpus.pair")).toList();
+    train(silent, "train.max-steps=1", "train.undistilled-twin=false");
+
+    BiLstmSpec spec =
+        (BiLstmSpec) ModelDirectory.open(directory.resolve("students/distilled")).spec();
+    assertThat(spec.texts()).isEqualTo(BiLstmSpec.Texts.PAIR);
+  }
+
   private void wholeWay(List<String> corpus, BiLstmSpec.Texts texts) throws IOException {
     TrainJob.Result result = train(corpus);
     assertThat(result.students())
@@ -149,33 +158,6 @@ class BiLstmJobTest {
                     directory.resolve("students/distilled").toString())
                 .equal())
         .isTrue();
-  }
-
-  @Test
-  void itsRecipeRunsShrunk() throws IOException {
-    Settings recipe =
-        Recipe.shrunk(
-            Settings.parse(
-                Path.of("../conf/bilstm-sst2.conf"),
-                List.of(
-                    "smoke=true",
-                    "teacher.path=" + Tiny.CLS,
-                    "corpus.path=" + shared.resolve("rows.tsv"),
-                    "corpus.text=text",
-                    "corpus.max-length=40",
-                    "cache.path=" + directory.resolve("cache"),
-                    "train.path=" + directory.resolve("students"),
-                    "evaluate.path=[]",
-                    "evaluate.output=" + directory.resolve("evaluation.json"))));
-
-    new CacheJob(spark, recipe).run();
-    TrainJob.Result result = new TrainJob(spark, recipe).run();
-
-    assertThat(result.students())
-        .extracting(TrainTask.Trained::name)
-        .containsExactly("bilstm", "bilstm-undistilled");
-    assertThat(result.students().get(0).steps()).isEqualTo(4);
-    assertThat(new EvaluateJob(spark, recipe).run().models()).hasSize(3);
   }
 
   @Test
@@ -260,6 +242,9 @@ class BiLstmJobTest {
 
   @Test
   void lossesOnLayersAreRefusedBeforeAnythingIsWritten() {
+    assertThatThrownBy(() -> train(single, "loss.first-token-mse.weight=1"))
+        .isInstanceOf(StillhouseException.class)
+        .hasMessageContaining("loss.first-token-mse.weight is 1.0, but a BiLSTM has no layers");
     assertThatThrownBy(() -> train(single, "loss.hidden-mse.weight=1"))
         .isInstanceOf(StillhouseException.class)
         .hasMessage(

@@ -11,6 +11,7 @@ import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
+import org.apache.commons.io.FileUtils;
 import org.apache.spark.sql.SparkSession;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Tag;
@@ -83,6 +84,21 @@ class StageTest {
   }
 
   @Test
+  void aStageThatIsDoneOtherwiseMakesAnotherStudentOfTheNext() throws IOException {
+    String alone = "train.undistilled-twin=false";
+    Stage.train(spark, settings("students", STAGES, alone));
+    FileUtils.deleteDirectory(
+        directory.resolve("students/_stages/1-intermediate/student").toFile());
+
+    String longer = STAGES.replace("max-steps = 8", "max-steps = 9");
+    assertThatThrownBy(() -> Stage.train(spark, settings("students", longer, alone)))
+        .isInstanceOf(StillhouseException.class)
+        .hasMessageContaining("students/student' holds a student of another recipe or cache");
+    FileUtils.deleteDirectory(directory.resolve("students/student").toFile());
+    assertThat(Stage.train(spark, settings("students", longer, alone)).alreadyTrained()).isEmpty();
+  }
+
+  @Test
   void projectionsGoOnToo() throws IOException {
     String stages =
         "train.stages=[{ name = a, train.max-steps = 8, train.warmup = 0 },"
@@ -116,6 +132,16 @@ class StageTest {
     }
     assertThat(trained("sweep/_stages/1-intermediate/hidden-mse-0.5").losses().last())
         .containsOnlyKeys("hidden-mse");
+
+    // Given again, it goes on where it stopped: one student of the last stage is not there yet.
+    byte[] kept = weights(directory.resolve("sweep/hidden-mse-1"));
+    byte[] made = weights(directory.resolve("sweep/hidden-mse-0.5"));
+    FileUtils.deleteDirectory(directory.resolve("sweep/hidden-mse-0.5").toFile());
+    SweepJob.Result again =
+        Stage.sweep(spark, settings("sweep", STAGES, "sweep.over.loss.hidden-mse.weight=[1, 0.5]"));
+    assertThat(again.exitCode()).isZero();
+    assertThat(weights(directory.resolve("sweep/hidden-mse-1"))).isEqualTo(kept);
+    assertThat(weights(directory.resolve("sweep/hidden-mse-0.5"))).isEqualTo(made);
   }
 
   @Test
