@@ -11,11 +11,10 @@ final class TrainingOps {
 
   private static final String PLAIN = "torch.linear(inputND, weight, BIAS)";
 
-  // A mask list is empty where nothing is dropped. `saved`: input, q scaled, k, v, probabilities,
-  // context, first sum with its mean and deviation, middle, inner before and after GELU, second sum
-  // with its mean and deviation. `parts`: 0, 1 or 2 for each gradient of queries, keys or values,
-  // (B, L,
-  // D), in `partGrads`.
+  // A mask list is empty where nothing is dropped. `saved`, of a block: input, q scaled, k, v,
+  // probabilities, context, first sum with its mean and deviation, middle, inner before and after
+  // GELU, second sum with its mean and deviation: what `block` returns after output and scores.
+  // `parts`: 0, 1 or 2 for each gradient of queries, keys or values, (B, L, D), in `partGrads`.
   // `mixed`: MurmurHash3's finaliser, as Dropout has it; int32 wraps, its shifts keep the sign.
   private static final String OPS =
       """
@@ -128,12 +127,12 @@ final class TrainingOps {
           _1 = torch.add_(biasGrad, torch.sum(gradND, [0]))
           return None
         def attention_backward(self: __torch__.Ops, scores: Tensor, values: Tensor, parts: List[int], partGrads: List[Tensor], saved: List[Tensor], weights: List[Tensor], tokensN: Tensor, heads: int, qkvGrads: List[Tensor], qkvBiasGrads: List[Tensor]) -> Tensor:
-          width = torch.size(saved[2], 1)
-          batch = torch.size(saved[6], 0)
-          length = torch.size(saved[6], 2)
+          width = torch.size(saved[0], 1)
+          batch = torch.size(saved[4], 0)
+          length = torch.size(saved[4], 2)
           headSize = torch.floordiv(width, heads)
-          queries = torch.mul(torch.matmul(scores, saved[4]), torch.pow(headSize, -0.5))
-          keys = torch.matmul(torch.transpose(scores, 2, 3), saved[3])
+          queries = torch.mul(torch.matmul(scores, saved[2]), torch.pow(headSize, -0.5))
+          keys = torch.matmul(torch.transpose(scores, 2, 3), saved[1])
           qkv3BHLK = torch.stack([queries, keys, values])
           for j in range(torch.len(parts)):
             partBHLK = torch.transpose(torch.view(partGrads[j], [batch, length, heads, headSize]), 1, 2)
@@ -142,48 +141,48 @@ final class TrainingOps {
           qkv = (self).unpad(qkvBLE, tokensN, )
           for i in range(3):
             part = torch.narrow(qkv, 1, torch.mul(i, width), width)
-            _9 = (self).linear_backward(part, saved[2], qkvGrads[i], qkvBiasGrads[i], )
+            _9 = (self).linear_backward(part, saved[0], qkvGrads[i], qkvBiasGrads[i], )
           return (self).product(qkv, torch.t(weights[0]), )
         def relations_backward(self: __torch__.Ops, scoreGrads: List[Tensor], parts: List[int], partGrads: List[Tensor], saved: List[Tensor], weights: List[Tensor], tokensN: Tensor, heads: int, qkvGrads: List[Tensor], qkvBiasGrads: List[Tensor]) -> Tensor:
           if torch.gt(torch.len(scoreGrads), 0):
             scores = scoreGrads[0]
           else:
-            scores = torch.zeros_like(saved[6])
-          return (self).attention_backward(scores, torch.zeros_like(saved[5]), parts, partGrads, saved, weights, tokensN, heads, qkvGrads, qkvBiasGrads, )
+            scores = torch.zeros_like(saved[4])
+          return (self).attention_backward(scores, torch.zeros_like(saved[3]), parts, partGrads, saved, weights, tokensN, heads, qkvGrads, qkvBiasGrads, )
         def block_backward(self: __torch__.Ops, gradND: Tensor, scoreGrads: List[Tensor], parts: List[int], partGrads: List[Tensor], saved: List[Tensor], weights: List[Tensor], norms: List[Tensor], tokensN: Tensor, heads: int, dropped: List[Tensor], masks: List[Tensor], qkvGrads: List[Tensor], qkvBiasGrads: List[Tensor], weightGrads: List[Tensor], biasGrads: List[Tensor], normGrads: List[Tensor]) -> Tensor:
           width = torch.size(gradND, 1)
-          batch = torch.size(saved[6], 0)
-          length = torch.size(saved[6], 2)
+          batch = torch.size(saved[4], 0)
+          length = torch.size(saved[4], 2)
           headSize = torch.floordiv(width, heads)
-          second, w2, b2 = torch.native_layer_norm_backward(gradND, saved[14], [width], saved[15], saved[16], norms[2], norms[3], [True, True, True])
+          second, w2, b2 = torch.native_layer_norm_backward(gradND, saved[12], [width], saved[13], saved[14], norms[2], norms[3], [True, True, True])
           _0 = torch.add_(normGrads[2], w2)
           _1 = torch.add_(normGrads[3], b2)
           if torch.gt(torch.len(masks), 0):
             outer = torch.mul(second, masks[1])
           else:
             outer = second
-          _2 = (self).linear_backward(outer, saved[13], weightGrads[2], biasGrads[2], )
-          inner = torch.gelu_backward((self).product(outer, torch.t(weights[3]), ), saved[12])
-          _3 = (self).linear_backward(inner, saved[11], weightGrads[1], biasGrads[1], )
+          _2 = (self).linear_backward(outer, saved[11], weightGrads[2], biasGrads[2], )
+          inner = torch.gelu_backward((self).product(outer, torch.t(weights[3]), ), saved[10])
+          _3 = (self).linear_backward(inner, saved[9], weightGrads[1], biasGrads[1], )
           middle = torch.add_((self).product(inner, torch.t(weights[2]), ), second)
-          first, w1, b1 = torch.native_layer_norm_backward(middle, saved[8], [width], saved[9], saved[10], norms[0], norms[1], [True, True, True])
+          first, w1, b1 = torch.native_layer_norm_backward(middle, saved[6], [width], saved[7], saved[8], norms[0], norms[1], [True, True, True])
           _4 = torch.add_(normGrads[0], w1)
           _5 = torch.add_(normGrads[1], b1)
           if torch.gt(torch.len(masks), 0):
             attended = torch.mul(first, masks[0])
           else:
             attended = first
-          _6 = (self).linear_backward(attended, saved[7], weightGrads[0], biasGrads[0], )
+          _6 = (self).linear_backward(attended, saved[5], weightGrads[0], biasGrads[0], )
           contextBLD = (self).pad((self).product(attended, torch.t(weights[1]), ), tokensN, batch, length, )
           context = torch.transpose(torch.view(contextBLD, [batch, length, heads, headSize]), 1, 2)
-          keptGrad = torch.matmul(context, torch.transpose(saved[5], 2, 3))
+          keptGrad = torch.matmul(context, torch.transpose(saved[3], 2, 3))
           if torch.gt(torch.len(dropped), 0):
             _7 = torch.mul_(keptGrad, dropped[0])
-            kept = torch.mul(saved[6], dropped[0])
+            kept = torch.mul(saved[4], dropped[0])
           else:
-            kept = saved[6]
+            kept = saved[4]
           values = torch.matmul(torch.transpose(kept, 2, 3), context)
-          scores = torch._softmax_backward_data(keptGrad, saved[6], -1, 6)
+          scores = torch._softmax_backward_data(keptGrad, saved[4], -1, 6)
           if torch.gt(torch.len(scoreGrads), 0):
             _8 = torch.add_(scores, scoreGrads[0])
           else:

@@ -252,7 +252,7 @@ public final class TrainingPass implements Trainable.Pass {
         IValue parts =
             IValue.listFrom(ofVectors.keySet().stream().mapToLong(Enum::ordinal).toArray());
         IValue partGrads = TrainingEncoder.list(List.copyOf(ofVectors.values()));
-        IValue state = saved(block)) {
+        IValue state = IValue.listFrom(saved.get(block))) {
       if (grad == null) {
         return one(
             "relations_backward",
@@ -288,16 +288,6 @@ public final class TrainingPass implements Trainable.Pass {
             gradients.get(2));
       }
     }
-  }
-
-  /** Returns what a block has saved, with two in front so that it is counted as the results. */
-  private IValue saved(int block) {
-    PtNDArray[] own = saved.get(block);
-    PtNDArray[] all = new PtNDArray[own.length + 2];
-    all[0] = own[0];
-    all[1] = own[0];
-    System.arraycopy(own, 0, all, 2, own.length);
-    return IValue.listFrom(all);
   }
 
   private @Nullable NDArray gradient(@Nullable NDArray leaf1ND) {

@@ -4,13 +4,11 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import ai.djl.ndarray.NDArray;
-import ai.djl.ndarray.NDManager;
 import ai.djl.ndarray.types.DataType;
 import ai.djl.ndarray.types.Shape;
+import io.stillhouse.BiLstmGoldens;
 import io.stillhouse.Golden;
-import io.stillhouse.checkpoint.ModelDirectory;
 import io.stillhouse.error.StillhouseException;
-import io.stillhouse.spec.BiLstmSpec;
 import io.stillhouse.target.Example;
 import java.io.IOException;
 import java.util.List;
@@ -23,8 +21,7 @@ import org.junit.jupiter.params.provider.ValueSource;
 /**
  * Against PyTorch's nn.LSTM over packed texts, and libtorch's own derivatives of the plain pass.
  */
-class BiLstmTest {
-  private final NDManager manager = NDManager.newBaseManager();
+class BiLstmTest extends BiLstmGoldens {
 
   @AfterEach
   void close() {
@@ -166,10 +163,6 @@ class BiLstmTest {
     return training.forward(batch, Capture.NOTHING, Dropout.NONE);
   }
 
-  private Golden golden(String texts) {
-    return new Golden("bilstm-tiny-%s-v1/golden.safetensors".formatted(texts), manager);
-  }
-
   private Batch batch(String texts, List<Integer> rows) {
     List<Example> all = golden(texts).examples();
     List<Example.Inputs> chosen = rows.stream().map(row -> all.get(row).inputs()).toList();
@@ -177,24 +170,5 @@ class BiLstmTest {
         manager,
         chosen.stream().map(Example.Inputs::inputIds).toList(),
         chosen.stream().map(Example.Inputs::typeIds).toList());
-  }
-
-  private static ModelDirectory directory(String texts) throws IOException {
-    return ModelDirectory.open(Golden.DIRECTORY.resolve("bilstm-tiny-%s-v1".formatted(texts)));
-  }
-
-  private static BiLstmSpec spec(String texts, double dropout) throws IOException {
-    BiLstmSpec spec = (BiLstmSpec) directory(texts).spec();
-    return new BiLstmSpec(spec.words(), spec.units(), dropout, spec.texts(), spec.head());
-  }
-
-  private Map<String, NDArray> weights(String texts) throws IOException {
-    return directory(texts).weights(manager);
-  }
-
-  private Map<String, NDArray> trained(String texts) throws IOException {
-    Map<String, NDArray> weights = weights(texts);
-    weights.values().forEach(weight -> weight.setRequiresGradient(true));
-    return weights;
   }
 }

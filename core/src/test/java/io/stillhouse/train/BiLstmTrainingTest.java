@@ -9,9 +9,9 @@ import ai.djl.ndarray.NDManager;
 import com.google.gson.JsonArray;
 import com.google.gson.JsonObject;
 import com.google.gson.JsonParser;
+import io.stillhouse.BiLstmGoldens;
 import io.stillhouse.Golden;
 import io.stillhouse.GoldenTargets;
-import io.stillhouse.checkpoint.ModelDirectory;
 import io.stillhouse.loss.Counts;
 import io.stillhouse.loss.DistillLoss;
 import io.stillhouse.loss.TargetBatch;
@@ -22,7 +22,6 @@ import io.stillhouse.model.Capture;
 import io.stillhouse.model.Dropout;
 import io.stillhouse.model.Predictor;
 import io.stillhouse.model.Trainable;
-import io.stillhouse.spec.BiLstmSpec;
 import io.stillhouse.spec.DistillSpec;
 import io.stillhouse.spec.TrainSpec;
 import io.stillhouse.target.Dtype;
@@ -45,7 +44,7 @@ import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
 
 /** A BiLSTM under its losses, PyTorch's AdamW, and the trainer. */
-class BiLstmTrainingTest {
+class BiLstmTrainingTest extends BiLstmGoldens {
   private static final double RATE = 1e-2;
   private static final int STEPS = 12;
   private static final Consumer<StepReport> NOBODY = report -> {};
@@ -60,7 +59,6 @@ class BiLstmTrainingTest {
           0,
           DistillSpec.Relations.NONE);
 
-  private final NDManager manager = NDManager.newBaseManager();
   private final Map<String, DirectoryCheckpoints> stores = new HashMap<>();
   @TempDir private Path directory;
 
@@ -236,28 +234,5 @@ class BiLstmTrainingTest {
               Map.of(Targets.LOGITS.name(), GoldenTargets.bytes(logits))));
     }
     return rows;
-  }
-
-  private Golden golden(String texts) {
-    return new Golden("bilstm-tiny-%s-v1/golden.safetensors".formatted(texts), manager);
-  }
-
-  private static ModelDirectory directory(String texts) throws IOException {
-    return ModelDirectory.open(Golden.DIRECTORY.resolve("bilstm-tiny-%s-v1".formatted(texts)));
-  }
-
-  private static BiLstmSpec spec(String texts, double dropout) throws IOException {
-    BiLstmSpec spec = (BiLstmSpec) directory(texts).spec();
-    return new BiLstmSpec(spec.words(), spec.units(), dropout, spec.texts(), spec.head());
-  }
-
-  private Map<String, NDArray> weights(String texts) throws IOException {
-    return directory(texts).weights(manager);
-  }
-
-  private Map<String, NDArray> trained(String texts) throws IOException {
-    Map<String, NDArray> weights = weights(texts);
-    weights.values().forEach(weight -> weight.setRequiresGradient(true));
-    return weights;
   }
 }

@@ -14,6 +14,7 @@ import io.stillhouse.spec.Task;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.ArrayList;
 import java.util.List;
 import org.apache.spark.sql.SparkSession;
 import org.junit.jupiter.api.Tag;
@@ -30,15 +31,8 @@ class FinetuneJobTest {
   void finetuneLearnsAnEasyTaskAndExportLeavesTheRecordBehind() throws IOException {
     Path rows = Tiny.labelled(directory.resolve("rows.tsv"), 240, "yes", "no");
     List<String> recipe =
-        List.of(
-            "finetune.from=" + Tiny.MLM,
-            "finetune.to=" + directory.resolve("tuned"),
-            "teacher.path=" + directory.resolve("tuned"),
-            "train.path=" + directory.resolve("students"),
-            "corpus.path=" + rows,
-            "corpus.text=text",
-            "corpus.label=label",
-            "corpus.max-length=40",
+        recipe(
+            rows,
             "student.dropout=0",
             "train.epochs=4",
             "train.rows-per-step=8",
@@ -78,16 +72,9 @@ class FinetuneJobTest {
   void finetuneKeepsTheWeightsThatAreBestOverHeldOutRows() throws IOException {
     Path dev = Tiny.labelled(directory.resolve("dev.tsv"), 80, "yes", "no");
     List<String> recipe =
-        List.of(
-            "finetune.from=" + Tiny.MLM,
-            "finetune.to=" + directory.resolve("tuned"),
+        recipe(
+            Tiny.labelled(directory.resolve("rows.tsv"), 240, "yes", "no"),
             "finetune.held-out=" + dev,
-            "teacher.path=" + directory.resolve("tuned"),
-            "train.path=" + directory.resolve("students"),
-            "corpus.path=" + Tiny.labelled(directory.resolve("rows.tsv"), 240, "yes", "no"),
-            "corpus.text=text",
-            "corpus.label=label",
-            "corpus.max-length=40",
             "train.epochs=8",
             "train.patience=2",
             "train.rows-per-step=8",
@@ -111,16 +98,9 @@ class FinetuneJobTest {
   void finetuneLearnsSeveralLabelsOfARow() throws IOException {
     Path rows = Tiny.labelled(directory.resolve("rows.tsv"), 240, "male|third", "third");
     List<String> recipe =
-        List.of(
-            "finetune.from=" + Tiny.MLM,
-            "finetune.to=" + directory.resolve("tuned"),
+        recipe(
+            rows,
             "finetune.task=multi-label",
-            "teacher.path=" + directory.resolve("tuned"),
-            "train.path=" + directory.resolve("students"),
-            "corpus.path=" + rows,
-            "corpus.text=text",
-            "corpus.label=label",
-            "corpus.max-length=40",
             "student.dropout=0",
             "train.epochs=4",
             "train.rows-per-step=8",
@@ -141,16 +121,9 @@ class FinetuneJobTest {
   void finetuneLearnsARegression() throws IOException {
     Path rows = Tiny.labelled(directory.resolve("rows.tsv"), 160, "1.5", "-0.5");
     List<String> recipe =
-        List.of(
-            "finetune.from=" + Tiny.MLM,
-            "finetune.to=" + directory.resolve("tuned"),
+        recipe(
+            rows,
             "finetune.task=regression",
-            "teacher.path=" + directory.resolve("tuned"),
-            "train.path=" + directory.resolve("students"),
-            "corpus.path=" + rows,
-            "corpus.text=text",
-            "corpus.label=label",
-            "corpus.max-length=40",
             "student.dropout=0",
             "train.epochs=5",
             "train.rows-per-step=8",
@@ -166,5 +139,24 @@ class FinetuneJobTest {
 
   private static double metric(Evaluation evaluation, int model, String name) {
     return evaluation.models().get(model).metrics().get(name);
+  }
+
+  /**
+   * Returns a recipe that fine-tunes the tiny masked LM on a table, and evaluates what came of it.
+   */
+  private List<String> recipe(Path rows, String... more) {
+    List<String> recipe =
+        new ArrayList<>(
+            List.of(
+                "finetune.from=" + Tiny.MLM,
+                "finetune.to=" + directory.resolve("tuned"),
+                "teacher.path=" + directory.resolve("tuned"),
+                "train.path=" + directory.resolve("students"),
+                "corpus.path=" + rows,
+                "corpus.text=text",
+                "corpus.label=label",
+                "corpus.max-length=40"));
+    recipe.addAll(List.of(more));
+    return recipe;
   }
 }

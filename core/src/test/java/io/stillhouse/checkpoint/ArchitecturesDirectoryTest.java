@@ -1,0 +1,196 @@
+package io.stillhouse.checkpoint;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+
+import ai.djl.Device;
+import ai.djl.ndarray.NDArray;
+import ai.djl.ndarray.NDManager;
+import ai.djl.ndarray.types.Shape;
+import com.google.gson.JsonObject;
+import io.stillhouse.Golden;
+import io.stillhouse.error.StillhouseException;
+import io.stillhouse.spec.Architecture;
+import io.stillhouse.spec.Head;
+import io.stillhouse.spec.ModelSpec;
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.LinkedHashMap;
+import java.util.Locale;
+import java.util.Map;
+import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.ValueSource;
+
+/** Directories of DistilBERTs and ALBERTs, as Hugging Face names and refuses them. */
+class ArchitecturesDirectoryTest {
+  @TempDir private Path parent;
+  private Path path;
+
+  @BeforeEach
+  void name() {
+    path = parent.resolve("model");
+  }
+
+  @ParameterizedTest
+  @ValueSource(
+      strings = {
+        "distilbert-tiny-mlm-v1",
+        "distilbert-tiny-cls-v1",
+        "albert-tiny-mlm-v1",
+        "albert-tiny-cls-v1"
+      })
+  void namesEveryTensorAsHuggingFaceDoes(String name) throws IOException {
+    Path theirs = Golden.DIRECTORY.resolve(name);
+    try (NDManager manager = NDManager.newBaseManager(Device.cpu())) {
+      HuggingFaceDirectory model = HuggingFaceDirectory.open(theirs);
+      HuggingFaceDirectory.write(path, model.spec(), model.weights(manager), theirs);
+
+      SafeTensors ours = SafeTensors.open(path.resolve("model.safetensors"));
+      SafeTensors original = SafeTensors.open(theirs.resolve("model.safetensors"));
+      assertThat(ours.names()).containsExactlyInAnyOrderElementsOf(original.names());
+      for (String tensor : ours.names()) {
+        assertThat(TinyModel.floats(ours, tensor)).isEqualTo(TinyModel.floats(original, tensor));
+      }
+    }
+    JsonObject config = JsonFile.read(path.resolve("config.json"));
+    JsonFile.read(theirs.resolve("config.json"))
+        .entrySet()
+        .forEach(
+            entry -> {
+              if (config.has(entry.getKey()) && !entry.getKey().equals("initializer_range")) {
+                assertThat(config.get(entry.getKey()))
+                    .as(entry.getKey())
+                    .isEqualTo(entry.getValue());
+              }
+            });
+    assertThat(config.keySet())
+        .contains(name.startsWith("albert") ? "embedding_size" : "hidden_dim", "architectures");
+  }
+
+  @Test
+  void namesTensorsOfABareDistilBertAndAlbertAsTheirModelsDo() throws IOException {
+    write(TinyModel.spec(Architecture.DISTILBERT, Head.NONE));
+    assertThat(SafeTensors.open(path.resolve("model.safetensors")).names())
+        .contains("embeddings.word_embeddings.weight", "transformer.layer.1.ffn.lin2.bias")
+        .noneMatch(name -> name.startsWith("distilbert."));
+
+    path = parent.resolve("albert");
+    write(TinyModel.spec(Architecture.ALBERT, Head.NONE));
+    assertThat(SafeTensors.open(path.resolve("model.safetensors")).names())
+        .contains(
+            "encoder.embedding_hidden_mapping_in.weight",
+            "encoder.albert_layer_groups.0.albert_layers.0.ffn.bias")
+        .noneMatch(name -> name.contains("albert_layers.1"));
+  }
+
+  @Test
+  void namesMissingTensorsAsTheFileWould() throws IOException {
+    ModelSpec spec = TinyModel.spec(Architecture.DISTILBERT, Head.MASKED_LM);
+    Map<String, LazyTensor> weights = TinyModel.weights(spec);
+    write(spec);
+    Map<String, LazyTensor> some = new LinkedHashMap<>();
+    SafeTensors file = SafeTensors.open(path.resolve("model.safetensors"));
+    for (String name : file.names()) {
+      if (!name.startsWith("vocab_projector")) {
+        some.put(name, weights.get(TensorNames.of(Architecture.DISTILBERT).canonical(name)));
+      }
+    }
+    some.put("vocab_projector.more", TinyModel.tensor("more", 1));
+    SafeTensors.writeLazily(path.resolve("model.safetensors"), some, Map.of());
+
+    assertThatThrownBy(() -> HuggingFaceDirectory.open(path))
+        .isInstanceOf(StillhouseException.class)
+        .hasMessageContaining("tensor 'vocab_projector.bias' [9] is missing")
+        .hasMessageContaining(
+            "tensor 'vocab_projector.more' in model.safetensors belongs to no masked-LM model of 2 layers");
+  }
+
+  @Test
+  void refusesAnAlbertOfTheWildForItsActivation() throws IOException {
+    write(TinyModel.spec(Architecture.ALBERT, Head.MASKED_LM));
+    edit("\"hidden_act\": \"gelu\",", "");
+    edit("\"num_hidden_groups\": 1", "\"num_hidden_groups\": 2");
+
+    assertThatThrownBy(() -> HuggingFaceDirectory.open(path))
+        .isInstanceOf(StillhouseException.class)
+        .hasMessage(
+            "'%s': hidden_act is 'gelu_new', but only 'gelu' is computed exactly; num_hidden_groups is '2', but only '1' is computed exactly; use a BERT encoder as teacher"
+                .formatted(path.resolve("config.json")));
+  }
+
+  @Test
+  void refusesADistilBertThatIsNotComputedExactlyOrHasAnotherHead() throws IOException {
+    write(TinyModel.spec(Architecture.DISTILBERT, Head.MASKED_LM));
+    edit("\"activation\": \"gelu\"", "\"activation\": \"relu\"");
+    assertThatThrownBy(() -> HuggingFaceDirectory.open(path))
+        .isInstanceOf(StillhouseException.class)
+        .hasMessage(
+            "'%s': activation is 'relu', but only 'gelu' is computed exactly; use a BERT encoder as teacher"
+                .formatted(path.resolve("config.json")));
+
+    edit("\"activation\": \"relu\"", "\"activation\": \"gelu\"");
+    edit("DistilBertForMaskedLM", "DistilBertForQuestionAnswering");
+    assertThatThrownBy(() -> HuggingFaceDirectory.open(path))
+        .isInstanceOf(StillhouseException.class)
+        .hasMessage(
+            "'%s': architecture DistilBertForQuestionAnswering is not computed here; use DistilBertModel, DistilBertForMaskedLM or DistilBertForSequenceClassification"
+                .formatted(path.resolve("config.json")));
+  }
+
+  @Test
+  void aTokenizerThatIsCopiedNamesTheClassOfItsNewModel() throws IOException {
+    Path bert = Files.createDirectory(parent.resolve("bert"));
+    Files.write(bert.resolve("vocab.txt"), TinyModel.VOCAB);
+    assertThat(tokenizerConfig(Architecture.ALBERT, bert))
+        .isEqualTo(tokenizerConfig(Architecture.ALBERT, parent.resolve("albert")))
+        .containsEntry("tokenizer_class", "BertTokenizer")
+        .containsEntry("do_lower_case", "true");
+    assertThat(tokenizerConfig(Architecture.DISTILBERT, parent.resolve("albert")))
+        .containsEntry("tokenizer_class", "DistilBertTokenizer")
+        .containsEntry("model_input_names", "[\"input_ids\",\"attention_mask\"]")
+        .containsEntry("do_lower_case", "true");
+    assertThat(tokenizerConfig(Architecture.BERT, parent.resolve("distilbert")))
+        .containsEntry("tokenizer_class", "BertTokenizer")
+        .doesNotContainKey("model_input_names");
+  }
+
+  /** Copies the tokenizer of a directory to a model, and returns what it then says of itself. */
+  private Map<String, String> tokenizerConfig(Architecture architecture, Path from)
+      throws IOException {
+    Path to = parent.resolve(architecture.name().toLowerCase(Locale.ROOT));
+    ModelSpec spec = TinyModel.spec(architecture, Head.NONE);
+    try (NDManager manager = NDManager.newBaseManager(Device.cpu())) {
+      Map<String, NDArray> weights = new LinkedHashMap<>();
+      for (Map.Entry<String, long[]> shape : spec.parameters().entrySet()) {
+        weights.put(shape.getKey(), manager.zeros(new Shape(shape.getValue())));
+      }
+      HuggingFaceDirectory.write(to, spec, weights, from);
+    }
+    Map<String, String> said = new LinkedHashMap<>();
+    JsonFile.read(to.resolve("tokenizer_config.json"))
+        .entrySet()
+        .forEach(
+            entry ->
+                said.put(
+                    entry.getKey(),
+                    entry.getValue().isJsonArray()
+                        ? entry.getValue().toString()
+                        : entry.getValue().getAsString()));
+    return said;
+  }
+
+  private void write(ModelSpec spec) throws IOException {
+    TinyModel.write(path, spec, TinyModel.weights(spec));
+  }
+
+  private void edit(String from, String to) throws IOException {
+    Path config = path.resolve("config.json");
+    String text = Files.readString(config);
+    assertThat(text).contains(from);
+    Files.writeString(config, text.replace(from, to));
+  }
+}
