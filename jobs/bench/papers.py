@@ -10,7 +10,7 @@ PAPER = {  # what the papers' tables say, for the signs: differences from their 
     "distilbert": {"no-soft-label": -2.96, "no-cosine": -1.46, "no-masked-lm": -0.31, "random-start": -3.69},
 }
 TITLES = {
-    "sst2-bilstm": "SST-2, BiLSTM", "sst2-bilstm-augmented": "SST-2, BiLSTM, augmented", "sst2-tiny": "SST-2, 4 x 312", "sst2-six": "SST-2, 6 x 768",
+    "sst2-bilstm": "SST-2, BiLSTM", "sst2-bilstm-augmented": "SST-2, BiLSTM, augmented", "sst2-tiny": "SST-2, 4 x 312", "sst2-tinybert": "SST-2, 4 x 312, all stages, augmented", "sst2-six": "SST-2, 6 x 768",
     "mrpc": "MRPC", "rte": "RTE", "cola": "CoLA", "sts-b": "STS-B",
 }
 
