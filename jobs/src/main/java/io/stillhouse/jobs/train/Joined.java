@@ -6,6 +6,7 @@ import java.io.Serializable;
 import java.util.BitSet;
 import java.util.List;
 import java.util.Map;
+import org.jspecify.annotations.Nullable;
 
 /**
  * What a student has besides the targets of its own cache.
@@ -64,6 +65,12 @@ record Joined(double weight, List<Further> further, List<BitSet> leftOut) implem
   /** Returns the same rows with the targets of one teacher alone. */
   Joined rowsAlone() {
     return leftOut.isEmpty() ? NOTHING : new Joined(1, List.of(), leftOut);
+  }
+
+  /** Returns how many rows are not trained on; null where all are. */
+  @Nullable Integer rowsLeftOut() {
+    int rows = leftOut.stream().mapToInt(BitSet::cardinality).sum();
+    return rows == 0 ? null : rows;
   }
 
   /** Returns whether another student reads the same rows of the same caches. */

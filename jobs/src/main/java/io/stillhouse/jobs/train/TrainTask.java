@@ -55,6 +55,8 @@ public final class TrainTask implements AutoCloseable {
    *
    * @param chosen which weights it has, where those of the last step were not simply kept
    * @param prunedHeads of each block with weights of its own, from 1; null where every head stays
+   * @param rowsLeftOut rows of the cache that were not trained on, because a further teacher's
+   *     lacks them; null where all were
    */
   public record Trained(
       String name,
@@ -65,7 +67,8 @@ public final class TrainTask implements AutoCloseable {
       Losses losses,
       Speed speed,
       TrainSpec.@Nullable Chosen chosen,
-      @Nullable List<List<Integer>> prunedHeads)
+      @Nullable List<List<Integer>> prunedHeads,
+      @Nullable Integer rowsLeftOut)
       implements Serializable {
 
     /** Returns one line for people. */
@@ -84,6 +87,9 @@ public final class TrainTask implements AutoCloseable {
           .forEach((term, value) -> line.append(", held-out %s %.4f".formatted(term, value)));
       if (prunedHeads != null) {
         line.append(", %,d heads pruned".formatted(new PrunedHeads(prunedHeads).count()));
+      }
+      if (rowsLeftOut != null) {
+        line.append(", %,d rows left out".formatted(rowsLeftOut));
       }
       if (chosen != null) {
         line.append(", best at step %,d".formatted(chosen.step()));
@@ -209,7 +215,8 @@ public final class TrainTask implements AutoCloseable {
         new Losses(mean(0, tenth()), mean(steps.size() - tenth(), steps.size()), heldOut),
         speed(),
         chosen,
-        run.start().pruned().isEmpty() ? null : run.start().pruned().blocks());
+        run.start().pruned().isEmpty() ? null : run.start().pruned().blocks(),
+        run.places().joined().rowsLeftOut());
   }
 
   /** Returns the terms over held-out rows by name, the loss that they add up to, and rates. */

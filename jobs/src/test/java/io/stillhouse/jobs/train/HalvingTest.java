@@ -100,6 +100,7 @@ class HalvingTest {
             new TrainTask.Losses(Map.of(), Map.of(), Map.of("loss", value, "accuracy", value)),
             new TrainTask.Speed(1, 1, 0, 1),
             null,
+            null,
             null));
   }
 }

@@ -62,6 +62,7 @@ class SeedGroupsTest {
             new TrainTask.Losses(Map.of(), Map.of(), Map.of("accuracy", accuracy)),
             new TrainTask.Speed(1, 1, 0, 1),
             null,
+            null,
             null);
     return new SweepJob.Row(name, SweepOutcome.Status.TRAINED, values, trained, null, false);
   }

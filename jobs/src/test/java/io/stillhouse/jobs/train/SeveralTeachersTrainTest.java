@@ -192,6 +192,7 @@ class SeveralTeachersTrainTest {
     assertThat(left.students())
         .extracting(TrainTask.Trained::name, TrainTask.Trained::steps)
         .containsExactly(tuple("left", 58L), tuple("left-undistilled", 58L));
+    assertThat(left.students()).extracting(TrainTask.Trained::rowsLeftOut).containsExactly(2, 2);
     assertThat(tokens("left")).isEqualTo(tokens("left-undistilled"));
     CacheReader one = reader(first);
     long without = 0;
