@@ -9,6 +9,7 @@ import java.util.Map;
 import java.util.function.Function;
 import java.util.function.Predicate;
 import java.util.stream.IntStream;
+import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
 
 /** Every key that a recipe may hold. README's table is made from {@link #ALL}. */
@@ -609,22 +610,24 @@ public final class Options {
       oneOf(
           "sweep.halving.by",
           "loss",
-          List.of(
-              "loss",
-              "soft-label",
-              "hard-label",
-              "hidden-cosine",
-              "hidden-mse",
-              "embedding-mse",
-              "first-token-mse",
-              "attention-mse",
-              "attention-kl",
-              "query-relation",
-              "key-relation",
-              "value-relation",
-              "accuracy",
-              "agreement"),
-          "sweep: what they are measured by: the loss in all (equal weights and layers are comparable), a term before its weight, or, of a classifier, how often it is right or its teacher's best guess is its own.");
+          Stream.concat(
+                  Stream.of(
+                      "loss",
+                      "soft-label",
+                      "hard-label",
+                      "hidden-cosine",
+                      "hidden-mse",
+                      "embedding-mse",
+                      "first-token-mse",
+                      "attention-mse",
+                      "attention-kl",
+                      "query-relation",
+                      "key-relation",
+                      "value-relation",
+                      "agreement"),
+                  METRIC_NAMES.stream())
+              .toList(),
+          "sweep: what they are measured by: the loss in all (equal weights and layers are comparable), a term before its weight, a metric of the task, or agreement: how often its best guess is its teacher's, or how well their scores correlate.");
 
   // augment
   public static final Option<String> AUGMENT_TO =

@@ -144,7 +144,7 @@ class SweepTest {
             12 problems:
               - sweep.halving.at must be a rising list of whole numbers > 0 such as [200, 400], but is '[200, 100]'
               - sweep.halving.keep must be a number between 0 and 1, but is '1'
-              - sweep.halving.by must be one of loss, soft-label, hard-label, hidden-cosine, hidden-mse, embedding-mse, first-token-mse, attention-mse, attention-kl, query-relation, key-relation, value-relation, accuracy, agreement, but is 'luck'
+              - sweep.halving.by must be one of loss, soft-label, hard-label, hidden-cosine, hidden-mse, embedding-mse, first-token-mse, attention-mse, attention-kl, query-relation, key-relation, value-relation, agreement, accuracy, f1, matthews, pearson, spearman, micro-f1, macro-f1, exact-match, but is 'luck'
               - 'cache.path' cannot be in sweep.over, because all students of a sweep share it; set it outside, and run a sweep for each value
               - 'device' cannot be in sweep.students, because all students of a sweep share it; set it outside, and run a sweep for each value
               - 'student.name' cannot be in sweep.over, where students are named for what they have; name them in sweep.students

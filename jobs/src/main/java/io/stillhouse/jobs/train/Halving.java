@@ -8,7 +8,7 @@ import io.stillhouse.jobs.cache.Storage;
 import io.stillhouse.loss.DistillLoss;
 import io.stillhouse.loss.Term;
 import io.stillhouse.spec.DistillSpec;
-import io.stillhouse.spec.Task;
+import io.stillhouse.spec.Metric;
 import io.stillhouse.target.Targets;
 import java.io.IOException;
 import java.util.ArrayList;
@@ -19,7 +19,6 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
-import java.util.Set;
 import java.util.TreeMap;
 import org.apache.hadoop.fs.Path;
 
@@ -28,7 +27,7 @@ import org.apache.hadoop.fs.Path;
  * arXiv:1502.07943). Each decision is a file: who comes later abides by it.
  */
 final class Halving {
-  private static final Set<String> MORE_IS_BETTER = Set.of("accuracy", "agreement");
+  private static final String AGREEMENT = "agreement";
 
   private final Storage storage;
   private final Path directory;
@@ -116,20 +115,21 @@ final class Halving {
           "train.held-out is empty, but sweep.halving.at is %s".formatted(rule.at()),
           "cache rows that students are not trained on, and name that cache");
     }
-    if (!MORE_IS_BETTER.contains(rule.by())) {
+    if (!moreIsBetter(rule.by())) {
       return;
     }
-    if (planner.teacher().head().task() != Task.CLASSIFICATION) {
+    List<String> own = Metric.of(planner.teacher().head().task()).stream().map(Metric::id).toList();
+    boolean agreement = rule.by().equals(AGREEMENT);
+    if (agreement ? own.isEmpty() : !own.contains(rule.by())) {
       throw Errors.invalid(
-          "sweep.halving.by is %s, but the teacher is no classifier".formatted(rule.by()),
-          "measure by loss or by one of its terms");
+          "sweep.halving.by is %s, but the teacher's task has %s"
+              .formatted(rule.by(), own.isEmpty() ? "no metrics" : own + " and agreement"),
+          "measure by loss or by one of its terms" + (own.isEmpty() ? "" : ", or by one of these"));
     }
-    boolean there =
-        rule.by().equals("accuracy") ? planner.labelled(heldOut) : heldOut.has(Targets.LOGITS);
-    if (!there) {
+    if (!(agreement ? heldOut.has(Targets.LOGITS) : planner.labelled(heldOut))) {
       throw Errors.invalid(
           "sweep.halving.by is %s, but the rows of train.held-out have no %s"
-              .formatted(rule.by(), rule.by().equals("accuracy") ? "labels" : "teacher's logits"),
+              .formatted(rule.by(), agreement ? "teacher's logits" : "labels"),
           "cache them with these, or measure by loss");
     }
   }
@@ -188,7 +188,12 @@ final class Halving {
   /** What is not a number is worst. */
   private double badness(SweepOutcome outcome) {
     double value = outcome.heldOut(rule.by());
-    return MORE_IS_BETTER.contains(rule.by()) ? -value : value;
+    return moreIsBetter(rule.by()) ? -value : value;
+  }
+
+  private static boolean moreIsBetter(String by) {
+    return by.equals(AGREEMENT)
+        || Arrays.stream(Metric.values()).anyMatch(metric -> metric.id().equals(by));
   }
 
   private Path file(long at) {

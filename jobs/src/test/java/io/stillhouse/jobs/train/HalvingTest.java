@@ -5,6 +5,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 import io.stillhouse.jobs.cache.Storage;
 import java.io.IOException;
 import java.nio.file.Path;
+import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 import org.apache.hadoop.conf.Configuration;
@@ -12,6 +13,9 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
 class HalvingTest {
+  private static final List<String> MORE_IS_BETTER =
+      List.of("accuracy", "agreement", "matthews", "pearson", "micro-f1");
+
   @TempDir private Path directory;
 
   @Test
@@ -27,8 +31,11 @@ class HalvingTest {
 
   @Test
   void ofAccuracyMoreIsBetter() throws IOException {
-    assertThat(decide("accuracy", 0.5, paused("a", 0.3), paused("b", 0.9)).goingOn())
-        .containsExactly("b");
+    for (String by : MORE_IS_BETTER) {
+      assertThat(decide(by, 0.5, paused("a", 0.3), paused("b", 0.9)).goingOn())
+          .as(by)
+          .containsExactly("b");
+    }
   }
 
   @Test
@@ -90,6 +97,8 @@ class HalvingTest {
   }
 
   private static SweepOutcome paused(String name, double value) {
+    Map<String, Double> heldOut = new HashMap<>(Map.of("loss", value));
+    MORE_IS_BETTER.forEach(by -> heldOut.put(by, value));
     return SweepOutcome.paused(
         new TrainTask.Trained(
             name,
@@ -97,7 +106,7 @@ class HalvingTest {
             "fingerprint",
             1,
             10,
-            new TrainTask.Losses(Map.of(), Map.of(), Map.of("loss", value, "accuracy", value)),
+            new TrainTask.Losses(Map.of(), Map.of(), heldOut),
             new TrainTask.Speed(1, 1, 0, 1),
             null,
             null,
