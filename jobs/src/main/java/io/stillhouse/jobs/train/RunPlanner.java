@@ -334,6 +334,7 @@ final class RunPlanner {
             ? IntStream.rangeClosed(1, student.layers()).boxed().toList()
             : Recipe.initLayers(settings, student, from.spec());
     return new StudentRun.Start(
-        given.toString(), blocks, Pruning.of(settings, storage, student, from, blocks));
+            given.toString(), blocks, Pruning.of(settings, storage, student, from, blocks))
+        .of(TrainTask.recorded(storage, given));
   }
 }

@@ -36,8 +36,8 @@ record StudentRun(
    *     teacher, whose word vectors it takes, or a file of word vectors
    * @param blocks its blocks, from 1, for the student's
    * @param pruned heads of the student's that are left out
-   * @param made the fingerprint of the student there, where an earlier stage has made it: another
-   *     recipe's is another start
+   * @param made the fingerprint of the student there, if it is one: another recipe's is another
+   *     start
    */
   record Start(String directory, List<Integer> blocks, PrunedHeads pruned, String made)
       implements Serializable {

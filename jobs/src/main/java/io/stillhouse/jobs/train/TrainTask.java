@@ -137,7 +137,7 @@ public final class TrainTask implements AutoCloseable {
   /** Returns the fingerprint of a finished student; empty if it has none. */
   static String recorded(Storage storage, Path student) throws IOException {
     Trained trained = record(storage, student);
-    return trained == null ? "" : trained.fingerprint();
+    return trained == null || trained.fingerprint() == null ? "" : trained.fingerprint();
   }
 
   /** Trains it alone; of one that a lost task has published already, says how it went. */
