@@ -73,13 +73,13 @@ class ArchitecturesDirectoryTest {
 
   @Test
   void namesTensorsOfABareDistilBertAndAlbertAsTheirModelsDo() throws IOException {
-    write(TinyModel.spec(Architecture.DISTILBERT, Head.NONE));
+    TinyModel.write(path, TinyModel.spec(Architecture.DISTILBERT, Head.NONE));
     assertThat(SafeTensors.open(path.resolve("model.safetensors")).names())
         .contains("embeddings.word_embeddings.weight", "transformer.layer.1.ffn.lin2.bias")
         .noneMatch(name -> name.startsWith("distilbert."));
 
     path = parent.resolve("albert");
-    write(TinyModel.spec(Architecture.ALBERT, Head.NONE));
+    TinyModel.write(path, TinyModel.spec(Architecture.ALBERT, Head.NONE));
     assertThat(SafeTensors.open(path.resolve("model.safetensors")).names())
         .contains(
             "encoder.embedding_hidden_mapping_in.weight",
@@ -91,7 +91,7 @@ class ArchitecturesDirectoryTest {
   void namesMissingTensorsAsTheFileWould() throws IOException {
     ModelSpec spec = TinyModel.spec(Architecture.DISTILBERT, Head.MASKED_LM);
     Map<String, LazyTensor> weights = TinyModel.weights(spec);
-    write(spec);
+    TinyModel.write(path, spec);
     Map<String, LazyTensor> some = new LinkedHashMap<>();
     SafeTensors file = SafeTensors.open(path.resolve("model.safetensors"));
     for (String name : file.names()) {
@@ -111,9 +111,9 @@ class ArchitecturesDirectoryTest {
 
   @Test
   void refusesAnAlbertOfTheWildForItsActivation() throws IOException {
-    write(TinyModel.spec(Architecture.ALBERT, Head.MASKED_LM));
-    edit("\"hidden_act\": \"gelu\",", "");
-    edit("\"num_hidden_groups\": 1", "\"num_hidden_groups\": 2");
+    TinyModel.write(path, TinyModel.spec(Architecture.ALBERT, Head.MASKED_LM));
+    TinyModel.edit(path, "\"hidden_act\": \"gelu\",", "");
+    TinyModel.edit(path, "\"num_hidden_groups\": 1", "\"num_hidden_groups\": 2");
 
     assertThatThrownBy(() -> HuggingFaceDirectory.open(path))
         .isInstanceOf(StillhouseException.class)
@@ -124,16 +124,16 @@ class ArchitecturesDirectoryTest {
 
   @Test
   void refusesADistilBertThatIsNotComputedExactlyOrHasAnotherHead() throws IOException {
-    write(TinyModel.spec(Architecture.DISTILBERT, Head.MASKED_LM));
-    edit("\"activation\": \"gelu\"", "\"activation\": \"relu\"");
+    TinyModel.write(path, TinyModel.spec(Architecture.DISTILBERT, Head.MASKED_LM));
+    TinyModel.edit(path, "\"activation\": \"gelu\"", "\"activation\": \"relu\"");
     assertThatThrownBy(() -> HuggingFaceDirectory.open(path))
         .isInstanceOf(StillhouseException.class)
         .hasMessage(
             "'%s': activation is 'relu', but only 'gelu' is computed exactly; use a BERT encoder as teacher"
                 .formatted(path.resolve("config.json")));
 
-    edit("\"activation\": \"relu\"", "\"activation\": \"gelu\"");
-    edit("DistilBertForMaskedLM", "DistilBertForQuestionAnswering");
+    TinyModel.edit(path, "\"activation\": \"relu\"", "\"activation\": \"gelu\"");
+    TinyModel.edit(path, "DistilBertForMaskedLM", "DistilBertForQuestionAnswering");
     assertThatThrownBy(() -> HuggingFaceDirectory.open(path))
         .isInstanceOf(StillhouseException.class)
         .hasMessage(
@@ -181,16 +181,5 @@ class ArchitecturesDirectoryTest {
                         ? entry.getValue().toString()
                         : entry.getValue().getAsString()));
     return said;
-  }
-
-  private void write(ModelSpec spec) throws IOException {
-    TinyModel.write(path, spec, TinyModel.weights(spec));
-  }
-
-  private void edit(String from, String to) throws IOException {
-    Path config = path.resolve("config.json");
-    String text = Files.readString(config);
-    assertThat(text).contains(from);
-    Files.writeString(config, text.replace(from, to));
   }
 }

@@ -79,7 +79,7 @@ class HuggingFaceDirectoryTest {
 
   @Test
   void namesTensorsOfABareEncoderAsBertModelDoes() throws IOException {
-    write(TinyModel.spec(4, 2, Head.NONE));
+    TinyModel.write(path, TinyModel.spec(4, 2, Head.NONE));
 
     assertThat(SafeTensors.open(path.resolve("model.safetensors")).names())
         .contains("embeddings.word_embeddings.weight")
@@ -113,7 +113,7 @@ class HuggingFaceDirectoryTest {
                     tensor));
     old.put("cls.seq_relationship.weight", TinyModel.tensor("nsp", 2, 4));
     old.put("cls.predictions.decoder.weight", TinyModel.weights(MASKED_LM).get(WORDS));
-    write(MASKED_LM);
+    TinyModel.write(path, MASKED_LM);
     SafeTensors.writeLazily(path.resolve("model.safetensors"), old, Map.of());
 
     try (NDManager manager = NDManager.newBaseManager(Device.cpu())) {
@@ -124,7 +124,7 @@ class HuggingFaceDirectoryTest {
 
   @Test
   void readsShards() throws IOException {
-    write(MASKED_LM);
+    TinyModel.write(path, MASKED_LM);
     Map<String, LazyTensor> first = new LinkedHashMap<>(TinyModel.weights(MASKED_LM));
     LazyTensor words = first.remove(WORDS);
     SafeTensors.writeLazily(path.resolve("a.safetensors"), first, Map.of());
@@ -147,7 +147,7 @@ class HuggingFaceDirectoryTest {
     weights.remove("cls.predictions.transform.dense.bias");
     weights.put(WORDS, TinyModel.tensor(WORDS, 9, 5));
     weights.put("bert.encoder.layer.2.output.dense.bias", TinyModel.tensor("extra", 4));
-    write(MASKED_LM);
+    TinyModel.write(path, MASKED_LM);
     SafeTensors.writeLazily(path.resolve("model.safetensors"), weights, Map.of());
 
     assertThatThrownBy(() -> HuggingFaceDirectory.open(path))
@@ -177,8 +177,8 @@ class HuggingFaceDirectoryTest {
 
   @Test
   void refusesRobertaByName() throws IOException {
-    write(MASKED_LM);
-    edit("\"model_type\": \"bert\"", "\"model_type\": \"roberta\"");
+    TinyModel.write(path, MASKED_LM);
+    TinyModel.edit(path, "\"model_type\": \"bert\"", "\"model_type\": \"roberta\"");
 
     assertThatThrownBy(() -> HuggingFaceDirectory.open(path))
         .isInstanceOf(StillhouseException.class)
@@ -189,9 +189,11 @@ class HuggingFaceDirectoryTest {
 
   @Test
   void refusesAllThatIsNotComputedExactly() throws IOException {
-    write(MASKED_LM);
-    edit("\"hidden_act\": \"gelu\"", "\"hidden_act\": \"gelu_new\", \"is_decoder\": true");
-    edit(
+    TinyModel.write(path, MASKED_LM);
+    TinyModel.edit(
+        path, "\"hidden_act\": \"gelu\"", "\"hidden_act\": \"gelu_new\", \"is_decoder\": true");
+    TinyModel.edit(
+        path,
         "\"position_embedding_type\": \"absolute\"",
         "\"position_embedding_type\": \"relative_key\"");
 
@@ -207,19 +209,19 @@ class HuggingFaceDirectoryTest {
 
   @Test
   void tellsTheHeadFromTheTensorsWhereTheConfigNamesNone() throws IOException {
-    write(MASKED_LM);
-    edit("\"architectures\": [\n    \"BertForMaskedLM\"\n  ],", "");
+    TinyModel.write(path, MASKED_LM);
+    TinyModel.edit(path, "\"architectures\": [\n    \"BertForMaskedLM\"\n  ],", "");
     assertThat(HuggingFaceDirectory.open(path).spec().head()).isEqualTo(Head.MASKED_LM);
 
     path = parent.resolve("classifier");
-    write(TinyModel.spec(4, 2, new Head(Task.CLASSIFICATION, List.of("a", "b"))));
-    edit("\"architectures\": [\n    \"BertForSequenceClassification\"\n  ],", "");
+    TinyModel.write(path, TinyModel.spec(4, 2, new Head(Task.CLASSIFICATION, List.of("a", "b"))));
+    TinyModel.edit(path, "\"architectures\": [\n    \"BertForSequenceClassification\"\n  ],", "");
     assertThat(HuggingFaceDirectory.open(path).spec().head().labels()).containsExactly("a", "b");
   }
 
   @Test
   void refusesAVocabularyOfAnotherSize() throws IOException {
-    write(MASKED_LM);
+    TinyModel.write(path, MASKED_LM);
     Files.write(path.resolve("vocab.txt"), TinyModel.VOCAB.subList(0, 8));
     assertThatThrownBy(() -> HuggingFaceDirectory.open(path))
         .isInstanceOf(StillhouseException.class)
@@ -237,7 +239,7 @@ class HuggingFaceDirectoryTest {
 
   @Test
   void countsTheAddedTokensOfTokenizerJson() throws IOException {
-    write(MASKED_LM);
+    TinyModel.write(path, MASKED_LM);
     Files.delete(path.resolve("vocab.txt"));
     Files.writeString(
         path.resolve("tokenizer.json"),
@@ -256,7 +258,7 @@ class HuggingFaceDirectoryTest {
             MASKED_LM.blocks(),
             MASKED_LM.numerics(),
             MASKED_LM.head());
-    write(padded);
+    TinyModel.write(path, padded);
 
     assertThat(HuggingFaceDirectory.open(path).spec()).isEqualTo(padded);
   }
@@ -270,7 +272,7 @@ class HuggingFaceDirectoryTest {
             "'%s' is not a Hugging Face directory: it has no config.json; make one with import, or correct the path"
                 .formatted(path));
 
-    write(MASKED_LM);
+    TinyModel.write(path, MASKED_LM);
     Files.delete(path.resolve("vocab.txt"));
     assertThatThrownBy(() -> HuggingFaceDirectory.open(path))
         .isInstanceOf(StillhouseException.class)
@@ -284,16 +286,5 @@ class HuggingFaceDirectoryTest {
         .hasMessage(
             "'%s' has neither model.safetensors nor model.safetensors.index.json; save the model with safe_serialization=True, or use import"
                 .formatted(path));
-  }
-
-  private void write(ModelSpec spec) throws IOException {
-    TinyModel.write(path, spec, TinyModel.weights(spec));
-  }
-
-  private void edit(String from, String to) throws IOException {
-    Path config = path.resolve("config.json");
-    String text = Files.readString(config);
-    assertThat(text).contains(from);
-    Files.writeString(config, text.replace(from, to));
   }
 }

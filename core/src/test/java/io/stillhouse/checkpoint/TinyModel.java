@@ -1,5 +1,7 @@
 package io.stillhouse.checkpoint;
 
+import static org.assertj.core.api.Assertions.assertThat;
+
 import ai.djl.ndarray.types.Shape;
 import io.stillhouse.spec.Architecture;
 import io.stillhouse.spec.Head;
@@ -67,6 +69,19 @@ final class TinyModel {
     HuggingFaceDirectory.writeLazily(directory, spec, weights);
     Files.write(directory.resolve("vocab.txt"), VOCAB);
     return directory;
+  }
+
+  /** Writes a model with weights of its own. */
+  static Path write(Path directory, ModelSpec spec) throws IOException {
+    return write(directory, spec, weights(spec));
+  }
+
+  /** Changes what a model's config.json says. */
+  static void edit(Path directory, String from, String to) throws IOException {
+    Path config = directory.resolve("config.json");
+    String text = Files.readString(config);
+    assertThat(text).contains(from);
+    Files.writeString(config, text.replace(from, to));
   }
 
   static float[] floats(LazyTensor tensor) throws IOException {
