@@ -481,6 +481,12 @@ public final class Options {
           "0",
           0,
           "Threads of libtorch; sums depend on it. 0 for the cores of a local run, or of an executor (spark.executor.cores).");
+  public static final Option<String> TRAIN_PRECISION =
+      oneOf(
+          "train.precision",
+          "float32",
+          List.of("float32", "bfloat16"),
+          "What a student's linear layers compute their products in, forward and backward: bfloat16 rounds factors and results, and needs a CPU or GPU that has them; weights, sums and all else stay float32. For finetune, too.");
   public static final Option<Integer> CHECKPOINT_EVERY =
       atLeast("train.checkpoint-every", "500", 0, "Steps between checkpoints; 0 for none.");
   public static final Option<String> KEEP =

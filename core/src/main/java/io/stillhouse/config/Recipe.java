@@ -7,6 +7,7 @@ import io.stillhouse.spec.DistillSpec;
 import io.stillhouse.spec.LayerMap;
 import io.stillhouse.spec.Metric;
 import io.stillhouse.spec.ModelSpec;
+import io.stillhouse.spec.Precision;
 import io.stillhouse.spec.Student;
 import io.stillhouse.spec.Task;
 import io.stillhouse.spec.TrainSpec;
@@ -252,7 +253,8 @@ public final class Recipe {
             settings.get(Options.MAX_STEPS),
             settings.get(Options.SEED),
             orElse(settings.get(Options.THREADS), cores),
-            settings.get(Options.CHECKPOINT_EVERY)));
+            settings.get(Options.CHECKPOINT_EVERY),
+            value(Precision.class, settings.get(Options.TRAIN_PRECISION))));
   }
 
   /**

@@ -2,6 +2,7 @@ package io.stillhouse.model;
 
 import ai.djl.ndarray.NDManager;
 import ai.djl.pytorch.engine.PtSymbolBlock;
+import io.stillhouse.spec.Precision;
 
 /** A BiLSTM's training pass forward and backward, as TorchScript; both directions at once. */
 final class BiLstmOps {
@@ -15,6 +16,8 @@ final class BiLstmOps {
           return LINEAR
         def product(self: __torch__.Ops, inputND: Tensor, weight: Tensor) -> Tensor:
           return PRODUCT
+        def add_outer(self: __torch__.Ops, sum: Tensor, gradND: Tensor, inputNE: Tensor) -> Tensor:
+          return OUTER
         def forward(self: __torch__.Ops, places: List[Tensor], sizes: List[int], table: Tensor, weights: List[Tensor]) -> List[Tensor]:
           inputND = torch.index_select(table, 0, places[0])
           backwardND = torch.index_select(inputND, 0, places[1])
@@ -57,7 +60,7 @@ final class BiLstmOps {
         def direction_backward(self: __torch__.Ops, gradsNG: Tensor, inputND: Tensor, statesNH: Tensor, previous: Tensor, weight: Tensor, weightGrad: Tensor, stateGrad: Tensor, biasGrad: Tensor, otherBiasGrad: Tensor) -> Tensor:
           first = torch.sub(torch.size(gradsNG, 0), torch.size(previous, 0))
           later = torch.narrow(gradsNG, 0, first, torch.size(previous, 0))
-          _0 = torch.addmm_(weightGrad, torch.t(gradsNG), inputND)
+          _0 = (self).add_outer(weightGrad, gradsNG, inputND, )
           _1 = torch.addmm_(stateGrad, torch.t(later), torch.index_select(statesNH, 0, previous))
           sums = torch.sum(gradsNG, [0])
           _2 = torch.add_(biasGrad, sums)
@@ -107,7 +110,7 @@ final class BiLstmOps {
 
   private BiLstmOps() {}
 
-  static PtSymbolBlock compile(NDManager manager) {
-    return TrainingOps.compile(manager, OPS);
+  static PtSymbolBlock compile(NDManager manager, Precision precision) {
+    return TrainingOps.compile(manager, precision, OPS);
   }
 }

@@ -8,6 +8,7 @@ import ai.djl.pytorch.engine.PtSymbolBlock;
 import ai.djl.pytorch.jni.IValue;
 import ai.djl.pytorch.jni.IValueUtils;
 import io.stillhouse.spec.BiLstmSpec;
+import io.stillhouse.spec.Precision;
 
 /**
  * The forward pass of a {@link BiLstm} alone, by the operators of its training pass: one call of
@@ -25,7 +26,7 @@ public final class InferenceBiLstm implements Predictor, AutoCloseable {
    */
   public InferenceBiLstm(BiLstm model, NDManager manager) {
     this.model = model;
-    this.ops = BiLstmOps.compile(manager);
+    this.ops = BiLstmOps.compile(manager, Precision.FLOAT32);
     this.table = IValue.from((PtNDArray) model.weight("embeddings.weight"));
     this.weights = TrainingEncoder.list(model.ofDirections());
   }

@@ -8,7 +8,9 @@ import ai.djl.pytorch.engine.PtNDArray;
 import ai.djl.pytorch.engine.PtSymbolBlock;
 import ai.djl.pytorch.jni.IValue;
 import ai.djl.pytorch.jni.IValueUtils;
+import io.stillhouse.config.Options;
 import io.stillhouse.spec.ModelSpec;
+import io.stillhouse.spec.Precision;
 import java.util.ArrayList;
 import java.util.HashMap;
 import java.util.List;
@@ -111,7 +113,11 @@ public final class InferenceEncoder implements Predictor, AutoCloseable {
    */
   public InferenceEncoder(Encoder encoder, NDManager manager, Precision precision) {
     boolean onCpu = !manager.getDevice().isGpu();
-    precision.requireDevice(manager.getDevice());
+    if (onCpu) {
+      precision.requireProcessor(Options.CACHE_PRECISION.key());
+    } else {
+      precision.requireProcessor(Options.CACHE_PRECISION.key(), "");
+    }
     this.encoder = encoder;
     this.ops = TorchScript.compile(manager, OPS);
     this.heads = IValue.from((long) encoder.spec().heads());

@@ -2,6 +2,7 @@ package io.stillhouse.model;
 
 import ai.djl.ndarray.NDArray;
 import ai.djl.ndarray.NDManager;
+import io.stillhouse.spec.Precision;
 import java.util.Map;
 
 /**
@@ -38,11 +39,14 @@ public interface Trainable extends AutoCloseable {
    * @param model its weights require gradients
    * @param projections by hidden state, (teacher width, student width), trained in place, too:
    *     losses read these states projected
+   * @param precision of linear layers' products; a head's stay float32
    * @param manager owns what this holds
+   * @throws io.stillhouse.error.StillhouseException if the processor lacks the precision
    */
-  static Trainable of(Predictor model, Map<Integer, NDArray> projections, NDManager manager) {
+  static Trainable of(
+      Predictor model, Map<Integer, NDArray> projections, Precision precision, NDManager manager) {
     return model instanceof BiLstm biLstm
-        ? new TrainingBiLstm(biLstm, manager)
-        : new TrainingEncoder((Encoder) model, projections, manager);
+        ? new TrainingBiLstm(biLstm, precision, manager)
+        : new TrainingEncoder((Encoder) model, projections, precision, manager);
   }
 }

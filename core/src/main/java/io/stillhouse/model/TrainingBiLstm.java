@@ -5,6 +5,7 @@ import ai.djl.ndarray.NDManager;
 import ai.djl.pytorch.engine.PtNDArray;
 import ai.djl.pytorch.engine.PtSymbolBlock;
 import ai.djl.pytorch.jni.IValue;
+import io.stillhouse.spec.Precision;
 import java.util.ArrayList;
 import java.util.List;
 
@@ -25,11 +26,12 @@ final class TrainingBiLstm implements Trainable {
    * Prepares the weights.
    *
    * @param model its weights require gradients, and are trained in place
+   * @param precision of the products with the inputs; those with states stay float32
    * @param manager owns what this holds
    */
-  TrainingBiLstm(BiLstm model, NDManager manager) {
+  TrainingBiLstm(BiLstm model, Precision precision, NDManager manager) {
     this.model = model;
-    this.ops = BiLstmOps.compile(manager);
+    this.ops = BiLstmOps.compile(manager, precision);
     NDArray words = model.weight("embeddings.weight");
     List<NDArray> all = model.ofDirections();
     this.table = IValue.from((PtNDArray) words);

@@ -9,6 +9,7 @@ import ai.djl.pytorch.engine.PtSymbolBlock;
 import ai.djl.pytorch.jni.IValue;
 import io.stillhouse.spec.Architecture;
 import io.stillhouse.spec.ModelSpec;
+import io.stillhouse.spec.Precision;
 import java.util.ArrayList;
 import java.util.IdentityHashMap;
 import java.util.List;
@@ -127,11 +128,13 @@ public final class TrainingEncoder implements Trainable {
    * @param encoder its weights require gradients, and are trained in place
    * @param projections by hidden state, (teacher width, student width), trained in place, too:
    *     losses read these states projected; where states have the same one, its gradients add up
+   * @param precision of the products with weights; attention's stay float32
    * @param manager owns what this holds
    */
-  public TrainingEncoder(Encoder encoder, Map<Integer, NDArray> projections, NDManager manager) {
+  public TrainingEncoder(
+      Encoder encoder, Map<Integer, NDArray> projections, Precision precision, NDManager manager) {
     this.encoder = encoder;
-    this.ops = TrainingOps.compile(manager);
+    this.ops = TrainingOps.compile(manager, precision);
     this.heads = IValue.from((long) encoder.spec().heads());
     this.eps = IValue.from(encoder.spec().numerics().layerNormEps());
     ModelSpec spec = encoder.spec();

@@ -2,14 +2,21 @@ package io.stillhouse.model;
 
 import ai.djl.ndarray.NDManager;
 import ai.djl.pytorch.engine.PtSymbolBlock;
+import io.stillhouse.config.Options;
+import io.stillhouse.spec.Precision;
 
 /** The training pass forward and backward, block by block, as TorchScript. */
 final class TrainingOps {
   /** oneDNN's product is the faster one on a processor, and there alone. */
   private static final String ONE_DNN =
-      "ops.mkldnn._linear_pointwise(inputND, weight, BIAS, \"none\", annotate(List[Optional[number]], []), \"\")";
+      "ops.mkldnn._linear_pointwise(%s, %s, %s, \"none\", annotate(List[Optional[number]], []), \"\")";
 
-  private static final String PLAIN = "torch.linear(inputND, weight, BIAS)";
+  private static final String PLAIN = "torch.linear(%s, %s, %s)";
+
+  /** bfloat16 is 15, float32 6: torch.to returns a tensor of that dtype itself. */
+  private static final String ROUNDED = "torch.to(%s, 15)";
+
+  private static final String WIDENED = "torch.to(%s, 6)";
 
   // A mask list is empty where nothing is dropped. `saved`, of a block: input, q scaled, k, v,
   // probabilities, context, first sum with its mean and deviation, middle, inner before and after
@@ -51,8 +58,10 @@ final class TrainingOps {
           return LINEAR
         def product(self: __torch__.Ops, inputND: Tensor, weight: Tensor) -> Tensor:
           return PRODUCT
+        def add_outer(self: __torch__.Ops, sum: Tensor, gradND: Tensor, inputNE: Tensor) -> Tensor:
+          return OUTER
         def product_backward(self: __torch__.Ops, gradNE: Tensor, inputND: Tensor, weight: Tensor, weightGrads: List[Tensor]) -> Tensor:
-          _0 = torch.addmm_(weightGrads[0], torch.t(gradNE), inputND)
+          _0 = (self).add_outer(weightGrads[0], gradNE, inputND, )
           return (self).product(gradNE, torch.t(weight), )
         def embed(self: __torch__.Ops, ids: List[Tensor], tables: List[Tensor], norms: List[Tensor], mapping: List[Tensor], eps: float, masks: List[Tensor]) -> List[Tensor]:
           sum = torch.index_select(tables[0], 0, ids[0])
@@ -123,7 +132,7 @@ final class TrainingOps {
           output, mean2, rstd2 = torch.native_layer_norm(second, [width], norms[2], norms[3], eps)
           return [output, scores, inputND, q, k, v, probabilities, context, first, mean1, rstd1, middle, inner, active, second, mean2, rstd2]
         def linear_backward(self: __torch__.Ops, gradND: Tensor, inputNE: Tensor, weightGrad: Tensor, biasGrad: Tensor) -> NoneType:
-          _0 = torch.addmm_(weightGrad, torch.t(gradND), inputNE)
+          _0 = (self).add_outer(weightGrad, gradND, inputNE, )
           _1 = torch.add_(biasGrad, torch.sum(gradND, [0]))
           return None
         def attention_backward(self: __torch__.Ops, scores: Tensor, values: Tensor, parts: List[int], partGrads: List[Tensor], saved: List[Tensor], weights: List[Tensor], tokensN: Tensor, heads: int, qkvGrads: List[Tensor], qkvBiasGrads: List[Tensor]) -> Tensor:
@@ -193,16 +202,37 @@ final class TrainingOps {
 
   private TrainingOps() {}
 
-  static PtSymbolBlock compile(NDManager manager) {
-    return compile(manager, OPS);
+  static PtSymbolBlock compile(NDManager manager, Precision precision) {
+    return compile(manager, precision, OPS);
   }
 
-  /** Compiles methods in which LINEAR and PRODUCT stand for the device's fastest. */
-  static PtSymbolBlock compile(NDManager manager, String ops) {
-    String linear = manager.getDevice().isGpu() ? PLAIN : ONE_DNN;
+  /**
+   * Compiles methods in which LINEAR, PRODUCT and OUTER stand for the device's fastest: a product
+   * with a weight and its bias, one without, and what is added to the gradient of a weight.
+   */
+  static PtSymbolBlock compile(NDManager manager, Precision precision, String ops) {
+    boolean gpu = manager.getDevice().isGpu();
+    if (!gpu) {
+      precision.requireProcessor(Options.TRAIN_PRECISION.key());
+    }
+    String linear = gpu ? PLAIN : ONE_DNN;
+    if (precision == Precision.FLOAT32) {
+      return TorchScript.compile(
+          manager,
+          ops.replace("LINEAR", linear.formatted("inputND", "weight", "bias"))
+              .replace("PRODUCT", linear.formatted("inputND", "weight", "None"))
+              .replace("OUTER", "torch.addmm_(sum, torch.t(gradND), inputNE)"));
+    }
+    String product =
+        WIDENED.formatted(
+            linear.formatted(ROUNDED.formatted("inputND"), ROUNDED.formatted("weight"), "None"));
+    String outer =
+        "torch.mm(torch.t(%s), %s)"
+            .formatted(ROUNDED.formatted("gradND"), ROUNDED.formatted("inputNE"));
     return TorchScript.compile(
         manager,
-        ops.replace("LINEAR", linear.replace("BIAS", "bias"))
-            .replace("PRODUCT", linear.replace("BIAS", "None")));
+        ops.replace("LINEAR", "torch.add_(%s, bias)".formatted(product))
+            .replace("PRODUCT", product)
+            .replace("OUTER", "torch.add_(sum, %s)".formatted(outer)));
   }
 }

@@ -23,7 +23,7 @@ public record TrainSpec(
 
   /** Returns the same on so many threads. */
   public TrainSpec withThreads(int threads) {
-    Run with = new Run(run.maxSteps(), run.seed(), threads, run.checkpointEvery());
+    Run with = new Run(run.maxSteps(), run.seed(), threads, run.checkpointEvery(), run.precision());
     return new TrainSpec(epochs, batching, optimiser, rounds, with, selection);
   }
 
@@ -127,9 +127,15 @@ public record TrainSpec(
    * @param seed of shuffling, dropout and random initialisation
    * @param threads of libtorch; sums depend on it, so it is part of the recipe
    * @param checkpointEvery steps between checkpoints
+   * @param precision of the linear layers' products, forward and backward
    */
-  public record Run(long maxSteps, long seed, int threads, int checkpointEvery)
-      implements Serializable {}
+  public record Run(long maxSteps, long seed, int threads, int checkpointEvery, Precision precision)
+      implements Serializable {
+    /** As the record, in float32. */
+    public Run(long maxSteps, long seed, int threads, int checkpointEvery) {
+      this(maxSteps, seed, threads, checkpointEvery, Precision.FLOAT32);
+    }
+  }
 
   /**
    * Which weights a training ends with.

@@ -53,7 +53,7 @@ final class Worker implements AutoCloseable {
         projections.put(layer, projection);
       }
     }
-    this.student = Trainable.of(model, projections, manager);
+    this.student = Trainable.of(model, projections, setup.train().run().precision(), manager);
     this.loss = // states come projected
         new DistillLoss(setup.loss(), setup.teachers(), model, Map.of());
     this.capture = Capture.of(setup.loss());

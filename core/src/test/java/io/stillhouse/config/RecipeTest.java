@@ -9,6 +9,7 @@ import io.stillhouse.spec.CorpusSpec;
 import io.stillhouse.spec.DistillSpec;
 import io.stillhouse.spec.Head;
 import io.stillhouse.spec.ModelSpec;
+import io.stillhouse.spec.Precision;
 import io.stillhouse.spec.Task;
 import io.stillhouse.spec.TrainSpec;
 import java.util.ArrayList;
@@ -268,6 +269,13 @@ class RecipeTest {
 
     assertThat(silent.run()).isEqualTo(new TrainSpec.Run(0, 42, 6, 500));
     assertThat(set.run()).isEqualTo(new TrainSpec.Run(0, 7, 2, 500));
+  }
+
+  @Test
+  void aStudentsPrecisionIsTheRecipes() {
+    TrainSpec train = Recipe.train(settings("train.precision=bfloat16"), 1).withThreads(2);
+
+    assertThat(train.run().precision()).isEqualTo(Precision.BFLOAT16);
   }
 
   @Test

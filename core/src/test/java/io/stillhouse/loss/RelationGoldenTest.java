@@ -20,6 +20,7 @@ import io.stillhouse.spec.DistillSpec;
 import io.stillhouse.spec.DistillSpec.Blocks;
 import io.stillhouse.spec.Head;
 import io.stillhouse.spec.ModelSpec;
+import io.stillhouse.spec.Precision;
 import io.stillhouse.target.Example;
 import io.stillhouse.target.MlmTargets;
 import java.io.IOException;
@@ -134,7 +135,8 @@ class RelationGoldenTest {
     Map<Integer, NDArray> projections = new TreeMap<>();
     spec.studentHidden()
         .forEach(layer -> projections.put(layer, trained.get(spec.projection(layer))));
-    try (TrainingEncoder training = new TrainingEncoder(other, projections, manager);
+    try (TrainingEncoder training =
+            new TrainingEncoder(other, projections, Precision.FLOAT32, manager);
         TrainingPass pass = training.forward(targets.batch(), Capture.of(spec), Dropout.NONE)) {
       value = new DistillLoss(spec, other, Map.of()).of(pass.output(), targets, Counts.of(rows));
       Autograd.backward(value.total());

@@ -7,6 +7,7 @@ import ai.djl.ndarray.NDArray;
 import ai.djl.ndarray.NDManager;
 import ai.djl.ndarray.types.Shape;
 import ai.djl.pytorch.engine.PtSymbolBlock;
+import io.stillhouse.spec.Precision;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.ExecutionException;
 import org.junit.jupiter.api.AfterEach;
@@ -61,7 +62,7 @@ class DropoutTest {
 
   @Test
   void theDevicesOwnMaskIsTheSame() {
-    try (PtSymbolBlock ops = TrainingOps.compile(manager)) {
+    try (PtSymbolBlock ops = TrainingOps.compile(manager, Precision.FLOAT32)) {
       for (double rate : new double[] {0.1, 0.5, 0.9}) {
         Dropout java = Dropout.of(-5);
         Dropout device = Dropout.of(-5);

@@ -6,6 +6,7 @@ import ai.djl.ndarray.NDArray;
 import ai.djl.ndarray.NDManager;
 import io.stillhouse.Golden;
 import io.stillhouse.checkpoint.HuggingFaceDirectory;
+import io.stillhouse.spec.Precision;
 import java.io.IOException;
 import java.util.Comparator;
 import java.util.List;

@@ -1,6 +1,7 @@
 package io.stillhouse.model;
 
 import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assumptions.assumeThatCode;
 
 import ai.djl.ndarray.NDArray;
 import ai.djl.ndarray.NDManager;
@@ -9,6 +10,7 @@ import io.stillhouse.Golden;
 import io.stillhouse.checkpoint.HuggingFaceDirectory;
 import io.stillhouse.spec.AttentionPart;
 import io.stillhouse.spec.ModelSpec;
+import io.stillhouse.spec.Precision;
 import java.io.IOException;
 import java.util.ArrayList;
 import java.util.HashMap;
@@ -22,6 +24,9 @@ import org.junit.jupiter.api.Test;
 
 /** Against libtorch's own derivatives of the plain encoder. */
 class TrainingEncoderTest {
+  /** Three blocks forward and backward, each product's factors and result rounded to 8 bits. */
+  private static final double BFLOAT16 = 0.03;
+
   private final NDManager manager = NDManager.newBaseManager();
 
   @AfterEach
@@ -58,10 +63,56 @@ class TrainingEncoderTest {
   }
 
   @Test
+  void bfloat16sGradientsAreCloseAndTheSameBitsAgain() throws IOException {
+    assumeThatCode(() -> Precision.BFLOAT16.requireProcessor("train.precision"))
+        .doesNotThrowAnyException();
+
+    Map<String, float[]> exact = gradients(Precision.FLOAT32);
+    Map<String, float[]> rounded = gradients(Precision.BFLOAT16);
+
+    Map<String, Double> errors = new HashMap<>();
+    exact.forEach(
+        (name, gradient) -> {
+          NDArray right = manager.create(gradient);
+          NDArray ours = manager.create(rounded.get(name));
+          errors.put(name, Golden.relativeError(ours, right, 1e-3));
+        });
+    assertThat(errors.values()).hasSizeGreaterThan(40).allMatch(error -> error < BFLOAT16);
+    assertThat(errors.get("bert.encoder.layer.0.output.dense.weight"))
+        .as("it is not float32")
+        .isGreaterThan(1e-4);
+    gradients(Precision.BFLOAT16)
+        .forEach((name, again) -> assertThat(again).as(name).isEqualTo(rounded.get(name)));
+  }
+
+  /** Returns the gradients of a pass over rows of several lengths that have any. */
+  private Map<String, float[]> gradients(Precision precision) throws IOException {
+    Map<String, NDArray> weights = weights("bert-tiny-cls-v1");
+    Encoder encoder = new Encoder(spec("bert-tiny-cls-v1", 0), weights);
+    Capture capture = new Capture(Set.of(1, 3), Set.of(2), Set.of(), Map.of());
+    Batch batch = batch(new int[] {3, 9, 5, 5});
+    Map<String, float[]> gradients = new HashMap<>();
+    try (TrainingEncoder training = new TrainingEncoder(encoder, Map.of(), precision, manager);
+        TrainingPass pass = training.forward(batch, capture, Dropout.NONE)) {
+      Autograd.backward(loss(encoder, pass.output(), batch));
+      pass.backward();
+      weights.forEach(
+          (name, weight) -> {
+            NDArray gradient = Autograd.gradient(weight);
+            if (gradient != null) {
+              gradients.put(name, gradient.toFloatArray());
+            }
+          });
+    }
+    return gradients;
+  }
+
+  @Test
   void blocksThatNoLossReadsHaveNoGradient() throws IOException {
     Map<String, NDArray> weights = weights("bert-tiny-mlm-v1");
     Encoder encoder = new Encoder(spec("bert-tiny-mlm-v1", 0), weights);
-    try (TrainingEncoder training = new TrainingEncoder(encoder, Map.of(), manager);
+    try (TrainingEncoder training =
+            new TrainingEncoder(encoder, Map.of(), Precision.FLOAT32, manager);
         TrainingPass pass =
             training.forward(
                 batch(new int[] {4, 6}), Capture.of(List.of(1), List.of()), Dropout.NONE)) {
@@ -87,7 +138,8 @@ class TrainingEncoderTest {
     Batch batch = batch(new int[] {3, 9, 5, 5});
     NDArray mask = batch.maskBL1();
     EncoderOutput recorded = encoder.forward(batch, capture, Dropout.NONE);
-    try (TrainingEncoder training = new TrainingEncoder(encoder, Map.of(), manager);
+    try (TrainingEncoder training =
+            new TrainingEncoder(encoder, Map.of(), Precision.FLOAT32, manager);
         TrainingPass pass = training.forward(batch, capture, Dropout.NONE)) {
       for (int block : List.of(1, 3)) {
         for (AttentionPart part : all) {
@@ -107,7 +159,7 @@ class TrainingEncoderTest {
     ModelSpec spec = spec("albert-tiny-cls-v1", 0);
     String name = spec.prefixOf(3) + "attention.self.query.weight";
     try (TrainingEncoder training =
-        new TrainingEncoder(new Encoder(spec, weights), Map.of(), manager)) {
+        new TrainingEncoder(new Encoder(spec, weights), Map.of(), Precision.FLOAT32, manager)) {
       double before = norm(training, weights, name);
       double twice = norm(training, weights, name);
       assertThat(twice / before).isBetween(1.99999, 2.00001);
@@ -148,7 +200,8 @@ class TrainingEncoderTest {
 
   private void projectionPass(Encoder encoder, Map<Integer, NDArray> projections, Batch batch) {
     Capture capture = Capture.of(projections.keySet(), List.of());
-    try (TrainingEncoder training = new TrainingEncoder(encoder, projections, manager);
+    try (TrainingEncoder training =
+            new TrainingEncoder(encoder, projections, Precision.FLOAT32, manager);
         TrainingPass pass = training.forward(batch, capture, Dropout.NONE)) {
       NDArray total = manager.zeros(new Shape());
       for (int layer = 0; layer <= 3; layer++) {
@@ -163,7 +216,8 @@ class TrainingEncoderTest {
   void gradientsOfSeveralPassesAddUpAndFollowTheWeights() throws IOException {
     Map<String, NDArray> weights = weights("bert-tiny-cls-v1");
     Encoder encoder = new Encoder(spec("bert-tiny-cls-v1", 0), weights);
-    try (TrainingEncoder training = new TrainingEncoder(encoder, Map.of(), manager)) {
+    try (TrainingEncoder training =
+        new TrainingEncoder(encoder, Map.of(), Precision.FLOAT32, manager)) {
       String name = ModelSpec.blockPrefix(1) + "attention.self.query.weight";
       double once = norm(training, weights, name);
       double twice = norm(training, weights, name);
@@ -204,7 +258,10 @@ class TrainingEncoderTest {
     Encoder encoder = new Encoder(spec, actual);
     try (TrainingEncoder training =
             new TrainingEncoder(
-                encoder, projections(actual, projected, spec.hiddenSize()), manager);
+                encoder,
+                projections(actual, projected, spec.hiddenSize()),
+                Precision.FLOAT32,
+                manager);
         TrainingPass pass = training.forward(batch, capture, Dropout.of(5))) {
       Autograd.backward(loss(encoder, pass.output(), batch));
       pass.backward();

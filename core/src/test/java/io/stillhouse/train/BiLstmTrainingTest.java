@@ -23,6 +23,7 @@ import io.stillhouse.model.Dropout;
 import io.stillhouse.model.Predictor;
 import io.stillhouse.model.Trainable;
 import io.stillhouse.spec.DistillSpec;
+import io.stillhouse.spec.Precision;
 import io.stillhouse.spec.TrainSpec;
 import io.stillhouse.target.Dtype;
 import io.stillhouse.target.Example;
@@ -82,7 +83,7 @@ class BiLstmTrainingTest extends BiLstmGoldens {
 
     DistillLoss.Value value;
     TargetBatch targets = new TargetBatch(manager, rows(golden), TeacherParts.NONE);
-    try (Trainable training = Trainable.of(model, Map.of(), manager);
+    try (Trainable training = Trainable.of(model, Map.of(), Precision.FLOAT32, manager);
         Trainable.Pass pass = training.forward(targets.batch(), Capture.NOTHING, Dropout.NONE)) {
       value = loss.of(pass.output(), targets, Counts.of(rows(golden)));
       Autograd.backward(value.total());

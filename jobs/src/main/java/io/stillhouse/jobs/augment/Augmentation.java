@@ -1,7 +1,7 @@
 package io.stillhouse.jobs.augment;
 
 import io.stillhouse.jobs.text.SourceRow;
-import io.stillhouse.model.Precision;
+import io.stillhouse.spec.Precision;
 import io.stillhouse.text.ReplaceableWords;
 import io.stillhouse.text.RuleAugmentation;
 import io.stillhouse.text.WordsByTag;

@@ -1,14 +1,13 @@
 package io.stillhouse.jobs.cache;
 
-import ai.djl.engine.Engine;
 import io.stillhouse.checkpoint.HuggingFaceDirectory;
 import io.stillhouse.config.Options;
 import io.stillhouse.config.Recipe;
 import io.stillhouse.config.Settings;
 import io.stillhouse.error.Errors;
 import io.stillhouse.jobs.text.CorpusFiles;
-import io.stillhouse.model.Precision;
 import io.stillhouse.spec.CorpusSpec;
+import io.stillhouse.spec.Precision;
 import io.stillhouse.target.Column;
 import io.stillhouse.target.Dtype;
 import io.stillhouse.target.TargetChoice;
@@ -120,7 +119,7 @@ public final class CacheJob {
     this.planning = new Planning(spark, settings, storage, cache, mostUnitTokens());
     if (spark.sparkContext().isLocal()) { // elsewhere the tasks find out
       Precision.of(settings.get(Options.CACHE_PRECISION))
-          .requireDevice(Engine.getInstance().defaultDevice());
+          .requireProcessor(Options.CACHE_PRECISION.key());
     }
     if (settings.get(Options.MAX_LENGTH) > teacher.spec().embeddings().maxPositions()) {
       throw Errors.badValue(

@@ -1,6 +1,5 @@
-package io.stillhouse.model;
+package io.stillhouse.spec;
 
-import ai.djl.Device;
 import io.stillhouse.error.Errors;
 import java.io.IOException;
 import java.io.UncheckedIOException;
@@ -10,7 +9,7 @@ import java.util.Arrays;
 import java.util.Locale;
 import java.util.Set;
 
-/** What the matrix products of an encoder's linear layers are computed in. */
+/** What the matrix products of a model's linear layers are computed in. */
 public enum Precision {
   /** Nothing is rounded but to float32. */
   FLOAT32(6),
@@ -36,31 +35,37 @@ public enum Precision {
   }
 
   /** Returns libtorch's number of the dtype. */
-  int scalarType() {
+  public int scalarType() {
     return scalarType;
   }
 
   /**
-   * Requires that the device computes in this precision: libtorch on a processor without such
-   * products fails, or emulates them slowly.
+   * Requires a processor that computes in this precision: libtorch on one without such products
+   * fails, or emulates them slowly.
    *
-   * @throws io.stillhouse.error.StillhouseException if it does not
+   * @param key the recipe's, for the message
+   * @throws io.stillhouse.error.StillhouseException if this machine's does not
    */
-  public void requireDevice(Device device) {
+  public void requireProcessor(String key) {
     Path flags = Path.of("/proc/cpuinfo");
     try {
-      requireProcessor(!device.isGpu() && Files.exists(flags) ? Files.readString(flags) : "");
+      requireProcessor(key, Files.exists(flags) ? Files.readString(flags) : "");
     } catch (IOException e) {
       throw new UncheckedIOException(e);
     }
   }
 
-  void requireProcessor(String cpuinfo) {
+  /**
+   * As {@link #requireProcessor(String)}.
+   *
+   * @param cpuinfo what the machine says of its processor; empty for a device that is none
+   */
+  public void requireProcessor(String key, String cpuinfo) {
     if (this == BFLOAT16 && Arrays.stream(cpuinfo.split("\\s+")).noneMatch(PRODUCTS::contains)) {
       throw Errors.invalid(
-          "cache.precision is bfloat16, but the teacher does not run on a processor with products"
-              + " of bfloat16 (avx512_bf16 or amx_bf16)",
-          "set cache.precision=float32, or take such machines");
+          "%s is bfloat16, but this is no processor with products of bfloat16 (avx512_bf16 or amx_bf16)"
+              .formatted(key),
+          "set %s=float32, or take such machines".formatted(key));
     }
   }
 }
