@@ -87,3 +87,13 @@ for name in ("objectives", "mappings", "distilbert", "two-teachers", "cola-augme
         paper = PAPER.get(name, {}).get(of["name"])
         print(f"| {of['name']} | {group(result, of['name'], metric)} | {difference(pair) if pair else ''} | {group(result, of['name'], 'agreement') if 'agreement' in of['metrics'] else ''} | "
               f"{'' if paper is None else f'{paper:+.1f}'} |")
+
+if "speed" in results:
+    of = results["speed"]["speed"]
+    lengths = [p for p in of[0]["passes"] if p["batch"] == of[0]["passes"][0]["batch"]]
+    heads = [f"MFLOPs of {p['tokens']} tokens" for p in lengths] + [f"{p['batch']} x {p['tokens']}" for p in of[0]["passes"]]
+    print(f"\nsentences/s, {of[0]['device']}, {of[0]['threads']} thread(s)\n\n| model | parameters | " + " | ".join(heads) + " |\n" + "| --- " * (2 + len(heads)) + "|")
+    for model in of:
+        flops = [f"{p['flops'] / 1e6:,.0f}" for p in model["passes"] if p["batch"] == lengths[0]["batch"]]
+        rates = [f"{p['sentencesPerSecond']:,.1f} ({p['timesTeacher']:.2f}x)" for p in model["passes"]]
+        print(f"| {model['model']} | {model['parameters']:,} | " + " | ".join(flops + rates) + " |")
