@@ -76,7 +76,7 @@ for name, title in TITLES.items():
         print(f"| {student} | {metric} | {percent(teacher['metrics'][metric], teacher['standardErrors'].get(metric))} | {group(result, kind, metric)} | "
               f"{group(result, twin, metric) if pairs else ''} | {difference(pairs[0]) if pairs else ''} | {percent(mean / teacher['metrics'][metric])} % |")
 
-for name in ("objectives", "mappings", "distilbert", "two-teachers", "cola-augmented", "cola-general", "mrpc-general"):
+for name in ("objectives", "mappings", "distilbert", "two-teachers", "sst2-augmentation", "cola-augmented", "cola-general", "mrpc-general"):
     if name not in results:
         continue
     result = results[name]
