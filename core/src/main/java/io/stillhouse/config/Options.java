@@ -258,7 +258,7 @@ public final class Options {
       integers(
           "student.init-layers",
           "[]",
-          "Blocks, from 1, that initialise the student's; empty for those of the layer map.");
+          "Blocks, from 1, that initialise the student's; empty for those of the layer map, or for all of a student.init as deep as the student.");
   public static final Option<String> HEADS_FROM =
       text(
           "student.heads-from",

@@ -13,6 +13,7 @@ import io.stillhouse.model.Encoder;
 import io.stillhouse.model.EncoderOutput;
 import io.stillhouse.target.Example;
 import java.util.ArrayList;
+import java.util.Collections;
 import java.util.List;
 import java.util.Objects;
 
@@ -30,10 +31,11 @@ public final class HeadGradients {
    * @param manager owns nothing afterwards
    * @param encoder its weights need no gradients
    * @param rows with labels; of a masked LM each has masked tokens
-   * @return by row, block and head
+   * @return by row, block and head; where blocks share one set of weights, a head has one variable
+   *     for all passes, and there is one block
    */
   public static double[][][] of(NDManager manager, Encoder encoder, List<Example> rows) {
-    int blocks = encoder.spec().layers();
+    int blocks = encoder.spec().distinctBlocks();
     int heads = encoder.spec().heads();
     double[][][] gradients = new double[rows.size()][blocks][heads];
     Autograd.record(Autograd.Mode.ON);
@@ -45,8 +47,10 @@ public final class HeadGradients {
         factorsBH.add(ones);
       }
       TargetBatch targets = new TargetBatch(scope, rows, TeacherParts.NONE);
+      List<NDArray> ofPasses =
+          blocks == 1 ? Collections.nCopies(encoder.spec().layers(), factorsBH.get(0)) : factorsBH;
       EncoderOutput output =
-          encoder.forward(targets.batch(), Capture.NOTHING, Dropout.NONE, factorsBH);
+          encoder.forward(targets.batch(), Capture.NOTHING, Dropout.NONE, ofPasses);
       Autograd.backward(RowLosses.sum(encoder, output, targets));
       for (int block = 0; block < blocks; block++) {
         try (NDArray own = Objects.requireNonNull(Autograd.gradient(factorsBH.get(block)))) {

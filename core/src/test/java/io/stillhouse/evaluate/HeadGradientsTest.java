@@ -52,7 +52,8 @@ class HeadGradientsTest {
       double[][][] actual = HeadGradients.of(manager, encoder(manager, model), rows);
 
       for (int row = 0; row < rows.size(); row++) {
-        NDArray ofRow = expected.get(row);
+        NDArray ofPasses = expected.get(row);
+        NDArray ofRow = model.startsWith("albert") ? ofPasses.sum(new int[] {0}) : ofPasses;
         NDArray ours = manager.create(flat(actual[row]), ofRow.getShape());
         assertThat(Golden.norm(ofRow)).isPositive();
         assertThat(Golden.relativeError(ours, ofRow, 0)).as("row %d", row).isLessThan(TOLERANCE);
@@ -61,7 +62,8 @@ class HeadGradientsTest {
   }
 
   @ParameterizedTest
-  @ValueSource(strings = {"bert-tiny-mlm-v1", "bert-tiny-cls-v1", "bert-tiny-reg-v1"})
+  @ValueSource(
+      strings = {"bert-tiny-mlm-v1", "bert-tiny-cls-v1", "bert-tiny-reg-v1", "albert-tiny-cls-v1"})
   void areDifferencesOfTheLoss(String model) throws IOException {
     try (NDManager manager = NDManager.newBaseManager()) {
       Example row = new Golden(model + "/golden.safetensors", manager).examples().get(1);
@@ -111,7 +113,7 @@ class HeadGradientsTest {
       for (int b = 0; b < encoder.spec().layers(); b++) {
         float[] ofBlock = new float[encoder.spec().heads()];
         Arrays.fill(ofBlock, 1f);
-        if (b == block) {
+        if (b == block || encoder.spec().distinctBlocks() == 1) {
           ofBlock[head] = (float) factor;
         }
         factors.add(scope.create(ofBlock, new Shape(1, ofBlock.length)));

@@ -5,10 +5,12 @@ import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
+import java.util.Collections;
 import java.util.List;
 import java.util.Map;
 import java.util.Random;
 import java.util.TreeMap;
+import org.apache.commons.io.FileUtils;
 import org.apache.spark.sql.SparkSession;
 
 /** What the tests of jobs share: tiny models, corpora in their words, and one local session. */
@@ -95,6 +97,20 @@ public final class Tiny {
   }
 
   /** Writes lines of 1 to 20 words. */
+  /**
+   * Copies a model, and swaps two of its tokens.
+   *
+   * @return how {@code SameTokens} tells it
+   */
+  public static String swapTokens(Path model, Path to) throws IOException {
+    FileUtils.copyDirectory(model.toFile(), to.toFile());
+    List<String> vocabulary = new ArrayList<>(Files.readAllLines(to.resolve("vocab.txt")));
+    int of = vocabulary.indexOf("of");
+    Collections.swap(vocabulary, of, of + 1);
+    Files.write(to.resolve("vocab.txt"), vocabulary);
+    return "its token %d is '%s', not 'of'".formatted(of, vocabulary.get(of));
+  }
+
   public static Path lines(Path file, int lines) throws IOException {
     Random random = new Random(11);
     StringBuilder text = new StringBuilder();

@@ -3,6 +3,7 @@ package io.stillhouse.jobs.cache;
 import io.stillhouse.target.Column;
 import io.stillhouse.target.Targets;
 import java.nio.ByteBuffer;
+import java.nio.charset.StandardCharsets;
 import java.security.MessageDigest;
 import java.util.List;
 import org.jspecify.annotations.Nullable;
@@ -11,15 +12,37 @@ import org.jspecify.annotations.Nullable;
  * What tells a row of one cache from those of another.
  *
  * @param id its key
- * @param text the beginning of its text; a cache keeps what is left of a text that was cut
- * @param pair the beginning of its second text
+ * @param text what is kept of its text
+ * @param pair likewise of its second one
  * @param tokens hash of its token ids and masked positions; 0 where these were not read
  * @param sound whether it has tokens
  * @param taught whether it has targets
  */
-public record RowKey(
-    String id, String text, String pair, long tokens, boolean sound, boolean taught) {
+public record RowKey(String id, Text text, Text pair, long tokens, boolean sound, boolean taught) {
   private static final int BEGINNING = 24;
+
+  /**
+   * What is kept of a text, of which a cache has what was left when it was cut.
+   *
+   * @param length in characters
+   * @param hash of all of it
+   */
+  record Text(String beginning, int length, long hash) {
+    static Text of(@Nullable String text) {
+      String all = text == null ? "" : text;
+      return new Text(
+          all.substring(0, Math.min(BEGINNING, all.length())),
+          all.length(),
+          RowKey.hash(all.getBytes(StandardCharsets.UTF_8)));
+    }
+
+    /** Returns whether the two may be of one row: equal, or one begins as the other does. */
+    boolean same(Text other) {
+      return length == other.length
+          ? hash == other.hash
+          : beginning.startsWith(other.beginning) || other.beginning.startsWith(beginning);
+    }
+  }
 
   /** What is read with a key. */
   public enum With {
@@ -50,29 +73,21 @@ public record RowKey(
     boolean sound = values[1] == null;
     return new RowKey(
         (String) values[0],
-        beginning((String) values[2]),
-        beginning((String) values[3]),
+        Text.of((String) values[2]),
+        Text.of((String) values[3]),
         values.length > 4 ? hash((byte[]) values[4], (byte[]) values[5]) : 0,
         sound,
         sound && !poison);
   }
 
-  private static String beginning(@Nullable String text) {
-    return text == null ? "" : text.substring(0, Math.min(BEGINNING, text.length()));
-  }
-
-  /** Returns whether texts may be of one row: one begins as the other does. */
+  /** Returns whether texts may be of one row: equal, or what one was cut to. */
   boolean sameText(RowKey other) {
-    return same(text, other.text) && same(pair, other.pair);
+    return text.same(other.text) && pair.same(other.pair);
   }
 
-  private static boolean same(String one, String other) {
-    return one.startsWith(other) || other.startsWith(one);
-  }
-
-  private static long hash(byte @Nullable [] one, byte @Nullable [] two) {
+  private static long hash(byte @Nullable []... parts) {
     MessageDigest digest = Storage.digest();
-    for (byte[] part : new byte[][] {one, two}) {
+    for (byte[] part : parts) {
       digest.update(ByteBuffer.allocate(4).putInt(part == null ? -1 : part.length).array());
       digest.update(part == null ? new byte[0] : part);
     }

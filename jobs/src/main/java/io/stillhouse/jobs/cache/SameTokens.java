@@ -1,32 +1,40 @@
 package io.stillhouse.jobs.cache;
 
-import io.stillhouse.checkpoint.HuggingFaceDirectory;
 import io.stillhouse.text.Encoded;
 import io.stillhouse.text.Tokenizer;
 import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
 import java.util.Optional;
 
-/** Whether two teachers cut text into the same tokens, under the same ids. */
+/** Whether two models cut text into the same tokens, under the same ids. */
 public final class SameTokens {
   /** Case, accents, scripts without spaces, punctuation and control characters. */
   private static final String PROBE =
       "Ünïted NATIONS, e\u0301te\u0301 \u4e2d\u6587!\u0007 3.14 it's x\u00a0y";
 
+  private static final String TOKENIZER = "tokenizer.json";
+
   private SameTokens() {}
 
   /**
-   * Returns how another teacher's tokens differ, empty if they do not.
+   * Returns how another model's tokens differ, empty if they do not.
    *
+   * @param first a Hugging Face directory, as {@code other}
    * @param texts to try them on, besides one of our own
    */
-  public static Optional<String> difference(
-      HuggingFaceDirectory first, HuggingFaceDirectory other, List<String> texts)
+  public static Optional<String> difference(Path first, Path other, List<String> texts)
       throws IOException {
-    try (Tokenizer one = Tokenizer.open(first.path());
-        Tokenizer two = Tokenizer.open(other.path())) {
+    Path file = first.resolve(TOKENIZER);
+    Path otherFile = other.resolve(TOKENIZER);
+    if (Files.exists(file) && Files.exists(otherFile) && Files.mismatch(file, otherFile) == -1) {
+      return Optional.empty();
+    }
+    try (Tokenizer one = Tokenizer.open(first);
+        Tokenizer two = Tokenizer.open(other)) {
       if (one.vocabSize() != two.vocabSize()) {
         return Optional.of(
             "it has %,d tokens, not %,d".formatted(two.vocabSize(), one.vocabSize()));
@@ -40,14 +48,14 @@ public final class SameTokens {
       List<String> all = new ArrayList<>(List.of(PROBE));
       all.addAll(texts);
       List<Encoded> ours = one.encode(all);
-      List<Encoded> theirs = two.encode(all);
+      List<Encoded> others = two.encode(all);
       for (int text = 0; text < all.size(); text++) {
-        if (!Arrays.equals(ours.get(text).ids(), theirs.get(text).ids())) {
+        if (!Arrays.equals(ours.get(text).ids(), others.get(text).ids())) {
           return Optional.of(
               "it reads '%s' as %s, not %s"
                   .formatted(
                       all.get(text),
-                      Arrays.toString(theirs.get(text).ids()),
+                      Arrays.toString(others.get(text).ids()),
                       Arrays.toString(ours.get(text).ids())));
         }
       }

@@ -51,7 +51,7 @@ final class TeacherFit {
   }
 
   private void requireSameIds(List<String> texts) throws IOException {
-    Optional<String> how = SameTokens.difference(first, other, texts);
+    Optional<String> how = SameTokens.difference(first.path(), other.path(), texts);
     if (how.isPresent()) {
       throw otherTokenizer(how.get());
     }

@@ -12,6 +12,7 @@ import io.stillhouse.jobs.Progress;
 import io.stillhouse.jobs.cache.CacheJob;
 import io.stillhouse.jobs.cache.CacheReader;
 import io.stillhouse.jobs.cache.InputRow;
+import io.stillhouse.jobs.cache.SameTokens;
 import io.stillhouse.jobs.cache.Storage;
 import io.stillhouse.jobs.cache.TeacherFolder;
 import io.stillhouse.jobs.cache.Tokenising;
@@ -30,6 +31,7 @@ import java.util.Comparator;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Optional;
 import org.apache.hadoop.fs.FileStatus;
 import org.apache.hadoop.fs.Path;
 import org.apache.spark.api.java.JavaSparkContext;
@@ -75,6 +77,18 @@ public final class EvaluateJob {
                     model, spec.head(), spec.vocabSize(), teacher.head(), teacher.vocabSize()),
             "evaluate models of the same head and vocabulary together");
       }
+      requireSameTokens(given, model);
+    }
+  }
+
+  private void requireSameTokens(Path first, Path model) throws IOException {
+    Optional<String> how =
+        SameTokens.difference(storage.local(first), storage.local(model), List.of());
+    if (how.isPresent()) {
+      throw Errors.invalid(
+          "'%s' has another tokenizer than the teacher (%s), by which all models' texts are cut"
+              .formatted(model, how.get()),
+          "evaluate models of the same vocabulary and casing together");
     }
   }
 

@@ -118,7 +118,8 @@ final class Halving {
     if (!moreIsBetter(rule.by())) {
       return;
     }
-    List<String> own = Metric.of(planner.teacher().head().task()).stream().map(Metric::id).toList();
+    List<String> own =
+        Metric.of(planner.teacher().spec().head().task()).stream().map(Metric::id).toList();
     boolean agreement = rule.by().equals(AGREEMENT);
     if (agreement ? own.isEmpty() : !own.contains(rule.by())) {
       throw Errors.invalid(

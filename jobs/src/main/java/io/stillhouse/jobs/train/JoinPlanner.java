@@ -68,9 +68,17 @@ final class JoinPlanner {
     List<Joined.Further> further = new ArrayList<>();
     List<String> missing = new ArrayList<>();
     List<BitSet> leftOut = new ArrayList<>();
+    Map<List<Object>, String> places = new HashMap<>();
+    places.put(List.of(cache, settings.get(Options.TEACHER_NAME)), "the recipe's first teacher");
     for (FurtherTeacher each : FurtherTeacher.of(settings)) {
       Path its =
           storage.requireExisting("cache of teacher '%s'".formatted(each.name()), each.cache());
+      String known = places.putIfAbsent(List.of(its, each.teacher()), "'" + each.name() + "'");
+      if (known != null) {
+        throw Errors.invalid(
+            "teacher '%s' in loss.teachers is %s (cache '%s')".formatted(each.name(), known, its),
+            "name another one's cache or teacher, or take it away and change the other's weight");
+      }
       HuggingFaceDirectory from = CacheReader.teacher(storage, its, each.teacher());
       DistillSpec learnt = each.loss(settings, student, teacher.spec(), loss, from.spec());
       CacheReader other = CacheReader.open(storage, its, each.teacher(), List.of());
@@ -118,7 +126,9 @@ final class JoinPlanner {
   private void requireSameTokens(
       FurtherTeacher each, HuggingFaceDirectory from, List<String> ofTokens) throws IOException {
     Optional<String> how =
-        ofTokens.isEmpty() ? Optional.empty() : SameTokens.difference(teacher, from, List.of());
+        ofTokens.isEmpty()
+            ? Optional.empty()
+            : SameTokens.difference(teacher.path(), from.path(), List.of());
     if (how.isPresent()) {
       throw Errors.invalid(
           "teacher '%s' in loss.teachers has another tokenizer than the first teacher (%s), and %s compare%s targets of tokens"

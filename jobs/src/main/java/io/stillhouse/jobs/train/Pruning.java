@@ -22,7 +22,7 @@ final class Pruning {
    * Returns the least important of a student's heads, each as important as the one that it starts
    * from.
    *
-   * @param source the model that the student starts from
+   * @param source the model that the student starts from, of as many heads
    * @param blocks its blocks, from 1, for the student's
    * @throws io.stillhouse.error.StillhouseException if the file of importances is missing, or of
    *     another model, or too many are to go
@@ -37,12 +37,6 @@ final class Pruning {
     double share = settings.get(Options.PRUNED_HEADS);
     if (share == 0) {
       return PrunedHeads.NONE;
-    }
-    if (student.heads() != source.spec().heads()) {
-      throw Errors.invalid(
-          "student.pruned-heads is %s, but the student has %d heads and what it starts from %d"
-              .formatted(share, student.heads(), source.spec().heads()),
-          "set student.heads=%d, or student.pruned-heads=0".formatted(source.spec().heads()));
     }
     HeadReport report = read(settings.get(Options.HEADS_FROM), storage);
     if (!report.weights().equals(HeadReport.weights(storage, source.path()))) {
@@ -61,9 +55,10 @@ final class Pruning {
           "prune %d at most, a share of %.4f"
               .formatted(most, (double) most / (own * student.heads())));
     }
+    boolean shared = source.spec().distinctBlocks() == 1;
     return PrunedHeads.least(
         IntStream.range(0, own)
-            .mapToObj(block -> report.blocks().get(blocks.get(block) - 1).importance())
+            .mapToObj(block -> report.blocks().get(shared ? 0 : blocks.get(block) - 1).importance())
             .toList(),
         count);
   }

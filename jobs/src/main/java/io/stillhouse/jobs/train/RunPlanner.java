@@ -8,6 +8,7 @@ import io.stillhouse.config.Settings;
 import io.stillhouse.error.Errors;
 import io.stillhouse.jobs.cache.CacheReader;
 import io.stillhouse.jobs.cache.InputRow;
+import io.stillhouse.jobs.cache.SameTokens;
 import io.stillhouse.jobs.cache.Storage;
 import io.stillhouse.jobs.cache.TargetRecipe;
 import io.stillhouse.jobs.cache.TeacherFolder;
@@ -27,6 +28,7 @@ import java.util.HashMap;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
+import java.util.Optional;
 import java.util.Set;
 import java.util.stream.IntStream;
 import org.apache.hadoop.fs.Path;
@@ -47,6 +49,7 @@ final class RunPlanner {
   private final @Nullable CacheReader heldOut;
   private final JoinPlanner joins;
   private final Map<String, Integer> foundOfFile = new HashMap<>();
+  private final Map<String, Optional<String>> sameTokens = new HashMap<>();
 
   /**
    * A student, and its twin if it has one.
@@ -112,8 +115,9 @@ final class RunPlanner {
     }
   }
 
-  ModelSpec teacher() {
-    return teacher.spec();
+  /** Returns the teacher whose targets the cache holds. */
+  HuggingFaceDirectory teacher() {
+    return teacher;
   }
 
   /** Returns the held-out rows, or null if the recipe names none. */
@@ -315,6 +319,7 @@ final class RunPlanner {
                     teacher.spec().blocks().intermediateSize()),
             "set student.init=random, or the widths to the teacher's");
       }
+      requireSameHeads("student.init is teacher, which", teacher.spec(), student);
       List<Integer> blocks = Recipe.initLayers(settings, student, teacher.spec());
       return new StudentRun.Start(
           TeacherFolder.model(cache, teacherName).toString(),
@@ -329,12 +334,38 @@ final class RunPlanner {
               .formatted(init, from.spec().layers(), student.layers()),
           "start from a model at least as deep");
     }
+    requireSameHeads("student.init '%s'".formatted(init), from.spec(), student);
+    requireSameTokens(init, from);
+    boolean asDeep = from.spec().layers() == student.layers();
     List<Integer> blocks =
-        settings.get(Options.INIT_LAYERS).isEmpty()
+        settings.get(Options.INIT_LAYERS).isEmpty() && asDeep
             ? IntStream.rangeClosed(1, student.layers()).boxed().toList()
             : Recipe.initLayers(settings, student, from.spec());
     return new StudentRun.Start(
             given.toString(), blocks, Pruning.of(settings, storage, student, from, blocks))
         .of(TrainTask.recorded(storage, given));
+  }
+
+  /** Weights of one number of heads have the shapes of another's, but mean nothing there. */
+  private static void requireSameHeads(String what, ModelSpec from, ModelSpec student) {
+    if (from.heads() != student.heads()) {
+      throw Errors.invalid(
+          "%s has %d attention heads, and the student %d"
+              .formatted(what, from.heads(), student.heads()),
+          "set student.heads=%d, or student.init=random".formatted(from.heads()));
+    }
+  }
+
+  private void requireSameTokens(String init, HuggingFaceDirectory from) throws IOException {
+    if (!sameTokens.containsKey(init)) { // the same for all students of a sweep
+      sameTokens.put(init, SameTokens.difference(teacher.path(), from.path(), List.of()));
+    }
+    Optional<String> how = sameTokens.get(init);
+    if (how.isPresent()) {
+      throw Errors.invalid(
+          "student.init '%s' has another tokenizer than the cache's teacher (%s), whose tokens the student reads"
+              .formatted(init, how.get()),
+          "start from a model of the same vocabulary and casing, or set student.init=random");
+    }
   }
 }

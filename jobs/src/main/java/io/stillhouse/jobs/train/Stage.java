@@ -1,15 +1,22 @@
 package io.stillhouse.jobs.train;
 
+import io.stillhouse.checkpoint.HuggingFaceDirectory;
 import io.stillhouse.config.Options;
 import io.stillhouse.config.Recipe;
 import io.stillhouse.config.Settings;
 import io.stillhouse.error.Errors;
+import io.stillhouse.jobs.cache.SameTokens;
 import io.stillhouse.jobs.cache.Storage;
+import io.stillhouse.spec.ModelSpec;
 import java.io.IOException;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.LinkedHashMap;
 import java.util.List;
+import java.util.Locale;
 import java.util.Map;
+import java.util.Optional;
+import java.util.stream.Collectors;
 import org.apache.hadoop.fs.Path;
 import org.apache.spark.sql.SparkSession;
 import org.jspecify.annotations.Nullable;
@@ -27,6 +34,9 @@ import org.jspecify.annotations.Nullable;
 public record Stage(Settings settings, Map<String, String> values, @Nullable Path before) {
   private static final String DIRECTORY = "_stages";
 
+  /** What a stage trains, and whose targets it reads. */
+  record Made(List<StudentRun> students, HuggingFaceDirectory teacher) {}
+
   /** A recipe without stages. */
   static Stage only(Settings settings) {
     return new Stage(settings, Map.of(), null);
@@ -35,9 +45,11 @@ public record Stage(Settings settings, Map<String, String> values, @Nullable Pat
   /** Trains a recipe's student and its twin through all stages. */
   public static TrainJob.Result train(SparkSession spark, Settings settings) throws IOException {
     List<Stage> stages = of(settings);
-    for (Stage stage : stages) {
-      new TrainJob(spark, stage); // what is wrong with the last is told before the first
+    List<Made> made = new ArrayList<>();
+    for (Stage stage : stages) { // what is wrong with the last is told before the first
+      made.add(new TrainJob(spark, stage).made());
     }
+    requireOneStudent(made);
     TrainJob.Result result = new TrainJob(spark, stages.get(0)).run();
     for (Stage stage : stages.subList(1, stages.size())) {
       result = new TrainJob(spark, stage).run();
@@ -54,9 +66,11 @@ public record Stage(Settings settings, Map<String, String> values, @Nullable Pat
               .formatted(settings.get(Options.HALVING_AT), stages.size()),
           "take one away");
     }
+    List<Made> made = new ArrayList<>();
     for (Stage stage : stages) {
-      new SweepJob(spark, stage);
+      made.add(new SweepJob(spark, stage).made());
     }
+    requireOneStudent(made);
     SweepJob.Result result = new SweepJob(spark, stages.get(0)).run();
     for (Stage stage : stages.subList(1, stages.size())) {
       if (result.exitCode() != 0) {
@@ -65,6 +79,53 @@ public record Stage(Settings settings, Map<String, String> values, @Nullable Pat
       result = new SweepJob(spark, stage).run();
     }
     return result;
+  }
+
+  /**
+   * Requires that weights of one stage are those of the next: of one shape, and of the same tokens.
+   */
+  private static void requireOneStudent(List<Made> stages) throws IOException {
+    Made first = stages.get(0);
+    for (int number = 2; number <= stages.size(); number++) {
+      Made other = stages.get(number - 1);
+      Optional<String> how =
+          SameTokens.difference(first.teacher().path(), other.teacher().path(), List.of());
+      if (how.isPresent()) {
+        throw Errors.invalid(
+            "the teacher of stage %d in train.stages has another tokenizer than that of the first (%s), and one student reads both"
+                .formatted(number, how.get()),
+            "take teachers of the same vocabulary and casing");
+      }
+      for (StudentRun before : first.students()) {
+        for (StudentRun run : other.students()) {
+          if (run.name().equals(before.name()) && !shape(run).equals(shape(before))) {
+            throw Errors.invalid(
+                "%s is %s in the first of train.stages and %s in stage %d, which goes on from it"
+                    .formatted(run.name(), shape(before), shape(run), number),
+                "give the sizes that student.* leaves to each stage's teacher");
+          }
+        }
+      }
+    }
+  }
+
+  /** Returns what must be equal of a student's weights from one stage to the next, in words. */
+  private static String shape(StudentRun run) {
+    return run.model() instanceof ModelSpec of
+        ? "%s of %d tokens, %d positions and %d segments, %d wide (tables %d), %d blocks of %d heads, %d inside"
+            .formatted(
+                of.architecture().name().toLowerCase(Locale.ROOT),
+                of.vocabSize(),
+                of.embeddings().maxPositions(),
+                of.embeddings().typeVocabSize(),
+                of.hiddenSize(),
+                of.embeddingSize(),
+                of.layers(),
+                of.heads(),
+                of.blocks().intermediateSize())
+        : run.model().parameters().entrySet().stream()
+            .map(weight -> weight.getKey() + " " + Arrays.toString(weight.getValue()))
+            .collect(Collectors.joining(", ", "a BiLSTM of ", ""));
   }
 
   /** Returns the stages of a recipe: itself, where it names none. */

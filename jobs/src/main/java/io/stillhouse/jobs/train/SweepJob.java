@@ -102,6 +102,10 @@ public final class SweepJob {
     this.runs = plan.runs().stream().map(run -> run.orThreads(Math.max(1, cores / tasks))).toList();
   }
 
+  Stage.Made made() {
+    return new Stage.Made(runs, plan.teacher());
+  }
+
   /** Trains every student that is not there yet; each resumes from its newest checkpoint. */
   public Result run() throws IOException {
     Map<String, SweepOutcome> outcomes = new HashMap<>();

@@ -1,5 +1,6 @@
 package io.stillhouse.jobs.train;
 
+import io.stillhouse.checkpoint.HuggingFaceDirectory;
 import io.stillhouse.config.Options;
 import io.stillhouse.config.Recipe;
 import io.stillhouse.config.Settings;
@@ -81,6 +82,11 @@ final class SweepPlan {
     return runs;
   }
 
+  /** Returns the teacher whose targets the cache holds. */
+  HuggingFaceDirectory teacher() {
+    return planner.teacher();
+  }
+
   /** Returns what a student has of its own, by key; its twin has the same. */
   Map<String, String> values(String name) {
     return values.get(name);
@@ -88,7 +94,7 @@ final class SweepPlan {
 
   /** Returns which numbers over held-out rows tables show, in the order of their file. */
   List<String> columns() {
-    List<Metric> metrics = Recipe.metrics(settings, planner.teacher().head().task());
+    List<Metric> metrics = Recipe.metrics(settings, planner.teacher().spec().head().task());
     boolean named = !settings.get(Options.EVALUATE_METRICS).isEmpty();
     List<String> columns = new ArrayList<>(List.of("loss", "agreement"));
     metrics

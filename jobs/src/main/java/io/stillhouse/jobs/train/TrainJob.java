@@ -1,5 +1,6 @@
 package io.stillhouse.jobs.train;
 
+import io.stillhouse.checkpoint.HuggingFaceDirectory;
 import io.stillhouse.config.Options;
 import io.stillhouse.config.Settings;
 import io.stillhouse.error.Errors;
@@ -15,6 +16,7 @@ import java.io.IOException;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
+import java.util.Objects;
 import java.util.Set;
 import java.util.TreeMap;
 import java.util.concurrent.CompletionService;
@@ -26,6 +28,7 @@ import java.util.stream.Collectors;
 import org.apache.hadoop.fs.Path;
 import org.apache.spark.api.java.JavaSparkContext;
 import org.apache.spark.sql.SparkSession;
+import org.jspecify.annotations.Nullable;
 import scala.Tuple2;
 
 /** Job 2: trains a student, and its undistilled twin, from the cache alone. */
@@ -33,6 +36,7 @@ public final class TrainJob {
   private final SparkSession spark;
   private final Settings settings;
   private final Storage storage;
+  private final @Nullable HuggingFaceDirectory teacher;
   private final Set<Column> columns;
   private final List<StudentRun> runs;
   private final Map<String, StudentWindow> windows = new TreeMap<>();
@@ -57,8 +61,9 @@ public final class TrainJob {
     this.spark = spark;
     this.settings = stage.settings();
     this.storage = new Storage(spark.sparkContext().hadoopConfiguration());
-    RunPlanner.Planned planned =
-        new RunPlanner(storage, settings).plan(settings, settings.get(Options.TWIN), stage);
+    RunPlanner planner = new RunPlanner(storage, settings);
+    RunPlanner.Planned planned = planner.plan(settings, settings.get(Options.TWIN), stage);
+    this.teacher = planner.teacher();
     this.columns = planned.columns();
     this.notes.addAll(planned.notes());
     // On one machine twins and workers share the cores.
@@ -92,8 +97,13 @@ public final class TrainJob {
     this.spark = spark;
     this.settings = settings;
     this.storage = new Storage(spark.sparkContext().hadoopConfiguration());
+    this.teacher = null;
     this.columns = Set.of();
     this.runs = List.of(run);
+  }
+
+  Stage.Made made() {
+    return new Stage.Made(runs, Objects.requireNonNull(teacher));
   }
 
   /** Returns the tensor columns that the student reads of the cache; its twin reads none. */

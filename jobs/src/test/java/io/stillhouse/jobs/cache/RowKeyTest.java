@@ -13,6 +13,8 @@ class RowKeyTest {
     assertThat(row.sameText(key("a premise that three rows have", "it rains"))).isTrue();
     assertThat(row.sameText(key("a premise that three rows have", "it is dry"))).isFalse();
     assertThat(row.sameText(key("another premise", "it rains"))).isFalse();
+    // Alike as far as the beginning goes, and as long.
+    assertThat(row.sameText(key("a premise that three rows lack", "it rains"))).isFalse();
     // Of a text that was cut there is the beginning.
     assertThat(row.sameText(key("a premise", "it"))).isTrue();
     assertThat(key("one", null).sameText(key("one", null))).isTrue();

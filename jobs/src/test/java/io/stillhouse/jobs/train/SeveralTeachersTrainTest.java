@@ -209,18 +209,14 @@ class SeveralTeachersTrainTest {
   @Test
   void otherTokensServeForLogitsButNotForHiddenStates() throws IOException {
     Path swapped = directory.resolve("swapped");
-    FileUtils.copyDirectory(shallow.toFile(), swapped.toFile());
-    List<String> vocabulary = new ArrayList<>(Files.readAllLines(swapped.resolve("vocab.txt")));
-    int of = vocabulary.indexOf("of");
-    Collections.swap(vocabulary, of, of + 1);
-    Files.write(swapped.resolve("vocab.txt"), vocabulary);
+    String how = Tiny.swapTokens(shallow, swapped);
     Path cache = cache("swapped", swapped, rows, 512);
 
     assertThat(train("logits", teachers(cache, "weight = 2")).students()).hasSize(1);
     assertThatThrownBy(() -> train("states", teachers(cache, BOTH)))
         .isInstanceOf(StillhouseException.class)
         .hasMessageContaining("teacher 'b' in loss.teachers has another tokenizer")
-        .hasMessageContaining("its token %d is '%s', not 'of'".formatted(of, vocabulary.get(of)))
+        .hasMessageContaining(how)
         .hasMessageContaining("and hidden-mse compares targets of tokens");
   }
 
@@ -253,6 +249,19 @@ class SeveralTeachersTrainTest {
         .hasMessageContaining("1 rows of cache")
         .hasMessageContaining("have another text in cache")
         .hasMessageContaining("(key-3)");
+  }
+
+  @Test
+  void theFirstTeacherAndOneTeacherTwiceAreRefused() {
+    assertThatThrownBy(() -> train("itself", teachers(first, "weight = 1")))
+        .isInstanceOf(StillhouseException.class)
+        .hasMessageContaining("teacher 'b' in loss.teachers is the recipe's first teacher (cache")
+        .hasMessageContaining("name another one's cache or teacher");
+    String twice =
+        "loss.teachers=[{ name = b, cache = \"%s\" }, { name = c, cache = \"%s/.\" }]"
+            .formatted(second, second);
+    assertThatThrownBy(() -> train("twice", twice))
+        .hasMessageContaining("teacher 'c' in loss.teachers is 'b' (cache");
   }
 
   @Test

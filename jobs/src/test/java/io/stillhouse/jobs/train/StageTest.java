@@ -3,10 +3,14 @@ package io.stillhouse.jobs.train;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
+import ai.djl.ndarray.NDManager;
+import io.stillhouse.checkpoint.HuggingFaceDirectory;
 import io.stillhouse.config.Settings;
 import io.stillhouse.error.StillhouseException;
 import io.stillhouse.jobs.Tiny;
 import io.stillhouse.jobs.cache.CacheJob;
+import io.stillhouse.spec.ModelSpec;
+import io.stillhouse.train.StudentInit;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -170,6 +174,47 @@ class StageTest {
         .hasMessageContaining("train.stages names 'a' twice")
         .hasMessageContaining(
             "loss.soft-label.temperature in train.stages must be a finite number > 0, but is '0'");
+  }
+
+  @Test
+  void teachersOfOtherTokensOrSizesAreRefusedBeforeTheFirstStage() throws IOException {
+    Path swapped = directory.resolve("swapped");
+    String how = Tiny.swapTokens(Tiny.CLS, swapped);
+    assertThatThrownBy(() -> Stage.train(spark, settings("students", thenWith(swapped))))
+        .isInstanceOf(StillhouseException.class)
+        .hasMessageContaining("the teacher of stage 2 in train.stages has another tokenizer")
+        .hasMessageContaining(how);
+
+    ModelSpec spec = HuggingFaceDirectory.open(Tiny.CLS).spec();
+    ModelSpec longer =
+        new ModelSpec(
+            new ModelSpec.Embeddings(spec.vocabSize(), 64, 2, spec.embeddings().padTokenId()),
+            spec.blocks(),
+            spec.numerics(),
+            spec.head());
+    Path other = directory.resolve("longer");
+    try (NDManager manager = NDManager.newBaseManager()) {
+      HuggingFaceDirectory.write(other, longer, StudentInit.random(manager, longer, 1), Tiny.CLS);
+    }
+    assertThatThrownBy(() -> Stage.train(spark, settings("students", thenWith(other))))
+        .isInstanceOf(StillhouseException.class)
+        .hasMessageContaining("student is bert of 120 tokens, 40 positions")
+        .hasMessageContaining("in the first of train.stages and bert of 120 tokens, 64 positions")
+        .hasMessageContaining("in stage 2, which goes on from it");
+    assertThat(directory.resolve("students")).doesNotExist();
+  }
+
+  /** Returns stages of which the second has another teacher, and its cache. */
+  private String thenWith(Path teacher) throws IOException {
+    Path rows = Tiny.labelled(directory.resolve("again.tsv"), 64, "LABEL_2", "LABEL_0");
+    Path cache = directory.resolve("cache-" + teacher.getFileName());
+    new CacheJob(
+            spark,
+            Tiny.settings(
+                Tiny.cacheOf(
+                    rows, cache, "targets.hidden=[0, 1, 2, 3]", "teacher.path=" + teacher)))
+        .run();
+    return "train.stages=[{ name = a }, { name = b, cache.path = \"%s\" }]".formatted(cache);
   }
 
   private TrainTask.Trained trained(String student) throws IOException {

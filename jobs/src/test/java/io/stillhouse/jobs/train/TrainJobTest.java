@@ -315,6 +315,29 @@ class TrainJobTest {
     }
   }
 
+  @Test
+  void aStartOfOtherHeadsOrTokensIsRefused() throws IOException {
+    String[] alone = {
+      "student.hidden-size=0",
+      "student.init=teacher",
+      "student.heads=2",
+      "loss.attention-mse.weight=0"
+    };
+    assertThatThrownBy(() -> train(alone))
+        .isInstanceOf(StillhouseException.class)
+        .hasMessageContaining(
+            "student.init is teacher, which has 4 attention heads, and the student 2")
+        .hasMessageContaining("set student.heads=4, or student.init=random");
+
+    Path swapped = directory.resolve("swapped");
+    String how = Tiny.swapTokens(Tiny.CLS, swapped);
+    assertThatThrownBy(
+            () -> train("student.hidden-size=0", "student.heads=0", "student.init=" + swapped))
+        .isInstanceOf(StillhouseException.class)
+        .hasMessageContaining("student.init '%s' has another tokenizer".formatted(swapped))
+        .hasMessageContaining(how);
+  }
+
   private TrainJob.Result train(String... more) throws IOException {
     return new TrainJob(spark, settings(more)).run();
   }
