@@ -43,7 +43,7 @@ def group(result, name, metric):
         if of["name"] == name:
             return percent(of["metrics"][metric], of["standardErrors"][metric])
     of = next(m for m in result["models"] if m["name"] == name)
-    return percent(of["metrics"][metric])
+    return percent(of["metrics"][metric], of["standardErrors"].get(metric))
 
 
 def compared(result, metric):

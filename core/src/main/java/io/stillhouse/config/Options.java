@@ -222,7 +222,7 @@ public final class Options {
           "student.intermediate-size",
           "0",
           0,
-          "Width of the feed-forward layer; 0 for four times the student's width. Of a BiLSTM the units of its ReLU layer; 0 for four thirds of the hidden size.");
+          "Width of the feed-forward layer; 0 for the teacher's where both are equally wide, else four times the student's width. Of a BiLSTM the units of its ReLU layer; 0 for four thirds of the hidden size.");
   public static final Option<Double> STUDENT_DROPOUT =
       number(
           "student.dropout",
