@@ -9,6 +9,8 @@ import ai.djl.ndarray.NDManager;
 import ai.djl.ndarray.types.Shape;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.ValueSource;
 
 class HardLabelLossTest {
   private static final int ROWS = 5;
@@ -150,6 +152,21 @@ class HardLabelLossTest {
             1);
 
     assertThat(LossCheck.value(actual)).isCloseTo(expected, within(2e-6));
+  }
+
+  @ParameterizedTest
+  @ValueSource(doubles = {1, 2})
+  void theGradientOfSoftLabelsOfSeveralLabelsIsThatOfFiniteDifferences(double temperature) {
+    NDArray teacher =
+        HardLabelLoss.choices(
+            LossCheck.array(manager, LossCheck.random(ROWS * CLASSES, 5), ROWS, CLASSES));
+
+    LossCheck.requireGradient(
+        manager,
+        logits,
+        s -> SoftLabelLoss.kl(HardLabelLoss.choices(s), teacher, temperature),
+        ROWS,
+        CLASSES);
   }
 
   @Test
