@@ -14,7 +14,7 @@ import java.util.Objects;
  * The directory of a BiLSTM: {@code config.json} of a model type of our own, the {@code state_dict}
  * of a PyTorch module in {@code model.safetensors}, and the teacher's tokenizer.
  */
-public final class BiLstmDirectory implements ModelDirectory {
+final class BiLstmDirectory implements ModelDirectory {
   private final Path path;
   private final BiLstmSpec spec;
   private final SafeTensors tensors;

@@ -6,7 +6,7 @@ import io.stillhouse.model.Autograd;
 import org.jspecify.annotations.Nullable;
 
 /** Losses between raw scores of pairs of tokens: of attention, or relations. */
-public final class AttentionLoss {
+final class AttentionLoss {
   private AttentionLoss() {}
 
   /**

@@ -1,6 +1,7 @@
 package io.stillhouse.loss;
 
 import ai.djl.ndarray.NDArray;
+import ai.djl.ndarray.types.DataType;
 import io.stillhouse.model.Autograd;
 import io.stillhouse.model.Encoder;
 import io.stillhouse.model.EncoderOutput;
@@ -10,6 +11,7 @@ import io.stillhouse.spec.DistillSpec;
 import io.stillhouse.spec.DistillSpec.Positions;
 import io.stillhouse.spec.Task;
 import io.stillhouse.spec.Teachers;
+import java.util.Arrays;
 import java.util.EnumMap;
 import java.util.List;
 import java.util.Map;
@@ -79,7 +81,7 @@ public final class DistillLoss {
       Term term = entry.getKey();
       NDArray mean = entry.getValue();
       double share = part.share(term, whole, maskedLm, spec.softLabel().positions());
-      terms.put(term, share * mean.toType(ai.djl.ndarray.types.DataType.FLOAT64, true).getDouble());
+      terms.put(term, share * mean.toType(DataType.FLOAT64, true).getDouble());
       NDArray weighted = Autograd.times(mean, weight(term) * share);
       total = total == null ? weighted : total.add(weighted);
     }
@@ -326,6 +328,6 @@ public final class DistillLoss {
 
   /** Returns the terms of non-zero weight. */
   public List<Term> terms() {
-    return java.util.Arrays.stream(Term.values()).filter(term -> weight(term) != 0).toList();
+    return Arrays.stream(Term.values()).filter(term -> weight(term) != 0).toList();
   }
 }

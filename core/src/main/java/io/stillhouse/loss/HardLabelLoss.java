@@ -3,7 +3,7 @@ package io.stillhouse.loss;
 import ai.djl.ndarray.NDArray;
 
 /** Losses between a student's logits and the labels of the data. */
-public final class HardLabelLoss {
+final class HardLabelLoss {
   private HardLabelLoss() {}
 
   /**

@@ -5,7 +5,7 @@ import io.stillhouse.model.Autograd;
 import org.jspecify.annotations.Nullable;
 
 /** Losses between hidden states of the same width; the embedding output is hidden state 0. */
-public final class HiddenLoss {
+final class HiddenLoss {
   /** PyTorch's CosineEmbeddingLoss adds this to each squared norm. */
   private static final float NORM_FLOOR = 1e-12f;
 

@@ -4,7 +4,7 @@ import ai.djl.ndarray.NDArray;
 import io.stillhouse.model.Autograd;
 
 /** Losses between a student's logits and its teacher's soft labels. */
-public final class SoftLabelLoss {
+final class SoftLabelLoss {
   private SoftLabelLoss() {}
 
   /**

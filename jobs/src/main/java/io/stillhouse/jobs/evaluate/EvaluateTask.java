@@ -18,7 +18,10 @@ import io.stillhouse.train.MicroBatches;
 import java.io.IOException;
 import java.io.Serializable;
 import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.Collections;
 import java.util.List;
+import java.util.Objects;
 import java.util.function.LongConsumer;
 
 /**
@@ -70,7 +73,7 @@ record EvaluateTask(List<InputRow> rows, List<String> models, int tokensPerBatch
       Predictor model = model(m);
       try (NDManager manager = Devices.manager()) {
         EncoderOutput output = model.forward(batch(manager, batch), Capture.NOTHING);
-        all[m] = java.util.Objects.requireNonNull(output.logits()).toFloatArray();
+        all[m] = Objects.requireNonNull(output.logits()).toFloatArray();
       }
     }
     List<RowResult> results = new ArrayList<>();
@@ -78,7 +81,7 @@ record EvaluateTask(List<InputRow> rows, List<String> models, int tokensPerBatch
       float[][] logits = new float[models.size()][];
       for (int m = 0; m < models.size(); m++) {
         int classes = all[m].length / batch.size();
-        logits[m] = java.util.Arrays.copyOfRange(all[m], row * classes, (row + 1) * classes);
+        logits[m] = Arrays.copyOfRange(all[m], row * classes, (row + 1) * classes);
       }
       InputRow input = batch.get(row);
       results.add(
@@ -107,7 +110,7 @@ record EvaluateTask(List<InputRow> rows, List<String> models, int tokensPerBatch
     for (int row = 0; row < counts.length; row++) {
       counts[row] =
           new MaskedCounts(
-              java.util.Collections.frequency(rowOf, row),
+              Collections.frequency(rowOf, row),
               new int[models.size()],
               new int[models.size()],
               new double[models.size()]);
