@@ -15,6 +15,7 @@ import java.util.ArrayList;
 import java.util.HashMap;
 import java.util.HashSet;
 import java.util.LinkedHashMap;
+import java.util.LinkedHashSet;
 import java.util.List;
 import java.util.Map;
 import java.util.Set;
@@ -34,7 +35,7 @@ final class SweepPlan {
   private final Halving halving;
   private final List<StudentRun> runs = new ArrayList<>();
   private final Map<String, Map<String, String>> values = new HashMap<>();
-  private final List<String> notes = new ArrayList<>();
+  private final Set<String> notes = new LinkedHashSet<>(); // many students, one note
 
   /**
    * Checks the recipe of every student against the cache; nothing is written yet.
@@ -104,7 +105,7 @@ final class SweepPlan {
   }
 
   List<String> notes() {
-    return notes;
+    return List.copyOf(notes);
   }
 
   Halving halving() {
