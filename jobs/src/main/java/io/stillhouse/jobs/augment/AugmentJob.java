@@ -143,7 +143,7 @@ public final class AugmentJob {
     if (given.isEmpty() || given.equals(Augmentation.MaskedLm.NO_VECTORS)) {
       return given;
     }
-    String path = storage.requireExisting(Options.AUGMENT_VECTORS.key(), given).toString();
+    String path = storage.requireFile(Options.AUGMENT_VECTORS.key(), given).toString();
     Vocabulary.readVectors(storage, path);
     return path;
   }

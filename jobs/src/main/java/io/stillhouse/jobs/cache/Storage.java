@@ -380,6 +380,21 @@ public final class Storage {
     }
   }
 
+  /** Requires that a file lies at a path that the user gave. */
+  public Path requireFile(String what, String given) throws IOException {
+    requireExisting(what, given);
+    return requireNoDirectory(what, given);
+  }
+
+  /** Requires that a path that the user gave is a file's, or nothing's yet. */
+  public Path requireNoDirectory(String what, String given) throws IOException {
+    Path path = qualify(given);
+    if (exists(path) && fileSystem(path).getFileStatus(path).isDirectory()) {
+      throw Errors.invalid("%s '%s' is a directory".formatted(what, given), "name a file");
+    }
+    return path;
+  }
+
   /** Returns a fresh SHA-256. */
   public static MessageDigest digest() {
     try {

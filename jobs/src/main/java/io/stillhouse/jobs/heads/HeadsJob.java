@@ -80,6 +80,7 @@ public final class HeadsJob {
           "at most the model's positions, " + spec.maxTokens(),
           settings.get(Options.MAX_LENGTH));
     }
+    storage.requireNoDirectory(Options.HEADS_OUTPUT.key(), settings.get(Options.HEADS_OUTPUT));
   }
 
   /** Measures, and writes the result to {@code heads.output}. */

@@ -69,6 +69,7 @@ public final class PlanJob {
           "give train.stages='[]' and a stage's own values, once for each");
     }
     loss();
+    storage.requireNoDirectory(Options.PLAN_OUTPUT.key(), settings.get(Options.PLAN_OUTPUT));
     this.sessionSeconds =
         (System.currentTimeMillis() - ManagementFactory.getRuntimeMXBean().getStartTime()) / 1e3;
   }

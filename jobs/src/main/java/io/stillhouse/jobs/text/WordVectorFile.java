@@ -23,11 +23,11 @@ public final class WordVectorFile {
 
   /**
    * @param key that names it
-   * @throws io.stillhouse.error.StillhouseException if there is nothing at that path
+   * @throws io.stillhouse.error.StillhouseException if there is no file at that path
    */
   public WordVectorFile(Storage storage, String key, String path) throws IOException {
     this.storage = storage;
-    this.path = storage.requireExisting(key, path);
+    this.path = storage.requireFile(key, path);
   }
 
   /** As the constructor, where no checked exception may be thrown. */

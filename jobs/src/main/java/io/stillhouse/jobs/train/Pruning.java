@@ -5,6 +5,7 @@ import io.stillhouse.checkpoint.HuggingFaceDirectory;
 import io.stillhouse.config.Options;
 import io.stillhouse.config.Settings;
 import io.stillhouse.error.Errors;
+import io.stillhouse.evaluate.HeadImportance;
 import io.stillhouse.jobs.cache.Storage;
 import io.stillhouse.jobs.heads.HeadReport;
 import io.stillhouse.spec.ModelSpec;
@@ -45,6 +46,7 @@ final class Pruning {
               .formatted(settings.get(Options.HEADS_FROM), report.model()),
           "make it with heads of that model (heads.model)");
     }
+    requireWhole(report, source.spec(), settings.get(Options.HEADS_FROM));
     int own = student.distinctBlocks();
     int count = (int) Math.round(share * own * student.heads());
     int most = own * (student.heads() - 1);
@@ -64,7 +66,7 @@ final class Pruning {
   }
 
   private static HeadReport read(String given, Storage storage) throws IOException {
-    Path file = storage.requireExisting(Options.HEADS_FROM.key(), given);
+    Path file = storage.requireFile(Options.HEADS_FROM.key(), given);
     HeadReport report = null;
     try {
       report = Storage.JSON.fromJson(storage.readText(file), HeadReport.class);
@@ -77,6 +79,25 @@ final class Pruning {
           "name its heads.output");
     }
     return report;
+  }
+
+  private static void requireWhole(HeadReport report, ModelSpec source, String given) {
+    boolean whole =
+        report.blocks().size() == source.layers()
+            && report.blocks().stream().allMatch(block -> whole(block, source.heads()));
+    if (!whole) {
+      throw Errors.invalid(
+          "student.heads-from '%s' must hold a finite importance of each of %d heads of %d blocks, but lacks some or holds others"
+              .formatted(given, source.heads(), source.layers()),
+          "make it anew with heads, and leave it as that writes it");
+    }
+  }
+
+  private static boolean whole(HeadImportance block, int heads) {
+    return block != null
+        && block.importance() != null
+        && block.importance().size() == heads
+        && block.importance().stream().allMatch(i -> i != null && Double.isFinite(i));
   }
 
   /** Returns the heads that a finished student does without. */

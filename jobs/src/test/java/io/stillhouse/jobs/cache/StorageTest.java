@@ -42,6 +42,22 @@ class StorageTest {
   }
 
   @Test
+  void aFileThatTheUserNamesIsNoDirectory() throws IOException {
+    storage.writeText(at("file.txt"), "text");
+    String file = directory.resolve("file.txt").toString();
+    String none = directory.resolve("none.txt").toString();
+
+    assertThat(storage.requireFile("some.key", file)).isEqualTo(storage.qualify(file));
+    assertThat(storage.requireNoDirectory("some.key", none)).isEqualTo(storage.qualify(none));
+    assertThatThrownBy(() -> storage.requireFile("some.key", none))
+        .isInstanceOf(StillhouseException.class)
+        .hasMessageStartingWith("some.key does not exist: '" + none + "'");
+    assertThatThrownBy(() -> storage.requireFile("some.key", directory.toString()))
+        .isInstanceOf(StillhouseException.class)
+        .hasMessage("some.key '%s' is a directory; name a file".formatted(directory));
+  }
+
+  @Test
   void aReplacedFileIsThereAllTheTime() throws Exception {
     storage.replaceText(at("window/a.json"), "0");
     ExecutorService writer = Executors.newSingleThreadExecutor();

@@ -22,6 +22,7 @@ import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.List;
 import java.util.stream.IntStream;
 import org.apache.spark.sql.SparkSession;
@@ -187,6 +188,41 @@ class HeadsJobTest {
     assertThatThrownBy(this::train)
         .isInstanceOf(StillhouseException.class)
         .hasMessageContaining("student.heads-from does not exist");
+  }
+
+  @Test
+  void refusesImportancesThatAreNotAllThere() throws IOException {
+    cache();
+    HeadReport report = heads();
+    HeadImportance last = report.blocks().get(2);
+    List<Double> fewer = last.importance().subList(0, 3);
+    List<HeadImportance> blocks = new ArrayList<>(report.blocks().subList(0, 2));
+    for (HeadImportance odd :
+        Arrays.asList(null, new HeadImportance(3, fewer, last.standardErrors(), last.ranks()))) {
+      blocks.add(odd);
+      write(report, blocks);
+      refused();
+      blocks.remove(2);
+    }
+    write(report, blocks);
+    refused();
+    assertThatThrownBy(() -> train("student.heads-from=" + directory))
+        .isInstanceOf(StillhouseException.class)
+        .hasMessage("student.heads-from '%s' is a directory; name a file".formatted(directory));
+  }
+
+  private void write(HeadReport report, List<HeadImportance> blocks) throws IOException {
+    HeadReport cut =
+        new HeadReport(report.model(), report.weights(), report.rows(), report.normalise(), blocks);
+    Files.writeString(json(), Storage.JSON.toJson(cut));
+  }
+
+  private void refused() {
+    assertThatThrownBy(this::train)
+        .isInstanceOf(StillhouseException.class)
+        .hasMessage(
+            "student.heads-from '%s' must hold a finite importance of each of 4 heads of 3 blocks, but lacks some or holds others; make it anew with heads, and leave it as that writes it"
+                .formatted(json()));
   }
 
   @Test
