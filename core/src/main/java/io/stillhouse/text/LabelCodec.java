@@ -7,8 +7,10 @@ import io.stillhouse.spec.LabelSet;
 import io.stillhouse.spec.Task;
 import java.util.Arrays;
 import java.util.HashMap;
+import java.util.HashSet;
 import java.util.List;
 import java.util.Map;
+import java.util.StringJoiner;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 import org.jspecify.annotations.Nullable;
@@ -46,7 +48,8 @@ public final class LabelCodec {
   /**
    * Returns the codec of a head that reads the pooled first token.
    *
-   * @throws StillhouseException if it gives rows several of more labels than a {@link LabelSet} has
+   * @throws StillhouseException if it gives rows several of more labels than a {@link LabelSet}
+   *     has, or two classes share a name
    */
   public static LabelCodec of(Head head) {
     if (!head.task().pooled()) {
@@ -57,6 +60,12 @@ public final class LabelCodec {
           "the teacher has %d labels of which a row may have several, and a row's labels are kept for %d at most"
               .formatted(head.labels().size(), LabelSet.MOST),
           "leave corpus.label out to distil from its soft labels alone, or use a teacher with fewer labels");
+    }
+    if (new HashSet<>(head.labels()).size() < head.labels().size()) {
+      throw Errors.invalid(
+          "the teacher has two classes of one name, %s, and a row's label could be either"
+              .formatted(head.labels()),
+          "leave corpus.label out to distil from its soft labels alone, or name its classes apart in config.json");
     }
     return new LabelCodec(head.task(), head.labels());
   }
@@ -71,9 +80,26 @@ public final class LabelCodec {
             .toList();
   }
 
-  /** Writes labels as {@link #split} reads them. */
-  public static String separator() {
-    return SEPARATOR;
+  /**
+   * Writes labels as {@link #split} reads them; missing ones are left out.
+   *
+   * @param rowKey names the row in the error
+   * @throws StillhouseException if a label has a bar in it, which would make two of it
+   */
+  public static String join(List<@Nullable String> labels, String rowKey) {
+    StringJoiner joined = new StringJoiner(SEPARATOR);
+    for (String label : labels) {
+      if (label != null && label.contains(SEPARATOR)) {
+        throw Errors.invalid(
+            "the label '%s' of row '%s' has a vertical bar in it, which stands between labels"
+                .formatted(label, rowKey),
+            "write that label otherwise");
+      }
+      if (label != null) {
+        joined.add(label);
+      }
+    }
+    return joined.toString();
   }
 
   /**

@@ -7,6 +7,7 @@ import io.stillhouse.error.StillhouseException;
 import io.stillhouse.spec.Head;
 import io.stillhouse.spec.LabelSet;
 import io.stillhouse.spec.Task;
+import java.util.Arrays;
 import java.util.List;
 import java.util.stream.IntStream;
 import org.junit.jupiter.api.Test;
@@ -49,6 +50,24 @@ class LabelCodecTest {
         .isInstanceOf(StillhouseException.class)
         .hasMessageContaining("the label of row 'train.tsv:3' must be")
         .hasMessageContaining("but is 'fear'");
+  }
+
+  @Test
+  void labelsOfAListAreJoinedUnlessABarWouldPartOne() {
+    assertThat(LabelCodec.join(Arrays.asList("joy", null, "fear"), "k")).isEqualTo("joy|fear");
+    assertThat(LabelCodec.join(List.of(), "k")).isEmpty();
+    assertThatThrownBy(() -> LabelCodec.join(List.of("joy", "up|down"), "rows.jsonl:7"))
+        .isInstanceOf(StillhouseException.class)
+        .hasMessage(
+            "the label 'up|down' of row 'rows.jsonl:7' has a vertical bar in it, which stands between labels; write that label otherwise");
+  }
+
+  @Test
+  void refusesClassesOfOneName() {
+    assertThatThrownBy(() -> classes("no", "yes", "no"))
+        .isInstanceOf(StillhouseException.class)
+        .hasMessage(
+            "the teacher has two classes of one name, [no, yes, no], and a row's label could be either; leave corpus.label out to distil from its soft labels alone, or name its classes apart in config.json");
   }
 
   @Test

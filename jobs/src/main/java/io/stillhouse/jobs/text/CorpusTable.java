@@ -4,7 +4,6 @@ import io.stillhouse.error.Errors;
 import io.stillhouse.spec.CorpusSpec;
 import io.stillhouse.spec.CorpusSpec.Format;
 import io.stillhouse.spec.CorpusSpec.HeaderRow;
-import io.stillhouse.text.LabelCodec;
 import java.util.Arrays;
 import java.util.List;
 import java.util.stream.IntStream;
@@ -22,7 +21,10 @@ import org.apache.spark.sql.types.MapType;
 import org.apache.spark.sql.types.StructType;
 import org.jspecify.annotations.Nullable;
 
-/** Opens a corpus with Spark as strings in a fixed order, beside the file and block of each row. */
+/**
+ * Opens a corpus with Spark as strings in a fixed order, beside the file and block of each row. A
+ * label may be a list of strings.
+ */
 final class CorpusTable {
   static final int TEXT = 0;
   static final int PAIR = 1;
@@ -106,7 +108,10 @@ final class CorpusTable {
   /** The columns that there are, as the user names them. */
   private record Names(StructType schema, boolean byPlace, Format format) {
 
-    /** Returns a named column as a string, or nulls if there is no name. */
+    /**
+     * Returns a named column as a string, a label that is a list as one of strings; nulls if there
+     * is no name.
+     */
     Column column(@Nullable String name, String role) {
       if (name == null) {
         return functions.lit(null).cast(DataTypes.StringType).as(role);
@@ -117,21 +122,21 @@ final class CorpusTable {
             "the corpus has no column '%s' for its %s".formatted(name, role), choices());
       }
       DataType type = schema.apply(field).dataType();
-      if (type instanceof ArrayType && role.equals("label")) {
-        return functions
-            .concat_ws(LabelCodec.separator(), functions.col("`" + field.replace("`", "``") + "`"))
-            .as(role);
+      Column column = functions.col("`" + field.replace("`", "``") + "`");
+      if (role.equals("label") && type instanceof ArrayType list && !nested(list.elementType())) {
+        return column.cast(DataTypes.createArrayType(DataTypes.StringType)).as(role);
       }
-      if (type instanceof StructType || type instanceof ArrayType || type instanceof MapType) {
+      if (nested(type)) {
         throw Errors.invalid(
             "column '%s' must hold single values to be the corpus's %s, but is of type %s"
                 .formatted(name, role, type.simpleString()),
             choices());
       }
-      return functions
-          .col("`" + field.replace("`", "``") + "`")
-          .cast(DataTypes.StringType)
-          .as(role);
+      return column.cast(DataTypes.StringType).as(role);
+    }
+
+    private static boolean nested(DataType type) {
+      return type instanceof StructType || type instanceof ArrayType || type instanceof MapType;
     }
 
     private String fieldAt(String place, String role) {

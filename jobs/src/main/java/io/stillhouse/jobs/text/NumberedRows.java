@@ -3,6 +3,7 @@ package io.stillhouse.jobs.text;
 import io.stillhouse.jobs.text.BlockOrdinals.Block;
 import io.stillhouse.jobs.text.BlockOrdinals.Offset;
 import io.stillhouse.spec.CorpusSpec;
+import io.stillhouse.text.LabelCodec;
 import java.util.Iterator;
 import java.util.NoSuchElementException;
 import org.apache.spark.sql.Row;
@@ -57,10 +58,17 @@ final class NumberedRows implements Iterator<SourceRow> {
   }
 
   private SourceRow sourceRow(Row row, String fileAndOrdinal) {
+    String key = ownIds ? Corpus.textOf(row.getString(CorpusTable.ID)) : fileAndOrdinal;
     return new SourceRow(
-        ownIds ? Corpus.textOf(row.getString(CorpusTable.ID)) : fileAndOrdinal,
+        key,
         Corpus.textOf(row.getString(CorpusTable.TEXT)),
         paired ? Corpus.textOf(row.getString(CorpusTable.PAIR)) : null,
-        row.getString(CorpusTable.LABEL));
+        label(row, key));
+  }
+
+  private static @Nullable String label(Row row, String key) {
+    return row.get(CorpusTable.LABEL) instanceof String || row.isNullAt(CorpusTable.LABEL)
+        ? row.getString(CorpusTable.LABEL)
+        : LabelCodec.join(row.getList(CorpusTable.LABEL), key);
   }
 }

@@ -176,7 +176,9 @@ public final class FinetuneJob {
                   label ->
                       (severalLabels
                               ? LabelCodec.split(label)
-                              : label == null ? List.<String>of() : List.of(label))
+                              : label == null || label.isBlank()
+                                  ? List.<String>of()
+                                  : List.of(label.strip())) // as rows are read by them
                           .iterator())
               .distinct()
               .collect()

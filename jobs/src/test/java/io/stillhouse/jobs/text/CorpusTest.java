@@ -228,6 +228,31 @@ class CorpusTest {
   }
 
   @Test
+  void aListOfLabelsIsWrittenWithBarsAndNoLabelMayHaveOne() throws IOException {
+    write(
+        "t.jsonl",
+        """
+        {"text":"a","tags":["joy","fear"],"odd":["up"]}
+        {"text":"b","tags":[],"odd":["up|down"]}
+        {"text":"c"}
+        """);
+    assertThat(
+            rows(
+                spec(
+                    directory,
+                    Format.AUTO,
+                    HeaderRow.PRESENT,
+                    new Columns("text", null, "tags", null))))
+        .extracting(SourceRow::label)
+        .containsExactly("joy|fear", "", null);
+    CorpusSpec odd =
+        spec(directory, Format.AUTO, HeaderRow.PRESENT, new Columns("text", null, "odd", null));
+    assertThatThrownBy(() -> rows(odd))
+        .hasStackTraceContaining(
+            "the label 'up|down' of row 't.jsonl:1' has a vertical bar in it, which stands between labels; write that label otherwise");
+  }
+
+  @Test
   void takesTheUsersIds() throws IOException {
     write("i.csv", "id,text\nx1,same\nx2,same\n");
     Columns columns = new Columns("text", null, null, "id");

@@ -118,6 +118,18 @@ class FinetuneJobTest {
   }
 
   @Test
+  void classesFoundInTheDataAreThoseThatRowsAreReadBy() throws IOException {
+    Path rows = Tiny.labelled(directory.resolve("rows.tsv"), 24, "yes", "no");
+    Files.writeString(rows, Files.readString(rows).replaceFirst("\tyes\n", "\tyes \n"));
+
+    new FinetuneJob(spark, Tiny.settings(recipe(rows, "train.max-steps=1", "train.threads=1")))
+        .run();
+
+    assertThat(HuggingFaceDirectory.open(directory.resolve("tuned")).spec().head().labels())
+        .containsExactly("no", "yes");
+  }
+
+  @Test
   void finetuneLearnsARegression() throws IOException {
     Path rows = Tiny.labelled(directory.resolve("rows.tsv"), 160, "1.5", "-0.5");
     List<String> recipe =
