@@ -19,6 +19,7 @@ final class SweepCheck {
           Options.TRAIN_PATH.key(),
           Options.METRICS.key(),
           Options.HELD_OUT.key(),
+          Options.STAGES.key(),
           Options.TWIN.key());
 
   private static final List<String> OWN = List.of("student.", "loss.", "train.");

@@ -165,6 +165,8 @@ class SweepTest {
         "sweep.students=[2]|sweep.students must be a list of students such as [{ name = a, student.layers = 2 }, { name = b, student.layers = 4 }], but is '[2]'",
         "sweep.students=[{name=a,train.seed=1},{name=a,train.seed=2}]|sweep.students names 'a' 2 times; give each a name of its own",
         "sweep.students=[{name=a,train.seed=1},{name=b,train.seed=1}]|sweep.students holds {train.seed=1} twice; each student is trained once",
+        "sweep.over.train.stages=[a]|'train.stages' cannot be in sweep.over, because all students of a sweep share it; set it outside, and run a sweep for each value",
+        "sweep.students=[{name=a,train.stages=[{name=b}]}]|'train.stages' cannot be in sweep.students, because all students of a sweep share it; set it outside, and run a sweep for each value",
         "sweep.over.student.heads=[]|sweep.over.student.heads must be a list of values, but is empty; give some, or take it away"
       })
   void saysWhatIsWrong(String argument, String message) {
