@@ -20,7 +20,7 @@ public final class Sweep {
   /** More than anybody reads a table of. */
   static final int MOST = 1_000;
 
-  private static final Pattern SEEDED = Pattern.compile("(.*?)[_-]?seed-(\\d{1,9})(.*)");
+  private static final Pattern SEEDED = Pattern.compile("(.*?)[_-]?seed-(-?\\d+)(.*)");
 
   private Sweep() {}
 
@@ -37,7 +37,7 @@ public final class Sweep {
    *
    * @param group the name without
    */
-  public record Seeded(String group, int seed) {}
+  public record Seeded(String group, long seed) {}
 
   /** Reads what {@code sweep.over} calls a student of several seeds, or its twin. */
   public static Optional<Seeded> seeded(String name) {
@@ -46,7 +46,11 @@ public final class Sweep {
       return Optional.empty();
     }
     String shared = matcher.group(1).isEmpty() ? "student" : matcher.group(1);
-    return Optional.of(new Seeded(shared + matcher.group(3), Integer.parseInt(matcher.group(2))));
+    try {
+      return Optional.of(new Seeded(shared + matcher.group(3), Long.parseLong(matcher.group(2))));
+    } catch (NumberFormatException e) { // too long to be one
+      return Optional.empty();
+    }
   }
 
   /** Returns the students that a recipe names, none where it names none. */

@@ -13,6 +13,7 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
+import org.junit.jupiter.params.provider.ValueSource;
 
 class SweepTest {
   @TempDir private Path directory;
@@ -111,6 +112,23 @@ class SweepTest {
     assertThat(students("sweep.over.student.init = [\"/a/bert\", \"/b/bert\"]"))
         .extracting(Sweep.Student::name)
         .containsExactly("init-bert", "init-bert-2");
+  }
+
+  @ParameterizedTest
+  @ValueSource(longs = {0, -1, 1_234_567_890, 12_345_678_901L, Long.MIN_VALUE, Long.MAX_VALUE})
+  void studentsOfAnySeedShareAName(long seed) throws IOException {
+    assertThat(
+            students("sweep.over.train.seed = [%d, 2]".formatted(seed)).stream()
+                .map(student -> Sweep.seeded(student.name()).orElseThrow()))
+        .containsExactly(new Sweep.Seeded("student", seed), new Sweep.Seeded("student", 2));
+    assertThat(Sweep.seeded("tiny_seed-%d-undistilled".formatted(seed)))
+        .contains(new Sweep.Seeded("tiny-undistilled", seed));
+  }
+
+  @Test
+  void aNumberThatIsNoSeedLeavesANameAlone() {
+    assertThat(Sweep.seeded("tiny_seed-9223372036854775808")).isEmpty();
+    assertThat(Sweep.seeded("tiny")).isEmpty();
   }
 
   @Test

@@ -51,7 +51,8 @@ public final class EvaluateJob {
   private final List<Metric> metrics;
 
   /**
-   * Checks that every model is there and has the teacher's head and vocabulary.
+   * Checks that every model is there and has the teacher's head and vocabulary, and what they are
+   * compared with and written to.
    *
    * @throws io.stillhouse.error.StillhouseException if one is missing or does not fit
    */
@@ -90,6 +91,24 @@ public final class EvaluateJob {
               .formatted(model, how.get()),
           "evaluate models of the same vocabulary and casing together");
     }
+    Judge.requireNamed(candidates, settings.get(Options.EVALUATE_AGAINST));
+    requireOutputs();
+  }
+
+  private void requireOutputs() throws IOException {
+    storage.requireNoDirectory(
+        Options.EVALUATE_OUTPUT.key(), settings.get(Options.EVALUATE_OUTPUT));
+    String predictions = settings.get(Options.EVALUATE_PREDICTIONS);
+    if (predictions.isEmpty()) {
+      return;
+    }
+    if (!teacher.head().task().pooled()) {
+      throw Errors.invalid(
+          "evaluate.predictions is '%s', but a masked LM predicts tokens, and no row has logits of its own"
+              .formatted(predictions),
+          "leave it out");
+    }
+    storage.requireNoDirectory(Options.EVALUATE_PREDICTIONS.key(), predictions);
   }
 
   /** Returns the recipe's teacher, or that of the cache which it names. */
@@ -166,7 +185,7 @@ public final class EvaluateJob {
   /** Writes a line for each row: its key, its label, and each model's logits. */
   private void predictions(List<EvaluateTask.RowResult> rows) throws IOException {
     String to = settings.get(Options.EVALUATE_PREDICTIONS);
-    if (to.isEmpty() || !teacher.head().task().pooled()) {
+    if (to.isEmpty()) {
       return;
     }
     StringBuilder lines = new StringBuilder();

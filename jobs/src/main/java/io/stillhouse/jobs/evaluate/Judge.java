@@ -25,7 +25,7 @@ abstract class Judge {
 
   /**
    * @param against the name of a student, or of students of several seeds, that all others are
-   *     compared with; empty for none
+   *     compared with, as {@link #requireNamed} wants it; empty for none
    */
   Judge(List<Candidate> candidates, String against) {
     this.candidates = candidates;
@@ -45,7 +45,7 @@ abstract class Judge {
   /** Judges all. */
   Evaluation judge(Evaluation.Data data) {
     List<Model> models = IntStream.range(0, candidates.size()).mapToObj(this::model).toList();
-    Map<String, Map<Integer, Integer>> groups = groups();
+    Map<String, Map<Long, Integer>> groups = groups(candidates);
     List<Group> told = new ArrayList<>();
     groups.forEach(
         (name, seeds) -> {
@@ -53,16 +53,8 @@ abstract class Judge {
             told.add(group(name, List.copyOf(seeds.values()), models));
           }
         });
-    Map<String, Map<Integer, Integer>> all = new LinkedHashMap<>();
-    for (int m = 1; m < candidates.size(); m++) {
-      all.put(candidates.get(m).name(), Map.of(0, m));
-    }
+    Map<String, Map<Long, Integer>> all = singles(candidates);
     all.putAll(groups);
-    if (!against.isEmpty() && !all.containsKey(against)) {
-      throw Errors.invalid(
-          "evaluate.against is '%s', but the students are %s".formatted(against, all.keySet()),
-          "name one of them");
-    }
     List<Comparison> comparisons = new ArrayList<>();
     for (String name : all.keySet()) {
       if (!groups.containsKey(name) || groups.get(name).size() > 1) {
@@ -75,15 +67,42 @@ abstract class Judge {
     return new Evaluation(models, told, comparisons, data, List.of());
   }
 
+  /**
+   * Requires that there is one that others can be compared with, so that a wrong name is told
+   * before any model has run.
+   *
+   * @param candidates the teacher first
+   * @param against as the constructor's
+   * @throws io.stillhouse.error.StillhouseException if no student, nor students of several seeds,
+   *     have that name
+   */
+  static void requireNamed(List<Candidate> candidates, String against) {
+    Map<String, Map<Long, Integer>> all = singles(candidates);
+    all.putAll(groups(candidates));
+    if (!against.isEmpty() && !all.containsKey(against)) {
+      throw Errors.invalid(
+          "evaluate.against is '%s', but the students are %s".formatted(against, all.keySet()),
+          "name one of them");
+    }
+  }
+
+  /** Returns each student as if it had one seed, under its own name. */
+  private static Map<String, Map<Long, Integer>> singles(List<Candidate> candidates) {
+    Map<String, Map<Long, Integer>> singles = new LinkedHashMap<>();
+    for (int m = 1; m < candidates.size(); m++) {
+      singles.put(candidates.get(m).name(), Map.of(0L, m));
+    }
+    return singles;
+  }
+
   private static String twinOf(String name) {
     return name.equals("distilled") ? "undistilled" : name + "-undistilled";
   }
 
   /** Compares models, or groups over the seeds that both have; nothing with itself. */
-  private List<Comparison> compare(
-      String name, String than, Map<String, Map<Integer, Integer>> all) {
-    Map<Integer, Integer> others = all.getOrDefault(than, Map.of());
-    Set<Integer> both = new TreeSet<>(all.get(name).keySet());
+  private List<Comparison> compare(String name, String than, Map<String, Map<Long, Integer>> all) {
+    Map<Long, Integer> others = all.getOrDefault(than, Map.of());
+    Set<Long> both = new TreeSet<>(all.get(name).keySet());
     both.retainAll(others.keySet());
     if (both.isEmpty() || name.equals(than) || (both.size() == 1) != (others.size() == 1)) {
       return List.of();
@@ -95,8 +114,8 @@ abstract class Judge {
   }
 
   /** Returns models by seed, under the name that they share, or would. */
-  private Map<String, Map<Integer, Integer>> groups() {
-    Map<String, Map<Integer, Integer>> groups = new LinkedHashMap<>();
+  private static Map<String, Map<Long, Integer>> groups(List<Candidate> candidates) {
+    Map<String, Map<Long, Integer>> groups = new LinkedHashMap<>();
     for (int m = 1; m < candidates.size(); m++) {
       int model = m;
       Sweep.seeded(candidates.get(m).name())

@@ -42,7 +42,7 @@ final class SeedGroups {
 
   /** Returns the groups in the order of their first students; none where no seed differs. */
   static List<Group> of(List<SweepJob.Row> rows) {
-    Map<String, Map<Integer, SweepJob.Row>> bySeed = new LinkedHashMap<>();
+    Map<String, Map<Long, SweepJob.Row>> bySeed = new LinkedHashMap<>();
     for (SweepJob.Row row : rows) {
       if (row.training() != null && row.status() == SweepOutcome.Status.TRAINED) {
         Sweep.seeded(row.name())
@@ -55,9 +55,9 @@ final class SeedGroups {
     }
     bySeed.values().removeIf(seeds -> seeds.size() < 2);
     List<Group> groups = new ArrayList<>();
-    Map<Integer, SweepJob.Row> first = null;
-    for (Map.Entry<String, Map<Integer, SweepJob.Row>> entry : bySeed.entrySet()) {
-      Map<Integer, SweepJob.Row> seeds = entry.getValue();
+    Map<Long, SweepJob.Row> first = null;
+    for (Map.Entry<String, Map<Long, SweepJob.Row>> entry : bySeed.entrySet()) {
+      Map<Long, SweepJob.Row> seeds = entry.getValue();
       first = first == null ? seeds : first;
       groups.add(group(entry.getKey(), seeds, first));
     }
@@ -65,7 +65,7 @@ final class SeedGroups {
   }
 
   private static Group group(
-      String name, Map<Integer, SweepJob.Row> seeds, Map<Integer, SweepJob.Row> first) {
+      String name, Map<Long, SweepJob.Row> seeds, Map<Long, SweepJob.Row> first) {
     SweepJob.Row any = seeds.values().iterator().next();
     Map<String, String> values = new LinkedHashMap<>(any.values());
     values.remove(Options.SEED.key());

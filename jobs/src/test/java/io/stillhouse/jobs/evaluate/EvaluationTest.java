@@ -1,9 +1,11 @@
 package io.stillhouse.jobs.evaluate;
 
 import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatCode;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import static org.assertj.core.api.Assertions.within;
 
+import io.stillhouse.error.StillhouseException;
 import io.stillhouse.jobs.evaluate.EvaluateTask.MaskedCounts;
 import io.stillhouse.jobs.evaluate.EvaluateTask.RowResult;
 import io.stillhouse.jobs.evaluate.Judge.Candidate;
@@ -182,11 +184,23 @@ class EvaluationTest {
             Evaluation.Comparison::than,
             Evaluation.Comparison::difference)
         .containsOnly(org.assertj.core.groups.Tuple.tuple("less", "full", -0.5));
-    assertThatThrownBy(
-            () ->
-                new TaskJudge(candidates, "fuller", head, List.of(Metric.ACCURACY), rows)
-                    .judge(data(rows)))
-        .hasMessageContaining("evaluate.against is 'fuller', but the students are [full_seed-1,");
+  }
+
+  @Test
+  void whatAllAreComparedWithIsAStudentOrSeveralOfOneName() {
+    List<Candidate> candidates =
+        List.of(
+            new Candidate("teacher", "/t", 9),
+            new Candidate("full_seed-1", "/1", 9),
+            new Candidate("full_seed--1234567890", "/2", 9));
+
+    for (String known : List.of("", "full_seed-1", "full")) {
+      assertThatCode(() -> Judge.requireNamed(candidates, known)).doesNotThrowAnyException();
+    }
+    assertThatThrownBy(() -> Judge.requireNamed(candidates, "fuller"))
+        .isInstanceOf(StillhouseException.class)
+        .hasMessage(
+            "evaluate.against is 'fuller', but the students are [full_seed-1, full_seed--1234567890, full]; name one of them");
   }
 
   @Test

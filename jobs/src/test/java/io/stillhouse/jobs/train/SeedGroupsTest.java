@@ -43,6 +43,18 @@ class SeedGroupsTest {
   }
 
   @Test
+  void longAndNegativeSeedsAreGroupedToo() {
+    assertThat(
+            SeedGroups.of(
+                List.of(
+                    row("a_seed-1234567890", 0.8),
+                    row("a_seed-12345678901", 0.6),
+                    row("a_seed--1", 0.7))))
+        .extracting(SeedGroups.Group::name, SeedGroups.Group::seeds)
+        .containsExactly(org.assertj.core.groups.Tuple.tuple("a", 3));
+  }
+
+  @Test
   void withoutSeedsThereIsNoTable() {
     assertThat(SeedGroups.of(List.of(row("layers-2", 0.8), row("layers-4", 0.9)))).isEmpty();
     assertThat(SeedGroups.markdown(List.of(), List.of("loss"))).isEmpty();
