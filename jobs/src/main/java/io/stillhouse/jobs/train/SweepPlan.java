@@ -63,6 +63,7 @@ final class SweepPlan {
     this.halving = new Halving(storage, directory, Halving.Rule.of(settings), runs);
     gather(problems, "", () -> halving.requireRows(planner));
     gather(problems, "", this::requireNoTwinsInHalving);
+    gather(problems, "", this::columns); // a metric of another task is told before the training
     for (StudentRun run : runs) {
       gather(problems, run.name(), () -> TrainTask.finished(storage, run));
       gather(problems, run.name(), () -> halving.requireMeasurable(run));

@@ -170,6 +170,17 @@ class SweepJobTest {
   }
 
   @Test
+  void aMetricOfAnotherTaskIsRefusedBeforeAnythingIsTrained() {
+    assertThatThrownBy(
+            () ->
+                sweep("students", "sweep.over.student.layers=[1,3]", "evaluate.metrics=[pearson]"))
+        .isInstanceOf(StillhouseException.class)
+        .hasMessage(
+            "evaluate.metrics names [pearson], but a classification task has [accuracy, f1, matthews]; name some of these");
+    assertThat(directory.resolve("students")).doesNotExist();
+  }
+
+  @Test
   void twinsAreTrainedOnlyWhereTheRecipeSaysSo() throws IOException {
     SweepJob.Result result =
         sweep(
