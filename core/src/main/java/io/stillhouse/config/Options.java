@@ -69,9 +69,12 @@ public final class Options {
   public static final Option<Integer> CORPUS_LIMIT =
       atLeast("corpus.limit", "0", 0, "Rows to read, the first ones; 0 for all.");
   public static final Option<List<String>> CORPUS_CLASSES =
-      list(
+      checked(
           "corpus.classes",
           "[]",
+          Options::parseList,
+          l -> l.stream().distinct().count() == l.size(),
+          "a list of names such as [a, b], each named once",
           "finetune: names of the classes in order of their ids; empty for those found in the data, sorted. Elsewhere the teacher's hold.");
   public static final Option<String> CORPUS_SEGMENT =
       oneOf(
@@ -303,8 +306,8 @@ public final class Options {
           "loss.hard-label.class-weights",
           "[]",
           Options::parseList,
-          l -> l.equals(List.of("balanced")) || l.stream().allMatch(Options::isWeight),
-          "balanced, or a list of numbers >= 0 such as [1, 2.5]",
+          l -> l.equals(List.of("balanced")) || l.isEmpty() || areWeights(l),
+          "balanced, or a list of numbers >= 0, not all of them 0, such as [1, 2.5]",
           "Weights of a classification's classes in the loss on labels, in order of their ids; balanced for rows / (classes x rows of the class); empty where all weigh the same.");
   public static final Option<Double> COSINE_WEIGHT =
       weight("loss.hidden-cosine.weight", "Weight of 1 - cosine between hidden states.");
@@ -661,10 +664,12 @@ public final class Options {
           "",
           "augment, masked-lm: Hugging Face directory of a masked LM; empty for teacher.path.");
   public static final Option<Integer> AUGMENT_CANDIDATES =
-      atLeast(
+      checked(
           "augment.candidates",
           "15",
-          1,
+          Integer::valueOf,
+          n -> n >= 1 && n <= 10_000,
+          "a whole number in 1..10000",
           "augment, masked-lm: words that may take a word's place, the likeliest ones or, of a word of several pieces, the nearest ones.");
   public static final Option<Double> AUGMENT_REPLACE =
       number(
@@ -936,9 +941,10 @@ public final class Options {
         doc);
   }
 
-  private static boolean isWeight(String text) {
-    double weight = Double.parseDouble(text);
-    return weight >= 0 && Double.isFinite(weight);
+  private static boolean areWeights(List<String> texts) {
+    List<Double> weights = texts.stream().map(Double::valueOf).toList();
+    return weights.stream().allMatch(weight -> weight >= 0 && Double.isFinite(weight))
+        && weights.stream().anyMatch(weight -> weight > 0);
   }
 
   private static boolean parseBoolean(String text) {

@@ -78,9 +78,17 @@ class LossRecipeTest {
                 LossRecipe.classWeights(
                     settings("loss.hard-label.class-weights=[1, 2, 3]"), head, () -> rows))
         .hasMessageContaining("names 3 weights, but there are 2 classes [no, yes]");
-    assertThatThrownBy(() -> settings("loss.hard-label.class-weights=[1, heavy]"))
-        .hasMessageContaining(
-            "loss.hard-label.class-weights must be balanced, or a list of numbers >= 0");
+    for (String bad : List.of("[1, heavy]", "[0, -1]", "[0, 0]")) {
+      assertThatThrownBy(() -> settings("loss.hard-label.class-weights=" + bad))
+          .isInstanceOf(StillhouseException.class)
+          .hasMessage(
+              "loss.hard-label.class-weights must be balanced, or a list of numbers >= 0, not all of them 0, such as [1, 2.5], but is '%s'"
+                  .formatted(bad));
+    }
+    assertThat(
+            LossRecipe.classWeights(
+                settings("loss.hard-label.class-weights=[0, 1]"), head, () -> rows))
+        .containsExactly(0.0, 1.0);
   }
 
   @Test

@@ -2,7 +2,9 @@ package io.stillhouse.config;
 
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatCode;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
+import io.stillhouse.error.StillhouseException;
 import io.stillhouse.loss.Term;
 import java.io.IOException;
 import java.nio.file.Files;
@@ -11,6 +13,7 @@ import java.util.List;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
 import org.junit.jupiter.params.provider.EnumSource;
 import org.junit.jupiter.params.provider.MethodSource;
 
@@ -85,6 +88,20 @@ class OptionsTest {
     List<Sweep.Student> students = Sweep.students(settings);
     Settings whole = students.isEmpty() ? settings : settings.with(students.get(0).values());
     assertThatCode(() -> Recipe.requireStudent(whole)).doesNotThrowAnyException();
+  }
+
+  @ParameterizedTest
+  @CsvSource(
+      delimiter = '|',
+      value = {
+        "corpus.classes|[a, b, a]|a list of names such as [a, b], each named once",
+        "augment.candidates|0|a whole number in 1..10000",
+        "augment.candidates|2147483647|a whole number in 1..10000"
+      })
+  void refusesValuesThatBreakTheirRule(String key, String value, String rule) {
+    assertThatThrownBy(() -> Settings.parse(null, List.of(key + "=" + value)))
+        .isInstanceOf(StillhouseException.class)
+        .hasMessage("%s must be %s, but is '%s'".formatted(key, rule, value));
   }
 
   private static <T> boolean passes(Option<T> option, String text) {
