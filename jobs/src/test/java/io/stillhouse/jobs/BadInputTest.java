@@ -24,6 +24,9 @@ import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.Arguments;
+import org.junit.jupiter.params.provider.MethodSource;
 
 /** The user's mistakes, through the command line: exit code 2, one message, nothing written. */
 @Tag("spark")
@@ -326,6 +329,134 @@ class BadInputTest {
     assertNothingWritten();
   }
 
+  static List<Arguments> brokenSettings() {
+    return List.of(
+        Arguments.of(
+            "cache task=wnli",
+            "task must be one of sst-2, cola, mrpc, rte, sts-b, qnli, qqp, mnli, or empty, but is 'wnli'"),
+        Arguments.of("augment corpus.path=rows.tsv", "augment.to is missing"),
+        Arguments.of(
+            "augment corpus.path=rows.tsv augment.to=larger augment.candidates=2147483647",
+            "augment.candidates must be a whole number in 1..10000, but is '2147483647'"),
+        Arguments.of("heads corpus.path=rows.tsv", "teacher.path is missing"),
+        Arguments.of(
+            "heads corpus.path=rows.tsv teacher.path=bert heads.rows=1",
+            "heads.rows must be a whole number >= 2, but is '1'"),
+        Arguments.of("train loss.teachers=5", "loss.teachers must be a list of teachers such as"),
+        Arguments.of(
+            "train loss.hard-label.class-weights=[0,0]",
+            "loss.hard-label.class-weights must be balanced, or a list of numbers >= 0, not all of them 0"),
+        Arguments.of("train train.stages=5", "train.stages must be a list of stages such as"),
+        Arguments.of(
+            "train train.stages=[{name=a,student.layers=2}]",
+            "'student.layers' cannot be in train.stages, because all stages share it; set it outside"),
+        Arguments.of(
+            "sweep sweep.over.train.stages=[a]",
+            "'train.stages' cannot be in sweep.over, because all students of a sweep share it"),
+        Arguments.of(
+            "sweep sweep.over.student.layers=[]",
+            "sweep.over.student.layers must be a list of values, but is empty"),
+        Arguments.of(
+            "finetune corpus.classes=[a,b,a]",
+            "corpus.classes must be a list of names such as [a, b], each named once, but is '[a,b,a]'"));
+  }
+
+  @ParameterizedTest
+  @MethodSource("brokenSettings")
+  void settingsThatAreWrongByThemselves(String command, String message) {
+    assertThat(mistake(command.split(" "))).contains(message);
+  }
+
+  @Test
+  void aTaskWhoseFileIsAnothers() {
+    assertThat(
+            mistake(
+                "cache",
+                "task=cola",
+                "teacher.path=" + Tiny.CLS,
+                "corpus.path=" + corpus,
+                "corpus.max-length=40",
+                "cache.path=" + directory.resolve("cache")))
+        .contains("the corpus has no column 3 for its text, but 2 columns; choose from [0, 1]");
+    assertNothingWritten();
+  }
+
+  @Test
+  void aSweepThatNamesNoStudentsOrAMetricOfAnotherTask() {
+    String[] sweep = trainOf(cache, "loss.soft-label.weight=1", "student.layers=1");
+    sweep[0] = "sweep";
+    assertThat(mistake(sweep)).contains("sweep.over and sweep.students are empty");
+    assertThat(mistake(with(sweep, "sweep.over.train.seed=[1, 2]", "evaluate.metrics=[pearson]")))
+        .contains("evaluate.metrics names [pearson], but a classification task has [accuracy, f1");
+    assertNothingWritten();
+  }
+
+  @Test
+  void aCacheOfAFurtherTeacherThatIsNotThere() {
+    Path nowhere = directory.resolve("nowhere");
+    assertThat(
+            mistake(
+                trainOf(
+                    cache,
+                    "student.layers=1",
+                    "loss.soft-label.weight=1",
+                    "loss.teachers=[{ name = b, cache = \"%s\" }]".formatted(nowhere))))
+        .contains("does not exist: '" + nowhere);
+    assertNothingWritten();
+  }
+
+  @Test
+  void headsOfRowsWithoutLabels() {
+    assertThat(
+            mistake(
+                "heads",
+                "teacher.path=" + Tiny.CLS,
+                "corpus.path=" + corpus,
+                "corpus.text=text",
+                "heads.output=" + directory.resolve("heads.json")))
+        .contains("corpus.label is missing, and heads matter to the loss on labels");
+    assertNothingWritten();
+  }
+
+  @Test
+  void aDirectoryWhereAFileIsWanted() {
+    String problem = " '%s' is a directory; name a file".formatted(shared);
+    String[] student =
+        trainOf(cache, "student.layers=1", "loss.soft-label.weight=1", "student.hidden-size=32");
+    assertThat(mistake(with(student, "student.pruned-heads=0.25", "student.heads-from=" + shared)))
+        .contains("student.heads-from" + problem);
+    assertThat(
+            mistake(with(student, "student.architecture=bilstm", "student.word-vectors=" + shared)))
+        .contains("student.word-vectors" + problem);
+    assertThat(
+            mistake(
+                "augment",
+                "augment.model=" + Tiny.MLM,
+                "augment.word-vectors=" + shared,
+                "augment.to=" + directory.resolve("larger"),
+                "corpus.path=" + corpus,
+                "corpus.text=text",
+                "corpus.max-length=40"))
+        .contains("augment.word-vectors" + problem);
+    assertThat(mistake(evaluationOf(Tiny.CLS, "evaluate.output=" + shared)))
+        .contains("evaluate.output" + problem);
+    assertNothingWritten();
+  }
+
+  @Test
+  void anEvaluationIsRefusedBeforeItsRowsAreRead() {
+    assertThat(
+            mistake(
+                evaluationOf(
+                    Tiny.CLS, "evaluate.models=" + Tiny.CLS, "evaluate.against=undistilled")))
+        .contains(
+            "evaluate.against is 'undistilled', but the students are [bert-tiny-cls-v1]; name one of them");
+    assertThat(mistake(evaluationOf(Tiny.MLM, "evaluate.predictions=rows.jsonl")))
+        .contains(
+            "evaluate.predictions is 'rows.jsonl', but a masked LM predicts tokens, and no row has logits of its own; leave it out");
+    assertNothingWritten();
+  }
+
   @Test
   void anExportOfNothing() {
     assertThat(
@@ -369,6 +500,23 @@ class BadInputTest {
   private String[] trainOf(Path targets, String... more) {
     return arguments(
         more, "train", "cache.path=" + targets, "train.path=" + directory.resolve("students"));
+  }
+
+  /** Evaluates rows that are not there. */
+  private String[] evaluationOf(Path teacher, String... more) {
+    return arguments(
+        more,
+        "evaluate",
+        "teacher.path=" + teacher,
+        "corpus.path=" + directory.resolve("nowhere.tsv"),
+        "corpus.text=text",
+        "corpus.max-length=40",
+        "train.path=" + directory.resolve("students"),
+        "evaluate.output=" + directory.resolve("evaluation.json"));
+  }
+
+  private static String[] with(String[] first, String... more) {
+    return arguments(more, first);
   }
 
   private static String[] arguments(String[] more, String... first) {
