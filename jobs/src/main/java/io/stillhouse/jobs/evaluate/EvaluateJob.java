@@ -80,6 +80,8 @@ public final class EvaluateJob {
       }
       requireSameTokens(given, model);
     }
+    Judge.requireNamed(candidates, settings.get(Options.EVALUATE_AGAINST));
+    requireOutputs();
   }
 
   private void requireSameTokens(Path first, Path model) throws IOException {
@@ -91,8 +93,6 @@ public final class EvaluateJob {
               .formatted(model, how.get()),
           "evaluate models of the same vocabulary and casing together");
     }
-    Judge.requireNamed(candidates, settings.get(Options.EVALUATE_AGAINST));
-    requireOutputs();
   }
 
   private void requireOutputs() throws IOException {
