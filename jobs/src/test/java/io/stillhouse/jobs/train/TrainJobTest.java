@@ -336,6 +336,11 @@ class TrainJobTest {
         .isInstanceOf(StillhouseException.class)
         .hasMessageContaining("student.init '%s' has another tokenizer".formatted(swapped))
         .hasMessageContaining(how);
+
+    Settings measured = settings("teacher.path=" + Tiny.CLS, "evaluate.models=" + swapped);
+    assertThatThrownBy(() -> new EvaluateJob(spark, measured))
+        .isInstanceOf(StillhouseException.class)
+        .hasMessageContaining("swapped' has another tokenizer than the teacher (" + how);
   }
 
   private TrainJob.Result train(String... more) throws IOException {
