@@ -3,7 +3,7 @@ package io.stillhouse.loss;
 import ai.djl.ndarray.NDArray;
 import ai.djl.ndarray.NDManager;
 import ai.djl.ndarray.types.Shape;
-import ai.djl.ndarray.types.SparseFormat;
+import io.stillhouse.model.Autograd;
 import io.stillhouse.model.Batch;
 import io.stillhouse.model.Encoder;
 import io.stillhouse.spec.AttentionPart;
@@ -197,10 +197,7 @@ public final class TargetBatch {
   static NDArray tokens(NDArray stateBLD, NDArray positionsN) {
     long width = stateBLD.getShape().get(2);
     NDArray tokens = stateBLD.reshape(-1, width);
-    return positionsN
-        .getNDArrayInternal()
-        .embedding(positionsN, tokens, SparseFormat.DENSE)
-        .singletonOrThrow();
+    return Autograd.rows(tokens, positionsN);
   }
 
   /** Returns a teacher hidden state of the real tokens, one after another, (1, N, D). */

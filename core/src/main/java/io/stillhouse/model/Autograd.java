@@ -5,6 +5,7 @@ import ai.djl.ndarray.NDArray;
 import ai.djl.ndarray.NDManager;
 import ai.djl.ndarray.types.DataType;
 import ai.djl.ndarray.types.Shape;
+import ai.djl.ndarray.types.SparseFormat;
 import ai.djl.pytorch.engine.PtNDArray;
 import ai.djl.pytorch.engine.PtNDManager;
 import ai.djl.pytorch.jni.JniUtils;
@@ -104,5 +105,16 @@ public final class Autograd {
   /** Returns the engine's own view of an array's manager. */
   public static PtNDManager manager(NDArray array) {
     return (PtNDManager) array.getManager();
+  }
+
+  /**
+   * Returns rows of a table, through which gradients flow back.
+   *
+   * @param tableND one row of D numbers for each id
+   * @param ids of any shape
+   * @return the ids' shape and D, attached to the ids' manager
+   */
+  public static NDArray rows(NDArray tableND, NDArray ids) {
+    return ids.getNDArrayInternal().embedding(ids, tableND, SparseFormat.DENSE).singletonOrThrow();
   }
 }

@@ -5,7 +5,6 @@ import ai.djl.ndarray.NDArrays;
 import ai.djl.ndarray.NDList;
 import ai.djl.ndarray.NDManager;
 import ai.djl.ndarray.types.Shape;
-import ai.djl.ndarray.types.SparseFormat;
 import ai.djl.nn.Activation;
 import ai.djl.nn.core.Linear;
 import io.stillhouse.spec.BiLstmSpec;
@@ -53,8 +52,8 @@ public final class BiLstm implements Predictor {
     try (NDManager scope = manager.newSubManager()) {
       batch.idsBL().tempAttach(scope);
       NDArray ids = batch.idsBL().reshape(-1).get(scope.create(texts.tokens()));
-      NDArray vectorsND = lookup(ids, weight("embeddings.weight"));
-      NDArray backwardND = lookup(scope.create(texts.backward()), vectorsND);
+      NDArray vectorsND = Autograd.rows(weight("embeddings.weight"), ids);
+      NDArray backwardND = Autograd.rows(vectorsND, scope.create(texts.backward()));
       NDArray lastSE =
           NDArrays.concat(
               new NDList(
@@ -90,7 +89,7 @@ public final class BiLstm implements Predictor {
       start += rows;
     }
     NDArray statesNH = NDArrays.concat(states);
-    return lookup(statesNH.getManager().create(texts.lasts()), statesNH);
+    return Autograd.rows(statesNH, statesNH.getManager().create(texts.lasts()));
   }
 
   private NDArray gate(NDArray gates, int number) {
@@ -131,10 +130,6 @@ public final class BiLstm implements Predictor {
   @Override
   public NDArray maskedLmLogits(NDArray stateND) {
     throw new IllegalStateException("a BiLSTM has no masked-LM head");
-  }
-
-  private static NDArray lookup(NDArray ids, NDArray table) {
-    return ids.getNDArrayInternal().embedding(ids, table, SparseFormat.DENSE).singletonOrThrow();
   }
 
   private NDArray linear(NDArray input, Direction direction, String of) {

@@ -3,7 +3,6 @@ package io.stillhouse.model;
 import ai.djl.ndarray.NDArray;
 import ai.djl.ndarray.NDManager;
 import ai.djl.ndarray.types.Shape;
-import ai.djl.ndarray.types.SparseFormat;
 import ai.djl.nn.Activation;
 import io.stillhouse.spec.Architecture;
 import io.stillhouse.spec.AttentionPart;
@@ -306,9 +305,7 @@ public final class Encoder implements Predictor {
   }
 
   private NDArray lookup(NDArray ids, String table) {
-    return ids.getNDArrayInternal()
-        .embedding(ids, weight(table), SparseFormat.DENSE)
-        .singletonOrThrow();
+    return Autograd.rows(weight(table), ids);
   }
 
   private NDArray linear(NDArray input, String name) {

@@ -2,7 +2,6 @@ package io.stillhouse.model;
 
 import ai.djl.ndarray.NDArray;
 import ai.djl.ndarray.NDManager;
-import ai.djl.ndarray.types.SparseFormat;
 import java.util.Arrays;
 
 /** What a masked LM deems likeliest in one place of each row. */
@@ -46,13 +45,7 @@ public final class LikeliestTokens {
       }
       NDArray tokensB = scope.create(tokens);
       NDArray stateBD =
-          tokensB
-              .getNDArrayInternal()
-              .embedding(
-                  tokensB,
-                  lastBLD.reshape(-1, encoder.encoder().spec().hiddenSize()),
-                  SparseFormat.DENSE)
-              .singletonOrThrow();
+          Autograd.rows(lastBLD.reshape(-1, encoder.encoder().spec().hiddenSize()), tokensB);
       NDArray logitsBV = encoder.encoder().maskedLmLogits(stateBD).add(scope.create(barred));
       long[] ids = logitsBV.topK(most, 1, true, true).get(1).toLongArray();
       int[][] likeliest = new int[positions.length][];

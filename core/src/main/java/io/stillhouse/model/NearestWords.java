@@ -3,7 +3,6 @@ package io.stillhouse.model;
 import ai.djl.ndarray.NDArray;
 import ai.djl.ndarray.NDManager;
 import ai.djl.ndarray.types.Shape;
-import ai.djl.ndarray.types.SparseFormat;
 import java.util.ArrayList;
 import java.util.HashMap;
 import java.util.List;
@@ -129,6 +128,6 @@ public final class NearestWords {
 
   private static NDArray rows(NDManager manager, NDArray table, long[] ids) {
     NDArray idsN = manager.create(ids);
-    return idsN.getNDArrayInternal().embedding(idsN, table, SparseFormat.DENSE).singletonOrThrow();
+    return Autograd.rows(table, idsN);
   }
 }

@@ -3,7 +3,6 @@ package io.stillhouse.model;
 import ai.djl.ndarray.NDArray;
 import ai.djl.ndarray.NDManager;
 import ai.djl.ndarray.types.Shape;
-import ai.djl.ndarray.types.SparseFormat;
 import ai.djl.pytorch.engine.PtNDArray;
 import ai.djl.pytorch.engine.PtNDManager;
 import ai.djl.pytorch.jni.IValue;
@@ -160,11 +159,7 @@ public final class TrainingPass implements Trainable.Pass {
       }
     }
     NDArray firstsB = inLibtorch(firsts);
-    NDArray firstBD =
-        firstsB
-            .getNDArrayInternal()
-            .embedding(firstsB, last.reshape(real.length, -1), SparseFormat.DENSE)
-            .singletonOrThrow();
+    NDArray firstBD = Autograd.rows(last.reshape(real.length, -1), firstsB);
     return of.encoder.taskLogits(firstBD.reshape(batch.rows(), 1, -1), dropout);
   }
 

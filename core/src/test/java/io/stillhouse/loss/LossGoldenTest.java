@@ -6,7 +6,6 @@ import static org.assertj.core.api.Assertions.within;
 import ai.djl.ndarray.NDArray;
 import ai.djl.ndarray.NDManager;
 import ai.djl.ndarray.types.DataType;
-import ai.djl.ndarray.types.SparseFormat;
 import com.google.gson.JsonParser;
 import io.stillhouse.Golden;
 import io.stillhouse.model.Autograd;
@@ -165,9 +164,6 @@ class LossGoldenTest {
 
   private static NDArray rows(NDArray logitsBLV, NDArray positions) {
     NDArray flat = logitsBLV.reshape(-1, logitsBLV.getShape().get(2));
-    return positions
-        .getNDArrayInternal()
-        .embedding(positions, flat, SparseFormat.DENSE)
-        .singletonOrThrow();
+    return Autograd.rows(flat, positions);
   }
 }

@@ -3,7 +3,6 @@ package io.stillhouse.jobs.evaluate;
 import ai.djl.ndarray.NDArray;
 import ai.djl.ndarray.NDManager;
 import ai.djl.ndarray.types.Shape;
-import ai.djl.ndarray.types.SparseFormat;
 import io.stillhouse.jobs.cache.InputRow;
 import io.stillhouse.jobs.spark.Devices;
 import io.stillhouse.jobs.spark.Models;
@@ -122,12 +121,7 @@ record EvaluateTask(List<InputRow> rows, List<String> models, int tokensPerBatch
         EncoderOutput output = model.forward(batch(manager, batch), Capture.NOTHING);
         NDArray at = manager.create(positions.stream().mapToLong(Long::longValue).toArray());
         NDArray states =
-            at.getNDArrayInternal()
-                .embedding(
-                    at,
-                    output.last().reshape(-1, output.last().getShape().get(2)),
-                    SparseFormat.DENSE)
-                .singletonOrThrow();
+            Autograd.rows(output.last().reshape(-1, output.last().getShape().get(2)), at);
         NDArray logitsNV = model.maskedLmLogits(states);
         long[] best = logitsNV.argMax(1).toLongArray();
         NDArray truth =
