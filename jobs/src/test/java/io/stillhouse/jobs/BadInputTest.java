@@ -1,15 +1,13 @@
 package io.stillhouse.jobs;
 
+import static io.stillhouse.jobs.Tiny.mistake;
 import static org.assertj.core.api.Assertions.as;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.InstanceOfAssertFactories.STRING;
 
 import io.stillhouse.jobs.cache.CacheJob;
-import java.io.ByteArrayOutputStream;
 import java.io.IOException;
-import java.io.PrintStream;
 import java.lang.management.ManagementFactory;
-import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
@@ -24,9 +22,6 @@ import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
-import org.junit.jupiter.params.ParameterizedTest;
-import org.junit.jupiter.params.provider.Arguments;
-import org.junit.jupiter.params.provider.MethodSource;
 
 /** The user's mistakes, through the command line: exit code 2, one message, nothing written. */
 @Tag("spark")
@@ -63,42 +58,6 @@ class BadInputTest {
   @AfterAll
   static void forgetsTheMaster() {
     SPARK.keySet().forEach(System::clearProperty);
-  }
-
-  @Test
-  void missingKeysAreNamedAllAtOnce() {
-    assertThat(mistake("cache", "corpus.path=" + corpus))
-        .contains("teacher.path is missing")
-        .contains("cache.path is missing")
-        .contains("set it in the recipe, or as cache.path=...");
-  }
-
-  @Test
-  void anUnknownKeyIsAnsweredWithTheNearest() {
-    assertThat(mistake(cacheOf(Tiny.CLS, "corpus.max-lenght=30")))
-        .contains("unknown key 'corpus.max-lenght'; did you mean 'corpus.max-length'?");
-    assertNothingWritten();
-  }
-
-  @Test
-  void aValueThatBreaksItsRuleIsNamedWithTheRule() {
-    assertThat(mistake(cacheOf(Tiny.CLS, "targets.dtype=float17")))
-        .contains("targets.dtype must be one of float32, float16, int8, but is 'float17'");
-  }
-
-  @Test
-  void aRecipeThatIsNotThere() {
-    assertThat(mistake("cache", directory.resolve("no.conf").toString()))
-        .contains("recipe does not exist: '" + directory.resolve("no.conf"));
-    assertThat(mistake("cache")).contains("no recipe was named; name one of conf/");
-  }
-
-  @Test
-  void aRecipeThatIsNotHocon() throws IOException {
-    Path recipe = Files.writeString(directory.resolve("bad.conf"), "cache { path = ");
-    assertThat(mistake("cache", recipe.toString()))
-        .contains("recipe '" + recipe + "' is not HOCON")
-        .contains("see conf/ for examples");
   }
 
   @Test
@@ -329,44 +288,6 @@ class BadInputTest {
     assertNothingWritten();
   }
 
-  static List<Arguments> brokenSettings() {
-    return List.of(
-        Arguments.of(
-            "cache task=wnli",
-            "task must be one of sst-2, cola, mrpc, rte, sts-b, qnli, qqp, mnli, or empty, but is 'wnli'"),
-        Arguments.of("augment corpus.path=rows.tsv", "augment.to is missing"),
-        Arguments.of(
-            "augment corpus.path=rows.tsv augment.to=larger augment.candidates=2147483647",
-            "augment.candidates must be a whole number in 1..10000, but is '2147483647'"),
-        Arguments.of("heads corpus.path=rows.tsv", "teacher.path is missing"),
-        Arguments.of(
-            "heads corpus.path=rows.tsv teacher.path=bert heads.rows=1",
-            "heads.rows must be a whole number >= 2, but is '1'"),
-        Arguments.of("train loss.teachers=5", "loss.teachers must be a list of teachers such as"),
-        Arguments.of(
-            "train loss.hard-label.class-weights=[0,0]",
-            "loss.hard-label.class-weights must be balanced, or a list of numbers >= 0, not all of them 0"),
-        Arguments.of("train train.stages=5", "train.stages must be a list of stages such as"),
-        Arguments.of(
-            "train train.stages=[{name=a,student.layers=2}]",
-            "'student.layers' cannot be in train.stages, because all stages share it; set it outside"),
-        Arguments.of(
-            "sweep sweep.over.train.stages=[a]",
-            "'train.stages' cannot be in sweep.over, because all students of a sweep share it"),
-        Arguments.of(
-            "sweep sweep.over.student.layers=[]",
-            "sweep.over.student.layers must be a list of values, but is empty"),
-        Arguments.of(
-            "finetune corpus.classes=[a,b,a]",
-            "corpus.classes must be a list of names such as [a, b], each named once, but is '[a,b,a]'"));
-  }
-
-  @ParameterizedTest
-  @MethodSource("brokenSettings")
-  void settingsThatAreWrongByThemselves(String command, String message) {
-    assertThat(mistake(command.split(" "))).contains(message);
-  }
-
   @Test
   void aTaskWhoseFileIsAnothers() {
     assertThat(
@@ -466,24 +387,6 @@ class BadInputTest {
                 "export.to=" + directory.resolve("export")))
         .contains("export.from does not exist: '" + directory.resolve("none"));
     assertNothingWritten();
-  }
-
-  /** Runs a command that must fail as the user's mistake, and returns its one message. */
-  private static String mistake(String... arguments) {
-    PrintStream stderr = System.err;
-    ByteArrayOutputStream captured = new ByteArrayOutputStream();
-    int code;
-    System.setErr(new PrintStream(captured, true, StandardCharsets.UTF_8));
-    try {
-      code = Stillhouse.run(arguments);
-    } finally {
-      System.setErr(stderr);
-    }
-    String message = captured.toString(StandardCharsets.UTF_8);
-    assertThat(code).as(message).isEqualTo(2);
-    assertThat(message).startsWith("stillhouse: ").doesNotContain("\tat ", "Exception");
-    assertThat(message.indexOf("stillhouse: ", 1)).as("one message").isNegative();
-    return message;
   }
 
   private String[] cacheOf(Path teacher, String... more) {

@@ -1,7 +1,12 @@
 package io.stillhouse.jobs;
 
+import static org.assertj.core.api.Assertions.assertThat;
+
 import io.stillhouse.config.Settings;
+import java.io.ByteArrayOutputStream;
 import java.io.IOException;
+import java.io.PrintStream;
+import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
@@ -130,5 +135,23 @@ public final class Tiny {
       }
     }
     return files;
+  }
+
+  /** Runs a command that must fail as the user's mistake, and returns its one message. */
+  public static String mistake(String... arguments) {
+    PrintStream stderr = System.err;
+    ByteArrayOutputStream captured = new ByteArrayOutputStream();
+    int code;
+    System.setErr(new PrintStream(captured, true, StandardCharsets.UTF_8));
+    try {
+      code = Stillhouse.run(arguments);
+    } finally {
+      System.setErr(stderr);
+    }
+    String message = captured.toString(StandardCharsets.UTF_8);
+    assertThat(code).as(message).isEqualTo(2);
+    assertThat(message).startsWith("stillhouse: ").doesNotContain("\tat ", "Exception");
+    assertThat(message.indexOf("stillhouse: ", 1)).as("one message").isNegative();
+    return message;
   }
 }
