@@ -130,12 +130,7 @@ public record TrainSpec(
    * @param precision of the linear layers' products, forward and backward
    */
   public record Run(long maxSteps, long seed, int threads, int checkpointEvery, Precision precision)
-      implements Serializable {
-    /** As the record, in float32. */
-    public Run(long maxSteps, long seed, int threads, int checkpointEvery) {
-      this(maxSteps, seed, threads, checkpointEvery, Precision.FLOAT32);
-    }
-  }
+      implements Serializable {}
 
   /**
    * Which weights a training ends with.

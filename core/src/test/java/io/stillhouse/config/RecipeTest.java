@@ -267,8 +267,8 @@ class RecipeTest {
     TrainSpec silent = Recipe.train(settings(), 6);
     TrainSpec set = Recipe.train(settings("train.threads=2", "train.seed=7"), 6);
 
-    assertThat(silent.run()).isEqualTo(new TrainSpec.Run(0, 42, 6, 500));
-    assertThat(set.run()).isEqualTo(new TrainSpec.Run(0, 7, 2, 500));
+    assertThat(silent.run()).isEqualTo(new TrainSpec.Run(0, 42, 6, 500, Precision.FLOAT32));
+    assertThat(set.run()).isEqualTo(new TrainSpec.Run(0, 7, 2, 500, Precision.FLOAT32));
   }
 
   @Test

@@ -53,6 +53,6 @@ class TrainSpecTest {
         new TrainSpec.Batching(32, 2048, 1, TrainSpec.Order.SHUFFLED),
         new TrainSpec.Optimiser(rate, warmup, new TrainSpec.Betas(0.9, 0.999, 1e-8), 0.01, 1),
         TrainSpec.Rounds.NONE,
-        new TrainSpec.Run(maxSteps, 42, 1, 0));
+        new TrainSpec.Run(maxSteps, 42, 1, 0, Precision.FLOAT32));
   }
 }

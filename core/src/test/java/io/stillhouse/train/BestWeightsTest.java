@@ -12,6 +12,7 @@ import io.stillhouse.loss.TeacherParts;
 import io.stillhouse.model.Autograd;
 import io.stillhouse.spec.DistillSpec;
 import io.stillhouse.spec.ModelSpec;
+import io.stillhouse.spec.Precision;
 import io.stillhouse.spec.TrainSpec;
 import io.stillhouse.target.Example;
 import java.io.IOException;
@@ -141,7 +142,7 @@ class BestWeightsTest {
             new TrainSpec.Batching(4, 64, 1, TrainSpec.Order.SHUFFLED),
             new TrainSpec.Optimiser(3e-3, 0.1, new TrainSpec.Betas(0.9, 0.999, 1e-8), 0.01, 1),
             TrainSpec.Rounds.NONE,
-            new TrainSpec.Run(0, 42, 1, 5),
+            new TrainSpec.Run(0, 42, 1, 5, Precision.FLOAT32),
             new TrainSpec.Selection(TrainSpec.Keep.BEST, "accuracy", everySteps, patience));
     DistillSpec loss =
         new DistillSpec(

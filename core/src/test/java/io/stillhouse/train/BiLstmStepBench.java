@@ -10,6 +10,7 @@ import io.stillhouse.model.Autograd;
 import io.stillhouse.spec.BiLstmSpec;
 import io.stillhouse.spec.DistillSpec;
 import io.stillhouse.spec.Head;
+import io.stillhouse.spec.Precision;
 import io.stillhouse.spec.Task;
 import io.stillhouse.spec.TrainSpec;
 import io.stillhouse.target.Dtype;
@@ -54,7 +55,7 @@ class BiLstmStepBench {
             new TrainSpec.Batching(ROWS, 2048, 1, TrainSpec.Order.SHUFFLED),
             new TrainSpec.Optimiser(1e-3, 0, new TrainSpec.Betas(0.9, 0.999, 1e-8), 0.01, 1),
             TrainSpec.Rounds.NONE,
-            new TrainSpec.Run(0, 42, 2, 0));
+            new TrainSpec.Run(0, 42, 2, 0, Precision.FLOAT32));
     double[] tokensPerSecond = new double[ROUNDS];
     try (NDManager manager = NDManager.newBaseManager()) {
       Autograd.record(Autograd.Mode.OFF);

@@ -16,6 +16,7 @@ import io.stillhouse.model.Dropout;
 import io.stillhouse.model.Encoder;
 import io.stillhouse.spec.DistillSpec;
 import io.stillhouse.spec.ModelSpec;
+import io.stillhouse.spec.Precision;
 import io.stillhouse.spec.PrunedHeads;
 import io.stillhouse.spec.Teachers;
 import io.stillhouse.spec.TrainSpec;
@@ -179,7 +180,7 @@ class HeadPruningTest {
         new TrainSpec.Batching(4, 4096, 1, TrainSpec.Order.SHUFFLED),
         new TrainSpec.Optimiser(1e-3, 0, new TrainSpec.Betas(0.9, 0.999, 1e-8), 0.1, CLIP_NORM),
         TrainSpec.Rounds.NONE,
-        new TrainSpec.Run(10, 1, 1, 0));
+        new TrainSpec.Run(10, 1, 1, 0, Precision.FLOAT32));
   }
 
   private static ModelSpec withDropout(ModelSpec spec) {

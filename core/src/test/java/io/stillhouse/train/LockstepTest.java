@@ -13,6 +13,7 @@ import io.stillhouse.model.Autograd;
 import io.stillhouse.model.Encoder;
 import io.stillhouse.spec.DistillSpec;
 import io.stillhouse.spec.ModelSpec;
+import io.stillhouse.spec.Precision;
 import io.stillhouse.spec.TrainSpec;
 import io.stillhouse.target.Example;
 import io.stillhouse.target.MlmTargets;
@@ -250,6 +251,6 @@ class LockstepTest {
         new TrainSpec.Batching(4, 24, 1, TrainSpec.Order.SHUFFLED),
         new TrainSpec.Optimiser(rate, 0.1, new TrainSpec.Betas(0.9, 0.999, 1e-8), 0.01, 1),
         TrainSpec.Rounds.NONE,
-        new TrainSpec.Run(steps, seed, 1, 5));
+        new TrainSpec.Run(steps, seed, 1, 5, Precision.FLOAT32));
   }
 }

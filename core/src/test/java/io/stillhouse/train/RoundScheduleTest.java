@@ -3,6 +3,7 @@ package io.stillhouse.train;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.within;
 
+import io.stillhouse.spec.Precision;
 import io.stillhouse.spec.TrainSpec;
 import java.util.ArrayList;
 import java.util.List;
@@ -71,6 +72,6 @@ class RoundScheduleTest {
             new TrainSpec.Outer(0.7, 0.5, 3),
             new TrainSpec.Inner(moments, 2, TrainSpec.Delta.FLOAT32),
             false),
-        new TrainSpec.Run(0, 1, 1, 0));
+        new TrainSpec.Run(0, 1, 1, 0, Precision.FLOAT32));
   }
 }

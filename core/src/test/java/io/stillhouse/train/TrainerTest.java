@@ -16,6 +16,7 @@ import io.stillhouse.model.Autograd;
 import io.stillhouse.model.Encoder;
 import io.stillhouse.spec.DistillSpec;
 import io.stillhouse.spec.ModelSpec;
+import io.stillhouse.spec.Precision;
 import io.stillhouse.spec.TrainSpec;
 import io.stillhouse.target.Example;
 import io.stillhouse.target.MlmTargets;
@@ -209,7 +210,7 @@ class TrainerTest {
             some.batching(),
             some.optimiser(),
             TrainSpec.Rounds.NONE,
-            new TrainSpec.Run(STEPS, 42, 1, 0));
+            new TrainSpec.Run(STEPS, 42, 1, 0, Precision.FLOAT32));
 
     train(setup(none), checkpoints, NOBODY, rows, 1);
 
@@ -310,7 +311,7 @@ class TrainerTest {
         new TrainSpec.Batching(4, 24, 1, TrainSpec.Order.SHUFFLED),
         new TrainSpec.Optimiser(3e-3, 0.1, new TrainSpec.Betas(0.9, 0.999, 1e-8), 0.01, 1),
         TrainSpec.Rounds.NONE,
-        new TrainSpec.Run(steps, seed, 1, 5));
+        new TrainSpec.Run(steps, seed, 1, 5, Precision.FLOAT32));
   }
 
   /** Units that end in the middle of a step. */

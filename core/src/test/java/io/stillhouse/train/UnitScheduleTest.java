@@ -3,6 +3,7 @@ package io.stillhouse.train;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
+import io.stillhouse.spec.Precision;
 import io.stillhouse.spec.TrainSpec;
 import java.util.List;
 import java.util.Set;
@@ -86,6 +87,6 @@ class UnitScheduleTest {
         new TrainSpec.Batching(ROWS_PER_STEP, 64, block, TrainSpec.Order.PLAN),
         new TrainSpec.Optimiser(1e-3, 0, new TrainSpec.Betas(0.9, 0.999, 1e-8), 0, 0),
         rounds,
-        new TrainSpec.Run(steps, 7, 1, 0));
+        new TrainSpec.Run(steps, 7, 1, 0, Precision.FLOAT32));
   }
 }

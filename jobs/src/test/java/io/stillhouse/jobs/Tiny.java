@@ -25,6 +25,7 @@ public final class Tiny {
 
   public static final Path MLM = golden("bert-tiny-mlm-v1");
   public static final Path REG = golden("bert-tiny-reg-v1");
+  public static final Path ALBERT = golden("albert-tiny-cls-v1");
   public static final int WIDTH = 32;
   public static final int HEADS = 4;
   public static final int LAYERS = 3;

@@ -83,12 +83,12 @@ final class Pruning {
 
   private static void requireWhole(HeadReport report, ModelSpec source, String given) {
     boolean whole =
-        report.blocks().size() == source.layers()
+        report.blocks().size() == source.distinctBlocks()
             && report.blocks().stream().allMatch(block -> whole(block, source.heads()));
     if (!whole) {
       throw Errors.invalid(
           "student.heads-from '%s' must hold a finite importance of each of %d heads of %d blocks, but lacks some or holds others"
-              .formatted(given, source.heads(), source.layers()),
+              .formatted(given, source.heads(), source.distinctBlocks()),
           "make it anew with heads, and leave it as that writes it");
     }
   }

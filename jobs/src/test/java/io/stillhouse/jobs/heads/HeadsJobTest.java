@@ -150,6 +150,20 @@ class HeadsJobTest {
   }
 
   @Test
+  void headsOfSharedBlocksAreMeasuredAndPrunedOnce() throws IOException {
+    String albert = "teacher.path=" + Tiny.ALBERT;
+    HeadReport report = heads(albert);
+    new CacheJob(spark, Tiny.settings(table(albert))).run();
+
+    TrainTask.Trained student =
+        train(albert, "student.architecture=albert", "student.init-layers=[]").students().get(0);
+
+    assertThat(report.blocks()).hasSize(1);
+    assertThat(student.prunedHeads())
+        .isEqualTo(PrunedHeads.least(List.of(report.blocks().get(0).importance()), 2).blocks());
+  }
+
+  @Test
   void aLaterStageLeavesTheSameHeadsOut() throws IOException {
     heads();
     cache();

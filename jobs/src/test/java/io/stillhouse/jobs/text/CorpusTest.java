@@ -187,13 +187,7 @@ class CorpusTest {
   void readsPartitionsAsColumns() throws IOException {
     write("split=dev/a.csv", "text\nx\n");
     write("split=train/a.csv", "text\ny\n");
-    assertThat(
-            rows(
-                spec(
-                    directory,
-                    Format.AUTO,
-                    HeaderRow.PRESENT,
-                    new Columns("text", null, "split", null))))
+    assertThat(rows(named(new Columns("text", null, "split", null))))
         .containsExactly(
             new SourceRow("split=dev/a.csv:0", "x", null, "dev"),
             new SourceRow("split=train/a.csv:0", "y", null, "train"));
@@ -217,8 +211,7 @@ class CorpusTest {
   @Test
   void keepsAndCountsBlankRows() throws IOException {
     write("j.jsonl", "{\"text\":\"a\",\"n\":1.0}\n{\"n\":2}\n{\"text\":\"  \",\"n\":null}\n");
-    CorpusSpec spec =
-        spec(directory, Format.AUTO, HeaderRow.PRESENT, new Columns("text", null, "n", null));
+    CorpusSpec spec = named(new Columns("text", null, "n", null));
     assertThat(rows(spec))
         .containsExactly(
             new SourceRow("j.jsonl:0", "a", null, "1.0"),
@@ -236,17 +229,10 @@ class CorpusTest {
         {"text":"b","tags":[],"odd":["up|down"]}
         {"text":"c"}
         """);
-    assertThat(
-            rows(
-                spec(
-                    directory,
-                    Format.AUTO,
-                    HeaderRow.PRESENT,
-                    new Columns("text", null, "tags", null))))
+    assertThat(rows(named(new Columns("text", null, "tags", null))))
         .extracting(SourceRow::label)
         .containsExactly("joy|fear", "", null);
-    CorpusSpec odd =
-        spec(directory, Format.AUTO, HeaderRow.PRESENT, new Columns("text", null, "odd", null));
+    CorpusSpec odd = named(new Columns("text", null, "odd", null));
     assertThatThrownBy(() -> rows(odd))
         .hasStackTraceContaining(
             "the label 'up|down' of row 't.jsonl:1' has a vertical bar in it, which stands between labels; write that label otherwise");
@@ -256,20 +242,18 @@ class CorpusTest {
   void takesTheUsersIds() throws IOException {
     write("i.csv", "id,text\nx1,same\nx2,same\n");
     Columns columns = new Columns("text", null, null, "id");
-    assertThat(rows(spec(directory, Format.AUTO, HeaderRow.PRESENT, columns)))
-        .extracting(SourceRow::key)
-        .containsExactly("x1", "x2");
+    assertThat(rows(named(columns))).extracting(SourceRow::key).containsExactly("x1", "x2");
   }
 
   @Test
   void refusesRepeatedOrMissingIds() throws IOException {
     write("i.csv", "id,text,other\nx2,a,1\nx1,b,\nx2,c,3\nx1,d,4\n");
     mistake(
-        spec(directory, Format.AUTO, HeaderRow.PRESENT, new Columns("text", null, null, "id")),
+        named(new Columns("text", null, null, "id")),
         "2 ids of column 'id' are in more than one row, such as 'x1'; make ids unique, or name no id"
             + " column: rows are then keyed by file and number");
     mistake(
-        spec(directory, Format.AUTO, HeaderRow.PRESENT, new Columns("text", null, null, "other")),
+        named(new Columns("text", null, null, "other")),
         "1 rows have no id in column 'other'; give every row an id, or name no id column: rows are"
             + " then keyed by file and number");
   }
@@ -278,14 +262,13 @@ class CorpusTest {
   void listsTheColumnsWhenOneIsMissing() throws IOException {
     write("s.tsv", "sentence\tlabel\na\t1\n");
     mistake(
-        spec(directory, Format.AUTO, HeaderRow.PRESENT, TEXT_ONLY),
+        named(TEXT_ONLY),
         "the corpus has no column 'text' for its text; choose from [sentence, label]");
     mistake(
-        spec(
-            directory, Format.AUTO, HeaderRow.PRESENT, new Columns("sentence", null, "gold", null)),
+        named(new Columns("sentence", null, "gold", null)),
         "the corpus has no column 'gold' for its label; choose from [sentence, label]");
     mistake(
-        spec(directory, Format.AUTO, HeaderRow.PRESENT, Columns.LINES),
+        named(Columns.LINES),
         "a corpus of format TSV needs a text column; choose from [sentence, label]");
     mistake(
         spec(directory, Format.TEXT, HeaderRow.PRESENT, new Columns(null, null, "label", null)),
@@ -335,7 +318,7 @@ class CorpusTest {
     write("a.csv", "text,label\nx,1\n");
     write("b.csv", "label,text\n1,y\n");
     mistake(
-        spec(directory, Format.AUTO, HeaderRow.PRESENT, TEXT_ONLY),
+        named(TEXT_ONLY),
         "the corpus's files have different header rows; give each the same columns in the same order,"
             + " or name files that agree");
   }
@@ -383,6 +366,11 @@ class CorpusTest {
 
   private static CorpusSpec lines(Path path) {
     return spec(path, Format.AUTO, HeaderRow.PRESENT, Columns.LINES);
+  }
+
+  /** Tables of any format whose columns have names. */
+  private CorpusSpec named(Columns columns) {
+    return spec(directory, Format.AUTO, HeaderRow.PRESENT, columns);
   }
 
   private static CorpusSpec spec(Path path, Format format, HeaderRow header, Columns columns) {
