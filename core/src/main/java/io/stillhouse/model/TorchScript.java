@@ -21,7 +21,8 @@ public final class TorchScript {
   private TorchScript() {}
 
   /**
-   * Compiles the methods of one class without parameters.
+   * Compiles the methods of one class without parameters. On a GPU they then run as written on this
+   * thread: libtorch would fuse them by code that it makes anew for each shape of a batch.
    *
    * @param manager whose device the module lives on; the caller closes the block
    * @param methods Python source of the methods, indented by two spaces, with {@code self} typed
@@ -31,6 +32,9 @@ public final class TorchScript {
     String source =
         "class Ops(Module):\n  __parameters__ = []\n  __buffers__ = []\n  training : bool\n"
             + methods;
+    if (manager.getDevice().isGpu()) {
+      JniUtils.setGraphExecutorOptimize(false);
+    }
     try {
       return JniUtils.loadModule(
           (PtNDManager) manager, new ByteArrayInputStream(archive(source)), false, false);
