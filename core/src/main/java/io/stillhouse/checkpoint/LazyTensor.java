@@ -3,6 +3,7 @@ package io.stillhouse.checkpoint;
 import ai.djl.ndarray.NDArray;
 import ai.djl.ndarray.types.DataType;
 import ai.djl.ndarray.types.Shape;
+import io.stillhouse.model.Autograd;
 import java.io.IOException;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
@@ -30,8 +31,9 @@ public record LazyTensor(Shape shape, Bytes bytes) {
     if (tensor.getDataType() != DataType.FLOAT32) {
       throw new IllegalArgumentException("not float32: " + tensor.getName());
     }
+    boolean view = !tensor.getDevice().isGpu();
     return new LazyTensor(
-        tensor.getShape(), () -> tensor.toByteBuffer(!tensor.getDevice().isGpu()));
+        tensor.getShape(), () -> Autograd.onHost(tensor, array -> array.toByteBuffer(view)));
   }
 
   /** Returns this matrix with rows and columns exchanged. */

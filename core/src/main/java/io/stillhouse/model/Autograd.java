@@ -1,5 +1,6 @@
 package io.stillhouse.model;
 
+import ai.djl.Device;
 import ai.djl.engine.Engine;
 import ai.djl.ndarray.NDArray;
 import ai.djl.ndarray.NDManager;
@@ -10,6 +11,7 @@ import ai.djl.pytorch.engine.PtNDArray;
 import ai.djl.pytorch.engine.PtNDManager;
 import ai.djl.pytorch.jni.JniUtils;
 import java.util.Objects;
+import java.util.function.Function;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -90,6 +92,29 @@ public final class Autograd {
         array.getManager().full(new Shape(), (float) divisor, DataType.FLOAT32)) {
       return array.div(inLibtorch);
     }
+  }
+
+  /**
+   * Reads an array in the processor's memory. What DJL itself copies there from a GPU stays until
+   * the array's manager is closed: for weights, to the end of the training.
+   */
+  public static <T> T onHost(NDArray array, Function<NDArray, T> reader) {
+    if (!array.getDevice().isGpu()) {
+      return reader.apply(array);
+    }
+    try (NDArray copy = array.toDevice(Device.cpu(), true)) {
+      return reader.apply(copy);
+    }
+  }
+
+  /** Copies the numbers of an array into another of the same shape, whichever their devices. */
+  public static void copy(NDArray from, NDArray to) {
+    onHost(
+        from,
+        array -> {
+          to.set(array.toByteBuffer(false)); // takes over the memory that it is given
+          return to;
+        });
   }
 
   /** Seeds libtorch's generator, which is one per process. */

@@ -12,6 +12,14 @@ import ai.djl.pytorch.jni.IValueUtils;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
 import java.nio.IntBuffer;
+import java.util.ArrayDeque;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.Queue;
+import java.util.TreeMap;
 import java.util.stream.IntStream;
 import org.jspecify.annotations.Nullable;
 
@@ -36,7 +44,11 @@ public final class Dropout {
   private static final int[] INDICES = IntStream.range(0, LINE).toArray();
 
   private final boolean drops;
+  private final Queue<NDArray> ahead = new ArrayDeque<>();
   private long key;
+
+  /** A mask that will be asked for. */
+  record Wanted(Shape shape, double rate) {}
 
   private Dropout(long key, boolean drops) {
     this.key = key;
@@ -70,6 +82,9 @@ public final class Dropout {
     if (!drops || rate == 0) {
       return null;
     }
+    if (!ahead.isEmpty()) {
+      return ahead.remove();
+    }
     nextKey();
     int size = Math.toIntExact(shape.size());
     if (manager.getDevice().isGpu()) {
@@ -88,33 +103,60 @@ public final class Dropout {
   }
 
   /**
-   * Returns the same mask, on a GPU made there: a BERT-base's masks of one step are a hundred
-   * million numbers, which Java would take longer to make and to send than the step takes.
+   * On a GPU makes masks there, those of one shape together; {@link #mask} then returns one after
+   * another. A BERT-base's of one step are a hundred million numbers, which Java would take longer
+   * to make and to send than the step takes.
    *
    * @param ops of {@link TrainingOps}
+   * @param manager owns the masks
+   * @param wanted in the order in which they will be asked for, before any other
    */
-  @Nullable NDArray mask(PtSymbolBlock ops, NDManager manager, Shape shape, double rate) {
-    return manager.getDevice().isGpu()
-        ? onDevice(ops, manager, shape, rate)
-        : mask(manager, shape, rate);
+  void ahead(PtSymbolBlock ops, NDManager manager, List<Wanted> wanted) {
+    if (drops && manager.getDevice().isGpu()) {
+      makeAhead(ops, manager, wanted);
+    }
   }
 
-  /** Makes a mask by libtorch's operators, whichever the device. */
-  @Nullable NDArray onDevice(PtSymbolBlock ops, NDManager manager, Shape shape, double rate) {
-    if (!drops || rate == 0) {
-      return null;
+  /** Makes masks by libtorch's operators, whichever the device. */
+  void makeAhead(PtSymbolBlock ops, NDManager manager, List<Wanted> wanted) {
+    Map<Wanted, List<Integer>> places = new LinkedHashMap<>();
+    long[] keys = new long[wanted.size()];
+    for (int i = 0; i < keys.length; i++) {
+      if (wanted.get(i).rate() != 0) {
+        nextKey();
+        keys[i] = key;
+        places.computeIfAbsent(wanted.get(i), alike -> new ArrayList<>()).add(i);
+      }
     }
-    nextKey();
-    try (NDArray empty = manager.create(new Shape(0));
-        IValue of = IValue.from((PtNDArray) empty);
-        IValue sizes = IValue.listFrom(shape.getShape());
-        IValue first = IValue.from((long) (int) key);
-        IValue second = IValue.from((long) (int) (key >>> 32));
-        IValue dropped = IValue.from((long) dropped(rate));
-        IValue kept = IValue.from((double) kept(rate));
-        IValue mask =
-            IValueUtils.runMethod(ops, "dropout", of, sizes, first, second, dropped, kept)) {
-      return mask.toTensor((PtNDManager) manager);
+    Map<Integer, NDArray> masks = new TreeMap<>();
+    places.forEach(
+        (alike, at) -> {
+          NDArray[] made =
+              onDevice(ops, manager, alike, at.stream().mapToLong(i -> keys[i]).toArray());
+          for (int i = 0; i < made.length; i++) {
+            masks.put(at.get(i), made[i]);
+          }
+        });
+    ahead.addAll(masks.values());
+  }
+
+  private static NDArray[] onDevice(
+      PtSymbolBlock ops, NDManager manager, Wanted wanted, long[] keys) {
+    Shape column = new Shape(keys.length, 1);
+    try (NDManager scope = manager.newSubManager()) {
+      int[] first = Arrays.stream(keys).mapToInt(key -> (int) key).toArray();
+      int[] second = Arrays.stream(keys).mapToInt(key -> (int) (key >>> 32)).toArray();
+      NDArray firstM1 = scope.create(first, column).duplicate(); // not in Java's memory
+      NDArray secondM1 = scope.create(second, column).duplicate();
+      try (IValue shape = IValue.listFrom(wanted.shape().getShape());
+          IValue firsts = IValue.from((PtNDArray) firstM1);
+          IValue seconds = IValue.from((PtNDArray) secondM1);
+          IValue dropped = IValue.from((long) dropped(wanted.rate()));
+          IValue kept = IValue.from((double) kept(wanted.rate()));
+          IValue masks =
+              IValueUtils.runMethod(ops, "dropout", shape, firsts, seconds, dropped, kept)) {
+        return masks.toTensorArray((PtNDManager) manager);
+      }
     }
   }
 

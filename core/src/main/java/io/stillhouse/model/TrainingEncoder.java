@@ -7,6 +7,7 @@ import ai.djl.ndarray.NDManager;
 import ai.djl.pytorch.engine.PtNDArray;
 import ai.djl.pytorch.engine.PtSymbolBlock;
 import ai.djl.pytorch.jni.IValue;
+import ai.djl.pytorch.jni.IValueUtils;
 import io.stillhouse.spec.Architecture;
 import io.stillhouse.spec.ModelSpec;
 import io.stillhouse.spec.Precision;
@@ -53,7 +54,13 @@ public final class TrainingEncoder implements Trainable {
   private final List<NDArray> grads = new ArrayList<>();
 
   /** Copies of weights in one tensor, and the weights. */
-  private record Joined(NDArray copy, List<NDArray> parts) {}
+  private record Joined(NDArray copy, IValue into, IValue parts) {
+    void close() {
+      into.close();
+      parts.close();
+      copy.close();
+    }
+  }
 
   /**
    * The tensors of one block as lists of libtorch's.
@@ -186,9 +193,10 @@ public final class TrainingEncoder implements Trainable {
   /** Returns a copy of the first three in one, and the others as they are. */
   private List<NDArray> joined(List<NDArray> parts) {
     List<NDArray> three = parts.subList(0, 3);
-    joined.add(new Joined(NDArrays.concat(new NDList(three)), three));
+    NDArray copy = NDArrays.concat(new NDList(three));
+    joined.add(new Joined(copy, IValue.from((PtNDArray) copy), list(three)));
     List<NDArray> all = new ArrayList<>(parts.subList(3, parts.size()));
-    all.add(0, joined.get(joined.size() - 1).copy());
+    all.add(0, copy);
     return all;
   }
 
@@ -210,9 +218,7 @@ public final class TrainingEncoder implements Trainable {
   @Override
   public void refresh() {
     for (Joined one : joined) {
-      try (NDArray now = NDArrays.concat(new NDList(one.parts()))) {
-        now.copyTo(one.copy());
-      }
+      IValueUtils.runMethod(ops, "join", one.into(), one.parts()).close();
     }
   }
 
@@ -226,7 +232,7 @@ public final class TrainingEncoder implements Trainable {
     Set.copyOf(blocks).forEach(Block::close);
     embeddings.close();
     projections.values().stream().map(Projection::gradient).distinct().forEach(Gradients::close);
-    joined.forEach(one -> one.copy().close());
+    joined.forEach(Joined::close);
     grads.forEach(NDArray::close);
     heads.close();
     eps.close();

@@ -31,14 +31,17 @@ final class TrainingOps {
           c = torch.bitwise_xor(b, torch.bitwise_and(torch.bitwise_right_shift(b, 13), 524287))
           d = torch.mul(c, -1028477387)
           return torch.bitwise_xor(d, torch.bitwise_and(torch.bitwise_right_shift(d, 16), 65535))
-        def dropout(self: __torch__.Ops, of: Tensor, shape: List[int], first: int, second: int, dropped: int, kept: float) -> Tensor:
+        def dropout(self: __torch__.Ops, shape: List[int], firstM1: Tensor, secondM1: Tensor, dropped: int, kept: float) -> List[Tensor]:
           size = 1
           for i in range(torch.len(shape)):
             size = torch.mul(size, shape[i])
-          numbers = torch.arange(size, dtype=3, layout=0, device=ops.prim.device(of), pin_memory=False)
-          mixed = (self).mixed(torch.add((self).mixed(torch.bitwise_xor(numbers, first), ), second), )
+          numbers = torch.arange(size, dtype=3, layout=0, device=ops.prim.device(firstM1), pin_memory=False)
+          mixed = (self).mixed(torch.add((self).mixed(torch.bitwise_xor(numbers, firstM1), ), secondM1), )
           levels = torch.bitwise_and(torch.bitwise_right_shift(mixed, 16), 65535)
-          return torch.view(torch.mul(torch.to(torch.ge(levels, dropped), 6), kept), shape)
+          masks = torch.mul(torch.to(torch.ge(levels, dropped), 6), kept)
+          return torch.unbind(torch.view(masks, torch.add([torch.size(firstM1, 0)], shape)), 0)
+        def join(self: __torch__.Ops, copy: Tensor, parts: List[Tensor]) -> Tensor:
+          return torch.cat(parts, 0, out=copy)
         def pad(self: __torch__.Ops, realND: Tensor, tokensN: Tensor, batch: int, length: int) -> Tensor:
           width = torch.size(realND, 1)
           if torch.eq(torch.size(realND, 0), torch.mul(batch, length)):

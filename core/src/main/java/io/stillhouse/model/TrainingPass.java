@@ -11,6 +11,7 @@ import io.stillhouse.spec.AttentionPart;
 import io.stillhouse.spec.ModelSpec;
 import java.util.ArrayList;
 import java.util.Arrays;
+import java.util.Collections;
 import java.util.EnumMap;
 import java.util.List;
 import java.util.Map;
@@ -53,6 +54,15 @@ public final class TrainingPass implements Trainable.Pass {
     double hiddenRate = spec.numerics().hiddenDropout();
     Shape stateND = new Shape(real.length, spec.hiddenSize());
     Shape embeddingNE = new Shape(real.length, spec.embeddingSize());
+    Shape pairs = new Shape(batch.rows(), spec.heads(), batch.longest(), batch.longest());
+    double attentionRate = spec.numerics().attentionDropout();
+    List<Dropout.Wanted> wanted = new ArrayList<>();
+    wanted.add(new Dropout.Wanted(embeddingNE, hiddenRate));
+    for (int block = 1; block <= of.blocks.size(); block++) {
+      wanted.add(new Dropout.Wanted(pairs, attentionRate));
+      wanted.addAll(Collections.nCopies(2, new Dropout.Wanted(stateND, hiddenRate)));
+    }
+    dropout.ahead(of.ops, manager, wanted);
     this.embeddingMasks = masks(dropout, hiddenRate, embeddingNE, 1);
     PtNDArray[] embedded =
         call(
@@ -67,10 +77,9 @@ public final class TrainingPass implements Trainable.Pass {
     NDArray state = embedded[0];
     keep(capture, 0, state);
     NDArray bias = of.encoder.paddingBias(batch);
-    Shape pairs = new Shape(batch.rows(), spec.heads(), batch.longest(), batch.longest());
     try (IValue biasB11L = IValue.from((PtNDArray) bias)) {
       for (int block = 1; block <= of.blocks.size(); block++) {
-        dropped.add(masks(dropout, spec.numerics().attentionDropout(), pairs, 1));
+        dropped.add(masks(dropout, attentionRate, pairs, 1));
         masks.add(masks(dropout, hiddenRate, stateND, 2));
         TrainingEncoder.Block own = of.blocks.get(block - 1);
         try (IValue input = IValue.from((PtNDArray) state)) {
@@ -308,7 +317,7 @@ public final class TrainingPass implements Trainable.Pass {
   private IValue masks(Dropout dropout, double rate, Shape shape, int count) {
     List<NDArray> all = new ArrayList<>();
     for (int i = 0; i < count; i++) {
-      NDArray mask = dropout.mask(of.ops, manager, shape, rate);
+      NDArray mask = dropout.mask(manager, shape, rate);
       if (mask != null) {
         all.add(mask);
       }

@@ -3,6 +3,7 @@ package io.stillhouse.train;
 import ai.djl.ndarray.NDArray;
 import ai.djl.ndarray.NDManager;
 import ai.djl.pytorch.engine.PtNDArray;
+import ai.djl.pytorch.engine.PtNDManager;
 import ai.djl.pytorch.engine.PtSymbolBlock;
 import ai.djl.pytorch.jni.IValue;
 import ai.djl.pytorch.jni.IValueUtils;
@@ -30,6 +31,9 @@ final class AdamW implements AutoCloseable {
           return torch.linalg_vector_norm(torch.stack(_0), 2)
         def scale(self: __torch__.Ops, grads: List[Tensor], factor: float) -> NoneType:
           torch._foreach_mul_(grads, factor)
+          return None
+        def clear(self: __torch__.Ops, grads: List[Tensor]) -> NoneType:
+          torch._foreach_zero_(grads)
           return None
         def step(self: __torch__.Ops, params: List[Tensor], grads: List[Tensor], first: List[Tensor], second: List[Tensor], steps: List[Tensor], lr: float, beta1: float, beta2: float, decay: float, eps: float) -> NoneType:
           _0 = annotate(List[Tensor], [])
@@ -85,9 +89,9 @@ final class AdamW implements AutoCloseable {
       update(step, learningRate, gradients, true);
       update(step, learningRate, gradients, false);
     }
-    for (Map.Entry<String, NDArray> gradient : gradients.entrySet()) {
-      gradient.getValue().close();
-      ai.djl.pytorch.jni.JniUtils.zeroGrad((PtNDArray) parameters.get(gradient.getKey()));
+    if (!gradients.isEmpty()) {
+      run("clear", list(gradients));
+      gradients.values().forEach(NDArray::close);
     }
     return norm;
   }
@@ -142,9 +146,9 @@ final class AdamW implements AutoCloseable {
     }
     IValue grads = list(gradients);
     try (grads;
-        IValue norm = IValueUtils.runMethod(ops, "norm", grads);
-        NDArray value = norm.toTensor(Autograd.manager(parameters.values().iterator().next()))) {
-      return value.getFloat();
+        NDManager scope = parameters.values().iterator().next().getManager().newSubManager();
+        IValue norm = IValueUtils.runMethod(ops, "norm", grads)) {
+      return norm.toTensor((PtNDManager) scope).getFloat();
     }
   }
 

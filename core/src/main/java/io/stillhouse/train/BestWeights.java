@@ -3,10 +3,12 @@ package io.stillhouse.train;
 import ai.djl.ndarray.NDArray;
 import ai.djl.ndarray.NDManager;
 import io.stillhouse.checkpoint.LazyTensor;
+import io.stillhouse.model.Autograd;
 import io.stillhouse.spec.TrainSpec;
 import java.io.IOException;
 import java.util.LinkedHashMap;
 import java.util.Map;
+import java.util.Objects;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -67,7 +69,7 @@ final class BestWeights {
             copy = manager.zeros(weight.getShape());
             weights.put(name, copy);
           }
-          weight.copyTo(copy);
+          Autograd.copy(weight, copy);
         });
   }
 
@@ -78,7 +80,8 @@ final class BestWeights {
 
   /** Makes weights the best ones, if there are any. */
   void settle(Map<String, NDArray> now) {
-    weights.forEach((name, best) -> best.copyTo(now.get(name)));
+    weights.forEach(
+        (name, best) -> Autograd.copy(best, Objects.requireNonNull(now.get(name), name)));
   }
 
   /** Returns which were kept; null before the first measurement. */

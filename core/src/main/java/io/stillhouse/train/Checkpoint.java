@@ -5,6 +5,7 @@ import ai.djl.ndarray.NDManager;
 import io.stillhouse.checkpoint.LazyTensor;
 import io.stillhouse.checkpoint.SafeTensors;
 import io.stillhouse.error.Errors;
+import io.stillhouse.model.Autograd;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -88,7 +89,7 @@ public record Checkpoint(SafeTensors file, long steps) {
     tensors.forEach(
         (name, tensor) -> {
           try (NDArray saved = file.read(prefix + name, manager)) {
-            saved.copyTo(tensor);
+            Autograd.copy(saved, tensor);
           }
         });
   }

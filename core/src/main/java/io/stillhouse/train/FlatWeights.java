@@ -6,6 +6,7 @@ import ai.djl.ndarray.types.DataType;
 import ai.djl.ndarray.types.Shape;
 import io.stillhouse.checkpoint.LazyTensor;
 import io.stillhouse.checkpoint.SafeTensors;
+import io.stillhouse.model.Autograd;
 import java.io.IOException;
 import java.io.Serializable;
 import java.nio.ByteBuffer;
@@ -108,13 +109,14 @@ public final class FlatWeights implements Serializable {
     long at = 0;
     for (String name : shapes.keySet()) {
       NDArray tensor = Objects.requireNonNull(tensors.get(name), name);
-      FloatBuffer numbers =
-          tensor.getDevice().isGpu()
-              ? FloatBuffer.wrap(tensor.toFloatArray())
-              : tensor.toByteBuffer(true).order(ByteOrder.LITTLE_ENDIAN).asFloatBuffer();
-      int size = numbers.remaining();
-      now.put(at, numbers);
-      at += size;
+      long to = at;
+      Autograd.onHost(
+          tensor,
+          array -> {
+            now.put(to, array.toByteBuffer(true).order(ByteOrder.LITTLE_ENDIAN).asFloatBuffer());
+            return now;
+          });
+      at += tensor.size();
     }
     return now;
   }

@@ -20,6 +20,7 @@ import io.stillhouse.target.TargetSource;
 import io.stillhouse.target.Targets;
 import java.io.IOException;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.EnumMap;
 import java.util.LinkedHashMap;
 import java.util.List;
@@ -92,8 +93,10 @@ public final class HeldOut {
               .forEach((term, share) -> terms.merge(term, share, Double::sum));
           NDArray logitsBC = output.logits();
           if (logitsBC != null) {
+            float[] flat = logitsBC.toFloatArray();
+            int classes = flat.length / part.size();
             for (int row = 0; row < part.size(); row++) {
-              logits.add(logitsBC.get(row).toFloatArray());
+              logits.add(Arrays.copyOfRange(flat, row * classes, (row + 1) * classes));
               labels.add(part.get(row).inputs().label());
               if (part.get(row).has(Targets.LOGITS)) {
                 teachers.add(teachersLogits(part.get(row)));

@@ -8,6 +8,7 @@ import ai.djl.ndarray.NDManager;
 import ai.djl.ndarray.types.Shape;
 import ai.djl.pytorch.engine.PtSymbolBlock;
 import io.stillhouse.spec.Precision;
+import java.util.List;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.ExecutionException;
 import org.junit.jupiter.api.AfterEach;
@@ -61,20 +62,35 @@ class DropoutTest {
   }
 
   @Test
-  void theDevicesOwnMaskIsTheSame() {
+  void masksMadeAheadOnADeviceAreTheSame() {
+    Shape other = new Shape(3, 4, 5);
     try (PtSymbolBlock ops = TrainingOps.compile(manager, Precision.FLOAT32)) {
-      for (double rate : new double[] {0.1, 0.5, 0.9}) {
-        Dropout java = Dropout.of(-5);
-        Dropout device = Dropout.of(-5);
-        for (int i = 0; i < 3; i++) {
-          NDArray mask = device.onDevice(ops, manager, SHAPE, rate);
-
-          assertThat(mask.getShape()).isEqualTo(SHAPE);
-          assertThat(mask.toFloatArray()).isEqualTo(java.mask(manager, SHAPE, rate).toFloatArray());
-        }
+      Dropout java = Dropout.of(-5);
+      Dropout device = Dropout.of(-5);
+      List<Dropout.Wanted> wanted =
+          List.of(
+              new Dropout.Wanted(SHAPE, 0.1),
+              new Dropout.Wanted(other, 0.5),
+              new Dropout.Wanted(SHAPE, 0),
+              new Dropout.Wanted(SHAPE, 0.1),
+              new Dropout.Wanted(SHAPE, 0.9));
+      device.makeAhead(ops, manager, wanted);
+      for (Dropout.Wanted one : wanted) {
+        assertSame(device, java, one);
       }
-      assertThat(Dropout.NONE.onDevice(ops, manager, SHAPE, 0.1)).isNull();
+      assertSame(device, java, new Dropout.Wanted(other, 0.1)); // drawn after those made ahead
     }
+  }
+
+  private void assertSame(Dropout device, Dropout java, Dropout.Wanted wanted) {
+    NDArray mask = device.mask(manager, wanted.shape(), wanted.rate());
+    NDArray expected = java.mask(manager, wanted.shape(), wanted.rate());
+    if (expected == null) {
+      assertThat(mask).isNull();
+      return;
+    }
+    assertThat(mask.getShape()).isEqualTo(wanted.shape());
+    assertThat(mask.toFloatArray()).isEqualTo(expected.toFloatArray());
   }
 
   @Test
