@@ -21,8 +21,7 @@ public final class TorchScript {
   private TorchScript() {}
 
   /**
-   * Compiles the methods of one class without parameters. On a GPU they then run as written on this
-   * thread: libtorch would fuse them by code that it makes anew for each shape of a batch.
+   * Compiles the methods of one class without parameters.
    *
    * @param manager whose device the module lives on; the caller closes the block
    * @param methods Python source of the methods, indented by two spaces, with {@code self} typed
@@ -32,15 +31,20 @@ public final class TorchScript {
     String source =
         "class Ops(Module):\n  __parameters__ = []\n  __buffers__ = []\n  training : bool\n"
             + methods;
-    if (manager.getDevice().isGpu()) {
-      JniUtils.setGraphExecutorOptimize(false);
-    }
     try {
       return JniUtils.loadModule(
           (PtNDManager) manager, new ByteArrayInputStream(archive(source)), false, false);
     } catch (IOException e) {
       throw new UncheckedIOException(e);
     }
+  }
+
+  /**
+   * Lets methods run as they are written on this thread: on a GPU libtorch would fuse operators by
+   * code that it makes anew for the shapes of each batch.
+   */
+  public static void runAsWritten() {
+    JniUtils.setGraphExecutorOptimize(false);
   }
 
   private static byte[] archive(String source) throws IOException {

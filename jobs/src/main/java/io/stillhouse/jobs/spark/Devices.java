@@ -6,6 +6,7 @@ import ai.djl.ndarray.NDManager;
 import io.stillhouse.config.Options;
 import io.stillhouse.config.Settings;
 import io.stillhouse.error.Errors;
+import io.stillhouse.model.TorchScript;
 import org.apache.spark.SparkContext;
 import org.apache.spark.TaskContext;
 import org.apache.spark.resource.ResourceInformation;
@@ -51,9 +52,13 @@ public final class Devices {
     spark.setLocalProperty(CHOICE, choice);
   }
 
-  /** Returns a manager on the device of this task, which the caller closes. */
+  /** Returns a manager on the device of this task, for this thread; the caller closes it. */
   public static NDManager manager() {
-    return NDManager.newBaseManager(ofTask());
+    Device device = ofTask();
+    if (device.isGpu()) {
+      TorchScript.runAsWritten();
+    }
+    return NDManager.newBaseManager(device);
   }
 
   /** Returns a manager on the processor, for what no task computes. */
