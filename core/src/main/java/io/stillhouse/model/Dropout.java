@@ -83,7 +83,11 @@ public final class Dropout {
       return null;
     }
     if (!ahead.isEmpty()) {
-      return ahead.remove();
+      NDArray made = ahead.remove();
+      if (!made.getShape().equals(shape)) {
+        throw new IllegalStateException("made ahead: " + made.getShape() + ", not " + shape);
+      }
+      return made;
     }
     nextKey();
     int size = Math.toIntExact(shape.size());
@@ -112,7 +116,7 @@ public final class Dropout {
    * @param wanted in the order in which they will be asked for, before any other
    */
   void ahead(PtSymbolBlock ops, NDManager manager, List<Wanted> wanted) {
-    if (drops && manager.getDevice().isGpu()) {
+    if (manager.getDevice().isGpu()) {
       makeAhead(ops, manager, wanted);
     }
   }
@@ -122,7 +126,7 @@ public final class Dropout {
     Map<Wanted, List<Integer>> places = new LinkedHashMap<>();
     long[] keys = new long[wanted.size()];
     for (int i = 0; i < keys.length; i++) {
-      if (wanted.get(i).rate() != 0) {
+      if (drops && wanted.get(i).rate() != 0) {
         nextKey();
         keys[i] = key;
         places.computeIfAbsent(wanted.get(i), alike -> new ArrayList<>()).add(i);

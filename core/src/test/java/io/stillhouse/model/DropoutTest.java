@@ -1,6 +1,7 @@
 package io.stillhouse.model;
 
 import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatIllegalStateException;
 import static org.assertj.core.api.Assertions.within;
 
 import ai.djl.ndarray.NDArray;
@@ -79,6 +80,11 @@ class DropoutTest {
         assertSame(device, java, one);
       }
       assertSame(device, java, new Dropout.Wanted(other, 0.1)); // drawn after those made ahead
+
+      device.makeAhead(ops, manager, wanted);
+      assertThatIllegalStateException().isThrownBy(() -> device.mask(manager, other, 0.1));
+      Dropout.NONE.makeAhead(ops, manager, wanted);
+      assertThat(Dropout.NONE.mask(manager, SHAPE, 0.1)).isNull();
     }
   }
 
