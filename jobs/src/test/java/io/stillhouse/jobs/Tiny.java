@@ -102,7 +102,6 @@ public final class Tiny {
     return Files.writeString(file, table);
   }
 
-  /** Writes lines of 1 to 20 words. */
   /**
    * Copies a model, and swaps two of its tokens.
    *
@@ -117,6 +116,7 @@ public final class Tiny {
     return "its token %d is '%s', not 'of'".formatted(of, vocabulary.get(of));
   }
 
+  /** Writes lines of 1 to 20 words. */
   public static Path lines(Path file, int lines) throws IOException {
     Random random = new Random(11);
     StringBuilder text = new StringBuilder();

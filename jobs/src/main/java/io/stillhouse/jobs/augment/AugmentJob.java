@@ -144,7 +144,7 @@ public final class AugmentJob {
       return given;
     }
     String path = storage.requireFile(Options.AUGMENT_VECTORS.key(), given).toString();
-    Vocabulary.readVectors(storage, path);
+    Vocabulary.readVectors(storage, path, new ReplaceableWords(stops()));
     return path;
   }
 
@@ -222,6 +222,11 @@ public final class AugmentJob {
         context.broadcast(words));
   }
 
+  private ReplaceableWords.Stops stops() {
+    return ReplaceableWords.Stops.valueOf(
+        settings.get(Options.AUGMENT_STOP_WORDS).toUpperCase(Locale.ROOT));
+  }
+
   private Augmentation replacement(String maskedLm) {
     return new Augmentation.MaskedLm(
         maskedLm,
@@ -229,8 +234,7 @@ public final class AugmentJob {
         new Augmentation.MaskedLm.Choice(
             settings.get(Options.AUGMENT_CANDIDATES),
             settings.get(Options.AUGMENT_REPLACE),
-            ReplaceableWords.Stops.valueOf(
-                settings.get(Options.AUGMENT_STOP_WORDS).toUpperCase(Locale.ROOT))),
+            stops()),
         new Augmentation.MaskedLm.Pass(
             settings.get(Options.AUGMENT_SHOW)
                 ? Augmentation.MaskedLm.Reads.MASKED_TEXT_AND_ORIGINAL

@@ -87,7 +87,7 @@ final class Vocabulary {
       long[] rows = ids.stream().mapToLong(Integer::longValue).toArray();
       return new Vocabulary(candidate, NearestWords.ofPieces(encoder, manager, tokens, rows));
     }
-    Map<String, float[]> vectors = readVectors(Storage.ofThisProcess(), how.vectors());
+    Map<String, float[]> vectors = readVectors(Storage.ofThisProcess(), how.vectors(), words);
     int width = vectors.values().iterator().next().length;
     float[] values = new float[Math.multiplyExact(width, vectors.size())];
     int at = 0;
@@ -100,13 +100,15 @@ final class Vocabulary {
   }
 
   /**
-   * Reads a file of word vectors on any file system.
+   * Reads the vectors of words that may take another's place from a file on any file system; those
+   * of several pieces for which neighbours are sought are among them.
    *
    * @throws io.stillhouse.error.StillhouseException if it is none
    */
-  static Map<String, float[]> readVectors(Storage storage, String path) throws IOException {
+  static Map<String, float[]> readVectors(Storage storage, String path, ReplaceableWords words)
+      throws IOException {
     return new WordVectorFile(storage, Options.AUGMENT_VECTORS.key(), path)
-        .first(ReplaceableWords::isWord, MOST_VECTORS);
+        .first(words::mayReplace, MOST_VECTORS);
   }
 
   /** Returns for each id whether its token may take a word's place. */

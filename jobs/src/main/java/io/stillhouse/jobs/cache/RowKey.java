@@ -36,8 +36,14 @@ public record RowKey(String id, Text text, Text pair, long tokens, boolean sound
           RowKey.hash(all.getBytes(StandardCharsets.UTF_8)));
     }
 
-    /** Returns whether the two may be of one row: equal, or one begins as the other does. */
+    /**
+     * Returns whether the two may be of one row: equal, or one begins as the other does. No text is
+     * cut to nothing, so an empty one is no other's beginning.
+     */
     boolean same(Text other) {
+      if (length == 0 || other.length == 0) {
+        return length == other.length;
+      }
       return length == other.length
           ? hash == other.hash
           : beginning.startsWith(other.beginning) || other.beginning.startsWith(beginning);

@@ -161,7 +161,8 @@ public final class EvaluateJob {
             ? settings.get(Options.CORPUS_PATH)
             : settings.get(Options.EVALUATE_PATH);
     CorpusSpec spec = Recipe.corpus(settings, paths);
-    List<InputRow> rows = rows(spec);
+    List<InputRow> all = rows(spec);
+    List<InputRow> rows = all.stream().filter(row -> row.length() > 0).toList();
     if (rows.isEmpty()) {
       throw Errors.invalid("no row of %s holds a token".formatted(paths), "name files with text");
     }
@@ -173,7 +174,8 @@ public final class EvaluateJob {
             ? new MaskedLmJudge(candidates, against, results)
             : new TaskJudge(candidates, against, teacher.head(), metrics, results);
     long masked = maskedLm ? results.stream().mapToLong(row -> row.masked().tokens()).sum() : 0;
-    Evaluation evaluation = judge.judge(new Evaluation.Data(paths, results.size(), masked));
+    Evaluation evaluation =
+        judge.judge(new Evaluation.Data(paths, results.size(), masked, all.size() - rows.size()));
     predictions(results);
     if (settings.get(Options.EVALUATE_SPEED)) {
       evaluation = evaluation.withSpeed(new SpeedStage(spark, settings, shapes).run());

@@ -71,8 +71,8 @@ public record Evaluation(
   /** Pairs of models of the same seed, and the standard error of their mean difference by seed. */
   public record Seeds(int count, double standardError) {}
 
-  /** Rows evaluated, and masked tokens among them. */
-  public record Data(List<String> paths, long rows, long maskedTokens) {}
+  /** Rows evaluated, masked tokens among them, and rows left out because they have no tokens. */
+  public record Data(List<String> paths, long rows, long maskedTokens, long leftOut) {}
 
   Evaluation withSpeed(List<Speed> measured) {
     return new Evaluation(models, groups, comparisons, data, measured);
@@ -111,6 +111,9 @@ public record Evaluation(
     }
     StringBuilder table = new StringBuilder(aligned(lines));
     comparisons.forEach(comparison -> table.append(told(comparison)));
+    if (data.leftOut() > 0) {
+      table.append("%,d rows without text left out%n".formatted(data.leftOut()));
+    }
     return table.append(Speed.table(speed)).toString();
   }
 

@@ -135,17 +135,6 @@ final class RunPlanner {
    *     column, or there are no labels
    */
   Planned plan(Settings settings, boolean twin, Stage stage) throws IOException {
-    Planned planned = plan(settings, twin);
-    List<StudentRun> runs = new ArrayList<>();
-    for (StudentRun run : planned.runs()) {
-      int layers = run.model() instanceof ModelSpec encoder ? encoder.layers() : 1;
-      runs.add(run.from(stage.start(run.name(), layers, run.start(), storage)));
-    }
-    return new Planned(runs, planned.columns(), planned.notes());
-  }
-
-  /** As the other, of a recipe without stages. */
-  Planned plan(Settings settings, boolean twin) throws IOException {
     Student student =
         Recipe.student(
             withTheCachesPair(settings),
@@ -165,11 +154,8 @@ final class RunPlanner {
           "cache the corpus with corpus.label, or set the weight to 0");
     }
     List<String> notes = new ArrayList<>();
-    StudentRun.Start start =
-        student instanceof ModelSpec encoder
-            ? start(settings, encoder)
-            : wordVectors(settings, notes);
-    boolean hasTwin = twin && labelled && !hardLabelsAlone(loss);
+    // A student of labels alone is its own twin, unless another stage makes them differ.
+    boolean hasTwin = twin && labelled && (stage.others() || !hardLabelsAlone(loss));
     if (heldOut != null) {
       if ((loss.hardLabel() != 0 || hasTwin) && !labelled(heldOut)) {
         throw Errors.invalid(
@@ -193,6 +179,7 @@ final class RunPlanner {
             joined);
     String name = settings.get(Options.STUDENT_NAME);
     List<StudentRun> runs = new ArrayList<>();
+    StudentRun.Start start = start(settings, student, name, stage, notes);
     runs.add(new StudentRun(name, student, loss, train, start, places));
     if (twin && !labelled) {
       notes.add("the cache has no labels, so %s has no undistilled twin".formatted(name));
@@ -200,11 +187,11 @@ final class RunPlanner {
     if (hasTwin) {
       runs.add(
           new StudentRun(
-              name.equals("distilled") ? "undistilled" : name + "-undistilled",
+              twin(name),
               student,
               loss.undistilled(),
               train,
-              start,
+              stage.before().isEmpty() ? start : stage.start(twin(name), layers(student), storage),
               places.with(joined.rowsAlone())));
     }
     TrainSpec.Selection selection =
@@ -222,6 +209,15 @@ final class RunPlanner {
           "cache these rows with corpus.label, or set train.keep=last");
     }
     return new Planned(runs.stream().map(run -> run.selecting(selection)).toList(), columns, notes);
+  }
+
+  /** Returns what a student's undistilled twin is called. */
+  static String twin(String name) {
+    return name.equals("distilled") ? "undistilled" : name + "-undistilled";
+  }
+
+  private static int layers(Student student) {
+    return student instanceof ModelSpec encoder ? encoder.layers() : 1;
   }
 
   /** A recipe need not repeat that the cache's rows are pairs, which a BiLSTM reads apart. */
@@ -300,6 +296,17 @@ final class RunPlanner {
         "%s has vectors of %,d of %,d word pieces; the others start at random"
             .formatted(from, found, pieces));
     return new StudentRun.Start(file.path().toString(), List.of());
+  }
+
+  private StudentRun.Start start(
+      Settings settings, Student student, String name, Stage stage, List<String> notes)
+      throws IOException {
+    if (!stage.before().isEmpty()) {
+      return stage.start(name, layers(student), storage);
+    }
+    return student instanceof ModelSpec encoder
+        ? start(settings, encoder)
+        : wordVectors(settings, notes);
   }
 
   private StudentRun.Start start(Settings settings, ModelSpec student) throws IOException {

@@ -19,7 +19,6 @@ import java.util.Optional;
 import java.util.stream.Collectors;
 import org.apache.hadoop.fs.Path;
 import org.apache.spark.sql.SparkSession;
-import org.jspecify.annotations.Nullable;
 
 /**
  * One of the trainings that a student goes through one after another, each from where the one
@@ -29,27 +28,34 @@ import org.jspecify.annotations.Nullable;
  *
  * @param settings the recipe with the stage's own values, and where its students go
  * @param values the stage's own, which win over those of a sweep's students
- * @param before the directory of the students of the stage before; null for the first
+ * @param others whether the recipe has other stages
+ * @param before directories of the students of the stages before, the nearest first
+ * @param first the students of the first stage; empty for that one itself
  */
-public record Stage(Settings settings, Map<String, String> values, @Nullable Path before) {
+public record Stage(
+    Settings settings,
+    Map<String, String> values,
+    boolean others,
+    List<Path> before,
+    List<StudentRun> first) {
   private static final String DIRECTORY = "_stages";
 
   /** What a stage trains, and whose targets it reads. */
   record Made(List<StudentRun> students, HuggingFaceDirectory teacher) {}
 
+  /** Checks a stage; nothing is written. */
+  private interface Plan {
+    Made of(Stage stage) throws IOException;
+  }
+
   /** A recipe without stages. */
   static Stage only(Settings settings) {
-    return new Stage(settings, Map.of(), null);
+    return new Stage(settings, Map.of(), false, List.of(), List.of());
   }
 
   /** Trains a recipe's student and its twin through all stages. */
   public static TrainJob.Result train(SparkSession spark, Settings settings) throws IOException {
-    List<Stage> stages = of(settings);
-    List<Made> made = new ArrayList<>();
-    for (Stage stage : stages) { // what is wrong with the last is told before the first
-      made.add(new TrainJob(spark, stage).made());
-    }
-    requireOneStudent(made);
+    List<Stage> stages = checked(settings, stage -> new TrainJob(spark, stage).made());
     TrainJob.Result result = new TrainJob(spark, stages.get(0)).run();
     for (Stage stage : stages.subList(1, stages.size())) {
       result = new TrainJob(spark, stage).run();
@@ -59,18 +65,14 @@ public record Stage(Settings settings, Map<String, String> values, @Nullable Pat
 
   /** Trains the students of a sweep through all stages; one that fails ends it after its stage. */
   public static SweepJob.Result sweep(SparkSession spark, Settings settings) throws IOException {
-    List<Stage> stages = of(settings);
-    if (stages.size() > 1 && !settings.get(Options.HALVING_AT).isEmpty()) {
+    int count = settings.get(Options.STAGES).size();
+    if (count > 1 && !settings.get(Options.HALVING_AT).isEmpty()) {
       throw Errors.invalid(
           "sweep.halving.at is %s, but train.stages names %d stages, of which each goes on from the one before"
-              .formatted(settings.get(Options.HALVING_AT), stages.size()),
+              .formatted(settings.get(Options.HALVING_AT), count),
           "take one away");
     }
-    List<Made> made = new ArrayList<>();
-    for (Stage stage : stages) {
-      made.add(new SweepJob(spark, stage).made());
-    }
-    requireOneStudent(made);
+    List<Stage> stages = checked(settings, stage -> new SweepJob(spark, stage).made());
     SweepJob.Result result = new SweepJob(spark, stages.get(0)).run();
     for (Stage stage : stages.subList(1, stages.size())) {
       if (result.exitCode() != 0) {
@@ -79,6 +81,22 @@ public record Stage(Settings settings, Map<String, String> values, @Nullable Pat
       result = new SweepJob(spark, stage).run();
     }
     return result;
+  }
+
+  /** What is wrong with the last stage is told before the first begins. */
+  private static List<Stage> checked(Settings settings, Plan plan) throws IOException {
+    List<Stage> stages = new ArrayList<>();
+    List<Made> made = new ArrayList<>();
+    for (Stage stage : of(settings)) {
+      stages.add(made.isEmpty() ? stage : stage.after(made.get(0).students()));
+      made.add(plan.of(stages.get(stages.size() - 1)));
+    }
+    requireOneStudent(made);
+    return stages;
+  }
+
+  private Stage after(List<StudentRun> students) {
+    return new Stage(settings, values, others, before, students);
   }
 
   /**
@@ -137,7 +155,7 @@ public record Stage(Settings settings, Map<String, String> values, @Nullable Pat
     Storage storage = Storage.ofThisProcess();
     Path students = storage.qualify(settings.get(Options.TRAIN_PATH));
     List<Stage> stages = new ArrayList<>();
-    Path before = null;
+    List<Path> before = new ArrayList<>();
     for (int number = 1; number <= named.size(); number++) {
       Map<String, String> values = new LinkedHashMap<>(named.get(number - 1));
       String name = values.remove(Options.STUDENT_NAME.key());
@@ -151,27 +169,34 @@ public record Stage(Settings settings, Map<String, String> values, @Nullable Pat
       if (number < named.size() && LiveMetrics.named(metrics)) {
         values.put(Options.METRICS.key(), new Path(metrics, to.getName()).toString());
       }
-      stages.add(new Stage(Recipe.shrunk(settings.with(values)), Map.copyOf(values), before));
-      before = to;
+      stages.add(
+          new Stage(
+              Recipe.shrunk(settings.with(values)),
+              Map.copyOf(values),
+              named.size() > 1,
+              List.copyOf(before),
+              List.of()));
+      before.add(0, to);
     }
     return stages;
   }
 
   /**
-   * Returns where a student of the stage begins.
-   *
-   * @param otherwise where the stage before has not made it: not yet, or being a twin without
-   *     labels
+   * Returns where a student begins in a stage after the first: where the nearest stage that has
+   * made it ended; where none has, being a twin that had no labels yet, as the student did.
    */
-  StudentRun.Start start(String name, int layers, StudentRun.Start otherwise, Storage storage)
-      throws IOException {
-    if (before == null) {
-      return otherwise;
+  StudentRun.Start start(String name, int layers, Storage storage) throws IOException {
+    for (Path stage : before) {
+      Path from = new Path(stage, name);
+      if (storage.exists(from)) {
+        return StudentRun.Start.whole(from, layers, Pruning.recorded(storage, from))
+            .of(TrainTask.recorded(storage, from));
+      }
     }
-    Path from = new Path(before, name);
-    return storage.exists(from)
-        ? StudentRun.Start.whole(from, layers, Pruning.recorded(storage, from))
-            .of(TrainTask.recorded(storage, from))
-        : otherwise;
+    return first.stream()
+        .filter(run -> name.equals(run.name()) || name.equals(RunPlanner.twin(run.name())))
+        .findFirst()
+        .orElseThrow()
+        .start();
   }
 }

@@ -190,12 +190,15 @@ class AugmentJobTest {
     assertThat(texts("whole")).hasSizeGreaterThan(4);
 
     Path vectors = directory.resolve("vectors.txt");
-    Files.writeString(vectors, "wed 1 0\nwedding 1 0.1\nmarried 1 0.2\nspring 0 1\n");
+    Files.writeString(
+        vectors, "wed 1 0\nthe 1 0.02\nb 1 0.03\nwedding 1 0.1\nmarried 1 0.2\nspring 0 1\n");
     augment(
         with(
             all,
             "augment.to=" + directory.resolve("file"),
             "augment.word-vectors=" + vectors,
+            "augment.model=" + withContentWords(),
+            "augment.stop-words=kept",
             "augment.candidates=2"));
     assertThat(texts("file")).containsExactlyInAnyOrder("wed", "wedding", "married", "bing");
   }

@@ -18,6 +18,9 @@ class RowKeyTest {
     // Of a text that was cut there is the beginning.
     assertThat(row.sameText(key("a premise", "it"))).isTrue();
     assertThat(key("one", null).sameText(key("one", null))).isTrue();
+    // A table that was once read without its second column.
+    assertThat(key("one", "two").sameText(key("one", null))).isFalse();
+    assertThat(key("one", null).sameText(key("one", "two"))).isFalse();
   }
 
   private static RowKey key(String text, @Nullable String pair) {

@@ -76,7 +76,7 @@ class EvaluationTest {
                 List.of(
                     masked(3, new int[] {3, 2, 1}, new int[] {3, 3, 0}, new double[] {3, 6, 9}),
                     masked(1, new int[] {0, 0, 0}, new int[] {1, 0, 0}, new double[] {1, 2, 3})))
-            .judge(new Evaluation.Data(List.of(), 2, 4));
+            .judge(new Evaluation.Data(List.of(), 2, 4, 0));
     assertThat(metric(evaluation, 0, "agreement")).isEqualTo(1.0);
     assertThat(metric(evaluation, 1, "agreement")).isEqualTo(0.75);
     assertThat(metric(evaluation, 1, "accuracy")).isEqualTo(0.5);
@@ -250,7 +250,7 @@ class EvaluationTest {
   }
 
   private static Evaluation.Data data(List<RowResult> rows) {
-    return new Evaluation.Data(List.of(), rows.size(), 0);
+    return new Evaluation.Data(List.of(), rows.size(), 0, 0);
   }
 
   private static double metric(Evaluation evaluation, int model, String name) {

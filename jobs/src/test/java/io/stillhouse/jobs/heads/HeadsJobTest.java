@@ -18,6 +18,7 @@ import io.stillhouse.jobs.train.TrainJob;
 import io.stillhouse.jobs.train.TrainTask;
 import io.stillhouse.spec.ModelSpec;
 import io.stillhouse.spec.PrunedHeads;
+import io.stillhouse.train.StudentInit;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -167,9 +168,19 @@ class HeadsJobTest {
   void aLaterStageLeavesTheSameHeadsOut() throws IOException {
     heads();
     cache();
-    // The second stage's layer map alone would name other blocks, and other heads.
+    Path other = directory.resolve("another");
+    ModelSpec spec = HuggingFaceDirectory.open(Tiny.CLS).spec();
+    try (NDManager manager = NDManager.newBaseManager()) {
+      HuggingFaceDirectory.write(other, spec, StudentInit.random(manager, spec, 1), Tiny.CLS);
+    }
+    Path second = directory.resolve("second");
+    new CacheJob(spark, Tiny.settings(table("teacher.path=" + other, "cache.path=" + second)))
+        .run();
+    // The second stage's layer map alone would name other blocks, and other heads, and its teacher
+    // has other weights than those whose heads are known.
     String stages =
-        "train.stages=[{ name = a, student.layer-map = [0, 1, 2] }, { name = b, student.layer-map = [0, 2, 3] }]";
+        "train.stages=[{ name = a, student.layer-map = [0, 1, 2] }, { name = b, student.layer-map = [0, 2, 3], teacher.path = \"%s\", cache.path = \"%s\" }]"
+            .formatted(other, second);
 
     List<TrainTask.Trained> students =
         Stage.train(

@@ -14,6 +14,7 @@ import io.stillhouse.spec.Task;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.nio.file.StandardOpenOption;
 import java.util.ArrayList;
 import java.util.List;
 import org.apache.spark.sql.SparkSession;
@@ -48,6 +49,11 @@ class FinetuneJobTest {
     Evaluation evaluation = new EvaluateJob(spark, Tiny.settings(recipe)).run();
     assertThat(metric(evaluation, 0, "accuracy")).isGreaterThan(0.8);
     assertThat(metric(evaluation, 0, "agreement")).isEqualTo(1.0);
+    Files.writeString(rows, "  \tyes\n", StandardOpenOption.APPEND);
+    Evaluation without = new EvaluateJob(spark, Tiny.settings(recipe)).run();
+    assertThat(without.models()).isEqualTo(evaluation.models());
+    assertThat(without.data().leftOut()).isEqualTo(1);
+    assertThat(without.table()).contains("1 rows without text left out");
     assertThatThrownBy(() -> new FinetuneJob(spark, Tiny.settings(recipe)))
         .isInstanceOf(StillhouseException.class)
         .hasMessageContaining("tuned' exists already; remove it, or name another");

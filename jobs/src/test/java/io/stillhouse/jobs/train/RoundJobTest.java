@@ -150,7 +150,10 @@ class RoundJobTest {
     Settings settings = settings("whole");
     Path left = Files.createDirectories(directory.resolve("whole/_checkpoints/small"));
     StudentRun run =
-        new RunPlanner(Storage.ofThisProcess(), settings).plan(settings, false).runs().get(0);
+        new RunPlanner(Storage.ofThisProcess(), settings)
+            .plan(settings, false, Stage.only(settings))
+            .runs()
+            .get(0);
 
     TrainTask.Trained again =
         new TrainTask(

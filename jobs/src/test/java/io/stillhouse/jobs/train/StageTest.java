@@ -14,6 +14,7 @@ import io.stillhouse.train.StudentInit;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.ArrayList;
 import java.util.List;
 import org.apache.commons.io.FileUtils;
 import org.apache.spark.sql.SparkSession;
@@ -69,6 +70,80 @@ class StageTest {
         .isEqualTo(weights(directory.resolve("by-hand/student")));
     assertThat(first.resolve("student-undistilled")).isDirectory();
     assertThat(first.resolve("student/projections.safetensors")).exists();
+  }
+
+  @Test
+  void aTwinGoesThroughEveryStageThatHasLabels() throws IOException {
+    Path rows = Tiny.labelled(directory.resolve("plain.tsv"), 64, "LABEL_2", "LABEL_0");
+    Path plain = directory.resolve("plain");
+    String hidden = "targets.hidden=[0, 1, 2, 3]";
+    new CacheJob(spark, Tiny.settings(Tiny.cacheOf(rows, plain, hidden, "corpus.label="))).run();
+    String labels =
+        "loss.soft-label.weight = 0, loss.hidden-mse.weight = 0, loss.hard-label.weight = 1";
+    String stages =
+        "train.stages=[{ name = a }, { name = b, cache.path = \"%s\" }, { name = c, %s }]"
+            .formatted(plain, labels);
+
+    assertThat(Stage.train(spark, settings("students", stages)).students())
+        .extracting(TrainTask.Trained::name)
+        .containsExactly("student", "student-undistilled");
+    Path first = directory.resolve("students/_stages/1-a");
+    assertThat(directory.resolve("students/_stages/2-b/student-undistilled")).doesNotExist();
+    // By hand: the twin's last stage, from what the first has made of it.
+    List<String> byHand = new ArrayList<>(List.of(labels.replace(" = ", "=").split(", ")));
+    byHand.add("student.init=" + first.resolve("student-undistilled"));
+    new TrainJob(spark, settings("by-hand", byHand.toArray(String[]::new))).run();
+    assertThat(weights(directory.resolve("students/student-undistilled")))
+        .isEqualTo(weights(directory.resolve("by-hand/student")));
+    assertThat(Stage.train(spark, settings("students", stages)).alreadyTrained()).hasSize(2);
+  }
+
+  @Test
+  void aTwinThatHadNoLabelsYetBeginsAsTheStudentDid() throws IOException {
+    Path rows = Tiny.labelled(directory.resolve("plain.tsv"), 64, "LABEL_2", "LABEL_0");
+    Path plain = directory.resolve("plain");
+    Path other = anotherTeacher();
+    new CacheJob(
+            spark,
+            Tiny.settings(
+                Tiny.cacheOf(
+                    rows,
+                    plain,
+                    "targets.hidden=[0, 1, 2, 3]",
+                    "corpus.label=",
+                    "teacher.path=" + other)))
+        .run();
+    String[] fromTeacher = {
+      "student.hidden-size=" + Tiny.WIDTH,
+      "student.intermediate-size=64",
+      "student.init=teacher",
+      "train.stages=[{ name = a, cache.path = \"%s\" }, { name = b }]".formatted(plain)
+    };
+    Stage.train(spark, settings("students", fromTeacher));
+
+    new TrainJob(
+            spark,
+            settings(
+                "by-hand",
+                "student.hidden-size=" + Tiny.WIDTH,
+                "student.intermediate-size=64",
+                "student.init=" + other,
+                "loss.soft-label.weight=0",
+                "loss.hidden-mse.weight=0",
+                "loss.hard-label.weight=1"))
+        .run();
+    assertThat(weights(directory.resolve("students/student-undistilled")))
+        .isEqualTo(weights(directory.resolve("by-hand/student")));
+  }
+
+  /** Returns one of other weights. */
+  private Path anotherTeacher() throws IOException {
+    Path other = directory.resolve("another");
+    ModelSpec spec = HuggingFaceDirectory.open(Tiny.CLS).spec();
+    try (NDManager manager = NDManager.newBaseManager()) {
+      HuggingFaceDirectory.write(other, spec, StudentInit.random(manager, spec, 1), Tiny.CLS);
+    }
+    return other;
   }
 
   @Test
