@@ -13,6 +13,8 @@ import io.stillhouse.jobs.cache.CacheJob;
 import io.stillhouse.jobs.evaluate.EvaluateJob;
 import io.stillhouse.jobs.evaluate.Evaluation;
 import io.stillhouse.jobs.heads.HeadsJob;
+import io.stillhouse.jobs.train.ExportJob;
+import io.stillhouse.jobs.train.FinetuneJob;
 import io.stillhouse.jobs.train.Stage;
 import io.stillhouse.spec.Head;
 import io.stillhouse.spec.ModelSpec;
@@ -29,6 +31,7 @@ import java.util.stream.Stream;
 import org.apache.spark.sql.SparkSession;
 import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Tag;
+import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -135,6 +138,48 @@ class RecipesTest {
     Evaluation evaluation = new EvaluateJob(spark, whole).run();
     assertThat(evaluation.models().size()).isGreaterThan(1);
     assertThat(own.resolve("evaluation.json")).exists();
+  }
+
+  /** The commands of README that begin with a CSV, as they stand there. */
+  @Test
+  void theReadmesCommandsMakeAStudentOfATable() throws IOException {
+    Path own = Files.createDirectory(directory.resolve("own-table"));
+    for (String table : List.of("train", "dev")) {
+      Path rows = Tiny.labelled(own.resolve(table + ".tsv"), 48, "yes", "no");
+      Files.writeString(
+          own.resolve(table + ".csv"),
+          Files.readString(rows)
+              .replace("text\t", "sentence\t")
+              .replace(",", "")
+              .replace('\t', ','));
+    }
+    String readme = Files.readString(RECIPES.resolveSibling("README.md"));
+    String section = readme.substring(readme.indexOf("## From your own table"));
+    String commands = section.split("```")[1].replace("\\\n", " ").strip();
+    for (String line : commands.split("\n")) {
+      List<String> words =
+          new ArrayList<>(
+              List.of(
+                  line.replaceAll("(?<==)(my-|train\\.|dev\\.)", own + "/$1")
+                      .replace("q/teacher", at("masked-lm").toString())
+                      .replace("conf/", RECIPES + "/")
+                      .split("\\s+")));
+      assertThat(words.remove(0)).isEqualTo("jobs/bin/stillhouse");
+      String command = words.remove(0);
+      words.add("smoke=true");
+      words.add("evaluate.output=" + own.resolve("evaluation.json"));
+      Settings settings = Stillhouse.settings(words);
+      switch (command) {
+        case "finetune" -> new FinetuneJob(spark, settings).run();
+        case "cache" -> new CacheJob(spark, settings).run();
+        case "train" -> Stage.train(spark, settings);
+        case "evaluate" -> assertThat(new EvaluateJob(spark, settings).run().models()).hasSize(3);
+        case "export" -> ExportJob.run(settings);
+        default -> throw new AssertionError(line);
+      }
+    }
+    assertThat(HuggingFaceDirectory.open(own.resolve("my-student")).spec().head().labels())
+        .containsExactly("no", "yes");
   }
 
   private void augment(String recipe, Path own, List<String> places) throws IOException {
