@@ -1,4 +1,4 @@
-"""The tables of jobs/bench/papers: papers.py DIR [papers.json]. Merges DIR/results into one file, or reads that file alone."""
+"""The tables of jobs/bench/papers: papers.py DIR [papers.json]. Merges DIR/results into the file, or reads the file alone."""
 
 import json
 import sys
@@ -24,8 +24,10 @@ def short(value):
 
 where = Path(sys.argv[1])
 if where.is_dir():
-    results = {f.stem: short(json.loads(f.read_text())) for f in sorted((where / "results").glob("*.json"))}
-    Path(sys.argv[2] if len(sys.argv) > 2 else "papers.json").write_text(json.dumps(results, indent=1) + "\n")
+    to = Path(sys.argv[2] if len(sys.argv) > 2 else "papers.json")
+    results = json.loads(to.read_text()) if to.exists() else {}
+    results.update({f.stem: short(json.loads(f.read_text())) for f in (where / "results").glob("*.json")})
+    to.write_text(json.dumps(results, indent=1) + "\n")
 else:
     results = json.loads(where.read_text())
 

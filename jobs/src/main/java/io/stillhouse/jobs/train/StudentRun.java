@@ -2,6 +2,7 @@ package io.stillhouse.jobs.train;
 
 import io.stillhouse.jobs.cache.Storage;
 import io.stillhouse.spec.DistillSpec;
+import io.stillhouse.spec.Precision;
 import io.stillhouse.spec.PrunedHeads;
 import io.stillhouse.spec.Student;
 import io.stillhouse.spec.TrainSpec;
@@ -181,6 +182,7 @@ record StudentRun(
             + (train.selection().keep() == TrainSpec.Keep.LAST
                 ? ""
                 : "|%s|%s".formatted(train.selection(), places.heldOut()))
+            + (train.run().precision() == Precision.FLOAT32 ? "" : "|" + train.run().precision())
             + places.joined().fingerprint();
     return HexFormat.of().formatHex(Storage.digest().digest(text.getBytes(StandardCharsets.UTF_8)));
   }

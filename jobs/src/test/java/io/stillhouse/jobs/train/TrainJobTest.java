@@ -118,10 +118,12 @@ class TrainJobTest {
     assertThat(again.students()).isEmpty();
     assertThat(again.alreadyTrained()).containsExactly("small", "small-undistilled");
 
-    assertThatThrownBy(() -> train("train.learning-rate=2e-2"))
-        .isInstanceOf(StillhouseException.class)
-        .hasMessageContaining("students/small' holds a student of another recipe or cache")
-        .hasMessageContaining("choose another student.name");
+    for (String other : List.of("train.learning-rate=2e-2", "train.precision=bfloat16")) {
+      assertThatThrownBy(() -> train(other))
+          .isInstanceOf(StillhouseException.class)
+          .hasMessageContaining("students/small' holds a student of another recipe or cache")
+          .hasMessageContaining("choose another student.name");
+    }
   }
 
   @Test
