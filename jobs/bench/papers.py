@@ -90,8 +90,10 @@ for name in ("objectives", "mappings", "distilbert", "two-teachers", "sst2-augme
         print(f"| {of['name']} | {group(result, of['name'], metric)} | {difference(pair) if pair else ''} | {group(result, of['name'], 'agreement') if 'agreement' in of['metrics'] else ''} | "
               f"{'' if paper is None else f'{paper:+.1f}'} |")
 
-if "speed" in results:
-    of = results["speed"]["speed"]
+for name in ("speed", "speed-small"):
+    if name not in results:
+        continue
+    of = results[name]["speed"]
     lengths = [p for p in of[0]["passes"] if p["batch"] == of[0]["passes"][0]["batch"]]
     heads = [f"MFLOPs of {p['tokens']} tokens" for p in lengths] + [f"{p['batch']} x {p['tokens']}" for p in of[0]["passes"]]
     print(f"\nsentences/s, {of[0]['device']}, {of[0]['threads']} thread(s)\n\n| model | parameters | " + " | ".join(heads) + " |\n" + "| --- " * (2 + len(heads)) + "|")
