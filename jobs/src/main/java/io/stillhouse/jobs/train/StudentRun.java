@@ -145,11 +145,6 @@ record StudentRun(
     return new StudentRun(name, model, loss, other, start, places);
   }
 
-  /** Returns the same student, its weights coming from elsewhere. */
-  StudentRun from(Start other) {
-    return new StudentRun(name, model, loss, train, other, places);
-  }
-
   /** Returns where the finished student goes. */
   Path directory() {
     return new Path(places.students(), name);
