@@ -2,7 +2,11 @@ package io.stillhouse.jobs;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import ai.djl.ndarray.NDManager;
+import io.stillhouse.checkpoint.HuggingFaceDirectory;
 import io.stillhouse.config.Settings;
+import io.stillhouse.spec.ModelSpec;
+import io.stillhouse.train.StudentInit;
 import java.io.ByteArrayOutputStream;
 import java.io.IOException;
 import java.io.PrintStream;
@@ -114,6 +118,15 @@ public final class Tiny {
     Collections.swap(vocabulary, of, of + 1);
     Files.write(to.resolve("vocab.txt"), vocabulary);
     return "its token %d is '%s', not 'of'".formatted(of, vocabulary.get(of));
+  }
+
+  /** Writes a classifier of {@link #CLS}'s shape and tokens with other weights. */
+  public static Path otherWeights(Path to) throws IOException {
+    ModelSpec spec = HuggingFaceDirectory.open(CLS).spec();
+    try (NDManager manager = NDManager.newBaseManager()) {
+      HuggingFaceDirectory.write(to, spec, StudentInit.random(manager, spec, 1), CLS);
+    }
+    return to;
   }
 
   /** Writes lines of 1 to 20 words. */

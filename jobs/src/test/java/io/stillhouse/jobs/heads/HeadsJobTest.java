@@ -18,7 +18,6 @@ import io.stillhouse.jobs.train.TrainJob;
 import io.stillhouse.jobs.train.TrainTask;
 import io.stillhouse.spec.ModelSpec;
 import io.stillhouse.spec.PrunedHeads;
-import io.stillhouse.train.StudentInit;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -168,11 +167,7 @@ class HeadsJobTest {
   void aLaterStageLeavesTheSameHeadsOut() throws IOException {
     heads();
     cache();
-    Path other = directory.resolve("another");
-    ModelSpec spec = HuggingFaceDirectory.open(Tiny.CLS).spec();
-    try (NDManager manager = NDManager.newBaseManager()) {
-      HuggingFaceDirectory.write(other, spec, StudentInit.random(manager, spec, 1), Tiny.CLS);
-    }
+    Path other = Tiny.otherWeights(directory.resolve("another"));
     Path second = directory.resolve("second");
     new CacheJob(spark, Tiny.settings(table("teacher.path=" + other, "cache.path=" + second)))
         .run();

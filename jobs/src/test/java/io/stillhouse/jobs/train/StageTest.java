@@ -74,10 +74,7 @@ class StageTest {
 
   @Test
   void aTwinGoesThroughEveryStageThatHasLabels() throws IOException {
-    Path rows = Tiny.labelled(directory.resolve("plain.tsv"), 64, "LABEL_2", "LABEL_0");
-    Path plain = directory.resolve("plain");
-    String hidden = "targets.hidden=[0, 1, 2, 3]";
-    new CacheJob(spark, Tiny.settings(Tiny.cacheOf(rows, plain, hidden, "corpus.label="))).run();
+    Path plain = withoutLabels(Tiny.CLS);
     String labels =
         "loss.soft-label.weight = 0, loss.hidden-mse.weight = 0, loss.hard-label.weight = 1";
     String stages =
@@ -100,19 +97,8 @@ class StageTest {
 
   @Test
   void aTwinThatHadNoLabelsYetBeginsAsTheStudentDid() throws IOException {
-    Path rows = Tiny.labelled(directory.resolve("plain.tsv"), 64, "LABEL_2", "LABEL_0");
-    Path plain = directory.resolve("plain");
-    Path other = anotherTeacher();
-    new CacheJob(
-            spark,
-            Tiny.settings(
-                Tiny.cacheOf(
-                    rows,
-                    plain,
-                    "targets.hidden=[0, 1, 2, 3]",
-                    "corpus.label=",
-                    "teacher.path=" + other)))
-        .run();
+    Path other = Tiny.otherWeights(directory.resolve("another"));
+    Path plain = withoutLabels(other);
     String[] fromTeacher = {
       "student.hidden-size=" + Tiny.WIDTH,
       "student.intermediate-size=64",
@@ -136,14 +122,12 @@ class StageTest {
         .isEqualTo(weights(directory.resolve("by-hand/student")));
   }
 
-  /** Returns one of other weights. */
-  private Path anotherTeacher() throws IOException {
-    Path other = directory.resolve("another");
-    ModelSpec spec = HuggingFaceDirectory.open(Tiny.CLS).spec();
-    try (NDManager manager = NDManager.newBaseManager()) {
-      HuggingFaceDirectory.write(other, spec, StudentInit.random(manager, spec, 1), Tiny.CLS);
-    }
-    return other;
+  private Path withoutLabels(Path teacher) throws IOException {
+    Path rows = Tiny.labelled(directory.resolve("plain.tsv"), 64, "LABEL_2", "LABEL_0");
+    Path cache = directory.resolve("plain");
+    String[] plain = {"targets.hidden=[0, 1, 2, 3]", "corpus.label=", "teacher.path=" + teacher};
+    new CacheJob(spark, Tiny.settings(Tiny.cacheOf(rows, cache, plain))).run();
+    return cache;
   }
 
   @Test
