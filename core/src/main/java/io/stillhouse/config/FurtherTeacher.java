@@ -37,36 +37,8 @@ public record FurtherTeacher(
     double weight,
     @Nullable String layerMap,
     List<String> terms) {
-  private static final String NAME = Options.STUDENT_NAME.key(); // as SweepText writes "name"
-  private static final String CACHE = "cache";
-  private static final String TEACHER = "teacher";
-  private static final String WEIGHT = "weight";
-  private static final String MAP = "layer-map";
-  private static final String TERMS = "terms";
-  private static final List<String> KEYS = List.of("name", CACHE, TEACHER, WEIGHT, MAP, TERMS);
-  private static final String SOFT_LABEL = "soft-label";
   private static final String FIRST_TOKEN = "first-token-mse";
   private static final int SHOWN = 3;
-
-  /** The weights of the terms that a teacher has a part in, by the terms' names. */
-  static final Map<String, Option<Double>> WEIGHTS = weights();
-
-  private static Map<String, Option<Double>> weights() {
-    Map<String, Option<Double>> weights = new LinkedHashMap<>();
-    Stream.of(
-            Options.SOFT_WEIGHT,
-            Options.COSINE_WEIGHT,
-            Options.HIDDEN_WEIGHT,
-            Options.EMBEDDING_WEIGHT,
-            Options.FIRST_TOKEN_WEIGHT,
-            Options.ATTENTION_WEIGHT,
-            Options.ATTENTION_KL_WEIGHT,
-            Options.QUERY_WEIGHT,
-            Options.KEY_WEIGHT,
-            Options.VALUE_WEIGHT)
-        .forEach(option -> weights.put(option.key().split("\\.")[1], option));
-    return Collections.unmodifiableMap(weights);
-  }
 
   public FurtherTeacher {
     terms = List.copyOf(terms);
@@ -78,73 +50,19 @@ public record FurtherTeacher(
         .map(
             values ->
                 new FurtherTeacher(
-                    Objects.requireNonNull(values.get(NAME)),
-                    values.getOrDefault(CACHE, settings.get(Options.CACHE)),
-                    values.getOrDefault(TEACHER, ""),
-                    Double.parseDouble(values.getOrDefault(WEIGHT, "1")),
-                    values.get(MAP),
-                    SweepText.split(values.getOrDefault(TERMS, SOFT_LABEL))))
+                    Objects.requireNonNull(values.get(TeachersCheck.NAME)),
+                    values.getOrDefault(TeachersCheck.CACHE, settings.get(Options.CACHE)),
+                    values.getOrDefault(TeachersCheck.TEACHER, ""),
+                    Double.parseDouble(values.getOrDefault(TeachersCheck.WEIGHT, "1")),
+                    values.get(TeachersCheck.MAP),
+                    SweepText.split(values.getOrDefault(TeachersCheck.TERMS, TeachersCheck.SOFT_LABEL))))
         .toList();
-  }
-
-  /** Returns what is wrong with the values of {@link Options#TEACHERS}. */
-  static List<String> problems(List<Map<String, String>> teachers) {
-    List<String> problems = new ArrayList<>();
-    Set<String> names = new HashSet<>();
-    Map<List<String>, String> places = new HashMap<>();
-    for (Map<String, String> values : teachers) {
-      String name = values.getOrDefault(NAME, "");
-      if (name.isEmpty()) {
-        problems.add("a teacher of loss.teachers has no name; give each one, such as name = large");
-      } else if (!names.add(name)) {
-        problems.add("loss.teachers names '%s' twice; give each a name of its own".formatted(name));
-      }
-      for (String key : values.keySet()) {
-        if (!key.equals(NAME) && !KEYS.contains(key)) {
-          problems.add(
-              "unknown key '%s' of teacher '%s' in loss.teachers; did you mean '%s'?"
-                  .formatted(key, name, Settings.nearest(key, KEYS)));
-        }
-      }
-      String cache = values.getOrDefault(CACHE, "");
-      String teacher = values.getOrDefault(TEACHER, "");
-      if (cache.isEmpty() && teacher.isEmpty()) {
-        problems.add(
-            "teacher '%s' in loss.teachers has neither cache nor teacher; name its cache, or another teacher of cache.path"
-                .formatted(name));
-      }
-      String other = places.putIfAbsent(List.of(cache, teacher), name);
-      if (other != null) {
-        problems.add(
-            "teachers '%s' and '%s' in loss.teachers are one and the same; take one away, or add up their weights"
-                .formatted(other, name));
-      }
-      valueProblems(name, values, problems);
-    }
-    return problems;
-  }
-
-  private static void valueProblems(
-      String name, Map<String, String> values, List<String> problems) {
-    String where = "teacher '%s' in loss.teachers".formatted(name);
-    if (values.containsKey(WEIGHT)) {
-      Options.TEACHER_WEIGHT.problem(WEIGHT, where, values.get(WEIGHT)).ifPresent(problems::add);
-    }
-    if (values.containsKey(MAP)) {
-      Options.LAYER_MAP.problem(MAP, where, values.get(MAP)).ifPresent(problems::add);
-    }
-    List<String> terms = SweepText.split(values.getOrDefault(TERMS, SOFT_LABEL));
-    if (terms.isEmpty() || !WEIGHTS.keySet().containsAll(terms)) {
-      problems.add(
-          "terms in %s must be some of %s, but is '%s'"
-              .formatted(where, String.join(", ", WEIGHTS.keySet()), values.get(TERMS)));
-    }
   }
 
   /** Returns its terms that the recipe gives a weight. */
   private List<String> weighed(Settings settings) {
     return terms.stream()
-        .filter(term -> settings.get(Objects.requireNonNull(WEIGHTS.get(term))) != 0)
+        .filter(term -> settings.get(Objects.requireNonNull(TeachersCheck.WEIGHTS.get(term))) != 0)
         .toList();
   }
 
@@ -152,7 +70,7 @@ public record FurtherTeacher(
   public List<String> tokenTerms(Settings settings, Task task) {
     return weighed(settings).stream()
         .filter(term -> !term.equals(FIRST_TOKEN))
-        .filter(term -> !term.equals(SOFT_LABEL) || task == Task.MASKED_LM)
+        .filter(term -> !term.equals(TeachersCheck.SOFT_LABEL) || task == Task.MASKED_LM)
         .toList();
   }
 
@@ -174,12 +92,12 @@ public record FurtherTeacher(
           "has part in %s alone, whose weight is 0; give one of its terms a weight, or take it away"
               .formatted(String.join(", ", terms)));
     }
-    if (taught.contains(SOFT_LABEL)) {
+    if (taught.contains(TeachersCheck.SOFT_LABEL)) {
       headProblems(first.head(), teacher, first.embeddings().vocabSize(), problems);
     }
-    boolean layers = taught.stream().anyMatch(term -> !term.equals(SOFT_LABEL));
+    boolean layers = taught.stream().anyMatch(term -> !term.equals(TeachersCheck.SOFT_LABEL));
     Map<String, String> values = new TreeMap<>();
-    WEIGHTS.forEach(
+    TeachersCheck.WEIGHTS.forEach(
         (term, option) -> {
           if (!taught.contains(term)) {
             values.put(option.key(), "0");

@@ -165,7 +165,7 @@ public final class Settings {
       problems.addAll(StageCheck.problems(get(Options.STAGES)));
     }
     if (parsed.containsKey(Options.TEACHERS.key())) {
-      problems.addAll(FurtherTeacher.problems(get(Options.TEACHERS)));
+      problems.addAll(TeachersCheck.problems(get(Options.TEACHERS)));
     }
     if (parsed.containsKey(Options.SWEEP_OVER.key())
         && parsed.containsKey(Options.SWEEP_STUDENTS.key())) {

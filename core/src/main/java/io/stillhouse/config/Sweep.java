@@ -17,9 +17,6 @@ import java.util.stream.Collectors;
  * The students of a sweep: each of {@code sweep.students} with each value of {@code sweep.over}.
  */
 public final class Sweep {
-  /** More than anybody reads a table of. */
-  static final int MOST = 1_000;
-
   private static final Pattern SEEDED = Pattern.compile("(.*?)[_-]?seed-(-?\\d+)(.*)");
 
   private Sweep() {}
@@ -86,14 +83,6 @@ public final class Sweep {
       }
     }
     return students;
-  }
-
-  static long size(Map<String, List<String>> over, List<Map<String, String>> students) {
-    double size = Math.max(1, students.size());
-    for (List<String> values : over.values()) {
-      size *= values.size();
-    }
-    return (long) size;
   }
 
   private static Map<String, String> ordered(Map<String, String> values) {

@@ -22,6 +22,9 @@ final class SweepCheck {
           Options.STAGES.key(),
           Options.TWIN.key());
 
+  /** A table of more students is of no use to a reader. */
+  private static final int MOST = 1_000;
+
   private static final List<String> OWN = List.of("student.", "loss.", "train.");
 
   private final Map<String, List<String>> over;
@@ -48,10 +51,10 @@ final class SweepCheck {
         }
       }
     }
-    if (problems.isEmpty() && Sweep.size(over, students) > Sweep.MOST) {
+    if (problems.isEmpty() && size(over, students) > MOST) {
       problems.add(
           "sweep.over and sweep.students make %,d students, more than %,d; take values away"
-              .formatted(Sweep.size(over, students), Sweep.MOST));
+              .formatted(size(over, students), MOST));
     }
     if (problems.isEmpty()) {
       checkNames();
@@ -131,5 +134,13 @@ final class SweepCheck {
     Optional<String> problem = option.problem(where, text);
     problem.ifPresent(problems::add);
     return problem.isPresent() ? null : option.parser().apply(text);
+  }
+
+  private static long size(Map<String, List<String>> over, List<Map<String, String>> students) {
+    double size = Math.max(1, students.size());
+    for (List<String> values : over.values()) {
+      size *= values.size();
+    }
+    return (long) size;
   }
 }

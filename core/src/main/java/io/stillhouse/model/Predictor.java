@@ -22,17 +22,4 @@ public interface Predictor {
    * @return (N, V), attached to {@code stateND}'s manager
    */
   NDArray maskedLmLogits(NDArray stateND);
-
-  /**
-   * Returns the model of a shape; whether it records gradients is the thread's {@link Autograd}
-   * mode.
-   *
-   * @param weights every tensor of {@link Student#parameters()}, float32, which belong to the
-   *     caller; more are ignored
-   */
-  static Predictor of(Student spec, Map<String, NDArray> weights) {
-    return spec instanceof BiLstmSpec biLstm
-        ? new BiLstm(biLstm, weights)
-        : new Encoder((ModelSpec) spec, weights);
-  }
 }

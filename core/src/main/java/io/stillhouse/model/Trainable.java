@@ -32,21 +32,4 @@ public interface Trainable extends AutoCloseable {
     @Override
     void close();
   }
-
-  /**
-   * Prepares a model for training.
-   *
-   * @param model its weights require gradients
-   * @param projections by hidden state, (teacher width, student width), trained in place, too:
-   *     losses read these states projected
-   * @param precision of linear layers' products; a head's stay float32
-   * @param manager owns what this holds
-   * @throws io.stillhouse.error.StillhouseException if the processor lacks the precision
-   */
-  static Trainable of(
-      Predictor model, Map<Integer, NDArray> projections, Precision precision, NDManager manager) {
-    return model instanceof BiLstm biLstm
-        ? new TrainingBiLstm(biLstm, precision, manager)
-        : new TrainingEncoder((Encoder) model, projections, precision, manager);
-  }
 }

@@ -62,7 +62,7 @@ public final class HeldOut {
       throws IOException {
     Autograd.record(Autograd.Mode.OFF);
     Autograd.threads(setup.train().run().threads());
-    Predictor student = Predictor.of(setup.student(), weights);
+    Predictor student = ModelFactory.predictor(setup.student(), weights);
     DistillLoss loss = new DistillLoss(setup.loss(), student, weights);
     Capture capture = Capture.of(setup.loss());
     int units = source.unitRows().size();

@@ -45,7 +45,7 @@ final class Worker implements AutoCloseable {
     this.teacher = teacher;
     Autograd.threads(setup.train().run().threads());
     weights.values().forEach(weight -> weight.setRequiresGradient(true));
-    Predictor model = Predictor.of(setup.student(), weights);
+    Predictor model = ModelFactory.predictor(setup.student(), weights);
     Map<Integer, NDArray> projections = new TreeMap<>();
     for (int layer : setup.loss().studentHidden()) {
       NDArray projection = weights.get(setup.loss().projection(layer));
@@ -53,7 +53,7 @@ final class Worker implements AutoCloseable {
         projections.put(layer, projection);
       }
     }
-    this.student = Trainable.of(model, projections, setup.train().run().precision(), manager);
+    this.student = ModelFactory.trainable(model, projections, setup.train().run().precision(), manager);
     this.loss = // states come projected
         new DistillLoss(setup.loss(), setup.teachers(), model, Map.of());
     this.capture = Capture.of(setup.loss());

@@ -43,7 +43,7 @@ class BiLstmTest extends BiLstmGoldens {
           inference.forward(batch(texts, List.of(0, 1, 2, 3)), Capture.NOTHING).logits();
       assertThat(Golden.relativeError(fused, expected, 1)).isLessThan(1e-5);
     }
-    try (Trainable training = Trainable.of(model, Map.of(), Precision.FLOAT32, manager);
+    try (Trainable training = ModelFactory.trainable(model, Map.of(), Precision.FLOAT32, manager);
         Trainable.Pass pass = pass(training, batch(texts, List.of(0, 1, 2, 3)))) {
       assertThat(Golden.relativeError(pass.output().logits(), expected, 1)).isLessThan(1e-5);
     }
@@ -83,7 +83,7 @@ class BiLstmTest extends BiLstmGoldens {
       Autograd.record(Autograd.Mode.OFF);
 
       BiLstm model = new BiLstm(spec(texts, 0.3), actual);
-      try (Trainable training = Trainable.of(model, Map.of(), Precision.FLOAT32, manager);
+      try (Trainable training = ModelFactory.trainable(model, Map.of(), Precision.FLOAT32, manager);
           Trainable.Pass pass = training.forward(batch, Capture.NOTHING, Dropout.of(5))) {
         Autograd.backward(pass.output().logits().square().sum());
         pass.backward();
@@ -104,7 +104,7 @@ class BiLstmTest extends BiLstmGoldens {
     Map<String, NDArray> weights = trained(texts);
     BiLstm model = new BiLstm(spec(texts, 0), weights);
     Batch batch = batch(texts, List.of(0, 1, 2, 3));
-    try (Trainable training = Trainable.of(model, Map.of(), Precision.FLOAT32, manager);
+    try (Trainable training = ModelFactory.trainable(model, Map.of(), Precision.FLOAT32, manager);
         Trainable.Pass pass = pass(training, batch)) {
       Autograd.backward(pass.output().logits().square().sum());
       pass.backward();
@@ -136,7 +136,7 @@ class BiLstmTest extends BiLstmGoldens {
   void gradientsOfSeveralPassesAddUp() throws IOException {
     Map<String, NDArray> weights = trained("pair");
     try (Trainable training =
-        Trainable.of(new BiLstm(spec("pair", 0), weights), Map.of(), Precision.FLOAT32, manager)) {
+        ModelFactory.trainable(new BiLstm(spec("pair", 0), weights), Map.of(), Precision.FLOAT32, manager)) {
       double[] norms = new double[2];
       for (int i = 0; i < 2; i++) {
         try (Trainable.Pass pass = pass(training, batch("pair", List.of(0, 1)))) {

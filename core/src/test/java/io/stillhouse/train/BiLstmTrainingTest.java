@@ -78,12 +78,12 @@ class BiLstmTrainingTest extends BiLstmGoldens {
   void lossesAndGradientsAreThoseOfNnLstm(String texts) throws IOException {
     Golden golden = golden(texts);
     Map<String, NDArray> weights = trained(texts);
-    Predictor model = Predictor.of(spec(texts, 0), weights);
+    Predictor model = ModelFactory.predictor(spec(texts, 0), weights);
     DistillLoss loss = new DistillLoss(LOSS, model, Map.of());
 
     DistillLoss.Value value;
     TargetBatch targets = new TargetBatch(manager, rows(golden), TeacherParts.NONE);
-    try (Trainable training = Trainable.of(model, Map.of(), Precision.FLOAT32, manager);
+    try (Trainable training = ModelFactory.trainable(model, Map.of(), Precision.FLOAT32, manager);
         Trainable.Pass pass = training.forward(targets.batch(), Capture.NOTHING, Dropout.NONE)) {
       value = loss.of(pass.output(), targets, Counts.of(rows(golden)));
       Autograd.backward(value.total());

@@ -63,7 +63,7 @@ final class Quickstart {
     }
     try (SparkSession spark = Sessions.open("quickstart", settings)) {
       say("3. Cache: the teacher reads the text once");
-      CacheJob.Result cache = new CacheJob(spark, settings).run();
+      CacheRecord cache = new CacheJob(spark, settings).run();
       say(
           "   %,d rows, %,d tokens, %,.0f bytes a token in %s",
           cache.rows(), cache.tokens(), cache.bytesPerToken(), directory.resolve("cache"));

@@ -22,7 +22,7 @@ import io.stillhouse.jobs.plan.PlanJob;
 import io.stillhouse.jobs.spark.Sessions;
 import io.stillhouse.jobs.train.ExportJob;
 import io.stillhouse.jobs.train.FinetuneJob;
-import io.stillhouse.jobs.train.Stage;
+import io.stillhouse.jobs.train.StagedTraining;
 import io.stillhouse.jobs.train.SweepJob;
 import io.stillhouse.jobs.train.TrainJob;
 import java.io.IOException;
@@ -151,7 +151,7 @@ public final class Stillhouse {
       throws IOException {
     Settings settings = settings(arguments, Options.TEACHER, Options.CORPUS_PATH, Options.CACHE);
     try (SparkSession spark = Sessions.open("cache", settings)) {
-      CacheJob.Result result = new CacheJob(spark, settings).run();
+      CacheRecord result = new CacheJob(spark, settings).run();
       say(
           "cached %s: %,d rows, %,d tokens in %d units, %,.0f bytes a token",
           result.cache(), result.rows(), result.tokens(), result.units(), result.bytesPerToken());
@@ -196,7 +196,7 @@ public final class Stillhouse {
       throws IOException {
     Settings settings = studentSettings(arguments, Options.CACHE);
     try (SparkSession spark = Sessions.open("train", settings)) {
-      TrainJob.Result result = Stage.train(spark, settings);
+      TrainJob.Result result = StagedTraining.train(spark, settings);
       result.students().forEach(student -> say("trained %s", student.summary()));
       result.alreadyTrained().forEach(name -> say("%s was trained already", name));
       result.notes().forEach(note -> say("note: %s", note));
@@ -211,7 +211,7 @@ public final class Stillhouse {
       throws IOException {
     Settings settings = settings(arguments, Options.CACHE);
     try (SparkSession spark = Sessions.open("sweep", settings)) {
-      SweepJob.Result result = Stage.sweep(spark, settings);
+      SweepJob.Result result = StagedTraining.sweep(spark, settings);
       System.out.print(result.table());
       result.notes().forEach(note -> say("note: %s", note));
       result

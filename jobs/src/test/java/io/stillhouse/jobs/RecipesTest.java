@@ -128,9 +128,9 @@ class RecipesTest {
     Settings whole = settings(recipe, places);
     boolean sweeps = !Sweep.students(whole).isEmpty();
     if (sweeps) {
-      assertThat(Stage.sweep(spark, whole).exitCode()).isZero();
+      assertThat(StagedTraining.sweep(spark, whole).exitCode()).isZero();
     } else {
-      assertThat(Stage.train(spark, whole).students()).isNotEmpty();
+      assertThat(StagedTraining.train(spark, whole).students()).isNotEmpty();
     }
     if (prose && named.get(Options.MLM_LOGITS).equals("none")) {
       return; // such a student has no head that has learnt
@@ -172,7 +172,7 @@ class RecipesTest {
       switch (command) {
         case "finetune" -> new FinetuneJob(spark, settings).run();
         case "cache" -> new CacheJob(spark, settings).run();
-        case "train" -> Stage.train(spark, settings);
+        case "train" -> StagedTraining.train(spark, settings);
         case "evaluate" -> assertThat(new EvaluateJob(spark, settings).run().models()).hasSize(3);
         case "export" -> ExportJob.run(settings);
         default -> throw new AssertionError(line);
@@ -215,7 +215,7 @@ class RecipesTest {
             "cache.path=" + own.resolve("cache"),
             "train.path=" + own.resolve("students"));
     new CacheJob(spark, settings("distilbert.conf", places)).run();
-    Stage.train(spark, settings("distilbert.conf", places));
+    StagedTraining.train(spark, settings("distilbert.conf", places));
     return own.resolve("students/distilbert");
   }
 

@@ -307,7 +307,7 @@ public final class AugmentJob {
     if (spec.limit() > 0) {
       next.add("corpus.limit=0");
     }
-    Segmenter.Mode mode = CacheJob.cut(settings, spec).mode();
+    Segmenter.Mode mode = Tokenising.cut(settings, spec).mode();
     if (mode != Segmenter.Mode.ROW) {
       next.add("corpus.segment=" + mode.name().toLowerCase(Locale.ROOT));
     }

@@ -30,12 +30,6 @@ import org.jspecify.annotations.Nullable;
  * manifest lacks, and so does a recipe with more text, more targets or another teacher.
  */
 public final class CacheJob {
-  /** What a finished run leaves, sealed. */
-  static final String RECORD = "cache.json";
-
-  /** The teacher's directory inside a cache. */
-  public static final String TEACHER = "teacher";
-
   private static final long UNIT_BYTES = 256L << 20;
 
   private final SparkSession spark;
@@ -47,38 +41,6 @@ public final class CacheJob {
   private final TargetChoice choice;
   private final @Nullable Window window;
   private final Planning planning;
-
-  /**
-   * What a run did.
-   *
-   * @param bytes of all targets and inputs, those of dropped units too
-   * @param droppedUnits whose targets were let go as every student had seen them
-   */
-  public record Result(
-      String cache,
-      long rows,
-      long tokens,
-      int units,
-      long blankRows,
-      long poisonRows,
-      int computedUnits,
-      List<String> columns,
-      int manifestEntries,
-      long bytes,
-      double bytesPerToken,
-      Seconds seconds,
-      double tokensPerSecond,
-      double rowsPerSecond,
-      int droppedUnits) {}
-
-  /**
-   * Where a run's time went. Tokens and rows per second are those of {@code computing}: the
-   * teacher's pass with all that is written.
-   *
-   * @param planning tokenising, and all else before the first task
-   * @param loading the longest that a task waited for libtorch and the teacher's weights
-   */
-  public record Seconds(double planning, double loading, double computing) {}
 
   /**
    * Checks the recipe against the teacher; nothing is written yet.
@@ -153,7 +115,7 @@ public final class CacheJob {
   }
 
   /** Plans if there is no plan yet, then computes every unit that misses a column. */
-  public Result run() throws IOException {
+  public CacheRecord run() throws IOException {
     try {
       return planAndCompute();
     } catch (Exception e) { // Spark throws checked ones that it does not declare
@@ -162,7 +124,7 @@ public final class CacheJob {
     }
   }
 
-  private Result planAndCompute() throws IOException {
+  private CacheRecord planAndCompute() throws IOException {
     long start = System.nanoTime();
     CorpusFiles corpus = CorpusFiles.list(Recipe.corpus(settings).paths(), storage.hadoop());
     List<CorpusFile> hashed = CorpusFile.hash(storage, corpus);
@@ -183,7 +145,7 @@ public final class CacheJob {
     }
   }
 
-  private Result compute(Plan plan, Manifest manifest, @Nullable RollingWindow rolling, long start)
+  private CacheRecord compute(Plan plan, Manifest manifest, @Nullable RollingWindow rolling, long start)
       throws IOException {
     int dropped = manifest.dropped().size();
     if (rolling != null) {
@@ -203,8 +165,8 @@ public final class CacheJob {
     long bytes =
         manifest.droppedBytes()
             + manifest.files().stream().mapToLong(file -> file.size().bytes()).sum();
-    Result result =
-        new Result(
+    CacheRecord result =
+        new CacheRecord(
             cache.toString(),
             plan.corpus().rows(),
             plan.corpus().tokens(),
@@ -216,14 +178,12 @@ public final class CacheJob {
             manifest.entries(),
             bytes,
             (double) bytes / plan.corpus().tokens(),
-            new Seconds(planned, ran.loadSeconds(), computing),
+            new CacheRecord.Seconds(planned, ran.loadSeconds(), computing),
             ran.tokens() / computing,
             ran.rows() / computing,
             manifest.dropped().size());
-    Path record = record(cache, name);
-    boolean sound = storage.exists(record) && Seal.open(storage.readText(record)) != null;
-    if (!tasks.isEmpty() || result.droppedUnits() > dropped || !sound) {
-      storage.writeText(record, Seal.seal(Storage.JSON.toJson(result)));
+    if (!tasks.isEmpty() || result.droppedUnits() > dropped || CacheRecord.last(storage, cache, name) == null) {
+      result.write(storage, cache, name);
     }
     return result;
   }
@@ -313,25 +273,6 @@ public final class CacheJob {
     return OtherTeacher.of(name, fingerprints, Fingerprints.directory(storage, teacher.path()));
   }
 
-  /**
-   * Returns how a recipe cuts texts into rows: prose into windows, tables not at all, unless it
-   * says otherwise.
-   */
-  public static Tokenising.Cut cut(Settings settings, CorpusSpec spec) {
-    String segment = settings.get(Options.CORPUS_SEGMENT);
-    boolean prose = spec.columns().text() == null && spec.columns().pair() == null;
-    Segmenter.Mode mode =
-        segment.equals("auto")
-            ? prose ? Segmenter.Mode.WINDOWS : Segmenter.Mode.ROW
-            : Segmenter.Mode.valueOf(segment.toUpperCase(Locale.ROOT));
-    String tooLong = settings.get(Options.CORPUS_TOO_LONG);
-    Segmenter.TooLong policy =
-        tooLong.equals("auto")
-            ? prose ? Segmenter.TooLong.SPLIT : Segmenter.TooLong.TRUNCATE
-            : Segmenter.TooLong.valueOf(tooLong.toUpperCase(Locale.ROOT));
-    return new Tokenising.Cut(mode, policy, settings.get(Options.MAX_LENGTH));
-  }
-
   /** Returns a task for every unit that lacks a column, asked for now or lost since. */
   private List<TeacherTask> tasks(Plan plan, Manifest manifest) throws IOException {
     TeacherTask.Run run =
@@ -369,19 +310,7 @@ public final class CacheJob {
 
   /** Returns the columns that the last finished run left. */
   private List<Column> recorded() throws IOException {
-    Result last = lastRun(storage, cache, name);
+    CacheRecord last = CacheRecord.last(storage, cache, name);
     return last == null ? List.of() : last.columns().stream().map(Targets::named).toList();
-  }
-
-  /** Returns where a finished run leaves its result. */
-  static Path record(Path cache, String teacher) {
-    return new Path(TeacherFolder.of(cache, teacher), RECORD);
-  }
-
-  /** Returns what the last finished run left, or null if that is damaged or not there. */
-  static @Nullable Result lastRun(Storage storage, Path cache, String teacher) throws IOException {
-    Path record = record(cache, teacher);
-    String text = storage.exists(record) ? Seal.open(storage.readText(record)) : null;
-    return text == null ? null : Storage.JSON.fromJson(text, Result.class);
   }
 }

@@ -167,7 +167,7 @@ public final class CacheReader implements KeyedRows {
           throw Errors.invalid(
               "'%s' of cache '%s' is damaged or missing"
                   .formatted(
-                      TeacherFolder.prefix(name) + CacheJob.TEACHER + "/" + file.getKey(), cache),
+                      TeacherFolder.prefix(name) + TeacherFolder.NAME + "/" + file.getKey(), cache),
               "run cache again with this teacher's recipe: it takes the file from teacher.path anew");
         }
       }

@@ -32,7 +32,7 @@ public final class CollectJob {
     Plan.read(storage, cache);
     // In this order: what is listed before nobody writes, and named by no entry after, never
     // counts.
-    List<Found> found = unnecessary(storage, cache);
+    List<CacheLeftovers.Found> found = CacheLeftovers.list(storage, cache);
     Lease.requireNone(storage, cache);
     Set<String> named = new HashSet<>();
     Manifest.read(storage, cache).files().forEach(file -> named.add(file.path()));
@@ -40,7 +40,7 @@ public final class CollectJob {
     long bytes = 0;
     FileSystem fs = storage.fileSystem(cache);
     for (FileStatus orphan :
-        found.stream().filter(f -> !named.contains(f.entry())).map(Found::status).toList()) {
+        found.stream().filter(f -> !named.contains(f.entry())).map(CacheLeftovers.Found::status).toList()) {
       bytes += fs.getContentSummary(orphan.getPath()).getLength();
       removed.add(relative(cache, orphan.getPath()));
       fs.delete(orphan.getPath(), true);
@@ -53,52 +53,5 @@ public final class CollectJob {
   private static String relative(Path cache, Path path) {
     String parent = cache.getParent().toUri().getPath();
     return path.toUri().getPath().substring(parent.length() + 1);
-  }
-
-  /** A file or directory, and the path under which a manifest entry may name it. */
-  record Found(FileStatus status, String entry) {
-    private static final Pattern TARGETS = Pattern.compile("(?!inputs/).*unit-(\\d{6,})-.*");
-
-    /** Returns the unit whose targets it holds, or -1 where it holds none. */
-    int unit() {
-      Matcher targets = TARGETS.matcher(entry);
-      return targets.matches() ? Integer.parseInt(targets.group(1)) : -1;
-    }
-  }
-
-  /** Returns the targets of all families, and what never counts. */
-  static List<Found> unnecessary(Storage storage, Path cache) throws IOException {
-    FileSystem fs = storage.fileSystem(cache);
-    List<Path> homes = new ArrayList<>(List.of(cache));
-    homes.addAll(new PlanFiles(storage, cache).teacherFolders());
-    List<Found> found = new ArrayList<>();
-    for (Path home : homes) {
-      String prefix = home.equals(cache) ? "" : TeacherFolder.prefix(home.getName());
-      for (Family family : Family.values()) {
-        for (FileStatus file : list(fs, new Path(home, family.id()))) {
-          found.add(new Found(file, prefix + family.id() + "/" + file.getPath().getName()));
-        }
-      }
-      temporary(fs, home, found);
-      temporary(fs, new Path(home, CacheJob.TEACHER), found);
-    }
-    temporary(fs, new Path(cache, Manifest.DIRECTORY), found);
-    temporary(fs, new Path(cache, Acknowledgements.DIRECTORY), found);
-    for (FileStatus file : Staging.left(storage, cache)) {
-      found.add(new Found(file, ""));
-    }
-    return found;
-  }
-
-  private static void temporary(FileSystem fs, Path directory, List<Found> to) throws IOException {
-    for (FileStatus file : list(fs, directory)) {
-      if (file.getPath().getName().startsWith("_")) {
-        to.add(new Found(file, ""));
-      }
-    }
-  }
-
-  private static List<FileStatus> list(FileSystem fs, Path directory) throws IOException {
-    return fs.exists(directory) ? List.of(fs.listStatus(directory)) : List.of();
   }
 }

@@ -87,7 +87,7 @@ final class Planning {
       throws IOException {
     Corpus corpus = Corpus.read(spark, spec, files);
     Planner.Planned planned = write(directory, spec, corpus, firstUnit, unitTokens);
-    boolean prose = CacheJob.cut(settings, spec).mode() != Segmenter.Mode.ROW;
+    boolean prose = Tokenising.cut(settings, spec).mode() != Segmenter.Mode.ROW;
     Plan.Read read =
         new Plan.Read(
             planned.rows(), planned.tokens(), prose ? corpus.blankRows() : 0, planned.poison());
@@ -148,7 +148,7 @@ final class Planning {
     return new Tokenising(
         model.toString(),
         new Tokenising.Labels(head.task(), head.labels(), labelled),
-        CacheJob.cut(settings, spec),
+        Tokenising.cut(settings, spec),
         head.task() == Task.MASKED_LM
             ? new Tokenising.Mask(
                 settings.get(Options.MASK_PROBABILITY),

@@ -25,7 +25,7 @@ final class RollingWindow {
   private final Lease lease;
   private final int size;
   private final Acknowledgements acknowledgements;
-  private final List<CollectJob.Found> leftBehind;
+  private final List<CacheLeftovers.Found> leftBehind;
   private List<Acknowledgements.Student> students = List.of();
   private int first;
   private long looked;
@@ -46,12 +46,12 @@ final class RollingWindow {
   }
 
   /** Returns target files that a run before this one left unnamed. */
-  private List<CollectJob.Found> leftBehind() throws IOException {
+  private List<CacheLeftovers.Found> leftBehind() throws IOException {
     Set<String> named =
         manifest.files().stream()
             .map(CacheFile::path)
             .collect(Collectors.toCollection(HashSet::new));
-    return CollectJob.unnecessary(storage, cache).stream()
+    return CacheLeftovers.list(storage, cache).stream()
         .filter(found -> found.unit() >= 0 && !named.contains(found.entry()))
         .toList();
   }
@@ -99,7 +99,7 @@ final class RollingWindow {
         looked == 0 || System.nanoTime() - looked > TimeUnit.SECONDS.toNanos(LOOKS_SECONDS);
     boolean alone = due && lease.isTheOnlyOne();
     looked = due ? System.nanoTime() : looked;
-    for (CollectJob.Found found : List.copyOf(leftBehind)) {
+    for (CacheLeftovers.Found found : List.copyOf(leftBehind)) {
       if (alone || manifest.isDropped(found.unit())) {
         Path path = found.status().getPath();
         storage.fileSystem(path).delete(path, false);

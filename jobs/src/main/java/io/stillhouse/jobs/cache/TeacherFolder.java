@@ -7,6 +7,9 @@ import org.apache.hadoop.fs.Path;
  * one's in {@code teachers/NAME}. The first has the name "".
  */
 public final class TeacherFolder {
+  /** Name of the directory that holds a teacher's model. */
+  public static final String NAME = "teacher";
+
   static final String OTHERS = "teachers";
 
   private TeacherFolder() {}
@@ -22,6 +25,6 @@ public final class TeacherFolder {
 
   /** Returns its Hugging Face directory. */
   public static Path model(Path cache, String teacher) {
-    return new Path(of(cache, teacher), CacheJob.TEACHER);
+    return new Path(of(cache, teacher), NAME);
   }
 }

@@ -183,4 +183,23 @@ public record Tokenising(String teacher, Labels head, Cut cut, Mask mask) implem
       }
     }
   }
+
+  /**
+   * Returns how a recipe cuts texts into rows: prose into windows, tables not at all, unless it
+   * says otherwise.
+   */
+  public static Cut cut(Settings settings, CorpusSpec spec) {
+    String segment = settings.get(Options.CORPUS_SEGMENT);
+    boolean prose = spec.columns().text() == null && spec.columns().pair() == null;
+    Segmenter.Mode mode =
+        segment.equals("auto")
+            ? prose ? Segmenter.Mode.WINDOWS : Segmenter.Mode.ROW
+            : Segmenter.Mode.valueOf(segment.toUpperCase(Locale.ROOT));
+    String tooLong = settings.get(Options.CORPUS_TOO_LONG);
+    Segmenter.TooLong policy =
+        tooLong.equals("auto")
+            ? prose ? Segmenter.TooLong.SPLIT : Segmenter.TooLong.TRUNCATE
+            : Segmenter.TooLong.valueOf(tooLong.toUpperCase(Locale.ROOT));
+    return new Cut(mode, policy, settings.get(Options.MAX_LENGTH));
+  }
 }

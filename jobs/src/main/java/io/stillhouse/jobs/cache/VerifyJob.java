@@ -199,8 +199,8 @@ public final class VerifyJob {
     int entries = 0;
     List<String> names = new ArrayList<>(List.of(RECORD));
     for (String teacher : manifest.allTeachers()) {
-      names.add(TeacherFolder.prefix(teacher) + CacheJob.RECORD);
-      CacheJob.Result last = CacheJob.lastRun(storage, cache, teacher);
+      names.add(TeacherFolder.prefix(teacher) + CacheRecord.FILE);
+      CacheRecord last = CacheRecord.last(storage, cache, teacher);
       entries = Math.max(entries, last == null ? 0 : last.manifestEntries());
     }
     for (int n = manifest.entries(); n < entries; n++) {
@@ -289,11 +289,11 @@ public final class VerifyJob {
     }
     for (String teacher : manifest.allTeachers()) {
       Set<String> wanted = new TreeSet<>(manifest.columns(teacher));
-      CacheJob.Result last = CacheJob.lastRun(storage, cache, teacher);
+      CacheRecord last = CacheRecord.last(storage, cache, teacher);
       if (last == null) {
         missing.add(
             "%s%s: no cache command has finished"
-                .formatted(TeacherFolder.prefix(teacher), CacheJob.RECORD));
+                .formatted(TeacherFolder.prefix(teacher), CacheRecord.FILE));
       } else {
         wanted.addAll(last.columns());
       }

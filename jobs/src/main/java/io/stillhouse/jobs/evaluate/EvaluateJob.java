@@ -211,7 +211,7 @@ public final class EvaluateJob {
             candidates.get(0).path(),
             new Tokenising.Labels(
                 head.task(), head.labels(), Recipe.labelled(settings) && head.task().pooled()),
-            CacheJob.cut(settings, spec),
+            Tokenising.cut(settings, spec),
             head.task() == Task.MASKED_LM
                 // Another seed than training's: what is masked here is not what was masked there.
                 ? new Tokenising.Mask(

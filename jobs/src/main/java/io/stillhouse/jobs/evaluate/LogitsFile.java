@@ -46,7 +46,7 @@ public final class LogitsFile {
     Autograd.threads(1); // as a task of the cache has: sums, and so the last digits, depend on it
     try (NDManager manager = Devices.cpu();
         Tokenizer tokenizer = Tokenizer.open(model)) {
-      Predictor predictor = Predictor.of(directory.spec(), directory.weights(manager));
+      Predictor predictor = ModelFactory.predictor(directory.spec(), directory.weights(manager));
       Pairing pairing =
           new Pairing(tokenizer.clsId(), tokenizer.sepId(), directory.spec().maxTokens());
       Map<String, NDArray> tensors = new LinkedHashMap<>();

@@ -113,7 +113,7 @@ public final class HeadsJob {
         new Tokenising(
             model.toString(),
             new Tokenising.Labels(head.task(), head.labels(), head.task().pooled()),
-            CacheJob.cut(settings, corpus),
+            Tokenising.cut(settings, corpus),
             head.task() == Task.MASKED_LM
                 ? new Tokenising.Mask(
                     settings.get(Options.MASK_PROBABILITY), 1, settings.get(Options.SEED))

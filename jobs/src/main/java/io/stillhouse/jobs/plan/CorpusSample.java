@@ -66,7 +66,7 @@ record CorpusSample(Path table, Path pieces, long pieceRows, double times, Strin
     JavaRDD<SourceRow> all = part.corpus().rows();
     int longest = CHARACTERS_OF_TOKEN * settings.get(Options.MAX_LENGTH);
     // A row that is truncated counts up to there; one that is split, in full.
-    int counted = splits(CacheJob.cut(settings, spec)) ? Integer.MAX_VALUE : longest;
+    int counted = splits(Tokenising.cut(settings, spec)) ? Integer.MAX_VALUE : longest;
     double size = all.mapToDouble(row -> size(row, counted)).sum();
     double share = Math.min(1, characters / Math.max(1, size));
     JavaRDD<SourceRow> some = share < 1 ? all.sample(false, share, seed) : all;
@@ -133,7 +133,7 @@ record CorpusSample(Path table, Path pieces, long pieceRows, double times, Strin
   /** Returns a recipe whose corpus is a table of the sample. */
   static Settings recipe(Settings settings, Path table) {
     CorpusSpec spec = Recipe.corpus(settings);
-    Tokenising.Cut cut = CacheJob.cut(settings, spec);
+    Tokenising.Cut cut = Tokenising.cut(settings, spec);
     Map<String, String> own = new TreeMap<>();
     own.put(Options.CORPUS_PATH.key(), table.toString());
     own.put(Options.CORPUS_FORMAT.key(), "parquet");

@@ -137,7 +137,7 @@ public final class PlanJob {
                     measured.cache(),
                     student.columns(),
                     sizes.readOfProbe(student.columns())));
-    Path weights = new Path(measured.cache(), CacheJob.TEACHER + "/model.safetensors");
+    Path weights = new Path(measured.cache(), TeacherFolder.NAME + "/model.safetensors");
     return new Forecast(real, teacher, choice, sizes, measured, student)
         .result(
             loss(),

@@ -33,7 +33,7 @@ record StoredBytes(Map<String, Long> columns, long others, long teacher) {
     while (files.hasNext()) {
       LocatedFileStatus file = files.next();
       String family = file.getPath().getParent().getName();
-      if (family.equals(CacheJob.TEACHER)) {
+      if (family.equals(TeacherFolder.NAME)) {
         teacher += file.getLen();
         continue;
       }

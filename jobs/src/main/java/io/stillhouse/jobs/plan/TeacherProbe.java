@@ -58,7 +58,7 @@ final class TeacherProbe {
     }
   }
 
-  private record Run(CacheJob.Result result, double wall, double taskSeconds) {
+  private record Run(CacheRecord result, double wall, double taskSeconds) {
     /** Returns tokens a second of a task. */
     double slotRate() {
       return result.tokens() / taskSeconds;
@@ -124,7 +124,7 @@ final class TeacherProbe {
     scratch.delete(cachePath());
     try (TaskTimes times = new TaskTimes(spark)) {
       long start = System.nanoTime();
-      CacheJob.Result result = new CacheJob(spark, recipe).run();
+      CacheRecord result = new CacheJob(spark, recipe).run();
       double wall = (System.nanoTime() - start) / 1e9;
       return new Run(result, wall, times.seconds());
     }

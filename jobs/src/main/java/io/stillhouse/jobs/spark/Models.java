@@ -74,7 +74,7 @@ public final class Models {
     }
     Autograd.record(Autograd.Mode.OFF);
     NDManager manager = Devices.manager();
-    BiLstm plain = (BiLstm) Predictor.of(opened.spec(), opened.weights(manager));
+    BiLstm plain = (BiLstm) ModelFactory.predictor(opened.spec(), opened.weights(manager));
     InferenceBiLstm predictor = new InferenceBiLstm(plain, manager);
     BI_LSTMS.put(key, predictor);
     return predictor;

@@ -142,7 +142,7 @@ public final class FinetuneJob {
                           LossRecipe.classWeights(
                               settings, spec.head(), () -> RunPlanner.rowsOfClasses(inputs))),
                   Recipe.train(settings, Sessions.coresOfOneTask(spark)),
-                  new StudentRun.Start(new Path(cache, CacheJob.TEACHER).toString(), blocks),
+                  new StudentRun.Start(new Path(cache, TeacherFolder.NAME).toString(), blocks),
                   new StudentRun.Places(
                       cache.toString(),
                       "",

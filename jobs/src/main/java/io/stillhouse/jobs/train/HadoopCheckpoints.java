@@ -19,6 +19,9 @@ import org.apache.hadoop.fs.Path;
  */
 final class HadoopCheckpoints implements CheckpointStore {
   private static final int KEPT = 2;
+  /** The directory, beside the checkpoints, of the moments that the workers of rounds keep. */
+  static final String MOMENTS = "moments";
+
   private static final String HISTORY = "history";
   private static final Gson LINE = new GsonBuilder().serializeSpecialFloatingPointValues().create();
 
@@ -89,7 +92,7 @@ final class HadoopCheckpoints implements CheckpointStore {
    */
   long begin() throws IOException {
     if (all().isEmpty()) {
-      for (String left : List.of(HISTORY, RoundTask.MOMENTS)) {
+      for (String left : List.of(HISTORY, MOMENTS)) {
         storage.fileSystem(directory).delete(new Path(directory, left), true);
       }
     }

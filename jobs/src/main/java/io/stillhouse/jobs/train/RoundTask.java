@@ -29,9 +29,6 @@ final class RoundTask {
   /** The key, beside those of the pieces from 0, under which workers tell how it went. */
   static final int REPORT = -1;
 
-  /** Beside the checkpoints, the directory of what workers keep. */
-  static final String MOMENTS = "moments";
-
   private final StudentRun run;
   private final int round;
   private final int worker;
@@ -114,7 +111,7 @@ final class RoundTask {
   /** Returns where a worker's moments after a round lie: never written twice with other bits. */
   static Path moments(StudentRun run, int round, int worker) {
     return new Path(
-        new Path(run.checkpoints(), MOMENTS),
+        new Path(run.checkpoints(), HadoopCheckpoints.MOMENTS),
         "round-%06d-worker-%03d.safetensors".formatted(round, worker));
   }
 

@@ -235,7 +235,7 @@ public final class TrainTask implements AutoCloseable {
           new HeldOut(parts.setup(), parts.heldOut(cache))
               .measure(scope, of, parts.teacherParts(scope, cache));
     }
-    DistillLoss loss = new DistillLoss(run.loss(), Predictor.of(run.model(), of), of);
+    DistillLoss loss = new DistillLoss(run.loss(), ModelFactory.predictor(run.model(), of), of);
     Map<String, Double> named = new LinkedHashMap<>();
     named.put("loss", 0.0);
     measured

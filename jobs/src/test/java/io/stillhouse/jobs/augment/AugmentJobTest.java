@@ -119,7 +119,7 @@ class AugmentJobTest {
                 "corpus.max-length=40",
                 "cache.path=" + directory.resolve("cache")));
     recipe.addAll(result.next());
-    CacheJob.Result cached = new CacheJob(spark, Tiny.settings(recipe)).run();
+    CacheRecord cached = new CacheJob(spark, Tiny.settings(recipe)).run();
 
     assertThat(cached.rows()).isEqualTo(result.counts().rowsOut());
     List<String> origins =

@@ -50,7 +50,7 @@ class CacheCellsTest {
   private static Path cache;
   private static NDManager manager;
   private static Encoder teacher;
-  private static CacheJob.Result first;
+  private static CacheRecord first;
 
   @BeforeAll
   static void cachesOnce() throws IOException {
@@ -73,7 +73,7 @@ class CacheCellsTest {
   void anAddedLayerIsComputedAlone() throws IOException {
     Path copy = copyOfTheCache();
     Map<String, byte[]> before = Tiny.files(copy);
-    CacheJob.Result again = run(settings(copy, "targets.hidden=[0,1,3]", "targets.attention=[2]"));
+    CacheRecord again = run(settings(copy, "targets.hidden=[0,1,3]", "targets.attention=[2]"));
     assertThat(again.computedUnits()).isEqualTo(first.units());
     Map<String, byte[]> after = Tiny.files(copy);
     before.remove("cache.json");
@@ -264,7 +264,7 @@ class CacheCellsTest {
     return Math.sqrt(squares / norm);
   }
 
-  private static CacheJob.Result run(Settings settings) throws IOException {
+  private static CacheRecord run(Settings settings) throws IOException {
     return new CacheJob(spark, settings).run();
   }
 

@@ -34,7 +34,7 @@ class CacheJobTest {
   private static SparkSession spark;
   private static Path corpus;
   private static Path cache;
-  private static CacheJob.Result first;
+  private static CacheRecord first;
 
   @BeforeAll
   static void cachesOnce() throws IOException {
@@ -61,7 +61,7 @@ class CacheJobTest {
   void aSecondRunComputesNothingAndChangesNoFile() throws IOException {
     Path copy = copyOfTheCache();
     Map<String, byte[]> before = Tiny.files(copy);
-    CacheJob.Result again = run(settings(copy, "targets.hidden=[0,3]", "targets.attention=[2]"));
+    CacheRecord again = run(settings(copy, "targets.hidden=[0,3]", "targets.attention=[2]"));
     assertThat(again.computedUnits()).isZero();
     assertThat(again.rows()).isEqualTo(ROWS);
     assertSame(Tiny.files(copy), before);
@@ -102,7 +102,7 @@ class CacheJobTest {
     for (Path entry : entries.subList(entries.size() - 2, entries.size())) {
       Files.delete(entry);
     }
-    CacheJob.Result again = run(settings(copy, "targets.hidden=[0,3]", "targets.attention=[2]"));
+    CacheRecord again = run(settings(copy, "targets.hidden=[0,3]", "targets.attention=[2]"));
     assertThat(again.computedUnits()).isEqualTo(2);
     assertThat(parquet(copy, "hidden")).hasSize(first.units() + 2);
     List<Example> after = CacheRows.rows(copy, columns);
@@ -173,7 +173,7 @@ class CacheJobTest {
     assertThat(Tiny.files(mine).keySet()).containsExactly("precious");
   }
 
-  private static CacheJob.Result run(Settings settings) throws IOException {
+  private static CacheRecord run(Settings settings) throws IOException {
     return new CacheJob(spark, settings).run();
   }
 

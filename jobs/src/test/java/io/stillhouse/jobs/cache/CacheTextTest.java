@@ -46,7 +46,7 @@ class CacheTextTest {
             "cache.unit-tokens=512",
             "targets.dtype=float32");
     Path one = directory.resolve("one");
-    CacheJob.Result result = run(Tiny.settings(recipe, "cache.path=" + one));
+    CacheRecord result = run(Tiny.settings(recipe, "cache.path=" + one));
     assertThat(result.blankRows()).isEqualTo(2);
     List<InputRow> rows = CacheRows.inputs(one);
     assertThat(rows).extracting(InputRow::id).doesNotHaveDuplicates();
@@ -82,7 +82,7 @@ class CacheTextTest {
             "targets.mask-probability=0.3",
             "targets.dtype=float32");
     Path masked = directory.resolve("masked");
-    CacheJob.Result result =
+    CacheRecord result =
         run(Tiny.settings(recipe, "cache.path=" + masked, "targets.mask-variants=3"));
     assertThat(result.rows()).isEqualTo(180);
     Map<String, List<InputRow>> byText = new HashMap<>();
@@ -112,7 +112,7 @@ class CacheTextTest {
     assertThat(CacheRows.rows(masked, List.of(Targets.hidden(3)))).hasSize(180);
   }
 
-  private CacheJob.Result run(Settings settings) throws IOException {
+  private CacheRecord run(Settings settings) throws IOException {
     return new CacheJob(spark, settings).run();
   }
 

@@ -115,7 +115,7 @@ class DamageTest {
     VerifyJob.Result found = verify(copy, "verify.rows=0");
     assertThat(found.damaged()).hasSize(1);
     assertThat(found.damaged().get(0)).contains("hidden/" + hidden.getFileName(), "unit ");
-    CacheJob.Result again = new CacheJob(spark, settings(copy)).run();
+    CacheRecord again = new CacheJob(spark, settings(copy)).run();
 
     assertThat(again.computedUnits()).isEqualTo(1);
     Map<String, byte[]> after = Tiny.files(copy);

@@ -35,7 +35,7 @@ abstract class GrowingFixture {
 
   static SparkSession spark;
   static Path base;
-  static CacheJob.Result first;
+  static CacheRecord first;
 
   Path old;
   Path cache;
@@ -102,7 +102,7 @@ abstract class GrowingFixture {
     return new org.apache.hadoop.fs.Path("file:" + cache);
   }
 
-  CacheJob.Result run(List<Path> corpus, String... more) throws IOException {
+  CacheRecord run(List<Path> corpus, String... more) throws IOException {
     return new CacheJob(spark, settings(cache, corpus, more)).run();
   }
 

@@ -29,7 +29,7 @@ class GrowingTest extends GrowingFixture {
     Map<String, String> before = hashes();
     List<CacheFile> listed = manifest().files();
 
-    CacheJob.Result again = run(List.of(old), "targets.hidden=[0,1,2,3]");
+    CacheRecord again = run(List.of(old), "targets.hidden=[0,1,2,3]");
 
     assertThat(again.computedUnits()).isEqualTo(first.units());
     Map<String, String> after = hashes();
@@ -52,7 +52,7 @@ class GrowingTest extends GrowingFixture {
     Map<String, String> before = hashes();
     List<CacheFile> listed = manifest().files();
 
-    CacheJob.Result grown = run(List.of(old, fresh));
+    CacheRecord grown = run(List.of(old, fresh));
 
     assertThat(grown.rows()).isEqualTo(100);
     assertThat(grown.units()).isGreaterThan(first.units() + 1);
@@ -90,9 +90,9 @@ class GrowingTest extends GrowingFixture {
   void aCacheGrowsAgainAndByLayersAtOnce() throws IOException {
     Path second = tsv("second.tsv", 20);
     Path third = tsv("third.tsv", 30);
-    CacheJob.Result grown = run(List.of(old, second));
+    CacheRecord grown = run(List.of(old, second));
 
-    CacheJob.Result again = run(List.of(old, second, third), "targets.hidden=[1,2,3]");
+    CacheRecord again = run(List.of(old, second, third), "targets.hidden=[1,2,3]");
 
     assertThat(again.rows()).isEqualTo(110);
     assertThat(again.computedUnits()).isEqualTo(again.units());
@@ -113,7 +113,7 @@ class GrowingTest extends GrowingFixture {
         Tiny.labelled(directory.resolve("x.tsv"), 12, "1", "0").toFile(),
         corpus.resolve("2026/a [new] {file}*.tsv").toFile());
 
-    CacheJob.Result grown = run(List.of(corpus));
+    CacheRecord grown = run(List.of(corpus));
 
     assertThat(grown.rows()).isEqualTo(72);
     assertThat(rows().keySet()).contains("old.tsv:59", "2026/a [new] {file}*.tsv:11");
@@ -146,7 +146,7 @@ class GrowingTest extends GrowingFixture {
 
     assertThat(cells(rows())).usingRecursiveComparison().isEqualTo(before);
     assertThat(verify("verify.rows=0").sound()).isTrue();
-    CacheJob.Result grown = new CacheJob(spark, settings).run();
+    CacheRecord grown = new CacheJob(spark, settings).run();
 
     assertThat(grown.rows()).isEqualTo(90);
     int added = grown.units() - first.units();
@@ -163,7 +163,7 @@ class GrowingTest extends GrowingFixture {
     Settings settings = settings(cache, List.of(old, tsv("new.tsv", 30)));
     Manifest stale = manifest();
     Plan plan = Plan.read(STORAGE, hadoop());
-    CacheJob.Result winner = new CacheJob(spark, settings).run();
+    CacheRecord winner = new CacheJob(spark, settings).run();
     Map<String, byte[]> before = Tiny.files(cache);
 
     assertThatThrownBy(() -> growing(settings).grow(plan, stale, match(settings, plan)))
@@ -190,7 +190,7 @@ class GrowingTest extends GrowingFixture {
     Files.createDirectories(elsewhere.getParent());
     Files.move(fresh, elsewhere);
 
-    CacheJob.Result again = run(List.of(old, elsewhere));
+    CacheRecord again = run(List.of(old, elsewhere));
 
     assertThat(again.computedUnits()).isZero();
     assertThat(verify("verify.rows=0").sound()).isTrue();

@@ -45,7 +45,7 @@ class SecondTeacherTest {
   private static Path corpus;
   private static Path base;
   private static Path shallow;
-  private static CacheJob.Result first;
+  private static CacheRecord first;
 
   private Path cache;
 
@@ -70,7 +70,7 @@ class SecondTeacherTest {
     List<CacheFile> listed = manifest().files();
     Map<String, List<byte[]>> cells = cells("", Targets.LOGITS, Targets.hidden(3));
 
-    CacheJob.Result result = second("targets.hidden=[1,2]");
+    CacheRecord result = second("targets.hidden=[1,2]");
 
     assertThat(result.computedUnits()).isEqualTo(first.units());
     assertThat(result.columns()).containsExactly("hidden_01", "hidden_02", "logits");
@@ -140,7 +140,7 @@ class SecondTeacherTest {
     Path more = Tiny.labelled(directory.resolve("more/more.tsv"), 20, "1", "0");
     String both = "corpus.path=[" + corpus + "," + more + "]";
 
-    CacheJob.Result grown = second(both);
+    CacheRecord grown = second(both);
 
     assertThat(grown.rows()).isEqualTo(80);
     int added = grown.units() - first.units();
@@ -231,7 +231,7 @@ class SecondTeacherTest {
   void aRowWithoutFiniteOutputIsLostToItsTeacherAlone() throws IOException {
     Path broken = teacher(directory.resolve("broken"), Float.NaN, 2, head());
 
-    CacheJob.Result result = second("teacher.path=" + broken, "cache.max-poison=1");
+    CacheRecord result = second("teacher.path=" + broken, "cache.max-poison=1");
 
     assertThat(result.poisonRows()).isEqualTo(60);
     assertThat(cells("shallow")).isEmpty();
@@ -240,7 +240,7 @@ class SecondTeacherTest {
 
   @Test
   void aMaskedLmReadsPlainRowsButAClassifierNoMaskedOnes() throws IOException {
-    CacheJob.Result plain =
+    CacheRecord plain =
         second("teacher.path=" + Tiny.MLM, "targets.hidden=[]", "targets.mlm-logits=derived");
     assertThat(plain.columns()).containsExactly("hidden_03");
 
@@ -340,7 +340,7 @@ class SecondTeacherTest {
     return new VerifyJob(spark, Tiny.settings(List.of(), settings), cache.toString()).run();
   }
 
-  private CacheJob.Result second(String... more) throws IOException {
+  private CacheRecord second(String... more) throws IOException {
     List<String> all =
         new ArrayList<>(
             List.of("teacher.name=shallow", "teacher.path=" + shallow, "targets.hidden=[2]"));

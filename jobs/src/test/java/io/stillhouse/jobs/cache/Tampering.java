@@ -20,7 +20,7 @@ public final class Tampering {
             plan.unitTokens(),
             plan.units(),
             plan.corpus(),
-            Fingerprints.directory(storage, cache.resolve(CacheJob.TEACHER)),
+            Fingerprints.directory(storage, cache.resolve(TeacherFolder.NAME)),
             plan.inputs(),
             plan.corpusFiles(),
             plan.window());

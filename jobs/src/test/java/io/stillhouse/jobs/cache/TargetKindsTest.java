@@ -99,7 +99,7 @@ class TargetKindsTest {
   void rowsWithoutTextAndNotUtf8KeepAStatusAndAreCounted() throws IOException {
     Path corpus = poisoned();
 
-    CacheJob.Result result = new CacheJob(spark, classified(corpus, "cache.max-poison=0.1")).run();
+    CacheRecord result = new CacheJob(spark, classified(corpus, "cache.max-poison=0.1")).run();
 
     assertThat(result.rows()).isEqualTo(42);
     assertThat(result.poisonRows()).isEqualTo(2);
@@ -141,7 +141,7 @@ class TargetKindsTest {
     long with =
         Files.readAllLines(corpus).stream().filter(line -> line.matches(".*\\bhis\\b.*")).count();
 
-    CacheJob.Result result =
+    CacheRecord result =
         new CacheJob(spark, classified(corpus, "teacher.path=" + teacher, "cache.max-poison=1"))
             .run();
 
@@ -187,7 +187,7 @@ class TargetKindsTest {
             "targets.top-k=8",
             "cache.max-poison=1");
 
-    CacheJob.Result result = new CacheJob(spark, Tiny.settings(recipe)).run();
+    CacheRecord result = new CacheJob(spark, Tiny.settings(recipe)).run();
 
     assertThat(result.poisonRows()).isEqualTo(result.rows()).isPositive();
   }

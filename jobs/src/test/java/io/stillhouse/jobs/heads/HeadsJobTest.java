@@ -178,7 +178,7 @@ class HeadsJobTest {
             .formatted(other, second);
 
     List<TrainTask.Trained> students =
-        Stage.train(
+        StagedTraining.train(
                 spark,
                 Tiny.settings(
                     all(), "student.init-layers=[]", stages, "train.undistilled-twin=false"))

@@ -78,7 +78,7 @@ class PlanJobTest {
     assertThat(names()).containsExactly("plan.json", "rows.tsv");
 
     Settings settings = settings();
-    CacheJob.Result real = new CacheJob(spark, settings).run();
+    CacheRecord real = new CacheJob(spark, settings).run();
     Path cache = directory.resolve("not/there/cache");
     long bytes =
         Tiny.files(cache).entrySet().stream()

@@ -46,7 +46,7 @@ class StageTest {
 
   @Test
   void eachStageGoesOnWhereTheOneBeforeEnded() throws IOException {
-    TrainJob.Result result = Stage.train(spark, settings("students", STAGES));
+    TrainJob.Result result = StagedTraining.train(spark, settings("students", STAGES));
 
     assertThat(result.students())
         .extracting(TrainTask.Trained::name)
@@ -81,7 +81,7 @@ class StageTest {
         "train.stages=[{ name = a }, { name = b, cache.path = \"%s\" }, { name = c, %s }]"
             .formatted(plain, labels);
 
-    assertThat(Stage.train(spark, settings("students", stages)).students())
+    assertThat(StagedTraining.train(spark, settings("students", stages)).students())
         .extracting(TrainTask.Trained::name)
         .containsExactly("student", "student-undistilled");
     Path first = directory.resolve("students/_stages/1-a");
@@ -92,7 +92,7 @@ class StageTest {
     new TrainJob(spark, settings("by-hand", byHand.toArray(String[]::new))).run();
     assertThat(weights(directory.resolve("students/student-undistilled")))
         .isEqualTo(weights(directory.resolve("by-hand/student")));
-    assertThat(Stage.train(spark, settings("students", stages)).alreadyTrained()).hasSize(2);
+    assertThat(StagedTraining.train(spark, settings("students", stages)).alreadyTrained()).hasSize(2);
   }
 
   @Test
@@ -105,7 +105,7 @@ class StageTest {
       "student.init=teacher",
       "train.stages=[{ name = a, cache.path = \"%s\" }, { name = b }]".formatted(plain)
     };
-    Stage.train(spark, settings("students", fromTeacher));
+    StagedTraining.train(spark, settings("students", fromTeacher));
 
     new TrainJob(
             spark,
@@ -132,15 +132,15 @@ class StageTest {
 
   @Test
   void aStageThatIsDoneIsNotDoneAgainAndAnotherRecipeIsRefused() throws IOException {
-    Stage.train(spark, settings("students", STAGES));
+    StagedTraining.train(spark, settings("students", STAGES));
     byte[] before = weights(directory.resolve("students/student"));
 
-    assertThat(Stage.train(spark, settings("students", STAGES)).alreadyTrained())
+    assertThat(StagedTraining.train(spark, settings("students", STAGES)).alreadyTrained())
         .containsExactly("student", "student-undistilled");
     assertThat(weights(directory.resolve("students/student"))).isEqualTo(before);
     assertThatThrownBy(
             () ->
-                Stage.train(
+                StagedTraining.train(
                     spark, settings("students", STAGES.replace("max-steps = 8", "max-steps = 9"))))
         .isInstanceOf(StillhouseException.class)
         .hasMessageContaining("1-intermediate/student' holds a student of another recipe or cache");
@@ -149,16 +149,16 @@ class StageTest {
   @Test
   void aStageThatIsDoneOtherwiseMakesAnotherStudentOfTheNext() throws IOException {
     String alone = "train.undistilled-twin=false";
-    Stage.train(spark, settings("students", STAGES, alone));
+    StagedTraining.train(spark, settings("students", STAGES, alone));
     FileUtils.deleteDirectory(
         directory.resolve("students/_stages/1-intermediate/student").toFile());
 
     String longer = STAGES.replace("max-steps = 8", "max-steps = 9");
-    assertThatThrownBy(() -> Stage.train(spark, settings("students", longer, alone)))
+    assertThatThrownBy(() -> StagedTraining.train(spark, settings("students", longer, alone)))
         .isInstanceOf(StillhouseException.class)
         .hasMessageContaining("students/student' holds a student of another recipe or cache");
     FileUtils.deleteDirectory(directory.resolve("students/student").toFile());
-    assertThat(Stage.train(spark, settings("students", longer, alone)).alreadyTrained()).isEmpty();
+    assertThat(StagedTraining.train(spark, settings("students", longer, alone)).alreadyTrained()).isEmpty();
   }
 
   @Test
@@ -166,7 +166,7 @@ class StageTest {
     String stages =
         "train.stages=[{ name = a, train.max-steps = 8, train.warmup = 0 },"
             + " { name = b, train.max-steps = 1, train.learning-rate = 1e-9 }]";
-    Stage.train(spark, settings("students", stages, "train.undistilled-twin=false"));
+    StagedTraining.train(spark, settings("students", stages, "train.undistilled-twin=false"));
 
     assertThat(
             Files.readAllBytes(directory.resolve("students/student/projections.safetensors"))
@@ -184,7 +184,7 @@ class StageTest {
   @Test
   void aSweepGoesThroughTheStagesWhoseValuesWin() throws IOException {
     SweepJob.Result result =
-        Stage.sweep(spark, settings("sweep", STAGES, "sweep.over.loss.hidden-mse.weight=[1, 0.5]"));
+        StagedTraining.sweep(spark, settings("sweep", STAGES, "sweep.over.loss.hidden-mse.weight=[1, 0.5]"));
 
     assertThat(result.exitCode()).isZero();
     assertThat(result.students())
@@ -201,7 +201,7 @@ class StageTest {
     byte[] made = weights(directory.resolve("sweep/hidden-mse-0.5"));
     FileUtils.deleteDirectory(directory.resolve("sweep/hidden-mse-0.5").toFile());
     SweepJob.Result again =
-        Stage.sweep(spark, settings("sweep", STAGES, "sweep.over.loss.hidden-mse.weight=[1, 0.5]"));
+        StagedTraining.sweep(spark, settings("sweep", STAGES, "sweep.over.loss.hidden-mse.weight=[1, 0.5]"));
     assertThat(again.exitCode()).isZero();
     assertThat(weights(directory.resolve("sweep/hidden-mse-1"))).isEqualTo(kept);
     assertThat(weights(directory.resolve("sweep/hidden-mse-0.5"))).isEqualTo(made);
@@ -212,7 +212,7 @@ class StageTest {
     String stages =
         STAGES.replace("loss.hidden-mse.weight = 0,", "student.layer-map = \"[0, 5]\",");
 
-    assertThatThrownBy(() -> Stage.train(spark, settings("students", stages)))
+    assertThatThrownBy(() -> StagedTraining.train(spark, settings("students", stages)))
         .isInstanceOf(StillhouseException.class)
         .hasMessageContaining("names hidden state 5, but the teacher has 0..3");
     assertThat(directory.resolve("students")).doesNotExist();
@@ -239,7 +239,7 @@ class StageTest {
   void teachersOfOtherTokensOrSizesAreRefusedBeforeTheFirstStage() throws IOException {
     Path swapped = directory.resolve("swapped");
     String how = Tiny.swapTokens(Tiny.CLS, swapped);
-    assertThatThrownBy(() -> Stage.train(spark, settings("students", thenWith(swapped))))
+    assertThatThrownBy(() -> StagedTraining.train(spark, settings("students", thenWith(swapped))))
         .isInstanceOf(StillhouseException.class)
         .hasMessageContaining("the teacher of stage 2 in train.stages has another tokenizer")
         .hasMessageContaining(how);
@@ -255,7 +255,7 @@ class StageTest {
     try (NDManager manager = NDManager.newBaseManager()) {
       HuggingFaceDirectory.write(other, longer, StudentInit.random(manager, longer, 1), Tiny.CLS);
     }
-    assertThatThrownBy(() -> Stage.train(spark, settings("students", thenWith(other))))
+    assertThatThrownBy(() -> StagedTraining.train(spark, settings("students", thenWith(other))))
         .isInstanceOf(StillhouseException.class)
         .hasMessageContaining("student is bert of 120 tokens, 40 positions")
         .hasMessageContaining("in the first of train.stages and bert of 120 tokens, 64 positions")

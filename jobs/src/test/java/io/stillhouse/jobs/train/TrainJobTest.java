@@ -365,7 +365,7 @@ class TrainJobTest {
   /** Returns the run that {@link TrainJob} makes of those settings. */
   private static StudentRun run(Settings settings) throws IOException {
     org.apache.hadoop.fs.Path targets = STORAGE.qualify(cache.toString());
-    ModelSpec teacher = HuggingFaceDirectory.open(cache.resolve(CacheJob.TEACHER)).spec();
+    ModelSpec teacher = HuggingFaceDirectory.open(cache.resolve(TeacherFolder.NAME)).spec();
     ModelSpec student = Recipe.encoder(settings, teacher);
     boolean random = settings.get(Options.STUDENT_INIT).equals("random");
     return new StudentRun(
@@ -376,7 +376,7 @@ class TrainJobTest {
         random
             ? new StudentRun.Start(null, List.of())
             : new StudentRun.Start(
-                new org.apache.hadoop.fs.Path(targets, CacheJob.TEACHER).toString(),
+                new org.apache.hadoop.fs.Path(targets, TeacherFolder.NAME).toString(),
                 Recipe.initLayers(settings, student, teacher)),
         new StudentRun.Places(
             targets.toString(),

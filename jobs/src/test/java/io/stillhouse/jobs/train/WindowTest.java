@@ -86,10 +86,10 @@ class WindowTest {
 
   @Test
   void studentsOfAWindowAreThoseOfTheWholeCache() throws Exception {
-    Background<CacheJob.Result> caching = cacheInTheBackground();
+    Background<CacheRecord> caching = cacheInTheBackground();
     awaitCache();
     train();
-    CacheJob.Result cached = caching.get(60, TimeUnit.SECONDS);
+    CacheRecord cached = caching.get(60, TimeUnit.SECONDS);
 
     assertThat(units).isGreaterThan(3 * WINDOW);
     assertThat(weights(students().resolve("small"))).isEqualTo(student);
@@ -105,7 +105,7 @@ class WindowTest {
     assertThat(says.of("small")).isEqualTo(last);
 
     // What the students were done with after the last unit was computed goes with the next run.
-    CacheJob.Result again = cache();
+    CacheRecord again = cache();
     assertThat(again.computedUnits()).isZero();
     assertThat(again.droppedUnits()).isEqualTo(units);
     assertThat(WindowWatcher.targets(cachePath())).isEmpty();
@@ -114,7 +114,7 @@ class WindowTest {
 
   @Test
   void workersInRoundsWaitAndLetGoToo() throws Exception {
-    Background<CacheJob.Result> caching = cacheInTheBackground("cache.window=3");
+    Background<CacheRecord> caching = cacheInTheBackground("cache.window=3");
     awaitCache();
     train(ROUNDS);
 
@@ -124,7 +124,7 @@ class WindowTest {
 
   @Test
   void killedTrainingsAndCachesGoOnToTheSameBits() throws Exception {
-    Background<CacheJob.Result> caching = cacheInTheBackground();
+    Background<CacheRecord> caching = cacheInTheBackground();
     awaitCache();
     Future<TrainJob.Result> training = new Background<>(() -> train());
     awaitDropped(4);
@@ -137,7 +137,7 @@ class WindowTest {
     awaitNoTasks();
     caching = cacheInTheBackground();
     train();
-    CacheJob.Result cached = caching.get(60, TimeUnit.SECONDS);
+    CacheRecord cached = caching.get(60, TimeUnit.SECONDS);
 
     assertThat(weights(students().resolve("small"))).isEqualTo(student);
     assertThat(weights(students().resolve("small-undistilled"))).isEqualTo(twin);
@@ -146,7 +146,7 @@ class WindowTest {
 
   @Test
   void verifyTellsDroppedUnitsFromDamageAndCollectRemovesWhatAKillLeft() throws Exception {
-    Background<CacheJob.Result> caching = cacheInTheBackground();
+    Background<CacheRecord> caching = cacheInTheBackground();
     awaitCache();
     train();
     caching.get(60, TimeUnit.SECONDS);
@@ -176,7 +176,7 @@ class WindowTest {
 
   @Test
   void aLostEntryOfDroppedUnitsMakesNobodyComputeThemAgain() throws Exception {
-    Background<CacheJob.Result> caching = cacheInTheBackground();
+    Background<CacheRecord> caching = cacheInTheBackground();
     awaitCache();
     train();
     caching.get(60, TimeUnit.SECONDS);
@@ -189,7 +189,7 @@ class WindowTest {
     VerifyJob.Result verified = verify();
     assertThat(verified.damaged()).anyMatch(fault -> fault.contains("a manifest entry"));
     assertThat(verified.revoked()).anyMatch(file -> file.startsWith("hidden/unit-"));
-    CacheJob.Result again = cache();
+    CacheRecord again = cache();
     assertThat(again.computedUnits()).isZero();
     assertThat(again.droppedUnits()).isEqualTo(units);
     verified = verify();
@@ -206,7 +206,7 @@ class WindowTest {
 
   @Test
   void aLateStudentIsToldWhatWasDroppedAndAfterWhom() throws Exception {
-    Background<CacheJob.Result> caching = cacheInTheBackground();
+    Background<CacheRecord> caching = cacheInTheBackground();
     awaitCache();
     train();
     caching.get(60, TimeUnit.SECONDS);
@@ -232,7 +232,7 @@ class WindowTest {
         .hasMessageContaining("train.order is 'shuffled'; set train.order=plan");
     assertThat(cachePath()).doesNotExist();
 
-    Background<CacheJob.Result> caching = new Background<>(() -> cache());
+    Background<CacheRecord> caching = new Background<>(() -> cache());
     awaitCache();
     assertThatThrownBy(() -> train("train.order=shuffled"))
         .isInstanceOf(StillhouseException.class)
@@ -285,14 +285,14 @@ class WindowTest {
         .hasMessageContaining("was begun with cache.window = 0, this recipe has 3; use 0");
   }
 
-  private CacheJob.Result cache(String... more) throws IOException {
+  private CacheRecord cache(String... more) throws IOException {
     String[] all = Arrays.copyOf(more, more.length + 1);
     System.arraycopy(more, 0, all, 1, more.length);
     all[0] = "cache.window=" + WINDOW;
     return new CacheJob(spark, settings(cachePath(), students(), all)).run();
   }
 
-  private Background<CacheJob.Result> cacheInTheBackground(String... more) {
+  private Background<CacheRecord> cacheInTheBackground(String... more) {
     watchers.add(new WindowWatcher(cachePath()));
     return new Background<>(() -> cache(more));
   }
@@ -317,7 +317,7 @@ class WindowTest {
   }
 
   /** Ends a cache: it has a Spark job that could be cancelled only while it computes. */
-  private static void kill(Background<CacheJob.Result> caching) throws InterruptedException {
+  private static void kill(Background<CacheRecord> caching) throws InterruptedException {
     spark.sparkContext().cancelJobGroup("cache");
     caching.thread.interrupt();
     caching.thread.join();

@@ -1,0 +1,109 @@
+package io.stillhouse.config;
+
+import io.stillhouse.error.Errors;
+import io.stillhouse.error.StillhouseException;
+import io.stillhouse.spec.DistillSpec;
+import io.stillhouse.spec.Head;
+import io.stillhouse.spec.ModelSpec;
+import io.stillhouse.spec.Student;
+import io.stillhouse.spec.Task;
+import java.util.ArrayList;
+import java.util.Collections;
+import java.util.HashMap;
+import java.util.HashSet;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.Objects;
+import java.util.Set;
+import java.util.TreeMap;
+import java.util.stream.Stream;
+import org.jspecify.annotations.Nullable;
+
+/** Checks the settings of further teachers, {@code loss.teachers}. */
+public final class TeachersCheck {
+  public static final String NAME = Options.STUDENT_NAME.key(); // as SweepText writes "name"
+  public static final String CACHE = "cache";
+  public static final String TEACHER = "teacher";
+  public static final String WEIGHT = "weight";
+  public static final String MAP = "layer-map";
+  public static final String TERMS = "terms";
+  private static final List<String> KEYS = List.of("name", CACHE, TEACHER, WEIGHT, MAP, TERMS);
+  public static final String SOFT_LABEL = "soft-label";
+
+  /** The weights of the terms that a teacher has a part in, by the terms' names. */
+  public static final Map<String, Option<Double>> WEIGHTS = weights();
+
+  private static Map<String, Option<Double>> weights() {
+    Map<String, Option<Double>> weights = new LinkedHashMap<>();
+    Stream.of(
+            Options.SOFT_WEIGHT,
+            Options.COSINE_WEIGHT,
+            Options.HIDDEN_WEIGHT,
+            Options.EMBEDDING_WEIGHT,
+            Options.FIRST_TOKEN_WEIGHT,
+            Options.ATTENTION_WEIGHT,
+            Options.ATTENTION_KL_WEIGHT,
+            Options.QUERY_WEIGHT,
+            Options.KEY_WEIGHT,
+            Options.VALUE_WEIGHT)
+        .forEach(option -> weights.put(option.key().split("\\.")[1], option));
+    return Collections.unmodifiableMap(weights);
+  }
+
+  private TeachersCheck() {}
+
+  /** Returns what is wrong with the values of {@link Options#TEACHERS}. */
+  static List<String> problems(List<Map<String, String>> teachers) {
+    List<String> problems = new ArrayList<>();
+    Set<String> names = new HashSet<>();
+    Map<List<String>, String> places = new HashMap<>();
+    for (Map<String, String> values : teachers) {
+      String name = values.getOrDefault(NAME, "");
+      if (name.isEmpty()) {
+        problems.add("a teacher of loss.teachers has no name; give each one, such as name = large");
+      } else if (!names.add(name)) {
+        problems.add("loss.teachers names '%s' twice; give each a name of its own".formatted(name));
+      }
+      for (String key : values.keySet()) {
+        if (!key.equals(NAME) && !KEYS.contains(key)) {
+          problems.add(
+              "unknown key '%s' of teacher '%s' in loss.teachers; did you mean '%s'?"
+                  .formatted(key, name, Settings.nearest(key, KEYS)));
+        }
+      }
+      String cache = values.getOrDefault(CACHE, "");
+      String teacher = values.getOrDefault(TEACHER, "");
+      if (cache.isEmpty() && teacher.isEmpty()) {
+        problems.add(
+            "teacher '%s' in loss.teachers has neither cache nor teacher; name its cache, or another teacher of cache.path"
+                .formatted(name));
+      }
+      String other = places.putIfAbsent(List.of(cache, teacher), name);
+      if (other != null) {
+        problems.add(
+            "teachers '%s' and '%s' in loss.teachers are one and the same; take one away, or add up their weights"
+                .formatted(other, name));
+      }
+      valueProblems(name, values, problems);
+    }
+    return problems;
+  }
+
+  private static void valueProblems(
+      String name, Map<String, String> values, List<String> problems) {
+    String where = "teacher '%s' in loss.teachers".formatted(name);
+    if (values.containsKey(WEIGHT)) {
+      Options.TEACHER_WEIGHT.problem(WEIGHT, where, values.get(WEIGHT)).ifPresent(problems::add);
+    }
+    if (values.containsKey(MAP)) {
+      Options.LAYER_MAP.problem(MAP, where, values.get(MAP)).ifPresent(problems::add);
+    }
+    List<String> terms = SweepText.split(values.getOrDefault(TERMS, SOFT_LABEL));
+    if (terms.isEmpty() || !WEIGHTS.keySet().containsAll(terms)) {
+      problems.add(
+          "terms in %s must be some of %s, but is '%s'"
+              .formatted(where, String.join(", ", WEIGHTS.keySet()), values.get(TERMS)));
+    }
+  }
+}
