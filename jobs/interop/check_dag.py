@@ -40,7 +40,7 @@ def install_airflow():
     os.environ.update(
         AIRFLOW_HOME=str(HOME),
         AIRFLOW__CORE__LOAD_EXAMPLES="False",
-        AIRFLOW__CORE__UNIT_TEST_MODE="False",
+        AIRFLOW__CORE__SHARD_TEST_MODE="False",
         AIRFLOW__CORE__DAGS_FOLDER=str(DAG_FILE.parent),
         AIRFLOW__LOGGING__LOGGING_LEVEL="CRITICAL",
         AIRFLOW_CONN_SPARK_DEFAULT="spark://master:7077?deploy-mode=client",

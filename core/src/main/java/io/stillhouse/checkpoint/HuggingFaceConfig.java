@@ -7,7 +7,7 @@ import com.google.gson.JsonObject;
 import io.stillhouse.error.Errors;
 import io.stillhouse.spec.Architecture;
 import io.stillhouse.spec.Head;
-import io.stillhouse.spec.ModelSpec;
+import io.stillhouse.spec.EncoderSpec;
 import io.stillhouse.spec.Task;
 import java.io.IOException;
 import java.nio.file.Files;
@@ -19,7 +19,7 @@ import java.util.Set;
 import java.util.stream.IntStream;
 import org.jspecify.annotations.Nullable;
 
-/** Translates between Hugging Face's {@code config.json} and a {@link ModelSpec}. */
+/** Translates between Hugging Face's {@code config.json} and a {@link EncoderSpec}. */
 final class HuggingFaceConfig {
   private static final String BARE = "Model";
   private static final String MASKED_LM = "ForMaskedLM";
@@ -34,9 +34,9 @@ final class HuggingFaceConfig {
    * @param spec with no head where {@code architectures} is missing
    * @param classifier the head that a classifier would have, by the config's labels
    */
-  record Read(ModelSpec spec, boolean namesArchitecture, Head classifier) {
+  record Read(EncoderSpec spec, boolean namesArchitecture, Head classifier) {
     /** Returns the model, its head told by the tensors where the config does not tell. */
-    ModelSpec under(Set<String> tensors) {
+    EncoderSpec under(Set<String> tensors) {
       if (namesArchitecture) {
         return spec;
       }
@@ -48,7 +48,7 @@ final class HuggingFaceConfig {
     }
   }
 
-  /** Reads a config, refusing everything that we would not compute exactly. */
+  /** ColumnSelection a config, refusing everything that we would not compute exactly. */
   static Read read(Path file) throws IOException {
     if (!Files.isRegularFile(file)) {
       throw Errors.invalid(
@@ -80,7 +80,7 @@ final class HuggingFaceConfig {
       throw Errors.invalid(
           "'%s': %s".formatted(file, String.join("; ", problems)), "use a BERT encoder as teacher");
     }
-    ModelSpec spec = spec(json, dialect, file);
+    EncoderSpec spec = spec(json, dialect, file);
     if (spec.hiddenSize() % spec.heads() != 0) {
       throw Errors.invalid(
           "'%s': %s %d is not a multiple of %s %d"
@@ -95,18 +95,18 @@ final class HuggingFaceConfig {
     return new Read(spec, architecture(json) != null, classifier(json));
   }
 
-  private static ModelSpec spec(JsonObject json, Dialect dialect, Path file) {
+  private static EncoderSpec spec(JsonObject json, Dialect dialect, Path file) {
     Dialect.Sizes sizes = dialect.keys().sizes();
     int width = size(json, sizes.hiddenSize(), file);
-    return new ModelSpec(
+    return new EncoderSpec(
         dialect.architecture(),
         dialect == Dialect.ALBERT ? (int) number(json, "embedding_size", file, 128.0) : width,
-        new ModelSpec.Embeddings(
+        new EncoderSpec.Embeddings(
             size(json, "vocab_size", file),
             size(json, "max_position_embeddings", file),
             dialect == Dialect.DISTILBERT ? 0 : (int) number(json, "type_vocab_size", file, 2.0),
             (int) number(json, "pad_token_id", file, 0.0)),
-        new ModelSpec.Blocks(
+        new EncoderSpec.Blocks(
             size(json, sizes.layers(), file),
             width,
             size(json, sizes.heads(), file),
@@ -115,8 +115,8 @@ final class HuggingFaceConfig {
         head(json, dialect, file));
   }
 
-  /** Reads what a config need not say, with the defaults that Hugging Face has for each. */
-  private static ModelSpec.Numerics numerics(JsonObject json, Dialect dialect, Path file) {
+  /** ColumnSelection what a config need not say, with the defaults that Hugging Face has for each. */
+  private static EncoderSpec.Numerics numerics(JsonObject json, Dialect dialect, Path file) {
     Dialect.Dropouts keys = dialect.keys().dropouts();
     double usual = dialect == Dialect.ALBERT ? 0.0 : 0.1;
     double hidden = number(json, keys.hidden(), file, usual);
@@ -126,7 +126,7 @@ final class HuggingFaceConfig {
           case DISTILBERT -> 0.2;
           case ALBERT -> 0.1;
         };
-    return new ModelSpec.Numerics(
+    return new EncoderSpec.Numerics(
         dialect == Dialect.DISTILBERT
             ? Architecture.DISTILBERT_EPS
             : number(json, "layer_norm_eps", file, 1e-12),
@@ -194,7 +194,7 @@ final class HuggingFaceConfig {
   }
 
   /** Writes the config that {@code from_pretrained} reads. */
-  static void write(Path file, ModelSpec spec) throws IOException {
+  static void write(Path file, EncoderSpec spec) throws IOException {
     Dialect dialect = Dialect.of(spec.architecture());
     JsonObject json = new JsonObject();
     JsonArray architectures = new JsonArray();
@@ -249,7 +249,7 @@ final class HuggingFaceConfig {
         new GsonBuilder().setPrettyPrinting().disableHtmlEscaping().create().toJson(json) + "\n");
   }
 
-  private static void writeShape(JsonObject json, Dialect dialect, ModelSpec spec) {
+  private static void writeShape(JsonObject json, Dialect dialect, EncoderSpec spec) {
     json.addProperty("vocab_size", spec.embeddings().vocabSize());
     if (dialect == Dialect.ALBERT) {
       json.addProperty("embedding_size", spec.embeddingSize());

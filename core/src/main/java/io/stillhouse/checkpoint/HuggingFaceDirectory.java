@@ -5,8 +5,8 @@ import ai.djl.ndarray.NDManager;
 import com.google.gson.JsonElement;
 import com.google.gson.JsonObject;
 import io.stillhouse.error.Errors;
+import io.stillhouse.spec.EncoderSpec;
 import io.stillhouse.spec.ModelSpec;
-import io.stillhouse.spec.Student;
 import io.stillhouse.spec.Task;
 import java.io.IOException;
 import java.nio.file.Files;
@@ -36,7 +36,7 @@ public final class HuggingFaceDirectory implements ModelDirectory {
   private static final int MAX_PADDING_ROWS = 64;
 
   private final Path path;
-  private final ModelSpec spec;
+  private final EncoderSpec spec;
   private final Map<String, Place> places;
 
   /** Where a tensor lies, and its name there. */
@@ -46,7 +46,7 @@ public final class HuggingFaceDirectory implements ModelDirectory {
     }
   }
 
-  private HuggingFaceDirectory(Path path, ModelSpec spec, Map<String, Place> places) {
+  private HuggingFaceDirectory(Path path, EncoderSpec spec, Map<String, Place> places) {
     this.path = path;
     this.spec = spec;
     this.places = places;
@@ -64,7 +64,7 @@ public final class HuggingFaceDirectory implements ModelDirectory {
     }
     HuggingFaceConfig.Read config = HuggingFaceConfig.read(path.resolve(CONFIG));
     Map<String, Place> places = places(path, TensorNames.of(config.spec().architecture()));
-    ModelSpec spec = config.under(places.keySet());
+    EncoderSpec spec = config.under(places.keySet());
     Map<String, ParameterCheck.Found> found = new LinkedHashMap<>();
     places.forEach((name, place) -> found.put(name, place.found()));
     ParameterCheck.require(path, spec, found);
@@ -78,12 +78,12 @@ public final class HuggingFaceDirectory implements ModelDirectory {
   }
 
   @Override
-  public ModelSpec spec() {
+  public EncoderSpec spec() {
     return spec;
   }
 
   /**
-   * Returns whether there is a tensor of that name, as {@link ModelSpec#parameters()} writes names.
+   * Returns whether there is a tensor of that name, as {@link EncoderSpec#parameters()} writes names.
    */
   public boolean has(String name) {
     return places.containsKey(name);
@@ -94,7 +94,7 @@ public final class HuggingFaceDirectory implements ModelDirectory {
     return weights(manager, spec.parameters().keySet());
   }
 
-  /** Reads the named tensors only. */
+  /** ColumnSelection the named tensors only. */
   public Map<String, NDArray> weights(NDManager manager, Collection<String> names) {
     Map<String, NDArray> weights = new LinkedHashMap<>();
     for (String name : names) {
@@ -113,17 +113,17 @@ public final class HuggingFaceDirectory implements ModelDirectory {
    * pooler of a masked LM, are kept.
    *
    * @param directory created if need be; whoever calls renames it into place
-   * @param weights by the names of {@link ModelSpec#parameters()}
+   * @param weights by the names of {@link EncoderSpec#parameters()}
    * @param tokenizerSource a directory whose tokenizer files are copied, or null
    */
   public static void write(
-      Path directory, ModelSpec spec, Map<String, NDArray> weights, @Nullable Path tokenizerSource)
+      Path directory, EncoderSpec spec, Map<String, NDArray> weights, @Nullable Path tokenizerSource)
       throws IOException {
     ModelDirectory.write(directory, spec, weights, tokenizerSource);
   }
 
   /** Writes config and weights, one tensor in memory at a time. */
-  static void writeLazily(Path directory, ModelSpec spec, Map<String, LazyTensor> weights)
+  static void writeLazily(Path directory, EncoderSpec spec, Map<String, LazyTensor> weights)
       throws IOException {
     Files.createDirectories(directory);
     HuggingFaceConfig.write(directory.resolve(CONFIG), spec);
@@ -211,7 +211,7 @@ public final class HuggingFaceDirectory implements ModelDirectory {
     }
   }
 
-  static void requireVocabulary(Path path, Student spec) throws IOException {
+  static void requireVocabulary(Path path, ModelSpec spec) throws IOException {
     int rows = spec.vocabSize();
     Path vocab = path.resolve("vocab.txt");
     Path json = path.resolve("tokenizer.json");

@@ -2,13 +2,13 @@ package io.stillhouse.checkpoint;
 
 import io.stillhouse.error.Errors;
 import io.stillhouse.spec.Head;
-import io.stillhouse.spec.ModelSpec;
+import io.stillhouse.spec.EncoderSpec;
 import java.nio.file.Path;
 import java.util.List;
 import java.util.Map;
 
 /**
- * A model found in a foreign format: tensors by the names of {@link ModelSpec#parameters()},
+ * A model found in a foreign format: tensors by the names of {@link EncoderSpec#parameters()},
  * kernels [out, in], and what only the format knows.
  *
  * @param file where the tensors are, for messages
@@ -23,7 +23,7 @@ record Importable(
   private static final double DROPOUT = 0.1;
 
   /** Returns the shape of the model, read off its tensors. */
-  ModelSpec spec(int padTokenId) {
+  EncoderSpec spec(int padTokenId) {
     LazyTensor words = required("bert.embeddings.word_embeddings.weight");
     int width = (int) words.shape().get(1);
     int layers = 0;
@@ -31,19 +31,19 @@ record Importable(
       layers++;
     }
     LazyTensor inner = required(inner(1));
-    return new ModelSpec(
-        new ModelSpec.Embeddings(
+    return new EncoderSpec(
+        new EncoderSpec.Embeddings(
             (int) words.shape().get(0),
             (int) required("bert.embeddings.position_embeddings.weight").shape().get(0),
             (int) required("bert.embeddings.token_type_embeddings.weight").shape().get(0),
             padTokenId),
-        new ModelSpec.Blocks(layers, width, heads, (int) inner.shape().get(0)),
-        new ModelSpec.Numerics(layerNormEps, DROPOUT, DROPOUT, DROPOUT),
+        new EncoderSpec.Blocks(layers, width, heads, (int) inner.shape().get(0)),
+        new EncoderSpec.Numerics(layerNormEps, DROPOUT, DROPOUT, DROPOUT),
         tensors.containsKey("cls.predictions.transform.dense.weight") ? Head.MASKED_LM : Head.NONE);
   }
 
   private static String inner(int block) {
-    return ModelSpec.blockPrefix(block) + "intermediate.dense.weight";
+    return EncoderSpec.blockPrefix(block) + "intermediate.dense.weight";
   }
 
   private LazyTensor required(String name) {

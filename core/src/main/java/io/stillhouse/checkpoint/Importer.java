@@ -2,7 +2,7 @@ package io.stillhouse.checkpoint;
 
 import io.stillhouse.error.Errors;
 import io.stillhouse.error.StillhouseException;
-import io.stillhouse.spec.ModelSpec;
+import io.stillhouse.spec.EncoderSpec;
 import io.stillhouse.text.Tokenizer;
 import java.io.IOException;
 import java.nio.file.Files;
@@ -114,7 +114,7 @@ public final class Importer {
     try (Tokenizer tokenizer = Tokenizer.open(model)) {
       padTokenId = tokenizer.padId();
     }
-    ModelSpec spec = found.spec(padTokenId);
+    EncoderSpec spec = found.spec(padTokenId);
     List<String> notes = new ArrayList<>(found.notes());
     Map<String, ParameterCheck.Found> shapes = new LinkedHashMap<>();
     found

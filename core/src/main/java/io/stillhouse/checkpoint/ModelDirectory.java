@@ -3,8 +3,8 @@ package io.stillhouse.checkpoint;
 import ai.djl.ndarray.NDArray;
 import ai.djl.ndarray.NDManager;
 import io.stillhouse.spec.BiLstmSpec;
+import io.stillhouse.spec.EncoderSpec;
 import io.stillhouse.spec.ModelSpec;
-import io.stillhouse.spec.Student;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -23,9 +23,9 @@ public sealed interface ModelDirectory permits HuggingFaceDirectory, BiLstmDirec
   Path path();
 
   /** Returns the model's shape. */
-  Student spec();
+  ModelSpec spec();
 
-  /** Reads every parameter of {@link #spec()}, float32; the arrays belong to {@code manager}. */
+  /** ColumnSelection every parameter of {@link #spec()}, float32; the arrays belong to {@code manager}. */
   Map<String, NDArray> weights(NDManager manager);
 
   /** Copies config, weights and tokenizer files, and nothing else. */
@@ -46,18 +46,18 @@ public sealed interface ModelDirectory permits HuggingFaceDirectory, BiLstmDirec
    * Writes a directory that {@link #open} takes.
    *
    * @param directory created if need be; whoever calls renames it into place
-   * @param weights by the names of {@link Student#parameters()}
+   * @param weights by the names of {@link ModelSpec#parameters()}
    * @param tokenizerSource a directory whose tokenizer files are copied, or null
    */
   static void write(
-      Path directory, Student spec, Map<String, NDArray> weights, @Nullable Path tokenizerSource)
+      Path directory, ModelSpec spec, Map<String, NDArray> weights, @Nullable Path tokenizerSource)
       throws IOException {
     Map<String, LazyTensor> lazy = new LinkedHashMap<>();
     weights.forEach((name, weight) -> lazy.put(name, LazyTensor.of(weight)));
     if (spec instanceof BiLstmSpec biLstm) {
       BiLstmDirectory.writeLazily(directory, biLstm, lazy);
     } else {
-      HuggingFaceDirectory.writeLazily(directory, (ModelSpec) spec, lazy);
+      HuggingFaceDirectory.writeLazily(directory, (EncoderSpec) spec, lazy);
     }
     if (tokenizerSource != null) {
       for (String file : TOKENIZER_FILES) {
@@ -68,7 +68,7 @@ public sealed interface ModelDirectory permits HuggingFaceDirectory, BiLstmDirec
               StandardCopyOption.REPLACE_EXISTING);
         }
       }
-      if (spec instanceof ModelSpec encoder) {
+      if (spec instanceof EncoderSpec encoder) {
         BertTokenizerFiles.fit(directory, encoder.architecture());
       }
     }

@@ -1,7 +1,7 @@
 package io.stillhouse.checkpoint;
 
 import io.stillhouse.error.Errors;
-import io.stillhouse.spec.ModelSpec;
+import io.stillhouse.spec.EncoderSpec;
 import java.io.IOException;
 import java.nio.file.Path;
 import java.util.ArrayList;
@@ -119,7 +119,7 @@ final class OnnxModel {
     }
     throw Errors.invalid(
         "'%s' does not show how many attention heads its %s have"
-            .formatted(file, ModelSpec.blockPrefix(1) + "attention"),
+            .formatted(file, EncoderSpec.blockPrefix(1) + "attention"),
         "import the model's Hugging Face directory instead");
   }
 

@@ -2,8 +2,8 @@ package io.stillhouse.checkpoint;
 
 import ai.djl.ndarray.types.Shape;
 import io.stillhouse.error.Errors;
+import io.stillhouse.spec.EncoderSpec;
 import io.stillhouse.spec.ModelSpec;
-import io.stillhouse.spec.Student;
 import io.stillhouse.spec.Task;
 import java.nio.file.Path;
 import java.util.ArrayList;
@@ -26,9 +26,9 @@ final class ParameterCheck {
    * Refuses a model for every missing, misshaped and unknown tensor at once.
    *
    * @param source what the user gave us
-   * @param found by the names of {@link Student#parameters()}
+   * @param found by the names of {@link ModelSpec#parameters()}
    */
-  static void require(Path source, Student spec, Map<String, Found> found) {
+  static void require(Path source, ModelSpec spec, Map<String, Found> found) {
     List<String> problems = new ArrayList<>();
     spec.parameters()
         .forEach(
@@ -77,18 +77,18 @@ final class ParameterCheck {
   }
 
   /** Returns a parameter's name as the model's files write it. */
-  private static String stored(String name, Student spec) {
-    return spec instanceof ModelSpec encoder
+  private static String stored(String name, ModelSpec spec) {
+    return spec instanceof EncoderSpec encoder
         ? TensorNames.of(encoder.architecture()).stored(name)
         : name;
   }
 
-  private static boolean ignorable(String name, Student spec) {
-    return spec instanceof ModelSpec && ignorable(name, spec.head().task());
+  private static boolean ignorable(String name, ModelSpec spec) {
+    return spec instanceof EncoderSpec && ignorable(name, spec.head().task());
   }
 
-  private static String described(Student spec) {
-    return spec instanceof ModelSpec encoder
+  private static String described(ModelSpec spec) {
+    return spec instanceof EncoderSpec encoder
         ? "%s of %d layers".formatted(described(encoder.head().task()), encoder.layers())
         : "BiLSTM";
   }

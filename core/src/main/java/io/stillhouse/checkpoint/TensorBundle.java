@@ -37,7 +37,7 @@ final class TensorBundle {
   }
 
   /**
-   * Reads the index; the tensors' bytes are checked against their sums when they are fetched.
+   * ColumnSelection the index; the tensors' bytes are checked against their sums when they are fetched.
    *
    * @return the float32 tensors by TensorFlow's names
    */

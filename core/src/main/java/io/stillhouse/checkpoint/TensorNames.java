@@ -1,7 +1,7 @@
 package io.stillhouse.checkpoint;
 
 import io.stillhouse.spec.Architecture;
-import io.stillhouse.spec.ModelSpec;
+import io.stillhouse.spec.EncoderSpec;
 import java.util.HashMap;
 import java.util.Map;
 import java.util.regex.Matcher;
@@ -10,7 +10,7 @@ import java.util.stream.Stream;
 
 /**
  * Hugging Face's names of an architecture's tensors, against those of its BERT, under which {@link
- * ModelSpec#parameters()} lists them.
+ * EncoderSpec#parameters()} lists them.
  */
 final class TensorNames {
   private static final String BASE = "bert.";

@@ -4,7 +4,7 @@ import io.stillhouse.error.Errors;
 import io.stillhouse.spec.BiLstmSpec;
 import io.stillhouse.spec.BiLstmSpec.Texts;
 import io.stillhouse.spec.Head;
-import io.stillhouse.spec.ModelSpec;
+import io.stillhouse.spec.EncoderSpec;
 import io.stillhouse.spec.Task;
 import java.util.ArrayList;
 import java.util.List;
@@ -19,7 +19,7 @@ final class BiLstmRecipe {
   private BiLstmRecipe() {}
 
   static BiLstmSpec student(
-      Settings settings, ModelSpec teacher, ToIntFunction<String> widthOfFile) {
+      Settings settings, EncoderSpec teacher, ToIntFunction<String> widthOfFile) {
     int hidden = settings.get(Options.STUDENT_HIDDEN);
     int inner = settings.get(Options.STUDENT_INTERMEDIATE);
     List<String> problems = new ArrayList<>();
@@ -74,7 +74,7 @@ final class BiLstmRecipe {
   }
 
   private static int width(
-      Settings settings, ModelSpec teacher, ToIntFunction<String> widthOfFile) {
+      Settings settings, EncoderSpec teacher, ToIntFunction<String> widthOfFile) {
     String from = settings.get(Options.WORD_VECTORS);
     int asked = settings.get(Options.WORD_VECTOR_SIZE);
     if (from.equals("random")) {

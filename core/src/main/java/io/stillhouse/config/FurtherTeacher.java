@@ -4,8 +4,8 @@ import io.stillhouse.error.Errors;
 import io.stillhouse.error.StillhouseException;
 import io.stillhouse.spec.DistillSpec;
 import io.stillhouse.spec.Head;
+import io.stillhouse.spec.EncoderSpec;
 import io.stillhouse.spec.ModelSpec;
-import io.stillhouse.spec.Student;
 import io.stillhouse.spec.Task;
 import java.util.ArrayList;
 import java.util.Collections;
@@ -84,7 +84,7 @@ public record FurtherTeacher(
    *     student beside the first
    */
   public DistillSpec loss(
-      Settings settings, Student student, ModelSpec first, DistillSpec own, ModelSpec teacher) {
+      Settings settings, ModelSpec student, EncoderSpec first, DistillSpec own, EncoderSpec teacher) {
     List<String> taught = weighed(settings);
     List<String> problems = new ArrayList<>();
     if (taught.isEmpty()) {
@@ -136,7 +136,7 @@ public record FurtherTeacher(
     return loss;
   }
 
-  private void headProblems(Head first, ModelSpec teacher, int vocabulary, List<String> problems) {
+  private void headProblems(Head first, EncoderSpec teacher, int vocabulary, List<String> problems) {
     Head head = teacher.head();
     if (head.task() != first.task()) {
       problems.add(

@@ -4,8 +4,8 @@ import io.stillhouse.error.Errors;
 import io.stillhouse.spec.DistillSpec;
 import io.stillhouse.spec.Head;
 import io.stillhouse.spec.LayerMap;
+import io.stillhouse.spec.EncoderSpec;
 import io.stillhouse.spec.ModelSpec;
-import io.stillhouse.spec.Student;
 import io.stillhouse.spec.Task;
 import java.util.ArrayList;
 import java.util.Arrays;
@@ -22,9 +22,9 @@ public final class LossRecipe {
    * @throws io.stillhouse.error.StillhouseException if the layer map does not fit, a loss needs
    *     what the teacher or corpus lacks, or every weight is 0
    */
-  public static DistillSpec loss(Settings settings, Student student, ModelSpec teacher) {
+  public static DistillSpec loss(Settings settings, ModelSpec student, EncoderSpec teacher) {
     List<Integer> layers = List.of(); // a BiLSTM has none
-    if (student instanceof ModelSpec encoder) {
+    if (student instanceof EncoderSpec encoder) {
       LayerMap map = LayerMap.parse(settings.get(Options.LAYER_MAP));
       layers = map.teacherLayers(encoder.layers(), teacher.layers());
     }
@@ -33,9 +33,9 @@ public final class LossRecipe {
 
   /** As the other, the teacher's layers given. */
   static DistillSpec loss(
-      Settings settings, Student student, ModelSpec teacher, List<Integer> layers) {
+      Settings settings, ModelSpec student, EncoderSpec teacher, List<Integer> layers) {
     List<String> problems = new ArrayList<>();
-    if (!(student instanceof ModelSpec)) {
+    if (!(student instanceof EncoderSpec)) {
       problems.addAll(BiLstmRecipe.lossProblems(settings));
     }
     DistillSpec spec =
@@ -62,10 +62,10 @@ public final class LossRecipe {
                 settings.get(Options.VALUE_WEIGHT),
                 Recipe.orElse(
                     settings.get(Options.RELATION_HEADS),
-                    student instanceof ModelSpec encoder ? encoder.heads() : 0),
+                    student instanceof EncoderSpec encoder ? encoder.heads() : 0),
                 Recipe.value(DistillSpec.Blocks.class, settings.get(Options.RELATION_LAYERS))));
     if (spec.hidden().firstTokenMse() != 0
-        && student instanceof ModelSpec encoder
+        && student instanceof EncoderSpec encoder
         && encoder.layers() == 1) {
       problems.add(
           "loss.first-token-mse.weight leaves the last hidden state out, and a student of 1 layer has no other; set it to 0, or student.layers to 2 or more");
@@ -86,7 +86,7 @@ public final class LossRecipe {
       problems.add(
           "loss.soft-label.kind is kl, but the one score of a regression has no distribution; set it to mse, or leave it auto");
     }
-    if (student instanceof ModelSpec encoder) {
+    if (student instanceof EncoderSpec encoder) {
       if (encoder.heads() != teacher.heads()) {
         requireSameHeads(Options.ATTENTION_WEIGHT, settings, encoder, teacher, problems);
         requireSameHeads(Options.ATTENTION_KL_WEIGHT, settings, encoder, teacher, problems);
@@ -152,8 +152,8 @@ public final class LossRecipe {
   private static void requireSameHeads(
       Option<Double> weight,
       Settings settings,
-      ModelSpec student,
-      ModelSpec teacher,
+      EncoderSpec student,
+      EncoderSpec teacher,
       List<String> problems) {
     if (settings.get(weight) != 0) {
       problems.add(
@@ -163,7 +163,7 @@ public final class LossRecipe {
   }
 
   private static void requireRelationHeads(
-      int heads, ModelSpec student, ModelSpec teacher, List<String> problems) {
+      int heads, EncoderSpec student, EncoderSpec teacher, List<String> problems) {
     String widths = "both widths, %d and %d".formatted(student.hiddenSize(), teacher.hiddenSize());
     if (heads == 0 && student.heads() != teacher.heads()) {
       problems.add(

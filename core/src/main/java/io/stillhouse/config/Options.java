@@ -36,7 +36,7 @@ public final class Options {
           Function.identity(),
           n -> n.matches("([A-Za-z0-9][A-Za-z0-9-]*)?"),
           "letters, digits or '-'",
-          "Another teacher of the cache, whose targets lie over the same units; empty for the one that the cache began with.");
+          "Another teacher of the cache, whose targets lie over the same shards; empty for the one that the cache began with.");
 
   // corpus
   public static final Option<List<String>> CORPUS_PATH =
@@ -93,23 +93,23 @@ public final class Options {
 
   // cache and targets
   public static final Option<String> CACHE = text("cache.path", null, "Directory of the cache.");
-  public static final Option<Integer> UNIT_TOKENS =
+  public static final Option<Integer> SHARD_TOKENS =
       atLeast(
-          "cache.unit-tokens",
+          "cache.shard-tokens",
           "32768",
           256,
-          "Tokens of one unit at most, the piece of work that is retried; a small corpus is cut into 16, and targets of over 256 MB into more.");
+          "Tokens of one shard at most, the piece of work that is retried; a small corpus is cut into 16, and targets of over 256 MB into more.");
   public static final Option<Integer> CACHE_BATCH_TOKENS =
-      atLeast("cache.tokens-per-batch", "2048", 16, "Padded tokens the teacher computes at once.");
+      atLeast("cache.batch-tokens", "2048", 16, "Padded tokens the teacher computes at once.");
   public static final Option<String> CACHE_PRECISION =
       oneOf(
           "cache.precision",
           "float32",
           List.of("float32", "bfloat16"),
           "What the teacher's linear layers compute in: bfloat16 rounds the factors and results of their products, and needs a CPU that has them.");
-  public static final Option<Double> MAX_POISON =
+  public static final Option<Double> MAX_INVALID =
       number(
-          "cache.max-poison",
+          "cache.max-invalid",
           "0.01",
           share -> share >= 0 && share <= 1,
           "a number in 0..1",
@@ -119,7 +119,7 @@ public final class Options {
           "cache.window",
           "0",
           0,
-          "Units whose target files may lie on disk at once: cache waits while train reads, and drops what every student has seen; 0 keeps all. Needs train.order=plan.");
+          "Shards whose target files may lie on disk at once: cache waits while train reads, and drops what every student has seen; 0 keeps all. Needs train.order=plan.");
   public static final Option<List<Integer>> TARGETS_HIDDEN =
       integers(
           "targets.hidden", "[]", "Teacher hidden states to store; 0 is the embedding output.");
@@ -262,9 +262,9 @@ public final class Options {
           "student.init-layers",
           "[]",
           "Blocks, from 1, that initialise the student's; empty for those of the layer map, or for all of a student.init as deep as the student.");
-  public static final Option<String> HEADS_FROM =
+  public static final Option<String> HEAD_IMPORTANCE =
       text(
-          "student.heads-from",
+          "student.head-importance",
           "",
           "What heads wrote of the model that the student starts from: by it heads are pruned.");
   public static final Option<Double> PRUNED_HEADS =
@@ -386,9 +386,9 @@ public final class Options {
   // train
   public static final Option<String> TRAIN_PATH =
       text("train.path", "students", "Directory of the students.");
-  public static final Option<String> HELD_OUT =
+  public static final Option<String> VALIDATION =
       text(
-          "train.held-out",
+          "train.validation",
           "",
           "A cache of other rows by the same teacher; each student's loss over it is reported.");
   public static final Option<String> METRICS =
@@ -400,24 +400,24 @@ public final class Options {
       atLeast("train.epochs", "3", 1, "Passes over the cache.");
   public static final Option<Integer> MAX_STEPS =
       atLeast("train.max-steps", "0", 0, "Stops after so many steps; 0 for none.");
-  public static final Option<Integer> ROWS_PER_STEP =
+  public static final Option<Integer> BATCH_SIZE =
       atLeast(
-          "train.rows-per-step", "32", 1, "Rows of one optimiser step (the papers' batch size).");
-  public static final Option<Integer> SHUFFLE_UNITS =
+          "train.batch-size", "32", 1, "Rows of one optimiser step (the papers' batch size).");
+  public static final Option<Integer> SHUFFLE_SHARDS =
       atLeast(
-          "train.shuffle-units",
+          "train.shuffle-shards",
           "1",
           1,
-          "Units of the cache whose rows are shuffled together, and held in memory twice; the cache's own rows were shuffled before they were cut.");
+          "Shards of the cache whose rows are shuffled together, and held in memory twice; the cache's own rows were shuffled before they were cut.");
   public static final Option<String> ORDER =
       oneOf(
           "train.order",
           "shuffled",
           List.of("shuffled", "plan"),
-          "Order of the cache's units: another in each epoch, or always the plan's, in which a cache with a window is written; rows are shuffled inside either way.");
-  public static final Option<Integer> TRAIN_BATCH_TOKENS =
+          "Order of the cache's shards: another in each epoch, or always the plan's, in which a cache with a window is written; rows are shuffled inside either way.");
+  public static final Option<Integer> MICRO_BATCH_TOKENS =
       atLeast(
-          "train.tokens-per-batch",
+          "train.micro-batch-tokens",
           "2048",
           16,
           "Padded tokens computed at once; a step adds up as many batches as it needs.");
@@ -428,9 +428,9 @@ public final class Options {
           r -> r > 0 && Double.isFinite(r),
           "a finite number > 0",
           "Peak learning rate of AdamW.");
-  public static final Option<Double> WARMUP =
+  public static final Option<Double> WARMUP_STEPS =
       number(
-          "train.warmup",
+          "train.warmup-steps",
           "0.1",
           w -> w >= 0 && w < 1,
           "a number in 0..1, 1 excluded",
@@ -463,9 +463,9 @@ public final class Options {
           e -> e > 0 && Double.isFinite(e),
           "a finite number > 0",
           "Added to the root of the second moment.");
-  public static final Option<Double> CLIP_NORM =
+  public static final Option<Double> MAX_GRAD_NORM =
       number(
-          "train.clip-norm",
+          "train.max-grad-norm",
           "1.0",
           c -> c >= 0 && Double.isFinite(c),
           "a finite number >= 0",
@@ -497,16 +497,16 @@ public final class Options {
           "train.keep",
           "auto",
           List.of("auto", "last", "best"),
-          "Weights that a training ends with: the last step's, or those that were best over train.held-out (finetune: finetune.held-out) by the first of evaluate.metrics, or by the loss of what has none; auto is best for finetune with held-out rows, else last.");
-  public static final Option<Integer> MEASURE_EVERY =
+          "Weights that a training ends with: the last step's, or those that were best over train.validation (finetune: finetune.validation) by the first of evaluate.metrics, or by the loss of what has none; auto is best for finetune with held-out rows, else last.");
+  public static final Option<Integer> EVAL_EVERY =
       atLeast(
-          "train.measure-every",
+          "train.eval-every",
           "0",
           0,
           "Steps between measurements for train.keep=best; 0 for one after each epoch.");
-  public static final Option<Integer> PATIENCE =
+  public static final Option<Integer> EARLY_STOPPING_PATIENCE =
       atLeast(
-          "train.patience",
+          "train.early-stopping-patience",
           "0",
           0,
           "Measurements in a row without a better one after which train.keep=best ends the training; 0 for none.");
@@ -517,12 +517,12 @@ public final class Options {
           SweepText::named,
           s -> true,
           "a list of stages such as [{ name = intermediate, loss.soft-label.weight = 0 }, { name = prediction, loss.hidden-mse.weight = 0 }]",
-          "Trainings that the student, and its twin, go through one after another, each from where the one before ended, with cache, teacher, corpus, target, loss and train keys of their own.");
-  public static final Option<Boolean> TWIN =
+          "Trainings that the student, and its baseline, go through one after another, each from where the one before ended, with cache, teacher, corpus, target, loss and train keys of their own.");
+  public static final Option<Boolean> BASELINE =
       bool(
-          "train.undistilled-twin",
+          "train.baseline",
           "true",
-          "Whether the same student is also trained as long on hard labels alone, as NAME-undistilled; needs labels. In a sweep only where this is set.");
+          "Whether the same student is also trained as long on hard labels alone, as NAME-baseline; needs labels. In a sweep only where this is set.");
 
   // rounds: several workers on one student
   public static final Option<Integer> WORKERS =
@@ -607,7 +607,7 @@ public final class Options {
           text -> parseList(text).stream().map(Integer::valueOf).toList(),
           l -> IntStream.range(0, l.size()).allMatch(i -> l.get(i) > (i == 0 ? 0 : l.get(i - 1))),
           "a rising list of whole numbers > 0 such as [200, 400]",
-          "sweep: steps after which all students are measured over train.held-out and the worse ones stop; empty for none.");
+          "sweep: steps after which all students are measured over train.validation and the worse ones stop; empty for none.");
   public static final Option<Double> HALVING_KEEP =
       number(
           "sweep.halving.keep",
@@ -731,9 +731,9 @@ public final class Options {
           List.of("classification", "regression", "multi-label", "masked-lm"),
           "What the labels are: one class, one number, any number of labels with vertical bars between them, or the masked tokens themselves.");
 
-  public static final Option<List<String>> FINETUNE_HELD_OUT =
+  public static final Option<List<String>> FINETUNE_VALIDATION =
       list(
-          "finetune.held-out",
+          "finetune.validation",
           "[]",
           "Labelled files, laid out as the corpus, of which no row is trained on: by them the best weights are kept.");
 
@@ -751,11 +751,11 @@ public final class Options {
   public static final Option<String> EVALUATE_OUTPUT =
       text("evaluate.output", "evaluation.json", "Where the result goes.");
 
-  public static final Option<String> EVALUATE_AGAINST =
+  public static final Option<String> EVALUATE_REFERENCE =
       text(
-          "evaluate.against",
+          "evaluate.reference",
           "",
-          "A student, or the name that students of several seeds share, with which all others are compared besides their twins; empty for none.");
+          "A student, or the name that students of several seeds share, with which all others are compared besides their baselines; empty for none.");
   public static final Option<List<String>> EVALUATE_METRICS =
       checked(
           "evaluate.metrics",
@@ -783,25 +783,25 @@ public final class Options {
           "Seconds of each model's measurement at each length and batch, of which six turns are made; a turn has one pass at least.");
 
   // heads
-  public static final Option<String> HEADS_MODEL =
+  public static final Option<String> HEAD_IMPORTANCE_MODEL =
       text(
-          "heads.model",
+          "head-importance.model",
           "",
           "heads: Hugging Face directory of the encoder; empty for teacher.path.");
-  public static final Option<Integer> HEADS_ROWS =
+  public static final Option<Integer> HEAD_IMPORTANCE_ROWS =
       atLeast(
-          "heads.rows",
+          "head-importance.rows",
           "1000",
           2,
           "heads: rows of the corpus that the importance of heads is measured on, drawn by train.seed.");
-  public static final Option<String> HEADS_NORMALISE =
+  public static final Option<String> HEAD_IMPORTANCE_NORMALISE =
       oneOf(
-          "heads.normalise",
+          "head-importance.normalise",
           "layer",
           List.of("layer", "none"),
           "heads: layer divides importances by the root of the sum of their block's squares, as the paper does; none leaves them in nats.");
-  public static final Option<String> HEADS_OUTPUT =
-      text("heads.output", "heads.json", "heads: where the result goes.");
+  public static final Option<String> HEAD_IMPORTANCE_OUTPUT =
+      text("head-importance.output", "heads.json", "heads: where the result goes.");
 
   // verify
   public static final Option<Integer> VERIFY_ROWS =
@@ -844,7 +844,7 @@ public final class Options {
           "plan.students",
           "1",
           1,
-          "plan: distilled students to be trained from the cache, each with its twin.");
+          "plan: distilled students to be trained from the cache, each with its baseline.");
   public static final Option<Integer> PLAN_SECONDS =
       atLeast("plan.seconds", "60", 5, "plan: seconds that the probe may take at most.");
   public static final Option<String> PLAN_OUTPUT =

@@ -1,7 +1,7 @@
 package io.stillhouse.config;
 
+import io.stillhouse.spec.EncoderSpec;
 import io.stillhouse.spec.ModelSpec;
-import io.stillhouse.spec.Student;
 import java.util.ArrayList;
 import java.util.List;
 
@@ -18,20 +18,20 @@ final class PruningCheck {
 
   private PruningCheck() {}
 
-  static List<String> problems(Settings settings, Student student) {
+  static List<String> problems(Settings settings, ModelSpec student) {
     double share = settings.get(Options.PRUNED_HEADS);
     if (share == 0) {
       return List.of();
     }
     String pruned = "%s is %s, but ".formatted(Options.PRUNED_HEADS.key(), share);
-    if (!(student instanceof ModelSpec)) {
+    if (!(student instanceof EncoderSpec)) {
       return List.of(pruned + "a BiLSTM has no heads; take it out");
     }
     List<String> problems = new ArrayList<>();
-    if (settings.get(Options.HEADS_FROM).isEmpty()) {
+    if (settings.get(Options.HEAD_IMPORTANCE).isEmpty()) {
       problems.add(
           pruned
-              + "student.heads-from names no importances; make them with the heads command, or set student.pruned-heads=0");
+              + "student.head-importance names no importances; make them with the heads command, or set student.pruned-heads=0");
     }
     if (settings.get(Options.STUDENT_INIT).equals("random")) {
       problems.add(

@@ -6,9 +6,9 @@ import io.stillhouse.spec.CorpusSpec;
 import io.stillhouse.spec.DistillSpec;
 import io.stillhouse.spec.LayerMap;
 import io.stillhouse.spec.Metric;
-import io.stillhouse.spec.ModelSpec;
+import io.stillhouse.spec.EncoderSpec;
 import io.stillhouse.spec.Precision;
-import io.stillhouse.spec.Student;
+import io.stillhouse.spec.ModelSpec;
 import io.stillhouse.spec.Task;
 import io.stillhouse.spec.TrainSpec;
 import java.util.ArrayList;
@@ -41,11 +41,11 @@ public final class Recipe {
     cap(settings, Options.CORPUS_LIMIT, 64, small);
     int workers = settings.get(Options.WORKERS); // each takes four steps
     cap(settings, Options.MAX_STEPS, 4 * workers, small);
-    cap(settings, Options.UNIT_TOKENS, 1024, small);
-    cap(settings, Options.ROWS_PER_STEP, Math.max(1, 16 / workers), small);
+    cap(settings, Options.SHARD_TOKENS, 1024, small);
+    cap(settings, Options.BATCH_SIZE, Math.max(1, 16 / workers), small);
     cap(settings, Options.MAX_LENGTH, 64, small);
     cap(settings, Options.AUGMENT_COPIES, 4, small);
-    cap(settings, Options.HEADS_ROWS, 32, small);
+    cap(settings, Options.HEAD_IMPORTANCE_ROWS, 32, small);
     small.put(Options.EPOCHS.key(), "1");
     Map<String, List<String>> over = new TreeMap<>(settings.get(Options.SWEEP_OVER));
     over.computeIfPresent(Options.SEED.key(), (key, seeds) -> seeds.subList(0, 1));
@@ -113,15 +113,15 @@ public final class Recipe {
    *
    * @param widthOfFile how many numbers the word vectors of a file have
    */
-  public static Student student(
-      Settings settings, ModelSpec teacher, ToIntFunction<String> widthOfFile) {
+  public static ModelSpec student(
+      Settings settings, EncoderSpec teacher, ToIntFunction<String> widthOfFile) {
     return isBiLstm(settings)
         ? BiLstmRecipe.student(settings, teacher, widthOfFile)
         : encoder(settings, teacher);
   }
 
   /** Returns the shape of a student that is an encoder. */
-  public static ModelSpec encoder(Settings settings, ModelSpec teacher) {
+  public static EncoderSpec encoder(Settings settings, EncoderSpec teacher) {
     int width = orElse(settings.get(Options.STUDENT_HIDDEN), teacher.hiddenSize());
     int heads = orElse(settings.get(Options.STUDENT_HEADS), teacher.heads());
     int inner =
@@ -156,20 +156,20 @@ public final class Recipe {
             ? Architecture.DISTILBERT_EPS
             : teacher.numerics().layerNormEps();
     double dropout = settings.get(Options.STUDENT_DROPOUT);
-    return new ModelSpec(
+    return new EncoderSpec(
         architecture,
         embeddingSize,
         tables(architecture, teacher.embeddings()),
-        new ModelSpec.Blocks(settings.get(Options.STUDENT_LAYERS), width, heads, inner),
-        new ModelSpec.Numerics(eps, dropout, dropout, dropout),
+        new EncoderSpec.Blocks(settings.get(Options.STUDENT_LAYERS), width, heads, inner),
+        new EncoderSpec.Numerics(eps, dropout, dropout, dropout),
         teacher.head());
   }
 
   /** Returns tables for the teacher's vocabulary, with segments where the student has them. */
-  private static ModelSpec.Embeddings tables(
-      Architecture architecture, ModelSpec.Embeddings teacher) {
+  private static EncoderSpec.Embeddings tables(
+      Architecture architecture, EncoderSpec.Embeddings teacher) {
     int segments = teacher.typeVocabSize() == 0 ? SEGMENTS : teacher.typeVocabSize();
-    return new ModelSpec.Embeddings(
+    return new EncoderSpec.Embeddings(
         teacher.vocabSize(),
         teacher.maxPositions(),
         architecture.hasSegments() ? segments : 0,
@@ -198,7 +198,7 @@ public final class Recipe {
   }
 
   /** Returns the teacher blocks that initialise the student's, counted from 1. */
-  public static List<Integer> initLayers(Settings settings, ModelSpec student, ModelSpec teacher) {
+  public static List<Integer> initLayers(Settings settings, EncoderSpec student, EncoderSpec teacher) {
     List<Integer> blocks = settings.get(Options.INIT_LAYERS);
     if (blocks.isEmpty()) {
       LayerMap map = LayerMap.parse(settings.get(Options.LAYER_MAP));
@@ -224,19 +224,19 @@ public final class Recipe {
     return new TrainSpec(
         settings.get(Options.EPOCHS),
         new TrainSpec.Batching(
-            settings.get(Options.ROWS_PER_STEP),
-            settings.get(Options.TRAIN_BATCH_TOKENS),
-            settings.get(Options.SHUFFLE_UNITS),
+            settings.get(Options.BATCH_SIZE),
+            settings.get(Options.MICRO_BATCH_TOKENS),
+            settings.get(Options.SHUFFLE_SHARDS),
             value(TrainSpec.Order.class, settings.get(Options.ORDER))),
         new TrainSpec.Optimiser(
             settings.get(Options.LEARNING_RATE),
-            settings.get(Options.WARMUP),
+            settings.get(Options.WARMUP_STEPS),
             new TrainSpec.Betas(
                 settings.get(Options.BETA1),
                 settings.get(Options.BETA2),
                 settings.get(Options.EPSILON)),
             settings.get(Options.WEIGHT_DECAY),
-            settings.get(Options.CLIP_NORM)),
+            settings.get(Options.MAX_GRAD_NORM)),
         new TrainSpec.Rounds(
             settings.get(Options.WORKERS),
             settings.get(Options.ROUND_STEPS),
@@ -269,12 +269,12 @@ public final class Recipe {
    *     measure
    */
   public static TrainSpec.Selection selection(
-      Settings settings, Task task, DistillSpec loss, HeldOutRows held) {
+      Settings settings, Task task, DistillSpec loss, ValidationRows held) {
     String keep = settings.get(Options.KEEP);
-    boolean best = keep.equals("best") || keep.equals("auto") && held == HeldOutRows.CHOOSE;
+    boolean best = keep.equals("best") || keep.equals("auto") && held == ValidationRows.CHOOSE;
     if (!best) {
       List<String> useless =
-          Stream.of(Options.PATIENCE, Options.MEASURE_EVERY)
+          Stream.of(Options.EARLY_STOPPING_PATIENCE, Options.EVAL_EVERY)
               .filter(option -> settings.get(option) != 0)
               .map(
                   option ->
@@ -287,9 +287,9 @@ public final class Recipe {
       return TrainSpec.Selection.LAST;
     }
     List<String> problems = new ArrayList<>();
-    if (held == HeldOutRows.NONE) {
+    if (held == ValidationRows.NONE) {
       problems.add(
-          "train.keep is best, but there are no held-out rows to choose by; set train.held-out (finetune: finetune.held-out), or train.keep=last");
+          "train.keep is best, but there are no held-out rows to choose by; set train.validation (finetune: finetune.validation), or train.keep=last");
     }
     if (settings.get(Options.WORKERS) > 1 || settings.get(Options.LOOKAHEAD)) {
       problems.add(
@@ -302,12 +302,12 @@ public final class Recipe {
     return new TrainSpec.Selection(
         TrainSpec.Keep.BEST,
         measured ? metrics(settings, task).get(0).id() : "loss",
-        settings.get(Options.MEASURE_EVERY),
-        settings.get(Options.PATIENCE));
+        settings.get(Options.EVAL_EVERY),
+        settings.get(Options.EARLY_STOPPING_PATIENCE));
   }
 
   /** Rows that are not trained on. */
-  public enum HeldOutRows {
+  public enum ValidationRows {
     /** There are none. */
     NONE,
     /** There are some, to measure by. */

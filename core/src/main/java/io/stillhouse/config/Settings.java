@@ -37,7 +37,7 @@ public final class Settings {
   }
 
   /**
-   * Reads a recipe and checks every value against its option.
+   * ColumnSelection a recipe and checks every value against its option.
    *
    * @param recipe a HOCON file, or null for arguments alone
    * @param arguments {@code key=value} each

@@ -23,7 +23,7 @@ final class StageCheck {
           Options.TRAIN_PATH.key(),
           Options.METRICS.key(),
           Options.STAGES.key(),
-          Options.TWIN.key());
+          Options.BASELINE.key());
 
   private StageCheck() {}
 

@@ -36,7 +36,7 @@ public final class Sweep {
    */
   public record Seeded(String group, long seed) {}
 
-  /** Reads what {@code sweep.over} calls a student of several seeds, or its twin. */
+  /** ColumnSelection what {@code sweep.over} calls a student of several seeds, or its baseline. */
   public static Optional<Seeded> seeded(String name) {
     Matcher matcher = SEEDED.matcher(name);
     if (!matcher.matches()) {

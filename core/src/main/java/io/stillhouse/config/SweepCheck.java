@@ -18,9 +18,9 @@ final class SweepCheck {
       Set.of(
           Options.TRAIN_PATH.key(),
           Options.METRICS.key(),
-          Options.HELD_OUT.key(),
+          Options.VALIDATION.key(),
           Options.STAGES.key(),
-          Options.TWIN.key());
+          Options.BASELINE.key());
 
   /** A table of more students is of no use to a reader. */
   private static final int MOST = 1_000;

@@ -26,7 +26,7 @@ final class SweepText {
 
   private SweepText() {}
 
-  /** Reads {@code { key = [value, value] }}. */
+  /** ColumnSelection {@code { key = [value, value] }}. */
   static Map<String, List<String>> over(String text) {
     if (!(parsed(text) instanceof ConfigObject object)) {
       throw new IllegalArgumentException(text);
@@ -39,7 +39,7 @@ final class SweepText {
     return over;
   }
 
-  /** Reads {@code [{ name = a, key = value }]}. */
+  /** ColumnSelection {@code [{ name = a, key = value }]}. */
   static List<Map<String, String>> named(String text) {
     if (!(parsed(text) instanceof ConfigList list)) {
       throw new IllegalArgumentException(text);

@@ -2,8 +2,8 @@ package io.stillhouse.evaluate;
 
 import io.stillhouse.spec.BiLstmSpec;
 import io.stillhouse.spec.BiLstmSpec.Direction;
+import io.stillhouse.spec.EncoderSpec;
 import io.stillhouse.spec.ModelSpec;
-import io.stillhouse.spec.Student;
 
 /**
  * Floating-point operations of a forward pass, 2 for each multiply-add.
@@ -28,14 +28,14 @@ public final class Flops {
    *
    * @param tokens of the row, with special tokens, of both texts where a row has two
    */
-  public static long of(Student spec, int tokens) {
+  public static long of(ModelSpec spec, int tokens) {
     return MULTIPLY_ADD
         * (spec instanceof BiLstmSpec biLstm
             ? biLstm(biLstm, tokens)
-            : encoder((ModelSpec) spec, tokens));
+            : encoder((EncoderSpec) spec, tokens));
   }
 
-  private static long encoder(ModelSpec spec, long tokens) {
+  private static long encoder(EncoderSpec spec, long tokens) {
     long width = spec.hiddenSize();
     long inner = spec.blocks().intermediateSize();
     long perToken = 4 * width * width + 2 * width * inner; // query, key, value, output; two layers

@@ -12,7 +12,7 @@ public final class Metrics {
   /**
    * Returns the metric.
    *
-   * @param predicted a row each, as {@link Answers} has them: a class id, a score, or 0 or 1 for
+   * @param predicted a row each, as {@link Predictions} has them: a class id, a score, or 0 or 1 for
    *     each label
    * @param actual as many
    * @param outputs classes or labels; 1 for scores

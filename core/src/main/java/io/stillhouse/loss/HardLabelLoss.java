@@ -75,7 +75,7 @@ final class HardLabelLoss {
    *
    * @param predictedB1 predictions, (B, 1), float32
    * @param scoresB true scores, (B), float32
-   * @return a scalar in squared units of the score
+   * @return a scalar in squared shards of the score
    * @throws IllegalArgumentException if the row counts differ
    */
   public static NDArray squaredError(NDArray predictedB1, NDArray scoresB) {

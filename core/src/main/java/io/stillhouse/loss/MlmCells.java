@@ -14,7 +14,7 @@ import java.nio.ByteOrder;
 import java.util.ArrayList;
 import java.util.List;
 
-/** Reads stored masked-LM soft labels of chosen tokens out of cells. */
+/** ColumnSelection stored masked-LM soft labels of chosen tokens out of cells. */
 final class MlmCells {
   private final NDManager manager;
   private final MlmTargets mlm;

@@ -20,7 +20,7 @@ public final class RowLosses {
    * @param model whose head says what the labels are; of a masked LM each row has masked tokens
    * @param output of the rows
    * @param targets the rows, with labels
-   * @return a scalar in nats, or in squared units of a regression's score
+   * @return a scalar in nats, or in squared shards of a regression's score
    */
   public static NDArray sum(Predictor model, EncoderOutput output, TargetBatch targets) {
     int rows = targets.batch().rows();

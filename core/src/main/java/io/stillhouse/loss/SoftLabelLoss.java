@@ -17,7 +17,7 @@ final class SoftLabelLoss {
    *
    * @param studentNC student logits, (N, C), float32; N rows or tokens, no padding among them
    * @param teacherNC teacher logits, same shape; no gradient flows into them
-   * @param temperature {@code T > 0}, no unit
+   * @param temperature {@code T > 0}, no shard
    * @return a scalar in nats, attached to {@code studentNC}'s manager
    * @throws IllegalArgumentException if the shapes differ or {@code temperature} is not positive
    */

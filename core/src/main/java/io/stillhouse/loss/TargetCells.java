@@ -60,7 +60,7 @@ public final class TargetCells {
   }
 
   /**
-   * Reads a stored cell back as numbers, ids and counts included.
+   * ColumnSelection a stored cell back as numbers, ids and counts included.
    *
    * @param row whose length and labels tell the cell's shape
    */

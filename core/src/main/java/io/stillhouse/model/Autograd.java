@@ -95,7 +95,7 @@ public final class Autograd {
   }
 
   /**
-   * Reads an array in the processor's memory. What DJL itself copies there from a GPU stays until
+   * ColumnSelection an array in the processor's memory. What DJL itself copies there from a GPU stays until
    * the array's manager is closed: for weights, to the end of the training.
    */
   public static <T> T onHost(NDArray array, Function<NDArray, T> reader) {

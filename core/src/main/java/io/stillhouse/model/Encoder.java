@@ -6,7 +6,7 @@ import ai.djl.ndarray.types.Shape;
 import ai.djl.nn.Activation;
 import io.stillhouse.spec.Architecture;
 import io.stillhouse.spec.AttentionPart;
-import io.stillhouse.spec.ModelSpec;
+import io.stillhouse.spec.EncoderSpec;
 import io.stillhouse.spec.Task;
 import java.util.EnumMap;
 import java.util.HashMap;
@@ -27,20 +27,20 @@ public final class Encoder implements Predictor {
   /** What Hugging Face adds to the scores of padding: the smallest float32. */
   private static final float MASKED = -Float.MAX_VALUE;
 
-  private final ModelSpec spec;
+  private final EncoderSpec spec;
   private final Map<String, NDArray> weights;
 
   /**
    * @param spec the shape
-   * @param weights every tensor of {@link ModelSpec#parameters()}, float32; more are ignored
+   * @param weights every tensor of {@link EncoderSpec#parameters()}, float32; more are ignored
    */
-  public Encoder(ModelSpec spec, Map<String, NDArray> weights) {
+  public Encoder(EncoderSpec spec, Map<String, NDArray> weights) {
     this.spec = spec;
     this.weights = Map.copyOf(weights);
   }
 
   @Override
-  public ModelSpec spec() {
+  public EncoderSpec spec() {
     return spec;
   }
 
@@ -64,7 +64,7 @@ public final class Encoder implements Predictor {
       Batch batch, Capture capture, Dropout dropout, List<NDArray> factorsBH) {
     NDManager manager = batch.idsBL().getManager();
     Map<Integer, NDArray> hidden = new HashMap<>();
-    Kept kept = new Kept(new HashMap<>(), new HashMap<>(), new HashMap<>());
+    TargetStorage kept = new TargetStorage(new HashMap<>(), new HashMap<>(), new HashMap<>());
     NDArray biasB11L = paddingBias(batch);
     NDArray stateBLD = embed(batch, dropout);
     for (int layer = 0; ; layer++) {
@@ -183,7 +183,7 @@ public final class Encoder implements Predictor {
       NDArray result =
           dropout.apply(norm(sum, "bert.embeddings.LayerNorm"), spec.numerics().hiddenDropout());
       if (spec.architecture().mapsEmbeddings()) {
-        result = linear(result, ModelSpec.MAPPING);
+        result = linear(result, EncoderSpec.MAPPING);
       }
       result.attach(manager);
       return result;
@@ -191,7 +191,7 @@ public final class Encoder implements Predictor {
   }
 
   /** What the blocks of one pass keep, by block. */
-  private record Kept(
+  private record TargetStorage(
       Map<Integer, NDArray> scores,
       Map<Integer, NDArray> valueRelations,
       Map<Integer, Map<AttentionPart, NDArray>> vectors) {}
@@ -203,7 +203,7 @@ public final class Encoder implements Predictor {
       NDArray biasB11L,
       @Nullable NDArray factorBH,
       Capture capture,
-      Kept kept,
+      TargetStorage kept,
       NDManager manager,
       Dropout dropout) {
     String prefix = spec.prefixOf(block);

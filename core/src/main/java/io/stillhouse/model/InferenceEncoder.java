@@ -9,7 +9,7 @@ import ai.djl.pytorch.engine.PtSymbolBlock;
 import ai.djl.pytorch.jni.IValue;
 import ai.djl.pytorch.jni.IValueUtils;
 import io.stillhouse.config.Options;
-import io.stillhouse.spec.ModelSpec;
+import io.stillhouse.spec.EncoderSpec;
 import io.stillhouse.spec.Precision;
 import java.util.ArrayList;
 import java.util.HashMap;
@@ -123,7 +123,7 @@ public final class InferenceEncoder implements Predictor, AutoCloseable {
     this.heads = IValue.from((long) encoder.spec().heads());
     this.eps = IValue.from(encoder.spec().numerics().layerNormEps());
     this.dtype = IValue.from((long) precision.scalarType());
-    ModelSpec spec = encoder.spec();
+    EncoderSpec spec = encoder.spec();
     for (int block = 1; onCpu && block <= spec.layers(); block++) {
       blocks.add(block <= spec.distinctBlocks() ? pack(spec.prefixOf(block)) : blocks.get(0));
     }
@@ -173,7 +173,7 @@ public final class InferenceEncoder implements Predictor, AutoCloseable {
   }
 
   @Override
-  public ModelSpec spec() {
+  public EncoderSpec spec() {
     return encoder.spec();
   }
 

@@ -3,9 +3,9 @@ package io.stillhouse.model;
 import ai.djl.ndarray.NDArray;
 import ai.djl.ndarray.NDManager;
 import io.stillhouse.spec.BiLstmSpec;
-import io.stillhouse.spec.ModelSpec;
+import io.stillhouse.spec.EncoderSpec;
 import io.stillhouse.spec.Precision;
-import io.stillhouse.spec.Student;
+import io.stillhouse.spec.ModelSpec;
 import java.util.Map;
 
 /** Makes the model of each architecture: the one place that knows them all. */
@@ -16,13 +16,13 @@ public final class ModelFactory {
    * Returns the model of a shape; whether it records gradients is the thread's {@link io.stillhouse.model.Autograd}
    * mode.
    *
-   * @param weights every tensor of {@link Student#parameters()}, float32, which belong to the
+   * @param weights every tensor of {@link ModelSpec#parameters()}, float32, which belong to the
    *     caller; more are ignored
    */
-  public static Predictor predictor(Student spec, Map<String, NDArray> weights) {
+  public static Predictor predictor(ModelSpec spec, Map<String, NDArray> weights) {
     return spec instanceof BiLstmSpec biLstm
         ? new BiLstm(biLstm, weights)
-        : new Encoder((ModelSpec) spec, weights);
+        : new Encoder((EncoderSpec) spec, weights);
   }
 
   /**

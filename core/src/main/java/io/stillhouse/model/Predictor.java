@@ -2,15 +2,15 @@ package io.stillhouse.model;
 
 import ai.djl.ndarray.NDArray;
 import io.stillhouse.spec.BiLstmSpec;
+import io.stillhouse.spec.EncoderSpec;
 import io.stillhouse.spec.ModelSpec;
-import io.stillhouse.spec.Student;
 import java.util.Map;
 
 /** A model that computes batches without dropout. */
 public interface Predictor {
 
   /** Returns its shape. */
-  Student spec();
+  ModelSpec spec();
 
   /** Computes a batch; results belong to the batch's manager. */
   EncoderOutput forward(Batch batch, Capture capture);

@@ -9,7 +9,7 @@ import ai.djl.pytorch.engine.PtSymbolBlock;
 import ai.djl.pytorch.jni.IValue;
 import ai.djl.pytorch.jni.IValueUtils;
 import io.stillhouse.spec.Architecture;
-import io.stillhouse.spec.ModelSpec;
+import io.stillhouse.spec.EncoderSpec;
 import io.stillhouse.spec.Precision;
 import java.util.ArrayList;
 import java.util.IdentityHashMap;
@@ -33,7 +33,7 @@ public final class TrainingEncoder implements Trainable {
   private static final String POSITIONS = "bert.embeddings.position_embeddings.weight";
   private static final String SEGMENTS = "bert.embeddings.token_type_embeddings.weight";
   private static final List<String> MAPPING =
-      List.of(ModelSpec.MAPPING + ".weight", ModelSpec.MAPPING + ".bias");
+      List.of(EncoderSpec.MAPPING + ".weight", EncoderSpec.MAPPING + ".bias");
   private static final String NORM = "bert.embeddings.LayerNorm";
 
   /** Of a block, in the order in which the code below counts them. */
@@ -144,7 +144,7 @@ public final class TrainingEncoder implements Trainable {
     this.ops = TrainingOps.compile(manager, precision);
     this.heads = IValue.from((long) encoder.spec().heads());
     this.eps = IValue.from(encoder.spec().numerics().layerNormEps());
-    ModelSpec spec = encoder.spec();
+    EncoderSpec spec = encoder.spec();
     this.embeddings = embeddings(spec.architecture());
     for (int block = 1; block <= spec.layers(); block++) {
       blocks.add(block <= spec.distinctBlocks() ? block(spec.prefixOf(block)) : blocks.get(0));

@@ -8,7 +8,7 @@ import ai.djl.pytorch.engine.PtNDManager;
 import ai.djl.pytorch.jni.IValue;
 import ai.djl.pytorch.jni.IValueUtils;
 import io.stillhouse.spec.AttentionPart;
-import io.stillhouse.spec.ModelSpec;
+import io.stillhouse.spec.EncoderSpec;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.Collections;
@@ -40,7 +40,7 @@ public final class TrainingPass implements Trainable.Pass {
     this.of = of;
     this.manager = batch.idsBL().getManager();
     this.batch = batch;
-    ModelSpec spec = of.encoder.spec();
+    EncoderSpec spec = of.encoder.spec();
     long[] real = batch.realTokens();
     NDArray tokensN = inLibtorch(real);
     this.tokens = IValue.from((PtNDArray) tokensN);

@@ -11,7 +11,7 @@ public enum AttentionPart {
   /**
    * Returns the name of the layer that makes them.
    *
-   * @param prefix of the block's names: {@link ModelSpec#prefixOf}
+   * @param prefix of the block's names: {@link EncoderSpec#prefixOf}
    */
   public String layer(String prefix) {
     return prefix + "attention.self." + name().toLowerCase(Locale.ROOT);

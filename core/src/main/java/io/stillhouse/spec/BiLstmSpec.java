@@ -15,7 +15,7 @@ import java.util.Map;
  * @param head what it predicts: classes, or a score
  */
 public record BiLstmSpec(Words words, Units units, double dropout, Texts texts, Head head)
-    implements Student {
+    implements ModelSpec {
 
   /** The size of the table of word vectors: rows, and the width of one. */
   public record Words(int vocabSize, int vectorSize) implements Serializable {}

@@ -140,8 +140,8 @@ public record DistillSpec(
     layerMap = List.copyOf(layerMap);
   }
 
-  /** Returns the twin that learns from the data's labels alone. */
-  public DistillSpec undistilled() {
+  /** Returns the baseline that learns from the data's labels alone. */
+  public DistillSpec baseline() {
     return new DistillSpec(
         layerMap,
         new SoftLabel(0, softLabel.kind(), softLabel.temperature(), softLabel.positions()),

@@ -1,181 +1,33 @@
 package io.stillhouse.spec;
 
 import java.io.Serializable;
-import java.util.LinkedHashMap;
 import java.util.Map;
 
-/**
- * The shape of an encoder: all that is needed to name its parameters and compute it.
- *
- * @param architecture what it is
- * @param embeddingSize the tables' width; that of hidden states unless the architecture maps one to
- *     the other
- * @param embeddings the tables below the first block
- * @param blocks the stack of Transformer blocks
- * @param numerics LayerNorm's epsilon and the dropout rates
- * @param head what sits on top
- */
-public record ModelSpec(
-    Architecture architecture,
-    int embeddingSize,
-    Embeddings embeddings,
-    Blocks blocks,
-    Numerics numerics,
-    Head head)
-    implements Student {
+/** The shape of a model that can be trained: its parameters and what it predicts. */
+public sealed interface ModelSpec extends Serializable permits EncoderSpec, BiLstmSpec {
 
-  /** What the names of the mapping from embeddings to hidden states begin with. */
-  public static final String MAPPING = "bert.encoder.embedding_hidden_mapping_in";
+  /** Returns every parameter with its shape, in the order of a forward pass. */
+  Map<String, long[]> parameters();
 
-  /**
-   * The sizes of the embedding tables, in rows, and the id of the padding token; {@code
-   * typeVocabSize} is 0 where there are no segment embeddings.
-   */
-  public record Embeddings(int vocabSize, int maxPositions, int typeVocabSize, int padTokenId)
-      implements Serializable {}
+  /** Returns what it predicts. */
+  Head head();
 
-  /**
-   * The stack of blocks: {@code hiddenSize} and {@code intermediateSize} are widths of one token's
-   * vector.
-   */
-  public record Blocks(int layers, int hiddenSize, int heads, int intermediateSize)
-      implements Serializable {}
+  /** Returns the number of token ids that it knows. */
+  int vocabSize();
 
-  /** LayerNorm's epsilon, and the dropout probabilities that apply in training only. */
-  public record Numerics(
-      double layerNormEps, double hiddenDropout, double attentionDropout, double classifierDropout)
-      implements Serializable {}
+  /** Returns the most tokens of an input. */
+  int maxTokens();
 
-  public ModelSpec {
-    if (!architecture.mapsEmbeddings() && embeddingSize != blocks.hiddenSize()) {
-      throw new IllegalArgumentException(
-          "tables of %s are as wide as its hidden states: %d, not %d"
-              .formatted(architecture, blocks.hiddenSize(), embeddingSize));
-    }
-    if (!architecture.hasSegments() && embeddings.typeVocabSize() != 0) {
-      throw new IllegalArgumentException(architecture + " has no segment embeddings");
-    }
-    if (architecture == Architecture.DISTILBERT
-        && numerics.layerNormEps() != Architecture.DISTILBERT_EPS) {
-      throw new IllegalArgumentException(
-          "LayerNorm's epsilon of %s is %s, not %s"
-              .formatted(architecture, Architecture.DISTILBERT_EPS, numerics.layerNormEps()));
-    }
-  }
-
-  /** A BERT. */
-  public ModelSpec(Embeddings embeddings, Blocks blocks, Numerics numerics, Head head) {
-    this(Architecture.BERT, blocks.hiddenSize(), embeddings, blocks, numerics, head);
-  }
-
-  /** Returns the same encoder under another head. */
-  public ModelSpec withHead(Head newHead) {
-    return new ModelSpec(architecture, embeddingSize, embeddings, blocks, numerics, newHead);
-  }
-
-  @Override
-  public int vocabSize() {
-    return embeddings.vocabSize();
-  }
-
-  @Override
-  public int maxTokens() {
-    return embeddings.maxPositions();
-  }
-
-  public int layers() {
-    return blocks.layers();
-  }
-
-  public int hiddenSize() {
-    return blocks.hiddenSize();
-  }
-
-  public int heads() {
-    return blocks.heads();
-  }
-
-  /** Returns the width of one attention head. */
-  public int headSize() {
-    return blocks.hiddenSize() / blocks.heads();
-  }
-
-  /** Returns how many blocks have weights of their own. */
-  public int distinctBlocks() {
-    return architecture.sharesBlocks() ? 1 : blocks.layers();
-  }
-
-  /**
-   * Returns every parameter with its shape, under the name of Hugging Face's BERT whatever the
-   * architecture, in the order of a forward pass. Kernels are [out, in]. The masked-LM decoder is
-   * tied to the word embeddings, so only its bias is listed; weights that blocks share come once.
-   */
-  @Override
-  public Map<String, long[]> parameters() {
-    Map<String, long[]> shapes = new LinkedHashMap<>();
-    long width = blocks.hiddenSize();
-    long inner = blocks.intermediateSize();
-    table(shapes, "word_embeddings", embeddings.vocabSize());
-    table(shapes, "position_embeddings", embeddings.maxPositions());
-    if (architecture.hasSegments()) {
-      table(shapes, "token_type_embeddings", embeddings.typeVocabSize());
-    }
-    norm(shapes, "bert.embeddings.LayerNorm", embeddingSize);
-    if (architecture.mapsEmbeddings()) {
-      linear(shapes, MAPPING, width, embeddingSize);
-    }
-    for (int block = 1; block <= distinctBlocks(); block++) {
-      String prefix = blockPrefix(block);
-      linear(shapes, prefix + "attention.self.query", width, width);
-      linear(shapes, prefix + "attention.self.key", width, width);
-      linear(shapes, prefix + "attention.self.value", width, width);
-      linear(shapes, prefix + "attention.output.dense", width, width);
-      norm(shapes, prefix + "attention.output.LayerNorm", width);
-      linear(shapes, prefix + "intermediate.dense", inner, width);
-      linear(shapes, prefix + "output.dense", width, inner);
-      norm(shapes, prefix + "output.LayerNorm", width);
-    }
-    switch (head.task()) {
-      case NONE -> {}
-      case MASKED_LM -> {
-        linear(shapes, "cls.predictions.transform.dense", embeddingSize, width);
-        norm(shapes, "cls.predictions.transform.LayerNorm", embeddingSize);
-        shapes.put("cls.predictions.bias", new long[] {embeddings.vocabSize()});
+  /** Returns the number of trainable numbers. */
+  default long parameterCount() {
+    long total = 0;
+    for (long[] shape : parameters().values()) {
+      long size = 1;
+      for (long dimension : shape) {
+        size *= dimension;
       }
-      case CLASSIFICATION, REGRESSION, MULTI_LABEL -> {
-        linear(shapes, "bert.pooler.dense", width, width);
-        linear(shapes, "classifier", head.outputs(), width);
-      }
+      total += size;
     }
-    return shapes;
-  }
-
-  /**
-   * Returns what the names of the parameters begin with that a block of this encoder computes with:
-   * the first block's where all share them.
-   */
-  public String prefixOf(int block) {
-    return blockPrefix(architecture.sharesBlocks() ? 1 : block);
-  }
-
-  /**
-   * Returns what the names of a block's parameters begin with; blocks count from 1, names from 0.
-   */
-  public static String blockPrefix(int block) {
-    return "bert.encoder.layer." + (block - 1) + ".";
-  }
-
-  private void table(Map<String, long[]> shapes, String name, long rows) {
-    shapes.put("bert.embeddings." + name + ".weight", new long[] {rows, embeddingSize});
-  }
-
-  private static void linear(Map<String, long[]> shapes, String name, long out, long in) {
-    shapes.put(name + ".weight", new long[] {out, in});
-    shapes.put(name + ".bias", new long[] {out});
-  }
-
-  private static void norm(Map<String, long[]> shapes, String name, long width) {
-    shapes.put(name + ".weight", new long[] {width});
-    shapes.put(name + ".bias", new long[] {width});
+    return total;
   }
 }

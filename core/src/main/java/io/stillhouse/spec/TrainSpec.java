@@ -38,17 +38,17 @@ public record TrainSpec(
    * @param rowsPerStep rows of one optimiser step, the papers' batch size
    * @param tokensPerMicroBatch tokens computed at once; memory, not the result's meaning, depends
    *     on it
-   * @param unitsOfBlock units whose rows are shuffled together
-   * @param order of the units
+   * @param shardsOfBlock shards whose rows are shuffled together
+   * @param order of the shards
    */
-  public record Batching(int rowsPerStep, int tokensPerMicroBatch, int unitsOfBlock, Order order)
+  public record Batching(int rowsPerStep, int tokensPerMicroBatch, int shardsOfBlock, Order order)
       implements Serializable {}
 
-  /** Order of the units in an epoch; rows are shuffled inside either way. */
+  /** Order of the shards in an epoch; rows are shuffled inside either way. */
   public enum Order {
     /** Another in each epoch. */
     SHUFFLED,
-    /** The plan's: units are read in the order in which they are written. */
+    /** The plan's: shards are read in the order in which they are written. */
     PLAN
   }
 
@@ -163,8 +163,8 @@ public record TrainSpec(
     return batching.tokensPerMicroBatch();
   }
 
-  public int unitsOfBlock() {
-    return batching.unitsOfBlock();
+  public int shardsOfBlock() {
+    return batching.shardsOfBlock();
   }
 
   /** Returns the number of optimiser steps over so many rows. */

@@ -3,7 +3,7 @@ package io.stillhouse.target;
 import java.util.Locale;
 
 /**
- * The groups of columns that share a file. For each unit there is one file per family, row-aligned
+ * The groups of columns that share a file. For each shard there is one file per family, row-aligned
  * with the others.
  */
 public enum Family {

@@ -1,6 +1,6 @@
 package io.stillhouse.target;
 
-import io.stillhouse.spec.ModelSpec;
+import io.stillhouse.spec.EncoderSpec;
 import java.io.Serializable;
 import java.util.ArrayList;
 import java.util.EnumMap;
@@ -91,7 +91,7 @@ public record TargetChoice(
    * @param length tokens of the row
    * @param teacher whose widths count
    */
-  public long cellBytes(int length, ModelSpec teacher) {
+  public long cellBytes(int length, EncoderSpec teacher) {
     long bytes = (long) hidden.size() * dtype.bytes(length, teacher.hiddenSize());
     bytes +=
         (long) (attention.size() + valueRelations.size())

@@ -19,8 +19,8 @@ public final class Targets {
   /** File metadata, with a dot and a column's name after it: the {@link Dtype} of its cells. */
   public static final String META_DTYPE = "stillhouse.dtype";
 
-  /** File metadata: the number of the unit. */
-  public static final String META_UNIT = "stillhouse.unit";
+  /** File metadata: the number of the shard. */
+  public static final String META_SHARD = "stillhouse.shard";
 
   /** File metadata: shapes of the tensor cells, such as {@code [length, 768]}. */
   public static final String META_SHAPE = "stillhouse.shape";

@@ -2,7 +2,7 @@ package io.stillhouse.text;
 
 /** Whether a tokenizer keeps upper case and accents. */
 public enum Casing {
-  /** Kept. */
+  /** TargetStorage. */
   CASED,
   /** Text is lower-cased and stripped of accents first. */
   UNCASED

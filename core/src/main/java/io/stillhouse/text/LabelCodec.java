@@ -16,7 +16,7 @@ import java.util.regex.Pattern;
 import org.jspecify.annotations.Nullable;
 
 /**
- * Reads the labels of a head's task: class ids for classification, numbers for regression, {@link
+ * ColumnSelection the labels of a head's task: class ids for classification, numbers for regression, {@link
  * LabelSet}s where a row may have several.
  *
  * <p>A class label is a class's name, or else the class's id. Ids are not tried where a class has a

@@ -38,7 +38,7 @@ public final class WordVectors {
   }
 
   /**
-   * Reads the vectors of some tokens, by token, as far as they are there.
+   * ColumnSelection the vectors of some tokens, by token, as far as they are there.
    *
    * @throws io.stillhouse.error.StillhouseException naming the line that is too short, or whose
    *     numbers are none
@@ -48,7 +48,7 @@ public final class WordVectors {
   }
 
   /**
-   * Reads the first vectors of tokens that are wanted, each token's first, in the file's order.
+   * ColumnSelection the first vectors of tokens that are wanted, each token's first, in the file's order.
    *
    * @throws io.stillhouse.error.StillhouseException as {@link #read(Set)}
    */

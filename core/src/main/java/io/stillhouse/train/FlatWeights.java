@@ -48,7 +48,7 @@ public final class FlatWeights implements Serializable {
   }
 
   /**
-   * Reads the tensors of a file whose names begin with a prefix, in the file's order.
+   * ColumnSelection the tensors of a file whose names begin with a prefix, in the file's order.
    *
    * @param parts how many pieces there are at least
    */

@@ -3,9 +3,9 @@ package io.stillhouse.train;
 import ai.djl.ndarray.NDArray;
 import ai.djl.ndarray.index.NDIndex;
 import io.stillhouse.model.Autograd;
-import io.stillhouse.spec.ModelSpec;
+import io.stillhouse.spec.EncoderSpec;
 import io.stillhouse.spec.PrunedHeads;
-import io.stillhouse.spec.Student;
+import io.stillhouse.spec.ModelSpec;
 import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
@@ -24,14 +24,14 @@ public final class HeadPruning {
   private HeadPruning() {}
 
   /** Sets what belongs to pruned heads to zero, in weights without gradients. */
-  public static void zeroWeights(ModelSpec spec, PrunedHeads pruned, Map<String, NDArray> weights) {
+  public static void zeroWeights(EncoderSpec spec, PrunedHeads pruned, Map<String, NDArray> weights) {
     parts(spec, pruned)
         .forEach((name, slices) -> zero(Objects.requireNonNull(weights.get(name)), slices));
   }
 
   /** Sets the gradients of what belongs to pruned heads to zero, where there are any. */
-  static void zeroGradients(Student student, PrunedHeads pruned, Map<String, NDArray> weights) {
-    if (!(student instanceof ModelSpec spec)) {
+  static void zeroGradients(ModelSpec student, PrunedHeads pruned, Map<String, NDArray> weights) {
+    if (!(student instanceof EncoderSpec spec)) {
       return;
     }
     parts(spec, pruned)
@@ -47,7 +47,7 @@ public final class HeadPruning {
   }
 
   /** Returns what belongs to pruned heads, by tensor. */
-  private static Map<String, List<String>> parts(ModelSpec spec, PrunedHeads pruned) {
+  private static Map<String, List<String>> parts(EncoderSpec spec, PrunedHeads pruned) {
     Map<String, List<String>> parts = new LinkedHashMap<>();
     for (int block = 1; block <= pruned.blocks().size(); block++) {
       String attention = spec.prefixOf(block) + "attention.";

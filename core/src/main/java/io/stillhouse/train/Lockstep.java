@@ -17,7 +17,7 @@ import java.util.Map;
  * by side. Each ends in the bits that it would have reached alone.
  */
 public final class Lockstep implements AutoCloseable {
-  private final Feed feed;
+  private final Prefetcher feed;
   private final long pause;
   private final List<Trainer.Run> running = new ArrayList<>();
 
@@ -42,16 +42,16 @@ public final class Lockstep implements AutoCloseable {
     if (!students.stream().allMatch(other -> sameRows(first, other))) {
       throw new IllegalArgumentException("the rows of some students come in another order");
     }
-    RowOrder order = RowOrder.of(first, source.unitRows());
+    RowOrder order = RowOrder.of(first, source.shardRows());
     long steps = students.stream().mapToLong(each -> each.steps(order.rows())).max().orElse(0);
     this.pause = pause;
-    this.feed = new Feed(source, order, Math.min(steps, pause));
+    this.feed = new Prefetcher(source, order, Math.min(steps, pause));
   }
 
   /** Returns whether two students see the same rows at each step that both take. */
   public static boolean sameRows(TrainSpec one, TrainSpec two) {
     return one.rowsPerStep() == two.rowsPerStep()
-        && one.unitsOfBlock() == two.unitsOfBlock()
+        && one.shardsOfBlock() == two.shardsOfBlock()
         && one.batching().order() == two.batching().order()
         && one.run().seed() == two.run().seed();
   }

@@ -5,7 +5,7 @@ import io.stillhouse.spec.TrainSpec;
 /**
  * Which of a run's steps each worker of each round takes: a function of the recipe and the number
  * of rows. A round takes the next {@code workers x steps} of the run's steps, and each of its
- * workers consecutive ones, so that it reads few units.
+ * workers consecutive ones, so that it reads few shards.
  */
 public final class RoundSchedule {
   private final TrainSpec train;

@@ -88,7 +88,7 @@ public final class RoundWorker {
     long tokens = 0;
     int badSteps = 0;
     try (NDManager own = manager.newSubManager();
-        Feed feed = new Feed(source, order, share.firstBatch() + share.steps())) {
+        Prefetcher feed = new Prefetcher(source, order, share.firstBatch() + share.steps())) {
       Map<String, NDArray> weights = start.tensors(own);
       try (Worker steps = new Worker(own, setup, weights, teacher)) {
         if (moments != null) {

@@ -8,59 +8,59 @@ import java.util.stream.IntStream;
 import org.jspecify.annotations.Nullable;
 
 /**
- * The rows of every step, as a function of the seed alone: units are permuted per epoch, or stay in
+ * The rows of every step, as a function of the seed alone: shards are permuted per epoch, or stay in
  * the plan's order, and are read a block at a time, the shuffle buffer, whose rows are permuted
  * together. A run resumes in mid-epoch without replaying what came before.
  */
 final class RowOrder {
-  private final List<Integer> unitRows;
+  private final List<Integer> shardRows;
   private final int rowsPerStep;
-  private final int unitsOfBlock;
-  private final TrainSpec.Order units;
+  private final int shardsOfBlock;
+  private final TrainSpec.Order shards;
   private final long seed;
   private final long rows;
   private @Nullable Epoch epoch;
   private @Nullable Block block;
 
-  /** A row of a unit. */
-  record Place(int unit, int row) {}
+  /** A row of a shard. */
+  record Place(int shard, int row) {}
 
-  /** The units of an epoch in their order, and how many rows lie before each, and in all. */
+  /** The shards of an epoch in their order, and how many rows lie before each, and in all. */
   @SuppressWarnings("ArrayRecordComponent") // never compared
-  private record Epoch(long number, int[] units, long[] before) {}
+  private record Epoch(long number, int[] shards, long[] before) {}
 
   /** The rows of a block in their order, as row among all rows of its units. */
   @SuppressWarnings("ArrayRecordComponent") // never compared
   private record Block(long epoch, int number, int[] order) {}
 
   /**
-   * Makes the order of units that are permuted per epoch.
+   * Makes the order of shards that are permuted per epoch.
    *
-   * @param unitRows rows of each unit
-   * @param unitsOfBlock how many units are shuffled together
+   * @param shardRows rows of each shard
+   * @param shardsOfBlock how many shards are shuffled together
    */
-  RowOrder(List<Integer> unitRows, int rowsPerStep, int unitsOfBlock, long seed) {
-    this(unitRows, rowsPerStep, unitsOfBlock, TrainSpec.Order.SHUFFLED, seed);
+  RowOrder(List<Integer> shardRows, int rowsPerStep, int shardsOfBlock, long seed) {
+    this(shardRows, rowsPerStep, shardsOfBlock, TrainSpec.Order.SHUFFLED, seed);
   }
 
   /** Makes the order that a recipe says. */
-  static RowOrder of(TrainSpec train, List<Integer> unitRows) {
+  static RowOrder of(TrainSpec train, List<Integer> shardRows) {
     return new RowOrder(
-        unitRows,
+        shardRows,
         train.rowsPerStep(),
-        train.unitsOfBlock(),
+        train.shardsOfBlock(),
         train.batching().order(),
         train.run().seed());
   }
 
   private RowOrder(
-      List<Integer> unitRows, int rowsPerStep, int unitsOfBlock, TrainSpec.Order units, long seed) {
-    this.unitRows = List.copyOf(unitRows);
+      List<Integer> shardRows, int rowsPerStep, int shardsOfBlock, TrainSpec.Order shards, long seed) {
+    this.shardRows = List.copyOf(shardRows);
     this.rowsPerStep = rowsPerStep;
-    this.unitsOfBlock = unitsOfBlock;
-    this.units = units;
+    this.shardsOfBlock = shardsOfBlock;
+    this.shards = shards;
     this.seed = seed;
-    this.rows = unitRows.stream().mapToLong(Integer::longValue).sum();
+    this.rows = shardRows.stream().mapToLong(Integer::longValue).sum();
   }
 
   long rows() {
@@ -80,48 +80,48 @@ final class RowOrder {
   }
 
   /**
-   * Returns the units of the blocks that a step reads, then those of the block after them, if a
+   * Returns the shards of the blocks that a step reads, then those of the block after them, if a
    * step before {@code end} reads that; blocks follow each other across epochs.
    */
-  List<Integer> units(long step, long end) {
+  List<Integer> shards(long step, long end) {
     long last = Math.min((step % stepsPerEpoch() + 1) * rowsPerStep, rows) - 1;
     long first = step % stepsPerEpoch() * rowsPerStep;
     Epoch now = epoch(step / stepsPerEpoch());
     int to = blockAt(now, last);
-    List<Integer> units = new ArrayList<>();
+    List<Integer> shards = new ArrayList<>();
     for (int number = blockAt(now, first); number <= to; number++) {
-      addUnits(now, number, units);
+      addShards(now, number, shards);
     }
     int next = to + 1;
     boolean ends = now.before()[Math.min(next * unitsOfBlock, now.units().length)] == rows;
     long nextStep =
         ends
             ? (now.number() + 1) * stepsPerEpoch()
-            : now.number() * stepsPerEpoch() + now.before()[next * unitsOfBlock] / rowsPerStep;
+            : now.number() * stepsPerEpoch() + now.before()[next * shardsOfBlock] / rowsPerStep;
     if (nextStep < end) {
-      addUnits(ends ? epoch(now.number() + 1) : now, ends ? 0 : next, units);
+      addShards(ends ? epoch(now.number() + 1) : now, ends ? 0 : next, shards);
     }
-    return units;
+    return shards;
   }
 
   /**
-   * Returns the place in its epoch's order of the first unit of the first block that a step reads.
+   * Returns the place in its epoch's order of the first shard of the first block that a step reads.
    */
-  int firstUnit(long step) {
+  int firstShard(long step) {
     return blockAt(epoch(step / stepsPerEpoch()), step % stepsPerEpoch() * rowsPerStep)
-        * unitsOfBlock;
+        * shardsOfBlock;
   }
 
-  /** Returns the place after the last unit of the last block that a step reads. */
-  int endUnit(long step) {
+  /** Returns the place after the last shard of the last block that a step reads. */
+  int endShard(long step) {
     long last = Math.min((step % stepsPerEpoch() + 1) * rowsPerStep, rows) - 1;
     int block = blockAt(epoch(step / stepsPerEpoch()), last);
-    return Math.min((block + 1) * unitsOfBlock, unitRows.size());
+    return Math.min((block + 1) * shardsOfBlock, shardRows.size());
   }
 
-  private void addUnits(Epoch of, int number, List<Integer> units) {
+  private void addShards(Epoch of, int number, List<Integer> shards) {
     int to = Math.min((number + 1) * unitsOfBlock, of.units().length);
-    for (int i = number * unitsOfBlock; i < to; i++) {
+    for (int i = number * shardsOfBlock; i < to; i++) {
       units.add(of.units()[i]);
     }
   }
@@ -129,13 +129,13 @@ final class RowOrder {
   private Place place(long number, long at) {
     Epoch now = epoch(number);
     int of = blockAt(now, at);
-    int first = of * unitsOfBlock;
+    int first = of * shardsOfBlock;
     long start = now.before()[first];
     int[] order = order(now, of);
     long row = start + order[(int) (at - start)];
-    int unit = first;
-    while (now.before()[unit + 1] <= row) {
-      unit++;
+    int shard = first;
+    while (now.before()[shard + 1] <= row) {
+      shard++;
     }
     return new Place(now.units()[unit], (int) (row - now.before()[unit]));
   }
@@ -151,19 +151,19 @@ final class RowOrder {
         high = middle;
       }
     }
-    return low / unitsOfBlock;
+    return low / shardsOfBlock;
   }
 
   private Epoch epoch(long number) {
     Epoch now = epoch;
     if (now == null || now.number() != number) {
       int[] all =
-          units == TrainSpec.Order.PLAN
-              ? IntStream.range(0, unitRows.size()).toArray()
-              : permutation(unitRows.size(), mix(seed, number));
+          shards == TrainSpec.Order.PLAN
+              ? IntStream.range(0, shardRows.size()).toArray()
+              : permutation(shardRows.size(), mix(seed, number));
       long[] before = new long[all.length + 1];
       for (int i = 0; i < all.length; i++) {
-        before[i + 1] = before[i] + unitRows.get(all[i]);
+        before[i + 1] = before[i] + shardRows.get(all[i]);
       }
       now = new Epoch(number, all, before);
       epoch = now;
@@ -174,7 +174,7 @@ final class RowOrder {
   private int[] order(Epoch of, int number) {
     Block now = block;
     if (now == null || now.epoch() != of.number() || now.number() != number) {
-      int first = number * unitsOfBlock;
+      int first = number * shardsOfBlock;
       int last = Math.min(first + unitsOfBlock, of.units().length);
       int size = Math.toIntExact(of.before()[last] - of.before()[first]);
       long own = mix(mix(seed, of.number()), of.units()[first] + 1L);

@@ -6,7 +6,7 @@ import ai.djl.ndarray.types.Shape;
 import io.stillhouse.checkpoint.HuggingFaceDirectory;
 import io.stillhouse.error.Errors;
 import io.stillhouse.spec.DistillSpec;
-import io.stillhouse.spec.ModelSpec;
+import io.stillhouse.spec.EncoderSpec;
 import java.nio.charset.StandardCharsets;
 import java.util.Arrays;
 import java.util.LinkedHashMap;
@@ -36,7 +36,7 @@ public final class StudentInit {
    * @param seed each tensor depends on it and on its own name alone, so models that share a part
    *     start alike there
    */
-  public static Map<String, NDArray> random(NDManager manager, ModelSpec spec, long seed) {
+  public static Map<String, NDArray> random(NDManager manager, EncoderSpec spec, long seed) {
     Map<String, NDArray> weights = new LinkedHashMap<>();
     spec.parameters()
         .forEach((name, shape) -> weights.put(name, random(manager, name, shape, seed)));
@@ -69,7 +69,7 @@ public final class StudentInit {
    */
   public static Map<String, NDArray> from(
       NDManager manager,
-      ModelSpec spec,
+      EncoderSpec spec,
       HuggingFaceDirectory source,
       List<Integer> blocks,
       long seed) {
@@ -111,7 +111,7 @@ public final class StudentInit {
 
   /** Returns which of the source's tensors each of the student's is taken from, if any. */
   private static Map<String, String> origin(
-      ModelSpec spec, HuggingFaceDirectory source, List<Integer> blocks) {
+      EncoderSpec spec, HuggingFaceDirectory source, List<Integer> blocks) {
     boolean maps =
         spec.architecture().mapsEmbeddings() || source.spec().architecture().mapsEmbeddings();
     boolean otherTables = maps && spec.embeddingSize() != source.spec().embeddingSize();
@@ -133,13 +133,13 @@ public final class StudentInit {
 
   private static boolean asWideAsTables(String name) {
     return name.startsWith(TABLES)
-        || name.startsWith(ModelSpec.MAPPING)
+        || name.startsWith(EncoderSpec.MAPPING)
         || name.startsWith("cls.predictions.transform.");
   }
 
   private static void keepEmbeddingOutput(
       NDManager manager,
-      ModelSpec spec,
+      EncoderSpec spec,
       HuggingFaceDirectory source,
       Map<String, NDArray> weights) {
     boolean sourceHasSegments = source.spec().architecture().hasSegments();
@@ -151,7 +151,7 @@ public final class StudentInit {
       weights.computeIfPresent(SEGMENTS, (name, table) -> manager.zeros(table.getShape()));
     }
     if (spec.architecture().mapsEmbeddings() && !source.spec().architecture().mapsEmbeddings()) {
-      weights.put(ModelSpec.MAPPING + ".weight", manager.eye(spec.hiddenSize()));
+      weights.put(EncoderSpec.MAPPING + ".weight", manager.eye(spec.hiddenSize()));
     }
   }
 

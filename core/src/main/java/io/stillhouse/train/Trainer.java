@@ -8,7 +8,7 @@ import io.stillhouse.loss.Counts;
 import io.stillhouse.loss.TeacherParts;
 import io.stillhouse.spec.DistillSpec;
 import io.stillhouse.spec.PrunedHeads;
-import io.stillhouse.spec.Student;
+import io.stillhouse.spec.ModelSpec;
 import io.stillhouse.spec.Teachers;
 import io.stillhouse.spec.TrainSpec;
 import io.stillhouse.target.Example;
@@ -51,19 +51,19 @@ public final class Trainer {
    *     refused
    */
   public record Setup(
-      Student student,
+      ModelSpec student,
       DistillSpec loss,
       Teachers teachers,
       TrainSpec train,
       PrunedHeads pruned,
       String fingerprint) {
     /** As the record, of one teacher, every head trained. */
-    public Setup(Student student, DistillSpec loss, TrainSpec train, String fingerprint) {
+    public Setup(ModelSpec student, DistillSpec loss, TrainSpec train, String fingerprint) {
       this(student, loss, Teachers.ALONE, train, PrunedHeads.NONE, fingerprint);
     }
 
     RowOrder order(TargetSource source) {
-      return RowOrder.of(train, source.unitRows());
+      return RowOrder.of(train, source.shardRows());
     }
   }
 
@@ -114,7 +114,7 @@ public final class Trainer {
   public Run begin(NDManager manager, Map<String, NDArray> weights, TeacherParts teacher)
       throws IOException {
     RowOrder order = setup.order(source);
-    Feed feed = new Feed(source, order, setup.train().steps(order.rows()));
+    Prefetcher feed = new Prefetcher(source, order, setup.train().steps(order.rows()));
     try {
       return new Run(manager, weights, teacher, feed, feed);
     } catch (IOException | RuntimeException e) {
@@ -124,7 +124,7 @@ public final class Trainer {
   }
 
   /** As {@link #begin}, from rows that others read, too, and somebody else closes. */
-  Run begin(NDManager manager, Map<String, NDArray> weights, TeacherParts teacher, Feed feed)
+  Run begin(NDManager manager, Map<String, NDArray> weights, TeacherParts teacher, Prefetcher feed)
       throws IOException {
     return new Run(manager, weights, teacher, feed, null);
   }
@@ -132,8 +132,8 @@ public final class Trainer {
   /** A training under way, which began where its newest checkpoint ends. */
   public final class Run implements AutoCloseable {
     private final Map<String, NDArray> weights;
-    private final Feed feed;
-    private final @Nullable Feed own;
+    private final Prefetcher feed;
+    private final @Nullable Prefetcher own;
     private final long steps;
     private final long perEpoch;
     private final Worker worker;
@@ -145,8 +145,8 @@ public final class Trainer {
         NDManager manager,
         Map<String, NDArray> weights,
         TeacherParts teacher,
-        Feed feed,
-        @Nullable Feed own)
+        Prefetcher feed,
+        @Nullable Prefetcher own)
         throws IOException {
       this.weights = weights;
       this.feed = feed;
@@ -202,7 +202,7 @@ public final class Trainer {
         throw Errors.invalid(
             "the gradients of %d steps in a row, up to step %d, were not finite (terms %s)"
                 .formatted(badSteps, step + 1, outcome.terms()),
-            "lower train.learning-rate (%s), or set train.clip-norm"
+            "lower train.learning-rate (%s), or set train.max-grad-norm"
                 .formatted(train.optimiser().learningRate()));
       }
       long end = System.nanoTime();

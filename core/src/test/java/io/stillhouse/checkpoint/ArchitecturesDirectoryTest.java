@@ -12,7 +12,7 @@ import io.stillhouse.Golden;
 import io.stillhouse.error.StillhouseException;
 import io.stillhouse.spec.Architecture;
 import io.stillhouse.spec.Head;
-import io.stillhouse.spec.ModelSpec;
+import io.stillhouse.spec.EncoderSpec;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -89,7 +89,7 @@ class ArchitecturesDirectoryTest {
 
   @Test
   void namesMissingTensorsAsTheFileWould() throws IOException {
-    ModelSpec spec = TinyModel.spec(Architecture.DISTILBERT, Head.MASKED_LM);
+    EncoderSpec spec = TinyModel.spec(Architecture.DISTILBERT, Head.MASKED_LM);
     Map<String, LazyTensor> weights = TinyModel.weights(spec);
     TinyModel.write(path, spec);
     Map<String, LazyTensor> some = new LinkedHashMap<>();
@@ -162,7 +162,7 @@ class ArchitecturesDirectoryTest {
   private Map<String, String> tokenizerConfig(Architecture architecture, Path from)
       throws IOException {
     Path to = parent.resolve(architecture.name().toLowerCase(Locale.ROOT));
-    ModelSpec spec = TinyModel.spec(architecture, Head.NONE);
+    EncoderSpec spec = TinyModel.spec(architecture, Head.NONE);
     try (NDManager manager = NDManager.newBaseManager(Device.cpu())) {
       Map<String, NDArray> weights = new LinkedHashMap<>();
       for (Map.Entry<String, long[]> shape : spec.parameters().entrySet()) {

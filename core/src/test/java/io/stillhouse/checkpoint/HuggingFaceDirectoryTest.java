@@ -9,7 +9,7 @@ import ai.djl.ndarray.NDManager;
 import io.stillhouse.error.StillhouseException;
 import io.stillhouse.spec.Architecture;
 import io.stillhouse.spec.Head;
-import io.stillhouse.spec.ModelSpec;
+import io.stillhouse.spec.EncoderSpec;
 import io.stillhouse.spec.Task;
 import java.io.IOException;
 import java.nio.file.Files;
@@ -28,7 +28,7 @@ import org.junit.jupiter.params.provider.MethodSource;
 
 class HuggingFaceDirectoryTest {
   private static final String WORDS = "bert.embeddings.word_embeddings.weight";
-  private static final ModelSpec MASKED_LM = TinyModel.spec(4, 2, Head.MASKED_LM);
+  private static final EncoderSpec MASKED_LM = TinyModel.spec(4, 2, Head.MASKED_LM);
 
   @TempDir Path parent;
   private Path path;
@@ -55,7 +55,7 @@ class HuggingFaceDirectoryTest {
   @ParameterizedTest
   @MethodSource("models")
   void readsBackWhatItWrote(Architecture architecture, Head head) throws IOException {
-    ModelSpec spec = TinyModel.spec(architecture, head);
+    EncoderSpec spec = TinyModel.spec(architecture, head);
     Path tokenizer = Files.createDirectory(parent.resolve("tokenizer"));
     Files.write(tokenizer.resolve("vocab.txt"), TinyModel.VOCAB);
     try (NDManager manager = NDManager.newBaseManager(Device.cpu())) {
@@ -252,9 +252,9 @@ class HuggingFaceDirectoryTest {
 
   @Test
   void takesAWordTableThatIsPaddedToAMultipleOfEight() throws IOException {
-    ModelSpec padded =
-        new ModelSpec(
-            new ModelSpec.Embeddings(16, 6, 2, 0),
+    EncoderSpec padded =
+        new EncoderSpec(
+            new EncoderSpec.Embeddings(16, 6, 2, 0),
             MASKED_LM.blocks(),
             MASKED_LM.numerics(),
             MASKED_LM.head());

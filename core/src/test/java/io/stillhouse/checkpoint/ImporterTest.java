@@ -5,7 +5,7 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import io.stillhouse.error.StillhouseException;
 import io.stillhouse.spec.Head;
-import io.stillhouse.spec.ModelSpec;
+import io.stillhouse.spec.EncoderSpec;
 import io.stillhouse.text.Tokenizer;
 import io.stillhouse.text.TokenizerJson;
 import java.io.IOException;
@@ -23,8 +23,8 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
 class ImporterTest {
-  private static final ModelSpec MASKED_LM = TinyModel.spec(64, 1, Head.MASKED_LM);
-  private static final ModelSpec ENCODER = TinyModel.spec(4, 2, Head.NONE);
+  private static final EncoderSpec MASKED_LM = TinyModel.spec(64, 1, Head.MASKED_LM);
+  private static final EncoderSpec ENCODER = TinyModel.spec(4, 2, Head.NONE);
 
   @TempDir Path directory;
   private Path source;
@@ -196,7 +196,7 @@ class ImporterTest {
             "'%s' has an entry outside itself: '../../evil.txt'; do not trust it".formatted(jar));
   }
 
-  private static Map<String, LazyTensor> withPooler(ModelSpec spec) {
+  private static Map<String, LazyTensor> withPooler(EncoderSpec spec) {
     Map<String, LazyTensor> weights = TinyModel.weights(spec);
     int width = spec.hiddenSize();
     weights.put("bert.pooler.dense.weight", TinyModel.tensor("pooler", width, width));

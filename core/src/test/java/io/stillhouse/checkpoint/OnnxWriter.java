@@ -7,7 +7,7 @@ import ai.djl.ndarray.types.Shape;
 import com.google.protobuf.ByteString;
 import com.google.protobuf.UnknownFieldSet;
 import com.google.protobuf.UnknownFieldSet.Field;
-import io.stillhouse.spec.ModelSpec;
+import io.stillhouse.spec.EncoderSpec;
 import java.io.IOException;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
@@ -24,7 +24,7 @@ final class OnnxWriter {
 
   private OnnxWriter() {}
 
-  static void write(Path file, ModelSpec spec, Map<String, LazyTensor> weights, String activation)
+  static void write(Path file, EncoderSpec spec, Map<String, LazyTensor> weights, String activation)
       throws IOException {
     List<ByteString> nodes = new ArrayList<>();
     List<ByteString> initializers = new ArrayList<>();

@@ -5,7 +5,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 import ai.djl.ndarray.types.Shape;
 import io.stillhouse.spec.Architecture;
 import io.stillhouse.spec.Head;
-import io.stillhouse.spec.ModelSpec;
+import io.stillhouse.spec.EncoderSpec;
 import java.io.IOException;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
@@ -23,26 +23,26 @@ final class TinyModel {
 
   private TinyModel() {}
 
-  static ModelSpec spec(int width, int heads, Head head) {
-    return new ModelSpec(
-        new ModelSpec.Embeddings(VOCAB.size(), 6, 2, 0),
-        new ModelSpec.Blocks(2, width, heads, 2 * width),
-        new ModelSpec.Numerics(1e-12, 0.1, 0.1, 0.1),
+  static EncoderSpec spec(int width, int heads, Head head) {
+    return new EncoderSpec(
+        new EncoderSpec.Embeddings(VOCAB.size(), 6, 2, 0),
+        new EncoderSpec.Blocks(2, width, heads, 2 * width),
+        new EncoderSpec.Numerics(1e-12, 0.1, 0.1, 0.1),
         head);
   }
 
   /** Returns a model of that architecture, an ALBERT's tables half as wide as its hidden states. */
-  static ModelSpec spec(Architecture architecture, Head head) {
-    return new ModelSpec(
+  static EncoderSpec spec(Architecture architecture, Head head) {
+    return new EncoderSpec(
         architecture,
         architecture.mapsEmbeddings() ? 2 : 4,
-        new ModelSpec.Embeddings(VOCAB.size(), 6, architecture.hasSegments() ? 2 : 0, 0),
-        new ModelSpec.Blocks(2, 4, 2, 8),
-        new ModelSpec.Numerics(1e-12, 0.1, 0.2, 0.3),
+        new EncoderSpec.Embeddings(VOCAB.size(), 6, architecture.hasSegments() ? 2 : 0, 0),
+        new EncoderSpec.Blocks(2, 4, 2, 8),
+        new EncoderSpec.Numerics(1e-12, 0.1, 0.2, 0.3),
         head);
   }
 
-  static Map<String, LazyTensor> weights(ModelSpec spec) {
+  static Map<String, LazyTensor> weights(EncoderSpec spec) {
     Map<String, LazyTensor> weights = new LinkedHashMap<>();
     spec.parameters().forEach((name, shape) -> weights.put(name, tensor(name, shape)));
     return weights;
@@ -64,7 +64,7 @@ final class TinyModel {
   }
 
   /** Writes a directory that opens. */
-  static Path write(Path directory, ModelSpec spec, Map<String, LazyTensor> weights)
+  static Path write(Path directory, EncoderSpec spec, Map<String, LazyTensor> weights)
       throws IOException {
     HuggingFaceDirectory.writeLazily(directory, spec, weights);
     Files.write(directory.resolve("vocab.txt"), VOCAB);
@@ -72,7 +72,7 @@ final class TinyModel {
   }
 
   /** Writes a model with weights of its own. */
-  static Path write(Path directory, ModelSpec spec) throws IOException {
+  static Path write(Path directory, EncoderSpec spec) throws IOException {
     return write(directory, spec, weights(spec));
   }
 

@@ -7,8 +7,8 @@ import io.stillhouse.error.StillhouseException;
 import io.stillhouse.spec.BiLstmSpec;
 import io.stillhouse.spec.DistillSpec;
 import io.stillhouse.spec.Head;
+import io.stillhouse.spec.EncoderSpec;
 import io.stillhouse.spec.ModelSpec;
-import io.stillhouse.spec.Student;
 import io.stillhouse.spec.Task;
 import java.util.ArrayList;
 import java.util.List;
@@ -16,11 +16,11 @@ import org.junit.jupiter.api.Test;
 
 class BiLstmRecipeTest {
   private static final Head SENTIMENT = new Head(Task.CLASSIFICATION, List.of("no", "yes"));
-  private static final ModelSpec TEACHER =
-      new ModelSpec(
-          new ModelSpec.Embeddings(30522, 512, 2, 0),
-          new ModelSpec.Blocks(12, 768, 12, 3072),
-          new ModelSpec.Numerics(1e-12, 0.1, 0.1, 0.1),
+  private static final EncoderSpec TEACHER =
+      new EncoderSpec(
+          new EncoderSpec.Embeddings(30522, 512, 2, 0),
+          new EncoderSpec.Blocks(12, 768, 12, 3072),
+          new EncoderSpec.Numerics(1e-12, 0.1, 0.1, 0.1),
           SENTIMENT);
 
   @Test
@@ -85,7 +85,7 @@ class BiLstmRecipeTest {
   @Test
   void refusesATeacherWithoutTaskLogits() {
     for (Head head : List.of(Head.MASKED_LM, Head.NONE)) {
-      ModelSpec teacher = TEACHER.withHead(head);
+      EncoderSpec teacher = TEACHER.withHead(head);
       assertThatThrownBy(
               () ->
                   Recipe.student(
@@ -105,7 +105,7 @@ class BiLstmRecipeTest {
     assertThat(loss.studentHidden()).isEmpty();
     assertThat(loss.scoreBlocks()).isEmpty();
     assertThat(loss.softLabel().kind()).isEqualTo(DistillSpec.Kind.MSE);
-    assertThat(loss.undistilled().hardLabel()).isEqualTo(1);
+    assertThat(loss.baseline().hardLabel()).isEqualTo(1);
   }
 
   @Test
@@ -152,7 +152,7 @@ class BiLstmRecipeTest {
   }
 
   private static BiLstmSpec student(String... arguments) {
-    Student student = Recipe.student(settings(arguments), TEACHER, BiLstmRecipeTest::width);
+    ModelSpec student = Recipe.student(settings(arguments), TEACHER, BiLstmRecipeTest::width);
     return (BiLstmSpec) student;
   }
 

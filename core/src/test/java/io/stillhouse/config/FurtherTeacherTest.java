@@ -6,7 +6,7 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import io.stillhouse.error.StillhouseException;
 import io.stillhouse.spec.DistillSpec;
 import io.stillhouse.spec.Head;
-import io.stillhouse.spec.ModelSpec;
+import io.stillhouse.spec.EncoderSpec;
 import io.stillhouse.spec.Task;
 import java.io.IOException;
 import java.nio.file.Files;
@@ -137,11 +137,11 @@ class FurtherTeacherTest {
         .hasMessageContaining("teacher 'b' in loss.teachers is 96 wide and the first teacher 48")
         .hasMessageContaining("compared with both in hidden-mse");
     Settings scores = settings("loss.attention-mse.weight=1", all);
-    ModelSpec sixHeads =
-        new ModelSpec(
-            new ModelSpec.Embeddings(120, 40, 2, 0),
-            new ModelSpec.Blocks(12, 48, 6, 96),
-            new ModelSpec.Numerics(1e-12, 0, 0, 0),
+    EncoderSpec sixHeads =
+        new EncoderSpec(
+            new EncoderSpec.Embeddings(120, 40, 2, 0),
+            new EncoderSpec.Blocks(12, 48, 6, 96),
+            new EncoderSpec.Numerics(1e-12, 0, 0, 0),
             TWO);
     assertThatThrownBy(() -> loss(scores, model(12, 48, TWO), sixHeads))
         .hasMessageContaining(
@@ -151,17 +151,17 @@ class FurtherTeacherTest {
         .hasMessageContaining("has part in hidden-mse, attention-mse alone, whose weight is 0");
   }
 
-  private static DistillSpec loss(Settings settings, ModelSpec first, ModelSpec other) {
-    ModelSpec student = model(2, 48, TWO);
+  private static DistillSpec loss(Settings settings, EncoderSpec first, EncoderSpec other) {
+    EncoderSpec student = model(2, 48, TWO);
     DistillSpec own = LossRecipe.loss(settings, student, first);
     return FurtherTeacher.of(settings).get(0).loss(settings, student, first, own, other);
   }
 
-  private static ModelSpec model(int layers, int width, Head head) {
-    return new ModelSpec(
-        new ModelSpec.Embeddings(120, 40, 2, 0),
-        new ModelSpec.Blocks(layers, width, 12, 2 * width),
-        new ModelSpec.Numerics(1e-12, 0, 0, 0),
+  private static EncoderSpec model(int layers, int width, Head head) {
+    return new EncoderSpec(
+        new EncoderSpec.Embeddings(120, 40, 2, 0),
+        new EncoderSpec.Blocks(layers, width, 12, 2 * width),
+        new EncoderSpec.Numerics(1e-12, 0, 0, 0),
         head);
   }
 

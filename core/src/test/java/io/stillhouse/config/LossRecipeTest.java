@@ -7,17 +7,17 @@ import io.stillhouse.error.StillhouseException;
 import io.stillhouse.spec.AttentionPart;
 import io.stillhouse.spec.DistillSpec;
 import io.stillhouse.spec.Head;
-import io.stillhouse.spec.ModelSpec;
+import io.stillhouse.spec.EncoderSpec;
 import io.stillhouse.spec.Task;
 import java.util.List;
 import org.junit.jupiter.api.Test;
 
 class LossRecipeTest {
-  private static final ModelSpec TEACHER =
-      new ModelSpec(
-          new ModelSpec.Embeddings(30522, 512, 2, 0),
-          new ModelSpec.Blocks(12, 768, 12, 3072),
-          new ModelSpec.Numerics(1e-12, 0.2, 0.2, 0.2),
+  private static final EncoderSpec TEACHER =
+      new EncoderSpec(
+          new EncoderSpec.Embeddings(30522, 512, 2, 0),
+          new EncoderSpec.Blocks(12, 768, 12, 3072),
+          new EncoderSpec.Numerics(1e-12, 0.2, 0.2, 0.2),
           Head.MASKED_LM);
 
   @Test
@@ -93,7 +93,7 @@ class LossRecipeTest {
 
   @Test
   void theLogitsOfScoresAreComparedBySquares() {
-    ModelSpec scores = TEACHER.withHead(Head.REGRESSION);
+    EncoderSpec scores = TEACHER.withHead(Head.REGRESSION);
     String[] recipe = {"student.layers=4", "loss.soft-label.weight=1"};
 
     assertThat(LossRecipe.loss(settings(recipe), scores, scores).softLabel().kind())
@@ -204,7 +204,7 @@ class LossRecipeTest {
 
   @Test
   void refusesLabelsUnderATeacherWithoutAHead() {
-    ModelSpec bare = TEACHER.withHead(Head.NONE);
+    EncoderSpec bare = TEACHER.withHead(Head.NONE);
     Settings settings = settings("student.layers=4", "loss.hard-label.weight=1");
 
     assertThatThrownBy(() -> LossRecipe.loss(settings, Recipe.encoder(settings, bare), bare))
@@ -218,7 +218,7 @@ class LossRecipeTest {
     assertThat(
             loss(
                     "student.layers=4",
-                    "student.heads-from=heads.json",
+                    "student.head-importance=heads.json",
                     "student.pruned-heads=0.5",
                     "loss.soft-label.weight=1",
                     "loss.hidden-mse.weight=1")
@@ -228,7 +228,7 @@ class LossRecipeTest {
             () ->
                 loss(
                     "student.layers=4",
-                    "student.heads-from=heads.json",
+                    "student.head-importance=heads.json",
                     "student.pruned-heads=0.5",
                     "loss.attention-mse.weight=1",
                     "loss.attention-kl.weight=2",
@@ -255,7 +255,7 @@ class LossRecipeTest {
         .hasMessage(
             """
             2 problems:
-              - student.pruned-heads is 0.5, but student.heads-from names no importances; make them with the heads command, or set student.pruned-heads=0
+              - student.pruned-heads is 0.5, but student.head-importance names no importances; make them with the heads command, or set student.pruned-heads=0
               - student.pruned-heads is 0.5, but student.init is random, and no head of random weights matters more than another; set student.init=teacher, or student.pruned-heads=0""");
   }
 

@@ -8,7 +8,7 @@ import io.stillhouse.spec.Architecture;
 import io.stillhouse.spec.CorpusSpec;
 import io.stillhouse.spec.DistillSpec;
 import io.stillhouse.spec.Head;
-import io.stillhouse.spec.ModelSpec;
+import io.stillhouse.spec.EncoderSpec;
 import io.stillhouse.spec.Precision;
 import io.stillhouse.spec.Task;
 import io.stillhouse.spec.TrainSpec;
@@ -17,11 +17,11 @@ import java.util.List;
 import org.junit.jupiter.api.Test;
 
 class RecipeTest {
-  private static final ModelSpec TEACHER =
-      new ModelSpec(
-          new ModelSpec.Embeddings(30522, 512, 2, 0),
-          new ModelSpec.Blocks(12, 768, 12, 3072),
-          new ModelSpec.Numerics(1e-12, 0.2, 0.2, 0.2),
+  private static final EncoderSpec TEACHER =
+      new EncoderSpec(
+          new EncoderSpec.Embeddings(30522, 512, 2, 0),
+          new EncoderSpec.Blocks(12, 768, 12, 3072),
+          new EncoderSpec.Numerics(1e-12, 0.2, 0.2, 0.2),
           Head.MASKED_LM);
 
   private static final DistillSpec LOSS =
@@ -29,20 +29,20 @@ class RecipeTest {
 
   @Test
   void aStudentIsLikeItsTeacherWhereTheRecipeIsSilent() {
-    ModelSpec student = Recipe.encoder(settings("student.layers=4"), TEACHER);
+    EncoderSpec student = Recipe.encoder(settings("student.layers=4"), TEACHER);
 
-    assertThat(student.blocks()).isEqualTo(new ModelSpec.Blocks(4, 768, 12, 3072));
+    assertThat(student.blocks()).isEqualTo(new EncoderSpec.Blocks(4, 768, 12, 3072));
     assertThat(student.embeddings()).isEqualTo(TEACHER.embeddings());
     assertThat(student.head()).isEqualTo(TEACHER.head());
-    assertThat(student.numerics()).isEqualTo(new ModelSpec.Numerics(1e-12, 0.1, 0.1, 0.1));
+    assertThat(student.numerics()).isEqualTo(new EncoderSpec.Numerics(1e-12, 0.1, 0.1, 0.1));
   }
 
   @Test
   void aNarrowerStudentHasAFeedForwardLayerOfFourTimesItsWidth() {
-    ModelSpec student =
+    EncoderSpec student =
         Recipe.encoder(settings("student.layers=4", "student.hidden-size=312"), TEACHER);
 
-    assertThat(student.blocks()).isEqualTo(new ModelSpec.Blocks(4, 312, 12, 1248));
+    assertThat(student.blocks()).isEqualTo(new EncoderSpec.Blocks(4, 312, 12, 1248));
   }
 
   @Test
@@ -57,18 +57,18 @@ class RecipeTest {
 
   @Test
   void aDistilBertHasNoSegmentsAndItsOwnEpsilon() {
-    ModelSpec coarse =
-        new ModelSpec(
+    EncoderSpec coarse =
+        new EncoderSpec(
             TEACHER.embeddings(),
             TEACHER.blocks(),
-            new ModelSpec.Numerics(1e-5, 0.2, 0.2, 0.2),
+            new EncoderSpec.Numerics(1e-5, 0.2, 0.2, 0.2),
             TEACHER.head());
 
-    ModelSpec student =
+    EncoderSpec student =
         Recipe.encoder(settings("student.layers=6", "student.architecture=distilbert"), coarse);
 
     assertThat(student.architecture()).isEqualTo(Architecture.DISTILBERT);
-    assertThat(student.embeddings()).isEqualTo(new ModelSpec.Embeddings(30522, 512, 0, 0));
+    assertThat(student.embeddings()).isEqualTo(new EncoderSpec.Embeddings(30522, 512, 0, 0));
     assertThat(student.numerics().layerNormEps()).isEqualTo(1e-12);
     assertThat(Recipe.encoder(settings("student.layers=3"), student).embeddings())
         .as("a BERT of a teacher without segments has two")
@@ -79,7 +79,7 @@ class RecipeTest {
   void anAlbertHasTablesOfTheWidthThatTheRecipeNamesOrItsOwn() {
     assertThat(albert("student.embedding-size=128").embeddingSize()).isEqualTo(128);
     assertThat(albert().embeddingSize()).isEqualTo(768);
-    ModelSpec narrow = albert("student.embedding-size=128");
+    EncoderSpec narrow = albert("student.embedding-size=128");
     Settings another = settings("student.layers=2", "student.architecture=albert");
     assertThat(Recipe.encoder(another, narrow).embeddingSize()).isEqualTo(128);
   }
@@ -105,7 +105,7 @@ class RecipeTest {
         .hasMessageContaining("[7] must name one block in 1..12");
   }
 
-  private static ModelSpec albert(String... more) {
+  private static EncoderSpec albert(String... more) {
     List<String> all = new ArrayList<>(List.of(more));
     all.addAll(List.of("student.layers=4", "student.architecture=albert"));
     return Recipe.encoder(settings(all.toArray(String[]::new)), TEACHER);
@@ -114,18 +114,18 @@ class RecipeTest {
   @Test
   void theBestWeightsAreChosenByTheMetricThatMattersMost() {
     Settings settings =
-        settings("train.keep=best", "evaluate.metrics=[f1, accuracy]", "train.patience=3");
+        settings("train.keep=best", "evaluate.metrics=[f1, accuracy]", "train.early-stopping-patience=3");
 
-    assertThat(Recipe.selection(settings, Task.CLASSIFICATION, LOSS, Recipe.HeldOutRows.MEASURE))
+    assertThat(Recipe.selection(settings, Task.CLASSIFICATION, LOSS, Recipe.ValidationRows.MEASURE))
         .isEqualTo(new TrainSpec.Selection(TrainSpec.Keep.BEST, "f1", 0, 3));
     assertThat(
-            Recipe.selection(settings(), Task.CLASSIFICATION, LOSS, Recipe.HeldOutRows.CHOOSE).by())
+            Recipe.selection(settings(), Task.CLASSIFICATION, LOSS, Recipe.ValidationRows.CHOOSE).by())
         .isEqualTo("accuracy");
-    assertThat(Recipe.selection(settings(), Task.CLASSIFICATION, LOSS, Recipe.HeldOutRows.MEASURE))
+    assertThat(Recipe.selection(settings(), Task.CLASSIFICATION, LOSS, Recipe.ValidationRows.MEASURE))
         .isEqualTo(TrainSpec.Selection.LAST);
     assertThat(
             Recipe.selection(
-                    settings("train.keep=best"), Task.MASKED_LM, LOSS, Recipe.HeldOutRows.MEASURE)
+                    settings("train.keep=best"), Task.MASKED_LM, LOSS, Recipe.ValidationRows.MEASURE)
                 .by())
         .isEqualTo("loss");
   }
@@ -141,7 +141,7 @@ class RecipeTest {
                     settings("train.keep=best"),
                     Task.CLASSIFICATION,
                     intermediate,
-                    Recipe.HeldOutRows.MEASURE)
+                    Recipe.ValidationRows.MEASURE)
                 .by())
         .isEqualTo("loss");
     // A task's metrics that a masked LM does not have.
@@ -150,20 +150,20 @@ class RecipeTest {
                     settings("train.keep=best", "evaluate.metrics=[accuracy]"),
                     Task.MASKED_LM,
                     LOSS,
-                    Recipe.HeldOutRows.MEASURE)
+                    Recipe.ValidationRows.MEASURE)
                 .by())
         .isEqualTo("loss");
   }
 
   @Test
   void refusesWhatOnlyTheBestWeightsNeed() {
-    Settings settings = settings("train.patience=3", "train.measure-every=50");
+    Settings settings = settings("train.early-stopping-patience=3", "train.eval-every=50");
 
     assertThatThrownBy(
-            () -> Recipe.selection(settings, Task.CLASSIFICATION, LOSS, Recipe.HeldOutRows.MEASURE))
+            () -> Recipe.selection(settings, Task.CLASSIFICATION, LOSS, Recipe.ValidationRows.MEASURE))
         .isInstanceOf(StillhouseException.class)
-        .hasMessageContaining("train.patience is 3, but the last weights are kept")
-        .hasMessageContaining("train.measure-every is 50, but the last weights are kept");
+        .hasMessageContaining("train.early-stopping-patience is 3, but the last weights are kept")
+        .hasMessageContaining("train.eval-every is 50, but the last weights are kept");
   }
 
   @Test
@@ -181,7 +181,7 @@ class RecipeTest {
     Settings settings = settings("train.keep=best", "train.workers=2");
 
     assertThatThrownBy(
-            () -> Recipe.selection(settings, Task.CLASSIFICATION, LOSS, Recipe.HeldOutRows.NONE))
+            () -> Recipe.selection(settings, Task.CLASSIFICATION, LOSS, Recipe.ValidationRows.NONE))
         .isInstanceOf(StillhouseException.class)
         .hasMessageContaining("train.keep is best, but there are no held-out rows to choose by")
         .hasMessageContaining("a training in rounds keeps its last weights; set train.keep=last");
@@ -229,17 +229,17 @@ class RecipeTest {
             settings(
                 "smoke=true",
                 "train.epochs=3",
-                "train.rows-per-step=8",
+                "train.batch-size=8",
                 "train.max-steps=2",
                 "sweep.over.train.seed=[7, 8, 9]",
                 "sweep.over.student.layers=[2, 4]",
                 "corpus.max-length=512"));
 
     assertThat(small.get(Options.CORPUS_LIMIT)).isEqualTo(64);
-    assertThat(small.get(Options.UNIT_TOKENS)).isEqualTo(1024);
+    assertThat(small.get(Options.SHARD_TOKENS)).isEqualTo(1024);
     assertThat(small.get(Options.MAX_LENGTH)).isEqualTo(64);
     assertThat(small.get(Options.EPOCHS)).isEqualTo(1);
-    assertThat(small.get(Options.ROWS_PER_STEP)).isEqualTo(8);
+    assertThat(small.get(Options.BATCH_SIZE)).isEqualTo(8);
     assertThat(small.get(Options.MAX_STEPS)).isEqualTo(2);
     assertThat(Sweep.students(small))
         .extracting(Sweep.Student::name)

@@ -19,13 +19,13 @@ class SettingsTest {
 
   @Test
   void argumentsWinOverTheRecipeAndTheRecipeOverDefaults() throws IOException {
-    Path recipe = recipe("train { epochs = 7, rows-per-step = 8 }");
+    Path recipe = recipe("train { epochs = 7, batch-size = 8 }");
 
     Settings settings = Settings.parse(recipe, List.of("train.epochs=9"));
 
     assertThat(settings.get(Options.EPOCHS)).isEqualTo(9);
-    assertThat(settings.get(Options.ROWS_PER_STEP)).isEqualTo(8);
-    assertThat(settings.get(Options.WARMUP)).isEqualTo(0.1);
+    assertThat(settings.get(Options.BATCH_SIZE)).isEqualTo(8);
+    assertThat(settings.get(Options.WARMUP_STEPS)).isEqualTo(0.1);
   }
 
   @Test
@@ -81,13 +81,13 @@ class SettingsTest {
   @Test
   void includesAnotherRecipeWhoseValuesGiveWay() throws IOException {
     Files.writeString(
-        directory.resolve("base.conf"), "train.epochs = 4\ntrain.rows-per-step = 16\n");
+        directory.resolve("base.conf"), "train.epochs = 4\ntrain.batch-size = 16\n");
     Path recipe = recipe("include \"base.conf\"\ntrain.epochs = 5\n");
 
     Settings settings = Settings.parse(recipe, List.of());
 
     assertThat(settings.get(Options.EPOCHS)).isEqualTo(5);
-    assertThat(settings.get(Options.ROWS_PER_STEP)).isEqualTo(16);
+    assertThat(settings.get(Options.BATCH_SIZE)).isEqualTo(16);
   }
 
   @Test
@@ -95,7 +95,7 @@ class SettingsTest {
     Path recipe = recipe("loss.soft-label.temperature = -1\ntrain.epoch = 3");
 
     assertThatThrownBy(
-            () -> Settings.parse(recipe, List.of("train.rows-per-step=many", "--verbose")))
+            () -> Settings.parse(recipe, List.of("train.batch-size=many", "--verbose")))
         .isInstanceOf(StillhouseException.class)
         .hasMessage(
             """
@@ -103,7 +103,7 @@ class SettingsTest {
               - '--verbose' is not key=value; options are keys, such as train.epochs=3
               - unknown key 'train.epoch'; did you mean 'train.epochs'?
               - loss.soft-label.temperature must be a finite number > 0, but is '-1'
-              - train.rows-per-step must be a whole number >= 1, but is 'many'\
+              - train.batch-size must be a whole number >= 1, but is 'many'\
             """);
   }
 
@@ -124,7 +124,7 @@ class SettingsTest {
       delimiter = '|',
       value = {
         "loss.soft-label.kind|ce|one of auto, kl, mse",
-        "train.warmup|1|a number in 0..1, 1 excluded",
+        "train.warmup-steps|1|a number in 0..1, 1 excluded",
         "train.learning-rate|NaN|a finite number > 0",
         "corpus.header|yes|true or false",
         "student.name|../up|letters, digits, '.', '_' or '-'",
@@ -200,7 +200,7 @@ class SettingsTest {
     assertThat(inForce)
         .containsEntry("train.epochs", "9")
         .containsEntry("teacher.path", "t")
-        .containsEntry("train.warmup", "0.1")
+        .containsEntry("train.warmup-steps", "0.1")
         .doesNotContainKey("cache.path");
   }
 

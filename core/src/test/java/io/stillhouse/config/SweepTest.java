@@ -121,8 +121,8 @@ class SweepTest {
             students("sweep.over.train.seed = [%d, 2]".formatted(seed)).stream()
                 .map(student -> Sweep.seeded(student.name()).orElseThrow()))
         .containsExactly(new Sweep.Seeded("student", seed), new Sweep.Seeded("student", 2));
-    assertThat(Sweep.seeded("tiny_seed-%d-undistilled".formatted(seed)))
-        .contains(new Sweep.Seeded("tiny-undistilled", seed));
+    assertThat(Sweep.seeded("tiny_seed-%d-baseline".formatted(seed)))
+        .contains(new Sweep.Seeded("tiny-baseline", seed));
   }
 
   @Test

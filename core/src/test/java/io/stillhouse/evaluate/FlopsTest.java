@@ -5,7 +5,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 import io.stillhouse.spec.Architecture;
 import io.stillhouse.spec.BiLstmSpec;
 import io.stillhouse.spec.Head;
-import io.stillhouse.spec.ModelSpec;
+import io.stillhouse.spec.EncoderSpec;
 import io.stillhouse.spec.Task;
 import java.util.List;
 import org.junit.jupiter.api.Test;
@@ -24,7 +24,7 @@ class FlopsTest {
 
   @Test
   void aBertHasBlocksAndAHead() {
-    ModelSpec classifier = encoder(Architecture.BERT, 4, THREE_CLASSES);
+    EncoderSpec classifier = encoder(Architecture.BERT, 4, THREE_CLASSES);
 
     assertThat(BLOCK).isEqualTo(456);
     assertThat(Flops.of(classifier, 3)).isEqualTo(2 * (2 * BLOCK + POOLED)).isEqualTo(1880);
@@ -69,11 +69,11 @@ class FlopsTest {
     "4, 312, 1200, 1.2"
   })
   void tinyBertsTableCountsTwoForAMultiplyAdd(int layers, int width, int inner, double table) {
-    ModelSpec spec =
-        new ModelSpec(
-            new ModelSpec.Embeddings(30522, 512, 2, 0),
-            new ModelSpec.Blocks(layers, width, 12, inner),
-            new ModelSpec.Numerics(1e-12, 0.1, 0.1, 0.1),
+    EncoderSpec spec =
+        new EncoderSpec(
+            new EncoderSpec.Embeddings(30522, 512, 2, 0),
+            new EncoderSpec.Blocks(layers, width, 12, inner),
+            new EncoderSpec.Numerics(1e-12, 0.1, 0.1, 0.1),
             Head.NONE);
     double blocks = Flops.of(spec, 128) / 1e9;
     double poolerAtEveryToken = 2 * 128 * (double) width * width / 1e9;
@@ -81,13 +81,13 @@ class FlopsTest {
     assertThat(table).isBetween(blocks - 0.05, blocks + poolerAtEveryToken + 0.05);
   }
 
-  private static ModelSpec encoder(Architecture architecture, int embeddingSize, Head head) {
-    return new ModelSpec(
+  private static EncoderSpec encoder(Architecture architecture, int embeddingSize, Head head) {
+    return new EncoderSpec(
         architecture,
         embeddingSize,
-        new ModelSpec.Embeddings(50, 20, architecture.hasSegments() ? 2 : 0, 0),
-        new ModelSpec.Blocks(2, 4, 2, 8),
-        new ModelSpec.Numerics(1e-12, 0, 0, 0),
+        new EncoderSpec.Embeddings(50, 20, architecture.hasSegments() ? 2 : 0, 0),
+        new EncoderSpec.Blocks(2, 4, 2, 8),
+        new EncoderSpec.Numerics(1e-12, 0, 0, 0),
         head);
   }
 

@@ -16,7 +16,7 @@ import io.stillhouse.model.Capture;
 import io.stillhouse.model.Dropout;
 import io.stillhouse.model.Encoder;
 import io.stillhouse.spec.Head;
-import io.stillhouse.spec.ModelSpec;
+import io.stillhouse.spec.EncoderSpec;
 import io.stillhouse.spec.Task;
 import io.stillhouse.target.Dtype;
 import io.stillhouse.target.Example;
@@ -77,7 +77,7 @@ class HeadGradientsTest {
       Autograd.record(Autograd.Mode.OFF);
       HuggingFaceDirectory directory =
           HuggingFaceDirectory.open(Golden.DIRECTORY.resolve("bert-tiny-cls-v1"));
-      ModelSpec spec =
+      EncoderSpec spec =
           directory.spec().withHead(new Head(Task.MULTI_LABEL, List.of("a", "b", "c")));
       Encoder encoder = new Encoder(spec, directory.weights(manager));
       int[] ids = {2, 7, 60, 12, 3};

@@ -15,7 +15,7 @@ import io.stillhouse.model.Dropout;
 import io.stillhouse.model.Encoder;
 import io.stillhouse.model.EncoderOutput;
 import io.stillhouse.spec.DistillSpec;
-import io.stillhouse.spec.ModelSpec;
+import io.stillhouse.spec.EncoderSpec;
 import io.stillhouse.target.Example;
 import io.stillhouse.target.MlmTargets;
 import io.stillhouse.target.TargetSource;
@@ -364,10 +364,10 @@ class DistillLossTest {
     return weights;
   }
 
-  private ModelSpec studentSpec(int width) {
-    return new ModelSpec(
+  private EncoderSpec studentSpec(int width) {
+    return new EncoderSpec(
         teacher.spec().embeddings(),
-        new ModelSpec.Blocks(1, width, 4, 2 * width),
+        new EncoderSpec.Blocks(1, width, 4, 2 * width),
         teacher.spec().numerics(),
         teacher.spec().head());
   }

@@ -19,7 +19,7 @@ import io.stillhouse.model.TrainingPass;
 import io.stillhouse.spec.DistillSpec;
 import io.stillhouse.spec.DistillSpec.Blocks;
 import io.stillhouse.spec.Head;
-import io.stillhouse.spec.ModelSpec;
+import io.stillhouse.spec.EncoderSpec;
 import io.stillhouse.spec.Precision;
 import io.stillhouse.target.Example;
 import io.stillhouse.target.MlmTargets;
@@ -38,7 +38,7 @@ import org.junit.jupiter.api.Test;
  * row by row, none where it has none; by the recorded pass and by the one that trains.
  */
 class RelationGoldenTest {
-  private static final ModelSpec.Blocks BLOCKS = new ModelSpec.Blocks(2, 16, 4, 24);
+  private static final EncoderSpec.Blocks BLOCKS = new EncoderSpec.Blocks(2, 16, 4, 24);
 
   /** Gradients add up rounding over the batch. */
   private static final double GRADIENT = 1e-4;
@@ -51,7 +51,7 @@ class RelationGoldenTest {
   private JsonObject values;
   private List<Example> rows;
   private TeacherParts teacher;
-  private ModelSpec student;
+  private EncoderSpec student;
 
   @BeforeEach
   void open() throws IOException {
@@ -66,7 +66,7 @@ class RelationGoldenTest {
         new TeacherParts(
             new Encoder(directory.spec(), directory.weights(manager)), MlmTargets.NONE);
     student =
-        new ModelSpec(
+        new EncoderSpec(
             directory.spec().embeddings(), BLOCKS, directory.spec().numerics(), Head.NONE);
   }
 

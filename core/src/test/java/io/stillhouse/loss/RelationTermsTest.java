@@ -15,7 +15,7 @@ import io.stillhouse.model.Dropout;
 import io.stillhouse.model.Encoder;
 import io.stillhouse.model.EncoderOutput;
 import io.stillhouse.spec.DistillSpec;
-import io.stillhouse.spec.ModelSpec;
+import io.stillhouse.spec.EncoderSpec;
 import io.stillhouse.target.Dtype;
 import io.stillhouse.target.Example;
 import io.stillhouse.target.MlmTargets;
@@ -181,10 +181,10 @@ class RelationTermsTest {
 
   /** Random weights ten times as large as BERT's, so that no term is nearly constant. */
   private Encoder student() {
-    ModelSpec spec =
-        new ModelSpec(
+    EncoderSpec spec =
+        new EncoderSpec(
             teacher.spec().embeddings(),
-            new ModelSpec.Blocks(2, 32, 4, 64),
+            new EncoderSpec.Blocks(2, 32, 4, 64),
             teacher.spec().numerics(),
             teacher.spec().head());
     Map<String, NDArray> weights = new TreeMap<>();

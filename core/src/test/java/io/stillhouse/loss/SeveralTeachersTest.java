@@ -13,7 +13,7 @@ import io.stillhouse.model.Capture;
 import io.stillhouse.model.Dropout;
 import io.stillhouse.model.Encoder;
 import io.stillhouse.spec.DistillSpec;
-import io.stillhouse.spec.ModelSpec;
+import io.stillhouse.spec.EncoderSpec;
 import io.stillhouse.spec.Teachers;
 import io.stillhouse.target.Dtype;
 import io.stillhouse.target.Example;
@@ -129,7 +129,7 @@ class SeveralTeachersTest {
       logits[row] = new float[] {row, 1, -row};
       cut.add(withoutLastToken(rows.get(row), logits[row]));
     }
-    ModelSpec shape = directory.spec();
+    EncoderSpec shape = directory.spec();
     DistillSpec loss =
         new DistillSpec(
             List.of(0, 2, 3),
@@ -280,19 +280,19 @@ class SeveralTeachersTest {
     return Autograd.gradient(weights.get("bert.encoder.layer.0.attention.self.query.weight"));
   }
 
-  private Encoder student(ModelSpec teacher) {
+  private Encoder student(EncoderSpec teacher) {
     return student(teacher, 1);
   }
 
-  private Encoder student(ModelSpec teacher, int layers) {
+  private Encoder student(EncoderSpec teacher, int layers) {
     return new Encoder(
         spec(teacher, layers), StudentInit.random(manager, spec(teacher, layers), 5));
   }
 
-  private static ModelSpec spec(ModelSpec teacher, int layers) {
-    return new ModelSpec(
+  private static EncoderSpec spec(EncoderSpec teacher, int layers) {
+    return new EncoderSpec(
         teacher.embeddings(),
-        new ModelSpec.Blocks(
+        new EncoderSpec.Blocks(
             layers, teacher.hiddenSize(), teacher.heads(), teacher.blocks().intermediateSize()),
         teacher.numerics(),
         teacher.head());

@@ -17,8 +17,8 @@ import io.stillhouse.model.EncoderOutput;
 import io.stillhouse.model.Predictor;
 import io.stillhouse.spec.DistillSpec;
 import io.stillhouse.spec.Head;
+import io.stillhouse.spec.EncoderSpec;
 import io.stillhouse.spec.ModelSpec;
-import io.stillhouse.spec.Student;
 import io.stillhouse.target.Dtype;
 import io.stillhouse.target.Example;
 import io.stillhouse.target.Targets;
@@ -147,14 +147,14 @@ abstract class TermGoldens {
   /** Returns a student of two blocks. What it says of the batch is given: it needs no weights. */
   static Predictor student(Head head) {
     return new Said(
-        new ModelSpec(
-            new ModelSpec.Embeddings(12, 4, 2, 0),
-            new ModelSpec.Blocks(2, 4, 1, 4),
-            new ModelSpec.Numerics(1e-12, 0, 0, 0),
+        new EncoderSpec(
+            new EncoderSpec.Embeddings(12, 4, 2, 0),
+            new EncoderSpec.Blocks(2, 4, 1, 4),
+            new EncoderSpec.Numerics(1e-12, 0, 0, 0),
             head));
   }
 
-  private record Said(Student spec) implements Predictor {
+  private record Said(ModelSpec spec) implements Predictor {
     @Override
     public EncoderOutput forward(Batch batch, Capture capture) {
       throw new AssertionError("its output is given");

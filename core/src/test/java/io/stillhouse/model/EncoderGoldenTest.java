@@ -12,7 +12,7 @@ import io.stillhouse.loss.TargetBatch;
 import io.stillhouse.loss.TeacherParts;
 import io.stillhouse.loss.Term;
 import io.stillhouse.spec.DistillSpec;
-import io.stillhouse.spec.ModelSpec;
+import io.stillhouse.spec.EncoderSpec;
 import io.stillhouse.spec.Task;
 import java.io.IOException;
 import java.util.List;
@@ -51,7 +51,7 @@ class EncoderGoldenTest {
       Autograd.record(Autograd.Mode.OFF);
       Golden golden = new Golden(model + "/golden.safetensors", manager);
       HuggingFaceDirectory directory = HuggingFaceDirectory.open(Golden.DIRECTORY.resolve(model));
-      ModelSpec spec = directory.spec();
+      EncoderSpec spec = directory.spec();
       Encoder encoder = new Encoder(spec, directory.weights(manager));
       TargetBatch targets = new TargetBatch(manager, golden.examples(), TeacherParts.NONE);
 

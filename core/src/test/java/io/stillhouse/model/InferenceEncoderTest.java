@@ -30,7 +30,7 @@ class InferenceEncoderTest {
   /** float32 rounding over three blocks: {@link EncoderGoldenTest}'s own tolerance. */
   private static final double FLOAT32 = 1e-5;
 
-  /** bfloat16 has 8 bits: half a unit in the last place is 2^-9, four such products in a block. */
+  /** bfloat16 has 8 bits: half a shard in the last place is 2^-9, four such products in a block. */
   private static final double BFLOAT16 = 3 * Math.sqrt(4) / 512;
 
   private static final String TASK = "bert-tiny-cls-v1";

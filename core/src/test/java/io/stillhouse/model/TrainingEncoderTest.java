@@ -9,7 +9,7 @@ import ai.djl.ndarray.types.Shape;
 import io.stillhouse.Golden;
 import io.stillhouse.checkpoint.HuggingFaceDirectory;
 import io.stillhouse.spec.AttentionPart;
-import io.stillhouse.spec.ModelSpec;
+import io.stillhouse.spec.EncoderSpec;
 import io.stillhouse.spec.Precision;
 import java.io.IOException;
 import java.util.ArrayList;
@@ -126,8 +126,8 @@ class TrainingEncoderTest {
                 .as(name)
                 .isEqualTo(
                     name.startsWith("cls.")
-                        || name.startsWith(ModelSpec.blockPrefix(2))
-                        || name.startsWith(ModelSpec.blockPrefix(3))));
+                        || name.startsWith(EncoderSpec.blockPrefix(2))
+                        || name.startsWith(EncoderSpec.blockPrefix(3))));
   }
 
   @Test
@@ -156,7 +156,7 @@ class TrainingEncoderTest {
   @Test
   void aBlockThatAllShareFollowsItsWeights() throws IOException {
     Map<String, NDArray> weights = weights("albert-tiny-cls-v1");
-    ModelSpec spec = spec("albert-tiny-cls-v1", 0);
+    EncoderSpec spec = spec("albert-tiny-cls-v1", 0);
     String name = spec.prefixOf(3) + "attention.self.query.weight";
     try (TrainingEncoder training =
         new TrainingEncoder(new Encoder(spec, weights), Map.of(), Precision.FLOAT32, manager)) {
@@ -218,7 +218,7 @@ class TrainingEncoderTest {
     Encoder encoder = new Encoder(spec("bert-tiny-cls-v1", 0), weights);
     try (TrainingEncoder training =
         new TrainingEncoder(encoder, Map.of(), Precision.FLOAT32, manager)) {
-      String name = ModelSpec.blockPrefix(1) + "attention.self.query.weight";
+      String name = EncoderSpec.blockPrefix(1) + "attention.self.query.weight";
       double once = norm(training, weights, name);
       double twice = norm(training, weights, name);
       assertThat(twice / once).isBetween(1.99999, 2.00001);
@@ -247,7 +247,7 @@ class TrainingEncoderTest {
       throws IOException {
     Map<String, NDArray> expected = weights(model);
     Map<String, NDArray> actual = weights(model);
-    ModelSpec spec = spec(model, dropout);
+    EncoderSpec spec = spec(model, dropout);
     Batch batch = batch(lengths);
     Map<Integer, NDArray> projections = projections(expected, projected, spec.hiddenSize());
     Autograd.record(Autograd.Mode.ON);
@@ -307,7 +307,7 @@ class TrainingEncoderTest {
         output.logits());
   }
 
-  /** Reads all that a pass gives, each number with a weight of its own, and none at padding. */
+  /** ColumnSelection all that a pass gives, each number with a weight of its own, and none at padding. */
   private NDArray loss(Encoder encoder, EncoderOutput output, Batch batch) {
     List<NDArray> parts = new ArrayList<>();
     output.hidden().values().forEach(state -> parts.add(real(state, batch)));
@@ -364,14 +364,14 @@ class TrainingEncoderTest {
     return Batch.of(manager, ids, types);
   }
 
-  private static ModelSpec spec(String model, double dropout) throws IOException {
-    ModelSpec spec = HuggingFaceDirectory.open(Golden.DIRECTORY.resolve(model)).spec();
-    return new ModelSpec(
+  private static EncoderSpec spec(String model, double dropout) throws IOException {
+    EncoderSpec spec = HuggingFaceDirectory.open(Golden.DIRECTORY.resolve(model)).spec();
+    return new EncoderSpec(
         spec.architecture(),
         spec.embeddingSize(),
         spec.embeddings(),
         spec.blocks(),
-        new ModelSpec.Numerics(1e-12, dropout, dropout, dropout),
+        new EncoderSpec.Numerics(1e-12, dropout, dropout, dropout),
         spec.head());
   }
 

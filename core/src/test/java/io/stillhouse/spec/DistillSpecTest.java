@@ -106,18 +106,18 @@ class DistillSpecTest {
   }
 
   @Test
-  void theUndistilledTwinLearnsFromHardLabelsAlone() {
-    DistillSpec twin = spec(1, DistillSpec.CosineLayers.ALL, 1, 1, 1).undistilled();
+  void theBaselineBaselineLearnsFromHardLabelsAlone() {
+    DistillSpec baseline = spec(1, DistillSpec.CosineLayers.ALL, 1, 1, 1).baseline();
     DistillSpec ofRelations =
-        relations(new Relations(1, 1, 1, 1, 8, DistillSpec.Blocks.ALL)).undistilled();
+        relations(new Relations(1, 1, 1, 1, 8, DistillSpec.Blocks.ALL)).baseline();
 
     assertThat(ofRelations.readsLayers()).isFalse();
     assertThat(ofRelations.hardLabel()).isEqualTo(1);
-    assertThat(twin.studentHidden()).isEmpty();
-    assertThat(twin.scoreBlocks()).isEmpty();
-    assertThat(twin.softLabel().weight()).isZero();
-    assertThat(twin.hardLabel()).isEqualTo(1);
-    assertThat(twin.layerMap()).containsExactly(0, 3, 6);
+    assertThat(baseline.studentHidden()).isEmpty();
+    assertThat(baseline.scoreBlocks()).isEmpty();
+    assertThat(baseline.softLabel().weight()).isZero();
+    assertThat(baseline.hardLabel()).isEqualTo(1);
+    assertThat(baseline.layerMap()).containsExactly(0, 3, 6);
   }
 
   private static DistillSpec spec(

@@ -25,7 +25,7 @@ class WordSplitTest {
   }
 
   @Test
-  void knowsCharactersOfTwoUnits() {
+  void knowsCharactersOfTwoShards() {
     assertThat(words("so \uD83D\uDE00\uD83D\uDE00! \uD835\uDC9Cb?"))
         .containsExactly("so", "\uD83D\uDE00\uD83D\uDE00", "!", "\uD835\uDC9Cb", "?");
   }

@@ -11,7 +11,7 @@ import io.stillhouse.checkpoint.HuggingFaceDirectory;
 import io.stillhouse.loss.TeacherParts;
 import io.stillhouse.model.Autograd;
 import io.stillhouse.spec.DistillSpec;
-import io.stillhouse.spec.ModelSpec;
+import io.stillhouse.spec.EncoderSpec;
 import io.stillhouse.spec.Precision;
 import io.stillhouse.spec.TrainSpec;
 import io.stillhouse.target.Example;
@@ -29,23 +29,23 @@ import org.junit.jupiter.api.io.TempDir;
 
 /** Trainings of twelve steps, three an epoch, whose worth is written out. */
 class BestWeightsTest {
-  private static final String TENSOR = ModelSpec.blockPrefix(1) + "output.dense.weight";
+  private static final String TENSOR = EncoderSpec.blockPrefix(1) + "output.dense.weight";
   private static final Consumer<StepReport> NOBODY = report -> {};
 
   @TempDir private Path directory;
-  private ModelSpec student;
+  private EncoderSpec student;
   private List<Example> rows;
 
   @BeforeEach
   void open() throws IOException {
     Autograd.record(Autograd.Mode.OFF);
-    ModelSpec teacher =
+    EncoderSpec teacher =
         HuggingFaceDirectory.open(Golden.DIRECTORY.resolve("bert-tiny-mlm-v1")).spec();
     student =
-        new ModelSpec(
+        new EncoderSpec(
             teacher.embeddings(),
-            new ModelSpec.Blocks(1, 16, 4, 32),
-            new ModelSpec.Numerics(1e-12, 0.1, 0.1, 0.1),
+            new EncoderSpec.Blocks(1, 16, 4, 32),
+            new EncoderSpec.Numerics(1e-12, 0.1, 0.1, 0.1),
             teacher.head());
     try (NDManager manager = NDManager.newBaseManager()) {
       List<Example> golden =

@@ -173,12 +173,12 @@ class BiLstmTrainingTest extends BiLstmGoldens {
   }
 
   @Test
-  void aHeldOutRowIsMeasured() throws IOException {
+  void aValidationRowIsMeasured() throws IOException {
     List<Example> rows = rows(golden("pair"));
     Trainer.Setup setup = new Trainer.Setup(spec("pair", 0.1), LOSS, train(64, 0, 42), "held out");
 
-    HeldOut.Measured measured =
-        new HeldOut(setup, new MemorySource(List.of(rows.subList(0, 1), rows.subList(1, 4))))
+    Validation.Measured measured =
+        new Validation(setup, new MemorySource(List.of(rows.subList(0, 1), rows.subList(1, 4))))
             .measure(manager, weights("pair"), TeacherParts.NONE);
 
     assertThat(measured.terms().get(Term.SOFT_LABEL))

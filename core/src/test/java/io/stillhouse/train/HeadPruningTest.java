@@ -15,7 +15,7 @@ import io.stillhouse.model.Capture;
 import io.stillhouse.model.Dropout;
 import io.stillhouse.model.Encoder;
 import io.stillhouse.spec.DistillSpec;
-import io.stillhouse.spec.ModelSpec;
+import io.stillhouse.spec.EncoderSpec;
 import io.stillhouse.spec.Precision;
 import io.stillhouse.spec.PrunedHeads;
 import io.stillhouse.spec.Teachers;
@@ -37,7 +37,7 @@ class HeadPruningTest {
   private static final PrunedHeads PRUNED =
       new PrunedHeads(List.of(List.of(1, 3), List.of(), List.of(2, 3, 4)));
   private static final PrunedHeads PRUNED_OF_ALL = new PrunedHeads(List.of(List.of(1, 3)));
-  private static final double CLIP_NORM = 0.1;
+  private static final double MAX_GRAD_NORM = 0.1;
   private static final List<String> MAKERS = List.of("query", "key", "value");
 
   @TempDir private Path directory;
@@ -49,7 +49,7 @@ class HeadPruningTest {
     Autograd.record(Autograd.Mode.OFF);
     try (NDManager manager = NDManager.newBaseManager()) {
       HuggingFaceDirectory source = HuggingFaceDirectory.open(Golden.DIRECTORY.resolve(model));
-      ModelSpec spec = withDropout(source.spec());
+      EncoderSpec spec = withDropout(source.spec());
       PrunedHeads pruned = spec.distinctBlocks() == 1 ? PRUNED_OF_ALL : PRUNED;
       List<Example> rows = new Golden(model + "/golden.safetensors", manager).examples();
       Map<String, NDArray> before = source.weights(manager);
@@ -65,7 +65,7 @@ class HeadPruningTest {
               report -> norms.add(report.optimiser().gradientNorm()))
           .run(manager, weights, TeacherParts.NONE);
 
-      assertThat(norms).hasSize(10).allSatisfy(norm -> assertThat(norm).isGreaterThan(CLIP_NORM));
+      assertThat(norms).hasSize(10).allSatisfy(norm -> assertThat(norm).isGreaterThan(MAX_GRAD_NORM));
       Map<String, NDArray> whole = new HashMap<>();
       weights.forEach((name, weight) -> whole.put(name, weight.duplicate()));
       for (int block = 1; block <= spec.distinctBlocks(); block++) {
@@ -106,7 +106,7 @@ class HeadPruningTest {
     try (NDManager manager = NDManager.newBaseManager()) {
       HuggingFaceDirectory source =
           HuggingFaceDirectory.open(Golden.DIRECTORY.resolve("bert-tiny-cls-v1"));
-      ModelSpec spec = source.spec();
+      EncoderSpec spec = source.spec();
       Map<String, NDArray> weights = source.weights(manager);
       HeadPruning.zeroWeights(spec, PRUNED, weights);
       weights.values().forEach(weight -> weight.setRequiresGradient(true));
@@ -124,7 +124,7 @@ class HeadPruningTest {
         long gone = 5 * (4 * 8 * 32 + 3 * 8);
         assertThat(norm * norm / (spec.parameterCount() - gone)).isBetween(1 - 1e-5, 1 + 1e-5);
       }
-      String attention = ModelSpec.blockPrefix(1) + "attention.";
+      String attention = EncoderSpec.blockPrefix(1) + "attention.";
       parts(weights, attention, 3, 8).forEach(part -> assertThat(Golden.norm(part)).isZero());
       parts(weights, attention, 2, 8).forEach(part -> assertThat(Golden.norm(part)).isPositive());
     }
@@ -162,7 +162,7 @@ class HeadPruningTest {
   }
 
   private static List<NDArray> factors(
-      NDManager manager, ModelSpec spec, PrunedHeads pruned, int rows) {
+      NDManager manager, EncoderSpec spec, PrunedHeads pruned, int rows) {
     List<NDArray> factors = new ArrayList<>();
     for (int block = 0; block < spec.layers(); block++) {
       NDArray factor = manager.ones(new Shape(rows, spec.heads()));
@@ -178,18 +178,18 @@ class HeadPruningTest {
     return new TrainSpec(
         10,
         new TrainSpec.Batching(4, 4096, 1, TrainSpec.Order.SHUFFLED),
-        new TrainSpec.Optimiser(1e-3, 0, new TrainSpec.Betas(0.9, 0.999, 1e-8), 0.1, CLIP_NORM),
+        new TrainSpec.Optimiser(1e-3, 0, new TrainSpec.Betas(0.9, 0.999, 1e-8), 0.1, MAX_GRAD_NORM),
         TrainSpec.Rounds.NONE,
         new TrainSpec.Run(10, 1, 1, 0, Precision.FLOAT32));
   }
 
-  private static ModelSpec withDropout(ModelSpec spec) {
-    return new ModelSpec(
+  private static EncoderSpec withDropout(EncoderSpec spec) {
+    return new EncoderSpec(
         spec.architecture(),
         spec.embeddingSize(),
         spec.embeddings(),
         spec.blocks(),
-        new ModelSpec.Numerics(spec.numerics().layerNormEps(), 0.1, 0.1, 0.1),
+        new EncoderSpec.Numerics(spec.numerics().layerNormEps(), 0.1, 0.1, 0.1),
         spec.head());
   }
 

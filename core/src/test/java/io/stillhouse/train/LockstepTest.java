@@ -12,7 +12,7 @@ import io.stillhouse.loss.TeacherParts;
 import io.stillhouse.model.Autograd;
 import io.stillhouse.model.Encoder;
 import io.stillhouse.spec.DistillSpec;
-import io.stillhouse.spec.ModelSpec;
+import io.stillhouse.spec.EncoderSpec;
 import io.stillhouse.spec.Precision;
 import io.stillhouse.spec.TrainSpec;
 import io.stillhouse.target.Example;
@@ -36,7 +36,7 @@ class LockstepTest {
 
   @TempDir private Path directory;
   private HuggingFaceDirectory teacher;
-  private List<List<Example>> units;
+  private List<List<Example>> shards;
   private final Map<Path, DirectoryCheckpoints> stores = new HashMap<>();
 
   /** What {@link #together} found. */
@@ -55,12 +55,12 @@ class LockstepTest {
     try (NDManager manager = NDManager.newBaseManager()) {
       List<Example> rows =
           GoldenTargets.of(new Golden("bert-tiny-mlm-v1/golden.safetensors", manager));
-      units = new ArrayList<>();
+      shards = new ArrayList<>();
       for (int row = 0; row < 16; row++) {
         if (row % 6 == 0) {
-          units.add(new ArrayList<>());
+          shards.add(new ArrayList<>());
         }
-        units.get(units.size() - 1).add(rows.get(row % rows.size()));
+        shards.get(shards.size() - 1).add(rows.get(row % rows.size()));
       }
     }
   }
@@ -127,7 +127,7 @@ class LockstepTest {
 
   @Test
   void studentsOfAnotherOrderAreRefused() {
-    MemorySource source = new MemorySource(units);
+    MemorySource source = new MemorySource(shards);
 
     assertThatThrownBy(
             () -> new Lockstep(source, List.of(train(12, 1e-3, 42), train(12, 1e-3, 43)), NO_PAUSE))
@@ -136,7 +136,7 @@ class LockstepTest {
   }
 
   private Ended together(List<Student> students, String name, long pause) throws IOException {
-    MemorySource source = new MemorySource(units);
+    MemorySource source = new MemorySource(shards);
     Ended ended =
         new Ended(new LinkedHashMap<>(), new LinkedHashMap<>(), new ArrayList<>(), source.reads());
     try (NDManager manager = NDManager.newBaseManager();
@@ -187,7 +187,7 @@ class LockstepTest {
       Map<String, NDArray> weights = weights(manager, student);
       Path none = Files.createTempDirectory(directory, "trainer");
       new Trainer(
-              setup(student), new MemorySource(units), new DirectoryCheckpoints(none), report -> {})
+              setup(student), new MemorySource(shards), new DirectoryCheckpoints(none), report -> {})
           .run(manager, weights, parts(manager));
       return values(weights);
     }
@@ -217,11 +217,11 @@ class LockstepTest {
         (name, values) -> assertThat(actual.get(name)).as(name).containsExactly(values));
   }
 
-  private ModelSpec model(Student student) {
-    return new ModelSpec(
+  private EncoderSpec model(Student student) {
+    return new EncoderSpec(
         teacher.spec().embeddings(),
-        new ModelSpec.Blocks(student.layers(), 16, 4, 32),
-        new ModelSpec.Numerics(1e-12, 0.1, 0.1, 0.1),
+        new EncoderSpec.Blocks(student.layers(), 16, 4, 32),
+        new EncoderSpec.Numerics(1e-12, 0.1, 0.1, 0.1),
         teacher.spec().head());
   }
 

@@ -7,25 +7,25 @@ import java.util.List;
 
 /** A cache in memory, which remembers what was read of it. */
 final class MemorySource implements TargetSource {
-  private final List<List<Example>> units;
+  private final List<List<Example>> shards;
   private final List<Integer> reads = new ArrayList<>();
 
-  MemorySource(List<List<Example>> units) {
-    this.units = units;
+  MemorySource(List<List<Example>> shards) {
+    this.shards = shards;
   }
 
   @Override
-  public List<Integer> unitRows() {
-    return units.stream().map(List::size).toList();
+  public List<Integer> shardRows() {
+    return shards.stream().map(List::size).toList();
   }
 
   @Override
-  public List<Example> read(int unit) {
-    reads.add(unit);
-    return units.get(unit);
+  public List<Example> read(int shard) {
+    reads.add(shard);
+    return shards.get(shard);
   }
 
-  /** Returns the units in the order in which they were read. */
+  /** Returns the shards in the order in which they were read. */
   List<Integer> reads() {
     return reads;
   }

@@ -17,7 +17,7 @@ import io.stillhouse.model.Encoder;
 import io.stillhouse.spec.Architecture;
 import io.stillhouse.spec.DistillSpec;
 import io.stillhouse.spec.Head;
-import io.stillhouse.spec.ModelSpec;
+import io.stillhouse.spec.EncoderSpec;
 import io.stillhouse.spec.Task;
 import java.io.IOException;
 import java.util.List;
@@ -67,7 +67,7 @@ class StudentInitTest {
   @Test
   void aDistilBertBeginsWithTheEmbeddingOutputOfItsTeacherAndItsPooler() {
     Map<String, NDArray> original = source.weights(manager);
-    ModelSpec spec = distilBert(source.spec().head());
+    EncoderSpec spec = distilBert(source.spec().head());
 
     Map<String, NDArray> student = StudentInit.from(manager, spec, source, List.of(3, 1), 1);
 
@@ -76,8 +76,8 @@ class StudentInitTest {
     NDArray teachers = new Encoder(source.spec(), original).embeddings(single);
     NDArray ours = new Encoder(spec, student).embeddings(single);
     assertThat(Golden.relativeError(ours, teachers, 0)).isLessThan(1e-6);
-    assertThat(student.get(ModelSpec.blockPrefix(1) + QUERY).toFloatArray())
-        .isEqualTo(original.get(ModelSpec.blockPrefix(3) + QUERY).toFloatArray());
+    assertThat(student.get(EncoderSpec.blockPrefix(1) + QUERY).toFloatArray())
+        .isEqualTo(original.get(EncoderSpec.blockPrefix(3) + QUERY).toFloatArray());
     assertThat(student.get("bert.pooler.dense.weight").toFloatArray())
         .isEqualTo(original.get("bert.pooler.dense.weight").toFloatArray());
   }
@@ -85,9 +85,9 @@ class StudentInitTest {
   @Test
   void aBertOfADistilBertHasSegmentsThatSayNothing() throws IOException {
     source = HuggingFaceDirectory.open(Golden.DIRECTORY.resolve("distilbert-tiny-mlm-v1"));
-    ModelSpec spec =
-        new ModelSpec(
-            new ModelSpec.Embeddings(120, 40, 2, 0),
+    EncoderSpec spec =
+        new EncoderSpec(
+            new EncoderSpec.Embeddings(120, 40, 2, 0),
             source.spec().blocks(),
             source.spec().numerics(),
             Head.MASKED_LM);
@@ -107,13 +107,13 @@ class StudentInitTest {
   @Test
   void anAlbertTakesOneBlockAndTheTablesWhereTheyFit() {
     Map<String, NDArray> original = source.weights(manager);
-    ModelSpec wide = albert(32);
+    EncoderSpec wide = albert(32);
     Batch single = Batch.of(manager, List.of(new int[] {2, 7, 9, 3}), List.of(new int[4]));
 
     Map<String, NDArray> student = StudentInit.from(manager, wide, source, List.of(2), 1);
 
     assertThat(student.get(wide.prefixOf(3) + QUERY).toFloatArray())
-        .isEqualTo(original.get(ModelSpec.blockPrefix(2) + QUERY).toFloatArray());
+        .isEqualTo(original.get(EncoderSpec.blockPrefix(2) + QUERY).toFloatArray());
     assertThat(
             Golden.relativeError(
                 new Encoder(wide, student).embeddings(single),
@@ -121,9 +121,9 @@ class StudentInitTest {
                 0))
         .isLessThan(1e-6);
 
-    ModelSpec narrow = albert(8);
+    EncoderSpec narrow = albert(8);
     student = StudentInit.from(manager, narrow, source, List.of(2), 1);
-    for (String name : List.of(WORDS, ModelSpec.MAPPING + ".weight")) {
+    for (String name : List.of(WORDS, EncoderSpec.MAPPING + ".weight")) {
       assertThat(student.get(name).toFloatArray())
           .isEqualTo(StudentInit.random(manager, narrow, 1).get(name).toFloatArray());
     }
@@ -139,28 +139,28 @@ class StudentInitTest {
         StudentInit.from(manager, spec(2, 32, source.spec().head()), source, List.of(1, 3), 1);
 
     for (int block = 1; block <= 2; block++) {
-      assertThat(student.get(ModelSpec.blockPrefix(block) + QUERY).toFloatArray())
+      assertThat(student.get(EncoderSpec.blockPrefix(block) + QUERY).toFloatArray())
           .isEqualTo(original);
     }
     assertThat(student.get(WORDS).getShape().getShape()).containsExactly(120, 32);
   }
 
-  private ModelSpec distilBert(Head head) {
-    return new ModelSpec(
+  private EncoderSpec distilBert(Head head) {
+    return new EncoderSpec(
         Architecture.DISTILBERT,
         32,
-        new ModelSpec.Embeddings(120, 40, 0, 0),
-        new ModelSpec.Blocks(2, 32, 4, 64),
+        new EncoderSpec.Embeddings(120, 40, 0, 0),
+        new EncoderSpec.Blocks(2, 32, 4, 64),
         source.spec().numerics(),
         head);
   }
 
-  private ModelSpec albert(int embeddingSize) {
-    return new ModelSpec(
+  private EncoderSpec albert(int embeddingSize) {
+    return new EncoderSpec(
         Architecture.ALBERT,
         embeddingSize,
         source.spec().embeddings(),
-        new ModelSpec.Blocks(3, 32, 4, 64),
+        new EncoderSpec.Blocks(3, 32, 4, 64),
         source.spec().numerics(),
         source.spec().head());
   }
@@ -169,8 +169,8 @@ class StudentInitTest {
   void aBlockThatServesTwiceIsCopiedTwice() {
     Map<String, NDArray> student =
         StudentInit.from(manager, spec(2, 32, source.spec().head()), source, List.of(2, 2), 1);
-    NDArray first = student.get(ModelSpec.blockPrefix(1) + QUERY);
-    NDArray second = student.get(ModelSpec.blockPrefix(2) + QUERY);
+    NDArray first = student.get(EncoderSpec.blockPrefix(1) + QUERY);
+    NDArray second = student.get(EncoderSpec.blockPrefix(2) + QUERY);
     assertThat(first.toFloatArray()).isEqualTo(second.toFloatArray());
 
     float[] before = second.toFloatArray();
@@ -188,13 +188,13 @@ class StudentInitTest {
     shallow.forEach(
         (name, weight) ->
             assertThat(weight.toFloatArray()).as(name).isEqualTo(deep.get(name).toFloatArray()));
-    assertThat(deep.get(ModelSpec.blockPrefix(1) + QUERY).toFloatArray())
-        .isNotEqualTo(deep.get(ModelSpec.blockPrefix(2) + QUERY).toFloatArray());
+    assertThat(deep.get(EncoderSpec.blockPrefix(1) + QUERY).toFloatArray())
+        .isNotEqualTo(deep.get(EncoderSpec.blockPrefix(2) + QUERY).toFloatArray());
   }
 
   @Test
   void seedsDiffer() {
-    ModelSpec spec = spec(1, 32, Head.NONE);
+    EncoderSpec spec = spec(1, 32, Head.NONE);
 
     assertThat(StudentInit.random(manager, spec, 7).get(WORDS).toFloatArray())
         .isNotEqualTo(StudentInit.random(manager, spec, 8).get(WORDS).toFloatArray());
@@ -234,7 +234,7 @@ class StudentInitTest {
 
   @Test
   void aHeadThatTheSourceLacksIsRandom() {
-    ModelSpec spec = spec(1, 32, Head.MASKED_LM);
+    EncoderSpec spec = spec(1, 32, Head.MASKED_LM);
     String head = "cls.predictions.transform.dense.weight";
 
     Map<String, NDArray> student = StudentInit.from(manager, spec, source, List.of(1), 5);
@@ -289,10 +289,10 @@ class StudentInitTest {
         .containsOnlyKeys("projection.embedding.weight", "projection.hidden.weight");
   }
 
-  private ModelSpec spec(int layers, int width, Head head) {
-    return new ModelSpec(
+  private EncoderSpec spec(int layers, int width, Head head) {
+    return new EncoderSpec(
         source.spec().embeddings(),
-        new ModelSpec.Blocks(layers, width, 4, 2 * width),
+        new EncoderSpec.Blocks(layers, width, 4, 2 * width),
         source.spec().numerics(),
         head);
   }

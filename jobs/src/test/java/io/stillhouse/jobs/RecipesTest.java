@@ -12,12 +12,12 @@ import io.stillhouse.jobs.augment.AugmentJob;
 import io.stillhouse.jobs.cache.CacheJob;
 import io.stillhouse.jobs.evaluate.EvaluateJob;
 import io.stillhouse.jobs.evaluate.Evaluation;
-import io.stillhouse.jobs.heads.HeadsJob;
+import io.stillhouse.jobs.heads.HeadImportanceJob;
 import io.stillhouse.jobs.train.ExportJob;
 import io.stillhouse.jobs.train.FinetuneJob;
 import io.stillhouse.jobs.train.Stage;
 import io.stillhouse.spec.Head;
-import io.stillhouse.spec.ModelSpec;
+import io.stillhouse.spec.EncoderSpec;
 import io.stillhouse.spec.Task;
 import io.stillhouse.train.StudentInit;
 import java.io.IOException;
@@ -81,7 +81,7 @@ class RecipesTest {
 
   @ParameterizedTest
   @MethodSource("recipes")
-  @Timeout(value = 15, unit = TimeUnit.MINUTES) // against a run that hangs, on any machine
+  @Timeout(value = 15, shard = TimeUnit.MINUTES) // against a run that hangs, on any machine
   void runsFromItsTeacherAndTextToItsMetrics(String recipe) throws IOException {
     Settings named = settings(recipe, List.of());
     boolean prose = named.get(Options.CORPUS_FORMAT).equals("text") || recipe.startsWith("quick");
@@ -104,9 +104,9 @@ class RecipesTest {
       places.add("student.init=" + generalStudent());
     }
     if (recipe.equals("pruned-sst2.conf")) {
-      places.add("heads.output=" + own.resolve("heads.json"));
-      places.add("student.heads-from=" + own.resolve("heads.json"));
-      assertThat(new HeadsJob(spark, settings(recipe, places)).run().blocks()).hasSize(12);
+      places.add("head-importance.output=" + own.resolve("heads.json"));
+      places.add("student.head-importance=" + own.resolve("heads.json"));
+      assertThat(new HeadImportanceJob(spark, settings(recipe, places)).run().blocks()).hasSize(12);
     }
     if (recipe.equals("two-teachers-sst2.conf")) {
       String[] second = {
@@ -121,8 +121,8 @@ class RecipesTest {
       cacheOfTheGeneralStage(recipe, places);
     }
     new CacheJob(spark, settings(recipe, places)).run();
-    if (named.has(Options.HELD_OUT)) {
-      places.add("train.held-out=" + own.resolve("held-out"));
+    if (named.has(Options.VALIDATION)) {
+      places.add("train.validation=" + own.resolve("held-out"));
       new CacheJob(spark, settings(recipe, places, "cache.path=" + own.resolve("held-out"))).run();
     }
     Settings whole = settings(recipe, places);
@@ -281,11 +281,11 @@ class RecipesTest {
   }
 
   private static void teacher(String name, Head head, long seed) throws IOException {
-    ModelSpec golden = HuggingFaceDirectory.open(Tiny.MLM).spec();
-    ModelSpec spec =
-        new ModelSpec(
-            new ModelSpec.Embeddings(golden.embeddings().vocabSize(), 128, 2, 0),
-            new ModelSpec.Blocks(12, WIDTH, 12, 2 * WIDTH),
+    EncoderSpec golden = HuggingFaceDirectory.open(Tiny.MLM).spec();
+    EncoderSpec spec =
+        new EncoderSpec(
+            new EncoderSpec.Embeddings(golden.embeddings().vocabSize(), 128, 2, 0),
+            new EncoderSpec.Blocks(12, WIDTH, 12, 2 * WIDTH),
             golden.numerics(),
             head);
     try (NDManager manager = NDManager.newBaseManager()) {

@@ -5,7 +5,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 import ai.djl.ndarray.NDManager;
 import io.stillhouse.checkpoint.HuggingFaceDirectory;
 import io.stillhouse.config.Settings;
-import io.stillhouse.spec.ModelSpec;
+import io.stillhouse.spec.EncoderSpec;
 import io.stillhouse.train.StudentInit;
 import java.io.ByteArrayOutputStream;
 import java.io.IOException;
@@ -122,7 +122,7 @@ public final class Tiny {
 
   /** Writes a classifier of {@link #CLS}'s shape and tokens with other weights. */
   public static Path otherWeights(Path to) throws IOException {
-    ModelSpec spec = HuggingFaceDirectory.open(CLS).spec();
+    EncoderSpec spec = HuggingFaceDirectory.open(CLS).spec();
     try (NDManager manager = NDManager.newBaseManager()) {
       HuggingFaceDirectory.write(to, spec, StudentInit.random(manager, spec, 1), CLS);
     }

@@ -57,20 +57,20 @@ class WordNetTest {
   void putsNoTextInBothParts() throws IOException {
     WordNet.split(hundredRowsOfFiftyTexts(), directory, 40, 10, 1);
     List<String> train = Files.readAllLines(directory.resolve("train.tsv"));
-    List<String> heldOut = Files.readAllLines(directory.resolve("heldout.tsv"));
+    List<String> validation = Files.readAllLines(directory.resolve("validation.tsv"));
     assertThat(train).hasSize(41).startsWith("id\tgloss\tclass");
-    assertThat(heldOut).hasSize(11).startsWith("id\tgloss\tclass");
-    assertThat(texts(train)).doesNotHaveDuplicates().doesNotContainAnyElementsOf(texts(heldOut));
+    assertThat(validation).hasSize(11).startsWith("id\tgloss\tclass");
+    assertThat(texts(train)).doesNotHaveDuplicates().doesNotContainAnyElementsOf(texts(validation));
   }
 
   @Test
-  void heldOutRowsDependOnTheSeedAlone() throws IOException {
+  void validationRowsDependOnTheSeedAlone() throws IOException {
     WordNet.split(hundredRowsOfFiftyTexts(), directory.resolve("a"), 40, 10, 1);
     WordNet.split(hundredRowsOfFiftyTexts(), directory.resolve("b"), 5, 10, 1);
     WordNet.split(hundredRowsOfFiftyTexts(), directory.resolve("c"), 5, 10, 2);
-    String a = Files.readString(directory.resolve("a/heldout.tsv"));
-    assertThat(directory.resolve("b/heldout.tsv")).hasContent(a);
-    assertThat(Files.readString(directory.resolve("c/heldout.tsv"))).isNotEqualTo(a);
+    String a = Files.readString(directory.resolve("a/validation.tsv"));
+    assertThat(directory.resolve("b/validation.tsv")).hasContent(a);
+    assertThat(Files.readString(directory.resolve("c/validation.tsv"))).isNotEqualTo(a);
   }
 
   @Test

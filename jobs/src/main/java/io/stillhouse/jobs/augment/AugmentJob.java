@@ -15,7 +15,7 @@ import io.stillhouse.jobs.spark.Watch;
 import io.stillhouse.jobs.text.Corpus;
 import io.stillhouse.jobs.text.SourceRow;
 import io.stillhouse.spec.CorpusSpec;
-import io.stillhouse.spec.ModelSpec;
+import io.stillhouse.spec.EncoderSpec;
 import io.stillhouse.spec.Precision;
 import io.stillhouse.spec.Task;
 import io.stillhouse.text.ReplaceableWords;
@@ -116,7 +116,7 @@ public final class AugmentJob {
     }
     Option<String> key = own ? Options.AUGMENT_MODEL : Options.TEACHER;
     Path path = storage.requireExisting(key.key(), settings.get(key));
-    ModelSpec spec = HuggingFaceDirectory.open(storage.local(path)).spec();
+    EncoderSpec spec = HuggingFaceDirectory.open(storage.local(path)).spec();
     if (spec.head().task() != Task.MASKED_LM) {
       throw Errors.invalid(
           "%s '%s' has no masked-LM head (its head is %s), so it cannot say which words are likely"
@@ -237,8 +237,8 @@ public final class AugmentJob {
             stops()),
         new Augmentation.MaskedLm.Pass(
             settings.get(Options.AUGMENT_SHOW)
-                ? Augmentation.MaskedLm.Reads.MASKED_TEXT_AND_ORIGINAL
-                : Augmentation.MaskedLm.Reads.MASKED_TEXT,
+                ? Augmentation.MaskedLm.ColumnSelection.MASKED_TEXT_AND_ORIGINAL
+                : Augmentation.MaskedLm.ColumnSelection.MASKED_TEXT,
             settings.get(Options.MAX_LENGTH),
             settings.get(Options.CACHE_BATCH_TOKENS),
             Precision.of(settings.get(Options.CACHE_PRECISION)),

@@ -61,7 +61,7 @@ sealed interface Augmentation extends Serializable
     static final String NO_VECTORS = "none";
 
     /** What the model reads to say what is likely in a word's place. */
-    enum Reads {
+    enum ColumnSelection {
       MASKED_TEXT,
       MASKED_TEXT_AND_ORIGINAL
     }
@@ -71,7 +71,7 @@ sealed interface Augmentation extends Serializable
         implements Serializable {}
 
     /** What the model reads, at most how much; padded tokens of a batch, precision, threads. */
-    record Pass(Reads reads, int maxLength, int tokensPerBatch, Precision precision, int threads)
+    record Pass(ColumnSelection reads, int maxLength, int tokensPerBatch, Precision precision, int threads)
         implements Serializable {}
 
     @Override

@@ -141,7 +141,7 @@ final class MaskedLmAugmenter implements Augmentation.Augmenter {
     System.arraycopy(ids, 0, text, 0, first);
     text[first] = tokenizer.maskId();
     System.arraycopy(ids, after, text, first + 1, ids.length - after);
-    if (how.pass().reads() == Augmentation.MaskedLm.Reads.MASKED_TEXT) {
+    if (how.pass().reads() == Augmentation.MaskedLm.ColumnSelection.MASKED_TEXT) {
       int room = how.pass().maxLength() - 2;
       int from = windowStart(text.length, first, room);
       return new Masked(source, word, pairing.single(window(text, from, room)), 1 + first - from);

@@ -100,7 +100,7 @@ final class Vocabulary {
   }
 
   /**
-   * Reads the vectors of words that may take another's place from a file on any file system; those
+   * ColumnSelection the vectors of words that may take another's place from a file on any file system; those
    * of several pieces for which neighbours are sought are among them.
    *
    * @throws io.stillhouse.error.StillhouseException if it is none

@@ -13,7 +13,7 @@ import org.apache.hadoop.fs.Path;
 import org.jspecify.annotations.Nullable;
 
 /**
- * What the students of a window say of it, each in a small sealed file of its own: which unit it
+ * What the students of a window say of it, each in a small sealed file of its own: which shard it
  * needs first. The trainings write them and the cache's driver reads them. A file that is deleted
  * is a student that is given up.
  */
@@ -28,8 +28,8 @@ public final class Acknowledgements {
    *
    * @param student its name
    * @param directory of all students of its training
-   * @param needs the first unit, in the plan's order, that it has still to read; the number of
-   *     units once it needs none
+   * @param needs the first shard, in the plan's order, that it has still to read; the number of
+   *     shards once it needs none
    */
   public record Student(String student, String directory, int needs) {}
 

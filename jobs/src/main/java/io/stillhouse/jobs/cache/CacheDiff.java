@@ -64,12 +64,12 @@ public final class CacheDiff {
       CacheReader first = CacheReader.open(storage, a, name, teacher.getValue());
       CacheReader second = CacheReader.open(storage, b, name, teacher.getValue());
       Map<String, Example> rows = new HashMap<>();
-      for (int unit = 0; unit < second.unitRows().size(); unit++) {
-        second.read(unit).forEach(row -> requireOnce(rows.put(row.id(), row) == null, row, b));
+      for (int shard = 0; shard < second.shardRows().size(); shard++) {
+        second.read(shard).forEach(row -> requireOnce(rows.put(row.id(), row) == null, row, b));
       }
       Set<String> own = new HashSet<>();
-      for (int unit = 0; unit < first.unitRows().size(); unit++) {
-        for (Example row : first.read(unit)) {
+      for (int shard = 0; shard < first.shardRows().size(); shard++) {
+        for (Example row : first.read(shard)) {
           requireOnce(own.add(row.id()), row, a);
           Example other = rows.get(row.id());
           if (other != null) {

@@ -6,7 +6,7 @@ import java.util.List;
 /**
  * One finished file, as the manifest lists it.
  *
- * @param unit number of the unit
+ * @param shard number of the shard
  * @param family its {@link io.stillhouse.target.Family#id()}
  * @param path relative to the cache
  * @param columns names of its columns
@@ -15,7 +15,7 @@ import java.util.List;
  * @param teacher whose targets it holds: "" for the first, and for inputs
  */
 record CacheFile(
-    int unit,
+    int shard,
     String family,
     String path,
     List<String> columns,
@@ -29,7 +29,7 @@ record CacheFile(
     teacher = teacher == null ? "" : teacher; // as entries of one teacher alone were written
   }
 
-  /** Rows and tokens of the unit, and bytes of the file. */
+  /** Rows and tokens of the shard, and bytes of the file. */
   record Size(int rows, long tokens, long bytes) implements Serializable {}
 
   /**

@@ -30,7 +30,7 @@ import org.jspecify.annotations.Nullable;
  * manifest lacks, and so does a recipe with more text, more targets or another teacher.
  */
 public final class CacheJob {
-  private static final long UNIT_BYTES = 256L << 20;
+  private static final long SHARD_BYTES = 256L << 20;
 
   private final SparkSession spark;
   private final Settings settings;
@@ -78,7 +78,7 @@ public final class CacheJob {
         choice == null
             ? Window.of(settings, this.choice.all().stream().map(Column::name).toList())
             : null;
-    this.planning = new Planning(spark, settings, storage, cache, mostUnitTokens());
+    this.planning = new Planning(spark, settings, storage, cache, mostShardTokens());
     if (spark.sparkContext().isLocal()) { // elsewhere the tasks find out
       Precision.of(settings.get(Options.CACHE_PRECISION))
           .requireProcessor(Options.CACHE_PRECISION.key());
@@ -92,19 +92,19 @@ public final class CacheJob {
   }
 
   /**
-   * Returns the most tokens of a unit: fewer than the recipe says where their targets would pass
-   * {@link #UNIT_BYTES}, since training holds a unit or two in memory.
+   * Returns the most tokens of a shard: fewer than the recipe says where their targets would pass
+   * {@link #SHARD_BYTES}, since training holds a shard or two in memory.
    */
-  private long mostUnitTokens() {
+  private long mostShardTokens() {
     int length = settings.get(Options.MAX_LENGTH);
     long rowBytes = Math.max(1, choice.cellBytes(length, teacher.spec()));
     return Math.min(
-        settings.get(Options.UNIT_TOKENS), Math.max(length, UNIT_BYTES * length / rowBytes));
+        settings.get(Options.SHARD_TOKENS), Math.max(length, SHARD_BYTES * length / rowBytes));
   }
 
-  /** Returns the tokens of a unit of a corpus. */
-  public long unitTokens(double corpusTokens) {
-    return Planner.unitTokens(mostUnitTokens(), (long) corpusTokens);
+  /** Returns the tokens of a shard of a corpus. */
+  public long shardTokens(double corpusTokens) {
+    return Planner.shardTokens(mostShardTokens(), (long) corpusTokens);
   }
 
   private static HuggingFaceDirectory teacher(SparkSession spark, Settings settings)
@@ -114,7 +114,7 @@ public final class CacheJob {
     return HuggingFaceDirectory.open(storage.local(given));
   }
 
-  /** Plans if there is no plan yet, then computes every unit that misses a column. */
+  /** Plans if there is no plan yet, then computes every shard that misses a column. */
   public CacheRecord run() throws IOException {
     try {
       return planAndCompute();
@@ -157,10 +157,10 @@ public final class CacheJob {
         tasks.isEmpty()
             ? new TeacherStage.Ran(0, 0, 0, 0)
             : new TeacherStage(
-                    spark, poisoned -> planning.requireFewPoisoned(plan.corpus(), poisoned))
+                    spark, invalid -> planning.requireFewInvalid(plan.corpus(), invalid))
                 .run(plan, manifest, name, tasks, rolling);
     // Once more: a run before this one may have ended by it, its units finished.
-    planning.requireFewPoisoned(plan.corpus(), manifest.poisonRows(name));
+    planning.requireFewInvalid(plan.corpus(), manifest.invalidRows(name));
     double computing = (System.nanoTime() - start) / 1e9 - planned - ran.loadSeconds();
     long bytes =
         manifest.droppedBytes()
@@ -172,7 +172,7 @@ public final class CacheJob {
             plan.corpus().tokens(),
             plan.units().size(),
             plan.corpus().blankRows(),
-            plan.corpus().poisonRows() + manifest.poisonRows(name),
+            plan.corpus().invalidRows() + manifest.invalidRows(name),
             ran.units(),
             window == null ? List.copyOf(manifest.columns(name)) : window.columns(),
             manifest.entries(),
@@ -182,7 +182,7 @@ public final class CacheJob {
             ran.tokens() / computing,
             ran.rows() / computing,
             manifest.dropped().size());
-    if (!tasks.isEmpty() || result.droppedUnits() > dropped || CacheRecord.last(storage, cache, name) == null) {
+    if (!tasks.isEmpty() || result.droppedShards() > dropped || CacheRecord.last(storage, cache, name) == null) {
       result.write(storage, cache, name);
     }
     return result;
@@ -203,7 +203,7 @@ public final class CacheJob {
     requireSameWindow(plan);
     CorpusMatch match = new CorpusMatch(cache, repair.parts(), corpus, hashed);
     manifest.requireSound();
-    plan.requireAllUnits(cache, manifest);
+    plan.requireAllShards(cache, manifest);
     if (name.isEmpty()) {
       repair.restoreTeacher(TeacherFolder.model(cache, name), plan.teacherFiles(), teacher);
     }
@@ -254,7 +254,7 @@ public final class CacheJob {
   private void requireNoWindow(String why) {
     if (window != null) {
       throw Errors.invalid(
-          "cache '%s' has a window (%s) and %s, since units that are dropped are not computed again"
+          "cache '%s' has a window (%s) and %s, since shards that are dropped are not computed again"
               .formatted(cache, Options.CACHE_WINDOW.key(), why),
           "make another cache for it");
     }
@@ -273,7 +273,7 @@ public final class CacheJob {
     return OtherTeacher.of(name, fingerprints, Fingerprints.directory(storage, teacher.path()));
   }
 
-  /** Returns a task for every unit that lacks a column, asked for now or lost since. */
+  /** Returns a task for every shard that lacks a column, asked for now or lost since. */
   private List<TeacherTask> tasks(Plan plan, Manifest manifest) throws IOException {
     TeacherTask.Run run =
         new TeacherTask.Run(
@@ -285,7 +285,7 @@ public final class CacheJob {
     TargetChoice wanted = choice.withLayersOf(recorded());
     List<TeacherTask> tasks = new ArrayList<>();
     for (Plan.Unit unit : plan.units()) {
-      int number = unit.unit();
+      int number = shard.shard();
       if (manifest.isDropped(number)) {
         continue;
       }

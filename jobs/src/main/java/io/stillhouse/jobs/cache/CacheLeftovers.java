@@ -18,10 +18,10 @@ public final class CacheLeftovers {
 
   /** A file or directory, and the path under which a manifest entry may name it. */
   public record Found(FileStatus status, String entry) {
-    private static final Pattern TARGETS = Pattern.compile("(?!inputs/).*unit-(\\d{6,})-.*");
+    private static final Pattern TARGETS = Pattern.compile("(?!inputs/).*shard-(\\d{6,})-.*");
 
-    /** Returns the unit whose targets it holds, or -1 where it holds none. */
-    int unit() {
+    /** Returns the shard whose targets it holds, or -1 where it holds none. */
+    int shard() {
       Matcher targets = TARGETS.matcher(entry);
       return targets.matches() ? Integer.parseInt(targets.group(1)) : -1;
     }

@@ -25,7 +25,7 @@ import java.util.concurrent.ConcurrentHashMap;
 import org.apache.hadoop.fs.Path;
 import org.jspecify.annotations.Nullable;
 
-/** Reads the rows of a cache with the tensor columns a student maps, and no others. */
+/** ColumnSelection the rows of a cache with the tensor columns a student maps, and no others. */
 public final class CacheReader implements KeyedRows {
   /** Teachers, by path, sizes and times, that this process has held against their hashes. */
   private static final Map<String, HuggingFaceDirectory> TEACHERS = new ConcurrentHashMap<>();
@@ -65,21 +65,21 @@ public final class CacheReader implements KeyedRows {
    *
    * @param teacher whose targets are read: {@code teacher.name}, "" for the first
    * @throws io.stillhouse.error.StillhouseException if it has no such teacher, or naming the
-   *     columns that some unit lacks and how to add them
+   *     columns that some shard lacks and how to add them
    */
   public static CacheReader open(
       Storage storage, Path cache, String teacher, Collection<Column> columns) throws IOException {
     Plan first = Plan.first(storage, cache);
     Manifest manifest = Manifest.read(storage, cache);
     Plan plan = plan(first, manifest, cache, teacher).grownBy(manifest.parts(), cache);
-    plan.requireAllUnits(cache, manifest);
+    plan.requireAllShards(cache, manifest);
     return new CacheReader(cache, teacher, plan, manifest, List.of(), storage).with(columns);
   }
 
   /**
    * Returns a reader of other columns, which sees the cache as this one does.
    *
-   * @throws io.stillhouse.error.StillhouseException naming the columns that some unit lacks and how
+   * @throws io.stillhouse.error.StillhouseException naming the columns that some shard lacks and how
    *     to add them
    */
   public CacheReader with(Collection<Column> others) {
@@ -87,18 +87,18 @@ public final class CacheReader implements KeyedRows {
     requireColumns(cache, window, others);
     TreeSet<String> missing = new TreeSet<>();
     for (Plan.Unit unit : plan.units()) {
-      if (manifest.inputs(unit.unit()).isEmpty()) {
+      if (manifest.inputs(shard.shard()).isEmpty()) {
         missing.add("inputs");
       }
       for (Column column : others) {
-        if (window == null && !manifest.has(unit.unit(), teacher, column)) {
+        if (window == null && !manifest.has(shard.shard(), teacher, column)) {
           missing.add(column.name());
         }
       }
     }
     if (!missing.isEmpty()) {
       throw Errors.invalid(
-          "cache '%s' lacks %s%s in some units"
+          "cache '%s' lacks %s%s in some shards"
               .formatted(
                   cache,
                   String.join(", ", missing),
@@ -218,26 +218,26 @@ public final class CacheReader implements KeyedRows {
   }
 
   @Override
-  public List<Integer> unitRows() {
+  public List<Integer> shardRows() {
     return plan.units().stream()
-        .map(unit -> unit.rows() - unit.poison() - manifest.poison(unit.unit(), teacher).size())
+        .map(shard -> shard.rows() - shard.invalid() - manifest.invalid(shard.shard(), teacher).size())
         .toList();
   }
 
   @Override
-  public List<Example> read(int unit) throws IOException {
-    List<Example> rows = new ArrayList<>(sound(unit));
+  public List<Example> read(int shard) throws IOException {
+    List<Example> rows = new ArrayList<>(sound(shard));
     rows.removeIf(row -> row == null);
     return rows;
   }
 
-  /** Reads a unit's rows with tokens; null where a row has no targets. */
-  List<@Nullable Example> sound(int unit) throws IOException {
-    requireThere(unit);
-    List<InputRow> inputs = allInputs(unit);
+  /** ColumnSelection a shard's rows with tokens; null where a row has no targets. */
+  List<@Nullable Example> sound(int shard) throws IOException {
+    requireThere(shard);
+    List<InputRow> inputs = allInputs(shard);
     List<Map<String, byte[]>> cells = new ArrayList<>();
     inputs.forEach(row -> cells.add(new HashMap<>()));
-    for (Map.Entry<CacheFile, List<Column>> file : files(unit).entrySet()) {
+    for (Map.Entry<CacheFile, List<Column>> file : files(shard).entrySet()) {
       List<Column> wanted = new ArrayList<>(List.of(Targets.ID));
       wanted.addAll(file.getValue());
       List<Object[]> rows = read(file.getKey(), wanted);
@@ -248,13 +248,13 @@ public final class CacheReader implements KeyedRows {
         }
       }
     }
-    Map<String, String> poison = manifest.poison(unit, teacher);
+    Map<String, String> invalid = manifest.invalid(shard, teacher);
     List<@Nullable Example> examples = new ArrayList<>(inputs.size());
     for (int row = 0; row < inputs.size(); row++) {
       InputRow input = inputs.get(row);
       if (input.sound()) {
         examples.add(
-            poison.containsKey(input.id())
+            invalid.containsKey(input.id())
                 ? null
                 : new Example(input.id(), input.inputs(), dtype, cells.get(row)));
       }
@@ -263,15 +263,15 @@ public final class CacheReader implements KeyedRows {
   }
 
   @Override
-  public List<RowKey> keys(int unit, RowKey.With with) throws IOException {
-    return allKeys(unit, with).stream().filter(RowKey::taught).toList();
+  public List<RowKey> keys(int shard, RowKey.With with) throws IOException {
+    return allKeys(shard, with).stream().filter(RowKey::taught).toList();
   }
 
-  /** Reads the keys of all rows of a unit, of those without tokens or targets, too. */
-  List<RowKey> allKeys(int unit, RowKey.With with) throws IOException {
-    Map<String, String> poison = manifest.poison(unit, teacher);
-    return read(manifest.inputs(unit).orElseThrow(), RowKey.columns(with)).stream()
-        .map(row -> RowKey.of(row, poison.containsKey((String) row[0])))
+  /** ColumnSelection the keys of all rows of a shard, of those without tokens or targets, too. */
+  List<RowKey> allKeys(int shard, RowKey.With with) throws IOException {
+    Map<String, String> invalid = manifest.invalid(shard, teacher);
+    return read(manifest.inputs(shard).orElseThrow(), RowKey.columns(with)).stream()
+        .map(row -> RowKey.of(row, invalid.containsKey((String) row[0])))
         .toList();
   }
 
@@ -280,53 +280,53 @@ public final class CacheReader implements KeyedRows {
     manifest.follow();
   }
 
-  /** Returns whether a unit of a window has its targets, or had them before it was dropped. */
-  boolean isFinished(int unit) {
-    return manifest.isFinished(unit, Objects.requireNonNull(plan.window()));
+  /** Returns whether a shard of a window has its targets, or had them before it was dropped. */
+  boolean isFinished(int shard) {
+    return manifest.isFinished(shard, Objects.requireNonNull(plan.window()));
   }
 
   /**
-   * Requires that no unit from one on is dropped, where this reads targets.
+   * Requires that no shard from one on is dropped, where this reads targets.
    *
    * @throws io.stillhouse.error.StillhouseException naming the first that is, and who had seen it
    */
   public void requireNoneDropped(int from) {
     Map<Integer, Manifest.Dropped> dropped = manifest.dropped();
     for (int unit = from; unit < plan.units().size() && !columns.isEmpty(); unit++) {
-      if (dropped.containsKey(unit)) {
-        List<String> students = dropped.get(unit).students();
+      if (dropped.containsKey(shard)) {
+        List<String> students = dropped.get(shard).students();
         throw Errors.invalid(
-            "unit %d of cache '%s' was dropped after the student%s %s had seen it"
+            "shard %d of cache '%s' was dropped after the student%s %s had seen it"
                 .formatted(
-                    unit, cache, students.size() == 1 ? "" : "s", String.join(", ", students)),
-            "all students of a cache with a window begin before its first unit is dropped: make another cache, or one with %s=0"
+                    shard, cache, students.size() == 1 ? "" : "s", String.join(", ", students)),
+            "all students of a cache with a window begin before its first shard is dropped: make another cache, or one with %s=0"
                 .formatted(Options.CACHE_WINDOW.key()));
       }
     }
   }
 
-  private void requireThere(int unit) {
-    if (manifest.isDropped(unit)) {
-      requireNoneDropped(unit);
+  private void requireThere(int shard) {
+    if (manifest.isDropped(shard)) {
+      requireNoneDropped(shard);
     }
     for (Column column : columns) {
-      if (!manifest.has(unit, teacher, column)) {
+      if (!manifest.has(shard, teacher, column)) {
         throw Errors.invalid(
-            "unit %d of cache '%s' has no %s yet".formatted(unit, cache, column.name()),
+            "shard %d of cache '%s' has no %s yet".formatted(shard, cache, column.name()),
             "wait until cache has finished it, or run cache");
       }
     }
   }
 
-  /** Reads the inputs of a unit's sound rows: those that {@link #read} gives. */
-  public List<InputRow> inputs(int unit) throws IOException {
-    return allInputs(unit).stream()
-        .filter(row -> row.sound() && !manifest.poison(unit, teacher).containsKey(row.id()))
+  /** ColumnSelection the inputs of a shard's sound rows: those that {@link #read} gives. */
+  public List<InputRow> inputs(int shard) throws IOException {
+    return allInputs(shard).stream()
+        .filter(row -> row.sound() && !manifest.invalid(shard, teacher).containsKey(row.id()))
         .toList();
   }
 
-  private List<InputRow> allInputs(int unit) throws IOException {
-    return read(manifest.inputs(unit).orElseThrow(), Targets.INPUTS).stream()
+  private List<InputRow> allInputs(int shard) throws IOException {
+    return read(manifest.inputs(shard).orElseThrow(), Targets.INPUTS).stream()
         .map(InputRow::of)
         .toList();
   }
@@ -335,7 +335,7 @@ public final class CacheReader implements KeyedRows {
     return ParquetRows.read(new CheckedFile(storage, cache, file), wanted, storage.hadoop());
   }
 
-  /** Returns whether every unit has a column, or will have it. */
+  /** Returns whether every shard has a column, or will have it. */
   public boolean has(Column column) {
     if (plan.window() != null) {
       return plan.window().columns().contains(column.name());
@@ -343,19 +343,19 @@ public final class CacheReader implements KeyedRows {
     return plan.units().stream().allMatch(unit -> manifest.has(unit.unit(), teacher, column));
   }
 
-  private Map<CacheFile, List<Column>> files(int unit) {
+  private Map<CacheFile, List<Column>> files(int shard) {
     Map<CacheFile, List<Column>> files = new LinkedHashMap<>();
     for (Column column : columns) {
-      files.computeIfAbsent(file(unit, column), f -> new ArrayList<>()).add(column);
+      files.computeIfAbsent(file(shard, column), f -> new ArrayList<>()).add(column);
     }
     return files;
   }
 
-  private CacheFile file(int unit, Column column) {
+  private CacheFile file(int shard, Column column) {
     return manifest
-        .find(unit, teacher, column)
+        .find(shard, teacher, column)
         .orElseThrow(
-            () -> new IllegalStateException("unit %d has no %s".formatted(unit, column.name())));
+            () -> new IllegalStateException("shard %d has no %s".formatted(shard, column.name())));
   }
 
   private Path path(CacheFile file) {
@@ -369,8 +369,8 @@ public final class CacheReader implements KeyedRows {
     }
     if (!aligned) {
       throw Errors.invalid(
-          "the rows of '%s' (unit %d) are not those of its inputs"
-              .formatted(path(file), file.unit()),
+          "the rows of '%s' (shard %d) are not those of its inputs"
+              .formatted(path(file), file.shard()),
           "run verify on the cache, then cache again");
     }
   }

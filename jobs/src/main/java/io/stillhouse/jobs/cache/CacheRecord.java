@@ -8,17 +8,17 @@ import org.jspecify.annotations.Nullable;
 /**
  * What a run of {@code cache} did; its sealed JSON is {@code cache.json} beside the targets.
  *
- * @param bytes of all targets and inputs, those of dropped units too
- * @param droppedUnits whose targets were let go as every student had seen them
+ * @param bytes of all targets and inputs, those of dropped shards too
+ * @param droppedShards whose targets were let go as every student had seen them
  */
 public record CacheRecord(
     String cache,
     long rows,
     long tokens,
-    int units,
+    int shards,
     long blankRows,
-    long poisonRows,
-    int computedUnits,
+    long invalidRows,
+    int computedShards,
     List<String> columns,
     int manifestEntries,
     long bytes,
@@ -26,7 +26,7 @@ public record CacheRecord(
     Seconds seconds,
     double tokensPerSecond,
     double rowsPerSecond,
-    int droppedUnits) {
+    int droppedShards) {
   /** Its file name. */
   public static final String FILE = "cache.json";
 

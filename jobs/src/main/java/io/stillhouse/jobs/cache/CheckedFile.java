@@ -71,7 +71,7 @@ final class CheckedFile implements InputFile {
   }
 
   /**
-   * Reads all of the file.
+   * ColumnSelection all of the file.
    *
    * @throws StillhouseException naming the part that is not what the manifest says
    */
@@ -151,7 +151,7 @@ final class CheckedFile implements InputFile {
 
   private StillhouseException damaged(String how) {
     return Errors.invalid(
-        "'%s' (unit %d, %s) is damaged: %s".formatted(path, file.unit(), file.family(), how),
+        "'%s' (shard %d, %s) is damaged: %s".formatted(path, file.shard(), file.family(), how),
         "run verify on the cache, then cache again: only this file is computed anew");
   }
 

@@ -17,7 +17,7 @@ import org.apache.hadoop.fs.Path;
  */
 record CorpusFile(String name, String sha256) {
 
-  /** Reads and hashes the files of a corpus. */
+  /** ColumnSelection and hashes the files of a corpus. */
   static List<CorpusFile> hash(Storage storage, CorpusFiles corpus) throws IOException {
     List<CorpusFile> hashed = new ArrayList<>();
     for (Path file : corpus.files()) {

@@ -42,7 +42,7 @@ final class CorpusMatch {
           names.put(path, known.name());
         }
       }
-      ofPart.put(part.firstUnit(), names);
+      ofPart.put(part.firstShard(), names);
     }
     if (!problems.isEmpty()) {
       throw Errors.all(problems);
@@ -80,7 +80,7 @@ final class CorpusMatch {
 
   /** Returns the files of a part, under the names that they had. */
   CorpusFiles of(Part part) {
-    return corpus.only(ofPart.get(part.firstUnit()));
+    return corpus.only(ofPart.get(part.firstShard()));
   }
 
   /** Returns files that no part has, by path. */

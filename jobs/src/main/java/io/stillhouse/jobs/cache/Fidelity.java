@@ -41,9 +41,9 @@ import org.apache.hadoop.fs.Path;
  * plain pass in float32.
  */
 public final class Fidelity {
-  private static final int ROWS_OF_A_UNIT = 8;
+  private static final int ROWS_OF_A_SHARD = 8;
 
-  /** A unit in the last of bfloat16's 8 bits: the roundings of a product's factors and result. */
+  /** A shard in the last of bfloat16's 8 bits: the roundings of a product's factors and result. */
   private static final double BFLOAT16_ROUNDING = 1.0 / 128;
 
   /** After the name of a column that is not stored. */
@@ -81,7 +81,7 @@ public final class Fidelity {
     this.settings = settings;
   }
 
-  /** Recomputes rows of a few units with one of the cache's teachers. */
+  /** Recomputes rows of a few shards with one of the cache's teachers. */
   Map<String, ColumnError> sample(Plan plan, Manifest manifest, String teacherName)
       throws IOException {
     List<Column> columns =
@@ -92,19 +92,19 @@ public final class Fidelity {
     CacheReader reader = CacheReader.open(storage, cache, teacherName, columns);
     Random random = new Random(settings.get(Options.SEED));
     List<Plan.Unit> units = new ArrayList<>(plan.units());
-    units.removeIf(unit -> manifest.isDropped(unit.unit()));
-    if (units.isEmpty()) {
+    shards.removeIf(shard -> manifest.isDropped(shard.shard()));
+    if (shards.isEmpty()) {
       return Map.of();
     }
-    Collections.shuffle(units, random);
+    Collections.shuffle(shards, random);
     List<Example> rows = new ArrayList<>();
-    for (Plan.Unit unit : units) {
+    for (Plan.Shard shard : shards) {
       if (rows.size() >= settings.get(Options.VERIFY_ROWS)) {
         break;
       }
-      List<Example> all = new ArrayList<>(reader.read(unit.unit()));
+      List<Example> all = new ArrayList<>(reader.read(shard.shard()));
       Collections.shuffle(all, random);
-      int wanted = Math.min(ROWS_OF_A_UNIT, settings.get(Options.VERIFY_ROWS) - rows.size());
+      int wanted = Math.min(ROWS_OF_A_SHARD, settings.get(Options.VERIFY_ROWS) - rows.size());
       rows.addAll(all.subList(0, Math.min(wanted, all.size())));
     }
     Map<String, double[]> sums = new TreeMap<>();
@@ -124,8 +124,8 @@ public final class Fidelity {
       InferenceEncoder packed = new InferenceEncoder(teacher, manager, precision);
       Pass live = packed::forward;
       Pass plain = (batch, capture) -> teacher.forward(batch, capture, Dropout.NONE);
-      for (int from = 0; from < rows.size(); from += ROWS_OF_A_UNIT) {
-        List<Example> some = rows.subList(from, Math.min(rows.size(), from + ROWS_OF_A_UNIT));
+      for (int from = 0; from < rows.size(); from += ROWS_OF_A_SHARD) {
+        List<Example> some = rows.subList(from, Math.min(rows.size(), from + ROWS_OF_A_SHARD));
         List<Example> rebuilt = rebuilt(teacher, some, derived);
         List<Example> together = targets(teacher, live, some, all);
         List<Example> exact = targets(teacher, plain, some, all);

@@ -30,7 +30,7 @@ final class Fingerprints {
           Options.CORPUS_SEGMENT,
           Options.CORPUS_TOO_LONG,
           Options.MAX_LENGTH,
-          Options.UNIT_TOKENS,
+          Options.SHARD_TOKENS,
           Options.CACHE_BATCH_TOKENS,
           Options.CACHE_PRECISION,
           Options.TARGETS_DTYPE,

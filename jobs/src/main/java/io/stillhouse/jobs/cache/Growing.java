@@ -13,7 +13,7 @@ import org.apache.spark.api.java.JavaSparkContext;
 import org.apache.spark.sql.SparkSession;
 
 /**
- * Adds the rows of new files to a cache, as units after those that it has. Their inputs are written
+ * Adds the rows of new files to a cache, as shards after those that it has. Their inputs are written
  * first, under names of this attempt's own, and count from the manifest entry on that names them.
  */
 final class Growing {

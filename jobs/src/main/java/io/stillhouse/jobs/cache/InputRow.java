@@ -30,7 +30,7 @@ public record InputRow(
     implements Serializable {
 
   /** Returns a row without tokens, and so without targets. */
-  static InputRow poison(String id, String text, String pair, String reason) {
+  static InputRow invalid(String id, String text, String pair, String reason) {
     return new InputRow(id, text, pair, new int[0], new int[0], null, null, reason);
   }
 
@@ -56,7 +56,7 @@ public record InputRow(
     };
   }
 
-  /** Reads {@link #values()} back. */
+  /** ColumnSelection {@link #values()} back. */
   static InputRow of(Object[] values) {
     return new InputRow(
         (String) values[0],

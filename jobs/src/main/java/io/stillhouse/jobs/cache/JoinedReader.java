@@ -17,13 +17,13 @@ import java.util.Map;
  * in theirs. Rows that some teacher lacks are left out, as was decided before.
  */
 public final class JoinedReader implements TargetSource {
-  /** Of the units of other caches, those read last are held up to so many bytes of cells. */
+  /** Of the shards of other caches, those read last are held up to so many bytes of cells. */
   private static final long HELD_BYTES = 128L << 20;
 
   private final TargetSource first;
   private final List<Further> further;
   private final List<BitSet> leftOut;
-  private final LinkedHashMap<Place, Unit> held = new LinkedHashMap<>(16, 0.75f, true);
+  private final LinkedHashMap<Place, Shard> held = new LinkedHashMap<>(16, 0.75f, true);
   private long heldBytes;
 
   /** Whether a teacher must have read the very tokens of the first. */
@@ -37,16 +37,16 @@ public final class JoinedReader implements TargetSource {
    *
    * @param name of the teacher
    * @param reader of the columns that are learnt
-   * @param units by unit of the first cache, those that hold its rows
+   * @param shards by shard of the first cache, those that hold its rows
    */
-  public record Further(String name, CacheReader reader, List<BitSet> units, Tokens tokens) {}
+  public record Further(String name, CacheReader reader, List<BitSet> shards, Tokens tokens) {}
 
-  private record Place(int further, int unit) {}
+  private record Place(int further, int shard) {}
 
-  private record Unit(Map<String, Example> rows, long bytes) {}
+  private record Shard(Map<String, Example> rows, long bytes) {}
 
   /**
-   * @param leftOut by unit, the places of rows that are left out; empty where none are
+   * @param leftOut by shard, the places of rows that are left out; empty where none are
    */
   public JoinedReader(TargetSource first, List<Further> further, List<BitSet> leftOut) {
     this.first = first;
@@ -55,25 +55,25 @@ public final class JoinedReader implements TargetSource {
   }
 
   @Override
-  public List<Integer> unitRows() {
-    return remaining(first.unitRows(), leftOut);
+  public List<Integer> shardRows() {
+    return remaining(first.shardRows(), leftOut);
   }
 
-  /** Returns the rows of each unit without those that are left out. */
-  public static List<Integer> remaining(List<Integer> unitRows, List<BitSet> leftOut) {
-    List<Integer> remaining = new ArrayList<>(unitRows);
-    for (int unit = 0; unit < leftOut.size(); unit++) {
-      remaining.set(unit, unitRows.get(unit) - leftOut.get(unit).cardinality());
+  /** Returns the rows of each shard without those that are left out. */
+  public static List<Integer> remaining(List<Integer> shardRows, List<BitSet> leftOut) {
+    List<Integer> remaining = new ArrayList<>(shardRows);
+    for (int shard = 0; shard < leftOut.size(); shard++) {
+      remaining.set(shard, shardRows.get(shard) - leftOut.get(shard).cardinality());
     }
     return List.copyOf(remaining);
   }
 
   @Override
-  public List<Example> read(int unit) throws IOException {
-    List<Example> all = first.read(unit);
+  public List<Example> read(int shard) throws IOException {
+    List<Example> all = first.read(shard);
     List<Example> rows = new ArrayList<>(all.size());
     for (int row = 0; row < all.size(); row++) {
-      if (leftOut.isEmpty() || !leftOut.get(unit).get(row)) {
+      if (leftOut.isEmpty() || !leftOut.get(shard).get(row)) {
         rows.add(all.get(row));
       }
     }
@@ -82,7 +82,7 @@ public final class JoinedReader implements TargetSource {
     }
     List<Map<String, Example>> found = new ArrayList<>();
     for (int number = 0; number < further.size(); number++) {
-      found.add(find(number, unit, rows));
+      found.add(find(number, shard, rows));
     }
     List<Example> joined = new ArrayList<>(rows.size());
     for (Example row : rows) {
@@ -91,12 +91,12 @@ public final class JoinedReader implements TargetSource {
     return joined;
   }
 
-  /** Finds the rows of a unit in another cache. */
-  private Map<String, Example> find(int number, int unit, List<Example> rows) throws IOException {
+  /** Finds the rows of a shard in another cache. */
+  private Map<String, Example> find(int number, int shard, List<Example> rows) throws IOException {
     Map<String, Example> found = new HashMap<>();
     BitSet units = further.get(number).units().get(unit);
-    for (int other = units.nextSetBit(0); other >= 0; other = units.nextSetBit(other + 1)) {
-      Map<String, Example> its = unit(new Place(number, other)).rows();
+    for (int other = shards.nextSetBit(0); other >= 0; other = shards.nextSetBit(other + 1)) {
+      Map<String, Example> its = shard(new Place(number, other)).rows();
       for (Example row : rows) {
         Example same = its.get(row.id());
         if (same != null) {
@@ -127,26 +127,26 @@ public final class JoinedReader implements TargetSource {
     }
   }
 
-  private Unit unit(Place place) throws IOException {
-    Unit unit = held.get(place);
-    if (unit != null) {
-      return unit;
+  private Shard shard(Place place) throws IOException {
+    Shard shard = held.get(place);
+    if (shard != null) {
+      return shard;
     }
     Map<String, Example> rows = new HashMap<>();
     long bytes = 0;
-    for (Example row : further.get(place.further()).reader().read(place.unit())) {
+    for (Example row : further.get(place.further()).reader().read(place.shard())) {
       rows.put(row.id(), row);
       bytes += (long) Long.BYTES * row.length();
       bytes += row.cells().values().stream().mapToLong(cell -> cell.length).sum();
     }
-    unit = new Unit(rows, bytes);
-    held.put(place, unit);
+    shard = new Shard(rows, bytes);
+    held.put(place, shard);
     heldBytes += bytes;
     var oldest = held.values().iterator();
     while (heldBytes > HELD_BYTES) {
       heldBytes -= oldest.next().bytes();
       oldest.remove();
     }
-    return unit;
+    return shard;
   }
 }

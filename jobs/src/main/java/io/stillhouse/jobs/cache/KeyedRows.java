@@ -7,5 +7,5 @@ import java.util.List;
 /** Rows with their targets, whose keys can be read alone. */
 public interface KeyedRows extends TargetSource {
   /** Returns the keys of the rows that {@link #read} gives, in the same order. */
-  List<RowKey> keys(int unit, RowKey.With with) throws IOException;
+  List<RowKey> keys(int shard, RowKey.With with) throws IOException;
 }

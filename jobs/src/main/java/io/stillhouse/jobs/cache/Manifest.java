@@ -29,7 +29,7 @@ import org.jspecify.annotations.Nullable;
 /**
  * The files that count. Each entry is a numbered, sealed JSON file that names its predecessor's
  * hash; entries are only appended, never over one that is there, and files are given up by a later
- * entry that revokes them, or that drops their unit. One thread may read it while another appends.
+ * entry that revokes them, or that drops their shard. One thread may read it while another appends.
  */
 final class Manifest {
   static final String DIRECTORY = "manifest";
@@ -37,8 +37,8 @@ final class Manifest {
   private final Storage storage;
   private final Path directory;
   private final Map<String, CacheFile> files = new LinkedHashMap<>();
-  private final Map<Integer, Map<String, CacheFile>> byUnit = new HashMap<>();
-  private final Map<String, Map<Integer, Map<String, String>>> poison = new HashMap<>();
+  private final Map<Integer, Map<String, CacheFile>> byShard = new HashMap<>();
+  private final Map<String, Map<Integer, Map<String, String>>> invalid = new HashMap<>();
   private final Map<Integer, Part> parts = new TreeMap<>();
   private final Map<String, OtherTeacher> teachers = new TreeMap<>();
   private final Map<Integer, Dropped> dropped = new TreeMap<>();
@@ -57,10 +57,10 @@ final class Manifest {
    * @param part that the plan grows by
    * @param teacher another one, whose targets may follow
    * @param files that count from now on
-   * @param poison rows whose targets are null, from now on
+   * @param invalid rows whose targets are null, from now on
    * @param revoked paths of files that count no longer
    * @param lost numbers of entries that are damaged: what they said is to be done again
-   * @param dropped units whose targets were let go, for good
+   * @param dropped shards whose targets were let go, for good
    */
   record Entry(
       int sequence,
@@ -69,7 +69,7 @@ final class Manifest {
       @Nullable Part part,
       @Nullable OtherTeacher teacher,
       @Nullable List<CacheFile> files,
-      @Nullable List<Poison> poison,
+      @Nullable List<Invalid> invalid,
       @Nullable List<String> revoked,
       @Nullable List<Integer> lost,
       @Nullable Dropped dropped) {
@@ -86,9 +86,9 @@ final class Manifest {
       return new Entry(0, "", null, null, teacher, null, null, null, null, null);
     }
 
-    static Entry added(List<CacheFile> files, List<Poison> poison) {
+    static Entry added(List<CacheFile> files, List<Invalid> invalid) {
       return new Entry(
-          0, "", null, null, null, files, poison.isEmpty() ? null : poison, null, null, null);
+          0, "", null, null, null, files, invalid.isEmpty() ? null : invalid, null, null, null);
     }
 
     static Entry revoking(Collection<String> paths, Collection<Integer> lost) {
@@ -101,21 +101,21 @@ final class Manifest {
     }
 
     Entry at(int number, String after) {
-      return new Entry(number, after, plan, part, teacher, files, poison, revoked, lost, dropped);
+      return new Entry(number, after, plan, part, teacher, files, invalid, revoked, lost, dropped);
     }
   }
 
   /** A row that a teacher gave no finite output for. */
-  record Poison(int unit, String id, String reason, String teacher) implements Serializable {
-    Poison {
+  record Invalid(int shard, String id, String reason, String teacher) implements Serializable {
+    Invalid {
       teacher = teacher == null ? "" : teacher; // as entries of one teacher alone were written
     }
   }
 
-  /** Units that a window has passed, and the students that had seen them by then. */
-  record Dropped(List<Integer> units, List<String> students) {
+  /** Shards that a window has passed, and the students that had seen them by then. */
+  record Dropped(List<Integer> shards, List<String> students) {
     Dropped {
-      units = List.copyOf(units);
+      shards = List.copyOf(shards);
       students = List.copyOf(students);
     }
   }
@@ -126,7 +126,7 @@ final class Manifest {
   }
 
   /**
-   * Reads the manifest of a cache; one without entries is empty.
+   * ColumnSelection the manifest of a cache; one without entries is empty.
    *
    * @throws io.stillhouse.error.StillhouseException if an entry is damaged or missing
    */
@@ -148,7 +148,7 @@ final class Manifest {
     return this;
   }
 
-  /** Reads what is sound of a manifest. */
+  /** ColumnSelection what is sound of a manifest. */
   static Manifest survey(Storage storage, Path cache) throws IOException {
     Manifest manifest = new Manifest(storage, new Path(cache, DIRECTORY));
     List<Path> paths = manifest.list();
@@ -209,7 +209,7 @@ final class Manifest {
       plan = entry.plan();
     }
     if (entry.part() != null) {
-      parts.put(entry.part().firstUnit(), entry.part());
+      parts.put(entry.part().firstShard(), entry.part());
     }
     if (entry.teacher() != null) {
       teachers.put(entry.teacher().name(), entry.teacher());
@@ -220,17 +220,17 @@ final class Manifest {
           continue; // written before somebody found that nobody needs it
         }
         files.put(file.path(), file);
-        Map<String, CacheFile> columns = byUnit.computeIfAbsent(file.unit(), u -> new HashMap<>());
+        Map<String, CacheFile> columns = byShard.computeIfAbsent(file.shard(), u -> new HashMap<>());
         // The first that holds a column counts; a later one is the double of a lost entry's.
         file.columns()
             .forEach(name -> columns.putIfAbsent(key(file.teacher(), file.family(), name), file));
       }
     }
-    if (entry.poison() != null) {
-      for (Poison row : entry.poison()) {
-        poison
+    if (entry.invalid() != null) {
+      for (Invalid row : entry.invalid()) {
+        invalid
             .computeIfAbsent(row.teacher(), name -> new HashMap<>())
-            .computeIfAbsent(row.unit(), u -> new TreeMap<>())
+            .computeIfAbsent(row.shard(), u -> new TreeMap<>())
             .put(row.id(), row.reason());
       }
     }
@@ -238,7 +238,7 @@ final class Manifest {
       for (String path : entry.revoked()) {
         CacheFile file = files.remove(path);
         if (file != null) {
-          byUnit.get(file.unit()).values().removeIf(held -> held.path().equals(path));
+          byShard.get(file.shard()).values().removeIf(held -> held.path().equals(path));
         }
       }
     }
@@ -247,13 +247,13 @@ final class Manifest {
       for (CacheFile file : files().stream().filter(this::droppedTargets).toList()) {
         droppedBytes += file.size().bytes();
         files.remove(file.path());
-        byUnit.get(file.unit()).values().removeIf(held -> held.equals(file));
+        byShard.get(file.shard()).values().removeIf(held -> held.equals(file));
       }
     }
   }
 
   private boolean droppedTargets(CacheFile file) {
-    return dropped.containsKey(file.unit()) && !file.family().equals(Family.INPUTS.id());
+    return dropped.containsKey(file.shard()) && !file.family().equals(Family.INPUTS.id());
   }
 
   /**
@@ -342,34 +342,34 @@ final class Manifest {
     return all;
   }
 
-  /** Returns rows of a unit that a teacher gave no finite output for, with the reason. */
-  synchronized Map<String, String> poison(int unit, String teacher) {
-    return poison.getOrDefault(teacher, Map.of()).getOrDefault(unit, Map.of());
+  /** Returns rows of a shard that a teacher gave no finite output for, with the reason. */
+  synchronized Map<String, String> invalid(int shard, String teacher) {
+    return invalid.getOrDefault(teacher, Map.of()).getOrDefault(shard, Map.of());
   }
 
-  /** Returns the number of such rows in all units. */
-  synchronized long poisonRows(String teacher) {
-    return poison.getOrDefault(teacher, Map.of()).values().stream().mapToLong(Map::size).sum();
+  /** Returns the number of such rows in all shards. */
+  synchronized long invalidRows(String teacher) {
+    return invalid.getOrDefault(teacher, Map.of()).values().stream().mapToLong(Map::size).sum();
   }
 
-  /** Returns the file of a unit's inputs. */
-  Optional<CacheFile> inputs(int unit) {
-    return find(unit, "", Targets.ID);
+  /** Returns the file of a shard's inputs. */
+  Optional<CacheFile> inputs(int shard) {
+    return find(shard, "", Targets.ID);
   }
 
-  /** Returns the file of a unit that holds a column of a teacher's targets. */
-  synchronized Optional<CacheFile> find(int unit, String teacher, Column column) {
+  /** Returns the file of a shard that holds a column of a teacher's targets. */
+  synchronized Optional<CacheFile> find(int shard, String teacher, Column column) {
     return Optional.ofNullable(
-        byUnit.getOrDefault(unit, Map.of()).get(key(teacher, column.family().id(), column.name())));
+        byShard.getOrDefault(shard, Map.of()).get(key(teacher, column.family().id(), column.name())));
   }
 
-  /** Returns the units whose targets were let go, and after whom. */
+  /** Returns the shards whose targets were let go, and after whom. */
   synchronized Map<Integer, Dropped> dropped() {
     return Map.copyOf(dropped);
   }
 
-  synchronized boolean isDropped(int unit) {
-    return dropped.containsKey(unit);
+  synchronized boolean isDropped(int shard) {
+    return dropped.containsKey(shard);
   }
 
   /** Returns the bytes of files that were dropped. */
@@ -377,17 +377,17 @@ final class Manifest {
     return droppedBytes;
   }
 
-  /** Returns whether a unit has all targets of a window, or had them before it was dropped. */
-  synchronized boolean isFinished(int unit, Window window) {
-    return dropped.containsKey(unit)
-        || window.columns().stream().allMatch(name -> has(unit, "", Targets.named(name)));
+  /** Returns whether a shard has all targets of a window, or had them before it was dropped. */
+  synchronized boolean isFinished(int shard, Window window) {
+    return dropped.containsKey(shard)
+        || window.columns().stream().allMatch(name -> has(shard, "", Targets.named(name)));
   }
 
-  boolean has(int unit, String teacher, Column column) {
-    return find(unit, teacher, column).isPresent();
+  boolean has(int shard, String teacher, Column column) {
+    return find(shard, teacher, column).isPresent();
   }
 
-  /** Returns the names of all tensor columns of a teacher's that some unit has. */
+  /** Returns the names of all tensor columns of a teacher's that some shard has. */
   synchronized Set<String> columns(String teacher) {
     Set<String> names = new TreeSet<>();
     files.values().stream()

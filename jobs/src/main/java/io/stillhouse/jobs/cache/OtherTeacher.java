@@ -8,7 +8,7 @@ import org.apache.hadoop.fs.Path;
 import org.jspecify.annotations.Nullable;
 
 /**
- * A teacher besides the first whose targets over the same units a cache holds. It lies in a
+ * A teacher besides the first whose targets over the same shards a cache holds. It lies in a
  * manifest entry, and once more in a file of its own, so that either restores the other.
  *
  * @param name as {@code teacher.name} gives it
@@ -39,7 +39,7 @@ record OtherTeacher(String name, Map<String, String> fingerprints, Map<String, S
     return new Path(TeacherFolder.of(cache, name), FILE);
   }
 
-  /** Reads a sealed teacher, or returns null if it is damaged. */
+  /** ColumnSelection a sealed teacher, or returns null if it is damaged. */
   static @Nullable OtherTeacher parse(String text) {
     String sound = Seal.open(text);
     return sound == null ? null : Storage.JSON.fromJson(sound, OtherTeacher.class);

@@ -96,7 +96,7 @@ public final class ParquetRows {
   }
 
   /**
-   * Reads the named columns of every row, in the file's order, each column by itself: Parquet's own
+   * ColumnSelection the named columns of every row, in the file's order, each column by itself: Parquet's own
    * record assembly takes twice the time, and reads Hadoop's XML again for every file.
    */
   static List<Object[]> read(InputFile file, List<Column> columns, Configuration hadoop)
@@ -173,7 +173,7 @@ public final class ParquetRows {
     public void end() {}
   }
 
-  /** Reads the key-value metadata of a file. */
+  /** ColumnSelection the key-value metadata of a file. */
   static Map<String, String> metadata(Path file, Configuration hadoop) throws IOException {
     try (ParquetFileReader reader =
         ParquetFileReader.open(HadoopInputFile.fromPath(file, hadoop))) {

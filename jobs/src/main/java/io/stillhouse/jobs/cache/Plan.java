@@ -20,8 +20,8 @@ import org.jspecify.annotations.Nullable;
  *
  * @param version of the schema
  * @param fingerprints by name; a run whose fingerprints differ is refused
- * @param unitTokens the most tokens that a unit was to have
- * @param units in order of their numbers
+ * @param shardTokens the most tokens that a shard was to have
+ * @param shards in order of their numbers
  * @param corpus what was read
  * @param teacherFiles SHA-256 of each file of the teacher's directory, by name
  * @param inputs the files of the inputs family
@@ -31,8 +31,8 @@ import org.jspecify.annotations.Nullable;
 public record Plan(
     int version,
     Map<String, String> fingerprints,
-    long unitTokens,
-    List<Unit> units,
+    long shardTokens,
+    List<Shard> shards,
     Read corpus,
     Map<String, String> teacherFiles,
     List<CacheFile> inputs,
@@ -40,26 +40,26 @@ public record Plan(
     @Nullable Window window) {
 
   /**
-   * One unit.
+   * One shard.
    *
-   * @param rows of which {@code poison} have no tokens
+   * @param rows of which {@code invalid} have no tokens
    * @param keys SHA-256 of the rows' keys in order, a line each
    */
-  public record Unit(int unit, int rows, int poison, long tokens, String keys)
+  public record Shard(int shard, int rows, int invalid, long tokens, String keys)
       implements Serializable {}
 
   /**
    * Rows and tokens in all; blank lines of prose, which are no rows; and rows that have a status
    * instead of tokens, by reason.
    */
-  public record Read(long rows, long tokens, long blankRows, Map<String, Long> poison) {
-    long poisonRows() {
-      return poison.values().stream().mapToLong(Long::longValue).sum();
+  public record Read(long rows, long tokens, long blankRows, Map<String, Long> invalid) {
+    long invalidRows() {
+      return invalid.values().stream().mapToLong(Long::longValue).sum();
     }
 
     Read plus(Read other) {
-      Map<String, Long> both = new TreeMap<>(poison);
-      other.poison.forEach((reason, count) -> both.merge(reason, count, Long::sum));
+      Map<String, Long> both = new TreeMap<>(invalid);
+      other.invalid.forEach((reason, count) -> both.merge(reason, count, Long::sum));
       return new Read(rows + other.rows, tokens + other.tokens, blankRows + other.blankRows, both);
     }
   }
@@ -90,7 +90,7 @@ public record Plan(
 
   /** Returns this first part as one. */
   Part part() {
-    return new Part(unitTokens, units, corpus, corpusFiles, inputs);
+    return new Part(shardTokens, shards, corpus, corpusFiles, inputs);
   }
 
   /**
@@ -100,11 +100,11 @@ public record Plan(
    */
   Plan grownBy(Collection<Part> parts, Path cache) {
     Plan all = this;
-    for (Part part : parts.stream().sorted(Comparator.comparingInt(Part::firstUnit)).toList()) {
-      if (part.firstUnit() != all.units.size()) {
+    for (Part part : parts.stream().sorted(Comparator.comparingInt(Part::firstShard)).toList()) {
+      if (part.firstShard() != all.shards.size()) {
         throw Errors.invalid(
-            "the plan of cache '%s' lacks units %d..%d"
-                .formatted(cache, all.units.size(), part.firstUnit() - 1),
+            "the plan of cache '%s' lacks shards %d..%d"
+                .formatted(cache, all.shards.size(), part.firstShard() - 1),
             "run verify on the cache, then cache again; if that says the same, both copies of a part of the plan are lost, and so is the cache");
       }
       all = all.plus(part);
@@ -119,7 +119,7 @@ public record Plan(
     return new Plan(
         version,
         grown,
-        unitTokens,
+        shardTokens,
         concatenated(units, part.units()),
         corpus.plus(part.corpus()),
         teacherFiles,
@@ -134,12 +134,12 @@ public record Plan(
     return List.copyOf(both);
   }
 
-  /** Requires all units that the manifest has files of: a lost part must not pass for no rows. */
-  void requireAllUnits(Path cache, Manifest manifest) {
-    if (manifest.files().stream().anyMatch(file -> file.unit() >= units.size())) {
+  /** Requires all shards that the manifest has files of: a lost part must not pass for no rows. */
+  void requireAllShards(Path cache, Manifest manifest) {
+    if (manifest.files().stream().anyMatch(file -> file.shard() >= shards.size())) {
       throw Errors.invalid(
-          "cache '%s' has files of more units than the %d of its plan"
-              .formatted(cache, units.size()),
+          "cache '%s' has files of more shards than the %d of its plan"
+              .formatted(cache, shards.size()),
           "run verify on the cache, then cache again");
     }
   }
@@ -149,10 +149,10 @@ public record Plan(
     Map<String, String> own = new TreeMap<>(fingerprints);
     own.putAll(teacher.fingerprints());
     return new Plan(
-        version, own, unitTokens, units, corpus, teacher.files(), inputs, corpusFiles, window);
+        version, own, shardTokens, shards, corpus, teacher.files(), inputs, corpusFiles, window);
   }
 
-  /** Reads a sealed plan, or returns null if it is damaged. */
+  /** ColumnSelection a sealed plan, or returns null if it is damaged. */
   static @Nullable Plan parse(String text) {
     String sound = Seal.open(text);
     return sound == null ? null : Storage.JSON.fromJson(sound, Plan.class);

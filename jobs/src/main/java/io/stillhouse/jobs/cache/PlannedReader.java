@@ -27,35 +27,35 @@ public final class PlannedReader implements KeyedRows {
   }
 
   @Override
-  public List<Integer> unitRows() {
-    return reader.plan().units().stream().map(unit -> unit.rows() - unit.poison()).toList();
+  public List<Integer> shardRows() {
+    return reader.plan().units().stream().map(unit -> unit.rows() - unit.invalid()).toList();
   }
 
   @Override
-  public List<Example> read(int unit) throws IOException {
-    await(unit);
-    return filled(reader.sound(unit), unit);
+  public List<Example> read(int shard) throws IOException {
+    await(shard);
+    return filled(reader.sound(shard), shard);
   }
 
   @Override
-  public List<RowKey> keys(int unit, RowKey.With with) throws IOException {
+  public List<RowKey> keys(int shard, RowKey.With with) throws IOException {
     List<@Nullable RowKey> rows = new ArrayList<>();
-    for (RowKey row : reader.allKeys(unit, with)) {
+    for (RowKey row : reader.allKeys(shard, with)) {
       if (row.sound()) {
         rows.add(row.taught() ? row : null);
       }
     }
-    return filled(rows, unit);
+    return filled(rows, shard);
   }
 
-  private static <T> List<T> filled(List<@Nullable T> rows, int unit) {
+  private static <T> List<T> filled(List<@Nullable T> rows, int shard) {
     T before = rows.stream().filter(Objects::nonNull).findFirst().orElse(null);
     List<T> filled = new ArrayList<>(rows.size());
     for (T row : rows) {
       before = row == null ? before : row;
       if (before == null) {
         throw Errors.invalid(
-            "no row of unit %d has targets".formatted(unit),
+            "no row of shard %d has targets".formatted(shard),
             "mend the corpus or the teacher, and make another cache");
       }
       filled.add(before);
@@ -63,19 +63,19 @@ public final class PlannedReader implements KeyedRows {
     return filled;
   }
 
-  /** Waits until the cache's driver has finished a unit; ends early if interrupted. */
-  public void await(int unit) throws IOException {
-    while (unfinished(unit, unit + 1).isPresent()) {
+  /** Waits until the cache's driver has finished a shard; ends early if interrupted. */
+  public void await(int shard) throws IOException {
+    while (unfinished(shard, shard + 1).isPresent()) {
       try {
         Thread.sleep(LOOKS_MILLIS);
       } catch (InterruptedException e) {
         Thread.currentThread().interrupt();
-        throw new InterruptedIOException("interrupted while waiting for unit %d".formatted(unit));
+        throw new InterruptedIOException("interrupted while waiting for shard %d".formatted(shard));
       }
     }
   }
 
-  /** Returns the first of some units that the cache's driver has not finished yet. */
+  /** Returns the first of some shards that the cache's driver has not finished yet. */
   public OptionalInt unfinished(int from, int to) throws IOException {
     if (reader.plan().window() == null) {
       return OptionalInt.empty();
@@ -83,7 +83,7 @@ public final class PlannedReader implements KeyedRows {
     if (!IntStream.range(from, to).allMatch(reader::isFinished)) {
       reader.follow();
     }
-    return IntStream.range(from, to).filter(unit -> !reader.isFinished(unit)).findFirst();
+    return IntStream.range(from, to).filter(shard -> !reader.isFinished(shard)).findFirst();
   }
 
   /** Returns whether a cache command works on a cache, or did when killed not long ago. */

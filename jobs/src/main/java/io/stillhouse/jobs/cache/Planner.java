@@ -27,52 +27,52 @@ import org.apache.spark.storage.StorageLevel;
 import scala.Tuple2;
 
 /**
- * Cuts a corpus into units, once. Rows are ordered by a hash of seed and key, so neighbours are
- * unrelated and the cut does not depend on how Spark reads the files; a unit then holds its rows by
+ * Cuts a corpus into shards, once. Rows are ordered by a hash of seed and key, so neighbours are
+ * unrelated and the cut does not depend on how Spark reads the files; a shard then holds its rows by
  * length, so the teacher's batches waste little on padding.
  */
 final class Planner {
-  private static final int FEWEST_UNITS = 16;
+  private static final int FEWEST_SHARDS = 16;
 
-  /** Under it a unit's files cost more than they spread. */
-  private static final long LEAST_UNIT_TOKENS = 1024;
+  /** Under it a shard's files cost more than they spread. */
+  private static final long LEAST_SHARD_TOKENS = 1024;
 
   private final SparkSession spark;
   private final Path cache;
-  private final long mostUnitTokens;
+  private final long mostShardTokens;
   private final long seed;
 
   /** A row, and the hash it is ordered by. */
   private record Placed(String order, InputRow row) implements java.io.Serializable {}
 
-  /** What planning leaves: units, a file of each, and the rows without tokens by reason. */
-  record Planned(List<Plan.Unit> units, List<CacheFile> files, Map<String, Long> poison) {
+  /** What planning leaves: shards, a file of each, and the rows without tokens by reason. */
+  record Planned(List<Plan.Shard> shards, List<CacheFile> files, Map<String, Long> invalid) {
     long rows() {
-      return units.stream().mapToLong(Plan.Unit::rows).sum();
+      return shards.stream().mapToLong(Plan.Shard::rows).sum();
     }
 
     long tokens() {
-      return units.stream().mapToLong(Plan.Unit::tokens).sum();
+      return shards.stream().mapToLong(Plan.Shard::tokens).sum();
     }
   }
 
-  /** What the task of one unit leaves. */
-  private record Written(Plan.Unit unit, CacheFile file, Map<String, Long> poison)
+  /** What the task of one shard leaves. */
+  private record Written(Plan.Shard shard, CacheFile file, Map<String, Long> invalid)
       implements java.io.Serializable {}
 
-  Planner(SparkSession spark, Path cache, long mostUnitTokens, long seed) {
+  Planner(SparkSession spark, Path cache, long mostShardTokens, long seed) {
     this.spark = spark;
     this.cache = cache;
-    this.mostUnitTokens = mostUnitTokens;
+    this.mostShardTokens = mostShardTokens;
     this.seed = seed;
   }
 
   /**
-   * Writes the inputs of every unit; nothing counts until the plan is written.
+   * Writes the inputs of every shard; nothing counts until the plan is written.
    *
-   * @param firstUnit the first unit's number
+   * @param firstShard the first shard's number
    */
-  Planned write(Corpus corpus, Tokenising tokenising, int firstUnit) {
+  Planned write(Corpus corpus, Tokenising tokenising, int firstShard) {
     JavaSparkContext context = JavaSparkContext.fromSparkContext(spark.sparkContext());
     int parallelism = context.defaultParallelism();
     JavaRDD<SourceRow> source = corpus.rows();
@@ -95,21 +95,21 @@ final class Planner {
         starts[i] += starts[i - 1];
       }
       long tokens = starts[starts.length - 1];
-      long perUnit = unitTokens(mostUnitTokens, tokens);
-      JavaPairRDD<Integer, Placed> byUnit =
+      long perShard = shardTokens(mostShardTokens, tokens);
+      JavaPairRDD<Integer, Placed> byShard =
           JavaPairRDD.fromJavaRDD(
               placed.mapPartitionsWithIndex(
-                  (index, rows) -> units(starts[index], perUnit, rows), false));
-      int units = Math.toIntExact(Math.max(1, (tokens + perUnit - 1) / perUnit));
-      UnitWriter writer = new UnitWriter(cache.toString(), firstUnit);
+                  (index, rows) -> shards(starts[index], perShard, rows), false));
+      int shards = Math.toIntExact(Math.max(1, (tokens + perShard - 1) / perShard));
+      ShardWriter writer = new ShardWriter(cache.toString(), firstShard);
       List<Written> written =
           new ArrayList<>(
-              byUnit
-                  .groupByKey(new HashPartitioner(Math.min(units, 4 * parallelism)))
-                  .map(unit -> writer.write(unit._1, unit._2))
+              byShard
+                  .groupByKey(new HashPartitioner(Math.min(shards, 4 * parallelism)))
+                  .map(shard -> writer.write(shard._1, shard._2))
                   .collect());
-      written.sort(Comparator.comparingInt(unit -> unit.unit().unit()));
-      return planned(written, firstUnit);
+      written.sort(Comparator.comparingInt(shard -> shard.shard().shard()));
+      return planned(written, firstShard);
     } finally {
       placed.unpersist();
     }
@@ -119,26 +119,26 @@ final class Planner {
    * Returns the tokens of a unit: a small corpus is cut finer, so that its units occupy several
    * cores. Only the corpus decides it.
    */
-  static long unitTokens(long most, long corpusTokens) {
-    return Math.min(most, Math.max(LEAST_UNIT_TOKENS, corpusTokens / FEWEST_UNITS + 1));
+  static long shardTokens(long most, long corpusTokens) {
+    return Math.min(most, Math.max(LEAST_SHARD_TOKENS, corpusTokens / FEWEST_SHARDS + 1));
   }
 
-  /** Numbers units without a gap: a row longer than a unit leaves one. */
-  private static Planned planned(List<Written> written, int firstUnit) {
-    List<Plan.Unit> units = new ArrayList<>();
+  /** Numbers shards without a gap: a row longer than a shard leaves one. */
+  private static Planned planned(List<Written> written, int firstShard) {
+    List<Plan.Shard> shards = new ArrayList<>();
     List<CacheFile> files = new ArrayList<>();
-    Map<String, Long> poison = new TreeMap<>();
+    Map<String, Long> invalid = new TreeMap<>();
     for (Written one : written) {
-      int number = firstUnit + units.size();
-      Plan.Unit unit = one.unit();
+      int number = firstShard + shards.size();
+      Plan.Shard shard = one.shard();
       CacheFile file = one.file();
-      units.add(new Plan.Unit(number, unit.rows(), unit.poison(), unit.tokens(), unit.keys()));
+      shards.add(new Plan.Shard(number, shard.rows(), shard.invalid(), shard.tokens(), shard.keys()));
       files.add(
           new CacheFile(
               number, file.family(), file.path(), file.columns(), file.size(), file.hashes(), ""));
-      one.poison().forEach((reason, rows) -> poison.merge(reason, rows, Long::sum));
+      one.invalid().forEach((reason, rows) -> invalid.merge(reason, rows, Long::sum));
     }
-    return new Planned(units, files, poison);
+    return new Planned(shards, files, invalid);
   }
 
   /** Returns the SHA-256 of keys in order, a line each. */
@@ -148,7 +148,7 @@ final class Planner {
     return HexFormat.of().formatHex(digest.digest());
   }
 
-  /** Reads the keys of a unit's rows from one of its files. */
+  /** ColumnSelection the keys of a shard's rows from one of its files. */
   static List<String> keys(CheckedFile file, Storage storage) throws IOException {
     return ParquetRows.read(file, List.of(Targets.ID), storage.hadoop()).stream()
         .map(row -> (String) row[0])
@@ -163,8 +163,8 @@ final class Planner {
     return List.of(new Tuple2<>(index, total)).iterator();
   }
 
-  private static Iterator<Tuple2<Integer, Placed>> units(
-      long start, long perUnit, Iterator<Placed> rows) {
+  private static Iterator<Tuple2<Integer, Placed>> shards(
+      long start, long perShard, Iterator<Placed> rows) {
     return new Iterator<>() {
       private long at = start;
       private String last = "";
@@ -184,9 +184,9 @@ final class Planner {
                   .formatted("row-" + placed.row().id().replace('#', '-')));
         }
         last = placed.order();
-        int unit = (int) (at / perUnit);
+        int shard = (int) (at / perShard);
         at += placed.row().length();
-        return new Tuple2<>(unit, placed);
+        return new Tuple2<>(shard, placed);
       }
     };
   }
@@ -197,21 +197,21 @@ final class Planner {
     return HexFormat.of().formatHex(digest.digest(), 0, 8) + id;
   }
 
-  /** Writes the inputs of one unit, inside a task. */
-  private record UnitWriter(String cache, int firstUnit) implements java.io.Serializable {
+  /** Writes the inputs of one shard, inside a task. */
+  private record ShardWriter(String cache, int firstShard) implements java.io.Serializable {
     Written write(int place, Iterable<Placed> placed) throws IOException {
-      int unit = firstUnit + place;
+      int shard = firstShard + place;
       List<Placed> rows = new ArrayList<>();
       placed.forEach(rows::add);
       rows.sort(
           Comparator.<Placed>comparingInt(p -> p.row().length()).thenComparing(Placed::order));
       Storage storage = Storage.ofThisProcess();
       String path =
-          "%s/unit-%06d-%s.parquet"
-              .formatted(Family.INPUTS.id(), unit, UUID.randomUUID().toString().substring(0, 8));
+          "%s/shard-%06d-%s.parquet"
+              .formatted(Family.INPUTS.id(), shard, UUID.randomUUID().toString().substring(0, 8));
       Path file = new Path(cache, path);
       long tokens = 0;
-      Map<String, Long> poison = new TreeMap<>();
+      Map<String, Long> invalid = new TreeMap<>();
       try (ParquetWriter<Object[]> out =
           ParquetRows.writer(
               file,
@@ -222,23 +222,23 @@ final class Planner {
           out.write(row.row().values());
           tokens += row.row().length();
           if (!row.row().sound()) {
-            poison.merge(row.row().status(), 1L, Long::sum);
+            invalid.merge(row.row().status(), 1L, Long::sum);
           }
         }
       }
       List<String> ids = rows.stream().map(row -> row.row().id()).toList();
-      int poisonRows = poison.values().stream().mapToInt(Long::intValue).sum();
+      int invalidRows = invalid.values().stream().mapToInt(Long::intValue).sum();
       return new Written(
-          new Plan.Unit(unit, rows.size(), poisonRows, tokens, keys(ids)),
+          new Plan.Shard(shard, rows.size(), invalidRows, tokens, keys(ids)),
           new CacheFile(
-              unit,
+              shard,
               Family.INPUTS.id(),
               path,
               Targets.INPUTS.stream().map(io.stillhouse.target.Column::name).toList(),
               new CacheFile.Size(rows.size(), tokens, storage.bytes(file)),
               CheckedFile.hash(storage, file),
               ""),
-          poison);
+          invalid);
     }
   }
 }

@@ -22,25 +22,25 @@ import org.apache.hadoop.fs.Path;
 import org.apache.spark.sql.SparkSession;
 import org.jspecify.annotations.Nullable;
 
-/** Reads text as a recipe says, and cuts it into units with the tokenizer of the first teacher. */
+/** ColumnSelection text as a recipe says, and cuts it into shards with the tokenizer of the first teacher. */
 final class Planning {
-  private static final int FIRST_UNIT = 0;
+  private static final int FIRST_SHARD = 0;
 
   private final SparkSession spark;
   private final Settings settings;
   private final Storage storage;
   private final Path cache;
-  private final long unitTokens;
+  private final long shardTokens;
 
   /**
-   * @param unitTokens the most tokens of a new unit
+   * @param shardTokens the most tokens of a new shard
    */
-  Planning(SparkSession spark, Settings settings, Storage storage, Path cache, long unitTokens) {
+  Planning(SparkSession spark, Settings settings, Storage storage, Path cache, long shardTokens) {
     this.spark = spark;
     this.settings = settings;
     this.storage = storage;
     this.cache = cache;
-    this.unitTokens = unitTokens;
+    this.shardTokens = shardTokens;
   }
 
   /**
@@ -58,12 +58,12 @@ final class Planning {
     try {
       storage.publish(teacher.path(), TeacherFolder.model(staging.directory(), ""));
       CorpusSpec spec = Recipe.corpus(settings);
-      Part part = part(staging.directory(), spec, corpus, hashed, FIRST_UNIT);
+      Part part = part(staging.directory(), spec, corpus, hashed, FIRST_SHARD);
       Plan plan =
           new Plan(
               Targets.VERSION,
               fingerprints,
-              part.unitTokens(),
+              part.shardTokens(),
               part.units(),
               part.corpus(),
               Fingerprints.directory(storage, teacher.path()),
@@ -81,23 +81,23 @@ final class Planning {
     }
   }
 
-  /** Reads files and writes their rows as the inputs of units, counted from {@code firstUnit}. */
+  /** ColumnSelection files and writes their rows as the inputs of shards, counted from {@code firstShard}. */
   Part part(
-      Path directory, CorpusSpec spec, CorpusFiles files, List<CorpusFile> hashed, int firstUnit)
+      Path directory, CorpusSpec spec, CorpusFiles files, List<CorpusFile> hashed, int firstShard)
       throws IOException {
     Corpus corpus = Corpus.read(spark, spec, files);
-    Planner.Planned planned = write(directory, spec, corpus, firstUnit, unitTokens);
+    Planner.Planned planned = write(directory, spec, corpus, firstShard, shardTokens);
     boolean prose = Tokenising.cut(settings, spec).mode() != Segmenter.Mode.ROW;
     Plan.Read read =
         new Plan.Read(
-            planned.rows(), planned.tokens(), prose ? corpus.blankRows() : 0, planned.poison());
+            planned.rows(), planned.tokens(), prose ? corpus.blankRows() : 0, planned.invalid());
     try {
       if (planned.tokens() == 0) {
         throw Errors.invalid(
             "no row of the corpus %s holds a token".formatted(spec.paths()),
             "name files with text");
       }
-      requireFewPoisoned(read, 0);
+      requireFewInvalid(read, 0);
     } catch (StillhouseException e) {
       discard(directory, planned.files());
       throw e;
@@ -117,19 +117,19 @@ final class Planning {
   Planner.Planned again(Path directory, Part part, CorpusFiles files) throws IOException {
     CorpusSpec spec = Recipe.corpus(settings);
     return write(
-        directory, spec, Corpus.read(spark, spec, files), part.firstUnit(), part.unitTokens());
+        directory, spec, Corpus.read(spark, spec, files), part.firstShard(), part.shardTokens());
   }
 
   /** Writes the inputs of all text into a directory that no cache lies in. */
   void alone(Path directory, Path model, HuggingFaceDirectory teacher) {
     CorpusSpec spec = Recipe.corpus(settings);
-    new Planner(spark, directory, unitTokens, settings.get(Options.SEED))
+    new Planner(spark, directory, shardTokens, settings.get(Options.SEED))
         .write(
-            Corpus.read(spark, spec), tokenising(model, teacher.spec().head(), spec), FIRST_UNIT);
+            Corpus.read(spark, spec), tokenising(model, teacher.spec().head(), spec), FIRST_SHARD);
   }
 
   private Planner.Planned write(
-      Path directory, CorpusSpec spec, Corpus corpus, int firstUnit, long mostUnitTokens)
+      Path directory, CorpusSpec spec, Corpus corpus, int firstShard, long mostShardTokens)
       throws IOException {
     // A new cache is planned beside its place, teacher and all.
     boolean exists = storage.exists(cache);
@@ -138,8 +138,8 @@ final class Planning {
         exists
             ? CacheReader.teacher(storage, cache)
             : HuggingFaceDirectory.open(Models.copy(model.toString()));
-    return new Planner(spark, directory, mostUnitTokens, settings.get(Options.SEED))
-        .write(corpus, tokenising(model, teacher.spec().head(), spec), firstUnit);
+    return new Planner(spark, directory, mostShardTokens, settings.get(Options.SEED))
+        .write(corpus, tokenising(model, teacher.spec().head(), spec), firstShard);
   }
 
   /** Returns how rows are made: all of a cache's for the head of its first teacher. */
@@ -162,18 +162,18 @@ final class Planning {
    *
    * @param notFinite rows for which the teacher's output is not finite, beside the corpus's own
    */
-  void requireFewPoisoned(Plan.Read corpus, long notFinite) {
-    double most = settings.get(Options.MAX_POISON);
-    long poisoned = corpus.poisonRows() + notFinite;
-    if (poisoned > most * corpus.rows()) {
-      Map<String, Long> reasons = new TreeMap<>(corpus.poison());
+  void requireFewInvalid(Plan.Read corpus, long notFinite) {
+    double most = settings.get(Options.MAX_INVALID);
+    long invalid = corpus.invalidRows() + notFinite;
+    if (invalid > most * corpus.rows()) {
+      Map<String, Long> reasons = new TreeMap<>(corpus.invalid());
       if (notFinite > 0) {
         reasons.put("the teacher's output is not finite", notFinite);
       }
       throw Errors.invalid(
-          "%,d of %,d rows have no targets (%s), a share over cache.max-poison (%s)"
-              .formatted(poisoned, corpus.rows(), reasons, most),
-          "mend the corpus or the teacher, or raise cache.max-poison");
+          "%,d of %,d rows have no targets (%s), a share over cache.max-invalid (%s)"
+              .formatted(invalid, corpus.rows(), reasons, most),
+          "mend the corpus or the teacher, or raise cache.max-invalid");
     }
   }
 }

@@ -21,21 +21,21 @@ final class Repair {
   private final TreeMap<Integer, Part> grown = new TreeMap<>();
   private final TreeMap<String, OtherTeacher> teachers = new TreeMap<>();
 
-  /** Writes the inputs of a part's units into a directory. */
+  /** Writes the inputs of a part's shards into a directory. */
   interface Inputs {
     Planner.Planned write(Path directory, Part part) throws IOException;
   }
 
-  /** Reads whichever copies are sound, and restores the files among them. */
+  /** ColumnSelection whichever copies are sound, and restores the files among them. */
   Repair(Storage storage, Path cache, Manifest manifest) throws IOException {
     this.storage = storage;
     this.cache = cache;
     this.manifest = manifest;
     this.first = first().requireVersion(cache);
     PlanFiles files = new PlanFiles(storage, cache);
-    files.parts().forEach(part -> grown.put(part.firstUnit(), part));
+    files.parts().forEach(part -> grown.put(part.firstShard(), part));
     for (Part part : manifest.parts()) {
-      if (grown.put(part.firstUnit(), part) == null) {
+      if (grown.put(part.firstShard(), part) == null) {
         storage.writeText(part.file(cache), part.toJson());
       }
     }
@@ -101,7 +101,7 @@ final class Repair {
       }
     }
     for (Part part : parts()) {
-      List<Plan.Unit> lost =
+      List<Plan.Shard> lost =
           part.units().stream().filter(unit -> manifest.inputs(unit.unit()).isEmpty()).toList();
       if (!lost.isEmpty()) {
         restoreInputs(part, lost, corpus);
@@ -121,8 +121,8 @@ final class Repair {
     }
   }
 
-  /** Plans a part again, and takes the files of the lost units. */
-  private void restoreInputs(Part part, List<Plan.Unit> lost, Inputs corpus) throws IOException {
+  /** Plans a part again, and takes the files of the lost shards. */
+  private void restoreInputs(Part part, List<Plan.Shard> lost, Inputs corpus) throws IOException {
     Staging staging = new Staging(storage, cache);
     try {
       Planner.Planned planned = corpus.write(staging.directory(), part);
@@ -132,8 +132,8 @@ final class Repair {
             "restore the corpus, or delete the cache and run cache again");
       }
       List<CacheFile> restored = new ArrayList<>();
-      for (Plan.Unit unit : lost) {
-        CacheFile file = planned.files().get(unit.unit() - part.firstUnit());
+      for (Plan.Shard shard : lost) {
+        CacheFile file = planned.files().get(shard.shard() - part.firstShard());
         storage.rename(new Path(staging.directory(), file.path()), new Path(cache, file.path()));
         restored.add(file);
       }

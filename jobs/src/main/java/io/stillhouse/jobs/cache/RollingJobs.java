@@ -17,11 +17,11 @@ import java.util.function.Consumer;
 import java.util.function.Predicate;
 
 /**
- * Runs tasks in Spark jobs side by side, as a window lets them: one job for all units that it has
+ * Runs tasks in Spark jobs side by side, as a window lets them: one job for all shards that it has
  * come to hold since the last look.
  *
- * @param finished whether a unit's targets count
- * @param dropped whether a unit need not be computed any more
+ * @param finished whether a shard's targets count
+ * @param dropped whether a shard need not be computed any more
  * @param waiting is told what this waits for, or "" where it does not
  */
 record RollingJobs(
@@ -31,7 +31,7 @@ record RollingJobs(
     Consumer<String> waiting) {
   private static final long LOOKS_MILLIS = 200;
 
-  /** Runs all tasks, in the order of their units, each list of them as one job. */
+  /** Runs all tasks, in the order of their shards, each list of them as one job. */
   void run(List<TeacherTask> tasks, Consumer<List<TeacherTask>> job) throws IOException {
     Deque<TeacherTask> left = new ArrayDeque<>(tasks);
     Map<Future<?>, List<TeacherTask>> running = new HashMap<>();
@@ -51,11 +51,11 @@ record RollingJobs(
           }
         }
         window.move(unfinished(running));
-        while (!left.isEmpty() && dropped.test(left.peek().unit())) {
+        while (!left.isEmpty() && dropped.test(left.peek().shard())) {
           left.remove();
         }
         List<TeacherTask> free = new ArrayList<>();
-        while (!left.isEmpty() && window.holds(left.peek().unit())) {
+        while (!left.isEmpty() && window.holds(left.peek().shard())) {
           free.add(left.remove());
         }
         if (!free.isEmpty()) {
@@ -77,16 +77,16 @@ record RollingJobs(
   }
 
   private Set<Integer> unfinished(Map<Future<?>, List<TeacherTask>> running) {
-    Set<Integer> units = new HashSet<>();
+    Set<Integer> shards = new HashSet<>();
     running
         .values()
         .forEach(
             tasks ->
                 tasks.stream()
-                    .map(TeacherTask::unit)
+                    .map(TeacherTask::shard)
                     .filter(finished.negate())
-                    .forEach(units::add));
-    return units;
+                    .forEach(shards::add));
+    return shards;
   }
 
   /** Returns what a job threw: Spark throws checked exceptions that it does not declare. */

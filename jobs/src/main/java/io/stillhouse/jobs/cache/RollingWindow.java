@@ -12,8 +12,8 @@ import java.util.stream.IntStream;
 import org.apache.hadoop.fs.Path;
 
 /**
- * Moves a window over a cache's units, on its driver: drops those that every student has seen, and
- * says which may be computed. A unit is dropped by a manifest entry first; the files go after, so
+ * Moves a window over a cache's shards, on its driver: drops those that every student has seen, and
+ * says which may be computed. A shard is dropped by a manifest entry first; the files go after, so
  * that a kill in between leaves files that nobody needs and the next run removes.
  */
 final class RollingWindow {
@@ -32,7 +32,7 @@ final class RollingWindow {
 
   /**
    * @param lease of this run
-   * @param size the most units whose target files may lie in the cache
+   * @param size the most shards whose target files may lie in the cache
    */
   RollingWindow(Storage storage, Path cache, Manifest manifest, Lease lease, int size)
       throws IOException {
@@ -52,14 +52,14 @@ final class RollingWindow {
             .map(CacheFile::path)
             .collect(Collectors.toCollection(HashSet::new));
     return CacheLeftovers.list(storage, cache).stream()
-        .filter(found -> found.unit() >= 0 && !named.contains(found.entry()))
+        .filter(found -> found.shard() >= 0 && !named.contains(found.entry()))
         .toList();
   }
 
   /**
    * Drops what every student has seen.
    *
-   * @param unfinished units that are being computed
+   * @param unfinished shards that are being computed
    */
   void move(Set<Integer> unfinished) throws IOException {
     removeLeftBehind();
@@ -68,7 +68,7 @@ final class RollingWindow {
     first = Math.max(first, needed);
     List<Integer> passed =
         IntStream.range(0, first)
-            .filter(unit -> !manifest.isDropped(unit) && !unfinished.contains(unit))
+            .filter(shard -> !manifest.isDropped(shard) && !unfinished.contains(shard))
             .boxed()
             .toList();
     if (passed.isEmpty()) {
@@ -76,7 +76,7 @@ final class RollingWindow {
     }
     List<CacheFile> files =
         manifest.files().stream()
-            .filter(file -> passed.contains(file.unit()))
+            .filter(file -> passed.contains(file.shard()))
             .filter(file -> !file.family().equals(Family.INPUTS.id()))
             .toList();
     List<String> names = students.stream().map(Acknowledgements.Student::student).toList();
@@ -88,7 +88,7 @@ final class RollingWindow {
   }
 
   /**
-   * Removes what an earlier run left: of dropped units at once, of others when that run is surely
+   * Removes what an earlier run left: of dropped shards at once, of others when that run is surely
    * dead.
    */
   private void removeLeftBehind() throws IOException {
@@ -100,7 +100,7 @@ final class RollingWindow {
     boolean alone = due && lease.isTheOnlyOne();
     looked = due ? System.nanoTime() : looked;
     for (CacheLeftovers.Found found : List.copyOf(leftBehind)) {
-      if (alone || manifest.isDropped(found.unit())) {
+      if (alone || manifest.isDropped(found.shard())) {
         Path path = found.status().getPath();
         storage.fileSystem(path).delete(path, false);
         leftBehind.remove(found);
@@ -108,12 +108,12 @@ final class RollingWindow {
     }
   }
 
-  /** Returns whether a unit may be computed. */
-  boolean holds(int unit) {
-    return unit >= first && unit < first + size;
+  /** Returns whether a shard may be computed. */
+  boolean holds(int shard) {
+    return shard >= first && shard < first + size;
   }
 
-  /** Returns what this waits for, where no unit may be computed. */
+  /** Returns what this waits for, where no shard may be computed. */
   String waitsFor() {
     if (students.isEmpty()) {
       return "waits for a student: run train with the same recipe";
@@ -123,6 +123,6 @@ final class RollingWindow {
             .filter(student -> student.needs() == first)
             .map(Acknowledgements.Student::student)
             .collect(Collectors.joining(" and "));
-    return "waits for %s to be done with unit %d".formatted(slowest, first);
+    return "waits for %s to be done with shard %d".formatted(slowest, first);
   }
 }

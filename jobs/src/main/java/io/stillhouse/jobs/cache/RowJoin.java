@@ -14,14 +14,14 @@ import java.util.Set;
  * Where the rows of one cache lie in another, by their keys. All keys are in memory while it is
  * made: some hundred bytes a row.
  *
- * @param units by unit of the first cache, the units of the other that hold its rows
- * @param missing by unit of the first cache, the places of rows that have no targets in the other
+ * @param shards by shard of the first cache, the shards of the other that hold its rows
+ * @param missing by shard of the first cache, the places of rows that have no targets in the other
  * @param rows of the first cache
  * @param absent keys of rows that the other lacks
  * @param untaught keys of rows that have a status there instead of targets
  */
 public record RowJoin(
-    List<BitSet> units,
+    List<BitSet> shards,
     List<BitSet> missing,
     long rows,
     List<String> absent,
@@ -29,7 +29,7 @@ public record RowJoin(
   private static final int SHOWN = 5;
   private static final String UNIQUE = "set corpus.id to a column of unique values, and cache anew";
 
-  private record Place(int unit, RowKey key) {}
+  private record Place(int shard, RowKey key) {}
 
   /**
    * Joins two caches.
@@ -44,7 +44,7 @@ public record RowJoin(
       KeyedRows first, String cache, CacheReader other, String otherCache, RowKey.With with)
       throws IOException {
     Map<String, Place> places = places(other, otherCache, with);
-    List<BitSet> units = new ArrayList<>();
+    List<BitSet> shards = new ArrayList<>();
     List<BitSet> missing = new ArrayList<>();
     List<String> absent = new ArrayList<>();
     List<String> untaught = new ArrayList<>();
@@ -53,12 +53,12 @@ public record RowJoin(
     List<String> otherTokens = new ArrayList<>();
     Set<String> seen = new HashSet<>();
     long rows = 0;
-    for (int unit = 0; unit < first.unitRows().size(); unit++) {
+    for (int shard = 0; shard < first.shardRows().size(); shard++) {
       BitSet within = new BitSet();
       BitSet out = new BitSet();
       RowKey before = null;
       int row = 0;
-      for (RowKey key : first.keys(unit, with)) {
+      for (RowKey key : first.keys(shard, with)) {
         if (key != before && !seen.add(key.id())) { // a row without targets has the one before it
           twice.add(key.id());
         }
@@ -74,13 +74,13 @@ public record RowJoin(
         } else if (place.key().tokens() != key.tokens()) {
           otherTokens.add(key.id());
         } else {
-          within.set(place.unit());
+          within.set(place.shard());
         }
         before = key;
         row++;
       }
       rows += row;
-      units.add(within);
+      shards.add(within);
       missing.add(out);
     }
     refuse(twice, "rows of cache '%s' have a key that another has".formatted(cache), UNIQUE);
@@ -93,16 +93,16 @@ public record RowJoin(
         "rows of cache '%s' have other token ids, or other masks, in cache '%s', and targets of tokens are compared"
             .formatted(cache, otherCache),
         "cache them with the same corpus.max-length and train.seed, or leave all but soft-label out of this teacher's terms");
-    return new RowJoin(units, missing, rows, List.copyOf(absent), List.copyOf(untaught));
+    return new RowJoin(shards, missing, rows, List.copyOf(absent), List.copyOf(untaught));
   }
 
   private static Map<String, Place> places(CacheReader reader, String cache, RowKey.With with)
       throws IOException {
     Map<String, Place> places = new HashMap<>();
     List<String> twice = new ArrayList<>();
-    for (int unit = 0; unit < reader.unitRows().size(); unit++) {
-      for (RowKey key : reader.allKeys(unit, with)) {
-        if (places.put(key.id(), new Place(unit, key)) != null) {
+    for (int shard = 0; shard < reader.shardRows().size(); shard++) {
+      for (RowKey key : reader.allKeys(shard, with)) {
+        if (places.put(key.id(), new Place(shard, key)) != null) {
           twice.add(key.id());
         }
       }
@@ -140,8 +140,8 @@ public record RowJoin(
         : "of %,d rows of cache '%s' %s".formatted(rows, cache, String.join(" and ", what));
   }
 
-  /** Returns the most units of the other cache among which the rows of one unit lie. */
-  public int mostUnits() {
-    return units.stream().mapToInt(BitSet::cardinality).max().orElse(0);
+  /** Returns the most shards of the other cache among which the rows of one shard lie. */
+  public int mostShards() {
+    return shards.stream().mapToInt(BitSet::cardinality).max().orElse(0);
   }
 }

@@ -71,11 +71,11 @@ public record RowKey(String id, Text text, Text pair, long tokens, boolean sound
   }
 
   /**
-   * Reads the values of {@link #columns}.
+   * ColumnSelection the values of {@link #columns}.
    *
-   * @param poison whether its teacher's output was not finite
+   * @param invalid whether its teacher's output was not finite
    */
-  static RowKey of(Object[] values, boolean poison) {
+  static RowKey of(Object[] values, boolean invalid) {
     boolean sound = values[1] == null;
     return new RowKey(
         (String) values[0],
@@ -83,7 +83,7 @@ public record RowKey(String id, Text text, Text pair, long tokens, boolean sound
         Text.of((String) values[3]),
         values.length > 4 ? hash((byte[]) values[4], (byte[]) values[5]) : 0,
         sound,
-        sound && !poison);
+        sound && !invalid);
   }
 
   /** Returns whether texts may be of one row: equal, or what one was cut to. */

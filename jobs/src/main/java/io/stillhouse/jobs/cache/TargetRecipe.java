@@ -4,7 +4,7 @@ import io.stillhouse.config.Options;
 import io.stillhouse.config.Settings;
 import io.stillhouse.error.Errors;
 import io.stillhouse.spec.DistillSpec;
-import io.stillhouse.spec.ModelSpec;
+import io.stillhouse.spec.EncoderSpec;
 import io.stillhouse.spec.Task;
 import io.stillhouse.target.Dtype;
 import io.stillhouse.target.MlmTargets;
@@ -22,7 +22,7 @@ public final class TargetRecipe {
    * Returns what the recipe stores of a teacher of that shape: what it names, and what that which
    * it derives is derived from.
    */
-  public static TargetChoice choice(Settings settings, ModelSpec teacher) {
+  public static TargetChoice choice(Settings settings, EncoderSpec teacher) {
     List<Integer> hidden = new ArrayList<>(settings.get(Options.TARGETS_HIDDEN));
     List<Integer> attention = settings.get(Options.TARGETS_ATTENTION);
     List<Integer> values = settings.get(Options.TARGETS_VALUES);
@@ -76,7 +76,7 @@ public final class TargetRecipe {
   }
 
   /** Returns how masked-LM soft labels are kept: not at all, of a teacher that has none. */
-  public static MlmTargets mlm(Settings settings, ModelSpec teacher) {
+  public static MlmTargets mlm(Settings settings, EncoderSpec teacher) {
     MlmTargets.Kind kind = MlmTargets.Kind.of(settings.get(Options.MLM_LOGITS));
     if (teacher.head().task() != Task.MASKED_LM || kind == MlmTargets.Kind.NONE) {
       return MlmTargets.NONE;

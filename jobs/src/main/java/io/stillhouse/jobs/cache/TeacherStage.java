@@ -34,7 +34,7 @@ record TeacherStage(SparkSession spark, LongConsumer limit) {
    *
    * @param loadSeconds the most that a task waited for the teacher to be loaded
    */
-  record Ran(double loadSeconds, int units, long rows, long tokens) {}
+  record Ran(double loadSeconds, int shards, long rows, long tokens) {}
 
   /**
    * Runs the tasks.
@@ -59,7 +59,7 @@ record TeacherStage(SparkSession spark, LongConsumer limit) {
       if (window == null) {
         runJob(context, tasks, done, append);
       } else {
-        Predicate<Integer> finished = unit -> manifest.isFinished(unit, plan.window());
+        Predicate<Integer> finished = shard -> manifest.isFinished(shard, plan.window());
         new RollingJobs(window, finished, manifest::isDropped, progress::note)
             .run(tasks, some -> runJob(context, some, done, append));
       }
@@ -67,12 +67,12 @@ record TeacherStage(SparkSession spark, LongConsumer limit) {
       context.cancelJobGroup(GROUP); // Spark lets the job's other tasks run on
       throw e;
     }
-    return new Ran(append.longestLoad, append.units, append.rows, append.tokens);
+    return new Ran(append.longestLoad, append.shards, append.rows, append.tokens);
   }
 
   private void runJob(
       JavaSparkContext context, List<TeacherTask> tasks, LongAccumulator done, Append append) {
-    context.setJobGroup(GROUP, "teacher targets of %d units".formatted(tasks.size()), true);
+    context.setJobGroup(GROUP, "teacher targets of %d shards".formatted(tasks.size()), true);
     JavaRDD<TeacherTask> rdd = context.parallelize(tasks, tasks.size());
     spark
         .sparkContext()
@@ -101,13 +101,13 @@ record TeacherStage(SparkSession spark, LongConsumer limit) {
     }
   }
 
-  /** Runs on the driver as each task ends, so that a unit counts as soon as it is finished. */
+  /** Runs on the driver as each task ends, so that a shard counts as soon as it is finished. */
   private static final class Append extends AbstractFunction2<Object, TeacherTask.Done, BoxedUnit> {
     private final Manifest manifest;
     private final String teacher;
     private final LongConsumer limit;
     private double longestLoad;
-    private int units;
+    private int shards;
     private long rows;
     private long tokens;
     private boolean stopped;
@@ -121,16 +121,16 @@ record TeacherStage(SparkSession spark, LongConsumer limit) {
     @Override
     public BoxedUnit apply(Object partition, TeacherTask.Done done) {
       if (stopped) {
-        return BoxedUnit.UNIT;
+        return BoxedUnit.SHARD;
       }
       CrashPoint.FINISHED.reached();
       longestLoad = Math.max(longestLoad, done.loadSeconds());
       try {
-        manifest.append(Manifest.Entry.added(done.files(), done.poison()));
-        units++;
+        manifest.append(Manifest.Entry.added(done.files(), done.invalid()));
+        shards++;
         rows += done.files().get(0).size().rows();
         tokens += done.files().get(0).size().tokens();
-        limit.accept(manifest.poisonRows(teacher));
+        limit.accept(manifest.invalidRows(teacher));
       } catch (IOException e) {
         stopped = true;
         throw new UncheckedIOException(e);
@@ -138,7 +138,7 @@ record TeacherStage(SparkSession spark, LongConsumer limit) {
         stopped = true;
         throw e;
       }
-      return BoxedUnit.UNIT;
+      return BoxedUnit.SHARD;
     }
   }
 }

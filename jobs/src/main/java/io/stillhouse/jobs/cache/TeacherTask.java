@@ -12,7 +12,7 @@ import io.stillhouse.model.Capture;
 import io.stillhouse.model.Encoder;
 import io.stillhouse.model.EncoderOutput;
 import io.stillhouse.model.InferenceEncoder;
-import io.stillhouse.spec.ModelSpec;
+import io.stillhouse.spec.EncoderSpec;
 import io.stillhouse.spec.Precision;
 import io.stillhouse.target.Column;
 import io.stillhouse.target.Dtype;
@@ -37,12 +37,12 @@ import org.apache.parquet.hadoop.ParquetWriter;
 import org.jspecify.annotations.Nullable;
 
 /**
- * Runs the teacher over one unit, inside a task, and writes a file for each family that misses
- * columns. Batches are formed inside the unit, in its order, so its bytes do not depend on who
+ * Runs the teacher over one shard, inside a task, and writes a file for each family that misses
+ * columns. Batches are formed inside the shard, in its order, so its bytes do not depend on who
  * computes it.
  *
  * @param cache directory of the cache
- * @param inputs the unit's inputs
+ * @param inputs the shard's inputs
  * @param choice what is to be computed
  * @param missing names of the columns that are to be written
  * @param run how
@@ -67,11 +67,11 @@ record TeacherTask(
    * What a task leaves: finished files, rows without finite output, and the seconds that it waited
    * for the teacher to be loaded.
    */
-  record Done(List<CacheFile> files, List<Manifest.Poison> poison, double loadSeconds)
+  record Done(List<CacheFile> files, List<Manifest.Invalid> invalid, double loadSeconds)
       implements Serializable {}
 
-  int unit() {
-    return inputs.unit();
+  int shard() {
+    return inputs.shard();
   }
 
   Done compute(LongConsumer tokensDone) throws IOException {
@@ -90,7 +90,7 @@ record TeacherTask(
             .map(InputRow::of)
             .toList();
     Map<Family, OpenFile> files = new EnumMap<>(Family.class);
-    List<Manifest.Poison> poison = new ArrayList<>();
+    List<Manifest.Invalid> invalid = new ArrayList<>();
     try (Overlapped writing = new Overlapped(PIECES_WAITING)) {
       for (Map.Entry<Family, List<Column>> family : missingColumns().entrySet()) {
         files.put(
@@ -105,7 +105,7 @@ record TeacherTask(
       for (List<InputRow> batch :
           MicroBatches.cut(
               sound, InputRow::length, run.tokensPerBatch(), MicroBatches.Phase.INFERENCE)) {
-        write(teacher, batch, files, poison, writing);
+        write(teacher, batch, files, invalid, writing);
         tokensDone.accept(batch.stream().mapToLong(InputRow::length).sum());
       }
       writing.finish();
@@ -118,7 +118,7 @@ record TeacherTask(
     for (Map.Entry<Family, OpenFile> entry : files.entrySet()) {
       finished.add(finish(entry.getKey(), entry.getValue(), rows.size(), storage));
     }
-    return new Done(finished, poison, loadSeconds);
+    return new Done(finished, invalid, loadSeconds);
   }
 
   private Map<Family, List<Column>> missingColumns() {
@@ -135,18 +135,18 @@ record TeacherTask(
   /** A file that is being written. */
   private record OpenFile(String path, List<Column> columns, ParquetWriter<Object[]> writer) {}
 
-  private OpenFile open(Family family, List<Column> columns, ModelSpec teacher, Storage storage)
+  private OpenFile open(Family family, List<Column> columns, EncoderSpec teacher, Storage storage)
       throws IOException {
     String path =
-        "%s%s/unit-%06d-%s.parquet"
+        "%s%s/shard-%06d-%s.parquet"
             .formatted(
                 TeacherFolder.prefix(run.teacher()),
                 family.id(),
-                inputs.unit(),
+                inputs.shard(),
                 UUID.randomUUID().toString().substring(0, 8));
     Map<String, String> metadata = new HashMap<>();
     metadata.put(Targets.META_VERSION, Integer.toString(Targets.VERSION));
-    metadata.put(Targets.META_UNIT, Integer.toString(inputs.unit()));
+    metadata.put(Targets.META_SHARD, Integer.toString(inputs.shard()));
     for (Column column : columns) {
       if (column.type().floating()) {
         metadata.put(Targets.META_DTYPE + "." + column.name(), column.dtype(choice.dtype()).id());
@@ -176,7 +176,7 @@ record TeacherTask(
       throws IOException {
     Path path = new Path(cache, file.path());
     return new CacheFile(
-        inputs.unit(),
+        inputs.shard(),
         family.id(),
         file.path(),
         Targets.withKey(file.columns()).stream().map(Column::name).toList(),
@@ -189,7 +189,7 @@ record TeacherTask(
       InferenceEncoder teacher,
       List<InputRow> rows,
       Map<Family, OpenFile> files,
-      List<Manifest.Poison> poison,
+      List<Manifest.Invalid> invalid,
       Overlapped writing)
       throws IOException {
     try (NDManager manager = Devices.manager()) {
@@ -216,9 +216,9 @@ record TeacherTask(
           int at = row;
           broken[row] |= cells.values().stream().anyMatch(column -> column.get(at) == null);
           if (broken[row]) {
-            poison.add(
-                new Manifest.Poison(
-                    inputs.unit(),
+            invalid.add(
+                new Manifest.Invalid(
+                    inputs.shard(),
                     piece.get(row).id(),
                     "the teacher's output is not finite",
                     run.teacher()));
@@ -231,7 +231,7 @@ record TeacherTask(
   }
 
   /** Returns the end of a piece of a batch: what waits to be written is bounded in bytes. */
-  private int pieceEnd(ModelSpec teacher, List<InputRow> rows, int from) {
+  private int pieceEnd(EncoderSpec teacher, List<InputRow> rows, int from) {
     long bytes = 0;
     int to = from;
     while (to < rows.size()) {

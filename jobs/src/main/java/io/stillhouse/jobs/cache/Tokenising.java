@@ -109,9 +109,9 @@ public record Tokenising(String teacher, Labels head, Cut cut, Mask mask) implem
       List<InputRow> inputs = new ArrayList<>();
       for (int i = 0; i < rows.size(); i++) {
         SourceRow row = rows.get(i);
-        String poison = poison(row, texts.get(i));
-        if (poison != null) {
-          inputs.add(InputRow.poison(row.key(), row.text(), row.pair(), poison));
+        String invalid = invalid(row, texts.get(i));
+        if (invalid != null) {
+          inputs.add(InputRow.invalid(row.key(), row.text(), row.pair(), invalid));
           continue;
         }
         Double label = labels == null ? null : labels.encode(row.label(), row.key());
@@ -145,7 +145,7 @@ public record Tokenising(String teacher, Labels head, Cut cut, Mask mask) implem
      * Returns why a row can have no targets, or null. Spark reads bytes that are not UTF-8 as the
      * replacement character; blank lines of prose are no rows at all.
      */
-    private String poison(SourceRow row, Encoded text) {
+    private String invalid(SourceRow row, Encoded text) {
       if (broken(row.text()) || row.pair() != null && broken(row.pair())) {
         return "not UTF-8";
       }

@@ -38,11 +38,11 @@ public final class VerifyJob {
   /**
    * The verdict.
    *
-   * @param damaged what is not what was written, with the unit where there is one
-   * @param missing columns that some units lack
+   * @param damaged what is not what was written, with the shard where there is one
+   * @param missing columns that some shards lack
    * @param revoked files and manifest entries that count no longer
    * @param fidelity errors of a sample, by column
-   * @param dropped units whose targets were let go, and so are not checked
+   * @param dropped shards whose targets were let go, and so are not checked
    * @param seenBy the students that had seen them
    */
   public record Result(
@@ -72,7 +72,7 @@ public final class VerifyJob {
       revoked.forEach(file -> lines.add("revoked: " + file));
       if (dropped > 0) {
         lines.add(
-            "dropped: the targets of %,d units, which %s had seen"
+            "dropped: the targets of %,d shards, which %s had seen"
                 .formatted(dropped, seenBy.isEmpty() ? "nobody" : String.join(", ", seenBy)));
       }
       fidelity.forEach(
@@ -188,8 +188,8 @@ public final class VerifyJob {
       plan = manifest.plan();
     }
     Map<Integer, Part> parts = new TreeMap<>();
-    new PlanFiles(storage, cache).parts().forEach(part -> parts.put(part.firstUnit(), part));
-    manifest.parts().forEach(part -> parts.put(part.firstUnit(), part));
+    new PlanFiles(storage, cache).parts().forEach(part -> parts.put(part.firstShard(), part));
+    manifest.parts().forEach(part -> parts.put(part.firstShard(), part));
     return (plan == null ? Plan.first(storage, cache) : plan.requireVersion(cache))
         .grownBy(parts.values(), cache);
   }
@@ -230,7 +230,7 @@ public final class VerifyJob {
     return path.toUri().getPath().substring(cache.toUri().getPath().length() + 1);
   }
 
-  /** Reads every file in tasks, and returns the damaged ones. */
+  /** ColumnSelection every file in tasks, and returns the damaged ones. */
   private List<CacheFile> check(List<CacheFile> files, Plan plan, List<String> damaged) {
     if (files.isEmpty()) {
       return List.of();
@@ -246,13 +246,13 @@ public final class VerifyJob {
       List<scala.Tuple2<CacheFile, String>> verdicts =
           context
               .parallelize(files, tasks)
-              .map(file -> new scala.Tuple2<>(file, fault(place, file, keys.get(file.unit()))))
+              .map(file -> new scala.Tuple2<>(file, fault(place, file, keys.get(file.shard()))))
               .collect();
       for (scala.Tuple2<CacheFile, String> verdict : verdicts) {
         if (verdict._2 != null) {
           broken.add(verdict._1);
           damaged.add(
-              "%s (unit %d): %s".formatted(verdict._1.path(), verdict._1.unit(), verdict._2));
+              "%s (shard %d): %s".formatted(verdict._1.path(), verdict._1.shard(), verdict._2));
         }
       }
       progress.update(files.size());
@@ -268,7 +268,7 @@ public final class VerifyJob {
       checked.verify();
       return Planner.keys(Planner.keys(checked, storage)).equals(keys)
           ? null
-          : "its row keys are not those of the plan's unit";
+          : "its row keys are not those of the plan's shard";
     } catch (StillhouseException e) {
       return e.getMessage();
     } catch (IOException e) { // a bad sector, or a block of which no copy is left
@@ -276,7 +276,7 @@ public final class VerifyJob {
     }
   }
 
-  /** Returns columns, inputs among them, that units lack of what the last cache runs left. */
+  /** Returns columns, inputs among them, that shards lack of what the last cache runs left. */
   private List<String> missing(Plan plan, Manifest manifest) throws IOException {
     List<String> missing = new ArrayList<>();
     for (String file : new PlanFiles(storage, cache).unlisted(manifest)) {
@@ -285,7 +285,7 @@ public final class VerifyJob {
     long noInputs =
         plan.units().stream().filter(unit -> manifest.inputs(unit.unit()).isEmpty()).count();
     if (noInputs > 0) {
-      missing.add("%s in %d units".formatted(Family.INPUTS.id(), noInputs));
+      missing.add("%s in %d shards".formatted(Family.INPUTS.id(), noInputs));
     }
     for (String teacher : manifest.allTeachers()) {
       Set<String> wanted = new TreeSet<>(manifest.columns(teacher));
@@ -298,13 +298,13 @@ public final class VerifyJob {
         wanted.addAll(last.columns());
       }
       for (String name : wanted) {
-        long units =
+        long shards =
             plan.units().stream()
-                .filter(unit -> !manifest.isDropped(unit.unit()))
-                .filter(unit -> !manifest.has(unit.unit(), teacher, Targets.named(name)))
+                .filter(shard -> !manifest.isDropped(shard.shard()))
+                .filter(shard -> !manifest.has(shard.shard(), teacher, Targets.named(name)))
                 .count();
-        if (units > 0) {
-          missing.add("%s in %d units".formatted(labelled(teacher, name), units));
+        if (shards > 0) {
+          missing.add("%s in %d shards".formatted(labelled(teacher, name), shards));
         }
       }
     }

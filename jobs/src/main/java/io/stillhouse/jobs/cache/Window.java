@@ -10,14 +10,14 @@ import org.apache.hadoop.fs.Path;
 import org.jspecify.annotations.Nullable;
 
 /**
- * What a cache that never holds all of its targets was begun with: units are computed in the plan's
+ * What a cache that never holds all of its targets was begun with: shards are computed in the plan's
  * order, and dropped when every student has seen them.
  *
- * @param units whose target files may lie there at once
- * @param columns names of the targets of every unit, sorted: others cannot be added to a unit that
+ * @param shards whose target files may lie there at once
+ * @param columns names of the targets of every shard, sorted: others cannot be added to a shard that
  *     is dropped
  */
-public record Window(int units, List<String> columns) {
+public record Window(int shards, List<String> columns) {
   private static final Option<Integer> KEY = Options.CACHE_WINDOW;
 
   public Window {
@@ -31,20 +31,20 @@ public record Window(int units, List<String> columns) {
    *     order
    */
   static @Nullable Window of(Settings settings, List<String> columns) {
-    int units = settings.get(KEY);
-    if (units == 0) {
+    int shards = settings.get(KEY);
+    if (shards == 0) {
       return null;
     }
-    requireOrder("%s is %d".formatted(KEY.key(), units), settings);
-    return new Window(units, columns);
+    requireOrder("%s is %d".formatted(KEY.key(), shards), settings);
+    return new Window(shards, columns);
   }
 
-  /** Requires that a recipe's students read units in the order in which a cache writes them. */
+  /** Requires that a recipe's students read shards in the order in which a cache writes them. */
   static void requireOrder(String because, Settings settings) {
     String order = settings.get(Options.ORDER);
     if (!order.equals("plan")) {
       throw Errors.invalid(
-          "%s, so units are read in the order in which they are written, but %s is '%s'"
+          "%s, so shards are read in the order in which they are written, but %s is '%s'"
               .formatted(because, Options.ORDER.key(), order),
           "set %s=plan".formatted(Options.ORDER.key()));
     }

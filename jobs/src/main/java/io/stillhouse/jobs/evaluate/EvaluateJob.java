@@ -22,7 +22,7 @@ import io.stillhouse.jobs.text.Corpus;
 import io.stillhouse.spec.CorpusSpec;
 import io.stillhouse.spec.Head;
 import io.stillhouse.spec.Metric;
-import io.stillhouse.spec.Student;
+import io.stillhouse.spec.ModelSpec;
 import io.stillhouse.spec.Task;
 import java.io.IOException;
 import java.util.ArrayList;
@@ -45,9 +45,9 @@ public final class EvaluateJob {
   private final SparkSession spark;
   private final Settings settings;
   private final Storage storage;
-  private final List<Judge.Candidate> candidates = new ArrayList<>();
+  private final List<Evaluator.Candidate> candidates = new ArrayList<>();
   private final List<SpeedStage.Model> shapes = new ArrayList<>();
-  private final Student teacher;
+  private final ModelSpec teacher;
   private final List<Metric> metrics;
 
   /**
@@ -70,7 +70,7 @@ public final class EvaluateJob {
     }
     this.metrics = Recipe.metrics(settings, teacher.head().task());
     for (Path model : models()) {
-      Student spec = add(model.getName(), model);
+      ModelSpec spec = add(model.getName(), model);
       if (!spec.head().equals(teacher.head()) || spec.vocabSize() != teacher.vocabSize()) {
         throw Errors.invalid(
             "'%s' predicts something else than the teacher: %s over %d tokens, not %s over %d"
@@ -80,7 +80,7 @@ public final class EvaluateJob {
       }
       requireSameTokens(given, model);
     }
-    Judge.requireNamed(candidates, settings.get(Options.EVALUATE_AGAINST));
+    Evaluator.requireNamed(candidates, settings.get(Options.EVALUATE_REFERENCE));
     requireOutputs();
   }
 
@@ -122,8 +122,8 @@ public final class EvaluateJob {
     return TeacherFolder.model(cache, name);
   }
 
-  private Student add(String name, Path model) throws IOException {
-    for (Judge.Candidate known : candidates) {
+  private ModelSpec add(String name, Path model) throws IOException {
+    for (Evaluator.Candidate known : candidates) {
       if (known.name().equals(name)) {
         throw Errors.invalid(
             "evaluate.models names two models '%s': '%s' and '%s'; results are told apart by name"
@@ -131,8 +131,8 @@ public final class EvaluateJob {
             "rename a directory");
       }
     }
-    Student spec = ModelDirectory.open(storage.local(model)).spec();
-    candidates.add(new Judge.Candidate(name, model.toString(), spec.parameterCount()));
+    ModelSpec spec = ModelDirectory.open(storage.local(model)).spec();
+    candidates.add(new Evaluator.Candidate(name, model.toString(), spec.parameterCount()));
     shapes.add(new SpeedStage.Model(name, model.toString(), spec));
     return spec;
   }
@@ -167,12 +167,12 @@ public final class EvaluateJob {
       throw Errors.invalid("no row of %s holds a token".formatted(paths), "name files with text");
     }
     List<EvaluateTask.RowResult> results = evaluate(rows);
-    String against = settings.get(Options.EVALUATE_AGAINST);
+    String against = settings.get(Options.EVALUATE_REFERENCE);
     boolean maskedLm = teacher.head().task() == Task.MASKED_LM;
-    Judge judge =
+    Evaluator judge =
         maskedLm
-            ? new MaskedLmJudge(candidates, against, results)
-            : new TaskJudge(candidates, against, teacher.head(), metrics, results);
+            ? new MaskedLmEvaluator(candidates, against, results)
+            : new TaskEvaluator(candidates, against, teacher.head(), metrics, results);
     long masked = maskedLm ? results.stream().mapToLong(row -> row.masked().tokens()).sum() : 0;
     Evaluation evaluation =
         judge.judge(new Evaluation.Data(paths, results.size(), masked, all.size() - rows.size()));
@@ -226,7 +226,7 @@ public final class EvaluateJob {
     JavaSparkContext context = JavaSparkContext.fromSparkContext(spark.sparkContext());
     context.setJobGroup("evaluate", "%d models".formatted(candidates.size()), true);
     LongAccumulator done = spark.sparkContext().longAccumulator("evaluated tokens");
-    List<String> models = candidates.stream().map(Judge.Candidate::path).toList();
+    List<String> models = candidates.stream().map(Evaluator.Candidate::path).toList();
     int tasks = Math.min(rows.size(), 4 * context.defaultParallelism());
     int tokensPerBatch = settings.get(Options.CACHE_BATCH_TOKENS);
     int threads = spark.sparkContext().conf().getInt("spark.task.cpus", 1);

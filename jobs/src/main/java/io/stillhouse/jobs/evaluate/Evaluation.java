@@ -12,8 +12,8 @@ import org.jspecify.annotations.Nullable;
  *
  * @param models in the order they were named, the teacher first
  * @param groups students that differ in their seed alone, where there are any
- * @param comparisons of each distilled student with its undistilled twin, or of all with that of
- *     evaluate.against, paired by row
+ * @param comparisons of each distilled student with its baseline, or of all with that of
+ *     evaluate.reference, paired by row
  * @param data what was read
  * @param speed of every shape of model, the teacher first; empty where none was measured
  */

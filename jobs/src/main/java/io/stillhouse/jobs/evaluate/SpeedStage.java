@@ -6,7 +6,7 @@ import io.stillhouse.config.Sweep;
 import io.stillhouse.jobs.Progress;
 import io.stillhouse.jobs.spark.RunningTasks;
 import io.stillhouse.jobs.spark.Watch;
-import io.stillhouse.spec.Student;
+import io.stillhouse.spec.ModelSpec;
 import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
@@ -23,9 +23,9 @@ final class SpeedStage {
   private final SpeedTask task;
 
   /** A model to measure. */
-  record Model(String name, String path, Student spec) {}
+  record Model(String name, String path, ModelSpec spec) {}
 
-  private record Seeds(String group, Student spec) {}
+  private record Seeds(String group, ModelSpec spec) {}
 
   /**
    * @param models the teacher first

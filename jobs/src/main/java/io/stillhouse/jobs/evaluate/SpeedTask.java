@@ -12,7 +12,7 @@ import io.stillhouse.model.Capture;
 import io.stillhouse.model.EncoderOutput;
 import io.stillhouse.model.Predictor;
 import io.stillhouse.spec.BiLstmSpec;
-import io.stillhouse.spec.Student;
+import io.stillhouse.spec.ModelSpec;
 import java.io.IOException;
 import java.io.Serializable;
 import java.util.ArrayList;
@@ -99,7 +99,7 @@ record SpeedTask(
   }
 
   /** Returns segment ids: a second half of another text for what reads two, else one text. */
-  private static List<int[]> types(Student spec, int tokens, int batch) {
+  private static List<int[]> types(ModelSpec spec, int tokens, int batch) {
     boolean pair = spec instanceof BiLstmSpec biLstm && biLstm.texts() == BiLstmSpec.Texts.PAIR;
     int[] types = new int[tokens];
     if (pair) {

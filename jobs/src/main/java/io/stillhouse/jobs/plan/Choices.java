@@ -7,7 +7,7 @@ import io.stillhouse.error.StillhouseException;
 import io.stillhouse.jobs.cache.TargetRecipe;
 import io.stillhouse.spec.AttentionPart;
 import io.stillhouse.spec.DistillSpec;
-import io.stillhouse.spec.ModelSpec;
+import io.stillhouse.spec.EncoderSpec;
 import io.stillhouse.spec.Task;
 import io.stillhouse.target.TargetChoice;
 import java.util.ArrayList;
@@ -47,7 +47,7 @@ final class Choices {
 
   /** Lists them. */
   static List<Choice> of(
-      Settings settings, ModelSpec teacher, DistillSpec loss, TargetSizes sizes, double around) {
+      Settings settings, EncoderSpec teacher, DistillSpec loss, TargetSizes sizes, double around) {
     TargetChoice own = TargetRecipe.choice(settings, teacher);
     boolean scores =
         !settings.get(Options.TARGETS_ATTENTION).isEmpty()
@@ -77,7 +77,7 @@ final class Choices {
   private static Choice choice(
       Settings settings,
       Map<String, String> named,
-      ModelSpec teacher,
+      EncoderSpec teacher,
       DistillSpec loss,
       TargetChoice own,
       TargetSizes sizes,
@@ -105,7 +105,7 @@ final class Choices {
   }
 
   /** Only the teacher's own value relations may be stored; others are derived. */
-  private static String servesRelations(TargetChoice choice, ModelSpec teacher, DistillSpec loss) {
+  private static String servesRelations(TargetChoice choice, EncoderSpec teacher, DistillSpec loss) {
     boolean valuesAlone =
         loss.relationParts().equals(List.of(AttentionPart.VALUE))
             && loss.relations().heads() == teacher.heads();

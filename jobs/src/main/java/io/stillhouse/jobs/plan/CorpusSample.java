@@ -144,7 +144,7 @@ record CorpusSample(Path table, Path pieces, long pieceRows, double times, Strin
     own.put(Options.CORPUS_LIMIT.key(), "0");
     own.put(Options.CORPUS_SEGMENT.key(), cut.mode().name().toLowerCase(Locale.ROOT));
     own.put(Options.CORPUS_TOO_LONG.key(), cut.tooLong().name().toLowerCase(Locale.ROOT));
-    own.put(Options.MAX_POISON.key(), "1");
+    own.put(Options.MAX_INVALID.key(), "1");
     own.put(Options.CACHE_WINDOW.key(), "0"); // nobody would read the probe's while it is written
     own.put(Options.TEACHER_NAME.key(), ""); // the probe's cache has one teacher
     return settings.with(own);

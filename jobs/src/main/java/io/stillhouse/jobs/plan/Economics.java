@@ -2,7 +2,7 @@ package io.stillhouse.jobs.plan;
 
 /**
  * What caching and online training cost. Online training runs the teacher in every step and stores
- * nothing; both train the same students and twins. All hours are of the session's machines
+ * nothing; both train the same students and baselines. All hours are of the session's machines
  * together, start-up counted.
  *
  * @param work what is to be done
@@ -19,7 +19,7 @@ record Economics(Work work, Teacher teacher, Student student, double bytes, Pric
    * What is to be done.
    *
    * @param tokens of one pass, masked variants included
-   * @param students that are distilled, each with its twin if the recipe has twins
+   * @param students that are distilled, each with its baseline if the recipe has baselines
    * @param passes of one student over the tokens; less than 1 where its steps end before
    */
   record Work(double tokens, int students, double passes) {
@@ -37,7 +37,7 @@ record Economics(Work work, Teacher teacher, Student student, double bytes, Pric
   /**
    * The student's speed.
    *
-   * @param stepSeconds of all steps of one student and its twin, reading apart
+   * @param stepSeconds of all steps of one student and its baseline, reading apart
    * @param startSeconds around them
    * @param bytesPerToken that it reads
    * @param bytesPerSecond that it can read

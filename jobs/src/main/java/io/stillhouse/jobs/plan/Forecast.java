@@ -4,7 +4,7 @@ import io.stillhouse.config.Options;
 import io.stillhouse.config.Recipe;
 import io.stillhouse.config.Settings;
 import io.stillhouse.spec.DistillSpec;
-import io.stillhouse.spec.ModelSpec;
+import io.stillhouse.spec.EncoderSpec;
 import io.stillhouse.spec.TrainSpec;
 import io.stillhouse.target.Column;
 import io.stillhouse.target.TargetChoice;
@@ -16,7 +16,7 @@ import org.jspecify.annotations.Nullable;
 /** Puts a recipe's prices and the probe's figures into the formulas. */
 record Forecast(
     Settings settings,
-    ModelSpec teacherSpec,
+    EncoderSpec teacherSpec,
     TargetChoice choice,
     TargetSizes sizes,
     TeacherProbe.Teacher teacher,
@@ -40,7 +40,7 @@ record Forecast(
     Economics economics = economics(around, disk);
     double mask = settings.get(Options.MASK_PROBABILITY);
     double besideTensors = bytes - sizes.tensors(choice, choice, teacherSpec, mask);
-    int units = sizes.units(settings.get(Options.UNIT_TOKENS));
+    int shards = sizes.shards(settings.get(Options.SHARD_TOKENS));
     return new PlanResult(
         new PlanResult.Probe(
             corpus,
@@ -56,8 +56,8 @@ record Forecast(
             bytes / corpus.tokens(),
             teacher.bytes().teacher(),
             disk.free(),
-            units * (1 + choice.columns().size()),
-            units),
+            shards * (1 + choice.columns().size()),
+            shards),
         new PlanResult.Hours(
             economics.cacheHours(), economics.cachedTrainHours(), economics.onlineHours()),
         new PlanResult.Money(
@@ -85,7 +85,7 @@ record Forecast(
         new Economics.Work(tokens, settings.get(Options.PLAN_STUDENTS), passes()),
         new Economics.Teacher(
             teacher.rate(),
-            teacher.passSeconds(tokens, settings.get(Options.UNIT_TOKENS)),
+            teacher.passSeconds(tokens, settings.get(Options.SHARD_TOKENS)),
             around.session() + teacher.startSeconds() + around.planning()),
         new Economics.Student(
             student.seconds(steps(), passes() * tokens),

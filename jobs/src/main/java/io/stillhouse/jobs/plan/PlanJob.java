@@ -11,7 +11,7 @@ import io.stillhouse.jobs.cache.Storage;
 import io.stillhouse.jobs.cache.TargetRecipe;
 import io.stillhouse.jobs.text.WordVectorFile;
 import io.stillhouse.spec.DistillSpec;
-import io.stillhouse.spec.ModelSpec;
+import io.stillhouse.spec.EncoderSpec;
 import io.stillhouse.target.TargetChoice;
 import java.io.IOException;
 import java.lang.management.ManagementFactory;
@@ -36,7 +36,7 @@ public final class PlanJob {
   private final Storage storage;
   private final Path cache;
   private final FreeSpace free;
-  private final ModelSpec teacher;
+  private final EncoderSpec teacher;
   private final double sessionSeconds;
 
   /** Bytes that a file system has left at an existing path. */
@@ -104,8 +104,8 @@ public final class PlanJob {
     Settings real =
         settings.with(
             Map.of(
-                Options.UNIT_TOKENS.key(),
-                Long.toString(sampleJob(scratch, sample).unitTokens(corpus.tokens()))));
+                Options.SHARD_TOKENS.key(),
+                Long.toString(sampleJob(scratch, sample).shardTokens(corpus.tokens()))));
     StoredBytes inputBytes = StoredBytes.of(storage, inputs);
     TargetChoice choice = TargetRecipe.choice(settings, teacher);
     TargetSizes before = new TargetSizes(inputBytes, sampled, inputBytes, sampled, corpus);
@@ -113,7 +113,7 @@ public final class PlanJob {
         choice.all().stream()
             .mapToDouble(c -> before.computed(c, choice, teacher, maskProbability()))
             .sum();
-    double share = shareHeld(before.units(real.get(Options.UNIT_TOKENS)));
+    double share = shareHeld(before.shards(real.get(Options.SHARD_TOKENS)));
     requireRoom(room, "at least ", COMPRESSED * computed * share);
 
     TeacherProbe.Teacher measured =
@@ -177,20 +177,20 @@ public final class PlanJob {
           "no row of the corpus %s holds a token".formatted(settings.get(Options.CORPUS_PATH)),
           "name files with text");
     }
-    double poisoned = 1 - sampled.sound() / sampled.rows();
-    double most = settings.get(Options.MAX_POISON);
-    if (poisoned > most) {
+    double invalid = 1 - sampled.sound() / sampled.rows();
+    double most = settings.get(Options.MAX_INVALID);
+    if (invalid > most) {
       throw Errors.invalid(
-          "%.1f %% of the sampled rows have no targets (empty, or not UTF-8), a share over cache.max-poison (%s): cache would stop"
-              .formatted(100 * poisoned, most),
-          "mend the corpus, or raise cache.max-poison");
+          "%.1f %% of the sampled rows have no targets (empty, or not UTF-8), a share over cache.max-invalid (%s): cache would stop"
+              .formatted(100 * invalid, most),
+          "mend the corpus, or raise cache.max-invalid");
     }
   }
 
   /** Returns the share of the targets that lies on the disk at once. */
-  private double shareHeld(int units) {
+  private double shareHeld(int shards) {
     int window = settings.get(Options.CACHE_WINDOW);
-    return window == 0 ? 1 : Math.min(1, (double) window / units);
+    return window == 0 ? 1 : Math.min(1, (double) window / shards);
   }
 
   private void requireRoom(long room, String least, double bytes) {

@@ -50,7 +50,7 @@ public record PlanResult(
       double readBytesPerSecond,
       @Nullable Double diskBytesPerSecond) {}
 
-  /** A student or its twin: tokens a second of its steps, and steps of one training. */
+  /** A student or its baseline: tokens a second of its steps, and steps of one training. */
   record Student(String name, double tokensPerSecond, double steps) {}
 
   /**
@@ -66,7 +66,7 @@ public record PlanResult(
       double teacherBytes,
       double freeBytes,
       int files,
-      int units) {}
+      int shards) {}
 
   /** Hours; of training, all students together. */
   record Hours(double cache, double cachedTraining, double onlineTraining) {}
@@ -75,7 +75,7 @@ public record PlanResult(
   record Money(double cached, double online, double storage) {}
 
   /**
-   * Reads of each token, and bytes a token; the recipe's own beside them.
+   * ColumnSelection of each token, and bytes a token; the recipe's own beside them.
    *
    * @param reads null where no number of reads pays for the cache
    */

@@ -83,7 +83,7 @@ final class PlanTable {
     PlanResult.Disk disk = result.disk();
     line(
         "cache",
-        "%,.0f bytes in %,d files (%,d units): %,.1f a token; %,.0f with the teacher's copy",
+        "%,.0f bytes in %,d files (%,d shards): %,.1f a token; %,.0f with the teacher's copy",
         disk.bytes(),
         disk.files(),
         disk.units(),

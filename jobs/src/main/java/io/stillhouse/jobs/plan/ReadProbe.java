@@ -44,8 +44,8 @@ final class ReadProbe {
     for (int time = 0; time < 2; time++) { // the first one compiles
       long start = System.nanoTime();
       CacheReader reader = CacheReader.open(Storage.ofThisProcess(), new Path(cache), columns);
-      for (int unit = 0; unit < reader.unitRows().size(); unit++) {
-        reader.read(unit);
+      for (int shard = 0; shard < reader.shardRows().size(); shard++) {
+        reader.read(shard);
       }
       best = Math.min(best, (System.nanoTime() - start) / 1e9);
     }

@@ -19,7 +19,7 @@ import java.util.TreeMap;
 import org.apache.hadoop.fs.Path;
 import org.apache.spark.sql.SparkSession;
 
-/** Trains the recipe's student, and its twin, for a few steps from the probe's cache. */
+/** Trains the recipe's student, and its baseline, for a few steps from the probe's cache. */
 final class StudentProbe {
   private static final double SMALL_STEP = 256;
   private static final int LEAST_STEPS = 3;
@@ -46,14 +46,14 @@ final class StudentProbe {
   /**
    * What the runs showed.
    *
-   * @param speeds of the student and its twin, as they train beside or after each other
+   * @param speeds of the student and its baseline, as they train beside or after each other
    * @param inTurn whether they train after each other
    * @param columns that the student reads
    * @param startSeconds of a training that are not steps
    */
   record Student(List<Speed> speeds, boolean inTurn, Set<Column> columns, double startSeconds) {
 
-    /** Returns the seconds of all steps, of student and twin together. */
+    /** Returns the seconds of all steps, of student and baseline together. */
     double seconds(double steps, double tokens) {
       var each = speeds.stream().mapToDouble(speed -> speed.seconds(steps, tokens));
       return inTurn ? each.sum() : each.max().orElseThrow();
@@ -80,7 +80,7 @@ final class StudentProbe {
 
   /** Runs small steps, then steps of the recipe's rows, or of as many as there is time for. */
   Student run(Path cache, double tokensPerRow, Deadline deadline) throws IOException {
-    int wanted = settings.get(Options.ROWS_PER_STEP);
+    int wanted = settings.get(Options.BATCH_SIZE);
     int few = (int) Math.max(1, Math.min(wanted, SMALL_STEP / tokensPerRow));
     Run small =
         deadline.run("a student was trained", () -> train(cache, "small", few, LEAST_STEPS));
@@ -134,7 +134,7 @@ final class StudentProbe {
     own.put(Options.TRAIN_PATH.key(), scratch.path("students-" + name).toString());
     own.put(Options.EPOCHS.key(), Integer.toString(Integer.MAX_VALUE));
     own.put(Options.MAX_STEPS.key(), Integer.toString(steps));
-    own.put(Options.ROWS_PER_STEP.key(), Integer.toString(rows));
+    own.put(Options.BATCH_SIZE.key(), Integer.toString(rows));
     own.put(Options.CHECKPOINT_EVERY.key(), "0");
     own.put(Options.WORKERS.key(), "1");
     own.put(Options.LOOKAHEAD.key(), "false");

@@ -1,7 +1,7 @@
 package io.stillhouse.jobs.plan;
 
 import io.stillhouse.spec.DistillSpec;
-import io.stillhouse.spec.ModelSpec;
+import io.stillhouse.spec.EncoderSpec;
 import io.stillhouse.target.Column;
 import io.stillhouse.target.Dtype;
 import io.stillhouse.target.Family;
@@ -18,7 +18,7 @@ import java.util.Map;
  *
  * @param probe bytes that the probe's cache has
  * @param probed sums over its rows
- * @param inputs bytes of the sample's rows in units of the recipe's size
+ * @param inputs bytes of the sample's rows in shards of the recipe's size
  * @param sampled sums over the sample's rows
  * @param corpus sums over the corpus's
  */
@@ -28,18 +28,18 @@ record TargetSizes(
   private static final String INPUTS = Family.INPUTS.id() + "/";
 
   /** Returns the bytes of the whole cache without the teacher. */
-  double cache(double unitTokens, int probeUnits) {
-    // Footers, manifest and plan go with units.
-    double all = inputsOfCorpus() + (double) probe.others() / probeUnits * units(unitTokens);
+  double cache(double shardTokens, int probeShards) {
+    // Footers, manifest and plan go with shards.
+    double all = inputsOfCorpus() + (double) probe.others() / probeShards * shards(shardTokens);
     for (String name : probe.columns().keySet()) {
       all += name.startsWith(INPUTS) ? 0 : measured(name);
     }
     return all;
   }
 
-  /** Returns the number of units that the corpus is cut into. */
-  int units(double unitTokens) {
-    return (int) Math.ceil(corpus.tokens() / unitTokens);
+  /** Returns the number of shards that the corpus is cut into. */
+  int shards(double shardTokens) {
+    return (int) Math.ceil(corpus.tokens() / shardTokens);
   }
 
   /** Returns the bytes of rows of ids and labels. */
@@ -92,7 +92,7 @@ record TargetSizes(
    * @param stored the choice that the probe's cache has
    */
   double tensors(
-      TargetChoice choice, TargetChoice stored, ModelSpec teacher, double maskProbability) {
+      TargetChoice choice, TargetChoice stored, EncoderSpec teacher, double maskProbability) {
     double bytes = 0;
     for (Column column : choice.all()) {
       boolean same = choice.dtype() == stored.dtype() && stored.all().contains(column);
@@ -102,7 +102,7 @@ record TargetSizes(
   }
 
   /** Returns the bytes of a column before compression; of samples, at most. */
-  double computed(Column column, TargetChoice choice, ModelSpec teacher, double maskProbability) {
+  double computed(Column column, TargetChoice choice, EncoderSpec teacher, double maskProbability) {
     Dtype dtype = choice.dtype();
     if (column.family() == Family.HIDDEN) {
       return corpus.tokens() * dtype.bytes(1, teacher.hiddenSize());

@@ -15,7 +15,7 @@ import org.apache.spark.sql.SparkSession;
  * one place after each other, so that there is one copy of the teacher on disk and in memory.
  */
 final class TeacherProbe {
-  private static final int COLD_UNIT = 256;
+  private static final int COLD_SHARD = 256;
 
   /** Share of the probe's time that the warm run may take. */
   private static final double SHARE = 0.2;
@@ -29,7 +29,7 @@ final class TeacherProbe {
   /**
    * What the warm run left.
    *
-   * @param units of its cache
+   * @param shards of its cache
    * @param slotRate tokens a second of one task, while {@code busy} of them run
    * @param slots tasks that the session can run at a time
    * @param startSeconds of a cache job's work that is not the teacher's, as the cold run had it
@@ -37,7 +37,7 @@ final class TeacherProbe {
   record Teacher(
       Path cache,
       Lengths lengths,
-      int units,
+      int shards,
       StoredBytes bytes,
       double slotRate,
       int busy,
@@ -49,12 +49,12 @@ final class TeacherProbe {
       return slotRate * slots;
     }
 
-    /** Returns the seconds of a pass over units that run in waves, a task for each. */
-    double passSeconds(double tokens, double unitTokens) {
-      long whole = (long) (tokens / unitTokens);
-      double rest = tokens - whole * unitTokens;
-      double last = whole % slots > 0 ? unitTokens : rest;
-      return (whole / slots * unitTokens + last) / slotRate;
+    /** Returns the seconds of a pass over shards that run in waves, a task for each. */
+    double passSeconds(double tokens, double shardTokens) {
+      long whole = (long) (tokens / shardTokens);
+      double rest = tokens - whole * shardTokens;
+      double last = whole % slots > 0 ? shardTokens : rest;
+      return (whole / slots * shardTokens + last) / slotRate;
     }
   }
 
@@ -81,19 +81,19 @@ final class TeacherProbe {
    */
   Teacher run(CorpusSample sample, double inSample, double corpus, Deadline deadline)
       throws IOException {
-    double unitTokens = settings.get(Options.UNIT_TOKENS);
-    int units = (int) Math.min(Math.ceil(corpus / unitTokens), 2.0 * slots);
-    int busy = Math.min(units, slots);
+    double shardTokens = settings.get(Options.SHARD_TOKENS);
+    int shards = (int) Math.min(Math.ceil(corpus / shardTokens), 2.0 * slots);
+    int busy = Math.min(shards, slots);
     double perPiece = Math.max(1, inSample / sample.pieceRows());
-    int coldRows = rows(sample, 2.0 * busy * COLD_UNIT, perPiece);
-    Run cold = deadline.run("the teacher ran cold", () -> cache(sample, coldRows, COLD_UNIT));
+    int coldRows = rows(sample, 2.0 * busy * COLD_SHARD, perPiece);
+    Run cold = deadline.run("the teacher ran cold", () -> cache(sample, coldRows, COLD_SHARD));
     perPiece = (double) cold.result().tokens() / coldRows;
     double guess = cold.slotRate(); // too low, since tasks loaded the teacher: a safe size
     double most = guess * busy * Math.min(SHARE * deadline.seconds(), deadline.left() / 3);
-    double tokens = Math.min(corpus, Math.max(units * COLD_UNIT, most));
-    double ofUnit = Math.min(unitTokens, Math.max(COLD_UNIT, 1.1 * tokens / units));
-    int rows = rows(sample, Math.min(tokens, ofUnit * units), perPiece);
-    Run warm = deadline.run("the teacher ran warm", () -> cache(sample, rows, (int) ofUnit));
+    double tokens = Math.min(corpus, Math.max(shards * COLD_SHARD, most));
+    double ofShard = Math.min(shardTokens, Math.max(COLD_SHARD, 1.1 * tokens / shards));
+    int rows = rows(sample, Math.min(tokens, ofShard * shards), perPiece);
+    Run warm = deadline.run("the teacher ran warm", () -> cache(sample, rows, (int) ofShard));
     double slotRate = warm.slotRate();
     double start = cold.wall() - cold.result().tokens() / slotRate / busy;
     return new Teacher(
@@ -115,11 +115,11 @@ final class TeacherProbe {
     return scratch.path("cache");
   }
 
-  private Run cache(CorpusSample sample, int rows, int unitTokens) throws IOException {
+  private Run cache(CorpusSample sample, int rows, int shardTokens) throws IOException {
     Map<String, String> own = new TreeMap<>();
     own.put(Options.CACHE.key(), cachePath().toString());
     own.put(Options.CORPUS_LIMIT.key(), Integer.toString(rows));
-    own.put(Options.UNIT_TOKENS.key(), Integer.toString(unitTokens));
+    own.put(Options.SHARD_TOKENS.key(), Integer.toString(shardTokens));
     Settings recipe = CorpusSample.recipe(settings, sample.pieces()).with(own);
     scratch.delete(cachePath());
     try (TaskTimes times = new TaskTimes(spark)) {

@@ -42,7 +42,7 @@ final class BlockOrdinals implements Serializable {
 
   private BlockOrdinals() {}
 
-  /** Reads all rows and counts them. */
+  /** ColumnSelection all rows and counts them. */
   static BlockOrdinals count(JavaRDD<Row> table, CorpusFiles named) {
     List<Map<Block, Counts>> counted =
         table.mapPartitions(rows -> List.of(countBlocks(rows)).iterator()).collect();

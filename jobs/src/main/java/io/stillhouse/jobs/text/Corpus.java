@@ -63,7 +63,7 @@ public final class Corpus {
   public record Part(Corpus corpus, double share, int ranges) {}
 
   /**
-   * Reads a corpus of many bytes in part: some of the byte ranges that Spark cuts its files into,
+   * ColumnSelection a corpus of many bytes in part: some of the byte ranges that Spark cuts its files into,
    * drawn by the seed. A corpus with a limit, or of few bytes or ranges, is read whole. Keys count
    * from the part's beginning.
    *

@@ -1,5 +1,5 @@
 /**
- * Reads a corpus with Spark into rows of text that have keys. A key is the user's id or the file's
+ * ColumnSelection a corpus with Spark into rows of text that have keys. A key is the user's id or the file's
  * name and the row's number in it; it does not depend on how Spark cuts the files, so any cluster
  * gives the same keys.
  */

@@ -18,7 +18,7 @@ import io.stillhouse.jobs.text.SourceRow;
 import io.stillhouse.spec.DistillSpec;
 import io.stillhouse.spec.Head;
 import io.stillhouse.spec.LabelSet;
-import io.stillhouse.spec.ModelSpec;
+import io.stillhouse.spec.EncoderSpec;
 import io.stillhouse.spec.Task;
 import io.stillhouse.spec.TrainSpec;
 import io.stillhouse.text.LabelCodec;
@@ -77,9 +77,9 @@ public final class FinetuneJob {
             settings,
             task(),
             hardLabels(base.spec().layers()),
-            settings.get(Options.FINETUNE_HELD_OUT).isEmpty()
-                ? Recipe.HeldOutRows.NONE
-                : Recipe.HeldOutRows.CHOOSE);
+            settings.get(Options.FINETUNE_VALIDATION).isEmpty()
+                ? Recipe.ValidationRows.NONE
+                : Recipe.ValidationRows.CHOOSE);
   }
 
   private Task task() {
@@ -93,11 +93,11 @@ public final class FinetuneJob {
 
   /** Trains and moves the result into place. */
   public Result run() throws IOException {
-    ModelSpec spec = base.spec().withHead(head());
+    EncoderSpec spec = base.spec().withHead(head());
     Path work = new Path(destination.getParent(), "_" + destination.getName() + "-work");
     Path cache = new Path(work, "inputs");
-    Path heldOut =
-        settings.get(Options.FINETUNE_HELD_OUT).isEmpty() ? null : new Path(work, "held-out");
+    Path validation =
+        settings.get(Options.FINETUNE_VALIDATION).isEmpty() ? null : new Path(work, "held-out");
     java.nio.file.Path start = Files.createTempDirectory("stillhouse-finetune");
     try (NDManager manager = Devices.cpu()) {
       // The start is the encoder under its new head, whose random weights depend on the seed alone.
@@ -112,15 +112,15 @@ public final class FinetuneJob {
         CacheJob.inputsAlone(
                 spark, settings.with(Map.of(Options.CACHE.key(), cache.toString())), headed)
             .run();
-        if (heldOut != null) {
+        if (validation != null) {
           CacheJob.inputsAlone(
                   spark,
                   settings.with(
                       Map.of(
                           Options.CACHE.key(),
-                          heldOut.toString(),
+                          validation.toString(),
                           Options.CORPUS_PATH.key(),
-                          settings.get(Options.FINETUNE_HELD_OUT).toString(),
+                          settings.get(Options.FINETUNE_VALIDATION).toString(),
                           Options.CORPUS_LIMIT.key(),
                           settings.get(Options.SMOKE) ? "64" : "0")),
                   headed)
@@ -143,11 +143,11 @@ public final class FinetuneJob {
                               settings, spec.head(), () -> RunPlanner.rowsOfClasses(inputs))),
                   Recipe.train(settings, Sessions.coresOfOneTask(spark)),
                   new StudentRun.Start(new Path(cache, TeacherFolder.NAME).toString(), blocks),
-                  new StudentRun.Places(
+                  new StudentRun.Paths(
                       cache.toString(),
                       "",
-                      StudentRun.Kept.NOTHING,
-                      heldOut == null ? null : heldOut.toString(),
+                      StudentRun.TargetStorage.NOTHING,
+                      validation == null ? null : validation.toString(),
                       new Path(work, "students").toString(),
                       inputs.plan().fingerprints()))
               .selecting(selection);

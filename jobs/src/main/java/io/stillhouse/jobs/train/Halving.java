@@ -109,10 +109,10 @@ final class Halving {
     if (rule.at().isEmpty()) {
       return;
     }
-    CacheReader heldOut = planner.heldOut();
-    if (heldOut == null) {
+    CacheReader validation = planner.validation();
+    if (validation == null) {
       throw Errors.invalid(
-          "train.held-out is empty, but sweep.halving.at is %s".formatted(rule.at()),
+          "train.validation is empty, but sweep.halving.at is %s".formatted(rule.at()),
           "cache rows that students are not trained on, and name that cache");
     }
     if (!moreIsBetter(rule.by())) {
@@ -127,9 +127,9 @@ final class Halving {
               .formatted(rule.by(), own.isEmpty() ? "no metrics" : own + " and agreement"),
           "measure by loss or by one of its terms" + (own.isEmpty() ? "" : ", or by one of these"));
     }
-    if (!(agreement ? heldOut.has(Targets.LOGITS) : planner.labelled(heldOut))) {
+    if (!(agreement ? validation.has(Targets.LOGITS) : planner.labelled(validation))) {
       throw Errors.invalid(
-          "sweep.halving.by is %s, but the rows of train.held-out have no %s"
+          "sweep.halving.by is %s, but the rows of train.validation have no %s"
               .formatted(rule.by(), agreement ? "teacher's logits" : "labels"),
           "cache them with these, or measure by loss");
     }
@@ -167,7 +167,7 @@ final class Halving {
     int share = (int) Math.ceil(rule.keep() * paused.size() - 1e-9);
     int kept = Math.min(paused.size(), Math.max(1, share));
     Map<String, Double> measured = new LinkedHashMap<>();
-    paused.forEach(outcome -> measured.put(outcome.name(), outcome.heldOut(rule.by())));
+    paused.forEach(outcome -> measured.put(outcome.name(), outcome.validation(rule.by())));
     List<SweepOutcome> out = new ArrayList<>();
     paused.subList(kept, paused.size()).forEach(outcome -> out.add(outcome.stopped()));
     outcomes.stream()
@@ -188,7 +188,7 @@ final class Halving {
 
   /** What is not a number is worst. */
   private double badness(SweepOutcome outcome) {
-    double value = outcome.heldOut(rule.by());
+    double value = outcome.validation(rule.by());
     return moreIsBetter(rule.by()) ? -value : value;
   }
 

@@ -12,7 +12,7 @@ import io.stillhouse.jobs.cache.RowKey;
 import io.stillhouse.jobs.cache.SameTokens;
 import io.stillhouse.jobs.cache.Storage;
 import io.stillhouse.spec.DistillSpec;
-import io.stillhouse.spec.Student;
+import io.stillhouse.spec.ModelSpec;
 import io.stillhouse.spec.Teachers;
 import io.stillhouse.spec.TrainSpec;
 import java.io.IOException;
@@ -29,8 +29,8 @@ import org.apache.hadoop.fs.Path;
  * teachers have; nothing is written.
  */
 final class JoinPlanner {
-  /** Reading more units than these for one is worth telling. */
-  private static final int FEW_UNITS = 4;
+  /** Reading more shards than these for one is worth telling. */
+  private static final int FEW_SHARDS = 4;
 
   private final Storage storage;
   private final Path cache;
@@ -59,9 +59,9 @@ final class JoinPlanner {
    */
   Joined plan(
       Settings settings,
-      Student student,
+      ModelSpec student,
       DistillSpec loss,
-      StudentRun.Kept kept,
+      StudentRun.TargetStorage kept,
       TrainSpec train,
       List<String> notes)
       throws IOException {
@@ -86,7 +86,7 @@ final class JoinPlanner {
       requireNoWindow(its, other);
       List<String> ofTokens = each.tokenTerms(settings, student.head().task());
       requireSameTokens(each, from, ofTokens);
-      other.with(Reads.of(learnt, from.spec(), kept, other::has).columns());
+      other.with(ColumnSelection.of(learnt, from.spec(), kept, other::has).columns());
       JoinedReader.Tokens tokens =
           ofTokens.isEmpty() ? JoinedReader.Tokens.ANY : JoinedReader.Tokens.SAME;
       RowJoin join = join(train, its, each.teacher(), other, tokens);
@@ -95,10 +95,10 @@ final class JoinPlanner {
         missing.add(words);
         add(join.missing(), leftOut);
       }
-      if (join.mostUnits() > FEW_UNITS) {
+      if (join.mostShards() > FEW_SHARDS) {
         notes.add(
-            "the rows of one unit of '%s' lie in up to %d units of '%s', which are read again for each; caches of one corpus with the same train.seed and cache.unit-tokens have them together"
-                .formatted(cache, join.mostUnits(), its));
+            "the rows of one shard of '%s' lie in up to %d shards of '%s', which are read again for each; caches of one corpus with the same train.seed and cache.shard-tokens have them together"
+                .formatted(cache, join.mostShards(), its));
       }
       further.add(
           new Joined.Further(
@@ -160,11 +160,11 @@ final class JoinPlanner {
   }
 
   private static void add(List<BitSet> missing, List<BitSet> leftOut) {
-    for (int unit = 0; unit < missing.size(); unit++) {
-      if (unit == leftOut.size()) {
+    for (int shard = 0; shard < missing.size(); shard++) {
+      if (shard == leftOut.size()) {
         leftOut.add(new BitSet());
       }
-      leftOut.get(unit).or(missing.get(unit));
+      leftOut.get(shard).or(missing.get(shard));
     }
   }
 
@@ -187,8 +187,8 @@ final class JoinPlanner {
                           .formatted(words, key))
               .toList());
     }
-    List<Integer> unitRows = StudentParts.inOrder(reader, train).unitRows();
-    if (JoinedReader.remaining(unitRows, leftOut).stream().allMatch(rows -> rows == 0)) {
+    List<Integer> shardRows = StudentParts.inOrder(reader, train).shardRows();
+    if (JoinedReader.remaining(shardRows, leftOut).stream().allMatch(rows -> rows == 0)) {
       throw Errors.invalid(
           "the teachers of loss.teachers have no row in common (%s)"
               .formatted(String.join("; ", missing)),

@@ -13,7 +13,7 @@ import org.jspecify.annotations.Nullable;
  *
  * @param weight of the teacher of that cache beside the further ones
  * @param further teachers, in the recipe's order
- * @param leftOut by unit of the student's cache, the places of rows that are not trained on; empty
+ * @param leftOut by shard of the student's cache, the places of rows that are not trained on; empty
  *     where all are
  */
 record Joined(double weight, List<Further> further, List<BitSet> leftOut) implements Serializable {
@@ -32,17 +32,17 @@ record Joined(double weight, List<Further> further, List<BitSet> leftOut) implem
    * @param source of its targets
    * @param tokens whether it must have read those of the first
    * @param teaching what is learnt from it
-   * @param units by unit of the student's cache, those of the source that hold its rows
+   * @param shards by shard of the student's cache, those of the source that hold its rows
    */
   record Further(
       String name,
       Source source,
       JoinedReader.Tokens tokens,
       Teachers.Further teaching,
-      List<BitSet> units)
+      List<BitSet> shards)
       implements Serializable {
     Further {
-      units = List.copyOf(units);
+      shards = List.copyOf(shards);
     }
   }
 

@@ -7,8 +7,8 @@ import io.stillhouse.config.Settings;
 import io.stillhouse.error.Errors;
 import io.stillhouse.evaluate.HeadImportance;
 import io.stillhouse.jobs.cache.Storage;
-import io.stillhouse.jobs.heads.HeadReport;
-import io.stillhouse.spec.ModelSpec;
+import io.stillhouse.jobs.heads.HeadImportanceReport;
+import io.stillhouse.spec.EncoderSpec;
 import io.stillhouse.spec.PrunedHeads;
 import java.io.IOException;
 import java.util.List;
@@ -31,7 +31,7 @@ final class Pruning {
   static PrunedHeads of(
       Settings settings,
       Storage storage,
-      ModelSpec student,
+      EncoderSpec student,
       HuggingFaceDirectory source,
       List<Integer> blocks)
       throws IOException {
@@ -39,14 +39,14 @@ final class Pruning {
     if (share == 0) {
       return PrunedHeads.NONE;
     }
-    HeadReport report = read(settings.get(Options.HEADS_FROM), storage);
-    if (!report.weights().equals(HeadReport.weights(storage, source.path()))) {
+    HeadImportanceReport report = read(settings.get(Options.HEAD_IMPORTANCE), storage);
+    if (!report.weights().equals(HeadImportanceReport.weights(storage, source.path()))) {
       throw Errors.invalid(
-          "student.heads-from '%s' is of '%s', which has other weights than what the student starts from"
-              .formatted(settings.get(Options.HEADS_FROM), report.model()),
-          "make it with heads of that model (heads.model)");
+          "student.head-importance '%s' is of '%s', which has other weights than what the student starts from"
+              .formatted(settings.get(Options.HEAD_IMPORTANCE), report.model()),
+          "make it with heads of that model (head-importance.model)");
     }
-    requireWhole(report, source.spec(), settings.get(Options.HEADS_FROM));
+    requireWhole(report, source.spec(), settings.get(Options.HEAD_IMPORTANCE));
     int own = student.distinctBlocks();
     int count = (int) Math.round(share * own * student.heads());
     int most = own * (student.heads() - 1);
@@ -65,29 +65,29 @@ final class Pruning {
         count);
   }
 
-  private static HeadReport read(String given, Storage storage) throws IOException {
-    Path file = storage.requireFile(Options.HEADS_FROM.key(), given);
-    HeadReport report = null;
+  private static HeadImportanceReport read(String given, Storage storage) throws IOException {
+    Path file = storage.requireFile(Options.HEAD_IMPORTANCE.key(), given);
+    HeadImportanceReport report = null;
     try {
-      report = Storage.JSON.fromJson(storage.readText(file), HeadReport.class);
+      report = Storage.JSON.fromJson(storage.readText(file), HeadImportanceReport.class);
     } catch (JsonParseException e) {
       // told below
     }
     if (report == null || report.weights() == null || report.blocks() == null) {
       throw Errors.invalid(
-          "student.heads-from '%s' is not what heads writes".formatted(given),
-          "name its heads.output");
+          "student.head-importance '%s' is not what heads writes".formatted(given),
+          "name its head-importance.output");
     }
     return report;
   }
 
-  private static void requireWhole(HeadReport report, ModelSpec source, String given) {
+  private static void requireWhole(HeadImportanceReport report, EncoderSpec source, String given) {
     boolean whole =
         report.blocks().size() == source.distinctBlocks()
             && report.blocks().stream().allMatch(block -> whole(block, source.heads()));
     if (!whole) {
       throw Errors.invalid(
-          "student.heads-from '%s' must hold a finite importance of each of %d heads of %d blocks, but lacks some or holds others"
+          "student.head-importance '%s' must hold a finite importance of each of %d heads of %d blocks, but lacks some or holds others"
               .formatted(given, source.heads(), source.distinctBlocks()),
           "make it anew with heads, and leave it as that writes it");
     }

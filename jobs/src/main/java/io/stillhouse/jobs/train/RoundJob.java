@@ -239,7 +239,7 @@ final class RoundJob {
       throw Errors.invalid(
           "in %d rounds in a row, up to round %d, the differences of some workers of '%s' were not finite (the last time of workers %s)"
               .formatted(bad, round.round() + 1, run.name(), round.leftOut()),
-          "lower train.learning-rate (%s) or train.outer-learning-rate (%s), or set train.clip-norm"
+          "lower train.learning-rate (%s) or train.outer-learning-rate (%s), or set train.max-grad-norm"
               .formatted(run.train().optimiser().learningRate(), rounds.outer().learningRate()));
     }
   }

@@ -15,8 +15,8 @@ import io.stillhouse.jobs.cache.TeacherFolder;
 import io.stillhouse.jobs.spark.Models;
 import io.stillhouse.jobs.text.WordVectorFile;
 import io.stillhouse.spec.DistillSpec;
+import io.stillhouse.spec.EncoderSpec;
 import io.stillhouse.spec.ModelSpec;
-import io.stillhouse.spec.Student;
 import io.stillhouse.spec.Task;
 import io.stillhouse.spec.TrainSpec;
 import io.stillhouse.target.Column;
@@ -45,16 +45,16 @@ final class RunPlanner {
   private final CacheReader reader;
   private final HuggingFaceDirectory teacher;
   private final boolean labelled;
-  private final @Nullable Path heldOutPath;
-  private final @Nullable CacheReader heldOut;
+  private final @Nullable Path validationPath;
+  private final @Nullable CacheReader validation;
   private final JoinPlanner joins;
   private final Map<String, Integer> foundOfFile = new HashMap<>();
   private final Map<String, Optional<String>> sameTokens = new HashMap<>();
 
   /**
-   * A student, and its twin if it has one.
+   * A student, and its baseline if it has one.
    *
-   * @param columns the tensor columns that the student reads; its twin reads none
+   * @param columns the tensor columns that the student reads; its baseline reads none
    * @param notes what the user may want to know
    */
   record Planned(List<StudentRun> runs, Set<Column> columns, List<String> notes) {}
@@ -73,23 +73,23 @@ final class RunPlanner {
     this.teacher = CacheReader.teacher(storage, cache, teacherName);
     this.joins = new JoinPlanner(storage, cache, reader, teacher);
     this.labelled = labelled(reader);
-    String given = settings.get(Options.HELD_OUT);
-    this.heldOutPath =
-        given.isEmpty() ? null : storage.requireExisting(Options.HELD_OUT.key(), given);
-    this.heldOut = heldOutPath == null ? null : heldOut(heldOutPath);
+    String given = settings.get(Options.VALIDATION);
+    this.validationPath =
+        given.isEmpty() ? null : storage.requireExisting(Options.VALIDATION.key(), given);
+    this.validation = validationPath == null ? null : validation(validationPath);
   }
 
-  private CacheReader heldOut(Path path) throws IOException {
+  private CacheReader validation(Path path) throws IOException {
     CacheReader opened = CacheReader.open(storage, path, teacherName, List.of());
     if (opened.plan().window() != null) {
       throw Errors.invalid(
-          "train.held-out '%s' has a window, and its rows are read by every student"
+          "train.validation '%s' has a window, and its rows are read by every student"
               .formatted(path),
           "cache the held-out rows with %s=0".formatted(Options.CACHE_WINDOW.key()));
     }
     if (!opened.plan().teacherFiles().equals(reader.plan().teacherFiles())) {
       throw Errors.invalid(
-          "train.held-out '%s' was made with another teacher than cache '%s'"
+          "train.validation '%s' was made with another teacher than cache '%s'"
               .formatted(path, cache),
           "cache the held-out rows with the same teacher.path");
     }
@@ -121,21 +121,21 @@ final class RunPlanner {
   }
 
   /** Returns the held-out rows, or null if the recipe names none. */
-  @Nullable CacheReader heldOut() {
-    return heldOut;
+  @Nullable CacheReader validation() {
+    return validation;
   }
 
   /**
    * Checks a recipe against the cache; nothing is written. Its threads may be 0, for whoever knows
    * how many tasks there will be.
    *
-   * @param twin whether it is to have one, if there are labels
+   * @param baseline whether it is to have one, if there are labels
    * @param stage of which the recipe is
    * @throws io.stillhouse.error.StillhouseException if the depths do not fit, the cache lacks a
    *     column, or there are no labels
    */
-  Planned plan(Settings settings, boolean twin, Stage stage) throws IOException {
-    Student student =
+  Planned plan(Settings settings, boolean baseline, Stage stage) throws IOException {
+    ModelSpec student =
         Recipe.student(
             withTheCachesPair(settings),
             teacher.spec(),
@@ -144,8 +144,8 @@ final class RunPlanner {
         LossRecipe.loss(settings, student, teacher.spec())
             .withClassWeights(
                 LossRecipe.classWeights(settings, student.head(), () -> rowsOfClasses(reader)));
-    StudentRun.Kept kept = kept(settings, loss);
-    Set<Column> columns = Reads.of(loss, teacher.spec(), kept, reader::has).columns();
+    StudentRun.TargetStorage kept = kept(settings, loss);
+    Set<Column> columns = ColumnSelection.of(loss, teacher.spec(), kept, reader::has).columns();
     reader.with(columns);
     if (loss.hardLabel() != 0 && !labelled) {
       throw Errors.invalid(
@@ -154,26 +154,26 @@ final class RunPlanner {
           "cache the corpus with corpus.label, or set the weight to 0");
     }
     List<String> notes = new ArrayList<>();
-    // A student of labels alone is its own twin, unless another stage makes them differ.
-    boolean hasTwin = twin && labelled && (stage.others() || !hardLabelsAlone(loss));
-    if (heldOut != null) {
-      if ((loss.hardLabel() != 0 || hasTwin) && !labelled(heldOut)) {
+    // A student of labels alone is its own baseline, unless another stage makes them differ.
+    boolean hasBaseline = baseline && labelled && (stage.others() || !hardLabelsAlone(loss));
+    if (validation != null) {
+      if ((loss.hardLabel() != 0 || hasBaseline) && !labelled(validation)) {
         throw Errors.invalid(
-            "train.held-out '%s' has no labels, by which %s is measured"
+            "train.validation '%s' has no labels, by which %s is measured"
                 .formatted(
-                    heldOutPath, loss.hardLabel() != 0 ? "the student" : "the undistilled twin"),
-            "cache these rows with corpus.label, or set loss.hard-label.weight=0 and train.undistilled-twin=false");
+                    validationPath, loss.hardLabel() != 0 ? "the student" : "the baseline"),
+            "cache these rows with corpus.label, or set loss.hard-label.weight=0 and train.baseline=false");
       }
-      heldOut.with(Reads.of(loss, teacher.spec(), kept, heldOut::has).columns());
+      validation.with(ColumnSelection.of(loss, teacher.spec(), kept, validation::has).columns());
     }
     TrainSpec train = Recipe.train(settings, 0);
     Joined joined = joins.plan(settings, student, loss, kept, train, notes);
-    StudentRun.Places places =
-        new StudentRun.Places(
+    StudentRun.Paths places =
+        new StudentRun.Paths(
             cache.toString(),
             teacherName,
             kept,
-            heldOutPath == null ? null : heldOutPath.toString(),
+            validationPath == null ? null : validationPath.toString(),
             storage.qualify(settings.get(Options.TRAIN_PATH)).toString(),
             reader.plan().fingerprints(),
             joined);
@@ -181,17 +181,17 @@ final class RunPlanner {
     List<StudentRun> runs = new ArrayList<>();
     StudentRun.Start start = start(settings, student, name, stage, notes);
     runs.add(new StudentRun(name, student, loss, train, start, places));
-    if (twin && !labelled) {
-      notes.add("the cache has no labels, so %s has no undistilled twin".formatted(name));
+    if (baseline && !labelled) {
+      notes.add("the cache has no labels, so %s has no baseline".formatted(name));
     }
-    if (hasTwin) {
+    if (hasBaseline) {
       runs.add(
           new StudentRun(
-              twin(name),
+              baseline(name),
               student,
-              loss.undistilled(),
+              loss.baseline(),
               train,
-              stage.before().isEmpty() ? start : stage.start(twin(name), layers(student), storage),
+              stage.before().isEmpty() ? start : stage.start(baseline(name), layers(student), storage),
               places.with(joined.rowsAlone())));
     }
     TrainSpec.Selection selection =
@@ -199,25 +199,25 @@ final class RunPlanner {
             settings,
             teacher.spec().head().task(),
             loss,
-            heldOut == null ? Recipe.HeldOutRows.NONE : Recipe.HeldOutRows.MEASURE);
+            validation == null ? Recipe.ValidationRows.NONE : Recipe.ValidationRows.MEASURE);
     if (selection.keep() == TrainSpec.Keep.BEST
         && !selection.by().equals("loss")
-        && !labelled(heldOut)) {
+        && !labelled(validation)) {
       throw Errors.invalid(
-          "train.keep is best by %s, but train.held-out '%s' has no labels"
-              .formatted(selection.by(), heldOutPath),
+          "train.keep is best by %s, but train.validation '%s' has no labels"
+              .formatted(selection.by(), validationPath),
           "cache these rows with corpus.label, or set train.keep=last");
     }
     return new Planned(runs.stream().map(run -> run.selecting(selection)).toList(), columns, notes);
   }
 
-  /** Returns what a student's undistilled twin is called. */
-  static String twin(String name) {
-    return name.equals("distilled") ? "undistilled" : name + "-undistilled";
+  /** Returns what a student's baseline is called. */
+  static String baseline(String name) {
+    return name.equals("distilled") ? "baseline" : name + "-baseline";
   }
 
-  private static int layers(Student student) {
-    return student instanceof ModelSpec encoder ? encoder.layers() : 1;
+  private static int layers(ModelSpec student) {
+    return student instanceof EncoderSpec encoder ? encoder.layers() : 1;
   }
 
   /** A recipe need not repeat that the cache's rows are pairs, which a BiLSTM reads apart. */
@@ -227,12 +227,12 @@ final class RunPlanner {
     return settings.has(Options.CORPUS_PAIR) ? settings : settings.with(Map.of(key, pair));
   }
 
-  private StudentRun.Kept kept(Settings settings, DistillSpec loss) {
+  private StudentRun.TargetStorage kept(Settings settings, DistillSpec loss) {
     MlmTargets mlm = TargetRecipe.mlm(settings, teacher.spec());
     if (teacher.spec().head().task() == Task.MASKED_LM && loss.softLabel().weight() != 0) {
       TargetRecipe.requireServes(mlm, loss.softLabel());
     }
-    return new StudentRun.Kept(
+    return new StudentRun.TargetStorage(
         mlm,
         StudentRun.Scores.valueOf(settings.get(Options.TARGETS_SCORES).toUpperCase(Locale.ROOT)));
   }
@@ -245,8 +245,8 @@ final class RunPlanner {
   static long[] rowsOfClasses(CacheReader reader) {
     List<Long> counts = new ArrayList<>();
     try {
-      for (int unit = 0; unit < reader.unitRows().size(); unit++) {
-        for (InputRow row : reader.inputs(unit)) {
+      for (int shard = 0; shard < reader.shardRows().size(); shard++) {
+        for (InputRow row : reader.inputs(shard)) {
           for (int id = counts.size(); row.label() != null && id <= row.label(); id++) {
             counts.add(0L);
           }
@@ -299,17 +299,17 @@ final class RunPlanner {
   }
 
   private StudentRun.Start start(
-      Settings settings, Student student, String name, Stage stage, List<String> notes)
+      Settings settings, ModelSpec student, String name, Stage stage, List<String> notes)
       throws IOException {
     if (!stage.before().isEmpty()) {
       return stage.start(name, layers(student), storage);
     }
-    return student instanceof ModelSpec encoder
+    return student instanceof EncoderSpec encoder
         ? start(settings, encoder)
         : wordVectors(settings, notes);
   }
 
-  private StudentRun.Start start(Settings settings, ModelSpec student) throws IOException {
+  private StudentRun.Start start(Settings settings, EncoderSpec student) throws IOException {
     String init = settings.get(Options.STUDENT_INIT);
     if (init.equals("random")) {
       return new StudentRun.Start(null, List.of());
@@ -354,7 +354,7 @@ final class RunPlanner {
   }
 
   /** Weights of one number of heads have the shapes of another's, but mean nothing there. */
-  private static void requireSameHeads(String what, ModelSpec from, ModelSpec student) {
+  private static void requireSameHeads(String what, EncoderSpec from, EncoderSpec student) {
     if (from.heads() != student.heads()) {
       throw Errors.invalid(
           "%s has %d attention heads, and the student %d"

@@ -29,7 +29,7 @@ final class SeedGroups {
    * Students of several seeds.
    *
    * @param values what they have of their own, but for the seed, by key
-   * @param heldOut each number over the held-out rows
+   * @param validation each number over the held-out rows
    * @param againstFirst the differences from the first group, over the seeds that both have; empty
    *     for the first
    */
@@ -37,7 +37,7 @@ final class SeedGroups {
       String name,
       Map<String, String> values,
       int seeds,
-      Map<String, Mean> heldOut,
+      Map<String, Mean> validation,
       Map<String, Mean> againstFirst) {}
 
   /** Returns the groups in the order of their first students; none where no seed differs. */
@@ -69,10 +69,10 @@ final class SeedGroups {
     SweepJob.Row any = seeds.values().iterator().next();
     Map<String, String> values = new LinkedHashMap<>(any.values());
     values.remove(Options.SEED.key());
-    Map<String, Mean> heldOut = new LinkedHashMap<>();
+    Map<String, Mean> validation = new LinkedHashMap<>();
     Map<String, Mean> against = new LinkedHashMap<>();
-    for (String what : any.training().losses().heldOut().keySet()) {
-      heldOut.put(
+    for (String what : any.training().losses().validation().keySet()) {
+      validation.put(
           what, Mean.of(seeds.values().stream().mapToDouble(row -> measured(row, what)).toArray()));
       double[] differences =
           seeds.keySet().stream()
@@ -85,11 +85,11 @@ final class SeedGroups {
         against.put(what, Mean.of(differences));
       }
     }
-    return new Group(name, values, seeds.size(), heldOut, against);
+    return new Group(name, values, seeds.size(), validation, against);
   }
 
   private static double measured(SweepJob.Row row, String what) {
-    return row.training().losses().heldOut().getOrDefault(what, Double.NaN);
+    return row.training().losses().validation().getOrDefault(what, Double.NaN);
   }
 
   /**
@@ -101,7 +101,7 @@ final class SeedGroups {
     List<String> shown =
         groups.isEmpty()
             ? List.of()
-            : columns.stream().filter(groups.get(0).heldOut()::containsKey).toList();
+            : columns.stream().filter(groups.get(0).validation()::containsKey).toList();
     if (shown.isEmpty()) { // nothing was held out
       return "";
     }
@@ -116,7 +116,7 @@ final class SeedGroups {
                   what ->
                       " %s | %s |"
                           .formatted(
-                              told("%.4f ± %.4f", group.heldOut().get(what)),
+                              told("%.4f ± %.4f", group.validation().get(what)),
                               told("%+.4f ± %.4f", group.againstFirst().get(what))))
               .collect(Collectors.joining()));
       table.append("\n");

@@ -7,7 +7,7 @@ import io.stillhouse.config.Settings;
 import io.stillhouse.error.Errors;
 import io.stillhouse.jobs.cache.SameTokens;
 import io.stillhouse.jobs.cache.Storage;
-import io.stillhouse.spec.ModelSpec;
+import io.stillhouse.spec.EncoderSpec;
 import java.io.IOException;
 import java.util.ArrayList;
 import java.util.Arrays;
@@ -90,7 +90,7 @@ public record Stage(
 
   /**
    * Returns where a student begins in a stage after the first: where the nearest stage that has
-   * made it ended; where none has, being a twin that had no labels yet, as the student did.
+   * made it ended; where none has, being a baseline that had no labels yet, as the student did.
    */
   StudentRun.Start start(String name, int layers, Storage storage) throws IOException {
     for (Path stage : before) {
@@ -101,7 +101,7 @@ public record Stage(
       }
     }
     return first.stream()
-        .filter(run -> name.equals(run.name()) || name.equals(RunPlanner.twin(run.name())))
+        .filter(run -> name.equals(run.name()) || name.equals(RunPlanner.baseline(run.name())))
         .findFirst()
         .orElseThrow()
         .start();

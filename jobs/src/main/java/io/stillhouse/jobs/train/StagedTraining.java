@@ -7,7 +7,7 @@ import io.stillhouse.config.Settings;
 import io.stillhouse.error.Errors;
 import io.stillhouse.jobs.cache.SameTokens;
 import io.stillhouse.jobs.cache.Storage;
-import io.stillhouse.spec.ModelSpec;
+import io.stillhouse.spec.EncoderSpec;
 import java.io.IOException;
 import java.util.ArrayList;
 import java.util.Arrays;
@@ -29,7 +29,7 @@ public final class StagedTraining {
     Stage.Made of(Stage stage) throws IOException;
   }
 
-  /** Trains a recipe's student and its twin through all stages. */
+  /** Trains a recipe's student and its baseline through all stages. */
   public static TrainJob.Result train(SparkSession spark, Settings settings) throws IOException {
     List<Stage> stages = checked(settings, stage -> new TrainJob(spark, stage).made());
     TrainJob.Result result = new TrainJob(spark, stages.get(0)).run();
@@ -101,7 +101,7 @@ public final class StagedTraining {
 
   /** Returns what must be equal of a student's weights from one stage to the next, in words. */
   private static String shape(StudentRun run) {
-    return run.model() instanceof ModelSpec of
+    return run.model() instanceof EncoderSpec of
         ? "%s of %d tokens, %d positions and %d segments, %d wide (tables %d), %d blocks of %d heads, %d inside"
             .formatted(
                 of.architecture().name().toLowerCase(Locale.ROOT),

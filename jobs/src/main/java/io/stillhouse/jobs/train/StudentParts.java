@@ -19,7 +19,7 @@ import io.stillhouse.loss.DistillLoss;
 import io.stillhouse.loss.TeacherParts;
 import io.stillhouse.model.Encoder;
 import io.stillhouse.spec.BiLstmSpec;
-import io.stillhouse.spec.ModelSpec;
+import io.stillhouse.spec.EncoderSpec;
 import io.stillhouse.spec.TrainSpec;
 import io.stillhouse.target.Column;
 import io.stillhouse.target.TargetSource;
@@ -46,12 +46,12 @@ final class StudentParts {
 
   private final StudentRun run;
   private final Storage storage;
-  private final ModelSpec teacher;
-  private final Reads reads;
+  private final EncoderSpec teacher;
+  private final ColumnSelection reads;
   private final List<Part> further;
 
   /** A further teacher, and what is read of its cache. */
-  private record Part(Joined.Further of, Reads reads) {}
+  private record Part(Joined.Further of, ColumnSelection reads) {}
 
   StudentParts(StudentRun run, Storage storage) throws IOException {
     this.run = run;
@@ -66,7 +66,7 @@ final class StudentParts {
       further.add(
           new Part(
               of,
-              Reads.of(
+              ColumnSelection.of(
                   of.teaching().loss(),
                   teacher(of.source()).spec(),
                   run.places().kept(),
@@ -117,7 +117,7 @@ final class StudentParts {
 
   /** Returns the number of rows that a student is trained on in an epoch. */
   static long rows(CacheReader reader, StudentRun run) {
-    List<Integer> all = inOrder(reader, run.train()).unitRows();
+    List<Integer> all = inOrder(reader, run.train()).shardRows();
     return JoinedReader.remaining(all, run.places().joined().leftOut()).stream()
         .mapToLong(Integer::longValue)
         .sum();
@@ -129,7 +129,7 @@ final class StudentParts {
   }
 
   private CacheReader reader(Set<Column> columns) throws IOException {
-    StudentRun.Places places = run.places();
+    StudentRun.Paths places = run.places();
     return reader(
         new Joined.Source(places.cache(), places.teacher(), places.cacheFingerprints()), columns);
   }
@@ -151,34 +151,34 @@ final class StudentParts {
 
   /** Returns the columns that the student reads of each teacher, the first before the others. */
   List<Set<Column>> columns() {
-    return ofAll(Reads::columns);
+    return ofAll(ColumnSelection::columns);
   }
 
   /** Returns the names of the weights of each teacher that rebuild what is not stored. */
   List<Set<String>> teacherTensors() {
-    return ofAll(Reads::teacherTensors);
+    return ofAll(ColumnSelection::teacherTensors);
   }
 
-  private <T> List<T> ofAll(Function<Reads, T> of) {
+  private <T> List<T> ofAll(Function<ColumnSelection, T> of) {
     return Stream.concat(Stream.of(reads), further.stream().map(Part::reads)).map(of).toList();
   }
 
   /** Opens the cache of held-out rows, with the task logits of the teacher if they are there. */
-  CacheReader heldOut(String cache) throws IOException {
-    CacheReader heldOut =
+  CacheReader validation(String cache) throws IOException {
+    CacheReader validation =
         CacheReader.open(storage, new Path(cache), run.places().teacher(), reads(cache).columns());
-    if (!teacher.head().task().pooled() || !heldOut.has(Targets.LOGITS)) {
-      return heldOut;
+    if (!teacher.head().task().pooled() || !validation.has(Targets.LOGITS)) {
+      return validation;
     }
     Set<Column> columns = new LinkedHashSet<>(reads(cache).columns());
     columns.add(Targets.LOGITS);
-    return heldOut.with(columns);
+    return validation.with(columns);
   }
 
-  private Reads reads(String cache) throws IOException {
+  private ColumnSelection reads(String cache) throws IOException {
     CacheReader reader =
         CacheReader.open(storage, new Path(cache), run.places().teacher(), List.of());
-    return Reads.of(run.loss(), teacher, run.places().kept(), reader::has);
+    return ColumnSelection.of(run.loss(), teacher, run.places().kept(), reader::has);
   }
 
   HuggingFaceDirectory teacher() throws IOException {
@@ -195,7 +195,7 @@ final class StudentParts {
     if (run.model() instanceof BiLstmSpec biLstm) {
       return initial(manager, biLstm, seed);
     }
-    ModelSpec encoder = (ModelSpec) run.model();
+    EncoderSpec encoder = (EncoderSpec) run.model();
     Map<String, NDArray> weights =
         run.start().directory() == null
             ? StudentInit.random(manager, encoder, seed)
@@ -279,11 +279,11 @@ final class StudentParts {
   }
 
   /** Returns those of the first teacher that rebuild targets of the cache of held-out rows. */
-  TeacherParts teacherParts(NDManager manager, String heldOut) throws IOException {
-    return teacherParts(manager, reads(heldOut), teacher());
+  TeacherParts teacherParts(NDManager manager, String validation) throws IOException {
+    return teacherParts(manager, reads(validation), teacher());
   }
 
-  private TeacherParts teacherParts(NDManager manager, Reads of, HuggingFaceDirectory from)
+  private TeacherParts teacherParts(NDManager manager, ColumnSelection of, HuggingFaceDirectory from)
       throws IOException {
     if (of.teacherTensors().isEmpty()) {
       return new TeacherParts(null, run.places().kept().mlm());

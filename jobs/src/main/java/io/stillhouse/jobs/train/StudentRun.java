@@ -4,7 +4,7 @@ import io.stillhouse.jobs.cache.Storage;
 import io.stillhouse.spec.DistillSpec;
 import io.stillhouse.spec.Precision;
 import io.stillhouse.spec.PrunedHeads;
-import io.stillhouse.spec.Student;
+import io.stillhouse.spec.ModelSpec;
 import io.stillhouse.spec.TrainSpec;
 import io.stillhouse.target.MlmTargets;
 import java.io.Serializable;
@@ -27,7 +27,7 @@ import org.jspecify.annotations.Nullable;
  * @param places where things lie
  */
 record StudentRun(
-    String name, Student model, DistillSpec loss, TrainSpec train, Start start, Places places)
+    String name, ModelSpec model, DistillSpec loss, TrainSpec train, Start start, Paths places)
     implements Serializable {
 
   /**
@@ -89,9 +89,9 @@ record StudentRun(
   }
 
   /** How the recipe says that targets are kept. */
-  record Kept(MlmTargets mlm, Scores scores) implements Serializable {
+  record TargetStorage(MlmTargets mlm, Scores scores) implements Serializable {
     /** What a student without targets needs. */
-    static final Kept NOTHING = new Kept(MlmTargets.NONE, Scores.DERIVED);
+    static final TargetStorage NOTHING = new TargetStorage(MlmTargets.NONE, Scores.DERIVED);
   }
 
   /**
@@ -100,34 +100,34 @@ record StudentRun(
    * @param cache the targets
    * @param teacher whose targets: {@code teacher.name}
    * @param kept how they are kept there
-   * @param heldOut a cache whose rows give the loss of a finished student, or null
+   * @param validation a cache whose rows give the loss of a finished student, or null
    * @param students the directory of all students
    * @param cacheFingerprints of the cache's plan
    * @param joined what comes from other caches
    */
-  record Places(
+  record Paths(
       String cache,
       String teacher,
-      Kept kept,
-      @Nullable String heldOut,
+      TargetStorage kept,
+      @Nullable String validation,
       String students,
       Map<String, String> cacheFingerprints,
       Joined joined)
       implements Serializable {
     /** Of a student of one teacher. */
-    Places(
+    Paths(
         String cache,
         String teacher,
-        Kept kept,
-        @Nullable String heldOut,
+        TargetStorage kept,
+        @Nullable String validation,
         String students,
         Map<String, String> cacheFingerprints) {
-      this(cache, teacher, kept, heldOut, students, cacheFingerprints, Joined.NOTHING);
+      this(cache, teacher, kept, validation, students, cacheFingerprints, Joined.NOTHING);
     }
 
     /** Returns the same with other caches beside. */
-    Places with(Joined others) {
-      return new Places(cache, teacher, kept, heldOut, students, cacheFingerprints, others);
+    Paths with(Joined others) {
+      return new Paths(cache, teacher, kept, validation, students, cacheFingerprints, others);
     }
   }
 
@@ -176,7 +176,7 @@ record StudentRun(
                     places.cacheFingerprints())
             + (train.selection().keep() == TrainSpec.Keep.LAST
                 ? ""
-                : "|%s|%s".formatted(train.selection(), places.heldOut()))
+                : "|%s|%s".formatted(train.selection(), places.validation()))
             + (train.run().precision() == Precision.FLOAT32 ? "" : "|" + train.run().precision())
             + places.joined().fingerprint();
     return HexFormat.of().formatHex(Storage.digest().digest(text.getBytes(StandardCharsets.UTF_8)));

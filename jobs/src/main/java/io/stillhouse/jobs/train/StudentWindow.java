@@ -10,7 +10,7 @@ import io.stillhouse.jobs.cache.Storage;
 import io.stillhouse.jobs.cache.Window;
 import io.stillhouse.spec.TrainSpec;
 import io.stillhouse.train.CheckpointStore;
-import io.stillhouse.train.UnitSchedule;
+import io.stillhouse.train.ShardSchedule;
 import java.io.IOException;
 import java.util.List;
 import java.util.Optional;
@@ -19,28 +19,28 @@ import org.apache.hadoop.fs.Path;
 import org.jspecify.annotations.Nullable;
 
 /**
- * A student's side of a cache's window: it waits for units, and lets those go that no step after
+ * A student's side of a cache's window: it waits for shards, and lets those go that no step after
  * its newest checkpoint reads. On a cache that keeps all, none of this does anything.
  */
 final class StudentWindow {
-  /** A checkpoint for each unit would be more than a large window needs. */
+  /** A checkpoint for each shard would be more than a large window needs. */
   private static final int CHECKPOINTS_A_WINDOW = 4;
 
   private final StudentRun run;
   private final Storage storage;
   private final Path cache;
   private final PlannedReader reader;
-  private final List<Integer> unitRows;
+  private final List<Integer> shardRows;
   private final @Nullable Window window;
   private final Acknowledgements acknowledgements;
-  private @Nullable UnitSchedule schedule;
+  private @Nullable ShardSchedule schedule;
 
   private StudentWindow(StudentRun run, Storage storage, CacheReader reader) {
     this.run = run;
     this.storage = storage;
     this.cache = new Path(run.places().cache());
     this.reader = new PlannedReader(reader);
-    this.unitRows = this.reader.unitRows();
+    this.shardRows = this.reader.shardRows();
     this.window = reader.plan().window();
     this.acknowledgements = new Acknowledgements(storage, cache);
   }
@@ -58,9 +58,9 @@ final class StudentWindow {
   }
 
   /** Made late: a recipe may not fit. */
-  private UnitSchedule schedule() {
+  private ShardSchedule schedule() {
     if (schedule == null) {
-      schedule = new UnitSchedule(run.train(), unitRows);
+      schedule = new ShardSchedule(run.train(), shardRows);
     }
     return schedule;
   }
@@ -69,7 +69,7 @@ final class StudentWindow {
    * Requires that the student can be trained from the window as it is now; nothing is written.
    *
    * @throws io.stillhouse.error.StillhouseException if it reads otherwise, again, or more at once
-   *     than the window allows, or a unit that is dropped, or has the name of another one
+   *     than the window allows, or a shard that is dropped, or has the name of another one
    */
   void requireFits() throws IOException {
     if (window == null) {
@@ -77,7 +77,7 @@ final class StudentWindow {
     }
     TrainSpec train = run.train();
     String has =
-        "cache '%s' has a window of %d of its %d units"
+        "cache '%s' has a window of %d of its %d shards"
             .formatted(cache, window.units(), unitRows.size());
     if (train.batching().order() != TrainSpec.Order.PLAN) {
       throw Errors.invalid(
@@ -113,10 +113,10 @@ final class StudentWindow {
                 train.rounds().steps())
         : "step of %s=%d and %s=%d"
             .formatted(
-                Options.ROWS_PER_STEP.key(),
+                Options.BATCH_SIZE.key(),
                 train.rowsPerStep(),
-                Options.SHUFFLE_UNITS.key(),
-                train.unitsOfBlock());
+                Options.SHUFFLE_SHARDS.key(),
+                train.shardsOfBlock());
   }
 
   private void requireOwnName() throws IOException {
@@ -141,10 +141,10 @@ final class StudentWindow {
     }
   }
 
-  /** Lets all units go: the student is finished. */
+  /** Lets all shards go: the student is finished. */
   void finished() throws IOException {
     if (window != null) {
-      acknowledge(unitRows.size());
+      acknowledge(shardRows.size());
     }
   }
 
@@ -153,7 +153,7 @@ final class StudentWindow {
         new Acknowledgements.Student(run.name(), run.places().students(), needs));
   }
 
-  /** Returns a store that lets units go as checkpoints pass them, and asks for checkpoints then. */
+  /** Returns a store that lets shards go as checkpoints pass them, and asks for checkpoints then. */
   CheckpointStore acknowledging(CheckpointStore checkpoints) throws IOException {
     if (window == null) {
       return checkpoints;
@@ -201,11 +201,11 @@ final class StudentWindow {
     }
   }
 
-  /** Waits for the units that steps read, those up to {@code end}. */
+  /** Waits for the shards that steps read, those up to {@code end}. */
   void await(long end) throws IOException {
     if (window != null) {
-      for (int unit = 0; unit < schedule().begun(end); unit++) {
-        reader.await(unit);
+      for (int shard = 0; shard < schedule().begun(end); shard++) {
+        reader.await(shard);
       }
     }
   }
@@ -218,20 +218,20 @@ final class StudentWindow {
     try {
       TrainSpec.Rounds rounds = run.train().rounds();
       long stride = rounds.used() ? (long) rounds.workers() * rounds.steps() : 1;
-      OptionalInt unit =
+      OptionalInt shard =
           reader.unfinished(
               schedule().done(steps), schedule().begun((steps / stride + 1) * stride));
-      return unit.isEmpty()
+      return shard.isEmpty()
           ? ""
-          : "%s waits for unit %d of the cache%s"
+          : "%s waits for shard %d of the cache%s"
               .formatted(
                   run.name(),
-                  unit.getAsInt(),
+                  shard.getAsInt(),
                   PlannedReader.isBeingWritten(storage, cache)
                       ? ""
                       : ", and no cache command runs: start it again");
     } catch (IOException | StillhouseException e) {
-      return ""; // whoever reads the unit tells
+      return ""; // whoever reads the shard tells
     }
   }
 }

@@ -53,8 +53,8 @@ public record SweepOutcome(
   }
 
   /** Returns a number over held-out rows, NaN if it was not measured. */
-  double heldOut(String what) {
-    Double value = training == null ? null : training.losses().heldOut().get(what);
+  double validation(String what) {
+    Double value = training == null ? null : training.losses().validation().get(what);
     return value == null ? Double.NaN : value;
   }
 }

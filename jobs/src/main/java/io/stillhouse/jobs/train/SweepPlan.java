@@ -62,7 +62,7 @@ final class SweepPlan {
     Path directory = storage.qualify(settings.get(Options.TRAIN_PATH));
     this.halving = new Halving(storage, directory, Halving.Rule.of(settings), runs);
     gather(problems, "", () -> halving.requireRows(planner));
-    gather(problems, "", this::requireNoTwinsInHalving);
+    gather(problems, "", this::requireNoBaselinesInHalving);
     gather(problems, "", this::columns); // a metric of another task is told before the training
     for (StudentRun run : runs) {
       gather(problems, run.name(), () -> TrainTask.finished(storage, run));
@@ -89,7 +89,7 @@ final class SweepPlan {
     return planner.teacher();
   }
 
-  /** Returns what a student has of its own, by key; its twin has the same. */
+  /** Returns what a student has of its own, by key; its baseline has the same. */
   Map<String, String> values(String name) {
     return values.get(name);
   }
@@ -156,23 +156,23 @@ final class SweepPlan {
     own.put(Options.SWEEP_STUDENTS.key(), "[]");
     own.putAll(stage.values());
     Settings recipe = Recipe.requireStudent(Recipe.shrunk(settings.with(own)));
-    RunPlanner.Planned planned = planner.plan(recipe, twins(), stage);
+    RunPlanner.Planned planned = planner.plan(recipe, baselines(), stage);
     planned.runs().forEach(run -> values.put(run.name(), student.values()));
     notes.addAll(planned.notes());
     return planned.runs();
   }
 
-  /** A sweep compares students; twins are for who asks for them. */
-  private boolean twins() {
-    return settings.has(Options.TWIN) && settings.get(Options.TWIN);
+  /** A sweep compares students; baselines are for who asks for them. */
+  private boolean baselines() {
+    return settings.has(Options.BASELINE) && settings.get(Options.BASELINE);
   }
 
-  private void requireNoTwinsInHalving() {
-    if (twins() && !halving.pauses().isEmpty()) {
+  private void requireNoBaselinesInHalving() {
+    if (baselines() && !halving.pauses().isEmpty()) {
       throw Errors.invalid(
-          "train.undistilled-twin is true, but sweep.halving.at is %s, and twins are no rivals of their students"
+          "train.baseline is true, but sweep.halving.at is %s, and baselines are no rivals of their students"
               .formatted(halving.pauses()),
-          "take one away, and train the twins of those that are left with train");
+          "take one away, and train the baselines of those that are left with train");
     }
   }
 
@@ -181,7 +181,7 @@ final class SweepPlan {
     for (StudentRun run : planned) {
       if (!names.add(run.name())) {
         throw Errors.invalid(
-            "a student and another's undistilled twin are both called '%s'".formatted(run.name()),
+            "a student and another's baseline are both called '%s'".formatted(run.name()),
             "name the student otherwise in sweep.students");
       }
     }

@@ -28,30 +28,30 @@ final class SweepTable {
   String text() {
     Set<String> keys = new LinkedHashSet<>();
     Set<String> terms = new LinkedHashSet<>();
-    Set<String> heldOut = new LinkedHashSet<>();
+    Set<String> validation = new LinkedHashSet<>();
     for (SweepJob.Row row : rows) {
       keys.addAll(row.values().keySet());
       if (row.training() != null) {
         terms.addAll(row.training().losses().last().keySet());
-        heldOut.addAll(row.training().losses().heldOut().keySet());
+        validation.addAll(row.training().losses().validation().keySet());
       }
     }
-    heldOut.retainAll(columns);
+    validation.retainAll(columns);
     Map<String, String> labels = Sweep.labels(keys);
     List<List<String>> lines = new ArrayList<>();
     List<String> head = new ArrayList<>(List.of("student"));
     keys.forEach(key -> head.add(labels.get(key)));
     head.addAll(List.of("parameters", "steps", "status"));
     head.addAll(terms);
-    heldOut.forEach(what -> head.add("held-out " + what));
+    validation.forEach(what -> head.add("held-out " + what));
     head.add("tokens/s");
     lines.add(head);
-    rows.forEach(row -> lines.add(line(row, keys, terms, heldOut)));
+    rows.forEach(row -> lines.add(line(row, keys, terms, validation)));
     return aligned(lines, keys.size());
   }
 
   private static List<String> line(
-      SweepJob.Row row, Set<String> keys, Set<String> terms, Set<String> heldOut) {
+      SweepJob.Row row, Set<String> keys, Set<String> terms, Set<String> validation) {
     List<String> line = new ArrayList<>(List.of(row.name()));
     keys.forEach(key -> line.add(row.values().getOrDefault(key, NONE)));
     TrainTask.Trained training = row.training();
@@ -61,10 +61,10 @@ final class SweepTable {
     terms.forEach(
         term ->
             line.add(number("%.3f", training == null ? null : training.losses().last().get(term))));
-    heldOut.forEach(
+    validation.forEach(
         what ->
             line.add(
-                number("%.4f", training == null ? null : training.losses().heldOut().get(what))));
+                number("%.4f", training == null ? null : training.losses().validation().get(what))));
     line.add(training == null ? NONE : number("%,.0f", training.speed().tokensPerSecond()));
     return line;
   }

@@ -31,7 +31,7 @@ import org.apache.spark.sql.SparkSession;
 import org.jspecify.annotations.Nullable;
 import scala.Tuple2;
 
-/** Job 2: trains a student, and its undistilled twin, from the cache alone. */
+/** Job 2: trains a student, and its baseline, from the cache alone. */
 public final class TrainJob {
   private final SparkSession spark;
   private final Settings settings;
@@ -62,11 +62,11 @@ public final class TrainJob {
     this.settings = stage.settings();
     this.storage = new Storage(spark.sparkContext().hadoopConfiguration());
     RunPlanner planner = new RunPlanner(storage, settings);
-    RunPlanner.Planned planned = planner.plan(settings, settings.get(Options.TWIN), stage);
+    RunPlanner.Planned planned = planner.plan(settings, settings.get(Options.BASELINE), stage);
     this.teacher = planner.teacher();
     this.columns = planned.columns();
     this.notes.addAll(planned.notes());
-    // On one machine twins and workers share the cores.
+    // On one machine baselines and workers share the cores.
     int tasks = planned.runs().size() * settings.get(Options.WORKERS);
     int cores = Sessions.coresOfOneTask(spark) / (spark.sparkContext().isLocal() ? tasks : 1);
     this.runs = planned.runs().stream().map(run -> run.orThreads(Math.max(1, cores))).toList();
@@ -80,14 +80,14 @@ public final class TrainJob {
     }
   }
 
-  /** One that waits for units would hold the core that the other needs to let them go. */
+  /** One that waits for shards would hold the core that the other needs to let them go. */
   private void requireSideBySide() {
     boolean rounds = runs.get(0).train().rounds().used();
     if (spark.sparkContext().isLocal() && inTurn() && !rounds) {
       throw Errors.invalid(
           "students of a cache with a window are trained side by side, but there are %d and the session runs fewer tasks at once"
               .formatted(runs.size()),
-          "give it as many cores, such as --master 'local[%d]', or set train.undistilled-twin=false"
+          "give it as many cores, such as --master 'local[%d]', or set train.baseline=false"
               .formatted(runs.size()));
     }
   }
@@ -106,12 +106,12 @@ public final class TrainJob {
     return new Stage.Made(runs, Objects.requireNonNull(teacher));
   }
 
-  /** Returns the tensor columns that the student reads of the cache; its twin reads none. */
+  /** Returns the tensor columns that the student reads of the cache; its baseline reads none. */
   public Set<Column> columns() {
     return Set.copyOf(columns);
   }
 
-  /** Returns whether student and twin train after each other, not side by side. */
+  /** Returns whether student and baseline train after each other, not side by side. */
   public boolean inTurn() {
     int cpus = spark.sparkContext().conf().getInt("spark.task.cpus", 1);
     return spark.sparkContext().defaultParallelism() / cpus < runs.size();

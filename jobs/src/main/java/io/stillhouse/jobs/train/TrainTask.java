@@ -15,7 +15,7 @@ import io.stillhouse.model.Predictor;
 import io.stillhouse.spec.PrunedHeads;
 import io.stillhouse.spec.TrainSpec;
 import io.stillhouse.target.TargetSource;
-import io.stillhouse.train.HeldOut;
+import io.stillhouse.train.Validation;
 import io.stillhouse.train.Lockstep;
 import io.stillhouse.train.StepReport;
 import io.stillhouse.train.Trainer;
@@ -83,7 +83,7 @@ public final class TrainTask implements AutoCloseable {
               (term, first) ->
                   line.append(", %s %.3f to %.3f".formatted(term, first, losses.last().get(term))));
       losses
-          .heldOut()
+          .validation()
           .forEach((term, value) -> line.append(", held-out %s %.4f".formatted(term, value)));
       if (prunedHeads != null) {
         line.append(", %,d heads pruned".formatted(new PrunedHeads(prunedHeads).count()));
@@ -103,7 +103,7 @@ public final class TrainTask implements AutoCloseable {
    * if there are any, with the loss that these add up to.
    */
   public record Losses(
-      Map<String, Double> first, Map<String, Double> last, Map<String, Double> heldOut)
+      Map<String, Double> first, Map<String, Double> last, Map<String, Double> validation)
       implements Serializable {}
 
   /**
@@ -196,7 +196,7 @@ public final class TrainTask implements AutoCloseable {
 
   /** Returns how it goes, held-out rows included. */
   Trained measured() throws IOException {
-    return soFar(heldOut());
+    return soFar(validation());
   }
 
   /** Returns how it goes. */
@@ -204,7 +204,7 @@ public final class TrainTask implements AutoCloseable {
     return soFar(Map.of());
   }
 
-  private Trained soFar(Map<String, Double> heldOut) {
+  private Trained soFar(Map<String, Double> validation) {
     List<StepReport> steps = history.steps();
     return new Trained(
         run.name(),
@@ -212,7 +212,7 @@ public final class TrainTask implements AutoCloseable {
         run.fingerprint(),
         run.model().parameterCount(),
         steps.isEmpty() ? 0 : steps.get(steps.size() - 1).step(),
-        new Losses(mean(0, tenth()), mean(steps.size() - tenth(), steps.size()), heldOut),
+        new Losses(mean(0, tenth()), mean(steps.size() - tenth(), steps.size()), validation),
         speed(),
         chosen,
         run.start().pruned().isEmpty() ? null : run.start().pruned().blocks(),
@@ -220,19 +220,19 @@ public final class TrainTask implements AutoCloseable {
   }
 
   /** Returns the terms over held-out rows by name, the loss that they add up to, and rates. */
-  private Map<String, Double> heldOut() throws IOException {
-    String cache = run.places().heldOut();
+  private Map<String, Double> validation() throws IOException {
+    String cache = run.places().validation();
     if (cache == null) {
       return Map.of();
     }
-    return heldOut(cache, weights);
+    return validation(cache, weights);
   }
 
-  private Map<String, Double> heldOut(String cache, Map<String, NDArray> of) throws IOException {
-    HeldOut.Measured measured;
+  private Map<String, Double> validation(String cache, Map<String, NDArray> of) throws IOException {
+    Validation.Measured measured;
     try (NDManager scope = manager.newSubManager()) {
       measured =
-          new HeldOut(parts.setup(), parts.heldOut(cache))
+          new Validation(parts.setup(), parts.validation(cache))
               .measure(scope, of, parts.teacherParts(scope, cache));
     }
     DistillLoss loss = new DistillLoss(run.loss(), ModelFactory.predictor(run.model(), of), of);
@@ -252,7 +252,7 @@ public final class TrainTask implements AutoCloseable {
   /** Returns how good weights are by what the recipe selects by; larger is better. */
   private double worth(Map<String, NDArray> of) throws IOException {
     String by = run.train().selection().by();
-    Double value = heldOut(run.places().heldOut(), of).get(by);
+    Double value = validation(run.places().validation(), of).get(by);
     if (value == null) {
       throw new IllegalStateException("%s was not measured".formatted(by));
     }

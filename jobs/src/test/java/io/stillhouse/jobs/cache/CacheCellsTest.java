@@ -188,7 +188,7 @@ class CacheCellsTest {
           float[] exact = floats(whole.get(id).getAs("hidden_03"));
           assertThat(cell).hasSize(row.<Integer>getAs("length") * Tiny.WIDTH);
           for (int i = 0; i < cell.length; i++) {
-            // Half a unit in the last of 11 bits, and what float32 sums may differ by.
+            // Half a shard in the last of 11 bits, and what float32 sums may differ by.
             assertThat((double) Math.abs(cell[i] - exact[i]))
                 .isLessThanOrEqualTo(Math.abs(exact[i]) / 2048 + 1e-5);
           }
@@ -236,7 +236,7 @@ class CacheCellsTest {
     return numbers;
   }
 
-  /** Reads IEEE half precision: sign, 5 bits of exponent, 10 of fraction. */
+  /** ColumnSelection IEEE half precision: sign, 5 bits of exponent, 10 of fraction. */
   private static float[] halves(byte[] cell) {
     assertThat(cell.length % 2).isZero();
     float[] numbers = new float[cell.length / 2];
@@ -273,8 +273,8 @@ class CacheCellsTest {
         Tiny.cacheOf(
             corpus,
             cache,
-            "cache.unit-tokens=400",
-            "cache.tokens-per-batch=128",
+            "cache.shard-tokens=400",
+            "cache.batch-tokens=128",
             "targets.scores=stored",
             "targets.dtype=float32"),
         more);

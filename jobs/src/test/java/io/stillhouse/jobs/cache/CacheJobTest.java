@@ -62,7 +62,7 @@ class CacheJobTest {
     Path copy = copyOfTheCache();
     Map<String, byte[]> before = Tiny.files(copy);
     CacheRecord again = run(settings(copy, "targets.hidden=[0,3]", "targets.attention=[2]"));
-    assertThat(again.computedUnits()).isZero();
+    assertThat(again.computedShards()).isZero();
     assertThat(again.rows()).isEqualTo(ROWS);
     assertSame(Tiny.files(copy), before);
   }
@@ -89,7 +89,7 @@ class CacheJobTest {
   }
 
   @Test
-  void unitsLostFromTheManifestAreComputedAgainToTheSameBits() throws IOException {
+  void shardsLostFromTheManifestAreComputedAgainToTheSameBits() throws IOException {
     Path copy = copyOfTheCache();
     List<Column> columns =
         List.of(Targets.LOGITS, Targets.hidden(0), Targets.hidden(3), Targets.attention(2));
@@ -103,7 +103,7 @@ class CacheJobTest {
       Files.delete(entry);
     }
     CacheRecord again = run(settings(copy, "targets.hidden=[0,3]", "targets.attention=[2]"));
-    assertThat(again.computedUnits()).isEqualTo(2);
+    assertThat(again.computedShards()).isEqualTo(2);
     assertThat(parquet(copy, "hidden")).hasSize(first.units() + 2);
     List<Example> after = CacheRows.rows(copy, columns);
     assertThat(after).hasSameSizeAs(before);
@@ -132,9 +132,9 @@ class CacheJobTest {
         .extracting(CacheFile::hashes)
         .isEqualTo(plan.inputs().stream().map(CacheFile::hashes).toList());
     for (int unit = 0; unit < plan.units().size(); unit++) {
-      assertThat(CacheRows.reader(other, List.of()).inputs(unit))
+      assertThat(CacheRows.reader(other, List.of()).inputs(shard))
           .usingRecursiveComparison()
-          .isEqualTo(CacheRows.reader(cache, List.of()).inputs(unit));
+          .isEqualTo(CacheRows.reader(cache, List.of()).inputs(shard));
     }
     CacheDiff.Result diff = CacheDiff.compare(cache.toString(), other.toString());
     assertThat(diff.equal()).as(diff.words()).isTrue();
@@ -182,8 +182,8 @@ class CacheJobTest {
         Tiny.cacheOf(
             corpus,
             cache,
-            "cache.unit-tokens=400",
-            "cache.tokens-per-batch=128",
+            "cache.shard-tokens=400",
+            "cache.batch-tokens=128",
             "targets.scores=stored",
             "targets.dtype=float32"),
         more);

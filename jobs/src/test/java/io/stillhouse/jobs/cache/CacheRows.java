@@ -20,8 +20,8 @@ final class CacheRows {
 
   static List<Example> rows(CacheReader reader) throws IOException {
     List<Example> rows = new ArrayList<>();
-    for (int unit = 0; unit < reader.unitRows().size(); unit++) {
-      rows.addAll(reader.read(unit));
+    for (int shard = 0; shard < reader.shardRows().size(); shard++) {
+      rows.addAll(reader.read(shard));
     }
     return rows;
   }
@@ -30,8 +30,8 @@ final class CacheRows {
   static List<InputRow> inputs(Path cache) throws IOException {
     CacheReader reader = reader(cache, List.of());
     List<InputRow> rows = new ArrayList<>();
-    for (int unit = 0; unit < reader.unitRows().size(); unit++) {
-      rows.addAll(reader.inputs(unit));
+    for (int shard = 0; shard < reader.shardRows().size(); shard++) {
+      rows.addAll(reader.inputs(shard));
     }
     return rows;
   }

@@ -43,7 +43,7 @@ class CacheTextTest {
             "teacher.path=" + Tiny.MLM,
             "corpus.path=" + prose,
             "corpus.max-length=24",
-            "cache.unit-tokens=512",
+            "cache.shard-tokens=512",
             "targets.dtype=float32");
     Path one = directory.resolve("one");
     CacheRecord result = run(Tiny.settings(recipe, "cache.path=" + one));
@@ -78,7 +78,7 @@ class CacheTextTest {
             "teacher.path=" + Tiny.MLM,
             "corpus.path=" + text,
             "corpus.max-length=40",
-            "cache.unit-tokens=512",
+            "cache.shard-tokens=512",
             "targets.mask-probability=0.3",
             "targets.dtype=float32");
     Path masked = directory.resolve("masked");

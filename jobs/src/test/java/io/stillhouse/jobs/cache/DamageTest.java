@@ -114,17 +114,17 @@ class DamageTest {
 
     VerifyJob.Result found = verify(copy, "verify.rows=0");
     assertThat(found.damaged()).hasSize(1);
-    assertThat(found.damaged().get(0)).contains("hidden/" + hidden.getFileName(), "unit ");
+    assertThat(found.damaged().get(0)).contains("hidden/" + hidden.getFileName(), "shard ");
     CacheRecord again = new CacheJob(spark, settings(copy)).run();
 
-    assertThat(again.computedUnits()).isEqualTo(1);
+    assertThat(again.computedShards()).isEqualTo(1);
     Map<String, byte[]> after = Tiny.files(copy);
     List<String> fresh =
         after.keySet().stream()
             .filter(name -> name.endsWith(".parquet") && !before.containsKey(name))
             .toList();
-    assertThat(fresh).singleElement().asString().startsWith("hidden/unit-");
-    assertThat(CollectJob.run(STORAGE, CacheRows.hadoop(copy)).removed())
+    assertThat(fresh).singleElement().asString().startsWith("hidden/shard-");
+    assertThat(VacuumJob.run(STORAGE, CacheRows.hadoop(copy)).removed())
         .containsExactly("copy/hidden/" + hidden.getFileName());
     assertThat(hidden).doesNotExist();
   }
@@ -145,7 +145,7 @@ class DamageTest {
     assertThat(CacheRows.reader(copy, List.of(Targets.hidden(1))).read(0)).isNotEmpty();
     assertThatThrownBy(() -> CacheRows.reader(copy, List.of(Targets.hidden(3))).read(0))
         .isInstanceOf(StillhouseException.class)
-        .hasMessageContaining("(unit 0, hidden) is damaged: the bytes of its hidden_03")
+        .hasMessageContaining("(shard 0, hidden) is damaged: the bytes of its hidden_03")
         .hasMessageContaining("run verify");
 
     flip(copy.resolve(file.path()), other.offset() + other.bytes() / 2);
@@ -159,21 +159,21 @@ class DamageTest {
   void aRunningCommandIsNotCollectedFrom() throws IOException {
     Path copy = directory.resolve("copy");
     FileUtils.copyDirectory(cache.toFile(), copy.toFile());
-    Path orphan = Files.writeString(copy.resolve("hidden/unit-000000-0000.parquet"), "half");
+    Path orphan = Files.writeString(copy.resolve("hidden/shard-000000-0000.parquet"), "half");
 
     try (Lease lease = Lease.take(STORAGE, CacheRows.hadoop(copy))) {
-      assertThatThrownBy(() -> CollectJob.run(STORAGE, CacheRows.hadoop(copy)))
+      assertThatThrownBy(() -> VacuumJob.run(STORAGE, CacheRows.hadoop(copy)))
           .isInstanceOf(StillhouseException.class)
           .hasMessageContaining("a command writes to cache");
     }
     try (Lease lease = Lease.take(STORAGE, CacheRows.hadoop(copy))) {
       // One that ends takes no other's sign of life.
       Lease.take(STORAGE, CacheRows.hadoop(copy)).close();
-      assertThatThrownBy(() -> CollectJob.run(STORAGE, CacheRows.hadoop(copy)))
+      assertThatThrownBy(() -> VacuumJob.run(STORAGE, CacheRows.hadoop(copy)))
           .isInstanceOf(StillhouseException.class);
     }
     assertThat(orphan).exists();
-    assertThat(CollectJob.run(STORAGE, CacheRows.hadoop(copy)).bytes()).isEqualTo(4);
+    assertThat(VacuumJob.run(STORAGE, CacheRows.hadoop(copy)).bytes()).isEqualTo(4);
     assertThat(orphan).doesNotExist();
     assertThat(cells(copy)).usingRecursiveComparison().isEqualTo(undamaged);
   }
@@ -227,7 +227,7 @@ class DamageTest {
     }
   }
 
-  /** Reads everything that a training may read; true if nothing complains. */
+  /** ColumnSelection everything that a training may read; true if nothing complains. */
   private static boolean readsQuietly(Path copy) {
     try {
       CacheReader.teacher(STORAGE, CacheRows.hadoop(copy));
@@ -271,7 +271,7 @@ class DamageTest {
             "corpus.label=label",
             "corpus.max-length=40",
             "cache.path=" + cache,
-            "cache.unit-tokens=300",
+            "cache.shard-tokens=300",
             "targets.hidden=[1,3]",
             "targets.attention=[3]",
             "targets.scores=stored",

@@ -116,7 +116,7 @@ abstract class GrowingFixture {
     all.add("corpus.label=label");
     all.add("corpus.max-length=40");
     all.add("cache.path=" + cache);
-    all.add("cache.unit-tokens=300");
+    all.add("cache.shard-tokens=300");
     all.add("targets.hidden=[1,3]");
     all.add("targets.attention=[3]");
     all.add("targets.scores=stored");

@@ -109,7 +109,7 @@ class GrowingRefusedTest extends GrowingFixture {
             "corpus.path=" + corpus,
             "corpus.max-length=40",
             "cache.path=" + cache,
-            "cache.unit-tokens=300"),
+            "cache.shard-tokens=300"),
         more);
   }
 }

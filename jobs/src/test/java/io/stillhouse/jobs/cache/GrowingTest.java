@@ -57,7 +57,7 @@ class GrowingTest extends GrowingFixture {
     assertThat(grown.rows()).isEqualTo(100);
     assertThat(grown.units()).isGreaterThan(first.units() + 1);
     int added = grown.units() - first.units();
-    assertThat(grown.computedUnits()).isEqualTo(added);
+    assertThat(grown.computedShards()).isEqualTo(added);
     Map<String, String> after = hashes();
     assertThat(after).containsAllEntriesOf(before);
     assertThat(manifest().files()).containsAll(listed);
@@ -82,7 +82,7 @@ class GrowingTest extends GrowingFixture {
     assertThat(diff.words()).contains("100 identical row keys");
 
     Map<String, byte[]> whole = Tiny.files(cache);
-    assertThat(run(List.of(fresh, old)).computedUnits()).isZero();
+    assertThat(run(List.of(fresh, old)).computedShards()).isZero();
     assertThat(Tiny.files(cache)).usingRecursiveComparison().isEqualTo(whole);
   }
 
@@ -99,7 +99,7 @@ class GrowingTest extends GrowingFixture {
     assertThat(manifest().parts()).hasSize(2);
     assertThat(manifest().parts().get(1).firstUnit()).isEqualTo(grown.units());
     for (Plan.Unit unit : Plan.read(STORAGE, hadoop()).units()) {
-      CacheFile file = manifest().find(unit.unit(), "", Targets.hidden(2)).orElseThrow();
+      CacheFile file = manifest().find(shard.shard(), "", Targets.hidden(2)).orElseThrow();
       assertThat(file.columns().contains("hidden_01")).isEqualTo(unit.unit() >= grown.units());
     }
     assertThat(verify("verify.rows=16").sound()).isTrue();
@@ -150,10 +150,10 @@ class GrowingTest extends GrowingFixture {
 
     assertThat(grown.rows()).isEqualTo(90);
     int added = grown.units() - first.units();
-    assertThat(grown.computedUnits()).isEqualTo(added);
-    assertThat(CollectJob.run(STORAGE, hadoop()).removed())
+    assertThat(grown.computedShards()).isEqualTo(added);
+    assertThat(VacuumJob.run(STORAGE, hadoop()).removed())
         .hasSize(added)
-        .allMatch(name -> name.startsWith("cache/inputs/unit-"));
+        .allMatch(name -> name.startsWith("cache/inputs/shard-"));
     assertThat(verify("verify.rows=0").sound()).isTrue();
     assertThat(rows()).hasSize(90);
   }
@@ -185,14 +185,14 @@ class GrowingTest extends GrowingFixture {
     assertThat(verify("verify.rows=0").damaged())
         .singleElement()
         .asString()
-        .startsWith(lost.path() + " (unit " + lost.unit() + ")");
+        .startsWith(lost.path() + " (shard " + lost.shard() + ")");
     Path elsewhere = directory.resolve("elsewhere/renamed.tsv");
     Files.createDirectories(elsewhere.getParent());
     Files.move(fresh, elsewhere);
 
     CacheRecord again = run(List.of(old, elsewhere));
 
-    assertThat(again.computedUnits()).isZero();
+    assertThat(again.computedShards()).isZero();
     assertThat(verify("verify.rows=0").sound()).isTrue();
     assertThat(cells(rows())).usingRecursiveComparison().isEqualTo(before);
   }
@@ -229,8 +229,8 @@ class GrowingTest extends GrowingFixture {
     more.put("student.init", "random");
     more.put("loss.soft-label.weight", "1");
     more.put("train.epochs", "1");
-    more.put("train.rows-per-step", "8");
-    more.put("train.undistilled-twin", "false");
+    more.put("train.batch-size", "8");
+    more.put("train.baseline", "false");
     return settings(cache, corpus).with(more);
   }
 
@@ -246,7 +246,7 @@ class GrowingTest extends GrowingFixture {
         settings,
         STORAGE,
         hadoop(),
-        new Planning(spark, settings, STORAGE, hadoop(), settings.get(Options.UNIT_TOKENS)));
+        new Planning(spark, settings, STORAGE, hadoop(), settings.get(Options.SHARD_TOKENS)));
   }
 
   private CorpusMatch match(Settings settings, Plan plan) throws IOException {

@@ -47,13 +47,13 @@ class GrownDamageTest {
     PART {
       @Override
       String of(Manifest manifest) {
-        return "plan-%06d.json".formatted(manifest.parts().get(0).firstUnit());
+        return "plan-%06d.json".formatted(manifest.parts().get(0).firstShard());
       }
     },
     LAST_PART {
       @Override
       String of(Manifest manifest) {
-        return "plan-%06d.json".formatted(manifest.parts().get(1).firstUnit());
+        return "plan-%06d.json".formatted(manifest.parts().get(1).firstShard());
       }
     },
     PART_ENTRY {
@@ -89,7 +89,7 @@ class GrownDamageTest {
     INPUTS {
       @Override
       String of(Manifest manifest) {
-        return manifest.inputs(manifest.parts().get(0).firstUnit()).orElseThrow().path();
+        return manifest.inputs(manifest.parts().get(0).firstShard()).orElseThrow().path();
       }
     },
     TARGETS {
@@ -163,7 +163,7 @@ class GrownDamageTest {
     assertThatThrownBy(() -> cells(cache))
         .isInstanceOf(StillhouseException.class)
         .hasMessageContaining("the plan of cache")
-        .hasMessageContaining("lacks units 2..3")
+        .hasMessageContaining("lacks shards 2..3")
         .hasMessageContaining("run verify on the cache");
   }
 
@@ -182,8 +182,8 @@ class GrownDamageTest {
 
     assertThatThrownBy(() -> cells(cache))
         .hasMessageContaining(
-            "has files of more units than the %d of its plan".formatted(last.firstUnit()));
-    // Nobody knows which rows those units had: they are revoked, and the text is new again.
+            "has files of more shards than the %d of its plan".formatted(last.firstShard()));
+    // Nobody knows which rows those shards had: they are revoked, and the text is new again.
     assertThat(verify().sound()).isFalse();
     mend();
     assertThat(verify().sound()).isTrue();
@@ -204,14 +204,14 @@ class GrownDamageTest {
 
   @Test
   void collectLeavesWhatCounts() throws IOException {
-    Path orphan = cache.resolve("teachers/same/hidden/unit-000000-0000.parquet");
+    Path orphan = cache.resolve("teachers/same/hidden/shard-000000-0000.parquet");
     Files.writeString(orphan, "half");
     Files.writeString(cache.resolve("teachers/same/_teacher.json-0000"), "half");
 
-    assertThat(CollectJob.run(STORAGE, CacheRows.hadoop(cache)).removed())
+    assertThat(VacuumJob.run(STORAGE, CacheRows.hadoop(cache)).removed())
         .containsExactly(
             "cache/teachers/same/_teacher.json-0000",
-            "cache/teachers/same/hidden/unit-000000-0000.parquet");
+            "cache/teachers/same/hidden/shard-000000-0000.parquet");
     assertThat(verify().sound()).isTrue();
     assertThat(cells(cache)).usingRecursiveComparison().isEqualTo(undamaged);
   }
@@ -276,7 +276,7 @@ class GrownDamageTest {
             "corpus.label=label",
             "corpus.max-length=40",
             "cache.path=" + cache,
-            "cache.unit-tokens=256",
+            "cache.shard-tokens=256",
             "targets.hidden=[2]",
             "targets.dtype=float32"),
         more);

@@ -176,7 +176,7 @@ class HdfsTest {
           CacheDiff.compare("%s/%s".formatted(there, part), here.resolve(part).toString());
       assertThat(diff.equal()).as(diff.words()).isTrue();
     }
-    assertThat(new CacheJob(spark, settings(there)).run().computedUnits()).isZero();
+    assertThat(new CacheJob(spark, settings(there)).run().computedShards()).isZero();
   }
 
   @Test
@@ -194,9 +194,9 @@ class HdfsTest {
     VerifyJob.Result verdict = new VerifyJob(spark, settings, cache).run();
     assertThat(verdict.sound()).isFalse();
     assertThat(verdict.revoked()).containsExactly(victim);
-    assertThat(new CacheJob(spark, settings).run().computedUnits()).isEqualTo(1);
+    assertThat(new CacheJob(spark, settings).run().computedShards()).isEqualTo(1);
     assertThat(new VerifyJob(spark, settings, cache).run().sound()).isTrue();
-    CollectJob.Result collected = CollectJob.run(storage, new org.apache.hadoop.fs.Path(cache));
+    VacuumJob.Result collected = VacuumJob.run(storage, new org.apache.hadoop.fs.Path(cache));
     assertThat(collected.removed()).containsExactly("cache/" + victim);
   }
 
@@ -237,7 +237,7 @@ class HdfsTest {
             "corpus.label=label",
             "corpus.max-length=40",
             "cache.path=" + directory + "/cache",
-            "cache.unit-tokens=300",
+            "cache.shard-tokens=300",
             "targets.dtype=float32",
             "targets.hidden=[0,3]",
             "targets.attention=[3]",
@@ -247,7 +247,7 @@ class HdfsTest {
             "loss.attention-mse.weight=1",
             "train.path=" + directory + "/students",
             "train.epochs=1",
-            "train.rows-per-step=16",
+            "train.batch-size=16",
             "train.checkpoint-every=2",
             "train.threads=1"),
         more);

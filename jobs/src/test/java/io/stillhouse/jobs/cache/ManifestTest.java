@@ -45,7 +45,7 @@ class ManifestTest {
   }
 
   @Test
-  void findsTheFileOfAUnitThatHoldsAColumn() throws IOException {
+  void findsTheFileOfAShardThatHoldsAColumn() throws IOException {
     Manifest manifest = Manifest.read(storage, cache);
     manifest.append(
         added(List.of(file(0, Family.HIDDEN, "hidden_01"), file(0, Family.HIDDEN, "hidden_03"))));
@@ -106,15 +106,15 @@ class ManifestTest {
           "previous": "",
           "files": [
             {
-              "unit": 0,
+              "shard": 0,
               "family": "hidden",
-              "path": "hidden/unit-000000-3f2a9c01.parquet",
+              "path": "hidden/shard-000000-3f2a9c01.parquet",
               "columns": ["id", "length", "hidden_03"],
               "size": {"rows": 3, "tokens": 21, "bytes": 1234},
               "hashes": {"chunks": [], "footer": "ab"}
             }
           ],
-          "poison": [{"unit": 0, "id": "a", "reason": "the teacher's output is not finite"}]
+          "invalid": [{"shard": 0, "id": "a", "reason": "the teacher's output is not finite"}]
         }
         """;
     java.nio.file.Path file = directory.resolve("manifest/00000000.json");
@@ -123,7 +123,7 @@ class ManifestTest {
 
     Manifest manifest = Manifest.read(storage, cache);
     assertThat(manifest.has(0, "", Targets.hidden(3))).isTrue();
-    assertThat(manifest.poison(0, "")).containsOnlyKeys("a");
+    assertThat(manifest.invalid(0, "")).containsOnlyKeys("a");
     assertThat(manifest.allTeachers()).containsExactly("");
   }
 
@@ -131,11 +131,11 @@ class ManifestTest {
     return Manifest.Entry.added(files, List.of());
   }
 
-  private static CacheFile file(int unit, Family family, String column) {
+  private static CacheFile file(int shard, Family family, String column) {
     return new CacheFile(
-        unit,
+        shard,
         family.id(),
-        family.id() + "/unit-" + unit + "-" + column + ".parquet",
+        family.id() + "/shard-" + shard + "-" + column + ".parquet",
         List.of("id", "length", column),
         new CacheFile.Size(3, 21, 1234),
         new CacheFile.Hashes(List.of(), "ab"),

@@ -64,10 +64,10 @@ class ParquetRowsTest {
 
   @Test
   void metadataComesBack() throws IOException {
-    write(Targets.INPUTS, Map.of(Targets.META_DTYPE, "float16", Targets.META_UNIT, "7"), List.of());
+    write(Targets.INPUTS, Map.of(Targets.META_DTYPE, "float16", Targets.META_SHARD, "7"), List.of());
     assertThat(ParquetRows.metadata(file, HADOOP))
         .containsEntry(Targets.META_DTYPE, "float16")
-        .containsEntry(Targets.META_UNIT, "7");
+        .containsEntry(Targets.META_SHARD, "7");
     assertThat(ParquetRows.read(HadoopInputFile.fromPath(file, HADOOP), Targets.INPUTS, HADOOP))
         .isEmpty();
   }

@@ -39,7 +39,7 @@ class PlannedReaderTest {
                     "corpus.text=text",
                     "corpus.max-length=40",
                     "cache.path=" + cache,
-                    "cache.unit-tokens=256")))
+                    "cache.shard-tokens=256")))
         .run();
   }
 
@@ -48,7 +48,7 @@ class PlannedReaderTest {
     List<String> whole = ids(reader().read(0));
     assertThat(ids(new PlannedReader(reader()).read(0))).isEqualTo(whole);
 
-    poison(List.of(whole.get(0), whole.get(2)));
+    invalid(List.of(whole.get(0), whole.get(2)));
 
     assertThat(reader().read(0)).hasSize(whole.size() - 2);
     PlannedReader planned = new PlannedReader(reader());
@@ -56,21 +56,21 @@ class PlannedReaderTest {
     expected.set(0, whole.get(1));
     expected.set(2, whole.get(1));
     assertThat(ids(planned.read(0))).isEqualTo(expected);
-    assertThat(planned.unitRows().get(0)).isEqualTo(whole.size());
+    assertThat(planned.shardRows().get(0)).isEqualTo(whole.size());
   }
 
   @Test
-  void aUnitOfWhichNoRowHasTargetsIsRefused() throws IOException {
-    poison(ids(reader().read(0)));
+  void aShardOfWhichNoRowHasTargetsIsRefused() throws IOException {
+    invalid(ids(reader().read(0)));
 
     assertThatThrownBy(() -> new PlannedReader(reader()).read(0))
         .isInstanceOf(StillhouseException.class)
-        .hasMessageContaining("no row of unit 0 has targets");
+        .hasMessageContaining("no row of shard 0 has targets");
   }
 
-  private void poison(List<String> ids) throws IOException {
-    Stream<Manifest.Poison> rows =
-        ids.stream().map(id -> new Manifest.Poison(0, id, "its output is not finite", ""));
+  private void invalid(List<String> ids) throws IOException {
+    Stream<Manifest.Invalid> rows =
+        ids.stream().map(id -> new Manifest.Invalid(0, id, "its output is not finite", ""));
     Manifest.read(STORAGE, cache).append(Manifest.Entry.added(List.of(), rows.toList()));
   }
 

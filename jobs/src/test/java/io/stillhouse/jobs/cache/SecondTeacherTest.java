@@ -14,7 +14,7 @@ import io.stillhouse.jobs.evaluate.Evaluation;
 import io.stillhouse.jobs.train.TrainJob;
 import io.stillhouse.jobs.train.TrainTask;
 import io.stillhouse.spec.Head;
-import io.stillhouse.spec.ModelSpec;
+import io.stillhouse.spec.EncoderSpec;
 import io.stillhouse.target.Column;
 import io.stillhouse.target.Targets;
 import java.io.IOException;
@@ -33,7 +33,7 @@ import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
-/** Targets of another teacher over the units of a cache that has one already. */
+/** Targets of another teacher over the shards of a cache that has one already. */
 @Tag("spark")
 class SecondTeacherTest {
   private static final Storage STORAGE = new Storage(new Configuration());
@@ -80,7 +80,7 @@ class SecondTeacherTest {
     List<String> added = after.keySet().stream().filter(name -> !before.containsKey(name)).toList();
     assertThat(added.stream().filter(name -> name.endsWith(".parquet")))
         .hasSize(2 * first.units())
-        .allMatch(name -> name.matches("teachers/shallow/(hidden|logits)/unit-.*"));
+        .allMatch(name -> name.matches("teachers/shallow/(hidden|logits)/shard-.*"));
     assertThat(added)
         .contains("teachers/shallow/teacher.json", "teachers/shallow/teacher/model.safetensors");
     assertThat(cells("", Targets.LOGITS, Targets.hidden(3)))
@@ -88,7 +88,7 @@ class SecondTeacherTest {
         .isEqualTo(cells);
     assertThat(cells("shallow", Targets.LOGITS).get("rows.tsv:0"))
         .isNotEqualTo(cells("", Targets.LOGITS).get("rows.tsv:0"));
-    assertThat(second("targets.hidden=[1,2]").computedUnits()).isZero();
+    assertThat(second("targets.hidden=[1,2]").computedShards()).isZero();
   }
 
   @Test
@@ -131,7 +131,7 @@ class SecondTeacherTest {
         .hasMessageContaining("[shallow]")
         .hasMessageContaining("correct teacher.name");
     assertThatThrownBy(() -> train("of-deep", "teacher.name=shallow", "student.layers=2"))
-        .hasMessageContaining("lacks hidden_01 of teacher 'shallow' in some units");
+        .hasMessageContaining("lacks hidden_01 of teacher 'shallow' in some shards");
   }
 
   @Test
@@ -144,13 +144,13 @@ class SecondTeacherTest {
 
     assertThat(grown.rows()).isEqualTo(80);
     int added = grown.units() - first.units();
-    assertThat(grown.computedUnits()).isEqualTo(added);
+    assertThat(grown.computedShards()).isEqualTo(added);
     assertThat(verify("verify.rows=0").missing())
         .containsExactlyInAnyOrder(
-            "hidden_01 in %d units".formatted(added),
-            "hidden_03 in %d units".formatted(added),
-            "logits in %d units".formatted(added));
-    assertThat(new CacheJob(spark, settings(cache, both)).run().computedUnits()).isEqualTo(added);
+            "hidden_01 in %d shards".formatted(added),
+            "hidden_03 in %d shards".formatted(added),
+            "logits in %d shards".formatted(added));
+    assertThat(new CacheJob(spark, settings(cache, both)).run().computedShards()).isEqualTo(added);
     assertThat(verify("verify.rows=8").sound()).isTrue();
     assertThat(cells("shallow", Targets.hidden(2))).hasSize(80);
     // Labels are made for the first teacher's classes, whoever's run it is.
@@ -231,9 +231,9 @@ class SecondTeacherTest {
   void aRowWithoutFiniteOutputIsLostToItsTeacherAlone() throws IOException {
     Path broken = teacher(directory.resolve("broken"), Float.NaN, 2, head());
 
-    CacheRecord result = second("teacher.path=" + broken, "cache.max-poison=1");
+    CacheRecord result = second("teacher.path=" + broken, "cache.max-invalid=1");
 
-    assertThat(result.poisonRows()).isEqualTo(60);
+    assertThat(result.invalidRows()).isEqualTo(60);
     assertThat(cells("shallow")).isEmpty();
     assertThat(cells("", Targets.LOGITS)).hasSize(60);
   }
@@ -269,11 +269,11 @@ class SecondTeacherTest {
   /** Writes a teacher of some of the classifier's blocks, its embeddings scaled. */
   private static Path teacher(Path to, float scale, int layers, Head head) throws IOException {
     HuggingFaceDirectory from = HuggingFaceDirectory.open(Tiny.CLS);
-    ModelSpec spec = from.spec();
-    ModelSpec fewer =
-        new ModelSpec(
+    EncoderSpec spec = from.spec();
+    EncoderSpec fewer =
+        new EncoderSpec(
             spec.embeddings(),
-            new ModelSpec.Blocks(
+            new EncoderSpec.Blocks(
                 layers, spec.hiddenSize(), spec.heads(), spec.blocks().intermediateSize()),
             spec.numerics(),
             head);
@@ -303,9 +303,9 @@ class SecondTeacherTest {
                 "student.dropout=0",
                 "loss.soft-label.weight=1",
                 "loss.hidden-mse.weight=1",
-                "train.rows-per-step=8",
+                "train.batch-size=8",
                 "train.learning-rate=1e-2",
-                "train.undistilled-twin=false"));
+                "train.baseline=false"));
     all.addAll(List.of(more));
     return new TrainJob(spark, settings(cache, all.toArray(String[]::new))).run().students().get(0);
   }
@@ -357,7 +357,7 @@ class SecondTeacherTest {
             "corpus.label=label",
             "corpus.max-length=40",
             "cache.path=" + cache,
-            "cache.unit-tokens=300",
+            "cache.shard-tokens=300",
             "targets.hidden=[1,3]",
             "targets.dtype=float32"),
         more);

@@ -17,7 +17,7 @@ public final class Tampering {
         new Plan(
             plan.version(),
             plan.fingerprints(),
-            plan.unitTokens(),
+            plan.shardTokens(),
             plan.units(),
             plan.corpus(),
             Fingerprints.directory(storage, cache.resolve(TeacherFolder.NAME)),

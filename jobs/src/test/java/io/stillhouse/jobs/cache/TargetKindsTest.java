@@ -97,19 +97,19 @@ class TargetKindsTest {
 
   @Test
   void rowsWithoutTextAndNotUtf8KeepAStatusAndAreCounted() throws IOException {
-    Path corpus = poisoned();
+    Path corpus = invalid();
 
-    CacheRecord result = new CacheJob(spark, classified(corpus, "cache.max-poison=0.1")).run();
+    CacheRecord result = new CacheJob(spark, classified(corpus, "cache.max-invalid=0.1")).run();
 
     assertThat(result.rows()).isEqualTo(42);
-    assertThat(result.poisonRows()).isEqualTo(2);
+    assertThat(result.invalidRows()).isEqualTo(2);
     assertThat(verify("verify.rows=8").sound()).isTrue();
     Storage storage = Storage.ofThisProcess();
     org.apache.hadoop.fs.Path cache = new org.apache.hadoop.fs.Path("file:" + cache());
     Plan plan = Plan.read(storage, cache);
-    assertThat(plan.corpus().poison()).isEqualTo(Map.of("empty", 1L, "not UTF-8", 1L));
+    assertThat(plan.corpus().invalid()).isEqualTo(Map.of("empty", 1L, "not UTF-8", 1L));
     CacheReader reader = CacheReader.open(storage, cache, List.of());
-    assertThat(reader.unitRows().stream().mapToInt(Integer::intValue).sum()).isEqualTo(40);
+    assertThat(reader.shardRows().stream().mapToInt(Integer::intValue).sum()).isEqualTo(40);
     Map<String, String> status = new HashMap<>();
     spark
         .read()
@@ -125,12 +125,12 @@ class TargetKindsTest {
 
   @Test
   void tooManyRowsWithoutTargetsStopTheJobAndLeaveNothing() throws IOException {
-    Path corpus = poisoned();
+    Path corpus = invalid();
 
     assertThatThrownBy(() -> new CacheJob(spark, classified(corpus)).run())
         .isInstanceOf(StillhouseException.class)
         .hasMessageContaining("2 of 42 rows have no targets ({empty=1, not UTF-8=1})")
-        .hasMessageContaining("cache.max-poison (0.01)");
+        .hasMessageContaining("cache.max-invalid (0.01)");
     assertThat(cache()).doesNotExist();
   }
 
@@ -142,20 +142,20 @@ class TargetKindsTest {
         Files.readAllLines(corpus).stream().filter(line -> line.matches(".*\\bhis\\b.*")).count();
 
     CacheRecord result =
-        new CacheJob(spark, classified(corpus, "teacher.path=" + teacher, "cache.max-poison=1"))
+        new CacheJob(spark, classified(corpus, "teacher.path=" + teacher, "cache.max-invalid=1"))
             .run();
 
     assertThat(with).isBetween(5L, 55L);
-    assertThat(result.poisonRows()).isEqualTo(with);
+    assertThat(result.invalidRows()).isEqualTo(with);
     CacheReader reader =
         CacheReader.open(
             Storage.ofThisProcess(),
             new org.apache.hadoop.fs.Path("file:" + cache()),
             List.of(io.stillhouse.target.Targets.hidden(3)));
     int rows = 0;
-    for (int unit = 0; unit < reader.unitRows().size(); unit++) {
-      rows += reader.read(unit).size();
-      assertThat(reader.read(unit)).hasSize(reader.unitRows().get(unit));
+    for (int shard = 0; shard < reader.shardRows().size(); shard++) {
+      rows += reader.read(shard).size();
+      assertThat(reader.read(shard)).hasSize(reader.shardRows().get(shard));
     }
     assertThat(rows).isEqualTo(60 - (int) with);
   }
@@ -163,14 +163,14 @@ class TargetKindsTest {
   @Test
   void theSameCommandAgainDoesNotPassTheLimitThatStoppedIt() throws IOException {
     Path teacher = withoutNumberFor("his", Tiny.CLS);
-    Path corpus = poisoned();
-    Settings settings = classified(corpus, "teacher.path=" + teacher, "cache.max-poison=0.06");
+    Path corpus = invalid();
+    Settings settings = classified(corpus, "teacher.path=" + teacher, "cache.max-invalid=0.06");
 
-    for (int run = 0; run < 12; run++) { // a unit or two a run
+    for (int run = 0; run < 12; run++) { // a shard or two a run
       assertThatThrownBy(() -> new CacheJob(spark, settings).run())
           .hasStackTraceContaining("rows have no targets ({empty=1, not UTF-8=1,")
           .hasStackTraceContaining("the teacher's output is not finite=")
-          .hasStackTraceContaining("a share over cache.max-poison (0.06)");
+          .hasStackTraceContaining("a share over cache.max-invalid (0.06)");
       assertThat(cache().resolve("cache.json")).doesNotExist();
     }
   }
@@ -185,11 +185,11 @@ class TargetKindsTest {
             "teacher.path=" + teacher,
             "targets.mlm-logits=" + kind,
             "targets.top-k=8",
-            "cache.max-poison=1");
+            "cache.max-invalid=1");
 
     CacheRecord result = new CacheJob(spark, Tiny.settings(recipe)).run();
 
-    assertThat(result.poisonRows()).isEqualTo(result.rows()).isPositive();
+    assertThat(result.invalidRows()).isEqualTo(result.rows()).isPositive();
   }
 
   @Test
@@ -226,7 +226,7 @@ class TargetKindsTest {
             "student.dropout=0",
             "loss.attention-mse.weight=1",
             "loss.embedding-mse.weight=1",
-            "train.undistilled-twin=false",
+            "train.baseline=false",
             "train.max-steps=6",
             "train.learning-rate=1e-3");
     new CacheJob(spark, settings).run();
@@ -250,7 +250,7 @@ class TargetKindsTest {
     return teacher;
   }
 
-  private Path poisoned() throws IOException {
+  private Path invalid() throws IOException {
     Path corpus = Tiny.labelled(directory.resolve("rows.tsv"), 40, "LABEL_2", "0");
     byte[] sound = Files.readAllBytes(corpus);
     byte[] empty = "\t0\n".getBytes(StandardCharsets.UTF_8);
@@ -280,7 +280,7 @@ class TargetKindsTest {
             "corpus.label=label",
             "corpus.max-length=40",
             "cache.path=" + cache(),
-            "cache.unit-tokens=300",
+            "cache.shard-tokens=300",
             "targets.hidden=[3]"),
         more);
   }
@@ -294,15 +294,15 @@ class TargetKindsTest {
                 "corpus.path=" + text,
                 "corpus.max-length=40",
                 "cache.path=" + cache(),
-                "cache.unit-tokens=300",
+                "cache.shard-tokens=300",
                 "train.path=" + directory.resolve("students"),
                 "student.layers=1",
                 "student.init=random",
                 "student.dropout=0",
                 "loss.soft-label.weight=1",
                 "loss.soft-label.temperature=2",
-                "train.undistilled-twin=false",
-                "train.rows-per-step=16",
+                "train.baseline=false",
+                "train.batch-size=16",
                 "train.epochs=8",
                 "train.learning-rate=5e-3"));
     recipe.addAll(List.of(more));

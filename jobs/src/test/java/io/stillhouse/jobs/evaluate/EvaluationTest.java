@@ -8,7 +8,7 @@ import static org.assertj.core.api.Assertions.within;
 import io.stillhouse.error.StillhouseException;
 import io.stillhouse.jobs.evaluate.EvaluateTask.MaskedCounts;
 import io.stillhouse.jobs.evaluate.EvaluateTask.RowResult;
-import io.stillhouse.jobs.evaluate.Judge.Candidate;
+import io.stillhouse.jobs.evaluate.Evaluator.Candidate;
 import io.stillhouse.spec.Head;
 import io.stillhouse.spec.Metric;
 import io.stillhouse.spec.Task;
@@ -20,7 +20,7 @@ class EvaluationTest {
       List.of(
           new Candidate("teacher", "/t", 1_234_567),
           new Candidate("distilled", "/d", 1000),
-          new Candidate("undistilled", "/u", 1000));
+          new Candidate("baseline", "/u", 1000));
 
   @Test
   void countsClassesByHand() {
@@ -42,7 +42,7 @@ class EvaluationTest {
   }
 
   @Test
-  void aDistilledStudentIsPairedWithItsTwin() {
+  void aDistilledStudentIsPairedWithItsBaseline() {
     Evaluation evaluation =
         classification(
             THREE,
@@ -51,7 +51,7 @@ class EvaluationTest {
                 row(1, new float[] {1, 2}, new float[] {1, 2}, new float[] {1, 2})));
     assertThat(evaluation.comparisons())
         .extracting(Evaluation.Comparison::model, Evaluation.Comparison::than)
-        .containsOnly(org.assertj.core.groups.Tuple.tuple("distilled", "undistilled"));
+        .containsOnly(org.assertj.core.groups.Tuple.tuple("distilled", "baseline"));
     Evaluation.Comparison agreement = evaluation.comparisons().get(0);
     assertThat(agreement.metric()).isEqualTo("agreement");
     assertThat(agreement.difference()).isEqualTo(0.5);
@@ -70,7 +70,7 @@ class EvaluationTest {
   @Test
   void maskedTokensAreCountedNotRows() {
     Evaluation evaluation =
-        new MaskedLmJudge(
+        new MaskedLmEvaluator(
                 THREE,
                 "",
                 List.of(
@@ -119,14 +119,14 @@ class EvaluationTest {
   }
 
   @Test
-  void seedsOfOneRecipeAreOneGroupComparedWithTheirTwins() {
+  void seedsOfOneRecipeAreOneGroupComparedWithTheirBaselines() {
     List<Candidate> candidates =
         List.of(
             new Candidate("teacher", "/t", 9),
             new Candidate("tiny_seed-1", "/1", 9),
-            new Candidate("tiny_seed-1-undistilled", "/1u", 9),
+            new Candidate("tiny_seed-1-baseline", "/1u", 9),
             new Candidate("tiny_seed-2", "/2", 9),
-            new Candidate("tiny_seed-2-undistilled", "/2u", 9),
+            new Candidate("tiny_seed-2-baseline", "/2u", 9),
             new Candidate("tiny_seed-3", "/3", 9),
             new Candidate("alone_seed-1", "/4", 9));
     float[] yes = {0, 1};
@@ -143,7 +143,7 @@ class EvaluationTest {
         .extracting(Evaluation.Group::name, Evaluation.Group::seeds)
         .containsExactly(
             org.assertj.core.groups.Tuple.tuple("tiny", 3),
-            org.assertj.core.groups.Tuple.tuple("tiny-undistilled", 2));
+            org.assertj.core.groups.Tuple.tuple("tiny-baseline", 2));
     Evaluation.Group tiny = evaluation.groups().get(0);
     assertThat(tiny.metrics().get("accuracy")).isEqualTo(7.0 / 9, within(1e-12));
     assertThat(tiny.standardErrors().get("accuracy"))
@@ -155,7 +155,7 @@ class EvaluationTest {
             .findFirst()
             .orElseThrow();
     assertThat(accuracy.model()).isEqualTo("tiny");
-    assertThat(accuracy.than()).isEqualTo("tiny-undistilled");
+    assertThat(accuracy.than()).isEqualTo("tiny-baseline");
     assertThat(accuracy.difference()).isEqualTo((2.0 / 3 + 1.0 / 3) / 2, within(1e-12));
     assertThat(accuracy.seeds().count()).isEqualTo(2);
     assertThat(accuracy.seeds().standardError()).isEqualTo(1.0 / 6, within(1e-12));
@@ -176,7 +176,7 @@ class EvaluationTest {
     List<RowResult> rows = List.of(row(1, yes, yes, yes, no, yes), row(0, no, no, no, yes, no));
     Head head = new Head(Task.CLASSIFICATION, List.of("no", "yes"));
     Evaluation evaluation =
-        new TaskJudge(candidates, "full", head, List.of(Metric.ACCURACY), rows).judge(data(rows));
+        new TaskEvaluator(candidates, "full", head, List.of(Metric.ACCURACY), rows).judge(data(rows));
 
     assertThat(evaluation.comparisons())
         .extracting(
@@ -195,12 +195,12 @@ class EvaluationTest {
             new Candidate("full_seed--1234567890", "/2", 9));
 
     for (String known : List.of("", "full_seed-1", "full")) {
-      assertThatCode(() -> Judge.requireNamed(candidates, known)).doesNotThrowAnyException();
+      assertThatCode(() -> Evaluator.requireNamed(candidates, known)).doesNotThrowAnyException();
     }
-    assertThatThrownBy(() -> Judge.requireNamed(candidates, "fuller"))
+    assertThatThrownBy(() -> Evaluator.requireNamed(candidates, "fuller"))
         .isInstanceOf(StillhouseException.class)
         .hasMessage(
-            "evaluate.against is 'fuller', but the students are [full_seed-1, full_seed--1234567890, full]; name one of them");
+            "evaluate.reference is 'fuller', but the students are [full_seed-1, full_seed--1234567890, full]; name one of them");
   }
 
   @Test
@@ -211,7 +211,7 @@ class EvaluationTest {
             row(0, new float[] {2, 1}, new float[] {2, 1}, new float[] {1, 2}),
             row(1, new float[] {1, 2}, new float[] {1, 2}, new float[] {1, 2}));
     Evaluation evaluation =
-        new TaskJudge(THREE, "", head, List.of(Metric.F1, Metric.ACCURACY), rows).judge(data(rows));
+        new TaskEvaluator(THREE, "", head, List.of(Metric.F1, Metric.ACCURACY), rows).judge(data(rows));
 
     assertThat(evaluation.models().get(1).metrics())
         .containsOnlyKeys("agreement", "f1", "accuracy");
@@ -233,19 +233,19 @@ class EvaluationTest {
     assertThat(lines).hasSize(4 + 2);
     assertThat(lines.get(0)).matches("model +parameters +agreement +accuracy.*");
     assertThat(lines.get(1)).matches("teacher +1,234,567 +1\\.0000 +1\\.0000 ± 0\\.0000.*");
-    assertThat(lines.get(3)).matches("undistilled +1,000 +0\\.5000 +0\\.5000 ± 0\\.\\d{4}.*");
+    assertThat(lines.get(3)).matches("baseline +1,000 +0\\.5000 +0\\.5000 ± 0\\.\\d{4}.*");
     assertThat(lines.get(0)).hasSameSizeAs(lines.get(1)).hasSameSizeAs(lines.get(3));
     assertThat(lines.get(4))
-        .startsWith("distilled against undistilled, paired over 2 rows: agreement +0.5000");
+        .startsWith("distilled against baseline, paired over 2 rows: agreement +0.5000");
   }
 
   private static Evaluation classification(List<Candidate> candidates, List<RowResult> rows) {
     Head head = new Head(Task.CLASSIFICATION, List.of("no", "yes"));
-    return new TaskJudge(candidates, "", head, Metric.of(head.task()), rows).judge(data(rows));
+    return new TaskEvaluator(candidates, "", head, Metric.of(head.task()), rows).judge(data(rows));
   }
 
   private static Evaluation regression(List<Candidate> candidates, List<RowResult> rows) {
-    return new TaskJudge(candidates, "", Head.REGRESSION, Metric.of(Task.REGRESSION), rows)
+    return new TaskEvaluator(candidates, "", Head.REGRESSION, Metric.of(Task.REGRESSION), rows)
         .judge(data(rows));
   }
 

@@ -11,8 +11,8 @@ import io.stillhouse.checkpoint.ModelDirectory;
 import io.stillhouse.evaluate.Flops;
 import io.stillhouse.evaluate.Turns;
 import io.stillhouse.jobs.Tiny;
+import io.stillhouse.spec.EncoderSpec;
 import io.stillhouse.spec.ModelSpec;
-import io.stillhouse.spec.Student;
 import io.stillhouse.train.StudentInit;
 import java.io.IOException;
 import java.nio.file.Files;
@@ -67,13 +67,13 @@ class SpeedTest {
 
   @Test
   void ofSeedsOneIsMeasured() throws IOException {
-    Student bert = HuggingFaceDirectory.open(Tiny.CLS).spec();
-    Student lstm = ModelDirectory.open(BI_LSTM).spec();
+    ModelSpec bert = HuggingFaceDirectory.open(Tiny.CLS).spec();
+    ModelSpec lstm = ModelDirectory.open(BI_LSTM).spec();
     List<SpeedStage.Model> models =
         List.of(
             new SpeedStage.Model("teacher", "/t", bert),
             new SpeedStage.Model("tiny_seed-1", "/1", bert),
-            new SpeedStage.Model("tiny_seed-1-undistilled", "/1u", bert),
+            new SpeedStage.Model("tiny_seed-1-baseline", "/1u", bert),
             new SpeedStage.Model("tiny_seed-2", "/2", bert),
             new SpeedStage.Model("tiny_seed-3", "/3", lstm),
             new SpeedStage.Model("tiny", "/4", bert));
@@ -133,7 +133,7 @@ class SpeedTest {
     }
     assertThat(evaluation.speed().get(0).passes())
         .allSatisfy(pass -> assertThat(pass.timesTeacher()).isEqualTo(1));
-    Student lstm = ModelDirectory.open(BI_LSTM).spec();
+    ModelSpec lstm = ModelDirectory.open(BI_LSTM).spec();
     assertThat(evaluation.speed().get(1).parameters()).isEqualTo(lstm.parameterCount());
     assertThat(evaluation.speed().get(1).passes().get(3).flops()).isEqualTo(Flops.of(lstm, 40));
     assertThat(evaluation.table()).contains("by batch x tokens:").contains("32 x 40");
@@ -153,11 +153,11 @@ class SpeedTest {
 
   /** Writes a student of one block. */
   private Path tiny(int seed) throws IOException {
-    ModelSpec teacher = HuggingFaceDirectory.open(Tiny.CLS).spec();
-    ModelSpec spec =
-        new ModelSpec(
+    EncoderSpec teacher = HuggingFaceDirectory.open(Tiny.CLS).spec();
+    EncoderSpec spec =
+        new EncoderSpec(
             teacher.embeddings(),
-            new ModelSpec.Blocks(1, Tiny.WIDTH, Tiny.HEADS, 16),
+            new EncoderSpec.Blocks(1, Tiny.WIDTH, Tiny.HEADS, 16),
             teacher.numerics(),
             teacher.head());
     Path to = directory.resolve("tiny_seed-" + seed);

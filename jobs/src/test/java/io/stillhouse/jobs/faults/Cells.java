@@ -55,7 +55,7 @@ final class Cells {
     this.fs = cache.getFileSystem(hadoop);
   }
 
-  /** Reads the manifest of a cache, or what there is of it; empty where there is no cache. */
+  /** ColumnSelection the manifest of a cache, or what there is of it; empty where there is no cache. */
   static Cells of(String cache, Configuration hadoop) throws IOException {
     Cells cells = new Cells(new Path(cache), hadoop);
     List<Path> entries =
@@ -73,7 +73,7 @@ final class Cells {
     return cells;
   }
 
-  /** Returns how many units' targets have been begun, as often as they have been. */
+  /** Returns how many shards' targets have been begun, as often as they have been. */
   static int begun(String cache, Configuration hadoop) throws IOException {
     return new Cells(new Path(cache), hadoop).list(FAMILIES.get(0)).size();
   }
@@ -88,27 +88,27 @@ final class Cells {
     return committed;
   }
 
-  /** Returns the numbers of units of which the manifest has targets, whole. */
-  Set<Integer> computedUnits() {
+  /** Returns the numbers of shards of which the manifest has targets, whole. */
+  Set<Integer> computedShards() {
     return files.stream()
         .filter(file -> FAMILIES.contains(file.get("family").getAsString()))
         .collect(
             Collectors.groupingBy(
-                file -> file.get("unit").getAsInt(), TreeMap::new, Collectors.counting()))
+                file -> file.get("shard").getAsInt(), TreeMap::new, Collectors.counting()))
         .entrySet()
         .stream()
-        .filter(unit -> unit.getValue() >= FAMILIES.size())
+        .filter(shard -> shard.getValue() >= FAMILIES.size())
         .map(Map.Entry::getKey)
         .collect(Collectors.toCollection(TreeSet::new));
   }
 
-  /** Returns the files that lie there with targets of these units, committed or not. */
-  Set<String> filesOf(Set<Integer> units) throws IOException {
+  /** Returns the files that lie there with targets of these shards, committed or not. */
+  Set<String> filesOf(Set<Integer> shards) throws IOException {
     Set<String> names = new TreeSet<>();
     for (String family : FAMILIES) {
       for (Path file : list(family)) {
-        // unit-000012-1a2b3c4d.parquet
-        if (units.contains(Integer.valueOf(file.getName().split("-")[1]))) {
+        // shard-000012-1a2b3c4d.parquet
+        if (shards.contains(Integer.valueOf(file.getName().split("-")[1]))) {
           names.add(family + "/" + file.getName());
         }
       }
@@ -116,10 +116,10 @@ final class Cells {
     return names;
   }
 
-  /** Returns how many units were computed by the last run that ended, as it says itself. */
+  /** Returns how many shards were computed by the last run that ended, as it says itself. */
   int computedByLastRun() throws IOException {
     String json = new String(bytes(new Path(cache, "cache.json")), StandardCharsets.UTF_8);
-    return GSON.fromJson(json, JsonObject.class).get("computedUnits").getAsInt();
+    return GSON.fromJson(json, JsonObject.class).get("computedShards").getAsInt();
   }
 
   /** Returns the time, in milliseconds since 1970, at which the last manifest entry was written. */

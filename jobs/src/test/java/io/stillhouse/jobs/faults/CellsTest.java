@@ -101,11 +101,11 @@ class CellsTest {
   void aFileThatNoEntryNamesIsSeen() throws IOException {
     Set<String> before = cells(copy).filesOf(Set.of(0));
     assertThat(before).hasSize(2);
-    Files.createFile(copy.resolve("hidden/unit-000000-0a1b2c3d.parquet"));
+    Files.createFile(copy.resolve("hidden/shard-000000-0a1b2c3d.parquet"));
     assertThat(cells(copy).filesOf(Set.of(0)))
         .containsAll(before)
         .hasSize(3)
-        .contains("hidden/unit-000000-0a1b2c3d.parquet");
+        .contains("hidden/shard-000000-0a1b2c3d.parquet");
     assertThat(cells(copy).filesOf(Set.of(1))).hasSize(2);
   }
 
@@ -140,7 +140,7 @@ class CellsTest {
                 "corpus.text=text",
                 "corpus.max-length=40",
                 "cache.path=" + to,
-                "cache.unit-tokens=300",
+                "cache.shard-tokens=300",
                 "targets.dtype=float32",
                 "targets.hidden=[3]",
                 "targets.scores=stored",

@@ -117,11 +117,11 @@ final class Kills {
             "written:1",
             "published:1",
             "planned:1",
-            "finished:" + (1 + random.nextInt(units)),
-            "written:" + (2 + random.nextInt(units)),
-            "written:" + (1 + units),
-            "published:" + (2 + random.nextInt(units)),
-            "published:" + (1 + units));
+            "finished:" + (1 + random.nextInt(shards)),
+            "written:" + (2 + random.nextInt(shards)),
+            "written:" + (1 + shards),
+            "published:" + (2 + random.nextInt(shards)),
+            "published:" + (1 + shards));
     for (String moment : moments) {
       Trial trial = Trial.of(laboratory, "moments");
       int code = trial.startAndCrashAt(moment).code();

@@ -19,7 +19,7 @@ final class Laboratory {
   private final Configuration hadoop;
   private final String undisturbed;
   private final Cells reference;
-  private final int units;
+  private final int shards;
   private double computingSeconds;
   private int runs;
 
@@ -47,19 +47,19 @@ final class Laboratory {
       throw new IllegalStateException("the undisturbed run fails: " + command.said());
     }
     reference = Cells.of(trial.cache(), hadoop);
-    units = reference.computedUnits().size();
+    shards = reference.computedShards().size();
     computingSeconds = command.secondsOf(reference.lastEntryMillis()) - began;
   }
 
   Tally undisturbed() throws IOException {
-    Tally tally = new Tally("units");
-    tally.add("units", units);
+    Tally tally = new Tally("shards");
+    tally.add("shards", shards);
     tally.add("milliseconds of computing", Math.round(1000 * computingSeconds));
     tally.compared(undisturbed, reference.against(reference));
     return tally;
   }
 
-  /** Returns the seconds from the first unit's start to the last one's end. */
+  /** Returns the seconds from the first shard's start to the last one's end. */
   double computingSeconds() {
     return computingSeconds;
   }
@@ -89,8 +89,8 @@ final class Laboratory {
     return reference;
   }
 
-  int units() {
-    return units;
+  int shards() {
+    return shards;
   }
 
   /** Removes what executors that were killed have left. */
@@ -123,8 +123,8 @@ final class Laboratory {
             "corpus.path=" + corpus,
             "corpus.max-length=40",
             "cache.path=" + cache,
-            "cache.unit-tokens=400",
-            "cache.tokens-per-batch=40",
+            "cache.shard-tokens=400",
+            "cache.batch-tokens=40",
             "targets.dtype=float32",
             "targets.hidden=[0,1,2,3]",
             "targets.scores=stored",

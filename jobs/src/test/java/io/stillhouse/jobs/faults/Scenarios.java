@@ -80,7 +80,7 @@ final class Scenarios {
                       "spark.network.timeoutInterval=2s"));
       // More than half of the tasks have ended, so that a slow one can be told.
       int some = laboratory.units() / 2 + 1 + random.nextInt(laboratory.units() / 4);
-      tally.require(trial.untilCommitted(command, some, 300), "half the units are never done");
+      tally.require(trial.untilCommitted(command, some, 300), "half the shards are never done");
       List<ProcessHandle> executors = command.executors();
       ProcessHandle executor = executors.get(random.nextInt(executors.size()));
       signal("-STOP", executor);

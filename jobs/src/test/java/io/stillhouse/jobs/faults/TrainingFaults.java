@@ -71,7 +71,7 @@ final class TrainingFaults {
                 "corpus.label=label",
                 "corpus.max-length=40",
                 "cache.path=" + directory.resolve("cache"),
-                "cache.unit-tokens=1024",
+                "cache.shard-tokens=1024",
                 "targets.hidden=[0,3]",
                 "targets.attention=[3]")));
     int rounds = Integer.parseInt(options.get("--rounds"));
@@ -309,10 +309,10 @@ final class TrainingFaults {
         "loss.attention-mse.weight=1",
         "train.epochs=" + Integer.MAX_VALUE / 2,
         "train.max-steps=" + rounds * 2 * 10,
-        "train.rows-per-step=16",
+        "train.batch-size=16",
         "train.learning-rate=1e-3",
         "train.threads=1",
-        "train.undistilled-twin=false",
+        "train.baseline=false",
         "train.workers=2",
         "train.round-steps=10",
         "train.metrics=none",

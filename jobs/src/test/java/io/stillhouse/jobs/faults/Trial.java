@@ -56,7 +56,7 @@ final class Trial {
     return Cells.of(cache, laboratory.hadoop());
   }
 
-  /** Waits until its first unit is begun, or its end; returns the seconds since its start. */
+  /** Waits until its first shard is begun, or its end; returns the seconds since its start. */
   double untilComputing(Command command) throws IOException, InterruptedException {
     while (command.runs() && Cells.begun(cache, laboratory.hadoop()) == begunBefore) {
       Thread.sleep(30);
@@ -64,16 +64,16 @@ final class Trial {
     return command.seconds();
   }
 
-  /** Waits until so many units are committed, for so long at most; returns whether they are. */
-  boolean untilCommitted(Command command, int units, double seconds)
+  /** Waits until so many shards are committed, for so long at most; returns whether they are. */
+  boolean untilCommitted(Command command, int shards, double seconds)
       throws IOException, InterruptedException {
     double until = command.seconds() + seconds;
     while (command.seconds() < until) {
-      if (cells().computedUnits().size() >= units) {
+      if (cells().computedShards().size() >= shards) {
         return true;
       }
       if (!command.runs()) {
-        return cells().computedUnits().size() >= units;
+        return cells().computedShards().size() >= shards;
       }
       Thread.sleep(50);
     }
@@ -90,7 +90,7 @@ final class Trial {
   }
 
   /**
-   * Gives the killed command again: what was committed stays as it is, and of those units nothing
+   * Gives the killed command again: what was committed stays as it is, and of those shards nothing
    * is begun again.
    */
   void runAgain(Tally tally) throws IOException, InterruptedException {
@@ -101,26 +101,26 @@ final class Trial {
     int missing = laboratory.units() - before.units.size();
     tally.require(
         missing == 0 || computed == missing,
-        "%s: %d units were missing, but %d were computed".formatted(cache, missing, computed));
+        "%s: %d shards were missing, but %d were computed".formatted(cache, missing, computed));
   }
 
   /** Notes what is committed. */
   Before before(Tally tally) throws IOException {
     Cells cells = cells();
-    Set<Integer> units = cells.computedUnits();
-    tally.add("committed units kept", units.size());
-    return new Before(cells.committed(), units, cells.filesOf(units));
+    Set<Integer> shards = cells.computedShards();
+    tally.add("committed shards kept", shards.size());
+    return new Before(cells.committed(), shards, cells.filesOf(shards));
   }
 
   /** What was committed before a command was given again. */
   final class Before {
     private final Map<String, String> committed;
-    private final Set<Integer> units;
+    private final Set<Integer> shards;
     private final Set<String> files;
 
-    private Before(Map<String, String> committed, Set<Integer> units, Set<String> files) {
+    private Before(Map<String, String> committed, Set<Integer> shards, Set<String> files) {
       this.committed = committed;
-      this.units = units;
+      this.shards = shards;
       this.files = files;
     }
 
@@ -130,8 +130,8 @@ final class Trial {
           after.committed().entrySet().containsAll(committed.entrySet()),
           "%s: a committed file has changed or is named no longer".formatted(cache));
       tally.require(
-          after.filesOf(units).equals(files),
-          "%s: targets of a committed unit were written again".formatted(cache));
+          after.filesOf(shards).equals(files),
+          "%s: targets of a committed shard were written again".formatted(cache));
     }
   }
 

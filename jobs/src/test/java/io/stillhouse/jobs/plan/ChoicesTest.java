@@ -6,17 +6,17 @@ import io.stillhouse.jobs.Tiny;
 import io.stillhouse.spec.DistillSpec;
 import io.stillhouse.spec.DistillSpec.Blocks;
 import io.stillhouse.spec.Head;
-import io.stillhouse.spec.ModelSpec;
+import io.stillhouse.spec.EncoderSpec;
 import java.util.List;
 import java.util.Map;
 import org.junit.jupiter.api.Test;
 
 class ChoicesTest {
-  private static final ModelSpec TEACHER =
-      new ModelSpec(
-          new ModelSpec.Embeddings(100, 40, 2, 0),
-          new ModelSpec.Blocks(12, 24, 4, 48),
-          new ModelSpec.Numerics(1e-12, 0, 0, 0),
+  private static final EncoderSpec TEACHER =
+      new EncoderSpec(
+          new EncoderSpec.Embeddings(100, 40, 2, 0),
+          new EncoderSpec.Blocks(12, 24, 4, 48),
+          new EncoderSpec.Numerics(1e-12, 0, 0, 0),
           Head.NONE);
 
   @Test

@@ -47,7 +47,7 @@ class PlanJobTest {
             "corpus.label=label",
             "corpus.max-length=40",
             "cache.path=" + directory.resolve("not/there/cache"),
-            "cache.unit-tokens=512",
+            "cache.shard-tokens=512",
             "targets.hidden=[0,3]",
             "targets.attention=[3]",
             "student.layers=1",
@@ -55,7 +55,7 @@ class PlanJobTest {
             "loss.soft-label.weight=1",
             "loss.hidden-mse.weight=1",
             "train.epochs=4",
-            "train.rows-per-step=8",
+            "train.batch-size=8",
             "train.path=" + directory.resolve("students"),
             "plan.seconds=300",
             "plan.output=" + directory.resolve("plan.json")),
@@ -95,7 +95,7 @@ class PlanJobTest {
     assertThat(plan.probe().corpusBasis()).isEqualTo("counted");
     assertThat(plan.probe().students())
         .extracting(PlanResult.Student::name)
-        .containsExactly("student", "student-undistilled");
+        .containsExactly("student", "student-baseline");
     assertThat(plan.probe().students().get(0).steps()).isEqualTo(100);
     assertThat(plan.breakEven().readsOfRecipe()).isEqualTo(12);
     assertThat(plan.unread()).containsExactly("hidden_00", "hidden_02");

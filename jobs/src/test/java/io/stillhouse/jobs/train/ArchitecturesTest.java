@@ -13,7 +13,7 @@ import io.stillhouse.jobs.cache.VerifyJob;
 import io.stillhouse.jobs.evaluate.EvaluateJob;
 import io.stillhouse.jobs.evaluate.Evaluation;
 import io.stillhouse.spec.Architecture;
-import io.stillhouse.spec.ModelSpec;
+import io.stillhouse.spec.EncoderSpec;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -40,10 +40,10 @@ class ArchitecturesTest {
           "loss.hidden-cosine.weight=1",
           "loss.attention-mse.weight=1",
           "train.epochs=4",
-          "train.rows-per-step=8",
+          "train.batch-size=8",
           "train.learning-rate=1e-2",
           "train.threads=1",
-          "train.undistilled-twin=false");
+          "train.baseline=false");
 
   @TempDir private Path directory;
   private SparkSession spark;
@@ -62,7 +62,7 @@ class ArchitecturesTest {
     Path albert =
         learnt("first", "albert", "student.architecture=albert", "student.embedding-size=8");
 
-    ModelSpec spec = HuggingFaceDirectory.open(distilBert).spec();
+    EncoderSpec spec = HuggingFaceDirectory.open(distilBert).spec();
     assertThat(spec.architecture()).isEqualTo(Architecture.DISTILBERT);
     spec = HuggingFaceDirectory.open(albert).spec();
     assertThat(spec.architecture()).isEqualTo(Architecture.ALBERT);
@@ -141,7 +141,7 @@ class ArchitecturesTest {
   }
 
   private void cache(Path text, Path teacher, String name) throws IOException {
-    ModelSpec spec = HuggingFaceDirectory.open(teacher).spec();
+    EncoderSpec spec = HuggingFaceDirectory.open(teacher).spec();
     new CacheJob(
             spark,
             settings(
@@ -196,7 +196,7 @@ class ArchitecturesTest {
             "corpus.format=text",
             "corpus.max-length=24",
             "cache.path=" + directory.resolve(cache),
-            "cache.unit-tokens=512",
+            "cache.shard-tokens=512",
             "train.path=" + directory.resolve("students")),
         more);
   }

@@ -39,7 +39,7 @@ class BiLstmJobTest {
           "loss.soft-label.weight=1",
           "loss.soft-label.kind=mse",
           "train.epochs=6",
-          "train.rows-per-step=8",
+          "train.batch-size=8",
           "train.learning-rate=1e-2",
           "train.threads=1");
 
@@ -54,13 +54,13 @@ class BiLstmJobTest {
   static void cachesOnce() throws IOException {
     spark = Tiny.spark();
     Path rows = Tiny.labelled(shared.resolve("rows.tsv"), 96, "LABEL_2", "LABEL_0");
-    single = Tiny.cacheOf(rows, shared.resolve("single"), "cache.unit-tokens=512");
+    single = Tiny.cacheOf(rows, shared.resolve("single"), "cache.shard-tokens=512");
     pair =
         Tiny.cacheOf(
             pairs(shared.resolve("pairs.tsv")),
             shared.resolve("pair"),
             "corpus.pair=other",
-            "cache.unit-tokens=512");
+            "cache.shard-tokens=512");
     new CacheJob(spark, Tiny.settings(single)).run();
     new CacheJob(spark, Tiny.settings(pair)).run();
   }
@@ -114,7 +114,7 @@ class BiLstmJobTest {
   @Test
   void aRecipeNeedNotRepeatThatTheCacheHasPairs() throws IOException {
     List<String> silent = pair.stream().filter(value -> !value.startsWith("corpus.pair")).toList();
-    train(silent, "train.max-steps=1", "train.undistilled-twin=false");
+    train(silent, "train.max-steps=1", "train.baseline=false");
 
     BiLstmSpec spec =
         (BiLstmSpec) ModelDirectory.open(directory.resolve("students/distilled")).spec();
@@ -125,7 +125,7 @@ class BiLstmJobTest {
     TrainJob.Result result = train(corpus);
     assertThat(result.students())
         .extracting(TrainTask.Trained::name)
-        .containsExactly("distilled", "undistilled");
+        .containsExactly("distilled", "baseline");
     TrainTask.Losses losses = result.students().get(0).losses();
     assertThat(losses.first()).containsOnlyKeys("soft-label");
     assertThat(losses.last().get("soft-label")).isLessThan(losses.first().get("soft-label"));
@@ -140,7 +140,7 @@ class BiLstmJobTest {
     Evaluation evaluation = new EvaluateJob(spark, settings(corpus)).run();
     assertThat(evaluation.models())
         .extracting(Evaluation.Model::name)
-        .containsExactly("teacher", "distilled", "undistilled");
+        .containsExactly("teacher", "distilled", "baseline");
     assertThat(evaluation.models().get(1).parameters()).isEqualTo(spec.parameterCount());
     assertThat(evaluation.models().get(1).metrics().get("agreement"))
         .isGreaterThan(evaluation.models().get(2).metrics().get("agreement"));
@@ -208,7 +208,7 @@ class BiLstmJobTest {
       "train.workers=2",
       "train.round-steps=3",
       "train.max-steps=12",
-      "train.undistilled-twin=false"
+      "train.baseline=false"
     };
     train(single, rounds);
     byte[] first = Files.readAllBytes(directory.resolve("students/distilled/model.safetensors"));
@@ -235,7 +235,7 @@ class BiLstmJobTest {
     assertThat(result.exitCode()).isZero();
     assertThat(ModelDirectory.open(directory.resolve("students/lstm")).spec())
         .isInstanceOf(BiLstmSpec.class);
-    train(single, "student.name=alone", "train.max-steps=4", "train.undistilled-twin=false");
+    train(single, "student.name=alone", "train.max-steps=4", "train.baseline=false");
     assertThat(directory.resolve("students/alone/model.safetensors"))
         .hasSameBinaryContentAs(directory.resolve("students/lstm/model.safetensors"));
   }
@@ -254,7 +254,7 @@ class BiLstmJobTest {
 
   @Test
   void itIsNoTeacher() throws IOException {
-    train(single, "train.max-steps=1", "train.undistilled-twin=false");
+    train(single, "train.max-steps=1", "train.baseline=false");
     Path student = directory.resolve("students/distilled");
 
     assertThatThrownBy(() -> new CacheJob(spark, settings(single, "teacher.path=" + student)).run())

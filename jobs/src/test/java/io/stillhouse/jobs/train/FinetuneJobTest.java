@@ -9,7 +9,7 @@ import io.stillhouse.error.StillhouseException;
 import io.stillhouse.jobs.Tiny;
 import io.stillhouse.jobs.evaluate.EvaluateJob;
 import io.stillhouse.jobs.evaluate.Evaluation;
-import io.stillhouse.spec.ModelSpec;
+import io.stillhouse.spec.EncoderSpec;
 import io.stillhouse.spec.Task;
 import java.io.IOException;
 import java.nio.file.Files;
@@ -36,13 +36,13 @@ class FinetuneJobTest {
             rows,
             "student.dropout=0",
             "train.epochs=4",
-            "train.rows-per-step=8",
+            "train.batch-size=8",
             "train.learning-rate=2e-3",
             "train.threads=1",
             "evaluate.output=" + directory.resolve("evaluation.json"));
     FinetuneJob.Result result = new FinetuneJob(spark, Tiny.settings(recipe)).run();
     assertThat(result.training().steps()).isEqualTo(120);
-    ModelSpec spec = HuggingFaceDirectory.open(directory.resolve("tuned")).spec();
+    EncoderSpec spec = HuggingFaceDirectory.open(directory.resolve("tuned")).spec();
     assertThat(spec.head().labels()).containsExactly("no", "yes");
     assertThat(spec.layers()).isEqualTo(Tiny.LAYERS);
     assertThat(directory.resolve("_tuned-work")).doesNotExist();
@@ -75,15 +75,15 @@ class FinetuneJobTest {
   }
 
   @Test
-  void finetuneKeepsTheWeightsThatAreBestOverHeldOutRows() throws IOException {
+  void finetuneKeepsTheWeightsThatAreBestOverValidationRows() throws IOException {
     Path dev = Tiny.labelled(directory.resolve("dev.tsv"), 80, "yes", "no");
     List<String> recipe =
         recipe(
             Tiny.labelled(directory.resolve("rows.tsv"), 240, "yes", "no"),
-            "finetune.held-out=" + dev,
+            "finetune.validation=" + dev,
             "train.epochs=8",
-            "train.patience=2",
-            "train.rows-per-step=8",
+            "train.early-stopping-patience=2",
+            "train.batch-size=8",
             "train.learning-rate=5e-3",
             "train.threads=1",
             "evaluate.path=" + dev,
@@ -93,7 +93,7 @@ class FinetuneJobTest {
 
     assertThat(training.chosen().by()).isEqualTo("matthews");
     assertThat(training.chosen().step() % 30).isZero();
-    assertThat(training.losses().heldOut())
+    assertThat(training.losses().validation())
         .containsEntry("matthews", training.chosen().value())
         .containsKeys("hard-label", "accuracy", "f1");
     Evaluation evaluation = new EvaluateJob(spark, Tiny.settings(recipe)).run();
@@ -109,12 +109,12 @@ class FinetuneJobTest {
             "finetune.task=multi-label",
             "student.dropout=0",
             "train.epochs=4",
-            "train.rows-per-step=8",
+            "train.batch-size=8",
             "train.learning-rate=2e-3",
             "train.threads=1",
             "evaluate.output=" + directory.resolve("evaluation.json"));
     new FinetuneJob(spark, Tiny.settings(recipe)).run();
-    ModelSpec spec = HuggingFaceDirectory.open(directory.resolve("tuned")).spec();
+    EncoderSpec spec = HuggingFaceDirectory.open(directory.resolve("tuned")).spec();
     assertThat(spec.head().task()).isEqualTo(Task.MULTI_LABEL);
     assertThat(spec.head().labels()).containsExactly("male", "third");
     Evaluation evaluation = new EvaluateJob(spark, Tiny.settings(recipe)).run();
@@ -144,7 +144,7 @@ class FinetuneJobTest {
             "finetune.task=regression",
             "student.dropout=0",
             "train.epochs=5",
-            "train.rows-per-step=8",
+            "train.batch-size=8",
             "train.learning-rate=2e-3",
             "train.threads=1",
             "evaluate.output=" + directory.resolve("evaluation.json"));

@@ -97,8 +97,8 @@ class HalvingTest {
   }
 
   private static SweepOutcome paused(String name, double value) {
-    Map<String, Double> heldOut = new HashMap<>(Map.of("loss", value));
-    MORE_IS_BETTER.forEach(by -> heldOut.put(by, value));
+    Map<String, Double> validation = new HashMap<>(Map.of("loss", value));
+    MORE_IS_BETTER.forEach(by -> validation.put(by, value));
     return SweepOutcome.paused(
         new TrainTask.Trained(
             name,
@@ -106,7 +106,7 @@ class HalvingTest {
             "fingerprint",
             1,
             10,
-            new TrainTask.Losses(Map.of(), Map.of(), heldOut),
+            new TrainTask.Losses(Map.of(), Map.of(), validation),
             new TrainTask.Speed(1, 1, 0, 1),
             null,
             null,

@@ -47,7 +47,7 @@ class RelationTrainTest {
         .containsExactly(2);
     assertThat(reader.has(Targets.valueRelations(3))).isFalse();
 
-    TrainJob.Result result = train("train.held-out=" + cache);
+    TrainJob.Result result = train("train.validation=" + cache);
 
     TrainTask.Losses losses = result.students().get(0).losses();
     assertThat(losses.first()).containsOnlyKeys("query-relation", "key-relation", "value-relation");
@@ -56,7 +56,7 @@ class RelationTrainTest {
         .forEach(
             (term, before) -> {
               assertThat(losses.last().get(term)).as(term).isLessThan(before);
-              assertThat(losses.heldOut().get(term)).as(term).isPositive().isLessThan(before);
+              assertThat(losses.validation().get(term)).as(term).isPositive().isLessThan(before);
             });
     assertThat(HuggingFaceDirectory.open(directory.resolve("students/small")).spec().heads())
         .isEqualTo(2);
@@ -96,14 +96,14 @@ class RelationTrainTest {
 
     assertThatThrownBy(() -> train("cache.path=" + other))
         .isInstanceOf(StillhouseException.class)
-        .hasMessageContaining("lacks hidden_02 in some units")
+        .hasMessageContaining("lacks hidden_02 in some shards")
         .hasMessageContaining("name them in the recipe's targets");
     assertThat(directory.resolve("students")).doesNotExist();
   }
 
   private static void cache(Path to, String targets) throws IOException {
     new CacheJob(
-            Tiny.spark(), Tiny.settings(Tiny.cacheOf(corpus, to, "cache.unit-tokens=512", targets)))
+            Tiny.spark(), Tiny.settings(Tiny.cacheOf(corpus, to, "cache.shard-tokens=512", targets)))
         .run();
   }
 
@@ -124,9 +124,9 @@ class RelationTrainTest {
                     "loss.key-relation.weight=1",
                     "loss.value-relation.weight=1",
                     "loss.relation.heads=8",
-                    "train.undistilled-twin=false",
+                    "train.baseline=false",
                     "train.epochs=6",
-                    "train.rows-per-step=8",
+                    "train.batch-size=8",
                     "train.learning-rate=1e-2",
                     "train.threads=1"),
                 more))

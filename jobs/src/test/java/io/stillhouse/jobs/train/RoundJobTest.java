@@ -47,15 +47,15 @@ class RoundJobTest {
                 Tiny.cacheOf(
                     corpus,
                     cache,
-                    "cache.unit-tokens=512",
+                    "cache.shard-tokens=512",
                     "targets.hidden=[0,3]",
                     "targets.attention=[3]")))
         .run();
   }
 
   @Test
-  void workersTogetherTrainAStudentAndItsTwin() throws IOException {
-    TrainJob.Result result = train("whole", "train.undistilled-twin=true");
+  void workersTogetherTrainAStudentAndItsBaseline() throws IOException {
+    TrainJob.Result result = train("whole", "train.baseline=true");
 
     assertThat(result.students()).extracting(TrainTask.Trained::steps).containsExactly(24L, 24L);
     Path student = directory.resolve("whole/small");
@@ -76,8 +76,8 @@ class RoundJobTest {
         .first()
         .forEach((term, before) -> assertThat(losses.last().get(term)).as(term).isLessThan(before));
     assertThat(directory.resolve("whole/_checkpoints/small")).doesNotExist();
-    assertThat(train("whole", "train.undistilled-twin=true").alreadyTrained())
-        .containsExactly("small", "small-undistilled");
+    assertThat(train("whole", "train.baseline=true").alreadyTrained())
+        .containsExactly("small", "small-baseline");
   }
 
   @Test
@@ -139,7 +139,7 @@ class RoundJobTest {
     assertThatThrownBy(
             () -> train("broken", "train.delta-dtype=float16", "train.learning-rate=1e6"))
         .hasStackTraceContaining(
-            "in 3 rounds in a row, up to round 3, the differences of some workers of 'small' were not finite (the last time of workers [0, 1]); lower train.learning-rate (1000000.0) or train.outer-learning-rate (0.7), or set train.clip-norm");
+            "in 3 rounds in a row, up to round 3, the differences of some workers of 'small' were not finite (the last time of workers [0, 1]); lower train.learning-rate (1000000.0) or train.outer-learning-rate (0.7), or set train.max-grad-norm");
     assertThat(directory.resolve("broken/small")).doesNotExist();
   }
 
@@ -198,10 +198,10 @@ class RoundJobTest {
             "loss.hidden-mse.weight=1",
             "loss.attention-mse.weight=1",
             "train.epochs=2",
-            "train.rows-per-step=8",
+            "train.batch-size=8",
             "train.learning-rate=3e-3",
             "train.threads=1",
-            "train.undistilled-twin=false",
+            "train.baseline=false",
             "train.workers=2",
             "train.round-steps=3",
             "train.round-warmup=1"),

@@ -24,8 +24,8 @@ class SeedGroupsTest {
     assertThat(groups).extracting(SeedGroups.Group::name).containsExactly("full", "no-attention");
     SeedGroups.Group full = groups.get(0);
     assertThat(full.seeds()).isEqualTo(3);
-    assertThat(full.heldOut().get("accuracy").value()).isCloseTo(0.7, within(1e-12));
-    assertThat(full.heldOut().get("accuracy").standardError())
+    assertThat(full.validation().get("accuracy").value()).isCloseTo(0.7, within(1e-12));
+    assertThat(full.validation().get("accuracy").standardError())
         .isCloseTo(0.1 / Math.sqrt(3), within(1e-12));
     assertThat(full.againstFirst()).isEmpty();
     assertThat(full.values()).containsOnlyKeys("loss.attention-mse.weight");

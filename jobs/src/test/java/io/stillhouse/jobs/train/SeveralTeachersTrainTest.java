@@ -19,7 +19,7 @@ import io.stillhouse.jobs.cache.RowJoin;
 import io.stillhouse.jobs.cache.RowKey;
 import io.stillhouse.jobs.cache.Storage;
 import io.stillhouse.spec.Head;
-import io.stillhouse.spec.ModelSpec;
+import io.stillhouse.spec.EncoderSpec;
 import io.stillhouse.spec.Task;
 import io.stillhouse.target.Example;
 import io.stillhouse.target.Targets;
@@ -76,16 +76,16 @@ class SeveralTeachersTrainTest {
   }
 
   @Test
-  void rowsAreJoinedByTheirKeysWhateverTheirOrderAndUnits() throws IOException {
+  void rowsAreJoinedByTheirKeysWhateverTheirOrderAndShards() throws IOException {
     CacheReader one = reader(first);
     CacheReader two = reader(second);
     RowJoin join = RowJoin.of(one, "first", two, "second", RowKey.With.TEXT_AND_TOKENS);
     assertThat(join.missingInWords("first", "second")).isEmpty();
-    assertThat(one.unitRows().size()).isNotEqualTo(two.unitRows().size());
-    assertThat(join.mostUnits()).isGreaterThan(1);
+    assertThat(one.shardRows().size()).isNotEqualTo(two.shardRows().size());
+    assertThat(join.mostShards()).isGreaterThan(1);
     Map<String, byte[]> logits = new HashMap<>();
-    for (int unit = 0; unit < two.unitRows().size(); unit++) {
-      two.read(unit).forEach(row -> logits.put(row.id(), row.cell(Targets.LOGITS)));
+    for (int shard = 0; shard < two.shardRows().size(); shard++) {
+      two.read(shard).forEach(row -> logits.put(row.id(), row.cell(Targets.LOGITS)));
     }
 
     JoinedReader joined =
@@ -94,11 +94,11 @@ class SeveralTeachersTrainTest {
             List.of(new JoinedReader.Further("b", two, join.units(), JoinedReader.Tokens.SAME)),
             List.of());
 
-    assertThat(joined.unitRows()).isEqualTo(one.unitRows());
+    assertThat(joined.shardRows()).isEqualTo(one.shardRows());
     List<String> keys = new ArrayList<>();
-    for (int unit = 0; unit < one.unitRows().size(); unit++) {
-      List<Example> alone = one.read(unit);
-      List<Example> of = joined.read(unit);
+    for (int shard = 0; shard < one.shardRows().size(); shard++) {
+      List<Example> alone = one.read(shard);
+      List<Example> of = joined.read(shard);
       for (int row = 0; row < alone.size(); row++) {
         assertThat(of.get(row).id()).isEqualTo(alone.get(row).id());
         assertThat(of.get(row).cell(Targets.LOGITS)).isEqualTo(alone.get(row).cell(Targets.LOGITS));
@@ -117,7 +117,7 @@ class SeveralTeachersTrainTest {
     Collections.shuffle(same, new Random(2));
     Path alone = cache("alone", shallow, same, 300);
     // One step over all rows: the terms are those of the student's first weights.
-    String[] one = {"train.epochs=1", "train.rows-per-step=" + ROWS};
+    String[] one = {"train.epochs=1", "train.batch-size=" + ROWS};
     TrainTask.Losses a = train("a", one).students().get(0).losses();
     TrainTask.Losses b = train("b", and(one, "cache.path=" + alone)).students().get(0).losses();
 
@@ -155,7 +155,7 @@ class SeveralTeachersTrainTest {
   }
 
   @Test
-  void aMissingRowIsReportedAndLeftOutOnDemandOfTheTwinToo() throws IOException {
+  void aMissingRowIsReportedAndLeftOutOnDemandOfTheBaselineToo() throws IOException {
     List<String> fewer = new ArrayList<>(rows);
     fewer.removeIf(row -> row.startsWith("key-17\t"));
     fewer.replaceAll(row -> row.startsWith("key-4\t") ? "key-4\t \t0" : row);
@@ -179,9 +179,9 @@ class SeveralTeachersTrainTest {
             "left",
             teachers,
             "loss.missing-rows=leave-out",
-            "train.rows-per-step=1",
+            "train.batch-size=1",
             "train.epochs=1",
-            "train.undistilled-twin=true");
+            "train.baseline=true");
 
     assertThat(left.notes())
         .singleElement()
@@ -191,14 +191,14 @@ class SeveralTeachersTrainTest {
         .contains("(key-4)");
     assertThat(left.students())
         .extracting(TrainTask.Trained::name, TrainTask.Trained::steps)
-        .containsExactly(tuple("left", 58L), tuple("left-undistilled", 58L));
+        .containsExactly(tuple("left", 58L), tuple("left-baseline", 58L));
     assertThat(left.students()).extracting(TrainTask.Trained::rowsLeftOut).containsExactly(2, 2);
-    assertThat(tokens("left")).isEqualTo(tokens("left-undistilled"));
+    assertThat(tokens("left")).isEqualTo(tokens("left-baseline"));
     CacheReader one = reader(first);
     long without = 0;
-    for (int unit = 0; unit < one.unitRows().size(); unit++) {
+    for (int shard = 0; shard < one.shardRows().size(); shard++) {
       without +=
-          one.read(unit).stream()
+          one.read(shard).stream()
               .filter(row -> !row.id().equals("key-17") && !row.id().equals("key-4"))
               .mapToLong(Example::length)
               .sum();
@@ -325,9 +325,9 @@ class SeveralTeachersTrainTest {
             "loss.hidden-mse.weight=1",
             "loss.hard-label.weight=1",
             "train.epochs=4",
-            "train.rows-per-step=8",
+            "train.batch-size=8",
             "train.learning-rate=1e-3",
-            "train.undistilled-twin=false",
+            "train.baseline=false",
             "train.threads=1"),
         more);
   }
@@ -338,17 +338,17 @@ class SeveralTeachersTrainTest {
   }
 
   private static Path cache(
-      String name, Path teacher, List<String> rows, int unitTokens, String... more)
+      String name, Path teacher, List<String> rows, int shardTokens, String... more)
       throws IOException {
     Path own = Files.createDirectories(shared.resolve(name));
     Path corpus = own.resolve("rows.tsv");
     Files.writeString(corpus, "id\ttext\tlabel\n" + String.join("\n", rows) + "\n");
-    new CacheJob(spark, settings(own.resolve("cache"), teacher, corpus, unitTokens, more)).run();
+    new CacheJob(spark, settings(own.resolve("cache"), teacher, corpus, shardTokens, more)).run();
     return own.resolve("cache");
   }
 
   private static Settings settings(
-      Path cache, Path teacher, Path corpus, int unitTokens, String... more) {
+      Path cache, Path teacher, Path corpus, int shardTokens, String... more) {
     return Tiny.settings(
         List.of(
             "teacher.path=" + teacher,
@@ -358,8 +358,8 @@ class SeveralTeachersTrainTest {
             "corpus.label=label",
             "corpus.max-length=40",
             "cache.path=" + cache,
-            "cache.unit-tokens=" + unitTokens,
-            "cache.max-poison=0.1",
+            "cache.shard-tokens=" + shardTokens,
+            "cache.max-invalid=0.1",
             "targets.hidden=" + (teacher.equals(Tiny.CLS) ? "[3]" : "[2]")),
         more);
   }
@@ -367,11 +367,11 @@ class SeveralTeachersTrainTest {
   /** Writes a teacher of the classifier's first two blocks, its embeddings scaled. */
   private static Path teacher(Path to, Head head) throws IOException {
     HuggingFaceDirectory from = HuggingFaceDirectory.open(Tiny.CLS);
-    ModelSpec spec = from.spec();
-    ModelSpec fewer =
-        new ModelSpec(
+    EncoderSpec spec = from.spec();
+    EncoderSpec fewer =
+        new EncoderSpec(
             spec.embeddings(),
-            new ModelSpec.Blocks(
+            new EncoderSpec.Blocks(
                 2, spec.hiddenSize(), spec.heads(), spec.blocks().intermediateSize()),
             spec.numerics(),
             head);

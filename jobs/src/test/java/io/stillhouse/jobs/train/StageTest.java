@@ -9,7 +9,7 @@ import io.stillhouse.config.Settings;
 import io.stillhouse.error.StillhouseException;
 import io.stillhouse.jobs.Tiny;
 import io.stillhouse.jobs.cache.CacheJob;
-import io.stillhouse.spec.ModelSpec;
+import io.stillhouse.spec.EncoderSpec;
 import io.stillhouse.train.StudentInit;
 import java.io.IOException;
 import java.nio.file.Files;
@@ -50,7 +50,7 @@ class StageTest {
 
     assertThat(result.students())
         .extracting(TrainTask.Trained::name)
-        .containsExactly("student", "student-undistilled");
+        .containsExactly("student", "student-baseline");
     TrainTask.Trained student = result.students().get(0);
     assertThat(student.losses().last()).containsOnlyKeys("soft-label");
     assertThat(student.steps()).isEqualTo(12);
@@ -64,16 +64,16 @@ class StageTest {
                 "student.init=" + first.resolve("student"),
                 "loss.hidden-mse.weight=0",
                 "train.learning-rate=1e-3",
-                "train.undistilled-twin=false"))
+                "train.baseline=false"))
         .run();
     assertThat(weights(directory.resolve("students/student")))
         .isEqualTo(weights(directory.resolve("by-hand/student")));
-    assertThat(first.resolve("student-undistilled")).isDirectory();
+    assertThat(first.resolve("student-baseline")).isDirectory();
     assertThat(first.resolve("student/projections.safetensors")).exists();
   }
 
   @Test
-  void aTwinGoesThroughEveryStageThatHasLabels() throws IOException {
+  void aBaselineGoesThroughEveryStageThatHasLabels() throws IOException {
     Path plain = withoutLabels(Tiny.CLS);
     String labels =
         "loss.soft-label.weight = 0, loss.hidden-mse.weight = 0, loss.hard-label.weight = 1";
@@ -83,20 +83,20 @@ class StageTest {
 
     assertThat(StagedTraining.train(spark, settings("students", stages)).students())
         .extracting(TrainTask.Trained::name)
-        .containsExactly("student", "student-undistilled");
+        .containsExactly("student", "student-baseline");
     Path first = directory.resolve("students/_stages/1-a");
-    assertThat(directory.resolve("students/_stages/2-b/student-undistilled")).doesNotExist();
-    // By hand: the twin's last stage, from what the first has made of it.
+    assertThat(directory.resolve("students/_stages/2-b/student-baseline")).doesNotExist();
+    // By hand: the baseline's last stage, from what the first has made of it.
     List<String> byHand = new ArrayList<>(List.of(labels.replace(" = ", "=").split(", ")));
-    byHand.add("student.init=" + first.resolve("student-undistilled"));
+    byHand.add("student.init=" + first.resolve("student-baseline"));
     new TrainJob(spark, settings("by-hand", byHand.toArray(String[]::new))).run();
-    assertThat(weights(directory.resolve("students/student-undistilled")))
+    assertThat(weights(directory.resolve("students/student-baseline")))
         .isEqualTo(weights(directory.resolve("by-hand/student")));
     assertThat(StagedTraining.train(spark, settings("students", stages)).alreadyTrained()).hasSize(2);
   }
 
   @Test
-  void aTwinThatHadNoLabelsYetBeginsAsTheStudentDid() throws IOException {
+  void aBaselineThatHadNoLabelsYetBeginsAsTheStudentDid() throws IOException {
     Path other = Tiny.otherWeights(directory.resolve("another"));
     Path plain = withoutLabels(other);
     String[] fromTeacher = {
@@ -118,7 +118,7 @@ class StageTest {
                 "loss.hidden-mse.weight=0",
                 "loss.hard-label.weight=1"))
         .run();
-    assertThat(weights(directory.resolve("students/student-undistilled")))
+    assertThat(weights(directory.resolve("students/student-baseline")))
         .isEqualTo(weights(directory.resolve("by-hand/student")));
   }
 
@@ -136,7 +136,7 @@ class StageTest {
     byte[] before = weights(directory.resolve("students/student"));
 
     assertThat(StagedTraining.train(spark, settings("students", STAGES)).alreadyTrained())
-        .containsExactly("student", "student-undistilled");
+        .containsExactly("student", "student-baseline");
     assertThat(weights(directory.resolve("students/student"))).isEqualTo(before);
     assertThatThrownBy(
             () ->
@@ -148,7 +148,7 @@ class StageTest {
 
   @Test
   void aStageThatIsDoneOtherwiseMakesAnotherStudentOfTheNext() throws IOException {
-    String alone = "train.undistilled-twin=false";
+    String alone = "train.baseline=false";
     StagedTraining.train(spark, settings("students", STAGES, alone));
     FileUtils.deleteDirectory(
         directory.resolve("students/_stages/1-intermediate/student").toFile());
@@ -164,9 +164,9 @@ class StageTest {
   @Test
   void projectionsGoOnToo() throws IOException {
     String stages =
-        "train.stages=[{ name = a, train.max-steps = 8, train.warmup = 0 },"
+        "train.stages=[{ name = a, train.max-steps = 8, train.warmup-steps = 0 },"
             + " { name = b, train.max-steps = 1, train.learning-rate = 1e-9 }]";
-    StagedTraining.train(spark, settings("students", stages, "train.undistilled-twin=false"));
+    StagedTraining.train(spark, settings("students", stages, "train.baseline=false"));
 
     assertThat(
             Files.readAllBytes(directory.resolve("students/student/projections.safetensors"))
@@ -244,10 +244,10 @@ class StageTest {
         .hasMessageContaining("the teacher of stage 2 in train.stages has another tokenizer")
         .hasMessageContaining(how);
 
-    ModelSpec spec = HuggingFaceDirectory.open(Tiny.CLS).spec();
-    ModelSpec longer =
-        new ModelSpec(
-            new ModelSpec.Embeddings(spec.vocabSize(), 64, 2, spec.embeddings().padTokenId()),
+    EncoderSpec spec = HuggingFaceDirectory.open(Tiny.CLS).spec();
+    EncoderSpec longer =
+        new EncoderSpec(
+            new EncoderSpec.Embeddings(spec.vocabSize(), 64, 2, spec.embeddings().padTokenId()),
             spec.blocks(),
             spec.numerics(),
             spec.head());
@@ -298,7 +298,7 @@ class StageTest {
             "loss.soft-label.weight=1",
             "loss.hidden-mse.weight=1",
             "train.epochs=3",
-            "train.rows-per-step=16",
+            "train.batch-size=16",
             "train.learning-rate=5e-3",
             "train.threads=1"),
         more);

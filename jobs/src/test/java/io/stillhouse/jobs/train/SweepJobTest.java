@@ -33,13 +33,13 @@ class SweepJobTest {
 
   private static SparkSession spark;
   private static Path cache;
-  private static Path heldOut;
+  private static Path validation;
 
   @BeforeAll
   static void cachesOnce() throws IOException {
     spark = Tiny.spark();
     cache = cache("cache", 96);
-    heldOut = cache("held-out", 40);
+    validation = cache("held-out", 40);
   }
 
   private static Path cache(String name, int rows) throws IOException {
@@ -50,7 +50,7 @@ class SweepJobTest {
                 Tiny.cacheOf(
                     corpus,
                     shared.resolve(name),
-                    "cache.unit-tokens=512",
+                    "cache.shard-tokens=512",
                     "targets.hidden=[0,1,2,3]",
                     "targets.attention=[3]")))
         .run();
@@ -72,7 +72,7 @@ class SweepJobTest {
     for (SweepJob.Row row : result.students()) {
       List<String> own = new ArrayList<>(List.of("student.name=" + row.name()));
       row.values().forEach((key, value) -> own.add(key + "=" + value));
-      own.add("train.undistilled-twin=false");
+      own.add("train.baseline=false");
       new TrainJob(spark, settings("alone", own.toArray(String[]::new))).run();
       assertThat(weights("together", row.name()))
           .as(row.name())
@@ -181,16 +181,16 @@ class SweepJobTest {
   }
 
   @Test
-  void twinsAreTrainedOnlyWhereTheRecipeSaysSo() throws IOException {
+  void baselinesAreTrainedOnlyWhereTheRecipeSaysSo() throws IOException {
     SweepJob.Result result =
         sweep(
             "students",
             "sweep.students=[{name=a,student.layers=1}]",
-            "train.undistilled-twin=true");
+            "train.baseline=true");
 
     assertThat(result.students())
         .extracting(SweepJob.Row::name)
-        .containsExactly("a", "a-undistilled");
+        .containsExactly("a", "a-baseline");
   }
 
   @Test
@@ -205,7 +205,7 @@ class SweepJobTest {
                 "student.name=workers-2",
                 "student.layers=1",
                 "train.workers=2",
-                "train.undistilled-twin=false",
+                "train.baseline=false",
                 rounds[0],
                 rounds[1]))
         .run();
@@ -221,7 +221,7 @@ class SweepJobTest {
       "sweep.over.train.learning-rate=[1e-2,1e-5,1e-6,3e-3,1e30]",
       "sweep.students-per-task=3",
       "train.epochs=2",
-      "train.held-out=" + heldOut
+      "train.validation=" + validation
     };
     String[] halved = withHalving(recipe);
     SweepJob.Result result = sweep("halved", halved);
@@ -252,7 +252,7 @@ class SweepJobTest {
         withHalving(
             "sweep.over.train.learning-rate=[1e-2,1e-5,1e-6,3e-3]",
             "train.epochs=2",
-            "train.held-out=" + heldOut);
+            "train.validation=" + validation);
     SweepJob.Result result = sweep("halved", recipe);
     String winner = named(result, Status.TRAINED).get(0);
     byte[] weights = weights("halved", winner);
@@ -278,7 +278,7 @@ class SweepJobTest {
             "sweep.over.train.learning-rate=[1e-2,1e-5,3e-3]",
             "train.epochs=2",
             "train.checkpoint-every=4",
-            "train.held-out=" + heldOut);
+            "train.validation=" + validation);
     Map<String, Status> undisturbed = status(sweep("whole", recipe));
 
     try (LostAfter lost = new LostAfter(spark, 2)) { // in the midst of the first three groups
@@ -301,10 +301,10 @@ class SweepJobTest {
                     "sweep.over.train.workers=[1,2]",
                     "sweep.halving.at=[6]",
                     "sweep.halving.by=hidden-cosine",
-                    "train.undistilled-twin=true"))
+                    "train.baseline=true"))
         .isInstanceOf(StillhouseException.class)
-        .hasMessageContaining("train.held-out is empty, but sweep.halving.at is [6]")
-        .hasMessageContaining("twins are no rivals of their students")
+        .hasMessageContaining("train.validation is empty, but sweep.halving.at is [6]")
+        .hasMessageContaining("baselines are no rivals of their students")
         .hasMessageContaining(
             "sweep.halving.by is hidden-cosine, but loss.hidden-cosine.weight is 0")
         .hasMessageContaining("trained in rounds cannot pause");
@@ -337,7 +337,7 @@ class SweepJobTest {
             "loss.soft-label.weight=1",
             "loss.hidden-mse.weight=1",
             "train.epochs=1",
-            "train.rows-per-step=8",
+            "train.batch-size=8",
             "train.learning-rate=3e-3",
             "train.threads=1"),
         more);

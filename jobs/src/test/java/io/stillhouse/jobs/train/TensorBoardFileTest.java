@@ -19,7 +19,7 @@ import java.util.Map;
 import java.util.zip.CRC32C;
 import org.junit.jupiter.api.Test;
 
-/** Reads the file back as TensorFlow's record_reader.cc and event.proto describe it. */
+/** ColumnSelection the file back as TensorFlow's record_reader.cc and event.proto describe it. */
 class TensorBoardFileTest {
   private static final Instant TIME = Instant.parse("2026-01-02T03:04:05.500Z");
 

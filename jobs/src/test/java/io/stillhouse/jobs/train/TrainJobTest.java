@@ -20,7 +20,7 @@ import io.stillhouse.jobs.cache.Tampering;
 import io.stillhouse.jobs.cache.TargetRecipe;
 import io.stillhouse.jobs.evaluate.EvaluateJob;
 import io.stillhouse.jobs.evaluate.Evaluation;
-import io.stillhouse.spec.ModelSpec;
+import io.stillhouse.spec.EncoderSpec;
 import io.stillhouse.train.StepReport;
 import java.io.IOException;
 import java.nio.file.Files;
@@ -55,7 +55,7 @@ class TrainJobTest {
           "loss.embedding-mse.weight=1",
           "loss.attention-mse.weight=1",
           "train.epochs=6",
-          "train.rows-per-step=8",
+          "train.batch-size=8",
           "train.learning-rate=1e-2",
           "train.threads=1");
 
@@ -76,7 +76,7 @@ class TrainJobTest {
             Tiny.cacheOf(
                 corpus,
                 cache,
-                "cache.unit-tokens=512",
+                "cache.shard-tokens=512",
                 "targets.hidden=[0,3]",
                 "targets.attention=[3]",
                 "targets.scores=stored"));
@@ -84,11 +84,11 @@ class TrainJobTest {
   }
 
   @Test
-  void everyTermFallsAndTheTwinStandsBeside() throws IOException {
+  void everyTermFallsAndTheBaselineStandsBeside() throws IOException {
     TrainJob.Result result = train();
     assertThat(result.students())
         .extracting(TrainTask.Trained::name)
-        .containsExactly("small", "small-undistilled");
+        .containsExactly("small", "small-baseline");
     TrainTask.Losses losses = result.students().get(0).losses();
     assertThat(losses.first())
         .containsOnlyKeys(
@@ -97,9 +97,9 @@ class TrainJobTest {
         .first()
         .forEach((term, before) -> assertThat(losses.last().get(term)).as(term).isLessThan(before));
     assertThat(result.students().get(1).losses().first()).containsOnlyKeys("hard-label");
-    for (String name : List.of("small", "small-undistilled")) {
+    for (String name : List.of("small", "small-baseline")) {
       Path student = directory.resolve("students").resolve(name);
-      ModelSpec spec = HuggingFaceDirectory.open(student).spec();
+      EncoderSpec spec = HuggingFaceDirectory.open(student).spec();
       assertThat(spec.layers()).isEqualTo(1);
       assertThat(spec.hiddenSize()).isEqualTo(16);
       assertThat(spec.head().labels()).containsExactly("LABEL_0", "LABEL_1", "LABEL_2");
@@ -116,7 +116,7 @@ class TrainJobTest {
 
     TrainJob.Result again = train();
     assertThat(again.students()).isEmpty();
-    assertThat(again.alreadyTrained()).containsExactly("small", "small-undistilled");
+    assertThat(again.alreadyTrained()).containsExactly("small", "small-baseline");
 
     for (String other : List.of("train.learning-rate=2e-2", "train.precision=bfloat16")) {
       assertThatThrownBy(() -> train(other))
@@ -129,7 +129,7 @@ class TrainJobTest {
   @Test
   void aTrainingLeavesWhatItTold() throws IOException {
     train("train.max-steps=4");
-    for (String name : List.of("small", "small-undistilled")) {
+    for (String name : List.of("small", "small-baseline")) {
       Path metrics = directory.resolve("students/_metrics").resolve(name);
       List<String> lines = Files.readAllLines(metrics.resolve("steps.jsonl"));
       JsonObject last = json(lines.get(lines.size() - 1));
@@ -160,7 +160,7 @@ class TrainJobTest {
       "loss.hidden-cosine.weight=1",
       "train.max-steps=12",
       "train.checkpoint-every=5",
-      "train.undistilled-twin=false"
+      "train.baseline=false"
     };
     train(recipe);
     Map<String, byte[]> whole = Tiny.files(directory.resolve("students/small"));
@@ -190,7 +190,7 @@ class TrainJobTest {
 
   @Test
   void aCheckpointOfAnotherRecipeIsRefused() throws IOException {
-    Settings settings = settings("train.checkpoint-every=2", "train.undistilled-twin=false");
+    Settings settings = settings("train.checkpoint-every=2", "train.baseline=false");
     Consumer<StepReport> killer =
         step -> {
           if (step.step() == 3) {
@@ -198,7 +198,7 @@ class TrainJobTest {
           }
         };
     assertThatThrownBy(() -> new TrainTask(run(settings), killer).train()).hasMessage("killed");
-    assertThatThrownBy(() -> train("train.undistilled-twin=false", "train.seed=43"))
+    assertThatThrownBy(() -> train("train.baseline=false", "train.seed=43"))
         .hasStackTraceContaining("/students/_checkpoints/small' is of another recipe or cache")
         .hasStackTraceContaining("give the student another name, or delete that directory");
     assertThat(directory.resolve("students/small")).doesNotExist();
@@ -208,7 +208,7 @@ class TrainJobTest {
   void aColumnThatTheCacheLacksIsNamedWithTheMend() {
     assertThatThrownBy(() -> train("student.layers=3"))
         .isInstanceOf(StillhouseException.class)
-        .hasMessageContaining("lacks hidden_01, hidden_02 in some units")
+        .hasMessageContaining("lacks hidden_01, hidden_02 in some shards")
         .hasMessageContaining("name them in the recipe's targets");
     assertThat(directory.resolve("students")).doesNotExist();
   }
@@ -227,7 +227,7 @@ class TrainJobTest {
     Files.write(weights, bytes);
     Tampering.acceptTeacher(copy);
     TrainJob.Result result =
-        train("cache.path=" + copy, "train.max-steps=3", "train.undistilled-twin=false");
+        train("cache.path=" + copy, "train.max-steps=3", "train.baseline=false");
     result
         .students()
         .get(0)
@@ -245,7 +245,7 @@ class TrainJobTest {
             "corpus.path=" + text,
             "corpus.max-length=40",
             "cache.path=" + directory.resolve("mlm"),
-            "cache.unit-tokens=512",
+            "cache.shard-tokens=512",
             "train.path=" + directory.resolve("students"),
             "evaluate.output=" + directory.resolve("evaluation.json"),
             "student.name=distilled",
@@ -256,14 +256,14 @@ class TrainJobTest {
             "loss.hard-label.weight=2",
             "loss.hidden-cosine.weight=1",
             "train.epochs=6",
-            "train.rows-per-step=8",
+            "train.batch-size=8",
             "train.learning-rate=3e-3",
             "train.threads=1");
     new CacheJob(spark, Tiny.settings(recipe)).run();
     TrainJob.Result result = new TrainJob(spark, Tiny.settings(recipe)).run();
     assertThat(result.students())
         .extracting(TrainTask.Trained::name)
-        .containsExactly("distilled", "undistilled");
+        .containsExactly("distilled", "baseline");
     TrainTask.Losses losses = result.students().get(0).losses();
     assertThat(losses.first()).containsOnlyKeys("soft-label", "hard-label", "hidden-cosine");
     losses
@@ -276,7 +276,7 @@ class TrainJobTest {
     for (int m = 0; m < 3; m++) {
       JsonObject model = written.getAsJsonArray("models").get(m).getAsJsonObject();
       assertThat(model.get("name").getAsString())
-          .isEqualTo(List.of("teacher", "distilled", "undistilled").get(m));
+          .isEqualTo(List.of("teacher", "distilled", "baseline").get(m));
       assertThat(model.get("parameters").getAsLong()).isPositive();
       assertThat(model.getAsJsonObject("metrics").keySet())
           .contains("agreement", "accuracy", "perplexity");
@@ -300,7 +300,7 @@ class TrainJobTest {
         "train.max-steps=1",
         "train.learning-rate=1e-30",
         "train.weight-decay=0",
-        "train.undistilled-twin=false");
+        "train.baseline=false");
     try (NDManager manager = NDManager.newBaseManager()) {
       String block = "bert.encoder.layer.%d.attention.self.query.weight";
       float[] student =
@@ -365,8 +365,8 @@ class TrainJobTest {
   /** Returns the run that {@link TrainJob} makes of those settings. */
   private static StudentRun run(Settings settings) throws IOException {
     org.apache.hadoop.fs.Path targets = STORAGE.qualify(cache.toString());
-    ModelSpec teacher = HuggingFaceDirectory.open(cache.resolve(TeacherFolder.NAME)).spec();
-    ModelSpec student = Recipe.encoder(settings, teacher);
+    EncoderSpec teacher = HuggingFaceDirectory.open(cache.resolve(TeacherFolder.NAME)).spec();
+    EncoderSpec student = Recipe.encoder(settings, teacher);
     boolean random = settings.get(Options.STUDENT_INIT).equals("random");
     return new StudentRun(
         settings.get(Options.STUDENT_NAME),
@@ -378,10 +378,10 @@ class TrainJobTest {
             : new StudentRun.Start(
                 new org.apache.hadoop.fs.Path(targets, TeacherFolder.NAME).toString(),
                 Recipe.initLayers(settings, student, teacher)),
-        new StudentRun.Places(
+        new StudentRun.Paths(
             targets.toString(),
             "",
-            new StudentRun.Kept(TargetRecipe.mlm(settings, teacher), StudentRun.Scores.DERIVED),
+            new StudentRun.TargetStorage(TargetRecipe.mlm(settings, teacher), StudentRun.Scores.DERIVED),
             null,
             STORAGE.qualify(settings.get(Options.TRAIN_PATH)).toString(),
             CacheReader.open(STORAGE, targets, List.of()).plan().fingerprints()));

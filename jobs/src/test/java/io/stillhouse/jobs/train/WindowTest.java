@@ -8,7 +8,7 @@ import io.stillhouse.error.StillhouseException;
 import io.stillhouse.jobs.Tiny;
 import io.stillhouse.jobs.cache.Acknowledgements;
 import io.stillhouse.jobs.cache.CacheJob;
-import io.stillhouse.jobs.cache.CollectJob;
+import io.stillhouse.jobs.cache.VacuumJob;
 import io.stillhouse.jobs.cache.Storage;
 import io.stillhouse.jobs.cache.VerifyJob;
 import java.io.IOException;
@@ -32,9 +32,9 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.api.io.TempDir;
 
-/** A cache that never holds more than three units, and trainings that read it as it is written. */
+/** A cache that never holds more than three shards, and trainings that read it as it is written. */
 @Tag("spark")
-@Timeout(value = 5, unit = TimeUnit.MINUTES) // two jobs that wait for each other
+@Timeout(value = 5, shard = TimeUnit.MINUTES) // two jobs that wait for each other
 class WindowTest {
   private static final int WINDOW = 3;
 
@@ -43,16 +43,16 @@ class WindowTest {
 
   private static SparkSession spark;
   private static Path corpus;
-  private static int units;
+  private static int shards;
   private static byte[] student;
-  private static byte[] twin;
+  private static byte[] baseline;
   private static byte[] inRounds;
 
   private final List<WindowWatcher> watchers = new ArrayList<>();
 
   @BeforeAll
   static void trainsFromAWholeCache() throws IOException {
-    // The cache, a student and its twin work at the same time.
+    // The cache, a student and its baseline work at the same time.
     Tiny.spark().stop();
     spark =
         SparkSession.builder().master("local[3]").config("spark.ui.enabled", false).getOrCreate();
@@ -62,13 +62,13 @@ class WindowTest {
     units = new CacheJob(spark, whole).run().units();
     new TrainJob(spark, whole).run();
     student = weights(shared.resolve("students/small"));
-    twin = weights(shared.resolve("students/small-undistilled"));
+    baseline = weights(shared.resolve("students/small-baseline"));
     new TrainJob(spark, settings(shared.resolve("whole"), shared.resolve("rounds"), ROUNDS)).run();
     inRounds = weights(shared.resolve("rounds/small"));
   }
 
   private static final String[] ROUNDS = {
-    "train.workers=2", "train.round-steps=1", "train.undistilled-twin=false"
+    "train.workers=2", "train.round-steps=1", "train.baseline=false"
   };
 
   @AfterAll
@@ -80,7 +80,7 @@ class WindowTest {
   void theCacheNeverHeldMoreThanItsWindow() throws Exception {
     for (WindowWatcher watcher : watchers) {
       watcher.close();
-      assertThat(watcher.most).as("units at once").isBetween(1, WINDOW);
+      assertThat(watcher.most).as("shards at once").isBetween(1, WINDOW);
     }
   }
 
@@ -91,23 +91,23 @@ class WindowTest {
     train();
     CacheRecord cached = caching.get(60, TimeUnit.SECONDS);
 
-    assertThat(units).isGreaterThan(3 * WINDOW);
+    assertThat(shards).isGreaterThan(3 * WINDOW);
     assertThat(weights(students().resolve("small"))).isEqualTo(student);
-    assertThat(weights(students().resolve("small-undistilled"))).isEqualTo(twin);
-    assertThat(cached.computedUnits()).isEqualTo(units);
-    assertThat(cached.droppedUnits()).isGreaterThanOrEqualTo(units - WINDOW);
+    assertThat(weights(students().resolve("small-baseline"))).isEqualTo(baseline);
+    assertThat(cached.computedShards()).isEqualTo(shards);
+    assertThat(cached.droppedShards()).isGreaterThanOrEqualTo(shards - WINDOW);
 
     // A training may be killed when its student is there and before it says so.
     Acknowledgements says = new Acknowledgements(storage(), hadoop(cachePath()));
     Acknowledgements.Student last = says.of("small");
-    says.write(new Acknowledgements.Student("small", last.directory(), units - 1));
-    assertThat(train().alreadyTrained()).containsExactly("small", "small-undistilled");
+    says.write(new Acknowledgements.Student("small", last.directory(), shards - 1));
+    assertThat(train().alreadyTrained()).containsExactly("small", "small-baseline");
     assertThat(says.of("small")).isEqualTo(last);
 
-    // What the students were done with after the last unit was computed goes with the next run.
+    // What the students were done with after the last shard was computed goes with the next run.
     CacheRecord again = cache();
-    assertThat(again.computedUnits()).isZero();
-    assertThat(again.droppedUnits()).isEqualTo(units);
+    assertThat(again.computedShards()).isZero();
+    assertThat(again.droppedShards()).isEqualTo(shards);
     assertThat(WindowWatcher.targets(cachePath())).isEmpty();
     assertThat(again.bytes()).isEqualTo(cached.bytes());
   }
@@ -118,7 +118,7 @@ class WindowTest {
     awaitCache();
     train(ROUNDS);
 
-    assertThat(caching.get(60, TimeUnit.SECONDS).computedUnits()).isEqualTo(units);
+    assertThat(caching.get(60, TimeUnit.SECONDS).computedShards()).isEqualTo(shards);
     assertThat(weights(students().resolve("small"))).isEqualTo(inRounds);
   }
 
@@ -131,7 +131,7 @@ class WindowTest {
     spark.sparkContext().cancelJobGroup("train");
     assertThatThrownBy(training::get).isInstanceOf(ExecutionException.class);
     int dropped = WindowWatcher.dropped(cachePath());
-    assertThat(dropped).isBetween(4, units - 1);
+    assertThat(dropped).isBetween(4, shards - 1);
 
     kill(caching);
     awaitNoTasks();
@@ -140,12 +140,12 @@ class WindowTest {
     CacheRecord cached = caching.get(60, TimeUnit.SECONDS);
 
     assertThat(weights(students().resolve("small"))).isEqualTo(student);
-    assertThat(weights(students().resolve("small-undistilled"))).isEqualTo(twin);
-    assertThat(cached.computedUnits()).as("computed again").isLessThanOrEqualTo(units - dropped);
+    assertThat(weights(students().resolve("small-baseline"))).isEqualTo(baseline);
+    assertThat(cached.computedShards()).as("computed again").isLessThanOrEqualTo(shards - dropped);
   }
 
   @Test
-  void verifyTellsDroppedUnitsFromDamageAndCollectRemovesWhatAKillLeft() throws Exception {
+  void verifyTellsDroppedShardsFromDamageAndCollectRemovesWhatAKillLeft() throws Exception {
     Background<CacheRecord> caching = cacheInTheBackground();
     awaitCache();
     train();
@@ -159,23 +159,23 @@ class WindowTest {
         .anyMatch(
             line ->
                 line.matches(
-                    "dropped: the targets of \\d+ units, which small, small-undistilled had seen"));
+                    "dropped: the targets of \\d+ shards, which small, small-baseline had seen"));
 
-    // A kill between the manifest entry and the deletion leaves a file of a dropped unit.
-    Path left = cachePath().resolve("hidden/unit-000000-0123abcd.parquet");
+    // A kill between the manifest entry and the deletion leaves a file of a dropped shard.
+    Path left = cachePath().resolve("hidden/shard-000000-0123abcd.parquet");
     Files.write(left, new byte[] {1, 2, 3});
-    assertThat(CollectJob.run(storage(), hadoop(cachePath())).removed())
-        .containsExactly("cache/hidden/unit-000000-0123abcd.parquet");
+    assertThat(VacuumJob.run(storage(), hadoop(cachePath())).removed())
+        .containsExactly("cache/hidden/shard-000000-0123abcd.parquet");
     Files.write(left, new byte[] {1, 2, 3});
     cache();
     assertThat(left).doesNotExist();
     verified = verify();
     assertThat(verified.sound()).as("%s", verified.lines()).isTrue();
-    assertThat(verified.dropped()).isEqualTo(units);
+    assertThat(verified.dropped()).isEqualTo(shards);
   }
 
   @Test
-  void aLostEntryOfDroppedUnitsMakesNobodyComputeThemAgain() throws Exception {
+  void aLostEntryOfDroppedShardsMakesNobodyComputeThemAgain() throws Exception {
     Background<CacheRecord> caching = cacheInTheBackground();
     awaitCache();
     train();
@@ -188,10 +188,10 @@ class WindowTest {
 
     VerifyJob.Result verified = verify();
     assertThat(verified.damaged()).anyMatch(fault -> fault.contains("a manifest entry"));
-    assertThat(verified.revoked()).anyMatch(file -> file.startsWith("hidden/unit-"));
+    assertThat(verified.revoked()).anyMatch(file -> file.startsWith("hidden/shard-"));
     CacheRecord again = cache();
-    assertThat(again.computedUnits()).isZero();
-    assertThat(again.droppedUnits()).isEqualTo(units);
+    assertThat(again.computedShards()).isZero();
+    assertThat(again.droppedShards()).isEqualTo(shards);
     verified = verify();
     assertThat(verified.sound()).as("%s", verified.lines()).isTrue();
   }
@@ -213,8 +213,8 @@ class WindowTest {
 
     assertThatThrownBy(() -> train("student.name=late"))
         .isInstanceOf(StillhouseException.class)
-        .hasMessageContaining("unit 0 of cache")
-        .hasMessageContaining("was dropped after the students small, small-undistilled had seen it")
+        .hasMessageContaining("shard 0 of cache")
+        .hasMessageContaining("was dropped after the students small, small-baseline had seen it")
         .hasMessageContaining("make another cache, or one with cache.window=0");
     assertThat(students().resolve("_checkpoints/late")).doesNotExist();
     assertThat(cachePath().resolve("window/late.json")).doesNotExist();
@@ -236,15 +236,15 @@ class WindowTest {
     awaitCache();
     assertThatThrownBy(() -> train("train.order=shuffled"))
         .isInstanceOf(StillhouseException.class)
-        .hasMessageContaining("a window of 3 of its %d units".formatted(units))
+        .hasMessageContaining("a window of 3 of its %d shards".formatted(shards))
         .hasMessageContaining("train.order is 'shuffled'; set train.order=plan");
     assertThatThrownBy(() -> train("train.epochs=2"))
         .isInstanceOf(StillhouseException.class)
         .hasMessageContaining("it can be read once, but train.epochs is 2; set train.epochs=1");
-    assertThatThrownBy(() -> train("train.rows-per-step=48"))
+    assertThatThrownBy(() -> train("train.batch-size=48"))
         .isInstanceOf(StillhouseException.class)
         .hasMessageContaining(
-            "but a step of train.rows-per-step=48 and train.shuffle-units=1 reads")
+            "but a step of train.batch-size=48 and train.shuffle-shards=1 reads")
         .hasMessageContaining("make the cache with cache.window=");
     assertThatThrownBy(() -> train("student.layers=3"))
         .isInstanceOf(StillhouseException.class)
@@ -261,7 +261,7 @@ class WindowTest {
       assertThatThrownBy(() -> train())
           .isInstanceOf(StillhouseException.class)
           .hasMessageContaining("there are 2 and the session runs fewer tasks at once")
-          .hasMessageContaining("--master 'local[2]', or set train.undistilled-twin=false");
+          .hasMessageContaining("--master 'local[2]', or set train.baseline=false");
     } finally {
       spark.sparkContext().conf().set("spark.task.cpus", "1");
     }
@@ -369,7 +369,7 @@ class WindowTest {
         Tiny.cacheOf(
             corpus,
             cache,
-            "cache.unit-tokens=256",
+            "cache.shard-tokens=256",
             "targets.hidden=[0,3]",
             "targets.attention=[3]",
             "targets.scores=stored",
@@ -386,7 +386,7 @@ class WindowTest {
             "loss.embedding-mse.weight=1",
             "loss.attention-mse.weight=1",
             "train.epochs=1",
-            "train.rows-per-step=4",
+            "train.batch-size=4",
             "train.learning-rate=1e-2",
             "train.threads=1"),
         more);

@@ -13,7 +13,7 @@ import java.util.regex.Pattern;
 /** Looks at a cache's target files all the time. */
 final class WindowWatcher {
   private static final Pattern TARGETS =
-      Pattern.compile("(?:logits|hidden|attention)/unit-(\\d+)-.*\\.parquet");
+      Pattern.compile("(?:logits|hidden|attention)/shard-(\\d+)-.*\\.parquet");
 
   volatile int most;
   private volatile boolean ends;
@@ -39,7 +39,7 @@ final class WindowWatcher {
     watching.get();
   }
 
-  /** Returns the units that target files lie on disk of, those being written among them. */
+  /** Returns the shards that target files lie on disk of, those being written among them. */
   static Set<Integer> targets(Path cache) throws IOException {
     Set<Integer> found = new TreeSet<>();
     for (String family : List.of("logits", "hidden", "attention")) {
@@ -58,9 +58,9 @@ final class WindowWatcher {
     return found;
   }
 
-  /** Returns how many units a cache's manifest says are dropped. */
+  /** Returns how many shards a cache's manifest says are dropped. */
   static int dropped(Path cache) throws IOException {
-    Pattern entry = Pattern.compile("\"dropped\": \\{\\s*\"units\": \\[([^\\]]*)\\]");
+    Pattern entry = Pattern.compile("\"dropped\": \\{\\s*\"shards\": \\[([^\\]]*)\\]");
     int dropped = 0;
     try (var entries = Files.list(cache.resolve("manifest"))) {
       for (Path file : entries.filter(path -> path.toString().endsWith(".json")).toList()) {

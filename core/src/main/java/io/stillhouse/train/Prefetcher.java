@@ -14,10 +14,10 @@ import java.util.concurrent.Executors;
 import java.util.concurrent.Future;
 
 /**
- * The rows of each step. It holds the units that the step touches and, read on a thread beside the
+ * The rows of each step. It holds the shards that the step touches and, read on a thread beside the
  * caller's while that computes, those that come next.
  */
-final class Feed implements AutoCloseable {
+final class Prefetcher implements AutoCloseable {
   private final TargetSource source;
   private final RowOrder order;
   private final long end;
@@ -33,29 +33,29 @@ final class Feed implements AutoCloseable {
   /**
    * @param end the step before which this ends: nothing is read for it
    */
-  Feed(TargetSource source, RowOrder order, long end) {
+  Prefetcher(TargetSource source, RowOrder order, long end) {
     this.source = source;
     this.order = order;
     this.end = end;
   }
 
   List<Example> step(long step) throws IOException {
-    List<Integer> units = order.units(step, end);
-    held.keySet().retainAll(units);
-    for (int unit : units) {
-      held.computeIfAbsent(unit, number -> reader.submit(() -> source.read(number)));
+    List<Integer> shards = order.shards(step, end);
+    held.keySet().retainAll(shards);
+    for (int shard : shards) {
+      held.computeIfAbsent(shard, number -> reader.submit(() -> source.read(number)));
     }
     List<RowOrder.Place> places = order.step(step);
     List<Example> rows = new ArrayList<>(places.size());
     for (RowOrder.Place place : places) {
-      rows.add(unit(place.unit()).get(place.row()));
+      rows.add(shard(place.shard()).get(place.row()));
     }
     return rows;
   }
 
-  private List<Example> unit(int unit) throws IOException {
+  private List<Example> shard(int shard) throws IOException {
     try {
-      return Objects.requireNonNull(held.get(unit)).get();
+      return Objects.requireNonNull(held.get(shard)).get();
     } catch (ExecutionException e) {
       if (e.getCause() instanceof IOException cannotRead) {
         throw cannotRead;
@@ -63,10 +63,10 @@ final class Feed implements AutoCloseable {
       if (e.getCause() instanceof RuntimeException problem) {
         throw problem;
       }
-      throw new IllegalStateException("unit %d cannot be read".formatted(unit), e.getCause());
+      throw new IllegalStateException("shard %d cannot be read".formatted(shard), e.getCause());
     } catch (InterruptedException e) {
       Thread.currentThread().interrupt();
-      throw new IOException("interrupted while unit %d was read".formatted(unit), e);
+      throw new IOException("interrupted while shard %d was read".formatted(shard), e);
     }
   }
 

@@ -10,25 +10,25 @@ import java.util.Set;
 import java.util.TreeSet;
 import org.junit.jupiter.api.Test;
 
-class UnitScheduleTest {
-  private static final List<Integer> UNITS = List.of(5, 3, 7, 1, 6, 4);
-  private static final int ROWS_PER_STEP = 4;
+class ShardScheduleTest {
+  private static final List<Integer> SHARDS = List.of(5, 3, 7, 1, 6, 4);
+  private static final int BATCH_SIZE = 4;
 
   @Test
-  void unitsThatAreDoneAreReadByNoLaterStep() {
+  void shardsThatAreDoneAreReadByNoLaterStep() {
     for (int block : new int[] {1, 2, 4}) {
       for (int epochs : new int[] {1, 2}) {
         for (int mostSteps : new int[] {0, 3, 9}) {
           TrainSpec train = train(epochs, block, mostSteps, TrainSpec.Rounds.NONE);
-          UnitSchedule schedule = new UnitSchedule(train, UNITS);
-          RowOrder order = RowOrder.of(train, UNITS);
+          ShardSchedule schedule = new ShardSchedule(train, SHARDS);
+          RowOrder order = RowOrder.of(train, SHARDS);
           assertThat(schedule.steps()).isEqualTo(train.steps(26));
           for (long done = 0; done <= schedule.steps(); done++) {
             Set<Integer> later = new TreeSet<>();
             for (long step = done; step < schedule.steps(); step++) {
-              later.addAll(order.units(step, step)); // without the block after it
+              later.addAll(order.shards(step, step)); // without the block after it
             }
-            int first = later.stream().mapToInt(Integer::intValue).min().orElse(UNITS.size());
+            int first = later.stream().mapToInt(Integer::intValue).min().orElse(SHARDS.size());
             assertThat(schedule.done(done)).as("%s, %d done", train, done).isEqualTo(first);
           }
         }
@@ -37,32 +37,32 @@ class UnitScheduleTest {
   }
 
   @Test
-  void unitsThatAreBegunAreThoseOfTheStepsSoFar() {
+  void shardsThatAreBegunAreThoseOfTheStepsSoFar() {
     TrainSpec train = train(1, 2, 0, TrainSpec.Rounds.NONE);
-    UnitSchedule schedule = new UnitSchedule(train, UNITS);
-    RowOrder order = RowOrder.of(train, UNITS);
+    ShardSchedule schedule = new ShardSchedule(train, SHARDS);
+    RowOrder order = RowOrder.of(train, SHARDS);
 
     assertThat(schedule.begun(0)).isZero();
     for (long steps = 1; steps <= schedule.steps(); steps++) {
-      int last = order.units(steps - 1, steps - 1).stream().mapToInt(u -> u).max().orElseThrow();
+      int last = order.shards(steps - 1, steps - 1).stream().mapToInt(u -> u).max().orElseThrow();
       assertThat(schedule.begun(steps)).isEqualTo(last + 1);
     }
   }
 
   @Test
   void countsWhatAStepOrARoundReadsAtOnce() {
-    // Units begin at rows 0, 5, 8, 15, 16 and 22: no step of four reads more than two.
-    assertThat(new UnitSchedule(train(1, 1, 0, TrainSpec.Rounds.NONE), UNITS).mostAtOnce())
+    // Shards begin at rows 0, 5, 8, 15, 16 and 22: no step of four reads more than two.
+    assertThat(new ShardSchedule(train(1, 1, 0, TrainSpec.Rounds.NONE), SHARDS).mostAtOnce())
         .isEqualTo(2);
-    assertThat(new UnitSchedule(train(1, 4, 0, TrainSpec.Rounds.NONE), UNITS).mostAtOnce())
+    assertThat(new ShardSchedule(train(1, 4, 0, TrainSpec.Rounds.NONE), SHARDS).mostAtOnce())
         .isEqualTo(4);
     TrainSpec.Rounds rounds =
         new TrainSpec.Rounds(
             2, 2, TrainSpec.Rounds.NONE.outer(), TrainSpec.Rounds.NONE.inner(), false);
-    assertThat(new UnitSchedule(train(1, 1, 0, rounds), UNITS).mostAtOnce()).isEqualTo(4);
-    UnitSchedule twice = new UnitSchedule(train(2, 1, 0, TrainSpec.Rounds.NONE), UNITS);
+    assertThat(new ShardSchedule(train(1, 1, 0, rounds), SHARDS).mostAtOnce()).isEqualTo(4);
+    ShardSchedule twice = new ShardSchedule(train(2, 1, 0, TrainSpec.Rounds.NONE), SHARDS);
     assertThat(twice.readsAgain()).isTrue();
-    assertThat(twice.mostAtOnce()).isEqualTo(UNITS.size());
+    assertThat(twice.mostAtOnce()).isEqualTo(SHARDS.size());
   }
 
   @Test
@@ -71,20 +71,20 @@ class UnitScheduleTest {
     TrainSpec shuffled =
         new TrainSpec(
             1,
-            new TrainSpec.Batching(ROWS_PER_STEP, 64, 1, TrainSpec.Order.SHUFFLED),
+            new TrainSpec.Batching(BATCH_SIZE, 64, 1, TrainSpec.Order.SHUFFLED),
             train.optimiser(),
             train.rounds(),
             train.run());
 
-    assertThatThrownBy(() -> new UnitSchedule(shuffled, UNITS))
+    assertThatThrownBy(() -> new ShardSchedule(shuffled, SHARDS))
         .isInstanceOf(IllegalArgumentException.class)
-        .hasMessageContaining("units in the plan's order");
+        .hasMessageContaining("shards in the plan's order");
   }
 
   private static TrainSpec train(int epochs, int block, int steps, TrainSpec.Rounds rounds) {
     return new TrainSpec(
         epochs,
-        new TrainSpec.Batching(ROWS_PER_STEP, 64, block, TrainSpec.Order.PLAN),
+        new TrainSpec.Batching(BATCH_SIZE, 64, block, TrainSpec.Order.PLAN),
         new TrainSpec.Optimiser(1e-3, 0, new TrainSpec.Betas(0.9, 0.999, 1e-8), 0, 0),
         rounds,
         new TrainSpec.Run(steps, 7, 1, 0, Precision.FLOAT32));

@@ -2,7 +2,7 @@ package io.stillhouse.train;
 
 import ai.djl.ndarray.NDArray;
 import ai.djl.ndarray.NDManager;
-import io.stillhouse.evaluate.Answers;
+import io.stillhouse.evaluate.Predictions;
 import io.stillhouse.loss.Counts;
 import io.stillhouse.loss.DistillLoss;
 import io.stillhouse.loss.TargetBatch;
@@ -31,12 +31,12 @@ import org.jspecify.annotations.Nullable;
  * A student over rows that it was not trained on, whose targets are those of its first teacher
  * alone, however many it has.
  */
-public final class HeldOut {
+public final class Validation {
   private final Trainer.Setup setup;
   private final TargetSource source;
   private @Nullable Counts counts;
 
-  public HeldOut(Trainer.Setup setup, TargetSource source) {
+  public Validation(Trainer.Setup setup, TargetSource source) {
     this.setup = setup;
     this.source = source;
   }
@@ -65,11 +65,11 @@ public final class HeldOut {
     Predictor student = ModelFactory.predictor(setup.student(), weights);
     DistillLoss loss = new DistillLoss(setup.loss(), student, weights);
     Capture capture = Capture.of(setup.loss());
-    int units = source.unitRows().size();
+    int shards = source.shardRows().size();
     if (counts == null) {
       Counts all = Counts.of(List.of());
-      for (int unit = 0; unit < units; unit++) {
-        all = all.plus(Counts.of(source.read(unit)));
+      for (int shard = 0; shard < shards; shard++) {
+        all = all.plus(Counts.of(source.read(shard)));
       }
       counts = all;
     }
@@ -77,8 +77,8 @@ public final class HeldOut {
     List<Double> labels = new ArrayList<>();
     List<float[]> teachers = new ArrayList<>();
     Map<Term, Double> terms = new EnumMap<>(Term.class);
-    for (int unit = 0; unit < units; unit++) {
-      List<Example> rows = source.read(unit);
+    for (int shard = 0; shard < shards; shard++) {
+      List<Example> rows = source.read(shard);
       for (List<Example> part :
           MicroBatches.cut(
               rows,
@@ -112,16 +112,16 @@ public final class HeldOut {
   private Map<String, Double> metrics(
       List<float[]> logits, List<Double> labels, List<float[]> teachers) {
     Head head = setup.student().head();
-    Answers student = Answers.of(head, logits.toArray(float[][]::new));
+    Predictions student = Predictions.of(head, logits.toArray(float[][]::new));
     Map<String, Double> metrics = new LinkedHashMap<>();
     if (labels.stream().noneMatch(label -> label.isNaN())) {
-      Answers truth = Answers.of(head, labels.stream().mapToDouble(Double::doubleValue).toArray());
+      Predictions truth = Predictions.of(head, labels.stream().mapToDouble(Double::doubleValue).toArray());
       for (Metric metric : Metric.of(head.task())) {
         metrics.put(metric.id(), student.metric(metric, truth));
       }
     }
     if (teachers.size() == logits.size()) {
-      Answers teacher = Answers.of(head, teachers.toArray(float[][]::new));
+      Predictions teacher = Predictions.of(head, teachers.toArray(float[][]::new));
       metrics.put("agreement", student.agreement(teacher));
     }
     return metrics;

@@ -16,7 +16,7 @@ import io.stillhouse.jobs.cache.Storage;
 import io.stillhouse.jobs.train.Stage;
 import io.stillhouse.jobs.train.TrainJob;
 import io.stillhouse.jobs.train.TrainTask;
-import io.stillhouse.spec.ModelSpec;
+import io.stillhouse.spec.EncoderSpec;
 import io.stillhouse.spec.PrunedHeads;
 import java.io.IOException;
 import java.nio.file.Files;
@@ -33,7 +33,7 @@ import org.junit.jupiter.api.io.TempDir;
 
 /** Heads of tiny models, of 3 blocks with 4 heads each, and students without some of them. */
 @Tag("spark")
-class HeadsJobTest {
+class HeadImportanceJobTest {
   private static final List<String> STUDENT =
       List.of(
           "student.layers=2",
@@ -43,7 +43,7 @@ class HeadsJobTest {
           "loss.soft-label.weight=1",
           "loss.hidden-mse.weight=1",
           "train.epochs=2",
-          "train.rows-per-step=8",
+          "train.batch-size=8",
           "train.threads=1");
 
   @TempDir private Path directory;
@@ -57,7 +57,7 @@ class HeadsJobTest {
 
   @Test
   void measuresEveryHeadOverTheRowsAndWritesWhatItReturns() throws IOException {
-    HeadReport report = heads();
+    HeadImportanceReport report = heads();
 
     assertThat(report.rows()).isEqualTo(48);
     assertThat(report.blocks()).extracting(HeadImportance::block).containsExactly(1, 2, 3);
@@ -68,7 +68,7 @@ class HeadsJobTest {
     }
     assertThat(report.blocks().stream().flatMap(block -> block.ranks().stream()).sorted())
         .containsExactlyElementsOf(IntStream.rangeClosed(1, 12).boxed().toList());
-    assertThat(Storage.JSON.fromJson(Files.readString(json()), HeadReport.class)).isEqualTo(report);
+    assertThat(Storage.JSON.fromJson(Files.readString(json()), HeadImportanceReport.class)).isEqualTo(report);
     assertThat(report.table().lines()).hasSize(4);
     assertThat(report.table().lines().findFirst().orElseThrow())
         .startsWith("block")
@@ -77,9 +77,9 @@ class HeadsJobTest {
 
   @Test
   void aRowsGradientsDoNotDependOnItsBatch() throws IOException {
-    List<HeadImportance> together = heads("heads.normalise=none").blocks();
+    List<HeadImportance> together = heads("head-importance.normalise=none").blocks();
     List<HeadImportance> alone =
-        heads("heads.normalise=none", "cache.tokens-per-batch=16").blocks();
+        heads("head-importance.normalise=none", "cache.batch-tokens=16").blocks();
 
     for (int block = 0; block < together.size(); block++) {
       for (int head = 0; head < Tiny.HEADS; head++) {
@@ -92,27 +92,27 @@ class HeadsJobTest {
 
   @Test
   void drawsRowsByTheSeed() throws IOException {
-    HeadReport some = heads("heads.rows=10");
+    HeadImportanceReport some = heads("head-importance.rows=10");
 
     assertThat(some.rows()).isEqualTo(10);
-    assertThat(heads("heads.rows=10")).isEqualTo(some);
-    assertThat(heads("heads.rows=10", "train.seed=7").blocks()).isNotEqualTo(some.blocks());
+    assertThat(heads("head-importance.rows=10")).isEqualTo(some);
+    assertThat(heads("head-importance.rows=10", "train.seed=7").blocks()).isNotEqualTo(some.blocks());
   }
 
   @Test
   void measuresAMaskedLmOnProse() throws IOException {
     Path text = Tiny.lines(directory.resolve("prose.txt"), 60);
 
-    HeadReport report =
-        new HeadsJob(
+    HeadImportanceReport report =
+        new HeadImportanceJob(
                 spark,
                 Tiny.settings(
                     List.of(
-                        "heads.model=" + Tiny.MLM,
+                        "head-importance.model=" + Tiny.MLM,
                         "corpus.path=" + text,
                         "corpus.max-length=24",
-                        "heads.rows=20",
-                        "heads.output=" + json())))
+                        "head-importance.rows=20",
+                        "head-importance.output=" + json())))
             .run();
 
     assertThat(report.rows()).isEqualTo(20);
@@ -121,7 +121,7 @@ class HeadsJobTest {
 
   @Test
   void aStudentDoesWithoutTheLeastImportantHeadsOfTheBlocksItStartsFrom() throws IOException {
-    HeadReport report = heads();
+    HeadImportanceReport report = heads();
     cache();
 
     List<TrainTask.Trained> students = train().students();
@@ -131,7 +131,7 @@ class HeadsJobTest {
                 List.of(report.blocks().get(2).importance(), report.blocks().get(0).importance()),
                 4)
             .blocks();
-    assertThat(students).extracting(TrainTask.Trained::name).hasSize(2); // and its twin
+    assertThat(students).extracting(TrainTask.Trained::name).hasSize(2); // and its baseline
     for (TrainTask.Trained student : students) {
       assertThat(student.prunedHeads()).isEqualTo(expected);
       assertThat(student.summary()).contains(", 4 heads pruned");
@@ -152,7 +152,7 @@ class HeadsJobTest {
   @Test
   void headsOfSharedBlocksAreMeasuredAndPrunedOnce() throws IOException {
     String albert = "teacher.path=" + Tiny.ALBERT;
-    HeadReport report = heads(albert);
+    HeadImportanceReport report = heads(albert);
     new CacheJob(spark, Tiny.settings(table(albert))).run();
 
     TrainTask.Trained student =
@@ -181,7 +181,7 @@ class HeadsJobTest {
         StagedTraining.train(
                 spark,
                 Tiny.settings(
-                    all(), "student.init-layers=[]", stages, "train.undistilled-twin=false"))
+                    all(), "student.init-layers=[]", stages, "train.baseline=false"))
             .students();
 
     TrainTask.Trained first =
@@ -195,7 +195,7 @@ class HeadsJobTest {
   @Test
   void refusesImportancesOfOtherWeights() throws IOException {
     cache();
-    heads("heads.model=" + Tiny.MLM);
+    heads("head-importance.model=" + Tiny.MLM);
     assertThatThrownBy(this::train)
         .isInstanceOf(StillhouseException.class)
         .hasMessageContaining("which has other weights than what the student starts from")
@@ -203,17 +203,17 @@ class HeadsJobTest {
     Files.writeString(json(), "{}");
     assertThatThrownBy(this::train)
         .isInstanceOf(StillhouseException.class)
-        .hasMessageContaining("is not what heads writes; name its heads.output");
+        .hasMessageContaining("is not what heads writes; name its head-importance.output");
     Files.delete(json());
     assertThatThrownBy(this::train)
         .isInstanceOf(StillhouseException.class)
-        .hasMessageContaining("student.heads-from does not exist");
+        .hasMessageContaining("student.head-importance does not exist");
   }
 
   @Test
   void refusesImportancesThatAreNotAllThere() throws IOException {
     cache();
-    HeadReport report = heads();
+    HeadImportanceReport report = heads();
     HeadImportance last = report.blocks().get(2);
     List<Double> fewer = last.importance().subList(0, 3);
     List<HeadImportance> blocks = new ArrayList<>(report.blocks().subList(0, 2));
@@ -226,14 +226,14 @@ class HeadsJobTest {
     }
     write(report, blocks);
     refused();
-    assertThatThrownBy(() -> train("student.heads-from=" + directory))
+    assertThatThrownBy(() -> train("student.head-importance=" + directory))
         .isInstanceOf(StillhouseException.class)
-        .hasMessage("student.heads-from '%s' is a directory; name a file".formatted(directory));
+        .hasMessage("student.head-importance '%s' is a directory; name a file".formatted(directory));
   }
 
-  private void write(HeadReport report, List<HeadImportance> blocks) throws IOException {
-    HeadReport cut =
-        new HeadReport(report.model(), report.weights(), report.rows(), report.normalise(), blocks);
+  private void write(HeadImportanceReport report, List<HeadImportance> blocks) throws IOException {
+    HeadImportanceReport cut =
+        new HeadImportanceReport(report.model(), report.weights(), report.rows(), report.normalise(), blocks);
     Files.writeString(json(), Storage.JSON.toJson(cut));
   }
 
@@ -241,7 +241,7 @@ class HeadsJobTest {
     assertThatThrownBy(this::train)
         .isInstanceOf(StillhouseException.class)
         .hasMessage(
-            "student.heads-from '%s' must hold a finite importance of each of 4 heads of 3 blocks, but lacks some or holds others; make it anew with heads, and leave it as that writes it"
+            "student.head-importance '%s' must hold a finite importance of each of 4 heads of 3 blocks, but lacks some or holds others; make it anew with heads, and leave it as that writes it"
                 .formatted(json()));
   }
 
@@ -273,7 +273,7 @@ class HeadsJobTest {
         NDArray values =
             opened
                 .weights(manager)
-                .get(ModelSpec.blockPrefix(block) + "attention.self.value.weight");
+                .get(EncoderSpec.blockPrefix(block) + "attention.self.value.weight");
         for (int head = 1; head <= Tiny.HEADS; head++) {
           NDArray own = values.get("%d:%d".formatted((head - 1) * 8, head * 8));
           assertThat(own.abs().sum().getFloat() == 0)
@@ -290,13 +290,13 @@ class HeadsJobTest {
   private List<String> table(String... more) {
     List<String> all =
         new ArrayList<>(Tiny.cacheOf(rows, directory.resolve("cache"), "targets.hidden=[1, 2, 3]"));
-    all.add("heads.output=" + json());
+    all.add("head-importance.output=" + json());
     all.addAll(List.of(more));
     return all;
   }
 
-  private HeadReport heads(String... more) throws IOException {
-    return new HeadsJob(spark, Tiny.settings(table(more))).run();
+  private HeadImportanceReport heads(String... more) throws IOException {
+    return new HeadImportanceJob(spark, Tiny.settings(table(more))).run();
   }
 
   private void cache() throws IOException {
@@ -304,7 +304,7 @@ class HeadsJobTest {
   }
 
   private List<String> all() {
-    List<String> all = table("student.heads-from=" + json());
+    List<String> all = table("student.head-importance=" + json());
     all.add("train.path=" + directory.resolve("students"));
     all.addAll(STUDENT);
     return all;

@@ -14,10 +14,10 @@ import org.apache.hadoop.fs.Path;
 
 /**
  * Removes what no manifest entry names: files of attempts that were killed, lost a race or were
- * revoked, of units that were dropped, temporary files, and plannings that never became this cache.
+ * revoked, of shards that were dropped, temporary files, and plannings that never became this cache.
  */
-public final class CollectJob {
-  private CollectJob() {}
+public final class VacuumJob {
+  private VacuumJob() {}
 
   /** What was removed. */
   public record Result(String cache, List<String> removed, long bytes) {}

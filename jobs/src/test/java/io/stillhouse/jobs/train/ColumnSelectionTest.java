@@ -6,7 +6,7 @@ import io.stillhouse.spec.AttentionPart;
 import io.stillhouse.spec.DistillSpec;
 import io.stillhouse.spec.DistillSpec.Blocks;
 import io.stillhouse.spec.Head;
-import io.stillhouse.spec.ModelSpec;
+import io.stillhouse.spec.EncoderSpec;
 import io.stillhouse.target.Column;
 import io.stillhouse.target.MlmTargets;
 import io.stillhouse.target.Targets;
@@ -14,17 +14,17 @@ import java.util.ArrayList;
 import java.util.List;
 import org.junit.jupiter.api.Test;
 
-class ReadsTest {
-  private static final ModelSpec TEACHER =
-      new ModelSpec(
-          new ModelSpec.Embeddings(100, 40, 2, 0),
-          new ModelSpec.Blocks(12, 24, 4, 48),
-          new ModelSpec.Numerics(1e-12, 0, 0, 0),
+class ColumnSelectionTest {
+  private static final EncoderSpec TEACHER =
+      new EncoderSpec(
+          new EncoderSpec.Embeddings(100, 40, 2, 0),
+          new EncoderSpec.Blocks(12, 24, 4, 48),
+          new EncoderSpec.Numerics(1e-12, 0, 0, 0),
           Head.NONE);
 
   @Test
   void relationsReadOneHiddenStateAndTheWeightsOfTheirBlock() {
-    Reads reads =
+    ColumnSelection reads =
         reads(new DistillSpec.Relations(0, 1, 1, 1, 8, Blocks.LAST), StudentRun.Scores.DERIVED);
 
     assertThat(reads.columns()).containsExactly(Targets.hidden(11));
@@ -35,20 +35,20 @@ class ReadsTest {
 
   @Test
   void allBlocksReadTheStateBelowEach() {
-    Reads reads =
+    ColumnSelection reads =
         reads(new DistillSpec.Relations(0, 0, 1, 0, 8, Blocks.ALL), StudentRun.Scores.DERIVED);
 
     assertThat(reads.columns()).containsExactly(Targets.hidden(5), Targets.hidden(11));
     assertThat(reads.teacherTensors())
         .contains(
-            AttentionPart.KEY.layer(ModelSpec.blockPrefix(6)) + ".weight",
-            AttentionPart.KEY.layer(ModelSpec.blockPrefix(12)) + ".bias")
+            AttentionPart.KEY.layer(EncoderSpec.blockPrefix(6)) + ".weight",
+            AttentionPart.KEY.layer(EncoderSpec.blockPrefix(12)) + ".bias")
         .hasSize(4);
   }
 
   @Test
   void miniLmReadsStoredScoresAndValueRelationsOfTheTeachersOwnHeads() {
-    Reads reads =
+    ColumnSelection reads =
         reads(
             new DistillSpec.Relations(1, 0, 0, 1, 4, Blocks.LAST),
             StudentRun.Scores.STORED,
@@ -61,7 +61,7 @@ class ReadsTest {
 
   @Test
   void storedValueRelationsDoNotServeOtherHeads() {
-    Reads reads =
+    ColumnSelection reads =
         reads(
             new DistillSpec.Relations(0, 0, 0, 1, 8, Blocks.LAST),
             StudentRun.Scores.STORED,
@@ -79,21 +79,21 @@ class ReadsTest {
             0, DistillSpec.CosineLayers.LAST, 0, 0, 1, DistillSpec.Projection.PER_LAYER);
 
     assertThat(
-            Reads.of(
+            ColumnSelection.of(
                     spec(hidden, DistillSpec.Relations.NONE),
                     TEACHER,
-                    StudentRun.Kept.NOTHING,
+                    StudentRun.TargetStorage.NOTHING,
                     column -> false)
                 .columns())
         .containsExactly(Targets.hidden(6));
   }
 
-  private static Reads reads(
+  private static ColumnSelection reads(
       DistillSpec.Relations relations, StudentRun.Scores kept, Column... stored) {
-    return Reads.of(
+    return ColumnSelection.of(
         spec(DistillSpec.Hidden.NONE, relations),
         TEACHER,
-        new StudentRun.Kept(MlmTargets.NONE, kept),
+        new StudentRun.TargetStorage(MlmTargets.NONE, kept),
         List.of(stored)::contains);
   }
 
@@ -110,8 +110,8 @@ class ReadsTest {
   private static List<String> tensors(int block, AttentionPart... parts) {
     List<String> tensors = new ArrayList<>();
     for (AttentionPart part : parts) {
-      tensors.add(part.layer(ModelSpec.blockPrefix(block)) + ".weight");
-      tensors.add(part.layer(ModelSpec.blockPrefix(block)) + ".bias");
+      tensors.add(part.layer(EncoderSpec.blockPrefix(block)) + ".weight");
+      tensors.add(part.layer(EncoderSpec.blockPrefix(block)) + ".bias");
     }
     return tensors;
   }

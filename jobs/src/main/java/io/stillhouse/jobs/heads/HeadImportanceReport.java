@@ -16,10 +16,10 @@ import org.apache.hadoop.fs.Path;
  * @param model whose heads
  * @param weights SHA-256 of its weights, by which a student knows that it starts from them
  * @param rows that were read
- * @param normalise what importances are divided by: {@code heads.normalise}
+ * @param normalise what importances are divided by: {@code head-importance.normalise}
  * @param blocks in order
  */
-public record HeadReport(
+public record HeadImportanceReport(
     String model, String weights, long rows, String normalise, List<HeadImportance> blocks) {
 
   /** Returns a hash of the weights of a Hugging Face directory. */

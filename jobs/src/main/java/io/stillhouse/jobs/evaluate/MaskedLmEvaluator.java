@@ -12,11 +12,11 @@ import java.util.function.Function;
 import java.util.stream.IntStream;
 
 /** Judges masked LMs by what they make of the masked tokens of each row. */
-final class MaskedLmJudge extends Judge {
+final class MaskedLmEvaluator extends Evaluator {
   private final List<EvaluateTask.MaskedCounts> rows;
   private final long[] trials;
 
-  MaskedLmJudge(List<Candidate> candidates, String against, List<EvaluateTask.RowResult> rows) {
+  MaskedLmEvaluator(List<Candidate> candidates, String against, List<EvaluateTask.RowResult> rows) {
     super(candidates, against);
     this.rows = rows.stream().map(EvaluateTask.RowResult::masked).toList();
     this.trials = this.rows.stream().mapToLong(EvaluateTask.MaskedCounts::tokens).toArray();

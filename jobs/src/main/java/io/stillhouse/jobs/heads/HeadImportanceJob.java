@@ -18,7 +18,7 @@ import io.stillhouse.jobs.text.Corpus;
 import io.stillhouse.jobs.text.SourceRow;
 import io.stillhouse.spec.CorpusSpec;
 import io.stillhouse.spec.Head;
-import io.stillhouse.spec.ModelSpec;
+import io.stillhouse.spec.EncoderSpec;
 import io.stillhouse.spec.Task;
 import io.stillhouse.target.TargetSource;
 import io.stillhouse.train.MicroBatches;
@@ -40,13 +40,13 @@ import org.apache.spark.util.LongAccumulator;
  * writes {@code heads.json}. The same rows are drawn, and cut into the same batches, on any number
  * of executors.
  */
-public final class HeadsJob {
+public final class HeadImportanceJob {
   private final SparkSession spark;
   private final Settings settings;
   private final Storage storage;
   private final Path model;
   private final java.nio.file.Path local;
-  private final ModelSpec spec;
+  private final EncoderSpec spec;
 
   /**
    * Checks that the model is there and has a loss on the corpus' labels.
@@ -54,15 +54,15 @@ public final class HeadsJob {
    * @throws io.stillhouse.error.StillhouseException if it has no head, there are no labels, or rows
    *     may be too long for it
    */
-  public HeadsJob(SparkSession spark, Settings settings) throws IOException {
+  public HeadImportanceJob(SparkSession spark, Settings settings) throws IOException {
     this.spark = spark;
     this.settings = settings;
     this.storage = new Storage(spark.sparkContext().hadoopConfiguration());
-    boolean own = !settings.get(Options.HEADS_MODEL).isEmpty();
+    boolean own = !settings.get(Options.HEAD_IMPORTANCE_MODEL).isEmpty();
     this.model =
         storage.requireExisting(
-            own ? Options.HEADS_MODEL.key() : Options.TEACHER.key(),
-            settings.get(own ? Options.HEADS_MODEL : Options.TEACHER));
+            own ? Options.HEAD_IMPORTANCE_MODEL.key() : Options.TEACHER.key(),
+            settings.get(own ? Options.HEAD_IMPORTANCE_MODEL : Options.TEACHER));
     this.local = storage.local(model);
     this.spec = HuggingFaceDirectory.open(local).spec();
     if (spec.head().task() == Task.NONE) {
@@ -80,11 +80,11 @@ public final class HeadsJob {
           "at most the model's positions, " + spec.maxTokens(),
           settings.get(Options.MAX_LENGTH));
     }
-    storage.requireNoDirectory(Options.HEADS_OUTPUT.key(), settings.get(Options.HEADS_OUTPUT));
+    storage.requireNoDirectory(Options.HEAD_IMPORTANCE_OUTPUT.key(), settings.get(Options.HEAD_IMPORTANCE_OUTPUT));
   }
 
-  /** Measures, and writes the result to {@code heads.output}. */
-  public HeadReport run() throws IOException {
+  /** Measures, and writes the result to {@code head-importance.output}. */
+  public HeadImportanceReport run() throws IOException {
     List<InputRow> rows = rows();
     if (rows.size() < 2) {
       throw Errors.invalid(
@@ -92,16 +92,16 @@ public final class HeadsJob {
               .formatted(rows.size(), settings.get(Options.CORPUS_PATH)),
           "name files with more text");
     }
-    String normalise = settings.get(Options.HEADS_NORMALISE);
-    HeadReport report =
-        new HeadReport(
+    String normalise = settings.get(Options.HEAD_IMPORTANCE_NORMALISE);
+    HeadImportanceReport report =
+        new HeadImportanceReport(
             model.toString(),
-            HeadReport.weights(storage, local),
+            HeadImportanceReport.weights(storage, local),
             rows.size(),
             normalise,
             HeadImportance.of(
                 sums(rows), HeadImportance.Normalise.valueOf(normalise.toUpperCase(Locale.ROOT))));
-    storage.writeJson(storage.qualify(settings.get(Options.HEADS_OUTPUT)), report);
+    storage.writeJson(storage.qualify(settings.get(Options.HEAD_IMPORTANCE_OUTPUT)), report);
     return report;
   }
 
@@ -120,7 +120,7 @@ public final class HeadsJob {
                 : null);
     JavaSparkContext context = JavaSparkContext.fromSparkContext(spark.sparkContext());
     context.setJobGroup("heads", "rows of the corpus", true);
-    int wanted = settings.get(Options.HEADS_ROWS);
+    int wanted = settings.get(Options.HEAD_IMPORTANCE_ROWS);
     Draw draw = new Draw(settings.get(Options.SEED));
     List<SourceRow> drawn = Corpus.read(spark, corpus).rows().takeOrdered(wanted, draw);
     List<InputRow> rows =
@@ -128,7 +128,7 @@ public final class HeadsJob {
             context
                 .parallelize(drawn)
                 .mapPartitions(tokenising::of)
-                .filter(HeadsJob::hasLoss)
+                .filter(HeadImportanceJob::hasLoss)
                 .collect());
     rows.sort(
         Comparator.comparingLong((InputRow row) -> draw.of(row.id())).thenComparing(InputRow::id));
@@ -165,15 +165,15 @@ public final class HeadsJob {
             settings.get(Options.CACHE_BATCH_TOKENS),
             MicroBatches.Phase.TRAINING);
     int threads = spark.sparkContext().conf().getInt("spark.task.cpus", 1);
-    List<HeadsTask> tasks = new ArrayList<>();
+    List<HeadImportanceTask> tasks = new ArrayList<>();
     int count = Math.min(batches.size(), 4 * context.defaultParallelism());
     for (int task = 0; task < count; task++) {
       // Dealt out like cards, so that each task has its share of long rows.
-      List<HeadsTask.Batch> own = new ArrayList<>();
+      List<HeadImportanceTask.Batch> own = new ArrayList<>();
       for (int batch = task; batch < batches.size(); batch += count) {
-        own.add(new HeadsTask.Batch(batch, batches.get(batch)));
+        own.add(new HeadImportanceTask.Batch(batch, batches.get(batch)));
       }
-      tasks.add(new HeadsTask(own, model.toString(), threads));
+      tasks.add(new HeadImportanceTask(own, model.toString(), threads));
     }
     long tokens = rows.stream().mapToLong(InputRow::length).sum();
     try (Progress progress = Progress.start("heads", tokens, "tokens");
@@ -185,8 +185,8 @@ public final class HeadsJob {
               .flatMap(task -> task.run(done::add).iterator())
               .collect()
               .stream()
-              .sorted(Comparator.comparingInt(HeadsTask.Result::number))
-              .map(HeadsTask.Result::sums)
+              .sorted(Comparator.comparingInt(HeadImportanceTask.Result::number))
+              .map(HeadImportanceTask.Result::sums)
               .toList());
     }
   }

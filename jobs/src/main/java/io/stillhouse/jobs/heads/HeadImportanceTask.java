@@ -23,7 +23,7 @@ import java.util.function.LongConsumer;
  * @param model a Hugging Face directory
  * @param threads of libtorch
  */
-record HeadsTask(List<Batch> batches, String model, int threads) implements Serializable {
+record HeadImportanceTask(List<Batch> batches, String model, int threads) implements Serializable {
 
   /** Rows that are computed at once, and which batch of all they are. */
   record Batch(int number, List<InputRow> rows) implements Serializable {}

@@ -17,7 +17,7 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
 @Tag("spark")
-class HeldOutTest {
+class ValidationTest {
   @TempDir Path directory;
 
   @Test
@@ -26,23 +26,23 @@ class HeldOutTest {
 
     TrainTask.Losses losses = train("cache").students().get(0).losses();
 
-    Map<String, Double> heldOut = losses.heldOut();
-    assertThat(heldOut)
+    Map<String, Double> validation = losses.validation();
+    assertThat(validation)
         .containsOnlyKeys(
             "loss", "soft-label", "hard-label", "accuracy", "f1", "matthews", "agreement");
-    assertThat(heldOut.get("soft-label"))
+    assertThat(validation.get("soft-label"))
         .isCloseTo(losses.first().get("soft-label"), within(1e-5))
         .isPositive();
-    assertThat(heldOut.get("hard-label")).isCloseTo(losses.first().get("hard-label"), within(1e-5));
-    assertThat(heldOut.get("loss"))
-        .isCloseTo(3 * heldOut.get("soft-label") + heldOut.get("hard-label"), within(1e-9));
+    assertThat(validation.get("hard-label")).isCloseTo(losses.first().get("hard-label"), within(1e-5));
+    assertThat(validation.get("loss"))
+        .isCloseTo(3 * validation.get("soft-label") + validation.get("hard-label"), within(1e-9));
   }
 
   @Test
   void aStudentThatIsItsTeacherAgreesWithIt() throws IOException {
     cache(Tiny.CLS, "cache");
 
-    Map<String, Double> heldOut =
+    Map<String, Double> validation =
         train(
                 "cache",
                 "student.layers=3",
@@ -52,14 +52,14 @@ class HeldOutTest {
             .students()
             .get(0)
             .losses()
-            .heldOut();
+            .validation();
 
-    assertThat(heldOut).containsEntry("agreement", 1.0);
-    assertThat(heldOut.get("accuracy")).isBetween(0.0, 0.999);
+    assertThat(validation).containsEntry("agreement", 1.0);
+    assertThat(validation.get("accuracy")).isBetween(0.0, 0.999);
   }
 
   @Test
-  void heldOutRowsOfAnotherTeacherAreRefused() throws IOException {
+  void validationRowsOfAnotherTeacherAreRefused() throws IOException {
     cache(Tiny.CLS, "cache");
     cache(Tiny.REG, "other");
 
@@ -70,7 +70,7 @@ class HeldOutTest {
   }
 
   @Test
-  void heldOutRowsWithoutLabelsAreRefusedForWhomThatMatters() throws IOException {
+  void validationRowsWithoutLabelsAreRefusedForWhomThatMatters() throws IOException {
     cache(Tiny.CLS, "cache");
     cache(Tiny.CLS, "unlabelled", "corpus.label=");
 
@@ -78,13 +78,13 @@ class HeldOutTest {
         .isInstanceOf(StillhouseException.class)
         .hasMessageContaining("unlabelled' has no labels, by which the student is measured; cache");
     assertThatThrownBy(
-            () -> train("unlabelled", "loss.hard-label.weight=0", "train.undistilled-twin=true"))
+            () -> train("unlabelled", "loss.hard-label.weight=0", "train.baseline=true"))
         .isInstanceOf(StillhouseException.class)
-        .hasMessageContaining("by which the undistilled twin is measured");
+        .hasMessageContaining("by which the baseline is measured");
     assertThat(directory.resolve("students")).doesNotExist();
-    Map<String, Double> heldOut =
-        train("unlabelled", "loss.hard-label.weight=0").students().get(0).losses().heldOut();
-    assertThat(heldOut).containsKeys("soft-label", "agreement").doesNotContainKey("accuracy");
+    Map<String, Double> validation =
+        train("unlabelled", "loss.hard-label.weight=0").students().get(0).losses().validation();
+    assertThat(validation).containsKeys("soft-label", "agreement").doesNotContainKey("accuracy");
   }
 
   @Test
@@ -117,30 +117,30 @@ class HeldOutTest {
                     "corpus.label=label",
                     "corpus.max-length=40",
                     "cache.path=" + directory.resolve(name),
-                    "cache.unit-tokens=256"),
+                    "cache.shard-tokens=256"),
                 more))
         .run();
   }
 
   /** One step of all rows, so small that it changes nothing. */
-  private TrainJob.Result train(String heldOut, String... more) throws IOException {
+  private TrainJob.Result train(String validation, String... more) throws IOException {
     return new TrainJob(
             spark(),
             Tiny.settings(
                 List.of(
                     "cache.path=" + directory.resolve("cache"),
                     "train.path=" + directory.resolve("students"),
-                    "train.held-out=" + directory.resolve(heldOut),
+                    "train.validation=" + directory.resolve(validation),
                     "student.layers=1",
                     "student.dropout=0",
                     "student.hidden-size=16",
                     "student.heads=4",
                     "student.init=random",
-                    "train.undistilled-twin=false",
+                    "train.baseline=false",
                     "loss.soft-label.weight=3",
                     "loss.hard-label.weight=1",
                     "train.epochs=1",
-                    "train.rows-per-step=64",
+                    "train.batch-size=64",
                     "train.learning-rate=1e-12",
                     "train.threads=1"),
                 more))

@@ -16,7 +16,7 @@ import java.util.TreeSet;
 import java.util.stream.IntStream;
 
 /** Finds out how good models are from what they made of the rows. */
-abstract class Judge {
+abstract class Evaluator {
   final List<Candidate> candidates;
   private final String against;
 
@@ -27,7 +27,7 @@ abstract class Judge {
    * @param against the name of a student, or of students of several seeds, that all others are
    *     compared with, as {@link #requireNamed} wants it; empty for none
    */
-  Judge(List<Candidate> candidates, String against) {
+  Evaluator(List<Candidate> candidates, String against) {
     this.candidates = candidates;
     this.against = against;
   }
@@ -58,9 +58,9 @@ abstract class Judge {
     List<Comparison> comparisons = new ArrayList<>();
     for (String name : all.keySet()) {
       if (!groups.containsKey(name) || groups.get(name).size() > 1) {
-        comparisons.addAll(compare(name, twinOf(name), all));
+        comparisons.addAll(compare(name, baselineOf(name), all));
       }
-      if (!against.isEmpty() && !twinOf(name).equals(against)) {
+      if (!against.isEmpty() && !baselineOf(name).equals(against)) {
         comparisons.addAll(compare(name, against, all));
       }
     }
@@ -81,7 +81,7 @@ abstract class Judge {
     all.putAll(groups(candidates));
     if (!against.isEmpty() && !all.containsKey(against)) {
       throw Errors.invalid(
-          "evaluate.against is '%s', but the students are %s".formatted(against, all.keySet()),
+          "evaluate.reference is '%s', but the students are %s".formatted(against, all.keySet()),
           "name one of them");
     }
   }
@@ -95,8 +95,8 @@ abstract class Judge {
     return singles;
   }
 
-  private static String twinOf(String name) {
-    return name.equals("distilled") ? "undistilled" : name + "-undistilled";
+  private static String baselineOf(String name) {
+    return name.equals("distilled") ? "baseline" : name + "-baseline";
   }
 
   /** Compares models, or groups over the seeds that both have; nothing with itself. */

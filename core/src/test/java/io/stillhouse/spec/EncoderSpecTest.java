@@ -7,11 +7,11 @@ import java.util.List;
 import org.junit.jupiter.api.Test;
 
 class ModelSpecTest {
-  private static final ModelSpec BERT_BASE =
-      new ModelSpec(
-          new ModelSpec.Embeddings(30522, 512, 2, 0),
-          new ModelSpec.Blocks(12, 768, 12, 3072),
-          new ModelSpec.Numerics(1e-12, 0.1, 0.1, 0.1),
+  private static final EncoderSpec BERT_BASE =
+      new EncoderSpec(
+          new EncoderSpec.Embeddings(30522, 512, 2, 0),
+          new EncoderSpec.Blocks(12, 768, 12, 3072),
+          new EncoderSpec.Numerics(1e-12, 0.1, 0.1, 0.1),
           Head.MASKED_LM);
   private static final Head TWO_CLASSES = new Head(Task.CLASSIFICATION, List.of("a", "b"));
 
@@ -35,7 +35,7 @@ class ModelSpecTest {
 
   @Test
   void distilBertBaseHasAsManyParametersAsHuggingFaceCounts() {
-    ModelSpec maskedLm = base(Architecture.DISTILBERT, 768, 6, 30522, 0);
+    EncoderSpec maskedLm = base(Architecture.DISTILBERT, 768, 6, 30522, 0);
 
     assertThat(maskedLm.parameterCount()).isEqualTo(66_985_530L);
     assertThat(maskedLm.withHead(Head.NONE).parameterCount()).isEqualTo(66_362_880L);
@@ -44,12 +44,12 @@ class ModelSpecTest {
 
   @Test
   void albertBaseHasAsManyParametersAsHuggingFaceCounts() {
-    ModelSpec maskedLm = base(Architecture.ALBERT, 128, 12, 30000, 2);
+    EncoderSpec maskedLm = base(Architecture.ALBERT, 128, 12, 30000, 2);
 
     assertThat(maskedLm.parameterCount()).isEqualTo(11_221_680L);
     // Hugging Face's classifier counts a pooler of 768 x 768 + 768, too, as ours does.
     assertThat(maskedLm.withHead(TWO_CLASSES).parameterCount()).isEqualTo(11_685_122L);
-    assertThat(maskedLm.prefixOf(12)).isEqualTo(ModelSpec.blockPrefix(1));
+    assertThat(maskedLm.prefixOf(12)).isEqualTo(EncoderSpec.blockPrefix(1));
     assertThat(maskedLm.distinctBlocks()).isEqualTo(1);
   }
 
@@ -61,23 +61,23 @@ class ModelSpecTest {
     assertThatThrownBy(() -> base(Architecture.BERT, 128, 6, 30522, 2))
         .isInstanceOf(IllegalArgumentException.class)
         .hasMessage("tables of BERT are as wide as its hidden states: 768, not 128");
-    ModelSpec.Numerics coarse = new ModelSpec.Numerics(1e-5, 0.1, 0.1, 0.1);
-    ModelSpec.Embeddings tables = new ModelSpec.Embeddings(30522, 512, 0, 0);
+    EncoderSpec.Numerics coarse = new EncoderSpec.Numerics(1e-5, 0.1, 0.1, 0.1);
+    EncoderSpec.Embeddings tables = new EncoderSpec.Embeddings(30522, 512, 0, 0);
     assertThatThrownBy(
             () ->
-                new ModelSpec(
+                new EncoderSpec(
                     Architecture.DISTILBERT, 768, tables, BERT_BASE.blocks(), coarse, Head.NONE))
         .isInstanceOf(IllegalArgumentException.class)
         .hasMessage("LayerNorm's epsilon of DISTILBERT is 1.0E-12, not 1.0E-5");
   }
 
-  private static ModelSpec base(
+  private static EncoderSpec base(
       Architecture architecture, int embeddingSize, int layers, int vocabulary, int segments) {
-    return new ModelSpec(
+    return new EncoderSpec(
         architecture,
         embeddingSize,
-        new ModelSpec.Embeddings(vocabulary, 512, segments, 0),
-        new ModelSpec.Blocks(layers, 768, 12, 3072),
+        new EncoderSpec.Embeddings(vocabulary, 512, segments, 0),
+        new EncoderSpec.Blocks(layers, 768, 12, 3072),
         BERT_BASE.numerics(),
         Head.MASKED_LM);
   }
@@ -92,7 +92,7 @@ class ModelSpecTest {
 
   @Test
   void blocksCountFromOneAndTheirNamesFromZero() {
-    assertThat(ModelSpec.blockPrefix(1)).isEqualTo("bert.encoder.layer.0.");
+    assertThat(EncoderSpec.blockPrefix(1)).isEqualTo("bert.encoder.layer.0.");
     assertThat(BERT_BASE.headSize()).isEqualTo(64);
   }
 

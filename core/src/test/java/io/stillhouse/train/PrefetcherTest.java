@@ -14,17 +14,17 @@ import java.util.concurrent.TimeUnit;
 import java.util.stream.IntStream;
 import org.junit.jupiter.api.Test;
 
-class FeedTest {
-  private final List<List<Example>> units = List.of(unit("a", 6), unit("b", 3), unit("c", 7));
+class PrefetcherTest {
+  private final List<List<Example>> shards = List.of(shard("a", 6), shard("b", 3), shard("c", 7));
 
   @Test
-  void givesTheRowsOfTheOrderAndReadsEachUnitOnceAnEpoch() throws IOException {
-    MemorySource source = new MemorySource(units);
-    RowOrder order = new RowOrder(source.unitRows(), 4, 1, 1);
-    try (Feed feed = new Feed(source, order, 4)) {
+  void givesTheRowsOfTheOrderAndReadsEachShardOnceAnEpoch() throws IOException {
+    MemorySource source = new MemorySource(shards);
+    RowOrder order = new RowOrder(source.shardRows(), 4, 1, 1);
+    try (Prefetcher feed = new Prefetcher(source, order, 4)) {
       for (int step = 0; step < 4; step++) {
         List<String> expected =
-            order.step(step).stream().map(p -> units.get(p.unit()).get(p.row()).id()).toList();
+            order.step(step).stream().map(p -> shards.get(p.shard()).get(p.row()).id()).toList();
         assertThat(feed.step(step)).extracting(Example::id).containsExactlyElementsOf(expected);
       }
     }
@@ -33,22 +33,22 @@ class FeedTest {
   }
 
   @Test
-  void readsTheNextUnitWhileTheCallerComputes() throws Exception {
+  void readsTheNextShardWhileTheCallerComputes() throws Exception {
     CountDownLatch second = new CountDownLatch(2);
     TargetSource source =
         new TargetSource() {
           @Override
-          public List<Integer> unitRows() {
+          public List<Integer> shardRows() {
             return List.of(6, 3, 7);
           }
 
           @Override
-          public List<Example> read(int unit) {
+          public List<Example> read(int shard) {
             second.countDown();
-            return units.get(unit);
+            return shards.get(shard);
           }
         };
-    try (Feed feed = new Feed(source, new RowOrder(source.unitRows(), 2, 1, 1), 8)) {
+    try (Prefetcher feed = new Prefetcher(source, new RowOrder(source.shardRows(), 2, 1, 1), 8)) {
       feed.step(0);
 
       assertThat(second.await(10, TimeUnit.SECONDS)).isTrue();
@@ -60,23 +60,23 @@ class FeedTest {
     TargetSource source =
         new TargetSource() {
           @Override
-          public List<Integer> unitRows() {
+          public List<Integer> shardRows() {
             return List.of(6);
           }
 
           @Override
-          public List<Example> read(int unit) throws IOException {
+          public List<Example> read(int shard) throws IOException {
             throw new IOException("the disk is gone");
           }
         };
-    try (Feed feed = new Feed(source, new RowOrder(source.unitRows(), 2, 1, 1), 3)) {
+    try (Prefetcher feed = new Prefetcher(source, new RowOrder(source.shardRows(), 2, 1, 1), 3)) {
       assertThatThrownBy(() -> feed.step(0))
           .isInstanceOf(IOException.class)
           .hasMessage("the disk is gone");
     }
   }
 
-  private static List<Example> unit(String name, int rows) {
+  private static List<Example> shard(String name, int rows) {
     return IntStream.range(0, rows)
         .mapToObj(
             row ->

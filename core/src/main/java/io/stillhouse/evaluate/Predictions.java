@@ -11,11 +11,11 @@ import java.util.stream.IntStream;
  * What was answered to rows, by a model or by the data's labels: the id of a class, a score, or 0
  * or 1 for each of several labels.
  */
-public final class Answers {
+public final class Predictions {
   private final Head head;
   private final double[][] rows;
 
-  private Answers(Head head, double[][] rows) {
+  private Predictions(Head head, double[][] rows) {
     this.head = head;
     this.rows = rows;
   }
@@ -25,8 +25,8 @@ public final class Answers {
    *
    * @param logits (rows, C)
    */
-  public static Answers of(Head head, float[][] logits) {
-    return new Answers(
+  public static Predictions of(Head head, float[][] logits) {
+    return new Predictions(
         head, Arrays.stream(logits).map(row -> decided(head.task(), row)).toArray(double[][]::new));
   }
 
@@ -35,8 +35,8 @@ public final class Answers {
    *
    * @param labels a class id, a score or a {@link LabelSet} for each row
    */
-  public static Answers of(Head head, double[] labels) {
-    return new Answers(
+  public static Predictions of(Head head, double[] labels) {
+    return new Predictions(
         head,
         Arrays.stream(labels)
             .mapToObj(
@@ -77,12 +77,12 @@ public final class Answers {
   }
 
   /** Returns a metric over all rows. */
-  public double metric(Metric metric, Answers truth) {
+  public double metric(Metric metric, Predictions truth) {
     return metric(metric, truth, IntStream.range(0, rows.length).toArray());
   }
 
   /** Returns a metric over chosen rows, some perhaps several times. */
-  public double metric(Metric metric, Answers truth, int[] chosen) {
+  public double metric(Metric metric, Predictions truth, int[] chosen) {
     double[][] predicted = new double[chosen.length][];
     double[][] actual = new double[chosen.length][];
     for (int i = 0; i < chosen.length; i++) {
@@ -96,7 +96,7 @@ public final class Answers {
    * Returns how alike both answer: the share of rows with equal classes or label sets, or Pearson's
    * correlation of scores.
    */
-  public double agreement(Answers other) {
+  public double agreement(Predictions other) {
     return metric(agreement(head.task()), other);
   }
 

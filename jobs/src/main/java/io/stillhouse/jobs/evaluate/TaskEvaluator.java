@@ -1,6 +1,6 @@
 package io.stillhouse.jobs.evaluate;
 
-import io.stillhouse.evaluate.Answers;
+import io.stillhouse.evaluate.Predictions;
 import io.stillhouse.evaluate.Bootstrap;
 import io.stillhouse.evaluate.Metrics;
 import io.stillhouse.jobs.evaluate.Evaluation.Comparison;
@@ -18,19 +18,19 @@ import java.util.stream.IntStream;
 import org.jspecify.annotations.Nullable;
 
 /** Judges models of rows with a class, a score or labels. */
-final class TaskJudge extends Judge {
+final class TaskEvaluator extends Evaluator {
   private static final String AGREEMENT = "agreement";
 
   private final Head head;
   private final List<Metric> metrics;
-  private final List<Answers> answers = new ArrayList<>();
-  private final @Nullable Answers truth;
+  private final List<Predictions> answers = new ArrayList<>();
+  private final @Nullable Predictions truth;
 
   /**
    * @param metrics of the task, the one that matters most first
    * @param rows what each model made of each
    */
-  TaskJudge(
+  TaskEvaluator(
       List<Candidate> candidates,
       String against,
       Head head,
@@ -42,18 +42,18 @@ final class TaskJudge extends Judge {
     for (int m = 0; m < candidates.size(); m++) {
       int model = m;
       answers.add(
-          Answers.of(head, rows.stream().map(row -> row.logits()[model]).toArray(float[][]::new)));
+          Predictions.of(head, rows.stream().map(row -> row.logits()[model]).toArray(float[][]::new)));
     }
     boolean labelled = rows.stream().noneMatch(row -> Double.isNaN(row.label()));
     this.truth =
         labelled
-            ? Answers.of(head, rows.stream().mapToDouble(EvaluateTask.RowResult::label).toArray())
+            ? Predictions.of(head, rows.stream().mapToDouble(EvaluateTask.RowResult::label).toArray())
             : null;
   }
 
   @Override
   Model model(int candidate) {
-    Answers own = answers.get(candidate);
+    Predictions own = answers.get(candidate);
     Map<String, Double> values = new LinkedHashMap<>();
     Map<String, Double> errors = new LinkedHashMap<>();
     values.put(AGREEMENT, own.agreement(answers.get(0)));
@@ -72,8 +72,8 @@ final class TaskJudge extends Judge {
       return null;
     }
     Metric metric = metrics.get(0);
-    Answers own = answers.get(candidate);
-    Answers teacher = answers.get(0);
+    Predictions own = answers.get(candidate);
+    Predictions teacher = answers.get(0);
     double of = teacher.metric(metric, truth);
     return of == 0
         ? null
@@ -93,7 +93,7 @@ final class TaskJudge extends Judge {
     List<Comparison> comparisons = new ArrayList<>();
     if (head.task() != Task.REGRESSION) {
       comparisons.add(
-          compare(names, a, b, AGREEMENT, Answers.agreement(head.task()), answers.get(0)));
+          compare(names, a, b, AGREEMENT, Predictions.agreement(head.task()), answers.get(0)));
     }
     if (truth != null) {
       comparisons.add(compare(names, a, b, metrics.get(0).id(), metrics.get(0), truth));
@@ -107,7 +107,7 @@ final class TaskJudge extends Judge {
       List<Integer> b,
       String called,
       Metric metric,
-      Answers against) {
+      Predictions against) {
     int[] all = IntStream.range(0, against.rows()).toArray();
     double[] bySeed =
         IntStream.range(0, a.size())
@@ -131,7 +131,7 @@ final class TaskJudge extends Judge {
         a.size() == 1 ? null : new Seeds(a.size(), Metrics.standardError(bySeed)));
   }
 
-  private double difference(int a, int b, Metric metric, Answers against, int[] chosen) {
+  private double difference(int a, int b, Metric metric, Predictions against, int[] chosen) {
     return answers.get(a).metric(metric, against, chosen)
         - answers.get(b).metric(metric, against, chosen);
   }

@@ -2,7 +2,7 @@ package io.stillhouse.jobs.train;
 
 import io.stillhouse.spec.AttentionPart;
 import io.stillhouse.spec.DistillSpec;
-import io.stillhouse.spec.ModelSpec;
+import io.stillhouse.spec.EncoderSpec;
 import io.stillhouse.spec.Task;
 import io.stillhouse.target.Column;
 import io.stillhouse.target.MlmTargets;
@@ -18,7 +18,7 @@ import java.util.function.Predicate;
  * @param columns with the targets of its loss, or with what they are rebuilt from
  * @param teacherTensors the teacher's weights that rebuild them
  */
-record Reads(Set<Column> columns, Set<String> teacherTensors) {
+record ColumnSelection(Set<Column> columns, Set<String> teacherTensors) {
   private static final String WORDS = "bert.embeddings.word_embeddings.weight";
 
   /**
@@ -28,9 +28,9 @@ record Reads(Set<Column> columns, Set<String> teacherTensors) {
    * @param stored the columns that the cache has; where it has what the recipe does not name but
    *     could do with, that is read
    */
-  static Reads of(
-      DistillSpec loss, ModelSpec teacher, StudentRun.Kept kept, Predicate<Column> stored) {
-    Reads reads = new Reads(new LinkedHashSet<>(), new LinkedHashSet<>());
+  static ColumnSelection of(
+      DistillSpec loss, EncoderSpec teacher, StudentRun.TargetStorage kept, Predicate<Column> stored) {
+    ColumnSelection reads = new ColumnSelection(new LinkedHashSet<>(), new LinkedHashSet<>());
     if (loss.softLabel().weight() != 0) {
       reads.softLabels(loss, teacher, kept.mlm());
     }
@@ -58,9 +58,9 @@ record Reads(Set<Column> columns, Set<String> teacherTensors) {
   }
 
   /** How the recipe says that scores are kept, of which teacher, and what the cache has. */
-  private record Scores(StudentRun.Scores kept, ModelSpec teacher, Predicate<Column> stored) {}
+  private record Scores(StudentRun.Scores kept, EncoderSpec teacher, Predicate<Column> stored) {}
 
-  /** Reads a block's scores or value relations, or says that they are to be derived. */
+  /** ColumnSelection a block's scores or value relations, or says that they are to be derived. */
   private boolean stored(Column column, int block, Scores scores) {
     boolean derivable = block == 1 || scores.stored().test(Targets.hidden(block - 1));
     boolean there = scores.stored().test(column);
@@ -78,7 +78,7 @@ record Reads(Set<Column> columns, Set<String> teacherTensors) {
     teacherTensors.add(part.layer(scores.teacher().prefixOf(block)) + ".bias");
   }
 
-  private void softLabels(DistillSpec loss, ModelSpec teacher, MlmTargets mlm) {
+  private void softLabels(DistillSpec loss, EncoderSpec teacher, MlmTargets mlm) {
     if (teacher.head().task() != Task.MASKED_LM) {
       columns.add(Targets.LOGITS);
     } else if (mlm.kind() == MlmTargets.Kind.TOP_K) {
@@ -94,16 +94,16 @@ record Reads(Set<Column> columns, Set<String> teacherTensors) {
   }
 
   /** The embedding output need not be stored: it is rebuilt from the ids. */
-  private void hidden(int layer, ModelSpec teacher, Predicate<Column> stored) {
+  private void hidden(int layer, EncoderSpec teacher, Predicate<Column> stored) {
     if (layer == 0 && !stored.test(Targets.hidden(0))) {
       tensors(teacher, "bert.embeddings.");
-      tensors(teacher, ModelSpec.MAPPING);
+      tensors(teacher, EncoderSpec.MAPPING);
     } else {
       columns.add(Targets.hidden(layer));
     }
   }
 
-  private void tensors(ModelSpec teacher, String prefix) {
+  private void tensors(EncoderSpec teacher, String prefix) {
     teacher.parameters().keySet().stream()
         .filter(name -> name.startsWith(prefix))
         .forEach(teacherTensors::add);
