@@ -31,7 +31,7 @@ class StillhouseOperator(SparkSubmitOperator):
         super().__init__(
             name=f"stillhouse-{command}",
             application="{{ var.value.get('stillhouse_jar', '%s') }}" % JAR,
-            java_class="io.stillhouse.jobs.Stillhouse",
+            java_class="io.stillhouse.jobs.cli.Stillhouse",
             properties_file=os.environ.get("STILLHOUSE_SPARK_CONF", str(HOME / "conf/spark-defaults.conf")),
             application_args=[command, "{{ params.recipe }}"],
             **kwargs,

@@ -89,7 +89,7 @@ def commands():
     for command, arguments in zip(ORDER, calls):
         expect(arguments[-4:] == [command, RECIPE, *SETTINGS], f"{command}: spark-submit {' '.join(arguments)}")
         expect(arguments[-5].endswith("stillhouse.jar"), f"{command}: application {arguments[-5]}")
-        for option, value in (("--class", "io.stillhouse.jobs.Stillhouse"), ("--master", "spark://master:7077")):
+        for option, value in (("--class", "io.stillhouse.jobs.cli.Stillhouse"), ("--master", "spark://master:7077")):
             expect(arguments[arguments.index(option) + 1] == value, f"{command}: {option} in {' '.join(arguments)}")
     return "spark-submit ... " + " ".join(calls[0][-4:])
 

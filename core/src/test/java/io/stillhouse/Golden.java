@@ -16,7 +16,7 @@ import java.util.List;
 import java.util.Map;
 
 /**
- * ColumnSelection the files that Hugging Face's implementation wrote; {@code mvn -Pgolden} writes them anew.
+ * Reads the files that Hugging Face's implementation wrote; {@code mvn -Pgolden} writes them anew.
  */
 public final class Golden {
   public static final Path DIRECTORY = Path.of("src/test/golden");

@@ -16,7 +16,7 @@ import java.util.List;
 import org.jspecify.annotations.Nullable;
 
 /** Writes the tokenizer files of a Hugging Face directory. */
-final class BertTokenizerFiles {
+public final class BertTokenizerFiles {
   private static final List<String> CASING_KEYS = List.of("doLowerCase", "do_lower_case");
 
   /** What the tokenizer hands to a model. */
@@ -29,7 +29,7 @@ final class BertTokenizerFiles {
    *
    * @param settings JSON that may say whether text is lower-cased; else the vocabulary shows it
    */
-  static void fromVocab(Path vocab, @Nullable Path settings, Path model) throws IOException {
+  public static void fromVocab(Path vocab, @Nullable Path settings, Path model) throws IOException {
     Files.createDirectories(model);
     List<String> tokens = Files.readAllLines(vocab);
     Casing casing = Tokenizer.casing(tokens);
@@ -47,7 +47,7 @@ final class BertTokenizerFiles {
   }
 
   /** Copies {@code tokenizer.json} and writes {@code tokenizer_config.json} to go with it. */
-  static void fromJson(Path tokenizer, Path model) throws IOException {
+  public static void fromJson(Path tokenizer, Path model) throws IOException {
     Files.createDirectories(model);
     Files.copy(tokenizer, model.resolve("tokenizer.json"), StandardCopyOption.REPLACE_EXISTING);
     writeConfig(model, casing(tokenizer));

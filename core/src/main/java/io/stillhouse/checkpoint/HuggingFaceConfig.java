@@ -6,8 +6,8 @@ import com.google.gson.JsonElement;
 import com.google.gson.JsonObject;
 import io.stillhouse.error.Errors;
 import io.stillhouse.spec.Architecture;
-import io.stillhouse.spec.Head;
 import io.stillhouse.spec.EncoderSpec;
+import io.stillhouse.spec.Head;
 import io.stillhouse.spec.Task;
 import java.io.IOException;
 import java.nio.file.Files;
@@ -48,7 +48,7 @@ final class HuggingFaceConfig {
     }
   }
 
-  /** ColumnSelection a config, refusing everything that we would not compute exactly. */
+  /** Reads a config, refusing everything that we would not compute exactly. */
   static Read read(Path file) throws IOException {
     if (!Files.isRegularFile(file)) {
       throw Errors.invalid(
@@ -115,7 +115,7 @@ final class HuggingFaceConfig {
         head(json, dialect, file));
   }
 
-  /** ColumnSelection what a config need not say, with the defaults that Hugging Face has for each. */
+  /** Reads what a config need not say, with the defaults that Hugging Face has for each. */
   private static EncoderSpec.Numerics numerics(JsonObject json, Dialect dialect, Path file) {
     Dialect.Dropouts keys = dialect.keys().dropouts();
     double usual = dialect == Dialect.ALBERT ? 0.0 : 0.1;

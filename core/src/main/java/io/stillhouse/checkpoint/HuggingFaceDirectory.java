@@ -83,7 +83,8 @@ public final class HuggingFaceDirectory implements ModelDirectory {
   }
 
   /**
-   * Returns whether there is a tensor of that name, as {@link EncoderSpec#parameters()} writes names.
+   * Returns whether there is a tensor of that name, as {@link EncoderSpec#parameters()} writes
+   * names.
    */
   public boolean has(String name) {
     return places.containsKey(name);
@@ -94,7 +95,7 @@ public final class HuggingFaceDirectory implements ModelDirectory {
     return weights(manager, spec.parameters().keySet());
   }
 
-  /** ColumnSelection the named tensors only. */
+  /** Reads the named tensors only. */
   public Map<String, NDArray> weights(NDManager manager, Collection<String> names) {
     Map<String, NDArray> weights = new LinkedHashMap<>();
     for (String name : names) {
@@ -117,13 +118,16 @@ public final class HuggingFaceDirectory implements ModelDirectory {
    * @param tokenizerSource a directory whose tokenizer files are copied, or null
    */
   public static void write(
-      Path directory, EncoderSpec spec, Map<String, NDArray> weights, @Nullable Path tokenizerSource)
+      Path directory,
+      EncoderSpec spec,
+      Map<String, NDArray> weights,
+      @Nullable Path tokenizerSource)
       throws IOException {
     ModelDirectory.write(directory, spec, weights, tokenizerSource);
   }
 
   /** Writes config and weights, one tensor in memory at a time. */
-  static void writeLazily(Path directory, EncoderSpec spec, Map<String, LazyTensor> weights)
+  public static void writeLazily(Path directory, EncoderSpec spec, Map<String, LazyTensor> weights)
       throws IOException {
     Files.createDirectories(directory);
     HuggingFaceConfig.write(directory.resolve(CONFIG), spec);

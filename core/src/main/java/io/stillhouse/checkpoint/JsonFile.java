@@ -8,11 +8,11 @@ import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 
-/** ColumnSelection a file that holds one JSON object. */
-final class JsonFile {
+/** Reads a file that holds one JSON object. */
+public final class JsonFile {
   private JsonFile() {}
 
-  static JsonObject read(Path file) throws IOException {
+  public static JsonObject read(Path file) throws IOException {
     try {
       return JsonParser.parseString(Files.readString(file)).getAsJsonObject();
     } catch (JsonParseException | IllegalStateException e) {

@@ -3,7 +3,7 @@ package io.stillhouse.checkpoint;
 import ai.djl.ndarray.NDArray;
 import ai.djl.ndarray.types.DataType;
 import ai.djl.ndarray.types.Shape;
-import io.stillhouse.model.Autograd;
+import io.stillhouse.torch.Autograd;
 import java.io.IOException;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
@@ -37,7 +37,7 @@ public record LazyTensor(Shape shape, Bytes bytes) {
   }
 
   /** Returns this matrix with rows and columns exchanged. */
-  LazyTensor transposed() {
+  public LazyTensor transposed() {
     if (shape.dimension() != 2) {
       throw new IllegalStateException("not a matrix: " + shape);
     }

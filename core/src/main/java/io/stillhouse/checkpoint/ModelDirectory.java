@@ -25,7 +25,7 @@ public sealed interface ModelDirectory permits HuggingFaceDirectory, BiLstmDirec
   /** Returns the model's shape. */
   ModelSpec spec();
 
-  /** ColumnSelection every parameter of {@link #spec()}, float32; the arrays belong to {@code manager}. */
+  /** Reads every parameter of {@link #spec()}, float32; the arrays belong to {@code manager}. */
   Map<String, NDArray> weights(NDManager manager);
 
   /** Copies config, weights and tokenizer files, and nothing else. */

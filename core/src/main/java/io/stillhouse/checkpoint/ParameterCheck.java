@@ -12,7 +12,7 @@ import java.util.List;
 import java.util.Map;
 
 /** Compares the tensors found with the parameters that a model has. */
-final class ParameterCheck {
+public final class ParameterCheck {
   private ParameterCheck() {}
 
   /**
@@ -20,7 +20,7 @@ final class ParameterCheck {
    *
    * @param storedName its name there
    */
-  record Found(Shape shape, String storedName, Path file) {}
+  public record Found(Shape shape, String storedName, Path file) {}
 
   /**
    * Refuses a model for every missing, misshaped and unknown tensor at once.
@@ -28,7 +28,7 @@ final class ParameterCheck {
    * @param source what the user gave us
    * @param found by the names of {@link ModelSpec#parameters()}
    */
-  static void require(Path source, ModelSpec spec, Map<String, Found> found) {
+  public static void require(Path source, ModelSpec spec, Map<String, Found> found) {
     List<String> problems = new ArrayList<>();
     spec.parameters()
         .forEach(

@@ -52,7 +52,7 @@ public final class SafeTensors {
   }
 
   /**
-   * ColumnSelection the header.
+   * Reads the header.
    *
    * @throws io.stillhouse.error.StillhouseException if the file is cut short or is not of this
    *     format
@@ -155,7 +155,7 @@ public final class SafeTensors {
   }
 
   /**
-   * ColumnSelection a tensor as float32; float16, bfloat16 and float64 are converted.
+   * Reads a tensor as float32; float16, bfloat16 and float64 are converted.
    *
    * @param manager owns the result
    */
@@ -170,7 +170,7 @@ public final class SafeTensors {
     }
   }
 
-  /** ColumnSelection a tensor's numbers, as {@link #read}, without the engine. */
+  /** Reads a tensor's numbers, as {@link #read}, without the engine. */
   public FloatBuffer floats(String name) throws IOException {
     return bytes(name).asFloatBuffer();
   }

@@ -13,7 +13,7 @@ import java.util.stream.Collectors;
  * GLUE's tasks: the columns of their files as GLUE distributes them, what they predict, GLUE's
  * metrics, and TinyBERT's lengths (arXiv:1909.10351, section 4.2).
  */
-enum NamedTask {
+public enum NamedTask {
   SST_2(Map.of("corpus.text", "sentence", "corpus.label", "label"), Metric.ACCURACY),
   COLA(Map.of("corpus.header", "false", "corpus.text", "3", "corpus.label", "1"), Metric.MATTHEWS),
   MRPC(pair("#1 String", "#2 String", "Quality"), Metric.F1, Metric.ACCURACY),
@@ -49,7 +49,7 @@ enum NamedTask {
   }
 
   /** Gives settings what the task that they name knows, where they are silent. */
-  static Settings filled(Settings settings) {
+  public static Settings filled(Settings settings) {
     for (NamedTask task : values()) {
       if (task.id().equals(settings.get(Options.TASK))) {
         Map<String, String> missing = new TreeMap<>(task.known());

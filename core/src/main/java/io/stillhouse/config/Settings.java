@@ -37,7 +37,7 @@ public final class Settings {
   }
 
   /**
-   * ColumnSelection a recipe and checks every value against its option.
+   * Reads a recipe and checks every value against its option.
    *
    * @param recipe a HOCON file, or null for arguments alone
    * @param arguments {@code key=value} each
@@ -94,7 +94,7 @@ public final class Settings {
     return gives(option.key());
   }
 
-  boolean gives(String key) {
+  public boolean gives(String key) {
     return given.containsKey(key);
   }
 
@@ -148,8 +148,8 @@ public final class Settings {
     Map<String, Option<?>> options =
         Options.ALL.stream().collect(Collectors.toMap(Option::key, o -> o));
     for (String key : given.keySet()) {
-      if (Options.DEFUNCT.containsKey(key)) {
-        problems.add("'%s' was removed; write %s".formatted(key, Options.DEFUNCT.get(key)));
+      if (Options.RENAMED.containsKey(key)) {
+        problems.add("'%s' was renamed to %s".formatted(key, Options.RENAMED.get(key)));
       } else if (!options.containsKey(key)) {
         problems.add(
             "unknown key '%s'; did you mean '%s'?".formatted(key, nearest(key, options.keySet())));

@@ -18,7 +18,7 @@ import java.util.stream.Collectors;
  * The settings that hold other settings, as HOCON in one line. Values are kept as they were
  * written: {@code 5e-4} names a student better than {@code 5.0E-4}.
  */
-final class SweepText {
+public final class SweepText {
   private static final String ROOT = "it";
 
   /** How a student of the list may write student.name. */
@@ -26,7 +26,7 @@ final class SweepText {
 
   private SweepText() {}
 
-  /** ColumnSelection {@code { key = [value, value] }}. */
+  /** Reads {@code { key = [value, value] }}. */
   static Map<String, List<String>> over(String text) {
     if (!(parsed(text) instanceof ConfigObject object)) {
       throw new IllegalArgumentException(text);
@@ -39,7 +39,7 @@ final class SweepText {
     return over;
   }
 
-  /** ColumnSelection {@code [{ name = a, key = value }]}. */
+  /** Reads {@code [{ name = a, key = value }]}. */
   static List<Map<String, String>> named(String text) {
     if (!(parsed(text) instanceof ConfigList list)) {
       throw new IllegalArgumentException(text);
@@ -96,7 +96,7 @@ final class SweepText {
    * Cuts {@code [a, [b, c]]} into {@code a} and {@code [b, c]}; a text that is no list is the only
    * element. Arguments are not quoted as HOCON wants it: this takes {@code file:/x}.
    */
-  static List<String> split(String text) {
+  public static List<String> split(String text) {
     String body = text.strip();
     if (!body.startsWith("[") || !body.endsWith("]")) {
       return List.of(bare(body));
@@ -126,7 +126,7 @@ final class SweepText {
         : text;
   }
 
-  static String write(Map<String, List<String>> over) {
+  public static String write(Map<String, List<String>> over) {
     return write(ConfigValueFactory.fromMap(over));
   }
 

@@ -1,12 +1,5 @@
 package io.stillhouse.config;
 
-import io.stillhouse.error.Errors;
-import io.stillhouse.error.StillhouseException;
-import io.stillhouse.spec.DistillSpec;
-import io.stillhouse.spec.Head;
-import io.stillhouse.spec.EncoderSpec;
-import io.stillhouse.spec.ModelSpec;
-import io.stillhouse.spec.Task;
 import java.util.ArrayList;
 import java.util.Collections;
 import java.util.HashMap;
@@ -14,11 +7,8 @@ import java.util.HashSet;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
-import java.util.Objects;
 import java.util.Set;
-import java.util.TreeMap;
 import java.util.stream.Stream;
-import org.jspecify.annotations.Nullable;
 
 /** Checks the settings of further teachers, {@code loss.teachers}. */
 public final class TeachersCheck {

@@ -12,8 +12,8 @@ public final class Metrics {
   /**
    * Returns the metric.
    *
-   * @param predicted a row each, as {@link Predictions} has them: a class id, a score, or 0 or 1 for
-   *     each label
+   * @param predicted a row each, as {@link Predictions} has them: a class id, a score, or 0 or 1
+   *     for each label
    * @param actual as many
    * @param outputs classes or labels; 1 for scores
    * @throws IllegalArgumentException if there are not equally many
@@ -105,21 +105,21 @@ public final class Metrics {
   }
 
   /**
-   * A difference of two models' rates on the same units, and its standard error by unit.
+   * A difference of two models' rates on the same rows, and its standard error by row.
    *
-   * @param difference of the rates, all units pooled
-   * @param standardError of it, units being independent and the counts within one not
-   * @param units how many
+   * @param difference of the rates, all rows pooled
+   * @param standardError of it, rows being independent and the counts within one not
+   * @param rows how many
    */
-  public record Paired(double difference, double standardError, int units) {}
+  public record Paired(double difference, double standardError, int rows) {}
 
   /**
-   * Compares two models' success rates, paired by unit (a sentence): the linearised standard error
-   * of a ratio of sums.
+   * Compares two models' success rates, paired by row: the linearised standard error of a ratio of
+   * sums.
    *
-   * @param a successes of the first model in each unit
+   * @param a successes of the first model in each row
    * @param b successes of the second
-   * @param trials of each unit, the same for both
+   * @param trials of each row, the same for both
    */
   public static Paired paired(long[] a, long[] b, long[] trials) {
     requireEqual(a.length, b.length);

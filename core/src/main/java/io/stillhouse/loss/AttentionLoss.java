@@ -2,7 +2,7 @@ package io.stillhouse.loss;
 
 import ai.djl.ndarray.NDArray;
 import ai.djl.ndarray.types.Shape;
-import io.stillhouse.model.Autograd;
+import io.stillhouse.torch.Autograd;
 import org.jspecify.annotations.Nullable;
 
 /** Losses between raw scores of pairs of tokens: of attention, or relations. */

@@ -2,15 +2,17 @@ package io.stillhouse.loss;
 
 import ai.djl.ndarray.NDArray;
 import ai.djl.ndarray.types.DataType;
-import io.stillhouse.model.Autograd;
-import io.stillhouse.model.Encoder;
+import io.stillhouse.codec.Counts;
+import io.stillhouse.codec.TargetBatch;
 import io.stillhouse.model.EncoderOutput;
 import io.stillhouse.model.Predictor;
+import io.stillhouse.model.encoder.Encoder;
 import io.stillhouse.spec.AttentionPart;
 import io.stillhouse.spec.DistillSpec;
 import io.stillhouse.spec.DistillSpec.Positions;
 import io.stillhouse.spec.Task;
 import io.stillhouse.spec.Teachers;
+import io.stillhouse.torch.Autograd;
 import java.util.Arrays;
 import java.util.EnumMap;
 import java.util.List;
@@ -80,7 +82,7 @@ public final class DistillLoss {
     for (Map.Entry<Term, NDArray> entry : means.entrySet()) {
       Term term = entry.getKey();
       NDArray mean = entry.getValue();
-      double share = part.share(term, whole, maskedLm, spec.softLabel().positions());
+      double share = term.share(part, whole, maskedLm, spec.softLabel().positions());
       terms.put(term, share * mean.toType(DataType.FLOAT64, true).getDouble());
       NDArray weighted = Autograd.times(mean, weight(term) * share);
       total = total == null ? weighted : total.add(weighted);

@@ -1,7 +1,7 @@
 package io.stillhouse.loss;
 
 import ai.djl.ndarray.NDArray;
-import io.stillhouse.model.Autograd;
+import io.stillhouse.torch.Autograd;
 import org.jspecify.annotations.Nullable;
 
 /** Losses between hidden states of the same width; the embedding output is hidden state 0. */

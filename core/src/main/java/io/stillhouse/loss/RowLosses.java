@@ -1,9 +1,10 @@
 package io.stillhouse.loss;
 
 import ai.djl.ndarray.NDArray;
-import io.stillhouse.model.Autograd;
+import io.stillhouse.codec.TargetBatch;
 import io.stillhouse.model.EncoderOutput;
 import io.stillhouse.model.Predictor;
+import io.stillhouse.torch.Autograd;
 import java.util.Objects;
 
 /**

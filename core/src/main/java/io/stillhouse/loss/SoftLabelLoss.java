@@ -1,7 +1,8 @@
 package io.stillhouse.loss;
 
 import ai.djl.ndarray.NDArray;
-import io.stillhouse.model.Autograd;
+import io.stillhouse.codec.SoftLabels;
+import io.stillhouse.torch.Autograd;
 
 /** Losses between a student's logits and its teacher's soft labels. */
 final class SoftLabelLoss {

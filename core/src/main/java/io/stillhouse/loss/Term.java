@@ -1,6 +1,8 @@
 package io.stillhouse.loss;
 
+import io.stillhouse.codec.Counts;
 import io.stillhouse.spec.AttentionPart;
+import io.stillhouse.spec.DistillSpec;
 import java.util.Locale;
 
 /** The terms a distillation loss may have. */
@@ -29,5 +31,31 @@ public enum Term {
   /** Returns the name used in recipes, progress lines and JSON. */
   public String id() {
     return name().toLowerCase(Locale.ROOT).replace('_', '-');
+  }
+
+  /** Returns the share of {@code whole} that a part has in this term's mean. */
+  double share(Counts part, Counts whole, boolean maskedLm, DistillSpec.Positions positions) {
+    return switch (this) {
+      case SOFT_LABEL ->
+          !maskedLm
+              ? (double) part.rows() / whole.rows()
+              : positions == DistillSpec.Positions.ALL
+                  ? (double) part.tokens() / whole.tokens()
+                  : part.masked() == 0 ? 0 : (double) part.masked() / whole.masked();
+      case HARD_LABEL ->
+          maskedLm
+              ? part.masked() == 0 ? 0 : (double) part.masked() / whole.masked()
+              : (double) part.rows() / whole.rows();
+      case HIDDEN_COSINE,
+          HIDDEN_MSE,
+          EMBEDDING_MSE,
+          ATTENTION_KL,
+          QUERY_RELATION,
+          KEY_RELATION,
+          VALUE_RELATION ->
+          (double) part.tokens() / whole.tokens();
+      case FIRST_TOKEN_MSE -> (double) part.rows() / whole.rows();
+      case ATTENTION_MSE -> (double) part.pairs() / whole.pairs();
+    };
   }
 }

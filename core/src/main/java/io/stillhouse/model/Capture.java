@@ -26,7 +26,7 @@ public record Capture(
   public static final Capture NOTHING = new Capture(Set.of(), Set.of(), Set.of(), Map.of());
 
   /** Returns what is kept of a block's queries, keys and values. */
-  List<AttentionPart> vectors(int block) {
+  public List<AttentionPart> vectors(int block) {
     return vectors.getOrDefault(block, List.of());
   }
 

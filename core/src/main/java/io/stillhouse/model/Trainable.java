@@ -1,9 +1,6 @@
 package io.stillhouse.model;
 
-import ai.djl.ndarray.NDArray;
-import ai.djl.ndarray.NDManager;
-import io.stillhouse.spec.Precision;
-import java.util.Map;
+import io.stillhouse.torch.Dropout;
 
 /**
  * A model whose pass goes forward and backward, with its derivatives written out. Its weights are

@@ -20,7 +20,7 @@ public sealed interface LayerMap {
   List<Integer> teacherLayers(int studentLayers, int teacherLayers);
 
   /**
-   * ColumnSelection {@code uniform}, {@code top}, {@code bottom}, or a list such as {@code [0, 3, 6, 9, 12]}.
+   * Reads {@code uniform}, {@code top}, {@code bottom}, or a list such as {@code [0, 3, 6, 9, 12]}.
    */
   static LayerMap parse(String text) {
     return switch (text.strip()) {

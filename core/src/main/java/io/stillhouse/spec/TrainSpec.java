@@ -35,13 +35,13 @@ public record TrainSpec(
   /**
    * How rows make up steps.
    *
-   * @param rowsPerStep rows of one optimiser step, the papers' batch size
+   * @param batchSize rows of one optimiser step, the papers' batch size
    * @param tokensPerMicroBatch tokens computed at once; memory, not the result's meaning, depends
    *     on it
    * @param shardsOfBlock shards whose rows are shuffled together
    * @param order of the shards
    */
-  public record Batching(int rowsPerStep, int tokensPerMicroBatch, int shardsOfBlock, Order order)
+  public record Batching(int batchSize, int tokensPerMicroBatch, int shardsOfBlock, Order order)
       implements Serializable {}
 
   /** Order of the shards in an epoch; rows are shuffled inside either way. */
@@ -56,13 +56,13 @@ public record TrainSpec(
    * PyTorch's AdamW under linear warm-up and decay.
    *
    * @param learningRate its peak
-   * @param warmup share of all steps over which the rate rises from 0
+   * @param warmupSteps steps over which the rate rises from 0, or below 1 their share of all steps
    * @param betas decay rates and epsilon of the moments
    * @param weightDecay decoupled; none on biases and LayerNorm
-   * @param clipNorm upper bound of the global gradient norm; 0 for none
+   * @param maxGradNorm upper bound of the global gradient norm; 0 for none
    */
   public record Optimiser(
-      double learningRate, double warmup, Betas betas, double weightDecay, double clipNorm)
+      double learningRate, double warmupSteps, Betas betas, double weightDecay, double maxGradNorm)
       implements Serializable {}
 
   /** Decay rates of the first and second moment, and the term added to the root of the second. */
@@ -155,8 +155,8 @@ public record TrainSpec(
   /** The weights that were kept: after which step, and how good they were; larger is better. */
   public record Chosen(String by, long step, double value) implements Serializable {}
 
-  public int rowsPerStep() {
-    return batching.rowsPerStep();
+  public int batchSize() {
+    return batching.batchSize();
   }
 
   public int tokensPerMicroBatch() {
@@ -175,7 +175,7 @@ public record TrainSpec(
 
   /** Returns the number of steps of one epoch; the last one may hold fewer rows. */
   public long stepsPerEpoch(long rows) {
-    return (rows + rowsPerStep() - 1) / rowsPerStep();
+    return (rows + batchSize() - 1) / batchSize();
   }
 
   /** Returns the number of steps in which one worker takes its share of {@code steps}. */
@@ -185,7 +185,8 @@ public record TrainSpec(
 
   /** Returns the learning rate of a step counted from 0, of {@code steps} in all. */
   public double learningRate(long step, long steps) {
-    double warmupSteps = Math.ceil(optimiser.warmup() * steps);
+    double given = optimiser.warmupSteps();
+    double warmupSteps = given < 1 ? Math.ceil(given * steps) : given;
     double factor =
         step < warmupSteps
             ? step / warmupSteps

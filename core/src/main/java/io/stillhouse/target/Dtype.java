@@ -49,7 +49,7 @@ public enum Dtype {
     return name().toLowerCase(Locale.ROOT);
   }
 
-  /** ColumnSelection {@link #id()}. */
+  /** Reads {@link #id()}. */
   public static Dtype of(String id) {
     return valueOf(id.toUpperCase(Locale.ROOT));
   }

@@ -42,7 +42,7 @@ public record MlmTargets(Kind kind, int count, List<Double> temperatures, Positi
      */
     SAMPLED;
 
-    /** ColumnSelection a recipe's name, such as {@code top-k}. */
+    /** Reads a recipe's name, such as {@code top-k}. */
     public static Kind of(String name) {
       return valueOf(name.toUpperCase(Locale.ROOT).replace('-', '_'));
     }

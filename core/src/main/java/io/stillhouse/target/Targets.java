@@ -11,7 +11,7 @@ import java.util.List;
  */
 public final class Targets {
   /** Written into each file's metadata; a reader refuses another. */
-  public static final int VERSION = 3;
+  public static final int VERSION = 4;
 
   /** File metadata: the {@link #VERSION}. */
   public static final String META_VERSION = "stillhouse.version";
@@ -33,7 +33,8 @@ public final class Targets {
           "id",
           Family.INPUTS,
           Column.Type.STRING,
-          "Row key: the user's id, else file:ordinal; '#n' marks the n-th piece of a segmented row, '~v' masked variant v.");
+          "Row key: the user's id, else file:ordinal; '#n' marks the n-th piece of a segmented row,"
+              + " '~v' masked variant v.");
   public static final Column LENGTH =
       new Column("length", Family.INPUTS, Column.Type.INT, "Tokens of the row, L.");
   public static final Column TEXT =

@@ -9,7 +9,7 @@ import java.util.SplittableRandom;
 /**
  * Draws that depend on the seed, a row's key and a place in it: on no machine, no order of rows.
  */
-final class Draws {
+public final class Draws {
   private Draws() {}
 
   /**
@@ -17,7 +17,7 @@ final class Draws {
    *
    * @param place such as the number of a copy
    */
-  static SplittableRandom of(long seed, String rowKey, int... place) {
+  public static SplittableRandom of(long seed, String rowKey, int... place) {
     MessageDigest digest;
     try {
       digest = MessageDigest.getInstance("SHA-256");

@@ -16,7 +16,7 @@ import java.util.regex.Pattern;
 import org.jspecify.annotations.Nullable;
 
 /**
- * ColumnSelection the labels of a head's task: class ids for classification, numbers for regression, {@link
+ * Reads the labels of a head's task: class ids for classification, numbers for regression, {@link
  * LabelSet}s where a row may have several.
  *
  * <p>A class label is a class's name, or else the class's id. Ids are not tried where a class has a
@@ -59,13 +59,15 @@ public final class LabelCodec {
       throw Errors.invalid(
           "the teacher has %d labels of which a row may have several, and a row's labels are kept for %d at most"
               .formatted(head.labels().size(), LabelSet.MOST),
-          "leave corpus.label out to distil from its soft labels alone, or use a teacher with fewer labels");
+          "leave corpus.label out to distil from its soft labels alone, or use a teacher with fewer"
+              + " labels");
     }
     if (new HashSet<>(head.labels()).size() < head.labels().size()) {
       throw Errors.invalid(
           "the teacher has two classes of one name, %s, and a row's label could be either"
               .formatted(head.labels()),
-          "leave corpus.label out to distil from its soft labels alone, or name its classes apart in config.json");
+          "leave corpus.label out to distil from its soft labels alone, or name its classes apart"
+              + " in config.json");
     }
     return new LabelCodec(head.task(), head.labels());
   }

@@ -18,7 +18,8 @@ public record Span(int start, int end) {
    * @param words in order, without overlap; at least one
    * @param replacements a word or null for each of {@code words}
    */
-  static String replaced(String text, List<Span> words, List<@Nullable String> replacements) {
+  public static String replaced(
+      String text, List<Span> words, List<@Nullable String> replacements) {
     StringBuilder out = new StringBuilder();
     int at = words.get(0).start();
     for (int i = 0; i < words.size(); i++) {

@@ -7,9 +7,9 @@ import ai.djl.pytorch.engine.PtNDManager;
 import ai.djl.pytorch.engine.PtSymbolBlock;
 import ai.djl.pytorch.jni.IValue;
 import ai.djl.pytorch.jni.IValueUtils;
-import io.stillhouse.model.Autograd;
-import io.stillhouse.model.TorchScript;
 import io.stillhouse.spec.TrainSpec;
+import io.stillhouse.torch.Autograd;
+import io.stillhouse.torch.TorchScript;
 import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
@@ -82,7 +82,7 @@ final class AdamW implements AutoCloseable {
     }
     double norm = norm(gradients);
     if (Double.isFinite(norm)) {
-      double factor = spec.clipNorm() > 0 ? spec.clipNorm() / (norm + 1e-6) : 1;
+      double factor = spec.maxGradNorm() > 0 ? spec.maxGradNorm() / (norm + 1e-6) : 1;
       if (factor < 1) {
         run("scale", list(gradients), IValue.from(factor));
       }

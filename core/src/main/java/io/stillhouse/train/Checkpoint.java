@@ -5,7 +5,7 @@ import ai.djl.ndarray.NDManager;
 import io.stillhouse.checkpoint.LazyTensor;
 import io.stillhouse.checkpoint.SafeTensors;
 import io.stillhouse.error.Errors;
-import io.stillhouse.model.Autograd;
+import io.stillhouse.torch.Autograd;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -85,7 +85,7 @@ public record Checkpoint(SafeTensors file, long steps) {
   }
 
   /** Copies tensors of the file, which have a prefix there, into others of the same names. */
-  void restore(String prefix, Map<String, NDArray> tensors, NDManager manager) {
+  public void restore(String prefix, Map<String, NDArray> tensors, NDManager manager) {
     tensors.forEach(
         (name, tensor) -> {
           try (NDArray saved = file.read(prefix + name, manager)) {

@@ -6,7 +6,7 @@ import ai.djl.ndarray.types.DataType;
 import ai.djl.ndarray.types.Shape;
 import io.stillhouse.checkpoint.LazyTensor;
 import io.stillhouse.checkpoint.SafeTensors;
-import io.stillhouse.model.Autograd;
+import io.stillhouse.torch.Autograd;
 import java.io.IOException;
 import java.io.Serializable;
 import java.nio.ByteBuffer;
@@ -48,7 +48,7 @@ public final class FlatWeights implements Serializable {
   }
 
   /**
-   * ColumnSelection the tensors of a file whose names begin with a prefix, in the file's order.
+   * Reads the tensors of a file whose names begin with a prefix, in the file's order.
    *
    * @param parts how many pieces there are at least
    */
@@ -81,12 +81,12 @@ public final class FlatWeights implements Serializable {
   }
 
   /** Returns a piece, little-endian; it is not a copy. */
-  byte[] piece(int piece) {
+  public byte[] piece(int piece) {
     return pieces[piece];
   }
 
   /** Returns the tensors in libtorch's memory. */
-  Map<String, NDArray> tensors(NDManager manager) {
+  public Map<String, NDArray> tensors(NDManager manager) {
     Map<String, NDArray> tensors = new LinkedHashMap<>();
     long at = 0;
     for (Map.Entry<String, long[]> entry : shapes.entrySet()) {
@@ -104,7 +104,7 @@ public final class FlatWeights implements Serializable {
   }
 
   /** Returns the numbers of tensors of the same names and shapes. */
-  FlatWeights of(Map<String, NDArray> tensors) {
+  public FlatWeights of(Map<String, NDArray> tensors) {
     FlatWeights now = zeros();
     long at = 0;
     for (String name : shapes.keySet()) {
@@ -164,7 +164,7 @@ public final class FlatWeights implements Serializable {
   }
 
   /** Returns a view of little-endian bytes. */
-  static FloatBuffer floats(byte[] bytes) {
+  public static FloatBuffer floats(byte[] bytes) {
     return ByteBuffer.wrap(bytes).order(ByteOrder.LITTLE_ENDIAN).asFloatBuffer();
   }
 }

@@ -2,10 +2,10 @@ package io.stillhouse.train;
 
 import ai.djl.ndarray.NDArray;
 import ai.djl.ndarray.index.NDIndex;
-import io.stillhouse.model.Autograd;
 import io.stillhouse.spec.EncoderSpec;
-import io.stillhouse.spec.PrunedHeads;
 import io.stillhouse.spec.ModelSpec;
+import io.stillhouse.spec.PrunedHeads;
+import io.stillhouse.torch.Autograd;
 import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
@@ -24,7 +24,8 @@ public final class HeadPruning {
   private HeadPruning() {}
 
   /** Sets what belongs to pruned heads to zero, in weights without gradients. */
-  public static void zeroWeights(EncoderSpec spec, PrunedHeads pruned, Map<String, NDArray> weights) {
+  public static void zeroWeights(
+      EncoderSpec spec, PrunedHeads pruned, Map<String, NDArray> weights) {
     parts(spec, pruned)
         .forEach((name, slices) -> zero(Objects.requireNonNull(weights.get(name)), slices));
   }

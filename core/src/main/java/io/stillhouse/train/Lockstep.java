@@ -2,7 +2,7 @@ package io.stillhouse.train;
 
 import ai.djl.ndarray.NDArray;
 import ai.djl.ndarray.NDManager;
-import io.stillhouse.loss.TeacherParts;
+import io.stillhouse.codec.TeacherParts;
 import io.stillhouse.spec.TrainSpec;
 import io.stillhouse.target.TargetSource;
 import java.io.IOException;
@@ -50,7 +50,7 @@ public final class Lockstep implements AutoCloseable {
 
   /** Returns whether two students see the same rows at each step that both take. */
   public static boolean sameRows(TrainSpec one, TrainSpec two) {
-    return one.rowsPerStep() == two.rowsPerStep()
+    return one.batchSize() == two.batchSize()
         && one.shardsOfBlock() == two.shardsOfBlock()
         && one.batching().order() == two.batching().order()
         && one.run().seed() == two.run().seed();

@@ -17,7 +17,7 @@ import java.util.concurrent.Future;
  * The rows of each step. It holds the shards that the step touches and, read on a thread beside the
  * caller's while that computes, those that come next.
  */
-final class Prefetcher implements AutoCloseable {
+public final class Prefetcher implements AutoCloseable {
   private final TargetSource source;
   private final RowOrder order;
   private final long end;
@@ -33,13 +33,13 @@ final class Prefetcher implements AutoCloseable {
   /**
    * @param end the step before which this ends: nothing is read for it
    */
-  Prefetcher(TargetSource source, RowOrder order, long end) {
+  public Prefetcher(TargetSource source, RowOrder order, long end) {
     this.source = source;
     this.order = order;
     this.end = end;
   }
 
-  List<Example> step(long step) throws IOException {
+  public List<Example> step(long step) throws IOException {
     List<Integer> shards = order.shards(step, end);
     held.keySet().retainAll(shards);
     for (int shard : shards) {

@@ -8,13 +8,13 @@ import java.util.stream.IntStream;
 import org.jspecify.annotations.Nullable;
 
 /**
- * The rows of every step, as a function of the seed alone: shards are permuted per epoch, or stay in
- * the plan's order, and are read a block at a time, the shuffle buffer, whose rows are permuted
+ * The rows of every step, as a function of the seed alone: shards are permuted per epoch, or stay
+ * in the plan's order, and are read a block at a time, the shuffle buffer, whose rows are permuted
  * together. A run resumes in mid-epoch without replaying what came before.
  */
-final class RowOrder {
+public final class RowOrder {
   private final List<Integer> shardRows;
-  private final int rowsPerStep;
+  private final int batchSize;
   private final int shardsOfBlock;
   private final TrainSpec.Order shards;
   private final long seed;
@@ -39,40 +39,44 @@ final class RowOrder {
    * @param shardRows rows of each shard
    * @param shardsOfBlock how many shards are shuffled together
    */
-  RowOrder(List<Integer> shardRows, int rowsPerStep, int shardsOfBlock, long seed) {
-    this(shardRows, rowsPerStep, shardsOfBlock, TrainSpec.Order.SHUFFLED, seed);
+  RowOrder(List<Integer> shardRows, int batchSize, int shardsOfBlock, long seed) {
+    this(shardRows, batchSize, shardsOfBlock, TrainSpec.Order.SHUFFLED, seed);
   }
 
   /** Makes the order that a recipe says. */
   static RowOrder of(TrainSpec train, List<Integer> shardRows) {
     return new RowOrder(
         shardRows,
-        train.rowsPerStep(),
+        train.batchSize(),
         train.shardsOfBlock(),
         train.batching().order(),
         train.run().seed());
   }
 
   private RowOrder(
-      List<Integer> shardRows, int rowsPerStep, int shardsOfBlock, TrainSpec.Order shards, long seed) {
+      List<Integer> shardRows,
+      int batchSize,
+      int shardsOfBlock,
+      TrainSpec.Order shards,
+      long seed) {
     this.shardRows = List.copyOf(shardRows);
-    this.rowsPerStep = rowsPerStep;
+    this.batchSize = batchSize;
     this.shardsOfBlock = shardsOfBlock;
     this.shards = shards;
     this.seed = seed;
     this.rows = shardRows.stream().mapToLong(Integer::longValue).sum();
   }
 
-  long rows() {
+  public long rows() {
     return rows;
   }
 
   /** Returns where the rows of a step lie, counted from 0. */
   List<Place> step(long step) {
     long number = step / stepsPerEpoch();
-    long from = step % stepsPerEpoch() * rowsPerStep;
-    long to = Math.min(from + rowsPerStep, rows);
-    List<Place> places = new ArrayList<>(rowsPerStep);
+    long from = step % stepsPerEpoch() * batchSize;
+    long to = Math.min(from + batchSize, rows);
+    List<Place> places = new ArrayList<>(batchSize);
     for (long at = from; at < to; at++) {
       places.add(place(number, at));
     }
@@ -84,8 +88,8 @@ final class RowOrder {
    * step before {@code end} reads that; blocks follow each other across epochs.
    */
   List<Integer> shards(long step, long end) {
-    long last = Math.min((step % stepsPerEpoch() + 1) * rowsPerStep, rows) - 1;
-    long first = step % stepsPerEpoch() * rowsPerStep;
+    long last = Math.min((step % stepsPerEpoch() + 1) * batchSize, rows) - 1;
+    long first = step % stepsPerEpoch() * batchSize;
     Epoch now = epoch(step / stepsPerEpoch());
     int to = blockAt(now, last);
     List<Integer> shards = new ArrayList<>();
@@ -93,11 +97,11 @@ final class RowOrder {
       addShards(now, number, shards);
     }
     int next = to + 1;
-    boolean ends = now.before()[Math.min(next * unitsOfBlock, now.units().length)] == rows;
+    boolean ends = now.before()[Math.min(next * shardsOfBlock, now.shards().length)] == rows;
     long nextStep =
         ends
             ? (now.number() + 1) * stepsPerEpoch()
-            : now.number() * stepsPerEpoch() + now.before()[next * shardsOfBlock] / rowsPerStep;
+            : now.number() * stepsPerEpoch() + now.before()[next * shardsOfBlock] / batchSize;
     if (nextStep < end) {
       addShards(ends ? epoch(now.number() + 1) : now, ends ? 0 : next, shards);
     }
@@ -108,21 +112,21 @@ final class RowOrder {
    * Returns the place in its epoch's order of the first shard of the first block that a step reads.
    */
   int firstShard(long step) {
-    return blockAt(epoch(step / stepsPerEpoch()), step % stepsPerEpoch() * rowsPerStep)
+    return blockAt(epoch(step / stepsPerEpoch()), step % stepsPerEpoch() * batchSize)
         * shardsOfBlock;
   }
 
   /** Returns the place after the last shard of the last block that a step reads. */
   int endShard(long step) {
-    long last = Math.min((step % stepsPerEpoch() + 1) * rowsPerStep, rows) - 1;
+    long last = Math.min((step % stepsPerEpoch() + 1) * batchSize, rows) - 1;
     int block = blockAt(epoch(step / stepsPerEpoch()), last);
     return Math.min((block + 1) * shardsOfBlock, shardRows.size());
   }
 
   private void addShards(Epoch of, int number, List<Integer> shards) {
-    int to = Math.min((number + 1) * unitsOfBlock, of.units().length);
+    int to = Math.min((number + 1) * shardsOfBlock, of.shards().length);
     for (int i = number * shardsOfBlock; i < to; i++) {
-      units.add(of.units()[i]);
+      shards.add(of.shards()[i]);
     }
   }
 
@@ -137,12 +141,12 @@ final class RowOrder {
     while (now.before()[shard + 1] <= row) {
       shard++;
     }
-    return new Place(now.units()[unit], (int) (row - now.before()[unit]));
+    return new Place(now.shards()[shard], (int) (row - now.before()[shard]));
   }
 
   private int blockAt(Epoch of, long at) {
     int low = 0;
-    int high = of.units().length - 1;
+    int high = of.shards().length - 1;
     while (low < high) {
       int middle = (low + high) / 2;
       if (of.before()[middle + 1] <= at) {
@@ -175,9 +179,9 @@ final class RowOrder {
     Block now = block;
     if (now == null || now.epoch() != of.number() || now.number() != number) {
       int first = number * shardsOfBlock;
-      int last = Math.min(first + unitsOfBlock, of.units().length);
+      int last = Math.min(first + shardsOfBlock, of.shards().length);
       int size = Math.toIntExact(of.before()[last] - of.before()[first]);
-      long own = mix(mix(seed, of.number()), of.units()[first] + 1L);
+      long own = mix(mix(seed, of.number()), of.shards()[first] + 1L);
       now = new Block(of.number(), number, permutation(size, own));
       block = now;
     }
@@ -185,7 +189,7 @@ final class RowOrder {
   }
 
   private long stepsPerEpoch() {
-    return (rows + rowsPerStep - 1) / rowsPerStep;
+    return (rows + batchSize - 1) / batchSize;
   }
 
   /** Mixes two numbers into one whose bits all depend on both (the finaliser of SplitMix64). */

@@ -3,12 +3,12 @@ package io.stillhouse.train;
 import ai.djl.ndarray.NDArray;
 import ai.djl.ndarray.NDManager;
 import io.stillhouse.checkpoint.LazyTensor;
+import io.stillhouse.codec.Counts;
+import io.stillhouse.codec.TeacherParts;
 import io.stillhouse.error.Errors;
-import io.stillhouse.loss.Counts;
-import io.stillhouse.loss.TeacherParts;
 import io.stillhouse.spec.DistillSpec;
-import io.stillhouse.spec.PrunedHeads;
 import io.stillhouse.spec.ModelSpec;
+import io.stillhouse.spec.PrunedHeads;
 import io.stillhouse.spec.Teachers;
 import io.stillhouse.spec.TrainSpec;
 import io.stillhouse.target.Example;
@@ -28,7 +28,7 @@ import org.jspecify.annotations.Nullable;
  * ends in the same bits as one that does not.
  */
 public final class Trainer {
-  static final int MAX_BAD_STEPS = 5;
+  public static final int MAX_BAD_STEPS = 5;
 
   private final Setup setup;
   private final TargetSource source;
@@ -62,7 +62,7 @@ public final class Trainer {
       this(student, loss, Teachers.ALONE, train, PrunedHeads.NONE, fingerprint);
     }
 
-    RowOrder order(TargetSource source) {
+    public RowOrder order(TargetSource source) {
       return RowOrder.of(train, source.shardRows());
     }
   }

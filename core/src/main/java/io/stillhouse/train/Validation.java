@@ -2,22 +2,23 @@ package io.stillhouse.train;
 
 import ai.djl.ndarray.NDArray;
 import ai.djl.ndarray.NDManager;
+import io.stillhouse.codec.Counts;
+import io.stillhouse.codec.TargetBatch;
+import io.stillhouse.codec.TargetCells;
+import io.stillhouse.codec.TeacherParts;
 import io.stillhouse.evaluate.Predictions;
-import io.stillhouse.loss.Counts;
 import io.stillhouse.loss.DistillLoss;
-import io.stillhouse.loss.TargetBatch;
-import io.stillhouse.loss.TargetCells;
-import io.stillhouse.loss.TeacherParts;
 import io.stillhouse.loss.Term;
-import io.stillhouse.model.Autograd;
 import io.stillhouse.model.Capture;
 import io.stillhouse.model.EncoderOutput;
 import io.stillhouse.model.Predictor;
+import io.stillhouse.model.factory.ModelFactory;
 import io.stillhouse.spec.Head;
 import io.stillhouse.spec.Metric;
 import io.stillhouse.target.Example;
 import io.stillhouse.target.TargetSource;
 import io.stillhouse.target.Targets;
+import io.stillhouse.torch.Autograd;
 import java.io.IOException;
 import java.util.ArrayList;
 import java.util.Arrays;
@@ -115,7 +116,8 @@ public final class Validation {
     Predictions student = Predictions.of(head, logits.toArray(float[][]::new));
     Map<String, Double> metrics = new LinkedHashMap<>();
     if (labels.stream().noneMatch(label -> label.isNaN())) {
-      Predictions truth = Predictions.of(head, labels.stream().mapToDouble(Double::doubleValue).toArray());
+      Predictions truth =
+          Predictions.of(head, labels.stream().mapToDouble(Double::doubleValue).toArray());
       for (Metric metric : Metric.of(head.task())) {
         metrics.put(metric.id(), student.metric(metric, truth));
       }

@@ -2,17 +2,18 @@ package io.stillhouse.train;
 
 import ai.djl.ndarray.NDArray;
 import ai.djl.ndarray.NDManager;
-import io.stillhouse.loss.Counts;
+import io.stillhouse.codec.Counts;
+import io.stillhouse.codec.TargetBatch;
+import io.stillhouse.codec.TeacherParts;
 import io.stillhouse.loss.DistillLoss;
-import io.stillhouse.loss.TargetBatch;
-import io.stillhouse.loss.TeacherParts;
 import io.stillhouse.loss.Term;
-import io.stillhouse.model.Autograd;
 import io.stillhouse.model.Capture;
-import io.stillhouse.model.Dropout;
 import io.stillhouse.model.Predictor;
 import io.stillhouse.model.Trainable;
+import io.stillhouse.model.factory.ModelFactory;
 import io.stillhouse.target.Example;
+import io.stillhouse.torch.Autograd;
+import io.stillhouse.torch.Dropout;
 import java.util.EnumMap;
 import java.util.List;
 import java.util.Map;
@@ -22,7 +23,7 @@ import java.util.TreeMap;
  * Takes AdamW steps with one student. A step is a function of the weights, the moments, the rows
  * and the seed, so several workers may share a process, on threads of their own.
  */
-final class Worker implements AutoCloseable {
+public final class Worker implements AutoCloseable {
   private final NDManager manager;
   private final Trainer.Setup setup;
   private final Map<String, NDArray> weights;
@@ -37,7 +38,7 @@ final class Worker implements AutoCloseable {
    * @param weights trained in place: every tensor of the student and its projections
    * @param teacher rebuilds the targets that are not stored
    */
-  Worker(
+  public Worker(
       NDManager manager, Trainer.Setup setup, Map<String, NDArray> weights, TeacherParts teacher) {
     this.manager = manager;
     this.setup = setup;
@@ -53,7 +54,8 @@ final class Worker implements AutoCloseable {
         projections.put(layer, projection);
       }
     }
-    this.student = ModelFactory.trainable(model, projections, setup.train().run().precision(), manager);
+    this.student =
+        ModelFactory.trainable(model, projections, setup.train().run().precision(), manager);
     this.loss = // states come projected
         new DistillLoss(setup.loss(), setup.teachers(), model, Map.of());
     this.capture = Capture.of(setup.loss());
@@ -61,7 +63,7 @@ final class Worker implements AutoCloseable {
   }
 
   /** The losses of a step, and the gradients' norm, not finite where the step was passed over. */
-  record Outcome(double loss, Map<Term, Double> terms, double gradientNorm) {}
+  public record Outcome(double loss, Map<Term, Double> terms, double gradientNorm) {}
 
   /**
    * Takes one step.
@@ -71,7 +73,7 @@ final class Worker implements AutoCloseable {
    * @param adamStep how many steps the moments have seen with this one
    * @param learningRate of this step
    */
-  Outcome step(List<Example> rows, long batch, long adamStep, double learningRate) {
+  public Outcome step(List<Example> rows, long batch, long adamStep, double learningRate) {
     Counts whole = Counts.of(rows);
     Map<Term, Double> terms = new EnumMap<>(Term.class);
     long key = RowOrder.mix(setup.train().run().seed(), ~batch);
@@ -111,7 +113,7 @@ final class Worker implements AutoCloseable {
   }
 
   /** Returns the moments by name. */
-  Map<String, NDArray> moments() {
+  public Map<String, NDArray> moments() {
     return adamW.state();
   }
 

@@ -11,8 +11,8 @@ import com.google.gson.JsonObject;
 import io.stillhouse.Golden;
 import io.stillhouse.error.StillhouseException;
 import io.stillhouse.spec.Architecture;
-import io.stillhouse.spec.Head;
 import io.stillhouse.spec.EncoderSpec;
+import io.stillhouse.spec.Head;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -106,7 +106,8 @@ class ArchitecturesDirectoryTest {
         .isInstanceOf(StillhouseException.class)
         .hasMessageContaining("tensor 'vocab_projector.bias' [9] is missing")
         .hasMessageContaining(
-            "tensor 'vocab_projector.more' in model.safetensors belongs to no masked-LM model of 2 layers");
+            "tensor 'vocab_projector.more' in model.safetensors belongs to no masked-LM model of 2"
+                + " layers");
   }
 
   @Test

@@ -8,8 +8,8 @@ import ai.djl.ndarray.NDArray;
 import ai.djl.ndarray.NDManager;
 import io.stillhouse.error.StillhouseException;
 import io.stillhouse.spec.Architecture;
-import io.stillhouse.spec.Head;
 import io.stillhouse.spec.EncoderSpec;
+import io.stillhouse.spec.Head;
 import io.stillhouse.spec.Task;
 import java.io.IOException;
 import java.nio.file.Files;
@@ -154,10 +154,11 @@ class HuggingFaceDirectoryTest {
         .isInstanceOf(StillhouseException.class)
         .hasMessage(
             "the weights of '%s' do not fit its configuration:".formatted(path)
-                + " tensor 'bert.embeddings.word_embeddings.weight' should have shape [9, 4] but has [9, 5] in model.safetensors;"
-                + " tensor 'cls.predictions.transform.dense.bias' [4] is missing;"
-                + " tensor 'bert.encoder.layer.2.output.dense.bias' in model.safetensors belongs to no masked-LM model of 2 layers;"
-                + " restore the files that belong together");
+                + " tensor 'bert.embeddings.word_embeddings.weight' should have shape [9, 4] but"
+                + " has [9, 5] in model.safetensors; tensor 'cls.predictions.transform.dense.bias'"
+                + " [4] is missing; tensor 'bert.encoder.layer.2.output.dense.bias' in"
+                + " model.safetensors belongs to no masked-LM model of 2 layers; restore the files"
+                + " that belong together");
   }
 
   @Test
@@ -202,9 +203,9 @@ class HuggingFaceDirectoryTest {
         .hasMessage(
             "'%s': hidden_act is 'gelu_new', but only 'gelu' is computed exactly;"
                     .formatted(path.resolve("config.json"))
-                + " position_embedding_type is 'relative_key', but only 'absolute' is computed exactly;"
-                + " is_decoder is true, but only encoders are computed;"
-                + " use a BERT encoder as teacher");
+                + " position_embedding_type is 'relative_key', but only 'absolute' is computed"
+                + " exactly; is_decoder is true, but only encoders are computed; use a BERT encoder"
+                + " as teacher");
   }
 
   @Test
@@ -243,7 +244,8 @@ class HuggingFaceDirectoryTest {
     Files.delete(path.resolve("vocab.txt"));
     Files.writeString(
         path.resolve("tokenizer.json"),
-        "{\"model\": {\"vocab\": {\"a\": 0}}, \"added_tokens\": [{\"id\": 9, \"content\": \"x\"}]}");
+        "{\"model\": {\"vocab\": {\"a\": 0}}, \"added_tokens\": [{\"id\": 9, \"content\":"
+            + " \"x\"}]}");
 
     assertThatThrownBy(() -> HuggingFaceDirectory.open(path))
         .isInstanceOf(StillhouseException.class)

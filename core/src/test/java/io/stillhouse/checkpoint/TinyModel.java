@@ -4,8 +4,8 @@ import static org.assertj.core.api.Assertions.assertThat;
 
 import ai.djl.ndarray.types.Shape;
 import io.stillhouse.spec.Architecture;
-import io.stillhouse.spec.Head;
 import io.stillhouse.spec.EncoderSpec;
+import io.stillhouse.spec.Head;
 import java.io.IOException;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
@@ -17,13 +17,13 @@ import java.util.Map;
 import java.util.Random;
 
 /** An encoder of a few thousand numbers, each tensor's values told by its name. */
-final class TinyModel {
-  static final List<String> VOCAB =
+public final class TinyModel {
+  public static final List<String> VOCAB =
       List.of("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "the", "play", "##ing", "ok");
 
   private TinyModel() {}
 
-  static EncoderSpec spec(int width, int heads, Head head) {
+  public static EncoderSpec spec(int width, int heads, Head head) {
     return new EncoderSpec(
         new EncoderSpec.Embeddings(VOCAB.size(), 6, 2, 0),
         new EncoderSpec.Blocks(2, width, heads, 2 * width),
@@ -32,7 +32,7 @@ final class TinyModel {
   }
 
   /** Returns a model of that architecture, an ALBERT's tables half as wide as its hidden states. */
-  static EncoderSpec spec(Architecture architecture, Head head) {
+  public static EncoderSpec spec(Architecture architecture, Head head) {
     return new EncoderSpec(
         architecture,
         architecture.mapsEmbeddings() ? 2 : 4,
@@ -42,13 +42,13 @@ final class TinyModel {
         head);
   }
 
-  static Map<String, LazyTensor> weights(EncoderSpec spec) {
+  public static Map<String, LazyTensor> weights(EncoderSpec spec) {
     Map<String, LazyTensor> weights = new LinkedHashMap<>();
     spec.parameters().forEach((name, shape) -> weights.put(name, tensor(name, shape)));
     return weights;
   }
 
-  static LazyTensor tensor(String name, long... shape) {
+  public static LazyTensor tensor(String name, long... shape) {
     float[] values = new float[(int) new Shape(shape).size()];
     Random random = new Random(name.hashCode());
     for (int i = 0; i < values.length; i++) {
@@ -57,14 +57,14 @@ final class TinyModel {
     return new LazyTensor(new Shape(shape), () -> bytes(values));
   }
 
-  static ByteBuffer bytes(float... values) {
+  public static ByteBuffer bytes(float... values) {
     ByteBuffer bytes = ByteBuffer.allocate(4 * values.length).order(ByteOrder.LITTLE_ENDIAN);
     bytes.asFloatBuffer().put(values);
     return bytes;
   }
 
   /** Writes a directory that opens. */
-  static Path write(Path directory, EncoderSpec spec, Map<String, LazyTensor> weights)
+  public static Path write(Path directory, EncoderSpec spec, Map<String, LazyTensor> weights)
       throws IOException {
     HuggingFaceDirectory.writeLazily(directory, spec, weights);
     Files.write(directory.resolve("vocab.txt"), VOCAB);
@@ -72,7 +72,7 @@ final class TinyModel {
   }
 
   /** Writes a model with weights of its own. */
-  static Path write(Path directory, EncoderSpec spec) throws IOException {
+  public static Path write(Path directory, EncoderSpec spec) throws IOException {
     return write(directory, spec, weights(spec));
   }
 
@@ -84,13 +84,13 @@ final class TinyModel {
     Files.writeString(config, text.replace(from, to));
   }
 
-  static float[] floats(LazyTensor tensor) throws IOException {
+  public static float[] floats(LazyTensor tensor) throws IOException {
     float[] values = new float[(int) tensor.shape().size()];
     tensor.bytes().read().order(ByteOrder.LITTLE_ENDIAN).asFloatBuffer().get(values);
     return values;
   }
 
-  static float[] floats(SafeTensors file, String name) throws IOException {
+  public static float[] floats(SafeTensors file, String name) throws IOException {
     float[] values = new float[(int) file.shape(name).size()];
     file.floats(name).get(values);
     return values;

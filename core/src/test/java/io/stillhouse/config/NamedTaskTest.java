@@ -4,6 +4,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import io.stillhouse.error.StillhouseException;
+import io.stillhouse.recipe.Recipe;
 import io.stillhouse.spec.CorpusSpec;
 import java.util.List;
 import org.junit.jupiter.api.Test;
@@ -65,7 +66,8 @@ class NamedTaskTest {
     assertThatThrownBy(() -> prepared("task=wnli"))
         .isInstanceOf(StillhouseException.class)
         .hasMessage(
-            "task must be one of sst-2, cola, mrpc, rte, sts-b, qnli, qqp, mnli, or empty, but is 'wnli'");
+            "task must be one of sst-2, cola, mrpc, rte, sts-b, qnli, qqp, mnli, or empty, but is"
+                + " 'wnli'");
   }
 
   private static Settings prepared(String... arguments) {

@@ -6,6 +6,8 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import io.stillhouse.error.StillhouseException;
 import io.stillhouse.loss.Term;
+import io.stillhouse.recipe.Recipe;
+import io.stillhouse.recipe.Sweep;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;

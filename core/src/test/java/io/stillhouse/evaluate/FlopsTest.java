@@ -4,8 +4,8 @@ import static org.assertj.core.api.Assertions.assertThat;
 
 import io.stillhouse.spec.Architecture;
 import io.stillhouse.spec.BiLstmSpec;
-import io.stillhouse.spec.Head;
 import io.stillhouse.spec.EncoderSpec;
+import io.stillhouse.spec.Head;
 import io.stillhouse.spec.Task;
 import java.util.List;
 import org.junit.jupiter.api.Test;

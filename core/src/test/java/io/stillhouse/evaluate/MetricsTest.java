@@ -98,7 +98,7 @@ class MetricsTest {
     // Residuals 2 - 4/3 and 0 - 2/3; n / (n - 1) = 2; over 6 trials.
     assertThat(paired.difference()).isCloseTo(1.0 / 3, ROUNDING);
     assertThat(paired.standardError()).isCloseTo(Math.sqrt(2 * 8.0 / 9) / 6, ROUNDING);
-    assertThat(paired.units()).isEqualTo(2);
+    assertThat(paired.rows()).isEqualTo(2);
   }
 
   @Test

@@ -7,7 +7,7 @@ import static org.assertj.core.api.Assertions.within;
 import ai.djl.ndarray.NDArray;
 import ai.djl.ndarray.NDManager;
 import ai.djl.ndarray.types.Shape;
-import io.stillhouse.model.Encoder;
+import io.stillhouse.model.encoder.Encoder;
 import java.util.Arrays;
 import java.util.function.Function;
 import org.junit.jupiter.api.AfterEach;

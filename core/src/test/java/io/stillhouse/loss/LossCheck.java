@@ -7,7 +7,7 @@ import ai.djl.ndarray.NDArray;
 import ai.djl.ndarray.NDManager;
 import ai.djl.ndarray.types.DataType;
 import ai.djl.ndarray.types.Shape;
-import io.stillhouse.model.Autograd;
+import io.stillhouse.torch.Autograd;
 import java.util.Random;
 import java.util.function.Function;
 

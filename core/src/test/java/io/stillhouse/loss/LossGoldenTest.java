@@ -8,7 +8,7 @@ import ai.djl.ndarray.NDManager;
 import ai.djl.ndarray.types.DataType;
 import com.google.gson.JsonParser;
 import io.stillhouse.Golden;
-import io.stillhouse.model.Autograd;
+import io.stillhouse.torch.Autograd;
 import java.util.function.Function;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;

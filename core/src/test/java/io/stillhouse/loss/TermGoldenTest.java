@@ -1,6 +1,9 @@
 package io.stillhouse.loss;
 
 import ai.djl.ndarray.NDArray;
+import io.stillhouse.codec.Counts;
+import io.stillhouse.codec.TargetBatch;
+import io.stillhouse.codec.TeacherParts;
 import io.stillhouse.model.EncoderOutput;
 import io.stillhouse.spec.DistillSpec;
 import io.stillhouse.spec.DistillSpec.CosineLayers;

@@ -7,12 +7,12 @@ import java.util.List;
  * Letters and digits in a row are a word, cut into pieces of three characters; any other character
  * is a word of its own; white space is nothing. A token's id is its characters' hash.
  */
-final class ToyTokenizer {
+public final class ToyTokenizer {
   private static final int PIECE = 3;
 
   private ToyTokenizer() {}
 
-  static Encoded encode(String text) {
+  public static Encoded encode(String text) {
     List<int[]> tokens = new ArrayList<>();
     int word = -1;
     int at = 0;

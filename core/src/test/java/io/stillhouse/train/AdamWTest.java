@@ -5,8 +5,8 @@ import static org.assertj.core.api.Assertions.within;
 
 import ai.djl.ndarray.NDArray;
 import ai.djl.ndarray.NDManager;
-import io.stillhouse.model.Autograd;
 import io.stillhouse.spec.TrainSpec;
+import io.stillhouse.torch.Autograd;
 import java.util.Map;
 import org.junit.jupiter.api.Test;
 

@@ -8,12 +8,10 @@ import ai.djl.ndarray.index.NDIndex;
 import ai.djl.ndarray.types.Shape;
 import io.stillhouse.Golden;
 import io.stillhouse.checkpoint.HuggingFaceDirectory;
-import io.stillhouse.loss.TargetBatch;
-import io.stillhouse.loss.TeacherParts;
-import io.stillhouse.model.Autograd;
+import io.stillhouse.codec.TargetBatch;
+import io.stillhouse.codec.TeacherParts;
 import io.stillhouse.model.Capture;
-import io.stillhouse.model.Dropout;
-import io.stillhouse.model.Encoder;
+import io.stillhouse.model.encoder.Encoder;
 import io.stillhouse.spec.DistillSpec;
 import io.stillhouse.spec.EncoderSpec;
 import io.stillhouse.spec.Precision;
@@ -21,6 +19,8 @@ import io.stillhouse.spec.PrunedHeads;
 import io.stillhouse.spec.Teachers;
 import io.stillhouse.spec.TrainSpec;
 import io.stillhouse.target.Example;
+import io.stillhouse.torch.Autograd;
+import io.stillhouse.torch.Dropout;
 import java.io.IOException;
 import java.nio.file.Path;
 import java.util.ArrayList;
@@ -65,7 +65,9 @@ class HeadPruningTest {
               report -> norms.add(report.optimiser().gradientNorm()))
           .run(manager, weights, TeacherParts.NONE);
 
-      assertThat(norms).hasSize(10).allSatisfy(norm -> assertThat(norm).isGreaterThan(MAX_GRAD_NORM));
+      assertThat(norms)
+          .hasSize(10)
+          .allSatisfy(norm -> assertThat(norm).isGreaterThan(MAX_GRAD_NORM));
       Map<String, NDArray> whole = new HashMap<>();
       weights.forEach((name, weight) -> whole.put(name, weight.duplicate()));
       for (int block = 1; block <= spec.distinctBlocks(); block++) {

@@ -8,15 +8,15 @@ import ai.djl.ndarray.NDManager;
 import io.stillhouse.Golden;
 import io.stillhouse.GoldenTargets;
 import io.stillhouse.checkpoint.HuggingFaceDirectory;
-import io.stillhouse.loss.TeacherParts;
-import io.stillhouse.model.Autograd;
-import io.stillhouse.model.Encoder;
+import io.stillhouse.codec.TeacherParts;
+import io.stillhouse.model.encoder.Encoder;
 import io.stillhouse.spec.DistillSpec;
 import io.stillhouse.spec.EncoderSpec;
 import io.stillhouse.spec.Precision;
 import io.stillhouse.spec.TrainSpec;
 import io.stillhouse.target.Example;
 import io.stillhouse.target.MlmTargets;
+import io.stillhouse.torch.Autograd;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -187,7 +187,10 @@ class LockstepTest {
       Map<String, NDArray> weights = weights(manager, student);
       Path none = Files.createTempDirectory(directory, "trainer");
       new Trainer(
-              setup(student), new MemorySource(shards), new DirectoryCheckpoints(none), report -> {})
+              setup(student),
+              new MemorySource(shards),
+              new DirectoryCheckpoints(none),
+              report -> {})
           .run(manager, weights, parts(manager));
       return values(weights);
     }

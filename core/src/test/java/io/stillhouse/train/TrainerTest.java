@@ -9,11 +9,10 @@ import ai.djl.ndarray.NDManager;
 import io.stillhouse.Golden;
 import io.stillhouse.GoldenTargets;
 import io.stillhouse.checkpoint.HuggingFaceDirectory;
+import io.stillhouse.codec.TeacherParts;
 import io.stillhouse.error.StillhouseException;
-import io.stillhouse.loss.TeacherParts;
 import io.stillhouse.loss.Term;
-import io.stillhouse.model.Autograd;
-import io.stillhouse.model.Encoder;
+import io.stillhouse.model.encoder.Encoder;
 import io.stillhouse.spec.DistillSpec;
 import io.stillhouse.spec.EncoderSpec;
 import io.stillhouse.spec.Precision;
@@ -21,6 +20,7 @@ import io.stillhouse.spec.TrainSpec;
 import io.stillhouse.target.Example;
 import io.stillhouse.target.MlmTargets;
 import io.stillhouse.target.Targets;
+import io.stillhouse.torch.Autograd;
 import java.io.IOException;
 import java.nio.file.Path;
 import java.util.ArrayList;
@@ -75,7 +75,10 @@ class TrainerTest {
     EncoderSpec with = student();
     EncoderSpec without =
         new EncoderSpec(
-            with.embeddings(), with.blocks(), new EncoderSpec.Numerics(1e-12, 0, 0, 0), with.head());
+            with.embeddings(),
+            with.blocks(),
+            new EncoderSpec.Numerics(1e-12, 0, 0, 0),
+            with.head());
     String name = EncoderSpec.blockPrefix(1) + "output.dense.weight";
     TrainSpec train = train(2, 42);
 
@@ -171,7 +174,8 @@ class TrainerTest {
     assertThatThrownBy(() -> train(setup(train(STEPS, 42)), "a", reports::add, broken))
         .isInstanceOf(StillhouseException.class)
         .hasMessageStartingWith(
-            "the gradients of 5 steps in a row, up to step 5, were not finite (terms {SOFT_LABEL=NaN, HARD_LABEL=")
+            "the gradients of 5 steps in a row, up to step 5, were not finite (terms"
+                + " {SOFT_LABEL=NaN, HARD_LABEL=")
         .hasMessageEndingWith("; lower train.learning-rate (0.003), or set train.max-grad-norm");
     assertThat(reports).hasSize(4);
   }

@@ -5,8 +5,8 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import io.stillhouse.config.Settings;
 import io.stillhouse.error.StillhouseException;
-import io.stillhouse.jobs.cache.CacheDiff;
-import io.stillhouse.jobs.cache.CacheJob;
+import io.stillhouse.jobs.cache.build.CacheJob;
+import io.stillhouse.jobs.cache.check.CacheDiff;
 import io.stillhouse.jobs.evaluate.EvaluateJob;
 import io.stillhouse.jobs.evaluate.Evaluation;
 import io.stillhouse.jobs.train.TrainJob;

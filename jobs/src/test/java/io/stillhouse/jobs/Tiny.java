@@ -5,6 +5,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 import ai.djl.ndarray.NDManager;
 import io.stillhouse.checkpoint.HuggingFaceDirectory;
 import io.stillhouse.config.Settings;
+import io.stillhouse.jobs.cli.Stillhouse;
 import io.stillhouse.spec.EncoderSpec;
 import io.stillhouse.train.StudentInit;
 import java.io.ByteArrayOutputStream;

@@ -1,27 +1,27 @@
 package io.stillhouse.jobs.augment;
 
+import io.stillhouse.augment.ReplaceableWords;
+import io.stillhouse.augment.RuleAugmentation;
+import io.stillhouse.augment.WordsByTag;
 import io.stillhouse.checkpoint.HuggingFaceDirectory;
 import io.stillhouse.config.Option;
 import io.stillhouse.config.Options;
-import io.stillhouse.config.Recipe;
 import io.stillhouse.config.Settings;
 import io.stillhouse.error.Errors;
 import io.stillhouse.error.StillhouseException;
-import io.stillhouse.jobs.Progress;
-import io.stillhouse.jobs.cache.CacheJob;
-import io.stillhouse.jobs.cache.Storage;
+import io.stillhouse.jobs.corpus.Corpus;
+import io.stillhouse.jobs.corpus.SourceRow;
+import io.stillhouse.jobs.corpus.Tokenising;
+import io.stillhouse.jobs.spark.Progress;
 import io.stillhouse.jobs.spark.RunningTasks;
 import io.stillhouse.jobs.spark.Watch;
-import io.stillhouse.jobs.text.Corpus;
-import io.stillhouse.jobs.text.SourceRow;
+import io.stillhouse.jobs.storage.Storage;
+import io.stillhouse.recipe.Recipe;
 import io.stillhouse.spec.CorpusSpec;
 import io.stillhouse.spec.EncoderSpec;
 import io.stillhouse.spec.Precision;
 import io.stillhouse.spec.Task;
-import io.stillhouse.text.ReplaceableWords;
-import io.stillhouse.text.RuleAugmentation;
 import io.stillhouse.text.Segmenter;
-import io.stillhouse.text.WordsByTag;
 import java.io.IOException;
 import java.util.ArrayList;
 import java.util.List;
@@ -186,7 +186,7 @@ public final class AugmentJob {
             unfinished.toString(),
             augmentation,
             new Augmentation.Draws(
-                settings.get(Options.AUGMENT_COPIES), settings.get(Options.SEED)),
+                settings.get(Options.AUGMENT_COPIES), settings.get(Options.AUGMENT_SEED)),
             new AugmentTask.Layout(
                 spec.columns().pair() != null,
                 spec.columns().label() != null,

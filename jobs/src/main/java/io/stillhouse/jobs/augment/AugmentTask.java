@@ -1,8 +1,8 @@
 package io.stillhouse.jobs.augment;
 
-import io.stillhouse.jobs.cache.ParquetRows;
-import io.stillhouse.jobs.cache.Storage;
-import io.stillhouse.jobs.text.SourceRow;
+import io.stillhouse.jobs.corpus.SourceRow;
+import io.stillhouse.jobs.storage.ParquetRows;
+import io.stillhouse.jobs.storage.Storage;
 import io.stillhouse.target.Column;
 import io.stillhouse.target.Family;
 import io.stillhouse.target.Targets;

@@ -1,10 +1,10 @@
 package io.stillhouse.jobs.augment;
 
-import io.stillhouse.jobs.text.SourceRow;
+import io.stillhouse.augment.ReplaceableWords;
+import io.stillhouse.augment.RuleAugmentation;
+import io.stillhouse.augment.WordsByTag;
+import io.stillhouse.jobs.corpus.SourceRow;
 import io.stillhouse.spec.Precision;
-import io.stillhouse.text.ReplaceableWords;
-import io.stillhouse.text.RuleAugmentation;
-import io.stillhouse.text.WordsByTag;
 import java.io.IOException;
 import java.io.Serializable;
 import java.util.List;
@@ -71,7 +71,8 @@ sealed interface Augmentation extends Serializable
         implements Serializable {}
 
     /** What the model reads, at most how much; padded tokens of a batch, precision, threads. */
-    record Pass(ColumnSelection reads, int maxLength, int tokensPerBatch, Precision precision, int threads)
+    record Pass(
+        ColumnSelection reads, int maxLength, int tokensPerBatch, Precision precision, int threads)
         implements Serializable {}
 
     @Override

@@ -1,20 +1,20 @@
 package io.stillhouse.jobs.augment;
 
 import ai.djl.ndarray.NDManager;
+import io.stillhouse.augment.ReplaceableWords;
+import io.stillhouse.augment.Rewritten;
+import io.stillhouse.augment.WordReplacement;
+import io.stillhouse.jobs.corpus.SourceRow;
 import io.stillhouse.jobs.spark.Devices;
 import io.stillhouse.jobs.spark.Models;
-import io.stillhouse.jobs.text.SourceRow;
-import io.stillhouse.model.Autograd;
 import io.stillhouse.model.Batch;
-import io.stillhouse.model.InferenceEncoder;
-import io.stillhouse.model.LikeliestTokens;
+import io.stillhouse.model.encoder.InferenceEncoder;
+import io.stillhouse.model.encoder.LikeliestTokens;
 import io.stillhouse.text.Encoded;
 import io.stillhouse.text.Pairing;
-import io.stillhouse.text.ReplaceableWords;
-import io.stillhouse.text.Rewritten;
 import io.stillhouse.text.Span;
 import io.stillhouse.text.Tokenizer;
-import io.stillhouse.text.WordReplacement;
+import io.stillhouse.torch.Autograd;
 import io.stillhouse.train.MicroBatches;
 import java.io.IOException;
 import java.util.ArrayList;

@@ -1,11 +1,11 @@
 package io.stillhouse.jobs.augment;
 
-import io.stillhouse.jobs.text.SourceRow;
-import io.stillhouse.text.PartsOfSpeech;
-import io.stillhouse.text.Rewritten;
-import io.stillhouse.text.RuleAugmentation;
+import io.stillhouse.augment.PartsOfSpeech;
+import io.stillhouse.augment.Rewritten;
+import io.stillhouse.augment.RuleAugmentation;
+import io.stillhouse.augment.WordSplit;
+import io.stillhouse.jobs.corpus.SourceRow;
 import io.stillhouse.text.Span;
-import io.stillhouse.text.WordSplit;
 import java.util.ArrayList;
 import java.util.List;
 

@@ -2,15 +2,15 @@ package io.stillhouse.jobs.augment;
 
 import ai.djl.Device;
 import ai.djl.ndarray.NDManager;
+import io.stillhouse.augment.ReplaceableWords;
 import io.stillhouse.config.Options;
 import io.stillhouse.error.Errors;
-import io.stillhouse.jobs.cache.Storage;
+import io.stillhouse.jobs.corpus.WordVectorFile;
 import io.stillhouse.jobs.spark.Devices;
 import io.stillhouse.jobs.spark.Models;
-import io.stillhouse.jobs.text.WordVectorFile;
-import io.stillhouse.model.Encoder;
-import io.stillhouse.model.NearestWords;
-import io.stillhouse.text.ReplaceableWords;
+import io.stillhouse.jobs.storage.Storage;
+import io.stillhouse.model.encoder.Encoder;
+import io.stillhouse.model.encoder.NearestWords;
 import io.stillhouse.text.Tokenizer;
 import java.io.IOException;
 import java.util.ArrayList;
@@ -100,7 +100,7 @@ final class Vocabulary {
   }
 
   /**
-   * ColumnSelection the vectors of words that may take another's place from a file on any file system; those
+   * Reads the vectors of words that may take another's place from a file on any file system; those
    * of several pieces for which neighbours are sought are among them.
    *
    * @throws io.stillhouse.error.StillhouseException if it is none

@@ -5,20 +5,19 @@ import com.google.gson.GsonBuilder;
 import io.stillhouse.checkpoint.HuggingFaceDirectory;
 import io.stillhouse.checkpoint.ModelDirectory;
 import io.stillhouse.config.Options;
-import io.stillhouse.config.Recipe;
 import io.stillhouse.config.Settings;
 import io.stillhouse.error.Errors;
-import io.stillhouse.jobs.Progress;
-import io.stillhouse.jobs.cache.CacheJob;
-import io.stillhouse.jobs.cache.CacheReader;
-import io.stillhouse.jobs.cache.InputRow;
-import io.stillhouse.jobs.cache.SameTokens;
-import io.stillhouse.jobs.cache.Storage;
-import io.stillhouse.jobs.cache.TeacherFolder;
-import io.stillhouse.jobs.cache.Tokenising;
+import io.stillhouse.jobs.cache.layout.TeacherFolder;
+import io.stillhouse.jobs.cache.read.CacheReader;
+import io.stillhouse.jobs.corpus.Corpus;
+import io.stillhouse.jobs.corpus.InputRow;
+import io.stillhouse.jobs.corpus.SameTokens;
+import io.stillhouse.jobs.corpus.Tokenising;
+import io.stillhouse.jobs.spark.Progress;
 import io.stillhouse.jobs.spark.RunningTasks;
 import io.stillhouse.jobs.spark.Watch;
-import io.stillhouse.jobs.text.Corpus;
+import io.stillhouse.jobs.storage.Storage;
+import io.stillhouse.recipe.Recipe;
 import io.stillhouse.spec.CorpusSpec;
 import io.stillhouse.spec.Head;
 import io.stillhouse.spec.Metric;
@@ -215,7 +214,7 @@ public final class EvaluateJob {
             head.task() == Task.MASKED_LM
                 // Another seed than training's: what is masked here is not what was masked there.
                 ? new Tokenising.Mask(
-                    settings.get(Options.MASK_PROBABILITY), 1, ~settings.get(Options.SEED))
+                    settings.get(Options.MASK_PROBABILITY), 1, ~settings.get(Options.CACHE_SEED))
                 : null);
     List<InputRow> rows = new ArrayList<>(corpus.rows().mapPartitions(tokenising::of).collect());
     rows.sort(Comparator.comparingInt(InputRow::length).thenComparing(InputRow::id));

@@ -1,11 +1,11 @@
 package io.stillhouse.jobs.evaluate;
 
-import io.stillhouse.config.Sweep;
 import io.stillhouse.error.Errors;
 import io.stillhouse.evaluate.Metrics;
 import io.stillhouse.jobs.evaluate.Evaluation.Comparison;
 import io.stillhouse.jobs.evaluate.Evaluation.Group;
 import io.stillhouse.jobs.evaluate.Evaluation.Model;
+import io.stillhouse.recipe.Sweep;
 import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;

@@ -74,7 +74,7 @@ final class MaskedLmEvaluator extends Evaluator {
         metric,
         paired.difference(),
         paired.standardError(),
-        paired.units(),
+        paired.rows(),
         a.size() == 1 ? null : new Seeds(a.size(), Metrics.standardError(bySeed)));
   }
 

@@ -2,10 +2,10 @@ package io.stillhouse.jobs.evaluate;
 
 import io.stillhouse.config.Options;
 import io.stillhouse.config.Settings;
-import io.stillhouse.config.Sweep;
-import io.stillhouse.jobs.Progress;
+import io.stillhouse.jobs.spark.Progress;
 import io.stillhouse.jobs.spark.RunningTasks;
 import io.stillhouse.jobs.spark.Watch;
+import io.stillhouse.recipe.Sweep;
 import io.stillhouse.spec.ModelSpec;
 import java.util.ArrayList;
 import java.util.LinkedHashMap;

@@ -1,8 +1,8 @@
 package io.stillhouse.jobs.evaluate;
 
-import io.stillhouse.evaluate.Predictions;
 import io.stillhouse.evaluate.Bootstrap;
 import io.stillhouse.evaluate.Metrics;
+import io.stillhouse.evaluate.Predictions;
 import io.stillhouse.jobs.evaluate.Evaluation.Comparison;
 import io.stillhouse.jobs.evaluate.Evaluation.Model;
 import io.stillhouse.jobs.evaluate.Evaluation.Retention;
@@ -42,12 +42,14 @@ final class TaskEvaluator extends Evaluator {
     for (int m = 0; m < candidates.size(); m++) {
       int model = m;
       answers.add(
-          Predictions.of(head, rows.stream().map(row -> row.logits()[model]).toArray(float[][]::new)));
+          Predictions.of(
+              head, rows.stream().map(row -> row.logits()[model]).toArray(float[][]::new)));
     }
     boolean labelled = rows.stream().noneMatch(row -> Double.isNaN(row.label()));
     this.truth =
         labelled
-            ? Predictions.of(head, rows.stream().mapToDouble(EvaluateTask.RowResult::label).toArray())
+            ? Predictions.of(
+                head, rows.stream().mapToDouble(EvaluateTask.RowResult::label).toArray())
             : null;
   }
 

@@ -2,23 +2,22 @@ package io.stillhouse.jobs.heads;
 
 import io.stillhouse.checkpoint.HuggingFaceDirectory;
 import io.stillhouse.config.Options;
-import io.stillhouse.config.Recipe;
 import io.stillhouse.config.Settings;
 import io.stillhouse.error.Errors;
 import io.stillhouse.evaluate.HeadImportance;
 import io.stillhouse.evaluate.HeadSums;
-import io.stillhouse.jobs.Progress;
-import io.stillhouse.jobs.cache.CacheJob;
-import io.stillhouse.jobs.cache.InputRow;
-import io.stillhouse.jobs.cache.Storage;
-import io.stillhouse.jobs.cache.Tokenising;
+import io.stillhouse.jobs.corpus.Corpus;
+import io.stillhouse.jobs.corpus.InputRow;
+import io.stillhouse.jobs.corpus.SourceRow;
+import io.stillhouse.jobs.corpus.Tokenising;
+import io.stillhouse.jobs.spark.Progress;
 import io.stillhouse.jobs.spark.RunningTasks;
 import io.stillhouse.jobs.spark.Watch;
-import io.stillhouse.jobs.text.Corpus;
-import io.stillhouse.jobs.text.SourceRow;
+import io.stillhouse.jobs.storage.Storage;
+import io.stillhouse.recipe.Recipe;
 import io.stillhouse.spec.CorpusSpec;
-import io.stillhouse.spec.Head;
 import io.stillhouse.spec.EncoderSpec;
+import io.stillhouse.spec.Head;
 import io.stillhouse.spec.Task;
 import io.stillhouse.target.TargetSource;
 import io.stillhouse.train.MicroBatches;
@@ -80,7 +79,8 @@ public final class HeadImportanceJob {
           "at most the model's positions, " + spec.maxTokens(),
           settings.get(Options.MAX_LENGTH));
     }
-    storage.requireNoDirectory(Options.HEAD_IMPORTANCE_OUTPUT.key(), settings.get(Options.HEAD_IMPORTANCE_OUTPUT));
+    storage.requireNoDirectory(
+        Options.HEAD_IMPORTANCE_OUTPUT.key(), settings.get(Options.HEAD_IMPORTANCE_OUTPUT));
   }
 
   /** Measures, and writes the result to {@code head-importance.output}. */
@@ -116,12 +116,14 @@ public final class HeadImportanceJob {
             Tokenising.cut(settings, corpus),
             head.task() == Task.MASKED_LM
                 ? new Tokenising.Mask(
-                    settings.get(Options.MASK_PROBABILITY), 1, settings.get(Options.SEED))
+                    settings.get(Options.MASK_PROBABILITY),
+                    1,
+                    settings.get(Options.HEAD_IMPORTANCE_SEED))
                 : null);
     JavaSparkContext context = JavaSparkContext.fromSparkContext(spark.sparkContext());
-    context.setJobGroup("heads", "rows of the corpus", true);
+    context.setJobGroup("head-importance", "rows of the corpus", true);
     int wanted = settings.get(Options.HEAD_IMPORTANCE_ROWS);
-    Draw draw = new Draw(settings.get(Options.SEED));
+    Draw draw = new Draw(settings.get(Options.HEAD_IMPORTANCE_SEED));
     List<SourceRow> drawn = Corpus.read(spark, corpus).rows().takeOrdered(wanted, draw);
     List<InputRow> rows =
         new ArrayList<>(
@@ -156,7 +158,7 @@ public final class HeadImportanceJob {
 
   private HeadSums sums(List<InputRow> rows) {
     JavaSparkContext context = JavaSparkContext.fromSparkContext(spark.sparkContext());
-    context.setJobGroup("heads", "gradients of heads", true);
+    context.setJobGroup("head-importance", "gradients of heads", true);
     LongAccumulator done = spark.sparkContext().longAccumulator("tokens");
     List<List<InputRow>> batches =
         MicroBatches.cut(
@@ -176,7 +178,7 @@ public final class HeadImportanceJob {
       tasks.add(new HeadImportanceTask(own, model.toString(), threads));
     }
     long tokens = rows.stream().mapToLong(InputRow::length).sum();
-    try (Progress progress = Progress.start("heads", tokens, "tokens");
+    try (Progress progress = Progress.start("head-importance", tokens, "tokens");
         RunningTasks running = new RunningTasks(spark.sparkContext(), done);
         Watch watch = new Watch(() -> progress.update(done.value() + running.sum()))) {
       return HeadSums.total(

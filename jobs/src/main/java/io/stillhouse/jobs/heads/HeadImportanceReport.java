@@ -1,7 +1,7 @@
 package io.stillhouse.jobs.heads;
 
 import io.stillhouse.evaluate.HeadImportance;
-import io.stillhouse.jobs.cache.Storage;
+import io.stillhouse.jobs.storage.Storage;
 import java.io.IOException;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;

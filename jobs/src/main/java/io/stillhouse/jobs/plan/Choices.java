@@ -4,7 +4,7 @@ import io.stillhouse.config.Option;
 import io.stillhouse.config.Options;
 import io.stillhouse.config.Settings;
 import io.stillhouse.error.StillhouseException;
-import io.stillhouse.jobs.cache.TargetRecipe;
+import io.stillhouse.jobs.cache.layout.TargetRecipe;
 import io.stillhouse.spec.AttentionPart;
 import io.stillhouse.spec.DistillSpec;
 import io.stillhouse.spec.EncoderSpec;
@@ -105,7 +105,8 @@ final class Choices {
   }
 
   /** Only the teacher's own value relations may be stored; others are derived. */
-  private static String servesRelations(TargetChoice choice, EncoderSpec teacher, DistillSpec loss) {
+  private static String servesRelations(
+      TargetChoice choice, EncoderSpec teacher, DistillSpec loss) {
     boolean valuesAlone =
         loss.relationParts().equals(List.of(AttentionPart.VALUE))
             && loss.relations().heads() == teacher.heads();

@@ -1,12 +1,11 @@
 package io.stillhouse.jobs.plan;
 
 import io.stillhouse.config.Options;
-import io.stillhouse.config.Recipe;
 import io.stillhouse.config.Settings;
-import io.stillhouse.jobs.cache.CacheJob;
-import io.stillhouse.jobs.cache.Tokenising;
-import io.stillhouse.jobs.text.Corpus;
-import io.stillhouse.jobs.text.SourceRow;
+import io.stillhouse.jobs.corpus.Corpus;
+import io.stillhouse.jobs.corpus.SourceRow;
+import io.stillhouse.jobs.corpus.Tokenising;
+import io.stillhouse.recipe.Recipe;
 import io.stillhouse.spec.CorpusSpec;
 import io.stillhouse.text.Segmenter;
 import java.util.List;
@@ -61,7 +60,7 @@ record CorpusSample(Path table, Path pieces, long pieceRows, double times, Strin
   static CorpusSample draw(
       SparkSession spark, Settings settings, Scratch scratch, long wholeBytes, double characters) {
     CorpusSpec spec = Recipe.corpus(settings);
-    long seed = settings.get(Options.SEED);
+    long seed = settings.get(Options.CACHE_SEED);
     Corpus.Part part = Corpus.part(spark, spec, wholeBytes, seed);
     JavaRDD<SourceRow> all = part.corpus().rows();
     int longest = CHARACTERS_OF_TOKEN * settings.get(Options.MAX_LENGTH);

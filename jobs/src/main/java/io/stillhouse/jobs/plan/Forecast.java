@@ -1,8 +1,8 @@
 package io.stillhouse.jobs.plan;
 
 import io.stillhouse.config.Options;
-import io.stillhouse.config.Recipe;
 import io.stillhouse.config.Settings;
+import io.stillhouse.recipe.Recipe;
 import io.stillhouse.spec.DistillSpec;
 import io.stillhouse.spec.EncoderSpec;
 import io.stillhouse.spec.TrainSpec;
@@ -74,7 +74,7 @@ record Forecast(
   }
 
   private double cacheBytes() {
-    return sizes.cache(settings.get(Options.UNIT_TOKENS), teacher.units());
+    return sizes.cache(settings.get(Options.SHARD_TOKENS), teacher.shards());
   }
 
   private Economics economics(Around around, Disk disk) {

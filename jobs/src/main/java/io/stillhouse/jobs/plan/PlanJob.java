@@ -1,15 +1,16 @@
 package io.stillhouse.jobs.plan;
 
 import io.stillhouse.checkpoint.HuggingFaceDirectory;
-import io.stillhouse.config.LossRecipe;
 import io.stillhouse.config.Options;
-import io.stillhouse.config.Recipe;
 import io.stillhouse.config.Settings;
 import io.stillhouse.error.Errors;
-import io.stillhouse.jobs.cache.CacheJob;
-import io.stillhouse.jobs.cache.Storage;
-import io.stillhouse.jobs.cache.TargetRecipe;
-import io.stillhouse.jobs.text.WordVectorFile;
+import io.stillhouse.jobs.cache.build.CacheJob;
+import io.stillhouse.jobs.cache.layout.TargetRecipe;
+import io.stillhouse.jobs.cache.layout.TeacherFolder;
+import io.stillhouse.jobs.corpus.WordVectorFile;
+import io.stillhouse.jobs.storage.Storage;
+import io.stillhouse.recipe.LossRecipe;
+import io.stillhouse.recipe.Recipe;
 import io.stillhouse.spec.DistillSpec;
 import io.stillhouse.spec.EncoderSpec;
 import io.stillhouse.target.TargetChoice;
@@ -121,7 +122,7 @@ public final class PlanJob {
             .run(sample, sampled.tokens(), corpus.tokens(), deadline);
     TargetSizes sizes =
         new TargetSizes(measured.bytes(), measured.lengths(), inputBytes, sampled, corpus);
-    double bytes = sizes.cache(real.get(Options.UNIT_TOKENS), measured.units());
+    double bytes = sizes.cache(real.get(Options.SHARD_TOKENS), measured.shards());
     double targets = bytes - sizes.inputsOfCorpus();
     requireRoom(room, "", bytes - targets * (1 - share) + measured.bytes().teacher());
 
@@ -198,7 +199,8 @@ public final class PlanJob {
       throw Errors.invalid(
           "the cache would take %s%,.0f bytes, and the disk of cache.path '%s' has %,d free: less than %s times as many"
               .formatted(least, bytes, cache, room, ROOM),
-          "free some, choose another cache.path, or store less, such as targets.dtype=int8 or fewer targets.hidden");
+          "free some, choose another cache.path, or store less, such as targets.dtype=int8 or fewer"
+              + " targets.hidden");
     }
   }
 

@@ -75,7 +75,7 @@ public record PlanResult(
   record Money(double cached, double online, double storage) {}
 
   /**
-   * ColumnSelection of each token, and bytes a token; the recipe's own beside them.
+   * Reads of each token, and bytes a token; the recipe's own beside them.
    *
    * @param reads null where no number of reads pays for the cache
    */

@@ -86,7 +86,7 @@ final class PlanTable {
         "%,.0f bytes in %,d files (%,d shards): %,.1f a token; %,.0f with the teacher's copy",
         disk.bytes(),
         disk.files(),
-        disk.units(),
+        disk.shards(),
         disk.bytesPerToken(),
         disk.bytes() + disk.teacherBytes());
     line(

@@ -1,8 +1,8 @@
 package io.stillhouse.jobs.plan;
 
 import com.sun.nio.file.ExtendedOpenOption;
-import io.stillhouse.jobs.cache.CacheReader;
-import io.stillhouse.jobs.cache.Storage;
+import io.stillhouse.jobs.cache.read.CacheReader;
+import io.stillhouse.jobs.storage.Storage;
 import io.stillhouse.target.Column;
 import io.stillhouse.target.Targets;
 import java.io.IOException;

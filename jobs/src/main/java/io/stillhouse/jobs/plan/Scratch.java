@@ -1,6 +1,6 @@
 package io.stillhouse.jobs.plan;
 
-import io.stillhouse.jobs.cache.Storage;
+import io.stillhouse.jobs.storage.Storage;
 import java.io.IOException;
 import java.net.InetAddress;
 import java.util.regex.Matcher;

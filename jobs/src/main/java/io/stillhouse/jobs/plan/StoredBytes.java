@@ -1,7 +1,7 @@
 package io.stillhouse.jobs.plan;
 
-import io.stillhouse.jobs.cache.CacheJob;
-import io.stillhouse.jobs.cache.Storage;
+import io.stillhouse.jobs.cache.layout.TeacherFolder;
+import io.stillhouse.jobs.storage.Storage;
 import java.io.IOException;
 import java.util.Map;
 import java.util.TreeMap;

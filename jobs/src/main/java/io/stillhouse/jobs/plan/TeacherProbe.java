@@ -2,8 +2,9 @@ package io.stillhouse.jobs.plan;
 
 import io.stillhouse.config.Options;
 import io.stillhouse.config.Settings;
-import io.stillhouse.jobs.cache.CacheJob;
-import io.stillhouse.jobs.cache.Storage;
+import io.stillhouse.jobs.cache.build.CacheJob;
+import io.stillhouse.jobs.cache.layout.CacheRecord;
+import io.stillhouse.jobs.storage.Storage;
 import java.io.IOException;
 import java.util.Map;
 import java.util.TreeMap;
@@ -99,7 +100,7 @@ final class TeacherProbe {
     return new Teacher(
         cachePath(),
         Lengths.of(spark, cachePath()),
-        warm.result().units(),
+        warm.result().shards(),
         StoredBytes.of(storage, cachePath()),
         slotRate,
         busy,

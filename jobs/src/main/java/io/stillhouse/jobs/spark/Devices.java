@@ -6,7 +6,7 @@ import ai.djl.ndarray.NDManager;
 import io.stillhouse.config.Options;
 import io.stillhouse.config.Settings;
 import io.stillhouse.error.Errors;
-import io.stillhouse.model.TorchScript;
+import io.stillhouse.torch.TorchScript;
 import org.apache.spark.SparkContext;
 import org.apache.spark.TaskContext;
 import org.apache.spark.resource.ResourceInformation;
@@ -85,7 +85,8 @@ public final class Devices {
       throw Errors.invalid(
           "Spark gave this task GPU %d, but libtorch %s finds %d here"
               .formatted(index, Engine.getInstance().getVersion(), found),
-          "give every machine a libtorch with CUDA and a discovery script that prints what it has (conf/spark-gpu.conf says how), or set device=cpu");
+          "give every machine a libtorch with CUDA and a discovery script that prints what it has"
+              + " (conf/spark-gpu.conf says how), or set device=cpu");
     }
     return Device.gpu(index);
   }
@@ -104,7 +105,8 @@ public final class Devices {
     if (!address.matches("\\d{1,4}")) {
       throw Errors.invalid(
           "Spark gave this task GPU '%s', which is no index".formatted(address),
-          "let the discovery script print indices (MIG slices: one an executor, by CUDA_VISIBLE_DEVICES, and index 0)");
+          "let the discovery script print indices (MIG slices: one an executor, by"
+              + " CUDA_VISIBLE_DEVICES, and index 0)");
     }
     return Integer.parseInt(address);
   }

@@ -1,5 +1,5 @@
 /**
- * What every job needs of Spark: a session, models held once per executor, progress told from
- * tasks.
+ * What every job needs of Spark: sessions, devices, models held once per executor, and progress.
  */
+@org.jspecify.annotations.NullMarked
 package io.stillhouse.jobs.spark;

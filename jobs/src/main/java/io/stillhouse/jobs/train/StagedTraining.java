@@ -1,23 +1,20 @@
 package io.stillhouse.jobs.train;
 
-import io.stillhouse.checkpoint.HuggingFaceDirectory;
 import io.stillhouse.config.Options;
-import io.stillhouse.config.Recipe;
 import io.stillhouse.config.Settings;
 import io.stillhouse.error.Errors;
-import io.stillhouse.jobs.cache.SameTokens;
-import io.stillhouse.jobs.cache.Storage;
+import io.stillhouse.jobs.corpus.SameTokens;
+import io.stillhouse.jobs.train.student.Stage;
+import io.stillhouse.jobs.train.student.StudentRun;
+import io.stillhouse.jobs.train.sweep.SweepJob;
 import io.stillhouse.spec.EncoderSpec;
 import java.io.IOException;
 import java.util.ArrayList;
 import java.util.Arrays;
-import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Locale;
-import java.util.Map;
 import java.util.Optional;
 import java.util.stream.Collectors;
-import org.apache.hadoop.fs.Path;
 import org.apache.spark.sql.SparkSession;
 
 /** Runs the stages of a recipe one after another. */

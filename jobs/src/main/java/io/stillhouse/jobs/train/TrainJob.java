@@ -4,12 +4,23 @@ import io.stillhouse.checkpoint.HuggingFaceDirectory;
 import io.stillhouse.config.Options;
 import io.stillhouse.config.Settings;
 import io.stillhouse.error.Errors;
-import io.stillhouse.jobs.Progress;
-import io.stillhouse.jobs.cache.CacheReader;
-import io.stillhouse.jobs.cache.Storage;
+import io.stillhouse.jobs.cache.read.CacheReader;
+import io.stillhouse.jobs.spark.Progress;
 import io.stillhouse.jobs.spark.RunningTasks;
 import io.stillhouse.jobs.spark.Sessions;
 import io.stillhouse.jobs.spark.Watch;
+import io.stillhouse.jobs.storage.Storage;
+import io.stillhouse.jobs.train.metrics.LatestSteps;
+import io.stillhouse.jobs.train.metrics.LiveMetrics;
+import io.stillhouse.jobs.train.rounds.RoundJob;
+import io.stillhouse.jobs.train.student.HadoopCheckpoints;
+import io.stillhouse.jobs.train.student.History;
+import io.stillhouse.jobs.train.student.RunPlanner;
+import io.stillhouse.jobs.train.student.Stage;
+import io.stillhouse.jobs.train.student.StudentParts;
+import io.stillhouse.jobs.train.student.StudentRun;
+import io.stillhouse.jobs.train.student.StudentWindow;
+import io.stillhouse.jobs.train.student.TrainTask;
 import io.stillhouse.target.Column;
 import io.stillhouse.train.StepReport;
 import java.io.IOException;
@@ -57,7 +68,7 @@ public final class TrainJob {
   }
 
   /** As {@link #TrainJob(SparkSession, Settings)}, of one stage of a recipe. */
-  TrainJob(SparkSession spark, Stage stage) throws IOException {
+  public TrainJob(SparkSession spark, Stage stage) throws IOException {
     this.spark = spark;
     this.settings = stage.settings();
     this.storage = new Storage(spark.sparkContext().hadoopConfiguration());
@@ -93,7 +104,7 @@ public final class TrainJob {
   }
 
   /** Makes a job of given runs, for finetune. */
-  TrainJob(SparkSession spark, Settings settings, StudentRun run) {
+  public TrainJob(SparkSession spark, Settings settings, StudentRun run) {
     this.spark = spark;
     this.settings = settings;
     this.storage = new Storage(spark.sparkContext().hadoopConfiguration());

@@ -1,5 +1,3 @@
-/**
- * Job 2: trains students from a cache alone, one task for each; sweep, many of them, which may
- * share tasks and the reading of the cache; and finetune, the same trainer on hard labels.
- */
+/** Job 2: trains a student and its baseline from a cache, through one or more stages. */
+@org.jspecify.annotations.NullMarked
 package io.stillhouse.jobs.train;

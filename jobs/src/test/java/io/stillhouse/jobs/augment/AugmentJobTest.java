@@ -7,7 +7,8 @@ import com.google.gson.JsonObject;
 import com.google.gson.JsonParser;
 import io.stillhouse.error.StillhouseException;
 import io.stillhouse.jobs.Tiny;
-import io.stillhouse.jobs.cache.CacheJob;
+import io.stillhouse.jobs.cache.build.CacheJob;
+import io.stillhouse.jobs.cache.layout.CacheRecord;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -374,7 +375,8 @@ class AugmentJobTest {
                         "augment.pos-probability=0.5")))
         .isInstanceOf(StillhouseException.class)
         .hasMessage(
-            "augment.mask-probability (0.6) and augment.pos-probability (0.5) exclude each other, but add up to more than 1; lower one of them");
+            "augment.mask-probability (0.6) and augment.pos-probability (0.5) exclude each other,"
+                + " but add up to more than 1; lower one of them");
   }
 
   @Test

@@ -55,7 +55,7 @@ final class Cells {
     this.fs = cache.getFileSystem(hadoop);
   }
 
-  /** ColumnSelection the manifest of a cache, or what there is of it; empty where there is no cache. */
+  /** Reads the manifest of a cache, or what there is of it; empty where there is no cache. */
   static Cells of(String cache, Configuration hadoop) throws IOException {
     Cells cells = new Cells(new Path(cache), hadoop);
     List<Path> entries =

@@ -89,7 +89,7 @@ final class Kills {
       int kills = (int) Math.min(DRIVERS_PER_CACHE, points - tally.count());
       for (int kill = 0; kill < kills; kill++) {
         Trial.Before before = trial.before(tally);
-        double left = 1 - (double) trial.cells().computedUnits().size() / laboratory.units();
+        double left = 1 - (double) trial.cells().computedShards().size() / laboratory.shards();
         Command command = trial.start();
         double began = trial.untilComputing(command);
         command.sleepUntil(began + random.nextDouble() * left * laboratory.computingSeconds());
@@ -110,7 +110,7 @@ final class Kills {
   /** Each between two steps that leave the disk in different states. */
   Tally driversAtMoments() throws IOException, InterruptedException {
     Tally tally = new Tally("drivers killed");
-    int units = laboratory.units();
+    int shards = laboratory.shards();
     // The first entry that is written and published is the plan's own.
     List<String> moments =
         List.of(

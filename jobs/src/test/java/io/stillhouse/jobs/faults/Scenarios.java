@@ -79,7 +79,7 @@ final class Scenarios {
                       "spark.network.timeout=15s",
                       "spark.network.timeoutInterval=2s"));
       // More than half of the tasks have ended, so that a slow one can be told.
-      int some = laboratory.units() / 2 + 1 + random.nextInt(laboratory.units() / 4);
+      int some = laboratory.shards() / 2 + 1 + random.nextInt(laboratory.shards() / 4);
       tally.require(trial.untilCommitted(command, some, 300), "half the shards are never done");
       List<ProcessHandle> executors = command.executors();
       ProcessHandle executor = executors.get(random.nextInt(executors.size()));
@@ -144,7 +144,7 @@ final class Scenarios {
     Trial trial = Trial.of(laboratory, "quota");
     Command command = trial.start();
     tally.require(
-        trial.untilCommitted(command, laboratory.units() / 3, 300), "a third is never done");
+        trial.untilCommitted(command, laboratory.shards() / 3, 300), "a third is never done");
     hdfs.limit(trial.parent(), 1);
     requireRefused(tally, command, "quota");
     hdfs.limit(trial.parent(), 1L << 40);

@@ -98,7 +98,7 @@ final class Trial {
     finish(tally, start());
     before.requireKept(tally);
     int computed = cells().computedByLastRun();
-    int missing = laboratory.units() - before.units.size();
+    int missing = laboratory.shards() - before.shards.size();
     tally.require(
         missing == 0 || computed == missing,
         "%s: %d shards were missing, but %d were computed".formatted(cache, missing, computed));

@@ -11,11 +11,11 @@ import io.stillhouse.checkpoint.HuggingFaceDirectory;
 import io.stillhouse.error.StillhouseException;
 import io.stillhouse.evaluate.HeadImportance;
 import io.stillhouse.jobs.Tiny;
-import io.stillhouse.jobs.cache.CacheJob;
-import io.stillhouse.jobs.cache.Storage;
-import io.stillhouse.jobs.train.Stage;
+import io.stillhouse.jobs.cache.build.CacheJob;
+import io.stillhouse.jobs.storage.Storage;
+import io.stillhouse.jobs.train.StagedTraining;
 import io.stillhouse.jobs.train.TrainJob;
-import io.stillhouse.jobs.train.TrainTask;
+import io.stillhouse.jobs.train.student.TrainTask;
 import io.stillhouse.spec.EncoderSpec;
 import io.stillhouse.spec.PrunedHeads;
 import java.io.IOException;
@@ -68,7 +68,8 @@ class HeadImportanceJobTest {
     }
     assertThat(report.blocks().stream().flatMap(block -> block.ranks().stream()).sorted())
         .containsExactlyElementsOf(IntStream.rangeClosed(1, 12).boxed().toList());
-    assertThat(Storage.JSON.fromJson(Files.readString(json()), HeadImportanceReport.class)).isEqualTo(report);
+    assertThat(Storage.JSON.fromJson(Files.readString(json()), HeadImportanceReport.class))
+        .isEqualTo(report);
     assertThat(report.table().lines()).hasSize(4);
     assertThat(report.table().lines().findFirst().orElseThrow())
         .startsWith("block")
@@ -96,7 +97,8 @@ class HeadImportanceJobTest {
 
     assertThat(some.rows()).isEqualTo(10);
     assertThat(heads("head-importance.rows=10")).isEqualTo(some);
-    assertThat(heads("head-importance.rows=10", "train.seed=7").blocks()).isNotEqualTo(some.blocks());
+    assertThat(heads("head-importance.rows=10", "train.seed=7").blocks())
+        .isNotEqualTo(some.blocks());
   }
 
   @Test
@@ -180,8 +182,7 @@ class HeadImportanceJobTest {
     List<TrainTask.Trained> students =
         StagedTraining.train(
                 spark,
-                Tiny.settings(
-                    all(), "student.init-layers=[]", stages, "train.baseline=false"))
+                Tiny.settings(all(), "student.init-layers=[]", stages, "train.baseline=false"))
             .students();
 
     TrainTask.Trained first =
@@ -228,12 +229,14 @@ class HeadImportanceJobTest {
     refused();
     assertThatThrownBy(() -> train("student.head-importance=" + directory))
         .isInstanceOf(StillhouseException.class)
-        .hasMessage("student.head-importance '%s' is a directory; name a file".formatted(directory));
+        .hasMessage(
+            "student.head-importance '%s' is a directory; name a file".formatted(directory));
   }
 
   private void write(HeadImportanceReport report, List<HeadImportance> blocks) throws IOException {
     HeadImportanceReport cut =
-        new HeadImportanceReport(report.model(), report.weights(), report.rows(), report.normalise(), blocks);
+        new HeadImportanceReport(
+            report.model(), report.weights(), report.rows(), report.normalise(), blocks);
     Files.writeString(json(), Storage.JSON.toJson(cut));
   }
 
@@ -252,7 +255,8 @@ class HeadImportanceJobTest {
     assertThatThrownBy(() -> train("student.pruned-heads=0.9"))
         .isInstanceOf(StillhouseException.class)
         .hasMessage(
-            "student.pruned-heads is 0.9, which is 7 of 8 heads, but each of 2 blocks keeps one; prune 6 at most, a share of 0.7500");
+            "student.pruned-heads is 0.9, which is 7 of 8 heads, but each of 2 blocks keeps one;"
+                + " prune 6 at most, a share of 0.7500");
   }
 
   @Test

@@ -9,8 +9,9 @@ import com.google.gson.JsonParser;
 import io.stillhouse.config.Settings;
 import io.stillhouse.error.StillhouseException;
 import io.stillhouse.jobs.Tiny;
-import io.stillhouse.jobs.cache.CacheJob;
-import io.stillhouse.jobs.cache.Storage;
+import io.stillhouse.jobs.cache.build.CacheJob;
+import io.stillhouse.jobs.cache.layout.CacheRecord;
+import io.stillhouse.jobs.storage.Storage;
 import java.io.IOException;
 import java.net.InetAddress;
 import java.nio.file.Files;
@@ -86,7 +87,7 @@ class PlanJobTest {
             .mapToLong(file -> file.getValue().length)
             .sum();
     assertThat(plan.disk().bytes()).isCloseTo(bytes, within(0.05 * bytes));
-    assertThat(plan.disk().units()).isEqualTo(real.units());
+    assertThat(plan.disk().shards()).isEqualTo(real.shards());
     assertThat(plan.disk().files())
         .isEqualTo(
             (int) Tiny.files(cache).keySet().stream().filter(f -> f.endsWith(".parquet")).count());

@@ -10,11 +10,14 @@ import io.stillhouse.checkpoint.SafeTensors;
 import io.stillhouse.config.Settings;
 import io.stillhouse.error.StillhouseException;
 import io.stillhouse.jobs.Tiny;
-import io.stillhouse.jobs.cache.CacheDiff;
-import io.stillhouse.jobs.cache.CacheJob;
+import io.stillhouse.jobs.cache.build.CacheJob;
+import io.stillhouse.jobs.cache.check.CacheDiff;
 import io.stillhouse.jobs.evaluate.EvaluateJob;
 import io.stillhouse.jobs.evaluate.Evaluation;
 import io.stillhouse.jobs.evaluate.LogitsFile;
+import io.stillhouse.jobs.export.ExportJob;
+import io.stillhouse.jobs.train.student.TrainTask;
+import io.stillhouse.jobs.train.sweep.SweepJob;
 import io.stillhouse.spec.BiLstmSpec;
 import java.io.IOException;
 import java.nio.file.Files;
@@ -229,7 +232,8 @@ class BiLstmJobTest {
                     "student.architecture=bert",
                     "student.init=random",
                     "sweep.students-per-task=2",
-                    "sweep.students=[{ name = lstm, student.architecture = bilstm }, { name = encoder, student.layers = 1, student.heads = 2 }]"))
+                    "sweep.students=[{ name = lstm, student.architecture = bilstm }, { name ="
+                        + " encoder, student.layers = 1, student.heads = 2 }]"))
             .run();
 
     assertThat(result.exitCode()).isZero();
@@ -248,7 +252,8 @@ class BiLstmJobTest {
     assertThatThrownBy(() -> train(single, "loss.hidden-mse.weight=1"))
         .isInstanceOf(StillhouseException.class)
         .hasMessage(
-            "loss.hidden-mse.weight is 1.0, but a BiLSTM has no layers like its teacher's; set it to 0, and give loss.soft-label.weight");
+            "loss.hidden-mse.weight is 1.0, but a BiLSTM has no layers like its teacher's; set it"
+                + " to 0, and give loss.soft-label.weight");
     assertThat(directory.resolve("students")).doesNotExist();
   }
 
@@ -260,7 +265,8 @@ class BiLstmJobTest {
     assertThatThrownBy(() -> new CacheJob(spark, settings(single, "teacher.path=" + student)).run())
         .isInstanceOf(StillhouseException.class)
         .hasMessageContaining(
-            "model_type is 'stillhouse-bilstm', but only 'bert', 'distilbert', 'albert' are computed exactly; use a BERT encoder as teacher");
+            "model_type is 'stillhouse-bilstm', but only 'bert', 'distilbert', 'albert' are"
+                + " computed exactly; use a BERT encoder as teacher");
   }
 
   private TrainJob.Result train(List<String> corpus, String... more) throws IOException {

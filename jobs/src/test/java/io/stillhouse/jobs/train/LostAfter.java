@@ -6,12 +6,12 @@ import org.apache.spark.scheduler.SparkListenerJobStart;
 import org.apache.spark.sql.SparkSession;
 
 /** Cancels all that runs after so many jobs, as the loss of the driver would end it. */
-final class LostAfter extends SparkListener implements AutoCloseable {
+public final class LostAfter extends SparkListener implements AutoCloseable {
   private final AtomicInteger jobs = new AtomicInteger();
   private final SparkSession spark;
   private final int most;
 
-  LostAfter(SparkSession spark, int most) {
+  public LostAfter(SparkSession spark, int most) {
     this.spark = spark;
     this.most = most;
     spark.sparkContext().addSparkListener(this);

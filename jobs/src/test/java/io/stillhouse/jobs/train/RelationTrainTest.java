@@ -6,9 +6,10 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import io.stillhouse.checkpoint.HuggingFaceDirectory;
 import io.stillhouse.error.StillhouseException;
 import io.stillhouse.jobs.Tiny;
-import io.stillhouse.jobs.cache.CacheJob;
-import io.stillhouse.jobs.cache.CacheReader;
-import io.stillhouse.jobs.cache.Storage;
+import io.stillhouse.jobs.cache.build.CacheJob;
+import io.stillhouse.jobs.cache.read.CacheReader;
+import io.stillhouse.jobs.storage.Storage;
+import io.stillhouse.jobs.train.student.TrainTask;
 import io.stillhouse.target.Targets;
 import java.io.IOException;
 import java.nio.file.Path;
@@ -103,7 +104,8 @@ class RelationTrainTest {
 
   private static void cache(Path to, String targets) throws IOException {
     new CacheJob(
-            Tiny.spark(), Tiny.settings(Tiny.cacheOf(corpus, to, "cache.shard-tokens=512", targets)))
+            Tiny.spark(),
+            Tiny.settings(Tiny.cacheOf(corpus, to, "cache.shard-tokens=512", targets)))
         .run();
   }
 

@@ -12,14 +12,16 @@ import io.stillhouse.checkpoint.HuggingFaceDirectory;
 import io.stillhouse.config.Settings;
 import io.stillhouse.error.StillhouseException;
 import io.stillhouse.jobs.Tiny;
-import io.stillhouse.jobs.cache.CacheJob;
-import io.stillhouse.jobs.cache.CacheReader;
-import io.stillhouse.jobs.cache.JoinedReader;
-import io.stillhouse.jobs.cache.RowJoin;
-import io.stillhouse.jobs.cache.RowKey;
-import io.stillhouse.jobs.cache.Storage;
-import io.stillhouse.spec.Head;
+import io.stillhouse.jobs.cache.build.CacheJob;
+import io.stillhouse.jobs.cache.read.CacheReader;
+import io.stillhouse.jobs.cache.read.JoinedReader;
+import io.stillhouse.jobs.cache.read.RowJoin;
+import io.stillhouse.jobs.cache.read.RowKey;
+import io.stillhouse.jobs.storage.Storage;
+import io.stillhouse.jobs.train.student.TrainTask;
+import io.stillhouse.jobs.train.sweep.SweepJob;
 import io.stillhouse.spec.EncoderSpec;
+import io.stillhouse.spec.Head;
 import io.stillhouse.spec.Task;
 import io.stillhouse.target.Example;
 import io.stillhouse.target.Targets;
@@ -91,7 +93,7 @@ class SeveralTeachersTrainTest {
     JoinedReader joined =
         new JoinedReader(
             one,
-            List.of(new JoinedReader.Further("b", two, join.units(), JoinedReader.Tokens.SAME)),
+            List.of(new JoinedReader.Further("b", two, join.shards(), JoinedReader.Tokens.SAME)),
             List.of());
 
     assertThat(joined.shardRows()).isEqualTo(one.shardRows());

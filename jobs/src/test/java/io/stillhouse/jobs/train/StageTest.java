@@ -8,7 +8,9 @@ import io.stillhouse.checkpoint.HuggingFaceDirectory;
 import io.stillhouse.config.Settings;
 import io.stillhouse.error.StillhouseException;
 import io.stillhouse.jobs.Tiny;
-import io.stillhouse.jobs.cache.CacheJob;
+import io.stillhouse.jobs.cache.build.CacheJob;
+import io.stillhouse.jobs.train.student.TrainTask;
+import io.stillhouse.jobs.train.sweep.SweepJob;
 import io.stillhouse.spec.EncoderSpec;
 import io.stillhouse.train.StudentInit;
 import java.io.IOException;
@@ -92,7 +94,8 @@ class StageTest {
     new TrainJob(spark, settings("by-hand", byHand.toArray(String[]::new))).run();
     assertThat(weights(directory.resolve("students/student-baseline")))
         .isEqualTo(weights(directory.resolve("by-hand/student")));
-    assertThat(StagedTraining.train(spark, settings("students", stages)).alreadyTrained()).hasSize(2);
+    assertThat(StagedTraining.train(spark, settings("students", stages)).alreadyTrained())
+        .hasSize(2);
   }
 
   @Test
@@ -158,7 +161,8 @@ class StageTest {
         .isInstanceOf(StillhouseException.class)
         .hasMessageContaining("students/student' holds a student of another recipe or cache");
     FileUtils.deleteDirectory(directory.resolve("students/student").toFile());
-    assertThat(StagedTraining.train(spark, settings("students", longer, alone)).alreadyTrained()).isEmpty();
+    assertThat(StagedTraining.train(spark, settings("students", longer, alone)).alreadyTrained())
+        .isEmpty();
   }
 
   @Test
@@ -184,7 +188,8 @@ class StageTest {
   @Test
   void aSweepGoesThroughTheStagesWhoseValuesWin() throws IOException {
     SweepJob.Result result =
-        StagedTraining.sweep(spark, settings("sweep", STAGES, "sweep.over.loss.hidden-mse.weight=[1, 0.5]"));
+        StagedTraining.sweep(
+            spark, settings("sweep", STAGES, "sweep.over.loss.hidden-mse.weight=[1, 0.5]"));
 
     assertThat(result.exitCode()).isZero();
     assertThat(result.students())
@@ -201,7 +206,8 @@ class StageTest {
     byte[] made = weights(directory.resolve("sweep/hidden-mse-0.5"));
     FileUtils.deleteDirectory(directory.resolve("sweep/hidden-mse-0.5").toFile());
     SweepJob.Result again =
-        StagedTraining.sweep(spark, settings("sweep", STAGES, "sweep.over.loss.hidden-mse.weight=[1, 0.5]"));
+        StagedTraining.sweep(
+            spark, settings("sweep", STAGES, "sweep.over.loss.hidden-mse.weight=[1, 0.5]"));
     assertThat(again.exitCode()).isZero();
     assertThat(weights(directory.resolve("sweep/hidden-mse-1"))).isEqualTo(kept);
     assertThat(weights(directory.resolve("sweep/hidden-mse-0.5"))).isEqualTo(made);
@@ -224,11 +230,13 @@ class StageTest {
             () ->
                 settings(
                     "students",
-                    "train.stages=[{ student.layers = 3 }, { name = a, train.epoch = 2 }, { name = a, loss.soft-label.temperature = 0 }]"))
+                    "train.stages=[{ student.layers = 3 }, { name = a, train.epoch = 2 }, { name ="
+                        + " a, loss.soft-label.temperature = 0 }]"))
         .isInstanceOf(StillhouseException.class)
         .hasMessageContaining("a stage of train.stages has no name")
         .hasMessageContaining(
-            "'student.layers' cannot be in train.stages, because all stages share it; set it outside")
+            "'student.layers' cannot be in train.stages, because all stages share it; set it"
+                + " outside")
         .hasMessageContaining("unknown key 'train.epoch' in train.stages; did you mean")
         .hasMessageContaining("train.stages names 'a' twice")
         .hasMessageContaining(
@@ -277,7 +285,7 @@ class StageTest {
   }
 
   private TrainTask.Trained trained(String student) throws IOException {
-    return io.stillhouse.jobs.cache.Storage.JSON.fromJson(
+    return io.stillhouse.jobs.storage.Storage.JSON.fromJson(
         Files.readString(directory.resolve(student).resolve("training.json")),
         TrainTask.Trained.class);
   }

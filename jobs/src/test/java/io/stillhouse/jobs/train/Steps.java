@@ -6,11 +6,11 @@ import java.util.EnumMap;
 import java.util.Map;
 
 /** Steps as tests need them. */
-final class Steps {
+public final class Steps {
   private Steps() {}
 
   /** Returns a step of 10: loss {@code 10 / step}, 2,048 tokens in 4 s, a quarter of it waiting. */
-  static StepReport of(long step) {
+  public static StepReport of(long step) {
     double loss = 10.0 / step;
     Map<Term, Double> terms = new EnumMap<>(Term.class);
     terms.put(Term.SOFT_LABEL, loss / 2);

@@ -7,19 +7,22 @@ import ai.djl.ndarray.NDManager;
 import com.google.gson.JsonObject;
 import com.google.gson.JsonParser;
 import io.stillhouse.checkpoint.HuggingFaceDirectory;
-import io.stillhouse.config.LossRecipe;
 import io.stillhouse.config.Options;
-import io.stillhouse.config.Recipe;
 import io.stillhouse.config.Settings;
 import io.stillhouse.error.StillhouseException;
 import io.stillhouse.jobs.Tiny;
-import io.stillhouse.jobs.cache.CacheJob;
-import io.stillhouse.jobs.cache.CacheReader;
-import io.stillhouse.jobs.cache.Storage;
-import io.stillhouse.jobs.cache.Tampering;
-import io.stillhouse.jobs.cache.TargetRecipe;
+import io.stillhouse.jobs.cache.build.CacheJob;
+import io.stillhouse.jobs.cache.build.Tampering;
+import io.stillhouse.jobs.cache.layout.TargetRecipe;
+import io.stillhouse.jobs.cache.layout.TeacherFolder;
+import io.stillhouse.jobs.cache.read.CacheReader;
 import io.stillhouse.jobs.evaluate.EvaluateJob;
 import io.stillhouse.jobs.evaluate.Evaluation;
+import io.stillhouse.jobs.storage.Storage;
+import io.stillhouse.jobs.train.student.StudentRun;
+import io.stillhouse.jobs.train.student.TrainTask;
+import io.stillhouse.recipe.LossRecipe;
+import io.stillhouse.recipe.Recipe;
 import io.stillhouse.spec.EncoderSpec;
 import io.stillhouse.train.StepReport;
 import java.io.IOException;
@@ -381,7 +384,8 @@ class TrainJobTest {
         new StudentRun.Paths(
             targets.toString(),
             "",
-            new StudentRun.TargetStorage(TargetRecipe.mlm(settings, teacher), StudentRun.Scores.DERIVED),
+            new StudentRun.TargetStorage(
+                TargetRecipe.mlm(settings, teacher), StudentRun.Scores.DERIVED),
             null,
             STORAGE.qualify(settings.get(Options.TRAIN_PATH)).toString(),
             CacheReader.open(STORAGE, targets, List.of()).plan().fingerprints()));

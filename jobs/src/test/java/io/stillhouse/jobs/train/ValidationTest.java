@@ -6,7 +6,8 @@ import static org.assertj.core.api.Assertions.within;
 
 import io.stillhouse.error.StillhouseException;
 import io.stillhouse.jobs.Tiny;
-import io.stillhouse.jobs.cache.CacheJob;
+import io.stillhouse.jobs.cache.build.CacheJob;
+import io.stillhouse.jobs.train.student.TrainTask;
 import java.io.IOException;
 import java.nio.file.Path;
 import java.util.List;
@@ -33,7 +34,8 @@ class ValidationTest {
     assertThat(validation.get("soft-label"))
         .isCloseTo(losses.first().get("soft-label"), within(1e-5))
         .isPositive();
-    assertThat(validation.get("hard-label")).isCloseTo(losses.first().get("hard-label"), within(1e-5));
+    assertThat(validation.get("hard-label"))
+        .isCloseTo(losses.first().get("hard-label"), within(1e-5));
     assertThat(validation.get("loss"))
         .isCloseTo(3 * validation.get("soft-label") + validation.get("hard-label"), within(1e-9));
   }
@@ -77,8 +79,7 @@ class ValidationTest {
     assertThatThrownBy(() -> train("unlabelled"))
         .isInstanceOf(StillhouseException.class)
         .hasMessageContaining("unlabelled' has no labels, by which the student is measured; cache");
-    assertThatThrownBy(
-            () -> train("unlabelled", "loss.hard-label.weight=0", "train.baseline=true"))
+    assertThatThrownBy(() -> train("unlabelled", "loss.hard-label.weight=0", "train.baseline=true"))
         .isInstanceOf(StillhouseException.class)
         .hasMessageContaining("by which the baseline is measured");
     assertThat(directory.resolve("students")).doesNotExist();

@@ -6,11 +6,13 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import io.stillhouse.config.Settings;
 import io.stillhouse.error.StillhouseException;
 import io.stillhouse.jobs.Tiny;
-import io.stillhouse.jobs.cache.Acknowledgements;
-import io.stillhouse.jobs.cache.CacheJob;
-import io.stillhouse.jobs.cache.VacuumJob;
-import io.stillhouse.jobs.cache.Storage;
-import io.stillhouse.jobs.cache.VerifyJob;
+import io.stillhouse.jobs.cache.build.CacheJob;
+import io.stillhouse.jobs.cache.check.VacuumJob;
+import io.stillhouse.jobs.cache.check.VerifyJob;
+import io.stillhouse.jobs.cache.layout.Acknowledgements;
+import io.stillhouse.jobs.cache.layout.CacheRecord;
+import io.stillhouse.jobs.storage.Storage;
+import io.stillhouse.jobs.train.sweep.SweepJob;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -34,7 +36,7 @@ import org.junit.jupiter.api.io.TempDir;
 
 /** A cache that never holds more than three shards, and trainings that read it as it is written. */
 @Tag("spark")
-@Timeout(value = 5, shard = TimeUnit.MINUTES) // two jobs that wait for each other
+@Timeout(value = 5, unit = TimeUnit.MINUTES) // two jobs that wait for each other
 class WindowTest {
   private static final int WINDOW = 3;
 
@@ -59,7 +61,7 @@ class WindowTest {
     spark.sparkContext().setLogLevel("ERROR");
     corpus = Tiny.labelled(shared.resolve("rows.tsv"), 240, "LABEL_2", "LABEL_0");
     Settings whole = settings(shared.resolve("whole"), shared.resolve("students"));
-    units = new CacheJob(spark, whole).run().units();
+    shards = new CacheJob(spark, whole).run().shards();
     new TrainJob(spark, whole).run();
     student = weights(shared.resolve("students/small"));
     baseline = weights(shared.resolve("students/small-baseline"));
@@ -243,8 +245,7 @@ class WindowTest {
         .hasMessageContaining("it can be read once, but train.epochs is 2; set train.epochs=1");
     assertThatThrownBy(() -> train("train.batch-size=48"))
         .isInstanceOf(StillhouseException.class)
-        .hasMessageContaining(
-            "but a step of train.batch-size=48 and train.shuffle-shards=1 reads")
+        .hasMessageContaining("but a step of train.batch-size=48 and train.shuffle-shards=1 reads")
         .hasMessageContaining("make the cache with cache.window=");
     assertThatThrownBy(() -> train("student.layers=3"))
         .isInstanceOf(StillhouseException.class)

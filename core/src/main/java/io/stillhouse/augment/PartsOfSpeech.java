@@ -1,0 +1,47 @@
+package io.stillhouse.augment;
+
+import java.io.IOException;
+import java.io.InputStream;
+import java.util.List;
+import opennlp.tools.postag.POSModel;
+import opennlp.tools.postag.POSTaggerME;
+
+/**
+ * Tags English words with parts of speech, by Apache OpenNLP's model of the Universal Dependencies'
+ * English Web Treebank. For one thread.
+ */
+public final class PartsOfSpeech {
+  private static final String MODEL = "/opennlp-en-ud-ewt-pos-1.3-2.5.4.bin";
+
+  private final POSTaggerME tagger;
+
+  private PartsOfSpeech(POSTaggerME tagger) {
+    this.tagger = tagger;
+  }
+
+  /** Loads the model, which comes with the jar. */
+  public static PartsOfSpeech english() {
+    return new PartsOfSpeech(new POSTaggerME(Model.ENGLISH));
+  }
+
+  /** Returns the tag of each word of a sentence, such as {@code NOUN}. */
+  public List<String> tags(List<String> sentence) {
+    return List.of(tagger.tag(sentence.toArray(String[]::new)));
+  }
+
+  /** Loaded once per process, when it is first needed; taggers share it. */
+  private static final class Model {
+    static final POSModel ENGLISH = load();
+
+    private static POSModel load() {
+      try (InputStream in = PartsOfSpeech.class.getResourceAsStream(MODEL)) {
+        if (in == null) {
+          throw new IllegalStateException("the class path lacks " + MODEL);
+        }
+        return new POSModel(in);
+      } catch (IOException e) {
+        throw new java.io.UncheckedIOException(e);
+      }
+    }
+  }
+}

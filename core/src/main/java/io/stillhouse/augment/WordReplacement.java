@@ -1,0 +1,85 @@
+package io.stillhouse.augment;
+
+import io.stillhouse.text.Span;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.SplittableRandom;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * Makes copies of a text in which words have given way to others like them (TinyBERT, Jiao et al.
+ * 2020, arXiv:1909.10351, Algorithm 1): each with a probability, by one of its candidates, all
+ * equally likely.
+ *
+ * <p>Which words and candidates depends on the seed, the row's key, the copy, the text and the word
+ * alone. As in the released code a candidate takes the capital that its word begins with.
+ */
+public final class WordReplacement {
+  private final double probability;
+  private final long seed;
+
+  /**
+   * @param probability that a word with candidates is replaced, in 0..1
+   * @param seed the run's seed
+   */
+  public WordReplacement(double probability, long seed) {
+    if (!(probability >= 0 && probability <= 1)) {
+      throw new IllegalArgumentException("probability must be in 0..1, but is " + probability);
+    }
+    this.probability = probability;
+    this.seed = seed;
+  }
+
+  /**
+   * Returns one copy.
+   *
+   * @param words those that may be replaced, in order
+   * @param candidates for each of {@code words}; a word without any stays
+   * @param rowKey the row's key
+   * @param place the number of the copy, and of the text in its row
+   */
+  public Rewritten copy(
+      String text,
+      List<Span> words,
+      List<List<String>> candidates,
+      String rowKey,
+      Rewritten.Place place) {
+    if (words.isEmpty()) {
+      return new Rewritten(text, 0, 0);
+    }
+    SplittableRandom random = place.draws(seed, rowKey);
+    List<@Nullable String> replacements = new ArrayList<>(words.size());
+    int replaced = 0;
+    for (int word = 0; word < words.size(); word++) {
+      SplittableRandom own = random.split(); // one word's draws move no other's
+      List<String> choice = candidates.get(word);
+      if (choice.isEmpty() || own.nextDouble() >= probability) {
+        replacements.add(null);
+        continue;
+      }
+      replacements.add(cased(choice.get(own.nextInt(choice.size())), words.get(word).of(text)));
+      replaced++;
+    }
+    Span last = words.get(words.size() - 1);
+    return new Rewritten(
+        text.substring(0, words.get(0).start())
+            + Span.replaced(text, words, replacements)
+            + text.substring(last.end()),
+        words.size(),
+        replaced);
+  }
+
+  private static String cased(String candidate, String word) {
+    boolean title =
+        Character.isUpperCase(word.codePointAt(0))
+            && word.codePoints().skip(1).noneMatch(Character::isUpperCase);
+    if (!title) {
+      return candidate;
+    }
+    int rest = candidate.offsetByCodePoints(0, 1);
+    return new StringBuilder()
+        .appendCodePoint(Character.toTitleCase(candidate.codePointAt(0)))
+        .append(candidate, rest, candidate.length())
+        .toString();
+  }
+}

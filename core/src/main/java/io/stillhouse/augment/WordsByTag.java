@@ -1,0 +1,43 @@
+package io.stillhouse.augment;
+
+import java.io.Serializable;
+import java.util.Arrays;
+import java.util.Map;
+import java.util.SplittableRandom;
+import java.util.TreeMap;
+
+/** The words of a corpus by part of speech, each drawn as often as it is there. */
+public final class WordsByTag implements Serializable {
+  private static final long serialVersionUID = 1L;
+
+  private final TreeMap<String, Words> byTag = new TreeMap<>();
+
+  /** Words in the order of their characters, and how often they and those before them are there. */
+  @SuppressWarnings("ArrayRecordComponent") // never compared
+  private record Words(String[] words, long[] upTo) implements Serializable {}
+
+  /**
+   * @param counts how often each word is there, by its tag
+   */
+  public WordsByTag(Map<String, Map<String, Long>> counts) {
+    counts.forEach(
+        (tag, words) -> {
+          TreeMap<String, Long> sorted = new TreeMap<>(words);
+          long[] upTo = sorted.values().stream().mapToLong(Long::longValue).toArray();
+          Arrays.parallelPrefix(upTo, Long::sum);
+          byTag.put(tag, new Words(sorted.keySet().toArray(String[]::new), upTo));
+        });
+  }
+
+  /** Draws a word of a tag that the corpus has. */
+  String draw(String tag, SplittableRandom random) {
+    Words words = byTag.get(tag);
+    if (words == null) {
+      throw new IllegalArgumentException(
+          "no word of the corpus is tagged %s, only %s".formatted(tag, byTag.keySet()));
+    }
+    long drawn = random.nextLong(words.upTo()[words.upTo().length - 1]);
+    int at = Arrays.binarySearch(words.upTo(), drawn + 1);
+    return words.words()[at >= 0 ? at : -at - 1];
+  }
+}

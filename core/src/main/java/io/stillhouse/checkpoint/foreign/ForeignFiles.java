@@ -1,0 +1,139 @@
+package io.stillhouse.checkpoint.foreign;
+
+import io.stillhouse.error.Errors;
+import io.stillhouse.error.StillhouseException;
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.List;
+import java.util.stream.Stream;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * The files of a model to import.
+ *
+ * @param root the directory that holds them all
+ * @param model the directory, index or ONNX file
+ */
+record ForeignFiles(Kind kind, Path root, Path model) {
+  private static final int MAX_DEPTH = 16;
+
+  /** How a model is stored. */
+  enum Kind {
+    HUGGING_FACE,
+    TENSOR_FLOW,
+    ONNX
+  }
+
+  /**
+   * Finds the one model in a directory, file or archive.
+   *
+   * @param scratch a directory that does not exist, for what has to be unpacked
+   */
+  static ForeignFiles find(Path source, Path scratch) throws IOException {
+    if (Files.isDirectory(source)) {
+      return in(source, source);
+    }
+    if (source.getFileName().toString().endsWith(".onnx")) {
+      Path parent = source.toAbsolutePath().getParent();
+      return new ForeignFiles(Kind.ONNX, parent == null ? source : parent, source);
+    }
+    if (!Archive.isZip(source)) {
+      throw unknown(source, "is neither a directory, a .onnx file, a jar nor a zip");
+    }
+    Archive.unpack(source, scratch);
+    return in(source, scratch);
+  }
+
+  private static ForeignFiles in(Path source, Path root) throws IOException {
+    List<Path> files = files(root);
+    List<ForeignFiles> found =
+        files.stream().flatMap(file -> model(root, file)).distinct().toList();
+    if (found.size() != 1) {
+      throw found.isEmpty()
+          ? unknown(
+              source, "holds no config.json, no TensorFlow variables (.index) and no .onnx file")
+          : unknown(
+              source,
+              "holds several models: "
+                  + String.join(
+                      ", ",
+                      found.stream().map(m -> root.relativize(m.model()).toString()).toList()));
+    }
+    return found.get(0);
+  }
+
+  private static Stream<ForeignFiles> model(Path root, Path file) {
+    String name = file.getFileName().toString();
+    Path parent = file.getParent();
+    if (name.equals("config.json") && parent != null) {
+      return Stream.of(new ForeignFiles(Kind.HUGGING_FACE, root, parent));
+    }
+    if (name.endsWith(".index")) {
+      return Stream.of(new ForeignFiles(Kind.TENSOR_FLOW, root, file));
+    }
+    return name.endsWith(".onnx")
+        ? Stream.of(new ForeignFiles(Kind.ONNX, root, file))
+        : Stream.empty();
+  }
+
+  /** Returns the {@code vocab.txt} that goes with the model. */
+  Path vocabulary() throws IOException {
+    return only("vocab.txt", files(root).stream().filter(f -> named(f, "vocab.txt")).toList());
+  }
+
+  /** Returns the file that may tell the casing, or null. */
+  @Nullable Path settings() throws IOException {
+    return files(root).stream()
+        .filter(f -> named(f, "model.json") || named(f, "tokenizer_config.json"))
+        .findFirst()
+        .orElse(null);
+  }
+
+  /** Returns the {@code tokenizer.json}, or {@code x-tokenizer.json}, that goes with the model. */
+  Path tokenizer() throws IOException {
+    String file = model.getFileName().toString();
+    Path own =
+        model.resolveSibling(
+            file.substring(0, file.length() - ".onnx".length()) + "-tokenizer.json");
+    if (Files.isRegularFile(own)) {
+      return own;
+    }
+    Path plain = model.resolveSibling("tokenizer.json");
+    if (Files.isRegularFile(plain)) {
+      return plain;
+    }
+    try (Stream<Path> beside = Files.list(model.toAbsolutePath().resolveSibling("."))) {
+      return only(
+          "tokenizer.json",
+          beside.filter(f -> f.getFileName().toString().endsWith("tokenizer.json")).toList());
+    }
+  }
+
+  private Path only(String what, List<Path> candidates) {
+    if (candidates.size() != 1) {
+      throw Errors.invalid(
+          "there are %d files %s with the model '%s'"
+              .formatted(candidates.size(), what, model.getFileName()),
+          "put the model's one %s beside it".formatted(what));
+    }
+    return candidates.get(0);
+  }
+
+  private static boolean named(Path file, String name) {
+    return file.getFileName().toString().equals(name);
+  }
+
+  private static List<Path> files(Path root) throws IOException {
+    try (Stream<Path> files = Files.walk(root, MAX_DEPTH)) {
+      return files.filter(Files::isRegularFile).sorted().toList();
+    }
+  }
+
+  private static StillhouseException unknown(Path source, String why) {
+    return Errors.invalid(
+        "'%s' %s".formatted(source, why),
+        "import a Hugging Face directory, a TensorFlow checkpoint of BERT, or an ONNX export with"
+            + " its tokenizer.json");
+  }
+}

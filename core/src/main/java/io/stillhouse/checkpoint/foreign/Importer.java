@@ -1,0 +1,145 @@
+package io.stillhouse.checkpoint.foreign;
+
+import io.stillhouse.checkpoint.BertTokenizerFiles;
+import io.stillhouse.checkpoint.HuggingFaceDirectory;
+import io.stillhouse.checkpoint.ParameterCheck;
+import io.stillhouse.error.Errors;
+import io.stillhouse.error.StillhouseException;
+import io.stillhouse.spec.EncoderSpec;
+import io.stillhouse.text.Tokenizer;
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.nio.file.StandardCopyOption;
+import java.util.ArrayList;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.stream.Stream;
+
+/** Turns what other tools wrote into a Hugging Face directory. */
+public final class Importer {
+  private Importer() {}
+
+  /**
+   * What was imported.
+   *
+   * @param model the new directory
+   * @param notes what was assumed or left out, one sentence each
+   */
+  public record Imported(HuggingFaceDirectory model, List<String> notes) {
+    public Imported {
+      notes = List.copyOf(notes);
+    }
+  }
+
+  /**
+   * Imports a BERT encoder. The source is one of
+   *
+   * <ul>
+   *   <li>TensorFlow variables (a checkpoint or an unpacked SavedModel) with {@code vocab.txt}: a
+   *       masked LM where it has that head; the pooler is kept. Unless there is a {@code
+   *       bert_config.json}, attention heads are taken to be 64 wide, as in Google's models;
+   *   <li>an ONNX file that PyTorch exported, in float32, with its {@code tokenizer.json}: an
+   *       encoder without a head;
+   *   <li>a Hugging Face directory, which is checked and copied;
+   *   <li>a jar or zip that holds one of these, or a zip of one.
+   * </ul>
+   *
+   * <p>The destination appears whole or not at all; work is done in a hidden directory beside it.
+   *
+   * @throws io.stillhouse.error.StillhouseException if the destination exists, or the source is not
+   *     a model that we compute exactly
+   */
+  public static Imported importTeacher(Path source, Path destination) throws IOException {
+    if (!Files.exists(source)) {
+      throw Errors.noSuchPath("model to import", source);
+    }
+    if (Files.exists(destination)) {
+      throw Errors.invalid(
+          "'%s' exists already".formatted(destination), "remove it, or name another destination");
+    }
+    Path target = destination.toAbsolutePath();
+    Path parent = java.util.Objects.requireNonNull(target.getParent(), "a path has a parent");
+    Files.createDirectories(parent);
+    Path work =
+        parent.resolve(
+            ".%s.importing-%d".formatted(target.getFileName(), ProcessHandle.current().pid()));
+    deleteAll(work);
+    Files.createDirectory(work);
+    try {
+      ForeignFiles files = ForeignFiles.find(source, work.resolve("unpacked"));
+      Path model = work.resolve("model");
+      List<String> notes = convert(files, model);
+      HuggingFaceDirectory.open(model);
+      Files.move(model, destination, StandardCopyOption.ATOMIC_MOVE);
+      return new Imported(HuggingFaceDirectory.open(destination), notes);
+    } catch (StillhouseException e) {
+      throw inWordsOf(source, destination, work, e);
+    } finally {
+      deleteAll(work);
+    }
+  }
+
+  /** Names the user's paths where a message names one of ours, which is about to be deleted. */
+  private static StillhouseException inWordsOf(
+      Path source, Path destination, Path work, StillhouseException mistake) {
+    String message = String.valueOf(mistake.getMessage());
+    return message.contains(work.toString())
+        ? Errors.all(
+            List.of(
+                message
+                    .replace(work.resolve("unpacked").toString(), source.toString())
+                    .replace(work.resolve("model").toString(), destination.toString())))
+        : mistake;
+  }
+
+  private static List<String> convert(ForeignFiles files, Path model) throws IOException {
+    return switch (files.kind()) {
+      case HUGGING_FACE -> {
+        HuggingFaceDirectory.open(files.model()).copyTo(model);
+        yield List.of();
+      }
+      case TENSOR_FLOW -> {
+        Path vocab = files.vocabulary();
+        BertTokenizerFiles.fromVocab(vocab, files.settings(), model);
+        yield write(TensorFlowModel.read(files.model()), model);
+      }
+      case ONNX -> {
+        BertTokenizerFiles.fromJson(files.tokenizer(), model);
+        yield write(OnnxModel.read(files.model()), model);
+      }
+    };
+  }
+
+  private static List<String> write(Importable found, Path model) throws IOException {
+    int padTokenId;
+    try (Tokenizer tokenizer = Tokenizer.open(model)) {
+      padTokenId = tokenizer.padId();
+    }
+    EncoderSpec spec = found.spec(padTokenId);
+    List<String> notes = new ArrayList<>(found.notes());
+    Map<String, ParameterCheck.Found> shapes = new LinkedHashMap<>();
+    found
+        .tensors()
+        .forEach(
+            (name, tensor) ->
+                shapes.put(name, new ParameterCheck.Found(tensor.shape(), name, found.file())));
+    ParameterCheck.require(found.file(), spec, shapes);
+    HuggingFaceDirectory.writeLazily(model, spec, found.tensors());
+    return notes;
+  }
+
+  private static void deleteAll(Path root) throws IOException {
+    if (!Files.exists(root)) {
+      return;
+    }
+    List<Path> deepestFirst;
+    try (Stream<Path> paths = Files.walk(root)) {
+      deepestFirst = paths.sorted(java.util.Comparator.reverseOrder()).toList();
+    }
+    for (Path path : deepestFirst) {
+      Files.delete(path);
+    }
+  }
+}

@@ -1,0 +1,176 @@
+package io.stillhouse.checkpoint.foreign;
+
+import ai.djl.ndarray.types.Shape;
+import com.google.protobuf.ByteString;
+import com.google.protobuf.CodedInputStream;
+import com.google.protobuf.InvalidProtocolBufferException;
+import com.google.protobuf.UnknownFieldSet;
+import com.google.protobuf.UnsafeByteOperations;
+import io.stillhouse.error.Errors;
+import java.io.IOException;
+import java.nio.ByteBuffer;
+import java.nio.ByteOrder;
+import java.nio.channels.FileChannel;
+import java.nio.file.Path;
+import java.nio.file.StandardOpenOption;
+import java.util.ArrayList;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+
+/**
+ * The nodes and constants of an ONNX file, read from a mapping without generated classes. Field
+ * numbers are those of onnx/onnx.proto.
+ *
+ * @param initializers weights by name
+ * @param constants the values of Constant nodes, by the name of the node's output
+ */
+record OnnxGraph(
+    List<Node> nodes, Map<String, Tensor> initializers, Map<String, Tensor> constants) {
+  private static final int FLOAT = 1;
+  private static final int INT64 = 7;
+
+  /** A node of the graph; {@code name} mirrors the module that it was traced from. */
+  record Node(
+      String name,
+      String operator,
+      List<String> inputs,
+      List<String> outputs,
+      List<UnknownFieldSet> attributes) {
+    /** Returns a string attribute, or "" if there is none. */
+    String text(String attribute) {
+      for (UnknownFieldSet candidate : attributes) {
+        if (string(candidate, 1).equals(attribute)) {
+          return string(candidate, 4);
+        }
+      }
+      return "";
+    }
+
+    /** Returns a float attribute as the shortest decimal that it is the float32 of. */
+    double number(String attribute, float orElse) {
+      for (UnknownFieldSet candidate : attributes) {
+        if (string(candidate, 1).equals(attribute)
+            && !candidate.getField(2).getFixed32List().isEmpty()) {
+          float value = Float.intBitsToFloat(candidate.getField(2).getFixed32List().get(0));
+          return Double.parseDouble(Float.toString(value));
+        }
+      }
+      return Double.parseDouble(Float.toString(orElse));
+    }
+  }
+
+  /** A TensorProto. */
+  record Tensor(int type, Shape shape, UnknownFieldSet message) {
+    boolean isFloat() {
+      return type == FLOAT;
+    }
+
+    /** Returns the numbers as raw little-endian bytes. */
+    ByteBuffer bytes() {
+      List<ByteString> raw = message.getField(9).getLengthDelimitedList();
+      List<ByteString> packed = message.getField(type == INT64 ? 7 : 4).getLengthDelimitedList();
+      ByteString bytes =
+          !raw.isEmpty() ? raw.get(0) : packed.isEmpty() ? ByteString.EMPTY : packed.get(0);
+      return bytes.asReadOnlyByteBuffer().order(ByteOrder.LITTLE_ENDIAN);
+    }
+
+    /** Returns the numbers of an int64 tensor; other types have none. */
+    List<Long> integers() {
+      List<Long> integers = new ArrayList<>();
+      if (type == INT64 && !message.getField(9).getLengthDelimitedList().isEmpty()) {
+        ByteBuffer bytes = bytes();
+        while (bytes.remaining() >= Long.BYTES) {
+          integers.add(bytes.getLong());
+        }
+      }
+      return integers;
+    }
+  }
+
+  static OnnxGraph read(Path file) throws IOException {
+    try (FileChannel channel = FileChannel.open(file, StandardOpenOption.READ)) {
+      ByteBuffer mapped = channel.map(FileChannel.MapMode.READ_ONLY, 0, channel.size());
+      UnknownFieldSet model = parse(UnsafeByteOperations.unsafeWrap(mapped));
+      List<ByteString> graphs = model.getField(7).getLengthDelimitedList();
+      if (graphs.isEmpty()) {
+        throw Errors.invalid("'%s' holds no ONNX graph".formatted(file), "export it again");
+      }
+      return of(parse(graphs.get(0)));
+    } catch (InvalidProtocolBufferException e) {
+      throw Errors.invalid(
+          "'%s' is not a whole ONNX file (%s)".formatted(file, e.getMessage()),
+          "copy or download it again",
+          e);
+    }
+  }
+
+  private static OnnxGraph of(UnknownFieldSet graph) throws IOException {
+    List<Node> nodes = new ArrayList<>();
+    Map<String, Tensor> constants = new LinkedHashMap<>();
+    for (ByteString bytes : graph.getField(1).getLengthDelimitedList()) {
+      UnknownFieldSet message = parse(bytes);
+      List<UnknownFieldSet> attributes = new ArrayList<>();
+      for (ByteString attribute : message.getField(5).getLengthDelimitedList()) {
+        attributes.add(parse(attribute));
+      }
+      Node node =
+          new Node(
+              string(message, 3),
+              string(message, 4),
+              strings(message, 1),
+              strings(message, 2),
+              attributes);
+      nodes.add(node);
+      if (node.operator().equals("Constant")) {
+        for (UnknownFieldSet attribute : attributes) {
+          if (!attribute.getField(5).getLengthDelimitedList().isEmpty()) {
+            constants.put(
+                node.outputs().get(0),
+                tensor(parse(attribute.getField(5).getLengthDelimitedList().get(0))));
+          }
+        }
+      }
+    }
+    Map<String, Tensor> initializers = new LinkedHashMap<>();
+    for (ByteString bytes : graph.getField(5).getLengthDelimitedList()) {
+      UnknownFieldSet message = parse(bytes);
+      initializers.put(string(message, 8), tensor(message));
+    }
+    return new OnnxGraph(nodes, initializers, constants);
+  }
+
+  private static Tensor tensor(UnknownFieldSet message) throws IOException {
+    List<Long> dimensions = new ArrayList<>(message.getField(1).getVarintList());
+    for (ByteString packed : message.getField(1).getLengthDelimitedList()) {
+      CodedInputStream in = packed.newCodedInput();
+      while (!in.isAtEnd()) {
+        dimensions.add(in.readInt64());
+      }
+    }
+    List<Long> type = message.getField(2).getVarintList();
+    return new Tensor(
+        type.isEmpty() ? 0 : type.get(0).intValue(),
+        new Shape(dimensions.stream().mapToLong(Long::longValue).toArray()),
+        message);
+  }
+
+  /** Parses without copying the bytes of weights. */
+  private static UnknownFieldSet parse(ByteString bytes) throws IOException {
+    CodedInputStream in = bytes.newCodedInput();
+    in.enableAliasing(true);
+    in.setSizeLimit(Integer.MAX_VALUE);
+    return UnknownFieldSet.parseFrom(in);
+  }
+
+  private static String string(UnknownFieldSet message, int field) {
+    List<String> strings = strings(message, field);
+    return strings.isEmpty() ? "" : strings.get(0);
+  }
+
+  private static List<String> strings(UnknownFieldSet message, int field) {
+    return message.getField(field).getLengthDelimitedList().stream()
+        .map(ByteString::toStringUtf8)
+        .toList();
+  }
+}

@@ -1,0 +1,169 @@
+package io.stillhouse.checkpoint.foreign;
+
+import ai.djl.ndarray.types.Shape;
+import com.google.protobuf.ByteString;
+import com.google.protobuf.UnknownFieldSet;
+import io.stillhouse.checkpoint.LazyTensor;
+import io.stillhouse.error.Errors;
+import io.stillhouse.error.StillhouseException;
+import java.io.IOException;
+import java.nio.ByteBuffer;
+import java.nio.ByteOrder;
+import java.nio.channels.FileChannel;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.nio.file.StandardOpenOption;
+import java.util.LinkedHashMap;
+import java.util.Map;
+import java.util.zip.CRC32C;
+import org.iq80.leveldb.table.BytewiseComparator;
+import org.iq80.leveldb.table.FileChannelTable;
+import org.iq80.leveldb.util.Slice;
+
+/**
+ * TensorFlow's variables on disk: a LevelDB table from names to places ({@code x.index}) beside raw
+ * tensors ({@code x.data-00000-of-00001}). See tensorflow/core/protobuf/tensor_bundle.proto.
+ */
+final class TensorBundle {
+  private static final String SUFFIX = ".index";
+  private static final int FLOAT = 1;
+  private static final int CRC_MASK = 0xa282ead8;
+
+  private final Path index;
+  private final int shards;
+
+  private TensorBundle(Path index, int shards) {
+    this.index = index;
+    this.shards = shards;
+  }
+
+  /**
+   * Reads the index; the tensors' bytes are checked against their sums when they are fetched.
+   *
+   * @return the float32 tensors by TensorFlow's names
+   */
+  static Map<String, LazyTensor> read(Path index) throws IOException {
+    Map<String, ByteString> entries = entries(index);
+    ByteString headerBytes = entries.remove("");
+    if (headerBytes == null) {
+      throw damaged(index, "it has no header");
+    }
+    UnknownFieldSet header = message(index, headerBytes);
+    if (number(header, 2) != 0) {
+      throw Errors.invalid(
+          "'%s' is big-endian".formatted(index), "save the checkpoint on a little-endian machine");
+    }
+    TensorBundle bundle = new TensorBundle(index, Math.max(1, (int) number(header, 1)));
+    Map<String, LazyTensor> tensors = new LinkedHashMap<>();
+    for (Map.Entry<String, ByteString> entry : entries.entrySet()) {
+      UnknownFieldSet place = message(index, entry.getValue());
+      if (number(place, 1) == FLOAT) {
+        tensors.put(entry.getKey(), bundle.tensor(entry.getKey(), place));
+      }
+    }
+    return tensors;
+  }
+
+  private static Map<String, ByteString> entries(Path index) throws IOException {
+    Map<String, ByteString> entries = new LinkedHashMap<>();
+    try (FileChannel channel = FileChannel.open(index, StandardOpenOption.READ)) {
+      // The library asserts, where assertions are on, instead of throwing.
+      for (Map.Entry<Slice, Slice> entry :
+          (Iterable<Map.Entry<Slice, Slice>>) () -> table(index, channel).iterator()) {
+        entries.put(
+            entry.getKey().toString(java.nio.charset.StandardCharsets.UTF_8),
+            ByteString.copyFrom(entry.getValue().getBytes()));
+      }
+    } catch (RuntimeException | AssertionError e) {
+      throw e instanceof StillhouseException mistake ? mistake : damaged(index, e.getMessage());
+    }
+    return entries;
+  }
+
+  private static FileChannelTable table(Path index, FileChannel channel) {
+    try {
+      return new FileChannelTable(index.toString(), channel, new BytewiseComparator(), true);
+    } catch (IOException e) {
+      throw damaged(index, e.getMessage());
+    }
+  }
+
+  private LazyTensor tensor(String name, UnknownFieldSet place) throws IOException {
+    Shape shape = shape(place);
+    long offset = number(place, 4);
+    long size = number(place, 5);
+    Path data = data((int) number(place, 3));
+    if (!Files.isRegularFile(data)) {
+      throw Errors.noSuchPath("data of TensorFlow variables", data);
+    }
+    if (size != 4 * shape.size() || offset + size > Files.size(data)) {
+      throw damaged(
+          data,
+          "variable '%s' of shape %s is bytes %d to %d of %d"
+              .formatted(name, shape, offset, offset + size, Files.size(data)));
+    }
+    UnknownFieldSet.Field sum = place.getField(6);
+    return new LazyTensor(
+        shape,
+        () -> {
+          try (FileChannel channel = FileChannel.open(data, StandardOpenOption.READ)) {
+            ByteBuffer bytes =
+                channel
+                    .map(FileChannel.MapMode.READ_ONLY, offset, size)
+                    .order(ByteOrder.LITTLE_ENDIAN);
+            if (!sum.getFixed32List().isEmpty()
+                && masked(bytes.duplicate()) != sum.getFixed32List().get(0)) {
+              throw damaged(data, "variable '%s' does not fit its checksum".formatted(name));
+            }
+            return bytes;
+          }
+        });
+  }
+
+  private Path data(int shard) {
+    String name = index.getFileName().toString();
+    return index.resolveSibling(
+        "%s.data-%05d-of-%05d"
+            .formatted(name.substring(0, name.length() - SUFFIX.length()), shard, shards));
+  }
+
+  private Shape shape(UnknownFieldSet place) throws IOException {
+    if (place.getField(2).getLengthDelimitedList().isEmpty()) {
+      return new Shape();
+    }
+    UnknownFieldSet shape = message(index, place.getField(2).getLengthDelimitedList().get(0));
+    long[] dimensions = new long[shape.getField(2).getLengthDelimitedList().size()];
+    for (int i = 0; i < dimensions.length; i++) {
+      dimensions[i] = number(message(index, shape.getField(2).getLengthDelimitedList().get(i)), 1);
+    }
+    return new Shape(dimensions);
+  }
+
+  /** Returns the checksum that LevelDB and TensorFlow store. */
+  static int masked(ByteBuffer bytes) {
+    CRC32C sum = new CRC32C();
+    sum.update(bytes);
+    return Integer.rotateRight((int) sum.getValue(), 15) + CRC_MASK;
+  }
+
+  private static UnknownFieldSet message(Path index, ByteString bytes) throws IOException {
+    try {
+      return UnknownFieldSet.parseFrom(bytes);
+    } catch (com.google.protobuf.InvalidProtocolBufferException e) {
+      throw damaged(index, e.getMessage());
+    }
+  }
+
+  private static long number(UnknownFieldSet message, int field) {
+    return message.getField(field).getVarintList().isEmpty()
+        ? 0
+        : message.getField(field).getVarintList().get(0);
+  }
+
+  private static StillhouseException damaged(
+      Path file, @org.jspecify.annotations.Nullable String why) {
+    return Errors.invalid(
+        "'%s' is not a whole TensorFlow checkpoint: %s".formatted(file, why),
+        "copy or download it again");
+  }
+}

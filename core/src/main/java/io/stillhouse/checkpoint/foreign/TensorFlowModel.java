@@ -1,0 +1,104 @@
+package io.stillhouse.checkpoint.foreign;
+
+import com.google.gson.JsonObject;
+import io.stillhouse.checkpoint.JsonFile;
+import io.stillhouse.checkpoint.LazyTensor;
+import io.stillhouse.error.Errors;
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.regex.Matcher;
+import java.util.regex.Pattern;
+import org.jspecify.annotations.Nullable;
+
+/** Google's BERT as TensorFlow variables, from a checkpoint or a SavedModel. */
+final class TensorFlowModel {
+  /** Whatever scope the model was built under comes before. */
+  private static final Pattern NAME = Pattern.compile("(?:.*/)?((?:bert|cls)/.*)");
+
+  private static final Pattern OPTIMISER = Pattern.compile(".*/(adam_m|adam_v|Adam|Adam_1)$");
+
+  /** Google's BERT models of every size have heads of this width. */
+  private static final int HEAD_SIZE = 64;
+
+  private static final double LAYER_NORM_EPS = 1e-12;
+
+  private TensorFlowModel() {}
+
+  static Importable read(Path index) throws IOException {
+    Map<String, LazyTensor> tensors = new LinkedHashMap<>();
+    List<String> notes = new ArrayList<>();
+    for (Map.Entry<String, LazyTensor> variable : TensorBundle.read(index).entrySet()) {
+      String name = canonical(variable.getKey());
+      if (name == null) {
+        if (!OPTIMISER.matcher(variable.getKey()).matches()) {
+          notes.add("left out variable '%s'".formatted(variable.getKey()));
+        }
+        continue;
+      }
+      boolean kernel = variable.getKey().endsWith("/kernel");
+      if (kernel && variable.getValue().shape().dimension() != 2) {
+        throw Errors.invalid(
+            "variable '%s' of '%s' has shape %s, but a kernel is a matrix"
+                .formatted(variable.getKey(), index, variable.getValue().shape()),
+            "only BERT encoders can be imported");
+      }
+      tensors.put(name, kernel ? variable.getValue().transposed() : variable.getValue());
+    }
+    return new Importable(index, tensors, heads(index, tensors, notes), LAYER_NORM_EPS, notes);
+  }
+
+  private static @Nullable String canonical(String variable) {
+    Matcher matcher = NAME.matcher(variable);
+    if (!matcher.matches() || OPTIMISER.matcher(variable).matches()) {
+      return null;
+    }
+    String name =
+        matcher
+            .group(1)
+            .replaceAll("/layer_(\\d+)/", "/layer/$1/")
+            .replace('/', '.')
+            .replaceAll("\\.kernel$", ".weight")
+            .replaceAll("LayerNorm\\.gamma$", "LayerNorm.weight")
+            .replaceAll("LayerNorm\\.beta$", "LayerNorm.bias")
+            .replaceAll("_embeddings$", "_embeddings.weight");
+    return switch (name) {
+      case "cls.predictions.output_bias" -> "cls.predictions.bias";
+      case "cls.seq_relationship.output_weights", "cls.seq_relationship.output_bias" -> null;
+      default -> name;
+    };
+  }
+
+  private static int heads(Path index, Map<String, LazyTensor> tensors, List<String> notes)
+      throws IOException {
+    Path config = index.resolveSibling("bert_config.json");
+    if (Files.isRegularFile(config)) {
+      JsonObject json = JsonFile.read(config);
+      if (json.has("hidden_act") && !json.get("hidden_act").getAsString().equals("gelu")) {
+        throw Errors.invalid(
+            "'%s': hidden_act is '%s', but only 'gelu' is computed exactly"
+                .formatted(config, json.get("hidden_act").getAsString()),
+            "use a BERT encoder");
+      }
+      if (json.has("num_attention_heads")) {
+        return json.get("num_attention_heads").getAsInt();
+      }
+    }
+    LazyTensor words = tensors.get("bert.embeddings.word_embeddings.weight");
+    int width = words == null ? HEAD_SIZE : (int) words.shape().get(1);
+    if (width % HEAD_SIZE != 0) {
+      throw Errors.invalid(
+          "'%s' does not say how many attention heads it has, and its width %d is no multiple of %d, the head size of Google's models"
+              .formatted(index, width, HEAD_SIZE),
+          "put its bert_config.json beside it");
+    }
+    notes.add(
+        "took %d attention heads: width %d / %d, as in every BERT of Google's"
+            .formatted(width / HEAD_SIZE, width, HEAD_SIZE));
+    return width / HEAD_SIZE;
+  }
+}

@@ -1,0 +1,149 @@
+package io.stillhouse.codec;
+
+import ai.djl.ndarray.NDArray;
+import ai.djl.ndarray.NDManager;
+import ai.djl.ndarray.types.Shape;
+import io.stillhouse.spec.DistillSpec.Positions;
+import io.stillhouse.target.Column;
+import io.stillhouse.target.Dtype;
+import io.stillhouse.target.Example;
+import io.stillhouse.target.MlmTargets;
+import io.stillhouse.target.TargetSource;
+import java.nio.ByteBuffer;
+import java.nio.ByteOrder;
+import java.util.ArrayList;
+import java.util.List;
+
+/** Reads stored masked-LM soft labels of chosen tokens out of cells. */
+final class MlmCells {
+  private final NDManager manager;
+  private final MlmTargets mlm;
+  private final List<Token> tokens = new ArrayList<>();
+
+  /** A token with soft labels: the row's, the index in its cells, and how many they hold. */
+  private record Token(Example row, int index, int of) {}
+
+  /**
+   * @param positions the tokens wanted, in order of row and token
+   * @throws IllegalStateException if a wanted token has no soft labels
+   */
+  MlmCells(NDManager manager, MlmTargets mlm, List<Example> rows, Positions positions) {
+    this.manager = manager;
+    this.mlm = mlm;
+    for (Example row : rows) {
+      int[] labels = row.inputs().mlmLabels();
+      int[] indices = mlm.indices(row.length(), labels);
+      int count = 0;
+      for (int index : indices) {
+        count = Math.max(count, index + 1);
+      }
+      for (int t = 0; t < indices.length; t++) {
+        boolean wanted =
+            positions == Positions.ALL || labels != null && labels[t] != TargetSource.IGNORED;
+        if (wanted && indices[t] < 0) {
+          throw new IllegalStateException("only masked tokens have soft labels: " + row.id());
+        }
+        if (wanted) {
+          tokens.add(new Token(row, indices[t], count));
+        }
+      }
+    }
+  }
+
+  /** Returns all logits, (N, V). */
+  NDArray logitsNV() {
+    return numbers(mlm.dense());
+  }
+
+  SoftLabels softLabels(double temperature) {
+    return switch (mlm.kind()) {
+      case DENSE -> SoftLabels.dense(logitsNV(), temperature);
+      case TOP_K ->
+          SoftLabels.top(
+              topIds(),
+              numbers(mlm.topLogits()),
+              numbers(mlm.logPartition(temperature)),
+              temperature);
+      case SAMPLED -> sampled();
+      case NONE, DERIVED -> throw new IllegalStateException("no soft labels are stored");
+    };
+  }
+
+  /** Returns (N, W) of a column with W numbers a token. */
+  private NDArray numbers(Column column) {
+    Token first = tokens.get(0);
+    Dtype dtype = first.row().dtype(column);
+    int width = dtype.width(first.row().cell(column).length, first.of());
+    Lines lines = Lines.padded(dtype, tokens.size(), width);
+    for (int n = 0; n < tokens.size(); n++) {
+      Token token = tokens.get(n);
+      lines.put(token.row().cell(column), token.of(), token.index(), n);
+    }
+    return lines.tensor(manager, new Shape(tokens.size(), width));
+  }
+
+  private NDArray topIds() {
+    int k = mlm.count();
+    long[] ids = new long[tokens.size() * k];
+    for (int n = 0; n < tokens.size(); n++) {
+      Token token = tokens.get(n);
+      byte[] cell = token.row().cell(mlm.topIds());
+      int bytes = cell.length / token.of() / k;
+      for (int i = 0; i < k; i++) {
+        ids[n * k + i] = id(cell, bytes, token.index() * k + i);
+      }
+    }
+    return manager.create(ids, new Shape(tokens.size(), k));
+  }
+
+  private SoftLabels sampled() {
+    List<long[]> ids = new ArrayList<>();
+    List<float[]> shares = new ArrayList<>();
+    int widest = 1;
+    for (Token token : tokens) {
+      draw(token, ids, shares);
+      widest = Math.max(widest, ids.get(ids.size() - 1).length);
+    }
+    long[] flatIds = new long[tokens.size() * widest];
+    float[] flatShares = new float[flatIds.length];
+    for (int n = 0; n < tokens.size(); n++) {
+      System.arraycopy(ids.get(n), 0, flatIds, n * widest, ids.get(n).length);
+      System.arraycopy(shares.get(n), 0, flatShares, n * widest, shares.get(n).length);
+    }
+    Shape shape = new Shape(tokens.size(), widest);
+    return SoftLabels.sampled(
+        manager.create(flatIds, shape),
+        manager.create(flatShares, shape),
+        numbers(mlm.sampleEntropy()));
+  }
+
+  /** Finds a token's draws: those before it add up to as many times the number of draws. */
+  private void draw(Token token, List<long[]> ids, List<float[]> shares) {
+    byte[] counts = token.row().cell(mlm.sampleCounts());
+    byte[] cell = token.row().cell(mlm.sampleIds());
+    int bytes = cell.length / counts.length;
+    int at = 0;
+    for (int before = 0; before < token.index() * mlm.count(); at++) {
+      before += counts[at] & 0xff;
+    }
+    int end = at;
+    for (int drawn = 0; drawn < mlm.count(); end++) {
+      drawn += counts[end] & 0xff;
+    }
+    long[] own = new long[end - at];
+    float[] share = new float[end - at];
+    for (int i = 0; i < own.length; i++) {
+      own[i] = id(cell, bytes, at + i);
+      share[i] = (float) (counts[at + i] & 0xff) / mlm.count();
+    }
+    ids.add(own);
+    shares.add(share);
+  }
+
+  private static long id(byte[] cell, int bytes, int index) {
+    ByteBuffer buffer = ByteBuffer.wrap(cell).order(ByteOrder.LITTLE_ENDIAN);
+    return bytes == Short.BYTES
+        ? buffer.getShort(Short.BYTES * index) & 0xffff
+        : buffer.getInt(Integer.BYTES * index);
+  }
+}

@@ -1,0 +1,184 @@
+package io.stillhouse.codec;
+
+import ai.djl.Device;
+import ai.djl.ndarray.NDArray;
+import ai.djl.ndarray.NDManager;
+import ai.djl.ndarray.types.DataType;
+import ai.djl.ndarray.types.Shape;
+import io.stillhouse.model.Batch;
+import io.stillhouse.target.Column;
+import io.stillhouse.target.Dtype;
+import io.stillhouse.target.Example;
+import io.stillhouse.target.Int8;
+import io.stillhouse.target.MlmTargets;
+import io.stillhouse.target.Targets;
+import java.nio.ByteBuffer;
+import java.nio.ByteOrder;
+import java.nio.FloatBuffer;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.stream.IntStream;
+
+/** Packs a batch's float32 tensors into cells, one for each row, without padding. */
+public final class TargetCells {
+  private static final float LARGEST_FLOAT16 = 65_504;
+
+  private TargetCells() {}
+
+  /** Packs one vector for each row, (B, C). */
+  public static List<byte[]> vectors(NDArray tensorBC, Dtype dtype) {
+    int width = (int) tensorBC.getShape().get(1);
+    Numbers numbers = Numbers.of(tensorBC, dtype);
+    List<byte[]> cells = new ArrayList<>();
+    for (int row = 0; row < tensorBC.getShape().get(0); row++) {
+      cells.add(numbers.block(row * width, 1, width));
+    }
+    return cells;
+  }
+
+  /** Packs the real tokens' vectors, (B, L, D). */
+  public static List<byte[]> tokens(NDArray tensorBLD, Batch batch, Dtype dtype) {
+    int width = (int) tensorBLD.getShape().get(2);
+    Numbers numbers = Numbers.of(tensorBLD, dtype);
+    List<byte[]> cells = new ArrayList<>();
+    for (int row = 0; row < batch.rows(); row++) {
+      cells.add(numbers.block(row * batch.longest() * width, batch.lengths()[row], width));
+    }
+    return cells;
+  }
+
+  /** Packs the pairs of real tokens, (B, H, L, L). */
+  public static List<byte[]> pairs(NDArray tensorBHLL, Batch batch, Dtype dtype) {
+    int heads = (int) tensorBHLL.getShape().get(1);
+    int longest = batch.longest();
+    Numbers numbers = Numbers.of(tensorBHLL, dtype);
+    List<byte[]> cells = new ArrayList<>();
+    for (int row = 0; row < batch.rows(); row++) {
+      cells.add(numbers.squares(row * heads * longest * longest, heads, longest, batch, row));
+    }
+    return cells;
+  }
+
+  /**
+   * Reads a stored cell back as numbers, ids and counts included.
+   *
+   * @param row whose length and labels tell the cell's shape
+   */
+  public static double[] numbers(Example row, Column column) {
+    byte[] cell = row.cell(column);
+    ByteBuffer bytes = ByteBuffer.wrap(cell).order(ByteOrder.LITTLE_ENDIAN);
+    return switch (column.type()) {
+      case UINT8 -> IntStream.range(0, cell.length).mapToDouble(i -> cell[i] & 0xff).toArray();
+      case TOKEN_IDS ->
+          IntStream.range(0, cell.length / 2).mapToDouble(i -> bytes.getShort(2 * i)).toArray();
+      case IDS ->
+          IntStream.range(0, cell.length / 4).mapToDouble(i -> bytes.getInt(4 * i)).toArray();
+      case CELL, FLOAT32, UNSCALED -> floats(row, column, cell);
+      case STRING, INT, DOUBLE -> throw new IllegalStateException(column.name() + " is no tensor");
+    };
+  }
+
+  private static double[] floats(Example row, Column column, byte[] cell) {
+    Dtype dtype = row.dtype(column);
+    int lines = lines(row, column, cell.length, dtype);
+    if (lines == 0) {
+      return new double[0];
+    }
+    int width = dtype.width(cell.length, lines);
+    Lines gathered = Lines.whole(dtype, lines, width);
+    gathered.putAll(cell, lines, 0);
+    try (NDManager manager = NDManager.newBaseManager(Device.cpu())) {
+      return gathered
+          .tensor(manager, new Shape(lines, width))
+          .toType(DataType.FLOAT64, false)
+          .toDoubleArray();
+    }
+  }
+
+  private static int lines(Example row, Column column, int cellBytes, Dtype dtype) {
+    int length = row.length();
+    return switch (column.family()) {
+      case HIDDEN -> length;
+      case ATTENTION -> cellBytes / dtype.bytes(length, length) * length;
+      case LOGITS ->
+          column.name().startsWith(MlmTargets.MASKED)
+              ? (int) Counts.of(List.of(row)).masked()
+              : column.equals(Targets.LOGITS) ? 1 : length;
+      case INPUTS -> throw new IllegalStateException(column.name() + " is no target");
+    };
+  }
+
+  /** Packs ragged groups of consecutive vectors, (N, W): the first cell takes the first rows. */
+  static List<byte[]> groups(NDArray tensorNW, int[] sizes, Dtype dtype) {
+    int width = (int) tensorNW.getShape().get(1);
+    Numbers numbers = Numbers.of(tensorNW, dtype);
+    List<byte[]> cells = new ArrayList<>();
+    int at = 0;
+    for (int size : sizes) {
+      cells.add(numbers.block(at * width, size, width));
+      at += size;
+    }
+    return cells;
+  }
+
+  /**
+   * Returns which rows of a tensor, (B, ...), hold a number that is not finite once it is stored.
+   * Padding counts too: an encoder leaves it finite.
+   */
+  public static boolean[] broken(NDArray tensor, Dtype dtype) {
+    long rows = tensor.getShape().get(0);
+    boolean[] broken = new boolean[(int) rows];
+    if (tensor.size() == 0) {
+      return broken;
+    }
+    try (NDArray flat = tensor.reshape(new Shape(rows, -1));
+        NDArray wide = flat.abs();
+        NDArray sums = wide.sum(new int[] {1})) {
+      float[] values = sums.toFloatArray();
+      for (int row = 0; row < broken.length; row++) {
+        // A sum within float16 has no number above it.
+        broken[row] =
+            !Float.isFinite(values[row])
+                || dtype == Dtype.FLOAT16
+                    && values[row] > LARGEST_FLOAT16
+                    && wide.get(row).max().getFloat() > LARGEST_FLOAT16;
+      }
+    }
+    return broken;
+  }
+
+  /** The numbers of a tensor, outside libtorch's types. */
+  private record Numbers(ByteBuffer bytes, Dtype dtype) {
+    static Numbers of(NDArray tensor, Dtype dtype) {
+      NDArray stored = dtype == Dtype.FLOAT16 ? tensor.toType(DataType.FLOAT16, false) : tensor;
+      return new Numbers(stored.toByteBuffer(true).order(ByteOrder.LITTLE_ENDIAN), dtype);
+    }
+
+    /** Packs contiguous lines, from a number's index on. */
+    byte[] block(int from, int lines, int width) {
+      if (dtype == Dtype.INT8) {
+        return Int8.encode(bytes.asFloatBuffer().position(from), lines, width);
+      }
+      byte[] cell = new byte[dtype.bytes(lines, width)];
+      bytes.get(from * dtype.bytes(), cell);
+      return cell;
+    }
+
+    /** Packs the real corner of each head's square. */
+    byte[] squares(int from, int heads, int longest, Batch batch, int row) {
+      int length = batch.lengths()[row];
+      FloatBuffer floats = FloatBuffer.allocate(dtype == Dtype.INT8 ? heads * length * length : 0);
+      byte[] cell = new byte[dtype.bytes(heads * length, length)];
+      for (int line = 0; line < heads * length; line++) {
+        int at = from + (line / length * longest + line % length) * longest;
+        if (dtype == Dtype.INT8) {
+          floats.put(bytes.asFloatBuffer().slice(at, length));
+        } else {
+          int lineBytes = length * dtype.bytes();
+          bytes.get(at * dtype.bytes(), cell, line * lineBytes, lineBytes);
+        }
+      }
+      return dtype == Dtype.INT8 ? Int8.encode(floats.flip(), heads * length, length) : cell;
+    }
+  }
+}

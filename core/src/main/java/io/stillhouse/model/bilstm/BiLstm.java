@@ -1,0 +1,172 @@
+package io.stillhouse.model.bilstm;
+
+import ai.djl.ndarray.NDArray;
+import ai.djl.ndarray.NDArrays;
+import ai.djl.ndarray.NDList;
+import ai.djl.ndarray.NDManager;
+import ai.djl.ndarray.types.Shape;
+import ai.djl.nn.Activation;
+import ai.djl.nn.core.Linear;
+import io.stillhouse.model.Batch;
+import io.stillhouse.model.Capture;
+import io.stillhouse.model.EncoderOutput;
+import io.stillhouse.model.Predictor;
+import io.stillhouse.spec.BiLstmSpec;
+import io.stillhouse.spec.BiLstmSpec.Direction;
+import io.stillhouse.spec.BiLstmSpec.Texts;
+import io.stillhouse.torch.Autograd;
+import io.stillhouse.torch.Dropout;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Map;
+
+/**
+ * The forward pass of a single-layer bidirectional LSTM (Tang et al. 2019, arXiv:1903.12136,
+ * section 3.1), with the numbers of PyTorch's nn.LSTM over packed texts: word vectors, the last
+ * states of both directions side by side, a ReLU layer, dropout, logits.
+ *
+ * <p>The weights belong to the caller. Whether gradients are recorded is the thread's {@link
+ * Autograd} mode, not this class's.
+ */
+public final class BiLstm implements Predictor {
+  private final BiLstmSpec spec;
+  private final Map<String, NDArray> weights;
+
+  /**
+   * @param spec the shape
+   * @param weights every tensor of {@link BiLstmSpec#parameters()}, float32; more are ignored
+   */
+  public BiLstm(BiLstmSpec spec, Map<String, NDArray> weights) {
+    this.spec = spec;
+    this.weights = Map.copyOf(weights);
+  }
+
+  @Override
+  public BiLstmSpec spec() {
+    return spec;
+  }
+
+  @Override
+  public EncoderOutput forward(Batch batch, Capture capture) {
+    return forward(batch, Dropout.NONE);
+  }
+
+  /** Computes a batch; results belong to the batch's manager. */
+  public EncoderOutput forward(Batch batch, Dropout dropout) {
+    NDManager manager = batch.idsBL().getManager();
+    PackedTexts texts = PackedTexts.of(batch, spec.texts());
+    try (NDManager scope = manager.newSubManager()) {
+      batch.idsBL().tempAttach(scope);
+      NDArray ids = batch.idsBL().reshape(-1).get(scope.create(texts.tokens()));
+      NDArray vectorsND = Autograd.rows(weight("embeddings.weight"), ids);
+      NDArray backwardND = Autograd.rows(vectorsND, scope.create(texts.backward()));
+      NDArray lastSE =
+          NDArrays.concat(
+              new NDList(
+                  last(vectorsND, texts, Direction.FORWARD),
+                  last(backwardND, texts, Direction.BACKWARD)),
+              1);
+      lastSE.attach(manager);
+      return output(lastSE, dropout);
+    }
+  }
+
+  /** Returns the last states of one direction, by text, (S, H). */
+  private NDArray last(NDArray vectorsND, PackedTexts texts, Direction direction) {
+    int hidden = spec.units().hiddenSize();
+    NDArray inputs = linear(vectorsND, direction, "ih");
+    NDList states = new NDList();
+    long start = 0;
+    NDArray cell = vectorsND.getManager().zeros(new Shape(texts.sizes()[0], hidden));
+    NDArray state = cell;
+    for (long rows : texts.sizes()) {
+      String some = "0:%d".formatted(rows);
+      NDArray gates =
+          inputs
+              .get("%d:%d".formatted(start, start + rows))
+              .add(linear(state.get(some), direction, "hh"));
+      NDArray in = Activation.sigmoid(gate(gates, 0));
+      NDArray forget = Activation.sigmoid(gate(gates, 1));
+      NDArray fresh = gate(gates, 2).tanh();
+      NDArray out = Activation.sigmoid(gate(gates, 3));
+      cell = forget.mul(cell.get(some)).add(in.mul(fresh));
+      state = out.mul(cell.tanh());
+      states.add(state);
+      start += rows;
+    }
+    NDArray statesNH = NDArrays.concat(states);
+    return Autograd.rows(statesNH, statesNH.getManager().create(texts.lasts()));
+  }
+
+  private NDArray gate(NDArray gates, int number) {
+    int hidden = spec.units().hiddenSize();
+    return gates.get(":, %d:%d".formatted(number * hidden, (number + 1) * hidden));
+  }
+
+  /**
+   * Returns what a pass gives.
+   *
+   * @param lastSE last states of both directions, text by text
+   */
+  EncoderOutput output(NDArray lastSE, Dropout dropout) {
+    NDManager manager = lastSE.getManager();
+    try (NDManager scope = manager.newSubManager()) {
+      lastSE.tempAttach(scope);
+      NDArray innerBI = Activation.relu(linear(features(lastSE), "dense"));
+      NDArray logitsBC = linear(dropout.apply(innerBI, spec.dropout()), "classifier");
+      NDArray last1SE = lastSE.expandDims(0);
+      logitsBC.attach(manager);
+      last1SE.attach(manager);
+      return new EncoderOutput(last1SE, Map.of(), Map.of(), Map.of(), Map.of(), logitsBC);
+    }
+  }
+
+  /** Returns what the ReLU layer reads of each row. */
+  private NDArray features(NDArray lastSE) {
+    if (spec.texts() == Texts.SINGLE) {
+      return lastSE;
+    }
+    long rows = lastSE.getShape().get(0) / Texts.PAIR.count();
+    NDArray first = lastSE.get("0:%d".formatted(rows));
+    NDArray second = lastSE.get("%d:".formatted(rows));
+    return NDArrays.concat(
+        new NDList(first, second, first.mul(second), first.sub(second).abs()), 1);
+  }
+
+  @Override
+  public NDArray maskedLmLogits(NDArray stateND) {
+    throw new IllegalStateException("a BiLSTM has no masked-LM head");
+  }
+
+  private NDArray linear(NDArray input, Direction direction, String of) {
+    return Linear.linear(
+            input,
+            weight(direction.parameter("weight_" + of)),
+            weight(direction.parameter("bias_" + of)))
+        .singletonOrThrow();
+  }
+
+  private NDArray linear(NDArray input, String name) {
+    return Linear.linear(input, weight(name + ".weight"), weight(name + ".bias"))
+        .singletonOrThrow();
+  }
+
+  /** Returns of each direction the weights of the input and of the state, then their biases. */
+  List<NDArray> ofDirections() {
+    List<NDArray> all = new ArrayList<>();
+    for (Direction direction : Direction.values()) {
+      for (String kind : List.of("weight_ih", "weight_hh", "bias_ih", "bias_hh")) {
+        all.add(weight(direction.parameter(kind)));
+      }
+    }
+    return all;
+  }
+
+  NDArray weight(String name) {
+    NDArray weight = weights.get(name);
+    if (weight == null) {
+      throw new IllegalStateException("no weight " + name);
+    }
+    return weight;
+  }
+}

@@ -1,0 +1,98 @@
+package io.stillhouse.model.bilstm;
+
+import io.stillhouse.error.Errors;
+import io.stillhouse.model.Batch;
+import io.stillhouse.spec.BiLstmSpec;
+import java.util.Arrays;
+import java.util.Comparator;
+import java.util.stream.IntStream;
+
+/**
+ * The order in which an LSTM reads the texts of a batch: the first tokens of all, longest text
+ * first, then the second tokens of those that have one, and so on. So it sees no padding, and the
+ * texts of a step are the first ones of the step before. Read backward, the same places hold each
+ * text's tokens from its last on.
+ *
+ * @param tokens where the tokens are among the batch's padded ones, in reading order
+ * @param backward the places in reading order of the tokens as they are read backward
+ * @param sizes the number of texts that have a token at each step
+ * @param order the texts by length, longest first; text n of a row is text n * rows + row
+ * @param lasts the place of the last step of each text, by text
+ * @param previous of the texts of the second step on, the place of the step before
+ */
+@SuppressWarnings("ArrayRecordComponent") // never compared
+record PackedTexts(
+    long[] tokens, long[] backward, long[] sizes, long[] order, long[] lasts, long[] previous) {
+
+  /**
+   * Finds the order.
+   *
+   * @param texts of a row: one is all its tokens; of two the first has segment id 0
+   * @throws io.stillhouse.error.StillhouseException if a row has no second text, and needs one
+   */
+  static PackedTexts of(Batch batch, BiLstmSpec.Texts texts) {
+    int[][] places = places(batch, texts);
+    Integer[] order =
+        IntStream.range(0, places.length)
+            .boxed()
+            .sorted(Comparator.comparingInt((Integer text) -> -places[text].length))
+            .toArray(Integer[]::new);
+    int count = Arrays.stream(places).mapToInt(text -> text.length).sum();
+    int steps = places[order[0]].length;
+    long[] sizes = new long[steps];
+    int[] starts = new int[steps + 1];
+    for (int step = 0; step < steps; step++) {
+      for (int[] text : places) {
+        sizes[step] += text.length > step ? 1 : 0;
+      }
+      starts[step + 1] = starts[step] + (int) sizes[step];
+    }
+    long[] tokens = new long[count];
+    long[] backward = new long[count];
+    long[] lasts = new long[places.length];
+    long[] previous = new long[count - places.length];
+    for (int at = 0; at < order.length; at++) {
+      int[] text = places[order[at]];
+      for (int step = 0; step < text.length; step++) {
+        int place = starts[step] + at;
+        tokens[place] = text[step];
+        backward[place] = starts[text.length - 1 - step] + at;
+        if (step > 0) {
+          previous[place - places.length] = starts[step - 1] + at;
+        }
+      }
+      lasts[order[at]] = starts[text.length - 1] + at;
+    }
+    return new PackedTexts(
+        tokens,
+        backward,
+        sizes,
+        Arrays.stream(order).mapToLong(Integer::longValue).toArray(),
+        lasts,
+        previous);
+  }
+
+  /** Returns each text's tokens among the padded ones. */
+  private static int[][] places(Batch batch, BiLstmSpec.Texts texts) {
+    int rows = batch.rows();
+    int[][] places = new int[texts.count() * rows][];
+    long[] types = batch.typesBL().toLongArray();
+    for (int row = 0; row < rows; row++) {
+      int start = row * batch.longest();
+      IntStream all = IntStream.range(start, start + batch.lengths()[row]);
+      if (texts == BiLstmSpec.Texts.SINGLE) {
+        places[row] = all.toArray();
+        continue;
+      }
+      int[] tokens = all.toArray();
+      places[row] = Arrays.stream(tokens).filter(token -> types[token] == 0).toArray();
+      places[rows + row] = Arrays.stream(tokens).filter(token -> types[token] != 0).toArray();
+      if (places[rows + row].length == 0) {
+        throw Errors.invalid(
+            "a row of %d tokens holds one text, but this BiLSTM reads two".formatted(tokens.length),
+            "name the column of the second one as corpus.pair");
+      }
+    }
+    return places;
+  }
+}

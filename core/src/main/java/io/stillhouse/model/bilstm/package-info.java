@@ -1,0 +1,3 @@
+/** The BiLSTM student. */
+@org.jspecify.annotations.NullMarked
+package io.stillhouse.model.bilstm;

@@ -1,0 +1,63 @@
+package io.stillhouse.model.encoder;
+
+import ai.djl.ndarray.NDArray;
+import ai.djl.ndarray.NDManager;
+import io.stillhouse.model.Batch;
+import io.stillhouse.model.Capture;
+import io.stillhouse.model.EncoderOutput;
+import io.stillhouse.torch.Autograd;
+import java.util.Arrays;
+
+/** What a masked LM deems likeliest in one place of each row. */
+public final class LikeliestTokens {
+  private final InferenceEncoder encoder;
+  private final float[] barred;
+  private final int most;
+
+  /**
+   * @param encoder with a masked-LM head
+   * @param allowed for each id whether it may be an answer; ids beyond the array may not
+   * @param most tokens that are returned for a place
+   */
+  public LikeliestTokens(InferenceEncoder encoder, boolean[] allowed, int most) {
+    int vocabulary = encoder.encoder().spec().embeddings().vocabSize();
+    this.encoder = encoder;
+    this.barred = new float[vocabulary];
+    int count = 0;
+    for (int id = 0; id < vocabulary; id++) {
+      boolean may = id < allowed.length && allowed[id];
+      barred[id] = may ? 0 : Float.NEGATIVE_INFINITY;
+      count += may ? 1 : 0;
+    }
+    this.most = Math.min(most, count);
+  }
+
+  /**
+   * Returns the likeliest ids of each row, the likeliest first: those asked for, or as many as are
+   * allowed.
+   *
+   * @param positions of [MASK] in each row
+   */
+  public int[][] of(Batch batch, int[] positions) {
+    try (NDManager scope = batch.idsBL().getManager().newSubManager()) {
+      EncoderOutput output = encoder.forward(batch, Capture.NOTHING);
+      NDArray lastBLD = output.last();
+      lastBLD.tempAttach(scope);
+      long[] tokens = new long[positions.length];
+      for (int row = 0; row < tokens.length; row++) {
+        tokens[row] = (long) row * batch.longest() + positions[row];
+      }
+      NDArray tokensB = scope.create(tokens);
+      NDArray stateBD =
+          Autograd.rows(lastBLD.reshape(-1, encoder.encoder().spec().hiddenSize()), tokensB);
+      NDArray logitsBV = encoder.encoder().maskedLmLogits(stateBD).add(scope.create(barred));
+      long[] ids = logitsBV.topK(most, 1, true, true).get(1).toLongArray();
+      int[][] likeliest = new int[positions.length][];
+      for (int row = 0; row < likeliest.length; row++) {
+        likeliest[row] =
+            Arrays.stream(ids, row * most, (row + 1) * most).mapToInt(id -> (int) id).toArray();
+      }
+      return likeliest;
+    }
+  }
+}

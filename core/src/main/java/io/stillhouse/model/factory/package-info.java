@@ -1,0 +1,3 @@
+/** Builds the model of each architecture. */
+@org.jspecify.annotations.NullMarked
+package io.stillhouse.model.factory;

@@ -1,0 +1,118 @@
+package io.stillhouse.recipe;
+
+import io.stillhouse.config.Option;
+import io.stillhouse.config.Options;
+import io.stillhouse.config.Settings;
+import io.stillhouse.config.TeachersCheck;
+import io.stillhouse.error.Errors;
+import io.stillhouse.spec.BiLstmSpec;
+import io.stillhouse.spec.BiLstmSpec.Texts;
+import io.stillhouse.spec.EncoderSpec;
+import io.stillhouse.spec.Head;
+import io.stillhouse.spec.Task;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Objects;
+import java.util.function.ToIntFunction;
+
+/** What a recipe says of a student that is a BiLSTM, and what it may not say. */
+final class BiLstmRecipe {
+  private static final String TABLE = "bert.embeddings.word_embeddings.weight";
+  private static final int RANDOM_WIDTH = 300;
+
+  private BiLstmRecipe() {}
+
+  static BiLstmSpec student(
+      Settings settings, EncoderSpec teacher, ToIntFunction<String> widthOfFile) {
+    int hidden = settings.get(Options.STUDENT_HIDDEN);
+    int inner = settings.get(Options.STUDENT_INTERMEDIATE);
+    List<String> problems = new ArrayList<>();
+    if (hidden == 0) {
+      problems.add(
+          "student.hidden-size of a BiLSTM must be > 0, but is '0'; set it to the units of one"
+              + " direction, such as 300");
+    }
+    if (settings.has(Options.STUDENT_LAYERS) && settings.get(Options.STUDENT_LAYERS) != 1) {
+      problems.add(
+          "student.layers is %d, but a BiLSTM has one layer; take it out, or set it to 1"
+              .formatted(settings.get(Options.STUDENT_LAYERS)));
+    }
+    if (settings.get(Options.STUDENT_HEADS) != 0) {
+      problems.add(
+          "student.heads is %d, but a BiLSTM has no attention; take it out, or set it to 0"
+              .formatted(settings.get(Options.STUDENT_HEADS)));
+    }
+    if (settings.get(Options.STUDENT_EMBEDDING) != 0) {
+      problems.add(
+          "student.embedding-size is %d, but it is an ALBERT's; take it out: a BiLSTM has student.word-vector-size"
+              .formatted(settings.get(Options.STUDENT_EMBEDDING)));
+    }
+    String init = settings.get(Options.STUDENT_INIT);
+    if (!init.equals("teacher") && !init.equals("random")) {
+      problems.add(
+          "student.init is '%s', but a BiLSTM starts from random layers; take it out, and name its word vectors by student.word-vectors"
+              .formatted(init));
+    }
+    if (!settings.get(Options.INIT_LAYERS).isEmpty()) {
+      problems.add(
+          "student.init-layers is %s, but a BiLSTM has no blocks to start from; take it out"
+              .formatted(settings.get(Options.INIT_LAYERS)));
+    }
+    if (!teacher.head().task().pooled()) {
+      problems.add(
+          "a BiLSTM learns to predict classes or a score, but the teacher %s; use a teacher that finetune has made"
+              .formatted(described(teacher.head())));
+    }
+    if (!problems.isEmpty()) {
+      throw Errors.all(problems);
+    }
+    return new BiLstmSpec(
+        new BiLstmSpec.Words(teacher.vocabSize(), width(settings, teacher, widthOfFile)),
+        new BiLstmSpec.Units(hidden, inner == 0 ? (4 * hidden + 2) / 3 : inner),
+        settings.get(Options.STUDENT_DROPOUT),
+        settings.get(Options.CORPUS_PAIR).isEmpty() ? Texts.SINGLE : Texts.PAIR,
+        teacher.head());
+  }
+
+  private static String described(Head head) {
+    return head.task() == Task.MASKED_LM ? "is a masked LM" : "has no head";
+  }
+
+  private static int width(
+      Settings settings, EncoderSpec teacher, ToIntFunction<String> widthOfFile) {
+    String from = settings.get(Options.WORD_VECTORS);
+    int asked = settings.get(Options.WORD_VECTOR_SIZE);
+    if (from.equals("random")) {
+      return asked == 0 ? RANDOM_WIDTH : asked;
+    }
+    int width =
+        from.equals("teacher")
+            ? (int) Objects.requireNonNull(teacher.parameters().get(TABLE))[1]
+            : widthOfFile.applyAsInt(from);
+    if (asked != 0 && asked != width) {
+      throw Errors.invalid(
+          "student.word-vector-size is %d, but the word vectors of student.word-vectors '%s' have %d numbers"
+              .formatted(asked, from, width),
+          "take it out, or set student.word-vectors=random");
+    }
+    return width;
+  }
+
+  /** Returns what of the loss reads layers, which a BiLSTM has none of. */
+  static List<String> lossProblems(Settings settings) {
+    List<String> problems = new ArrayList<>();
+    for (Option<Double> weight : TeachersCheck.WEIGHTS.values()) {
+      if (!weight.equals(Options.SOFT_WEIGHT) && settings.get(weight) != 0) {
+        problems.add(
+            "%s is %s, but a BiLSTM has no layers like its teacher's; set it to 0, and give loss.soft-label.weight"
+                .formatted(weight.key(), settings.get(weight)));
+      }
+    }
+    String map = settings.get(Options.LAYER_MAP);
+    if (!map.equals(Options.LAYER_MAP.defaultValue())) {
+      problems.add(
+          "student.layer-map is %s, but a BiLSTM has no layers to map; take it out".formatted(map));
+    }
+    return problems;
+  }
+}

@@ -1,0 +1,184 @@
+package io.stillhouse.recipe;
+
+import io.stillhouse.config.Option;
+import io.stillhouse.config.Options;
+import io.stillhouse.config.Settings;
+import io.stillhouse.error.Errors;
+import io.stillhouse.spec.DistillSpec;
+import io.stillhouse.spec.EncoderSpec;
+import io.stillhouse.spec.Head;
+import io.stillhouse.spec.LayerMap;
+import io.stillhouse.spec.ModelSpec;
+import io.stillhouse.spec.Task;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.List;
+import java.util.function.Supplier;
+
+/** Turns settings into what a student learns from, checking what no single key can. */
+public final class LossRecipe {
+  private LossRecipe() {}
+
+  /**
+   * Returns what the student learns from.
+   *
+   * @throws io.stillhouse.error.StillhouseException if the layer map does not fit, a loss needs
+   *     what the teacher or corpus lacks, or every weight is 0
+   */
+  public static DistillSpec loss(Settings settings, ModelSpec student, EncoderSpec teacher) {
+    List<Integer> layers = List.of(); // a BiLSTM has none
+    if (student instanceof EncoderSpec encoder) {
+      LayerMap map = LayerMap.parse(settings.get(Options.LAYER_MAP));
+      layers = map.teacherLayers(encoder.layers(), teacher.layers());
+    }
+    return loss(settings, student, teacher, layers);
+  }
+
+  /** As the other, the teacher's layers given. */
+  static DistillSpec loss(
+      Settings settings, ModelSpec student, EncoderSpec teacher, List<Integer> layers) {
+    List<String> problems = new ArrayList<>();
+    if (!(student instanceof EncoderSpec)) {
+      problems.addAll(BiLstmRecipe.lossProblems(settings));
+    }
+    DistillSpec spec =
+        new DistillSpec(
+            layers,
+            new DistillSpec.SoftLabel(
+                settings.get(Options.SOFT_WEIGHT),
+                softKind(settings, student.head().task()),
+                settings.get(Options.TEMPERATURE),
+                Recipe.value(DistillSpec.Positions.class, settings.get(Options.SOFT_POSITIONS))),
+            settings.get(Options.HARD_WEIGHT),
+            new DistillSpec.Hidden(
+                settings.get(Options.COSINE_WEIGHT),
+                Recipe.value(DistillSpec.CosineLayers.class, settings.get(Options.COSINE_LAYERS)),
+                settings.get(Options.HIDDEN_WEIGHT),
+                settings.get(Options.EMBEDDING_WEIGHT),
+                settings.get(Options.FIRST_TOKEN_WEIGHT),
+                Recipe.value(DistillSpec.Projection.class, settings.get(Options.PROJECTION))),
+            settings.get(Options.ATTENTION_WEIGHT),
+            new DistillSpec.Relations(
+                settings.get(Options.ATTENTION_KL_WEIGHT),
+                settings.get(Options.QUERY_WEIGHT),
+                settings.get(Options.KEY_WEIGHT),
+                settings.get(Options.VALUE_WEIGHT),
+                Recipe.orElse(
+                    settings.get(Options.RELATION_HEADS),
+                    student instanceof EncoderSpec encoder ? encoder.heads() : 0),
+                Recipe.value(DistillSpec.Blocks.class, settings.get(Options.RELATION_LAYERS))));
+    if (spec.hidden().firstTokenMse() != 0
+        && student instanceof EncoderSpec encoder
+        && encoder.layers() == 1) {
+      problems.add(
+          "loss.first-token-mse.weight leaves the last hidden state out, and a student of 1 layer"
+              + " has no other; set it to 0, or student.layers to 2 or more");
+    } else if (problems.isEmpty()
+        && spec.softLabel().weight() == 0
+        && spec.hardLabel() == 0
+        && !spec.readsLayers()) {
+      problems.add("every loss weight is 0; give at least one, such as loss.soft-label.weight=1");
+    }
+    boolean headless = teacher.head().equals(Head.NONE);
+    if (headless && (spec.softLabel().weight() != 0 || spec.hardLabel() != 0)) {
+      problems.add(
+          "loss.soft-label.weight and loss.hard-label.weight must be 0 for a teacher without a"
+              + " head; fine-tune it, or learn from hidden states and attention");
+    }
+    if (student.head().task() == Task.REGRESSION
+        && spec.softLabel().weight() != 0
+        && spec.softLabel().kind() == DistillSpec.Kind.KL) {
+      problems.add(
+          "loss.soft-label.kind is kl, but the one score of a regression has no distribution; set"
+              + " it to mse, or leave it auto");
+    }
+    if (student instanceof EncoderSpec encoder) {
+      if (encoder.heads() != teacher.heads()) {
+        requireSameHeads(Options.ATTENTION_WEIGHT, settings, encoder, teacher, problems);
+        requireSameHeads(Options.ATTENTION_KL_WEIGHT, settings, encoder, teacher, problems);
+      }
+      if (!spec.relationBlocks().isEmpty()) {
+        requireRelationHeads(settings.get(Options.RELATION_HEADS), encoder, teacher, problems);
+      }
+    }
+    problems.addAll(PruningCheck.problems(settings, student));
+    if (!problems.isEmpty()) {
+      throw Errors.all(problems);
+    }
+    return spec;
+  }
+
+  private static DistillSpec.Kind softKind(Settings settings, Task task) {
+    String kind = settings.get(Options.SOFT_KIND);
+    return !kind.equals("auto")
+        ? Recipe.value(DistillSpec.Kind.class, kind)
+        : task == Task.REGRESSION ? DistillSpec.Kind.MSE : DistillSpec.Kind.KL;
+  }
+
+  /**
+   * Returns the weights of the classes in the loss on labels, none where all weigh the same.
+   *
+   * @param rows of each class, for {@code balanced}; the last ones may be missing
+   * @throws io.stillhouse.error.StillhouseException if there are not as many as classes, or a class
+   *     has no rows
+   */
+  public static List<Double> classWeights(Settings settings, Head head, Supplier<long[]> rows) {
+    List<String> given = settings.get(Options.CLASS_WEIGHTS);
+    if (given.isEmpty()) {
+      return List.of();
+    }
+    String key = Options.CLASS_WEIGHTS.key();
+    if (head.task() != Task.CLASSIFICATION) {
+      throw Errors.invalid(
+          "%s is %s, but labels are not classes here".formatted(key, given), "leave it empty");
+    }
+    if (!given.equals(List.of("balanced"))) {
+      if (given.size() != head.outputs()) {
+        throw Errors.invalid(
+            "%s names %d weights, but there are %d classes %s"
+                .formatted(key, given.size(), head.outputs(), head.labels()),
+            "give one for each, in that order");
+      }
+      return given.stream().map(Double::valueOf).toList();
+    }
+    long[] counts = rows.get();
+    double all = Arrays.stream(counts).sum();
+    List<Double> weights = new ArrayList<>();
+    for (int c = 0; c < head.outputs(); c++) {
+      if (c >= counts.length || counts[c] == 0) {
+        throw Errors.invalid(
+            "%s is balanced, but class '%s' has no row".formatted(key, head.labels().get(c)),
+            "write the weights out, or leave them empty");
+      }
+      weights.add(all / (head.outputs() * counts[c]));
+    }
+    return weights;
+  }
+
+  private static void requireSameHeads(
+      Option<Double> weight,
+      Settings settings,
+      EncoderSpec student,
+      EncoderSpec teacher,
+      List<String> problems) {
+    if (settings.get(weight) != 0) {
+      problems.add(
+          "%s needs equally many heads, but the student has %d and the teacher %d; set student.heads=%d, or the weight to 0"
+              .formatted(weight.key(), student.heads(), teacher.heads(), teacher.heads()));
+    }
+  }
+
+  private static void requireRelationHeads(
+      int heads, EncoderSpec student, EncoderSpec teacher, List<String> problems) {
+    String widths = "both widths, %d and %d".formatted(student.hiddenSize(), teacher.hiddenSize());
+    if (heads == 0 && student.heads() != teacher.heads()) {
+      problems.add(
+          "loss.relation.heads is 0, the models' own heads, but the student has %d and the teacher %d; set it to a number that divides %s"
+              .formatted(student.heads(), teacher.heads(), widths));
+    }
+    if (heads != 0 && (student.hiddenSize() % heads != 0 || teacher.hiddenSize() % heads != 0)) {
+      problems.add(
+          "loss.relation.heads (%d) must divide %s; change one of them".formatted(heads, widths));
+    }
+  }
+}

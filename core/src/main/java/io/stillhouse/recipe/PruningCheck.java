@@ -1,0 +1,55 @@
+package io.stillhouse.recipe;
+
+import io.stillhouse.config.Option;
+import io.stillhouse.config.Options;
+import io.stillhouse.config.Settings;
+import io.stillhouse.spec.EncoderSpec;
+import io.stillhouse.spec.ModelSpec;
+import java.util.ArrayList;
+import java.util.List;
+
+/** What is wrong with the settings of a student with pruned heads. */
+final class PruningCheck {
+  /** Losses that read what a pruned head does not have. */
+  private static final List<Option<Double>> OF_HEADS =
+      List.of(
+          Options.ATTENTION_WEIGHT,
+          Options.ATTENTION_KL_WEIGHT,
+          Options.QUERY_WEIGHT,
+          Options.KEY_WEIGHT,
+          Options.VALUE_WEIGHT);
+
+  private PruningCheck() {}
+
+  static List<String> problems(Settings settings, ModelSpec student) {
+    double share = settings.get(Options.PRUNED_HEADS);
+    if (share == 0) {
+      return List.of();
+    }
+    String pruned = "%s is %s, but ".formatted(Options.PRUNED_HEADS.key(), share);
+    if (!(student instanceof EncoderSpec)) {
+      return List.of(pruned + "a BiLSTM has no heads; take it out");
+    }
+    List<String> problems = new ArrayList<>();
+    if (settings.get(Options.HEAD_IMPORTANCE).isEmpty()) {
+      problems.add(
+          pruned
+              + "student.head-importance names no importances; make them with the head-importance"
+              + " command, or set student.pruned-heads=0");
+    }
+    if (settings.get(Options.STUDENT_INIT).equals("random")) {
+      problems.add(
+          pruned
+              + "student.init is random, and no head of random weights matters more than another;"
+              + " set student.init=teacher, or student.pruned-heads=0");
+    }
+    for (Option<Double> weight : OF_HEADS) {
+      if (settings.get(weight) != 0) {
+        problems.add(
+            "%s is %s, but pruned heads have nothing that is the teacher's; set it to 0, or student.pruned-heads=0"
+                .formatted(weight.key(), settings.get(weight)));
+      }
+    }
+    return problems;
+  }
+}

@@ -1,0 +1,156 @@
+package io.stillhouse.recipe;
+
+import io.stillhouse.config.Option;
+import io.stillhouse.config.Options;
+import io.stillhouse.config.Settings;
+import java.util.ArrayList;
+import java.util.Collection;
+import java.util.Collections;
+import java.util.HashSet;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.Optional;
+import java.util.Set;
+import java.util.regex.Matcher;
+import java.util.regex.Pattern;
+import java.util.stream.Collectors;
+
+/**
+ * The students of a sweep: each of {@code sweep.students} with each value of {@code sweep.over}.
+ */
+public final class Sweep {
+  private static final Pattern SEEDED = Pattern.compile("(.*?)[_-]?seed-(-?\\d+)(.*)");
+
+  private Sweep() {}
+
+  /**
+   * One student.
+   *
+   * @param name of the student
+   * @param values what it has of its own, by key, in the order of {@link Options#ALL}
+   */
+  public record Student(String name, Map<String, String> values) {}
+
+  /**
+   * A name with a seed in it.
+   *
+   * @param group the name without
+   */
+  public record Seeded(String group, long seed) {}
+
+  /** Reads what {@code sweep.over} calls a student of several seeds, or its baseline. */
+  public static Optional<Seeded> seeded(String name) {
+    Matcher matcher = SEEDED.matcher(name);
+    if (!matcher.matches()) {
+      return Optional.empty();
+    }
+    String shared = matcher.group(1).isEmpty() ? "student" : matcher.group(1);
+    try {
+      return Optional.of(new Seeded(shared + matcher.group(3), Long.parseLong(matcher.group(2))));
+    } catch (NumberFormatException e) { // too long to be one
+      return Optional.empty();
+    }
+  }
+
+  /** Returns the students that a recipe names, none where it names none. */
+  public static List<Student> students(Settings settings) {
+    Map<String, List<String>> over = settings.get(Options.SWEEP_OVER);
+    List<Map<String, String>> listed = settings.get(Options.SWEEP_STUDENTS);
+    if (over.isEmpty() && listed.isEmpty()) {
+      return List.of();
+    }
+    Set<String> own = new HashSet<>(over.keySet());
+    listed.forEach(student -> own.addAll(student.keySet()));
+    Map<String, String> labels = labels(own);
+    List<Student> students = new ArrayList<>();
+    Set<String> names = new HashSet<>();
+    for (Map<String, String> first :
+        listed.isEmpty() ? List.of(Map.<String, String>of()) : listed) {
+      Map<String, String> values = new LinkedHashMap<>(first);
+      String given = values.remove(Options.STUDENT_NAME.key());
+      for (Map<String, String> more : product(over)) {
+        Map<String, String> all = new LinkedHashMap<>(values);
+        all.putAll(more);
+        List<String> parts = new ArrayList<>();
+        if (given != null) {
+          parts.add(given);
+        }
+        ordered(given == null ? all : more)
+            .forEach((key, value) -> parts.add(labels.get(key) + "-" + plain(value)));
+        String name = String.join("_", parts);
+        students.add(
+            new Student(
+                unique(name.isEmpty() ? settings.get(Options.STUDENT_NAME) : name, names),
+                ordered(all)));
+      }
+    }
+    return students;
+  }
+
+  private static Map<String, String> ordered(Map<String, String> values) {
+    Map<String, String> ordered = new LinkedHashMap<>();
+    for (Option<?> option : Options.ALL) {
+      if (values.containsKey(option.key())) {
+        ordered.put(option.key(), values.get(option.key()));
+      }
+    }
+    return ordered;
+  }
+
+  /** Returns every combination, the last key's values following each other. */
+  private static List<Map<String, String>> product(Map<String, List<String>> over) {
+    List<Map<String, String>> all = List.of(Map.of());
+    for (Option<?> option : Options.ALL) {
+      if (!over.containsKey(option.key())) {
+        continue;
+      }
+      List<Map<String, String>> longer = new ArrayList<>();
+      for (Map<String, String> some : all) {
+        for (String value : over.get(option.key())) {
+          Map<String, String> one = new LinkedHashMap<>(some);
+          one.put(option.key(), value);
+          longer.add(one);
+        }
+      }
+      all = longer;
+    }
+    return all;
+  }
+
+  /**
+   * Returns how names and tables call keys: by the last word, {@code temperature}, a weight by its
+   * term, {@code hidden-mse}; by all but the first where two would be called alike.
+   */
+  public static Map<String, String> labels(Collection<String> keys) {
+    Map<String, String> labels =
+        keys.stream().distinct().collect(Collectors.toMap(k -> k, Sweep::last));
+    List<String> all = List.copyOf(labels.values());
+    labels.replaceAll(
+        (key, label) ->
+            Collections.frequency(all, label) == 1 ? label : key.substring(key.indexOf('.') + 1));
+    return labels;
+  }
+
+  private static String last(String key) {
+    String[] words = key.split("\\.");
+    String last = words[words.length - 1];
+    return last.equals("weight") ? words[words.length - 2] : last;
+  }
+
+  /** Returns a value in the letters that a name may have; of a path, its last part. */
+  private static String plain(String value) {
+    String path = value.replaceAll("/+$", "");
+    String last = path.substring(path.lastIndexOf('/') + 1);
+    String plain = last.replaceAll("[^A-Za-z0-9.]+", "-");
+    return plain.replaceAll(value.matches("-\\d.*") ? "-$" : "^-|-$", "");
+  }
+
+  private static String unique(String name, Set<String> names) {
+    String unique = name;
+    for (int i = 2; !names.add(unique); i++) {
+      unique = name + "-" + i;
+    }
+    return unique;
+  }
+}

@@ -1,0 +1,73 @@
+package io.stillhouse.train.rounds;
+
+import io.stillhouse.checkpoint.Halves;
+import io.stillhouse.spec.TrainSpec;
+import io.stillhouse.train.FlatWeights;
+import java.nio.ByteBuffer;
+import java.nio.ByteOrder;
+import java.nio.FloatBuffer;
+import java.nio.ShortBuffer;
+
+/** Differences of weights as bytes, little-endian, in what the recipe says. */
+final class DeltaCodec {
+  private DeltaCodec() {}
+
+  /** Returns the bytes of one number. */
+  static int bytes(TrainSpec.Delta dtype) {
+    return switch (dtype) {
+      case FLOAT32 -> 4;
+      case FLOAT16 -> 2;
+    };
+  }
+
+  /**
+   * Returns {@code before - after}, or null if some difference is not finite (in float16: beyond
+   * 65,504).
+   */
+  static byte @org.jspecify.annotations.Nullable [] difference(
+      byte[] before, byte[] after, TrainSpec.Delta dtype) {
+    FloatBuffer from = FlatWeights.floats(before);
+    FloatBuffer to = FlatWeights.floats(after);
+    int size = from.limit();
+    ByteBuffer bytes = ByteBuffer.allocate(size * bytes(dtype)).order(ByteOrder.LITTLE_ENDIAN);
+    boolean finite = true;
+    switch (dtype) {
+      case FLOAT32 -> {
+        FloatBuffer floats = bytes.asFloatBuffer();
+        for (int i = 0; i < size; i++) {
+          float difference = from.get(i) - to.get(i);
+          finite &= Float.isFinite(difference);
+          floats.put(i, difference);
+        }
+      }
+      case FLOAT16 -> {
+        ShortBuffer halves = bytes.asShortBuffer();
+        for (int i = 0; i < size; i++) {
+          short half = Halves.ofFloat(from.get(i) - to.get(i));
+          finite &= Float.isFinite(Halves.toFloat(half));
+          halves.put(i, half);
+        }
+      }
+    }
+    return finite ? bytes.array() : null;
+  }
+
+  /** Adds {@code weight} times each number. */
+  static void addTo(double[] sums, byte[] numbers, TrainSpec.Delta dtype, double weight) {
+    switch (dtype) {
+      case FLOAT32 -> {
+        FloatBuffer floats = FlatWeights.floats(numbers);
+        for (int i = 0; i < sums.length; i++) {
+          sums[i] += weight * floats.get(i);
+        }
+      }
+      case FLOAT16 -> {
+        ShortBuffer halves =
+            ByteBuffer.wrap(numbers).order(ByteOrder.LITTLE_ENDIAN).asShortBuffer();
+        for (int i = 0; i < sums.length; i++) {
+          sums[i] += weight * Halves.toFloat(halves.get(i));
+        }
+      }
+    }
+  }
+}

@@ -1,0 +1,156 @@
+package io.stillhouse.train.rounds;
+
+import ai.djl.ndarray.NDArray;
+import ai.djl.ndarray.NDManager;
+import io.stillhouse.checkpoint.SafeTensors;
+import io.stillhouse.codec.Counts;
+import io.stillhouse.codec.TeacherParts;
+import io.stillhouse.spec.TrainSpec;
+import io.stillhouse.target.Example;
+import io.stillhouse.target.TargetSource;
+import io.stillhouse.train.Checkpoint;
+import io.stillhouse.train.FlatWeights;
+import io.stillhouse.train.Prefetcher;
+import io.stillhouse.train.RowOrder;
+import io.stillhouse.train.StepReport;
+import io.stillhouse.train.Trainer;
+import io.stillhouse.train.Worker;
+import java.io.IOException;
+import java.io.Serializable;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Map;
+import java.util.function.Consumer;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * One worker's part of one round: AdamW steps from the round's weights over its own rows. A
+ * function of the recipe, the cache, the weights, the round and the worker, and so of nothing that
+ * a lost executor takes along.
+ */
+public final class RoundWorker {
+  /** How many steps kept moments have seen. */
+  private static final String STEPS = "steps";
+
+  private final Trainer.Setup setup;
+  private final TargetSource source;
+  private final TeacherParts teacher;
+  private final Consumer<StepReport> listener;
+
+  public RoundWorker(
+      Trainer.Setup setup,
+      TargetSource source,
+      TeacherParts teacher,
+      Consumer<StepReport> listener) {
+    this.setup = setup;
+    this.source = source;
+    this.teacher = teacher;
+    this.listener = listener;
+  }
+
+  /**
+   * What a worker delivers.
+   *
+   * @param worker from 0
+   * @param tokens it was trained on
+   * @param difference its weights at the start less those at the end, in the pieces of {@link
+   *     FlatWeights}, or null if it, or the gradients of every step or of the last five, are not
+   *     finite
+   * @param reports of its steps
+   */
+  @SuppressWarnings("ArrayRecordComponent") // never compared
+  public record Result(
+      int worker, long tokens, byte @Nullable [] @Nullable [] difference, List<StepReport> reports)
+      implements Serializable {}
+
+  /** Keeps a worker's moments for its next round. */
+  public interface MomentsKeeper {
+    /**
+     * @param metadata of the file that they are kept in
+     */
+    void keep(Map<String, NDArray> moments, Map<String, String> metadata) throws IOException;
+  }
+
+  /**
+   * Trains.
+   *
+   * @param manager owns nothing afterwards
+   * @param start the round's weights
+   * @param moments that the worker has kept, or null for none
+   * @param keeper takes its moments at the end; not called where they are not finite
+   */
+  public Result run(
+      NDManager manager,
+      FlatWeights start,
+      int round,
+      int worker,
+      @Nullable SafeTensors moments,
+      MomentsKeeper keeper)
+      throws IOException {
+    TrainSpec train = setup.train();
+    RowOrder order = setup.order(source);
+    RoundSchedule schedule = new RoundSchedule(train, order.rows());
+    RoundSchedule.Share share = schedule.share(round, worker);
+    List<StepReport> reports = new ArrayList<>();
+    long tokens = 0;
+    int badSteps = 0;
+    try (NDManager own = manager.newSubManager();
+        Prefetcher feed = new Prefetcher(source, order, share.firstBatch() + share.steps())) {
+      Map<String, NDArray> weights = start.tensors(own);
+      try (Worker steps = new Worker(own, setup, weights, teacher)) {
+        if (moments != null) {
+          new Checkpoint(moments, 0).restore(Checkpoint.MOMENT, steps.moments(), own);
+        }
+        long before = moments == null ? 0 : Long.parseLong(moments.metadata().get(STEPS));
+        for (int step = 0; step < share.steps(); step++) {
+          long began = System.nanoTime();
+          long batch = share.firstBatch() + step;
+          List<Example> rows = feed.step(batch);
+          long read = System.nanoTime();
+          double rate = schedule.learningRate(share, step);
+          Worker.Outcome outcome = steps.step(rows, batch, before + step + 1, rate);
+          badSteps = Double.isFinite(outcome.gradientNorm()) ? 0 : badSteps + 1;
+          long end = System.nanoTime();
+          tokens += Counts.of(rows).tokens();
+          StepReport report =
+              new StepReport(
+                  schedule.stepOf(round, worker, step),
+                  schedule.steps(),
+                  outcome.loss(),
+                  outcome.terms(),
+                  new StepReport.Optimiser(rate, outcome.gradientNorm()),
+                  new StepReport.Work(
+                      Counts.of(rows).tokens(), (end - began) / 1e9, (read - began) / 1e9));
+          reports.add(report);
+          listener.accept(StepReport.lately(reports));
+          if (badSteps == Trainer.MAX_BAD_STEPS) {
+            break;
+          }
+        }
+        byte[][] difference =
+            badSteps == Trainer.MAX_BAD_STEPS || badSteps > 0 && badSteps == reports.size()
+                ? null
+                : difference(start, weights);
+        if (difference != null) {
+          keeper.keep(steps.moments(), Map.of(STEPS, Long.toString(before + reports.size())));
+        }
+        return new Result(worker, tokens, difference, reports);
+      }
+    }
+  }
+
+  private byte @Nullable [][] difference(FlatWeights start, Map<String, NDArray> weights) {
+    FlatWeights end = start.of(weights);
+    byte[][] difference = new byte[start.pieces()][];
+    for (int piece = 0; piece < difference.length; piece++) {
+      byte[] numbers =
+          DeltaCodec.difference(
+              start.piece(piece), end.piece(piece), setup.train().rounds().inner().delta());
+      if (numbers == null) {
+        return null;
+      }
+      difference[piece] = numbers;
+    }
+    return difference;
+  }
+}

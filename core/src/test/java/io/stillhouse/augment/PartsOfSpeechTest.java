@@ -1,0 +1,30 @@
+package io.stillhouse.augment;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import java.util.List;
+import org.junit.jupiter.api.Test;
+
+class PartsOfSpeechTest {
+  private final PartsOfSpeech partsOfSpeech = PartsOfSpeech.english();
+
+  @Test
+  void tagsAnEnglishSentence() {
+    assertThat(
+            partsOfSpeech.tags(List.of("The", "old", "dog", "quickly", "chased", "a", "cat", ".")))
+        .containsExactly("DET", "ADJ", "NOUN", "ADV", "VERB", "DET", "NOUN", "PUNCT");
+  }
+
+  @Test
+  void theSameWordHasTheTagOfItsPlace() {
+    assertThat(partsOfSpeech.tags(List.of("They", "run", "home"))).element(1).isEqualTo("VERB");
+    assertThat(partsOfSpeech.tags(List.of("It", "was", "a", "long", "run", ".")))
+        .element(4)
+        .isEqualTo("NOUN");
+  }
+
+  @Test
+  void aSentenceWithoutWordsHasNoTags() {
+    assertThat(partsOfSpeech.tags(List.of())).isEmpty();
+  }
+}

@@ -1,0 +1,269 @@
+package io.stillhouse.checkpoint.foreign;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+
+import io.stillhouse.checkpoint.LazyTensor;
+import io.stillhouse.checkpoint.SafeTensors;
+import io.stillhouse.checkpoint.TinyModel;
+import io.stillhouse.error.StillhouseException;
+import io.stillhouse.spec.EncoderSpec;
+import io.stillhouse.spec.Head;
+import io.stillhouse.text.Tokenizer;
+import io.stillhouse.text.TokenizerJson;
+import java.io.IOException;
+import java.io.OutputStream;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.stream.Stream;
+import java.util.zip.ZipEntry;
+import java.util.zip.ZipOutputStream;
+import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+
+class ImporterTest {
+  private static final EncoderSpec MASKED_LM = TinyModel.spec(64, 1, Head.MASKED_LM);
+  private static final EncoderSpec ENCODER = TinyModel.spec(4, 2, Head.NONE);
+
+  @TempDir Path directory;
+  private Path source;
+  private Path destination;
+
+  @BeforeEach
+  void name() throws IOException {
+    source = Files.createDirectory(directory.resolve("source"));
+    destination = directory.resolve("out").resolve("teacher");
+  }
+
+  @Test
+  void importsTensorFlowVariables() throws IOException {
+    Map<String, LazyTensor> weights = withPooler(MASKED_LM);
+    savedModel(weights);
+
+    Importer.Imported imported = Importer.importTeacher(source, destination);
+
+    assertThat(imported.model().spec()).isEqualTo(MASKED_LM);
+    assertThat(imported.model().has("bert.pooler.dense.weight")).isTrue();
+    assertThat(imported.notes())
+        .containsExactly(
+            "left out variable 'global_step'",
+            "took 1 attention heads: width 64 / 64, as in every BERT of Google's");
+    assertWeights(weights, "");
+    try (Tokenizer tokenizer = Tokenizer.open(destination)) {
+      assertThat(tokenizer.encode(List.of("The playing")).get(0).ids()).containsExactly(5, 6, 7);
+    }
+    assertLeftNothingElse();
+  }
+
+  @Test
+  void importsAZipWithinAJar() throws IOException {
+    Map<String, LazyTensor> weights = withPooler(MASKED_LM);
+    savedModel(weights);
+    Path inner = directory.resolve("inner.zip");
+    zip(inner, source, "");
+    Path jar = directory.resolve("model.jar");
+    try (ZipOutputStream out = new ZipOutputStream(Files.newOutputStream(jar))) {
+      out.putNextEntry(new ZipEntry("com/example/model"));
+      Files.copy(inner, out);
+      out.putNextEntry(new ZipEntry("com/example/after.txt"));
+      out.write(1);
+    }
+
+    assertThat(Importer.importTeacher(jar, destination).model().spec()).isEqualTo(MASKED_LM);
+    assertWeights(weights, "");
+    assertLeftNothingElse();
+  }
+
+  @Test
+  void takesHeadsFromBertConfig() throws IOException {
+    savedModel(withPooler(MASKED_LM));
+    Files.writeString(
+        source.resolve("variables").resolve("bert_config.json"),
+        "{\"num_attention_heads\": 4, \"hidden_act\": \"gelu\"}");
+
+    assertThat(Importer.importTeacher(source, destination).model().spec().heads()).isEqualTo(4);
+  }
+
+  @Test
+  void importsOnnx() throws IOException {
+    Map<String, LazyTensor> weights = TinyModel.weights(ENCODER);
+    OnnxWriter.write(source.resolve("tiny.onnx"), ENCODER, weights, "Erf");
+    tokenizerJson(source.resolve("tokenizer.json"));
+
+    Importer.Imported imported = Importer.importTeacher(source.resolve("tiny.onnx"), destination);
+
+    assertThat(imported.model().spec()).isEqualTo(ENCODER);
+    assertThat(imported.notes()).isEmpty();
+    assertWeights(weights, "bert.");
+  }
+
+  @Test
+  void importsAJarOfOnnxWithATokenizerNamedAfterTheModel() throws IOException {
+    OnnxWriter.write(source.resolve("tiny.onnx"), ENCODER, TinyModel.weights(ENCODER), "Erf");
+    tokenizerJson(source.resolve("tiny-tokenizer.json"));
+    Path jar = directory.resolve("tiny.jar");
+    zip(jar, source, "models/");
+
+    assertThat(Importer.importTeacher(jar, destination).model().spec()).isEqualTo(ENCODER);
+  }
+
+  @Test
+  void refusesOnnxWithAnotherActivation() throws IOException {
+    Path onnx = source.resolve("tiny.onnx");
+    OnnxWriter.write(onnx, ENCODER, TinyModel.weights(ENCODER), "Tanh");
+    tokenizerJson(source.resolve("tokenizer.json"));
+
+    assertThatThrownBy(() -> Importer.importTeacher(onnx, destination))
+        .isInstanceOf(StillhouseException.class)
+        .hasMessage(
+            "'%s' computes another activation than the exact (erf) gelu; use a BERT encoder with hidden_act gelu"
+                .formatted(onnx));
+    assertThat(destination).doesNotExist();
+    assertLeftNothingElse();
+  }
+
+  @Test
+  void namesTheTensorsThatOnnxLacks() throws IOException {
+    Path onnx = source.resolve("tiny.onnx");
+    Map<String, LazyTensor> weights = TinyModel.weights(ENCODER);
+    weights.remove("bert.encoder.layer.1.attention.self.key.bias");
+    OnnxWriter.write(onnx, ENCODER, weights, "Erf");
+    tokenizerJson(source.resolve("tokenizer.json"));
+
+    assertThatThrownBy(() -> Importer.importTeacher(onnx, destination))
+        .isInstanceOf(StillhouseException.class)
+        .hasMessage(
+            "the weights of '%s' do not fit its configuration: tensor 'bert.encoder.layer.1.attention.self.key.bias' [4] is missing; restore the files that belong together"
+                .formatted(onnx));
+  }
+
+  @Test
+  void copiesAHuggingFaceDirectory() throws IOException {
+    TinyModel.write(source, ENCODER, TinyModel.weights(ENCODER));
+    Files.writeString(source.resolve("README.md"), "not copied");
+
+    assertThat(Importer.importTeacher(source, destination).model().spec()).isEqualTo(ENCODER);
+    try (Stream<Path> files = Files.list(destination)) {
+      assertThat(files.map(f -> f.getFileName().toString()))
+          .containsExactlyInAnyOrder("config.json", "model.safetensors", "vocab.txt");
+    }
+  }
+
+  @Test
+  void refusesADestinationThatExists() throws IOException {
+    Files.createDirectories(destination);
+
+    assertThatThrownBy(() -> Importer.importTeacher(source, destination))
+        .isInstanceOf(StillhouseException.class)
+        .hasMessage(
+            "'%s' exists already; remove it, or name another destination".formatted(destination));
+  }
+
+  @Test
+  void refusesASourceWithoutAModel() {
+    assertThatThrownBy(() -> Importer.importTeacher(source, destination))
+        .isInstanceOf(StillhouseException.class)
+        .hasMessage(
+            "'%s' holds no config.json, no TensorFlow variables (.index) and no .onnx file; import a Hugging Face directory, a TensorFlow checkpoint of BERT, or an ONNX export with its tokenizer.json"
+                .formatted(source));
+  }
+
+  @Test
+  void refusesATruncatedJar() throws IOException {
+    TinyModel.write(source, ENCODER, TinyModel.weights(ENCODER));
+    Path jar = directory.resolve("tiny.jar");
+    zip(jar, source, "");
+    Files.write(jar, java.util.Arrays.copyOf(Files.readAllBytes(jar), 1000));
+
+    assertThatThrownBy(() -> Importer.importTeacher(jar, destination))
+        .isInstanceOf(StillhouseException.class)
+        .hasMessageStartingWith("'%s' is not a whole zip (".formatted(jar));
+    assertLeftNothingElse();
+  }
+
+  @Test
+  void refusesAnEntryOutsideTheArchive() throws IOException {
+    Path jar = directory.resolve("evil.jar");
+    try (ZipOutputStream out = new ZipOutputStream(Files.newOutputStream(jar))) {
+      out.putNextEntry(new ZipEntry("../../evil.txt"));
+      out.write(1);
+    }
+
+    assertThatThrownBy(() -> Importer.importTeacher(jar, destination))
+        .isInstanceOf(StillhouseException.class)
+        .hasMessage(
+            "'%s' has an entry outside itself: '../../evil.txt'; do not trust it".formatted(jar));
+  }
+
+  private static Map<String, LazyTensor> withPooler(EncoderSpec spec) {
+    Map<String, LazyTensor> weights = TinyModel.weights(spec);
+    int width = spec.hiddenSize();
+    weights.put("bert.pooler.dense.weight", TinyModel.tensor("pooler", width, width));
+    weights.put("bert.pooler.dense.bias", TinyModel.tensor("pooler", width));
+    return weights;
+  }
+
+  /** Writes weights under Google's names, kernels [in, out]. */
+  private void savedModel(Map<String, LazyTensor> weights) throws IOException {
+    Map<String, LazyTensor> variables = new LinkedHashMap<>();
+    weights.forEach(
+        (name, tensor) -> {
+          boolean kernel = name.endsWith(".weight") && !name.contains("LayerNorm");
+          String google =
+              name.replace("LayerNorm.weight", "LayerNorm.gamma")
+                  .replace("LayerNorm.bias", "LayerNorm.beta")
+                  .replace("_embeddings.weight", "_embeddings")
+                  .replace("cls.predictions.bias", "cls.predictions.output_bias")
+                  .replaceAll("layer\\.(\\d)", "layer_$1")
+                  .replaceAll("\\.weight$", ".kernel")
+                  .replace('.', '/');
+          variables.put(
+              "module/" + google,
+              kernel && google.endsWith("kernel") ? tensor.transposed() : tensor);
+        });
+    variables.put("global_step", TinyModel.tensor("step"));
+    variables.put("module/bert/embeddings/word_embeddings/adam_m", TinyModel.tensor("adam", 9, 64));
+    Files.createDirectories(source.resolve("variables"));
+    BundleWriter.write(source.resolve("variables").resolve("variables"), variables);
+    Files.createDirectories(source.resolve("assets"));
+    Files.write(source.resolve("assets").resolve("vocab.txt"), TinyModel.VOCAB);
+  }
+
+  private static void tokenizerJson(Path file) throws IOException {
+    Files.writeString(
+        file, TokenizerJson.of(file, TinyModel.VOCAB, io.stillhouse.text.Casing.UNCASED));
+  }
+
+  private void assertWeights(Map<String, LazyTensor> weights, String stripped) throws IOException {
+    SafeTensors read = SafeTensors.open(destination.resolve("model.safetensors"));
+    assertThat(read.names()).hasSameSizeAs(weights.keySet());
+    for (Map.Entry<String, LazyTensor> weight : weights.entrySet()) {
+      String name = weight.getKey().substring(stripped.length());
+      assertThat(read.shape(name)).isEqualTo(weight.getValue().shape());
+      assertThat(TinyModel.floats(read, name))
+          .as(name)
+          .containsExactly(TinyModel.floats(weight.getValue()));
+    }
+  }
+
+  private void assertLeftNothingElse() throws IOException {
+    try (Stream<Path> files = Files.list(directory.resolve("out"))) {
+      assertThat(files.filter(f -> !f.equals(destination))).isEmpty();
+    }
+  }
+
+  private static void zip(Path archive, Path root, String prefix) throws IOException {
+    try (OutputStream file = Files.newOutputStream(archive);
+        ZipOutputStream out = new ZipOutputStream(file);
+        Stream<Path> paths = Files.walk(root)) {
+      for (Path path : paths.filter(Files::isRegularFile).sorted().toList()) {
+        out.putNextEntry(new ZipEntry(prefix + root.relativize(path)));
+        Files.copy(path, out);
+      }
+    }
+  }
+}

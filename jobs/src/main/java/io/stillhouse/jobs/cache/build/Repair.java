@@ -1,0 +1,153 @@
+package io.stillhouse.jobs.cache.build;
+
+import io.stillhouse.checkpoint.HuggingFaceDirectory;
+import io.stillhouse.error.Errors;
+import io.stillhouse.jobs.cache.layout.CacheFile;
+import io.stillhouse.jobs.cache.layout.Manifest;
+import io.stillhouse.jobs.cache.layout.OtherTeacher;
+import io.stillhouse.jobs.cache.layout.Part;
+import io.stillhouse.jobs.cache.layout.Plan;
+import io.stillhouse.jobs.cache.layout.PlanFiles;
+import io.stillhouse.jobs.cache.layout.Staging;
+import io.stillhouse.jobs.storage.Storage;
+import java.io.IOException;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Map;
+import java.util.TreeMap;
+import org.apache.hadoop.fs.Path;
+
+/**
+ * Restores what a cache lost besides targets, which are computed anew as any that miss: its plan
+ * and teachers' records from the other copy, a teacher from the recipe's, inputs from the corpus.
+ */
+final class Repair {
+  private final Storage storage;
+  private final Path cache;
+  private final Manifest manifest;
+  private final Plan first;
+  private final TreeMap<Integer, Part> grown = new TreeMap<>();
+  private final TreeMap<String, OtherTeacher> teachers = new TreeMap<>();
+
+  /** Writes the inputs of a part's shards into a directory. */
+  interface Inputs {
+    Planner.Planned write(Path directory, Part part) throws IOException;
+  }
+
+  /** Reads whichever copies are sound, and restores the files among them. */
+  Repair(Storage storage, Path cache, Manifest manifest) throws IOException {
+    this.storage = storage;
+    this.cache = cache;
+    this.manifest = manifest;
+    this.first = first().requireVersion(cache);
+    PlanFiles files = new PlanFiles(storage, cache);
+    files.parts().forEach(part -> grown.put(part.firstShard(), part));
+    for (Part part : manifest.parts()) {
+      if (grown.put(part.firstShard(), part) == null) {
+        storage.writeText(part.file(cache), part.toJson());
+      }
+    }
+    files.teachers().forEach(teacher -> teachers.put(teacher.name(), teacher));
+    for (OtherTeacher teacher : manifest.teachers().values()) {
+      if (teachers.put(teacher.name(), teacher) == null) {
+        storage.writeText(teacher.file(cache), teacher.toJson());
+      }
+    }
+  }
+
+  private Plan first() throws IOException {
+    Path file = new Path(cache, Plan.FILE);
+    Plan plan = storage.exists(file) ? Plan.parse(storage.readText(file)) : null;
+    if (plan != null) {
+      return plan;
+    }
+    if (!storage.exists(file) && !storage.exists(new Path(cache, Manifest.DIRECTORY))) {
+      throw Errors.invalid(
+          "cache.path '%s' exists but is not a cache: it has no %s".formatted(cache, Plan.FILE),
+          "name a path that does not exist yet");
+    }
+    Plan copy = manifest.plan();
+    if (copy == null) {
+      throw Errors.invalid(
+          "both copies of the plan of cache '%s' are damaged".formatted(cache),
+          "delete the cache and run cache again");
+    }
+    storage.writeText(file, copy.toJson());
+    return copy;
+  }
+
+  /** Returns the plan of the cache with everything that it grew by. */
+  Plan plan() {
+    return first.grownBy(grown.values(), cache);
+  }
+
+  /** Returns the parts of the plan. */
+  List<Part> parts() {
+    List<Part> parts = new ArrayList<>(List.of(first.part()));
+    parts.addAll(grown.values());
+    return parts;
+  }
+
+  /** Returns the teachers besides the first, by name. */
+  Map<String, OtherTeacher> teachers() {
+    return teachers;
+  }
+
+  /** Appends what entries that were lost had said of the plan, and restores lost inputs. */
+  void restore(Inputs corpus) throws IOException {
+    if (manifest.plan() == null) {
+      manifest.append(Manifest.Entry.first(first));
+    }
+    for (Part part : grown.values()) {
+      if (!manifest.parts().contains(part)) {
+        manifest.append(Manifest.Entry.grown(part));
+      }
+    }
+    for (OtherTeacher teacher : teachers.values()) {
+      if (!manifest.teachers().containsKey(teacher.name())) {
+        manifest.append(Manifest.Entry.joined(teacher));
+      }
+    }
+    for (Part part : parts()) {
+      List<Plan.Shard> lost =
+          part.shards().stream().filter(shard -> manifest.inputs(shard.shard()).isEmpty()).toList();
+      if (!lost.isEmpty()) {
+        restoreInputs(part, lost, corpus);
+      }
+    }
+  }
+
+  /** Restores files of a teacher's directory that are not there or not the same. */
+  void restoreTeacher(Path home, Map<String, String> files, HuggingFaceDirectory teacher)
+      throws IOException {
+    for (Map.Entry<String, String> file : files.entrySet()) {
+      Path path = new Path(home, file.getKey());
+      if (!storage.exists(path) || !storage.sha256(path).equals(file.getValue())) {
+        storage.fileSystem(path).delete(path, false);
+        storage.publish(teacher.path().resolve(file.getKey()), path);
+      }
+    }
+  }
+
+  /** Plans a part again, and takes the files of the lost shards. */
+  private void restoreInputs(Part part, List<Plan.Shard> lost, Inputs corpus) throws IOException {
+    Staging staging = new Staging(storage, cache);
+    try {
+      Planner.Planned planned = corpus.write(staging.directory(), part);
+      if (!planned.shards().equals(part.shards())) {
+        throw Errors.invalid(
+            "the corpus no longer gives the rows that cache '%s' was planned with".formatted(cache),
+            "restore the corpus, or delete the cache and run cache again");
+      }
+      List<CacheFile> restored = new ArrayList<>();
+      for (Plan.Shard shard : lost) {
+        CacheFile file = planned.files().get(shard.shard() - part.firstShard());
+        storage.rename(new Path(staging.directory(), file.path()), new Path(cache, file.path()));
+        restored.add(file);
+      }
+      manifest.append(Manifest.Entry.added(restored, List.of()));
+    } finally {
+      staging.delete();
+    }
+  }
+}

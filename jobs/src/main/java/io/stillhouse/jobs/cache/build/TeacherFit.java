@@ -1,0 +1,88 @@
+package io.stillhouse.jobs.cache.build;
+
+import io.stillhouse.checkpoint.HuggingFaceDirectory;
+import io.stillhouse.error.Errors;
+import io.stillhouse.error.StillhouseException;
+import io.stillhouse.jobs.cache.layout.CacheFile;
+import io.stillhouse.jobs.cache.layout.CheckedFile;
+import io.stillhouse.jobs.cache.layout.Manifest;
+import io.stillhouse.jobs.corpus.SameTokens;
+import io.stillhouse.jobs.storage.ParquetRows;
+import io.stillhouse.jobs.storage.Storage;
+import io.stillhouse.spec.Head;
+import io.stillhouse.spec.Task;
+import io.stillhouse.target.Targets;
+import java.io.IOException;
+import java.util.Arrays;
+import java.util.List;
+import java.util.Objects;
+import java.util.Optional;
+import org.apache.hadoop.fs.Path;
+
+/** Whether another teacher reads the rows of a cache as the first one does, whose ids they are. */
+final class TeacherFit {
+  private final HuggingFaceDirectory first;
+  private final HuggingFaceDirectory other;
+  private final String name;
+
+  TeacherFit(HuggingFaceDirectory first, HuggingFaceDirectory other, String name) {
+    this.first = first;
+    this.other = other;
+    this.name = name;
+  }
+
+  /**
+   * Requires the same tokens under the same ids, the same ids for texts of the cache, and a head
+   * for which its rows can have been made.
+   */
+  void require(Storage storage, Path cache, Manifest manifest) throws IOException {
+    if (!manifest.columns(name).isEmpty()) {
+      throw Errors.invalid(
+          "cache '%s' has targets of a teacher '%s', but both copies of what it was are lost"
+              .formatted(cache, name),
+          "set another teacher.name: targets of two teachers must not mix");
+    }
+    requireHead(first.spec().head(), other.spec().head());
+    CacheFile inputs = manifest.inputs(0).orElseThrow();
+    requireSameIds(
+        ParquetRows.read(
+                new CheckedFile(storage, cache, inputs),
+                List.of(Targets.TEXT, Targets.PAIR),
+                storage.hadoop())
+            .stream()
+            .flatMap(Arrays::stream)
+            .filter(Objects::nonNull)
+            .map(String.class::cast)
+            .toList());
+  }
+
+  private void requireSameIds(List<String> texts) throws IOException {
+    Optional<String> how = SameTokens.difference(first.path(), other.path(), texts);
+    if (how.isPresent()) {
+      throw otherTokenizer(how.get());
+    }
+  }
+
+  private StillhouseException otherTokenizer(String how) {
+    return Errors.invalid(
+        "teacher '%s' has another tokenizer than the cache's first teacher: %s"
+            .formatted(name, how),
+        "all teachers of a cache read the same ids: take one of the same vocabulary and casing, or"
+            + " name another cache.path");
+  }
+
+  /** Rows are masked for a masked LM, and labelled for a task: others must not read them so. */
+  private void requireHead(Head made, Head asked) {
+    boolean anyRows = asked.equals(made) || asked.equals(Head.NONE);
+    boolean plainRows = made.equals(Head.NONE) || asked.task() == Task.MASKED_LM;
+    if (!anyRows && !plainRows) {
+      throw Errors.invalid(
+          "teacher '%s' predicts %s %s, but the rows of the cache were made for %s %s"
+              .formatted(name, asked.task(), asked.labels(), made.task(), made.labels()),
+          made.task() == Task.MASKED_LM
+              ? "its rows are masked: name another cache.path"
+              : "its labels mean those classes: take a teacher of the same, or name another"
+                    + " cache.path");
+    }
+  }
+}

@@ -1,0 +1,219 @@
+package io.stillhouse.jobs.cache.check;
+
+import ai.djl.ndarray.NDArray;
+import ai.djl.ndarray.NDManager;
+import ai.djl.ndarray.types.DataType;
+import io.stillhouse.checkpoint.ModelDirectory;
+import io.stillhouse.codec.TargetCells;
+import io.stillhouse.error.Errors;
+import io.stillhouse.jobs.cache.layout.Manifest;
+import io.stillhouse.jobs.cache.layout.Plan;
+import io.stillhouse.jobs.cache.read.CacheReader;
+import io.stillhouse.jobs.spark.Devices;
+import io.stillhouse.jobs.storage.Storage;
+import io.stillhouse.target.Column;
+import io.stillhouse.target.Example;
+import io.stillhouse.target.Targets;
+import java.io.IOException;
+import java.util.Arrays;
+import java.util.HashMap;
+import java.util.HashSet;
+import java.util.List;
+import java.util.Map;
+import java.util.Set;
+import java.util.TreeMap;
+import org.apache.hadoop.fs.FileStatus;
+import org.apache.hadoop.fs.Path;
+
+/** Holds two caches, or two directories of students, against each other. */
+public final class CacheDiff {
+  /** Norm of the difference over norm of the reference, per tensor column or weight. */
+  private static final double TOLERANCE = 1e-5;
+
+  private CacheDiff() {}
+
+  /** The verdict, in words. */
+  public record Result(Equality verdict, String words) {
+    public boolean equal() {
+      return verdict == Equality.EQUAL;
+    }
+  }
+
+  /** Whether two things are equal within the tolerance. */
+  public enum Equality {
+    EQUAL,
+    DIFFERENT
+  }
+
+  /** Compares row keys, which must be identical, and every tensor, which may differ by rounding. */
+  public static Result compare(String a, String b) throws IOException {
+    Storage storage = Storage.ofThisProcess();
+    Path first = storage.requireExisting("A", a);
+    Path second = storage.requireExisting("B", b);
+    return storage.exists(new Path(first, Plan.FILE))
+        ? caches(storage, first, second)
+        : students(storage, first, second);
+  }
+
+  private static Result caches(Storage storage, Path a, Path b) throws IOException {
+    Map<String, List<Column>> columns = columns(storage, a);
+    if (!columns.equals(columns(storage, b))) {
+      return new Result(
+          Equality.DIFFERENT, "columns differ: %s and %s".formatted(columns, columns(storage, b)));
+    }
+    Set<String> keys = new HashSet<>();
+    Map<String, double[]> squares = new TreeMap<>();
+    for (Map.Entry<String, List<Column>> teacher : columns.entrySet()) {
+      String name = teacher.getKey();
+      CacheReader first = CacheReader.open(storage, a, name, teacher.getValue());
+      CacheReader second = CacheReader.open(storage, b, name, teacher.getValue());
+      Map<String, Example> rows = new HashMap<>();
+      for (int shard = 0; shard < second.shardRows().size(); shard++) {
+        second.read(shard).forEach(row -> requireOnce(rows.put(row.id(), row) == null, row, b));
+      }
+      Set<String> own = new HashSet<>();
+      for (int shard = 0; shard < first.shardRows().size(); shard++) {
+        for (Example row : first.read(shard)) {
+          requireOnce(own.add(row.id()), row, a);
+          Example other = rows.get(row.id());
+          if (other != null) {
+            requireSameInputs(row, other);
+            for (Column column : teacher.getValue()) {
+              double[] sums =
+                  squares.computeIfAbsent(
+                      VerifyJob.labelled(name, column.name()), any -> new double[2]);
+              add(TargetCells.numbers(row, column), TargetCells.numbers(other, column), sums);
+            }
+          }
+        }
+      }
+      if (!own.equals(rows.keySet())) {
+        return new Result(
+            Equality.DIFFERENT,
+            "row keys differ: %d rows in '%s', %d in '%s'"
+                .formatted(own.size(), a, rows.size(), b));
+      }
+      keys.addAll(own);
+    }
+    return verdict("%,d identical row keys".formatted(keys.size()), squares);
+  }
+
+  /** Returns the tensor columns of each teacher, the first of which has the name "". */
+  private static Map<String, List<Column>> columns(Storage storage, Path cache) throws IOException {
+    Manifest manifest = Manifest.read(storage, cache);
+    Map<String, List<Column>> columns = new TreeMap<>();
+    for (String teacher : manifest.allTeachers()) {
+      columns.put(teacher, manifest.columns(teacher).stream().map(Targets::named).toList());
+    }
+    return columns;
+  }
+
+  private static void requireOnce(boolean once, Example row, Path cache) {
+    if (!once) {
+      throw Errors.invalid(
+          "row '%s' lies twice in cache '%s'".formatted(row.id(), cache),
+          "build the cache anew: the plan of this one is not sound");
+    }
+  }
+
+  private static void requireSameInputs(Example row, Example other) {
+    if (!Arrays.equals(row.inputs().inputIds(), other.inputs().inputIds())) {
+      throw Errors.invalid(
+          "row '%s' has other token ids in the two caches".formatted(row.id()),
+          "build them from the same corpus and recipe");
+    }
+  }
+
+  private static Result students(Storage storage, Path a, Path b) throws IOException {
+    Map<String, double[]> squares = new TreeMap<>();
+    List<Path> models = models(storage, a);
+    List<Path> others = models(storage, b);
+    if (!models.equals(List.of(a)) && !names(models).equals(names(others))) {
+      return new Result(
+          Equality.DIFFERENT, "models differ: %s and %s".formatted(names(models), names(others)));
+    }
+    for (Path model : models) {
+      Path other = model.equals(a) ? b : new Path(b, model.getName());
+      ModelDirectory first = ModelDirectory.open(storage.local(model));
+      ModelDirectory second = ModelDirectory.open(storage.local(other));
+      if (!first.spec().equals(second.spec())) {
+        return new Result(
+            Equality.DIFFERENT, "'%s' and '%s' differ in shape".formatted(model, other));
+      }
+      try (NDManager manager = Devices.cpu()) {
+        Map<String, NDArray> weights = second.weights(manager);
+        first
+            .weights(manager)
+            .forEach(
+                (name, weight) ->
+                    add(
+                        doubles(weight),
+                        doubles(weights.get(name)),
+                        squares.computeIfAbsent(
+                            model.getName() + "/" + name, key -> new double[2])));
+      }
+    }
+    return verdict("%d models".formatted(models.size()), squares);
+  }
+
+  /** Returns a model's own directory, or those of the models in it. */
+  private static List<Path> models(Storage storage, Path path) throws IOException {
+    if (storage.exists(new Path(path, "config.json"))) {
+      return List.of(path);
+    }
+    List<Path> models =
+        Arrays.stream(storage.fileSystem(path).listStatus(path))
+            .filter(FileStatus::isDirectory)
+            .map(FileStatus::getPath)
+            .filter(model -> !model.getName().startsWith("_"))
+            .sorted()
+            .toList();
+    if (models.isEmpty()) {
+      throw Errors.invalid(
+          "'%s' holds neither a cache, nor a model, nor directories of models".formatted(path),
+          "name a cache.path, a model's directory or a train.path");
+    }
+    return models;
+  }
+
+  private static List<String> names(List<Path> models) {
+    return models.stream().map(Path::getName).toList();
+  }
+
+  private static void add(double[] a, double[] b, double[] sums) {
+    if (a.length != b.length) {
+      sums[0] = Double.POSITIVE_INFINITY;
+      return;
+    }
+    for (int i = 0; i < a.length; i++) {
+      double difference = a[i] - b[i];
+      sums[0] += difference * difference;
+      sums[1] += b[i] * b[i];
+    }
+  }
+
+  private static double[] doubles(NDArray weight) {
+    return weight.toType(DataType.FLOAT64, false).toDoubleArray();
+  }
+
+  private static Result verdict(String what, Map<String, double[]> squares) {
+    String worst = "nothing";
+    double error = 0;
+    for (Map.Entry<String, double[]> entry : squares.entrySet()) {
+      double[] sums = entry.getValue();
+      double relative = sums[0] == 0 ? 0 : Math.sqrt(sums[0] / Math.max(sums[1], 1e-30));
+      if (Double.isNaN(relative)) {
+        relative = Double.POSITIVE_INFINITY;
+      }
+      if (relative > error) {
+        worst = entry.getKey();
+        error = relative;
+      }
+    }
+    boolean equal = error <= TOLERANCE;
+    return new Result(
+        equal ? Equality.EQUAL : Equality.DIFFERENT,
+        "%s, %d tensors, largest relative difference %.1e (%s), %s %.0e"
+            .formatted(what, squares.size(), error, worst, equal ? "within" : "above", TOLERANCE));
+  }
+}

@@ -1,0 +1,94 @@
+package io.stillhouse.jobs.cache.layout;
+
+import io.stillhouse.error.Errors;
+import io.stillhouse.jobs.storage.Seal;
+import io.stillhouse.jobs.storage.Storage;
+import java.io.FileNotFoundException;
+import java.io.IOException;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.Comparator;
+import java.util.List;
+import org.apache.hadoop.fs.FileStatus;
+import org.apache.hadoop.fs.FileSystem;
+import org.apache.hadoop.fs.Path;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * What the students of a window say of it, each in a small sealed file of its own: which shard it
+ * needs first. The trainings write them and the cache's driver reads them. A file that is deleted
+ * is a student that is given up.
+ */
+public final class Acknowledgements {
+  static final String DIRECTORY = "window";
+
+  private final Storage storage;
+  private final Path directory;
+
+  /**
+   * One student's.
+   *
+   * @param student its name
+   * @param directory of all students of its training
+   * @param needs the first shard, in the plan's order, that it has still to read; the number of
+   *     shards once it needs none
+   */
+  public record Student(String student, String directory, int needs) {}
+
+  public Acknowledgements(Storage storage, Path cache) {
+    this.storage = storage;
+    this.directory = new Path(cache, DIRECTORY);
+  }
+
+  /** Returns where a student's lies. */
+  public Path file(String student) {
+    return new Path(directory, student + ".json");
+  }
+
+  /** Says where a student is. */
+  public void write(Student student) throws IOException {
+    storage.replaceText(file(student.student()), Seal.seal(Storage.JSON.toJson(student)));
+  }
+
+  /** Returns what a student says, or null if it does not say anything. */
+  public @Nullable Student of(String student) throws IOException {
+    return read(file(student));
+  }
+
+  /** Returns what all students say, by name. */
+  public List<Student> all() throws IOException {
+    FileSystem fs = storage.fileSystem(directory);
+    if (!fs.exists(directory)) {
+      return List.of();
+    }
+    List<Student> all = new ArrayList<>();
+    for (Path file :
+        Arrays.stream(fs.listStatus(directory))
+            .map(FileStatus::getPath)
+            .filter(path -> path.getName().matches("[^_].*\\.json"))
+            .toList()) {
+      Student student = read(file);
+      if (student != null) {
+        all.add(student);
+      }
+    }
+    all.sort(Comparator.comparing(Student::student));
+    return all;
+  }
+
+  private @Nullable Student read(Path file) throws IOException {
+    String text;
+    try {
+      text = Seal.open(storage.readText(file));
+    } catch (FileNotFoundException e) {
+      return null;
+    }
+    if (text == null) {
+      throw Errors.invalid(
+          "'%s' is damaged".formatted(file),
+          "delete it and run train again, which writes it anew; or delete it alone to give that"
+              + " student up");
+    }
+    return Storage.JSON.fromJson(text, Student.class);
+  }
+}

@@ -1,0 +1,88 @@
+package io.stillhouse.jobs.cache.layout;
+
+import ai.djl.engine.Engine;
+import io.stillhouse.checkpoint.HuggingFaceDirectory;
+import io.stillhouse.config.Option;
+import io.stillhouse.config.Options;
+import io.stillhouse.config.Settings;
+import io.stillhouse.jobs.storage.Storage;
+import java.io.IOException;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
+import java.security.MessageDigest;
+import java.util.HexFormat;
+import java.util.List;
+import java.util.Map;
+import java.util.TreeMap;
+import org.apache.hadoop.fs.Path;
+
+/** Everything that a cache's bytes depend on, by name. */
+public final class Fingerprints {
+  /** Settings whose values are fingerprints themselves. */
+  public static final List<Option<?>> SETTINGS =
+      List.of(
+          Options.CORPUS_FORMAT,
+          Options.CORPUS_HEADER,
+          Options.CORPUS_TEXT,
+          Options.CORPUS_PAIR,
+          Options.CORPUS_LABEL,
+          Options.CORPUS_ID,
+          Options.CORPUS_LIMIT,
+          Options.CORPUS_SEGMENT,
+          Options.CORPUS_TOO_LONG,
+          Options.MAX_LENGTH,
+          Options.SHARD_TOKENS,
+          Options.CACHE_BATCH_TOKENS,
+          Options.CACHE_PRECISION,
+          Options.TARGETS_DTYPE,
+          Options.MASK_PROBABILITY,
+          Options.MASK_VARIANTS,
+          Options.CACHE_SEED);
+
+  static final String CORPUS = "corpus.sha256";
+  public static final String TEACHER = "teacher.sha256";
+  static final String TOKENIZER = "tokenizer.sha256";
+  static final String LIBTORCH = "libtorch.version";
+  static final String DTYPE = Options.TARGETS_DTYPE.key();
+  static final String BATCH_TOKENS = Options.CACHE_BATCH_TOKENS.key();
+
+  private Fingerprints() {}
+
+  public static Map<String, String> of(
+      Settings settings, Storage storage, HuggingFaceDirectory teacher, List<CorpusFile> corpus)
+      throws IOException {
+    Map<String, String> all = new TreeMap<>();
+    for (Option<?> option : SETTINGS) {
+      all.put(option.key(), String.valueOf(settings.get(option)));
+    }
+    Map<String, String> files = directory(storage, teacher.path());
+    all.put(CORPUS, CorpusFile.combined("", corpus));
+    all.put(TEACHER, combined(files));
+    files.keySet().removeIf(name -> name.equals("config.json") || name.contains("safetensors"));
+    all.put(TOKENIZER, combined(files));
+    all.put(LIBTORCH, Engine.getInstance().getVersion());
+    return all;
+  }
+
+  /** Returns the SHA-256 of each file of a Hugging Face directory, by name. */
+  public static Map<String, String> directory(Storage storage, java.nio.file.Path directory)
+      throws IOException {
+    Map<String, String> hashes = new TreeMap<>();
+    try (var files = Files.list(directory)) {
+      for (java.nio.file.Path file : files.filter(Files::isRegularFile).toList()) {
+        String name = file.getFileName().toString();
+        if (name.matches("[^.].*\\.(safetensors|json|txt)")) {
+          hashes.put(name, storage.sha256(new Path(file.toUri())));
+        }
+      }
+    }
+    return hashes;
+  }
+
+  /** Returns one hash of files' hashes by name. */
+  public static String combined(Map<String, String> hashes) {
+    MessageDigest digest = Storage.digest();
+    hashes.forEach((name, hash) -> digest.update((name + hash).getBytes(StandardCharsets.UTF_8)));
+    return HexFormat.of().formatHex(digest.digest());
+  }
+}

@@ -1,0 +1,137 @@
+package io.stillhouse.jobs.cache.layout;
+
+import io.stillhouse.jobs.storage.Storage;
+import java.io.IOException;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.List;
+import java.util.function.Predicate;
+import org.apache.hadoop.fs.FileStatus;
+import org.apache.hadoop.fs.FileSystem;
+import org.apache.hadoop.fs.Path;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * The files in which what a cache grew by lies once more: its plan's later parts, and its other
+ * teachers. Readers go by the manifest; these restore it.
+ */
+public final class PlanFiles {
+  private final Storage storage;
+  private final Path cache;
+
+  public PlanFiles(Storage storage, Path cache) {
+    this.storage = storage;
+    this.cache = cache;
+  }
+
+  /** Returns the parts whose files are sound. */
+  public List<Part> parts() throws IOException {
+    List<Part> parts = new ArrayList<>();
+    for (Path file : partFiles()) {
+      Part part = part(file);
+      if (part != null) {
+        parts.add(part);
+      }
+    }
+    return parts;
+  }
+
+  /** Returns the teachers whose files are sound. */
+  public List<OtherTeacher> teachers() throws IOException {
+    List<OtherTeacher> teachers = new ArrayList<>();
+    for (Path file : teacherFiles()) {
+      OtherTeacher teacher = teacher(file);
+      if (teacher != null) {
+        teachers.add(teacher);
+      }
+    }
+    return teachers;
+  }
+
+  /** Returns what is wrong with these files, those among them that should be there. */
+  public List<String> faults(Manifest manifest) throws IOException {
+    List<String> faults = new ArrayList<>();
+    for (Path file : partFiles()) {
+      if (part(file) == null) {
+        faults.add(file.getName() + ": damaged");
+      }
+    }
+    for (Part part : manifest.parts()) {
+      if (!storage.exists(part.file(cache))) {
+        faults.add(part.file(cache).getName() + ": missing");
+      }
+    }
+    for (Path file : teacherFiles()) {
+      if (teacher(file) == null) {
+        faults.add(ofTeacher(file) + ": damaged");
+      }
+    }
+    for (OtherTeacher teacher : manifest.teachers().values()) {
+      if (!storage.exists(teacher.file(cache))) {
+        faults.add(ofTeacher(teacher.file(cache)) + ": missing");
+      }
+    }
+    return faults;
+  }
+
+  /** Returns which of these files say what no manifest entry says any more. */
+  public List<String> unlisted(Manifest manifest) throws IOException {
+    List<String> unlisted = new ArrayList<>();
+    for (Part part : parts()) {
+      if (!manifest.parts().contains(part)) {
+        unlisted.add(part.file(cache).getName());
+      }
+    }
+    for (OtherTeacher teacher : teachers()) {
+      if (!manifest.teachers().containsValue(teacher)) {
+        unlisted.add(ofTeacher(teacher.file(cache)));
+      }
+    }
+    return unlisted;
+  }
+
+  private static String ofTeacher(Path file) {
+    return TeacherFolder.prefix(file.getParent().getName()) + file.getName();
+  }
+
+  private @Nullable Part part(Path file) throws IOException {
+    Part part = Part.parse(storage.readText(file));
+    return part != null && part.file(cache).getName().equals(file.getName()) ? part : null;
+  }
+
+  private @Nullable OtherTeacher teacher(Path file) throws IOException {
+    OtherTeacher teacher = OtherTeacher.parse(storage.readText(file));
+    return teacher != null && teacher.name().equals(file.getParent().getName()) ? teacher : null;
+  }
+
+  private List<Path> partFiles() throws IOException {
+    return list(cache, file -> file.getPath().getName().matches("plan-\\d{6,}\\.json"));
+  }
+
+  private List<Path> teacherFiles() throws IOException {
+    List<Path> files = new ArrayList<>();
+    for (Path folder : teacherFolders()) {
+      Path file = new Path(folder, OtherTeacher.FILE);
+      if (storage.exists(file)) {
+        files.add(file);
+      }
+    }
+    return files;
+  }
+
+  /** Returns the folders of teachers besides the first. */
+  List<Path> teacherFolders() throws IOException {
+    return list(new Path(cache, TeacherFolder.OTHERS), FileStatus::isDirectory);
+  }
+
+  private List<Path> list(Path directory, Predicate<FileStatus> wanted) throws IOException {
+    FileSystem fs = storage.fileSystem(directory);
+    return fs.exists(directory)
+        ? Arrays.stream(fs.listStatus(directory))
+            .filter(wanted)
+            .map(FileStatus::getPath)
+            .sorted()
+            .toList()
+        : List.of();
+  }
+}

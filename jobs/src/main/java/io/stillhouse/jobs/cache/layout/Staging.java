@@ -1,0 +1,71 @@
+package io.stillhouse.jobs.cache.layout;
+
+import io.stillhouse.error.Errors;
+import io.stillhouse.jobs.storage.CrashPoint;
+import io.stillhouse.jobs.storage.Storage;
+import java.io.IOException;
+import java.util.Arrays;
+import java.util.List;
+import java.util.UUID;
+import java.util.regex.Pattern;
+import org.apache.hadoop.fs.FileAlreadyExistsException;
+import org.apache.hadoop.fs.FileStatus;
+import org.apache.hadoop.fs.Path;
+
+/** The directory beside a cache in which one run plans it, or plans again what was lost. */
+public final class Staging {
+  private final Storage storage;
+  private final Path cache;
+  private final Path directory;
+
+  public Staging(Storage storage, Path cache) {
+    this.storage = storage;
+    this.cache = cache;
+    this.directory =
+        new Path(cache.getParent(), prefix(cache) + UUID.randomUUID().toString().substring(0, 8));
+  }
+
+  private static String prefix(Path cache) {
+    return "_" + cache.getName() + "-planning-";
+  }
+
+  public Path directory() {
+    return directory;
+  }
+
+  /**
+   * Gives the directory the cache's name, unless another run was faster, and removes those of other
+   * attempts: of runs that were killed, or of one that cannot win any more.
+   *
+   * @throws FileAlreadyExistsException if there is a cache already
+   */
+  public void becomeTheCache() throws IOException {
+    CrashPoint.PLANNED.reached();
+    storage.renameExclusively(directory, cache);
+    for (FileStatus status : left(storage, cache)) {
+      storage.fileSystem(cache).delete(status.getPath(), true);
+    }
+  }
+
+  /** Returns the directories in which runs plan, or planned when they were killed. */
+  static List<FileStatus> left(Storage storage, Path cache) throws IOException {
+    Pattern name = Pattern.compile(Pattern.quote(prefix(cache)) + "[0-9a-f]{8}");
+    return Arrays.stream(storage.fileSystem(cache).listStatus(cache.getParent()))
+        .filter(status -> name.matcher(status.getPath().getName()).matches())
+        .toList();
+  }
+
+  /** Tells why planning failed where it did because another run was faster. */
+  public void requireStillNoCache(Exception failure) throws IOException {
+    if (storage.exists(new Path(cache, Plan.FILE))) {
+      throw Errors.invalid(
+          "another run has planned cache.path '%s' since this one began".formatted(cache),
+          "let one cache command at a time write to a cache",
+          failure);
+    }
+  }
+
+  public void delete() throws IOException {
+    storage.fileSystem(directory).delete(directory, true);
+  }
+}

@@ -1,0 +1,80 @@
+package io.stillhouse.jobs.cache.layout;
+
+import io.stillhouse.config.Option;
+import io.stillhouse.config.Options;
+import io.stillhouse.config.Settings;
+import io.stillhouse.error.Errors;
+import java.util.List;
+import java.util.TreeSet;
+import org.apache.hadoop.fs.Path;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * What a cache that never holds all of its targets was begun with: shards are computed in the
+ * plan's order, and dropped when every student has seen them.
+ *
+ * @param shards whose target files may lie there at once
+ * @param columns names of the targets of every shard, sorted: others cannot be added to a shard
+ *     that is dropped
+ */
+public record Window(int shards, List<String> columns) {
+  private static final Option<Integer> KEY = Options.CACHE_WINDOW;
+
+  public Window {
+    columns = columns.stream().sorted().toList();
+  }
+
+  /**
+   * Returns the window that a recipe asks for, or null.
+   *
+   * @throws io.stillhouse.error.StillhouseException if its students would not read in the plan's
+   *     order
+   */
+  public static @Nullable Window of(Settings settings, List<String> columns) {
+    int shards = settings.get(KEY);
+    if (shards == 0) {
+      return null;
+    }
+    requireOrder("%s is %d".formatted(KEY.key(), shards), settings);
+    return new Window(shards, columns);
+  }
+
+  /** Requires that a recipe's students read shards in the order in which a cache writes them. */
+  static void requireOrder(String because, Settings settings) {
+    String order = settings.get(Options.ORDER);
+    if (!order.equals("plan")) {
+      throw Errors.invalid(
+          "%s, so shards are read in the order in which they are written, but %s is '%s'"
+              .formatted(because, Options.ORDER.key(), order),
+          "set %s=plan".formatted(Options.ORDER.key()));
+    }
+  }
+
+  /**
+   * Requires that a run asks of a cache what it was begun with, or more room.
+   *
+   * @param recorded the cache's, or null
+   * @param asked the recipe's, or null
+   */
+  public static void requireSame(Path cache, @Nullable Window recorded, @Nullable Window asked) {
+    int had = recorded == null ? 0 : recorded.shards();
+    int wants = asked == null ? 0 : asked.shards();
+    if (recorded == null && asked != null || wants < had) {
+      throw Errors.invalid(
+          "cache '%s' was begun with %s = %d, this recipe has %d"
+              .formatted(cache, KEY.key(), had, wants),
+          recorded == null
+              ? "use 0, or another cache.path"
+              : "use %d or more, or another cache.path".formatted(had));
+    }
+    if (recorded != null && !recorded.columns().equals(asked.columns())) {
+      throw Errors.invalid(
+          "cache '%s' drops its units, so its targets stay those that it was begun with (%s), but this recipe asks for %s"
+              .formatted(
+                  cache,
+                  String.join(", ", recorded.columns()),
+                  String.join(", ", new TreeSet<>(asked.columns()))),
+          "use the same, or another cache.path");
+    }
+  }
+}

@@ -1,0 +1,392 @@
+package io.stillhouse.jobs.cache.read;
+
+import io.stillhouse.checkpoint.HuggingFaceDirectory;
+import io.stillhouse.config.Option;
+import io.stillhouse.config.Options;
+import io.stillhouse.config.Settings;
+import io.stillhouse.error.Errors;
+import io.stillhouse.jobs.cache.layout.CacheFile;
+import io.stillhouse.jobs.cache.layout.CheckedFile;
+import io.stillhouse.jobs.cache.layout.Fingerprints;
+import io.stillhouse.jobs.cache.layout.Manifest;
+import io.stillhouse.jobs.cache.layout.OtherTeacher;
+import io.stillhouse.jobs.cache.layout.Plan;
+import io.stillhouse.jobs.cache.layout.TeacherFolder;
+import io.stillhouse.jobs.cache.layout.Window;
+import io.stillhouse.jobs.corpus.InputRow;
+import io.stillhouse.jobs.spark.Models;
+import io.stillhouse.jobs.storage.ParquetRows;
+import io.stillhouse.jobs.storage.Storage;
+import io.stillhouse.target.Column;
+import io.stillhouse.target.Dtype;
+import io.stillhouse.target.Example;
+import io.stillhouse.target.Targets;
+import java.io.IOException;
+import java.nio.file.Files;
+import java.util.ArrayList;
+import java.util.Collection;
+import java.util.HashMap;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.Objects;
+import java.util.TreeMap;
+import java.util.TreeSet;
+import java.util.concurrent.ConcurrentHashMap;
+import org.apache.hadoop.fs.Path;
+import org.jspecify.annotations.Nullable;
+
+/** Reads the rows of a cache with the tensor columns a student maps, and no others. */
+public final class CacheReader implements KeyedRows {
+  /** Teachers, by path, sizes and times, that this process has held against their hashes. */
+  private static final Map<String, HuggingFaceDirectory> TEACHERS = new ConcurrentHashMap<>();
+
+  private final Path cache;
+  private final String teacher;
+  private final Plan plan;
+  private final Manifest manifest;
+  private final Dtype dtype;
+  private final List<Column> columns;
+  private final Storage storage;
+
+  private CacheReader(
+      Path cache,
+      String teacher,
+      Plan plan,
+      Manifest manifest,
+      Collection<Column> columns,
+      Storage storage) {
+    this.cache = cache;
+    this.teacher = teacher;
+    this.plan = plan;
+    this.manifest = manifest;
+    this.dtype = Dtype.of(plan.fingerprints().get("targets.dtype"));
+    this.columns = List.copyOf(columns);
+    this.storage = storage;
+  }
+
+  /** As {@link #open(Storage, Path, String, Collection)}, for the cache's first teacher. */
+  public static CacheReader open(Storage storage, Path cache, Collection<Column> columns)
+      throws IOException {
+    return open(storage, cache, "", columns);
+  }
+
+  /**
+   * Opens a cache.
+   *
+   * @param teacher whose targets are read: {@code teacher.name}, "" for the first
+   * @throws io.stillhouse.error.StillhouseException if it has no such teacher, or naming the
+   *     columns that some shard lacks and how to add them
+   */
+  public static CacheReader open(
+      Storage storage, Path cache, String teacher, Collection<Column> columns) throws IOException {
+    Plan first = Plan.first(storage, cache);
+    Manifest manifest = Manifest.read(storage, cache);
+    Plan plan = plan(first, manifest, cache, teacher).grownBy(manifest.parts(), cache);
+    plan.requireAllShards(cache, manifest);
+    return new CacheReader(cache, teacher, plan, manifest, List.of(), storage).with(columns);
+  }
+
+  /**
+   * Returns a reader of other columns, which sees the cache as this one does.
+   *
+   * @throws io.stillhouse.error.StillhouseException naming the columns that some shard lacks and
+   *     how to add them
+   */
+  public CacheReader with(Collection<Column> others) {
+    Window window = plan.window();
+    requireColumns(cache, window, others);
+    TreeSet<String> missing = new TreeSet<>();
+    for (Plan.Shard shard : plan.shards()) {
+      if (manifest.inputs(shard.shard()).isEmpty()) {
+        missing.add("inputs");
+      }
+      for (Column column : others) {
+        if (window == null && !manifest.has(shard.shard(), teacher, column)) {
+          missing.add(column.name());
+        }
+      }
+    }
+    if (!missing.isEmpty()) {
+      throw Errors.invalid(
+          "cache '%s' lacks %s%s in some shards"
+              .formatted(
+                  cache,
+                  String.join(", ", missing),
+                  teacher.isEmpty() ? "" : " of teacher '%s'".formatted(teacher)),
+          "name them in the recipe's targets and run cache again: it computes only what is"
+              + " missing");
+    }
+    return new CacheReader(cache, teacher, plan, manifest, others, storage);
+  }
+
+  private static void requireColumns(
+      Path cache, @Nullable Window window, Collection<Column> columns) {
+    TreeSet<String> missing = new TreeSet<>(columns.stream().map(Column::name).toList());
+    if (window != null && !window.columns().containsAll(missing)) {
+      missing.removeAll(window.columns());
+      throw Errors.invalid(
+          "cache '%s', which drops its units, was not begun with %s"
+              .formatted(cache, String.join(", ", missing)),
+          "name them in the recipe's targets and make another cache");
+    }
+  }
+
+  private static Plan plan(Plan first, Manifest manifest, Path cache, String teacher) {
+    if (teacher.isEmpty()) {
+      return first;
+    }
+    OtherTeacher other = manifest.teachers().get(teacher);
+    if (other == null) {
+      throw Errors.invalid(
+          "cache '%s' has no teacher '%s'; besides the first, which has no name, it has %s"
+              .formatted(cache, teacher, new TreeSet<>(manifest.teachers().keySet())),
+          "correct teacher.name, or run cache with that name and its teacher.path");
+    }
+    return first.of(other);
+  }
+
+  /** As {@link #teacher(Storage, Path, String)}, for the cache's first teacher. */
+  public static HuggingFaceDirectory teacher(Storage storage, Path cache) throws IOException {
+    return teacher(storage, cache, "");
+  }
+
+  /**
+   * Opens a teacher of a cache.
+   *
+   * @param name {@code teacher.name}, "" for the first
+   * @throws io.stillhouse.error.StillhouseException if there is none of that name, or naming a file
+   *     that is not the one that the cache was built with
+   */
+  public static HuggingFaceDirectory teacher(Storage storage, Path cache, String name)
+      throws IOException {
+    Plan plan = Plan.first(storage, cache);
+    if (!name.isEmpty()) {
+      plan = plan(plan, Manifest.read(storage, cache), cache, name);
+    }
+    java.nio.file.Path home = Models.copy(TeacherFolder.model(cache, name).toString());
+    StringBuilder state = new StringBuilder(home.toString());
+    for (String part : plan.teacherFiles().keySet()) {
+      java.io.File file = home.resolve(part).toFile();
+      state.append(' ').append(file.length()).append(' ').append(file.lastModified());
+    }
+    HuggingFaceDirectory teacher = TEACHERS.get(state.toString());
+    if (teacher == null) {
+      for (Map.Entry<String, String> file : plan.teacherFiles().entrySet()) {
+        java.nio.file.Path path = home.resolve(file.getKey());
+        if (!Files.exists(path)
+            || !storage.sha256(new Path(path.toUri())).equals(file.getValue())) {
+          throw Errors.invalid(
+              "'%s' of cache '%s' is damaged or missing"
+                  .formatted(
+                      TeacherFolder.prefix(name) + TeacherFolder.NAME + "/" + file.getKey(), cache),
+              "run cache again with this teacher's recipe: it takes the file from teacher.path"
+                  + " anew");
+        }
+      }
+      teacher = HuggingFaceDirectory.open(home);
+      TEACHERS.put(state.toString(), teacher);
+    }
+    return teacher;
+  }
+
+  public Plan plan() {
+    return plan;
+  }
+
+  /**
+   * Requires that what a recipe says of the cache, and of a teacher that is still there, is what
+   * the cache was built with.
+   *
+   * @throws io.stillhouse.error.StillhouseException naming every fingerprint that differs
+   */
+  public void requireRecipe(Settings settings) throws IOException {
+    Map<String, String> wanted = new TreeMap<>();
+    for (Option<?> option : Fingerprints.SETTINGS) {
+      if (settings.has(option)) {
+        wanted.put(option.key(), String.valueOf(settings.get(option)));
+      }
+    }
+    if (settings.has(Options.TEACHER) && settings.get(Options.TEACHER_NAME).isEmpty()) {
+      Path given = new Path(settings.get(Options.TEACHER));
+      if (storage.exists(given)) {
+        java.nio.file.Path local = Models.copy(given.toString());
+        wanted.put(
+            Fingerprints.TEACHER, Fingerprints.combined(Fingerprints.directory(storage, local)));
+      }
+    }
+    List<String> problems = new ArrayList<>();
+    wanted.forEach(
+        (name, value) -> {
+          String had = plan.fingerprints().getOrDefault(name, "nothing");
+          if (!had.equals(value)) {
+            problems.add(
+                "cache '%s' was built with %s = %s, this recipe has %s; correct the recipe, or name the cache that it made"
+                    .formatted(cache, name, had, value));
+          }
+        });
+    if (!problems.isEmpty()) {
+      throw Errors.all(problems);
+    }
+  }
+
+  @Override
+  public List<Integer> shardRows() {
+    return plan.shards().stream()
+        .map(
+            shard ->
+                shard.rows() - shard.invalid() - manifest.invalid(shard.shard(), teacher).size())
+        .toList();
+  }
+
+  @Override
+  public List<Example> read(int shard) throws IOException {
+    List<Example> rows = new ArrayList<>(sound(shard));
+    rows.removeIf(row -> row == null);
+    return rows;
+  }
+
+  /** Reads a shard's rows with tokens; null where a row has no targets. */
+  List<@Nullable Example> sound(int shard) throws IOException {
+    requireThere(shard);
+    List<InputRow> inputs = allInputs(shard);
+    List<Map<String, byte[]>> cells = new ArrayList<>();
+    inputs.forEach(row -> cells.add(new HashMap<>()));
+    for (Map.Entry<CacheFile, List<Column>> file : files(shard).entrySet()) {
+      List<Column> wanted = new ArrayList<>(List.of(Targets.ID));
+      wanted.addAll(file.getValue());
+      List<Object[]> rows = read(file.getKey(), wanted);
+      requireAligned(file.getKey(), inputs, rows);
+      for (int row = 0; row < rows.size(); row++) {
+        for (int c = 1; c < wanted.size(); c++) {
+          cells.get(row).put(wanted.get(c).name(), (byte[]) rows.get(row)[c]);
+        }
+      }
+    }
+    Map<String, String> invalid = manifest.invalid(shard, teacher);
+    List<@Nullable Example> examples = new ArrayList<>(inputs.size());
+    for (int row = 0; row < inputs.size(); row++) {
+      InputRow input = inputs.get(row);
+      if (input.sound()) {
+        examples.add(
+            invalid.containsKey(input.id())
+                ? null
+                : new Example(input.id(), input.inputs(), dtype, cells.get(row)));
+      }
+    }
+    return examples;
+  }
+
+  @Override
+  public List<RowKey> keys(int shard, RowKey.With with) throws IOException {
+    return allKeys(shard, with).stream().filter(RowKey::taught).toList();
+  }
+
+  /** Reads the keys of all rows of a shard, of those without tokens or targets, too. */
+  List<RowKey> allKeys(int shard, RowKey.With with) throws IOException {
+    Map<String, String> invalid = manifest.invalid(shard, teacher);
+    return read(manifest.inputs(shard).orElseThrow(), RowKey.columns(with)).stream()
+        .map(row -> RowKey.of(row, invalid.containsKey((String) row[0])))
+        .toList();
+  }
+
+  /** Takes what the cache's driver has said since this was opened. */
+  void follow() throws IOException {
+    manifest.follow();
+  }
+
+  /** Returns whether a shard of a window has its targets, or had them before it was dropped. */
+  boolean isFinished(int shard) {
+    return manifest.isFinished(shard, Objects.requireNonNull(plan.window()));
+  }
+
+  /**
+   * Requires that no shard from one on is dropped, where this reads targets.
+   *
+   * @throws io.stillhouse.error.StillhouseException naming the first that is, and who had seen it
+   */
+  public void requireNoneDropped(int from) {
+    Map<Integer, Manifest.Dropped> dropped = manifest.dropped();
+    for (int shard = from; shard < plan.shards().size() && !columns.isEmpty(); shard++) {
+      if (dropped.containsKey(shard)) {
+        List<String> students = dropped.get(shard).students();
+        throw Errors.invalid(
+            "shard %d of cache '%s' was dropped after the student%s %s had seen it"
+                .formatted(
+                    shard, cache, students.size() == 1 ? "" : "s", String.join(", ", students)),
+            "all students of a cache with a window begin before its first shard is dropped: make another cache, or one with %s=0"
+                .formatted(Options.CACHE_WINDOW.key()));
+      }
+    }
+  }
+
+  private void requireThere(int shard) {
+    if (manifest.isDropped(shard)) {
+      requireNoneDropped(shard);
+    }
+    for (Column column : columns) {
+      if (!manifest.has(shard, teacher, column)) {
+        throw Errors.invalid(
+            "shard %d of cache '%s' has no %s yet".formatted(shard, cache, column.name()),
+            "wait until cache has finished it, or run cache");
+      }
+    }
+  }
+
+  /** Reads the inputs of a shard's sound rows: those that {@link #read} gives. */
+  public List<InputRow> inputs(int shard) throws IOException {
+    return allInputs(shard).stream()
+        .filter(row -> row.sound() && !manifest.invalid(shard, teacher).containsKey(row.id()))
+        .toList();
+  }
+
+  private List<InputRow> allInputs(int shard) throws IOException {
+    return read(manifest.inputs(shard).orElseThrow(), Targets.INPUTS).stream()
+        .map(InputRow::of)
+        .toList();
+  }
+
+  private List<Object[]> read(CacheFile file, List<Column> wanted) throws IOException {
+    return ParquetRows.read(new CheckedFile(storage, cache, file), wanted, storage.hadoop());
+  }
+
+  /** Returns whether every shard has a column, or will have it. */
+  public boolean has(Column column) {
+    if (plan.window() != null) {
+      return plan.window().columns().contains(column.name());
+    }
+    return plan.shards().stream().allMatch(shard -> manifest.has(shard.shard(), teacher, column));
+  }
+
+  private Map<CacheFile, List<Column>> files(int shard) {
+    Map<CacheFile, List<Column>> files = new LinkedHashMap<>();
+    for (Column column : columns) {
+      files.computeIfAbsent(file(shard, column), f -> new ArrayList<>()).add(column);
+    }
+    return files;
+  }
+
+  private CacheFile file(int shard, Column column) {
+    return manifest
+        .find(shard, teacher, column)
+        .orElseThrow(
+            () -> new IllegalStateException("shard %d has no %s".formatted(shard, column.name())));
+  }
+
+  private Path path(CacheFile file) {
+    return new Path(cache, file.path());
+  }
+
+  private void requireAligned(CacheFile file, List<InputRow> inputs, List<Object[]> rows) {
+    boolean aligned = inputs.size() == rows.size();
+    for (int row = 0; aligned && row < rows.size(); row++) {
+      aligned = inputs.get(row).id().equals(rows.get(row)[0]);
+    }
+    if (!aligned) {
+      throw Errors.invalid(
+          "the rows of '%s' (shard %d) are not those of its inputs"
+              .formatted(path(file), file.shard()),
+          "run verify on the cache, then cache again");
+    }
+  }
+}

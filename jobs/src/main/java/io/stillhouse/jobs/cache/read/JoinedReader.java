@@ -1,0 +1,152 @@
+package io.stillhouse.jobs.cache.read;
+
+import io.stillhouse.error.Errors;
+import io.stillhouse.target.Example;
+import io.stillhouse.target.TargetSource;
+import java.io.IOException;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.BitSet;
+import java.util.HashMap;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+
+/**
+ * The rows of one cache, each with the targets that further teachers gave the row of the same key
+ * in theirs. Rows that some teacher lacks are left out, as was decided before.
+ */
+public final class JoinedReader implements TargetSource {
+  /** Of the shards of other caches, those read last are held up to so many bytes of cells. */
+  private static final long HELD_BYTES = 128L << 20;
+
+  private final TargetSource first;
+  private final List<Further> further;
+  private final List<BitSet> leftOut;
+  private final LinkedHashMap<Place, Shard> held = new LinkedHashMap<>(16, 0.75f, true);
+  private long heldBytes;
+
+  /** Whether a teacher must have read the very tokens of the first. */
+  public enum Tokens {
+    SAME,
+    ANY
+  }
+
+  /**
+   * The cache of a further teacher.
+   *
+   * @param name of the teacher
+   * @param reader of the columns that are learnt
+   * @param shards by shard of the first cache, those that hold its rows
+   */
+  public record Further(String name, CacheReader reader, List<BitSet> shards, Tokens tokens) {}
+
+  private record Place(int further, int shard) {}
+
+  private record Shard(Map<String, Example> rows, long bytes) {}
+
+  /**
+   * @param leftOut by shard, the places of rows that are left out; empty where none are
+   */
+  public JoinedReader(TargetSource first, List<Further> further, List<BitSet> leftOut) {
+    this.first = first;
+    this.further = List.copyOf(further);
+    this.leftOut = List.copyOf(leftOut);
+  }
+
+  @Override
+  public List<Integer> shardRows() {
+    return remaining(first.shardRows(), leftOut);
+  }
+
+  /** Returns the rows of each shard without those that are left out. */
+  public static List<Integer> remaining(List<Integer> shardRows, List<BitSet> leftOut) {
+    List<Integer> remaining = new ArrayList<>(shardRows);
+    for (int shard = 0; shard < leftOut.size(); shard++) {
+      remaining.set(shard, shardRows.get(shard) - leftOut.get(shard).cardinality());
+    }
+    return List.copyOf(remaining);
+  }
+
+  @Override
+  public List<Example> read(int shard) throws IOException {
+    List<Example> all = first.read(shard);
+    List<Example> rows = new ArrayList<>(all.size());
+    for (int row = 0; row < all.size(); row++) {
+      if (leftOut.isEmpty() || !leftOut.get(shard).get(row)) {
+        rows.add(all.get(row));
+      }
+    }
+    if (further.isEmpty()) {
+      return rows;
+    }
+    List<Map<String, Example>> found = new ArrayList<>();
+    for (int number = 0; number < further.size(); number++) {
+      found.add(find(number, shard, rows));
+    }
+    List<Example> joined = new ArrayList<>(rows.size());
+    for (Example row : rows) {
+      joined.add(row.with(found.stream().map(of -> of.get(row.id())).toList()));
+    }
+    return joined;
+  }
+
+  /** Finds the rows of a shard in another cache. */
+  private Map<String, Example> find(int number, int shard, List<Example> rows) throws IOException {
+    Map<String, Example> found = new HashMap<>();
+    BitSet shards = further.get(number).shards().get(shard);
+    for (int other = shards.nextSetBit(0); other >= 0; other = shards.nextSetBit(other + 1)) {
+      Map<String, Example> its = shard(new Place(number, other)).rows();
+      for (Example row : rows) {
+        Example same = its.get(row.id());
+        if (same != null) {
+          found.put(row.id(), same);
+        }
+      }
+    }
+    for (Example row : rows) {
+      requireSame(further.get(number), row, found.get(row.id()));
+    }
+    return found;
+  }
+
+  private static void requireSame(Further teacher, Example row, Example found) {
+    if (found == null) {
+      throw Errors.invalid(
+          "row '%s' has no targets any more in the cache of teacher '%s'"
+              .formatted(row.id(), teacher.name()),
+          "start the command again: it looks for missing rows first");
+    }
+    if (teacher.tokens() == Tokens.SAME
+        && !(Arrays.equals(row.inputs().inputIds(), found.inputs().inputIds())
+            && Arrays.equals(row.inputs().mlmLabels(), found.inputs().mlmLabels()))) {
+      throw Errors.invalid(
+          "row '%s' has other token ids, or other masks, in the cache of teacher '%s'"
+              .formatted(row.id(), teacher.name()),
+          "cache both with one tokenizer, or leave all but soft-label out of its terms");
+    }
+  }
+
+  private Shard shard(Place place) throws IOException {
+    Shard shard = held.get(place);
+    if (shard != null) {
+      return shard;
+    }
+    Map<String, Example> rows = new HashMap<>();
+    long bytes = 0;
+    for (Example row : further.get(place.further()).reader().read(place.shard())) {
+      rows.put(row.id(), row);
+      bytes += (long) Long.BYTES * row.length();
+      bytes += row.cells().values().stream().mapToLong(cell -> cell.length).sum();
+    }
+    shard = new Shard(rows, bytes);
+    held.put(place, shard);
+    heldBytes += bytes;
+    var oldest = held.values().iterator();
+    while (heldBytes > HELD_BYTES) {
+      heldBytes -= oldest.next().bytes();
+      oldest.remove();
+    }
+    return shard;
+  }
+}

@@ -1,0 +1,95 @@
+package io.stillhouse.jobs.cache.read;
+
+import io.stillhouse.error.Errors;
+import io.stillhouse.jobs.cache.layout.Lease;
+import io.stillhouse.jobs.storage.Storage;
+import io.stillhouse.target.Example;
+import java.io.IOException;
+import java.io.InterruptedIOException;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Objects;
+import java.util.OptionalInt;
+import java.util.stream.IntStream;
+import org.apache.hadoop.fs.Path;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * The rows of a cache as its plan counts them, so that the steps of a training are known before the
+ * teacher has seen any: a row that turns out to have no targets is replaced by the one before it in
+ * its unit. Of a cache with a window, each unit is waited for.
+ */
+public final class PlannedReader implements KeyedRows {
+  private static final long LOOKS_MILLIS = 200;
+
+  private final CacheReader reader;
+
+  public PlannedReader(CacheReader reader) {
+    this.reader = reader;
+  }
+
+  @Override
+  public List<Integer> shardRows() {
+    return reader.plan().shards().stream().map(shard -> shard.rows() - shard.invalid()).toList();
+  }
+
+  @Override
+  public List<Example> read(int shard) throws IOException {
+    await(shard);
+    return filled(reader.sound(shard), shard);
+  }
+
+  @Override
+  public List<RowKey> keys(int shard, RowKey.With with) throws IOException {
+    List<@Nullable RowKey> rows = new ArrayList<>();
+    for (RowKey row : reader.allKeys(shard, with)) {
+      if (row.sound()) {
+        rows.add(row.taught() ? row : null);
+      }
+    }
+    return filled(rows, shard);
+  }
+
+  private static <T> List<T> filled(List<@Nullable T> rows, int shard) {
+    T before = rows.stream().filter(Objects::nonNull).findFirst().orElse(null);
+    List<T> filled = new ArrayList<>(rows.size());
+    for (T row : rows) {
+      before = row == null ? before : row;
+      if (before == null) {
+        throw Errors.invalid(
+            "no row of shard %d has targets".formatted(shard),
+            "mend the corpus or the teacher, and make another cache");
+      }
+      filled.add(before);
+    }
+    return filled;
+  }
+
+  /** Waits until the cache's driver has finished a shard; ends early if interrupted. */
+  public void await(int shard) throws IOException {
+    while (unfinished(shard, shard + 1).isPresent()) {
+      try {
+        Thread.sleep(LOOKS_MILLIS);
+      } catch (InterruptedException e) {
+        Thread.currentThread().interrupt();
+        throw new InterruptedIOException("interrupted while waiting for shard %d".formatted(shard));
+      }
+    }
+  }
+
+  /** Returns the first of some shards that the cache's driver has not finished yet. */
+  public OptionalInt unfinished(int from, int to) throws IOException {
+    if (reader.plan().window() == null) {
+      return OptionalInt.empty();
+    }
+    if (!IntStream.range(from, to).allMatch(reader::isFinished)) {
+      reader.follow();
+    }
+    return IntStream.range(from, to).filter(shard -> !reader.isFinished(shard)).findFirst();
+  }
+
+  /** Returns whether a cache command works on a cache, or did when killed not long ago. */
+  public static boolean isBeingWritten(Storage storage, Path cache) throws IOException {
+    return Lease.isHeld(storage, cache);
+  }
+}

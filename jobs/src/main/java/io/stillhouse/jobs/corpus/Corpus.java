@@ -1,0 +1,171 @@
+package io.stillhouse.jobs.corpus;
+
+import io.stillhouse.error.Errors;
+import io.stillhouse.error.StillhouseException;
+import io.stillhouse.spec.CorpusSpec;
+import io.stillhouse.spec.CorpusSpec.Format;
+import java.util.List;
+import org.apache.spark.api.java.JavaPairRDD;
+import org.apache.spark.api.java.JavaRDD;
+import org.apache.spark.sql.Row;
+import org.apache.spark.sql.SparkSession;
+import org.jspecify.annotations.Nullable;
+import scala.Tuple2;
+
+/**
+ * The rows of a corpus, each with its key.
+ *
+ * <p>Keys come from the user's id column or are {@code file:ordinal}: the file's path below the
+ * directory that holds all named paths, and the row's number in the file from 0 (a header and the
+ * blank lines that Spark skips in CSV, TSV and JSON are no rows). Two passes find the ordinals: one
+ * counts the rows of every block of every file, the other numbers them; no text is shuffled.
+ */
+public final class Corpus {
+  /** Spark's setting of how large a byte range of a file is at most. */
+  private static final String RANGE_BYTES = "spark.sql.files.maxPartitionBytes";
+
+  private static final int RANGES = 16;
+  private static final int MOST_RANGES = 10_000;
+  private static final String OTHER_HEADER = "CSV header does not conform to the schema";
+
+  private final JavaRDD<SourceRow> rows;
+  private final long rowCount;
+  private final long blankRows;
+
+  private Corpus(JavaRDD<SourceRow> rows, long rowCount, long blankRows) {
+    this.rows = rows;
+    this.rowCount = rowCount;
+    this.blankRows = blankRows;
+  }
+
+  /**
+   * Finds a corpus's files, columns and number of rows.
+   *
+   * @throws StillhouseException if a path or column does not exist, the format is unknown, there
+   *     are no rows, or two rows share an id
+   */
+  public static Corpus read(SparkSession spark, CorpusSpec spec) {
+    return read(
+        spark, spec, CorpusFiles.list(spec.paths(), spark.sparkContext().hadoopConfiguration()));
+  }
+
+  /** As {@link #read(SparkSession, CorpusSpec)}, of files that are listed already, or some. */
+  public static Corpus read(SparkSession spark, CorpusSpec spec, CorpusFiles files) {
+    return of(spec, files, table(spark, spec, files));
+  }
+
+  /**
+   * A part of a corpus.
+   *
+   * @param share of the corpus's bytes; 1 for all of it
+   * @param ranges of bytes that it was read from
+   */
+  public record Part(Corpus corpus, double share, int ranges) {}
+
+  /**
+   * Reads a corpus of many bytes in part: some of the byte ranges that Spark cuts its files into,
+   * drawn by the seed. A corpus with a limit, or of few bytes or ranges, is read whole. Keys count
+   * from the part's beginning.
+   *
+   * @param most bytes that are read whole
+   * @throws StillhouseException as {@link #read}
+   */
+  public static Part part(SparkSession spark, CorpusSpec spec, long most, long seed) {
+    CorpusFiles files = CorpusFiles.list(spec.paths(), spark.sparkContext().hadoopConfiguration());
+    String cut = spark.conf().get(RANGE_BYTES);
+    long bytes = files.bytes(spark.sparkContext().hadoopConfiguration());
+    if (spec.limit() > 0 || bytes <= most) {
+      return new Part(of(spec, files, table(spark, spec, files)), 1, 1);
+    }
+    spark.conf().set(RANGE_BYTES, Math.max(most / RANGES, bytes / MOST_RANGES));
+    try {
+      JavaRDD<Row> whole = table(spark, spec, files);
+      SomeRanges some = SomeRanges.draw(whole, RANGES, seed);
+      return new Part(of(spec, files, some.of(whole)), some.share(), some.count());
+    } finally {
+      spark.conf().set(RANGE_BYTES, cut);
+    }
+  }
+
+  private static JavaRDD<Row> table(SparkSession spark, CorpusSpec spec, CorpusFiles files) {
+    Format format = spec.format() == Format.AUTO ? files.detectFormat() : spec.format();
+    return CorpusTable.open(spark, spec, format, files);
+  }
+
+  private static Corpus of(CorpusSpec spec, CorpusFiles files, JavaRDD<Row> table) {
+    BlockOrdinals ordinals = countRows(table, files);
+    if (ordinals.rowCount() == 0) {
+      throw Errors.invalid(
+          "the corpus %s has no rows".formatted(spec.paths()), "name files with text");
+    }
+    CorpusSpec.Columns columns = spec.columns();
+    long limit = spec.limit();
+    JavaRDD<SourceRow> rows =
+        table.mapPartitions(partition -> new NumberedRows(partition, ordinals, columns, limit));
+    boolean cut = limit > 0 && limit < ordinals.rowCount();
+    if (columns.id() != null) {
+      requireDistinctIds(rows, columns.id());
+    }
+    return new Corpus(
+        rows,
+        cut ? limit : ordinals.rowCount(),
+        cut ? rows.filter(row -> row.text().isEmpty()).count() : ordinals.blankRows());
+  }
+
+  /**
+   * Returns the rows, in partitions as Spark cuts the files; read again each time it is computed.
+   */
+  public JavaRDD<SourceRow> rows() {
+    return rows;
+  }
+
+  /** Returns the number of rows, blank ones included. */
+  public long rowCount() {
+    return rowCount;
+  }
+
+  /** Returns the number of rows whose text is missing or white space; their text is empty. */
+  public long blankRows() {
+    return blankRows;
+  }
+
+  private static BlockOrdinals countRows(JavaRDD<Row> table, CorpusFiles files) {
+    try {
+      return BlockOrdinals.count(table, files);
+    } catch (Exception e) {
+      // Scala throws SparkException unchecked; a cluster gives its task's error as text only.
+      if (String.valueOf(e.getMessage()).contains(OTHER_HEADER)) {
+        throw Errors.invalid(
+            "the corpus's files have different header rows",
+            "give each the same columns in the same order, or name files that agree",
+            e);
+      }
+      throw e;
+    }
+  }
+
+  private static void requireDistinctIds(JavaRDD<SourceRow> rows, String column) {
+    long missing = rows.filter(row -> row.key().isEmpty()).count();
+    if (missing > 0) {
+      throw Errors.invalid(
+          "%d rows have no id in column '%s'".formatted(missing, column),
+          "give every row an id, or name no id column: rows are then keyed by file and number");
+    }
+    JavaPairRDD<String, Long> repeated =
+        rows.mapToPair(row -> new Tuple2<>(row.key(), 1L))
+            .reduceByKey(Long::sum)
+            .filter(idAndCount -> idAndCount._2 > 1);
+    List<String> first = repeated.keys().takeOrdered(1);
+    if (!first.isEmpty()) {
+      throw Errors.invalid(
+          "%d ids of column '%s' are in more than one row, such as '%s'"
+              .formatted(repeated.count(), column, first.get(0)),
+          "make ids unique, or name no id column: rows are then keyed by file and number");
+    }
+  }
+
+  /** Returns the text of a cell, empty if it is missing or white space. */
+  static String textOf(@Nullable String cell) {
+    return cell == null || cell.isBlank() ? "" : cell;
+  }
+}

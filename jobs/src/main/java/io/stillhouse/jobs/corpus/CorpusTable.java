@@ -1,0 +1,169 @@
+package io.stillhouse.jobs.corpus;
+
+import io.stillhouse.error.Errors;
+import io.stillhouse.spec.CorpusSpec;
+import io.stillhouse.spec.CorpusSpec.Format;
+import io.stillhouse.spec.CorpusSpec.HeaderRow;
+import java.util.Arrays;
+import java.util.List;
+import java.util.stream.IntStream;
+import org.apache.spark.api.java.JavaRDD;
+import org.apache.spark.sql.Column;
+import org.apache.spark.sql.DataFrameReader;
+import org.apache.spark.sql.Dataset;
+import org.apache.spark.sql.Row;
+import org.apache.spark.sql.SparkSession;
+import org.apache.spark.sql.functions;
+import org.apache.spark.sql.types.ArrayType;
+import org.apache.spark.sql.types.DataType;
+import org.apache.spark.sql.types.DataTypes;
+import org.apache.spark.sql.types.MapType;
+import org.apache.spark.sql.types.StructType;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * Opens a corpus with Spark as strings in a fixed order, beside the file and block of each row. A
+ * label may be a list of strings.
+ */
+final class CorpusTable {
+  static final int TEXT = 0;
+  static final int PAIR = 1;
+  static final int LABEL = 2;
+  static final int ID = 3;
+  static final int FILE = 4;
+  static final int BLOCK = 5;
+
+  private static final String LINE = "value";
+  private static final String CORRUPT = "_corrupt_record";
+
+  private CorpusTable() {}
+
+  /** Returns rows of text, pair, label, id (null if not asked for), file and start of block. */
+  static JavaRDD<Row> open(SparkSession spark, CorpusSpec spec, Format format, CorpusFiles files) {
+    Dataset<Row> table = load(spark, spec, format, files);
+    boolean byPlace = format.delimited() && spec.header() == HeaderRow.ABSENT;
+    Names names = new Names(table.schema(), byPlace, format);
+    CorpusSpec.Columns columns = spec.columns();
+    String text = columns.text() == null && format == Format.TEXT ? LINE : columns.text();
+    if (text == null) {
+      throw Errors.invalid(
+          "a corpus of format %s needs a text column".formatted(format), names.choices());
+    }
+    return table
+        .select(
+            names.column(text, "text"),
+            names.column(columns.pair(), "pair"),
+            names.column(columns.label(), "label"),
+            names.column(columns.id(), "id"),
+            table.metadataColumn("_metadata").getField("file_path"),
+            table.metadataColumn("_metadata").getField("file_block_start"))
+        .javaRDD();
+  }
+
+  private static Dataset<Row> load(
+      SparkSession spark, CorpusSpec spec, Format format, CorpusFiles files) {
+    String[] paths = files.paths().toArray(String[]::new);
+    DataFrameReader reader = spark.read();
+    if (!files.partitioned()) {
+      reader = reader.option("recursiveFileLookup", true);
+    } else if (files.each()) {
+      reader = reader.option("basePath", files.root().toString()); // a file alone has no partition
+    }
+    return switch (format) {
+      case TEXT -> reader.text(paths);
+      // A quoted field may hold a line break, so that a file cannot be cut without reading it all.
+      case CSV ->
+          delimited(reader, spec, files)
+              .option("quote", "\"")
+              .option("escape", "\"")
+              .option("multiLine", true)
+              .csv(paths);
+      case TSV -> delimited(reader, spec, files).option("sep", "\t").option("quote", "").csv(paths);
+      case JSON -> json(reader, paths);
+      case PARQUET -> reader.parquet(paths);
+      case ORC -> reader.orc(paths);
+      case AUTO -> throw new IllegalStateException("the format is detected before");
+    };
+  }
+
+  private static DataFrameReader delimited(
+      DataFrameReader reader, CorpusSpec spec, CorpusFiles files) {
+    // Where there are several headers, Spark then checks that they name the same columns.
+    return reader
+        .option("header", spec.header() == HeaderRow.PRESENT)
+        .option("enforceSchema", files.files().size() == 1);
+  }
+
+  private static Dataset<Row> json(DataFrameReader reader, String[] paths) {
+    // Labels and ids as they are written: 1.0 stays "1.0".
+    Dataset<Row> table = reader.option("primitivesAsString", true).json(paths);
+    if (Arrays.equals(table.columns(), new String[] {CORRUPT})) {
+      throw Errors.invalid(
+          "no line of the corpus %s is a JSON object".formatted(Arrays.toString(paths)),
+          "write one object per line");
+    }
+    return table;
+  }
+
+  /** The columns that there are, as the user names them. */
+  private record Names(StructType schema, boolean byPlace, Format format) {
+
+    /**
+     * Returns a named column as a string, a label that is a list as one of strings; nulls if there
+     * is no name.
+     */
+    Column column(@Nullable String name, String role) {
+      if (name == null) {
+        return functions.lit(null).cast(DataTypes.StringType).as(role);
+      }
+      String field = byPlace ? fieldAt(name, role) : name;
+      if (!List.of(schema.fieldNames()).contains(field)) {
+        throw Errors.invalid(
+            "the corpus has no column '%s' for its %s".formatted(name, role), choices());
+      }
+      DataType type = schema.apply(field).dataType();
+      Column column = functions.col("`" + field.replace("`", "``") + "`");
+      if (role.equals("label") && type instanceof ArrayType list && !nested(list.elementType())) {
+        return column.cast(DataTypes.createArrayType(DataTypes.StringType)).as(role);
+      }
+      if (nested(type)) {
+        throw Errors.invalid(
+            "column '%s' must hold single values to be the corpus's %s, but is of type %s"
+                .formatted(name, role, type.simpleString()),
+            choices());
+      }
+      return column.cast(DataTypes.StringType).as(role);
+    }
+
+    private static boolean nested(DataType type) {
+      return type instanceof StructType || type instanceof ArrayType || type instanceof MapType;
+    }
+
+    private String fieldAt(String place, String role) {
+      if (!place.matches("\\d{1,6}")) {
+        throw Errors.invalid(
+            "'%s' cannot be the corpus's %s: without a header row columns have no names"
+                .formatted(place, role),
+            choices() + ", or say that the files have a header");
+      }
+      int index = Integer.parseInt(place);
+      if (index >= schema.size()) {
+        throw Errors.invalid(
+            "the corpus has no column %d for its %s, but %d columns"
+                .formatted(index, role, schema.size()),
+            choices());
+      }
+      return schema.fieldNames()[index];
+    }
+
+    String choices() {
+      if (format == Format.TEXT) {
+        return "plain text has only its lines: leave out its columns, or set another format";
+      }
+      return "choose from "
+          + (byPlace
+              ? IntStream.range(0, schema.size()).boxed().toList()
+              : List.of(schema.fieldNames()));
+    }
+  }
+}

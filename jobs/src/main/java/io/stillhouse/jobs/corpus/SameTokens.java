@@ -1,0 +1,65 @@
+package io.stillhouse.jobs.corpus;
+
+import io.stillhouse.text.Encoded;
+import io.stillhouse.text.Tokenizer;
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.List;
+import java.util.Optional;
+
+/** Whether two models cut text into the same tokens, under the same ids. */
+public final class SameTokens {
+  /** Case, accents, scripts without spaces, punctuation and control characters. */
+  private static final String PROBE =
+      "Ünïted NATIONS, e\u0301te\u0301 \u4e2d\u6587!\u0007 3.14 it's x\u00a0y";
+
+  private static final String TOKENIZER = "tokenizer.json";
+
+  private SameTokens() {}
+
+  /**
+   * Returns how another model's tokens differ, empty if they do not.
+   *
+   * @param first a Hugging Face directory, as {@code other}
+   * @param texts to try them on, besides one of our own
+   */
+  public static Optional<String> difference(Path first, Path other, List<String> texts)
+      throws IOException {
+    Path file = first.resolve(TOKENIZER);
+    Path otherFile = other.resolve(TOKENIZER);
+    if (Files.exists(file) && Files.exists(otherFile) && Files.mismatch(file, otherFile) == -1) {
+      return Optional.empty();
+    }
+    try (Tokenizer one = Tokenizer.open(first);
+        Tokenizer two = Tokenizer.open(other)) {
+      if (one.vocabSize() != two.vocabSize()) {
+        return Optional.of(
+            "it has %,d tokens, not %,d".formatted(two.vocabSize(), one.vocabSize()));
+      }
+      for (int id = 0; id < one.vocabSize(); id++) {
+        if (!one.token(id).equals(two.token(id))) {
+          return Optional.of(
+              "its token %d is '%s', not '%s'".formatted(id, two.token(id), one.token(id)));
+        }
+      }
+      List<String> all = new ArrayList<>(List.of(PROBE));
+      all.addAll(texts);
+      List<Encoded> ours = one.encode(all);
+      List<Encoded> others = two.encode(all);
+      for (int text = 0; text < all.size(); text++) {
+        if (!Arrays.equals(ours.get(text).ids(), others.get(text).ids())) {
+          return Optional.of(
+              "it reads '%s' as %s, not %s"
+                  .formatted(
+                      all.get(text),
+                      Arrays.toString(others.get(text).ids()),
+                      Arrays.toString(ours.get(text).ids())));
+        }
+      }
+      return Optional.empty();
+    }
+  }
+}

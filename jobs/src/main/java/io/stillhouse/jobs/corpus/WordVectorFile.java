@@ -1,0 +1,93 @@
+package io.stillhouse.jobs.corpus;
+
+import io.stillhouse.augment.WordVectors;
+import io.stillhouse.error.Errors;
+import io.stillhouse.jobs.storage.Storage;
+import io.stillhouse.text.Tokenizer;
+import java.io.BufferedReader;
+import java.io.IOException;
+import java.io.InputStreamReader;
+import java.io.UncheckedIOException;
+import java.nio.charset.StandardCharsets;
+import java.util.HashMap;
+import java.util.Map;
+import java.util.function.Predicate;
+import org.apache.hadoop.fs.Path;
+
+/** A file of word vectors on any Hadoop file system, which is read from the start on every call. */
+public final class WordVectorFile {
+  private static final int BUFFER = 1 << 20;
+
+  private final Storage storage;
+  private final Path path;
+
+  /**
+   * @param key that names it
+   * @throws io.stillhouse.error.StillhouseException if there is no file at that path
+   */
+  public WordVectorFile(Storage storage, String key, String path) throws IOException {
+    this.storage = storage;
+    this.path = storage.requireFile(key, path);
+  }
+
+  /** As the constructor, where no checked exception may be thrown. */
+  public static WordVectorFile of(Storage storage, String key, String path) {
+    try {
+      return new WordVectorFile(storage, key, path);
+    } catch (IOException e) {
+      throw new UncheckedIOException("cannot read '%s'".formatted(path), e);
+    }
+  }
+
+  public Path path() {
+    return path;
+  }
+
+  /** Returns how many numbers a vector has. */
+  public int width() {
+    try (BufferedReader lines = open()) {
+      return new WordVectors(path.toString(), lines).width();
+    } catch (IOException e) {
+      throw new UncheckedIOException("cannot read '%s'".formatted(path), e);
+    }
+  }
+
+  /** Returns the vectors of a tokenizer's word pieces by id, as far as they are there. */
+  public Map<Integer, float[]> of(Tokenizer tokenizer) throws IOException {
+    Map<String, Integer> ids = new HashMap<>();
+    for (int id = 0; id < tokenizer.vocabSize(); id++) {
+      if (!tokenizer.token(id).isEmpty()) { // ids may have gaps
+        ids.put(tokenizer.token(id), id);
+      }
+    }
+    Map<Integer, float[]> vectors = new HashMap<>();
+    try (BufferedReader lines = open()) {
+      new WordVectors(path.toString(), lines)
+          .read(ids.keySet())
+          .forEach((token, vector) -> vectors.put(ids.get(token), vector));
+    }
+    return vectors;
+  }
+
+  /**
+   * Returns the first vectors of words that are wanted, in the file's order.
+   *
+   * @throws io.stillhouse.error.StillhouseException if there are none, or a line is broken
+   */
+  public Map<String, float[]> first(Predicate<String> wanted, int most) throws IOException {
+    try (BufferedReader lines = open()) {
+      Map<String, float[]> vectors = new WordVectors(path.toString(), lines).read(wanted, most);
+      if (vectors.isEmpty()) {
+        throw Errors.invalid(
+            "word vectors '%s' hold no word of letters".formatted(path),
+            "name a text file as GloVe's, a word and its numbers a line");
+      }
+      return vectors;
+    }
+  }
+
+  private BufferedReader open() throws IOException {
+    return new BufferedReader(
+        new InputStreamReader(storage.fileSystem(path).open(path), StandardCharsets.UTF_8), BUFFER);
+  }
+}

@@ -1,0 +1,3 @@
+/** The command export: writes a student for other software. */
+@org.jspecify.annotations.NullMarked
+package io.stillhouse.jobs.export;

@@ -1,0 +1,3 @@
+/** The command finetune: trains an encoder on hard labels alone. */
+@org.jspecify.annotations.NullMarked
+package io.stillhouse.jobs.finetune;

@@ -1,0 +1,206 @@
+package io.stillhouse.jobs.spark;
+
+import java.io.PrintStream;
+import java.util.Locale;
+import java.util.function.LongSupplier;
+
+/**
+ * How far a piece of work is, with its rate and the time that is left: a bar that redraws itself on
+ * a terminal, elsewhere plain lines at growing intervals. Written to standard error; safe to update
+ * from any thread.
+ *
+ * <pre>{@code
+ * try (Progress progress = Progress.start("cache", total, "tokens")) {
+ *   progress.advance(batch);
+ *   progress.note("loss 1.23");
+ * }
+ * }</pre>
+ */
+public final class Progress implements AutoCloseable {
+  private static final long REDRAW_NANOS = 100_000_000L;
+  private static final long FIRST_LINE_NANOS = 10_000_000_000L;
+  private static final long LAST_GAP_NANOS = 120_000_000_000L;
+  private static final int BAR = 24;
+
+  private final String name;
+  private final long total;
+  private final String shard;
+  private final PrintStream out;
+  private final int columns;
+  private final LongSupplier clock;
+  private final long began;
+  private final long from;
+
+  private long done;
+  private String note = "";
+  private long shownAt;
+  private long shownTenths;
+  private long gap = FIRST_LINE_NANOS;
+  private boolean closed;
+
+  /**
+   * Begins at nothing done.
+   *
+   * @param name the stage, one word
+   * @param total how many shards there are; 0 where nobody knows
+   * @param shard the plural of what is counted
+   */
+  public static Progress start(String name, long total, String shard) {
+    return resume(name, 0, total, shard);
+  }
+
+  /**
+   * Begins at what an earlier run left done: the rate counts from there.
+   *
+   * @param done how many shards were already done
+   */
+  public static Progress resume(String name, long done, long total, String shard) {
+    return new Progress(name, done, total, shard, System.err, terminalColumns(), System::nanoTime);
+  }
+
+  /** {@code columns} is the terminal's width, 0 where there is no terminal. */
+  Progress(
+      String name,
+      long from,
+      long total,
+      String shard,
+      PrintStream out,
+      int columns,
+      LongSupplier clock) {
+    this.name = name;
+    this.from = from;
+    this.total = total;
+    this.shard = shard;
+    this.out = out;
+    this.columns = columns;
+    this.clock = clock;
+    this.began = clock.getAsLong();
+    this.done = from;
+    this.shownAt = began;
+    this.shownTenths = tenths();
+  }
+
+  /** Sets how many shards are done. */
+  public synchronized void update(long done) {
+    this.done = done;
+    show();
+  }
+
+  /** Adds to the shards that are done. */
+  public synchronized void advance(long shards) {
+    update(done + shards);
+  }
+
+  /** Sets what stands at the line's end, such as the last loss. */
+  public synchronized void note(String note) {
+    this.note = note;
+    show();
+  }
+
+  /** Ends with one line that stays: how much, in what time, at what rate. */
+  @Override
+  public synchronized void close() {
+    if (closed) {
+      return;
+    }
+    closed = true;
+    String amount = total > 0 && done < total ? count(done) + " of " + count(total) : count(done);
+    String line =
+        "%s: %s %s in %s, %s %s/s%s"
+            .formatted(name, amount, shard, clock(seconds()), count(rate()), shard, suffix());
+    out.print(columns > 0 ? "\r" + line + "\u001b[K\n" : line + "\n");
+    out.flush();
+  }
+
+  private void show() {
+    if (closed) {
+      return;
+    }
+    long now = clock.getAsLong();
+    if (columns > 0) {
+      if (now - shownAt >= REDRAW_NANOS || shownAt == began) {
+        out.print("\r" + fit(bar()) + "\u001b[K");
+        out.flush();
+        shownAt = now;
+      }
+      return;
+    }
+    boolean tenthMore = now - shownAt >= FIRST_LINE_NANOS && tenths() > shownTenths;
+    if (tenthMore || now - shownAt >= gap) {
+      out.print(name + ": " + state() + "\n");
+      out.flush();
+      shownAt = now;
+      shownTenths = tenths();
+      gap = Math.min(2 * gap, LAST_GAP_NANOS);
+    }
+  }
+
+  private String bar() {
+    if (total <= 0) {
+      return name + "  " + state();
+    }
+    int filled = (int) Math.round(BAR * share());
+    return "%s [%s%s] %s".formatted(name, "#".repeat(filled), ".".repeat(BAR - filled), state());
+  }
+
+  private String state() {
+    String amount =
+        total > 0
+            ? "%.0f %%, %s of %s %s".formatted(100 * share(), count(done), count(total), shard)
+            : count(done) + " " + shard;
+    double rate = rate();
+    if (rate <= 0) {
+      return amount + suffix();
+    }
+    String left = total > done ? ", " + clock((total - done) / rate) + " left" : "";
+    return "%s, %s %s/s%s%s".formatted(amount, count(rate), shard, left, suffix());
+  }
+
+  private String fit(String line) {
+    return line.length() < columns ? line : line.substring(0, columns - 1);
+  }
+
+  private String suffix() {
+    return note.isEmpty() ? "" : ", " + note;
+  }
+
+  private double share() {
+    return total > 0 ? Math.min(1.0, (double) done / total) : 0;
+  }
+
+  private long tenths() {
+    return total > 0 ? 10 * done / total : 0;
+  }
+
+  private double seconds() {
+    return (clock.getAsLong() - began) / 1e9;
+  }
+
+  private double rate() {
+    double seconds = seconds();
+    return seconds > 0 ? (done - from) / seconds : 0;
+  }
+
+  private static String count(double value) {
+    return value < 10 && value != Math.rint(value)
+        ? String.format(Locale.ROOT, "%.2f", value)
+        : count(Math.round(value));
+  }
+
+  private static String count(long value) {
+    return String.format(Locale.ROOT, "%,d", value);
+  }
+
+  private static String clock(double seconds) {
+    long whole = Math.round(seconds);
+    return whole < 3600
+        ? "%d:%02d".formatted(whole / 60, whole % 60)
+        : "%d:%02d:%02d".formatted(whole / 3600, whole / 60 % 60, whole % 60);
+  }
+
+  /** The launcher knows whether standard error is a terminal, and its width; Java does not. */
+  private static int terminalColumns() {
+    String columns = System.getenv("STILLHOUSE_TERMINAL");
+    return columns != null && columns.matches("[1-9][0-9]{0,4}") ? Integer.parseInt(columns) : 0;
+  }
+}

@@ -1,0 +1,57 @@
+package io.stillhouse.jobs.storage;
+
+import io.stillhouse.error.Errors;
+import java.io.IOException;
+import java.nio.file.Files;
+import java.util.regex.Matcher;
+import java.util.regex.Pattern;
+import org.apache.hadoop.fs.FileSystem;
+import org.apache.hadoop.fs.Path;
+
+/** Says which disk is full, or which quota spent, where that made a job fail. */
+public final class DiskFull {
+  private static final Pattern QUOTA =
+      Pattern.compile("The (DiskSpace|NameSpace) quota .* is exceeded: [^\n]*");
+
+  private DiskFull() {}
+
+  /**
+   * Throws the mistake of a full disk where that is what lies under a failure, and returns
+   * otherwise. Spark hands on what an executor met in the text of its own exception, at times only
+   * there.
+   */
+  public static void explain(Exception failure, Storage storage, Path cache) throws IOException {
+    for (Throwable cause = failure; cause != null; cause = cause.getCause()) {
+      String text = String.valueOf(cause.getMessage());
+      Matcher quota = QUOTA.matcher(text);
+      if (quota.find()) {
+        throw Errors.invalid(
+            "cache.path '%s' has no room: %s".formatted(cache, quota.group()),
+            "raise the quota or free some space (a file counts with a whole block while it is"
+                + " written) and run the same command again: it computes only what is missing",
+            failure);
+      }
+      if (text.contains("No space left on device") || text.contains("Disk quota exceeded")) {
+        Path there = cache;
+        while (!storage.exists(there)) {
+          there = there.getParent();
+        }
+        FileSystem fs = storage.fileSystem(there);
+        throw Errors.invalid(
+            "a disk is full: that of cache.path '%s' has %,d KB left of %,d KB (or else it is that of Spark's spark.local.dir)"
+                .formatted(cache, left(fs, there) >> 10, fs.getStatus(there).getCapacity() >> 10),
+            "free some space and run the same command again: it computes only what is missing",
+            failure);
+      }
+    }
+  }
+
+  /**
+   * Returns bytes that may still be written; Hadoop counts those that a local disk keeps for root.
+   */
+  private static long left(FileSystem fs, Path there) throws IOException {
+    return fs.getUri().getScheme().equals("file")
+        ? Files.getFileStore(java.nio.file.Path.of(there.toUri().getPath())).getUsableSpace()
+        : fs.getStatus(there).getRemaining();
+  }
+}

@@ -1,0 +1,162 @@
+package io.stillhouse.jobs.train.metrics;
+
+import io.stillhouse.config.Options;
+import io.stillhouse.config.Settings;
+import io.stillhouse.jobs.storage.Storage;
+import io.stillhouse.train.StepReport;
+import java.io.IOException;
+import java.time.Instant;
+import java.util.ArrayList;
+import java.util.HashMap;
+import java.util.List;
+import java.util.Map;
+import org.apache.hadoop.fs.Path;
+import org.apache.spark.SparkEnv;
+import org.apache.spark.metrics.MetricsSystem;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/**
+ * Shows trainings while they run, on the driver: the newest step of each student becomes a line of
+ * JSON, an event for TensorBoard, and gauges of Spark's metrics. What ails the files is told once
+ * and fails nothing.
+ */
+public final class LiveMetrics implements AutoCloseable {
+  private static final Logger LOG = LoggerFactory.getLogger(LiveMetrics.class);
+  private static final String NONE = "none";
+
+  private final Storage storage;
+  private final String directory;
+  private final MetricsSystem spark;
+  private final Map<String, StepSource> gauges = new HashMap<>();
+  private final Map<String, List<StepWriter>> files = new HashMap<>();
+  private final Map<String, Long> written = new HashMap<>();
+  private boolean writes;
+  private boolean closed;
+
+  private LiveMetrics(Storage storage, String directory, MetricsSystem spark) {
+    this.storage = storage;
+    this.directory = directory;
+    this.spark = spark;
+    this.writes = !directory.equals(NONE);
+  }
+
+  /** Returns whether a setting names a directory. */
+  public static boolean named(String setting) {
+    return !setting.isEmpty() && !setting.equals(NONE);
+  }
+
+  /** Writes nothing yet. {@code students} is the directory of all students. */
+  public static LiveMetrics open(Settings settings, Storage storage, String students) {
+    String given = settings.get(Options.METRICS);
+    String directory = given.isEmpty() ? new Path(students, "_metrics").toString() : given;
+    return new LiveMetrics(storage, directory, SparkEnv.get().metricsSystem());
+  }
+
+  /** Returns one line about the newest steps; of a finished student, its losses alone. */
+  public static String line(Map<String, StepReport> latest) {
+    StringBuilder line = new StringBuilder();
+    latest.forEach(
+        (name, step) -> {
+          line.append(line.isEmpty() ? "" : "; ")
+              .append("%s loss %.3f".formatted(name, step.loss()));
+          step.terms()
+              .forEach((term, value) -> line.append(" %s %.3f".formatted(term.id(), value)));
+          if (step.step() < step.steps()) {
+            line.append(
+                " rate %.1e gradient %.2f %,.0f tokens/s waiting %.0f %%"
+                    .formatted(
+                        step.optimiser().learningRate(),
+                        step.optimiser().gradientNorm(),
+                        step.work().tokensPerSecond(),
+                        100 * step.work().waitShare()));
+          }
+        });
+    return line.toString();
+  }
+
+  /** Takes the newest step of each student; one that the files have is not written again. */
+  public synchronized void show(Map<String, StepReport> latest) {
+    if (closed) {
+      return;
+    }
+    latest.forEach(
+        (name, step) -> {
+          gauges.computeIfAbsent(name, absent -> register(absent, step)).set(step);
+          if (writes && step.step() > written.getOrDefault(name, 0L)) {
+            written.put(name, step.step());
+            write(name, step);
+          }
+        });
+  }
+
+  private StepSource register(String name, StepReport step) {
+    StepSource source = new StepSource(name, step);
+    spark.registerSource(source);
+    return source;
+  }
+
+  private void write(String name, StepReport step) {
+    try {
+      if (!files.containsKey(name)) {
+        open(name);
+      }
+      Instant now = Instant.now();
+      for (StepWriter file : files.get(name)) {
+        file.write(step, now);
+      }
+      if (step.step() == step.steps()) {
+        close(files.remove(name)); // a sweep has more students than a process may have files open
+      }
+    } catch (IOException | RuntimeException e) {
+      stopWriting(e);
+    }
+  }
+
+  private void open(String name) throws IOException {
+    List<StepWriter> opened = new ArrayList<>();
+    files.put(name, opened);
+    Path student = new Path(storage.qualify(directory), name);
+    long now = System.currentTimeMillis();
+    String lines = storage.isLocal(student) ? "steps.jsonl" : "steps-%d.jsonl".formatted(now);
+    String events = "events.out.tfevents.%d.%03d".formatted(now / 1000, now % 1000);
+    opened.add(new JsonLines(storage.openGrowing(new Path(student, lines))));
+    opened.add(new TensorBoardFile(storage.openGrowing(new Path(student, events))));
+  }
+
+  private void stopWriting(Exception reason) {
+    if (writes) {
+      LOG.warn(
+          "the training goes on, but its metrics are no longer written to '{}' ({}); see"
+              + " train.metrics",
+          directory,
+          reason.toString());
+    }
+    writes = false;
+    closeFiles();
+  }
+
+  private void closeFiles() {
+    List<StepWriter> all = files.values().stream().flatMap(List::stream).toList();
+    files.clear();
+    close(all);
+  }
+
+  private void close(List<StepWriter> all) {
+    for (StepWriter file : all) {
+      try {
+        file.close();
+      } catch (IOException | RuntimeException e) {
+        stopWriting(e);
+      }
+    }
+  }
+
+  /** Ends the files and withdraws the gauges. */
+  @Override
+  public synchronized void close() {
+    closed = true;
+    closeFiles();
+    gauges.values().forEach(spark::removeSource);
+  }
+}

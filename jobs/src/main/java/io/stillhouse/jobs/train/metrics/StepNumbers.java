@@ -1,0 +1,26 @@
+package io.stillhouse.jobs.train.metrics;
+
+import io.stillhouse.train.StepReport;
+import java.util.LinkedHashMap;
+import java.util.Map;
+
+/** The numbers of one step, by the names that files and gauges share. */
+final class StepNumbers {
+  private StepNumbers() {}
+
+  /**
+   * Returns the loss in all, its terms before their weights, the learning rate, the gradient's norm
+   * before clipping, real tokens a second, and the share of the time spent waiting for data, in
+   * 0..1.
+   */
+  static Map<String, Double> of(StepReport step) {
+    Map<String, Double> numbers = new LinkedHashMap<>();
+    numbers.put("loss", step.loss());
+    step.terms().forEach((term, value) -> numbers.put(term.id(), value));
+    numbers.put("learning-rate", step.optimiser().learningRate());
+    numbers.put("gradient-norm", step.optimiser().gradientNorm());
+    numbers.put("tokens-per-second", step.work().tokensPerSecond());
+    numbers.put("wait-share", step.work().waitShare());
+    return numbers;
+  }
+}

@@ -1,0 +1,114 @@
+package io.stillhouse.jobs.train.student;
+
+import io.stillhouse.spec.AttentionPart;
+import io.stillhouse.spec.DistillSpec;
+import io.stillhouse.spec.EncoderSpec;
+import io.stillhouse.spec.Task;
+import io.stillhouse.target.Column;
+import io.stillhouse.target.MlmTargets;
+import io.stillhouse.target.Targets;
+import java.util.LinkedHashSet;
+import java.util.List;
+import java.util.Set;
+import java.util.function.Predicate;
+
+/**
+ * What a student reads of a cache.
+ *
+ * @param columns with the targets of its loss, or with what they are rebuilt from
+ * @param teacherTensors the teacher's weights that rebuild them
+ */
+record ColumnSelection(Set<Column> columns, Set<String> teacherTensors) {
+  private static final String WORDS = "bert.embeddings.word_embeddings.weight";
+
+  /**
+   * Finds them.
+   *
+   * @param kept how the recipe says that targets are kept
+   * @param stored the columns that the cache has; where it has what the recipe does not name but
+   *     could do with, that is read
+   */
+  static ColumnSelection of(
+      DistillSpec loss,
+      EncoderSpec teacher,
+      StudentRun.TargetStorage kept,
+      Predicate<Column> stored) {
+    ColumnSelection reads = new ColumnSelection(new LinkedHashSet<>(), new LinkedHashSet<>());
+    if (loss.softLabel().weight() != 0) {
+      reads.softLabels(loss, teacher, kept.mlm());
+    }
+    loss.studentHidden()
+        .forEach(layer -> reads.hidden(loss.layerMap().get(layer), teacher, stored));
+    Scores scores = new Scores(kept.scores(), teacher, stored);
+    for (int studentBlock : loss.scoreBlocks()) {
+      int block = loss.layerMap().get(studentBlock);
+      if (!reads.stored(Targets.attention(block), block, scores)) {
+        reads.derived(AttentionPart.QUERY, block, scores);
+        reads.derived(AttentionPart.KEY, block, scores);
+      }
+    }
+    boolean ownHeads = loss.relations().heads() == teacher.heads();
+    for (int studentBlock : loss.relationBlocks()) {
+      int block = loss.layerMap().get(studentBlock);
+      for (AttentionPart part : loss.relationParts()) {
+        boolean mayBeStored = part == AttentionPart.VALUE && ownHeads;
+        if (!(mayBeStored && reads.stored(Targets.valueRelations(block), block, scores))) {
+          reads.derived(part, block, scores);
+        }
+      }
+    }
+    return reads;
+  }
+
+  /** How the recipe says that scores are kept, of which teacher, and what the cache has. */
+  private record Scores(StudentRun.Scores kept, EncoderSpec teacher, Predicate<Column> stored) {}
+
+  /** Reads a block's scores or value relations, or says that they are to be derived. */
+  private boolean stored(Column column, int block, Scores scores) {
+    boolean derivable = block == 1 || scores.stored().test(Targets.hidden(block - 1));
+    boolean there = scores.stored().test(column);
+    boolean reads =
+        scores.kept() == StudentRun.Scores.STORED && !(derivable && !there) || there && !derivable;
+    if (reads) {
+      columns.add(column);
+    }
+    return reads;
+  }
+
+  private void derived(AttentionPart part, int block, Scores scores) {
+    hidden(block - 1, scores.teacher(), scores.stored());
+    teacherTensors.add(part.layer(scores.teacher().prefixOf(block)) + ".weight");
+    teacherTensors.add(part.layer(scores.teacher().prefixOf(block)) + ".bias");
+  }
+
+  private void softLabels(DistillSpec loss, EncoderSpec teacher, MlmTargets mlm) {
+    if (teacher.head().task() != Task.MASKED_LM) {
+      columns.add(Targets.LOGITS);
+    } else if (mlm.kind() == MlmTargets.Kind.TOP_K) {
+      columns.addAll(
+          List.of(mlm.topIds(), mlm.topLogits(), mlm.logPartition(loss.softLabel().temperature())));
+    } else if (mlm.stored()) {
+      columns.addAll(mlm.columns());
+    } else {
+      columns.add(Targets.hidden(teacher.layers()));
+      tensors(teacher, "cls.");
+      teacherTensors.add(WORDS);
+    }
+  }
+
+  /** The embedding output need not be stored: it is rebuilt from the ids. */
+  private void hidden(int layer, EncoderSpec teacher, Predicate<Column> stored) {
+    if (layer == 0 && !stored.test(Targets.hidden(0))) {
+      tensors(teacher, "bert.embeddings.");
+      tensors(teacher, EncoderSpec.MAPPING);
+    } else {
+      columns.add(Targets.hidden(layer));
+    }
+  }
+
+  private void tensors(EncoderSpec teacher, String prefix) {
+    teacher.parameters().keySet().stream()
+        .filter(name -> name.startsWith(prefix))
+        .forEach(teacherTensors::add);
+  }
+}

@@ -1,0 +1,112 @@
+package io.stillhouse.jobs.train.student;
+
+import com.google.gson.JsonParseException;
+import io.stillhouse.checkpoint.HuggingFaceDirectory;
+import io.stillhouse.config.Options;
+import io.stillhouse.config.Settings;
+import io.stillhouse.error.Errors;
+import io.stillhouse.evaluate.HeadImportance;
+import io.stillhouse.jobs.heads.HeadImportanceReport;
+import io.stillhouse.jobs.storage.Storage;
+import io.stillhouse.spec.EncoderSpec;
+import io.stillhouse.spec.PrunedHeads;
+import java.io.IOException;
+import java.util.List;
+import java.util.stream.IntStream;
+import org.apache.hadoop.fs.Path;
+
+/** Which heads of the model that a student starts from it does without. */
+final class Pruning {
+  private Pruning() {}
+
+  /**
+   * Returns the least important of a student's heads, each as important as the one that it starts
+   * from.
+   *
+   * @param source the model that the student starts from, of as many heads
+   * @param blocks its blocks, from 1, for the student's
+   * @throws io.stillhouse.error.StillhouseException if the file of importances is missing, or of
+   *     another model, or too many are to go
+   */
+  static PrunedHeads of(
+      Settings settings,
+      Storage storage,
+      EncoderSpec student,
+      HuggingFaceDirectory source,
+      List<Integer> blocks)
+      throws IOException {
+    double share = settings.get(Options.PRUNED_HEADS);
+    if (share == 0) {
+      return PrunedHeads.NONE;
+    }
+    HeadImportanceReport report = read(settings.get(Options.HEAD_IMPORTANCE), storage);
+    if (!report.weights().equals(HeadImportanceReport.weights(storage, source.path()))) {
+      throw Errors.invalid(
+          "student.head-importance '%s' is of '%s', which has other weights than what the student starts from"
+              .formatted(settings.get(Options.HEAD_IMPORTANCE), report.model()),
+          "make it with heads of that model (head-importance.model)");
+    }
+    requireWhole(report, source.spec(), settings.get(Options.HEAD_IMPORTANCE));
+    int own = student.distinctBlocks();
+    int count = (int) Math.round(share * own * student.heads());
+    int most = own * (student.heads() - 1);
+    if (count > most) {
+      throw Errors.invalid(
+          "student.pruned-heads is %s, which is %d of %d heads, but each of %d blocks keeps one"
+              .formatted(share, count, own * student.heads(), own),
+          "prune %d at most, a share of %.4f"
+              .formatted(most, (double) most / (own * student.heads())));
+    }
+    boolean shared = source.spec().distinctBlocks() == 1;
+    return PrunedHeads.least(
+        IntStream.range(0, own)
+            .mapToObj(block -> report.blocks().get(shared ? 0 : blocks.get(block) - 1).importance())
+            .toList(),
+        count);
+  }
+
+  private static HeadImportanceReport read(String given, Storage storage) throws IOException {
+    Path file = storage.requireFile(Options.HEAD_IMPORTANCE.key(), given);
+    HeadImportanceReport report = null;
+    try {
+      report = Storage.JSON.fromJson(storage.readText(file), HeadImportanceReport.class);
+    } catch (JsonParseException e) {
+      // told below
+    }
+    if (report == null || report.weights() == null || report.blocks() == null) {
+      throw Errors.invalid(
+          "student.head-importance '%s' is not what heads writes".formatted(given),
+          "name its head-importance.output");
+    }
+    return report;
+  }
+
+  private static void requireWhole(HeadImportanceReport report, EncoderSpec source, String given) {
+    boolean whole =
+        report.blocks().size() == source.distinctBlocks()
+            && report.blocks().stream().allMatch(block -> whole(block, source.heads()));
+    if (!whole) {
+      throw Errors.invalid(
+          "student.head-importance '%s' must hold a finite importance of each of %d heads of %d blocks, but lacks some or holds others"
+              .formatted(given, source.heads(), source.distinctBlocks()),
+          "make it anew with heads, and leave it as that writes it");
+    }
+  }
+
+  private static boolean whole(HeadImportance block, int heads) {
+    return block != null
+        && block.importance() != null
+        && block.importance().size() == heads
+        && block.importance().stream().allMatch(i -> i != null && Double.isFinite(i));
+  }
+
+  /** Returns the heads that a finished student does without. */
+  static PrunedHeads recorded(Storage storage, Path student) throws IOException {
+    TrainTask.Trained trained =
+        Storage.JSON.fromJson(
+            storage.readText(new Path(student, "training.json")), TrainTask.Trained.class);
+    return trained.prunedHeads() == null
+        ? PrunedHeads.NONE
+        : new PrunedHeads(trained.prunedHeads());
+  }
+}

@@ -1,0 +1,21 @@
+package io.stillhouse.jobs.train.student;
+
+import java.io.Serializable;
+import java.util.List;
+
+/**
+ * One round, as {@code rounds.jsonl} tells it.
+ *
+ * @param round from 0
+ * @param leftOut the workers whose difference was not finite
+ * @param tokens of those whose difference counts
+ * @param computeSeconds of the slowest worker's steps
+ * @param seconds from the broadcast to the sum, on the driver
+ */
+public record RoundReport(
+    int round, List<Integer> leftOut, long tokens, double computeSeconds, double seconds)
+    implements Serializable {
+  public RoundReport {
+    leftOut = List.copyOf(leftOut);
+  }
+}

@@ -1,0 +1,239 @@
+package io.stillhouse.jobs.train.student;
+
+import io.stillhouse.config.Options;
+import io.stillhouse.error.Errors;
+import io.stillhouse.error.StillhouseException;
+import io.stillhouse.jobs.cache.layout.Acknowledgements;
+import io.stillhouse.jobs.cache.layout.Window;
+import io.stillhouse.jobs.cache.read.CacheReader;
+import io.stillhouse.jobs.cache.read.PlannedReader;
+import io.stillhouse.jobs.storage.Storage;
+import io.stillhouse.spec.TrainSpec;
+import io.stillhouse.train.CheckpointStore;
+import io.stillhouse.train.ShardSchedule;
+import java.io.IOException;
+import java.util.List;
+import java.util.Optional;
+import java.util.OptionalInt;
+import org.apache.hadoop.fs.Path;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * A student's side of a cache's window: it waits for shards, and lets those go that no step after
+ * its newest checkpoint reads. On a cache that keeps all, none of this does anything.
+ */
+public final class StudentWindow {
+  /** A checkpoint for each shard would be more than a large window needs. */
+  private static final int CHECKPOINTS_A_WINDOW = 4;
+
+  private final StudentRun run;
+  private final Storage storage;
+  private final Path cache;
+  private final PlannedReader reader;
+  private final List<Integer> shardRows;
+  private final @Nullable Window window;
+  private final Acknowledgements acknowledgements;
+  private @Nullable ShardSchedule schedule;
+
+  private StudentWindow(StudentRun run, Storage storage, CacheReader reader) {
+    this.run = run;
+    this.storage = storage;
+    this.cache = new Path(run.places().cache());
+    this.reader = new PlannedReader(reader);
+    this.shardRows = this.reader.shardRows();
+    this.window = reader.plan().window();
+    this.acknowledgements = new Acknowledgements(storage, cache);
+  }
+
+  public static StudentWindow of(StudentRun run, Storage storage) throws IOException {
+    return new StudentWindow(
+        run,
+        storage,
+        CacheReader.open(
+            storage, new Path(run.places().cache()), run.places().teacher(), List.of()));
+  }
+
+  public boolean exists() {
+    return window != null;
+  }
+
+  /** Made late: a recipe may not fit. */
+  private ShardSchedule schedule() {
+    if (schedule == null) {
+      schedule = new ShardSchedule(run.train(), shardRows);
+    }
+    return schedule;
+  }
+
+  /**
+   * Requires that the student can be trained from the window as it is now; nothing is written.
+   *
+   * @throws io.stillhouse.error.StillhouseException if it reads otherwise, again, or more at once
+   *     than the window allows, or a shard that is dropped, or has the name of another one
+   */
+  public void requireFits() throws IOException {
+    if (window == null) {
+      return;
+    }
+    TrainSpec train = run.train();
+    String has =
+        "cache '%s' has a window of %d of its %d shards"
+            .formatted(cache, window.shards(), shardRows.size());
+    if (train.batching().order() != TrainSpec.Order.PLAN) {
+      throw Errors.invalid(
+          "%s, which are read in the order in which they are written, but %s is 'shuffled'"
+              .formatted(has, Options.ORDER.key()),
+          "set %s=plan".formatted(Options.ORDER.key()));
+    }
+    if (schedule().readsAgain() && window.shards() < shardRows.size()) {
+      throw Errors.invalid(
+          "%s, so it can be read once, but %s is %d"
+              .formatted(has, Options.EPOCHS.key(), train.epochs()),
+          "set %s=1, or make a cache with %s=0"
+              .formatted(Options.EPOCHS.key(), Options.CACHE_WINDOW.key()));
+    }
+    int most = schedule().mostAtOnce();
+    if (most > window.shards()) {
+      throw Errors.invalid(
+          "%s, but a %s reads up to %d".formatted(has, reading(train), most),
+          "make the cache with %s=%d or more, or lower those"
+              .formatted(Options.CACHE_WINDOW.key(), most));
+    }
+    requireOwnName();
+    new StudentParts(run, storage).reader().requireNoneDropped(schedule().done(newestStep()));
+  }
+
+  private static String reading(TrainSpec train) {
+    return train.rounds().used()
+        ? "round of %s=%d and %s=%d"
+            .formatted(
+                Options.WORKERS.key(),
+                train.rounds().workers(),
+                Options.ROUND_STEPS.key(),
+                train.rounds().steps())
+        : "step of %s=%d and %s=%d"
+            .formatted(
+                Options.BATCH_SIZE.key(),
+                train.batchSize(),
+                Options.SHUFFLE_SHARDS.key(),
+                train.shardsOfBlock());
+  }
+
+  private void requireOwnName() throws IOException {
+    Acknowledgements.Student known = acknowledgements.of(run.name());
+    if (known != null && !known.directory().equals(run.places().students())) {
+      throw Errors.invalid(
+          "the window of cache '%s' waits for a student '%s' in '%s', and this one would be in '%s'"
+              .formatted(cache, run.name(), known.directory(), run.places().students()),
+          "choose another student.name, or, if the other is given up, delete '%s'"
+              .formatted(acknowledgements.file(run.name())));
+    }
+  }
+
+  private long newestStep() throws IOException {
+    return new HadoopCheckpoints(storage, run.checkpoints(), History.empty()).newestStep();
+  }
+
+  /** Makes the window wait for this student from now on. */
+  public void register() throws IOException {
+    if (window != null) {
+      acknowledge(schedule().done(newestStep()));
+    }
+  }
+
+  /** Lets all shards go: the student is finished. */
+  public void finished() throws IOException {
+    if (window != null) {
+      acknowledge(shardRows.size());
+    }
+  }
+
+  private void acknowledge(int needs) throws IOException {
+    acknowledgements.write(
+        new Acknowledgements.Student(run.name(), run.places().students(), needs));
+  }
+
+  /**
+   * Returns a store that lets shards go as checkpoints pass them, and asks for checkpoints then.
+   */
+  public CheckpointStore acknowledging(CheckpointStore checkpoints) throws IOException {
+    if (window == null) {
+      return checkpoints;
+    }
+    Acknowledgements.Student known = acknowledgements.of(run.name());
+    int spare = window.shards() - schedule().mostAtOnce() + 1;
+    int stride = Math.max(1, Math.min(window.shards() / CHECKPOINTS_A_WINDOW, spare));
+    return new Acknowledging(checkpoints, stride, known == null ? 0 : known.needs());
+  }
+
+  private final class Acknowledging implements CheckpointStore {
+    private final CheckpointStore checkpoints;
+    private final int stride;
+    private int acknowledged;
+
+    Acknowledging(CheckpointStore checkpoints, int stride, int acknowledged) {
+      this.checkpoints = checkpoints;
+      this.stride = stride;
+      this.acknowledged = acknowledged;
+    }
+
+    @Override
+    public String place() {
+      return checkpoints.place();
+    }
+
+    @Override
+    public Optional<java.nio.file.Path> newest() throws IOException {
+      return checkpoints.newest();
+    }
+
+    @Override
+    public void publish(long step, java.nio.file.Path file) throws IOException {
+      checkpoints.publish(step, file);
+      int done = schedule().done(step);
+      if (done > acknowledged) {
+        acknowledge(done);
+        acknowledged = done;
+      }
+    }
+
+    @Override
+    public boolean wanted(long step) {
+      return schedule().done(step) >= acknowledged + stride;
+    }
+  }
+
+  /** Waits for the shards that steps read, those up to {@code end}. */
+  public void await(long end) throws IOException {
+    if (window != null) {
+      for (int shard = 0; shard < schedule().begun(end); shard++) {
+        reader.await(shard);
+      }
+    }
+  }
+
+  /** Returns what the student waits for when so many of its steps are done, or "". */
+  public String waitsFor(long steps) {
+    if (window == null || steps >= schedule().steps()) {
+      return "";
+    }
+    try {
+      TrainSpec.Rounds rounds = run.train().rounds();
+      long stride = rounds.used() ? (long) rounds.workers() * rounds.steps() : 1;
+      OptionalInt shard =
+          reader.unfinished(
+              schedule().done(steps), schedule().begun((steps / stride + 1) * stride));
+      return shard.isEmpty()
+          ? ""
+          : "%s waits for shard %d of the cache%s"
+              .formatted(
+                  run.name(),
+                  shard.getAsInt(),
+                  PlannedReader.isBeingWritten(storage, cache)
+                      ? ""
+                      : ", and no cache command runs: start it again");
+    } catch (IOException | StillhouseException e) {
+      return ""; // whoever reads the shard tells
+    }
+  }
+}

@@ -1,0 +1,205 @@
+package io.stillhouse.jobs.train.sweep;
+
+import io.stillhouse.config.Options;
+import io.stillhouse.config.Settings;
+import io.stillhouse.error.Errors;
+import io.stillhouse.jobs.cache.read.CacheReader;
+import io.stillhouse.jobs.storage.Storage;
+import io.stillhouse.jobs.train.student.RunPlanner;
+import io.stillhouse.jobs.train.student.StudentRun;
+import io.stillhouse.loss.DistillLoss;
+import io.stillhouse.loss.Term;
+import io.stillhouse.spec.DistillSpec;
+import io.stillhouse.spec.Metric;
+import io.stillhouse.target.Targets;
+import java.io.IOException;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.Collection;
+import java.util.Comparator;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.Optional;
+import java.util.TreeMap;
+import org.apache.hadoop.fs.Path;
+
+/**
+ * Which students of a sweep go on after a pause (successive halving; Jamieson and Talwalkar 2016,
+ * arXiv:1502.07943). Each decision is a file: who comes later abides by it.
+ */
+final class Halving {
+  private static final String AGREEMENT = "agreement";
+
+  private final Storage storage;
+  private final Path directory;
+  private final Rule rule;
+  private final Map<String, String> students;
+
+  /** What the recipe says. */
+  record Rule(List<Integer> at, double keep, String by) {
+    static Rule of(Settings settings) {
+      return new Rule(
+          settings.get(Options.HALVING_AT),
+          settings.get(Options.HALVING_KEEP),
+          settings.get(Options.HALVING_BY));
+    }
+  }
+
+  /**
+   * What was decided.
+   *
+   * @param rule by which
+   * @param students of the whole sweep, with their fingerprints
+   * @param at the pause
+   * @param measured what each that had come there was measured as
+   * @param goingOn the better ones, the best first
+   * @param out what became of the others
+   */
+  record Decision(
+      Rule rule,
+      Map<String, String> students,
+      long at,
+      Map<String, Double> measured,
+      List<String> goingOn,
+      List<SweepOutcome> out) {}
+
+  Halving(Storage storage, Path students, Rule rule, List<StudentRun> runs) {
+    this.storage = storage;
+    this.directory = new Path(students, "_sweep");
+    this.rule = rule;
+    this.students = new TreeMap<>();
+    runs.forEach(run -> this.students.put(run.name(), run.fingerprint()));
+  }
+
+  List<Integer> pauses() {
+    return rule.at();
+  }
+
+  String by() {
+    return rule.by();
+  }
+
+  /** Checks what the rule needs of a student. */
+  void requireMeasurable(StudentRun run) {
+    if (rule.at().isEmpty()) {
+      return;
+    }
+    if (run.train().rounds().used()) {
+      throw Errors.invalid(
+          "sweep.halving.at is %s, but a student that is trained in rounds cannot pause between them"
+              .formatted(rule.at()),
+          "set train.workers=1 and train.lookahead=false, or take the pauses away");
+    }
+    if (weight(run.loss()) == 0) {
+      throw Errors.invalid(
+          "sweep.halving.by is %s, but loss.%s.weight is 0".formatted(rule.by(), rule.by()),
+          "give it a weight, or measure by what all students have");
+    }
+  }
+
+  private double weight(DistillSpec loss) {
+    return Arrays.stream(Term.values())
+        .filter(term -> term.id().equals(rule.by()))
+        .mapToDouble(term -> DistillLoss.weight(loss, term))
+        .findFirst()
+        .orElse(1);
+  }
+
+  /** Checks what the rule needs of the held-out rows. */
+  void requireRows(RunPlanner planner) throws IOException {
+    if (rule.at().isEmpty()) {
+      return;
+    }
+    CacheReader validation = planner.validation();
+    if (validation == null) {
+      throw Errors.invalid(
+          "train.validation is empty, but sweep.halving.at is %s".formatted(rule.at()),
+          "cache rows that students are not trained on, and name that cache");
+    }
+    if (!moreIsBetter(rule.by())) {
+      return;
+    }
+    List<String> own =
+        Metric.of(planner.teacher().spec().head().task()).stream().map(Metric::id).toList();
+    boolean agreement = rule.by().equals(AGREEMENT);
+    if (agreement ? own.isEmpty() : !own.contains(rule.by())) {
+      throw Errors.invalid(
+          "sweep.halving.by is %s, but the teacher's task has %s"
+              .formatted(rule.by(), own.isEmpty() ? "no metrics" : own + " and agreement"),
+          "measure by loss or by one of its terms" + (own.isEmpty() ? "" : ", or by one of these"));
+    }
+    if (!(agreement ? validation.has(Targets.LOGITS) : planner.labelled(validation))) {
+      throw Errors.invalid(
+          "sweep.halving.by is %s, but the rows of train.validation have no %s"
+              .formatted(rule.by(), agreement ? "teacher's logits" : "labels"),
+          "cache them with these, or measure by loss");
+    }
+  }
+
+  /**
+   * Returns what was decided at a pause.
+   *
+   * @throws io.stillhouse.error.StillhouseException if that was by another rule or over others
+   */
+  Optional<Decision> decided(long at) throws IOException {
+    Path file = file(at);
+    if (!storage.exists(file)) {
+      return Optional.empty();
+    }
+    Decision decision = Storage.JSON.fromJson(storage.readText(file), Decision.class);
+    if (!decision.rule().equals(rule) || !decision.students().equals(students)) {
+      throw Errors.invalid(
+          "'%s' decided by another rule (%s), or over other students, than this sweep would (%s)"
+              .formatted(file, decision.rule(), rule),
+          "name another train.path, or delete '%s' and the checkpoints beside it"
+              .formatted(directory));
+    }
+    return Optional.of(decision);
+  }
+
+  /** Decides over those that have come to a pause, and writes it down. */
+  Decision decide(long at, Collection<SweepOutcome> outcomes) throws IOException {
+    List<SweepOutcome> paused =
+        outcomes.stream()
+            .filter(outcome -> outcome.status() == SweepOutcome.Status.PAUSED)
+            .sorted(Comparator.comparingDouble(this::badness).thenComparing(SweepOutcome::name))
+            .toList();
+    // A tenth of thirty is a last bit more than three.
+    int share = (int) Math.ceil(rule.keep() * paused.size() - 1e-9);
+    int kept = Math.min(paused.size(), Math.max(1, share));
+    Map<String, Double> measured = new LinkedHashMap<>();
+    paused.forEach(outcome -> measured.put(outcome.name(), outcome.validation(rule.by())));
+    List<SweepOutcome> out = new ArrayList<>();
+    paused.subList(kept, paused.size()).forEach(outcome -> out.add(outcome.stopped()));
+    outcomes.stream()
+        .filter(outcome -> outcome.status() == SweepOutcome.Status.FAILED)
+        .forEach(out::add);
+    Decision decision =
+        new Decision(
+            rule,
+            students,
+            at,
+            measured,
+            paused.subList(0, kept).stream().map(SweepOutcome::name).toList(),
+            out);
+    storage.fileSystem(directory).mkdirs(directory);
+    storage.writeJson(file(at), decision);
+    return decision;
+  }
+
+  /** What is not a number is worst. */
+  private double badness(SweepOutcome outcome) {
+    double value = outcome.validation(rule.by());
+    return moreIsBetter(rule.by()) ? -value : value;
+  }
+
+  private static boolean moreIsBetter(String by) {
+    return by.equals(AGREEMENT)
+        || Arrays.stream(Metric.values()).anyMatch(metric -> metric.id().equals(by));
+  }
+
+  private Path file(long at) {
+    return new Path(directory, "halving-%09d.json".formatted(at));
+  }
+}

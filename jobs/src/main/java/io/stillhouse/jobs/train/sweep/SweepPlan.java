@@ -1,0 +1,261 @@
+package io.stillhouse.jobs.train.sweep;
+
+import io.stillhouse.checkpoint.HuggingFaceDirectory;
+import io.stillhouse.config.Options;
+import io.stillhouse.config.Settings;
+import io.stillhouse.error.Errors;
+import io.stillhouse.error.StillhouseException;
+import io.stillhouse.jobs.storage.Storage;
+import io.stillhouse.jobs.train.student.HadoopCheckpoints;
+import io.stillhouse.jobs.train.student.History;
+import io.stillhouse.jobs.train.student.RunPlanner;
+import io.stillhouse.jobs.train.student.Stage;
+import io.stillhouse.jobs.train.student.StudentRun;
+import io.stillhouse.jobs.train.student.TrainTask;
+import io.stillhouse.recipe.Recipe;
+import io.stillhouse.recipe.Sweep;
+import io.stillhouse.spec.Metric;
+import io.stillhouse.train.Lockstep;
+import java.io.IOException;
+import java.util.ArrayList;
+import java.util.HashMap;
+import java.util.HashSet;
+import java.util.LinkedHashMap;
+import java.util.LinkedHashSet;
+import java.util.List;
+import java.util.Map;
+import java.util.Set;
+import java.util.TreeMap;
+import java.util.TreeSet;
+import org.apache.hadoop.fs.Path;
+
+/** The students of a sweep, checked all together, and how they share tasks. */
+final class SweepPlan {
+  private static final Set<String> SUMMED_OVER =
+      Set.of(Options.STUDENT_LAYERS.key(), Options.LAYER_MAP.key());
+
+  private final Stage stage;
+  private final Settings settings;
+  private final Storage storage;
+  private final RunPlanner planner;
+  private final Halving halving;
+  private final List<StudentRun> runs = new ArrayList<>();
+  private final Map<String, Map<String, String>> values = new HashMap<>();
+  private final Set<String> notes = new LinkedHashSet<>(); // many students, one note
+
+  /**
+   * Checks the recipe of every student against the cache; nothing is written yet.
+   *
+   * @throws io.stillhouse.error.StillhouseException with all that is wrong with any of them
+   */
+  SweepPlan(Storage storage, Stage stage) throws IOException {
+    this.stage = stage;
+    this.settings = stage.settings();
+    this.storage = storage;
+    List<Sweep.Student> students = Sweep.students(settings);
+    if (students.isEmpty()) {
+      throw Errors.invalid(
+          "sweep.over and sweep.students are empty",
+          "give what shall differ, such as sweep.over.student.layers='[2, 4]'");
+    }
+    this.planner = new RunPlanner(storage, settings);
+    planner.requireNoWindow(
+        "a student of a sweep that fails or is left out would keep it from moving");
+    Map<String, List<String>> problems = new LinkedHashMap<>();
+    for (Sweep.Student student : students) {
+      gather(problems, student.name(), () -> runs.addAll(plan(student)));
+    }
+    Path directory = storage.qualify(settings.get(Options.TRAIN_PATH));
+    this.halving = new Halving(storage, directory, Halving.Rule.of(settings), runs);
+    gather(problems, "", () -> halving.requireRows(planner));
+    gather(problems, "", this::requireNoBaselinesInHalving);
+    gather(problems, "", this::columns); // a metric of another task is told before the training
+    for (StudentRun run : runs) {
+      gather(problems, run.name(), () -> TrainTask.finished(storage, run));
+      gather(problems, run.name(), () -> halving.requireMeasurable(run));
+    }
+    if (problems.isEmpty()) {
+      gather(problems, "", () -> requireNames(runs));
+      gather(problems, "", () -> requireOneHistory(runs));
+    }
+    if (!problems.isEmpty()) {
+      throw Errors.all(told(problems, students.size()));
+    }
+    tellOfEqual(runs);
+    tellOfIncomparable(students);
+  }
+
+  /** Returns the students in the recipe's order; threads are 0 where that leaves them open. */
+  List<StudentRun> runs() {
+    return runs;
+  }
+
+  /** Returns the teacher whose targets the cache holds. */
+  HuggingFaceDirectory teacher() {
+    return planner.teacher();
+  }
+
+  /** Returns what a student has of its own, by key; its baseline has the same. */
+  Map<String, String> values(String name) {
+    return values.get(name);
+  }
+
+  /** Returns which numbers over held-out rows tables show, in the order of their file. */
+  List<String> columns() {
+    List<Metric> metrics = Recipe.metrics(settings, planner.teacher().spec().head().task());
+    boolean named = !settings.get(Options.EVALUATE_METRICS).isEmpty();
+    List<String> columns = new ArrayList<>(List.of("loss", "agreement"));
+    metrics
+        .subList(0, named ? metrics.size() : Math.min(1, metrics.size()))
+        .forEach(metric -> columns.add(metric.id()));
+    return columns;
+  }
+
+  List<String> notes() {
+    return List.copyOf(notes);
+  }
+
+  Halving halving() {
+    return halving;
+  }
+
+  /** Returns the number of rows that a student is trained on in an epoch. */
+  long rows(StudentRun run) {
+    return planner.rows(run);
+  }
+
+  /** Returns how many tasks train at once, if there is room for all. */
+  int tasks() {
+    return groups(runs).stream().mapToInt(group -> group.get(0).train().rounds().workers()).sum();
+  }
+
+  /** Cuts students into groups that may share a task. */
+  List<List<StudentRun>> groups(List<StudentRun> students) {
+    int most = settings.get(Options.STUDENTS_PER_TASK);
+    List<List<StudentRun>> groups = new ArrayList<>();
+    for (StudentRun run : students) {
+      groups.stream()
+          .filter(group -> group.size() < most && mayShare(group.get(0), run))
+          .findFirst()
+          .orElseGet(
+              () -> {
+                groups.add(new ArrayList<>());
+                return groups.get(groups.size() - 1);
+              })
+          .add(run);
+    }
+    return groups;
+  }
+
+  private static boolean mayShare(StudentRun one, StudentRun two) {
+    return !one.train().rounds().used()
+        && !two.train().rounds().used()
+        && one.train().run().threads() == two.train().run().threads()
+        && Lockstep.sameRows(one.train(), two.train())
+        && one.places().joined().readsAs(two.places().joined());
+  }
+
+  private List<StudentRun> plan(Sweep.Student student) throws IOException {
+    Map<String, String> own = new TreeMap<>(student.values());
+    own.put(Options.STUDENT_NAME.key(), student.name());
+    own.put(Options.SWEEP_OVER.key(), "{}");
+    own.put(Options.SWEEP_STUDENTS.key(), "[]");
+    own.putAll(stage.values());
+    Settings recipe = Recipe.requireStudent(Recipe.shrunk(settings.with(own)));
+    RunPlanner.Planned planned = planner.plan(recipe, baselines(), stage);
+    planned.runs().forEach(run -> values.put(run.name(), student.values()));
+    notes.addAll(planned.notes());
+    return planned.runs();
+  }
+
+  /** A sweep compares students; baselines are for who asks for them. */
+  private boolean baselines() {
+    return settings.has(Options.BASELINE) && settings.get(Options.BASELINE);
+  }
+
+  private void requireNoBaselinesInHalving() {
+    if (baselines() && !halving.pauses().isEmpty()) {
+      throw Errors.invalid(
+          "train.baseline is true, but sweep.halving.at is %s, and baselines are no rivals of their students"
+              .formatted(halving.pauses()),
+          "take one away, and train the baselines of those that are left with train");
+    }
+  }
+
+  private static void requireNames(List<StudentRun> planned) {
+    Set<String> names = new HashSet<>();
+    for (StudentRun run : planned) {
+      if (!names.add(run.name())) {
+        throw Errors.invalid(
+            "a student and another's baseline are both called '%s'".formatted(run.name()),
+            "name the student otherwise in sweep.students");
+      }
+    }
+  }
+
+  /** Checks that what lies there is of this sweep, and was paused where this one pauses. */
+  private void requireOneHistory(List<StudentRun> planned) throws IOException {
+    for (int at : halving.pauses()) {
+      if (halving.decided(at).isPresent()) {
+        continue;
+      }
+      for (StudentRun run : planned) {
+        long step = new HadoopCheckpoints(storage, run.checkpoints(), History.empty()).newestStep();
+        if (step > at) {
+          throw Errors.invalid(
+              "'%s' has a checkpoint of step %d, past the pause at %d, at which nothing was decided yet"
+                  .formatted(run.name(), step, at),
+              "name another train.path, or delete '%s'".formatted(run.checkpoints()));
+        }
+      }
+      return;
+    }
+  }
+
+  private void tellOfEqual(List<StudentRun> planned) {
+    Map<String, String> first = new HashMap<>();
+    for (StudentRun run : planned) {
+      String other = first.putIfAbsent(run.fingerprint(), run.name());
+      if (other != null) {
+        notes.add("%s and %s are one and the same student".formatted(other, run.name()));
+      }
+    }
+  }
+
+  /** A loss in all depends on what it is the sum of. */
+  private void tellOfIncomparable(List<Sweep.Student> students) {
+    Set<String> keys = new TreeSet<>();
+    students.forEach(student -> keys.addAll(student.values().keySet()));
+    keys.removeIf(key -> !key.startsWith("loss.") && !SUMMED_OVER.contains(key));
+    if (!halving.pauses().isEmpty() && halving.by().equals("loss") && !keys.isEmpty()) {
+      notes.add(
+          "sweep.halving.by is loss, whose sum is another where %s differ; measure by a term, accuracy or agreement"
+              .formatted(String.join(", ", keys)));
+    }
+  }
+
+  private interface Check {
+    void run() throws IOException;
+  }
+
+  private static void gather(Map<String, List<String>> problems, String name, Check check)
+      throws IOException {
+    try {
+      check.run();
+    } catch (StillhouseException e) {
+      e.problems().forEach(p -> problems.computeIfAbsent(p, n -> new ArrayList<>()).add(name));
+    }
+  }
+
+  /** Names the students of each problem, but for one that all have. */
+  private static List<String> told(Map<String, List<String>> problems, int students) {
+    List<String> told = new ArrayList<>();
+    problems.forEach(
+        (problem, names) ->
+            told.add(
+                names.contains("") || names.size() == students
+                    ? problem
+                    : String.join(", ", names) + ": " + problem));
+    return told;
+  }
+}

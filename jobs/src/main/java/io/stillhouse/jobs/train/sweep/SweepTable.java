@@ -1,0 +1,96 @@
+package io.stillhouse.jobs.train.sweep;
+
+import io.stillhouse.jobs.train.student.TrainTask;
+import io.stillhouse.recipe.Sweep;
+import java.util.ArrayList;
+import java.util.LinkedHashSet;
+import java.util.List;
+import java.util.Locale;
+import java.util.Map;
+import java.util.Set;
+
+/**
+ * The result of a sweep for people: a line for each student, a column for each key that differs.
+ */
+final class SweepTable {
+  private static final String NONE = "-";
+
+  private final List<SweepJob.Row> rows;
+  private final List<String> columns;
+
+  /**
+   * @param columns which numbers over held-out rows are shown
+   */
+  SweepTable(List<SweepJob.Row> rows, List<String> columns) {
+    this.rows = rows;
+    this.columns = columns;
+  }
+
+  String text() {
+    Set<String> keys = new LinkedHashSet<>();
+    Set<String> terms = new LinkedHashSet<>();
+    Set<String> validation = new LinkedHashSet<>();
+    for (SweepJob.Row row : rows) {
+      keys.addAll(row.values().keySet());
+      if (row.training() != null) {
+        terms.addAll(row.training().losses().last().keySet());
+        validation.addAll(row.training().losses().validation().keySet());
+      }
+    }
+    validation.retainAll(columns);
+    Map<String, String> labels = Sweep.labels(keys);
+    List<List<String>> lines = new ArrayList<>();
+    List<String> head = new ArrayList<>(List.of("student"));
+    keys.forEach(key -> head.add(labels.get(key)));
+    head.addAll(List.of("parameters", "steps", "status"));
+    head.addAll(terms);
+    validation.forEach(what -> head.add("held-out " + what));
+    head.add("tokens/s");
+    lines.add(head);
+    rows.forEach(row -> lines.add(line(row, keys, terms, validation)));
+    return aligned(lines, keys.size());
+  }
+
+  private static List<String> line(
+      SweepJob.Row row, Set<String> keys, Set<String> terms, Set<String> validation) {
+    List<String> line = new ArrayList<>(List.of(row.name()));
+    keys.forEach(key -> line.add(row.values().getOrDefault(key, NONE)));
+    TrainTask.Trained training = row.training();
+    line.add(training == null ? NONE : number("%,d", training.parameters()));
+    line.add(training == null ? NONE : number("%,d", training.steps()));
+    line.add(row.status().name().toLowerCase(Locale.ROOT));
+    terms.forEach(
+        term ->
+            line.add(number("%.3f", training == null ? null : training.losses().last().get(term))));
+    validation.forEach(
+        what ->
+            line.add(
+                number(
+                    "%.4f", training == null ? null : training.losses().validation().get(what))));
+    line.add(training == null ? NONE : number("%,.0f", training.speed().tokensPerSecond()));
+    return line;
+  }
+
+  private static String number(String format, Number value) {
+    return value == null ? NONE : String.format(Locale.ROOT, format, value);
+  }
+
+  /** Texts stand left, numbers right. */
+  private static String aligned(List<List<String>> lines, int keys) {
+    StringBuilder text = new StringBuilder();
+    int status = keys + 3;
+    for (List<String> line : lines) {
+      StringBuilder one = new StringBuilder();
+      for (int column = 0; column < line.size(); column++) {
+        int at = column;
+        int width = lines.stream().mapToInt(other -> other.get(at).length()).max().orElse(0);
+        String pad = " ".repeat(width - line.get(column).length());
+        boolean left = column <= keys || column == status;
+        one.append(column == 0 ? "" : "  ")
+            .append(left ? line.get(column) + pad : pad + line.get(column));
+      }
+      text.append(one.toString().stripTrailing()).append('\n');
+    }
+    return text.toString();
+  }
+}

@@ -1,0 +1,195 @@
+package io.stillhouse.jobs.train.sweep;
+
+import ai.djl.ndarray.NDManager;
+import io.stillhouse.codec.TeacherParts;
+import io.stillhouse.jobs.spark.Devices;
+import io.stillhouse.jobs.storage.Storage;
+import io.stillhouse.jobs.train.student.StudentRun;
+import io.stillhouse.jobs.train.student.TrainTask;
+import io.stillhouse.spec.TrainSpec;
+import io.stillhouse.target.Column;
+import io.stillhouse.target.TargetSource;
+import io.stillhouse.train.Lockstep;
+import io.stillhouse.train.StepReport;
+import io.stillhouse.train.Trainer;
+import java.io.IOException;
+import java.io.UncheckedIOException;
+import java.util.ArrayList;
+import java.util.HashMap;
+import java.util.IdentityHashMap;
+import java.util.LinkedHashMap;
+import java.util.LinkedHashSet;
+import java.util.List;
+import java.util.Map;
+import java.util.Optional;
+import java.util.Set;
+import java.util.function.Consumer;
+import java.util.function.Function;
+import org.apache.spark.SparkEnv;
+import org.apache.spark.TaskContext;
+import org.apache.spark.TaskKilledException;
+import org.jspecify.annotations.Nullable;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/**
+ * Trains students of a sweep that share a task, to the bits that {@link TrainTask} gives each
+ * alone. The cache is read once, with the columns of all; the teacher's weights are held once where
+ * several students need the same.
+ */
+final class SweepTask implements Lockstep.Watcher {
+  private static final Logger LOG = LoggerFactory.getLogger(SweepTask.class);
+
+  private final List<StudentRun> runs;
+  private final long pause;
+  private final Function<String, Consumer<StepReport>> listeners;
+  private final Storage storage = Storage.ofThisProcess();
+  private final List<TrainTask> tasks = new ArrayList<>();
+  private final Map<Trainer.Run, TrainTask> running = new IdentityHashMap<>();
+  private final Map<String, SweepOutcome> outcomes = new LinkedHashMap<>();
+
+  /**
+   * @param runs whose rows come in the same order, and which have equal threads
+   * @param pause the step after which they are measured and wait
+   * @param listeners take the steps, by the student's name
+   */
+  SweepTask(List<StudentRun> runs, long pause, Function<String, Consumer<StepReport>> listeners) {
+    this.runs = runs;
+    this.pause = pause;
+    this.listeners = listeners;
+  }
+
+  List<SweepOutcome> train() {
+    try {
+      for (StudentRun run : runs) {
+        open(run);
+      }
+      if (!tasks.isEmpty()) {
+        together();
+      }
+    } finally {
+      tasks.forEach(TrainTask::close);
+    }
+    requireNoOtherChance();
+    return List.copyOf(outcomes.values());
+  }
+
+  private void open(StudentRun run) {
+    TrainTask task = new TrainTask(run, listeners.apply(run.name()));
+    try {
+      Optional<TrainTask.Trained> finished = TrainTask.finished(storage, run);
+      if (finished.isPresent()) {
+        outcomes.put(run.name(), SweepOutcome.trained(finished.get()));
+        return;
+      }
+      task.open();
+      tasks.add(task);
+    } catch (IOException | RuntimeException e) {
+      task.close();
+      fail(task, e);
+    }
+  }
+
+  private void together() {
+    List<Set<Column>> columns = new ArrayList<>();
+    for (TrainTask task : tasks) {
+      List<Set<Column>> own = task.parts().columns(); // of as many teachers each
+      for (int teacher = 0; teacher < own.size(); teacher++) {
+        if (teacher == columns.size()) {
+          columns.add(new LinkedHashSet<>());
+        }
+        columns.get(teacher).addAll(own.get(teacher));
+      }
+    }
+    try (NDManager shared = Devices.manager()) {
+      TargetSource source = tasks.get(0).parts().source(columns);
+      begin(source, shared);
+    } catch (IOException | RuntimeException e) {
+      tasks.stream()
+          .filter(task -> !outcomes.containsKey(task.student().name()))
+          .toList()
+          .forEach(task -> fail(task, e));
+    }
+  }
+
+  private void begin(TargetSource source, NDManager shared) {
+    List<TrainSpec> trains = tasks.stream().map(task -> task.student().train()).toList();
+    try (Lockstep lockstep = new Lockstep(source, trains, pause)) {
+      Map<List<Set<String>>, TeacherParts> teachers = new HashMap<>();
+      for (TrainTask task : tasks) {
+        try {
+          List<Set<String>> tensors = task.parts().teacherTensors();
+          if (!teachers.containsKey(tensors)) {
+            teachers.put(tensors, task.parts().teacherParts(shared));
+          }
+          running.put(task.join(lockstep, source, teachers.get(tensors)), task);
+        } catch (IOException | RuntimeException e) {
+          fail(task, e);
+        }
+      }
+      lockstep.run(this);
+    }
+  }
+
+  @Override
+  public void reached(Trainer.Run run) throws IOException {
+    TrainTask task = running.get(run);
+    if (!run.ended()) {
+      run.checkpoint();
+      outcomes.put(task.student().name(), SweepOutcome.paused(task.measured()));
+    } else {
+      outcomes.put(task.student().name(), SweepOutcome.trained(task.publish(run)));
+    }
+    run.close();
+    task.close();
+  }
+
+  @Override
+  public void failed(Trainer.Run run, Exception problem) {
+    TrainTask task = running.get(run);
+    run.close();
+    task.close();
+    fail(task, problem);
+  }
+
+  /** Notes a failure, unless the task itself is to end. */
+  private void fail(TrainTask task, Exception problem) {
+    TaskContext spark = TaskContext.get();
+    if (problem instanceof TaskKilledException || spark != null && spark.isInterrupted()) {
+      throw problem instanceof IOException cannot
+          ? new UncheckedIOException(cannot)
+          : (RuntimeException) problem;
+    }
+    String name = task.student().name();
+    SweepOutcome outcome = SweepOutcome.failed(name, task.soFar(), problem);
+    outcomes.put(name, outcome);
+    if (outcome.mistake()) {
+      LOG.debug("'{}' goes no further", name, problem); // the table's reader is told
+    } else {
+      LOG.warn("'{}' goes no further", name, problem);
+    }
+  }
+
+  /**
+   * Ends the task by an error where Spark would run it again, perhaps elsewhere, and somebody
+   * failed by no mistake of the user's. Those that are finished or paused are not trained again.
+   */
+  private void requireNoOtherChance() {
+    TaskContext spark = TaskContext.get();
+    if (spark == null || spark.attemptNumber() + 1 >= attempts()) {
+      return;
+    }
+    for (SweepOutcome outcome : outcomes.values()) {
+      if (outcome.status() == SweepOutcome.Status.FAILED && !outcome.mistake()) {
+        throw new IllegalStateException(
+            "'%s' failed (%s)".formatted(outcome.name(), outcome.problem()));
+      }
+    }
+  }
+
+  private static int attempts() {
+    @Nullable SparkEnv env = SparkEnv.get();
+    boolean local = env == null || env.conf().get("spark.master", "local").matches("local(\\[.*)?");
+    return local ? 1 : env.conf().getInt("spark.task.maxFailures", 4);
+  }
+}

@@ -1,0 +1,115 @@
+package io.stillhouse.jobs.cache.build;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+
+import io.stillhouse.config.Settings;
+import io.stillhouse.error.StillhouseException;
+import io.stillhouse.jobs.Tiny;
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.List;
+import java.util.Map;
+import org.junit.jupiter.api.Test;
+
+/** What a cache may not grow by, and that it then stays as it was. */
+class GrowingRefusedTest extends GrowingFixture {
+  @Test
+  void aChangedOrMissingFileIsRefusedByName() throws IOException {
+    Path fresh = tsv("new.tsv", 20);
+    run(List.of(old, fresh));
+    Map<String, byte[]> before = Tiny.files(cache);
+
+    Files.writeString(fresh, Files.readString(fresh) + "he was\t1\n");
+    assertThatThrownBy(() -> run(List.of(old, fresh)))
+        .isInstanceOf(StillhouseException.class)
+        .hasMessageContaining("file 'new.tsv' of the corpus of cache")
+        .hasMessageContaining("has changed since it was cached")
+        .hasMessageContaining("restore it and put new text into a file of its own");
+    assertThatThrownBy(() -> run(List.of(fresh)))
+        .hasMessageContaining("2 problems")
+        .hasMessageContaining("'old.tsv' of the corpus")
+        .hasMessageContaining("is not in this recipe's corpus.path");
+    assertThat(Tiny.files(cache)).usingRecursiveComparison().isEqualTo(before);
+  }
+
+  @Test
+  void aRepeatedIdIsRefusedByName() throws IOException {
+    Path one = directory.resolve("one.tsv");
+    Files.writeString(one, "key\ttext\tlabel\na\tthe of\t1\nb\the was\t0\n");
+    Path two = directory.resolve("two.tsv");
+    Files.writeString(two, "key\ttext\tlabel\nc\tthe of\t1\nb\tnot here\t0\n");
+    cache = directory.resolve("by-id");
+    run(List.of(one), "corpus.id=key");
+    Map<String, byte[]> before = Tiny.files(cache);
+
+    assertThatThrownBy(() -> run(List.of(one, two), "corpus.id=key"))
+        .isInstanceOf(StillhouseException.class)
+        .hasMessageContaining("1 rows of the new files have keys that cache")
+        .hasMessageContaining("such as 'b'")
+        .hasMessageContaining("give new rows ids of their own in column 'key'");
+    assertThat(Tiny.files(cache)).usingRecursiveComparison().isEqualTo(before);
+  }
+
+  @Test
+  void keysThatWouldRepeatByTheirFilesNamesAreRefused() throws IOException {
+    Path below = directory.resolve("x/old.tsv");
+    Files.createDirectories(below.getParent());
+    Files.move(old, below);
+    Path other = tsv("old.tsv", 3);
+
+    assertThatThrownBy(() -> run(List.of(below, other)))
+        .hasMessageContaining("have keys that cache")
+        .hasMessageContaining("such as 'old.tsv:0'")
+        .hasMessageContaining("give the new file another name");
+  }
+
+  @Test
+  void aCacheOfTheFirstRowsDoesNotGrow() throws IOException {
+    cache = directory.resolve("limited");
+    run(List.of(old), "corpus.limit=10");
+
+    assertThatThrownBy(() -> run(List.of(old, tsv("new.tsv", 5)), "corpus.limit=10"))
+        .isInstanceOf(StillhouseException.class)
+        .hasMessageContaining("corpus.limit is 10")
+        .hasMessageContaining("cannot grow by [new.tsv]");
+  }
+
+  @Test
+  void newFilesWithTooManyRowsWithoutTargetsLeaveNothing() throws IOException {
+    Path poor = directory.resolve("poor.tsv");
+    Files.writeString(poor, "text\tlabel\nthe of\t1\n\t0\n");
+    Map<String, byte[]> before = Tiny.files(cache);
+
+    assertThatThrownBy(() -> run(List.of(old, poor)))
+        .hasMessageContaining("1 of 2 rows have no targets ({empty=1})");
+    assertThat(Tiny.files(cache)).usingRecursiveComparison().isEqualTo(before);
+  }
+
+  @Test
+  void softLabelsThatTheRecipeLeavesOutAreAskedFor() throws IOException {
+    Path lines = Tiny.lines(directory.resolve("lines.txt"), 12);
+    Path more = Tiny.lines(directory.resolve("more.txt"), 12);
+    cache = directory.resolve("mlm");
+    String[] top = {"targets.mlm-logits=top-k", "targets.top-k=4"};
+    new CacheJob(spark, maskedLm(lines.toString(), top)).run();
+
+    String both = "[" + lines + "," + more + "]";
+    assertThatThrownBy(() -> new CacheJob(spark, maskedLm(both)).run())
+        .hasMessageContaining("which this recipe does not compute for new files")
+        .hasMessageContaining("targets.mlm-* settings");
+    assertThat(new CacheJob(spark, maskedLm(both, top)).run().rows()).isEqualTo(24);
+  }
+
+  private Settings maskedLm(String corpus, String... more) {
+    return Tiny.settings(
+        List.of(
+            "teacher.path=" + Tiny.MLM,
+            "corpus.path=" + corpus,
+            "corpus.max-length=40",
+            "cache.path=" + cache,
+            "cache.shard-tokens=300"),
+        more);
+  }
+}

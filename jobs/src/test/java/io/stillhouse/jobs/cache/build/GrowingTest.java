@@ -1,0 +1,270 @@
+package io.stillhouse.jobs.cache.build;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+
+import io.stillhouse.config.Options;
+import io.stillhouse.config.Settings;
+import io.stillhouse.error.StillhouseException;
+import io.stillhouse.jobs.Tiny;
+import io.stillhouse.jobs.cache.check.CacheDiff;
+import io.stillhouse.jobs.cache.check.VacuumJob;
+import io.stillhouse.jobs.cache.layout.CacheFile;
+import io.stillhouse.jobs.cache.layout.CacheRecord;
+import io.stillhouse.jobs.cache.layout.CorpusFile;
+import io.stillhouse.jobs.cache.layout.Manifest;
+import io.stillhouse.jobs.cache.layout.Plan;
+import io.stillhouse.jobs.corpus.CorpusFiles;
+import io.stillhouse.jobs.train.TrainJob;
+import io.stillhouse.recipe.Recipe;
+import io.stillhouse.target.Example;
+import io.stillhouse.target.Targets;
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.List;
+import java.util.Map;
+import java.util.TreeMap;
+import java.util.stream.Collectors;
+import org.apache.commons.io.FileUtils;
+import org.junit.jupiter.api.Test;
+
+/** Layers and text added to a finished cache: what is new is computed, and nothing else changes. */
+class GrowingTest extends GrowingFixture {
+  @Test
+  void twoLayersAddedWriteOnlyTheirColumnsFilesAndTheOldOnesHashesStay() throws IOException {
+    Map<String, String> before = hashes();
+    List<CacheFile> listed = manifest().files();
+
+    CacheRecord again = run(List.of(old), "targets.hidden=[0,1,2,3]");
+
+    assertThat(again.computedShards()).isEqualTo(first.shards());
+    Map<String, String> after = hashes();
+    assertThat(after).containsAllEntriesOf(before);
+    assertThat(manifest().files()).containsAll(listed);
+    after.keySet().removeAll(before.keySet());
+    assertThat(after.keySet().stream().filter(name -> name.endsWith(".parquet")))
+        .hasSize(first.shards())
+        .allMatch(name -> name.startsWith("hidden/"));
+    for (CacheFile file : manifest().files()) {
+      if (after.containsKey(file.path())) {
+        assertThat(file.columns()).containsExactly("id", "length", "hidden_00", "hidden_02");
+      }
+    }
+  }
+
+  @Test
+  void newTextIsComputedAlone() throws IOException {
+    Path fresh = tsv("new.tsv", 40);
+    Map<String, String> before = hashes();
+    List<CacheFile> listed = manifest().files();
+
+    CacheRecord grown = run(List.of(old, fresh));
+
+    assertThat(grown.rows()).isEqualTo(100);
+    assertThat(grown.shards()).isGreaterThan(first.shards() + 1);
+    int added = grown.shards() - first.shards();
+    assertThat(grown.computedShards()).isEqualTo(added);
+    Map<String, String> after = hashes();
+    assertThat(after).containsAllEntriesOf(before);
+    assertThat(manifest().files()).containsAll(listed);
+    after.keySet().removeAll(before.keySet());
+    Map<String, Long> families =
+        after.keySet().stream()
+            .filter(name -> name.endsWith(".parquet"))
+            .collect(Collectors.groupingBy(name -> name.split("/")[0], Collectors.counting()));
+    assertThat(families)
+        .isEqualTo(
+            Map.of(
+                "inputs", (long) added,
+                "logits", (long) added,
+                "hidden", (long) added,
+                "attention", (long) added));
+    assertThat(verify("verify.rows=32").sound()).isTrue();
+    assertThat(verify().rows()).isEqualTo(100);
+    Path atOnce = directory.resolve("at-once");
+    new CacheJob(spark, settings(atOnce, List.of(old, fresh))).run();
+    CacheDiff.Result diff = CacheDiff.compare(cache.toString(), atOnce.toString());
+    assertThat(diff.equal()).as(diff.words()).isTrue();
+    assertThat(diff.words()).contains("100 identical row keys");
+
+    Map<String, byte[]> whole = Tiny.files(cache);
+    assertThat(run(List.of(fresh, old)).computedShards()).isZero();
+    assertThat(Tiny.files(cache)).usingRecursiveComparison().isEqualTo(whole);
+  }
+
+  @Test
+  void aCacheGrowsAgainAndByLayersAtOnce() throws IOException {
+    Path second = tsv("second.tsv", 20);
+    Path third = tsv("third.tsv", 30);
+    CacheRecord grown = run(List.of(old, second));
+
+    CacheRecord again = run(List.of(old, second, third), "targets.hidden=[1,2,3]");
+
+    assertThat(again.rows()).isEqualTo(110);
+    assertThat(again.computedShards()).isEqualTo(again.shards());
+    assertThat(manifest().parts()).hasSize(2);
+    assertThat(manifest().parts().get(1).firstShard()).isEqualTo(grown.shards());
+    for (Plan.Shard shard : Plan.read(STORAGE, hadoop()).shards()) {
+      CacheFile file = manifest().find(shard.shard(), "", Targets.hidden(2)).orElseThrow();
+      assertThat(file.columns().contains("hidden_01")).isEqualTo(shard.shard() >= grown.shards());
+    }
+    assertThat(verify("verify.rows=16").sound()).isTrue();
+  }
+
+  @Test
+  void aDirectoryGrowsByAFileWhateverItsName() throws IOException {
+    Path corpus = Files.createDirectories(directory.resolve("corpus"));
+    Files.move(old, corpus.resolve("old.tsv"));
+    FileUtils.copyFile(
+        Tiny.labelled(directory.resolve("x.tsv"), 12, "1", "0").toFile(),
+        corpus.resolve("2026/a [new] {file}*.tsv").toFile());
+
+    CacheRecord grown = run(List.of(corpus));
+
+    assertThat(grown.rows()).isEqualTo(72);
+    assertThat(rows().keySet()).contains("old.tsv:59", "2026/a [new] {file}*.tsv:11");
+  }
+
+  @Test
+  void partitionColumnsOfNewFilesAreRead() throws IOException {
+    Path corpus = directory.resolve("parted");
+    Path one = corpus.resolve("label=1/rows.tsv");
+    Files.createDirectories(one.getParent());
+    Files.writeString(one, "text\nthe of and\nhe was\n");
+    cache = directory.resolve("of-parts");
+    run(List.of(corpus));
+    Path two = corpus.resolve("label=2/rows.tsv");
+    Files.createDirectories(two.getParent());
+    Files.writeString(two, "text\nthe of\n");
+
+    run(List.of(corpus));
+
+    assertThat(rows().get("label=1/rows.tsv:1").inputs().label()).isEqualTo(1);
+    assertThat(rows().get("label=2/rows.tsv:0").inputs().label()).isEqualTo(2);
+  }
+
+  @Test
+  void aRunKilledBeforeItsEntryLeavesOrphansAndTheNextOneFinishes() throws IOException {
+    Path fresh = tsv("new.tsv", 30);
+    Settings settings = settings(cache, List.of(old, fresh));
+    Map<String, List<byte[]>> before = cells(rows());
+    write(settings);
+
+    assertThat(cells(rows())).usingRecursiveComparison().isEqualTo(before);
+    assertThat(verify("verify.rows=0").sound()).isTrue();
+    CacheRecord grown = new CacheJob(spark, settings).run();
+
+    assertThat(grown.rows()).isEqualTo(90);
+    int added = grown.shards() - first.shards();
+    assertThat(grown.computedShards()).isEqualTo(added);
+    assertThat(VacuumJob.run(STORAGE, hadoop()).removed())
+        .hasSize(added)
+        .allMatch(name -> name.startsWith("cache/inputs/shard-"));
+    assertThat(verify("verify.rows=0").sound()).isTrue();
+    assertThat(rows()).hasSize(90);
+  }
+
+  @Test
+  void ofTwoRunsThatGrowAtOnceTheFirstWins() throws IOException {
+    Settings settings = settings(cache, List.of(old, tsv("new.tsv", 30)));
+    Manifest stale = manifest();
+    Plan plan = Plan.read(STORAGE, hadoop());
+    CacheRecord winner = new CacheJob(spark, settings).run();
+    Map<String, byte[]> before = Tiny.files(cache);
+
+    assertThatThrownBy(() -> growing(settings).grow(plan, stale, match(settings, plan)))
+        .isInstanceOf(StillhouseException.class)
+        .hasMessageContaining("another run has written")
+        .hasMessageContaining("let one cache command at a time write to a cache");
+
+    assertThat(winner.rows()).isEqualTo(90);
+    assertThat(Tiny.files(cache)).usingRecursiveComparison().isEqualTo(before);
+  }
+
+  @Test
+  void lostInputsOfNewTextAreRestoredUnderTheOldKeysThoughTheFilesMoved() throws IOException {
+    Path fresh = tsv("new.tsv", 30);
+    run(List.of(old, fresh));
+    Map<String, List<byte[]>> before = cells(rows());
+    CacheFile lost = manifest().inputs(first.shards() + 1).orElseThrow();
+    Files.delete(cache.resolve(lost.path()));
+    assertThat(verify("verify.rows=0").damaged())
+        .singleElement()
+        .asString()
+        .startsWith(lost.path() + " (shard " + lost.shard() + ")");
+    Path elsewhere = directory.resolve("elsewhere/renamed.tsv");
+    Files.createDirectories(elsewhere.getParent());
+    Files.move(fresh, elsewhere);
+
+    CacheRecord again = run(List.of(old, elsewhere));
+
+    assertThat(again.computedShards()).isZero();
+    assertThat(verify("verify.rows=0").sound()).isTrue();
+    assertThat(cells(rows())).usingRecursiveComparison().isEqualTo(before);
+  }
+
+  @Test
+  void aStudentLearnsFromTheRowsOfBothParts() throws IOException {
+    Path fresh = tsv("new.tsv", 36);
+    run(List.of(old, fresh));
+    Path students = directory.resolve("students");
+
+    TrainJob.Result trained = new TrainJob(spark, student(students, List.of(old, fresh))).run();
+
+    assertThat(trained.students().get(0).steps()).isEqualTo(96 / 8);
+    run(List.of(old, fresh, tsv("third.tsv", 8)));
+    assertThatThrownBy(() -> new TrainJob(spark, student(students, List.of(old, fresh))).run())
+        .hasMessageContaining("holds a student of another recipe or cache");
+  }
+
+  @Test
+  void aTrainingDoesNotGoOnWithMoreRowsThanItBeganWith() throws IOException {
+    TrainJob begun = new TrainJob(spark, student(directory.resolve("students"), List.of(old)));
+
+    run(List.of(old, tsv("new.tsv", 8)));
+
+    assertThatThrownBy(begun::run)
+        .hasStackTraceContaining("has grown since the training of 'student' began")
+        .hasStackTraceContaining("run train again");
+  }
+
+  private Settings student(Path students, List<Path> corpus) {
+    Map<String, String> more = new TreeMap<>();
+    more.put("train.path", students.toString());
+    more.put("student.layers", "1");
+    more.put("student.init", "random");
+    more.put("loss.soft-label.weight", "1");
+    more.put("train.epochs", "1");
+    more.put("train.batch-size", "8");
+    more.put("train.baseline", "false");
+    return settings(cache, corpus).with(more);
+  }
+
+  /** Does what a run does until it would append the entry. */
+  private void write(Settings settings) throws IOException {
+    Plan plan = Plan.read(STORAGE, hadoop());
+    assertThat(growing(settings).write(plan, match(settings, plan)).shards()).isNotEmpty();
+  }
+
+  private Growing growing(Settings settings) {
+    return new Growing(
+        spark,
+        settings,
+        STORAGE,
+        hadoop(),
+        new Planning(spark, settings, STORAGE, hadoop(), settings.get(Options.SHARD_TOKENS)));
+  }
+
+  private CorpusMatch match(Settings settings, Plan plan) throws IOException {
+    CorpusFiles files = CorpusFiles.list(Recipe.corpus(settings).paths(), STORAGE.hadoop());
+    assertThat(settings.get(Options.CORPUS_PATH)).hasSize(2);
+    return new CorpusMatch(hadoop(), List.of(plan.part()), files, CorpusFile.hash(STORAGE, files));
+  }
+
+  private static Map<String, List<byte[]>> cells(Map<String, Example> rows) {
+    Map<String, List<byte[]>> cells = new TreeMap<>();
+    rows.forEach((id, row) -> cells.put(id, COLUMNS.stream().map(row::cell).toList()));
+    return cells;
+  }
+}

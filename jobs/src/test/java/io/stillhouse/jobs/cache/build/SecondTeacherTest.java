@@ -1,0 +1,371 @@
+package io.stillhouse.jobs.cache.build;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+
+import ai.djl.ndarray.NDArray;
+import ai.djl.ndarray.NDManager;
+import io.stillhouse.checkpoint.HuggingFaceDirectory;
+import io.stillhouse.config.Settings;
+import io.stillhouse.error.StillhouseException;
+import io.stillhouse.jobs.Tiny;
+import io.stillhouse.jobs.cache.check.VerifyJob;
+import io.stillhouse.jobs.cache.layout.CacheFile;
+import io.stillhouse.jobs.cache.layout.CacheRecord;
+import io.stillhouse.jobs.cache.layout.Manifest;
+import io.stillhouse.jobs.cache.read.CacheReader;
+import io.stillhouse.jobs.evaluate.EvaluateJob;
+import io.stillhouse.jobs.evaluate.Evaluation;
+import io.stillhouse.jobs.storage.Storage;
+import io.stillhouse.jobs.train.TrainJob;
+import io.stillhouse.jobs.train.student.TrainTask;
+import io.stillhouse.spec.EncoderSpec;
+import io.stillhouse.spec.Head;
+import io.stillhouse.target.Column;
+import io.stillhouse.target.Targets;
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.Collections;
+import java.util.List;
+import java.util.Map;
+import org.apache.commons.io.FileUtils;
+import org.apache.hadoop.conf.Configuration;
+import org.apache.spark.sql.SparkSession;
+import org.junit.jupiter.api.BeforeAll;
+import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Tag;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+
+/** Targets of another teacher over the shards of a cache that has one already. */
+@Tag("spark")
+class SecondTeacherTest {
+  private static final Storage STORAGE = new Storage(new Configuration());
+
+  @TempDir private static Path shared;
+  @TempDir private Path directory;
+
+  private static SparkSession spark;
+  private static Path corpus;
+  private static Path base;
+  private static Path shallow;
+  private static CacheRecord first;
+
+  private Path cache;
+
+  @BeforeAll
+  static void cachesOnce() throws IOException {
+    spark = Tiny.spark();
+    corpus = Tiny.labelled(shared.resolve("rows.tsv"), 60, "LABEL_2", "0");
+    base = shared.resolve("cache");
+    first = new CacheJob(spark, settings(base)).run();
+    shallow = teacher(shared.resolve("shallow"), 1.25f, 2, head());
+  }
+
+  @BeforeEach
+  void copiesTheCache() throws IOException {
+    cache = directory.resolve("cache");
+    FileUtils.copyDirectory(base.toFile(), cache.toFile());
+  }
+
+  @Test
+  void itsTargetsLieBesideTheFirstOnesWhichStay() throws IOException {
+    Map<String, byte[]> before = Tiny.files(cache);
+    List<CacheFile> listed = manifest().files();
+    Map<String, List<byte[]>> cells = cells("", Targets.LOGITS, Targets.hidden(3));
+
+    CacheRecord result = second("targets.hidden=[1,2]");
+
+    assertThat(result.computedShards()).isEqualTo(first.shards());
+    assertThat(result.columns()).containsExactly("hidden_01", "hidden_02", "logits");
+    Map<String, byte[]> after = Tiny.files(cache);
+    before.forEach((name, bytes) -> assertThat(after.get(name)).as(name).isEqualTo(bytes));
+    assertThat(manifest().files()).containsAll(listed);
+    List<String> added = after.keySet().stream().filter(name -> !before.containsKey(name)).toList();
+    assertThat(added.stream().filter(name -> name.endsWith(".parquet")))
+        .hasSize(2 * first.shards())
+        .allMatch(name -> name.matches("teachers/shallow/(hidden|logits)/shard-.*"));
+    assertThat(added)
+        .contains("teachers/shallow/teacher.json", "teachers/shallow/teacher/model.safetensors");
+    assertThat(cells("", Targets.LOGITS, Targets.hidden(3)))
+        .usingRecursiveComparison()
+        .isEqualTo(cells);
+    assertThat(cells("shallow", Targets.LOGITS).get("rows.tsv:0"))
+        .isNotEqualTo(cells("", Targets.LOGITS).get("rows.tsv:0"));
+    assertThat(second("targets.hidden=[1,2]").computedShards()).isZero();
+  }
+
+  @Test
+  void verifyHoldsEachTeacherAgainstItsOwnTargets() throws IOException {
+    second("targets.dtype=float16");
+
+    VerifyJob.Result result = verify("verify.rows=16");
+
+    assertThat(result.sound()).as("%s", result.lines()).isTrue();
+    assertThat(result.fidelity())
+        .containsOnlyKeys(
+            "logits",
+            "hidden_01",
+            "attention_02 (derived)",
+            "value_relations_02 (derived)",
+            "hidden_03",
+            "shallow/logits",
+            "shallow/hidden_02");
+    assertThat(result.fidelity().get("hidden_03").error()).isBetween(0.0, 1e-5);
+    assertThat(result.fidelity().get("shallow/hidden_02").error()).isBetween(1e-6, 1e-3);
+  }
+
+  @Test
+  void studentsAndEvaluationsTakeTheTeacherThatIsNamed() throws IOException {
+    second();
+    TrainTask.Trained mine = train("of-shallow", "teacher.name=shallow");
+    TrainTask.Trained other = train("of-first");
+
+    assertThat(mine.losses().first().get("hidden-mse"))
+        .isNotEqualTo(other.losses().first().get("hidden-mse"));
+    assertThat(mine.losses().last().get("hidden-mse"))
+        .isLessThan(mine.losses().first().get("hidden-mse"));
+    Evaluation named = evaluate("teacher.name=shallow");
+    assertThat(named.models().get(0).parameters())
+        .isEqualTo(HuggingFaceDirectory.open(shallow).spec().parameterCount())
+        .isLessThan(evaluate().models().get(0).parameters());
+    assertThatThrownBy(() -> train("of-none", "teacher.name=large"))
+        .isInstanceOf(StillhouseException.class)
+        .hasMessageContaining("has no teacher 'large'; besides the first")
+        .hasMessageContaining("[shallow]")
+        .hasMessageContaining("correct teacher.name");
+    assertThatThrownBy(() -> train("of-deep", "teacher.name=shallow", "student.layers=2"))
+        .hasMessageContaining("lacks hidden_01 of teacher 'shallow' in some shards");
+  }
+
+  @Test
+  void newTextUnderOneTeacherIsMissingOfTheOther() throws IOException {
+    second();
+    Path more = Tiny.labelled(directory.resolve("more/more.tsv"), 20, "1", "0");
+    String both = "corpus.path=[" + corpus + "," + more + "]";
+
+    CacheRecord grown = second(both);
+
+    assertThat(grown.rows()).isEqualTo(80);
+    int added = grown.shards() - first.shards();
+    assertThat(grown.computedShards()).isEqualTo(added);
+    assertThat(verify("verify.rows=0").missing())
+        .containsExactlyInAnyOrder(
+            "hidden_01 in %d shards".formatted(added),
+            "hidden_03 in %d shards".formatted(added),
+            "logits in %d shards".formatted(added));
+    assertThat(new CacheJob(spark, settings(cache, both)).run().computedShards()).isEqualTo(added);
+    assertThat(verify("verify.rows=8").sound()).isTrue();
+    assertThat(cells("shallow", Targets.hidden(2))).hasSize(80);
+    // Labels are made for the first teacher's classes, whoever's run it is.
+    assertThat(reader("", List.of()).inputs(grown.shards() - 1)).allMatch(row -> row.label() < 2);
+  }
+
+  @Test
+  void aTeacherWithAnotherTokenizerIsRefused() throws IOException {
+    Map<String, byte[]> before = Tiny.files(cache);
+    Path swapped = directory.resolve("swapped");
+    FileUtils.copyDirectory(shallow.toFile(), swapped.toFile());
+    List<String> vocabulary = new ArrayList<>(Files.readAllLines(swapped.resolve("vocab.txt")));
+    int of = vocabulary.indexOf("of");
+    Collections.swap(vocabulary, of, of + 1);
+    Files.write(swapped.resolve("vocab.txt"), vocabulary);
+    assertThatThrownBy(() -> second("teacher.path=" + swapped))
+        .isInstanceOf(StillhouseException.class)
+        .hasMessageContaining("teacher 'shallow' has another tokenizer")
+        .hasMessageContaining("its token %d is '%s', not 'of'".formatted(of, vocabulary.get(of)))
+        .hasMessageContaining("all teachers of a cache read the same ids");
+
+    Path cased = directory.resolve("cased");
+    FileUtils.copyDirectory(shallow.toFile(), cased.toFile());
+    Files.writeString(
+        cased.resolve("tokenizer_config.json"),
+        "{\"tokenizer_class\": \"BertTokenizer\", \"do_lower_case\": false}");
+    assertThatThrownBy(() -> second("teacher.path=" + cased))
+        .hasMessageContaining("teacher 'shallow' has another tokenizer")
+        .hasMessageContaining("it reads 'Ünïted NATIONS");
+    assertThat(Tiny.files(cache)).usingRecursiveComparison().isEqualTo(before);
+  }
+
+  @Test
+  void otherFilesThatGiveTheSameIdsAreNoOtherTokenizer() throws IOException {
+    Path same = directory.resolve("same");
+    FileUtils.copyDirectory(shallow.toFile(), same.toFile());
+    Files.writeString(
+        same.resolve("tokenizer_config.json"),
+        "{\"tokenizer_class\": \"BertTokenizer\", \"do_lower_case\": true}");
+
+    assertThat(second("teacher.path=" + same).computedShards()).isEqualTo(first.shards());
+  }
+
+  @Test
+  void aTeacherOfAnotherTaskIsRefused() {
+    assertThatThrownBy(() -> second("teacher.path=" + Tiny.REG))
+        .isInstanceOf(StillhouseException.class)
+        .hasMessageContaining("teacher 'shallow' predicts REGRESSION []")
+        .hasMessageContaining("made for CLASSIFICATION [LABEL_0, LABEL_1, LABEL_2]");
+  }
+
+  @Test
+  void aNameStandsForOneTeacherAndOneDtype() throws IOException {
+    second();
+    Path other = teacher(directory.resolve("other"), 1.5f, 2, head());
+
+    assertThatThrownBy(() -> second("teacher.path=" + other, "targets.dtype=int8"))
+        .isInstanceOf(StillhouseException.class)
+        .hasMessageContaining("was built with teacher.sha256 = ")
+        .hasMessageContaining("was built with targets.dtype = float32, this recipe has int8");
+    assertThatThrownBy(() -> second("corpus.max-length=20"))
+        .hasMessageContaining("corpus.max-length = 40, this recipe has 20");
+    assertThatThrownBy(() -> Tiny.settings(List.of(), "teacher.name=a/b"))
+        .hasMessageContaining("teacher.name must be letters, digits or '-', but is 'a/b'");
+  }
+
+  @Test
+  void aCacheBeginsWithATeacherWithoutAName() {
+    cache = directory.resolve("none");
+    assertThatThrownBy(this::second)
+        .isInstanceOf(StillhouseException.class)
+        .hasMessageContaining("does not exist, and teacher.name 'shallow' is another teacher")
+        .hasMessageContaining("make the cache with its first teacher");
+    assertThat(cache).doesNotExist();
+  }
+
+  @Test
+  void aRowWithoutFiniteOutputIsLostToItsTeacherAlone() throws IOException {
+    Path broken = teacher(directory.resolve("broken"), Float.NaN, 2, head());
+
+    CacheRecord result = second("teacher.path=" + broken, "cache.max-invalid=1");
+
+    assertThat(result.invalidRows()).isEqualTo(60);
+    assertThat(cells("shallow")).isEmpty();
+    assertThat(cells("", Targets.LOGITS)).hasSize(60);
+  }
+
+  @Test
+  void aMaskedLmReadsPlainRowsButAClassifierNoMaskedOnes() throws IOException {
+    CacheRecord plain =
+        second("teacher.path=" + Tiny.MLM, "targets.hidden=[]", "targets.mlm-logits=derived");
+    assertThat(plain.columns()).containsExactly("hidden_03");
+
+    cache = directory.resolve("masked");
+    Path lines = Tiny.lines(directory.resolve("lines.txt"), 10);
+    String[] recipe = {"corpus.path=" + lines, "corpus.text=", "corpus.label="};
+    List<String> masked = new ArrayList<>(List.of(recipe));
+    masked.add("teacher.path=" + Tiny.MLM);
+    new CacheJob(spark, settings(cache, masked.toArray(String[]::new))).run();
+    assertThatThrownBy(() -> second(recipe))
+        .hasMessageContaining("predicts CLASSIFICATION")
+        .hasMessageContaining("its rows are masked: name another cache.path");
+  }
+
+  @Test
+  void aHeadlessTeacherGivesHiddenStatesAlone() throws IOException {
+    Path headless = teacher(directory.resolve("headless"), 1.5f, 2, Head.NONE);
+
+    assertThat(second("teacher.path=" + headless).columns()).containsExactly("hidden_02");
+  }
+
+  private static Head head() throws IOException {
+    return HuggingFaceDirectory.open(Tiny.CLS).spec().head();
+  }
+
+  /** Writes a teacher of some of the classifier's blocks, its embeddings scaled. */
+  private static Path teacher(Path to, float scale, int layers, Head head) throws IOException {
+    HuggingFaceDirectory from = HuggingFaceDirectory.open(Tiny.CLS);
+    EncoderSpec spec = from.spec();
+    EncoderSpec fewer =
+        new EncoderSpec(
+            spec.embeddings(),
+            new EncoderSpec.Blocks(
+                layers, spec.hiddenSize(), spec.heads(), spec.blocks().intermediateSize()),
+            spec.numerics(),
+            head);
+    String norm = "bert.embeddings.LayerNorm.weight";
+    try (NDManager manager = NDManager.newBaseManager()) {
+      Map<String, NDArray> weights = from.weights(manager);
+      weights.keySet().retainAll(fewer.parameters().keySet());
+      float[] values = weights.get(norm).toFloatArray();
+      for (int i = 0; i < values.length; i++) {
+        values[i] *= scale;
+      }
+      weights.put(norm, manager.create(values, weights.get(norm).getShape()));
+      HuggingFaceDirectory.write(to, fewer, weights, Tiny.CLS);
+    }
+    return to;
+  }
+
+  private TrainTask.Trained train(String name, String... more) throws IOException {
+    List<String> all =
+        new ArrayList<>(
+            List.of(
+                "train.path=" + directory.resolve("students"),
+                "student.name=" + name,
+                "student.layers=1",
+                "student.layer-map=top",
+                "student.init=random",
+                "student.dropout=0",
+                "loss.soft-label.weight=1",
+                "loss.hidden-mse.weight=1",
+                "train.batch-size=8",
+                "train.learning-rate=1e-2",
+                "train.baseline=false"));
+    all.addAll(List.of(more));
+    return new TrainJob(spark, settings(cache, all.toArray(String[]::new))).run().students().get(0);
+  }
+
+  private Evaluation evaluate(String... more) throws IOException {
+    List<String> all =
+        new ArrayList<>(
+            List.of(
+                "train.path=" + directory.resolve("nothing"),
+                "evaluate.output=" + directory.resolve("evaluation.json")));
+    all.addAll(List.of(more));
+    return new EvaluateJob(spark, settings(cache, all.toArray(String[]::new))).run();
+  }
+
+  private CacheReader reader(String teacher, List<Column> columns) throws IOException {
+    return CacheReader.open(STORAGE, hadoop(), teacher, columns);
+  }
+
+  private Map<String, List<byte[]>> cells(String teacher, Column... columns) throws IOException {
+    return CacheRows.cells(reader(teacher, List.of(columns)), List.of(columns));
+  }
+
+  private Manifest manifest() throws IOException {
+    return Manifest.read(STORAGE, hadoop());
+  }
+
+  private org.apache.hadoop.fs.Path hadoop() {
+    return new org.apache.hadoop.fs.Path("file:" + cache);
+  }
+
+  private VerifyJob.Result verify(String... settings) throws IOException {
+    return new VerifyJob(spark, Tiny.settings(List.of(), settings), cache.toString()).run();
+  }
+
+  private CacheRecord second(String... more) throws IOException {
+    List<String> all =
+        new ArrayList<>(
+            List.of("teacher.name=shallow", "teacher.path=" + shallow, "targets.hidden=[2]"));
+    all.addAll(List.of(more));
+    return new CacheJob(spark, settings(cache, all.toArray(String[]::new))).run();
+  }
+
+  private static Settings settings(Path cache, String... more) {
+    return Tiny.settings(
+        List.of(
+            "teacher.path=" + Tiny.CLS,
+            "corpus.path=" + corpus,
+            "corpus.text=text",
+            "corpus.label=label",
+            "corpus.max-length=40",
+            "cache.path=" + cache,
+            "cache.shard-tokens=300",
+            "targets.hidden=[1,3]",
+            "targets.dtype=float32"),
+        more);
+  }
+}

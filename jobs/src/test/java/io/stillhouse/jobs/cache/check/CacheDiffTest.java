@@ -1,0 +1,77 @@
+package io.stillhouse.jobs.cache.check;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+
+import ai.djl.ndarray.NDArray;
+import ai.djl.ndarray.NDManager;
+import io.stillhouse.checkpoint.HuggingFaceDirectory;
+import io.stillhouse.error.StillhouseException;
+import io.stillhouse.jobs.Tiny;
+import io.stillhouse.jobs.cache.build.CacheJobTest;
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.Map;
+import java.util.TreeMap;
+import org.apache.commons.io.FileUtils;
+import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+
+/** What {@code diff} must not call equal; {@link CacheJobTest} has caches that are. */
+class CacheDiffTest {
+  @TempDir private Path directory;
+
+  private Path a;
+  private Path b;
+
+  @BeforeEach
+  void copiesAModelTwice() throws IOException {
+    a = directory.resolve("a");
+    b = directory.resolve("b");
+    FileUtils.copyDirectory(Tiny.MLM.toFile(), a.resolve("one").toFile());
+    FileUtils.copyDirectory(Tiny.MLM.toFile(), b.resolve("one").toFile());
+  }
+
+  @Test
+  void equalModelsAreEqual() throws IOException {
+    assertThat(CacheDiff.compare(a.toString(), b.toString()).equal()).isTrue();
+  }
+
+  @Test
+  void oneNumberThatIsNoneIsADifference() throws IOException {
+    try (NDManager manager = NDManager.newBaseManager()) {
+      HuggingFaceDirectory opened = HuggingFaceDirectory.open(Tiny.MLM);
+      Map<String, NDArray> weights = new TreeMap<>(opened.weights(manager));
+      String first = weights.keySet().iterator().next(); // others, which are equal, follow
+      float[] numbers = weights.get(first).toFloatArray();
+      numbers[0] = Float.NaN;
+      weights.put(first, manager.create(numbers, weights.get(first).getShape()));
+      HuggingFaceDirectory.write(b.resolve("one"), opened.spec(), weights, null);
+    }
+
+    CacheDiff.Result diff = CacheDiff.compare(a.toString(), b.toString());
+
+    assertThat(diff.equal()).as(diff.words()).isFalse();
+  }
+
+  @Test
+  void aModelOnOneSideAloneIsADifference() throws IOException {
+    FileUtils.copyDirectory(Tiny.MLM.toFile(), b.resolve("two").toFile());
+
+    CacheDiff.Result diff = CacheDiff.compare(a.toString(), b.toString());
+
+    assertThat(diff.equal()).isFalse();
+    assertThat(diff.words()).isEqualTo("models differ: [one] and [one, two]");
+  }
+
+  @Test
+  void nothingIsNotEqualToNothing() throws IOException {
+    Path nothing = Files.createDirectory(directory.resolve("nothing"));
+
+    assertThatThrownBy(() -> CacheDiff.compare(nothing.toString(), nothing.toString()))
+        .isInstanceOf(StillhouseException.class)
+        .hasMessageContaining("holds neither a cache, nor a model");
+  }
+}

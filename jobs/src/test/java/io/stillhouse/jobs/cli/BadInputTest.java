@@ -1,0 +1,448 @@
+package io.stillhouse.jobs.cli;
+
+import static io.stillhouse.jobs.Tiny.mistake;
+import static org.assertj.core.api.Assertions.as;
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.InstanceOfAssertFactories.STRING;
+
+import io.stillhouse.jobs.Tiny;
+import io.stillhouse.jobs.cache.build.CacheJob;
+import java.io.IOException;
+import java.lang.management.ManagementFactory;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.List;
+import java.util.Map;
+import java.util.concurrent.TimeUnit;
+import org.apache.commons.io.FileUtils;
+import org.apache.spark.sql.SparkSession;
+import org.junit.jupiter.api.AfterAll;
+import org.junit.jupiter.api.BeforeAll;
+import org.junit.jupiter.api.Tag;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+
+/** The user's mistakes, through the command line: exit code 2, one message, nothing written. */
+@Tag("spark")
+class BadInputTest {
+  private static final Map<String, String> SPARK =
+      Map.of("spark.master", "local[2]", "spark.ui.enabled", "false");
+
+  @TempDir private static Path shared;
+  @TempDir private Path directory;
+
+  private static Path corpus;
+  private static Path cache;
+
+  @BeforeAll
+  static void cachesOnce() throws IOException {
+    corpus = Tiny.labelled(shared.resolve("rows.tsv"), 24, "1", "0");
+    cache = shared.resolve("cache");
+    SparkSession spark = Tiny.spark();
+    new CacheJob(
+            spark,
+            Tiny.settings(
+                List.of(
+                    "teacher.path=" + Tiny.CLS,
+                    "corpus.path=" + corpus,
+                    "corpus.text=text",
+                    "corpus.max-length=40",
+                    "cache.path=" + cache)))
+        .run();
+    // Each command opens its own session, and closes it.
+    spark.stop();
+    SPARK.forEach(System::setProperty);
+  }
+
+  @AfterAll
+  static void forgetsTheMaster() {
+    SPARK.keySet().forEach(System::clearProperty);
+  }
+
+  @Test
+  void aTeacherThatIsNotThere() {
+    Path nowhere = directory.resolve("nowhere");
+    assertThat(mistake(cacheOf(nowhere)))
+        .contains("teacher.path does not exist: '" + nowhere + "'; check the spelling");
+    assertNothingWritten();
+  }
+
+  @Test
+  void aCacheOnS3IsRefusedWithTheReason() {
+    assertThat(mistake(cacheOf(Tiny.CLS, "cache.path=s3a://bucket/cache")))
+        .contains("cache.path 's3a://bucket/cache' is on the file system 's3a'")
+        .contains("no call that creates a file only where none is; name a path of file: or hdfs:");
+  }
+
+  @Test
+  void aCorpusThatIsNotThere() {
+    Path nowhere = directory.resolve("nowhere.tsv");
+    assertThat(mistake(cacheOf(Tiny.CLS, "corpus.path=" + nowhere)))
+        .contains("does not exist: '" + nowhere + "'; check the spelling");
+    assertNothingWritten();
+  }
+
+  @Test
+  void aCorpusWithoutTheNamedColumn() {
+    assertThat(mistake(cacheOf(Tiny.CLS, "corpus.text=sentence")))
+        .contains("the corpus has no column 'sentence' for its text; choose from [text, label]");
+    assertNothingWritten();
+  }
+
+  @Test
+  void aCorpusWithoutText() throws IOException {
+    Path blank = Files.writeString(directory.resolve("blank.tsv"), "text\tlabel\n \t0\n");
+    assertThat(mistake(cacheOf(Tiny.CLS, "corpus.path=" + blank)))
+        .contains("no row of the corpus")
+        .contains("holds a token; name files with text");
+    assertNothingWritten();
+  }
+
+  @Test
+  void aLabelOutsideTheClasses() throws IOException {
+    Path rows = Files.writeString(directory.resolve("rows.tsv"), "text\tlabel\nthe\t1\nof\tnone\n");
+    assertThat(mistake(cacheOf(Tiny.CLS, "corpus.path=" + rows, "corpus.label=label")))
+        .contains("the label of row 'rows.tsv:1' must be one of the teacher's 3 classes")
+        .contains("but is 'none'; the classes are [LABEL_0, LABEL_1, LABEL_2]")
+        .contains("mend the row, choose another label column");
+    assertNothingWritten();
+  }
+
+  @Test
+  void aMistakeInsideATaskIsOneLineOfARealProcess() throws IOException, InterruptedException {
+    Path rows = Files.writeString(directory.resolve("rows.tsv"), "text\tlabel\nthe\t1\nof\tnone\n");
+    List<String> command =
+        new ArrayList<>(List.of(Path.of(System.getProperty("java.home"), "bin/java").toString()));
+    // The flags of this JVM, which are Spark's on Java 17, and the logging that we ship.
+    command.addAll(ManagementFactory.getRuntimeMXBean().getInputArguments());
+    SPARK.forEach((key, value) -> command.add("-D" + key + "=" + value));
+    command.add("-Dlog4j2.configurationFile=../conf/log4j2.properties");
+    command.addAll(
+        List.of("-cp", System.getProperty("java.class.path"), Stillhouse.class.getName()));
+    command.addAll(List.of(cacheOf(Tiny.CLS, "corpus.path=" + rows, "corpus.label=label")));
+    Path said = directory.resolve("said");
+    Process process =
+        new ProcessBuilder(command)
+            .redirectOutput(directory.resolve("out").toFile())
+            .redirectError(said.toFile())
+            .start();
+    assertThat(process.waitFor(2, TimeUnit.MINUTES)).isTrue();
+    assertThat(process.exitValue()).as(Files.readString(said)).isEqualTo(2);
+    assertThat(Files.readAllLines(said))
+        .singleElement(as(STRING))
+        .startsWith("stillhouse: the label of row 'rows.tsv:1' must be one of");
+    assertNothingWritten();
+  }
+
+  @Test
+  void aScoreThatIsNoNumber() throws IOException {
+    Path rows = Files.writeString(directory.resolve("rows.tsv"), "text\tlabel\nthe\thigh\n");
+    assertThat(mistake(cacheOf(Tiny.REG, "corpus.path=" + rows, "corpus.label=label")))
+        .contains("must be a finite number for regression, but is 'high'; mend the row");
+    assertNothingWritten();
+  }
+
+  @Test
+  void finetuneWithALabelOutsideTheClassesLeavesNothing() {
+    assertThat(
+            mistake(
+                "finetune",
+                "finetune.from=" + Tiny.MLM,
+                "finetune.to=" + directory.resolve("tuned"),
+                "corpus.path=" + corpus,
+                "corpus.text=text",
+                "corpus.label=label",
+                "corpus.max-length=40",
+                "corpus.classes=[yes, 1]"))
+        .contains("must be one of the teacher's 2 classes, but is '0'");
+    assertNothingWritten();
+  }
+
+  @Test
+  void finetuneWithoutLabels() {
+    assertThat(
+            mistake(
+                "finetune",
+                "finetune.from=" + Tiny.MLM,
+                "finetune.to=" + directory.resolve("tuned"),
+                "corpus.path=" + corpus,
+                "corpus.text=text"))
+        .contains("corpus.label is missing, and finetune learns from labels; name the column");
+    assertNothingWritten();
+  }
+
+  @Test
+  void layersThatTheTeacherLacks() {
+    assertThat(mistake(cacheOf(Tiny.CLS, "targets.hidden=[0,4]", "targets.attention=[0]")))
+        .contains(
+            "targets.hidden [0, 4] names a layer the teacher lacks; it has hidden states 0..3")
+        .contains("targets.attention [0] names a block the teacher lacks; it has blocks 1..3");
+    assertNothingWritten();
+  }
+
+  @Test
+  void aMaximumLengthBeyondTheTeachersPositions() {
+    assertThat(mistake(cacheOf(Tiny.CLS, "corpus.max-length=41")))
+        .contains("corpus.max-length must be at most the teacher's positions, 40, but is '41'");
+    assertNothingWritten();
+  }
+
+  @Test
+  void aDepthThatDoesNotDivide() {
+    assertThat(mistake(trainOf(cache, "student.layers=2", "loss.soft-label.weight=1")))
+        .contains("uniform")
+        .contains("2")
+        .contains("3");
+    assertNothingWritten();
+  }
+
+  @Test
+  void lossesThatAreAllNothing() {
+    assertThat(mistake(trainOf(cache, "student.layers=1")))
+        .contains("every loss weight is 0; give at least one, such as loss.soft-label.weight=1");
+    assertNothingWritten();
+  }
+
+  @Test
+  void aColumnThatTheCacheLacks() {
+    assertThat(mistake(trainOf(cache, "student.layers=1", "loss.hidden-mse.weight=1")))
+        .contains("lacks hidden_03 in some shards; name them in the recipe's targets");
+    assertNothingWritten();
+  }
+
+  @Test
+  void hardLabelsThatTheCacheLacks() {
+    assertThat(mistake(trainOf(cache, "student.layers=1", "loss.hard-label.weight=1")))
+        .contains("has no labels; cache the corpus with corpus.label, or set the weight to 0");
+    assertNothingWritten();
+  }
+
+  @Test
+  void aDirectoryThatIsNoCache() {
+    assertThat(mistake(trainOf(Tiny.CLS, "student.layers=1", "loss.soft-label.weight=1")))
+        .contains("is not a finished cache: it has no plan.json; run cache first");
+    assertNothingWritten();
+  }
+
+  @Test
+  void truncatedWeights() throws IOException {
+    Path teacher = copyOf(Tiny.CLS);
+    Path weights = teacher.resolve("model.safetensors");
+    byte[] all = Files.readAllBytes(weights);
+    for (int bytes : new int[] {4, 100, all.length - 1}) {
+      Files.write(weights, Arrays.copyOf(all, bytes));
+      assertThat(mistake(cacheOf(teacher))).as("%d bytes", bytes).contains("model.safetensors");
+      assertNothingWritten();
+    }
+  }
+
+  @Test
+  void aVocabularyOfAnotherSize() throws IOException {
+    Path teacher = copyOf(Tiny.CLS);
+    Path vocab = teacher.resolve("vocab.txt");
+    Files.writeString(vocab, Files.readString(vocab).stripTrailing() + "\nmore\n");
+    assertThat(mistake(cacheOf(teacher)))
+        .contains("vocab.txt' has 121 tokens but the word embeddings 120 rows")
+        .contains("use the vocabulary that the model was trained with");
+    assertNothingWritten();
+  }
+
+  @Test
+  void aModelThatIsNoBert() throws IOException {
+    Path teacher = copyOf(Tiny.CLS);
+    Path config = teacher.resolve("config.json");
+    Files.writeString(config, Files.readString(config).replace("\"bert\"", "\"roberta\""));
+    assertThat(mistake(cacheOf(teacher)))
+        .contains(
+            "model_type is 'roberta', but only 'bert', 'distilbert', 'albert' are computed"
+                + " exactly");
+    assertNothingWritten();
+  }
+
+  @Test
+  void sparkThatWouldDropDamagedFiles() {
+    System.setProperty("spark.sql.files.ignoreCorruptFiles", "true");
+    try {
+      assertThat(mistake(cacheOf(Tiny.CLS)))
+          .contains(
+              "spark.sql.files.ignoreCorruptFiles must be false (it drops rows silently), but is"
+                  + " 'true'");
+    } finally {
+      System.clearProperty("spark.sql.files.ignoreCorruptFiles");
+    }
+    assertNothingWritten();
+  }
+
+  @Test
+  void aStudentToEvaluateThatPredictsSomethingElse() {
+    assertThat(
+            mistake(
+                "evaluate",
+                "teacher.path=" + Tiny.CLS,
+                "corpus.path=" + corpus,
+                "corpus.text=text",
+                "corpus.max-length=40",
+                "evaluate.models=" + Tiny.MLM,
+                "evaluate.output=" + directory.resolve("evaluation.json")))
+        .contains("predicts something else than the teacher")
+        .contains("evaluate models of the same head and vocabulary together");
+    assertNothingWritten();
+  }
+
+  @Test
+  void aTaskWhoseFileIsAnothers() {
+    assertThat(
+            mistake(
+                "cache",
+                "task=cola",
+                "teacher.path=" + Tiny.CLS,
+                "corpus.path=" + corpus,
+                "corpus.max-length=40",
+                "cache.path=" + directory.resolve("cache")))
+        .contains("the corpus has no column 3 for its text, but 2 columns; choose from [0, 1]");
+    assertNothingWritten();
+  }
+
+  @Test
+  void aSweepThatNamesNoStudentsOrAMetricOfAnotherTask() {
+    String[] sweep = trainOf(cache, "loss.soft-label.weight=1", "student.layers=1");
+    sweep[0] = "sweep";
+    assertThat(mistake(sweep)).contains("sweep.over and sweep.students are empty");
+    assertThat(mistake(with(sweep, "sweep.over.train.seed=[1, 2]", "evaluate.metrics=[pearson]")))
+        .contains("evaluate.metrics names [pearson], but a classification task has [accuracy, f1");
+    assertNothingWritten();
+  }
+
+  @Test
+  void aCacheOfAFurtherTeacherThatIsNotThere() {
+    Path nowhere = directory.resolve("nowhere");
+    assertThat(
+            mistake(
+                trainOf(
+                    cache,
+                    "student.layers=1",
+                    "loss.soft-label.weight=1",
+                    "loss.teachers=[{ name = b, cache = \"%s\" }]".formatted(nowhere))))
+        .contains("does not exist: '" + nowhere);
+    assertNothingWritten();
+  }
+
+  @Test
+  void headsOfRowsWithoutLabels() {
+    assertThat(
+            mistake(
+                "head-importance",
+                "teacher.path=" + Tiny.CLS,
+                "corpus.path=" + corpus,
+                "corpus.text=text",
+                "head-importance.output=" + directory.resolve("heads.json")))
+        .contains("corpus.label is missing, and heads matter to the loss on labels");
+    assertNothingWritten();
+  }
+
+  @Test
+  void aDirectoryWhereAFileIsWanted() {
+    String problem = " '%s' is a directory; name a file".formatted(shared);
+    String[] student =
+        trainOf(cache, "student.layers=1", "loss.soft-label.weight=1", "student.hidden-size=32");
+    assertThat(
+            mistake(
+                with(student, "student.pruned-heads=0.25", "student.head-importance=" + shared)))
+        .contains("student.head-importance" + problem);
+    assertThat(
+            mistake(with(student, "student.architecture=bilstm", "student.word-vectors=" + shared)))
+        .contains("student.word-vectors" + problem);
+    assertThat(
+            mistake(
+                "augment",
+                "augment.model=" + Tiny.MLM,
+                "augment.word-vectors=" + shared,
+                "augment.to=" + directory.resolve("larger"),
+                "corpus.path=" + corpus,
+                "corpus.text=text",
+                "corpus.max-length=40"))
+        .contains("augment.word-vectors" + problem);
+    assertThat(mistake(evaluationOf(Tiny.CLS, "evaluate.output=" + shared)))
+        .contains("evaluate.output" + problem);
+    assertNothingWritten();
+  }
+
+  @Test
+  void anEvaluationIsRefusedBeforeItsRowsAreRead() {
+    assertThat(
+            mistake(
+                evaluationOf(
+                    Tiny.CLS, "evaluate.models=" + Tiny.CLS, "evaluate.reference=baseline")))
+        .contains(
+            "evaluate.reference is 'baseline', but the students are [bert-tiny-cls-v1]; name one of"
+                + " them");
+    assertThat(mistake(evaluationOf(Tiny.MLM, "evaluate.predictions=rows.jsonl")))
+        .contains(
+            "evaluate.predictions is 'rows.jsonl', but a masked LM predicts tokens, and no row has"
+                + " logits of its own; leave it out");
+    assertNothingWritten();
+  }
+
+  @Test
+  void anExportOfNothing() {
+    assertThat(
+            mistake(
+                "export",
+                "export.from=" + directory.resolve("none"),
+                "export.to=" + directory.resolve("export")))
+        .contains("export.from does not exist: '" + directory.resolve("none"));
+    assertNothingWritten();
+  }
+
+  private String[] cacheOf(Path teacher, String... more) {
+    return arguments(
+        more,
+        "cache",
+        "teacher.path=" + teacher,
+        "corpus.path=" + corpus,
+        "corpus.text=text",
+        "corpus.max-length=40",
+        "cache.path=" + directory.resolve("cache"));
+  }
+
+  private String[] trainOf(Path targets, String... more) {
+    return arguments(
+        more, "train", "cache.path=" + targets, "train.path=" + directory.resolve("students"));
+  }
+
+  /** Evaluates rows that are not there. */
+  private String[] evaluationOf(Path teacher, String... more) {
+    return arguments(
+        more,
+        "evaluate",
+        "teacher.path=" + teacher,
+        "corpus.path=" + directory.resolve("nowhere.tsv"),
+        "corpus.text=text",
+        "corpus.max-length=40",
+        "train.path=" + directory.resolve("students"),
+        "evaluate.output=" + directory.resolve("evaluation.json"));
+  }
+
+  private static String[] with(String[] first, String... more) {
+    return arguments(more, first);
+  }
+
+  private static String[] arguments(String[] more, String... first) {
+    List<String> all = new ArrayList<>(List.of(first));
+    all.addAll(List.of(more));
+    return all.toArray(String[]::new);
+  }
+
+  private Path copyOf(Path model) throws IOException {
+    Path copy = directory.resolve("teacher");
+    FileUtils.copyDirectory(model.toFile(), copy.toFile());
+    return copy;
+  }
+
+  private void assertNothingWritten() {
+    assertThat(directory.toFile().list())
+        .isSubsetOf("said", "out", "teacher", "rows.tsv", "blank.tsv", "bad.conf");
+  }
+}

@@ -1,0 +1,98 @@
+package io.stillhouse.jobs.cli;
+
+import static io.stillhouse.jobs.Tiny.mistake;
+import static org.assertj.core.api.Assertions.assertThat;
+
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.List;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.Arguments;
+import org.junit.jupiter.params.provider.MethodSource;
+
+/**
+ * Recipes and settings that are wrong by themselves, through the command line; Spark never starts.
+ */
+class BadSettingsTest {
+  @TempDir private Path directory;
+
+  @Test
+  void missingKeysAreNamedAllAtOnce() {
+    assertThat(mistake("cache", "corpus.path=rows.tsv"))
+        .contains("teacher.path is missing")
+        .contains("cache.path is missing")
+        .contains("set it in the recipe, or as cache.path=...");
+  }
+
+  @Test
+  void anUnknownKeyIsAnsweredWithTheNearest() {
+    assertThat(mistake("cache", "corpus.max-lenght=30"))
+        .contains("unknown key 'corpus.max-lenght'; did you mean 'corpus.max-length'?");
+  }
+
+  @Test
+  void aValueThatBreaksItsRuleIsNamedWithTheRule() {
+    assertThat(mistake("cache", "targets.dtype=float17"))
+        .contains("targets.dtype must be one of float32, float16, int8, but is 'float17'");
+  }
+
+  @Test
+  void aRecipeThatIsNotThere() {
+    assertThat(mistake("cache", directory.resolve("no.conf").toString()))
+        .contains("recipe does not exist: '" + directory.resolve("no.conf"));
+    assertThat(mistake("cache")).contains("no recipe was named; name one of conf/");
+  }
+
+  @Test
+  void aRecipeThatIsNotHocon() throws IOException {
+    Path recipe = Files.writeString(directory.resolve("bad.conf"), "cache { path = ");
+    assertThat(mistake("cache", recipe.toString()))
+        .contains("recipe '" + recipe + "' is not HOCON")
+        .contains("see conf/ for examples");
+  }
+
+  static List<Arguments> brokenSettings() {
+    return List.of(
+        Arguments.of(
+            "cache task=wnli",
+            "task must be one of sst-2, cola, mrpc, rte, sts-b, qnli, qqp, mnli, or empty, but is"
+                + " 'wnli'"),
+        Arguments.of("augment corpus.path=rows.tsv", "augment.to is missing"),
+        Arguments.of(
+            "augment corpus.path=rows.tsv augment.to=larger augment.candidates=2147483647",
+            "augment.candidates must be a whole number in 1..10000, but is '2147483647'"),
+        Arguments.of("heads corpus.path=rows.tsv", "teacher.path is missing"),
+        Arguments.of(
+            "heads corpus.path=rows.tsv teacher.path=bert head-importance.rows=1",
+            "head-importance.rows must be a whole number >= 2, but is '1'"),
+        Arguments.of("train loss.teachers=5", "loss.teachers must be a list of teachers such as"),
+        Arguments.of(
+            "train loss.hard-label.class-weights=[0,0]",
+            "loss.hard-label.class-weights must be balanced, or a list of numbers >= 0, not all of"
+                + " them 0"),
+        Arguments.of("train train.stages=5", "train.stages must be a list of stages such as"),
+        Arguments.of(
+            "train train.stages=[{name=a,student.layers=2}]",
+            "'student.layers' cannot be in train.stages, because all stages share it; set it"
+                + " outside"),
+        Arguments.of(
+            "sweep sweep.over.train.stages=[a]",
+            "'train.stages' cannot be in sweep.over, because all students of a sweep share it"),
+        Arguments.of(
+            "sweep sweep.over.student.layers=[]",
+            "sweep.over.student.layers must be a list of values, but is empty"),
+        Arguments.of(
+            "finetune corpus.classes=[a,b,a]",
+            "corpus.classes must be a list of names such as [a, b], each named once, but is"
+                + " '[a,b,a]'"));
+  }
+
+  @ParameterizedTest
+  @MethodSource("brokenSettings")
+  void settingsThatAreWrongByThemselves(String command, String message) {
+    assertThat(mistake(command.split(" "))).contains(message);
+  }
+}

@@ -1,0 +1,88 @@
+package io.stillhouse.jobs.cli;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+
+import io.stillhouse.error.StillhouseException;
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+
+/**
+ * Against shell scripts that stand in for mvn: what the real one prints was recorded from 3.8.7.
+ */
+class MavenArtifactTest {
+  private static final MavenArtifact ARTIFACT = MavenArtifact.parse("org.example:words:1.0");
+  private static final String IN_REPOSITORY = "org/example/words/1.0/words-1.0.jar";
+
+  @TempDir Path directory;
+
+  @Test
+  void takesAJarThatIsAlreadyThereWithoutMaven() throws IOException {
+    Path jar = directory.resolve(IN_REPOSITORY);
+    Files.createDirectories(jar.getParent());
+    Files.createFile(jar);
+    assertThat(ARTIFACT.resolve(directory, "no-such-mvn")).isEqualTo(jar);
+  }
+
+  @Test
+  void findsTheJarInTheRepositoryThatTheSettingsName() throws IOException {
+    Path mvn =
+        script(
+            """
+            case "$*" in
+              *:get*) printf 'Progress (1): 0.4/12 MB\\rProgress (1): 12/12 MB\\n'
+                mkdir -p "$(dirname '%1$s')"; touch '%1$s' ;;
+              *) printf '%2$s' ;;
+            esac
+            """
+                .formatted(
+                    directory.resolve("mine").resolve(IN_REPOSITORY), directory.resolve("mine")));
+    assertThat(ARTIFACT.resolve(directory.resolve("usual"), mvn.toString()))
+        .isEqualTo(directory.resolve("mine").resolve(IN_REPOSITORY));
+  }
+
+  @Test
+  void saysWhatMavenSaid() throws IOException {
+    Path mvn =
+        script(
+            """
+            echo '[ERROR] Could not find artifact org.example:words:jar:1.0 in central'
+            echo '[ERROR] more'
+            exit 1
+            """);
+    assertThatThrownBy(() -> ARTIFACT.resolve(directory, mvn.toString()))
+        .isInstanceOf(StillhouseException.class)
+        .hasMessage(
+            "Maven could not fetch 'org.example:words:1.0': Could not find artifact"
+                + " org.example:words:jar:1.0 in central; check the coordinates and the network,"
+                + " then try again");
+  }
+
+  @Test
+  void saysWhereToPutTheJarWhereThereIsNoMaven() {
+    assertThatThrownBy(() -> ARTIFACT.resolve(directory, "no-such-mvn"))
+        .isInstanceOf(StillhouseException.class)
+        .hasMessage(
+            "'org.example:words:1.0' is not in the local Maven repository, and 'no-such-mvn' to"
+                + " fetch it with cannot be run; install Maven 3.8 or newer, or put the jar at"
+                + " '%s'",
+            directory.resolve(IN_REPOSITORY));
+  }
+
+  @Test
+  void refusesWhatIsNoCoordinates() {
+    assertThatThrownBy(() -> MavenArtifact.parse("org.example:words"))
+        .isInstanceOf(StillhouseException.class)
+        .hasMessage("a Maven artefact must be group:artifact:version, but is 'org.example:words'");
+  }
+
+  private Path script(String text) throws IOException {
+    Path script = directory.resolve("mvn");
+    Files.writeString(script, "#!/bin/sh\n" + text);
+    assertThat(script.toFile().setExecutable(true)).isTrue();
+    return script;
+  }
+}
