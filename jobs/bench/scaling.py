@@ -1,15 +1,15 @@
-"""The cost of a round, measured and foretold: scaling.py DIR, of jobs/bench/scaling.
+"""Fits a cost model to the rounds measured by jobs/bench/scaling: scaling.py DIR writes DIR/scaling.json.
 
-A round of W workers on N executors lasts
+A round of W workers on N executors takes
 
-    waves x steps x step                         waves = ceil(W / N), all executors computing
-  + the driver's part                            fixed, and so much a MB of the model: broadcast, means, outer step
-  + the workers' part                            fixed, and so much a MB: set-up, difference, its piece of the sum
+    waves x steps x step       waves = ceil(W / N), with all executors computing
+  + the driver's part          a constant, and a cost per MB of the model: broadcast, means, outer step
+  + the workers' part          a constant, and a cost per MB: set-up, difference, its chunk of the sum
 
-On one machine the workers share the cores, so theirs counts W / min(N, cores) times. On a cluster each has its own, and
-the network's part is added: the broadcast is pipelined (twice the model), the differences are summed in pieces by all
-executors (the model, or W / N of it), and one model comes to the driver. The checkpoint is written while the workers
-take the next round's steps; here it shares their cores, so it is in what is measured.
+On one machine the workers share the cores, so their part counts W / min(N, cores) times. On a cluster each worker has its own
+cores, and the network is added: the broadcast is pipelined (twice the model), all executors sum chunks of the differences (the
+model, or W / N of it), and one model is sent to the driver. The checkpoint is written while the workers take the next round's
+steps; here it shares their cores, so the measurements include it.
 """
 
 import json
@@ -18,13 +18,13 @@ import statistics
 import sys
 from pathlib import Path
 
-WARM = 4  # rounds that are left out: the first load libtorch, and Java compiles for some more
+WARM_UP = 4  # rounds left out: libtorch is loaded in the first, and Java compiles during the next ones
 
 home = Path(sys.argv[1])
 
 
-def begins(events):
-    """When each round began, in seconds, by Spark's event log."""
+def start_times(events):
+    """Returns the start of each round in seconds, from Spark's event log."""
     seconds = []
     for part in events.rglob("*"):
         if part.is_file() and not part.name.startswith((".", "appstatus")):
@@ -38,19 +38,19 @@ def begins(events):
 runs = []
 for training in sorted(home.glob("*/student/training.json")):
     layers, width, workers, executors, again = training.parent.parent.name.split("-")
-    began = begins(home / f"{training.parent.parent.name}-events")
+    began = start_times(home / f"{training.parent.parent.name}-events")
     rounds = [json.loads(l) for l in (training.parent / "rounds.jsonl").read_text().splitlines()]
     for round_, (begin, end) in zip(rounds, zip(began, began[1:])):
-        round_["seconds"] = end - begin  # from one round's begin to the next one's, so that the checkpoint is in it
-    rounds = rounds[WARM:-1]
+        round_["seconds"] = end - begin  # from the start of one round to the start of the next, so that the checkpoint is included
+    rounds = rounds[WARM_UP:-1]
     megabytes = json.loads(training.read_text())["parameters"] * 4 / 1e6
     waves = math.ceil(int(workers) / int(executors))
-    around = statistics.median(r["seconds"] - waves * r["computeSeconds"] for r in rounds)
+    overhead = statistics.median(r["seconds"] - waves * r["computeSeconds"] for r in rounds)
     runs.append({"student": f"{layers} x {width}", "megabytes": megabytes, "workers": int(workers), "executors": int(executors), "waves": waves,
-                 "compute": statistics.median(r["computeSeconds"] for r in rounds), "around": around,
+                 "compute": statistics.median(r["computeSeconds"] for r in rounds), "overhead": overhead,
                  "seconds": statistics.median(r["seconds"] for r in rounds)})
 
-CORES = 2  # of the machine that measures
+CORES = 2  # of the machine on which the rounds are measured
 
 
 def features(run):
@@ -59,7 +59,7 @@ def features(run):
 
 
 def solve(rows, values):
-    """Least squares by the normal equations, none below 0 (a cost is no gain)."""
+    """Least squares by the normal equations. Costs cannot be negative: negative ones are set to 0 and the rest is fitted again."""
     names = list(range(len(rows[0])))
     while True:
         a = [[sum(r[i] * r[j] for r in rows) for j in names] for i in names]
@@ -79,32 +79,22 @@ def solve(rows, values):
 
 
 sizes = sorted({r["megabytes"] for r in runs})
-known = [r for r in runs if r["megabytes"] != sizes[len(sizes) // 2]]  # the middle one is foretold
-# Relative errors count, so that the largest student does not decide alone.
-costs = solve([[f / r["around"] for f in features(r)] for r in known], [1.0] * len(known))
+known = [r for r in runs if r["megabytes"] != sizes[len(sizes) // 2]]  # the middle one tests the model
+# Relative errors are minimised, so that the largest student does not dominate the fit.
+costs = solve([[f / r["overhead"] for f in features(r)] for r in known], [1.0] * len(known))
 fixed, driver, set_up, worker = costs
 for run in runs:
-    run["foretold"] = sum(c * f for c, f in zip(costs, features(run)))
+    run["predicted"] = sum(c * f for c, f in zip(costs, features(run)))
 
-print(f"{'student':10}{'MB':>7}{'workers':>9}{'executors':>11}{'steps, s':>10}{'around, s':>11}{'foretold':>10}")
-for run in runs:
-    mark = "" if run in known else "   (not used for the fit)"
-    print(f"{run['student']:10}{run['megabytes']:7.1f}{run['workers']:9}{run['executors']:11}{run['compute']:10.2f}{run['around']:11.2f}{run['foretold']:10.2f}{mark}")
-print(f"\na round: {fixed:.2f} s and {1000 * driver:.1f} ms a MB at the driver, {set_up:.2f} s and {1000 * worker:.1f} ms a MB at each worker")
-
-GBIT = {10: 0.8e3, 25: 2.0e3}  # MB/s that a node's network gives of 10 and 25 Gbit/s
-TASK = 0.002  # s that Spark's scheduler takes for a task
+GBIT = {10: 0.8e3, 25: 2.0e3}  # MB/s of a node at 80 % of 10 and 25 Gbit/s
+TASK = 0.002  # s of Spark's scheduler per task
 clusters = []
-for student, megabytes, step in (("4 x 312", 58.0, 0.131), ("6 x 768", 264.0, 0.33)):  # s a step: 32k tokens on one GPU
+for student, megabytes, step in (("4 x 312", 58.0, 0.131), ("6 x 768", 264.0, 0.33)):  # seconds per step of 32k tokens on one GPU: an assumption
     for gbit, speed in GBIT.items():
         for executors in (4, 16, 64, 256):
             network = (2 * megabytes + max(megabytes, executors * megabytes / min(64, executors)) + megabytes) / speed
-            around = fixed + set_up + TASK * 2 * executors + megabytes * (driver + worker) + network
-            row = {"student": student, "executors": executors, "gbit": gbit, "around": around}
-            row |= {f"busy at {h}": h * step / (h * step + around) for h in (50, 100, 500)}
+            overhead = fixed + set_up + TASK * 2 * executors + megabytes * (driver + worker) + network
+            row = {"student": student, "executors": executors, "gbit": gbit, "overhead": overhead}
+            row |= {f"compute share at {h}": h * step / (h * step + overhead) for h in (50, 100, 500)}
             clusters.append(row)
-print(f"\n{'student':10}{'executors':>11}{'Gbit/s':>8}{'around, s':>11}{'busy at 50':>12}{'100':>7}{'500':>7}")
-for row in clusters:
-    print(f"{row['student']:10}{row['executors']:11}{row['gbit']:8}{row['around']:11.1f}"
-          f"{row['busy at 50']:12.0%}{row['busy at 100']:7.0%}{row['busy at 500']:7.0%}")
 (home / "scaling.json").write_text(json.dumps({"measured": runs, "seconds": {"driver": fixed, "driver a MB": driver, "worker": set_up, "worker a MB": worker}, "clusters": clusters}, indent=2) + "\n")

@@ -1,4 +1,4 @@
-"""The table of jobs/bench/sweep: sweep.py DIR."""
+"""Collects the results of jobs/bench/sweep: sweep.py DIR writes DIR/result.json; exit code 1 if any weights differ."""
 
 import hashlib
 import json
@@ -8,25 +8,21 @@ from pathlib import Path
 STUDENTS = 8
 
 
-def table(out):
-    seconds = {f.stem: int(f.read_text()) / 1000 for f in out.glob("*.milliseconds")}
-    result = {"sweep": seconds["sweep"], "differ": []}
-    for threads in ("one", "two"):
-        times = [s for name, s in seconds.items() if name.startswith(threads + "-")]
-        result[threads] = {"seconds": times, "of eight": STUDENTS * sum(times) / len(times)}
-        result[threads]["ratio"] = seconds["sweep"] / result[threads]["of eight"]
-    for student in sorted((out / "one").glob("*/model.safetensors")):
-        twin = out / "students" / student.parent.name / "model.safetensors"
-        if hashlib.sha256(student.read_bytes()).digest() != hashlib.sha256(twin.read_bytes()).digest():
-            result["differ"].append(student.parent.name)
-    result["compared"] = len(list((out / "one").glob("*/model.safetensors")))
-    (out / "result.json").write_text(json.dumps(result, indent=2) + "\n")
-    print(f"sweep of {STUDENTS}: {result['sweep']:.0f} s")
-    for threads in ("one", "two"):
-        of = result[threads]
-        print(f"train, threads: {threads}: {of['of eight']:.0f} s (of {len(of['seconds'])} measured); sweep / train: {of['ratio']:.2f}")
-    print(f"weights: {result['compared']} compared, {len(result['differ'])} differ")
-    sys.exit(bool(result["differ"]))
+def sha256(file):
+    return hashlib.sha256(file.read_bytes()).digest()
 
 
-table(Path(sys.argv[1]))
+home = Path(sys.argv[1])
+seconds = {f.stem: int(f.read_text()) / 1000 for f in home.glob("*.milliseconds")}
+result = {"sweep": seconds["sweep"], "differ": []}
+for threads in ("one", "two"):
+    times = [s for name, s in seconds.items() if name.startswith(threads + "-")]
+    result[threads] = {"seconds": times, "of eight": STUDENTS * sum(times) / len(times)}
+    result[threads]["ratio"] = seconds["sweep"] / result[threads]["of eight"]
+alone = sorted((home / "one").glob("*/model.safetensors"))
+for weights in alone:
+    if sha256(weights) != sha256(home / "students" / weights.parent.name / weights.name):
+        result["differ"].append(weights.parent.name)
+result["compared"] = len(alone)
+(home / "result.json").write_text(json.dumps(result, indent=2) + "\n")
+sys.exit(bool(result["differ"]))

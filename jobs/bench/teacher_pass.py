@@ -1,9 +1,9 @@
-"""The Python side of jobs/bench/teacher-pass, and its table.
+"""The Python side of jobs/bench/teacher-pass, and its results.
 
-loop TEACHER TABLE   runs a Hugging Face encoder over the table's sentences, length-sorted, and keeps nothing
-ours CACHE FROM TO   reads what `cache` says of a run between two times
-table DIR            gathers the runs into result.json, and prints them
-The first two print a JSON object for each run, a line each.
+loop TEACHER TABLE   runs a Hugging Face encoder over the table's sentences, sorted by length, and stores nothing
+ours CACHE FROM TO   reads the result of a `cache` command that ran between two times
+table DIR            collects the runs in result.json and prints them
+The first two print one JSON object per run and line.
 """
 
 import argparse
@@ -45,7 +45,7 @@ def loop(arguments):
             continue
         model.to(getattr(torch, precision))
         with torch.inference_mode():
-            model(*batch(some[:ROWS_OF_A_BATCH], pad))  # the first batch sets things up
+            model(*batch(some[:ROWS_OF_A_BATCH], pad))  # the first batch initializes libtorch
             began = time.perf_counter()
             for start in range(0, len(some), ROWS_OF_A_BATCH):
                 model(*batch(some[start : start + ROWS_OF_A_BATCH], pad))
@@ -79,14 +79,20 @@ def table(arguments):
     names = list(dict.fromkeys(run["name"] for run in runs))
     rates = {name: [run["per-second"] for run in runs if run["name"] == name] for name in names}
     whole = {run["tokens"] for run in runs if "padded" not in run["name"]}
-    assert len(whole) == 1, f"the sides read different tokens: {whole}"
-    assert runs, "nothing ran"
+    assert len(whole) == 1, f"the two sides read different numbers of tokens: {whole}"
+    assert runs, "there are no runs"
     median = {name: statistics.median(rates[name]) for name in names}
+    whole_command = {
+        name: statistics.median(r["per-second-of-the-whole-command"] for r in runs if r["name"] == name)
+        for name in names
+        if name.startswith("cache")
+    }
     result = {
-        "cpu": next((l.split(":")[1].strip() for l in open("/proc/cpuinfo") if l.startswith("model name")), "?"),
+        "processor": next((l.split(":")[1].strip() for l in open("/proc/cpuinfo") if l.startswith("model name")), "?"),
         "sentences": runs[0]["sentences"],
         "tokens": whole.pop(),
         "sentences-per-second": median,
+        "sentences-per-second-of-the-whole-command": whole_command,
         "of-python-float32": {name: rate / median[BASE] for name, rate in median.items()},
         "ratios": {
             "cache float32 / python float32": median["cache float32"] / median[BASE],
@@ -101,11 +107,10 @@ def table(arguments):
     for precision in ("float32", "bfloat16"):
         verdict = json.loads((home / f"cache-{precision}" / "verify.json").read_text())
         result["errors"][precision] = verdict["fidelity"]
-    print(f"\n{result['sentences']} sentences, {result['tokens']} tokens, two cores of {result['cpu']}; sentences/s")
+    print(f"\n{result['sentences']} sentences, {result['tokens']} tokens, two cores of {result['processor']}; sentences/s")
     print(f"{'':32}{'median':>8}{'least':>8}{'most':>8}{'ratio':>8}{'whole command':>15}")
     for name in names:
-        command = [r["per-second-of-the-whole-command"] for r in runs if r["name"] == name and "seconds" in r]
-        last = f"{statistics.median(command):15.1f}" if command else ""
+        last = f"{whole_command[name]:15.1f}" if name in whole_command else ""
         print(f"{name:32}{median[name]:8.1f}{min(rates[name]):8.1f}{max(rates[name]):8.1f}{median[name] / median[BASE]:8.2f}{last}")
     for name, ratio in result["ratios"].items():
         print(f"{name:48}{ratio:8.2f}")
@@ -130,7 +135,7 @@ def main():
     command = commands.add_parser("loop")
     command.add_argument("teacher")
     command.add_argument("table")
-    command.add_argument("--malloc", default="", help="what the names say of the allocator; then nothing is padded")
+    command.add_argument("--malloc", default="", help="suffix of the names that describes the allocator; leaves out the padded run")
     command.set_defaults(run=loop)
     command = commands.add_parser("ours")
     command.add_argument("cache")

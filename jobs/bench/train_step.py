@@ -1,15 +1,15 @@
-"""The Python side of jobs/bench/train-step, and its table.
+"""The Python side of jobs/bench/train-step, and its results.
 
-corpus TEACHER FILE            writes rows that the teacher's tokeniser makes 32 tokens of, with labels
+corpus TEACHER FILE            writes labelled rows of 32 tokens each, by the teacher's tokenizer
 layers TEACHER STUDENT ...     prints the targets that these students need, as settings
-shape STUDENT                  prints a student's widths, as settings
-steps N                        prints how many steps a run takes of which N are measured
-own TEACHER DIR FROM TO        writes a random student as wide as the teacher and one step's rows, for the check
-check TEACHER FILE DIR OURS    compares the terms of that student on these rows with those of our first step
-loop TEACHER FILE STUDENT      trains a Hugging Face student, from targets in memory and with --online by the teacher
-ours DIR STUDENT               reads what `train` says of its steps
-table DIR                      gathers the runs into result.json, and prints them
-`check`, `loop` and `ours` print a JSON object for each run, a line each. A student is LAYERSxWIDTH.
+shape STUDENT                  prints a student's sizes, as settings
+steps N                        prints the number of steps of a run with N measured steps
+own TEACHER DIR FROM TO        writes a random student as wide as the teacher, and the rows of one step, for the check
+check TEACHER FILE DIR OURS    compares the loss terms of that student on these rows with those of our first step
+loop TEACHER FILE STUDENT      trains a Hugging Face student from targets in memory; --online: from the teacher, too
+ours DIR STUDENT               reads the steps of a `train` command
+table DIR                      collects the runs in result.json and prints them
+`check`, `loop` and `ours` print one JSON object per run and line. A student is LAYERSxWIDTH.
 """
 
 import argparse
@@ -22,8 +22,8 @@ from pathlib import Path
 
 ROWS = 32  # of a step
 TOKENS = 32  # of a row, [CLS] and [SEP] counted
-BATCHES = 16  # steps' worth of rows, again and again
-WARM_UP = 5  # steps before those measured
+BATCHES = 16  # batches of rows, read in a cycle
+WARM_UP = 5  # steps before the measured ones
 PADDED = 128
 HEADS = 12
 DROPOUT = 0.1
@@ -42,13 +42,13 @@ def layers_of(teacher):
 
 
 def layer_map(teacher_layers, layers):
-    """The teacher's layer for each of the student's, 0 being the embedding output: the recipe's `uniform`."""
+    """Returns the teacher's layer for each of the student's, as the recipe's `uniform`; 0 is the embedding output."""
     assert teacher_layers % layers == 0, f"{layers} layers cannot be spread evenly over {teacher_layers}"
     return [layer * (teacher_layers // layers) for layer in range(layers + 1)]
 
 
 def targets(teacher, students):
-    """Mapped hidden states and scores, and the states below a mapped block, which its scores can be derived from."""
+    """Mapped hidden states and scores, and the states below the mapped blocks, from which scores can be derived."""
     mapped = {t for s in students for t in layer_map(layers_of(teacher), shape_of(s)[0])}
     blocks = sorted(mapped - {0})
     return [f"targets.hidden={sorted(mapped | {b - 1 for b in blocks})}", f"targets.attention={blocks}"]
@@ -82,7 +82,7 @@ def corpus(arguments):
 
 
 def batches(teacher, file):
-    """The rows' ids, (B, L), a step's worth at a time."""
+    """Returns the ids of the rows, (B, L), in batches of one step."""
     import torch
     from transformers import AutoTokenizer
 
@@ -91,7 +91,7 @@ def batches(teacher, file):
     return torch.tensor(tokenizer(texts)["input_ids"]).split(ROWS)
 
 
-# ---- Models. Tensors say their shape: B rows, L tokens, D width, H heads, C classes.
+# ---- Models. Suffixes of tensors are their shapes: B rows, L tokens, D width, H heads, C classes.
 
 
 def scores_attention(module, query, key, value, attention_mask, scaling, dropout=0.0, **unused):
@@ -143,7 +143,7 @@ def forward(model, idsBL, maskBL=None):
 
 
 def masked_mse(a, b, mask):
-    """The mean over what a mask of zeros and ones leaves; over everything where there is none."""
+    """Returns the mean squared error over the positions where the mask is 1, or over all without a mask."""
     import torch
 
     if mask is None:
@@ -152,9 +152,9 @@ def masked_mse(a, b, mask):
 
 
 def terms_of(output, hidden, attention, logits, mapped, projections, maskBL=None):
-    """The unweighted terms by our names.
+    """Returns the unweighted terms by name.
 
-    hidden, attention: the teacher's by its layers' numbers; projections: student width to teacher's, by the student's
+    hidden, attention: the teacher's, by layer; projections: from the student's to the teacher's width, by student layer
     """
     import torch.nn.functional as F
 
@@ -178,7 +178,7 @@ def weighted(terms):
 
 
 def plain_terms_of(output, hidden, attention, logits, mapped):
-    """The same terms in float64 by their formulas, without projections or padding."""
+    """Returns the same terms in float64, computed by their formulas, without projections or padding."""
     import numpy as np
 
     def numbers(tensor):
@@ -210,7 +210,7 @@ def own(arguments):
     student = f"{config['num_hidden_layers'] // 2}x{config['hidden_size']}"
     torch.manual_seed(1)
     model = student_model(student, dropout=0.0)
-    with torch.no_grad():  # logits that are worth a comparison
+    with torch.no_grad():  # large enough logits for the comparison
         model.classifier.weight.normal_(0, 0.2)
     model.save_pretrained(arguments.directory)
     for name in ("vocab.txt", "tokenizer.json", "tokenizer_config.json"):
@@ -254,7 +254,7 @@ def check(arguments):
     )
     plain = plain_terms_of(output, hidden, attention, teacher.logits, mapped)
     ours = json.loads((Path(arguments.ours) / "metrics.jsonl").read_text().splitlines()[0])
-    assert ours["tokens"] == ROWS * TOKENS, f"our step read {ours['tokens']} tokens"
+    assert ours["tokens"] == ROWS * TOKENS, f"our step had {ours['tokens']} tokens"
     for name, value in plain.items():
         row = {
             "scores": arguments.scores,
@@ -265,7 +265,7 @@ def check(arguments):
             "ours": ours[name],
         }
         for side in ("python", "python-padded", "ours"):
-            assert abs(row[side] - value) <= 2e-3 * abs(value), f"the terms are not the same: {row}"
+            assert abs(row[side] - value) <= 2e-3 * abs(value), f"the terms differ: {row}"
         yield row
 
 
@@ -365,7 +365,7 @@ def loop(arguments):
 
 
 def run(name, student, seconds):
-    """One run: the median step's speed, and that of all steps together."""
+    """Returns the speed of the median step and of all steps."""
     return {
         "name": name,
         "student": student,
@@ -378,7 +378,7 @@ def run(name, student, seconds):
 def ours(arguments):
     home = Path(arguments.directory)
     steps = [json.loads(line) for line in (home / "metrics.jsonl").read_text().splitlines()]
-    assert {step["tokens"] for step in steps} == {ROWS * TOKENS}, "some step read other rows than 32 of 32 tokens"
+    assert {step["tokens"] for step in steps} == {ROWS * TOKENS}, "a step did not consist of 32 rows of 32 tokens"
     steps = steps[WARM_UP:]
     seconds = [step["seconds"] for step in steps]
     yield run(arguments.name, arguments.student, seconds) | {
@@ -396,7 +396,7 @@ def table(arguments):
     checks = [json.loads(line) for line in (home / "check.jsonl").read_text().splitlines()]
     cpu = next((l.split(":")[1].strip() for l in open("/proc/cpuinfo") if l.startswith("model name")), "?")
     result = {
-        "cpu": cpu,
+        "processor": cpu,
         "threads": arguments.threads,
         "rows-of-a-step": ROWS,
         "tokens-of-a-row": TOKENS,
@@ -406,7 +406,7 @@ def table(arguments):
     for student in dict.fromkeys(r["student"] for r in runs):
         some = [r for r in runs if r["student"] == student]
         sizes = {r["parameters"] for r in some}
-        assert len(sizes) == 1, f"the sides train different students: {sizes} parameters"
+        assert len(sizes) == 1, f"the two sides train different students: {sizes} parameters"
         result["students"][student] = of_student = {"parameters": sizes.pop(), "sides": {}, "ratios": {}}
         names = dict.fromkeys(r["name"] for r in some)
         print(
@@ -444,7 +444,7 @@ def table(arguments):
         for name, ratio in of_student["ratios"].items():
             print(f"{name:68}{ratio:8.2f}")
     furthest = max(abs(c[side] / c["plain"] - 1) for c in checks for side in ("python", "python-padded", "ours"))
-    print(f"\nthe terms of one step, ours and Python's, lie within {furthest:.1e} of the plain formulas")
+    print(f"\nloss terms of one step: ours and Python's are within {furthest:.1e} of the plain formulas")
     result["runs"] = runs
     (home / "result.json").write_text(json.dumps(result, indent=2) + "\n")
 
@@ -471,8 +471,8 @@ def main():
     added = command("loop", loop, "teacher", "file", "student")
     added.add_argument("--steps", type=int, required=True)
     added.add_argument("--threads", type=int, required=True)
-    added.add_argument("--malloc", default="", help="what the names say of the allocator; then nothing is padded")
-    added.add_argument("--online", action="store_true", help="also with the teacher in the loop")
+    added.add_argument("--malloc", default="", help="suffix of the names that describes the allocator; leaves out the padded run")
+    added.add_argument("--online", action="store_true", help="also train with the teacher in the loop")
     command("ours", ours, "directory", "student").add_argument("--name", required=True)
     command("table", table, "directory").add_argument("--threads", type=int, required=True)
     arguments = parser.parse_args()
