@@ -66,8 +66,8 @@ class OptionsTest {
   }
 
   @Test
-  void noDefunctKeyIsInUse() {
-    assertThat(Options.DEFUNCT.keySet())
+  void noRenamedKeyIsInUse() {
+    assertThat(Options.RENAMED.keySet())
         .doesNotContainAnyElementsOf(Options.ALL.stream().map(Option::key).toList());
   }
 

@@ -6,7 +6,7 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import java.util.List;
 import org.junit.jupiter.api.Test;
 
-class ModelSpecTest {
+class EncoderSpecTest {
   private static final EncoderSpec BERT_BASE =
       new EncoderSpec(
           new EncoderSpec.Embeddings(30522, 512, 2, 0),
