@@ -19,6 +19,7 @@ import java.util.Iterator;
 import java.util.List;
 import java.util.Locale;
 import java.util.Set;
+import org.jspecify.annotations.Nullable;
 
 /**
  * Turns rows of text into rows of token ids: segmented, paired, truncated, and masked for a masked
@@ -29,7 +30,8 @@ import java.util.Set;
  * @param cut segmentation
  * @param mask masked-LM masking, or null
  */
-public record Tokenising(String teacher, Labels head, Cut cut, Mask mask) implements Serializable {
+public record Tokenising(String teacher, Labels head, Cut cut, @Nullable Mask mask)
+    implements Serializable {
   private static final int ROWS_AT_ONCE = 256;
 
   /** Task and classes; {@link Head} itself is not serializable. */

@@ -6,7 +6,7 @@ import io.stillhouse.checkpoint.HuggingFaceDirectory;
 import io.stillhouse.config.Options;
 import io.stillhouse.config.Settings;
 import io.stillhouse.error.Errors;
-import io.stillhouse.jobs.cache.build.CacheJob;
+import io.stillhouse.jobs.cache.build.InputsJob;
 import io.stillhouse.jobs.cache.layout.TeacherFolder;
 import io.stillhouse.jobs.cache.read.CacheReader;
 import io.stillhouse.jobs.corpus.Corpus;
@@ -116,14 +116,14 @@ public final class FinetuneJob {
       try {
         // One seed is behind a fine-tuned model: that of the training also orders the rows.
         String seed = settings.get(Options.SEED).toString();
-        CacheJob.inputsAlone(
+        new InputsJob(
                 spark,
                 settings.with(
                     Map.of(Options.CACHE.key(), cache.toString(), Options.CACHE_SEED.key(), seed)),
                 headed)
             .run();
         if (validation != null) {
-          CacheJob.inputsAlone(
+          new InputsJob(
                   spark,
                   settings.with(
                       Map.of(

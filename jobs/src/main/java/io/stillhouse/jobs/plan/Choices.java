@@ -16,38 +16,49 @@ import java.util.List;
 import java.util.Map;
 import java.util.TreeMap;
 
-/** The ways to keep what a recipe's students learn from, the cheapest first. */
+/** The ways to store the targets that a recipe's students learn from, cheapest first. */
 final class Choices {
   private Choices() {}
 
   /**
-   * One way.
+   * One way to store targets.
    *
-   * @param settings that the recipe would have
-   * @param bytesPerToken on disk, ids and labels counted
-   * @param basis whether they were measured or computed
-   * @param recipes whether it is the recipe's own
+   * @param settings that select it
+   * @param bytesPerToken on disk, including ids and labels
+   * @param basis "measured" or "computed"
+   * @param current whether the recipe selects it
    * @param serves "yes", or why the recipe's loss cannot learn from it
    */
   record Choice(
       Map<String, String> settings,
       double bytesPerToken,
       String basis,
-      boolean recipes,
+      boolean current,
       String serves) {
-    boolean does() {
+    /** Returns whether the recipe's loss can learn from it. */
+    boolean isUsable() {
       return serves.equals("yes");
     }
 
-    String words() {
+    /** Returns the settings as they are written in a recipe. */
+    String settingsText() {
       return String.join(
           " ", settings.entrySet().stream().map(e -> e.getKey() + "=" + e.getValue()).toList());
     }
   }
 
-  /** Lists them. */
+  /**
+   * Lists the choices.
+   *
+   * @param sizes of the targets that the recipe selects
+   * @param otherBytes of the cache besides tensors
+   */
   static List<Choice> of(
-      Settings settings, EncoderSpec teacher, DistillSpec loss, TargetSizes sizes, double around) {
+      Settings settings,
+      EncoderSpec teacher,
+      DistillSpec loss,
+      TargetSizes sizes,
+      double otherBytes) {
     TargetChoice own = TargetRecipe.choice(settings, teacher);
     boolean scores =
         !settings.get(Options.TARGETS_ATTENTION).isEmpty()
@@ -60,7 +71,7 @@ final class Choices {
           Map<String, String> other = new TreeMap<>(Map.of(Options.TARGETS_DTYPE.key(), dtype));
           put(Options.TARGETS_SCORES, kept, other);
           put(Options.MLM_LOGITS, labels, other);
-          choices.add(choice(settings.with(other), other, teacher, loss, own, sizes, around));
+          choices.add(choice(settings.with(other), other, teacher, loss, own, sizes, otherBytes));
         }
       }
     }
@@ -81,7 +92,7 @@ final class Choices {
       DistillSpec loss,
       TargetChoice own,
       TargetSizes sizes,
-      double around) {
+      double otherBytes) {
     TargetChoice choice = TargetRecipe.choice(settings, teacher);
     String serves = "yes";
     try {
@@ -98,13 +109,13 @@ final class Choices {
     boolean same = choice.equals(own);
     return new Choice(
         named,
-        (tensors + around) / sizes.corpus().tokens(),
+        (tensors + otherBytes) / sizes.corpus().tokens(),
         same ? "measured" : "computed",
         same,
         serves);
   }
 
-  /** Only the teacher's own value relations may be stored; others are derived. */
+  /** Value relations are stored with the teacher's heads; all other relations are derived. */
   private static String servesRelations(
       TargetChoice choice, EncoderSpec teacher, DistillSpec loss) {
     boolean valuesAlone =

@@ -29,20 +29,22 @@ import scala.util.hashing.MurmurHash3$;
  * A seeded sample of a corpus, as tables of rows in random order.
  *
  * @param table the sample
- * @param pieces its rows that have text, long prose cut short, so that the first few hold few
- *     tokens
- * @param pieceRows rows of {@code pieces}
- * @param times how often the sample goes into the corpus, by characters
- * @param how the corpus was counted, in words
+ * @param pieces the rows of the sample that have text; long prose is truncated, so that a few rows
+ *     hold few tokens
+ * @param pieceRows number of rows of {@code pieces}
+ * @param factor size of the corpus over that of the sample, in characters
+ * @param basis how the size of the corpus was determined
  */
-record CorpusSample(Path table, Path pieces, long pieceRows, double times, String how) {
-  /** Bytes of text that are read whole: larger corpora are read in part. */
+record CorpusSample(Path table, Path pieces, long pieceRows, double factor, String basis) {
+  private static final String COUNTED = "counted";
+
+  /** The most bytes of text that are read completely; of a larger corpus, a part is read. */
   private static final long WHOLE_BYTES = 64L << 20;
 
-  /** Characters of the sample, about a quarter of a million tokens. */
+  /** Characters of the sample, about 250,000 tokens. */
   private static final double CHARACTERS = 1e6;
 
-  /** More than the characters of a token, so that a cut text still has the maximum length. */
+  /** More characters than a token has, so that a truncated text still has the maximum length. */
   private static final int CHARACTERS_OF_TOKEN = 32;
 
   private static final StructType SCHEMA =
@@ -52,7 +54,7 @@ record CorpusSample(Path table, Path pieces, long pieceRows, double times, Strin
           .add("pair", DataTypes.StringType)
           .add("label", DataTypes.StringType);
 
-  /** Draws a sample into a directory. */
+  /** Draws a sample and writes it into the scratch directory. */
   static CorpusSample draw(SparkSession spark, Settings settings, Scratch scratch) {
     return draw(spark, settings, scratch, WHOLE_BYTES, CHARACTERS);
   }
@@ -64,7 +66,8 @@ record CorpusSample(Path table, Path pieces, long pieceRows, double times, Strin
     Corpus.Part part = Corpus.part(spark, spec, wholeBytes, seed);
     JavaRDD<SourceRow> all = part.corpus().rows();
     int longest = CHARACTERS_OF_TOKEN * settings.get(Options.MAX_LENGTH);
-    // A row that is truncated counts up to there; one that is split, in full.
+    // Of a row that will be truncated only the start counts; a row that will be split counts in
+    // full.
     int counted = splits(Tokenising.cut(settings, spec)) ? Integer.MAX_VALUE : longest;
     double size = all.mapToDouble(row -> size(row, counted)).sum();
     double share = Math.min(1, characters / Math.max(1, size));
@@ -85,7 +88,7 @@ record CorpusSample(Path table, Path pieces, long pieceRows, double times, Strin
     cut.write().mode(SaveMode.Overwrite).parquet(pieces.toString());
     double drawn = share < 1 ? some.mapToDouble(row -> size(row, counted)).sum() : size;
     return new CorpusSample(
-        table, pieces, cut.count(), size / drawn / part.share(), how(part, share));
+        table, pieces, cut.count(), size / drawn / part.share(), basis(part, share));
   }
 
   private static boolean splits(Tokenising.Cut cut) {
@@ -113,7 +116,7 @@ record CorpusSample(Path table, Path pieces, long pieceRows, double times, Strin
         .parquet(table.toString());
   }
 
-  private static String how(Corpus.Part part, double share) {
+  private static String basis(Corpus.Part part, double share) {
     String read =
         part.share() < 1
             ? "%d byte ranges read, %.2f %% of the bytes"
@@ -121,12 +124,12 @@ record CorpusSample(Path table, Path pieces, long pieceRows, double times, Strin
             : "all of it read";
     return share < 1
         ? "estimated: %s, %.2f %% of those characters tokenised".formatted(read, 100 * share)
-        : part.share() < 1 ? "estimated: %s and tokenised".formatted(read) : "counted";
+        : part.share() < 1 ? "estimated: %s and tokenised".formatted(read) : COUNTED;
   }
 
-  /** Returns whether the sample is the corpus. */
+  /** Returns whether the sample is the whole corpus. */
   boolean whole() {
-    return how.equals("counted");
+    return basis.equals(COUNTED);
   }
 
   /** Returns a recipe whose corpus is a table of the sample. */
@@ -144,7 +147,8 @@ record CorpusSample(Path table, Path pieces, long pieceRows, double times, Strin
     own.put(Options.CORPUS_SEGMENT.key(), cut.mode().name().toLowerCase(Locale.ROOT));
     own.put(Options.CORPUS_TOO_LONG.key(), cut.tooLong().name().toLowerCase(Locale.ROOT));
     own.put(Options.MAX_INVALID.key(), "1");
-    own.put(Options.CACHE_WINDOW.key(), "0"); // nobody would read the probe's while it is written
+    own.put(
+        Options.CACHE_WINDOW.key(), "0"); // no student reads the probe's cache while it is written
     own.put(Options.TEACHER_NAME.key(), ""); // the probe's cache has one teacher
     return settings.with(own);
   }

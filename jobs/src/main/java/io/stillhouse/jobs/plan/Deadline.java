@@ -8,13 +8,18 @@ import java.util.concurrent.Executors;
 import java.util.concurrent.ScheduledExecutorService;
 import java.util.concurrent.TimeUnit;
 import org.apache.spark.sql.SparkSession;
+import org.jspecify.annotations.Nullable;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
 
 /**
- * The time that a probe has. Its phases size themselves by what is left; when all of it is gone,
- * Spark's jobs are cancelled and the phase at hand is named.
+ * Limits the time of a probe. Its phases choose their size by the time that is left. When the time
+ * is up, Spark's jobs are cancelled and the error names the current phase.
  */
 final class Deadline implements AutoCloseable {
-  private final SparkSession spark;
+  private static final Logger LOG = LoggerFactory.getLogger(Deadline.class);
+  private static final int REPEAT_MILLIS = 500;
+
   private final double seconds;
   private final long start = System.nanoTime();
   private final ScheduledExecutorService timer =
@@ -32,24 +37,40 @@ final class Deadline implements AutoCloseable {
     T run() throws IOException;
   }
 
-  Deadline(SparkSession spark, double seconds) {
-    this.spark = spark;
+  /**
+   * Starts the clock.
+   *
+   * @param cancel stops the work of the current phase; repeated once the time is up
+   */
+  Deadline(double seconds, Runnable cancel) {
     this.seconds = seconds;
-    // Repeated, since a phase may start another job after the first was cancelled.
-    timer.scheduleWithFixedDelay(this::cancel, (long) (1000 * seconds), 500, TimeUnit.MILLISECONDS);
+    // Repeated because a phase may start another job after the first one is cancelled.
+    timer.scheduleWithFixedDelay(
+        cancel, (long) (1000 * seconds), REPEAT_MILLIS, TimeUnit.MILLISECONDS);
   }
 
-  /** Returns the seconds that are left, in which nothing more should be begun at 0. */
+  /** Starts the clock; when the time is up, all jobs of a session are cancelled. */
+  static Deadline of(SparkSession spark, double seconds) {
+    return new Deadline(
+        seconds,
+        () -> {
+          if (!spark.sparkContext().isStopped()) {
+            spark.sparkContext().cancelAllJobs();
+          }
+        });
+  }
+
+  /** Returns the seconds that are left; at 0, no phase should begin. */
   double left() {
     return Math.max(0, seconds - (System.nanoTime() - start) / 1e9);
   }
 
-  /** Returns the seconds of the whole probe. */
+  /** Returns the seconds that the whole probe may take. */
   double seconds() {
     return seconds;
   }
 
-  /** Returns the seconds of each phase so far. */
+  /** Returns the seconds that each phase has taken so far. */
   Map<String, Double> phases() {
     return new LinkedHashMap<>(phases);
   }
@@ -57,19 +78,22 @@ final class Deadline implements AutoCloseable {
   /**
    * Runs a phase.
    *
-   * @throws io.stillhouse.error.StillhouseException if the time was gone before its end
+   * @param name what the phase did, as a clause after "while" in the error
+   * @throws io.stillhouse.error.StillhouseException if the time was up before its end
    */
   <T> T run(String name, Phase<T> phase) throws IOException {
     try {
       if (left() > 0) {
         double before = left();
         T result = phase.run();
-        phases.merge(name, before - left(), Double::sum);
+        double taken = before - left();
+        phases.merge(name, taken, Double::sum);
+        LOG.debug("{} for {} s; {} s are left", name, Math.round(taken), Math.round(left()));
         if (left() > 0) {
           return result;
         }
       }
-    } catch (Exception e) { // Spark throws checked ones that it does not declare
+    } catch (Exception e) { // Spark throws checked exceptions that it does not declare
       if (left() > 0) {
         throw e;
       }
@@ -78,18 +102,12 @@ final class Deadline implements AutoCloseable {
     throw late(name, null);
   }
 
-  private RuntimeException late(String phase, Exception cause) {
-    return Errors.invalid(
-        "the probe was not done after %.0f seconds (plan.seconds): it ended while %s"
-            .formatted(seconds, phase),
-        "give it more, such as plan.seconds=%.0f".formatted(3 * seconds),
-        cause);
-  }
-
-  private void cancel() {
-    if (!spark.sparkContext().isStopped()) {
-      spark.sparkContext().cancelAllJobs();
-    }
+  private RuntimeException late(String phase, @Nullable Exception cause) {
+    String problem =
+        "the probe did not finish within %.0f seconds (plan.seconds): it ended while %s"
+            .formatted(seconds, phase);
+    String remedy = "give it more time, such as plan.seconds=%.0f".formatted(3 * seconds);
+    return cause == null ? Errors.invalid(problem, remedy) : Errors.invalid(problem, remedy, cause);
   }
 
   @Override

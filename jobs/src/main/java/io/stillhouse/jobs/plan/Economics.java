@@ -2,12 +2,12 @@ package io.stillhouse.jobs.plan;
 
 /**
  * What caching and online training cost. Online training runs the teacher in every step and stores
- * nothing; both train the same students and baselines. All hours are of the session's machines
- * together, start-up counted.
+ * nothing. Both train the same students and baselines. Hours are those of all the session's
+ * machines together, including start-up.
  *
  * @param work what is to be done
  * @param teacher the teacher's speed
- * @param student the student's
+ * @param student the student's speed
  * @param bytes of the cache
  * @param prices of time and storage
  */
@@ -18,27 +18,31 @@ record Economics(Work work, Teacher teacher, Student student, double bytes, Pric
   /**
    * What is to be done.
    *
-   * @param tokens of one pass, masked variants included
-   * @param students that are distilled, each with its baseline if the recipe has baselines
-   * @param passes of one student over the tokens; less than 1 where its steps end before
+   * @param tokens of one pass, including masked variants
+   * @param students number of students, each with its baseline if the recipe has baselines
+   * @param passes of one student over the tokens; less than 1 if its steps end earlier
    */
   record Work(double tokens, int students, double passes) {
+    /** Returns how often each token is read. */
     double reads() {
       return students * passes;
     }
   }
 
   /**
-   * Tokens a second of all machines, seconds of the cache's one pass in its tasks' waves, and
-   * seconds around it.
+   * The teacher's speed.
+   *
+   * @param tokensPerSecond of all machines together
+   * @param passSeconds of one pass, whose tasks run in waves
+   * @param startSeconds of the cache command besides that pass
    */
   record Teacher(double tokensPerSecond, double passSeconds, double startSeconds) {}
 
   /**
    * The student's speed.
    *
-   * @param stepSeconds of all steps of one student and its baseline, reading apart
-   * @param startSeconds around them
+   * @param stepSeconds of all steps of one student and its baseline, without reading
+   * @param startSeconds of the training besides its steps
    * @param bytesPerToken that it reads
    * @param bytesPerSecond that it can read
    */
@@ -58,7 +62,7 @@ record Economics(Work work, Teacher teacher, Student student, double bytes, Pric
     return (teacher.startSeconds() + teacher.passSeconds()) / HOUR;
   }
 
-  /** Returns hours of reading, of all students: the trainer reads between its steps. */
+  /** Returns the hours that all students read, which they do between their steps. */
   double readHours() {
     return work.reads() * work.tokens() * readSecondsPerToken() / HOUR;
   }
@@ -71,18 +75,18 @@ record Economics(Work work, Teacher teacher, Student student, double bytes, Pric
     return work.students() * student.stepSeconds() / HOUR;
   }
 
-  private double aroundHours() {
+  private double startHours() {
     return work.students() * student.startSeconds() / HOUR;
   }
 
-  /** Returns hours of training all students from the cache. */
+  /** Returns the hours of training all students from the cache. */
   double cachedTrainHours() {
-    return aroundHours() + stepHours() + readHours();
+    return startHours() + stepHours() + readHours();
   }
 
-  /** Returns hours of training all students with the teacher beside them. */
+  /** Returns the hours of training all students with a live teacher. */
   double onlineHours() {
-    return aroundHours()
+    return startHours()
         + stepHours()
         + work.reads() * work.tokens() / teacher.tokensPerSecond() / HOUR;
   }
@@ -91,7 +95,7 @@ record Economics(Work work, Teacher teacher, Student student, double bytes, Pric
     return bytes * prices.terabyteMonth() * prices.months() / TERABYTE;
   }
 
-  /** Returns the price of the teacher's pass, storage and training from the cache. */
+  /** Returns the cost of the teacher's pass, of storage, and of training from the cache. */
   double cachedCost() {
     return (cacheHours() + cachedTrainHours()) * prices.hour() + storageCost();
   }
@@ -101,8 +105,8 @@ record Economics(Work work, Teacher teacher, Student student, double bytes, Pric
   }
 
   /**
-   * Returns the reads R* of each token from which on the cache is cheaper: what it costs, over what
-   * each read of it saves; infinite if reading takes longer than the teacher.
+   * Returns R*, the number of reads of each token from which on the cache is cheaper: its cost over
+   * what each read saves. Infinite if reading takes longer than running the teacher.
    */
   double breakEvenReads() {
     double saved = work.tokens() * (1 / teacher.tokensPerSecond() - readSecondsPerToken()) / HOUR;
@@ -111,7 +115,7 @@ record Economics(Work work, Teacher teacher, Student student, double bytes, Pric
         : (cacheHours() * prices.hour() + storageCost()) / (saved * prices.hour());
   }
 
-  /** Returns the bytes a token b* below which reading is faster than running the teacher. */
+  /** Returns b*, the bytes a token below which reading is faster than running the teacher. */
   double breakEvenBytesPerToken() {
     return student.bytesPerSecond() / teacher.tokensPerSecond();
   }
@@ -120,7 +124,7 @@ record Economics(Work work, Teacher teacher, Student student, double bytes, Pric
     return cachedCost() < onlineCost();
   }
 
-  /** Returns what most of the money of caching and training from the cache goes to. */
+  /** Returns the largest part of the cost of caching and training from the cache. */
   String limit() {
     double hour = prices.hour();
     double most =
@@ -136,7 +140,7 @@ record Economics(Work work, Teacher teacher, Student student, double bytes, Pric
     return most == stepHours() * hour ? "student compute" : "teacher compute";
   }
 
-  /** Returns the verdict, and its reason in figures. */
+  /** Returns whether to cache, and the figures that decide it. */
   String verdict() {
     String costs =
         "%.4f cached (storage %.4f) against %.4f online"

@@ -13,7 +13,12 @@ import java.util.List;
 import java.util.Map;
 import org.jspecify.annotations.Nullable;
 
-/** Puts a recipe's prices and the probe's figures into the formulas. */
+/**
+ * Predicts what a recipe costs, from its prices and what the probe has measured.
+ *
+ * @param choice the targets that the recipe stores
+ * @param sizes of the targets of the whole corpus
+ */
 record Forecast(
     Settings settings,
     EncoderSpec teacherSpec,
@@ -23,73 +28,84 @@ record Forecast(
     StudentProbe.Student student) {
 
   /**
-   * Times besides the models'.
+   * Seconds that the models do not run.
    *
-   * @param session seconds from a command's start to its work
-   * @param planning seconds of reading and tokenising the corpus
-   * @param phases seconds of the probe's phases
+   * @param session from the start of a command to the start of its work
+   * @param planning of reading and tokenizing the corpus
+   * @param phases of each phase of the probe
    */
-  record Around(double session, double planning, Map<String, Double> phases) {}
+  record Overhead(double session, double planning, Map<String, Double> phases) {}
 
-  /** Free bytes, and bytes a second of decoding from memory and of the disk alone. */
+  /**
+   * The disk of the cache.
+   *
+   * @param free bytes that are free
+   * @param decoding bytes a second of reading and decoding targets from the page cache
+   * @param rate bytes a second of the disk alone; infinite if it could not be measured
+   */
   record Disk(double free, double decoding, double rate) {}
 
-  PlanResult result(DistillSpec loss, Around around, Disk disk, String corpusBasis) {
+  /**
+   * Returns the prediction.
+   *
+   * @param corpusBasis how the size of the corpus was determined
+   */
+  PlanResult result(DistillSpec loss, Overhead overhead, Disk disk, String corpusBasis) {
     Lengths corpus = sizes.corpus();
     double bytes = cacheBytes();
-    Economics economics = economics(around, disk);
+    Economics economics = economics(overhead, disk);
     double mask = settings.get(Options.MASK_PROBABILITY);
-    double besideTensors = bytes - sizes.tensors(choice, choice, teacherSpec, mask);
+    double otherBytes = bytes - sizes.tensors(choice, choice, teacherSpec, mask);
     int shards = sizes.shards(settings.get(Options.SHARD_TOKENS));
     return new PlanResult(
         new PlanResult.Probe(
             corpus,
             corpusBasis,
-            around.phases(),
-            teacher.rate(),
-            teacher.lengths().tokens(),
+            overhead.phases(),
+            new PlanResult.Teacher(teacher.speed().rate(), teacher.cache().lengths().tokens()),
             students(),
-            disk.decoding(),
-            finite(disk.rate())),
+            new PlanResult.Reading(disk.decoding(), finite(disk.rate()))),
         new PlanResult.Disk(
             bytes,
             bytes / corpus.tokens(),
-            teacher.bytes().teacher(),
+            teacher.cache().bytes().teacher(),
             disk.free(),
             shards * (1 + choice.columns().size()),
             shards),
         new PlanResult.Hours(
             economics.cacheHours(), economics.cachedTrainHours(), economics.onlineHours()),
         new PlanResult.Money(
-            economics.cachedCost(), economics.onlineCost(), economics.storageCost()),
+            economics.cachedCost(),
+            economics.onlineCost(),
+            economics.storageCost(),
+            economics.limit()),
         new PlanResult.BreakEven(
             finite(economics.breakEvenReads()),
             economics.work().reads(),
             economics.breakEvenBytesPerToken(),
             economics.student().bytesPerToken()),
-        economics.limit(),
-        Choices.of(settings, teacherSpec, loss, sizes, besideTensors),
-        unread(),
+        new PlanResult.Targets(
+            Choices.of(settings, teacherSpec, loss, sizes, otherBytes), unread()),
         economics.verdict());
   }
 
   private double cacheBytes() {
-    return sizes.cache(settings.get(Options.SHARD_TOKENS), teacher.shards());
+    return sizes.cache(settings.get(Options.SHARD_TOKENS), teacher.cache().shards());
   }
 
-  private Economics economics(Around around, Disk disk) {
+  private Economics economics(Overhead overhead, Disk disk) {
     double tokens = sizes.corpus().tokens();
     double reading =
         fits(cacheBytes()) ? disk.decoding() : 1 / (1 / disk.decoding() + 1 / disk.rate());
     return new Economics(
         new Economics.Work(tokens, settings.get(Options.PLAN_STUDENTS), passes()),
         new Economics.Teacher(
-            teacher.rate(),
-            teacher.passSeconds(tokens, settings.get(Options.SHARD_TOKENS)),
-            around.session() + teacher.startSeconds() + around.planning()),
+            teacher.speed().rate(),
+            teacher.speed().passSeconds(tokens, settings.get(Options.SHARD_TOKENS)),
+            overhead.session() + teacher.startSeconds() + overhead.planning()),
         new Economics.Student(
             student.seconds(steps(), passes() * tokens),
-            around.session() + student.startSeconds(),
+            overhead.session() + student.startSeconds(),
             sizes.read(student.columns()) / tokens,
             reading),
         cacheBytes(),
@@ -100,7 +116,7 @@ record Forecast(
   }
 
   private TrainSpec train() {
-    return Recipe.train(settings, 1); // threads do not matter here
+    return Recipe.train(settings, 1); // the number of threads does not matter here
   }
 
   private long trainedRows() {
@@ -129,7 +145,7 @@ record Forecast(
         .toList();
   }
 
-  /** Returns whether the system's memory can hold the cache, so that a disk is read but once. */
+  /** Returns whether the page cache can hold the cache, so that the disk is read only once. */
   private static boolean fits(double bytes) {
     var system =
         (com.sun.management.OperatingSystemMXBean) ManagementFactory.getOperatingSystemMXBean();

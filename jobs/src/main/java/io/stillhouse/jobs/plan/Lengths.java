@@ -7,14 +7,14 @@ import org.apache.spark.sql.SparkSession;
 /**
  * Sums over the rows of a cache.
  *
- * @param rows masked variants counted each
- * @param sound rows that have tokens
+ * @param rows number of rows; each masked variant counts
+ * @param sound number of rows that have tokens
  * @param tokens the sum of lengths L
- * @param squares the sum of L², which scores take room by
+ * @param squares the sum of L², which the size of attention scores is proportional to
  */
 record Lengths(double rows, double sound, double tokens, double squares) {
 
-  /** Sums the inputs files of a cache, or of a directory laid out as one. */
+  /** Sums the inputs of a cache, or of a directory with the same layout. */
   static Lengths of(SparkSession spark, Path cache) {
     Row sums =
         spark

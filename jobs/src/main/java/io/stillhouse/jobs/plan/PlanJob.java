@@ -20,17 +20,18 @@ import java.nio.file.Files;
 import java.util.Map;
 import org.apache.hadoop.fs.Path;
 import org.apache.spark.sql.SparkSession;
+import org.jspecify.annotations.Nullable;
 
 /**
- * Foretells what a recipe costs, from a probe on its own text. It leaves {@code plan.output} and
- * nothing else, and nothing at all where it refuses.
+ * Predicts what a recipe costs, from a probe on its corpus. It writes {@code plan.output} and
+ * nothing else, and nothing at all if it fails.
  */
 public final class PlanJob {
-  /** How much more room than the cache takes the disk must have. */
-  private static final double ROOM = 1.2;
+  /** The free space that the disk must have, as a multiple of the cache's size. */
+  private static final double FREE_FACTOR = 1.2;
 
-  /** What compression leaves of computed bytes at least, for a first look at the room. */
-  private static final double COMPRESSED = 0.7;
+  /** The least share of computed bytes that remains after compression, for the first check. */
+  private static final double LEAST_COMPRESSED = 0.7;
 
   private final SparkSession spark;
   private final Settings settings;
@@ -40,21 +41,21 @@ public final class PlanJob {
   private final EncoderSpec teacher;
   private final double sessionSeconds;
 
-  /** Bytes that a file system has left at an existing path. */
+  /** Returns the bytes that are free on the file system of an existing path. */
   interface FreeSpace {
     long at(Path path) throws IOException;
   }
 
   /**
-   * Checks the recipe; nothing is written or run yet.
+   * Checks the recipe, and neither writes nor runs anything.
    *
-   * @throws io.stillhouse.error.StillhouseException as the cache's and the training's own checks
+   * @throws io.stillhouse.error.StillhouseException as the cache and the training would
    */
   public PlanJob(SparkSession spark, Settings settings) throws IOException {
     this(spark, settings, null);
   }
 
-  PlanJob(SparkSession spark, Settings settings, FreeSpace free) throws IOException {
+  PlanJob(SparkSession spark, Settings settings, @Nullable FreeSpace free) throws IOException {
     this.spark = spark;
     this.settings = settings;
     this.storage = new Storage(spark.sparkContext().hadoopConfiguration());
@@ -65,9 +66,9 @@ public final class PlanJob {
     this.teacher = HuggingFaceDirectory.open(storage.local(given)).spec();
     if (!settings.get(Options.STAGES).isEmpty()) {
       throw Errors.invalid(
-          "plan reckons one training, but train.stages names %d"
+          "plan predicts one training, but train.stages names %d"
               .formatted(settings.get(Options.STAGES).size()),
-          "give train.stages='[]' and a stage's own values, once for each");
+          "set train.stages='[]' and the settings of one stage, and run plan once for each stage");
     }
     loss();
     storage.requireNoDirectory(Options.PLAN_OUTPUT.key(), settings.get(Options.PLAN_OUTPUT));
@@ -78,13 +79,13 @@ public final class PlanJob {
   /**
    * Measures, computes and writes the result.
    *
-   * @throws io.stillhouse.error.StillhouseException if the disk has not 1.2 times the room, or
-   *     {@code plan.seconds} do not suffice
+   * @throws io.stillhouse.error.StillhouseException if the disk has less free space than 1.2 times
+   *     the size of the cache, or {@code plan.seconds} are not enough
    */
   public PlanResult run() throws IOException {
     PlanResult result;
     try (Scratch scratch = Scratch.open(storage, cache);
-        Deadline deadline = new Deadline(spark, settings.get(Options.PLAN_SECONDS))) {
+        Deadline deadline = Deadline.of(spark, settings.get(Options.PLAN_SECONDS))) {
       result = measure(scratch, deadline, free.at(Scratch.existing(storage, cache)));
     }
     storage.writeJson(
@@ -93,59 +94,67 @@ public final class PlanJob {
     return result;
   }
 
-  private PlanResult measure(Scratch scratch, Deadline deadline, long room) throws IOException {
+  /** The size of the corpus, from a sample of it. */
+  private record CorpusSize(
+      CorpusSample sample, double seconds, Lengths sampled, Lengths corpus, StoredBytes inputs) {}
+
+  private CorpusSize sizeCorpus(Scratch scratch, Deadline deadline) throws IOException {
     CorpusSample sample =
         deadline.run("the corpus was sampled", () -> CorpusSample.draw(spark, settings, scratch));
     Path inputs = scratch.path("inputs");
-    double planning =
-        deadline.run("the sample was tokenised", () -> writeInputs(scratch, sample, inputs));
+    double seconds =
+        deadline.run("the sample was tokenized", () -> writeInputs(scratch, sample, inputs));
     Lengths sampled = Lengths.of(spark, inputs);
-    Lengths corpus = sampled.times(sample.times());
     requireTokens(sampled);
-    Settings real =
-        settings.with(
-            Map.of(
-                Options.SHARD_TOKENS.key(),
-                Long.toString(sampleJob(scratch, sample).shardTokens(corpus.tokens()))));
-    StoredBytes inputBytes = StoredBytes.of(storage, inputs);
+    return new CorpusSize(
+        sample, seconds, sampled, sampled.times(sample.factor()), StoredBytes.of(storage, inputs));
+  }
+
+  private PlanResult measure(Scratch scratch, Deadline deadline, long available)
+      throws IOException {
+    CorpusSize size = sizeCorpus(scratch, deadline);
+    CorpusSample sample = size.sample();
+    Lengths corpus = size.corpus();
+    long shardTokens = sampleJob(scratch, sample).shardTokens(corpus.tokens());
+    Settings real = settings.with(Map.of(Options.SHARD_TOKENS.key(), Long.toString(shardTokens)));
     TargetChoice choice = TargetRecipe.choice(settings, teacher);
-    TargetSizes before = new TargetSizes(inputBytes, sampled, inputBytes, sampled, corpus);
-    double computed =
-        choice.all().stream()
-            .mapToDouble(c -> before.computed(c, choice, teacher, maskProbability()))
-            .sum();
-    double share = shareHeld(before.shards(real.get(Options.SHARD_TOKENS)));
-    requireRoom(room, "at least ", COMPRESSED * computed * share);
+    TargetSizes before =
+        new TargetSizes(size.inputs(), size.sampled(), size.inputs(), size.sampled(), corpus);
+    double share = shareOnDisk(before.shards(shardTokens));
+    requireFree(available, "at least ", LEAST_COMPRESSED * computed(choice, before) * share);
 
     TeacherProbe.Teacher measured =
         new TeacherProbe(spark, real, storage, scratch)
-            .run(sample, sampled.tokens(), corpus.tokens(), deadline);
+            .run(sample, size.sampled().tokens(), corpus.tokens(), deadline);
+    TeacherProbe.ProbeCache probed = measured.cache();
     TargetSizes sizes =
-        new TargetSizes(measured.bytes(), measured.lengths(), inputBytes, sampled, corpus);
-    double bytes = sizes.cache(real.get(Options.SHARD_TOKENS), measured.shards());
+        new TargetSizes(probed.bytes(), probed.lengths(), size.inputs(), size.sampled(), corpus);
+    double bytes = sizes.cache(shardTokens, probed.shards());
     double targets = bytes - sizes.inputsOfCorpus();
-    requireRoom(room, "", bytes - targets * (1 - share) + measured.bytes().teacher());
+    requireFree(available, "", bytes - targets * (1 - share) + probed.bytes().teacher());
 
     StudentProbe.Student student =
         new StudentProbe(spark, settings, storage, scratch)
-            .run(measured.cache(), corpus.tokens() / corpus.sound(), deadline);
+            .run(probed.path(), corpus.tokens() / corpus.sound(), deadline);
+    double bytesRead = sizes.readOfProbe(student.columns());
     double decoding =
         deadline.run(
             "targets were read",
-            () ->
-                ReadProbe.decoding(
-                    spark,
-                    measured.cache(),
-                    student.columns(),
-                    sizes.readOfProbe(student.columns())));
-    Path weights = new Path(measured.cache(), TeacherFolder.NAME + "/model.safetensors");
+            () -> ReadProbe.decoding(spark, probed.path(), student.columns(), bytesRead));
+    Path weights = new Path(probed.path(), TeacherFolder.NAME + "/model.safetensors");
+    double planning = size.seconds() * Math.max(1, sample.factor());
     return new Forecast(real, teacher, choice, sizes, measured, student)
         .result(
             loss(),
-            new Forecast.Around(
-                sessionSeconds, planning * Math.max(1, sample.times()), deadline.phases()),
-            new Forecast.Disk(room, decoding, ReadProbe.disk(weights)),
-            sample.how());
+            new Forecast.Overhead(sessionSeconds, planning, deadline.phases()),
+            new Forecast.Disk(available, decoding, ReadProbe.disk(weights)),
+            sample.basis());
+  }
+
+  private double computed(TargetChoice choice, TargetSizes sizes) {
+    return choice.all().stream()
+        .mapToDouble(column -> sizes.computed(column, choice, teacher, maskProbability()))
+        .sum();
   }
 
   private DistillSpec loss() {
@@ -161,7 +170,7 @@ public final class PlanJob {
   private double writeInputs(Scratch scratch, CorpusSample sample, Path directory)
       throws IOException {
     long start = System.nanoTime();
-    sampleJob(scratch, sample).writeInputsAlone(directory);
+    sampleJob(scratch, sample).writeInputs(directory);
     return (System.nanoTime() - start) / 1e9;
   }
 
@@ -182,29 +191,29 @@ public final class PlanJob {
     double most = settings.get(Options.MAX_INVALID);
     if (invalid > most) {
       throw Errors.invalid(
-          "%.1f %% of the sampled rows have no targets (empty, or not UTF-8), a share over cache.max-invalid (%s): cache would stop"
+          "%.1f %% of the sampled rows have no targets (empty, or not UTF-8), a share over cache.max-invalid (%s): the cache command would stop"
               .formatted(100 * invalid, most),
-          "mend the corpus, or raise cache.max-invalid");
+          "correct the corpus, or raise cache.max-invalid");
     }
   }
 
-  /** Returns the share of the targets that lies on the disk at once. */
-  private double shareHeld(int shards) {
+  /** Returns the share of the targets that is on the disk at the same time. */
+  private double shareOnDisk(int shards) {
     int window = settings.get(Options.CACHE_WINDOW);
     return window == 0 ? 1 : Math.min(1, (double) window / shards);
   }
 
-  private void requireRoom(long room, String least, double bytes) {
-    if (room < ROOM * bytes) {
+  private void requireFree(long available, String least, double bytes) {
+    if (available < FREE_FACTOR * bytes) {
       throw Errors.invalid(
           "the cache would take %s%,.0f bytes, and the disk of cache.path '%s' has %,d free: less than %s times as many"
-              .formatted(least, bytes, cache, room, ROOM),
+              .formatted(least, bytes, cache, available, FREE_FACTOR),
           "free some, choose another cache.path, or store less, such as targets.dtype=int8 or fewer"
               + " targets.hidden");
     }
   }
 
-  /** Hadoop counts a local disk's reserved blocks as free; nobody can write to those. */
+  /** Of a local disk, Hadoop would count the blocks that are reserved for the superuser as free. */
   private long freeBytes(Path path) throws IOException {
     return "file".equals(path.toUri().getScheme())
         ? Files.getFileStore(java.nio.file.Path.of(path.toUri().getPath())).getUsableSpace()

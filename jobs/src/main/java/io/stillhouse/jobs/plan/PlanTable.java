@@ -3,7 +3,7 @@ package io.stillhouse.jobs.plan;
 import java.util.Locale;
 import java.util.stream.Collectors;
 
-/** Words a result for a terminal. */
+/** Formats a result for a terminal. */
 final class PlanTable {
   private static final int MOST_CHOICES = 8;
 
@@ -31,8 +31,8 @@ final class PlanTable {
     line(
         "teacher",
         "%,.0f tokens/s (on %,.0f tokens)",
-        probe.teacherTokensPerSecond(),
-        probe.teacherProbedTokens());
+        probe.teacher().tokensPerSecond(),
+        probe.teacher().probedTokens());
     line(
         "students",
         "%s",
@@ -42,13 +42,12 @@ final class PlanTable {
                     format(
                         "%s %,.0f tokens/s, %,.0f steps", s.name(), s.tokensPerSecond(), s.steps()))
             .collect(Collectors.joining("; ")));
+    Double disk = probe.reading().diskBytesPerSecond();
     line(
         "reading",
         "%,.0f MB/s decoded from memory; disk %s",
-        probe.readBytesPerSecond() / 1e6,
-        probe.diskBytesPerSecond() == null
-            ? "not measured"
-            : format("%,.0f MB/s", probe.diskBytesPerSecond() / 1e6));
+        probe.reading().bytesPerSecond() / 1e6,
+        disk == null ? "not measured" : format("%,.0f MB/s", disk / 1e6));
     disk();
     line("", "");
     text.append(format("%-18s%12s%12s\n", "", "cached", "online"));
@@ -63,17 +62,18 @@ final class PlanTable {
             "%-18s%12.4f%12.4f\n", "all, money", result.money().cached(), result.money().online()));
     line("", "");
     PlanResult.BreakEven even = result.breakEven();
+    Double reads = even.reads();
     line(
         "reads",
         "%.2f of each token; the cache pays %s",
         even.readsOfRecipe(),
-        even.reads() == null ? "never" : format("from %.2f on", even.reads()));
+        reads == null ? "never" : format("from %.2f on", reads));
     line(
         "bytes a token",
         "%,.0f read by the student; reading is faster than the teacher below %,.0f",
         even.bytesPerTokenOfStudent(),
         even.bytesPerToken());
-    line("limit", "%s", result.limit());
+    line("limit", "%s", result.money().limit());
     choices();
     line("verdict", "%s", result.verdict());
     return text.toString();
@@ -94,17 +94,20 @@ final class PlanTable {
         "%,.0f bytes free, %.1f times as many as the cache takes",
         disk.freeBytes(),
         disk.freeBytes() / (disk.bytes() + disk.teacherBytes()));
-    if (!result.unread().isEmpty()) {
-      line("not read", "%s: of no use to this student", String.join(", ", result.unread()));
+    if (!result.targets().unread().isEmpty()) {
+      line(
+          "not read",
+          "%s: of no use to this student",
+          String.join(", ", result.targets().unread()));
     }
   }
 
   private void choices() {
     line("", "");
     text.append(format("%14s  %-9s %-6s %s\n", "bytes a token", "", "serves", "choice"));
-    long serving = result.choices().stream().filter(Choices.Choice::does).count();
-    result.choices().stream()
-        .filter(choice -> choice.does() || choice.recipes() || serving < MOST_CHOICES)
+    long serving = result.targets().choices().stream().filter(Choices.Choice::isUsable).count();
+    result.targets().choices().stream()
+        .filter(choice -> choice.isUsable() || choice.current() || serving < MOST_CHOICES)
         .limit(MOST_CHOICES)
         .forEach(
             choice ->
@@ -113,9 +116,9 @@ final class PlanTable {
                         "%14s  %-9s %-6s %s%s\n",
                         format("%,.1f", choice.bytesPerToken()),
                         choice.basis(),
-                        choice.does() ? "yes" : "no",
-                        choice.words(),
-                        choice.recipes() ? "   (the recipe's)" : "")));
+                        choice.isUsable() ? "yes" : "no",
+                        choice.settingsText(),
+                        choice.current() ? "   (the recipe's)" : "")));
     line("", "");
   }
 

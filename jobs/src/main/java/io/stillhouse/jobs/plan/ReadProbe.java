@@ -16,7 +16,7 @@ import org.apache.hadoop.fs.Path;
 import org.apache.spark.api.java.JavaSparkContext;
 import org.apache.spark.sql.SparkSession;
 
-/** Measures how fast a student gets at its targets. */
+/** Measures how fast a student can read its targets. */
 final class ReadProbe {
   private static final int BUFFER = 8 << 20;
   private static final double MOST_SECONDS = 2;
@@ -25,9 +25,9 @@ final class ReadProbe {
 
   /**
    * Returns the bytes a second of reading and decoding the columns of a student, and their hashes,
-   * from memory: in one task on one thread, as a student reads.
+   * from the page cache: in one task on one thread, as a student reads.
    *
-   * @param bytes that those columns have in the cache
+   * @param bytes of those columns in the cache
    */
   static double decoding(SparkSession spark, Path cache, Set<Column> columns, double bytes) {
     String directory = cache.toString();
@@ -41,7 +41,7 @@ final class ReadProbe {
   private static double bestOfTwo(String cache, List<String> names) throws IOException {
     List<Column> columns = names.stream().map(Targets::named).toList();
     double best = Double.POSITIVE_INFINITY;
-    for (int time = 0; time < 2; time++) { // the first one compiles
+    for (int pass = 0; pass < 2; pass++) { // the first pass includes compilation
       long start = System.nanoTime();
       CacheReader reader = CacheReader.open(Storage.ofThisProcess(), new Path(cache), columns);
       for (int shard = 0; shard < reader.shardRows().size(); shard++) {
@@ -53,8 +53,8 @@ final class ReadProbe {
   }
 
   /**
-   * Returns the bytes a second of a local file's disk, past the system's memory of it; infinite
-   * where the file system is not local, or cannot read so.
+   * Returns the bytes a second of reading a local file from its disk, bypassing the page cache;
+   * infinite if the file system is not local or does not support direct reads.
    */
   static double disk(Path file) throws IOException {
     if (!"file".equals(file.toUri().getScheme())) {
@@ -77,7 +77,7 @@ final class ReadProbe {
       }
       return bytes == 0 ? Double.POSITIVE_INFINITY : bytes / seconds;
     } catch (IOException | UnsupportedOperationException e) {
-      return Double.POSITIVE_INFINITY; // tmpfs, for one
+      return Double.POSITIVE_INFINITY; // such as tmpfs
     }
   }
 }

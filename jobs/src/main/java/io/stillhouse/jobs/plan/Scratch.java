@@ -9,9 +9,9 @@ import org.apache.hadoop.fs.FileStatus;
 import org.apache.hadoop.fs.Path;
 
 /**
- * The probe's directory, on the file system of the cache that is planned: in the nearest directory
- * above it that exists. It goes when the probe is closed or the process ends; of a process that was
- * killed, at the next start on that machine.
+ * The probe's directory, on the file system of the planned cache, in the nearest parent directory
+ * that exists. It is deleted when the probe is closed or the process exits. If the process was
+ * killed, the next probe on the same machine deletes it.
  */
 final class Scratch implements AutoCloseable {
   private static final String PREFIX = "_stillhouse-plan-";
@@ -26,13 +26,15 @@ final class Scratch implements AutoCloseable {
     this.directory = directory;
   }
 
-  /** Removes what killed probes left, and makes a directory. */
+  /** Deletes the directories of probes that were killed, and creates one. */
   static Scratch open(Storage storage, Path cache) throws IOException {
     Path home = existing(storage, cache.getParent());
     String host = InetAddress.getLocalHost().getHostName();
     for (FileStatus status : storage.fileSystem(home).listStatus(home)) {
       Matcher ours = OURS.matcher(status.getPath().getName());
-      if (ours.matches() && ours.group(1).equals(host) && !others(Long.parseLong(ours.group(2)))) {
+      if (ours.matches()
+          && ours.group(1).equals(host)
+          && !otherIsAlive(Long.parseLong(ours.group(2)))) {
         storage.fileSystem(home).delete(status.getPath(), true);
       }
     }
@@ -43,19 +45,19 @@ final class Scratch implements AutoCloseable {
     return scratch;
   }
 
-  /** Returns whether another process of that number lives. */
-  private static boolean others(long pid) {
+  /** Returns whether another process with that id is alive. */
+  private static boolean otherIsAlive(long pid) {
     return pid != ProcessHandle.current().pid()
         && ProcessHandle.of(pid).map(ProcessHandle::isAlive).orElse(false);
   }
 
-  /** Returns a path, or the nearest one above it that exists. */
+  /** Returns a path if it exists, or else its nearest parent that does. */
   static Path existing(Storage storage, Path path) throws IOException {
-    Path there = path;
-    while (!storage.exists(there)) {
-      there = there.getParent();
+    Path nearest = path;
+    while (!storage.exists(nearest)) {
+      nearest = nearest.getParent();
     }
-    return there;
+    return nearest;
   }
 
   Path path(String name) {
@@ -76,7 +78,7 @@ final class Scratch implements AutoCloseable {
     try {
       delete(directory);
     } catch (IOException e) {
-      // The next start on this machine deletes it.
+      // The next probe on this machine deletes it.
     }
   }
 }

@@ -15,15 +15,15 @@ import org.apache.parquet.hadoop.metadata.ColumnChunkMetaData;
 import org.apache.parquet.hadoop.util.HadoopInputFile;
 
 /**
- * Where the bytes of a cache lie.
+ * The bytes of a cache by what they hold.
  *
- * @param columns bytes of a column's chunks, by {@code family/column}
- * @param others footers, manifest and plan
- * @param teacher the teacher's copy
+ * @param columns bytes of each column's chunks, by {@code family/column}
+ * @param others bytes of footers, manifest and plan
+ * @param teacher bytes of the copy of the teacher
  */
 record StoredBytes(Map<String, Long> columns, long others, long teacher) {
 
-  /** Sums a cache, or a directory laid out as one. */
+  /** Measures a cache, or a directory with the same layout. */
   static StoredBytes of(Storage storage, Path cache) throws IOException {
     FileSystem fs = storage.fileSystem(cache);
     Map<String, Long> columns = new TreeMap<>();

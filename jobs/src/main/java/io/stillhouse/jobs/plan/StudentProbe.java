@@ -25,8 +25,8 @@ final class StudentProbe {
   private static final int LEAST_STEPS = 3;
   private static final int MOST_STEPS = 12;
 
-  /** Share of the time left that the second run may take; the rest is its margin. */
-  private static final double SHARE = 0.6;
+  /** Share of the remaining time that the second run may take; the rest is a safety margin. */
+  private static final double TIME_SHARE = 0.6;
 
   private final SparkSession spark;
   private final Settings settings;
@@ -34,7 +34,7 @@ final class StudentProbe {
   private final Scratch scratch;
 
   /**
-   * One model's speed without the reading of targets: a step of n tokens takes {@code perStep + n *
+   * The speed of one model, without reading targets: a step of n tokens takes {@code perStep + n *
    * perToken} seconds.
    */
   record Speed(String name, double perStep, double perToken) {
@@ -44,12 +44,12 @@ final class StudentProbe {
   }
 
   /**
-   * What the runs showed.
+   * What the runs measured.
    *
-   * @param speeds of the student and its baseline, as they train beside or after each other
-   * @param inTurn whether they train after each other
+   * @param speeds of the student and its baseline
+   * @param inTurn whether they train one after the other, instead of at the same time
    * @param columns that the student reads
-   * @param startSeconds of a training that are not steps
+   * @param startSeconds of a training besides its steps
    */
   record Student(List<Speed> speeds, boolean inTurn, Set<Column> columns, double startSeconds) {
 
@@ -60,14 +60,20 @@ final class StudentProbe {
     }
   }
 
-  /** Mean seconds and tokens of a model's steps but the first. */
-  private record Mean(String name, double seconds, double tokens) {}
+  /** Mean seconds and tokens of a model's steps, without the first one. */
+  private record MeanStep(String name, double seconds, double tokens) {}
 
-  private record Run(List<Mean> means, double around, Set<Column> columns, boolean inTurn) {
+  /**
+   * One training.
+   *
+   * @param otherSeconds of the training besides its steps
+   */
+  private record Run(
+      List<MeanStep> means, double otherSeconds, Set<Column> columns, boolean inTurn) {
     double stepSeconds() {
       return inTurn
-          ? means.stream().mapToDouble(Mean::seconds).sum()
-          : means.stream().mapToDouble(Mean::seconds).max().orElseThrow();
+          ? means.stream().mapToDouble(MeanStep::seconds).sum()
+          : means.stream().mapToDouble(MeanStep::seconds).max().orElseThrow();
     }
   }
 
@@ -78,13 +84,15 @@ final class StudentProbe {
     this.scratch = scratch;
   }
 
-  /** Runs small steps, then steps of the recipe's rows, or of as many as there is time for. */
+  /**
+   * Trains with small steps, then with the recipe's batch size, or the largest there is time for.
+   */
   Student run(Path cache, double tokensPerRow, Deadline deadline) throws IOException {
     int wanted = settings.get(Options.BATCH_SIZE);
     int few = (int) Math.max(1, Math.min(wanted, SMALL_STEP / tokensPerRow));
     Run small =
         deadline.run("a student was trained", () -> train(cache, "small", few, LEAST_STEPS));
-    double time = SHARE * deadline.left() - small.around();
+    double time = TIME_SHARE * deadline.left() - small.otherSeconds();
     double step = small.stepSeconds() * wanted / few;
     int rows = wanted;
     int steps = (int) Math.min(MOST_STEPS, time / step);
@@ -102,13 +110,14 @@ final class StudentProbe {
   }
 
   /**
-   * Takes the second run as it is where it has the recipe's steps, and else a line through both.
+   * Returns the speeds of the second run if it had the recipe's batch size, or else of a straight
+   * line through both runs.
    */
   private static Student student(Run small, Run second, int wanted, int rows) {
     List<Speed> speeds = new ArrayList<>();
     for (int i = 0; i < second.means().size(); i++) {
-      Mean mean = second.means().get(i);
-      Mean less = small.means().get(i);
+      MeanStep mean = second.means().get(i);
+      MeanStep less = small.means().get(i);
       double perToken = mean.seconds() / mean.tokens();
       double perStep = 0;
       if (rows < wanted && mean.tokens() > less.tokens()) {
@@ -118,12 +127,12 @@ final class StudentProbe {
       }
       speeds.add(new Speed(mean.name(), perStep, perToken));
     }
-    return new Student(speeds, second.inTurn(), second.columns(), small.around());
+    return new Student(speeds, second.inTurn(), second.columns(), small.otherSeconds());
   }
 
   private Run train(Path cache, String name, int rows, int steps) throws IOException {
     Map<String, String> own = new TreeMap<>();
-    // The probe's cache was cut otherwise than the recipe's will be.
+    // The probe's cache has other shards than the recipe's cache will have.
     Map<String, String> cut = CacheReader.open(storage, cache, List.of()).plan().fingerprints();
     Options.ALL.stream()
         .map(Option::key)
@@ -139,21 +148,21 @@ final class StudentProbe {
     own.put(Options.WORKERS.key(), "1");
     own.put(Options.LOOKAHEAD.key(), "false");
     own.put(Options.METRICS.key(), "none");
-    own.put(Options.TEACHERS.key(), "[]"); // whose caches are of other rows than the probe's
+    own.put(Options.TEACHERS.key(), "[]"); // their caches have other rows than the probe's
     long start = System.nanoTime();
     TrainJob job = new TrainJob(spark, settings.with(own));
     TrainJob.Result result = job.run();
     double wall = (System.nanoTime() - start) / 1e9;
-    List<Mean> means = new ArrayList<>();
+    List<MeanStep> means = new ArrayList<>();
     for (TrainTask.Trained trained : result.students()) {
       means.add(mean(trained));
     }
     Run run = new Run(means, 0, job.columns(), job.inTurn());
-    double around = Math.max(0, wall - steps * run.stepSeconds());
-    return new Run(means, around, run.columns(), run.inTurn());
+    double otherSeconds = Math.max(0, wall - steps * run.stepSeconds());
+    return new Run(means, otherSeconds, run.columns(), run.inTurn());
   }
 
-  private Mean mean(TrainTask.Trained trained) throws IOException {
+  private MeanStep mean(TrainTask.Trained trained) throws IOException {
     String lines = storage.readText(new Path(trained.directory(), "metrics.jsonl"));
     double seconds = 0;
     double tokens = 0;
@@ -164,6 +173,6 @@ final class StudentProbe {
       tokens += step.get("tokens").getAsDouble();
       steps++;
     }
-    return new Mean(trained.name(), seconds / steps, tokens / steps);
+    return new MeanStep(trained.name(), seconds / steps, tokens / steps);
   }
 }

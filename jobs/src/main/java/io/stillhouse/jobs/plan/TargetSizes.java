@@ -13,23 +13,24 @@ import java.util.List;
 import java.util.Map;
 
 /**
- * How many bytes targets take in the cache of a corpus: measured columns grow by what they depend
- * on, others are computed as they are before Parquet compresses them.
+ * Estimates how many bytes targets take in the cache of a corpus. Columns that the probe has
+ * measured are scaled by what they grow with; the size of other columns is computed, before Parquet
+ * compresses them.
  *
- * @param probe bytes that the probe's cache has
- * @param probed sums over its rows
+ * @param probe bytes of the probe's cache
+ * @param probed sums over the rows of the probe's cache
  * @param inputs bytes of the sample's rows in shards of the recipe's size
- * @param sampled sums over the sample's rows
- * @param corpus sums over the corpus's
+ * @param sampled sums over the rows of the sample
+ * @param corpus sums over the rows of the corpus
  */
 record TargetSizes(
     StoredBytes probe, Lengths probed, StoredBytes inputs, Lengths sampled, Lengths corpus) {
   private static final int SMALL_VOCABULARY = 1 << 16;
   private static final String INPUTS = Family.INPUTS.id() + "/";
 
-  /** Returns the bytes of the whole cache without the teacher. */
+  /** Returns the bytes of the whole cache, without the copy of the teacher. */
   double cache(double shardTokens, int probeShards) {
-    // Footers, manifest and plan go with shards.
+    // The size of footers, manifest and plan is proportional to the number of shards.
     double all = inputsOfCorpus() + (double) probe.others() / probeShards * shards(shardTokens);
     for (String name : probe.columns().keySet()) {
       all += name.startsWith(INPUTS) ? 0 : measured(name);
@@ -37,7 +38,7 @@ record TargetSizes(
     return all;
   }
 
-  /** Returns the number of shards that the corpus is cut into. */
+  /** Returns the number of shards of the corpus. */
   int shards(double shardTokens) {
     return (int) Math.ceil(corpus.tokens() / shardTokens);
   }
@@ -48,12 +49,12 @@ record TargetSizes(
     return bytes * corpus.tokens() / sampled.tokens();
   }
 
-  /** Returns what a student that reads columns gets of the whole cache, keys and inputs too. */
+  /** Returns the bytes that a student reads of the whole cache, including keys and inputs. */
   double read(Collection<Column> columns) {
     return inputsOfCorpus() + columns.stream().mapToDouble(c -> measured(name(c))).sum();
   }
 
-  /** Returns what the same student gets of the probe's cache. */
+  /** Returns the bytes that a student reads of the probe's cache, including keys and inputs. */
   double readOfProbe(Collection<Column> columns) {
     double bytes = 0;
     for (Map.Entry<String, Long> column : probe.columns().entrySet()) {
@@ -74,11 +75,11 @@ record TargetSizes(
   }
 
   private double measured(String name) {
-    return probe.columns().getOrDefault(name, 0L) * driver(name, corpus) / driver(name, probed);
+    return probe.columns().getOrDefault(name, 0L) * growth(name, corpus) / growth(name, probed);
   }
 
-  /** Returns what a column's bytes grow with. */
-  private static double driver(String name, Lengths lengths) {
+  /** Returns the sum that a column's bytes are proportional to. */
+  private static double growth(String name, Lengths lengths) {
     String column = name.substring(name.indexOf('/') + 1);
     if (List.of(Targets.ID.name(), Targets.LENGTH.name(), Targets.LOGITS.name()).contains(column)) {
       return lengths.rows();
@@ -87,9 +88,9 @@ record TargetSizes(
   }
 
   /**
-   * Returns the bytes of a choice's tensors: of columns in {@code stored} as measured.
+   * Returns the bytes of a choice's tensors, as measured for columns that the probe's cache has.
    *
-   * @param stored the choice that the probe's cache has
+   * @param stored the choice of the probe's cache
    */
   double tensors(
       TargetChoice choice, TargetChoice stored, EncoderSpec teacher, double maskProbability) {
@@ -101,7 +102,7 @@ record TargetSizes(
     return bytes;
   }
 
-  /** Returns the bytes of a column before compression; of samples, at most. */
+  /** Returns the bytes of a column before compression; for sampled soft labels, an upper bound. */
   double computed(Column column, TargetChoice choice, EncoderSpec teacher, double maskProbability) {
     Dtype dtype = choice.dtype();
     if (column.family() == Family.HIDDEN) {

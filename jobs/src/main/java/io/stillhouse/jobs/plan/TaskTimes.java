@@ -11,16 +11,16 @@ import org.apache.spark.scheduler.SparkListenerJobStart;
 import org.apache.spark.scheduler.SparkListenerTaskEnd;
 import org.apache.spark.sql.SparkSession;
 
-/** Times the tasks that run the teacher, of one cache job. */
+/** Times the tasks of a cache job that run the teacher. */
 final class TaskTimes extends SparkListener implements AutoCloseable {
-  /** The job group of the teacher's tasks, and of no other job of a cache. */
+  /** The job group of the teacher's tasks and of no other job. */
   private static final String GROUP = "cache";
 
-  private static final int PATIENCE_SECONDS = 20;
+  private static final int TIMEOUT_SECONDS = 20;
 
   private final SparkSession spark;
   private final Set<Object> stages = new HashSet<>();
-  private final CountDownLatch over = new CountDownLatch(1);
+  private final CountDownLatch ended = new CountDownLatch(1);
   private int job = -1;
   private double seconds;
 
@@ -49,11 +49,11 @@ final class TaskTimes extends SparkListener implements AutoCloseable {
   @Override
   public synchronized void onJobEnd(SparkListenerJobEnd end) {
     if (end.jobId() == job) {
-      over.countDown();
+      ended.countDown();
     }
   }
 
-  /** Returns the seconds of all tasks, once Spark has told of their end. */
+  /** Returns the seconds of all tasks, once Spark's listener bus has reported their end. */
   double seconds() {
     await();
     synchronized (this) {
@@ -63,8 +63,8 @@ final class TaskTimes extends SparkListener implements AutoCloseable {
 
   private void await() {
     try {
-      if (!over.await(PATIENCE_SECONDS, TimeUnit.SECONDS)) {
-        throw new IllegalStateException("Spark did not tell when the teacher's tasks ended");
+      if (!ended.await(TIMEOUT_SECONDS, TimeUnit.SECONDS)) {
+        throw new IllegalStateException("Spark did not report the end of the teacher's tasks");
       }
     } catch (InterruptedException e) {
       Thread.currentThread().interrupt();

@@ -12,14 +12,15 @@ import org.apache.hadoop.fs.Path;
 import org.apache.spark.sql.SparkSession;
 
 /**
- * Runs the cache job on a few rows, cold, and on as many as there is time for. Both caches lie in
- * one place after each other, so that there is one copy of the teacher on disk and in memory.
+ * Runs the cache job on a few rows, cold, and then on as many as there is time for. The second
+ * cache replaces the first at the same path, so that there is one copy of the teacher on disk and
+ * in memory.
  */
 final class TeacherProbe {
-  private static final int COLD_SHARD = 256;
+  private static final int COLD_SHARD_TOKENS = 256;
 
   /** Share of the probe's time that the warm run may take. */
-  private static final double SHARE = 0.2;
+  private static final double TIME_SHARE = 0.2;
 
   private final SparkSession spark;
   private final Settings settings;
@@ -28,29 +29,32 @@ final class TeacherProbe {
   private final int slots;
 
   /**
-   * What the warm run left.
+   * What the warm run measured.
    *
-   * @param shards of its cache
-   * @param slotRate tokens a second of one task, while {@code busy} of them run
-   * @param slots tasks that the session can run at a time
-   * @param startSeconds of a cache job's work that is not the teacher's, as the cold run had it
+   * @param startSeconds of a cache job besides the teacher's tasks, from the cold run
    */
-  record Teacher(
-      Path cache,
-      Lengths lengths,
-      int shards,
-      StoredBytes bytes,
-      double slotRate,
-      int busy,
-      int slots,
-      double startSeconds) {
+  record Teacher(ProbeCache cache, Speed speed, double startSeconds) {}
 
+  /**
+   * The cache that the warm run has built.
+   *
+   * @param lengths sums over its rows
+   */
+  record ProbeCache(Path path, Lengths lengths, int shards, StoredBytes bytes) {}
+
+  /**
+   * How fast the teacher runs.
+   *
+   * @param slotRate tokens a second of one task while the others run, too
+   * @param slots tasks that the session can run at a time
+   */
+  record Speed(double slotRate, int slots) {
     /** Returns the tokens a second of all slots together. */
     double rate() {
       return slotRate * slots;
     }
 
-    /** Returns the seconds of a pass over shards that run in waves, a task for each. */
+    /** Returns the seconds of a pass whose tasks, one for each shard, run in waves. */
     double passSeconds(double tokens, double shardTokens) {
       long whole = (long) (tokens / shardTokens);
       double rest = tokens - whole * shardTokens;
@@ -60,7 +64,7 @@ final class TeacherProbe {
   }
 
   private record Run(CacheRecord result, double wall, double taskSeconds) {
-    /** Returns tokens a second of a task. */
+    /** Returns the tokens a second of one task. */
     double slotRate() {
       return result.tokens() / taskSeconds;
     }
@@ -76,40 +80,41 @@ final class TeacherProbe {
   }
 
   /**
-   * Runs both.
+   * Runs the cache job twice.
    *
-   * @param inSample tokens of the sample, and {@code corpus} of all the corpus
+   * @param sampleTokens tokens of the sample
+   * @param corpusTokens tokens of the whole corpus
    */
-  Teacher run(CorpusSample sample, double inSample, double corpus, Deadline deadline)
+  Teacher run(CorpusSample sample, double sampleTokens, double corpusTokens, Deadline deadline)
       throws IOException {
     double shardTokens = settings.get(Options.SHARD_TOKENS);
-    int shards = (int) Math.min(Math.ceil(corpus / shardTokens), 2.0 * slots);
+    int shards = (int) Math.min(Math.ceil(corpusTokens / shardTokens), 2.0 * slots);
     int busy = Math.min(shards, slots);
-    double perPiece = Math.max(1, inSample / sample.pieceRows());
-    int coldRows = rows(sample, 2.0 * busy * COLD_SHARD, perPiece);
-    Run cold = deadline.run("the teacher ran cold", () -> cache(sample, coldRows, COLD_SHARD));
-    perPiece = (double) cold.result().tokens() / coldRows;
-    double guess = cold.slotRate(); // too low, since tasks loaded the teacher: a safe size
-    double most = guess * busy * Math.min(SHARE * deadline.seconds(), deadline.left() / 3);
-    double tokens = Math.min(corpus, Math.max(shards * COLD_SHARD, most));
-    double ofShard = Math.min(shardTokens, Math.max(COLD_SHARD, 1.1 * tokens / shards));
-    int rows = rows(sample, Math.min(tokens, ofShard * shards), perPiece);
+    double perRow = Math.max(1, sampleTokens / sample.pieceRows());
+    int coldRows = rows(sample, 2.0 * busy * COLD_SHARD_TOKENS, perRow);
+    Run cold =
+        deadline.run("the teacher ran cold", () -> cache(sample, coldRows, COLD_SHARD_TOKENS));
+    perRow = (double) cold.result().tokens() / coldRows;
+    double guess = cold.slotRate(); // low, since the tasks loaded the teacher, and so safe
+    double most = guess * busy * Math.min(TIME_SHARE * deadline.seconds(), deadline.left() / 3);
+    double tokens = Math.min(corpusTokens, Math.max(shards * COLD_SHARD_TOKENS, most));
+    double ofShard = Math.min(shardTokens, Math.max(COLD_SHARD_TOKENS, 1.1 * tokens / shards));
+    int rows = rows(sample, Math.min(tokens, ofShard * shards), perRow);
     Run warm = deadline.run("the teacher ran warm", () -> cache(sample, rows, (int) ofShard));
     double slotRate = warm.slotRate();
     double start = cold.wall() - cold.result().tokens() / slotRate / busy;
     return new Teacher(
-        cachePath(),
-        Lengths.of(spark, cachePath()),
-        warm.result().shards(),
-        StoredBytes.of(storage, cachePath()),
-        slotRate,
-        busy,
-        slots,
+        new ProbeCache(
+            cachePath(),
+            Lengths.of(spark, cachePath()),
+            warm.result().shards(),
+            StoredBytes.of(storage, cachePath())),
+        new Speed(slotRate, slots),
         Math.max(0, start));
   }
 
-  private static int rows(CorpusSample sample, double tokens, double perPiece) {
-    return (int) Math.min(sample.pieceRows(), Math.max(1, Math.ceil(tokens / perPiece)));
+  private static int rows(CorpusSample sample, double tokens, double perRow) {
+    return (int) Math.min(sample.pieceRows(), Math.max(1, Math.ceil(tokens / perRow)));
   }
 
   private Path cachePath() {

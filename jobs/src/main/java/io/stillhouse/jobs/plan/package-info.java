@@ -1,7 +1,10 @@
 /**
  * The command {@code plan}: a probe on the user's own text and machines, and what a recipe is
- * foretold to cost. The probe runs the cache and the training themselves on a sample, in a
- * directory of its own; {@link io.stillhouse.jobs.plan.Economics} holds the formulas.
+ * predicted to cost.
+ *
+ * <p>The probe runs the real cache and training jobs on a sample, in a scratch directory. {@link
+ * io.stillhouse.jobs.plan.Forecast} puts its measurements into the formulas of {@link
+ * io.stillhouse.jobs.plan.Economics}.
  */
 @org.jspecify.annotations.NullMarked
 package io.stillhouse.jobs.plan;

@@ -99,7 +99,7 @@ class PlanJobTest {
         .containsExactly("student", "student-baseline");
     assertThat(plan.probe().students().get(0).steps()).isEqualTo(100);
     assertThat(plan.breakEven().readsOfRecipe()).isEqualTo(12);
-    assertThat(plan.unread()).containsExactly("hidden_00", "hidden_02");
+    assertThat(plan.targets().unread()).containsExactly("hidden_00", "hidden_02");
 
     JsonObject json =
         JsonParser.parseString(Files.readString(directory.resolve("plan.json"))).getAsJsonObject();
@@ -120,7 +120,7 @@ class PlanJobTest {
         .contains(reads == null ? "takes longer than running the teacher" : "is read 0.20 times");
     assertThat(reads == null ? Double.POSITIVE_INFINITY : reads).isGreaterThan(1.0);
     assertThat(plan.money().cached()).isGreaterThan(plan.money().online());
-    assertThat(plan.limit()).isEqualTo("storage price");
+    assertThat(plan.money().limit()).isEqualTo("storage price");
   }
 
   @Test
@@ -140,7 +140,7 @@ class PlanJobTest {
     assertThatThrownBy(() -> new PlanJob(spark, stages, PLENTY))
         .isInstanceOf(StillhouseException.class)
         .hasMessageContaining("train.stages names 2")
-        .hasMessageContaining("give train.stages='[]' and a stage's own values");
+        .hasMessageContaining("set train.stages='[]' and the settings of one stage");
   }
 
   @Test
@@ -159,7 +159,7 @@ class PlanJobTest {
 
   @Test
   void aProbeWithoutTimeSaysSoAndCleansUp() throws IOException {
-    try (Deadline deadline = new Deadline(spark, 0.05)) {
+    try (Deadline deadline = Deadline.of(spark, 0.05)) {
       assertThatThrownBy(
               () ->
                   deadline.run(
@@ -204,13 +204,13 @@ class PlanJobTest {
     Storage storage = new Storage(new Configuration());
     try (Scratch scratch = Scratch.open(storage, storage.qualify(directory + "/cache"))) {
       CorpusSample sample = CorpusSample.draw(spark, settings, scratch, 16_000, 20_000);
-      assertThat(sample.how()).startsWith("estimated: 16 byte ranges read");
+      assertThat(sample.basis()).startsWith("estimated: 16 byte ranges read");
       assertThat(sample.whole()).isFalse();
       org.apache.hadoop.fs.Path inputs = scratch.path("inputs");
-      new CacheJob(spark, CorpusSample.recipe(settings, sample.table())).writeInputsAlone(inputs);
-      Lengths estimate = Lengths.of(spark, inputs).times(sample.times());
+      new CacheJob(spark, CorpusSample.recipe(settings, sample.table())).writeInputs(inputs);
+      Lengths estimate = Lengths.of(spark, inputs).times(sample.factor());
       org.apache.hadoop.fs.Path all = scratch.path("all");
-      new CacheJob(spark, settings).writeInputsAlone(all);
+      new CacheJob(spark, settings).writeInputs(all);
       Lengths counted = Lengths.of(spark, all);
       assertThat(counted.rows()).isEqualTo(8000);
       assertThat(estimate.rows()).isCloseTo(8000, within(800.0));
@@ -233,22 +233,25 @@ class PlanJobTest {
             "targets.mlm-logits=dense",
             "loss.soft-label.kind=mse",
             "teacher.name=another");
-    assertThat(plan.choices()).hasSize(12);
-    assertThat(plan.choices())
+    assertThat(plan.targets().choices()).hasSize(12);
+    assertThat(plan.targets().choices())
         .filteredOn(choice -> choice.settings().get("targets.mlm-logits").equals("top-k"))
         .hasSize(3)
         .allSatisfy(choice -> assertThat(choice.serves()).startsWith("no: ").contains("mse"));
-    assertThat(plan.choices())
-        .filteredOn(Choices.Choice::recipes)
+    assertThat(plan.targets().choices())
+        .filteredOn(Choices.Choice::current)
         .singleElement()
         .satisfies(
             own -> {
               assertThat(own.basis()).isEqualTo("measured");
               assertThat(own.bytesPerToken()).isCloseTo(plan.disk().bytesPerToken(), within(1e-6));
-              assertThat(own.does()).isTrue();
+              assertThat(own.isUsable()).isTrue();
             });
     Choices.Choice cheapest =
-        plan.choices().stream().filter(Choices.Choice::does).findFirst().orElseThrow();
-    assertThat(cheapest.words()).isEqualTo("targets.dtype=int8 targets.mlm-logits=derived");
+        plan.targets().choices().stream()
+            .filter(Choices.Choice::isUsable)
+            .findFirst()
+            .orElseThrow();
+    assertThat(cheapest.settingsText()).isEqualTo("targets.dtype=int8 targets.mlm-logits=derived");
   }
 }

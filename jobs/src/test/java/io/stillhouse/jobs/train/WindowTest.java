@@ -173,7 +173,7 @@ class WindowTest {
     assertThat(left).doesNotExist();
     verified = verify();
     assertThat(verified.sound()).as("%s", verified.lines()).isTrue();
-    assertThat(verified.dropped()).isEqualTo(shards);
+    assertThat(verified.dropped().shards()).isEqualTo(shards);
   }
 
   @Test

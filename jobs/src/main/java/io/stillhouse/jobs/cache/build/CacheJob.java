@@ -6,43 +6,38 @@ import io.stillhouse.config.Settings;
 import io.stillhouse.error.Errors;
 import io.stillhouse.jobs.cache.layout.CacheFile;
 import io.stillhouse.jobs.cache.layout.CacheRecord;
-import io.stillhouse.jobs.cache.layout.CorpusFile;
-import io.stillhouse.jobs.cache.layout.Fingerprints;
 import io.stillhouse.jobs.cache.layout.Lease;
 import io.stillhouse.jobs.cache.layout.Manifest;
-import io.stillhouse.jobs.cache.layout.OtherTeacher;
 import io.stillhouse.jobs.cache.layout.Plan;
 import io.stillhouse.jobs.cache.layout.TargetRecipe;
-import io.stillhouse.jobs.cache.layout.TeacherFolder;
 import io.stillhouse.jobs.cache.layout.Window;
-import io.stillhouse.jobs.cache.read.CacheReader;
-import io.stillhouse.jobs.corpus.CorpusFiles;
 import io.stillhouse.jobs.storage.DiskFull;
 import io.stillhouse.jobs.storage.Storage;
-import io.stillhouse.recipe.Recipe;
+import io.stillhouse.spec.EncoderSpec;
 import io.stillhouse.spec.Precision;
 import io.stillhouse.target.Column;
-import io.stillhouse.target.Dtype;
 import io.stillhouse.target.TargetChoice;
 import io.stillhouse.target.Targets;
 import java.io.IOException;
 import java.util.ArrayList;
 import java.util.List;
-import java.util.Map;
 import java.util.Set;
 import java.util.TreeSet;
 import java.util.stream.Collectors;
 import org.apache.hadoop.fs.Path;
 import org.apache.spark.sql.SparkSession;
 import org.jspecify.annotations.Nullable;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
 
 /**
- * Job 1: runs a teacher once over the corpus and writes its targets; a restart computes what the
- * manifest lacks, and so does a recipe with more text, more targets or another teacher.
+ * Runs a teacher once over the corpus and writes its targets. A restart computes what the manifest
+ * lacks, and so does a recipe with more text, more targets or another teacher.
  */
 public final class CacheJob {
-  private static final long SHARD_BYTES = 256L << 20;
+  private static final Logger LOG = LoggerFactory.getLogger(CacheJob.class);
 
+  private final CacheContext context;
   private final SparkSession spark;
   private final Settings settings;
   private final Storage storage;
@@ -51,251 +46,154 @@ public final class CacheJob {
   private final String name;
   private final TargetChoice choice;
   private final @Nullable Window window;
-  private final Planning planning;
+  private final ShardSize shardSize;
+  private final CorpusPlanner planner;
 
   /**
-   * Checks the recipe against the teacher; nothing is written yet.
+   * Checks the recipe against the teacher and writes nothing.
    *
-   * @throws io.stillhouse.error.StillhouseException if the teacher is not one, or lacks an asked
-   *     layer
+   * @throws io.stillhouse.error.StillhouseException if {@code teacher.path} is not a teacher, or
+   *     the teacher lacks a layer whose targets the recipe asks for
    */
   public CacheJob(SparkSession spark, Settings settings) throws IOException {
-    this(spark, settings, teacher(spark, settings), settings.get(Options.TEACHER_NAME), null);
-  }
-
-  /**
-   * Makes a job that writes rows of token ids and labels but no targets, under a given model's
-   * tokenizer and head.
-   */
-  public static CacheJob inputsAlone(
-      SparkSession spark, Settings settings, HuggingFaceDirectory model) {
-    return new CacheJob(spark, settings, model, "", TargetChoice.nothing(Dtype.FLOAT32));
-  }
-
-  private CacheJob(
-      SparkSession spark,
-      Settings settings,
-      HuggingFaceDirectory teacher,
-      String name,
-      TargetChoice choice) {
     this.spark = spark;
     this.settings = settings;
     this.storage = new Storage(spark.sparkContext().hadoopConfiguration());
+    this.teacher = teacher(storage, settings);
+    this.name = settings.get(Options.TEACHER_NAME);
     this.cache = storage.requireExclusive(Options.CACHE.key(), settings.get(Options.CACHE));
-    this.teacher = teacher;
-    this.name = name;
-    this.choice = choice == null ? TargetRecipe.choice(settings, teacher.spec()) : choice;
-    this.window =
-        choice == null
-            ? Window.of(settings, this.choice.all().stream().map(Column::name).toList())
-            : null;
-    this.planning = new Planning(spark, settings, storage, cache, mostShardTokens());
-    if (spark.sparkContext().isLocal()) { // elsewhere the tasks find out
-      Precision.of(settings.get(Options.CACHE_PRECISION))
-          .requireProcessor(Options.CACHE_PRECISION.key());
+    this.context = new CacheContext(spark, settings, storage, cache);
+    this.choice = TargetRecipe.choice(settings, teacher.spec());
+    this.window = Window.of(settings, names(choice.all()));
+    this.shardSize = ShardSize.of(settings, choice, teacher.spec());
+    this.planner = new CorpusPlanner(context, shardSize);
+    if (spark.sparkContext().isLocal()) { // on a cluster, each task checks its own machine
+      precision().requireProcessor(Options.CACHE_PRECISION.key());
     }
-    if (settings.get(Options.MAX_LENGTH) > teacher.spec().embeddings().maxPositions()) {
+    requirePositions(settings, teacher.spec());
+  }
+
+  private static HuggingFaceDirectory teacher(Storage storage, Settings settings)
+      throws IOException {
+    Path path = storage.requireExisting(Options.TEACHER.key(), settings.get(Options.TEACHER));
+    return HuggingFaceDirectory.open(storage.local(path));
+  }
+
+  /** Requires that a model has a position for each token of the longest row. */
+  static void requirePositions(Settings settings, EncoderSpec model) {
+    int positions = model.embeddings().maxPositions();
+    if (settings.get(Options.MAX_LENGTH) > positions) {
       throw Errors.badValue(
           Options.MAX_LENGTH.key(),
-          "at most the teacher's positions, " + teacher.spec().embeddings().maxPositions(),
+          "at most the teacher's positions, " + positions,
           settings.get(Options.MAX_LENGTH));
     }
   }
 
-  /**
-   * Returns the most tokens of a shard: fewer than the recipe says where their targets would pass
-   * {@link #SHARD_BYTES}, since training holds a shard or two in memory.
-   */
-  private long mostShardTokens() {
-    int length = settings.get(Options.MAX_LENGTH);
-    long rowBytes = Math.max(1, choice.cellBytes(length, teacher.spec()));
-    return Math.min(
-        settings.get(Options.SHARD_TOKENS), Math.max(length, SHARD_BYTES * length / rowBytes));
-  }
-
-  /** Returns the tokens of a shard of a corpus. */
+  /** Returns the number of tokens that a shard of a corpus holds. */
   public long shardTokens(double corpusTokens) {
-    return Planner.shardTokens(mostShardTokens(), (long) corpusTokens);
+    return shardSize.tokens((long) corpusTokens);
   }
 
-  private static HuggingFaceDirectory teacher(SparkSession spark, Settings settings)
-      throws IOException {
-    Storage storage = new Storage(spark.sparkContext().hadoopConfiguration());
-    Path given = storage.requireExisting("teacher.path", settings.get(Options.TEACHER));
-    return HuggingFaceDirectory.open(storage.local(given));
+  /**
+   * Writes the inputs of all text into a directory that is not a cache, so that their size can be
+   * measured.
+   */
+  public void writeInputs(Path directory) {
+    planner.writeInputs(directory, new Path(settings.get(Options.TEACHER)), teacher);
   }
 
-  /** Plans if there is no plan yet, then computes every shard that misses a column. */
+  /** Opens or plans the cache, and computes every shard that lacks a column. */
   public CacheRecord run() throws IOException {
     try {
-      return planAndCompute();
-    } catch (Exception e) { // Spark throws checked ones that it does not declare
+      return openAndCompute();
+    } catch (Exception e) { // Spark throws checked exceptions that it does not declare
       DiskFull.explain(e, storage, cache);
       throw e;
     }
   }
 
-  private CacheRecord planAndCompute() throws IOException {
+  private CacheRecord openAndCompute() throws IOException {
     long start = System.nanoTime();
-    CorpusFiles corpus = CorpusFiles.list(Recipe.corpus(settings).paths(), storage.hadoop());
-    List<CorpusFile> hashed = CorpusFile.hash(storage, corpus);
-    Map<String, String> fingerprints = Fingerprints.of(settings, storage, teacher, hashed);
-    if (!storage.exists(cache)) {
-      requireFirst();
-      planning.begin(teacher, fingerprints, corpus, hashed, window);
-    }
-    Manifest manifest = Manifest.survey(storage, cache);
-    Repair repair = new Repair(storage, cache, manifest);
+    OpenCache open = openOrBegin();
+    Manifest manifest = open.manifest();
     try (Lease lease = Lease.take(storage, cache)) {
-      Plan plan = open(manifest, repair, fingerprints, corpus, hashed);
-      RollingWindow rolling =
-          window == null
-              ? null
-              : new RollingWindow(storage, cache, manifest, lease, window.shards());
-      return compute(plan, manifest, rolling, start);
-    }
-  }
-
-  private CacheRecord compute(
-      Plan plan, Manifest manifest, @Nullable RollingWindow rolling, long start)
-      throws IOException {
-    int dropped = manifest.dropped().size();
-    if (rolling != null) {
-      rolling.move(Set.of());
-    }
-    List<TeacherTask> tasks = tasks(plan, manifest);
-    double planned = (System.nanoTime() - start) / 1e9;
-    TeacherStage.Ran ran =
-        tasks.isEmpty()
-            ? new TeacherStage.Ran(0, 0, 0, 0)
-            : new TeacherStage(spark, invalid -> planning.requireFewInvalid(plan.corpus(), invalid))
-                .run(plan, manifest, name, tasks, rolling);
-    // Once more: a run before this one may have ended by it, its units finished.
-    planning.requireFewInvalid(plan.corpus(), manifest.invalidRows(name));
-    double computing = (System.nanoTime() - start) / 1e9 - planned - ran.loadSeconds();
-    long bytes =
-        manifest.droppedBytes()
-            + manifest.files().stream().mapToLong(file -> file.size().bytes()).sum();
-    CacheRecord result =
-        new CacheRecord(
-            cache.toString(),
-            plan.corpus().rows(),
-            plan.corpus().tokens(),
-            plan.shards().size(),
-            plan.corpus().blankRows(),
-            plan.corpus().invalidRows() + manifest.invalidRows(name),
-            ran.shards(),
-            window == null ? List.copyOf(manifest.columns(name)) : window.columns(),
-            manifest.entries(),
-            bytes,
-            (double) bytes / plan.corpus().tokens(),
-            new CacheRecord.Seconds(planned, ran.loadSeconds(), computing),
-            ran.tokens() / computing,
-            ran.rows() / computing,
-            manifest.dropped().size());
-    if (!tasks.isEmpty()
-        || result.droppedShards() > dropped
-        || CacheRecord.last(storage, cache, name) == null) {
-      result.write(storage, cache, name);
-    }
-    return result;
-  }
-
-  /** Restores what a cache has lost, and returns its plan, which holds the recipe's text. */
-  private Plan open(
-      Manifest manifest,
-      Repair repair,
-      Map<String, String> fingerprints,
-      CorpusFiles corpus,
-      List<CorpusFile> hashed)
-      throws IOException {
-    OtherTeacher known = repair.teachers().get(name);
-    OtherTeacher other = name.isEmpty() || known != null ? known : joining(fingerprints);
-    Plan plan = other == null ? repair.plan() : repair.plan().of(other);
-    plan.requireSame(cache, fingerprints);
-    requireSameWindow(plan);
-    CorpusMatch match = new CorpusMatch(cache, repair.parts(), corpus, hashed);
-    manifest.requireSound();
-    plan.requireAllShards(cache, manifest);
-    if (name.isEmpty()) {
-      repair.restoreTeacher(TeacherFolder.model(cache, name), plan.teacherFiles(), teacher);
-    }
-    repair.restore((directory, part) -> planning.again(directory, part, match.of(part)));
-    if (other != null) {
-      if (known == null) {
-        new TeacherFit(CacheReader.teacher(storage, cache), teacher, name)
-            .require(storage, cache, manifest);
-        manifest.append(Manifest.Entry.joined(other));
-        storage.writeText(other.file(cache), other.toJson());
+      Plan plan = bringUpToDate(open);
+      int droppedBefore = manifest.dropped().size();
+      RollingWindow rolling = rollingWindow(manifest, lease);
+      List<TeacherTask> tasks = missing(plan, manifest);
+      double planning = secondsSince(start);
+      TeacherStage.Totals totals = compute(plan, manifest, tasks, rolling);
+      double computing = secondsSince(start) - planning - totals.loadSeconds();
+      CacheRecord record =
+          new CacheSummary(cache, name, columns(manifest))
+              .record(plan, manifest, totals, planning, computing);
+      if (!tasks.isEmpty()
+          || record.droppedShards() > droppedBefore
+          || CacheRecord.last(storage, cache, name) == null) {
+        record.write(storage, cache, name);
       }
-      repair.restoreTeacher(TeacherFolder.model(cache, name), other.files(), teacher);
-    }
-    if (!match.added().isEmpty()) {
-      requireNoWindow("cannot grow by more text");
-      requireAllKept();
-      Growing growing = new Growing(spark, settings, storage, cache, planning);
-      plan = growing.grow(plan, manifest, match);
-    }
-    return plan;
-  }
-
-  /** Writes the rows of a corpus into a directory as a cache holds them, without a cache around. */
-  public void writeInputsAlone(Path directory) {
-    planning.alone(directory, new Path(settings.get(Options.TEACHER)), teacher);
-  }
-
-  /** How masked-LM soft labels are kept is the recipe's to say: columns do not tell it. */
-  private void requireAllKept() throws IOException {
-    List<Column> kept = recorded();
-    List<String> lost = new ArrayList<>(kept.stream().map(Column::name).toList());
-    lost.removeAll(choice.withLayersOf(kept).all().stream().map(Column::name).toList());
-    if (!lost.isEmpty()) {
-      throw Errors.invalid(
-          "cache '%s' has %s, which this recipe does not compute for new files"
-              .formatted(cache, String.join(", ", lost)),
-          "give it the targets.mlm-* settings that those were made with");
+      return record;
     }
   }
 
-  private void requireSameWindow(Plan plan) {
-    if (!name.isEmpty() && plan.window() != null) {
-      requireNoWindow("keeps the targets of one teacher");
-    }
-    Window.requireSame(cache, plan.window(), window);
+  private static double secondsSince(long start) {
+    return (System.nanoTime() - start) / 1e9;
   }
 
-  private void requireNoWindow(String why) {
-    if (window != null) {
-      throw Errors.invalid(
-          "cache '%s' has a window (%s) and %s, since shards that are dropped are not computed again"
-              .formatted(cache, Options.CACHE_WINDOW.key(), why),
-          "make another cache for it");
-    }
-  }
-
-  private void requireFirst() {
-    if (!name.isEmpty()) {
+  /** Opens the cache; the first teacher's run plans it if it does not exist. */
+  private OpenCache openOrBegin() throws IOException {
+    if (!name.isEmpty() && !storage.exists(cache)) {
       throw Errors.invalid(
           "cache.path '%s' does not exist, and teacher.name '%s' is another teacher of a cache"
               .formatted(cache, name),
           "make the cache with its first teacher, which has no name, or correct cache.path");
     }
+    return OpenCache.openOrBegin(context, planner, teacher, window);
   }
 
-  private OtherTeacher joining(Map<String, String> fingerprints) throws IOException {
-    return OtherTeacher.of(name, fingerprints, Fingerprints.directory(storage, teacher.path()));
+  /** Restores what the cache has lost, adds this teacher and new text, and returns the plan. */
+  private Plan bringUpToDate(OpenCache open) throws IOException {
+    OpenCache.Restored restored = name.isEmpty() ? open.restore() : open.restore(name);
+    if (!restored.hasNewText()) {
+      return restored.plan();
+    }
+    requireSameColumnsForNewText();
+    return open.grow(restored);
   }
 
-  /** Returns a task for every shard that lacks a column, asked for now or lost since. */
-  private List<TeacherTask> tasks(Plan plan, Manifest manifest) throws IOException {
-    TeacherTask.Run run =
-        new TeacherTask.Run(
+  /** The columns of a cache do not say how masked-LM soft labels are stored; the recipe must. */
+  private void requireSameColumnsForNewText() throws IOException {
+    List<Column> recorded = recordedColumns();
+    List<String> lacking = new ArrayList<>(names(recorded));
+    lacking.removeAll(names(choice.withLayersOf(recorded).all()));
+    if (!lacking.isEmpty()) {
+      throw Errors.invalid(
+          "cache '%s' has %s, which this recipe does not compute for new files"
+              .formatted(cache, String.join(", ", lacking)),
+          "give it the targets.mlm-* settings that those were made with");
+    }
+  }
+
+  private @Nullable RollingWindow rollingWindow(Manifest manifest, Lease lease) throws IOException {
+    if (window == null) {
+      return null;
+    }
+    RollingWindow rolling = new RollingWindow(storage, cache, manifest, lease, window.shards());
+    rolling.move(Set.of());
+    return rolling;
+  }
+
+  /** Returns a task for every shard that lacks a column, requested now or lost since. */
+  private List<TeacherTask> missing(Plan plan, Manifest manifest) throws IOException {
+    TeacherTask.PassOptions pass =
+        new TeacherTask.PassOptions(
             name,
             settings.get(Options.CACHE_BATCH_TOKENS),
-            Precision.of(settings.get(Options.CACHE_PRECISION)),
+            precision(),
             spark.sparkContext().conf().getInt("spark.task.cpus", 1),
             settings.get(Options.CACHE_SEED));
-    TargetChoice wanted = choice.withLayersOf(recorded());
+    TargetChoice wanted = choice.withLayersOf(recordedColumns());
     List<TeacherTask> tasks = new ArrayList<>();
     for (Plan.Shard shard : plan.shards()) {
       int number = shard.shard();
@@ -309,21 +207,49 @@ public final class CacheJob {
               .collect(Collectors.toCollection(TreeSet::new));
       if (!missing.isEmpty()) {
         CacheFile inputs = manifest.inputs(number).orElseThrow();
-        tasks.add(
-            new TeacherTask(
-                cache.toString(),
-                inputs,
-                wanted.without(column -> manifest.has(number, name, column)),
-                missing,
-                run));
+        TargetChoice lacking = wanted.without(column -> manifest.has(number, name, column));
+        tasks.add(new TeacherTask(cache.toString(), inputs, lacking, missing, pass));
       }
     }
     return tasks;
   }
 
-  /** Returns the columns that the last finished run left. */
-  private List<Column> recorded() throws IOException {
+  private TeacherStage.Totals compute(
+      Plan plan, Manifest manifest, List<TeacherTask> tasks, @Nullable RollingWindow rolling)
+      throws IOException {
+    TeacherStage.Totals totals = TeacherStage.Totals.NONE;
+    if (tasks.isEmpty()) {
+      LOG.debug("cache '{}' lacks no targets of this recipe", cache);
+    } else {
+      totals =
+          new TeacherStage(spark, manifest, name, notFinite -> requireFewInvalid(plan, notFinite))
+              .run(plan, tasks, rolling);
+    }
+    // An earlier run may have ended because of too many invalid rows after its last shard.
+    requireFewInvalid(plan, manifest.invalidRows(name));
+    return totals;
+  }
+
+  private void requireFewInvalid(Plan plan, long notFinite) {
+    planner.requireFewInvalid(plan.corpus(), notFinite);
+  }
+
+  /** Returns the columns that every shard has, dropped ones included. */
+  private List<String> columns(Manifest manifest) {
+    return window == null ? List.copyOf(manifest.columns(name)) : window.columns();
+  }
+
+  /** Returns the columns that the last finished run recorded. */
+  private List<Column> recordedColumns() throws IOException {
     CacheRecord last = CacheRecord.last(storage, cache, name);
     return last == null ? List.of() : last.columns().stream().map(Targets::named).toList();
+  }
+
+  private Precision precision() {
+    return Precision.of(settings.get(Options.CACHE_PRECISION));
+  }
+
+  private static List<String> names(List<Column> columns) {
+    return columns.stream().map(Column::name).toList();
   }
 }

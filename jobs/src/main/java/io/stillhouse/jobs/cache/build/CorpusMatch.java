@@ -9,29 +9,31 @@ import java.util.HashMap;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Objects;
 import java.util.stream.Stream;
 import org.apache.hadoop.fs.Path;
+import org.jspecify.annotations.Nullable;
 
 /**
- * Which of a recipe's files of text a cache was made from, part by part, and which are new. A file
- * is known by its bytes, and keeps the name that the keys of its rows have, wherever it lies now.
+ * Matches the text files of a recipe with those that the parts of a cache were made from. A file is
+ * identified by its bytes. It keeps the name that the keys of its rows start with, even if it has
+ * moved since.
  */
 final class CorpusMatch {
   private final CorpusFiles corpus;
-  private final Map<Integer, Map<Path, String>> ofPart = new HashMap<>();
+  private final Map<Integer, Map<Path, String>> namesByFirstShard = new HashMap<>();
   private final Map<Path, CorpusFile> added = new LinkedHashMap<>();
 
   /**
    * Finds the files of a plan's parts among those of a recipe.
    *
-   * @param hashed the recipe's files in order, hashed
-   * @throws io.stillhouse.error.StillhouseException naming files that changed or are gone
+   * @throws io.stillhouse.error.StillhouseException naming files that have changed or are missing
    */
-  CorpusMatch(Path cache, List<Part> parts, CorpusFiles corpus, List<CorpusFile> hashed) {
-    this.corpus = corpus;
-    List<Path> paths = corpus.files();
-    for (int f = 0; f < hashed.size(); f++) {
-      added.put(paths.get(f), hashed.get(f));
+  CorpusMatch(Path cache, List<Part> parts, HashedCorpus corpus) {
+    this.corpus = corpus.files();
+    List<Path> paths = this.corpus.files();
+    for (int f = 0; f < paths.size(); f++) {
+      added.put(paths.get(f), corpus.hashes().get(f));
     }
     List<String> problems = new ArrayList<>();
     for (Part part : parts) {
@@ -44,56 +46,62 @@ final class CorpusMatch {
           names.put(path, known.name());
         }
       }
-      ofPart.put(part.firstShard(), names);
+      namesByFirstShard.put(part.firstShard(), names);
     }
     if (!problems.isEmpty()) {
       throw Errors.all(problems);
     }
   }
 
-  /** Removes a file of the same bytes from those that are new, one of the same name if there is. */
-  private Path takePath(CorpusFile known) {
+  /**
+   * Removes a file with the same bytes from the new ones, preferably one with the same name.
+   *
+   * @return its path, or null if there is none
+   */
+  private @Nullable Path takePath(CorpusFile known) {
     List<Path> same =
         added.entrySet().stream()
             .filter(file -> file.getValue().sha256().equals(known.sha256()))
             .map(Map.Entry::getKey)
             .toList();
     Path path =
-        Stream.concat(same.stream().filter(one -> bears(one, known.name())), same.stream())
+        Stream.concat(same.stream().filter(one -> hasName(one, known.name())), same.stream())
             .findFirst()
             .orElse(null);
-    added.remove(path);
+    if (path != null) {
+      added.remove(path);
+    }
     return path;
   }
 
   private String problem(Path cache, CorpusFile known) {
-    boolean there = corpus.files().stream().anyMatch(path -> bears(path, known.name()));
+    boolean exists = corpus.files().stream().anyMatch(path -> hasName(path, known.name()));
     return "file '%s' of the corpus of cache '%s' %s; a cache grows by new files named beside the old ones: %s, or name another cache.path"
         .formatted(
             known.name(),
             cache,
-            there ? "has changed since it was cached" : "is not in this recipe's corpus.path",
-            there ? "restore it and put new text into a file of its own" : "name it too");
+            exists ? "has changed since it was cached" : "is not in this recipe's corpus.path",
+            exists ? "restore it and put new text into a separate file" : "name it too");
   }
 
-  private static boolean bears(Path path, String name) {
+  private static boolean hasName(Path path, String name) {
     return ("/" + path.toUri().getPath()).endsWith("/" + name);
   }
 
-  /** Returns the files of a part, under the names that they had. */
+  /** Returns the files of a part, under the names that they had when it was planned. */
   CorpusFiles of(Part part) {
-    return corpus.only(ofPart.get(part.firstShard()));
+    return corpus.only(Objects.requireNonNull(namesByFirstShard.get(part.firstShard())));
   }
 
-  /** Returns files that no part has, by path. */
-  Map<Path, CorpusFile> added() {
-    return added;
+  /** Returns the paths of files that no part has. */
+  List<Path> addedPaths() {
+    return List.copyOf(added.keySet());
   }
 
-  /** Returns them to be read. */
-  CorpusFiles addedFiles() {
+  /** Returns the files that no part has. */
+  HashedCorpus added() {
     Map<Path, String> names = new LinkedHashMap<>();
     added.forEach((path, file) -> names.put(path, file.name()));
-    return corpus.only(names);
+    return new HashedCorpus(corpus.only(names), List.copyOf(added.values()));
   }
 }

@@ -16,12 +16,17 @@ import java.util.List;
 import java.util.Map;
 import java.util.TreeMap;
 import org.apache.hadoop.fs.Path;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
 
 /**
- * Restores what a cache lost besides targets, which are computed anew as any that miss: its plan
- * and teachers' records from the other copy, a teacher from the recipe's, inputs from the corpus.
+ * Restores what a cache has lost besides targets, which are computed like any that are missing. Its
+ * plan and the records of its teachers come from their second copies, a teacher's files from the
+ * recipe's teacher, and inputs from the corpus.
  */
 final class Repair {
+  private static final Logger LOG = LoggerFactory.getLogger(Repair.class);
+
   private final Storage storage;
   private final Path cache;
   private final Manifest manifest;
@@ -31,10 +36,10 @@ final class Repair {
 
   /** Writes the inputs of a part's shards into a directory. */
   interface Inputs {
-    Planner.Planned write(Path directory, Part part) throws IOException;
+    ShardWriter.WrittenShards write(Path directory, Part part) throws IOException;
   }
 
-  /** Reads whichever copies are sound, and restores the files among them. */
+  /** Reads the sound copies of the plan and of the teachers' records, and restores lost files. */
   Repair(Storage storage, Path cache, Manifest manifest) throws IOException {
     this.storage = storage;
     this.cache = cache;
@@ -44,12 +49,15 @@ final class Repair {
     files.parts().forEach(part -> grown.put(part.firstShard(), part));
     for (Part part : manifest.parts()) {
       if (grown.put(part.firstShard(), part) == null) {
+        LOG.warn(
+            "restoring '{}' from the manifest of cache '{}'", part.file(cache).getName(), cache);
         storage.writeText(part.file(cache), part.toJson());
       }
     }
     files.teachers().forEach(teacher -> teachers.put(teacher.name(), teacher));
     for (OtherTeacher teacher : manifest.teachers().values()) {
       if (teachers.put(teacher.name(), teacher) == null) {
+        LOG.warn("restoring '{}' from the manifest", teacher.file(cache));
         storage.writeText(teacher.file(cache), teacher.toJson());
       }
     }
@@ -72,11 +80,12 @@ final class Repair {
           "both copies of the plan of cache '%s' are damaged".formatted(cache),
           "delete the cache and run cache again");
     }
+    LOG.warn("restoring '{}' from the manifest", file);
     storage.writeText(file, copy.toJson());
     return copy;
   }
 
-  /** Returns the plan of the cache with everything that it grew by. */
+  /** Returns the plan of the cache, with all its parts. */
   Plan plan() {
     return first.grownBy(grown.values(), cache);
   }
@@ -93,7 +102,11 @@ final class Repair {
     return teachers;
   }
 
-  /** Appends what entries that were lost had said of the plan, and restores lost inputs. */
+  /**
+   * Appends entries for the parts of the plan whose entries are lost, and restores lost inputs.
+   *
+   * @param corpus writes inputs again
+   */
   void restore(Inputs corpus) throws IOException {
     if (manifest.plan() == null) {
       manifest.append(Manifest.Entry.first(first));
@@ -117,31 +130,37 @@ final class Repair {
     }
   }
 
-  /** Restores files of a teacher's directory that are not there or not the same. */
+  /** Restores the files of a teacher's directory that are missing or have changed. */
   void restoreTeacher(Path home, Map<String, String> files, HuggingFaceDirectory teacher)
       throws IOException {
     for (Map.Entry<String, String> file : files.entrySet()) {
       Path path = new Path(home, file.getKey());
       if (!storage.exists(path) || !storage.sha256(path).equals(file.getValue())) {
+        LOG.warn("restoring '{}' from '{}'", path, teacher.path());
         storage.fileSystem(path).delete(path, false);
         storage.publish(teacher.path().resolve(file.getKey()), path);
       }
     }
   }
 
-  /** Plans a part again, and takes the files of the lost shards. */
+  /** Writes the inputs of a part again, and takes the files of the lost shards. */
   private void restoreInputs(Part part, List<Plan.Shard> lost, Inputs corpus) throws IOException {
+    LOG.warn(
+        "restoring the inputs of {} shards of cache '{}' from the corpus, from shard {} on",
+        lost.size(),
+        cache,
+        lost.get(0).shard());
     Staging staging = new Staging(storage, cache);
     try {
-      Planner.Planned planned = corpus.write(staging.directory(), part);
-      if (!planned.shards().equals(part.shards())) {
+      ShardWriter.WrittenShards written = corpus.write(staging.directory(), part);
+      if (!written.shards().equals(part.shards())) {
         throw Errors.invalid(
             "the corpus no longer gives the rows that cache '%s' was planned with".formatted(cache),
             "restore the corpus, or delete the cache and run cache again");
       }
       List<CacheFile> restored = new ArrayList<>();
       for (Plan.Shard shard : lost) {
-        CacheFile file = planned.files().get(shard.shard() - part.firstShard());
+        CacheFile file = written.files().get(shard.shard() - part.firstShard());
         storage.rename(new Path(staging.directory(), file.path()), new Path(cache, file.path()));
         restored.add(file);
       }

@@ -8,30 +8,44 @@ import java.util.HashMap;
 import java.util.HashSet;
 import java.util.List;
 import java.util.Map;
+import java.util.Objects;
 import java.util.Set;
 import java.util.concurrent.ExecutionException;
 import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
 import java.util.concurrent.Future;
 import java.util.function.Consumer;
-import java.util.function.Predicate;
+import java.util.function.IntPredicate;
 
 /**
- * Runs tasks in Spark jobs side by side, as a window lets them: one job for all shards that it has
- * come to hold since the last look.
+ * Runs tasks in concurrent Spark jobs as a window allows: one job for all shards that the window
+ * has reached since the last check.
  *
  * @param finished whether a shard's targets count
- * @param dropped whether a shard need not be computed any more
- * @param waiting is told what this waits for, or "" where it does not
+ * @param dropped whether a shard no longer needs to be computed
+ * @param waiting receives what the jobs wait for, or "" if they do not wait
  */
 record RollingJobs(
-    RollingWindow window,
-    Predicate<Integer> finished,
-    Predicate<Integer> dropped,
-    Consumer<String> waiting) {
-  private static final long LOOKS_MILLIS = 200;
+    ShardWindow window, IntPredicate finished, IntPredicate dropped, Consumer<String> waiting) {
+  private static final long CHECK_MILLIS = 200;
 
-  /** Runs all tasks, in the order of their shards, each list of them as one job. */
+  /** Decides which shards may be computed. */
+  interface ShardWindow {
+    /**
+     * Moves the window past the shards that every student has read.
+     *
+     * @param unfinished shards that are being computed
+     */
+    void move(Set<Integer> unfinished) throws IOException;
+
+    /** Returns whether a shard may be computed. */
+    boolean holds(int shard);
+
+    /** Returns what the window waits for, if it holds no shard that is to be computed. */
+    String waitsFor();
+  }
+
+  /** Runs all tasks, in the order of their shards; {@code job} runs those that it is given. */
   void run(List<TeacherTask> tasks, Consumer<List<TeacherTask>> job) throws IOException {
     Deque<TeacherTask> left = new ArrayDeque<>(tasks);
     Map<Future<?>, List<TeacherTask>> running = new HashMap<>();
@@ -44,30 +58,19 @@ record RollingJobs(
             });
     try {
       while (true) {
-        for (Future<?> each : List.copyOf(running.keySet())) {
-          if (each.isDone()) {
-            running.remove(each);
-            each.get();
-          }
-        }
+        removeEnded(running);
         window.move(unfinished(running));
-        while (!left.isEmpty() && dropped.test(left.peek().shard())) {
-          left.remove();
-        }
-        List<TeacherTask> free = new ArrayList<>();
-        while (!left.isEmpty() && window.holds(left.peek().shard())) {
-          free.add(left.remove());
-        }
-        if (!free.isEmpty()) {
-          running.put(threads.submit(() -> job.accept(free)), free);
+        List<TeacherTask> ready = takeReady(left);
+        if (!ready.isEmpty()) {
+          running.put(threads.submit(() -> job.accept(ready)), ready);
         } else if (left.isEmpty() && running.isEmpty()) {
           return;
         }
         waiting.accept(running.isEmpty() ? window.waitsFor() : "");
-        Thread.sleep(LOOKS_MILLIS);
+        Thread.sleep(CHECK_MILLIS);
       }
     } catch (ExecutionException e) {
-      throw RollingJobs.<RuntimeException>unwrapped(e.getCause());
+      throw RollingJobs.<RuntimeException>unwrapped(Objects.requireNonNull(e.getCause()));
     } catch (InterruptedException e) {
       Thread.currentThread().interrupt();
       throw new IllegalStateException("interrupted", e);
@@ -76,20 +79,37 @@ record RollingJobs(
     }
   }
 
+  private static void removeEnded(Map<Future<?>, List<TeacherTask>> running)
+      throws ExecutionException, InterruptedException {
+    for (Future<?> job : List.copyOf(running.keySet())) {
+      if (job.isDone()) {
+        running.remove(job);
+        job.get();
+      }
+    }
+  }
+
+  /** Removes the tasks that the window holds, and tasks before them that are no longer needed. */
+  private List<TeacherTask> takeReady(Deque<TeacherTask> left) {
+    while (!left.isEmpty() && dropped.test(left.element().shard())) {
+      left.remove();
+    }
+    List<TeacherTask> ready = new ArrayList<>();
+    while (!left.isEmpty() && window.holds(left.element().shard())) {
+      ready.add(left.remove());
+    }
+    return ready;
+  }
+
   private Set<Integer> unfinished(Map<Future<?>, List<TeacherTask>> running) {
     Set<Integer> shards = new HashSet<>();
-    running
-        .values()
-        .forEach(
-            tasks ->
-                tasks.stream()
-                    .map(TeacherTask::shard)
-                    .filter(finished.negate())
-                    .forEach(shards::add));
+    for (List<TeacherTask> tasks : running.values()) {
+      tasks.stream().map(TeacherTask::shard).filter(s -> !finished.test(s)).forEach(shards::add);
+    }
     return shards;
   }
 
-  /** Returns what a job threw: Spark throws checked exceptions that it does not declare. */
+  /** Throws what a job threw: Spark throws checked exceptions that it does not declare. */
   @SuppressWarnings("unchecked")
   private static <E extends Throwable> E unwrapped(Throwable cause) throws E {
     throw (E) cause;

@@ -16,14 +16,17 @@ import java.util.concurrent.TimeUnit;
 import java.util.stream.Collectors;
 import java.util.stream.IntStream;
 import org.apache.hadoop.fs.Path;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
 
 /**
- * Moves a window over a cache's shards, on its driver: drops those that every student has seen, and
- * says which may be computed. A shard is dropped by a manifest entry first; the files go after, so
- * that a kill in between leaves files that nobody needs and the next run removes.
+ * Moves a window over a cache's shards, on the driver: drops shards that every student has read,
+ * and decides which may be computed. A manifest entry drops a shard first, and its files are
+ * deleted afterwards. If the driver is killed in between, the next run deletes the files.
  */
-final class RollingWindow {
-  private static final long LOOKS_SECONDS = 10;
+final class RollingWindow implements RollingJobs.ShardWindow {
+  private static final Logger LOG = LoggerFactory.getLogger(RollingWindow.class);
+  private static final long CHECK_SECONDS = 10;
 
   private final Storage storage;
   private final Path cache;
@@ -31,14 +34,16 @@ final class RollingWindow {
   private final Lease lease;
   private final int size;
   private final Acknowledgements acknowledgements;
-  private final List<CacheLeftovers.Found> leftBehind;
+  private final List<CacheLeftovers.Found> leftovers;
   private List<Acknowledgements.Student> students = List.of();
   private int first;
-  private long looked;
+  private long lastLeaseCheck;
 
   /**
+   * Finds what earlier runs left.
+   *
    * @param lease of this run
-   * @param size the most shards whose target files may lie in the cache
+   * @param size the most shards whose target files may be in the cache
    */
   RollingWindow(Storage storage, Path cache, Manifest manifest, Lease lease, int size)
       throws IOException {
@@ -48,11 +53,11 @@ final class RollingWindow {
     this.lease = lease;
     this.size = size;
     this.acknowledgements = new Acknowledgements(storage, cache);
-    this.leftBehind = new ArrayList<>(leftBehind());
+    this.leftovers = new ArrayList<>(unnamedTargets());
   }
 
-  /** Returns target files that a run before this one left unnamed. */
-  private List<CacheLeftovers.Found> leftBehind() throws IOException {
+  /** Returns target files that no manifest entry names. */
+  private List<CacheLeftovers.Found> unnamedTargets() throws IOException {
     Set<String> named =
         manifest.files().stream()
             .map(CacheFile::path)
@@ -62,13 +67,9 @@ final class RollingWindow {
         .toList();
   }
 
-  /**
-   * Drops what every student has seen.
-   *
-   * @param unfinished shards that are being computed
-   */
-  void move(Set<Integer> unfinished) throws IOException {
-    removeLeftBehind();
+  @Override
+  public void move(Set<Integer> unfinished) throws IOException {
+    removeLeftovers();
     students = acknowledgements.all();
     int needed = students.stream().mapToInt(Acknowledgements.Student::needs).min().orElse(0);
     first = Math.max(first, needed);
@@ -77,16 +78,25 @@ final class RollingWindow {
             .filter(shard -> !manifest.isDropped(shard) && !unfinished.contains(shard))
             .boxed()
             .toList();
-    if (passed.isEmpty()) {
-      return;
+    if (!passed.isEmpty()) {
+      drop(passed);
     }
+  }
+
+  private void drop(List<Integer> shards) throws IOException {
     List<CacheFile> files =
         manifest.files().stream()
-            .filter(file -> passed.contains(file.shard()))
+            .filter(file -> shards.contains(file.shard()))
             .filter(file -> !file.family().equals(Family.INPUTS.id()))
             .toList();
     List<String> names = students.stream().map(Acknowledgements.Student::student).toList();
-    manifest.append(Manifest.Entry.dropping(new Manifest.Dropped(passed, names)));
+    LOG.debug(
+        "dropping shards {} of cache '{}', which {} have read; the window starts at shard {}",
+        shards,
+        cache,
+        names,
+        first);
+    manifest.append(Manifest.Entry.dropping(new Manifest.Dropped(shards, names)));
     for (CacheFile file : files) {
       Path path = new Path(cache, file.path());
       storage.fileSystem(path).delete(path, false);
@@ -94,33 +104,35 @@ final class RollingWindow {
   }
 
   /**
-   * Removes what an earlier run left: of dropped shards at once, of others when that run is surely
-   * dead.
+   * Removes what earlier runs left: files of dropped shards at once, others when no other run can
+   * still be writing them.
    */
-  private void removeLeftBehind() throws IOException {
-    if (leftBehind.isEmpty()) {
+  private void removeLeftovers() throws IOException {
+    if (leftovers.isEmpty()) {
       return;
     }
     boolean due =
-        looked == 0 || System.nanoTime() - looked > TimeUnit.SECONDS.toNanos(LOOKS_SECONDS);
+        lastLeaseCheck == 0
+            || System.nanoTime() - lastLeaseCheck > TimeUnit.SECONDS.toNanos(CHECK_SECONDS);
     boolean alone = due && lease.isTheOnlyOne();
-    looked = due ? System.nanoTime() : looked;
-    for (CacheLeftovers.Found found : List.copyOf(leftBehind)) {
+    lastLeaseCheck = due ? System.nanoTime() : lastLeaseCheck;
+    for (CacheLeftovers.Found found : List.copyOf(leftovers)) {
       if (alone || manifest.isDropped(found.shard())) {
         Path path = found.status().getPath();
+        LOG.info("removing '{}', which an earlier run left", path);
         storage.fileSystem(path).delete(path, false);
-        leftBehind.remove(found);
+        leftovers.remove(found);
       }
     }
   }
 
-  /** Returns whether a shard may be computed. */
-  boolean holds(int shard) {
+  @Override
+  public boolean holds(int shard) {
     return shard >= first && shard < first + size;
   }
 
-  /** Returns what this waits for, where no shard may be computed. */
-  String waitsFor() {
+  @Override
+  public String waitsFor() {
     if (students.isEmpty()) {
       return "waits for a student: run train with the same recipe";
     }

@@ -19,7 +19,10 @@ import java.util.Objects;
 import java.util.Optional;
 import org.apache.hadoop.fs.Path;
 
-/** Whether another teacher reads the rows of a cache as the first one does, whose ids they are. */
+/**
+ * Checks that another teacher can use the rows of a cache, whose token ids are those of the first
+ * teacher.
+ */
 final class TeacherFit {
   private final HuggingFaceDirectory first;
   private final HuggingFaceDirectory other;
@@ -32,13 +35,13 @@ final class TeacherFit {
   }
 
   /**
-   * Requires the same tokens under the same ids, the same ids for texts of the cache, and a head
-   * for which its rows can have been made.
+   * Requires the same vocabulary, the same token ids for texts of the cache, and a head that the
+   * rows were made for, or that needs neither labels nor masks.
    */
   void require(Storage storage, Path cache, Manifest manifest) throws IOException {
     if (!manifest.columns(name).isEmpty()) {
       throw Errors.invalid(
-          "cache '%s' has targets of a teacher '%s', but both copies of what it was are lost"
+          "cache '%s' has targets of a teacher '%s', but both copies of its record are lost"
               .formatted(cache, name),
           "set another teacher.name: targets of two teachers must not mix");
     }
@@ -67,11 +70,11 @@ final class TeacherFit {
     return Errors.invalid(
         "teacher '%s' has another tokenizer than the cache's first teacher: %s"
             .formatted(name, how),
-        "all teachers of a cache read the same ids: take one of the same vocabulary and casing, or"
-            + " name another cache.path");
+        "all teachers of a cache read the same ids: use a teacher with the same vocabulary and"
+            + " casing, or name another cache.path");
   }
 
-  /** Rows are masked for a masked LM, and labelled for a task: others must not read them so. */
+  /** Rows are masked for a masked LM and labelled for a task, which not every head can use. */
   private void requireHead(Head made, Head asked) {
     boolean anyRows = asked.equals(made) || asked.equals(Head.NONE);
     boolean plainRows = made.equals(Head.NONE) || asked.task() == Task.MASKED_LM;
@@ -81,8 +84,8 @@ final class TeacherFit {
               .formatted(name, asked.task(), asked.labels(), made.task(), made.labels()),
           made.task() == Task.MASKED_LM
               ? "its rows are masked: name another cache.path"
-              : "its labels mean those classes: take a teacher of the same, or name another"
-                    + " cache.path");
+              : "its labels mean those classes: use a teacher with the same classes, or name"
+                  + " another cache.path");
     }
   }
 }

@@ -2,90 +2,115 @@ package io.stillhouse.jobs.cache.build;
 
 import io.stillhouse.jobs.cache.layout.Manifest;
 import io.stillhouse.jobs.cache.layout.Plan;
+import io.stillhouse.jobs.cache.layout.Window;
 import io.stillhouse.jobs.spark.Progress;
-import io.stillhouse.jobs.spark.RunningTasks;
-import io.stillhouse.jobs.spark.Watch;
+import io.stillhouse.jobs.spark.TrackedJob;
 import io.stillhouse.jobs.storage.CrashPoint;
 import java.io.IOException;
 import java.io.Serializable;
 import java.io.UncheckedIOException;
 import java.util.List;
 import java.util.function.LongConsumer;
-import java.util.function.Predicate;
 import org.apache.spark.api.java.JavaRDD;
 import org.apache.spark.api.java.JavaSparkContext;
 import org.apache.spark.sql.SparkSession;
 import org.apache.spark.util.LongAccumulator;
 import org.jspecify.annotations.Nullable;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
 import scala.reflect.ClassTag$;
 import scala.runtime.AbstractFunction1;
 import scala.runtime.AbstractFunction2;
 import scala.runtime.BoxedUnit;
 
 /**
- * The Spark job that runs teacher tasks.
+ * Runs teacher tasks in Spark, and appends a manifest entry as each one ends.
  *
- * @param limit is told of all rows that this teacher leaves without targets as each task ends, and
- *     throws over too many
+ * @param teacher name of the teacher, "" for the first one
+ * @param limit receives the number of rows for which this teacher's output is not finite, as each
+ *     task ends, and throws if there are too many
  */
-record TeacherStage(SparkSession spark, LongConsumer limit) {
+record TeacherStage(SparkSession spark, Manifest manifest, String teacher, LongConsumer limit) {
+  private static final Logger LOG = LoggerFactory.getLogger(TeacherStage.class);
 
+  /** The job group of the teacher's tasks, which {@code plan} times. */
   private static final String GROUP = "cache";
 
   /**
-   * What ran.
+   * What all tasks computed.
    *
-   * @param loadSeconds the most that a task waited for the teacher to be loaded
+   * @param loadSeconds the longest that a task waited for the teacher to be loaded
    */
-  record Ran(double loadSeconds, int shards, long rows, long tokens) {}
+  record Totals(double loadSeconds, int shards, long rows, long tokens) {
+    static final Totals NONE = new Totals(0, 0, 0, 0);
+
+    Totals plus(TeacherTask.ShardTargets done) {
+      return new Totals(
+          Math.max(loadSeconds, done.loadSeconds()),
+          shards + 1,
+          rows + done.files().get(0).size().rows(),
+          tokens + done.files().get(0).size().tokens());
+    }
+  }
 
   /**
    * Runs the tasks.
    *
-   * @param window that says when each may run, and which never need to; null for all at once
+   * @param rolling decides when each task may run, and which tasks are no longer needed; null to
+   *     run all at once
    */
-  Ran run(
-      Plan plan,
-      Manifest manifest,
-      String teacher,
-      List<TeacherTask> tasks,
-      @Nullable RollingWindow window)
+  Totals run(Plan plan, List<TeacherTask> tasks, @Nullable RollingWindow rolling)
       throws IOException {
-    JavaSparkContext context = JavaSparkContext.fromSparkContext(spark.sparkContext());
-    LongAccumulator done = spark.sparkContext().longAccumulator("teacher tokens");
+    long start = System.nanoTime();
     long tokens = tasks.stream().mapToLong(task -> task.inputs().size().tokens()).sum();
     long before = plan.corpus().tokens() - tokens;
-    Append append = new Append(manifest, teacher, limit);
-    try (Progress progress = Progress.resume("cache", before, plan.corpus().tokens(), "tokens");
-        RunningTasks running = new RunningTasks(spark.sparkContext(), done);
-        Watch watch = new Watch(() -> progress.update(before + done.value() + running.sum()))) {
-      if (window == null) {
-        runJob(context, tasks, done, append);
-      } else {
-        Predicate<Integer> finished = shard -> manifest.isFinished(shard, plan.window());
-        new RollingJobs(window, finished, manifest::isDropped, progress::note)
-            .run(tasks, some -> runJob(context, some, done, append));
-      }
-    } catch (Exception e) { // Spark throws checked ones that it does not declare
-      context.cancelJobGroup(GROUP); // Spark lets the job's other tasks run on
-      throw e;
+    LOG.debug("computing the targets of {} shards, {} tokens", tasks.size(), tokens);
+    Append append = new Append();
+    Totals totals;
+    try (TrackedJob job = TrackedJob.start(spark, GROUP, "teacher targets")) {
+      Progress progress = Progress.resume("cache", before, plan.corpus().tokens(), "tokens");
+      LongAccumulator done = job.count("teacher tokens", progress);
+      totals =
+          job.run(
+              () -> {
+                Window window = plan.window();
+                if (rolling == null || window == null) {
+                  runTasks(job, tasks, done, append);
+                } else {
+                  new RollingJobs(
+                          rolling,
+                          shard -> manifest.isFinished(shard, window),
+                          manifest::isDropped,
+                          progress::note)
+                      .run(tasks, ready -> runTasks(job, ready, done, append));
+                }
+                return append.totals;
+              });
     }
-    return new Ran(append.longestLoad, append.shards, append.rows, append.tokens);
+    LOG.debug(
+        "computed the targets of {} shards in {} s",
+        totals.shards(),
+        Math.round((System.nanoTime() - start) / 1e9));
+    return totals;
   }
 
-  private void runJob(
-      JavaSparkContext context, List<TeacherTask> tasks, LongAccumulator done, Append append) {
-    context.setJobGroup(GROUP, "teacher targets of %d shards".formatted(tasks.size()), true);
-    JavaRDD<TeacherTask> rdd = context.parallelize(tasks, tasks.size());
+  private void runTasks(
+      TrackedJob job, List<TeacherTask> tasks, LongAccumulator done, Append append) {
+    job.describe("teacher targets of %d shards".formatted(tasks.size()));
+    JavaRDD<TeacherTask> rdd =
+        JavaSparkContext.fromSparkContext(spark.sparkContext()).parallelize(tasks, tasks.size());
     spark
         .sparkContext()
         .runJob(
-            rdd.rdd(), new Compute(done), append, ClassTag$.MODULE$.apply(TeacherTask.Done.class));
+            rdd.rdd(),
+            new Compute(done),
+            append,
+            ClassTag$.MODULE$.apply(TeacherTask.ShardTargets.class));
   }
 
-  /** The work of one task. */
+  /** The work of one Spark task. */
   private static final class Compute
-      extends AbstractFunction1<scala.collection.Iterator<TeacherTask>, TeacherTask.Done>
+      extends AbstractFunction1<scala.collection.Iterator<TeacherTask>, TeacherTask.ShardTargets>
       implements Serializable {
     private static final long serialVersionUID = 1L;
     private final LongAccumulator tokens;
@@ -95,9 +120,9 @@ record TeacherStage(SparkSession spark, LongConsumer limit) {
     }
 
     @Override
-    public TeacherTask.Done apply(scala.collection.Iterator<TeacherTask> tasks) {
+    public TeacherTask.ShardTargets apply(scala.collection.Iterator<TeacherTask> tasks) {
       try {
-        return tasks.next().compute(tokens::add); // a partition is one task
+        return tasks.next().compute(tokens::add); // a partition holds one task
       } catch (IOException e) {
         throw new UncheckedIOException(e);
       }
@@ -105,40 +130,26 @@ record TeacherStage(SparkSession spark, LongConsumer limit) {
   }
 
   /** Runs on the driver as each task ends, so that a shard counts as soon as it is finished. */
-  private static final class Append extends AbstractFunction2<Object, TeacherTask.Done, BoxedUnit> {
-    private final Manifest manifest;
-    private final String teacher;
-    private final LongConsumer limit;
-    private double longestLoad;
-    private int shards;
-    private long rows;
-    private long tokens;
-    private boolean stopped;
-
-    Append(Manifest manifest, String teacher, LongConsumer limit) {
-      this.manifest = manifest;
-      this.teacher = teacher;
-      this.limit = limit;
-    }
+  private final class Append
+      extends AbstractFunction2<Object, TeacherTask.ShardTargets, BoxedUnit> {
+    private Totals totals = Totals.NONE;
+    private boolean failed;
 
     @Override
-    public BoxedUnit apply(Object partition, TeacherTask.Done done) {
-      if (stopped) {
+    public BoxedUnit apply(Object partition, TeacherTask.ShardTargets done) {
+      if (failed) {
         return BoxedUnit.UNIT;
       }
       CrashPoint.FINISHED.reached();
-      longestLoad = Math.max(longestLoad, done.loadSeconds());
       try {
         manifest.append(Manifest.Entry.added(done.files(), done.invalid()));
-        shards++;
-        rows += done.files().get(0).size().rows();
-        tokens += done.files().get(0).size().tokens();
+        totals = totals.plus(done);
         limit.accept(manifest.invalidRows(teacher));
       } catch (IOException e) {
-        stopped = true;
+        failed = true;
         throw new UncheckedIOException(e);
       } catch (RuntimeException e) {
-        stopped = true;
+        failed = true;
         throw e;
       }
       return BoxedUnit.UNIT;

@@ -42,77 +42,148 @@ import java.util.UUID;
 import java.util.function.LongConsumer;
 import org.apache.hadoop.fs.Path;
 import org.apache.parquet.hadoop.ParquetWriter;
+import org.apache.spark.TaskContext;
 import org.jspecify.annotations.Nullable;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
 
 /**
- * Runs the teacher over one shard, inside a task, and writes a file for each family that misses
- * columns. Batches are formed inside the shard, in its order, so its bytes do not depend on who
- * computes it.
+ * Runs the teacher over one shard, inside a Spark task, and writes a file for each family that
+ * lacks columns. Batches are formed from the rows of the shard alone, in its order, so that its
+ * bytes do not depend on where it is computed.
  *
  * @param cache directory of the cache
  * @param inputs the shard's inputs
  * @param choice what is to be computed
  * @param missing names of the columns that are to be written
- * @param run how
+ * @param pass how the teacher runs
  */
 record TeacherTask(
-    String cache, CacheFile inputs, TargetChoice choice, Set<String> missing, Run run)
+    String cache, CacheFile inputs, TargetChoice choice, Set<String> missing, PassOptions pass)
     implements Serializable {
-  /** Pieces of batches whose cells wait in memory to be written. */
+  /** Why a row with tokens has no targets. */
+  static final String NOT_FINITE = "the teacher's output is not finite";
+
+  private static final Logger LOG = LoggerFactory.getLogger(TeacherTask.class);
+
+  /** The most pieces of batches whose cells wait in memory to be written. */
   private static final int PIECES_WAITING = 2;
 
-  /** What the cells of a piece take, unless one row takes more. */
+  /** The most that the cells of a piece take, unless one row takes more. */
   private static final long PIECE_BYTES = 32L << 20;
 
   /**
-   * Name of the teacher, padded tokens of a batch, what products are computed in, threads of the
-   * task, seed of draws.
+   * How the teacher runs.
+   *
+   * @param teacher its name, "" for the first one
+   * @param batchTokens the most tokens of a batch, padding included
+   * @param precision of matrix products
+   * @param threads of the task
+   * @param seed of the draws of sampled soft labels
    */
-  record Run(String teacher, int tokensPerBatch, Precision precision, int threads, long seed)
+  record PassOptions(String teacher, int batchTokens, Precision precision, int threads, long seed)
       implements Serializable {}
 
   /**
-   * What a task leaves: finished files, rows without finite output, and the seconds that it waited
-   * for the teacher to be loaded.
+   * What a task has written.
+   *
+   * @param files finished files
+   * @param invalid rows for which the teacher's output is not finite
+   * @param loadSeconds how long the task waited for the teacher to be loaded
    */
-  record Done(List<CacheFile> files, List<Manifest.Invalid> invalid, double loadSeconds)
+  record ShardTargets(List<CacheFile> files, List<Manifest.Invalid> invalid, double loadSeconds)
       implements Serializable {}
 
   int shard() {
     return inputs.shard();
   }
 
-  Done compute(LongConsumer tokensDone) throws IOException {
-    Autograd.threads(run.threads());
+  /**
+   * Computes and writes what the shard lacks.
+   *
+   * @param tokensDone receives the number of tokens after each batch
+   */
+  ShardTargets compute(LongConsumer tokensDone) throws IOException {
+    LOG.info(
+        "{}: begins on {}, {} rows, {} tokens, to write {}",
+        label(),
+        Devices.ofTask(),
+        inputs.size().rows(),
+        inputs.size().tokens(),
+        missing);
     long start = System.nanoTime();
+    Autograd.threads(pass.threads());
     InferenceEncoder teacher =
         Models.encoder(
-            TeacherFolder.model(new Path(cache), run.teacher()).toString(), run.precision());
+            TeacherFolder.model(new Path(cache), pass.teacher()).toString(), pass.precision());
     double loadSeconds = (System.nanoTime() - start) / 1e9;
     Autograd.record(Autograd.Mode.OFF);
     Storage storage = Storage.ofThisProcess();
-    List<InputRow> rows =
-        ParquetRows.read(
-                new CheckedFile(storage, new Path(cache), inputs), Targets.INPUTS, storage.hadoop())
-            .stream()
-            .map(InputRow::of)
-            .toList();
-    Map<Family, OpenFile> files = new EnumMap<>(Family.class);
+    List<InputRow> rows = readInputs(storage);
     List<Manifest.Invalid> invalid = new ArrayList<>();
+    List<CacheFile> files = write(teacher, rows, invalid, tokensDone, storage);
+    if (!invalid.isEmpty()) {
+      LOG.warn(
+          "{}: {} of {} rows have no targets, because {}, such as row '{}'; if there are more than"
+              + " cache.max-invalid allows, correct the corpus or the teacher",
+          label(),
+          invalid.size(),
+          rows.size(),
+          NOT_FINITE,
+          invalid.get(0).id());
+    }
+    LOG.info(
+        "{}: done in {} s, of which {} s loading the teacher",
+        label(),
+        seconds((System.nanoTime() - start) / 1e9),
+        seconds(loadSeconds));
+    return new ShardTargets(files, invalid, loadSeconds);
+  }
+
+  /** Names the shard and the attempt in the log. */
+  private String label() {
+    TaskContext task = TaskContext.get();
+    return "shard %d, attempt %d%s"
+        .formatted(
+            shard(),
+            task == null ? 0 : task.attemptNumber(),
+            pass.teacher().isEmpty() ? "" : ", teacher '%s'".formatted(pass.teacher()));
+  }
+
+  private static String seconds(double seconds) {
+    return "%.1f".formatted(seconds);
+  }
+
+  private List<InputRow> readInputs(Storage storage) throws IOException {
+    return ParquetRows.read(
+            new CheckedFile(storage, new Path(cache), inputs), Targets.INPUTS, storage.hadoop())
+        .stream()
+        .map(InputRow::of)
+        .toList();
+  }
+
+  private List<CacheFile> write(
+      InferenceEncoder teacher,
+      List<InputRow> rows,
+      List<Manifest.Invalid> invalid,
+      LongConsumer tokensDone,
+      Storage storage)
+      throws IOException {
+    Map<Family, OpenFile> files = new EnumMap<>(Family.class);
     try (Overlapped writing = new Overlapped(PIECES_WAITING)) {
       for (Map.Entry<Family, List<Column>> family : missingColumns().entrySet()) {
         files.put(
             family.getKey(),
             open(family.getKey(), family.getValue(), teacher.encoder().spec(), storage));
       }
-      // Rows without tokens are the shortest, so they come first, as they do in the inputs.
+      // Rows without tokens come first, as they do in the inputs, which are sorted by length.
       for (InputRow row : rows.stream().filter(row -> !row.sound()).toList()) {
         write(row, null, files);
       }
       List<InputRow> sound = rows.stream().filter(InputRow::sound).toList();
       for (List<InputRow> batch :
           MicroBatches.cut(
-              sound, InputRow::length, run.tokensPerBatch(), MicroBatches.Phase.INFERENCE)) {
+              sound, InputRow::length, pass.batchTokens(), MicroBatches.Phase.INFERENCE)) {
         write(teacher, batch, files, invalid, writing);
         tokensDone.accept(batch.stream().mapToLong(InputRow::length).sum());
       }
@@ -126,7 +197,7 @@ record TeacherTask(
     for (Map.Entry<Family, OpenFile> entry : files.entrySet()) {
       finished.add(finish(entry.getKey(), entry.getValue(), rows.size(), storage));
     }
-    return new Done(finished, invalid, loadSeconds);
+    return finished;
   }
 
   private Map<Family, List<Column>> missingColumns() {
@@ -148,7 +219,7 @@ record TeacherTask(
     String path =
         "%s%s/shard-%06d-%s.parquet"
             .formatted(
-                TeacherFolder.prefix(run.teacher()),
+                TeacherFolder.prefix(pass.teacher()),
                 family.id(),
                 inputs.shard(),
                 UUID.randomUUID().toString().substring(0, 8));
@@ -190,7 +261,7 @@ record TeacherTask(
         Targets.withKey(file.columns()).stream().map(Column::name).toList(),
         new CacheFile.Size(rows, inputs.size().tokens(), storage.bytes(path)),
         CheckedFile.hash(storage, path),
-        run.teacher());
+        pass.teacher());
   }
 
   private void write(
@@ -226,10 +297,7 @@ record TeacherTask(
           if (broken[row]) {
             invalid.add(
                 new Manifest.Invalid(
-                    inputs.shard(),
-                    piece.get(row).id(),
-                    "the teacher's output is not finite",
-                    run.teacher()));
+                    inputs.shard(), piece.get(row).id(), NOT_FINITE, pass.teacher()));
           }
         }
         writing.then(() -> write(piece, broken, cells, files));
@@ -238,7 +306,9 @@ record TeacherTask(
     }
   }
 
-  /** Returns the end of a piece of a batch: what waits to be written is bounded in bytes. */
+  /**
+   * Returns the end of a piece of a batch: the cells that wait to be written are bounded in bytes.
+   */
   private int pieceEnd(EncoderSpec teacher, List<InputRow> rows, int from) {
     long bytes = 0;
     int to = from;
@@ -252,7 +322,7 @@ record TeacherTask(
     return to;
   }
 
-  /** Writes a piece, whose tensors may be gone by now: its cells are copies. */
+  /** Writes a piece; its tensors may be closed by now, but its cells are copies. */
   private static void write(
       List<InputRow> rows,
       boolean[] broken,
@@ -261,17 +331,20 @@ record TeacherTask(
       throws IOException {
     for (int row = 0; row < rows.size(); row++) {
       int at = row;
-      write(rows.get(row), broken[row] ? null : column -> cells.get(column.name()).get(at), files);
+      write(
+          rows.get(row),
+          broken[row] ? null : column -> Objects.requireNonNull(cells.get(column.name())).get(at),
+          files);
     }
   }
 
-  /** Gives a row's cell of a column. */
+  /** Returns a row's cell of a column. */
   private interface Cells {
-    byte[] of(Column column);
+    byte @Nullable [] of(Column column);
   }
 
   /** Writes a row to every file; its tensors are null where there are no cells. */
-  private static void write(InputRow row, Cells cells, Map<Family, OpenFile> files)
+  private static void write(InputRow row, @Nullable Cells cells, Map<Family, OpenFile> files)
       throws IOException {
     for (OpenFile file : files.values()) {
       Object[] values = new Object[2 + file.columns().size()];
@@ -284,7 +357,10 @@ record TeacherTask(
     }
   }
 
-  /** Returns which rows have a number in any state or logit that is not finite, or not stored. */
+  /**
+   * Returns which rows have a number that is not finite, or that the stored dtype cannot hold, in
+   * any captured state or logit.
+   */
   private boolean[] broken(EncoderOutput output, int rows) {
     boolean[] broken = new boolean[rows];
     List<NDArray> stored = new ArrayList<>(output.hidden().values());
@@ -329,7 +405,7 @@ record TeacherTask(
     if (choice.mlm().stored()) {
       List<MlmEncoder.Row> keys =
           rows.stream().map(row -> new MlmEncoder.Row(row.id(), row.mlmLabels())).toList();
-      new MlmEncoder(teacher, choice.mlm(), dtype, run.seed())
+      new MlmEncoder(teacher, choice.mlm(), dtype, pass.seed())
           .cells(output.last(), batch, keys)
           .forEach((column, own) -> cells.put(column.name(), own));
     }

@@ -20,19 +20,26 @@ import java.util.HashMap;
 import java.util.HashSet;
 import java.util.List;
 import java.util.Map;
+import java.util.Objects;
 import java.util.Set;
 import java.util.TreeMap;
 import org.apache.hadoop.fs.FileStatus;
 import org.apache.hadoop.fs.Path;
 
-/** Holds two caches, or two directories of students, against each other. */
+/** Compares two caches, or two directories of students. */
 public final class CacheDiff {
   /** Norm of the difference over norm of the reference, per tensor column or weight. */
   private static final double TOLERANCE = 1e-5;
 
+  private static final double LEAST_NORM = 1e-30;
+
   private CacheDiff() {}
 
-  /** The verdict, in words. */
+  /**
+   * The result of a comparison.
+   *
+   * @param words a line for a terminal
+   */
   public record Result(Equality verdict, String words) {
     public boolean equal() {
       return verdict == Equality.EQUAL;
@@ -62,7 +69,7 @@ public final class CacheDiff {
           Equality.DIFFERENT, "columns differ: %s and %s".formatted(columns, columns(storage, b)));
     }
     Set<String> keys = new HashSet<>();
-    Map<String, double[]> squares = new TreeMap<>();
+    Differences differences = new Differences();
     for (Map.Entry<String, List<Column>> teacher : columns.entrySet()) {
       String name = teacher.getKey();
       CacheReader first = CacheReader.open(storage, a, name, teacher.getValue());
@@ -79,10 +86,10 @@ public final class CacheDiff {
           if (other != null) {
             requireSameInputs(row, other);
             for (Column column : teacher.getValue()) {
-              double[] sums =
-                  squares.computeIfAbsent(
-                      VerifyJob.labelled(name, column.name()), any -> new double[2]);
-              add(TargetCells.numbers(row, column), TargetCells.numbers(other, column), sums);
+              differences.add(
+                  VerifyJob.labelled(name, column.name()),
+                  TargetCells.numbers(row, column),
+                  TargetCells.numbers(other, column));
             }
           }
         }
@@ -95,7 +102,7 @@ public final class CacheDiff {
       }
       keys.addAll(own);
     }
-    return verdict("%,d identical row keys".formatted(keys.size()), squares);
+    return differences.result("%,d identical row keys".formatted(keys.size()));
   }
 
   /** Returns the tensor columns of each teacher, the first of which has the name "". */
@@ -111,8 +118,8 @@ public final class CacheDiff {
   private static void requireOnce(boolean once, Example row, Path cache) {
     if (!once) {
       throw Errors.invalid(
-          "row '%s' lies twice in cache '%s'".formatted(row.id(), cache),
-          "build the cache anew: the plan of this one is not sound");
+          "row '%s' is in cache '%s' twice".formatted(row.id(), cache),
+          "build another cache: the plan of this one is not sound");
     }
   }
 
@@ -125,7 +132,7 @@ public final class CacheDiff {
   }
 
   private static Result students(Storage storage, Path a, Path b) throws IOException {
-    Map<String, double[]> squares = new TreeMap<>();
+    Differences differences = new Differences();
     List<Path> models = models(storage, a);
     List<Path> others = models(storage, b);
     if (!models.equals(List.of(a)) && !names(models).equals(names(others))) {
@@ -146,17 +153,16 @@ public final class CacheDiff {
             .weights(manager)
             .forEach(
                 (name, weight) ->
-                    add(
+                    differences.add(
+                        model.getName() + "/" + name,
                         doubles(weight),
-                        doubles(weights.get(name)),
-                        squares.computeIfAbsent(
-                            model.getName() + "/" + name, key -> new double[2])));
+                        doubles(Objects.requireNonNull(weights.get(name), name))));
       }
     }
-    return verdict("%d models".formatted(models.size()), squares);
+    return differences.result("%d models".formatted(models.size()));
   }
 
-  /** Returns a model's own directory, or those of the models in it. */
+  /** Returns the directory itself if it holds a model, or else the models in it. */
   private static List<Path> models(Storage storage, Path path) throws IOException {
     if (storage.exists(new Path(path, "config.json"))) {
       return List.of(path);
@@ -180,40 +186,59 @@ public final class CacheDiff {
     return models.stream().map(Path::getName).toList();
   }
 
-  private static void add(double[] a, double[] b, double[] sums) {
-    if (a.length != b.length) {
-      sums[0] = Double.POSITIVE_INFINITY;
-      return;
-    }
-    for (int i = 0; i < a.length; i++) {
-      double difference = a[i] - b[i];
-      sums[0] += difference * difference;
-      sums[1] += b[i] * b[i];
-    }
-  }
-
   private static double[] doubles(NDArray weight) {
     return weight.toType(DataType.FLOAT64, false).toDoubleArray();
   }
 
-  private static Result verdict(String what, Map<String, double[]> squares) {
-    String worst = "nothing";
-    double error = 0;
-    for (Map.Entry<String, double[]> entry : squares.entrySet()) {
-      double[] sums = entry.getValue();
-      double relative = sums[0] == 0 ? 0 : Math.sqrt(sums[0] / Math.max(sums[1], 1e-30));
-      if (Double.isNaN(relative)) {
-        relative = Double.POSITIVE_INFINITY;
-      }
-      if (relative > error) {
-        worst = entry.getKey();
-        error = relative;
+  /** Sums of squares by tensor, which relative differences follow from. */
+  private static final class Differences {
+    private final Map<String, Squares> byName = new TreeMap<>();
+
+    private static final class Squares {
+      private double difference;
+      private double reference;
+
+      double relative() {
+        double relative =
+            difference == 0 ? 0 : Math.sqrt(difference / Math.max(reference, LEAST_NORM));
+        return Double.isNaN(relative) ? Double.POSITIVE_INFINITY : relative;
       }
     }
-    boolean equal = error <= TOLERANCE;
-    return new Result(
-        equal ? Equality.EQUAL : Equality.DIFFERENT,
-        "%s, %d tensors, largest relative difference %.1e (%s), %s %.0e"
-            .formatted(what, squares.size(), error, worst, equal ? "within" : "above", TOLERANCE));
+
+    void add(String name, double[] numbers, double[] reference) {
+      Squares squares = byName.computeIfAbsent(name, any -> new Squares());
+      if (numbers.length != reference.length) {
+        squares.difference = Double.POSITIVE_INFINITY;
+        return;
+      }
+      for (int i = 0; i < numbers.length; i++) {
+        double difference = numbers[i] - reference[i];
+        squares.difference += difference * difference;
+        squares.reference += reference[i] * reference[i];
+      }
+    }
+
+    /**
+     * Returns the result.
+     *
+     * @param compared what was found equal already, in words
+     */
+    Result result(String compared) {
+      String worst = "nothing";
+      double error = 0;
+      for (Map.Entry<String, Squares> entry : byName.entrySet()) {
+        double relative = entry.getValue().relative();
+        if (relative > error) {
+          worst = entry.getKey();
+          error = relative;
+        }
+      }
+      boolean equal = error <= TOLERANCE;
+      return new Result(
+          equal ? Equality.EQUAL : Equality.DIFFERENT,
+          "%s, %d tensors, largest relative difference %.1e (%s), %s %.0e"
+              .formatted(
+                  compared, byName.size(), error, worst, equal ? "within" : "above", TOLERANCE));
+    }
   }
 }

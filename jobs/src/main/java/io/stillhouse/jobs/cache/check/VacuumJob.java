@@ -15,26 +15,31 @@ import org.apache.hadoop.fs.FileSystem;
 import org.apache.hadoop.fs.Path;
 
 /**
- * Removes what no manifest entry names: files of attempts that were killed, lost a race or were
- * revoked, of shards that were dropped, temporary files, and plannings that never became this
- * cache.
+ * Removes files that no manifest entry names: files of tasks that were killed, lost a race or were
+ * revoked, files of dropped shards, temporary files, and staging directories of planning runs that
+ * did not finish.
  */
 public final class VacuumJob {
   private VacuumJob() {}
 
-  /** What was removed. */
+  /**
+   * What was removed.
+   *
+   * @param removed paths relative to the parent of the cache
+   * @param bytes of all of them
+   */
   public record Result(String cache, List<String> removed, long bytes) {}
 
   /**
-   * Collects a cache's orphans.
+   * Removes the files of a cache that do not count.
    *
-   * @throws io.stillhouse.error.StillhouseException if it is no cache, its manifest is damaged, or
-   *     a command writes to it
+   * @throws io.stillhouse.error.StillhouseException if the path is not a cache, its manifest is
+   *     damaged, or a command writes to it
    */
   public static Result run(Storage storage, Path cache) throws IOException {
     Plan.read(storage, cache);
-    // In this order: what is listed before nobody writes, and named by no entry after, never
-    // counts.
+    // The order matters. A file that is listed while no command writes, and is not named by an
+    // entry read afterwards, can never count.
     List<CacheLeftovers.Found> found = CacheLeftovers.list(storage, cache);
     Lease.requireNone(storage, cache);
     Set<String> named = new HashSet<>();
@@ -55,7 +60,7 @@ public final class VacuumJob {
     return new Result(cache.toString(), removed, bytes);
   }
 
-  /** Returns a path as seen from the cache's parent. */
+  /** Returns a path relative to the cache's parent. */
   private static String relative(Path cache, Path path) {
     String parent = cache.getParent().toUri().getPath();
     return path.toUri().getPath().substring(parent.length() + 1);

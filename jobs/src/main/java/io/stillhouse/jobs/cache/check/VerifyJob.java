@@ -2,11 +2,8 @@ package io.stillhouse.jobs.cache.check;
 
 import io.stillhouse.config.Options;
 import io.stillhouse.config.Settings;
-import io.stillhouse.error.StillhouseException;
-import io.stillhouse.jobs.cache.build.Planner;
 import io.stillhouse.jobs.cache.layout.CacheFile;
 import io.stillhouse.jobs.cache.layout.CacheRecord;
-import io.stillhouse.jobs.cache.layout.CheckedFile;
 import io.stillhouse.jobs.cache.layout.Manifest;
 import io.stillhouse.jobs.cache.layout.OtherTeacher;
 import io.stillhouse.jobs.cache.layout.Part;
@@ -14,6 +11,7 @@ import io.stillhouse.jobs.cache.layout.Plan;
 import io.stillhouse.jobs.cache.layout.PlanFiles;
 import io.stillhouse.jobs.cache.layout.TeacherFolder;
 import io.stillhouse.jobs.spark.Progress;
+import io.stillhouse.jobs.spark.TrackedJob;
 import io.stillhouse.jobs.storage.Seal;
 import io.stillhouse.jobs.storage.Storage;
 import io.stillhouse.target.Family;
@@ -29,18 +27,21 @@ import java.util.TreeSet;
 import org.apache.hadoop.fs.Path;
 import org.apache.spark.api.java.JavaSparkContext;
 import org.apache.spark.sql.SparkSession;
-import org.jspecify.annotations.Nullable;
+import org.apache.spark.util.LongAccumulator;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
 
 /**
- * Proves a cache complete and faithful, or says what is not: every byte against its hash, every row
- * key against the plan, and a sample against the live teacher. Damaged files are revoked, so that
- * the next {@code cache} computes them anew.
+ * Checks that a cache is complete and faithful: every byte against its hash, every row key against
+ * the plan, and a sample against the live teacher. Damaged files are revoked, so that the next
+ * {@code cache} command computes them again.
  */
 public final class VerifyJob {
-  /** What the verdict is written to, sealed, inside the cache. */
+  /** The sealed file inside the cache that the result is written to. */
   static final String RECORD = "verify.json";
 
-  private static final int FILES_A_TASK = 16;
+  private static final Logger LOG = LoggerFactory.getLogger(VerifyJob.class);
+  private static final int FILES_PER_TASK = 16;
 
   private final SparkSession spark;
   private final Settings settings;
@@ -48,70 +49,87 @@ public final class VerifyJob {
   private final Path cache;
 
   /**
-   * The verdict.
+   * What was found.
    *
-   * @param damaged what is not what was written, with the shard where there is one
+   * @param damaged what differs from what was written, with the shard if there is one
    * @param missing columns that some shards lack
-   * @param revoked files and manifest entries that count no longer
-   * @param fidelity errors of a sample, by column
-   * @param dropped shards whose targets were let go, and so are not checked
-   * @param seenBy the students that had seen them
+   * @param revoked files and manifest entries that no longer count
+   * @param fidelity errors of a sample, by column; empty if it was not compared
    */
   public record Result(
       String cache,
-      long files,
-      long bytes,
-      long rows,
+      Checked checked,
       List<String> damaged,
       List<String> missing,
       List<String> revoked,
       Map<String, Fidelity.ColumnError> fidelity,
-      int dropped,
-      List<String> seenBy) {
+      Dropped dropped) {
 
-    /** Whether everything is there, as it was written, and as the teacher gives it. */
+    /** Returns whether the cache is complete, undamaged and faithful to the teacher. */
     public boolean sound() {
-      return damaged.isEmpty()
-          && missing.isEmpty()
-          && fidelity.values().stream().allMatch(Fidelity.ColumnError::faithful);
+      return damaged.isEmpty() && missing.isEmpty() && faithful();
     }
 
-    /** Returns the verdict for people. */
+    private boolean faithful() {
+      return fidelity.values().stream().allMatch(Fidelity.ColumnError::faithful);
+    }
+
+    /** Returns the result as lines for a terminal. */
     public List<String> lines() {
       List<String> lines = new ArrayList<>();
       damaged.forEach(fault -> lines.add("damaged: " + fault));
       missing.forEach(column -> lines.add("missing: " + column));
       revoked.forEach(file -> lines.add("revoked: " + file));
-      if (dropped > 0) {
+      if (dropped.shards() > 0) {
         lines.add(
-            "dropped: the targets of %,d shards, which %s had seen"
-                .formatted(dropped, seenBy.isEmpty() ? "nobody" : String.join(", ", seenBy)));
+            "dropped: the targets of %,d shards, which %s had read"
+                .formatted(
+                    dropped.shards(),
+                    dropped.readBy().isEmpty()
+                        ? "no student"
+                        : String.join(", ", dropped.readBy())));
       }
-      fidelity.forEach(
-          (name, column) ->
-              lines.add(
-                  "%s: %s is %.1e from the live teacher; noise floor %.1e, limit %.1e; %.1e from float32"
-                      .formatted(
-                          column.faithful() ? "faithful" : "UNFAITHFUL",
-                          name,
-                          column.error(),
-                          column.noise(),
-                          column.limit(),
-                          column.fromFloat32())));
+      fidelity.forEach((name, column) -> lines.add(line(name, column)));
       lines.add(
           "%s %s: %,d files, %,d bytes, %,d rows"
-              .formatted(sound() ? "sound" : "NOT SOUND", cache, files, bytes, rows));
+              .formatted(
+                  sound() ? "sound" : "NOT SOUND",
+                  cache,
+                  checked.files(),
+                  checked.bytes(),
+                  checked.rows()));
       if (!damaged.isEmpty() || !missing.isEmpty()) {
         lines.add("run cache with the recipe again: it computes what is missing, and nothing else");
       }
-      if (!fidelity.values().stream().allMatch(Fidelity.ColumnError::faithful)) {
+      if (!faithful()) {
         lines.add(
-            "the files are those that were written, but the teacher gives other numbers now: make"
-                + " the cache anew under another cache.path, and compare the two with diff");
+            "the files are those that were written, but the teacher now computes other numbers:"
+                + " build another cache under another cache.path, and compare the two with diff");
       }
       return lines;
     }
+
+    private static String line(String name, Fidelity.ColumnError column) {
+      return "%s: %s is %.1e from the live teacher; noise floor %.1e, limit %.1e; %.1e from float32"
+          .formatted(
+              column.faithful() ? "faithful" : "UNFAITHFUL",
+              name,
+              column.error(),
+              column.noise(),
+              column.limit(),
+              column.fromFloat32());
+    }
   }
+
+  /** What counts in the cache: data files, their bytes, and the rows of the plan. */
+  public record Checked(long files, long bytes, long rows) {}
+
+  /**
+   * Shards whose targets were dropped, which are not checked.
+   *
+   * @param readBy names of the students that had read them
+   */
+  public record Dropped(int shards, List<String> readBy) {}
 
   public VerifyJob(SparkSession spark, Settings settings, String cache) throws IOException {
     this.spark = spark;
@@ -120,8 +138,9 @@ public final class VerifyJob {
     this.cache = storage.requireExisting("CACHE", cache);
   }
 
-  /** Verifies, revokes what is damaged, and writes the verdict. */
+  /** Checks the cache, revokes what is damaged, and writes the result. */
   public Result run() throws IOException {
+    long start = System.nanoTime();
     List<String> damaged = new ArrayList<>();
     Manifest manifest = Manifest.survey(storage, cache);
     Plan plan = plan(manifest, damaged);
@@ -140,31 +159,45 @@ public final class VerifyJob {
         manifest.damaged().stream()
             .map(path -> Integer.valueOf(path.getName().replace(".json", "")))
             .toList();
-    boolean whole = damaged.isEmpty();
+    boolean undamaged = damaged.isEmpty();
     if (!revoked.isEmpty() || !lost.isEmpty()) {
       manifest.append(Manifest.Entry.revoking(revoked, lost));
     }
     List<String> missing = missing(plan, manifest);
+    boolean compares = undamaged && missing.isEmpty() && settings.get(Options.VERIFY_ROWS) > 0;
     Result result =
         new Result(
             cache.toString(),
-            manifest.files().size(),
-            manifest.files().stream().mapToLong(file -> file.size().bytes()).sum(),
-            plan.corpus().rows(),
+            checked(manifest, plan),
             damaged,
             missing,
             revoked(revoked, lost),
-            whole && missing.isEmpty() && settings.get(Options.VERIFY_ROWS) > 0
-                ? fidelity(plan, manifest)
-                : Map.of(),
-            manifest.dropped().size(),
-            manifest.dropped().values().stream()
-                .flatMap(dropped -> dropped.students().stream())
-                .distinct()
-                .sorted()
-                .toList());
+            compares ? fidelity(plan, manifest) : Map.of(),
+            dropped(manifest));
     storage.writeText(new Path(cache, RECORD), Seal.seal(Storage.JSON.toJson(result)));
+    LOG.debug(
+        "verified cache '{}' in {} s: {} faults, {} gaps",
+        cache,
+        Math.round((System.nanoTime() - start) / 1e9),
+        damaged.size(),
+        missing.size());
     return result;
+  }
+
+  private static Checked checked(Manifest manifest, Plan plan) {
+    List<CacheFile> files = manifest.files();
+    long bytes = files.stream().mapToLong(file -> file.size().bytes()).sum();
+    return new Checked(files.size(), bytes, plan.corpus().rows());
+  }
+
+  private static Dropped dropped(Manifest manifest) {
+    return new Dropped(
+        manifest.dropped().size(),
+        manifest.dropped().values().stream()
+            .flatMap(dropped -> dropped.students().stream())
+            .distinct()
+            .sorted()
+            .toList());
   }
 
   private static List<String> revoked(Set<String> files, List<Integer> entries) {
@@ -186,12 +219,12 @@ public final class VerifyJob {
     return all;
   }
 
-  /** Returns a column's name with that of its teacher, which the first has not. */
+  /** Returns a column's name, preceded by that of its teacher unless that is the first one. */
   static String labelled(String teacher, String column) {
     return teacher.isEmpty() ? column : teacher + "/" + column;
   }
 
-  /** Returns the plan and what it grew by, from whichever copies are sound. */
+  /** Returns the plan with all its parts, from the copies that are sound. */
   private Plan plan(Manifest manifest, List<String> damaged) throws IOException {
     Path file = new Path(cache, Plan.FILE);
     Plan plan = storage.exists(file) ? Plan.parse(storage.readText(file)) : null;
@@ -206,7 +239,7 @@ public final class VerifyJob {
         .grownBy(parts.values(), cache);
   }
 
-  /** Checks what runs left: it also tells of entries that are gone from the manifest's end. */
+  /** Checks the records of runs, which also reveal entries lost from the manifest's end. */
   private void records(Manifest manifest, List<String> damaged) throws IOException {
     int entries = 0;
     List<String> names = new ArrayList<>(List.of(RECORD));
@@ -247,48 +280,33 @@ public final class VerifyJob {
     if (files.isEmpty()) {
       return List.of();
     }
-    JavaSparkContext context = JavaSparkContext.fromSparkContext(spark.sparkContext());
-    context.setJobGroup("verify", "hashes and row keys of %d files".formatted(files.size()), true);
     Map<Integer, String> keys = new HashMap<>();
     plan.shards().forEach(shard -> keys.put(shard.shard(), shard.keys()));
-    String place = cache.toString();
-    try (Progress progress = Progress.start("verify", files.size(), "files")) {
-      List<CacheFile> broken = new ArrayList<>();
-      int tasks = Math.max(1, files.size() / FILES_A_TASK);
-      List<scala.Tuple2<CacheFile, String>> verdicts =
-          context
-              .parallelize(files, tasks)
-              .map(file -> new scala.Tuple2<>(file, fault(place, file, keys.get(file.shard()))))
-              .collect();
-      for (scala.Tuple2<CacheFile, String> verdict : verdicts) {
-        if (verdict._2 != null) {
-          broken.add(verdict._1);
-          damaged.add(
-              "%s (shard %d): %s".formatted(verdict._1.path(), verdict._1.shard(), verdict._2));
-        }
+    FileCheck check = new FileCheck(cache.toString(), keys);
+    int tasks = Math.max(1, files.size() / FILES_PER_TASK);
+    JavaSparkContext context = JavaSparkContext.fromSparkContext(spark.sparkContext());
+    List<CacheFile> broken = new ArrayList<>();
+    String description = "hashes and row keys of %d files".formatted(files.size());
+    try (TrackedJob job = TrackedJob.start(spark, "verify", description)) {
+      LongAccumulator done =
+          job.count("verified files", Progress.start("verify", files.size(), "files"));
+      List<FileCheck.Fault> faults =
+          job.run(
+              () ->
+                  context
+                      .parallelize(files, tasks)
+                      .mapPartitions(part -> check.check(part, done::add))
+                      .collect());
+      for (FileCheck.Fault fault : faults) {
+        CacheFile file = fault.file();
+        broken.add(file);
+        damaged.add("%s (shard %d): %s".formatted(file.path(), file.shard(), fault.reason()));
       }
-      progress.update(files.size());
-      return broken;
     }
+    return broken;
   }
 
-  /** Returns what is wrong with a file, or null. */
-  private static @Nullable String fault(String cache, CacheFile file, String keys) {
-    Storage storage = Storage.ofThisProcess();
-    CheckedFile checked = new CheckedFile(storage, new Path(cache), file);
-    try {
-      checked.verify();
-      return Planner.keys(Planner.keys(checked, storage)).equals(keys)
-          ? null
-          : "its row keys are not those of the plan's shard";
-    } catch (StillhouseException e) {
-      return e.getMessage();
-    } catch (IOException e) { // a bad sector, or a block of which no copy is left
-      return "it cannot be read: " + e;
-    }
-  }
-
-  /** Returns columns, inputs among them, that shards lack of what the last cache runs left. */
+  /** Returns what shards lack of the inputs and of the columns that the last runs recorded. */
   private List<String> missing(Plan plan, Manifest manifest) throws IOException {
     List<String> missing = new ArrayList<>();
     for (String file : new PlanFiles(storage, cache).unlisted(manifest)) {

@@ -26,7 +26,7 @@ class GrowingRefusedTest extends GrowingFixture {
         .isInstanceOf(StillhouseException.class)
         .hasMessageContaining("file 'new.tsv' of the corpus of cache")
         .hasMessageContaining("has changed since it was cached")
-        .hasMessageContaining("restore it and put new text into a file of its own");
+        .hasMessageContaining("restore it and put new text into a separate file");
     assertThatThrownBy(() -> run(List.of(fresh)))
         .hasMessageContaining("2 problems")
         .hasMessageContaining("'old.tsv' of the corpus")
@@ -48,7 +48,7 @@ class GrowingRefusedTest extends GrowingFixture {
         .isInstanceOf(StillhouseException.class)
         .hasMessageContaining("1 rows of the new files have keys that cache")
         .hasMessageContaining("such as 'b'")
-        .hasMessageContaining("give new rows ids of their own in column 'key'");
+        .hasMessageContaining("give new rows ids that are not in the cache, in column 'key'");
     assertThat(Tiny.files(cache)).usingRecursiveComparison().isEqualTo(before);
   }
 

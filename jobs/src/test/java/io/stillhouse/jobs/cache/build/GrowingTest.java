@@ -81,7 +81,7 @@ class GrowingTest extends GrowingFixture {
                 "hidden", (long) added,
                 "attention", (long) added));
     assertThat(verify("verify.rows=32").sound()).isTrue();
-    assertThat(verify().rows()).isEqualTo(100);
+    assertThat(verify().checked().rows()).isEqualTo(100);
     Path atOnce = directory.resolve("at-once");
     new CacheJob(spark, settings(atOnce, List.of(old, fresh))).run();
     CacheDiff.Result diff = CacheDiff.compare(cache.toString(), atOnce.toString());
@@ -173,7 +173,7 @@ class GrowingTest extends GrowingFixture {
     CacheRecord winner = new CacheJob(spark, settings).run();
     Map<String, byte[]> before = Tiny.files(cache);
 
-    assertThatThrownBy(() -> growing(settings).grow(plan, stale, match(settings, plan)))
+    assertThatThrownBy(() -> growth(settings).grow(plan, stale, match(settings, plan)))
         .isInstanceOf(StillhouseException.class)
         .hasMessageContaining("another run has written")
         .hasMessageContaining("let one cache command at a time write to a cache");
@@ -244,22 +244,20 @@ class GrowingTest extends GrowingFixture {
   /** Does what a run does until it would append the entry. */
   private void write(Settings settings) throws IOException {
     Plan plan = Plan.read(STORAGE, hadoop());
-    assertThat(growing(settings).write(plan, match(settings, plan)).shards()).isNotEmpty();
+    assertThat(growth(settings).write(plan, match(settings, plan)).shards()).isNotEmpty();
   }
 
-  private Growing growing(Settings settings) {
-    return new Growing(
-        spark,
-        settings,
-        STORAGE,
-        hadoop(),
-        new Planning(spark, settings, STORAGE, hadoop(), settings.get(Options.SHARD_TOKENS)));
+  private CacheGrowth growth(Settings settings) {
+    CacheContext context = new CacheContext(spark, settings, STORAGE, hadoop());
+    return new CacheGrowth(
+        context, new CorpusPlanner(context, new ShardSize(settings.get(Options.SHARD_TOKENS))));
   }
 
   private CorpusMatch match(Settings settings, Plan plan) throws IOException {
     CorpusFiles files = CorpusFiles.list(Recipe.corpus(settings).paths(), STORAGE.hadoop());
     assertThat(settings.get(Options.CORPUS_PATH)).hasSize(2);
-    return new CorpusMatch(hadoop(), List.of(plan.part()), files, CorpusFile.hash(STORAGE, files));
+    return new CorpusMatch(
+        hadoop(), List.of(plan.part()), new HashedCorpus(files, CorpusFile.hash(STORAGE, files)));
   }
 
   private static Map<String, List<byte[]>> cells(Map<String, Example> rows) {

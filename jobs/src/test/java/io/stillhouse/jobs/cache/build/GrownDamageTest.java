@@ -204,7 +204,7 @@ class GrownDamageTest {
 
     assertThatThrownBy(() -> new CacheJob(spark, settings(cache, "teacher.name=same")).run())
         .isInstanceOf(StillhouseException.class)
-        .hasMessageContaining("has targets of a teacher 'same', but both copies of what it was")
+        .hasMessageContaining("has targets of a teacher 'same', but both copies of its record")
         .hasMessageContaining("set another teacher.name");
   }
 

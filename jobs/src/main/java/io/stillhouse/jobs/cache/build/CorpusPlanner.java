@@ -6,7 +6,6 @@ import io.stillhouse.config.Settings;
 import io.stillhouse.error.Errors;
 import io.stillhouse.error.StillhouseException;
 import io.stillhouse.jobs.cache.layout.CacheFile;
-import io.stillhouse.jobs.cache.layout.CorpusFile;
 import io.stillhouse.jobs.cache.layout.Fingerprints;
 import io.stillhouse.jobs.cache.layout.Manifest;
 import io.stillhouse.jobs.cache.layout.Part;
@@ -33,44 +32,48 @@ import java.util.TreeMap;
 import org.apache.hadoop.fs.Path;
 import org.apache.spark.sql.SparkSession;
 import org.jspecify.annotations.Nullable;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
 
-/** Reads text as a recipe says, and cuts it into shards with the tokenizer of the first teacher. */
-final class Planning {
+/**
+ * Plans a cache: reads text as a recipe says, tokenizes it for the first teacher, and commits which
+ * rows are in which shard.
+ */
+final class CorpusPlanner {
+  private static final Logger LOG = LoggerFactory.getLogger(CorpusPlanner.class);
   private static final int FIRST_SHARD = 0;
 
   private final SparkSession spark;
   private final Settings settings;
   private final Storage storage;
   private final Path cache;
-  private final long shardTokens;
+  private final ShardSize size;
 
-  /**
-   * @param shardTokens the most tokens of a new shard
-   */
-  Planning(SparkSession spark, Settings settings, Storage storage, Path cache, long shardTokens) {
-    this.spark = spark;
-    this.settings = settings;
-    this.storage = storage;
-    this.cache = cache;
-    this.shardTokens = shardTokens;
+  /** Makes a planner whose new shards have the given size. */
+  CorpusPlanner(CacheContext context, ShardSize size) {
+    this.spark = context.spark();
+    this.settings = context.settings();
+    this.storage = context.storage();
+    this.cache = context.cache();
+    this.size = size;
   }
 
   /**
-   * Plans in a directory of this run's own beside the cache and renames it into place, so that a
-   * cache always has its plan, and of two runs that plan at once one wins.
+   * Plans in a staging directory beside the cache and renames it into place, so that a cache always
+   * has a plan, and of two runs that plan at once exactly one succeeds.
+   *
+   * @param window of targets that the cache holds at once, or null if it holds all
    */
   void begin(
       HuggingFaceDirectory teacher,
       Map<String, String> fingerprints,
-      CorpusFiles corpus,
-      List<CorpusFile> hashed,
+      HashedCorpus corpus,
       @Nullable Window window)
       throws IOException {
     Staging staging = new Staging(storage, cache);
     try {
       storage.publish(teacher.path(), TeacherFolder.model(staging.directory(), ""));
-      CorpusSpec spec = Recipe.corpus(settings);
-      Part part = part(staging.directory(), spec, corpus, hashed, FIRST_SHARD);
+      Part part = part(staging.directory(), Recipe.corpus(settings), corpus, FIRST_SHARD);
       Plan plan =
           new Plan(
               Targets.VERSION,
@@ -80,12 +83,12 @@ final class Planning {
               part.corpus(),
               Fingerprints.directory(storage, teacher.path()),
               part.inputs(),
-              hashed,
+              corpus.hashes(),
               window);
       Manifest.read(storage, staging.directory()).append(Manifest.Entry.first(plan));
       storage.writeText(new Path(staging.directory(), Plan.FILE), plan.toJson());
       staging.becomeTheCache();
-    } catch (Exception e) { // Spark throws checked ones that it does not declare
+    } catch (Exception e) { // Spark throws checked exceptions that it does not declare
       staging.requireStillNoCache(e);
       throw e;
     } finally {
@@ -93,31 +96,46 @@ final class Planning {
     }
   }
 
-  /** Reads files and writes their rows as the inputs of shards, counted from {@code firstShard}. */
-  Part part(
-      Path directory, CorpusSpec spec, CorpusFiles files, List<CorpusFile> hashed, int firstShard)
+  /**
+   * Reads files and writes their rows as the inputs of new shards.
+   *
+   * @param firstShard the number of the first new shard
+   * @throws StillhouseException if the text has no tokens, or too many rows without tokens; the
+   *     inputs are then deleted
+   */
+  Part part(Path directory, CorpusSpec spec, HashedCorpus files, int firstShard)
       throws IOException {
-    Corpus corpus = Corpus.read(spark, spec, files);
-    Planner.Planned planned = write(directory, spec, corpus, firstShard, shardTokens);
+    long start = System.nanoTime();
+    Corpus corpus = Corpus.read(spark, spec, files.files());
+    ShardWriter.WrittenShards written = write(directory, spec, corpus, firstShard, size);
     boolean prose = Tokenising.cut(settings, spec).mode() != Segmenter.Mode.ROW;
     Plan.Read read =
         new Plan.Read(
-            planned.rows(), planned.tokens(), prose ? corpus.blankRows() : 0, planned.invalid());
+            written.rows(), written.tokens(), prose ? corpus.blankRows() : 0, written.invalid());
     try {
-      if (planned.tokens() == 0) {
+      if (written.tokens() == 0) {
         throw Errors.invalid(
             "no row of the corpus %s holds a token".formatted(spec.paths()),
             "name files with text");
       }
       requireFewInvalid(read, 0);
     } catch (StillhouseException e) {
-      discard(directory, planned.files());
+      discard(directory, written.files());
       throw e;
     }
-    return new Part(shardTokens, planned.shards(), read, hashed, planned.files());
+    LOG.debug(
+        "planned shards {}..{} of cache '{}': {} rows, {} tokens, {} invalid rows, in {} s",
+        firstShard,
+        firstShard + written.shards().size() - 1,
+        cache,
+        read.rows(),
+        read.tokens(),
+        read.invalidRows(),
+        Math.round((System.nanoTime() - start) / 1e9));
+    return new Part(size.mostTokens(), written.shards(), read, files.hashes(), written.files());
   }
 
-  /** Deletes inputs that shall not count. */
+  /** Deletes inputs that no manifest entry will name. */
   void discard(Path directory, List<CacheFile> files) throws IOException {
     for (CacheFile file : files) {
       Path path = new Path(directory, file.path());
@@ -125,36 +143,44 @@ final class Planning {
     }
   }
 
-  /** Writes the inputs of a part anew into another directory, to restore some of them. */
-  Planner.Planned again(Path directory, Part part, CorpusFiles files) throws IOException {
-    CorpusSpec spec = Recipe.corpus(settings);
-    return write(
-        directory, spec, Corpus.read(spark, spec, files), part.firstShard(), part.shardTokens());
-  }
-
-  /** Writes the inputs of all text into a directory that no cache lies in. */
-  void alone(Path directory, Path model, HuggingFaceDirectory teacher) {
-    CorpusSpec spec = Recipe.corpus(settings);
-    new Planner(spark, directory, shardTokens, settings.get(Options.CACHE_SEED))
-        .write(
-            Corpus.read(spark, spec), tokenising(model, teacher.spec().head(), spec), FIRST_SHARD);
-  }
-
-  private Planner.Planned write(
-      Path directory, CorpusSpec spec, Corpus corpus, int firstShard, long mostShardTokens)
+  /** Writes the inputs of a part again, into another directory, so that lost ones can be taken. */
+  ShardWriter.WrittenShards rewrite(Path directory, Part part, CorpusFiles files)
       throws IOException {
-    // A new cache is planned beside its place, teacher and all.
+    CorpusSpec spec = Recipe.corpus(settings);
+    Corpus corpus = Corpus.read(spark, spec, files);
+    return write(directory, spec, corpus, part.firstShard(), new ShardSize(part.shardTokens()));
+  }
+
+  /**
+   * Writes the inputs of all text into a directory that is not a cache.
+   *
+   * @param model where tasks find the teacher's tokenizer
+   */
+  void writeInputs(Path directory, Path model, HuggingFaceDirectory teacher) {
+    CorpusSpec spec = Recipe.corpus(settings);
+    new ShardWriter(spark, size, settings.get(Options.CACHE_SEED))
+        .write(
+            directory,
+            Corpus.read(spark, spec),
+            tokenising(model, teacher.spec().head(), spec),
+            FIRST_SHARD);
+  }
+
+  private ShardWriter.WrittenShards write(
+      Path directory, CorpusSpec spec, Corpus corpus, int firstShard, ShardSize shardSize)
+      throws IOException {
+    // A new cache is planned in a staging directory, which holds the teacher, too.
     boolean exists = storage.exists(cache);
     Path model = TeacherFolder.model(exists ? cache : directory, "");
     HuggingFaceDirectory teacher =
         exists
             ? CacheReader.teacher(storage, cache)
             : HuggingFaceDirectory.open(Models.copy(model.toString()));
-    return new Planner(spark, directory, mostShardTokens, settings.get(Options.CACHE_SEED))
-        .write(corpus, tokenising(model, teacher.spec().head(), spec), firstShard);
+    return new ShardWriter(spark, shardSize, settings.get(Options.CACHE_SEED))
+        .write(directory, corpus, tokenising(model, teacher.spec().head(), spec), firstShard);
   }
 
-  /** Returns how rows are made: all of a cache's for the head of its first teacher. */
+  /** Returns how rows are made: all rows of a cache are made for the head of its first teacher. */
   private Tokenising tokenising(Path model, Head head, CorpusSpec spec) {
     boolean labelled = Recipe.labelled(settings) && head.task().pooled();
     return new Tokenising(
@@ -172,7 +198,8 @@ final class Planning {
   /**
    * Requires that the share of rows without targets is within the recipe's limit.
    *
-   * @param notFinite rows for which the teacher's output is not finite, beside the corpus's own
+   * @param notFinite rows for which the teacher's output is not finite, in addition to the corpus's
+   *     invalid rows
    */
   void requireFewInvalid(Plan.Read corpus, long notFinite) {
     double most = settings.get(Options.MAX_INVALID);
@@ -180,12 +207,12 @@ final class Planning {
     if (invalid > most * corpus.rows()) {
       Map<String, Long> reasons = new TreeMap<>(corpus.invalid());
       if (notFinite > 0) {
-        reasons.put("the teacher's output is not finite", notFinite);
+        reasons.put(TeacherTask.NOT_FINITE, notFinite);
       }
       throw Errors.invalid(
           "%,d of %,d rows have no targets (%s), a share over cache.max-invalid (%s)"
               .formatted(invalid, corpus.rows(), reasons, most),
-          "mend the corpus or the teacher, or raise cache.max-invalid");
+          "correct the corpus or the teacher, or raise cache.max-invalid");
     }
   }
 }

@@ -6,7 +6,6 @@ import io.stillhouse.error.Errors;
 import io.stillhouse.error.StillhouseException;
 import io.stillhouse.jobs.cache.layout.CacheFile;
 import io.stillhouse.jobs.cache.layout.CheckedFile;
-import io.stillhouse.jobs.cache.layout.CorpusFile;
 import io.stillhouse.jobs.cache.layout.Manifest;
 import io.stillhouse.jobs.cache.layout.Part;
 import io.stillhouse.jobs.cache.layout.Plan;
@@ -19,38 +18,42 @@ import org.apache.hadoop.fs.Path;
 import org.apache.spark.api.java.JavaRDD;
 import org.apache.spark.api.java.JavaSparkContext;
 import org.apache.spark.sql.SparkSession;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
 
 /**
- * Adds the rows of new files to a cache, as shards after those that it has. Their inputs are
- * written first, under names of this attempt's own, and count from the manifest entry on that names
- * them.
+ * Adds the rows of new files to a cache, in shards after the existing ones. Their inputs are
+ * written first, under names that no other run uses, and count once a manifest entry names them.
  */
-final class Growing {
+final class CacheGrowth {
+  private static final Logger LOG = LoggerFactory.getLogger(CacheGrowth.class);
+
   private final SparkSession spark;
   private final Settings settings;
   private final Storage storage;
   private final Path cache;
-  private final Planning planning;
+  private final CorpusPlanner planner;
 
-  Growing(SparkSession spark, Settings settings, Storage storage, Path cache, Planning planning) {
-    this.spark = spark;
-    this.settings = settings;
-    this.storage = storage;
-    this.cache = cache;
-    this.planning = planning;
+  CacheGrowth(CacheContext context, CorpusPlanner planner) {
+    this.spark = context.spark();
+    this.settings = context.settings();
+    this.storage = context.storage();
+    this.cache = context.cache();
+    this.planner = planner;
   }
 
   /**
-   * Grows a plan by the files that it lacks.
+   * Adds the files that a plan lacks.
    *
-   * @throws io.stillhouse.error.StillhouseException if a row's key is in the cache already, or
-   *     another run has written to the manifest since
+   * @throws StillhouseException if a row's key is in the cache already, or another run has written
+   *     to the manifest since it was read
    */
   Plan grow(Plan plan, Manifest manifest, CorpusMatch corpus) throws IOException {
+    List<String> names = corpus.added().names();
     if (settings.get(Options.CORPUS_LIMIT) > 0) {
       throw Errors.invalid(
           "corpus.limit is %d, so cache '%s' holds the first rows of its files and cannot grow by %s"
-              .formatted(settings.get(Options.CORPUS_LIMIT), cache, names(corpus)),
+              .formatted(settings.get(Options.CORPUS_LIMIT), cache, names),
           "leave the new files out, or name another cache.path");
     }
     Part part = write(plan, corpus);
@@ -58,27 +61,26 @@ final class Growing {
       requireNewKeys(plan, manifest, part);
       CrashPoint.GROWN.reached();
       manifest.append(Manifest.Entry.grown(part));
-    } catch (StillhouseException e) { // of any other failure nobody knows what it left
-      planning.discard(cache, part.inputs());
+    } catch (StillhouseException e) { // after any other failure, the entry may have been written
+      planner.discard(cache, part.inputs());
       throw e;
     }
     storage.writeText(part.file(cache), part.toJson());
+    LOG.info(
+        "cache '{}' grows by {} shards from shard {} on: {} rows of {}",
+        cache,
+        part.shards().size(),
+        part.firstShard(),
+        part.corpus().rows(),
+        names);
     return plan.grownBy(List.of(part), cache);
   }
 
-  /** Writes the inputs of new files; nothing counts yet. */
+  /** Writes the inputs of new files, which do not count yet. */
   Part write(Plan plan, CorpusMatch corpus) throws IOException {
-    List<String> paths = corpus.added().keySet().stream().map(Path::toString).toList();
-    return planning.part(
-        cache,
-        Recipe.corpus(settings, paths),
-        corpus.addedFiles(),
-        List.copyOf(corpus.added().values()),
-        plan.shards().size());
-  }
-
-  private static List<String> names(CorpusMatch corpus) {
-    return corpus.added().values().stream().map(CorpusFile::name).toList();
+    List<String> paths = corpus.addedPaths().stream().map(Path::toString).toList();
+    return planner.part(
+        cache, Recipe.corpus(settings, paths), corpus.added(), plan.shards().size());
   }
 
   private void requireNewKeys(Plan plan, Manifest manifest, Part part) {
@@ -86,27 +88,28 @@ final class Growing {
         plan.shards().stream().map(shard -> manifest.inputs(shard.shard()).orElseThrow()).toList();
     JavaSparkContext context = JavaSparkContext.fromSparkContext(spark.sparkContext());
     context.setJobGroup("cache", "row keys of new files against the cache's", true);
-    JavaRDD<String> twice = keys(context, before).intersection(keys(context, part.inputs()));
-    List<String> first = twice.takeOrdered(1);
+    JavaRDD<String> repeated = keys(context, before).intersection(keys(context, part.inputs()));
+    List<String> first = repeated.takeOrdered(1);
     if (!first.isEmpty()) {
       throw Errors.invalid(
           "%d rows of the new files have keys that cache '%s' has already, such as '%s'"
-              .formatted(twice.count(), cache, first.get(0)),
+              .formatted(repeated.count(), cache, first.get(0)),
           settings.get(Options.CORPUS_ID).isEmpty()
               ? "give the new file another name, since keys are its name and the row's number"
-              : "give new rows ids of their own in column '%s'"
+              : "give new rows ids that are not in the cache, in column '%s'"
                   .formatted(settings.get(Options.CORPUS_ID)));
     }
   }
 
   private JavaRDD<String> keys(JavaSparkContext context, List<CacheFile> files) {
-    String place = cache.toString();
+    String directory = cache.toString();
     return context
         .parallelize(files, Math.min(files.size(), 4 * context.defaultParallelism()))
         .flatMap(
             file -> {
-              Storage own = Storage.ofThisProcess();
-              return Planner.keys(new CheckedFile(own, new Path(place), file), own).iterator();
+              Storage local = Storage.ofThisProcess();
+              return RowKeys.read(new CheckedFile(local, new Path(directory), file), local)
+                  .iterator();
             });
   }
 }

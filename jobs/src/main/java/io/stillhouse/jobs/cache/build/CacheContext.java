@@ -1,0 +1,13 @@
+package io.stillhouse.jobs.cache.build;
+
+import io.stillhouse.config.Settings;
+import io.stillhouse.jobs.storage.Storage;
+import org.apache.hadoop.fs.Path;
+import org.apache.spark.sql.SparkSession;
+
+/** What every step of a command that writes to a cache works with. */
+record CacheContext(SparkSession spark, Settings settings, Storage storage, Path cache) {
+  CacheContext(SparkSession spark, Settings settings, Path cache) {
+    this(spark, settings, new Storage(spark.sparkContext().hadoopConfiguration()), cache);
+  }
+}

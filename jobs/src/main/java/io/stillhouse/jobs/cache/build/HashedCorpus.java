@@ -1,0 +1,31 @@
+package io.stillhouse.jobs.cache.build;
+
+import io.stillhouse.jobs.cache.layout.CorpusFile;
+import io.stillhouse.jobs.corpus.CorpusFiles;
+import io.stillhouse.recipe.Recipe;
+import java.io.IOException;
+import java.util.List;
+
+/**
+ * Text files, and the hash of each.
+ *
+ * @param files what is read
+ * @param hashes names and hashes of {@code files}, in the same order
+ */
+record HashedCorpus(CorpusFiles files, List<CorpusFile> hashes) {
+  HashedCorpus {
+    hashes = List.copyOf(hashes);
+  }
+
+  /** Lists and hashes the files of a recipe. */
+  static HashedCorpus of(CacheContext context) throws IOException {
+    CorpusFiles files =
+        CorpusFiles.list(Recipe.corpus(context.settings()).paths(), context.storage().hadoop());
+    return new HashedCorpus(files, CorpusFile.hash(context.storage(), files));
+  }
+
+  /** Returns the names of the files. */
+  List<String> names() {
+    return hashes.stream().map(CorpusFile::name).toList();
+  }
+}

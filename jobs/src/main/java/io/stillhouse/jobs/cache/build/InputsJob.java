@@ -1,0 +1,76 @@
+package io.stillhouse.jobs.cache.build;
+
+import io.stillhouse.checkpoint.HuggingFaceDirectory;
+import io.stillhouse.config.Options;
+import io.stillhouse.config.Settings;
+import io.stillhouse.jobs.cache.layout.CacheRecord;
+import io.stillhouse.jobs.cache.layout.Lease;
+import io.stillhouse.jobs.cache.layout.Manifest;
+import io.stillhouse.jobs.cache.layout.Plan;
+import io.stillhouse.jobs.storage.DiskFull;
+import io.stillhouse.jobs.storage.Storage;
+import io.stillhouse.target.Dtype;
+import io.stillhouse.target.TargetChoice;
+import java.io.IOException;
+import java.util.List;
+import org.apache.hadoop.fs.Path;
+import org.apache.spark.sql.SparkSession;
+
+/**
+ * Builds a cache of token ids and labels without targets, for training that has no teacher. A
+ * restart restores what is missing.
+ */
+public final class InputsJob {
+  private static final TargetChoice NOTHING = TargetChoice.nothing(Dtype.FLOAT32);
+  private static final String NO_NAME = "";
+
+  private final CacheContext context;
+  private final HuggingFaceDirectory model;
+  private final CorpusPlanner planner;
+
+  /**
+   * Checks the recipe against the model and writes nothing.
+   *
+   * @param model whose tokenizer and head the rows are made for
+   * @throws io.stillhouse.error.StillhouseException if the rows would be longer than the model
+   *     allows
+   */
+  public InputsJob(SparkSession spark, Settings settings, HuggingFaceDirectory model) {
+    Storage storage = new Storage(spark.sparkContext().hadoopConfiguration());
+    Path cache = storage.requireExclusive(Options.CACHE.key(), settings.get(Options.CACHE));
+    this.context = new CacheContext(spark, settings, storage, cache);
+    this.model = model;
+    CacheJob.requirePositions(settings, model.spec());
+    this.planner = new CorpusPlanner(context, ShardSize.of(settings, NOTHING, model.spec()));
+  }
+
+  /** Opens or plans the cache, and brings its plan up to date. */
+  public void run() throws IOException {
+    try {
+      write();
+    } catch (Exception e) { // Spark throws checked exceptions that it does not declare
+      DiskFull.explain(e, context.storage(), context.cache());
+      throw e;
+    }
+  }
+
+  @SuppressWarnings("try") // the lease only has to be held
+  private void write() throws IOException {
+    long start = System.nanoTime();
+    OpenCache open = OpenCache.openOrBegin(context, planner, model, null);
+    try (Lease lease = Lease.take(context.storage(), context.cache())) {
+      OpenCache.Restored restored = open.restore();
+      Plan plan = restored.hasNewText() ? open.grow(restored) : restored.plan();
+      planner.requireFewInvalid(plan.corpus(), 0);
+      if (CacheRecord.last(context.storage(), context.cache(), NO_NAME) == null) {
+        record(plan, open.manifest(), (System.nanoTime() - start) / 1e9);
+      }
+    }
+  }
+
+  private void record(Plan plan, Manifest manifest, double seconds) throws IOException {
+    new CacheSummary(context.cache(), NO_NAME, List.of())
+        .record(plan, manifest, TeacherStage.Totals.NONE, seconds, 0)
+        .write(context.storage(), context.cache(), NO_NAME);
+  }
+}

@@ -1,0 +1,152 @@
+package io.stillhouse.jobs.cache.build;
+
+import io.stillhouse.checkpoint.HuggingFaceDirectory;
+import io.stillhouse.config.Options;
+import io.stillhouse.error.Errors;
+import io.stillhouse.error.StillhouseException;
+import io.stillhouse.jobs.cache.layout.Fingerprints;
+import io.stillhouse.jobs.cache.layout.Manifest;
+import io.stillhouse.jobs.cache.layout.OtherTeacher;
+import io.stillhouse.jobs.cache.layout.Plan;
+import io.stillhouse.jobs.cache.layout.TeacherFolder;
+import io.stillhouse.jobs.cache.layout.Window;
+import io.stillhouse.jobs.cache.read.CacheReader;
+import io.stillhouse.jobs.storage.Storage;
+import java.io.IOException;
+import java.util.Map;
+import org.apache.hadoop.fs.Path;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * A cache whose plan is being brought up to date with a recipe: it must fit the recipe, gets back
+ * what it has lost, and grows by the recipe's new text.
+ */
+final class OpenCache {
+  private final CacheContext context;
+  private final Storage storage;
+  private final Path cache;
+  private final CorpusPlanner planner;
+  private final HuggingFaceDirectory teacher;
+  private final @Nullable Window window;
+  private final HashedCorpus corpus;
+  private final Map<String, String> fingerprints;
+  private final Manifest manifest;
+  private final Repair repair;
+
+  /**
+   * The plan that a cache has for a teacher once all that was lost is restored.
+   *
+   * @param corpus which files of the recipe the plan has, and which are new
+   */
+  record Restored(Plan plan, CorpusMatch corpus) {
+    boolean hasNewText() {
+      return !corpus.addedPaths().isEmpty();
+    }
+  }
+
+  private OpenCache(
+      CacheContext context,
+      CorpusPlanner planner,
+      HuggingFaceDirectory teacher,
+      @Nullable Window window)
+      throws IOException {
+    this.context = context;
+    this.storage = context.storage();
+    this.cache = context.cache();
+    this.planner = planner;
+    this.teacher = teacher;
+    this.window = window;
+    this.corpus = HashedCorpus.of(context);
+    this.fingerprints = Fingerprints.of(context.settings(), storage, teacher, corpus.hashes());
+    if (!storage.exists(cache)) {
+      planner.begin(teacher, fingerprints, corpus, window);
+    }
+    this.manifest = Manifest.survey(storage, cache);
+    this.repair = new Repair(storage, cache, manifest);
+  }
+
+  /**
+   * Opens a cache, or plans it if it does not exist.
+   *
+   * @param teacher whose targets the recipe asks for
+   * @param window that the recipe asks for, or null if the cache is to hold all targets
+   */
+  static OpenCache openOrBegin(
+      CacheContext context,
+      CorpusPlanner planner,
+      HuggingFaceDirectory teacher,
+      @Nullable Window window)
+      throws IOException {
+    return new OpenCache(context, planner, teacher, window);
+  }
+
+  Manifest manifest() {
+    return manifest;
+  }
+
+  /** Restores what the cache has lost, for a run of its first teacher. */
+  Restored restore() throws IOException {
+    Plan plan = repair.plan();
+    CorpusMatch match = requireFit(plan);
+    repair.restoreTeacher(TeacherFolder.model(cache, ""), plan.teacherFiles(), teacher);
+    restoreInputs(match);
+    return new Restored(plan, match);
+  }
+
+  /**
+   * Restores what the cache has lost, for a run of a further teacher, and adds the teacher if the
+   * cache does not have it yet.
+   *
+   * @throws StillhouseException if the teacher cannot use the rows of the cache
+   */
+  Restored restore(String name) throws IOException {
+    OtherTeacher known = repair.teachers().get(name);
+    OtherTeacher further =
+        known != null
+            ? known
+            : OtherTeacher.of(name, fingerprints, Fingerprints.directory(storage, teacher.path()));
+    Plan plan = repair.plan().of(further);
+    if (plan.window() != null) {
+      requireNoWindow("keeps the targets of one teacher");
+    }
+    CorpusMatch match = requireFit(plan);
+    restoreInputs(match);
+    if (known == null) {
+      new TeacherFit(CacheReader.teacher(storage, cache), teacher, name)
+          .require(storage, cache, manifest);
+      manifest.append(Manifest.Entry.joined(further));
+      storage.writeText(further.file(cache), further.toJson());
+    }
+    repair.restoreTeacher(TeacherFolder.model(cache, name), further.files(), teacher);
+    return new Restored(plan, match);
+  }
+
+  /** Adds the recipe's new text to the plan. */
+  Plan grow(Restored restored) throws IOException {
+    requireNoWindow("cannot grow by more text");
+    return new CacheGrowth(context, planner).grow(restored.plan(), manifest, restored.corpus());
+  }
+
+  /** Requires that the cache was built as the recipe says, and that its manifest is sound. */
+  private CorpusMatch requireFit(Plan plan) throws IOException {
+    plan.requireSame(cache, fingerprints);
+    Window.requireSame(cache, plan.window(), window);
+    CorpusMatch match = new CorpusMatch(cache, repair.parts(), corpus);
+    manifest.requireSound();
+    plan.requireAllShards(cache, manifest);
+    return match;
+  }
+
+  private void restoreInputs(CorpusMatch match) throws IOException {
+    repair.restore((directory, part) -> planner.rewrite(directory, part, match.of(part)));
+  }
+
+  private void requireNoWindow(String why) {
+    if (window != null) {
+      throw Errors.invalid(
+          "cache '%s' has a window (%s) and %s, since shards that are dropped are not computed again"
+              .formatted(cache, Options.CACHE_WINDOW.key(), why),
+          "make another cache for it");
+    }
+  }
+}

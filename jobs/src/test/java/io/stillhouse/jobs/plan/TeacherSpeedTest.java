@@ -1,0 +1,35 @@
+package io.stillhouse.jobs.plan;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import org.junit.jupiter.api.Test;
+
+/** Passes of a teacher of 10 tokens a second in each of 4 slots, over shards of 100 tokens. */
+class TeacherSpeedTest {
+  private static final TeacherProbe.Speed SPEED = new TeacherProbe.Speed(10, 4);
+
+  @Test
+  void allSlotsTogetherHaveFourTimesTheRate() {
+    assertThat(SPEED.rate()).isEqualTo(40);
+  }
+
+  @Test
+  void fullWavesTakeTheTimeOfAShardEach() {
+    assertThat(SPEED.passSeconds(800, 100)).isEqualTo(20);
+  }
+
+  @Test
+  void waveThatIsNotFullTakesTheTimeOfAShard() {
+    assertThat(SPEED.passSeconds(500, 100)).isEqualTo(20);
+  }
+
+  @Test
+  void lastWaveOfOneShortShardTakesItsTime() {
+    assertThat(SPEED.passSeconds(430, 100)).isEqualTo(13);
+  }
+
+  @Test
+  void corpusSmallerThanAShardTakesItsOwnTime() {
+    assertThat(SPEED.passSeconds(50, 100)).isEqualTo(5);
+  }
+}
