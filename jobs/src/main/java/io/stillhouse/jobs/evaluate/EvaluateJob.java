@@ -14,8 +14,7 @@ import io.stillhouse.jobs.corpus.InputRow;
 import io.stillhouse.jobs.corpus.SameTokens;
 import io.stillhouse.jobs.corpus.Tokenising;
 import io.stillhouse.jobs.spark.Progress;
-import io.stillhouse.jobs.spark.RunningTasks;
-import io.stillhouse.jobs.spark.Watch;
+import io.stillhouse.jobs.spark.TrackedJob;
 import io.stillhouse.jobs.storage.Storage;
 import io.stillhouse.recipe.Recipe;
 import io.stillhouse.spec.CorpusSpec;
@@ -36,9 +35,12 @@ import org.apache.hadoop.fs.Path;
 import org.apache.spark.api.java.JavaSparkContext;
 import org.apache.spark.sql.SparkSession;
 import org.apache.spark.util.LongAccumulator;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
 
-/** Runs the teacher and its students over held-out rows and writes {@code evaluation.json}. */
+/** Evaluates the teacher and its students on rows of text and writes {@code evaluation.json}. */
 public final class EvaluateJob {
+  private static final Logger LOG = LoggerFactory.getLogger(EvaluateJob.class);
   private static final Gson LINE = new GsonBuilder().serializeSpecialFloatingPointValues().create();
 
   private final SparkSession spark;
@@ -50,21 +52,21 @@ public final class EvaluateJob {
   private final List<Metric> metrics;
 
   /**
-   * Checks that every model is there and has the teacher's head and vocabulary, and what they are
-   * compared with and written to.
+   * Checks that every model exists and has the teacher's head and vocabulary, that the reference is
+   * one of them, and that the outputs can be written.
    *
-   * @throws io.stillhouse.error.StillhouseException if one is missing or does not fit
+   * @throws io.stillhouse.error.StillhouseException if a model is missing or does not fit
    */
   public EvaluateJob(SparkSession spark, Settings settings) throws IOException {
     this.spark = spark;
     this.settings = settings;
     this.storage = new Storage(spark.sparkContext().hadoopConfiguration());
-    Path given = teacherPath();
-    HuggingFaceDirectory.open(storage.local(given)); // refuses what cannot be one
-    this.teacher = add("teacher", given);
+    Path path = teacherPath();
+    HuggingFaceDirectory.open(storage.local(path)); // a teacher must be an encoder
+    this.teacher = add("teacher", path);
     if (teacher.head().task() == Task.NONE) {
       throw Errors.invalid(
-          "teacher '%s' has no head, so there is nothing to evaluate".formatted(given),
+          "teacher '%s' has no head, so there is nothing to evaluate".formatted(path),
           "fine-tune it first");
     }
     this.metrics = Recipe.metrics(settings, teacher.head().task());
@@ -72,25 +74,25 @@ public final class EvaluateJob {
       ModelSpec spec = add(model.getName(), model);
       if (!spec.head().equals(teacher.head()) || spec.vocabSize() != teacher.vocabSize()) {
         throw Errors.invalid(
-            "'%s' predicts something else than the teacher: %s over %d tokens, not %s over %d"
+            "'%s' does not predict what the teacher predicts: it has the head %s and %d tokens, not %s and %d"
                 .formatted(
                     model, spec.head(), spec.vocabSize(), teacher.head(), teacher.vocabSize()),
-            "evaluate models of the same head and vocabulary together");
+            "only evaluate models with the same head and vocabulary together");
       }
-      requireSameTokens(given, model);
+      requireSameTokens(path, model);
     }
     Evaluator.requireNamed(candidates, settings.get(Options.EVALUATE_REFERENCE));
     requireOutputs();
   }
 
-  private void requireSameTokens(Path first, Path model) throws IOException {
-    Optional<String> how =
-        SameTokens.difference(storage.local(first), storage.local(model), List.of());
-    if (how.isPresent()) {
+  private void requireSameTokens(Path teacherPath, Path model) throws IOException {
+    Optional<String> difference =
+        SameTokens.difference(storage.local(teacherPath), storage.local(model), List.of());
+    if (difference.isPresent()) {
       throw Errors.invalid(
-          "'%s' has another tokenizer than the teacher (%s), by which all models' texts are cut"
-              .formatted(model, how.get()),
-          "evaluate models of the same vocabulary and casing together");
+          "'%s' has another tokenizer than the teacher (%s), whose tokens all models read"
+              .formatted(model, difference.get()),
+          "only evaluate models with the same vocabulary and casing together");
     }
   }
 
@@ -103,14 +105,14 @@ public final class EvaluateJob {
     }
     if (!teacher.head().task().pooled()) {
       throw Errors.invalid(
-          "evaluate.predictions is '%s', but a masked LM predicts tokens, and no row has logits of its own"
+          "evaluate.predictions is '%s', but a masked LM predicts tokens and has no logits per row"
               .formatted(predictions),
-          "leave it out");
+          "remove evaluate.predictions");
     }
     storage.requireNoDirectory(Options.EVALUATE_PREDICTIONS.key(), predictions);
   }
 
-  /** Returns the recipe's teacher, or that of the cache which it names. */
+  /** Returns the recipe's teacher, or the teacher of a cache that {@code teacher.name} names. */
   private Path teacherPath() throws IOException {
     String name = settings.get(Options.TEACHER_NAME);
     if (name.isEmpty()) {
@@ -125,9 +127,9 @@ public final class EvaluateJob {
     for (Evaluator.Candidate known : candidates) {
       if (known.name().equals(name)) {
         throw Errors.invalid(
-            "evaluate.models names two models '%s': '%s' and '%s'; results are told apart by name"
+            "evaluate.models names two models '%s': '%s' and '%s', but results are listed by name"
                 .formatted(name, known.path(), model),
-            "rename a directory");
+            "rename one of the directories");
       }
     }
     ModelSpec spec = ModelDirectory.open(storage.local(model)).spec();
@@ -153,7 +155,7 @@ public final class EvaluateJob {
     return models;
   }
 
-  /** Evaluates, and writes the result to {@code evaluate.output}. */
+  /** Evaluates all models and writes the result to {@code evaluate.output}. */
   public Evaluation run() throws IOException {
     List<String> paths =
         settings.get(Options.EVALUATE_PATH).isEmpty()
@@ -163,28 +165,33 @@ public final class EvaluateJob {
     List<InputRow> all = rows(spec);
     List<InputRow> rows = all.stream().filter(row -> row.length() > 0).toList();
     if (rows.isEmpty()) {
-      throw Errors.invalid("no row of %s holds a token".formatted(paths), "name files with text");
+      throw Errors.invalid(
+          "no row of %s contains a token".formatted(paths), "name files with text");
     }
+    LOG.info("Evaluating {} models on {} rows of {}", candidates.size(), rows.size(), paths);
     List<EvaluateTask.RowResult> results = evaluate(rows);
-    String against = settings.get(Options.EVALUATE_REFERENCE);
+    String reference = settings.get(Options.EVALUATE_REFERENCE);
     boolean maskedLm = teacher.head().task() == Task.MASKED_LM;
-    Evaluator judge =
+    Evaluator evaluator =
         maskedLm
-            ? new MaskedLmEvaluator(candidates, against, results)
-            : new TaskEvaluator(candidates, against, teacher.head(), metrics, results);
+            ? new MaskedLmEvaluator(candidates, reference, results)
+            : new TaskEvaluator(candidates, reference, teacher.head(), metrics, results);
     long masked = maskedLm ? results.stream().mapToLong(row -> row.masked().tokens()).sum() : 0;
     Evaluation evaluation =
-        judge.judge(new Evaluation.Data(paths, results.size(), masked, all.size() - rows.size()));
-    predictions(results);
+        evaluator.evaluate(
+            new Evaluation.Data(paths, results.size(), masked, all.size() - rows.size()));
+    writePredictions(results);
     if (settings.get(Options.EVALUATE_SPEED)) {
       evaluation = evaluation.withSpeed(new SpeedStage(spark, settings, shapes).run());
     }
-    storage.writeJson(storage.qualify(settings.get(Options.EVALUATE_OUTPUT)), evaluation);
+    Path output = storage.qualify(settings.get(Options.EVALUATE_OUTPUT));
+    storage.writeJson(output, evaluation);
+    LOG.info("Wrote '{}'", output);
     return evaluation;
   }
 
-  /** Writes a line for each row: its key, its label, and each model's logits. */
-  private void predictions(List<EvaluateTask.RowResult> rows) throws IOException {
+  /** Writes a line of JSON for each row: its key, its label, and the logits of each model. */
+  private void writePredictions(List<EvaluateTask.RowResult> rows) throws IOException {
     String to = settings.get(Options.EVALUATE_PREDICTIONS);
     if (to.isEmpty()) {
       return;
@@ -212,7 +219,7 @@ public final class EvaluateJob {
                 head.task(), head.labels(), Recipe.labelled(settings) && head.task().pooled()),
             Tokenising.cut(settings, spec),
             head.task() == Task.MASKED_LM
-                // Another seed than training's: what is masked here is not what was masked there.
+                // Not the seed of the cache: students must not have seen these masks in training.
                 ? new Tokenising.Mask(
                     settings.get(Options.MASK_PROBABILITY), 1, ~settings.get(Options.CACHE_SEED))
                 : null);
@@ -223,29 +230,38 @@ public final class EvaluateJob {
 
   private List<EvaluateTask.RowResult> evaluate(List<InputRow> rows) {
     JavaSparkContext context = JavaSparkContext.fromSparkContext(spark.sparkContext());
-    context.setJobGroup("evaluate", "%d models".formatted(candidates.size()), true);
-    LongAccumulator done = spark.sparkContext().longAccumulator("evaluated tokens");
     List<String> models = candidates.stream().map(Evaluator.Candidate::path).toList();
-    int tasks = Math.min(rows.size(), 4 * context.defaultParallelism());
-    int tokensPerBatch = settings.get(Options.CACHE_BATCH_TOKENS);
+    int batchTokens = settings.get(Options.CACHE_BATCH_TOKENS);
     int threads = spark.sparkContext().conf().getInt("spark.task.cpus", 1);
-    List<EvaluateTask> parts = new ArrayList<>();
-    for (int t = 0; t < tasks; t++) {
-      // Dealt out like cards, so that each task has its share of long rows.
-      List<InputRow> part = new ArrayList<>();
-      for (int row = t; row < rows.size(); row += tasks) {
-        part.add(rows.get(row));
-      }
-      parts.add(new EvaluateTask(part, models, tokensPerBatch, threads));
-    }
+    List<EvaluateTask> tasks =
+        dealt(rows, 4 * context.defaultParallelism()).stream()
+            .map(part -> new EvaluateTask(part, models, batchTokens, threads))
+            .toList();
     long tokens = rows.stream().mapToLong(InputRow::length).sum() * models.size();
-    try (Progress progress = Progress.start("evaluate", tokens, "tokens");
-        RunningTasks running = new RunningTasks(spark.sparkContext(), done);
-        Watch watch = new Watch(() -> progress.update(done.value() + running.sum()))) {
-      return context
-          .parallelize(parts, parts.size())
-          .flatMap(task -> task.run(done::add).iterator())
-          .collect();
+    try (TrackedJob job =
+        TrackedJob.start(spark, "evaluate", "%d models".formatted(models.size()))) {
+      LongAccumulator done =
+          job.count("evaluated tokens", Progress.start("evaluate", tokens, "tokens"));
+      return job.run(
+          () ->
+              context
+                  .parallelize(tasks, tasks.size())
+                  .flatMap(task -> task.run(done::add).iterator())
+                  .collect());
     }
+  }
+
+  /** Deals rows out like cards, so that each part gets its share of the long ones. */
+  private static List<List<InputRow>> dealt(List<InputRow> rows, int most) {
+    int parts = Math.min(rows.size(), most);
+    List<List<InputRow>> dealt = new ArrayList<>();
+    for (int part = 0; part < parts; part++) {
+      List<InputRow> own = new ArrayList<>();
+      for (int row = part; row < rows.size(); row += parts) {
+        own.add(rows.get(row));
+      }
+      dealt.add(own);
+    }
+    return dealt;
   }
 }

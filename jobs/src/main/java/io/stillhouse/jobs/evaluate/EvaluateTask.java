@@ -22,32 +22,42 @@ import java.util.Collections;
 import java.util.List;
 import java.util.Objects;
 import java.util.function.LongConsumer;
+import org.apache.spark.TaskContext;
+import org.jspecify.annotations.Nullable;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
 
 /**
- * Runs several models over the same rows, inside a task. The first model is the one that agreement
- * is measured against.
+ * Runs several models on the same rows, inside a Spark task. Agreement is measured with the first
+ * model.
  *
- * @param rows masked already where the models are masked LMs
- * @param models directories of models
- * @param tokensPerBatch padded tokens computed at once
- * @param threads of libtorch
+ * @param rows rows of token ids; already masked if the models are masked LMs
+ * @param models directories of the models
+ * @param batchTokens most padded tokens of a batch
+ * @param threads libtorch's threads
  */
-record EvaluateTask(List<InputRow> rows, List<String> models, int tokensPerBatch, int threads)
+record EvaluateTask(List<InputRow> rows, List<String> models, int batchTokens, int threads)
     implements Serializable {
+  private static final Logger LOG = LoggerFactory.getLogger(EvaluateTask.class);
 
   /**
-   * What each model made of one row, by model.
+   * The outputs of all models for one row.
    *
-   * @param logits task logits, (models, C); empty for masked LM
-   * @param masked masked-LM counts; null for tasks
+   * @param label the row's label; NaN if it has none
+   * @param logits task logits, shape (models, classes); empty for masked LMs
+   * @param masked counts of a masked LM; null for tasks
    */
   @SuppressWarnings("ArrayRecordComponent") // never compared
-  record RowResult(String id, double label, float[][] logits, MaskedCounts masked)
+  record RowResult(String id, double label, float[][] logits, @Nullable MaskedCounts masked)
       implements Serializable {}
 
   /**
-   * Counts over a row's masked tokens, by model: right answers, answers equal to the first model's,
-   * and the summed negative log likelihood in nats.
+   * Counts over the masked tokens of a row, one value per model.
+   *
+   * @param tokens masked tokens of the row
+   * @param correct correct predictions
+   * @param agreeing predictions equal to the first model's
+   * @param nll summed negative log-likelihood of the true tokens, in nats
    */
   @SuppressWarnings("ArrayRecordComponent") // never compared
   record MaskedCounts(int tokens, int[] correct, int[] agreeing, double[] nll)
@@ -56,13 +66,26 @@ record EvaluateTask(List<InputRow> rows, List<String> models, int tokensPerBatch
   List<RowResult> run(LongConsumer tokensDone) throws IOException {
     Autograd.threads(threads);
     Autograd.record(Autograd.Mode.OFF);
+    LOG.info(
+        "Task {}: evaluating {} models on {} rows, on {} with {} threads",
+        TaskContext.getPartitionId(),
+        models.size(),
+        rows.size(),
+        Devices.ofTask(),
+        threads);
+    long began = System.nanoTime();
     List<RowResult> results = new ArrayList<>();
     for (List<InputRow> batch :
-        MicroBatches.cut(rows, InputRow::length, tokensPerBatch, MicroBatches.Phase.INFERENCE)) {
+        MicroBatches.cut(rows, InputRow::length, batchTokens, MicroBatches.Phase.INFERENCE)) {
       results.addAll(
           model(0).spec().head().task() == Task.MASKED_LM ? maskedLm(batch) : task(batch));
       tokensDone.accept(batch.stream().mapToLong(InputRow::length).sum() * models.size());
     }
+    LOG.info(
+        "Task {}: evaluated {} rows in {} ms",
+        TaskContext.getPartitionId(),
+        rows.size(),
+        (System.nanoTime() - began) / 1_000_000);
     return results;
   }
 
@@ -96,7 +119,7 @@ record EvaluateTask(List<InputRow> rows, List<String> models, int tokensPerBatch
     List<Long> labels = new ArrayList<>();
     int longest = batch.stream().mapToInt(InputRow::length).max().orElse(0);
     for (int row = 0; row < batch.size(); row++) {
-      int[] tokens = batch.get(row).mlmLabels();
+      int[] tokens = Objects.requireNonNull(batch.get(row).mlmLabels());
       for (int t = 0; t < tokens.length; t++) {
         if (tokens[t] != TargetSource.IGNORED) {
           rowOf.add(row);

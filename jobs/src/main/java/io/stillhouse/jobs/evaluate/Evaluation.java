@@ -8,14 +8,14 @@ import java.util.Set;
 import org.jspecify.annotations.Nullable;
 
 /**
- * What {@code evaluation.json} holds.
+ * The contents of {@code evaluation.json}.
  *
- * @param models in the order they were named, the teacher first
- * @param groups students that differ in their seed alone, where there are any
- * @param comparisons of each distilled student with its baseline, or of all with that of
- *     evaluate.reference, paired by row
- * @param data what was read
- * @param speed of every shape of model, the teacher first; empty where none was measured
+ * @param models the teacher first, then the students in their order
+ * @param groups students that only differ in their seed; empty if there are none
+ * @param comparisons each distilled student with its baseline and, with {@code evaluate.reference},
+ *     all students with that one; paired by row
+ * @param data the rows that were read
+ * @param speed one entry for each shape of model, the teacher first; empty if not measured
  */
 public record Evaluation(
     List<Model> models,
@@ -25,11 +25,12 @@ public record Evaluation(
     List<Speed> speed) {
 
   /**
-   * One model.
+   * The metrics of one model.
    *
-   * @param metrics {@code agreement} with the teacher, the task's metrics where there are labels
-   * @param standardErrors of the task's metrics, by rows
-   * @param retention of the first of the task's metrics; null for the teacher and without labels
+   * @param metrics {@code agreement} with the teacher and, if the rows have labels, the task's
+   *     metrics
+   * @param standardErrors standard errors of the task's metrics over rows
+   * @param retention of the task's first metric; null for the teacher and without labels
    */
   public record Model(
       String name,
@@ -39,25 +40,26 @@ public record Evaluation(
       Map<String, Double> standardErrors,
       @Nullable Retention retention) {}
 
-  /** A student's metric divided by the teacher's, and its standard error by rows. */
+  /** A student's metric divided by the teacher's, and its standard error over rows. */
   public record Retention(String metric, double share, double standardError) {}
 
   /**
-   * Students that differ in their seed alone.
+   * Students that only differ in their seed.
    *
    * @param metrics means over the seeds
-   * @param standardErrors of these means, by seeds
+   * @param standardErrors standard errors of these means over seeds
    */
   public record Group(
       String name, int seeds, Map<String, Double> metrics, Map<String, Double> standardErrors) {}
 
   /**
-   * Two models, or groups of models, on the same rows.
+   * The difference between two models, or between two groups of models, on the same rows.
    *
-   * @param metric which is compared
-   * @param difference of {@code model} over {@code than}; of groups the mean over their seeds
-   * @param standardError of it, paired by row: what other rows would change
-   * @param seeds what other seeds would change; null of two models
+   * @param metric the metric that is compared
+   * @param difference the metric of {@code model} minus that of {@code than}; for groups, the mean
+   *     over seeds
+   * @param standardError standard error of the difference over rows, paired by row
+   * @param seeds standard error over seeds; null for single models
    */
   public record Comparison(
       String model,
@@ -68,23 +70,23 @@ public record Evaluation(
       int rows,
       @Nullable Seeds seeds) {}
 
-  /** Pairs of models of the same seed, and the standard error of their mean difference by seed. */
+  /** The number of pairs with the same seed, and the standard error of their mean difference. */
   public record Seeds(int count, double standardError) {}
 
-  /** Rows evaluated, masked tokens among them, and rows left out because they have no tokens. */
+  /** Evaluated rows, their masked tokens, and rows without tokens, which were left out. */
   public record Data(List<String> paths, long rows, long maskedTokens, long leftOut) {}
 
   Evaluation withSpeed(List<Speed> measured) {
     return new Evaluation(models, groups, comparisons, data, measured);
   }
 
-  /** Returns the models as a table for people, with groups, comparisons and speeds below. */
+  /** Returns a table of the models for the console, followed by groups, comparisons and speeds. */
   public String table() {
     Set<String> metrics = new LinkedHashSet<>(models.get(0).metrics().keySet());
-    boolean judged = models.stream().anyMatch(model -> model.retention() != null);
+    boolean retained = models.stream().anyMatch(model -> model.retention() != null);
     List<String> heads = new ArrayList<>(List.of("model", "parameters"));
     heads.addAll(metrics);
-    if (judged) {
+    if (retained) {
       heads.add("retention");
     }
     List<List<String>> lines = new ArrayList<>(List.of(heads));
@@ -93,7 +95,7 @@ public record Evaluation(
           new ArrayList<>(List.of(model.name(), "%,d".formatted(model.parameters())));
       metrics.forEach(
           metric -> line.add(number(metric, model.metrics().get(metric), model.standardErrors())));
-      if (judged) {
+      if (retained) {
         Retention retention = model.retention();
         line.add(retention == null ? "" : "%.3f".formatted(retention.share()));
       }
@@ -104,20 +106,20 @@ public record Evaluation(
           new ArrayList<>(List.of("%s, %d seeds".formatted(group.name(), group.seeds()), ""));
       metrics.forEach(
           metric -> line.add(number(metric, group.metrics().get(metric), group.standardErrors())));
-      if (judged) {
+      if (retained) {
         line.add("");
       }
       lines.add(line);
     }
     StringBuilder table = new StringBuilder(aligned(lines));
-    comparisons.forEach(comparison -> table.append(told(comparison)));
+    comparisons.forEach(comparison -> table.append(line(comparison)));
     if (data.leftOut() > 0) {
       table.append("%,d rows without text left out%n".formatted(data.leftOut()));
     }
     return table.append(Speed.table(speed)).toString();
   }
 
-  private static String told(Comparison comparison) {
+  private static String line(Comparison comparison) {
     Seeds seeds = comparison.seeds();
     return "%s against %s, paired over %,d rows: %s %+.4f (standard error %.4f%s)%n"
         .formatted(
@@ -140,7 +142,7 @@ public record Evaluation(
     return error == null ? "%.4f".formatted(value) : "%.4f ± %.4f".formatted(value, error);
   }
 
-  /** Names stand left, numbers right. */
+  /** Aligns the first column to the left and all others to the right. */
   static String aligned(List<List<String>> lines) {
     StringBuilder table = new StringBuilder();
     int columns = lines.get(0).size();

@@ -15,42 +15,43 @@ import java.util.TreeMap;
 import java.util.TreeSet;
 import java.util.stream.IntStream;
 
-/** Finds out how good models are from what they made of the rows. */
+/** Computes metrics of models and differences between them from their outputs. */
 abstract class Evaluator {
   final List<Candidate> candidates;
-  private final String against;
+  private final String reference;
 
-  /** A model before it is judged. */
+  /** A model to evaluate. */
   record Candidate(String name, String path, long parameters) {}
 
   /**
-   * @param against the name of a student, or of students of several seeds, that all others are
-   *     compared with, as {@link #requireNamed} wants it; empty for none
+   * @param candidates the models, the teacher first
+   * @param reference name of a student or of a group of seeds that all others are compared with, as
+   *     checked by {@link #requireNamed}; empty for none
    */
-  Evaluator(List<Candidate> candidates, String against) {
+  Evaluator(List<Candidate> candidates, String reference) {
     this.candidates = candidates;
-    this.against = against;
+    this.reference = reference;
   }
 
-  /** Returns one model. */
+  /** Returns the metrics of one model. */
   abstract Model model(int candidate);
 
   /**
    * Compares models pairwise, {@code a.get(i)} with {@code b.get(i)}.
    *
-   * @param names of the two sides
+   * @param names names of {@code a} and {@code b}
    */
   abstract List<Comparison> compare(String[] names, List<Integer> a, List<Integer> b);
 
-  /** Judges all. */
-  Evaluation judge(Evaluation.Data data) {
+  /** Returns the metrics of all models and the differences between them. */
+  Evaluation evaluate(Evaluation.Data data) {
     List<Model> models = IntStream.range(0, candidates.size()).mapToObj(this::model).toList();
     Map<String, Map<Long, Integer>> groups = groups(candidates);
-    List<Group> told = new ArrayList<>();
+    List<Group> several = new ArrayList<>();
     groups.forEach(
         (name, seeds) -> {
           if (seeds.size() > 1) {
-            told.add(group(name, List.copyOf(seeds.values()), models));
+            several.add(group(name, List.copyOf(seeds.values()), models));
           }
         });
     Map<String, Map<Long, Integer>> all = singles(candidates);
@@ -60,33 +61,32 @@ abstract class Evaluator {
       if (!groups.containsKey(name) || groups.get(name).size() > 1) {
         comparisons.addAll(compare(name, baselineOf(name), all));
       }
-      if (!against.isEmpty() && !baselineOf(name).equals(against)) {
-        comparisons.addAll(compare(name, against, all));
+      if (!reference.isEmpty() && !baselineOf(name).equals(reference)) {
+        comparisons.addAll(compare(name, reference, all));
       }
     }
-    return new Evaluation(models, told, comparisons, data, List.of());
+    return new Evaluation(models, several, comparisons, data, List.of());
   }
 
   /**
-   * Requires that there is one that others can be compared with, so that a wrong name is told
-   * before any model has run.
+   * Requires that the reference exists, so that a wrong name is reported before any model runs.
    *
-   * @param candidates the teacher first
-   * @param against as the constructor's
-   * @throws io.stillhouse.error.StillhouseException if no student, nor students of several seeds,
-   *     have that name
+   * @param candidates the models, the teacher first
+   * @param reference as in the constructor
+   * @throws io.stillhouse.error.StillhouseException if no student and no group of seeds has that
+   *     name
    */
-  static void requireNamed(List<Candidate> candidates, String against) {
+  static void requireNamed(List<Candidate> candidates, String reference) {
     Map<String, Map<Long, Integer>> all = singles(candidates);
     all.putAll(groups(candidates));
-    if (!against.isEmpty() && !all.containsKey(against)) {
+    if (!reference.isEmpty() && !all.containsKey(reference)) {
       throw Errors.invalid(
-          "evaluate.reference is '%s', but the students are %s".formatted(against, all.keySet()),
+          "evaluate.reference is '%s', but the students are %s".formatted(reference, all.keySet()),
           "name one of them");
     }
   }
 
-  /** Returns each student as if it had one seed, under its own name. */
+  /** Returns each student as a group of one seed, by its own name. */
   private static Map<String, Map<Long, Integer>> singles(List<Candidate> candidates) {
     Map<String, Map<Long, Integer>> singles = new LinkedHashMap<>();
     for (int m = 1; m < candidates.size(); m++) {
@@ -99,7 +99,7 @@ abstract class Evaluator {
     return name.equals("distilled") ? "baseline" : name + "-baseline";
   }
 
-  /** Compares models, or groups over the seeds that both have; nothing with itself. */
+  /** Compares two models, or two groups over the seeds that both have; never one with itself. */
   private List<Comparison> compare(String name, String than, Map<String, Map<Long, Integer>> all) {
     Map<Long, Integer> others = all.getOrDefault(than, Map.of());
     Set<Long> both = new TreeSet<>(all.get(name).keySet());
@@ -113,7 +113,7 @@ abstract class Evaluator {
         both.stream().map(others::get).toList());
   }
 
-  /** Returns models by seed, under the name that they share, or would. */
+  /** Returns the students whose names end in a seed, by their name without it and by seed. */
   private static Map<String, Map<Long, Integer>> groups(List<Candidate> candidates) {
     Map<String, Map<Long, Integer>> groups = new LinkedHashMap<>();
     for (int m = 1; m < candidates.size(); m++) {

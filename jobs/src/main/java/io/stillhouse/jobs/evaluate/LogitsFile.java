@@ -25,17 +25,19 @@ import java.util.List;
 import java.util.Map;
 
 /**
- * Writes a model's token ids and logits for lines of text, so that other software's can be held
- * against them.
+ * Writes the token ids and logits of a model for lines of text, to compare them with other
+ * software's.
  */
 public final class LogitsFile {
   private LogitsFile() {}
 
   /**
-   * Writes, for line n from 000, {@code input_ids_n} (L) and {@code logits_n}: (L, V) of a masked
-   * LM, (C) of a task.
+   * Writes a safetensors file with two tensors for each line n, counted from 000: {@code
+   * input_ids_n} of shape (L) and {@code logits_n} of shape (L, V) for a masked LM, (C) for a task,
+   * or (L, H), the last hidden states, for a model without a head.
    *
    * @return the number of lines
+   * @throws io.stillhouse.error.StillhouseException if the model or the text does not exist
    */
   public static int write(Path model, Path text, Path out) throws IOException {
     if (!Files.isRegularFile(text)) {
@@ -44,7 +46,7 @@ public final class LogitsFile {
     List<String> lines = List.of(Files.readString(text).stripTrailing().split("\n", -1));
     ModelDirectory directory = ModelDirectory.open(model);
     Autograd.record(Autograd.Mode.OFF);
-    Autograd.threads(1); // as a task of the cache has: sums, and so the last digits, depend on it
+    Autograd.threads(1); // as in the cache: the last digits of sums depend on the number
     try (NDManager manager = Devices.cpu();
         Tokenizer tokenizer = Tokenizer.open(model)) {
       Predictor predictor = ModelFactory.predictor(directory.spec(), directory.weights(manager));

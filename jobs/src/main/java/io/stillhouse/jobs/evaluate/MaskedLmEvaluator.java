@@ -8,17 +8,19 @@ import java.util.Arrays;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Objects;
 import java.util.function.Function;
 import java.util.stream.IntStream;
 
-/** Judges masked LMs by what they make of the masked tokens of each row. */
+/** Evaluates masked LMs by their predictions for the masked tokens of each row. */
 final class MaskedLmEvaluator extends Evaluator {
   private final List<EvaluateTask.MaskedCounts> rows;
   private final long[] trials;
 
-  MaskedLmEvaluator(List<Candidate> candidates, String against, List<EvaluateTask.RowResult> rows) {
-    super(candidates, against);
-    this.rows = rows.stream().map(EvaluateTask.RowResult::masked).toList();
+  MaskedLmEvaluator(
+      List<Candidate> candidates, String reference, List<EvaluateTask.RowResult> rows) {
+    super(candidates, reference);
+    this.rows = rows.stream().map(row -> Objects.requireNonNull(row.masked())).toList();
     this.trials = this.rows.stream().mapToLong(EvaluateTask.MaskedCounts::tokens).toArray();
   }
 
@@ -55,7 +57,7 @@ final class MaskedLmEvaluator extends Evaluator {
       List<Integer> b,
       String metric,
       Function<EvaluateTask.MaskedCounts, int[]> counts) {
-    // Over several seeds a row has as many trials in each.
+    // A row has as many trials for each seed.
     long[] all = Arrays.stream(trials).map(row -> row * a.size()).toArray();
     Metrics.Paired paired = Metrics.paired(hits(a, counts), hits(b, counts), all);
     double[] bySeed =

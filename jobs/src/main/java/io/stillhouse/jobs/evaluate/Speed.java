@@ -9,23 +9,24 @@ import java.util.List;
 /**
  * Size and speed of a model.
  *
- * @param model its name; or that which students share that differ in their seed alone, of which one
- *     was measured
- * @param device cpu or gpu
- * @param threads of libtorch, on a CPU
- * @param passes by tokens and batch, the same for all models
+ * @param model its name; for students that only differ in their seed, of which one is measured, the
+ *     name that they share
+ * @param parameters number of parameters
+ * @param device {@code cpu} or {@code gpu}
+ * @param threads libtorch's threads on a CPU
+ * @param passes one for each number of tokens and batch size, the same for all models
  */
 public record Speed(String model, long parameters, String device, int threads, List<Pass> passes)
     implements Serializable {
 
   /**
-   * Passes of one shape.
+   * Forward passes of one shape.
    *
-   * @param tokens of a sentence
+   * @param tokens tokens of a sentence
    * @param batch sentences of a pass
-   * @param flops of a sentence, as {@link Flops} counts them
-   * @param sentencesPerSecond the median of several turns
-   * @param timesTeacher the median of what that is over the teacher's in the turn beside it
+   * @param flops FLOPs of a sentence, as counted by {@link Flops}
+   * @param sentencesPerSecond median over several turns
+   * @param timesTeacher median ratio to the teacher's speed in the same turn
    */
   public record Pass(
       int tokens, int batch, long flops, double sentencesPerSecond, double timesTeacher)
@@ -36,7 +37,7 @@ public record Speed(String model, long parameters, String device, int threads, L
     }
   }
 
-  /** Returns models as a table for people, empty of none. */
+  /** Returns a table for the console; empty if there are no models. */
   static String table(List<Speed> models) {
     if (models.isEmpty()) {
       return "";
@@ -66,7 +67,7 @@ public record Speed(String model, long parameters, String device, int threads, L
         .formatted(on, Evaluation.aligned(lines));
   }
 
-  /** Returns a pass of each length. */
+  /** Returns one pass of each length. */
   private static List<Pass> lengths(Speed model) {
     int batch = model.passes().get(0).batch();
     return model.passes().stream().filter(pass -> pass.batch() == batch).toList();

@@ -3,8 +3,7 @@ package io.stillhouse.jobs.evaluate;
 import io.stillhouse.config.Options;
 import io.stillhouse.config.Settings;
 import io.stillhouse.jobs.spark.Progress;
-import io.stillhouse.jobs.spark.RunningTasks;
-import io.stillhouse.jobs.spark.Watch;
+import io.stillhouse.jobs.spark.TrackedJob;
 import io.stillhouse.recipe.Sweep;
 import io.stillhouse.spec.ModelSpec;
 import java.util.ArrayList;
@@ -15,7 +14,7 @@ import org.apache.spark.api.java.JavaSparkContext;
 import org.apache.spark.sql.SparkSession;
 import org.apache.spark.util.LongAccumulator;
 
-/** Finds out how large and how fast models are, in one task while no other runs. */
+/** Measures the size and speed of models in one Spark task, while no other runs. */
 final class SpeedStage {
   private static final List<Integer> LENGTHS = List.of(32, 128);
 
@@ -28,7 +27,7 @@ final class SpeedStage {
   private record Seeds(String group, ModelSpec spec) {}
 
   /**
-   * @param models the teacher first
+   * @param models the models, the teacher first
    */
   SpeedStage(SparkSession spark, Settings settings, List<Model> models) {
     this.spark = spark;
@@ -42,7 +41,7 @@ final class SpeedStage {
             settings.get(Options.EVALUATE_SPEED_SECONDS));
   }
 
-  /** Returns one of the students that differ in their seed alone, under the name they share. */
+  /** Keeps one of the students that only differ in their seed, under the name that they share. */
   static List<Model> distinct(List<Model> models) {
     Map<Record, List<Model>> alike = new LinkedHashMap<>();
     for (Model model : models) {
@@ -64,24 +63,25 @@ final class SpeedStage {
     return distinct;
   }
 
-  /** Returns the lengths, none of which is more than every model can read. */
+  /** Returns the lengths to measure, limited to what every model can read. */
   static List<Integer> lengths(List<Model> models) {
     int most = models.stream().mapToInt(model -> model.spec().maxTokens()).min().orElseThrow();
     return LENGTHS.stream().map(length -> Math.min(length, most)).distinct().toList();
   }
 
-  /** Measures all; the teacher comes first. */
+  /** Measures all models; the teacher comes first. */
   List<Speed> run() {
     JavaSparkContext context = JavaSparkContext.fromSparkContext(spark.sparkContext());
-    context.setJobGroup("speed", "%d models".formatted(task.models().size()), true);
-    LongAccumulator done = spark.sparkContext().longAccumulator("measured turns");
-    try (Progress progress = Progress.start("speed", task.turns(), "turns");
-        RunningTasks running = new RunningTasks(spark.sparkContext(), done);
-        Watch watch = new Watch(() -> progress.update(done.value() + running.sum()))) {
-      return context
-          .parallelize(List.of(task), 1)
-          .flatMap(models -> models.run(() -> done.add(1)).iterator())
-          .collect();
+    try (TrackedJob job =
+        TrackedJob.start(spark, "speed", "%d models".formatted(task.models().size()))) {
+      LongAccumulator done =
+          job.count("measured turns", Progress.start("speed", task.turns(), "turns"));
+      return job.run(
+          () ->
+              context
+                  .parallelize(List.of(task), 1)
+                  .flatMap(models -> models.run(() -> done.add(1)).iterator())
+                  .collect());
     }
   }
 }

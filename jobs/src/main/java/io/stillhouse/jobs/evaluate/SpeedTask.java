@@ -20,26 +20,29 @@ import java.util.Arrays;
 import java.util.Collections;
 import java.util.List;
 import java.util.SplittableRandom;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
 
 /**
- * Measures how fast models are on random tokens, side by side inside one task. Each computes what
- * it does of a row in {@link EvaluateTask}, but for a masked LM's head, which reads masked tokens
- * alone.
+ * Measures the speed of models on random tokens, in turns, inside one Spark task. Each model
+ * computes what {@link EvaluateTask} computes for a row, except for the head of a masked LM, which
+ * reads only masked tokens.
  *
- * @param names of the models
- * @param models their directories
- * @param lengths of the sentences, in tokens
- * @param threads of libtorch
- * @param seconds for each model at each length and batch
+ * @param names names of the models
+ * @param models directories of the models
+ * @param lengths lengths of the sentences in tokens
+ * @param threads libtorch's threads
+ * @param seconds time for each model at each length and batch size
  */
 record SpeedTask(
     List<String> names, List<String> models, List<Integer> lengths, int threads, double seconds)
     implements Serializable {
+  private static final Logger LOG = LoggerFactory.getLogger(SpeedTask.class);
 
-  /** Sentences of a pass: one that somebody waits for, or many at once. */
+  /** Sentences of a pass: one, for latency, and many, for throughput. */
   private static final List<Integer> BATCHES = List.of(1, 32);
 
-  /** Returns how often {@link #run} says that a turn is done. */
+  /** Returns how often {@link #run} calls {@code turnDone}. */
   long turns() {
     return (long) lengths.size() * BATCHES.size() * models.size() * Turns.ALL;
   }
@@ -47,6 +50,7 @@ record SpeedTask(
   List<Speed> run(Runnable turnDone) throws IOException {
     Autograd.threads(threads);
     Autograd.record(Autograd.Mode.OFF);
+    LOG.info("Measuring the speed of {} on {}", names, Devices.ofTask());
     List<Predictor> predictors = new ArrayList<>();
     List<List<Speed.Pass>> passes = new ArrayList<>();
     for (String model : models) {
@@ -58,6 +62,7 @@ record SpeedTask(
         List<Turns.Pass> turns =
             predictors.stream().map(model -> pass(model, tokens, batch)).toList();
         List<Turns.Rate> rates = Turns.measure(turns, seconds, System::nanoTime, turnDone);
+        LOG.info("Measured {} sentences of {} tokens", batch, tokens);
         for (int m = 0; m < models.size(); m++) {
           long flops = Flops.of(predictors.get(m).spec(), tokens);
           passes.get(m).add(Speed.Pass.of(tokens, batch, flops, rates.get(m)));
@@ -84,7 +89,7 @@ record SpeedTask(
       try (NDManager manager = Devices.manager()) {
         EncoderOutput output = model.forward(Batch.of(manager, ids, types), Capture.NOTHING);
         NDArray last = output.logits() == null ? output.last() : output.logits();
-        last.getFloat(new long[last.getShape().dimension()]); // a GPU is done once it tells
+        last.getFloat(new long[last.getShape().dimension()]); // waits for a GPU
       }
     };
   }
@@ -98,7 +103,9 @@ record SpeedTask(
     return ids;
   }
 
-  /** Returns segment ids: a second half of another text for what reads two, else one text. */
+  /**
+   * Returns segment ids: two texts of half the length for a BiLSTM of pairs, otherwise one text.
+   */
   private static List<int[]> types(ModelSpec spec, int tokens, int batch) {
     boolean pair = spec instanceof BiLstmSpec biLstm && biLstm.texts() == BiLstmSpec.Texts.PAIR;
     int[] types = new int[tokens];

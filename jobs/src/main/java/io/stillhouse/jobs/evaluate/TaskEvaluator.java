@@ -17,31 +17,31 @@ import java.util.Map;
 import java.util.stream.IntStream;
 import org.jspecify.annotations.Nullable;
 
-/** Judges models of rows with a class, a score or labels. */
+/** Evaluates models with a task head: classification, regression or multi-label. */
 final class TaskEvaluator extends Evaluator {
   private static final String AGREEMENT = "agreement";
 
   private final Head head;
   private final List<Metric> metrics;
-  private final List<Predictions> answers = new ArrayList<>();
+  private final List<Predictions> predictions = new ArrayList<>();
   private final @Nullable Predictions truth;
 
   /**
-   * @param metrics of the task, the one that matters most first
-   * @param rows what each model made of each
+   * @param metrics metrics of the task; retention and comparisons use the first
+   * @param rows outputs of all models, by row
    */
   TaskEvaluator(
       List<Candidate> candidates,
-      String against,
+      String reference,
       Head head,
       List<Metric> metrics,
       List<EvaluateTask.RowResult> rows) {
-    super(candidates, against);
+    super(candidates, reference);
     this.head = head;
     this.metrics = metrics;
     for (int m = 0; m < candidates.size(); m++) {
       int model = m;
-      answers.add(
+      predictions.add(
           Predictions.of(
               head, rows.stream().map(row -> row.logits()[model]).toArray(float[][]::new)));
     }
@@ -55,10 +55,10 @@ final class TaskEvaluator extends Evaluator {
 
   @Override
   Model model(int candidate) {
-    Predictions own = answers.get(candidate);
+    Predictions own = predictions.get(candidate);
     Map<String, Double> values = new LinkedHashMap<>();
     Map<String, Double> errors = new LinkedHashMap<>();
-    values.put(AGREEMENT, own.agreement(answers.get(0)));
+    values.put(AGREEMENT, own.agreement(predictions.get(0)));
     for (Metric metric : truth == null ? List.<Metric>of() : metrics) {
       values.put(metric.id(), own.metric(metric, truth));
       errors.put(
@@ -74,8 +74,8 @@ final class TaskEvaluator extends Evaluator {
       return null;
     }
     Metric metric = metrics.get(0);
-    Predictions own = answers.get(candidate);
-    Predictions teacher = answers.get(0);
+    Predictions own = predictions.get(candidate);
+    Predictions teacher = predictions.get(0);
     double of = teacher.metric(metric, truth);
     return of == 0
         ? null
@@ -95,7 +95,7 @@ final class TaskEvaluator extends Evaluator {
     List<Comparison> comparisons = new ArrayList<>();
     if (head.task() != Task.REGRESSION) {
       comparisons.add(
-          compare(names, a, b, AGREEMENT, Predictions.agreement(head.task()), answers.get(0)));
+          compare(names, a, b, AGREEMENT, Predictions.agreement(head.task()), predictions.get(0)));
     }
     if (truth != null) {
       comparisons.add(compare(names, a, b, metrics.get(0).id(), metrics.get(0), truth));
@@ -107,34 +107,34 @@ final class TaskEvaluator extends Evaluator {
       String[] names,
       List<Integer> a,
       List<Integer> b,
-      String called,
+      String name,
       Metric metric,
-      Predictions against) {
-    int[] all = IntStream.range(0, against.rows()).toArray();
+      Predictions expected) {
+    int[] all = IntStream.range(0, expected.rows()).toArray();
     double[] bySeed =
         IntStream.range(0, a.size())
-            .mapToDouble(i -> difference(a.get(i), b.get(i), metric, against, all))
+            .mapToDouble(i -> difference(a.get(i), b.get(i), metric, expected, all))
             .toArray();
     double error =
         Bootstrap.standardError(
             all.length,
             chosen ->
                 IntStream.range(0, a.size())
-                    .mapToDouble(i -> difference(a.get(i), b.get(i), metric, against, chosen))
+                    .mapToDouble(i -> difference(a.get(i), b.get(i), metric, expected, chosen))
                     .average()
                     .orElse(0));
     return new Comparison(
         names[0],
         names[1],
-        called,
+        name,
         Metrics.mean(bySeed),
         error,
         all.length,
         a.size() == 1 ? null : new Seeds(a.size(), Metrics.standardError(bySeed)));
   }
 
-  private double difference(int a, int b, Metric metric, Predictions against, int[] chosen) {
-    return answers.get(a).metric(metric, against, chosen)
-        - answers.get(b).metric(metric, against, chosen);
+  private double difference(int a, int b, Metric metric, Predictions expected, int[] chosen) {
+    return predictions.get(a).metric(metric, expected, chosen)
+        - predictions.get(b).metric(metric, expected, chosen);
   }
 }

@@ -9,26 +9,35 @@ import java.io.IOException;
 import java.nio.file.Files;
 import org.apache.commons.io.FileUtils;
 import org.apache.hadoop.fs.Path;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
 
 /**
- * Copies a student, without the record of its training, into a directory: of an encoder one that
- * {@code from_pretrained} loads, of a BiLSTM the state of a PyTorch module.
+ * Copies a student without its training records: an encoder as a directory that {@code
+ * from_pretrained} loads, a BiLSTM as the state dict of a PyTorch module.
  */
 public final class ExportJob {
+  private static final Logger LOG = LoggerFactory.getLogger(ExportJob.class);
+
   private ExportJob() {}
 
-  /** Exports, and returns where to. */
+  /**
+   * Exports the student and returns the path of the result.
+   *
+   * @throws io.stillhouse.error.StillhouseException if there is no such student, or if {@code
+   *     export.to} exists
+   */
   public static String run(Settings settings) throws IOException {
     Storage storage = Storage.ofThisProcess();
-    String given =
+    String source =
         settings.get(Options.EXPORT_FROM).isEmpty()
             ? settings.get(Options.TRAIN_PATH) + "/" + settings.get(Options.STUDENT_NAME)
             : settings.get(Options.EXPORT_FROM);
-    Path from = storage.requireExisting("export.from", given);
+    Path from = storage.requireExisting("export.from", source);
     Path to = storage.qualify(settings.get(Options.EXPORT_TO));
     if (storage.exists(to)) {
       throw Errors.invalid(
-          "export.to '%s' exists already".formatted(to), "remove it, or name another");
+          "export.to '%s' exists already".formatted(to), "remove it or choose another directory");
     }
     java.nio.file.Path local = Files.createTempDirectory("stillhouse-export");
     try {
@@ -37,6 +46,7 @@ public final class ExportJob {
     } finally {
       FileUtils.deleteDirectory(local.toFile());
     }
+    LOG.info("Exported '{}' to '{}'", from, to);
     return to.toString();
   }
 }

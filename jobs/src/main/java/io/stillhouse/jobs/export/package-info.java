@@ -1,3 +1,5 @@
-/** The command export: writes a student for other software. */
+/**
+ * The command {@code export}, which writes a student for other software. It needs no Spark session.
+ */
 @org.jspecify.annotations.NullMarked
 package io.stillhouse.jobs.export;

@@ -11,8 +11,7 @@ import io.stillhouse.jobs.corpus.InputRow;
 import io.stillhouse.jobs.corpus.SourceRow;
 import io.stillhouse.jobs.corpus.Tokenising;
 import io.stillhouse.jobs.spark.Progress;
-import io.stillhouse.jobs.spark.RunningTasks;
-import io.stillhouse.jobs.spark.Watch;
+import io.stillhouse.jobs.spark.TrackedJob;
 import io.stillhouse.jobs.storage.Storage;
 import io.stillhouse.recipe.Recipe;
 import io.stillhouse.spec.CorpusSpec;
@@ -33,13 +32,17 @@ import org.apache.hadoop.fs.Path;
 import org.apache.spark.api.java.JavaSparkContext;
 import org.apache.spark.sql.SparkSession;
 import org.apache.spark.util.LongAccumulator;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
 
 /**
- * Measures how important the heads of a model are to its loss on labels, over a sample of rows, and
- * writes {@code heads.json}. The same rows are drawn, and cut into the same batches, on any number
- * of executors.
+ * Measures how much each attention head of a model matters to its loss on labels, over a sample of
+ * rows, and writes {@code heads.json}. The rows and their batches do not depend on the number of
+ * executors.
  */
 public final class HeadImportanceJob {
+  private static final Logger LOG = LoggerFactory.getLogger(HeadImportanceJob.class);
+
   private final SparkSession spark;
   private final Settings settings;
   private final Storage storage;
@@ -48,10 +51,10 @@ public final class HeadImportanceJob {
   private final EncoderSpec spec;
 
   /**
-   * Checks that the model is there and has a loss on the corpus' labels.
+   * Checks that the model exists and has a loss on the labels of the corpus.
    *
-   * @throws io.stillhouse.error.StillhouseException if it has no head, there are no labels, or rows
-   *     may be too long for it
+   * @throws io.stillhouse.error.StillhouseException if the model has no head, if there are no
+   *     labels, or if rows may be too long for the model
    */
   public HeadImportanceJob(SparkSession spark, Settings settings) throws IOException {
     this.spark = spark;
@@ -66,12 +69,14 @@ public final class HeadImportanceJob {
     this.spec = HuggingFaceDirectory.open(local).spec();
     if (spec.head().task() == Task.NONE) {
       throw Errors.invalid(
-          "'%s' has no head, so no loss by which its heads matter".formatted(model),
+          "'%s' has no head on top, so it has no loss for its attention heads to matter to"
+              .formatted(model),
           "fine-tune it first");
     }
     if (spec.head().task().pooled() && !Recipe.labelled(settings)) {
       throw Errors.invalid(
-          "corpus.label is missing, and heads matter to the loss on labels", "name the column");
+          "corpus.label is missing, but the importance of heads is measured on labels",
+          "name the column");
     }
     if (settings.get(Options.MAX_LENGTH) > spec.maxTokens()) {
       throw Errors.badValue(
@@ -83,15 +88,16 @@ public final class HeadImportanceJob {
         Options.HEAD_IMPORTANCE_OUTPUT.key(), settings.get(Options.HEAD_IMPORTANCE_OUTPUT));
   }
 
-  /** Measures, and writes the result to {@code head-importance.output}. */
+  /** Measures all heads and writes the result to {@code head-importance.output}. */
   public HeadImportanceReport run() throws IOException {
     List<InputRow> rows = rows();
     if (rows.size() < 2) {
       throw Errors.invalid(
-          "%d rows of %s can be read, but an importance over rows needs 2"
+          "only %d rows of %s can be used, but an importance and its standard error need 2"
               .formatted(rows.size(), settings.get(Options.CORPUS_PATH)),
           "name files with more text");
     }
+    LOG.info("Measuring the attention heads of '{}' on {} rows", model, rows.size());
     String normalise = settings.get(Options.HEAD_IMPORTANCE_NORMALISE);
     HeadImportanceReport report =
         new HeadImportanceReport(
@@ -101,11 +107,13 @@ public final class HeadImportanceJob {
             normalise,
             HeadImportance.of(
                 sums(rows), HeadImportance.Normalise.valueOf(normalise.toUpperCase(Locale.ROOT))));
-    storage.writeJson(storage.qualify(settings.get(Options.HEAD_IMPORTANCE_OUTPUT)), report);
+    Path output = storage.qualify(settings.get(Options.HEAD_IMPORTANCE_OUTPUT));
+    storage.writeJson(output, report);
+    LOG.info("Wrote '{}'", output);
     return report;
   }
 
-  /** Draws rows of the corpus; of prose, pieces of the drawn lines. */
+  /** Draws rows of the corpus; of running text, pieces of the drawn lines. */
   private List<InputRow> rows() throws IOException {
     CorpusSpec corpus = Recipe.corpus(settings);
     Head head = spec.head();
@@ -121,17 +129,22 @@ public final class HeadImportanceJob {
                     settings.get(Options.HEAD_IMPORTANCE_SEED))
                 : null);
     JavaSparkContext context = JavaSparkContext.fromSparkContext(spark.sparkContext());
-    context.setJobGroup("head-importance", "rows of the corpus", true);
     int wanted = settings.get(Options.HEAD_IMPORTANCE_ROWS);
     Draw draw = new Draw(settings.get(Options.HEAD_IMPORTANCE_SEED));
-    List<SourceRow> drawn = Corpus.read(spark, corpus).rows().takeOrdered(wanted, draw);
-    List<InputRow> rows =
-        new ArrayList<>(
-            context
-                .parallelize(drawn)
-                .mapPartitions(tokenising::of)
-                .filter(HeadImportanceJob::hasLoss)
-                .collect());
+    List<InputRow> rows;
+    try (TrackedJob job = TrackedJob.start(spark, "head-importance", "rows of the corpus")) {
+      rows =
+          job.run(
+              () -> {
+                List<SourceRow> drawn = Corpus.read(spark, corpus).rows().takeOrdered(wanted, draw);
+                return new ArrayList<>(
+                    context
+                        .parallelize(drawn)
+                        .mapPartitions(tokenising::of)
+                        .filter(HeadImportanceJob::hasLoss)
+                        .collect());
+              });
+    }
     rows.sort(
         Comparator.comparingLong((InputRow row) -> draw.of(row.id())).thenComparing(InputRow::id));
     return rows.subList(0, Math.min(wanted, rows.size()));
@@ -143,7 +156,7 @@ public final class HeadImportanceJob {
             || Arrays.stream(row.mlmLabels()).anyMatch(label -> label != TargetSource.IGNORED));
   }
 
-  /** An order of rows that depends on the seed and their keys alone. */
+  /** A random order of rows that only depends on the seed and their keys. */
   private record Draw(long seed) implements Comparator<SourceRow>, Serializable {
     long of(String key) {
       return new SplittableRandom(seed ^ (long) key.hashCode() << 32).nextLong();
@@ -158,8 +171,6 @@ public final class HeadImportanceJob {
 
   private HeadSums sums(List<InputRow> rows) {
     JavaSparkContext context = JavaSparkContext.fromSparkContext(spark.sparkContext());
-    context.setJobGroup("head-importance", "gradients of heads", true);
-    LongAccumulator done = spark.sparkContext().longAccumulator("tokens");
     List<List<InputRow>> batches =
         MicroBatches.cut(
             rows,
@@ -170,7 +181,7 @@ public final class HeadImportanceJob {
     List<HeadImportanceTask> tasks = new ArrayList<>();
     int count = Math.min(batches.size(), 4 * context.defaultParallelism());
     for (int task = 0; task < count; task++) {
-      // Dealt out like cards, so that each task has its share of long rows.
+      // Dealt out like cards, so that each task gets its share of the long rows.
       List<HeadImportanceTask.Batch> own = new ArrayList<>();
       for (int batch = task; batch < batches.size(); batch += count) {
         own.add(new HeadImportanceTask.Batch(batch, batches.get(batch)));
@@ -178,18 +189,23 @@ public final class HeadImportanceJob {
       tasks.add(new HeadImportanceTask(own, model.toString(), threads));
     }
     long tokens = rows.stream().mapToLong(InputRow::length).sum();
-    try (Progress progress = Progress.start("head-importance", tokens, "tokens");
-        RunningTasks running = new RunningTasks(spark.sparkContext(), done);
-        Watch watch = new Watch(() -> progress.update(done.value() + running.sum()))) {
-      return HeadSums.total(
-          context
-              .parallelize(tasks, tasks.size())
-              .flatMap(task -> task.run(done::add).iterator())
-              .collect()
-              .stream()
-              .sorted(Comparator.comparingInt(HeadImportanceTask.Result::number))
-              .map(HeadImportanceTask.Result::sums)
-              .toList());
+    List<HeadImportanceTask.Result> results;
+    try (TrackedJob job = TrackedJob.start(spark, "head-importance", "gradients of heads")) {
+      LongAccumulator done =
+          job.count("tokens", Progress.start("head-importance", tokens, "tokens"));
+      results =
+          job.run(
+              () ->
+                  context
+                      .parallelize(tasks, tasks.size())
+                      .flatMap(task -> task.run(done::add).iterator())
+                      .collect());
     }
+    // Floating-point sums depend on their order, so it must not depend on the number of tasks.
+    return HeadSums.total(
+        results.stream()
+            .sorted(Comparator.comparingInt(HeadImportanceTask.Result::number))
+            .map(HeadImportanceTask.Result::sums)
+            .toList());
   }
 }

@@ -11,18 +11,18 @@ import java.util.List;
 import org.apache.hadoop.fs.Path;
 
 /**
- * What {@code heads.json} holds.
+ * The contents of {@code heads.json}.
  *
- * @param model whose heads
- * @param weights SHA-256 of its weights, by which a student knows that it starts from them
- * @param rows that were read
- * @param normalise what importances are divided by: {@code head-importance.normalise}
- * @param blocks in order
+ * @param model path of the model
+ * @param weights SHA-256 of the model's weights, which must match those that a student starts from
+ * @param rows number of rows that were read
+ * @param normalise the setting {@code head-importance.normalise}
+ * @param blocks importances of the heads, one entry per block
  */
 public record HeadImportanceReport(
     String model, String weights, long rows, String normalise, List<HeadImportance> blocks) {
 
-  /** Returns a hash of the weights of a Hugging Face directory. */
+  /** Returns a hash of the weights in a Hugging Face directory. */
   public static String weights(Storage storage, java.nio.file.Path directory) throws IOException {
     MessageDigest digest = Storage.digest();
     try (var files = Files.list(directory)) {
@@ -34,7 +34,7 @@ public record HeadImportanceReport(
     return HexFormat.of().formatHex(digest.digest());
   }
 
-  /** Returns importances and, in brackets, ranks as a table for people, a line for each block. */
+  /** Returns a table for the console: a line for each block, with ranks in brackets. */
   public String table() {
     int heads = blocks.get(0).importance().size();
     StringBuilder table = new StringBuilder("block");

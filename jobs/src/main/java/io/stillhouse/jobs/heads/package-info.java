@@ -1,6 +1,6 @@
 /**
- * How important each attention head of a live model is to its loss on labels. The result says which
- * heads a student may be pruned of.
+ * The command {@code head-importance}, which measures how much each attention head of a model
+ * matters to its loss on labels. A student can be pruned of the least important heads.
  */
 @org.jspecify.annotations.NullMarked
 package io.stillhouse.jobs.heads;

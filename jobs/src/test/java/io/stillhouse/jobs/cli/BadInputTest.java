@@ -6,6 +6,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.InstanceOfAssertFactories.STRING;
 
 import io.stillhouse.jobs.Tiny;
+import io.stillhouse.jobs.TinyRecipe;
 import io.stillhouse.jobs.cache.build.CacheJob;
 import java.io.IOException;
 import java.lang.management.ManagementFactory;
@@ -23,8 +24,10 @@ import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.ValueSource;
 
-/** The user's mistakes, through the command line: exit code 2, one message, nothing written. */
+/** Checks that a mistake of the user gives exit code 2 and one message, and writes nothing. */
 @Tag("spark")
 class BadInputTest {
   private static final Map<String, String> SPARK =
@@ -37,32 +40,23 @@ class BadInputTest {
   private static Path cache;
 
   @BeforeAll
-  static void cachesOnce() throws IOException {
+  static void writeACache() throws IOException {
     corpus = Tiny.labelled(shared.resolve("rows.tsv"), 24, "1", "0");
     cache = shared.resolve("cache");
     SparkSession spark = Tiny.spark();
-    new CacheJob(
-            spark,
-            Tiny.settings(
-                List.of(
-                    "teacher.path=" + Tiny.CLS,
-                    "corpus.path=" + corpus,
-                    "corpus.text=text",
-                    "corpus.max-length=40",
-                    "cache.path=" + cache)))
-        .run();
-    // Each command opens its own session, and closes it.
+    new CacheJob(spark, TinyRecipe.unlabelled(corpus).cache(cache).settings()).run();
+    // Each command opens and closes a session of its own.
     spark.stop();
     SPARK.forEach(System::setProperty);
   }
 
   @AfterAll
-  static void forgetsTheMaster() {
+  static void clearTheMaster() {
     SPARK.keySet().forEach(System::clearProperty);
   }
 
   @Test
-  void aTeacherThatIsNotThere() {
+  void refusesATeacherThatDoesNotExist() {
     Path nowhere = directory.resolve("nowhere");
     assertThat(mistake(cacheOf(nowhere)))
         .contains("teacher.path does not exist: '" + nowhere + "'; check the spelling");
@@ -70,14 +64,14 @@ class BadInputTest {
   }
 
   @Test
-  void aCacheOnS3IsRefusedWithTheReason() {
+  void refusesACacheOnS3() {
     assertThat(mistake(cacheOf(Tiny.CLS, "cache.path=s3a://bucket/cache")))
         .contains("cache.path 's3a://bucket/cache' is on the file system 's3a'")
         .contains("no call that creates a file only where none is; name a path of file: or hdfs:");
   }
 
   @Test
-  void aCorpusThatIsNotThere() {
+  void refusesACorpusThatDoesNotExist() {
     Path nowhere = directory.resolve("nowhere.tsv");
     assertThat(mistake(cacheOf(Tiny.CLS, "corpus.path=" + nowhere)))
         .contains("does not exist: '" + nowhere + "'; check the spelling");
@@ -85,14 +79,14 @@ class BadInputTest {
   }
 
   @Test
-  void aCorpusWithoutTheNamedColumn() {
+  void refusesACorpusWithoutTheNamedColumn() {
     assertThat(mistake(cacheOf(Tiny.CLS, "corpus.text=sentence")))
         .contains("the corpus has no column 'sentence' for its text; choose from [text, label]");
     assertNothingWritten();
   }
 
   @Test
-  void aCorpusWithoutText() throws IOException {
+  void refusesACorpusWithoutText() throws IOException {
     Path blank = Files.writeString(directory.resolve("blank.tsv"), "text\tlabel\n \t0\n");
     assertThat(mistake(cacheOf(Tiny.CLS, "corpus.path=" + blank)))
         .contains("no row of the corpus")
@@ -101,7 +95,7 @@ class BadInputTest {
   }
 
   @Test
-  void aLabelOutsideTheClasses() throws IOException {
+  void refusesALabelOutsideTheClasses() throws IOException {
     Path rows = Files.writeString(directory.resolve("rows.tsv"), "text\tlabel\nthe\t1\nof\tnone\n");
     assertThat(mistake(cacheOf(Tiny.CLS, "corpus.path=" + rows, "corpus.label=label")))
         .contains("the label of row 'rows.tsv:1' must be one of the teacher's 3 classes")
@@ -111,11 +105,11 @@ class BadInputTest {
   }
 
   @Test
-  void aMistakeInsideATaskIsOneLineOfARealProcess() throws IOException, InterruptedException {
+  void aProcessReportsAMistakeFoundByATaskInOneLine() throws IOException, InterruptedException {
     Path rows = Files.writeString(directory.resolve("rows.tsv"), "text\tlabel\nthe\t1\nof\tnone\n");
     List<String> command =
         new ArrayList<>(List.of(Path.of(System.getProperty("java.home"), "bin/java").toString()));
-    // The flags of this JVM, which are Spark's on Java 17, and the logging that we ship.
+    // The flags of this JVM, which Spark needs on Java 17, and the logging that we ship.
     command.addAll(ManagementFactory.getRuntimeMXBean().getInputArguments());
     SPARK.forEach((key, value) -> command.add("-D" + key + "=" + value));
     command.add("-Dlog4j2.configurationFile=../conf/log4j2.properties");
@@ -137,7 +131,7 @@ class BadInputTest {
   }
 
   @Test
-  void aScoreThatIsNoNumber() throws IOException {
+  void refusesAScoreThatIsNotANumber() throws IOException {
     Path rows = Files.writeString(directory.resolve("rows.tsv"), "text\tlabel\nthe\thigh\n");
     assertThat(mistake(cacheOf(Tiny.REG, "corpus.path=" + rows, "corpus.label=label")))
         .contains("must be a finite number for regression, but is 'high'; mend the row");
@@ -145,7 +139,7 @@ class BadInputTest {
   }
 
   @Test
-  void finetuneWithALabelOutsideTheClassesLeavesNothing() {
+  void finetuneRefusesALabelOutsideTheClasses() {
     assertThat(
             mistake(
                 "finetune",
@@ -161,7 +155,7 @@ class BadInputTest {
   }
 
   @Test
-  void finetuneWithoutLabels() {
+  void finetuneRefusesACorpusWithoutLabels() {
     assertThat(
             mistake(
                 "finetune",
@@ -174,7 +168,7 @@ class BadInputTest {
   }
 
   @Test
-  void layersThatTheTeacherLacks() {
+  void refusesLayersThatTheTeacherLacks() {
     assertThat(mistake(cacheOf(Tiny.CLS, "targets.hidden=[0,4]", "targets.attention=[0]")))
         .contains(
             "targets.hidden [0, 4] names a layer the teacher lacks; it has hidden states 0..3")
@@ -183,14 +177,14 @@ class BadInputTest {
   }
 
   @Test
-  void aMaximumLengthBeyondTheTeachersPositions() {
+  void refusesAMaximumLengthBeyondTheTeachersPositions() {
     assertThat(mistake(cacheOf(Tiny.CLS, "corpus.max-length=41")))
         .contains("corpus.max-length must be at most the teacher's positions, 40, but is '41'");
     assertNothingWritten();
   }
 
   @Test
-  void aDepthThatDoesNotDivide() {
+  void refusesADepthThatDoesNotDivideTheTeachers() {
     assertThat(mistake(trainOf(cache, "student.layers=2", "loss.soft-label.weight=1")))
         .contains("uniform")
         .contains("2")
@@ -199,47 +193,46 @@ class BadInputTest {
   }
 
   @Test
-  void lossesThatAreAllNothing() {
+  void refusesARecipeWithoutALoss() {
     assertThat(mistake(trainOf(cache, "student.layers=1")))
         .contains("every loss weight is 0; give at least one, such as loss.soft-label.weight=1");
     assertNothingWritten();
   }
 
   @Test
-  void aColumnThatTheCacheLacks() {
+  void refusesALossOnAColumnThatTheCacheLacks() {
     assertThat(mistake(trainOf(cache, "student.layers=1", "loss.hidden-mse.weight=1")))
         .contains("lacks hidden_03 in some shards; name them in the recipe's targets");
     assertNothingWritten();
   }
 
   @Test
-  void hardLabelsThatTheCacheLacks() {
+  void refusesHardLabelsThatTheCacheLacks() {
     assertThat(mistake(trainOf(cache, "student.layers=1", "loss.hard-label.weight=1")))
         .contains("has no labels; cache the corpus with corpus.label, or set the weight to 0");
     assertNothingWritten();
   }
 
   @Test
-  void aDirectoryThatIsNoCache() {
+  void refusesADirectoryThatIsNotACache() {
     assertThat(mistake(trainOf(Tiny.CLS, "student.layers=1", "loss.soft-label.weight=1")))
         .contains("is not a finished cache: it has no plan.json; run cache first");
     assertNothingWritten();
   }
 
-  @Test
-  void truncatedWeights() throws IOException {
+  @ParameterizedTest
+  @ValueSource(ints = {4, 100, -1})
+  void refusesTruncatedWeights(int bytes) throws IOException {
     Path teacher = copyOf(Tiny.CLS);
     Path weights = teacher.resolve("model.safetensors");
     byte[] all = Files.readAllBytes(weights);
-    for (int bytes : new int[] {4, 100, all.length - 1}) {
-      Files.write(weights, Arrays.copyOf(all, bytes));
-      assertThat(mistake(cacheOf(teacher))).as("%d bytes", bytes).contains("model.safetensors");
-      assertNothingWritten();
-    }
+    Files.write(weights, Arrays.copyOf(all, bytes < 0 ? all.length + bytes : bytes));
+    assertThat(mistake(cacheOf(teacher))).contains("model.safetensors");
+    assertNothingWritten();
   }
 
   @Test
-  void aVocabularyOfAnotherSize() throws IOException {
+  void refusesAVocabularyOfAnotherSize() throws IOException {
     Path teacher = copyOf(Tiny.CLS);
     Path vocab = teacher.resolve("vocab.txt");
     Files.writeString(vocab, Files.readString(vocab).stripTrailing() + "\nmore\n");
@@ -250,7 +243,7 @@ class BadInputTest {
   }
 
   @Test
-  void aModelThatIsNoBert() throws IOException {
+  void refusesAModelOfAnUnknownType() throws IOException {
     Path teacher = copyOf(Tiny.CLS);
     Path config = teacher.resolve("config.json");
     Files.writeString(config, Files.readString(config).replace("\"bert\"", "\"roberta\""));
@@ -262,7 +255,7 @@ class BadInputTest {
   }
 
   @Test
-  void sparkThatWouldDropDamagedFiles() {
+  void refusesASparkThatDropsDamagedFiles() {
     System.setProperty("spark.sql.files.ignoreCorruptFiles", "true");
     try {
       assertThat(mistake(cacheOf(Tiny.CLS)))
@@ -276,7 +269,7 @@ class BadInputTest {
   }
 
   @Test
-  void aStudentToEvaluateThatPredictsSomethingElse() {
+  void evaluateRefusesAStudentWithAnotherHead() {
     assertThat(
             mistake(
                 "evaluate",
@@ -286,13 +279,13 @@ class BadInputTest {
                 "corpus.max-length=40",
                 "evaluate.models=" + Tiny.MLM,
                 "evaluate.output=" + directory.resolve("evaluation.json")))
-        .contains("predicts something else than the teacher")
-        .contains("evaluate models of the same head and vocabulary together");
+        .contains("does not predict what the teacher predicts")
+        .contains("only evaluate models with the same head and vocabulary together");
     assertNothingWritten();
   }
 
   @Test
-  void aTaskWhoseFileIsAnothers() {
+  void refusesAFileOfAnotherTask() {
     assertThat(
             mistake(
                 "cache",
@@ -306,17 +299,20 @@ class BadInputTest {
   }
 
   @Test
-  void aSweepThatNamesNoStudentsOrAMetricOfAnotherTask() {
-    String[] sweep = trainOf(cache, "loss.soft-label.weight=1", "student.layers=1");
-    sweep[0] = "sweep";
-    assertThat(mistake(sweep)).contains("sweep.over and sweep.students are empty");
-    assertThat(mistake(with(sweep, "sweep.over.train.seed=[1, 2]", "evaluate.metrics=[pearson]")))
+  void refusesASweepWithoutStudents() {
+    assertThat(mistake(sweep())).contains("sweep.over and sweep.students are empty");
+    assertNothingWritten();
+  }
+
+  @Test
+  void refusesASweepWithAMetricOfAnotherTask() {
+    assertThat(mistake(sweep("sweep.over.train.seed=[1, 2]", "evaluate.metrics=[pearson]")))
         .contains("evaluate.metrics names [pearson], but a classification task has [accuracy, f1");
     assertNothingWritten();
   }
 
   @Test
-  void aCacheOfAFurtherTeacherThatIsNotThere() {
+  void refusesACacheOfAFurtherTeacherThatDoesNotExist() {
     Path nowhere = directory.resolve("nowhere");
     assertThat(
             mistake(
@@ -330,7 +326,7 @@ class BadInputTest {
   }
 
   @Test
-  void headsOfRowsWithoutLabels() {
+  void headImportanceRefusesACorpusWithoutLabels() {
     assertThat(
             mistake(
                 "head-importance",
@@ -338,22 +334,26 @@ class BadInputTest {
                 "corpus.path=" + corpus,
                 "corpus.text=text",
                 "head-importance.output=" + directory.resolve("heads.json")))
-        .contains("corpus.label is missing, and heads matter to the loss on labels");
+        .contains("corpus.label is missing, but the importance of heads is measured on labels");
     assertNothingWritten();
   }
 
   @Test
-  void aDirectoryWhereAFileIsWanted() {
-    String problem = " '%s' is a directory; name a file".formatted(shared);
-    String[] student =
-        trainOf(cache, "student.layers=1", "loss.soft-label.weight=1", "student.hidden-size=32");
-    assertThat(
-            mistake(
-                with(student, "student.pruned-heads=0.25", "student.head-importance=" + shared)))
-        .contains("student.head-importance" + problem);
-    assertThat(
-            mistake(with(student, "student.architecture=bilstm", "student.word-vectors=" + shared)))
-        .contains("student.word-vectors" + problem);
+  void refusesADirectoryAsHeadImportance() {
+    assertThat(mistake(studentOf("student.pruned-heads=0.25", "student.head-importance=" + shared)))
+        .contains("student.head-importance" + isADirectory());
+    assertNothingWritten();
+  }
+
+  @Test
+  void refusesADirectoryAsWordVectorsOfAStudent() {
+    assertThat(mistake(studentOf("student.architecture=bilstm", "student.word-vectors=" + shared)))
+        .contains("student.word-vectors" + isADirectory());
+    assertNothingWritten();
+  }
+
+  @Test
+  void refusesADirectoryAsWordVectorsOfAnAugmentation() {
     assertThat(
             mistake(
                 "augment",
@@ -363,14 +363,23 @@ class BadInputTest {
                 "corpus.path=" + corpus,
                 "corpus.text=text",
                 "corpus.max-length=40"))
-        .contains("augment.word-vectors" + problem);
-    assertThat(mistake(evaluationOf(Tiny.CLS, "evaluate.output=" + shared)))
-        .contains("evaluate.output" + problem);
+        .contains("augment.word-vectors" + isADirectory());
     assertNothingWritten();
   }
 
   @Test
-  void anEvaluationIsRefusedBeforeItsRowsAreRead() {
+  void refusesADirectoryAsTheOutputOfAnEvaluation() {
+    assertThat(mistake(evaluationOf(Tiny.CLS, "evaluate.output=" + shared)))
+        .contains("evaluate.output" + isADirectory());
+    assertNothingWritten();
+  }
+
+  private static String isADirectory() {
+    return " '%s' is a directory; name a file".formatted(shared);
+  }
+
+  @Test
+  void evaluateRefusesAReferenceThatIsNoStudentBeforeItReadsRows() {
     assertThat(
             mistake(
                 evaluationOf(
@@ -378,15 +387,20 @@ class BadInputTest {
         .contains(
             "evaluate.reference is 'baseline', but the students are [bert-tiny-cls-v1]; name one of"
                 + " them");
-    assertThat(mistake(evaluationOf(Tiny.MLM, "evaluate.predictions=rows.jsonl")))
-        .contains(
-            "evaluate.predictions is 'rows.jsonl', but a masked LM predicts tokens, and no row has"
-                + " logits of its own; leave it out");
     assertNothingWritten();
   }
 
   @Test
-  void anExportOfNothing() {
+  void evaluateRefusesPredictionsOfAMaskedLm() {
+    assertThat(mistake(evaluationOf(Tiny.MLM, "evaluate.predictions=rows.jsonl")))
+        .contains(
+            "evaluate.predictions is 'rows.jsonl', but a masked LM predicts tokens and has no"
+                + " logits per row; remove evaluate.predictions");
+    assertNothingWritten();
+  }
+
+  @Test
+  void exportRefusesAStudentThatDoesNotExist() {
     assertThat(
             mistake(
                 "export",
@@ -397,42 +411,48 @@ class BadInputTest {
   }
 
   private String[] cacheOf(Path teacher, String... more) {
-    return arguments(
-        more,
-        "cache",
-        "teacher.path=" + teacher,
-        "corpus.path=" + corpus,
-        "corpus.text=text",
-        "corpus.max-length=40",
-        "cache.path=" + directory.resolve("cache"));
+    return TinyRecipe.unlabelled(corpus)
+        .teacher(teacher)
+        .cache(directory.resolve("cache"))
+        .with(more)
+        .command("cache");
   }
 
   private String[] trainOf(Path targets, String... more) {
-    return arguments(
-        more, "train", "cache.path=" + targets, "train.path=" + directory.resolve("students"));
+    return TinyRecipe.empty()
+        .cache(targets)
+        .with("train.path=" + directory.resolve("students"))
+        .with(more)
+        .command("train");
   }
 
-  /** Evaluates rows that are not there. */
+  private String[] studentOf(String... more) {
+    return TinyRecipe.empty()
+        .with("student.layers=1", "student.hidden-size=32", "loss.soft-label.weight=1")
+        .cache(cache)
+        .with("train.path=" + directory.resolve("students"))
+        .with(more)
+        .command("train");
+  }
+
+  private String[] sweep(String... more) {
+    return TinyRecipe.empty()
+        .cache(cache)
+        .student(directory.resolve("students"))
+        .with("loss.hidden-mse.weight=0")
+        .with(more)
+        .command("sweep");
+  }
+
+  /** Evaluates rows that do not exist. */
   private String[] evaluationOf(Path teacher, String... more) {
-    return arguments(
-        more,
-        "evaluate",
-        "teacher.path=" + teacher,
-        "corpus.path=" + directory.resolve("nowhere.tsv"),
-        "corpus.text=text",
-        "corpus.max-length=40",
-        "train.path=" + directory.resolve("students"),
-        "evaluate.output=" + directory.resolve("evaluation.json"));
-  }
-
-  private static String[] with(String[] first, String... more) {
-    return arguments(more, first);
-  }
-
-  private static String[] arguments(String[] more, String... first) {
-    List<String> all = new ArrayList<>(List.of(first));
-    all.addAll(List.of(more));
-    return all.toArray(String[]::new);
+    return TinyRecipe.unlabelled(directory.resolve("nowhere.tsv"))
+        .teacher(teacher)
+        .with(
+            "train.path=" + directory.resolve("students"),
+            "evaluate.output=" + directory.resolve("evaluation.json"))
+        .with(more)
+        .command("evaluate");
   }
 
   private Path copyOf(Path model) throws IOException {

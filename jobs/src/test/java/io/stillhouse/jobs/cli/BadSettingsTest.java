@@ -14,13 +14,14 @@ import org.junit.jupiter.params.provider.Arguments;
 import org.junit.jupiter.params.provider.MethodSource;
 
 /**
- * Recipes and settings that are wrong by themselves, through the command line; Spark never starts.
+ * Checks that mistakes in recipes and settings are reported by the command line before Spark
+ * starts.
  */
 class BadSettingsTest {
   @TempDir private Path directory;
 
   @Test
-  void missingKeysAreNamedAllAtOnce() {
+  void reportsAllMissingKeysAtOnce() {
     assertThat(mistake("cache", "corpus.path=rows.tsv"))
         .contains("teacher.path is missing")
         .contains("cache.path is missing")
@@ -28,26 +29,30 @@ class BadSettingsTest {
   }
 
   @Test
-  void anUnknownKeyIsAnsweredWithTheNearest() {
+  void suggestsTheNearestKeyForAnUnknownOne() {
     assertThat(mistake("cache", "corpus.max-lenght=30"))
         .contains("unknown key 'corpus.max-lenght'; did you mean 'corpus.max-length'?");
   }
 
   @Test
-  void aValueThatBreaksItsRuleIsNamedWithTheRule() {
+  void reportsAnInvalidValueWithItsRule() {
     assertThat(mistake("cache", "targets.dtype=float17"))
         .contains("targets.dtype must be one of float32, float16, int8, but is 'float17'");
   }
 
   @Test
-  void aRecipeThatIsNotThere() {
+  void refusesARecipeThatDoesNotExist() {
     assertThat(mistake("cache", directory.resolve("no.conf").toString()))
         .contains("recipe does not exist: '" + directory.resolve("no.conf"));
+  }
+
+  @Test
+  void refusesACommandWithoutARecipe() {
     assertThat(mistake("cache")).contains("no recipe was named; name one of conf/");
   }
 
   @Test
-  void aRecipeThatIsNotHocon() throws IOException {
+  void refusesARecipeThatIsNotHocon() throws IOException {
     Path recipe = Files.writeString(directory.resolve("bad.conf"), "cache { path = ");
     assertThat(mistake("cache", recipe.toString()))
         .contains("recipe '" + recipe + "' is not HOCON")
@@ -64,9 +69,9 @@ class BadSettingsTest {
         Arguments.of(
             "augment corpus.path=rows.tsv augment.to=larger augment.candidates=2147483647",
             "augment.candidates must be a whole number in 1..10000, but is '2147483647'"),
-        Arguments.of("heads corpus.path=rows.tsv", "teacher.path is missing"),
+        Arguments.of("head-importance corpus.path=rows.tsv", "teacher.path is missing"),
         Arguments.of(
-            "heads corpus.path=rows.tsv teacher.path=bert head-importance.rows=1",
+            "head-importance corpus.path=rows.tsv teacher.path=bert head-importance.rows=1",
             "head-importance.rows must be a whole number >= 2, but is '1'"),
         Arguments.of("train loss.teachers=5", "loss.teachers must be a list of teachers such as"),
         Arguments.of(
@@ -92,7 +97,7 @@ class BadSettingsTest {
 
   @ParameterizedTest
   @MethodSource("brokenSettings")
-  void settingsThatAreWrongByThemselves(String command, String message) {
+  void refusesInvalidSettings(String command, String message) {
     assertThat(mistake(command.split(" "))).contains(message);
   }
 }

@@ -3,6 +3,7 @@ package io.stillhouse.jobs.evaluate;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatCode;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
+import static org.assertj.core.api.Assertions.tuple;
 import static org.assertj.core.api.Assertions.within;
 
 import io.stillhouse.error.StillhouseException;
@@ -23,7 +24,7 @@ class EvaluationTest {
           new Candidate("baseline", "/u", 1000));
 
   @Test
-  void countsClassesByHand() {
+  void countsClasses() {
     Evaluation evaluation =
         classification(
             THREE,
@@ -42,7 +43,7 @@ class EvaluationTest {
   }
 
   @Test
-  void aDistilledStudentIsPairedWithItsBaseline() {
+  void pairsADistilledStudentWithItsBaseline() {
     Evaluation evaluation =
         classification(
             THREE,
@@ -51,7 +52,7 @@ class EvaluationTest {
                 row(1, new float[] {1, 2}, new float[] {1, 2}, new float[] {1, 2})));
     assertThat(evaluation.comparisons())
         .extracting(Evaluation.Comparison::model, Evaluation.Comparison::than)
-        .containsOnly(org.assertj.core.groups.Tuple.tuple("distilled", "baseline"));
+        .containsOnly(tuple("distilled", "baseline"));
     Evaluation.Comparison agreement = evaluation.comparisons().get(0);
     assertThat(agreement.metric()).isEqualTo("agreement");
     assertThat(agreement.difference()).isEqualTo(0.5);
@@ -59,7 +60,7 @@ class EvaluationTest {
   }
 
   @Test
-  void withoutLabelsThereIsAgreementAlone() {
+  void reportsOnlyAgreementWithoutLabels() {
     Evaluation evaluation =
         classification(
             THREE,
@@ -68,7 +69,7 @@ class EvaluationTest {
   }
 
   @Test
-  void maskedTokensAreCountedNotRows() {
+  void countsMaskedTokensRatherThanRows() {
     Evaluation evaluation =
         new MaskedLmEvaluator(
                 THREE,
@@ -76,7 +77,7 @@ class EvaluationTest {
                 List.of(
                     masked(3, new int[] {3, 2, 1}, new int[] {3, 3, 0}, new double[] {3, 6, 9}),
                     masked(1, new int[] {0, 0, 0}, new int[] {1, 0, 0}, new double[] {1, 2, 3})))
-            .judge(new Evaluation.Data(List.of(), 2, 4, 0));
+            .evaluate(new Evaluation.Data(List.of(), 2, 4, 0));
     assertThat(metric(evaluation, 0, "agreement")).isEqualTo(1.0);
     assertThat(metric(evaluation, 1, "agreement")).isEqualTo(0.75);
     assertThat(metric(evaluation, 1, "accuracy")).isEqualTo(0.5);
@@ -85,7 +86,7 @@ class EvaluationTest {
   }
 
   @Test
-  void regressionAgreementIsCorrelationWithTheTeacher() {
+  void agreementOfARegressionIsItsCorrelationWithTheTeacher() {
     List<Candidate> two = THREE.subList(0, 2);
     Evaluation evaluation =
         regression(
@@ -100,7 +101,7 @@ class EvaluationTest {
   }
 
   @Test
-  void aStudentRetainsAShareOfTheTeachersMetric() {
+  void retentionIsAShareOfTheTeachersMetric() {
     Evaluation evaluation =
         classification(
             THREE,
@@ -119,7 +120,7 @@ class EvaluationTest {
   }
 
   @Test
-  void seedsOfOneRecipeAreOneGroupComparedWithTheirBaselines() {
+  void comparesAGroupOfSeedsWithItsBaselines() {
     List<Candidate> candidates =
         List.of(
             new Candidate("teacher", "/t", 9),
@@ -141,9 +142,7 @@ class EvaluationTest {
 
     assertThat(evaluation.groups())
         .extracting(Evaluation.Group::name, Evaluation.Group::seeds)
-        .containsExactly(
-            org.assertj.core.groups.Tuple.tuple("tiny", 3),
-            org.assertj.core.groups.Tuple.tuple("tiny-baseline", 2));
+        .containsExactly(tuple("tiny", 3), tuple("tiny-baseline", 2));
     Evaluation.Group tiny = evaluation.groups().get(0);
     assertThat(tiny.metrics().get("accuracy")).isEqualTo(7.0 / 9, within(1e-12));
     assertThat(tiny.standardErrors().get("accuracy"))
@@ -163,7 +162,7 @@ class EvaluationTest {
   }
 
   @Test
-  void allAreComparedWithOneThatIsNamed() {
+  void comparesAllStudentsWithTheReference() {
     List<Candidate> candidates =
         List.of(
             new Candidate("teacher", "/t", 9),
@@ -176,18 +175,19 @@ class EvaluationTest {
     List<RowResult> rows = List.of(row(1, yes, yes, yes, no, yes), row(0, no, no, no, yes, no));
     Head head = new Head(Task.CLASSIFICATION, List.of("no", "yes"));
     Evaluation evaluation =
-        new TaskEvaluator(candidates, "full", head, List.of(Metric.ACCURACY), rows).judge(data(rows));
+        new TaskEvaluator(candidates, "full", head, List.of(Metric.ACCURACY), rows)
+            .evaluate(data(rows));
 
     assertThat(evaluation.comparisons())
         .extracting(
             Evaluation.Comparison::model,
             Evaluation.Comparison::than,
             Evaluation.Comparison::difference)
-        .containsOnly(org.assertj.core.groups.Tuple.tuple("less", "full", -0.5));
+        .containsOnly(tuple("less", "full", -0.5));
   }
 
   @Test
-  void whatAllAreComparedWithIsAStudentOrSeveralOfOneName() {
+  void aReferenceIsAStudentOrAGroupOfSeeds() {
     List<Candidate> candidates =
         List.of(
             new Candidate("teacher", "/t", 9),
@@ -197,21 +197,33 @@ class EvaluationTest {
     for (String known : List.of("", "full_seed-1", "full")) {
       assertThatCode(() -> Evaluator.requireNamed(candidates, known)).doesNotThrowAnyException();
     }
-    assertThatThrownBy(() -> Evaluator.requireNamed(candidates, "fuller"))
-        .isInstanceOf(StillhouseException.class)
-        .hasMessage(
-            "evaluate.reference is 'fuller', but the students are [full_seed-1, full_seed--1234567890, full]; name one of them");
   }
 
   @Test
-  void theMetricThatMattersMostIsCompared() {
+  void refusesAReferenceThatIsNoStudent() {
+    List<Candidate> candidates =
+        List.of(
+            new Candidate("teacher", "/t", 9),
+            new Candidate("full_seed-1", "/1", 9),
+            new Candidate("full_seed--1234567890", "/2", 9));
+
+    assertThatThrownBy(() -> Evaluator.requireNamed(candidates, "fuller"))
+        .isInstanceOf(StillhouseException.class)
+        .hasMessage(
+            "evaluate.reference is 'fuller', but the students are [full_seed-1,"
+                + " full_seed--1234567890, full]; name one of them");
+  }
+
+  @Test
+  void comparesTheFirstMetric() {
     Head head = new Head(Task.CLASSIFICATION, List.of("no", "yes"));
     List<RowResult> rows =
         List.of(
             row(0, new float[] {2, 1}, new float[] {2, 1}, new float[] {1, 2}),
             row(1, new float[] {1, 2}, new float[] {1, 2}, new float[] {1, 2}));
     Evaluation evaluation =
-        new TaskEvaluator(THREE, "", head, List.of(Metric.F1, Metric.ACCURACY), rows).judge(data(rows));
+        new TaskEvaluator(THREE, "", head, List.of(Metric.F1, Metric.ACCURACY), rows)
+            .evaluate(data(rows));
 
     assertThat(evaluation.models().get(1).metrics())
         .containsOnlyKeys("agreement", "f1", "accuracy");
@@ -222,7 +234,7 @@ class EvaluationTest {
   }
 
   @Test
-  void theTableHasALineForEachModelAndComparison() {
+  void tableHasALineForEachModelAndComparison() {
     Evaluation evaluation =
         classification(
             THREE,
@@ -241,12 +253,13 @@ class EvaluationTest {
 
   private static Evaluation classification(List<Candidate> candidates, List<RowResult> rows) {
     Head head = new Head(Task.CLASSIFICATION, List.of("no", "yes"));
-    return new TaskEvaluator(candidates, "", head, Metric.of(head.task()), rows).judge(data(rows));
+    return new TaskEvaluator(candidates, "", head, Metric.of(head.task()), rows)
+        .evaluate(data(rows));
   }
 
   private static Evaluation regression(List<Candidate> candidates, List<RowResult> rows) {
     return new TaskEvaluator(candidates, "", Head.REGRESSION, Metric.of(Task.REGRESSION), rows)
-        .judge(data(rows));
+        .evaluate(data(rows));
   }
 
   private static Evaluation.Data data(List<RowResult> rows) {

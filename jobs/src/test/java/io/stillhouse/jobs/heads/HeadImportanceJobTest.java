@@ -11,6 +11,7 @@ import io.stillhouse.checkpoint.HuggingFaceDirectory;
 import io.stillhouse.error.StillhouseException;
 import io.stillhouse.evaluate.HeadImportance;
 import io.stillhouse.jobs.Tiny;
+import io.stillhouse.jobs.TinyRecipe;
 import io.stillhouse.jobs.cache.build.CacheJob;
 import io.stillhouse.jobs.storage.Storage;
 import io.stillhouse.jobs.train.StagedTraining;
@@ -31,21 +32,9 @@ import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
-/** Heads of tiny models, of 3 blocks with 4 heads each, and students without some of them. */
+/** Measures the heads of tiny models, 3 blocks of 4 heads, and prunes students of some. */
 @Tag("spark")
 class HeadImportanceJobTest {
-  private static final List<String> STUDENT =
-      List.of(
-          "student.layers=2",
-          "student.init-layers=[3, 1]",
-          "student.layer-map=[0, 1, 3]",
-          "student.pruned-heads=0.5",
-          "loss.soft-label.weight=1",
-          "loss.hidden-mse.weight=1",
-          "train.epochs=2",
-          "train.batch-size=8",
-          "train.threads=1");
-
   @TempDir private Path directory;
   private final SparkSession spark = Tiny.spark();
   private Path rows;
@@ -56,7 +45,7 @@ class HeadImportanceJobTest {
   }
 
   @Test
-  void measuresEveryHeadOverTheRowsAndWritesWhatItReturns() throws IOException {
+  void writesTheImportanceOfEveryHead() throws IOException {
     HeadImportanceReport report = heads();
 
     assertThat(report.rows()).isEqualTo(48);
@@ -77,7 +66,7 @@ class HeadImportanceJobTest {
   }
 
   @Test
-  void aRowsGradientsDoNotDependOnItsBatch() throws IOException {
+  void gradientsOfARowDoNotDependOnItsBatch() throws IOException {
     List<HeadImportance> together = heads("head-importance.normalise=none").blocks();
     List<HeadImportance> alone =
         heads("head-importance.normalise=none", "cache.batch-tokens=16").blocks();
@@ -97,24 +86,23 @@ class HeadImportanceJobTest {
 
     assertThat(some.rows()).isEqualTo(10);
     assertThat(heads("head-importance.rows=10")).isEqualTo(some);
-    assertThat(heads("head-importance.rows=10", "train.seed=7").blocks())
+    assertThat(heads("head-importance.rows=10", "head-importance.seed=7").blocks())
         .isNotEqualTo(some.blocks());
   }
 
   @Test
-  void measuresAMaskedLmOnProse() throws IOException {
+  void measuresAMaskedLmOnRunningText() throws IOException {
     Path text = Tiny.lines(directory.resolve("prose.txt"), 60);
 
     HeadImportanceReport report =
         new HeadImportanceJob(
                 spark,
-                Tiny.settings(
-                    List.of(
+                TinyRecipe.text(text)
+                    .settings(
                         "head-importance.model=" + Tiny.MLM,
-                        "corpus.path=" + text,
                         "corpus.max-length=24",
                         "head-importance.rows=20",
-                        "head-importance.output=" + json())))
+                        "head-importance.output=" + json()))
             .run();
 
     assertThat(report.rows()).isEqualTo(20);
@@ -122,7 +110,7 @@ class HeadImportanceJobTest {
   }
 
   @Test
-  void aStudentDoesWithoutTheLeastImportantHeadsOfTheBlocksItStartsFrom() throws IOException {
+  void prunesTheLeastImportantHeadsOfTheBlocksThatAStudentStartsFrom() throws IOException {
     HeadImportanceReport report = heads();
     cache();
 
@@ -133,7 +121,7 @@ class HeadImportanceJobTest {
                 List.of(report.blocks().get(2).importance(), report.blocks().get(0).importance()),
                 4)
             .blocks();
-    assertThat(students).extracting(TrainTask.Trained::name).hasSize(2); // and its baseline
+    assertThat(students).hasSize(2); // with the baseline
     for (TrainTask.Trained student : students) {
       assertThat(student.prunedHeads()).isEqualTo(expected);
       assertThat(student.summary()).contains(", 4 heads pruned");
@@ -146,16 +134,24 @@ class HeadImportanceJobTest {
                 .getAsJsonObject()
                 .has("prunedHeads"))
         .isTrue();
+  }
+
+  @Test
+  void aRestartWithAnotherPruningIsRefused() throws IOException {
+    heads();
+    cache();
+    train();
+
     assertThatThrownBy(() -> train("student.pruned-heads=0.25"))
         .isInstanceOf(StillhouseException.class)
         .hasMessageContaining("holds a student of another recipe or cache");
   }
 
   @Test
-  void headsOfSharedBlocksAreMeasuredAndPrunedOnce() throws IOException {
+  void measuresAndPrunesHeadsOfSharedBlocksOnce() throws IOException {
     String albert = "teacher.path=" + Tiny.ALBERT;
     HeadImportanceReport report = heads(albert);
-    new CacheJob(spark, Tiny.settings(table(albert))).run();
+    new CacheJob(spark, table(albert).settings()).run();
 
     TrainTask.Trained student =
         train(albert, "student.architecture=albert", "student.init-layers=[]").students().get(0);
@@ -166,13 +162,12 @@ class HeadImportanceJobTest {
   }
 
   @Test
-  void aLaterStageLeavesTheSameHeadsOut() throws IOException {
+  void aLaterStageKeepsThePruning() throws IOException {
     heads();
     cache();
     Path other = Tiny.otherWeights(directory.resolve("another"));
     Path second = directory.resolve("second");
-    new CacheJob(spark, Tiny.settings(table("teacher.path=" + other, "cache.path=" + second)))
-        .run();
+    new CacheJob(spark, table().teacher(other).cache(second).settings()).run();
     // The second stage's layer map alone would name other blocks, and other heads, and its teacher
     // has other weights than those whose heads are known.
     String stages =
@@ -181,8 +176,7 @@ class HeadImportanceJobTest {
 
     List<TrainTask.Trained> students =
         StagedTraining.train(
-                spark,
-                Tiny.settings(all(), "student.init-layers=[]", stages, "train.baseline=false"))
+                spark, student().withoutBaseline().settings("student.init-layers=[]", stages))
             .students();
 
     TrainTask.Trained first =
@@ -201,18 +195,27 @@ class HeadImportanceJobTest {
         .isInstanceOf(StillhouseException.class)
         .hasMessageContaining("which has other weights than what the student starts from")
         .hasMessageContaining("bert-tiny-mlm-v1");
+  }
+
+  @Test
+  void refusesAFileThatHoldsNoImportances() throws IOException {
+    cache();
     Files.writeString(json(), "{}");
     assertThatThrownBy(this::train)
         .isInstanceOf(StillhouseException.class)
         .hasMessageContaining("is not what heads writes; name its head-importance.output");
-    Files.delete(json());
+  }
+
+  @Test
+  void refusesAFileThatDoesNotExist() throws IOException {
+    cache();
     assertThatThrownBy(this::train)
         .isInstanceOf(StillhouseException.class)
         .hasMessageContaining("student.head-importance does not exist");
   }
 
   @Test
-  void refusesImportancesThatAreNotAllThere() throws IOException {
+  void refusesIncompleteImportances() throws IOException {
     cache();
     HeadImportanceReport report = heads();
     HeadImportance last = report.blocks().get(2);
@@ -227,10 +230,6 @@ class HeadImportanceJobTest {
     }
     write(report, blocks);
     refused();
-    assertThatThrownBy(() -> train("student.head-importance=" + directory))
-        .isInstanceOf(StillhouseException.class)
-        .hasMessage(
-            "student.head-importance '%s' is a directory; name a file".formatted(directory));
   }
 
   private void write(HeadImportanceReport report, List<HeadImportance> blocks) throws IOException {
@@ -249,7 +248,7 @@ class HeadImportanceJobTest {
   }
 
   @Test
-  void refusesToLeaveABlockWithoutHeads() throws IOException {
+  void refusesToPruneAllHeadsOfABlock() throws IOException {
     cache();
     heads();
     assertThatThrownBy(() -> train("student.pruned-heads=0.9"))
@@ -260,11 +259,16 @@ class HeadImportanceJobTest {
   }
 
   @Test
-  void refusesAModelWithoutALossOnLabels() {
+  void refusesACorpusWithoutLabels() {
     assertThatThrownBy(() -> heads("corpus.label="))
         .isInstanceOf(StillhouseException.class)
         .hasMessage(
-            "corpus.label is missing, and heads matter to the loss on labels; name the column");
+            "corpus.label is missing, but the importance of heads is measured on labels; name the"
+                + " column");
+  }
+
+  @Test
+  void refusesRowsLongerThanTheModelReads() {
     assertThatThrownBy(() -> heads("corpus.max-length=41"))
         .isInstanceOf(StillhouseException.class)
         .hasMessage("corpus.max-length must be at most the model's positions, 40, but is '41'");
@@ -291,30 +295,35 @@ class HeadImportanceJobTest {
     return directory.resolve("heads.json");
   }
 
-  private List<String> table(String... more) {
-    List<String> all =
-        new ArrayList<>(Tiny.cacheOf(rows, directory.resolve("cache"), "targets.hidden=[1, 2, 3]"));
-    all.add("head-importance.output=" + json());
-    all.addAll(List.of(more));
-    return all;
+  private TinyRecipe table(String... more) {
+    return TinyRecipe.labelled(rows)
+        .cache(directory.resolve("cache"))
+        .with("targets.hidden=[1, 2, 3]", "head-importance.output=" + json())
+        .with(more);
   }
 
   private HeadImportanceReport heads(String... more) throws IOException {
-    return new HeadImportanceJob(spark, Tiny.settings(table(more))).run();
+    return new HeadImportanceJob(spark, table(more).settings()).run();
   }
 
   private void cache() throws IOException {
-    new CacheJob(spark, Tiny.settings(table())).run();
+    new CacheJob(spark, table().settings()).run();
   }
 
-  private List<String> all() {
-    List<String> all = table("student.head-importance=" + json());
-    all.add("train.path=" + directory.resolve("students"));
-    all.addAll(STUDENT);
-    return all;
+  private TinyRecipe student() {
+    return table("student.head-importance=" + json())
+        .student(directory.resolve("students"))
+        .with(
+            "student.layers=2",
+            "student.hidden-size=0",
+            "student.init=teacher",
+            "student.init-layers=[3, 1]",
+            "student.layer-map=[0, 1, 3]",
+            "student.pruned-heads=0.5",
+            "train.epochs=2");
   }
 
   private TrainJob.Result train(String... more) throws IOException {
-    return new TrainJob(spark, Tiny.settings(all(), more)).run();
+    return new TrainJob(spark, student().settings(more)).run();
   }
 }

@@ -1,0 +1,126 @@
+package io.stillhouse.jobs;
+
+import static com.tngtech.archunit.library.Architectures.layeredArchitecture;
+import static com.tngtech.archunit.library.dependencies.SlicesRuleDefinition.slices;
+import static java.util.stream.Collectors.counting;
+import static java.util.stream.Collectors.groupingBy;
+import static org.assertj.core.api.Assertions.assertThat;
+
+import com.tngtech.archunit.core.domain.JavaClass;
+import com.tngtech.archunit.core.domain.JavaClasses;
+import com.tngtech.archunit.core.importer.Location;
+import com.tngtech.archunit.junit.AnalyzeClasses;
+import com.tngtech.archunit.junit.ArchTest;
+import com.tngtech.archunit.junit.LocationProvider;
+import com.tngtech.archunit.lang.ArchRule;
+import com.tngtech.archunit.library.Architectures.LayeredArchitecture;
+import io.stillhouse.jobs.train.TrainJob;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Map;
+import java.util.Set;
+import java.util.TreeMap;
+
+/** Checks which package may depend on which, and how large packages are. */
+@AnalyzeClasses(locations = ArchitectureTest.MainClasses.class)
+class ArchitectureTest {
+  private static final int MOST_CLASSES = 20;
+
+  /** What all commands share, lowest first: each may depend on those before it. */
+  private static final List<String> SHARED =
+      List.of("storage", "spark", "corpus", "cache.layout", "cache.read");
+
+  /**
+   * The commands, each with the other commands whose code it calls. All may depend on what is
+   * shared; only {@code cli} may depend on all of them.
+   */
+  private static final Map<String, List<String>> COMMANDS =
+      new TreeMap<>(
+          Map.of(
+              "augment", List.of(),
+              "cache.build", List.of(),
+              "cache.check", List.of("cache.build"),
+              "evaluate", List.of(),
+              "export", List.of(),
+              "finetune", List.of("cache.build", "train"),
+              "heads", List.of(),
+              "plan", List.of("cache.build", "train"),
+              "train", List.of("heads")));
+
+  @ArchTest
+  static final ArchRule packagesFormNoCycle =
+      slices().matching("io.stillhouse.(**)").should().beFreeOfCycles();
+
+  @ArchTest static final ArchRule packagesDependOnLowerOnesOnly = layers();
+
+  private static LayeredArchitecture layers() {
+    LayeredArchitecture layers =
+        layeredArchitecture()
+            .consideringOnlyDependenciesInLayers()
+            .layer("cli")
+            .definedBy("io.stillhouse.jobs.cli..");
+    for (String name : SHARED) {
+      layers = layers.layer(name).definedBy(packageOf(name));
+    }
+    for (String name : COMMANDS.keySet()) {
+      layers = layers.layer(name).definedBy(packageOf(name));
+    }
+    layers = layers.whereLayer("cli").mayNotBeAccessedByAnyLayer();
+    for (int at = 0; at < SHARED.size(); at++) {
+      layers = mayOnlyAccess(layers, SHARED.get(at), SHARED.subList(0, at));
+    }
+    for (Map.Entry<String, List<String>> command : COMMANDS.entrySet()) {
+      List<String> all = new ArrayList<>(SHARED);
+      all.addAll(command.getValue());
+      layers = mayOnlyAccess(layers, command.getKey(), all);
+    }
+    return layers;
+  }
+
+  private static String packageOf(String name) {
+    return "io.stillhouse.jobs." + name + "..";
+  }
+
+  private static LayeredArchitecture mayOnlyAccess(
+      LayeredArchitecture layers, String layer, List<String> others) {
+    return others.isEmpty()
+        ? layers.whereLayer(layer).mayNotAccessAnyLayer()
+        : layers.whereLayer(layer).mayOnlyAccessLayers(others.toArray(String[]::new));
+  }
+
+  @ArchTest
+  static void everyPackageBelongsToALayer(JavaClasses classes) {
+    List<String> known = new ArrayList<>(SHARED);
+    known.addAll(COMMANDS.keySet());
+    known.add("cli");
+    assertThat(classes)
+        .allSatisfy(
+            type ->
+                assertThat(known)
+                    .anyMatch(
+                        name ->
+                            (type.getPackageName() + ".")
+                                .startsWith("io.stillhouse.jobs." + name + ".")));
+  }
+
+  @ArchTest
+  static void packagesHaveAtMostTwentyClasses(JavaClasses classes) {
+    Map<String, Long> sizes =
+        classes.stream()
+            .filter(JavaClass::isTopLevelClass)
+            .filter(type -> !type.getSimpleName().equals("package-info"))
+            .collect(groupingBy(JavaClass::getPackageName, TreeMap::new, counting()));
+    assertThat(sizes).isNotEmpty();
+    sizes.values().removeIf(size -> size <= MOST_CLASSES);
+    assertThat(sizes).isEmpty();
+  }
+
+  /** The directory of the main classes, from which no test class is read. */
+  static final class MainClasses implements LocationProvider {
+    @Override
+    public Set<Location> get(Class<?> test) {
+      return Set.of(
+          Location.of(TrainJob.class.getProtectionDomain().getCodeSource().getLocation()));
+    }
+  }
+}
