@@ -1,7 +1,6 @@
 package io.stillhouse.augment;
 
 import io.stillhouse.text.Encoded;
-import io.stillhouse.text.Span;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Locale;
@@ -43,7 +42,7 @@ public final class ReplaceableWords {
   }
 
   /** Returns whether a text is a word of letters alone. */
-  public static boolean isWord(String text) {
+  static boolean isWord(String text) {
     return !text.isEmpty() && text.codePoints().allMatch(Character::isLetter);
   }
 

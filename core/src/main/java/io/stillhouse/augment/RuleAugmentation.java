@@ -1,6 +1,5 @@
 package io.stillhouse.augment;
 
-import io.stillhouse.text.Span;
 import io.stillhouse.text.Tokenizer;
 import java.util.ArrayList;
 import java.util.List;

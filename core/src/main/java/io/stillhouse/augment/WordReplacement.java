@@ -1,6 +1,5 @@
 package io.stillhouse.augment;
 
-import io.stillhouse.text.Span;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.SplittableRandom;

@@ -145,7 +145,7 @@ public final class SafeTensors {
     return metadata;
   }
 
-  public Path file() {
+  Path file() {
     return file;
   }
 

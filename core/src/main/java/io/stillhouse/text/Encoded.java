@@ -18,7 +18,7 @@ public final class Encoded {
    * @param ends where each token ends, exclusive, in UTF-16 code units
    * @param words the index of the word that each token is a piece of, never falling; -1 if none
    */
-  public Encoded(int[] ids, int[] starts, int[] ends, int[] words) {
+  Encoded(int[] ids, int[] starts, int[] ends, int[] words) {
     if (starts.length != ids.length || ends.length != ids.length || words.length != ids.length) {
       throw new IllegalArgumentException(
           "ids, starts, ends and words have lengths %d, %d, %d and %d"
@@ -31,7 +31,7 @@ public final class Encoded {
   }
 
   /** Returns the number of tokens. */
-  public int length() {
+  int length() {
     return ids.length;
   }
 

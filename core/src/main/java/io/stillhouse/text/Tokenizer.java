@@ -153,7 +153,7 @@ public final class Tokenizer implements AutoCloseable {
   }
 
   /** Joins tokens into text, special tokens included; case and spacing of the original are lost. */
-  public String decode(int[] ids) {
+  String decode(int[] ids) {
     long[] wide = new long[ids.length];
     for (int i = 0; i < ids.length; i++) {
       wide[i] = ids[i];

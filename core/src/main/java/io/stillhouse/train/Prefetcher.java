@@ -17,7 +17,7 @@ import java.util.concurrent.Future;
  * The rows of each step. It holds the shards that the step touches and, read on a thread beside the
  * caller's while that computes, those that come next.
  */
-public final class Prefetcher implements AutoCloseable {
+final class Prefetcher implements AutoCloseable {
   private final TargetSource source;
   private final RowOrder order;
   private final long end;
@@ -33,13 +33,13 @@ public final class Prefetcher implements AutoCloseable {
   /**
    * @param end the step before which this ends: nothing is read for it
    */
-  public Prefetcher(TargetSource source, RowOrder order, long end) {
+  Prefetcher(TargetSource source, RowOrder order, long end) {
     this.source = source;
     this.order = order;
     this.end = end;
   }
 
-  public List<Example> step(long step) throws IOException {
+  List<Example> step(long step) throws IOException {
     List<Integer> shards = order.shards(step, end);
     held.keySet().retainAll(shards);
     for (int shard : shards) {

@@ -12,7 +12,7 @@ import org.jspecify.annotations.Nullable;
  * in the plan's order, and are read a block at a time, the shuffle buffer, whose rows are permuted
  * together. A run resumes in mid-epoch without replaying what came before.
  */
-public final class RowOrder {
+final class RowOrder {
   private final List<Integer> shardRows;
   private final int batchSize;
   private final int shardsOfBlock;
@@ -67,7 +67,7 @@ public final class RowOrder {
     this.rows = shardRows.stream().mapToLong(Integer::longValue).sum();
   }
 
-  public long rows() {
+  long rows() {
     return rows;
   }
 

@@ -23,7 +23,7 @@ import java.util.TreeMap;
  * Takes AdamW steps with one student. A step is a function of the weights, the moments, the rows
  * and the seed, so several workers may share a process, on threads of their own.
  */
-public final class Worker implements AutoCloseable {
+final class Worker implements AutoCloseable {
   private final NDManager manager;
   private final Trainer.Setup setup;
   private final Map<String, NDArray> weights;
@@ -38,7 +38,7 @@ public final class Worker implements AutoCloseable {
    * @param weights trained in place: every tensor of the student and its projections
    * @param teacher rebuilds the targets that are not stored
    */
-  public Worker(
+  Worker(
       NDManager manager, Trainer.Setup setup, Map<String, NDArray> weights, TeacherParts teacher) {
     this.manager = manager;
     this.setup = setup;
@@ -63,7 +63,7 @@ public final class Worker implements AutoCloseable {
   }
 
   /** The losses of a step, and the gradients' norm, not finite where the step was passed over. */
-  public record Outcome(double loss, Map<Term, Double> terms, double gradientNorm) {}
+  record Outcome(double loss, Map<Term, Double> terms, double gradientNorm) {}
 
   /**
    * Takes one step.
@@ -73,7 +73,7 @@ public final class Worker implements AutoCloseable {
    * @param adamStep how many steps the moments have seen with this one
    * @param learningRate of this step
    */
-  public Outcome step(List<Example> rows, long batch, long adamStep, double learningRate) {
+  Outcome step(List<Example> rows, long batch, long adamStep, double learningRate) {
     Counts whole = Counts.of(rows);
     Map<Term, Double> terms = new EnumMap<>(Term.class);
     long key = RowOrder.mix(setup.train().run().seed(), ~batch);
@@ -113,7 +113,7 @@ public final class Worker implements AutoCloseable {
   }
 
   /** Returns the moments by name. */
-  public Map<String, NDArray> moments() {
+  Map<String, NDArray> moments() {
     return adamW.state();
   }
 

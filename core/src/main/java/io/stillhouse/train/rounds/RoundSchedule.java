@@ -29,7 +29,7 @@ public final class RoundSchedule {
   }
 
   /** Returns the steps of all workers in all rounds. */
-  public long steps() {
+  long steps() {
     return steps;
   }
 

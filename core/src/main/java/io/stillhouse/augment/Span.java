@@ -1,4 +1,4 @@
-package io.stillhouse.text;
+package io.stillhouse.augment;
 
 import java.util.List;
 import org.jspecify.annotations.Nullable;
