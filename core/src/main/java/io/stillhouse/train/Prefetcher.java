@@ -14,8 +14,8 @@ import java.util.concurrent.Executors;
 import java.util.concurrent.Future;
 
 /**
- * The rows of each step. It holds the shards that the step touches and, read on a thread beside the
- * caller's while that computes, those that come next.
+ * Reads the rows of each step. It holds the shards of the current step and reads the next ones on
+ * another thread while the caller computes.
  */
 final class Prefetcher implements AutoCloseable {
   private final TargetSource source;
@@ -31,7 +31,7 @@ final class Prefetcher implements AutoCloseable {
           });
 
   /**
-   * @param end the step before which this ends: nothing is read for it
+   * @param end the step before which reading ends
    */
   Prefetcher(TargetSource source, RowOrder order, long end) {
     this.source = source;
@@ -63,10 +63,10 @@ final class Prefetcher implements AutoCloseable {
       if (e.getCause() instanceof RuntimeException problem) {
         throw problem;
       }
-      throw new IllegalStateException("shard %d cannot be read".formatted(shard), e.getCause());
+      throw new IllegalStateException("cannot read shard %d".formatted(shard), e.getCause());
     } catch (InterruptedException e) {
       Thread.currentThread().interrupt();
-      throw new IOException("interrupted while shard %d was read".formatted(shard), e);
+      throw new IOException("interrupted while reading shard %d".formatted(shard), e);
     }
   }
 

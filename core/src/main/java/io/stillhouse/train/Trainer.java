@@ -19,10 +19,10 @@ import java.util.function.Consumer;
 import org.jspecify.annotations.Nullable;
 
 /**
- * One worker: plain AdamW over the cached targets, its state carried from checkpoint to checkpoint.
+ * Trains a student with AdamW on cached targets, and writes checkpoints.
  *
- * <p>Each step is a function of the seed, the step and the weights, so a run that stops and resumes
- * ends in the same bits as one that does not.
+ * <p>Each step depends only on the seed, the step and the state, so a run that stops and resumes
+ * ends with the same bits as an uninterrupted run.
  */
 public final class Trainer {
   private final Setup setup;
@@ -31,19 +31,19 @@ public final class Trainer {
   private final Consumer<StepReport> listener;
   private final @Nullable Measure measure;
 
-  /** How good weights are over rows that they are not trained on; larger is better. */
+  /** Measures weights on rows that they are not trained on; larger is better. */
   public interface Measure {
     double of(Map<String, NDArray> weights) throws IOException;
   }
 
   /**
-   * What is trained, and how.
+   * The student to train, and how to train it.
    *
-   * @param loss of the first teacher
-   * @param teachers who else teaches
-   * @param pruned heads that begin at zero and stay there
-   * @param fingerprint names the recipe and the cache; a checkpoint with another fingerprint is
-   *     refused
+   * @param loss loss with respect to the first teacher
+   * @param teachers further teachers
+   * @param pruned heads whose weights are kept at zero
+   * @param fingerprint identifies the recipe and the cache; a checkpoint with another fingerprint
+   *     is rejected
    */
   public record Setup(
       ModelSpec student,
@@ -52,7 +52,7 @@ public final class Trainer {
       TrainSpec train,
       PrunedHeads pruned,
       String fingerprint) {
-    /** As the record, of one teacher, every head trained. */
+    /** Creates a setup with one teacher and without pruning. */
     Setup(ModelSpec student, DistillSpec loss, TrainSpec train, String fingerprint) {
       this(student, loss, Teachers.ALONE, train, PrunedHeads.NONE, fingerprint);
     }
@@ -78,7 +78,8 @@ public final class Trainer {
   /**
    * As {@link #Trainer(Setup, TargetSource, CheckpointStore, Consumer)}.
    *
-   * @param measure what the recipe's selection goes by; null if it keeps the last weights
+   * @param measure the measure by which the recipe selects weights; null if it keeps the last
+   *     weights
    */
   public Trainer(
       Setup setup,
@@ -94,18 +95,19 @@ public final class Trainer {
   }
 
   /**
-   * Trains {@code weights} in place to the last step, from the newest checkpoint if there is one.
+   * Trains {@code weights} in place up to the last step, starting from the newest checkpoint if
+   * there is one.
    *
-   * @param manager owns the optimiser's state while it runs
-   * @param weights the initial student: every tensor of its spec, and a projection for each mapped
-   *     state whose width differs
+   * @param manager owns the state of the optimiser
+   * @param weights the initial student: every tensor of its spec, and the projections of mapped
+   *     states
    * @param teacher rebuilds the targets that are not stored
    */
   void run(NDManager manager, Map<String, NDArray> weights, TeacherParts teacher)
       throws IOException {
     try (Run run = begin(manager, weights, teacher)) {
       while (run.step()) {
-        // the listener tells
+        // the listener reports
       }
     }
   }
@@ -150,27 +152,29 @@ public final class Trainer {
       }
     }
 
-    /** Returns the steps done, earlier ones included. */
+    /** Returns the number of steps done, including those before a restart. */
     long done() {
       return done;
     }
 
-    /** Returns the steps of the whole training. */
+    /** Returns the number of steps of the whole training. */
     long steps() {
       return steps;
     }
 
-    /** Returns whether no step is left to take. */
+    /** Returns whether no steps are left. */
     public boolean ended() {
       return done >= steps || best != null && best.exhausted();
     }
 
-    /** Returns which weights were kept; null where those of the last step are. */
+    /** Returns which weights were selected, or null if the recipe keeps the last ones. */
     public TrainSpec.@Nullable Chosen chosen() {
       return best == null ? null : best.chosen();
     }
 
-    /** Takes one step, and writes a checkpoint where one is due; false if none was left to take. */
+    /**
+     * Takes one step and writes a checkpoint if one is due. Returns false if no steps were left.
+     */
     public boolean step() throws IOException {
       if (ended()) {
         return false;
@@ -202,7 +206,7 @@ public final class Trainer {
       return true;
     }
 
-    /** Writes a checkpoint of the steps done. */
+    /** Writes a checkpoint now. */
     public void checkpoint() throws IOException {
       Trainer.this.checkpoint(done, weights, runner, best);
     }
@@ -229,7 +233,7 @@ public final class Trainer {
         checkpoints, setup.fingerprint(), step, state, best == null ? Map.of() : best.metadata());
   }
 
-  /** Loads the newest checkpoint, if any, and returns the steps done. */
+  /** Restores the newest checkpoint, if any, and returns the number of steps done. */
   private long resume(
       NDManager manager,
       Map<String, NDArray> weights,
@@ -243,7 +247,7 @@ public final class Trainer {
     }
     Checkpoint checkpoint = newest.get();
     checkpoint.restore(Checkpoint.PARAMETER, weights, manager);
-    if (checkpoint.steps() < steps) { // after the last round there are none, and none are needed
+    if (checkpoint.steps() < steps) { // a checkpoint after the last round has no moments
       checkpoint.restore(Checkpoint.MOMENT, runner.moments(), manager);
     }
     if (best != null) {

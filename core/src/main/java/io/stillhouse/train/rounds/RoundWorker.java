@@ -20,12 +20,12 @@ import java.util.function.Consumer;
 import org.jspecify.annotations.Nullable;
 
 /**
- * One worker's part of one round: AdamW steps from the round's weights over its own rows. A
- * function of the recipe, the cache, the weights, the round and the worker, and so of nothing that
- * a lost executor takes along.
+ * Trains one worker in one round: AdamW steps from the round's weights on the worker's own rows.
+ * The result depends only on the recipe, the cache, the weights, the round and the worker, so a
+ * lost executor loses no state.
  */
 public final class RoundWorker {
-  /** How many steps kept moments have seen. */
+  /** Metadata key: number of updates of the stored moments. */
   private static final String STEPS = "steps";
 
   private final Trainer.Setup setup;
@@ -45,35 +45,37 @@ public final class RoundWorker {
   }
 
   /**
-   * What a worker delivers.
+   * The result of a worker.
    *
-   * @param worker from 0
-   * @param tokens it was trained on
-   * @param difference its weights at the start less those at the end, in the pieces of {@link
-   *     FlatWeights}, or null if it, or the gradients of every step or of the last five, are not
-   *     finite
-   * @param reports of its steps
+   * @param worker number of the worker, from 0
+   * @param tokens number of tokens it was trained on
+   * @param difference weights at the start minus those at the end, in the pieces of {@link
+   *     FlatWeights}; null if the difference is not finite, training diverged, or no step had
+   *     finite gradients
+   * @param reports the reports of its steps
    */
   @SuppressWarnings("ArrayRecordComponent") // never compared
   public record Result(
       int worker, long tokens, byte @Nullable [] @Nullable [] difference, List<StepReport> reports)
       implements Serializable {}
 
-  /** Keeps a worker's moments for its next round. */
+  /** Stores the moments of a worker for its next round. */
   public interface MomentsKeeper {
     /**
-     * @param metadata of the file that they are kept in
+     * Stores moments.
+     *
+     * @param metadata to write to the file of the moments
      */
     void keep(Map<String, NDArray> moments, Map<String, String> metadata) throws IOException;
   }
 
   /**
-   * Trains.
+   * Trains one round.
    *
    * @param manager owns nothing afterwards
    * @param start the round's weights
-   * @param moments that the worker has kept, or null for none
-   * @param keeper takes its moments at the end; not called where they are not finite
+   * @param moments stored moments of the worker, or null if there are none
+   * @param keeper receives the moments at the end; not called if there is no difference
    */
   public Result run(
       NDManager manager,
