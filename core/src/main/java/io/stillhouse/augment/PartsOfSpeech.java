@@ -7,8 +7,8 @@ import opennlp.tools.postag.POSModel;
 import opennlp.tools.postag.POSTaggerME;
 
 /**
- * Tags English words with parts of speech, by Apache OpenNLP's model of the Universal Dependencies'
- * English Web Treebank. For one thread.
+ * Tags English words with parts of speech, using Apache OpenNLP's model trained on the English Web
+ * Treebank of Universal Dependencies. Not thread-safe.
  */
 public final class PartsOfSpeech {
   private static final String MODEL = "/opennlp-en-ud-ewt-pos-1.3-2.5.4.bin";
@@ -19,7 +19,7 @@ public final class PartsOfSpeech {
     this.tagger = tagger;
   }
 
-  /** Loads the model, which comes with the jar. */
+  /** Returns a tagger for English. The model is part of the jar. */
   public static PartsOfSpeech english() {
     return new PartsOfSpeech(new POSTaggerME(Model.ENGLISH));
   }
@@ -29,7 +29,7 @@ public final class PartsOfSpeech {
     return List.of(tagger.tag(sentence.toArray(String[]::new)));
   }
 
-  /** Loaded once per process, when it is first needed; taggers share it. */
+  /** Loaded on first use and shared by all taggers of the process. */
   private static final class Model {
     static final POSModel ENGLISH = load();
 

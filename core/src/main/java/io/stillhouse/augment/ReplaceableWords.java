@@ -1,40 +1,39 @@
 package io.stillhouse.augment;
 
 import io.stillhouse.text.Encoded;
-import io.stillhouse.text.Span;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Locale;
 import java.util.Set;
 
 /**
- * The words of a tokenised text that another may take the place of: those of letters alone.
- * Punctuation and numbers stay, since the likeliest words in their place are punctuation and
- * numbers again.
+ * Finds the words of a tokenised text that may be replaced: words that consist of letters only.
+ * Punctuation and numbers are not replaced, because a masked LM would predict punctuation and
+ * numbers in their place.
  */
 public final class ReplaceableWords {
   private static final Set<String> LETTERS = Set.of("a", "i");
 
   private final Stops stops;
 
-  /** What becomes of English stop words. */
+  /** How English stop words are treated. */
   public enum Stops {
     /**
-     * They stay, as in TinyBERT's released code, which halves the words to compute; and they take
-     * no word's place, which the code does not ask for: a phrase without a full stop would often go
-     * on with one.
+     * They are never replaced, as in TinyBERT's released code, which halves the number of words to
+     * compute. Unlike in that code they never replace a word either: in a phrase without a full
+     * stop the model often predicts a word that continues it.
      */
     KEPT,
-    /** They are words like others, as in the paper's Algorithm 1. */
+    /** They are treated like other words, as in the paper's Algorithm 1. */
     REPLACED
   }
 
   /**
    * A word with its tokens.
    *
-   * @param span where it stands in the text
-   * @param firstToken the first of its tokens
-   * @param tokens how many it has
+   * @param span its char range in the text
+   * @param firstToken index of its first token
+   * @param tokens number of its tokens
    */
   public record Found(Span span, int firstToken, int tokens) {}
 
@@ -42,15 +41,15 @@ public final class ReplaceableWords {
     this.stops = stops;
   }
 
-  /** Returns whether a text is a word of letters alone. */
-  public static boolean isWord(String text) {
+  /** Returns whether a text is not empty and consists of letters only. */
+  static boolean isWord(String text) {
     return !text.isEmpty() && text.codePoints().allMatch(Character::isLetter);
   }
 
   /**
-   * Returns whether a token of a vocabulary may take a word's place. Pieces, special and unused
-   * tokens are not of letters alone; a letter by itself is a word only as English or Chinese has
-   * it.
+   * Returns whether a token of a vocabulary may replace a word. Continuation pieces, special tokens
+   * and unused tokens do not consist of letters only and are refused. A single letter is accepted
+   * only if it is an English word or an ideograph.
    */
   public boolean mayReplace(String token) {
     if (!isWord(token) || stops == Stops.KEPT && StopWords.contain(token)) {
@@ -61,7 +60,7 @@ public final class ReplaceableWords {
         || Character.isIdeographic(token.codePointAt(0));
   }
 
-  /** Returns how many words a tokenised text has, those of other characters included. */
+  /** Returns the number of words of a tokenised text, including those that may not be replaced. */
   public static int count(Encoded encoded) {
     int[] words = encoded.words();
     int count = 0;

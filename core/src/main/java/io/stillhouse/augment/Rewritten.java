@@ -6,16 +6,16 @@ import java.util.SplittableRandom;
 /**
  * A copy of a text.
  *
- * @param text what it reads
- * @param words how many words it has
- * @param replaced how many of these were replaced
+ * @param text the text of the copy
+ * @param words number of words of the copy
+ * @param replaced number of those words that were replaced
  */
 public record Rewritten(String text, int words, int replaced) {
 
   /**
-   * Which copy of which text of a row.
+   * Identifies one copy of one text of a row.
    *
-   * @param copy from 1
+   * @param copy the number of the copy, from 1
    * @param text 0 for the first text of a pair, 1 for the second
    */
   public record Place(int copy, int text) {

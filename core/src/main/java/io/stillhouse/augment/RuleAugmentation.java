@@ -1,6 +1,5 @@
 package io.stillhouse.augment;
 
-import io.stillhouse.text.Span;
 import io.stillhouse.text.Tokenizer;
 import java.util.ArrayList;
 import java.util.List;
@@ -8,12 +7,12 @@ import java.util.SplittableRandom;
 import org.jspecify.annotations.Nullable;
 
 /**
- * Makes copies of a text by rules (Tang et al. 2019, arXiv:1903.12136, section 3.3). Each word has
- * one draw: it becomes [MASK], or a word of the same part of speech as the corpus has them, or
- * stays; the first two exclude each other. Then, with a probability, all of the copy is dropped but
- * 1 to 5 words in a row. A drawn word may be the one that was there.
+ * Makes copies of a text by rules (Tang et al. 2019, arXiv:1903.12136, section 3.3). Each word is
+ * masked, replaced by a word of the same part of speech that is drawn by its frequency in the
+ * corpus, or left unchanged; one draw decides which. Then, with a given probability, only an n-gram
+ * of 1 to 5 words is kept. The word drawn may be the original one.
  *
- * <p>Draws depend on the seed, the row's key, the copy, the text and the word alone.
+ * <p>Random draws depend only on the seed, the row's key, the copy, the text and the word.
  */
 public final class RuleAugmentation {
   private static final int LONGEST_KEPT = 5;
@@ -23,18 +22,19 @@ public final class RuleAugmentation {
   private final long seed;
 
   /**
-   * What happens how often, each in 0..1, the first two together as well.
+   * The probability of each change, in 0..1; {@code mask + swap} must be at most 1.
    *
-   * @param mask that a word becomes [MASK]
-   * @param swap that it becomes another of its part of speech
-   * @param ngram that a few words in a row are kept alone
+   * @param mask of replacing a word by [MASK]
+   * @param swap of replacing a word by one of the same part of speech
+   * @param ngram of keeping only a few consecutive words
    */
   public record Probabilities(double mask, double swap, double ngram)
       implements java.io.Serializable {
     public Probabilities {
       if (!(mask >= 0 && swap >= 0 && mask + swap <= 1 && ngram >= 0 && ngram <= 1)) {
         throw new IllegalArgumentException(
-            "no probabilities: mask %s, swap %s, ngram %s".formatted(mask, swap, ngram));
+            "probabilities must be in 0..1, and so must mask + swap, but mask is %s, swap %s, ngram %s"
+                .formatted(mask, swap, ngram));
       }
     }
   }
@@ -45,7 +45,10 @@ public final class RuleAugmentation {
     this.seed = seed;
   }
 
-  /** Returns whether a copy changes a text of a pair: the first alone, the second alone, both. */
+  /**
+   * Returns whether a copy changes the given text of a pair. Copies change the first text, the
+   * second text, and both, in turn.
+   */
   public static boolean changes(Rewritten.Place place) {
     int turn = (place.copy() - 1) % 3;
     return turn == 2 || turn == place.text();
@@ -54,7 +57,7 @@ public final class RuleAugmentation {
   /**
    * Returns one copy.
    *
-   * @param words of the text, in order
+   * @param words the words of the text, in order
    * @param tags the part of speech of each
    */
   public Rewritten copy(

@@ -4,8 +4,8 @@ import java.util.Locale;
 import java.util.Set;
 
 /**
- * English words that carry a sentence's grammar and not its matter: the closed classes, and the
- * pieces of contractions that a tokenizer leaves, such as {@code don} and {@code t}.
+ * English function words, and the parts into which a tokenizer splits contractions, such as {@code
+ * don} and {@code t}.
  */
 final class StopWords {
   private static final Set<String> WORDS =

@@ -1,25 +1,24 @@
 package io.stillhouse.augment;
 
-import io.stillhouse.text.Span;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.SplittableRandom;
 import org.jspecify.annotations.Nullable;
 
 /**
- * Makes copies of a text in which words have given way to others like them (TinyBERT, Jiao et al.
- * 2020, arXiv:1909.10351, Algorithm 1): each with a probability, by one of its candidates, all
- * equally likely.
+ * Makes copies of a text with words replaced by similar ones (TinyBERT, Jiao et al. 2020,
+ * arXiv:1909.10351, Algorithm 1). Each word is replaced with a given probability by one of its
+ * candidates, all equally likely.
  *
- * <p>Which words and candidates depends on the seed, the row's key, the copy, the text and the word
- * alone. As in the released code a candidate takes the capital that its word begins with.
+ * <p>The choice depends only on the seed, the row's key, the copy, the text and the word. As in the
+ * released code, the replacement of a capitalised word is capitalised.
  */
 public final class WordReplacement {
   private final double probability;
   private final long seed;
 
   /**
-   * @param probability that a word with candidates is replaced, in 0..1
+   * @param probability of replacing a word that has candidates, in 0..1
    * @param seed the run's seed
    */
   public WordReplacement(double probability, long seed) {
@@ -33,10 +32,10 @@ public final class WordReplacement {
   /**
    * Returns one copy.
    *
-   * @param words those that may be replaced, in order
-   * @param candidates for each of {@code words}; a word without any stays
+   * @param words the words that may be replaced, in order
+   * @param candidates for each of {@code words}; a word without candidates is not replaced
    * @param rowKey the row's key
-   * @param place the number of the copy, and of the text in its row
+   * @param place the copy and the text of the row
    */
   public Rewritten copy(
       String text,
@@ -51,7 +50,7 @@ public final class WordReplacement {
     List<@Nullable String> replacements = new ArrayList<>(words.size());
     int replaced = 0;
     for (int word = 0; word < words.size(); word++) {
-      SplittableRandom own = random.split(); // one word's draws move no other's
+      SplittableRandom own = random.split(); // draws for one word must not affect another
       List<String> choice = candidates.get(word);
       if (choice.isEmpty() || own.nextDouble() >= probability) {
         replacements.add(null);

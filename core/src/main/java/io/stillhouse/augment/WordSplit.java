@@ -1,20 +1,19 @@
 package io.stillhouse.augment;
 
-import io.stillhouse.text.Span;
 import io.stillhouse.text.Tokenizer;
 import java.util.ArrayList;
 import java.util.List;
 
 /**
- * Splits a text into words as a tagger of parts of speech takes them: at white space, and
- * punctuation at either end of that apart, runs of one character together ({@code --}). What stands
- * inside a word stays ({@code don't}, {@code 3.5}, {@code well-made}), so does an apostrophe before
- * it ({@code 's}); {@code [MASK]} is one word.
+ * Splits a text into words as a part-of-speech tagger expects them. Words are separated by white
+ * space; punctuation at either end of a word is split off, with runs of one character kept together
+ * ({@code --}). Punctuation inside a word ({@code don't}, {@code 3.5}, {@code well-made}) and a
+ * leading apostrophe ({@code 's}) belong to the word, and {@code [MASK]} is one word.
  */
 public final class WordSplit {
   private WordSplit() {}
 
-  /** Returns the words in order; none of a blank text. */
+  /** Returns the words in order; a blank text has none. */
   public static List<Span> of(String text) {
     List<Span> words = new ArrayList<>();
     int at = 0;

@@ -10,18 +10,19 @@ import java.util.function.Predicate;
 import org.jspecify.annotations.Nullable;
 
 /**
- * Word vectors in a text file as GloVe's: a token and its numbers a line. A first line as
- * word2vec's, with the count of vectors and their width, may be there.
+ * Reads word vectors from a text file in GloVe's format: each line has a token and its numbers. The
+ * first line may be a word2vec header with the number of vectors and their width.
  */
 public final class WordVectors {
-  private static final String MEND = "give a file of one token and its numbers a line, as GloVe's";
+  private static final String REMEDY =
+      "use a file in GloVe's format: a token and its numbers on each line";
 
   private final String name;
   private final BufferedReader lines;
 
   /**
-   * @param name of the file, for messages
-   * @param lines which the caller closes
+   * @param name the name of the file, for messages
+   * @param lines the lines of the file; the caller closes the reader
    */
   public WordVectors(String name, BufferedReader lines) {
     this.name = name;
@@ -29,26 +30,28 @@ public final class WordVectors {
   }
 
   /**
-   * Returns how many numbers a vector has, by the first line.
+   * Returns the width of the vectors according to the first line.
    *
-   * @throws io.stillhouse.error.StillhouseException if that holds no vector
+   * @throws io.stillhouse.error.StillhouseException if the first line has neither a vector nor a
+   *     header
    */
   public int width() throws IOException {
     return width(lines.readLine());
   }
 
   /**
-   * Reads the vectors of some tokens, by token, as far as they are there.
+   * Reads the vectors of the given tokens; tokens without a vector are missing in the result.
    *
-   * @throws io.stillhouse.error.StillhouseException naming the line that is too short, or whose
-   *     numbers are none
+   * @throws io.stillhouse.error.StillhouseException with the number of the line if a line is too
+   *     short or has a value that is not a finite number
    */
   public Map<String, float[]> read(Set<String> tokens) throws IOException {
     return read(tokens::contains, Integer.MAX_VALUE);
   }
 
   /**
-   * Reads the first vectors of tokens that are wanted, each token's first, in the file's order.
+   * Reads vectors of wanted tokens in the order of the file, up to a maximum number. For a repeated
+   * token, the first vector is used.
    *
    * @throws io.stillhouse.error.StillhouseException as {@link #read(Set)}
    */
@@ -69,9 +72,9 @@ public final class WordVectors {
           throw Errors.invalid(
               "'%s', line %d has %d numbers, but the first vector has %d"
                   .formatted(name, number, fields.length - 1, width),
-              MEND);
+              REMEDY);
         }
-        if (fields.length == width + 1) { // else the token itself has blanks
+        if (fields.length == width + 1) { // otherwise the token contains spaces
           vectors.putIfAbsent(fields[0], numbers(fields, number));
         }
       }
@@ -82,7 +85,7 @@ public final class WordVectors {
   private int width(@Nullable String first) {
     String[] fields = first == null ? new String[0] : first.strip().split(" ", -1);
     if (fields.length < 2) {
-      throw Errors.invalid("'%s' holds no vector in its first line".formatted(name), MEND);
+      throw Errors.invalid("the first line of '%s' has no vector".formatted(name), REMEDY);
     }
     return header(first) ? Integer.parseInt(fields[1]) : fields.length - 1;
   }
@@ -102,7 +105,7 @@ public final class WordVectors {
       if (!Float.isFinite(vector[i])) {
         throw Errors.invalid(
             "'%s', line %d: '%s' is not a finite number".formatted(name, number, fields[i + 1]),
-            MEND);
+            REMEDY);
       }
     }
     return vector;

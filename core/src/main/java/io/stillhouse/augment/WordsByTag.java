@@ -6,18 +6,21 @@ import java.util.Map;
 import java.util.SplittableRandom;
 import java.util.TreeMap;
 
-/** The words of a corpus by part of speech, each drawn as often as it is there. */
+/**
+ * The words of a corpus by part of speech. Words are drawn with probability proportional to their
+ * count.
+ */
 public final class WordsByTag implements Serializable {
   private static final long serialVersionUID = 1L;
 
   private final TreeMap<String, Words> byTag = new TreeMap<>();
 
-  /** Words in the order of their characters, and how often they and those before them are there. */
+  /** Sorted words with their cumulative counts. */
   @SuppressWarnings("ArrayRecordComponent") // never compared
   private record Words(String[] words, long[] upTo) implements Serializable {}
 
   /**
-   * @param counts how often each word is there, by its tag
+   * @param counts the count of each word, by tag
    */
   public WordsByTag(Map<String, Map<String, Long>> counts) {
     counts.forEach(
@@ -29,7 +32,7 @@ public final class WordsByTag implements Serializable {
         });
   }
 
-  /** Draws a word of a tag that the corpus has. */
+  /** Draws a word that the corpus has with the given tag. */
   String draw(String tag, SplittableRandom random) {
     Words words = byTag.get(tag);
     if (words == null) {

@@ -1,6 +1,8 @@
 /**
- * Augments text: replaces words by rules, by neighbouring word vectors, or by words of the same
- * part of speech.
+ * Augments text. {@code WordReplacement} replaces words by candidates that a masked LM or word
+ * vectors suggest (TinyBERT); {@code RuleAugmentation} masks words, swaps words of the same part of
+ * speech and keeps n-grams (Tang et al.). The code is independent of Spark and of the models that
+ * suggest candidates.
  */
 @org.jspecify.annotations.NullMarked
 package io.stillhouse.augment;

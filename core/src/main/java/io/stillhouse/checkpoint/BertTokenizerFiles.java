@@ -19,7 +19,7 @@ import org.jspecify.annotations.Nullable;
 public final class BertTokenizerFiles {
   private static final List<String> CASING_KEYS = List.of("doLowerCase", "do_lower_case");
 
-  /** What the tokenizer hands to a model. */
+  /** Names of the arrays that the tokenizer passes to a model. */
   private static final String INPUT_NAMES = "model_input_names";
 
   private BertTokenizerFiles() {}
@@ -27,7 +27,8 @@ public final class BertTokenizerFiles {
   /**
    * Writes {@code vocab.txt}, {@code tokenizer.json} and {@code tokenizer_config.json}.
    *
-   * @param settings JSON that may say whether text is lower-cased; else the vocabulary shows it
+   * @param settings JSON file that may state whether text is lower-cased; otherwise this is
+   *     inferred from the vocabulary
    */
   public static void fromVocab(Path vocab, @Nullable Path settings, Path model) throws IOException {
     Files.createDirectories(model);
@@ -46,7 +47,7 @@ public final class BertTokenizerFiles {
     writeConfig(model, casing);
   }
 
-  /** Copies {@code tokenizer.json} and writes {@code tokenizer_config.json} to go with it. */
+  /** Copies {@code tokenizer.json} and writes a matching {@code tokenizer_config.json}. */
   public static void fromJson(Path tokenizer, Path model) throws IOException {
     Files.createDirectories(model);
     Files.copy(tokenizer, model.resolve("tokenizer.json"), StandardCopyOption.REPLACE_EXISTING);
@@ -64,15 +65,15 @@ public final class BertTokenizerFiles {
   }
 
   /**
-   * Makes {@code tokenizer_config.json} name the tokenizer that Hugging Face's model of an
-   * architecture takes, where it is a copy of another's: DistilBERT's gives no segment ids, and
-   * ALBERT's own would not be WordPiece.
+   * Sets the tokenizer class in a {@code tokenizer_config.json} that was copied from another model
+   * to the one that Hugging Face expects for an architecture. DistilBERT's tokenizer produces no
+   * segment ids. ALBERT gets BERT's, because its own tokenizer is not WordPiece.
    */
   static void fit(Path model, Architecture architecture) throws IOException {
     Path file = model.resolve("tokenizer_config.json");
     if (!Files.exists(file)) {
       if (architecture == Architecture.BERT) {
-        return; // what is left unsaid is BERT's
+        return; // BERT is the default
       }
       Path json = model.resolve("tokenizer.json");
       writeConfig(

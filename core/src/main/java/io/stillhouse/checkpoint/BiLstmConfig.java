@@ -13,7 +13,7 @@ final class BiLstmConfig {
 
   private BiLstmConfig() {}
 
-  static boolean isOne(Path file) throws IOException {
+  static boolean isBiLstm(Path file) throws IOException {
     return HuggingFaceConfig.text(JsonFile.read(file), "model_type", "").equals(MODEL_TYPE);
   }
 

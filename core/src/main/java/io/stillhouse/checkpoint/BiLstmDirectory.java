@@ -11,8 +11,8 @@ import java.util.Map;
 import java.util.Objects;
 
 /**
- * The directory of a BiLSTM: {@code config.json} of a model type of our own, the {@code state_dict}
- * of a PyTorch module in {@code model.safetensors}, and the teacher's tokenizer.
+ * The directory of a BiLSTM: a {@code config.json} with model type {@code stillhouse-bilstm}, the
+ * {@code state_dict} of a PyTorch module in {@code model.safetensors}, and the teacher's tokenizer.
  */
 final class BiLstmDirectory implements ModelDirectory {
   private final Path path;
@@ -25,13 +25,16 @@ final class BiLstmDirectory implements ModelDirectory {
     this.tensors = tensors;
   }
 
-  /** Returns whether a directory says that it is one. */
-  static boolean isOne(Path path) throws IOException {
+  /** Returns whether the config of a directory is that of a BiLSTM. */
+  static boolean isBiLstm(Path path) throws IOException {
     Path config = path.resolve(HuggingFaceDirectory.CONFIG);
-    return Files.isRegularFile(config) && BiLstmConfig.isOne(config);
+    return Files.isRegularFile(config) && BiLstmConfig.isBiLstm(config);
   }
 
-  /** Opens a directory and checks config, tensor names and shapes, and the vocabulary's size. */
+  /**
+   * Opens a directory and checks the config, the names and shapes of the tensors, and the size of
+   * the vocabulary.
+   */
   static BiLstmDirectory open(Path path) throws IOException {
     BiLstmSpec spec = BiLstmConfig.read(path.resolve(HuggingFaceDirectory.CONFIG));
     SafeTensors tensors = SafeTensors.open(path.resolve(HuggingFaceDirectory.WEIGHTS));
@@ -66,7 +69,7 @@ final class BiLstmDirectory implements ModelDirectory {
     HuggingFaceDirectory.copy(path, directory);
   }
 
-  /** Writes config and weights, one tensor in memory at a time. */
+  /** Writes config and weights, holding one tensor in memory at a time. */
   static void writeLazily(Path directory, BiLstmSpec spec, Map<String, LazyTensor> weights)
       throws IOException {
     Files.createDirectories(directory);

@@ -6,7 +6,7 @@ import java.util.Locale;
 import java.util.Optional;
 import java.util.stream.Collectors;
 
-/** How Hugging Face writes an architecture into {@code config.json}. */
+/** How Hugging Face's {@code config.json} represents an architecture. */
 enum Dialect {
   BERT(
       Architecture.BERT,
@@ -32,7 +32,7 @@ enum Dialect {
           new Dropouts(
               "hidden_dropout_prob", "attention_probs_dropout_prob", "classifier_dropout_prob")));
 
-  /** Model types, as they are enumerated in a message. */
+  /** All model types, for messages. */
   static final String MODEL_TYPES =
       Arrays.stream(values())
           .map(dialect -> "'%s'".formatted(dialect.modelType()))
@@ -48,7 +48,7 @@ enum Dialect {
     this.keys = keys;
   }
 
-  /** What a config calls sizes, activation and dropout rates. */
+  /** The config keys of sizes, activation and dropout rates. */
   record Keys(Sizes sizes, String activation, Dropouts dropouts) {}
 
   /** Keys of the stack of blocks. */
@@ -79,7 +79,7 @@ enum Dialect {
     return keys;
   }
 
-  /** Returns the name of the encoder's class under a head, such as {@code BertForMaskedLM}. */
+  /** Returns the class name for a suffix, such as {@code BertForMaskedLM}. */
   String className(String suffix) {
     return classPrefix + suffix;
   }

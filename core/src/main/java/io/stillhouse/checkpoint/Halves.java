@@ -1,10 +1,10 @@
 package io.stillhouse.checkpoint;
 
-/** IEEE 754 float16, which Java 17 can neither read nor write. */
+/** Converts IEEE 754 float16, which Java 17 does not support. */
 public final class Halves {
   private Halves() {}
 
-  /** Returns the nearest float16, ties to even; what is beyond its range becomes infinite. */
+  /** Returns the nearest float16, with ties to even. Values beyond its range become infinite. */
   public static short ofFloat(float value) {
     int bits = Float.floatToRawIntBits(value);
     int sign = bits >>> 16 & 0x8000;
@@ -13,14 +13,15 @@ public final class Halves {
       return (short) (sign | 0x7e00);
     }
     if (magnitude < 0x1p-14f) {
-      return (short) (sign | (int) Math.rint(magnitude * 0x1p24)); // subnormal, or just not
+      // Subnormal, or rounded up to the smallest normal number.
+      return (short) (sign | (int) Math.rint(magnitude * 0x1p24));
     }
     int rounded = (bits & 0x7fffffff) + 0xfff + (bits >>> 13 & 1);
     int half = (rounded >>> 13) - (112 << 10);
     return (short) (sign | Math.min(half, 0x7c00));
   }
 
-  /** Returns the float32 of the same value. */
+  /** Returns the same value as a float32. */
   public static float toFloat(short half) {
     int sign = (half & 0x8000) << 16;
     int exponent = half >> 10 & 0x1f;
@@ -29,10 +30,10 @@ public final class Halves {
       return Float.intBitsToFloat(sign | 0x7f800000 | fraction << 13);
     }
     if (exponent == 0) {
-      // Subnormal: a multiple of 2^-24, which float32 holds exactly.
+      // Subnormal: a multiple of 2^-24, which float32 represents exactly.
       float magnitude = fraction * 0x1p-24f;
       return sign == 0 ? magnitude : -magnitude;
     }
-    return Float.intBitsToFloat(sign | exponent + 112 << 23 | fraction << 13);
+    return Float.intBitsToFloat(sign | ((exponent + 112) << 23) | (fraction << 13));
   }
 }

@@ -19,7 +19,7 @@ import java.util.Set;
 import java.util.stream.IntStream;
 import org.jspecify.annotations.Nullable;
 
-/** Translates between Hugging Face's {@code config.json} and a {@link EncoderSpec}. */
+/** Translates between Hugging Face's {@code config.json} and an {@link EncoderSpec}. */
 final class HuggingFaceConfig {
   private static final String BARE = "Model";
   private static final String MASKED_LM = "ForMaskedLM";
@@ -29,14 +29,17 @@ final class HuggingFaceConfig {
   private HuggingFaceConfig() {}
 
   /**
-   * A config that has been read.
+   * A parsed config.
    *
-   * @param spec with no head where {@code architectures} is missing
-   * @param classifier the head that a classifier would have, by the config's labels
+   * @param spec the model; without a head if {@code architectures} is missing
+   * @param classifier the head of a classifier with the config's labels
    */
   record Read(EncoderSpec spec, boolean namesArchitecture, Head classifier) {
-    /** Returns the model, its head told by the tensors where the config does not tell. */
-    EncoderSpec under(Set<String> tensors) {
+    /**
+     * Returns the model, inferring its head from the tensors if the config does not name an
+     * architecture.
+     */
+    EncoderSpec specFor(Set<String> tensors) {
       if (namesArchitecture) {
         return spec;
       }
@@ -48,7 +51,7 @@ final class HuggingFaceConfig {
     }
   }
 
-  /** Reads a config, refusing everything that we would not compute exactly. */
+  /** Reads a config. Throws if any setting is not computed exactly here. */
   static Read read(Path file) throws IOException {
     if (!Files.isRegularFile(file)) {
       throw Errors.invalid(
@@ -115,7 +118,7 @@ final class HuggingFaceConfig {
         head(json, dialect, file));
   }
 
-  /** Reads what a config need not say, with the defaults that Hugging Face has for each. */
+  /** Reads optional settings, with Hugging Face's defaults. */
   private static EncoderSpec.Numerics numerics(JsonObject json, Dialect dialect, Path file) {
     Dialect.Dropouts keys = dialect.keys().dropouts();
     double usual = dialect == Dialect.ALBERT ? 0.0 : 0.1;
@@ -142,7 +145,7 @@ final class HuggingFaceConfig {
         : names.getAsJsonArray().get(0).getAsString();
   }
 
-  /** Returns the head that a classifier has, by its labels. */
+  /** Returns the head of a classifier with the config's labels. */
   static Head classifier(JsonObject json) {
     List<String> labels = labels(json);
     String problem = text(json, "problem_type", "");
@@ -218,7 +221,7 @@ final class HuggingFaceConfig {
     write(file, json);
   }
 
-  /** Names the classes of a classifier, or says that it predicts a score. */
+  /** Adds the classes of a classifier, or the problem type of a regression model. */
   static void addHead(JsonObject json, Head head) {
     if (head.task() == Task.REGRESSION) {
       json.addProperty("problem_type", "regression");

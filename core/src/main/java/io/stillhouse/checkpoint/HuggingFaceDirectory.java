@@ -24,7 +24,7 @@ import org.jspecify.annotations.Nullable;
 /**
  * A Hugging Face directory: {@code config.json}, weights in one or several safetensors files,
  * {@code vocab.txt} or {@code tokenizer.json}. {@link #open} checks everything that the headers
- * tell, so that a wrong directory is refused before anything is computed or written.
+ * show, so a wrong directory is rejected before anything is computed or written.
  */
 public final class HuggingFaceDirectory implements ModelDirectory {
   static final String CONFIG = "config.json";
@@ -32,14 +32,14 @@ public final class HuggingFaceDirectory implements ModelDirectory {
   private static final String INDEX = "model.safetensors.index.json";
   private static final String DECODER = "cls.predictions.decoder.weight";
 
-  /** Tables may be padded to a multiple of 8 by fewer rows than this. */
+  /** Embedding tables may be padded to a multiple of 8 with fewer rows than this. */
   private static final int MAX_PADDING_ROWS = 64;
 
   private final Path path;
   private final EncoderSpec spec;
   private final Map<String, Place> places;
 
-  /** Where a tensor lies, and its name there. */
+  /** The file of a tensor, and its name in that file. */
   private record Place(SafeTensors file, String storedName) {
     ParameterCheck.Found found() {
       return new ParameterCheck.Found(file.shape(storedName), storedName, file.file());
@@ -53,10 +53,11 @@ public final class HuggingFaceDirectory implements ModelDirectory {
   }
 
   /**
-   * Opens a directory and checks config, tensor names and shapes, and the vocabulary's size.
+   * Opens a directory and checks the config, the names and shapes of the tensors, and the size of
+   * the vocabulary.
    *
-   * @throws io.stillhouse.error.StillhouseException naming the model type or activation that we do
-   *     not compute, or every missing, extra or misshaped tensor
+   * @throws io.stillhouse.error.StillhouseException if the model type or activation is not
+   *     supported, or with every missing, unknown or misshaped tensor
    */
   public static HuggingFaceDirectory open(Path path) throws IOException {
     if (!Files.isDirectory(path)) {
@@ -64,7 +65,7 @@ public final class HuggingFaceDirectory implements ModelDirectory {
     }
     HuggingFaceConfig.Read config = HuggingFaceConfig.read(path.resolve(CONFIG));
     Map<String, Place> places = places(path, TensorNames.of(config.spec().architecture()));
-    EncoderSpec spec = config.under(places.keySet());
+    EncoderSpec spec = config.specFor(places.keySet());
     Map<String, ParameterCheck.Found> found = new LinkedHashMap<>();
     places.forEach((name, place) -> found.put(name, place.found()));
     ParameterCheck.require(path, spec, found);
@@ -83,8 +84,7 @@ public final class HuggingFaceDirectory implements ModelDirectory {
   }
 
   /**
-   * Returns whether there is a tensor of that name, as {@link EncoderSpec#parameters()} writes
-   * names.
+   * Returns whether there is a tensor with a name in the form of {@link EncoderSpec#parameters()}.
    */
   public boolean has(String name) {
     return places.containsKey(name);
@@ -95,7 +95,7 @@ public final class HuggingFaceDirectory implements ModelDirectory {
     return weights(manager, spec.parameters().keySet());
   }
 
-  /** Reads the named tensors only. */
+  /** Reads only the named tensors. */
   public Map<String, NDArray> weights(NDManager manager, Collection<String> names) {
     Map<String, NDArray> weights = new LinkedHashMap<>();
     for (String name : names) {
@@ -110,10 +110,10 @@ public final class HuggingFaceDirectory implements ModelDirectory {
   }
 
   /**
-   * Writes a directory that {@code from_pretrained} loads. Weights beyond the spec's, such as the
-   * pooler of a masked LM, are kept.
+   * Writes a directory that {@code from_pretrained} loads. Weights that the spec does not list,
+   * such as the pooler of a masked LM, are also written.
    *
-   * @param directory created if need be; whoever calls renames it into place
+   * @param directory created if necessary; the caller renames it into place
    * @param weights by the names of {@link EncoderSpec#parameters()}
    * @param tokenizerSource a directory whose tokenizer files are copied, or null
    */
@@ -126,7 +126,7 @@ public final class HuggingFaceDirectory implements ModelDirectory {
     ModelDirectory.write(directory, spec, weights, tokenizerSource);
   }
 
-  /** Writes config and weights, one tensor in memory at a time. */
+  /** Writes config and weights, holding one tensor in memory at a time. */
   public static void writeLazily(Path directory, EncoderSpec spec, Map<String, LazyTensor> weights)
       throws IOException {
     Files.createDirectories(directory);
@@ -170,7 +170,7 @@ public final class HuggingFaceDirectory implements ModelDirectory {
       SafeTensors tensors = SafeTensors.open(file);
       for (String stored : tensors.names()) {
         String name = names.canonical(stored);
-        // Both names of a tied tensor may be there; the parameter's own comes first.
+        // A tied tensor may be stored under two names; prefer the one of the parameter.
         if (stored.equals(names.stored(name)) || !places.containsKey(name)) {
           places.put(name, new Place(tensors, stored));
         }

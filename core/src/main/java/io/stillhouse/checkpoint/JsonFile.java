@@ -12,6 +12,11 @@ import java.nio.file.Path;
 public final class JsonFile {
   private JsonFile() {}
 
+  /**
+   * Reads the object.
+   *
+   * @throws io.stillhouse.error.StillhouseException if the file does not contain a JSON object
+   */
   public static JsonObject read(Path file) throws IOException {
     try {
       return JsonParser.parseString(Files.readString(file)).getAsJsonObject();

@@ -10,22 +10,22 @@ import java.nio.ByteOrder;
 import java.nio.FloatBuffer;
 
 /**
- * A float32 tensor whose numbers are fetched when they are written, so that a model passes through
- * memory one tensor at a time.
+ * A float32 tensor whose values are fetched when they are written, so that only one tensor of a
+ * model is in memory at a time.
  */
 public record LazyTensor(Shape shape, Bytes bytes) {
-  /** Transposing by tiles keeps both sides in the processor's cache. */
+  /** Transposing tile by tile keeps both sides in the processor's cache. */
   private static final int TILE = 32;
 
-  /** Fetches the numbers, little-endian, in row-major order. */
+  /** Fetches the values, little-endian and in row-major order. */
   public interface Bytes {
     ByteBuffer read() throws IOException;
   }
 
   /**
-   * Takes the numbers of a tensor of the engine, which must be there when they are written.
+   * Wraps an engine's tensor, which must not be closed before the values are written.
    *
-   * @throws IllegalArgumentException if it is not float32
+   * @throws IllegalArgumentException if the tensor is not float32
    */
   public static LazyTensor of(NDArray tensor) {
     if (tensor.getDataType() != DataType.FLOAT32) {
@@ -36,7 +36,7 @@ public record LazyTensor(Shape shape, Bytes bytes) {
         tensor.getShape(), () -> Autograd.onHost(tensor, array -> array.toByteBuffer(view)));
   }
 
-  /** Returns this matrix with rows and columns exchanged. */
+  /** Returns the transposed matrix. */
   public LazyTensor transposed() {
     if (shape.dimension() != 2) {
       throw new IllegalStateException("not a matrix: " + shape);

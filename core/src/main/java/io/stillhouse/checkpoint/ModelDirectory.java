@@ -14,38 +14,38 @@ import java.util.List;
 import java.util.Map;
 import org.jspecify.annotations.Nullable;
 
-/** A directory of a model that was trained here or can be: config, weights, tokenizer. */
+/** The directory of a model: config, weights and tokenizer. */
 public sealed interface ModelDirectory permits HuggingFaceDirectory, BiLstmDirectory {
   List<String> TOKENIZER_FILES =
       List.of("vocab.txt", "tokenizer.json", "tokenizer_config.json", "special_tokens_map.json");
 
-  /** Returns where it lies. */
+  /** Returns the path of the directory. */
   Path path();
 
-  /** Returns the model's shape. */
+  /** Returns the spec of the model. */
   ModelSpec spec();
 
-  /** Reads every parameter of {@link #spec()}, float32; the arrays belong to {@code manager}. */
+  /** Reads every parameter of {@link #spec()} as float32. {@code manager} owns the arrays. */
   Map<String, NDArray> weights(NDManager manager);
 
-  /** Copies config, weights and tokenizer files, and nothing else. */
+  /** Copies the config, weights and tokenizer files only. */
   void copyTo(Path directory) throws IOException;
 
   /**
-   * Opens a student of any architecture, or a teacher.
+   * Opens a teacher, or a student of any architecture.
    *
    * @throws io.stillhouse.error.StillhouseException as {@link HuggingFaceDirectory#open}
    */
   static ModelDirectory open(Path path) throws IOException {
-    return BiLstmDirectory.isOne(path)
+    return BiLstmDirectory.isBiLstm(path)
         ? BiLstmDirectory.open(path)
         : HuggingFaceDirectory.open(path);
   }
 
   /**
-   * Writes a directory that {@link #open} takes.
+   * Writes a directory that {@link #open} can open.
    *
-   * @param directory created if need be; whoever calls renames it into place
+   * @param directory created if necessary; the caller renames it into place
    * @param weights by the names of {@link ModelSpec#parameters()}
    * @param tokenizerSource a directory whose tokenizer files are copied, or null
    */

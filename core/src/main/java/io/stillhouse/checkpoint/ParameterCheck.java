@@ -11,22 +11,22 @@ import java.util.Arrays;
 import java.util.List;
 import java.util.Map;
 
-/** Compares the tensors found with the parameters that a model has. */
+/** Checks the tensors of a file against the parameters of a model. */
 public final class ParameterCheck {
   private ParameterCheck() {}
 
   /**
    * A tensor in a file.
    *
-   * @param storedName its name there
+   * @param storedName its name in the file
    */
   public record Found(Shape shape, String storedName, Path file) {}
 
   /**
-   * Refuses a model for every missing, misshaped and unknown tensor at once.
+   * Throws if a tensor is missing, unknown or has the wrong shape. The message lists all problems.
    *
-   * @param source what the user gave us
-   * @param found by the names of {@link ModelSpec#parameters()}
+   * @param source the path that the user named
+   * @param found tensors by the names of {@link ModelSpec#parameters()}
    */
   public static void require(Path source, ModelSpec spec, Map<String, Found> found) {
     List<String> problems = new ArrayList<>();
@@ -60,11 +60,11 @@ public final class ParameterCheck {
       throw Errors.invalid(
           "the weights of '%s' do not fit its configuration: %s"
               .formatted(source, String.join("; ", problems)),
-          "restore the files that belong together");
+          "use the config and the weights of the same model");
     }
   }
 
-  /** Returns whether a tensor may be there although nothing under this head reads it. */
+  /** Returns whether a tensor may be present although a model with this head does not read it. */
   static boolean ignorable(String name, Task task) {
     return name.endsWith(".position_ids")
         || name.startsWith("cls.seq_relationship.")
@@ -76,7 +76,7 @@ public final class ParameterCheck {
         };
   }
 
-  /** Returns a parameter's name as the model's files write it. */
+  /** Returns the name of a parameter in the model's files. */
   private static String stored(String name, ModelSpec spec) {
     return spec instanceof EncoderSpec encoder
         ? TensorNames.of(encoder.architecture()).stored(name)
@@ -99,7 +99,7 @@ public final class ParameterCheck {
       case MASKED_LM -> "masked-LM model";
       case CLASSIFICATION -> "classifier";
       case REGRESSION -> "regression model";
-      case MULTI_LABEL -> "classifier of several labels";
+      case MULTI_LABEL -> "multi-label classifier";
     };
   }
 }

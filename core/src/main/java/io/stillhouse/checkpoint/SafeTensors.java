@@ -28,8 +28,8 @@ import java.util.Set;
 /**
  * A safetensors file: an 8-byte header length, a JSON header, then raw little-endian tensors.
  *
- * <p>DJL reads the format too, but a whole file at once, under 2 GB, at a tenth of the speed: here
- * each tensor is mapped on its own when it is asked for.
+ * <p>DJL also reads this format, but only whole files of less than 2 GB and at a tenth of the
+ * speed. This class memory-maps each tensor when it is read.
  */
 public final class SafeTensors {
   private static final long MAX_HEADER = 100L << 20;
@@ -40,7 +40,7 @@ public final class SafeTensors {
   private final Map<String, Entry> entries;
   private final Map<String, String> metadata;
 
-  /** A tensor's place, in bytes from the end of the header. */
+  /** A tensor's dtype, shape and byte range, counted from the end of the header. */
   private record Entry(String dtype, Shape shape, long begin, long end) {}
 
   private SafeTensors(
@@ -54,8 +54,8 @@ public final class SafeTensors {
   /**
    * Reads the header.
    *
-   * @throws io.stillhouse.error.StillhouseException if the file is cut short or is not of this
-   *     format
+   * @throws io.stillhouse.error.StillhouseException if the file is truncated or is not a
+   *     safetensors file
    */
   public static SafeTensors open(Path file) throws IOException {
     if (!Files.isRegularFile(file)) {
@@ -101,7 +101,7 @@ public final class SafeTensors {
                 offsets.get(1).getAsLong()));
       }
     } catch (RuntimeException e) {
-      // Gson throws a type of its own for each way in which JSON can be another than expected.
+      // Gson throws different unchecked exceptions for different malformed inputs.
       throw damaged(file, "its header is not the JSON of a safetensors file");
     }
     for (Map.Entry<String, Entry> named : entries.entrySet()) {
@@ -135,7 +135,7 @@ public final class SafeTensors {
         file, dataStart, Collections.unmodifiableMap(entries), Map.copyOf(metadata));
   }
 
-  /** Returns the names of the tensors, in the header's order. */
+  /** Returns the names of the tensors, in the order of the header. */
   public Set<String> names() {
     return entries.keySet();
   }
@@ -145,7 +145,7 @@ public final class SafeTensors {
     return metadata;
   }
 
-  public Path file() {
+  Path file() {
     return file;
   }
 
@@ -160,9 +160,9 @@ public final class SafeTensors {
    * @param manager owns the result
    */
   public NDArray read(String name, NDManager manager) {
-    // Copied from Java's memory into libtorch's, which is aligned: sums of a matrix product depend
-    // on it, so without the copy two
-    // processes would compute different last digits.
+    // Copy from Java's memory into libtorch's, which is aligned. The summation order of a matrix
+    // product depends on alignment, so without the copy two processes could compute different last
+    // digits.
     try (NDArray inJavaMemory = manager.create(bytes(name), shape(name), DataType.FLOAT32)) {
       return inJavaMemory.duplicate();
     } catch (IOException e) {
@@ -170,7 +170,7 @@ public final class SafeTensors {
     }
   }
 
-  /** Reads a tensor's numbers, as {@link #read}, without the engine. */
+  /** Reads the values of a tensor like {@link #read}, but without the engine. */
   public FloatBuffer floats(String name) throws IOException {
     return bytes(name).asFloatBuffer();
   }
@@ -188,7 +188,7 @@ public final class SafeTensors {
       return switch (entry.dtype()) {
         case "F32" -> copy(mapped);
         case "F16" -> converted(mapped, 2, b -> Halves.toFloat(b.getShort()));
-        // The engine's own conversion of bfloat16 ends the whole process.
+        // The engine's conversion of bfloat16 crashes the process.
         case "BF16" -> converted(mapped, 2, b -> Float.intBitsToFloat(b.getShort() << 16));
         case "F64" -> converted(mapped, 8, b -> (float) b.getDouble());
         default ->
@@ -200,7 +200,7 @@ public final class SafeTensors {
   }
 
   /**
-   * Writes float32 tensors to a file, in the map's order, streaming.
+   * Writes float32 tensors to a file in the order of the map, one at a time.
    *
    * @param metadata free-form strings of the header
    */
@@ -211,7 +211,7 @@ public final class SafeTensors {
     writeLazily(file, lazy, metadata);
   }
 
-  /** As {@link #write}, fetching one tensor at a time. */
+  /** Writes lazy tensors like {@link #write}, fetching one at a time. */
   public static void writeLazily(
       Path file, Map<String, LazyTensor> tensors, Map<String, String> metadata) throws IOException {
     try (FileChannel channel =
@@ -276,7 +276,7 @@ public final class SafeTensors {
     return entry;
   }
 
-  /** Copies out of the mapping, which must not outlive the tensor that would look into it. */
+  /** Copies out of the mapping, so that no tensor refers to unmapped memory. */
   private static ByteBuffer copy(ByteBuffer mapped) {
     ByteBuffer copy = ByteBuffer.allocateDirect(mapped.remaining()).order(ByteOrder.LITTLE_ENDIAN);
     copy.put(mapped);
@@ -293,7 +293,7 @@ public final class SafeTensors {
     return floats.flip();
   }
 
-  /** Takes one number off a buffer. */
+  /** Reads one number from a buffer. */
   private interface Next {
     float read(ByteBuffer from);
   }
@@ -325,7 +325,7 @@ public final class SafeTensors {
 
   private static StillhouseException damaged(Path file, String why) {
     return Errors.invalid(
-        "'%s' is not a whole safetensors file: %s".formatted(file, why),
+        "'%s' is not a complete safetensors file: %s".formatted(file, why),
         "copy or download it again");
   }
 }

@@ -9,8 +9,8 @@ import java.util.regex.Pattern;
 import java.util.stream.Stream;
 
 /**
- * Hugging Face's names of an architecture's tensors, against those of its BERT, under which {@link
- * EncoderSpec#parameters()} lists them.
+ * Translates between the names of an architecture's tensors in Hugging Face's files and the names
+ * of BERT's tensors, which {@link EncoderSpec#parameters()} uses for all architectures.
  */
 final class TensorNames {
   private static final String BASE = "bert.";
@@ -59,7 +59,7 @@ final class TensorNames {
               "cls.predictions", "predictions",
               "cls.seq_relationship", "sop_classifier.classifier"));
 
-  /** What the names of the encoder's own tensors begin with; a bare encoder's lack it. */
+  /** Prefix of the encoder's tensors; a model without a head omits it. */
   private final String base;
 
   private final String block;
@@ -88,9 +88,9 @@ final class TensorNames {
     };
   }
 
-  /** Returns the name under which a model with a head stores a parameter. */
+  /** Returns the name of a parameter in a model with a head. */
   String stored(String canonical) {
-    // A decoder is no parameter but its bias, which DistilBERT counts to the decoder's module.
+    // Of the decoder only the bias is a parameter; DistilBERT stores it in the decoder's module.
     boolean decoderBias = canonical.equals("cls.predictions.bias");
     String name = decoderBias && this == DISTILBERT ? "cls.predictions.decoder.bias" : canonical;
     Matcher matcher = BLOCK.matcher(name);
@@ -101,13 +101,16 @@ final class TensorNames {
     return known.startsWith(BASE) ? base + known.substring(BASE.length()) : known;
   }
 
-  /** Returns the name under which the encoder alone stores it. */
+  /** Returns the name of a parameter in a model without a head. */
   String storedBare(String canonical) {
     String name = stored(canonical);
     return name.startsWith(base) ? name.substring(base.length()) : name;
   }
 
-  /** Returns a stored name, bare or of an old checkpoint perhaps, as BERT's. */
+  /**
+   * Returns BERT's name for a stored name, which may lack the prefix or come from an old
+   * checkpoint.
+   */
   String canonical(String stored) {
     String name =
         stored
@@ -128,7 +131,7 @@ final class TensorNames {
     return name.equals("cls.predictions.decoder.bias") ? "cls.predictions.bias" : name;
   }
 
-  /** Renames the module that a tensor is of. */
+  /** Renames the module part of a tensor's name. */
   private static String renamed(String name, Map<String, String> modules) {
     int dot = name.lastIndexOf('.');
     String module = dot < 0 ? name : name.substring(0, dot);

@@ -1,7 +1,8 @@
 /**
- * Weights on disk: safetensors files, Hugging Face directories, and import from what other tools
- * wrote. What is wrong with a directory is found from its headers, before any weight is read or any
- * output written.
+ * Reads and writes models on disk: safetensors files and the directories of Hugging Face encoders
+ * and BiLSTMs. Opening a directory checks its config and the headers of its weights, so errors are
+ * found before any weight is read or any output is written. The {@code foreign} package imports
+ * models in other formats.
  */
 @org.jspecify.annotations.NullMarked
 package io.stillhouse.checkpoint;

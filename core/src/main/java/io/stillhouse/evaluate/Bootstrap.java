@@ -3,25 +3,25 @@ package io.stillhouse.evaluate;
 import java.util.SplittableRandom;
 
 /**
- * Standard errors of any number that is computed from rows: its deviation over resamples of as many
- * rows, drawn with replacement (Efron 1979). The draws are the same on every call.
+ * Bootstrap standard errors (Efron 1979): the standard deviation of a statistic over samples of the
+ * same number of rows, drawn with replacement. Every call draws the same samples.
  */
 public final class Bootstrap {
   private static final int RESAMPLES = 1_000;
 
-  /** Of many rows fewer resamples are taken, so that no metric takes minutes. */
+  /** Fewer resamples are drawn for many rows, to bound the time per metric. */
   private static final int FEWEST = 100;
 
   private static final int ROWS_IN_ALL = 10_000_000;
 
   private Bootstrap() {}
 
-  /** A number computed from rows, by their indices. */
+  /** A number computed from rows, given their indices. */
   public interface Statistic {
     double of(int[] rows);
   }
 
-  /** Returns the standard error of a statistic over so many rows; 0 of none or one. */
+  /** Returns the standard error of a statistic, or 0 if there are fewer than two rows. */
   public static double standardError(int rows, Statistic statistic) {
     if (rows < 2) {
       return 0;
@@ -37,7 +37,7 @@ public final class Bootstrap {
         drawn[i] = random.nextInt(rows);
       }
       double value = statistic.of(drawn);
-      first = r == 0 ? value : first; // differences from it: no digits are lost to a large mean
+      first = r == 0 ? value : first; // summing differences from it avoids cancellation
       sum += value - first;
       squares += (value - first) * (value - first);
     }

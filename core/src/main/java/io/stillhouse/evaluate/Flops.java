@@ -6,17 +6,19 @@ import io.stillhouse.spec.EncoderSpec;
 import io.stillhouse.spec.ModelSpec;
 
 /**
- * Floating-point operations of a forward pass, 2 for each multiply-add.
+ * Counts the floating-point operations of a forward pass, 2 for each multiply-add.
  *
- * <p>Counted are matrix products: of a block its six layers and both products of attention, the
- * mapping of embeddings where there is one, and of a task head its pooler at the first token and
- * its classifier; of a BiLSTM the gates at each token in both directions, the ReLU layer and the
- * classifier. A masked LM's head is left out, for it reads masked tokens alone. So are lookups and
- * all that goes number by number: biases, activations, softmax, LayerNorm.
+ * <p>Only matrix products are counted. In an encoder these are the six linear layers and two
+ * attention products of each block, the embedding mapping if there is one, and the pooler at the
+ * first token and classifier of a task head. In a BiLSTM they are the gates at each token in both
+ * directions, the ReLU layer and the classifier. The head of a masked LM is not counted, because it
+ * only reads masked tokens. Embedding lookups and elementwise operations (biases, activations,
+ * softmax, LayerNorm) are not counted either.
  *
- * <p>Table 1 of TinyBERT (Jiao et al. 2020, arXiv:1909.10351) counts 2 for each multiply-add, too.
- * Its 22.5 billion of BERT-base at 128 tokens are 22.35 here; a pooler at every token, not at the
- * first alone, would be the difference. Its 1.2 of 4 blocks of width 312 are 1.25.
+ * <p>Table 1 of TinyBERT (Jiao et al. 2020, arXiv:1909.10351) also counts 2 for each multiply-add.
+ * It reports 22.5 billion for BERT-base at 128 tokens; this class computes 22.35, and a pooler at
+ * every token instead of the first would explain the difference. For 4 blocks of width 312 it
+ * reports 1.2 billion; this class computes 1.25.
  */
 public final class Flops {
   private static final long MULTIPLY_ADD = 2;
@@ -26,7 +28,7 @@ public final class Flops {
   /**
    * Returns the operations for one row.
    *
-   * @param tokens of the row, with special tokens, of both texts where a row has two
+   * @param tokens tokens of the row, including special tokens and the second text of a pair
    */
   public static long of(ModelSpec spec, int tokens) {
     return MULTIPLY_ADD
@@ -38,8 +40,9 @@ public final class Flops {
   private static long encoder(EncoderSpec spec, long tokens) {
     long width = spec.hiddenSize();
     long inner = spec.blocks().intermediateSize();
-    long perToken = 4 * width * width + 2 * width * inner; // query, key, value, output; two layers
-    long attention = 2 * tokens * tokens * width; // scores, and their sums of values
+    // Query, key, value and output; two feed-forward layers.
+    long perToken = 4 * width * width + 2 * width * inner;
+    long attention = 2 * tokens * tokens * width; // scores and weighted sums of values
     long mapping = spec.architecture().mapsEmbeddings() ? spec.embeddingSize() * width : 0;
     long head = spec.head().task().pooled() ? width * (width + spec.head().outputs()) : 0;
     return spec.layers() * (tokens * perToken + attention) + tokens * mapping + head;

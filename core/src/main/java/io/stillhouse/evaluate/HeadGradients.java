@@ -18,21 +18,22 @@ import java.util.List;
 import java.util.Objects;
 
 /**
- * How much each head matters to the loss of each row: the gradients of the mask variables of Michel
- * et al. 2019 (arXiv:1905.10650, section 4.1), which multiply what the heads give and are 1.
+ * Computes how much each attention head affects the loss of each row: the gradients with respect to
+ * the mask variables of Michel et al. 2019 (arXiv:1905.10650, section 4.1). The variables multiply
+ * the heads' outputs and are 1.
  */
 public final class HeadGradients {
   private HeadGradients() {}
 
   /**
-   * Returns {@code dL/dxi} of every row. Each row has variables of its own, so one pass backward
-   * from the sum of the rows' losses gives all of them.
+   * Returns {@code dL/dxi} for every row. Each row has its own variables, so one backward pass from
+   * the sum of the losses computes all gradients.
    *
    * @param manager owns nothing afterwards
-   * @param encoder its weights need no gradients
-   * @param rows with labels; of a masked LM each has masked tokens
-   * @return by row, block and head; where blocks share one set of weights, a head has one variable
-   *     for all passes, and there is one block
+   * @param encoder the model; its weights need no gradients
+   * @param rows rows with labels; for a masked LM, each must have masked tokens
+   * @return gradients by row, block and head; if blocks share one set of weights, there is one
+   *     block, and a head's variable is shared by all passes
    */
   public static double[][][] of(NDManager manager, Encoder encoder, List<Example> rows) {
     int blocks = encoder.spec().distinctBlocks();

@@ -6,21 +6,22 @@ import java.util.Comparator;
 import java.util.List;
 
 /**
- * How important the heads of a block are: {@code I_h = E_x |dL/dxi_h|} (Michel et al. 2019,
- * arXiv:1905.10650, section 4.1), the mean over rows of the size of {@link HeadGradients}.
+ * The importance of the heads of a block: {@code I_h = E_x |dL/dxi_h|} (Michel et al. 2019,
+ * arXiv:1905.10650, section 4.1), the mean over rows of the absolute value of {@link
+ * HeadGradients}.
  *
  * @param block from 1
- * @param importance of each head
- * @param standardErrors of the importances, over rows; where these are divided by their norm, that
- *     is taken as a constant
- * @param ranks of the heads among those of all blocks, 1 the most important
+ * @param importance importance of each head
+ * @param standardErrors standard errors of the importances over rows; the norm by which importances
+ *     are divided is treated as a constant
+ * @param ranks rank of each head among the heads of all blocks; 1 is the most important
  */
 public record HeadImportance(
     int block, List<Double> importance, List<Double> standardErrors, List<Integer> ranks) {
 
-  /** What importances are divided by. */
+  /** How importances are normalised. */
   public enum Normalise {
-    /** By the root of the sum of the squares of a block's, as the paper does. */
+    /** Divided by the L2 norm of the block, as in the paper. */
     LAYER,
     NONE
   }
@@ -28,9 +29,9 @@ public record HeadImportance(
   private record At(int block, int head, double importance) {}
 
   /**
-   * Returns those of every block.
+   * Computes the importances of every block.
    *
-   * @param sums over at least two rows
+   * @param sums sums over at least two rows
    */
   public static List<HeadImportance> of(HeadSums sums, Normalise normalise) {
     long rows = sums.rows();

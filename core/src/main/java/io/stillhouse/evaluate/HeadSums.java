@@ -4,17 +4,18 @@ import java.io.Serializable;
 import java.util.List;
 
 /**
- * Sums over rows of the size of heads' gradients, which can be taken in parts.
+ * Sums of the absolute values of head gradients over rows. Tasks compute partial sums, and the
+ * driver adds them.
  *
- * @param rows how many
- * @param sizes by block and head
- * @param squares of the sizes
+ * @param rows number of rows
+ * @param sizes sums of absolute values, by block and head
+ * @param squares sums of their squares, by block and head
  */
 @SuppressWarnings("ArrayRecordComponent") // never compared
 public record HeadSums(long rows, double[][] sizes, double[][] squares) implements Serializable {
 
   /**
-   * Adds rows up.
+   * Sums the gradients of rows.
    *
    * @param gradients by row, block and head; at least one row
    */
@@ -32,7 +33,7 @@ public record HeadSums(long rows, double[][] sizes, double[][] squares) implemen
     return sums;
   }
 
-  /** Adds parts up in their order. */
+  /** Sums partial sums in their order. */
   public static HeadSums total(List<HeadSums> parts) {
     HeadSums total = zeros(parts.stream().mapToLong(HeadSums::rows).sum(), parts.get(0).sizes);
     for (HeadSums part : parts) {

@@ -5,18 +5,18 @@ import java.util.Arrays;
 import org.apache.commons.math3.stat.correlation.PearsonsCorrelation;
 import org.apache.commons.math3.stat.correlation.SpearmansCorrelation;
 
-/** How metrics are computed, and two models' rates compared. */
+/** Computes task metrics and compares the rates of two models. */
 public final class Metrics {
   private Metrics() {}
 
   /**
    * Returns the metric.
    *
-   * @param predicted a row each, as {@link Predictions} has them: a class id, a score, or 0 or 1
-   *     for each label
-   * @param actual as many
-   * @param outputs classes or labels; 1 for scores
-   * @throws IllegalArgumentException if there are not equally many
+   * @param predicted one array for each row, as in {@link Predictions}: a class id, a score, or 0
+   *     or 1 for each label
+   * @param actual the true values, in the same form
+   * @param outputs number of classes or labels; 1 for scores
+   * @throws IllegalArgumentException if the numbers of rows differ
    */
   static double of(Metric metric, double[][] predicted, double[][] actual, int outputs) {
     if (predicted.length != actual.length) {
@@ -34,7 +34,7 @@ public final class Metrics {
     };
   }
 
-  /** Returns the share of rows that are equal; 0 of none. */
+  /** Returns the share of rows that are equal, or 0 if there are no rows. */
   private static double equal(double[][] predicted, double[][] actual) {
     long equal = 0;
     for (int i = 0; i < actual.length; i++) {
@@ -89,7 +89,7 @@ public final class Metrics {
     return sum / labels;
   }
 
-  /** Returns rows that have a label in both, in the prediction, and in truth. */
+  /** Returns the number of rows with a label in both, in the prediction, and in the true labels. */
   private static long[] hits(double[][] predicted, double[][] actual, int label) {
     long[] counts = new long[3];
     for (int i = 0; i < actual.length; i++) {
@@ -105,21 +105,23 @@ public final class Metrics {
   }
 
   /**
-   * A difference of two models' rates on the same rows, and its standard error by row.
+   * The difference between the rates of two models on the same rows, and its standard error over
+   * rows.
    *
-   * @param difference of the rates, all rows pooled
-   * @param standardError of it, rows being independent and the counts within one not
-   * @param rows how many
+   * @param difference difference of the rates over all rows
+   * @param standardError standard error of the difference; rows are independent, trials within a
+   *     row are not
+   * @param rows number of rows
    */
   public record Paired(double difference, double standardError, int rows) {}
 
   /**
-   * Compares two models' success rates, paired by row: the linearised standard error of a ratio of
-   * sums.
+   * Compares the success rates of two models, paired by row. The standard error is the linearised
+   * one of a ratio of sums.
    *
    * @param a successes of the first model in each row
-   * @param b successes of the second
-   * @param trials of each row, the same for both
+   * @param b successes of the second model in each row
+   * @param trials trials in each row, the same for both models
    */
   public static Paired paired(long[] a, long[] b, long[] trials) {
     requireEqual(a.length, b.length);
@@ -143,12 +145,14 @@ public final class Metrics {
     return new Paired(rate, Math.sqrt(correction * squares) / all, a.length);
   }
 
-  /** Returns the mean; NaN of none. */
+  /** Returns the mean, or NaN if there are no values. */
   public static double mean(double[] values) {
     return Arrays.stream(values).average().orElse(Double.NaN);
   }
 
-  /** Returns the standard error of the mean of independent values; 0 of fewer than two. */
+  /**
+   * Returns the standard error of the mean of independent values, or 0 if there are fewer than two.
+   */
   public static double standardError(double[] values) {
     double mean = mean(values);
     double squares = Arrays.stream(values).map(value -> (value - mean) * (value - mean)).sum();

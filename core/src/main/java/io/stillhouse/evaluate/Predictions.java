@@ -8,8 +8,8 @@ import java.util.Arrays;
 import java.util.stream.IntStream;
 
 /**
- * What was answered to rows, by a model or by the data's labels: the id of a class, a score, or 0
- * or 1 for each of several labels.
+ * The predictions of a model, or the true labels, for rows: a class id, a score, or 0 or 1 for each
+ * of several labels.
  */
 public final class Predictions {
   private final Head head;
@@ -21,9 +21,9 @@ public final class Predictions {
   }
 
   /**
-   * Returns a model's answers.
+   * Returns the predictions of a model.
    *
-   * @param logits (rows, C)
+   * @param logits of a model, shape (rows, C)
    */
   public static Predictions of(Head head, float[][] logits) {
     return new Predictions(
@@ -31,7 +31,7 @@ public final class Predictions {
   }
 
   /**
-   * Returns the data's answers.
+   * Returns the true values.
    *
    * @param labels a class id, a score or a {@link LabelSet} for each row
    */
@@ -54,15 +54,15 @@ public final class Predictions {
       case MULTI_LABEL -> {
         double[] labels = new double[logits.length];
         for (int label = 0; label < labels.length; label++) {
-          labels[label] = logits[label] > 0 ? 1 : 0; // a probability over a half
+          labels[label] = logits[label] > 0 ? 1 : 0; // a probability over 0.5
         }
         yield labels;
       }
-      case NONE, MASKED_LM -> throw new IllegalArgumentException(task + " has no answers");
+      case NONE, MASKED_LM -> throw new IllegalArgumentException(task + " has no predictions");
     };
   }
 
-  /** Returns the class of the largest logit, the first of equals. */
+  /** Returns the class with the largest logit; the first one if several are equal. */
   private static int best(float[] logits) {
     int best = 0;
     for (int c = 1; c < logits.length; c++) {
@@ -81,7 +81,7 @@ public final class Predictions {
     return metric(metric, truth, IntStream.range(0, rows.length).toArray());
   }
 
-  /** Returns a metric over chosen rows, some perhaps several times. */
+  /** Returns a metric over the chosen rows, which may be repeated. */
   public double metric(Metric metric, Predictions truth, int[] chosen) {
     double[][] predicted = new double[chosen.length][];
     double[][] actual = new double[chosen.length][];
@@ -93,14 +93,14 @@ public final class Predictions {
   }
 
   /**
-   * Returns how alike both answer: the share of rows with equal classes or label sets, or Pearson's
-   * correlation of scores.
+   * Returns the agreement with other predictions: the share of rows with equal classes or label
+   * sets, or Pearson's correlation of scores.
    */
   public double agreement(Predictions other) {
     return metric(agreement(head.task()), other);
   }
 
-  /** Returns the metric that says how alike two models answer. */
+  /** Returns the metric that measures the agreement of two models. */
   public static Metric agreement(Task task) {
     return task == Task.REGRESSION ? Metric.PEARSON : Metric.ACCURACY;
   }

@@ -9,38 +9,39 @@ import java.util.function.LongSupplier;
 import java.util.stream.IntStream;
 
 /**
- * How often a second models compute a pass. They take turns, so that whatever else slows the
- * machine slows all alike; a turn of each warms up, and medians of the others count.
+ * Measures how many passes per second models compute. Models take turns, so that other load on the
+ * machine affects all of them alike. The first turn of each model is a warm-up; the result is the
+ * median of the others.
  */
 public final class Turns {
-  /** An odd number, so that a median is one of them. */
+  /** Odd, so that the median is a measured value. */
   static final int MEASURED = 5;
 
-  /** Turns that each model takes. */
+  /** Number of turns of each model. */
   public static final int ALL = 1 + MEASURED;
 
   private static final double NANOS = 1e9;
 
   private Turns() {}
 
-  /** What is measured. */
+  /** The work that is measured. */
   public interface Pass {
     void run() throws IOException;
   }
 
   /**
-   * How fast a model is.
+   * The speed of a model.
    *
-   * @param perSecond passes a second
-   * @param timesFirst by how much that is more than the first model's in the turn beside it
+   * @param perSecond passes per second
+   * @param timesFirst speed relative to the first model in the same round
    */
   public record Rate(double perSecond, double timesFirst) {}
 
   /**
-   * Measures models in their order, again and again.
+   * Measures models in turns.
    *
-   * @param seconds that the turns of one model take together, but each turn has one pass at least
-   * @param nanoTime a clock
+   * @param seconds total time for the turns of one model; each turn runs at least one pass
+   * @param nanoTime a clock in nanoseconds
    * @param turnDone called after each turn
    */
   public static List<Rate> measure(
@@ -77,7 +78,7 @@ public final class Turns {
     return passes * NANOS / Math.max(1, taken);
   }
 
-  /** Returns the median over all rounds but the one that warmed up. */
+  /** Returns the median over all rounds except the warm-up round. */
   private static double median(IntToDoubleFunction ofRound) {
     double[] values = IntStream.range(1, ALL).mapToDouble(ofRound).toArray();
     Arrays.sort(values);

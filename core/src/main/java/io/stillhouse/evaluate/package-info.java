@@ -1,6 +1,7 @@
 /**
- * Task metrics and their uncertainty; what a forward pass costs. Correlations come from
- * commons-math; the rest are counts.
+ * Evaluates models: task metrics with standard errors, agreement between models, speed,
+ * floating-point operations, and the importance of attention heads. Metrics work on plain arrays;
+ * only head gradients use tensors.
  */
 @org.jspecify.annotations.NullMarked
 package io.stillhouse.evaluate;

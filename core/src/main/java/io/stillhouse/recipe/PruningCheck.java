@@ -8,7 +8,7 @@ import io.stillhouse.spec.ModelSpec;
 import java.util.ArrayList;
 import java.util.List;
 
-/** What is wrong with the settings of a student with pruned heads. */
+/** Checks the settings of a student with pruned heads, before any file is read. */
 final class PruningCheck {
   /** Losses that read what a pruned head does not have. */
   private static final List<Option<Double>> OF_HEADS =

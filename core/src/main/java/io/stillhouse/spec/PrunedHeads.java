@@ -6,10 +6,11 @@ import java.util.Comparator;
 import java.util.List;
 
 /**
- * The attention heads that a student does without.
+ * The attention heads that are pruned from a student, and the rule that selects the least important
+ * ones. Computing importances, reading them from a recipe and zeroing weights are done elsewhere.
  *
- * @param blocks of each block that has weights of its own the pruned heads, from 1, in order; empty
- *     where no block has any
+ * @param blocks the pruned heads of each block with its own weights, numbered from 1, in ascending
+ *     order; empty if no head is pruned
  */
 public record PrunedHeads(List<List<Integer>> blocks) implements Serializable {
   /** Every head stays. */

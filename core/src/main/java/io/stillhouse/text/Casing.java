@@ -2,8 +2,8 @@ package io.stillhouse.text;
 
 /** Whether a tokenizer keeps upper case and accents. */
 public enum Casing {
-  /** TargetStorage. */
+  /** Upper case and accents are kept. */
   CASED,
-  /** Text is lower-cased and stripped of accents first. */
+  /** Text is lower-cased, and accents are stripped. */
   UNCASED
 }

@@ -7,15 +7,16 @@ import java.security.NoSuchAlgorithmException;
 import java.util.SplittableRandom;
 
 /**
- * Draws that depend on the seed, a row's key and a place in it: on no machine, no order of rows.
+ * Random numbers that depend only on the seed, a row's key and a place in that row, and not on the
+ * machine or the order of the rows.
  */
 public final class Draws {
   private Draws() {}
 
   /**
-   * Returns the draws of a place.
+   * Returns the generator for one place in a row.
    *
-   * @param place such as the number of a copy
+   * @param place numbers that identify the place, such as the number of a copy
    */
   public static SplittableRandom of(long seed, String rowKey, int... place) {
     MessageDigest digest;

@@ -1,8 +1,8 @@
 package io.stillhouse.text;
 
 /**
- * A tokenised text without special tokens: one entry per token in each array. The arrays are not
- * copied; whoever holds one must not write into it.
+ * A tokenised text without special tokens. Each array has one entry per token. The arrays are not
+ * copied, so callers must not modify them.
  */
 public final class Encoded {
   private final int[] ids;
@@ -11,14 +11,14 @@ public final class Encoded {
   private final int[] words;
 
   /**
-   * Wraps the arrays, which have equal lengths.
+   * Wraps arrays of equal length.
    *
    * @param ids token ids
-   * @param starts where each token begins in the text, in UTF-16 code units
-   * @param ends where each token ends, exclusive, in UTF-16 code units
-   * @param words the index of the word that each token is a piece of, never falling; -1 if none
+   * @param starts the char index in the text at which each token begins
+   * @param ends the char index after the last char of each token
+   * @param words the index of the word that each token belongs to, in ascending order; -1 if none
    */
-  public Encoded(int[] ids, int[] starts, int[] ends, int[] words) {
+  Encoded(int[] ids, int[] starts, int[] ends, int[] words) {
     if (starts.length != ids.length || ends.length != ids.length || words.length != ids.length) {
       throw new IllegalArgumentException(
           "ids, starts, ends and words have lengths %d, %d, %d and %d"
@@ -31,7 +31,7 @@ public final class Encoded {
   }
 
   /** Returns the number of tokens. */
-  public int length() {
+  int length() {
     return ids.length;
   }
 

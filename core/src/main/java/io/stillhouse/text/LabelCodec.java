@@ -16,19 +16,22 @@ import java.util.regex.Pattern;
 import org.jspecify.annotations.Nullable;
 
 /**
- * Reads the labels of a head's task: class ids for classification, numbers for regression, {@link
- * LabelSet}s where a row may have several.
+ * Reads labels for a head's task: a class id for classification, a number for regression, a {@link
+ * LabelSet} for multi-label classification.
  *
- * <p>A class label is a class's name, or else the class's id. Ids are not tried where a class has a
- * number for its name: with the classes "1" and "2", a label "0" is a mistake, not class "1".
+ * <p>A class label is the name of a class or its id. If any class name is a number, labels are
+ * never read as ids: with classes "1" and "2", the label "0" is an error and does not mean class
+ * "1".
  */
 public final class LabelCodec {
-  /** An id; a column of numbers with gaps becomes one of doubles in many tools, hence ".0". */
+  /**
+   * A class id. Many tools convert a column of integers with missing values to doubles, hence ".0".
+   */
   private static final Pattern CLASS_ID = Pattern.compile("(\\d{1,9})(\\.0+)?");
 
   private static final int CLASSES_SHOWN = 12;
 
-  /** Between the labels of a row that may have several. */
+  /** Separates the labels of one row in multi-label classification. */
   private static final String SEPARATOR = "|";
 
   private final Task task;
@@ -46,10 +49,10 @@ public final class LabelCodec {
   }
 
   /**
-   * Returns the codec of a head that reads the pooled first token.
+   * Returns the codec for a head that reads the pooled first token.
    *
-   * @throws StillhouseException if it gives rows several of more labels than a {@link LabelSet}
-   *     has, or two classes share a name
+   * @throws StillhouseException if a multi-label head has more labels than a {@link LabelSet} can
+   *     hold, or two classes share a name
    */
   public static LabelCodec of(Head head) {
     if (!head.task().pooled()) {
@@ -57,22 +60,22 @@ public final class LabelCodec {
     }
     if (head.task() == Task.MULTI_LABEL && head.labels().size() > LabelSet.MOST) {
       throw Errors.invalid(
-          "the teacher has %d labels of which a row may have several, and a row's labels are kept for %d at most"
+          "the multi-label teacher has %d labels, but at most %d are supported"
               .formatted(head.labels().size(), LabelSet.MOST),
           "leave corpus.label out to distil from its soft labels alone, or use a teacher with fewer"
               + " labels");
     }
     if (new HashSet<>(head.labels()).size() < head.labels().size()) {
       throw Errors.invalid(
-          "the teacher has two classes of one name, %s, and a row's label could be either"
+          "the teacher has two classes with the same name (%s), so labels are ambiguous"
               .formatted(head.labels()),
-          "leave corpus.label out to distil from its soft labels alone, or name its classes apart"
-              + " in config.json");
+          "leave corpus.label out to distil from its soft labels alone, or rename one of the"
+              + " classes in config.json");
     }
     return new LabelCodec(head.task(), head.labels());
   }
 
-  /** Returns the labels of a row that may have several, as they are written between bars. */
+  /** Splits the labels of a row at vertical bars. */
   public static List<String> split(@Nullable String labels) {
     return labels == null
         ? List.of()
@@ -83,19 +86,19 @@ public final class LabelCodec {
   }
 
   /**
-   * Writes labels as {@link #split} reads them; missing ones are left out.
+   * Joins labels as {@link #split} reads them; null labels are left out.
    *
-   * @param rowKey names the row in the error
-   * @throws StillhouseException if a label has a bar in it, which would make two of it
+   * @param rowKey identifies the row in the error message
+   * @throws StillhouseException if a label contains a vertical bar, which would split it in two
    */
   public static String join(List<@Nullable String> labels, String rowKey) {
     StringJoiner joined = new StringJoiner(SEPARATOR);
     for (String label : labels) {
       if (label != null && label.contains(SEPARATOR)) {
         throw Errors.invalid(
-            "the label '%s' of row '%s' has a vertical bar in it, which stands between labels"
+            "the label '%s' of row '%s' contains a vertical bar, which separates labels"
                 .formatted(label, rowKey),
-            "write that label otherwise");
+            "rename that label");
       }
       if (label != null) {
         joined.add(label);
@@ -105,13 +108,14 @@ public final class LabelCodec {
   }
 
   /**
-   * Returns a label's class id, its number for regression, or the {@link LabelSet} of several.
+   * Returns the class id of a label, the number for regression, or the {@link LabelSet} for a
+   * multi-label head.
    *
-   * @param label as it stands in the corpus; null where it is missing; several between bars, none
-   *     where it is empty or missing
-   * @param rowKey names the row in the error
-   * @throws StillhouseException if it is none of the classes or not a finite number; or missing,
-   *     where a row has one label
+   * @param label the label as written in the corpus, or null if missing; for a multi-label head,
+   *     labels separated by bars, none if empty or missing
+   * @param rowKey identifies the row in the error message
+   * @throws StillhouseException if the label is not one of the classes or not a finite number, or
+   *     is missing and the head is not multi-label
    */
   public double encode(@Nullable String label, String rowKey) {
     String trimmed = label == null ? "" : label.strip();
@@ -147,7 +151,7 @@ public final class LabelCodec {
     throw Errors.invalid(
         "the label of row '%s' must be %s, but is '%s'; the classes are %s"
             .formatted(rowKey, rule, label, shownClasses()),
-        "mend the row, choose another label column, or use a teacher with that class");
+        "correct the row, choose another label column, or use a teacher with that class");
   }
 
   private static double number(String label, String rowKey) {
@@ -161,7 +165,7 @@ public final class LabelCodec {
       throw Errors.invalid(
           "the label of row '%s' must be a finite number for regression, but is '%s'"
               .formatted(rowKey, label),
-          "mend the row or choose another label column");
+          "correct the row or choose another label column");
     }
     return value;
   }

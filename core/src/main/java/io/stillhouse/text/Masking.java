@@ -8,19 +8,20 @@ import java.util.SplittableRandom;
  * BERT's masking for masked-LM training (Devlin et al. 2019, arXiv:1810.04805, section 3.1).
  *
  * <p>Of the {@code n} tokens that are not special, {@code max(1, round(probability * n))} are
- * chosen without replacement; a chosen one becomes [MASK] with probability 0.8, any token of the
- * vocabulary that is not special with 0.1, and stays itself with 0.1. (Hugging Face's collator
- * draws each token on its own instead, so that a row may have none.) Which ones depends on the
- * seed, the row's key and the variant alone: not on the machine or the order of rows.
+ * chosen without replacement. A chosen token becomes [MASK] with probability 0.8 and a random token
+ * that is not special with probability 0.1, and is unchanged with probability 0.1. (Hugging Face's
+ * collator draws each token independently instead, so a row may have no masked token.) The choice
+ * depends only on the seed, the row's key and the variant, not on the machine or the order of the
+ * rows.
  */
 public final class Masking {
-  /** The label of a position at which nothing is predicted, as PyTorch's cross-entropy has it. */
+  /** The label of positions at which nothing is predicted, as in PyTorch's cross-entropy. */
   public static final int IGNORED = -100;
 
   private static final double MASK_SHARE = 0.8;
   private static final double RANDOM_SHARE = 0.1;
 
-  /** A masked row; arrays of equal length, which must not be written into. */
+  /** A masked row. The arrays have equal length and must not be modified. */
   public static final class Masked {
     private final int[] ids;
     private final int[] labels;
@@ -30,7 +31,7 @@ public final class Masking {
       this.labels = labels;
     }
 
-    /** Returns what the encoder reads. */
+    /** Returns the ids that the encoder reads. */
     public int[] ids() {
       return ids;
     }
@@ -48,13 +49,13 @@ public final class Masking {
   private final int[] ordinaryIds;
 
   /**
-   * Makes a masking.
+   * Creates a masking.
    *
    * @param probability the share of tokens to choose, in (0, 1]
    * @param seed the run's seed
-   * @param vocabSize ids are below it
+   * @param vocabSize the number of ids
    * @param maskId the id of [MASK]
-   * @param specialIds ids that are neither chosen nor put in a chosen one's place: [PAD], [CLS],
+   * @param specialIds ids that are neither chosen nor used as random replacements: [PAD], [CLS],
    *     [SEP], [MASK] and [UNK]
    */
   public Masking(
@@ -83,7 +84,7 @@ public final class Masking {
   }
 
   /**
-   * Returns the row masked; a row of special tokens only comes back as it is, with no label.
+   * Returns the masked row. A row of special tokens only is returned unchanged, without labels.
    *
    * @param ids the row's ids, special tokens included; not changed
    * @param rowKey the row's key

@@ -10,7 +10,7 @@ public final class Pairing {
   private static final int SINGLE_SPECIAL_TOKENS = 2;
   private static final int PAIR_SPECIAL_TOKENS = 3;
 
-  /** One row as an encoder reads it; arrays of equal length, which must not be written into. */
+  /** One row as an encoder reads it. The arrays have equal length and must not be modified. */
   public static final class Input {
     private final int[] ids;
     private final int[] tokenTypes;
@@ -34,9 +34,9 @@ public final class Pairing {
   private final int maxLength;
 
   /**
-   * Makes a pairing.
+   * Creates a pairing.
    *
-   * @param maxLength the most tokens of an input, special ones included; at least 3
+   * @param maxLength maximum number of tokens of an input, including special tokens; at least 3
    */
   public Pairing(int clsId, int sepId, int maxLength) {
     if (maxLength < PAIR_SPECIAL_TOKENS) {
@@ -47,7 +47,7 @@ public final class Pairing {
     this.maxLength = maxLength;
   }
 
-  /** Returns {@code [CLS] a [SEP]}; of a too long {@code a} the end is dropped. */
+  /** Returns {@code [CLS] a [SEP]}, dropping the end of {@code a} if it is too long. */
   public Input single(int[] a) {
     int kept = Math.min(a.length, maxLength - SINGLE_SPECIAL_TOKENS);
     int[] ids = new int[kept + SINGLE_SPECIAL_TOKENS];
@@ -59,9 +59,10 @@ public final class Pairing {
 
   /**
    * Returns {@code [CLS] a [SEP] b [SEP]}. If that is too long, tokens are dropped from the end of
-   * the longer text until both are equally long, then from both; an odd token over goes to the text
-   * that was longer, to {@code b} if they were equal. This is {@code longest_first} of Hugging
-   * Face's tokenizers library (measured with 0.23.3).
+   * the longer text until both are equally long, then from both. If the number of remaining tokens
+   * is odd, the text that was longer keeps the extra token, or {@code b} if both were equally long.
+   * This is {@code longest_first} of Hugging Face's tokenizers library (compared with version
+   * 0.23.3).
    */
   public Input pair(int[] a, int[] b) {
     int room = maxLength - PAIR_SPECIAL_TOKENS;

@@ -1,6 +1,6 @@
 package io.stillhouse.text;
 
-/** A piece of a text with its tokens; the array is not copied and must not be written into. */
+/** A piece of a text with its tokens. The array is not copied and must not be modified. */
 public final class Segment {
   private final String text;
   private final int[] ids;
@@ -10,12 +10,12 @@ public final class Segment {
     this.ids = ids;
   }
 
-  /** Returns the piece's part of the text, white space included. */
+  /** Returns the text of the piece, including white space. */
   public String text() {
     return text;
   }
 
-  /** Returns the piece's part of the text's encoding, without special tokens. */
+  /** Returns the token ids of the piece, without special tokens. */
   public int[] ids() {
     return ids;
   }

@@ -10,30 +10,33 @@ import java.util.Set;
 /**
  * Cuts a tokenised text into pieces that fit a model.
  *
- * <p>Pieces are slices of the whole text's encoding, not tokenised again. A cut lies where a token
- * begins: after white space if possible, else between the tokenizer's words, else between pieces of
- * a word. White space between two pieces stays with the first. Unless pieces are truncated, their
- * texts joined are the text, character for character.
+ * <p>Pieces are slices of the encoding of the whole text; they are not tokenised again. The text is
+ * cut where a token begins: after white space if possible, otherwise between the tokenizer's words,
+ * otherwise within a word. White space between two pieces belongs to the first. Unless pieces are
+ * truncated, concatenating their texts gives the original text.
  */
 public final class Segmenter {
   /** [CLS] and [SEP]. */
   private static final int SPECIAL_TOKENS = 2;
 
   /**
-   * After these and a full stop a name follows, which {@link BreakIterator} takes for a sentence.
+   * A name follows these titles and their full stop; {@link BreakIterator} would end the sentence
+   * there.
    */
   private static final Set<String> TITLES =
       Set.of(
           "Mr", "Mrs", "Ms", "Messrs", "Mme", "Mlle", "Dr", "Prof", "St", "Rev", "Hon", "Capt",
           "Col", "Gen", "Lt", "Maj", "Sgt");
 
-  /** What one piece is. */
+  /** What a piece contains. */
   public enum Mode {
     /** The whole row. */
     ROW,
-    /** A sentence, as {@link BreakIterator} finds them in English, but not ended by a title. */
+    /**
+     * A sentence as found by {@link BreakIterator} for English, except that titles do not end one.
+     */
     SENTENCES,
-    /** As many whole words as fit; never too long. */
+    /** As many whole words as fit. */
     WINDOWS
   }
 
@@ -41,7 +44,7 @@ public final class Segmenter {
   public enum TooLong {
     /** The tokens beyond the maximum are dropped, as Hugging Face's tokenizers do. */
     TRUNCATE,
-    /** It becomes several pieces, each of as many whole words as fit. */
+    /** It is split into pieces of as many whole words as fit. */
     SPLIT
   }
 
@@ -50,9 +53,9 @@ public final class Segmenter {
   private final int capacity;
 
   /**
-   * Makes a segmenter.
+   * Creates a segmenter.
    *
-   * @param maxLength the most tokens of a piece, [CLS] and [SEP] included; at least 3
+   * @param maxLength maximum number of tokens of a piece, including [CLS] and [SEP]; at least 3
    */
   public Segmenter(Mode mode, TooLong tooLong, int maxLength) {
     if (maxLength <= SPECIAL_TOKENS) {
@@ -64,7 +67,8 @@ public final class Segmenter {
   }
 
   /**
-   * Returns the pieces of a text in order; none if it has no token, as a blank one.
+   * Returns the pieces of a text in order. A text without tokens, such as a blank one, has no
+   * pieces.
    *
    * @param encoded the tokens of {@code text}
    */
@@ -86,7 +90,10 @@ public final class Segmenter {
     return pieces;
   }
 
-  /** Returns the token that each sentence starts with; a sentence without tokens joins the last. */
+  /**
+   * Returns the index of the first token of each sentence. A sentence without tokens is merged into
+   * the one before.
+   */
   private static int[] sentenceStarts(Encoded encoded, String text) {
     BreakIterator sentences = BreakIterator.getSentenceInstance(Locale.ENGLISH);
     sentences.setText(text);
@@ -115,7 +122,10 @@ public final class Segmenter {
     return boundary;
   }
 
-  /** Returns whether "Mr. " or an initial such as "J. " stands before a place in the text. */
+  /**
+   * Returns whether the text before {@code place} ends in a title such as "Mr. " or an initial such
+   * as "J. ".
+   */
   private static boolean followsTitle(String text, int place) {
     int end = place;
     while (end > 0 && Character.isWhitespace(text.charAt(end - 1))) {
@@ -144,7 +154,8 @@ public final class Segmenter {
   }
 
   /**
-   * Returns the end of the longest piece from {@code start} that fits and cuts no word if it can.
+   * Returns the end of the longest piece from {@code start} that fits, if possible without cutting
+   * a word.
    */
   private int windowEnd(Encoded encoded, int start, int to) {
     if (to - start <= capacity) {
@@ -157,13 +168,14 @@ public final class Segmenter {
       }
     }
     for (int end = full; end > start; end--) {
-      // No white space: a tokenizer's words are also cut at punctuation and in Chinese.
+      // Without white space, cut between the tokenizer's words, which end at punctuation and
+      // between Chinese characters.
       if (beginsWord(encoded, end)) {
         return end;
       }
     }
     for (int end = full; end > start; end--) {
-      // One character may give several tokens: its decomposed parts.
+      // A character that decomposes can give several tokens; keep them together.
       if (encoded.starts()[end] > encoded.starts()[end - 1]) {
         return end;
       }
@@ -182,7 +194,7 @@ public final class Segmenter {
         Arrays.copyOfRange(encoded.ids(), from, to));
   }
 
-  /** Returns where the text is cut if a piece starts with this token. */
+  /** Returns the char index at which to cut the text before a token. */
   private static int cutBefore(Encoded encoded, String text, int token) {
     if (token == 0) {
       return 0;

@@ -20,7 +20,7 @@ import java.util.Map;
 import java.util.Set;
 
 /**
- * The tokenizer of a Hugging Face directory. Any number of threads may use one at once, until it is
+ * The tokenizer of a Hugging Face directory. It is safe for use by several threads until it is
  * closed.
  */
 public final class Tokenizer implements AutoCloseable {
@@ -33,7 +33,7 @@ public final class Tokenizer implements AutoCloseable {
   static final List<String> SPECIALS = List.of(PAD, UNK, CLS, SEP, MASK);
   private static final String REPLACEMENT = "\uFFFD";
 
-  /** Tokens come back as they are: neither cut, padded nor framed. */
+  /** Disables truncation, padding and special tokens. */
   private static final Map<String, String> BARE =
       Map.of("addSpecialTokens", "false", "truncation", "false", "padding", "false");
 
@@ -49,14 +49,14 @@ public final class Tokenizer implements AutoCloseable {
   }
 
   /**
-   * Opens {@code tokenizer.json}, or else {@code vocab.txt} with the {@code do_lower_case} of
-   * {@code tokenizer_config.json}. Where that is not said, a vocabulary without any upper-case
-   * token is taken for an uncased one.
+   * Opens {@code tokenizer.json}, or {@code vocab.txt} with the {@code do_lower_case} of {@code
+   * tokenizer_config.json} if there is none. Without that setting, a vocabulary that has no
+   * upper-case token is treated as uncased.
    *
    * @param directory a Hugging Face directory
    * @return a tokenizer that the caller closes
-   * @throws io.stillhouse.error.StillhouseException if there is no tokenizer, it is not BERT's, or
-   *     a special token is missing
+   * @throws io.stillhouse.error.StillhouseException if there is no tokenizer, it is not a WordPiece
+   *     tokenizer, or a special token is missing
    */
   public static Tokenizer open(Path directory) throws IOException {
     Path file = directory.resolve("tokenizer.json");
@@ -90,15 +90,15 @@ public final class Tokenizer implements AutoCloseable {
           tokens,
           Map.copyOf(ids));
     } catch (RuntimeException e) {
-      // The native library throws its own message as a bare RuntimeException.
+      // The native library reports errors as plain RuntimeExceptions.
       throw Errors.invalid(
-          "'%s' is not a tokenizer that can be read: %s".formatted(source, e.getMessage()),
+          "cannot read the tokenizer '%s': %s".formatted(source, e.getMessage()),
           "save it again with a current version of Hugging Face's tokenizers",
           e);
     }
   }
 
-  /** Returns the number of ids, added tokens included: one more than the highest. */
+  /** Returns the highest id plus one, including added tokens. */
   public int vocabSize() {
     return tokens.length;
   }
@@ -124,8 +124,8 @@ public final class Tokenizer implements AutoCloseable {
   }
 
   /**
-   * Splits texts into tokens: no special tokens around them, nothing cut off, no padding. A special
-   * token that is written out in a text, such as {@code [MASK]}, becomes that token.
+   * Splits texts into tokens, without special tokens, truncation or padding. A special token
+   * written in a text, such as {@code [MASK]}, becomes that token.
    */
   public List<Encoded> encode(List<String> texts) {
     if (texts.isEmpty()) {
@@ -143,7 +143,7 @@ public final class Tokenizer implements AutoCloseable {
     return encoded;
   }
 
-  /** Returns the token of an id as the vocabulary spells it, such as {@code ##ing}. */
+  /** Returns the token of an id as written in the vocabulary, such as {@code ##ing}. */
   public String token(int id) {
     if (id < 0 || id >= tokens.length) {
       throw new IllegalArgumentException(
@@ -152,8 +152,8 @@ public final class Tokenizer implements AutoCloseable {
     return tokens[id];
   }
 
-  /** Joins tokens into text, special tokens included; case and spacing of the original are lost. */
-  public String decode(int[] ids) {
+  /** Joins tokens into text, including special tokens. The original case and spacing are lost. */
+  String decode(int[] ids) {
     long[] wide = new long[ids.length];
     for (int i = 0; i < ids.length; i++) {
       wide[i] = ids[i];
@@ -167,8 +167,8 @@ public final class Tokenizer implements AutoCloseable {
   }
 
   /**
-   * Returns the casing that a vocabulary shows: cased if any token other than a bracketed one, such
-   * as {@code [CLS]}, has an upper-case letter.
+   * Infers the casing of a vocabulary: cased if any token has an upper-case letter, ignoring tokens
+   * in brackets such as {@code [CLS]}.
    */
   public static Casing casing(List<String> vocab) {
     return vocab.stream()
@@ -195,7 +195,8 @@ public final class Tokenizer implements AutoCloseable {
   private static void requireOnly(Path config, JsonObject json, String key, boolean only) {
     if (flag(json, key, only) != only) {
       throw Errors.invalid(
-          "'%s' sets %s to %s, which is not built from a vocab.txt".formatted(config, key, !only),
+          "'%s' sets %s to %s, which is not supported with a vocab.txt"
+              .formatted(config, key, !only),
           "save the tokenizer as tokenizer.json (use_fast=True)");
     }
   }
@@ -214,7 +215,7 @@ public final class Tokenizer implements AutoCloseable {
     }
   }
 
-  /** Returns the token of each id; ids may have gaps, which no text is ever given. */
+  /** Returns the token of each id; unused ids have an empty token. */
   private static String[] tokens(Path source, JsonObject json) {
     JsonElement model = json.get("model");
     if (model == null
@@ -262,7 +263,7 @@ public final class Tokenizer implements AutoCloseable {
     return id;
   }
 
-  /** Turns the library's offsets, in code points, into Java's. */
+  /** Converts the library's offsets, which count code points, into char indices. */
   private static Encoded encoded(String text, Encoding encoding) {
     long[] wide = encoding.getIds();
     long[] wordIds = encoding.getWordIds();
@@ -284,8 +285,8 @@ public final class Tokenizer implements AutoCloseable {
         ends[i] = end;
         continue;
       }
-      // Tokens come in order, so that the walk along the text is one pass; it may step back a
-      // little where tokens share a character.
+      // Tokens are in order, so one pass over the text suffices. It steps back where tokens share a
+      // character.
       at = text.offsetByCodePoints(at, start - point);
       point = start;
       starts[i] = at;
@@ -295,8 +296,8 @@ public final class Tokenizer implements AutoCloseable {
   }
 
   /**
-   * Puts U+FFFD, also one char, for half a surrogate pair, which the library cannot be handed and
-   * would turn into several characters.
+   * Replaces unpaired surrogates by U+FFFD, which is also one char. The library cannot represent
+   * them and would turn them into several characters.
    */
   private static String withoutLoneSurrogates(String text) {
     return StandardCharsets.UTF_16LE.newEncoder().canEncode(text)

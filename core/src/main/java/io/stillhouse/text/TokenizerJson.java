@@ -9,7 +9,7 @@ import java.nio.file.Path;
 import java.util.List;
 import java.util.stream.Stream;
 
-/** Writes the {@code tokenizer.json} of a bare vocabulary. */
+/** Builds a {@code tokenizer.json} from a vocabulary. */
 public final class TokenizerJson {
   private static final Gson GSON =
       new GsonBuilder().disableHtmlEscaping().serializeNulls().create();
@@ -19,11 +19,11 @@ public final class TokenizerJson {
   /**
    * Returns the {@code tokenizer.json} that Hugging Face writes for a BERT vocabulary.
    *
-   * @param source the file that the tokens are from, for messages
+   * @param source the file with the tokens, for messages
    * @param vocab the tokens in order of their ids
-   * @param casing whether text is lower-cased, and accents stripped, first
-   * @throws io.stillhouse.error.StillhouseException if a token is there twice, or a special token
-   *     is missing
+   * @param casing whether text is lower-cased and stripped of accents
+   * @throws io.stillhouse.error.StillhouseException if a token is repeated or a special token is
+   *     missing
    */
   public static String of(Path source, List<String> vocab, Casing casing) {
     JsonObject ids = new JsonObject();

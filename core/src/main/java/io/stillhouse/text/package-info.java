@@ -1,8 +1,8 @@
 /**
- * From text to what an encoder reads. A tokenizer encodes a whole row once; a segmenter cuts the
- * encoding into pieces that fit a model without losing text; a pairing adds the special tokens.
- * Masking for masked-LM training and the codec of labels are here too. All of it is a pure function
- * of its arguments, so any machine gives the same ids.
+ * Converts text and labels into the inputs of an encoder. A {@code Tokenizer} encodes a row once, a
+ * {@code Segmenter} cuts the encoding into pieces that fit the model, and a {@code Pairing} adds
+ * the special tokens. {@code Masking} masks tokens for masked-LM training, and {@code LabelCodec}
+ * reads labels. Results depend only on the arguments, so every machine produces the same ids.
  */
 @org.jspecify.annotations.NullMarked
 package io.stillhouse.text;

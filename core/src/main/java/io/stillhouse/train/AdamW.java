@@ -16,11 +16,11 @@ import java.util.List;
 import java.util.Map;
 
 /**
- * PyTorch's AdamW (bias-corrected, decoupled decay; Loshchilov and Hutter 2019, arXiv:1711.05101),
- * by its own fused kernel, with clipping by the global norm. Biases and LayerNorm weights do not
- * decay.
+ * PyTorch's AdamW (bias-corrected, decoupled weight decay; Loshchilov and Hutter 2019,
+ * arXiv:1711.05101) with clipping by the global gradient norm. It runs PyTorch's fused kernel.
+ * Biases and LayerNorm weights do not decay.
  *
- * <p>TinyBERT's released BertAdam has no bias correction; ours has.
+ * <p>Unlike BertAdam in TinyBERT's released code, it corrects the bias of the moments.
  */
 final class AdamW implements AutoCloseable {
   // torch.nn.utils.clip_grad_norm_ and torch.optim.AdamW(fused=True), as libtorch's operators.
@@ -64,12 +64,12 @@ final class AdamW implements AutoCloseable {
   }
 
   /**
-   * Applies the accumulated gradients and clears them.
+   * Updates the parameters with the accumulated gradients, and clears the gradients.
    *
    * @param step counted from 1
    * @param learningRate of this step
-   * @return the gradients' global norm before clipping; the parameters are left alone if it is not
-   *     finite
+   * @return the global norm of the gradients before clipping; the parameters are not updated if it
+   *     is not finite
    */
   double step(long step, double learningRate) {
     Autograd.record(Autograd.Mode.OFF);
@@ -96,7 +96,7 @@ final class AdamW implements AutoCloseable {
     return norm;
   }
 
-  /** Returns the moments by name, as a checkpoint keeps them. */
+  /** Returns the moments under the names that a checkpoint uses. */
   Map<String, NDArray> state() {
     Map<String, NDArray> state = new LinkedHashMap<>();
     first.forEach((name, moment) -> state.put("first." + name, moment));
@@ -168,7 +168,8 @@ final class AdamW implements AutoCloseable {
   }
 
   private static boolean decays(String name) {
-    String last = name.substring(name.lastIndexOf('.') + 1); // an LSTM's biases are bias_ih_l0, ...
+    // An LSTM's biases are called bias_ih_l0 and so on.
+    String last = name.substring(name.lastIndexOf('.') + 1);
     return !last.startsWith("bias") && !name.contains("LayerNorm");
   }
 

@@ -12,8 +12,8 @@ import java.util.Objects;
 import org.jspecify.annotations.Nullable;
 
 /**
- * Keeps the best weights that a training has had, by a number over rows that it does not train on,
- * and says when it has had enough. Of equal ones the earlier are kept.
+ * Keeps the best weights of a training, measured on rows that it is not trained on, and implements
+ * early stopping. If measurements are equal, the earlier weights are kept.
  */
 final class BestWeights {
   private static final String STEP = "best.step";
@@ -29,7 +29,7 @@ final class BestWeights {
   private int misses;
 
   /**
-   * @param measure of weights; larger is better
+   * @param measure measures weights; larger is better
    * @param manager owns the copies
    */
   BestWeights(TrainSpec.Selection selection, Trainer.Measure measure, NDManager manager) {
@@ -39,11 +39,11 @@ final class BestWeights {
   }
 
   /**
-   * Measures weights where that is due, and keeps them if they are the best.
+   * Measures the weights if a measurement is due, and keeps them if they are the best so far.
    *
-   * @param done steps
-   * @param perEpoch steps of an epoch
-   * @param steps of the whole training
+   * @param done number of steps done
+   * @param perEpoch number of steps in an epoch
+   * @param steps number of steps of the whole training
    */
   void after(long done, long perEpoch, long steps, Map<String, NDArray> now) throws IOException {
     long every = selection.everySteps() > 0 ? selection.everySteps() : perEpoch;
@@ -73,36 +73,36 @@ final class BestWeights {
         });
   }
 
-  /** Returns whether so many measurements in a row were no better that the training may end. */
+  /** Returns whether the patience is exhausted, so that the training must stop. */
   boolean exhausted() {
     return selection.patience() > 0 && misses >= selection.patience();
   }
 
-  /** Makes weights the best ones, if there are any. */
+  /** Overwrites the weights with the best ones, if any were kept. */
   void settle(Map<String, NDArray> now) {
     weights.forEach(
         (name, best) -> Autograd.copy(best, Objects.requireNonNull(now.get(name), name)));
   }
 
-  /** Returns which were kept; null before the first measurement. */
+  /** Returns which weights were kept, or null before the first measurement. */
   TrainSpec.@Nullable Chosen chosen() {
     return step == 0 ? null : new TrainSpec.Chosen(selection.by(), step, value);
   }
 
-  /** Returns what a checkpoint holds of this. */
+  /** Returns the tensors to store in a checkpoint. */
   Map<String, LazyTensor> state() {
     Map<String, LazyTensor> state = new LinkedHashMap<>();
     weights.forEach((name, best) -> state.put(Checkpoint.BEST + name, LazyTensor.of(best)));
     return state;
   }
 
-  /** Returns what a checkpoint's metadata hold of this. */
+  /** Returns the metadata to store in a checkpoint. */
   Map<String, String> metadata() {
     return Map.of(
         STEP, Long.toString(step), VALUE, Double.toString(value), MISSES, Integer.toString(misses));
   }
 
-  /** Takes over the state of a checkpoint. */
+  /** Restores the state from a checkpoint. */
   void restore(Checkpoint checkpoint, Map<String, NDArray> shapes) {
     Map<String, String> metadata = checkpoint.file().metadata();
     step = Long.parseLong(metadata.getOrDefault(STEP, "0"));

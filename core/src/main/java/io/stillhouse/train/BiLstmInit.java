@@ -12,20 +12,20 @@ import java.util.Objects;
 import java.util.Random;
 
 /**
- * Where a BiLSTM's weights come from before the first step: those of its layers are drawn as
- * PyTorch draws them, uniformly within one over the root of the hidden size (nn.LSTM) or of the
- * inputs (nn.Linear). Each tensor depends on the seed and its own name alone.
+ * Initialises the weights of a BiLSTM. The weights of its layers are drawn as in PyTorch: uniformly
+ * within 1/sqrt(hidden size) for nn.LSTM, or within 1/sqrt(number of inputs) for nn.Linear. Each
+ * tensor depends only on the seed and its own name.
  */
 public final class BiLstmInit {
   private static final String WORDS = "embeddings.weight";
   private static final String TEACHERS_WORDS = "bert.embeddings.word_embeddings.weight";
 
-  /** Of unknown words' vectors (Tang et al. 2019, arXiv:1903.12136, section 4.3). */
+  /** Bound of the vectors of unknown words (Tang et al. 2019, arXiv:1903.12136, section 4.3). */
   private static final double WORD_BOUND = 0.25;
 
   private BiLstmInit() {}
 
-  /** Returns a teacher's word vectors under random layers. */
+  /** Returns the word embeddings of a teacher with random layers. */
   public static Map<String, NDArray> from(
       NDManager manager, BiLstmSpec spec, HuggingFaceDirectory teacher, long seed) {
     Map<String, NDArray> weights = new LinkedHashMap<>();
@@ -43,7 +43,7 @@ public final class BiLstmInit {
   /**
    * Returns random weights.
    *
-   * @param known word vectors by token id, which take the place of random ones
+   * @param known word vectors by token id, which replace random ones
    */
   public static Map<String, NDArray> random(
       NDManager manager, BiLstmSpec spec, Map<Integer, float[]> known, long seed) {

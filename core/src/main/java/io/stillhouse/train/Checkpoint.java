@@ -16,30 +16,30 @@ import java.util.Optional;
 /**
  * The state of a run after some of its steps: one safetensors file.
  *
- * @param file tensors by the prefixes below
- * @param steps done, those of all workers together
+ * @param file the tensors, whose names have the prefixes below
+ * @param steps number of steps done, summed over all workers
  */
 public record Checkpoint(SafeTensors file, long steps) {
-  /** Before the names of a student's tensors and projections. */
+  /** Prefix of a student's tensors and projections. */
   public static final String PARAMETER = "parameter.";
 
-  /** Before the names of AdamW's moments. */
+  /** Prefix of AdamW's moments. */
   public static final String MOMENT = "moment.";
 
-  /** Before the names of the outer step's velocities. */
+  /** Prefix of the outer step's velocities. */
   public static final String VELOCITY = "velocity.";
 
-  /** Before the names of the best weights so far. */
+  /** Prefix of the best weights so far. */
   static final String BEST = "best.";
 
   private static final String STEP = "step";
   private static final String RUN = "run";
 
   /**
-   * Opens the newest checkpoint of a run, if there is one.
+   * Opens the newest checkpoint in a store, if there is one.
    *
-   * @param run names the recipe and the cache
-   * @throws io.stillhouse.error.StillhouseException if the checkpoint is of another
+   * @param run fingerprint of the recipe and the cache
+   * @throws io.stillhouse.error.StillhouseException if the checkpoint belongs to another run
    */
   public static Optional<Checkpoint> newest(CheckpointStore store, String run) throws IOException {
     Optional<Path> newest = store.newest();
@@ -50,21 +50,22 @@ public record Checkpoint(SafeTensors file, long steps) {
     String made = file.metadata().getOrDefault(RUN, "");
     if (!made.equals(run)) {
       throw Errors.invalid(
-          "the newest checkpoint in '%s' is of another recipe or cache".formatted(store.place()),
-          "give the student another name, or delete that directory");
+          "the newest checkpoint in '%s' belongs to another recipe or cache"
+              .formatted(store.place()),
+          "choose another student name, or delete that directory");
     }
     return Optional.of(
         new Checkpoint(file, Long.parseLong(file.metadata().getOrDefault(STEP, "0"))));
   }
 
-  /** Publishes a run's state after {@code steps}. */
+  /** Publishes the state of a run after {@code steps} steps. */
   public static void publish(
       CheckpointStore store, String run, long steps, Map<String, LazyTensor> state)
       throws IOException {
     publish(store, run, steps, state, Map.of());
   }
 
-  /** As {@link #publish(CheckpointStore, String, long, Map)}, with further metadata. */
+  /** As {@link #publish(CheckpointStore, String, long, Map)}, with additional metadata. */
   static void publish(
       CheckpointStore store,
       String run,
@@ -84,7 +85,7 @@ public record Checkpoint(SafeTensors file, long steps) {
     }
   }
 
-  /** Copies tensors of the file, which have a prefix there, into others of the same names. */
+  /** Copies tensors from the file, where their names have a prefix, into the given tensors. */
   public void restore(String prefix, Map<String, NDArray> tensors, NDManager manager) {
     tensors.forEach(
         (name, tensor) -> {

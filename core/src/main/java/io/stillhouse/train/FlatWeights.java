@@ -17,13 +17,13 @@ import java.util.Map;
 import java.util.Objects;
 
 /**
- * A student's tensors one after another as float32, cut into pieces of one size: how they travel
- * between driver and workers, and what the driver computes on, without the engine.
+ * The concatenated float32 tensors of a student, split into pieces of equal size. Driver and
+ * workers exchange weights in this form, and the driver computes on it without the engine.
  */
 public final class FlatWeights implements Serializable {
   private static final long serialVersionUID = 1L;
 
-  /** Numbers of a piece at most: 16 MB, which Spark sends as one block. */
+  /** Maximum number of values in a piece: 16 MB, which Spark sends as one block. */
   private static final int MAX_PIECE = 4 << 20;
 
   private final LinkedHashMap<String, long[]> shapes;
@@ -48,9 +48,9 @@ public final class FlatWeights implements Serializable {
   }
 
   /**
-   * Reads the tensors of a file whose names begin with a prefix, in the file's order.
+   * Reads the tensors whose names have a prefix, in the order of the file.
    *
-   * @param parts how many pieces there are at least
+   * @param parts minimum number of pieces
    */
   public static FlatWeights read(SafeTensors file, String prefix, int parts) throws IOException {
     LinkedHashMap<String, long[]> shapes = new LinkedHashMap<>();
@@ -70,22 +70,22 @@ public final class FlatWeights implements Serializable {
     return weights;
   }
 
-  /** Returns the same tensors, all 0. */
+  /** Returns tensors of the same names and shapes with all values 0. */
   public FlatWeights zeros() {
     return new FlatWeights(shapes, pieceSize);
   }
 
-  /** Returns how many pieces there are. */
+  /** Returns the number of pieces. */
   public int pieces() {
     return pieces.length;
   }
 
-  /** Returns a piece, little-endian; it is not a copy. */
+  /** Returns a piece as little-endian bytes, which are not copied. */
   public byte[] piece(int piece) {
     return pieces[piece];
   }
 
-  /** Returns the tensors in libtorch's memory. */
+  /** Creates the tensors in libtorch's memory; {@code manager} owns them. */
   public Map<String, NDArray> tensors(NDManager manager) {
     Map<String, NDArray> tensors = new LinkedHashMap<>();
     long at = 0;
@@ -103,7 +103,7 @@ public final class FlatWeights implements Serializable {
     return tensors;
   }
 
-  /** Returns the numbers of tensors of the same names and shapes. */
+  /** Returns the values of tensors with the same names and shapes. */
   public FlatWeights of(Map<String, NDArray> tensors) {
     FlatWeights now = zeros();
     long at = 0;
@@ -121,7 +121,7 @@ public final class FlatWeights implements Serializable {
     return now;
   }
 
-  /** Returns the tensors as they go into a file, their names after a prefix; they are views. */
+  /** Returns views of the tensors for writing to a file, with a prefix before their names. */
   public Map<String, LazyTensor> named(String prefix) {
     Map<String, LazyTensor> named = new LinkedHashMap<>();
     long at = 0;

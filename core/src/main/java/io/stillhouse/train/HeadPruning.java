@@ -13,24 +13,25 @@ import java.util.Map;
 import java.util.Objects;
 
 /**
- * Keeps pruned heads at zero: the rows of query, key and value that make them, their biases, and
- * the columns of the output projection that read them. So the tensors have the shapes that Hugging
- * Face knows, and the model computes what it would without these heads.
+ * Keeps the weights of pruned heads at zero: their rows of the query, key and value matrices and
+ * biases, and the columns of the output projection that read them. The tensors keep the shapes that
+ * Hugging Face expects, and the model computes the same as without these heads. This class only
+ * applies a pruning; {@link PrunedHeads} says which heads are pruned.
  *
- * <p>A weight of zero without gradient and moments stays zero: decay multiplies it, clipping
- * multiplies the gradient.
+ * <p>A weight of zero with zero gradient and moments stays zero, because weight decay multiplies
+ * the weight and clipping multiplies the gradient.
  */
 public final class HeadPruning {
   private HeadPruning() {}
 
-  /** Sets what belongs to pruned heads to zero, in weights without gradients. */
+  /** Sets the weights of pruned heads to zero. The weights must not require gradients. */
   public static void zeroWeights(
       EncoderSpec spec, PrunedHeads pruned, Map<String, NDArray> weights) {
     parts(spec, pruned)
         .forEach((name, slices) -> zero(Objects.requireNonNull(weights.get(name)), slices));
   }
 
-  /** Sets the gradients of what belongs to pruned heads to zero, where there are any. */
+  /** Sets the gradients of pruned heads' weights to zero, where gradients exist. */
   static void zeroGradients(ModelSpec student, PrunedHeads pruned, Map<String, NDArray> weights) {
     if (!(student instanceof EncoderSpec spec)) {
       return;
@@ -47,7 +48,7 @@ public final class HeadPruning {
             });
   }
 
-  /** Returns what belongs to pruned heads, by tensor. */
+  /** Returns the slices of each tensor that belong to pruned heads. */
   private static Map<String, List<String>> parts(EncoderSpec spec, PrunedHeads pruned) {
     Map<String, List<String>> parts = new LinkedHashMap<>();
     for (int block = 1; block <= pruned.blocks().size(); block++) {

@@ -12,35 +12,35 @@ import java.util.List;
 import java.util.Map;
 
 /**
- * Trains several students on one thread from one reading of the rows. Whoever has taken the fewest
- * steps takes the next one: those that resume from older checkpoints catch up, then all go on side
- * by side. Each ends in the bits that it would have reached alone.
+ * Trains several students on one thread while reading the rows once. The student with the fewest
+ * steps takes the next step, so students that resume from older checkpoints catch up first. Every
+ * student ends with the same bits as when it is trained alone.
  */
 public final class Lockstep implements AutoCloseable {
   private final Prefetcher feed;
   private final long pause;
   private final List<Trainer.Run> running = new ArrayList<>();
 
-  /** What becomes of the runs. Each is told of once, and is closed by who is told. */
+  /** Receives the outcome of each run once, and must close the run. */
   public interface Watcher {
-    /** The last step is taken, or the last one before the pause. */
+    /** The run took its last step, or the last one before the pause. */
     void reached(Trainer.Run run) throws IOException;
 
-    /** The run cannot go on; the others do, unless this throws. */
+    /** The run failed. The other runs continue unless this method throws. */
     void failed(Trainer.Run run, Exception problem);
   }
 
   /**
    * Opens the rows.
    *
-   * @param source with the columns of all students
-   * @param students whose rows come in the same order, see {@link #sameRows}
-   * @param pause the step after which runs stop, though they may have more
+   * @param source rows with the columns of all students
+   * @param students specs of students that read the rows in the same order, see {@link #sameRows}
+   * @param pause the step after which runs pause, even if they have more steps
    */
   public Lockstep(TargetSource source, List<TrainSpec> students, long pause) {
     TrainSpec first = students.get(0);
     if (!students.stream().allMatch(other -> sameRows(first, other))) {
-      throw new IllegalArgumentException("the rows of some students come in another order");
+      throw new IllegalArgumentException("all students must read the rows in the same order");
     }
     RowOrder order = RowOrder.of(first, source.shardRows());
     long steps = students.stream().mapToLong(each -> each.steps(order.rows())).max().orElse(0);
@@ -48,7 +48,7 @@ public final class Lockstep implements AutoCloseable {
     this.feed = new Prefetcher(source, order, Math.min(steps, pause));
   }
 
-  /** Returns whether two students see the same rows at each step that both take. */
+  /** Returns whether two students read the same rows at each step. */
   public static boolean sameRows(TrainSpec one, TrainSpec two) {
     return one.batchSize() == two.batchSize()
         && one.shardsOfBlock() == two.shardsOfBlock()
@@ -65,7 +65,7 @@ public final class Lockstep implements AutoCloseable {
     return run;
   }
 
-  /** Trains all that have begun. */
+  /** Trains all students that were added. */
   public void run(Watcher watcher) {
     while (!running.isEmpty()) {
       Trainer.Run run =
@@ -83,7 +83,7 @@ public final class Lockstep implements AutoCloseable {
     }
   }
 
-  /** Ends the reading, and what still runs. */
+  /** Closes the feed and all unfinished runs. */
   @Override
   public void close() {
     running.forEach(Trainer.Run::close);

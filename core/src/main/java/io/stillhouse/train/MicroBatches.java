@@ -5,31 +5,31 @@ import java.util.Comparator;
 import java.util.List;
 import java.util.function.ToIntFunction;
 
-/** Cuts rows into batches of like lengths under a budget of padded tokens. */
+/** Splits rows into batches of similar lengths within a budget of padded tokens. */
 public final class MicroBatches {
   private MicroBatches() {}
 
-  /** What batches are cut for. */
+  /** The purpose of the batches. */
   public enum Phase {
     TRAINING,
     INFERENCE
   }
 
-  /** What one more batch costs beside its tokens, in tokens. */
+  /** Returns the fixed cost of a batch, in tokens. */
   private static long batchCost(Phase phase) {
     return switch (phase) {
-      case TRAINING -> 64; // small matrices, and gradients added up once more
-      case INFERENCE -> 512; // small products are slow, and padding is hardly computed on
+      case TRAINING -> 64; // small matrices, and one more accumulation of gradients
+      case INFERENCE -> 512; // small products are slow, and little is computed on padding
     };
   }
 
   /**
-   * Returns the rows sorted by length and cut where padded tokens and the cost of a batch add up to
-   * the least, each batch within {@code tokens}; a longer row is alone. Rows of equal length keep
-   * their order.
+   * Sorts the rows by length and splits them so that the sum of padded tokens and the fixed costs
+   * of batches is minimal. Every batch has at most {@code tokens} padded tokens; a longer row gets
+   * its own batch. Rows of equal length keep their order.
    *
-   * @param tokens the most of rows times longest length
-   * @param phase what the batches are for: few in inference, tighter in training
+   * @param tokens maximum of rows times longest row in a batch
+   * @param phase inference prefers fewer batches, training prefers less padding
    */
   public static <T> List<List<T>> cut(
       List<T> rows, ToIntFunction<T> length, int tokens, Phase phase) {
@@ -37,8 +37,8 @@ public final class MicroBatches {
     List<T> sorted = new ArrayList<>(rows);
     sorted.sort(Comparator.comparingInt(length));
     int size = sorted.size();
-    // least[end]: the least cost of the first `end` rows; start[end]: where their last batch
-    // begins.
+    // least[end]: the minimal cost of the first `end` rows; start[end]: the first row of their last
+    // batch.
     long[] least = new long[size + 1];
     int[] start = new int[size + 1];
     for (int end = 1; end <= size; end++) {

@@ -14,10 +14,10 @@ import java.util.concurrent.Executors;
 import java.util.concurrent.Future;
 
 /**
- * The rows of each step. It holds the shards that the step touches and, read on a thread beside the
- * caller's while that computes, those that come next.
+ * Reads the rows of each step. It holds the shards of the current step and reads the next ones on
+ * another thread while the caller computes.
  */
-public final class Prefetcher implements AutoCloseable {
+final class Prefetcher implements AutoCloseable {
   private final TargetSource source;
   private final RowOrder order;
   private final long end;
@@ -31,15 +31,15 @@ public final class Prefetcher implements AutoCloseable {
           });
 
   /**
-   * @param end the step before which this ends: nothing is read for it
+   * @param end the step before which reading ends
    */
-  public Prefetcher(TargetSource source, RowOrder order, long end) {
+  Prefetcher(TargetSource source, RowOrder order, long end) {
     this.source = source;
     this.order = order;
     this.end = end;
   }
 
-  public List<Example> step(long step) throws IOException {
+  List<Example> step(long step) throws IOException {
     List<Integer> shards = order.shards(step, end);
     held.keySet().retainAll(shards);
     for (int shard : shards) {
@@ -63,10 +63,10 @@ public final class Prefetcher implements AutoCloseable {
       if (e.getCause() instanceof RuntimeException problem) {
         throw problem;
       }
-      throw new IllegalStateException("shard %d cannot be read".formatted(shard), e.getCause());
+      throw new IllegalStateException("cannot read shard %d".formatted(shard), e.getCause());
     } catch (InterruptedException e) {
       Thread.currentThread().interrupt();
-      throw new IOException("interrupted while shard %d was read".formatted(shard), e);
+      throw new IOException("interrupted while reading shard %d".formatted(shard), e);
     }
   }
 

@@ -8,11 +8,12 @@ import java.util.stream.IntStream;
 import org.jspecify.annotations.Nullable;
 
 /**
- * The rows of every step, as a function of the seed alone: shards are permuted per epoch, or stay
- * in the plan's order, and are read a block at a time, the shuffle buffer, whose rows are permuted
- * together. A run resumes in mid-epoch without replaying what came before.
+ * Determines the rows of every step from the seed. Shards are permuted in each epoch, or stay in
+ * the order of the plan. They are read in blocks of several shards (the shuffle buffer), and the
+ * rows of a block are permuted together. A run can resume within an epoch without replaying earlier
+ * steps.
  */
-public final class RowOrder {
+final class RowOrder {
   private final List<Integer> shardRows;
   private final int batchSize;
   private final int shardsOfBlock;
@@ -22,28 +23,31 @@ public final class RowOrder {
   private @Nullable Epoch epoch;
   private @Nullable Block block;
 
-  /** A row of a shard. */
+  /** The position of a row. */
   record Place(int shard, int row) {}
 
-  /** The shards of an epoch in their order, and how many rows lie before each, and in all. */
+  /**
+   * The shards of an epoch in order, and the number of rows before each shard; the last entry is
+   * the total.
+   */
   @SuppressWarnings("ArrayRecordComponent") // never compared
   private record Epoch(long number, int[] shards, long[] before) {}
 
-  /** The rows of a block in their order, as row among all rows of its units. */
+  /** The rows of a block in order, as indices into the rows of all its shards. */
   @SuppressWarnings("ArrayRecordComponent") // never compared
   private record Block(long epoch, int number, int[] order) {}
 
   /**
-   * Makes the order of shards that are permuted per epoch.
+   * Creates an order with shards permuted in each epoch.
    *
-   * @param shardRows rows of each shard
-   * @param shardsOfBlock how many shards are shuffled together
+   * @param shardRows number of rows of each shard
+   * @param shardsOfBlock number of shards in a block, whose rows are shuffled together
    */
   RowOrder(List<Integer> shardRows, int batchSize, int shardsOfBlock, long seed) {
     this(shardRows, batchSize, shardsOfBlock, TrainSpec.Order.SHUFFLED, seed);
   }
 
-  /** Makes the order that a recipe says. */
+  /** Creates the order of a recipe. */
   static RowOrder of(TrainSpec train, List<Integer> shardRows) {
     return new RowOrder(
         shardRows,
@@ -67,11 +71,11 @@ public final class RowOrder {
     this.rows = shardRows.stream().mapToLong(Integer::longValue).sum();
   }
 
-  public long rows() {
+  long rows() {
     return rows;
   }
 
-  /** Returns where the rows of a step lie, counted from 0. */
+  /** Returns the positions of the rows of a step. Steps are counted from 0. */
   List<Place> step(long step) {
     long number = step / stepsPerEpoch();
     long from = step % stepsPerEpoch() * batchSize;
@@ -84,8 +88,8 @@ public final class RowOrder {
   }
 
   /**
-   * Returns the shards of the blocks that a step reads, then those of the block after them, if a
-   * step before {@code end} reads that; blocks follow each other across epochs.
+   * Returns the shards of the blocks that a step reads, followed by those of the next block if a
+   * step before {@code end} reads it. The next block may be in the next epoch.
    */
   List<Integer> shards(long step, long end) {
     long last = Math.min((step % stepsPerEpoch() + 1) * batchSize, rows) - 1;
@@ -109,14 +113,14 @@ public final class RowOrder {
   }
 
   /**
-   * Returns the place in its epoch's order of the first shard of the first block that a step reads.
+   * Returns the index, in the order of its epoch, of the first shard that a step's blocks contain.
    */
   int firstShard(long step) {
     return blockAt(epoch(step / stepsPerEpoch()), step % stepsPerEpoch() * batchSize)
         * shardsOfBlock;
   }
 
-  /** Returns the place after the last shard of the last block that a step reads. */
+  /** Returns the index after the last shard that a step's blocks contain. */
   int endShard(long step) {
     long last = Math.min((step % stepsPerEpoch() + 1) * batchSize, rows) - 1;
     int block = blockAt(epoch(step / stepsPerEpoch()), last);
@@ -192,7 +196,7 @@ public final class RowOrder {
     return (rows + batchSize - 1) / batchSize;
   }
 
-  /** Mixes two numbers into one whose bits all depend on both (the finaliser of SplitMix64). */
+  /** Hashes two numbers with the finaliser of SplitMix64, so that all bits depend on both. */
   static long mix(long a, long b) {
     long z = a * 0x9E3779B97F4A7C15L + b + 0x632BE59BD9B4E019L;
     z = (z ^ (z >>> 30)) * 0xBF58476D1CE4E5B9L;

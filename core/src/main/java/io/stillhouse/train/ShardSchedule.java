@@ -4,8 +4,8 @@ import io.stillhouse.spec.TrainSpec;
 import java.util.List;
 
 /**
- * Which shards a training in the plan's order has begun, and with which it is done, at each of its
- * steps: a function of the recipe and the shards' rows.
+ * Computes which shards a training in the order of the plan has started to read, and which it no
+ * longer needs, at each step. It depends only on the recipe and the numbers of rows of the shards.
  */
 public final class ShardSchedule {
   private final TrainSpec train;
@@ -15,12 +15,12 @@ public final class ShardSchedule {
   private final long stepsPerEpoch;
 
   /**
-   * @param train whose shards are in the plan's order
-   * @param shardRows rows of each shard
+   * @param train the training, which must read shards in the order of the plan
+   * @param shardRows number of rows of each shard
    */
   public ShardSchedule(TrainSpec train, List<Integer> shardRows) {
     if (train.batching().order() != TrainSpec.Order.PLAN) {
-      throw new IllegalArgumentException("shards in the plan's order: " + train.batching());
+      throw new IllegalArgumentException("the order of shards must be PLAN: " + train.batching());
     }
     this.train = train;
     this.order = RowOrder.of(train, shardRows);
@@ -29,25 +29,27 @@ public final class ShardSchedule {
     this.stepsPerEpoch = train.stepsPerEpoch(order.rows());
   }
 
-  /** Returns the steps of the whole run. */
+  /** Returns the number of steps of the whole run. */
   public long steps() {
     return steps;
   }
 
-  /** Returns whether some shards are read again after all were read. */
+  /** Returns whether shards are read again in a second epoch. */
   public boolean readsAgain() {
     return steps > stepsPerEpoch;
   }
 
-  /** Returns how many shards, from the first on, no step reads once so many are done. */
+  /** Returns how many leading shards are not read by any step after {@code stepsDone} steps. */
   public int done(long stepsDone) {
     if (stepsDone >= steps) {
       return shards;
     }
-    return stepsDone / stepsPerEpoch < (steps - 1) / stepsPerEpoch ? 0 : order.firstShard(stepsDone);
+    return stepsDone / stepsPerEpoch < (steps - 1) / stepsPerEpoch
+        ? 0
+        : order.firstShard(stepsDone);
   }
 
-  /** Returns how many shards, from the first on, the first so many steps read. */
+  /** Returns how many leading shards the first {@code stepsDone} steps read. */
   public int begun(long stepsDone) {
     if (stepsDone > stepsPerEpoch) {
       return shards;
@@ -56,7 +58,8 @@ public final class ShardSchedule {
   }
 
   /**
-   * Returns the most shards that must be there at once, each let go after the last step of its own.
+   * Returns the maximum number of shards that must exist at the same time if each is deleted after
+   * its last use.
    */
   public int mostAtOnce() {
     long stride =

@@ -6,12 +6,12 @@ import java.util.List;
 import java.util.Map;
 
 /**
- * One optimiser step, as progress lines and {@code metrics.jsonl} tell it.
+ * The report of one optimiser step, for progress lines and {@code metrics.jsonl}.
  *
- * @param step counted from 1
- * @param steps of the whole run
+ * @param step number of the step, from 1
+ * @param steps number of steps of the whole run
  * @param loss the weighted sum of {@code terms}
- * @param terms unweighted means over the step's rows
+ * @param terms unweighted means over the rows of the step
  * @param optimiser learning rate and gradient norm
  * @param work tokens and time
  */
@@ -19,10 +19,10 @@ public record StepReport(
     long step, long steps, double loss, Map<Term, Double> terms, Optimiser optimiser, Work work)
     implements Serializable {
 
-  /** Steps whose work is told together. */
+  /** Number of steps whose work is summed in progress lines. */
   private static final int LOOKED_BACK = 20;
 
-  /** Returns the newest of some steps, with the work of the last twenty. */
+  /** Returns the newest report, with the summed work of the last twenty steps. */
   public static StepReport lately(List<StepReport> reports) {
     Work sum = new Work(0, 0, 0);
     for (StepReport each :
@@ -34,11 +34,15 @@ public record StepReport(
         newest.step, newest.steps, newest.loss, newest.terms, newest.optimiser, sum);
   }
 
-  /** The rate applied, and the global gradient norm before clipping. */
+  /** The learning rate, and the global gradient norm before clipping. */
   public record Optimiser(double learningRate, double gradientNorm) implements Serializable {}
 
   /**
-   * Real tokens of the step, its wall time and the part of it spent waiting for data, in seconds.
+   * The work of a step.
+   *
+   * @param tokens tokens without padding
+   * @param seconds wall time
+   * @param waitSeconds the part of the time spent waiting for rows
    */
   public record Work(long tokens, double seconds, double waitSeconds) implements Serializable {
 
@@ -47,12 +51,12 @@ public record StepReport(
           tokens + other.tokens, seconds + other.seconds, waitSeconds + other.waitSeconds);
     }
 
-    /** Returns real tokens a second; 0 of a step that took no time. */
+    /** Returns tokens per second, or 0 if no time was measured. */
     public double tokensPerSecond() {
       return seconds == 0 ? 0 : tokens / seconds;
     }
 
-    /** Returns the part of the time spent waiting for data, in 0..1. */
+    /** Returns the share of the time spent waiting for rows, in 0..1. */
     public double waitShare() {
       return seconds == 0 ? 0 : waitSeconds / seconds;
     }

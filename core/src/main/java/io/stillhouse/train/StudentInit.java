@@ -17,7 +17,7 @@ import java.util.Objects;
 import java.util.Random;
 import java.util.zip.CRC32;
 
-/** Where a student's weights come from before the first step. */
+/** Initialises the weights of an encoder student. */
 public final class StudentInit {
   private static final String TABLES = "bert.embeddings.";
   private static final String WORDS = TABLES + "word_embeddings.weight";
@@ -30,11 +30,11 @@ public final class StudentInit {
   private StudentInit() {}
 
   /**
-   * Returns random weights: normal with deviation 0.02, biases 0, LayerNorm 1, as Hugging Face
-   * initialises BERT.
+   * Returns random weights as in Hugging Face's BERT: normal with standard deviation 0.02, biases
+   * 0, LayerNorm weights 1.
    *
-   * @param seed each tensor depends on it and on its own name alone, so models that share a part
-   *     start alike there
+   * @param seed each tensor depends only on the seed and its own name, so models with a common part
+   *     start equally there
    */
   public static Map<String, NDArray> random(NDManager manager, EncoderSpec spec, long seed) {
     Map<String, NDArray> weights = new LinkedHashMap<>();
@@ -44,28 +44,32 @@ public final class StudentInit {
   }
 
   /**
-   * Returns the weights of a saved encoder, student block b taken from its block {@code
-   * blocks.get(b - 1)}. What the source lacks (a head of another task, a pooler) is random.
+   * Returns the weights of a saved encoder, with student block b copied from source block {@code
+   * blocks.get(b - 1)}. Tensors that the source does not have, such as the head of another task or
+   * a pooler, are random.
    *
-   * <p>Where the architectures differ, the student's embedding output is still the source's:
+   * <p>If the architectures differ, the student's embedding output still equals the source's where
+   * possible:
    *
    * <ul>
-   *   <li>a student without segment embeddings has the source's first one added to each position,
-   *       so that single texts begin alike (DistilBERT's released extraction leaves them out); one
-   *       with them, of a source without, has zeros;
-   *   <li>a student that maps its embeddings begins with the identity where the tables are as wide
-   *       as its hidden states. Narrower tables, and what of the masked-LM head is as wide as they,
-   *       are random, unless the source has them of that width;
-   *   <li>blocks that share one set of weights have those of the first block named.
+   *   <li>if only the source has segment embeddings, its first one is added to every position
+   *       embedding, so that single texts have the same embedding output (DistilBERT's released
+   *       extraction omits this); if only the student has them, they are zero;
+   *   <li>if only the student maps its embeddings, the mapping is the identity if the embedding
+   *       tables are as wide as the hidden states. Otherwise the tables, and the tensors of the
+   *       masked-LM head that have the width of the tables, are random unless the source has the
+   *       same width;
+   *   <li>if the student's blocks share one set of weights, it is copied from the first block in
+   *       {@code blocks}.
    * </ul>
    *
-   * A pooler is taken over under another activation, too: DistilBERT's is a ReLU.
+   * The pooler is copied even if its activation differs; DistilBERT's uses ReLU.
    *
    * @param source a teacher, or an earlier student
-   * @param blocks a source block, counted from 1, for each student block that has weights of its
-   *     own; more are ignored
-   * @throws io.stillhouse.error.StillhouseException if a shape differs, or the source maps
-   *     embeddings that the student would read as they are
+   * @param blocks a source block, from 1, for each student block with its own weights; further
+   *     entries are ignored
+   * @throws io.stillhouse.error.StillhouseException if a shape differs, or the source maps its
+   *     embeddings and the student does not
    */
   public static Map<String, NDArray> from(
       NDManager manager,
@@ -98,9 +102,10 @@ public final class StudentInit {
                 throw Errors.invalid(
                     "'%s' is %s in %s but %s in the student"
                         .formatted(from, weight.getShape(), source.path(), Arrays.toString(shape)),
-                    "give the student the same widths and vocabulary, or start it from student.init=random");
+                    "give the student the same widths and vocabulary, or start it from"
+                        + " student.init=random");
               }
-              // A block may serve twice; each student tensor is its own.
+              // A block may be copied twice; the student's tensors must be distinct.
               weights.put(name, weights.containsValue(weight) ? weight.duplicate() : weight);
             });
     if (origin.containsKey(WORDS)) {
@@ -109,7 +114,7 @@ public final class StudentInit {
     return weights;
   }
 
-  /** Returns which of the source's tensors each of the student's is taken from, if any. */
+  /** Returns the source tensor of each student tensor that has one. */
   private static Map<String, String> origin(
       EncoderSpec spec, HuggingFaceDirectory source, List<Integer> blocks) {
     boolean maps =
@@ -156,8 +161,9 @@ public final class StudentInit {
   }
 
   /**
-   * Returns the projections that a recipe needs: matrices (teacher width, student width) for the
-   * mapped hidden states, which may share them; none where the widths are equal.
+   * Returns the projections of a recipe: matrices of shape (teacher width, student width) for the
+   * mapped hidden states, which may share one matrix. No projections are needed if the widths are
+   * equal.
    */
   public static Map<String, NDArray> projections(
       NDManager manager, DistillSpec loss, int studentWidth, int teacherWidth, long seed) {
@@ -190,7 +196,7 @@ public final class StudentInit {
     return tensor(manager, values, shape);
   }
 
-  /** Returns the generator of a tensor's numbers. */
+  /** Returns the random generator of a tensor. */
   static Random generator(String name, long seed) {
     CRC32 hash = new CRC32();
     hash.update(name.getBytes(StandardCharsets.UTF_8));
@@ -199,7 +205,7 @@ public final class StudentInit {
 
   static NDArray tensor(NDManager manager, float[] values, long[] shape) {
     try (NDArray inJavaMemory = manager.create(values, new Shape(shape))) {
-      return inJavaMemory.duplicate(); // aligned, as libtorch's own: see SafeTensors
+      return inJavaMemory.duplicate(); // aligned in libtorch's memory, see SafeTensors
     }
   }
 }

@@ -3,7 +3,6 @@ package io.stillhouse.train;
 import ai.djl.ndarray.NDArray;
 import ai.djl.ndarray.NDManager;
 import io.stillhouse.checkpoint.LazyTensor;
-import io.stillhouse.codec.Counts;
 import io.stillhouse.codec.TeacherParts;
 import io.stillhouse.error.Errors;
 import io.stillhouse.spec.DistillSpec;
@@ -11,44 +10,40 @@ import io.stillhouse.spec.ModelSpec;
 import io.stillhouse.spec.PrunedHeads;
 import io.stillhouse.spec.Teachers;
 import io.stillhouse.spec.TrainSpec;
-import io.stillhouse.target.Example;
 import io.stillhouse.target.TargetSource;
 import java.io.IOException;
 import java.util.LinkedHashMap;
-import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.function.Consumer;
 import org.jspecify.annotations.Nullable;
 
 /**
- * One worker: plain AdamW over the cached targets, its state carried from checkpoint to checkpoint.
+ * Trains a student with AdamW on cached targets, and writes checkpoints.
  *
- * <p>Each step is a function of the seed, the step and the weights, so a run that stops and resumes
- * ends in the same bits as one that does not.
+ * <p>Each step depends only on the seed, the step and the state, so a run that stops and resumes
+ * ends with the same bits as an uninterrupted run.
  */
 public final class Trainer {
-  public static final int MAX_BAD_STEPS = 5;
-
   private final Setup setup;
   private final TargetSource source;
   private final CheckpointStore checkpoints;
   private final Consumer<StepReport> listener;
   private final @Nullable Measure measure;
 
-  /** How good weights are over rows that they are not trained on; larger is better. */
+  /** Measures weights on rows that they are not trained on; larger is better. */
   public interface Measure {
     double of(Map<String, NDArray> weights) throws IOException;
   }
 
   /**
-   * What is trained, and how.
+   * The student to train, and how to train it.
    *
-   * @param loss of the first teacher
-   * @param teachers who else teaches
-   * @param pruned heads that begin at zero and stay there
-   * @param fingerprint names the recipe and the cache; a checkpoint with another fingerprint is
-   *     refused
+   * @param loss loss with respect to the first teacher
+   * @param teachers further teachers
+   * @param pruned heads whose weights are kept at zero
+   * @param fingerprint identifies the recipe and the cache; a checkpoint with another fingerprint
+   *     is rejected
    */
   public record Setup(
       ModelSpec student,
@@ -57,17 +52,22 @@ public final class Trainer {
       TrainSpec train,
       PrunedHeads pruned,
       String fingerprint) {
-    /** As the record, of one teacher, every head trained. */
-    public Setup(ModelSpec student, DistillSpec loss, TrainSpec train, String fingerprint) {
+    /** Creates a setup with one teacher and without pruning. */
+    Setup(ModelSpec student, DistillSpec loss, TrainSpec train, String fingerprint) {
       this(student, loss, Teachers.ALONE, train, PrunedHeads.NONE, fingerprint);
     }
 
-    public RowOrder order(TargetSource source) {
+    /** Returns the number of rows of a source. */
+    public long rows(TargetSource source) {
+      return order(source).rows();
+    }
+
+    RowOrder order(TargetSource source) {
       return RowOrder.of(train, source.shardRows());
     }
   }
 
-  public Trainer(
+  Trainer(
       Setup setup,
       TargetSource source,
       CheckpointStore checkpoints,
@@ -78,7 +78,8 @@ public final class Trainer {
   /**
    * As {@link #Trainer(Setup, TargetSource, CheckpointStore, Consumer)}.
    *
-   * @param measure what the recipe's selection goes by; null if it keeps the last weights
+   * @param measure the measure by which the recipe selects weights; null if it keeps the last
+   *     weights
    */
   public Trainer(
       Setup setup,
@@ -94,128 +95,102 @@ public final class Trainer {
   }
 
   /**
-   * Trains {@code weights} in place to the last step, from the newest checkpoint if there is one.
+   * Trains {@code weights} in place up to the last step, starting from the newest checkpoint if
+   * there is one.
    *
-   * @param manager owns the optimiser's state while it runs
-   * @param weights the initial student: every tensor of its spec, and a projection for each mapped
-   *     state whose width differs
+   * @param manager owns the state of the optimiser
+   * @param weights the initial student: every tensor of its spec, and the projections of mapped
+   *     states
    * @param teacher rebuilds the targets that are not stored
    */
-  public void run(NDManager manager, Map<String, NDArray> weights, TeacherParts teacher)
+  void run(NDManager manager, Map<String, NDArray> weights, TeacherParts teacher)
       throws IOException {
     try (Run run = begin(manager, weights, teacher)) {
       while (run.step()) {
-        // the listener tells
+        // the listener reports
       }
     }
   }
 
-  /** As {@link #run}, a step at a time, for who has more to do between them. */
+  /** As {@link #run}, but the caller takes the steps one at a time. */
   public Run begin(NDManager manager, Map<String, NDArray> weights, TeacherParts teacher)
       throws IOException {
-    RowOrder order = setup.order(source);
-    Prefetcher feed = new Prefetcher(source, order, setup.train().steps(order.rows()));
-    try {
-      return new Run(manager, weights, teacher, feed, feed);
-    } catch (IOException | RuntimeException e) {
-      feed.close();
-      throw e;
-    }
+    long end = setup.train().steps(setup.rows(source));
+    return new Run(
+        manager, weights, StepRunner.open(manager, setup, weights, teacher, source, end));
   }
 
-  /** As {@link #begin}, from rows that others read, too, and somebody else closes. */
+  /** As {@link #begin}, with rows from a feed that several students share. */
   Run begin(NDManager manager, Map<String, NDArray> weights, TeacherParts teacher, Prefetcher feed)
       throws IOException {
-    return new Run(manager, weights, teacher, feed, null);
+    return new Run(manager, weights, new StepRunner(manager, setup, weights, teacher, feed));
   }
 
-  /** A training under way, which began where its newest checkpoint ends. */
+  /** A training in progress. It starts from the newest checkpoint. */
   public final class Run implements AutoCloseable {
     private final Map<String, NDArray> weights;
-    private final Prefetcher feed;
-    private final @Nullable Prefetcher own;
     private final long steps;
     private final long perEpoch;
-    private final Worker worker;
+    private final StepRunner runner;
     private final @Nullable BestWeights best;
     private long done;
-    private int badSteps;
 
-    private Run(
-        NDManager manager,
-        Map<String, NDArray> weights,
-        TeacherParts teacher,
-        Prefetcher feed,
-        @Nullable Prefetcher own)
+    private Run(NDManager manager, Map<String, NDArray> weights, StepRunner runner)
         throws IOException {
       this.weights = weights;
-      this.feed = feed;
-      this.own = own;
-      long rows = setup.order(source).rows();
+      this.runner = runner;
+      long rows = setup.rows(source);
       this.steps = setup.train().steps(rows);
       this.perEpoch = setup.train().stepsPerEpoch(rows);
       this.best =
           measure == null ? null : new BestWeights(setup.train().selection(), measure, manager);
-      this.worker = new Worker(manager, setup, weights, teacher);
       try {
-        this.done = resume(manager, weights, worker, best, steps);
+        this.done = resume(manager, weights, runner, best, steps);
       } catch (IOException | RuntimeException e) {
-        worker.close();
+        runner.close();
         throw e;
       }
     }
 
-    /** Returns the steps done, earlier ones included. */
-    public long done() {
+    /** Returns the number of steps done, including those before a restart. */
+    long done() {
       return done;
     }
 
-    /** Returns the steps of the whole training. */
-    public long steps() {
+    /** Returns the number of steps of the whole training. */
+    long steps() {
       return steps;
     }
 
-    /** Returns whether no step is left to take. */
+    /** Returns whether no steps are left. */
     public boolean ended() {
       return done >= steps || best != null && best.exhausted();
     }
 
-    /** Returns which weights were kept; null where those of the last step are. */
+    /** Returns which weights were selected, or null if the recipe keeps the last ones. */
     public TrainSpec.@Nullable Chosen chosen() {
       return best == null ? null : best.chosen();
     }
 
-    /** Takes one step, and writes a checkpoint where one is due; false if none was left to take. */
+    /**
+     * Takes one step and writes a checkpoint if one is due. Returns false if no steps were left.
+     */
     public boolean step() throws IOException {
       if (ended()) {
         return false;
       }
       TrainSpec train = setup.train();
-      long step = done;
-      long start = System.nanoTime();
-      List<Example> rows = feed.step(step);
-      long read = System.nanoTime();
-      double rate = train.learningRate(step, steps);
-      Worker.Outcome outcome = worker.step(rows, step, step + 1, rate);
-      badSteps = Double.isFinite(outcome.gradientNorm()) ? 0 : badSteps + 1;
-      if (badSteps == MAX_BAD_STEPS) {
+      double rate = train.learningRate(done, steps);
+      StepReport report = runner.run(new StepRunner.Step(done, done + 1, rate, done + 1, steps));
+      if (runner.diverged()) {
         throw Errors.invalid(
             "the gradients of %d steps in a row, up to step %d, were not finite (terms %s)"
-                .formatted(badSteps, step + 1, outcome.terms()),
+                .formatted(runner.badSteps(), report.step(), report.terms()),
             "lower train.learning-rate (%s), or set train.max-grad-norm"
                 .formatted(train.optimiser().learningRate()));
       }
-      long end = System.nanoTime();
-      listener.accept(
-          new StepReport(
-              step + 1,
-              steps,
-              outcome.loss(),
-              outcome.terms(),
-              new StepReport.Optimiser(rate, outcome.gradientNorm()),
-              new StepReport.Work(
-                  Counts.of(rows).tokens(), (end - start) / 1e9, (read - start) / 1e9)));
-      done = step + 1;
+      listener.accept(report);
+      done++;
       if (best != null) {
         best.after(done, perEpoch, steps, weights);
         if (ended()) {
@@ -231,27 +206,24 @@ public final class Trainer {
       return true;
     }
 
-    /** Writes a checkpoint of the steps done. */
+    /** Writes a checkpoint now. */
     public void checkpoint() throws IOException {
-      Trainer.this.checkpoint(done, weights, worker, best);
+      Trainer.this.checkpoint(done, weights, runner, best);
     }
 
     @Override
     public void close() {
-      worker.close();
-      if (own != null) {
-        own.close();
-      }
+      runner.close();
     }
   }
 
   private void checkpoint(
-      long step, Map<String, NDArray> weights, Worker worker, @Nullable BestWeights best)
+      long step, Map<String, NDArray> weights, StepRunner runner, @Nullable BestWeights best)
       throws IOException {
     Map<String, LazyTensor> state = new LinkedHashMap<>();
     weights.forEach(
         (name, weight) -> state.put(Checkpoint.PARAMETER + name, LazyTensor.of(weight)));
-    worker
+    runner
         .moments()
         .forEach((name, moment) -> state.put(Checkpoint.MOMENT + name, LazyTensor.of(moment)));
     if (best != null) {
@@ -261,11 +233,11 @@ public final class Trainer {
         checkpoints, setup.fingerprint(), step, state, best == null ? Map.of() : best.metadata());
   }
 
-  /** Loads the newest checkpoint, if any, and returns the steps done. */
+  /** Restores the newest checkpoint, if any, and returns the number of steps done. */
   private long resume(
       NDManager manager,
       Map<String, NDArray> weights,
-      Worker worker,
+      StepRunner runner,
       @Nullable BestWeights best,
       long steps)
       throws IOException {
@@ -275,8 +247,8 @@ public final class Trainer {
     }
     Checkpoint checkpoint = newest.get();
     checkpoint.restore(Checkpoint.PARAMETER, weights, manager);
-    if (checkpoint.steps() < steps) { // after the last round there are none, and none are needed
-      checkpoint.restore(Checkpoint.MOMENT, worker.moments(), manager);
+    if (checkpoint.steps() < steps) { // a checkpoint after the last round has no moments
+      checkpoint.restore(Checkpoint.MOMENT, runner.moments(), manager);
     }
     if (best != null) {
       best.restore(checkpoint, weights);

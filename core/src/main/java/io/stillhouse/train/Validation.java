@@ -29,8 +29,8 @@ import java.util.Map;
 import org.jspecify.annotations.Nullable;
 
 /**
- * A student over rows that it was not trained on, whose targets are those of its first teacher
- * alone, however many it has.
+ * Measures a student on rows that it is not trained on. Only the targets of its first teacher are
+ * used, even if it has several.
  */
 public final class Validation {
   private final Trainer.Setup setup;
@@ -43,17 +43,16 @@ public final class Validation {
   }
 
   /**
-   * What a student does on rows that it was not trained on.
+   * The result of a measurement.
    *
-   * @param terms each term's mean over all rows, without dropout and before its weight
-   * @param metrics by name: the task's where all rows have labels; {@code agreement}, how often a
-   *     classifier's best guess is its teacher's or how well scores correlate with its teacher's,
-   *     where all rows have the teacher's logits
+   * @param terms the unweighted mean of each term over all rows, computed without dropout
+   * @param metrics by name: the metrics of the task if all rows have labels; {@code agreement} with
+   *     the teacher (see {@link Predictions#agreement}) if all rows have the teacher's logits
    */
   public record Measured(Map<Term, Double> terms, Map<String, Double> metrics) {}
 
   /**
-   * Measures.
+   * Measures weights.
    *
    * @param manager owns nothing afterwards
    * @param weights every tensor of the student and its projections

@@ -20,10 +20,10 @@ import java.util.Map;
 import java.util.TreeMap;
 
 /**
- * Takes AdamW steps with one student. A step is a function of the weights, the moments, the rows
- * and the seed, so several workers may share a process, on threads of their own.
+ * Takes AdamW steps with one student. A step depends only on the weights, the moments, the rows and
+ * the seed. Several workers may run in one process on different threads.
  */
-public final class Worker implements AutoCloseable {
+final class Worker implements AutoCloseable {
   private final NDManager manager;
   private final Trainer.Setup setup;
   private final Map<String, NDArray> weights;
@@ -34,11 +34,11 @@ public final class Worker implements AutoCloseable {
   private final AdamW adamW;
 
   /**
-   * @param manager owns the optimiser's moments, which begin at 0
+   * @param manager owns the optimiser's moments, which are 0 at first
    * @param weights trained in place: every tensor of the student and its projections
    * @param teacher rebuilds the targets that are not stored
    */
-  public Worker(
+  Worker(
       NDManager manager, Trainer.Setup setup, Map<String, NDArray> weights, TeacherParts teacher) {
     this.manager = manager;
     this.setup = setup;
@@ -56,24 +56,27 @@ public final class Worker implements AutoCloseable {
     }
     this.student =
         ModelFactory.trainable(model, projections, setup.train().run().precision(), manager);
-    this.loss = // states come projected
+    this.loss = // hidden states are already projected
         new DistillLoss(setup.loss(), setup.teachers(), model, Map.of());
     this.capture = Capture.of(setup.loss());
     this.adamW = new AdamW(manager, weights, setup.train().optimiser());
   }
 
-  /** The losses of a step, and the gradients' norm, not finite where the step was passed over. */
-  public record Outcome(double loss, Map<Term, Double> terms, double gradientNorm) {}
+  /**
+   * The losses of a step and the gradient norm. If the norm is not finite, the weights were not
+   * updated.
+   */
+  record Outcome(double loss, Map<Term, Double> terms, double gradientNorm) {}
 
   /**
    * Takes one step.
    *
    * @param rows of the step
-   * @param batch the run's step, from 0, that the rows are of; dropout depends on it
-   * @param adamStep how many steps the moments have seen with this one
+   * @param batch the number of the batch in the run, from 0; seeds dropout
+   * @param adamStep number of updates of the moments, including this one
    * @param learningRate of this step
    */
-  public Outcome step(List<Example> rows, long batch, long adamStep, double learningRate) {
+  Outcome step(List<Example> rows, long batch, long adamStep, double learningRate) {
     Counts whole = Counts.of(rows);
     Map<Term, Double> terms = new EnumMap<>(Term.class);
     long key = RowOrder.mix(setup.train().run().seed(), ~batch);
@@ -112,8 +115,8 @@ public final class Worker implements AutoCloseable {
     return new Outcome(total, terms, norm);
   }
 
-  /** Returns the moments by name. */
-  public Map<String, NDArray> moments() {
+  /** Returns the optimiser's moments by name. */
+  Map<String, NDArray> moments() {
     return adamW.state();
   }
 

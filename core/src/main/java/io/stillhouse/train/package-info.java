@@ -1,6 +1,9 @@
 /**
- * Trains one student from cached targets. A run is a function of its spec, the data's order and the
- * step: it can stop at any checkpoint and go on to the same bits.
+ * Trains students from cached targets. {@code Trainer} trains one student, {@code Lockstep} several
+ * on one thread; both run their steps through {@code StepRunner}. A run depends only on its spec
+ * and the order of the rows, so it can resume from any checkpoint and end with the same bits. The
+ * package also initialises weights ({@code StudentInit}, {@code BiLstmInit}), prunes heads and
+ * measures students on validation rows.
  */
 @org.jspecify.annotations.NullMarked
 package io.stillhouse.train;

@@ -2,7 +2,6 @@ package io.stillhouse.augment;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
-import io.stillhouse.text.Span;
 import io.stillhouse.text.ToyTokenizer;
 import java.util.List;
 import org.junit.jupiter.api.Test;

@@ -3,7 +3,6 @@ package io.stillhouse.augment;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.within;
 
-import io.stillhouse.text.Span;
 import java.util.HashSet;
 import java.util.List;
 import java.util.Set;

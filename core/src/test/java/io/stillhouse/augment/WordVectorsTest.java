@@ -48,8 +48,8 @@ class WordVectorsTest {
     assertThatThrownBy(() -> of("of 1 2\nthe 1\n").read(PIECES))
         .isInstanceOf(StillhouseException.class)
         .hasMessage(
-            "'vectors.txt', line 2 has 1 numbers, but the first vector has 2; give a file of one"
-                + " token and its numbers a line, as GloVe's");
+            "'vectors.txt', line 2 has 1 numbers, but the first vector has 2; use a file in"
+                + " GloVe's format: a token and its numbers on each line");
   }
 
   @Test
@@ -58,7 +58,7 @@ class WordVectorsTest {
       assertThatThrownBy(() -> of("2 2\nof 1 2\nthe 1 %s\n".formatted(word)).read(PIECES))
           .isInstanceOf(StillhouseException.class)
           .hasMessage(
-              "'vectors.txt', line 3: '%s' is not a finite number; give a file of one token and its numbers a line, as GloVe's"
+              "'vectors.txt', line 3: '%s' is not a finite number; use a file in GloVe's format: a token and its numbers on each line"
                   .formatted(word));
     }
   }
@@ -68,7 +68,7 @@ class WordVectorsTest {
     for (String text : new String[] {"", "the\n"}) {
       assertThatThrownBy(() -> of(text).width())
           .isInstanceOf(StillhouseException.class)
-          .hasMessageStartingWith("'vectors.txt' holds no vector in its first line; give");
+          .hasMessageStartingWith("the first line of 'vectors.txt' has no vector; use");
     }
   }
 

@@ -157,8 +157,8 @@ class HuggingFaceDirectoryTest {
                 + " tensor 'bert.embeddings.word_embeddings.weight' should have shape [9, 4] but"
                 + " has [9, 5] in model.safetensors; tensor 'cls.predictions.transform.dense.bias'"
                 + " [4] is missing; tensor 'bert.encoder.layer.2.output.dense.bias' in"
-                + " model.safetensors belongs to no masked-LM model of 2 layers; restore the files"
-                + " that belong together");
+                + " model.safetensors belongs to no masked-LM model of 2 layers; use the config"
+                + " and the weights of the same model");
   }
 
   @Test

@@ -83,7 +83,8 @@ class SafeTensorsTest {
             """
             {"h":{"dtype":"F16","shape":[5],"data_offsets":[0,10]},
              "b":{"dtype":"BF16","shape":[3],"data_offsets":[10,16]},
-             "d":{"dtype":"F64","shape":[1],"data_offsets":[18,26]}}""",
+             "d":{"dtype":"F64","shape":[1],"data_offsets":[18,26]}}\
+            """,
             data.array());
 
     SafeTensors read = SafeTensors.open(file);
@@ -118,7 +119,7 @@ class SafeTensorsTest {
     assertThatThrownBy(() -> SafeTensors.open(file))
         .isInstanceOf(StillhouseException.class)
         .hasMessage(
-            "'%s' is not a whole safetensors file: tensor 'weight' ends at byte %d of %d; copy or download it again"
+            "'%s' is not a complete safetensors file: tensor 'weight' ends at byte %d of %d; copy or download it again"
                 .formatted(file, whole.length, whole.length - 10));
   }
 
@@ -130,7 +131,7 @@ class SafeTensorsTest {
     assertThatThrownBy(() -> SafeTensors.open(file))
         .isInstanceOf(StillhouseException.class)
         .hasMessage(
-            "'%s' is not a whole safetensors file: a header of 2336927755350992246 bytes does not fit its 23; copy or download it again"
+            "'%s' is not a complete safetensors file: a header of 2336927755350992246 bytes does not fit its 23; copy or download it again"
                 .formatted(file));
   }
 
@@ -141,7 +142,7 @@ class SafeTensorsTest {
     assertThatThrownBy(() -> SafeTensors.open(file))
         .isInstanceOf(StillhouseException.class)
         .hasMessage(
-            "'%s' is not a whole safetensors file: its header is not the JSON of a safetensors file; copy or download it again"
+            "'%s' is not a complete safetensors file: its header is not the JSON of a safetensors file; copy or download it again"
                 .formatted(file));
   }
 
@@ -153,7 +154,7 @@ class SafeTensorsTest {
     assertThatThrownBy(() -> SafeTensors.open(file))
         .isInstanceOf(StillhouseException.class)
         .hasMessage(
-            "'%s' is not a whole safetensors file: tensor 'x' of shape (3) and dtype F32 has 8 bytes, not 12; copy or download it again"
+            "'%s' is not a complete safetensors file: tensor 'x' of shape (3) and dtype F32 has 8 bytes, not 12; copy or download it again"
                 .formatted(file));
   }
 

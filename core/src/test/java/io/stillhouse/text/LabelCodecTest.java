@@ -32,8 +32,8 @@ class LabelCodecTest {
         .isInstanceOf(StillhouseException.class)
         .hasMessage(
             "the label of row 'dev.tsv:3' must be one of the teacher's 2 classes, but is '0'; the"
-                + " classes are [1, 2]; mend the row, choose another label column, or use a teacher"
-                + " with that class");
+                + " classes are [1, 2]; correct the row, choose another label column, or use a"
+                + " teacher with that class");
   }
 
   @Test
@@ -59,7 +59,8 @@ class LabelCodecTest {
     assertThatThrownBy(() -> LabelCodec.join(List.of("joy", "up|down"), "rows.jsonl:7"))
         .isInstanceOf(StillhouseException.class)
         .hasMessage(
-            "the label 'up|down' of row 'rows.jsonl:7' has a vertical bar in it, which stands between labels; write that label otherwise");
+            "the label 'up|down' of row 'rows.jsonl:7' contains a vertical bar, which separates"
+                + " labels; rename that label");
   }
 
   @Test
@@ -67,7 +68,9 @@ class LabelCodecTest {
     assertThatThrownBy(() -> classes("no", "yes", "no"))
         .isInstanceOf(StillhouseException.class)
         .hasMessage(
-            "the teacher has two classes of one name, [no, yes, no], and a row's label could be either; leave corpus.label out to distil from its soft labels alone, or name its classes apart in config.json");
+            "the teacher has two classes with the same name ([no, yes, no]), so labels are"
+                + " ambiguous; leave corpus.label out to distil from its soft labels alone, or"
+                + " rename one of the classes in config.json");
   }
 
   @Test
@@ -76,8 +79,8 @@ class LabelCodecTest {
 
     assertThatThrownBy(() -> LabelCodec.of(new Head(Task.MULTI_LABEL, labels)))
         .isInstanceOf(StillhouseException.class)
-        .hasMessageContaining("the teacher has 53 labels")
-        .hasMessageContaining("for 52 at most");
+        .hasMessageContaining("has 53 labels")
+        .hasMessageContaining("at most 52 are supported");
     assertThat(LabelCodec.of(new Head(Task.MULTI_LABEL, labels.subList(0, 52))).encode("l51", "k"))
         .isEqualTo(0x1p51);
   }
@@ -87,9 +90,9 @@ class LabelCodecTest {
     assertThatThrownBy(() -> classes("neg", "pos").encode("2", "dev.tsv:3"))
         .isInstanceOf(StillhouseException.class)
         .hasMessage(
-            "the label of row 'dev.tsv:3' must be one of the teacher's 2 classes or an id of 0 to 1,"
-                + " but is '2'; the classes are [neg, pos]; mend the row, choose another label"
-                + " column, or use a teacher with that class");
+            "the label of row 'dev.tsv:3' must be one of the teacher's 2 classes or an id of 0 to"
+                + " 1, but is '2'; the classes are [neg, pos]; correct the row, choose another"
+                + " label column, or use a teacher with that class");
     assertThatThrownBy(() -> classes("neg", "pos").encode(null, "a:1"))
         .isInstanceOf(StillhouseException.class)
         .hasMessageContaining("but is ''");
@@ -109,8 +112,8 @@ class LabelCodecTest {
     assertThatThrownBy(() -> codec.encode("NaN", "a:1"))
         .isInstanceOf(StillhouseException.class)
         .hasMessage(
-            "the label of row 'a:1' must be a finite number for regression, but is 'NaN'; mend the"
-                + " row or choose another label column");
+            "the label of row 'a:1' must be a finite number for regression, but is 'NaN'; correct"
+                + " the row or choose another label column");
   }
 
   private static LabelCodec classes(String... names) {

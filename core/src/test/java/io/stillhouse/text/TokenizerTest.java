@@ -128,7 +128,7 @@ class TokenizerTest {
     assertThatThrownBy(() -> fromVocab(VOCAB))
         .isInstanceOf(StillhouseException.class)
         .hasMessage(
-            "'%s' sets strip_accents to false, which is not built from a vocab.txt; save the tokenizer as tokenizer.json (use_fast=True)"
+            "'%s' sets strip_accents to false, which is not supported with a vocab.txt; save the tokenizer as tokenizer.json (use_fast=True)"
                 .formatted(config));
   }
 

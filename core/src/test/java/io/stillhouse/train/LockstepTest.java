@@ -132,7 +132,7 @@ class LockstepTest {
     assertThatThrownBy(
             () -> new Lockstep(source, List.of(train(12, 1e-3, 42), train(12, 1e-3, 43)), NO_PAUSE))
         .isInstanceOf(IllegalArgumentException.class)
-        .hasMessage("the rows of some students come in another order");
+        .hasMessage("all students must read the rows in the same order");
   }
 
   private Ended together(List<Student> students, String name, long pause) throws IOException {

@@ -78,7 +78,7 @@ class ShardScheduleTest {
 
     assertThatThrownBy(() -> new ShardSchedule(shuffled, SHARDS))
         .isInstanceOf(IllegalArgumentException.class)
-        .hasMessageContaining("shards in the plan's order");
+        .hasMessageContaining("the order of shards must be PLAN");
   }
 
   private static TrainSpec train(int epochs, int block, int steps, TrainSpec.Rounds rounds) {

@@ -162,7 +162,7 @@ class TrainerTest {
     assertThatThrownBy(() -> train(other, checkpoints, NOBODY, rows, 1))
         .isInstanceOf(StillhouseException.class)
         .hasMessage(
-            "the newest checkpoint in '%s' is of another recipe or cache; give the student another name, or delete that directory"
+            "the newest checkpoint in '%s' belongs to another recipe or cache; choose another student name, or delete that directory"
                 .formatted(directory));
   }
 

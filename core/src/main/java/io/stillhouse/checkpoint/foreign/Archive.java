@@ -11,7 +11,7 @@ import java.util.zip.ZipEntry;
 import java.util.zip.ZipException;
 import java.util.zip.ZipInputStream;
 
-/** A jar or zip, which may hold another zip. */
+/** A jar or zip file, which may contain another zip. */
 final class Archive {
   private static final byte[] MAGIC = {'P', 'K', 3, 4};
 
@@ -23,27 +23,27 @@ final class Archive {
     }
   }
 
-  /** Unpacks everything but classes; the entries of a zip within go to the same directory. */
+  /** Unpacks all entries except classes. The entries of a nested zip go to the same directory. */
   static void unpack(Path file, Path directory) throws IOException {
     try (InputStream in = new BufferedInputStream(Files.newInputStream(file), 1 << 16)) {
       unpack(file, in, directory);
     } catch (ZipException | java.io.EOFException e) {
       throw Errors.invalid(
-          "'%s' is not a whole zip (%s)".formatted(file, e.getMessage()),
+          "'%s' is not a complete zip file (%s)".formatted(file, e.getMessage()),
           "copy or download it again",
           e);
     }
   }
 
   private static void unpack(Path file, InputStream in, Path directory) throws IOException {
-    // Not closed: the stream belongs to the caller, and may be an entry of an outer zip.
+    // Do not close it: the stream belongs to the caller and may be an entry of an outer zip.
     ZipInputStream zip = new ZipInputStream(in);
     for (ZipEntry entry = zip.getNextEntry(); entry != null; entry = zip.getNextEntry()) {
       Path target = directory.resolve(entry.getName()).normalize();
       if (!target.startsWith(directory)) {
         throw Errors.invalid(
-            "'%s' has an entry outside itself: '%s'".formatted(file, entry.getName()),
-            "do not trust it");
+            "'%s' has an entry outside its root: '%s'".formatted(file, entry.getName()),
+            "do not use this file");
       }
       if (entry.isDirectory() || entry.getName().endsWith(".class")) {
         continue;

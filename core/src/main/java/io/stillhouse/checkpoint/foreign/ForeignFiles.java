@@ -12,13 +12,13 @@ import org.jspecify.annotations.Nullable;
 /**
  * The files of a model to import.
  *
- * @param root the directory that holds them all
- * @param model the directory, index or ONNX file
+ * @param root the directory that contains all files
+ * @param model the Hugging Face directory, TensorFlow index or ONNX file
  */
 record ForeignFiles(Kind kind, Path root, Path model) {
   private static final int MAX_DEPTH = 16;
 
-  /** How a model is stored. */
+  /** The format of a model. */
   enum Kind {
     HUGGING_FACE,
     TENSOR_FLOW,
@@ -26,9 +26,9 @@ record ForeignFiles(Kind kind, Path root, Path model) {
   }
 
   /**
-   * Finds the one model in a directory, file or archive.
+   * Finds the only model in a directory, file or archive.
    *
-   * @param scratch a directory that does not exist, for what has to be unpacked
+   * @param scratch a directory to be created for unpacked files
    */
   static ForeignFiles find(Path source, Path scratch) throws IOException {
     if (Files.isDirectory(source)) {
@@ -77,12 +77,12 @@ record ForeignFiles(Kind kind, Path root, Path model) {
         : Stream.empty();
   }
 
-  /** Returns the {@code vocab.txt} that goes with the model. */
+  /** Returns the model's {@code vocab.txt}. */
   Path vocabulary() throws IOException {
     return only("vocab.txt", files(root).stream().filter(f -> named(f, "vocab.txt")).toList());
   }
 
-  /** Returns the file that may tell the casing, or null. */
+  /** Returns a file that may state the casing, or null. */
   @Nullable Path settings() throws IOException {
     return files(root).stream()
         .filter(f -> named(f, "model.json") || named(f, "tokenizer_config.json"))
@@ -90,7 +90,10 @@ record ForeignFiles(Kind kind, Path root, Path model) {
         .orElse(null);
   }
 
-  /** Returns the {@code tokenizer.json}, or {@code x-tokenizer.json}, that goes with the model. */
+  /**
+   * Returns the model's {@code tokenizer.json}; for {@code x.onnx}, {@code x-tokenizer.json} takes
+   * precedence.
+   */
   Path tokenizer() throws IOException {
     String file = model.getFileName().toString();
     Path own =

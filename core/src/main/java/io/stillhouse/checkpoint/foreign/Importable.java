@@ -9,11 +9,12 @@ import java.util.List;
 import java.util.Map;
 
 /**
- * A model found in a foreign format: tensors by the names of {@link EncoderSpec#parameters()},
- * kernels [out, in], and what only the format knows.
+ * A model read from a foreign format.
  *
- * @param file where the tensors are, for messages
- * @param notes what was assumed or left out, for the user
+ * @param file the file with the tensors, for messages
+ * @param tensors by the names of {@link EncoderSpec#parameters()}; kernels have shape (out, in)
+ * @param heads number of attention heads
+ * @param notes assumptions and omissions, for the user
  */
 record Importable(
     Path file,
@@ -23,7 +24,7 @@ record Importable(
     List<String> notes) {
   private static final double DROPOUT = 0.1;
 
-  /** Returns the shape of the model, read off its tensors. */
+  /** Infers the spec of the model from the shapes of its tensors. */
   EncoderSpec spec(int padTokenId) {
     LazyTensor words = required("bert.embeddings.word_embeddings.weight");
     int width = (int) words.shape().get(1);

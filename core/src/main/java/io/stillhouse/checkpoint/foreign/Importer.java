@@ -17,15 +17,15 @@ import java.util.List;
 import java.util.Map;
 import java.util.stream.Stream;
 
-/** Turns what other tools wrote into a Hugging Face directory. */
+/** Converts models in other formats to Hugging Face directories. */
 public final class Importer {
   private Importer() {}
 
   /**
-   * What was imported.
+   * The result of an import.
    *
    * @param model the new directory
-   * @param notes what was assumed or left out, one sentence each
+   * @param notes assumptions and omissions, one sentence each
    */
   public record Imported(HuggingFaceDirectory model, List<String> notes) {
     public Imported {
@@ -37,19 +37,21 @@ public final class Importer {
    * Imports a BERT encoder. The source is one of
    *
    * <ul>
-   *   <li>TensorFlow variables (a checkpoint or an unpacked SavedModel) with {@code vocab.txt}: a
-   *       masked LM where it has that head; the pooler is kept. Unless there is a {@code
-   *       bert_config.json}, attention heads are taken to be 64 wide, as in Google's models;
-   *   <li>an ONNX file that PyTorch exported, in float32, with its {@code tokenizer.json}: an
-   *       encoder without a head;
+   *   <li>TensorFlow variables (a checkpoint or an unpacked SavedModel) with {@code vocab.txt}. The
+   *       result is a masked LM if the source has that head; the pooler is kept. Without a {@code
+   *       bert_config.json}, attention heads are assumed to have 64 dimensions, as in Google's
+   *       models;
+   *   <li>a float32 ONNX file exported by PyTorch, with its {@code tokenizer.json}. The result is
+   *       an encoder without a head;
    *   <li>a Hugging Face directory, which is checked and copied;
-   *   <li>a jar or zip that holds one of these, or a zip of one.
+   *   <li>a jar or zip that contains one of these, or a zip with one.
    * </ul>
    *
-   * <p>The destination appears whole or not at all; work is done in a hidden directory beside it.
+   * <p>The import is atomic: files are written to a hidden directory in the same parent, which is
+   * then renamed to the destination.
    *
    * @throws io.stillhouse.error.StillhouseException if the destination exists, or the source is not
-   *     a model that we compute exactly
+   *     a supported model
    */
   public static Imported importTeacher(Path source, Path destination) throws IOException {
     if (!Files.exists(source)) {
@@ -57,7 +59,7 @@ public final class Importer {
     }
     if (Files.exists(destination)) {
       throw Errors.invalid(
-          "'%s' exists already".formatted(destination), "remove it, or name another destination");
+          "'%s' already exists".formatted(destination), "delete it, or choose another destination");
     }
     Path target = destination.toAbsolutePath();
     Path parent = java.util.Objects.requireNonNull(target.getParent(), "a path has a parent");
@@ -75,14 +77,14 @@ public final class Importer {
       Files.move(model, destination, StandardCopyOption.ATOMIC_MOVE);
       return new Imported(HuggingFaceDirectory.open(destination), notes);
     } catch (StillhouseException e) {
-      throw inWordsOf(source, destination, work, e);
+      throw withUsersPaths(source, destination, work, e);
     } finally {
       deleteAll(work);
     }
   }
 
-  /** Names the user's paths where a message names one of ours, which is about to be deleted. */
-  private static StillhouseException inWordsOf(
+  /** Replaces temporary paths in a message by the paths that the user named. */
+  private static StillhouseException withUsersPaths(
       Path source, Path destination, Path work, StillhouseException mistake) {
     String message = String.valueOf(mistake.getMessage());
     return message.contains(work.toString())

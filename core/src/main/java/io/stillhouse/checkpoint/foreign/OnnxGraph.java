@@ -19,8 +19,8 @@ import java.util.List;
 import java.util.Map;
 
 /**
- * The nodes and constants of an ONNX file, read from a mapping without generated classes. Field
- * numbers are those of onnx/onnx.proto.
+ * The nodes and constants of an ONNX file, parsed from a memory mapping without generated classes.
+ * Field numbers are those of onnx/onnx.proto.
  *
  * @param initializers weights by name
  * @param constants the values of Constant nodes, by the name of the node's output
@@ -30,7 +30,7 @@ record OnnxGraph(
   private static final int FLOAT = 1;
   private static final int INT64 = 7;
 
-  /** A node of the graph; {@code name} mirrors the module that it was traced from. */
+  /** A node of the graph. Its name contains the path of the module from which it was traced. */
   record Node(
       String name,
       String operator,
@@ -47,7 +47,7 @@ record OnnxGraph(
       return "";
     }
 
-    /** Returns a float attribute as the shortest decimal that it is the float32 of. */
+    /** Returns a float attribute, converted through its shortest decimal representation. */
     double number(String attribute, float orElse) {
       for (UnknownFieldSet candidate : attributes) {
         if (string(candidate, 1).equals(attribute)
@@ -66,7 +66,7 @@ record OnnxGraph(
       return type == FLOAT;
     }
 
-    /** Returns the numbers as raw little-endian bytes. */
+    /** Returns the values as raw little-endian bytes. */
     ByteBuffer bytes() {
       List<ByteString> raw = message.getField(9).getLengthDelimitedList();
       List<ByteString> packed = message.getField(type == INT64 ? 7 : 4).getLengthDelimitedList();
@@ -75,7 +75,7 @@ record OnnxGraph(
       return bytes.asReadOnlyByteBuffer().order(ByteOrder.LITTLE_ENDIAN);
     }
 
-    /** Returns the numbers of an int64 tensor; other types have none. */
+    /** Returns the values of an int64 tensor, or an empty list for other types. */
     List<Long> integers() {
       List<Long> integers = new ArrayList<>();
       if (type == INT64 && !message.getField(9).getLengthDelimitedList().isEmpty()) {
@@ -94,12 +94,12 @@ record OnnxGraph(
       UnknownFieldSet model = parse(UnsafeByteOperations.unsafeWrap(mapped));
       List<ByteString> graphs = model.getField(7).getLengthDelimitedList();
       if (graphs.isEmpty()) {
-        throw Errors.invalid("'%s' holds no ONNX graph".formatted(file), "export it again");
+        throw Errors.invalid("'%s' has no ONNX graph".formatted(file), "export it again");
       }
       return of(parse(graphs.get(0)));
     } catch (InvalidProtocolBufferException e) {
       throw Errors.invalid(
-          "'%s' is not a whole ONNX file (%s)".formatted(file, e.getMessage()),
+          "'%s' is not a complete ONNX file (%s)".formatted(file, e.getMessage()),
           "copy or download it again",
           e);
     }
@@ -155,7 +155,7 @@ record OnnxGraph(
         message);
   }
 
-  /** Parses without copying the bytes of weights. */
+  /** Parses a message without copying the bytes of weights. */
   private static UnknownFieldSet parse(ByteString bytes) throws IOException {
     CodedInputStream in = bytes.newCodedInput();
     in.enableAliasing(true);

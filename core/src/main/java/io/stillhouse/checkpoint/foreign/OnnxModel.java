@@ -11,8 +11,9 @@ import java.util.List;
 import java.util.Map;
 
 /**
- * A BERT encoder that PyTorch exported to ONNX. The exporter keeps the names of biases and norms; a
- * kernel is the second input of the MatMul node named after its module, stored [in, out].
+ * A BERT encoder that PyTorch exported to ONNX. The exporter keeps the names of biases and
+ * LayerNorm weights. A kernel is the second input of the MatMul node that is named after its
+ * module, and has shape (in, out).
  */
 final class OnnxModel {
   private static final String MATMUL = "/MatMul";
@@ -45,7 +46,7 @@ final class OnnxModel {
         file, tensors, heads(file, graph, tensors), layerNormEps(file, graph), notes);
   }
 
-  /** Puts the kernel that a MatMul or Gemm node reads under its parameter's name. */
+  /** Adds the kernel of a MatMul node under the name of its parameter. */
   private static void kernel(
       Path file, OnnxGraph graph, OnnxGraph.Node node, Map<String, LazyTensor> tensors) {
     boolean matmul = node.operator().equals("MatMul") && node.name().endsWith(MATMUL);
@@ -72,7 +73,7 @@ final class OnnxModel {
       if (name.startsWith(part)) {
         return "bert." + name;
       }
-      // The encoder may sit in a module of any name, such as auto_model.
+      // The encoder may be inside a module of any name, such as auto_model.
       int at = name.indexOf("." + part);
       if (at >= 0 && !name.substring(0, at).contains("encoder")) {
         return "bert" + name.substring(at);
@@ -92,12 +93,14 @@ final class OnnxModel {
                             && !node.text("approximate").equals("tanh"));
     if (!exact) {
       throw Errors.invalid(
-          "'%s' computes another activation than the exact (erf) gelu".formatted(file),
+          "'%s' does not use the exact (erf) gelu".formatted(file),
           "use a BERT encoder with hidden_act gelu");
     }
   }
 
-  /** Finds the pair (heads, head size) in the constants that split the first block's vectors. */
+  /**
+   * Finds the pair (heads, head size) among the constants that reshape the first block's vectors.
+   */
   private static int heads(Path file, OnnxGraph graph, Map<String, LazyTensor> tensors) {
     LazyTensor words = tensors.get("bert.embeddings.word_embeddings.weight");
     long width = words == null || words.shape().dimension() != 2 ? 0 : words.shape().get(1);
@@ -106,8 +109,8 @@ final class OnnxModel {
       if (node.name().contains("layer.0/attention/self/")) {
         node.outputs().stream()
             .map(graph.constants()::get)
-            // Dimensions are lists of one or more; the exporter's scalars are axes, and axis 1
-            // before the joined width would pass for one head.
+            // Shapes are lists. Scalars are axes, and axis 1 followed by the full width would look
+            // like one head.
             .filter(constant -> constant != null && constant.shape().dimension() == 1)
             .forEach(constant -> integers.addAll(constant.integers()));
       }
@@ -119,19 +122,19 @@ final class OnnxModel {
       }
     }
     throw Errors.invalid(
-        "'%s' does not show how many attention heads its %s have"
+        "'%s' does not show the number of attention heads of %s"
             .formatted(file, EncoderSpec.blockPrefix(1) + "attention"),
         "import the model's Hugging Face directory instead");
   }
 
-  /** Finds the constant that is added to the variance. */
+  /** Finds the epsilon that is added to the variance. */
   private static double layerNormEps(Path file, OnnxGraph graph) {
     for (OnnxGraph.Node node : graph.nodes()) {
       if (node.operator().equals("Add") && node.name().endsWith("embeddings/LayerNorm/Add")) {
         for (String input : node.inputs()) {
           OnnxGraph.Tensor constant = graph.constants().get(input);
           if (constant != null && constant.isFloat()) {
-            // The shortest decimal of the float32: 1.0E-12, not 9.999999960041972E-13.
+            // Use the shortest decimal: 1.0E-12, not 9.999999960041972E-13.
             return Double.parseDouble(Float.toString(constant.bytes().getFloat()));
           }
         }

@@ -21,8 +21,9 @@ import org.iq80.leveldb.table.FileChannelTable;
 import org.iq80.leveldb.util.Slice;
 
 /**
- * TensorFlow's variables on disk: a LevelDB table from names to places ({@code x.index}) beside raw
- * tensors ({@code x.data-00000-of-00001}). See tensorflow/core/protobuf/tensor_bundle.proto.
+ * Reads TensorFlow's variables: a LevelDB table ({@code x.index}) that maps names to byte ranges of
+ * raw tensor files ({@code x.data-00000-of-00001}). See
+ * tensorflow/core/protobuf/tensor_bundle.proto.
  */
 final class TensorBundle {
   private static final String SUFFIX = ".index";
@@ -38,7 +39,8 @@ final class TensorBundle {
   }
 
   /**
-   * Reads the index; the tensors' bytes are checked against their sums when they are fetched.
+   * Reads the index. The bytes of a tensor are checked against their checksum when they are
+   * fetched.
    *
    * @return the float32 tensors by TensorFlow's names
    */
@@ -67,7 +69,7 @@ final class TensorBundle {
   private static Map<String, ByteString> entries(Path index) throws IOException {
     Map<String, ByteString> entries = new LinkedHashMap<>();
     try (FileChannel channel = FileChannel.open(index, StandardOpenOption.READ)) {
-      // The library asserts, where assertions are on, instead of throwing.
+      // With assertions enabled, the library throws AssertionError for malformed input.
       for (Map.Entry<Slice, Slice> entry :
           (Iterable<Map.Entry<Slice, Slice>>) () -> table(index, channel).iterator()) {
         entries.put(
@@ -113,7 +115,7 @@ final class TensorBundle {
                     .order(ByteOrder.LITTLE_ENDIAN);
             if (!sum.getFixed32List().isEmpty()
                 && masked(bytes.duplicate()) != sum.getFixed32List().get(0)) {
-              throw damaged(data, "variable '%s' does not fit its checksum".formatted(name));
+              throw damaged(data, "variable '%s' does not match its checksum".formatted(name));
             }
             return bytes;
           }
@@ -139,7 +141,7 @@ final class TensorBundle {
     return new Shape(dimensions);
   }
 
-  /** Returns the checksum that LevelDB and TensorFlow store. */
+  /** Returns the masked CRC32C that LevelDB and TensorFlow store. */
   static int masked(ByteBuffer bytes) {
     CRC32C sum = new CRC32C();
     sum.update(bytes);
@@ -163,7 +165,7 @@ final class TensorBundle {
   private static StillhouseException damaged(
       Path file, @org.jspecify.annotations.Nullable String why) {
     return Errors.invalid(
-        "'%s' is not a whole TensorFlow checkpoint: %s".formatted(file, why),
+        "'%s' is not a complete TensorFlow checkpoint: %s".formatted(file, why),
         "copy or download it again");
   }
 }

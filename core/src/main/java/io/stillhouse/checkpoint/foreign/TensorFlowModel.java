@@ -15,14 +15,14 @@ import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 import org.jspecify.annotations.Nullable;
 
-/** Google's BERT as TensorFlow variables, from a checkpoint or a SavedModel. */
+/** Reads Google's BERT from TensorFlow variables of a checkpoint or a SavedModel. */
 final class TensorFlowModel {
-  /** Whatever scope the model was built under comes before. */
+  /** The names may be preceded by the scope under which the model was built. */
   private static final Pattern NAME = Pattern.compile("(?:.*/)?((?:bert|cls)/.*)");
 
   private static final Pattern OPTIMISER = Pattern.compile(".*/(adam_m|adam_v|Adam|Adam_1)$");
 
-  /** Google's BERT models of every size have heads of this width. */
+  /** The head size of Google's BERT models of every size. */
   private static final int HEAD_SIZE = 64;
 
   private static final double LAYER_NORM_EPS = 1e-12;
@@ -92,12 +92,12 @@ final class TensorFlowModel {
     int width = words == null ? HEAD_SIZE : (int) words.shape().get(1);
     if (width % HEAD_SIZE != 0) {
       throw Errors.invalid(
-          "'%s' does not say how many attention heads it has, and its width %d is no multiple of %d, the head size of Google's models"
+          "'%s' does not say how many attention heads it has, and its width %d is not a multiple of %d, the head size of Google's models"
               .formatted(index, width, HEAD_SIZE),
           "put its bert_config.json beside it");
     }
     notes.add(
-        "took %d attention heads: width %d / %d, as in every BERT of Google's"
+        "assumed %d attention heads: width %d / %d, the head size of Google's BERT models"
             .formatted(width / HEAD_SIZE, width, HEAD_SIZE));
     return width / HEAD_SIZE;
   }

@@ -1,3 +1,7 @@
-/** Imports models in other formats: TensorFlow checkpoints, ONNX graphs, and archives of them. */
+/**
+ * Imports BERT encoders in other formats: TensorFlow checkpoints, ONNX files, and archives that
+ * contain them. {@code Importer} is the only entry point; it writes a Hugging Face directory or
+ * nothing.
+ */
 @org.jspecify.annotations.NullMarked
 package io.stillhouse.checkpoint.foreign;

@@ -8,11 +8,11 @@ import java.nio.ByteOrder;
 import java.nio.FloatBuffer;
 import java.nio.ShortBuffer;
 
-/** Differences of weights as bytes, little-endian, in what the recipe says. */
+/** Encodes differences of weights as little-endian bytes, in the dtype of the recipe. */
 final class DeltaCodec {
   private DeltaCodec() {}
 
-  /** Returns the bytes of one number. */
+  /** Returns the number of bytes of one value. */
   static int bytes(TrainSpec.Delta dtype) {
     return switch (dtype) {
       case FLOAT32 -> 4;
@@ -21,8 +21,8 @@ final class DeltaCodec {
   }
 
   /**
-   * Returns {@code before - after}, or null if some difference is not finite (in float16: beyond
-   * 65,504).
+   * Returns {@code before - after}, or null if any difference is not finite. In float16,
+   * differences beyond 65,504 are not finite.
    */
   static byte @org.jspecify.annotations.Nullable [] difference(
       byte[] before, byte[] after, TrainSpec.Delta dtype) {
@@ -52,7 +52,7 @@ final class DeltaCodec {
     return finite ? bytes.array() : null;
   }
 
-  /** Adds {@code weight} times each number. */
+  /** Adds {@code weight} times each value to the sums. */
   static void addTo(double[] sums, byte[] numbers, TrainSpec.Delta dtype, double weight) {
     switch (dtype) {
       case FLOAT32 -> {

@@ -6,28 +6,30 @@ import java.nio.FloatBuffer;
 import java.util.List;
 
 /**
- * What is done with the workers' differences, in plain Java, so that it gives the same bits
- * everywhere: their mean, and Nesterov's step over rounds (arXiv:2311.08105, section 2).
+ * The outer optimiser: averages the workers' differences and takes a step with Nesterov momentum
+ * over rounds (DiLoCo, Douillard et al. 2023, arXiv:2311.08105, section 2). It is plain Java, so it
+ * gives the same bits on every machine.
  */
 public final class OuterStep {
   private OuterStep() {}
 
   /**
-   * One worker's difference over one piece.
+   * The difference of one worker in one piece of the weights.
    *
-   * @param worker from 0
-   * @param tokens that it was trained on, its weight in the mean
-   * @param numbers weights at the round's start less those at its end, as the recipe says that they
-   *     travel
+   * @param worker number of the worker, from 0
+   * @param tokens number of tokens it was trained on, its weight in the mean
+   * @param numbers weights at the start of the round minus those at its end, encoded in the dtype
+   *     of the recipe
    */
   @SuppressWarnings("ArrayRecordComponent") // never compared
   public record Part(int worker, long tokens, byte[] numbers) implements java.io.Serializable {}
 
   /**
-   * Returns the mean difference of one piece, float32: weighted by tokens and summed in float64 in
-   * the workers' order, whatever the order in which they came.
+   * Returns the mean difference of one piece as float32. Differences are weighted by tokens and
+   * summed in float64 in the order of worker numbers, regardless of the order in which they
+   * arrived.
    *
-   * @param parts of those workers that delivered
+   * @param parts the differences of the workers that delivered one
    */
   public static byte[] mean(List<Part> parts, TrainSpec.Delta dtype) {
     List<Part> inOrder =
@@ -47,9 +49,9 @@ public final class OuterStep {
   }
 
   /**
-   * Moves weights by the mean difference, in place, in float64 rounded to float32.
+   * Updates the weights in place with the mean difference, in float64 rounded to float32.
    *
-   * @param velocity of the rounds before; it is changed, too
+   * @param velocity momentum of the previous rounds; updated in place
    * @param means one for each piece, as {@link #mean} gives them
    */
   public static void apply(

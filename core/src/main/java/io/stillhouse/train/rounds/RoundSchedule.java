@@ -3,33 +3,33 @@ package io.stillhouse.train.rounds;
 import io.stillhouse.spec.TrainSpec;
 
 /**
- * Which of a run's steps each worker of each round takes: a function of the recipe and the number
- * of rows. A round takes the next {@code workers x steps} of the run's steps, and each of its
- * workers consecutive ones, so that it reads few shards.
+ * Assigns the steps of a run to rounds and workers, depending only on the recipe and the number of
+ * rows. A round takes the next {@code workers x steps} steps of the run. Each worker takes
+ * consecutive steps, so that it reads few shards.
  */
 public final class RoundSchedule {
   private final TrainSpec train;
   private final long steps;
 
   /**
-   * The part of one worker in one round.
+   * The steps of one worker in one round.
    *
-   * @param firstBatch the run's step, from 0, whose rows it takes first
-   * @param steps how many it takes
-   * @param firstStep how many steps a worker has taken in the rounds before
+   * @param firstBatch the first step of the run, from 0, that the worker takes
+   * @param steps number of steps the worker takes
+   * @param firstStep number of steps a worker took in earlier rounds
    */
   public record Share(long firstBatch, int steps, long firstStep) {}
 
   /**
-   * @param rows of the cache
+   * @param rows number of rows of the cache
    */
   public RoundSchedule(TrainSpec train, long rows) {
     this.train = train;
     this.steps = train.steps(rows);
   }
 
-  /** Returns the steps of all workers in all rounds. */
-  public long steps() {
+  /** Returns the number of steps of all workers in all rounds. */
+  long steps() {
     return steps;
   }
 
@@ -37,13 +37,14 @@ public final class RoundSchedule {
     return Math.toIntExact((steps + perRound() - 1) / perRound());
   }
 
-  /** Returns the steps of all workers together when so many rounds are done. */
+  /** Returns the number of steps of all workers after {@code rounds} rounds. */
   public long stepsAfter(int rounds) {
     return Math.min(steps, rounds * perRound());
   }
 
   /**
-   * Returns a worker's part; rounds and workers are counted from 0. In the last round it is less.
+   * Returns the share of a worker. Rounds and workers are counted from 0. The last round may be
+   * shorter.
    */
   public Share share(int round, int worker) {
     int workers = train.rounds().workers();
@@ -56,7 +57,10 @@ public final class RoundSchedule {
         (long) round * train.rounds().steps());
   }
 
-  /** Returns the number, from 1, that a worker's step has among those of all, taken in turns. */
+  /**
+   * Returns the number, from 1, of a worker's step among the steps of all workers, which are
+   * numbered in turns.
+   */
   long stepOf(int round, int worker, int step) {
     return stepsAfter(round) + (long) step * train.rounds().workers() + worker + 1;
   }
@@ -64,7 +68,7 @@ public final class RoundSchedule {
   /**
    * Returns a worker's learning rate.
    *
-   * @param step of its share, from 0
+   * @param step step of the share, from 0
    */
   double learningRate(Share share, int step) {
     double rate = train.learningRate(share.firstStep() + step, train.stepsOfWorker(steps));

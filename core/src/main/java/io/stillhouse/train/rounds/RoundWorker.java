@@ -3,33 +3,29 @@ package io.stillhouse.train.rounds;
 import ai.djl.ndarray.NDArray;
 import ai.djl.ndarray.NDManager;
 import io.stillhouse.checkpoint.SafeTensors;
-import io.stillhouse.codec.Counts;
 import io.stillhouse.codec.TeacherParts;
-import io.stillhouse.spec.TrainSpec;
-import io.stillhouse.target.Example;
 import io.stillhouse.target.TargetSource;
 import io.stillhouse.train.Checkpoint;
 import io.stillhouse.train.FlatWeights;
-import io.stillhouse.train.Prefetcher;
-import io.stillhouse.train.RowOrder;
 import io.stillhouse.train.StepReport;
+import io.stillhouse.train.StepRunner;
 import io.stillhouse.train.Trainer;
-import io.stillhouse.train.Worker;
 import java.io.IOException;
 import java.io.Serializable;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
+import java.util.Objects;
 import java.util.function.Consumer;
 import org.jspecify.annotations.Nullable;
 
 /**
- * One worker's part of one round: AdamW steps from the round's weights over its own rows. A
- * function of the recipe, the cache, the weights, the round and the worker, and so of nothing that
- * a lost executor takes along.
+ * Trains one worker in one round: AdamW steps from the round's weights on the worker's own rows.
+ * The result depends only on the recipe, the cache, the weights, the round and the worker, so a
+ * lost executor loses no state.
  */
 public final class RoundWorker {
-  /** How many steps kept moments have seen. */
+  /** Metadata key: number of updates of the stored moments. */
   private static final String STEPS = "steps";
 
   private final Trainer.Setup setup;
@@ -49,35 +45,37 @@ public final class RoundWorker {
   }
 
   /**
-   * What a worker delivers.
+   * The result of a worker.
    *
-   * @param worker from 0
-   * @param tokens it was trained on
-   * @param difference its weights at the start less those at the end, in the pieces of {@link
-   *     FlatWeights}, or null if it, or the gradients of every step or of the last five, are not
-   *     finite
-   * @param reports of its steps
+   * @param worker number of the worker, from 0
+   * @param tokens number of tokens it was trained on
+   * @param difference weights at the start minus those at the end, in the pieces of {@link
+   *     FlatWeights}; null if the difference is not finite, training diverged, or no step had
+   *     finite gradients
+   * @param reports the reports of its steps
    */
   @SuppressWarnings("ArrayRecordComponent") // never compared
   public record Result(
       int worker, long tokens, byte @Nullable [] @Nullable [] difference, List<StepReport> reports)
       implements Serializable {}
 
-  /** Keeps a worker's moments for its next round. */
+  /** Stores the moments of a worker for its next round. */
   public interface MomentsKeeper {
     /**
-     * @param metadata of the file that they are kept in
+     * Stores moments.
+     *
+     * @param metadata to write to the file of the moments
      */
     void keep(Map<String, NDArray> moments, Map<String, String> metadata) throws IOException;
   }
 
   /**
-   * Trains.
+   * Trains one round.
    *
    * @param manager owns nothing afterwards
    * @param start the round's weights
-   * @param moments that the worker has kept, or null for none
-   * @param keeper takes its moments at the end; not called where they are not finite
+   * @param moments stored moments of the worker, or null if there are none
+   * @param keeper receives the moments at the end; not called if there is no difference
    */
   public Result run(
       NDManager manager,
@@ -87,56 +85,43 @@ public final class RoundWorker {
       @Nullable SafeTensors moments,
       MomentsKeeper keeper)
       throws IOException {
-    TrainSpec train = setup.train();
-    RowOrder order = setup.order(source);
-    RoundSchedule schedule = new RoundSchedule(train, order.rows());
+    RoundSchedule schedule = new RoundSchedule(setup.train(), setup.rows(source));
     RoundSchedule.Share share = schedule.share(round, worker);
     List<StepReport> reports = new ArrayList<>();
     long tokens = 0;
-    int badSteps = 0;
-    try (NDManager own = manager.newSubManager();
-        Prefetcher feed = new Prefetcher(source, order, share.firstBatch() + share.steps())) {
+    long end = share.firstBatch() + share.steps();
+    try (NDManager own = manager.newSubManager()) {
       Map<String, NDArray> weights = start.tensors(own);
-      try (Worker steps = new Worker(own, setup, weights, teacher)) {
+      try (StepRunner runner = StepRunner.open(own, setup, weights, teacher, source, end)) {
         if (moments != null) {
-          new Checkpoint(moments, 0).restore(Checkpoint.MOMENT, steps.moments(), own);
+          new Checkpoint(moments, 0).restore(Checkpoint.MOMENT, runner.moments(), own);
         }
-        long before = moments == null ? 0 : Long.parseLong(moments.metadata().get(STEPS));
-        for (int step = 0; step < share.steps(); step++) {
-          long began = System.nanoTime();
-          long batch = share.firstBatch() + step;
-          List<Example> rows = feed.step(batch);
-          long read = System.nanoTime();
-          double rate = schedule.learningRate(share, step);
-          Worker.Outcome outcome = steps.step(rows, batch, before + step + 1, rate);
-          badSteps = Double.isFinite(outcome.gradientNorm()) ? 0 : badSteps + 1;
-          long end = System.nanoTime();
-          tokens += Counts.of(rows).tokens();
+        long before = moments == null ? 0 : stepsOf(moments);
+        for (int step = 0; step < share.steps() && !runner.diverged(); step++) {
           StepReport report =
-              new StepReport(
-                  schedule.stepOf(round, worker, step),
-                  schedule.steps(),
-                  outcome.loss(),
-                  outcome.terms(),
-                  new StepReport.Optimiser(rate, outcome.gradientNorm()),
-                  new StepReport.Work(
-                      Counts.of(rows).tokens(), (end - began) / 1e9, (read - began) / 1e9));
+              runner.run(
+                  new StepRunner.Step(
+                      share.firstBatch() + step,
+                      before + step + 1,
+                      schedule.learningRate(share, step),
+                      schedule.stepOf(round, worker, step),
+                      schedule.steps()));
+          tokens += report.work().tokens();
           reports.add(report);
           listener.accept(StepReport.lately(reports));
-          if (badSteps == Trainer.MAX_BAD_STEPS) {
-            break;
-          }
         }
         byte[][] difference =
-            badSteps == Trainer.MAX_BAD_STEPS || badSteps > 0 && badSteps == reports.size()
-                ? null
-                : difference(start, weights);
+            runner.diverged() || runner.neverUpdated() ? null : difference(start, weights);
         if (difference != null) {
-          keeper.keep(steps.moments(), Map.of(STEPS, Long.toString(before + reports.size())));
+          keeper.keep(runner.moments(), Map.of(STEPS, Long.toString(before + reports.size())));
         }
         return new Result(worker, tokens, difference, reports);
       }
     }
+  }
+
+  private static long stepsOf(SafeTensors moments) {
+    return Long.parseLong(Objects.requireNonNull(moments.metadata().get(STEPS), STEPS));
   }
 
   private byte @Nullable [][] difference(FlatWeights start, Map<String, NDArray> weights) {

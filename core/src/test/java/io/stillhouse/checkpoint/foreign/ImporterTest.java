@@ -51,7 +51,7 @@ class ImporterTest {
     assertThat(imported.notes())
         .containsExactly(
             "left out variable 'global_step'",
-            "took 1 attention heads: width 64 / 64, as in every BERT of Google's");
+            "assumed 1 attention heads: width 64 / 64, the head size of Google's BERT models");
     assertWeights(weights, "");
     try (Tokenizer tokenizer = Tokenizer.open(destination)) {
       assertThat(tokenizer.encode(List.of("The playing")).get(0).ids()).containsExactly(5, 6, 7);
@@ -120,7 +120,7 @@ class ImporterTest {
     assertThatThrownBy(() -> Importer.importTeacher(onnx, destination))
         .isInstanceOf(StillhouseException.class)
         .hasMessage(
-            "'%s' computes another activation than the exact (erf) gelu; use a BERT encoder with hidden_act gelu"
+            "'%s' does not use the exact (erf) gelu; use a BERT encoder with hidden_act gelu"
                 .formatted(onnx));
     assertThat(destination).doesNotExist();
     assertLeftNothingElse();
@@ -137,7 +137,7 @@ class ImporterTest {
     assertThatThrownBy(() -> Importer.importTeacher(onnx, destination))
         .isInstanceOf(StillhouseException.class)
         .hasMessage(
-            "the weights of '%s' do not fit its configuration: tensor 'bert.encoder.layer.1.attention.self.key.bias' [4] is missing; restore the files that belong together"
+            "the weights of '%s' do not fit its configuration: tensor 'bert.encoder.layer.1.attention.self.key.bias' [4] is missing; use the config and the weights of the same model"
                 .formatted(onnx));
   }
 
@@ -160,7 +160,7 @@ class ImporterTest {
     assertThatThrownBy(() -> Importer.importTeacher(source, destination))
         .isInstanceOf(StillhouseException.class)
         .hasMessage(
-            "'%s' exists already; remove it, or name another destination".formatted(destination));
+            "'%s' already exists; delete it, or choose another destination".formatted(destination));
   }
 
   @Test
@@ -181,7 +181,7 @@ class ImporterTest {
 
     assertThatThrownBy(() -> Importer.importTeacher(jar, destination))
         .isInstanceOf(StillhouseException.class)
-        .hasMessageStartingWith("'%s' is not a whole zip (".formatted(jar));
+        .hasMessageStartingWith("'%s' is not a complete zip file (".formatted(jar));
     assertLeftNothingElse();
   }
 
@@ -196,7 +196,8 @@ class ImporterTest {
     assertThatThrownBy(() -> Importer.importTeacher(jar, destination))
         .isInstanceOf(StillhouseException.class)
         .hasMessage(
-            "'%s' has an entry outside itself: '../../evil.txt'; do not trust it".formatted(jar));
+            "'%s' has an entry outside its root: '../../evil.txt'; do not use this file"
+                .formatted(jar));
   }
 
   private static Map<String, LazyTensor> withPooler(EncoderSpec spec) {

@@ -64,7 +64,7 @@ class TensorBundleTest {
     assertThatThrownBy(() -> TensorBundle.read(index))
         .isInstanceOf(StillhouseException.class)
         .hasMessage(
-            "'%s' is not a whole TensorFlow checkpoint: variable 'w' of shape (4) is bytes 0 to 16 of 12; copy or download it again"
+            "'%s' is not a complete TensorFlow checkpoint: variable 'w' of shape (4) is bytes 0 to 16 of 12; copy or download it again"
                 .formatted(data));
   }
 
@@ -80,7 +80,7 @@ class TensorBundleTest {
     assertThatThrownBy(() -> TensorBundle.read(index).get("w").bytes().read())
         .isInstanceOf(StillhouseException.class)
         .hasMessage(
-            "'%s' is not a whole TensorFlow checkpoint: variable 'w' does not fit its checksum; copy or download it again"
+            "'%s' is not a complete TensorFlow checkpoint: variable 'w' does not match its checksum; copy or download it again"
                 .formatted(data));
   }
 
@@ -90,6 +90,6 @@ class TensorBundleTest {
 
     assertThatThrownBy(() -> TensorBundle.read(index))
         .isInstanceOf(StillhouseException.class)
-        .hasMessageStartingWith("'%s' is not a whole TensorFlow checkpoint: ".formatted(index));
+        .hasMessageStartingWith("'%s' is not a complete TensorFlow checkpoint: ".formatted(index));
   }
 }

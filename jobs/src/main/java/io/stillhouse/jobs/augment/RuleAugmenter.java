@@ -3,9 +3,9 @@ package io.stillhouse.jobs.augment;
 import io.stillhouse.augment.PartsOfSpeech;
 import io.stillhouse.augment.Rewritten;
 import io.stillhouse.augment.RuleAugmentation;
+import io.stillhouse.augment.Span;
 import io.stillhouse.augment.WordSplit;
 import io.stillhouse.jobs.corpus.SourceRow;
-import io.stillhouse.text.Span;
 import java.util.ArrayList;
 import java.util.List;
 

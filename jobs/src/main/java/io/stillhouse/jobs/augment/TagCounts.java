@@ -1,10 +1,10 @@
 package io.stillhouse.jobs.augment;
 
 import io.stillhouse.augment.PartsOfSpeech;
+import io.stillhouse.augment.Span;
 import io.stillhouse.augment.WordSplit;
 import io.stillhouse.augment.WordsByTag;
 import io.stillhouse.jobs.corpus.SourceRow;
-import io.stillhouse.text.Span;
 import java.io.Serializable;
 import java.util.HashMap;
 import java.util.Iterator;

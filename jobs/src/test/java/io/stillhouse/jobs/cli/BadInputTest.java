@@ -100,7 +100,7 @@ class BadInputTest {
     assertThat(mistake(cacheOf(Tiny.CLS, "corpus.path=" + rows, "corpus.label=label")))
         .contains("the label of row 'rows.tsv:1' must be one of the teacher's 3 classes")
         .contains("but is 'none'; the classes are [LABEL_0, LABEL_1, LABEL_2]")
-        .contains("mend the row, choose another label column");
+        .contains("correct the row, choose another label column");
     assertNothingWritten();
   }
 
@@ -134,7 +134,7 @@ class BadInputTest {
   void refusesAScoreThatIsNotANumber() throws IOException {
     Path rows = Files.writeString(directory.resolve("rows.tsv"), "text\tlabel\nthe\thigh\n");
     assertThat(mistake(cacheOf(Tiny.REG, "corpus.path=" + rows, "corpus.label=label")))
-        .contains("must be a finite number for regression, but is 'high'; mend the row");
+        .contains("must be a finite number for regression, but is 'high'; correct the row");
     assertNothingWritten();
   }
 

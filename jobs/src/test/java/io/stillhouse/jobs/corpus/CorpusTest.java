@@ -235,8 +235,8 @@ class CorpusTest {
     CorpusSpec odd = named(new Columns("text", null, "odd", null));
     assertThatThrownBy(() -> rows(odd))
         .hasStackTraceContaining(
-            "the label 'up|down' of row 't.jsonl:1' has a vertical bar in it, which stands between"
-                + " labels; write that label otherwise");
+            "the label 'up|down' of row 't.jsonl:1' contains a vertical bar, which separates"
+                + " labels; rename that label");
   }
 
   @Test

@@ -202,8 +202,8 @@ class TrainJobTest {
         };
     assertThatThrownBy(() -> new TrainTask(run(settings), killer).train()).hasMessage("killed");
     assertThatThrownBy(() -> train("train.baseline=false", "train.seed=43"))
-        .hasStackTraceContaining("/students/_checkpoints/small' is of another recipe or cache")
-        .hasStackTraceContaining("give the student another name, or delete that directory");
+        .hasStackTraceContaining("/students/_checkpoints/small' belongs to another recipe or cache")
+        .hasStackTraceContaining("choose another student name, or delete that directory");
     assertThat(directory.resolve("students/small")).doesNotExist();
   }
 

@@ -15,7 +15,10 @@ import java.util.List;
 import java.util.stream.IntStream;
 import org.apache.hadoop.fs.Path;
 
-/** Which heads of the model that a student starts from it does without. */
+/**
+ * Selects the heads to prune from a student: reads the importances that the recipe names, checks
+ * that they belong to the model that the student starts from, and prunes the least important heads.
+ */
 final class Pruning {
   private Pruning() {}
 

@@ -1,9 +1,14 @@
-package io.stillhouse.text;
+package io.stillhouse.augment;
 
 import java.util.List;
 import org.jspecify.annotations.Nullable;
 
-/** Where a word stands in a text, in UTF-16 code units; {@code end} is exclusive. */
+/**
+ * The char range of a word in a text.
+ *
+ * @param start index of the first char
+ * @param end index after the last char
+ */
 public record Span(int start, int end) {
 
   /** Returns the word. */
@@ -12,11 +17,11 @@ public record Span(int start, int end) {
   }
 
   /**
-   * Returns the part of a text from the first to the last of some words, with other words in the
-   * place of some; all between the words stays.
+   * Returns the part of a text from the first to the last of the given words, with some of the
+   * words replaced. The text between words is unchanged.
    *
    * @param words in order, without overlap; at least one
-   * @param replacements a word or null for each of {@code words}
+   * @param replacements one for each of {@code words}; null leaves the word unchanged
    */
   public static String replaced(
       String text, List<Span> words, List<@Nullable String> replacements) {
