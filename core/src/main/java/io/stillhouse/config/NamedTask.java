@@ -10,8 +10,8 @@ import java.util.regex.Pattern;
 import java.util.stream.Collectors;
 
 /**
- * GLUE's tasks: the columns of their files as GLUE distributes them, what they predict, GLUE's
- * metrics, and TinyBERT's lengths (arXiv:1909.10351, section 4.2).
+ * A GLUE task: the columns of the files that GLUE distributes, the type of label, GLUE's metrics, and
+ * TinyBERT's maximum lengths (arXiv:1909.10351, section 4.2).
  */
 public enum NamedTask {
   SST_2(Map.of("corpus.text", "sentence", "corpus.label", "label"), Metric.ACCURACY),
@@ -23,8 +23,8 @@ public enum NamedTask {
   QQP(pair("question1", "question2", "is_duplicate"), Metric.F1, Metric.ACCURACY),
   MNLI(pair("sentence1", "sentence2", "gold_label"), Metric.ACCURACY);
 
-  /** Files that say themselves that they are none of GLUE's. */
-  private static final Pattern OTHER =
+  /** Files whose extension shows that they are not in the format that GLUE distributes. */
+  private static final Pattern OTHER_FORMAT =
       Pattern.compile("\\.(csv|jsonl?|parquet|orc)(\\.\\w+)?$", Pattern.CASE_INSENSITIVE);
 
   private final Map<String, String> columns;
@@ -39,7 +39,7 @@ public enum NamedTask {
     return Map.of("corpus.text", text, "corpus.pair", pair, "corpus.label", label);
   }
 
-  /** Returns the name in recipes. */
+  /** Returns the name of the task in recipes. */
   String id() {
     return name().toLowerCase(Locale.ROOT).replace('_', '-');
   }
@@ -48,14 +48,14 @@ public enum NamedTask {
     return Arrays.stream(values()).map(NamedTask::id).toList();
   }
 
-  /** Gives settings what the task that they name knows, where they are silent. */
+  /** Returns settings with the values of the task that they name, for keys that they do not set. */
   public static Settings filled(Settings settings) {
     for (NamedTask task : values()) {
       if (task.id().equals(settings.get(Options.TASK))) {
-        Map<String, String> missing = new TreeMap<>(task.known());
-        missing.keySet().removeIf(settings::gives);
-        if (settings.has(Options.CORPUS_PATH)
-            && settings.get(Options.CORPUS_PATH).stream().anyMatch(OTHER.asPredicate())) {
+        Map<String, String> missing = new TreeMap<>(task.settings());
+        missing.keySet().removeIf(settings::sets);
+        if (settings.sets(Options.CORPUS_PATH.key())
+            && settings.value(Options.CORPUS_PATH).stream().anyMatch(OTHER_FORMAT.asPredicate())) {
           missing.remove(Options.CORPUS_FORMAT.key());
         }
         return settings.with(missing);
@@ -64,17 +64,17 @@ public enum NamedTask {
     return settings;
   }
 
-  private Map<String, String> known() {
-    Map<String, String> known = new TreeMap<>(columns);
-    known.put(Options.CORPUS_FORMAT.key(), "tsv");
-    known.put(
+  private Map<String, String> settings() {
+    Map<String, String> values = new TreeMap<>(columns);
+    values.put(Options.CORPUS_FORMAT.key(), "tsv");
+    values.put(
         Options.MAX_LENGTH.key(), columns.containsKey(Options.CORPUS_PAIR.key()) ? "128" : "64");
-    known.put(
+    values.put(
         Options.FINETUNE_TASK.key(),
         metrics.contains(Metric.PEARSON) ? "regression" : "classification");
-    known.put(
+    values.put(
         Options.EVALUATE_METRICS.key(),
         metrics.stream().map(Metric::id).collect(Collectors.joining(", ", "[", "]")));
-    return known;
+    return values;
   }
 }

@@ -6,14 +6,14 @@ import java.util.function.Predicate;
 import org.jspecify.annotations.Nullable;
 
 /**
- * One setting.
+ * A setting.
  *
- * @param key the dotted key in a recipe
- * @param defaultValue the default in the recipe's own notation, or null where there is none
+ * @param key its dotted key in a recipe
+ * @param defaultValue the default in a recipe's notation, or null if there is none
  * @param parser reads the notation; may throw {@link IllegalArgumentException}
- * @param rule what a parsed value must satisfy
+ * @param rule the condition that a parsed value must meet
  * @param ruleInWords completes "{@code key} must be ..."
- * @param doc what it does, with its unit
+ * @param doc the meaning, in one or two sentences, with the unit
  */
 public record Option<T>(
     String key,
@@ -23,25 +23,35 @@ public record Option<T>(
     String ruleInWords,
     String doc) {
 
+  /** Returns the group of the key: its first word, or {@code general} for a key of one word. */
+  public String group() {
+    int dot = key.indexOf('.');
+    return dot < 0 ? "general" : key.substring(0, dot);
+  }
+
   /**
-   * Returns what is wrong with a value, if anything is.
+   * Returns the problem of a value inside another setting, if the value is invalid.
    *
-   * @param where it is written, a setting that holds others
+   * @param where the setting that contains the value, such as {@code train.stages}
    */
   Optional<String> problem(String where, String text) {
     return problem(key, where, text);
   }
 
-  /** As the other, of a value that has another name there. */
-  Optional<String> problem(String named, String where, String text) {
+  /**
+   * Returns the problem of a value inside another setting, if the value is invalid.
+   *
+   * @param name the name of the value in that setting
+   */
+  Optional<String> problem(String name, String where, String text) {
     try {
       if (rule.test(parser.apply(text))) {
         return Optional.empty();
       }
     } catch (IllegalArgumentException e) {
-      // told below, in the rule's words
+      // reported below, in the rule's words
     }
     return Optional.of(
-        "%s in %s must be %s, but is '%s'".formatted(named, where, ruleInWords, text));
+        "%s in %s must be %s, but is '%s'".formatted(name, where, ruleInWords, text));
   }
 }

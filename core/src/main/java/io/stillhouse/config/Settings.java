@@ -15,25 +15,39 @@ import java.util.List;
 import java.util.Map;
 import java.util.Set;
 import java.util.TreeMap;
+import java.util.function.Consumer;
 import java.util.stream.Collectors;
 import org.jspecify.annotations.Nullable;
 
 /**
- * The values of a recipe. Precedence: {@code key=value} arguments, then the recipe file (with its
+ * The checked values of a recipe. Precedence: {@code key=value} arguments, then the recipe file (with its
  * includes and {@code ${?ENV}}), then the options' defaults.
  */
 public final class Settings {
   private static final String SWEEP_OVER = Options.SWEEP_OVER.key() + ".";
 
-  /** Keys whose values are lists of objects. */
+  /** The keys whose values are lists of objects. */
   private static final Set<String> OF_OBJECTS =
       Set.of(Options.SWEEP_STUDENTS.key(), Options.STAGES.key(), Options.TEACHERS.key());
 
   private final Map<String, String> given;
   private final Map<String, Object> parsed = new HashMap<>();
+  private final Consumer<String> onRead;
 
-  private Settings(Map<String, String> given) {
+  private Settings(Map<String, String> given, Consumer<String> onRead) {
     this.given = Map.copyOf(given);
+    this.onRead = onRead;
+  }
+
+  /** Parses and checks values. */
+  private static Settings checked(
+      Map<String, String> given, Consumer<String> onRead, List<String> problems) {
+    Settings settings = new Settings(given, onRead);
+    settings.check(problems);
+    if (!problems.isEmpty()) {
+      throw Errors.all(problems);
+    }
+    return settings;
   }
 
   /**
@@ -45,11 +59,21 @@ public final class Settings {
    *     breaks its rule
    */
   public static Settings parse(@Nullable Path recipe, List<String> arguments) {
-    Map<String, String> given = new TreeMap<>();
+    return parse(recipe == null ? ConfigFactory.empty() : load(recipe), arguments);
+  }
+
+  /**
+   * Reads a recipe that is not in a file, as {@link #parse(Path, List)} does.
+   *
+   * @param recipe HOCON, without includes
+   */
+  public static Settings parseText(String recipe, List<String> arguments) {
+    return parse(ConfigFactory.parseString(recipe).resolve(), arguments);
+  }
+
+  private static Settings parse(Config recipe, List<String> arguments) {
     Map<String, List<String>> over = new TreeMap<>();
-    if (recipe != null) {
-      given.putAll(flatten(load(recipe), over));
-    }
+    Map<String, String> given = flatten(recipe, over);
     List<String> problems = new ArrayList<>();
     for (String argument : arguments) {
       int equals = argument.indexOf('=');
@@ -69,17 +93,30 @@ public final class Settings {
     if (!over.isEmpty()) {
       given.merge(Options.SWEEP_OVER.key(), SweepText.write(over), SweepText::merged);
     }
-    Settings settings = new Settings(given);
-    settings.check(problems);
-    if (!problems.isEmpty()) {
-      throw Errors.all(problems);
-    }
-    return settings;
+    return checked(given, key -> {}, problems);
   }
 
-  /** Returns an option's value. */
-  @SuppressWarnings("unchecked") // parsed by the option's own parser
+  /**
+   * Returns the same settings with a listener that receives the key of each value that is read. Tests
+   * use it to compare the keys that a command reads with those that its help lists.
+   */
+  public Settings observed(Consumer<String> listener) {
+    return checked(given, listener, new ArrayList<>());
+  }
+
+  /**
+   * Returns an option's value.
+   *
+   * @throws io.stillhouse.error.StillhouseException if it is not set and has no default
+   */
   public <T> T get(Option<T> option) {
+    onRead.accept(option.key());
+    return value(option);
+  }
+
+  /** Returns an option's value without telling the listener. */
+  @SuppressWarnings("unchecked") // parsed by the option's own parser
+  <T> T value(Option<T> option) {
     Object value = parsed.get(option.key());
     if (value == null) {
       throw Errors.invalid(
@@ -89,25 +126,28 @@ public final class Settings {
     return (T) value;
   }
 
-  /** Returns whether the recipe or an argument gives the option. */
+  /** Returns whether the recipe or an argument sets the option. */
   public boolean has(Option<?> option) {
-    return gives(option.key());
+    onRead.accept(option.key());
+    return sets(option.key());
   }
 
-  public boolean gives(String key) {
+  /** Returns whether the recipe or an argument sets a key, without telling the listener. */
+  boolean sets(String key) {
     return given.containsKey(key);
   }
 
   /**
-   * Checks that options without a default are given.
+   * Checks that options have a value.
    *
    * @throws io.stillhouse.error.StillhouseException naming all that are missing
    */
   public Settings require(Option<?>... options) {
     List<String> problems = new ArrayList<>();
     for (Option<?> option : options) {
+      onRead.accept(option.key());
       if (!parsed.containsKey(option.key())
-          || option.defaultValue() != null && !has(option) && option.defaultValue().isEmpty()) {
+          || option.defaultValue() != null && !sets(option.key()) && option.defaultValue().isEmpty()) {
         problems.add(
             "%s is missing (%s); set it in the recipe, or as %s=..."
                 .formatted(option.key(), option.doc(), option.key()));
@@ -119,20 +159,14 @@ public final class Settings {
     return this;
   }
 
-  /** Returns this with further values, which win. */
+  /** Returns a copy with further values, which win over those of this. */
   public Settings with(Map<String, String> more) {
     Map<String, String> merged = new TreeMap<>(given);
     merged.putAll(more);
-    Settings settings = new Settings(merged);
-    List<String> problems = new ArrayList<>();
-    settings.check(problems);
-    if (!problems.isEmpty()) {
-      throw Errors.all(problems);
-    }
-    return settings;
+    return checked(merged, onRead, new ArrayList<>());
   }
 
-  /** Returns every value in force, defaults included, for the record of a run. */
+  /** Returns all values, including defaults, for the record of a run. */
   public Map<String, String> inForce() {
     Map<String, String> all = new TreeMap<>();
     for (Option<?> option : Options.ALL) {
@@ -145,14 +179,9 @@ public final class Settings {
   }
 
   private void check(List<String> problems) {
-    Map<String, Option<?>> options =
-        Options.ALL.stream().collect(Collectors.toMap(Option::key, o -> o));
     for (String key : given.keySet()) {
-      if (Options.RENAMED.containsKey(key)) {
-        problems.add("'%s' was renamed to %s".formatted(key, Options.RENAMED.get(key)));
-      } else if (!options.containsKey(key)) {
-        problems.add(
-            "unknown key '%s'; did you mean '%s'?".formatted(key, nearest(key, options.keySet())));
+      if (Keys.find(key) == null) {
+        problems.add(Keys.unknown(key));
       }
     }
     for (Option<?> option : Options.ALL) {
@@ -162,15 +191,15 @@ public final class Settings {
       }
     }
     if (parsed.containsKey(Options.STAGES.key())) {
-      problems.addAll(StageCheck.problems(get(Options.STAGES)));
+      problems.addAll(StageCheck.problems(value(Options.STAGES)));
     }
     if (parsed.containsKey(Options.TEACHERS.key())) {
-      problems.addAll(TeachersCheck.problems(get(Options.TEACHERS)));
+      problems.addAll(TeachersCheck.problems(value(Options.TEACHERS)));
     }
     if (parsed.containsKey(Options.SWEEP_OVER.key())
         && parsed.containsKey(Options.SWEEP_STUDENTS.key())) {
       problems.addAll(
-          new SweepCheck(get(Options.SWEEP_OVER), get(Options.SWEEP_STUDENTS)).problems());
+          new SweepCheck(value(Options.SWEEP_OVER), value(Options.SWEEP_STUDENTS)).problems());
     }
   }
 
@@ -203,7 +232,11 @@ public final class Settings {
     }
   }
 
-  /** Returns texts by key; those below sweep.over, whose keys are those of others, go apart. */
+  /**
+   * Returns texts by key.
+   *
+   * @param over receives the lists of {@code sweep.over}, by the keys of the options that they vary
+   */
   private static Map<String, String> flatten(Config config, Map<String, List<String>> over) {
     Map<String, String> flat = new TreeMap<>();
     for (Map.Entry<String, ConfigValue> entry : config.entrySet()) {
@@ -225,40 +258,5 @@ public final class Settings {
       flat.put(key, text);
     }
     return flat;
-  }
-
-  /** Returns the key that differs least from one that is unknown. */
-  static String nearest(String key, Iterable<String> keys) {
-    String best = "";
-    int bestDistance = Integer.MAX_VALUE;
-    for (String candidate : keys) {
-      int distance = distance(key, candidate);
-      if (distance < bestDistance || distance == bestDistance && candidate.compareTo(best) < 0) {
-        bestDistance = distance;
-        best = candidate;
-      }
-    }
-    return best;
-  }
-
-  /**
-   * Levenshtein's distance; commons-text has one too, but would be a dependency for fifteen lines.
-   */
-  private static int distance(String a, String b) {
-    int[] row = new int[b.length() + 1];
-    for (int j = 0; j <= b.length(); j++) {
-      row[j] = j;
-    }
-    for (int i = 1; i <= a.length(); i++) {
-      int diagonal = row[0];
-      row[0] = i;
-      for (int j = 1; j <= b.length(); j++) {
-        int above = row[j];
-        int replaced = diagonal + (a.charAt(i - 1) == b.charAt(j - 1) ? 0 : 1);
-        row[j] = Math.min(replaced, Math.min(above, row[j - 1]) + 1);
-        diagonal = above;
-      }
-    }
-    return row[b.length()];
   }
 }

@@ -11,9 +11,9 @@ import java.util.TreeSet;
 import java.util.stream.Collectors;
 import org.jspecify.annotations.Nullable;
 
-/** What is wrong with the settings that a sweep gives its students. */
+/** Checks the settings that a sweep gives its students. */
 final class SweepCheck {
-  /** Of all students, though their keys begin like those of each. */
+  /** Train keys that all students of a sweep share. */
   private static final Set<String> COMMON =
       Set.of(
           Options.TRAIN_PATH.key(),
@@ -22,15 +22,13 @@ final class SweepCheck {
           Options.STAGES.key(),
           Options.BASELINE.key());
 
-  /** A table of more students is of no use to a reader. */
+  /** The largest number of students: nobody can read a longer table. */
   private static final int MOST = 1_000;
 
   private static final List<String> OWN = List.of("student.", "loss.", "train.");
 
   private final Map<String, List<String>> over;
   private final List<Map<String, String>> students;
-  private final Map<String, Option<?>> options =
-      Options.ALL.stream().collect(Collectors.toMap(Option::key, option -> option));
   private final Set<String> problems = new TreeSet<>();
 
   SweepCheck(Map<String, List<String>> over, List<Map<String, String>> students) {
@@ -38,7 +36,7 @@ final class SweepCheck {
     this.students = students;
   }
 
-  /** Returns all that is wrong, each once. */
+  /** Returns every problem once. */
   List<String> problems() {
     over.forEach(this::checkList);
     for (Map<String, String> student : students) {
@@ -46,14 +44,14 @@ final class SweepCheck {
       for (String key : student.keySet()) {
         if (over.containsKey(key) && !key.equals(Options.STUDENT_NAME.key())) {
           problems.add(
-              "'%s' is in sweep.over and in sweep.students; leave it in one of them"
+              "'%s' is in sweep.over and in sweep.students; remove it from one of them"
                   .formatted(key));
         }
       }
     }
     if (problems.isEmpty() && size(over, students) > MOST) {
       problems.add(
-          "sweep.over and sweep.students make %,d students, more than %,d; take values away"
+          "sweep.over and sweep.students make %,d students, but at most %,d are allowed; remove values"
               .formatted(size(over, students), MOST));
     }
     if (problems.isEmpty()) {
@@ -65,12 +63,12 @@ final class SweepCheck {
   private void checkList(String key, List<String> values) {
     if (values.isEmpty()) {
       problems.add(
-          "sweep.over.%s must be a list of values, but is empty; give some, or take it away"
+          "sweep.over.%s must be a list of values, but is empty; add values, or remove the key"
               .formatted(key));
     }
     if (key.equals(Options.STUDENT_NAME.key())) {
       problems.add(
-          "'student.name' cannot be in sweep.over, where students are named for what they have; name them in sweep.students");
+          "'student.name' cannot be in sweep.over, because its students are named after their values; name students in sweep.students");
       return;
     }
     Set<Object> seen = new HashSet<>();
@@ -78,7 +76,7 @@ final class SweepCheck {
       Object parsed = check("sweep.over", key, value);
       if (parsed != null && !seen.add(parsed)) {
         problems.add(
-            "sweep.over.%s names '%s' twice; each combination is trained once"
+            "sweep.over.%s contains '%s' twice, but each combination is trained once; remove one"
                 .formatted(key, value));
       }
     }
@@ -97,7 +95,7 @@ final class SweepCheck {
         (name, times) -> {
           if (times > 1) {
             problems.add(
-                "sweep.students names '%s' %d times; give each a name of its own"
+                "sweep.students names '%s' %d times; give each student another name"
                     .formatted(name, times));
           }
         });
@@ -106,24 +104,22 @@ final class SweepCheck {
       Map<String, String> own = new LinkedHashMap<>(student);
       own.remove(Options.STUDENT_NAME.key());
       if (values.contains(own)) {
-        problems.add("sweep.students holds %s twice; each student is trained once".formatted(own));
+        problems.add("sweep.students contains %s twice, but each student is trained once; remove one".formatted(own));
       }
       values.add(own);
     }
   }
 
-  /** Returns the value as its option reads it, or null where it cannot. */
+  /** Returns the parsed value, or null if the key or the value is invalid. */
   private @Nullable Object check(String where, String key, @Nullable String value) {
-    Option<?> option = options.get(key);
+    Option<?> option = Keys.find(key);
     if (option == null) {
-      problems.add(
-          "unknown key '%s' in %s; did you mean '%s'?"
-              .formatted(key, where, Settings.nearest(key, new TreeSet<>(options.keySet()))));
+      problems.add(Keys.unknownIn(where, key));
       return null;
     }
     if (COMMON.contains(key) || OWN.stream().noneMatch(key::startsWith)) {
       problems.add(
-          "'%s' cannot be in %s, because all students of a sweep share it; set it outside, and run a sweep for each value"
+          "'%s' cannot be in %s, because all students of a sweep share it; set it outside, and run one sweep for each value"
               .formatted(key, where));
       return null;
     }

@@ -15,13 +15,13 @@ import java.util.TreeMap;
 import java.util.stream.Collectors;
 
 /**
- * The settings that hold other settings, as HOCON in one line. Values are kept as they were
- * written: {@code 5e-4} names a student better than {@code 5.0E-4}.
+ * Reads and writes settings that contain other settings, as HOCON in one line. Values keep their
+ * notation, because students are named after them: {@code 5e-4}, not {@code 5.0E-4}.
  */
 public final class SweepText {
-  private static final String ROOT = "it";
+  private static final String ROOT = "root";
 
-  /** How a student of the list may write student.name. */
+  /** The short form of {@code student.name} in a list of students. */
   private static final String NAME = "name";
 
   private SweepText() {}
@@ -76,7 +76,7 @@ public final class SweepText {
     return path.replace("\"", "");
   }
 
-  /** Returns the elements of a list, or a value that is none as the only one. */
+  /** Returns the elements of a list, or the single element of a value that is not a list. */
   static List<String> texts(ConfigValue value) {
     return value instanceof ConfigList list
         ? list.stream().map(SweepText::text).toList()
@@ -93,8 +93,9 @@ public final class SweepText {
   }
 
   /**
-   * Cuts {@code [a, [b, c]]} into {@code a} and {@code [b, c]}; a text that is no list is the only
-   * element. Arguments are not quoted as HOCON wants it: this takes {@code file:/x}.
+   * Splits {@code [a, [b, c]]} into {@code a} and {@code [b, c]}; a text that is not a list is the
+   * only element. Unlike HOCON, it needs no quotes around values such as {@code file:/x}, because
+   * users do not quote arguments.
    */
   public static List<String> split(String text) {
     String body = text.strip();
@@ -126,6 +127,7 @@ public final class SweepText {
         : text;
   }
 
+  /** Writes lists of values by key, as {@code sweep.over} has them. */
   public static String write(Map<String, List<String>> over) {
     return write(ConfigValueFactory.fromMap(over));
   }
@@ -134,14 +136,14 @@ public final class SweepText {
     return value.render(ConfigRenderOptions.concise());
   }
 
-  /** Adds lists to those of a text; they win. */
+  /** Returns the lists of both texts; those of the second win. */
   static String merged(String text, String more) {
     try {
       Map<String, List<String>> all = over(text);
       all.putAll(over(more));
       return write(all);
     } catch (IllegalArgumentException e) {
-      return text; // which its option's rule refuses
+      return text; // the rule of the option reports it
     }
   }
 }

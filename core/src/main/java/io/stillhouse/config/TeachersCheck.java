@@ -10,9 +10,9 @@ import java.util.Map;
 import java.util.Set;
 import java.util.stream.Stream;
 
-/** Checks the settings of further teachers, {@code loss.teachers}. */
+/** The keys of a further teacher in {@code loss.teachers}, and a check of their values. */
 public final class TeachersCheck {
-  public static final String NAME = Options.STUDENT_NAME.key(); // as SweepText writes "name"
+  public static final String NAME = Options.STUDENT_NAME.key(); // SweepText expands "name"
   public static final String CACHE = "cache";
   public static final String TEACHER = "teacher";
   public static final String WEIGHT = "weight";
@@ -21,7 +21,7 @@ public final class TeachersCheck {
   private static final List<String> KEYS = List.of("name", CACHE, TEACHER, WEIGHT, MAP, TERMS);
   public static final String SOFT_LABEL = "soft-label";
 
-  /** The weights of the terms that a teacher has a part in, by the terms' names. */
+  /** The weights of the terms that a teacher can take part in, by the names of the terms. */
   public static final Map<String, Option<Double>> WEIGHTS = weights();
 
   private static Map<String, Option<Double>> weights() {
@@ -43,7 +43,7 @@ public final class TeachersCheck {
 
   private TeachersCheck() {}
 
-  /** Returns what is wrong with the values of {@link Options#TEACHERS}. */
+  /** Returns every problem of the values of {@link Options#TEACHERS}. */
   static List<String> problems(List<Map<String, String>> teachers) {
     List<String> problems = new ArrayList<>();
     Set<String> names = new HashSet<>();
@@ -51,28 +51,27 @@ public final class TeachersCheck {
     for (Map<String, String> values : teachers) {
       String name = values.getOrDefault(NAME, "");
       if (name.isEmpty()) {
-        problems.add("a teacher of loss.teachers has no name; give each one, such as name = large");
+        problems.add("a teacher of loss.teachers has no name; name each teacher, such as name = large");
       } else if (!names.add(name)) {
-        problems.add("loss.teachers names '%s' twice; give each a name of its own".formatted(name));
+        problems.add("loss.teachers names '%s' twice; give each teacher another name".formatted(name));
       }
       for (String key : values.keySet()) {
         if (!key.equals(NAME) && !KEYS.contains(key)) {
           problems.add(
-              "unknown key '%s' of teacher '%s' in loss.teachers; did you mean '%s'?"
-                  .formatted(key, name, Settings.nearest(key, KEYS)));
+              Keys.unknown(key, " of teacher '%s' in loss.teachers".formatted(name), KEYS));
         }
       }
       String cache = values.getOrDefault(CACHE, "");
       String teacher = values.getOrDefault(TEACHER, "");
       if (cache.isEmpty() && teacher.isEmpty()) {
         problems.add(
-            "teacher '%s' in loss.teachers has neither cache nor teacher; name its cache, or another teacher of cache.path"
+            "teacher '%s' in loss.teachers has neither cache nor teacher; set cache to its cache, or teacher to another teacher of cache.path"
                 .formatted(name));
       }
       String other = places.putIfAbsent(List.of(cache, teacher), name);
       if (other != null) {
         problems.add(
-            "teachers '%s' and '%s' in loss.teachers are one and the same; take one away, or add up their weights"
+            "teachers '%s' and '%s' in loss.teachers are the same teacher; remove one, or add up their weights"
                 .formatted(other, name));
       }
       valueProblems(name, values, problems);

@@ -4,7 +4,7 @@ import io.stillhouse.config.NamedTask;
 import io.stillhouse.config.Option;
 import io.stillhouse.config.Options;
 import io.stillhouse.config.Settings;
-import io.stillhouse.config.SweepText;
+import io.stillhouse.config.Smoke;
 import io.stillhouse.error.Errors;
 import io.stillhouse.spec.Architecture;
 import io.stillhouse.spec.CorpusSpec;
@@ -19,8 +19,6 @@ import io.stillhouse.spec.TrainSpec;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Locale;
-import java.util.Map;
-import java.util.TreeMap;
 import java.util.function.ToIntFunction;
 import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
@@ -32,38 +30,14 @@ public final class Recipe {
 
   private Recipe() {}
 
-  /** Fills in what a named task knows, and shrinks a recipe to seconds, where it says so. */
+  /** Fills in the values of a named task, and applies {@code smoke}. */
   public static Settings prepared(Settings settings) {
     return shrunk(NamedTask.filled(settings));
   }
 
-  /** Shrinks a recipe to seconds where it says {@code smoke = true}. */
+  /** Returns smaller settings if they say {@code smoke = true}, else the given ones. */
   public static Settings shrunk(Settings settings) {
-    if (!settings.get(Options.SMOKE)) {
-      return settings;
-    }
-    Map<String, String> small = new TreeMap<>();
-    cap(settings, Options.CORPUS_LIMIT, 64, small);
-    int workers = settings.get(Options.WORKERS); // each takes four steps
-    cap(settings, Options.MAX_STEPS, 4 * workers, small);
-    cap(settings, Options.SHARD_TOKENS, 1024, small);
-    cap(settings, Options.BATCH_SIZE, Math.max(1, 16 / workers), small);
-    cap(settings, Options.MAX_LENGTH, 64, small);
-    cap(settings, Options.AUGMENT_COPIES, 4, small);
-    cap(settings, Options.HEAD_IMPORTANCE_ROWS, 32, small);
-    small.put(Options.EPOCHS.key(), "1");
-    Map<String, List<String>> over = new TreeMap<>(settings.get(Options.SWEEP_OVER));
-    over.computeIfPresent(Options.SEED.key(), (key, seeds) -> seeds.subList(0, 1));
-    small.put(Options.SWEEP_OVER.key(), SweepText.write(over));
-    return settings.with(small);
-  }
-
-  private static void cap(
-      Settings settings, Option<Integer> option, int most, Map<String, String> small) {
-    int value = settings.get(option);
-    if (value == 0 || value > most) {
-      small.put(option.key(), Integer.toString(most));
-    }
+    return Smoke.shrunk(settings);
   }
 
   /** Returns the corpus to cache. */
@@ -140,8 +114,8 @@ public final class Recipe {
           "change one of them");
     }
     Architecture architecture = value(Architecture.class, settings.get(Options.ARCHITECTURE));
-    if (settings.gives(Options.WORD_VECTORS.key())
-        || settings.gives(Options.WORD_VECTOR_SIZE.key())) {
+    if (settings.has(Options.WORD_VECTORS)
+        || settings.has(Options.WORD_VECTOR_SIZE)) {
       throw Errors.invalid(
           "student.word-vectors and student.word-vector-size are a BiLSTM's, but student.architecture is %s"
               .formatted(settings.get(Options.ARCHITECTURE)),

@@ -96,9 +96,9 @@ class OptionsTest {
   @CsvSource(
       delimiter = '|',
       value = {
-        "corpus.classes|[a, b, a]|a list of names such as [a, b], each named once",
-        "augment.candidates|0|a whole number in 1..10000",
-        "augment.candidates|2147483647|a whole number in 1..10000"
+        "corpus.classes|[a, b, a]|a list of distinct names such as [a, b]",
+        "augment.candidates|0|a whole number from 1 to 10000",
+        "augment.candidates|2147483647|a whole number from 1 to 10000"
       })
   void refusesValuesThatBreakTheirRule(String key, String value, String rule) {
     assertThatThrownBy(() -> Settings.parse(null, List.of(key + "=" + value)))

@@ -124,7 +124,7 @@ class SettingsTest {
       delimiter = '|',
       value = {
         "loss.soft-label.kind|ce|one of auto, kl, mse",
-        "train.warmup-steps|1|a number in 0..1, 1 excluded",
+        "train.warmup-steps|1|a number >= 0 and < 1",
         "train.learning-rate|NaN|a finite number > 0",
         "corpus.header|yes|true or false",
         "student.name|../up|letters, digits, '.', '_' or '-'",
@@ -156,7 +156,7 @@ class SettingsTest {
         .hasMessage(
             """
             2 problems:
-              - teacher.path is missing (Hugging Face directory of the teacher; import makes one.); set it in the recipe, or as teacher.path=...
+              - teacher.path is missing (Hugging Face directory of the teacher. The import command makes one.); set it in the recipe, or as teacher.path=...
               - export.to is missing (Directory of the export; export needs it.); set it in the recipe, or as export.to=...\
             """);
   }

@@ -56,7 +56,7 @@ class FurtherTeacherTest {
             "unknown key 'weigth' of teacher '' in loss.teachers; did you mean 'weight'?")
         .hasMessageContaining("loss.teachers names 'c' twice")
         .hasMessageContaining("teacher 'c' in loss.teachers has neither cache nor teacher")
-        .hasMessageContaining("teachers '' and 'c' in loss.teachers are one and the same")
+        .hasMessageContaining("teachers '' and 'c' in loss.teachers are the same teacher")
         .hasMessageContaining(
             "weight in teacher 'c' in loss.teachers must be a finite number > 0, but is '0'")
         .hasMessageContaining("layer-map in teacher 'c' in loss.teachers must be uniform, top")

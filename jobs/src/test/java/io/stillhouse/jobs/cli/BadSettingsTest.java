@@ -68,17 +68,16 @@ class BadSettingsTest {
         Arguments.of("augment corpus.path=rows.tsv", "augment.to is missing"),
         Arguments.of(
             "augment corpus.path=rows.tsv augment.to=larger augment.candidates=2147483647",
-            "augment.candidates must be a whole number in 1..10000, but is '2147483647'"),
+            "augment.candidates must be a whole number from 1 to 10000, but is '2147483647'"),
         Arguments.of("head-importance corpus.path=rows.tsv", "teacher.path is missing"),
         Arguments.of(
             "head-importance corpus.path=rows.tsv teacher.path=bert head-importance.rows=1",
             "head-importance.rows must be a whole number >= 2, but is '1'"),
-        Arguments.of("train loss.teachers=5", "loss.teachers must be a list of teachers such as"),
+        Arguments.of("train loss.teachers=5", "loss.teachers must be a list of teachers, such as"),
         Arguments.of(
             "train loss.hard-label.class-weights=[0,0]",
-            "loss.hard-label.class-weights must be balanced, or a list of numbers >= 0, not all of"
-                + " them 0"),
-        Arguments.of("train train.stages=5", "train.stages must be a list of stages such as"),
+            "loss.hard-label.class-weights must be balanced, or a list of numbers >= 0, not all 0"),
+        Arguments.of("train train.stages=5", "train.stages must be a list of stages, such as"),
         Arguments.of(
             "train train.stages=[{name=a,student.layers=2}]",
             "'student.layers' cannot be in train.stages, because all stages share it; set it"
@@ -91,7 +90,7 @@ class BadSettingsTest {
             "sweep.over.student.layers must be a list of values, but is empty"),
         Arguments.of(
             "finetune corpus.classes=[a,b,a]",
-            "corpus.classes must be a list of names such as [a, b], each named once, but is"
+            "corpus.classes must be a list of distinct names such as [a, b], but is"
                 + " '[a,b,a]'"));
   }
 

@@ -169,7 +169,7 @@ class RecipesTest {
       String command = words.remove(0);
       words.add("smoke=true");
       words.add("evaluate.output=" + own.resolve("evaluation.json"));
-      Settings settings = Stillhouse.settings(words);
+      Settings settings = Recipe.prepared(Stillhouse.parse(words));
       switch (command) {
         case "finetune" -> new FinetuneJob(spark, settings).run();
         case "cache" -> new CacheJob(spark, settings).run();

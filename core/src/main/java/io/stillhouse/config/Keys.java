@@ -1,0 +1,49 @@
+package io.stillhouse.config;
+
+import io.stillhouse.error.Spelling;
+import java.util.Collection;
+import java.util.Map;
+import java.util.function.Function;
+import java.util.stream.Collectors;
+import org.jspecify.annotations.Nullable;
+
+/** Finds options by key, and says what is wrong with a key that no option has. */
+final class Keys {
+  private static final Map<String, Option<?>> BY_KEY =
+      Options.ALL.stream().collect(Collectors.toMap(Option::key, Function.identity()));
+
+  private Keys() {}
+
+  /** Returns the option of a key, or null for an unknown key. */
+  static @Nullable Option<?> find(String key) {
+    return BY_KEY.get(key);
+  }
+
+  /** Returns the problem of a key that no option has. */
+  static String unknown(String key) {
+    return unknown(key, "", BY_KEY.keySet());
+  }
+
+  /**
+   * Returns the problem of an unknown key inside another setting.
+   *
+   * @param setting the setting that contains it, such as {@code train.stages}
+   */
+  static String unknownIn(String setting, String key) {
+    return unknown(key, " in " + setting, BY_KEY.keySet());
+  }
+
+  /**
+   * Returns the problem of an unknown key.
+   *
+   * @param where follows the key in the message
+   * @param known the keys that are allowed there
+   */
+  static String unknown(String key, String where, Collection<String> known) {
+    String renamed = Options.RENAMED.get(key);
+    return renamed != null
+        ? "'%s'%s was renamed to %s; use the new name".formatted(key, where, renamed)
+        : "unknown key '%s'%s; did you mean '%s'?"
+            .formatted(key, where, Spelling.nearest(key, known));
+  }
+}

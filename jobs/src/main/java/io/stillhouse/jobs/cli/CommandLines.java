@@ -1,0 +1,103 @@
+package io.stillhouse.jobs.cli;
+
+import io.stillhouse.error.Spelling;
+import io.stillhouse.error.StillhouseException;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import org.slf4j.LoggerFactory;
+import picocli.CommandLine;
+import picocli.CommandLine.Model.UsageMessageSpec;
+import picocli.CommandLine.ParameterException;
+import picocli.CommandLine.UnmatchedArgumentException;
+
+/** Adds to picocli's command line the exit codes, the help on keys, and our error messages. */
+final class CommandLines {
+  /** The new names of renamed commands. */
+  static final Map<String, String> RENAMED =
+      Map.of("collect", "vacuum", "heads", "head-importance");
+
+  private static final int WIDTH = 100;
+  private static final int MISTAKE = 2;
+
+  private CommandLines() {}
+
+  static CommandLine of(Stillhouse commands) {
+    CommandLine line = new CommandLine(commands);
+    line.setUsageHelpWidth(WIDTH)
+        .setParameterExceptionHandler((error, args) -> explain(error))
+        .setExecutionExceptionHandler((error, command, parsed) -> explain(error));
+    line.getCommandSpec()
+        .usageMessage()
+        .customSynopsis(
+            "stillhouse [spark-submit options] COMMAND [RECIPE] [key=value ...]%n"
+                + "       stillhouse COMMAND --help%n")
+        .optionListHeading("%nOptions:%n")
+        .commandListHeading("%nCommands:%n");
+    line.getSubcommands().values().forEach(CommandLines::describe);
+    return line;
+  }
+
+  private static void describe(CommandLine command) {
+    UsageMessageSpec usage = command.getCommandSpec().usageMessage();
+    usage
+        .parameterListHeading("%nArguments:%n")
+        .optionListHeading("%nOptions:%n")
+        .exitCodeListHeading("%nExit codes:%n");
+    if (usage.exitCodeList().isEmpty()) {
+      Map<String, String> codes = new LinkedHashMap<>();
+      codes.put("0", "Success.");
+      codes.put("1", "Any other failure.");
+      codes.put("2", "Mistake in the arguments, the recipe or the data.");
+      usage.exitCodeList(codes);
+    }
+    KeyHelp.addTo(command);
+  }
+
+  private static int explain(Exception error) {
+    for (Throwable cause = error; cause != null; cause = cause.getCause()) {
+      if (cause instanceof StillhouseException) {
+        LoggerFactory.getLogger(Stillhouse.class).debug("mistake of the user", error);
+        return explain(cause.getMessage());
+      }
+    }
+    error.printStackTrace();
+    return 1;
+  }
+
+  private static int explain(ParameterException error) {
+    CommandLine command = error.getCommandLine();
+    if (!(error instanceof UnmatchedArgumentException unmatched)) {
+      return explain(
+          "%s; see %s --help"
+              .formatted(error.getMessage(), command.getCommandSpec().qualifiedName()));
+    }
+    String argument = unmatched.getUnmatched().get(0);
+    return explain(
+        unmatched.isUnknownOption() ? unknownOption(command, argument) : unknown(command, argument));
+  }
+
+  private static String unknownOption(CommandLine command, String option) {
+    return ("unknown option '%s' of %s; write settings as key=value, and options of spark-submit before"
+            + " the command")
+        .formatted(option, command.getCommandSpec().qualifiedName());
+  }
+
+  private static String unknown(CommandLine command, String argument) {
+    if (command.getParent() != null) {
+      return "unexpected argument '%s' of %s; see %2$s --help"
+          .formatted(argument, command.getCommandSpec().qualifiedName());
+    }
+    String renamed = RENAMED.get(argument);
+    return renamed != null
+        ? "command '%s' was renamed to %s; use the new name".formatted(argument, renamed)
+        : "unknown command '%s'; did you mean '%s'?"
+            .formatted(
+                argument, Spelling.nearest(argument, List.copyOf(command.getSubcommands().keySet())));
+  }
+
+  private static int explain(String mistake) {
+    System.err.println("stillhouse: " + mistake);
+    return MISTAKE;
+  }
+}

@@ -1,0 +1,297 @@
+package io.stillhouse.jobs.cli;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import io.stillhouse.config.CommandKeys;
+import io.stillhouse.config.Option;
+import io.stillhouse.jobs.Tiny;
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.List;
+import java.util.Map;
+import java.util.Set;
+import java.util.concurrent.ConcurrentHashMap;
+import org.apache.commons.io.FileUtils;
+import org.junit.jupiter.api.AfterAll;
+import org.junit.jupiter.api.BeforeAll;
+import org.junit.jupiter.api.MethodOrderer;
+import org.junit.jupiter.api.Order;
+import org.junit.jupiter.api.Tag;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.TestMethodOrder;
+import org.junit.jupiter.api.io.TempDir;
+
+/**
+ * Runs every command on tiny models, records the keys that it reads, and finds each in its help.
+ * Later commands read what earlier ones wrote.
+ */
+@Tag("spark")
+@TestMethodOrder(MethodOrderer.OrderAnnotation.class)
+class CommandKeysTest {
+  private static final Map<String, String> SPARK =
+      Map.of("spark.master", "local[2]", "spark.ui.enabled", "false");
+
+  @TempDir private static Path directory;
+
+  @BeforeAll
+  static void corpora() throws IOException {
+    Tiny.labelled(directory.resolve("rows.tsv"), 24, "1", "0");
+    Tiny.lines(directory.resolve("prose.txt"), 24);
+    Tiny.spark().stop(); // each command opens its own session
+    SPARK.forEach(System::setProperty);
+  }
+
+  @AfterAll
+  static void forgetTheMaster() {
+    SPARK.keySet().forEach(System::clearProperty);
+  }
+
+  @Test
+  @Order(1)
+  void finetuneListsTheKeysThatItReads() {
+    read(
+        "finetune",
+        labelled(
+            "finetune.from=" + Tiny.MLM,
+            "finetune.to=" + at("tuned"),
+            "finetune.validation=" + at("rows.tsv"),
+            "train.early-stopping-patience=1",
+            "loss.hard-label.class-weights=balanced"));
+  }
+
+  @Test
+  @Order(2)
+  void cacheListsTheKeysThatItReads() {
+    read(
+        "cache",
+        labelled(
+            "teacher.path=" + Tiny.CLS,
+            "cache.path=" + at("cache"),
+            "targets.hidden=[0, 1, 2, 3]",
+            "targets.attention=[1, 2, 3]",
+            "targets.value-relations=[3]"));
+    read("cache", prose("cache.path=" + at("prose"), "targets.mlm-logits=top-k"));
+    read(
+        "cache",
+        prose(
+            "cache.path=" + at("window"),
+            "targets.mlm-logits=sampled",
+            "train.order=plan",
+            "cache.window=64"));
+  }
+
+  @Test
+  @Order(3)
+  void verifyListsTheKeysThatItReads() {
+    read("verify", at("cache"), "verify.rows=2", "teacher.path=" + Tiny.CLS);
+  }
+
+  @Test
+  @Order(4)
+  void headImportanceListsTheKeysThatItReads() {
+    read(
+        "head-importance",
+        labelled(
+            "head-importance.model=" + Tiny.CLS, "head-importance.output=" + at("heads.json")));
+    read("head-importance", prose("head-importance.output=" + at("prose-heads.json")));
+  }
+
+  @Test
+  @Order(5)
+  void planListsTheKeysThatItReads() {
+    read(
+        "plan",
+        labelled(
+            "teacher.path=" + Tiny.CLS,
+            "cache.path=" + at("planned"),
+            "student.layers=1",
+            "loss.soft-label.weight=1",
+            "plan.seconds=5",
+            "plan.output=" + at("plan.json")));
+  }
+
+  @Test
+  @Order(6)
+  void trainListsTheKeysThatItReads() {
+    read(
+        "train",
+        student(
+            "student.layers=3",
+            "student.hidden-size=32",
+            "loss.hidden-mse.weight=1",
+            "loss.hard-label.class-weights=balanced",
+            "train.keep=best",
+            "train.validation=" + at("cache"),
+            "student.pruned-heads=0.25",
+            "student.head-importance=" + at("heads.json")));
+  }
+
+  @Test
+  @Order(7)
+  void trainListsTheKeysOfRelationsStagesAndFurtherTeachers() {
+    read(
+        "train",
+        student(
+            "student.name=several",
+            "student.layers=1",
+            "student.init=random",
+            "loss.attention-mse.weight=1",
+            "loss.query-relation.weight=1",
+            "loss.teachers=[{ name = b, cache = \"%s\", weight = 2 }]".formatted(at("cache")),
+            "train.stages=[{ name = a }, { name = b, loss.attention-mse.weight = 0 }]"));
+  }
+
+  @Test
+  @Order(8)
+  void trainListsTheKeysOfABiLstmInRounds() {
+    read(
+        "train",
+        student(
+            "student.name=bilstm",
+            "student.architecture=bilstm",
+            "student.hidden-size=8",
+            "train.workers=2",
+            "train.round-steps=2"));
+  }
+
+  @Test
+  @Order(9)
+  void sweepListsTheKeysThatItReads() {
+    read(
+        "sweep",
+        student(
+            "train.path=" + at("swept"),
+            "train.validation=" + at("cache"),
+            "student.layers=1",
+            "sweep.over.train.seed=[1]",
+            "sweep.over.train.learning-rate=[1e-3, 1e-4]",
+            "sweep.halving.at=[1]",
+            "sweep.halving.by=accuracy"));
+  }
+
+  @Test
+  @Order(10)
+  void augmentListsTheKeysThatItReads() {
+    read(
+        "augment",
+        labelled(
+            "augment.model=" + Tiny.MLM, "augment.to=" + at("larger"), "augment.copies=1"));
+    read(
+        "augment",
+        labelled("augment.kind=rules", "augment.to=" + at("larger-by-rules"), "augment.copies=1"));
+  }
+
+  @Test
+  @Order(11)
+  void evaluateListsTheKeysThatItReads() {
+    read(
+        "evaluate",
+        labelled(
+            "teacher.path=" + Tiny.CLS,
+            "evaluate.models=" + Tiny.CLS,
+            "evaluate.predictions=" + at("predictions.jsonl"),
+            "evaluate.output=" + at("evaluation.json"),
+            "evaluate.speed=true",
+            "evaluate.speed-seconds=0.01"));
+    read(
+        "evaluate",
+        prose(
+            "evaluate.models=" + Tiny.MLM,
+            "evaluate.output=" + at("prose-evaluation.json")));
+  }
+
+  @Test
+  @Order(12)
+  void exportListsTheKeysThatItReads() {
+    read(
+        "export",
+        "train.path=" + at("students"),
+        "student.name=student",
+        "export.to=" + at("export"));
+  }
+
+  @Test
+  @Order(13)
+  void quickstartListsTheKeysThatItReads() throws IOException {
+    Path own = Files.createDirectory(directory.resolve("q"));
+    FileUtils.copyDirectory(Tiny.MLM.toFile(), own.resolve("teacher").toFile());
+    Files.createDirectory(own.resolve("glosses"));
+    for (String file : List.of("train.tsv", "validation.tsv")) {
+      List<String> lines = Files.readAllLines(directory.resolve("prose.txt"));
+      StringBuilder rows = new StringBuilder("id\tgloss\tclass\n");
+      for (int row = 0; row < lines.size(); row++) {
+        rows.append(row).append('\t').append(lines.get(row)).append("\tnoun.act\n");
+      }
+      Files.writeString(own.resolve("glosses").resolve(file), rows);
+    }
+    read(
+        "quickstart",
+        own.toString(),
+        "smoke=true",
+        "corpus.max-length=40",
+        "student.layers=1",
+        "student.init-layers=[1]",
+        "train.threads=1");
+  }
+
+  /** Runs a command, and compares the keys that it reads with its help. */
+  private static void read(String command, String... arguments) {
+    Set<String> read = ConcurrentHashMap.newKeySet();
+    List<String> all = new ArrayList<>(List.of(command));
+    all.addAll(Arrays.asList(arguments));
+
+    int exitCode =
+        Stillhouse.run(settings -> settings.observed(read::add), all.toArray(String[]::new));
+
+    assertThat(exitCode).isZero();
+    assertThat(read).isNotEmpty();
+    assertThat(CommandKeys.of(command).orElseThrow().options())
+        .extracting(Option::key)
+        .as("keys of " + command)
+        .containsAll(read);
+  }
+
+  private static String[] labelled(String... more) {
+    return with(
+        more,
+        "corpus.path=" + at("rows.tsv"),
+        "corpus.text=text",
+        "corpus.label=label",
+        "corpus.max-length=40",
+        "smoke=true",
+        "train.threads=1");
+  }
+
+  private static String[] prose(String... more) {
+    return with(
+        more,
+        "teacher.path=" + Tiny.MLM,
+        "corpus.path=" + at("prose.txt"),
+        "corpus.max-length=40",
+        "smoke=true");
+  }
+
+  private static String[] student(String... more) {
+    return with(
+        more,
+        "cache.path=" + at("cache"),
+        "train.path=" + at("students"),
+        "loss.soft-label.weight=1",
+        "loss.hard-label.weight=1",
+        "smoke=true",
+        "train.threads=1");
+  }
+
+  private static String[] with(String[] more, String... first) {
+    List<String> all = new ArrayList<>(List.of(first));
+    all.addAll(List.of(more));
+    return all.toArray(String[]::new);
+  }
+
+  private static String at(String name) {
+    return directory.resolve(name).toString();
+  }
+}
