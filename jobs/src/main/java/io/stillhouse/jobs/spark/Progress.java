@@ -80,6 +80,11 @@ public final class Progress implements AutoCloseable {
     this.shownTenths = tenths();
   }
 
+  /** Returns what was already done at the start. */
+  long from() {
+    return from;
+  }
+
   /** Sets how many shards are done. */
   public synchronized void update(long done) {
     this.done = done;
