@@ -5,6 +5,7 @@ import io.stillhouse.evaluate.Metrics;
 import io.stillhouse.jobs.evaluate.Evaluation.Comparison;
 import io.stillhouse.jobs.evaluate.Evaluation.Group;
 import io.stillhouse.jobs.evaluate.Evaluation.Model;
+import io.stillhouse.jobs.train.student.Baseline;
 import io.stillhouse.recipe.Sweep;
 import java.util.ArrayList;
 import java.util.LinkedHashMap;
@@ -58,9 +59,9 @@ abstract class Evaluator {
     List<Comparison> comparisons = new ArrayList<>();
     for (String name : all.keySet()) {
       if (!groups.containsKey(name) || groups.get(name).size() > 1) {
-        comparisons.addAll(compare(name, baselineOf(name), all));
+        comparisons.addAll(compare(name, Baseline.name(name), all));
       }
-      if (!against.isEmpty() && !baselineOf(name).equals(against)) {
+      if (!against.isEmpty() && !Baseline.name(name).equals(against)) {
         comparisons.addAll(compare(name, against, all));
       }
     }
@@ -93,10 +94,6 @@ abstract class Evaluator {
       singles.put(candidates.get(m).name(), Map.of(0L, m));
     }
     return singles;
-  }
-
-  private static String baselineOf(String name) {
-    return name.equals("distilled") ? "baseline" : name + "-baseline";
   }
 
   /** Compares models, or groups over the seeds that both have; nothing with itself. */

@@ -15,7 +15,7 @@ import io.stillhouse.jobs.cache.build.CacheJob;
 import io.stillhouse.jobs.storage.Storage;
 import io.stillhouse.jobs.train.StagedTraining;
 import io.stillhouse.jobs.train.TrainJob;
-import io.stillhouse.jobs.train.student.TrainTask;
+import io.stillhouse.jobs.train.student.TrainedStudent;
 import io.stillhouse.spec.EncoderSpec;
 import io.stillhouse.spec.PrunedHeads;
 import java.io.IOException;
@@ -126,16 +126,16 @@ class HeadImportanceJobTest {
     HeadImportanceReport report = heads();
     cache();
 
-    List<TrainTask.Trained> students = train().students();
+    List<TrainedStudent> students = train().students();
 
     List<List<Integer>> expected =
         PrunedHeads.least(
                 List.of(report.blocks().get(2).importance(), report.blocks().get(0).importance()),
                 4)
             .blocks();
-    assertThat(students).extracting(TrainTask.Trained::name).hasSize(2); // and its baseline
-    for (TrainTask.Trained student : students) {
-      assertThat(student.prunedHeads()).isEqualTo(expected);
+    assertThat(students).extracting(TrainedStudent::name).hasSize(2); // and its baseline
+    for (TrainedStudent student : students) {
+      assertThat(student.model().prunedHeads()).isEqualTo(expected);
       assertThat(student.summary()).contains(", 4 heads pruned");
       assertThat(student.losses().last().values()).allMatch(Double::isFinite);
       requirePruned(Path.of(java.net.URI.create(student.directory())), expected);
@@ -157,11 +157,11 @@ class HeadImportanceJobTest {
     HeadImportanceReport report = heads(albert);
     new CacheJob(spark, Tiny.settings(table(albert))).run();
 
-    TrainTask.Trained student =
+    TrainedStudent student =
         train(albert, "student.architecture=albert", "student.init-layers=[]").students().get(0);
 
     assertThat(report.blocks()).hasSize(1);
-    assertThat(student.prunedHeads())
+    assertThat(student.model().prunedHeads())
         .isEqualTo(PrunedHeads.least(List.of(report.blocks().get(0).importance()), 2).blocks());
   }
 
@@ -179,18 +179,18 @@ class HeadImportanceJobTest {
         "train.stages=[{ name = a, student.layer-map = [0, 1, 2] }, { name = b, student.layer-map = [0, 2, 3], teacher.path = \"%s\", cache.path = \"%s\" }]"
             .formatted(other, second);
 
-    List<TrainTask.Trained> students =
+    List<TrainedStudent> students =
         StagedTraining.train(
                 spark,
                 Tiny.settings(all(), "student.init-layers=[]", stages, "train.baseline=false"))
             .students();
 
-    TrainTask.Trained first =
+    TrainedStudent first =
         Storage.JSON.fromJson(
             Files.readString(directory.resolve("students/_stages/1-a/student/training.json")),
-            TrainTask.Trained.class);
-    assertThat(students.get(0).prunedHeads()).isEqualTo(first.prunedHeads());
-    requirePruned(directory.resolve("students/student"), first.prunedHeads());
+            TrainedStudent.class);
+    assertThat(students.get(0).model().prunedHeads()).isEqualTo(first.model().prunedHeads());
+    requirePruned(directory.resolve("students/student"), first.model().prunedHeads());
   }
 
   @Test
@@ -199,12 +199,13 @@ class HeadImportanceJobTest {
     heads("head-importance.model=" + Tiny.MLM);
     assertThatThrownBy(this::train)
         .isInstanceOf(StillhouseException.class)
-        .hasMessageContaining("which has other weights than what the student starts from")
+        .hasMessageContaining("whose weights are not those that the student starts from")
         .hasMessageContaining("bert-tiny-mlm-v1");
     Files.writeString(json(), "{}");
     assertThatThrownBy(this::train)
         .isInstanceOf(StillhouseException.class)
-        .hasMessageContaining("is not what heads writes; name its head-importance.output");
+        .hasMessageContaining(
+            "is not a report of head-importance; name its head-importance.output");
     Files.delete(json());
     assertThatThrownBy(this::train)
         .isInstanceOf(StillhouseException.class)
@@ -244,7 +245,7 @@ class HeadImportanceJobTest {
     assertThatThrownBy(this::train)
         .isInstanceOf(StillhouseException.class)
         .hasMessage(
-            "student.head-importance '%s' must hold a finite importance of each of 4 heads of 3 blocks, but lacks some or holds others; make it anew with heads, and leave it as that writes it"
+            "student.head-importance '%s' must hold a finite importance of each of 4 heads of 3 blocks, but lacks some or holds others; run head-importance again, and do not edit its output"
                 .formatted(json()));
   }
 
