@@ -15,25 +15,30 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
 import org.apache.spark.sql.SparkSession;
+import org.junit.jupiter.api.AfterAll;
+import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
-/** Real executor processes: what a local session cannot show is what must be serialized. */
+/** Runs jobs on executor processes, to which everything must be serialized. */
 @Tag("spark")
+@Tag("slow")
 class LocalClusterTest {
-  @TempDir private Path directory;
+  @TempDir private static Path directory;
 
-  @Test
-  void executorsOfTheirOwnGiveTheLocalResult() throws IOException {
-    Path corpus = Tiny.labelled(directory.resolve("rows.tsv"), 80, "LABEL_2", "LABEL_0");
-    SparkSession local = Tiny.spark();
-    Evaluation here = everything(local, corpus, directory.resolve("local"));
-    local.stop();
+  private static SparkSession cluster;
+  private static Evaluation local;
+
+  @BeforeAll
+  static void runLocallyThenStartExecutors() throws IOException {
+    SparkSession spark = Tiny.spark();
+    local = run(spark, labelled("LABEL_0"), directory.resolve("local"));
+    spark.stop();
 
     // Executors take their classes from the path below; Spark only wants a directory to start in.
     Files.createDirectories(Path.of(System.getenv("SPARK_HOME"), "jars"));
-    SparkSession cluster =
+    cluster =
         SparkSession.builder()
             .master("local-cluster[2,1,1024]")
             .config("spark.ui.enabled", false)
@@ -43,17 +48,22 @@ class LocalClusterTest {
                 "-Dai.djl.offline=true -Dai.djl.pytorch.num_interop_threads=1")
             .config("spark.executor.cores", 1)
             .getOrCreate();
-    try {
-      cluster.sparkContext().setLogLevel("ERROR");
-      Evaluation there = everything(cluster, corpus, directory.resolve("cluster"));
-      assertThat(cluster.sparkContext().isLocal()).isFalse();
-      for (int model = 0; model < 3; model++) {
-        assertThat(there.models().get(model).metrics())
-            .isEqualTo(here.models().get(model).metrics());
-      }
-      assertAMistakeFoundByAnExecutorIsStillTheUsers(cluster);
-    } finally {
-      cluster.stop();
+    cluster.sparkContext().setLogLevel("ERROR");
+  }
+
+  @AfterAll
+  static void stopExecutors() {
+    cluster.stop();
+  }
+
+  @Test
+  void executorProcessesGiveTheLocalResult() throws IOException {
+    Evaluation remote = run(cluster, labelled("LABEL_0"), directory.resolve("cluster"));
+
+    assertThat(cluster.sparkContext().isLocal()).isFalse();
+    for (int model = 0; model < 3; model++) {
+      assertThat(remote.models().get(model).metrics())
+          .isEqualTo(local.models().get(model).metrics());
     }
     for (String part : List.of("cache", "students")) {
       CacheDiff.Result diff =
@@ -64,39 +74,34 @@ class LocalClusterTest {
     }
   }
 
-  private void assertAMistakeFoundByAnExecutorIsStillTheUsers(SparkSession cluster)
-      throws IOException {
-    Path bad = Tiny.labelled(directory.resolve("bad.tsv"), 4, "LABEL_2", "none");
-    assertThatThrownBy(() -> everything(cluster, bad, directory.resolve("bad")))
+  @Test
+  void anInvalidLabelFoundByAnExecutorIsTheUsersMistake() throws IOException {
+    assertThatThrownBy(() -> run(cluster, labelled("none"), directory.resolve("bad")))
         .hasRootCauseInstanceOf(StillhouseException.class)
         .hasStackTraceContaining("but is 'none'; the classes are");
     assertThat(directory.resolve("bad/cache")).doesNotExist();
   }
 
-  private static Evaluation everything(SparkSession spark, Path corpus, Path to)
-      throws IOException {
+  private static Path labelled(String ifNot) throws IOException {
+    return Tiny.labelled(directory.resolve(ifNot + "/rows.tsv"), 80, "LABEL_2", ifNot);
+  }
+
+  private static Evaluation run(SparkSession spark, Path corpus, Path to) throws IOException {
     Settings settings =
-        Tiny.settings(
-            List.of(
-                "teacher.path=" + Tiny.CLS,
-                "corpus.path=" + corpus,
-                "corpus.text=text",
-                "corpus.label=label",
-                "corpus.max-length=40",
-                "cache.path=" + to.resolve("cache"),
-                "cache.shard-tokens=300",
+        TinyRecipe.labelled(corpus)
+            .cache(to.resolve("cache"))
+            .shardTokens(300)
+            .tinyBertTargets()
+            .student(to.resolve("students"))
+            .with(
                 "targets.dtype=float32",
-                "targets.hidden=[0,3]",
-                "targets.attention=[3]",
-                "student.layers=1",
-                "loss.soft-label.weight=1",
-                "loss.hidden-mse.weight=1",
+                "student.init=teacher",
+                "student.hidden-size=0",
+                "student.dropout=0.1",
                 "loss.attention-mse.weight=1",
-                "train.path=" + to.resolve("students"),
-                "train.epochs=1",
                 "train.batch-size=16",
-                "train.threads=1",
-                "evaluate.output=" + to.resolve("evaluation.json")));
+                "evaluate.output=" + to.resolve("evaluation.json"))
+            .settings();
     new CacheJob(spark, settings).run();
     assertThat(new TrainJob(spark, settings).run().students()).hasSize(2);
     return new EvaluateJob(spark, settings).run();
