@@ -14,7 +14,7 @@ for kind in sorted({t.parent.parent for t in home.glob("*/seed-*/training.json")
         "accuracy": [v["accuracy"] for v in validation],
         "agreement": [v["agreement"] for v in validation],
         "validation loss": [v["loss"] for v in validation],
-        "steps": trainings[0]["steps"],
+        "steps": trainings[0]["training"]["steps"],
         "rounds": len(rounds.read_text().splitlines()) if rounds.exists() else 0,
     }
 (home / "rounds.json").write_text(json.dumps(result, indent=2) + "\n")

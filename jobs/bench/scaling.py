@@ -43,7 +43,7 @@ for training in sorted(home.glob("*/student/training.json")):
     for round_, (begin, end) in zip(rounds, zip(began, began[1:])):
         round_["seconds"] = end - begin  # from the start of one round to the start of the next, so that the checkpoint is included
     rounds = rounds[WARM_UP:-1]
-    megabytes = json.loads(training.read_text())["parameters"] * 4 / 1e6
+    megabytes = json.loads(training.read_text())["model"]["parameters"] * 4 / 1e6
     waves = math.ceil(int(workers) / int(executors))
     overhead = statistics.median(r["seconds"] - waves * r["computeSeconds"] for r in rounds)
     runs.append({"student": f"{layers} x {width}", "megabytes": megabytes, "workers": int(workers), "executors": int(executors), "waves": waves,

@@ -383,7 +383,7 @@ def ours(arguments):
     seconds = [step["seconds"] for step in steps]
     yield run(arguments.name, arguments.student, seconds) | {
         "wait-share": sum(step["wait-seconds"] for step in steps) / sum(seconds),
-        "parameters": json.loads((home / "training.json").read_text())["parameters"],
+        "parameters": json.loads((home / "training.json").read_text())["model"]["parameters"],
     }
 
 

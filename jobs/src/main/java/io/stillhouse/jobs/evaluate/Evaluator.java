@@ -5,6 +5,7 @@ import io.stillhouse.evaluate.Metrics;
 import io.stillhouse.jobs.evaluate.Evaluation.Comparison;
 import io.stillhouse.jobs.evaluate.Evaluation.Group;
 import io.stillhouse.jobs.evaluate.Evaluation.Model;
+import io.stillhouse.jobs.train.student.Baseline;
 import io.stillhouse.recipe.Sweep;
 import java.util.ArrayList;
 import java.util.LinkedHashMap;
@@ -59,9 +60,9 @@ abstract class Evaluator {
     List<Comparison> comparisons = new ArrayList<>();
     for (String name : all.keySet()) {
       if (!groups.containsKey(name) || groups.get(name).size() > 1) {
-        comparisons.addAll(compare(name, baselineOf(name), all));
+        comparisons.addAll(compare(name, Baseline.name(name), all));
       }
-      if (!reference.isEmpty() && !baselineOf(name).equals(reference)) {
+      if (!reference.isEmpty() && !Baseline.name(name).equals(reference)) {
         comparisons.addAll(compare(name, reference, all));
       }
     }
@@ -93,10 +94,6 @@ abstract class Evaluator {
       singles.put(candidates.get(m).name(), Map.of(0L, m));
     }
     return singles;
-  }
-
-  private static String baselineOf(String name) {
-    return name.equals("distilled") ? "baseline" : name + "-baseline";
   }
 
   /** Compares two models, or two groups over the seeds that both have; never one with itself. */

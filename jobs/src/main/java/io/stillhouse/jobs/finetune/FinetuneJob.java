@@ -15,9 +15,9 @@ import io.stillhouse.jobs.spark.Devices;
 import io.stillhouse.jobs.spark.Sessions;
 import io.stillhouse.jobs.storage.Storage;
 import io.stillhouse.jobs.train.TrainJob;
-import io.stillhouse.jobs.train.student.RunPlanner;
 import io.stillhouse.jobs.train.student.StudentRun;
-import io.stillhouse.jobs.train.student.TrainTask;
+import io.stillhouse.jobs.train.student.TrainedStudent;
+import io.stillhouse.jobs.train.student.TrainingCache;
 import io.stillhouse.recipe.LossRecipe;
 import io.stillhouse.recipe.Recipe;
 import io.stillhouse.spec.DistillSpec;
@@ -30,18 +30,26 @@ import io.stillhouse.text.LabelCodec;
 import io.stillhouse.train.StudentInit;
 import java.io.IOException;
 import java.nio.file.Files;
+import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.stream.IntStream;
 import org.apache.commons.io.FileUtils;
 import org.apache.hadoop.fs.Path;
 import org.apache.spark.sql.SparkSession;
+import org.jspecify.annotations.Nullable;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
 
 /**
- * Trains an encoder on hard labels alone: the trainer of students, over a cache that holds inputs
- * but no targets. Work lies in a hidden directory beside the result, and a restart goes on there.
+ * Trains an encoder on hard labels alone: a student's training over a cache that holds inputs but
+ * no targets. Intermediate files are kept in a hidden directory beside the result, so that a
+ * restart resumes.
  */
 public final class FinetuneJob {
+  private static final Logger LOG = LoggerFactory.getLogger(FinetuneJob.class);
+  private static final String SMOKE_ROWS = "64";
+
   private final SparkSession spark;
   private final Settings settings;
   private final Storage storage;
@@ -49,14 +57,19 @@ public final class FinetuneJob {
   private final Path destination;
   private final TrainSpec.Selection selection;
 
-  /** Where the fine-tuned encoder lies, and how its training went. */
-  public record Result(String directory, TrainTask.Trained training) {}
+  /**
+   * The fine-tuned encoder.
+   *
+   * @param directory of the encoder
+   * @param training how it was trained; null if a run that was killed had trained it already
+   */
+  public record Result(String directory, @Nullable TrainedStudent training) {}
 
   /**
    * Checks the recipe.
    *
-   * @throws io.stillhouse.error.StillhouseException if there is no encoder or no label column, or
-   *     the result is there already
+   * @throws io.stillhouse.error.StillhouseException if the encoder or the label column is missing,
+   *     or the result exists already
    */
   public FinetuneJob(SparkSession spark, Settings settings) throws IOException {
     this.spark = spark;
@@ -96,81 +109,106 @@ public final class FinetuneJob {
     };
   }
 
-  /** Trains and moves the result into place. */
+  /** Trains the encoder and moves it into place. */
   public Result run() throws IOException {
     EncoderSpec spec = base.spec().withHead(head());
     Path work = new Path(destination.getParent(), "_" + destination.getName() + "-work");
-    Path cache = new Path(work, "inputs");
-    Path validation =
-        settings.get(Options.FINETUNE_VALIDATION).isEmpty() ? null : new Path(work, "held-out");
     java.nio.file.Path start = Files.createTempDirectory("stillhouse-finetune");
-    try (NDManager manager = Devices.cpu()) {
-      // The start is the encoder under its new head, whose random weights depend on the seed alone.
-      List<Integer> blocks = IntStream.rangeClosed(1, spec.layers()).boxed().toList();
-      Map<String, NDArray> weights =
-          StudentInit.from(manager, spec, base, blocks, settings.get(Options.SEED));
-      HuggingFaceDirectory.write(start, spec, weights, base.path());
-      HuggingFaceDirectory headed = HuggingFaceDirectory.open(start);
-      boolean fresh = !storage.exists(work);
-      boolean cached = false;
-      try {
-        // One seed is behind a fine-tuned model: that of the training also orders the rows.
-        String seed = settings.get(Options.SEED).toString();
-        new InputsJob(
-                spark,
-                settings.with(
-                    Map.of(Options.CACHE.key(), cache.toString(), Options.CACHE_SEED.key(), seed)),
-                headed)
-            .run();
-        if (validation != null) {
-          new InputsJob(
-                  spark,
-                  settings.with(
-                      Map.of(
-                          Options.CACHE.key(),
-                          validation.toString(),
-                          Options.CACHE_SEED.key(),
-                          seed,
-                          Options.CORPUS_PATH.key(),
-                          settings.get(Options.FINETUNE_VALIDATION).toString(),
-                          Options.CORPUS_LIMIT.key(),
-                          settings.get(Options.SMOKE) ? "64" : "0")),
-                  headed)
-              .run();
-        }
-        cached = true;
-      } finally {
-        if (fresh && !cached) {
-          storage.fileSystem(work).delete(work, true);
-        }
-      }
-      CacheReader inputs = CacheReader.open(storage, cache, List.of());
-      StudentRun run =
-          new StudentRun(
-                  destination.getName(),
-                  spec,
-                  hardLabels(spec.layers())
-                      .withClassWeights(
-                          LossRecipe.classWeights(
-                              settings, spec.head(), () -> RunPlanner.rowsOfClasses(inputs))),
-                  Recipe.train(settings, Sessions.coresOfOneTask(spark)),
-                  new StudentRun.Start(new Path(cache, TeacherFolder.NAME).toString(), blocks),
-                  new StudentRun.Paths(
-                      cache.toString(),
-                      "",
-                      StudentRun.TargetStorage.NOTHING,
-                      validation == null ? null : validation.toString(),
-                      new Path(work, "students").toString(),
-                      inputs.plan().fingerprints()))
-              .selecting(selection);
-      TrainJob.Result result = new TrainJob(spark, settings, run).run();
-      storage.rename(run.directory(), destination);
-      storage.fileSystem(work).delete(work, true);
-      return new Result(
-          destination.toString(), result.students().isEmpty() ? null : result.students().get(0));
+    try {
+      cacheInputs(work, writeStart(spec, start));
     } finally {
       FileUtils.deleteDirectory(start.toFile());
     }
+    CacheReader inputs = CacheReader.open(storage, inputs(work), List.of());
+    StudentRun run = studentRun(work, spec, inputs);
+    LOG.info("finetune: trains '{}', with intermediate files in '{}'", destination, work);
+    TrainJob.Result result = new TrainJob(spark, settings, run, inputs).run();
+    storage.rename(run.directory(), destination);
+    storage.fileSystem(work).delete(work, true);
+    return new Result(
+        destination.toString(), result.students().isEmpty() ? null : result.students().get(0));
+  }
+
+  /** Writes the encoder under its new head, whose random weights depend on the seed alone. */
+  private HuggingFaceDirectory writeStart(EncoderSpec spec, java.nio.file.Path directory)
+      throws IOException {
+    try (NDManager manager = Devices.cpu()) {
+      Map<String, NDArray> weights =
+          StudentInit.from(manager, spec, base, allBlocks(spec), settings.get(Options.SEED));
+      HuggingFaceDirectory.write(directory, spec, weights, base.path());
+    }
+    return HuggingFaceDirectory.open(directory);
+  }
+
+  private static List<Integer> allBlocks(EncoderSpec spec) {
+    return IntStream.rangeClosed(1, spec.layers()).boxed().toList();
+  }
+
+  private static Path inputs(Path work) {
+    return new Path(work, "inputs");
+  }
+
+  private @Nullable Path validation(Path work) {
+    return settings.get(Options.FINETUNE_VALIDATION).isEmpty()
+        ? null
+        : new Path(work, "validation");
+  }
+
+  /** Caches the training rows and the validation rows; a first run that fails leaves nothing. */
+  private void cacheInputs(Path work, HuggingFaceDirectory start) throws IOException {
+    boolean fresh = !storage.exists(work);
+    boolean cached = false;
+    try {
+      cacheInputs(inputs(work), Map.of(), start);
+      Path validation = validation(work);
+      if (validation != null) {
+        Map<String, String> rows =
+            Map.of(
+                Options.CORPUS_PATH.key(),
+                settings.get(Options.FINETUNE_VALIDATION).toString(),
+                Options.CORPUS_LIMIT.key(),
+                settings.get(Options.SMOKE) ? SMOKE_ROWS : "0");
+        cacheInputs(validation, rows, start);
+      }
+      cached = true;
+    } finally {
+      if (fresh && !cached) {
+        storage.fileSystem(work).delete(work, true);
+      }
+    }
+  }
+
+  private void cacheInputs(Path cache, Map<String, String> rows, HuggingFaceDirectory start)
+      throws IOException {
+    Map<String, String> values = new HashMap<>(rows);
+    values.put(Options.CACHE.key(), cache.toString());
+    // Fine-tuning has one seed, which orders the rows of the cache, too.
+    values.put(Options.CACHE_SEED.key(), settings.get(Options.SEED).toString());
+    new InputsJob(spark, settings.with(values), start).run();
+  }
+
+  private StudentRun studentRun(Path work, EncoderSpec spec, CacheReader inputs) {
+    Path cache = inputs(work);
+    Path validation = validation(work);
+    DistillSpec loss =
+        hardLabels(spec.layers())
+            .withClassWeights(
+                LossRecipe.classWeights(
+                    settings, spec.head(), () -> TrainingCache.countClasses(inputs)));
+    return new StudentRun(
+            destination.getName(),
+            spec,
+            loss,
+            Recipe.train(settings, Sessions.coresOfOneTask(spark)),
+            new StudentRun.Start(new Path(cache, TeacherFolder.NAME).toString(), allBlocks(spec)),
+            new StudentRun.Paths(
+                cache.toString(),
+                "",
+                StudentRun.TargetStorage.NOTHING,
+                validation == null ? null : validation.toString(),
+                new Path(work, "students").toString(),
+                inputs.plan().fingerprints()))
+        .selecting(selection);
   }
 
   private Head head() {
@@ -190,7 +228,7 @@ public final class FinetuneJob {
                               ? LabelCodec.split(label)
                               : label == null || label.isBlank()
                                   ? List.<String>of()
-                                  : List.of(label.strip())) // as rows are read by them
+                                  : List.of(label.strip())) // as the cache reads labels
                           .iterator())
               .distinct()
               .collect()

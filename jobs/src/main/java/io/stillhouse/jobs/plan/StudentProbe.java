@@ -8,7 +8,7 @@ import io.stillhouse.config.Settings;
 import io.stillhouse.jobs.cache.read.CacheReader;
 import io.stillhouse.jobs.storage.Storage;
 import io.stillhouse.jobs.train.TrainJob;
-import io.stillhouse.jobs.train.student.TrainTask;
+import io.stillhouse.jobs.train.student.TrainedStudent;
 import io.stillhouse.target.Column;
 import java.io.IOException;
 import java.util.ArrayList;
@@ -154,7 +154,7 @@ final class StudentProbe {
     TrainJob.Result result = job.run();
     double wall = (System.nanoTime() - start) / 1e9;
     List<MeanStep> means = new ArrayList<>();
-    for (TrainTask.Trained trained : result.students()) {
+    for (TrainedStudent trained : result.students()) {
       means.add(mean(trained));
     }
     Run run = new Run(means, 0, job.columns(), job.inTurn());
@@ -162,7 +162,7 @@ final class StudentProbe {
     return new Run(means, otherSeconds, run.columns(), run.inTurn());
   }
 
-  private MeanStep mean(TrainTask.Trained trained) throws IOException {
+  private MeanStep mean(TrainedStudent trained) throws IOException {
     String lines = storage.readText(new Path(trained.directory(), "metrics.jsonl"));
     double seconds = 0;
     double tokens = 0;

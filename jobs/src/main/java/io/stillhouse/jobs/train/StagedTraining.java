@@ -5,6 +5,7 @@ import io.stillhouse.config.Settings;
 import io.stillhouse.error.Errors;
 import io.stillhouse.jobs.corpus.SameTokens;
 import io.stillhouse.jobs.train.student.Stage;
+import io.stillhouse.jobs.train.student.StageJob;
 import io.stillhouse.jobs.train.student.StudentRun;
 import io.stillhouse.jobs.train.sweep.SweepJob;
 import io.stillhouse.spec.EncoderSpec;
@@ -21,22 +22,22 @@ import org.apache.spark.sql.SparkSession;
 public final class StagedTraining {
   private StagedTraining() {}
 
-  /** Checks a stage; nothing is written. */
-  private interface Plan {
-    Stage.Made of(Stage stage) throws IOException;
+  /** Makes the job of a stage, which checks its recipe. */
+  private interface JobFactory<R> {
+    StageJob<R> of(Stage stage) throws IOException;
   }
 
   /** Trains a recipe's student and its baseline through all stages. */
   public static TrainJob.Result train(SparkSession spark, Settings settings) throws IOException {
-    List<Stage> stages = checked(settings, stage -> new TrainJob(spark, stage).made());
-    TrainJob.Result result = new TrainJob(spark, stages.get(0)).run();
-    for (Stage stage : stages.subList(1, stages.size())) {
-      result = new TrainJob(spark, stage).run();
+    List<StageJob<TrainJob.Result>> jobs = jobs(settings, stage -> new TrainJob(spark, stage));
+    TrainJob.Result result = jobs.get(0).run();
+    for (StageJob<TrainJob.Result> job : jobs.subList(1, jobs.size())) {
+      result = job.run();
     }
     return result;
   }
 
-  /** Trains the students of a sweep through all stages; one that fails ends it after its stage. */
+  /** Trains the students of a sweep through all stages; no stage follows one with a failure. */
   public static SweepJob.Result sweep(SparkSession spark, Settings settings) throws IOException {
     int count = settings.get(Options.STAGES).size();
     if (count > 1 && !settings.get(Options.HALVING_AT).isEmpty()) {
@@ -45,36 +46,33 @@ public final class StagedTraining {
               .formatted(settings.get(Options.HALVING_AT), count),
           "take one away");
     }
-    List<Stage> stages = checked(settings, stage -> new SweepJob(spark, stage).made());
-    SweepJob.Result result = new SweepJob(spark, stages.get(0)).run();
-    for (Stage stage : stages.subList(1, stages.size())) {
+    List<StageJob<SweepJob.Result>> jobs = jobs(settings, stage -> new SweepJob(spark, stage));
+    SweepJob.Result result = jobs.get(0).run();
+    for (StageJob<SweepJob.Result> job : jobs.subList(1, jobs.size())) {
       if (result.exitCode() != 0) {
         break;
       }
-      result = new SweepJob(spark, stage).run();
+      result = job.run();
     }
     return result;
   }
 
-  /** What is wrong with the last stage is told before the first begins. */
-  private static List<Stage> checked(Settings settings, Plan plan) throws IOException {
-    List<Stage> stages = new ArrayList<>();
-    List<Stage.Made> made = new ArrayList<>();
+  /** Makes the jobs of all stages before any runs, so that every mistake is reported first. */
+  private static <R> List<StageJob<R>> jobs(Settings settings, JobFactory<R> factory)
+      throws IOException {
+    List<StageJob<R>> jobs = new ArrayList<>();
     for (Stage stage : Stage.of(settings)) {
-      stages.add(made.isEmpty() ? stage : stage.after(made.get(0).students()));
-      made.add(plan.of(stages.get(stages.size() - 1)));
+      jobs.add(factory.of(jobs.isEmpty() ? stage : stage.after(jobs.get(0).students())));
     }
-    requireOneStudent(made);
-    return stages;
+    requireOneStudent(jobs);
+    return jobs;
   }
 
-  /**
-   * Requires that weights of one stage are those of the next: of one shape, and of the same tokens.
-   */
-  private static void requireOneStudent(List<Stage.Made> stages) throws IOException {
-    Stage.Made first = stages.get(0);
+  /** Requires that all stages train weights of the same shape, on the same tokens. */
+  private static void requireOneStudent(List<? extends StageJob<?>> stages) throws IOException {
+    StageJob<?> first = stages.get(0);
     for (int number = 2; number <= stages.size(); number++) {
-      Stage.Made other = stages.get(number - 1);
+      StageJob<?> other = stages.get(number - 1);
       Optional<String> how =
           SameTokens.difference(first.teacher().path(), other.teacher().path(), List.of());
       if (how.isPresent()) {
@@ -96,7 +94,7 @@ public final class StagedTraining {
     }
   }
 
-  /** Returns what must be equal of a student's weights from one stage to the next, in words. */
+  /** Describes the shape of a student's weights, which all stages must share. */
   private static String shape(StudentRun run) {
     return run.model() instanceof EncoderSpec of
         ? "%s of %d tokens, %d positions and %d segments, %d wide (tables %d), %d blocks of %d heads, %d inside"

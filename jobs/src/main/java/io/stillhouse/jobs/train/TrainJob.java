@@ -6,21 +6,23 @@ import io.stillhouse.config.Settings;
 import io.stillhouse.error.Errors;
 import io.stillhouse.jobs.cache.read.CacheReader;
 import io.stillhouse.jobs.spark.Progress;
-import io.stillhouse.jobs.spark.RunningTasks;
 import io.stillhouse.jobs.spark.Sessions;
-import io.stillhouse.jobs.spark.Watch;
+import io.stillhouse.jobs.spark.TrackedJob;
 import io.stillhouse.jobs.storage.Storage;
 import io.stillhouse.jobs.train.metrics.LatestSteps;
 import io.stillhouse.jobs.train.metrics.LiveMetrics;
 import io.stillhouse.jobs.train.rounds.RoundJob;
 import io.stillhouse.jobs.train.student.HadoopCheckpoints;
 import io.stillhouse.jobs.train.student.History;
-import io.stillhouse.jobs.train.student.RunPlanner;
 import io.stillhouse.jobs.train.student.Stage;
+import io.stillhouse.jobs.train.student.StageJob;
 import io.stillhouse.jobs.train.student.StudentParts;
 import io.stillhouse.jobs.train.student.StudentRun;
+import io.stillhouse.jobs.train.student.StudentRuns;
 import io.stillhouse.jobs.train.student.StudentWindow;
 import io.stillhouse.jobs.train.student.TrainTask;
+import io.stillhouse.jobs.train.student.TrainedStudent;
+import io.stillhouse.jobs.train.student.TrainingCache;
 import io.stillhouse.target.Column;
 import io.stillhouse.train.StepReport;
 import java.io.IOException;
@@ -35,27 +37,36 @@ import java.util.concurrent.ExecutionException;
 import java.util.concurrent.ExecutorCompletionService;
 import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
-import java.util.stream.Collectors;
 import org.apache.hadoop.fs.Path;
 import org.apache.spark.api.java.JavaSparkContext;
 import org.apache.spark.sql.SparkSession;
-import org.jspecify.annotations.Nullable;
-import scala.Tuple2;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
 
-/** Job 2: trains a student, and its baseline, from the cache alone. */
-public final class TrainJob {
+/** Trains a student and its baseline from a cache alone; the teacher does not run. */
+public final class TrainJob implements StageJob<TrainJob.Result> {
+  private static final Logger LOG = LoggerFactory.getLogger(TrainJob.class);
+
   private final SparkSession spark;
+  private final Stage stage;
   private final Settings settings;
   private final Storage storage;
-  private final @Nullable HuggingFaceDirectory teacher;
+  private final CacheReader reader;
+  private final HuggingFaceDirectory teacher;
   private final Set<Column> columns;
-  private final List<StudentRun> runs;
+  private final List<String> notes;
   private final Map<String, StudentWindow> windows = new TreeMap<>();
-  private final List<String> notes = new ArrayList<>();
+  private List<StudentRun> runs;
 
-  /** What a run made. */
+  /**
+   * What a training made.
+   *
+   * @param students that were trained
+   * @param alreadyTrained names of the students that were finished before
+   * @param notes what the user may want to know
+   */
   public record Result(
-      List<TrainTask.Trained> students, List<String> alreadyTrained, List<String> notes) {}
+      List<TrainedStudent> students, List<String> alreadyTrained, List<String> notes) {}
 
   /**
    * Checks the recipe against the cache; nothing is written yet.
@@ -67,32 +78,58 @@ public final class TrainJob {
     this(spark, Stage.only(settings));
   }
 
-  /** As {@link #TrainJob(SparkSession, Settings)}, of one stage of a recipe. */
+  /** Checks one stage of a recipe, as {@link #TrainJob(SparkSession, Settings)} does. */
   public TrainJob(SparkSession spark, Stage stage) throws IOException {
     this.spark = spark;
+    this.stage = stage;
     this.settings = stage.settings();
     this.storage = new Storage(spark.sparkContext().hadoopConfiguration());
-    RunPlanner planner = new RunPlanner(storage, settings);
-    RunPlanner.Planned planned = planner.plan(settings, settings.get(Options.BASELINE), stage);
-    this.teacher = planner.teacher();
-    this.columns = planned.columns();
-    this.notes.addAll(planned.notes());
+    TrainingCache cache = TrainingCache.open(storage, settings);
+    StudentRuns.OfRecipe recipe =
+        new StudentRuns(storage, cache).of(settings, settings.get(Options.BASELINE), stage);
+    this.reader = cache.reader();
+    this.teacher = cache.teacher();
+    this.columns = recipe.columns();
+    this.notes = recipe.notes();
     // On one machine baselines and workers share the cores.
-    int tasks = planned.runs().size() * settings.get(Options.WORKERS);
+    int tasks = recipe.runs().size() * settings.get(Options.WORKERS);
     int cores = Sessions.coresOfOneTask(spark) / (spark.sparkContext().isLocal() ? tasks : 1);
-    this.runs = planned.runs().stream().map(run -> run.orThreads(Math.max(1, cores))).toList();
+    this.runs = recipe.runs().stream().map(run -> run.orThreads(Math.max(1, cores))).toList();
+    openWindows(cache.reader());
+  }
+
+  /**
+   * Makes the job of one student that was checked already, for finetune.
+   *
+   * @param reader of the student's cache
+   */
+  public TrainJob(SparkSession spark, Settings settings, StudentRun run, CacheReader reader)
+      throws IOException {
+    this.spark = spark;
+    this.stage = Stage.only(settings);
+    this.settings = settings;
+    this.storage = new Storage(spark.sparkContext().hadoopConfiguration());
+    this.reader = reader;
+    this.teacher = reader.teacher();
+    this.columns = Set.of();
+    this.notes = List.of();
+    this.runs = List.of(run);
+    openWindows(reader);
+  }
+
+  private void openWindows(CacheReader current) throws IOException {
     for (StudentRun run : runs) {
-      StudentWindow window = StudentWindow.of(run, storage);
+      StudentWindow window = new StudentWindow(run, storage, current);
       windows.put(run.name(), window);
-      if (window.exists() && TrainTask.finished(storage, run).isEmpty()) {
-        window.requireFits();
-        requireSideBySide();
+      if (window.exists() && TrainedStudent.finished(storage, run).isEmpty()) {
+        window.requireFits(run == runs.get(0) ? columns : Set.of());
+        requireAllAtOnce();
       }
     }
   }
 
-  /** One that waits for shards would hold the core that the other needs to let them go. */
-  private void requireSideBySide() {
+  /** A student that waits for shards would hold the core that another needs to release them. */
+  private void requireAllAtOnce() {
     boolean rounds = runs.get(0).train().rounds().used();
     if (spark.sparkContext().isLocal() && inTurn() && !rounds) {
       throw Errors.invalid(
@@ -103,18 +140,14 @@ public final class TrainJob {
     }
   }
 
-  /** Makes a job of given runs, for finetune. */
-  public TrainJob(SparkSession spark, Settings settings, StudentRun run) {
-    this.spark = spark;
-    this.settings = settings;
-    this.storage = new Storage(spark.sparkContext().hadoopConfiguration());
-    this.teacher = null;
-    this.columns = Set.of();
-    this.runs = List.of(run);
+  @Override
+  public List<StudentRun> students() {
+    return runs;
   }
 
-  Stage.Made made() {
-    return new Stage.Made(runs, Objects.requireNonNull(teacher));
+  @Override
+  public HuggingFaceDirectory teacher() {
+    return teacher;
   }
 
   /** Returns the tensor columns that the student reads of the cache; its baseline reads none. */
@@ -129,23 +162,28 @@ public final class TrainJob {
   }
 
   /**
-   * Trains every student that is not there yet; each is one task, and resumes from its newest
-   * checkpoint.
+   * Trains every student that is not finished yet. Each is one Spark task, and resumes from its
+   * newest checkpoint.
    */
+  @Override
   public Result run() throws IOException {
+    startFromStagesBefore();
     List<StudentRun> wanted = new ArrayList<>();
     List<String> done = new ArrayList<>();
     for (StudentRun run : runs) {
-      if (TrainTask.finished(storage, run).isPresent()) {
+      if (TrainedStudent.finished(storage, run).isPresent()) {
         done.add(run.name());
-        if (windows.containsKey(run.name())) {
-          windows.get(run.name()).finished(); // it may have been killed just before
-        }
+        window(run.name()).finished(); // the training may have been killed just before
       } else {
         wanted.add(run);
       }
     }
-    List<TrainTask.Trained> trained = wanted.isEmpty() ? List.of() : trainAll(wanted);
+    LOG.info(
+        "train: {} to train, {} finished already, in '{}'",
+        names(wanted),
+        done,
+        runs.get(0).places().students());
+    List<TrainedStudent> trained = wanted.isEmpty() ? List.of() : trainAll(wanted);
     Result result = new Result(trained, done, notes);
     if (!trained.isEmpty()) {
       storage.writeJson(
@@ -156,20 +194,37 @@ public final class TrainJob {
     return result;
   }
 
-  private List<TrainTask.Trained> trainAll(List<StudentRun> wanted) throws IOException {
+  /** Starts the students from the weights that the stages before have made since the check. */
+  private void startFromStagesBefore() throws IOException {
+    if (stage.isFirst()) {
+      return;
+    }
+    List<StudentRun> started = new ArrayList<>();
+    for (StudentRun run : runs) {
+      started.add(stage.started(run, storage));
+    }
+    runs = List.copyOf(started);
+    if (reader.plan().window() != null) { // it may have moved on meanwhile
+      StudentRun.Paths places = runs.get(0).places();
+      openWindows(CacheReader.open(storage, new Path(places.cache()), places.teacher(), List.of()));
+    }
+  }
+
+  private StudentWindow window(String name) {
+    return Objects.requireNonNull(windows.get(name));
+  }
+
+  private static List<String> names(List<StudentRun> students) {
+    return students.stream().map(StudentRun::name).toList();
+  }
+
+  private List<TrainedStudent> trainAll(List<StudentRun> wanted) throws IOException {
     for (StudentRun run : wanted) {
-      if (windows.containsKey(run.name())) {
-        windows.get(run.name()).register();
-      }
+      window(run.name()).register();
     }
     JavaSparkContext context = JavaSparkContext.fromSparkContext(spark.sparkContext());
-    context.setJobGroup(
-        "train",
-        "students " + wanted.stream().map(StudentRun::name).collect(Collectors.joining(", ")),
-        true);
     LatestSteps latest = new LatestSteps();
-    spark.sparkContext().register(latest, "steps");
-    long rows = rows();
+    long rows = StudentParts.rows(reader, runs.get(0));
     long total = wanted.stream().mapToLong(run -> run.train().steps(rows)).sum();
     Map<String, Long> begun = new TreeMap<>();
     for (StudentRun run : wanted) {
@@ -178,23 +233,21 @@ public final class TrainJob {
     }
     try (Progress progress = Progress.resume("train", sum(begun), total, "steps");
         LiveMetrics live = LiveMetrics.open(settings, storage, wanted.get(0).places().students());
-        RunningTasks running = new RunningTasks(spark.sparkContext(), latest);
-        Watch watch = new Watch(() -> show(progress, live, begun, latest.with(running.values())))) {
-      inRounds(context, wanted, latest, rows);
-      return context
-          .parallelize(wanted, wanted.size())
-          .map(
-              run ->
-                  new TrainTask(
-                          run,
-                          RoundJob.interruptible(
-                              step -> latest.add(new Tuple2<>(run.name(), step))))
-                      .train())
-          .collect();
+        TrackedJob job =
+            TrackedJob.start(spark, "train", "students " + String.join(", ", names(wanted)))) {
+      job.watch("steps", latest, running -> show(progress, live, begun, latest.with(running)));
+      return job.run(
+          () -> {
+            inRounds(context, wanted, latest, rows);
+            return context
+                .parallelize(wanted, wanted.size())
+                .map(run -> new TrainTask(run, latest.listener(run.name())).train())
+                .collect();
+          });
     }
   }
 
-  /** Trains those whose recipe has rounds, side by side, up to their last checkpoint. */
+  /** Trains the students whose recipe has rounds, side by side, up to their last checkpoint. */
   private void inRounds(
       JavaSparkContext context, List<StudentRun> wanted, LatestSteps latest, long rows) {
     List<StudentRun> inRounds = wanted.stream().filter(run -> run.train().rounds().used()).toList();
@@ -212,7 +265,7 @@ public final class TrainJob {
             });
       }
       for (int ended = 0; ended < inRounds.size(); ended++) {
-        all.take().get(); // the first to fail ends all: a window's others would wait for it
+        all.take().get(); // the first failure ends all: with a window, the others would wait for it
       }
     } catch (ExecutionException e) {
       throw new IllegalStateException("a training in rounds has failed", e.getCause());
@@ -221,20 +274,6 @@ public final class TrainJob {
       throw new IllegalStateException("interrupted", e);
     } finally {
       threads.shutdownNow();
-    }
-  }
-
-  private long rows() {
-    try {
-      CacheReader reader =
-          CacheReader.open(
-              storage,
-              new Path(runs.get(0).places().cache()),
-              runs.get(0).places().teacher(),
-              List.of());
-      return StudentParts.rows(reader, runs.get(0));
-    } catch (IOException e) {
-      throw new java.io.UncheckedIOException(e);
     }
   }
 
@@ -247,9 +286,7 @@ public final class TrainJob {
     latest.forEach((name, step) -> done.merge(name, step.step(), Math::max));
     progress.update(sum(done));
     List<String> note = new ArrayList<>(List.of(LiveMetrics.line(latest)));
-    done.forEach(
-        (name, step) ->
-            note.add(windows.containsKey(name) ? windows.get(name).waitsFor(step) : ""));
+    done.forEach((name, step) -> note.add(window(name).waitsFor(step)));
     note.removeIf(String::isEmpty);
     progress.note(String.join("; ", note));
     live.show(latest);

@@ -10,7 +10,7 @@ import io.stillhouse.jobs.Tiny;
 import io.stillhouse.jobs.evaluate.EvaluateJob;
 import io.stillhouse.jobs.evaluate.Evaluation;
 import io.stillhouse.jobs.export.ExportJob;
-import io.stillhouse.jobs.train.student.TrainTask;
+import io.stillhouse.jobs.train.student.TrainedStudent;
 import io.stillhouse.spec.EncoderSpec;
 import io.stillhouse.spec.Task;
 import java.io.IOException;
@@ -91,15 +91,15 @@ class FinetuneJobTest {
             "evaluate.path=" + dev,
             "evaluate.metrics=[matthews]",
             "evaluate.output=" + directory.resolve("evaluation.json"));
-    TrainTask.Trained training = new FinetuneJob(spark, Tiny.settings(recipe)).run().training();
+    TrainedStudent training = new FinetuneJob(spark, Tiny.settings(recipe)).run().training();
 
-    assertThat(training.chosen().by()).isEqualTo("matthews");
-    assertThat(training.chosen().step() % 30).isZero();
+    assertThat(training.training().chosen().by()).isEqualTo("matthews");
+    assertThat(training.training().chosen().step() % 30).isZero();
     assertThat(training.losses().validation())
-        .containsEntry("matthews", training.chosen().value())
+        .containsEntry("matthews", training.training().chosen().value())
         .containsKeys("hard-label", "accuracy", "f1");
     Evaluation evaluation = new EvaluateJob(spark, Tiny.settings(recipe)).run();
-    assertThat(metric(evaluation, 0, "matthews")).isEqualTo(training.chosen().value());
+    assertThat(metric(evaluation, 0, "matthews")).isEqualTo(training.training().chosen().value());
   }
 
   @Test

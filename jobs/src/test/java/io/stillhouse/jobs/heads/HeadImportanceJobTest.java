@@ -16,7 +16,7 @@ import io.stillhouse.jobs.cache.build.CacheJob;
 import io.stillhouse.jobs.storage.Storage;
 import io.stillhouse.jobs.train.StagedTraining;
 import io.stillhouse.jobs.train.TrainJob;
-import io.stillhouse.jobs.train.student.TrainTask;
+import io.stillhouse.jobs.train.student.TrainedStudent;
 import io.stillhouse.spec.EncoderSpec;
 import io.stillhouse.spec.PrunedHeads;
 import java.io.IOException;
@@ -114,7 +114,7 @@ class HeadImportanceJobTest {
     HeadImportanceReport report = heads();
     cache();
 
-    List<TrainTask.Trained> students = train().students();
+    List<TrainedStudent> students = train().students();
 
     List<List<Integer>> expected =
         PrunedHeads.least(
@@ -122,8 +122,8 @@ class HeadImportanceJobTest {
                 4)
             .blocks();
     assertThat(students).hasSize(2); // with the baseline
-    for (TrainTask.Trained student : students) {
-      assertThat(student.prunedHeads()).isEqualTo(expected);
+    for (TrainedStudent student : students) {
+      assertThat(student.model().prunedHeads()).isEqualTo(expected);
       assertThat(student.summary()).contains(", 4 heads pruned");
       assertThat(student.losses().last().values()).allMatch(Double::isFinite);
       requirePruned(Path.of(java.net.URI.create(student.directory())), expected);
@@ -153,11 +153,11 @@ class HeadImportanceJobTest {
     HeadImportanceReport report = heads(albert);
     new CacheJob(spark, table(albert).settings()).run();
 
-    TrainTask.Trained student =
+    TrainedStudent student =
         train(albert, "student.architecture=albert", "student.init-layers=[]").students().get(0);
 
     assertThat(report.blocks()).hasSize(1);
-    assertThat(student.prunedHeads())
+    assertThat(student.model().prunedHeads())
         .isEqualTo(PrunedHeads.least(List.of(report.blocks().get(0).importance()), 2).blocks());
   }
 
@@ -174,17 +174,17 @@ class HeadImportanceJobTest {
         "train.stages=[{ name = a, student.layer-map = [0, 1, 2] }, { name = b, student.layer-map = [0, 2, 3], teacher.path = \"%s\", cache.path = \"%s\" }]"
             .formatted(other, second);
 
-    List<TrainTask.Trained> students =
+    List<TrainedStudent> students =
         StagedTraining.train(
                 spark, student().withoutBaseline().settings("student.init-layers=[]", stages))
             .students();
 
-    TrainTask.Trained first =
+    TrainedStudent first =
         Storage.JSON.fromJson(
             Files.readString(directory.resolve("students/_stages/1-a/student/training.json")),
-            TrainTask.Trained.class);
-    assertThat(students.get(0).prunedHeads()).isEqualTo(first.prunedHeads());
-    requirePruned(directory.resolve("students/student"), first.prunedHeads());
+            TrainedStudent.class);
+    assertThat(students.get(0).model().prunedHeads()).isEqualTo(first.model().prunedHeads());
+    requirePruned(directory.resolve("students/student"), first.model().prunedHeads());
   }
 
   @Test
@@ -193,7 +193,7 @@ class HeadImportanceJobTest {
     heads("head-importance.model=" + Tiny.MLM);
     assertThatThrownBy(this::train)
         .isInstanceOf(StillhouseException.class)
-        .hasMessageContaining("which has other weights than what the student starts from")
+        .hasMessageContaining("whose weights are not those that the student starts from")
         .hasMessageContaining("bert-tiny-mlm-v1");
   }
 
@@ -203,7 +203,8 @@ class HeadImportanceJobTest {
     Files.writeString(json(), "{}");
     assertThatThrownBy(this::train)
         .isInstanceOf(StillhouseException.class)
-        .hasMessageContaining("is not what heads writes; name its head-importance.output");
+        .hasMessageContaining(
+            "is not a report of head-importance; name its head-importance.output");
   }
 
   @Test
@@ -243,7 +244,7 @@ class HeadImportanceJobTest {
     assertThatThrownBy(this::train)
         .isInstanceOf(StillhouseException.class)
         .hasMessage(
-            "student.head-importance '%s' must hold a finite importance of each of 4 heads of 3 blocks, but lacks some or holds others; make it anew with heads, and leave it as that writes it"
+            "student.head-importance '%s' must hold a finite importance of each of 4 heads of 3 blocks, but lacks some or holds others; run head-importance again, and do not edit its output"
                 .formatted(json()));
   }
 

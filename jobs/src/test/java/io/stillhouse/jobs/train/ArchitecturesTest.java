@@ -12,7 +12,7 @@ import io.stillhouse.jobs.cache.build.CacheJob;
 import io.stillhouse.jobs.cache.check.VerifyJob;
 import io.stillhouse.jobs.evaluate.EvaluateJob;
 import io.stillhouse.jobs.evaluate.Evaluation;
-import io.stillhouse.jobs.train.student.TrainTask;
+import io.stillhouse.jobs.train.student.TrainedStudent;
 import io.stillhouse.spec.Architecture;
 import io.stillhouse.spec.EncoderSpec;
 import java.io.IOException;
@@ -120,7 +120,7 @@ class ArchitecturesTest {
               "loss.hard-label.weight=1",
               "loss.attention-mse.weight=0"));
 
-      TrainTask.Losses losses =
+      TrainedStudent.Losses losses =
           new TrainJob(spark, Tiny.settings(all)).run().students().get(0).losses();
 
       assertThat(losses.last().get("hard-label")).isLessThan(losses.first().get("hard-label"));
@@ -157,7 +157,7 @@ class ArchitecturesTest {
   private Path learnt(String cache, String name, String... more) throws IOException {
     List<String> all = new ArrayList<>(List.of("student.layer-map=[0, 1, 3]"));
     all.addAll(List.of(more));
-    TrainTask.Losses losses = train(cache, name, all);
+    TrainedStudent.Losses losses = train(cache, name, all);
     assertThat(losses.first())
         .containsOnlyKeys("soft-label", "embedding-mse", "hidden-cosine", "attention-mse");
     losses
@@ -172,13 +172,14 @@ class ArchitecturesTest {
         new ArrayList<>(
             List.of("teacher.path=" + teacher, "student.init=teacher", "train.learning-rate=1e-9"));
     all.addAll(List.of(more));
-    TrainTask.Losses losses = train(cache, name, all);
+    TrainedStudent.Losses losses = train(cache, name, all);
     // Hidden states are stored as float16, with 11 bits.
     losses.last().forEach((term, loss) -> assertThat(loss).as(term).isLessThan(1e-5));
     return directory.resolve("students").resolve(name);
   }
 
-  private TrainTask.Losses train(String cache, String name, List<String> more) throws IOException {
+  private TrainedStudent.Losses train(String cache, String name, List<String> more)
+      throws IOException {
     List<String> all = new ArrayList<>(ALL_TERMS);
     all.add("student.name=" + name);
     all.addAll(more);

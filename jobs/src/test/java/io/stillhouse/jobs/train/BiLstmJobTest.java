@@ -16,7 +16,7 @@ import io.stillhouse.jobs.evaluate.EvaluateJob;
 import io.stillhouse.jobs.evaluate.Evaluation;
 import io.stillhouse.jobs.evaluate.LogitsFile;
 import io.stillhouse.jobs.export.ExportJob;
-import io.stillhouse.jobs.train.student.TrainTask;
+import io.stillhouse.jobs.train.student.TrainedStudent;
 import io.stillhouse.jobs.train.sweep.SweepJob;
 import io.stillhouse.spec.BiLstmSpec;
 import java.io.IOException;
@@ -127,9 +127,9 @@ class BiLstmJobTest {
   private void wholeWay(List<String> corpus, BiLstmSpec.Texts texts) throws IOException {
     TrainJob.Result result = train(corpus);
     assertThat(result.students())
-        .extracting(TrainTask.Trained::name)
+        .extracting(TrainedStudent::name)
         .containsExactly("distilled", "baseline");
-    TrainTask.Losses losses = result.students().get(0).losses();
+    TrainedStudent.Losses losses = result.students().get(0).losses();
     assertThat(losses.first()).containsOnlyKeys("soft-label");
     assertThat(losses.last().get("soft-label")).isLessThan(losses.first().get("soft-label"));
     assertThat(result.students().get(1).losses().first()).containsOnlyKeys("hard-label");

@@ -9,7 +9,7 @@ import io.stillhouse.jobs.Tiny;
 import io.stillhouse.jobs.cache.build.CacheJob;
 import io.stillhouse.jobs.cache.read.CacheReader;
 import io.stillhouse.jobs.storage.Storage;
-import io.stillhouse.jobs.train.student.TrainTask;
+import io.stillhouse.jobs.train.student.TrainedStudent;
 import io.stillhouse.target.Targets;
 import java.io.IOException;
 import java.nio.file.Path;
@@ -50,7 +50,7 @@ class RelationTrainTest {
 
     TrainJob.Result result = train("train.validation=" + cache);
 
-    TrainTask.Losses losses = result.students().get(0).losses();
+    TrainedStudent.Losses losses = result.students().get(0).losses();
     assertThat(losses.first()).containsOnlyKeys("query-relation", "key-relation", "value-relation");
     losses
         .first()
@@ -82,7 +82,7 @@ class RelationTrainTest {
       "train.round-steps=6"
     };
 
-    TrainTask.Losses losses = train(recipe).students().get(0).losses();
+    TrainedStudent.Losses losses = train(recipe).students().get(0).losses();
 
     assertThat(losses.first()).containsOnlyKeys("first-token-mse", "hidden-mse", "embedding-mse");
     losses

@@ -18,7 +18,7 @@ import io.stillhouse.jobs.cache.read.JoinedReader;
 import io.stillhouse.jobs.cache.read.RowJoin;
 import io.stillhouse.jobs.cache.read.RowKey;
 import io.stillhouse.jobs.storage.Storage;
-import io.stillhouse.jobs.train.student.TrainTask;
+import io.stillhouse.jobs.train.student.TrainedStudent;
 import io.stillhouse.jobs.train.sweep.SweepJob;
 import io.stillhouse.spec.EncoderSpec;
 import io.stillhouse.spec.Head;
@@ -120,14 +120,15 @@ class SeveralTeachersTrainTest {
     Path alone = cache("alone", shallow, same, 300);
     // One step over all rows: the terms are those of the student's first weights.
     String[] one = {"train.epochs=1", "train.batch-size=" + ROWS};
-    TrainTask.Losses a = train("a", one).students().get(0).losses();
-    TrainTask.Losses b = train("b", and(one, "cache.path=" + alone)).students().get(0).losses();
+    TrainedStudent.Losses a = train("a", one).students().get(0).losses();
+    TrainedStudent.Losses b =
+        train("b", and(one, "cache.path=" + alone)).students().get(0).losses();
 
     TrainJob.Result both = train("both", and(one, teachers(second, "weight = 3, " + BOTH)));
 
     assertThat(both.students().get(0).steps()).isEqualTo(1);
     assertThat(both.notes()).isEmpty();
-    TrainTask.Losses losses = both.students().get(0).losses();
+    TrainedStudent.Losses losses = both.students().get(0).losses();
     for (String term : List.of("soft-label", "hidden-mse")) {
       double mean = (a.first().get(term) + 3 * b.first().get(term)) / 4;
       assertThat(losses.first().get(term)).as(term).isCloseTo(mean, within(mean * 1e-5));
@@ -192,9 +193,11 @@ class SeveralTeachersTrainTest {
         .contains("(key-17)")
         .contains("(key-4)");
     assertThat(left.students())
-        .extracting(TrainTask.Trained::name, TrainTask.Trained::steps)
+        .extracting(TrainedStudent::name, TrainedStudent::steps)
         .containsExactly(tuple("left", 58L), tuple("left-baseline", 58L));
-    assertThat(left.students()).extracting(TrainTask.Trained::rowsLeftOut).containsExactly(2, 2);
+    assertThat(left.students())
+        .extracting(student -> student.training().rowsLeftOut())
+        .containsExactly(2, 2);
     assertThat(tokens("left")).isEqualTo(tokens("left-baseline"));
     CacheReader one = reader(first);
     long without = 0;
@@ -284,7 +287,7 @@ class SeveralTeachersTrainTest {
     assertThat(Files.readAllBytes(directory.resolve("sweeps/a/model.safetensors")))
         .isNotEqualTo(Files.readAllBytes(directory.resolve("sweeps/b/model.safetensors")));
 
-    TrainTask.Trained rounds =
+    TrainedStudent rounds =
         train("rounds", teachers, "train.workers=2", "train.round-steps=4").students().get(0);
     assertThat(rounds.losses().last().get("soft-label"))
         .isLessThan(rounds.losses().first().get("soft-label"));

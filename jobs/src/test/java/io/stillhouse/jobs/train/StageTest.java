@@ -9,7 +9,7 @@ import io.stillhouse.config.Settings;
 import io.stillhouse.error.StillhouseException;
 import io.stillhouse.jobs.Tiny;
 import io.stillhouse.jobs.cache.build.CacheJob;
-import io.stillhouse.jobs.train.student.TrainTask;
+import io.stillhouse.jobs.train.student.TrainedStudent;
 import io.stillhouse.jobs.train.sweep.SweepJob;
 import io.stillhouse.spec.EncoderSpec;
 import io.stillhouse.train.StudentInit;
@@ -51,9 +51,9 @@ class StageTest {
     TrainJob.Result result = StagedTraining.train(spark, settings("students", STAGES));
 
     assertThat(result.students())
-        .extracting(TrainTask.Trained::name)
+        .extracting(TrainedStudent::name)
         .containsExactly("student", "student-baseline");
-    TrainTask.Trained student = result.students().get(0);
+    TrainedStudent student = result.students().get(0);
     assertThat(student.losses().last()).containsOnlyKeys("soft-label");
     assertThat(student.steps()).isEqualTo(12);
 
@@ -84,7 +84,7 @@ class StageTest {
             .formatted(plain, labels);
 
     assertThat(StagedTraining.train(spark, settings("students", stages)).students())
-        .extracting(TrainTask.Trained::name)
+        .extracting(TrainedStudent::name)
         .containsExactly("student", "student-baseline");
     Path first = directory.resolve("students/_stages/1-a");
     assertThat(directory.resolve("students/_stages/2-b/student-baseline")).doesNotExist();
@@ -176,8 +176,8 @@ class StageTest {
             Files.readAllBytes(directory.resolve("students/student/projections.safetensors"))
                 .length)
         .isPositive();
-    TrainTask.Trained last = trained("students/student");
-    TrainTask.Trained first = trained("students/_stages/1-a/student");
+    TrainedStudent last = trained("students/student");
+    TrainedStudent first = trained("students/_stages/1-a/student");
     // Fresh projections would give the loss of before the first step.
     assertThat(last.losses().first().get("hidden-mse"))
         .isLessThan(
@@ -284,10 +284,10 @@ class StageTest {
     return "train.stages=[{ name = a }, { name = b, cache.path = \"%s\" }]".formatted(cache);
   }
 
-  private TrainTask.Trained trained(String student) throws IOException {
+  private TrainedStudent trained(String student) throws IOException {
     return io.stillhouse.jobs.storage.Storage.JSON.fromJson(
         Files.readString(directory.resolve(student).resolve("training.json")),
-        TrainTask.Trained.class);
+        TrainedStudent.class);
   }
 
   private static byte[] weights(Path student) throws IOException {

@@ -21,6 +21,7 @@ import io.stillhouse.jobs.evaluate.Evaluation;
 import io.stillhouse.jobs.storage.Storage;
 import io.stillhouse.jobs.train.student.StudentRun;
 import io.stillhouse.jobs.train.student.TrainTask;
+import io.stillhouse.jobs.train.student.TrainedStudent;
 import io.stillhouse.recipe.LossRecipe;
 import io.stillhouse.recipe.Recipe;
 import io.stillhouse.spec.EncoderSpec;
@@ -90,9 +91,9 @@ class TrainJobTest {
   void everyTermFallsAndTheBaselineStandsBeside() throws IOException {
     TrainJob.Result result = train();
     assertThat(result.students())
-        .extracting(TrainTask.Trained::name)
+        .extracting(TrainedStudent::name)
         .containsExactly("small", "small-baseline");
-    TrainTask.Losses losses = result.students().get(0).losses();
+    TrainedStudent.Losses losses = result.students().get(0).losses();
     assertThat(losses.first())
         .containsOnlyKeys(
             "soft-label", "hard-label", "hidden-mse", "embedding-mse", "attention-mse");
@@ -150,7 +151,7 @@ class TrainJobTest {
   void aTrainingGoesOnWithoutFilesWhereNoneCanBeWritten() throws IOException {
     Path taken = Files.writeString(directory.resolve("taken"), "a file, not a directory");
     TrainJob.Result result = train("train.max-steps=4", "train.metrics=" + taken);
-    assertThat(result.students()).extracting(TrainTask.Trained::steps).containsExactly(4L, 4L);
+    assertThat(result.students()).extracting(TrainedStudent::steps).containsExactly(4L, 4L);
     assertThat(taken).hasContent("a file, not a directory");
   }
 
@@ -265,9 +266,9 @@ class TrainJobTest {
     new CacheJob(spark, Tiny.settings(recipe)).run();
     TrainJob.Result result = new TrainJob(spark, Tiny.settings(recipe)).run();
     assertThat(result.students())
-        .extracting(TrainTask.Trained::name)
+        .extracting(TrainedStudent::name)
         .containsExactly("distilled", "baseline");
-    TrainTask.Losses losses = result.students().get(0).losses();
+    TrainedStudent.Losses losses = result.students().get(0).losses();
     assertThat(losses.first()).containsOnlyKeys("soft-label", "hard-label", "hidden-cosine");
     losses
         .first()

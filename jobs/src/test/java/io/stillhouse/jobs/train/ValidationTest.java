@@ -7,7 +7,7 @@ import static org.assertj.core.api.Assertions.within;
 import io.stillhouse.error.StillhouseException;
 import io.stillhouse.jobs.Tiny;
 import io.stillhouse.jobs.cache.build.CacheJob;
-import io.stillhouse.jobs.train.student.TrainTask;
+import io.stillhouse.jobs.train.student.TrainedStudent;
 import java.io.IOException;
 import java.nio.file.Path;
 import java.util.List;
@@ -25,7 +25,7 @@ class ValidationTest {
   void theLossOverTheTrainingRowsIsThatOfItsStepsWhereTheWeightsStandStill() throws IOException {
     cache(Tiny.CLS, "cache");
 
-    TrainTask.Losses losses = train("cache").students().get(0).losses();
+    TrainedStudent.Losses losses = train("cache").students().get(0).losses();
 
     Map<String, Double> validation = losses.validation();
     assertThat(validation)
@@ -68,7 +68,7 @@ class ValidationTest {
     assertThatThrownBy(() -> train("other"))
         .isInstanceOf(StillhouseException.class)
         .hasMessageContaining("other' was made with another teacher than cache")
-        .hasMessageContaining("cache the held-out rows with the same teacher.path");
+        .hasMessageContaining("cache the validation rows with the same teacher.path");
   }
 
   @Test

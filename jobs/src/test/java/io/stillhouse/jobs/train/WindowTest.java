@@ -223,7 +223,8 @@ class WindowTest {
     assertThatThrownBy(() -> train("train.path=" + directory.resolve("elsewhere")))
         .isInstanceOf(StillhouseException.class)
         .hasMessageContaining("waits for a student 'small' in")
-        .hasMessageContaining("choose another student.name, or, if the other is given up, delete");
+        .hasMessageContaining(
+            "choose another student.name, or, if the other is no longer wanted, delete");
   }
 
   @Test

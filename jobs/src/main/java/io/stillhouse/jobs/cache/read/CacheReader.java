@@ -164,6 +164,21 @@ public final class CacheReader implements KeyedRows {
     if (!name.isEmpty()) {
       plan = plan(plan, Manifest.read(storage, cache), cache, name);
     }
+    return teacher(storage, cache, name, plan);
+  }
+
+  /**
+   * Opens the teacher whose targets this reads.
+   *
+   * @throws io.stillhouse.error.StillhouseException naming a file that is not the one that the
+   *     cache was built with
+   */
+  public HuggingFaceDirectory teacher() throws IOException {
+    return teacher(storage, cache, teacher, plan);
+  }
+
+  private static HuggingFaceDirectory teacher(Storage storage, Path cache, String name, Plan plan)
+      throws IOException {
     java.nio.file.Path home = Models.copy(TeacherFolder.model(cache, name).toString());
     StringBuilder state = new StringBuilder(home.toString());
     for (String part : plan.teacherFiles().keySet()) {

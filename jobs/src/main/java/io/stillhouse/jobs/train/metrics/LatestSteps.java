@@ -4,16 +4,22 @@ import io.stillhouse.train.StepReport;
 import java.util.List;
 import java.util.Map;
 import java.util.TreeMap;
+import java.util.function.Consumer;
+import org.apache.spark.TaskContext;
 import org.apache.spark.util.AccumulatorV2;
 import scala.Tuple2;
 
-/** The newest step of each student, as executors' heartbeats bring it. */
+/** The newest step of each student; tasks report it with their executors' heartbeats. */
 public final class LatestSteps
     extends AccumulatorV2<Tuple2<String, StepReport>, Map<String, StepReport>> {
   private static final long serialVersionUID = 1L;
   private final TreeMap<String, StepReport> latest = new TreeMap<>();
 
-  /** Returns the newest steps, those of running tasks included. */
+  /**
+   * Returns the newest steps.
+   *
+   * @param running values of this accumulator in tasks that still run
+   */
   public Map<String, StepReport> with(List<Object> running) {
     LatestSteps all = new LatestSteps();
     all.latest.putAll(value());
@@ -22,6 +28,20 @@ public final class LatestSteps
           .forEach((name, step) -> all.add(new Tuple2<>((String) name, (StepReport) step)));
     }
     return all.value();
+  }
+
+  /**
+   * Returns a listener that adds the steps of a student. It belongs to the task that calls this,
+   * and ends that task between two steps if Spark wants to kill it; native code does not notice.
+   */
+  public Consumer<StepReport> listener(String student) {
+    TaskContext task = TaskContext.get();
+    return step -> {
+      if (task != null) {
+        task.killTaskIfInterrupted();
+      }
+      add(new Tuple2<>(student, step));
+    };
   }
 
   @Override

@@ -17,9 +17,9 @@ import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /**
- * Shows trainings while they run, on the driver: the newest step of each student becomes a line of
- * JSON, an event for TensorBoard, and gauges of Spark's metrics. What ails the files is told once
- * and fails nothing.
+ * Publishes the newest step of each student while it is trained, on the driver: as a line of JSON,
+ * as an event for TensorBoard, and as gauges of Spark's metrics. Write errors are logged once and
+ * never stop training.
  */
 public final class LiveMetrics implements AutoCloseable {
   private static final Logger LOG = LoggerFactory.getLogger(LiveMetrics.class);
@@ -46,14 +46,18 @@ public final class LiveMetrics implements AutoCloseable {
     return !setting.isEmpty() && !setting.equals(NONE);
   }
 
-  /** Writes nothing yet. {@code students} is the directory of all students. */
+  /**
+   * Makes the metrics of a recipe; no file is opened yet.
+   *
+   * @param students the directory of all students
+   */
   public static LiveMetrics open(Settings settings, Storage storage, String students) {
     String given = settings.get(Options.METRICS);
     String directory = given.isEmpty() ? new Path(students, "_metrics").toString() : given;
     return new LiveMetrics(storage, directory, SparkEnv.get().metricsSystem());
   }
 
-  /** Returns one line about the newest steps; of a finished student, its losses alone. */
+  /** Returns one line about the newest steps; for a finished student, only its losses. */
   public static String line(Map<String, StepReport> latest) {
     StringBuilder line = new StringBuilder();
     latest.forEach(
@@ -75,7 +79,7 @@ public final class LiveMetrics implements AutoCloseable {
     return line.toString();
   }
 
-  /** Takes the newest step of each student; one that the files have is not written again. */
+  /** Publishes the newest step of each student, unless the files have it already. */
   public synchronized void show(Map<String, StepReport> latest) {
     if (closed) {
       return;
@@ -98,22 +102,24 @@ public final class LiveMetrics implements AutoCloseable {
 
   private void write(String name, StepReport step) {
     try {
-      if (!files.containsKey(name)) {
-        open(name);
+      List<StepWriter> opened = files.get(name);
+      if (opened == null) {
+        opened = open(name);
       }
       Instant now = Instant.now();
-      for (StepWriter file : files.get(name)) {
+      for (StepWriter file : opened) {
         file.write(step, now);
       }
       if (step.step() == step.steps()) {
-        close(files.remove(name)); // a sweep has more students than a process may have files open
+        files.remove(name); // a sweep may have more students than a process may have open files
+        close(opened);
       }
     } catch (IOException | RuntimeException e) {
       stopWriting(e);
     }
   }
 
-  private void open(String name) throws IOException {
+  private List<StepWriter> open(String name) throws IOException {
     List<StepWriter> opened = new ArrayList<>();
     files.put(name, opened);
     Path student = new Path(storage.qualify(directory), name);
@@ -122,13 +128,14 @@ public final class LiveMetrics implements AutoCloseable {
     String events = "events.out.tfevents.%d.%03d".formatted(now / 1000, now % 1000);
     opened.add(new JsonLines(storage.openGrowing(new Path(student, lines))));
     opened.add(new TensorBoardFile(storage.openGrowing(new Path(student, events))));
+    return opened;
   }
 
   private void stopWriting(Exception reason) {
     if (writes) {
       LOG.warn(
-          "the training goes on, but its metrics are no longer written to '{}' ({}); see"
-              + " train.metrics",
+          "training goes on, but its metrics are no longer written to '{}' ({}); make the directory"
+              + " writable, or set train.metrics to another directory or to none",
           directory,
           reason.toString());
     }
@@ -152,7 +159,7 @@ public final class LiveMetrics implements AutoCloseable {
     }
   }
 
-  /** Ends the files and withdraws the gauges. */
+  /** Closes the files and removes the gauges. */
   @Override
   public synchronized void close() {
     closed = true;

@@ -4,13 +4,13 @@ import io.stillhouse.train.StepReport;
 import java.util.LinkedHashMap;
 import java.util.Map;
 
-/** The numbers of one step, by the names that files and gauges share. */
+/** The numbers of one step, under the names that both files and gauges use. */
 final class StepNumbers {
   private StepNumbers() {}
 
   /**
-   * Returns the loss in all, its terms before their weights, the learning rate, the gradient's norm
-   * before clipping, real tokens a second, and the share of the time spent waiting for data, in
+   * Returns the loss, its terms before their weights, the learning rate, the gradient's norm before
+   * clipping, real tokens per second, and the share of the time that was spent waiting for data, in
    * 0..1.
    */
   static Map<String, Double> of(StepReport step) {

@@ -5,13 +5,15 @@ import com.codahale.metrics.MetricRegistry;
 import io.stillhouse.train.StepReport;
 import org.apache.spark.metrics.source.Source;
 
-/** A student's newest step as gauges of Spark's metrics, which Spark's own sinks pass on. */
+/** A student's newest step as gauges of Spark's metrics, which Spark's sinks export. */
 final class StepSource implements Source {
   private final String student;
   private final MetricRegistry gauges = new MetricRegistry();
   private volatile StepReport newest;
 
-  /** {@code first} tells which terms there are. */
+  /**
+   * @param first a step whose terms are those of all steps
+   */
   StepSource(String student, StepReport first) {
     this.student = student;
     this.newest = first;

@@ -33,7 +33,9 @@ final class TensorBoardFile implements StepWriter {
   private final OutputStream out;
   private boolean begun;
 
-  /** {@code out} is a new file, whose name must contain "tfevents". */
+  /**
+   * @param out a new file, whose name must contain "tfevents"
+   */
   TensorBoardFile(OutputStream out) {
     this.out = out;
   }
@@ -42,7 +44,7 @@ final class TensorBoardFile implements StepWriter {
   public void write(StepReport step, Instant time) throws IOException {
     if (!begun) {
       out.write(record(event(time, 0, event -> event.writeString(FILE_VERSION, VERSION))));
-      // From here on this file's steps stand in for those that an earlier one of a resumed run has.
+      // TensorBoard drops later steps of the files that a killed run wrote before this one.
       byte[] start = message(log -> log.writeEnum(STATUS, START));
       out.write(
           record(event(time, step.step(), event -> event.writeByteArray(SESSION_LOG, start))));
@@ -91,7 +93,7 @@ final class TensorBoardFile implements StepWriter {
     return bytes.toByteArray();
   }
 
-  /** Returns length, its checksum, the bytes, their checksum. */
+  /** Returns the length, the length's checksum, the bytes and their checksum. */
   private static byte[] record(byte[] bytes) {
     ByteBuffer record =
         ByteBuffer.allocate(Long.BYTES + bytes.length + 2 * Integer.BYTES)
@@ -102,9 +104,7 @@ final class TensorBoardFile implements StepWriter {
     return record.array();
   }
 
-  /**
-   * Returns a CRC-32C, turned and shifted so that a checksum of data with checksums is a good one.
-   */
+  /** Returns the masked CRC-32C of TFRecords, which suits data that contains checksums itself. */
   private static int checksum(byte[] bytes, int count) {
     CRC32C sum = new CRC32C();
     sum.update(bytes, 0, count);

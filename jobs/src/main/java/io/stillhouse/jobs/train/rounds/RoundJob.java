@@ -5,6 +5,7 @@ import ai.djl.ndarray.NDManager;
 import io.stillhouse.checkpoint.LazyTensor;
 import io.stillhouse.error.Errors;
 import io.stillhouse.jobs.spark.Devices;
+import io.stillhouse.jobs.spark.TrackedJob;
 import io.stillhouse.jobs.storage.CrashPoint;
 import io.stillhouse.jobs.storage.Overlapped;
 import io.stillhouse.jobs.storage.Storage;
@@ -29,22 +30,24 @@ import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.TreeMap;
-import java.util.function.Consumer;
 import java.util.stream.IntStream;
 import org.apache.hadoop.fs.FileStatus;
-import org.apache.spark.TaskContext;
 import org.apache.spark.api.java.JavaSparkContext;
 import org.apache.spark.broadcast.Broadcast;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
 import scala.Tuple2;
 
 /**
- * Trains one student by several workers in rounds, one Spark job for each: the weights are
- * broadcast, every worker takes its steps, a second stage adds the differences up piece by piece,
- * and the driver moves the weights and writes a checkpoint, while the workers already take the next
- * round's steps. Whatever is lost on the way, its task is run again to the same bits; a driver that
- * is started again goes on with the newest checkpoint.
+ * Trains one student with several workers in rounds, each of which is one Spark job. The weights
+ * are broadcast, every worker takes its steps, a second Spark stage adds up the differences piece
+ * by piece, and the driver updates the weights. It writes a checkpoint while the workers take the
+ * steps of the next round. A task that is lost runs again and gives the same bits; a restarted
+ * driver resumes from the newest checkpoint.
  */
 public final class RoundJob {
+  private static final Logger LOG = LoggerFactory.getLogger(RoundJob.class);
+
   private final JavaSparkContext context;
   private final Storage storage;
   private final StudentRun run;
@@ -68,10 +71,67 @@ public final class RoundJob {
   /**
    * Runs every round that the newest checkpoint lacks.
    *
-   * @param rows of the cache
+   * @param rows that the student is trained on in an epoch
    */
   public void run(long rows) throws IOException {
-    RoundSchedule schedule = new RoundSchedule(run.train(), rows);
+    try (TrackedJob job =
+        TrackedJob.start(context.sc(), "train " + run.name(), run.name() + ", first checkpoint")) {
+      job.run(
+          () -> {
+            runRounds(job, new RoundSchedule(run.train(), rows));
+            return null;
+          });
+    }
+  }
+
+  private void runRounds(TrackedJob job, RoundSchedule schedule) throws IOException {
+    Checkpoint checkpoint = newestCheckpoint(schedule);
+    FlatWeights weights =
+        FlatWeights.read(checkpoint.file(), Checkpoint.PARAMETER, rounds.workers());
+    FlatWeights velocity =
+        checkpoint.steps() == 0
+            ? weights.zeros()
+            : FlatWeights.read(checkpoint.file(), Checkpoint.VELOCITY, rounds.workers());
+    LOG.info(
+        "student '{}' begins after step {} with round {} of {}: {} workers, checkpoints in {}",
+        run.name(),
+        checkpoint.steps(),
+        history.rounds().size() + 1,
+        schedule.rounds(),
+        rounds.workers(),
+        run.checkpoints());
+    // Its own reader: this thread waits for shards while the driver's display looks at others.
+    StudentWindow window = StudentWindow.open(run, storage);
+    CheckpointStore store = window.acknowledging(checkpoints);
+    try (Overlapped checkpointing = new Overlapped(1)) {
+      for (int next = history.rounds().size(); next < schedule.rounds(); next++) {
+        int round = next;
+        if (window.exists()) {
+          checkpointing.finish(); // until it is written, the cache computes no further shard
+          window.await(schedule.stepsAfter(round + 1)); // here, where no task holds a core
+        }
+        job.describe("%s, round %d of %d".formatted(run.name(), round + 1, schedule.rounds()));
+        long began = System.nanoTime();
+        List<Tuple2<Integer, RoundTask.Summed>> summed = differences(schedule, round, weights);
+        double seconds = (System.nanoTime() - began) / 1e9;
+        checkpointing.finish(); // it reads the weights and the history, which change now
+        note(round, summed, seconds);
+        apply(summed, weights, velocity);
+        requireSomeFinite();
+        Map<String, LazyTensor> state = new LinkedHashMap<>(weights.named(Checkpoint.PARAMETER));
+        state.putAll(velocity.named(Checkpoint.VELOCITY));
+        checkpointing.then(
+            () -> {
+              Checkpoint.publish(store, run.fingerprint(), schedule.stepsAfter(round + 1), state);
+              deleteMomentsBefore(round);
+            });
+      }
+      checkpointing.finish();
+    }
+  }
+
+  /** Returns the newest checkpoint, and writes the first one if there is none. */
+  private Checkpoint newestCheckpoint(RoundSchedule schedule) throws IOException {
     Optional<Checkpoint> newest = Checkpoint.newest(checkpoints, run.fingerprint());
     if (newest.isEmpty()) {
       StudentRun first = run;
@@ -81,45 +141,14 @@ public final class RoundJob {
     Checkpoint checkpoint = newest.orElseThrow();
     if (checkpoint.steps() != schedule.stepsAfter(history.rounds().size())) {
       throw Errors.invalid(
-          "the checkpoints in '%s' end at step %d, but beside them %d rounds are told of"
+          "the checkpoints in '%s' end at step %d, but their history has %d rounds"
               .formatted(run.checkpoints(), checkpoint.steps(), history.rounds().size()),
           "delete that directory");
     }
-    FlatWeights weights =
-        FlatWeights.read(checkpoint.file(), Checkpoint.PARAMETER, rounds.workers());
-    FlatWeights velocity =
-        checkpoint.steps() == 0
-            ? weights.zeros()
-            : FlatWeights.read(checkpoint.file(), Checkpoint.VELOCITY, rounds.workers());
-    StudentWindow window = StudentWindow.of(run, storage);
-    CheckpointStore store = window.acknowledging(checkpoints);
-    try (Overlapped checkpointing = new Overlapped(1)) {
-      for (int next = history.rounds().size(); next < schedule.rounds(); next++) {
-        int round = next;
-        if (window.exists()) {
-          checkpointing.finish(); // without it the cache goes no further
-          window.await(schedule.stepsAfter(round + 1)); // here: no task holds a core meanwhile
-        }
-        long began = System.nanoTime();
-        List<Tuple2<Integer, RoundTask.Summed>> summed = differences(schedule, round, weights);
-        double seconds = (System.nanoTime() - began) / 1e9;
-        checkpointing.finish(); // it reads the weights and the history that change now
-        note(round, summed, seconds);
-        apply(summed, weights, velocity);
-        requireSomeGood();
-        Map<String, LazyTensor> state = new LinkedHashMap<>(weights.named(Checkpoint.PARAMETER));
-        state.putAll(velocity.named(Checkpoint.VELOCITY));
-        checkpointing.then(
-            () -> {
-              Checkpoint.publish(store, run.fingerprint(), schedule.stepsAfter(round + 1), state);
-              forgetMoments(round);
-            });
-      }
-      checkpointing.finish();
-    }
+    return checkpoint;
   }
 
-  /** Writes a student as it is before the first step. */
+  /** Writes the checkpoint of step 0. */
   private static void writeFirst(StudentRun run) throws IOException {
     Storage storage = Storage.ofThisProcess();
     try (NDManager manager = Devices.manager()) {
@@ -144,10 +173,6 @@ public final class RoundJob {
             .boxed()
             .toList();
     List<Integer> keepers = keepers(round, workers);
-    context.setJobGroup(
-        "train " + run.name(),
-        "%s, round %d of %d".formatted(run.name(), round + 1, schedule.rounds()),
-        true);
     Broadcast<FlatWeights> start = context.broadcast(weights);
     try {
       StudentRun student = run;
@@ -162,7 +187,7 @@ public final class RoundJob {
                           .deliver(
                               start.value(),
                               keepers.contains(worker),
-                              interruptible(step -> steps.add(new Tuple2<>(student.name(), step)))))
+                              steps.listener(student.name())))
               .groupByKey(Math.min(weights.pieces(), 64))
               .mapValues(deliveries -> RoundTask.sum(deliveries, dtype))
               .collect();
@@ -184,20 +209,7 @@ public final class RoundJob {
     }
   }
 
-  /**
-   * Ends a task between two steps when Spark wants it to: it is in native code most of the time.
-   */
-  public static Consumer<StepReport> interruptible(Consumer<StepReport> listener) {
-    TaskContext task = TaskContext.get();
-    return step -> {
-      if (task != null) {
-        task.killTaskIfInterrupted();
-      }
-      listener.accept(step);
-    };
-  }
-
-  /** Returns the workers that have kept their moments in the round before. */
+  /** Returns the workers that kept their moments in the round before. */
   private List<Integer> keepers(int round, List<Integer> workers) {
     if (rounds.inner().moments() == TrainSpec.Moments.RESET || round == 0) {
       return List.of();
@@ -213,29 +225,45 @@ public final class RoundJob {
         .flatMap(delivery -> delivery.reports().stream())
         .sorted(Comparator.comparingLong(StepReport::step))
         .forEach(history.steps()::add);
-    history
-        .rounds()
-        .add(
-            new RoundReport(
-                round,
-                reports.stream()
-                    .filter(delivery -> delivery.tokens() == 0)
-                    .map(RoundTask.Delivery::worker)
-                    .sorted()
-                    .toList(),
-                reports.stream().mapToLong(RoundTask.Delivery::tokens).sum(),
-                reports.stream()
-                    .mapToDouble(
-                        delivery ->
-                            delivery.reports().stream()
-                                .mapToDouble(step -> step.work().seconds())
-                                .sum())
-                    .max()
-                    .orElse(0),
-                seconds));
+    List<Integer> leftOut =
+        reports.stream()
+            .filter(delivery -> delivery.tokens() == 0)
+            .map(RoundTask.Delivery::worker)
+            .sorted()
+            .toList();
+    RoundReport report =
+        new RoundReport(
+            round,
+            leftOut,
+            reports.stream().mapToLong(RoundTask.Delivery::tokens).sum(),
+            reports.stream()
+                .mapToDouble(
+                    delivery ->
+                        delivery.reports().stream()
+                            .mapToDouble(step -> step.work().seconds())
+                            .sum())
+                .max()
+                .orElse(0),
+            seconds);
+    history.rounds().add(report);
+    LOG.info(
+        "student '{}', round {}: {} tokens, {} s, of which the slowest worker computed {} s",
+        run.name(),
+        round + 1,
+        report.tokens(),
+        "%.1f".formatted(seconds),
+        "%.1f".formatted(report.computeSeconds()));
+    if (!leftOut.isEmpty()) {
+      LOG.warn(
+          "student '{}', round {}: the differences of workers {} were not finite and are left out;"
+              + " if this repeats, lower train.learning-rate or set train.max-grad-norm",
+          run.name(),
+          round + 1,
+          leftOut);
+    }
   }
 
-  private void requireSomeGood() {
+  private void requireSomeFinite() {
     int last = history.rounds().size();
     int bad = 0;
     while (bad < last && !history.rounds().get(last - 1 - bad).leftOut().isEmpty()) {
@@ -244,15 +272,15 @@ public final class RoundJob {
     if (bad >= rounds.outer().maxBad()) {
       RoundReport round = history.rounds().get(last - 1);
       throw Errors.invalid(
-          "in %d rounds in a row, up to round %d, the differences of some workers of '%s' were not finite (the last time of workers %s)"
+          "in %d rounds in a row, up to round %d, the differences of some workers of '%s' were not finite (last: workers %s)"
               .formatted(bad, round.round() + 1, run.name(), round.leftOut()),
           "lower train.learning-rate (%s) or train.outer-learning-rate (%s), or set train.max-grad-norm"
               .formatted(run.train().optimiser().learningRate(), rounds.outer().learningRate()));
     }
   }
 
-  /** Deletes moments that no round needs again: those of the rounds before this one. */
-  private void forgetMoments(int round) throws IOException {
+  /** Deletes the moments of the rounds before this one, which no task needs again. */
+  private void deleteMomentsBefore(int round) throws IOException {
     if (rounds.inner().moments() == TrainSpec.Moments.RESET) {
       return;
     }
@@ -262,7 +290,8 @@ public final class RoundJob {
     }
     String last = "round-%06d-".formatted(round);
     for (FileStatus file : storage.fileSystem(all).listStatus(all)) {
-      String name = file.getPath().getName().replaceFirst("^_", ""); // of a task that has ended
+      String name =
+          file.getPath().getName().replaceFirst("^_", ""); // unfinished, of a task that ended
       if (name.compareTo(last) < 0) { // tasks of the next round may be writing theirs
         storage.fileSystem(all).delete(file.getPath(), false);
       }

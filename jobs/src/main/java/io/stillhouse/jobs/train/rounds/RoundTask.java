@@ -1,5 +1,6 @@
 package io.stillhouse.jobs.train.rounds;
 
+import ai.djl.ndarray.NDArray;
 import ai.djl.ndarray.NDManager;
 import io.stillhouse.checkpoint.LazyTensor;
 import io.stillhouse.checkpoint.SafeTensors;
@@ -10,6 +11,7 @@ import io.stillhouse.jobs.train.student.HadoopCheckpoints;
 import io.stillhouse.jobs.train.student.StudentParts;
 import io.stillhouse.jobs.train.student.StudentRun;
 import io.stillhouse.spec.TrainSpec;
+import io.stillhouse.train.Checkpoint;
 import io.stillhouse.train.FlatWeights;
 import io.stillhouse.train.StepReport;
 import io.stillhouse.train.rounds.OuterStep;
@@ -24,13 +26,18 @@ import java.util.List;
 import java.util.Map;
 import java.util.function.Consumer;
 import org.apache.hadoop.fs.Path;
+import org.apache.spark.TaskContext;
 import org.jspecify.annotations.Nullable;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
 import scala.Tuple2;
 
-/** The map side of a round: one worker's steps, and its difference in pieces. */
+/** The map side of a round: takes one worker's steps and returns its difference in pieces. */
 final class RoundTask {
-  /** The key, beside those of the pieces from 0, under which workers tell how it went. */
+  /** The key of the workers' reports; the pieces of differences have the keys from 0. */
   static final int REPORT = -1;
+
+  private static final Logger LOG = LoggerFactory.getLogger(RoundTask.class);
 
   private final StudentRun run;
   private final int round;
@@ -44,27 +51,37 @@ final class RoundTask {
   }
 
   /**
-   * What travels to the reduce side.
+   * A message to the reduce side.
    *
-   * @param part of a piece, null under {@link #REPORT}
-   * @param tokens that the worker was trained on; 0 if its difference was not finite
-   * @param reports of its steps, empty beside a part
+   * @param part of a piece, or null if this is a report
+   * @param tokens of a report: those that the worker was trained on, 0 if its difference was not
+   *     finite
+   * @param reports of a report: the worker's steps
    */
   record Delivery(int worker, OuterStep.@Nullable Part part, long tokens, List<StepReport> reports)
       implements Serializable {}
 
   /**
-   * Trains.
+   * Takes the worker's steps.
    *
    * @param start the round's weights
-   * @param moments whether the worker has kept any in the round before
+   * @param moments whether the worker kept its moments in the round before
    */
   Iterator<Tuple2<Integer, Delivery>> deliver(
       FlatWeights start, boolean moments, Consumer<StepReport> listener) throws IOException {
+    TaskContext task = TaskContext.get();
+    int attempt = task == null ? 0 : task.attemptNumber();
     StudentParts parts = new StudentParts(run, storage);
     Path kept = moments(run, round - 1, worker);
     java.nio.file.Path local = moments ? storage.local(kept) : null;
     try (NDManager manager = Devices.manager()) {
+      LOG.info(
+          "student '{}', round {}, worker {} begins (attempt {}, device {})",
+          run.name(),
+          round + 1,
+          worker,
+          attempt,
+          manager.getDevice());
       RoundWorker.Result result =
           new RoundWorker(parts.setup(), parts.source(), parts.teacherParts(manager), listener)
               .run(
@@ -74,16 +91,14 @@ final class RoundTask {
                   worker,
                   local == null ? null : SafeTensors.open(local),
                   this::keep);
-      List<Tuple2<Integer, Delivery>> deliveries = new ArrayList<>();
-      boolean finite = result.difference() != null;
-      deliveries.add(
-          new Tuple2<>(
-              REPORT, new Delivery(worker, null, finite ? result.tokens() : 0, result.reports())));
-      for (int piece = 0; finite && piece < result.difference().length; piece++) {
-        OuterStep.Part part =
-            new OuterStep.Part(worker, result.tokens(), result.difference()[piece]);
-        deliveries.add(new Tuple2<>(piece, new Delivery(worker, part, 0, List.of())));
-      }
+      List<Tuple2<Integer, Delivery>> deliveries = deliveries(result);
+      LOG.info(
+          "student '{}', round {}, worker {} ends: {} steps, {} tokens",
+          run.name(),
+          round + 1,
+          worker,
+          result.reports().size(),
+          result.tokens());
       CrashPoint.MAPPED.reached();
       return deliveries.iterator();
     } finally {
@@ -93,15 +108,24 @@ final class RoundTask {
     }
   }
 
-  private void keep(Map<String, ai.djl.ndarray.NDArray> moments, Map<String, String> metadata)
-      throws IOException {
+  private List<Tuple2<Integer, Delivery>> deliveries(RoundWorker.Result result) {
+    List<Tuple2<Integer, Delivery>> deliveries = new ArrayList<>();
+    byte[][] difference = result.difference();
+    long tokens = difference == null ? 0 : result.tokens();
+    deliveries.add(new Tuple2<>(REPORT, new Delivery(worker, null, tokens, result.reports())));
+    for (int piece = 0; difference != null && piece < difference.length; piece++) {
+      OuterStep.Part part = new OuterStep.Part(worker, tokens, difference[piece]);
+      deliveries.add(new Tuple2<>(piece, new Delivery(worker, part, 0, List.of())));
+    }
+    return deliveries;
+  }
+
+  private void keep(Map<String, NDArray> moments, Map<String, String> metadata) throws IOException {
     if (run.train().rounds().inner().moments() != TrainSpec.Moments.KEPT) {
       return;
     }
     Map<String, LazyTensor> state = new LinkedHashMap<>();
-    moments.forEach(
-        (name, moment) ->
-            state.put(io.stillhouse.train.Checkpoint.MOMENT + name, LazyTensor.of(moment)));
+    moments.forEach((name, moment) -> state.put(Checkpoint.MOMENT + name, LazyTensor.of(moment)));
     java.nio.file.Path file = Files.createTempFile("stillhouse-moments", ".safetensors");
     try {
       SafeTensors.writeLazily(file, state, metadata);
@@ -111,14 +135,16 @@ final class RoundTask {
     }
   }
 
-  /** Returns where a worker's moments after a round lie: never written twice with other bits. */
+  /**
+   * Returns the file of a worker's moments after a round; a second attempt writes the same bits.
+   */
   static Path moments(StudentRun run, int round, int worker) {
     return new Path(
         new Path(run.checkpoints(), HadoopCheckpoints.MOMENTS),
         "round-%06d-worker-%03d.safetensors".formatted(round, worker));
   }
 
-  /** The reduce side: the mean of one piece, or all workers' reports. */
+  /** The reduce side: returns the mean of one piece, or the reports of all workers. */
   static Summed sum(Iterable<Delivery> deliveries, TrainSpec.Delta dtype) {
     CrashPoint.SUMMING.reached();
     List<OuterStep.Part> parts = new ArrayList<>();
@@ -133,7 +159,7 @@ final class RoundTask {
     return new Summed(parts.isEmpty() ? null : OuterStep.mean(parts, dtype), reports);
   }
 
-  /** A piece's mean difference, or what the workers tell. */
+  /** A piece's mean difference, or the workers' reports. */
   @SuppressWarnings("ArrayRecordComponent") // never compared
   record Summed(byte @Nullable [] mean, List<Delivery> reports) implements Serializable {}
 }

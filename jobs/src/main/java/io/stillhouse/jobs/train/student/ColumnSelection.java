@@ -13,20 +13,20 @@ import java.util.Set;
 import java.util.function.Predicate;
 
 /**
- * What a student reads of a cache.
+ * Selects what a student reads of a teacher's targets in a cache.
  *
- * @param columns with the targets of its loss, or with what they are rebuilt from
- * @param teacherTensors the teacher's weights that rebuild them
+ * @param columns that hold the targets of its loss, or what targets are rebuilt from
+ * @param teacherTensors names of the teacher's weights that rebuild targets
  */
 record ColumnSelection(Set<Column> columns, Set<String> teacherTensors) {
   private static final String WORDS = "bert.embeddings.word_embeddings.weight";
 
   /**
-   * Finds them.
+   * Selects the columns and weights for a loss.
    *
    * @param kept how the recipe says that targets are kept
-   * @param stored the columns that the cache has; where it has what the recipe does not name but
-   *     could do with, that is read
+   * @param stored whether the cache has a column; a stored column is read even if the recipe would
+   *     not store it
    */
   static ColumnSelection of(
       DistillSpec loss,
@@ -60,15 +60,16 @@ record ColumnSelection(Set<Column> columns, Set<String> teacherTensors) {
     return reads;
   }
 
-  /** How the recipe says that scores are kept, of which teacher, and what the cache has. */
+  /** How the recipe keeps scores, of which teacher, and which columns the cache has. */
   private record Scores(StudentRun.Scores kept, EncoderSpec teacher, Predicate<Column> stored) {}
 
-  /** Reads a block's scores or value relations, or says that they are to be derived. */
+  /** Adds the column of a block's scores or value relations, or returns false to derive them. */
   private boolean stored(Column column, int block, Scores scores) {
     boolean derivable = block == 1 || scores.stored().test(Targets.hidden(block - 1));
     boolean there = scores.stored().test(column);
     boolean reads =
-        scores.kept() == StudentRun.Scores.STORED && !(derivable && !there) || there && !derivable;
+        (scores.kept() == StudentRun.Scores.STORED && !(derivable && !there))
+            || (there && !derivable);
     if (reads) {
       columns.add(column);
     }
@@ -96,7 +97,7 @@ record ColumnSelection(Set<Column> columns, Set<String> teacherTensors) {
     }
   }
 
-  /** The embedding output need not be stored: it is rebuilt from the ids. */
+  /** Adds a hidden state; the embedding output is rebuilt from the ids where it is not stored. */
   private void hidden(int layer, EncoderSpec teacher, Predicate<Column> stored) {
     if (layer == 0 && !stored.test(Targets.hidden(0))) {
       tensors(teacher, "bert.embeddings.");

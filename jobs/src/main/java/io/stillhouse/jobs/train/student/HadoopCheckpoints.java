@@ -12,15 +12,18 @@ import java.util.Optional;
 import org.apache.hadoop.fs.FileStatus;
 import org.apache.hadoop.fs.FileSystem;
 import org.apache.hadoop.fs.Path;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
 
 /**
- * Checkpoints of one student on any Hadoop file system: finished under another name, then renamed;
- * the last two are kept.
+ * Checkpoints of one student on any Hadoop file system. A checkpoint is written under another name
+ * and then renamed; the last two are kept.
  */
 public final class HadoopCheckpoints implements CheckpointStore {
+  private static final Logger LOG = LoggerFactory.getLogger(HadoopCheckpoints.class);
   private static final int KEPT = 2;
 
-  /** The directory, beside the checkpoints, of the moments that the workers of rounds keep. */
+  /** The directory, beside the checkpoints, of the moments that workers keep between rounds. */
   public static final String MOMENTS = "moments";
 
   private static final String HISTORY = "history";
@@ -33,8 +36,8 @@ public final class HadoopCheckpoints implements CheckpointStore {
   private int roundsWritten;
 
   /**
-   * @param history of the run; each checkpoint adds a file of what came since the last one, and the
-   *     history becomes what these files hold when the newest is read
+   * @param history of the run; each checkpoint writes what was added since the last one to a file,
+   *     and reading the newest checkpoint replaces the history by what these files hold
    */
   public HadoopCheckpoints(Storage storage, Path directory, History history) {
     this.storage = storage;
@@ -56,11 +59,11 @@ public final class HadoopCheckpoints implements CheckpointStore {
     Path newest = all.get(all.size() - 1);
     History whole = History.empty();
     for (Path part : sorted(new Path(directory, HISTORY), "step-\\d+\\.json")) {
-      if (step(part) <= step(newest)) { // beyond it lies one whose checkpoint was never finished
+      if (step(part) <= step(newest)) { // later ones belong to an unfinished checkpoint
         whole.add(LINE.fromJson(storage.readText(part), History.class));
       }
     }
-    history.become(whole);
+    history.replaceBy(whole);
     written();
     return Optional.of(storage.local(newest));
   }
@@ -69,11 +72,12 @@ public final class HadoopCheckpoints implements CheckpointStore {
   public void publish(long step, java.nio.file.Path file) throws IOException {
     Path path = new Path(directory, "step-%09d.safetensors".formatted(step));
     if (!storage.exists(path)) {
-      // The history first: a checkpoint that is there has it.
+      // The history comes first, so that every checkpoint has one.
       storage.writeText(
           new Path(new Path(directory, HISTORY), "step-%09d.json".formatted(step)),
           LINE.toJson(history.since(stepsWritten, roundsWritten)));
       storage.publishOnce(file, path);
+      LOG.info("checkpoint of step {} written to '{}'", step, path);
     }
     written();
     List<Path> all = all();
@@ -88,8 +92,8 @@ public final class HadoopCheckpoints implements CheckpointStore {
   }
 
   /**
-   * Returns the step of the newest checkpoint. Without one, deletes what a run has left that had
-   * none, or whose checkpoints somebody has deleted. For drivers, before any task writes.
+   * Returns the step of the newest checkpoint, or 0 and deletes histories and moments that an
+   * earlier run left without one. Drivers call this before any task writes.
    */
   public long begin() throws IOException {
     if (all().isEmpty()) {
@@ -100,7 +104,7 @@ public final class HadoopCheckpoints implements CheckpointStore {
     return newestStep();
   }
 
-  /** Returns the step of the newest checkpoint, 0 without one; nothing is read. */
+  /** Returns the step of the newest checkpoint, 0 if there is none; no checkpoint is read. */
   public long newestStep() throws IOException {
     List<Path> all = all();
     return all.isEmpty() ? 0 : step(all.get(all.size() - 1));

@@ -23,13 +23,13 @@ final class Pruning {
   private Pruning() {}
 
   /**
-   * Returns the least important of a student's heads, each as important as the one that it starts
-   * from.
+   * Returns the least important of a student's heads; each is as important as the one that it
+   * starts from.
    *
-   * @param source the model that the student starts from, of as many heads
-   * @param blocks its blocks, from 1, for the student's
-   * @throws io.stillhouse.error.StillhouseException if the file of importances is missing, or of
-   *     another model, or too many are to go
+   * @param source the model that the student starts from, with as many heads
+   * @param blocks the block of that model, from 1, for each of the student's
+   * @throws io.stillhouse.error.StillhouseException if the report of head importances is missing,
+   *     or is another model's, or if a block would lose its last head
    */
   static PrunedHeads of(
       Settings settings,
@@ -45,9 +45,9 @@ final class Pruning {
     HeadImportanceReport report = read(settings.get(Options.HEAD_IMPORTANCE), storage);
     if (!report.weights().equals(HeadImportanceReport.weights(storage, source.path()))) {
       throw Errors.invalid(
-          "student.head-importance '%s' is of '%s', which has other weights than what the student starts from"
+          "student.head-importance '%s' is of '%s', whose weights are not those that the student starts from"
               .formatted(settings.get(Options.HEAD_IMPORTANCE), report.model()),
-          "make it with heads of that model (head-importance.model)");
+          "run head-importance on that model (head-importance.model)");
     }
     requireWhole(report, source.spec(), settings.get(Options.HEAD_IMPORTANCE));
     int own = student.distinctBlocks();
@@ -74,11 +74,11 @@ final class Pruning {
     try {
       report = Storage.JSON.fromJson(storage.readText(file), HeadImportanceReport.class);
     } catch (JsonParseException e) {
-      // told below
+      // reported below
     }
     if (report == null || report.weights() == null || report.blocks() == null) {
       throw Errors.invalid(
-          "student.head-importance '%s' is not what heads writes".formatted(given),
+          "student.head-importance '%s' is not a report of head-importance".formatted(given),
           "name its head-importance.output");
     }
     return report;
@@ -92,7 +92,7 @@ final class Pruning {
       throw Errors.invalid(
           "student.head-importance '%s' must hold a finite importance of each of %d heads of %d blocks, but lacks some or holds others"
               .formatted(given, source.heads(), source.distinctBlocks()),
-          "make it anew with heads, and leave it as that writes it");
+          "run head-importance again, and do not edit its output");
     }
   }
 
@@ -101,15 +101,5 @@ final class Pruning {
         && block.importance() != null
         && block.importance().size() == heads
         && block.importance().stream().allMatch(i -> i != null && Double.isFinite(i));
-  }
-
-  /** Returns the heads that a finished student does without. */
-  static PrunedHeads recorded(Storage storage, Path student) throws IOException {
-    TrainTask.Trained trained =
-        Storage.JSON.fromJson(
-            storage.readText(new Path(student, "training.json")), TrainTask.Trained.class);
-    return trained.prunedHeads() == null
-        ? PrunedHeads.NONE
-        : new PrunedHeads(trained.prunedHeads());
   }
 }

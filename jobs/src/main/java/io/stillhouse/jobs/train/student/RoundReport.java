@@ -4,11 +4,11 @@ import java.io.Serializable;
 import java.util.List;
 
 /**
- * One round, as {@code rounds.jsonl} tells it.
+ * The report of one round, which {@code rounds.jsonl} holds.
  *
  * @param round from 0
  * @param leftOut the workers whose difference was not finite
- * @param tokens of those whose difference counts
+ * @param tokens of the workers whose difference was finite
  * @param computeSeconds of the slowest worker's steps
  * @param seconds from the broadcast to the sum, on the driver
  */

@@ -1,11 +1,12 @@
 package io.stillhouse.jobs.train.student;
 
-import io.stillhouse.checkpoint.HuggingFaceDirectory;
 import io.stillhouse.config.Options;
 import io.stillhouse.config.Settings;
 import io.stillhouse.jobs.storage.Storage;
 import io.stillhouse.jobs.train.metrics.LiveMetrics;
 import io.stillhouse.recipe.Recipe;
+import io.stillhouse.spec.EncoderSpec;
+import io.stillhouse.spec.ModelSpec;
 import java.io.IOException;
 import java.util.ArrayList;
 import java.util.LinkedHashMap;
@@ -14,39 +15,36 @@ import java.util.Map;
 import org.apache.hadoop.fs.Path;
 
 /**
- * One of the trainings that a student goes through one after another, each from where the one
- * before ended; TinyBERT's intermediate and prediction stages are two (arXiv:1909.10351, section
- * 4.2). The last one's students are the result, the others' lie below {@code _stages} beside them,
- * so a restart goes on in the stage that was under way.
+ * One of the trainings that a student goes through, each of which starts from the weights of the
+ * one before; TinyBERT's intermediate and prediction stages are two (arXiv:1909.10351, section
+ * 4.2). The students of the last stage are the result. Those of the others are kept in {@code
+ * _stages} beside them, so that a restart resumes in the stage that was interrupted.
  *
- * @param settings the recipe with the stage's own values, and where its students go
- * @param values the stage's own, which win over those of a sweep's students
- * @param others whether the recipe has other stages
+ * @param settings the recipe with the stage's own values, and the directory of its students
+ * @param values the stage's own values, which override those of a sweep's students
+ * @param hasOthers whether the recipe has other stages
  * @param before directories of the students of the stages before, the nearest first
- * @param first the students of the first stage; empty for that one itself
+ * @param first the students of the first stage; empty in that stage itself
  */
 public record Stage(
     Settings settings,
     Map<String, String> values,
-    boolean others,
+    boolean hasOthers,
     List<Path> before,
     List<StudentRun> first) {
   private static final String DIRECTORY = "_stages";
 
-  /** What a stage trains, and whose targets it reads. */
-  public record Made(List<StudentRun> students, HuggingFaceDirectory teacher) {}
-
-  /** A recipe without stages. */
+  /** Returns the one stage of a recipe without stages. */
   public static Stage only(Settings settings) {
     return new Stage(settings, Map.of(), false, List.of(), List.of());
   }
 
-  /** Returns this as a stage that follows the first, whose students are given. */
+  /** Returns a copy that follows the first stage, whose students are given. */
   public Stage after(List<StudentRun> students) {
-    return new Stage(settings, values, others, before, students);
+    return new Stage(settings, values, hasOthers, before, students);
   }
 
-  /** Returns the stages of a recipe: itself, where it names none. */
+  /** Returns the stages of a recipe, or its only one. */
   public static List<Stage> of(Settings settings) {
     List<Map<String, String>> named = settings.get(Options.STAGES);
     if (named.isEmpty()) {
@@ -81,20 +79,32 @@ public record Stage(
     return stages;
   }
 
+  /** Returns whether no stage comes before this one. */
+  public boolean isFirst() {
+    return before.isEmpty();
+  }
+
+  /** Returns a student as it starts now that the stages before have been trained. */
+  public StudentRun started(StudentRun run, Storage storage) throws IOException {
+    return isFirst() ? run : run.startingFrom(start(run.name(), run.model(), storage));
+  }
+
   /**
-   * Returns where a student begins in a stage after the first: where the nearest stage that has
-   * made it ended; where none has, being a baseline that had no labels yet, as the student did.
+   * Returns where a student starts in a stage after the first: from the nearest stage that has
+   * trained it. If there is none, because it is a baseline and no stage had labels yet, it starts
+   * as the student did in the first stage.
    */
-  StudentRun.Start start(String name, int layers, Storage storage) throws IOException {
+  StudentRun.Start start(String name, ModelSpec model, Storage storage) throws IOException {
+    int layers = model instanceof EncoderSpec encoder ? encoder.layers() : 1;
     for (Path stage : before) {
       Path from = new Path(stage, name);
       if (storage.exists(from)) {
-        return StudentRun.Start.whole(from, layers, Pruning.recorded(storage, from))
-            .of(TrainTask.recorded(storage, from));
+        return StudentRun.Start.allBlocks(from, layers, TrainedStudent.prunedHeads(storage, from))
+            .withFingerprint(TrainedStudent.fingerprint(storage, from));
       }
     }
     return first.stream()
-        .filter(run -> name.equals(run.name()) || name.equals(RunPlanner.baseline(run.name())))
+        .filter(run -> name.equals(run.name()) || name.equals(Baseline.name(run.name())))
         .findFirst()
         .orElseThrow()
         .start();

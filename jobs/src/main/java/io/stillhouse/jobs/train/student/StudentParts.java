@@ -7,7 +7,6 @@ import io.stillhouse.checkpoint.ModelDirectory;
 import io.stillhouse.checkpoint.SafeTensors;
 import io.stillhouse.codec.TeacherParts;
 import io.stillhouse.config.Options;
-import io.stillhouse.error.Errors;
 import io.stillhouse.jobs.cache.layout.TeacherFolder;
 import io.stillhouse.jobs.cache.read.CacheReader;
 import io.stillhouse.jobs.cache.read.JoinedReader;
@@ -17,11 +16,12 @@ import io.stillhouse.jobs.corpus.WordVectorFile;
 import io.stillhouse.jobs.spark.Models;
 import io.stillhouse.jobs.storage.Storage;
 import io.stillhouse.loss.DistillLoss;
-import io.stillhouse.model.encoder.Encoder;
 import io.stillhouse.spec.BiLstmSpec;
+import io.stillhouse.spec.DistillSpec;
 import io.stillhouse.spec.EncoderSpec;
 import io.stillhouse.spec.TrainSpec;
 import io.stillhouse.target.Column;
+import io.stillhouse.target.MlmTargets;
 import io.stillhouse.target.TargetSource;
 import io.stillhouse.target.Targets;
 import io.stillhouse.train.BiLstmInit;
@@ -39,39 +39,39 @@ import java.util.Set;
 import java.util.function.Function;
 import java.util.stream.Stream;
 import org.apache.hadoop.fs.Path;
+import org.jspecify.annotations.Nullable;
 
-/** What a task needs to train a student: its first weights, its targets, the teacher's parts. */
+/**
+ * What a task needs to train a student: its first weights, its targets, and the teachers' weights
+ * that rebuild targets. Every cache is opened once.
+ */
 public final class StudentParts {
   private static final String PROJECTIONS = "projections.safetensors";
 
   private final StudentRun run;
   private final Storage storage;
-  private final EncoderSpec teacher;
-  private final ColumnSelection reads;
-  private final List<Part> further;
+  private final TeacherTargets first;
+  private final List<TeacherTargets> further;
+  private @Nullable TeacherTargets validation;
 
-  /** A further teacher, and what is read of its cache. */
-  private record Part(Joined.Further of, ColumnSelection reads) {}
-
+  /**
+   * Opens the caches of a student.
+   *
+   * @throws io.stillhouse.error.StillhouseException if one of them has grown since the training
+   *     began
+   */
   public StudentParts(StudentRun run, Storage storage) throws IOException {
     this.run = run;
     this.storage = storage;
-    this.teacher = teacher().spec();
-    this.reads = reads(run.places().cache());
+    this.first = open(run.places().source(), run.loss());
     this.further = new ArrayList<>();
-    for (Joined.Further of : run.places().joined().further()) {
-      CacheReader reader =
-          CacheReader.open(
-              storage, new Path(of.source().cache()), of.source().teacher(), List.of());
-      further.add(
-          new Part(
-              of,
-              ColumnSelection.of(
-                  of.teaching().loss(),
-                  teacher(of.source()).spec(),
-                  run.places().kept(),
-                  reader::has)));
+    for (JoinedTeachers.FurtherTeacher each : run.places().joined().further()) {
+      further.add(open(each.source(), each.loss()));
     }
+  }
+
+  private TeacherTargets open(CacheSource source, DistillSpec loss) throws IOException {
+    return TeacherTargets.of(source.open(storage, run), loss, run.places().kept());
   }
 
   public Trainer.Setup setup() {
@@ -84,33 +84,33 @@ public final class StudentParts {
         run.fingerprint());
   }
 
-  /** Opens the caches, in the order in which the student reads its own. */
+  /** Returns the rows with the targets that the student reads, in the student's order of shards. */
   public TargetSource source() throws IOException {
     return source(columns());
   }
 
   /**
-   * As {@link #source()}, with the columns of other students of the same teachers, too.
+   * Returns the rows as {@link #source()} does, with the given columns, which other students of the
+   * same teachers read, too.
    *
    * @param columns of each teacher, the first before the further ones
    */
   public TargetSource source(List<Set<Column>> columns) throws IOException {
-    KeyedRows own = inOrder(reader(columns.get(0)), run.train());
-    Joined joined = run.places().joined();
-    if (joined.equals(Joined.NOTHING)) {
+    KeyedRows own = inOrder(first.reader().with(columns.get(0)), run.train());
+    JoinedTeachers joined = run.places().joined();
+    if (joined.equals(JoinedTeachers.NONE)) {
       return own;
     }
     List<JoinedReader.Further> others = new ArrayList<>();
     for (int number = 0; number < further.size(); number++) {
-      Joined.Further of = further.get(number).of();
-      others.add(
-          new JoinedReader.Further(
-              of.name(), reader(of.source(), columns.get(number + 1)), of.shards(), of.tokens()));
+      JoinedTeachers.FurtherTeacher each = joined.further().get(number);
+      CacheReader reader = further.get(number).reader().with(columns.get(number + 1));
+      others.add(new JoinedReader.Further(each.name(), reader, each.shards(), each.tokens()));
     }
     return new JoinedReader(own, others, joined.leftOut());
   }
 
-  /** Returns a cache's rows as a training counts them, had it no other caches. */
+  /** Returns a cache's rows as a training of one teacher counts them. */
   static KeyedRows inOrder(CacheReader reader, TrainSpec train) {
     return train.batching().order() == TrainSpec.Order.PLAN ? new PlannedReader(reader) : reader;
   }
@@ -123,70 +123,58 @@ public final class StudentParts {
         .sum();
   }
 
-  /** Opens the cache with the columns that the student reads. */
-  CacheReader reader() throws IOException {
-    return reader(reads.columns());
-  }
-
-  private CacheReader reader(Set<Column> columns) throws IOException {
-    StudentRun.Paths places = run.places();
-    return reader(
-        new Joined.Source(places.cache(), places.teacher(), places.cacheFingerprints()), columns);
-  }
-
-  /**
-   * Opens a cache.
-   *
-   * @throws io.stillhouse.error.StillhouseException if it has grown since the training began
-   */
-  private CacheReader reader(Joined.Source of, Set<Column> columns) throws IOException {
-    CacheReader source = CacheReader.open(storage, new Path(of.cache()), of.teacher(), columns);
-    if (!source.plan().fingerprints().equals(of.fingerprints())) {
-      throw Errors.invalid(
-          "cache '%s' has grown since the training of '%s' began".formatted(of.cache(), run.name()),
-          "delete its checkpoints '%s' and run train again".formatted(run.checkpoints()));
-    }
-    return source;
+  /** Returns the reader of the student's own cache, without target columns. */
+  CacheReader reader() {
+    return first.reader();
   }
 
   /** Returns the columns that the student reads of each teacher, the first before the others. */
   public List<Set<Column>> columns() {
-    return ofAll(ColumnSelection::columns);
+    return ofAllTeachers(ColumnSelection::columns);
   }
 
   /** Returns the names of the weights of each teacher that rebuild what is not stored. */
   public List<Set<String>> teacherTensors() {
-    return ofAll(ColumnSelection::teacherTensors);
+    return ofAllTeachers(ColumnSelection::teacherTensors);
   }
 
-  private <T> List<T> ofAll(Function<ColumnSelection, T> of) {
-    return Stream.concat(Stream.of(reads), further.stream().map(Part::reads)).map(of).toList();
+  private <T> List<T> ofAllTeachers(Function<ColumnSelection, T> what) {
+    return Stream.concat(Stream.of(first), further.stream())
+        .map(targets -> what.apply(targets.selection()))
+        .toList();
   }
 
-  /** Opens the cache of held-out rows, with the task logits of the teacher if they are there. */
-  CacheReader validation(String cache) throws IOException {
-    CacheReader validation =
-        CacheReader.open(storage, new Path(cache), run.places().teacher(), reads(cache).columns());
-    if (!teacher.head().task().pooled() || !validation.has(Targets.LOGITS)) {
-      return validation;
+  /**
+   * Returns the rows of the validation cache, with the teacher's task logits if they are stored.
+   *
+   * @param cache the cache's directory
+   */
+  TargetSource validationRows(String cache) throws IOException {
+    TeacherTargets targets = validation(cache);
+    Set<Column> columns = new LinkedHashSet<>(targets.selection().columns());
+    if (teacher().spec().head().task().pooled() && targets.reader().has(Targets.LOGITS)) {
+      columns.add(Targets.LOGITS);
     }
-    Set<Column> columns = new LinkedHashSet<>(reads(cache).columns());
-    columns.add(Targets.LOGITS);
-    return validation.with(columns);
+    return targets.reader().with(columns);
   }
 
-  private ColumnSelection reads(String cache) throws IOException {
-    CacheReader reader =
-        CacheReader.open(storage, new Path(cache), run.places().teacher(), List.of());
-    return ColumnSelection.of(run.loss(), teacher, run.places().kept(), reader::has);
+  private TeacherTargets validation(String cache) throws IOException {
+    TeacherTargets opened = validation;
+    if (opened == null) {
+      CacheReader reader = TaskCaches.open(storage, new Path(cache), run.places().teacher());
+      // It was made with the same teacher, so the student's own cache provides the weights.
+      opened =
+          new TeacherTargets(
+              reader,
+              teacher(),
+              ColumnSelection.of(run.loss(), teacher().spec(), run.places().kept(), reader::has));
+      validation = opened;
+    }
+    return opened;
   }
 
-  HuggingFaceDirectory teacher() throws IOException {
-    return CacheReader.teacher(storage, new Path(run.places().cache()), run.places().teacher());
-  }
-
-  private HuggingFaceDirectory teacher(Joined.Source of) throws IOException {
-    return CacheReader.teacher(storage, new Path(of.cache()), of.teacher());
+  HuggingFaceDirectory teacher() {
+    return first.teacher();
   }
 
   /** Returns the student's weights before the first step, and its projections. */
@@ -196,27 +184,28 @@ public final class StudentParts {
       return initial(manager, biLstm, seed);
     }
     EncoderSpec encoder = (EncoderSpec) run.model();
+    String start = run.start().directory();
     Map<String, NDArray> weights =
-        run.start().directory() == null
+        start == null
             ? StudentInit.random(manager, encoder, seed)
             : StudentInit.from(
                 manager,
                 encoder,
-                HuggingFaceDirectory.open(Models.copy(run.start().directory())),
+                HuggingFaceDirectory.open(Models.copy(start)),
                 run.start().blocks(),
                 seed);
     HeadPruning.zeroWeights(encoder, run.start().pruned(), weights);
     Map<String, NDArray> projections =
         StudentInit.projections(
-            manager, run.loss(), encoder.hiddenSize(), teacher.hiddenSize(), seed);
-    if (run.start().directory() != null) {
-      resumeProjections(Models.copy(run.start().directory()), projections, manager);
+            manager, run.loss(), encoder.hiddenSize(), teacher().spec().hiddenSize(), seed);
+    if (start != null) {
+      resumeProjections(Models.copy(start), projections, manager);
     }
     weights.putAll(projections);
     return weights;
   }
 
-  /** Takes over those that the student which this one starts from has learnt, too. */
+  /** Replaces projections by those that the model at {@code start} was trained with, if any. */
   private static void resumeProjections(
       java.nio.file.Path start, Map<String, NDArray> projections, NDManager manager)
       throws IOException {
@@ -232,7 +221,7 @@ public final class StudentParts {
                 : fresh);
   }
 
-  /** Writes a student's projections beside it, if it has any: a later stage goes on with them. */
+  /** Writes a student's projections beside it, if it has any; a later stage starts from them. */
   static void writeProjections(java.nio.file.Path directory, Map<String, NDArray> weights)
       throws IOException {
     Map<String, NDArray> projections = new LinkedHashMap<>(weights);
@@ -252,7 +241,7 @@ public final class StudentParts {
       return BiLstmInit.from(manager, model, teacher(), seed);
     }
     java.nio.file.Path copy = Models.copy(start);
-    if (Files.isDirectory(copy)) { // a stage before this one has made it
+    if (Files.isDirectory(copy)) { // made by an earlier stage
       return ModelDirectory.open(copy).weights(manager);
     }
     Map<Integer, float[]> known =
@@ -265,31 +254,22 @@ public final class StudentParts {
     return TeacherFolder.model(new Path(run.places().cache()), run.places().teacher()).toString();
   }
 
-  /** Returns the teachers' weights that rebuild targets of the caches; no others are read. */
+  /** Loads the teachers' weights that rebuild targets of the caches; no others are read. */
   public TeacherParts teacherParts(NDManager manager) throws IOException {
-    TeacherParts first = teacherParts(manager, reads, teacher());
+    MlmTargets mlm = run.places().kept().mlm();
+    TeacherParts own = first.parts(manager, mlm);
     if (further.isEmpty()) {
-      return first;
+      return own;
     }
     List<TeacherParts> others = new ArrayList<>();
-    for (Part part : further) {
-      others.add(teacherParts(manager, part.reads(), teacher(part.of().source())));
+    for (TeacherTargets targets : further) {
+      others.add(targets.parts(manager, mlm));
     }
-    return new TeacherParts(first.encoder(), first.mlm(), others);
+    return new TeacherParts(own.encoder(), own.mlm(), others);
   }
 
-  /** Returns those of the first teacher that rebuild targets of the cache of held-out rows. */
-  public TeacherParts teacherParts(NDManager manager, String validation) throws IOException {
-    return teacherParts(manager, reads(validation), teacher());
-  }
-
-  private TeacherParts teacherParts(
-      NDManager manager, ColumnSelection of, HuggingFaceDirectory from) throws IOException {
-    if (of.teacherTensors().isEmpty()) {
-      return new TeacherParts(null, run.places().kept().mlm());
-    }
-    return new TeacherParts(
-        new Encoder(from.spec(), from.weights(manager, of.teacherTensors())),
-        run.places().kept().mlm());
+  /** Loads the first teacher's weights that rebuild targets of the validation rows. */
+  TeacherParts validationParts(NDManager manager, String cache) throws IOException {
+    return validation(cache).parts(manager, run.places().kept().mlm());
   }
 }

@@ -1,15 +1,11 @@
 package io.stillhouse.jobs.train.student;
 
-import io.stillhouse.jobs.storage.Storage;
 import io.stillhouse.spec.DistillSpec;
 import io.stillhouse.spec.ModelSpec;
-import io.stillhouse.spec.Precision;
 import io.stillhouse.spec.PrunedHeads;
 import io.stillhouse.spec.TrainSpec;
 import io.stillhouse.target.MlmTargets;
 import java.io.Serializable;
-import java.nio.charset.StandardCharsets;
-import java.util.HexFormat;
 import java.util.List;
 import java.util.Map;
 import java.util.stream.IntStream;
@@ -17,68 +13,54 @@ import org.apache.hadoop.fs.Path;
 import org.jspecify.annotations.Nullable;
 
 /**
- * One student to train.
+ * One student to train. Tasks receive it whole, so it holds no open files.
  *
- * @param name of the student
+ * @param name of the student, and of its directory
  * @param model its shape
- * @param loss what it learns from
- * @param train how
+ * @param loss what it learns
+ * @param train how it is trained
  * @param start where its weights come from
- * @param places where things lie
+ * @param places where its inputs and outputs are
  */
 public record StudentRun(
     String name, ModelSpec model, DistillSpec loss, TrainSpec train, Start start, Paths places)
     implements Serializable {
 
   /**
-   * Where weights come from.
+   * Where a student's first weights come from.
    *
-   * @param directory Hugging Face directory, or null for random weights; of a BiLSTM that of the
-   *     teacher, whose word vectors it takes, or a file of word vectors
-   * @param blocks its blocks, from 1, for the student's
-   * @param pruned heads of the student's that are left out
-   * @param made the fingerprint of the student there, if it is one: another recipe's is another
-   *     start
+   * @param directory a Hugging Face directory, or null for random weights; for a BiLSTM the
+   *     teacher's directory, whose word vectors it takes, or a file of word vectors
+   * @param blocks the block of that model, from 1, for each of the student's
+   * @param pruned the student's heads that are left out
+   * @param made the fingerprint of the student in that directory, "" if it is not a student of
+   *     ours; a student that was trained by another recipe is another start
    */
-  public record Start(String directory, List<Integer> blocks, PrunedHeads pruned, String made)
+  public record Start(
+      @Nullable String directory, List<Integer> blocks, PrunedHeads pruned, String made)
       implements Serializable {
     public Start {
       blocks = List.copyOf(blocks); // a sublist is not serializable
     }
 
-    /** Starts without some heads. */
-    public Start(String directory, List<Integer> blocks, PrunedHeads pruned) {
+    Start(@Nullable String directory, List<Integer> blocks, PrunedHeads pruned) {
       this(directory, blocks, pruned, "");
     }
 
-    /** Starts with every head. */
-    public Start(String directory, List<Integer> blocks) {
+    /** Makes a start with every head. */
+    public Start(@Nullable String directory, List<Integer> blocks) {
       this(directory, blocks, PrunedHeads.NONE);
     }
 
     /** Starts from a student of the same shape, block by block. */
-    static Start whole(Path directory, int layers, PrunedHeads pruned) {
+    static Start allBlocks(Path directory, int layers, PrunedHeads pruned) {
       return new Start(
           directory.toString(), IntStream.rangeClosed(1, layers).boxed().toList(), pruned);
     }
 
-    /** Returns the same, of a student with a fingerprint. */
-    Start of(String fingerprint) {
+    /** Returns this start from a student with the given fingerprint. */
+    Start withFingerprint(String fingerprint) {
       return new Start(directory, blocks, pruned, fingerprint);
-    }
-
-    /** Returns the same without some heads. */
-    Start pruning(PrunedHeads heads) {
-      return new Start(directory, blocks, heads, made);
-    }
-
-    private String fingerprint() {
-      return "Start[directory=%s, blocks=%s%s%s]"
-          .formatted(
-              directory,
-              blocks,
-              pruned.isEmpty() ? "" : ", pruned=" + pruned.blocks(),
-              made.isEmpty() ? "" : ", made=" + made);
     }
   }
 
@@ -90,20 +72,20 @@ public record StudentRun(
 
   /** How the recipe says that targets are kept. */
   public record TargetStorage(MlmTargets mlm, Scores scores) implements Serializable {
-    /** What a student without targets needs. */
+    /** The storage of a student that learns from labels alone. */
     public static final TargetStorage NOTHING = new TargetStorage(MlmTargets.NONE, Scores.DERIVED);
   }
 
   /**
-   * Where things lie.
+   * Where a student's inputs and outputs are.
    *
-   * @param cache the targets
-   * @param teacher whose targets: {@code teacher.name}
-   * @param kept how they are kept there
-   * @param validation a cache whose rows give the loss of a finished student, or null
+   * @param cache holds the targets
+   * @param teacher the recipe's {@code teacher.name}, whose targets are read
+   * @param kept how the targets are kept in the cache
+   * @param validation a cache whose rows measure the student, or null
    * @param students the directory of all students
    * @param cacheFingerprints of the cache's plan
-   * @param joined what comes from other caches
+   * @param joined the further teachers and the rows that all teachers have
    */
   public record Paths(
       String cache,
@@ -112,9 +94,9 @@ public record StudentRun(
       @Nullable String validation,
       String students,
       Map<String, String> cacheFingerprints,
-      Joined joined)
+      JoinedTeachers joined)
       implements Serializable {
-    /** Of a student of one teacher. */
+    /** Makes the paths of a student of one teacher. */
     public Paths(
         String cache,
         String teacher,
@@ -122,63 +104,53 @@ public record StudentRun(
         @Nullable String validation,
         String students,
         Map<String, String> cacheFingerprints) {
-      this(cache, teacher, kept, validation, students, cacheFingerprints, Joined.NOTHING);
+      this(cache, teacher, kept, validation, students, cacheFingerprints, JoinedTeachers.NONE);
     }
 
-    /** Returns the same with other caches beside. */
-    Paths with(Joined others) {
+    /** Returns a copy that also reads the given caches. */
+    Paths with(JoinedTeachers others) {
       return new Paths(cache, teacher, kept, validation, students, cacheFingerprints, others);
+    }
+
+    CacheSource source() {
+      return new CacheSource(cache, teacher, cacheFingerprints);
     }
   }
 
-  /** Returns the same with the threads that it has where the recipe leaves them open. */
+  /** Returns a copy with the given threads if the recipe does not set them. */
   public StudentRun orThreads(int threads) {
     return train.run().threads() != 0 ? this : with(train.withThreads(threads));
   }
 
-  /** Returns the same with another choice of weights. */
+  /** Returns a copy that selects its weights in the given way. */
   public StudentRun selecting(TrainSpec.Selection selection) {
     return with(train.withSelection(selection));
+  }
+
+  /** Returns a copy with another start. */
+  StudentRun startingFrom(Start other) {
+    return new StudentRun(name, model, loss, train, other, places);
   }
 
   private StudentRun with(TrainSpec other) {
     return new StudentRun(name, model, loss, other, start, places);
   }
 
-  /** Returns where the finished student goes. */
+  /** Returns the directory of the finished student. */
   public Path directory() {
     return new Path(places.students(), name);
   }
 
-  /** Returns where its checkpoints are kept until it is finished. */
+  /** Returns the directory of its checkpoints, which is deleted when it is finished. */
   public Path checkpoints() {
     return new Path(places.students(), "_checkpoints/" + name);
   }
 
   /**
-   * Returns a hash of everything that the weights depend on but the thread count, which a resumed
-   * run may have to change.
+   * Returns a hash of everything that the weights depend on, except for the number of threads,
+   * which a resumed run may have to change.
    */
   public String fingerprint() {
-    String text =
-        "%s|%s|%s|%s|%d|%s|%d|%d|%s|%s|%s"
-                .formatted(
-                    model,
-                    loss,
-                    train.optimiser(),
-                    train.rounds().used() ? train.rounds() : TrainSpec.Rounds.NONE,
-                    train.epochs(),
-                    train.batching(),
-                    train.run().seed(),
-                    train.run().maxSteps(),
-                    start.fingerprint(),
-                    places.kept(),
-                    places.cacheFingerprints())
-            + (train.selection().keep() == TrainSpec.Keep.LAST
-                ? ""
-                : "|%s|%s".formatted(train.selection(), places.validation()))
-            + (train.run().precision() == Precision.FLOAT32 ? "" : "|" + train.run().precision())
-            + places.joined().fingerprint();
-    return HexFormat.of().formatHex(Storage.digest().digest(text.getBytes(StandardCharsets.UTF_8)));
+    return StudentFingerprint.of(this);
   }
 }

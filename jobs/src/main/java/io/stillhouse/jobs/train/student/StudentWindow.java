@@ -9,9 +9,11 @@ import io.stillhouse.jobs.cache.read.CacheReader;
 import io.stillhouse.jobs.cache.read.PlannedReader;
 import io.stillhouse.jobs.storage.Storage;
 import io.stillhouse.spec.TrainSpec;
+import io.stillhouse.target.Column;
 import io.stillhouse.train.CheckpointStore;
 import io.stillhouse.train.ShardSchedule;
 import java.io.IOException;
+import java.util.Collection;
 import java.util.List;
 import java.util.Optional;
 import java.util.OptionalInt;
@@ -19,59 +21,71 @@ import org.apache.hadoop.fs.Path;
 import org.jspecify.annotations.Nullable;
 
 /**
- * A student's side of a cache's window: it waits for shards, and lets those go that no step after
- * its newest checkpoint reads. On a cache that keeps all, none of this does anything.
+ * A student's side of a cache with a rolling window: it waits for shards, and acknowledges those
+ * that no step after its newest checkpoint reads, so that the cache may drop them. On a cache
+ * without a window nothing here does anything.
  */
 public final class StudentWindow {
-  /** A checkpoint for each shard would be more than a large window needs. */
-  private static final int CHECKPOINTS_A_WINDOW = 4;
+  /** A large window needs no checkpoint for each of its shards. */
+  private static final int CHECKPOINTS_PER_WINDOW = 4;
 
   private final StudentRun run;
   private final Storage storage;
   private final Path cache;
+  private final CacheReader cacheReader;
   private final PlannedReader reader;
   private final List<Integer> shardRows;
   private final @Nullable Window window;
   private final Acknowledgements acknowledgements;
   private @Nullable ShardSchedule schedule;
 
-  private StudentWindow(StudentRun run, Storage storage, CacheReader reader) {
+  /**
+   * @param reader of the student's cache; a thread that waits for shards needs its own
+   */
+  public StudentWindow(StudentRun run, Storage storage, CacheReader reader) {
     this.run = run;
     this.storage = storage;
     this.cache = new Path(run.places().cache());
+    this.cacheReader = reader;
     this.reader = new PlannedReader(reader);
     this.shardRows = this.reader.shardRows();
     this.window = reader.plan().window();
     this.acknowledgements = new Acknowledgements(storage, cache);
   }
 
-  public static StudentWindow of(StudentRun run, Storage storage) throws IOException {
+  /** Opens the student's cache as it is now. */
+  public static StudentWindow open(StudentRun run, Storage storage) throws IOException {
+    StudentRun.Paths places = run.places();
     return new StudentWindow(
         run,
         storage,
-        CacheReader.open(
-            storage, new Path(run.places().cache()), run.places().teacher(), List.of()));
+        CacheReader.open(storage, new Path(places.cache()), places.teacher(), List.of()));
   }
 
+  /** Returns whether the cache has a window. */
   public boolean exists() {
     return window != null;
   }
 
-  /** Made late: a recipe may not fit. */
+  /** Makes the schedule at the first call: a recipe without a window may have none. */
   private ShardSchedule schedule() {
-    if (schedule == null) {
-      schedule = new ShardSchedule(run.train(), shardRows);
+    ShardSchedule made = schedule;
+    if (made == null) {
+      made = new ShardSchedule(run.train(), shardRows);
+      schedule = made;
     }
-    return schedule;
+    return made;
   }
 
   /**
    * Requires that the student can be trained from the window as it is now; nothing is written.
    *
-   * @throws io.stillhouse.error.StillhouseException if it reads otherwise, again, or more at once
-   *     than the window allows, or a shard that is dropped, or has the name of another one
+   * @param columns the tensor columns that the student reads
+   * @throws io.stillhouse.error.StillhouseException if the student reads shards in another order,
+   *     more than once, or more at once than the window holds; if it needs a shard that is dropped;
+   *     or if the window waits for another student of its name
    */
-  public void requireFits() throws IOException {
+  public void requireFits(Collection<Column> columns) throws IOException {
     if (window == null) {
       return;
     }
@@ -100,7 +114,7 @@ public final class StudentWindow {
               .formatted(Options.CACHE_WINDOW.key(), most));
     }
     requireOwnName();
-    new StudentParts(run, storage).reader().requireNoneDropped(schedule().done(newestStep()));
+    cacheReader.with(columns).requireNoneDropped(schedule().done(newestStep()));
   }
 
   private static String reading(TrainSpec train) {
@@ -125,7 +139,7 @@ public final class StudentWindow {
       throw Errors.invalid(
           "the window of cache '%s' waits for a student '%s' in '%s', and this one would be in '%s'"
               .formatted(cache, run.name(), known.directory(), run.places().students()),
-          "choose another student.name, or, if the other is given up, delete '%s'"
+          "choose another student.name, or, if the other is no longer wanted, delete '%s'"
               .formatted(acknowledgements.file(run.name())));
     }
   }
@@ -134,14 +148,14 @@ public final class StudentWindow {
     return new HadoopCheckpoints(storage, run.checkpoints(), History.empty()).newestStep();
   }
 
-  /** Makes the window wait for this student from now on. */
+  /** Makes the window keep every shard that this student still needs. */
   public void register() throws IOException {
     if (window != null) {
       acknowledge(schedule().done(newestStep()));
     }
   }
 
-  /** Lets all shards go: the student is finished. */
+  /** Acknowledges all shards, because the student is finished. */
   public void finished() throws IOException {
     if (window != null) {
       acknowledge(shardRows.size());
@@ -153,16 +167,14 @@ public final class StudentWindow {
         new Acknowledgements.Student(run.name(), run.places().students(), needs));
   }
 
-  /**
-   * Returns a store that lets shards go as checkpoints pass them, and asks for checkpoints then.
-   */
+  /** Returns a store that acknowledges shards after each checkpoint, and asks for checkpoints. */
   public CheckpointStore acknowledging(CheckpointStore checkpoints) throws IOException {
     if (window == null) {
       return checkpoints;
     }
     Acknowledgements.Student known = acknowledgements.of(run.name());
     int spare = window.shards() - schedule().mostAtOnce() + 1;
-    int stride = Math.max(1, Math.min(window.shards() / CHECKPOINTS_A_WINDOW, spare));
+    int stride = Math.max(1, Math.min(window.shards() / CHECKPOINTS_PER_WINDOW, spare));
     return new Acknowledging(checkpoints, stride, known == null ? 0 : known.needs());
   }
 
@@ -203,7 +215,7 @@ public final class StudentWindow {
     }
   }
 
-  /** Waits for the shards that steps read, those up to {@code end}. */
+  /** Waits for the shards that the steps before {@code end} read. */
   public void await(long end) throws IOException {
     if (window != null) {
       for (int shard = 0; shard < schedule().begun(end); shard++) {
@@ -212,7 +224,12 @@ public final class StudentWindow {
     }
   }
 
-  /** Returns what the student waits for when so many of its steps are done, or "". */
+  /**
+   * Describes what the student waits for.
+   *
+   * @param steps that are done
+   * @return one phrase, or "" if it does not wait
+   */
   public String waitsFor(long steps) {
     if (window == null || steps >= schedule().steps()) {
       return "";
@@ -233,7 +250,7 @@ public final class StudentWindow {
                       ? ""
                       : ", and no cache command runs: start it again");
     } catch (IOException | StillhouseException e) {
-      return ""; // whoever reads the shard tells
+      return ""; // the task that reads the shard reports this
     }
   }
 }

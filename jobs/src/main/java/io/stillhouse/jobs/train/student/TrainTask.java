@@ -6,13 +6,11 @@ import com.google.gson.Gson;
 import com.google.gson.GsonBuilder;
 import io.stillhouse.checkpoint.ModelDirectory;
 import io.stillhouse.codec.TeacherParts;
-import io.stillhouse.error.Errors;
 import io.stillhouse.jobs.spark.Devices;
 import io.stillhouse.jobs.storage.Storage;
 import io.stillhouse.loss.DistillLoss;
 import io.stillhouse.loss.Term;
 import io.stillhouse.model.factory.ModelFactory;
-import io.stillhouse.spec.PrunedHeads;
 import io.stillhouse.spec.TrainSpec;
 import io.stillhouse.target.TargetSource;
 import io.stillhouse.train.Lockstep;
@@ -20,141 +18,64 @@ import io.stillhouse.train.StepReport;
 import io.stillhouse.train.Trainer;
 import io.stillhouse.train.Validation;
 import java.io.IOException;
-import java.io.Serializable;
 import java.nio.file.Files;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Objects;
 import java.util.Optional;
 import java.util.function.Consumer;
 import org.apache.commons.io.FileUtils;
-import org.apache.hadoop.fs.Path;
+import org.apache.spark.TaskContext;
 import org.jspecify.annotations.Nullable;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
 
-/** Trains one student, inside a task, and publishes its directory. */
+/** Trains one student, inside a Spark task, and publishes its directory. */
 public final class TrainTask implements AutoCloseable {
+  private static final Logger LOG = LoggerFactory.getLogger(TrainTask.class);
   private static final Gson LINE = new GsonBuilder().serializeSpecialFloatingPointValues().create();
 
   private final StudentRun run;
   private final Consumer<StepReport> listener;
   private final Storage storage = Storage.ofThisProcess();
   private final History history = History.empty();
-  private @Nullable StudentParts parts;
-  private @Nullable StudentWindow window;
-  private @Nullable NDManager manager;
+  private @Nullable Opened opened;
   private @Nullable Map<String, NDArray> weights;
   private TrainSpec.@Nullable Chosen chosen;
 
+  /** What is open while the student is trained. */
+  private record Opened(StudentParts parts, StudentWindow window, NDManager manager) {}
+
+  /**
+   * @param listener takes every step, with the means over the latest ones
+   */
   public TrainTask(StudentRun run, Consumer<StepReport> listener) {
     this.run = run;
     this.listener = listener;
   }
 
   /**
-   * What became of a student; also {@code training.json} in its directory.
-   *
-   * @param chosen which weights it has, where those of the last step were not simply kept
-   * @param prunedHeads of each block with weights of its own, from 1; null where every head stays
-   * @param rowsLeftOut rows of the cache that were not trained on, because a further teacher's
-   *     lacks them; null where all were
+   * Trains the student alone. If another attempt of the task has published it already, returns that
+   * result.
    */
-  public record Trained(
-      String name,
-      String directory,
-      String fingerprint,
-      long parameters,
-      long steps,
-      Losses losses,
-      Speed speed,
-      TrainSpec.@Nullable Chosen chosen,
-      @Nullable List<List<Integer>> prunedHeads,
-      @Nullable Integer rowsLeftOut)
-      implements Serializable {
-
-    /** Returns one line for people. */
-    public String summary() {
-      StringBuilder line =
-          new StringBuilder(
-              "%s: %,d parameters, %,d steps, %,.0f tokens/s"
-                  .formatted(name, parameters, steps, speed.tokensPerSecond()));
-      losses
-          .first()
-          .forEach(
-              (term, first) ->
-                  line.append(", %s %.3f to %.3f".formatted(term, first, losses.last().get(term))));
-      losses
-          .validation()
-          .forEach((term, value) -> line.append(", held-out %s %.4f".formatted(term, value)));
-      if (prunedHeads != null) {
-        line.append(", %,d heads pruned".formatted(new PrunedHeads(prunedHeads).count()));
-      }
-      if (rowsLeftOut != null) {
-        line.append(", %,d rows left out".formatted(rowsLeftOut));
-      }
-      if (chosen != null) {
-        line.append(", best at step %,d".formatted(chosen.step()));
-      }
-      return line.toString();
-    }
-  }
-
-  /**
-   * Mean of each term over the first and the last tenth of the steps, and over all held-out rows,
-   * if there are any, with the loss that these add up to.
-   */
-  public record Losses(
-      Map<String, Double> first, Map<String, Double> last, Map<String, Double> validation)
-      implements Serializable {}
-
-  /**
-   * Wall time of this process's steps, their tokens a second, the share of time spent waiting for
-   * data, and threads.
-   */
-  public record Speed(double seconds, double tokensPerSecond, double waitShare, int threads)
-      implements Serializable {}
-
-  /** Returns what became of a student that is finished; empty if it is not. */
-  public static Optional<Trained> finished(Storage storage, StudentRun run) throws IOException {
-    if (!storage.exists(run.directory())) {
-      return Optional.empty();
-    }
-    Trained trained = record(storage, run.directory());
-    if (trained == null || !trained.fingerprint().equals(run.fingerprint())) {
-      throw Errors.invalid(
-          "'%s' holds a student of another recipe or cache".formatted(run.directory()),
-          "choose another student.name or train.path, or delete that directory");
-    }
-    return Optional.of(trained);
-  }
-
-  private static @Nullable Trained record(Storage storage, Path student) throws IOException {
-    Path record = new Path(student, "training.json");
-    return storage.exists(record)
-        ? Storage.JSON.fromJson(storage.readText(record), Trained.class)
-        : null;
-  }
-
-  /** Returns the fingerprint of a finished student; empty if it has none. */
-  static String recorded(Storage storage, Path student) throws IOException {
-    Trained trained = record(storage, student);
-    return trained == null || trained.fingerprint() == null ? "" : trained.fingerprint();
-  }
-
-  /** Trains it alone; of one that a lost task has published already, says how it went. */
-  public Trained train() throws IOException {
+  public TrainedStudent train() throws IOException {
     try {
-      Optional<Trained> before = finished(storage, run);
+      Optional<TrainedStudent> before = TrainedStudent.finished(storage, run);
       if (before.isPresent()) {
-        window = StudentWindow.of(run, storage);
-        tidy();
+        LOG.info("student '{}' is trained already ({})", run.name(), run.directory());
+        tidy(StudentWindow.open(run, storage));
         return before.get();
       }
       open();
-      weights = parts.initial(manager);
+      Opened open = opened();
+      Map<String, NDArray> start = start();
       try (Trainer.Run training =
-          trainer(parts.source()).begin(manager, weights, parts.teacherParts(manager))) {
+          trainer(open.parts().source())
+              .begin(open.manager(), start, open.parts().teacherParts(open.manager()))) {
+        logBegin();
         while (training.step()) {
-          // the listener tells
+          // the listener is told
         }
         chosen = training.chosen();
       }
@@ -164,77 +85,111 @@ public final class TrainTask implements AutoCloseable {
     }
   }
 
-  /** Opens what a training needs. */
+  /** Opens what the training needs. */
   public void open() throws IOException {
-    parts = new StudentParts(run, storage);
-    window = StudentWindow.of(run, storage);
-    manager = Devices.manager();
+    StudentParts parts = new StudentParts(run, storage);
+    StudentWindow window = new StudentWindow(run, storage, parts.reader());
+    opened = new Opened(parts, window, Devices.manager());
   }
 
   /** Begins the training beside others. */
   public Trainer.Run join(Lockstep others, TargetSource source, TeacherParts teacher)
       throws IOException {
-    weights = parts.initial(manager);
-    return others.begin(trainer(source), manager, weights, teacher);
+    Map<String, NDArray> start = start();
+    Trainer.Run training = others.begin(trainer(source), opened().manager(), start, teacher);
+    logBegin();
+    return training;
+  }
+
+  private Opened opened() {
+    return Objects.requireNonNull(opened, "the task was not opened");
+  }
+
+  private Map<String, NDArray> start() throws IOException {
+    Map<String, NDArray> initial = opened().parts().initial(opened().manager());
+    weights = initial;
+    return initial;
+  }
+
+  private Map<String, NDArray> weights() {
+    return Objects.requireNonNull(weights, "the training has not begun");
   }
 
   private Trainer trainer(TargetSource source) throws IOException {
     return new Trainer(
-        parts.setup(),
+        opened().parts().setup(),
         source,
-        window.acknowledging(new HadoopCheckpoints(storage, run.checkpoints(), history)),
+        opened().window().acknowledging(new HadoopCheckpoints(storage, run.checkpoints(), history)),
         this::record,
         run.train().selection().keep() == TrainSpec.Keep.BEST ? this::worth : null);
   }
 
+  private void logBegin() {
+    List<StepReport> steps = history.steps();
+    LOG.info(
+        "student '{}' begins after step {} (attempt {}, device {}, {} threads, checkpoints in {})",
+        run.name(),
+        steps.isEmpty() ? 0 : steps.get(steps.size() - 1).step(),
+        attempt(),
+        opened().manager().getDevice(),
+        run.train().run().threads(),
+        run.checkpoints());
+  }
+
+  private static int attempt() {
+    TaskContext task = TaskContext.get();
+    return task == null ? 0 : task.attemptNumber();
+  }
+
   public StudentParts parts() {
-    return parts;
+    return opened().parts();
   }
 
   public StudentRun student() {
     return run;
   }
 
-  /** Returns how it goes, held-out rows included. */
-  public Trained measured() throws IOException {
+  /** Returns the result so far, with the validation rows measured. */
+  public TrainedStudent measured() throws IOException {
     return soFar(validation());
   }
 
-  /** Returns how it goes. */
-  public Trained soFar() {
+  /** Returns the result so far. */
+  public TrainedStudent soFar() {
     return soFar(Map.of());
   }
 
-  private Trained soFar(Map<String, Double> validation) {
+  private TrainedStudent soFar(Map<String, Double> validation) {
     List<StepReport> steps = history.steps();
-    return new Trained(
+    return new TrainedStudent(
         run.name(),
         run.directory().toString(),
         run.fingerprint(),
-        run.model().parameterCount(),
-        steps.isEmpty() ? 0 : steps.get(steps.size() - 1).step(),
-        new Losses(mean(0, tenth()), mean(steps.size() - tenth(), steps.size()), validation),
-        speed(),
-        chosen,
-        run.start().pruned().isEmpty() ? null : run.start().pruned().blocks(),
-        run.places().joined().rowsLeftOut());
+        new TrainedStudent.Model(
+            run.model().parameterCount(),
+            run.start().pruned().isEmpty() ? null : run.start().pruned().blocks()),
+        new TrainedStudent.Training(
+            steps.isEmpty() ? 0 : steps.get(steps.size() - 1).step(),
+            chosen,
+            run.places().joined().rowsLeftOut()),
+        new TrainedStudent.Losses(
+            mean(0, tenth()), mean(steps.size() - tenth(), steps.size()), validation),
+        speed());
   }
 
-  /** Returns the terms over held-out rows by name, the loss that they add up to, and rates. */
+  /** Measures the terms on the validation rows, the weighted sum of the terms, and the metrics. */
   private Map<String, Double> validation() throws IOException {
     String cache = run.places().validation();
-    if (cache == null) {
-      return Map.of();
-    }
-    return validation(cache, weights);
+    return cache == null ? Map.of() : validation(cache, weights());
   }
 
   private Map<String, Double> validation(String cache, Map<String, NDArray> of) throws IOException {
+    StudentParts parts = opened().parts();
     Validation.Measured measured;
-    try (NDManager scope = manager.newSubManager()) {
+    try (NDManager scope = opened().manager().newSubManager()) {
       measured =
-          new Validation(parts.setup(), parts.validation(cache))
-              .measure(scope, of, parts.teacherParts(scope, cache));
+          new Validation(parts.setup(), parts.validationRows(cache))
+              .measure(scope, of, parts.validationParts(scope, cache));
     }
     DistillLoss loss = new DistillLoss(run.loss(), ModelFactory.predictor(run.model(), of), of);
     Map<String, Double> named = new LinkedHashMap<>();
@@ -253,14 +208,14 @@ public final class TrainTask implements AutoCloseable {
   /** Returns how good weights are by what the recipe selects by; larger is better. */
   private double worth(Map<String, NDArray> of) throws IOException {
     String by = run.train().selection().by();
-    Double value = validation(run.places().validation(), of).get(by);
+    Double value = validation(Objects.requireNonNull(run.places().validation()), of).get(by);
     if (value == null) {
       throw new IllegalStateException("%s was not measured".formatted(by));
     }
     return by.equals("loss") ? -value : value;
   }
 
-  /** The file of all steps has each one's own time; who looks on sees the last ones' together. */
+  /** Keeps every step's own time in the history; live metrics show the means of the last steps. */
   private void record(StepReport step) {
     List<StepReport> steps = history.steps();
     steps.add(step);
@@ -268,45 +223,56 @@ public final class TrainTask implements AutoCloseable {
   }
 
   /** Publishes the student of a training beside others. */
-  public Trained publish(Trainer.Run training) throws IOException {
+  public TrainedStudent publish(Trainer.Run training) throws IOException {
     chosen = training.chosen();
     return publish();
   }
 
-  /** Measures the finished student and moves it into place. */
-  private Trained publish() throws IOException {
+  /** Measures the trained student and moves it into place. */
+  private TrainedStudent publish() throws IOException {
+    Map<String, NDArray> trainedWeights = weights();
     Map<String, NDArray> own = new LinkedHashMap<>();
-    run.model().parameters().keySet().forEach(name -> own.put(name, weights.get(name)));
-    Trained trained = measured();
+    run.model()
+        .parameters()
+        .keySet()
+        .forEach(name -> own.put(name, Objects.requireNonNull(trainedWeights.get(name))));
+    TrainedStudent trained = measured();
     java.nio.file.Path local = Files.createTempDirectory("stillhouse-student");
     try {
-      ModelDirectory.write(local, run.model(), own, parts.teacher().path());
-      StudentParts.writeProjections(local, weights);
-      Files.writeString(local.resolve("training.json"), Storage.JSON.toJson(trained) + "\n");
+      ModelDirectory.write(local, run.model(), own, opened().parts().teacher().path());
+      StudentParts.writeProjections(local, trainedWeights);
+      trained.write(local);
       Files.write(local.resolve("metrics.jsonl"), metrics());
       if (!history.rounds().isEmpty()) {
         Files.write(
             local.resolve("rounds.jsonl"), history.rounds().stream().map(LINE::toJson).toList());
       }
       storage.publishOnce(local, run.directory());
-      tidy();
+      tidy(opened().window());
     } finally {
       FileUtils.deleteDirectory(local.toFile());
     }
+    LOG.info(
+        "student '{}' is finished after step {} ({} s of steps, attempt {}): {}",
+        run.name(),
+        trained.steps(),
+        Math.round(trained.speed().seconds()),
+        attempt(),
+        run.directory());
     return trained;
   }
 
-  /** Deletes what a finished student needs no more. */
-  private void tidy() throws IOException {
+  /** Deletes what a finished student no longer needs. */
+  private void tidy(StudentWindow window) throws IOException {
     storage.fileSystem(run.checkpoints()).delete(run.checkpoints(), true);
     window.finished();
   }
 
-  /** Lets go of the weights. */
+  /** Frees the weights. */
   @Override
   public void close() {
-    if (manager != null) {
-      manager.close();
+    if (opened != null) {
+      opened.manager().close();
     }
   }
 
@@ -325,12 +291,12 @@ public final class TrainTask implements AutoCloseable {
     return sums;
   }
 
-  private Speed speed() {
+  private TrainedStudent.Speed speed() {
     List<StepReport> steps = history.steps();
     double seconds = steps.stream().mapToDouble(step -> step.work().seconds()).sum();
     double wait = steps.stream().mapToDouble(step -> step.work().waitSeconds()).sum();
     long tokens = steps.stream().mapToLong(step -> step.work().tokens()).sum();
-    return new Speed(
+    return new TrainedStudent.Speed(
         seconds,
         seconds == 0 ? 0 : tokens / seconds,
         seconds == 0 ? 0 : wait / seconds,

@@ -5,8 +5,8 @@ import io.stillhouse.config.Settings;
 import io.stillhouse.error.Errors;
 import io.stillhouse.jobs.cache.read.CacheReader;
 import io.stillhouse.jobs.storage.Storage;
-import io.stillhouse.jobs.train.student.RunPlanner;
 import io.stillhouse.jobs.train.student.StudentRun;
+import io.stillhouse.jobs.train.student.TrainingCache;
 import io.stillhouse.loss.DistillLoss;
 import io.stillhouse.loss.Term;
 import io.stillhouse.spec.DistillSpec;
@@ -25,8 +25,8 @@ import java.util.TreeMap;
 import org.apache.hadoop.fs.Path;
 
 /**
- * Which students of a sweep go on after a pause (successive halving; Jamieson and Talwalkar 2016,
- * arXiv:1502.07943). Each decision is a file: who comes later abides by it.
+ * Decides which students of a sweep go on after a pause (successive halving; Jamieson and Talwalkar
+ * 2016, arXiv:1502.07943). Each decision is written to a file, which a restarted sweep follows.
  */
 final class Halving {
   private static final String AGREEMENT = "agreement";
@@ -36,7 +36,7 @@ final class Halving {
   private final Rule rule;
   private final Map<String, String> students;
 
-  /** What the recipe says. */
+  /** The recipe's rule: the pauses, the share of students that go on, and the measure. */
   record Rule(List<Integer> at, double keep, String by) {
     static Rule of(Settings settings) {
       return new Rule(
@@ -47,14 +47,14 @@ final class Halving {
   }
 
   /**
-   * What was decided.
+   * One decision.
    *
-   * @param rule by which
+   * @param rule that was applied
    * @param students of the whole sweep, with their fingerprints
-   * @param at the pause
-   * @param measured what each that had come there was measured as
+   * @param at the step of the pause
+   * @param measured the measure of each student that reached the pause
    * @param goingOn the better ones, the best first
-   * @param out what became of the others
+   * @param out the outcomes of the others
    */
   record Decision(
       Rule rule,
@@ -80,7 +80,7 @@ final class Halving {
     return rule.by();
   }
 
-  /** Checks what the rule needs of a student. */
+  /** Checks that the rule can measure a student. */
   void requireMeasurable(StudentRun run) {
     if (rule.at().isEmpty()) {
       return;
@@ -89,7 +89,7 @@ final class Halving {
       throw Errors.invalid(
           "sweep.halving.at is %s, but a student that is trained in rounds cannot pause between them"
               .formatted(rule.at()),
-          "set train.workers=1 and train.lookahead=false, or take the pauses away");
+          "set train.workers=1 and train.lookahead=false, or remove the pauses");
     }
     if (weight(run.loss()) == 0) {
       throw Errors.invalid(
@@ -106,12 +106,12 @@ final class Halving {
         .orElse(1);
   }
 
-  /** Checks what the rule needs of the held-out rows. */
-  void requireRows(RunPlanner planner) throws IOException {
+  /** Checks that the validation rows have what the rule measures by. */
+  void requireRows(TrainingCache cache) throws IOException {
     if (rule.at().isEmpty()) {
       return;
     }
-    CacheReader validation = planner.validation();
+    CacheReader validation = cache.validation();
     if (validation == null) {
       throw Errors.invalid(
           "train.validation is empty, but sweep.halving.at is %s".formatted(rule.at()),
@@ -121,7 +121,7 @@ final class Halving {
       return;
     }
     List<String> own =
-        Metric.of(planner.teacher().spec().head().task()).stream().map(Metric::id).toList();
+        Metric.of(cache.teacher().spec().head().task()).stream().map(Metric::id).toList();
     boolean agreement = rule.by().equals(AGREEMENT);
     if (agreement ? own.isEmpty() : !own.contains(rule.by())) {
       throw Errors.invalid(
@@ -129,7 +129,7 @@ final class Halving {
               .formatted(rule.by(), own.isEmpty() ? "no metrics" : own + " and agreement"),
           "measure by loss or by one of its terms" + (own.isEmpty() ? "" : ", or by one of these"));
     }
-    if (!(agreement ? validation.has(Targets.LOGITS) : planner.labelled(validation))) {
+    if (!(agreement ? validation.has(Targets.LOGITS) : cache.isLabelled(validation))) {
       throw Errors.invalid(
           "sweep.halving.by is %s, but the rows of train.validation have no %s"
               .formatted(rule.by(), agreement ? "teacher's logits" : "labels"),
@@ -138,9 +138,10 @@ final class Halving {
   }
 
   /**
-   * Returns what was decided at a pause.
+   * Reads the decision at a pause; empty if there is none yet.
    *
-   * @throws io.stillhouse.error.StillhouseException if that was by another rule or over others
+   * @throws io.stillhouse.error.StillhouseException if it was made by another rule or for other
+   *     students
    */
   Optional<Decision> decided(long at) throws IOException {
     Path file = file(at);
@@ -150,7 +151,7 @@ final class Halving {
     Decision decision = Storage.JSON.fromJson(storage.readText(file), Decision.class);
     if (!decision.rule().equals(rule) || !decision.students().equals(students)) {
       throw Errors.invalid(
-          "'%s' decided by another rule (%s), or over other students, than this sweep would (%s)"
+          "'%s' was decided by another rule (%s), or for other students, than this sweep has (%s)"
               .formatted(file, decision.rule(), rule),
           "name another train.path, or delete '%s' and the checkpoints beside it"
               .formatted(directory));
@@ -158,14 +159,14 @@ final class Halving {
     return Optional.of(decision);
   }
 
-  /** Decides over those that have come to a pause, and writes it down. */
+  /** Decides which of the students that reached a pause go on, and writes the decision. */
   Decision decide(long at, Collection<SweepOutcome> outcomes) throws IOException {
     List<SweepOutcome> paused =
         outcomes.stream()
             .filter(outcome -> outcome.status() == SweepOutcome.Status.PAUSED)
             .sorted(Comparator.comparingDouble(this::badness).thenComparing(SweepOutcome::name))
             .toList();
-    // A tenth of thirty is a last bit more than three.
+    // In doubles, a tenth of thirty is slightly more than three.
     int share = (int) Math.ceil(rule.keep() * paused.size() - 1e-9);
     int kept = Math.min(paused.size(), Math.max(1, share));
     Map<String, Double> measured = new LinkedHashMap<>();
@@ -188,7 +189,7 @@ final class Halving {
     return decision;
   }
 
-  /** What is not a number is worst. */
+  /** Returns a rank by which NaN sorts last. */
   private double badness(SweepOutcome outcome) {
     double value = outcome.validation(rule.by());
     return moreIsBetter(rule.by()) ? -value : value;

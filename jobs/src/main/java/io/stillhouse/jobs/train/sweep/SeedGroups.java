@@ -2,6 +2,7 @@ package io.stillhouse.jobs.train.sweep;
 
 import io.stillhouse.config.Options;
 import io.stillhouse.evaluate.Metrics;
+import io.stillhouse.jobs.train.student.TrainedStudent;
 import io.stillhouse.recipe.Sweep;
 import java.util.ArrayList;
 import java.util.LinkedHashMap;
@@ -9,11 +10,10 @@ import java.util.List;
 import java.util.Locale;
 import java.util.Map;
 import java.util.TreeMap;
-import java.util.stream.Collectors;
 
 /**
- * What the students of a sweep that differ in their seed alone have in common: an ablation's lines.
- * Each group is compared with the first one, seed by seed.
+ * Groups the students of a sweep that differ in their seed alone, which are the lines of an
+ * ablation table. Each group is compared with the first one, seed by seed.
  */
 final class SeedGroups {
   private SeedGroups() {}
@@ -23,13 +23,17 @@ final class SeedGroups {
     static Mean of(double[] values) {
       return new Mean(Metrics.mean(values), Metrics.standardError(values));
     }
+
+    private String format(String pattern) {
+      return String.format(Locale.ROOT, pattern, value, standardError);
+    }
   }
 
   /**
-   * Students of several seeds.
+   * Students that differ in their seed alone.
    *
-   * @param values what they have of their own, but for the seed, by key
-   * @param validation each number over the held-out rows
+   * @param values the settings that only this group has, by key, without the seed
+   * @param validation each measurement on the validation rows
    * @param againstFirst the differences from the first group, over the seeds that both have; empty
    *     for the first
    */
@@ -40,93 +44,109 @@ final class SeedGroups {
       Map<String, Mean> validation,
       Map<String, Mean> againstFirst) {}
 
-  /** Returns the groups in the order of their first students; none where no seed differs. */
+  /** A trained student: its settings, and its measurements on the validation rows. */
+  private record Seeded(Map<String, String> values, Map<String, Double> validation) {
+    double measured(String what) {
+      return validation.getOrDefault(what, Double.NaN);
+    }
+  }
+
+  /**
+   * Returns the groups in the order of their first students; none where no seed differs. Students
+   * that were not trained to the end are in no group.
+   */
   static List<Group> of(List<SweepJob.Row> rows) {
-    Map<String, Map<Long, SweepJob.Row>> bySeed = new LinkedHashMap<>();
+    Map<String, TreeMap<Long, Seeded>> bySeed = new LinkedHashMap<>();
     for (SweepJob.Row row : rows) {
-      if (row.training() != null && row.status() == SweepOutcome.Status.TRAINED) {
+      TrainedStudent training = row.training();
+      if (training != null && row.status() == SweepOutcome.Status.TRAINED) {
+        Seeded seeded = new Seeded(row.values(), training.losses().validation());
         Sweep.seeded(row.name())
             .ifPresent(
                 name ->
                     bySeed
                         .computeIfAbsent(name.group(), group -> new TreeMap<>())
-                        .put(name.seed(), row));
+                        .put(name.seed(), seeded));
       }
     }
     bySeed.values().removeIf(seeds -> seeds.size() < 2);
     List<Group> groups = new ArrayList<>();
-    Map<Long, SweepJob.Row> first = null;
-    for (Map.Entry<String, Map<Long, SweepJob.Row>> entry : bySeed.entrySet()) {
-      Map<Long, SweepJob.Row> seeds = entry.getValue();
-      first = first == null ? seeds : first;
-      groups.add(group(entry.getKey(), seeds, first));
+    TreeMap<Long, Seeded> first = new TreeMap<>();
+    for (Map.Entry<String, TreeMap<Long, Seeded>> entry : bySeed.entrySet()) {
+      groups.add(group(entry.getKey(), entry.getValue(), first));
+      if (first.isEmpty()) {
+        first = entry.getValue();
+      }
     }
     return groups;
   }
 
-  private static Group group(
-      String name, Map<Long, SweepJob.Row> seeds, Map<Long, SweepJob.Row> first) {
-    SweepJob.Row any = seeds.values().iterator().next();
+  private static Group group(String name, TreeMap<Long, Seeded> seeds, Map<Long, Seeded> first) {
+    Seeded any = seeds.firstEntry().getValue();
     Map<String, String> values = new LinkedHashMap<>(any.values());
     values.remove(Options.SEED.key());
     Map<String, Mean> validation = new LinkedHashMap<>();
     Map<String, Mean> against = new LinkedHashMap<>();
-    for (String what : any.training().losses().validation().keySet()) {
+    for (String what : any.validation().keySet()) {
       validation.put(
-          what, Mean.of(seeds.values().stream().mapToDouble(row -> measured(row, what)).toArray()));
-      double[] differences =
-          seeds.keySet().stream()
-              .filter(first::containsKey)
-              .mapToDouble(
-                  seed -> measured(seeds.get(seed), what) - measured(first.get(seed), what))
-              .filter(Double::isFinite)
-              .toArray();
-      if (seeds != first && differences.length > 0) {
+          what,
+          Mean.of(seeds.values().stream().mapToDouble(seed -> seed.measured(what)).toArray()));
+      double[] differences = differences(seeds, first, what);
+      if (differences.length > 0) {
         against.put(what, Mean.of(differences));
       }
     }
     return new Group(name, values, seeds.size(), validation, against);
   }
 
-  private static double measured(SweepJob.Row row, String what) {
-    return row.training().losses().validation().getOrDefault(what, Double.NaN);
+  /** Returns the finite differences from the first group, over the seeds that both have. */
+  private static double[] differences(
+      Map<Long, Seeded> seeds, Map<Long, Seeded> first, String what) {
+    List<Double> differences = new ArrayList<>();
+    seeds.forEach(
+        (seed, student) -> {
+          Seeded other = first.get(seed);
+          double difference =
+              other == null ? Double.NaN : student.measured(what) - other.measured(what);
+          if (Double.isFinite(difference)) {
+            differences.add(difference);
+          }
+        });
+    return differences.stream().mapToDouble(Double::doubleValue).toArray();
   }
 
   /**
-   * Returns the groups as a Markdown table, empty where there is nothing to show.
+   * Returns the groups as a Markdown table, or "" if there is nothing to show.
    *
-   * @param columns which numbers over held-out rows are shown
+   * @param columns the measurements on the validation rows that are shown
    */
   static String markdown(List<Group> groups, List<String> columns) {
     List<String> shown =
         groups.isEmpty()
             ? List.of()
             : columns.stream().filter(groups.get(0).validation()::containsKey).toList();
-    if (shown.isEmpty()) { // nothing was held out
+    if (shown.isEmpty()) { // the recipe names no validation rows
       return "";
     }
     StringBuilder table = new StringBuilder("| student | seeds |");
-    shown.forEach(what -> table.append(" held-out %s | against the first |".formatted(what)));
+    shown.forEach(what -> table.append(" validation %s | against the first |".formatted(what)));
     table.append("\n| --- | --- |").append(" --- | --- |".repeat(shown.size())).append("\n");
     for (Group group : groups) {
       table.append("| %s | %d |".formatted(group.name(), group.seeds()));
-      table.append(
-          shown.stream()
-              .map(
-                  what ->
-                      " %s | %s |"
-                          .formatted(
-                              told("%.4f ± %.4f", group.validation().get(what)),
-                              told("%+.4f ± %.4f", group.againstFirst().get(what))))
-              .collect(Collectors.joining()));
+      for (String what : shown) {
+        table.append(
+            " %s | %s |"
+                .formatted(
+                    cell(group.validation(), what, "%.4f ± %.4f"),
+                    cell(group.againstFirst(), what, "%+.4f ± %.4f")));
+      }
       table.append("\n");
     }
     return table.toString();
   }
 
-  private static String told(String format, Mean mean) {
-    return mean == null
-        ? ""
-        : String.format(Locale.ROOT, format, mean.value(), mean.standardError());
+  private static String cell(Map<String, Mean> means, String what, String pattern) {
+    Mean mean = means.get(what);
+    return mean == null ? "" : mean.format(pattern);
   }
 }

@@ -1,10 +1,10 @@
 package io.stillhouse.jobs.train.sweep;
 
+import io.stillhouse.checkpoint.HuggingFaceDirectory;
 import io.stillhouse.config.Settings;
 import io.stillhouse.jobs.spark.Progress;
-import io.stillhouse.jobs.spark.RunningTasks;
 import io.stillhouse.jobs.spark.Sessions;
-import io.stillhouse.jobs.spark.Watch;
+import io.stillhouse.jobs.spark.TrackedJob;
 import io.stillhouse.jobs.storage.Storage;
 import io.stillhouse.jobs.train.metrics.LatestSteps;
 import io.stillhouse.jobs.train.metrics.LiveMetrics;
@@ -12,8 +12,9 @@ import io.stillhouse.jobs.train.rounds.RoundJob;
 import io.stillhouse.jobs.train.student.HadoopCheckpoints;
 import io.stillhouse.jobs.train.student.History;
 import io.stillhouse.jobs.train.student.Stage;
+import io.stillhouse.jobs.train.student.StageJob;
 import io.stillhouse.jobs.train.student.StudentRun;
-import io.stillhouse.jobs.train.student.TrainTask;
+import io.stillhouse.jobs.train.student.TrainedStudent;
 import io.stillhouse.train.StepReport;
 import java.io.IOException;
 import java.util.ArrayList;
@@ -21,6 +22,7 @@ import java.util.HashMap;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Objects;
 import java.util.TreeMap;
 import java.util.concurrent.ExecutionException;
 import java.util.concurrent.ExecutorService;
@@ -31,59 +33,65 @@ import org.apache.hadoop.fs.Path;
 import org.apache.spark.api.java.JavaSparkContext;
 import org.apache.spark.sql.SparkSession;
 import org.jspecify.annotations.Nullable;
-import scala.Tuple2;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
 
 /**
- * Trains many students from one cache. Each group of students is a task, and a Spark job of its
- * own, so that a machine that dies of one student takes its group along and nobody else.
+ * Trains many students from one cache. Each group of students is one task in its own Spark job, so
+ * that an executor that dies of one student takes down its group and no other.
  */
-public final class SweepJob {
-  private static final int TOLD = 4;
-  private static final int MOST_JOBS = 64;
+public final class SweepJob implements StageJob<SweepJob.Result> {
+  private static final Logger LOG = LoggerFactory.getLogger(SweepJob.class);
+  private static final int MAX_STUDENTS_SHOWN = 4;
+  private static final int MAX_JOBS = 64;
 
   private final SparkSession spark;
+  private final Stage stage;
   private final Settings settings;
   private final Storage storage;
-  private final SweepPlan plan;
+  private final SweepStudents students;
   private final List<StudentRun> runs;
   private final Halving halving;
 
   /**
-   * A student.
+   * The result of one student.
    *
-   * @param values what it has of its own, by key
-   * @param training how it went, as far as it went; null if it never began
+   * @param values the settings that only this student has, by key
+   * @param training its result so far; null if it never began
    * @param problem why it failed, or null
+   * @param mistake whether the failure is the user's mistake
    */
   public record Row(
       String name,
       SweepOutcome.Status status,
       Map<String, String> values,
-      TrainTask.@Nullable Trained training,
+      @Nullable TrainedStudent training,
       @Nullable String problem,
       boolean mistake) {}
 
   /**
-   * What a sweep made; also {@code sweep.json} beside the students, and the groups as {@code
+   * The result of a sweep; also {@code sweep.json} beside the students, and the groups as {@code
    * sweep.md}.
    *
+   * @param students in the recipe's order
    * @param groups students that differ in their seed alone
-   * @param columns what tables show of the numbers over held-out rows
+   * @param columns the measurements on the validation rows that tables show
+   * @param notes what the user may want to know
    */
   public record Result(
       List<Row> students, List<SeedGroups.Group> groups, List<String> columns, List<String> notes) {
-    /** Returns a table for people, and one of the groups, if there are any. */
+    /** Returns a table of the students, and one of the groups if there are any. */
     public String table() {
       String grouped = SeedGroups.markdown(groups, columns);
       return new SweepTable(students, columns).text() + (grouped.isEmpty() ? "" : "\n" + grouped);
     }
 
-    /** Returns those that failed. */
+    /** Returns the students that failed. */
     public List<Row> failures() {
       return students.stream().filter(row -> row.status() == SweepOutcome.Status.FAILED).toList();
     }
 
-    /** Returns 0 if none failed, 2 if each that did is the user's mistake, else 1. */
+    /** Returns 0 if no student failed, 2 if every failure is the user's mistake, else 1. */
     public int exitCode() {
       return failures().isEmpty() ? 0 : failures().stream().allMatch(Row::mistake) ? 2 : 1;
     }
@@ -92,103 +100,134 @@ public final class SweepJob {
   /**
    * Checks the recipe of every student against the cache; nothing is written yet.
    *
-   * @throws io.stillhouse.error.StillhouseException with all that is wrong with any of them
+   * @throws io.stillhouse.error.StillhouseException with every problem of every student
    */
   public SweepJob(SparkSession spark, Settings settings) throws IOException {
     this(spark, Stage.only(settings));
   }
 
-  /** As {@link #SweepJob(SparkSession, Settings)}, of one stage of a recipe. */
+  /** Checks one stage of a recipe, as {@link #SweepJob(SparkSession, Settings)} does. */
   public SweepJob(SparkSession spark, Stage stage) throws IOException {
     this.spark = spark;
+    this.stage = stage;
     this.settings = stage.settings();
     this.storage = new Storage(spark.sparkContext().hadoopConfiguration());
-    this.plan = new SweepPlan(storage, stage);
-    this.halving = plan.halving();
+    this.students = new SweepStudents(storage, stage);
+    this.halving = students.halving();
     int cores = Sessions.coresOfOneTask(spark);
-    int tasks = spark.sparkContext().isLocal() ? plan.tasks() : 1; // which share the cores
-    this.runs = plan.runs().stream().map(run -> run.orThreads(Math.max(1, cores / tasks))).toList();
+    // On one machine the tasks share the cores.
+    int tasks = spark.sparkContext().isLocal() ? students.tasks() : 1;
+    this.runs =
+        students.runs().stream().map(run -> run.orThreads(Math.max(1, cores / tasks))).toList();
   }
 
-  public Stage.Made made() {
-    return new Stage.Made(runs, plan.teacher());
+  @Override
+  public List<StudentRun> students() {
+    return runs;
   }
 
-  /** Trains every student that is not there yet; each resumes from its newest checkpoint. */
+  @Override
+  public HuggingFaceDirectory teacher() {
+    return students.teacher();
+  }
+
+  /** Trains every student that is not finished; each resumes from its newest checkpoint. */
+  @Override
   public Result run() throws IOException {
-    Map<String, SweepOutcome> outcomes = new HashMap<>();
-    List<StudentRun> wanted = new ArrayList<>();
+    List<StudentRun> started = new ArrayList<>();
     for (StudentRun run : runs) {
-      TrainTask.finished(storage, run)
+      started.add(stage.started(run, storage));
+    }
+    Map<String, SweepOutcome> outcomes = new HashMap<>();
+    List<Halving.Decision> decisions = trainAll(started, outcomes);
+    List<Row> rows =
+        started.stream().map(run -> row(Objects.requireNonNull(outcomes.get(run.name())))).toList();
+    Result result =
+        new Result(rows, SeedGroups.of(rows), students.columns(), students.notes(started));
+    write(result, decisions);
+    LOG.info(
+        "sweep: {} students, of which {} failed; see '{}/sweep.json'",
+        rows.size(),
+        result.failures().size(),
+        directory());
+    return result;
+  }
+
+  private String directory() {
+    return runs.get(0).places().students();
+  }
+
+  /** Trains the students from pause to pause, and collects their outcomes by name. */
+  private List<Halving.Decision> trainAll(
+      List<StudentRun> started, Map<String, SweepOutcome> outcomes) throws IOException {
+    List<StudentRun> wanted = new ArrayList<>();
+    for (StudentRun run : started) {
+      TrainedStudent.finished(storage, run)
           .ifPresentOrElse(
               trained -> outcomes.put(run.name(), SweepOutcome.trained(trained)),
               () -> wanted.add(run));
     }
     LatestSteps latest = new LatestSteps();
-    spark.sparkContext().register(latest, "steps");
-    String students = runs.get(0).places().students();
     List<Halving.Decision> decisions = new ArrayList<>();
-    try (LiveMetrics live = LiveMetrics.open(settings, storage, students);
-        RunningTasks running = new RunningTasks(spark.sparkContext(), latest)) {
+    try (LiveMetrics live = LiveMetrics.open(settings, storage, directory())) {
       for (int at : halving.pauses()) {
         Halving.Decision decision = halving.decided(at).orElse(null);
         if (decision == null && wanted.isEmpty()) {
           break;
         }
         if (decision == null) {
-          List<SweepOutcome> reached = train(wanted, at, latest, live, running);
+          List<SweepOutcome> reached = train(wanted, at, latest, live);
           reached.forEach(outcome -> outcomes.put(outcome.name(), outcome));
           decision = halving.decide(at, reached);
+          LOG.info("sweep: at step {} {} go on", at, decision.goingOn());
         }
         decision.out().forEach(outcome -> outcomes.put(outcome.name(), outcome));
         List<String> goingOn = decision.goingOn();
         wanted.removeIf(run -> !goingOn.contains(run.name()));
         decisions.add(decision);
       }
-      train(wanted, Long.MAX_VALUE, latest, live, running)
+      train(wanted, Long.MAX_VALUE, latest, live)
           .forEach(outcome -> outcomes.put(outcome.name(), outcome));
     }
-    List<Row> rows = runs.stream().map(run -> row(outcomes.get(run.name()))).toList();
-    Result result = new Result(rows, SeedGroups.of(rows), plan.columns(), plan.notes());
+    return decisions;
+  }
+
+  private void write(Result result, List<Halving.Decision> decisions) throws IOException {
     Map<String, Object> record = new LinkedHashMap<>();
     record.put("result", result);
-    record.put("halving", decisions.stream().map(SweepJob::told).toList());
+    record.put("halving", decisions.stream().map(SweepJob::summary).toList());
     record.put("recipe", settings.inForce());
-    storage.fileSystem(new Path(students)).mkdirs(new Path(students));
+    Path students = new Path(directory());
+    storage.fileSystem(students).mkdirs(students);
     storage.writeJson(new Path(students, "sweep.json"), record);
     String table = SeedGroups.markdown(result.groups(), result.columns());
     if (!table.isEmpty()) {
       storage.writeText(new Path(students, "sweep.md"), table);
     }
-    return result;
   }
 
   private Row row(SweepOutcome outcome) {
     return new Row(
         outcome.name(),
         outcome.status(),
-        plan.values(outcome.name()),
+        students.values(outcome.name()),
         outcome.training(),
         outcome.problem(),
         outcome.mistake());
   }
 
-  private static Map<String, Object> told(Halving.Decision decision) {
-    Map<String, Object> told = new LinkedHashMap<>();
-    told.put("at", decision.at());
-    told.put("by", decision.rule().by());
-    told.put("measured", decision.measured());
-    told.put("goingOn", decision.goingOn());
-    return told;
+  private static Map<String, Object> summary(Halving.Decision decision) {
+    Map<String, Object> summary = new LinkedHashMap<>();
+    summary.put("at", decision.at());
+    summary.put("by", decision.rule().by());
+    summary.put("measured", decision.measured());
+    summary.put("goingOn", decision.goingOn());
+    return summary;
   }
 
   /** Trains students to their end or a pause, whichever comes first. */
   private List<SweepOutcome> train(
-      List<StudentRun> wanted,
-      long pause,
-      LatestSteps latest,
-      LiveMetrics live,
-      RunningTasks running)
+      List<StudentRun> wanted, long pause, LatestSteps latest, LiveMetrics live)
       throws IOException {
     if (wanted.isEmpty()) {
       return List.of();
@@ -198,17 +237,27 @@ public final class SweepJob {
     for (StudentRun run : wanted) {
       begun.put(
           run.name(), new HadoopCheckpoints(storage, run.checkpoints(), History.empty()).begin());
-      total += Math.min(pause, run.train().steps(plan.rows(run)));
+      total += Math.min(pause, run.train().steps(students.rows(run)));
     }
-    List<List<StudentRun>> groups = plan.groups(wanted);
-    // Those with rounds wait for jobs of many tasks, the others for one each.
-    int most = Math.max(MOST_JOBS, spark.sparkContext().defaultParallelism());
-    ExecutorService threads = Executors.newFixedThreadPool(Math.min(groups.size(), most));
+    List<List<StudentRun>> groups = students.groups(wanted);
+    LOG.info(
+        "sweep: {} students begin in {} tasks, in '{}'", wanted.size(), groups.size(), directory());
     try (Progress progress = Progress.resume("sweep", sum(begun), total, "steps");
-        Watch watch = new Watch(() -> show(progress, live, begun, latest.with(running.values())))) {
+        TrackedJob job = TrackedJob.start(spark, "sweep", wanted.size() + " students")) {
+      job.watch("steps", latest, running -> show(progress, live, begun, latest.with(running)));
+      return job.run(() -> train(groups, pause, latest));
+    }
+  }
+
+  /** Trains every group in its own Spark job, started by its own thread. */
+  private List<SweepOutcome> train(List<List<StudentRun>> groups, long pause, LatestSteps latest) {
+    // Students with rounds wait for jobs of many tasks, the others for one task each.
+    int most = Math.max(MAX_JOBS, spark.sparkContext().defaultParallelism());
+    ExecutorService threads = Executors.newFixedThreadPool(Math.min(groups.size(), most));
+    try {
       List<Future<List<SweepOutcome>>> futures = new ArrayList<>();
       for (List<StudentRun> group : groups) {
-        futures.add(threads.submit(() -> train(group, pause, latest)));
+        futures.add(threads.submit(() -> trainGroup(group, pause, latest)));
       }
       List<SweepOutcome> outcomes = new ArrayList<>();
       for (Future<List<SweepOutcome>> future : futures) {
@@ -225,36 +274,37 @@ public final class SweepJob {
     }
   }
 
-  /** Trains one group: what Spark cannot finish of it is the group's failure. */
-  private List<SweepOutcome> train(List<StudentRun> group, long pause, LatestSteps latest) {
-    JavaSparkContext context = JavaSparkContext.fromSparkContext(spark.sparkContext());
+  /** Trains one group; if Spark gives up its task, all of its students have failed. */
+  private List<SweepOutcome> trainGroup(List<StudentRun> group, long pause, LatestSteps latest) {
     String names = group.stream().map(StudentRun::name).collect(Collectors.joining(", "));
-    try {
-      StudentRun first = group.get(0);
-      if (first.train().rounds().used()) {
-        new RoundJob(context, storage, first, latest).run(plan.rows(first));
+    try (TrackedJob job = TrackedJob.start(spark, "sweep", "students " + names)) {
+      try {
+        return job.run(() -> runGroup(group, pause, latest));
+      } catch (Exception e) {
+        if (job.cancelled()) { // which is nobody's failure
+          throw new IllegalStateException("the training of %s was stopped".formatted(names), e);
+        }
+        LOG.warn(
+            "sweep: students {} failed; run sweep again to resume them from their checkpoints",
+            names,
+            e);
+        return group.stream().map(run -> SweepOutcome.failed(run.name(), null, e)).toList();
       }
-      context.setJobGroup("sweep", "students " + names, true);
-      return context
-          .parallelize(List.of(group), 1)
-          .map(
-              students ->
-                  new SweepTask(
-                          students,
-                          pause,
-                          name ->
-                              RoundJob.interruptible(step -> latest.add(new Tuple2<>(name, step))))
-                      .train())
-          .collect()
-          .get(0);
-    } catch (Exception e) {
-      // Spark says so of a job that somebody, or its own end, has stopped: nobody's failure.
-      if (spark.sparkContext().isStopped()
-          || String.valueOf(e.getMessage()).contains("cancelled")) {
-        throw new IllegalStateException("the training of %s was stopped".formatted(names), e);
-      }
-      return group.stream().map(run -> SweepOutcome.failed(run.name(), null, e)).toList();
     }
+  }
+
+  private List<SweepOutcome> runGroup(List<StudentRun> group, long pause, LatestSteps latest)
+      throws IOException {
+    JavaSparkContext context = JavaSparkContext.fromSparkContext(spark.sparkContext());
+    StudentRun first = group.get(0);
+    if (first.train().rounds().used()) {
+      new RoundJob(context, storage, first, latest).run(students.rows(first));
+    }
+    return context
+        .parallelize(List.of(group), 1)
+        .map(share -> new SweepTask(share, pause, latest::listener).train())
+        .collect()
+        .get(0);
   }
 
   private static void show(
@@ -276,18 +326,20 @@ public final class SweepJob {
     live.show(latest);
   }
 
-  /** Returns a few words about each of a few students. */
+  /** Returns a phrase about each of the first students. */
   private static String line(Map<String, StepReport> training) {
     String few =
         training.entrySet().stream()
-            .limit(TOLD)
+            .limit(MAX_STUDENTS_SHOWN)
             .map(
                 entry ->
                     "%s %,d loss %.3f"
                         .formatted(
                             entry.getKey(), entry.getValue().step(), entry.getValue().loss()))
             .collect(Collectors.joining("; "));
-    return training.size() > TOLD ? few + "; and %d more".formatted(training.size() - TOLD) : few;
+    return training.size() > MAX_STUDENTS_SHOWN
+        ? few + "; and %d more".formatted(training.size() - MAX_STUDENTS_SHOWN)
+        : few;
   }
 
   private static long sum(Map<String, Long> steps) {

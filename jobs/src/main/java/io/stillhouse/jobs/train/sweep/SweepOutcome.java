@@ -1,46 +1,46 @@
 package io.stillhouse.jobs.train.sweep;
 
 import io.stillhouse.error.StillhouseException;
-import io.stillhouse.jobs.train.student.TrainTask;
+import io.stillhouse.jobs.train.student.TrainedStudent;
 import java.io.Serializable;
 import org.jspecify.annotations.Nullable;
 
 /**
- * What became of a student of a sweep.
+ * The outcome of one student of a sweep.
  *
- * @param training how it went, as far as it went; null if it never began
+ * @param training its result so far; null if it never began
  * @param problem why it failed, or null
- * @param mistake whether that is the user's mistake
+ * @param mistake whether the failure is the user's mistake
  */
 public record SweepOutcome(
     String name,
     Status status,
-    TrainTask.@Nullable Trained training,
+    @Nullable TrainedStudent training,
     @Nullable String problem,
     boolean mistake)
     implements Serializable {
 
-  /** How far it came. */
+  /** How far a student was trained. */
   public enum Status {
-    /** To its last step; its directory is there. */
+    /** To its last step; its directory exists. */
     TRAINED,
-    /** To a pause, of which nothing is decided yet. */
+    /** To a pause, at which nothing is decided yet. */
     PAUSED,
-    /** To a pause, after which others went on. */
+    /** To a pause, after which better students went on. */
     STOPPED,
-    /** It could not go on; its checkpoints are there. */
+    /** Not to the end, because of an error; its checkpoints are kept. */
     FAILED
   }
 
-  static SweepOutcome trained(TrainTask.Trained training) {
+  static SweepOutcome trained(TrainedStudent training) {
     return new SweepOutcome(training.name(), Status.TRAINED, training, null, false);
   }
 
-  static SweepOutcome paused(TrainTask.Trained training) {
+  static SweepOutcome paused(TrainedStudent training) {
     return new SweepOutcome(training.name(), Status.PAUSED, training, null, false);
   }
 
-  static SweepOutcome failed(String name, TrainTask.@Nullable Trained training, Throwable problem) {
+  static SweepOutcome failed(String name, @Nullable TrainedStudent training, Throwable problem) {
     for (Throwable cause = problem; cause != null; cause = cause.getCause()) {
       if (cause instanceof StillhouseException) {
         return new SweepOutcome(name, Status.FAILED, training, cause.getMessage(), true);
@@ -53,7 +53,7 @@ public record SweepOutcome(
     return new SweepOutcome(name, Status.STOPPED, training, null, false);
   }
 
-  /** Returns a number over held-out rows, NaN if it was not measured. */
+  /** Returns a measurement on the validation rows, NaN if there is none. */
   double validation(String what) {
     Double value = training == null ? null : training.losses().validation().get(what);
     return value == null ? Double.NaN : value;

@@ -1,6 +1,6 @@
 package io.stillhouse.jobs.train.sweep;
 
-import io.stillhouse.jobs.train.student.TrainTask;
+import io.stillhouse.jobs.train.student.TrainedStudent;
 import io.stillhouse.recipe.Sweep;
 import java.util.ArrayList;
 import java.util.LinkedHashSet;
@@ -8,9 +8,10 @@ import java.util.List;
 import java.util.Locale;
 import java.util.Map;
 import java.util.Set;
+import org.jspecify.annotations.Nullable;
 
 /**
- * The result of a sweep for people: a line for each student, a column for each key that differs.
+ * The result of a sweep as text: a line for each student, and a column for each key that differs.
  */
 final class SweepTable {
   private static final String NONE = "-";
@@ -19,7 +20,7 @@ final class SweepTable {
   private final List<String> columns;
 
   /**
-   * @param columns which numbers over held-out rows are shown
+   * @param columns the measurements on the validation rows that are shown
    */
   SweepTable(List<SweepJob.Row> rows, List<String> columns) {
     this.rows = rows;
@@ -44,7 +45,7 @@ final class SweepTable {
     keys.forEach(key -> head.add(labels.get(key)));
     head.addAll(List.of("parameters", "steps", "status"));
     head.addAll(terms);
-    validation.forEach(what -> head.add("held-out " + what));
+    validation.forEach(what -> head.add("validation " + what));
     head.add("tokens/s");
     lines.add(head);
     rows.forEach(row -> lines.add(line(row, keys, terms, validation)));
@@ -55,27 +56,23 @@ final class SweepTable {
       SweepJob.Row row, Set<String> keys, Set<String> terms, Set<String> validation) {
     List<String> line = new ArrayList<>(List.of(row.name()));
     keys.forEach(key -> line.add(row.values().getOrDefault(key, NONE)));
-    TrainTask.Trained training = row.training();
+    TrainedStudent training = row.training();
     line.add(training == null ? NONE : number("%,d", training.parameters()));
     line.add(training == null ? NONE : number("%,d", training.steps()));
     line.add(row.status().name().toLowerCase(Locale.ROOT));
-    terms.forEach(
-        term ->
-            line.add(number("%.3f", training == null ? null : training.losses().last().get(term))));
-    validation.forEach(
-        what ->
-            line.add(
-                number(
-                    "%.4f", training == null ? null : training.losses().validation().get(what))));
+    Map<String, Double> last = training == null ? Map.of() : training.losses().last();
+    terms.forEach(term -> line.add(number("%.3f", last.get(term))));
+    Map<String, Double> measured = training == null ? Map.of() : training.losses().validation();
+    validation.forEach(what -> line.add(number("%.4f", measured.get(what))));
     line.add(training == null ? NONE : number("%,.0f", training.speed().tokensPerSecond()));
     return line;
   }
 
-  private static String number(String format, Number value) {
+  private static String number(String format, @Nullable Number value) {
     return value == null ? NONE : String.format(Locale.ROOT, format, value);
   }
 
-  /** Texts stand left, numbers right. */
+  /** Aligns texts on the left and numbers on the right. */
   private static String aligned(List<List<String>> lines, int keys) {
     StringBuilder text = new StringBuilder();
     int status = keys + 3;

@@ -6,6 +6,7 @@ import io.stillhouse.jobs.spark.Devices;
 import io.stillhouse.jobs.storage.Storage;
 import io.stillhouse.jobs.train.student.StudentRun;
 import io.stillhouse.jobs.train.student.TrainTask;
+import io.stillhouse.jobs.train.student.TrainedStudent;
 import io.stillhouse.spec.TrainSpec;
 import io.stillhouse.target.Column;
 import io.stillhouse.target.TargetSource;
@@ -21,6 +22,7 @@ import java.util.LinkedHashMap;
 import java.util.LinkedHashSet;
 import java.util.List;
 import java.util.Map;
+import java.util.Objects;
 import java.util.Optional;
 import java.util.Set;
 import java.util.function.Consumer;
@@ -33,9 +35,9 @@ import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /**
- * Trains students of a sweep that share a task, to the bits that {@link TrainTask} gives each
- * alone. The cache is read once, with the columns of all; the teacher's weights are held once where
- * several students need the same.
+ * Trains students of a sweep that share a task. Each ends with the same bits as if {@link
+ * TrainTask} trained it alone. The cache is read once, with the columns of all students; teacher
+ * weights that several students need are loaded once.
  */
 final class SweepTask implements Lockstep.Watcher {
   private static final Logger LOG = LoggerFactory.getLogger(SweepTask.class);
@@ -45,13 +47,13 @@ final class SweepTask implements Lockstep.Watcher {
   private final Function<String, Consumer<StepReport>> listeners;
   private final Storage storage = Storage.ofThisProcess();
   private final List<TrainTask> tasks = new ArrayList<>();
-  private final Map<Trainer.Run, TrainTask> running = new IdentityHashMap<>();
+  private final IdentityHashMap<Trainer.Run, TrainTask> running = new IdentityHashMap<>();
   private final Map<String, SweepOutcome> outcomes = new LinkedHashMap<>();
 
   /**
-   * @param runs whose rows come in the same order, and which have equal threads
-   * @param pause the step after which they are measured and wait
-   * @param listeners take the steps, by the student's name
+   * @param runs students that read the same rows in the same order, with equal threads
+   * @param pause the step after which they are measured and the task ends
+   * @param listeners returns the listener of the student with the given name
    */
   SweepTask(List<StudentRun> runs, long pause, Function<String, Consumer<StepReport>> listeners) {
     this.runs = runs;
@@ -70,14 +72,14 @@ final class SweepTask implements Lockstep.Watcher {
     } finally {
       tasks.forEach(TrainTask::close);
     }
-    requireNoOtherChance();
+    failForRetry();
     return List.copyOf(outcomes.values());
   }
 
   private void open(StudentRun run) {
     TrainTask task = new TrainTask(run, listeners.apply(run.name()));
     try {
-      Optional<TrainTask.Trained> finished = TrainTask.finished(storage, run);
+      Optional<TrainedStudent> finished = TrainedStudent.finished(storage, run);
       if (finished.isPresent()) {
         outcomes.put(run.name(), SweepOutcome.trained(finished.get()));
         return;
@@ -119,10 +121,12 @@ final class SweepTask implements Lockstep.Watcher {
       for (TrainTask task : tasks) {
         try {
           List<Set<String>> tensors = task.parts().teacherTensors();
-          if (!teachers.containsKey(tensors)) {
-            teachers.put(tensors, task.parts().teacherParts(shared));
+          TeacherParts teacher = teachers.get(tensors);
+          if (teacher == null) {
+            teacher = task.parts().teacherParts(shared);
+            teachers.put(tensors, teacher);
           }
-          running.put(task.join(lockstep, source, teachers.get(tensors)), task);
+          running.put(task.join(lockstep, source, teacher), task);
         } catch (IOException | RuntimeException e) {
           fail(task, e);
         }
@@ -133,7 +137,7 @@ final class SweepTask implements Lockstep.Watcher {
 
   @Override
   public void reached(Trainer.Run run) throws IOException {
-    TrainTask task = running.get(run);
+    TrainTask task = task(run);
     if (!run.ended()) {
       run.checkpoint();
       outcomes.put(task.student().name(), SweepOutcome.paused(task.measured()));
@@ -146,16 +150,20 @@ final class SweepTask implements Lockstep.Watcher {
 
   @Override
   public void failed(Trainer.Run run, Exception problem) {
-    TrainTask task = running.get(run);
+    TrainTask task = task(run);
     run.close();
     task.close();
     fail(task, problem);
   }
 
-  /** Notes a failure, unless the task itself is to end. */
+  private TrainTask task(Trainer.Run run) {
+    return Objects.requireNonNull(running.get(run));
+  }
+
+  /** Records a student's failure, unless Spark is ending the whole task. */
   private void fail(TrainTask task, Exception problem) {
     TaskContext spark = TaskContext.get();
-    if (problem instanceof TaskKilledException || spark != null && spark.isInterrupted()) {
+    if (problem instanceof TaskKilledException || (spark != null && spark.isInterrupted())) {
       throw problem instanceof IOException cannot
           ? new UncheckedIOException(cannot)
           : (RuntimeException) problem;
@@ -164,17 +172,23 @@ final class SweepTask implements Lockstep.Watcher {
     SweepOutcome outcome = SweepOutcome.failed(name, task.soFar(), problem);
     outcomes.put(name, outcome);
     if (outcome.mistake()) {
-      LOG.debug("'{}' goes no further", name, problem); // the table's reader is told
+      LOG.debug("student '{}' failed", name, problem); // the sweep's table shows the message
     } else {
-      LOG.warn("'{}' goes no further", name, problem);
+      LOG.warn(
+          "student '{}' failed after step {} (attempt {}); the others of this task go on, and sweep"
+              + " resumes it from its newest checkpoint",
+          name,
+          task.soFar().steps(),
+          spark == null ? 0 : spark.attemptNumber(),
+          problem);
     }
   }
 
   /**
-   * Ends the task by an error where Spark would run it again, perhaps elsewhere, and somebody
-   * failed by no mistake of the user's. Those that are finished or paused are not trained again.
+   * Fails the task if a student failed without a mistake of the user's and Spark would retry the
+   * task, perhaps on another executor. A retry does not train finished or paused students again.
    */
-  private void requireNoOtherChance() {
+  private void failForRetry() {
     TaskContext spark = TaskContext.get();
     if (spark == null || spark.attemptNumber() + 1 >= attempts()) {
       return;
@@ -189,7 +203,8 @@ final class SweepTask implements Lockstep.Watcher {
 
   private static int attempts() {
     @Nullable SparkEnv env = SparkEnv.get();
-    boolean local = env == null || env.conf().get("spark.master", "local").matches("local(\\[.*)?");
-    return local ? 1 : env.conf().getInt("spark.task.maxFailures", 4);
+    return env == null || env.conf().get("spark.master", "local").matches("local(\\[.*)?")
+        ? 1
+        : env.conf().getInt("spark.task.maxFailures", 4);
   }
 }

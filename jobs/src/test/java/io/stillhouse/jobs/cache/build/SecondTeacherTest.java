@@ -18,7 +18,7 @@ import io.stillhouse.jobs.evaluate.EvaluateJob;
 import io.stillhouse.jobs.evaluate.Evaluation;
 import io.stillhouse.jobs.storage.Storage;
 import io.stillhouse.jobs.train.TrainJob;
-import io.stillhouse.jobs.train.student.TrainTask;
+import io.stillhouse.jobs.train.student.TrainedStudent;
 import io.stillhouse.spec.EncoderSpec;
 import io.stillhouse.spec.Head;
 import io.stillhouse.target.Column;
@@ -120,8 +120,8 @@ class SecondTeacherTest {
   @Test
   void studentsAndEvaluationsTakeTheTeacherThatIsNamed() throws IOException {
     second();
-    TrainTask.Trained mine = train("of-shallow", "teacher.name=shallow");
-    TrainTask.Trained other = train("of-first");
+    TrainedStudent mine = train("of-shallow", "teacher.name=shallow");
+    TrainedStudent other = train("of-first");
 
     assertThat(mine.losses().first().get("hidden-mse"))
         .isNotEqualTo(other.losses().first().get("hidden-mse"));
@@ -297,7 +297,7 @@ class SecondTeacherTest {
     return to;
   }
 
-  private TrainTask.Trained train(String name, String... more) throws IOException {
+  private TrainedStudent train(String name, String... more) throws IOException {
     List<String> all =
         new ArrayList<>(
             List.of(

@@ -15,10 +15,12 @@ import io.stillhouse.jobs.cache.build.CacheJob;
 import io.stillhouse.jobs.storage.Storage;
 import io.stillhouse.jobs.train.LostAfter;
 import io.stillhouse.jobs.train.TrainJob;
-import io.stillhouse.jobs.train.student.RunPlanner;
 import io.stillhouse.jobs.train.student.Stage;
 import io.stillhouse.jobs.train.student.StudentRun;
+import io.stillhouse.jobs.train.student.StudentRuns;
 import io.stillhouse.jobs.train.student.TrainTask;
+import io.stillhouse.jobs.train.student.TrainedStudent;
+import io.stillhouse.jobs.train.student.TrainingCache;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -63,7 +65,7 @@ class RoundJobTest {
   void workersTogetherTrainAStudentAndItsBaseline() throws IOException {
     TrainJob.Result result = train("whole", "train.baseline=true");
 
-    assertThat(result.students()).extracting(TrainTask.Trained::steps).containsExactly(24L, 24L);
+    assertThat(result.students()).extracting(TrainedStudent::steps).containsExactly(24L, 24L);
     Path student = directory.resolve("whole/small");
     List<String> metrics = Files.readAllLines(student.resolve("metrics.jsonl"));
     assertThat(metrics)
@@ -77,7 +79,7 @@ class RoundJobTest {
     assertThat(last.get("tokens").getAsLong()).isPositive();
     assertThat(last.get("seconds").getAsDouble())
         .isGreaterThan(last.get("computeSeconds").getAsDouble());
-    TrainTask.Losses losses = result.students().get(0).losses();
+    TrainedStudent.Losses losses = result.students().get(0).losses();
     losses
         .first()
         .forEach((term, before) -> assertThat(losses.last().get(term)).as(term).isLessThan(before));
@@ -146,7 +148,7 @@ class RoundJobTest {
             () -> train("broken", "train.delta-dtype=float16", "train.learning-rate=1e6"))
         .hasStackTraceContaining(
             "in 3 rounds in a row, up to round 3, the differences of some workers of 'small' were"
-                + " not finite (the last time of workers [0, 1]); lower train.learning-rate"
+                + " not finite (last: workers [0, 1]); lower train.learning-rate"
                 + " (1000000.0) or train.outer-learning-rate (0.7), or set train.max-grad-norm");
     assertThat(directory.resolve("broken/small")).doesNotExist();
   }
@@ -154,16 +156,17 @@ class RoundJobTest {
   /** As a task that is run again because its executor was lost before it could say so. */
   @Test
   void aPublishedStudentIsNotTrainedAgain() throws IOException {
-    TrainTask.Trained trained = train("whole").students().get(0);
+    TrainedStudent trained = train("whole").students().get(0);
     Settings settings = settings("whole");
     Path left = Files.createDirectories(directory.resolve("whole/_checkpoints/small"));
+    Storage storage = Storage.ofThisProcess();
     StudentRun run =
-        new RunPlanner(Storage.ofThisProcess(), settings)
-            .plan(settings, false, Stage.only(settings))
+        new StudentRuns(storage, TrainingCache.open(storage, settings))
+            .of(settings, false, Stage.only(settings))
             .runs()
             .get(0);
 
-    TrainTask.Trained again =
+    TrainedStudent again =
         new TrainTask(
                 run,
                 step -> {

@@ -3,7 +3,7 @@ package io.stillhouse.jobs.train.sweep;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import io.stillhouse.jobs.storage.Storage;
-import io.stillhouse.jobs.train.student.TrainTask;
+import io.stillhouse.jobs.train.student.TrainedStudent;
 import java.io.IOException;
 import java.nio.file.Path;
 import java.util.HashMap;
@@ -101,16 +101,13 @@ class HalvingTest {
     Map<String, Double> validation = new HashMap<>(Map.of("loss", value));
     MORE_IS_BETTER.forEach(by -> validation.put(by, value));
     return SweepOutcome.paused(
-        new TrainTask.Trained(
+        new TrainedStudent(
             name,
             "students/" + name,
             "fingerprint",
-            1,
-            10,
-            new TrainTask.Losses(Map.of(), Map.of(), validation),
-            new TrainTask.Speed(1, 1, 0, 1),
-            null,
-            null,
-            null));
+            new TrainedStudent.Model(1, null),
+            new TrainedStudent.Training(10, null, null),
+            new TrainedStudent.Losses(Map.of(), Map.of(), validation),
+            new TrainedStudent.Speed(1, 1, 0, 1)));
   }
 }

@@ -3,7 +3,7 @@ package io.stillhouse.jobs.train.sweep;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.within;
 
-import io.stillhouse.jobs.train.student.TrainTask;
+import io.stillhouse.jobs.train.student.TrainedStudent;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
@@ -36,7 +36,7 @@ class SeedGroupsTest {
     assertThat(SeedGroups.markdown(groups, List.of("loss", "accuracy")))
         .isEqualTo(
             """
-            | student | seeds | held-out accuracy | against the first |
+            | student | seeds | validation accuracy | against the first |
             | --- | --- | --- | --- |
             | full | 3 | 0.7000 ± 0.0577 |  |
             | no-attention | 2 | 0.5000 ± 0.2000 | -0.2000 ± 0.1000 |
@@ -65,18 +65,15 @@ class SeedGroupsTest {
     Map<String, String> values = new LinkedHashMap<>();
     values.put("loss.attention-mse.weight", "1");
     values.put("train.seed", "7");
-    TrainTask.Trained trained =
-        new TrainTask.Trained(
+    TrainedStudent trained =
+        new TrainedStudent(
             name,
             "students/" + name,
             "fingerprint",
-            1,
-            10,
-            new TrainTask.Losses(Map.of(), Map.of(), Map.of("accuracy", accuracy)),
-            new TrainTask.Speed(1, 1, 0, 1),
-            null,
-            null,
-            null);
+            new TrainedStudent.Model(1, null),
+            new TrainedStudent.Training(10, null, null),
+            new TrainedStudent.Losses(Map.of(), Map.of(), Map.of("accuracy", accuracy)),
+            new TrainedStudent.Speed(1, 1, 0, 1));
     return new SweepJob.Row(name, SweepOutcome.Status.TRAINED, values, trained, null, false);
   }
 }

@@ -169,7 +169,7 @@ class SweepJobTest {
     assertThatThrownBy(() -> sweep("students"))
         .isInstanceOf(StillhouseException.class)
         .hasMessage(
-            "sweep.over and sweep.students are empty; give what shall differ, such as"
+            "sweep.over and sweep.students are empty; name what differs, such as"
                 + " sweep.over.student.layers='[2, 4]'");
   }
 
@@ -304,7 +304,7 @@ class SweepJobTest {
                     "train.baseline=true"))
         .isInstanceOf(StillhouseException.class)
         .hasMessageContaining("train.validation is empty, but sweep.halving.at is [6]")
-        .hasMessageContaining("baselines are no rivals of their students")
+        .hasMessageContaining("baselines do not compete with their students")
         .hasMessageContaining(
             "sweep.halving.by is hidden-cosine, but loss.hidden-cosine.weight is 0")
         .hasMessageContaining("trained in rounds cannot pause");

@@ -8,10 +8,11 @@ import io.stillhouse.error.StillhouseException;
 import io.stillhouse.jobs.storage.Storage;
 import io.stillhouse.jobs.train.student.HadoopCheckpoints;
 import io.stillhouse.jobs.train.student.History;
-import io.stillhouse.jobs.train.student.RunPlanner;
 import io.stillhouse.jobs.train.student.Stage;
 import io.stillhouse.jobs.train.student.StudentRun;
-import io.stillhouse.jobs.train.student.TrainTask;
+import io.stillhouse.jobs.train.student.StudentRuns;
+import io.stillhouse.jobs.train.student.TrainedStudent;
+import io.stillhouse.jobs.train.student.TrainingCache;
 import io.stillhouse.recipe.Recipe;
 import io.stillhouse.recipe.Sweep;
 import io.stillhouse.spec.Metric;
@@ -29,16 +30,18 @@ import java.util.TreeMap;
 import java.util.TreeSet;
 import org.apache.hadoop.fs.Path;
 
-/** The students of a sweep, checked all together, and how they share tasks. */
-final class SweepPlan {
-  private static final Set<String> SUMMED_OVER =
+/** The students of a sweep, all checked before any is trained, and how they share tasks. */
+final class SweepStudents {
+  private static final Set<String> CHANGING_THE_SUM =
       Set.of(Options.STUDENT_LAYERS.key(), Options.LAYER_MAP.key());
 
   private final Stage stage;
   private final Settings settings;
   private final Storage storage;
-  private final RunPlanner planner;
+  private final TrainingCache cache;
+  private final StudentRuns studentRuns;
   private final Halving halving;
+  private final List<Sweep.Student> students;
   private final List<StudentRun> runs = new ArrayList<>();
   private final Map<String, Map<String, String>> values = new HashMap<>();
   private final Set<String> notes = new LinkedHashSet<>(); // many students, one note
@@ -48,30 +51,31 @@ final class SweepPlan {
    *
    * @throws io.stillhouse.error.StillhouseException with all that is wrong with any of them
    */
-  SweepPlan(Storage storage, Stage stage) throws IOException {
+  SweepStudents(Storage storage, Stage stage) throws IOException {
     this.stage = stage;
     this.settings = stage.settings();
     this.storage = storage;
-    List<Sweep.Student> students = Sweep.students(settings);
+    this.students = Sweep.students(settings);
     if (students.isEmpty()) {
       throw Errors.invalid(
           "sweep.over and sweep.students are empty",
-          "give what shall differ, such as sweep.over.student.layers='[2, 4]'");
+          "name what differs, such as sweep.over.student.layers='[2, 4]'");
     }
-    this.planner = new RunPlanner(storage, settings);
-    planner.requireNoWindow(
+    this.cache = TrainingCache.open(storage, settings);
+    cache.requireNoWindow(
         "a student of a sweep that fails or is left out would keep it from moving");
+    this.studentRuns = new StudentRuns(storage, cache);
     Map<String, List<String>> problems = new LinkedHashMap<>();
     for (Sweep.Student student : students) {
-      gather(problems, student.name(), () -> runs.addAll(plan(student)));
+      gather(problems, student.name(), () -> runs.addAll(runsOf(student)));
     }
     Path directory = storage.qualify(settings.get(Options.TRAIN_PATH));
     this.halving = new Halving(storage, directory, Halving.Rule.of(settings), runs);
-    gather(problems, "", () -> halving.requireRows(planner));
+    gather(problems, "", () -> halving.requireRows(cache));
     gather(problems, "", this::requireNoBaselinesInHalving);
-    gather(problems, "", this::columns); // a metric of another task is told before the training
+    gather(problems, "", this::columns); // reports a metric of another task
     for (StudentRun run : runs) {
-      gather(problems, run.name(), () -> TrainTask.finished(storage, run));
+      gather(problems, run.name(), () -> TrainedStudent.finished(storage, run));
       gather(problems, run.name(), () -> halving.requireMeasurable(run));
     }
     if (problems.isEmpty()) {
@@ -79,30 +83,28 @@ final class SweepPlan {
       gather(problems, "", () -> requireOneHistory(runs));
     }
     if (!problems.isEmpty()) {
-      throw Errors.all(told(problems, students.size()));
+      throw Errors.all(messages(problems, students.size()));
     }
-    tellOfEqual(runs);
-    tellOfIncomparable(students);
   }
 
-  /** Returns the students in the recipe's order; threads are 0 where that leaves them open. */
+  /** Returns the students in the recipe's order; threads are 0 where it does not set them. */
   List<StudentRun> runs() {
     return runs;
   }
 
   /** Returns the teacher whose targets the cache holds. */
   HuggingFaceDirectory teacher() {
-    return planner.teacher();
+    return cache.teacher();
   }
 
-  /** Returns what a student has of its own, by key; its baseline has the same. */
+  /** Returns the settings that only this student has, by key; its baseline has the same. */
   Map<String, String> values(String name) {
-    return values.get(name);
+    return values.getOrDefault(name, Map.of());
   }
 
-  /** Returns which numbers over held-out rows tables show, in the order of their file. */
+  /** Returns which measurements on the validation rows tables show, in order. */
   List<String> columns() {
-    List<Metric> metrics = Recipe.metrics(settings, planner.teacher().spec().head().task());
+    List<Metric> metrics = Recipe.metrics(settings, cache.teacher().spec().head().task());
     boolean named = !settings.get(Options.EVALUATE_METRICS).isEmpty();
     List<String> columns = new ArrayList<>(List.of("loss", "agreement"));
     metrics
@@ -111,8 +113,16 @@ final class SweepPlan {
     return columns;
   }
 
-  List<String> notes() {
-    return List.copyOf(notes);
+  /**
+   * Returns what the user may want to know.
+   *
+   * @param started the students with their starts, by which equal ones are found
+   */
+  List<String> notes(List<StudentRun> started) {
+    Set<String> all = new LinkedHashSet<>(notes);
+    addEqualStudents(started, all);
+    addIncomparableLosses(all);
+    return List.copyOf(all);
   }
 
   Halving halving() {
@@ -121,7 +131,7 @@ final class SweepPlan {
 
   /** Returns the number of rows that a student is trained on in an epoch. */
   long rows(StudentRun run) {
-    return planner.rows(run);
+    return cache.rows(run);
   }
 
   /** Returns how many tasks train at once, if there is room for all. */
@@ -129,7 +139,7 @@ final class SweepPlan {
     return groups(runs).stream().mapToInt(group -> group.get(0).train().rounds().workers()).sum();
   }
 
-  /** Cuts students into groups that may share a task. */
+  /** Groups students that may share a task. */
   List<List<StudentRun>> groups(List<StudentRun> students) {
     int most = settings.get(Options.STUDENTS_PER_TASK);
     List<List<StudentRun>> groups = new ArrayList<>();
@@ -152,23 +162,23 @@ final class SweepPlan {
         && !two.train().rounds().used()
         && one.train().run().threads() == two.train().run().threads()
         && Lockstep.sameRows(one.train(), two.train())
-        && one.places().joined().readsAs(two.places().joined());
+        && one.places().joined().readsSameRowsAs(two.places().joined());
   }
 
-  private List<StudentRun> plan(Sweep.Student student) throws IOException {
+  private List<StudentRun> runsOf(Sweep.Student student) throws IOException {
     Map<String, String> own = new TreeMap<>(student.values());
     own.put(Options.STUDENT_NAME.key(), student.name());
     own.put(Options.SWEEP_OVER.key(), "{}");
     own.put(Options.SWEEP_STUDENTS.key(), "[]");
     own.putAll(stage.values());
     Settings recipe = Recipe.requireStudent(Recipe.shrunk(settings.with(own)));
-    RunPlanner.Planned planned = planner.plan(recipe, baselines(), stage);
-    planned.runs().forEach(run -> values.put(run.name(), student.values()));
-    notes.addAll(planned.notes());
-    return planned.runs();
+    StudentRuns.OfRecipe made = studentRuns.of(recipe, baselines(), stage);
+    made.runs().forEach(run -> values.put(run.name(), student.values()));
+    notes.addAll(made.notes());
+    return made.runs();
   }
 
-  /** A sweep compares students; baselines are for who asks for them. */
+  /** A sweep compares students, so baselines are trained only where the recipe asks for them. */
   private boolean baselines() {
     return settings.has(Options.BASELINE) && settings.get(Options.BASELINE);
   }
@@ -176,9 +186,9 @@ final class SweepPlan {
   private void requireNoBaselinesInHalving() {
     if (baselines() && !halving.pauses().isEmpty()) {
       throw Errors.invalid(
-          "train.baseline is true, but sweep.halving.at is %s, and baselines are no rivals of their students"
+          "train.baseline is true, but sweep.halving.at is %s, and baselines do not compete with their students"
               .formatted(halving.pauses()),
-          "take one away, and train the baselines of those that are left with train");
+          "remove one of them, and train the baselines of the remaining students with train");
     }
   }
 
@@ -188,12 +198,12 @@ final class SweepPlan {
       if (!names.add(run.name())) {
         throw Errors.invalid(
             "a student and another's baseline are both called '%s'".formatted(run.name()),
-            "name the student otherwise in sweep.students");
+            "choose another name for the student in sweep.students");
       }
     }
   }
 
-  /** Checks that what lies there is of this sweep, and was paused where this one pauses. */
+  /** Checks that existing checkpoints are not past a pause that nothing was decided at. */
   private void requireOneHistory(List<StudentRun> planned) throws IOException {
     for (int at : halving.pauses()) {
       if (halving.decided(at).isPresent()) {
@@ -212,24 +222,24 @@ final class SweepPlan {
     }
   }
 
-  private void tellOfEqual(List<StudentRun> planned) {
+  private static void addEqualStudents(List<StudentRun> runs, Set<String> notes) {
     Map<String, String> first = new HashMap<>();
-    for (StudentRun run : planned) {
+    for (StudentRun run : runs) {
       String other = first.putIfAbsent(run.fingerprint(), run.name());
       if (other != null) {
-        notes.add("%s and %s are one and the same student".formatted(other, run.name()));
+        notes.add("%s and %s are the same student".formatted(other, run.name()));
       }
     }
   }
 
-  /** A loss in all depends on what it is the sum of. */
-  private void tellOfIncomparable(List<Sweep.Student> students) {
+  /** Losses are comparable only between students with the same terms, weights and layers. */
+  private void addIncomparableLosses(Set<String> notes) {
     Set<String> keys = new TreeSet<>();
     students.forEach(student -> keys.addAll(student.values().keySet()));
-    keys.removeIf(key -> !key.startsWith("loss.") && !SUMMED_OVER.contains(key));
+    keys.removeIf(key -> !key.startsWith("loss.") && !CHANGING_THE_SUM.contains(key));
     if (!halving.pauses().isEmpty() && halving.by().equals("loss") && !keys.isEmpty()) {
       notes.add(
-          "sweep.halving.by is loss, whose sum is another where %s differ; measure by a term, accuracy or agreement"
+          "sweep.halving.by is loss, which is not comparable between students that differ in %s; measure by a term, accuracy or agreement"
               .formatted(String.join(", ", keys)));
     }
   }
@@ -247,15 +257,15 @@ final class SweepPlan {
     }
   }
 
-  /** Names the students of each problem, but for one that all have. */
-  private static List<String> told(Map<String, List<String>> problems, int students) {
-    List<String> told = new ArrayList<>();
+  /** Returns the problems, each with the names of its students unless all have it. */
+  private static List<String> messages(Map<String, List<String>> problems, int students) {
+    List<String> messages = new ArrayList<>();
     problems.forEach(
         (problem, names) ->
-            told.add(
+            messages.add(
                 names.contains("") || names.size() == students
                     ? problem
                     : String.join(", ", names) + ": " + problem));
-    return told;
+    return messages;
   }
 }

@@ -1,0 +1,83 @@
+package io.stillhouse.jobs.train.student;
+
+import io.stillhouse.jobs.cache.read.JoinedReader;
+import io.stillhouse.spec.DistillSpec;
+import io.stillhouse.spec.Teachers;
+import java.io.Serializable;
+import java.util.BitSet;
+import java.util.List;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * The further teachers of a student, and the rows that all of its teachers have.
+ *
+ * @param weight of the first teacher, whose targets are in the student's own cache
+ * @param further teachers, in the recipe's order
+ * @param leftOut for each shard of the student's cache, the positions of rows that are not trained
+ *     on; empty where all are
+ */
+public record JoinedTeachers(double weight, List<FurtherTeacher> further, List<BitSet> leftOut)
+    implements Serializable {
+  /** One teacher, and all of its rows. */
+  static final JoinedTeachers NONE = new JoinedTeachers(1, List.of(), List.of());
+
+  public JoinedTeachers {
+    further = List.copyOf(further);
+    leftOut = List.copyOf(leftOut);
+  }
+
+  /**
+   * A further teacher whose cache was found and joined.
+   *
+   * @param name of the teacher in the recipe
+   * @param source its targets
+   * @param tokens whether it must have read the same tokens as the first teacher
+   * @param weight relative to the other teachers
+   * @param loss what the student learns from it
+   * @param shards for each shard of the student's cache, the shards of the source that hold its
+   *     rows
+   */
+  record FurtherTeacher(
+      String name,
+      CacheSource source,
+      JoinedReader.Tokens tokens,
+      double weight,
+      DistillSpec loss,
+      List<BitSet> shards)
+      implements Serializable {
+    FurtherTeacher {
+      shards = List.copyOf(shards);
+    }
+  }
+
+  /** Returns the weights and losses of all teachers. */
+  Teachers teachers() {
+    return further.isEmpty()
+        ? Teachers.ALONE
+        : new Teachers(
+            weight,
+            further.stream()
+                .map(each -> new Teachers.Further(each.weight(), each.loss()))
+                .toList());
+  }
+
+  /** Returns the same rows with the targets of the first teacher alone. */
+  JoinedTeachers withoutFurther() {
+    return leftOut.isEmpty() ? NONE : new JoinedTeachers(1, List.of(), leftOut);
+  }
+
+  /** Returns how many rows are not trained on, or null if all are. */
+  @Nullable Integer rowsLeftOut() {
+    int rows = leftOut.stream().mapToInt(BitSet::cardinality).sum();
+    return rows == 0 ? null : rows;
+  }
+
+  /** Returns whether another student reads the same rows of the same caches. */
+  public boolean readsSameRowsAs(JoinedTeachers other) {
+    return leftOut.equals(other.leftOut) && sources().equals(other.sources());
+  }
+
+  private List<List<Object>> sources() {
+    return further.stream().map(each -> List.<Object>of(each.source(), each.tokens())).toList();
+  }
+}

@@ -1,0 +1,169 @@
+package io.stillhouse.jobs.train.student;
+
+import io.stillhouse.config.Options;
+import io.stillhouse.config.Settings;
+import io.stillhouse.error.Errors;
+import io.stillhouse.jobs.cache.layout.TargetRecipe;
+import io.stillhouse.jobs.corpus.WordVectorFile;
+import io.stillhouse.jobs.storage.Storage;
+import io.stillhouse.recipe.LossRecipe;
+import io.stillhouse.recipe.Recipe;
+import io.stillhouse.spec.DistillSpec;
+import io.stillhouse.spec.EncoderSpec;
+import io.stillhouse.spec.ModelSpec;
+import io.stillhouse.spec.Task;
+import io.stillhouse.spec.TrainSpec;
+import io.stillhouse.target.Column;
+import io.stillhouse.target.MlmTargets;
+import java.io.IOException;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Locale;
+import java.util.Map;
+import java.util.Objects;
+import java.util.Set;
+import org.apache.hadoop.fs.Path;
+
+/**
+ * Makes the student runs of recipes that share a cache: reads a recipe, checks what it needs of the
+ * cache, and fills in where the student starts and what it is trained on. Nothing is written.
+ */
+public final class StudentRuns {
+  private final Storage storage;
+  private final TrainingCache cache;
+  private final EncoderSpec teacher;
+  private final TeacherJoin join;
+  private final StudentStarts starts;
+
+  /**
+   * The runs of one recipe.
+   *
+   * @param runs the student, and its baseline if it has one; threads are 0 where the recipe does
+   *     not set them
+   * @param columns the tensor columns that the student reads; its baseline reads none
+   * @param notes what the user may want to know
+   */
+  public record OfRecipe(List<StudentRun> runs, Set<Column> columns, List<String> notes) {}
+
+  /** What a recipe asks of the cache. */
+  private record Needs(
+      ModelSpec model, DistillSpec loss, StudentRun.TargetStorage kept, boolean hasBaseline) {}
+
+  public StudentRuns(Storage storage, TrainingCache cache) {
+    this.storage = storage;
+    this.cache = cache;
+    this.teacher = cache.teacher().spec();
+    this.join = new TeacherJoin(storage, cache);
+    this.starts = new StudentStarts(storage, cache);
+  }
+
+  /**
+   * Makes the runs of a recipe.
+   *
+   * @param baseline whether the student is to have one, if there are labels
+   * @param stage of which the recipe is
+   * @throws io.stillhouse.error.StillhouseException if the depths do not fit, the cache lacks a
+   *     column, or there are no labels
+   */
+  public OfRecipe of(Settings recipe, boolean baseline, Stage stage) throws IOException {
+    Needs needs = needs(recipe, baseline, stage);
+    Set<Column> columns = cache.requireTargets(needs.loss(), needs.kept(), needs.hasBaseline());
+    List<String> notes = new ArrayList<>();
+    StudentRun student = student(recipe, needs, stage, notes);
+    List<StudentRun> runs = new ArrayList<>(List.of(student));
+    if (needs.hasBaseline()) {
+      runs.add(baselineOf(student, stage));
+    } else if (baseline && !cache.isLabelled()) {
+      notes.add("the cache has no labels, so %s has no baseline".formatted(student.name()));
+    }
+    TrainSpec.Selection selection = selection(recipe, needs.loss());
+    return new OfRecipe(
+        runs.stream().map(run -> run.selecting(selection)).toList(), columns, notes);
+  }
+
+  private Needs needs(Settings recipe, boolean baseline, Stage stage) throws IOException {
+    ModelSpec model =
+        Recipe.student(
+            withPairOfCache(recipe),
+            teacher,
+            file -> WordVectorFile.of(storage, Options.WORD_VECTORS.key(), file).width());
+    DistillSpec loss =
+        LossRecipe.loss(recipe, model, teacher)
+            .withClassWeights(LossRecipe.classWeights(recipe, model.head(), cache::classCounts));
+    // A student of labels alone is its own baseline, unless another stage makes them differ.
+    boolean differs = stage.hasOthers() || loss.softLabel().weight() != 0 || loss.readsLayers();
+    return new Needs(model, loss, kept(recipe, loss), baseline && cache.isLabelled() && differs);
+  }
+
+  /** Fills in from the cache that rows are pairs, which a BiLSTM reads apart. */
+  private Settings withPairOfCache(Settings recipe) {
+    String key = Options.CORPUS_PAIR.key();
+    String pair = cache.reader().plan().fingerprints().getOrDefault(key, "");
+    return recipe.has(Options.CORPUS_PAIR) ? recipe : recipe.with(Map.of(key, pair));
+  }
+
+  private StudentRun.TargetStorage kept(Settings recipe, DistillSpec loss) {
+    MlmTargets mlm = TargetRecipe.mlm(recipe, teacher);
+    if (teacher.head().task() == Task.MASKED_LM && loss.softLabel().weight() != 0) {
+      TargetRecipe.requireServes(mlm, loss.softLabel());
+    }
+    return new StudentRun.TargetStorage(
+        mlm,
+        StudentRun.Scores.valueOf(recipe.get(Options.TARGETS_SCORES).toUpperCase(Locale.ROOT)));
+  }
+
+  private StudentRun student(Settings recipe, Needs needs, Stage stage, List<String> notes)
+      throws IOException {
+    TrainSpec train = Recipe.train(recipe, 0);
+    JoinedTeachers joined =
+        join.of(recipe, needs.model(), needs.loss(), needs.kept(), train, notes);
+    Path validation = cache.validationPath();
+    StudentRun.Paths places =
+        new StudentRun.Paths(
+            cache.path().toString(),
+            cache.teacherName(),
+            needs.kept(),
+            validation == null ? null : validation.toString(),
+            storage.qualify(recipe.get(Options.TRAIN_PATH)).toString(),
+            cache.reader().plan().fingerprints(),
+            joined);
+    String name = recipe.get(Options.STUDENT_NAME);
+    StudentRun.Start start =
+        stage.isFirst()
+            ? starts.of(recipe, needs.model(), notes)
+            : stage.start(name, needs.model(), storage);
+    return new StudentRun(name, needs.model(), needs.loss(), train, start, places);
+  }
+
+  private StudentRun baselineOf(StudentRun student, Stage stage) throws IOException {
+    String name = Baseline.name(student.name());
+    StudentRun.Paths places = student.places();
+    return new StudentRun(
+        name,
+        student.model(),
+        student.loss().baseline(),
+        student.train(),
+        stage.isFirst() ? student.start() : stage.start(name, student.model(), storage),
+        places.with(places.joined().withoutFurther()));
+  }
+
+  private TrainSpec.Selection selection(Settings recipe, DistillSpec loss) throws IOException {
+    TrainSpec.Selection selection =
+        Recipe.selection(
+            recipe,
+            teacher.head().task(),
+            loss,
+            cache.validation() == null
+                ? Recipe.ValidationRows.NONE
+                : Recipe.ValidationRows.MEASURE);
+    if (selection.keep() == TrainSpec.Keep.BEST
+        && !selection.by().equals("loss")
+        && !cache.isLabelled(Objects.requireNonNull(cache.validation()))) {
+      throw Errors.invalid(
+          "train.keep is best by %s, but train.validation '%s' has no labels"
+              .formatted(selection.by(), cache.validationPath()),
+          "cache these rows with corpus.label, or set train.keep=last");
+    }
+    return selection;
+  }
+}

@@ -1,0 +1,221 @@
+package io.stillhouse.jobs.train.student;
+
+import io.stillhouse.checkpoint.HuggingFaceDirectory;
+import io.stillhouse.config.Options;
+import io.stillhouse.config.Settings;
+import io.stillhouse.error.Errors;
+import io.stillhouse.jobs.cache.read.CacheReader;
+import io.stillhouse.jobs.cache.read.JoinedReader;
+import io.stillhouse.jobs.cache.read.RowJoin;
+import io.stillhouse.jobs.cache.read.RowKey;
+import io.stillhouse.jobs.corpus.SameTokens;
+import io.stillhouse.jobs.storage.Storage;
+import io.stillhouse.recipe.FurtherTeacher;
+import io.stillhouse.spec.DistillSpec;
+import io.stillhouse.spec.ModelSpec;
+import io.stillhouse.spec.TrainSpec;
+import java.io.IOException;
+import java.util.ArrayList;
+import java.util.BitSet;
+import java.util.HashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.Optional;
+import org.apache.hadoop.fs.Path;
+
+/**
+ * Finds the further teachers of recipes that share a cache, and the rows that all teachers of a
+ * recipe have. Nothing is written.
+ */
+final class TeacherJoin {
+  /** Reading more shards than these for one is worth a note. */
+  private static final int FEW_SHARDS = 4;
+
+  private final Storage storage;
+  private final TrainingCache cache;
+  private final Map<List<Object>, RowJoin> joins = new HashMap<>();
+
+  TeacherJoin(Storage storage, TrainingCache cache) {
+    this.storage = storage;
+    this.cache = cache;
+  }
+
+  /** What one recipe asks of its further teachers, and what was found so far. */
+  private record Request(
+      Settings recipe,
+      ModelSpec student,
+      DistillSpec loss,
+      StudentRun.TargetStorage kept,
+      TrainSpec train,
+      List<String> notes,
+      Missing missing) {}
+
+  /** The rows that some teachers lack: in words, and by shard of the student's cache. */
+  private record Missing(List<String> words, List<BitSet> rows) {
+    void add(String inWords, List<BitSet> ofTeacher) {
+      words.add(inWords);
+      for (int shard = 0; shard < ofTeacher.size(); shard++) {
+        if (shard == rows.size()) {
+          rows.add(new BitSet());
+        }
+        rows.get(shard).or(ofTeacher.get(shard));
+      }
+    }
+  }
+
+  /**
+   * Joins the caches of a recipe's further teachers.
+   *
+   * @param loss what is learnt from the first teacher
+   * @param kept how the recipe says that targets are kept
+   * @param notes takes what the user may want to know
+   * @throws io.stillhouse.error.StillhouseException if a teacher cannot teach beside the first, or
+   *     its cache lacks a column, or lacks rows that may not be left out
+   */
+  JoinedTeachers of(
+      Settings recipe,
+      ModelSpec student,
+      DistillSpec loss,
+      StudentRun.TargetStorage kept,
+      TrainSpec train,
+      List<String> notes)
+      throws IOException {
+    List<FurtherTeacher> named = FurtherTeacher.of(recipe);
+    if (named.isEmpty()) {
+      return JoinedTeachers.NONE;
+    }
+    Missing missing = new Missing(new ArrayList<>(), new ArrayList<>());
+    Request request = new Request(recipe, student, loss, kept, train, notes, missing);
+    Map<List<Object>, String> known = new HashMap<>();
+    known.put(
+        List.of(cache.path(), recipe.get(Options.TEACHER_NAME)), "the recipe's first teacher");
+    List<JoinedTeachers.FurtherTeacher> further = new ArrayList<>();
+    for (FurtherTeacher each : named) {
+      Path path =
+          storage.requireExisting("cache of teacher '%s'".formatted(each.name()), each.cache());
+      String other = known.putIfAbsent(List.of(path, each.teacher()), "'" + each.name() + "'");
+      if (other != null) {
+        throw Errors.invalid(
+            "teacher '%s' in loss.teachers is %s (cache '%s')".formatted(each.name(), other, path),
+            "name another one's cache or teacher, or take it away and change the other's weight");
+      }
+      further.add(joined(request, each, path));
+    }
+    requireRows(request);
+    return new JoinedTeachers(recipe.get(Options.TEACHER_WEIGHT), further, missing.rows());
+  }
+
+  private JoinedTeachers.FurtherTeacher joined(Request request, FurtherTeacher each, Path path)
+      throws IOException {
+    CacheReader reader = CacheReader.open(storage, path, each.teacher(), List.of());
+    HuggingFaceDirectory teacher = reader.teacher();
+    DistillSpec loss =
+        each.loss(
+            request.recipe(),
+            request.student(),
+            cache.teacher().spec(),
+            request.loss(),
+            teacher.spec());
+    requireNoWindow(cache.path(), cache.reader());
+    requireNoWindow(path, reader);
+    List<String> tokenTerms = each.tokenTerms(request.recipe(), request.student().head().task());
+    requireSameTokens(each, teacher, tokenTerms);
+    reader.with(ColumnSelection.of(loss, teacher.spec(), request.kept(), reader::has).columns());
+    JoinedReader.Tokens tokens =
+        tokenTerms.isEmpty() ? JoinedReader.Tokens.ANY : JoinedReader.Tokens.SAME;
+    RowJoin join = join(request.train(), path, each.teacher(), reader, tokens);
+    note(request, path, join);
+    return new JoinedTeachers.FurtherTeacher(
+        each.name(),
+        new CacheSource(path.toString(), each.teacher(), reader.plan().fingerprints()),
+        tokens,
+        each.weight(),
+        loss,
+        join.shards());
+  }
+
+  private void note(Request request, Path path, RowJoin join) {
+    String words = join.missingInWords(cache.path().toString(), path.toString());
+    if (!words.isEmpty()) {
+      request.missing().add(words, join.missing());
+    }
+    if (join.mostShards() > FEW_SHARDS) {
+      request
+          .notes()
+          .add(
+              "the rows of one shard of '%s' are spread over up to %d shards of '%s', which are read again for each; caches of one corpus with the same cache.seed and cache.shard-tokens have them together"
+                  .formatted(cache.path(), join.mostShards(), path));
+    }
+  }
+
+  private static void requireNoWindow(Path cache, CacheReader of) {
+    if (of.plan().window() != null) {
+      throw Errors.invalid(
+          "cache '%s' has a window, and loss.teachers joins whole caches".formatted(cache),
+          "make it with %s=0".formatted(Options.CACHE_WINDOW.key()));
+    }
+  }
+
+  private void requireSameTokens(
+      FurtherTeacher each, HuggingFaceDirectory from, List<String> ofTokens) throws IOException {
+    Optional<String> how =
+        ofTokens.isEmpty()
+            ? Optional.empty()
+            : SameTokens.difference(cache.teacher().path(), from.path(), List.of());
+    if (how.isPresent()) {
+      throw Errors.invalid(
+          "teacher '%s' in loss.teachers has another tokenizer than the first teacher (%s), and %s compare%s targets of tokens"
+              .formatted(
+                  each.name(),
+                  how.get(),
+                  String.join(", ", ofTokens),
+                  ofTokens.size() == 1 ? "s" : ""),
+          "leave these out of its terms: task logits and first-token-mse are of rows");
+    }
+  }
+
+  private RowJoin join(
+      TrainSpec train, Path its, String name, CacheReader other, JoinedReader.Tokens tokens)
+      throws IOException {
+    List<Object> key = List.of(train.batching().order(), its, name, tokens);
+    RowJoin join = joins.get(key);
+    if (join == null) {
+      join =
+          RowJoin.of(
+              StudentParts.inOrder(cache.reader(), train),
+              cache.path().toString(),
+              other,
+              its.toString(),
+              tokens == JoinedReader.Tokens.SAME ? RowKey.With.TEXT_AND_TOKENS : RowKey.With.TEXT);
+      joins.put(key, join);
+    }
+    return join;
+  }
+
+  private void requireRows(Request request) {
+    List<String> missing = request.missing().words();
+    if (missing.isEmpty()) {
+      return;
+    }
+    String key = Options.MISSING_ROWS.key();
+    if (!request.recipe().get(Options.MISSING_ROWS).equals("leave-out")) {
+      throw Errors.all(
+          missing.stream()
+              .map(
+                  words ->
+                      "%s; cache the whole corpus with that teacher, or set %s=leave-out to train without these rows"
+                          .formatted(words, key))
+              .toList());
+    }
+    List<Integer> shardRows = StudentParts.inOrder(cache.reader(), request.train()).shardRows();
+    if (JoinedReader.remaining(shardRows, request.missing().rows()).stream()
+        .allMatch(rows -> rows == 0)) {
+      throw Errors.invalid(
+          "the teachers of loss.teachers have no row in common (%s)"
+              .formatted(String.join("; ", missing)),
+          "cache the same corpus, with the same corpus.id, with each");
+    }
+    missing.forEach(
+        words -> request.notes().add("left out of training, by %s: %s".formatted(key, words)));
+  }
+}

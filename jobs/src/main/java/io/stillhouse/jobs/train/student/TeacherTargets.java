@@ -1,0 +1,42 @@
+package io.stillhouse.jobs.train.student;
+
+import ai.djl.ndarray.NDManager;
+import io.stillhouse.checkpoint.HuggingFaceDirectory;
+import io.stillhouse.codec.TeacherParts;
+import io.stillhouse.jobs.cache.read.CacheReader;
+import io.stillhouse.model.encoder.Encoder;
+import io.stillhouse.spec.DistillSpec;
+import io.stillhouse.target.MlmTargets;
+import java.io.IOException;
+
+/**
+ * The targets of one teacher, in an open cache.
+ *
+ * @param reader of the cache, without target columns
+ * @param teacher the cache's copy of the model
+ * @param selection the columns and the teacher's weights that the student reads
+ */
+record TeacherTargets(CacheReader reader, HuggingFaceDirectory teacher, ColumnSelection selection) {
+
+  /**
+   * Selects what a student reads.
+   *
+   * @param loss what the student learns from this teacher
+   * @param kept how the recipe says that targets are kept
+   */
+  static TeacherTargets of(CacheReader reader, DistillSpec loss, StudentRun.TargetStorage kept)
+      throws IOException {
+    HuggingFaceDirectory teacher = reader.teacher();
+    return new TeacherTargets(
+        reader, teacher, ColumnSelection.of(loss, teacher.spec(), kept, reader::has));
+  }
+
+  /** Loads the weights that rebuild targets which are not stored; no others are read. */
+  TeacherParts parts(NDManager manager, MlmTargets mlm) throws IOException {
+    return new TeacherParts(
+        selection.teacherTensors().isEmpty()
+            ? null
+            : new Encoder(teacher.spec(), teacher.weights(manager, selection.teacherTensors())),
+        mlm);
+  }
+}

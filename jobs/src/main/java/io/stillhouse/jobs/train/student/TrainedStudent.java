@@ -1,0 +1,161 @@
+package io.stillhouse.jobs.train.student;
+
+import io.stillhouse.error.Errors;
+import io.stillhouse.jobs.storage.Storage;
+import io.stillhouse.spec.PrunedHeads;
+import io.stillhouse.spec.TrainSpec;
+import java.io.IOException;
+import java.io.Serializable;
+import java.util.List;
+import java.util.Map;
+import java.util.Optional;
+import org.apache.hadoop.fs.Path;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * The result of one student's training; also {@code training.json} in its directory.
+ *
+ * @param name of the student
+ * @param directory of the finished student
+ * @param fingerprint of its recipe and its caches
+ * @param model its size
+ * @param training how far it was trained
+ * @param losses what was measured
+ * @param speed how fast it was trained
+ */
+public record TrainedStudent(
+    String name,
+    String directory,
+    String fingerprint,
+    Model model,
+    Training training,
+    Losses losses,
+    Speed speed)
+    implements Serializable {
+  private static final String FILE = "training.json";
+
+  /**
+   * The size of a student.
+   *
+   * @param prunedHeads for each block with weights of its own, the pruned heads, from 1; null if no
+   *     head is pruned
+   */
+  public record Model(long parameters, @Nullable List<List<Integer>> prunedHeads)
+      implements Serializable {}
+
+  /**
+   * How far a student was trained, and on what.
+   *
+   * @param steps of the optimiser
+   * @param chosen the step whose weights were kept; null if those of the last step were
+   * @param rowsLeftOut rows of the cache that were not trained on because a further teacher's cache
+   *     lacks them; null if there are none
+   */
+  public record Training(
+      long steps, TrainSpec.@Nullable Chosen chosen, @Nullable Integer rowsLeftOut)
+      implements Serializable {}
+
+  /**
+   * The terms of the loss, by name, before their weights.
+   *
+   * @param first the mean of each over the first tenth of the steps
+   * @param last the mean of each over the last tenth of the steps
+   * @param validation each over the rows of {@code train.validation}, with the weighted sum as
+   *     {@code loss} and the task's metrics; empty without such rows
+   */
+  public record Losses(
+      Map<String, Double> first, Map<String, Double> last, Map<String, Double> validation)
+      implements Serializable {}
+
+  /**
+   * The speed of the process that finished the student.
+   *
+   * @param seconds wall time of its steps
+   * @param tokensPerSecond real tokens, without padding
+   * @param waitShare share of the time, in 0..1, that was spent waiting for data
+   * @param threads of libtorch
+   */
+  public record Speed(double seconds, double tokensPerSecond, double waitShare, int threads)
+      implements Serializable {}
+
+  /**
+   * Reads a finished student; empty if it is not finished.
+   *
+   * @throws io.stillhouse.error.StillhouseException if another recipe's student has its directory
+   */
+  public static Optional<TrainedStudent> finished(Storage storage, StudentRun run)
+      throws IOException {
+    if (!storage.exists(run.directory())) {
+      return Optional.empty();
+    }
+    TrainedStudent trained = read(storage, run.directory());
+    if (trained == null || !trained.fingerprint().equals(run.fingerprint())) {
+      throw Errors.invalid(
+          "'%s' holds a student of another recipe or cache".formatted(run.directory()),
+          "choose another student.name or train.path, or delete that directory");
+    }
+    return Optional.of(trained);
+  }
+
+  /** Returns the fingerprint of a finished student; "" if the directory is not a student's. */
+  static String fingerprint(Storage storage, Path student) throws IOException {
+    TrainedStudent trained = read(storage, student);
+    @Nullable String fingerprint = trained == null ? null : trained.fingerprint();
+    return fingerprint == null ? "" : fingerprint;
+  }
+
+  /** Returns the pruned heads of a finished student. */
+  static PrunedHeads prunedHeads(Storage storage, Path student) throws IOException {
+    TrainedStudent trained = read(storage, student);
+    List<List<Integer>> blocks = trained == null ? null : trained.model().prunedHeads();
+    return blocks == null ? PrunedHeads.NONE : new PrunedHeads(blocks);
+  }
+
+  private static @Nullable TrainedStudent read(Storage storage, Path student) throws IOException {
+    Path file = new Path(student, FILE);
+    return storage.exists(file)
+        ? Storage.JSON.fromJson(storage.readText(file), TrainedStudent.class)
+        : null;
+  }
+
+  /** Writes {@code training.json} into a student's directory. */
+  void write(java.nio.file.Path student) throws IOException {
+    java.nio.file.Files.writeString(student.resolve(FILE), Storage.JSON.toJson(this) + "\n");
+  }
+
+  /** Returns the number of its parameters. */
+  public long parameters() {
+    return model.parameters();
+  }
+
+  /** Returns the number of its steps. */
+  public long steps() {
+    return training.steps();
+  }
+
+  /** Returns one line for people. */
+  public String summary() {
+    StringBuilder line =
+        new StringBuilder(
+            "%s: %,d parameters, %,d steps, %,.0f tokens/s"
+                .formatted(name, parameters(), steps(), speed.tokensPerSecond()));
+    losses
+        .first()
+        .forEach(
+            (term, first) ->
+                line.append(", %s %.3f to %.3f".formatted(term, first, losses.last().get(term))));
+    losses
+        .validation()
+        .forEach((term, value) -> line.append(", validation %s %.4f".formatted(term, value)));
+    if (model.prunedHeads() != null) {
+      line.append(", %,d heads pruned".formatted(new PrunedHeads(model.prunedHeads()).count()));
+    }
+    if (training.rowsLeftOut() != null) {
+      line.append(", %,d rows left out".formatted(training.rowsLeftOut()));
+    }
+    if (training.chosen() != null) {
+      line.append(", best at step %,d".formatted(training.chosen().step()));
+    }
+    return line.toString();
+  }
+}
