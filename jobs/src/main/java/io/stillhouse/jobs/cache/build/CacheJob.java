@@ -5,13 +5,15 @@ import io.stillhouse.config.Options;
 import io.stillhouse.config.Settings;
 import io.stillhouse.error.Errors;
 import io.stillhouse.jobs.cache.layout.CacheFile;
+import io.stillhouse.jobs.cache.layout.CachePlan;
 import io.stillhouse.jobs.cache.layout.CacheRecord;
+import io.stillhouse.jobs.cache.layout.CachedTeacher;
 import io.stillhouse.jobs.cache.layout.CorpusFile;
 import io.stillhouse.jobs.cache.layout.Fingerprints;
 import io.stillhouse.jobs.cache.layout.Lease;
-import io.stillhouse.jobs.cache.layout.Manifest;
-import io.stillhouse.jobs.cache.layout.OtherTeacher;
-import io.stillhouse.jobs.cache.layout.Plan;
+import io.stillhouse.jobs.cache.layout.ManifestChange;
+import io.stillhouse.jobs.cache.layout.ManifestLog;
+import io.stillhouse.jobs.cache.layout.PlanPart;
 import io.stillhouse.jobs.cache.layout.TargetRecipe;
 import io.stillhouse.jobs.cache.layout.TeacherFolder;
 import io.stillhouse.jobs.cache.layout.Window;
@@ -144,10 +146,10 @@ public final class CacheJob {
       requireFirst();
       planning.begin(teacher, fingerprints, corpus, hashed, window);
     }
-    Manifest manifest = Manifest.survey(storage, cache);
+    ManifestLog manifest = ManifestLog.survey(storage, cache);
     Repair repair = new Repair(storage, cache, manifest);
     try (Lease lease = Lease.take(storage, cache)) {
-      Plan plan = open(manifest, repair, fingerprints, corpus, hashed);
+      CachePlan plan = open(manifest, repair, fingerprints, corpus, hashed);
       RollingWindow rolling =
           window == null
               ? null
@@ -157,9 +159,9 @@ public final class CacheJob {
   }
 
   private CacheRecord compute(
-      Plan plan, Manifest manifest, @Nullable RollingWindow rolling, long start)
+      CachePlan plan, ManifestLog manifest, @Nullable RollingWindow rolling, long start)
       throws IOException {
-    int dropped = manifest.dropped().size();
+    int dropped = manifest.state().dropped().size();
     if (rolling != null) {
       rolling.move(Set.of());
     }
@@ -171,28 +173,29 @@ public final class CacheJob {
             : new TeacherStage(spark, invalid -> planning.requireFewInvalid(plan.corpus(), invalid))
                 .run(plan, manifest, name, tasks, rolling);
     // Once more: a run before this one may have ended by it, its units finished.
-    planning.requireFewInvalid(plan.corpus(), manifest.invalidRows(name));
+    planning.requireFewInvalid(plan.corpus(), manifest.state().invalidRows(name));
     double computing = (System.nanoTime() - start) / 1e9 - planned - ran.loadSeconds();
     long bytes =
-        manifest.droppedBytes()
-            + manifest.files().stream().mapToLong(file -> file.size().bytes()).sum();
+        manifest.state().droppedBytes()
+            + manifest.state().files().stream().mapToLong(file -> file.size().bytes()).sum();
     CacheRecord result =
         new CacheRecord(
             cache.toString(),
-            plan.corpus().rows(),
-            plan.corpus().tokens(),
-            plan.shards().size(),
-            plan.corpus().blankRows(),
-            plan.corpus().invalidRows() + manifest.invalidRows(name),
-            ran.shards(),
-            window == null ? List.copyOf(manifest.columns(name)) : window.columns(),
+            new CacheRecord.Corpus(
+                plan.corpus().rows(),
+                plan.corpus().tokens(),
+                plan.shards().size(),
+                plan.corpus().blankRows(),
+                plan.corpus().invalidRows() + manifest.state().invalidRows(name)),
+            window == null ? List.copyOf(manifest.state().columns(name)) : window.columns(),
             manifest.entries(),
-            bytes,
-            (double) bytes / plan.corpus().tokens(),
-            new CacheRecord.Seconds(planned, ran.loadSeconds(), computing),
-            ran.tokens() / computing,
-            ran.rows() / computing,
-            manifest.dropped().size());
+            new CacheRecord.Size(bytes, (double) bytes / plan.corpus().tokens()),
+            new CacheRecord.Run(
+                ran.shards(),
+                new CacheRecord.Seconds(planned, ran.loadSeconds(), computing),
+                ran.tokens() / computing,
+                ran.rows() / computing),
+            manifest.state().dropped().size());
     if (!tasks.isEmpty()
         || result.droppedShards() > dropped
         || CacheRecord.last(storage, cache, name) == null) {
@@ -202,21 +205,21 @@ public final class CacheJob {
   }
 
   /** Restores what a cache has lost, and returns its plan, which holds the recipe's text. */
-  private Plan open(
-      Manifest manifest,
+  private CachePlan open(
+      ManifestLog manifest,
       Repair repair,
       Map<String, String> fingerprints,
       CorpusFiles corpus,
       List<CorpusFile> hashed)
       throws IOException {
-    OtherTeacher known = repair.teachers().get(name);
-    OtherTeacher other = name.isEmpty() || known != null ? known : joining(fingerprints);
-    Plan plan = other == null ? repair.plan() : repair.plan().of(other);
+    CachedTeacher known = repair.teachers().get(name);
+    CachedTeacher other = name.isEmpty() || known != null ? known : joining(fingerprints);
+    CachePlan plan = other == null ? repair.plan() : repair.plan().of(other);
     plan.requireSame(cache, fingerprints);
     requireSameWindow(plan);
     CorpusMatch match = new CorpusMatch(cache, repair.parts(), corpus, hashed);
     manifest.requireSound();
-    plan.requireAllShards(cache, manifest);
+    plan.requireAllShards(cache, manifest.state());
     if (name.isEmpty()) {
       repair.restoreTeacher(TeacherFolder.model(cache, name), plan.teacherFiles(), teacher);
     }
@@ -225,7 +228,7 @@ public final class CacheJob {
       if (known == null) {
         new TeacherFit(CacheReader.teacher(storage, cache), teacher, name)
             .require(storage, cache, manifest);
-        manifest.append(Manifest.Entry.joined(other));
+        manifest.append(new ManifestChange.TeacherAdded(other));
         storage.writeText(other.file(cache), other.toJson());
       }
       repair.restoreTeacher(TeacherFolder.model(cache, name), other.files(), teacher);
@@ -257,7 +260,7 @@ public final class CacheJob {
     }
   }
 
-  private void requireSameWindow(Plan plan) {
+  private void requireSameWindow(CachePlan plan) {
     if (!name.isEmpty() && plan.window() != null) {
       requireNoWindow("keeps the targets of one teacher");
     }
@@ -282,12 +285,12 @@ public final class CacheJob {
     }
   }
 
-  private OtherTeacher joining(Map<String, String> fingerprints) throws IOException {
-    return OtherTeacher.of(name, fingerprints, Fingerprints.directory(storage, teacher.path()));
+  private CachedTeacher joining(Map<String, String> fingerprints) throws IOException {
+    return CachedTeacher.of(name, fingerprints, Fingerprints.directory(storage, teacher.path()));
   }
 
   /** Returns a task for every shard that lacks a column, asked for now or lost since. */
-  private List<TeacherTask> tasks(Plan plan, Manifest manifest) throws IOException {
+  private List<TeacherTask> tasks(CachePlan plan, ManifestLog manifest) throws IOException {
     TeacherTask.Run run =
         new TeacherTask.Run(
             name,
@@ -297,23 +300,23 @@ public final class CacheJob {
             settings.get(Options.CACHE_SEED));
     TargetChoice wanted = choice.withLayersOf(recorded());
     List<TeacherTask> tasks = new ArrayList<>();
-    for (Plan.Shard shard : plan.shards()) {
+    for (PlanPart.Shard shard : plan.shards()) {
       int number = shard.shard();
-      if (manifest.isDropped(number)) {
+      if (manifest.state().isDropped(number)) {
         continue;
       }
       Set<String> missing =
           wanted.all().stream()
-              .filter(column -> !manifest.has(number, name, column))
+              .filter(column -> !manifest.state().has(number, name, column))
               .map(Column::name)
               .collect(Collectors.toCollection(TreeSet::new));
       if (!missing.isEmpty()) {
-        CacheFile inputs = manifest.inputs(number).orElseThrow();
+        CacheFile inputs = manifest.state().inputs(number).orElseThrow();
         tasks.add(
             new TeacherTask(
                 cache.toString(),
                 inputs,
-                wanted.without(column -> manifest.has(number, name, column)),
+                wanted.without(column -> manifest.state().has(number, name, column)),
                 missing,
                 run));
       }

@@ -2,7 +2,7 @@ package io.stillhouse.jobs.cache.build;
 
 import io.stillhouse.error.Errors;
 import io.stillhouse.jobs.cache.layout.CorpusFile;
-import io.stillhouse.jobs.cache.layout.Part;
+import io.stillhouse.jobs.cache.layout.PlanPart;
 import io.stillhouse.jobs.corpus.CorpusFiles;
 import java.util.ArrayList;
 import java.util.HashMap;
@@ -27,14 +27,14 @@ final class CorpusMatch {
    * @param hashed the recipe's files in order, hashed
    * @throws io.stillhouse.error.StillhouseException naming files that changed or are gone
    */
-  CorpusMatch(Path cache, List<Part> parts, CorpusFiles corpus, List<CorpusFile> hashed) {
+  CorpusMatch(Path cache, List<PlanPart> parts, CorpusFiles corpus, List<CorpusFile> hashed) {
     this.corpus = corpus;
     List<Path> paths = corpus.files();
     for (int f = 0; f < hashed.size(); f++) {
       added.put(paths.get(f), hashed.get(f));
     }
     List<String> problems = new ArrayList<>();
-    for (Part part : parts) {
+    for (PlanPart part : parts) {
       Map<Path, String> names = new LinkedHashMap<>();
       for (CorpusFile known : part.corpusFiles()) {
         Path path = takePath(known);
@@ -81,7 +81,7 @@ final class CorpusMatch {
   }
 
   /** Returns the files of a part, under the names that they had. */
-  CorpusFiles of(Part part) {
+  CorpusFiles of(PlanPart part) {
     return corpus.only(ofPart.get(part.firstShard()));
   }
 

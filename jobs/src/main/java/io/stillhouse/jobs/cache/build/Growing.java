@@ -5,11 +5,12 @@ import io.stillhouse.config.Settings;
 import io.stillhouse.error.Errors;
 import io.stillhouse.error.StillhouseException;
 import io.stillhouse.jobs.cache.layout.CacheFile;
+import io.stillhouse.jobs.cache.layout.CachePlan;
 import io.stillhouse.jobs.cache.layout.CheckedFile;
 import io.stillhouse.jobs.cache.layout.CorpusFile;
-import io.stillhouse.jobs.cache.layout.Manifest;
-import io.stillhouse.jobs.cache.layout.Part;
-import io.stillhouse.jobs.cache.layout.Plan;
+import io.stillhouse.jobs.cache.layout.ManifestChange;
+import io.stillhouse.jobs.cache.layout.ManifestLog;
+import io.stillhouse.jobs.cache.layout.PlanPart;
 import io.stillhouse.jobs.storage.CrashPoint;
 import io.stillhouse.jobs.storage.Storage;
 import io.stillhouse.recipe.Recipe;
@@ -46,18 +47,18 @@ final class Growing {
    * @throws io.stillhouse.error.StillhouseException if a row's key is in the cache already, or
    *     another run has written to the manifest since
    */
-  Plan grow(Plan plan, Manifest manifest, CorpusMatch corpus) throws IOException {
+  CachePlan grow(CachePlan plan, ManifestLog manifest, CorpusMatch corpus) throws IOException {
     if (settings.get(Options.CORPUS_LIMIT) > 0) {
       throw Errors.invalid(
           "corpus.limit is %d, so cache '%s' holds the first rows of its files and cannot grow by %s"
               .formatted(settings.get(Options.CORPUS_LIMIT), cache, names(corpus)),
           "leave the new files out, or name another cache.path");
     }
-    Part part = write(plan, corpus);
+    PlanPart part = write(plan, corpus);
     try {
       requireNewKeys(plan, manifest, part);
       CrashPoint.GROWN.reached();
-      manifest.append(Manifest.Entry.grown(part));
+      manifest.append(new ManifestChange.PartAdded(part));
     } catch (StillhouseException e) { // of any other failure nobody knows what it left
       planning.discard(cache, part.inputs());
       throw e;
@@ -67,7 +68,7 @@ final class Growing {
   }
 
   /** Writes the inputs of new files; nothing counts yet. */
-  Part write(Plan plan, CorpusMatch corpus) throws IOException {
+  PlanPart write(CachePlan plan, CorpusMatch corpus) throws IOException {
     List<String> paths = corpus.added().keySet().stream().map(Path::toString).toList();
     return planning.part(
         cache,
@@ -81,9 +82,11 @@ final class Growing {
     return corpus.added().values().stream().map(CorpusFile::name).toList();
   }
 
-  private void requireNewKeys(Plan plan, Manifest manifest, Part part) {
+  private void requireNewKeys(CachePlan plan, ManifestLog manifest, PlanPart part) {
     List<CacheFile> before =
-        plan.shards().stream().map(shard -> manifest.inputs(shard.shard()).orElseThrow()).toList();
+        plan.shards().stream()
+            .map(shard -> manifest.state().inputs(shard.shard()).orElseThrow())
+            .toList();
     JavaSparkContext context = JavaSparkContext.fromSparkContext(spark.sparkContext());
     context.setJobGroup("cache", "row keys of new files against the cache's", true);
     JavaRDD<String> twice = keys(context, before).intersection(keys(context, part.inputs()));

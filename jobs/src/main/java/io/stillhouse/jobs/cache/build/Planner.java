@@ -3,7 +3,7 @@ package io.stillhouse.jobs.cache.build;
 import io.stillhouse.error.Errors;
 import io.stillhouse.jobs.cache.layout.CacheFile;
 import io.stillhouse.jobs.cache.layout.CheckedFile;
-import io.stillhouse.jobs.cache.layout.Plan;
+import io.stillhouse.jobs.cache.layout.PlanPart;
 import io.stillhouse.jobs.corpus.Corpus;
 import io.stillhouse.jobs.corpus.InputRow;
 import io.stillhouse.jobs.corpus.SourceRow;
@@ -53,18 +53,18 @@ public final class Planner {
   private record Placed(String order, InputRow row) implements java.io.Serializable {}
 
   /** What planning leaves: shards, a file of each, and the rows without tokens by reason. */
-  record Planned(List<Plan.Shard> shards, List<CacheFile> files, Map<String, Long> invalid) {
+  record Planned(List<PlanPart.Shard> shards, List<CacheFile> files, Map<String, Long> invalid) {
     long rows() {
-      return shards.stream().mapToLong(Plan.Shard::rows).sum();
+      return shards.stream().mapToLong(PlanPart.Shard::rows).sum();
     }
 
     long tokens() {
-      return shards.stream().mapToLong(Plan.Shard::tokens).sum();
+      return shards.stream().mapToLong(PlanPart.Shard::tokens).sum();
     }
   }
 
   /** What the task of one shard leaves. */
-  private record Written(Plan.Shard shard, CacheFile file, Map<String, Long> invalid)
+  private record Written(PlanPart.Shard shard, CacheFile file, Map<String, Long> invalid)
       implements java.io.Serializable {}
 
   Planner(SparkSession spark, Path cache, long mostShardTokens, long seed) {
@@ -132,15 +132,15 @@ public final class Planner {
 
   /** Numbers shards without a gap: a row longer than a shard leaves one. */
   private static Planned planned(List<Written> written, int firstShard) {
-    List<Plan.Shard> shards = new ArrayList<>();
+    List<PlanPart.Shard> shards = new ArrayList<>();
     List<CacheFile> files = new ArrayList<>();
     Map<String, Long> invalid = new TreeMap<>();
     for (Written one : written) {
       int number = firstShard + shards.size();
-      Plan.Shard shard = one.shard();
+      PlanPart.Shard shard = one.shard();
       CacheFile file = one.file();
       shards.add(
-          new Plan.Shard(number, shard.rows(), shard.invalid(), shard.tokens(), shard.keys()));
+          new PlanPart.Shard(number, shard.rows(), shard.invalid(), shard.tokens(), shard.keys()));
       files.add(
           new CacheFile(
               number, file.family(), file.path(), file.columns(), file.size(), file.hashes(), ""));
@@ -237,7 +237,7 @@ public final class Planner {
       List<String> ids = rows.stream().map(row -> row.row().id()).toList();
       int invalidRows = invalid.values().stream().mapToInt(Long::intValue).sum();
       return new Written(
-          new Plan.Shard(shard, rows.size(), invalidRows, tokens, keys(ids)),
+          new PlanPart.Shard(shard, rows.size(), invalidRows, tokens, keys(ids)),
           new CacheFile(
               shard,
               Family.INPUTS.id(),

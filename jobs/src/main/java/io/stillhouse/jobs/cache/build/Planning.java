@@ -6,11 +6,12 @@ import io.stillhouse.config.Settings;
 import io.stillhouse.error.Errors;
 import io.stillhouse.error.StillhouseException;
 import io.stillhouse.jobs.cache.layout.CacheFile;
+import io.stillhouse.jobs.cache.layout.CachePlan;
 import io.stillhouse.jobs.cache.layout.CorpusFile;
 import io.stillhouse.jobs.cache.layout.Fingerprints;
-import io.stillhouse.jobs.cache.layout.Manifest;
-import io.stillhouse.jobs.cache.layout.Part;
-import io.stillhouse.jobs.cache.layout.Plan;
+import io.stillhouse.jobs.cache.layout.ManifestChange;
+import io.stillhouse.jobs.cache.layout.ManifestLog;
+import io.stillhouse.jobs.cache.layout.PlanPart;
 import io.stillhouse.jobs.cache.layout.Staging;
 import io.stillhouse.jobs.cache.layout.TeacherFolder;
 import io.stillhouse.jobs.cache.layout.Window;
@@ -70,20 +71,16 @@ final class Planning {
     try {
       storage.publish(teacher.path(), TeacherFolder.model(staging.directory(), ""));
       CorpusSpec spec = Recipe.corpus(settings);
-      Part part = part(staging.directory(), spec, corpus, hashed, FIRST_SHARD);
-      Plan plan =
-          new Plan(
+      PlanPart part = part(staging.directory(), spec, corpus, hashed, FIRST_SHARD);
+      CachePlan plan =
+          new CachePlan(
               Targets.VERSION,
               fingerprints,
-              part.shardTokens(),
-              part.shards(),
-              part.corpus(),
+              part,
               Fingerprints.directory(storage, teacher.path()),
-              part.inputs(),
-              hashed,
               window);
-      Manifest.read(storage, staging.directory()).append(Manifest.Entry.first(plan));
-      storage.writeText(new Path(staging.directory(), Plan.FILE), plan.toJson());
+      ManifestLog.read(storage, staging.directory()).append(new ManifestChange.PlanAdded(plan));
+      storage.writeText(new Path(staging.directory(), CachePlan.FILE), plan.toJson());
       staging.becomeTheCache();
     } catch (Exception e) { // Spark throws checked ones that it does not declare
       staging.requireStillNoCache(e);
@@ -94,14 +91,14 @@ final class Planning {
   }
 
   /** Reads files and writes their rows as the inputs of shards, counted from {@code firstShard}. */
-  Part part(
+  PlanPart part(
       Path directory, CorpusSpec spec, CorpusFiles files, List<CorpusFile> hashed, int firstShard)
       throws IOException {
     Corpus corpus = Corpus.read(spark, spec, files);
     Planner.Planned planned = write(directory, spec, corpus, firstShard, shardTokens);
     boolean prose = Tokenising.cut(settings, spec).mode() != Segmenter.Mode.ROW;
-    Plan.Read read =
-        new Plan.Read(
+    PlanPart.Counts read =
+        new PlanPart.Counts(
             planned.rows(), planned.tokens(), prose ? corpus.blankRows() : 0, planned.invalid());
     try {
       if (planned.tokens() == 0) {
@@ -114,7 +111,7 @@ final class Planning {
       discard(directory, planned.files());
       throw e;
     }
-    return new Part(shardTokens, planned.shards(), read, hashed, planned.files());
+    return new PlanPart(shardTokens, planned.shards(), read, hashed, planned.files());
   }
 
   /** Deletes inputs that shall not count. */
@@ -126,7 +123,7 @@ final class Planning {
   }
 
   /** Writes the inputs of a part anew into another directory, to restore some of them. */
-  Planner.Planned again(Path directory, Part part, CorpusFiles files) throws IOException {
+  Planner.Planned again(Path directory, PlanPart part, CorpusFiles files) throws IOException {
     CorpusSpec spec = Recipe.corpus(settings);
     return write(
         directory, spec, Corpus.read(spark, spec, files), part.firstShard(), part.shardTokens());
@@ -174,7 +171,7 @@ final class Planning {
    *
    * @param notFinite rows for which the teacher's output is not finite, beside the corpus's own
    */
-  void requireFewInvalid(Plan.Read corpus, long notFinite) {
+  void requireFewInvalid(PlanPart.Counts corpus, long notFinite) {
     double most = settings.get(Options.MAX_INVALID);
     long invalid = corpus.invalidRows() + notFinite;
     if (invalid > most * corpus.rows()) {

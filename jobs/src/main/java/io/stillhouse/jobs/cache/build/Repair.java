@@ -3,11 +3,12 @@ package io.stillhouse.jobs.cache.build;
 import io.stillhouse.checkpoint.HuggingFaceDirectory;
 import io.stillhouse.error.Errors;
 import io.stillhouse.jobs.cache.layout.CacheFile;
-import io.stillhouse.jobs.cache.layout.Manifest;
-import io.stillhouse.jobs.cache.layout.OtherTeacher;
-import io.stillhouse.jobs.cache.layout.Part;
-import io.stillhouse.jobs.cache.layout.Plan;
-import io.stillhouse.jobs.cache.layout.PlanFiles;
+import io.stillhouse.jobs.cache.layout.CachePlan;
+import io.stillhouse.jobs.cache.layout.CachedTeacher;
+import io.stillhouse.jobs.cache.layout.ManifestChange;
+import io.stillhouse.jobs.cache.layout.ManifestLog;
+import io.stillhouse.jobs.cache.layout.PlanPart;
+import io.stillhouse.jobs.cache.layout.PlanStore;
 import io.stillhouse.jobs.cache.layout.Staging;
 import io.stillhouse.jobs.storage.Storage;
 import java.io.IOException;
@@ -24,49 +25,50 @@ import org.apache.hadoop.fs.Path;
 final class Repair {
   private final Storage storage;
   private final Path cache;
-  private final Manifest manifest;
-  private final Plan first;
-  private final TreeMap<Integer, Part> grown = new TreeMap<>();
-  private final TreeMap<String, OtherTeacher> teachers = new TreeMap<>();
+  private final ManifestLog manifest;
+  private final CachePlan first;
+  private final TreeMap<Integer, PlanPart> grown = new TreeMap<>();
+  private final TreeMap<String, CachedTeacher> teachers = new TreeMap<>();
 
   /** Writes the inputs of a part's shards into a directory. */
   interface Inputs {
-    Planner.Planned write(Path directory, Part part) throws IOException;
+    Planner.Planned write(Path directory, PlanPart part) throws IOException;
   }
 
   /** Reads whichever copies are sound, and restores the files among them. */
-  Repair(Storage storage, Path cache, Manifest manifest) throws IOException {
+  Repair(Storage storage, Path cache, ManifestLog manifest) throws IOException {
     this.storage = storage;
     this.cache = cache;
     this.manifest = manifest;
     this.first = first().requireVersion(cache);
-    PlanFiles files = new PlanFiles(storage, cache);
+    PlanStore files = new PlanStore(storage, cache);
     files.parts().forEach(part -> grown.put(part.firstShard(), part));
-    for (Part part : manifest.parts()) {
+    for (PlanPart part : manifest.state().parts()) {
       if (grown.put(part.firstShard(), part) == null) {
         storage.writeText(part.file(cache), part.toJson());
       }
     }
     files.teachers().forEach(teacher -> teachers.put(teacher.name(), teacher));
-    for (OtherTeacher teacher : manifest.teachers().values()) {
+    for (CachedTeacher teacher : manifest.state().teachers().values()) {
       if (teachers.put(teacher.name(), teacher) == null) {
         storage.writeText(teacher.file(cache), teacher.toJson());
       }
     }
   }
 
-  private Plan first() throws IOException {
-    Path file = new Path(cache, Plan.FILE);
-    Plan plan = storage.exists(file) ? Plan.parse(storage.readText(file)) : null;
+  private CachePlan first() throws IOException {
+    Path file = new Path(cache, CachePlan.FILE);
+    CachePlan plan = storage.exists(file) ? CachePlan.parse(storage.readText(file)) : null;
     if (plan != null) {
       return plan;
     }
-    if (!storage.exists(file) && !storage.exists(new Path(cache, Manifest.DIRECTORY))) {
+    if (!storage.exists(file) && !storage.exists(new Path(cache, ManifestLog.DIRECTORY))) {
       throw Errors.invalid(
-          "cache.path '%s' exists but is not a cache: it has no %s".formatted(cache, Plan.FILE),
+          "cache.path '%s' exists but is not a cache: it has no %s"
+              .formatted(cache, CachePlan.FILE),
           "name a path that does not exist yet");
     }
-    Plan copy = manifest.plan();
+    CachePlan copy = manifest.state().plan();
     if (copy == null) {
       throw Errors.invalid(
           "both copies of the plan of cache '%s' are damaged".formatted(cache),
@@ -77,40 +79,42 @@ final class Repair {
   }
 
   /** Returns the plan of the cache with everything that it grew by. */
-  Plan plan() {
+  CachePlan plan() {
     return first.grownBy(grown.values(), cache);
   }
 
   /** Returns the parts of the plan. */
-  List<Part> parts() {
-    List<Part> parts = new ArrayList<>(List.of(first.part()));
+  List<PlanPart> parts() {
+    List<PlanPart> parts = new ArrayList<>(List.of(first.part()));
     parts.addAll(grown.values());
     return parts;
   }
 
   /** Returns the teachers besides the first, by name. */
-  Map<String, OtherTeacher> teachers() {
+  Map<String, CachedTeacher> teachers() {
     return teachers;
   }
 
   /** Appends what entries that were lost had said of the plan, and restores lost inputs. */
   void restore(Inputs corpus) throws IOException {
-    if (manifest.plan() == null) {
-      manifest.append(Manifest.Entry.first(first));
+    if (manifest.state().plan() == null) {
+      manifest.append(new ManifestChange.PlanAdded(first));
     }
-    for (Part part : grown.values()) {
-      if (!manifest.parts().contains(part)) {
-        manifest.append(Manifest.Entry.grown(part));
+    for (PlanPart part : grown.values()) {
+      if (!manifest.state().parts().contains(part)) {
+        manifest.append(new ManifestChange.PartAdded(part));
       }
     }
-    for (OtherTeacher teacher : teachers.values()) {
-      if (!manifest.teachers().containsKey(teacher.name())) {
-        manifest.append(Manifest.Entry.joined(teacher));
+    for (CachedTeacher teacher : teachers.values()) {
+      if (!manifest.state().teachers().containsKey(teacher.name())) {
+        manifest.append(new ManifestChange.TeacherAdded(teacher));
       }
     }
-    for (Part part : parts()) {
-      List<Plan.Shard> lost =
-          part.shards().stream().filter(shard -> manifest.inputs(shard.shard()).isEmpty()).toList();
+    for (PlanPart part : parts()) {
+      List<PlanPart.Shard> lost =
+          part.shards().stream()
+              .filter(shard -> manifest.state().inputs(shard.shard()).isEmpty())
+              .toList();
       if (!lost.isEmpty()) {
         restoreInputs(part, lost, corpus);
       }
@@ -130,7 +134,8 @@ final class Repair {
   }
 
   /** Plans a part again, and takes the files of the lost shards. */
-  private void restoreInputs(Part part, List<Plan.Shard> lost, Inputs corpus) throws IOException {
+  private void restoreInputs(PlanPart part, List<PlanPart.Shard> lost, Inputs corpus)
+      throws IOException {
     Staging staging = new Staging(storage, cache);
     try {
       Planner.Planned planned = corpus.write(staging.directory(), part);
@@ -140,12 +145,12 @@ final class Repair {
             "restore the corpus, or delete the cache and run cache again");
       }
       List<CacheFile> restored = new ArrayList<>();
-      for (Plan.Shard shard : lost) {
+      for (PlanPart.Shard shard : lost) {
         CacheFile file = planned.files().get(shard.shard() - part.firstShard());
         storage.rename(new Path(staging.directory(), file.path()), new Path(cache, file.path()));
         restored.add(file);
       }
-      manifest.append(Manifest.Entry.added(restored, List.of()));
+      manifest.append(new ManifestChange.FilesAdded(restored, List.of()));
     } finally {
       staging.delete();
     }

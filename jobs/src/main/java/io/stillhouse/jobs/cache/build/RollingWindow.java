@@ -4,7 +4,8 @@ import io.stillhouse.jobs.cache.layout.Acknowledgements;
 import io.stillhouse.jobs.cache.layout.CacheFile;
 import io.stillhouse.jobs.cache.layout.CacheLeftovers;
 import io.stillhouse.jobs.cache.layout.Lease;
-import io.stillhouse.jobs.cache.layout.Manifest;
+import io.stillhouse.jobs.cache.layout.ManifestChange;
+import io.stillhouse.jobs.cache.layout.ManifestLog;
 import io.stillhouse.jobs.storage.Storage;
 import io.stillhouse.target.Family;
 import java.io.IOException;
@@ -27,7 +28,7 @@ final class RollingWindow {
 
   private final Storage storage;
   private final Path cache;
-  private final Manifest manifest;
+  private final ManifestLog manifest;
   private final Lease lease;
   private final int size;
   private final Acknowledgements acknowledgements;
@@ -40,7 +41,7 @@ final class RollingWindow {
    * @param lease of this run
    * @param size the most shards whose target files may lie in the cache
    */
-  RollingWindow(Storage storage, Path cache, Manifest manifest, Lease lease, int size)
+  RollingWindow(Storage storage, Path cache, ManifestLog manifest, Lease lease, int size)
       throws IOException {
     this.storage = storage;
     this.cache = cache;
@@ -54,7 +55,7 @@ final class RollingWindow {
   /** Returns target files that a run before this one left unnamed. */
   private List<CacheLeftovers.Found> leftBehind() throws IOException {
     Set<String> named =
-        manifest.files().stream()
+        manifest.state().files().stream()
             .map(CacheFile::path)
             .collect(Collectors.toCollection(HashSet::new));
     return CacheLeftovers.list(storage, cache).stream()
@@ -74,19 +75,19 @@ final class RollingWindow {
     first = Math.max(first, needed);
     List<Integer> passed =
         IntStream.range(0, first)
-            .filter(shard -> !manifest.isDropped(shard) && !unfinished.contains(shard))
+            .filter(shard -> !manifest.state().isDropped(shard) && !unfinished.contains(shard))
             .boxed()
             .toList();
     if (passed.isEmpty()) {
       return;
     }
     List<CacheFile> files =
-        manifest.files().stream()
+        manifest.state().files().stream()
             .filter(file -> passed.contains(file.shard()))
             .filter(file -> !file.family().equals(Family.INPUTS.id()))
             .toList();
     List<String> names = students.stream().map(Acknowledgements.Student::student).toList();
-    manifest.append(Manifest.Entry.dropping(new Manifest.Dropped(passed, names)));
+    manifest.append(new ManifestChange.TargetsDropped(passed, names));
     for (CacheFile file : files) {
       Path path = new Path(cache, file.path());
       storage.fileSystem(path).delete(path, false);
@@ -106,7 +107,7 @@ final class RollingWindow {
     boolean alone = due && lease.isTheOnlyOne();
     looked = due ? System.nanoTime() : looked;
     for (CacheLeftovers.Found found : List.copyOf(leftBehind)) {
-      if (alone || manifest.isDropped(found.shard())) {
+      if (alone || manifest.state().isDropped(found.shard())) {
         Path path = found.status().getPath();
         storage.fileSystem(path).delete(path, false);
         leftBehind.remove(found);

@@ -1,7 +1,8 @@
 package io.stillhouse.jobs.cache.build;
 
-import io.stillhouse.jobs.cache.layout.Manifest;
-import io.stillhouse.jobs.cache.layout.Plan;
+import io.stillhouse.jobs.cache.layout.CachePlan;
+import io.stillhouse.jobs.cache.layout.ManifestChange;
+import io.stillhouse.jobs.cache.layout.ManifestLog;
 import io.stillhouse.jobs.spark.Progress;
 import io.stillhouse.jobs.spark.RunningTasks;
 import io.stillhouse.jobs.spark.Watch;
@@ -45,8 +46,8 @@ record TeacherStage(SparkSession spark, LongConsumer limit) {
    * @param window that says when each may run, and which never need to; null for all at once
    */
   Ran run(
-      Plan plan,
-      Manifest manifest,
+      CachePlan plan,
+      ManifestLog manifest,
       String teacher,
       List<TeacherTask> tasks,
       @Nullable RollingWindow window)
@@ -62,8 +63,9 @@ record TeacherStage(SparkSession spark, LongConsumer limit) {
       if (window == null) {
         runJob(context, tasks, done, append);
       } else {
-        Predicate<Integer> finished = shard -> manifest.isFinished(shard, plan.window());
-        new RollingJobs(window, finished, manifest::isDropped, progress::note)
+        Predicate<Integer> finished = shard -> manifest.state().isFinished(shard, plan.window());
+        new RollingJobs(
+                window, finished, shard -> manifest.state().isDropped(shard), progress::note)
             .run(tasks, some -> runJob(context, some, done, append));
       }
     } catch (Exception e) { // Spark throws checked ones that it does not declare
@@ -106,7 +108,7 @@ record TeacherStage(SparkSession spark, LongConsumer limit) {
 
   /** Runs on the driver as each task ends, so that a shard counts as soon as it is finished. */
   private static final class Append extends AbstractFunction2<Object, TeacherTask.Done, BoxedUnit> {
-    private final Manifest manifest;
+    private final ManifestLog manifest;
     private final String teacher;
     private final LongConsumer limit;
     private double longestLoad;
@@ -115,7 +117,7 @@ record TeacherStage(SparkSession spark, LongConsumer limit) {
     private long tokens;
     private boolean stopped;
 
-    Append(Manifest manifest, String teacher, LongConsumer limit) {
+    Append(ManifestLog manifest, String teacher, LongConsumer limit) {
       this.manifest = manifest;
       this.teacher = teacher;
       this.limit = limit;
@@ -129,11 +131,11 @@ record TeacherStage(SparkSession spark, LongConsumer limit) {
       CrashPoint.FINISHED.reached();
       longestLoad = Math.max(longestLoad, done.loadSeconds());
       try {
-        manifest.append(Manifest.Entry.added(done.files(), done.invalid()));
+        manifest.append(new ManifestChange.FilesAdded(done.files(), done.invalid()));
         shards++;
         rows += done.files().get(0).size().rows();
         tokens += done.files().get(0).size().tokens();
-        limit.accept(manifest.invalidRows(teacher));
+        limit.accept(manifest.state().invalidRows(teacher));
       } catch (IOException e) {
         stopped = true;
         throw new UncheckedIOException(e);

@@ -6,7 +6,7 @@ import io.stillhouse.codec.MlmEncoder;
 import io.stillhouse.codec.TargetCells;
 import io.stillhouse.jobs.cache.layout.CacheFile;
 import io.stillhouse.jobs.cache.layout.CheckedFile;
-import io.stillhouse.jobs.cache.layout.Manifest;
+import io.stillhouse.jobs.cache.layout.InvalidRow;
 import io.stillhouse.jobs.cache.layout.TeacherFolder;
 import io.stillhouse.jobs.corpus.InputRow;
 import io.stillhouse.jobs.spark.Devices;
@@ -75,7 +75,7 @@ record TeacherTask(
    * What a task leaves: finished files, rows without finite output, and the seconds that it waited
    * for the teacher to be loaded.
    */
-  record Done(List<CacheFile> files, List<Manifest.Invalid> invalid, double loadSeconds)
+  record Done(List<CacheFile> files, List<InvalidRow> invalid, double loadSeconds)
       implements Serializable {}
 
   int shard() {
@@ -98,7 +98,7 @@ record TeacherTask(
             .map(InputRow::of)
             .toList();
     Map<Family, OpenFile> files = new EnumMap<>(Family.class);
-    List<Manifest.Invalid> invalid = new ArrayList<>();
+    List<InvalidRow> invalid = new ArrayList<>();
     try (Overlapped writing = new Overlapped(PIECES_WAITING)) {
       for (Map.Entry<Family, List<Column>> family : missingColumns().entrySet()) {
         files.put(
@@ -197,7 +197,7 @@ record TeacherTask(
       InferenceEncoder teacher,
       List<InputRow> rows,
       Map<Family, OpenFile> files,
-      List<Manifest.Invalid> invalid,
+      List<InvalidRow> invalid,
       Overlapped writing)
       throws IOException {
     try (NDManager manager = Devices.manager()) {
@@ -225,7 +225,7 @@ record TeacherTask(
           broken[row] |= cells.values().stream().anyMatch(column -> column.get(at) == null);
           if (broken[row]) {
             invalid.add(
-                new Manifest.Invalid(
+                new InvalidRow(
                     inputs.shard(),
                     piece.get(row).id(),
                     "the teacher's output is not finite",

@@ -8,8 +8,9 @@ import io.stillhouse.codec.TargetCells;
 import io.stillhouse.codec.TeacherParts;
 import io.stillhouse.config.Options;
 import io.stillhouse.config.Settings;
-import io.stillhouse.jobs.cache.layout.Manifest;
-import io.stillhouse.jobs.cache.layout.Plan;
+import io.stillhouse.jobs.cache.layout.CachePlan;
+import io.stillhouse.jobs.cache.layout.ManifestLog;
+import io.stillhouse.jobs.cache.layout.PlanPart;
 import io.stillhouse.jobs.cache.read.CacheReader;
 import io.stillhouse.jobs.spark.Devices;
 import io.stillhouse.jobs.storage.Storage;
@@ -86,23 +87,23 @@ public final class Fidelity {
   }
 
   /** Recomputes rows of a few shards with one of the cache's teachers. */
-  Map<String, ColumnError> sample(Plan plan, Manifest manifest, String teacherName)
+  Map<String, ColumnError> sample(CachePlan plan, ManifestLog manifest, String teacherName)
       throws IOException {
     List<Column> columns =
-        manifest.columns(teacherName).stream()
+        manifest.state().columns(teacherName).stream()
             .map(Targets::named)
             .filter(column -> column.type() != Column.Type.UINT8)
             .toList();
     CacheReader reader = CacheReader.open(storage, cache, teacherName, columns);
     Random random = new Random(settings.get(Options.CACHE_SEED));
-    List<Plan.Shard> shards = new ArrayList<>(plan.shards());
-    shards.removeIf(shard -> manifest.isDropped(shard.shard()));
+    List<PlanPart.Shard> shards = new ArrayList<>(plan.shards());
+    shards.removeIf(shard -> manifest.state().isDropped(shard.shard()));
     if (shards.isEmpty()) {
       return Map.of();
     }
     Collections.shuffle(shards, random);
     List<Example> rows = new ArrayList<>();
-    for (Plan.Shard shard : shards) {
+    for (PlanPart.Shard shard : shards) {
       if (rows.size() >= settings.get(Options.VERIFY_ROWS)) {
         break;
       }
@@ -191,7 +192,7 @@ public final class Fidelity {
   }
 
   /** A few roundings of the dtype, and what batches of another shape differ by anyway. */
-  private static double limit(Column column, Plan plan, double noise) {
+  private static double limit(Column column, CachePlan plan, double noise) {
     return switch (column.type()) {
       // Of two almost equal logits either may come first, and a draw lies at the edge of a class.
       case TOKEN_IDS -> 0.0025;
