@@ -28,7 +28,7 @@ def row(home, metrics, has_validation):
     cache = json.loads((home / "cache" / "cache.json").read_text())
     evaluation = json.loads((home / "evaluation.json").read_text())
     models = [m for m in evaluation["models"] if "/seed-" in m["path"]]
-    result = {"targets": home.name, "bytes-per-token": cache["bytesPerToken"]}
+    result = {"targets": home.name, "bytes-per-token": cache["size"]["bytesPerToken"]}
     for metric in metrics:
         result[metric] = mean([m["metrics"][metric] for m in models])
     if has_validation:

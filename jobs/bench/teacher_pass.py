@@ -64,12 +64,12 @@ def ours(arguments):
     whole = float(arguments.to) - float(arguments.began)
     yield {
         "name": arguments.name,
-        "sentences": cache["rows"],
-        "tokens": cache["tokens"],
-        "per-second": cache["rowsPerSecond"],
-        "per-second-of-the-whole-command": cache["rows"] / whole,
-        "seconds": cache["seconds"] | {"whole-command": whole},
-        "bytes-per-token": cache["bytesPerToken"],
+        "sentences": cache["corpus"]["rows"],
+        "tokens": cache["corpus"]["tokens"],
+        "per-second": cache["run"]["rowsPerSecond"],
+        "per-second-of-the-whole-command": cache["corpus"]["rows"] / whole,
+        "seconds": cache["run"]["seconds"] | {"whole-command": whole},
+        "bytes-per-token": cache["size"]["bytesPerToken"],
     }
 
 

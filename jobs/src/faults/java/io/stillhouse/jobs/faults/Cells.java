@@ -119,7 +119,10 @@ final class Cells {
   /** Returns how many shards were computed by the last run that ended, as it says itself. */
   int computedByLastRun() throws IOException {
     String json = new String(bytes(new Path(cache, "cache.json")), StandardCharsets.UTF_8);
-    return GSON.fromJson(json, JsonObject.class).get("computedShards").getAsInt();
+    return GSON.fromJson(json, JsonObject.class)
+        .getAsJsonObject("run")
+        .get("computedShards")
+        .getAsInt();
   }
 
   /** Returns the time, in milliseconds since 1970, at which the last manifest entry was written. */

@@ -94,7 +94,7 @@ class ValidationTest {
 
     assertThatThrownBy(() -> train("cache", "corpus.max-length=32", "teacher.path=" + Tiny.REG))
         .isInstanceOf(StillhouseException.class)
-        .hasMessageContaining("was built with corpus.max-length = 40, this recipe has 32")
+        .hasMessageContaining("was built with corpus.max-length = 40, but this recipe has 32")
         .hasMessageContaining("was built with teacher.sha256 = ")
         .hasMessageContaining("correct the recipe, or name the cache that it made");
     assertThat(train("cache", "train.seed=7", "teacher.path=" + Tiny.CLS).students()).hasSize(1);

@@ -272,7 +272,8 @@ class WindowTest {
 
     assertThatThrownBy(() -> cache("cache.window=2"))
         .isInstanceOf(StillhouseException.class)
-        .hasMessageContaining("was begun with cache.window = 3, this recipe has 2; use 3 or more");
+        .hasMessageContaining(
+            "was begun with cache.window = 3, but this recipe has 2; use 3 or more");
     assertThatThrownBy(() -> cache("targets.hidden=[0,1,3]"))
         .isInstanceOf(StillhouseException.class)
         .hasMessageContaining("asks for attention_03, hidden_00, hidden_01, hidden_03");
@@ -284,7 +285,7 @@ class WindowTest {
                 new CacheJob(spark, settings(shared.resolve("whole"), students(), "cache.window=3"))
                     .run())
         .isInstanceOf(StillhouseException.class)
-        .hasMessageContaining("was begun with cache.window = 0, this recipe has 3; use 0");
+        .hasMessageContaining("was begun with cache.window = 0, but this recipe has 3; use 0");
   }
 
   private CacheRecord cache(String... more) throws IOException {

@@ -1,14 +1,16 @@
 package io.stillhouse.jobs.cache.build;
 
+import io.stillhouse.jobs.cache.layout.ManifestChange;
 import io.stillhouse.config.Options;
 import io.stillhouse.config.Settings;
 import io.stillhouse.error.Errors;
 import io.stillhouse.error.StillhouseException;
 import io.stillhouse.jobs.cache.layout.CacheFile;
+import io.stillhouse.jobs.cache.layout.CachePlan;
 import io.stillhouse.jobs.cache.layout.CheckedFile;
-import io.stillhouse.jobs.cache.layout.Manifest;
-import io.stillhouse.jobs.cache.layout.Part;
-import io.stillhouse.jobs.cache.layout.Plan;
+import io.stillhouse.jobs.cache.layout.ManifestLog;
+import io.stillhouse.jobs.cache.layout.PlanPart;
+import io.stillhouse.jobs.cache.layout.CachePlan;
 import io.stillhouse.jobs.storage.CrashPoint;
 import io.stillhouse.jobs.storage.Storage;
 import io.stillhouse.recipe.Recipe;
@@ -48,7 +50,7 @@ final class CacheGrowth {
    * @throws StillhouseException if a row's key is in the cache already, or another run has written
    *     to the manifest since it was read
    */
-  Plan grow(Plan plan, Manifest manifest, CorpusMatch corpus) throws IOException {
+  CachePlan grow(CachePlan plan, ManifestLog manifest, CorpusMatch corpus) throws IOException {
     List<String> names = corpus.added().names();
     if (settings.get(Options.CORPUS_LIMIT) > 0) {
       throw Errors.invalid(
@@ -56,11 +58,11 @@ final class CacheGrowth {
               .formatted(settings.get(Options.CORPUS_LIMIT), cache, names),
           "leave the new files out, or name another cache.path");
     }
-    Part part = write(plan, corpus);
+    PlanPart part = write(plan, corpus);
     try {
       requireNewKeys(plan, manifest, part);
       CrashPoint.GROWN.reached();
-      manifest.append(Manifest.Entry.grown(part));
+      manifest.append(new ManifestChange.PartAdded(part));
     } catch (StillhouseException e) { // after any other failure, the entry may have been written
       planner.discard(cache, part.inputs());
       throw e;
@@ -77,15 +79,17 @@ final class CacheGrowth {
   }
 
   /** Writes the inputs of new files, which do not count yet. */
-  Part write(Plan plan, CorpusMatch corpus) throws IOException {
+  PlanPart write(CachePlan plan, CorpusMatch corpus) throws IOException {
     List<String> paths = corpus.addedPaths().stream().map(Path::toString).toList();
     return planner.part(
         cache, Recipe.corpus(settings, paths), corpus.added(), plan.shards().size());
   }
 
-  private void requireNewKeys(Plan plan, Manifest manifest, Part part) {
+  private void requireNewKeys(CachePlan plan, ManifestLog manifest, PlanPart part) {
     List<CacheFile> before =
-        plan.shards().stream().map(shard -> manifest.inputs(shard.shard()).orElseThrow()).toList();
+        plan.shards().stream()
+            .map(shard -> manifest.state().inputs(shard.shard()).orElseThrow())
+            .toList();
     JavaSparkContext context = JavaSparkContext.fromSparkContext(spark.sparkContext());
     context.setJobGroup("cache", "row keys of new files against the cache's", true);
     JavaRDD<String> repeated = keys(context, before).intersection(keys(context, part.inputs()));

@@ -1,14 +1,16 @@
 package io.stillhouse.jobs.cache.build;
 
+import io.stillhouse.jobs.cache.layout.PlanPart;
 import io.stillhouse.checkpoint.HuggingFaceDirectory;
 import io.stillhouse.config.Options;
 import io.stillhouse.config.Settings;
 import io.stillhouse.error.Errors;
 import io.stillhouse.jobs.cache.layout.CacheFile;
+import io.stillhouse.jobs.cache.layout.CachePlan;
 import io.stillhouse.jobs.cache.layout.CacheRecord;
 import io.stillhouse.jobs.cache.layout.Lease;
-import io.stillhouse.jobs.cache.layout.Manifest;
-import io.stillhouse.jobs.cache.layout.Plan;
+import io.stillhouse.jobs.cache.layout.ManifestLog;
+import io.stillhouse.jobs.cache.layout.CachePlan;
 import io.stillhouse.jobs.cache.layout.TargetRecipe;
 import io.stillhouse.jobs.cache.layout.Window;
 import io.stillhouse.jobs.storage.DiskFull;
@@ -116,10 +118,10 @@ public final class CacheJob {
   private CacheRecord openAndCompute() throws IOException {
     long start = System.nanoTime();
     OpenCache open = openOrBegin();
-    Manifest manifest = open.manifest();
+    ManifestLog manifest = open.manifest();
     try (Lease lease = Lease.take(storage, cache)) {
-      Plan plan = bringUpToDate(open);
-      int droppedBefore = manifest.dropped().size();
+      CachePlan plan = bringUpToDate(open);
+      int droppedBefore = manifest.state().dropped().size();
       RollingWindow rolling = rollingWindow(manifest, lease);
       List<TeacherTask> tasks = missing(plan, manifest);
       double planning = secondsSince(start);
@@ -153,7 +155,7 @@ public final class CacheJob {
   }
 
   /** Restores what the cache has lost, adds this teacher and new text, and returns the plan. */
-  private Plan bringUpToDate(OpenCache open) throws IOException {
+  private CachePlan bringUpToDate(OpenCache open) throws IOException {
     OpenCache.Restored restored = name.isEmpty() ? open.restore() : open.restore(name);
     if (!restored.hasNewText()) {
       return restored.plan();
@@ -175,7 +177,7 @@ public final class CacheJob {
     }
   }
 
-  private @Nullable RollingWindow rollingWindow(Manifest manifest, Lease lease) throws IOException {
+  private @Nullable RollingWindow rollingWindow(ManifestLog manifest, Lease lease) throws IOException {
     if (window == null) {
       return null;
     }
@@ -185,7 +187,7 @@ public final class CacheJob {
   }
 
   /** Returns a task for every shard that lacks a column, requested now or lost since. */
-  private List<TeacherTask> missing(Plan plan, Manifest manifest) throws IOException {
+  private List<TeacherTask> missing(CachePlan plan, ManifestLog manifest) throws IOException {
     TeacherTask.PassOptions pass =
         new TeacherTask.PassOptions(
             name,
@@ -195,19 +197,19 @@ public final class CacheJob {
             settings.get(Options.CACHE_SEED));
     TargetChoice wanted = choice.withLayersOf(recordedColumns());
     List<TeacherTask> tasks = new ArrayList<>();
-    for (Plan.Shard shard : plan.shards()) {
+    for (PlanPart.Shard shard : plan.shards()) {
       int number = shard.shard();
-      if (manifest.isDropped(number)) {
+      if (manifest.state().isDropped(number)) {
         continue;
       }
       Set<String> missing =
           wanted.all().stream()
-              .filter(column -> !manifest.has(number, name, column))
+              .filter(column -> !manifest.state().has(number, name, column))
               .map(Column::name)
               .collect(Collectors.toCollection(TreeSet::new));
       if (!missing.isEmpty()) {
-        CacheFile inputs = manifest.inputs(number).orElseThrow();
-        TargetChoice lacking = wanted.without(column -> manifest.has(number, name, column));
+        CacheFile inputs = manifest.state().inputs(number).orElseThrow();
+        TargetChoice lacking = wanted.without(column -> manifest.state().has(number, name, column));
         tasks.add(new TeacherTask(cache.toString(), inputs, lacking, missing, pass));
       }
     }
@@ -215,7 +217,7 @@ public final class CacheJob {
   }
 
   private TeacherStage.Totals compute(
-      Plan plan, Manifest manifest, List<TeacherTask> tasks, @Nullable RollingWindow rolling)
+      CachePlan plan, ManifestLog manifest, List<TeacherTask> tasks, @Nullable RollingWindow rolling)
       throws IOException {
     TeacherStage.Totals totals = TeacherStage.Totals.NONE;
     if (tasks.isEmpty()) {
@@ -226,17 +228,17 @@ public final class CacheJob {
               .run(plan, tasks, rolling);
     }
     // An earlier run may have ended because of too many invalid rows after its last shard.
-    requireFewInvalid(plan, manifest.invalidRows(name));
+    requireFewInvalid(plan, manifest.state().invalidRows(name));
     return totals;
   }
 
-  private void requireFewInvalid(Plan plan, long notFinite) {
+  private void requireFewInvalid(CachePlan plan, long notFinite) {
     planner.requireFewInvalid(plan.corpus(), notFinite);
   }
 
   /** Returns the columns that every shard has, dropped ones included. */
-  private List<String> columns(Manifest manifest) {
-    return window == null ? List.copyOf(manifest.columns(name)) : window.columns();
+  private List<String> columns(ManifestLog manifest) {
+    return window == null ? List.copyOf(manifest.state().columns(name)) : window.columns();
   }
 
   /** Returns the columns that the last finished run recorded. */

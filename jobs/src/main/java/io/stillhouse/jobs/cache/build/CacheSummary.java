@@ -1,8 +1,8 @@
 package io.stillhouse.jobs.cache.build;
 
 import io.stillhouse.jobs.cache.layout.CacheRecord;
-import io.stillhouse.jobs.cache.layout.Manifest;
-import io.stillhouse.jobs.cache.layout.Plan;
+import io.stillhouse.jobs.cache.layout.ManifestLog;
+import io.stillhouse.jobs.cache.layout.CachePlan;
 import java.util.List;
 import org.apache.hadoop.fs.Path;
 
@@ -22,26 +22,27 @@ record CacheSummary(Path cache, String teacher, List<String> columns) {
    * @param computing seconds after that, without those of loading the teacher
    */
   CacheRecord record(
-      Plan plan, Manifest manifest, TeacherStage.Totals totals, double planning, double computing) {
+      CachePlan plan, ManifestLog manifest, TeacherStage.Totals totals, double planning, double computing) {
     long bytes =
-        manifest.droppedBytes()
-            + manifest.files().stream().mapToLong(file -> file.size().bytes()).sum();
+        manifest.state().droppedBytes()
+            + manifest.state().files().stream().mapToLong(file -> file.size().bytes()).sum();
     return new CacheRecord(
         cache.toString(),
-        plan.corpus().rows(),
-        plan.corpus().tokens(),
-        plan.shards().size(),
-        plan.corpus().blankRows(),
-        plan.corpus().invalidRows() + manifest.invalidRows(teacher),
-        totals.shards(),
+        new CacheRecord.Corpus(
+            plan.corpus().rows(),
+            plan.corpus().tokens(),
+            plan.shards().size(),
+            plan.corpus().blankRows(),
+            plan.corpus().invalidRows() + manifest.state().invalidRows(teacher)),
         columns,
         manifest.entries(),
-        bytes,
-        (double) bytes / plan.corpus().tokens(),
-        new CacheRecord.Seconds(planning, totals.loadSeconds(), computing),
-        perSecond(totals.tokens(), computing),
-        perSecond(totals.rows(), computing),
-        manifest.dropped().size());
+        new CacheRecord.Size(bytes, (double) bytes / plan.corpus().tokens()),
+        new CacheRecord.Run(
+            totals.shards(),
+            new CacheRecord.Seconds(planning, totals.loadSeconds(), computing),
+            perSecond(totals.tokens(), computing),
+            perSecond(totals.rows(), computing)),
+        manifest.state().dropped().size());
   }
 
   private static double perSecond(long count, double seconds) {

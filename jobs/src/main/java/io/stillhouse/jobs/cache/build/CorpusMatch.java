@@ -2,7 +2,7 @@ package io.stillhouse.jobs.cache.build;
 
 import io.stillhouse.error.Errors;
 import io.stillhouse.jobs.cache.layout.CorpusFile;
-import io.stillhouse.jobs.cache.layout.Part;
+import io.stillhouse.jobs.cache.layout.PlanPart;
 import io.stillhouse.jobs.corpus.CorpusFiles;
 import java.util.ArrayList;
 import java.util.HashMap;
@@ -29,14 +29,14 @@ final class CorpusMatch {
    *
    * @throws io.stillhouse.error.StillhouseException naming files that have changed or are missing
    */
-  CorpusMatch(Path cache, List<Part> parts, HashedCorpus corpus) {
+  CorpusMatch(Path cache, List<PlanPart> parts, HashedCorpus corpus) {
     this.corpus = corpus.files();
     List<Path> paths = this.corpus.files();
     for (int f = 0; f < paths.size(); f++) {
       added.put(paths.get(f), corpus.hashes().get(f));
     }
     List<String> problems = new ArrayList<>();
-    for (Part part : parts) {
+    for (PlanPart part : parts) {
       Map<Path, String> names = new LinkedHashMap<>();
       for (CorpusFile known : part.corpusFiles()) {
         Path path = takePath(known);
@@ -89,7 +89,7 @@ final class CorpusMatch {
   }
 
   /** Returns the files of a part, under the names that they had when it was planned. */
-  CorpusFiles of(Part part) {
+  CorpusFiles of(PlanPart part) {
     return corpus.only(Objects.requireNonNull(namesByFirstShard.get(part.firstShard())));
   }
 

@@ -1,5 +1,6 @@
 package io.stillhouse.jobs.cache.build;
 
+import io.stillhouse.jobs.cache.layout.CachePlan;
 import io.stillhouse.checkpoint.HuggingFaceDirectory;
 import io.stillhouse.config.Options;
 import io.stillhouse.config.Settings;
@@ -7,9 +8,9 @@ import io.stillhouse.error.Errors;
 import io.stillhouse.error.StillhouseException;
 import io.stillhouse.jobs.cache.layout.CacheFile;
 import io.stillhouse.jobs.cache.layout.Fingerprints;
-import io.stillhouse.jobs.cache.layout.Manifest;
-import io.stillhouse.jobs.cache.layout.Part;
-import io.stillhouse.jobs.cache.layout.Plan;
+import io.stillhouse.jobs.cache.layout.ManifestChange;
+import io.stillhouse.jobs.cache.layout.ManifestLog;
+import io.stillhouse.jobs.cache.layout.PlanPart;
 import io.stillhouse.jobs.cache.layout.Staging;
 import io.stillhouse.jobs.cache.layout.TeacherFolder;
 import io.stillhouse.jobs.cache.layout.Window;
@@ -73,20 +74,16 @@ final class CorpusPlanner {
     Staging staging = new Staging(storage, cache);
     try {
       storage.publish(teacher.path(), TeacherFolder.model(staging.directory(), ""));
-      Part part = part(staging.directory(), Recipe.corpus(settings), corpus, FIRST_SHARD);
-      Plan plan =
-          new Plan(
+      PlanPart part = part(staging.directory(), Recipe.corpus(settings), corpus, FIRST_SHARD);
+      CachePlan plan =
+          new CachePlan(
               Targets.VERSION,
               fingerprints,
-              part.shardTokens(),
-              part.shards(),
-              part.corpus(),
+              part,
               Fingerprints.directory(storage, teacher.path()),
-              part.inputs(),
-              corpus.hashes(),
               window);
-      Manifest.read(storage, staging.directory()).append(Manifest.Entry.first(plan));
-      storage.writeText(new Path(staging.directory(), Plan.FILE), plan.toJson());
+      ManifestLog.read(storage, staging.directory()).append(new ManifestChange.PlanAdded(plan));
+      storage.writeText(new Path(staging.directory(), CachePlan.FILE), plan.toJson());
       staging.becomeTheCache();
     } catch (Exception e) { // Spark throws checked exceptions that it does not declare
       staging.requireStillNoCache(e);
@@ -103,14 +100,14 @@ final class CorpusPlanner {
    * @throws StillhouseException if the text has no tokens, or too many rows without tokens; the
    *     inputs are then deleted
    */
-  Part part(Path directory, CorpusSpec spec, HashedCorpus files, int firstShard)
+  PlanPart part(Path directory, CorpusSpec spec, HashedCorpus files, int firstShard)
       throws IOException {
     long start = System.nanoTime();
     Corpus corpus = Corpus.read(spark, spec, files.files());
     ShardWriter.WrittenShards written = write(directory, spec, corpus, firstShard, size);
     boolean prose = Tokenising.cut(settings, spec).mode() != Segmenter.Mode.ROW;
-    Plan.Read read =
-        new Plan.Read(
+    PlanPart.Counts read =
+        new PlanPart.Counts(
             written.rows(), written.tokens(), prose ? corpus.blankRows() : 0, written.invalid());
     try {
       if (written.tokens() == 0) {
@@ -132,7 +129,7 @@ final class CorpusPlanner {
         read.tokens(),
         read.invalidRows(),
         Math.round((System.nanoTime() - start) / 1e9));
-    return new Part(size.mostTokens(), written.shards(), read, files.hashes(), written.files());
+    return new PlanPart(size.mostTokens(), written.shards(), read, files.hashes(), written.files());
   }
 
   /** Deletes inputs that no manifest entry will name. */
@@ -144,7 +141,7 @@ final class CorpusPlanner {
   }
 
   /** Writes the inputs of a part again, into another directory, so that lost ones can be taken. */
-  ShardWriter.WrittenShards rewrite(Path directory, Part part, CorpusFiles files)
+  ShardWriter.WrittenShards rewrite(Path directory, PlanPart part, CorpusFiles files)
       throws IOException {
     CorpusSpec spec = Recipe.corpus(settings);
     Corpus corpus = Corpus.read(spark, spec, files);
@@ -201,7 +198,7 @@ final class CorpusPlanner {
    * @param notFinite rows for which the teacher's output is not finite, in addition to the corpus's
    *     invalid rows
    */
-  void requireFewInvalid(Plan.Read corpus, long notFinite) {
+  void requireFewInvalid(PlanPart.Counts corpus, long notFinite) {
     double most = settings.get(Options.MAX_INVALID);
     long invalid = corpus.invalidRows() + notFinite;
     if (invalid > most * corpus.rows()) {

@@ -5,8 +5,8 @@ import io.stillhouse.config.Options;
 import io.stillhouse.config.Settings;
 import io.stillhouse.jobs.cache.layout.CacheRecord;
 import io.stillhouse.jobs.cache.layout.Lease;
-import io.stillhouse.jobs.cache.layout.Manifest;
-import io.stillhouse.jobs.cache.layout.Plan;
+import io.stillhouse.jobs.cache.layout.ManifestLog;
+import io.stillhouse.jobs.cache.layout.CachePlan;
 import io.stillhouse.jobs.storage.DiskFull;
 import io.stillhouse.jobs.storage.Storage;
 import io.stillhouse.target.Dtype;
@@ -60,7 +60,7 @@ public final class InputsJob {
     OpenCache open = OpenCache.openOrBegin(context, planner, model, null);
     try (Lease lease = Lease.take(context.storage(), context.cache())) {
       OpenCache.Restored restored = open.restore();
-      Plan plan = restored.hasNewText() ? open.grow(restored) : restored.plan();
+      CachePlan plan = restored.hasNewText() ? open.grow(restored) : restored.plan();
       planner.requireFewInvalid(plan.corpus(), 0);
       if (CacheRecord.last(context.storage(), context.cache(), NO_NAME) == null) {
         record(plan, open.manifest(), (System.nanoTime() - start) / 1e9);
@@ -68,7 +68,7 @@ public final class InputsJob {
     }
   }
 
-  private void record(Plan plan, Manifest manifest, double seconds) throws IOException {
+  private void record(CachePlan plan, ManifestLog manifest, double seconds) throws IOException {
     new CacheSummary(context.cache(), NO_NAME, List.of())
         .record(plan, manifest, TeacherStage.Totals.NONE, seconds, 0)
         .write(context.storage(), context.cache(), NO_NAME);

@@ -1,13 +1,14 @@
 package io.stillhouse.jobs.cache.build;
 
+import io.stillhouse.jobs.cache.layout.ManifestChange;
 import io.stillhouse.checkpoint.HuggingFaceDirectory;
 import io.stillhouse.config.Options;
 import io.stillhouse.error.Errors;
 import io.stillhouse.error.StillhouseException;
 import io.stillhouse.jobs.cache.layout.Fingerprints;
-import io.stillhouse.jobs.cache.layout.Manifest;
-import io.stillhouse.jobs.cache.layout.OtherTeacher;
-import io.stillhouse.jobs.cache.layout.Plan;
+import io.stillhouse.jobs.cache.layout.ManifestLog;
+import io.stillhouse.jobs.cache.layout.CachedTeacher;
+import io.stillhouse.jobs.cache.layout.CachePlan;
 import io.stillhouse.jobs.cache.layout.TeacherFolder;
 import io.stillhouse.jobs.cache.layout.Window;
 import io.stillhouse.jobs.cache.read.CacheReader;
@@ -30,7 +31,7 @@ final class OpenCache {
   private final @Nullable Window window;
   private final HashedCorpus corpus;
   private final Map<String, String> fingerprints;
-  private final Manifest manifest;
+  private final ManifestLog manifest;
   private final Repair repair;
 
   /**
@@ -38,7 +39,7 @@ final class OpenCache {
    *
    * @param corpus which files of the recipe the plan has, and which are new
    */
-  record Restored(Plan plan, CorpusMatch corpus) {
+  record Restored(CachePlan plan, CorpusMatch corpus) {
     boolean hasNewText() {
       return !corpus.addedPaths().isEmpty();
     }
@@ -61,7 +62,7 @@ final class OpenCache {
     if (!storage.exists(cache)) {
       planner.begin(teacher, fingerprints, corpus, window);
     }
-    this.manifest = Manifest.survey(storage, cache);
+    this.manifest = ManifestLog.survey(storage, cache);
     this.repair = new Repair(storage, cache, manifest);
   }
 
@@ -80,13 +81,13 @@ final class OpenCache {
     return new OpenCache(context, planner, teacher, window);
   }
 
-  Manifest manifest() {
+  ManifestLog manifest() {
     return manifest;
   }
 
   /** Restores what the cache has lost, for a run of its first teacher. */
   Restored restore() throws IOException {
-    Plan plan = repair.plan();
+    CachePlan plan = repair.plan();
     CorpusMatch match = requireFit(plan);
     repair.restoreTeacher(TeacherFolder.model(cache, ""), plan.teacherFiles(), teacher);
     restoreInputs(match);
@@ -100,12 +101,12 @@ final class OpenCache {
    * @throws StillhouseException if the teacher cannot use the rows of the cache
    */
   Restored restore(String name) throws IOException {
-    OtherTeacher known = repair.teachers().get(name);
-    OtherTeacher further =
+    CachedTeacher known = repair.teachers().get(name);
+    CachedTeacher further =
         known != null
             ? known
-            : OtherTeacher.of(name, fingerprints, Fingerprints.directory(storage, teacher.path()));
-    Plan plan = repair.plan().of(further);
+            : CachedTeacher.of(name, fingerprints, Fingerprints.directory(storage, teacher.path()));
+    CachePlan plan = repair.plan().of(further);
     if (plan.window() != null) {
       requireNoWindow("keeps the targets of one teacher");
     }
@@ -114,7 +115,7 @@ final class OpenCache {
     if (known == null) {
       new TeacherFit(CacheReader.teacher(storage, cache), teacher, name)
           .require(storage, cache, manifest);
-      manifest.append(Manifest.Entry.joined(further));
+      manifest.append(new ManifestChange.TeacherAdded(further));
       storage.writeText(further.file(cache), further.toJson());
     }
     repair.restoreTeacher(TeacherFolder.model(cache, name), further.files(), teacher);
@@ -122,18 +123,18 @@ final class OpenCache {
   }
 
   /** Adds the recipe's new text to the plan. */
-  Plan grow(Restored restored) throws IOException {
+  CachePlan grow(Restored restored) throws IOException {
     requireNoWindow("cannot grow by more text");
     return new CacheGrowth(context, planner).grow(restored.plan(), manifest, restored.corpus());
   }
 
   /** Requires that the cache was built as the recipe says, and that its manifest is sound. */
-  private CorpusMatch requireFit(Plan plan) throws IOException {
+  private CorpusMatch requireFit(CachePlan plan) throws IOException {
     plan.requireSame(cache, fingerprints);
     Window.requireSame(cache, plan.window(), window);
     CorpusMatch match = new CorpusMatch(cache, repair.parts(), corpus);
     manifest.requireSound();
-    plan.requireAllShards(cache, manifest);
+    plan.requireAllShards(cache, manifest.state());
     return match;
   }
 

@@ -3,11 +3,12 @@ package io.stillhouse.jobs.cache.build;
 import io.stillhouse.checkpoint.HuggingFaceDirectory;
 import io.stillhouse.error.Errors;
 import io.stillhouse.jobs.cache.layout.CacheFile;
-import io.stillhouse.jobs.cache.layout.Manifest;
-import io.stillhouse.jobs.cache.layout.OtherTeacher;
-import io.stillhouse.jobs.cache.layout.Part;
-import io.stillhouse.jobs.cache.layout.Plan;
-import io.stillhouse.jobs.cache.layout.PlanFiles;
+import io.stillhouse.jobs.cache.layout.CachePlan;
+import io.stillhouse.jobs.cache.layout.CachedTeacher;
+import io.stillhouse.jobs.cache.layout.ManifestChange;
+import io.stillhouse.jobs.cache.layout.ManifestLog;
+import io.stillhouse.jobs.cache.layout.PlanPart;
+import io.stillhouse.jobs.cache.layout.PlanStore;
 import io.stillhouse.jobs.cache.layout.Staging;
 import io.stillhouse.jobs.storage.Storage;
 import java.io.IOException;
@@ -29,25 +30,25 @@ final class Repair {
 
   private final Storage storage;
   private final Path cache;
-  private final Manifest manifest;
-  private final Plan first;
-  private final TreeMap<Integer, Part> grown = new TreeMap<>();
-  private final TreeMap<String, OtherTeacher> teachers = new TreeMap<>();
+  private final ManifestLog manifest;
+  private final CachePlan first;
+  private final TreeMap<Integer, PlanPart> grown = new TreeMap<>();
+  private final TreeMap<String, CachedTeacher> teachers = new TreeMap<>();
 
   /** Writes the inputs of a part's shards into a directory. */
   interface Inputs {
-    ShardWriter.WrittenShards write(Path directory, Part part) throws IOException;
+    ShardWriter.WrittenShards write(Path directory, PlanPart part) throws IOException;
   }
 
   /** Reads the sound copies of the plan and of the teachers' records, and restores lost files. */
-  Repair(Storage storage, Path cache, Manifest manifest) throws IOException {
+  Repair(Storage storage, Path cache, ManifestLog manifest) throws IOException {
     this.storage = storage;
     this.cache = cache;
     this.manifest = manifest;
     this.first = first().requireVersion(cache);
-    PlanFiles files = new PlanFiles(storage, cache);
+    PlanStore files = new PlanStore(storage, cache);
     files.parts().forEach(part -> grown.put(part.firstShard(), part));
-    for (Part part : manifest.parts()) {
+    for (PlanPart part : manifest.state().parts()) {
       if (grown.put(part.firstShard(), part) == null) {
         LOG.warn(
             "restoring '{}' from the manifest of cache '{}'", part.file(cache).getName(), cache);
@@ -55,7 +56,7 @@ final class Repair {
       }
     }
     files.teachers().forEach(teacher -> teachers.put(teacher.name(), teacher));
-    for (OtherTeacher teacher : manifest.teachers().values()) {
+    for (CachedTeacher teacher : manifest.state().teachers().values()) {
       if (teachers.put(teacher.name(), teacher) == null) {
         LOG.warn("restoring '{}' from the manifest", teacher.file(cache));
         storage.writeText(teacher.file(cache), teacher.toJson());
@@ -63,18 +64,19 @@ final class Repair {
     }
   }
 
-  private Plan first() throws IOException {
-    Path file = new Path(cache, Plan.FILE);
-    Plan plan = storage.exists(file) ? Plan.parse(storage.readText(file)) : null;
+  private CachePlan first() throws IOException {
+    Path file = new Path(cache, CachePlan.FILE);
+    CachePlan plan = storage.exists(file) ? CachePlan.parse(storage.readText(file)) : null;
     if (plan != null) {
       return plan;
     }
-    if (!storage.exists(file) && !storage.exists(new Path(cache, Manifest.DIRECTORY))) {
+    if (!storage.exists(file) && !storage.exists(new Path(cache, ManifestLog.DIRECTORY))) {
       throw Errors.invalid(
-          "cache.path '%s' exists but is not a cache: it has no %s".formatted(cache, Plan.FILE),
+          "cache.path '%s' exists but is not a cache: it has no %s"
+              .formatted(cache, CachePlan.FILE),
           "name a path that does not exist yet");
     }
-    Plan copy = manifest.plan();
+    CachePlan copy = manifest.state().plan();
     if (copy == null) {
       throw Errors.invalid(
           "both copies of the plan of cache '%s' are damaged".formatted(cache),
@@ -86,19 +88,19 @@ final class Repair {
   }
 
   /** Returns the plan of the cache, with all its parts. */
-  Plan plan() {
+  CachePlan plan() {
     return first.grownBy(grown.values(), cache);
   }
 
   /** Returns the parts of the plan. */
-  List<Part> parts() {
-    List<Part> parts = new ArrayList<>(List.of(first.part()));
+  List<PlanPart> parts() {
+    List<PlanPart> parts = new ArrayList<>(List.of(first.part()));
     parts.addAll(grown.values());
     return parts;
   }
 
   /** Returns the teachers besides the first, by name. */
-  Map<String, OtherTeacher> teachers() {
+  Map<String, CachedTeacher> teachers() {
     return teachers;
   }
 
@@ -108,22 +110,24 @@ final class Repair {
    * @param corpus writes inputs again
    */
   void restore(Inputs corpus) throws IOException {
-    if (manifest.plan() == null) {
-      manifest.append(Manifest.Entry.first(first));
+    if (manifest.state().plan() == null) {
+      manifest.append(new ManifestChange.PlanAdded(first));
     }
-    for (Part part : grown.values()) {
-      if (!manifest.parts().contains(part)) {
-        manifest.append(Manifest.Entry.grown(part));
+    for (PlanPart part : grown.values()) {
+      if (!manifest.state().parts().contains(part)) {
+        manifest.append(new ManifestChange.PartAdded(part));
       }
     }
-    for (OtherTeacher teacher : teachers.values()) {
-      if (!manifest.teachers().containsKey(teacher.name())) {
-        manifest.append(Manifest.Entry.joined(teacher));
+    for (CachedTeacher teacher : teachers.values()) {
+      if (!manifest.state().teachers().containsKey(teacher.name())) {
+        manifest.append(new ManifestChange.TeacherAdded(teacher));
       }
     }
-    for (Part part : parts()) {
-      List<Plan.Shard> lost =
-          part.shards().stream().filter(shard -> manifest.inputs(shard.shard()).isEmpty()).toList();
+    for (PlanPart part : parts()) {
+      List<PlanPart.Shard> lost =
+          part.shards().stream()
+              .filter(shard -> manifest.state().inputs(shard.shard()).isEmpty())
+              .toList();
       if (!lost.isEmpty()) {
         restoreInputs(part, lost, corpus);
       }
@@ -144,7 +148,7 @@ final class Repair {
   }
 
   /** Writes the inputs of a part again, and takes the files of the lost shards. */
-  private void restoreInputs(Part part, List<Plan.Shard> lost, Inputs corpus) throws IOException {
+  private void restoreInputs(PlanPart part, List<PlanPart.Shard> lost, Inputs corpus) throws IOException {
     LOG.warn(
         "restoring the inputs of {} shards of cache '{}' from the corpus, from shard {} on",
         lost.size(),
@@ -159,12 +163,12 @@ final class Repair {
             "restore the corpus, or delete the cache and run cache again");
       }
       List<CacheFile> restored = new ArrayList<>();
-      for (Plan.Shard shard : lost) {
+      for (PlanPart.Shard shard : lost) {
         CacheFile file = written.files().get(shard.shard() - part.firstShard());
         storage.rename(new Path(staging.directory(), file.path()), new Path(cache, file.path()));
         restored.add(file);
       }
-      manifest.append(Manifest.Entry.added(restored, List.of()));
+      manifest.append(new ManifestChange.FilesAdded(restored, List.of()));
     } finally {
       staging.delete();
     }

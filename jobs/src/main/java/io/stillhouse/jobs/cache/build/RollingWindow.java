@@ -4,7 +4,8 @@ import io.stillhouse.jobs.cache.layout.Acknowledgements;
 import io.stillhouse.jobs.cache.layout.CacheFile;
 import io.stillhouse.jobs.cache.layout.CacheLeftovers;
 import io.stillhouse.jobs.cache.layout.Lease;
-import io.stillhouse.jobs.cache.layout.Manifest;
+import io.stillhouse.jobs.cache.layout.ManifestChange;
+import io.stillhouse.jobs.cache.layout.ManifestLog;
 import io.stillhouse.jobs.storage.Storage;
 import io.stillhouse.target.Family;
 import java.io.IOException;
@@ -30,7 +31,7 @@ final class RollingWindow implements RollingJobs.ShardWindow {
 
   private final Storage storage;
   private final Path cache;
-  private final Manifest manifest;
+  private final ManifestLog manifest;
   private final Lease lease;
   private final int size;
   private final Acknowledgements acknowledgements;
@@ -45,7 +46,7 @@ final class RollingWindow implements RollingJobs.ShardWindow {
    * @param lease of this run
    * @param size the most shards whose target files may be in the cache
    */
-  RollingWindow(Storage storage, Path cache, Manifest manifest, Lease lease, int size)
+  RollingWindow(Storage storage, Path cache, ManifestLog manifest, Lease lease, int size)
       throws IOException {
     this.storage = storage;
     this.cache = cache;
@@ -59,7 +60,7 @@ final class RollingWindow implements RollingJobs.ShardWindow {
   /** Returns target files that no manifest entry names. */
   private List<CacheLeftovers.Found> unnamedTargets() throws IOException {
     Set<String> named =
-        manifest.files().stream()
+        manifest.state().files().stream()
             .map(CacheFile::path)
             .collect(Collectors.toCollection(HashSet::new));
     return CacheLeftovers.list(storage, cache).stream()
@@ -75,7 +76,7 @@ final class RollingWindow implements RollingJobs.ShardWindow {
     first = Math.max(first, needed);
     List<Integer> passed =
         IntStream.range(0, first)
-            .filter(shard -> !manifest.isDropped(shard) && !unfinished.contains(shard))
+            .filter(shard -> !manifest.state().isDropped(shard) && !unfinished.contains(shard))
             .boxed()
             .toList();
     if (!passed.isEmpty()) {
@@ -85,7 +86,7 @@ final class RollingWindow implements RollingJobs.ShardWindow {
 
   private void drop(List<Integer> shards) throws IOException {
     List<CacheFile> files =
-        manifest.files().stream()
+        manifest.state().files().stream()
             .filter(file -> shards.contains(file.shard()))
             .filter(file -> !file.family().equals(Family.INPUTS.id()))
             .toList();
@@ -96,7 +97,7 @@ final class RollingWindow implements RollingJobs.ShardWindow {
         cache,
         names,
         first);
-    manifest.append(Manifest.Entry.dropping(new Manifest.Dropped(shards, names)));
+    manifest.append(new ManifestChange.TargetsDropped(shards, names));
     for (CacheFile file : files) {
       Path path = new Path(cache, file.path());
       storage.fileSystem(path).delete(path, false);
@@ -117,7 +118,7 @@ final class RollingWindow implements RollingJobs.ShardWindow {
     boolean alone = due && lease.isTheOnlyOne();
     lastLeaseCheck = due ? System.nanoTime() : lastLeaseCheck;
     for (CacheLeftovers.Found found : List.copyOf(leftovers)) {
-      if (alone || manifest.isDropped(found.shard())) {
+      if (alone || manifest.state().isDropped(found.shard())) {
         Path path = found.status().getPath();
         LOG.info("removing '{}', which an earlier run left", path);
         storage.fileSystem(path).delete(path, false);

@@ -1,9 +1,9 @@
 package io.stillhouse.jobs.cache.build;
 
+import io.stillhouse.jobs.cache.layout.PlanPart;
 import io.stillhouse.error.Errors;
 import io.stillhouse.jobs.cache.layout.CacheFile;
 import io.stillhouse.jobs.cache.layout.CheckedFile;
-import io.stillhouse.jobs.cache.layout.Plan;
 import io.stillhouse.jobs.corpus.Corpus;
 import io.stillhouse.jobs.corpus.InputRow;
 import io.stillhouse.jobs.corpus.SourceRow;
@@ -56,18 +56,18 @@ final class ShardWriter {
    * @param files the inputs of each shard
    * @param invalid number of rows without tokens, by reason
    */
-  record WrittenShards(List<Plan.Shard> shards, List<CacheFile> files, Map<String, Long> invalid) {
+  record WrittenShards(List<PlanPart.Shard> shards, List<CacheFile> files, Map<String, Long> invalid) {
     long rows() {
-      return shards.stream().mapToLong(Plan.Shard::rows).sum();
+      return shards.stream().mapToLong(PlanPart.Shard::rows).sum();
     }
 
     long tokens() {
-      return shards.stream().mapToLong(Plan.Shard::tokens).sum();
+      return shards.stream().mapToLong(PlanPart.Shard::tokens).sum();
     }
   }
 
   /** What the task of one shard returns. */
-  private record WrittenShard(Plan.Shard shard, CacheFile file, Map<String, Long> invalid)
+  private record WrittenShard(PlanPart.Shard shard, CacheFile file, Map<String, Long> invalid)
       implements Serializable {}
 
   ShardWriter(SparkSession spark, ShardSize size, long seed) {
@@ -132,15 +132,15 @@ final class ShardWriter {
 
   /** Numbers shards without gaps: a row longer than a shard leaves the next number unused. */
   private static WrittenShards numbered(List<WrittenShard> written, int firstShard) {
-    List<Plan.Shard> shards = new ArrayList<>();
+    List<PlanPart.Shard> shards = new ArrayList<>();
     List<CacheFile> files = new ArrayList<>();
     Map<String, Long> invalid = new TreeMap<>();
     for (WrittenShard one : written) {
       int number = firstShard + shards.size();
-      Plan.Shard shard = one.shard();
+      PlanPart.Shard shard = one.shard();
       CacheFile file = one.file();
       shards.add(
-          new Plan.Shard(number, shard.rows(), shard.invalid(), shard.tokens(), shard.keys()));
+          new PlanPart.Shard(number, shard.rows(), shard.invalid(), shard.tokens(), shard.keys()));
       files.add(
           new CacheFile(
               number, file.family(), file.path(), file.columns(), file.size(), file.hashes(), ""));
@@ -224,7 +224,7 @@ final class ShardWriter {
       List<String> keys = rows.stream().map(row -> row.row().id()).toList();
       int invalidRows = invalid.values().stream().mapToInt(Long::intValue).sum();
       return new WrittenShard(
-          new Plan.Shard(shard, rows.size(), invalidRows, tokens, RowKeys.hash(keys)),
+          new PlanPart.Shard(shard, rows.size(), invalidRows, tokens, RowKeys.hash(keys)),
           new CacheFile(
               shard,
               Family.INPUTS.id(),

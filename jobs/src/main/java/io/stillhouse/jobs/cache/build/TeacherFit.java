@@ -5,7 +5,7 @@ import io.stillhouse.error.Errors;
 import io.stillhouse.error.StillhouseException;
 import io.stillhouse.jobs.cache.layout.CacheFile;
 import io.stillhouse.jobs.cache.layout.CheckedFile;
-import io.stillhouse.jobs.cache.layout.Manifest;
+import io.stillhouse.jobs.cache.layout.ManifestLog;
 import io.stillhouse.jobs.corpus.SameTokens;
 import io.stillhouse.jobs.storage.ParquetRows;
 import io.stillhouse.jobs.storage.Storage;
@@ -38,15 +38,15 @@ final class TeacherFit {
    * Requires the same vocabulary, the same token ids for texts of the cache, and a head that the
    * rows were made for, or that needs neither labels nor masks.
    */
-  void require(Storage storage, Path cache, Manifest manifest) throws IOException {
-    if (!manifest.columns(name).isEmpty()) {
+  void require(Storage storage, Path cache, ManifestLog manifest) throws IOException {
+    if (!manifest.state().columns(name).isEmpty()) {
       throw Errors.invalid(
           "cache '%s' has targets of a teacher '%s', but both copies of its record are lost"
               .formatted(cache, name),
           "set another teacher.name: targets of two teachers must not mix");
     }
     requireHead(first.spec().head(), other.spec().head());
-    CacheFile inputs = manifest.inputs(0).orElseThrow();
+    CacheFile inputs = manifest.state().inputs(0).orElseThrow();
     requireSameIds(
         ParquetRows.read(
                 new CheckedFile(storage, cache, inputs),

@@ -1,7 +1,8 @@
 package io.stillhouse.jobs.cache.build;
 
-import io.stillhouse.jobs.cache.layout.Manifest;
-import io.stillhouse.jobs.cache.layout.Plan;
+import io.stillhouse.jobs.cache.layout.ManifestChange;
+import io.stillhouse.jobs.cache.layout.ManifestLog;
+import io.stillhouse.jobs.cache.layout.CachePlan;
 import io.stillhouse.jobs.cache.layout.Window;
 import io.stillhouse.jobs.spark.Progress;
 import io.stillhouse.jobs.spark.TrackedJob;
@@ -30,7 +31,7 @@ import scala.runtime.BoxedUnit;
  * @param limit receives the number of rows for which this teacher's output is not finite, as each
  *     task ends, and throws if there are too many
  */
-record TeacherStage(SparkSession spark, Manifest manifest, String teacher, LongConsumer limit) {
+record TeacherStage(SparkSession spark, ManifestLog manifest, String teacher, LongConsumer limit) {
   private static final Logger LOG = LoggerFactory.getLogger(TeacherStage.class);
 
   /** The job group of the teacher's tasks, which {@code plan} times. */
@@ -59,7 +60,7 @@ record TeacherStage(SparkSession spark, Manifest manifest, String teacher, LongC
    * @param rolling decides when each task may run, and which tasks are no longer needed; null to
    *     run all at once
    */
-  Totals run(Plan plan, List<TeacherTask> tasks, @Nullable RollingWindow rolling)
+  Totals run(CachePlan plan, List<TeacherTask> tasks, @Nullable RollingWindow rolling)
       throws IOException {
     long start = System.nanoTime();
     long tokens = tasks.stream().mapToLong(task -> task.inputs().size().tokens()).sum();
@@ -79,8 +80,8 @@ record TeacherStage(SparkSession spark, Manifest manifest, String teacher, LongC
                 } else {
                   new RollingJobs(
                           rolling,
-                          shard -> manifest.isFinished(shard, window),
-                          manifest::isDropped,
+                          shard -> manifest.state().isFinished(shard, window),
+                          manifest.state()::isDropped,
                           progress::note)
                       .run(tasks, ready -> runTasks(job, ready, done, append));
                 }
@@ -142,9 +143,9 @@ record TeacherStage(SparkSession spark, Manifest manifest, String teacher, LongC
       }
       CrashPoint.FINISHED.reached();
       try {
-        manifest.append(Manifest.Entry.added(done.files(), done.invalid()));
+        manifest.append(new ManifestChange.FilesAdded(done.files(), done.invalid()));
         totals = totals.plus(done);
-        limit.accept(manifest.invalidRows(teacher));
+        limit.accept(manifest.state().invalidRows(teacher));
       } catch (IOException e) {
         failed = true;
         throw new UncheckedIOException(e);

@@ -6,7 +6,7 @@ import io.stillhouse.codec.MlmEncoder;
 import io.stillhouse.codec.TargetCells;
 import io.stillhouse.jobs.cache.layout.CacheFile;
 import io.stillhouse.jobs.cache.layout.CheckedFile;
-import io.stillhouse.jobs.cache.layout.Manifest;
+import io.stillhouse.jobs.cache.layout.InvalidRow;
 import io.stillhouse.jobs.cache.layout.TeacherFolder;
 import io.stillhouse.jobs.corpus.InputRow;
 import io.stillhouse.jobs.spark.Devices;
@@ -91,7 +91,7 @@ record TeacherTask(
    * @param invalid rows for which the teacher's output is not finite
    * @param loadSeconds how long the task waited for the teacher to be loaded
    */
-  record ShardTargets(List<CacheFile> files, List<Manifest.Invalid> invalid, double loadSeconds)
+  record ShardTargets(List<CacheFile> files, List<InvalidRow> invalid, double loadSeconds)
       implements Serializable {}
 
   int shard() {
@@ -120,7 +120,7 @@ record TeacherTask(
     Autograd.record(Autograd.Mode.OFF);
     Storage storage = Storage.ofThisProcess();
     List<InputRow> rows = readInputs(storage);
-    List<Manifest.Invalid> invalid = new ArrayList<>();
+    List<InvalidRow> invalid = new ArrayList<>();
     List<CacheFile> files = write(teacher, rows, invalid, tokensDone, storage);
     if (!invalid.isEmpty()) {
       LOG.warn(
@@ -165,7 +165,7 @@ record TeacherTask(
   private List<CacheFile> write(
       InferenceEncoder teacher,
       List<InputRow> rows,
-      List<Manifest.Invalid> invalid,
+      List<InvalidRow> invalid,
       LongConsumer tokensDone,
       Storage storage)
       throws IOException {
@@ -268,7 +268,7 @@ record TeacherTask(
       InferenceEncoder teacher,
       List<InputRow> rows,
       Map<Family, OpenFile> files,
-      List<Manifest.Invalid> invalid,
+      List<InvalidRow> invalid,
       Overlapped writing)
       throws IOException {
     try (NDManager manager = Devices.manager()) {
@@ -296,7 +296,7 @@ record TeacherTask(
           broken[row] |= cells.values().stream().anyMatch(column -> column.get(at) == null);
           if (broken[row]) {
             invalid.add(
-                new Manifest.Invalid(
+                new InvalidRow(
                     inputs.shard(), piece.get(row).id(), NOT_FINITE, pass.teacher()));
           }
         }

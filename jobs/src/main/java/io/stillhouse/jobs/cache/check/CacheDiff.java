@@ -6,8 +6,8 @@ import ai.djl.ndarray.types.DataType;
 import io.stillhouse.checkpoint.ModelDirectory;
 import io.stillhouse.codec.TargetCells;
 import io.stillhouse.error.Errors;
-import io.stillhouse.jobs.cache.layout.Manifest;
-import io.stillhouse.jobs.cache.layout.Plan;
+import io.stillhouse.jobs.cache.layout.CachePlan;
+import io.stillhouse.jobs.cache.layout.ManifestLog;
 import io.stillhouse.jobs.cache.read.CacheReader;
 import io.stillhouse.jobs.spark.Devices;
 import io.stillhouse.jobs.storage.Storage;
@@ -57,7 +57,7 @@ public final class CacheDiff {
     Storage storage = Storage.ofThisProcess();
     Path first = storage.requireExisting("A", a);
     Path second = storage.requireExisting("B", b);
-    return storage.exists(new Path(first, Plan.FILE))
+    return storage.exists(new Path(first, CachePlan.FILE))
         ? caches(storage, first, second)
         : students(storage, first, second);
   }
@@ -107,10 +107,10 @@ public final class CacheDiff {
 
   /** Returns the tensor columns of each teacher, the first of which has the name "". */
   private static Map<String, List<Column>> columns(Storage storage, Path cache) throws IOException {
-    Manifest manifest = Manifest.read(storage, cache);
+    ManifestLog manifest = ManifestLog.read(storage, cache);
     Map<String, List<Column>> columns = new TreeMap<>();
-    for (String teacher : manifest.allTeachers()) {
-      columns.put(teacher, manifest.columns(teacher).stream().map(Targets::named).toList());
+    for (String teacher : manifest.state().allTeachers()) {
+      columns.put(teacher, manifest.state().columns(teacher).stream().map(Targets::named).toList());
     }
     return columns;
   }

@@ -4,8 +4,9 @@ import ai.djl.ndarray.NDManager;
 import io.stillhouse.checkpoint.HuggingFaceDirectory;
 import io.stillhouse.config.Options;
 import io.stillhouse.config.Settings;
-import io.stillhouse.jobs.cache.layout.Manifest;
-import io.stillhouse.jobs.cache.layout.Plan;
+import io.stillhouse.jobs.cache.layout.CachePlan;
+import io.stillhouse.jobs.cache.layout.ManifestLog;
+import io.stillhouse.jobs.cache.layout.PlanPart;
 import io.stillhouse.jobs.cache.read.CacheReader;
 import io.stillhouse.jobs.spark.Devices;
 import io.stillhouse.jobs.storage.Storage;
@@ -67,17 +68,17 @@ public final class Fidelity {
    *
    * @return errors by column; empty if every shard is dropped
    */
-  Map<String, ColumnError> sample(Plan plan, Manifest manifest, String teacherName)
+  Map<String, ColumnError> sample(CachePlan plan, ManifestLog manifest, String teacherName)
       throws IOException {
     List<Column> stored =
-        manifest.columns(teacherName).stream()
+        manifest.state().columns(teacherName).stream()
             .map(Targets::named)
             .filter(column -> column.type() != Column.Type.UINT8)
             .toList();
     List<Integer> shards =
         plan.shards().stream()
-            .map(Plan.Shard::shard)
-            .filter(shard -> !manifest.isDropped(shard))
+            .map(PlanPart.Shard::shard)
+            .filter(shard -> !manifest.state().isDropped(shard))
             .toList();
     if (shards.isEmpty()) {
       return Map.of();
@@ -100,7 +101,7 @@ public final class Fidelity {
     }
   }
 
-  private static String fingerprint(Plan plan, String name) {
+  private static String fingerprint(CachePlan plan, String name) {
     return Objects.requireNonNull(plan.fingerprints().get(name), name);
   }
 

@@ -1,9 +1,9 @@
 package io.stillhouse.jobs.cache.check;
 
 import io.stillhouse.jobs.cache.layout.CacheLeftovers;
+import io.stillhouse.jobs.cache.layout.CachePlan;
 import io.stillhouse.jobs.cache.layout.Lease;
-import io.stillhouse.jobs.cache.layout.Manifest;
-import io.stillhouse.jobs.cache.layout.Plan;
+import io.stillhouse.jobs.cache.layout.ManifestLog;
 import io.stillhouse.jobs.storage.Storage;
 import java.io.IOException;
 import java.util.ArrayList;
@@ -37,13 +37,13 @@ public final class VacuumJob {
    *     damaged, or a command writes to it
    */
   public static Result run(Storage storage, Path cache) throws IOException {
-    Plan.read(storage, cache);
+    CachePlan.read(storage, cache);
     // The order matters. A file that is listed while no command writes, and is not named by an
     // entry read afterwards, can never count.
     List<CacheLeftovers.Found> found = CacheLeftovers.list(storage, cache);
     Lease.requireNone(storage, cache);
     Set<String> named = new HashSet<>();
-    Manifest.read(storage, cache).files().forEach(file -> named.add(file.path()));
+    ManifestLog.read(storage, cache).state().files().forEach(file -> named.add(file.path()));
     List<String> removed = new ArrayList<>();
     long bytes = 0;
     FileSystem fs = storage.fileSystem(cache);

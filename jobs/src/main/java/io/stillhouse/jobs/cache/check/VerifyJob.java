@@ -1,14 +1,16 @@
 package io.stillhouse.jobs.cache.check;
 
+import io.stillhouse.jobs.cache.layout.ManifestChange;
 import io.stillhouse.config.Options;
 import io.stillhouse.config.Settings;
 import io.stillhouse.jobs.cache.layout.CacheFile;
+import io.stillhouse.jobs.cache.layout.CachePlan;
 import io.stillhouse.jobs.cache.layout.CacheRecord;
-import io.stillhouse.jobs.cache.layout.Manifest;
-import io.stillhouse.jobs.cache.layout.OtherTeacher;
-import io.stillhouse.jobs.cache.layout.Part;
-import io.stillhouse.jobs.cache.layout.Plan;
-import io.stillhouse.jobs.cache.layout.PlanFiles;
+import io.stillhouse.jobs.cache.layout.ManifestLog;
+import io.stillhouse.jobs.cache.layout.CachedTeacher;
+import io.stillhouse.jobs.cache.layout.PlanPart;
+import io.stillhouse.jobs.cache.layout.CachePlan;
+import io.stillhouse.jobs.cache.layout.PlanStore;
 import io.stillhouse.jobs.cache.layout.TeacherFolder;
 import io.stillhouse.jobs.spark.Progress;
 import io.stillhouse.jobs.spark.TrackedJob;
@@ -142,17 +144,17 @@ public final class VerifyJob {
   public Result run() throws IOException {
     long start = System.nanoTime();
     List<String> damaged = new ArrayList<>();
-    Manifest manifest = Manifest.survey(storage, cache);
-    Plan plan = plan(manifest, damaged);
+    ManifestLog manifest = ManifestLog.survey(storage, cache);
+    CachePlan plan = plan(manifest, damaged);
     manifest.damaged().forEach(entry -> damaged.add(relative(entry) + ": a manifest entry"));
-    damaged.addAll(new PlanFiles(storage, cache).faults(manifest));
+    damaged.addAll(new PlanStore(storage, cache).faults(manifest.state()));
     records(manifest, damaged);
     teacher("", plan.teacherFiles(), damaged);
-    for (OtherTeacher other : manifest.teachers().values()) {
+    for (CachedTeacher other : manifest.state().teachers().values()) {
       teacher(other.name(), other.files(), damaged);
     }
     Set<String> revoked = new TreeSet<>();
-    for (CacheFile file : check(manifest.files(), plan, damaged)) {
+    for (CacheFile file : check(manifest.state().files(), plan, damaged)) {
       revoked.add(file.path());
     }
     List<Integer> lost =
@@ -161,7 +163,7 @@ public final class VerifyJob {
             .toList();
     boolean undamaged = damaged.isEmpty();
     if (!revoked.isEmpty() || !lost.isEmpty()) {
-      manifest.append(Manifest.Entry.revoking(revoked, lost));
+      manifest.append(new ManifestChange.Revoked(revoked, lost));
     }
     List<String> missing = missing(plan, manifest);
     boolean compares = undamaged && missing.isEmpty() && settings.get(Options.VERIFY_ROWS) > 0;
@@ -184,16 +186,16 @@ public final class VerifyJob {
     return result;
   }
 
-  private static Checked checked(Manifest manifest, Plan plan) {
-    List<CacheFile> files = manifest.files();
+  private static Checked checked(ManifestLog manifest, CachePlan plan) {
+    List<CacheFile> files = manifest.state().files();
     long bytes = files.stream().mapToLong(file -> file.size().bytes()).sum();
     return new Checked(files.size(), bytes, plan.corpus().rows());
   }
 
-  private static Dropped dropped(Manifest manifest) {
+  private static Dropped dropped(ManifestLog manifest) {
     return new Dropped(
-        manifest.dropped().size(),
-        manifest.dropped().values().stream()
+        manifest.state().dropped().size(),
+        manifest.state().dropped().values().stream()
             .flatMap(dropped -> dropped.students().stream())
             .distinct()
             .sorted()
@@ -206,12 +208,12 @@ public final class VerifyJob {
     return all;
   }
 
-  private Map<String, Fidelity.ColumnError> fidelity(Plan plan, Manifest manifest)
+  private Map<String, Fidelity.ColumnError> fidelity(CachePlan plan, ManifestLog manifest)
       throws IOException {
     Fidelity fidelity = new Fidelity(storage, cache, settings);
     Map<String, Fidelity.ColumnError> all = new TreeMap<>();
-    for (String teacher : manifest.allTeachers()) {
-      OtherTeacher other = manifest.teachers().get(teacher);
+    for (String teacher : manifest.state().allTeachers()) {
+      CachedTeacher other = manifest.state().teachers().get(teacher);
       fidelity
           .sample(other == null ? plan : plan.of(other), manifest, teacher)
           .forEach((column, error) -> all.put(labelled(teacher, column), error));
@@ -225,31 +227,31 @@ public final class VerifyJob {
   }
 
   /** Returns the plan with all its parts, from the copies that are sound. */
-  private Plan plan(Manifest manifest, List<String> damaged) throws IOException {
-    Path file = new Path(cache, Plan.FILE);
-    Plan plan = storage.exists(file) ? Plan.parse(storage.readText(file)) : null;
-    if (plan == null && manifest.plan() != null) {
-      damaged.add(Plan.FILE + ": " + (storage.exists(file) ? "damaged" : "missing"));
-      plan = manifest.plan();
+  private CachePlan plan(ManifestLog manifest, List<String> damaged) throws IOException {
+    Path file = new Path(cache, CachePlan.FILE);
+    CachePlan plan = storage.exists(file) ? CachePlan.parse(storage.readText(file)) : null;
+    if (plan == null && manifest.state().plan() != null) {
+      damaged.add(CachePlan.FILE + ": " + (storage.exists(file) ? "damaged" : "missing"));
+      plan = manifest.state().plan();
     }
-    Map<Integer, Part> parts = new TreeMap<>();
-    new PlanFiles(storage, cache).parts().forEach(part -> parts.put(part.firstShard(), part));
-    manifest.parts().forEach(part -> parts.put(part.firstShard(), part));
-    return (plan == null ? Plan.first(storage, cache) : plan.requireVersion(cache))
+    Map<Integer, PlanPart> parts = new TreeMap<>();
+    new PlanStore(storage, cache).parts().forEach(part -> parts.put(part.firstShard(), part));
+    manifest.state().parts().forEach(part -> parts.put(part.firstShard(), part));
+    return (plan == null ? CachePlan.first(storage, cache) : plan.requireVersion(cache))
         .grownBy(parts.values(), cache);
   }
 
   /** Checks the records of runs, which also reveal entries lost from the manifest's end. */
-  private void records(Manifest manifest, List<String> damaged) throws IOException {
+  private void records(ManifestLog manifest, List<String> damaged) throws IOException {
     int entries = 0;
     List<String> names = new ArrayList<>(List.of(RECORD));
-    for (String teacher : manifest.allTeachers()) {
+    for (String teacher : manifest.state().allTeachers()) {
       names.add(TeacherFolder.prefix(teacher) + CacheRecord.FILE);
       CacheRecord last = CacheRecord.last(storage, cache, teacher);
       entries = Math.max(entries, last == null ? 0 : last.manifestEntries());
     }
     for (int n = manifest.entries(); n < entries; n++) {
-      damaged.add(Manifest.entry(n) + ": missing");
+      damaged.add(ManifestLog.entry(n) + ": missing");
     }
     for (String name : names) {
       Path file = new Path(cache, name);
@@ -276,7 +278,7 @@ public final class VerifyJob {
   }
 
   /** Reads every file in tasks, and returns the damaged ones. */
-  private List<CacheFile> check(List<CacheFile> files, Plan plan, List<String> damaged) {
+  private List<CacheFile> check(List<CacheFile> files, CachePlan plan, List<String> damaged) {
     if (files.isEmpty()) {
       return List.of();
     }
@@ -307,18 +309,20 @@ public final class VerifyJob {
   }
 
   /** Returns what shards lack of the inputs and of the columns that the last runs recorded. */
-  private List<String> missing(Plan plan, Manifest manifest) throws IOException {
+  private List<String> missing(CachePlan plan, ManifestLog manifest) throws IOException {
     List<String> missing = new ArrayList<>();
-    for (String file : new PlanFiles(storage, cache).unlisted(manifest)) {
+    for (String file : new PlanStore(storage, cache).unlisted(manifest.state())) {
       missing.add("the manifest entry of " + file);
     }
     long noInputs =
-        plan.shards().stream().filter(shard -> manifest.inputs(shard.shard()).isEmpty()).count();
+        plan.shards().stream()
+            .filter(shard -> manifest.state().inputs(shard.shard()).isEmpty())
+            .count();
     if (noInputs > 0) {
       missing.add("%s in %d shards".formatted(Family.INPUTS.id(), noInputs));
     }
-    for (String teacher : manifest.allTeachers()) {
-      Set<String> wanted = new TreeSet<>(manifest.columns(teacher));
+    for (String teacher : manifest.state().allTeachers()) {
+      Set<String> wanted = new TreeSet<>(manifest.state().columns(teacher));
       CacheRecord last = CacheRecord.last(storage, cache, teacher);
       if (last == null) {
         missing.add(
@@ -330,8 +334,8 @@ public final class VerifyJob {
       for (String name : wanted) {
         long shards =
             plan.shards().stream()
-                .filter(shard -> !manifest.isDropped(shard.shard()))
-                .filter(shard -> !manifest.has(shard.shard(), teacher, Targets.named(name)))
+                .filter(shard -> !manifest.state().isDropped(shard.shard()))
+                .filter(shard -> !manifest.state().has(shard.shard(), teacher, Targets.named(name)))
                 .count();
         if (shards > 0) {
           missing.add("%s in %d shards".formatted(labelled(teacher, name), shards));

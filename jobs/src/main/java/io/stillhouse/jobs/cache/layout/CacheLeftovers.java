@@ -30,7 +30,7 @@ public final class CacheLeftovers {
   public static List<Found> list(Storage storage, Path cache) throws IOException {
     FileSystem fs = storage.fileSystem(cache);
     List<Path> homes = new ArrayList<>(List.of(cache));
-    homes.addAll(new PlanFiles(storage, cache).teacherFolders());
+    homes.addAll(new PlanStore(storage, cache).teacherFolders());
     List<Found> found = new ArrayList<>();
     for (Path home : homes) {
       String prefix = home.equals(cache) ? "" : TeacherFolder.prefix(home.getName());
@@ -42,7 +42,7 @@ public final class CacheLeftovers {
       temporary(fs, home, found);
       temporary(fs, new Path(home, TeacherFolder.NAME), found);
     }
-    temporary(fs, new Path(cache, Manifest.DIRECTORY), found);
+    temporary(fs, new Path(cache, ManifestLog.DIRECTORY), found);
     temporary(fs, new Path(cache, Acknowledgements.DIRECTORY), found);
     for (FileStatus file : Staging.left(storage, cache)) {
       found.add(new Found(file, ""));

@@ -8,40 +8,102 @@ import org.apache.hadoop.fs.Path;
 import org.jspecify.annotations.Nullable;
 
 /**
- * What a run of {@code cache} did; its sealed JSON is {@code cache.json} beside the targets.
+ * The result of a {@code cache} command. Its sealed JSON is {@code cache.json} beside the targets.
  *
- * @param bytes of all targets and inputs, those of dropped shards too
- * @param droppedShards whose targets were let go as every student had seen them
+ * @param cache path of the cache
+ * @param corpus the rows of the whole cache
+ * @param columns names of the target columns that every shard has
+ * @param manifestEntries number of entries of the manifest
+ * @param size of all data files, those of dropped shards included
+ * @param run what this command computed
+ * @param droppedShards number of shards whose targets were dropped so far
  */
 public record CacheRecord(
     String cache,
-    long rows,
-    long tokens,
-    int shards,
-    long blankRows,
-    long invalidRows,
-    int computedShards,
+    Corpus corpus,
     List<String> columns,
     int manifestEntries,
-    long bytes,
-    double bytesPerToken,
-    Seconds seconds,
-    double tokensPerSecond,
-    double rowsPerSecond,
+    Size size,
+    Run run,
     int droppedShards) {
-  /** Its file name. */
   public static final String FILE = "cache.json";
 
   /**
-   * Where a run's time went. Tokens and rows per second are those of {@code computing}: the
-   * teacher's pass with all that is written.
+   * Numbers of rows.
    *
-   * @param planning tokenising, and all else before the first task
+   * @param rows those without tokens included
+   * @param blankRows blank lines of prose, which are not rows
+   * @param invalidRows rows without targets of this teacher
+   */
+  public record Corpus(long rows, long tokens, int shards, long blankRows, long invalidRows) {}
+
+  /** Bytes of data files. */
+  public record Size(long bytes, double bytesPerToken) {}
+
+  /**
+   * What one command computed.
+   *
+   * @param computedShards number of shards
+   * @param tokensPerSecond during {@link Seconds#computing}
+   * @param rowsPerSecond during {@link Seconds#computing}
+   */
+  public record Run(
+      int computedShards, Seconds seconds, double tokensPerSecond, double rowsPerSecond) {}
+
+  /**
+   * Where the time of a command went.
+   *
+   * @param planning everything before the first task, tokenizing included
    * @param loading the longest that a task waited for libtorch and the teacher's weights
+   * @param computing the teacher's forward pass and the writing of targets
    */
   public record Seconds(double planning, double loading, double computing) {}
 
-  /** Returns the record of the last finished run, or null if that is damaged or missing. */
+  public long rows() {
+    return corpus.rows();
+  }
+
+  public long tokens() {
+    return corpus.tokens();
+  }
+
+  public int shards() {
+    return corpus.shards();
+  }
+
+  public long blankRows() {
+    return corpus.blankRows();
+  }
+
+  public long invalidRows() {
+    return corpus.invalidRows();
+  }
+
+  public int computedShards() {
+    return run.computedShards();
+  }
+
+  public Seconds seconds() {
+    return run.seconds();
+  }
+
+  public double tokensPerSecond() {
+    return run.tokensPerSecond();
+  }
+
+  public double rowsPerSecond() {
+    return run.rowsPerSecond();
+  }
+
+  public long bytes() {
+    return size.bytes();
+  }
+
+  public double bytesPerToken() {
+    return size.bytesPerToken();
+  }
+
+  /** Returns the record of the last finished command, or null if it is damaged or missing. */
   public static @Nullable CacheRecord last(Storage storage, Path cache, String teacher)
       throws IOException {
     Path file = file(cache, teacher);
@@ -49,9 +111,9 @@ public record CacheRecord(
     return text == null ? null : Storage.JSON.fromJson(text, CacheRecord.class);
   }
 
-  /** Writes this as the record of the last finished run. */
+  /** Writes this as the record of the last finished command. */
   public void write(Storage storage, Path cache, String teacher) throws IOException {
-    storage.writeText(file(cache, teacher), Seal.seal(Storage.JSON.toJson(this)));
+    storage.replaceText(file(cache, teacher), Seal.seal(Storage.JSON.toJson(this)));
   }
 
   private static Path file(Path cache, String teacher) {

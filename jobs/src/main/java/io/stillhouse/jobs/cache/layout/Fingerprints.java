@@ -5,20 +5,24 @@ import io.stillhouse.checkpoint.HuggingFaceDirectory;
 import io.stillhouse.config.Option;
 import io.stillhouse.config.Options;
 import io.stillhouse.config.Settings;
+import io.stillhouse.error.Errors;
 import io.stillhouse.jobs.storage.Storage;
 import java.io.IOException;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.security.MessageDigest;
+import java.util.ArrayList;
 import java.util.HexFormat;
 import java.util.List;
 import java.util.Map;
+import java.util.Set;
 import java.util.TreeMap;
+import java.util.TreeSet;
 import org.apache.hadoop.fs.Path;
 
-/** Everything that a cache's bytes depend on, by name. */
+/** The fingerprints of a cache: everything that its bytes depend on, by name. */
 public final class Fingerprints {
-  /** Settings whose values are fingerprints themselves. */
+  /** Settings whose values are fingerprints. */
   public static final List<Option<?>> SETTINGS =
       List.of(
           Options.CORPUS_FORMAT,
@@ -39,6 +43,8 @@ public final class Fingerprints {
           Options.MASK_VARIANTS,
           Options.CACHE_SEED);
 
+  private static final String NONE = "nothing";
+
   static final String CORPUS = "corpus.sha256";
   public static final String TEACHER = "teacher.sha256";
   static final String TOKENIZER = "tokenizer.sha256";
@@ -48,6 +54,7 @@ public final class Fingerprints {
 
   private Fingerprints() {}
 
+  /** Returns the fingerprints of a run. */
   public static Map<String, String> of(
       Settings settings, Storage storage, HuggingFaceDirectory teacher, List<CorpusFile> corpus)
       throws IOException {
@@ -79,10 +86,37 @@ public final class Fingerprints {
     return hashes;
   }
 
-  /** Returns one hash of files' hashes by name. */
+  /** Returns the hash of a directory: of its files' names and hashes, in order. */
   public static String combined(Map<String, String> hashes) {
     MessageDigest digest = Storage.digest();
     hashes.forEach((name, hash) -> digest.update((name + hash).getBytes(StandardCharsets.UTF_8)));
     return HexFormat.of().formatHex(digest.digest());
+  }
+
+  /**
+   * Requires that a recipe has the fingerprints of a cache.
+   *
+   * @param recorded those of the cache
+   * @param asked those of the recipe
+   * @param mend what the user can do
+   * @throws io.stillhouse.error.StillhouseException naming every fingerprint that differs
+   */
+  public static void requireEqual(
+      Path cache, Map<String, String> recorded, Map<String, String> asked, String mend) {
+    Set<String> names = new TreeSet<>(recorded.keySet());
+    names.addAll(asked.keySet());
+    List<String> problems = new ArrayList<>();
+    for (String name : names) {
+      String had = recorded.getOrDefault(name, NONE);
+      String has = asked.getOrDefault(name, NONE);
+      if (!had.equals(has)) {
+        problems.add(
+            "cache '%s' was built with %s = %s, but this recipe has %s; %s"
+                .formatted(cache, name, had, has, mend));
+      }
+    }
+    if (!problems.isEmpty()) {
+      throw Errors.all(problems);
+    }
   }
 }

@@ -34,7 +34,7 @@ public final class Lease implements AutoCloseable {
 
   public static Lease take(Storage storage, Path cache) {
     String id = UUID.randomUUID().toString().substring(0, 8);
-    Lease lease = new Lease(storage, new Path(new Path(cache, Manifest.DIRECTORY), PREFIX + id));
+    Lease lease = new Lease(storage, new Path(new Path(cache, ManifestLog.DIRECTORY), PREFIX + id));
     lease.renew();
     return lease;
   }
@@ -45,7 +45,7 @@ public final class Lease implements AutoCloseable {
    * @throws io.stillhouse.error.StillhouseException if the last sign of life is young
    */
   public static void requireNone(Storage storage, Path cache) throws IOException {
-    long seconds = seconds(storage, new Path(cache, Manifest.DIRECTORY), "");
+    long seconds = seconds(storage, new Path(cache, ManifestLog.DIRECTORY), "");
     if (seconds < DEAD_SECONDS) {
       throw Errors.invalid(
           "a command writes to cache '%s': its last sign of life is %d s old"
@@ -61,7 +61,7 @@ public final class Lease implements AutoCloseable {
 
   /** Returns whether somebody writes to a cache, or did when killed not long ago. */
   public static boolean isHeld(Storage storage, Path cache) throws IOException {
-    return seconds(storage, new Path(cache, Manifest.DIRECTORY), "") < DEAD_SECONDS;
+    return seconds(storage, new Path(cache, ManifestLog.DIRECTORY), "") < DEAD_SECONDS;
   }
 
   /** Returns the age of the last sign of life of all commands but one. */

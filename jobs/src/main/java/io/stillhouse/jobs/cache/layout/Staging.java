@@ -57,7 +57,7 @@ public final class Staging {
 
   /** Tells why planning failed where it did because another run was faster. */
   public void requireStillNoCache(Exception failure) throws IOException {
-    if (storage.exists(new Path(cache, Plan.FILE))) {
+    if (storage.exists(new Path(cache, CachePlan.FILE))) {
       throw Errors.invalid(
           "another run has planned cache.path '%s' since this one began".formatted(cache),
           "let one cache command at a time write to a cache",

@@ -61,7 +61,7 @@ public record Window(int shards, List<String> columns) {
     int wants = asked == null ? 0 : asked.shards();
     if (recorded == null && asked != null || wants < had) {
       throw Errors.invalid(
-          "cache '%s' was begun with %s = %d, this recipe has %d"
+          "cache '%s' was begun with %s = %d, but this recipe has %d"
               .formatted(cache, KEY.key(), had, wants),
           recorded == null
               ? "use 0, or another cache.path"
@@ -69,7 +69,7 @@ public record Window(int shards, List<String> columns) {
     }
     if (recorded != null && !recorded.columns().equals(asked.columns())) {
       throw Errors.invalid(
-          "cache '%s' drops its units, so its targets stay those that it was begun with (%s), but this recipe asks for %s"
+          "cache '%s' drops its shards, so its targets stay those that it was begun with (%s), but this recipe asks for %s"
               .formatted(
                   cache,
                   String.join(", ", recorded.columns()),

@@ -6,11 +6,13 @@ import io.stillhouse.config.Options;
 import io.stillhouse.config.Settings;
 import io.stillhouse.error.Errors;
 import io.stillhouse.jobs.cache.layout.CacheFile;
+import io.stillhouse.jobs.cache.layout.CachePlan;
+import io.stillhouse.jobs.cache.layout.CachedTeacher;
 import io.stillhouse.jobs.cache.layout.CheckedFile;
 import io.stillhouse.jobs.cache.layout.Fingerprints;
-import io.stillhouse.jobs.cache.layout.Manifest;
-import io.stillhouse.jobs.cache.layout.OtherTeacher;
-import io.stillhouse.jobs.cache.layout.Plan;
+import io.stillhouse.jobs.cache.layout.ManifestChange;
+import io.stillhouse.jobs.cache.layout.ManifestLog;
+import io.stillhouse.jobs.cache.layout.PlanPart;
 import io.stillhouse.jobs.cache.layout.TeacherFolder;
 import io.stillhouse.jobs.cache.layout.Window;
 import io.stillhouse.jobs.corpus.InputRow;
@@ -43,8 +45,8 @@ public final class CacheReader implements KeyedRows {
 
   private final Path cache;
   private final String teacher;
-  private final Plan plan;
-  private final Manifest manifest;
+  private final CachePlan plan;
+  private final ManifestLog manifest;
   private final Dtype dtype;
   private final List<Column> columns;
   private final Storage storage;
@@ -52,8 +54,8 @@ public final class CacheReader implements KeyedRows {
   private CacheReader(
       Path cache,
       String teacher,
-      Plan plan,
-      Manifest manifest,
+      CachePlan plan,
+      ManifestLog manifest,
       Collection<Column> columns,
       Storage storage) {
     this.cache = cache;
@@ -80,10 +82,10 @@ public final class CacheReader implements KeyedRows {
    */
   public static CacheReader open(
       Storage storage, Path cache, String teacher, Collection<Column> columns) throws IOException {
-    Plan first = Plan.first(storage, cache);
-    Manifest manifest = Manifest.read(storage, cache);
-    Plan plan = plan(first, manifest, cache, teacher).grownBy(manifest.parts(), cache);
-    plan.requireAllShards(cache, manifest);
+    CachePlan first = CachePlan.first(storage, cache);
+    ManifestLog manifest = ManifestLog.read(storage, cache);
+    CachePlan plan = plan(first, manifest, cache, teacher).grownBy(manifest.state().parts(), cache);
+    plan.requireAllShards(cache, manifest.state());
     return new CacheReader(cache, teacher, plan, manifest, List.of(), storage).with(columns);
   }
 
@@ -97,12 +99,12 @@ public final class CacheReader implements KeyedRows {
     Window window = plan.window();
     requireColumns(cache, window, others);
     TreeSet<String> missing = new TreeSet<>();
-    for (Plan.Shard shard : plan.shards()) {
-      if (manifest.inputs(shard.shard()).isEmpty()) {
+    for (PlanPart.Shard shard : plan.shards()) {
+      if (manifest.state().inputs(shard.shard()).isEmpty()) {
         missing.add("inputs");
       }
       for (Column column : others) {
-        if (window == null && !manifest.has(shard.shard(), teacher, column)) {
+        if (window == null && !manifest.state().has(shard.shard(), teacher, column)) {
           missing.add(column.name());
         }
       }
@@ -126,21 +128,21 @@ public final class CacheReader implements KeyedRows {
     if (window != null && !window.columns().containsAll(missing)) {
       missing.removeAll(window.columns());
       throw Errors.invalid(
-          "cache '%s', which drops its units, was not begun with %s"
+          "cache '%s', which drops its shards, was not begun with %s"
               .formatted(cache, String.join(", ", missing)),
           "name them in the recipe's targets and make another cache");
     }
   }
 
-  private static Plan plan(Plan first, Manifest manifest, Path cache, String teacher) {
+  private static CachePlan plan(CachePlan first, ManifestLog manifest, Path cache, String teacher) {
     if (teacher.isEmpty()) {
       return first;
     }
-    OtherTeacher other = manifest.teachers().get(teacher);
+    CachedTeacher other = manifest.state().teachers().get(teacher);
     if (other == null) {
       throw Errors.invalid(
           "cache '%s' has no teacher '%s'; besides the first, which has no name, it has %s"
-              .formatted(cache, teacher, new TreeSet<>(manifest.teachers().keySet())),
+              .formatted(cache, teacher, new TreeSet<>(manifest.state().teachers().keySet())),
           "correct teacher.name, or run cache with that name and its teacher.path");
     }
     return first.of(other);
@@ -160,9 +162,9 @@ public final class CacheReader implements KeyedRows {
    */
   public static HuggingFaceDirectory teacher(Storage storage, Path cache, String name)
       throws IOException {
-    Plan plan = Plan.first(storage, cache);
+    CachePlan plan = CachePlan.first(storage, cache);
     if (!name.isEmpty()) {
-      plan = plan(plan, Manifest.read(storage, cache), cache, name);
+      plan = plan(plan, ManifestLog.read(storage, cache), cache, name);
     }
     return teacher(storage, cache, name, plan);
   }
@@ -177,7 +179,7 @@ public final class CacheReader implements KeyedRows {
     return teacher(storage, cache, teacher, plan);
   }
 
-  private static HuggingFaceDirectory teacher(Storage storage, Path cache, String name, Plan plan)
+  private static HuggingFaceDirectory teacher(Storage storage, Path cache, String name, CachePlan plan)
       throws IOException {
     java.nio.file.Path home = Models.copy(TeacherFolder.model(cache, name).toString());
     StringBuilder state = new StringBuilder(home.toString());
@@ -205,7 +207,7 @@ public final class CacheReader implements KeyedRows {
     return teacher;
   }
 
-  public Plan plan() {
+  public CachePlan plan() {
     return plan;
   }
 
@@ -230,19 +232,10 @@ public final class CacheReader implements KeyedRows {
             Fingerprints.TEACHER, Fingerprints.combined(Fingerprints.directory(storage, local)));
       }
     }
-    List<String> problems = new ArrayList<>();
-    wanted.forEach(
-        (name, value) -> {
-          String had = plan.fingerprints().getOrDefault(name, "nothing");
-          if (!had.equals(value)) {
-            problems.add(
-                "cache '%s' was built with %s = %s, this recipe has %s; correct the recipe, or name the cache that it made"
-                    .formatted(cache, name, had, value));
-          }
-        });
-    if (!problems.isEmpty()) {
-      throw Errors.all(problems);
-    }
+    Map<String, String> recorded = new TreeMap<>(plan.fingerprints());
+    recorded.keySet().retainAll(wanted.keySet());
+    Fingerprints.requireEqual(
+        cache, recorded, wanted, "correct the recipe, or name the cache that it made");
   }
 
   @Override
@@ -250,7 +243,9 @@ public final class CacheReader implements KeyedRows {
     return plan.shards().stream()
         .map(
             shard ->
-                shard.rows() - shard.invalid() - manifest.invalid(shard.shard(), teacher).size())
+                shard.rows()
+                    - shard.invalid()
+                    - manifest.state().invalid(shard.shard(), teacher).size())
         .toList();
   }
 
@@ -278,7 +273,7 @@ public final class CacheReader implements KeyedRows {
         }
       }
     }
-    Map<String, String> invalid = manifest.invalid(shard, teacher);
+    Map<String, String> invalid = manifest.state().invalid(shard, teacher);
     List<@Nullable Example> examples = new ArrayList<>(inputs.size());
     for (int row = 0; row < inputs.size(); row++) {
       InputRow input = inputs.get(row);
@@ -299,8 +294,8 @@ public final class CacheReader implements KeyedRows {
 
   /** Reads the keys of all rows of a shard, of those without tokens or targets, too. */
   List<RowKey> allKeys(int shard, RowKey.With with) throws IOException {
-    Map<String, String> invalid = manifest.invalid(shard, teacher);
-    return read(manifest.inputs(shard).orElseThrow(), RowKey.columns(with)).stream()
+    Map<String, String> invalid = manifest.state().invalid(shard, teacher);
+    return read(manifest.state().inputs(shard).orElseThrow(), RowKey.columns(with)).stream()
         .map(row -> RowKey.of(row, invalid.containsKey((String) row[0])))
         .toList();
   }
@@ -312,7 +307,7 @@ public final class CacheReader implements KeyedRows {
 
   /** Returns whether a shard of a window has its targets, or had them before it was dropped. */
   boolean isFinished(int shard) {
-    return manifest.isFinished(shard, Objects.requireNonNull(plan.window()));
+    return manifest.state().isFinished(shard, Objects.requireNonNull(plan.window()));
   }
 
   /**
@@ -321,7 +316,7 @@ public final class CacheReader implements KeyedRows {
    * @throws io.stillhouse.error.StillhouseException naming the first that is, and who had seen it
    */
   public void requireNoneDropped(int from) {
-    Map<Integer, Manifest.Dropped> dropped = manifest.dropped();
+    Map<Integer, ManifestChange.TargetsDropped> dropped = manifest.state().dropped();
     for (int shard = from; shard < plan.shards().size() && !columns.isEmpty(); shard++) {
       if (dropped.containsKey(shard)) {
         List<String> students = dropped.get(shard).students();
@@ -336,11 +331,11 @@ public final class CacheReader implements KeyedRows {
   }
 
   private void requireThere(int shard) {
-    if (manifest.isDropped(shard)) {
+    if (manifest.state().isDropped(shard)) {
       requireNoneDropped(shard);
     }
     for (Column column : columns) {
-      if (!manifest.has(shard, teacher, column)) {
+      if (!manifest.state().has(shard, teacher, column)) {
         throw Errors.invalid(
             "shard %d of cache '%s' has no %s yet".formatted(shard, cache, column.name()),
             "wait until cache has finished it, or run cache");
@@ -351,12 +346,13 @@ public final class CacheReader implements KeyedRows {
   /** Reads the inputs of a shard's sound rows: those that {@link #read} gives. */
   public List<InputRow> inputs(int shard) throws IOException {
     return allInputs(shard).stream()
-        .filter(row -> row.sound() && !manifest.invalid(shard, teacher).containsKey(row.id()))
+        .filter(
+            row -> row.sound() && !manifest.state().invalid(shard, teacher).containsKey(row.id()))
         .toList();
   }
 
   private List<InputRow> allInputs(int shard) throws IOException {
-    return read(manifest.inputs(shard).orElseThrow(), Targets.INPUTS).stream()
+    return read(manifest.state().inputs(shard).orElseThrow(), Targets.INPUTS).stream()
         .map(InputRow::of)
         .toList();
   }
@@ -370,7 +366,8 @@ public final class CacheReader implements KeyedRows {
     if (plan.window() != null) {
       return plan.window().columns().contains(column.name());
     }
-    return plan.shards().stream().allMatch(shard -> manifest.has(shard.shard(), teacher, column));
+    return plan.shards().stream()
+        .allMatch(shard -> manifest.state().has(shard.shard(), teacher, column));
   }
 
   private Map<CacheFile, List<Column>> files(int shard) {
@@ -383,6 +380,7 @@ public final class CacheReader implements KeyedRows {
 
   private CacheFile file(int shard, Column column) {
     return manifest
+        .state()
         .find(shard, teacher, column)
         .orElseThrow(
             () -> new IllegalStateException("shard %d has no %s".formatted(shard, column.name())));

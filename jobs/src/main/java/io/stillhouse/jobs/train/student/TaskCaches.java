@@ -1,6 +1,6 @@
 package io.stillhouse.jobs.train.student;
 
-import io.stillhouse.jobs.cache.layout.Manifest;
+import io.stillhouse.jobs.cache.layout.ManifestLog;
 import io.stillhouse.jobs.cache.read.CacheReader;
 import io.stillhouse.jobs.storage.Storage;
 import java.io.IOException;
@@ -59,7 +59,7 @@ final class TaskCaches {
   }
 
   private static String manifestState(Storage storage, Path cache) throws IOException {
-    Path directory = new Path(cache, Manifest.DIRECTORY);
+    Path directory = new Path(cache, ManifestLog.DIRECTORY);
     FileSystem fs = storage.fileSystem(directory);
     if (!fs.exists(directory)) {
       return "";

@@ -122,7 +122,7 @@ class CacheCellsTest {
     assertThat(result.fidelity().get("hidden_03").fromFloat32()).isBetween(1e-4, 2e-2);
     assertThatThrownBy(() -> run(settings(caches.get(0), "targets.hidden=[0,3]")))
         .isInstanceOf(StillhouseException.class)
-        .hasMessageContaining("cache.precision = bfloat16, this recipe has float32");
+        .hasMessageContaining("cache.precision = bfloat16, but this recipe has float32");
   }
 
   @Test

@@ -8,10 +8,10 @@ import io.stillhouse.error.StillhouseException;
 import io.stillhouse.jobs.Tiny;
 import io.stillhouse.jobs.cache.check.CacheDiff;
 import io.stillhouse.jobs.cache.layout.CacheFile;
+import io.stillhouse.jobs.cache.layout.CachePlan;
 import io.stillhouse.jobs.cache.layout.CacheRecord;
 import io.stillhouse.jobs.cache.layout.CheckedFile;
-import io.stillhouse.jobs.cache.layout.Manifest;
-import io.stillhouse.jobs.cache.layout.Plan;
+import io.stillhouse.jobs.cache.layout.ManifestLog;
 import io.stillhouse.jobs.storage.Storage;
 import io.stillhouse.target.Column;
 import io.stillhouse.target.Example;
@@ -54,7 +54,7 @@ public class CacheJobTest {
   @Test
   void theManifestHasARowForEachRowOfTheCorpus() throws IOException {
     Map<String, Integer> rows = new TreeMap<>();
-    for (CacheFile file : Manifest.read(STORAGE, CacheRows.hadoop(cache)).files()) {
+    for (CacheFile file : ManifestLog.read(STORAGE, CacheRows.hadoop(cache)).state().files()) {
       rows.merge(file.family(), file.size().rows(), Integer::sum);
       new CheckedFile(STORAGE, CacheRows.hadoop(cache), file).verify();
     }
@@ -80,7 +80,7 @@ public class CacheJobTest {
     Map<String, byte[]> before = Tiny.files(copy);
     assertThatThrownBy(() -> run(settings(copy, "targets.hidden=[0,3]", "corpus.max-length=20")))
         .isInstanceOf(StillhouseException.class)
-        .hasMessageContaining("corpus.max-length = 40, this recipe has 20")
+        .hasMessageContaining("corpus.max-length = 40, but this recipe has 20")
         .hasMessageContaining("another cache.path");
     assertSame(Tiny.files(copy), before);
   }
@@ -131,8 +131,8 @@ public class CacheJobTest {
     } finally {
       spark.conf().unset("spark.sql.files.maxPartitionBytes");
     }
-    Plan plan = Plan.read(STORAGE, CacheRows.hadoop(cache));
-    Plan again = Plan.read(STORAGE, CacheRows.hadoop(other));
+    CachePlan plan = CachePlan.read(STORAGE, CacheRows.hadoop(cache));
+    CachePlan again = CachePlan.read(STORAGE, CacheRows.hadoop(other));
     assertThat(again.shards()).isEqualTo(plan.shards());
     assertThat(again.fingerprints()).isEqualTo(plan.fingerprints());
     assertThat(again.inputs())

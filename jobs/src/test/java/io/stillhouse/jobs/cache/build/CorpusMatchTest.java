@@ -5,8 +5,7 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import io.stillhouse.error.StillhouseException;
 import io.stillhouse.jobs.cache.layout.CorpusFile;
-import io.stillhouse.jobs.cache.layout.Part;
-import io.stillhouse.jobs.cache.layout.Plan;
+import io.stillhouse.jobs.cache.layout.PlanPart;
 import io.stillhouse.jobs.corpus.CorpusFiles;
 import io.stillhouse.jobs.storage.Storage;
 import java.io.IOException;
@@ -43,7 +42,7 @@ class CorpusMatchTest {
 
   @Test
   void movedFileKeepsTheNameOfItsRows() throws IOException {
-    Part part = part(0, file("a.txt", "the of"));
+    PlanPart part = part(0, file("a.txt", "the of"));
     Path moved = file("elsewhere/b.txt", "the of");
     CorpusMatch match = match(part, moved);
     CorpusFiles files = match.of(part);
@@ -55,7 +54,7 @@ class CorpusMatchTest {
   @Test
   void ofTwoFilesWithTheSameBytesTheOneWithTheSameNameIsTheOldOne() throws IOException {
     Path a = file("a.txt", "the of");
-    Part part = part(0, a);
+    PlanPart part = part(0, a);
     Path copy = file("0.txt", "the of");
 
     assertThat(match(part, copy, a).added().names()).containsExactly("0.txt");
@@ -64,7 +63,7 @@ class CorpusMatchTest {
   @Test
   void changedFileIsRefusedByName() throws IOException {
     Path a = file("a.txt", "the of");
-    Part part = part(0, a);
+    PlanPart part = part(0, a);
     Files.writeString(a, "changed");
 
     assertThatThrownBy(() -> match(part, a))
@@ -76,7 +75,7 @@ class CorpusMatchTest {
 
   @Test
   void everyMissingFileIsReported() throws IOException {
-    Part part = part(0, file("a.txt", "the of"), file("b.txt", "and to"));
+    PlanPart part = part(0, file("a.txt", "the of"), file("b.txt", "and to"));
     Path other = file("c.txt", "in is");
 
     assertThatThrownBy(() -> match(part, other))
@@ -86,16 +85,16 @@ class CorpusMatchTest {
         .hasMessageContaining("is not in this recipe's corpus.path");
   }
 
-  private CorpusMatch match(Part part, Path... files) throws IOException {
+  private CorpusMatch match(PlanPart part, Path... files) throws IOException {
     return new CorpusMatch(CACHE, List.of(part), corpus(files));
   }
 
-  private static Part part(int firstShard, Path... files) throws IOException {
+  private static PlanPart part(int firstShard, Path... files) throws IOException {
     List<CorpusFile> hashes = corpus(files).hashes();
-    return new Part(
+    return new PlanPart(
         100,
         LocalCache.shards(firstShard, firstShard + 1),
-        new Plan.Read(3, 21, 0, Map.of()),
+        new PlanPart.Counts(3, 21, 0, Map.of()),
         hashes,
         LocalCache.inputs(firstShard, firstShard + 1));
   }

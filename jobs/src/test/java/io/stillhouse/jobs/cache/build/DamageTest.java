@@ -11,7 +11,7 @@ import io.stillhouse.jobs.cache.check.VerifyJob;
 import io.stillhouse.jobs.cache.layout.CacheFile;
 import io.stillhouse.jobs.cache.layout.CacheRecord;
 import io.stillhouse.jobs.cache.layout.Lease;
-import io.stillhouse.jobs.cache.layout.Manifest;
+import io.stillhouse.jobs.cache.layout.ManifestLog;
 import io.stillhouse.jobs.cache.read.CacheReader;
 import io.stillhouse.jobs.storage.Storage;
 import io.stillhouse.target.Column;
@@ -141,8 +141,8 @@ class DamageTest {
   void aPrunedReadChecksWhatItReadsAndTheFooter() throws IOException {
     Path copy = directory.resolve("copy");
     FileUtils.copyDirectory(cache.toFile(), copy.toFile());
-    Manifest manifest = Manifest.read(STORAGE, CacheRows.hadoop(copy));
-    CacheFile file = manifest.find(0, "", Targets.hidden(1)).get();
+    ManifestLog manifest = ManifestLog.read(STORAGE, CacheRows.hadoop(copy));
+    CacheFile file = manifest.state().find(0, "", Targets.hidden(1)).get();
     CacheFile.Chunk other =
         file.hashes().chunks().stream()
             .filter(c -> c.column().equals("hidden_03"))

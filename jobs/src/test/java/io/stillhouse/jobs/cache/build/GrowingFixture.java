@@ -6,7 +6,7 @@ import io.stillhouse.config.Settings;
 import io.stillhouse.jobs.Tiny;
 import io.stillhouse.jobs.cache.check.VerifyJob;
 import io.stillhouse.jobs.cache.layout.CacheRecord;
-import io.stillhouse.jobs.cache.layout.Manifest;
+import io.stillhouse.jobs.cache.layout.ManifestLog;
 import io.stillhouse.jobs.cache.read.CacheReader;
 import io.stillhouse.jobs.storage.Storage;
 import io.stillhouse.target.Column;
@@ -65,8 +65,8 @@ abstract class GrowingFixture {
     return Tiny.labelled(directory.resolve(name), rows, "LABEL_1", "2");
   }
 
-  Manifest manifest() throws IOException {
-    return Manifest.read(STORAGE, hadoop());
+  ManifestLog manifest() throws IOException {
+    return ManifestLog.read(STORAGE, hadoop());
   }
 
   /** Returns the SHA-256 of each file that no later run may change. */
@@ -93,7 +93,7 @@ abstract class GrowingFixture {
 
   TreeSet<String> columns() {
     try {
-      return new TreeSet<>(manifest().columns(""));
+      return new TreeSet<>(manifest().state().columns(""));
     } catch (IOException e) {
       throw new java.io.UncheckedIOException(e);
     }

@@ -10,10 +10,11 @@ import io.stillhouse.jobs.Tiny;
 import io.stillhouse.jobs.cache.check.CacheDiff;
 import io.stillhouse.jobs.cache.check.VacuumJob;
 import io.stillhouse.jobs.cache.layout.CacheFile;
+import io.stillhouse.jobs.cache.layout.CachePlan;
 import io.stillhouse.jobs.cache.layout.CacheRecord;
 import io.stillhouse.jobs.cache.layout.CorpusFile;
-import io.stillhouse.jobs.cache.layout.Manifest;
-import io.stillhouse.jobs.cache.layout.Plan;
+import io.stillhouse.jobs.cache.layout.ManifestLog;
+import io.stillhouse.jobs.cache.layout.PlanPart;
 import io.stillhouse.jobs.corpus.CorpusFiles;
 import io.stillhouse.jobs.train.TrainJob;
 import io.stillhouse.recipe.Recipe;
@@ -34,19 +35,19 @@ class GrowingTest extends GrowingFixture {
   @Test
   void twoLayersAddedWriteOnlyTheirColumnsFilesAndTheOldOnesHashesStay() throws IOException {
     Map<String, String> before = hashes();
-    List<CacheFile> listed = manifest().files();
+    List<CacheFile> listed = manifest().state().files();
 
     CacheRecord again = run(List.of(old), "targets.hidden=[0,1,2,3]");
 
     assertThat(again.computedShards()).isEqualTo(first.shards());
     Map<String, String> after = hashes();
     assertThat(after).containsAllEntriesOf(before);
-    assertThat(manifest().files()).containsAll(listed);
+    assertThat(manifest().state().files()).containsAll(listed);
     after.keySet().removeAll(before.keySet());
     assertThat(after.keySet().stream().filter(name -> name.endsWith(".parquet")))
         .hasSize(first.shards())
         .allMatch(name -> name.startsWith("hidden/"));
-    for (CacheFile file : manifest().files()) {
+    for (CacheFile file : manifest().state().files()) {
       if (after.containsKey(file.path())) {
         assertThat(file.columns()).containsExactly("id", "length", "hidden_00", "hidden_02");
       }
@@ -57,7 +58,7 @@ class GrowingTest extends GrowingFixture {
   void newTextIsComputedAlone() throws IOException {
     Path fresh = tsv("new.tsv", 40);
     Map<String, String> before = hashes();
-    List<CacheFile> listed = manifest().files();
+    List<CacheFile> listed = manifest().state().files();
 
     CacheRecord grown = run(List.of(old, fresh));
 
@@ -67,7 +68,7 @@ class GrowingTest extends GrowingFixture {
     assertThat(grown.computedShards()).isEqualTo(added);
     Map<String, String> after = hashes();
     assertThat(after).containsAllEntriesOf(before);
-    assertThat(manifest().files()).containsAll(listed);
+    assertThat(manifest().state().files()).containsAll(listed);
     after.keySet().removeAll(before.keySet());
     Map<String, Long> families =
         after.keySet().stream()
@@ -103,10 +104,10 @@ class GrowingTest extends GrowingFixture {
 
     assertThat(again.rows()).isEqualTo(110);
     assertThat(again.computedShards()).isEqualTo(again.shards());
-    assertThat(manifest().parts()).hasSize(2);
-    assertThat(manifest().parts().get(1).firstShard()).isEqualTo(grown.shards());
-    for (Plan.Shard shard : Plan.read(STORAGE, hadoop()).shards()) {
-      CacheFile file = manifest().find(shard.shard(), "", Targets.hidden(2)).orElseThrow();
+    assertThat(manifest().state().parts()).hasSize(2);
+    assertThat(manifest().state().parts().get(1).firstShard()).isEqualTo(grown.shards());
+    for (PlanPart.Shard shard : CachePlan.read(STORAGE, hadoop()).shards()) {
+      CacheFile file = manifest().state().find(shard.shard(), "", Targets.hidden(2)).orElseThrow();
       assertThat(file.columns().contains("hidden_01")).isEqualTo(shard.shard() >= grown.shards());
     }
     assertThat(verify("verify.rows=16").sound()).isTrue();
@@ -168,8 +169,8 @@ class GrowingTest extends GrowingFixture {
   @Test
   void ofTwoRunsThatGrowAtOnceTheFirstWins() throws IOException {
     Settings settings = settings(cache, List.of(old, tsv("new.tsv", 30)));
-    Manifest stale = manifest();
-    Plan plan = Plan.read(STORAGE, hadoop());
+    ManifestLog stale = manifest();
+    CachePlan plan = CachePlan.read(STORAGE, hadoop());
     CacheRecord winner = new CacheJob(spark, settings).run();
     Map<String, byte[]> before = Tiny.files(cache);
 
@@ -187,7 +188,7 @@ class GrowingTest extends GrowingFixture {
     Path fresh = tsv("new.tsv", 30);
     run(List.of(old, fresh));
     Map<String, List<byte[]>> before = cells(rows());
-    CacheFile lost = manifest().inputs(first.shards() + 1).orElseThrow();
+    CacheFile lost = manifest().state().inputs(first.shards() + 1).orElseThrow();
     Files.delete(cache.resolve(lost.path()));
     assertThat(verify("verify.rows=0").damaged())
         .singleElement()
@@ -243,7 +244,7 @@ class GrowingTest extends GrowingFixture {
 
   /** Does what a run does until it would append the entry. */
   private void write(Settings settings) throws IOException {
-    Plan plan = Plan.read(STORAGE, hadoop());
+    CachePlan plan = CachePlan.read(STORAGE, hadoop());
     assertThat(growth(settings).write(plan, match(settings, plan)).shards()).isNotEmpty();
   }
 
@@ -253,7 +254,7 @@ class GrowingTest extends GrowingFixture {
         context, new CorpusPlanner(context, new ShardSize(settings.get(Options.SHARD_TOKENS))));
   }
 
-  private CorpusMatch match(Settings settings, Plan plan) throws IOException {
+  private CorpusMatch match(Settings settings, CachePlan plan) throws IOException {
     CorpusFiles files = CorpusFiles.list(Recipe.corpus(settings).paths(), STORAGE.hadoop());
     assertThat(settings.get(Options.CORPUS_PATH)).hasSize(2);
     return new CorpusMatch(

@@ -8,8 +8,9 @@ import io.stillhouse.error.StillhouseException;
 import io.stillhouse.jobs.Tiny;
 import io.stillhouse.jobs.cache.check.VacuumJob;
 import io.stillhouse.jobs.cache.check.VerifyJob;
-import io.stillhouse.jobs.cache.layout.Manifest;
-import io.stillhouse.jobs.cache.layout.Part;
+import io.stillhouse.jobs.cache.layout.ManifestChange;
+import io.stillhouse.jobs.cache.layout.ManifestLog;
+import io.stillhouse.jobs.cache.layout.PlanPart;
 import io.stillhouse.jobs.cache.read.CacheReader;
 import io.stillhouse.jobs.storage.Storage;
 import io.stillhouse.target.Column;
@@ -52,65 +53,69 @@ class GrownDamageTest {
   private enum Kind {
     PART {
       @Override
-      String of(Manifest manifest) {
-        return "plan-%06d.json".formatted(manifest.parts().get(0).firstShard());
+      String of(ManifestLog manifest) {
+        return "plan-%06d.json".formatted(manifest.state().parts().get(0).firstShard());
       }
     },
     LAST_PART {
       @Override
-      String of(Manifest manifest) {
-        return "plan-%06d.json".formatted(manifest.parts().get(1).firstShard());
+      String of(ManifestLog manifest) {
+        return "plan-%06d.json".formatted(manifest.state().parts().get(1).firstShard());
       }
     },
     PART_ENTRY {
       @Override
-      String of(Manifest manifest) throws IOException {
-        return entry(manifest, "\"part\"");
+      String of(ManifestLog manifest) throws IOException {
+        return entry(manifest, "\n  \"part\"");
       }
     },
     TEACHER_ENTRY {
       @Override
-      String of(Manifest manifest) throws IOException {
+      String of(ManifestLog manifest) throws IOException {
         return entry(manifest, "\"name\": \"same\"");
       }
     },
     TEACHER {
       @Override
-      String of(Manifest manifest) {
+      String of(ManifestLog manifest) {
         return "teachers/same/teacher.json";
       }
     },
     RECORD {
       @Override
-      String of(Manifest manifest) {
+      String of(ManifestLog manifest) {
         return "teachers/same/cache.json";
       }
     },
     MODEL {
       @Override
-      String of(Manifest manifest) {
+      String of(ManifestLog manifest) {
         return "teachers/same/teacher/model.safetensors";
       }
     },
     INPUTS {
       @Override
-      String of(Manifest manifest) {
-        return manifest.inputs(manifest.parts().get(0).firstShard()).orElseThrow().path();
+      String of(ManifestLog manifest) {
+        return manifest
+            .state()
+            .inputs(manifest.state().parts().get(0).firstShard())
+            .orElseThrow()
+            .path();
       }
     },
     TARGETS {
       @Override
-      String of(Manifest manifest) {
-        return manifest.find(0, "same", Targets.hidden(2)).orElseThrow().path();
+      String of(ManifestLog manifest) {
+        return manifest.state().find(0, "same", Targets.hidden(2)).orElseThrow().path();
       }
     };
 
-    abstract String of(Manifest manifest) throws IOException;
+    abstract String of(ManifestLog manifest) throws IOException;
 
     /** Returns the first entry that holds a text. */
-    private static String entry(Manifest manifest, String text) throws IOException {
+    private static String entry(ManifestLog manifest, String text) throws IOException {
       for (int number = 0; number < manifest.entries(); number++) {
-        String name = Manifest.entry(number);
+        String name = ManifestLog.entry(number);
         if (Files.readString(grown.resolve(name)).contains(text)) {
           return name;
         }
@@ -159,12 +164,12 @@ class GrownDamageTest {
 
   @Test
   void rowsOfALostPartAreNotPassedOver() throws IOException {
-    Manifest manifest = manifest();
+    ManifestLog manifest = manifest();
     for (Kind kind : List.of(Kind.PART_ENTRY, Kind.PART)) {
       Files.delete(file(kind));
     }
     manifest.append(
-        Manifest.Entry.revoking(List.of(), List.of(number(Kind.PART_ENTRY.of(manifest)))));
+        new ManifestChange.Revoked(List.of(), List.of(number(Kind.PART_ENTRY.of(manifest)))));
 
     assertThatThrownBy(() -> cells(cache))
         .isInstanceOf(StillhouseException.class)
@@ -175,16 +180,16 @@ class GrownDamageTest {
 
   @Test
   void rowsOfALostLastPartAreNotPassedOverAndComeBack() throws IOException {
-    Manifest manifest = manifest();
-    Part last = manifest.parts().get(1);
+    ManifestLog manifest = manifest();
+    PlanPart last = manifest.state().parts().get(1);
     int entry =
         Stream.iterate(manifest.entries() - 1, n -> n - 1)
-            .filter(n -> holds(n, "\"part\""))
+            .filter(n -> holds(n, "\n  \"part\""))
             .findFirst()
             .orElseThrow();
-    Files.delete(cache.resolve(Manifest.entry(entry)));
+    Files.delete(cache.resolve(ManifestLog.entry(entry)));
     Files.delete(file(Kind.LAST_PART));
-    manifest.append(Manifest.Entry.revoking(List.of(), List.of(entry)));
+    manifest.append(new ManifestChange.Revoked(List.of(), List.of(entry)));
 
     assertThatThrownBy(() -> cells(cache))
         .hasMessageContaining(
@@ -241,7 +246,7 @@ class GrownDamageTest {
 
   private boolean holds(int entry, String text) {
     try {
-      return Files.readString(cache.resolve(Manifest.entry(entry))).contains(text);
+      return Files.readString(cache.resolve(ManifestLog.entry(entry))).contains(text);
     } catch (IOException e) {
       throw new java.io.UncheckedIOException(e);
     }
@@ -252,11 +257,11 @@ class GrownDamageTest {
   }
 
   private Path file(Kind kind) throws IOException {
-    return cache.resolve(kind.of(Manifest.read(STORAGE, CacheRows.hadoop(grown))));
+    return cache.resolve(kind.of(ManifestLog.read(STORAGE, CacheRows.hadoop(grown))));
   }
 
-  private Manifest manifest() throws IOException {
-    return Manifest.read(STORAGE, CacheRows.hadoop(cache));
+  private ManifestLog manifest() throws IOException {
+    return ManifestLog.read(STORAGE, CacheRows.hadoop(cache));
   }
 
   private VerifyJob.Result verify() throws IOException {

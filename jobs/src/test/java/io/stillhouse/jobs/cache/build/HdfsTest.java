@@ -11,8 +11,9 @@ import io.stillhouse.jobs.cache.check.CacheDiff;
 import io.stillhouse.jobs.cache.check.VacuumJob;
 import io.stillhouse.jobs.cache.check.VerifyJob;
 import io.stillhouse.jobs.cache.layout.CacheFile;
-import io.stillhouse.jobs.cache.layout.Manifest;
-import io.stillhouse.jobs.cache.layout.Plan;
+import io.stillhouse.jobs.cache.layout.CachePlan;
+import io.stillhouse.jobs.cache.layout.ManifestChange;
+import io.stillhouse.jobs.cache.layout.ManifestLog;
 import io.stillhouse.jobs.cache.layout.Staging;
 import io.stillhouse.jobs.storage.Storage;
 import io.stillhouse.jobs.train.TrainJob;
@@ -143,14 +144,16 @@ class HdfsTest {
 
   @Test
   void aSecondWriterOfAManifestIsRefused() throws IOException {
-    Manifest one = Manifest.read(storage, at("manifests"));
-    Manifest other = Manifest.read(storage, at("manifests"));
-    one.append(Manifest.Entry.added(List.of(file("a")), List.of()));
-    assertThatThrownBy(() -> other.append(Manifest.Entry.added(List.of(file("b")), List.of())))
+    ManifestLog one = ManifestLog.read(storage, at("manifests"));
+    ManifestLog other = ManifestLog.read(storage, at("manifests"));
+    one.append(new ManifestChange.FilesAdded(List.of(file("a")), List.of()));
+    assertThatThrownBy(
+            () -> other.append(new ManifestChange.FilesAdded(List.of(file("b")), List.of())))
         .isInstanceOf(StillhouseException.class)
         .hasMessageContaining(
             "another run has written '%s/manifests/manifest/00000000.json'", hdfs.uri());
-    assertThat(Manifest.read(storage, at("manifests")).files()).containsExactly(file("a"));
+    assertThat(ManifestLog.read(storage, at("manifests")).state().files())
+        .containsExactly(file("a"));
   }
 
   @Test
@@ -158,7 +161,7 @@ class HdfsTest {
     Staging first = plan("first");
     Staging second = plan("second");
     first.becomeTheCache();
-    storage.writeText(new org.apache.hadoop.fs.Path(second.directory(), Plan.FILE), "second");
+    storage.writeText(new org.apache.hadoop.fs.Path(second.directory(), CachePlan.FILE), "second");
     assertThatThrownBy(second::becomeTheCache).isInstanceOf(FileAlreadyExistsException.class);
     assertThatThrownBy(() -> second.requireStillNoCache(new IOException("lost")))
         .isInstanceOf(StillhouseException.class)
@@ -263,7 +266,7 @@ class HdfsTest {
   }
 
   private static List<String> named(String cache, Family family) throws IOException {
-    return Manifest.read(storage, new org.apache.hadoop.fs.Path(cache)).files().stream()
+    return ManifestLog.read(storage, new org.apache.hadoop.fs.Path(cache)).state().files().stream()
         .filter(file -> file.family().equals(family.id()))
         .map(CacheFile::path)
         .toList();
@@ -281,7 +284,7 @@ class HdfsTest {
 
   private static Staging plan(String text) throws IOException {
     Staging staging = new Staging(storage, at("planned/c"));
-    storage.writeText(new org.apache.hadoop.fs.Path(staging.directory(), Plan.FILE), text);
+    storage.writeText(new org.apache.hadoop.fs.Path(staging.directory(), CachePlan.FILE), text);
     return staging;
   }
 

@@ -1,9 +1,11 @@
 package io.stillhouse.jobs.cache.build;
 
+import io.stillhouse.jobs.cache.layout.PlanPart;
+import io.stillhouse.jobs.cache.layout.ManifestChange;
 import io.stillhouse.jobs.cache.layout.CacheFile;
 import io.stillhouse.jobs.cache.layout.CorpusFile;
-import io.stillhouse.jobs.cache.layout.Manifest;
-import io.stillhouse.jobs.cache.layout.Plan;
+import io.stillhouse.jobs.cache.layout.ManifestLog;
+import io.stillhouse.jobs.cache.layout.CachePlan;
 import io.stillhouse.jobs.storage.Storage;
 import io.stillhouse.target.Family;
 import io.stillhouse.target.Targets;
@@ -26,31 +28,32 @@ final class LocalCache {
     this.path = new Path(directory.toUri());
   }
 
-  Manifest manifest() throws IOException {
-    return Manifest.survey(storage, path);
+  ManifestLog manifest() throws IOException {
+    return ManifestLog.survey(storage, path);
   }
 
   /** Writes a plan whose inputs exist only in name, and its manifest entry. */
-  Plan plan(int shards) throws IOException {
-    Plan plan =
-        new Plan(
+  CachePlan plan(int shards) throws IOException {
+    CachePlan plan =
+        new CachePlan(
             Targets.VERSION,
             Map.of(),
-            100,
-            shards(0, shards),
-            new Plan.Read(3L * shards, 21L * shards, 0, Map.of()),
+            new PlanPart(
+                100,
+                shards(0, shards),
+                new PlanPart.Counts(3L * shards, 21L * shards, 0, Map.of()),
+                List.of(new CorpusFile("a.tsv", "hash of a")),
+                inputs(0, shards)),
             Map.of(),
-            inputs(0, shards),
-            List.of(new CorpusFile("a.tsv", "hash of a")),
             null);
-    Manifest.read(storage, path).append(Manifest.Entry.first(plan));
-    storage.writeText(new Path(path, Plan.FILE), plan.toJson());
+    ManifestLog.read(storage, path).append(new ManifestChange.PlanAdded(plan));
+    storage.writeText(new Path(path, CachePlan.FILE), plan.toJson());
     return plan;
   }
 
-  static List<Plan.Shard> shards(int first, int end) {
+  static List<PlanPart.Shard> shards(int first, int end) {
     return IntStream.range(first, end)
-        .mapToObj(shard -> new Plan.Shard(shard, 3, 0, 21, "keys of " + shard))
+        .mapToObj(shard -> new PlanPart.Shard(shard, 3, 0, 21, "keys of " + shard))
         .toList();
   }
 
@@ -59,10 +62,10 @@ final class LocalCache {
   }
 
   /** Creates the file of a shard's targets, and appends its manifest entry. */
-  CacheFile addTargets(Manifest manifest, int shard) throws IOException {
+  CacheFile addTargets(ManifestLog manifest, int shard) throws IOException {
     CacheFile file = file(shard, Family.HIDDEN, "hidden_03");
     create(file.path());
-    manifest.append(Manifest.Entry.added(List.of(file), List.of()));
+    manifest.append(new ManifestChange.FilesAdded(List.of(file), List.of()));
     return file;
   }
 

@@ -3,16 +3,17 @@ package io.stillhouse.jobs.cache.build;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
+import io.stillhouse.jobs.cache.layout.ManifestChange;
 import io.stillhouse.checkpoint.HuggingFaceDirectory;
 import io.stillhouse.error.StillhouseException;
 import io.stillhouse.jobs.Tiny;
 import io.stillhouse.jobs.cache.layout.CacheFile;
 import io.stillhouse.jobs.cache.layout.CorpusFile;
 import io.stillhouse.jobs.cache.layout.Fingerprints;
-import io.stillhouse.jobs.cache.layout.Manifest;
-import io.stillhouse.jobs.cache.layout.OtherTeacher;
-import io.stillhouse.jobs.cache.layout.Part;
-import io.stillhouse.jobs.cache.layout.Plan;
+import io.stillhouse.jobs.cache.layout.ManifestLog;
+import io.stillhouse.jobs.cache.layout.CachedTeacher;
+import io.stillhouse.jobs.cache.layout.PlanPart;
+import io.stillhouse.jobs.cache.layout.CachePlan;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -24,13 +25,13 @@ import org.junit.jupiter.api.io.TempDir;
 
 /** What a local cache without targets loses, and gets back. */
 class RepairTest {
-  private static final OtherTeacher TEACHER =
-      new OtherTeacher("large", Map.of(), Map.of("config.json", "hash"));
+  private static final CachedTeacher TEACHER =
+      new CachedTeacher("large", Map.of(), Map.of("config.json", "hash"));
 
   @TempDir private Path directory;
 
   private LocalCache cache;
-  private Plan plan;
+  private CachePlan plan;
 
   @BeforeEach
   void plansACache() throws IOException {
@@ -40,32 +41,32 @@ class RepairTest {
 
   @Test
   void restoresThePlanFromTheManifest() throws IOException {
-    Files.delete(file(Plan.FILE));
+    Files.delete(file(CachePlan.FILE));
     repair();
 
-    assertThat(Plan.parse(Files.readString(file(Plan.FILE)))).isEqualTo(plan);
+    assertThat(CachePlan.parse(Files.readString(file(CachePlan.FILE)))).isEqualTo(plan);
   }
 
   @Test
   void restoresADamagedPlanFromTheManifest() throws IOException {
-    Files.writeString(file(Plan.FILE), "{}");
+    Files.writeString(file(CachePlan.FILE), "{}");
     repair();
 
-    assertThat(Plan.parse(Files.readString(file(Plan.FILE)))).isEqualTo(plan);
+    assertThat(CachePlan.parse(Files.readString(file(CachePlan.FILE)))).isEqualTo(plan);
   }
 
   @Test
   void appendsThePlansEntryIfItIsLost() throws IOException {
     Files.delete(file("manifest/00000000.json"));
-    Manifest manifest = cache.manifest();
+    ManifestLog manifest = cache.manifest();
     new Repair(cache.storage, cache.path, manifest).restore(noInputs());
 
-    assertThat(manifest.plan()).isEqualTo(plan);
+    assertThat(manifest.state().plan()).isEqualTo(plan);
   }
 
   @Test
   void refusesACacheThatHasLostBothCopiesOfThePlan() throws IOException {
-    Files.delete(file(Plan.FILE));
+    Files.delete(file(CachePlan.FILE));
     Files.writeString(file("manifest/00000000.json"), "{}");
 
     assertThatThrownBy(this::repair)
@@ -85,7 +86,7 @@ class RepairTest {
 
   @Test
   void restoresThePlanOfAPartFromTheManifest() throws IOException {
-    cache.manifest().append(Manifest.Entry.grown(part()));
+    cache.manifest().append(new ManifestChange.PartAdded(part()));
     Repair repair = repair();
 
     assertThat(file("plan-000002.json")).exists();
@@ -95,15 +96,15 @@ class RepairTest {
   @Test
   void appendsTheEntryOfAPartFromItsFile() throws IOException {
     cache.storage.writeText(part().file(cache.path), part().toJson());
-    Manifest manifest = cache.manifest();
+    ManifestLog manifest = cache.manifest();
     new Repair(cache.storage, cache.path, manifest).restore(noInputs());
 
-    assertThat(manifest.parts()).containsExactly(part());
+    assertThat(manifest.state().parts()).containsExactly(part());
   }
 
   @Test
   void restoresTheRecordOfATeacherFromTheManifest() throws IOException {
-    cache.manifest().append(Manifest.Entry.joined(TEACHER));
+    cache.manifest().append(new ManifestChange.TeacherAdded(TEACHER));
     Repair repair = repair();
 
     assertThat(file("teachers/large/teacher.json")).exists();
@@ -113,31 +114,31 @@ class RepairTest {
   @Test
   void appendsTheEntryOfATeacherFromItsRecord() throws IOException {
     cache.storage.writeText(TEACHER.file(cache.path), TEACHER.toJson());
-    Manifest manifest = cache.manifest();
+    ManifestLog manifest = cache.manifest();
     new Repair(cache.storage, cache.path, manifest).restore(noInputs());
 
-    assertThat(manifest.teachers()).containsEntry("large", TEACHER);
+    assertThat(manifest.state().teachers()).containsEntry("large", TEACHER);
   }
 
   @Test
   void takesTheInputsOfLostShardsAlone() throws IOException {
-    Manifest manifest = cache.manifest();
-    String lost = manifest.inputs(1).orElseThrow().path();
-    manifest.append(Manifest.Entry.revoking(List.of(lost), List.of()));
-    List<CacheFile> kept = List.of(manifest.inputs(0).orElseThrow());
+    ManifestLog manifest = cache.manifest();
+    String lost = manifest.state().inputs(1).orElseThrow().path();
+    manifest.append(new ManifestChange.Revoked(List.of(lost), List.of()));
+    List<CacheFile> kept = List.of(manifest.state().inputs(0).orElseThrow());
     new Repair(cache.storage, cache.path, manifest).restore(rewritten(LocalCache.shards(0, 2)));
 
-    assertThat(manifest.inputs(0)).contains(kept.get(0));
-    assertThat(manifest.inputs(1)).contains(again(1));
+    assertThat(manifest.state().inputs(0)).contains(kept.get(0));
+    assertThat(manifest.state().inputs(1)).contains(again(1));
     assertThat(file(again(1).path())).exists();
     assertThat(file(again(0).path())).doesNotExist();
   }
 
   @Test
   void refusesACorpusThatNoLongerHasThePlannedRows() throws IOException {
-    Manifest manifest = cache.manifest();
-    String lost = manifest.inputs(1).orElseThrow().path();
-    manifest.append(Manifest.Entry.revoking(List.of(lost), List.of()));
+    ManifestLog manifest = cache.manifest();
+    String lost = manifest.state().inputs(1).orElseThrow().path();
+    manifest.append(new ManifestChange.Revoked(List.of(lost), List.of()));
     Repair repair = new Repair(cache.storage, cache.path, manifest);
 
     assertThatThrownBy(() -> repair.restore(rewritten(LocalCache.shards(0, 1))))
@@ -161,11 +162,11 @@ class RepairTest {
     return new Repair(cache.storage, cache.path, cache.manifest());
   }
 
-  private static Part part() {
-    return new Part(
+  private static PlanPart part() {
+    return new PlanPart(
         100,
         LocalCache.shards(2, 3),
-        new Plan.Read(3, 21, 0, Map.of()),
+        new PlanPart.Counts(3, 21, 0, Map.of()),
         List.of(new CorpusFile("b.tsv", "hash of b")),
         LocalCache.inputs(2, 3));
   }
@@ -177,12 +178,12 @@ class RepairTest {
     };
   }
 
-  private static Repair.Inputs rewritten(List<Plan.Shard> shards) {
+  private static Repair.Inputs rewritten(List<PlanPart.Shard> shards) {
     return (staging, part) -> write(staging, shards);
   }
 
   private static ShardWriter.WrittenShards write(
-      org.apache.hadoop.fs.Path staging, List<Plan.Shard> shards) throws IOException {
+      org.apache.hadoop.fs.Path staging, List<PlanPart.Shard> shards) throws IOException {
     LocalCache directory = new LocalCache(Path.of(staging.toUri().getPath()));
     List<CacheFile> files = shards.stream().map(shard -> again(shard.shard())).toList();
     for (CacheFile file : files) {

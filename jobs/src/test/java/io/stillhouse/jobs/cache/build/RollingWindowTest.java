@@ -5,7 +5,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 import io.stillhouse.jobs.cache.layout.Acknowledgements;
 import io.stillhouse.jobs.cache.layout.CacheFile;
 import io.stillhouse.jobs.cache.layout.Lease;
-import io.stillhouse.jobs.cache.layout.Manifest;
+import io.stillhouse.jobs.cache.layout.ManifestLog;
 import java.io.IOException;
 import java.nio.file.Path;
 import java.util.List;
@@ -20,7 +20,7 @@ class RollingWindowTest {
   @TempDir private Path directory;
 
   private LocalCache cache;
-  private Manifest manifest;
+  private ManifestLog manifest;
   private Lease lease;
 
   @BeforeEach
@@ -75,8 +75,8 @@ class RollingWindowTest {
     acknowledge("student", 1);
     moved();
 
-    assertThat(manifest.dropped()).containsOnlyKeys(0);
-    assertThat(manifest.dropped().get(0).students()).containsExactly("student");
+    assertThat(manifest.state().dropped()).containsOnlyKeys(0);
+    assertThat(manifest.state().dropped().get(0).students()).containsExactly("student");
     assertThat(file(read)).doesNotExist();
     assertThat(file(needed)).exists();
   }
@@ -87,7 +87,7 @@ class RollingWindowTest {
     RollingWindow window = window();
     window.move(Set.of(0));
 
-    assertThat(manifest.dropped()).containsOnlyKeys(1);
+    assertThat(manifest.state().dropped()).containsOnlyKeys(1);
   }
 
   @Test

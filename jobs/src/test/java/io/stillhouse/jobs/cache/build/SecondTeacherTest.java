@@ -12,7 +12,7 @@ import io.stillhouse.jobs.Tiny;
 import io.stillhouse.jobs.cache.check.VerifyJob;
 import io.stillhouse.jobs.cache.layout.CacheFile;
 import io.stillhouse.jobs.cache.layout.CacheRecord;
-import io.stillhouse.jobs.cache.layout.Manifest;
+import io.stillhouse.jobs.cache.layout.ManifestLog;
 import io.stillhouse.jobs.cache.read.CacheReader;
 import io.stillhouse.jobs.evaluate.EvaluateJob;
 import io.stillhouse.jobs.evaluate.Evaluation;
@@ -73,7 +73,7 @@ class SecondTeacherTest {
   @Test
   void itsTargetsLieBesideTheFirstOnesWhichStay() throws IOException {
     Map<String, byte[]> before = Tiny.files(cache);
-    List<CacheFile> listed = manifest().files();
+    List<CacheFile> listed = manifest().state().files();
     Map<String, List<byte[]>> cells = cells("", Targets.LOGITS, Targets.hidden(3));
 
     CacheRecord result = second("targets.hidden=[1,2]");
@@ -82,7 +82,7 @@ class SecondTeacherTest {
     assertThat(result.columns()).containsExactly("hidden_01", "hidden_02", "logits");
     Map<String, byte[]> after = Tiny.files(cache);
     before.forEach((name, bytes) -> assertThat(after.get(name)).as(name).isEqualTo(bytes));
-    assertThat(manifest().files()).containsAll(listed);
+    assertThat(manifest().state().files()).containsAll(listed);
     List<String> added = after.keySet().stream().filter(name -> !before.containsKey(name)).toList();
     assertThat(added.stream().filter(name -> name.endsWith(".parquet")))
         .hasSize(2 * first.shards())
@@ -216,9 +216,9 @@ class SecondTeacherTest {
     assertThatThrownBy(() -> second("teacher.path=" + other, "targets.dtype=int8"))
         .isInstanceOf(StillhouseException.class)
         .hasMessageContaining("was built with teacher.sha256 = ")
-        .hasMessageContaining("was built with targets.dtype = float32, this recipe has int8");
+        .hasMessageContaining("was built with targets.dtype = float32, but this recipe has int8");
     assertThatThrownBy(() -> second("corpus.max-length=20"))
-        .hasMessageContaining("corpus.max-length = 40, this recipe has 20");
+        .hasMessageContaining("corpus.max-length = 40, but this recipe has 20");
     assertThatThrownBy(() -> Tiny.settings(List.of(), "teacher.name=a/b"))
         .hasMessageContaining("teacher.name must be letters, digits or '-', but is 'a/b'");
   }
@@ -334,8 +334,8 @@ class SecondTeacherTest {
     return CacheRows.cells(reader(teacher, List.of(columns)), List.of(columns));
   }
 
-  private Manifest manifest() throws IOException {
-    return Manifest.read(STORAGE, hadoop());
+  private ManifestLog manifest() throws IOException {
+    return ManifestLog.read(STORAGE, hadoop());
   }
 
   private org.apache.hadoop.fs.Path hadoop() {

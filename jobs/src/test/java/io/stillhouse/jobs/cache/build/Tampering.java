@@ -1,7 +1,7 @@
 package io.stillhouse.jobs.cache.build;
 
+import io.stillhouse.jobs.cache.layout.CachePlan;
 import io.stillhouse.jobs.cache.layout.Fingerprints;
-import io.stillhouse.jobs.cache.layout.Plan;
 import io.stillhouse.jobs.cache.layout.TeacherFolder;
 import io.stillhouse.jobs.storage.Storage;
 import java.io.IOException;
@@ -16,18 +16,14 @@ public final class Tampering {
   /** Makes the plan vouch for the teacher's files as they are now. */
   public static void acceptTeacher(Path cache) throws IOException {
     Storage storage = new Storage(new Configuration());
-    Plan plan = Plan.first(storage, new org.apache.hadoop.fs.Path(cache.toUri()));
-    Plan changed =
-        new Plan(
+    CachePlan plan = CachePlan.first(storage, new org.apache.hadoop.fs.Path(cache.toUri()));
+    CachePlan changed =
+        new CachePlan(
             plan.version(),
             plan.fingerprints(),
-            plan.shardTokens(),
-            plan.shards(),
-            plan.corpus(),
+            plan.part(),
             Fingerprints.directory(storage, cache.resolve(TeacherFolder.NAME)),
-            plan.inputs(),
-            plan.corpusFiles(),
             plan.window());
-    Files.writeString(cache.resolve(Plan.FILE), changed.toJson());
+    Files.writeString(cache.resolve(CachePlan.FILE), changed.toJson());
   }
 }

@@ -10,8 +10,8 @@ import io.stillhouse.config.Settings;
 import io.stillhouse.error.StillhouseException;
 import io.stillhouse.jobs.Tiny;
 import io.stillhouse.jobs.cache.check.VerifyJob;
+import io.stillhouse.jobs.cache.layout.CachePlan;
 import io.stillhouse.jobs.cache.layout.CacheRecord;
-import io.stillhouse.jobs.cache.layout.Plan;
 import io.stillhouse.jobs.cache.read.CacheReader;
 import io.stillhouse.jobs.storage.Storage;
 import io.stillhouse.jobs.train.TrainJob;
@@ -112,7 +112,7 @@ class TargetKindsTest {
     assertThat(verify("verify.rows=8").sound()).isTrue();
     Storage storage = Storage.ofThisProcess();
     org.apache.hadoop.fs.Path cache = new org.apache.hadoop.fs.Path("file:" + cache());
-    Plan plan = Plan.read(storage, cache);
+    CachePlan plan = CachePlan.read(storage, cache);
     assertThat(plan.corpus().invalid()).isEqualTo(Map.of("empty", 1L, "not UTF-8", 1L));
     CacheReader reader = CacheReader.open(storage, cache, List.of());
     assertThat(reader.shardRows().stream().mapToInt(Integer::intValue).sum()).isEqualTo(40);

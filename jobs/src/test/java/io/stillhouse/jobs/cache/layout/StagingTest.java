@@ -33,7 +33,7 @@ class StagingTest {
     Staging second = plan("second");
     first.becomeTheCache();
     assertThat(Files.readString(directory.resolve("c/plan.json"))).isEqualTo("first");
-    storage.writeText(new Path(second.directory(), Plan.FILE), "second");
+    storage.writeText(new Path(second.directory(), CachePlan.FILE), "second");
     assertThatThrownBy(second::becomeTheCache).isInstanceOf(FileAlreadyExistsException.class);
     assertThatThrownBy(() -> second.requireStillNoCache(new FileNotFoundException("removed")))
         .isInstanceOf(StillhouseException.class)
@@ -63,7 +63,7 @@ class StagingTest {
 
   private Staging plan(String text) throws IOException {
     Staging staging = new Staging(storage, cache);
-    storage.writeText(new Path(staging.directory(), Plan.FILE), text);
+    storage.writeText(new Path(staging.directory(), CachePlan.FILE), text);
     return staging;
   }
 }

@@ -6,7 +6,9 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import io.stillhouse.error.StillhouseException;
 import io.stillhouse.jobs.Tiny;
 import io.stillhouse.jobs.cache.build.CacheJob;
-import io.stillhouse.jobs.cache.layout.Manifest;
+import io.stillhouse.jobs.cache.layout.InvalidRow;
+import io.stillhouse.jobs.cache.layout.ManifestChange;
+import io.stillhouse.jobs.cache.layout.ManifestLog;
 import io.stillhouse.jobs.storage.Storage;
 import io.stillhouse.target.Example;
 import io.stillhouse.target.Targets;
@@ -72,9 +74,10 @@ class PlannedReaderTest {
   }
 
   private void invalid(List<String> ids) throws IOException {
-    Stream<Manifest.Invalid> rows =
-        ids.stream().map(id -> new Manifest.Invalid(0, id, "its output is not finite", ""));
-    Manifest.read(STORAGE, cache).append(Manifest.Entry.added(List.of(), rows.toList()));
+    Stream<InvalidRow> rows =
+        ids.stream().map(id -> new InvalidRow(0, id, "its output is not finite", ""));
+    ManifestLog.read(STORAGE, cache)
+        .append(new ManifestChange.FilesAdded(List.of(), rows.toList()));
   }
 
   private CacheReader reader() throws IOException {

@@ -15,20 +15,20 @@ import org.jspecify.annotations.Nullable;
  * The files in which what a cache grew by lies once more: its plan's later parts, and its other
  * teachers. Readers go by the manifest; these restore it.
  */
-public final class PlanFiles {
+public final class PlanStore {
   private final Storage storage;
   private final Path cache;
 
-  public PlanFiles(Storage storage, Path cache) {
+  public PlanStore(Storage storage, Path cache) {
     this.storage = storage;
     this.cache = cache;
   }
 
   /** Returns the parts whose files are sound. */
-  public List<Part> parts() throws IOException {
-    List<Part> parts = new ArrayList<>();
+  public List<PlanPart> parts() throws IOException {
+    List<PlanPart> parts = new ArrayList<>();
     for (Path file : partFiles()) {
-      Part part = part(file);
+      PlanPart part = part(file);
       if (part != null) {
         parts.add(part);
       }
@@ -37,10 +37,10 @@ public final class PlanFiles {
   }
 
   /** Returns the teachers whose files are sound. */
-  public List<OtherTeacher> teachers() throws IOException {
-    List<OtherTeacher> teachers = new ArrayList<>();
+  public List<CachedTeacher> teachers() throws IOException {
+    List<CachedTeacher> teachers = new ArrayList<>();
     for (Path file : teacherFiles()) {
-      OtherTeacher teacher = teacher(file);
+      CachedTeacher teacher = teacher(file);
       if (teacher != null) {
         teachers.add(teacher);
       }
@@ -49,14 +49,14 @@ public final class PlanFiles {
   }
 
   /** Returns what is wrong with these files, those among them that should be there. */
-  public List<String> faults(Manifest manifest) throws IOException {
+  public List<String> faults(CacheState state) throws IOException {
     List<String> faults = new ArrayList<>();
     for (Path file : partFiles()) {
       if (part(file) == null) {
         faults.add(file.getName() + ": damaged");
       }
     }
-    for (Part part : manifest.parts()) {
+    for (PlanPart part : state.parts()) {
       if (!storage.exists(part.file(cache))) {
         faults.add(part.file(cache).getName() + ": missing");
       }
@@ -66,7 +66,7 @@ public final class PlanFiles {
         faults.add(ofTeacher(file) + ": damaged");
       }
     }
-    for (OtherTeacher teacher : manifest.teachers().values()) {
+    for (CachedTeacher teacher : state.teachers().values()) {
       if (!storage.exists(teacher.file(cache))) {
         faults.add(ofTeacher(teacher.file(cache)) + ": missing");
       }
@@ -75,15 +75,15 @@ public final class PlanFiles {
   }
 
   /** Returns which of these files say what no manifest entry says any more. */
-  public List<String> unlisted(Manifest manifest) throws IOException {
+  public List<String> unlisted(CacheState state) throws IOException {
     List<String> unlisted = new ArrayList<>();
-    for (Part part : parts()) {
-      if (!manifest.parts().contains(part)) {
+    for (PlanPart part : parts()) {
+      if (!state.parts().contains(part)) {
         unlisted.add(part.file(cache).getName());
       }
     }
-    for (OtherTeacher teacher : teachers()) {
-      if (!manifest.teachers().containsValue(teacher)) {
+    for (CachedTeacher teacher : teachers()) {
+      if (!state.teachers().containsValue(teacher)) {
         unlisted.add(ofTeacher(teacher.file(cache)));
       }
     }
@@ -94,13 +94,13 @@ public final class PlanFiles {
     return TeacherFolder.prefix(file.getParent().getName()) + file.getName();
   }
 
-  private @Nullable Part part(Path file) throws IOException {
-    Part part = Part.parse(storage.readText(file));
+  private @Nullable PlanPart part(Path file) throws IOException {
+    PlanPart part = PlanPart.parse(storage.readText(file));
     return part != null && part.file(cache).getName().equals(file.getName()) ? part : null;
   }
 
-  private @Nullable OtherTeacher teacher(Path file) throws IOException {
-    OtherTeacher teacher = OtherTeacher.parse(storage.readText(file));
+  private @Nullable CachedTeacher teacher(Path file) throws IOException {
+    CachedTeacher teacher = CachedTeacher.parse(storage.readText(file));
     return teacher != null && teacher.name().equals(file.getParent().getName()) ? teacher : null;
   }
 
@@ -111,7 +111,7 @@ public final class PlanFiles {
   private List<Path> teacherFiles() throws IOException {
     List<Path> files = new ArrayList<>();
     for (Path folder : teacherFolders()) {
-      Path file = new Path(folder, OtherTeacher.FILE);
+      Path file = new Path(folder, CachedTeacher.FILE);
       if (storage.exists(file)) {
         files.add(file);
       }

@@ -17,7 +17,7 @@ import org.jspecify.annotations.Nullable;
  * @param fingerprints those of {@link #OWN}
  * @param files SHA-256 of each file of its directory, by name
  */
-public record OtherTeacher(
+public record CachedTeacher(
     String name, Map<String, String> fingerprints, Map<String, String> files) {
   static final String FILE = "teacher.json";
 
@@ -32,10 +32,10 @@ public record OtherTeacher(
           Fingerprints.BATCH_TOKENS);
 
   /** Returns a teacher with its own among the fingerprints of a run. */
-  public static OtherTeacher of(String name, Map<String, String> run, Map<String, String> files) {
+  public static CachedTeacher of(String name, Map<String, String> run, Map<String, String> files) {
     Map<String, String> own = new TreeMap<>(run);
     own.keySet().retainAll(OWN);
-    return new OtherTeacher(name, own, files);
+    return new CachedTeacher(name, own, files);
   }
 
   public Path file(Path cache) {
@@ -43,9 +43,9 @@ public record OtherTeacher(
   }
 
   /** Reads a sealed teacher, or returns null if it is damaged. */
-  static @Nullable OtherTeacher parse(String text) {
+  static @Nullable CachedTeacher parse(String text) {
     String sound = Seal.open(text);
-    return sound == null ? null : Storage.JSON.fromJson(sound, OtherTeacher.class);
+    return sound == null ? null : Storage.JSON.fromJson(sound, CachedTeacher.class);
   }
 
   /** Returns the sealed JSON. */

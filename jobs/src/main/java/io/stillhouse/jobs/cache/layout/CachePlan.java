@@ -1,0 +1,169 @@
+package io.stillhouse.jobs.cache.layout;
+
+import io.stillhouse.error.Errors;
+import io.stillhouse.jobs.storage.Seal;
+import io.stillhouse.jobs.storage.Storage;
+import io.stillhouse.target.Targets;
+import java.io.IOException;
+import java.util.Collection;
+import java.util.Comparator;
+import java.util.List;
+import java.util.Map;
+import java.util.TreeMap;
+import org.apache.hadoop.fs.Path;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * What determines a cache: its shards, and the fingerprints of everything that its bytes depend on.
+ * It is stored in {@code plan.json}, and once more in the manifest's first entry, so that either
+ * restores the other. Neither ever changes: text that is added later is stored in further {@link
+ * PlanPart}s.
+ *
+ * @param version of the format
+ * @param fingerprints by name
+ * @param part the shards: those of the first part, or of the whole cache where this plan was
+ *     {@linkplain #grownBy grown}
+ * @param teacherFiles SHA-256 of each file of the teacher's directory, by name
+ * @param window of targets that the cache holds at once, or null if it holds all
+ */
+public record CachePlan(
+    int version,
+    Map<String, String> fingerprints,
+    PlanPart part,
+    Map<String, String> teacherFiles,
+    @Nullable Window window) {
+
+  public static final String FILE = "plan.json";
+
+  /**
+   * Returns the plan of a cache without later parts.
+   *
+   * @throws io.stillhouse.error.StillhouseException if there is none, it is damaged, or another
+   *     version wrote it
+   */
+  public static CachePlan first(Storage storage, Path cache) throws IOException {
+    Path path = new Path(cache, FILE);
+    if (!storage.exists(path)) {
+      throw Errors.invalid(
+          "'%s' is not a finished cache: it has no %s".formatted(cache, FILE),
+          "run cache first, or correct cache.path");
+    }
+    CachePlan plan = parse(storage.readText(path));
+    if (plan == null) {
+      throw Errors.invalid(
+          "'%s' is damaged".formatted(path),
+          "run cache again, which restores the plan from the manifest's copy");
+    }
+    return plan.requireVersion(cache);
+  }
+
+  /** Returns the plan of a cache with all its parts. */
+  public static CachePlan read(Storage storage, Path cache) throws IOException {
+    return first(storage, cache).grownBy(ManifestLog.read(storage, cache).state().parts(), cache);
+  }
+
+  /** Returns the shards, in order of their numbers. */
+  public List<PlanPart.Shard> shards() {
+    return part.shards();
+  }
+
+  /** Returns how much text was read. */
+  public PlanPart.Counts corpus() {
+    return part.corpus();
+  }
+
+  /** Returns the files of text, in the order in which they were read. */
+  public List<CorpusFile> corpusFiles() {
+    return part.corpusFiles();
+  }
+
+  /** Returns the files of the inputs family, one for each shard. */
+  public List<CacheFile> inputs() {
+    return part.inputs();
+  }
+
+  /**
+   * Returns this plan with later parts.
+   *
+   * @throws io.stillhouse.error.StillhouseException if a part is missing
+   */
+  public CachePlan grownBy(Collection<PlanPart> parts, Path cache) {
+    CachePlan all = this;
+    for (PlanPart next :
+        parts.stream().sorted(Comparator.comparingInt(PlanPart::firstShard)).toList()) {
+      if (next.firstShard() != all.shards().size()) {
+        throw Errors.invalid(
+            "the plan of cache '%s' lacks shards %d..%d"
+                .formatted(cache, all.shards().size(), next.firstShard() - 1),
+            "run verify on the cache, then cache again; if the message stays, both copies of a part"
+                + " of the plan are lost, and the cache must be built again");
+      }
+      all = all.plus(next);
+    }
+    return all;
+  }
+
+  private CachePlan plus(PlanPart next) {
+    Map<String, String> grown = new TreeMap<>(fingerprints);
+    grown.computeIfPresent(
+        Fingerprints.CORPUS, (name, before) -> CorpusFile.combined(before, next.corpusFiles()));
+    return new CachePlan(version, grown, part.plus(next), teacherFiles, window);
+  }
+
+  /** Requires that the plan has every shard of which the manifest has files. */
+  public void requireAllShards(Path cache, CacheState state) {
+    if (state.files().stream().anyMatch(file -> file.shard() >= shards().size())) {
+      throw Errors.invalid(
+          "cache '%s' has files of more shards than the %d of its plan"
+              .formatted(cache, shards().size()),
+          "run verify on the cache, then cache again");
+    }
+  }
+
+  /** Returns this plan for the targets of a further teacher. */
+  public CachePlan of(CachedTeacher teacher) {
+    Map<String, String> own = new TreeMap<>(fingerprints);
+    own.putAll(teacher.fingerprints());
+    return new CachePlan(version, own, part, teacher.files(), window);
+  }
+
+  /** Reads a sealed plan, or returns null if it is damaged. */
+  public static @Nullable CachePlan parse(String text) {
+    String sound = Seal.open(text);
+    return sound == null ? null : Storage.JSON.fromJson(sound, CachePlan.class);
+  }
+
+  /**
+   * Returns this plan.
+   *
+   * @throws io.stillhouse.error.StillhouseException if it has another version than this program
+   */
+  public CachePlan requireVersion(Path cache) {
+    if (version != Targets.VERSION) {
+      throw Errors.invalid(
+          "cache '%s' has format version %d, but this program reads version %d"
+              .formatted(cache, version, Targets.VERSION),
+          "read it with the version that wrote it, or build it again");
+    }
+    return this;
+  }
+
+  /** Returns the sealed JSON. */
+  public String toJson() {
+    return Seal.seal(Storage.JSON.toJson(this));
+  }
+
+  /**
+   * Requires that a run has the fingerprints that this cache was built with, except for that of the
+   * corpus, whose files are compared one by one.
+   *
+   * @throws io.stillhouse.error.StillhouseException naming every fingerprint that differs
+   */
+  public void requireSame(Path cache, Map<String, String> wanted) {
+    Map<String, String> recorded = new TreeMap<>(fingerprints);
+    Map<String, String> asked = new TreeMap<>(wanted);
+    recorded.remove(Fingerprints.CORPUS);
+    asked.remove(Fingerprints.CORPUS);
+    Fingerprints.requireEqual(cache, recorded, asked, "use the same, or another cache.path");
+  }
+}

@@ -1,0 +1,83 @@
+package io.stillhouse.jobs.cache.layout;
+
+import io.stillhouse.jobs.storage.Seal;
+import io.stillhouse.jobs.storage.Storage;
+import java.util.ArrayList;
+import java.util.List;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * The JSON form of a manifest entry. Its fields are the members of the JSON object, in this order;
+ * a member that is null is absent.
+ */
+final class ManifestEntry {
+  int sequence;
+  @Nullable String previous;
+  @Nullable CachePlan plan;
+  @Nullable PlanPart part;
+  @Nullable CachedTeacher teacher;
+  @Nullable List<CacheFile> files;
+  @Nullable List<InvalidRow> invalid;
+  @Nullable List<String> revoked;
+  @Nullable List<Integer> lost;
+  ManifestChange.@Nullable TargetsDropped dropped;
+
+  /** Returns the entry of a change. */
+  static ManifestEntry of(ManifestChange change, int sequence, String previous) {
+    ManifestEntry entry = new ManifestEntry();
+    entry.sequence = sequence;
+    entry.previous = previous;
+    change.writeTo(entry);
+    return entry;
+  }
+
+  /** Reads a sealed entry, or returns null if it is damaged. */
+  static @Nullable ManifestEntry parse(String text) {
+    String sound = Seal.open(text);
+    return sound == null ? null : Storage.JSON.fromJson(sound, ManifestEntry.class);
+  }
+
+  /** Returns the sealed JSON. */
+  String toJson() {
+    return Seal.seal(Storage.JSON.toJson(this));
+  }
+
+  /** Returns whether this entry names another one as its predecessor. */
+  boolean follows(String seal) {
+    return seal.equals(previous);
+  }
+
+  /** Returns the numbers of damaged entries that this one gives up. */
+  List<Integer> lost() {
+    return lost == null ? List.of() : lost;
+  }
+
+  /** Returns the changes that this entry records: one, unless another program combined several. */
+  List<ManifestChange> changes() {
+    List<ManifestChange> changes = new ArrayList<>();
+    if (plan != null) {
+      changes.add(new ManifestChange.PlanAdded(plan));
+    }
+    if (part != null) {
+      changes.add(new ManifestChange.PartAdded(part));
+    }
+    if (teacher != null) {
+      changes.add(new ManifestChange.TeacherAdded(teacher));
+    }
+    boolean listsInputs = plan != null || part != null; // which the plan and the part list, too
+    if (files != null && !listsInputs || invalid != null) {
+      changes.add(new ManifestChange.FilesAdded(listed(files), listed(invalid)));
+    }
+    if (revoked != null || lost != null) {
+      changes.add(new ManifestChange.Revoked(listed(revoked), lost()));
+    }
+    if (dropped != null) {
+      changes.add(dropped);
+    }
+    return changes;
+  }
+
+  private static <T> List<T> listed(@Nullable List<T> given) {
+    return given == null ? List.of() : given;
+  }
+}
