@@ -1,9 +1,9 @@
-"""Does real Airflow take our DAG, and what does it ask of spark-submit?
+"""Checks that Airflow loads and runs our DAG, and what the DAG passes to spark-submit.
 
 check_dag.py DAG_FILE
 
-Airflow lives in a temporary folder (SQLite), where a stand-in for spark-submit writes down its arguments and exits with
-the code it is told. The DAG itself is run, so that what is checked is the command as a cluster would get it.
+Airflow runs in a temporary folder (SQLite), with a stand-in for spark-submit that records its arguments and exits with a given
+code. The DAG itself runs, so the checks see the command that a cluster would get.
 """
 
 import json
@@ -21,7 +21,7 @@ SCRATCH = tempfile.TemporaryDirectory(prefix="stillhouse-airflow-")
 HOME = pathlib.Path(SCRATCH.name)
 CALLS, EXIT_CODE = HOME / "calls.jsonl", HOME / "exit-code"
 ORDER = ["cache", "train", "evaluate"]
-RECIPE, SETTINGS = "/recipes/nightly.conf", ["seed=7", "train.epochs=2"]
+RECIPE, SETTINGS = "/recipes/nightly.conf", ["train.seed=7", "train.epochs=2"]
 
 STAND_IN = f"""#!{sys.executable}
 import json, pathlib, sys
@@ -40,7 +40,7 @@ def install_airflow():
     os.environ.update(
         AIRFLOW_HOME=str(HOME),
         AIRFLOW__CORE__LOAD_EXAMPLES="False",
-        AIRFLOW__CORE__SHARD_TEST_MODE="False",
+        AIRFLOW__CORE__UNIT_TEST_MODE="False",
         AIRFLOW__CORE__DAGS_FOLDER=str(DAG_FILE.parent),
         AIRFLOW__LOGGING__LOGGING_LEVEL="CRITICAL",
         AIRFLOW_CONN_SPARK_DEFAULT="spark://master:7077?deploy-mode=client",
@@ -103,7 +103,7 @@ def properties():
 def retries():
     tries = {code: len(run_dag(code)[0]) for code in (1, 2)}
     expect(tries == {1: 2, 2: 1}, f"calls of spark-submit by its exit code: {tries}")
-    return "exit 1 is tried again, exit 2 is not"
+    return "exit code 1 is retried, exit code 2 is not"
 
 
 if __name__ == "__main__":

@@ -1,11 +1,10 @@
-"""Do our directories load in Hugging Face's transformers, and does it give our logits?
+"""Checks that Hugging Face's transformers loads our directories and computes our logits.
 
 check_huggingface.py TEACHER_DIR STUDENT_DIR LOGITS_DIR [OTHER_DIR ...]
 
-LOGITS_DIR holds teacher.safetensors and student.safetensors, and for each OTHER_DIR, named for its architecture, a file of
-that name, from `stillhouse logits MODEL_DIR sentences.txt FILE`: for
-sentence NNN (from 000) the float32 tensors input_ids_NNN, shape (length), and logits_NNN, shape (length, vocabulary) for
-a masked-LM head, (classes) for any other.
+LOGITS_DIR contains teacher.safetensors and student.safetensors, and one file for each OTHER_DIR, whose name is its architecture.
+`stillhouse logits MODEL_DIR sentences.txt FILE` writes these files. They contain, for sentence NNN (from 000), the float32 tensors
+input_ids_NNN of shape (length) and logits_NNN of shape (length, vocabulary) for a masked-LM head, (classes) for any other.
 """
 
 import functools
@@ -17,8 +16,8 @@ import transformers
 from outcome import Skip, expect, run
 from safetensors import safe_open
 
-# As torch.allclose(rtol=1e-4, atol=1e-4) and, over a sentence, |difference| / |reference|. Not 1e-4 of every single logit near 20: on
-# these sentences BERT-base in float32 is itself up to 2.0e-4 (transformers) and 1.7e-4 (ours) from its float64 logits.
+# For torch.allclose(rtol, atol) and, over a sentence, |difference| / |reference|. A tolerance of 1e-4 for every single logit near 20
+# is out of reach: on these sentences, BERT-base in float32 differs from float64 by up to 2.0e-4 (transformers) and 1.7e-4 (ours).
 TOLERANCE = 1e-4
 TOLERANCE_OF_NORM = 1e-5
 SENTENCES = (pathlib.Path(__file__).parent / "sentences.txt").read_text(encoding="utf-8").splitlines()
@@ -26,13 +25,13 @@ SENTENCES = (pathlib.Path(__file__).parent / "sentences.txt").read_text(encoding
 
 @functools.cache
 def load(directory):
-    """Loads with the class that config.json names; refuses tensors too many, too few or misshaped."""
+    """Loads the class that config.json names; fails on missing, unexpected and misshapen tensors."""
     config = transformers.AutoConfig.from_pretrained(directory)
     expect(config.architectures, f"{directory}/config.json names no architecture")
     kind = getattr(transformers, config.architectures[0])
     model, info = kind.from_pretrained(directory, output_loading_info=True, attn_implementation="eager", dtype=torch.float32)
     for what in ("missing_keys", "unexpected_keys", "mismatched_keys", "error_msgs"):
-        unused_pooler = what == "unexpected_keys" and not hasattr(model, "classifier")  # a masked LM has none to load it into
+        unused_pooler = what == "unexpected_keys" and not hasattr(model, "classifier")  # a masked LM has no pooler
         wrong = [key for key in info.get(what) or () if not (unused_pooler and "pooler" in str(key))]
         expect(not wrong, f"{what}: {', '.join(map(str, wrong[:5]))}")
     return model.eval(), transformers.AutoTokenizer.from_pretrained(directory)
@@ -49,7 +48,7 @@ def loads_as(directory, model_type):
     expect(model.config.model_type == model_type, f"it is a {model.config.model_type}, not a {model_type}")
     takes_segments = hasattr(model.base_model.embeddings, "token_type_embeddings")
     gives_segments = "token_type_ids" in tokenizer("one", "two")
-    expect(takes_segments == gives_segments, f"its tokenizer gives segment ids: {gives_segments}; it takes them: {takes_segments}")
+    expect(takes_segments == gives_segments, f"its tokenizer returns segment ids: {gives_segments}, the model reads them: {takes_segments}")
     return loads(directory)
 
 
@@ -68,9 +67,9 @@ def same_logits(directory, ours_file):
             expect(our_logits.shape == logits.shape, f"logits of {sentence!r}: {our_logits.shape}, not {logits.shape}")
             difference = (our_logits - logits).abs().max().item()
             close = torch.allclose(our_logits, logits, rtol=TOLERANCE, atol=TOLERANCE)
-            expect(close, f"logits of {sentence!r} differ by {difference:.2e}, over {TOLERANCE:.0e} of 1 + their size")
+            expect(close, f"logits of {sentence!r} differ by {difference:.2e}, more than {TOLERANCE:.0e} of 1 + their size")
             ratio = ((our_logits - logits).norm() / logits.norm()).item()
-            expect(ratio <= TOLERANCE_OF_NORM, f"logits of {sentence!r} differ by {ratio:.1e} of their norm, over {TOLERANCE_OF_NORM:.0e}")
+            expect(ratio <= TOLERANCE_OF_NORM, f"logits of {sentence!r} differ by {ratio:.1e} of their norm, more than {TOLERANCE_OF_NORM:.0e}")
             worst, worst_ratio, tokens = max(worst, difference), max(worst_ratio, ratio), tokens + len(theirs)
             over += difference > TOLERANCE
     return f"{len(SENTENCES)} sentences, {tokens} tokens, largest difference {worst:.1e} ({over} over {TOLERANCE:.0e}), of the norm {worst_ratio:.1e}"
@@ -94,10 +93,10 @@ if __name__ == "__main__":
     teacher, student, logits, *others = map(pathlib.Path, sys.argv[1:])
     run({
         "teacher loads": lambda: loads(teacher),
-        "teacher gives our logits": lambda: same_logits(teacher, logits / "teacher.safetensors"),
+        "teacher computes our logits": lambda: same_logits(teacher, logits / "teacher.safetensors"),
         "teacher fills the mask": lambda: paris(teacher),
         "student loads": lambda: loads(student),
-        "student gives our logits": lambda: same_logits(student, logits / "student.safetensors"),
+        "student computes our logits": lambda: same_logits(student, logits / "student.safetensors"),
     } | {f"{other.name} loads": lambda other=other: loads_as(other, other.name) for other in others}
-      | {f"{other.name} gives our logits": lambda other=other: same_logits(other, logits / f"{other.name}.safetensors")
+      | {f"{other.name} computes our logits": lambda other=other: same_logits(other, logits / f"{other.name}.safetensors")
          for other in others})

@@ -1,8 +1,8 @@
-"""Does TensorBoard read what a training told while it ran, number by number?
+"""Checks that TensorBoard reads every number that a training reported while it ran.
 
 check_tensorboard.py METRICS_DIR
 
-METRICS_DIR holds a directory for each student, with steps.jsonl and TensorBoard event files of the same steps.
+METRICS_DIR contains a directory for each student, with steps.jsonl and TensorBoard event files of the same steps.
 """
 
 import json
@@ -21,7 +21,7 @@ def as_float32(number):
 
 
 def same_numbers(student):
-    # What a resumed run repeats, its later lines replace; TensorBoard does the same with its files.
+    # A resumed run repeats steps; its lines replace the earlier ones, as TensorBoard does with event files.
     lines = {}
     for line in map(json.loads, (student / "steps.jsonl").read_text(encoding="utf-8").splitlines()):
         lines = {step: earlier for step, earlier in lines.items() if step < line["step"]} | {line["step"]: line}

@@ -1,10 +1,10 @@
-"""Runs checks and prints one line for each: PASS, FAIL or SKIP, its name, what it saw."""
+"""Runs checks and prints one line for each: PASS, FAIL or SKIP, its name, and its result."""
 
 import sys
 
 
 class Skip(Exception):
-    """Raised by a check that cannot be made here."""
+    """Raised by a check that cannot run here."""
 
 
 def run(checks):

@@ -221,8 +221,10 @@ public final class Settings {
       throw Errors.noSuchPath("recipe", recipe);
     }
     try {
+      // Absolute, because HOCON finds included files only next to a file that has a parent.
       return ConfigFactory.parseFile(
-              recipe.toFile(), ConfigParseOptions.defaults().setAllowMissing(false))
+              recipe.toAbsolutePath().toFile(),
+              ConfigParseOptions.defaults().setAllowMissing(false))
           .resolve();
     } catch (ConfigException e) {
       throw Errors.invalid(

@@ -18,6 +18,20 @@ class SettingsTest {
   @TempDir private Path directory;
 
   @Test
+  void includesAFileNextToARecipeThatIsNamedWithoutADirectory() throws IOException {
+    Path included = Files.writeString(Path.of("included-by-a-test.conf"), "train.epochs = 7");
+    Path recipe =
+        Files.writeString(
+            Path.of("recipe-of-a-test.conf"), "include \"included-by-a-test.conf\"\n");
+    try {
+      assertThat(Settings.parse(recipe, List.of()).get(Options.EPOCHS)).isEqualTo(7);
+    } finally {
+      Files.delete(recipe);
+      Files.delete(included);
+    }
+  }
+
+  @Test
   void argumentsWinOverTheRecipeAndTheRecipeOverDefaults() throws IOException {
     Path recipe = recipe("train { epochs = 7, batch-size = 8 }");
 
@@ -80,8 +94,7 @@ class SettingsTest {
 
   @Test
   void includesAnotherRecipeWhoseValuesGiveWay() throws IOException {
-    Files.writeString(
-        directory.resolve("base.conf"), "train.epochs = 4\ntrain.batch-size = 16\n");
+    Files.writeString(directory.resolve("base.conf"), "train.epochs = 4\ntrain.batch-size = 16\n");
     Path recipe = recipe("include \"base.conf\"\ntrain.epochs = 5\n");
 
     Settings settings = Settings.parse(recipe, List.of());
@@ -94,8 +107,7 @@ class SettingsTest {
   void reportsEveryProblemAtOnce() throws IOException {
     Path recipe = recipe("loss.soft-label.temperature = -1\ntrain.epoch = 3");
 
-    assertThatThrownBy(
-            () -> Settings.parse(recipe, List.of("train.batch-size=many", "--verbose")))
+    assertThatThrownBy(() -> Settings.parse(recipe, List.of("train.batch-size=many", "--verbose")))
         .isInstanceOf(StillhouseException.class)
         .hasMessage(
             """
@@ -168,7 +180,8 @@ class SettingsTest {
     assertThatThrownBy(() -> settings.get(Options.STUDENT_LAYERS))
         .isInstanceOf(StillhouseException.class)
         .hasMessage(
-            "student.layers is missing (Blocks of the student; a BiLSTM needs none named.); set it in the recipe, or as student.layers=...");
+            "student.layers is missing (Blocks of the student; a BiLSTM needs none named.); set it"
+                + " in the recipe, or as student.layers=...");
   }
 
   @Test

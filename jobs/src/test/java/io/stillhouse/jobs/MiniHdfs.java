@@ -14,7 +14,7 @@ import org.apache.hadoop.hdfs.protocol.HdfsConstants;
 import org.apache.logging.log4j.Level;
 import org.apache.logging.log4j.core.config.Configurator;
 
-/** A name node and a data node in this JVM, reached by the name of a name service. */
+/** A name node and a data node in this JVM, reached through a name service. */
 public final class MiniHdfs implements AutoCloseable {
   private static final String SERVICE = "mini";
 
@@ -26,9 +26,9 @@ public final class MiniHdfs implements AutoCloseable {
     this.client = client;
   }
 
-  /** Starts it, with its files below a directory. */
+  /** Starts both nodes, with their files below a directory. */
   public static MiniHdfs start(Path directory) throws IOException {
-    Configurator.setLevel("org.apache.hadoop", Level.ERROR); // it warns at every start
+    Configurator.setLevel("org.apache.hadoop", Level.ERROR); // it logs warnings at every start
     Configuration hadoop = new Configuration();
     hadoop.set(MiniDFSCluster.HDFS_MINIDFS_BASEDIR, directory.toString());
     MiniDFSCluster cluster = new MiniDFSCluster.Builder(hadoop).numDataNodes(1).build();
@@ -43,45 +43,45 @@ public final class MiniHdfs implements AutoCloseable {
         "dfs.client.failover.proxy.provider." + SERVICE,
         "org.apache.hadoop.hdfs.server.namenode.ha.ConfiguredFailoverProxyProvider");
     client.put("dfs.replication", "1");
-    // A quota counts whole blocks as soon as one is begun.
+    // A quota counts a whole block as soon as its first byte is written.
     client.put("dfs.blocksize", Integer.toString(1 << 20));
     return new MiniHdfs(cluster, client);
   }
 
-  /** Returns where it is, for whoever has its settings. */
+  /** Returns the URI, which resolves with the settings below. */
   public String uri() {
     return "hdfs://" + SERVICE;
   }
 
-  /** Returns what Hadoop's clients must know. */
+  /** Returns the settings of a Hadoop client. */
   public Configuration configuration() {
     Configuration hadoop = new Configuration();
     client.forEach(hadoop::set);
     return hadoop;
   }
 
-  /** Returns the same as settings of Spark. */
+  /** Returns the same settings for Spark. */
   public Map<String, String> sparkSettings() {
     Map<String, String> settings = new TreeMap<>();
     client.forEach((key, value) -> settings.put("spark.hadoop." + key, value));
     return settings;
   }
 
-  /** Returns a file. */
+  /** Returns the bytes of a file. */
   public byte[] read(org.apache.hadoop.fs.Path file) throws IOException {
     try (InputStream in = fileSystem().open(file)) {
       return in.readAllBytes();
     }
   }
 
-  /** Writes a file, over one that is there. */
+  /** Writes a file, or overwrites it. */
   public void write(org.apache.hadoop.fs.Path file, byte[] bytes) throws IOException {
     try (OutputStream out = fileSystem().create(file, true)) {
       out.write(bytes);
     }
   }
 
-  /** Makes a directory, if there is none, and sets the bytes that may lie in it. */
+  /** Creates a directory if needed and sets its quota in bytes. */
   public void limit(org.apache.hadoop.fs.Path directory, long bytes) throws IOException {
     DistributedFileSystem fs = (DistributedFileSystem) fileSystem();
     fs.mkdirs(directory);
@@ -94,7 +94,7 @@ public final class MiniHdfs implements AutoCloseable {
 
   @Override
   public void close() throws IOException {
-    fileSystem().close(); // else its renewer of leases looks for the name node for ever
+    fileSystem().close(); // otherwise its lease renewer retries the name node forever
     cluster.shutdown();
   }
 }

@@ -23,9 +23,9 @@ import java.util.TreeMap;
 import org.apache.commons.io.FileUtils;
 import org.apache.spark.sql.SparkSession;
 
-/** What the tests of jobs share: tiny models, corpora in their words, and one local session. */
+/** Tiny models, corpora in their vocabulary, and the local Spark session, shared by all tests. */
 public final class Tiny {
-  /** Three classes. Like the others: 3 blocks, width 32, 4 heads, 40 positions, 120 tokens. */
+  /** A classifier of three classes. All have 3 blocks, width 32, 4 heads and 40 positions. */
   public static final Path CLS = golden("bert-tiny-cls-v1");
 
   public static final Path MLM = golden("bert-tiny-mlm-v1");
@@ -47,7 +47,7 @@ public final class Tiny {
     return Path.of("../core/src/test/golden", name).toAbsolutePath().normalize();
   }
 
-  /** Returns the session of all tests in this JVM, started again where a test has stopped it. */
+  /** Returns the session that all tests of this JVM share; starts it if a test has stopped it. */
   public static SparkSession spark() {
     SparkSession spark =
         SparkSession.builder()
@@ -59,7 +59,7 @@ public final class Tiny {
     return spark;
   }
 
-  /** Returns settings from {@code key=value} texts; the last of a key wins. */
+  /** Returns settings from {@code key=value} texts; the last value of a key wins. */
   public static Settings settings(List<String> some, String... more) {
     List<String> all = new ArrayList<>(some);
     all.addAll(List.of(more));
@@ -108,9 +108,9 @@ public final class Tiny {
   }
 
   /**
-   * Copies a model, and swaps two of its tokens.
+   * Copies a model and swaps two of its tokens.
    *
-   * @return how {@code SameTokens} tells it
+   * @return the difference as {@code SameTokens} describes it
    */
   public static String swapTokens(Path model, Path to) throws IOException {
     FileUtils.copyDirectory(model.toFile(), to.toFile());
@@ -141,7 +141,7 @@ public final class Tiny {
     return Files.writeString(file, text);
   }
 
-  /** Returns every file below a directory with its bytes, by relative path. */
+  /** Returns the bytes of every file below a directory by relative path. */
   public static Map<String, byte[]> files(Path directory) throws IOException {
     Map<String, byte[]> files = new TreeMap<>();
     try (var all = Files.walk(directory)) {
@@ -152,7 +152,7 @@ public final class Tiny {
     return files;
   }
 
-  /** Runs a command that must fail as the user's mistake, and returns its one message. */
+  /** Runs a command that must fail with exit code 2, and returns its one message. */
   public static String mistake(String... arguments) {
     PrintStream stderr = System.err;
     ByteArrayOutputStream captured = new ByteArrayOutputStream();

@@ -27,13 +27,13 @@ import org.apache.parquet.hadoop.ParquetReader;
 import org.apache.parquet.hadoop.example.GroupReadSupport;
 
 /**
- * Every cell of a cache, read by Parquet alone from the files that the manifest names: what is
- * compared is what lies there, not what our own reader makes of it.
+ * Every cell of a cache, read from the files in the manifest with Parquet's own reader, so that the
+ * comparison does not depend on ours.
  */
 final class Cells {
   private static final Gson GSON = new Gson();
 
-  /** Families of targets that the harness has written. */
+  /** Families of targets in the harness's caches. */
   private static final List<String> FAMILIES = List.of("hidden", "attention");
 
   private final Path cache;
@@ -42,7 +42,7 @@ final class Cells {
   private final List<JsonObject> files = new ArrayList<>();
   private Map<String, List<String>> hashes;
 
-  /** How two caches differ. All is well where only {@code cells} is not 0. */
+  /** The number of compared cells, and how many of them differ. */
   record Difference(int cells, int lost, int doubled, int unequal) {
     boolean none() {
       return cells > 0 && lost == 0 && doubled == 0 && unequal == 0;
@@ -55,7 +55,7 @@ final class Cells {
     this.fs = cache.getFileSystem(hadoop);
   }
 
-  /** Reads the manifest of a cache, or what there is of it; empty where there is no cache. */
+  /** Reads the manifest of a cache as far as it is written; empty if there is no cache. */
   static Cells of(String cache, Configuration hadoop) throws IOException {
     Cells cells = new Cells(new Path(cache), hadoop);
     List<Path> entries =
@@ -66,19 +66,19 @@ final class Cells {
     for (Path entry : entries) {
       String json = new String(cells.bytes(entry), StandardCharsets.UTF_8);
       JsonObject parsed = GSON.fromJson(json, JsonObject.class);
-      if (parsed.has("files")) { // an entry may revoke alone
+      if (parsed.has("files")) { // an entry may only revoke files
         parsed.getAsJsonArray("files").forEach(file -> cells.files.add(file.getAsJsonObject()));
       }
     }
     return cells;
   }
 
-  /** Returns how many shards' targets have been begun, as often as they have been. */
+  /** Returns the number of target files, finished or not, those of repeated attempts included. */
   static int begun(String cache, Configuration hadoop) throws IOException {
     return new Cells(new Path(cache), hadoop).list(FAMILIES.get(0)).size();
   }
 
-  /** Returns the paths of committed files, with the hash of what lies there now. */
+  /** Returns the paths of committed files and the current hashes of their bytes. */
   Map<String, String> committed() throws IOException {
     Map<String, String> committed = new TreeMap<>();
     for (JsonObject file : files) {
@@ -88,7 +88,7 @@ final class Cells {
     return committed;
   }
 
-  /** Returns the numbers of shards of which the manifest has targets, whole. */
+  /** Returns the shards whose targets are complete in the manifest. */
   Set<Integer> computedShards() {
     return files.stream()
         .filter(file -> FAMILIES.contains(file.get("family").getAsString()))
@@ -102,7 +102,7 @@ final class Cells {
         .collect(Collectors.toCollection(TreeSet::new));
   }
 
-  /** Returns the files that lie there with targets of these shards, committed or not. */
+  /** Returns the target files of these shards, committed or not. */
   Set<String> filesOf(Set<Integer> shards) throws IOException {
     Set<String> names = new TreeSet<>();
     for (String family : FAMILIES) {
@@ -116,7 +116,7 @@ final class Cells {
     return names;
   }
 
-  /** Returns how many shards were computed by the last run that ended, as it says itself. */
+  /** Returns how many shards the last finished run computed, according to its record. */
   int computedByLastRun() throws IOException {
     String json = new String(bytes(new Path(cache, "cache.json")), StandardCharsets.UTF_8);
     return GSON.fromJson(json, JsonObject.class)
@@ -134,7 +134,7 @@ final class Cells {
     return last;
   }
 
-  /** Compares with an undisturbed cache: the same keys, each once, and the same bytes. */
+  /** Compares with an undisturbed cache, which must have the same keys, each once, and bytes. */
   Difference against(Cells undisturbed) throws IOException {
     Map<String, List<String>> expected = undisturbed.hashes();
     Map<String, List<String>> actual = hashes();
@@ -153,7 +153,9 @@ final class Cells {
     return new Difference(expected.size(), lost, doubled, unequal);
   }
 
-  /** Returns a hash of each cell by "row key, column"; a list of more than one is a cell twice. */
+  /**
+   * Returns the hashes of each cell by "row key, column"; more than one if a cell is duplicated.
+   */
   private Map<String, List<String>> hashes() throws IOException {
     if (hashes == null) {
       hashes = new TreeMap<>();
@@ -204,7 +206,7 @@ final class Cells {
           .map(FileStatus::getPath)
           .toList();
     } catch (FileNotFoundException e) {
-      return List.of(); // nothing of it has been written yet
+      return List.of(); // not written yet
     }
   }
 

@@ -9,11 +9,11 @@ import java.util.List;
 import java.util.Map;
 import java.util.concurrent.TimeUnit;
 
-/** One running {@code stillhouse} command: its driver, its executors, what it said. */
+/** A running {@code stillhouse} command: its driver, its executors, and its output. */
 final class Command {
   private static final int LIMIT_MINUTES = 10;
 
-  /** Exit code of a process that SIGKILL has ended. */
+  /** Exit code of a process ended by SIGKILL. */
   private static final int KILLED = 137;
 
   private final Place place;
@@ -28,7 +28,7 @@ final class Command {
     this.log = log;
   }
 
-  /** Starts a command, in its own words, on a place. */
+  /** Starts a command with its arguments. */
   static Command start(Place place, Path log, Map<String, String> environment, List<String> words)
       throws IOException {
     List<String> all = new ArrayList<>();
@@ -46,7 +46,7 @@ final class Command {
     return (System.nanoTime() - began) / 1e9;
   }
 
-  /** Returns a point of time, in milliseconds since 1970, in seconds since the start. */
+  /** Converts a time in milliseconds since 1970 to seconds since the start. */
   double secondsOf(long millis) {
     return (millis - beganMillis) / 1e3;
   }
@@ -59,7 +59,7 @@ final class Command {
     return driver.isAlive();
   }
 
-  /** Waits for a point of time after the start, or the end. */
+  /** Waits until so many seconds after the start, or until the command ends. */
   void sleepUntil(double seconds) throws InterruptedException {
     driver.waitFor(Math.max(0, (long) ((seconds - seconds()) * 1000)), TimeUnit.MILLISECONDS);
   }
@@ -68,19 +68,20 @@ final class Command {
     return driver.waitFor(seconds, TimeUnit.SECONDS);
   }
 
-  /** Waits for the end and returns the exit code. */
+  /** Waits until the command ends and returns its exit code. */
   int code() throws InterruptedException {
     if (!driver.waitFor(LIMIT_MINUTES, TimeUnit.MINUTES)) {
       driver.destroyForcibly();
       throw new IllegalStateException(
-          "it does not end: killed after %d minutes; see %s".formatted(LIMIT_MINUTES, log));
+          "the command did not end and was killed after %d minutes; see %s"
+              .formatted(LIMIT_MINUTES, log));
     }
     return driver.exitValue();
   }
 
   /**
-   * Kills the driver as {@code kill -9} does, unless it has ended, and waits until its executors
-   * have noticed; returns whether it was killed.
+   * Kills the driver with SIGKILL, unless it has ended, and waits until its executors have ended
+   * too; returns whether the driver was killed.
    */
   boolean kill() throws InterruptedException {
     List<ProcessHandle> executors = executors();
@@ -92,7 +93,7 @@ final class Command {
     return killed;
   }
 
-  /** Waits for the end of an executor, and ends it where that takes longer than it may. */
+  /** Waits until an executor ends, and kills it after a number of seconds. */
   static void untilGone(ProcessHandle executor, int seconds) throws InterruptedException {
     for (int tenths = 0; isExecutor(executor) && tenths < 10 * seconds; tenths++) {
       Thread.sleep(100);
@@ -100,14 +101,14 @@ final class Command {
     executor.destroyForcibly();
   }
 
-  /** Returns the executors that live, those started first in front. */
+  /** Returns the running executors, oldest first. */
   List<ProcessHandle> executors() {
     return place.executorsOf(driver.toHandle()).filter(Command::isExecutor).sorted().toList();
   }
 
   /**
-   * Java's own ProcessHandle gives no command line that is longer than a page, as Spark's are, and
-   * counts an orphan as alive that has ended and that nobody has waited for.
+   * ProcessHandle truncates command lines longer than a page, such as Spark's, and counts a zombie
+   * as alive.
    */
   private static boolean isExecutor(ProcessHandle process) {
     try {
@@ -125,22 +126,22 @@ final class Command {
     return "see " + log;
   }
 
-  String said() throws IOException {
+  String output() throws IOException {
     return Files.readString(log);
   }
 
-  /** Returns how many tasks Spark has lost, of those it tells of. */
+  /** Returns the number of lost tasks in the log. */
   long lostTasks() throws IOException {
-    return said().lines().filter(line -> line.contains("Lost task")).count();
+    return output().lines().filter(line -> line.contains("Lost task")).count();
   }
 
-  /** Returns whether it has computed what its cache lacked, and not found everything done. */
+  /** Returns whether the command computed anything instead of finding a complete cache. */
   boolean computed() throws IOException {
-    return said().lines().anyMatch(line -> line.matches("cache: [0-9,]+ tokens in .*"));
+    return output().lines().anyMatch(line -> line.matches("cache: [0-9,]+ tokens in .*"));
   }
 
-  /** Returns our own messages. */
+  /** Returns the error messages of the command. */
   List<String> messages() throws IOException {
-    return said().lines().filter(line -> line.startsWith("stillhouse: ")).toList();
+    return output().lines().filter(line -> line.startsWith("stillhouse: ")).toList();
   }
 }

@@ -6,13 +6,13 @@ import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 
-/** What Spark has noted of a finished application. */
+/** Reads the event log of a finished Spark application. */
 final class EventLog {
   private static final Gson GSON = new Gson();
 
   private EventLog() {}
 
-  /** Returns how many tasks were done by a speculative copy. */
+  /** Returns the number of tasks that a speculative copy finished. */
   static long speculativeSuccesses(Path directory) throws IOException {
     long count = 0;
     try (var files = Files.walk(directory)) {

@@ -14,8 +14,8 @@ import org.apache.hadoop.conf.Configuration;
 import org.jspecify.annotations.Nullable;
 
 /**
- * Kills, stops and starves the real cache command and compares what is left with an undisturbed
- * run, cell by cell. Called by jobs/cluster/faults; no test, since it takes minutes.
+ * Injects faults into the real cache command and compares its cache with an undisturbed run, cell
+ * by cell. The main class of {@code jobs/cluster/faults}.
  */
 final class Faults {
   private static final int LINES = 1500;
@@ -41,7 +41,8 @@ final class Faults {
     for (int i = 2; i < args.length; i += 2) {
       if (!options.containsKey(args[i]) || i + 1 == args.length) {
         throw new IllegalArgumentException(
-            "'%s' is no option with a value; there are %s".formatted(args[i], options.keySet()));
+            "'%s' is not an option with a value; the options are %s"
+                .formatted(args[i], options.keySet()));
       }
       options.put(args[i], args[i + 1]);
     }
@@ -74,7 +75,7 @@ final class Faults {
           }
         }
         case "hdfs" -> {
-          // Reached by the name of a service, which executors know only by spark.hadoop.*.
+          // A name service, which executors only know from spark.hadoop.* settings.
           try (MiniHdfs hdfs = MiniHdfs.start(there.resolve("dfs"));
               Place place = Place.localCluster(name, root, hdfs.sparkSettings())) {
             all(
@@ -91,9 +92,9 @@ final class Faults {
     int points = Integer.parseInt(options.get("--points"));
     Kills kills = new Kills(laboratory, seed());
     Scenarios scenarios = new Scenarios(laboratory, seed());
-    say(laboratory, "undisturbed", laboratory::undisturbed);
+    report(laboratory, "undisturbed", laboratory::undisturbed);
     for (String fault : options.get("--faults").split(",")) {
-      say(
+      report(
           laboratory,
           fault,
           switch (fault) {
@@ -109,13 +110,13 @@ final class Faults {
     }
   }
 
-  /** One class of faults. */
+  /** One kind of fault. */
   private interface Fault {
     Tally tally() throws Exception;
   }
 
-  /** Tells what a class of faults came to; a failure of the harness itself is one, too. */
-  private void say(Laboratory laboratory, String name, Fault fault) throws IOException {
+  /** Reports the result of one kind of fault; an exception of the harness counts as a failure. */
+  private void report(Laboratory laboratory, String name, Fault fault) throws IOException {
     Tally tally;
     try {
       tally = fault.tally();

@@ -5,9 +5,9 @@ import java.util.List;
 import java.util.Random;
 import org.apache.hadoop.fs.FileStatus;
 
-/** Executors and drivers killed as {@code kill -9} does. */
+/** Kills executors and drivers with SIGKILL. */
 final class Kills {
-  /** Spark gives a task up when it has failed four times: three kills can never do that. */
+  /** Fewer than the four failures after which Spark gives up a task. */
   private static final int EXECUTORS_PER_RUN = 3;
 
   private static final int DRIVERS_PER_CACHE = 2;
@@ -20,7 +20,7 @@ final class Kills {
     this.random = new Random(seed);
   }
 
-  /** At seeded fractions of the time in which the undisturbed run computed. */
+  /** Kills executors at seeded fractions of the computing time of the undisturbed run. */
   Tally executors(int points) throws IOException, InterruptedException {
     Tally tally = new Tally("executors killed");
     for (int attempt = 0; attempt < 2 * points && tally.count() < points; attempt++) {
@@ -40,7 +40,7 @@ final class Kills {
     return tally;
   }
 
-  /** While the corpus is read and cut: nothing is committed, and Spark's own retries must do. */
+  /** Kills executors while the corpus is read, when only Spark's own retries help. */
   Tally executorsInPlanning(int points) throws IOException, InterruptedException {
     Tally tally = new Tally("executors killed");
     for (int attempt = 0; attempt < 2 * points && tally.count() < points; attempt++) {
@@ -72,7 +72,7 @@ final class Kills {
 
   private void killOne(Tally tally, Command command) throws InterruptedException {
     List<ProcessHandle> executors = command.executors();
-    while (command.runs() && executors.isEmpty()) { // the last kill's follower has not come yet
+    while (command.runs() && executors.isEmpty()) { // the last killed executor is not replaced yet
       Thread.sleep(50);
       executors = command.executors();
     }
@@ -81,7 +81,7 @@ final class Kills {
     }
   }
 
-  /** The same command is given again, killed again, and given again. */
+  /** Kills the driver repeatedly, each time followed by the same command. */
   Tally drivers(int points) throws IOException, InterruptedException {
     Tally tally = new Tally("drivers killed");
     for (int attempt = 0; attempt < 2 * points && tally.count() < points; attempt++) {
@@ -107,11 +107,11 @@ final class Kills {
     return tally;
   }
 
-  /** Each between two steps that leave the disk in different states. */
+  /** Lets drivers exit between two steps that leave the disk in different states. */
   Tally driversAtMoments() throws IOException, InterruptedException {
     Tally tally = new Tally("drivers killed");
     int shards = laboratory.shards();
-    // The first entry that is written and published is the plan's own.
+    // The first entry that is written and published is that of the plan.
     List<String> moments =
         List.of(
             "written:1",

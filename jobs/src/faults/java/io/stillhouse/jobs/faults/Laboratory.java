@@ -10,7 +10,7 @@ import java.util.Map;
 import org.apache.commons.io.FileUtils;
 import org.apache.hadoop.conf.Configuration;
 
-/** One place with the undisturbed cache that all others there are compared with. */
+/** A place, and the undisturbed cache that all caches made there are compared with. */
 final class Laboratory {
   private final Place place;
   private final Path logs;
@@ -24,9 +24,9 @@ final class Laboratory {
   private int runs;
 
   /**
-   * Runs the command once, undisturbed.
+   * Runs the command once without faults.
    *
-   * @param logs directory of the commands' logs
+   * @param logs directory for the logs of commands
    * @param base URI of a directory for caches
    */
   Laboratory(Place place, Path logs, String base, Path corpus, Configuration hadoop)
@@ -41,10 +41,10 @@ final class Laboratory {
     Command command = trial.start();
     double began = trial.untilComputing(command);
     if (command.executors().isEmpty()) {
-      throw new IllegalStateException("no executor is seen, so none could be killed");
+      throw new IllegalStateException("no executor was found, so none could be killed");
     }
     if (command.code() != 0) {
-      throw new IllegalStateException("the undisturbed run fails: " + command.said());
+      throw new IllegalStateException("the undisturbed run failed: " + command.output());
     }
     reference = Cells.of(trial.cache(), hadoop);
     shards = reference.computedShards().size();
@@ -59,12 +59,12 @@ final class Laboratory {
     return tally;
   }
 
-  /** Returns the seconds from the first shard's start to the last one's end. */
+  /** Returns the seconds from the start of the first shard to the end of the last. */
   double computingSeconds() {
     return computingSeconds;
   }
 
-  /** Aims kills earlier: a run has ended before its time. */
+  /** Aims later kills earlier, because a run ended before its kill. */
   void aimEarlier() {
     computingSeconds *= 0.8;
   }
@@ -93,7 +93,7 @@ final class Laboratory {
     return shards;
   }
 
-  /** Removes what executors that were killed have left. */
+  /** Removes the files of killed executors. */
   void clean() throws IOException {
     place.clean();
     FileUtils.deleteDirectory(scratch().toFile());
@@ -103,7 +103,7 @@ final class Laboratory {
     return logs.resolve("scratch");
   }
 
-  /** Returns a path for a cache that nobody has. */
+  /** Returns an unused path for a cache. */
   String fresh(String fault) {
     return "%s/%s-%03d/cache".formatted(base, fault, runs + 1);
   }

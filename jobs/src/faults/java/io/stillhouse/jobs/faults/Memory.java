@@ -4,7 +4,7 @@ import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 
-/** The most resident memory that a command's processes were seen with. */
+/** The peak resident memory of the processes of a command, as sampled. */
 final class Memory {
   private long driver;
   private long executor;

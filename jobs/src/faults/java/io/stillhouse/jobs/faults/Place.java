@@ -15,10 +15,10 @@ import java.util.stream.Stream;
 import org.apache.commons.io.FileUtils;
 
 /**
- * Where the commands run: executors of the driver's own, or those of a standalone cluster.
+ * Where commands run: on executors that the driver starts, or on a standalone cluster.
  *
- * @param work directories in which executors run, each with a copy of the program
- * @param severalHosts whether executors are, to Spark, on different hosts
+ * @param work directories in which executors run, each with a copy of the jar
+ * @param severalHosts whether Spark sees the executors on different hosts
  */
 record Place(
     String name,
@@ -33,16 +33,16 @@ record Place(
   private static final List<String> SMALL =
       List.of("--driver-memory", "1g", "--conf", "spark.ui.enabled=false");
 
-  /** A command lasts seconds, half of which Java's second compiler would take. */
+  /** A command takes seconds, half of which Java's second compiler would need. */
   private static final Map<String, String> QUICK =
       Map.of("JAVA_TOOL_OPTIONS", "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC");
 
-  /** Two executors that the driver starts itself. */
+  /** Two executors, started by the driver. */
   static Place localCluster(String name, Path root, Map<String, String> settings) {
     return localCluster(name, root, 2, settings);
   }
 
-  /** Executors that the driver starts itself. */
+  /** Executors that the driver starts. */
   static Place localCluster(String name, Path root, int executors, Map<String, String> settings) {
     List<String> options =
         new ArrayList<>(
@@ -75,7 +75,7 @@ record Place(
           daemon(
               distribution,
               directory.resolve("worker-%d.log".formatted(worker)),
-              // Speculative copies go to other hosts alone; all of 127.0.0.0/8 is this machine.
+              // Speculative copies only run on other hosts; all of 127.0.0.0/8 is this machine.
               "127.0.0.%d".formatted(worker),
               "org.apache.spark.deploy.worker.Worker",
               List.of(
@@ -151,7 +151,7 @@ record Place(
         : daemons.stream().flatMap(daemon -> daemon.descendants());
   }
 
-  /** Removes the directories of executors that have ended: Spark never does. */
+  /** Removes the directories of executors that have ended, which Spark keeps. */
   void clean() throws IOException {
     Set<Path> used =
         ProcessHandle.allProcesses().map(Place::directoryOf).collect(Collectors.toSet());
@@ -172,7 +172,7 @@ record Place(
     try {
       return Path.of("/proc", Long.toString(process.pid()), "cwd").toRealPath();
     } catch (IOException e) {
-      return Path.of("/"); // it has ended, or is another user's
+      return Path.of("/"); // it has ended or belongs to another user
     }
   }
 

@@ -10,7 +10,7 @@ import java.util.List;
 import java.util.Random;
 import java.util.stream.Stream;
 
-/** Two drivers, an executor that stands still, a disk without room. */
+/** Two drivers on one cache, a stopped executor, and a full disk. */
 final class Scenarios {
   private final Laboratory laboratory;
   private final Random random;
@@ -20,7 +20,7 @@ final class Scenarios {
     this.random = new Random(seed);
   }
 
-  /** The first time both plan; then the second comes while the first is somewhere else. */
+  /** Starts two drivers on one cache: first at the same time, then the second at a random time. */
   Tally twoDrivers(int points) throws IOException, InterruptedException {
     Tally tally = new Tally("pairs of drivers");
     while (tally.count() < points) {
@@ -43,7 +43,7 @@ final class Scenarios {
         tally.add(
             refused ? "drivers refused" : command.computed() ? "drivers done" : "drivers idle", 1);
       }
-      tally.require(winners == 1, "%d drivers have done the work: %s".formatted(winners, both));
+      tally.require(winners == 1, "%d drivers did the work: %s".formatted(winners, both));
       tally.add("pairs of drivers", 1);
       trial.compare(tally);
       trial.remove(tally);
@@ -52,9 +52,10 @@ final class Scenarios {
   }
 
   /**
-   * The command must end while the executor still stands; what the executor does after that, when
-   * it goes on, must change nothing. Spark gives no speculative copy to the host of the original,
-   * so on one host the executor must be given up for its missing heartbeats instead.
+   * Stops an executor. The command must end while the executor is stopped, and whatever the
+   * executor does after it continues must change nothing. Spark starts no speculative copy on the
+   * host of the original, so on one host it must give up the executor because of its missing
+   * heartbeats.
    */
   Tally straggler(int points) throws IOException, InterruptedException {
     Tally tally = new Tally("executors stopped");
@@ -78,9 +79,10 @@ final class Scenarios {
                       log,
                       "spark.network.timeout=15s",
                       "spark.network.timeoutInterval=2s"));
-      // More than half of the tasks have ended, so that a slow one can be told.
+      // Speculation needs more than half of the tasks to have ended.
       int some = laboratory.shards() / 2 + 1 + random.nextInt(laboratory.shards() / 4);
-      tally.require(trial.untilCommitted(command, some, 300), "half the shards are never done");
+      tally.require(
+          trial.untilCommitted(command, some, 300), "half of the shards were never committed");
       List<ProcessHandle> executors = command.executors();
       ProcessHandle executor = executors.get(random.nextInt(executors.size()));
       signal("-STOP", executor);
@@ -88,7 +90,7 @@ final class Scenarios {
       boolean ended = command.endsWithin(120);
       tally.add("commands ended while it was stopped", ended ? 1 : 0);
       tally.require(
-          ended, "%s: the command waits for the stopped executor".formatted(trial.cache()));
+          ended, "%s: the command still waits for the stopped executor".formatted(trial.cache()));
       signal("-CONT", executor);
       trial.finish(tally, command);
       Trial.Before before = trial.before(tally);
@@ -97,7 +99,7 @@ final class Scenarios {
       if (laboratory.place().severalHosts()) {
         long copies = EventLog.speculativeSuccesses(events);
         tally.add("speculative copies that won", copies);
-        tally.require(copies > 0, "%s: no speculative copy has won".formatted(trial.cache()));
+        tally.require(copies > 0, "%s: no speculative copy won".formatted(trial.cache()));
       }
       trial.remove(tally);
     }
@@ -115,14 +117,14 @@ final class Scenarios {
     new ProcessBuilder("kill", signal, Long.toString(process.pid())).start().waitFor();
   }
 
-  /** A small tmpfs with too little room; then with enough, and the same command again. */
+  /** Writes to a tmpfs that is too small; then makes room and runs the same command again. */
   Tally diskFull() throws IOException, InterruptedException {
     Tally tally = new Tally("disks filled");
     Path disk = Files.createDirectories(laboratory.logs().resolve("disk"));
     long bytes = bytes(Path.of(URI.create(laboratory.undisturbedCache())));
     long size = 3 * bytes + (4 << 20);
     if (run("mount", "-t", "tmpfs", "-o", "size=" + size, "stillhouse", disk.toString()) != 0) {
-      System.out.println("faults: disk: skipped, mounting a small tmpfs takes root");
+      System.out.println("faults: disk: skipped, because only root can mount a tmpfs");
       return tally;
     }
     try {
@@ -138,13 +140,14 @@ final class Scenarios {
     return tally;
   }
 
-  /** A quota that is used up halfway; then a larger one, and the same command again. */
+  /** Spends a quota halfway; then raises it and runs the same command again. */
   Tally quotaSpent(MiniHdfs hdfs) throws IOException, InterruptedException {
     Tally tally = new Tally("quotas spent");
     Trial trial = Trial.of(laboratory, "quota");
     Command command = trial.start();
     tally.require(
-        trial.untilCommitted(command, laboratory.shards() / 3, 300), "a third is never done");
+        trial.untilCommitted(command, laboratory.shards() / 3, 300),
+        "a third of the shards was never committed");
     hdfs.limit(trial.parent(), 1);
     requireRefused(tally, command, "quota");
     hdfs.limit(trial.parent(), 1L << 40);
@@ -157,7 +160,7 @@ final class Scenarios {
       throws IOException, InterruptedException {
     int code = command.code();
     List<String> messages = command.messages();
-    tally.add(tally.fault(), 1);
+    tally.add(tally.counted(), 1);
     tally.require(
         code == 2 && messages.size() == 1 && messages.get(0).contains(words),
         "exit code %d, messages %s; %s".formatted(code, messages, command));

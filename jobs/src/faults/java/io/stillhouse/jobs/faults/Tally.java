@@ -6,46 +6,46 @@ import java.util.List;
 import java.util.Map;
 import java.util.stream.Collectors;
 
-/** What one class of faults came to. */
+/** The counts and problems of one kind of fault. */
 final class Tally {
-  private final String fault;
+  private final String counted;
   private final Map<String, Long> counts = new LinkedHashMap<>();
   private final List<String> problems = new ArrayList<>();
   private final long began = System.nanoTime();
 
-  Tally(String fault) {
-    this.fault = fault;
-    add(fault, 0);
+  Tally(String counted) {
+    this.counted = counted;
+    add(counted, 0);
     add("runs", 0);
     add("tasks retried", 0);
     add("cells compared", 0);
     add("cells lost", 0);
-    add("cells doubled", 0);
-    add("cells unequal", 0);
+    add("cells duplicated", 0);
+    add("cells different", 0);
   }
 
   void add(String what, long count) {
     counts.merge(what, count, Long::sum);
   }
 
-  String fault() {
-    return fault;
+  String counted() {
+    return counted;
   }
 
   long count() {
-    return counts.get(fault);
+    return counts.get(counted);
   }
 
   void compared(String cache, Cells.Difference difference) {
     add("runs", 1);
     add("cells compared", difference.cells());
     add("cells lost", difference.lost());
-    add("cells doubled", difference.doubled());
-    add("cells unequal", difference.unequal());
+    add("cells duplicated", difference.doubled());
+    add("cells different", difference.unequal());
     require(difference.none(), "%s differs: %s".formatted(cache, difference));
   }
 
-  /** Notes a problem where something does not hold. */
+  /** Records a problem if a condition does not hold. */
   void require(boolean holds, String problem) {
     if (!holds) {
       problems.add(problem);

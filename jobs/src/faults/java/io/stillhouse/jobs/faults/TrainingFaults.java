@@ -15,9 +15,8 @@ import java.util.Random;
 import org.apache.commons.io.FileUtils;
 
 /**
- * Kills and stops the real train command and compares the weights that it ends with, bit for bit,
- * with those of an undisturbed run. Called by jobs/cluster/faults train; no test, since it takes
- * minutes.
+ * Injects faults into the real train command and compares the final weights with those of an
+ * undisturbed run, bit for bit. The main class of {@code jobs/cluster/faults train}.
  */
 final class TrainingFaults {
   private static final int ROWS = 1200;
@@ -47,7 +46,8 @@ final class TrainingFaults {
     for (int i = 2; i < args.length; i += 2) {
       if (!options.containsKey(args[i]) || i + 1 == args.length) {
         throw new IllegalArgumentException(
-            "'%s' is no option with a value; there are %s".formatted(args[i], options.keySet()));
+            "'%s' is not an option with a value; the options are %s"
+                .formatted(args[i], options.keySet()));
       }
       options.put(args[i], args[i + 1]);
     }
@@ -79,7 +79,7 @@ final class TrainingFaults {
     undisturbed = weights("undisturbed");
     int points = Integer.parseInt(options.get("--points"));
     for (String fault : options.get("--faults").split(",")) {
-      say(
+      report(
           fault,
           switch (fault) {
             case "executors" -> tally -> numbers(tally, rounds);
@@ -94,12 +94,12 @@ final class TrainingFaults {
     }
   }
 
-  /** One class of faults. */
+  /** One kind of fault. */
   private interface Fault {
     void into(Tally tally) throws Exception;
   }
 
-  private void say(String name, Fault fault) throws IOException {
+  private void report(String name, Fault fault) throws IOException {
     Tally tally = new Tally(name);
     try {
       fault.into(tally);
@@ -115,7 +115,7 @@ final class TrainingFaults {
         new GsonBuilder().setPrettyPrinting().create().toJson(summary) + "\n");
   }
 
-  /** The same recipe on one, two and four executors. */
+  /** Trains the same recipe on one, two and four executors. */
   private void numbers(Tally tally, int rounds) throws Exception {
     for (int executors : new int[] {1, 2, 4}) {
       try (Place place = Place.localCluster("local-cluster", root, executors, Map.of())) {
@@ -125,7 +125,7 @@ final class TrainingFaults {
     }
   }
 
-  /** An executor ends itself, once, at a moment of its task. */
+  /** Lets an executor exit once, at a point of its task. */
   private void killedAt(Tally tally, String moment, int points, int rounds) throws Exception {
     for (int point = 1; point <= points; point++) {
       String name = moment + "-" + point;
@@ -139,12 +139,12 @@ final class TrainingFaults {
       try (Place place = Place.localCluster("local-cluster", root, 2, executors)) {
         finish(tally, name, train(place, name, rounds));
       }
-      tally.require(Files.exists(once), "no executor has ended at " + moment);
+      tally.require(Files.exists(once), "no executor exited at " + moment);
       tally.add(moment, 1);
     }
   }
 
-  /** Drivers are killed at random, and given again. */
+  /** Kills drivers at random times and starts the same command again. */
   private void drivers(Tally tally, int points, int rounds) throws Exception {
     try (Place place = Place.localCluster("local-cluster", root, 2, Map.of())) {
       for (int point = 1; point <= points; point++) {
@@ -158,9 +158,9 @@ final class TrainingFaults {
     }
   }
 
-  /** Drivers end themselves between two steps that leave the disk in different states. */
+  /** Lets drivers exit between two steps that leave the disk in different states. */
   private void moments(Tally tally, int rounds) throws Exception {
-    // The driver's environment is its executors', too.
+    // Executors of local-cluster inherit the driver's environment.
     Map<String, String> drivers = Map.of("spark.executorEnv.STILLHOUSE_CRASH_AT", "never");
     try (Place place = Place.localCluster("local-cluster", root, 2, drivers)) {
       for (String moment :
@@ -174,7 +174,7 @@ final class TrainingFaults {
     }
   }
 
-  /** An executor is stopped while speculation is on; the run ends without it. */
+  /** Stops an executor under speculation; the run must end without it. */
   private void straggler(Tally tally, int points, int rounds) throws Exception {
     Map<String, String> settings =
         Map.of(
@@ -193,7 +193,7 @@ final class TrainingFaults {
         signal("-STOP", executor);
         tally.add("straggler", 1);
         boolean ended = command.endsWithin(180);
-        tally.require(ended, name + ": the command waits for the stopped executor");
+        tally.require(ended, name + ": the command still waits for the stopped executor");
         signal("-CONT", executor);
         finish(tally, name, command);
         Command.untilGone(executor, 60);
@@ -203,7 +203,7 @@ final class TrainingFaults {
     }
   }
 
-  /** One long training under many faults of all kinds, each at a random moment. */
+  /** One long training under many faults of all kinds at random times. */
   private void soak(Tally tally) throws Exception {
     int faults = Integer.parseInt(options.get("--soak"));
     int rounds = 8 * faults;
@@ -224,9 +224,9 @@ final class TrainingFaults {
         memory.sample(command);
         if (!command.runs()) {
           if (command.code() == 0) {
-            break; // it is done before the last fault
+            break; // finished before the last fault
           }
-          tally.add("commands that failed and were given again", 1);
+          tally.add("commands that failed and were started again", 1);
           command = train(place, "soak", rounds);
           continue;
         }
@@ -260,8 +260,8 @@ final class TrainingFaults {
       tally.require(code == 0, "exit code %d; %s".formatted(code, command));
       tally.require(tally.count() == faults, "the run ended too early for so many faults");
       tally.add("rounds", rounds);
-      tally.add("most megabytes of a driver", memory.driver());
-      tally.add("most megabytes of an executor", memory.executor());
+      tally.add("peak megabytes of a driver", memory.driver());
+      tally.add("peak megabytes of an executor", memory.executor());
       compare(tally, "soak", weights("soak-undisturbed"));
     }
   }
@@ -330,7 +330,7 @@ final class TrainingFaults {
 
   private static void require(Command command) throws IOException, InterruptedException {
     if (command.code() != 0) {
-      throw new IllegalStateException("an undisturbed run fails: " + command.said());
+      throw new IllegalStateException("an undisturbed run failed: " + command.output());
     }
   }
 
@@ -347,9 +347,9 @@ final class TrainingFaults {
     tally.add("runs", 1);
     boolean equal = Arrays.equals(weights(name), expected);
     tally.add("students equal bit for bit", equal ? 1 : 0);
-    tally.require(equal, name + ": the weights are not those of the undisturbed run");
+    tally.require(equal, name + ": the weights differ from the undisturbed run");
     Path checkpoints = directory.resolve(name).resolve("_checkpoints/student");
-    tally.require(!Files.exists(checkpoints), checkpoints + " is left");
+    tally.require(!Files.exists(checkpoints), checkpoints + " was not deleted");
     FileUtils.deleteDirectory(directory.resolve("scratch").toFile());
   }
 

@@ -9,7 +9,7 @@ import org.apache.hadoop.fs.FileStatus;
 import org.apache.hadoop.fs.FileSystem;
 import org.apache.hadoop.fs.Path;
 
-/** One cache, the commands that write it, and what must hold of it in the end. */
+/** A cache, the commands that write it, and the conditions that it must meet at the end. */
 final class Trial {
   private final Laboratory laboratory;
   private final String cache;
@@ -20,12 +20,12 @@ final class Trial {
     this.cache = cache;
   }
 
-  /** With a cache at a path that nobody has. */
+  /** Returns a trial with a cache at an unused path. */
   static Trial of(Laboratory laboratory, String fault) {
     return new Trial(laboratory, laboratory.fresh(fault));
   }
 
-  /** With a cache at a given path. */
+  /** Returns a trial with a cache at a given path. */
   static Trial at(Laboratory laboratory, String cache) {
     return new Trial(laboratory, cache);
   }
@@ -47,7 +47,7 @@ final class Trial {
     return laboratory.cache(cache, Map.of(), List.of(options));
   }
 
-  /** Starts a command that ends itself, as if killed, at a moment of {@code CrashPoint}. */
+  /** Starts a command that exits at a crash point as if it were killed. */
   Command startAndCrashAt(String moment) throws IOException {
     return laboratory.cache(cache, Map.of("STILLHOUSE_CRASH_AT", moment), List.of());
   }
@@ -56,7 +56,9 @@ final class Trial {
     return Cells.of(cache, laboratory.hadoop());
   }
 
-  /** Waits until its first shard is begun, or its end; returns the seconds since its start. */
+  /**
+   * Waits until the first shard begins or the command ends; returns the seconds since its start.
+   */
   double untilComputing(Command command) throws IOException, InterruptedException {
     while (command.runs() && Cells.begun(cache, laboratory.hadoop()) == begunBefore) {
       Thread.sleep(30);
@@ -64,7 +66,7 @@ final class Trial {
     return command.seconds();
   }
 
-  /** Waits until so many shards are committed, for so long at most; returns whether they are. */
+  /** Waits until so many shards are committed, but at most so long; returns whether they are. */
   boolean untilCommitted(Command command, int shards, double seconds)
       throws IOException, InterruptedException {
     double until = command.seconds() + seconds;
@@ -80,7 +82,7 @@ final class Trial {
     return false;
   }
 
-  /** Requires that a command ends well and leaves what an undisturbed one leaves. */
+  /** Requires that a command succeeds and that its cache equals the undisturbed one. */
   void finish(Tally tally, Command command) throws IOException, InterruptedException {
     int code = command.code();
     tally.require(
@@ -90,8 +92,8 @@ final class Trial {
   }
 
   /**
-   * Gives the killed command again: what was committed stays as it is, and of those shards nothing
-   * is begun again.
+   * Runs the killed command again. Committed files must not change, and nothing of their shards may
+   * be computed again.
    */
   void runAgain(Tally tally) throws IOException, InterruptedException {
     Before before = before(tally);
@@ -104,7 +106,7 @@ final class Trial {
         "%s: %d shards were missing, but %d were computed".formatted(cache, missing, computed));
   }
 
-  /** Notes what is committed. */
+  /** Records what is committed. */
   Before before(Tally tally) throws IOException {
     Cells cells = cells();
     Set<Integer> shards = cells.computedShards();
@@ -112,7 +114,7 @@ final class Trial {
     return new Before(cells.committed(), shards, cells.filesOf(shards));
   }
 
-  /** What was committed before a command was given again. */
+  /** What was committed before a command ran again. */
   final class Before {
     private final Map<String, String> committed;
     private final Set<Integer> shards;
@@ -128,14 +130,14 @@ final class Trial {
       Cells after = cells();
       tally.require(
           after.committed().entrySet().containsAll(committed.entrySet()),
-          "%s: a committed file has changed or is named no longer".formatted(cache));
+          "%s: a committed file was changed or is no longer in the manifest".formatted(cache));
       tally.require(
           after.filesOf(shards).equals(files),
           "%s: targets of a committed shard were written again".formatted(cache));
     }
   }
 
-  /** Requires the cells of the undisturbed cache, and nothing else beside the cache. */
+  /** Requires the cells of the undisturbed cache, and no other files next to the cache. */
   void compare(Tally tally) throws IOException {
     Cells.Difference difference = cells().against(laboratory.reference());
     tally.compared(cache, difference);
@@ -145,10 +147,10 @@ final class Trial {
             .map(Path::getName)
             .toList();
     tally.require(
-        Set.of("cache").containsAll(beside), "%s is left beside %s".formatted(beside, cache));
+        Set.of("cache").containsAll(beside), "%s was left next to %s".formatted(beside, cache));
   }
 
-  /** Removes what executors have left, and a cache that nobody needs to look at. */
+  /** Removes the files of executors, and the cache unless something failed. */
   void remove(Tally tally) throws IOException {
     laboratory.clean();
     if (tally.passed()) {

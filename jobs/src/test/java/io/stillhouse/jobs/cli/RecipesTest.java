@@ -39,10 +39,11 @@ import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.MethodSource;
 
 /**
- * Every recipe of {@code conf/}, with {@code smoke=true}, from its teacher and text to its metrics.
- * Teachers have 12 blocks and 12 heads, as the recipes ask, and are narrow.
+ * Runs every recipe in {@code conf/} with {@code smoke=true}, from its teacher and text to its
+ * metrics. The teachers are narrow, but have the 12 blocks and 12 heads that the recipes expect.
  */
 @Tag("spark")
+@Tag("slow")
 class RecipesTest {
   private static final Path RECIPES = Path.of("../conf");
   private static final int WIDTH = 48;
@@ -61,9 +62,9 @@ class RecipesTest {
     }
   }
 
-  /** Copies the recipes, since some name files inside lists, where no argument reaches. */
+  /** Copies the recipes, because no argument can replace a path inside a list. */
   @BeforeAll
-  static void teachersTextAndRecipes() throws IOException {
+  static void writeTeachersTextAndRecipes() throws IOException {
     teacher("masked-lm", Head.MASKED_LM, 5);
     teacher("classifier", new Head(Task.CLASSIFICATION, List.of("0", "1")), 5);
     teacher("another-classifier", new Head(Task.CLASSIFICATION, List.of("0", "1")), 6);
@@ -82,8 +83,8 @@ class RecipesTest {
 
   @ParameterizedTest
   @MethodSource("recipes")
-  @Timeout(value = 15, unit = TimeUnit.MINUTES) // against a run that hangs, on any machine
-  void runsFromItsTeacherAndTextToItsMetrics(String recipe) throws IOException {
+  @Timeout(value = 15, unit = TimeUnit.MINUTES) // only against a run that hangs
+  void runsFromTeacherAndTextToMetrics(String recipe) throws IOException {
     Settings named = settings(recipe, List.of());
     boolean prose = named.get(Options.CORPUS_FORMAT).equals("text") || recipe.startsWith("quick");
     Path own = Files.createDirectory(directory.resolve(recipe.replace(".conf", "")));
@@ -123,8 +124,9 @@ class RecipesTest {
     }
     new CacheJob(spark, settings(recipe, places)).run();
     if (named.has(Options.VALIDATION)) {
-      places.add("train.validation=" + own.resolve("held-out"));
-      new CacheJob(spark, settings(recipe, places, "cache.path=" + own.resolve("held-out"))).run();
+      places.add("train.validation=" + own.resolve("validation"));
+      new CacheJob(spark, settings(recipe, places, "cache.path=" + own.resolve("validation")))
+          .run();
     }
     Settings whole = settings(recipe, places);
     boolean sweeps = !Sweep.students(whole).isEmpty();
@@ -134,16 +136,16 @@ class RecipesTest {
       assertThat(StagedTraining.train(spark, whole).students()).isNotEmpty();
     }
     if (prose && named.get(Options.MLM_LOGITS).equals("none")) {
-      return; // such a student has no head that has learnt
+      return; // the head of such a student is untrained
     }
     Evaluation evaluation = new EvaluateJob(spark, whole).run();
     assertThat(evaluation.models().size()).isGreaterThan(1);
     assertThat(own.resolve("evaluation.json")).exists();
   }
 
-  /** The commands of README that begin with a CSV, as they stand there. */
+  /** Runs the commands of the README from a CSV file to an exported student. */
   @Test
-  void theReadmesCommandsMakeAStudentOfATable() throws IOException {
+  void commandsOfTheReadmeExportAStudentOfATable() throws IOException {
     Path own = Files.createDirectory(directory.resolve("own-table"));
     for (String table : List.of("train", "dev")) {
       Path rows = Tiny.labelled(own.resolve(table + ".tsv"), 48, "yes", "no");
@@ -186,14 +188,14 @@ class RecipesTest {
   private void augment(String recipe, Path own, List<String> places) throws IOException {
     places.add("augment.to=" + own.resolve("larger"));
     places.add("augment.model=" + at("masked-lm"));
-    places.add("augment.stop-words=replaced"); // of the tiny vocabulary's words most are some
+    places.add("augment.stop-words=replaced"); // most of the tiny vocabulary
     new AugmentJob(spark, settings(recipe, places)).run();
     assertThat(own.resolve("larger/_augment.json")).exists();
   }
 
   /**
-   * A student that begins with its teacher's blocks, or with another's, has their width:
-   * BERT-base's in a recipe that says it, the tiny teacher's here.
+   * Returns settings for a student that starts from the blocks of a teacher or of another student.
+   * It has their width: BERT-base's in the recipe, the tiny teacher's here.
    */
   private static List<String> asWideAsTheTeacher(Settings named) {
     boolean fromTeacher = named.get(Options.STUDENT_INIT).equals("teacher");
@@ -249,7 +251,7 @@ class RecipesTest {
         && !settings.inForce().get(key).equals("[]");
   }
 
-  /** Writes a table with the columns that a recipe names. */
+  /** Writes a table with the columns that a recipe reads. */
   private static Path table(Settings named, Path own) throws IOException {
     Random random = new Random(3);
     StringBuilder table = new StringBuilder();

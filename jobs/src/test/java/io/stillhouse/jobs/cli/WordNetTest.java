@@ -43,7 +43,7 @@ class WordNetTest {
   }
 
   @Test
-  void saysThatAnotherJarIsNoWordNet() throws IOException {
+  void refusesAJarThatIsNoWordNet() throws IOException {
     Path jar = jar(Map.of("noun", LICENCE));
     assertThatThrownBy(() -> WordNet.glosses(jar))
         .isInstanceOf(StillhouseException.class)
@@ -54,7 +54,7 @@ class WordNetTest {
   }
 
   @Test
-  void putsNoTextInBothParts() throws IOException {
+  void putsNoTextIntoBothParts() throws IOException {
     WordNet.split(hundredRowsOfFiftyTexts(), directory, 40, 10, 1);
     List<String> train = Files.readAllLines(directory.resolve("train.tsv"));
     List<String> validation = Files.readAllLines(directory.resolve("validation.tsv"));

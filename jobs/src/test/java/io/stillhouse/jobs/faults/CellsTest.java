@@ -7,6 +7,7 @@ import com.google.gson.JsonArray;
 import com.google.gson.JsonObject;
 import io.stillhouse.config.Settings;
 import io.stillhouse.jobs.Tiny;
+import io.stillhouse.jobs.TinyRecipe;
 import io.stillhouse.jobs.cache.build.CacheJob;
 import java.io.IOException;
 import java.nio.file.Files;
@@ -21,12 +22,12 @@ import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
-/** What finds lost and doubled rows must be seen to find them. */
+/** Checks that the comparison of the fault harness finds lost, duplicated and different cells. */
 @Tag("spark")
 class CellsTest {
   private static final int ROWS = 40;
 
-  /** Of one row: nine of inputs, three of targets. */
+  /** Cells of a row: nine of inputs, three of targets. */
   private static final int COLUMNS = 12;
 
   @TempDir private static Path shared;
@@ -36,25 +37,25 @@ class CellsTest {
   private Path copy;
 
   @BeforeAll
-  static void cachesOnce() throws IOException {
+  static void writeACache() throws IOException {
     Path corpus = Tiny.labelled(shared.resolve("rows.tsv"), ROWS, "LABEL_2", "LABEL_0");
     whole = cache(corpus, Tiny.CLS, shared.resolve("whole"));
   }
 
   @BeforeEach
-  void copies() throws IOException {
+  void copyTheCache() throws IOException {
     copy = directory.resolve("cache");
     FileUtils.copyDirectory(whole.toFile(), copy.toFile());
   }
 
   @Test
-  void aCopyIsEqual() throws IOException {
+  void aCopyHasNoDifferences() throws IOException {
     assertThat(compared()).isEqualTo(new Cells.Difference(ROWS * COLUMNS, 0, 0, 0));
     assertThat(compared().none()).isTrue();
   }
 
   @Test
-  void whatNoEntryNamesIsLost() throws IOException {
+  void countsCellsWithoutAManifestEntryAsLost() throws IOException {
     int rows =
         lastEntry()
             .get("files")
@@ -69,7 +70,7 @@ class CellsTest {
   }
 
   @Test
-  void whatTwoFilesHoldIsDoubled() throws IOException {
+  void countsCellsInTwoFilesAsDuplicated() throws IOException {
     JsonObject entry = lastEntry();
     JsonArray files = entry.getAsJsonArray("files");
     int rows = 0;
@@ -89,7 +90,7 @@ class CellsTest {
   }
 
   @Test
-  void cellsOfAnotherTeacherAreUnequal() throws IOException {
+  void countsCellsOfAnotherTeacherAsDifferent() throws IOException {
     Path other = cache(shared.resolve("rows.tsv"), Tiny.REG, directory.resolve("other"));
     Cells.Difference difference = cells(other).against(cells(whole));
     assertThat(difference.lost()).isZero();
@@ -98,7 +99,7 @@ class CellsTest {
   }
 
   @Test
-  void aFileThatNoEntryNamesIsSeen() throws IOException {
+  void listsFilesWithoutAManifestEntry() throws IOException {
     Set<String> before = cells(copy).filesOf(Set.of(0));
     assertThat(before).hasSize(2);
     Files.createFile(copy.resolve("hidden/shard-000000-0a1b2c3d.parquet"));
@@ -133,18 +134,15 @@ class CellsTest {
 
   private static Path cache(Path corpus, Path teacher, Path to) throws IOException {
     Settings settings =
-        Tiny.settings(
-            List.of(
-                "teacher.path=" + teacher,
-                "corpus.path=" + corpus,
-                "corpus.text=text",
-                "corpus.max-length=40",
-                "cache.path=" + to,
-                "cache.shard-tokens=300",
+        TinyRecipe.unlabelled(corpus)
+            .teacher(teacher)
+            .cache(to)
+            .shardTokens(300)
+            .settings(
                 "targets.dtype=float32",
                 "targets.hidden=[3]",
                 "targets.scores=stored",
-                "targets.attention=[1]"));
+                "targets.attention=[1]");
     new CacheJob(Tiny.spark(), settings).run();
     return to;
   }
