@@ -13,14 +13,12 @@ import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.Arguments;
 import org.junit.jupiter.params.provider.MethodSource;
 
-/**
- * Recipes and settings that are wrong by themselves, through the command line; Spark never starts.
- */
+/** Invalid recipes and settings, through the command line. Spark does not start. */
 class BadSettingsTest {
   @TempDir private Path directory;
 
   @Test
-  void missingKeysAreNamedAllAtOnce() {
+  void reportsAllMissingKeysAtOnce() {
     assertThat(mistake("cache", "corpus.path=rows.tsv"))
         .contains("teacher.path is missing")
         .contains("cache.path is missing")
@@ -28,26 +26,27 @@ class BadSettingsTest {
   }
 
   @Test
-  void anUnknownKeyIsAnsweredWithTheNearest() {
+  void suggestsTheNearestKey() {
     assertThat(mistake("cache", "corpus.max-lenght=30"))
         .contains("unknown key 'corpus.max-lenght'; did you mean 'corpus.max-length'?");
   }
 
   @Test
-  void aValueThatBreaksItsRuleIsNamedWithTheRule() {
+  void namesTheRuleThatAValueBreaks() {
     assertThat(mistake("cache", "targets.dtype=float17"))
         .contains("targets.dtype must be one of float32, float16, int8, but is 'float17'");
   }
 
   @Test
-  void aRecipeThatIsNotThere() {
+  void refusesAMissingRecipe() {
     assertThat(mistake("cache", directory.resolve("no.conf").toString()))
         .contains("recipe does not exist: '" + directory.resolve("no.conf"));
-    assertThat(mistake("cache")).contains("no recipe was named; name one of conf/");
+    assertThat(mistake("cache"))
+        .contains("there is no recipe; name one, such as those in conf/, or give key=value");
   }
 
   @Test
-  void aRecipeThatIsNotHocon() throws IOException {
+  void refusesARecipeThatIsNotHocon() throws IOException {
     Path recipe = Files.writeString(directory.resolve("bad.conf"), "cache { path = ");
     assertThat(mistake("cache", recipe.toString()))
         .contains("recipe '" + recipe + "' is not HOCON")
@@ -91,7 +90,7 @@ class BadSettingsTest {
 
   @ParameterizedTest
   @MethodSource("brokenSettings")
-  void settingsThatAreWrongByThemselves(String command, String message) {
+  void refusesInvalidSettings(String command, String message) {
     assertThat(mistake(command.split(" "))).contains(message);
   }
 }
