@@ -21,9 +21,14 @@ final class SettingsTable {
 
   private SettingsTable() {}
 
-  /** Rewrites the table in conf/README.md. The working directory is that of the module core. */
+  /**
+   * Rewrites the table.
+   *
+   * @param args the path of conf/README.md
+   */
   public static void main(String[] args) throws IOException {
-    Files.writeString(README, in(Files.readString(README)));
+    Path readme = Path.of(args[0]);
+    Files.writeString(readme, in(Files.readString(readme)));
   }
 
   /** Returns a README with the current table. */
