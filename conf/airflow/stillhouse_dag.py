@@ -1,10 +1,10 @@
-"""Stillhouse on a schedule: cache -> train -> evaluate, one recipe. Put this file, or a link to it, into Airflow's DAG folder.
+"""Runs cache, train and evaluate for one recipe on a schedule. Put this file, or a link to it, into Airflow's DAG folder.
 
 Needs apache-airflow-providers-apache-spark, and the Spark connection `spark_default` (set its deploy mode to client). Settings, all optional:
-  STILLHOUSE_HOME        the checkout; needed where this file is a copy outside of it
-  STILLHOUSE_SPARK_CONF  Spark's properties for the cluster; default conf/spark-defaults.conf, which then replaces the cluster's own
+  STILLHOUSE_HOME        the checkout; needed if this file is a copy outside of it
+  STILLHOUSE_SPARK_CONF  Spark properties for the cluster, in place of the cluster's own; default conf/spark-defaults.conf
   stillhouse_jar         an Airflow Variable: the jar; default jobs/target/stillhouse.jar
-A run's own settings are its params: `recipe`, and `settings`, a list of key=value that win over the recipe.
+The params of a run are `recipe`, and `settings`, a list of key=value that win over the recipe.
 """
 
 import os
@@ -25,7 +25,7 @@ JAR = HOME / "jobs/target/stillhouse.jar"
 
 
 class StillhouseOperator(SparkSubmitOperator):
-    """Runs one command. Exit code 2 is a mistake in the recipe or the data, which no retry mends."""
+    """Runs one command. Exit code 2 is a mistake in the recipe or the data, which a retry cannot fix."""
 
     def __init__(self, *, command, **kwargs):
         super().__init__(
@@ -43,7 +43,7 @@ class StillhouseOperator(SparkSubmitOperator):
             return super().execute(context)
         except AirflowException as failure:
             if "Error code is: 2." in str(failure):
-                raise AirflowFailException(f"not retried, mend the recipe or the data: {failure}") from failure
+                raise AirflowFailException(f"not retried; correct the recipe or the data: {failure}") from failure
             raise
 
 
@@ -57,7 +57,7 @@ with DAG(
         "recipe": Param(str(HOME / "conf/quickstart.conf"), type="string", description="A recipe, as the driver sees it."),
         "settings": Param([], type="array", items={"type": "string"}, description="key=value, each wins over the recipe."),
     },
-    # Each job goes on where it was cut off, so trying again costs only what was not yet written.
+    # Each job resumes where it stopped, so a retry costs only what was not yet written.
     default_args={"retries": 3, "retry_delay": timedelta(minutes=2), "retry_exponential_backoff": True},
     tags=["stillhouse"],
 ):

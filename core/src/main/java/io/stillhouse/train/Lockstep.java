@@ -51,7 +51,7 @@ public final class Lockstep implements AutoCloseable {
   /** Returns whether two students see the same rows at each step that both take. */
   public static boolean sameRows(TrainSpec one, TrainSpec two) {
     return one.batchSize() == two.batchSize()
-        && one.shardsOfBlock() == two.shardsOfBlock()
+        && one.shuffleShards() == two.shuffleShards()
         && one.batching().order() == two.batching().order()
         && one.run().seed() == two.run().seed();
   }

@@ -48,7 +48,7 @@ public final class RowOrder {
     return new RowOrder(
         shardRows,
         train.batchSize(),
-        train.shardsOfBlock(),
+        train.shuffleShards(),
         train.batching().order(),
         train.run().seed());
   }

@@ -8,7 +8,7 @@ import org.junit.jupiter.api.Test;
 
 class ReadmeTest {
   @Test
-  void theSettingsTableIsThatOfTheOptions() throws IOException {
+  void settingsTableMatchesTheOptions() throws IOException {
     String readme = Files.readString(SettingsTable.README);
 
     assertThat(readme)

@@ -50,7 +50,7 @@ class SettingsTest {
   }
 
   @Test
-  void oneTextIsAListOfOne() {
+  void readsASingleValueAsAList() {
     Settings settings = Settings.parse(null, List.of("corpus.path=a.tsv"));
 
     assertThat(settings.get(Options.CORPUS_PATH)).containsExactly("a.tsv");
@@ -157,7 +157,7 @@ class SettingsTest {
   }
 
   @Test
-  void furtherValuesAreCheckedToo() {
+  void checksFurtherValues() {
     Settings settings = Settings.parse(null, List.of());
 
     assertThatThrownBy(() -> settings.with(Map.of("train.epochs", "0")))
@@ -180,7 +180,7 @@ class SettingsTest {
   }
 
   @Test
-  void aMissingValueIsNamedWhereItIsRead() {
+  void namesAMissingValueWhenItIsRead() {
     Settings settings = Settings.parse(null, List.of());
 
     assertThatThrownBy(() -> settings.get(Options.STUDENT_LAYERS))
@@ -191,18 +191,18 @@ class SettingsTest {
   }
 
   @Test
-  void aRecipeThatIsNotThereIsRefused() {
+  void refusesAMissingRecipe() {
     Path nowhere = directory.resolve("nowhere.conf");
 
     assertThatThrownBy(() -> Settings.parse(nowhere, List.of()))
         .isInstanceOf(StillhouseException.class)
         .hasMessage(
-            "recipe does not exist: '%s'; check the spelling, or that every machine of the cluster sees it"
+            "recipe does not exist: '%s'; check the spelling, and that every machine of the cluster sees it"
                 .formatted(nowhere));
   }
 
   @Test
-  void aRecipeThatIsNotHoconIsRefused() throws IOException {
+  void refusesARecipeThatIsNotHocon() throws IOException {
     Path recipe = recipe("train { epochs = 3");
 
     assertThatThrownBy(() -> Settings.parse(recipe, List.of()))
@@ -212,7 +212,7 @@ class SettingsTest {
   }
 
   @Test
-  void everyValueInForceIsRecorded() {
+  void recordsEveryValueInForce() {
     Map<String, String> inForce =
         Settings.parse(null, List.of("train.epochs=9", "teacher.path=t")).inForce();
 

@@ -62,7 +62,7 @@ class BadInputTest {
   }
 
   @Test
-  void aTeacherThatIsNotThere() {
+  void refusesAMissingTeacher() {
     Path nowhere = directory.resolve("nowhere");
     assertThat(mistake(cacheOf(nowhere)))
         .contains("teacher.path does not exist: '" + nowhere + "'; check the spelling");
@@ -70,14 +70,14 @@ class BadInputTest {
   }
 
   @Test
-  void aCacheOnS3IsRefusedWithTheReason() {
+  void refusesACacheOnS3() {
     assertThat(mistake(cacheOf(Tiny.CLS, "cache.path=s3a://bucket/cache")))
         .contains("cache.path 's3a://bucket/cache' is on the file system 's3a'")
         .contains("no call that creates a file only where none is; name a path of file: or hdfs:");
   }
 
   @Test
-  void aCorpusThatIsNotThere() {
+  void refusesAMissingCorpus() {
     Path nowhere = directory.resolve("nowhere.tsv");
     assertThat(mistake(cacheOf(Tiny.CLS, "corpus.path=" + nowhere)))
         .contains("does not exist: '" + nowhere + "'; check the spelling");
@@ -85,14 +85,14 @@ class BadInputTest {
   }
 
   @Test
-  void aCorpusWithoutTheNamedColumn() {
+  void refusesACorpusWithoutTheNamedColumn() {
     assertThat(mistake(cacheOf(Tiny.CLS, "corpus.text=sentence")))
         .contains("the corpus has no column 'sentence' for its text; choose from [text, label]");
     assertNothingWritten();
   }
 
   @Test
-  void aCorpusWithoutText() throws IOException {
+  void refusesACorpusWithoutText() throws IOException {
     Path blank = Files.writeString(directory.resolve("blank.tsv"), "text\tlabel\n \t0\n");
     assertThat(mistake(cacheOf(Tiny.CLS, "corpus.path=" + blank)))
         .contains("no row of the corpus")
@@ -101,7 +101,7 @@ class BadInputTest {
   }
 
   @Test
-  void aLabelOutsideTheClasses() throws IOException {
+  void refusesALabelOutsideTheClasses() throws IOException {
     Path rows = Files.writeString(directory.resolve("rows.tsv"), "text\tlabel\nthe\t1\nof\tnone\n");
     assertThat(mistake(cacheOf(Tiny.CLS, "corpus.path=" + rows, "corpus.label=label")))
         .contains("the label of row 'rows.tsv:1' must be one of the teacher's 3 classes")
@@ -111,7 +111,7 @@ class BadInputTest {
   }
 
   @Test
-  void aMistakeInsideATaskIsOneLineOfARealProcess() throws IOException, InterruptedException {
+  void reportsAMistakeInATaskAsOneLine() throws IOException, InterruptedException {
     Path rows = Files.writeString(directory.resolve("rows.tsv"), "text\tlabel\nthe\t1\nof\tnone\n");
     List<String> command =
         new ArrayList<>(List.of(Path.of(System.getProperty("java.home"), "bin/java").toString()));
@@ -137,7 +137,7 @@ class BadInputTest {
   }
 
   @Test
-  void aScoreThatIsNoNumber() throws IOException {
+  void refusesAScoreThatIsNotANumber() throws IOException {
     Path rows = Files.writeString(directory.resolve("rows.tsv"), "text\tlabel\nthe\thigh\n");
     assertThat(mistake(cacheOf(Tiny.REG, "corpus.path=" + rows, "corpus.label=label")))
         .contains("must be a finite number for regression, but is 'high'; mend the row");
@@ -145,7 +145,7 @@ class BadInputTest {
   }
 
   @Test
-  void finetuneWithALabelOutsideTheClassesLeavesNothing() {
+  void finetuneWritesNothingForALabelOutsideTheClasses() {
     assertThat(
             mistake(
                 "finetune",
@@ -161,7 +161,7 @@ class BadInputTest {
   }
 
   @Test
-  void finetuneWithoutLabels() {
+  void refusesFinetuneWithoutLabels() {
     assertThat(
             mistake(
                 "finetune",
@@ -174,7 +174,7 @@ class BadInputTest {
   }
 
   @Test
-  void layersThatTheTeacherLacks() {
+  void refusesLayersThatTheTeacherDoesNotHave() {
     assertThat(mistake(cacheOf(Tiny.CLS, "targets.hidden=[0,4]", "targets.attention=[0]")))
         .contains(
             "targets.hidden [0, 4] names a layer the teacher lacks; it has hidden states 0..3")
@@ -183,14 +183,14 @@ class BadInputTest {
   }
 
   @Test
-  void aMaximumLengthBeyondTheTeachersPositions() {
+  void refusesAMaximumLengthBeyondTheTeachersPositions() {
     assertThat(mistake(cacheOf(Tiny.CLS, "corpus.max-length=41")))
         .contains("corpus.max-length must be at most the teacher's positions, 40, but is '41'");
     assertNothingWritten();
   }
 
   @Test
-  void aDepthThatDoesNotDivide() {
+  void refusesADepthThatDoesNotDivide() {
     assertThat(mistake(trainOf(cache, "student.layers=2", "loss.soft-label.weight=1")))
         .contains("uniform")
         .contains("2")
@@ -199,35 +199,35 @@ class BadInputTest {
   }
 
   @Test
-  void lossesThatAreAllNothing() {
+  void refusesLossesWithoutAWeight() {
     assertThat(mistake(trainOf(cache, "student.layers=1")))
-        .contains("every loss weight is 0; give at least one, such as loss.soft-label.weight=1");
+        .contains("every loss weight is 0; set at least one, such as loss.soft-label.weight=1");
     assertNothingWritten();
   }
 
   @Test
-  void aColumnThatTheCacheLacks() {
+  void refusesAColumnThatTheCacheDoesNotHave() {
     assertThat(mistake(trainOf(cache, "student.layers=1", "loss.hidden-mse.weight=1")))
         .contains("lacks hidden_03 in some shards; name them in the recipe's targets");
     assertNothingWritten();
   }
 
   @Test
-  void hardLabelsThatTheCacheLacks() {
+  void refusesHardLabelsThatTheCacheDoesNotHave() {
     assertThat(mistake(trainOf(cache, "student.layers=1", "loss.hard-label.weight=1")))
         .contains("has no labels; cache the corpus with corpus.label, or set the weight to 0");
     assertNothingWritten();
   }
 
   @Test
-  void aDirectoryThatIsNoCache() {
+  void refusesADirectoryThatIsNotACache() {
     assertThat(mistake(trainOf(Tiny.CLS, "student.layers=1", "loss.soft-label.weight=1")))
         .contains("is not a finished cache: it has no plan.json; run cache first");
     assertNothingWritten();
   }
 
   @Test
-  void truncatedWeights() throws IOException {
+  void refusesTruncatedWeights() throws IOException {
     Path teacher = copyOf(Tiny.CLS);
     Path weights = teacher.resolve("model.safetensors");
     byte[] all = Files.readAllBytes(weights);
@@ -239,7 +239,7 @@ class BadInputTest {
   }
 
   @Test
-  void aVocabularyOfAnotherSize() throws IOException {
+  void refusesAVocabularyOfAnotherSize() throws IOException {
     Path teacher = copyOf(Tiny.CLS);
     Path vocab = teacher.resolve("vocab.txt");
     Files.writeString(vocab, Files.readString(vocab).stripTrailing() + "\nmore\n");
@@ -250,7 +250,7 @@ class BadInputTest {
   }
 
   @Test
-  void aModelThatIsNoBert() throws IOException {
+  void refusesAModelThatIsNotABert() throws IOException {
     Path teacher = copyOf(Tiny.CLS);
     Path config = teacher.resolve("config.json");
     Files.writeString(config, Files.readString(config).replace("\"bert\"", "\"roberta\""));
@@ -262,7 +262,7 @@ class BadInputTest {
   }
 
   @Test
-  void sparkThatWouldDropDamagedFiles() {
+  void refusesASparkThatDropsDamagedFiles() {
     System.setProperty("spark.sql.files.ignoreCorruptFiles", "true");
     try {
       assertThat(mistake(cacheOf(Tiny.CLS)))
@@ -276,7 +276,7 @@ class BadInputTest {
   }
 
   @Test
-  void aStudentToEvaluateThatPredictsSomethingElse() {
+  void refusesToEvaluateAModelWithAnotherHead() {
     assertThat(
             mistake(
                 "evaluate",
@@ -292,7 +292,7 @@ class BadInputTest {
   }
 
   @Test
-  void aTaskWhoseFileIsAnothers() {
+  void refusesATaskWithTheFileOfAnother() {
     assertThat(
             mistake(
                 "cache",
@@ -306,7 +306,7 @@ class BadInputTest {
   }
 
   @Test
-  void aSweepThatNamesNoStudentsOrAMetricOfAnotherTask() {
+  void refusesASweepWithoutStudentsOrWithAMetricOfAnotherTask() {
     String[] sweep = trainOf(cache, "loss.soft-label.weight=1", "student.layers=1");
     sweep[0] = "sweep";
     assertThat(mistake(sweep)).contains("sweep.over and sweep.students are empty");
@@ -316,7 +316,7 @@ class BadInputTest {
   }
 
   @Test
-  void aCacheOfAFurtherTeacherThatIsNotThere() {
+  void refusesAMissingCacheOfAFurtherTeacher() {
     Path nowhere = directory.resolve("nowhere");
     assertThat(
             mistake(
@@ -330,7 +330,7 @@ class BadInputTest {
   }
 
   @Test
-  void headsOfRowsWithoutLabels() {
+  void refusesHeadImportanceWithoutLabels() {
     assertThat(
             mistake(
                 "head-importance",
@@ -343,7 +343,7 @@ class BadInputTest {
   }
 
   @Test
-  void aDirectoryWhereAFileIsWanted() {
+  void refusesADirectoryInPlaceOfAFile() {
     String problem = " '%s' is a directory; name a file".formatted(shared);
     String[] student =
         trainOf(cache, "student.layers=1", "loss.soft-label.weight=1", "student.hidden-size=32");
@@ -370,7 +370,7 @@ class BadInputTest {
   }
 
   @Test
-  void anEvaluationIsRefusedBeforeItsRowsAreRead() {
+  void refusesAnEvaluationBeforeReadingItsRows() {
     assertThat(
             mistake(
                 evaluationOf(
@@ -386,7 +386,7 @@ class BadInputTest {
   }
 
   @Test
-  void anExportOfNothing() {
+  void refusesAnExportOfAMissingStudent() {
     assertThat(
             mistake(
                 "export",

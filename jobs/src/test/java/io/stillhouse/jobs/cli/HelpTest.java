@@ -85,7 +85,7 @@ class HelpTest {
         "train train.rows-per-step=32|'train.rows-per-step' was renamed to train.batch-size",
         "train train.learning-rat=1|did you mean 'train.learning-rate'?"
       })
-  void aMistypedArgumentIsRefusedWithTheRightOne(String arguments, String message) {
+  void refusesAMistypedArgumentWithASuggestion(String arguments, String message) {
     assertThat(Tiny.mistake(arguments.split(" "))).contains(message);
   }
 

@@ -143,7 +143,7 @@ class RecipesTest {
 
   /** The commands of README that begin with a CSV, as they stand there. */
   @Test
-  void theReadmesCommandsMakeAStudentOfATable() throws IOException {
+  void commandsOfTheReadmeTrainAStudentFromATable() throws IOException {
     Path own = Files.createDirectory(directory.resolve("own-table"));
     for (String table : List.of("train", "dev")) {
       Path rows = Tiny.labelled(own.resolve(table + ".tsv"), 48, "yes", "no");
