@@ -6,6 +6,7 @@ import java.util.List;
 import java.util.Locale;
 import java.util.Map;
 import java.util.Optional;
+import java.util.Set;
 import java.util.stream.Stream;
 
 /**
@@ -15,40 +16,119 @@ import java.util.stream.Stream;
  */
 public enum CommandKeys {
   FINETUNE(
-      "task",
+      "general.*",
       "teacher.path",
       "corpus.*",
-      "cache.seed",
+      "cache.*",
+      "-cache.window",
+      "targets.dtype",
       "targets.mask-probability",
+      "targets.mask-variants",
+      "loss.hard-label.class-weights",
       "train.*",
+      "-train.path",
+      "-train.validation",
+      "-train.stages",
+      "-train.baseline",
       "finetune.*",
       "evaluate.metrics"),
-  PLAN("task", "teacher.*", "corpus.*", "cache.*", "targets.*", "student.*", "loss.*", "train.*", "plan.*"),
-  CACHE("task", "teacher.*", "corpus.*", "cache.*", "targets.*", "loss.soft-label.temperature", "train.order"),
-  VERIFY("teacher.path", "cache.seed", "verify.rows"),
-  TRAIN("task", "teacher.*", "corpus.*", "cache.path", "targets.*", "student.*", "loss.*", "train.*"),
-  SWEEP("task", "teacher.*", "corpus.*", "cache.path", "targets.*", "student.*", "loss.*", "train.*", "sweep.*"),
-  AUGMENT("task", "teacher.path", "corpus.*", "cache.batch-tokens", "cache.precision", "augment.*"),
-  EVALUATE("task", "teacher.*", "corpus.*", "cache.*", "train.path", "evaluate.*"),
-  HEAD_IMPORTANCE("task", "teacher.path", "corpus.*", "cache.batch-tokens", "head-importance.*"),
-  EXPORT("train.path", "student.name", "export.*"),
+  PLAN(
+      "general.*",
+      "teacher.*",
+      "corpus.*",
+      "-corpus.classes",
+      "cache.*",
+      "targets.*",
+      "student.*",
+      "loss.*",
+      "train.*",
+      "plan.*"),
+  CACHE(
+      "general.*",
+      "teacher.*",
+      "corpus.*",
+      "-corpus.classes",
+      "cache.*",
+      "targets.*",
+      "loss.soft-label.temperature",
+      "train.order"),
+  VERIFY("device", "cache.seed", "verify.*"),
+  TRAIN(
+      "general.*",
+      "teacher.*",
+      "corpus.*",
+      "-corpus.classes",
+      "cache.*",
+      "-cache.window",
+      "-cache.max-invalid",
+      "targets.*",
+      "-targets.hidden",
+      "-targets.attention",
+      "-targets.value-relations",
+      "student.*",
+      "loss.*",
+      "train.*",
+      "evaluate.metrics"),
+  SWEEP(TRAIN, "sweep.*"),
+  AUGMENT(
+      "general.*",
+      "teacher.path",
+      "corpus.*",
+      "-corpus.classes",
+      "cache.batch-tokens",
+      "cache.precision",
+      "augment.*"),
+  EVALUATE(
+      "general.*",
+      "teacher.*",
+      "corpus.*",
+      "-corpus.classes",
+      "cache.path",
+      "cache.batch-tokens",
+      "cache.seed",
+      "targets.mask-probability",
+      "train.path",
+      "evaluate.*"),
+  HEAD_IMPORTANCE(
+      "general.*",
+      "teacher.path",
+      "corpus.*",
+      "-corpus.classes",
+      "cache.batch-tokens",
+      "targets.mask-probability",
+      "head-importance.*"),
+  EXPORT("task", "smoke", "train.path", "student.name", "export.*"),
   /** Runs the whole flow, so it takes the keys of each step. */
   QUICKSTART(CACHE, TRAIN, EVALUATE, EXPORT);
 
   private final List<Option<?>> options;
 
+  /**
+   * Lists the keys of a command.
+   *
+   * @param patterns keys; {@code GROUP.*} adds a group, and {@code -KEY} removes a key of it
+   */
   CommandKeys(String... patterns) {
-    List<String> all = List.of(patterns);
-    this.options =
-        Options.ALL.stream()
-            .filter(option -> all.contains(option.key()) || all.contains(option.group() + ".*"))
-            .toList();
+    this(List.of(), patterns);
+  }
+
+  CommandKeys(CommandKeys base, String... patterns) {
+    this(base.options, patterns);
   }
 
   CommandKeys(CommandKeys... steps) {
+    this(Stream.of(steps).flatMap(step -> step.options.stream()).toList());
+  }
+
+  CommandKeys(List<Option<?>> more, String... patterns) {
+    Set<String> all = Set.of(patterns);
     this.options =
         Options.ALL.stream()
-            .filter(option -> Stream.of(steps).anyMatch(step -> step.options.contains(option)))
+            .filter(
+                option ->
+                    more.contains(option)
+                        || all.contains(option.key())
+                        || all.contains(option.group() + ".*") && !all.contains("-" + option.key()))
             .toList();
   }
 

@@ -2,38 +2,38 @@ package io.stillhouse.error;
 
 import java.util.List;
 
-/** Words the user's mistakes, so that each reads the same wherever it is found. */
+/** Creates the errors that users make, so that the same mistake always has the same message. */
 public final class Errors {
   private Errors() {}
 
   /**
-   * Returns the mistake "{@code problem}; {@code mend}".
+   * Returns an error with the message "{@code problem}; {@code fix}".
    *
-   * @param problem what is wrong, with the value and the rule it breaks
-   * @param mend what to write or do instead
+   * @param problem the value and the rule that it breaks
+   * @param fix what to write or do instead
    */
-  public static StillhouseException invalid(String problem, String mend) {
-    return new StillhouseException(problem + "; " + mend);
+  public static StillhouseException invalid(String problem, String fix) {
+    return new StillhouseException(problem + "; " + fix);
   }
 
-  /** As {@link #invalid(String, String)}, keeping the cause for the debug log. */
-  public static StillhouseException invalid(String problem, String mend, Throwable cause) {
-    return new StillhouseException(problem + "; " + mend, cause);
+  /** Returns an error as {@link #invalid(String, String)} does, with a cause for the debug log. */
+  public static StillhouseException invalid(String problem, String fix, Throwable cause) {
+    return new StillhouseException(problem + "; " + fix, cause);
   }
 
-  /** Returns the mistake of a value that breaks its key's rule. */
+  /** Returns the error of a value that breaks the rule of its key. */
   public static StillhouseException badValue(String key, String rule, Object value) {
     return new StillhouseException("%s must be %s, but is '%s'".formatted(key, rule, value));
   }
 
-  /** Returns the mistake of a path at which there is nothing. */
+  /** Returns the error of a path that does not exist. */
   public static StillhouseException noSuchPath(String what, Object path) {
     return new StillhouseException(
-        "%s does not exist: '%s'; check the spelling, or that every machine of the cluster sees it"
+        "%s does not exist: '%s'; check the spelling, and that every machine of the cluster sees it"
             .formatted(what, path));
   }
 
-  /** Returns one mistake that lists several, so that nobody has to mend them one run at a time. */
+  /** Returns one error that lists several problems, so that users can fix them in one go. */
   public static StillhouseException all(List<String> problems) {
     return new StillhouseException(
         problems.size() == 1

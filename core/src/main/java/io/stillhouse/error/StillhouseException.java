@@ -3,8 +3,8 @@ package io.stillhouse.error;
 import java.util.List;
 
 /**
- * A mistake in what the user gave us (recipe, arguments, data); its message is shown without a
- * stack trace.
+ * A mistake of the user, in a recipe, in arguments or in data. Its message is shown without a stack
+ * trace.
  */
 public final class StillhouseException extends RuntimeException {
   private static final long serialVersionUID = 1L;
@@ -26,7 +26,7 @@ public final class StillhouseException extends RuntimeException {
     this.problems = List.of(message);
   }
 
-  /** Returns what is wrong, one by one. */
+  /** Returns the single problems. */
   public List<String> problems() {
     return problems;
   }

@@ -1,7 +1,7 @@
 /**
- * The user's mistakes. A {@link io.stillhouse.error.StillhouseException} ends a command with exit
- * code 2 and its message alone; every message names the value, the rule it breaks and the mend. Our
- * own mistakes are {@link java.lang.IllegalStateException}s.
+ * Errors that users make. A {@link io.stillhouse.error.StillhouseException} ends a command with
+ * exit code 2 and only its message, which gives the value, the rule that it breaks, and the fix.
+ * Bugs are {@link java.lang.IllegalStateException}s.
  */
 @org.jspecify.annotations.NullMarked
 package io.stillhouse.error;

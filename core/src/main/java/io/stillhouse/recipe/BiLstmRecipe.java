@@ -15,7 +15,7 @@ import java.util.List;
 import java.util.Objects;
 import java.util.function.ToIntFunction;
 
-/** What a recipe says of a student that is a BiLSTM, and what it may not say. */
+/** Turns settings into the shape of a BiLSTM student, and refuses settings that it cannot have. */
 final class BiLstmRecipe {
   private static final String TABLE = "bert.embeddings.word_embeddings.weight";
   private static final int RANDOM_WIDTH = 300;
@@ -29,38 +29,38 @@ final class BiLstmRecipe {
     List<String> problems = new ArrayList<>();
     if (hidden == 0) {
       problems.add(
-          "student.hidden-size of a BiLSTM must be > 0, but is '0'; set it to the units of one"
-              + " direction, such as 300");
+          "student.hidden-size of a BiLSTM must be > 0, but is '0'; set it to the hidden units of"
+              + " one direction, such as 300");
     }
     if (settings.has(Options.STUDENT_LAYERS) && settings.get(Options.STUDENT_LAYERS) != 1) {
       problems.add(
-          "student.layers is %d, but a BiLSTM has one layer; take it out, or set it to 1"
+          "student.layers is %d, but a BiLSTM has one layer; remove the key, or set it to 1"
               .formatted(settings.get(Options.STUDENT_LAYERS)));
     }
     if (settings.get(Options.STUDENT_HEADS) != 0) {
       problems.add(
-          "student.heads is %d, but a BiLSTM has no attention; take it out, or set it to 0"
+          "student.heads is %d, but a BiLSTM has no attention; remove the key, or set it to 0"
               .formatted(settings.get(Options.STUDENT_HEADS)));
     }
     if (settings.get(Options.STUDENT_EMBEDDING) != 0) {
       problems.add(
-          "student.embedding-size is %d, but it is an ALBERT's; take it out: a BiLSTM has student.word-vector-size"
+          "student.embedding-size is %d, but only an ALBERT has it; remove the key, or set student.word-vector-size"
               .formatted(settings.get(Options.STUDENT_EMBEDDING)));
     }
     String init = settings.get(Options.STUDENT_INIT);
     if (!init.equals("teacher") && !init.equals("random")) {
       problems.add(
-          "student.init is '%s', but a BiLSTM starts from random layers; take it out, and name its word vectors by student.word-vectors"
+          "student.init is '%s', but the layers of a BiLSTM start at random; remove the key, and choose word vectors by student.word-vectors"
               .formatted(init));
     }
     if (!settings.get(Options.INIT_LAYERS).isEmpty()) {
       problems.add(
-          "student.init-layers is %s, but a BiLSTM has no blocks to start from; take it out"
+          "student.init-layers is %s, but a BiLSTM has no blocks; remove the key"
               .formatted(settings.get(Options.INIT_LAYERS)));
     }
     if (!teacher.head().task().pooled()) {
       problems.add(
-          "a BiLSTM learns to predict classes or a score, but the teacher %s; use a teacher that finetune has made"
+          "a BiLSTM predicts classes or a score, but the teacher %s; use a teacher that finetune made"
               .formatted(described(teacher.head())));
     }
     if (!problems.isEmpty()) {
@@ -91,27 +91,28 @@ final class BiLstmRecipe {
             : widthOfFile.applyAsInt(from);
     if (asked != 0 && asked != width) {
       throw Errors.invalid(
-          "student.word-vector-size is %d, but the word vectors of student.word-vectors '%s' have %d numbers"
+          "student.word-vector-size is %d, but the vectors of student.word-vectors '%s' have width %d"
               .formatted(asked, from, width),
-          "take it out, or set student.word-vectors=random");
+          "remove the key, or set student.word-vectors=random");
     }
     return width;
   }
 
-  /** Returns what of the loss reads layers, which a BiLSTM has none of. */
+  /** Returns the problems of losses that read layers, which a BiLSTM does not have. */
   static List<String> lossProblems(Settings settings) {
     List<String> problems = new ArrayList<>();
     for (Option<Double> weight : TeachersCheck.WEIGHTS.values()) {
       if (!weight.equals(Options.SOFT_WEIGHT) && settings.get(weight) != 0) {
         problems.add(
-            "%s is %s, but a BiLSTM has no layers like its teacher's; set it to 0, and give loss.soft-label.weight"
+            "%s is %s, but a BiLSTM has no layers to compare with its teacher's; set it to 0, and set loss.soft-label.weight"
                 .formatted(weight.key(), settings.get(weight)));
       }
     }
     String map = settings.get(Options.LAYER_MAP);
     if (!map.equals(Options.LAYER_MAP.defaultValue())) {
       problems.add(
-          "student.layer-map is %s, but a BiLSTM has no layers to map; take it out".formatted(map));
+          "student.layer-map is %s, but a BiLSTM has no layers to map; remove the key"
+              .formatted(map));
     }
     return problems;
   }

@@ -19,14 +19,14 @@ import java.util.TreeMap;
 import org.jspecify.annotations.Nullable;
 
 /**
- * A teacher besides the one of the recipe's cache.
+ * A further teacher of a student, besides the first teacher, that of the recipe's cache.
  *
- * @param name that messages call it by
- * @param cache where its targets lie; the recipe's own for another teacher of that
- * @param teacher its name in there, "" for that cache's first
- * @param weight of its part in each of its terms
+ * @param name its name in messages
+ * @param cache the cache of its targets; the recipe's cache for another teacher of that cache
+ * @param teacher its name in that cache, "" for the cache's first teacher
+ * @param weight its weight in each of its terms
  * @param layerMap its hidden state for each of the student's; null for the student's own map
- * @param terms in which it takes part
+ * @param terms the terms that it takes part in
  */
 public record FurtherTeacher(
     String name,
@@ -42,7 +42,7 @@ public record FurtherTeacher(
     terms = List.copyOf(terms);
   }
 
-  /** Returns the further teachers of a recipe, in its order. */
+  /** Returns the further teachers of a recipe, in order. */
   public static List<FurtherTeacher> of(Settings settings) {
     return settings.get(Options.TEACHERS).stream()
         .map(
@@ -58,14 +58,14 @@ public record FurtherTeacher(
         .toList();
   }
 
-  /** Returns its terms that the recipe gives a weight. */
+  /** Returns those of its terms whose weight is not 0. */
   private List<String> weighed(Settings settings) {
     return terms.stream()
         .filter(term -> settings.get(Objects.requireNonNull(TeachersCheck.WEIGHTS.get(term))) != 0)
         .toList();
   }
 
-  /** Returns those of its terms for which it must have read the first teacher's very tokens. */
+  /** Returns those of its terms that need the same tokens as the first teacher's. */
   public List<String> tokenTerms(Settings settings, Task task) {
     return weighed(settings).stream()
         .filter(term -> !term.equals(FIRST_TOKEN))
@@ -74,13 +74,13 @@ public record FurtherTeacher(
   }
 
   /**
-   * Returns what the student learns from it.
+   * Returns the losses of the student with this teacher.
    *
    * @param first the first teacher
-   * @param own what is learnt from that one
-   * @param teacher this one
-   * @throws io.stillhouse.error.StillhouseException with all that keeps it from teaching the
-   *     student beside the first
+   * @param own the losses with the first teacher
+   * @param teacher this teacher
+   * @throws io.stillhouse.error.StillhouseException if the two teachers cannot teach the same
+   *     student
    */
   public DistillSpec loss(
       Settings settings,
@@ -92,7 +92,7 @@ public record FurtherTeacher(
     List<String> problems = new ArrayList<>();
     if (taught.isEmpty()) {
       problems.add(
-          "has part in %s alone, whose weight is 0; give one of its terms a weight, or take it away"
+          "takes part only in %s, whose weight is 0; set the weight of one of its terms, or remove the teacher"
               .formatted(String.join(", ", terms)));
     }
     if (taught.contains(TeachersCheck.SOFT_LABEL)) {
@@ -113,11 +113,11 @@ public record FurtherTeacher(
         && teacher.layers() != first.layers()
         && settings.get(Options.LAYER_MAP).startsWith("[")) {
       problems.add(
-          "has %d layers, the first teacher %d, and student.layer-map names those of the first; give it a layer-map of its own"
+          "has %d layers and the first teacher %d, but student.layer-map names those of the first; set its own layer-map"
               .formatted(teacher.layers(), first.layers()));
     }
     if (!problems.isEmpty()) {
-      throw named(" ", problems);
+      throw error(" ", problems);
     }
     DistillSpec loss;
     try {
@@ -127,13 +127,13 @@ public record FurtherTeacher(
               ? LossRecipe.loss(its, student, teacher)
               : LossRecipe.loss(its, student, teacher, own.layerMap());
     } catch (StillhouseException e) {
-      throw named(": ", e.problems());
+      throw error(": ", e.problems());
     }
     if (!loss.studentHidden().isEmpty() && teacher.hiddenSize() != first.hiddenSize()) {
-      throw named(
+      throw error(
           " ",
           List.of(
-              "is %d wide and the first teacher %d, but the student's states, made as wide as the first teacher's, are compared with both in %s; leave these to one of them"
+              "has hidden size %d and the first teacher %d, but the student's states are mapped to the width of the first; remove %s from the terms of one teacher"
                   .formatted(teacher.hiddenSize(), first.hiddenSize(), String.join(", ", taught))));
     }
     return loss;
@@ -144,33 +144,34 @@ public record FurtherTeacher(
     Head head = teacher.head();
     if (head.task() != first.task()) {
       problems.add(
-          "has a head of %s and the first teacher one of %s, so its logits say something else; leave soft-label out of its terms"
+          "has a %s head and the first teacher a %s head, so their logits cannot be compared; remove soft-label from its terms"
               .formatted(head.task(), first.task()));
     } else if (!head.labels().equals(first.labels())) {
       problems.add(
-          "has other classes than the first teacher, or in another order: %s; rename or reorder them in config.json of one teacher, as its weights are, and cache it anew"
+          "has other classes than the first teacher, or another order: %s; correct config.json of one teacher to match its weights, and cache it again"
               .formatted(differing(head.labels(), first.labels())));
     } else if (head.task() == Task.MASKED_LM && teacher.embeddings().vocabSize() != vocabulary) {
       problems.add(
-          "has logits of %d tokens and the first teacher of %d; leave soft-label out of its terms"
+          "has logits for %d tokens and the first teacher for %d; remove soft-label from its terms"
               .formatted(teacher.embeddings().vocabSize(), vocabulary));
     }
   }
 
-  private static String differing(List<String> its, List<String> firsts) {
-    List<String> told = new ArrayList<>();
-    for (int id = 0; id < Math.max(its.size(), firsts.size()); id++) {
-      String one = id < its.size() ? "'" + its.get(id) + "'" : "missing";
-      String other = id < firsts.size() ? "'" + firsts.get(id) + "'" : "missing";
+  private static String differing(List<String> own, List<String> first) {
+    List<String> differences = new ArrayList<>();
+    for (int id = 0; id < Math.max(own.size(), first.size()); id++) {
+      String one = id < own.size() ? "'" + own.get(id) + "'" : "missing";
+      String other = id < first.size() ? "'" + first.get(id) + "'" : "missing";
       if (!one.equals(other)) {
-        told.add("class %d is %s, the first teacher's %s".formatted(id, one, other));
+        differences.add("class %d is %s, that of the first teacher %s".formatted(id, one, other));
       }
     }
-    boolean all = told.size() <= SHOWN;
-    return String.join("; ", all ? told : told.subList(0, SHOWN)) + (all ? "" : "; and so on");
+    boolean all = differences.size() <= SHOWN;
+    return String.join("; ", all ? differences : differences.subList(0, SHOWN))
+        + (all ? "" : "; and so on");
   }
 
-  private StillhouseException named(String joint, List<String> problems) {
+  private StillhouseException error(String joint, List<String> problems) {
     return Errors.all(
         problems.stream()
             .map(problem -> "teacher '%s' in loss.teachers%s%s".formatted(name, joint, problem))

@@ -15,15 +15,15 @@ import java.util.Arrays;
 import java.util.List;
 import java.util.function.Supplier;
 
-/** Turns settings into what a student learns from, checking what no single key can. */
+/** Turns settings into the losses of a student, and checks conditions between keys. */
 public final class LossRecipe {
   private LossRecipe() {}
 
   /**
-   * Returns what the student learns from.
+   * Returns the losses of a student.
    *
-   * @throws io.stillhouse.error.StillhouseException if the layer map does not fit, a loss needs
-   *     what the teacher or corpus lacks, or every weight is 0
+   * @throws io.stillhouse.error.StillhouseException if the layer map does not fit the models, a
+   *     loss needs something that the teacher does not have, or every weight is 0
    */
   public static DistillSpec loss(Settings settings, ModelSpec student, EncoderSpec teacher) {
     List<Integer> layers = List.of(); // a BiLSTM has none
@@ -34,78 +34,102 @@ public final class LossRecipe {
     return loss(settings, student, teacher, layers);
   }
 
-  /** As the other, the teacher's layers given. */
+  /**
+   * Returns the losses of a student.
+   *
+   * @param layers the teacher's hidden state for each of the student's
+   */
   static DistillSpec loss(
       Settings settings, ModelSpec student, EncoderSpec teacher, List<Integer> layers) {
+    DistillSpec spec = spec(settings, student, layers);
     List<String> problems = new ArrayList<>();
     if (!(student instanceof EncoderSpec)) {
       problems.addAll(BiLstmRecipe.lossProblems(settings));
     }
-    DistillSpec spec =
-        new DistillSpec(
-            layers,
-            new DistillSpec.SoftLabel(
-                settings.get(Options.SOFT_WEIGHT),
-                softKind(settings, student.head().task()),
-                settings.get(Options.TEMPERATURE),
-                Recipe.value(DistillSpec.Positions.class, settings.get(Options.SOFT_POSITIONS))),
-            settings.get(Options.HARD_WEIGHT),
-            new DistillSpec.Hidden(
-                settings.get(Options.COSINE_WEIGHT),
-                Recipe.value(DistillSpec.CosineLayers.class, settings.get(Options.COSINE_LAYERS)),
-                settings.get(Options.HIDDEN_WEIGHT),
-                settings.get(Options.EMBEDDING_WEIGHT),
-                settings.get(Options.FIRST_TOKEN_WEIGHT),
-                Recipe.value(DistillSpec.Projection.class, settings.get(Options.PROJECTION))),
-            settings.get(Options.ATTENTION_WEIGHT),
-            new DistillSpec.Relations(
-                settings.get(Options.ATTENTION_KL_WEIGHT),
-                settings.get(Options.QUERY_WEIGHT),
-                settings.get(Options.KEY_WEIGHT),
-                settings.get(Options.VALUE_WEIGHT),
-                Recipe.orElse(
-                    settings.get(Options.RELATION_HEADS),
-                    student instanceof EncoderSpec encoder ? encoder.heads() : 0),
-                Recipe.value(DistillSpec.Blocks.class, settings.get(Options.RELATION_LAYERS))));
-    if (spec.hidden().firstTokenMse() != 0
-        && student instanceof EncoderSpec encoder
-        && encoder.layers() == 1) {
-      problems.add(
-          "loss.first-token-mse.weight leaves the last hidden state out, and a student of 1 layer"
-              + " has no other; set it to 0, or student.layers to 2 or more");
-    } else if (problems.isEmpty()
-        && spec.softLabel().weight() == 0
-        && spec.hardLabel() == 0
-        && !spec.readsLayers()) {
-      problems.add("every loss weight is 0; give at least one, such as loss.soft-label.weight=1");
-    }
-    boolean headless = teacher.head().equals(Head.NONE);
-    if (headless && (spec.softLabel().weight() != 0 || spec.hardLabel() != 0)) {
-      problems.add(
-          "loss.soft-label.weight and loss.hard-label.weight must be 0 for a teacher without a"
-              + " head; fine-tune it, or learn from hidden states and attention");
-    }
-    if (student.head().task() == Task.REGRESSION
-        && spec.softLabel().weight() != 0
-        && spec.softLabel().kind() == DistillSpec.Kind.KL) {
-      problems.add(
-          "loss.soft-label.kind is kl, but the one score of a regression has no distribution; set"
-              + " it to mse, or leave it auto");
-    }
+    addWeightProblems(spec, student, problems);
+    addHeadProblems(spec, student.head(), teacher.head(), problems);
     if (student instanceof EncoderSpec encoder) {
-      if (encoder.heads() != teacher.heads()) {
-        requireSameHeads(Options.ATTENTION_WEIGHT, settings, encoder, teacher, problems);
-        requireSameHeads(Options.ATTENTION_KL_WEIGHT, settings, encoder, teacher, problems);
-      }
-      if (!spec.relationBlocks().isEmpty()) {
-        requireRelationHeads(settings.get(Options.RELATION_HEADS), encoder, teacher, problems);
-      }
+      addLayerProblems(settings, spec, encoder, teacher, problems);
     }
     problems.addAll(PruningCheck.problems(settings, student));
     if (!problems.isEmpty()) {
       throw Errors.all(problems);
     }
     return spec;
+  }
+
+  private static DistillSpec spec(Settings settings, ModelSpec student, List<Integer> layers) {
+    int heads = student instanceof EncoderSpec encoder ? encoder.heads() : 0;
+    return new DistillSpec(
+        layers,
+        new DistillSpec.SoftLabel(
+            settings.get(Options.SOFT_WEIGHT),
+            softKind(settings, student.head().task()),
+            settings.get(Options.TEMPERATURE),
+            Recipe.value(DistillSpec.Positions.class, settings.get(Options.SOFT_POSITIONS))),
+        settings.get(Options.HARD_WEIGHT),
+        new DistillSpec.Hidden(
+            settings.get(Options.COSINE_WEIGHT),
+            Recipe.value(DistillSpec.CosineLayers.class, settings.get(Options.COSINE_LAYERS)),
+            settings.get(Options.HIDDEN_WEIGHT),
+            settings.get(Options.EMBEDDING_WEIGHT),
+            settings.get(Options.FIRST_TOKEN_WEIGHT),
+            Recipe.value(DistillSpec.Projection.class, settings.get(Options.PROJECTION))),
+        settings.get(Options.ATTENTION_WEIGHT),
+        new DistillSpec.Relations(
+            settings.get(Options.ATTENTION_KL_WEIGHT),
+            settings.get(Options.QUERY_WEIGHT),
+            settings.get(Options.KEY_WEIGHT),
+            settings.get(Options.VALUE_WEIGHT),
+            Recipe.orElse(settings.get(Options.RELATION_HEADS), heads),
+            Recipe.value(DistillSpec.Blocks.class, settings.get(Options.RELATION_LAYERS))));
+  }
+
+  private static void addWeightProblems(
+      DistillSpec spec, ModelSpec student, List<String> problems) {
+    if (spec.hidden().firstTokenMse() != 0
+        && student instanceof EncoderSpec encoder
+        && encoder.layers() == 1) {
+      problems.add(
+          "loss.first-token-mse.weight excludes the last hidden state, but a student of 1 layer"
+              + " has no other; set it to 0, or student.layers to 2 or more");
+    } else if (problems.isEmpty()
+        && spec.softLabel().weight() == 0
+        && spec.hardLabel() == 0
+        && !spec.readsLayers()) {
+      problems.add("every loss weight is 0; set at least one, such as loss.soft-label.weight=1");
+    }
+  }
+
+  private static void addHeadProblems(
+      DistillSpec spec, Head student, Head teacher, List<String> problems) {
+    if (teacher.equals(Head.NONE) && spec.trainsHead()) {
+      problems.add(
+          "loss.soft-label.weight and loss.hard-label.weight must be 0 for a teacher without a"
+              + " head; fine-tune it, or learn from hidden states and attention");
+    }
+    if (student.task() == Task.REGRESSION
+        && spec.softLabel().weight() != 0
+        && spec.softLabel().kind() == DistillSpec.Kind.KL) {
+      problems.add(
+          "loss.soft-label.kind is kl, but the single score of a regression has no distribution;"
+              + " set it to mse or auto");
+    }
+  }
+
+  private static void addLayerProblems(
+      Settings settings,
+      DistillSpec spec,
+      EncoderSpec student,
+      EncoderSpec teacher,
+      List<String> problems) {
+    if (student.heads() != teacher.heads()) {
+      requireSameHeads(Options.ATTENTION_WEIGHT, settings, student, teacher, problems);
+      requireSameHeads(Options.ATTENTION_KL_WEIGHT, settings, student, teacher, problems);
+    }
+    if (!spec.relationBlocks().isEmpty()) {
+      requireRelationHeads(settings.get(Options.RELATION_HEADS), student, teacher, problems);
+    }
   }
 
   private static DistillSpec.Kind softKind(Settings settings, Task task) {
@@ -116,11 +140,12 @@ public final class LossRecipe {
   }
 
   /**
-   * Returns the weights of the classes in the loss on labels, none where all weigh the same.
+   * Returns the weights of the classes in the loss on labels; empty if all are equal.
    *
-   * @param rows of each class, for {@code balanced}; the last ones may be missing
-   * @throws io.stillhouse.error.StillhouseException if there are not as many as classes, or a class
-   *     has no rows
+   * @param rows the number of rows of each class, for {@code balanced}; the last classes may be
+   *     missing
+   * @throws io.stillhouse.error.StillhouseException if the number of weights is not the number of
+   *     classes, or {@code balanced} is given and a class has no rows
    */
   public static List<Double> classWeights(Settings settings, Head head, Supplier<long[]> rows) {
     List<String> given = settings.get(Options.CLASS_WEIGHTS);
@@ -130,14 +155,14 @@ public final class LossRecipe {
     String key = Options.CLASS_WEIGHTS.key();
     if (head.task() != Task.CLASSIFICATION) {
       throw Errors.invalid(
-          "%s is %s, but labels are not classes here".formatted(key, given), "leave it empty");
+          "%s is %s, but the labels are not classes".formatted(key, given), "leave it empty");
     }
     if (!given.equals(List.of("balanced"))) {
       if (given.size() != head.outputs()) {
         throw Errors.invalid(
             "%s names %d weights, but there are %d classes %s"
                 .formatted(key, given.size(), head.outputs(), head.labels()),
-            "give one for each, in that order");
+            "give one weight for each, in that order");
       }
       return given.stream().map(Double::valueOf).toList();
     }
@@ -147,8 +172,8 @@ public final class LossRecipe {
     for (int c = 0; c < head.outputs(); c++) {
       if (c >= counts.length || counts[c] == 0) {
         throw Errors.invalid(
-            "%s is balanced, but class '%s' has no row".formatted(key, head.labels().get(c)),
-            "write the weights out, or leave them empty");
+            "%s is balanced, but class '%s' has no rows".formatted(key, head.labels().get(c)),
+            "list the weights, or leave them empty");
       }
       weights.add(all / (head.outputs() * counts[c]));
     }
@@ -163,7 +188,7 @@ public final class LossRecipe {
       List<String> problems) {
     if (settings.get(weight) != 0) {
       problems.add(
-          "%s needs equally many heads, but the student has %d and the teacher %d; set student.heads=%d, or the weight to 0"
+          "%s needs the same number of heads, but the student has %d and the teacher %d; set student.heads=%d, or the weight to 0"
               .formatted(weight.key(), student.heads(), teacher.heads(), teacher.heads()));
     }
   }

@@ -8,9 +8,9 @@ import io.stillhouse.spec.ModelSpec;
 import java.util.ArrayList;
 import java.util.List;
 
-/** Checks the settings of a student with pruned heads, before any file is read. */
+/** Checks the settings of a student with pruned attention heads. */
 final class PruningCheck {
-  /** Losses that read what a pruned head does not have. */
+  /** Losses on attention or relations, which a pruned head does not have. */
   private static final List<Option<Double>> OF_HEADS =
       List.of(
           Options.ATTENTION_WEIGHT,
@@ -21,6 +21,7 @@ final class PruningCheck {
 
   private PruningCheck() {}
 
+  /** Returns every problem; none if no heads are pruned. */
   static List<String> problems(Settings settings, ModelSpec student) {
     double share = settings.get(Options.PRUNED_HEADS);
     if (share == 0) {
@@ -28,25 +29,25 @@ final class PruningCheck {
     }
     String pruned = "%s is %s, but ".formatted(Options.PRUNED_HEADS.key(), share);
     if (!(student instanceof EncoderSpec)) {
-      return List.of(pruned + "a BiLSTM has no heads; take it out");
+      return List.of(pruned + "a BiLSTM has no heads; remove the key");
     }
     List<String> problems = new ArrayList<>();
     if (settings.get(Options.HEAD_IMPORTANCE).isEmpty()) {
       problems.add(
           pruned
-              + "student.head-importance names no importances; make them with the head-importance"
-              + " command, or set student.pruned-heads=0");
+              + "student.head-importance is empty; run the head-importance command and name its"
+              + " output, or set student.pruned-heads=0");
     }
     if (settings.get(Options.STUDENT_INIT).equals("random")) {
       problems.add(
           pruned
-              + "student.init is random, and no head of random weights matters more than another;"
+              + "student.init is random, and heads of random weights are equally important;"
               + " set student.init=teacher, or student.pruned-heads=0");
     }
     for (Option<Double> weight : OF_HEADS) {
       if (settings.get(weight) != 0) {
         problems.add(
-            "%s is %s, but pruned heads have nothing that is the teacher's; set it to 0, or student.pruned-heads=0"
+            "%s is %s, but pruned heads have no attention to compare with the teacher's; set it to 0, or student.pruned-heads=0"
                 .formatted(weight.key(), settings.get(weight)));
       }
     }

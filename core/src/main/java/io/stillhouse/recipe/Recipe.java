@@ -23,9 +23,9 @@ import java.util.function.ToIntFunction;
 import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
 
-/** Turns settings into the specs that jobs take, checking what no single key can. */
+/** Turns settings into the specs that jobs take, and checks conditions between keys. */
 public final class Recipe {
-  /** Texts of a pair. */
+  /** Segments of a pair of texts. */
   private static final int SEGMENTS = 2;
 
   private Recipe() {}
@@ -45,7 +45,7 @@ public final class Recipe {
     return corpus(settings, settings.get(Options.CORPUS_PATH));
   }
 
-  /** Returns other files laid out as the corpus. */
+  /** Returns the spec of other files in the format of the corpus. */
   public static CorpusSpec corpus(Settings settings, List<String> paths) {
     if (paths.isEmpty()) {
       throw Errors.invalid("corpus.path is empty", "name a file or directory");
@@ -74,7 +74,7 @@ public final class Recipe {
     return !settings.get(Options.CORPUS_LABEL).isEmpty();
   }
 
-  /** Checks that a recipe names what it must, and what its student must have. */
+  /** Requires the given options, and those that describe the student. */
   public static Settings requireStudent(Settings settings, Option<?>... others) {
     List<Option<?>> required = new ArrayList<>(List.of(others));
     if (!isBiLstm(settings)) {
@@ -88,9 +88,9 @@ public final class Recipe {
   }
 
   /**
-   * Returns the student's shape under its teacher's vocabulary and head.
+   * Returns the shape of the student, which has its teacher's vocabulary and head.
    *
-   * @param widthOfFile how many numbers the word vectors of a file have
+   * @param widthOfFile returns the width of the word vectors in a file
    */
   public static ModelSpec student(
       Settings settings, EncoderSpec teacher, ToIntFunction<String> widthOfFile) {
@@ -99,7 +99,7 @@ public final class Recipe {
         : encoder(settings, teacher);
   }
 
-  /** Returns the shape of a student that is an encoder. */
+  /** Returns the shape of an encoder as student. */
   public static EncoderSpec encoder(Settings settings, EncoderSpec teacher) {
     int width = orElse(settings.get(Options.STUDENT_HIDDEN), teacher.hiddenSize());
     int heads = orElse(settings.get(Options.STUDENT_HEADS), teacher.heads());
@@ -114,21 +114,20 @@ public final class Recipe {
           "change one of them");
     }
     Architecture architecture = value(Architecture.class, settings.get(Options.ARCHITECTURE));
-    if (settings.has(Options.WORD_VECTORS)
-        || settings.has(Options.WORD_VECTOR_SIZE)) {
+    if (settings.has(Options.WORD_VECTORS) || settings.has(Options.WORD_VECTOR_SIZE)) {
       throw Errors.invalid(
-          "student.word-vectors and student.word-vector-size are a BiLSTM's, but student.architecture is %s"
+          "student.word-vectors and student.word-vector-size are settings of a BiLSTM, but student.architecture is %s"
               .formatted(settings.get(Options.ARCHITECTURE)),
-          "take them out, or set student.architecture=bilstm");
+          "remove them, or set student.architecture=bilstm");
     }
     boolean bothMap = architecture.mapsEmbeddings() && teacher.architecture().mapsEmbeddings();
     int embeddingSize =
         orElse(settings.get(Options.STUDENT_EMBEDDING), bothMap ? teacher.embeddingSize() : width);
     if (embeddingSize != width && !architecture.mapsEmbeddings()) {
       throw Errors.invalid(
-          "student.embedding-size is %d, but the tables of a student of architecture %s are as wide as its hidden states, %d"
+          "student.embedding-size is %d, but architecture %s has embedding tables of the hidden states' width, %d"
               .formatted(embeddingSize, settings.get(Options.ARCHITECTURE), width),
-          "set student.architecture=albert, or leave the key out");
+          "set student.architecture=albert, or remove the key");
     }
     double eps =
         architecture == Architecture.DISTILBERT
@@ -144,7 +143,7 @@ public final class Recipe {
         teacher.head());
   }
 
-  /** Returns tables for the teacher's vocabulary, with segments where the student has them. */
+  /** Returns tables for the teacher's vocabulary, with segments if the architecture has them. */
   private static EncoderSpec.Embeddings tables(
       Architecture architecture, EncoderSpec.Embeddings teacher) {
     int segments = teacher.typeVocabSize() == 0 ? SEGMENTS : teacher.typeVocabSize();
@@ -156,9 +155,9 @@ public final class Recipe {
   }
 
   /**
-   * Returns the metrics of a task, the one that matters most first.
+   * Returns the metrics of a task, the most important first.
    *
-   * @throws io.stillhouse.error.StillhouseException if the recipe names one of another task
+   * @throws io.stillhouse.error.StillhouseException if the recipe names a metric of another task
    */
   public static List<Metric> metrics(Settings settings, Task task) {
     List<Metric> own = Metric.of(task);
@@ -171,12 +170,12 @@ public final class Recipe {
                   named.stream().map(Metric::id).toList(),
                   task.name().toLowerCase(Locale.ROOT),
                   own.stream().map(Metric::id).toList()),
-          "name some of these");
+          "choose from these");
     }
     return named.isEmpty() ? own : named;
   }
 
-  /** Returns the teacher blocks that initialise the student's, counted from 1. */
+  /** Returns the teacher blocks that initialise the student's blocks, counted from 1. */
   public static List<Integer> initLayers(
       Settings settings, EncoderSpec student, EncoderSpec teacher) {
     List<Integer> blocks = settings.get(Options.INIT_LAYERS);
@@ -188,9 +187,9 @@ public final class Recipe {
     if (blocks.size() != student.layers() && !oneForAll
         || blocks.stream().anyMatch(block -> block < 1 || block > teacher.layers())) {
       throw Errors.invalid(
-          "student.init-layers %s must name one block in 1..%d for each of the student's %d"
+          "student.init-layers %s must name one block from 1 to %d for each of the student's %d"
               .formatted(blocks, teacher.layers(), student.layers()),
-          "write %d numbers".formatted(student.layers()));
+          "list %d numbers".formatted(student.layers()));
     }
     return blocks;
   }
@@ -198,7 +197,7 @@ public final class Recipe {
   /**
    * Returns how students are trained.
    *
-   * @param cores of the task, for {@code train.threads = 0}
+   * @param cores the cores of a task, used for {@code train.threads = 0}
    */
   public static TrainSpec train(Settings settings, int cores) {
     return new TrainSpec(
@@ -238,27 +237,27 @@ public final class Recipe {
   }
 
   /**
-   * Returns which weights of a training are kept.
+   * Returns which weights a training keeps.
    *
-   * @param loss of what has no metric, and of a training whose head learns nothing, the loss itself
-   *     is what weights are chosen by
-   * @param held whether there are rows to choose by, and best ones are kept unless the recipe says
-   *     otherwise
-   * @throws io.stillhouse.error.StillhouseException if the best are to be kept and there is nothing
-   *     to choose by, or several workers train; or if the last are kept and the recipe says when to
-   *     measure
+   * @param loss weights are chosen by the loss if the task has no metric or the head is not trained
+   * @param validation whether there are rows to choose weights by; {@link ValidationRows#CHOOSE}
+   *     keeps the best weights by default
+   * @throws io.stillhouse.error.StillhouseException if the best weights are to be kept, but there
+   *     are no validation rows or the training runs in rounds; or if the last weights are kept, but
+   *     the recipe sets an evaluation interval or patience
    */
   public static TrainSpec.Selection selection(
-      Settings settings, Task task, DistillSpec loss, ValidationRows held) {
+      Settings settings, Task task, DistillSpec loss, ValidationRows validation) {
     String keep = settings.get(Options.KEEP);
-    boolean best = keep.equals("best") || keep.equals("auto") && held == ValidationRows.CHOOSE;
+    boolean best =
+        keep.equals("best") || keep.equals("auto") && validation == ValidationRows.CHOOSE;
     if (!best) {
       List<String> useless =
           Stream.of(Options.EARLY_STOPPING_PATIENCE, Options.EVAL_EVERY)
               .filter(option -> settings.get(option) != 0)
               .map(
                   option ->
-                      "%s is %d, but the last weights are kept, and nothing is measured on the way; set train.keep=best, or take it out"
+                      "%s is %d, but the last weights are kept and nothing is evaluated during training; set train.keep=best, or remove the key"
                           .formatted(option.key(), settings.get(option)))
               .toList();
       if (!useless.isEmpty()) {
@@ -267,9 +266,9 @@ public final class Recipe {
       return TrainSpec.Selection.LAST;
     }
     List<String> problems = new ArrayList<>();
-    if (held == ValidationRows.NONE) {
+    if (validation == ValidationRows.NONE) {
       problems.add(
-          "train.keep is best, but there are no held-out rows to choose by; set train.validation"
+          "train.keep is best, but there are no validation rows to choose by; set train.validation"
               + " (finetune: finetune.validation), or train.keep=last");
     }
     if (settings.get(Options.WORKERS) > 1 || settings.get(Options.LOOKAHEAD)) {
@@ -288,13 +287,13 @@ public final class Recipe {
         settings.get(Options.EARLY_STOPPING_PATIENCE));
   }
 
-  /** Rows that are not trained on. */
+  /** Whether there are validation rows, which are not trained on. */
   public enum ValidationRows {
     /** There are none. */
     NONE,
-    /** There are some, to measure by. */
+    /** They are measured and reported. */
     MEASURE,
-    /** There are some, to choose weights by. */
+    /** Weights are chosen by them, unless the recipe says otherwise. */
     CHOOSE
   }
 

@@ -17,7 +17,8 @@ import java.util.regex.Pattern;
 import java.util.stream.Collectors;
 
 /**
- * The students of a sweep: each of {@code sweep.students} with each value of {@code sweep.over}.
+ * The students of a sweep: each of {@code sweep.students}, combined with each value of {@code
+ * sweep.over}.
  */
 public final class Sweep {
   private static final Pattern SEEDED = Pattern.compile("(.*?)[_-]?seed-(-?\\d+)(.*)");
@@ -25,21 +26,23 @@ public final class Sweep {
   private Sweep() {}
 
   /**
-   * One student.
+   * A student.
    *
-   * @param name of the student
-   * @param values what it has of its own, by key, in the order of {@link Options#ALL}
+   * @param name the student's name
+   * @param values its own settings by key, in the order of {@link Options#ALL}
    */
   public record Student(String name, Map<String, String> values) {}
 
   /**
-   * A name with a seed in it.
+   * A name that contains a seed.
    *
-   * @param group the name without
+   * @param group the name without the seed
    */
   public record Seeded(String group, long seed) {}
 
-  /** Reads what {@code sweep.over} calls a student of several seeds, or its baseline. */
+  /**
+   * Reads the name that {@code sweep.over} gives to a student of several seeds, or to its baseline.
+   */
   public static Optional<Seeded> seeded(String name) {
     Matcher matcher = SEEDED.matcher(name);
     if (!matcher.matches()) {
@@ -48,12 +51,12 @@ public final class Sweep {
     String shared = matcher.group(1).isEmpty() ? "student" : matcher.group(1);
     try {
       return Optional.of(new Seeded(shared + matcher.group(3), Long.parseLong(matcher.group(2))));
-    } catch (NumberFormatException e) { // too long to be one
+    } catch (NumberFormatException e) { // too long for a seed
       return Optional.empty();
     }
   }
 
-  /** Returns the students that a recipe names, none where it names none. */
+  /** Returns the students of a recipe; empty if it describes no sweep. */
   public static List<Student> students(Settings settings) {
     Map<String, List<String>> over = settings.get(Options.SWEEP_OVER);
     List<Map<String, String>> listed = settings.get(Options.SWEEP_STUDENTS);
@@ -98,7 +101,7 @@ public final class Sweep {
     return ordered;
   }
 
-  /** Returns every combination, the last key's values following each other. */
+  /** Returns every combination; the values of the last key vary fastest. */
   private static List<Map<String, String>> product(Map<String, List<String>> over) {
     List<Map<String, String>> all = List.of(Map.of());
     for (Option<?> option : Options.ALL) {
@@ -119,8 +122,9 @@ public final class Sweep {
   }
 
   /**
-   * Returns how names and tables call keys: by the last word, {@code temperature}, a weight by its
-   * term, {@code hidden-mse}; by all but the first where two would be called alike.
+   * Returns short names of keys for students and tables: the last word, such as {@code
+   * temperature}, or the term of a weight, such as {@code hidden-mse}. Keys with the same short
+   * name keep all but their first word.
    */
   public static Map<String, String> labels(Collection<String> keys) {
     Map<String, String> labels =
@@ -138,7 +142,7 @@ public final class Sweep {
     return last.equals("weight") ? words[words.length - 2] : last;
   }
 
-  /** Returns a value in the letters that a name may have; of a path, its last part. */
+  /** Returns a value in the characters that a name may have; of a path, only the last part. */
   private static String plain(String value) {
     String path = value.replaceAll("/+$", "");
     String last = path.substring(path.lastIndexOf('/') + 1);

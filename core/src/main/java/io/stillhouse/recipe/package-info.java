@@ -1,3 +1,3 @@
-/** Turns settings into the specs that jobs take, and checks what no single option can. */
+/** Turns settings into the specs that jobs take, and checks conditions between options. */
 @org.jspecify.annotations.NullMarked
 package io.stillhouse.recipe;

@@ -1,22 +1,22 @@
 package io.stillhouse.spec;
 
-/** What an encoder is, among those whose blocks compute as BERT's do. */
+/** The architecture of an encoder. The blocks of all architectures compute as BERT's do. */
 public enum Architecture {
   /** BERT (arXiv:1810.04805). */
   BERT,
   /**
-   * DistilBERT (arXiv:1910.01108, section 3): no segment embeddings, so that the texts of a pair
-   * are told apart by {@code [SEP]} alone; a ReLU in the classifier's pooler, where BERT has tanh.
-   * LayerNorm's epsilon is 1e-12.
+   * DistilBERT (arXiv:1910.01108, section 3): no segment embeddings, so that only {@code [SEP]}
+   * separates the texts of a pair; the classifier's pooler is a ReLU instead of tanh; LayerNorm's
+   * epsilon is 1e-12.
    */
   DISTILBERT,
   /**
    * ALBERT (arXiv:1909.11942, section 3.1): all blocks share one set of weights, and the embedding
-   * tables may be narrower than hidden states, which a linear mapping makes of them.
+   * tables may be narrower than hidden states, to which a linear layer maps them.
    */
   ALBERT;
 
-  /** DistilBERT's, which its configuration cannot change. */
+  /** LayerNorm's epsilon in DistilBERT, which its configuration cannot change. */
   public static final double DISTILBERT_EPS = 1e-12;
 
   /** Returns whether there is a table of segment embeddings. */
@@ -24,7 +24,7 @@ public enum Architecture {
     return this != DISTILBERT;
   }
 
-  /** Returns whether all blocks have the first one's weights. */
+  /** Returns whether all blocks share the weights of the first. */
   public boolean sharesBlocks() {
     return this == ALBERT;
   }

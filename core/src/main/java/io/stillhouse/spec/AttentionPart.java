@@ -2,16 +2,16 @@ package io.stillhouse.spec;
 
 import java.util.Locale;
 
-/** The vectors that a block's attention makes of each token. */
+/** The vectors that attention computes for each token. */
 public enum AttentionPart {
   QUERY,
   KEY,
   VALUE;
 
   /**
-   * Returns the name of the layer that makes them.
+   * Returns the name of the layer that computes them.
    *
-   * @param prefix of the block's names: {@link EncoderSpec#prefixOf}
+   * @param prefix the prefix of the block's names: {@link EncoderSpec#prefixOf}
    */
   public String layer(String prefix) {
     return prefix + "attention.self." + name().toLowerCase(Locale.ROOT);

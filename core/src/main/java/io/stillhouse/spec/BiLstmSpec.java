@@ -20,13 +20,13 @@ public record BiLstmSpec(Words words, Units units, double dropout, Texts texts, 
   /** The size of the table of word vectors: rows, and the width of one. */
   public record Words(int vocabSize, int vectorSize) implements Serializable {}
 
-  /** Units of the LSTM in one direction, and of the ReLU layer. */
+  /** Hidden units of the LSTM in one direction, and of the ReLU layer. */
   public record Units(int hiddenSize, int intermediateSize) implements Serializable {}
 
   /** How many texts a row holds. */
   public enum Texts {
     SINGLE(1, 2),
-    /** Both are read by the same LSTM and compared as [a, b, a * b, |a - b|]. */
+    /** The same LSTM reads both texts, which are compared as [a, b, a * b, |a - b|]. */
     PAIR(2, 8);
 
     private final int texts;
@@ -59,7 +59,7 @@ public record BiLstmSpec(Words words, Units units, double dropout, Texts texts, 
     return Integer.MAX_VALUE;
   }
 
-  /** Returns how many numbers the ReLU layer reads of a row. */
+  /** Returns the number of features of a row that the ReLU layer reads. */
   public int features() {
     return texts.states * units.hiddenSize();
   }
@@ -88,7 +88,7 @@ public record BiLstmSpec(Words words, Units units, double dropout, Texts texts, 
     return shapes;
   }
 
-  /** Which way a text is read. */
+  /** The direction in which a text is read. */
   public enum Direction {
     FORWARD(""),
     BACKWARD("_reverse");
@@ -99,7 +99,7 @@ public record BiLstmSpec(Words words, Units units, double dropout, Texts texts, 
       this.suffix = suffix;
     }
 
-    /** Returns the name of a parameter of this direction, such as that of {@code weight_ih}. */
+    /** Returns the name of a parameter of this direction, for example of {@code weight_ih}. */
     public String parameter(String kind) {
       return "lstm." + kind + "_l0" + suffix;
     }

@@ -9,35 +9,33 @@ import java.util.stream.Collectors;
 import org.jspecify.annotations.Nullable;
 
 /**
- * Where rows of text come from.
+ * The files that rows of text are read from.
  *
  * @param paths files, directories or globs; at least one
- * @param format how the files are written
+ * @param format the format of the files
  * @param header whether the first row of a CSV or TSV file names the columns
- * @param columns what is read of a row
- * @param limit the most rows to take, from the first file's first row on; 0 takes all
+ * @param columns the columns to read
+ * @param limit the number of rows to read, from the first row of the first file; 0 for all
  */
 public record CorpusSpec(
     List<String> paths, Format format, HeaderRow header, Columns columns, long limit) {
 
-  /** How a corpus is written. */
+  /** The format of the files. */
   public enum Format {
-    /** As the file names' extensions say. */
+    /** By the extensions of the files. */
     AUTO,
-    /** A line is a row. */
+    /** One row per line. */
     TEXT,
-    /**
-     * RFC 4180: fields may be in double quotes, and then hold commas, line breaks and {@code ""}.
-     */
+    /** RFC 4180: a field in double quotes may contain commas, line breaks and {@code ""}. */
     CSV,
-    /** Fields between tabs as they stand; quotes mean nothing. */
+    /** Fields separated by tabs, without quoting. */
     TSV,
     /** A JSON object per line. */
     JSON,
     PARQUET,
     ORC;
 
-    /** Returns the format of a name as a recipe writes it, such as {@code jsonl}. */
+    /** Returns the format of a name in a recipe, such as {@code jsonl}. */
     public static Format of(String name) {
       if (name.equalsIgnoreCase("jsonl")) {
         return JSON;
@@ -55,7 +53,7 @@ public record CorpusSpec(
           "unknown corpus format '%s'".formatted(name), "use one of %s, jsonl".formatted(known));
     }
 
-    /** Returns whether a file has columns that a first row may name. */
+    /** Returns whether the first row of a file may name the columns. */
     public boolean delimited() {
       return this == CSV || this == TSV;
     }
@@ -68,13 +66,13 @@ public record CorpusSpec(
   }
 
   /**
-   * The columns to read, by name; in CSV or TSV without header by place, from "0". Plain text has
-   * only its lines.
+   * The columns to read, by name, or by index from "0" in CSV or TSV without a header. Plain text
+   * has only its lines.
    *
    * @param text the text, or the first text of a pair; null only for plain text
    * @param pair the second text; null if rows are single texts
    * @param label the label; null if there is none
-   * @param id the rows' keys; null to key rows by file and ordinal
+   * @param id the row keys; null for keys of file and ordinal
    */
   public record Columns(
       @Nullable String text, @Nullable String pair, @Nullable String label, @Nullable String id)

@@ -7,14 +7,14 @@ import java.util.function.IntPredicate;
 import java.util.stream.IntStream;
 
 /**
- * What a student learns from: the weights of the loss terms and the teacher layers they read. A
- * weight of 0 leaves a term out.
+ * The losses of a student: the weights of the terms and the teacher layers that they read. A term
+ * with weight 0 is not computed.
  *
  * @param layerMap a teacher hidden state for each student hidden state 0..M
  * @param softLabel the loss on the teacher's logits
  * @param hard the loss on the data's own labels
  * @param hidden the losses on hidden states
- * @param attentionMse weight of the squared error of scores, of every mapped block
+ * @param attentionMse weight of the squared error of attention scores, over every mapped block
  * @param relations the losses on distributions over tokens
  */
 public record DistillSpec(
@@ -26,7 +26,7 @@ public record DistillSpec(
     Relations relations)
     implements Serializable {
 
-  /** As the record, all classes weighing the same in the loss on labels. */
+  /** Creates a spec with equal weights of all classes in the loss on labels. */
   public DistillSpec(
       List<Integer> layerMap,
       SoftLabel softLabel,
@@ -40,8 +40,8 @@ public record DistillSpec(
   /**
    * The loss on the data's own labels: cross-entropy, squared error, or masked-LM cross-entropy.
    *
-   * @param weight of the loss
-   * @param classWeights of the classes of a classification; empty where all weigh the same
+   * @param weight the weight of the loss
+   * @param classWeights the weights of the classes of a classification; empty if all are equal
    */
   public record HardLabel(double weight, List<Double> classWeights) implements Serializable {
     public HardLabel {
@@ -55,7 +55,7 @@ public record DistillSpec(
     MSE
   }
 
-  /** Which tokens carry the soft-label loss of a masked LM. */
+  /** Which tokens have the soft-label loss of a masked LM. */
   public enum Positions {
     ALL,
     MASKED
@@ -74,7 +74,7 @@ public record DistillSpec(
    *
    * @param cosineLayers whether the cosine loss reads the last mapped layer only, as DistilBERT
    *     does
-   * @param projection which states share the matrix that makes them as wide as the teacher's
+   * @param projection which states share the matrix that maps them to the teacher's width
    */
   public record Hidden(
       double cosine,
@@ -89,7 +89,7 @@ public record DistillSpec(
         new Hidden(0, CosineLayers.LAST, 0, 0, 0, Projection.PER_LAYER);
   }
 
-  /** Which student hidden states carry the cosine loss. */
+  /** Which student hidden states have the cosine loss. */
   public enum CosineLayers {
     LAST,
     ALL
@@ -97,21 +97,23 @@ public record DistillSpec(
 
   /** Which student hidden states share a projection. */
   public enum Projection {
-    /** None do. */
+    /** Each state has its own. */
     PER_LAYER,
-    /** All but the embedding output do, which has its own: the TinyBERT paper's W_h and W_e. */
+    /**
+     * One for the embedding output and one for all other states: W_e and W_h of the TinyBERT paper.
+     */
     SHARED,
-    /** All do, as in TinyBERT's released code. */
+    /** One for all states, as in TinyBERT's released code. */
     SINGLE
   }
 
   /**
    * The losses on distributions over the tokens of a row (MiniLM, MiniLMv2).
    *
-   * @param attention weight of the divergence of attention
-   * @param query weight of the divergence of queries' relations; {@code key} and {@code value} of
-   *     keys' and values'
-   * @param heads that queries, keys and values are cut into for their relations
+   * @param attention weight of the divergence between attention distributions
+   * @param query weight of the divergence between query relations; likewise {@code key} and {@code
+   *     value}
+   * @param heads the number of heads that queries, keys and values are divided into for relations
    * @param blocks which of the mapped blocks are read
    */
   public record Relations(
@@ -130,7 +132,7 @@ public record DistillSpec(
     }
   }
 
-  /** Which student blocks carry losses on distributions over tokens. */
+  /** Which student blocks have losses on distributions over tokens. */
   public enum Blocks {
     LAST,
     ALL
@@ -151,7 +153,7 @@ public record DistillSpec(
         Relations.NONE);
   }
 
-  /** Returns the same with other weights of the classes. */
+  /** Returns a copy with other weights of the classes. */
   public DistillSpec withClassWeights(List<Double> weights) {
     return new DistillSpec(
         layerMap,
@@ -187,35 +189,35 @@ public record DistillSpec(
     return blocks(block -> attentionMse != 0 || readsAttention(block));
   }
 
-  /** Returns the student blocks of whose queries, keys or values relations are read, in order. */
+  /** Returns the student blocks whose query, key or value relations are read, in order. */
   public List<Integer> relationBlocks() {
     return blocks(block -> !relationParts().isEmpty() && readsRelations(block));
   }
 
-  /** Returns what relations are read of. */
+  /** Returns the vectors whose relations are read. */
   public List<AttentionPart> relationParts() {
     return Arrays.stream(AttentionPart.values())
         .filter(part -> relations.weight(part) != 0)
         .toList();
   }
 
-  /** Returns whether student hidden state {@code layer} carries the cosine loss. */
+  /** Returns whether student hidden state {@code layer} has the cosine loss. */
   public boolean readsCosine(int layer) {
     boolean last = layer == depth();
     return hidden.cosine() != 0 && layer > 0 && (last || hidden.cosineLayers() == CosineLayers.ALL);
   }
 
-  /** Returns whether student hidden state {@code layer} carries the loss on first tokens. */
+  /** Returns whether student hidden state {@code layer} has the loss on first tokens. */
   public boolean readsFirstToken(int layer) {
     return hidden.firstTokenMse() != 0 && layer > 0 && layer < depth();
   }
 
-  /** Returns whether student hidden state {@code layer} carries a squared error of all tokens. */
+  /** Returns whether student hidden state {@code layer} has the squared error of all tokens. */
   public boolean readsSquaredError(int layer) {
     return (layer == 0 ? hidden.embeddingMse() : hidden.mse()) != 0;
   }
 
-  /** Returns whether student block {@code block} carries the divergence of attention. */
+  /** Returns whether student block {@code block} has the attention divergence. */
   public boolean readsAttention(int block) {
     return relations.attention() != 0 && readsRelations(block);
   }

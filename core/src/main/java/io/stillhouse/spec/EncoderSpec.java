@@ -5,15 +5,15 @@ import java.util.LinkedHashMap;
 import java.util.Map;
 
 /**
- * The shape of an encoder: all that is needed to name its parameters and compute it.
+ * The shape of an encoder: everything that is needed to name its parameters and to compute it.
  *
- * @param architecture what it is
- * @param embeddingSize the tables' width; that of hidden states unless the architecture maps one to
- *     the other
+ * @param architecture its architecture
+ * @param embeddingSize the width of the tables; equal to that of hidden states unless the
+ *     architecture maps one to the other
  * @param embeddings the tables below the first block
  * @param blocks the stack of Transformer blocks
  * @param numerics LayerNorm's epsilon and the dropout rates
- * @param head what sits on top
+ * @param head the head on top
  */
 public record EncoderSpec(
     Architecture architecture,
@@ -24,12 +24,12 @@ public record EncoderSpec(
     Head head)
     implements ModelSpec {
 
-  /** What the names of the mapping from embeddings to hidden states begin with. */
+  /** The prefix of the names of the mapping from embeddings to hidden states. */
   public static final String MAPPING = "bert.encoder.embedding_hidden_mapping_in";
 
   /**
    * The sizes of the embedding tables, in rows, and the id of the padding token; {@code
-   * typeVocabSize} is 0 where there are no segment embeddings.
+   * typeVocabSize} is 0 if there are no segment embeddings.
    */
   public record Embeddings(int vocabSize, int maxPositions, int typeVocabSize, int padTokenId)
       implements Serializable {}
@@ -41,7 +41,7 @@ public record EncoderSpec(
   public record Blocks(int layers, int hiddenSize, int heads, int intermediateSize)
       implements Serializable {}
 
-  /** LayerNorm's epsilon, and the dropout probabilities that apply in training only. */
+  /** LayerNorm's epsilon, and the dropout probabilities, which apply in training only. */
   public record Numerics(
       double layerNormEps, double hiddenDropout, double attentionDropout, double classifierDropout)
       implements Serializable {}
@@ -49,7 +49,7 @@ public record EncoderSpec(
   public EncoderSpec {
     if (!architecture.mapsEmbeddings() && embeddingSize != blocks.hiddenSize()) {
       throw new IllegalArgumentException(
-          "tables of %s are as wide as its hidden states: %d, not %d"
+          "the tables of %s have the width of its hidden states, %d, not %d"
               .formatted(architecture, blocks.hiddenSize(), embeddingSize));
     }
     if (!architecture.hasSegments() && embeddings.typeVocabSize() != 0) {
@@ -63,12 +63,12 @@ public record EncoderSpec(
     }
   }
 
-  /** A BERT. */
+  /** Creates the spec of a BERT. */
   public EncoderSpec(Embeddings embeddings, Blocks blocks, Numerics numerics, Head head) {
     this(Architecture.BERT, blocks.hiddenSize(), embeddings, blocks, numerics, head);
   }
 
-  /** Returns the same encoder under another head. */
+  /** Returns a copy with another head. */
   public EncoderSpec withHead(Head newHead) {
     return new EncoderSpec(architecture, embeddingSize, embeddings, blocks, numerics, newHead);
   }
@@ -100,15 +100,16 @@ public record EncoderSpec(
     return blocks.hiddenSize() / blocks.heads();
   }
 
-  /** Returns how many blocks have weights of their own. */
+  /** Returns the number of blocks that have their own weights. */
   public int distinctBlocks() {
     return architecture.sharesBlocks() ? 1 : blocks.layers();
   }
 
   /**
-   * Returns every parameter with its shape, under the name of Hugging Face's BERT whatever the
+   * Returns every parameter with its shape, under the names of Hugging Face's BERT for every
    * architecture, in the order of a forward pass. Kernels are [out, in]. The masked-LM decoder is
-   * tied to the word embeddings, so only its bias is listed; weights that blocks share come once.
+   * tied to the word embeddings, so only its bias is listed. Weights that blocks share are listed
+   * once.
    */
   @Override
   public Map<String, long[]> parameters() {
@@ -151,15 +152,14 @@ public record EncoderSpec(
   }
 
   /**
-   * Returns what the names of the parameters begin with that a block of this encoder computes with:
-   * the first block's where all share them.
+   * Returns the prefix of the names of a block's parameters: the first block's if all share them.
    */
   public String prefixOf(int block) {
     return blockPrefix(architecture.sharesBlocks() ? 1 : block);
   }
 
   /**
-   * Returns what the names of a block's parameters begin with; blocks count from 1, names from 0.
+   * Returns the prefix of the names of a block's own parameters. Blocks count from 1, names from 0.
    */
   public static String blockPrefix(int block) {
     return "bert.encoder.layer." + (block - 1) + ".";

@@ -6,9 +6,9 @@ import java.util.List;
 /**
  * The head of an encoder.
  *
- * @param task what it predicts
- * @param labels the names of the classes, or of the labels of {@link Task#MULTI_LABEL}, in order of
- *     their ids; empty of other tasks
+ * @param task its task
+ * @param labels the names of the classes, or of the labels of {@link Task#MULTI_LABEL}, in the
+ *     order of their ids; empty for other tasks
  */
 public record Head(Task task, List<String> labels) implements Serializable {
   public static final Head NONE = new Head(Task.NONE, List.of());
@@ -25,8 +25,8 @@ public record Head(Task task, List<String> labels) implements Serializable {
   }
 
   /**
-   * Returns the width of the task logits: the number of classes, 1 for regression, 0 where there
-   * are none.
+   * Returns the width of the task logits: the number of classes, 1 for regression, 0 if there are
+   * none.
    */
   public int outputs() {
     return task == Task.REGRESSION ? 1 : labels.size();

@@ -1,21 +1,21 @@
 package io.stillhouse.spec;
 
 /**
- * The labels that a row has, as one number: the sum of 2^id over them. A double holds those of 52
- * labels exactly, in the column where other tasks have a class id or a score.
+ * The labels of a row as one number, the sum of 2^id. A double represents 52 labels exactly, so
+ * that they fit in the column in which other tasks have a class id or a score.
  */
 public final class LabelSet {
-  /** The most labels that there may be. */
+  /** The largest number of labels. */
   public static final int MOST = 52;
 
   private LabelSet() {}
 
-  /** Returns a set with a label more. */
+  /** Returns a set with one more label. */
   public static double with(double set, int label) {
     return (double) ((long) set | 1L << label);
   }
 
-  /** Returns 1 for each label of the set and 0 for each other. */
+  /** Returns 1 for each label in the set and 0 for each other label. */
   public static double[] numbers(double set, int labels) {
     double[] numbers = new double[labels];
     for (int label = 0; label < labels; label++) {

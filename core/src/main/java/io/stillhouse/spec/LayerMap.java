@@ -7,7 +7,8 @@ import java.util.List;
 import java.util.stream.IntStream;
 
 /**
- * Which teacher hidden state each student hidden state 0..M learns from; 0 is the embedding output.
+ * The teacher hidden state that each student hidden state 0..M learns from; 0 is the embedding
+ * output.
  */
 public sealed interface LayerMap {
 
@@ -42,9 +43,9 @@ public sealed interface LayerMap {
       requireNoDeeper(studentLayers, teacherLayers);
       if (teacherLayers % studentLayers != 0) {
         throw Errors.invalid(
-            "uniform layer map needs teacher layers (%d) to be a multiple of student layers (%d)"
+            "a uniform layer map needs teacher layers (%d) to be a multiple of student layers (%d)"
                 .formatted(teacherLayers, studentLayers),
-            "name pairs instead, such as student.layer-map="
+            "list hidden states instead, such as student.layer-map="
                 + suggestion(studentLayers, teacherLayers));
       }
       int step = teacherLayers / studentLayers;
@@ -59,8 +60,8 @@ public sealed interface LayerMap {
   }
 
   /**
-   * TinyBERT's g(m) = m + N - M: the teacher's last blocks; the embedding output still learns from
-   * the teacher's.
+   * TinyBERT's g(m) = m + N - M: the teacher's last blocks. The embedding output still learns from
+   * the teacher's embedding output.
    */
   record Top() implements LayerMap {
     @Override
@@ -83,7 +84,7 @@ public sealed interface LayerMap {
     }
   }
 
-  /** A teacher hidden state for each student hidden state, written out. */
+  /** A list of a teacher hidden state for each student hidden state. */
   record Explicit(List<Integer> layers) implements LayerMap {
     public Explicit {
       layers = List.copyOf(layers);
@@ -95,7 +96,7 @@ public sealed interface LayerMap {
         throw Errors.invalid(
             "student.layer-map %s names %d teacher hidden states, but a student of %d layers has %d (0..%d)"
                 .formatted(layers, layers.size(), studentLayers, studentLayers + 1, studentLayers),
-            "give one for each, the first for the embedding output");
+            "list one for each, the first for the embedding output");
       }
       for (int m = 0; m <= studentLayers; m++) {
         int layer = layers.get(m);
@@ -103,7 +104,7 @@ public sealed interface LayerMap {
           throw Errors.invalid(
               "student.layer-map %s names hidden state %d, but the teacher has 0..%d"
                   .formatted(layers, layer, teacherLayers),
-              "name one of those");
+              "list one of those");
         }
         if (m > 0 && layer == 0) {
           throw Errors.invalid(
@@ -119,9 +120,9 @@ public sealed interface LayerMap {
   private static void requireNoDeeper(int studentLayers, int teacherLayers) {
     if (studentLayers < 1 || studentLayers > teacherLayers) {
       throw Errors.invalid(
-          "student layers (%d) must lie in 1..%d, the teacher's depth"
+          "student layers (%d) must be from 1 to %d, the teacher's depth"
               .formatted(studentLayers, teacherLayers),
-          "lower student.layers, or name pairs in student.layer-map");
+          "lower student.layers, or list hidden states in student.layer-map");
     }
   }
 }

@@ -3,26 +3,26 @@ package io.stillhouse.spec;
 import java.util.List;
 import java.util.Locale;
 
-/** GLUE's metrics, and those of several labels a row. Larger is better in all of them. */
+/** The metrics of GLUE, and metrics of several labels per row. Larger values are better. */
 public enum Metric {
   /** Share of rows whose class is right. */
   ACCURACY,
   /**
-   * Of class 1 where there are two classes, as GLUE has it, else the unweighted mean over the
-   * classes; a class that is neither there nor predicted counts 0.
+   * F1 of class 1 for two classes, as in GLUE, else the unweighted mean over classes; a class that
+   * neither occurs nor is predicted counts as 0.
    */
   F1,
-  /** Matthews correlation (Gorodkin's R_K for more than two classes), 0 where it is undefined. */
+  /** Matthews correlation (Gorodkin's R_K for more than two classes); 0 if it is undefined. */
   MATTHEWS,
-  /** Pearson's correlation, 0 where it is undefined. */
+  /** Pearson's correlation; 0 if it is undefined. */
   PEARSON,
-  /** Spearman's correlation, ties sharing their mean rank; 0 where it is undefined. */
+  /** Spearman's correlation, with mean ranks for ties; 0 if it is undefined. */
   SPEARMAN,
-  /** F1 over all labels of all rows pooled. */
+  /** F1 over the labels of all rows together. */
   MICRO_F1,
   /** The unweighted mean of each label's F1. */
   MACRO_F1,
-  /** Share of rows all of whose labels are right. */
+  /** Share of rows whose labels are all right. */
   EXACT_MATCH;
 
   /** Returns the name used in recipes, tables and JSON. */
@@ -30,12 +30,14 @@ public enum Metric {
     return name().toLowerCase(Locale.ROOT).replace('_', '-');
   }
 
-  /** Returns the metric of a name, which {@link #id} gives. */
+  /** Returns the metric with an {@link #id}. */
   public static Metric named(String id) {
     return valueOf(id.toUpperCase(Locale.ROOT).replace('-', '_'));
   }
 
-  /** Returns the metrics of a task, the usual one first; none of one that is no task of rows. */
+  /**
+   * Returns the metrics of a task, the usual one first; empty for a masked LM and without a head.
+   */
   public static List<Metric> of(Task task) {
     return switch (task) {
       case CLASSIFICATION -> List.of(ACCURACY, F1, MATTHEWS);

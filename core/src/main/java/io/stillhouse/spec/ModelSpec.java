@@ -3,22 +3,22 @@ package io.stillhouse.spec;
 import java.io.Serializable;
 import java.util.Map;
 
-/** The shape of a model that can be trained: its parameters and what it predicts. */
+/** The shape of a model that can be trained: its parameters and its head. */
 public sealed interface ModelSpec extends Serializable permits EncoderSpec, BiLstmSpec {
 
   /** Returns every parameter with its shape, in the order of a forward pass. */
   Map<String, long[]> parameters();
 
-  /** Returns what it predicts. */
+  /** Returns the head, which determines what the model predicts. */
   Head head();
 
-  /** Returns the number of token ids that it knows. */
+  /** Returns the number of token ids in its vocabulary. */
   int vocabSize();
 
-  /** Returns the most tokens of an input. */
+  /** Returns the maximum number of tokens in an input. */
   int maxTokens();
 
-  /** Returns the number of trainable numbers. */
+  /** Returns the number of trainable parameters. */
   default long parameterCount() {
     long total = 0;
     for (long[] shape : parameters().values()) {

@@ -9,9 +9,9 @@ import java.util.Arrays;
 import java.util.Locale;
 import java.util.Set;
 
-/** What the matrix products of a model's linear layers are computed in. */
+/** The precision of the matrix products of a model's linear layers. */
 public enum Precision {
-  /** Nothing is rounded but to float32. */
+  /** Everything is float32. */
   FLOAT32(6),
   /**
    * Factors and results are rounded to bfloat16, sums are float32. Everything between the linear
@@ -19,7 +19,7 @@ public enum Precision {
    */
   BFLOAT16(15);
 
-  /** Flags in /proc/cpuinfo of x86-64 and of ARM: each is a processor's product of bfloat16. */
+  /** Flags in /proc/cpuinfo, of x86-64 and ARM, of processors with bfloat16 products. */
   private static final Set<String> PRODUCTS =
       Set.of("avx512_bf16", "amx_bf16", "avx_ne_convert", "bf16");
 
@@ -29,7 +29,7 @@ public enum Precision {
     this.scalarType = scalarType;
   }
 
-  /** Returns the precision of a recipe's word. */
+  /** Returns the precision of a name in a recipe. */
   public static Precision of(String name) {
     return valueOf(name.toUpperCase(Locale.ROOT));
   }
@@ -40,11 +40,11 @@ public enum Precision {
   }
 
   /**
-   * Requires a processor that computes in this precision: libtorch on one without such products
-   * fails, or emulates them slowly.
+   * Requires a processor that computes in this precision; on others, libtorch fails or emulates
+   * products slowly.
    *
-   * @param key the recipe's, for the message
-   * @throws io.stillhouse.error.StillhouseException if this machine's does not
+   * @param key the key that asks for it, for the message
+   * @throws io.stillhouse.error.StillhouseException if this machine's processor does not
    */
   public void requireProcessor(String key) {
     Path flags = Path.of("/proc/cpuinfo");
@@ -56,16 +56,16 @@ public enum Precision {
   }
 
   /**
-   * As {@link #requireProcessor(String)}.
+   * Requires a processor as {@link #requireProcessor(String)} does.
    *
-   * @param cpuinfo what the machine says of its processor; empty for a device that is none
+   * @param cpuinfo the content of /proc/cpuinfo; empty if there is none
    */
   public void requireProcessor(String key, String cpuinfo) {
     if (this == BFLOAT16 && Arrays.stream(cpuinfo.split("\\s+")).noneMatch(PRODUCTS::contains)) {
       throw Errors.invalid(
-          "%s is bfloat16, but this is no processor with products of bfloat16 (avx512_bf16 or amx_bf16)"
+          "%s is bfloat16, but this processor has no bfloat16 products (avx512_bf16 or amx_bf16)"
               .formatted(key),
-          "set %s=float32, or take such machines".formatted(key));
+          "set %s=float32, or use machines that have them".formatted(key));
     }
   }
 }

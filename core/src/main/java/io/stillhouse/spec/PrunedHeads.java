@@ -6,14 +6,13 @@ import java.util.Comparator;
 import java.util.List;
 
 /**
- * The attention heads that are pruned from a student, and the rule that selects the least important
- * ones. Computing importances, reading them from a recipe and zeroing weights are done elsewhere.
+ * The pruned attention heads of a student.
  *
- * @param blocks the pruned heads of each block with its own weights, numbered from 1, in ascending
- *     order; empty if no head is pruned
+ * @param blocks the pruned heads, counted from 1, of each block that has its own weights; empty if
+ *     no head is pruned
  */
 public record PrunedHeads(List<List<Integer>> blocks) implements Serializable {
-  /** Every head stays. */
+  /** No head is pruned. */
   public static final PrunedHeads NONE = new PrunedHeads(List.of());
 
   public PrunedHeads {
@@ -23,18 +22,18 @@ public record PrunedHeads(List<List<Integer>> blocks) implements Serializable {
   }
 
   /**
-   * Returns the heads that matter least; of equals those of the first blocks, and of these the
-   * first. The last head of a block stays.
+   * Returns the least important heads; of equal heads, the first ones of the first blocks. Each
+   * block keeps its most important head.
    *
-   * @param importance of each head, by block
-   * @param count how many are to go
-   * @throws IllegalArgumentException if no head would be left in some block
+   * @param importance the importance of each head, by block
+   * @param count the number of heads to prune
+   * @throws IllegalArgumentException if a block would lose all of its heads
    */
   public static PrunedHeads least(List<List<Double>> importance, int count) {
     int all = importance.stream().mapToInt(List::size).sum();
     if (count > all - importance.size()) {
       throw new IllegalArgumentException(
-          "%d of %d heads cannot go, since each of %d blocks keeps one"
+          "%d of %d heads cannot be pruned, because each of %d blocks keeps one"
               .formatted(count, all, importance.size()));
     }
     record Head(int block, int number, double importance) {}
@@ -48,18 +47,18 @@ public record PrunedHeads(List<List<Integer>> blocks) implements Serializable {
       }
     }
     heads.sort(Comparator.comparingDouble(Head::importance));
-    int gone = 0;
+    int chosen = 0;
     for (Head head : heads) {
       List<Integer> ofBlock = pruned.get(head.block());
-      if (gone < count && ofBlock.size() < importance.get(head.block()).size() - 1) {
+      if (chosen < count && ofBlock.size() < importance.get(head.block()).size() - 1) {
         ofBlock.add(head.number());
-        gone++;
+        chosen++;
       }
     }
     return new PrunedHeads(pruned);
   }
 
-  /** Returns how many heads there are. */
+  /** Returns the number of pruned heads. */
   public int count() {
     return blocks.stream().mapToInt(List::size).sum();
   }

@@ -1,6 +1,6 @@
 package io.stillhouse.spec;
 
-/** What the head on top of an encoder predicts. */
+/** The task of a head. */
 public enum Task {
   /** No head: the encoder alone ({@code BertModel}). */
   NONE,

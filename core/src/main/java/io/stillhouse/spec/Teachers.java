@@ -4,21 +4,22 @@ import java.io.Serializable;
 import java.util.List;
 
 /**
- * The teachers of a student that has several. A term is the mean over those who take part in it,
- * each with its weight's share of theirs.
+ * The teachers of a student that has several. A term is the weighted mean over the teachers that
+ * take part in it.
  *
- * @param weight of the first, whose losses are the student's own {@link DistillSpec}
- * @param further the others
+ * @param weight the weight of the first teacher, whose losses are the student's own {@link
+ *     DistillSpec}
+ * @param further the further teachers, in the order of the recipe
  */
 public record Teachers(double weight, List<Further> further) implements Serializable {
-  /** The first, and no others. */
+  /** The first teacher, without further ones. */
   public static final Teachers ALONE = new Teachers(1, List.of());
 
   /**
-   * A teacher besides the first.
+   * A further teacher.
    *
-   * @param loss what is learnt from it: terms in which it takes no part have weight 0, and the
-   *     others theirs
+   * @param weight its weight in each of its terms
+   * @param loss its losses; terms that it takes no part in have weight 0
    */
   public record Further(double weight, DistillSpec loss) implements Serializable {}
 

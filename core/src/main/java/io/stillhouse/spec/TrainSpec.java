@@ -6,60 +6,61 @@ import java.io.Serializable;
  * How a student is trained.
  *
  * @param epochs passes over the data
- * @param batching how rows make up steps
+ * @param batching how rows are divided into steps
  * @param optimiser AdamW and its schedule
  * @param rounds how several workers train one student
  * @param run seed, threads, checkpoints
- * @param selection which of the weights on the way are kept
+ * @param selection which weights are kept
  */
 public record TrainSpec(
     int epochs, Batching batching, Optimiser optimiser, Rounds rounds, Run run, Selection selection)
     implements Serializable {
 
-  /** Trains to the last step, whose weights are kept. */
+  /** Creates a spec that keeps the weights of the last step. */
   public TrainSpec(int epochs, Batching batching, Optimiser optimiser, Rounds rounds, Run run) {
     this(epochs, batching, optimiser, rounds, run, Selection.LAST);
   }
 
-  /** Returns the same on so many threads. */
+  /** Returns a copy with another number of threads. */
   public TrainSpec withThreads(int threads) {
     Run with = new Run(run.maxSteps(), run.seed(), threads, run.checkpointEvery(), run.precision());
     return new TrainSpec(epochs, batching, optimiser, rounds, with, selection);
   }
 
-  /** Returns the same with another choice of weights. */
+  /** Returns a copy with another selection of weights. */
   public TrainSpec withSelection(Selection other) {
     return new TrainSpec(epochs, batching, optimiser, rounds, run, other);
   }
 
   /**
-   * How rows make up steps.
+   * How rows are divided into steps.
    *
    * @param batchSize rows of one optimiser step, the papers' batch size
-   * @param tokensPerMicroBatch tokens computed at once; memory, not the result's meaning, depends
-   *     on it
-   * @param shardsOfBlock shards whose rows are shuffled together
-   * @param order of the shards
+   * @param microBatchTokens tokens computed at once, including padding; it determines memory, not
+   *     the loss
+   * @param shuffleShards number of shards whose rows are shuffled together
+   * @param order the order of the shards
    */
-  public record Batching(int batchSize, int tokensPerMicroBatch, int shardsOfBlock, Order order)
+  public record Batching(int batchSize, int microBatchTokens, int shuffleShards, Order order)
       implements Serializable {}
 
-  /** Order of the shards in an epoch; rows are shuffled inside either way. */
+  /** Order of the shards in an epoch; rows are shuffled either way. */
   public enum Order {
-    /** Another in each epoch. */
+    /** Shuffled in each epoch. */
     SHUFFLED,
-    /** The plan's: shards are read in the order in which they are written. */
+    /** The order of the plan, in which shards are written. */
     PLAN
   }
 
   /**
    * PyTorch's AdamW under linear warm-up and decay.
    *
-   * @param learningRate its peak
-   * @param warmupSteps steps over which the rate rises from 0, or below 1 their share of all steps
+   * @param learningRate the peak learning rate
+   * @param warmupSteps steps over which the rate rises from 0, or, below 1, their share of all
+   *     steps
    * @param betas decay rates and epsilon of the moments
-   * @param weightDecay decoupled; none on biases and LayerNorm
-   * @param maxGradNorm upper bound of the global gradient norm; 0 for none
+   * @param weightDecay decoupled weight decay; biases and LayerNorm weights have none
+   * @param maxGradNorm maximum global norm of the gradient; 0 for no clipping
    */
   public record Optimiser(
       double learningRate, double warmupSteps, Betas betas, double weightDecay, double maxGradNorm)
@@ -69,15 +70,16 @@ public record TrainSpec(
   public record Betas(double first, double second, double epsilon) implements Serializable {}
 
   /**
-   * Workers that train the same student from the same weights, each on its own rows, and what
-   * becomes of their means (DiLoCo: Douillard et al. 2023, arXiv:2311.08105).
+   * Training in rounds (DiLoCo: Douillard et al. 2023, arXiv:2311.08105): workers train the same
+   * student from the same weights, each on its own rows, and the driver applies the mean of their
+   * differences.
    *
-   * @param workers logical workers, whatever the number of executors; with 1 there are no rounds
-   *     but under {@link #lookahead}
-   * @param steps of each worker in a round
-   * @param outer what the driver does with the mean difference
-   * @param inner what a worker does between rounds
-   * @param lookahead whether one worker is trained in rounds, too
+   * @param workers logical workers, independent of the number of executors; with 1 there are rounds
+   *     only if {@link #lookahead} is set
+   * @param steps steps of each worker in a round
+   * @param outer how the driver applies the mean difference
+   * @param inner what a worker keeps between rounds
+   * @param lookahead whether a single worker is also trained in rounds
    */
   public record Rounds(int workers, int steps, Outer outer, Inner inner, boolean lookahead)
       implements Serializable {
@@ -93,81 +95,82 @@ public record TrainSpec(
   }
 
   /**
-   * Nesterov's momentum over rounds: {@code v = momentum v + d; weights -= rate (d + momentum v)}.
+   * Nesterov momentum over rounds: {@code v = momentum v + d; weights -= rate (d + momentum v)}.
    *
-   * @param maxBad rounds in a row that may lack a worker whose difference was not finite
+   * @param maxBad the number of rounds in a row, each with a difference that is not finite and left
+   *     out, after which training stops
    */
   public record Outer(double learningRate, double momentum, int maxBad) implements Serializable {}
 
   /**
    * What a worker keeps and sends.
    *
-   * @param moments AdamW's, at a round's start
-   * @param warmup steps at the start of a round over which the rate rises, where moments are reset
-   * @param delta what a difference travels as
+   * @param moments AdamW's moments at the start of a round
+   * @param warmup steps at the start of a round over which the rate rises, if moments are reset
+   * @param delta the type in which differences are sent
    */
   public record Inner(Moments moments, int warmup, Delta delta) implements Serializable {}
 
-  /** AdamW's moments from one round to the next. */
+  /** Whether AdamW's moments are kept from one round to the next. */
   public enum Moments {
     RESET,
     KEPT
   }
 
-  /** What differences of weights travel as. */
+  /** The type in which differences of weights are sent. */
   public enum Delta {
     FLOAT32,
     FLOAT16
   }
 
   /**
-   * What does not change the task.
+   * How a training runs.
    *
-   * @param maxSteps stops after so many steps, those of all workers together; 0 for none
-   * @param seed of shuffling, dropout and random initialisation
-   * @param threads of libtorch; sums depend on it, so it is part of the recipe
+   * @param maxSteps maximum number of steps of all workers together; 0 for no limit
+   * @param seed seed of shuffling, dropout and random initialisation
+   * @param threads threads of libtorch; sums depend on it, so it is part of the recipe
    * @param checkpointEvery steps between checkpoints
-   * @param precision of the linear layers' products, forward and backward
+   * @param precision precision of the products of linear layers, forward and backward
    */
   public record Run(long maxSteps, long seed, int threads, int checkpointEvery, Precision precision)
       implements Serializable {}
 
   /**
-   * Which weights a training ends with.
+   * Which weights a training keeps.
    *
-   * @param keep the last step's, or the best by held-out rows
-   * @param by a metric's name, or {@code loss}
-   * @param everySteps steps between measurements; 0 for an epoch's
-   * @param patience measurements in a row without a better one that end the training; 0 for none
+   * @param keep those of the last step, or the best ones over the validation rows
+   * @param by the name of a metric, or {@code loss}
+   * @param evalEvery steps between evaluations; 0 evaluates after each epoch
+   * @param patience evaluations in a row without improvement that end the training; 0 for none
    */
-  public record Selection(Keep keep, String by, long everySteps, int patience)
+  public record Selection(Keep keep, String by, long evalEvery, int patience)
       implements Serializable {
-    /** What needs no measuring. */
+    /** Keeps the last weights, without evaluations. */
     public static final Selection LAST = new Selection(Keep.LAST, "loss", 0, 0);
   }
 
-  /** The weights that are kept. */
+  /** Whether the last or the best weights are kept. */
   public enum Keep {
     LAST,
     BEST
   }
 
-  /** The weights that were kept: after which step, and how good they were; larger is better. */
+  /** The weights that were kept: the measure, their step, and their value; larger is better. */
   public record Chosen(String by, long step, double value) implements Serializable {}
 
   public int batchSize() {
     return batching.batchSize();
   }
 
-  public int tokensPerMicroBatch() {
-    return batching.tokensPerMicroBatch();
+  public int microBatchTokens() {
+    return batching.microBatchTokens();
   }
 
-  public int shardsOfBlock() {
-    return batching.shardsOfBlock();
+  public int shuffleShards() {
+    return batching.shuffleShards();
   }
 
-  /** Returns the number of optimiser steps over so many rows. */
+  /** Returns the number of optimiser steps for a number of rows. */
   public long steps(long rows) {
     long all = stepsPerEpoch(rows) * epochs;
     return run.maxSteps() > 0 ? Math.min(all, run.maxSteps()) : all;
@@ -178,12 +181,12 @@ public record TrainSpec(
     return (rows + batchSize() - 1) / batchSize();
   }
 
-  /** Returns the number of steps in which one worker takes its share of {@code steps}. */
+  /** Returns the number of steps of one worker, its share of {@code steps}. */
   public long stepsOfWorker(long steps) {
     return (steps + rounds.workers() - 1) / rounds.workers();
   }
 
-  /** Returns the learning rate of a step counted from 0, of {@code steps} in all. */
+  /** Returns the learning rate of a step, counted from 0, of {@code steps}. */
   public double learningRate(long step, long steps) {
     double given = optimiser.warmupSteps();
     double warmupSteps = given < 1 ? Math.ceil(given * steps) : given;

@@ -2,11 +2,11 @@ package io.stillhouse.target;
 
 import java.util.Locale;
 
-/** How the numbers of a cell are stored: little-endian, row-major, without padding. */
+/** The storage type of a cell's numbers, which are little-endian, row-major and without padding. */
 public enum Dtype {
   FLOAT32(4),
   FLOAT16(2),
-  /** Bytes with a scale for each line of a cell, and its largest apart: see {@link Int8}. */
+  /** Bytes with one scale per line of a cell, and outliers in float32: see {@link Int8}. */
   INT8(1);
 
   private final int bytes;
@@ -15,7 +15,7 @@ public enum Dtype {
     this.bytes = bytes;
   }
 
-  /** Returns the bytes of one number, the overhead of {@link #INT8} not counted. */
+  /** Returns the bytes of one number, without the overhead of {@link #INT8}. */
   public int bytes() {
     return bytes;
   }
@@ -44,12 +44,12 @@ public enum Dtype {
     return width;
   }
 
-  /** Returns the name written into a file's metadata and a recipe. */
+  /** Returns the name in the metadata of files and in recipes. */
   public String id() {
     return name().toLowerCase(Locale.ROOT);
   }
 
-  /** Reads {@link #id()}. */
+  /** Returns the dtype with an {@link #id}. */
   public static Dtype of(String id) {
     return valueOf(id.toUpperCase(Locale.ROOT));
   }

@@ -5,36 +5,35 @@ import java.util.Map;
 import org.jspecify.annotations.Nullable;
 
 /**
- * One row as the trainer sees it.
+ * A row as the trainer reads it.
  *
- * @param id the row's key
- * @param inputs ids and labels
- * @param dtype how the numbers of {@link Column.Type#CELL} columns are stored
- * @param cells tensor cells by column name, only those that were asked for
- * @param further the same row as further teachers read it, with their cells; empty where the
- *     student has one teacher
+ * @param id the row key
+ * @param inputs token ids and labels
+ * @param dtype the storage type of {@link Column.Type#CELL} columns
+ * @param cells tensor cells by column name, of the selected columns only
+ * @param further the same row of further teachers, with their cells; empty for a single teacher
  */
 public record Example(
     String id, Inputs inputs, Dtype dtype, Map<String, byte[]> cells, List<Example> further) {
 
-  /** A row of one teacher. */
+  /** Creates a row of a single teacher. */
   public Example(String id, Inputs inputs, Dtype dtype, Map<String, byte[]> cells) {
     this(id, inputs, dtype, cells, List.of());
   }
 
   /**
-   * What the teacher read, and what is known of it.
+   * The input of the teacher, and its labels.
    *
    * @param inputIds token ids, [L]
    * @param typeIds segment of each token, [L]
-   * @param mlmLabels original ids at masked positions and -100 elsewhere, [L]; null where nothing
-   *     is masked
+   * @param mlmLabels original ids at masked positions and -100 elsewhere, [L]; null if nothing is
+   *     masked
    * @param label class id or score; NaN without a label
    */
   @SuppressWarnings("ArrayRecordComponent") // never compared
   public record Inputs(int[] inputIds, int[] typeIds, int @Nullable [] mlmLabels, double label) {}
 
-  /** Returns the same with further teachers' rows. */
+  /** Returns a copy with the rows of further teachers. */
   public Example with(List<Example> others) {
     return new Example(id, inputs, dtype, cells, List.copyOf(others));
   }
@@ -49,7 +48,7 @@ public record Example(
     return cells.containsKey(column.name());
   }
 
-  /** Returns how the numbers of a column's cells are stored. */
+  /** Returns the storage type of a column. */
   public Dtype dtype(Column column) {
     return column.dtype(dtype);
   }

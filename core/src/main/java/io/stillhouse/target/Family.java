@@ -3,11 +3,11 @@ package io.stillhouse.target;
 import java.util.Locale;
 
 /**
- * The groups of columns that share a file. For each shard there is one file per family, row-aligned
- * with the others.
+ * A group of columns that share a file. Each shard has one file per family, with the same rows in
+ * the same order.
  */
 public enum Family {
-  /** Text, token ids, labels: what the teacher read. */
+  /** Text, token ids and labels. */
   INPUTS,
   /** Task logits, one vector per row. */
   LOGITS,

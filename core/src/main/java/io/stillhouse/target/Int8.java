@@ -5,38 +5,41 @@ import java.nio.ByteOrder;
 import java.nio.FloatBuffer;
 
 /**
- * Symmetric 8-bit numbers with a scale for each line: a token of a hidden state, or one query of
- * one head. A line's few largest numbers are kept apart, in float32: a hidden state of BERT has two
- * or three dimensions ten times the others, which would stretch the scale until the others are 3 %
- * off.
+ * Symmetric 8-bit numbers with one scale per line: a token of a hidden state, or a query of a head.
+ * The few largest numbers of a line, its outliers, are stored in float32: a hidden state of BERT
+ * has two or three dimensions that are ten times as large as the others, and a scale that covers
+ * them would cause an error of 3 % in the others.
  *
- * <p>A cell holds, little-endian: the scale of every line, float32; the values of every line's
- * largest, float32; their positions, two bytes each, unsigned (four where a line is wider than
- * 65,536); then the lines' bytes, 0 where a largest was. A number is its line's scale times its
- * byte.
+ * <p>A cell contains, little-endian: the scale of every line, float32; the values of every line's
+ * outliers, float32; their positions, two bytes each, unsigned (four if a line is wider than
+ * 65,536); the bytes of the lines, with 0 at the positions of outliers. A number is the scale of
+ * its line times its byte.
  */
 public final class Int8 {
   private static final int LARGEST = 127;
-  private static final int MOST_APART = 4;
-  private static final int WIDTH_FOR_EACH_APART = 128;
+  private static final int MOST_OUTLIERS = 4;
+  private static final int WIDTH_PER_OUTLIER = 128;
 
   private Int8() {}
 
-  /** Returns how many numbers of a line are kept apart: none of a short one, it would not pay. */
-  static int apart(int width) {
-    return Math.min(MOST_APART, width / WIDTH_FOR_EACH_APART);
+  /**
+   * Returns the number of outliers of a line; none for a short line, where they would cost too
+   * much.
+   */
+  static int outliers(int width) {
+    return Math.min(MOST_OUTLIERS, width / WIDTH_PER_OUTLIER);
   }
 
   private static int positionBytes(int width) {
     return width > 1 << Short.SIZE ? Integer.BYTES : Short.BYTES;
   }
 
-  /** Returns the bytes of a line besides one for each number; they never fall as it widens. */
+  /** Returns the bytes of a line besides one per number; they do not decrease with the width. */
   static int overhead(int width) {
-    return Float.BYTES + apart(width) * (Float.BYTES + positionBytes(width));
+    return Float.BYTES + outliers(width) * (Float.BYTES + positionBytes(width));
   }
 
-  /** Quantises {@code lines} of {@code width} numbers, from the buffer's position on. */
+  /** Quantises {@code lines} lines of {@code width} numbers, from the buffer's position. */
   public static byte[] encode(FloatBuffer numbers, int lines, int width) {
     byte[] cell = new byte[Dtype.INT8.bytes(lines, width)];
     Layout layout = new Layout(ByteBuffer.wrap(cell).order(ByteOrder.LITTLE_ENDIAN), lines, width);
@@ -51,7 +54,7 @@ public final class Int8 {
       }
       float scale = largest / LARGEST;
       float inverse = scale == 0 ? 0 : 1 / scale;
-      // Smallest scales have no finite inverse; such a line is zero to every reader.
+      // The smallest scales have no finite inverse; readers get zeros for such a line.
       layout.cell().putFloat(layout.scale(l), Float.isFinite(inverse) ? scale : 0);
       for (float number : line) {
         cell[at++] = (byte) (Float.isFinite(inverse) ? Math.round(number * inverse) : 0);
@@ -60,37 +63,37 @@ public final class Int8 {
     return cell;
   }
 
-  /** Moves a line's largest numbers into the cell; of equal ones the first. */
+  /** Moves the outliers of a line into the cell; of equal numbers, the first. */
   private static void takeLargest(float[] line, Layout layout, int l) {
-    int apart = apart(line.length);
-    int[] positions = new int[apart];
-    float[] sizes = new float[apart];
-    for (int i = 0; i < line.length && apart > 0; i++) {
+    int outliers = outliers(line.length);
+    int[] positions = new int[outliers];
+    float[] sizes = new float[outliers];
+    for (int i = 0; i < line.length && outliers > 0; i++) {
       float size = Math.abs(line[i]);
-      int place = apart;
+      int place = outliers;
       while (place > 0 && size > sizes[place - 1]) {
         place--;
       }
-      if (place < apart) {
-        System.arraycopy(sizes, place, sizes, place + 1, apart - place - 1);
-        System.arraycopy(positions, place, positions, place + 1, apart - place - 1);
+      if (place < outliers) {
+        System.arraycopy(sizes, place, sizes, place + 1, outliers - place - 1);
+        System.arraycopy(positions, place, positions, place + 1, outliers - place - 1);
         sizes[place] = size;
         positions[place] = i;
       }
     }
-    for (int a = 0; a < apart; a++) {
+    for (int a = 0; a < outliers; a++) {
       layout.put(l, a, positions[a], line[positions[a]]);
       line[positions[a]] = 0;
     }
   }
 
   /**
-   * Writes a line's numbers.
+   * Decodes a line.
    *
-   * @param cell of {@link #encode}
-   * @param lines of the cell
-   * @param line to read
-   * @param into at its position, which moves on
+   * @param cell the result of {@link #encode}
+   * @param lines the number of lines of the cell
+   * @param line the line to decode
+   * @param into receives the numbers at its position
    */
   public static void decode(byte[] cell, int lines, int line, FloatBuffer into) {
     int width = Dtype.INT8.width(cell.length, lines);
@@ -101,24 +104,24 @@ public final class Int8 {
     for (int i = 0; i < width; i++) {
       into.put(scale * cell[from + i]);
     }
-    // From the last on: where all numbers of a line are zero, every position is the first one.
-    for (int a = apart(width) - 1; a >= 0; a--) {
+    // Backwards, because all positions are 0 if every number of a line is 0.
+    for (int a = outliers(width) - 1; a >= 0; a--) {
       into.put(start + layout.position(line, a), layout.value(line, a));
     }
   }
 
-  /** Where the parts of a cell lie. */
+  /** The offsets of the parts of a cell. */
   private record Layout(ByteBuffer cell, int lines, int width) {
     int scale(int line) {
       return Float.BYTES * line;
     }
 
     private int valueAt(int line, int a) {
-      return Float.BYTES * (lines + line * apart(width) + a);
+      return Float.BYTES * (lines + line * outliers(width) + a);
     }
 
     private int positionAt(int line, int a) {
-      return valueAt(lines, 0) + positionBytes(width) * (line * apart(width) + a);
+      return valueAt(lines, 0) + positionBytes(width) * (line * outliers(width) + a);
     }
 
     int bytes(int line) {

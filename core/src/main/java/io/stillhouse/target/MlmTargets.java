@@ -8,18 +8,18 @@ import java.util.Locale;
 import org.jspecify.annotations.Nullable;
 
 /**
- * How a cache keeps masked-LM soft labels.
+ * How a cache stores masked-LM soft labels.
  *
- * @param kind dense, a part of the vocabulary, or nothing
+ * @param kind the whole vocabulary, a part of it, or nothing
  * @param count k of {@link Kind#TOP_K}, draws of {@link Kind#SAMPLED}; 0 otherwise
- * @param temperatures those whose log-partition {@link Kind#TOP_K} keeps, or the one that {@link
- *     Kind#SAMPLED} draws at; empty otherwise
+ * @param temperatures the temperatures whose log-partition {@link Kind#TOP_K} stores, or the one at
+ *     which {@link Kind#SAMPLED} draws; empty otherwise
  * @param positions the tokens that have soft labels
  */
 public record MlmTargets(Kind kind, int count, List<Double> temperatures, Positions positions)
     implements Serializable {
 
-  /** How names of columns of masked tokens begin. */
+  /** The prefix of columns of masked tokens. */
   public static final String MASKED = "masked_mlm_";
 
   private static final String ALL = "mlm_";
@@ -27,22 +27,24 @@ public record MlmTargets(Kind kind, int count, List<Double> temperatures, Positi
   /** Nothing stored. */
   public static final MlmTargets NONE = new MlmTargets(Kind.NONE, 0, List.of(), Positions.ALL);
 
-  /** What of the vocabulary's logits is kept. */
+  /** The part of the logits that is stored. */
   public enum Kind {
     NONE,
-    /** Nothing but the last hidden state, from which the teacher's head rebuilds the logits. */
+    /** Nothing: the teacher's head derives the logits from the last hidden state. */
     DERIVED,
     /** Every logit. */
     DENSE,
-    /** The k largest logits, and the log-partition at each temperature, so the tail's mass. */
+    /**
+     * The k largest logits, and the log-partition at each temperature, which gives the tail's mass.
+     */
     TOP_K,
     /**
-     * Draws from the softmax: an unbiased estimate of it (Sparse Logit Sampling, Anshumann et al.
-     * 2025, arXiv:2503.16870), at the temperature of the draws alone.
+     * Draws from the softmax, an unbiased estimate of it at the temperature of the draws (Sparse
+     * Logit Sampling, Anshumann et al. 2025, arXiv:2503.16870).
      */
     SAMPLED;
 
-    /** Reads a recipe's name, such as {@code top-k}. */
+    /** Returns the kind of a name in a recipe, such as {@code top-k}. */
     public static Kind of(String name) {
       return valueOf(name.toUpperCase(Locale.ROOT).replace('-', '_'));
     }
@@ -52,12 +54,12 @@ public record MlmTargets(Kind kind, int count, List<Double> temperatures, Positi
     temperatures = temperatures.stream().distinct().sorted().toList();
   }
 
-  /** Returns whether a file of the logits family holds them. */
+  /** Returns whether files of the logits family contain them. */
   public boolean stored() {
     return kind == Kind.DENSE || kind == Kind.TOP_K || kind == Kind.SAMPLED;
   }
 
-  /** Returns the most bytes that a token's soft labels take before compression. */
+  /** Returns the maximum number of bytes of a token's soft labels before compression. */
   long tokenBytes(Dtype dtype, int vocabulary) {
     return switch (kind) {
       case NONE, DERIVED -> 0;
@@ -68,7 +70,7 @@ public record MlmTargets(Kind kind, int count, List<Double> temperatures, Positi
     };
   }
 
-  /** Returns the columns that hold them. */
+  /** Returns the columns that contain them. */
   public List<Column> columns() {
     List<Column> columns = new ArrayList<>();
     switch (kind) {
@@ -101,7 +103,7 @@ public record MlmTargets(Kind kind, int count, List<Double> temperatures, Positi
         "Ids of the %d largest logits, the largest first, [P, K].".formatted(count));
   }
 
-  /** Returns the column of the k largest logits less the largest, (P, K). */
+  /** Returns the column of the k largest logits minus the largest, (P, K). */
   public Column topLogits() {
     return column(
         "top_%d_logits".formatted(count),
@@ -123,7 +125,9 @@ public record MlmTargets(Kind kind, int count, List<Double> temperatures, Positi
     return sample("ids", Column.Type.TOKEN_IDS, "Distinct ids drawn for each token, [sum of U_p].");
   }
 
-  /** Returns the column of how often each id was drawn, ragged over P; a token's add up to N. */
+  /**
+   * Returns the column of the counts of the ids drawn, ragged over P; those of a token add up to N.
+   */
   public Column sampleCounts() {
     return sample("counts", Column.Type.UINT8, "How often each id was drawn, [sum of U_p].");
   }
@@ -145,7 +149,7 @@ public record MlmTargets(Kind kind, int count, List<Double> temperatures, Positi
         (positions == Positions.MASKED ? MASKED : ALL) + name, Family.LOGITS, type, doc);
   }
 
-  /** Returns a temperature as part of a column's name: dots in one confuse SQL. */
+  /** Returns a temperature as part of a column's name, without a dot, which SQL would misread. */
   private static String name(double temperature) {
     String number =
         temperature == Math.rint(temperature)
@@ -154,7 +158,7 @@ public record MlmTargets(Kind kind, int count, List<Double> temperatures, Positi
     return "t" + number.replace('.', '_');
   }
 
-  /** Returns the column of a name that a {@link MlmTargets} gave. */
+  /** Returns the column with a name, which a {@link MlmTargets} created. */
   static Column named(String name) {
     Column.Type type = Column.Type.CELL;
     if (name.endsWith("_ids")) {
@@ -169,7 +173,7 @@ public record MlmTargets(Kind kind, int count, List<Double> temperatures, Positi
     return new Column(name, Family.LOGITS, type, "Masked-LM soft labels.");
   }
 
-  /** Returns the smallest choice that has a column of that name. */
+  /** Returns the smallest choice that has a column with a name. */
   public static MlmTargets of(String column) {
     Positions positions = column.startsWith(MASKED) ? Positions.MASKED : Positions.ALL;
     String[] parts = column.substring(column.indexOf(ALL) + ALL.length()).split("_", 2);
@@ -197,9 +201,9 @@ public record MlmTargets(Kind kind, int count, List<Double> temperatures, Positi
   }
 
   /**
-   * Returns the index in a row's cells of each token that has soft labels, -1 for others.
+   * Returns the index of each token in the cells of a row, or -1 if it has no soft labels.
    *
-   * @param length of the row
+   * @param length the number of tokens of the row
    * @param labels the row's masked-LM labels, or null
    */
   public int[] indices(int length, int @Nullable [] labels) {

@@ -10,14 +10,14 @@ import java.util.function.IntFunction;
 import java.util.function.Predicate;
 
 /**
- * What a cache stores of its teacher.
+ * The targets that a cache stores.
  *
- * @param dtype of the tensors
+ * @param dtype the storage type of tensors
  * @param logits whether task logits are stored
  * @param mlm masked-LM soft labels
- * @param hidden hidden states, 0 the embedding output
- * @param attention blocks, from 1, whose scores are stored
- * @param valueRelations blocks, from 1, whose value relations are stored
+ * @param hidden hidden states; 0 is the embedding output
+ * @param attention blocks, counted from 1, whose scores are stored
+ * @param valueRelations blocks, counted from 1, whose value relations are stored
  */
 public record TargetChoice(
     Dtype dtype,
@@ -28,10 +28,10 @@ public record TargetChoice(
     List<Integer> valueRelations)
     implements Serializable {
 
-  /** Two digits name a layer. */
+  /** The largest layer: names of columns have two digits. */
   private static final int DEEPEST = 99;
 
-  /** Whether a teacher has task logits to store. */
+  /** Whether task logits are stored. */
   public enum Logits {
     STORED,
     NONE
@@ -48,7 +48,7 @@ public record TargetChoice(
     return new TargetChoice(dtype, Logits.NONE, MlmTargets.NONE, List.of(), List.of(), List.of());
   }
 
-  /** Returns this choice with the layers and logits of other columns too. */
+  /** Returns a copy that also has the layers and logits of other columns. */
   public TargetChoice withLayersOf(List<Column> columns) {
     return new TargetChoice(
         dtype,
@@ -70,26 +70,26 @@ public record TargetChoice(
     return all;
   }
 
-  /** Returns what is left of this choice without the columns that are there already. */
-  public TargetChoice without(Predicate<Column> there) {
-    boolean mlmThere = mlm.columns().stream().allMatch(there);
+  /** Returns a copy without the columns that already exist. */
+  public TargetChoice without(Predicate<Column> exists) {
+    boolean mlmExists = mlm.columns().stream().allMatch(exists);
     return new TargetChoice(
         dtype,
-        logits == Logits.STORED && there.test(Targets.LOGITS) ? Logits.NONE : logits,
-        mlmThere ? MlmTargets.NONE : mlm,
-        hidden.stream().filter(layer -> !there.test(Targets.hidden(layer))).toList(),
-        attention.stream().filter(block -> !there.test(Targets.attention(block))).toList(),
+        logits == Logits.STORED && exists.test(Targets.LOGITS) ? Logits.NONE : logits,
+        mlmExists ? MlmTargets.NONE : mlm,
+        hidden.stream().filter(layer -> !exists.test(Targets.hidden(layer))).toList(),
+        attention.stream().filter(block -> !exists.test(Targets.attention(block))).toList(),
         valueRelations.stream()
-            .filter(block -> !there.test(Targets.valueRelations(block)))
+            .filter(block -> !exists.test(Targets.valueRelations(block)))
             .toList());
   }
 
   /**
-   * Returns the most bytes that the cells of a row take before compression; those of samples and of
-   * masked tokens are counted as if all tokens were masked and all draws differed.
+   * Returns the maximum number of bytes of a row's cells before compression, as if all tokens were
+   * masked and all draws differed.
    *
-   * @param length tokens of the row
-   * @param teacher whose widths count
+   * @param length the number of tokens of the row
+   * @param teacher the teacher, whose widths determine the size
    */
   public long cellBytes(int length, EncoderSpec teacher) {
     long bytes = (long) hidden.size() * dtype.bytes(length, teacher.hiddenSize());
@@ -100,7 +100,7 @@ public record TargetChoice(
     return bytes + mlm.tokenBytes(dtype, teacher.embeddings().vocabSize()) * length;
   }
 
-  /** Returns the tensor columns of each family that has any. */
+  /** Returns the tensor columns by family, without empty families. */
   public Map<Family, List<Column>> columns() {
     Map<Family, List<Column>> columns = new EnumMap<>(Family.class);
     List<Column> heads = new ArrayList<>();

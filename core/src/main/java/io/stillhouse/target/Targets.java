@@ -4,19 +4,19 @@ import java.util.ArrayList;
 import java.util.List;
 
 /**
- * Every column of a cache; nothing else names one.
+ * The columns of a cache. No other class names a column.
  *
- * <p>L is a row's true length in tokens, [CLS] and [SEP] counted: nothing is padded on disk. D is
+ * <p>L is the number of tokens of a row, including [CLS] and [SEP]; nothing is padded on disk. D is
  * the teacher's width, H its heads, C its classes.
  */
 public final class Targets {
-  /** Written into each file's metadata; a reader refuses another. */
+  /** The format version in the metadata of each file. A reader refuses other versions. */
   public static final int VERSION = 4;
 
   /** File metadata: the {@link #VERSION}. */
   public static final String META_VERSION = "stillhouse.version";
 
-  /** File metadata, with a dot and a column's name after it: the {@link Dtype} of its cells. */
+  /** File metadata, followed by a dot and the name of a column: the {@link Dtype} of its cells. */
   public static final String META_DTYPE = "stillhouse.dtype";
 
   /** File metadata: the number of the shard. */
@@ -102,7 +102,7 @@ public final class Targets {
             .formatted(block));
   }
 
-  /** Returns the tensor column of a name. */
+  /** Returns the tensor column with a name. */
   public static Column named(String name) {
     if (name.equals(LOGITS.name())) {
       return LOGITS;
@@ -117,7 +117,7 @@ public final class Targets {
     };
   }
 
-  /** Returns the columns of a file: key and length, then its tensors. */
+  /** Returns the columns of a file: key, length, and its tensors. */
   public static List<Column> withKey(List<Column> tensors) {
     List<Column> columns = new ArrayList<>(List.of(ID, LENGTH));
     columns.addAll(tensors);

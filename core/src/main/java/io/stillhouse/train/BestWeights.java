@@ -46,7 +46,7 @@ final class BestWeights {
    * @param steps number of steps of the whole training
    */
   void after(long done, long perEpoch, long steps, Map<String, NDArray> now) throws IOException {
-    long every = selection.everySteps() > 0 ? selection.everySteps() : perEpoch;
+    long every = selection.evalEvery() > 0 ? selection.evalEvery() : perEpoch;
     if (done % every != 0 && done != steps) {
       return;
     }

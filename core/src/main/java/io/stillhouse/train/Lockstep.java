@@ -51,7 +51,7 @@ public final class Lockstep implements AutoCloseable {
   /** Returns whether two students read the same rows at each step. */
   public static boolean sameRows(TrainSpec one, TrainSpec two) {
     return one.batchSize() == two.batchSize()
-        && one.shardsOfBlock() == two.shardsOfBlock()
+        && one.shuffleShards() == two.shuffleShards()
         && one.batching().order() == two.batching().order()
         && one.run().seed() == two.run().seed();
   }

@@ -52,7 +52,7 @@ final class RowOrder {
     return new RowOrder(
         shardRows,
         train.batchSize(),
-        train.shardsOfBlock(),
+        train.shuffleShards(),
         train.batching().order(),
         train.run().seed());
   }

@@ -83,7 +83,7 @@ public final class Validation {
           MicroBatches.cut(
               rows,
               Example::length,
-              setup.train().tokensPerMicroBatch(),
+              setup.train().microBatchTokens(),
               MicroBatches.Phase.INFERENCE)) {
         try (NDManager scope = manager.newSubManager()) {
           TargetBatch targets = new TargetBatch(scope, part, teacher);

@@ -87,7 +87,7 @@ final class Worker implements AutoCloseable {
           MicroBatches.cut(
               rows,
               Example::length,
-              setup.train().tokensPerMicroBatch(),
+              setup.train().microBatchTokens(),
               MicroBatches.Phase.TRAINING)) {
         Autograd.record(Autograd.Mode.OFF);
         Dropout dropout = Dropout.of(RowOrder.mix(key, part++));

@@ -14,7 +14,7 @@ import org.junit.jupiter.params.provider.EnumSource;
 class NamedTaskTest {
   @ParameterizedTest
   @EnumSource
-  void everyTaskGivesColumnsThatOptionsAccept(NamedTask task) {
+  void everyTaskSetsValidColumns(NamedTask task) {
     Settings settings = prepared("task=" + task.id(), "corpus.path=train.tsv");
 
     CorpusSpec corpus = Recipe.corpus(settings);
@@ -25,7 +25,7 @@ class NamedTaskTest {
   }
 
   @Test
-  void aPairTaskHasBothTextsAndALongerRow() {
+  void aPairTaskHasTwoTextsAndLongerRows() {
     Settings settings = prepared("task=MRPC", "corpus.path=train.tsv");
 
     assertThat(Recipe.corpus(settings).columns())
@@ -35,7 +35,7 @@ class NamedTaskTest {
   }
 
   @Test
-  void whatTheRecipeSaysWins() {
+  void valuesOfTheRecipeWin() {
     Settings settings =
         prepared(
             "task=sts-b",
@@ -51,7 +51,7 @@ class NamedTaskTest {
   }
 
   @Test
-  void aFileOfAnotherFormatIsReadAsThat() {
+  void anotherFileFormatWinsOverTheTask() {
     for (String file : List.of("mine.csv", "a/mine.CSV.gz", "rows.parquet", "rows.jsonl")) {
       assertThat(Recipe.corpus(prepared("task=sst-2", "corpus.path=" + file)).format())
           .as(file)
@@ -62,7 +62,7 @@ class NamedTaskTest {
   }
 
   @Test
-  void refusesATaskThatIsNotKnown() {
+  void refusesAnUnknownTask() {
     assertThatThrownBy(() -> prepared("task=wnli"))
         .isInstanceOf(StillhouseException.class)
         .hasMessage(

@@ -46,7 +46,7 @@ class OptionsTest {
 
   @ParameterizedTest
   @MethodSource("options")
-  void everyOptionIsSpelledAndDocumentedAlike(Option<?> option) {
+  void everyOptionHasAKeyDocAndRuleInTheSameStyle(Option<?> option) {
     assertThat(option.key()).matches("[a-z0-9-]+(\\.[a-z0-9-]+)*");
     assertThat(option.doc()).endsWith(".");
     assertThat(option.ruleInWords()).isNotBlank().doesNotEndWith(".");
@@ -66,7 +66,7 @@ class OptionsTest {
   }
 
   @Test
-  void noRenamedKeyIsInUse() {
+  void renamedKeysAreNotInUse() {
     assertThat(Options.RENAMED.keySet())
         .doesNotContainAnyElementsOf(Options.ALL.stream().map(Option::key).toList());
   }

@@ -4,31 +4,15 @@ import static org.assertj.core.api.Assertions.assertThat;
 
 import java.io.IOException;
 import java.nio.file.Files;
-import java.nio.file.Path;
-import java.util.stream.Collectors;
 import org.junit.jupiter.api.Test;
 
 class ReadmeTest {
   @Test
-  void listsEveryOptionWithItsDefaultAndMeaning() throws IOException {
-    String readme = Files.readString(Path.of("../README.md"));
+  void settingsTableMatchesTheOptions() throws IOException {
+    String readme = Files.readString(SettingsTable.README);
 
-    assertThat(readme).contains(table());
-  }
-
-  private static String table() {
-    return Options.ALL.stream()
-        .map(
-            option ->
-                "| `%s` | %s | %s |"
-                    .formatted(
-                        option.key(),
-                        option.defaultValue() == null
-                            ? "*required*"
-                            : option.defaultValue().isEmpty()
-                                ? ""
-                                : "`" + option.defaultValue() + "`",
-                        option.doc()))
-        .collect(Collectors.joining("\n"));
+    assertThat(readme)
+        .as("run SettingsTable.main to rewrite the table: see core/README.md")
+        .isEqualTo(SettingsTable.in(readme));
   }
 }

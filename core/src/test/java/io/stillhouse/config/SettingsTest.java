@@ -9,6 +9,8 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
 import java.util.Map;
+import java.util.Set;
+import java.util.TreeSet;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -62,7 +64,7 @@ class SettingsTest {
   }
 
   @Test
-  void oneTextIsAListOfOne() {
+  void readsASingleValueAsAList() {
     Settings settings = Settings.parse(null, List.of("corpus.path=a.tsv"));
 
     assertThat(settings.get(Options.CORPUS_PATH)).containsExactly("a.tsv");
@@ -135,8 +137,26 @@ class SettingsTest {
   @CsvSource(
       delimiter = '|',
       value = {
+        "train.learning-rat=1|'train.learning-rat'; did you mean 'train.learning-rate'?",
+        "sweep.over.train.learning-rat=[1]|'train.learning-rat' in sweep.over; did you mean"
+            + " 'train.learning-rate'?",
+        "train.stages=[{ name = a, train.learning-rat = 1 }]|'train.learning-rat' in train.stages;"
+            + " did you mean 'train.learning-rate'?",
+        "loss.teachers=[{ name = b, cache = c, wieght = 1 }]|'wieght' of teacher 'b' in"
+            + " loss.teachers; did you mean 'weight'?"
+      })
+  void suggestsTheNearestKeyInsideAnotherSetting(String argument, String problem) {
+    assertThatThrownBy(() -> Settings.parse(null, List.of(argument)))
+        .isInstanceOf(StillhouseException.class)
+        .hasMessage("unknown key " + problem);
+  }
+
+  @ParameterizedTest
+  @CsvSource(
+      delimiter = '|',
+      value = {
         "loss.soft-label.kind|ce|one of auto, kl, mse",
-        "train.warmup-steps|1|a number >= 0 and < 1",
+        "train.beta1|1|a number >= 0 and < 1",
         "train.learning-rate|NaN|a finite number > 0",
         "corpus.header|yes|true or false",
         "student.name|../up|letters, digits, '.', '_' or '-'",
@@ -151,7 +171,7 @@ class SettingsTest {
   }
 
   @Test
-  void furtherValuesAreCheckedToo() {
+  void checksFurtherValues() {
     Settings settings = Settings.parse(null, List.of());
 
     assertThatThrownBy(() -> settings.with(Map.of("train.epochs", "0")))
@@ -169,34 +189,34 @@ class SettingsTest {
             """
             2 problems:
               - teacher.path is missing (Hugging Face directory of the teacher. The import command makes one.); set it in the recipe, or as teacher.path=...
-              - export.to is missing (Directory of the export; export needs it.); set it in the recipe, or as export.to=...\
+              - export.to is missing (Directory of the exported student.); set it in the recipe, or as export.to=...\
             """);
   }
 
   @Test
-  void aMissingValueIsNamedWhereItIsRead() {
+  void namesAMissingValueWhenItIsRead() {
     Settings settings = Settings.parse(null, List.of());
 
     assertThatThrownBy(() -> settings.get(Options.STUDENT_LAYERS))
         .isInstanceOf(StillhouseException.class)
         .hasMessage(
-            "student.layers is missing (Blocks of the student; a BiLSTM needs none named.); set it"
-                + " in the recipe, or as student.layers=...");
+            "student.layers is missing (Number of the student's blocks. Required unless the student"
+                + " is a BiLSTM.); set it in the recipe, or as student.layers=...");
   }
 
   @Test
-  void aRecipeThatIsNotThereIsRefused() {
+  void refusesAMissingRecipe() {
     Path nowhere = directory.resolve("nowhere.conf");
 
     assertThatThrownBy(() -> Settings.parse(nowhere, List.of()))
         .isInstanceOf(StillhouseException.class)
         .hasMessage(
-            "recipe does not exist: '%s'; check the spelling, or that every machine of the cluster sees it"
+            "recipe does not exist: '%s'; check the spelling, and that every machine of the cluster sees it"
                 .formatted(nowhere));
   }
 
   @Test
-  void aRecipeThatIsNotHoconIsRefused() throws IOException {
+  void refusesARecipeThatIsNotHocon() throws IOException {
     Path recipe = recipe("train { epochs = 3");
 
     assertThatThrownBy(() -> Settings.parse(recipe, List.of()))
@@ -206,7 +226,7 @@ class SettingsTest {
   }
 
   @Test
-  void everyValueInForceIsRecorded() {
+  void recordsEveryValueInForce() {
     Map<String, String> inForce =
         Settings.parse(null, List.of("train.epochs=9", "teacher.path=t")).inForce();
 
@@ -215,6 +235,18 @@ class SettingsTest {
         .containsEntry("teacher.path", "t")
         .containsEntry("train.warmup-steps", "0.1")
         .doesNotContainKey("cache.path");
+  }
+
+  @Test
+  void aListenerReceivesTheKeysThatAreRead() {
+    Set<String> read = new TreeSet<>();
+    Settings settings = Settings.parse(null, List.of("train.epochs=9")).observed(read::add);
+
+    settings.get(Options.EPOCHS);
+    settings.with(Map.of("train.epochs", "2")).has(Options.CACHE);
+    settings.inForce();
+
+    assertThat(read).containsExactly("cache.path", "train.epochs");
   }
 
   private Path recipe(String text) throws IOException {

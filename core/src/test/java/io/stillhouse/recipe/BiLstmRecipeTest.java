@@ -25,7 +25,7 @@ class BiLstmRecipeTest {
           SENTIMENT);
 
   @Test
-  void aBiLstmTakesTheTeachersTableAndHead() {
+  void aBiLstmHasTheTeachersWordTableAndHead() {
     assertThat(student("student.hidden-size=300", "student.dropout=0.2"))
         .isEqualTo(
             new BiLstmSpec(
@@ -37,7 +37,7 @@ class BiLstmRecipeTest {
   }
 
   @Test
-  void pairsAreThoseOfTheCorpus() {
+  void readsPairsIfTheCorpusHasThem() {
     BiLstmSpec pairs =
         student("student.hidden-size=150", "student.intermediate-size=7", "corpus.pair=b");
 
@@ -49,7 +49,7 @@ class BiLstmRecipeTest {
   }
 
   @Test
-  void wordVectorsAreAsWideAsTheirSource() {
+  void wordVectorsHaveTheWidthOfTheirSource() {
     String hidden = "student.hidden-size=8";
     assertThat(width(hidden, "student.word-vectors=random")).isEqualTo(300);
     assertThat(width(hidden, "student.word-vectors=random", "student.word-vector-size=50"))
@@ -59,12 +59,12 @@ class BiLstmRecipeTest {
     assertThatThrownBy(() -> width(hidden, "student.word-vector-size=300"))
         .isInstanceOf(StillhouseException.class)
         .hasMessage(
-            "student.word-vector-size is 300, but the word vectors of student.word-vectors"
-                + " 'teacher' have 768 numbers; take it out, or set student.word-vectors=random");
+            "student.word-vector-size is 300, but the vectors of student.word-vectors"
+                + " 'teacher' have width 768; remove the key, or set student.word-vectors=random");
   }
 
   @Test
-  void refusesAllThatABiLstmLacksAtOnce() {
+  void reportsEverySettingThatABiLstmDoesNotHave() {
     assertThatThrownBy(
             () ->
                 student(
@@ -76,11 +76,11 @@ class BiLstmRecipeTest {
         .hasMessage(
             """
             5 problems:
-              - student.hidden-size of a BiLSTM must be > 0, but is '0'; set it to the units of one direction, such as 300
-              - student.layers is 2, but a BiLSTM has one layer; take it out, or set it to 1
-              - student.heads is 12, but a BiLSTM has no attention; take it out, or set it to 0
-              - student.init is 'somewhere', but a BiLSTM starts from random layers; take it out, and name its word vectors by student.word-vectors
-              - student.init-layers is [1], but a BiLSTM has no blocks to start from; take it out\
+              - student.hidden-size of a BiLSTM must be > 0, but is '0'; set it to the hidden units of one direction, such as 300
+              - student.layers is 2, but a BiLSTM has one layer; remove the key, or set it to 1
+              - student.heads is 12, but a BiLSTM has no attention; remove the key, or set it to 0
+              - student.init is 'somewhere', but the layers of a BiLSTM start at random; remove the key, and choose word vectors by student.word-vectors
+              - student.init-layers is [1], but a BiLSTM has no blocks; remove the key\
             """
                 .stripIndent());
   }
@@ -95,13 +95,13 @@ class BiLstmRecipeTest {
                       settings("student.hidden-size=8"), teacher, BiLstmRecipeTest::width))
           .isInstanceOf(StillhouseException.class)
           .hasMessage(
-              "a BiLSTM learns to predict classes or a score, but the teacher %s; use a teacher that finetune has made"
+              "a BiLSTM predicts classes or a score, but the teacher %s; use a teacher that finetune made"
                   .formatted(head.equals(Head.NONE) ? "has no head" : "is a masked LM"));
     }
   }
 
   @Test
-  void learnsFromLogitsAndLabelsAlone() {
+  void learnsOnlyFromLogitsAndLabels() {
     DistillSpec loss = loss("loss.soft-label.weight=1", "loss.soft-label.kind=mse");
 
     assertThat(loss.layerMap()).isEmpty();
@@ -124,20 +124,20 @@ class BiLstmRecipeTest {
         .isInstanceOf(StillhouseException.class)
         .hasMessageStartingWith("5 problems:")
         .hasMessageContaining(
-            "loss.hidden-cosine.weight is 1.0, but a BiLSTM has no layers like its teacher's; set"
-                + " it to 0, and give loss.soft-label.weight")
+            "loss.hidden-cosine.weight is 1.0, but a BiLSTM has no layers to compare with its"
+                + " teacher's; set it to 0, and set loss.soft-label.weight")
         .hasMessageContaining("loss.hidden-mse.weight is 1.0")
         .hasMessageContaining("loss.embedding-mse.weight is 1.0")
         .hasMessageContaining("loss.attention-mse.weight is 1.0")
         .hasMessageContaining(
-            "student.layer-map is [0, 12], but a BiLSTM has no layers to map; take it out");
+            "student.layer-map is [0, 12], but a BiLSTM has no layers to map; remove the key");
     assertThatThrownBy(() -> loss())
         .isInstanceOf(StillhouseException.class)
-        .hasMessage("every loss weight is 0; give at least one, such as loss.soft-label.weight=1");
+        .hasMessage("every loss weight is 0; set at least one, such as loss.soft-label.weight=1");
   }
 
   @Test
-  void onlyAnEncoderMustNameItsLayers() {
+  void onlyAnEncoderNeedsStudentLayers() {
     Recipe.requireStudent(settings());
     assertThatThrownBy(() -> Recipe.requireStudent(Settings.parse(null, List.of())))
         .isInstanceOf(StillhouseException.class)

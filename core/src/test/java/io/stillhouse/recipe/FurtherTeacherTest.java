@@ -23,7 +23,7 @@ class FurtherTeacherTest {
   @TempDir private Path directory;
 
   @Test
-  void isReadFromARecipeAndFromAnArgument() throws IOException {
+  void readsTeachersFromARecipeAndAnArgument() throws IOException {
     Path recipe =
         Files.writeString(
             directory.resolve("two.conf"),
@@ -44,7 +44,7 @@ class FurtherTeacherTest {
   }
 
   @Test
-  void everythingThatIsWrongIsTold() {
+  void reportsEveryProblem() {
     assertThatThrownBy(
             () ->
                 settings(
@@ -66,7 +66,7 @@ class FurtherTeacherTest {
   }
 
   @Test
-  void teachesItsTermsAloneByAMapOfItsOwnDepth() {
+  void teachesOnlyItsTermsWithAMapOfItsDepth() {
     Settings settings =
         settings(
             "loss.soft-label.weight=3",
@@ -88,7 +88,7 @@ class FurtherTeacherTest {
   }
 
   @Test
-  void ofLogitsAloneAnyDepthWillDo() {
+  void softLabelsAllowAnyDepth() {
     Settings settings =
         settings(
             "loss.soft-label.weight=1",
@@ -102,7 +102,7 @@ class FurtherTeacherTest {
   }
 
   @Test
-  void aMapOfTheFirstTeachersLayersIsNoneOfAnother() {
+  void aTeacherOfAnotherDepthNeedsItsOwnLayerMap() {
     Settings settings =
         settings(
             "student.layer-map=[0, 5, 12]",
@@ -110,14 +110,14 @@ class FurtherTeacherTest {
             "loss.teachers=[{ name = b, cache = b, terms = [hidden-mse] }]");
 
     assertThatThrownBy(() -> loss(settings, model(12, 48, TWO), model(6, 48, TWO)))
-        .hasMessageContaining("teacher 'b' in loss.teachers has 6 layers, the first teacher 12")
-        .hasMessageContaining("give it a layer-map of its own");
+        .hasMessageContaining("teacher 'b' in loss.teachers has 6 layers and the first teacher 12")
+        .hasMessageContaining("set its own layer-map");
     assertThat(loss(settings, model(12, 48, TWO), model(12, 48, TWO)).layerMap())
         .containsExactly(0, 5, 12);
   }
 
   @Test
-  void otherClassesAreNamed() {
+  void namesDifferentClasses() {
     Settings settings =
         settings("loss.soft-label.weight=1", "loss.teachers=[{ name = b, cache = b }]");
     Head other = new Head(Task.CLASSIFICATION, List.of("positive", "negative", "neutral"));
@@ -125,19 +125,20 @@ class FurtherTeacherTest {
     assertThatThrownBy(() -> loss(settings, model(12, 48, TWO), model(12, 48, other)))
         .isInstanceOf(StillhouseException.class)
         .hasMessageContaining("teacher 'b' in loss.teachers has other classes than the first")
-        .hasMessageContaining("class 0 is 'positive', the first teacher's 'negative'")
-        .hasMessageContaining("class 2 is 'neutral', the first teacher's missing");
+        .hasMessageContaining("class 0 is 'positive', that of the first teacher 'negative'")
+        .hasMessageContaining("class 2 is 'neutral', that of the first teacher missing");
     assertThatThrownBy(() -> loss(settings, model(12, 48, TWO), model(12, 48, Head.NONE)))
-        .hasMessageContaining("has a head of NONE and the first teacher one of CLASSIFICATION");
+        .hasMessageContaining("has a NONE head and the first teacher a CLASSIFICATION head");
   }
 
   @Test
-  void otherWidthsHeadsAndTermsOfNoWeightAreRefused() {
+  void refusesOtherWidthsHeadsAndTermsWithoutWeight() {
     String all = "loss.teachers=[{ name = b, cache = b, terms = [hidden-mse, attention-mse] }]";
     Settings states = settings("loss.hidden-mse.weight=1", all);
     assertThatThrownBy(() -> loss(states, model(12, 48, TWO), model(12, 96, TWO)))
-        .hasMessageContaining("teacher 'b' in loss.teachers is 96 wide and the first teacher 48")
-        .hasMessageContaining("compared with both in hidden-mse");
+        .hasMessageContaining(
+            "teacher 'b' in loss.teachers has hidden size 96 and the first teacher 48")
+        .hasMessageContaining("remove hidden-mse");
     Settings scores = settings("loss.attention-mse.weight=1", all);
     EncoderSpec sixHeads =
         new EncoderSpec(
@@ -147,10 +148,11 @@ class FurtherTeacherTest {
             TWO);
     assertThatThrownBy(() -> loss(scores, model(12, 48, TWO), sixHeads))
         .hasMessageContaining(
-            "teacher 'b' in loss.teachers: loss.attention-mse.weight needs equally many heads");
+            "teacher 'b' in loss.teachers: loss.attention-mse.weight needs the same number of"
+                + " heads");
     Settings neither = settings("loss.soft-label.weight=1", all);
     assertThatThrownBy(() -> loss(neither, model(12, 48, TWO), model(12, 48, TWO)))
-        .hasMessageContaining("has part in hidden-mse, attention-mse alone, whose weight is 0");
+        .hasMessageContaining("takes part only in hidden-mse, attention-mse, whose weight is 0");
   }
 
   private static DistillSpec loss(Settings settings, EncoderSpec first, EncoderSpec other) {

@@ -58,7 +58,7 @@ class LossRecipeTest {
   }
 
   @Test
-  void classWeightsAreWrittenOutOrBalanceTheRows() {
+  void classWeightsAreListedOrBalanced() {
     Head head = new Head(Task.CLASSIFICATION, List.of("no", "yes"));
     long[] rows = {30, 10};
 
@@ -73,8 +73,8 @@ class LossRecipeTest {
     assertThatThrownBy(() -> LossRecipe.classWeights(balanced, head, () -> new long[] {30}))
         .isInstanceOf(StillhouseException.class)
         .hasMessage(
-            "loss.hard-label.class-weights is balanced, but class 'yes' has no row; write the"
-                + " weights out, or leave them empty");
+            "loss.hard-label.class-weights is balanced, but class 'yes' has no rows; list the"
+                + " weights, or leave them empty");
     assertThatThrownBy(
             () ->
                 LossRecipe.classWeights(
@@ -94,7 +94,7 @@ class LossRecipeTest {
   }
 
   @Test
-  void theLogitsOfScoresAreComparedBySquares() {
+  void comparesScoresBySquaredError() {
     EncoderSpec scores = TEACHER.withHead(Head.REGRESSION);
     String[] recipe = {"student.layers=4", "loss.soft-label.weight=1"};
 
@@ -107,7 +107,7 @@ class LossRecipeTest {
                 LossRecipe.loss(
                     settings("loss.soft-label.kind=kl", recipe[0], recipe[1]), scores, scores))
         .isInstanceOf(StillhouseException.class)
-        .hasMessageContaining("the one score of a regression has no distribution");
+        .hasMessageContaining("the single score of a regression has no distribution");
   }
 
   @Test
@@ -115,22 +115,22 @@ class LossRecipeTest {
     assertThatThrownBy(() -> loss("student.layers=5", "loss.soft-label.weight=1"))
         .isInstanceOf(StillhouseException.class)
         .hasMessage(
-            "uniform layer map needs teacher layers (12) to be a multiple of student layers (5);"
-                + " name pairs instead, such as student.layer-map=[0, 2, 5, 7, 10, 12]");
+            "a uniform layer map needs teacher layers (12) to be a multiple of student layers (5);"
+                + " list hidden states instead, such as student.layer-map=[0, 2, 5, 7, 10, 12]");
   }
 
   @Test
-  void refusesOtherHeadsUnderAnAttentionLoss() {
+  void refusesAnotherNumberOfHeadsWithAnAttentionLoss() {
     assertThatThrownBy(
             () -> loss("student.layers=4", "student.heads=6", "loss.attention-mse.weight=1"))
         .isInstanceOf(StillhouseException.class)
         .hasMessage(
-            "loss.attention-mse.weight needs equally many heads, but the student has 6 and the"
-                + " teacher 12; set student.heads=12, or the weight to 0");
+            "loss.attention-mse.weight needs the same number of heads, but the student has 6 and"
+                + " the teacher 12; set student.heads=12, or the weight to 0");
   }
 
   @Test
-  void refusesOtherHeadsUnderMiniLmsLosses() {
+  void refusesAnotherNumberOfHeadsWithMiniLmsLosses() {
     assertThatThrownBy(
             () ->
                 loss(
@@ -140,7 +140,7 @@ class LossRecipeTest {
                     "loss.value-relation.weight=1"))
         .isInstanceOf(StillhouseException.class)
         .hasMessageContaining(
-            "loss.attention-kl.weight needs equally many heads, but the student has 6 and the"
+            "loss.attention-kl.weight needs the same number of heads, but the student has 6 and the"
                 + " teacher 12; set student.heads=12, or the weight to 0")
         .hasMessageContaining(
             "loss.relation.heads is 0, the models' own heads, but the student has 6 and the teacher"
@@ -148,7 +148,7 @@ class LossRecipeTest {
   }
 
   @Test
-  void relationHeadsFreeTheStudentsHeadsAndWidth() {
+  void relationHeadsAllowAnotherShapeOfStudent() {
     DistillSpec loss =
         loss(
             "student.layers=6",
@@ -179,23 +179,23 @@ class LossRecipeTest {
   }
 
   @Test
-  void zeroRelationHeadsAreTheModelsOwn() {
+  void zeroRelationHeadsMeanTheModelsOwn() {
     DistillSpec loss = loss("student.layers=4", "loss.value-relation.weight=1");
 
     assertThat(loss.relations().heads()).isEqualTo(12);
   }
 
   @Test
-  void refusesFirstTokensOfAStudentOfOneLayer() {
+  void refusesAFirstTokenLossForOneLayer() {
     assertThatThrownBy(() -> loss("student.layers=1", "loss.first-token-mse.weight=1"))
         .isInstanceOf(StillhouseException.class)
         .hasMessage(
-            "loss.first-token-mse.weight leaves the last hidden state out, and a student of 1 layer"
+            "loss.first-token-mse.weight excludes the last hidden state, but a student of 1 layer"
                 + " has no other; set it to 0, or student.layers to 2 or more");
   }
 
   @Test
-  void allowsOtherHeadsWithoutAnAttentionLoss() {
+  void allowsAnotherNumberOfHeadsWithoutAnAttentionLoss() {
     DistillSpec loss = loss("student.layers=4", "student.heads=6", "loss.hidden-mse.weight=1");
 
     assertThat(loss.scoreBlocks()).isEmpty();
@@ -206,11 +206,11 @@ class LossRecipeTest {
   void refusesALossWithoutWeight() {
     assertThatThrownBy(() -> loss("student.layers=4"))
         .isInstanceOf(StillhouseException.class)
-        .hasMessage("every loss weight is 0; give at least one, such as loss.soft-label.weight=1");
+        .hasMessage("every loss weight is 0; set at least one, such as loss.soft-label.weight=1");
   }
 
   @Test
-  void refusesLabelsUnderATeacherWithoutAHead() {
+  void refusesLabelLossesForATeacherWithoutAHead() {
     EncoderSpec bare = TEACHER.withHead(Head.NONE);
     Settings settings = settings("student.layers=4", "loss.hard-label.weight=1");
 
@@ -222,7 +222,7 @@ class LossRecipeTest {
   }
 
   @Test
-  void refusesLossesOnWhatPrunedHeadsDoNotHave() {
+  void refusesLossesThatPrunedHeadsDoNotHave() {
     assertThat(
             loss(
                     "student.layers=4",
@@ -245,14 +245,14 @@ class LossRecipeTest {
         .hasMessage(
             """
             3 problems:
-              - loss.attention-mse.weight is 1.0, but pruned heads have nothing that is the teacher's; set it to 0, or student.pruned-heads=0
-              - loss.attention-kl.weight is 2.0, but pruned heads have nothing that is the teacher's; set it to 0, or student.pruned-heads=0
-              - loss.value-relation.weight is 3.0, but pruned heads have nothing that is the teacher's; set it to 0, or student.pruned-heads=0\
+              - loss.attention-mse.weight is 1.0, but pruned heads have no attention to compare with the teacher's; set it to 0, or student.pruned-heads=0
+              - loss.attention-kl.weight is 2.0, but pruned heads have no attention to compare with the teacher's; set it to 0, or student.pruned-heads=0
+              - loss.value-relation.weight is 3.0, but pruned heads have no attention to compare with the teacher's; set it to 0, or student.pruned-heads=0\
             """);
   }
 
   @Test
-  void prunesNeitherWithoutImportancesNorHeadsOfRandomWeights() {
+  void refusesPruningWithoutImportancesOrOfRandomWeights() {
     assertThatThrownBy(
             () ->
                 loss(
@@ -264,8 +264,8 @@ class LossRecipeTest {
         .hasMessage(
             """
             2 problems:
-              - student.pruned-heads is 0.5, but student.head-importance names no importances; make them with the head-importance command, or set student.pruned-heads=0
-              - student.pruned-heads is 0.5, but student.init is random, and no head of random weights matters more than another; set student.init=teacher, or student.pruned-heads=0\
+              - student.pruned-heads is 0.5, but student.head-importance is empty; run the head-importance command and name its output, or set student.pruned-heads=0
+              - student.pruned-heads is 0.5, but student.init is random, and heads of random weights are equally important; set student.init=teacher, or student.pruned-heads=0\
             """);
   }
 

@@ -30,7 +30,7 @@ class RecipeTest {
       LossRecipe.loss(settings("loss.soft-label.weight=1"), TEACHER, TEACHER);
 
   @Test
-  void aStudentIsLikeItsTeacherWhereTheRecipeIsSilent() {
+  void shapeDefaultsToTheTeachers() {
     EncoderSpec student = Recipe.encoder(settings("student.layers=4"), TEACHER);
 
     assertThat(student.blocks()).isEqualTo(new EncoderSpec.Blocks(4, 768, 12, 3072));
@@ -40,7 +40,7 @@ class RecipeTest {
   }
 
   @Test
-  void aNarrowerStudentHasAFeedForwardLayerOfFourTimesItsWidth() {
+  void feedForwardWidthOfANarrowerStudentIsFourTimesItsWidth() {
     EncoderSpec student =
         Recipe.encoder(settings("student.layers=4", "student.hidden-size=312"), TEACHER);
 
@@ -79,7 +79,7 @@ class RecipeTest {
   }
 
   @Test
-  void anAlbertHasTablesOfTheWidthThatTheRecipeNamesOrItsOwn() {
+  void tablesOfAnAlbertHaveTheGivenWidthOrTheStudents() {
     assertThat(albert("student.embedding-size=128").embeddingSize()).isEqualTo(128);
     assertThat(albert().embeddingSize()).isEqualTo(768);
     EncoderSpec narrow = albert("student.embedding-size=128");
@@ -88,26 +88,26 @@ class RecipeTest {
   }
 
   @Test
-  void refusesTablesOfAnotherWidthButForAlbert() {
+  void refusesTablesOfAnotherWidthExceptForAlbert() {
     Settings settings = settings("student.layers=4", "student.embedding-size=128");
 
     assertThatThrownBy(() -> Recipe.encoder(settings, TEACHER))
         .isInstanceOf(StillhouseException.class)
         .hasMessage(
-            "student.embedding-size is 128, but the tables of a student of architecture bert are as"
-                + " wide as its hidden states, 768; set student.architecture=albert, or leave the"
-                + " key out");
+            "student.embedding-size is 128, but architecture bert has embedding tables of the"
+                + " hidden states' width, 768; set student.architecture=albert, or remove the"
+                + " key");
   }
 
   @Test
-  void theOneBlockOfAnAlbertMayBeNamedAlone() {
+  void anAlbertCanHaveASingleInitBlock() {
     Settings settings = settings("student.layers=4", "student.init-layers=[7]");
 
     assertThat(Recipe.initLayers(settings, albert(), TEACHER)).containsExactly(7);
     assertThatThrownBy(
             () -> Recipe.initLayers(settings, Recipe.encoder(settings, TEACHER), TEACHER))
         .isInstanceOf(StillhouseException.class)
-        .hasMessageContaining("[7] must name one block in 1..12");
+        .hasMessageContaining("[7] must name one block from 1 to 12");
   }
 
   private static EncoderSpec albert(String... more) {
@@ -117,7 +117,7 @@ class RecipeTest {
   }
 
   @Test
-  void theBestWeightsAreChosenByTheMetricThatMattersMost() {
+  void choosesTheBestWeightsByTheFirstMetric() {
     Settings settings =
         settings(
             "train.keep=best",
@@ -144,7 +144,7 @@ class RecipeTest {
   }
 
   @Test
-  void whatTrainsNoHeadIsChosenByItsLoss() {
+  void choosesWeightsByTheLossIfNoHeadIsTrained() {
     DistillSpec intermediate =
         LossRecipe.loss(
             settings("loss.soft-label.weight=0", "loss.hidden-mse.weight=1"), TEACHER, TEACHER);
@@ -169,7 +169,7 @@ class RecipeTest {
   }
 
   @Test
-  void refusesWhatOnlyTheBestWeightsNeed() {
+  void refusesEvaluationKeysIfTheLastWeightsAreKept() {
     Settings settings = settings("train.early-stopping-patience=3", "train.eval-every=50");
 
     assertThatThrownBy(
@@ -182,7 +182,7 @@ class RecipeTest {
   }
 
   @Test
-  void wordVectorsAreABiLstms() {
+  void refusesWordVectorsOfAnEncoder() {
     assertThatThrownBy(
             () ->
                 Recipe.encoder(
@@ -192,13 +192,13 @@ class RecipeTest {
   }
 
   @Test
-  void refusesToChooseByNothingOrInRounds() {
+  void refusesTheBestWeightsWithoutValidationOrInRounds() {
     Settings settings = settings("train.keep=best", "train.workers=2");
 
     assertThatThrownBy(
             () -> Recipe.selection(settings, Task.CLASSIFICATION, LOSS, Recipe.ValidationRows.NONE))
         .isInstanceOf(StillhouseException.class)
-        .hasMessageContaining("train.keep is best, but there are no held-out rows to choose by")
+        .hasMessageContaining("train.keep is best, but there are no validation rows to choose by")
         .hasMessageContaining("a training in rounds keeps its last weights; set train.keep=last");
   }
 
@@ -209,39 +209,39 @@ class RecipeTest {
         .isInstanceOf(StillhouseException.class)
         .hasMessage(
             "evaluate.metrics names [pearson], but a classification task has [accuracy, f1,"
-                + " matthews]; name some of these");
+                + " matthews]; choose from these");
   }
 
   @Test
-  void initialBlocksAreThoseOfTheLayerMapUnlessNamed() {
+  void initialBlocksDefaultToTheLayerMap() {
     assertThat(initLayers("student.layers=4")).containsExactly(3, 6, 9, 12);
     assertThat(initLayers("student.layers=2", "student.init-layers=[12, 1]"))
         .containsExactly(12, 1);
   }
 
   @Test
-  void refusesInitialBlocksThatTheTeacherLacks() {
+  void refusesInitialBlocksThatTheTeacherDoesNotHave() {
     assertThatThrownBy(() -> initLayers("student.layers=2", "student.init-layers=[1, 13]"))
         .isInstanceOf(StillhouseException.class)
         .hasMessage(
-            "student.init-layers [1, 13] must name one block in 1..12 for each of the student's 2;"
-                + " write 2 numbers");
+            "student.init-layers [1, 13] must name one block from 1 to 12 for each of the student's"
+                + " 2; list 2 numbers");
     assertThatThrownBy(() -> initLayers("student.layers=2", "student.init-layers=[0, 12]"))
         .isInstanceOf(StillhouseException.class)
-        .hasMessageContaining("[0, 12] must name one block in 1..12");
+        .hasMessageContaining("[0, 12] must name one block from 1 to 12");
   }
 
   @Test
-  void refusesAnotherNumberOfInitialBlocksThanTheStudentHas() {
+  void refusesAWrongNumberOfInitialBlocks() {
     assertThatThrownBy(() -> initLayers("student.layers=4", "student.init-layers=[1, 2, 3]"))
         .isInstanceOf(StillhouseException.class)
         .hasMessage(
-            "student.init-layers [1, 2, 3] must name one block in 1..12 for each of the student's"
-                + " 4; write 4 numbers");
+            "student.init-layers [1, 2, 3] must name one block from 1 to 12 for each of the"
+                + " student's 4; list 4 numbers");
   }
 
   @Test
-  void smokeShrinksWhatIsLargeAndKeepsWhatIsSmall() {
+  void smokeReducesOnlyLargerValues() {
     Settings small =
         Recipe.shrunk(
             settings(
@@ -274,14 +274,14 @@ class RecipeTest {
   }
 
   @Test
-  void withoutSmokeNothingShrinks() {
+  void keepsSettingsWithoutSmoke() {
     Settings settings = settings("train.epochs=3");
 
     assertThat(Recipe.shrunk(settings)).isSameAs(settings);
   }
 
   @Test
-  void zeroThreadsAreTheTasksCores() {
+  void zeroThreadsMeanTheCoresOfATask() {
     TrainSpec silent = Recipe.train(settings(), 6);
     TrainSpec set = Recipe.train(settings("train.threads=2", "train.seed=7"), 6);
 
@@ -290,14 +290,14 @@ class RecipeTest {
   }
 
   @Test
-  void aStudentsPrecisionIsTheRecipes() {
+  void readsTheTrainingPrecision() {
     TrainSpec train = Recipe.train(settings("train.precision=bfloat16"), 1).withThreads(2);
 
     assertThat(train.run().precision()).isEqualTo(Precision.BFLOAT16);
   }
 
   @Test
-  void emptyColumnNamesAreNoColumns() {
+  void emptyColumnNamesMeanNoColumn() {
     CorpusSpec corpus =
         Recipe.corpus(settings("corpus.path=a.tsv", "corpus.text=sentence", "corpus.header=false"));
 

@@ -21,7 +21,7 @@ class SweepTest {
   @TempDir private Path directory;
 
   @Test
-  void everyCombinationIsAStudentNamedForWhatItHas() throws IOException {
+  void everyCombinationIsAStudentNamedAfterItsValues() throws IOException {
     List<Sweep.Student> students =
         students(
             """
@@ -68,7 +68,7 @@ class SweepTest {
   }
 
   @Test
-  void valuesAreNamedAsTheyWereWritten() throws IOException {
+  void namesKeepTheNotationOfValues() throws IOException {
     assertThat(
             students(
                 "sweep.over { train.learning-rate = [5e-5, 0.001], student.init = [random,"
@@ -82,7 +82,7 @@ class SweepTest {
   }
 
   @Test
-  void keysOfOneLastWordAreNamedInFull() throws IOException {
+  void keysWithTheSameLastWordHaveLongerNames() throws IOException {
     assertThat(
             students(
                 "sweep.over { loss.hidden-cosine.layers = [all], student.layers = [3],"
@@ -112,7 +112,7 @@ class SweepTest {
   }
 
   @Test
-  void namesThatWouldBeAlikeAreCounted() throws IOException {
+  void equalNamesAreNumbered() throws IOException {
     assertThat(students("sweep.over.student.init = [\"/a/bert\", \"/b/bert\"]"))
         .extracting(Sweep.Student::name)
         .containsExactly("init-bert", "init-bert-2");
@@ -130,7 +130,7 @@ class SweepTest {
   }
 
   @Test
-  void aNumberThatIsNoSeedLeavesANameAlone() {
+  void keepsANameWhoseNumberIsNotASeed() {
     assertThat(Sweep.seeded("tiny_seed-9223372036854775808")).isEmpty();
     assertThat(Sweep.seeded("tiny")).isEmpty();
   }
@@ -199,14 +199,14 @@ class SweepTest {
         "sweep.over.student.heads=[]|sweep.over.student.heads must be a list of values, but is"
             + " empty; add values, or remove the key"
       })
-  void saysWhatIsWrong(String argument, String message) {
+  void reportsTheProblem(String argument, String message) {
     assertThatThrownBy(() -> Settings.parse(null, List.of(argument)))
         .isInstanceOf(StillhouseException.class)
         .hasMessage(message);
   }
 
   @Test
-  void aTableThatNobodyReadsIsRefused() {
+  void refusesMoreThanAThousandStudents() {
     String seeds = java.util.stream.IntStream.range(0, 40).boxed().toList().toString();
 
     assertThatThrownBy(

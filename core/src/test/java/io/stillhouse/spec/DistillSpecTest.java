@@ -8,14 +8,14 @@ import org.junit.jupiter.api.Test;
 
 class DistillSpecTest {
   @Test
-  void theCosineLossReadsTheLastStateOrAllButTheEmbeddings() {
+  void cosineLossReadsTheLastStateOrAllButTheEmbeddings() {
     assertThat(spec(1, DistillSpec.CosineLayers.LAST, 0, 0, 0).studentHidden()).containsExactly(2);
     assertThat(spec(1, DistillSpec.CosineLayers.ALL, 0, 0, 0).studentHidden())
         .containsExactly(1, 2);
   }
 
   @Test
-  void theEmbeddingOutputCarriesNoCosineLossEvenWhereItIsRead() {
+  void embeddingOutputHasNoCosineLoss() {
     DistillSpec spec = spec(1, DistillSpec.CosineLayers.ALL, 0, 1, 0);
 
     assertThat(spec.studentHidden()).containsExactly(0, 1, 2);
@@ -24,19 +24,19 @@ class DistillSpecTest {
   }
 
   @Test
-  void theSquaredErrorsReadBlocksAndEmbeddingsApart() {
+  void squaredErrorsReadBlocksAndEmbeddingsSeparately() {
     assertThat(spec(0, DistillSpec.CosineLayers.ALL, 1, 0, 0).studentHidden())
         .containsExactly(1, 2);
     assertThat(spec(0, DistillSpec.CosineLayers.ALL, 0, 1, 0).studentHidden()).containsExactly(0);
   }
 
   @Test
-  void theAttentionLossReadsEveryBlock() {
+  void attentionLossReadsEveryBlock() {
     assertThat(spec(0, DistillSpec.CosineLayers.LAST, 0, 0, 1).scoreBlocks()).containsExactly(1, 2);
   }
 
   @Test
-  void relationsAreReadOfTheLastBlockOrOfAll() {
+  void relationsReadTheLastBlockOrAll() {
     DistillSpec last = relations(new Relations(1, 0, 1, 1, 8, DistillSpec.Blocks.LAST));
     DistillSpec all = relations(new Relations(1, 0, 0, 1, 8, DistillSpec.Blocks.ALL));
 
@@ -50,7 +50,7 @@ class DistillSpecTest {
   }
 
   @Test
-  void attentionAloneReadsNoRelations() {
+  void attentionReadsNoRelations() {
     DistillSpec attention = relations(new Relations(1, 0, 0, 0, 8, DistillSpec.Blocks.ALL));
 
     assertThat(attention.relationBlocks()).isEmpty();
@@ -58,7 +58,7 @@ class DistillSpecTest {
   }
 
   @Test
-  void firstTokensAreReadOfAllStatesBetweenTheFirstAndTheLast() {
+  void firstTokenLossReadsTheStatesBetweenFirstAndLast() {
     DistillSpec spec =
         new DistillSpec(
             List.of(0, 2, 4, 6),
@@ -74,7 +74,7 @@ class DistillSpecTest {
   }
 
   @Test
-  void statesHaveProjectionsOfTheirOwnOrShareThem() {
+  void statesHaveOwnOrSharedProjections() {
     assertThat(projections(DistillSpec.Projection.PER_LAYER))
         .containsExactly("projection.00.weight", "projection.01.weight", "projection.02.weight");
     assertThat(projections(DistillSpec.Projection.SHARED))
@@ -106,7 +106,7 @@ class DistillSpecTest {
   }
 
   @Test
-  void theBaselineBaselineLearnsFromHardLabelsAlone() {
+  void baselineLearnsOnlyFromHardLabels() {
     DistillSpec baseline = spec(1, DistillSpec.CosineLayers.ALL, 1, 1, 1).baseline();
     DistillSpec ofRelations =
         relations(new Relations(1, 1, 1, 1, 8, DistillSpec.Blocks.ALL)).baseline();

@@ -54,13 +54,13 @@ class EncoderSpecTest {
   }
 
   @Test
-  void refusesWhatAnArchitectureCannotBe() {
+  void refusesShapesThatAnArchitectureCannotHave() {
     assertThatThrownBy(() -> base(Architecture.DISTILBERT, 768, 6, 30522, 2))
         .isInstanceOf(IllegalArgumentException.class)
         .hasMessage("DISTILBERT has no segment embeddings");
     assertThatThrownBy(() -> base(Architecture.BERT, 128, 6, 30522, 2))
         .isInstanceOf(IllegalArgumentException.class)
-        .hasMessage("tables of BERT are as wide as its hidden states: 768, not 128");
+        .hasMessage("the tables of BERT have the width of its hidden states, 768, not 128");
     EncoderSpec.Numerics coarse = new EncoderSpec.Numerics(1e-5, 0.1, 0.1, 0.1);
     EncoderSpec.Embeddings tables = new EncoderSpec.Embeddings(30522, 512, 0, 0);
     assertThatThrownBy(

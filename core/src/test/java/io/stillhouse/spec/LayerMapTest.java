@@ -25,54 +25,59 @@ class LayerMapTest {
 
   @ParameterizedTest
   @ValueSource(strings = {"[1, 5, 5, 2]", "[1,5,5,2]", " [ 1 , 5, 5,2 ] "})
-  void anExplicitMapIsTakenAsWritten(String map) {
+  void keepsAnExplicitMap(String map) {
     assertThat(LayerMap.parse(map).teacherLayers(3, 12)).containsExactly(1, 5, 5, 2);
   }
 
   @Test
-  void uniformThatDoesNotDivideSuggestsPairs() {
+  void suggestsAListIfUniformDoesNotDivide() {
     refuses(
         "uniform",
         5,
         12,
-        "uniform layer map needs teacher layers (12) to be a multiple of student layers (5); name pairs instead, such as student.layer-map=[0, 2, 5, 7, 10, 12]");
+        "a uniform layer map needs teacher layers (12) to be a multiple of student layers (5); list"
+            + " hidden states instead, such as student.layer-map=[0, 2, 5, 7, 10, 12]");
   }
 
   @ParameterizedTest
   @ValueSource(strings = {"uniform", "top", "bottom"})
-  void aStudentDeeperThanItsTeacherIsRefused(String map) {
+  void refusesAStudentDeeperThanItsTeacher(String map) {
     refuses(
         map,
         13,
         12,
-        "student layers (13) must lie in 1..12, the teacher's depth; lower student.layers, or name pairs in student.layer-map");
+        "student layers (13) must be from 1 to 12, the teacher's depth; lower student.layers, or name"
+            + " pairs in student.layer-map");
   }
 
   @Test
-  void anExplicitMapOfAnotherLengthIsRefused() {
+  void refusesAnExplicitMapOfAnotherLength() {
     refuses(
         "[3, 6, 9, 12]",
         4,
         12,
-        "student.layer-map [3, 6, 9, 12] names 4 teacher hidden states, but a student of 4 layers has 5 (0..4); give one for each, the first for the embedding output");
+        "student.layer-map [3, 6, 9, 12] names 4 teacher hidden states, but a student of 4 layers"
+            + " has 5 (0..4); list one for each, the first for the embedding output");
   }
 
   @Test
-  void aHiddenStateThatTheTeacherLacksIsRefused() {
+  void refusesAMissingHiddenState() {
     refuses(
         "[0, 6, 13]",
         2,
         12,
-        "student.layer-map [0, 6, 13] names hidden state 13, but the teacher has 0..12; name one of those");
+        "student.layer-map [0, 6, 13] names hidden state 13, but the teacher has 0..12; name one of"
+            + " those");
   }
 
   @Test
-  void aBlockMappedToTheEmbeddingOutputIsRefused() {
+  void refusesABlockMappedToTheEmbeddingOutput() {
     refuses(
         "[0, 0, 12]",
         2,
         12,
-        "student.layer-map [0, 0, 12] maps student block 1 to hidden state 0, the teacher's embedding output, which has no attention scores; map blocks to 1..12");
+        "student.layer-map [0, 0, 12] maps student block 1 to hidden state 0, the teacher's"
+            + " embedding output, which has no attention scores; map blocks to 1..12");
   }
 
   private static void refuses(String map, int student, int teacher, String message) {

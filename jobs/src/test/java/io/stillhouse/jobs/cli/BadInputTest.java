@@ -195,7 +195,7 @@ class BadInputTest {
   @Test
   void refusesARecipeWithoutALoss() {
     assertThat(mistake(trainOf(cache, "student.layers=1")))
-        .contains("every loss weight is 0; give at least one, such as loss.soft-label.weight=1");
+        .contains("every loss weight is 0; set at least one, such as loss.soft-label.weight=1");
     assertNothingWritten();
   }
 

@@ -48,7 +48,7 @@ class BadSettingsTest {
 
   @Test
   void refusesACommandWithoutARecipe() {
-    assertThat(mistake("cache")).contains("no recipe was named; name one of conf/");
+    assertThat(mistake("cache")).contains("there is no recipe; name one, such as those in conf/");
   }
 
   @Test

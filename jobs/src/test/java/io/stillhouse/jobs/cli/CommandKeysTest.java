@@ -86,7 +86,7 @@ class CommandKeysTest {
   @Test
   @Order(3)
   void verifyListsTheKeysThatItReads() {
-    read("verify", at("cache"), "verify.rows=2", "teacher.path=" + Tiny.CLS);
+    read("verify", at("cache"), "verify.rows=2");
   }
 
   @Test
@@ -122,7 +122,7 @@ class CommandKeysTest {
             "student.layers=3",
             "student.hidden-size=32",
             "loss.hidden-mse.weight=1",
-            "loss.hard-label.class-weights=balanced",
+            "loss.hard-label.class-weights=[1, 1, 1]",
             "train.keep=best",
             "train.validation=" + at("cache"),
             "student.pruned-heads=0.25",
@@ -131,7 +131,12 @@ class CommandKeysTest {
 
   @Test
   @Order(7)
-  void trainListsTheKeysOfRelationsStagesAndFurtherTeachers() {
+  void trainListsTheKeysOfRelationsStagesAndFurtherTeachers() throws IOException {
+    read(
+        "cache",
+        labelled(
+            "teacher.path=" + Tiny.otherWeights(directory.resolve("second-teacher")),
+            "cache.path=" + at("second")));
     read(
         "train",
         student(
@@ -140,7 +145,7 @@ class CommandKeysTest {
             "student.init=random",
             "loss.attention-mse.weight=1",
             "loss.query-relation.weight=1",
-            "loss.teachers=[{ name = b, cache = \"%s\", weight = 2 }]".formatted(at("cache")),
+            "loss.teachers=[{ name = b, cache = \"%s\", weight = 2 }]".formatted(at("second")),
             "train.stages=[{ name = a }, { name = b, loss.attention-mse.weight = 0 }]"));
   }
 
@@ -178,7 +183,10 @@ class CommandKeysTest {
     read(
         "augment",
         labelled(
-            "augment.model=" + Tiny.MLM, "augment.to=" + at("larger"), "augment.copies=1"));
+            "augment.model=" + Tiny.MLM,
+            "augment.stop-words=replaced",
+            "augment.to=" + at("larger"),
+            "augment.copies=1"));
     read(
         "augment",
         labelled("augment.kind=rules", "augment.to=" + at("larger-by-rules"), "augment.copies=1"));
@@ -198,9 +206,7 @@ class CommandKeysTest {
             "evaluate.speed-seconds=0.01"));
     read(
         "evaluate",
-        prose(
-            "evaluate.models=" + Tiny.MLM,
-            "evaluate.output=" + at("prose-evaluation.json")));
+        prose("evaluate.models=" + Tiny.MLM, "evaluate.output=" + at("prose-evaluation.json")));
   }
 
   @Test
@@ -248,10 +254,8 @@ class CommandKeysTest {
 
     assertThat(exitCode).isZero();
     assertThat(read).isNotEmpty();
-    assertThat(CommandKeys.of(command).orElseThrow().options())
-        .extracting(Option::key)
-        .as("keys of " + command)
-        .containsAll(read);
+    CommandKeys.of(command).orElseThrow().options().stream().map(Option::key).forEach(read::remove);
+    assertThat(read).as("keys that the help of %s lacks", command).isEmpty();
   }
 
   private static String[] labelled(String... more) {
@@ -281,7 +285,8 @@ class CommandKeysTest {
         "train.path=" + at("students"),
         "loss.soft-label.weight=1",
         "loss.hard-label.weight=1",
-        "smoke=true",
+        "corpus.max-length=40",
+        "train.max-steps=4",
         "train.threads=1");
   }
 

@@ -11,7 +11,7 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
 /**
- * Against shell scripts that stand in for mvn: what the real one prints was recorded from 3.8.7.
+ * Uses shell scripts in place of mvn, with the output of Maven 3.8.7.
  */
 class MavenArtifactTest {
   private static final MavenArtifact ARTIFACT = MavenArtifact.parse("org.example:words:1.0");
@@ -20,7 +20,7 @@ class MavenArtifactTest {
   @TempDir Path directory;
 
   @Test
-  void takesAJarThatIsAlreadyThereWithoutMaven() throws IOException {
+  void usesAnExistingJarWithoutMaven() throws IOException {
     Path jar = directory.resolve(IN_REPOSITORY);
     Files.createDirectories(jar.getParent());
     Files.createFile(jar);
@@ -28,7 +28,7 @@ class MavenArtifactTest {
   }
 
   @Test
-  void findsTheJarInTheRepositoryThatTheSettingsName() throws IOException {
+  void findsTheJarInTheRepositoryOfTheSettings() throws IOException {
     Path mvn =
         script(
             """
@@ -45,7 +45,7 @@ class MavenArtifactTest {
   }
 
   @Test
-  void saysWhatMavenSaid() throws IOException {
+  void reportsMavensFirstError() throws IOException {
     Path mvn =
         script(
             """
@@ -56,27 +56,27 @@ class MavenArtifactTest {
     assertThatThrownBy(() -> ARTIFACT.resolve(directory, mvn.toString()))
         .isInstanceOf(StillhouseException.class)
         .hasMessage(
-            "Maven could not fetch 'org.example:words:1.0': Could not find artifact"
+            "Maven could not download 'org.example:words:1.0': Could not find artifact"
                 + " org.example:words:jar:1.0 in central; check the coordinates and the network,"
                 + " then try again");
   }
 
   @Test
-  void saysWhereToPutTheJarWhereThereIsNoMaven() {
+  void saysWhereToPutTheJarWithoutMaven() {
     assertThatThrownBy(() -> ARTIFACT.resolve(directory, "no-such-mvn"))
         .isInstanceOf(StillhouseException.class)
         .hasMessage(
-            "'org.example:words:1.0' is not in the local Maven repository, and 'no-such-mvn' to"
-                + " fetch it with cannot be run; install Maven 3.8 or newer, or put the jar at"
+            "'org.example:words:1.0' is not in the local Maven repository, and 'no-such-mvn'"
+                + " cannot be run to download it; install Maven 3.8 or newer, or put the jar at"
                 + " '%s'",
             directory.resolve(IN_REPOSITORY));
   }
 
   @Test
-  void refusesWhatIsNoCoordinates() {
+  void refusesIncompleteCoordinates() {
     assertThatThrownBy(() -> MavenArtifact.parse("org.example:words"))
         .isInstanceOf(StillhouseException.class)
-        .hasMessage("a Maven artefact must be group:artifact:version, but is 'org.example:words'");
+        .hasMessage("a Maven artifact must be group:artifact:version, but is 'org.example:words'");
   }
 
   private Path script(String text) throws IOException {

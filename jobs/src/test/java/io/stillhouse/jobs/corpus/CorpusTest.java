@@ -282,7 +282,7 @@ class CorpusTest {
     Path missing = directory.resolve("missing.txt");
     mistake(
         lines(missing),
-        "corpus does not exist: '%s'; check the spelling, or that every machine of the cluster sees"
+        "corpus does not exist: '%s'; check the spelling, and that every machine of the cluster sees"
                 .formatted(missing)
             + " it");
     write("empty/a.txt", "");

@@ -130,7 +130,7 @@ public final class StudentWindow {
                 Options.BATCH_SIZE.key(),
                 train.batchSize(),
                 Options.SHUFFLE_SHARDS.key(),
-                train.shardsOfBlock());
+                train.shuffleShards());
   }
 
   private void requireOwnName() throws IOException {

@@ -181,7 +181,7 @@ class SweepJobTest {
         .isInstanceOf(StillhouseException.class)
         .hasMessage(
             "evaluate.metrics names [pearson], but a classification task has [accuracy, f1,"
-                + " matthews]; name some of these");
+                + " matthews]; choose from these");
     assertThat(directory.resolve("students")).doesNotExist();
   }
 
