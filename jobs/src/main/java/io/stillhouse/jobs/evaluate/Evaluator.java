@@ -5,7 +5,7 @@ import io.stillhouse.evaluate.Metrics;
 import io.stillhouse.jobs.evaluate.Evaluation.Comparison;
 import io.stillhouse.jobs.evaluate.Evaluation.Group;
 import io.stillhouse.jobs.evaluate.Evaluation.Model;
-import io.stillhouse.jobs.train.student.Baseline;
+import io.stillhouse.recipe.Baseline;
 import io.stillhouse.recipe.Sweep;
 import java.util.ArrayList;
 import java.util.LinkedHashMap;

@@ -4,8 +4,8 @@ import io.stillhouse.config.Options;
 import io.stillhouse.config.Settings;
 import io.stillhouse.error.Errors;
 import io.stillhouse.jobs.corpus.SameTokens;
-import io.stillhouse.jobs.train.student.Stage;
-import io.stillhouse.jobs.train.student.StageJob;
+import io.stillhouse.jobs.train.recipe.Stage;
+import io.stillhouse.jobs.train.recipe.StageJob;
 import io.stillhouse.jobs.train.student.StudentRun;
 import io.stillhouse.jobs.train.sweep.SweepJob;
 import io.stillhouse.spec.EncoderSpec;
@@ -42,9 +42,9 @@ public final class StagedTraining {
     int count = settings.get(Options.STAGES).size();
     if (count > 1 && !settings.get(Options.HALVING_AT).isEmpty()) {
       throw Errors.invalid(
-          "sweep.halving.at is %s, but train.stages names %d stages, of which each goes on from the one before"
+          "sweep.halving.at is %s, but train.stages names %d stages, and each starts from all students of the one before"
               .formatted(settings.get(Options.HALVING_AT), count),
-          "take one away");
+          "remove one of them");
     }
     List<StageJob<SweepJob.Result>> jobs = jobs(settings, stage -> new SweepJob(spark, stage));
     SweepJob.Result result = jobs.get(0).run();
@@ -85,7 +85,7 @@ public final class StagedTraining {
         for (StudentRun run : other.students()) {
           if (run.name().equals(before.name()) && !shape(run).equals(shape(before))) {
             throw Errors.invalid(
-                "%s is %s in the first of train.stages and %s in stage %d, which goes on from it"
+                "%s is %s in the first of train.stages and %s in stage %d, which starts from it"
                     .formatted(run.name(), shape(before), shape(run), number),
                 "give the sizes that student.* leaves to each stage's teacher");
           }

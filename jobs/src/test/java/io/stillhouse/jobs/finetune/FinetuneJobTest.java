@@ -31,7 +31,7 @@ class FinetuneJobTest {
   private final SparkSession spark = Tiny.spark();
 
   @Test
-  void finetuneLearnsAnEasyTaskAndExportLeavesTheRecordBehind() throws IOException {
+  void learnsClassesAndExports() throws IOException {
     Path rows = Tiny.labelled(directory.resolve("rows.tsv"), 240, "yes", "no");
     List<String> recipe =
         recipe(
@@ -77,7 +77,7 @@ class FinetuneJobTest {
   }
 
   @Test
-  void finetuneKeepsTheWeightsThatAreBestOverValidationRows() throws IOException {
+  void keepsBestWeightsOnValidationRows() throws IOException {
     Path dev = Tiny.labelled(directory.resolve("dev.tsv"), 80, "yes", "no");
     List<String> recipe =
         recipe(
@@ -103,7 +103,7 @@ class FinetuneJobTest {
   }
 
   @Test
-  void finetuneLearnsSeveralLabelsOfARow() throws IOException {
+  void learnsSeveralLabelsPerRow() throws IOException {
     Path rows = Tiny.labelled(directory.resolve("rows.tsv"), 240, "male|third", "third");
     List<String> recipe =
         recipe(
@@ -126,7 +126,7 @@ class FinetuneJobTest {
   }
 
   @Test
-  void classesFoundInTheDataAreThoseThatRowsAreReadBy() throws IOException {
+  void findsClassesAsCacheReadsThem() throws IOException {
     Path rows = Tiny.labelled(directory.resolve("rows.tsv"), 24, "yes", "no");
     Files.writeString(rows, Files.readString(rows).replaceFirst("\tyes\n", "\tyes \n"));
 
@@ -138,7 +138,7 @@ class FinetuneJobTest {
   }
 
   @Test
-  void finetuneLearnsARegression() throws IOException {
+  void learnsRegression() throws IOException {
     Path rows = Tiny.labelled(directory.resolve("rows.tsv"), 160, "1.5", "-0.5");
     List<String> recipe =
         recipe(

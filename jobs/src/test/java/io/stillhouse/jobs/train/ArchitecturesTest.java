@@ -55,7 +55,7 @@ class ArchitecturesTest {
   }
 
   @Test
-  void aDistilBertAndAnAlbertLearnAndTeach() throws IOException {
+  void distilBertAndAlbertStudentsBecomeTeachers() throws IOException {
     Path text = Tiny.lines(directory.resolve("prose.txt"), 60);
     cache(text, Tiny.MLM, "first");
 
@@ -103,7 +103,7 @@ class ArchitecturesTest {
   }
 
   @Test
-  void aClassifierOfPairsNeedsNoSegments() throws IOException {
+  void distilBertClassifiesPairs() throws IOException {
     Path rows = Tiny.labelled(directory.resolve("rows.tsv"), 48, "LABEL_2", "LABEL_0");
     List<String> table =
         Tiny.cacheOf(rows, directory.resolve("cache"), "corpus.pair=text", "targets.hidden=[3]");
@@ -132,7 +132,7 @@ class ArchitecturesTest {
   }
 
   @Test
-  void refusesTablesNarrowerThanABertsHiddenStates() throws IOException {
+  void refusesNarrowEmbeddingsOfBert() throws IOException {
     Path text = Tiny.lines(directory.resolve("prose.txt"), 20);
     cache(text, Tiny.MLM, "first");
 

@@ -88,7 +88,7 @@ class BiLstmJobTest {
   }
 
   @Test
-  void singleTextsGoTheWholeWay() throws IOException {
+  void trainsEvaluatesAndExportsSingleTexts() throws IOException {
     wholeWay(single, BiLstmSpec.Texts.SINGLE);
 
     Path text = Files.writeString(directory.resolve("text"), "he was the of\nnot\n");
@@ -103,7 +103,7 @@ class BiLstmJobTest {
   }
 
   @Test
-  void pairsGoTheWholeWay() throws IOException {
+  void trainsEvaluatesAndExportsPairs() throws IOException {
     wholeWay(pair, BiLstmSpec.Texts.PAIR);
 
     Path text = Files.writeString(directory.resolve("text"), "he was\n");
@@ -115,7 +115,7 @@ class BiLstmJobTest {
   }
 
   @Test
-  void aRecipeNeedNotRepeatThatTheCacheHasPairs() throws IOException {
+  void takesPairColumnFromCache() throws IOException {
     List<String> silent = pair.stream().filter(value -> !value.startsWith("corpus.pair")).toList();
     train(silent, "train.max-steps=1", "train.baseline=false");
 
@@ -164,7 +164,7 @@ class BiLstmJobTest {
   }
 
   @Test
-  void wordVectorsComeFromAFile() throws IOException {
+  void readsWordVectorsFromFile() throws IOException {
     Path file =
         Files.writeString(directory.resolve("vectors.txt"), "2 3\nthe 1 2 3\nzebra 4 5 6\n");
     TrainJob.Result result =
@@ -190,7 +190,7 @@ class BiLstmJobTest {
   }
 
   @Test
-  void wordVectorsOfAnotherLanguageAreRefused() throws IOException {
+  void refusesWordVectorsOfAnotherLanguage() throws IOException {
     Path file = Files.writeString(directory.resolve("vectors.txt"), "zebra 4 5 6\n");
 
     assertThatThrownBy(() -> train(single, "student.word-vectors=" + file))
@@ -205,7 +205,7 @@ class BiLstmJobTest {
   }
 
   @Test
-  void roundsTrainItToTheSameBitsTwice() throws IOException {
+  void roundsAreReproducible() throws IOException {
     String[] rounds = {
       "student.dropout=0.1",
       "train.workers=2",
@@ -222,7 +222,7 @@ class BiLstmJobTest {
   }
 
   @Test
-  void aSweepHoldsItAgainstAnEncoder() throws IOException {
+  void sweepComparesItWithEncoder() throws IOException {
     SweepJob.Result result =
         new SweepJob(
                 spark,
@@ -245,7 +245,7 @@ class BiLstmJobTest {
   }
 
   @Test
-  void lossesOnLayersAreRefusedBeforeAnythingIsWritten() {
+  void refusesLossesOnLayersBeforeWriting() {
     assertThatThrownBy(() -> train(single, "loss.first-token-mse.weight=1"))
         .isInstanceOf(StillhouseException.class)
         .hasMessageContaining("loss.first-token-mse.weight is 1.0, but a BiLSTM has no layers");
@@ -258,7 +258,7 @@ class BiLstmJobTest {
   }
 
   @Test
-  void itIsNoTeacher() throws IOException {
+  void isRefusedAsTeacher() throws IOException {
     train(single, "train.max-steps=1", "train.baseline=false");
     Path student = directory.resolve("students/distilled");
 

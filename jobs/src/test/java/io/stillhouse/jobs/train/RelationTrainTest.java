@@ -4,8 +4,10 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import io.stillhouse.checkpoint.HuggingFaceDirectory;
+import io.stillhouse.config.Settings;
 import io.stillhouse.error.StillhouseException;
 import io.stillhouse.jobs.Tiny;
+import io.stillhouse.jobs.TinyRecipe;
 import io.stillhouse.jobs.cache.build.CacheJob;
 import io.stillhouse.jobs.cache.read.CacheReader;
 import io.stillhouse.jobs.storage.Storage;
@@ -64,7 +66,7 @@ class RelationTrainTest {
   }
 
   @Test
-  void twoWorkersTrainASharedProjection() throws IOException {
+  void twoWorkersTrainSharedProjection() throws IOException {
     Path states = directory.resolve("states");
     cache(states, "targets.hidden=[0,1,3]");
     String[] recipe = {
@@ -91,7 +93,7 @@ class RelationTrainTest {
   }
 
   @Test
-  void aCacheWithoutTheStateBelowTheBlockIsRefused() throws IOException {
+  void refusesCacheWithoutStateBelowBlock() throws IOException {
     Path other = directory.resolve("other");
     cache(other, "targets.hidden=[3]");
 
@@ -110,28 +112,23 @@ class RelationTrainTest {
   }
 
   private TrainJob.Result train(String... more) throws IOException {
-    return new TrainJob(
-            Tiny.spark(),
-            Tiny.settings(
-                List.of(
-                    "cache.path=" + cache,
-                    "train.path=" + directory.resolve("students"),
-                    "student.name=small",
-                    "student.layers=1",
-                    "student.hidden-size=16",
-                    "student.heads=2",
-                    "student.init=random",
-                    "student.dropout=0",
-                    "loss.query-relation.weight=1",
-                    "loss.key-relation.weight=1",
-                    "loss.value-relation.weight=1",
-                    "loss.relation.heads=8",
-                    "train.baseline=false",
-                    "train.epochs=6",
-                    "train.batch-size=8",
-                    "train.learning-rate=1e-2",
-                    "train.threads=1"),
-                more))
-        .run();
+    Settings settings =
+        TinyRecipe.empty()
+            .cache(cache)
+            .student(directory.resolve("students"))
+            .withoutBaseline()
+            .with(
+                "student.name=small",
+                "student.heads=2",
+                "loss.soft-label.weight=0",
+                "loss.hidden-mse.weight=0",
+                "loss.query-relation.weight=1",
+                "loss.key-relation.weight=1",
+                "loss.value-relation.weight=1",
+                "loss.relation.heads=8",
+                "train.epochs=6",
+                "train.learning-rate=1e-2")
+            .settings(more);
+    return new TrainJob(Tiny.spark(), settings).run();
   }
 }

@@ -12,6 +12,7 @@ import io.stillhouse.checkpoint.HuggingFaceDirectory;
 import io.stillhouse.config.Settings;
 import io.stillhouse.error.StillhouseException;
 import io.stillhouse.jobs.Tiny;
+import io.stillhouse.jobs.TinyRecipe;
 import io.stillhouse.jobs.cache.build.CacheJob;
 import io.stillhouse.jobs.cache.read.CacheReader;
 import io.stillhouse.jobs.cache.read.JoinedReader;
@@ -78,7 +79,7 @@ class SeveralTeachersTrainTest {
   }
 
   @Test
-  void rowsAreJoinedByTheirKeysWhateverTheirOrderAndShards() throws IOException {
+  void joinsRowsByKeyAcrossShards() throws IOException {
     CacheReader one = reader(first);
     CacheReader two = reader(second);
     RowJoin join = RowJoin.of(one, "first", two, "second", RowKey.With.TEXT_AND_TOKENS);
@@ -114,7 +115,7 @@ class SeveralTeachersTrainTest {
   }
 
   @Test
-  void aTermIsTheWeightedMeanOfTheTeachersOwn() throws IOException {
+  void termIsWeightedMeanOverTeachers() throws IOException {
     List<String> same = new ArrayList<>(rows);
     Collections.shuffle(same, new Random(2));
     Path alone = cache("alone", shallow, same, 300);
@@ -138,7 +139,7 @@ class SeveralTeachersTrainTest {
   }
 
   @Test
-  void anotherTeacherOfTheSameCacheTeachesToo() throws IOException {
+  void readsSecondTeacherOfSameCache() throws IOException {
     Path copy = directory.resolve("first");
     FileUtils.copyDirectory(first.toFile(), copy.toFile());
     new CacheJob(
@@ -158,7 +159,7 @@ class SeveralTeachersTrainTest {
   }
 
   @Test
-  void aMissingRowIsReportedAndLeftOutOnDemandOfTheBaselineToo() throws IOException {
+  void reportsMissingRowsAndLeavesThemOutOnDemand() throws IOException {
     List<String> fewer = new ArrayList<>(rows);
     fewer.removeIf(row -> row.startsWith("key-17\t"));
     fewer.replaceAll(row -> row.startsWith("key-4\t") ? "key-4\t \t0" : row);
@@ -212,7 +213,7 @@ class SeveralTeachersTrainTest {
   }
 
   @Test
-  void otherTokensServeForLogitsButNotForHiddenStates() throws IOException {
+  void otherTokenizerServesLogitsOnly() throws IOException {
     Path swapped = directory.resolve("swapped");
     String how = Tiny.swapTokens(shallow, swapped);
     Path cache = cache("swapped", swapped, rows, 512);
@@ -226,7 +227,7 @@ class SeveralTeachersTrainTest {
   }
 
   @Test
-  void rowsThatWereCutElsewhereServeForLogitsButNotForHiddenStates() throws IOException {
+  void otherTruncationServesLogitsOnly() throws IOException {
     Path cut = cache("cut", shallow, rows, 512, "corpus.max-length=8");
 
     assertThat(train("logits", teachers(cut, "weight = 2")).students()).hasSize(1);
@@ -237,7 +238,7 @@ class SeveralTeachersTrainTest {
   }
 
   @Test
-  void otherClassesAndOtherTextsAreRefused() throws IOException {
+  void refusesOtherClassesAndTexts() throws IOException {
     Path other =
         teacher(
             shared.resolve("other-classes"),
@@ -257,7 +258,7 @@ class SeveralTeachersTrainTest {
   }
 
   @Test
-  void theFirstTeacherAndOneTeacherTwiceAreRefused() {
+  void refusesSameTeacherTwice() {
     assertThatThrownBy(() -> train("itself", teachers(first, "weight = 1")))
         .isInstanceOf(StillhouseException.class)
         .hasMessageContaining("teacher 'b' in loss.teachers is the recipe's first teacher (cache")
@@ -270,7 +271,7 @@ class SeveralTeachersTrainTest {
   }
 
   @Test
-  void aSweepAndRoundsReadTheSameRowsAndTargets() throws IOException {
+  void sweepAndRoundsReadSameRowsAndTargets() throws IOException {
     String teachers = teachers(second, BOTH);
     train("b", teachers);
     SweepJob.Result sweep =
@@ -318,23 +319,18 @@ class SeveralTeachersTrainTest {
   }
 
   private Settings settings(String students, String... more) {
-    return Tiny.settings(
-        List.of(
-            "cache.path=" + first,
-            "train.path=" + directory.resolve(students),
-            "student.layers=1",
+    return TinyRecipe.empty()
+        .cache(first)
+        .student(directory.resolve(students))
+        .withoutBaseline()
+        .with(
             "student.layer-map=top",
-            "student.init=random",
-            "student.dropout=0",
-            "loss.soft-label.weight=1",
-            "loss.hidden-mse.weight=1",
+            "student.hidden-size=0",
+            "student.heads=0",
             "loss.hard-label.weight=1",
             "train.epochs=4",
-            "train.batch-size=8",
-            "train.learning-rate=1e-3",
-            "train.baseline=false",
-            "train.threads=1"),
-        more);
+            "train.learning-rate=1e-3")
+        .settings(more);
   }
 
   private static CacheReader reader(Path cache) throws IOException {

@@ -8,6 +8,7 @@ import io.stillhouse.checkpoint.HuggingFaceDirectory;
 import io.stillhouse.config.Settings;
 import io.stillhouse.error.StillhouseException;
 import io.stillhouse.jobs.Tiny;
+import io.stillhouse.jobs.TinyRecipe;
 import io.stillhouse.jobs.cache.build.CacheJob;
 import io.stillhouse.jobs.train.student.TrainedStudent;
 import io.stillhouse.jobs.train.sweep.SweepJob;
@@ -47,7 +48,7 @@ class StageTest {
   }
 
   @Test
-  void eachStageGoesOnWhereTheOneBeforeEnded() throws IOException {
+  void eachStageStartsFromWeightsOfTheOneBefore() throws IOException {
     TrainJob.Result result = StagedTraining.train(spark, settings("students", STAGES));
 
     assertThat(result.students())
@@ -75,7 +76,7 @@ class StageTest {
   }
 
   @Test
-  void aBaselineGoesThroughEveryStageThatHasLabels() throws IOException {
+  void baselineIsTrainedInEveryStageWithLabels() throws IOException {
     Path plain = withoutLabels(Tiny.CLS);
     String labels =
         "loss.soft-label.weight = 0, loss.hidden-mse.weight = 0, loss.hard-label.weight = 1";
@@ -99,7 +100,7 @@ class StageTest {
   }
 
   @Test
-  void aBaselineThatHadNoLabelsYetBeginsAsTheStudentDid() throws IOException {
+  void baselineWithoutEarlierStageStartsLikeStudent() throws IOException {
     Path other = Tiny.otherWeights(directory.resolve("another"));
     Path plain = withoutLabels(other);
     String[] fromTeacher = {
@@ -134,23 +135,27 @@ class StageTest {
   }
 
   @Test
-  void aStageThatIsDoneIsNotDoneAgainAndAnotherRecipeIsRefused() throws IOException {
+  void finishedStagesAreNotRepeated() throws IOException {
     StagedTraining.train(spark, settings("students", STAGES));
     byte[] before = weights(directory.resolve("students/student"));
 
     assertThat(StagedTraining.train(spark, settings("students", STAGES)).alreadyTrained())
         .containsExactly("student", "student-baseline");
     assertThat(weights(directory.resolve("students/student"))).isEqualTo(before);
-    assertThatThrownBy(
-            () ->
-                StagedTraining.train(
-                    spark, settings("students", STAGES.replace("max-steps = 8", "max-steps = 9"))))
+  }
+
+  @Test
+  void refusesStageOfAnotherRecipe() throws IOException {
+    StagedTraining.train(spark, settings("students", STAGES));
+    String longer = STAGES.replace("max-steps = 8", "max-steps = 9");
+
+    assertThatThrownBy(() -> StagedTraining.train(spark, settings("students", longer)))
         .isInstanceOf(StillhouseException.class)
         .hasMessageContaining("1-intermediate/student' holds a student of another recipe or cache");
   }
 
   @Test
-  void aStageThatIsDoneOtherwiseMakesAnotherStudentOfTheNext() throws IOException {
+  void retrainedStageInvalidatesTheNext() throws IOException {
     String alone = "train.baseline=false";
     StagedTraining.train(spark, settings("students", STAGES, alone));
     FileUtils.deleteDirectory(
@@ -166,7 +171,7 @@ class StageTest {
   }
 
   @Test
-  void projectionsGoOnToo() throws IOException {
+  void projectionsAreCarriedOver() throws IOException {
     String stages =
         "train.stages=[{ name = a, train.max-steps = 8, train.warmup-steps = 0 },"
             + " { name = b, train.max-steps = 1, train.learning-rate = 1e-9 }]";
@@ -186,7 +191,7 @@ class StageTest {
   }
 
   @Test
-  void aSweepGoesThroughTheStagesWhoseValuesWin() throws IOException {
+  void sweepGoesThroughStagesWhoseValuesWin() throws IOException {
     SweepJob.Result result =
         StagedTraining.sweep(
             spark, settings("sweep", STAGES, "sweep.over.loss.hidden-mse.weight=[1, 0.5]"));
@@ -214,7 +219,7 @@ class StageTest {
   }
 
   @Test
-  void whatIsWrongWithTheLastStageIsToldBeforeTheFirst() {
+  void reportsMistakesInLastStageBeforeTraining() {
     String stages =
         STAGES.replace("loss.hidden-mse.weight = 0,", "student.layer-map = \"[0, 5]\",");
 
@@ -225,7 +230,7 @@ class StageTest {
   }
 
   @Test
-  void stagesShareTheStudentAndHaveNames() {
+  void refusesStagesWithoutNamesOrWithOwnStudents() {
     assertThatThrownBy(
             () ->
                 settings(
@@ -244,7 +249,7 @@ class StageTest {
   }
 
   @Test
-  void teachersOfOtherTokensOrSizesAreRefusedBeforeTheFirstStage() throws IOException {
+  void refusesTeachersOfOtherTokensOrSizes() throws IOException {
     Path swapped = directory.resolve("swapped");
     String how = Tiny.swapTokens(Tiny.CLS, swapped);
     assertThatThrownBy(() -> StagedTraining.train(spark, settings("students", thenWith(swapped))))
@@ -267,7 +272,7 @@ class StageTest {
         .isInstanceOf(StillhouseException.class)
         .hasMessageContaining("student is bert of 120 tokens, 40 positions")
         .hasMessageContaining("in the first of train.stages and bert of 120 tokens, 64 positions")
-        .hasMessageContaining("in stage 2, which goes on from it");
+        .hasMessageContaining("in stage 2, which starts from it");
     assertThat(directory.resolve("students")).doesNotExist();
   }
 
@@ -295,20 +300,10 @@ class StageTest {
   }
 
   private Settings settings(String students, String... more) {
-    return Tiny.settings(
-        List.of(
-            "cache.path=" + directory.resolve("cache"),
-            "train.path=" + directory.resolve(students),
-            "student.layers=1",
-            "student.hidden-size=16",
-            "student.heads=4",
-            "student.init=random",
-            "loss.soft-label.weight=1",
-            "loss.hidden-mse.weight=1",
-            "train.epochs=3",
-            "train.batch-size=16",
-            "train.learning-rate=5e-3",
-            "train.threads=1"),
-        more);
+    return TinyRecipe.empty()
+        .cache(directory.resolve("cache"))
+        .student(directory.resolve(students))
+        .with("train.epochs=3", "train.batch-size=16", "train.learning-rate=5e-3")
+        .settings(more);
   }
 }

@@ -11,6 +11,7 @@ import io.stillhouse.config.Options;
 import io.stillhouse.config.Settings;
 import io.stillhouse.error.StillhouseException;
 import io.stillhouse.jobs.Tiny;
+import io.stillhouse.jobs.TinyRecipe;
 import io.stillhouse.jobs.cache.build.CacheJob;
 import io.stillhouse.jobs.cache.build.Tampering;
 import io.stillhouse.jobs.cache.layout.TargetRecipe;
@@ -39,29 +40,12 @@ import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.ValueSource;
 
 @Tag("spark")
 class TrainJobTest {
   private static final Storage STORAGE = new Storage(new Configuration());
-
-  /** TinyBERT's terms and hard labels. */
-  private static final List<String> ALL_TERMS =
-      List.of(
-          "student.name=small",
-          "student.layers=1",
-          "student.hidden-size=16",
-          "student.heads=4",
-          "student.init=random",
-          "student.dropout=0",
-          "loss.soft-label.weight=1",
-          "loss.hard-label.weight=1",
-          "loss.hidden-mse.weight=1",
-          "loss.embedding-mse.weight=1",
-          "loss.attention-mse.weight=1",
-          "train.epochs=6",
-          "train.batch-size=8",
-          "train.learning-rate=1e-2",
-          "train.threads=1");
 
   @TempDir private static Path shared;
   @TempDir private Path directory;
@@ -69,9 +53,11 @@ class TrainJobTest {
   private static SparkSession spark;
   private static Path corpus;
   private static Path cache;
+  private static Path students;
+  private static TrainJob.Result trained;
 
   @BeforeAll
-  static void cachesOnce() throws IOException {
+  static void cachesAndTrainsOnce() throws IOException {
     spark = Tiny.spark();
     corpus = Tiny.labelled(shared.resolve("rows.tsv"), 96, "LABEL_2", "LABEL_0");
     cache = shared.resolve("cache");
@@ -85,53 +71,89 @@ class TrainJobTest {
                 "targets.attention=[3]",
                 "targets.scores=stored"));
     new CacheJob(spark, settings).run();
+    students = shared.resolve("students");
+    trained = new TrainJob(spark, settings(students)).run();
   }
 
   @Test
-  void everyTermFallsAndTheBaselineStandsBeside() throws IOException {
-    TrainJob.Result result = train();
-    assertThat(result.students())
+  void trainsStudentAndBaseline() {
+    assertThat(trained.students())
         .extracting(TrainedStudent::name)
         .containsExactly("small", "small-baseline");
-    TrainedStudent.Losses losses = result.students().get(0).losses();
+  }
+
+  @Test
+  void everyTermFalls() {
+    TrainedStudent.Losses losses = trained.students().get(0).losses();
     assertThat(losses.first())
         .containsOnlyKeys(
             "soft-label", "hard-label", "hidden-mse", "embedding-mse", "attention-mse");
     losses
         .first()
         .forEach((term, before) -> assertThat(losses.last().get(term)).as(term).isLessThan(before));
-    assertThat(result.students().get(1).losses().first()).containsOnlyKeys("hard-label");
-    for (String name : List.of("small", "small-baseline")) {
-      Path student = directory.resolve("students").resolve(name);
-      EncoderSpec spec = HuggingFaceDirectory.open(student).spec();
-      assertThat(spec.layers()).isEqualTo(1);
-      assertThat(spec.hiddenSize()).isEqualTo(16);
-      assertThat(spec.head().labels()).containsExactly("LABEL_0", "LABEL_1", "LABEL_2");
-      List<String> lines = Files.readAllLines(student.resolve("metrics.jsonl"));
-      assertThat(lines).hasSize(72);
-      assertThat(json(lines.get(71)).get("step").getAsInt()).isEqualTo(72);
-      assertThat(json(lines.get(0)).get("loss").getAsDouble()).isPositive();
-      JsonObject record = json(Files.readString(student.resolve("training.json")));
-      assertThat(record.get("name").getAsString()).isEqualTo(name);
-      assertThat(record.get("steps").getAsInt()).isEqualTo(72);
-      assertThat(record.get("parameters").getAsLong()).isEqualTo(spec.parameterCount());
-    }
-    assertThat(directory.resolve("students/_checkpoints/small")).doesNotExist();
-
-    TrainJob.Result again = train();
-    assertThat(again.students()).isEmpty();
-    assertThat(again.alreadyTrained()).containsExactly("small", "small-baseline");
-
-    for (String other : List.of("train.learning-rate=2e-2", "train.precision=bfloat16")) {
-      assertThatThrownBy(() -> train(other))
-          .isInstanceOf(StillhouseException.class)
-          .hasMessageContaining("students/small' holds a student of another recipe or cache")
-          .hasMessageContaining("choose another student.name");
-    }
   }
 
   @Test
-  void aTrainingLeavesWhatItTold() throws IOException {
+  void baselineLearnsHardLabelsOnly() {
+    assertThat(trained.students().get(1).losses().first()).containsOnlyKeys("hard-label");
+  }
+
+  @ParameterizedTest
+  @ValueSource(strings = {"small", "small-baseline"})
+  void studentHasShapeOfRecipeAndLabelsOfTeacher(String name) throws IOException {
+    EncoderSpec spec = HuggingFaceDirectory.open(students.resolve(name)).spec();
+
+    assertThat(spec.layers()).isEqualTo(1);
+    assertThat(spec.hiddenSize()).isEqualTo(16);
+    assertThat(spec.head().labels()).containsExactly("LABEL_0", "LABEL_1", "LABEL_2");
+  }
+
+  @ParameterizedTest
+  @ValueSource(strings = {"small", "small-baseline"})
+  void metricsFileHasEveryStep(String name) throws IOException {
+    List<String> lines = Files.readAllLines(students.resolve(name).resolve("metrics.jsonl"));
+
+    assertThat(lines).hasSize(72);
+    assertThat(json(lines.get(71)).get("step").getAsInt()).isEqualTo(72);
+    assertThat(json(lines.get(0)).get("loss").getAsDouble()).isPositive();
+  }
+
+  @ParameterizedTest
+  @ValueSource(strings = {"small", "small-baseline"})
+  void trainingFileDescribesStudent(String name) throws IOException {
+    Path student = students.resolve(name);
+    JsonObject record = json(Files.readString(student.resolve("training.json")));
+
+    assertThat(record.get("name").getAsString()).isEqualTo(name);
+    assertThat(record.getAsJsonObject("training").get("steps").getAsInt()).isEqualTo(72);
+    assertThat(record.getAsJsonObject("model").get("parameters").getAsLong())
+        .isEqualTo(HuggingFaceDirectory.open(student).spec().parameterCount());
+  }
+
+  @Test
+  void deletesCheckpointsOfFinishedStudents() {
+    assertThat(students.resolve("_checkpoints/small")).doesNotExist();
+  }
+
+  @Test
+  void doesNotRetrainFinishedStudents() throws IOException {
+    TrainJob.Result again = train("train.path=" + students);
+
+    assertThat(again.students()).isEmpty();
+    assertThat(again.alreadyTrained()).containsExactly("small", "small-baseline");
+  }
+
+  @ParameterizedTest
+  @ValueSource(strings = {"train.learning-rate=2e-2", "train.precision=bfloat16"})
+  void refusesDirectoryOfAnotherRecipe(String other) {
+    assertThatThrownBy(() -> train("train.path=" + students, other))
+        .isInstanceOf(StillhouseException.class)
+        .hasMessageContaining("students/small' holds a student of another recipe or cache")
+        .hasMessageContaining("choose another student.name");
+  }
+
+  @Test
+  void liveMetricsAgreeWithMetricsFile() throws IOException {
     train("train.max-steps=4");
     for (String name : List.of("small", "small-baseline")) {
       Path metrics = directory.resolve("students/_metrics").resolve(name);
@@ -148,7 +170,7 @@ class TrainJobTest {
   }
 
   @Test
-  void aTrainingGoesOnWithoutFilesWhereNoneCanBeWritten() throws IOException {
+  void trainsWithoutMetricsIfTheyCannotBeWritten() throws IOException {
     Path taken = Files.writeString(directory.resolve("taken"), "a file, not a directory");
     TrainJob.Result result = train("train.max-steps=4", "train.metrics=" + taken);
     assertThat(result.students()).extracting(TrainedStudent::steps).containsExactly(4L, 4L);
@@ -156,7 +178,7 @@ class TrainJobTest {
   }
 
   @Test
-  void aKilledRunEndsInTheBitsOfOneThatWasNot() throws IOException {
+  void killedRunResumesToSameBits() throws IOException {
     String[] recipe = {
       "student.dropout=0.1",
       "student.hidden-size=0",
@@ -193,7 +215,7 @@ class TrainJobTest {
   }
 
   @Test
-  void aCheckpointOfAnotherRecipeIsRefused() throws IOException {
+  void refusesCheckpointOfAnotherRecipe() throws IOException {
     Settings settings = settings("train.checkpoint-every=2", "train.baseline=false");
     Consumer<StepReport> killer =
         step -> {
@@ -209,7 +231,7 @@ class TrainJobTest {
   }
 
   @Test
-  void aColumnThatTheCacheLacksIsNamedWithTheMend() {
+  void namesColumnsThatCacheLacks() {
     assertThatThrownBy(() -> train("student.layers=3"))
         .isInstanceOf(StillhouseException.class)
         .hasMessageContaining("lacks hidden_01, hidden_02 in some shards")
@@ -218,7 +240,7 @@ class TrainJobTest {
   }
 
   @Test
-  void trainingReadsOfTheTeachersWeightsOnlyWhatInitialisesTheStudent() throws IOException {
+  void doesNotReadTeacherWeights() throws IOException {
     Path copy = directory.resolve("cache");
     org.apache.commons.io.FileUtils.copyDirectory(cache.toFile(), copy.toFile());
     Path weights = copy.resolve("teacher/model.safetensors");
@@ -241,7 +263,7 @@ class TrainJobTest {
   }
 
   @Test
-  void maskedLmStudentsLearnFromDerivedLogits() throws IOException {
+  void maskedLmStudentLearnsFromDerivedLogits() throws IOException {
     Path text = Tiny.lines(directory.resolve("lines.txt"), 64);
     List<String> recipe =
         List.of(
@@ -280,22 +302,22 @@ class TrainJobTest {
     for (int m = 0; m < 3; m++) {
       JsonObject model = written.getAsJsonArray("models").get(m).getAsJsonObject();
       assertThat(model.get("name").getAsString())
-          .isEqualTo(List.of("teacher", "distilled", "baseline").get(m));
+          .isEqualTo(List.of("teacher", "baseline", "distilled").get(m));
       assertThat(model.get("parameters").getAsLong()).isPositive();
       assertThat(model.getAsJsonObject("metrics").keySet())
           .contains("agreement", "accuracy", "perplexity");
     }
-    assertThat(metric(evaluation, 0, "agreement")).isEqualTo(1.0);
-    assertThat(metric(evaluation, 1, "agreement")).isBetween(0.0, 0.9999);
-    assertThat(metric(evaluation, 1, "agreement"))
-        .isGreaterThan(metric(evaluation, 2, "agreement"));
+    assertThat(metric(evaluation, "teacher", "agreement")).isEqualTo(1.0);
+    assertThat(metric(evaluation, "distilled", "agreement")).isBetween(0.0, 0.9999);
+    assertThat(metric(evaluation, "distilled", "agreement"))
+        .isGreaterThan(metric(evaluation, "baseline", "agreement"));
     assertThat(evaluation.comparisons())
         .extracting(Evaluation.Comparison::metric)
         .containsExactly("agreement", "accuracy");
   }
 
   @Test
-  void theStudentStartsFromTheBlocksNamed() throws IOException {
+  void studentStartsFromNamedBlocks() throws IOException {
     // One step at a rate too small to move anything by more than rounding.
     train(
         "student.hidden-size=0",
@@ -322,7 +344,7 @@ class TrainJobTest {
   }
 
   @Test
-  void aStartOfOtherHeadsOrTokensIsRefused() throws IOException {
+  void refusesStartWithOtherHeadsOrTokens() throws IOException {
     String[] alone = {
       "student.hidden-size=0",
       "student.init=teacher",
@@ -360,10 +382,21 @@ class TrainJobTest {
   }
 
   private Settings settings(String[] more) {
-    List<String> all = new ArrayList<>(ALL_TERMS);
-    all.add("cache.path=" + cache);
-    all.add("train.path=" + directory.resolve("students"));
-    return Tiny.settings(all, more);
+    return settings(directory.resolve("students"), more);
+  }
+
+  /** Returns a recipe of TinyBERT's terms and hard labels. */
+  private static Settings settings(Path to, String... more) {
+    return TinyRecipe.empty()
+        .cache(cache)
+        .student(to)
+        .tinyBertLosses()
+        .with(
+            "student.name=small",
+            "loss.hard-label.weight=1",
+            "train.epochs=6",
+            "train.learning-rate=1e-2")
+        .settings(more);
   }
 
   /** Returns the run that {@link TrainJob} makes of those settings. */
@@ -392,8 +425,13 @@ class TrainJobTest {
             CacheReader.open(STORAGE, targets, List.of()).plan().fingerprints()));
   }
 
-  private static double metric(Evaluation evaluation, int model, String name) {
-    return evaluation.models().get(model).metrics().get(name);
+  private static double metric(Evaluation evaluation, String model, String name) {
+    return evaluation.models().stream()
+        .filter(each -> each.name().equals(model))
+        .findFirst()
+        .orElseThrow()
+        .metrics()
+        .get(name);
   }
 
   private static JsonObject json(String text) {

@@ -4,8 +4,10 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import static org.assertj.core.api.Assertions.within;
 
+import io.stillhouse.config.Settings;
 import io.stillhouse.error.StillhouseException;
 import io.stillhouse.jobs.Tiny;
+import io.stillhouse.jobs.TinyRecipe;
 import io.stillhouse.jobs.cache.build.CacheJob;
 import io.stillhouse.jobs.train.student.TrainedStudent;
 import java.io.IOException;
@@ -22,7 +24,7 @@ class ValidationTest {
   @TempDir Path directory;
 
   @Test
-  void theLossOverTheTrainingRowsIsThatOfItsStepsWhereTheWeightsStandStill() throws IOException {
+  void validationLossEqualsTrainingLossOfFrozenWeights() throws IOException {
     cache(Tiny.CLS, "cache");
 
     TrainedStudent.Losses losses = train("cache").students().get(0).losses();
@@ -41,7 +43,7 @@ class ValidationTest {
   }
 
   @Test
-  void aStudentThatIsItsTeacherAgreesWithIt() throws IOException {
+  void copyOfTeacherAgreesWithTeacher() throws IOException {
     cache(Tiny.CLS, "cache");
 
     Map<String, Double> validation =
@@ -61,7 +63,7 @@ class ValidationTest {
   }
 
   @Test
-  void validationRowsOfAnotherTeacherAreRefused() throws IOException {
+  void refusesValidationRowsOfAnotherTeacher() throws IOException {
     cache(Tiny.CLS, "cache");
     cache(Tiny.REG, "other");
 
@@ -72,7 +74,7 @@ class ValidationTest {
   }
 
   @Test
-  void validationRowsWithoutLabelsAreRefusedForWhomThatMatters() throws IOException {
+  void requiresLabelsOfValidationRowsOnlyWhereUsed() throws IOException {
     cache(Tiny.CLS, "cache");
     cache(Tiny.CLS, "unlabelled", "corpus.label=");
 
@@ -89,7 +91,7 @@ class ValidationTest {
   }
 
   @Test
-  void aRecipeThatIsNotTheCachesIsRefusedByName() throws IOException {
+  void refusesCacheOfAnotherRecipe() throws IOException {
     cache(Tiny.CLS, "cache");
 
     assertThatThrownBy(() -> train("cache", "corpus.max-length=32", "teacher.path=" + Tiny.REG))
@@ -125,27 +127,20 @@ class ValidationTest {
 
   /** One step of all rows, so small that it changes nothing. */
   private TrainJob.Result train(String validation, String... more) throws IOException {
-    return new TrainJob(
-            spark(),
-            Tiny.settings(
-                List.of(
-                    "cache.path=" + directory.resolve("cache"),
-                    "train.path=" + directory.resolve("students"),
-                    "train.validation=" + directory.resolve(validation),
-                    "student.layers=1",
-                    "student.dropout=0",
-                    "student.hidden-size=16",
-                    "student.heads=4",
-                    "student.init=random",
-                    "train.baseline=false",
-                    "loss.soft-label.weight=3",
-                    "loss.hard-label.weight=1",
-                    "train.epochs=1",
-                    "train.batch-size=64",
-                    "train.learning-rate=1e-12",
-                    "train.threads=1"),
-                more))
-        .run();
+    Settings settings =
+        TinyRecipe.empty()
+            .cache(directory.resolve("cache"))
+            .student(directory.resolve("students"))
+            .withoutBaseline()
+            .with(
+                "train.validation=" + directory.resolve(validation),
+                "loss.soft-label.weight=3",
+                "loss.hidden-mse.weight=0",
+                "loss.hard-label.weight=1",
+                "train.batch-size=64",
+                "train.learning-rate=1e-12")
+            .settings(more);
+    return new TrainJob(spark(), settings).run();
   }
 
   private static SparkSession spark() {

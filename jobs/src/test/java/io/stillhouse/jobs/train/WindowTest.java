@@ -6,6 +6,7 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import io.stillhouse.config.Settings;
 import io.stillhouse.error.StillhouseException;
 import io.stillhouse.jobs.Tiny;
+import io.stillhouse.jobs.TinyRecipe;
 import io.stillhouse.jobs.cache.build.CacheJob;
 import io.stillhouse.jobs.cache.check.VacuumJob;
 import io.stillhouse.jobs.cache.check.VerifyJob;
@@ -26,6 +27,8 @@ import java.util.concurrent.FutureTask;
 import java.util.concurrent.TimeUnit;
 import org.apache.hadoop.conf.Configuration;
 import org.apache.spark.sql.SparkSession;
+import org.assertj.core.api.AbstractThrowableAssert;
+import org.assertj.core.api.ThrowableAssert.ThrowingCallable;
 import org.junit.jupiter.api.AfterAll;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeAll;
@@ -36,7 +39,8 @@ import org.junit.jupiter.api.io.TempDir;
 
 /** A cache that never holds more than three shards, and trainings that read it as it is written. */
 @Tag("spark")
-@Timeout(value = 5, unit = TimeUnit.MINUTES) // two jobs that wait for each other
+@Tag("slow")
+@Timeout(value = 5, unit = TimeUnit.MINUTES) // commands that wait for each other
 class WindowTest {
   private static final int WINDOW = 3;
 
@@ -45,6 +49,7 @@ class WindowTest {
 
   private static SparkSession spark;
   private static Path corpus;
+  private static Path begun;
   private static int shards;
   private static byte[] student;
   private static byte[] baseline;
@@ -53,7 +58,7 @@ class WindowTest {
   private final List<WindowWatcher> watchers = new ArrayList<>();
 
   @BeforeAll
-  static void trainsFromAWholeCache() throws IOException {
+  static void trainsFromWholeCacheAndBeginsWindow() throws Exception {
     // The cache, a student and its baseline work at the same time.
     Tiny.spark().stop();
     spark =
@@ -67,6 +72,11 @@ class WindowTest {
     baseline = weights(shared.resolve("students/small-baseline"));
     new TrainJob(spark, settings(shared.resolve("whole"), shared.resolve("rounds"), ROUNDS)).run();
     inRounds = weights(shared.resolve("rounds/small"));
+    begun = shared.resolve("begun");
+    Settings window = settings(begun, shared.resolve("students"), "cache.window=" + WINDOW);
+    Background<CacheRecord> caching = new Background<>(() -> new CacheJob(spark, window).run());
+    await(begun);
+    kill(caching);
   }
 
   private static final String[] ROUNDS = {
@@ -79,7 +89,7 @@ class WindowTest {
   }
 
   @AfterEach
-  void theCacheNeverHeldMoreThanItsWindow() throws Exception {
+  void cacheNeverHoldsMoreThanWindow() throws Exception {
     for (WindowWatcher watcher : watchers) {
       watcher.close();
       assertThat(watcher.most).as("shards at once").isBetween(1, WINDOW);
@@ -87,7 +97,7 @@ class WindowTest {
   }
 
   @Test
-  void studentsOfAWindowAreThoseOfTheWholeCache() throws Exception {
+  void windowGivesSameStudentsAsWholeCache() throws Exception {
     Background<CacheRecord> caching = cacheInTheBackground();
     awaitCache();
     train();
@@ -115,7 +125,7 @@ class WindowTest {
   }
 
   @Test
-  void workersInRoundsWaitAndLetGoToo() throws Exception {
+  void workersInRoundsGiveSameStudentAsWholeCache() throws Exception {
     Background<CacheRecord> caching = cacheInTheBackground("cache.window=3");
     awaitCache();
     train(ROUNDS);
@@ -125,7 +135,7 @@ class WindowTest {
   }
 
   @Test
-  void killedTrainingsAndCachesGoOnToTheSameBits() throws Exception {
+  void killedTrainingAndCacheResumeToSameBits() throws Exception {
     Background<CacheRecord> caching = cacheInTheBackground();
     awaitCache();
     Future<TrainJob.Result> training = new Background<>(() -> train());
@@ -147,12 +157,12 @@ class WindowTest {
   }
 
   @Test
-  void verifyTellsDroppedShardsFromDamageAndCollectRemovesWhatAKillLeft() throws Exception {
+  void verifyAcceptsDroppedShardsAndVacuumDeletesTheirFiles() throws Exception {
     Background<CacheRecord> caching = cacheInTheBackground();
     awaitCache();
     train();
     caching.get(60, TimeUnit.SECONDS);
-    theCacheNeverHeldMoreThanItsWindow();
+    cacheNeverHoldsMoreThanWindow();
     watchers.clear();
 
     VerifyJob.Result verified = verify();
@@ -177,7 +187,7 @@ class WindowTest {
   }
 
   @Test
-  void aLostEntryOfDroppedShardsMakesNobodyComputeThemAgain() throws Exception {
+  void lostManifestEntryDoesNotBringBackDroppedShards() throws Exception {
     Background<CacheRecord> caching = cacheInTheBackground();
     awaitCache();
     train();
@@ -207,7 +217,7 @@ class WindowTest {
   }
 
   @Test
-  void aLateStudentIsToldWhatWasDroppedAndAfterWhom() throws Exception {
+  void refusesStudentThatBeginsAfterShardsWereDropped() throws Exception {
     Background<CacheRecord> caching = cacheInTheBackground();
     awaitCache();
     train();
@@ -228,64 +238,100 @@ class WindowTest {
   }
 
   @Test
-  void aRecipeThatTheWindowCannotServeIsRefusedWithTheMend() throws Exception {
+  void cacheRefusesWindowWithShuffledOrder() {
     assertThatThrownBy(() -> cache("train.order=shuffled"))
         .isInstanceOf(StillhouseException.class)
         .hasMessageContaining("cache.window is 3")
         .hasMessageContaining("train.order is 'shuffled'; set train.order=plan");
     assertThat(cachePath()).doesNotExist();
+  }
 
-    Background<CacheRecord> caching = new Background<>(() -> cache());
-    awaitCache();
-    assertThatThrownBy(() -> train("train.order=shuffled"))
-        .isInstanceOf(StillhouseException.class)
+  @Test
+  void trainRefusesShuffledOrder() {
+    assertRefused(() -> trainBegun("train.order=shuffled"))
         .hasMessageContaining("a window of 3 of its %d shards".formatted(shards))
         .hasMessageContaining("train.order is 'shuffled'; set train.order=plan");
-    assertThatThrownBy(() -> train("train.epochs=2"))
-        .isInstanceOf(StillhouseException.class)
+  }
+
+  @Test
+  void trainRefusesSecondEpoch() {
+    assertRefused(() -> trainBegun("train.epochs=2"))
         .hasMessageContaining("it can be read once, but train.epochs is 2; set train.epochs=1");
-    assertThatThrownBy(() -> train("train.batch-size=48"))
-        .isInstanceOf(StillhouseException.class)
+  }
+
+  @Test
+  void trainRefusesStepsLargerThanWindow() {
+    assertRefused(() -> trainBegun("train.batch-size=48"))
         .hasMessageContaining("but a step of train.batch-size=48 and train.shuffle-shards=1 reads")
         .hasMessageContaining("make the cache with cache.window=");
-    assertThatThrownBy(() -> train("student.layers=3"))
-        .isInstanceOf(StillhouseException.class)
+  }
+
+  @Test
+  void trainRefusesColumnsThatCacheWasNotBegunWith() {
+    assertRefused(() -> trainBegun("student.layers=3"))
         .hasMessageContaining("was not begun with attention_02, hidden_01, hidden_02");
-    assertThatThrownBy(
-            () ->
-                new SweepJob(
-                    spark, settings(cachePath(), students(), "sweep.over.train.seed=[1, 2]")))
-        .isInstanceOf(StillhouseException.class)
+  }
+
+  @Test
+  void sweepRefusesWindow() {
+    assertRefused(
+            () -> new SweepJob(spark, settings(begun, students(), "sweep.over.train.seed=[1, 2]")))
         .hasMessageContaining("has a window, and a student of a sweep that fails")
-        .hasMessageContaining("train each student by a train command of its own");
+        .hasMessageContaining("train each student by its own train command");
+  }
+
+  @Test
+  void trainRefusesStudentsThatCannotRunAtOnce() {
     spark.sparkContext().conf().set("spark.task.cpus", "2");
     try {
-      assertThatThrownBy(() -> train())
-          .isInstanceOf(StillhouseException.class)
+      assertRefused(this::trainBegun)
           .hasMessageContaining("there are 2 and the session runs fewer tasks at once")
           .hasMessageContaining("--master 'local[2]', or set train.baseline=false");
     } finally {
       spark.sparkContext().conf().set("spark.task.cpus", "1");
     }
-    assertThat(cachePath().resolve("window")).doesNotExist();
-    kill(caching);
+  }
 
-    assertThatThrownBy(() -> cache("cache.window=2"))
-        .isInstanceOf(StillhouseException.class)
-        .hasMessageContaining(
-            "was begun with cache.window = 3, but this recipe has 2; use 3 or more");
-    assertThatThrownBy(() -> cache("targets.hidden=[0,1,3]"))
-        .isInstanceOf(StillhouseException.class)
+  @Test
+  void cacheRefusesSmallerWindow() {
+    assertRefused(() -> cacheBegun("cache.window=2"))
+        .hasMessageContaining("was begun with cache.window = 3, but this recipe has 2; use 3 or more");
+  }
+
+  @Test
+  void cacheRefusesMoreTargets() {
+    assertRefused(() -> cacheBegun("cache.window=3", "targets.hidden=[0,1,3]"))
         .hasMessageContaining("asks for attention_03, hidden_00, hidden_01, hidden_03");
-    assertThatThrownBy(() -> cache("teacher.name=other", "teacher.path=" + Tiny.CLS))
-        .isInstanceOf(StillhouseException.class)
+  }
+
+  @Test
+  void cacheRefusesSecondTeacher() {
+    assertRefused(
+            () -> cacheBegun("cache.window=3", "teacher.name=other", "teacher.path=" + Tiny.CLS))
         .hasMessageContaining("keeps the targets of one teacher");
-    assertThatThrownBy(
-            () ->
-                new CacheJob(spark, settings(shared.resolve("whole"), students(), "cache.window=3"))
-                    .run())
-        .isInstanceOf(StillhouseException.class)
+  }
+
+  @Test
+  void cacheRefusesWindowForWholeCache() {
+    Settings settings = settings(shared.resolve("whole"), students(), "cache.window=3");
+    assertRefused(() -> new CacheJob(spark, settings).run())
         .hasMessageContaining("was begun with cache.window = 0, but this recipe has 3; use 0");
+  }
+
+  /** Asserts that a command is refused, and that no student is registered with the window. */
+  private static AbstractThrowableAssert<?, ?> assertRefused(ThrowingCallable command) {
+    AbstractThrowableAssert<?, ?> refused =
+        assertThatThrownBy(command).isInstanceOf(StillhouseException.class);
+    assertThat(begun.resolve("window")).doesNotExist();
+    return refused;
+  }
+
+  private void trainBegun(String... more) throws IOException {
+    new TrainJob(spark, settings(begun, students(), more)).run();
+  }
+
+  private void cacheBegun(String... more) throws IOException {
+    new CacheJob(spark, settings(begun, students(), more)).run();
   }
 
   private CacheRecord cache(String... more) throws IOException {
@@ -319,7 +365,7 @@ class WindowTest {
     }
   }
 
-  /** Ends a cache: it has a Spark job that could be cancelled only while it computes. */
+  /** Ends a cache command, which has a Spark job to cancel only while it computes. */
   private static void kill(Background<CacheRecord> caching) throws InterruptedException {
     spark.sparkContext().cancelJobGroup("cache");
     caching.thread.interrupt();
@@ -327,7 +373,7 @@ class WindowTest {
     assertThatThrownBy(caching::get).isInstanceOf(ExecutionException.class);
   }
 
-  /** A cancelled task goes on to the end of its step; those of a killed process do not. */
+  /** A cancelled task ends after its step; the tasks of a killed process end at once. */
   private static void awaitNoTasks() throws InterruptedException {
     while (Arrays.stream(spark.sparkContext().statusTracker().getExecutorInfos())
         .anyMatch(executor -> executor.numRunningTasks() > 0)) {
@@ -336,7 +382,11 @@ class WindowTest {
   }
 
   private void awaitCache() throws InterruptedException {
-    while (!Files.exists(cachePath().resolve("plan.json"))) {
+    await(cachePath());
+  }
+
+  private static void await(Path cache) throws InterruptedException {
+    while (!Files.exists(cache.resolve("plan.json"))) {
       Thread.sleep(20);
     }
   }
@@ -368,30 +418,19 @@ class WindowTest {
   }
 
   private static Settings settings(Path cache, Path students, String... more) {
-    return Tiny.settings(
-        Tiny.cacheOf(
-            corpus,
-            cache,
-            "cache.shard-tokens=256",
-            "targets.hidden=[0,3]",
-            "targets.attention=[3]",
+    return TinyRecipe.labelled(corpus)
+        .cache(cache)
+        .shardTokens(256)
+        .tinyBertTargets()
+        .student(students)
+        .tinyBertLosses()
+        .with(
             "targets.scores=stored",
-            "train.path=" + students,
-            "train.order=plan",
             "student.name=small",
-            "student.layers=1",
-            "student.hidden-size=16",
-            "student.heads=4",
-            "student.init=random",
-            "loss.soft-label.weight=1",
             "loss.hard-label.weight=1",
-            "loss.hidden-mse.weight=1",
-            "loss.embedding-mse.weight=1",
-            "loss.attention-mse.weight=1",
-            "train.epochs=1",
+            "train.order=plan",
             "train.batch-size=4",
-            "train.learning-rate=1e-2",
-            "train.threads=1"),
-        more);
+            "train.learning-rate=1e-2")
+        .settings(more);
   }
 }

@@ -1,3 +1,6 @@
-/** Live metrics of a training: the latest steps, JSON lines, and TensorBoard files. */
+/**
+ * Live metrics of a training. Tasks report their steps through an accumulator; the driver writes
+ * the newest of each student as JSON lines and TensorBoard events, and exports them as gauges.
+ */
 @org.jspecify.annotations.NullMarked
 package io.stillhouse.jobs.train.metrics;

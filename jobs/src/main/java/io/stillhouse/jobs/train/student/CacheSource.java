@@ -15,7 +15,7 @@ import org.apache.hadoop.fs.Path;
  * @param teacher the recipe's {@code teacher.name}, "" for the cache's first teacher
  * @param fingerprints of the cache's plan
  */
-record CacheSource(String cache, String teacher, Map<String, String> fingerprints)
+public record CacheSource(String cache, String teacher, Map<String, String> fingerprints)
     implements Serializable {
 
   /**

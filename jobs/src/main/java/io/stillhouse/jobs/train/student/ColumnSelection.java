@@ -18,7 +18,7 @@ import java.util.function.Predicate;
  * @param columns that hold the targets of its loss, or what targets are rebuilt from
  * @param teacherTensors names of the teacher's weights that rebuild targets
  */
-record ColumnSelection(Set<Column> columns, Set<String> teacherTensors) {
+public record ColumnSelection(Set<Column> columns, Set<String> teacherTensors) {
   private static final String WORDS = "bert.embeddings.word_embeddings.weight";
 
   /**
@@ -28,7 +28,7 @@ record ColumnSelection(Set<Column> columns, Set<String> teacherTensors) {
    * @param stored whether the cache has a column; a stored column is read even if the recipe would
    *     not store it
    */
-  static ColumnSelection of(
+  public static ColumnSelection of(
       DistillSpec loss,
       EncoderSpec teacher,
       StudentRun.TargetStorage kept,

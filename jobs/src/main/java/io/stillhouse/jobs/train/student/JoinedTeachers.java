@@ -19,7 +19,7 @@ import org.jspecify.annotations.Nullable;
 public record JoinedTeachers(double weight, List<FurtherTeacher> further, List<BitSet> leftOut)
     implements Serializable {
   /** One teacher, and all of its rows. */
-  static final JoinedTeachers NONE = new JoinedTeachers(1, List.of(), List.of());
+  public static final JoinedTeachers NONE = new JoinedTeachers(1, List.of(), List.of());
 
   public JoinedTeachers {
     further = List.copyOf(further);
@@ -37,7 +37,7 @@ public record JoinedTeachers(double weight, List<FurtherTeacher> further, List<B
    * @param shards for each shard of the student's cache, the shards of the source that hold its
    *     rows
    */
-  record FurtherTeacher(
+  public record FurtherTeacher(
       String name,
       CacheSource source,
       JoinedReader.Tokens tokens,
@@ -45,7 +45,7 @@ public record JoinedTeachers(double weight, List<FurtherTeacher> further, List<B
       DistillSpec loss,
       List<BitSet> shards)
       implements Serializable {
-    FurtherTeacher {
+    public FurtherTeacher {
       shards = List.copyOf(shards);
     }
   }
@@ -62,7 +62,7 @@ public record JoinedTeachers(double weight, List<FurtherTeacher> further, List<B
   }
 
   /** Returns the same rows with the targets of the first teacher alone. */
-  JoinedTeachers withoutFurther() {
+  public JoinedTeachers withoutFurther() {
     return leftOut.isEmpty() ? NONE : new JoinedTeachers(1, List.of(), leftOut);
   }
 

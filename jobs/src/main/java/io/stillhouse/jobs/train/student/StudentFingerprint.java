@@ -130,8 +130,8 @@ final class StudentFingerprint {
     Map<String, Object> json = new HashMap<>();
     json.put("epochs", train.epochs());
     json.put("batch-size", train.batching().batchSize());
-    json.put("micro-batch-tokens", train.batching().tokensPerMicroBatch());
-    json.put("shuffle-shards", train.batching().shardsOfBlock());
+    json.put("micro-batch-tokens", train.batching().microBatchTokens());
+    json.put("shuffle-shards", train.batching().shuffleShards());
     json.put("order", word(train.batching().order()));
     json.put("optimiser", optimiser(train.optimiser()));
     json.put("seed", train.run().seed());
@@ -176,7 +176,7 @@ final class StudentFingerprint {
     Map<String, Object> json = new HashMap<>();
     json.put("keep", word(selection.keep()));
     json.put("by", selection.by());
-    json.put("every-steps", selection.everySteps());
+    json.put("every-steps", selection.evalEvery());
     json.put("patience", selection.patience());
     json.put("validation", validation);
     return json;

@@ -111,7 +111,7 @@ public final class StudentParts {
   }
 
   /** Returns a cache's rows as a training of one teacher counts them. */
-  static KeyedRows inOrder(CacheReader reader, TrainSpec train) {
+  public static KeyedRows inOrder(CacheReader reader, TrainSpec train) {
     return train.batching().order() == TrainSpec.Order.PLAN ? new PlannedReader(reader) : reader;
   }
 

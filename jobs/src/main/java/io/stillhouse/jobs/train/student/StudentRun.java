@@ -43,7 +43,8 @@ public record StudentRun(
       blocks = List.copyOf(blocks); // a sublist is not serializable
     }
 
-    Start(@Nullable String directory, List<Integer> blocks, PrunedHeads pruned) {
+    /** Makes a start from a model that is no student of ours. */
+    public Start(@Nullable String directory, List<Integer> blocks, PrunedHeads pruned) {
       this(directory, blocks, pruned, "");
     }
 
@@ -53,13 +54,13 @@ public record StudentRun(
     }
 
     /** Starts from a student of the same shape, block by block. */
-    static Start allBlocks(Path directory, int layers, PrunedHeads pruned) {
+    public static Start allBlocks(Path directory, int layers, PrunedHeads pruned) {
       return new Start(
           directory.toString(), IntStream.rangeClosed(1, layers).boxed().toList(), pruned);
     }
 
     /** Returns this start from a student with the given fingerprint. */
-    Start withFingerprint(String fingerprint) {
+    public Start withFingerprint(String fingerprint) {
       return new Start(directory, blocks, pruned, fingerprint);
     }
   }
@@ -108,7 +109,7 @@ public record StudentRun(
     }
 
     /** Returns a copy that also reads the given caches. */
-    Paths with(JoinedTeachers others) {
+    public Paths with(JoinedTeachers others) {
       return new Paths(cache, teacher, kept, validation, students, cacheFingerprints, others);
     }
 
@@ -128,7 +129,7 @@ public record StudentRun(
   }
 
   /** Returns a copy with another start. */
-  StudentRun startingFrom(Start other) {
+  public StudentRun startingFrom(Start other) {
     return new StudentRun(name, model, loss, train, other, places);
   }
 

@@ -1,6 +1,5 @@
 package io.stillhouse.jobs.train.student;
 
-import io.stillhouse.config.Options;
 import io.stillhouse.error.Errors;
 import io.stillhouse.error.StillhouseException;
 import io.stillhouse.jobs.cache.layout.Acknowledgements;
@@ -26,9 +25,6 @@ import org.jspecify.annotations.Nullable;
  * without a window nothing here does anything.
  */
 public final class StudentWindow {
-  /** A large window needs no checkpoint for each of its shards. */
-  private static final int CHECKPOINTS_PER_WINDOW = 4;
-
   private final StudentRun run;
   private final Storage storage;
   private final Path cache;
@@ -89,48 +85,9 @@ public final class StudentWindow {
     if (window == null) {
       return;
     }
-    TrainSpec train = run.train();
-    String has =
-        "cache '%s' has a window of %d of its %d shards"
-            .formatted(cache, window.shards(), shardRows.size());
-    if (train.batching().order() != TrainSpec.Order.PLAN) {
-      throw Errors.invalid(
-          "%s, which are read in the order in which they are written, but %s is 'shuffled'"
-              .formatted(has, Options.ORDER.key()),
-          "set %s=plan".formatted(Options.ORDER.key()));
-    }
-    if (schedule().readsAgain() && window.shards() < shardRows.size()) {
-      throw Errors.invalid(
-          "%s, so it can be read once, but %s is %d"
-              .formatted(has, Options.EPOCHS.key(), train.epochs()),
-          "set %s=1, or make a cache with %s=0"
-              .formatted(Options.EPOCHS.key(), Options.CACHE_WINDOW.key()));
-    }
-    int most = schedule().mostAtOnce();
-    if (most > window.shards()) {
-      throw Errors.invalid(
-          "%s, but a %s reads up to %d".formatted(has, reading(train), most),
-          "make the cache with %s=%d or more, or lower those"
-              .formatted(Options.CACHE_WINDOW.key(), most));
-    }
+    WindowFit.require(cache, window.shards(), shardRows, run.train());
     requireOwnName();
     cacheReader.with(columns).requireNoneDropped(schedule().done(newestStep()));
-  }
-
-  private static String reading(TrainSpec train) {
-    return train.rounds().used()
-        ? "round of %s=%d and %s=%d"
-            .formatted(
-                Options.WORKERS.key(),
-                train.rounds().workers(),
-                Options.ROUND_STEPS.key(),
-                train.rounds().steps())
-        : "step of %s=%d and %s=%d"
-            .formatted(
-                Options.BATCH_SIZE.key(),
-                train.batchSize(),
-                Options.SHUFFLE_SHARDS.key(),
-                train.shuffleShards());
   }
 
   private void requireOwnName() throws IOException {
@@ -173,8 +130,7 @@ public final class StudentWindow {
       return checkpoints;
     }
     Acknowledgements.Student known = acknowledgements.of(run.name());
-    int spare = window.shards() - schedule().mostAtOnce() + 1;
-    int stride = Math.max(1, Math.min(window.shards() / CHECKPOINTS_PER_WINDOW, spare));
+    int stride = WindowFit.checkpointStride(window.shards(), schedule().mostAtOnce());
     return new Acknowledging(checkpoints, stride, known == null ? 0 : known.needs());
   }
 

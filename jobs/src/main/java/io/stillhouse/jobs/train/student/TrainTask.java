@@ -44,7 +44,7 @@ public final class TrainTask implements AutoCloseable {
   private @Nullable Map<String, NDArray> weights;
   private TrainSpec.@Nullable Chosen chosen;
 
-  /** What is open while the student is trained. */
+  /** The open caches and tensors of a running training. */
   private record Opened(StudentParts parts, StudentWindow window, NDManager manager) {}
 
   /**
@@ -75,7 +75,7 @@ public final class TrainTask implements AutoCloseable {
               .begin(open.manager(), start, open.parts().teacherParts(open.manager()))) {
         logBegin();
         while (training.step()) {
-          // the listener is told
+          // the listener receives every step
         }
         chosen = training.chosen();
       }
@@ -92,7 +92,7 @@ public final class TrainTask implements AutoCloseable {
     opened = new Opened(parts, window, Devices.manager());
   }
 
-  /** Begins the training beside others. */
+  /** Begins the training of a student that shares its task with others. */
   public Trainer.Run join(Lockstep others, TargetSource source, TeacherParts teacher)
       throws IOException {
     Map<String, NDArray> start = start();
@@ -222,7 +222,7 @@ public final class TrainTask implements AutoCloseable {
     listener.accept(StepReport.lately(steps));
   }
 
-  /** Publishes the student of a training beside others. */
+  /** Publishes a student that shared its task with others. */
   public TrainedStudent publish(Trainer.Run training) throws IOException {
     chosen = training.chosen();
     return publish();

@@ -37,8 +37,8 @@ public record TrainedStudent(
   /**
    * The size of a student.
    *
-   * @param prunedHeads for each block with weights of its own, the pruned heads, from 1; null if no
-   *     head is pruned
+   * @param prunedHeads the pruned heads, from 1, of each block (blocks that share weights count
+   *     once); null if no head is pruned
    */
   public record Model(long parameters, @Nullable List<List<Integer>> prunedHeads)
       implements Serializable {}
@@ -98,14 +98,14 @@ public record TrainedStudent(
   }
 
   /** Returns the fingerprint of a finished student; "" if the directory is not a student's. */
-  static String fingerprint(Storage storage, Path student) throws IOException {
+  public static String fingerprint(Storage storage, Path student) throws IOException {
     TrainedStudent trained = read(storage, student);
     @Nullable String fingerprint = trained == null ? null : trained.fingerprint();
     return fingerprint == null ? "" : fingerprint;
   }
 
   /** Returns the pruned heads of a finished student. */
-  static PrunedHeads prunedHeads(Storage storage, Path student) throws IOException {
+  public static PrunedHeads prunedHeads(Storage storage, Path student) throws IOException {
     TrainedStudent trained = read(storage, student);
     List<List<Integer>> blocks = trained == null ? null : trained.model().prunedHeads();
     return blocks == null ? PrunedHeads.NONE : new PrunedHeads(blocks);

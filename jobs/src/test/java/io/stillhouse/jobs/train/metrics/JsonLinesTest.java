@@ -15,7 +15,7 @@ class JsonLinesTest {
   private final ByteArrayOutputStream out = new ByteArrayOutputStream();
 
   @Test
-  void writesALineForEachStep() throws IOException {
+  void writesOneLinePerStep() throws IOException {
     try (JsonLines lines = new JsonLines(out)) {
       lines.write(Steps.of(1), Instant.parse("2026-01-02T03:04:05.678Z"));
       lines.write(Steps.of(4), Instant.parse("2026-01-02T03:04:09Z"));
@@ -31,7 +31,7 @@ class JsonLinesTest {
   }
 
   @Test
-  void writesAGradientThatIsNoNumber() throws IOException {
+  void writesGradientNormThatIsNaN() throws IOException {
     StepReport diverged =
         new StepReport(
             1,

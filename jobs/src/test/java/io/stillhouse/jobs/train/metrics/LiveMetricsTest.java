@@ -5,6 +5,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 import com.google.gson.JsonParser;
 import io.stillhouse.config.Settings;
 import io.stillhouse.jobs.Tiny;
+import io.stillhouse.jobs.TinyRecipe;
 import io.stillhouse.jobs.storage.Storage;
 import io.stillhouse.jobs.train.Steps;
 import io.stillhouse.train.StepReport;
@@ -55,7 +56,7 @@ class LiveMetricsTest {
   }
 
   @Test
-  void aStepIsWrittenOnce() throws IOException {
+  void writesEachStepOnce() throws IOException {
     try (LiveMetrics live = open()) {
       live.show(Map.of());
       live.show(Map.of("one", Steps.of(2)));
@@ -67,7 +68,7 @@ class LiveMetricsTest {
   }
 
   @Test
-  void aStepIsThereBeforeTheTrainingEnds() throws IOException {
+  void stepIsReadableBeforeTrainingEnds() throws IOException {
     try (LiveMetrics live = open()) {
       live.show(Map.of("one", Steps.of(2)));
       assertThat(steps("one")).containsExactly(2);
@@ -76,7 +77,7 @@ class LiveMetricsTest {
   }
 
   @Test
-  void aResumedRunAppendsLinesAndBeginsAnotherEventFile() throws Exception {
+  void resumedRunAppendsLinesAndOpensAnotherEventFile() throws Exception {
     try (LiveMetrics live = open()) {
       live.show(Map.of("one", Steps.of(5)));
     }
@@ -90,7 +91,7 @@ class LiveMetricsTest {
   }
 
   @Test
-  void nothingIsWrittenWhereTheRecipeSaysNone() throws IOException {
+  void writesNothingIfMetricsAreNone() throws IOException {
     try (LiveMetrics live = open("train.metrics=none")) {
       live.show(Map.of("one", Steps.of(1)));
       assertThat(page("prometheus")).contains("metrics_stillhouse_driver_train_one_step_Value");
@@ -99,7 +100,7 @@ class LiveMetricsTest {
   }
 
   @Test
-  void anotherDirectoryIsTheRecipes() throws IOException {
+  void writesToDirectoryOfRecipe() throws IOException {
     Path elsewhere = directory.resolve("elsewhere");
     try (LiveMetrics live = open("train.metrics=" + elsewhere)) {
       live.show(Map.of("one", Steps.of(1)));
@@ -109,7 +110,7 @@ class LiveMetricsTest {
   }
 
   @Test
-  void gaugesGoOnWhereFilesCannotBeWritten() throws IOException {
+  void gaugesWorkWithoutFiles() throws IOException {
     Files.writeString(directory.resolve("_metrics"), "a file, not a directory");
     try (LiveMetrics live = open()) {
       live.show(Map.of("one", Steps.of(1)));
@@ -121,7 +122,7 @@ class LiveMetricsTest {
   }
 
   @Test
-  void prometheusReadsTheNewestStepWhileItRuns() throws IOException {
+  void prometheusReadsNewestStep() throws IOException {
     try (LiveMetrics live = open()) {
       live.show(Map.of("one", Steps.of(1)));
       live.show(Map.of("one", Steps.of(4)));
@@ -143,7 +144,7 @@ class LiveMetricsTest {
   }
 
   @Test
-  void theLineHoldsEveryNumberUntilAStudentIsFinished() {
+  void lineShowsOnlyLossesOfFinishedStudents() {
     Map<String, StepReport> latest = new TreeMap<>(Map.of("one", Steps.of(4), "two", Steps.of(10)));
     assertThat(LiveMetrics.line(latest))
         .isEqualTo(
@@ -152,8 +153,7 @@ class LiveMetricsTest {
   }
 
   private LiveMetrics open(String... more) {
-    Settings settings =
-        Tiny.settings(List.of("student.layers=1", "teacher.path=t", "corpus.path=c"), more);
+    Settings settings = TinyRecipe.empty().settings(more);
     return LiveMetrics.open(settings, new Storage(new Configuration()), directory.toString());
   }
 

@@ -27,7 +27,7 @@ class TensorBoardFileTest {
   private final ByteArrayOutputStream out = new ByteArrayOutputStream();
 
   @Test
-  void beginsAsTensorFlowsOwnFilesDo() throws IOException {
+  void beginsLikeFilesOfTensorFlow() throws IOException {
     write(1);
     // Length 24 and its checksum: the first twelve bytes of every event file that TensorFlow makes.
     assertThat(HexFormat.of().formatHex(out.toByteArray(), 0, 12))
@@ -39,7 +39,7 @@ class TensorBoardFileTest {
   }
 
   @Test
-  void tellsWhereARunBeginsSoThatAResumedOneReplacesWhatFollows() throws IOException {
+  void marksWhereResumedRunBegins() throws IOException {
     write(7);
     UnknownFieldSet start = events().get(1);
     assertThat(step(start)).isEqualTo(7);
@@ -48,7 +48,7 @@ class TensorBoardFileTest {
   }
 
   @Test
-  void holdsEveryNumberOfEveryStep() throws IOException {
+  void containsEveryNumberOfEveryStep() throws IOException {
     write(1, 4);
     List<UnknownFieldSet> events = events();
     assertThat(events).hasSize(4);

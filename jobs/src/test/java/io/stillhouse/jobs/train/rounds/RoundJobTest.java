@@ -11,16 +11,17 @@ import com.google.gson.JsonParser;
 import io.stillhouse.checkpoint.SafeTensors;
 import io.stillhouse.config.Settings;
 import io.stillhouse.jobs.Tiny;
+import io.stillhouse.jobs.TinyRecipe;
 import io.stillhouse.jobs.cache.build.CacheJob;
 import io.stillhouse.jobs.storage.Storage;
 import io.stillhouse.jobs.train.LostAfter;
 import io.stillhouse.jobs.train.TrainJob;
-import io.stillhouse.jobs.train.student.Stage;
+import io.stillhouse.jobs.train.recipe.Stage;
+import io.stillhouse.jobs.train.recipe.StudentRuns;
+import io.stillhouse.jobs.train.recipe.TrainingCache;
 import io.stillhouse.jobs.train.student.StudentRun;
-import io.stillhouse.jobs.train.student.StudentRuns;
 import io.stillhouse.jobs.train.student.TrainTask;
 import io.stillhouse.jobs.train.student.TrainedStudent;
-import io.stillhouse.jobs.train.student.TrainingCache;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -62,7 +63,7 @@ class RoundJobTest {
   }
 
   @Test
-  void workersTogetherTrainAStudentAndItsBaseline() throws IOException {
+  void workersTrainStudentAndBaseline() throws IOException {
     TrainJob.Result result = train("whole", "train.baseline=true");
 
     assertThat(result.students()).extracting(TrainedStudent::steps).containsExactly(24L, 24L);
@@ -89,7 +90,7 @@ class RoundJobTest {
   }
 
   @Test
-  void aLostDriverGoesOnWhereItWasToTheSameBits() throws IOException {
+  void restartedDriverResumesToSameBits() throws IOException {
     for (String moments : List.of("reset", "kept")) {
       String[] recipe = {"train.moments=" + moments, "student.dropout=0.1"};
       train("whole-" + moments, recipe);
@@ -114,7 +115,7 @@ class RoundJobTest {
 
   /** With rate 1 and no momentum, the outer step takes the worker's weights. */
   @Test
-  void oneWorkerThatKeepsItsMomentsIsPlainAdamW() throws IOException {
+  void oneWorkerWithKeptMomentsEqualsAdamW() throws IOException {
     String[] one = {"train.workers=1", "student.dropout=0.1"};
     train("plain", one);
     train(
@@ -133,7 +134,7 @@ class RoundJobTest {
   }
 
   @Test
-  void differencesMayTravelAsHalves() throws IOException {
+  void trainsWithDifferencesInFloat16() throws IOException {
     train("whole");
     train("halves", "train.delta-dtype=float16");
 
@@ -142,7 +143,7 @@ class RoundJobTest {
   }
 
   @Test
-  void roundsWhoseDifferencesAreNotFiniteEndTheRun() {
+  void endsAfterRoundsWithoutFiniteDifferences() {
     // Steps of a million are no float16.
     assertThatThrownBy(
             () -> train("broken", "train.delta-dtype=float16", "train.learning-rate=1e6"))
@@ -155,7 +156,7 @@ class RoundJobTest {
 
   /** As a task that is run again because its executor was lost before it could say so. */
   @Test
-  void aPublishedStudentIsNotTrainedAgain() throws IOException {
+  void retriedTaskReturnsPublishedStudent() throws IOException {
     TrainedStudent trained = train("whole").students().get(0);
     Settings settings = settings("whole");
     Path left = Files.createDirectories(directory.resolve("whole/_checkpoints/small"));
@@ -179,7 +180,7 @@ class RoundJobTest {
   }
 
   @Test
-  void checkpointsThatTellOfOtherRoundsAreRefused() throws IOException {
+  void refusesCheckpointsWithoutTheirHistory() throws IOException {
     try (LostAfter lost = new LostAfter(spark, 3)) {
       assertThatThrownBy(() -> train("lost")).hasStackTraceContaining("cancel");
     }
@@ -196,27 +197,18 @@ class RoundJobTest {
   }
 
   private Settings settings(String students, String... more) {
-    return Tiny.settings(
-        List.of(
-            "cache.path=" + cache,
-            "train.path=" + directory.resolve(students),
+    return TinyRecipe.empty()
+        .cache(cache)
+        .student(directory.resolve(students))
+        .withoutBaseline()
+        .with(
             "student.name=small",
-            "student.layers=1",
-            "student.hidden-size=16",
-            "student.init=random",
-            "student.dropout=0",
-            "loss.soft-label.weight=1",
-            "loss.hidden-mse.weight=1",
             "loss.attention-mse.weight=1",
             "train.epochs=2",
-            "train.batch-size=8",
-            "train.learning-rate=3e-3",
-            "train.threads=1",
-            "train.baseline=false",
             "train.workers=2",
             "train.round-steps=3",
-            "train.round-warmup=1"),
-        more);
+            "train.round-warmup=1")
+        .settings(more);
   }
 
   private byte[] weights(String students) throws IOException {

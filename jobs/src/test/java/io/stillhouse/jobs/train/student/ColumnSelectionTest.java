@@ -23,7 +23,7 @@ class ColumnSelectionTest {
           Head.NONE);
 
   @Test
-  void relationsReadOneHiddenStateAndTheWeightsOfTheirBlock() {
+  void relationsNeedOneHiddenStateAndWeightsOfTheirBlock() {
     ColumnSelection reads =
         reads(new DistillSpec.Relations(0, 1, 1, 1, 8, Blocks.LAST), StudentRun.Scores.DERIVED);
 
@@ -34,7 +34,7 @@ class ColumnSelectionTest {
   }
 
   @Test
-  void allBlocksReadTheStateBelowEach() {
+  void relationsOfAllBlocksNeedStateBelowEach() {
     ColumnSelection reads =
         reads(new DistillSpec.Relations(0, 0, 1, 0, 8, Blocks.ALL), StudentRun.Scores.DERIVED);
 
@@ -47,7 +47,7 @@ class ColumnSelectionTest {
   }
 
   @Test
-  void miniLmReadsStoredScoresAndValueRelationsOfTheTeachersOwnHeads() {
+  void readsStoredScoresAndValueRelationsOfTeacherHeads() {
     ColumnSelection reads =
         reads(
             new DistillSpec.Relations(1, 0, 0, 1, 4, Blocks.LAST),
@@ -60,7 +60,7 @@ class ColumnSelectionTest {
   }
 
   @Test
-  void storedValueRelationsDoNotServeOtherHeads() {
+  void derivesValueRelationsOfOtherHeads() {
     ColumnSelection reads =
         reads(
             new DistillSpec.Relations(0, 0, 0, 1, 8, Blocks.LAST),
@@ -73,7 +73,7 @@ class ColumnSelectionTest {
   }
 
   @Test
-  void firstTokensReadAllMappedStatesButTheLast() {
+  void firstTokenLossNeedsAllMappedStatesButTheLast() {
     DistillSpec.Hidden hidden =
         new DistillSpec.Hidden(
             0, DistillSpec.CosineLayers.LAST, 0, 0, 1, DistillSpec.Projection.PER_LAYER);

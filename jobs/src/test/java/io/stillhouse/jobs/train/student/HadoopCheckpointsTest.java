@@ -31,13 +31,13 @@ class HadoopCheckpointsTest {
   }
 
   @Test
-  void thereIsNoneBeforeTheFirst() throws IOException {
+  void isEmptyBeforeFirstCheckpoint() throws IOException {
     assertThat(checkpoints.newest()).isEmpty();
     assertThat(checkpoints.newestStep()).isZero();
   }
 
   @Test
-  void theNewestIsTheOneOfMostSteps() throws IOException {
+  void newestHasMostSteps() throws IOException {
     publish(9, "nine");
     publish(10, "ten");
     assertThat(Files.readString(checkpoints.newest().orElseThrow())).isEqualTo("ten");
@@ -45,7 +45,7 @@ class HadoopCheckpointsTest {
   }
 
   @Test
-  void theLastTwoAreKept() throws IOException {
+  void keepsLastTwo() throws IOException {
     for (int step = 5; step <= 20; step += 5) {
       publish(step, "s" + step);
     }
@@ -54,7 +54,7 @@ class HadoopCheckpointsTest {
   }
 
   @Test
-  void theHistoryIsWrittenOnceAndReadWhole() throws IOException {
+  void historyIsWrittenInPartsAndReadWhole() throws IOException {
     for (int round = 0; round < 4; round++) {
       history.rounds().add(new RoundReport(round, List.of(), 1, 1, 1));
       publish(5 * round, "s" + round);
@@ -76,7 +76,7 @@ class HadoopCheckpointsTest {
   }
 
   @Test
-  void whatAKilledRunAndTheOneAfterItTellTwiceIsReadOnce() throws IOException {
+  void stepsThatTwoRunsWroteAreReadOnce() throws IOException {
     for (int round = 0; round < 3; round++) {
       history.rounds().add(new RoundReport(round, List.of(), 1, 1, 1));
     }
@@ -92,7 +92,7 @@ class HadoopCheckpointsTest {
   }
 
   @Test
-  void whatLiesBesideNoCheckpointIsDeletedBeforeARunBegins() throws IOException {
+  void deletesHistoryWithoutCheckpoint() throws IOException {
     history.rounds().add(new RoundReport(0, List.of(), 1, 1, 1));
     publish(5, "five");
     assertThat(checkpoints.begin()).isEqualTo(5);
@@ -104,14 +104,14 @@ class HadoopCheckpointsTest {
   }
 
   @Test
-  void aStepThatIsThereIsNotWrittenOver() throws IOException {
+  void doesNotOverwriteExistingStep() throws IOException {
     publish(5, "first");
     publish(5, "second");
     assertThat(Files.readString(checkpoints.newest().orElseThrow())).isEqualTo("first");
   }
 
   @Test
-  void aHalfCopiedFileIsNoCheckpoint() throws IOException {
+  void ignoresUnfinishedFile() throws IOException {
     publish(5, "five");
     Files.writeString(
         directory.resolve("_checkpoints/s/_step-000000010.safetensors-1a2b3c4d"), "ha");

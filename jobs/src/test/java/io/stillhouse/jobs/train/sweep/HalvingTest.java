@@ -1,6 +1,7 @@
 package io.stillhouse.jobs.train.sweep;
 
 import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.tuple;
 
 import io.stillhouse.jobs.storage.Storage;
 import io.stillhouse.jobs.train.student.TrainedStudent;
@@ -20,18 +21,18 @@ class HalvingTest {
   @TempDir private Path directory;
 
   @Test
-  void theBetterHalfGoesOnRoundedUp() throws IOException {
+  void keepsBetterHalfRoundedUp() throws IOException {
     Halving.Decision decision = decide("loss", 0.5, paused("a", 3), paused("b", 1), paused("c", 2));
 
     assertThat(decision.goingOn()).containsExactly("b", "c");
     assertThat(decision.out())
         .extracting(SweepOutcome::name, SweepOutcome::status)
-        .containsExactly(org.assertj.core.groups.Tuple.tuple("a", SweepOutcome.Status.STOPPED));
+        .containsExactly(tuple("a", SweepOutcome.Status.STOPPED));
     assertThat(decision.measured()).isEqualTo(Map.of("a", 3.0, "b", 1.0, "c", 2.0));
   }
 
   @Test
-  void ofAccuracyMoreIsBetter() throws IOException {
+  void keepsHigherMetrics() throws IOException {
     for (String by : MORE_IS_BETTER) {
       assertThat(decide(by, 0.5, paused("a", 0.3), paused("b", 0.9)).goingOn())
           .as(by)
@@ -40,13 +41,13 @@ class HalvingTest {
   }
 
   @Test
-  void tiesAreBrokenByName() throws IOException {
+  void breaksTiesByName() throws IOException {
     assertThat(decide("loss", 0.5, paused("b", 1), paused("c", 1), paused("a", 1)).goingOn())
         .containsExactly("a", "b");
   }
 
   @Test
-  void whatIsNotANumberIsWorst() throws IOException {
+  void ranksNaNLast() throws IOException {
     for (String by : List.of("loss", "accuracy")) {
       assertThat(decide(by, 0.5, paused("a", Double.NaN), paused("b", 1)).goingOn())
           .containsExactly("b");
@@ -54,7 +55,7 @@ class HalvingTest {
   }
 
   @Test
-  void aShareOfTenThirdsIsNotRoundedUpByItsLastBit() throws IOException {
+  void roundsShareWithoutFloatingPointError() throws IOException {
     assertThat(
             decide(
                     "loss",
@@ -67,7 +68,7 @@ class HalvingTest {
   }
 
   @Test
-  void oneAtLeastGoesOnAndTheFailedAreOut() throws IOException {
+  void keepsAtLeastOneAndDropsFailedStudents() throws IOException {
     SweepOutcome failed = SweepOutcome.failed("b", null, new IOException("gone"));
 
     Halving.Decision decision = decide("loss", 0.01, paused("a", 5), failed);
@@ -77,7 +78,7 @@ class HalvingTest {
   }
 
   @Test
-  void aDecisionIsReadAsItWasMade() throws IOException {
+  void readsDecisionAsWritten() throws IOException {
     Halving.Decision decision = decide("loss", 0.5, paused("a", Double.NaN), paused("b", 1));
 
     assertThat(halving("loss", 0.5).decided(10)).contains(decision);

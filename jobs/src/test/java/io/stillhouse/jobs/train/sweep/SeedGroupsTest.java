@@ -1,6 +1,7 @@
 package io.stillhouse.jobs.train.sweep;
 
 import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.tuple;
 import static org.assertj.core.api.Assertions.within;
 
 import io.stillhouse.jobs.train.student.TrainedStudent;
@@ -10,30 +11,76 @@ import java.util.Map;
 import org.junit.jupiter.api.Test;
 
 class SeedGroupsTest {
+  private static final List<SeedGroups.Group> GROUPS =
+      SeedGroups.of(
+          List.of(
+              row("full_seed-1", 0.8),
+              row("full_seed-2", 0.6),
+              row("full_seed-3", 0.7),
+              row("no-attention_seed-1", 0.7),
+              row("no-attention_seed-2", 0.3),
+              row("alone_seed-1", 0.1)));
+
   @Test
-  void seedsOfOneRecipeAreAMeanAndDifferencesAreTakenSeedBySeed() {
+  void groupsStudentsThatHaveSeveralSeeds() {
+    assertThat(GROUPS)
+        .extracting(SeedGroups.Group::name, SeedGroups.Group::seeds)
+        .containsExactly(tuple("full", 3), tuple("no-attention", 2));
+  }
+
+  @Test
+  void averagesOverSeeds() {
+    SeedGroups.Mean accuracy = GROUPS.get(0).validation().get("accuracy");
+
+    assertThat(accuracy.value()).isCloseTo(0.7, within(1e-12));
+    assertThat(accuracy.standardError()).isCloseTo(0.1 / Math.sqrt(3), within(1e-12));
+  }
+
+  @Test
+  void comparesWithFirstGroupSeedBySeed() {
+    SeedGroups.Mean difference = GROUPS.get(1).againstFirst().get("accuracy");
+
+    assertThat(difference.value()).isCloseTo(-0.2, within(1e-12)); // of -0.1 and -0.3
+    assertThat(difference.standardError()).isCloseTo(0.1, within(1e-12));
+  }
+
+  @Test
+  void doesNotCompareFirstGroupWithItself() {
+    assertThat(GROUPS.get(0).againstFirst()).isEmpty();
+  }
+
+  @Test
+  void leavesOutDifferencesOverSeedsThatFirstGroupLacks() {
     List<SeedGroups.Group> groups =
         SeedGroups.of(
             List.of(
-                row("full_seed-1", 0.8),
-                row("full_seed-2", 0.6),
-                row("full_seed-3", 0.7),
-                row("no-attention_seed-1", 0.7),
-                row("no-attention_seed-2", 0.3),
-                row("alone_seed-1", 0.1)));
+                row("a_seed-1", 0.5),
+                row("a_seed-2", 0.5),
+                row("b_seed-3", 1),
+                row("b_seed-4", 1)));
 
-    assertThat(groups).extracting(SeedGroups.Group::name).containsExactly("full", "no-attention");
-    SeedGroups.Group full = groups.get(0);
-    assertThat(full.seeds()).isEqualTo(3);
-    assertThat(full.validation().get("accuracy").value()).isCloseTo(0.7, within(1e-12));
-    assertThat(full.validation().get("accuracy").standardError())
-        .isCloseTo(0.1 / Math.sqrt(3), within(1e-12));
-    assertThat(full.againstFirst()).isEmpty();
-    assertThat(full.values()).containsOnlyKeys("loss.attention-mse.weight");
-    SeedGroups.Mean difference = groups.get(1).againstFirst().get("accuracy");
-    assertThat(difference.value()).isCloseTo(-0.2, within(1e-12)); // of -0.1 and -0.3
-    assertThat(difference.standardError()).isCloseTo(0.1, within(1e-12));
-    assertThat(SeedGroups.markdown(groups, List.of("loss", "accuracy")))
+    assertThat(groups.get(1).againstFirst()).isEmpty();
+  }
+
+  @Test
+  void leavesOutStudentsThatDidNotFinish() {
+    SweepJob.Row failed =
+        new SweepJob.Row(
+            "a_seed-3", SweepOutcome.Status.FAILED, Map.of(), null, "out of memory", false);
+
+    assertThat(SeedGroups.of(List.of(row("a_seed-1", 0.5), row("a_seed-2", 0.5), failed)))
+        .extracting(SeedGroups.Group::seeds)
+        .containsExactly(2);
+  }
+
+  @Test
+  void keepsSettingsOtherThanSeed() {
+    assertThat(GROUPS.get(0).values()).containsOnlyKeys("loss.attention-mse.weight");
+  }
+
+  @Test
+  void writesMarkdown() {
+    assertThat(SeedGroups.markdown(GROUPS, List.of("loss", "accuracy")))
         .isEqualTo(
             """
             | student | seeds | validation accuracy | against the first |
@@ -44,7 +91,7 @@ class SeedGroupsTest {
   }
 
   @Test
-  void longAndNegativeSeedsAreGroupedToo() {
+  void groupsLongAndNegativeSeeds() {
     assertThat(
             SeedGroups.of(
                 List.of(
@@ -52,11 +99,11 @@ class SeedGroupsTest {
                     row("a_seed-12345678901", 0.6),
                     row("a_seed--1", 0.7))))
         .extracting(SeedGroups.Group::name, SeedGroups.Group::seeds)
-        .containsExactly(org.assertj.core.groups.Tuple.tuple("a", 3));
+        .containsExactly(tuple("a", 3));
   }
 
   @Test
-  void withoutSeedsThereIsNoTable() {
+  void makesNoTableWithoutSeeds() {
     assertThat(SeedGroups.of(List.of(row("layers-2", 0.8), row("layers-4", 0.9)))).isEmpty();
     assertThat(SeedGroups.markdown(List.of(), List.of("loss"))).isEmpty();
   }

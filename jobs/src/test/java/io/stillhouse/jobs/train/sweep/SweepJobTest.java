@@ -8,6 +8,7 @@ import com.google.gson.JsonParser;
 import io.stillhouse.config.Settings;
 import io.stillhouse.error.StillhouseException;
 import io.stillhouse.jobs.Tiny;
+import io.stillhouse.jobs.TinyRecipe;
 import io.stillhouse.jobs.cache.build.CacheJob;
 import io.stillhouse.jobs.train.LostAfter;
 import io.stillhouse.jobs.train.TrainJob;
@@ -41,7 +42,7 @@ class SweepJobTest {
   static void cachesOnce() throws IOException {
     spark = Tiny.spark();
     cache = cache("cache", 96);
-    validation = cache("held-out", 40);
+    validation = cache("validation", 40);
   }
 
   private static Path cache(String name, int rows) throws IOException {
@@ -60,7 +61,7 @@ class SweepJobTest {
   }
 
   @Test
-  void studentsThatShareAScanEndInTheBitsThatTrainGivesEach() throws IOException {
+  void studentsThatShareATaskEqualThoseOfTrain() throws IOException {
     SweepJob.Result result =
         sweep(
             "together",
@@ -93,7 +94,7 @@ class SweepJobTest {
   }
 
   @Test
-  void whatIsFinishedIsNotTrainedAgain() throws IOException {
+  void doesNotRetrainFinishedStudents() throws IOException {
     sweep("students", "sweep.over.student.layers=[1]");
     Map<String, Long> before = written("students/layers-1");
 
@@ -105,7 +106,7 @@ class SweepJobTest {
   }
 
   @Test
-  void aStudentThatFailsLeavesTheOthersAlone() throws IOException {
+  void failedStudentDoesNotAffectOthers() throws IOException {
     SweepJob.Result result =
         sweep(
             "students",
@@ -131,7 +132,7 @@ class SweepJobTest {
   }
 
   @Test
-  void aFailureThatIsNobodysMistakeIsCodeOne() throws IOException {
+  void unexpectedFailureExitsWithOne() throws IOException {
     Files.createDirectories(directory.resolve("students"));
     // A file where the checkpoints of one student belong.
     Files.createDirectories(directory.resolve("students/_checkpoints"));
@@ -147,7 +148,7 @@ class SweepJobTest {
   }
 
   @Test
-  void everyProblemOfEveryStudentIsToldBeforeAnythingIsTrained() {
+  void reportsEveryProblemOfEveryStudentBeforeTraining() {
     assertThatThrownBy(
             () ->
                 sweep(
@@ -165,7 +166,7 @@ class SweepJobTest {
   }
 
   @Test
-  void aSweepWithoutStudentsIsRefused() {
+  void refusesSweepWithoutStudents() {
     assertThatThrownBy(() -> sweep("students"))
         .isInstanceOf(StillhouseException.class)
         .hasMessage(
@@ -174,7 +175,7 @@ class SweepJobTest {
   }
 
   @Test
-  void aMetricOfAnotherTaskIsRefusedBeforeAnythingIsTrained() {
+  void refusesMetricOfAnotherTask() {
     assertThatThrownBy(
             () ->
                 sweep("students", "sweep.over.student.layers=[1,3]", "evaluate.metrics=[pearson]"))
@@ -186,7 +187,7 @@ class SweepJobTest {
   }
 
   @Test
-  void baselinesAreTrainedOnlyWhereTheRecipeSaysSo() throws IOException {
+  void trainsBaselinesOnlyOnDemand() throws IOException {
     SweepJob.Result result =
         sweep("students", "sweep.students=[{name=a,student.layers=1}]", "train.baseline=true");
 
@@ -194,7 +195,7 @@ class SweepJobTest {
   }
 
   @Test
-  void studentsWithRoundsAreTrainedBesideOthers() throws IOException {
+  void trainsStudentsWithRoundsBesideOthers() throws IOException {
     String[] rounds = {"train.round-steps=3", "train.round-warmup=1"};
     String[] swept = {"sweep.over.train.workers=[1,2]", rounds[0], rounds[1]};
     SweepJob.Result result = sweep("students", swept);
@@ -216,7 +217,7 @@ class SweepJobTest {
   }
 
   @Test
-  void halvingKeepsTheBetterOnesToTheBitsOfAnUnpausedRun() throws IOException {
+  void halvingDoesNotChangeWeightsOfWinner() throws IOException {
     String[] recipe = {
       "sweep.over.train.learning-rate=[1e-2,1e-5,1e-6,3e-3,1e30]",
       "sweep.students-per-task=3",
@@ -247,7 +248,7 @@ class SweepJobTest {
   }
 
   @Test
-  void aRestartAbidesByWhatWasDecided() throws IOException {
+  void restartFollowsEarlierDecisions() throws IOException {
     String[] recipe =
         withHalving(
             "sweep.over.train.learning-rate=[1e-2,1e-5,1e-6,3e-3]",
@@ -272,7 +273,7 @@ class SweepJobTest {
   }
 
   @Test
-  void aLostDriverDecidesNothingAndItsSuccessorTheSame() throws IOException {
+  void restartedDriverDecidesTheSame() throws IOException {
     String[] recipe =
         withHalving(
             "sweep.over.train.learning-rate=[1e-2,1e-5,3e-3]",
@@ -293,7 +294,7 @@ class SweepJobTest {
   }
 
   @Test
-  void halvingSaysWhatItLacks() {
+  void reportsWhatHalvingLacks() {
     assertThatThrownBy(
             () ->
                 sweep(
@@ -326,21 +327,7 @@ class SweepJobTest {
   }
 
   private Settings settings(String students, String... more) {
-    return Tiny.settings(
-        List.of(
-            "cache.path=" + cache,
-            "train.path=" + directory.resolve(students),
-            "student.layers=1",
-            "student.hidden-size=16",
-            "student.heads=4",
-            "student.init=random",
-            "loss.soft-label.weight=1",
-            "loss.hidden-mse.weight=1",
-            "train.epochs=1",
-            "train.batch-size=8",
-            "train.learning-rate=3e-3",
-            "train.threads=1"),
-        more);
+    return TinyRecipe.empty().cache(cache).student(directory.resolve(students)).settings(more);
   }
 
   private static Map<String, Status> status(SweepJob.Result result) {

@@ -1,4 +1,4 @@
-package io.stillhouse.jobs.train.student;
+package io.stillhouse.recipe;
 
 /** The baseline: the student of a recipe trained on the labels alone, without the teacher. */
 public final class Baseline {

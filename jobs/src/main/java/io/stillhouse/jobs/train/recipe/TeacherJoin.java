@@ -1,4 +1,4 @@
-package io.stillhouse.jobs.train.student;
+package io.stillhouse.jobs.train.recipe;
 
 import io.stillhouse.checkpoint.HuggingFaceDirectory;
 import io.stillhouse.config.Options;
@@ -10,6 +10,11 @@ import io.stillhouse.jobs.cache.read.RowJoin;
 import io.stillhouse.jobs.cache.read.RowKey;
 import io.stillhouse.jobs.corpus.SameTokens;
 import io.stillhouse.jobs.storage.Storage;
+import io.stillhouse.jobs.train.student.CacheSource;
+import io.stillhouse.jobs.train.student.ColumnSelection;
+import io.stillhouse.jobs.train.student.JoinedTeachers;
+import io.stillhouse.jobs.train.student.StudentParts;
+import io.stillhouse.jobs.train.student.StudentRun;
 import io.stillhouse.recipe.FurtherTeacher;
 import io.stillhouse.spec.DistillSpec;
 import io.stillhouse.spec.ModelSpec;

@@ -1,6 +1,7 @@
-package io.stillhouse.jobs.train.student;
+package io.stillhouse.jobs.train.recipe;
 
 import io.stillhouse.checkpoint.HuggingFaceDirectory;
+import io.stillhouse.jobs.train.student.StudentRun;
 import java.io.IOException;
 import java.util.List;
 

@@ -1,4 +1,4 @@
-package io.stillhouse.jobs.train.student;
+package io.stillhouse.jobs.train.recipe;
 
 import io.stillhouse.config.Options;
 import io.stillhouse.config.Settings;
@@ -6,6 +6,9 @@ import io.stillhouse.error.Errors;
 import io.stillhouse.jobs.cache.layout.TargetRecipe;
 import io.stillhouse.jobs.corpus.WordVectorFile;
 import io.stillhouse.jobs.storage.Storage;
+import io.stillhouse.jobs.train.student.JoinedTeachers;
+import io.stillhouse.jobs.train.student.StudentRun;
+import io.stillhouse.recipe.Baseline;
 import io.stillhouse.recipe.LossRecipe;
 import io.stillhouse.recipe.Recipe;
 import io.stillhouse.spec.DistillSpec;

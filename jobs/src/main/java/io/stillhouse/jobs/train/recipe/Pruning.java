@@ -1,4 +1,4 @@
-package io.stillhouse.jobs.train.student;
+package io.stillhouse.jobs.train.recipe;
 
 import com.google.gson.JsonParseException;
 import io.stillhouse.checkpoint.HuggingFaceDirectory;

@@ -1,4 +1,4 @@
-package io.stillhouse.jobs.train.student;
+package io.stillhouse.jobs.train.recipe;
 
 import io.stillhouse.checkpoint.HuggingFaceDirectory;
 import io.stillhouse.config.Options;
@@ -9,6 +9,8 @@ import io.stillhouse.jobs.corpus.SameTokens;
 import io.stillhouse.jobs.corpus.WordVectorFile;
 import io.stillhouse.jobs.spark.Models;
 import io.stillhouse.jobs.storage.Storage;
+import io.stillhouse.jobs.train.student.StudentRun;
+import io.stillhouse.jobs.train.student.TrainedStudent;
 import io.stillhouse.recipe.Recipe;
 import io.stillhouse.spec.EncoderSpec;
 import io.stillhouse.spec.ModelSpec;

@@ -1,9 +1,12 @@
-package io.stillhouse.jobs.train.student;
+package io.stillhouse.jobs.train.recipe;
 
 import io.stillhouse.config.Options;
 import io.stillhouse.config.Settings;
 import io.stillhouse.jobs.storage.Storage;
 import io.stillhouse.jobs.train.metrics.LiveMetrics;
+import io.stillhouse.jobs.train.student.StudentRun;
+import io.stillhouse.jobs.train.student.TrainedStudent;
+import io.stillhouse.recipe.Baseline;
 import io.stillhouse.recipe.Recipe;
 import io.stillhouse.spec.EncoderSpec;
 import io.stillhouse.spec.ModelSpec;

@@ -1,4 +1,4 @@
-package io.stillhouse.jobs.train.student;
+package io.stillhouse.jobs.train.recipe;
 
 import io.stillhouse.checkpoint.HuggingFaceDirectory;
 import io.stillhouse.config.Options;
@@ -7,6 +7,9 @@ import io.stillhouse.error.Errors;
 import io.stillhouse.jobs.cache.read.CacheReader;
 import io.stillhouse.jobs.corpus.InputRow;
 import io.stillhouse.jobs.storage.Storage;
+import io.stillhouse.jobs.train.student.ColumnSelection;
+import io.stillhouse.jobs.train.student.StudentParts;
+import io.stillhouse.jobs.train.student.StudentRun;
 import io.stillhouse.spec.DistillSpec;
 import io.stillhouse.spec.Task;
 import io.stillhouse.target.Column;

@@ -1,0 +1,76 @@
+package io.stillhouse.jobs.train.student;
+
+import io.stillhouse.config.Options;
+import io.stillhouse.error.Errors;
+import io.stillhouse.spec.TrainSpec;
+import io.stillhouse.train.ShardSchedule;
+import java.util.List;
+import org.apache.hadoop.fs.Path;
+
+/** Checks that a training reads a cache in a way that its rolling window can serve. */
+final class WindowFit {
+  /** A large window needs no checkpoint for each of its shards. */
+  private static final int CHECKPOINTS_PER_WINDOW = 4;
+
+  private WindowFit() {}
+
+  /**
+   * Requires that a training reads shards in their order, once, and no more at a time than the
+   * window holds.
+   *
+   * @param window how many shards have their targets at a time
+   * @param shardRows rows of each shard of the cache
+   * @throws io.stillhouse.error.StillhouseException naming the setting to change
+   */
+  static void require(Path cache, int window, List<Integer> shardRows, TrainSpec train) {
+    String has =
+        "cache '%s' has a window of %d of its %d shards".formatted(cache, window, shardRows.size());
+    if (train.batching().order() != TrainSpec.Order.PLAN) {
+      throw Errors.invalid(
+          "%s, which are read in the order in which they are written, but %s is 'shuffled'"
+              .formatted(has, Options.ORDER.key()),
+          "set %s=plan".formatted(Options.ORDER.key()));
+    }
+    ShardSchedule schedule = new ShardSchedule(train, shardRows);
+    if (schedule.readsAgain() && window < shardRows.size()) {
+      throw Errors.invalid(
+          "%s, so it can be read once, but %s is %d"
+              .formatted(has, Options.EPOCHS.key(), train.epochs()),
+          "set %s=1, or make a cache with %s=0"
+              .formatted(Options.EPOCHS.key(), Options.CACHE_WINDOW.key()));
+    }
+    int most = schedule.mostAtOnce();
+    if (most > window) {
+      throw Errors.invalid(
+          "%s, but a %s reads up to %d".formatted(has, reading(train), most),
+          "make the cache with %s=%d or more, or lower those"
+              .formatted(Options.CACHE_WINDOW.key(), most));
+    }
+  }
+
+  private static String reading(TrainSpec train) {
+    return train.rounds().used()
+        ? "round of %s=%d and %s=%d"
+            .formatted(
+                Options.WORKERS.key(),
+                train.rounds().workers(),
+                Options.ROUND_STEPS.key(),
+                train.rounds().steps())
+        : "step of %s=%d and %s=%d"
+            .formatted(
+                Options.BATCH_SIZE.key(),
+                train.batchSize(),
+                Options.SHUFFLE_SHARDS.key(),
+                train.shuffleShards());
+  }
+
+  /**
+   * Returns after how many shards a checkpoint is due, so that the window can move on.
+   *
+   * @param mostAtOnce the most shards that a step or a round reads
+   */
+  static int checkpointStride(int window, int mostAtOnce) {
+    int spare = window - mostAtOnce + 1;
+    return Math.max(1, Math.min(window / CHECKPOINTS_PER_WINDOW, spare));
+  }
+}
