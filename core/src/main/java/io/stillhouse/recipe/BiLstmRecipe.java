@@ -17,7 +17,6 @@ import java.util.function.ToIntFunction;
 
 /** What a recipe says of a student that is a BiLSTM, and what it may not say. */
 final class BiLstmRecipe {
-  private static final String TABLE = "bert.embeddings.word_embeddings.weight";
   private static final int RANDOM_WIDTH = 300;
 
   private BiLstmRecipe() {}
@@ -87,7 +86,7 @@ final class BiLstmRecipe {
     }
     int width =
         from.equals("teacher")
-            ? (int) Objects.requireNonNull(teacher.parameters().get(TABLE))[1]
+            ? (int) Objects.requireNonNull(teacher.parameters().get(EncoderSpec.WORDS))[1]
             : widthOfFile.applyAsInt(from);
     if (asked != 0 && asked != width) {
       throw Errors.invalid(

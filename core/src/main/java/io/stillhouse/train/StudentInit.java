@@ -20,7 +20,6 @@ import java.util.zip.CRC32;
 /** Where a student's weights come from before the first step. */
 public final class StudentInit {
   private static final String TABLES = "bert.embeddings.";
-  private static final String WORDS = TABLES + "word_embeddings.weight";
   private static final String POSITIONS = TABLES + "position_embeddings.weight";
   private static final String SEGMENTS = TABLES + "token_type_embeddings.weight";
 
@@ -98,12 +97,13 @@ public final class StudentInit {
                 throw Errors.invalid(
                     "'%s' is %s in %s but %s in the student"
                         .formatted(from, weight.getShape(), source.path(), Arrays.toString(shape)),
-                    "give the student the same widths and vocabulary, or start it from student.init=random");
+                    "give the student the same widths and vocabulary, or start it from"
+                        + " student.init=random");
               }
               // A block may serve twice; each student tensor is its own.
               weights.put(name, weights.containsValue(weight) ? weight.duplicate() : weight);
             });
-    if (origin.containsKey(WORDS)) {
+    if (origin.containsKey(EncoderSpec.WORDS)) {
       keepEmbeddingOutput(manager, spec, source, weights);
     }
     return weights;

@@ -8,8 +8,6 @@ import ai.djl.ndarray.NDArray;
 import ai.djl.ndarray.NDManager;
 import ai.djl.ndarray.types.Shape;
 import ai.djl.pytorch.engine.PtSymbolBlock;
-import io.stillhouse.model.encoder.TrainingOps;
-import io.stillhouse.spec.Precision;
 import java.util.List;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.ExecutionException;
@@ -66,7 +64,7 @@ class DropoutTest {
   @Test
   void masksMadeAheadOnADeviceAreTheSame() {
     Shape other = new Shape(3, 4, 5);
-    try (PtSymbolBlock ops = TrainingOps.compile(manager, Precision.FLOAT32)) {
+    try (PtSymbolBlock ops = Dropout.compile(manager)) {
       Dropout java = Dropout.of(-5);
       Dropout device = Dropout.of(-5);
       List<Dropout.Wanted> wanted =
@@ -76,15 +74,15 @@ class DropoutTest {
               new Dropout.Wanted(SHAPE, 0),
               new Dropout.Wanted(SHAPE, 0.1),
               new Dropout.Wanted(SHAPE, 0.9));
-      device.makeAhead(ops, manager, wanted);
+      device.drawAhead(ops, manager, wanted);
       for (Dropout.Wanted one : wanted) {
         assertSame(device, java, one);
       }
       assertSame(device, java, new Dropout.Wanted(other, 0.1)); // drawn after those made ahead
 
-      device.makeAhead(ops, manager, wanted);
+      device.drawAhead(ops, manager, wanted);
       assertThatIllegalStateException().isThrownBy(() -> device.mask(manager, other, 0.1));
-      Dropout.NONE.makeAhead(ops, manager, wanted);
+      Dropout.NONE.drawAhead(ops, manager, wanted);
       assertThat(Dropout.NONE.mask(manager, SHAPE, 0.1)).isNull();
     }
   }

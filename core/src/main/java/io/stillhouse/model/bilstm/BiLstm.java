@@ -16,9 +16,9 @@ import io.stillhouse.spec.BiLstmSpec.Direction;
 import io.stillhouse.spec.BiLstmSpec.Texts;
 import io.stillhouse.torch.Autograd;
 import io.stillhouse.torch.Dropout;
-import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
+import java.util.stream.Stream;
 
 /**
  * The forward pass of a single-layer bidirectional LSTM (Tang et al. 2019, arXiv:1903.12136,
@@ -58,7 +58,7 @@ public final class BiLstm implements Predictor {
     try (NDManager scope = manager.newSubManager()) {
       batch.idsBL().tempAttach(scope);
       NDArray ids = batch.idsBL().reshape(-1).get(scope.create(texts.tokens()));
-      NDArray vectorsND = Autograd.rows(weight("embeddings.weight"), ids);
+      NDArray vectorsND = Autograd.rows(weight(BiLstmSpec.WORDS), ids);
       NDArray backwardND = Autograd.rows(vectorsND, scope.create(texts.backward()));
       NDArray lastSE =
           NDArrays.concat(
@@ -151,15 +151,11 @@ public final class BiLstm implements Predictor {
         .singletonOrThrow();
   }
 
-  /** Returns of each direction the weights of the input and of the state, then their biases. */
-  List<NDArray> ofDirections() {
-    List<NDArray> all = new ArrayList<>();
-    for (Direction direction : Direction.values()) {
-      for (String kind : List.of("weight_ih", "weight_hh", "bias_ih", "bias_hh")) {
-        all.add(weight(direction.parameter(kind)));
-      }
-    }
-    return all;
+  /** Returns the weights of a direction's input and state, then their biases. */
+  List<NDArray> lstmWeights(Direction direction) {
+    return Stream.of("weight_ih", "weight_hh", "bias_ih", "bias_hh")
+        .map(kind -> weight(direction.parameter(kind)))
+        .toList();
   }
 
   NDArray weight(String name) {

@@ -3,6 +3,7 @@ package io.stillhouse.model.encoder;
 import ai.djl.ndarray.NDArray;
 import ai.djl.ndarray.NDManager;
 import ai.djl.ndarray.types.Shape;
+import io.stillhouse.spec.EncoderSpec;
 import io.stillhouse.torch.Autograd;
 import java.util.ArrayList;
 import java.util.HashMap;
@@ -55,7 +56,7 @@ public final class NearestWords {
    */
   public static NearestWords ofPieces(
       Encoder encoder, NDManager manager, List<String> words, long[] ids) {
-    NDArray piecesPD = encoder.weight("bert.embeddings.word_embeddings.weight");
+    NDArray piecesPD = encoder.weight(EncoderSpec.WORDS);
     try (NDManager scope = manager.newSubManager()) {
       NDArray vectorsWD = rows(scope, piecesPD, ids);
       NDArray centreD = vectorsWD.mean(new int[] {0});

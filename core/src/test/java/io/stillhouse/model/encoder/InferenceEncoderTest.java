@@ -115,7 +115,7 @@ class InferenceEncoderTest {
 
     assertThatThrownBy(() -> encoder.forward(batch, queries))
         .isInstanceOf(IllegalArgumentException.class)
-        .hasMessage("queries, keys and values are kept by recorded passes alone");
+        .hasMessage("inference does not return queries, keys or values");
   }
 
   @Test

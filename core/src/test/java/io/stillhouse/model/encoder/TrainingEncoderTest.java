@@ -11,6 +11,7 @@ import io.stillhouse.checkpoint.HuggingFaceDirectory;
 import io.stillhouse.model.Batch;
 import io.stillhouse.model.Capture;
 import io.stillhouse.model.EncoderOutput;
+import io.stillhouse.model.Trainable;
 import io.stillhouse.spec.AttentionPart;
 import io.stillhouse.spec.EncoderSpec;
 import io.stillhouse.spec.Precision;
@@ -98,7 +99,7 @@ class TrainingEncoderTest {
     Batch batch = batch(new int[] {3, 9, 5, 5});
     Map<String, float[]> gradients = new HashMap<>();
     try (TrainingEncoder training = new TrainingEncoder(encoder, Map.of(), precision, manager);
-        TrainingPass pass = training.forward(batch, capture, Dropout.NONE)) {
+        Trainable.Pass pass = training.forward(batch, capture, Dropout.NONE)) {
       Autograd.backward(loss(encoder, pass.output(), batch));
       pass.backward();
       weights.forEach(
@@ -118,7 +119,7 @@ class TrainingEncoderTest {
     Encoder encoder = new Encoder(spec("bert-tiny-mlm-v1", 0), weights);
     try (TrainingEncoder training =
             new TrainingEncoder(encoder, Map.of(), Precision.FLOAT32, manager);
-        TrainingPass pass =
+        Trainable.Pass pass =
             training.forward(
                 batch(new int[] {4, 6}), Capture.of(List.of(1), List.of()), Dropout.NONE)) {
       Autograd.backward(pass.output().hidden(1).square().sum());
@@ -145,7 +146,7 @@ class TrainingEncoderTest {
     EncoderOutput recorded = encoder.forward(batch, capture, Dropout.NONE);
     try (TrainingEncoder training =
             new TrainingEncoder(encoder, Map.of(), Precision.FLOAT32, manager);
-        TrainingPass pass = training.forward(batch, capture, Dropout.NONE)) {
+        Trainable.Pass pass = training.forward(batch, capture, Dropout.NONE)) {
       for (int block : List.of(1, 3)) {
         for (AttentionPart part : all) {
           NDArray ours = pass.output().vectors(block, part);
@@ -173,7 +174,7 @@ class TrainingEncoderTest {
       }
       training.refresh();
       Batch batch = batch(new int[] {4, 6});
-      try (TrainingPass pass = training.forward(batch, Capture.NOTHING, Dropout.NONE)) {
+      try (Trainable.Pass pass = training.forward(batch, Capture.NOTHING, Dropout.NONE)) {
         NDArray plain =
             new Encoder(spec, weights).forward(batch, Capture.NOTHING, Dropout.NONE).logits();
         assertThat(Golden.relativeError(pass.output().logits(), plain, 0)).isLessThan(1e-5);
@@ -207,7 +208,7 @@ class TrainingEncoderTest {
     Capture capture = Capture.of(projections.keySet(), List.of());
     try (TrainingEncoder training =
             new TrainingEncoder(encoder, projections, Precision.FLOAT32, manager);
-        TrainingPass pass = training.forward(batch, capture, Dropout.NONE)) {
+        Trainable.Pass pass = training.forward(batch, capture, Dropout.NONE)) {
       NDArray total = manager.zeros(new Shape());
       for (int layer = 0; layer <= 3; layer++) {
         total = total.add(pass.output().hidden(layer).square().sum());
@@ -239,7 +240,7 @@ class TrainingEncoderTest {
   }
 
   private double norm(TrainingEncoder training, Map<String, NDArray> weights, String name) {
-    try (TrainingPass pass =
+    try (Trainable.Pass pass =
         training.forward(batch(new int[] {4, 6}), Capture.NOTHING, Dropout.NONE)) {
       Autograd.backward(pass.output().logits().square().sum());
       pass.backward();
@@ -267,7 +268,7 @@ class TrainingEncoderTest {
                 projections(actual, projected, spec.hiddenSize()),
                 Precision.FLOAT32,
                 manager);
-        TrainingPass pass = training.forward(batch, capture, Dropout.of(5))) {
+        Trainable.Pass pass = training.forward(batch, capture, Dropout.of(5))) {
       Autograd.backward(loss(encoder, pass.output(), batch));
       pass.backward();
 

@@ -125,6 +125,7 @@ public final class Fidelity {
       derived.forEach(column -> named.put(column.name() + DERIVED, column));
       named.keySet().forEach(name -> sums.put(name, new double[4]));
       Precision precision = Precision.of(plan.fingerprints().get(Options.CACHE_PRECISION.key()));
+      Devices.requireCachePrecision(precision, manager);
       InferenceEncoder packed = new InferenceEncoder(teacher, manager, precision);
       Pass live = packed::forward;
       Pass plain = (batch, capture) -> teacher.forward(batch, capture, Dropout.NONE);

@@ -19,7 +19,6 @@ import java.util.function.Predicate;
  * @param teacherTensors the teacher's weights that rebuild them
  */
 record ColumnSelection(Set<Column> columns, Set<String> teacherTensors) {
-  private static final String WORDS = "bert.embeddings.word_embeddings.weight";
 
   /**
    * Finds them.
@@ -92,7 +91,7 @@ record ColumnSelection(Set<Column> columns, Set<String> teacherTensors) {
     } else {
       columns.add(Targets.hidden(teacher.layers()));
       tensors(teacher, "cls.");
-      teacherTensors.add(WORDS);
+      teacherTensors.add(EncoderSpec.WORDS);
     }
   }
 
