@@ -35,7 +35,7 @@ class NearestWordsTest {
   }
 
   @Test
-  void ordersWordsByTheCosineAndLeavesTheWordOut() {
+  void returnsOtherWordsInOrderOfTheirCosine() {
     NearestWords nearest =
         NearestWords.ofWords(
             manager,
@@ -47,7 +47,7 @@ class NearestWordsTest {
   }
 
   @Test
-  void aWordOfPiecesHasTheMeanOfTheirsFromTheCentre() throws IOException {
+  void wordOfPiecesHasTheirCentredMean() throws IOException {
     Encoder encoder;
     List<String> words;
     long[] ids;
