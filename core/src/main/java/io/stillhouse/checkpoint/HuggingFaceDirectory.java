@@ -202,7 +202,7 @@ public final class HuggingFaceDirectory implements ModelDirectory {
   }
 
   private void requireTiedDecoder(NDManager manager, Map<String, NDArray> weights) {
-    NDArray words = weights.get("bert.embeddings.word_embeddings.weight");
+    NDArray words = weights.get(EncoderSpec.WORDS);
     if (spec.head().task() != Task.MASKED_LM || words == null || !has(DECODER)) {
       return;
     }

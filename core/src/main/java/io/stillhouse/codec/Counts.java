@@ -5,17 +5,17 @@ import io.stillhouse.target.TargetSource;
 import java.util.List;
 
 /**
- * What each term's mean is taken over. A step's gradient is that of its full batch: each
- * micro-batch's mean counts by its share.
+ * The denominators of the terms' means. The mean over a micro-batch is weighted by its share of the
+ * step's counts, so a step's gradient is that of its full batch.
  *
- * @param rows rows
- * @param tokens real tokens
- * @param pairs pairs of real tokens, over all rows
- * @param masked masked tokens
+ * @param rows number of rows
+ * @param tokens number of real tokens
+ * @param pairs number of pairs of real tokens, over all rows
+ * @param masked number of masked tokens
  */
 public record Counts(long rows, long tokens, long pairs, long masked) {
 
-  /** Counts rows of targets. */
+  /** Returns the counts of some rows. */
   public static Counts of(List<Example> examples) {
     long tokens = 0;
     long pairs = 0;
@@ -33,7 +33,7 @@ public record Counts(long rows, long tokens, long pairs, long masked) {
     return new Counts(examples.size(), tokens, pairs, masked);
   }
 
-  /** Returns the counts of both. */
+  /** Returns the sums of two counts. */
   public Counts plus(Counts more) {
     return new Counts(
         rows + more.rows, tokens + more.tokens, pairs + more.pairs, masked + more.masked);

@@ -14,18 +14,25 @@ import java.nio.ByteOrder;
 import java.util.ArrayList;
 import java.util.List;
 
-/** Reads stored masked-LM soft labels of chosen tokens out of cells. */
+/** Decodes the stored masked-LM soft labels of some tokens. */
 final class MlmCells {
   private final NDManager manager;
   private final MlmTargets mlm;
   private final List<Token> tokens = new ArrayList<>();
 
-  /** A token with soft labels: the row's, the index in its cells, and how many they hold. */
-  private record Token(Example row, int index, int of) {}
+  /**
+   * A token with soft labels.
+   *
+   * @param index among the tokens in the row's cells
+   * @param count tokens in the row's cells
+   */
+  private record Token(Example row, int index, int count) {}
 
   /**
-   * @param positions the tokens wanted, in order of row and token
-   * @throws IllegalStateException if a wanted token has no soft labels
+   * Finds the tokens.
+   *
+   * @param positions which tokens, in order of rows and of tokens in a row
+   * @throws IllegalStateException if one of these tokens has no soft labels
    */
   MlmCells(NDManager manager, MlmTargets mlm, List<Example> rows, Positions positions) {
     this.manager = manager;
@@ -39,9 +46,10 @@ final class MlmCells {
       }
       for (int t = 0; t < indices.length; t++) {
         boolean wanted =
-            positions == Positions.ALL || labels != null && labels[t] != TargetSource.IGNORED;
+            positions == Positions.ALL || (labels != null && labels[t] != TargetSource.IGNORED);
         if (wanted && indices[t] < 0) {
-          throw new IllegalStateException("only masked tokens have soft labels: " + row.id());
+          throw new IllegalStateException(
+              "only the masked tokens of '%s' have soft labels".formatted(row.id()));
         }
         if (wanted) {
           tokens.add(new Token(row, indices[t], count));
@@ -50,11 +58,12 @@ final class MlmCells {
     }
   }
 
-  /** Returns all logits, (N, V). */
+  /** Returns the logits, (N, V), of {@link MlmTargets.Kind#DENSE}. */
   NDArray logitsNV() {
     return numbers(mlm.dense());
   }
 
+  /** Returns the distributions at a temperature, one that the cells were written for. */
   SoftLabels softLabels(double temperature) {
     return switch (mlm.kind()) {
       case DENSE -> SoftLabels.dense(logitsNV(), temperature);
@@ -65,19 +74,20 @@ final class MlmCells {
               numbers(mlm.logPartition(temperature)),
               temperature);
       case SAMPLED -> sampled();
-      case NONE, DERIVED -> throw new IllegalStateException("no soft labels are stored");
+      case NONE, DERIVED ->
+          throw new IllegalStateException("%s stores no soft labels".formatted(mlm.kind()));
     };
   }
 
-  /** Returns (N, W) of a column with W numbers a token. */
+  /** Returns (N, W) of a column with W numbers for each token. */
   private NDArray numbers(Column column) {
     Token first = tokens.get(0);
     Dtype dtype = first.row().dtype(column);
-    int width = dtype.width(first.row().cell(column).length, first.of());
-    Lines lines = Lines.padded(dtype, tokens.size(), width);
+    int width = dtype.width(first.row().cell(column).length, first.count());
+    LineBuffer lines = LineBuffer.padded(dtype, tokens.size(), width);
     for (int n = 0; n < tokens.size(); n++) {
       Token token = tokens.get(n);
-      lines.put(token.row().cell(column), token.of(), token.index(), n);
+      lines.put(token.row().cell(column), token.count(), token.index(), n);
     }
     return lines.tensor(manager, new Shape(tokens.size(), width));
   }
@@ -88,7 +98,7 @@ final class MlmCells {
     for (int n = 0; n < tokens.size(); n++) {
       Token token = tokens.get(n);
       byte[] cell = token.row().cell(mlm.topIds());
-      int bytes = cell.length / token.of() / k;
+      int bytes = cell.length / token.count() / k;
       for (int i = 0; i < k; i++) {
         ids[n * k + i] = id(cell, bytes, token.index() * k + i);
       }
@@ -117,7 +127,10 @@ final class MlmCells {
         numbers(mlm.sampleEntropy()));
   }
 
-  /** Finds a token's draws: those before it add up to as many times the number of draws. */
+  /**
+   * Adds a token's distinct draws and their shares. Cells do not say where a token's draws begin:
+   * the counts of each token before it add up to the number of draws.
+   */
   private void draw(Token token, List<long[]> ids, List<float[]> shares) {
     byte[] counts = token.row().cell(mlm.sampleCounts());
     byte[] cell = token.row().cell(mlm.sampleIds());

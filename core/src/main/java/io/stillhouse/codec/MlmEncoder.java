@@ -19,9 +19,9 @@ import java.util.Map;
 import java.util.SplittableRandom;
 import org.jspecify.annotations.Nullable;
 
-/** Turns last hidden states into cells of masked-LM soft labels, dense, top-k or sampled. */
+/** Encodes a teacher's masked-LM soft labels into cells: dense, top-k or sampled. */
 public final class MlmEncoder {
-  /** A vocabulary of at most so many tokens has ids of two bytes. */
+  /** Ids have two bytes if the vocabulary has at most this many tokens. */
   private static final int SHORT_IDS = 1 << 16;
 
   private final Encoder teacher;
@@ -29,15 +29,22 @@ public final class MlmEncoder {
   private final Dtype dtype;
   private final long seed;
 
-  /** One row of a batch: its key, which seeds its draws, and its masked-LM labels or null. */
+  /**
+   * One row of a batch.
+   *
+   * @param id the row's key, from which its draws are seeded
+   * @param labels masked-LM labels, or null if no token is masked
+   */
   @SuppressWarnings("ArrayRecordComponent") // never compared
   public record Row(String id, int @Nullable [] labels) {}
 
   /**
+   * Makes an encoder for one teacher and cache.
+   *
    * @param teacher with a masked-LM head
-   * @param mlm what is kept; stored
+   * @param mlm what is stored, of a kind that is
    * @param dtype of the cache's tensors
-   * @param seed of the draws
+   * @param seed of the draws; those of a row depend on the seed and the row's key only
    */
   public MlmEncoder(Encoder teacher, MlmTargets mlm, Dtype dtype, long seed) {
     this.teacher = teacher;
@@ -47,9 +54,11 @@ public final class MlmEncoder {
   }
 
   /**
-   * Returns a cell for each row of each column of {@link MlmTargets#columns()}, null where a logit
-   * is not finite. Logits are made for one row at a time: a batch's would be 61 kB a token twice
-   * over.
+   * Returns a cell for each row of each column of {@link MlmTargets#columns()}; null if one of the
+   * row's logits is not finite. Logits are computed for one row at a time, because BERT-base's take
+   * 120 kB for each token.
+   *
+   * @param lastBLD the teacher's last hidden states
    */
   public Map<Column, List<byte @Nullable []>> cells(NDArray lastBLD, Batch batch, List<Row> rows) {
     Map<Column, List<byte @Nullable []>> cells = new LinkedHashMap<>();
@@ -98,7 +107,8 @@ public final class MlmEncoder {
       case DENSE -> Map.of(mlm.dense(), pack(logitsNV, mlm.dense()));
       case TOP_K -> top(logitsNV);
       case SAMPLED -> sample(logitsNV, id);
-      case NONE, DERIVED -> throw new IllegalStateException("no soft labels are stored");
+      case NONE, DERIVED ->
+          throw new IllegalStateException("%s stores no soft labels".formatted(mlm.kind()));
     };
   }
 
@@ -148,7 +158,7 @@ public final class MlmEncoder {
         pack(entropyN1, mlm.sampleEntropy()));
   }
 
-  /** Draws from one softmax, in one pass over it: the draws are sorted first. */
+  /** Adds the distinct draws from one softmax and their counts, in one pass with sorted draws. */
   private void draw(
       float[] probabilities,
       int from,
@@ -191,7 +201,7 @@ public final class MlmEncoder {
     return buffer.array();
   }
 
-  /** 64-bit FNV-1a over the key's characters, the same on every JVM. */
+  /** Returns the 64-bit FNV-1a hash of a key's characters, the same on every JVM. */
   private static long hash(String id) {
     long hash = 0xcbf29ce484222325L;
     for (int i = 0; i < id.length(); i++) {

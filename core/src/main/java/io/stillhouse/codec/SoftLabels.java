@@ -8,32 +8,33 @@ import io.stillhouse.torch.Autograd;
 import org.jspecify.annotations.Nullable;
 
 /**
- * A teacher's distributions over the classes of N rows or tokens, at one temperature, however they
- * were kept. Each is a list of outcomes: every class, or chosen classes, or chosen classes and a
- * last outcome for all others together.
+ * A teacher's distributions over classes for N rows or tokens, at one temperature. A distribution
+ * is a list of outcomes: all classes; or some classes; or some classes and a last outcome, the
+ * tail, that stands for all others.
  *
- * @param idsNK the classes of the outcomes, (N, K), int64; null for every class in order
- * @param probabilitiesNK of the outcomes, summing to 1 over each row; with a tail, K + 1 of them
- * @param offsetsNK what the divergence adds to minus the student's log-probability: the log of the
- *     teacher's own, or, where that is not known, minus the teacher's entropy; broadcast over K
+ * @param idsNK the classes of the outcomes, (N, K), int64; null for all classes in order
+ * @param probabilitiesNK of the outcomes, float32, summing to 1 over each row; K + 1 with a tail
+ * @param offsetsNK float32, broadcast over K. The divergence is the expectation of the offset minus
+ *     the student's log-probability, so the offset is the teacher's log-probability; or, if the
+ *     cells lack that, minus the teacher's entropy
  */
 public record SoftLabels(@Nullable NDArray idsNK, NDArray probabilitiesNK, NDArray offsetsNK) {
 
-  /** A tail of less than this is rounding: 1 less a sum of float32 numbers. */
+  /** A smaller tail is rounding: it is 1 minus a sum of float32 numbers. */
   static final float TAIL_FLOOR = 1e-7f;
 
-  /** Takes every class from logits, (N, C). */
+  /** Returns the softmax of logits, (N, C), at a temperature. */
   public static SoftLabels dense(NDArray logitsNC, double temperature) {
     NDArray logNC = Autograd.over(logitsNC, temperature).logSoftmax(-1);
     return new SoftLabels(null, logNC.exp(), logNC);
   }
 
   /**
-   * Takes the k likeliest classes, and all others as one.
+   * Returns the top k classes, and all others as the tail.
    *
    * @param idsNK int64
-   * @param logitsNK less the largest logit
-   * @param logZN log-partition at {@code temperature} of the logits less the largest
+   * @param logitsNK minus the largest logit of the row
+   * @param logZN log-partition at {@code temperature} of the logits minus the largest, (N)
    */
   public static SoftLabels top(NDArray idsNK, NDArray logitsNK, NDArray logZN, double temperature) {
     NDArray logNK = Autograd.over(logitsNK, temperature).sub(logZN.reshape(-1, 1));
@@ -43,12 +44,12 @@ public record SoftLabels(@Nullable NDArray idsNK, NDArray probabilitiesNK, NDArr
   }
 
   /**
-   * Takes classes drawn from the softmax; each counts by its share of the draws, so sums over them
-   * are unbiased (Sparse Logit Sampling, arXiv:2503.16870, section 3).
+   * Returns classes that were drawn from the softmax, weighted by their share of the draws, so sums
+   * over them are unbiased (Sparse Logit Sampling, arXiv:2503.16870, section 3).
    *
-   * @param idsNK int64; padding of any id with share 0
-   * @param sharesNK shares of the draws
-   * @param entropyN the entropy of the teacher's softmax, nats
+   * @param idsNK int64; padding may be any id with share 0
+   * @param sharesNK shares of the draws, float32
+   * @param entropyN the entropy of the teacher's softmax in nats, (N)
    */
   public static SoftLabels sampled(NDArray idsNK, NDArray sharesNK, NDArray entropyN) {
     return new SoftLabels(idsNK, sharesNK, entropyN.reshape(-1, 1).neg());
@@ -59,7 +60,11 @@ public record SoftLabels(@Nullable NDArray idsNK, NDArray probabilitiesNK, NDArr
     return probabilitiesNK.getShape().get(0);
   }
 
-  /** Returns a student's log-probabilities of the outcomes, from those of its classes, (N, C). */
+  /**
+   * Returns a student's log-probabilities of the outcomes, (N, K) or (N, K + 1).
+   *
+   * @param logStudentNC its log-probabilities of all classes
+   */
   public NDArray pick(NDArray logStudentNC) {
     if (idsNK == null) {
       return logStudentNC;

@@ -21,21 +21,26 @@ import java.util.Map;
 import java.util.stream.LongStream;
 
 /**
- * Rows of targets as padded tensors, float32 whatever they were stored as. Everything belongs to
- * the manager it was made with.
+ * The inputs and targets of some rows as tensors. Targets are decoded when they are asked for; they
+ * are float32 whatever their dtype in the cells. All tensors belong to the manager that the batch
+ * was made with.
+ *
+ * <p>A state is <em>padded</em>, (B, L, D), or <em>packed</em>, (1, N, D): the N real tokens of all
+ * rows, one after another.
  */
 public final class TargetBatch {
   private final NDManager manager;
   private final List<Example> examples;
   private final Batch batch;
   private final TeacherParts teacher;
-  private final long[] before; // real tokens of the rows before each
-  private final Map<Integer, NDArray> hidden = new HashMap<>(); // (B, L, D), once made
+  private final long[] before; // real tokens in the rows before each row
+  private final Map<Integer, NDArray> hidden = new HashMap<>(); // decoded states, (B, L, D)
 
   /**
-   * Pads rows; targets become tensors when they are asked for.
+   * Pads the rows' inputs.
    *
-   * @param teacher rebuilds those that the cells lack
+   * @param manager owns all tensors
+   * @param teacher computes the targets that the cells lack
    */
   public TargetBatch(NDManager manager, List<Example> examples, TeacherParts teacher) {
     this(
@@ -66,8 +71,10 @@ public final class TargetBatch {
   }
 
   /**
-   * Returns the same batch with a further teacher's targets. Where that one has other tokens, its
-   * logits and first tokens alone are of use.
+   * Returns the same inputs with a further teacher's targets. If that teacher has other tokens,
+   * only its logits and first tokens can be compared.
+   *
+   * @param number of the further teacher, from 0
    */
   public TargetBatch further(int number) {
     return new TargetBatch(
@@ -77,11 +84,12 @@ public final class TargetBatch {
         batch);
   }
 
+  /** Returns the counts of the rows. */
   public Counts counts() {
     return Counts.of(examples);
   }
 
-  /** Returns whether some rows are shorter than others. */
+  /** Returns whether some row is shorter than the longest. */
   public boolean padded() {
     return batch.tokens() < (long) batch.rows() * batch.longest();
   }
@@ -114,7 +122,10 @@ public final class TargetBatch {
     return manager.create(labels.stream().mapToLong(Long::longValue).toArray());
   }
 
-  /** Returns one over the masked tokens of its row for each of them, (N), float32. */
+  /**
+   * Returns 1 / (masked tokens of its row) for each masked token, (N), float32, in the order of
+   * {@link #maskedTokensND}.
+   */
   public NDArray maskedSharesN() {
     List<Integer> rows = new ArrayList<>();
     forEachMasked((row, t, label) -> rows.add(row));
@@ -123,12 +134,12 @@ public final class TargetBatch {
     return numbers(rows.stream().map(row -> 1 / tokens[row]).toList());
   }
 
-  /** Returns class ids, (B), int64. */
+  /** Returns the labels as class ids, (B), int64. */
   public NDArray classesB() {
     return manager.create(examples.stream().mapToLong(e -> (long) e.inputs().label()).toArray());
   }
 
-  /** Returns numbers as a tensor, float32. */
+  /** Returns numbers as a tensor of the batch's manager, float32. */
   public NDArray numbers(List<Double> numbers) {
     float[] all = new float[numbers.size()];
     for (int i = 0; i < all.length; i++) {
@@ -137,7 +148,11 @@ public final class TargetBatch {
     return manager.create(all);
   }
 
-  /** Returns 1 where a row has a label and 0 elsewhere, (B, C), int64. */
+  /**
+   * Returns the labels of rows with several, (B, C), int64: 1 if the row has the label, else 0.
+   *
+   * @param labels their number, C
+   */
   public NDArray labelsBC(int labels) {
     long[] all = new long[examples.size() * labels];
     for (int row = 0; row < examples.size(); row++) {
@@ -149,7 +164,7 @@ public final class TargetBatch {
     return manager.create(all, new Shape(examples.size(), labels));
   }
 
-  /** Returns scores, (B), float32. */
+  /** Returns the labels as scores, (B), float32. */
   public NDArray scoresB() {
     float[] scores = new float[examples.size()];
     for (int row = 0; row < scores.length; row++) {
@@ -162,7 +177,7 @@ public final class TargetBatch {
   public NDArray logitsBC() {
     Dtype dtype = examples.get(0).dtype(Targets.LOGITS);
     int classes = dtype.width(examples.get(0).cell(Targets.LOGITS).length, 1);
-    Lines lines = Lines.whole(dtype, batch.rows(), classes);
+    LineBuffer lines = LineBuffer.whole(dtype, batch.rows(), classes);
     for (int row = 0; row < batch.rows(); row++) {
       lines.put(examples.get(row).cell(Targets.LOGITS), 1, 0, row);
     }
@@ -170,8 +185,11 @@ public final class TargetBatch {
   }
 
   /**
-   * Returns the teacher's masked-LM soft labels of tokens, N of them in the order of {@link
-   * #realTokensND} or {@link #maskedTokensND}.
+   * Returns the teacher's masked-LM soft labels of N tokens, in the order of {@link #realTokensND}
+   * or {@link #maskedTokensND}.
+   *
+   * @throws IllegalStateException if a token has none, or they have to be computed without a
+   *     teacher
    */
   public SoftLabels maskedLmSoftLabels(Positions positions, double temperature) {
     return teacher.mlm().stored()
@@ -179,7 +197,13 @@ public final class TargetBatch {
         : SoftLabels.dense(maskedLmLogitsNV(positions), temperature);
   }
 
-  /** Returns the teacher's masked-LM logits of tokens, (N, V), in the same order. */
+  /**
+   * Returns the teacher's masked-LM logits of tokens, (N, V), in the order of {@link #realTokensND}
+   * or {@link #maskedTokensND}.
+   *
+   * @throws IllegalStateException if only a part of the logits is stored, or they have to be
+   *     computed without a teacher
+   */
   public NDArray maskedLmLogitsNV(Positions positions) {
     if (teacher.mlm().stored()) {
       return new MlmCells(manager, teacher.mlm(), examples, positions).logitsNV();
@@ -191,8 +215,8 @@ public final class TargetBatch {
   }
 
   /**
-   * Picks tokens of (B, L, D) as (N, D); as an embedding, since its gradient is summed in a fixed
-   * order.
+   * Returns tokens of (B, L, D) as (N, D), by an embedding lookup, whose gradient is summed in a
+   * fixed order.
    */
   static NDArray tokens(NDArray stateBLD, NDArray positionsN) {
     long width = stateBLD.getShape().get(2);
@@ -200,7 +224,7 @@ public final class TargetBatch {
     return Autograd.rows(tokens, positionsN);
   }
 
-  /** Returns a teacher hidden state of the real tokens, one after another, (1, N, D). */
+  /** Returns a teacher's hidden state, packed, (1, N, D). */
   public NDArray hidden1ND(int layer) {
     Column column = Targets.hidden(layer);
     Example first = examples.get(0);
@@ -211,7 +235,7 @@ public final class TargetBatch {
     Dtype dtype = first.dtype(column);
     int width = dtype.width(first.cell(column).length, first.length());
     int tokens = Math.toIntExact(batch.tokens());
-    Lines lines = Lines.whole(dtype, tokens, width);
+    LineBuffer lines = LineBuffer.whole(dtype, tokens, width);
     for (int row = 0; row < batch.rows(); row++) {
       lines.putAll(
           examples.get(row).cell(column), batch.lengths()[row], Math.toIntExact(before[row]));
@@ -223,28 +247,28 @@ public final class TargetBatch {
     return teacher.forTarget("embedding outputs").embeddings(batch);
   }
 
-  /** Returns the first token of each row of a state, packed or padded, (B, D). */
+  /** Returns the first token of each row of a state, packed or padded, as (B, D). */
   public NDArray firstTokensBD(NDArray state) {
     boolean packed = state.getShape().get(0) == 1;
     long[] padded = LongStream.range(0, batch.rows()).map(row -> row * batch.longest()).toArray();
     return tokens(state, manager.create(packed ? before : padded));
   }
 
-  /** Returns a teacher hidden state of each row's first token, (B, D). */
+  /** Returns a teacher's hidden state of each row's first token, (B, D). */
   public NDArray firstHiddenBD(int layer) {
     Column column = Targets.hidden(layer);
     Example first = examples.get(0);
     Dtype dtype = first.dtype(column);
     int width = dtype.width(first.cell(column).length, first.length());
-    Lines lines = Lines.whole(dtype, batch.rows(), width);
+    LineBuffer lines = LineBuffer.whole(dtype, batch.rows(), width);
     for (int row = 0; row < batch.rows(); row++) {
-      Example example = examples.get(row); // of its own length, where a teacher has other tokens
+      Example example = examples.get(row); // its length differs if the teacher has other tokens
       lines.put(example.cell(column), example.length(), 0, row);
     }
     return lines.tensor(manager, new Shape(batch.rows(), width));
   }
 
-  /** Returns a teacher hidden state, (B, L, D), zero at padding where it is stored. */
+  /** Returns a teacher's hidden state, padded, (B, L, D); finite at padding. */
   public NDArray hiddenBLD(int layer) {
     return hidden.computeIfAbsent(layer, this::readHiddenBLD);
   }
@@ -257,14 +281,14 @@ public final class TargetBatch {
     }
     Dtype dtype = first.dtype(column);
     int width = dtype.width(first.cell(column).length, first.length());
-    Lines lines = lines(dtype, batch.rows() * batch.longest(), width);
+    LineBuffer lines = lines(dtype, batch.rows() * batch.longest(), width);
     for (int row = 0; row < batch.rows(); row++) {
       lines.putAll(examples.get(row).cell(column), batch.lengths()[row], row * batch.longest());
     }
     return lines.tensor(manager, new Shape(batch.rows(), batch.longest(), width));
   }
 
-  /** Returns a teacher block's scores, (B, H, L, L), finite at padding. */
+  /** Returns the scores of a teacher's block, (B, H, L, L); finite at padding. */
   public NDArray attentionBHLL(int block) {
     Column column = Targets.attention(block);
     return examples.get(0).has(column)
@@ -273,10 +297,10 @@ public final class TargetBatch {
   }
 
   /**
-   * Returns the relations of a teacher block's queries, keys or values, finite at padding.
+   * Returns the relations of the queries, keys or values of a teacher's block.
    *
-   * @param heads that they are cut into
-   * @return (B, heads, L, L)
+   * @param heads that each vector is divided into; it divides the teacher's width
+   * @return (B, heads, L, L), finite at padding
    */
   public NDArray relationsBHLL(AttentionPart part, int block, int heads) {
     Column column = Targets.valueRelations(block);
@@ -299,7 +323,7 @@ public final class TargetBatch {
     int length = first.length();
     int heads = heads(column);
     int longest = batch.longest();
-    Lines lines = lines(dtype, batch.rows() * heads * longest, longest);
+    LineBuffer lines = lines(dtype, batch.rows() * heads * longest, longest);
     for (int row = 0; row < batch.rows(); row++) {
       byte[] cell = examples.get(row).cell(column);
       length = batch.lengths()[row];
@@ -317,8 +341,10 @@ public final class TargetBatch {
     return lines.tensor(manager, new Shape(batch.rows(), heads, longest, longest));
   }
 
-  private Lines lines(Dtype dtype, int lines, int width) {
-    return padded() ? Lines.padded(dtype, lines, width) : Lines.whole(dtype, lines, width);
+  private LineBuffer lines(Dtype dtype, int lines, int width) {
+    return padded()
+        ? LineBuffer.padded(dtype, lines, width)
+        : LineBuffer.whole(dtype, lines, width);
   }
 
   private void forEachMasked(MaskedToken action) {

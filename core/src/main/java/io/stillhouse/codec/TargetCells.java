@@ -19,13 +19,13 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.stream.IntStream;
 
-/** Packs a batch's float32 tensors into cells, one for each row, without padding. */
+/** Encodes a batch's float32 tensors into cells, one for each row, without padding. */
 public final class TargetCells {
   private static final float LARGEST_FLOAT16 = 65_504;
 
   private TargetCells() {}
 
-  /** Packs one vector for each row, (B, C). */
+  /** Encodes one vector for each row, (B, C). */
   public static List<byte[]> vectors(NDArray tensorBC, Dtype dtype) {
     int width = (int) tensorBC.getShape().get(1);
     Numbers numbers = Numbers.of(tensorBC, dtype);
@@ -36,7 +36,7 @@ public final class TargetCells {
     return cells;
   }
 
-  /** Packs the real tokens' vectors, (B, L, D). */
+  /** Encodes the vectors of real tokens, (B, L, D). */
   public static List<byte[]> tokens(NDArray tensorBLD, Batch batch, Dtype dtype) {
     int width = (int) tensorBLD.getShape().get(2);
     Numbers numbers = Numbers.of(tensorBLD, dtype);
@@ -47,7 +47,7 @@ public final class TargetCells {
     return cells;
   }
 
-  /** Packs the pairs of real tokens, (B, H, L, L). */
+  /** Encodes the numbers of pairs of real tokens, (B, H, L, L). */
   public static List<byte[]> pairs(NDArray tensorBHLL, Batch batch, Dtype dtype) {
     int heads = (int) tensorBHLL.getShape().get(1);
     int longest = batch.longest();
@@ -60,9 +60,10 @@ public final class TargetCells {
   }
 
   /**
-   * Reads a stored cell back as numbers, ids and counts included.
+   * Returns the numbers of a cell, which may also be ids or counts.
    *
-   * @param row whose length and labels tell the cell's shape
+   * @param row its length and labels determine the cell's shape
+   * @throws IllegalStateException if the column holds no tensor
    */
   public static double[] numbers(Example row, Column column) {
     byte[] cell = row.cell(column);
@@ -74,7 +75,8 @@ public final class TargetCells {
       case IDS ->
           IntStream.range(0, cell.length / 4).mapToDouble(i -> bytes.getInt(4 * i)).toArray();
       case CELL, FLOAT32, UNSCALED -> floats(row, column, cell);
-      case STRING, INT, DOUBLE -> throw new IllegalStateException(column.name() + " is no tensor");
+      case STRING, INT, DOUBLE ->
+          throw new IllegalStateException(column.name() + " holds no tensor");
     };
   }
 
@@ -85,7 +87,7 @@ public final class TargetCells {
       return new double[0];
     }
     int width = dtype.width(cell.length, lines);
-    Lines gathered = Lines.whole(dtype, lines, width);
+    LineBuffer gathered = LineBuffer.whole(dtype, lines, width);
     gathered.putAll(cell, lines, 0);
     try (NDManager manager = NDManager.newBaseManager(Device.cpu())) {
       return gathered
@@ -104,11 +106,15 @@ public final class TargetCells {
           column.name().startsWith(MlmTargets.MASKED)
               ? (int) Counts.of(List.of(row)).masked()
               : column.equals(Targets.LOGITS) ? 1 : length;
-      case INPUTS -> throw new IllegalStateException(column.name() + " is no target");
+      case INPUTS -> throw new IllegalStateException(column.name() + " holds no target");
     };
   }
 
-  /** Packs ragged groups of consecutive vectors, (N, W): the first cell takes the first rows. */
+  /**
+   * Encodes groups of consecutive vectors, (N, W), a cell for each.
+   *
+   * @param sizes vectors of each group
+   */
   static List<byte[]> groups(NDArray tensorNW, int[] sizes, Dtype dtype) {
     int width = (int) tensorNW.getShape().get(1);
     Numbers numbers = Numbers.of(tensorNW, dtype);
@@ -122,8 +128,8 @@ public final class TargetCells {
   }
 
   /**
-   * Returns which rows of a tensor, (B, ...), hold a number that is not finite once it is stored.
-   * Padding counts too: an encoder leaves it finite.
+   * Returns which rows of a tensor, (B, ...), have a number that is not finite or that overflows
+   * its dtype. Padding is checked, too, because an encoder leaves finite numbers there.
    */
   public static boolean[] broken(NDArray tensor, Dtype dtype) {
     long rows = tensor.getShape().get(0);
@@ -136,25 +142,25 @@ public final class TargetCells {
         NDArray sums = wide.sum(new int[] {1})) {
       float[] values = sums.toFloatArray();
       for (int row = 0; row < broken.length; row++) {
-        // A sum within float16 has no number above it.
+        // If the sum of magnitudes fits float16, so does every number.
         broken[row] =
             !Float.isFinite(values[row])
-                || dtype == Dtype.FLOAT16
+                || (dtype == Dtype.FLOAT16
                     && values[row] > LARGEST_FLOAT16
-                    && wide.get(row).max().getFloat() > LARGEST_FLOAT16;
+                    && wide.get(row).max().getFloat() > LARGEST_FLOAT16);
       }
     }
     return broken;
   }
 
-  /** The numbers of a tensor, outside libtorch's types. */
+  /** The numbers of a tensor as bytes: of the dtype, or of float32 before they become int8. */
   private record Numbers(ByteBuffer bytes, Dtype dtype) {
     static Numbers of(NDArray tensor, Dtype dtype) {
       NDArray stored = dtype == Dtype.FLOAT16 ? tensor.toType(DataType.FLOAT16, false) : tensor;
       return new Numbers(stored.toByteBuffer(true).order(ByteOrder.LITTLE_ENDIAN), dtype);
     }
 
-    /** Packs contiguous lines, from a number's index on. */
+    /** Encodes contiguous lines; {@code from} is the index of the first number. */
     byte[] block(int from, int lines, int width) {
       if (dtype == Dtype.INT8) {
         return Int8.encode(bytes.asFloatBuffer().position(from), lines, width);
@@ -164,7 +170,7 @@ public final class TargetCells {
       return cell;
     }
 
-    /** Packs the real corner of each head's square. */
+    /** Encodes the part of each head's (L, L) that belongs to real tokens. */
     byte[] squares(int from, int heads, int longest, Batch batch, int row) {
       int length = batch.lengths()[row];
       FloatBuffer floats = FloatBuffer.allocate(dtype == Dtype.INT8 ? heads * length * length : 0);

@@ -6,32 +6,37 @@ import java.util.List;
 import org.jspecify.annotations.Nullable;
 
 /**
- * What is needed of a teacher besides its cached cells.
+ * The parts of a teacher that decoding needs besides its cells.
  *
- * @param encoder with the weights that rebuild targets which are not stored, and perhaps no others:
- *     the masked-LM head for derived soft labels; a block's query, key and value for its scores and
- *     value relations; the embeddings for hidden state 0. Null where everything is stored
- * @param mlm how the cells hold masked-LM soft labels
- * @param further those of further teachers, in the order of {@link
+ * @param encoder computes targets that are not stored. It may lack the weights that these do not
+ *     need: soft labels need the masked-LM head, a block's scores and value relations its query,
+ *     key and value, hidden state 0 the embeddings. Null if everything is stored
+ * @param mlm how the cells store masked-LM soft labels
+ * @param further the parts of further teachers, in the order of {@link
  *     io.stillhouse.target.Example#further}
  */
 public record TeacherParts(@Nullable Encoder encoder, MlmTargets mlm, List<TeacherParts> further) {
-  /** Everything that is asked for is stored. */
+  /** For a teacher whose cells store every target that will be asked for. */
   public static final TeacherParts NONE = new TeacherParts(null, MlmTargets.NONE);
 
   public TeacherParts {
     further = List.copyOf(further);
   }
 
-  /** Those of one teacher. */
+  /** The parts of a single teacher. */
   public TeacherParts(@Nullable Encoder encoder, MlmTargets mlm) {
     this(encoder, mlm, List.of());
   }
 
-  /** Returns the encoder, of which a target is to be rebuilt. */
+  /**
+   * Returns the encoder, to compute a target.
+   *
+   * @param target in the plural, for the message
+   */
   Encoder forTarget(String target) {
     if (encoder == null) {
-      throw new IllegalStateException(target + " are not stored, and there is no teacher");
+      throw new IllegalStateException(
+          target + " are not stored, and there is no teacher to compute them");
     }
     return encoder;
   }

@@ -5,7 +5,7 @@ import ai.djl.ndarray.NDManager;
 import ai.djl.ndarray.types.Shape;
 import io.stillhouse.codec.TargetBatch;
 import io.stillhouse.codec.TeacherParts;
-import io.stillhouse.loss.RowLosses;
+import io.stillhouse.loss.LabelLoss;
 import io.stillhouse.model.Capture;
 import io.stillhouse.model.EncoderOutput;
 import io.stillhouse.model.encoder.Encoder;
@@ -52,7 +52,7 @@ public final class HeadGradients {
           blocks == 1 ? Collections.nCopies(encoder.spec().layers(), factorsBH.get(0)) : factorsBH;
       EncoderOutput output =
           encoder.forward(targets.batch(), Capture.NOTHING, Dropout.NONE, ofPasses);
-      Autograd.backward(RowLosses.sum(encoder, output, targets));
+      Autograd.backward(LabelLoss.sumOverRows(encoder, output, targets));
       for (int block = 0; block < blocks; block++) {
         try (NDArray own = Objects.requireNonNull(Autograd.gradient(factorsBH.get(block)))) {
           float[] flat = own.toFloatArray();

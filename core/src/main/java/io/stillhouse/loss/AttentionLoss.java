@@ -5,7 +5,7 @@ import ai.djl.ndarray.types.Shape;
 import io.stillhouse.torch.Autograd;
 import org.jspecify.annotations.Nullable;
 
-/** Losses between raw scores of pairs of tokens: of attention, or relations. */
+/** Losses between scores of pairs of tokens: attention scores, or relations. */
 final class AttentionLoss {
   private AttentionLoss() {}
 
@@ -13,15 +13,15 @@ final class AttentionLoss {
    * Returns the mean squared error of raw scores over heads and pairs of real tokens (TinyBERT's
    * L_attn, arXiv:1909.10351, section 3.1).
    *
-   * <p>Scores are taken after {@code 1/sqrt(d)} and before the mask. TinyBERT's released code takes
-   * them after the mask, sets masked ones to zero and averages over padding too; here padding is
-   * left out of sum and count alike.
+   * <p>Scores are divided by {@code sqrt(K)} and not masked. TinyBERT's released code takes masked
+   * scores, sets those at padding to zero and averages over them, too; here padding is in neither
+   * the sum nor the count.
    *
    * @param studentBHLL student scores, float32
    * @param teacherBHLL teacher scores, same shape, finite at padding
-   * @param maskBL1 1 at real tokens, 0 at padding; null where there is none
+   * @param maskBL1 1 at real tokens, 0 at padding; null if there is no padding
    * @param pairs the number of pairs of real tokens, the sum of squared lengths
-   * @return a scalar
+   * @return a scalar, without unit
    * @throws IllegalArgumentException if the shapes differ
    */
   public static NDArray mse(
@@ -44,12 +44,12 @@ final class AttentionLoss {
    * attends to, averaged over heads and real tokens (MiniLM's L_AT and L_VR, arXiv:2002.10957,
    * section 3; MiniLMv2's losses, arXiv:2012.15828, section 3.2).
    *
-   * <p>The papers divide by the padded length; here padding is left out of sums, softmax and count
-   * alike.
+   * <p>The papers divide by the padded length; here padding is in no sum, no softmax and no count.
    *
-   * @param studentBHLL student scores, scaled and before the mask, float32; finite at padding
+   * @param studentBHLL student scores, divided by {@code sqrt(K)} and not masked, float32; finite
+   *     at padding
    * @param teacherBHLL teacher scores, same shape, finite at padding
-   * @param maskBL1 1 at real tokens, 0 at padding; null where there is none
+   * @param maskBL1 1 at real tokens, 0 at padding; null if there is no padding
    * @param tokens the number of real tokens
    * @return a scalar in nats
    * @throws IllegalArgumentException if the shapes differ

@@ -19,25 +19,27 @@ import java.util.List;
 import java.util.Map;
 import org.jspecify.annotations.Nullable;
 
-/** Weighs and adds the terms of a recipe; the only place that does. */
+/** The weighted sum of a recipe's loss terms. No other class applies their weights. */
 public final class DistillLoss {
   private final DistillSpec spec;
   private final Predictor student;
   private final Map<String, NDArray> projections;
   private final Teachers teachers;
-  private final List<DistillLoss> further; // of each teacher besides the first, from it alone
+  private final List<DistillLoss> further; // one for each further teacher
 
-  /** As the other, of a student of one teacher. */
+  /** Makes the loss of a student of one teacher. */
   public DistillLoss(DistillSpec spec, Predictor student, Map<String, NDArray> projections) {
     this(spec, Teachers.ALONE, student, projections);
   }
 
   /**
+   * Makes the loss of a student of one or several teachers.
+   *
    * @param spec weights and layers
-   * @param teachers who else teaches, and how much each counts
-   * @param student the model being trained
-   * @param projections by {@link DistillSpec#projection}, (teacher width, student width), where the
-   *     widths differ
+   * @param teachers the further teachers, and how much each teacher counts
+   * @param student the model that is trained
+   * @param projections by {@link DistillSpec#projection}, (teacher width, student width), float32;
+   *     none if the widths are equal or the student's hidden states are already projected
    */
   public DistillLoss(
       DistillSpec spec, Teachers teachers, Predictor student, Map<String, NDArray> projections) {
@@ -51,38 +53,39 @@ public final class DistillLoss {
             .toList();
   }
 
-  /** Returns whether a tensor is a projection, and none of the student's own. */
+  /** Returns whether a tensor with this name is a projection, not one of the student's weights. */
   public static boolean isProjection(String name) {
     return name.startsWith("projection.");
   }
 
   /**
-   * The loss of one micro-batch.
+   * The share of one micro-batch in the loss of a step.
    *
-   * @param total its share of the full batch's weighted loss; a scalar to go backward from, or null
-   *     if no term has a token here
-   * @param terms its share of each term, unweighted: sums over the micro-batches of a step are the
+   * @param total in the weighted loss, a scalar with a graph; null if no term has a token here
+   * @param terms in each term, not weighted: summed over the micro-batches of a step, these are the
    *     step's means
    */
   public record Value(@Nullable NDArray total, Map<Term, Double> terms) {}
 
   /**
-   * Computes every term of non-zero weight.
+   * Computes every term whose weight is not 0.
    *
-   * @param output the student's output on {@code targets.batch()}
-   * @param whole counts of the full optimiser step
+   * @param output the student's output for {@code targets.batch()}, with what the terms read
+   * @param whole counts of the full optimizer step
+   * @throws IllegalStateException if a term needs a head that the student lacks, or a tensor that
+   *     {@code output} did not keep
    */
   public Value of(EncoderOutput output, TargetBatch targets, Counts whole) {
     boolean maskedLm = student.spec().head().task() == Task.MASKED_LM;
-    Counts part = targets.counts();
-    Map<Term, NDArray> means = means(output, targets, part);
+    Counts counts = targets.counts();
+    Map<Term, NDArray> means = means(output, targets, counts);
 
     NDArray total = null;
     Map<Term, Double> terms = new EnumMap<>(Term.class);
     for (Map.Entry<Term, NDArray> entry : means.entrySet()) {
       Term term = entry.getKey();
       NDArray mean = entry.getValue();
-      double share = term.share(part, whole, maskedLm, spec.softLabel().positions());
+      double share = term.share(counts, whole, maskedLm, spec.softLabel().positions());
       terms.put(term, share * mean.toType(DataType.FLOAT64, true).getDouble());
       NDArray weighted = Autograd.times(mean, weight(term) * share);
       total = total == null ? weighted : total.add(weighted);
@@ -91,9 +94,9 @@ public final class DistillLoss {
   }
 
   /** Returns each term's mean over rows, tokens or pairs, and over the teachers. */
-  private Map<Term, NDArray> means(EncoderOutput output, TargetBatch targets, Counts part) {
+  private Map<Term, NDArray> means(EncoderOutput output, TargetBatch targets, Counts counts) {
     Map<Positions, NDArray> logits = new EnumMap<>(Positions.class);
-    Map<Term, NDArray> means = ownMeans(output, targets, part, logits);
+    Map<Term, NDArray> means = ownMeans(output, targets, counts, logits);
     if (further.isEmpty()) {
       return means;
     }
@@ -102,13 +105,13 @@ public final class DistillLoss {
       double weight = teachers.further().get(number).weight();
       further
           .get(number)
-          .ownMeans(output, targets.further(number), part, logits)
+          .ownMeans(output, targets.further(number), counts, logits)
           .forEach((term, mean) -> add(means, term, shared(mean, term, weight)));
     }
     return means;
   }
 
-  /** Gives one teacher's mean its share of a term. */
+  /** Weighs a teacher's mean by its share among the teachers that take part in the term. */
   private NDArray shared(NDArray mean, Term term, double weight) {
     double all = teachers.weight();
     for (int number = 0; number < further.size(); number++) {
@@ -122,19 +125,19 @@ public final class DistillLoss {
   /**
    * Returns the means of one teacher's terms.
    *
-   * @param logits the student's masked-LM logits of tokens, which its teachers share
+   * @param logits the student's masked-LM logits, computed once for all teachers
    */
   private Map<Term, NDArray> ownMeans(
-      EncoderOutput output, TargetBatch targets, Counts part, Map<Positions, NDArray> logits) {
+      EncoderOutput output, TargetBatch targets, Counts counts, Map<Positions, NDArray> logits) {
     Map<Term, NDArray> means = new EnumMap<>(Term.class);
     if (student.spec().head().task() == Task.MASKED_LM) {
-      maskedLmTerms(output, targets, part, means, logits);
+      maskedLmTerms(output, targets, counts, means, logits);
     } else {
       taskTerms(output, targets, means);
     }
-    stateTerms(output, targets, part, means);
-    scoreTerms(output, targets, part, means);
-    relationTerms(output, targets, part, means);
+    stateTerms(output, targets, counts, means);
+    scoreTerms(output, targets, counts, means);
+    relationTerms(output, targets, counts, means);
     return means;
   }
 
@@ -163,7 +166,7 @@ public final class DistillLoss {
   private void maskedLmTerms(
       EncoderOutput output,
       TargetBatch targets,
-      Counts part,
+      Counts counts,
       Map<Term, NDArray> means,
       Map<Positions, NDArray> logits) {
     boolean softOnAll =
@@ -175,7 +178,7 @@ public final class DistillLoss {
       means.put(Term.SOFT_LABEL, maskedLmSoftLabel(logitsNV, targets, Positions.ALL));
     }
     boolean softOnMasked = weight(Term.SOFT_LABEL) != 0 && !softOnAll;
-    if (part.masked() == 0 || !(softOnMasked || weight(Term.HARD_LABEL) != 0)) {
+    if (counts.masked() == 0 || !(softOnMasked || weight(Term.HARD_LABEL) != 0)) {
       return;
     }
     NDArray logitsNV =
@@ -186,7 +189,7 @@ public final class DistillLoss {
       means.put(Term.SOFT_LABEL, maskedLmSoftLabel(logitsNV, targets, Positions.MASKED));
     }
     if (weight(Term.HARD_LABEL) != 0) {
-      means.put(Term.HARD_LABEL, HardLabelLoss.crossEntropy(logitsNV, targets.maskedLabelsN()));
+      means.put(Term.HARD_LABEL, hardLabel(logitsNV, targets));
     }
   }
 
@@ -196,7 +199,7 @@ public final class DistillLoss {
     }
     NDArray logitsBC = output.logits();
     if (logitsBC == null) {
-      throw new IllegalStateException("a loss on logits needs a student with a head");
+      throw new IllegalStateException("losses on logits need a student with a head");
     }
     if (weight(Term.SOFT_LABEL) != 0) {
       means.put(
@@ -207,7 +210,7 @@ public final class DistillLoss {
           });
     }
     if (weight(Term.HARD_LABEL) != 0) {
-      means.put(Term.HARD_LABEL, taskHardLabel(logitsBC, targets));
+      means.put(Term.HARD_LABEL, hardLabel(logitsBC, targets));
     }
   }
 
@@ -219,24 +222,12 @@ public final class DistillLoss {
         spec.softLabel().temperature());
   }
 
-  private NDArray taskHardLabel(NDArray logitsBC, TargetBatch targets) {
-    return switch (student.spec().head().task()) {
-      case REGRESSION -> HardLabelLoss.squaredError(logitsBC, targets.scoresB());
-      case MULTI_LABEL ->
-          HardLabelLoss.binaryCrossEntropy(
-              logitsBC, targets.labelsBC(student.spec().head().outputs()));
-      case CLASSIFICATION -> {
-        List<Double> weights = spec.hard().classWeights();
-        yield weights.isEmpty()
-            ? HardLabelLoss.crossEntropy(logitsBC, targets.classesB())
-            : HardLabelLoss.crossEntropy(logitsBC, targets.classesB(), targets.numbers(weights));
-      }
-      case NONE, MASKED_LM -> throw new IllegalStateException("no task of rows");
-    };
+  private NDArray hardLabel(NDArray logits, TargetBatch targets) {
+    return LabelLoss.mean(student.spec().head(), logits, targets, spec.hard().classWeights());
   }
 
   private void stateTerms(
-      EncoderOutput output, TargetBatch targets, Counts part, Map<Term, NDArray> means) {
+      EncoderOutput output, TargetBatch targets, Counts counts, Map<Term, NDArray> means) {
     NDArray maskBL1 = output.packed() ? null : mask(targets);
     for (int layer : spec.studentHidden()) {
       NDArray studentBLD = projected(output.hidden(layer), layer);
@@ -257,19 +248,19 @@ public final class DistillLoss {
         add(
             means,
             Term.HIDDEN_COSINE,
-            HiddenLoss.cosine(studentBLD, teacherBLD, maskBL1, part.tokens()));
+            HiddenLoss.cosine(studentBLD, teacherBLD, maskBL1, counts.tokens()));
       }
       if (spec.readsSquaredError(layer)) {
         add(
             means,
             layer == 0 ? Term.EMBEDDING_MSE : Term.HIDDEN_MSE,
-            HiddenLoss.mse(studentBLD, teacherBLD, maskBL1, part.tokens()));
+            HiddenLoss.mse(studentBLD, teacherBLD, maskBL1, counts.tokens()));
       }
     }
   }
 
   private void scoreTerms(
-      EncoderOutput output, TargetBatch targets, Counts part, Map<Term, NDArray> means) {
+      EncoderOutput output, TargetBatch targets, Counts counts, Map<Term, NDArray> means) {
     NDArray maskBL1 = mask(targets);
     for (int block : spec.scoreBlocks()) {
       NDArray studentBHLL = output.scores(block);
@@ -278,29 +269,29 @@ public final class DistillLoss {
         add(
             means,
             Term.ATTENTION_MSE,
-            AttentionLoss.mse(studentBHLL, teacherBHLL, maskBL1, part.pairs()));
+            AttentionLoss.mse(studentBHLL, teacherBHLL, maskBL1, counts.pairs()));
       }
       if (spec.readsAttention(block)) {
         add(
             means,
             Term.ATTENTION_KL,
-            AttentionLoss.kl(studentBHLL, teacherBHLL, maskBL1, part.tokens()));
+            AttentionLoss.kl(studentBHLL, teacherBHLL, maskBL1, counts.tokens()));
       }
     }
   }
 
   private void relationTerms(
-      EncoderOutput output, TargetBatch targets, Counts part, Map<Term, NDArray> means) {
+      EncoderOutput output, TargetBatch targets, Counts counts, Map<Term, NDArray> means) {
     NDArray maskBL1 = mask(targets);
     int heads = spec.relations().heads();
     for (int block : spec.relationBlocks()) {
-      for (AttentionPart of : spec.relationParts()) {
-        NDArray studentBHLL = Encoder.relations(output.vectors(block, of), heads);
-        NDArray teacherBHLL = targets.relationsBHLL(of, spec.layerMap().get(block), heads);
+      for (AttentionPart part : spec.relationParts()) {
+        NDArray studentBHLL = Encoder.relations(output.vectors(block, part), heads);
+        NDArray teacherBHLL = targets.relationsBHLL(part, spec.layerMap().get(block), heads);
         add(
             means,
-            Term.relation(of),
-            AttentionLoss.kl(studentBHLL, teacherBHLL, maskBL1, part.tokens()));
+            Term.relation(part),
+            AttentionLoss.kl(studentBHLL, teacherBHLL, maskBL1, counts.tokens()));
       }
     }
   }
@@ -328,7 +319,7 @@ public final class DistillLoss {
     means.merge(term, value, NDArray::add);
   }
 
-  /** Returns the terms of non-zero weight. */
+  /** Returns the terms whose weight is not 0. */
   public List<Term> terms() {
     return Arrays.stream(Term.values()).filter(term -> weight(term) != 0).toList();
   }

@@ -2,15 +2,15 @@ package io.stillhouse.loss;
 
 import ai.djl.ndarray.NDArray;
 
-/** Losses between a student's logits and the labels of the data. */
+/** Losses between a model's logits and the labels of the data. */
 final class HardLabelLoss {
   private HardLabelLoss() {}
 
   /**
-   * Returns the cross-entropy of the true classes, averaged over the rows. Over the masked tokens'
-   * vocabulary logits it is the masked-LM loss.
+   * Returns the cross-entropy of the true classes, averaged over the rows. For a masked LM the rows
+   * are the masked tokens and the classes the vocabulary.
    *
-   * @param logitsNC logits, (N, C), float32; for masked LM only the masked tokens
+   * @param logitsNC logits, (N, C), float32
    * @param labelsN class ids, (N), int64
    * @return a scalar in nats
    * @throws IllegalArgumentException if the row counts differ
@@ -20,10 +20,10 @@ final class HardLabelLoss {
   }
 
   /**
-   * As {@link #crossEntropy(NDArray, NDArray)}, each row counting by the weight of its class.
+   * Returns the same mean with each row's cross-entropy multiplied by the weight of its class.
    *
-   * @param weightsC of the classes, (C), float32; the loss keeps its size where their mean over the
-   *     data's rows is 1
+   * @param weightsC of the classes, (C), float32. The sum is divided by the number of rows, not by
+   *     the sum of weights, so the loss keeps its size if the mean weight of the data's rows is 1
    */
   public static NDArray crossEntropy(NDArray logitsNC, NDArray labelsN, NDArray weightsC) {
     NDArray weightsN1 = weightsC.reshape(-1, 1).gather(labelsN.reshape(-1, 1), 0);
@@ -31,11 +31,13 @@ final class HardLabelLoss {
   }
 
   /**
-   * Returns the cross-entropies of the true classes, each multiplied by a weight of its row,
-   * summed.
+   * Returns the weighted sum of the rows' cross-entropies.
    *
+   * @param logitsNC logits, (N, C), float32
+   * @param labelsN class ids, (N), int64
    * @param weightsN of the rows, (N), float32
    * @return a scalar in nats
+   * @throws IllegalArgumentException if the row counts differ
    */
   static NDArray weightedCrossEntropy(NDArray logitsNC, NDArray labelsN, NDArray weightsN) {
     return logLikelihoods(logitsNC, labelsN).mul(weightsN.reshape(-1, 1)).sum().neg();
@@ -52,7 +54,7 @@ final class HardLabelLoss {
 
   /**
    * Returns the cross-entropy of labels that are each true or false, averaged over rows and labels
-   * (PyTorch's BCEWithLogitsLoss, which Hugging Face trains several labels with).
+   * (PyTorch's BCEWithLogitsLoss, which Hugging Face uses for several labels).
    *
    * @param logitsBC logits, float32
    * @param labelsBC 1 where a row has a label, else 0; int64, same shape
@@ -60,11 +62,11 @@ final class HardLabelLoss {
    * @throws IllegalArgumentException if the sizes differ
    */
   public static NDArray binaryCrossEntropy(NDArray logitsBC, NDArray labelsBC) {
-    // A label is a choice of two: true has the logit, false 0.
+    // A label is a choice of two classes: true with its logit, and false with logit 0.
     return crossEntropy(choices(logitsBC), labelsBC.reshape(-1).neg().add(1));
   }
 
-  /** Returns each label's logits of true and of false, (B x C, 2). */
+  /** Returns the logits of true and of false for each label, (B x C, 2). */
   static NDArray choices(NDArray logitsBC) {
     NDArray trueN1 = logitsBC.reshape(-1, 1);
     return trueN1.concat(trueN1.zerosLike(), 1);
@@ -75,7 +77,7 @@ final class HardLabelLoss {
    *
    * @param predictedB1 predictions, (B, 1), float32
    * @param scoresB true scores, (B), float32
-   * @return a scalar in squared shards of the score
+   * @return a scalar in squared units of the score
    * @throws IllegalArgumentException if the row counts differ
    */
   public static NDArray squaredError(NDArray predictedB1, NDArray scoresB) {

@@ -4,9 +4,9 @@ import ai.djl.ndarray.NDArray;
 import io.stillhouse.torch.Autograd;
 import org.jspecify.annotations.Nullable;
 
-/** Losses between hidden states of the same width; the embedding output is hidden state 0. */
+/** Losses between hidden states of the same width. The embedding output is hidden state 0. */
 final class HiddenLoss {
-  /** PyTorch's CosineEmbeddingLoss adds this to each squared norm. */
+  /** Added to each squared norm, as PyTorch's CosineEmbeddingLoss does. */
   private static final float NORM_FLOOR = 1e-12f;
 
   private HiddenLoss() {}
@@ -15,13 +15,13 @@ final class HiddenLoss {
    * Returns the mean squared error over real tokens and width (TinyBERT's L_hidn and L_embd,
    * arXiv:1909.10351, section 3.1).
    *
-   * <p>TinyBERT's released code averages over padding too; we do not.
+   * <p>TinyBERT's released code averages over padding, too; this does not.
    *
    * @param studentBLD student states, float32, projected to the teacher's width
-   * @param teacherBLD teacher states; finite at padding, whose values do not matter
-   * @param maskBL1 1 at real tokens, 0 at padding; null where there is none
+   * @param teacherBLD teacher states, same shape; at padding any finite numbers
+   * @param maskBL1 1 at real tokens, 0 at padding; null if there is no padding
    * @param tokens the number of real tokens
-   * @return a scalar
+   * @return a scalar, without unit
    * @throws IllegalArgumentException if the shapes differ
    */
   public static NDArray mse(
@@ -38,7 +38,7 @@ final class HiddenLoss {
    *
    * @param studentBLD student states, float32
    * @param teacherBLD teacher states, same shape
-   * @param maskBL1 1 at real tokens, 0 at padding; null where there is none
+   * @param maskBL1 1 at real tokens, 0 at padding; null if there is no padding
    * @param tokens the number of real tokens
    * @return a scalar in 0..2
    * @throws IllegalArgumentException if the shapes differ
@@ -65,11 +65,11 @@ final class HiddenLoss {
    */
   public static NDArray firstTokenMse(NDArray studentBD, NDArray teacherBD) {
     Shapes.requireSame(studentBD, teacherBD);
-    NDArray difference = normalised(studentBD).sub(normalised(teacherBD));
+    NDArray difference = normalized(studentBD).sub(normalized(teacherBD));
     return Autograd.over(difference.square().sum(), studentBD.getShape().get(0));
   }
 
-  private static NDArray normalised(NDArray stateBD) {
+  private static NDArray normalized(NDArray stateBD) {
     return stateBD.div(stateBD.square().sum(new int[] {-1}, true).add(NORM_FLOOR).sqrt());
   }
 

@@ -12,13 +12,12 @@ final class SoftLabelLoss {
    * Returns {@code T^2 * KL(softmax(teacher / T) || softmax(student / T))}, averaged over the rows.
    *
    * <p>{@code T^2} keeps the gradient's size independent of T (Hinton et al. 2015,
-   * arXiv:1503.02531, section 2); applied here only. DistilBERT's Lce is this over tokens
-   * (arXiv:1910.01108, section 3); TinyBERT's cross-entropy at T = 1 differs from it by the
-   * teacher's entropy, a constant.
+   * arXiv:1503.02531, section 2). DistilBERT's L_ce is this loss over tokens (arXiv:1910.01108,
+   * section 3); TinyBERT's cross-entropy at T = 1 differs by the teacher's entropy, a constant.
    *
-   * @param studentNC student logits, (N, C), float32; N rows or tokens, no padding among them
+   * @param studentNC student logits, (N, C), float32; of N rows or tokens, without padding
    * @param teacherNC teacher logits, same shape; no gradient flows into them
-   * @param temperature {@code T > 0}, no shard
+   * @param temperature {@code T > 0}, no unit
    * @return a scalar in nats, attached to {@code studentNC}'s manager
    * @throws IllegalArgumentException if the shapes differ or {@code temperature} is not positive
    */
@@ -31,16 +30,18 @@ final class SoftLabelLoss {
   }
 
   /**
-   * Returns the same divergence from soft labels in any form. Of sampled ones its expectation is
-   * that of all classes; of the k likeliest and their tail it is a lower bound.
+   * Returns the same divergence from stored soft labels. For sampled ones it is an unbiased
+   * estimate; for the top k and their tail it is a lower bound.
    *
    * @param studentNC student logits, (N, C), float32
    * @param teacher N distributions at {@code temperature}
+   * @return a scalar in nats, attached to {@code studentNC}'s manager
+   * @throws IllegalArgumentException if there are not N soft labels
    */
   public static NDArray kl(NDArray studentNC, SoftLabels teacher, double temperature) {
     if (studentNC.getShape().get(0) != teacher.rows()) {
       throw new IllegalArgumentException(
-          "%d rows of logits but %d soft labels"
+          "student has %d rows of logits, but teacher has %d soft labels"
               .formatted(studentNC.getShape().get(0), teacher.rows()));
     }
     NDArray logStudent = Autograd.over(studentNC, temperature).logSoftmax(-1);

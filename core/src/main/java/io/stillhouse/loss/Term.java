@@ -5,7 +5,7 @@ import io.stillhouse.spec.AttentionPart;
 import io.stillhouse.spec.DistillSpec;
 import java.util.Locale;
 
-/** The terms a distillation loss may have. */
+/** The terms of a distillation loss. */
 public enum Term {
   SOFT_LABEL,
   HARD_LABEL,
@@ -19,7 +19,7 @@ public enum Term {
   KEY_RELATION,
   VALUE_RELATION;
 
-  /** Returns the term on the relations of queries, keys or values. */
+  /** Returns the term that compares relations of queries, keys or values. */
   static Term relation(AttentionPart part) {
     return switch (part) {
       case QUERY -> QUERY_RELATION;
@@ -28,12 +28,19 @@ public enum Term {
     };
   }
 
-  /** Returns the name used in recipes, progress lines and JSON. */
+  /** Returns the name in recipes, progress lines and JSON, such as {@code soft-label}. */
   public String id() {
     return name().toLowerCase(Locale.ROOT).replace('_', '-');
   }
 
-  /** Returns the share of {@code whole} that a part has in this term's mean. */
+  /**
+   * Returns the share of a part in this term's mean over a whole, 0 to 1.
+   *
+   * @param part counts of a micro-batch
+   * @param whole counts of a step
+   * @param maskedLm whether soft and hard labels are those of tokens
+   * @param positions tokens that have soft labels, for a masked LM
+   */
   double share(Counts part, Counts whole, boolean maskedLm, DistillSpec.Positions positions) {
     return switch (this) {
       case SOFT_LABEL ->

@@ -1,7 +1,8 @@
 /**
- * One small pure function per loss term: no weights, no state. {@link
- * io.stillhouse.loss.DistillLoss} alone weighs and adds them. Every mean is over real tokens;
- * padding never counts.
+ * One pure function for each loss term, without weights or state. Only {@link
+ * io.stillhouse.loss.DistillLoss} applies weights and adds the terms up; {@link
+ * io.stillhouse.loss.LabelLoss} alone knows which loss on labels belongs to which task. Means are
+ * over rows or real tokens, never over padding. {@code core/README.md} lists the formulas.
  */
 @org.jspecify.annotations.NullMarked
 package io.stillhouse.loss;

@@ -7,12 +7,12 @@ import java.util.Arrays;
 import java.util.List;
 
 /**
- * Rows padded to the longest among them.
+ * Rows of token ids, padded to the longest of them.
  *
  * @param idsBL token ids, int64; 0 at padding
- * @param typesBL segment ids, int64
+ * @param typesBL segment ids, int64; 0 at padding
  * @param maskBL1 1 at real tokens and 0 at padding, float32
- * @param lengths true lengths
+ * @param lengths number of real tokens of each row
  */
 @SuppressWarnings("ArrayRecordComponent") // never compared
 public record Batch(NDArray idsBL, NDArray typesBL, NDArray maskBL1, int[] lengths) {
@@ -43,10 +43,10 @@ public record Batch(NDArray idsBL, NDArray typesBL, NDArray maskBL1, int[] lengt
   }
 
   /**
-   * Returns consecutive rows, padded as they are here; their tensors are views.
+   * Returns consecutive rows with the same padded length; their tensors are views.
    *
-   * @param from first row
-   * @param to the row after the last
+   * @param from first row, inclusive
+   * @param to last row, exclusive
    */
   public Batch rows(int from, int to) {
     String rows = "%d:%d".formatted(from, to);
@@ -57,6 +57,7 @@ public record Batch(NDArray idsBL, NDArray typesBL, NDArray maskBL1, int[] lengt
         Arrays.copyOfRange(lengths, from, to));
   }
 
+  /** Returns the number of rows. */
   public int rows() {
     return lengths.length;
   }
@@ -75,7 +76,7 @@ public record Batch(NDArray idsBL, NDArray typesBL, NDArray maskBL1, int[] lengt
     return total;
   }
 
-  /** Returns where the real tokens are among the padded ones, row by row. */
+  /** Returns the indices of the real tokens among the padded ones, row by row. */
   public long[] realTokens() {
     long[] tokens = new long[Math.toIntExact(tokens())];
     int at = 0;

@@ -10,12 +10,12 @@ import java.util.stream.Collectors;
 import java.util.stream.IntStream;
 
 /**
- * Which intermediate tensors a forward pass keeps; the others are freed as it goes.
+ * Which intermediate tensors a forward pass keeps. The others are freed during the pass.
  *
- * @param hidden hidden states, 0..layers
+ * @param hidden hidden states to keep, 0..layers
  * @param scores blocks whose attention scores are kept, 1..layers
  * @param valueRelations blocks whose value relations are kept, 1..layers
- * @param vectors queries, keys or values that are kept, by block
+ * @param vectors the queries, keys or values that are kept, by block, 1..layers
  */
 public record Capture(
     Set<Integer> hidden,
@@ -25,7 +25,7 @@ public record Capture(
   /** Keeps nothing but the last hidden state and the logits. */
   public static final Capture NOTHING = new Capture(Set.of(), Set.of(), Set.of(), Map.of());
 
-  /** Returns what is kept of a block's queries, keys and values. */
+  /** Returns which of a block's queries, keys and values are kept. */
   public List<AttentionPart> vectors(int block) {
     return vectors.getOrDefault(block, List.of());
   }
@@ -37,7 +37,7 @@ public record Capture(
     vectors = Map.copyOf(vectors);
   }
 
-  /** Keeps what a loss reads of its student. */
+  /** Returns the capture of a student's tensors that a loss reads. */
   public static Capture of(DistillSpec loss) {
     return new Capture(
         Set.copyOf(loss.studentHidden()),
@@ -47,12 +47,12 @@ public record Capture(
             .collect(Collectors.toMap(block -> block, block -> loss.relationParts())));
   }
 
-  /** Keeps the named layers' states and scores. */
+  /** Returns the capture of some hidden states and some blocks' attention scores. */
   public static Capture of(Collection<Integer> hidden, Collection<Integer> scores) {
     return new Capture(Set.copyOf(hidden), Set.copyOf(scores), Set.of(), Map.of());
   }
 
-  /** Keeps everything that a cache may store of an encoder of that depth. */
+  /** Returns the capture of everything that a cache may store of an encoder. */
   public static Capture everything(int layers) {
     Set<Integer> blocks = IntStream.rangeClosed(1, layers).boxed().collect(Collectors.toSet());
     return new Capture(

@@ -7,19 +7,19 @@ import java.util.stream.Collectors;
 import org.jspecify.annotations.Nullable;
 
 /**
- * What a forward pass returns. All tensors belong to the batch's manager.
+ * The output of a forward pass. All tensors are float32 and belong to the batch's manager.
  *
- * <p>Hidden states are (B, L, D), padded; or, of a pass that computes no padding, (1, N, D), the
- * real tokens one after another. Of one row both are the same. A BiLSTM has none but the last
- * states of its texts.
+ * <p>Hidden states are padded, (B, L, D); or packed, (1, N, D), the real tokens of all rows one
+ * after another, if the pass does not compute padding. For a single row, both are the same. A
+ * BiLSTM only has the last states of its texts.
  *
- * @param last the last hidden state; of a BiLSTM (1, S, 2H), S texts
+ * @param last the last hidden state; for a BiLSTM (1, S, 2H)
  * @param hidden the kept hidden states by layer; 0 is the embedding output
- * @param scores the kept attention scores by block from 1, (B, H, L, L), after 1/sqrt(K) and before
+ * @param scores the kept attention scores by block from 1, (B, H, L, L), divided by sqrt(K), before
  *     the mask
- * @param valueRelations the kept value relations by block from 1, (B, H, L, L), scaled likewise
- * @param vectors the kept queries, keys and values by block from 1, (B, L, D), padded and not yet
- *     scaled
+ * @param valueRelations the kept value relations by block from 1, (B, H, L, L), divided by sqrt(K)
+ * @param vectors the kept queries, keys and values by block from 1, (B, L, D), padded, before the
+ *     division by sqrt(K)
  * @param logits task logits (B, C), or null for a model without a task head
  */
 public record EncoderOutput(
@@ -48,27 +48,43 @@ public record EncoderOutput(
         .collect(Collectors.toMap(Map.Entry::getKey, entry -> entry.getValue().get(rows)));
   }
 
-  /** Returns whether hidden states hold real tokens alone. */
+  /** Returns whether hidden states are packed. */
   public boolean packed() {
     return last.getShape().get(0) == 1;
   }
 
-  /** Returns a hidden state that was asked for. */
+  /**
+   * Returns a kept hidden state.
+   *
+   * @throws IllegalStateException if it was not kept
+   */
   public NDArray hidden(int layer) {
     return kept(hidden, layer, "hidden state");
   }
 
-  /** Returns the scores of a block that was asked for. */
+  /**
+   * Returns the kept scores of a block.
+   *
+   * @throws IllegalStateException if they were not kept
+   */
   public NDArray scores(int block) {
     return kept(scores, block, "attention scores");
   }
 
-  /** Returns the value relations of a block that was asked for. */
+  /**
+   * Returns the kept value relations of a block.
+   *
+   * @throws IllegalStateException if they were not kept
+   */
   public NDArray valueRelations(int block) {
     return kept(valueRelations, block, "value relations");
   }
 
-  /** Returns the queries, keys or values of a block that were asked for. */
+  /**
+   * Returns the kept queries, keys or values of a block.
+   *
+   * @throws IllegalStateException if they were not kept
+   */
   public NDArray vectors(int block, AttentionPart part) {
     return kept(vectors.getOrDefault(block, Map.of()).get(part), block, part + " vectors");
   }
@@ -79,7 +95,8 @@ public record EncoderOutput(
 
   private static NDArray kept(@Nullable NDArray array, int layer, String what) {
     if (array == null) {
-      throw new IllegalStateException(what + " " + layer + " were not asked for");
+      throw new IllegalStateException(
+          "%s of layer %d were not kept; ask for them in the Capture".formatted(what, layer));
     }
     return array;
   }

@@ -1,25 +1,28 @@
 package io.stillhouse.model;
 
 import ai.djl.ndarray.NDArray;
-import io.stillhouse.spec.BiLstmSpec;
-import io.stillhouse.spec.EncoderSpec;
 import io.stillhouse.spec.ModelSpec;
-import java.util.Map;
 
-/** A model that computes batches without dropout. */
+/** A model for inference: it computes batches without dropout. */
 public interface Predictor {
 
-  /** Returns its shape. */
+  /** Returns the model's shape. */
   ModelSpec spec();
 
-  /** Computes a batch; results belong to the batch's manager. */
+  /**
+   * Computes a batch.
+   *
+   * @param capture which tensors the output keeps besides the last hidden state and the logits
+   * @return tensors of the batch's manager
+   */
   EncoderOutput forward(Batch batch, Capture capture);
 
   /**
-   * Returns masked-LM logits of chosen tokens.
+   * Returns masked-LM logits of some tokens.
    *
    * @param stateND last hidden states of N tokens
    * @return (N, V), attached to {@code stateND}'s manager
+   * @throws IllegalStateException if the model has no masked-LM head
    */
   NDArray maskedLmLogits(NDArray stateND);
 }

@@ -3,27 +3,36 @@ package io.stillhouse.model;
 import io.stillhouse.torch.Dropout;
 
 /**
- * A model whose pass goes forward and backward, with its derivatives written out. Its weights are
- * trained in place by whoever holds them.
+ * A model for training, with a forward pass and a backward pass. The caller owns the weights and
+ * updates them in place.
  */
 public interface Trainable extends AutoCloseable {
 
-  /** Takes over what a step has made of the weights that this holds copies of. */
+  /** Updates copies of weights that this holds. Must be called after each change of the weights. */
   void refresh();
 
-  /** Computes a batch. */
+  /**
+   * Computes a batch. Afterwards this thread records gradients, so that losses can be computed.
+   *
+   * @param capture which tensors the output keeps besides the last hidden state and the logits
+   * @return a pass to be closed before the batch's manager
+   */
   Pass forward(Batch batch, Capture capture, Dropout dropout);
 
   @Override
   void close();
 
-  /** One batch: what it gives, and its way back. Everything belongs to the batch's manager. */
+  /** The passes over one batch. Tensors belong to the batch's manager. */
   interface Pass extends AutoCloseable {
 
-    /** Returns what losses read; where their backward pass ends, {@link #backward} goes on. */
+    /**
+     * Returns the tensors that losses read. The caller computes a loss and its gradients with
+     * respect to these tensors, by {@link io.stillhouse.torch.Autograd#backward}, and then calls
+     * {@link #backward}.
+     */
     EncoderOutput output();
 
-    /** Adds the gradients of the weights, once those of what losses read are there. */
+    /** Adds to the gradients of the weights, from the gradients of {@link #output}'s tensors. */
     void backward();
 
     @Override

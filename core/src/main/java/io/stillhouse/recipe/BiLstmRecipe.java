@@ -17,7 +17,6 @@ import java.util.function.ToIntFunction;
 
 /** Turns settings into the shape of a BiLSTM student, and refuses settings that it cannot have. */
 final class BiLstmRecipe {
-  private static final String TABLE = "bert.embeddings.word_embeddings.weight";
   private static final int RANDOM_WIDTH = 300;
 
   private BiLstmRecipe() {}
@@ -87,7 +86,7 @@ final class BiLstmRecipe {
     }
     int width =
         from.equals("teacher")
-            ? (int) Objects.requireNonNull(teacher.parameters().get(TABLE))[1]
+            ? (int) Objects.requireNonNull(teacher.parameters().get(EncoderSpec.WORDS))[1]
             : widthOfFile.applyAsInt(from);
     if (asked != 0 && asked != width) {
       throw Errors.invalid(

@@ -17,6 +17,9 @@ import java.util.Map;
 public record BiLstmSpec(Words words, Units units, double dropout, Texts texts, Head head)
     implements ModelSpec {
 
+  /** Name of the word table. */
+  public static final String WORDS = "embeddings.weight";
+
   /** The size of the table of word vectors: rows, and the width of one. */
   public record Words(int vocabSize, int vectorSize) implements Serializable {}
 
@@ -74,7 +77,7 @@ public record BiLstmSpec(Words words, Units units, double dropout, Texts texts, 
     Map<String, long[]> shapes = new LinkedHashMap<>();
     long hidden = units.hiddenSize();
     long inner = units.intermediateSize();
-    shapes.put("embeddings.weight", new long[] {words.vocabSize(), words.vectorSize()});
+    shapes.put(WORDS, new long[] {words.vocabSize(), words.vectorSize()});
     for (Direction direction : Direction.values()) {
       shapes.put(direction.parameter("weight_ih"), new long[] {4 * hidden, words.vectorSize()});
       shapes.put(direction.parameter("weight_hh"), new long[] {4 * hidden, hidden});

@@ -24,6 +24,9 @@ public record EncoderSpec(
     Head head)
     implements ModelSpec {
 
+  /** Name of the word table, to which the masked-LM head is tied. */
+  public static final String WORDS = "bert.embeddings.word_embeddings.weight";
+
   /** The prefix of the names of the mapping from embeddings to hidden states. */
   public static final String MAPPING = "bert.encoder.embedding_hidden_mapping_in";
 

@@ -15,18 +15,19 @@ import java.util.function.Function;
 import org.jspecify.annotations.Nullable;
 
 /**
- * Gradients per thread. DJL's own collector allows one per JVM; libtorch's grad mode and backward
- * pass are per thread, so several tasks can train in one executor. Grad mode starts <em>on</em> in
- * most threads: a thread that only infers turns it off.
+ * libtorch's autograd for the calling thread. DJL's GradientCollector allows one per JVM;
+ * libtorch's grad mode and backward pass are per thread, so several tasks can train in one
+ * executor. Grad mode is <em>on</em> in a new thread; a thread that only runs inference turns it
+ * off.
  */
 public final class Autograd {
   static {
-    Engine.getInstance(); // loads libtorch: the calls below go to it directly
+    Engine.getInstance(); // loads libtorch, which the methods below call directly
   }
 
   private Autograd() {}
 
-  /** Switches the recording of gradients on this thread. */
+  /** Sets whether operations of this thread are recorded for a backward pass. */
   public static void record(Mode mode) {
     JniUtils.setGradMode(mode == Mode.ON);
   }
@@ -37,7 +38,7 @@ public final class Autograd {
     OFF
   }
 
-  /** Adds the gradients of a scalar to every leaf it depends on, and frees the graph. */
+  /** Adds a scalar's gradient to every leaf that it depends on, and frees the graph. */
   public static void backward(NDArray scalar) {
     try (NDArray one = scalar.getManager().ones(scalar.getShape())) {
       JniUtils.backward((PtNDArray) scalar, (PtNDArray) one, false, false);
@@ -45,8 +46,8 @@ public final class Autograd {
   }
 
   /**
-   * Returns a handle on a leaf's gradient, which the caller closes, or null before any backward
-   * pass.
+   * Returns a leaf's gradient, not a copy, or null if it has none yet. The caller closes the
+   * returned array.
    */
   public static @Nullable NDArray gradient(NDArray leaf) {
     PtNDArray gradient = JniUtils.getGradient((PtNDArray) leaf);
@@ -54,8 +55,8 @@ public final class Autograd {
   }
 
   /**
-   * Gives a leaf a gradient of 0, for who adds to it in place, and returns a handle on it, which
-   * the caller closes.
+   * Gives a leaf a gradient of 0 and returns it, not a copy, so that callers can add to it in
+   * place. The caller closes the returned array.
    */
   public static NDArray zeroGradient(NDArray leaf) {
     record(Mode.ON);
@@ -70,14 +71,13 @@ public final class Autograd {
   }
 
   /**
-   * Returns the product with a number, of which the backward pass may take the gradient.
+   * Returns the product with a number, safely for a backward pass.
    *
-   * <p>Not {@code array.mul(number)}: DJL puts the number into Java's memory, which the graph keeps
-   * a pointer to and the garbage collector frees; the backward pass then multiplies by whatever
-   * lies there.
+   * <p>With {@code array.mul(number)}, DJL puts the number into Java's memory. The graph keeps a
+   * pointer to it, the garbage collector frees it, and the backward pass reads freed memory.
    *
    * @param array float32
-   * @return attached to {@code array}'s manager
+   * @return float32, attached to {@code array}'s manager
    */
   public static NDArray times(NDArray array, double factor) {
     try (NDArray inLibtorch =
@@ -86,7 +86,7 @@ public final class Autograd {
     }
   }
 
-  /** Returns the quotient by a number; see {@link #times}. */
+  /** Returns the quotient by a number, safely for a backward pass, as {@link #times} does. */
   public static NDArray over(NDArray array, double divisor) {
     try (NDArray inLibtorch =
         array.getManager().full(new Shape(), (float) divisor, DataType.FLOAT32)) {
@@ -95,8 +95,9 @@ public final class Autograd {
   }
 
   /**
-   * Reads an array in the processor's memory. What DJL itself copies there from a GPU stays until
-   * the array's manager is closed: for weights, to the end of the training.
+   * Calls a reader with the array, or with a copy on the CPU that is freed afterwards. Copies that
+   * DJL makes of a GPU's arrays live as long as the array's manager: for weights, until the
+   * training ends.
    */
   public static <T> T onHost(NDArray array, Function<NDArray, T> reader) {
     if (!array.getDevice().isGpu()) {
@@ -107,37 +108,37 @@ public final class Autograd {
     }
   }
 
-  /** Copies the numbers of an array into another of the same shape, whichever their devices. */
+  /** Copies the numbers of an array into another of the same shape, on any device. */
   public static void copy(NDArray from, NDArray to) {
     onHost(
         from,
         array -> {
-          to.set(array.toByteBuffer(false)); // takes over the memory that it is given
+          to.set(array.toByteBuffer(false)); // takes over the buffer
           return to;
         });
   }
 
-  /** Seeds libtorch's generator, which is one per process. */
+  /** Seeds libtorch's generator, which all threads of the process share. */
   public static void seed(long seed) {
     JniUtils.setSeed(seed);
   }
 
-  /** Sets the threads that this thread's operations use. */
+  /** Sets the number of threads that operations of this thread use. */
   public static void threads(int threads) {
     JniUtils.setNumThreads(threads);
   }
 
-  /** Returns the engine's own view of an array's manager. */
+  /** Returns an array's manager as DJL's PyTorch type. */
   public static PtNDManager manager(NDArray array) {
     return (PtNDManager) array.getManager();
   }
 
   /**
-   * Returns rows of a table, through which gradients flow back.
+   * Returns rows of a table; gradients flow back to the table.
    *
-   * @param tableND one row of D numbers for each id
-   * @param ids of any shape
-   * @return the ids' shape and D, attached to the ids' manager
+   * @param tableND N rows, float32
+   * @param ids row numbers, of any shape, int64
+   * @return of the ids' shape with D appended, attached to the ids' manager
    */
   public static NDArray rows(NDArray tableND, NDArray ids) {
     return ids.getNDArrayInternal().embedding(ids, tableND, SparseFormat.DENSE).singletonOrThrow();

@@ -9,7 +9,6 @@ import ai.djl.pytorch.engine.PtNDManager;
 import ai.djl.pytorch.engine.PtSymbolBlock;
 import ai.djl.pytorch.jni.IValue;
 import ai.djl.pytorch.jni.IValueUtils;
-import io.stillhouse.model.encoder.TrainingOps;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
 import java.nio.IntBuffer;
@@ -25,30 +24,35 @@ import java.util.stream.IntStream;
 import org.jspecify.annotations.Nullable;
 
 /**
- * The dropout of one forward pass, whose masks are a function of its key and of the order of calls
- * alone. libtorch's own draws from one generator of the whole process: students that train side by
- * side would take each other's numbers.
+ * The dropout of one forward pass. Its masks depend only on its key and on the order of calls.
+ * libtorch's dropout draws from one generator per process, so students that train side by side
+ * would change each other's masks.
  *
- * <p>Number n of a mask has 16 bits of n mixed twice by MurmurHash3's finaliser, with half of the
- * mask's key before each: a loop that Java's compiler vectorises. A rate is so rounded to a
- * multiple of 2^-16, and what is kept is divided by what the rounded rate leaves.
+ * <p>Whether number n of a mask is dropped depends on 16 bits of a hash of n: MurmurHash3's
+ * finalizer applied twice, each time after half of the mask's key is mixed in. Java's compiler
+ * vectorizes this loop. The rate is therefore rounded to a multiple of 2^-16, and kept numbers are
+ * divided by 1 minus the rounded rate.
  */
 public final class Dropout {
-  /** Nothing is dropped: inference. */
+  /** Drops nothing, for inference. */
   public static final Dropout NONE = new Dropout(0, false);
 
   private static final long GAMMA = 0x9E3779B97F4A7C15L;
   private static final int LEVELS = 1 << 16;
   private static final int LINE = 4096;
 
-  /** Java 17 vectorises no loop that computes with its own index. */
+  /** Java 17 does not vectorize a loop that computes with its own index. */
   private static final int[] INDICES = IntStream.range(0, LINE).toArray();
 
   private final boolean drops;
   private final Queue<NDArray> ahead = new ArrayDeque<>();
   private long key;
 
-  /** A mask that will be asked for. */
+  /**
+   * A mask to draw ahead.
+   *
+   * @param rate the share that is dropped, below 1
+   */
   public record Wanted(Shape shape, double rate) {}
 
   private Dropout(long key, boolean drops) {
@@ -56,17 +60,17 @@ public final class Dropout {
     this.drops = drops;
   }
 
-  /** Returns the dropout of one forward pass; another key gives other masks. */
+  /** Returns the dropout of one forward pass. Different keys give different masks. */
   public static Dropout of(long key) {
     return new Dropout(key, true);
   }
 
   /**
-   * Zeroes numbers at random and scales the others up.
+   * Sets numbers to zero at random and scales the others up.
    *
-   * @param input float32
+   * @param input of any shape, float32
    * @param rate the share that is dropped, below 1
-   * @return attached to {@code input}'s manager; {@code input} itself where nothing is dropped
+   * @return attached to {@code input}'s manager; {@code input} itself if nothing is dropped
    */
   public NDArray apply(NDArray input, double rate) {
     NDArray mask = mask(input.getManager(), input.getShape(), rate);
@@ -78,7 +82,14 @@ public final class Dropout {
     }
   }
 
-  /** Returns what to multiply by, 0 where a number is dropped; or null where none is. */
+  /**
+   * Returns the next mask to multiply by: 0 where a number is dropped, above 1 elsewhere.
+   *
+   * @param manager owns the mask
+   * @param rate the share that is dropped, below 1
+   * @return float32, of the given shape; null if nothing is dropped
+   * @throws IllegalStateException if the next mask was drawn ahead with another shape
+   */
   public @Nullable NDArray mask(NDManager manager, Shape shape, double rate) {
     if (!drops || rate == 0) {
       return null;
@@ -86,7 +97,9 @@ public final class Dropout {
     if (!ahead.isEmpty()) {
       NDArray made = ahead.remove();
       if (!made.getShape().equals(shape)) {
-        throw new IllegalStateException("made ahead: " + made.getShape() + ", not " + shape);
+        throw new IllegalStateException(
+            "the mask drawn ahead has shape %s, but %s is needed"
+                .formatted(made.getShape(), shape));
       }
       return made;
     }
@@ -97,7 +110,7 @@ public final class Dropout {
       fill(values.asIntBuffer(), key, dropped(rate), kept(rate));
       return manager.create(values, shape, DataType.FLOAT32);
     }
-    // Written into libtorch's own memory, which the graph keeps until the backward pass.
+    // Written into libtorch's memory, which the autograd graph keeps until the backward pass.
     NDArray mask = manager.create(shape, DataType.FLOAT32);
     fill(
         mask.toByteBuffer(true).order(ByteOrder.nativeOrder()).asIntBuffer(),
@@ -107,23 +120,21 @@ public final class Dropout {
     return mask;
   }
 
-  /**
-   * On a GPU makes masks there, those of one shape together; {@link #mask} then returns one after
-   * another. A BERT-base's of one step are a hundred million numbers, which Java would take longer
-   * to make and to send than the step takes.
-   *
-   * @param ops of {@link TrainingOps}
-   * @param manager owns the masks
-   * @param wanted in the order in which they will be asked for, before any other
-   */
-  public void ahead(PtSymbolBlock ops, NDManager manager, List<Wanted> wanted) {
-    if (manager.getDevice().isGpu()) {
-      makeAhead(ops, manager, wanted);
-    }
+  /** Compiles what {@link #drawAhead} runs on the manager's device; the caller closes it. */
+  public static PtSymbolBlock compile(NDManager manager) {
+    return TorchScript.compile(manager, Dropout.class, "dropout.py");
   }
 
-  /** Makes masks by libtorch's operators, whichever the device. */
-  void makeAhead(PtSymbolBlock ops, NDManager manager, List<Wanted> wanted) {
+  /**
+   * Draws masks on the manager's device, all masks of one shape together. {@link #mask} then
+   * returns these, one after another, before it draws others. A step of BERT-base on a GPU needs a
+   * hundred million numbers; to compute them in Java and send them would take longer than the step.
+   *
+   * @param ops from {@link #compile}
+   * @param manager owns the masks
+   * @param wanted in the order in which {@link #mask} will be called
+   */
+  public void drawAhead(PtSymbolBlock ops, NDManager manager, List<Wanted> wanted) {
     Map<Wanted, List<Integer>> places = new LinkedHashMap<>();
     long[] keys = new long[wanted.size()];
     for (int i = 0; i < keys.length; i++) {
@@ -145,6 +156,7 @@ public final class Dropout {
     ahead.addAll(masks.values());
   }
 
+  /** Computes the masks of some keys, as {@link #fill} does. */
   private static NDArray[] onDevice(
       PtSymbolBlock ops, NDManager manager, Wanted wanted, long[] keys) {
     Shape column = new Shape(keys.length, 1);
@@ -159,7 +171,7 @@ public final class Dropout {
           IValue dropped = IValue.from((long) dropped(wanted.rate()));
           IValue kept = IValue.from((double) kept(wanted.rate()));
           IValue masks =
-              IValueUtils.runMethod(ops, "dropout", shape, firsts, seconds, dropped, kept)) {
+              IValueUtils.runMethod(ops, "masks", shape, firsts, seconds, dropped, kept)) {
         return masks.toTensorArray((PtNDManager) manager);
       }
     }
@@ -189,19 +201,19 @@ public final class Dropout {
   /** Fills a line with the bits of floats. */
   private static void fill(int[] line, int from, int first, int second, int dropped, int kept) {
     for (int i = 0; i < line.length; i++) {
-      int bits = finalised(finalised((from + INDICES[i]) ^ first) + second) >>> 16;
-      line[i] = kept & ~((bits - dropped) >> 31); // all ones where it is less
+      int bits = finalized(finalized((from + INDICES[i]) ^ first) + second) >>> 16;
+      line[i] = kept & ~((bits - dropped) >> 31); // all ones where bits < dropped
     }
   }
 
-  private static int finalised(int number) {
+  private static int finalized(int number) {
     int h = number;
     h = (h ^ (h >>> 16)) * 0x85EBCA6B;
     h = (h ^ (h >>> 13)) * 0xC2B2AE35;
     return h ^ (h >>> 16);
   }
 
-  /** The finaliser of SplitMix64. */
+  /** The finalizer of SplitMix64. */
   private static long mix(long z) {
     z = (z ^ (z >>> 30)) * 0xBF58476D1CE4E5B9L;
     z = (z ^ (z >>> 27)) * 0x94D049BB133111EBL;

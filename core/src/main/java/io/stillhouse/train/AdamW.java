@@ -23,25 +23,6 @@ import java.util.Map;
  * <p>Unlike BertAdam in TinyBERT's released code, it corrects the bias of the moments.
  */
 final class AdamW implements AutoCloseable {
-  // torch.nn.utils.clip_grad_norm_ and torch.optim.AdamW(fused=True), as libtorch's operators.
-  private static final String OPS =
-      """
-        def norm(self: __torch__.Ops, grads: List[Tensor]) -> Tensor:
-          _0 = torch._foreach_norm(grads, 2)
-          return torch.linalg_vector_norm(torch.stack(_0), 2)
-        def scale(self: __torch__.Ops, grads: List[Tensor], factor: float) -> NoneType:
-          torch._foreach_mul_(grads, factor)
-          return None
-        def clear(self: __torch__.Ops, grads: List[Tensor]) -> NoneType:
-          torch._foreach_zero_(grads)
-          return None
-        def step(self: __torch__.Ops, params: List[Tensor], grads: List[Tensor], first: List[Tensor], second: List[Tensor], steps: List[Tensor], lr: float, beta1: float, beta2: float, decay: float, eps: float) -> NoneType:
-          _0 = annotate(List[Tensor], [])
-          torch._fused_adamw_(params, grads, first, second, _0, steps, lr=lr, beta1=beta1, beta2=beta2, weight_decay=decay, eps=eps, amsgrad=False, maximize=False)
-          return None
-      """
-          .indent(0);
-
   private final TrainSpec.Optimiser spec;
   private final PtSymbolBlock ops;
   private final Map<String, NDArray> parameters;
@@ -54,7 +35,7 @@ final class AdamW implements AutoCloseable {
    */
   AdamW(NDManager manager, Map<String, NDArray> parameters, TrainSpec.Optimiser spec) {
     this.spec = spec;
-    this.ops = TorchScript.compile(manager, OPS);
+    this.ops = TorchScript.compile(manager, AdamW.class, "adamw.py");
     this.parameters = new LinkedHashMap<>(parameters);
     parameters.forEach(
         (name, parameter) -> {

@@ -5,6 +5,7 @@ import ai.djl.ndarray.NDManager;
 import ai.djl.ndarray.types.Shape;
 import io.stillhouse.checkpoint.HuggingFaceDirectory;
 import io.stillhouse.spec.BiLstmSpec;
+import io.stillhouse.spec.EncoderSpec;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
@@ -17,8 +18,6 @@ import java.util.Random;
  * tensor depends only on the seed and its own name.
  */
 public final class BiLstmInit {
-  private static final String WORDS = "embeddings.weight";
-  private static final String TEACHERS_WORDS = "bert.embeddings.word_embeddings.weight";
 
   /** Bound of the vectors of unknown words (Tang et al. 2019, arXiv:1903.12136, section 4.3). */
   private static final double WORD_BOUND = 0.25;
@@ -31,9 +30,9 @@ public final class BiLstmInit {
     Map<String, NDArray> weights = new LinkedHashMap<>();
     for (String name : spec.parameters().keySet()) {
       NDArray weight =
-          name.equals(WORDS)
+          name.equals(BiLstmSpec.WORDS)
               ? Objects.requireNonNull(
-                  teacher.weights(manager, List.of(TEACHERS_WORDS)).get(TEACHERS_WORDS))
+                  teacher.weights(manager, List.of(EncoderSpec.WORDS)).get(EncoderSpec.WORDS))
               : random(manager, spec, name, seed, Map.of());
       weights.put(name, weight);
     }
@@ -63,7 +62,7 @@ public final class BiLstmInit {
     for (int i = 0; i < values.length; i++) {
       values[i] = (float) (bound * (2 * random.nextDouble() - 1));
     }
-    if (name.equals(WORDS)) {
+    if (name.equals(BiLstmSpec.WORDS)) {
       known.forEach(
           (id, vector) -> System.arraycopy(vector, 0, values, id * vector.length, vector.length));
     }
@@ -71,7 +70,7 @@ public final class BiLstmInit {
   }
 
   private static double bound(BiLstmSpec spec, String name) {
-    if (name.equals(WORDS)) {
+    if (name.equals(BiLstmSpec.WORDS)) {
       return WORD_BOUND;
     }
     int inputs =

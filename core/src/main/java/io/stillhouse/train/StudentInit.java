@@ -20,7 +20,6 @@ import java.util.zip.CRC32;
 /** Initialises the weights of an encoder student. */
 public final class StudentInit {
   private static final String TABLES = "bert.embeddings.";
-  private static final String WORDS = TABLES + "word_embeddings.weight";
   private static final String POSITIONS = TABLES + "position_embeddings.weight";
   private static final String SEGMENTS = TABLES + "token_type_embeddings.weight";
 
@@ -108,7 +107,7 @@ public final class StudentInit {
               // A block may be copied twice; the student's tensors must be distinct.
               weights.put(name, weights.containsValue(weight) ? weight.duplicate() : weight);
             });
-    if (origin.containsKey(WORDS)) {
+    if (origin.containsKey(EncoderSpec.WORDS)) {
       keepEmbeddingOutput(manager, spec, source, weights);
     }
     return weights;

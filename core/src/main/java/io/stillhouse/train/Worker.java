@@ -5,12 +5,14 @@ import ai.djl.ndarray.NDManager;
 import io.stillhouse.codec.Counts;
 import io.stillhouse.codec.TargetBatch;
 import io.stillhouse.codec.TeacherParts;
+import io.stillhouse.config.Options;
 import io.stillhouse.loss.DistillLoss;
 import io.stillhouse.loss.Term;
 import io.stillhouse.model.Capture;
 import io.stillhouse.model.Predictor;
 import io.stillhouse.model.Trainable;
 import io.stillhouse.model.factory.ModelFactory;
+import io.stillhouse.spec.Precision;
 import io.stillhouse.target.Example;
 import io.stillhouse.torch.Autograd;
 import io.stillhouse.torch.Dropout;
@@ -54,8 +56,11 @@ final class Worker implements AutoCloseable {
         projections.put(layer, projection);
       }
     }
-    this.student =
-        ModelFactory.trainable(model, projections, setup.train().run().precision(), manager);
+    Precision precision = setup.train().run().precision();
+    if (!manager.getDevice().isGpu()) {
+      precision.requireProcessor(Options.TRAIN_PRECISION.key());
+    }
+    this.student = ModelFactory.trainable(model, projections, precision, manager);
     this.loss = // hidden states are already projected
         new DistillLoss(setup.loss(), setup.teachers(), model, Map.of());
     this.capture = Capture.of(setup.loss());

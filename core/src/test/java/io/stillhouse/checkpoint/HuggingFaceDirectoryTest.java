@@ -27,7 +27,6 @@ import org.junit.jupiter.params.provider.Arguments;
 import org.junit.jupiter.params.provider.MethodSource;
 
 class HuggingFaceDirectoryTest {
-  private static final String WORDS = "bert.embeddings.word_embeddings.weight";
   private static final EncoderSpec MASKED_LM = TinyModel.spec(4, 2, Head.MASKED_LM);
 
   @TempDir Path parent;
@@ -84,7 +83,7 @@ class HuggingFaceDirectoryTest {
     assertThat(SafeTensors.open(path.resolve("model.safetensors")).names())
         .contains("embeddings.word_embeddings.weight")
         .noneMatch(name -> name.startsWith("bert."));
-    assertThat(HuggingFaceDirectory.open(path).has(WORDS)).isTrue();
+    assertThat(HuggingFaceDirectory.open(path).has(EncoderSpec.WORDS)).isTrue();
   }
 
   @Test
@@ -112,7 +111,7 @@ class HuggingFaceDirectoryTest {
                         .replace("cls.predictions.bias", "cls.predictions.decoder.bias"),
                     tensor));
     old.put("cls.seq_relationship.weight", TinyModel.tensor("nsp", 2, 4));
-    old.put("cls.predictions.decoder.weight", TinyModel.weights(MASKED_LM).get(WORDS));
+    old.put("cls.predictions.decoder.weight", TinyModel.weights(MASKED_LM).get(EncoderSpec.WORDS));
     TinyModel.write(path, MASKED_LM);
     SafeTensors.writeLazily(path.resolve("model.safetensors"), old, Map.of());
 
@@ -126,17 +125,22 @@ class HuggingFaceDirectoryTest {
   void readsShards() throws IOException {
     TinyModel.write(path, MASKED_LM);
     Map<String, LazyTensor> first = new LinkedHashMap<>(TinyModel.weights(MASKED_LM));
-    LazyTensor words = first.remove(WORDS);
+    LazyTensor words = first.remove(EncoderSpec.WORDS);
     SafeTensors.writeLazily(path.resolve("a.safetensors"), first, Map.of());
-    SafeTensors.writeLazily(path.resolve("b.safetensors"), Map.of(WORDS, words), Map.of());
+    SafeTensors.writeLazily(
+        path.resolve("b.safetensors"), Map.of(EncoderSpec.WORDS, words), Map.of());
     Files.delete(path.resolve("model.safetensors"));
     Files.writeString(
         path.resolve("model.safetensors.index.json"),
         "{\"weight_map\": {\"%s\": \"b.safetensors\", \"cls.predictions.bias\": \"a.safetensors\"}}"
-            .formatted(WORDS));
+            .formatted(EncoderSpec.WORDS));
 
     try (NDManager manager = NDManager.newBaseManager(Device.cpu())) {
-      assertThat(HuggingFaceDirectory.open(path).weights(manager).get(WORDS).toFloatArray())
+      assertThat(
+              HuggingFaceDirectory.open(path)
+                  .weights(manager)
+                  .get(EncoderSpec.WORDS)
+                  .toFloatArray())
           .containsExactly(TinyModel.floats(words));
     }
   }
@@ -145,7 +149,7 @@ class HuggingFaceDirectoryTest {
   void namesEveryMissingMisshapedAndUnknownTensorAtOnce() throws IOException {
     Map<String, LazyTensor> weights = TinyModel.weights(MASKED_LM);
     weights.remove("cls.predictions.transform.dense.bias");
-    weights.put(WORDS, TinyModel.tensor(WORDS, 9, 5));
+    weights.put(EncoderSpec.WORDS, TinyModel.tensor(EncoderSpec.WORDS, 9, 5));
     weights.put("bert.encoder.layer.2.output.dense.bias", TinyModel.tensor("extra", 4));
     TinyModel.write(path, MASKED_LM);
     SafeTensors.writeLazily(path.resolve("model.safetensors"), weights, Map.of());

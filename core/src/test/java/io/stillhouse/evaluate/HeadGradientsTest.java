@@ -10,7 +10,7 @@ import io.stillhouse.Golden;
 import io.stillhouse.checkpoint.HuggingFaceDirectory;
 import io.stillhouse.codec.TargetBatch;
 import io.stillhouse.codec.TeacherParts;
-import io.stillhouse.loss.RowLosses;
+import io.stillhouse.loss.LabelLoss;
 import io.stillhouse.model.Capture;
 import io.stillhouse.model.encoder.Encoder;
 import io.stillhouse.spec.EncoderSpec;
@@ -119,7 +119,7 @@ class HeadGradientsTest {
         factors.add(scope.create(ofBlock, new Shape(1, ofBlock.length)));
       }
       TargetBatch targets = new TargetBatch(scope, List.of(row), TeacherParts.NONE);
-      return RowLosses.sum(
+      return LabelLoss.sumOverRows(
               encoder,
               encoder.forward(targets.batch(), Capture.NOTHING, Dropout.NONE, factors),
               targets)

@@ -230,7 +230,8 @@ class DistillLossTest {
     assertThatThrownBy(
             () -> new DistillLoss(spec, student, Map.of()).of(output, targets, Counts.of(rows)))
         .isInstanceOf(IllegalStateException.class)
-        .hasMessage("masked-LM soft labels are not stored, and there is no teacher");
+        .hasMessage(
+            "masked-LM soft labels are not stored, and there is no teacher to compute them");
   }
 
   @ParameterizedTest

@@ -14,9 +14,9 @@ import io.stillhouse.codec.Counts;
 import io.stillhouse.codec.TargetBatch;
 import io.stillhouse.codec.TeacherParts;
 import io.stillhouse.model.Capture;
+import io.stillhouse.model.Trainable;
 import io.stillhouse.model.encoder.Encoder;
 import io.stillhouse.model.encoder.TrainingEncoder;
-import io.stillhouse.model.encoder.TrainingPass;
 import io.stillhouse.spec.DistillSpec;
 import io.stillhouse.spec.DistillSpec.Blocks;
 import io.stillhouse.spec.EncoderSpec;
@@ -140,7 +140,7 @@ class RelationGoldenTest {
         .forEach(layer -> projections.put(layer, trained.get(spec.projection(layer))));
     try (TrainingEncoder training =
             new TrainingEncoder(other, projections, Precision.FLOAT32, manager);
-        TrainingPass pass = training.forward(targets.batch(), Capture.of(spec), Dropout.NONE)) {
+        Trainable.Pass pass = training.forward(targets.batch(), Capture.of(spec), Dropout.NONE)) {
       value = new DistillLoss(spec, other, Map.of()).of(pass.output(), targets, Counts.of(rows));
       Autograd.backward(value.total());
       pass.backward();

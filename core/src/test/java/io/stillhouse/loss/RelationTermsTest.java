@@ -133,7 +133,7 @@ class RelationTermsTest {
 
     assertThatThrownBy(() -> of(spec, student(), TeacherParts.NONE, cells, rows))
         .isInstanceOf(IllegalStateException.class)
-        .hasMessage("relations are not stored, and there is no teacher");
+        .hasMessage("relations are not stored, and there is no teacher to compute them");
   }
 
   @Test

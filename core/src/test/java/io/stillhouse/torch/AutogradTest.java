@@ -13,16 +13,18 @@ import org.junit.jupiter.api.Test;
 
 class AutogradTest {
   @Test
-  void aFactorOutlivesGarbageCollection() {
+  void factorSurvivesGarbageCollection() {
     assertThat(gradientAfterCollections(x -> Autograd.times(x, 3))).containsOnly(3f);
   }
 
   @Test
-  void aDivisorOutlivesGarbageCollection() {
+  void divisorSurvivesGarbageCollection() {
     assertThat(gradientAfterCollections(x -> Autograd.over(x, 4))).containsOnly(0.25f);
   }
 
-  /** Returns the gradients of many small graphs, of whose Java objects none is left at backward. */
+  /**
+   * Returns gradients of many small graphs whose Java numbers are freed before the backward pass.
+   */
   private static float[] gradientAfterCollections(UnaryOperator<NDArray> operation) {
     int graphs = 200;
     float[] gradients = new float[graphs];

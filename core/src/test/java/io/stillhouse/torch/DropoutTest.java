@@ -8,8 +8,6 @@ import ai.djl.ndarray.NDArray;
 import ai.djl.ndarray.NDManager;
 import ai.djl.ndarray.types.Shape;
 import ai.djl.pytorch.engine.PtSymbolBlock;
-import io.stillhouse.model.encoder.TrainingOps;
-import io.stillhouse.spec.Precision;
 import java.util.List;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.ExecutionException;
@@ -40,7 +38,7 @@ class DropoutTest {
   }
 
   @Test
-  void neighboursAreIndependent() {
+  void neighborsAreIndependent() {
     float[] values = drop(3, 0.5);
     for (int distance : new int[] {1, 2, 3, 4, 1001}) {
       int both = 0;
@@ -52,7 +50,7 @@ class DropoutTest {
   }
 
   @Test
-  void aMaskIsAFunctionOfTheKeyAndTheOrderOfCalls() {
+  void masksDependOnKeyAndOrderOfCalls() {
     NDArray ones = manager.ones(SHAPE);
     Dropout dropout = Dropout.of(5);
     float[] first = dropout.apply(ones, 0.1).toFloatArray();
@@ -64,29 +62,46 @@ class DropoutTest {
   }
 
   @Test
-  void masksMadeAheadOnADeviceAreTheSame() {
+  void masksDrawnAheadEqualThoseOfJava() {
     Shape other = new Shape(3, 4, 5);
-    try (PtSymbolBlock ops = TrainingOps.compile(manager, Precision.FLOAT32)) {
-      Dropout java = Dropout.of(-5);
-      Dropout device = Dropout.of(-5);
-      List<Dropout.Wanted> wanted =
-          List.of(
-              new Dropout.Wanted(SHAPE, 0.1),
-              new Dropout.Wanted(other, 0.5),
-              new Dropout.Wanted(SHAPE, 0),
-              new Dropout.Wanted(SHAPE, 0.1),
-              new Dropout.Wanted(SHAPE, 0.9));
-      device.makeAhead(ops, manager, wanted);
+    List<Dropout.Wanted> wanted =
+        List.of(
+            new Dropout.Wanted(SHAPE, 0.1),
+            new Dropout.Wanted(other, 0.5),
+            new Dropout.Wanted(SHAPE, 0),
+            new Dropout.Wanted(SHAPE, 0.1),
+            new Dropout.Wanted(SHAPE, 0.9));
+    Dropout java = Dropout.of(-5);
+    Dropout device = Dropout.of(-5);
+    try (PtSymbolBlock ops = Dropout.compile(manager)) {
+      device.drawAhead(ops, manager, wanted);
+
       for (Dropout.Wanted one : wanted) {
         assertSame(device, java, one);
       }
-      assertSame(device, java, new Dropout.Wanted(other, 0.1)); // drawn after those made ahead
-
-      device.makeAhead(ops, manager, wanted);
-      assertThatIllegalStateException().isThrownBy(() -> device.mask(manager, other, 0.1));
-      Dropout.NONE.makeAhead(ops, manager, wanted);
-      assertThat(Dropout.NONE.mask(manager, SHAPE, 0.1)).isNull();
+      assertSame(device, java, new Dropout.Wanted(other, 0.1)); // drawn afterwards
     }
+  }
+
+  @Test
+  void refusesAMaskOfAnotherShapeThanWasDrawnAhead() {
+    Dropout dropout = Dropout.of(-5);
+    try (PtSymbolBlock ops = Dropout.compile(manager)) {
+      dropout.drawAhead(ops, manager, List.of(new Dropout.Wanted(SHAPE, 0.1)));
+    }
+
+    assertThatIllegalStateException()
+        .isThrownBy(() -> dropout.mask(manager, new Shape(3), 0.1))
+        .withMessage("the mask drawn ahead has shape (100, 1001), but (3) is needed");
+  }
+
+  @Test
+  void drawsNothingAheadInInference() {
+    try (PtSymbolBlock ops = Dropout.compile(manager)) {
+      Dropout.NONE.drawAhead(ops, manager, List.of(new Dropout.Wanted(SHAPE, 0.1)));
+    }
+
+    assertThat(Dropout.NONE.mask(manager, SHAPE, 0.1)).isNull();
   }
 
   private void assertSame(Dropout device, Dropout java, Dropout.Wanted wanted) {
@@ -101,7 +116,7 @@ class DropoutTest {
   }
 
   @Test
-  void othersThatDrawAtTheSameTimeChangeNothing() throws ExecutionException, InterruptedException {
+  void concurrentDrawsDoNotMatter() throws ExecutionException, InterruptedException {
     float[] alone = drop(5, 0.3);
     CompletableFuture<Void> other = CompletableFuture.runAsync(() -> drop(9, 0.3));
     float[] beside = drop(5, 0.3);
@@ -111,7 +126,7 @@ class DropoutTest {
   }
 
   @Test
-  void theGradientIsTheMask() {
+  void gradientIsTheMask() {
     NDArray input = manager.full(SHAPE, 2f);
     input.setRequiresGradient(true);
     Autograd.record(Autograd.Mode.ON);
@@ -123,7 +138,7 @@ class DropoutTest {
   }
 
   @Test
-  void nothingIsDroppedInInference() {
+  void dropsNothingInInference() {
     NDArray input = manager.ones(SHAPE);
 
     assertThat(Dropout.NONE.apply(input, 0.5)).isSameAs(input);

@@ -7,6 +7,7 @@ import ai.djl.ndarray.NDManager;
 import io.stillhouse.Golden;
 import io.stillhouse.checkpoint.HuggingFaceDirectory;
 import io.stillhouse.spec.BiLstmSpec;
+import io.stillhouse.spec.EncoderSpec;
 import io.stillhouse.spec.Head;
 import io.stillhouse.spec.Task;
 import java.io.IOException;
@@ -73,9 +74,8 @@ class BiLstmInitTest {
     Map<String, NDArray> weights = BiLstmInit.from(manager, SPEC, teacher, 1);
 
     assertThat(weights.keySet()).containsExactlyElementsOf(SPEC.parameters().keySet());
-    assertThat(weights.get("embeddings.weight").toFloatArray())
-        .containsExactly(
-            teacher.weights(manager).get("bert.embeddings.word_embeddings.weight").toFloatArray());
+    assertThat(weights.get(BiLstmSpec.WORDS).toFloatArray())
+        .containsExactly(teacher.weights(manager).get(EncoderSpec.WORDS).toFloatArray());
   }
 
   @Test
@@ -83,8 +83,8 @@ class BiLstmInitTest {
     float[] vector = new float[32];
     Arrays.fill(vector, 7f);
 
-    NDArray random = BiLstmInit.random(manager, SPEC, Map.of(), 1).get("embeddings.weight");
-    NDArray words = BiLstmInit.random(manager, SPEC, Map.of(3, vector), 1).get("embeddings.weight");
+    NDArray random = BiLstmInit.random(manager, SPEC, Map.of(), 1).get(BiLstmSpec.WORDS);
+    NDArray words = BiLstmInit.random(manager, SPEC, Map.of(3, vector), 1).get(BiLstmSpec.WORDS);
 
     assertThat(words.get(3).toFloatArray()).containsExactly(vector);
     assertThat(words.get(2).toFloatArray()).containsExactly(random.get(2).toFloatArray());

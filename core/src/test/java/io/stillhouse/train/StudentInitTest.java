@@ -27,7 +27,6 @@ import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 
 class StudentInitTest {
-  private static final String WORDS = "bert.embeddings.word_embeddings.weight";
   private static final String QUERY = "attention.self.query.weight";
 
   private NDManager manager;
@@ -123,7 +122,7 @@ class StudentInitTest {
 
     EncoderSpec narrow = albert(8);
     student = StudentInit.from(manager, narrow, source, List.of(2), 1);
-    for (String name : List.of(WORDS, EncoderSpec.MAPPING + ".weight")) {
+    for (String name : List.of(EncoderSpec.WORDS, EncoderSpec.MAPPING + ".weight")) {
       assertThat(student.get(name).toFloatArray())
           .isEqualTo(StudentInit.random(manager, narrow, 1).get(name).toFloatArray());
     }
@@ -142,7 +141,7 @@ class StudentInitTest {
       assertThat(student.get(EncoderSpec.blockPrefix(block) + QUERY).toFloatArray())
           .isEqualTo(original);
     }
-    assertThat(student.get(WORDS).getShape().getShape()).containsExactly(120, 32);
+    assertThat(student.get(EncoderSpec.WORDS).getShape().getShape()).containsExactly(120, 32);
   }
 
   private EncoderSpec distilBert(Head head) {
@@ -196,8 +195,8 @@ class StudentInitTest {
   void seedsDiffer() {
     EncoderSpec spec = spec(1, 32, Head.NONE);
 
-    assertThat(StudentInit.random(manager, spec, 7).get(WORDS).toFloatArray())
-        .isNotEqualTo(StudentInit.random(manager, spec, 8).get(WORDS).toFloatArray());
+    assertThat(StudentInit.random(manager, spec, 7).get(EncoderSpec.WORDS).toFloatArray())
+        .isNotEqualTo(StudentInit.random(manager, spec, 8).get(EncoderSpec.WORDS).toFloatArray());
   }
 
   @Test
@@ -250,7 +249,7 @@ class StudentInitTest {
         .isInstanceOf(StillhouseException.class)
         .hasMessage(
             "'%s' is (120, 32) in %s but [120, 16] in the student; give the student the same widths and vocabulary, or start it from student.init=random"
-                .formatted(WORDS, source.path()));
+                .formatted(EncoderSpec.WORDS, source.path()));
   }
 
   @Test

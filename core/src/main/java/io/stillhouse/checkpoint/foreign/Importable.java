@@ -26,7 +26,7 @@ record Importable(
 
   /** Infers the spec of the model from the shapes of its tensors. */
   EncoderSpec spec(int padTokenId) {
-    LazyTensor words = required("bert.embeddings.word_embeddings.weight");
+    LazyTensor words = required(EncoderSpec.WORDS);
     int width = (int) words.shape().get(1);
     int layers = 0;
     while (tensors.containsKey(inner(layers + 1))) {

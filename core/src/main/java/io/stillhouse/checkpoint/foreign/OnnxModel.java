@@ -102,7 +102,7 @@ final class OnnxModel {
    * Finds the pair (heads, head size) among the constants that reshape the first block's vectors.
    */
   private static int heads(Path file, OnnxGraph graph, Map<String, LazyTensor> tensors) {
-    LazyTensor words = tensors.get("bert.embeddings.word_embeddings.weight");
+    LazyTensor words = tensors.get(EncoderSpec.WORDS);
     long width = words == null || words.shape().dimension() != 2 ? 0 : words.shape().get(1);
     List<Long> integers = new ArrayList<>();
     for (OnnxGraph.Node node : graph.nodes()) {

@@ -4,6 +4,7 @@ import com.google.gson.JsonObject;
 import io.stillhouse.checkpoint.JsonFile;
 import io.stillhouse.checkpoint.LazyTensor;
 import io.stillhouse.error.Errors;
+import io.stillhouse.spec.EncoderSpec;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -88,7 +89,7 @@ final class TensorFlowModel {
         return json.get("num_attention_heads").getAsInt();
       }
     }
-    LazyTensor words = tensors.get("bert.embeddings.word_embeddings.weight");
+    LazyTensor words = tensors.get(EncoderSpec.WORDS);
     int width = words == null ? HEAD_SIZE : (int) words.shape().get(1);
     if (width % HEAD_SIZE != 0) {
       throw Errors.invalid(

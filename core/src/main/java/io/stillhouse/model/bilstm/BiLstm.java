@@ -16,17 +16,18 @@ import io.stillhouse.spec.BiLstmSpec.Direction;
 import io.stillhouse.spec.BiLstmSpec.Texts;
 import io.stillhouse.torch.Autograd;
 import io.stillhouse.torch.Dropout;
-import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
+import java.util.stream.Stream;
 
 /**
  * The forward pass of a single-layer bidirectional LSTM (Tang et al. 2019, arXiv:1903.12136,
- * section 3.1), with the numbers of PyTorch's nn.LSTM over packed texts: word vectors, the last
- * states of both directions side by side, a ReLU layer, dropout, logits.
+ * section 3.1), equal to PyTorch's nn.LSTM over packed sequences: word vectors, the concatenated
+ * last states of both directions, a ReLU layer, dropout, logits.
  *
- * <p>The weights belong to the caller. Whether gradients are recorded is the thread's {@link
- * Autograd} mode, not this class's.
+ * <p>This is the reference that {@link TrainingBiLstm} and {@link InferenceBiLstm} are tested
+ * against. Weights belong to the caller. Gradients are recorded if the thread's {@link Autograd}
+ * mode says so.
  */
 public final class BiLstm implements Predictor {
   private final BiLstmSpec spec;
@@ -34,7 +35,7 @@ public final class BiLstm implements Predictor {
 
   /**
    * @param spec the shape
-   * @param weights every tensor of {@link BiLstmSpec#parameters()}, float32; more are ignored
+   * @param weights every tensor of {@link BiLstmSpec#parameters()}, float32; others are ignored
    */
   public BiLstm(BiLstmSpec spec, Map<String, NDArray> weights) {
     this.spec = spec;
@@ -51,14 +52,14 @@ public final class BiLstm implements Predictor {
     return forward(batch, Dropout.NONE);
   }
 
-  /** Computes a batch; results belong to the batch's manager. */
+  /** Computes a batch with dropout; results belong to the batch's manager. */
   public EncoderOutput forward(Batch batch, Dropout dropout) {
     NDManager manager = batch.idsBL().getManager();
     PackedTexts texts = PackedTexts.of(batch, spec.texts());
     try (NDManager scope = manager.newSubManager()) {
       batch.idsBL().tempAttach(scope);
       NDArray ids = batch.idsBL().reshape(-1).get(scope.create(texts.tokens()));
-      NDArray vectorsND = Autograd.rows(weight("embeddings.weight"), ids);
+      NDArray vectorsND = Autograd.rows(weight(BiLstmSpec.WORDS), ids);
       NDArray backwardND = Autograd.rows(vectorsND, scope.create(texts.backward()));
       NDArray lastSE =
           NDArrays.concat(
@@ -71,7 +72,7 @@ public final class BiLstm implements Predictor {
     }
   }
 
-  /** Returns the last states of one direction, by text, (S, H). */
+  /** Returns the last state of one direction for each text, (S, H). */
   private NDArray last(NDArray vectorsND, PackedTexts texts, Direction direction) {
     int hidden = spec.units().hiddenSize();
     NDArray inputs = linear(vectorsND, direction, "ih");
@@ -104,9 +105,9 @@ public final class BiLstm implements Predictor {
   }
 
   /**
-   * Returns what a pass gives.
+   * Returns the output of a pass.
    *
-   * @param lastSE last states of both directions, text by text
+   * @param lastSE last states of both directions for each text
    */
   EncoderOutput output(NDArray lastSE, Dropout dropout) {
     NDManager manager = lastSE.getManager();
@@ -121,7 +122,7 @@ public final class BiLstm implements Predictor {
     }
   }
 
-  /** Returns what the ReLU layer reads of each row. */
+  /** Returns the input of the ReLU layer for each row; for pairs [a, b, a * b, |a - b|]. */
   private NDArray features(NDArray lastSE) {
     if (spec.texts() == Texts.SINGLE) {
       return lastSE;
@@ -138,11 +139,11 @@ public final class BiLstm implements Predictor {
     throw new IllegalStateException("a BiLSTM has no masked-LM head");
   }
 
-  private NDArray linear(NDArray input, Direction direction, String of) {
+  private NDArray linear(NDArray input, Direction direction, String source) {
     return Linear.linear(
             input,
-            weight(direction.parameter("weight_" + of)),
-            weight(direction.parameter("bias_" + of)))
+            weight(direction.parameter("weight_" + source)),
+            weight(direction.parameter("bias_" + source)))
         .singletonOrThrow();
   }
 
@@ -151,21 +152,17 @@ public final class BiLstm implements Predictor {
         .singletonOrThrow();
   }
 
-  /** Returns of each direction the weights of the input and of the state, then their biases. */
-  List<NDArray> ofDirections() {
-    List<NDArray> all = new ArrayList<>();
-    for (Direction direction : Direction.values()) {
-      for (String kind : List.of("weight_ih", "weight_hh", "bias_ih", "bias_hh")) {
-        all.add(weight(direction.parameter(kind)));
-      }
-    }
-    return all;
+  /** Returns the weights of a direction's input and state, then their biases. */
+  List<NDArray> lstmWeights(Direction direction) {
+    return Stream.of("weight_ih", "weight_hh", "bias_ih", "bias_hh")
+        .map(kind -> weight(direction.parameter(kind)))
+        .toList();
   }
 
   NDArray weight(String name) {
     NDArray weight = weights.get(name);
     if (weight == null) {
-      throw new IllegalStateException("no weight " + name);
+      throw new IllegalStateException("there is no weight " + name);
     }
     return weight;
   }

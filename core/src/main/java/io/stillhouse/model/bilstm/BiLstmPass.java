@@ -1,63 +1,48 @@
 package io.stillhouse.model.bilstm;
 
 import ai.djl.ndarray.NDArray;
-import ai.djl.ndarray.NDManager;
 import ai.djl.pytorch.engine.PtNDArray;
 import ai.djl.pytorch.engine.PtNDManager;
 import ai.djl.pytorch.jni.IValue;
-import ai.djl.pytorch.jni.IValueUtils;
 import io.stillhouse.model.Batch;
 import io.stillhouse.model.EncoderOutput;
 import io.stillhouse.model.Trainable;
-import io.stillhouse.model.encoder.TrainingEncoder;
 import io.stillhouse.torch.Autograd;
 import io.stillhouse.torch.Dropout;
-import java.util.Arrays;
-import java.util.List;
 
-/** A {@link TrainingBiLstm}'s pass over one batch. */
+/** A {@link TrainingBiLstm}'s pass over one batch, after its forward half. */
 final class BiLstmPass implements Trainable.Pass {
   private final TrainingBiLstm of;
-  private final IValue places;
-  private final IValue sizes;
   private final IValue saved;
   private final NDArray lastSE;
   private final EncoderOutput output;
 
-  BiLstmPass(TrainingBiLstm of, Batch batch, Dropout dropout) {
+  private BiLstmPass(TrainingBiLstm of, IValue saved, NDArray lastSE, EncoderOutput output) {
     this.of = of;
-    NDManager manager = batch.idsBL().getManager();
+    this.saved = saved;
+    this.lastSE = lastSE;
+    this.output = output;
+  }
+
+  /**
+   * Computes a batch. Records gradients on this thread from the head on, so that a loss is
+   * recorded.
+   */
+  static BiLstmPass forward(TrainingBiLstm of, Batch batch, Dropout dropout) {
     PackedTexts texts = PackedTexts.of(batch, of.model.spec().texts());
-    this.places = places(batch, texts);
-    this.sizes = IValue.listFrom(texts.sizes());
-    try (IValue results =
-        IValueUtils.runMethod(of.ops, "forward", places, sizes, of.table, of.weights)) {
-      PtNDArray[] tensors = results.toTensorArray((PtNDManager) manager);
-      this.saved = IValue.listFrom(Arrays.copyOfRange(tensors, 1, tensors.length));
-      this.lastSE = tensors[0].duplicate(); // no gradient is taken to what runMethod returns
-    }
-    lastSE.setRequiresGradient(true);
-    Autograd.record(Autograd.Mode.ON); // the head's own pass is recorded
-    this.output = of.model.output(lastSE, dropout);
-  }
-
-  /** Returns where the texts' tokens are, as {@link BiLstmOps} takes it. */
-  static IValue places(Batch batch, PackedTexts texts) {
-    NDManager manager = batch.idsBL().getManager();
-    NDArray ids = batch.idsBL().reshape(-1).get(inLibtorch(manager, texts.tokens()));
-    return TrainingEncoder.list(
-        List.of(
-            ids,
-            inLibtorch(manager, texts.backward()),
-            inLibtorch(manager, texts.order()),
-            inLibtorch(manager, texts.lasts()),
-            inLibtorch(manager, texts.previous())));
-  }
-
-  /** Java's memory is freed while libtorch still reads it. */
-  private static NDArray inLibtorch(NDManager manager, long[] numbers) {
-    try (NDArray inJava = manager.create(numbers)) {
-      return inJava.duplicate();
+    try (IValue places = of.ops.places(batch, texts);
+        IValue results = of.ops.run("forward", places, of.weights)) {
+      IValue[] tuple = results.toIValueTuple();
+      // A copy: DJL runs TorchScript below the autograd dispatch key, so its results cannot require
+      // gradients.
+      NDArray lastSE;
+      try (IValue last = tuple[0];
+          NDArray result = last.toTensor((PtNDManager) batch.idsBL().getManager())) {
+        lastSE = result.duplicate();
+      }
+      lastSE.setRequiresGradient(true);
+      Autograd.record(Autograd.Mode.ON); // autograd computes the head's gradients
+      return new BiLstmPass(of, tuple[1], lastSE, of.model.output(lastSE, dropout));
     }
   }
 
@@ -71,20 +56,16 @@ final class BiLstmPass implements Trainable.Pass {
     Autograd.record(Autograd.Mode.OFF);
     NDArray grad = Autograd.gradient(lastSE);
     if (grad == null) {
-      return; // no loss reads it
+      return; // no loss depends on it
     }
     try (grad;
         IValue gradSE = IValue.from((PtNDArray) grad)) {
-      IValueUtils.runMethod(
-              of.ops, "backward", gradSE, places, sizes, saved, of.weights, of.gradients)
-          .close();
+      of.ops.run("backward", gradSE, saved, of.weights, of.gradients).close();
     }
   }
 
   @Override
   public void close() {
-    places.close();
-    sizes.close();
     saved.close();
   }
 }

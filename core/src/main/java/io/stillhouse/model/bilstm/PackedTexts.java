@@ -8,27 +8,28 @@ import java.util.Comparator;
 import java.util.stream.IntStream;
 
 /**
- * The order in which an LSTM reads the texts of a batch: the first tokens of all, longest text
- * first, then the second tokens of those that have one, and so on. So it sees no padding, and the
- * texts of a step are the first ones of the step before. Read backward, the same places hold each
- * text's tokens from its last on.
+ * The order in which an LSTM reads the texts of a batch, as PyTorch's PackedSequence: the first
+ * token of each text, longest text first, then the second token of each text that has one, and so
+ * on. It contains no padding, and the texts of a step are the first ones of the step before. An
+ * index in this order is called a place. For the backward direction, the same places hold each
+ * text's tokens from the last to the first.
  *
- * @param tokens where the tokens are among the batch's padded ones, in reading order
- * @param backward the places in reading order of the tokens as they are read backward
+ * @param tokens of each place, the index of its token among the batch's padded ones
+ * @param backward of each place, the place of the token that the backward direction reads there
  * @param sizes the number of texts that have a token at each step
- * @param order the texts by length, longest first; text n of a row is text n * rows + row
- * @param lasts the place of the last step of each text, by text
- * @param previous of the texts of the second step on, the place of the step before
+ * @param order the texts by length, longest first; text n of a row has number n * rows + row
+ * @param lasts of each text, the place of its last step
+ * @param previous of each place from the second step on, the place of the step before
  */
 @SuppressWarnings("ArrayRecordComponent") // never compared
 record PackedTexts(
     long[] tokens, long[] backward, long[] sizes, long[] order, long[] lasts, long[] previous) {
 
   /**
-   * Finds the order.
+   * Returns the order for a batch.
    *
-   * @param texts of a row: one is all its tokens; of two the first has segment id 0
-   * @throws io.stillhouse.error.StillhouseException if a row has no second text, and needs one
+   * @param texts of a row: a single text has all tokens; of two texts, the first has segment id 0
+   * @throws io.stillhouse.error.StillhouseException if there should be two texts, but a row has one
    */
   static PackedTexts of(Batch batch, BiLstmSpec.Texts texts) {
     int[][] places = places(batch, texts);
@@ -56,12 +57,12 @@ record PackedTexts(
       for (int step = 0; step < text.length; step++) {
         int place = starts[step] + at;
         tokens[place] = text[step];
-        backward[place] = starts[text.length - 1 - step] + at;
+        backward[place] = (long) starts[text.length - 1 - step] + at;
         if (step > 0) {
-          previous[place - places.length] = starts[step - 1] + at;
+          previous[place - places.length] = (long) starts[step - 1] + at;
         }
       }
-      lasts[order[at]] = starts[text.length - 1] + at;
+      lasts[order[at]] = (long) starts[text.length - 1] + at;
     }
     return new PackedTexts(
         tokens,
@@ -72,7 +73,7 @@ record PackedTexts(
         previous);
   }
 
-  /** Returns each text's tokens among the padded ones. */
+  /** Returns the indices of each text's tokens among the padded ones. */
   private static int[][] places(Batch batch, BiLstmSpec.Texts texts) {
     int rows = batch.rows();
     int[][] places = new int[texts.count() * rows][];

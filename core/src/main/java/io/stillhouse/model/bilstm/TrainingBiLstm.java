@@ -2,13 +2,12 @@ package io.stillhouse.model.bilstm;
 
 import ai.djl.ndarray.NDArray;
 import ai.djl.ndarray.NDManager;
-import ai.djl.pytorch.engine.PtNDArray;
-import ai.djl.pytorch.engine.PtSymbolBlock;
 import ai.djl.pytorch.jni.IValue;
 import io.stillhouse.model.Batch;
 import io.stillhouse.model.Capture;
 import io.stillhouse.model.Trainable;
-import io.stillhouse.model.encoder.TrainingEncoder;
+import io.stillhouse.spec.BiLstmSpec;
+import io.stillhouse.spec.BiLstmSpec.Direction;
 import io.stillhouse.spec.Precision;
 import io.stillhouse.torch.Autograd;
 import io.stillhouse.torch.Dropout;
@@ -16,53 +15,56 @@ import java.util.ArrayList;
 import java.util.List;
 
 /**
- * The pass of a {@link BiLstm} forward and backward, with the LSTM's derivatives written out; its
- * head's are recorded. Gradients are added where they are kept, the word table's only in the rows
- * that were read.
+ * A {@link BiLstm}'s forward pass and its backward pass, with the LSTM's derivatives written out in
+ * {@code bilstm.py}; autograd computes the head's. Gradients are added in place, to the word table
+ * only in the rows that were read.
  */
 public final class TrainingBiLstm implements Trainable {
   final BiLstm model;
-  final PtSymbolBlock ops;
-  final IValue table;
+  final BiLstmOps ops;
   final IValue weights;
   final IValue gradients;
-  private final List<NDArray> kept = new ArrayList<>();
+  private final List<NDArray> grads = new ArrayList<>();
 
   /**
    * Prepares the weights.
    *
    * @param model its weights require gradients, and are trained in place
-   * @param precision of the products with the inputs; those with states stay float32
-   * @param manager owns what this holds
+   * @param precision of the products with the inputs; those with states are float32. The caller
+   *     checks that the device supports it
+   * @param manager determines the device
    */
   public TrainingBiLstm(BiLstm model, Precision precision, NDManager manager) {
+    NDArray table = model.weight(BiLstmSpec.WORDS);
+    List<NDArray> forward = model.lstmWeights(Direction.FORWARD);
+    List<NDArray> backward = model.lstmWeights(Direction.BACKWARD);
     this.model = model;
-    this.ops = BiLstmOps.compile(manager, precision);
-    NDArray words = model.weight("embeddings.weight");
-    List<NDArray> all = model.ofDirections();
-    this.table = IValue.from((PtNDArray) words);
-    this.weights = TrainingEncoder.list(all);
-    kept.add(Autograd.zeroGradient(words));
-    all.forEach(weight -> kept.add(Autograd.zeroGradient(weight)));
-    this.gradients = TrainingEncoder.list(kept);
+    this.ops = new BiLstmOps(manager, precision);
+    this.weights = ops.lstm(table, forward, backward);
+    this.gradients = ops.lstm(zeros(List.of(table)).get(0), zeros(forward), zeros(backward));
   }
 
-  @Override
-  public void refresh() {
-    // The LSTM's own weights are computed with.
+  /** Gives weights gradients of 0, and returns these. */
+  private List<NDArray> zeros(List<NDArray> of) {
+    List<NDArray> zeros = of.stream().map(Autograd::zeroGradient).toList();
+    grads.addAll(zeros);
+    return zeros;
   }
+
+  /** Does nothing: the pass reads the trained weights themselves. */
+  @Override
+  public void refresh() {}
 
   @Override
   public Pass forward(Batch batch, Capture capture, Dropout dropout) {
-    return new BiLstmPass(this, batch, dropout);
+    return BiLstmPass.forward(this, batch, dropout);
   }
 
   @Override
   public void close() {
-    table.close();
     weights.close();
     gradients.close();
-    kept.forEach(NDArray::close);
+    grads.forEach(NDArray::close);
     ops.close();
   }
 }

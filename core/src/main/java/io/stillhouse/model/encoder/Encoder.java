@@ -2,8 +2,10 @@ package io.stillhouse.model.encoder;
 
 import ai.djl.ndarray.NDArray;
 import ai.djl.ndarray.NDManager;
+import ai.djl.ndarray.types.DataType;
 import ai.djl.ndarray.types.Shape;
 import ai.djl.nn.Activation;
+import ai.djl.nn.core.Linear;
 import io.stillhouse.model.Batch;
 import io.stillhouse.model.Capture;
 import io.stillhouse.model.EncoderOutput;
@@ -21,16 +23,17 @@ import java.util.Map;
 import org.jspecify.annotations.Nullable;
 
 /**
- * The forward pass of BERT, DistilBERT and ALBERT, exactly as Hugging Face computes it: erf GELU,
- * LayerNorm after each residual, an additive mask, learned positions, a pooler on the first token.
- * Dropout is where BERT has it, in all three: Hugging Face's DistilBERT has none after attention,
- * its ALBERT none after the feed-forward layer, which matters in training alone.
+ * The forward pass of BERT, DistilBERT and ALBERT as Hugging Face computes it: erf GELU, LayerNorm
+ * after each residual, an additive mask, learned positions, and a pooler on the first token.
+ * Dropout is applied where BERT applies it in all three; Hugging Face's DistilBERT has none after
+ * attention, and its ALBERT none after the feed-forward layer. This affects training only.
  *
- * <p>The weights belong to the caller. Whether gradients are recorded is the thread's {@link
- * Autograd} mode, not this class's.
+ * <p>This is the reference that {@link TrainingEncoder} and {@link InferenceEncoder} are tested
+ * against. Weights belong to the caller. Gradients are recorded if the thread's {@link Autograd}
+ * mode says so.
  */
 public final class Encoder implements Predictor {
-  /** What Hugging Face adds to the scores of padding: the smallest float32. */
+  /** Added to the scores of padding, as Hugging Face does: the smallest finite float32. */
   private static final float MASKED = -Float.MAX_VALUE;
 
   private final EncoderSpec spec;
@@ -38,7 +41,7 @@ public final class Encoder implements Predictor {
 
   /**
    * @param spec the shape
-   * @param weights every tensor of {@link EncoderSpec#parameters()}, float32; more are ignored
+   * @param weights every tensor of {@link EncoderSpec#parameters()}, float32; others are ignored
    */
   public Encoder(EncoderSpec spec, Map<String, NDArray> weights) {
     this.spec = spec;
@@ -55,22 +58,22 @@ public final class Encoder implements Predictor {
     return forward(batch, capture, Dropout.NONE);
   }
 
-  /** Computes a batch; results belong to the batch's manager. */
+  /** Computes a batch with dropout; results belong to the batch's manager. */
   public EncoderOutput forward(Batch batch, Capture capture, Dropout dropout) {
     return forward(batch, capture, dropout, List.of());
   }
 
   /**
-   * Computes a batch, what each head gives multiplied by a number: the mask variables of Michel et
-   * al. 2019 (arXiv:1905.10650, section 4.1).
+   * Computes a batch with the output of each attention head multiplied by a factor: the mask
+   * variables of Michel et al. 2019 (arXiv:1905.10650, section 4.1).
    *
-   * @param factorsBH a tensor for each block, (B, H); or none, where no head is multiplied
+   * @param factorsBH one tensor for each block, (B, H), float32; empty if no head is multiplied
    */
   public EncoderOutput forward(
       Batch batch, Capture capture, Dropout dropout, List<NDArray> factorsBH) {
     NDManager manager = batch.idsBL().getManager();
     Map<Integer, NDArray> hidden = new HashMap<>();
-    TargetStorage kept = new TargetStorage(new HashMap<>(), new HashMap<>(), new HashMap<>());
+    Kept kept = new Kept(capture, manager);
     NDArray biasB11L = paddingBias(batch);
     NDArray stateBLD = embed(batch, dropout);
     for (int layer = 0; ; layer++) {
@@ -81,8 +84,7 @@ public final class Encoder implements Predictor {
         break;
       }
       NDArray factorBH = factorsBH.isEmpty() ? null : factorsBH.get(layer);
-      NDArray next =
-          block(layer + 1, stateBLD, biasB11L, factorBH, capture, kept, manager, dropout);
+      NDArray next = block(layer + 1, stateBLD, biasB11L, factorBH, kept, dropout);
       if (!capture.hidden().contains(layer)) {
         stateBLD.close();
       }
@@ -90,23 +92,21 @@ public final class Encoder implements Predictor {
     }
     NDArray logits = spec.head().task().pooled() ? taskLogits(stateBLD, dropout) : null;
     return new EncoderOutput(
-        stateBLD, hidden, kept.scores(), kept.valueRelations(), kept.vectors(), logits);
+        stateBLD, hidden, kept.scores, kept.valueRelations, kept.vectors, logits);
   }
 
   @Override
   public NDArray maskedLmLogits(NDArray stateND) {
     if (spec.head().task() != Task.MASKED_LM) {
-      throw new IllegalStateException("this encoder has no masked-LM head");
+      throw new IllegalStateException(
+          "masked-LM logits need a masked-LM head, but this encoder's is " + spec.head().task());
     }
     try (NDManager scope = stateND.getManager().newSubManager()) {
       stateND.tempAttach(scope);
       NDArray innerND = linear(stateND, "cls.predictions.transform.dense");
       NDArray transformedND = norm(Activation.gelu(innerND), "cls.predictions.transform.LayerNorm");
       NDArray logitsNV =
-          ai.djl.nn.core.Linear.linear(
-                  transformedND,
-                  weight("bert.embeddings.word_embeddings.weight"),
-                  weight("cls.predictions.bias"))
+          Linear.linear(transformedND, weight(EncoderSpec.WORDS), weight("cls.predictions.bias"))
               .singletonOrThrow();
       logitsNV.attach(scope.getParentManager());
       return logitsNV;
@@ -114,8 +114,7 @@ public final class Encoder implements Predictor {
   }
 
   /**
-   * Returns the scores of a block from its input, the hidden state below it: what a forward pass
-   * captures, without one.
+   * Returns the scores of a block, computed from its input as a forward pass does.
    *
    * @param block from 1
    * @param inputBLD hidden state {@code block - 1}
@@ -133,7 +132,13 @@ public final class Encoder implements Predictor {
     }
   }
 
-  /** Returns the value relations of a block from its input, as {@link #scores(int, NDArray)}. */
+  /**
+   * Returns the value relations of a block, computed from its input.
+   *
+   * @param block from 1
+   * @param inputBLD hidden state {@code block - 1}
+   * @return (B, H, L, L), attached to the input's manager
+   */
   public NDArray valueRelations(int block, NDArray inputBLD) {
     try (NDManager scope = inputBLD.getManager().newSubManager()) {
       inputBLD.tempAttach(scope);
@@ -145,19 +150,22 @@ public final class Encoder implements Predictor {
   }
 
   /**
-   * Returns queries, keys or values of a block from its input, as {@link #scores(int, NDArray)}.
+   * Returns queries, keys or values of a block, computed from its input.
    *
-   * @return (B, L, D), all heads of a token beside each other, not yet scaled
+   * @param block from 1
+   * @param inputBLD hidden state {@code block - 1}
+   * @return (B, L, D), all heads of a token side by side, before the division by sqrt(K)
    */
   public NDArray vectors(AttentionPart part, int block, NDArray inputBLD) {
     return linear(inputBLD, part.layer(spec.prefixOf(block)));
   }
 
   /**
-   * Returns the products of a row's vectors with each other, {@code X X^T / sqrt(K)}.
+   * Returns the relations of a row's vectors with each other, {@code X X^T / sqrt(K)} (MiniLMv2,
+   * arXiv:2012.15828, section 3.2).
    *
    * @param vectorsBLD queries, keys or values
-   * @param heads that each vector is cut into, K numbers in each; it divides D
+   * @param heads that each vector is divided into, with K numbers each; it divides D
    * @return (B, heads, L, L), before the mask; attached to the vectors' manager
    */
   public static NDArray relations(NDArray vectorsBLD, int heads) {
@@ -165,26 +173,25 @@ public final class Encoder implements Predictor {
     return scaledProducts(vectorsBHLK, vectorsBHLK);
   }
 
-  /** Returns the embedding output of a batch without dropout: hidden state 0, (B, L, D). */
+  /** Returns hidden state 0 of a batch, without dropout, (B, L, D). */
   public NDArray embeddings(Batch batch) {
     return embed(batch, Dropout.NONE);
   }
 
   /**
-   * Returns the embedding output, (B, L, D): word, position and segment embeddings, normalised, and
-   * mapped to the width of hidden states where they are narrower.
+   * Returns hidden state 0, (B, L, D): the sum of word, position and segment embeddings,
+   * normalized, and mapped to the width of hidden states if the architecture does so.
    */
   private NDArray embed(Batch batch, Dropout dropout) {
     NDManager manager = batch.idsBL().getManager();
     try (NDManager scope = manager.newSubManager()) {
       batch.idsBL().tempAttach(scope);
       batch.typesBL().tempAttach(scope);
-      NDArray sum = lookup(batch.idsBL(), "bert.embeddings.word_embeddings.weight");
+      NDArray sum = lookup(batch.idsBL(), EncoderSpec.WORDS);
       if (spec.architecture().hasSegments()) {
         sum = sum.add(lookup(batch.typesBL(), "bert.embeddings.token_type_embeddings.weight"));
       }
-      NDArray positionsL =
-          scope.arange(batch.longest()).toType(ai.djl.ndarray.types.DataType.INT64, false);
+      NDArray positionsL = scope.arange(batch.longest()).toType(DataType.INT64, false);
       sum = sum.add(lookup(positionsL, "bert.embeddings.position_embeddings.weight"));
       NDArray result =
           dropout.apply(norm(sum, "bert.embeddings.LayerNorm"), spec.numerics().hiddenDropout());
@@ -196,11 +203,45 @@ public final class Encoder implements Predictor {
     }
   }
 
-  /** What the blocks of one pass keep, by block. */
-  private record TargetStorage(
-      Map<Integer, NDArray> scores,
-      Map<Integer, NDArray> valueRelations,
-      Map<Integer, Map<AttentionPart, NDArray>> vectors) {}
+  /** The tensors of the blocks that one pass keeps, by block. */
+  private static final class Kept {
+    final Map<Integer, NDArray> scores = new HashMap<>();
+    final Map<Integer, NDArray> valueRelations = new HashMap<>();
+    final Map<Integer, Map<AttentionPart, NDArray>> vectors = new HashMap<>();
+    private final Capture capture;
+    private final NDManager manager;
+
+    Kept(Capture capture, NDManager manager) {
+      this.capture = capture;
+      this.manager = manager;
+    }
+
+    /** Keeps what the capture asks for. */
+    void keep(
+        int block, NDArray scoresBHLL, NDArray queriesBLD, NDArray keysBLD, NDArray valuesBLD) {
+      if (capture.scores().contains(block)) {
+        scoresBHLL.attach(manager);
+        scores.put(block, scoresBHLL);
+      }
+      if (capture.valueRelations().contains(block)) {
+        NDArray relationsBHLL = relations(valuesBLD, (int) scoresBHLL.getShape().get(1));
+        relationsBHLL.attach(manager);
+        valueRelations.put(block, relationsBHLL);
+      }
+      Map<AttentionPart, NDArray> own = new EnumMap<>(AttentionPart.class);
+      for (AttentionPart part : capture.vectors(block)) {
+        NDArray vectorsBLD =
+            switch (part) {
+              case QUERY -> queriesBLD;
+              case KEY -> keysBLD;
+              case VALUE -> valuesBLD;
+            };
+        vectorsBLD.attach(manager);
+        own.put(part, vectorsBLD);
+      }
+      vectors.put(block, own);
+    }
+  }
 
   /** Returns the output of one block, (B, L, D). */
   private NDArray block(
@@ -208,10 +249,9 @@ public final class Encoder implements Predictor {
       NDArray inputBLD,
       NDArray biasB11L,
       @Nullable NDArray factorBH,
-      Capture capture,
-      TargetStorage kept,
-      NDManager manager,
+      Kept kept,
       Dropout dropout) {
+    NDManager manager = inputBLD.getManager();
     String prefix = spec.prefixOf(block);
     double hiddenDropout = spec.numerics().hiddenDropout();
     try (NDManager scope = manager.newSubManager()) {
@@ -233,27 +273,7 @@ public final class Encoder implements Predictor {
       NDArray inner = Activation.gelu(linear(middleBLD, prefix + "intermediate.dense"));
       NDArray outer = dropout.apply(linear(inner, prefix + "output.dense"), hiddenDropout);
       NDArray outputBLD = norm(outer.add(middleBLD), prefix + "output.LayerNorm");
-      if (capture.scores().contains(block)) {
-        scoresBHLL.attach(manager);
-        kept.scores().put(block, scoresBHLL);
-      }
-      if (capture.valueRelations().contains(block)) {
-        NDArray relationsBHLL = relations(valuesBLD, spec.heads());
-        relationsBHLL.attach(manager);
-        kept.valueRelations().put(block, relationsBHLL);
-      }
-      Map<AttentionPart, NDArray> vectors = new EnumMap<>(AttentionPart.class);
-      for (AttentionPart part : capture.vectors(block)) {
-        NDArray vectorsBLD =
-            switch (part) {
-              case QUERY -> queriesBLD;
-              case KEY -> keysBLD;
-              case VALUE -> valuesBLD;
-            };
-        vectorsBLD.attach(manager);
-        vectors.put(part, vectorsBLD);
-      }
-      kept.vectors().put(block, vectors);
+      kept.keep(block, scoresBHLL, queriesBLD, keysBLD, valuesBLD);
       outputBLD.attach(manager);
       return outputBLD;
     }
@@ -264,12 +284,12 @@ public final class Encoder implements Predictor {
   }
 
   private static NDArray scaledProducts(NDArray leftBHLK, NDArray rightBHLK) {
-    // Scaling the left side instead of the products touches L / K times fewer numbers.
+    // Scales the left side and not the products, which have L / K times as many numbers.
     return Autograd.times(leftBHLK, 1 / Math.sqrt(leftBHLK.getShape().get(3)))
         .matMul(rightBHLK.transpose(0, 1, 3, 2));
   }
 
-  /** Returns the head's logits of last hidden states, (B, C). */
+  /** Returns the head's logits, (B, C), of last hidden states. It reads first tokens only. */
   NDArray taskLogits(NDArray stateBLD, Dropout dropout) {
     NDManager manager = stateBLD.getManager();
     try (NDManager scope = manager.newSubManager()) {
@@ -288,8 +308,8 @@ public final class Encoder implements Predictor {
   }
 
   /**
-   * Returns what is added to scores, (B, 1, 1, L): 0 at real tokens, the smallest float32 at
-   * padding.
+   * Returns the bias that is added to scores, (B, 1, 1, L): 0 at real tokens, the smallest finite
+   * float32 at padding.
    */
   NDArray paddingBias(Batch batch) {
     NDArray maskBL1 = batch.maskBL1();
@@ -315,7 +335,7 @@ public final class Encoder implements Predictor {
   }
 
   private NDArray linear(NDArray input, String name) {
-    return ai.djl.nn.core.Linear.linear(input, weight(name + ".weight"), weight(name + ".bias"))
+    return Linear.linear(input, weight(name + ".weight"), weight(name + ".bias"))
         .singletonOrThrow();
   }
 
@@ -335,7 +355,7 @@ public final class Encoder implements Predictor {
   NDArray weight(String name) {
     NDArray weight = weights.get(name);
     if (weight == null) {
-      throw new IllegalStateException("no weight " + name);
+      throw new IllegalStateException("there is no weight " + name);
     }
     return weight;
   }

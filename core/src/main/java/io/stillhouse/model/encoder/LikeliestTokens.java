@@ -8,7 +8,7 @@ import io.stillhouse.model.EncoderOutput;
 import io.stillhouse.torch.Autograd;
 import java.util.Arrays;
 
-/** What a masked LM deems likeliest in one place of each row. */
+/** Finds the tokens to which a masked LM gives the highest probability at one position of a row. */
 public final class LikeliestTokens {
   private final InferenceEncoder encoder;
   private final float[] barred;
@@ -16,8 +16,8 @@ public final class LikeliestTokens {
 
   /**
    * @param encoder with a masked-LM head
-   * @param allowed for each id whether it may be an answer; ids beyond the array may not
-   * @param most tokens that are returned for a place
+   * @param allowed for each id whether it may be returned; ids beyond the array may not
+   * @param most the largest number of tokens to return for a row
    */
   public LikeliestTokens(InferenceEncoder encoder, boolean[] allowed, int most) {
     int vocabulary = encoder.encoder().spec().embeddings().vocabSize();
@@ -33,8 +33,7 @@ public final class LikeliestTokens {
   }
 
   /**
-   * Returns the likeliest ids of each row, the likeliest first: those asked for, or as many as are
-   * allowed.
+   * Returns the most probable allowed ids of each row, the most probable first.
    *
    * @param positions of [MASK] in each row
    */

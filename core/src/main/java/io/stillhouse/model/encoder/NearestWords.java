@@ -3,6 +3,7 @@ package io.stillhouse.model.encoder;
 import ai.djl.ndarray.NDArray;
 import ai.djl.ndarray.NDManager;
 import ai.djl.ndarray.types.Shape;
+import io.stillhouse.spec.EncoderSpec;
 import io.stillhouse.torch.Autograd;
 import java.util.ArrayList;
 import java.util.HashMap;
@@ -10,11 +11,11 @@ import java.util.List;
 import java.util.Map;
 
 /**
- * The words whose vectors lie nearest to a word's, by the cosine. Vectors are those of any table of
- * words, or of an encoder's own word pieces, of which a word has the mean of its pieces'. The
- * latter are taken from their centre: all share a large part, and rare tokens consist of little
- * else, so that they would lie nearest to every mean (Mu and Viswanath 2018, arXiv:1702.01417,
- * section 2). Any number of threads may ask at once.
+ * Finds the words with the most similar vectors, by cosine similarity. The vectors come from a
+ * table of words; or from an encoder's word pieces, where a word has the mean of its pieces'
+ * vectors minus the mean of all words. Without this subtraction, rare tokens would be nearest to
+ * every word, because all vectors share a large common part and theirs have little else (Mu and
+ * Viswanath 2018, arXiv:1702.01417, section 2). Thread-safe.
  */
 public final class NearestWords {
   private static final float LEAST_LENGTH = 1e-12f;
@@ -26,7 +27,7 @@ public final class NearestWords {
   private final NDArray centreD;
   private final Of of;
 
-  /** What has a vector in the table from which words take theirs. */
+  /** What the rows of the vector table belong to. */
   private enum Of {
     PIECES,
     WORDS
@@ -36,7 +37,7 @@ public final class NearestWords {
       List<String> words, NDArray unitWD, NDArray vectorsPD, NDArray centreD, Of of) {
     this.words = List.copyOf(words);
     this.unitDW =
-        unitWD.transpose(); // once: each call would leave a handle in the long-lived manager
+        unitWD.transpose(); // once, because each call adds an array to the long-lived manager
     this.vectorsPD = vectorsPD;
     this.centreD = centreD;
     this.of = of;
@@ -46,16 +47,16 @@ public final class NearestWords {
   }
 
   /**
-   * Takes the vectors of an encoder's word pieces.
+   * Uses the vectors of an encoder's word pieces.
    *
    * @param encoder its weights outlive this
-   * @param manager holds a copy of the words' vectors
-   * @param words those of the vocabulary that may be neighbours
+   * @param manager owns a copy of the words' vectors
+   * @param words tokens of the vocabulary that may be returned
    * @param ids of {@code words}
    */
   public static NearestWords ofPieces(
       Encoder encoder, NDManager manager, List<String> words, long[] ids) {
-    NDArray piecesPD = encoder.weight("bert.embeddings.word_embeddings.weight");
+    NDArray piecesPD = encoder.weight(EncoderSpec.WORDS);
     try (NDManager scope = manager.newSubManager()) {
       NDArray vectorsWD = rows(scope, piecesPD, ids);
       NDArray centreD = vectorsWD.mean(new int[] {0});
@@ -67,10 +68,10 @@ public final class NearestWords {
   }
 
   /**
-   * Takes the vectors of words.
+   * Uses the vectors of a table of words.
    *
-   * @param manager holds the vectors
-   * @param values of all words, one after another
+   * @param manager owns the vectors
+   * @param values the vectors of all words, one after another
    */
   public static NearestWords ofWords(NDManager manager, List<String> words, float[] values) {
     try (NDManager scope = manager.newSubManager()) {
@@ -82,11 +83,11 @@ public final class NearestWords {
   }
 
   /**
-   * Returns the nearest words, the nearest first, the word itself not among them; none of a word
-   * that has no vector.
+   * Returns the nearest words without the word itself, the nearest first. Returns none for a word
+   * without a vector.
    *
    * @param pieces ids of the word's pieces
-   * @param most words that are returned
+   * @param most the largest number of words to return
    */
   public List<String> to(String word, int[] pieces, int most) {
     long[] own = vectorsOf(word, pieces);
@@ -95,8 +96,8 @@ public final class NearestWords {
     }
     try (NDManager scope = NDManager.newBaseManager(unitDW.getDevice())) {
       NDArray meanD = rows(scope, vectorsPD, own).mean(new int[] {0}).sub(centreD);
-      // Cosines up to a factor, which puts none before another. A product belongs to its first
-      // operand's manager, which must be this scope.
+      // Cosines up to a factor, which does not change their order. A product is attached to the
+      // manager of its first operand, which must be this scope.
       NDArray cosinesW = meanD.reshape(1, -1).matMul(unitDW).reshape(-1);
       int count = Math.min(most + 1, words.size());
       List<String> nearest = new ArrayList<>(count);

@@ -12,36 +12,37 @@ import io.stillhouse.model.Batch;
 import io.stillhouse.model.Capture;
 import io.stillhouse.model.Trainable;
 import io.stillhouse.spec.Architecture;
+import io.stillhouse.spec.AttentionPart;
 import io.stillhouse.spec.EncoderSpec;
 import io.stillhouse.spec.Precision;
 import io.stillhouse.torch.Autograd;
 import io.stillhouse.torch.Dropout;
+import io.stillhouse.torch.TorchScript;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.IdentityHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Set;
 import java.util.TreeMap;
+import java.util.function.Function;
 import org.jspecify.annotations.Nullable;
 
 /**
- * The pass of an {@link Encoder} forward and backward, with its derivatives written out. Linear
- * layers see real tokens alone, one after another; attention sees them padded. Gradients are added
- * where they are kept, the word table's only in the rows that were read; the recorded pass would
- * make a table of zeros for each batch, and add it up.
+ * An {@link Encoder}'s forward pass and its backward pass, with the derivatives written out in
+ * {@code training_encoder.py}. Linear layers compute real tokens only, packed one after another;
+ * attention computes them padded. Gradients are added in place, to the word table only in the rows
+ * that were read: libtorch's autograd would make a table of zeros for each batch and add it up.
  *
- * <p>What losses read of a pass are leaves: their own backward pass ends there, and {@link
- * TrainingPass#backward} goes on.
+ * <p>The tensors that losses read are leaves. The losses' own backward pass ends at these, and
+ * {@link Trainable.Pass#backward} continues from there.
  */
 public final class TrainingEncoder implements Trainable {
-  private static final String WORDS = "bert.embeddings.word_embeddings.weight";
   private static final String POSITIONS = "bert.embeddings.position_embeddings.weight";
   private static final String SEGMENTS = "bert.embeddings.token_type_embeddings.weight";
-  private static final List<String> MAPPING =
-      List.of(EncoderSpec.MAPPING + ".weight", EncoderSpec.MAPPING + ".bias");
   private static final String NORM = "bert.embeddings.LayerNorm";
 
-  /** Of a block, in the order in which the code below counts them. */
+  /** The linear layers of a block after query, key and value, as training_encoder.py has them. */
   private static final List<String> LAYERS =
       List.of("attention.output.dense", "intermediate.dense", "output.dense");
 
@@ -50,15 +51,15 @@ public final class TrainingEncoder implements Trainable {
 
   final Encoder encoder;
   final PtSymbolBlock ops;
-  final IValue heads;
-  final IValue eps;
-  final List<Block> blocks = new ArrayList<>(); // one several times where weights are shared
+  final @Nullable PtSymbolBlock dropoutOps; // on a GPU
+  final IValue config;
+  final List<Block> blocks = new ArrayList<>(); // the same one at all depths if weights are shared
   final Embeddings embeddings;
   final Map<Integer, Projection> projections = new TreeMap<>();
   private final List<Joined> joined = new ArrayList<>();
   private final List<NDArray> grads = new ArrayList<>();
 
-  /** Copies of weights in one tensor, and the weights. */
+  /** A copy of several weights in one tensor, and the weights. */
   private record Joined(NDArray copy, IValue into, IValue parts) {
     void close() {
       into.close();
@@ -68,68 +69,61 @@ public final class TrainingEncoder implements Trainable {
   }
 
   /**
-   * The tensors of one block as lists of libtorch's.
+   * One block's weights and gradients, as the named tuples of {@code training_encoder.py}.
    *
-   * @param weights query, key and value joined, then those of {@link #LAYERS}
-   * @param biases in the same order
-   * @param attention gradients of query, key and value, which a block has without the others where
-   *     losses read its scores or relations, and nothing above them
-   * @param gradients the others
+   * @param qkvGradients of query, key and value: the only ones of a block whose scores or vectors
+   *     losses read, if they read nothing above them
+   * @param gradients of the other weights
    */
-  record Block(
-      IValue weights, IValue biases, IValue norms, Gradients attention, Gradients gradients) {
+  record Block(IValue weights, Gradients qkvGradients, Gradients gradients) {
     void close() {
       weights.close();
-      biases.close();
-      norms.close();
-      attention.close();
+      qkvGradients.close();
       gradients.close();
     }
   }
 
-  /**
-   * The tensors of the embeddings likewise.
-   *
-   * @param tables of words and positions, and of segments where there are any
-   * @param mapping weight and bias of what makes hidden states of them, or nothing
-   */
-  record Embeddings(IValue tables, IValue norms, IValue mapping, Gradients gradients) {
+  /** The embeddings' weights and gradients, as the named tuple of {@code training_encoder.py}. */
+  record Embeddings(IValue weights, Gradients gradients) {
     void close() {
-      tables.close();
-      norms.close();
-      mapping.close();
+      weights.close();
       gradients.close();
     }
   }
 
-  /** What makes a hidden state as wide as the teacher's. */
-  record Projection(NDArray weightED, Gradients gradient) {}
+  /** The layer that makes a hidden state as wide as the teacher's. */
+  record Projection(NDArray weightED, Gradients gradients) {}
 
   /**
-   * Where gradients are kept: made when the first one comes, since the optimiser passes over
-   * weights that no loss reads.
+   * The gradients of some weights. They are allocated when the first of them is computed, because
+   * the optimizer skips weights without a gradient: those that no loss depends on.
    */
   final class Gradients {
-    private final List<List<NDArray>> of;
-    private @Nullable List<IValue> kept;
+    private final List<List<NDArray>> weights;
+    private final Function<List<IValue>, IValue> group;
+    private @Nullable IValue value;
 
-    Gradients(List<List<NDArray>> of) {
-      this.of = of;
+    /**
+     * @param group makes an argument of the lists of gradients, and takes over what it is given
+     */
+    Gradients(List<List<NDArray>> weights, Function<List<IValue>, IValue> group) {
+      this.weights = weights;
+      this.group = group;
     }
 
-    /** Returns those of each list of weights. */
-    List<IValue> kept() {
-      List<IValue> now = kept;
+    /** Returns the gradients as an argument of a method. */
+    IValue value() {
+      IValue now = value;
       if (now == null) {
-        now = of.stream().map(weights -> list(zeros(weights))).toList();
-        kept = now;
+        now = group.apply(weights.stream().map(some -> TorchScript.list(zeros(some))).toList());
+        value = now;
       }
       return now;
     }
 
     private void close() {
-      if (kept != null) {
-        kept.forEach(IValue::close);
+      if (value != null) {
+        value.close();
       }
     }
   }
@@ -138,86 +132,110 @@ public final class TrainingEncoder implements Trainable {
    * Prepares the weights.
    *
    * @param encoder its weights require gradients, and are trained in place
-   * @param projections by hidden state, (teacher width, student width), trained in place, too:
-   *     losses read these states projected; where states have the same one, its gradients add up
-   * @param precision of the products with weights; attention's stay float32
-   * @param manager owns what this holds
+   * @param projections by hidden state, (teacher width, student width), also trained in place:
+   *     losses read these states projected. Gradients of a projection that several states share add
+   *     up
+   * @param precision of the products with weights; those of attention are float32. The caller
+   *     checks that the device supports it
+   * @param manager determines the device
    */
   public TrainingEncoder(
       Encoder encoder, Map<Integer, NDArray> projections, Precision precision, NDManager manager) {
-    this.encoder = encoder;
-    this.ops = TrainingOps.compile(manager, precision);
-    this.heads = IValue.from((long) encoder.spec().heads());
-    this.eps = IValue.from(encoder.spec().numerics().layerNormEps());
     EncoderSpec spec = encoder.spec();
+    this.encoder = encoder;
+    this.ops =
+        TorchScript.compile(manager, TrainingEncoder.class, "training_encoder.py", precision);
+    this.dropoutOps = manager.getDevice().isGpu() ? Dropout.compile(manager) : null;
+    try (IValue heads = IValue.from((long) spec.heads());
+        IValue eps = IValue.from(spec.numerics().layerNormEps())) {
+      this.config = IValueUtils.runMethod(ops, "config", heads, eps);
+    }
     this.embeddings = embeddings(spec.architecture());
     for (int block = 1; block <= spec.layers(); block++) {
       blocks.add(block <= spec.distinctBlocks() ? block(spec.prefixOf(block)) : blocks.get(0));
     }
-    Map<NDArray, Projection> own = new IdentityHashMap<>();
+    IdentityHashMap<NDArray, Projection> own = new IdentityHashMap<>();
     projections.forEach(
         (layer, weight) ->
-            this.projections.put(
-                layer,
-                own.computeIfAbsent(
-                    weight, w -> new Projection(w, new Gradients(List.of(List.of(w)))))));
+            this.projections.put(layer, own.computeIfAbsent(weight, this::projection)));
   }
 
   private Embeddings embeddings(Architecture architecture) {
     List<NDArray> tables =
         weights(
             architecture.hasSegments()
-                ? List.of(WORDS, POSITIONS, SEGMENTS)
-                : List.of(WORDS, POSITIONS));
+                ? List.of(EncoderSpec.WORDS, POSITIONS, SEGMENTS)
+                : List.of(EncoderSpec.WORDS, POSITIONS));
     List<NDArray> norms = weights(List.of(NORM + ".weight", NORM + ".bias"));
-    List<NDArray> mapping = architecture.mapsEmbeddings() ? weights(MAPPING) : List.of();
+    List<NDArray> mapping =
+        architecture.mapsEmbeddings()
+            ? weights(List.of(EncoderSpec.MAPPING + ".weight", EncoderSpec.MAPPING + ".bias"))
+            : List.of();
     return new Embeddings(
-        list(tables), list(norms), list(mapping), new Gradients(List.of(tables, norms, mapping)));
+        group(
+            "embeddings",
+            List.of(TorchScript.list(tables), TorchScript.list(norms), TorchScript.list(mapping))),
+        new Gradients(List.of(tables, norms, mapping), lists -> group("embeddings", lists)));
   }
 
   private Block block(String prefix) {
-    List<String> parts = new ArrayList<>();
-    for (String part : List.of("query", "key", "value")) {
-      parts.add(prefix + "attention.self." + part);
+    List<String> qkv =
+        Arrays.stream(AttentionPart.values()).map(part -> part.layer(prefix)).toList();
+    List<String> layers = LAYERS.stream().map(layer -> prefix + layer).toList();
+    List<NDArray> qkvWeights = weights(qkv, ".weight");
+    List<NDArray> qkvBiases = weights(qkv, ".bias");
+    List<NDArray> weights = weights(layers, ".weight");
+    List<NDArray> biases = weights(layers, ".bias");
+    List<NDArray> norms = new ArrayList<>();
+    for (String norm : NORMS) {
+      norms.add(encoder.weight(prefix + norm + ".weight"));
+      norms.add(encoder.weight(prefix + norm + ".bias"));
     }
-    LAYERS.forEach(layer -> parts.add(prefix + layer));
-    List<NDArray> weights = weights(parts.stream().map(part -> part + ".weight").toList());
-    List<NDArray> biases = weights(parts.stream().map(part -> part + ".bias").toList());
-    List<String> normNames = new ArrayList<>();
-    NORMS.forEach(
-        norm -> normNames.addAll(List.of(prefix + norm + ".weight", prefix + norm + ".bias")));
-    List<NDArray> norms = weights(normNames);
     return new Block(
-        list(joined(weights)),
-        list(joined(biases)),
-        list(norms),
-        new Gradients(List.of(weights.subList(0, 3), biases.subList(0, 3))),
-        new Gradients(List.of(weights.subList(3, 6), biases.subList(3, 6), norms)));
+        group(
+            "block_weights",
+            List.of(
+                TorchScript.list(joined(qkvWeights, weights)),
+                TorchScript.list(joined(qkvBiases, biases)),
+                TorchScript.list(norms))),
+        new Gradients(List.of(qkvWeights, qkvBiases), lists -> group("qkv_grads", lists)),
+        new Gradients(List.of(weights, biases, norms), lists -> group("block_grads", lists)));
   }
 
-  /** Returns a copy of the first three in one, and the others as they are. */
-  private List<NDArray> joined(List<NDArray> parts) {
-    List<NDArray> three = parts.subList(0, 3);
-    NDArray copy = NDArrays.concat(new NDList(three));
-    joined.add(new Joined(copy, IValue.from((PtNDArray) copy), list(three)));
-    List<NDArray> all = new ArrayList<>(parts.subList(3, parts.size()));
+  private Projection projection(NDArray weightED) {
+    return new Projection(
+        weightED, new Gradients(List.of(List.of(weightED)), lists -> lists.get(0)));
+  }
+
+  /** Returns a copy of some weights in one tensor, followed by others. */
+  private List<NDArray> joined(List<NDArray> parts, List<NDArray> others) {
+    NDArray copy = NDArrays.concat(new NDList(parts));
+    joined.add(new Joined(copy, IValue.from((PtNDArray) copy), TorchScript.list(parts)));
+    List<NDArray> all = new ArrayList<>(others);
     all.add(0, copy);
     return all;
+  }
+
+  private List<NDArray> weights(List<String> layers, String kind) {
+    return weights(layers.stream().map(layer -> layer + kind).toList());
   }
 
   private List<NDArray> weights(List<String> names) {
     return names.stream().map(encoder::weight).toList();
   }
 
-  /** Gives weights gradients of 0, and returns these. */
-  private List<NDArray> zeros(List<NDArray> of) {
-    List<NDArray> kept = of.stream().map(Autograd::zeroGradient).toList();
-    grads.addAll(kept);
-    return kept;
+  /** Makes a named tuple of lists, and closes these. */
+  private IValue group(String method, List<IValue> lists) {
+    IValue tuple = IValueUtils.runMethod(ops, method, lists.toArray(IValue[]::new));
+    lists.forEach(IValue::close);
+    return tuple;
   }
 
-  public static IValue list(List<NDArray> arrays) {
-    return IValue.listFrom(arrays.stream().map(PtNDArray.class::cast).toArray(PtNDArray[]::new));
+  /** Gives weights gradients of 0, and returns these. */
+  private List<NDArray> zeros(List<NDArray> weights) {
+    List<NDArray> zeros = weights.stream().map(Autograd::zeroGradient).toList();
+    grads.addAll(zeros);
+    return zeros;
   }
 
   @Override
@@ -228,19 +246,21 @@ public final class TrainingEncoder implements Trainable {
   }
 
   @Override
-  public TrainingPass forward(Batch batch, Capture capture, Dropout dropout) {
-    return new TrainingPass(this, batch, capture, dropout);
+  public Pass forward(Batch batch, Capture capture, Dropout dropout) {
+    return new TrainingForward(this, batch, capture, dropout).run();
   }
 
   @Override
   public void close() {
     Set.copyOf(blocks).forEach(Block::close);
     embeddings.close();
-    projections.values().stream().map(Projection::gradient).distinct().forEach(Gradients::close);
+    projections.values().stream().map(Projection::gradients).distinct().forEach(Gradients::close);
     joined.forEach(Joined::close);
     grads.forEach(NDArray::close);
-    heads.close();
-    eps.close();
+    config.close();
+    if (dropoutOps != null) {
+      dropoutOps.close();
+    }
     ops.close();
   }
 }

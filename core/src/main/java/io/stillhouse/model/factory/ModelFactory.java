@@ -14,16 +14,16 @@ import io.stillhouse.spec.ModelSpec;
 import io.stillhouse.spec.Precision;
 import java.util.Map;
 
-/** Makes the model of each architecture: the one place that knows them all. */
+/** Creates models of any architecture. */
 public final class ModelFactory {
   private ModelFactory() {}
 
   /**
-   * Returns the model of a shape; whether it records gradients is the thread's {@link
-   * io.stillhouse.torch.Autograd} mode.
+   * Returns a model of plain operators. It records gradients if the thread's {@link
+   * io.stillhouse.torch.Autograd} mode says so.
    *
-   * @param weights every tensor of {@link ModelSpec#parameters()}, float32, which belong to the
-   *     caller; more are ignored
+   * @param weights every tensor of {@link ModelSpec#parameters()}, float32, owned by the caller;
+   *     others are ignored
    */
   public static Predictor predictor(ModelSpec spec, Map<String, NDArray> weights) {
     return spec instanceof BiLstmSpec biLstm
@@ -35,11 +35,11 @@ public final class ModelFactory {
    * Prepares a model for training.
    *
    * @param model its weights require gradients
-   * @param projections by hidden state, (teacher width, student width), trained in place, too:
+   * @param projections by hidden state, (teacher width, student width), also trained in place:
    *     losses read these states projected
-   * @param precision of linear layers' products; a head's stay float32
-   * @param manager owns what this holds
-   * @throws io.stillhouse.error.StillhouseException if the processor lacks the precision
+   * @param precision of the products of linear layers; those of a head are float32. The caller
+   *     checks that the device supports it
+   * @param manager determines the device
    */
   public static Trainable trainable(
       Predictor model, Map<Integer, NDArray> projections, Precision precision, NDManager manager) {

@@ -1,3 +1,3 @@
-/** Builds the model of each architecture. */
+/** Creates models of any architecture: the only package that knows all of them. */
 @org.jspecify.annotations.NullMarked
 package io.stillhouse.model.factory;

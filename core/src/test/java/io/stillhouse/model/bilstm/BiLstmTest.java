@@ -25,9 +25,7 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
 
-/**
- * Against PyTorch's nn.LSTM over packed texts, and libtorch's own derivatives of the plain pass.
- */
+/** Compares with PyTorch's nn.LSTM over packed sequences and with autograd's gradients. */
 class BiLstmTest extends BiLstmGoldens {
 
   @AfterEach
@@ -38,7 +36,7 @@ class BiLstmTest extends BiLstmGoldens {
 
   @ParameterizedTest
   @ValueSource(strings = {"single", "pair"})
-  void logitsAreThoseOfNnLstm(String texts) throws IOException {
+  void logitsMatchNnLstm(String texts) throws IOException {
     BiLstm model = new BiLstm(spec(texts, 0), trained(texts));
     NDArray expected = golden(texts).read("logits");
 
@@ -57,7 +55,7 @@ class BiLstmTest extends BiLstmGoldens {
 
   @ParameterizedTest
   @ValueSource(strings = {"single", "pair"})
-  void paddingChangesNothing(String texts) throws IOException {
+  void paddingDoesNotMatter(String texts) throws IOException {
     BiLstm model = new BiLstm(spec(texts, 0), weights(texts));
     NDArray together = model.forward(batch(texts, List.of(0, 1, 2, 3)), Capture.NOTHING).logits();
 
@@ -66,7 +64,7 @@ class BiLstmTest extends BiLstmGoldens {
       assertThat(Golden.relativeError(together.get("%d:%d".formatted(row, row + 1)), alone, 1))
           .isLessThan(1e-6);
     }
-    // What stands at padding is never read.
+    // Ids at padding are never read.
     Batch clean = batch(texts, List.of(0, 1, 2, 3));
     NDArray noise = clean.maskBL1().reshape(clean.idsBL().getShape()).neg().add(1f);
     NDArray seven = manager.full(new Shape(), 7f, DataType.FLOAT32);
@@ -78,7 +76,7 @@ class BiLstmTest extends BiLstmGoldens {
 
   @ParameterizedTest
   @ValueSource(strings = {"single", "pair"})
-  void everyGradientIsThatOfTheRecordedPass(String texts) throws IOException {
+  void gradientsMatchAutograd(String texts) throws IOException {
     for (List<Integer> rows : List.of(List.of(0, 1, 2, 3), List.of(2), List.of(3, 1))) {
       Map<String, NDArray> expected = trained(texts);
       Map<String, NDArray> actual = trained(texts);
@@ -107,7 +105,7 @@ class BiLstmTest extends BiLstmGoldens {
 
   @ParameterizedTest
   @ValueSource(strings = {"single", "pair"})
-  void gradientsAreThoseOfFiniteDifferences(String texts) throws IOException {
+  void gradientsMatchFiniteDifferences(String texts) throws IOException {
     Map<String, NDArray> weights = trained(texts);
     BiLstm model = new BiLstm(spec(texts, 0), weights);
     Batch batch = batch(texts, List.of(0, 1, 2, 3));
@@ -158,7 +156,7 @@ class BiLstmTest extends BiLstmGoldens {
   }
 
   @Test
-  void refusesARowOfOneTextWhereItReadsTwo() throws IOException {
+  void refusesARowWithoutASecondText() throws IOException {
     BiLstm model = new BiLstm(spec("pair", 0), weights("pair"));
     Batch single = batch("single", List.of(3));
 

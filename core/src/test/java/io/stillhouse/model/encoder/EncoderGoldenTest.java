@@ -25,7 +25,7 @@ import java.util.stream.IntStream;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
 
-/** Outputs and gradients of small random encoders against Hugging Face's. */
+/** Compares outputs and gradients of small random encoders with Hugging Face's. */
 class EncoderGoldenTest {
   /** float32 rounding over three blocks. */
   private static final double OUTPUTS = 1e-5;
@@ -34,8 +34,8 @@ class EncoderGoldenTest {
   private static final double GRADIENTS = 1e-4;
 
   /**
-   * Share of the whole gradient's norm below which a tensor's is zero by algebra (the key biases')
-   * and holds nothing but rounding.
+   * Gradients with a smaller share of the whole gradient's norm are only rounding: those of the key
+   * biases are mathematically zero.
    */
   private static final double FLOOR = 1e-3;
 
@@ -50,7 +50,7 @@ class EncoderGoldenTest {
         "albert-tiny-mlm-v1",
         "albert-tiny-cls-v1"
       })
-  void computesEveryOutputAsHuggingFaceDoes(String model) throws IOException {
+  void outputsMatchHuggingFace(String model) throws IOException {
     try (NDManager manager = NDManager.newBaseManager()) {
       Autograd.record(Autograd.Mode.OFF);
       Golden golden = new Golden(model + "/golden.safetensors", manager);
@@ -98,7 +98,7 @@ class EncoderGoldenTest {
         "albert-tiny-mlm-v1",
         "albert-tiny-cls-v1"
       })
-  void givesTheLossAndEveryGradientAsHuggingFaceDoes(String model) throws IOException {
+  void lossAndGradientsMatchHuggingFace(String model) throws IOException {
     try (NDManager manager = NDManager.newBaseManager()) {
       Golden golden = new Golden(model + "/golden.safetensors", manager);
       HuggingFaceDirectory directory = HuggingFaceDirectory.open(Golden.DIRECTORY.resolve(model));

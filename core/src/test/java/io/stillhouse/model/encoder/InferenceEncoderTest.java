@@ -30,12 +30,12 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
 
-/** The fast pass against Hugging Face's outputs and against the plain pass, on a padded batch. */
+/** Compares with Hugging Face's outputs and with {@link Encoder}, on a padded batch. */
 class InferenceEncoderTest {
   /** float32 rounding over three blocks: {@link EncoderGoldenTest}'s own tolerance. */
   private static final double FLOAT32 = 1e-5;
 
-  /** bfloat16 has 8 bits: half a shard in the last place is 2^-9, four such products in a block. */
+  /** bfloat16 has 8 bits: half a unit in the last place is 2^-9, four such products in a block. */
   private static final double BFLOAT16 = 3 * Math.sqrt(4) / 512;
 
   private static final String TASK = "bert-tiny-cls-v1";
@@ -64,7 +64,7 @@ class InferenceEncoderTest {
         "albert-tiny-mlm-v1",
         "albert-tiny-cls-v1"
       })
-  void computesEveryOutputAsHuggingFaceDoes(String model) throws IOException {
+  void outputsMatchHuggingFace(String model) throws IOException {
     Golden golden = new Golden(model + "/golden.safetensors", manager);
     Batch batch = batch(model);
 
@@ -95,19 +95,19 @@ class InferenceEncoderTest {
         "albert-tiny-mlm-v1",
         "albert-tiny-cls-v1"
       })
-  void isThePlainPassUpToRounding(String model) throws IOException {
+  void outputsMatchTheReference(String model) throws IOException {
     Batch batch = batch(model);
     InferenceEncoder encoder = encoder(model, Precision.FLOAT32);
 
     assertThat(errors(encoder, batch, everything).values()).allMatch(error -> error < FLOAT32);
-    // Fused attention, which keeps no scores:
+    // Without scores:
     assertThat(errors(encoder, batch, Capture.of(Set.of(0, 1, 3), Set.of())).values())
         .hasSize(3 + (model.contains("mlm") ? 0 : 1))
         .allMatch(error -> error < FLOAT32);
   }
 
   @Test
-  void refusesToKeepQueriesKeysOrValues() throws IOException {
+  void refusesACaptureOfQueriesKeysOrValues() throws IOException {
     InferenceEncoder encoder = encoder(TASK, Precision.FLOAT32);
     Capture queries =
         new Capture(Set.of(), Set.of(), Set.of(), Map.of(1, List.of(AttentionPart.QUERY)));
@@ -115,11 +115,11 @@ class InferenceEncoderTest {
 
     assertThatThrownBy(() -> encoder.forward(batch, queries))
         .isInstanceOf(IllegalArgumentException.class)
-        .hasMessage("queries, keys and values are kept by recorded passes alone");
+        .hasMessage("inference does not return queries, keys or values");
   }
 
   @Test
-  void keepsWhatIsAskedForAndNothingElse() throws IOException {
+  void keepsOnlyWhatTheCaptureAsksFor() throws IOException {
     EncoderOutput output =
         encoder(TASK, Precision.FLOAT32)
             .forward(batch(TASK), new Capture(Set.of(1), Set.of(2), Set.of(3), Map.of()));
@@ -130,7 +130,7 @@ class InferenceEncoderTest {
   }
 
   @Test
-  void noNumberDependsOnWhatElseIsKept() throws IOException {
+  void outputsDoNotDependOnTheCapture() throws IOException {
     InferenceEncoder encoder = encoder(TASK, Precision.FLOAT32);
 
     EncoderOutput all = encoder.forward(batch(TASK), everything);
@@ -142,7 +142,7 @@ class InferenceEncoderTest {
   }
 
   @Test
-  void bfloat16IsCloseAndGivesTheSameBitsAgain() throws IOException {
+  void bfloat16IsCloseAndReproducible() throws IOException {
     assumeThatCode(() -> Precision.BFLOAT16.requireProcessor("cache.precision"))
         .doesNotThrowAnyException();
     Batch batch = batch(TASK);
@@ -150,15 +150,15 @@ class InferenceEncoderTest {
 
     Map<String, Double> errors = errors(encoder, batch, everything);
 
-    assertThat(errors.remove("hidden 0")).as("no product comes before it").isZero();
+    assertThat(errors.remove("hidden 0")).as("no product is rounded before it").isZero();
     assertThat(errors.values()).hasSize(3 + 3 + 3 + 1).allMatch(error -> error < BFLOAT16);
-    assertThat(errors.get("hidden 3")).as("it is not float32").isGreaterThan(1e-4);
+    assertThat(errors.get("hidden 3")).as("float32 would be closer").isGreaterThan(1e-4);
     assertThat(encoder.forward(batch, everything).last())
         .isEqualTo(encoder.forward(batch, everything).last());
   }
 
   @Test
-  void refusesBfloat16WhereTheProcessorLacksIt() {
+  void refusesBfloat16OnAProcessorWithoutIt() {
     String without = "flags\t\t: fpu avx2 avx512f avx512bw\n";
 
     assertThatThrownBy(() -> Precision.BFLOAT16.requireProcessor("cache.precision", without))
@@ -181,7 +181,7 @@ class InferenceEncoderTest {
     return new InferenceEncoder(encoder, manager, precision);
   }
 
-  /** Returns the golden rows, of which some are shorter than the longest. */
+  /** Returns the golden rows, which have several lengths. */
   private Batch batch(String model) {
     Golden golden = new Golden(model + "/golden.safetensors", manager);
     Batch batch = new TargetBatch(manager, golden.examples(), TeacherParts.NONE).batch();
@@ -195,7 +195,7 @@ class InferenceEncoderTest {
     return maskBL1.reshape(-1, 1, longest, 1).mul(maskBL1.reshape(-1, 1, 1, longest));
   }
 
-  /** Returns how far real tokens' numbers are from the plain pass's, by output. */
+  /** Returns the relative error of each output at real tokens, compared with the reference. */
   private static Map<String, Double> errors(
       InferenceEncoder encoder, Batch batch, Capture capture) {
     EncoderOutput fast = encoder.forward(batch, capture);

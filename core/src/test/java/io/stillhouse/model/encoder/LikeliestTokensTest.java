@@ -37,7 +37,7 @@ class LikeliestTokensTest {
   }
 
   @Test
-  void ordersAllowedTokensByTheirLogitInTheirPlace() throws IOException {
+  void returnsAllowedTokensInOrderOfTheirLogits() throws IOException {
     HuggingFaceDirectory directory =
         HuggingFaceDirectory.open(Golden.DIRECTORY.resolve("bert-tiny-mlm-v1"));
     Encoder encoder = new Encoder(directory.spec(), directory.weights(manager));

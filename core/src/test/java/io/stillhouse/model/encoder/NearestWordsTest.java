@@ -6,6 +6,7 @@ import ai.djl.ndarray.NDArray;
 import ai.djl.ndarray.NDManager;
 import io.stillhouse.Golden;
 import io.stillhouse.checkpoint.HuggingFaceDirectory;
+import io.stillhouse.spec.EncoderSpec;
 import io.stillhouse.text.Tokenizer;
 import io.stillhouse.torch.Autograd;
 import java.io.IOException;
@@ -34,7 +35,7 @@ class NearestWordsTest {
   }
 
   @Test
-  void ordersWordsByTheCosineAndLeavesTheWordOut() {
+  void returnsOtherWordsInOrderOfTheirCosine() {
     NearestWords nearest =
         NearestWords.ofWords(
             manager,
@@ -46,7 +47,7 @@ class NearestWordsTest {
   }
 
   @Test
-  void aWordOfPiecesHasTheMeanOfTheirsFromTheCentre() throws IOException {
+  void wordOfPiecesHasTheirCentredMean() throws IOException {
     Encoder encoder;
     List<String> words;
     long[] ids;
@@ -66,8 +67,7 @@ class NearestWordsTest {
 
     List<String> nearest = NearestWords.ofPieces(encoder, manager, words, ids).to("wed", pieces, 7);
 
-    Map<String, NDArray> weights =
-        directory.weights(manager, List.of("bert.embeddings.word_embeddings.weight"));
+    Map<String, NDArray> weights = directory.weights(manager, List.of(EncoderSpec.WORDS));
     float[] table = weights.values().iterator().next().toFloatArray();
     int width = directory.spec().hiddenSize();
     double[] centre = mean(table, width, ids);

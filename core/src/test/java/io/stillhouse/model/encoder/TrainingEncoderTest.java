@@ -11,6 +11,7 @@ import io.stillhouse.checkpoint.HuggingFaceDirectory;
 import io.stillhouse.model.Batch;
 import io.stillhouse.model.Capture;
 import io.stillhouse.model.EncoderOutput;
+import io.stillhouse.model.Trainable;
 import io.stillhouse.spec.AttentionPart;
 import io.stillhouse.spec.EncoderSpec;
 import io.stillhouse.spec.Precision;
@@ -27,7 +28,7 @@ import java.util.TreeMap;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Test;
 
-/** Against libtorch's own derivatives of the plain encoder. */
+/** Compares with autograd's gradients of {@link Encoder}. */
 class TrainingEncoderTest {
   /** Three blocks forward and backward, each product's factors and result rounded to 8 bits. */
   private static final double BFLOAT16 = 0.03;
@@ -40,7 +41,7 @@ class TrainingEncoderTest {
   }
 
   @Test
-  void everyGradientIsThatOfTheRecordedPass() throws IOException {
+  void gradientsMatchAutograd() throws IOException {
     Capture capture =
         new Capture(
             Set.of(0, 1, 3),
@@ -59,8 +60,8 @@ class TrainingEncoderTest {
             "distilbert-tiny-mlm-v1",
             "albert-tiny-cls-v1",
             "albert-tiny-mlm-v1")) {
-      // Dropout's masks have the shapes of what they multiply, so only rows of one length are
-      // comparable under it.
+      // Masks have the shapes of what they multiply, so with dropout the passes are comparable only
+      // without padding.
       requireSameGradients(model, capture, new int[] {7, 7, 7}, 0.2, Set.of());
       requireSameGradients(model, capture, new int[] {3, 9, 5, 5}, 0, Set.of());
       requireSameGradients(model, capture, new int[] {3, 9, 5, 5}, 0, Set.of(0, 1, 3));
@@ -68,7 +69,7 @@ class TrainingEncoderTest {
   }
 
   @Test
-  void bfloat16sGradientsAreCloseAndTheSameBitsAgain() throws IOException {
+  void bfloat16GradientsAreCloseAndReproducible() throws IOException {
     assumeThatCode(() -> Precision.BFLOAT16.requireProcessor("train.precision"))
         .doesNotThrowAnyException();
 
@@ -84,13 +85,13 @@ class TrainingEncoderTest {
         });
     assertThat(errors.values()).hasSizeGreaterThan(40).allMatch(error -> error < BFLOAT16);
     assertThat(errors.get("bert.encoder.layer.0.output.dense.weight"))
-        .as("it is not float32")
+        .as("float32 would be closer")
         .isGreaterThan(1e-4);
     gradients(Precision.BFLOAT16)
         .forEach((name, again) -> assertThat(again).as(name).isEqualTo(rounded.get(name)));
   }
 
-  /** Returns the gradients of a pass over rows of several lengths that have any. */
+  /** Returns all gradients of a pass over rows of several lengths. */
   private Map<String, float[]> gradients(Precision precision) throws IOException {
     Map<String, NDArray> weights = weights("bert-tiny-cls-v1");
     Encoder encoder = new Encoder(spec("bert-tiny-cls-v1", 0), weights);
@@ -98,7 +99,7 @@ class TrainingEncoderTest {
     Batch batch = batch(new int[] {3, 9, 5, 5});
     Map<String, float[]> gradients = new HashMap<>();
     try (TrainingEncoder training = new TrainingEncoder(encoder, Map.of(), precision, manager);
-        TrainingPass pass = training.forward(batch, capture, Dropout.NONE)) {
+        Trainable.Pass pass = training.forward(batch, capture, Dropout.NONE)) {
       Autograd.backward(loss(encoder, pass.output(), batch));
       pass.backward();
       weights.forEach(
@@ -113,12 +114,12 @@ class TrainingEncoderTest {
   }
 
   @Test
-  void blocksThatNoLossReadsHaveNoGradient() throws IOException {
+  void weightsThatNoLossDependsOnHaveNoGradient() throws IOException {
     Map<String, NDArray> weights = weights("bert-tiny-mlm-v1");
     Encoder encoder = new Encoder(spec("bert-tiny-mlm-v1", 0), weights);
     try (TrainingEncoder training =
             new TrainingEncoder(encoder, Map.of(), Precision.FLOAT32, manager);
-        TrainingPass pass =
+        Trainable.Pass pass =
             training.forward(
                 batch(new int[] {4, 6}), Capture.of(List.of(1), List.of()), Dropout.NONE)) {
       Autograd.backward(pass.output().hidden(1).square().sum());
@@ -136,7 +137,7 @@ class TrainingEncoderTest {
   }
 
   @Test
-  void queriesKeysAndValuesAreThoseOfTheRecordedPass() throws IOException {
+  void queriesKeysAndValuesMatchTheReference() throws IOException {
     Encoder encoder = new Encoder(spec("bert-tiny-mlm-v1", 0), weights("bert-tiny-mlm-v1"));
     List<AttentionPart> all = List.of(AttentionPart.values());
     Capture capture = new Capture(Set.of(), Set.of(), Set.of(), Map.of(1, all, 3, all));
@@ -145,7 +146,7 @@ class TrainingEncoderTest {
     EncoderOutput recorded = encoder.forward(batch, capture, Dropout.NONE);
     try (TrainingEncoder training =
             new TrainingEncoder(encoder, Map.of(), Precision.FLOAT32, manager);
-        TrainingPass pass = training.forward(batch, capture, Dropout.NONE)) {
+        Trainable.Pass pass = training.forward(batch, capture, Dropout.NONE)) {
       for (int block : List.of(1, 3)) {
         for (AttentionPart part : all) {
           NDArray ours = pass.output().vectors(block, part);
@@ -159,7 +160,7 @@ class TrainingEncoderTest {
   }
 
   @Test
-  void aBlockThatAllShareFollowsItsWeights() throws IOException {
+  void sharedBlockFollowsItsWeights() throws IOException {
     Map<String, NDArray> weights = weights("albert-tiny-cls-v1");
     EncoderSpec spec = spec("albert-tiny-cls-v1", 0);
     String name = spec.prefixOf(3) + "attention.self.query.weight";
@@ -173,7 +174,7 @@ class TrainingEncoderTest {
       }
       training.refresh();
       Batch batch = batch(new int[] {4, 6});
-      try (TrainingPass pass = training.forward(batch, Capture.NOTHING, Dropout.NONE)) {
+      try (Trainable.Pass pass = training.forward(batch, Capture.NOTHING, Dropout.NONE)) {
         NDArray plain =
             new Encoder(spec, weights).forward(batch, Capture.NOTHING, Dropout.NONE).logits();
         assertThat(Golden.relativeError(pass.output().logits(), plain, 0)).isLessThan(1e-5);
@@ -182,7 +183,7 @@ class TrainingEncoderTest {
   }
 
   @Test
-  void aProjectionOfSeveralStatesHasTheSumOfTheirGradients() throws IOException {
+  void gradientsOfASharedProjectionAddUp() throws IOException {
     Encoder encoder = new Encoder(spec("bert-tiny-mlm-v1", 0), weights("bert-tiny-mlm-v1"));
     Batch batch = batch(new int[] {3, 9});
     NDArray shared = random(manager.zeros(new Shape(48, 32)), 1);
@@ -207,7 +208,7 @@ class TrainingEncoderTest {
     Capture capture = Capture.of(projections.keySet(), List.of());
     try (TrainingEncoder training =
             new TrainingEncoder(encoder, projections, Precision.FLOAT32, manager);
-        TrainingPass pass = training.forward(batch, capture, Dropout.NONE)) {
+        Trainable.Pass pass = training.forward(batch, capture, Dropout.NONE)) {
       NDArray total = manager.zeros(new Shape());
       for (int layer = 0; layer <= 3; layer++) {
         total = total.add(pass.output().hidden(layer).square().sum());
@@ -218,7 +219,7 @@ class TrainingEncoderTest {
   }
 
   @Test
-  void gradientsOfSeveralPassesAddUpAndFollowTheWeights() throws IOException {
+  void gradientsOfSeveralPassesAddUpAndRefreshFollowsTheWeights() throws IOException {
     Map<String, NDArray> weights = weights("bert-tiny-cls-v1");
     Encoder encoder = new Encoder(spec("bert-tiny-cls-v1", 0), weights);
     try (TrainingEncoder training =
@@ -239,7 +240,7 @@ class TrainingEncoderTest {
   }
 
   private double norm(TrainingEncoder training, Map<String, NDArray> weights, String name) {
-    try (TrainingPass pass =
+    try (Trainable.Pass pass =
         training.forward(batch(new int[] {4, 6}), Capture.NOTHING, Dropout.NONE)) {
       Autograd.backward(pass.output().logits().square().sum());
       pass.backward();
@@ -267,7 +268,7 @@ class TrainingEncoderTest {
                 projections(actual, projected, spec.hiddenSize()),
                 Precision.FLOAT32,
                 manager);
-        TrainingPass pass = training.forward(batch, capture, Dropout.of(5))) {
+        Trainable.Pass pass = training.forward(batch, capture, Dropout.of(5))) {
       Autograd.backward(loss(encoder, pass.output(), batch));
       pass.backward();
 
@@ -312,7 +313,9 @@ class TrainingEncoderTest {
         output.logits());
   }
 
-  /** Reads all that a pass gives, each number with a weight of its own, and none at padding. */
+  /**
+   * Returns a loss on all outputs of a pass, with a random weight for each number, 0 at padding.
+   */
   private NDArray loss(Encoder encoder, EncoderOutput output, Batch batch) {
     List<NDArray> parts = new ArrayList<>();
     output.hidden().values().forEach(state -> parts.add(real(state, batch)));

@@ -6,6 +6,7 @@ import ai.djl.ndarray.NDManager;
 import io.stillhouse.config.Options;
 import io.stillhouse.config.Settings;
 import io.stillhouse.error.Errors;
+import io.stillhouse.spec.Precision;
 import io.stillhouse.torch.TorchScript;
 import org.apache.spark.SparkContext;
 import org.apache.spark.TaskContext;
@@ -59,6 +60,20 @@ public final class Devices {
       TorchScript.runAsWritten();
     }
     return NDManager.newBaseManager(device);
+  }
+
+  /**
+   * Requires that teachers can be computed in a precision on the device of a manager.
+   *
+   * @throws io.stillhouse.error.StillhouseException if they cannot; a GPU has float32 alone
+   */
+  public static void requireCachePrecision(Precision precision, NDManager manager) {
+    String key = Options.CACHE_PRECISION.key();
+    if (manager.getDevice().isGpu()) {
+      precision.requireProcessor(key, "");
+    } else {
+      precision.requireProcessor(key);
+    }
   }
 
   /** Returns a manager on the processor, for what no task computes. */

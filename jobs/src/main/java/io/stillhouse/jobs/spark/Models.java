@@ -42,6 +42,7 @@ public final class Models {
       Autograd.record(Autograd.Mode.OFF);
       HuggingFaceDirectory opened = HuggingFaceDirectory.open(copy(directory));
       NDManager manager = Devices.manager();
+      Devices.requireCachePrecision(precision, manager);
       encoder =
           new InferenceEncoder(
               new Encoder(opened.spec(), opened.weights(manager)), manager, precision);

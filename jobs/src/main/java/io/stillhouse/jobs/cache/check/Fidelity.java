@@ -91,6 +91,7 @@ public final class Fidelity {
       Autograd.record(Autograd.Mode.OFF);
       HuggingFaceDirectory directory = CacheReader.teacher(storage, cache, teacherName);
       Encoder teacher = new Encoder(directory.spec(), directory.weights(manager));
+      Devices.requireCachePrecision(precision, manager);
       try (InferenceEncoder packed = new InferenceEncoder(teacher, manager, precision)) {
         Map<String, ColumnError> errors = new TreeMap<>();
         for (ColumnSums sums : compare(new LiveTargets(teacher, seed), packed, rows, stored)) {

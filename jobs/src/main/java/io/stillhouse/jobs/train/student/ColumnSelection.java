@@ -19,7 +19,6 @@ import java.util.function.Predicate;
  * @param teacherTensors names of the teacher's weights that rebuild targets
  */
 public record ColumnSelection(Set<Column> columns, Set<String> teacherTensors) {
-  private static final String WORDS = "bert.embeddings.word_embeddings.weight";
 
   /**
    * Selects the columns and weights for a loss.
@@ -93,7 +92,7 @@ public record ColumnSelection(Set<Column> columns, Set<String> teacherTensors) {
     } else {
       columns.add(Targets.hidden(teacher.layers()));
       tensors(teacher, "cls.");
-      teacherTensors.add(WORDS);
+      teacherTensors.add(EncoderSpec.WORDS);
     }
   }
 

@@ -15,6 +15,7 @@ import io.stillhouse.jobs.cache.layout.CacheRecord;
 import io.stillhouse.jobs.cache.read.CacheReader;
 import io.stillhouse.jobs.storage.Storage;
 import io.stillhouse.jobs.train.TrainJob;
+import io.stillhouse.spec.EncoderSpec;
 import java.io.IOException;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
@@ -244,7 +245,7 @@ class TargetKindsTest {
     Path teacher = directory.resolve("teacher");
     FileUtils.copyDirectory(model.toFile(), teacher.toFile());
     int id = Files.readAllLines(model.resolve("vocab.txt")).indexOf(word);
-    String name = "bert.embeddings.word_embeddings.weight";
+    String name = EncoderSpec.WORDS;
     try (NDManager manager = NDManager.newBaseManager()) {
       HuggingFaceDirectory opened = HuggingFaceDirectory.open(model);
       Map<String, NDArray> weights = opened.weights(manager);

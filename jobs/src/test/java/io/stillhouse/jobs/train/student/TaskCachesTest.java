@@ -5,7 +5,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 import io.stillhouse.jobs.Tiny;
 import io.stillhouse.jobs.TinyRecipe;
 import io.stillhouse.jobs.cache.build.CacheJob;
-import io.stillhouse.jobs.cache.layout.Manifest;
+import io.stillhouse.jobs.cache.layout.ManifestLog;
 import io.stillhouse.jobs.cache.read.CacheReader;
 import io.stillhouse.jobs.storage.Storage;
 import io.stillhouse.target.Targets;
@@ -50,7 +50,7 @@ class TaskCachesTest {
   @Test
   void opensCacheAgainAfterManifestFileWasRewritten() throws IOException {
     CacheReader before = open();
-    try (var entries = Files.list(cache.resolve(Manifest.DIRECTORY))) {
+    try (var entries = Files.list(cache.resolve(ManifestLog.DIRECTORY))) {
       Path entry = entries.filter(file -> file.toString().endsWith(".json")).findFirst().get();
       Files.setLastModifiedTime(entry, FileTime.fromMillis(1_000_000));
     }

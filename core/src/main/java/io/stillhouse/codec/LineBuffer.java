@@ -11,10 +11,10 @@ import java.nio.ByteOrder;
 import java.nio.FloatBuffer;
 
 /**
- * Gathers lines of cells into one float32 tensor, zero where no line was put. The lines of a thread
- * lie in the same memory, so one set of them is made into its tensor before the next is begun.
+ * Gathers lines of cells, the vectors along their last dimension, into one float32 tensor. All
+ * buffers of a thread share their memory: call {@link #tensor} before the next buffer is created.
  */
-final class Lines {
+final class LineBuffer {
   private static final ThreadLocal<ByteBuffer> MEMORY =
       ThreadLocal.withInitial(() -> ByteBuffer.allocateDirect(0));
   private static final byte[] ZEROS = new byte[1 << 16];
@@ -25,11 +25,11 @@ final class Lines {
 
   /**
    * @param dtype of the cells
-   * @param lines of the tensor: the product of its dimensions but the last
+   * @param lines of the tensor: the product of all its dimensions but the last
    * @param width of the tensor's last dimension
-   * @param whole whether every number of the tensor will be put
+   * @param whole whether every number of the tensor will be put; otherwise the others are 0
    */
-  private Lines(Dtype dtype, int lines, int width, boolean whole) {
+  private LineBuffer(Dtype dtype, int lines, int width, boolean whole) {
     this.dtype = dtype;
     this.width = width;
     int number = dtype == Dtype.INT8 ? Float.BYTES : dtype.bytes();
@@ -43,21 +43,21 @@ final class Lines {
     }
   }
 
-  /** Begins a tensor of which some numbers may stay 0. */
-  static Lines padded(Dtype dtype, int lines, int width) {
-    return new Lines(dtype, lines, width, false);
+  /** Creates a buffer filled with zeros. */
+  static LineBuffer padded(Dtype dtype, int lines, int width) {
+    return new LineBuffer(dtype, lines, width, false);
   }
 
-  /** Begins a tensor of which every number will be put. */
-  static Lines whole(Dtype dtype, int lines, int width) {
-    return new Lines(dtype, lines, width, true);
+  /** Creates a buffer with arbitrary numbers, for a caller that puts every one of them. */
+  static LineBuffer whole(Dtype dtype, int lines, int width) {
+    return new LineBuffer(dtype, lines, width, true);
   }
 
   /**
-   * Copies a line.
+   * Copies a line of a cell, which may be narrower than the tensor.
    *
-   * @param cell with {@code lines} lines, none wider than the tensor's
-   * @param line of the cell
+   * @param lines number of lines in the cell
+   * @param line index in the cell
    * @param to line of the tensor
    */
   void put(byte[] cell, int lines, int line, int to) {
@@ -73,7 +73,8 @@ final class Lines {
   /**
    * Copies all lines of a cell to consecutive lines of the tensor.
    *
-   * @param to the first of them
+   * @param lines number of lines in the cell
+   * @param to first line of the tensor
    */
   void putAll(byte[] cell, int lines, int to) {
     if (dtype != Dtype.INT8 && cell.length == lines * width * dtype.bytes()) {
@@ -85,12 +86,17 @@ final class Lines {
     }
   }
 
-  /** Returns the tensor. */
+  /**
+   * Returns the lines as a tensor in libtorch's memory.
+   *
+   * @param shape as many numbers as the buffer
+   * @return float32, attached to {@code manager}
+   */
   NDArray tensor(NDManager manager, Shape shape) {
     DataType stored = dtype == Dtype.INT8 ? DataType.FLOAT32 : DataType.valueOf(dtype.name());
     try (NDArray inJavaMemory = manager.create(bytes.rewind(), shape, stored)) {
-      // A copy even of float32, which toType would not make: sums of a matrix product depend on how
-      // its memory is aligned, which Java's is not; and the next tensor's lines take this memory.
+      // Float32 is copied too, because the next buffer overwrites this memory, and because sums of
+      // matrix products depend on the alignment, which Java does not guarantee.
       return stored == DataType.FLOAT32
           ? inJavaMemory.duplicate()
           : inJavaMemory.toType(DataType.FLOAT32, true);

@@ -1,0 +1,64 @@
+package io.stillhouse.loss;
+
+import ai.djl.ndarray.NDArray;
+import io.stillhouse.codec.TargetBatch;
+import io.stillhouse.model.EncoderOutput;
+import io.stillhouse.model.Predictor;
+import io.stillhouse.spec.Head;
+import io.stillhouse.spec.Task;
+import io.stillhouse.torch.Autograd;
+import java.util.List;
+import java.util.Objects;
+
+/** The loss on the data's own labels, as the task of a model's head defines it. */
+public final class LabelLoss {
+  private LabelLoss() {}
+
+  /**
+   * Returns the mean loss of rows, or of masked tokens for a masked LM.
+   *
+   * @param logits float32: (B, C) of the rows, or (N, V) of the masked tokens
+   * @param classWeights of a classification's classes; empty if all classes count the same
+   * @return a scalar in nats, or in squared units of a regression's score
+   * @throws IllegalStateException if the model has no head
+   */
+  static NDArray mean(Head head, NDArray logits, TargetBatch targets, List<Double> classWeights) {
+    return switch (head.task()) {
+      case CLASSIFICATION ->
+          classWeights.isEmpty()
+              ? HardLabelLoss.crossEntropy(logits, targets.classesB())
+              : HardLabelLoss.crossEntropy(
+                  logits, targets.classesB(), targets.numbers(classWeights));
+      case REGRESSION -> HardLabelLoss.squaredError(logits, targets.scoresB());
+      case MULTI_LABEL ->
+          HardLabelLoss.binaryCrossEntropy(logits, targets.labelsBC(head.outputs()));
+      case MASKED_LM -> HardLabelLoss.crossEntropy(logits, targets.maskedLabelsN());
+      case NONE -> throw new IllegalStateException("a model without a head has no loss on labels");
+    };
+  }
+
+  /**
+   * Returns the sum over rows of each row's mean loss. A row's loss depends on that row only, so
+   * the sum's gradient of a tensor with one part for each row is the gradient of the row's loss.
+   *
+   * @param model its head determines the task
+   * @param output of the rows
+   * @param targets the rows, with labels; each row of a masked LM has masked tokens
+   * @return a scalar in nats, or in squared units of a regression's score
+   * @throws IllegalStateException if the model has no head
+   */
+  public static NDArray sumOverRows(Predictor model, EncoderOutput output, TargetBatch targets) {
+    Head head = model.spec().head();
+    if (head.task() == Task.MASKED_LM) {
+      return HardLabelLoss.weightedCrossEntropy(
+          model.maskedLmLogits(targets.maskedTokensND(output.last())),
+          targets.maskedLabelsN(),
+          targets.maskedSharesN());
+    }
+    if (head.task() == Task.NONE) {
+      throw new IllegalStateException("a model without a head has no loss on labels");
+    }
+    NDArray logitsBC = Objects.requireNonNull(output.logits());
+    return Autograd.times(mean(head, logitsBC, targets, List.of()), targets.batch().rows());
+  }
+}
