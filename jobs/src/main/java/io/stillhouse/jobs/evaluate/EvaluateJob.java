@@ -29,6 +29,7 @@ import java.util.Comparator;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Objects;
 import java.util.Optional;
 import org.apache.hadoop.fs.FileStatus;
 import org.apache.hadoop.fs.Path;
@@ -176,7 +177,12 @@ public final class EvaluateJob {
         maskedLm
             ? new MaskedLmEvaluator(candidates, reference, results)
             : new TaskEvaluator(candidates, reference, teacher.head(), metrics, results);
-    long masked = maskedLm ? results.stream().mapToLong(row -> row.masked().tokens()).sum() : 0;
+    long masked =
+        results.stream()
+            .map(EvaluateTask.RowResult::masked)
+            .filter(Objects::nonNull)
+            .mapToLong(EvaluateTask.MaskedCounts::tokens)
+            .sum();
     Evaluation evaluation =
         evaluator.evaluate(
             new Evaluation.Data(paths, results.size(), masked, all.size() - rows.size()));

@@ -4,6 +4,7 @@ import java.util.ArrayList;
 import java.util.LinkedHashSet;
 import java.util.List;
 import java.util.Map;
+import java.util.Objects;
 import java.util.Set;
 import org.jspecify.annotations.Nullable;
 
@@ -93,8 +94,7 @@ public record Evaluation(
     for (Model model : models) {
       List<String> line =
           new ArrayList<>(List.of(model.name(), "%,d".formatted(model.parameters())));
-      metrics.forEach(
-          metric -> line.add(number(metric, model.metrics().get(metric), model.standardErrors())));
+      metrics.forEach(metric -> line.add(number(metric, model.metrics(), model.standardErrors())));
       if (retained) {
         Retention retention = model.retention();
         line.add(retention == null ? "" : "%.3f".formatted(retention.share()));
@@ -104,8 +104,7 @@ public record Evaluation(
     for (Group group : groups) {
       List<String> line =
           new ArrayList<>(List.of("%s, %d seeds".formatted(group.name(), group.seeds()), ""));
-      metrics.forEach(
-          metric -> line.add(number(metric, group.metrics().get(metric), group.standardErrors())));
+      metrics.forEach(metric -> line.add(number(metric, group.metrics(), group.standardErrors())));
       if (retained) {
         line.add("");
       }
@@ -134,7 +133,9 @@ public record Evaluation(
                 : "; %.4f over %d seeds".formatted(seeds.standardError(), seeds.count()));
   }
 
-  private static String number(String metric, double value, Map<String, Double> errors) {
+  private static String number(
+      String metric, Map<String, Double> values, Map<String, Double> errors) {
+    double value = Objects.requireNonNull(values.get(metric));
     if (metric.equals("perplexity")) {
       return "%.2f".formatted(value);
     }

@@ -11,6 +11,7 @@ import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Objects;
 import java.util.Set;
 import java.util.TreeMap;
 import java.util.TreeSet;
@@ -98,15 +99,16 @@ abstract class Evaluator {
 
   /** Compares two models, or two groups over the seeds that both have; never one with itself. */
   private List<Comparison> compare(String name, String than, Map<String, Map<Long, Integer>> all) {
+    Map<Long, Integer> own = Objects.requireNonNull(all.get(name));
     Map<Long, Integer> others = all.getOrDefault(than, Map.of());
-    Set<Long> both = new TreeSet<>(all.get(name).keySet());
+    Set<Long> both = new TreeSet<>(own.keySet());
     both.retainAll(others.keySet());
     if (both.isEmpty() || name.equals(than) || (both.size() == 1) != (others.size() == 1)) {
       return List.of();
     }
     return compare(
         new String[] {name, than},
-        both.stream().map(all.get(name)::get).toList(),
+        both.stream().map(own::get).toList(),
         both.stream().map(others::get).toList());
   }
 

@@ -59,11 +59,13 @@ final class TaskEvaluator extends Evaluator {
     Map<String, Double> values = new LinkedHashMap<>();
     Map<String, Double> errors = new LinkedHashMap<>();
     values.put(AGREEMENT, own.agreement(predictions.get(0)));
-    for (Metric metric : truth == null ? List.<Metric>of() : metrics) {
-      values.put(metric.id(), own.metric(metric, truth));
-      errors.put(
-          metric.id(),
-          Bootstrap.standardError(own.rows(), chosen -> own.metric(metric, truth, chosen)));
+    if (truth != null) {
+      for (Metric metric : metrics) {
+        values.put(metric.id(), own.metric(metric, truth));
+        errors.put(
+            metric.id(),
+            Bootstrap.standardError(own.rows(), chosen -> own.metric(metric, truth, chosen)));
+      }
     }
     Candidate of = candidates.get(candidate);
     return new Model(of.name(), of.path(), of.parameters(), values, errors, retention(candidate));
