@@ -46,8 +46,8 @@ class LayerMapTest {
         map,
         13,
         12,
-        "student layers (13) must be from 1 to 12, the teacher's depth; lower student.layers, or name"
-            + " pairs in student.layer-map");
+        "student layers (13) must be from 1 to 12, the teacher's depth; lower student.layers, or"
+            + " list hidden states in student.layer-map");
   }
 
   @Test
@@ -66,7 +66,7 @@ class LayerMapTest {
         "[0, 6, 13]",
         2,
         12,
-        "student.layer-map [0, 6, 13] names hidden state 13, but the teacher has 0..12; name one of"
+        "student.layer-map [0, 6, 13] names hidden state 13, but the teacher has 0..12; list one of"
             + " those");
   }
 

@@ -161,7 +161,7 @@ class SweepJobTest {
             "layers-1_hidden-size-18, layers-2_hidden-size-18, layers-7_hidden-size-18:"
                 + " student.hidden-size (18) must be a multiple of student.heads (4)")
         .hasMessageContaining("layers-2_hidden-size-16: uniform layer map needs teacher layers (3)")
-        .hasMessageContaining("layers-7_hidden-size-16: student layers (7) must lie in 1..3");
+        .hasMessageContaining("layers-7_hidden-size-16: student layers (7) must be from 1 to 3");
     assertThat(directory.resolve("students")).doesNotExist();
   }
 
