@@ -46,7 +46,7 @@ class StudentInitTest {
   }
 
   @Test
-  void copiesTheChosenBlocksAndAllAroundThem() {
+  void copiesTheChosenBlocksAndAllOtherTensors() {
     Map<String, NDArray> original = source.weights(manager);
 
     Map<String, NDArray> student =
@@ -65,7 +65,7 @@ class StudentInitTest {
   }
 
   @Test
-  void aDistilBertBeginsWithTheEmbeddingOutputOfItsTeacherAndItsPooler() {
+  void keepsTheTeachersEmbeddingOutputAndPoolerInADistilBert() {
     Map<String, NDArray> original = source.weights(manager);
     EncoderSpec spec = distilBert(source.spec().head());
 
@@ -83,7 +83,7 @@ class StudentInitTest {
   }
 
   @Test
-  void aBertOfADistilBertHasSegmentsThatSayNothing() throws IOException {
+  void initialisesSegmentsToZeroIfTheSourceHasNone() throws IOException {
     source = HuggingFaceDirectory.open(Golden.DIRECTORY.resolve("distilbert-tiny-mlm-v1"));
     EncoderSpec spec =
         new EncoderSpec(
@@ -105,7 +105,7 @@ class StudentInitTest {
   }
 
   @Test
-  void anAlbertTakesOneBlockAndTheTablesWhereTheyFit() {
+  void initialisesAnAlbertFromOneBlockAndTablesOfEqualWidth() {
     Map<String, NDArray> original = source.weights(manager);
     EncoderSpec wide = albert(32);
     Batch single = Batch.of(manager, List.of(new int[] {2, 7, 9, 3}), List.of(new int[4]));
@@ -130,7 +130,7 @@ class StudentInitTest {
   }
 
   @Test
-  void aBertOfAnAlbertHasTheOneBlockInEachOfItsOwn() throws IOException {
+  void copiesTheSharedBlockOfAnAlbertIntoEveryBlock() throws IOException {
     source = HuggingFaceDirectory.open(Golden.DIRECTORY.resolve("albert-tiny-cls-v1"));
     String shared = source.spec().prefixOf(1) + QUERY;
     float[] original = source.weights(manager).get(shared).toFloatArray();
@@ -166,7 +166,7 @@ class StudentInitTest {
   }
 
   @Test
-  void aBlockThatServesTwiceIsCopiedTwice() {
+  void copiesABlockTwiceIfItIsNamedTwice() {
     Map<String, NDArray> student =
         StudentInit.from(manager, spec(2, 32, source.spec().head()), source, List.of(2, 2), 1);
     NDArray first = student.get(EncoderSpec.blockPrefix(1) + QUERY);
@@ -181,7 +181,7 @@ class StudentInitTest {
   }
 
   @Test
-  void randomWeightsAreAFunctionOfSeedAndNameAlone() {
+  void randomWeightsDependOnlyOnSeedAndName() {
     Map<String, NDArray> deep = StudentInit.random(manager, spec(3, 32, Head.MASKED_LM), 7);
     Map<String, NDArray> shallow = StudentInit.random(manager, spec(1, 32, Head.NONE), 7);
 
@@ -219,7 +219,7 @@ class StudentInitTest {
   }
 
   @Test
-  void aHeadForOtherClassesIsRandomAndTheRestIsCopied() {
+  void initialisesAHeadForOtherClassesRandomly() {
     Head fiveClasses = new Head(Task.CLASSIFICATION, List.of("a", "b", "c", "d", "e"));
     Map<String, NDArray> original = source.weights(manager);
 
@@ -233,7 +233,7 @@ class StudentInitTest {
   }
 
   @Test
-  void aHeadThatTheSourceLacksIsRandom() {
+  void initialisesAMissingHeadRandomly() {
     EncoderSpec spec = spec(1, 32, Head.MASKED_LM);
     String head = "cls.predictions.transform.dense.weight";
 
@@ -254,7 +254,7 @@ class StudentInitTest {
   }
 
   @Test
-  void projectsEachHiddenStateThatIsReadWhereWidthsDiffer() {
+  void projectsEveryMappedStateIfWidthsDiffer() {
     DistillSpec loss =
         new DistillSpec(
             List.of(0, 1, 3),
@@ -274,7 +274,7 @@ class StudentInitTest {
   }
 
   @Test
-  void aSharedProjectionIsOneTensor() {
+  void sharesOneProjectionBetweenLayers() {
     DistillSpec loss =
         new DistillSpec(
             List.of(0, 1, 3),

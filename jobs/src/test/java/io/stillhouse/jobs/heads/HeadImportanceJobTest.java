@@ -97,7 +97,7 @@ class HeadImportanceJobTest {
 
     assertThat(some.rows()).isEqualTo(10);
     assertThat(heads("head-importance.rows=10")).isEqualTo(some);
-    assertThat(heads("head-importance.rows=10", "train.seed=7").blocks())
+    assertThat(heads("head-importance.rows=10", "head-importance.seed=7").blocks())
         .isNotEqualTo(some.blocks());
   }
 

@@ -6,8 +6,8 @@ import io.stillhouse.jobs.cache.layout.CheckedFile;
 import io.stillhouse.jobs.cache.layout.Plan;
 import io.stillhouse.jobs.corpus.Corpus;
 import io.stillhouse.jobs.corpus.InputRow;
+import io.stillhouse.jobs.corpus.RowTokenizer;
 import io.stillhouse.jobs.corpus.SourceRow;
-import io.stillhouse.jobs.corpus.Tokenising;
 import io.stillhouse.jobs.storage.ParquetRows;
 import io.stillhouse.jobs.storage.Storage;
 import io.stillhouse.target.Family;
@@ -79,7 +79,7 @@ public final class Planner {
    *
    * @param firstShard the first shard's number
    */
-  Planned write(Corpus corpus, Tokenising tokenising, int firstShard) {
+  Planned write(Corpus corpus, RowTokenizer tokenizer, int firstShard) {
     JavaSparkContext context = JavaSparkContext.fromSparkContext(spark.sparkContext());
     int parallelism = context.defaultParallelism();
     JavaRDD<SourceRow> source = corpus.rows();
@@ -89,7 +89,7 @@ public final class Planner {
     long orderSeed = seed;
     JavaRDD<Placed> placed =
         source
-            .mapPartitions(tokenising::of)
+            .mapPartitions(tokenizer::tokenize)
             .map(row -> new Placed(order(orderSeed, row.id()), row))
             .sortBy(Placed::order, true, Math.max(parallelism, source.getNumPartitions()))
             .persist(StorageLevel.MEMORY_AND_DISK());

@@ -17,13 +17,12 @@ import io.stillhouse.jobs.cache.layout.Window;
 import io.stillhouse.jobs.cache.read.CacheReader;
 import io.stillhouse.jobs.corpus.Corpus;
 import io.stillhouse.jobs.corpus.CorpusFiles;
-import io.stillhouse.jobs.corpus.Tokenising;
+import io.stillhouse.jobs.corpus.RowTokenizer;
 import io.stillhouse.jobs.spark.Models;
 import io.stillhouse.jobs.storage.Storage;
 import io.stillhouse.recipe.Recipe;
 import io.stillhouse.spec.CorpusSpec;
 import io.stillhouse.spec.Head;
-import io.stillhouse.spec.Task;
 import io.stillhouse.target.Targets;
 import io.stillhouse.text.Segmenter;
 import java.io.IOException;
@@ -99,7 +98,7 @@ final class Planning {
       throws IOException {
     Corpus corpus = Corpus.read(spark, spec, files);
     Planner.Planned planned = write(directory, spec, corpus, firstShard, shardTokens);
-    boolean prose = Tokenising.cut(settings, spec).mode() != Segmenter.Mode.ROW;
+    boolean prose = RowTokenizer.cut(settings, spec).mode() != Segmenter.Mode.ROW;
     Plan.Read read =
         new Plan.Read(
             planned.rows(), planned.tokens(), prose ? corpus.blankRows() : 0, planned.invalid());
@@ -137,7 +136,7 @@ final class Planning {
     CorpusSpec spec = Recipe.corpus(settings);
     new Planner(spark, directory, shardTokens, settings.get(Options.CACHE_SEED))
         .write(
-            Corpus.read(spark, spec), tokenising(model, teacher.spec().head(), spec), FIRST_SHARD);
+            Corpus.read(spark, spec), tokenizer(model, teacher.spec().head(), spec), FIRST_SHARD);
   }
 
   private Planner.Planned write(
@@ -151,22 +150,15 @@ final class Planning {
             ? CacheReader.teacher(storage, cache)
             : HuggingFaceDirectory.open(Models.copy(model.toString()));
     return new Planner(spark, directory, mostShardTokens, settings.get(Options.CACHE_SEED))
-        .write(corpus, tokenising(model, teacher.spec().head(), spec), firstShard);
+        .write(corpus, tokenizer(model, teacher.spec().head(), spec), firstShard);
   }
 
   /** Returns how rows are made: all of a cache's for the head of its first teacher. */
-  private Tokenising tokenising(Path model, Head head, CorpusSpec spec) {
-    boolean labelled = Recipe.labelled(settings) && head.task().pooled();
-    return new Tokenising(
-        model.toString(),
-        new Tokenising.Labels(head.task(), head.labels(), labelled),
-        Tokenising.cut(settings, spec),
-        head.task() == Task.MASKED_LM
-            ? new Tokenising.Mask(
-                settings.get(Options.MASK_PROBABILITY),
-                settings.get(Options.MASK_VARIANTS),
-                settings.get(Options.CACHE_SEED))
-            : null);
+  private RowTokenizer tokenizer(Path model, Head head, CorpusSpec spec) {
+    RowTokenizer.Mask mask =
+        RowTokenizer.Mask.of(
+            settings, settings.get(Options.MASK_VARIANTS), settings.get(Options.CACHE_SEED));
+    return RowTokenizer.of(settings, model.toString(), head, spec, mask);
   }
 
   /**
