@@ -7,7 +7,7 @@ import io.stillhouse.spec.BiLstmSpec;
 import java.io.IOException;
 import java.util.Map;
 
-/** The BiLSTMs of single texts and of pairs that PyTorch's nn.LSTM has computed. */
+/** Golden BiLSTMs of single texts and pairs, computed with PyTorch's nn.LSTM. */
 public abstract class BiLstmGoldens {
   protected final NDManager manager = NDManager.newBaseManager();
 

@@ -15,9 +15,7 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
 
-/**
- * Reads the files that Hugging Face's implementation wrote; {@code mvn -Pgolden} writes them anew.
- */
+/** Reads the files that Hugging Face's implementation wrote; {@code mvn -Pgolden} rewrites them. */
 public final class Golden {
   public static final Path DIRECTORY = Path.of("src/test/golden");
 

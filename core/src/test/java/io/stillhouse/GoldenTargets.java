@@ -19,7 +19,10 @@ public final class GoldenTargets {
 
   private GoldenTargets() {}
 
-  /** Returns the rows with every hidden state and all scores, and task logits where there are. */
+  /**
+   * Returns the rows with all hidden states, all attention scores, and task logits if there are
+   * any.
+   */
   public static List<Example> of(Golden golden) {
     List<Example> rows = new ArrayList<>();
     List<Example> bare = golden.examples();

@@ -52,7 +52,7 @@ public final class ReplaceableWords {
    * only if it is an English word or an ideograph.
    */
   public boolean mayReplace(String token) {
-    if (!isWord(token) || stops == Stops.KEPT && StopWords.contain(token)) {
+    if (!isWord(token) || (stops == Stops.KEPT && StopWords.contain(token))) {
       return false;
     }
     return token.codePointCount(0, token.length()) > 1

@@ -67,7 +67,7 @@ public final class WordSplit {
   private static boolean beginsWord(String text, int at, int to) {
     char first = text.charAt(at);
     boolean apostrophe = first == '\'' || first == '\u2019';
-    return inWord(text, at) || apostrophe && at + 1 < to && inWord(text, at + 1);
+    return inWord(text, at) || (apostrophe && at + 1 < to && inWord(text, at + 1));
   }
 
   private static boolean inWord(String text, int at) {

@@ -87,7 +87,7 @@ public final class BertTokenizerFiles {
     String wanted = segments ? "BertTokenizer" : "DistilBertTokenizer";
     JsonElement named = json.get("tokenizer_class");
     boolean unsaid = named == null && architecture == Architecture.BERT;
-    if (unsaid || named != null && named.getAsString().replaceAll("Fast$", "").equals(wanted)) {
+    if (unsaid || (named != null && named.getAsString().replaceAll("Fast$", "").equals(wanted))) {
       return;
     }
     json.addProperty("tokenizer_class", wanted);

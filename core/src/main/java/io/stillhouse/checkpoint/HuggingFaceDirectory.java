@@ -234,7 +234,7 @@ public final class HuggingFaceDirectory implements ModelDirectory {
 
   private static void requireVocabulary(Path file, int tokens, int rows) {
     boolean padded = rows % 8 == 0 && rows - tokens < MAX_PADDING_ROWS;
-    if (tokens > rows || tokens < rows && !padded) {
+    if (tokens > rows || (tokens < rows && !padded)) {
       throw Errors.invalid(
           "'%s' has %d tokens but the word embeddings %d rows (config.json vocab_size)"
               .formatted(file, tokens, rows),

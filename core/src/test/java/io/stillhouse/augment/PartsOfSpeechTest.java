@@ -16,7 +16,7 @@ class PartsOfSpeechTest {
   }
 
   @Test
-  void theSameWordHasTheTagOfItsPlace() {
+  void tagsAWordByItsContext() {
     assertThat(partsOfSpeech.tags(List.of("They", "run", "home"))).element(1).isEqualTo("VERB");
     assertThat(partsOfSpeech.tags(List.of("It", "was", "a", "long", "run", ".")))
         .element(4)

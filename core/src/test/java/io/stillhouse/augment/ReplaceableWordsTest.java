@@ -12,13 +12,13 @@ class ReplaceableWordsTest {
       new ReplaceableWords(ReplaceableWords.Stops.REPLACED);
 
   @Test
-  void punctuationAndNumbersStay() {
+  void doesNotReplacePunctuationAndNumbers() {
     assertThat(words(REPLACED, "the 2 films -- both3 good , très bien !"))
         .containsExactly("the", "films", "good", "très", "bien");
   }
 
   @Test
-  void stopWordsStayWhereTheyAreKept() {
+  void doesNotReplaceStopWordsThatAreKept() {
     assertThat(words(KEPT, "The films don't seem Very good"))
         .containsExactly("films", "seem", "good");
   }

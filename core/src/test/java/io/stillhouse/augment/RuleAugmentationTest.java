@@ -55,7 +55,7 @@ class RuleAugmentationTest {
   }
 
   @Test
-  void aWordDrawnAgainIsNotReplaced() {
+  void doesNotCountAWordThatIsDrawnAgain() {
     WordsByTag one = new WordsByTag(Map.of("NOUN", Map.of("film", 5L)));
     Rewritten rewritten =
         new RuleAugmentation(new RuleAugmentation.Probabilities(0, 1, 0), one, 1)
@@ -104,7 +104,7 @@ class RuleAugmentationTest {
   }
 
   @Test
-  void nGramsAreAsRareAsTheirProbabilitySays() {
+  void keepsNGramsWithTheGivenProbability() {
     int copies = 20_000;
     int whole = 0;
     for (int copy = 1; copy <= copies; copy++) {
@@ -116,7 +116,7 @@ class RuleAugmentationTest {
   }
 
   @Test
-  void anNGramOfAChangedTextIsChanged() {
+  void changesWordsOfAnNGram() {
     List<String> texts = new ArrayList<>();
     for (int copy = 1; copy <= 50; copy++) {
       texts.add(copy(1, 0, 1, copy).text());

@@ -36,7 +36,7 @@ class WordReplacementTest {
   }
 
   @Test
-  void replacesTheShareThatTheProbabilitySaysByEachCandidateAlike() {
+  void replacesWordsWithTheGivenProbabilityByEquallyLikelyCandidates() {
     int copies = 20_000;
     int fine = 0;
     int bad = 0;
@@ -80,7 +80,7 @@ class WordReplacementTest {
   }
 
   @Test
-  void oneWordsCandidatesMoveNoOthersDraw() {
+  void candidatesOfOneWordDoNotAffectAnother() {
     WordReplacement replacement = new WordReplacement(0.5, 3);
     for (int copy = 1; copy <= 50; copy++) {
       Rewritten.Place place = new Rewritten.Place(copy, 0);
@@ -108,7 +108,7 @@ class WordReplacementTest {
   }
 
   @Test
-  void aTextWithoutWordsStays() {
+  void keepsATextWithoutWords() {
     assertThat(
             new WordReplacement(1, 1)
                 .copy("...", List.of(), List.of(), "k", new Rewritten.Place(1, 0)))

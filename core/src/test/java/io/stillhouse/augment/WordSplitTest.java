@@ -19,7 +19,7 @@ class WordSplitTest {
   }
 
   @Test
-  void aMaskIsOneWord() {
+  void treatsAMaskAsOneWord() {
     assertThat(words("a [MASK], [MASK][MASK] b"))
         .containsExactly("a", "[MASK]", ",", "[MASK]", "[MASK]", "b");
   }
@@ -31,7 +31,7 @@ class WordSplitTest {
   }
 
   @Test
-  void aBlankTextHasNone() {
+  void findsNoWordsInABlankText() {
     assertThat(words(" \t")).isEmpty();
     assertThat(words("")).isEmpty();
   }

@@ -15,7 +15,7 @@ class WordVectorsTest {
   private static final Set<String> PIECES = Set.of("the", "##ing", ".", "absent");
 
   @Test
-  void readsTheVectorsOfKnownPiecesAlone() throws IOException {
+  void readsOnlyTheVectorsOfKnownPieces() throws IOException {
     Map<String, float[]> vectors =
         of("of 1 2 3\nthe 0.5 -1e-2 3\n##ing 4 5 6 \nthe 9 9 9\n").read(PIECES);
 
@@ -25,14 +25,14 @@ class WordVectorsTest {
   }
 
   @Test
-  void readsTheFirstOfThoseThatAreWanted() throws IOException {
+  void readsTheFirstWantedVectors() throws IOException {
     assertThat(
             of("the 1 2\n, 3 4\ncafé 5 6\nthe 9 9\nlast 7 8\n").read(word -> !word.equals(","), 2))
         .containsOnlyKeys("the", "café");
   }
 
   @Test
-  void passesOverAHeaderAsWord2vecs() throws IOException {
+  void skipsAWord2vecHeader() throws IOException {
     assertThat(of("2 3\nthe 1 2 3\n").width()).isEqualTo(3);
     assertThat(of("2 3\nthe 1 2 3\n").read(PIECES)).containsOnlyKeys("the");
     assertThat(of("the 1 2 3 4\n").width()).isEqualTo(4);
@@ -53,7 +53,7 @@ class WordVectorsTest {
   }
 
   @Test
-  void refusesWhatIsNoFiniteNumber() {
+  void refusesNumbersThatAreNotFinite() {
     for (String word : new String[] {"NaN", "x", "1e99"}) {
       assertThatThrownBy(() -> of("2 2\nof 1 2\nthe 1 %s\n".formatted(word)).read(PIECES))
           .isInstanceOf(StillhouseException.class)

@@ -25,7 +25,7 @@ import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
 
-/** Directories of DistilBERTs and ALBERTs, as Hugging Face names and refuses them. */
+/** Directories of DistilBERTs and ALBERTs in Hugging Face's format. */
 class ArchitecturesDirectoryTest {
   @TempDir private Path parent;
   private Path path;
@@ -111,7 +111,7 @@ class ArchitecturesDirectoryTest {
   }
 
   @Test
-  void refusesAnAlbertOfTheWildForItsActivation() throws IOException {
+  void refusesAnAlbertWithAnotherActivation() throws IOException {
     TinyModel.write(path, TinyModel.spec(Architecture.ALBERT, Head.MASKED_LM));
     TinyModel.edit(path, "\"hidden_act\": \"gelu\",", "");
     TinyModel.edit(path, "\"num_hidden_groups\": 1", "\"num_hidden_groups\": 2");
@@ -143,7 +143,7 @@ class ArchitecturesDirectoryTest {
   }
 
   @Test
-  void aTokenizerThatIsCopiedNamesTheClassOfItsNewModel() throws IOException {
+  void setsTheTokenizerClassOfTheNewModelInACopy() throws IOException {
     Path bert = Files.createDirectory(parent.resolve("bert"));
     Files.write(bert.resolve("vocab.txt"), TinyModel.VOCAB);
     assertThat(tokenizerConfig(Architecture.ALBERT, bert))
@@ -159,7 +159,7 @@ class ArchitecturesDirectoryTest {
         .doesNotContainKey("model_input_names");
   }
 
-  /** Copies the tokenizer of a directory to a model, and returns what it then says of itself. */
+  /** Copies the tokenizer of a directory to a model, and returns its config. */
   private Map<String, String> tokenizerConfig(Architecture architecture, Path from)
       throws IOException {
     Path to = parent.resolve(architecture.name().toLowerCase(Locale.ROOT));

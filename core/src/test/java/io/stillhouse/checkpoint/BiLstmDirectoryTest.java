@@ -44,7 +44,7 @@ class BiLstmDirectoryTest {
   }
 
   @Test
-  void isRefusedAsATeacher() {
+  void refusesABiLstmAsATeacher() {
     assertThatThrownBy(() -> HuggingFaceDirectory.open(PAIR))
         .isInstanceOf(StillhouseException.class)
         .hasMessage(
@@ -53,7 +53,7 @@ class BiLstmDirectoryTest {
   }
 
   @Test
-  void whatIsWrittenIsReadBack() throws IOException {
+  void readsWhatItWrote() throws IOException {
     BiLstmSpec from = (BiLstmSpec) ModelDirectory.open(PAIR).spec();
     BiLstmSpec spec =
         new BiLstmSpec(from.words(), from.units(), 0.25, from.texts(), Head.REGRESSION);

@@ -193,7 +193,7 @@ class HuggingFaceDirectoryTest {
   }
 
   @Test
-  void refusesAllThatIsNotComputedExactly() throws IOException {
+  void refusesConfigsThatAreNotComputedExactly() throws IOException {
     TinyModel.write(path, MASKED_LM);
     TinyModel.edit(
         path, "\"hidden_act\": \"gelu\"", "\"hidden_act\": \"gelu_new\", \"is_decoder\": true");
@@ -213,7 +213,7 @@ class HuggingFaceDirectoryTest {
   }
 
   @Test
-  void tellsTheHeadFromTheTensorsWhereTheConfigNamesNone() throws IOException {
+  void infersTheHeadFromTheTensorsIfTheConfigNamesNone() throws IOException {
     TinyModel.write(path, MASKED_LM);
     TinyModel.edit(path, "\"architectures\": [\n    \"BertForMaskedLM\"\n  ],", "");
     assertThat(HuggingFaceDirectory.open(path).spec().head()).isEqualTo(Head.MASKED_LM);

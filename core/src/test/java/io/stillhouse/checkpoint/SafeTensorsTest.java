@@ -72,7 +72,7 @@ class SafeTensorsTest {
   @Test
   void widensHalvesBfloatsAndDoubles() throws IOException {
     ByteBuffer data = ByteBuffer.allocate(26).order(ByteOrder.LITTLE_ENDIAN);
-    // 1, -2, 65504, the least subnormal, infinity
+    // 1, -2, 65504, the smallest subnormal, infinity
     for (int half : new int[] {0x3c00, 0xc000, 0x7bff, 0x0001, 0x7c00}) {
       data.putShort((short) half);
     }
@@ -96,7 +96,7 @@ class SafeTensorsTest {
   }
 
   @Test
-  void readsEveryHalfAsTheNumberThatItsBitsStandFor() {
+  void readsEveryFloat16Value() {
     for (int bits = 0; bits < 0x10000; bits++) {
       int exponent = bits >> 10 & 0x1f;
       int fraction = bits & 0x3ff;
@@ -124,7 +124,7 @@ class SafeTensorsTest {
   }
 
   @Test
-  void refusesAFileThatIsNoSafetensors() throws IOException {
+  void refusesAFileThatIsNotSafetensors() throws IOException {
     Path file = directory.resolve("x.safetensors");
     Files.writeString(file, "version https://git-lfs");
 

@@ -16,7 +16,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.Random;
 
-/** An encoder of a few thousand numbers, each tensor's values told by its name. */
+/** An encoder with a few thousand weights, which are computed from the tensors' names. */
 public final class TinyModel {
   public static final List<String> VOCAB =
       List.of("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "the", "play", "##ing", "ok");
@@ -31,7 +31,9 @@ public final class TinyModel {
         head);
   }
 
-  /** Returns a model of that architecture, an ALBERT's tables half as wide as its hidden states. */
+  /**
+   * Returns a model of an architecture; an ALBERT's tables are half as wide as its hidden states.
+   */
   public static EncoderSpec spec(Architecture architecture, Head head) {
     return new EncoderSpec(
         architecture,
@@ -71,12 +73,12 @@ public final class TinyModel {
     return directory;
   }
 
-  /** Writes a model with weights of its own. */
+  /** Writes a model with random weights. */
   public static Path write(Path directory, EncoderSpec spec) throws IOException {
     return write(directory, spec, weights(spec));
   }
 
-  /** Changes what a model's config.json says. */
+  /** Changes a model's config.json. */
   static void edit(Path directory, String from, String to) throws IOException {
     Path config = directory.resolve("config.json");
     String text = Files.readString(config);

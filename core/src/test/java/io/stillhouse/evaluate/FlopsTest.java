@@ -16,14 +16,14 @@ import org.junit.jupiter.params.provider.CsvSource;
 class FlopsTest {
   private static final Head THREE_CLASSES = new Head(Task.CLASSIFICATION, List.of("a", "b", "c"));
 
-  /** Of a block: 4 products of 4 x 4 and two of 4 x 8 at 3 tokens, 3 x 3 scores and sums of 4. */
+  /** A block has 4 products of 4 x 4 and two of 4 x 8 at 3 tokens, 3 x 3 scores and sums of 4. */
   private static final long BLOCK = 3 * (4 * 16 + 2 * 32) + 2 * 9 * 4;
 
   /** A pooler of 4 x 4 and a classifier of 3 x 4. */
   private static final long POOLED = 16 + 12;
 
   @Test
-  void aBertHasBlocksAndAHead() {
+  void countsBlocksAndHeadOfABert() {
     EncoderSpec classifier = encoder(Architecture.BERT, 4, THREE_CLASSES);
 
     assertThat(BLOCK).isEqualTo(456);
@@ -34,26 +34,26 @@ class FlopsTest {
   }
 
   @Test
-  void aDistilBertDiffersInNoProduct() {
+  void countsADistilBertLikeABert() {
     assertThat(Flops.of(encoder(Architecture.DISTILBERT, 4, THREE_CLASSES), 3))
         .isEqualTo(2 * (2 * BLOCK + POOLED));
   }
 
   @Test
-  void anAlbertMapsItsEmbeddingsAndComputesSharedBlocksEachTime() {
+  void countsTheEmbeddingMappingAndEveryPassOfAnAlbert() {
     assertThat(Flops.of(encoder(Architecture.ALBERT, 2, THREE_CLASSES), 3))
         .isEqualTo(2 * (3 * 2 * 4 + 2 * BLOCK + POOLED));
   }
 
   @Test
-  void aBiLstmHasGatesInBothDirections() {
+  void countsGatesOfABiLstmInBothDirections() {
     // Word vectors of 5, 2 units a direction, 6 ReLU units: 4 gates of 2 units read 5 + 2 numbers.
     long gates = 2 * 3 * 4 * 2 * (5 + 2);
 
     assertThat(Flops.of(biLstm(BiLstmSpec.Texts.SINGLE), 3))
         .isEqualTo(2 * (gates + 6 * 4 + 3 * 6))
         .isEqualTo(756);
-    // Of both texts 3 tokens; the ReLU layer reads a, b, a * b and |a - b|, 4 numbers each.
+    // 3 tokens of both texts; the ReLU layer reads a, b, a * b and |a - b|, 4 numbers each.
     assertThat(Flops.of(biLstm(BiLstmSpec.Texts.PAIR), 3))
         .isEqualTo(2 * (gates + 6 * 16 + 3 * 6))
         .isEqualTo(900);

@@ -64,7 +64,7 @@ class HeadGradientsTest {
   @ParameterizedTest
   @ValueSource(
       strings = {"bert-tiny-mlm-v1", "bert-tiny-cls-v1", "bert-tiny-reg-v1", "albert-tiny-cls-v1"})
-  void areDifferencesOfTheLoss(String model) throws IOException {
+  void gradientsMatchFiniteDifferences(String model) throws IOException {
     try (NDManager manager = NDManager.newBaseManager()) {
       Example row = new Golden(model + "/golden.safetensors", manager).examples().get(1);
       requireDifferences(manager, encoder(manager, model), row);
@@ -72,7 +72,7 @@ class HeadGradientsTest {
   }
 
   @Test
-  void areDifferencesOfTheLossOfSeveralLabels() throws IOException {
+  void multiLabelGradientsMatchFiniteDifferences() throws IOException {
     try (NDManager manager = NDManager.newBaseManager()) {
       Autograd.record(Autograd.Mode.OFF);
       HuggingFaceDirectory directory =

@@ -15,13 +15,13 @@ class HeadImportanceTest {
   };
 
   @Test
-  void isTheMeanSizeOfTheGradientsAndNotTheSizeOfTheirMean() {
+  void averagesTheAbsoluteValuesOfGradients() {
     List<HeadImportance> blocks = HeadImportance.of(HeadSums.of(GRADIENTS), Normalise.NONE);
 
     assertThat(blocks).extracting(HeadImportance::block).containsExactly(1, 2);
     assertThat(blocks.get(0).importance()).containsExactly(3.0, 4.0);
     assertThat(blocks.get(1).importance()).containsExactly(0.5, 0.0);
-    // Of 1, 3, 5 the deviation is 2, over the root of 3 rows.
+    // The standard deviation of 1, 3, 5 is 2; divided by sqrt(3).
     assertThat(blocks.get(0).standardErrors().get(0)).isCloseTo(2 / Math.sqrt(3), within(1e-12));
     assertThat(blocks.get(0).standardErrors().get(1)).isZero();
     assertThat(blocks.get(0).ranks()).containsExactly(2, 1);
@@ -29,7 +29,7 @@ class HeadImportanceTest {
   }
 
   @Test
-  void isDividedByTheNormOfItsBlock() {
+  void dividesByTheNormOfTheBlock() {
     List<HeadImportance> blocks = HeadImportance.of(HeadSums.of(GRADIENTS), Normalise.LAYER);
 
     assertThat(blocks.get(0).importance()).containsExactly(3.0 / 5, 4.0 / 5);
@@ -41,7 +41,7 @@ class HeadImportanceTest {
   }
 
   @Test
-  void aBlockThatMattersNothingStaysAtZero() {
+  void keepsZeroImportancesAtZero() {
     double[][][] nothing = {{{0, 0}}, {{0, 0}}};
 
     assertThat(HeadImportance.of(HeadSums.of(nothing), Normalise.LAYER).get(0).importance())
@@ -49,7 +49,7 @@ class HeadImportanceTest {
   }
 
   @Test
-  void addsUpOfParts() {
+  void addsPartialSums() {
     HeadSums parts =
         HeadSums.total(
             List.of(

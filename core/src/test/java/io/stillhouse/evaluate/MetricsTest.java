@@ -16,7 +16,7 @@ class MetricsTest {
   private static final Offset<Double> ROUNDING = within(1e-12);
 
   @Test
-  void twoClassesAsWorkedByHand() {
+  void metricsOfTwoClassesMatchValuesWorkedByHand() {
     // 3 true and 1 false positives, 2 true and 2 false negatives.
     Map<String, Double> metrics =
         classification(new int[] {1, 1, 1, 0, 0, 1, 0, 0}, new int[] {1, 1, 1, 1, 1, 0, 0, 0}, 2);
@@ -28,19 +28,19 @@ class MetricsTest {
   }
 
   @Test
-  void threeClassesAsWorkedByHand() {
+  void metricsOfThreeClassesMatchValuesWorkedByHand() {
     Map<String, Double> metrics =
         classification(new int[] {0, 1, 1, 1, 2, 0}, new int[] {0, 0, 1, 1, 2, 2}, 3);
 
     assertThat(metrics.get("accuracy")).isCloseTo(4.0 / 6, ROUNDING);
     assertThat(metrics.get("f1")).isCloseTo((1.0 / 2 + 4.0 / 5 + 2.0 / 3) / 3, ROUNDING);
-    // (rows * correct - sum of actual * predicted) / the root of both spreads
+    // (rows * correct - sum of actual * predicted) / the square root of both spreads
     assertThat(metrics.get("matthews"))
         .isCloseTo((6 * 4 - (2 * 2 + 2 * 3 + 2 * 1)) / Math.sqrt(22.0 * 24.0), ROUNDING);
   }
 
   @Test
-  void aClassThatNeverOccursCountsNothingInF1() {
+  void countsAnAbsentClassAsZeroInF1() {
     Map<String, Double> metrics = classification(new int[] {0, 1}, new int[] {0, 1}, 3);
 
     assertThat(metrics.get("f1")).isCloseTo(2.0 / 3, ROUNDING);
@@ -56,7 +56,7 @@ class MetricsTest {
   }
 
   @Test
-  void everythingWrongIsMinusOne() {
+  void correlationOfWrongPredictionsIsMinusOne() {
     Map<String, Double> metrics = classification(new int[] {1, 0, 1}, new int[] {0, 1, 0}, 2);
 
     assertThat(metrics)
@@ -66,7 +66,7 @@ class MetricsTest {
   }
 
   @Test
-  void correlationsAsWorkedByHand() {
+  void correlationsMatchValuesWorkedByHand() {
     Map<String, Double> metrics = regression(new double[] {1, 2, 3}, new double[] {1, 2, 6});
 
     assertThat(metrics.get("pearson")).isCloseTo(5 / Math.sqrt(2.0 * 14), ROUNDING);
@@ -92,7 +92,7 @@ class MetricsTest {
   }
 
   @Test
-  void thePairedErrorAsWorkedByHand() {
+  void pairedErrorMatchesAValueWorkedByHand() {
     Metrics.Paired paired = Metrics.paired(new long[] {3, 1}, new long[] {1, 1}, new long[] {4, 2});
 
     // Residuals 2 - 4/3 and 0 - 2/3; n / (n - 1) = 2; over 6 trials.
@@ -102,7 +102,7 @@ class MetricsTest {
   }
 
   @Test
-  void withUnitsOfOneTrialThePairedErrorIsThatOfAMean() {
+  void pairedErrorOfSingleTrialsEqualsThatOfAMean() {
     // Differences 1, 0, 0, -1, 1: mean 0.2, sample variance 0.7.
     Metrics.Paired paired =
         Metrics.paired(
@@ -113,20 +113,21 @@ class MetricsTest {
   }
 
   @Test
-  void aModelAgainstItselfDiffersByExactlyNothing() {
+  void aModelDoesNotDifferFromItself() {
     assertThat(Metrics.paired(new long[] {3, 1}, new long[] {3, 1}, new long[] {4, 2}))
         .isEqualTo(new Metrics.Paired(0, 0, 2));
   }
 
   @Test
-  void withoutTrialsThereIsNoDifference() {
+  void differenceIsZeroWithoutTrials() {
     assertThat(Metrics.paired(new long[] {0}, new long[] {0}, new long[] {0}))
         .isEqualTo(new Metrics.Paired(0, 0, 1));
   }
 
   @Test
-  void severalLabelsAsWorkedByHand() {
-    // Label 0: 1 right of 2 predicted and 1 there; label 1: 1 of 1 and 2; label 2: never.
+  void multiLabelMetricsMatchValuesWorkedByHand() {
+    // Label 0: 1 correct, 2 predicted, 1 actual; label 1: 1 correct, 1 predicted, 2 actual; label
+    // 2: none.
     double[][] predicted = {{1, 0, 0}, {1, 1, 0}, {0, 0, 0}};
     double[][] actual = {{1, 0, 0}, {0, 1, 0}, {0, 1, 0}};
 
@@ -137,7 +138,7 @@ class MetricsTest {
   }
 
   @Test
-  void theStandardErrorOfAMeanAsWorkedByHand() {
+  void standardErrorOfAMeanMatchesAValueWorkedByHand() {
     assertThat(Metrics.standardError(new double[] {1, 2, 6}))
         .isCloseTo(Math.sqrt(14.0 / 2 / 3), ROUNDING);
     assertThat(Metrics.standardError(new double[] {1})).isZero();

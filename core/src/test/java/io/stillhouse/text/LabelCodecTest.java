@@ -15,7 +15,7 @@ import org.junit.jupiter.api.Test;
 class LabelCodecTest {
 
   @Test
-  void takesNamesThenIds() {
+  void readsNamesBeforeIds() {
     LabelCodec codec = classes("entailment", "not_entailment");
     assertThat(codec.encode("not_entailment", "k")).isEqualTo(1);
     assertThat(codec.encode(" entailment ", "k")).isEqualTo(0);
@@ -25,7 +25,7 @@ class LabelCodecTest {
   }
 
   @Test
-  void takesNoIdsWhereNamesAreNumbers() {
+  void doesNotReadIdsIfNamesAreNumbers() {
     LabelCodec codec = classes("1", "0");
     assertThat(codec.encode("0", "k")).isEqualTo(1);
     assertThatThrownBy(() -> classes("1", "2").encode("0", "dev.tsv:3"))
@@ -37,7 +37,7 @@ class LabelCodecTest {
   }
 
   @Test
-  void severalLabelsAreASet() {
+  void encodesSeveralLabelsAsASet() {
     LabelCodec codec =
         LabelCodec.of(new Head(Task.MULTI_LABEL, List.of("anger", "joy", "surprise")));
 
@@ -53,7 +53,7 @@ class LabelCodecTest {
   }
 
   @Test
-  void labelsOfAListAreJoinedUnlessABarWouldPartOne() {
+  void joinsLabelsOfAListAndRefusesBars() {
     assertThat(LabelCodec.join(Arrays.asList("joy", null, "fear"), "k")).isEqualTo("joy|fear");
     assertThat(LabelCodec.join(List.of(), "k")).isEmpty();
     assertThatThrownBy(() -> LabelCodec.join(List.of("joy", "up|down"), "rows.jsonl:7"))

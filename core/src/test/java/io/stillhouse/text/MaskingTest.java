@@ -15,7 +15,7 @@ class MaskingTest {
   private static final Set<Integer> SPECIAL = Set.of(0, 1, 2, 3, MASK);
 
   @Test
-  void isTheSameOnAnyMachine() {
+  void givesTheSameMaskingOnAnyMachine() {
     // Worked out by another implementation of SHA-256 and SplitMix64, in Python.
     Masking.Masked masked = masking(0.9, 42).mask(row(10), "dev.tsv:7", 1);
     assertThat(masked.ids()).containsExactly(2, 4, 4, 4, 103, 822, 4, 4, 4, 108, 4, 3);

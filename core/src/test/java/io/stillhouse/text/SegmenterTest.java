@@ -56,7 +56,7 @@ class SegmenterTest {
         assertThat(joinedIds(pieces)).isEqualTo(encoded.ids());
         assertThat(pieces)
             .allSatisfy(piece -> assertThat(piece.ids()).hasSizeBetween(1, maxLength - 2));
-        // A piece's own text encodes to its own ids: no token and no character was cut in two.
+        // The text of a piece encodes to its ids, so no token or character was split.
         assertThat(pieces)
             .allSatisfy(piece -> assertThat(lengths(piece)).isEqualTo(piece.ids().length));
       }
@@ -138,7 +138,7 @@ class SegmenterTest {
 
   @Test
   void doesNotCutOneCharacterThatGivesSeveralTokens() {
-    // A Hangul syllable decomposes into up to three tokens that share its place.
+    // A Hangul syllable decomposes into up to three tokens that share its position.
     Encoded encoded =
         new Encoded(
             new int[] {1, 2, 3, 4, 5, 6},

@@ -42,7 +42,7 @@ class TokenizerTest {
 
       assertThat(spelt(tokenizer, encoded))
           .containsExactly("[UNK]", "cafe", "中", "文", "[UNK]", "[UNK]", "ok");
-      // A combining accent is stripped before the split, so it lies outside its letter's token.
+      // A combining accent is stripped before the split, so it is outside its letter's token.
       assertThat(pieces(text, encoded))
           .containsExactly("😀", "café", "中", "文", "😀😀playing", "e", "ok");
     }
@@ -59,7 +59,7 @@ class TokenizerTest {
   }
 
   @Test
-  void putsUnkForAWordThatNoPiecesSpell() throws IOException {
+  void encodesAWordWithoutPiecesAsUnk() throws IOException {
     try (Tokenizer tokenizer = fromVocab(VOCAB)) {
       assertThat(tokenizer.encode(List.of("zebra", "p".repeat(101))))
           .allSatisfy(encoded -> assertThat(encoded.ids()).containsExactly(tokenizer.unkId()));
@@ -104,7 +104,7 @@ class TokenizerTest {
   }
 
   @Test
-  void takesAVocabularyWithUpperCaseForACasedOne() throws IOException {
+  void infersACasedVocabularyFromUpperCase() throws IOException {
     List<String> cased = new ArrayList<>(VOCAB);
     cased.add("The");
     try (Tokenizer tokenizer = fromVocab(cased)) {
@@ -168,7 +168,7 @@ class TokenizerTest {
   }
 
   @Test
-  void refusesATokenThatIsThereTwice() {
+  void refusesARepeatedToken() {
     List<String> twice = new ArrayList<>(VOCAB);
     twice.add("play");
 

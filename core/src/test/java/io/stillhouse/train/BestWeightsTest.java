@@ -27,7 +27,7 @@ import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
-/** Trainings of twelve steps, three an epoch, whose worth is written out. */
+/** Trainings of twelve steps, three per epoch, with given measurements. */
 class BestWeightsTest {
   private static final String TENSOR = EncoderSpec.blockPrefix(1) + "output.dense.weight";
   private static final Consumer<StepReport> NOBODY = report -> {};
@@ -58,7 +58,7 @@ class BestWeightsTest {
   }
 
   @Test
-  void theBestOfTheEpochsIsKeptAndOfEqualOnesTheEarlier() throws IOException {
+  void keepsTheBestEpochAndTheEarlierOfEqualOnes() throws IOException {
     Scripted scripted = new Scripted(1, 3, 3, 2);
     Outcome outcome = train(0, 0, scripted, "a", NOBODY);
 
@@ -79,7 +79,7 @@ class BestWeightsTest {
   }
 
   @Test
-  void measurementsComeAsOftenAsTheRecipeSaysAndAtTheEnd() throws IOException {
+  void measuresAtTheGivenIntervalAndAtTheEnd() throws IOException {
     Scripted scripted = new Scripted(1, 2, 9);
     Outcome outcome = train(5, 0, scripted, "a", NOBODY);
 
@@ -88,7 +88,7 @@ class BestWeightsTest {
   }
 
   @Test
-  void aResumedTrainingKeepsWhatWasBestBefore() throws IOException {
+  void resumingRestoresTheBestWeights() throws IOException {
     Outcome whole = train(0, 0, new Scripted(7, 1, 2, 3), "whole", NOBODY);
     assertThatThrownBy(
             () ->
@@ -110,7 +110,7 @@ class BestWeightsTest {
     assertThat(resumed.weight()).containsExactly(whole.weight());
   }
 
-  /** Measures what is written, and remembers what it was given. */
+  /** Returns given measurements, and records the weights it receives. */
   private static final class Scripted implements Trainer.Measure {
     private final double[] values;
     private final List<float[]> seen = new ArrayList<>();
@@ -164,7 +164,7 @@ class BestWeightsTest {
               measure);
       try (Trainer.Run run = trainer.begin(manager, weights, TeacherParts.NONE)) {
         while (run.step()) {
-          // the listener tells
+          // the listener reports
         }
         return new Outcome(run.chosen(), run.done(), weights.get(TENSOR).toFloatArray());
       }

@@ -51,7 +51,7 @@ class BiLstmInitTest {
   }
 
   @Test
-  void aTensorDependsOnTheSeedAndItsNameAlone() {
+  void aTensorDependsOnlyOnTheSeedAndItsName() {
     BiLstmSpec wider =
         new BiLstmSpec(
             SPEC.words(), new BiLstmSpec.Units(16, 50), 0, BiLstmSpec.Texts.PAIR, SPEC.head());
@@ -67,7 +67,7 @@ class BiLstmInitTest {
   }
 
   @Test
-  void wordVectorsAreTheTeachers() throws IOException {
+  void copiesTheTeachersWordVectors() throws IOException {
     HuggingFaceDirectory teacher =
         HuggingFaceDirectory.open(Golden.DIRECTORY.resolve("bert-tiny-cls-v1"));
 
@@ -79,7 +79,7 @@ class BiLstmInitTest {
   }
 
   @Test
-  void knownVectorsTakeThePlaceOfRandomOnes() {
+  void knownVectorsReplaceRandomOnes() {
     float[] vector = new float[32];
     Arrays.fill(vector, 7f);
 

@@ -51,7 +51,7 @@ class BiLstmTrainingTest extends BiLstmGoldens {
   private static final int STEPS = 12;
   private static final Consumer<StepReport> NOBODY = report -> {};
 
-  /** As make_bilstm_goldens.py has it. */
+  /** As in make_bilstm_goldens.py. */
   private static final DistillSpec LOSS =
       new DistillSpec(
           List.of(),
@@ -113,7 +113,7 @@ class BiLstmTrainingTest extends BiLstmGoldens {
     JsonArray losses = expected.getAsJsonArray("losses");
     JsonArray norms = expected.getAsJsonArray("gradient_norms");
     Map<String, NDArray> weights = trained(texts);
-    // Micro-batches of a row or two: their gradients must add up to the full batch's.
+    // Micro-batches of one or two rows, whose gradients must add up to the full batch's.
     Trainer.Setup setup = new Trainer.Setup(spec(texts, 0), LOSS, train(14, 0, 42), "ten steps");
     try (Worker worker = new Worker(manager, setup, weights, TeacherParts.NONE)) {
       for (int step = 0; step < losses.size(); step++) {
@@ -134,7 +134,7 @@ class BiLstmTrainingTest extends BiLstmGoldens {
   }
 
   @Test
-  void oneSeedGivesTheSameBitsTwiceAndAnotherGivesOthers() throws IOException {
+  void onlyTheSameSeedGivesTheSameBits() throws IOException {
     Map<String, float[]> first = train("a", 42, NOBODY);
     Map<String, float[]> second = train("b", 42, NOBODY);
     Map<String, float[]> other = train("c", 43, NOBODY);
@@ -144,7 +144,7 @@ class BiLstmTrainingTest extends BiLstmGoldens {
   }
 
   @Test
-  void aRunThatStopsAndResumesEndsInTheSameBits() throws IOException {
+  void resumingEndsWithTheSameBits() throws IOException {
     Map<String, float[]> undisturbed = train("a", 42, NOBODY);
     Consumer<StepReport> stopsAtEight =
         report -> {
@@ -162,7 +162,7 @@ class BiLstmTrainingTest extends BiLstmGoldens {
   }
 
   @Test
-  void everyWeightMovesAndTheLossFalls() throws IOException {
+  void everyWeightChangesAndTheLossFalls() throws IOException {
     List<StepReport> reports = new ArrayList<>();
     Map<String, float[]> after = train("a", 42, reports::add);
 

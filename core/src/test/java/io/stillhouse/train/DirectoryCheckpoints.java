@@ -7,7 +7,7 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.Optional;
 
-/** Checkpoints in a directory of the test's own. */
+/** Checkpoints in a directory of the test. */
 final class DirectoryCheckpoints implements CheckpointStore {
   private final Path directory;
   private final List<Long> steps = new ArrayList<>();

@@ -32,7 +32,7 @@ import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
 
-/** Tiny models of four heads of eight numbers, which lose some of them. */
+/** Tiny models with four heads of size eight, some of which are pruned. */
 class HeadPruningTest {
   private static final PrunedHeads PRUNED =
       new PrunedHeads(List.of(List.of(1, 3), List.of(), List.of(2, 3, 4)));
@@ -103,7 +103,7 @@ class HeadPruningTest {
   }
 
   @Test
-  void whateverTheGradientsAreAStepLeavesPrunedHeadsAtZero() throws IOException {
+  void aStepKeepsPrunedHeadsAtZeroForAnyGradients() throws IOException {
     Autograd.record(Autograd.Mode.OFF);
     try (NDManager manager = NDManager.newBaseManager()) {
       HuggingFaceDirectory source =
@@ -122,7 +122,7 @@ class HeadPruningTest {
       try (AdamW adamW = new AdamW(manager, weights, tenSteps().optimiser())) {
         double norm = adamW.step(1, 1e-3);
 
-        // Of each pruned head three kernels, three biases, and what reads it.
+        // Each pruned head has three kernels, three biases and columns of the output projection.
         long gone = 5 * (4 * 8 * 32 + 3 * 8);
         assertThat(norm * norm / (spec.parameterCount() - gone)).isBetween(1 - 1e-5, 1 + 1e-5);
       }
@@ -132,7 +132,7 @@ class HeadPruningTest {
     }
   }
 
-  /** Returns what makes and reads a head's numbers. */
+  /** Returns the weights that compute and read a head. */
   private static List<NDArray> parts(
       Map<String, NDArray> weights, String attention, int head, int size) {
     String rows = rows(head, size);
@@ -145,7 +145,7 @@ class HeadPruningTest {
     return parts;
   }
 
-  /** Gives a head the numbers that it had, so that a model has it and may leave it out. */
+  /** Restores the original weights of a head. */
   private static void restore(
       Map<String, NDArray> to, Map<String, NDArray> from, String attention, int head, int size) {
     String rows = rows(head, size);

@@ -39,7 +39,7 @@ class LockstepTest {
   private List<List<Example>> shards;
   private final Map<Path, DirectoryCheckpoints> stores = new HashMap<>();
 
-  /** What {@link #together} found. */
+  /** The result of {@link #together}. */
   private record Ended(
       Map<String, Map<String, float[]>> weights,
       Map<String, String> problems,
@@ -66,7 +66,7 @@ class LockstepTest {
   }
 
   @Test
-  void eachStudentEndsInTheBitsThatItReachesAlone() throws IOException {
+  void everyStudentEndsWithTheBitsOfTrainingAlone() throws IOException {
     List<Student> students =
         List.of(
             new Student("a", 1, 3e-3, 12, 0.1),
@@ -85,7 +85,7 @@ class LockstepTest {
   }
 
   @Test
-  void theRowsAreReadOnceForAll() throws IOException {
+  void readsRowsOnceForAllStudents() throws IOException {
     List<Student> one = List.of(new Student("a", 1, 3e-3, 12, 0.1));
     List<Student> three =
         List.of(one.get(0), new Student("b", 1, 1e-3, 12, 0.1), new Student("c", 1, 1e-2, 12, 0.1));
@@ -98,7 +98,7 @@ class LockstepTest {
   }
 
   @Test
-  void oneThatFailsLeavesTheOthersAlone() throws IOException {
+  void aFailureDoesNotAffectOtherStudents() throws IOException {
     List<Student> students =
         List.of(new Student("a", 1, 3e-3, 12, 0.1), new Student("broken", 1, 1e30, 12, 0.1));
     Ended ended = together(students, "both", NO_PAUSE);
@@ -109,7 +109,7 @@ class LockstepTest {
   }
 
   @Test
-  void aPauseAndACheckpointChangeNoBit() throws IOException {
+  void pausesAndCheckpointsDoNotChangeBits() throws IOException {
     Student student = new Student("a", 1, 3e-3, 12, 0.1);
     Student other = new Student("b", 1, 1e-3, 12, 0.1);
     Ended paused = together(List.of(student, other), "paused", 6);
@@ -126,7 +126,7 @@ class LockstepTest {
   }
 
   @Test
-  void studentsOfAnotherOrderAreRefused() {
+  void refusesStudentsThatReadRowsInAnotherOrder() {
     MemorySource source = new MemorySource(shards);
 
     assertThatThrownBy(

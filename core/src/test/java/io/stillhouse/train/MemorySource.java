@@ -5,7 +5,7 @@ import io.stillhouse.target.TargetSource;
 import java.util.ArrayList;
 import java.util.List;
 
-/** A cache in memory, which remembers what was read of it. */
+/** A cache in memory that records which shards are read. */
 final class MemorySource implements TargetSource {
   private final List<List<Example>> shards;
   private final List<Integer> reads = new ArrayList<>();

@@ -19,7 +19,7 @@ class MicroBatchesTest {
   }
 
   @Test
-  void aRowOverTheBudgetIsAlone() {
+  void putsARowOverTheBudgetIntoItsOwnBatch() {
     assertThat(lengths(List.of(50, 1, 60), 10))
         .containsExactly(List.of(1), List.of(50), List.of(60));
   }

@@ -56,7 +56,7 @@ class PrefetcherTest {
   }
 
   @Test
-  void whatAReaderThrowsReachesTheCaller() {
+  void rethrowsExceptionsOfTheReader() {
     TargetSource source =
         new TargetSource() {
           @Override

@@ -76,7 +76,7 @@ class RowOrderTest {
   }
 
   @Test
-  void theFirstRowIsDrawnFromEverywhere() {
+  void drawsTheFirstRowFromAllShards() {
     HashSet<RowOrder.Place> firsts = new HashSet<>();
     for (long seed = 0; seed < 400; seed++) {
       firsts.add(new RowOrder(SHARDS, BATCH_SIZE, 1, seed).step(0).get(0));
@@ -86,7 +86,7 @@ class RowOrderTest {
   }
 
   @Test
-  void aShardsRowsAreReadTogether() {
+  void readsTheRowsOfAShardTogether() {
     List<RowOrder.Place> places = epoch(new RowOrder(SHARDS, BATCH_SIZE, 1, 1), 0);
 
     int changes = 0;
@@ -101,7 +101,7 @@ class RowOrderTest {
   }
 
   @Test
-  void theRowsOfABlockAreShuffledTogether() {
+  void shufflesTheRowsOfABlockTogether() {
     List<Integer> shards = List.of(20, 20, 20, 20, 20);
     RowOrder order = new RowOrder(shards, 10, 2, 3);
     for (int epoch = 0; epoch < 3; epoch++) {
@@ -126,7 +126,7 @@ class RowOrderTest {
   }
 
   @Test
-  void theShardsOfAStepAndOfTheNextBlockAreKnownBeforehand() {
+  void listsTheShardsOfAStepAndOfTheNextBlock() {
     List<Integer> large = List.of(5, 8, 7, 9, 4); // none is smaller than a step
     for (int block = 1; block <= 3; block++) {
       RowOrder order = new RowOrder(large, BATCH_SIZE, block, 1);
@@ -143,7 +143,7 @@ class RowOrderTest {
           assertThat(foreseen).containsAll(now);
         }
         foreseen = new HashSet<>(shards);
-        // Read on its own, as a resumed run does, a step has the same rows.
+        // A step has the same rows when it is read first, as in a resumed run.
         assertThat(new RowOrder(large, BATCH_SIZE, block, 1).step(step))
             .isEqualTo(order.step(step));
       }

@@ -15,7 +15,7 @@ class ShardScheduleTest {
   private static final int BATCH_SIZE = 4;
 
   @Test
-  void shardsThatAreDoneAreReadByNoLaterStep() {
+  void laterStepsDoNotReadDoneShards() {
     for (int block : new int[] {1, 2, 4}) {
       for (int epochs : new int[] {1, 2}) {
         for (int mostSteps : new int[] {0, 3, 9}) {
@@ -37,7 +37,7 @@ class ShardScheduleTest {
   }
 
   @Test
-  void shardsThatAreBegunAreThoseOfTheStepsSoFar() {
+  void startedShardsAreThoseReadSoFar() {
     TrainSpec train = train(1, 2, 0, TrainSpec.Rounds.NONE);
     ShardSchedule schedule = new ShardSchedule(train, SHARDS);
     RowOrder order = RowOrder.of(train, SHARDS);
@@ -50,7 +50,7 @@ class ShardScheduleTest {
   }
 
   @Test
-  void countsWhatAStepOrARoundReadsAtOnce() {
+  void countsShardsThatAStepOrARoundReadsAtOnce() {
     // Shards begin at rows 0, 5, 8, 15, 16 and 22: no step of four reads more than two.
     assertThat(new ShardSchedule(train(1, 1, 0, TrainSpec.Rounds.NONE), SHARDS).mostAtOnce())
         .isEqualTo(2);
@@ -66,7 +66,7 @@ class ShardScheduleTest {
   }
 
   @Test
-  void aShuffledOrderHasNoSchedule() {
+  void refusesAShuffledOrder() {
     TrainSpec train = train(1, 1, 0, TrainSpec.Rounds.NONE);
     TrainSpec shuffled =
         new TrainSpec(

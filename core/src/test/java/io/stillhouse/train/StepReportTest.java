@@ -8,7 +8,7 @@ import org.junit.jupiter.api.Test;
 
 class StepReportTest {
   @Test
-  void speedAndWaitAreOverSeveralSteps() {
+  void averagesSpeedAndWaitOverSeveralSteps() {
     StepReport quick = step(7, new StepReport.Work(100, 1, 0));
     StepReport waits = step(8, new StepReport.Work(100, 3, 2));
     StepReport both = StepReport.lately(List.of(quick, waits));

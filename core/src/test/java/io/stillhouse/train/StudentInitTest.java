@@ -45,7 +45,7 @@ class StudentInitTest {
   }
 
   @Test
-  void copiesTheChosenBlocksAndAllAroundThem() {
+  void copiesTheChosenBlocksAndAllOtherTensors() {
     Map<String, NDArray> original = source.weights(manager);
 
     Map<String, NDArray> student =
@@ -64,7 +64,7 @@ class StudentInitTest {
   }
 
   @Test
-  void aDistilBertBeginsWithTheEmbeddingOutputOfItsTeacherAndItsPooler() {
+  void keepsTheTeachersEmbeddingOutputAndPoolerInADistilBert() {
     Map<String, NDArray> original = source.weights(manager);
     EncoderSpec spec = distilBert(source.spec().head());
 
@@ -82,7 +82,7 @@ class StudentInitTest {
   }
 
   @Test
-  void aBertOfADistilBertHasSegmentsThatSayNothing() throws IOException {
+  void initialisesSegmentsToZeroIfTheSourceHasNone() throws IOException {
     source = HuggingFaceDirectory.open(Golden.DIRECTORY.resolve("distilbert-tiny-mlm-v1"));
     EncoderSpec spec =
         new EncoderSpec(
@@ -104,7 +104,7 @@ class StudentInitTest {
   }
 
   @Test
-  void anAlbertTakesOneBlockAndTheTablesWhereTheyFit() {
+  void initialisesAnAlbertFromOneBlockAndTablesOfEqualWidth() {
     Map<String, NDArray> original = source.weights(manager);
     EncoderSpec wide = albert(32);
     Batch single = Batch.of(manager, List.of(new int[] {2, 7, 9, 3}), List.of(new int[4]));
@@ -129,7 +129,7 @@ class StudentInitTest {
   }
 
   @Test
-  void aBertOfAnAlbertHasTheOneBlockInEachOfItsOwn() throws IOException {
+  void copiesTheSharedBlockOfAnAlbertIntoEveryBlock() throws IOException {
     source = HuggingFaceDirectory.open(Golden.DIRECTORY.resolve("albert-tiny-cls-v1"));
     String shared = source.spec().prefixOf(1) + QUERY;
     float[] original = source.weights(manager).get(shared).toFloatArray();
@@ -165,7 +165,7 @@ class StudentInitTest {
   }
 
   @Test
-  void aBlockThatServesTwiceIsCopiedTwice() {
+  void copiesABlockTwiceIfItIsNamedTwice() {
     Map<String, NDArray> student =
         StudentInit.from(manager, spec(2, 32, source.spec().head()), source, List.of(2, 2), 1);
     NDArray first = student.get(EncoderSpec.blockPrefix(1) + QUERY);
@@ -180,7 +180,7 @@ class StudentInitTest {
   }
 
   @Test
-  void randomWeightsAreAFunctionOfSeedAndNameAlone() {
+  void randomWeightsDependOnlyOnSeedAndName() {
     Map<String, NDArray> deep = StudentInit.random(manager, spec(3, 32, Head.MASKED_LM), 7);
     Map<String, NDArray> shallow = StudentInit.random(manager, spec(1, 32, Head.NONE), 7);
 
@@ -218,7 +218,7 @@ class StudentInitTest {
   }
 
   @Test
-  void aHeadForOtherClassesIsRandomAndTheRestIsCopied() {
+  void initialisesAHeadForOtherClassesRandomly() {
     Head fiveClasses = new Head(Task.CLASSIFICATION, List.of("a", "b", "c", "d", "e"));
     Map<String, NDArray> original = source.weights(manager);
 
@@ -232,7 +232,7 @@ class StudentInitTest {
   }
 
   @Test
-  void aHeadThatTheSourceLacksIsRandom() {
+  void initialisesAMissingHeadRandomly() {
     EncoderSpec spec = spec(1, 32, Head.MASKED_LM);
     String head = "cls.predictions.transform.dense.weight";
 
@@ -253,7 +253,7 @@ class StudentInitTest {
   }
 
   @Test
-  void projectsEachHiddenStateThatIsReadWhereWidthsDiffer() {
+  void projectsEveryMappedStateIfWidthsDiffer() {
     DistillSpec loss =
         new DistillSpec(
             List.of(0, 1, 3),
@@ -273,7 +273,7 @@ class StudentInitTest {
   }
 
   @Test
-  void aSharedProjectionIsOneTensor() {
+  void sharesOneProjectionBetweenLayers() {
     DistillSpec loss =
         new DistillSpec(
             List.of(0, 1, 3),

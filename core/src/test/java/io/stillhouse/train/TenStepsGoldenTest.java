@@ -28,7 +28,7 @@ import java.util.Map;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
 
-/** Ten steps of torch.optim.AdamW on Hugging Face's encoders, and ours. */
+/** Compares ten steps with those of torch.optim.AdamW on Hugging Face's encoders. */
 class TenStepsGoldenTest {
   private static final double RATE = 1e-3;
   private static final TrainSpec.Optimiser ADAM_W =
@@ -76,7 +76,7 @@ class TenStepsGoldenTest {
       NDManager manager, List<Example> rows, Encoder encoder, DistillLoss loss) {
     Autograd.record(Autograd.Mode.ON);
     double total = 0;
-    // Two micro-batches: their gradients must add up to the full batch's.
+    // Two micro-batches, whose gradients must add up to the full batch's.
     for (List<Example> part : List.of(rows.subList(0, 1), rows.subList(1, rows.size()))) {
       try (NDManager scope = manager.newSubManager()) {
         TargetBatch targets = new TargetBatch(scope, part, TeacherParts.NONE);

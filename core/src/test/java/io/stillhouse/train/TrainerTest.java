@@ -54,7 +54,7 @@ class TrainerTest {
   }
 
   @Test
-  void oneSeedGivesTheSameBitsTwice() throws IOException {
+  void theSameSeedGivesTheSameBits() throws IOException {
     Map<String, float[]> first = train(setup(train(STEPS, 42)), "a", NOBODY, rows);
     Map<String, float[]> second = train(setup(train(STEPS, 42)), "b", NOBODY, rows);
 
@@ -62,7 +62,7 @@ class TrainerTest {
   }
 
   @Test
-  void anotherSeedGivesOthers() throws IOException {
+  void anotherSeedGivesOtherWeights() throws IOException {
     Map<String, float[]> first = train(setup(train(STEPS, 42)), "a", NOBODY, rows);
     Map<String, float[]> second = train(setup(train(STEPS, 43)), "b", NOBODY, rows);
 
@@ -90,7 +90,7 @@ class TrainerTest {
   }
 
   @Test
-  void aRunThatStopsAndResumesEndsInTheSameBits() throws IOException {
+  void resumingEndsWithTheSameBits() throws IOException {
     Map<String, float[]> undisturbed = train(setup(train(STEPS, 42)), "a", NOBODY, rows);
     DirectoryCheckpoints checkpoints = new DirectoryCheckpoints(directory);
     Consumer<StepReport> stopsAtEight =
@@ -105,7 +105,7 @@ class TrainerTest {
     assertThat(checkpoints.steps()).containsExactly(5L);
 
     List<Long> steps = new ArrayList<>();
-    // Other initial weights: the checkpoint's must take their place.
+    // Other initial weights, which the checkpoint's must replace.
     Map<String, float[]> resumed =
         train(setup(train(STEPS, 42)), checkpoints, report -> steps.add(report.step()), rows, 99);
 
@@ -181,7 +181,7 @@ class TrainerTest {
   }
 
   @Test
-  void passesOverAStepWhoseGradientsAreNotFinite() throws IOException {
+  void skipsStepsWhoseGradientsAreNotFinite() throws IOException {
     // One of sixteen rows is broken: one bad step in each epoch of four,
     // more in all than may follow each other.
     List<StepReport> reports = new ArrayList<>();
@@ -239,7 +239,7 @@ class TrainerTest {
     return run(setup, checkpoints, listener, shards(examples), initSeed);
   }
 
-  /** Trains from random weights and returns what they became. */
+  /** Trains random weights and returns the result. */
   private Map<String, float[]> run(
       Trainer.Setup setup,
       CheckpointStore checkpoints,

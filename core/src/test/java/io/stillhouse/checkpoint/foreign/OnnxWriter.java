@@ -19,7 +19,7 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
 
-/** Writes the parts of PyTorch's ONNX export of a BERT that tell its parameters and sizes. */
+/** Writes the parts of PyTorch's ONNX export of a BERT that contain its parameters and sizes. */
 final class OnnxWriter {
   private static final int FLOAT = 1;
   private static final int INT64 = 7;

@@ -21,7 +21,7 @@ class OuterStepTest {
   @TempDir private Path directory;
 
   @Test
-  void theMeanIsWeightedByTokens() {
+  void weightsTheMeanByTokens() {
     byte[] mean =
         OuterStep.mean(
             List.of(
@@ -32,7 +32,7 @@ class OuterStepTest {
   }
 
   @Test
-  void theOrderInWhichPartsComeDoesNotMatter() {
+  void theOrderOfPartsDoesNotMatter() {
     List<OuterStep.Part> parts =
         new java.util.ArrayList<>(
             List.of(
@@ -47,7 +47,7 @@ class OuterStepTest {
   }
 
   @Test
-  void halvesTravelAsTwoBytes() {
+  void encodesFloat16DifferencesInTwoBytes() {
     byte[] difference =
         DeltaCodec.difference(floats(1.5f, 3), floats(1, 1), TrainSpec.Delta.FLOAT16);
 
@@ -60,7 +60,7 @@ class OuterStepTest {
   }
 
   @Test
-  void whatIsNotFiniteIsNoDifference() {
+  void returnsNullIfADifferenceIsNotFinite() {
     byte[] one = floats(1);
 
     assertThat(DeltaCodec.difference(one, floats(Float.NaN), TrainSpec.Delta.FLOAT32)).isNull();
@@ -72,7 +72,7 @@ class OuterStepTest {
 
   /** d = 1, then d = 2: v = 1, step 0.7 (1 + 0.5); v = 0.5 + 2, step 0.7 (2 + 1.25). */
   @Test
-  void nesterovWorkedByHand() throws IOException {
+  void nesterovStepMatchesValuesWorkedByHand() throws IOException {
     FlatWeights weights = weights(10, 20, 30);
     FlatWeights velocity = weights.zeros();
     TrainSpec.Outer outer = new TrainSpec.Outer(0.7, 0.5, 3);
@@ -126,7 +126,7 @@ class OuterStepTest {
     return (float) Math.nextAfter(from, (double) to);
   }
 
-  /** Two tensors that lie across two pieces of two numbers. */
+  /** Two tensors, split into two pieces of two values. */
   private FlatWeights weights(float... values) throws IOException {
     Path file = directory.resolve("weights.safetensors");
     SafeTensors.writeLazily(

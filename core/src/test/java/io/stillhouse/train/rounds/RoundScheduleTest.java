@@ -35,7 +35,7 @@ class RoundScheduleTest {
   }
 
   @Test
-  void theLastRoundIsSharedOutEvenly() {
+  void dividesTheLastRoundEvenly() {
     RoundSchedule schedule = new RoundSchedule(train(4, 10, TrainSpec.Moments.RESET), 410);
 
     assertThat(schedule.rounds()).isEqualTo(3);
@@ -47,7 +47,7 @@ class RoundScheduleTest {
   }
 
   @Test
-  void theRateFollowsTheWorkersOwnStepsAndRisesAgainWhereMomentsAreReset() {
+  void followsTheWorkersStepsAndWarmsUpAgainIfMomentsAreReset() {
     TrainSpec train = train(2, 10, TrainSpec.Moments.RESET);
     RoundSchedule schedule = new RoundSchedule(train, 410);
     RoundSchedule.Share second = schedule.share(1, 0);

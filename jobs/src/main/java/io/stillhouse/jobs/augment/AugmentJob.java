@@ -10,11 +10,10 @@ import io.stillhouse.config.Settings;
 import io.stillhouse.error.Errors;
 import io.stillhouse.error.StillhouseException;
 import io.stillhouse.jobs.corpus.Corpus;
+import io.stillhouse.jobs.corpus.RowTokenizer;
 import io.stillhouse.jobs.corpus.SourceRow;
-import io.stillhouse.jobs.corpus.Tokenising;
 import io.stillhouse.jobs.spark.Progress;
-import io.stillhouse.jobs.spark.RunningTasks;
-import io.stillhouse.jobs.spark.Watch;
+import io.stillhouse.jobs.spark.TrackedJob;
 import io.stillhouse.jobs.storage.Storage;
 import io.stillhouse.recipe.Recipe;
 import io.stillhouse.spec.CorpusSpec;
@@ -27,7 +26,6 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.Locale;
 import java.util.UUID;
-import java.util.function.Supplier;
 import java.util.regex.Pattern;
 import org.apache.hadoop.fs.FileAlreadyExistsException;
 import org.apache.hadoop.fs.FileStatus;
@@ -38,20 +36,25 @@ import org.apache.spark.api.java.JavaSparkContext;
 import org.apache.spark.sql.SparkSession;
 import org.apache.spark.util.LongAccumulator;
 import org.jspecify.annotations.Nullable;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
 import scala.Tuple2;
 
 /**
- * Writes a larger corpus of copies of each row. Rows are dealt to parts by their keys, and each
- * part's rows depend on nothing else, so the same recipe gives the same files on any cluster. The
- * directory bears its name only when it is whole.
+ * Writes a larger corpus with copies of each row. Rows are assigned to parts by their keys, and the
+ * copies in a part depend only on its rows, so a recipe gives the same files on every cluster. The
+ * destination appears only when it is complete.
  */
 public final class AugmentJob {
+  private static final Logger LOG = LoggerFactory.getLogger(AugmentJob.class);
+
+  private static final String GROUP = "augment";
   private static final String REPORT = "_augment.json";
   private static final String UNFINISHED = "unfinished";
   private static final int FEWEST_PARTS = 16;
   private static final int LEAST_ROWS_OF_PART = 32;
 
-  /** [CLS], a token, [SEP], a token, [SEP]. */
+  /** [CLS], one token, [SEP], one token, [SEP]. */
   private static final int LEAST_PAIR = 5;
 
   private final SparkSession spark;
@@ -62,22 +65,30 @@ public final class AugmentJob {
   private final String vectors;
 
   /**
-   * What a run has written.
+   * The result of a run.
    *
-   * @param counts what it counted
-   * @param next the settings with which the larger corpus is read
+   * @param counts the numbers of rows
+   * @param next the settings that read the larger corpus
    */
   public record Result(String directory, Counts counts, List<String> next) {}
 
-  /** Rows read, rows left out, rows written, copies dropped, share of words replaced. */
+  /**
+   * The numbers of a run.
+   *
+   * @param rowsIn rows of the corpus
+   * @param leftOut rows without copies
+   * @param rowsOut rows of the larger corpus
+   * @param duplicates copies that were dropped
+   * @param replacedShare share of the copies' words that were replaced
+   */
   public record Counts(
       long rowsIn, long leftOut, long rowsOut, long duplicates, double replacedShare) {}
 
   /**
    * Checks the recipe.
    *
-   * @throws io.stillhouse.error.StillhouseException if the result is there already, or the model is
-   *     missing or no masked LM
+   * @throws io.stillhouse.error.StillhouseException if the destination exists, or the model is
+   *     missing or not a masked LM
    */
   public AugmentJob(SparkSession spark, Settings settings) throws IOException {
     this.spark = spark;
@@ -103,7 +114,7 @@ public final class AugmentJob {
 
   private StillhouseException alreadyThere() {
     return Errors.invalid(
-        "augment.to '%s' exists already".formatted(destination), "remove it, or name another");
+        "augment.to '%s' already exists".formatted(destination), "delete it, or choose another");
   }
 
   private String maskedLm() throws IOException {
@@ -119,9 +130,10 @@ public final class AugmentJob {
     EncoderSpec spec = HuggingFaceDirectory.open(storage.local(path)).spec();
     if (spec.head().task() != Task.MASKED_LM) {
       throw Errors.invalid(
-          "%s '%s' has no masked-LM head (its head is %s), so it cannot say which words are likely"
+          "%s '%s' must have a masked-LM head, but its head is %s"
               .formatted(key.key(), path, spec.head().task()),
-          "set augment.model to the masked LM that it was made from, or augment.kind=rules");
+          "set augment.model to a masked LM, such as the one it was fine-tuned from, or set"
+              + " augment.kind=rules");
     }
     if (settings.get(Options.MAX_LENGTH) > spec.embeddings().maxPositions()) {
       throw Errors.badValue(
@@ -148,24 +160,32 @@ public final class AugmentJob {
     return path;
   }
 
-  /** Makes the copies, and gives the directory its name. */
+  /** Writes the copies to a staging directory and renames it. */
   public Result run() throws IOException {
+    long start = System.nanoTime();
     CorpusSpec spec = Recipe.corpus(settings);
     Corpus corpus = Corpus.read(spark, spec);
     Path staging =
         new Path(destination.getParent(), prefix() + UUID.randomUUID().toString().substring(0, 8));
+    LOG.info("Augmenting {} rows of {} into {}", corpus.rowCount(), spec.paths(), destination);
     try {
       List<AugmentTask.Written> written = write(corpus, spec, staging);
-      Tally tally =
-          written.stream().map(AugmentTask.Written::tally).reduce(Tally.NOTHING, Tally::plus);
-      if (tally.written() == 0) {
+      RowCounts counts =
+          written.stream().map(AugmentTask.Written::counts).reduce(RowCounts.NONE, RowCounts::plus);
+      if (counts.written() == 0) {
         throw Errors.invalid(
-            "no row of the corpus %s holds text to augment (%s)"
-                .formatted(spec.paths(), tally.leftOut()),
+            "no row of the corpus %s has text to augment (%s)"
+                .formatted(spec.paths(), counts.leftOut()),
             "name files with text");
       }
-      publish(staging, written, tally);
-      return result(spec, tally);
+      publish(staging, written, counts);
+      LOG.info(
+          "Wrote {} rows to {} in {} s; rows left out: {}",
+          counts.written(),
+          destination,
+          (System.nanoTime() - start) / 1_000_000_000,
+          counts.leftOut());
+      return result(spec, counts);
     } finally {
       storage.fileSystem(staging).delete(staging, true);
     }
@@ -174,10 +194,10 @@ public final class AugmentJob {
   private List<AugmentTask.Written> write(Corpus corpus, CorpusSpec spec, Path staging)
       throws IOException {
     JavaSparkContext context = JavaSparkContext.fromSparkContext(spark.sparkContext());
-    JavaRDD<SourceRow> rows = corpus.rows();
-    if (rows.getNumPartitions() < context.defaultParallelism()) {
-      rows = rows.repartition(context.defaultParallelism());
-    }
+    JavaRDD<SourceRow> rows =
+        corpus.rows().getNumPartitions() < context.defaultParallelism()
+            ? corpus.rows().repartition(context.defaultParallelism())
+            : corpus.rows();
     Augmentation augmentation = model == null ? rules(context, rows, corpus) : replacement(model);
     Path unfinished = new Path(staging, UNFINISHED);
     storage.fileSystem(unfinished).mkdirs(unfinished);
@@ -191,29 +211,38 @@ public final class AugmentJob {
                 spec.columns().pair() != null,
                 spec.columns().label() != null,
                 settings.get(Options.AUGMENT_KEEP)));
-    LongAccumulator done = spark.sparkContext().longAccumulator("augmented rows");
-    context.setJobGroup("augment", "%,d rows".formatted(corpus.rowCount()), true);
-    JavaRDD<AugmentTask.Written> written =
-        rows.mapToPair(row -> new Tuple2<>(row.key(), row))
-            .repartitionAndSortWithinPartitions(
-                new HashPartitioner(parts(corpus.rowCount(), augmentation.rowsOfPart())))
-            .values()
-            .mapPartitionsWithIndex(
-                (part, own) -> List.of(task.write(part, own, done::add)).iterator(), false);
-    return watched("augment", corpus.rowCount(), done, written::collect);
+    int parts = parts(corpus.rowCount(), augmentation.rowsOfPart());
+    String description = "%,d rows".formatted(corpus.rowCount());
+    try (TrackedJob job = TrackedJob.start(spark, GROUP, description)) {
+      LongAccumulator done =
+          job.count("augmented rows", Progress.start("augment", corpus.rowCount(), "rows"));
+      return job.run(
+          () ->
+              rows.mapToPair(row -> new Tuple2<>(row.key(), row))
+                  .repartitionAndSortWithinPartitions(new HashPartitioner(parts))
+                  .values()
+                  .mapPartitionsWithIndex(
+                      (part, own) -> List.of(task.write(part, own, done::add)).iterator(), false)
+                  .collect());
+    }
   }
 
-  /** Returns the number of parts: a small corpus is cut finer. Only the corpus decides it. */
+  /**
+   * Returns the number of parts, which depends only on the corpus. Parts of a small corpus are
+   * smaller.
+   */
   static int parts(long rows, int rowsOfPart) {
     long own = Math.min(rowsOfPart, Math.max(LEAST_ROWS_OF_PART, rows / FEWEST_PARTS + 1));
     return Math.toIntExact(Math.max(1, (rows + own - 1) / own));
   }
 
   private Augmentation rules(JavaSparkContext context, JavaRDD<SourceRow> rows, Corpus corpus) {
-    context.setJobGroup("augment", "parts of speech", true);
-    LongAccumulator tagged = spark.sparkContext().longAccumulator("tagged rows");
-    WordsByTag words =
-        watched("tag", corpus.rowCount(), tagged, () -> TagCounts.of(rows, tagged::add));
+    WordsByTag words;
+    try (TrackedJob job = TrackedJob.start(spark, GROUP, "parts of speech")) {
+      LongAccumulator tagged =
+          job.count("tagged rows", Progress.start("tag", corpus.rowCount(), "rows"));
+      words = job.run(() -> TagCounts.of(rows, tagged::add));
+    }
     return new Augmentation.Rules(
         new RuleAugmentation.Probabilities(
             settings.get(Options.AUGMENT_MASK),
@@ -237,23 +266,15 @@ public final class AugmentJob {
             stops()),
         new Augmentation.MaskedLm.Pass(
             settings.get(Options.AUGMENT_SHOW)
-                ? Augmentation.MaskedLm.ColumnSelection.MASKED_TEXT_AND_ORIGINAL
-                : Augmentation.MaskedLm.ColumnSelection.MASKED_TEXT,
+                ? Augmentation.MaskedLm.ModelInput.MASKED_TEXT_AND_ORIGINAL
+                : Augmentation.MaskedLm.ModelInput.MASKED_TEXT,
             settings.get(Options.MAX_LENGTH),
             settings.get(Options.CACHE_BATCH_TOKENS),
             Precision.of(settings.get(Options.CACHE_PRECISION)),
             spark.sparkContext().conf().getInt("spark.task.cpus", 1)));
   }
 
-  private <T> T watched(String stage, long rows, LongAccumulator done, Supplier<T> work) {
-    try (Progress progress = Progress.start(stage, rows, "rows");
-        RunningTasks running = new RunningTasks(spark.sparkContext(), done);
-        Watch watch = new Watch(() -> progress.update(done.value() + running.sum()))) {
-      return work.get();
-    }
-  }
-
-  private void publish(Path staging, List<AugmentTask.Written> written, Tally tally)
+  private void publish(Path staging, List<AugmentTask.Written> written, RowCounts counts)
       throws IOException {
     Path unfinished = new Path(staging, UNFINISHED);
     for (AugmentTask.Written part : written) {
@@ -263,8 +284,8 @@ public final class AugmentJob {
             new Path(staging, "part-%05d.parquet".formatted(part.part())));
       }
     }
-    storage.fileSystem(unfinished).delete(unfinished, true); // of attempts that did not count
-    storage.writeJson(new Path(staging, REPORT), AugmentReport.of(settings.inForce(), tally));
+    storage.fileSystem(unfinished).delete(unfinished, true); // left by failed attempts
+    storage.writeJson(new Path(staging, REPORT), AugmentReport.of(settings.inForce(), counts));
     try {
       storage.renameExclusively(staging, destination);
     } catch (FileAlreadyExistsException e) {
@@ -273,7 +294,7 @@ public final class AugmentJob {
     Pattern left = Pattern.compile(Pattern.quote(prefix()) + "[0-9a-f]{8}");
     for (FileStatus status : storage.fileSystem(destination).listStatus(destination.getParent())) {
       if (left.matcher(status.getPath().getName()).matches()) {
-        storage.fileSystem(destination).delete(status.getPath(), true); // of runs that were killed
+        storage.fileSystem(destination).delete(status.getPath(), true); // left by killed runs
       }
     }
   }
@@ -282,16 +303,19 @@ public final class AugmentJob {
     return "_" + destination.getName() + "-augmenting-";
   }
 
-  private Result result(CorpusSpec spec, Tally tally) {
-    long leftOut = tally.leftOut().values().stream().mapToLong(Long::longValue).sum();
+  private Result result(CorpusSpec spec, RowCounts counts) {
     return new Result(
         destination.toString(),
         new Counts(
-            tally.rows(), leftOut, tally.written(), tally.duplicates(), tally.replacedShare()),
+            counts.read(),
+            counts.leftOutRows(),
+            counts.written(),
+            counts.duplicates(),
+            counts.replacedShare()),
         next(spec));
   }
 
-  /** Returns the settings of the larger corpus where they are not the recipe's own. */
+  /** Returns the settings of the larger corpus that differ from the recipe. */
   private List<String> next(CorpusSpec spec) {
     List<String> next = new ArrayList<>();
     next.add("corpus.path=" + settings.get(Options.AUGMENT_TO));
@@ -303,11 +327,11 @@ public final class AugmentJob {
       next.add("corpus.label=label");
     }
     next.add("corpus.id=id");
-    next.add("corpus.format=parquet"); // a task's files are TSV
+    next.add("corpus.format=parquet"); // task=... would set TSV
     if (spec.limit() > 0) {
       next.add("corpus.limit=0");
     }
-    Segmenter.Mode mode = Tokenising.cut(settings, spec).mode();
+    Segmenter.Mode mode = RowTokenizer.cut(settings, spec).mode();
     if (mode != Segmenter.Mode.ROW) {
       next.add("corpus.segment=" + mode.name().toLowerCase(Locale.ROOT));
     }

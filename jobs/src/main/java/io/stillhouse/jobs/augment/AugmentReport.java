@@ -3,15 +3,15 @@ package io.stillhouse.jobs.augment;
 import java.util.Map;
 
 /**
- * What {@code _augment.json} says.
+ * The content of {@code _augment.json}.
  *
- * @param settings every value in force
- * @param rowsIn rows that were read
- * @param leftOut those that have no copies, by reason
+ * @param settings every setting in force
+ * @param rowsIn rows of the corpus
+ * @param leftOut rows without copies, by reason
  * @param rowsOut rows of the larger corpus
- * @param duplicates copies that were dropped, equal to their row or to an earlier copy
- * @param replacedShare share of the copies' words that another stands for, dropped copies counted
- * @param maskedWords words that the masked LM was asked for
+ * @param duplicates copies that were dropped because they equal their row or an earlier copy
+ * @param replacedShare share of the copies' words that were replaced, including dropped copies
+ * @param maskedWords words for which the masked LM was evaluated
  */
 record AugmentReport(
     Map<String, String> settings,
@@ -22,14 +22,14 @@ record AugmentReport(
     double replacedShare,
     long maskedWords) {
 
-  static AugmentReport of(Map<String, String> settings, Tally tally) {
+  static AugmentReport of(Map<String, String> settings, RowCounts counts) {
     return new AugmentReport(
         settings,
-        tally.rows(),
-        tally.leftOut(),
-        tally.written(),
-        tally.duplicates(),
-        tally.replacedShare(),
-        tally.computed());
+        counts.read(),
+        counts.leftOut(),
+        counts.written(),
+        counts.duplicates(),
+        counts.replacedShare(),
+        counts.maskedWords());
   }
 }

@@ -19,33 +19,38 @@ import java.util.function.LongConsumer;
 import org.apache.hadoop.fs.Path;
 import org.apache.parquet.hadoop.ParquetWriter;
 import org.jspecify.annotations.Nullable;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
 
 /**
- * Writes the copies of a part's rows, inside a task, under a name that no other attempt has.
+ * Writes the copies of a part's rows in a task. Every attempt writes its own file.
  *
- * @param directory of unfinished files
+ * @param directory directory of unfinished files
  * @param augmentation how copies are made
- * @param draws how many, and from which seed
- * @param layout of the rows
+ * @param draws number of copies, and the seed
+ * @param layout columns of the written rows
  */
 record AugmentTask(
     String directory, Augmentation augmentation, Augmentation.Draws draws, Layout layout)
     implements Serializable {
+  private static final Logger LOG = LoggerFactory.getLogger(AugmentTask.class);
+
+  /** Suffix of the id of an original row. */
   private static final String ORIGINAL = "+0";
 
-  /** Which columns there are, and whether the rows themselves are kept. */
+  /** The columns to write, and whether original rows are kept. */
   record Layout(boolean paired, boolean labelled, boolean keepOriginals) implements Serializable {
     List<Column> columns() {
       List<Column> columns = new ArrayList<>();
       columns.add(
-          column("id", "The origin's key, '+' and the number of the copy; 0 is the row itself."));
-      columns.add(column("origin", "Key of the row that this is a copy of."));
+          column("id", "The origin's key, '+' and the number of the copy; 0 is the original row."));
+      columns.add(column("origin", "Key of the original row."));
       columns.add(Targets.TEXT);
       if (paired) {
         columns.add(Targets.PAIR);
       }
       if (labelled) {
-        columns.add(column("label", "The origin's label, as it stands there."));
+        columns.add(column("label", "Label of the original row, as written in the corpus."));
       }
       return columns;
     }
@@ -55,59 +60,78 @@ record AugmentTask(
     }
   }
 
-  /** What an attempt leaves: a file, or null where it has no rows. */
-  record Written(int part, @Nullable String file, Tally tally) implements Serializable {}
+  /**
+   * The result of an attempt.
+   *
+   * @param file name of the file; null if no rows were written
+   */
+  record Written(int part, @Nullable String file, RowCounts counts) implements Serializable {}
 
   /**
-   * @param rows in the order of their keys, which alone decides what is computed together
+   * Writes the copies of a part's rows.
+   *
+   * @param rows sorted by their keys, so that batches do not depend on the partitioning
+   * @param done receives the number of rows read so far, in increments
    */
   Written write(int part, Iterator<SourceRow> rows, LongConsumer done) throws IOException {
     if (!rows.hasNext()) {
-      return new Written(part, null, Tally.NOTHING);
+      return new Written(part, null, RowCounts.NONE);
     }
+    long start = System.nanoTime();
     Storage storage = Storage.ofThisProcess();
     String name = "part-%05d-%s".formatted(part, UUID.randomUUID().toString().substring(0, 8));
+    LOG.info("Augmenting part {} into {}/{}", part, directory, name);
     Augmentation.Augmenter augmenter = augmentation.open(draws);
-    Tally tally = Tally.NOTHING;
+    RowCounts counts = RowCounts.NONE;
     try (ParquetWriter<Object[]> out =
         ParquetRows.writer(
             new Path(directory, name), layout.columns(), Map.of(), storage.hadoop())) {
       while (rows.hasNext()) {
-        List<SourceRow> some = new ArrayList<>();
-        int read = 0;
-        for (; rows.hasNext() && some.size() < augmentation.rowsAtOnce(); read++) {
-          SourceRow row = rows.next();
-          String problem = problem(row);
-          if (problem == null) {
-            some.add(row);
-          } else {
-            tally = tally.plus(Tally.leftOut(problem));
-          }
-        }
-        List<Augmentation.Copies> copies = augmenter.of(some);
-        for (int row = 0; row < some.size(); row++) {
-          tally = tally.plus(write(some.get(row), copies.get(row), out));
-        }
-        done.accept(read);
+        RowCounts batch = writeBatch(rows, augmenter, out);
+        counts = counts.plus(batch);
+        done.accept(batch.read());
       }
     }
-    return new Written(part, tally.written() == 0 ? null : name, tally);
+    LOG.info(
+        "Augmented part {}: {} rows read, {} left out, {} rows written in {} s",
+        part,
+        counts.read(),
+        counts.leftOutRows(),
+        counts.written(),
+        (System.nanoTime() - start) / 1_000_000_000);
+    return new Written(part, counts.written() == 0 ? null : name, counts);
   }
 
-  /** Returns why a row has no copies, or null. */
-  static @Nullable String problem(SourceRow row) {
-    if (broken(row.text()) || row.pair() != null && broken(row.pair())) {
+  private RowCounts writeBatch(
+      Iterator<SourceRow> rows, Augmentation.Augmenter augmenter, ParquetWriter<Object[]> out)
+      throws IOException {
+    List<SourceRow> batch = new ArrayList<>();
+    RowCounts counts = RowCounts.NONE;
+    while (rows.hasNext() && batch.size() < augmentation.rowsAtOnce()) {
+      SourceRow row = rows.next();
+      String reason = reasonLeftOut(row);
+      if (reason == null) {
+        batch.add(row);
+      } else {
+        counts = counts.plus(RowCounts.leftOut(reason));
+      }
+    }
+    List<Augmentation.Copies> copies = augmenter.of(batch);
+    for (int row = 0; row < batch.size(); row++) {
+      counts = counts.plus(write(batch.get(row), copies.get(row), out));
+    }
+    return counts;
+  }
+
+  /** Returns why a row has no copies, or null if it has. */
+  static @Nullable String reasonLeftOut(SourceRow row) {
+    if (row.notUtf8()) {
       return "not UTF-8";
     }
     return row.text().isEmpty() ? "empty" : null;
   }
 
-  /** Spark reads bytes that are not UTF-8 as the replacement character. */
-  private static boolean broken(String text) {
-    return text.indexOf('\uFFFD') >= 0;
-  }
-
-  private Tally write(SourceRow row, Augmentation.Copies copies, ParquetWriter<Object[]> out)
+  private RowCounts write(SourceRow row, Augmentation.Copies copies, ParquetWriter<Object[]> out)
       throws IOException {
     Augmentation.Texts original = Augmentation.Texts.of(row);
     Set<Augmentation.Texts> seen = new HashSet<>(Set.of(original));
@@ -126,8 +150,8 @@ record AugmentTask(
         duplicates++;
       }
     }
-    return new Tally(
-        1, Map.of(), written, duplicates, copies.words(), copies.replaced(), copies.computed());
+    return new RowCounts(
+        1, Map.of(), written, duplicates, copies.words(), copies.replaced(), copies.maskedWords());
   }
 
   private Object[] values(SourceRow row, String number, Augmentation.Texts texts) {

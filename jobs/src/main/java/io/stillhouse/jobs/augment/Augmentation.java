@@ -9,12 +9,13 @@ import java.io.IOException;
 import java.io.Serializable;
 import java.util.List;
 import org.apache.spark.broadcast.Broadcast;
+import org.jspecify.annotations.Nullable;
 
-/** How copies are made: what travels to the tasks. */
+/** How copies are made. Instances are sent to the tasks. */
 sealed interface Augmentation extends Serializable
     permits Augmentation.MaskedLm, Augmentation.Rules {
 
-  /** Makes the copies of rows, in one task. */
+  /** Makes copies of rows in one task. Not thread-safe. */
   interface Augmenter {
     /** Returns the copies of each row, in the order of the rows. */
     List<Copies> of(List<SourceRow> rows) throws IOException;
@@ -23,56 +24,69 @@ sealed interface Augmentation extends Serializable
   /**
    * The copies of one row.
    *
-   * @param texts of each copy, in order; equal ones among them
-   * @param words of all copies
-   * @param replaced those of them that another stands for
-   * @param computed words that the masked LM was asked for
+   * @param texts texts of each copy, in order; they may be equal
+   * @param words number of words of all copies
+   * @param replaced number of those words that were replaced
+   * @param maskedWords number of words for which the masked LM was evaluated
    */
-  record Copies(List<Texts> texts, long words, long replaced, long computed) {}
+  record Copies(List<Texts> texts, long words, long replaced, long maskedWords) {}
 
-  /** A text, and the second one of a pair or null. */
-  record Texts(String text, String pair) {
+  /** The text of a row, and the second text of a pair or null. */
+  record Texts(String text, @Nullable String pair) {
     static Texts of(SourceRow row) {
       return new Texts(row.text(), row.pair());
     }
   }
 
-  /** How often, and from what. */
+  /** The number of copies of each row, and the seed. */
   record Draws(int copies, long seed) implements Serializable {}
 
+  /** Opens an augmenter in a task. */
   Augmenter open(Draws draws) throws IOException;
 
-  /** Returns how many rows are handed to an augmenter at once. */
+  /** Returns the number of rows that an augmenter processes at once. */
   int rowsAtOnce();
 
-  /** Returns how many rows a task takes at most. */
+  /** Returns the maximum number of rows of a task. */
   int rowsOfPart();
 
   /**
-   * Words replaced by a masked LM's.
+   * Replaces words by words that a masked LM predicts.
    *
    * @param model Hugging Face directory
-   * @param vectors file of word vectors, empty for the model's own, or {@link #NO_VECTORS}
-   * @param choice of words
-   * @param pass how the model computes
+   * @param vectors file of word vectors; empty for the model's own, or {@link #NO_VECTORS}
+   * @param choice which words are replaced
+   * @param pass how the model is evaluated
    */
   record MaskedLm(String model, String vectors, Choice choice, Pass pass) implements Augmentation {
-    /** Words of several pieces are masked like others. */
+    /** Words of several pieces are masked like other words. */
     static final String NO_VECTORS = "none";
 
-    /** What the model reads to say what is likely in a word's place. */
-    enum ColumnSelection {
+    /** The text that the model reads to predict a word. */
+    enum ModelInput {
       MASKED_TEXT,
       MASKED_TEXT_AND_ORIGINAL
     }
 
-    /** Which words are replaced, how often, and from how many candidates. */
+    /**
+     * How words are replaced.
+     *
+     * @param candidates number of candidates for each word
+     * @param probability of replacing a word
+     * @param stops how stop words are treated
+     */
     record Choice(int candidates, double probability, ReplaceableWords.Stops stops)
         implements Serializable {}
 
-    /** What the model reads, at most how much; padded tokens of a batch, precision, threads. */
+    /**
+     * How the model is evaluated.
+     *
+     * @param input the text that the model reads
+     * @param maxLength maximum number of tokens of an input
+     * @param tokensPerBatch maximum number of padded tokens in a batch
+     */
     record Pass(
-        ColumnSelection reads, int maxLength, int tokensPerBatch, Precision precision, int threads)
+        ModelInput input, int maxLength, int tokensPerBatch, Precision precision, int threads)
         implements Serializable {}
 
     @Override
@@ -80,20 +94,20 @@ sealed interface Augmentation extends Serializable
       return new MaskedLmAugmenter(this, draws);
     }
 
-    /** Their words fill some batches. */
+    /** Enough rows to fill several batches. */
     @Override
     public int rowsAtOnce() {
       return 32;
     }
 
-    /** A minute or two of BERT-base on a core, where rows are sentences. */
+    /** Takes BERT-base one or two minutes on one core if rows are sentences. */
     @Override
     public int rowsOfPart() {
       return 512;
     }
   }
 
-  /** Words masked and swapped, n-grams kept. */
+  /** Masks words, swaps words and keeps n-grams. */
   record Rules(RuleAugmentation.Probabilities probabilities, Broadcast<WordsByTag> corpus)
       implements Augmentation {
     @Override

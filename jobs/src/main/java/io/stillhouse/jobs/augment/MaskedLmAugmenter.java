@@ -23,12 +23,12 @@ import java.util.List;
 import org.jspecify.annotations.Nullable;
 
 /**
- * Makes copies with words replaced (TinyBERT, arXiv:1909.10351, Algorithm 1). Candidates are found
- * once for each word of a text, with that text alone around it, even of a pair, as the released
- * code does: for a word of one piece the likeliest words where it is masked, for one of several the
- * words of the nearest vectors. All copies draw from them. The word itself, and what is no word of
- * letters, is no candidate, so that the probability is the share of words that change; the released
- * code leaves them in.
+ * Makes copies with words replaced (TinyBERT, arXiv:1909.10351, Algorithm 1). Candidates are
+ * computed once for each word of a text and used by all copies. For a word of one piece they are
+ * the most probable words at its masked position, for a word of several pieces those with the
+ * nearest vectors. As in the released code, the model reads only the text of the word, even if the
+ * row is a pair. Unlike in the released code, the word itself and tokens that are not words of
+ * letters are not candidates, so the replacement probability equals the share of words that change.
  */
 final class MaskedLmAugmenter implements Augmentation.Augmenter {
   private static final int NO_TOKEN = -1;
@@ -51,14 +51,14 @@ final class MaskedLmAugmenter implements Augmentation.Augmenter {
     this.tokenizer = Models.tokenizer(how.model());
     this.pairing = new Pairing(tokenizer.clsId(), tokenizer.sepId(), how.pass().maxLength());
     this.vocabulary = Vocabulary.of(how, encoder.encoder());
-    // One more, since the word itself may be among them.
+    // One more, because the word itself may be among them.
     this.likeliest =
         new LikeliestTokens(encoder, vocabulary.candidates(), how.choice().candidates() + 1);
     this.replaceable = new ReplaceableWords(how.choice().stops());
     this.replacement = new WordReplacement(how.choice().probability(), draws.seed());
   }
 
-  /** A text with the words that may be replaced; candidates are filled in. */
+  /** A text with its replaceable words. Candidates are filled in later. */
   private record Source(
       String text,
       Encoded encoded,
@@ -69,7 +69,7 @@ final class MaskedLmAugmenter implements Augmentation.Augmenter {
     }
   }
 
-  /** A word that the masked LM is asked for. */
+  /** A word for which the masked LM is evaluated. */
   private record Masked(Source source, int word, Pairing.Input input, int position) {
     int length() {
       return input.ids().length;
@@ -110,7 +110,7 @@ final class MaskedLmAugmenter implements Augmentation.Augmenter {
     return sources;
   }
 
-  /** Finds the nearest words of those of several pieces, and collects the others. */
+  /** Finds candidates for words of several pieces, and collects the words to mask. */
   private void ask(Source source, List<Masked> asked) {
     int[] ids = source.encoded().ids();
     for (int word = 0; word < source.found().size(); word++) {
@@ -131,7 +131,7 @@ final class MaskedLmAugmenter implements Augmentation.Augmenter {
     }
   }
 
-  /** Puts one [MASK] in a word's place, in as much of its text as fits around it. */
+  /** Replaces a word by [MASK] and keeps as much of the text around it as fits. */
   private Masked masked(Source source, int word) {
     ReplaceableWords.Found found = source.found().get(word);
     int[] ids = source.encoded().ids();
@@ -141,7 +141,7 @@ final class MaskedLmAugmenter implements Augmentation.Augmenter {
     System.arraycopy(ids, 0, text, 0, first);
     text[first] = tokenizer.maskId();
     System.arraycopy(ids, after, text, first + 1, ids.length - after);
-    if (how.pass().reads() == Augmentation.MaskedLm.ColumnSelection.MASKED_TEXT) {
+    if (how.pass().input() == Augmentation.MaskedLm.ModelInput.MASKED_TEXT) {
       int room = how.pass().maxLength() - 2;
       int from = windowStart(text.length, first, room);
       return new Masked(source, word, pairing.single(window(text, from, room)), 1 + first - from);
@@ -155,7 +155,7 @@ final class MaskedLmAugmenter implements Augmentation.Augmenter {
         1 + first - from);
   }
 
-  /** Returns where what is read of a text begins: half of it before the word, if it can. */
+  /** Returns the first token of the window around a word, which is centred if possible. */
   private static int windowStart(int length, int word, int room) {
     return Math.max(0, Math.min(word - room / 2, length - room));
   }
@@ -200,14 +200,15 @@ final class MaskedLmAugmenter implements Augmentation.Augmenter {
       replaced += first.replaced() + (second == null ? 0 : second.replaced());
       texts.add(new Augmentation.Texts(first.text(), second == null ? null : second.text()));
     }
-    long words =
-        ReplaceableWords.count(text.encoded())
-            + (pair == null ? 0 : ReplaceableWords.count(pair.encoded()));
+    long words = ReplaceableWords.count(text.encoded());
+    if (pair != null) {
+      words += ReplaceableWords.count(pair.encoded());
+    }
     return new Augmentation.Copies(
         texts,
         words * draws.copies(),
         replaced,
-        computed(text) + (pair == null ? 0 : computed(pair)));
+        maskedWords(text) + (pair == null ? 0 : maskedWords(pair)));
   }
 
   private Rewritten copy(SourceRow row, Source source, int copy, int side) {
@@ -219,7 +220,7 @@ final class MaskedLmAugmenter implements Augmentation.Augmenter {
         new Rewritten.Place(copy, side));
   }
 
-  private long computed(Source source) {
+  private long maskedWords(Source source) {
     return source.found().stream()
         .filter(word -> word.tokens() == 1 || !vocabulary.hasVectors())
         .count();

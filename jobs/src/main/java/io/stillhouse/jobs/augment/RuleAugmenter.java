@@ -9,7 +9,10 @@ import io.stillhouse.jobs.corpus.SourceRow;
 import java.util.ArrayList;
 import java.util.List;
 
-/** Makes copies by rules. Of a pair they change the first text, the second, or both, in turn. */
+/**
+ * Makes copies by rules. Copies of a pair change the first text, the second text, and both, in
+ * turn.
+ */
 final class RuleAugmenter implements Augmentation.Augmenter {
   private final RuleAugmentation rules;
   private final int copies;
@@ -32,22 +35,31 @@ final class RuleAugmenter implements Augmentation.Augmenter {
     long words = 0;
     long replaced = 0;
     for (int copy = 1; copy <= copies; copy++) {
-      String[] copied = {row.text(), row.pair()};
-      for (int side = 0; side < (pair == null ? 1 : 2); side++) {
-        Tagged own = side == 0 ? text : pair;
-        Rewritten.Place place = new Rewritten.Place(copy, side);
-        if (pair == null || RuleAugmentation.changes(place)) {
-          Rewritten rewritten = rules.copy(own.text(), own.words(), own.tags(), row.key(), place);
-          copied[side] = rewritten.text();
-          words += rewritten.words();
-          replaced += rewritten.replaced();
-        } else {
-          words += own.words().size();
-        }
+      Rewritten.Place first = new Rewritten.Place(copy, 0);
+      if (pair == null) {
+        Rewritten rewritten = rewrite(row, text, first);
+        texts.add(new Augmentation.Texts(rewritten.text(), null));
+        words += rewritten.words();
+        replaced += rewritten.replaced();
+        continue;
       }
-      texts.add(new Augmentation.Texts(copied[0], copied[1]));
+      Rewritten one = rewriteInTurn(row, text, first);
+      Rewritten two = rewriteInTurn(row, pair, new Rewritten.Place(copy, 1));
+      texts.add(new Augmentation.Texts(one.text(), two.text()));
+      words += one.words() + two.words();
+      replaced += one.replaced() + two.replaced();
     }
     return new Augmentation.Copies(texts, words, replaced, 0);
+  }
+
+  private Rewritten rewriteInTurn(SourceRow row, Tagged text, Rewritten.Place place) {
+    return RuleAugmentation.changes(place)
+        ? rewrite(row, text, place)
+        : new Rewritten(text.text(), text.words().size(), 0);
+  }
+
+  private Rewritten rewrite(SourceRow row, Tagged text, Rewritten.Place place) {
+    return rules.copy(text.text(), text.words(), text.tags(), row.key(), place);
   }
 
   private record Tagged(String text, List<Span> words, List<String> tags) {}

@@ -20,9 +20,10 @@ import scala.Tuple2;
 final class TagCounts {
   private TagCounts() {}
 
-  /** A word under a tag; the same word may have several. */
-  private record TaggedWord(String tag, String word) implements Serializable {}
+  /** A word with one of its tags. */
+  record TaggedWord(String tag, String word) implements Serializable {}
 
+  /** Counts the words of all rows with text. */
   static WordsByTag of(JavaRDD<SourceRow> rows, Done done) {
     Map<String, Map<String, Long>> byTag = new TreeMap<>();
     rows.mapPartitionsToPair(partition -> count(partition, done::rows))
@@ -36,18 +37,18 @@ final class TagCounts {
     return new WordsByTag(byTag);
   }
 
-  /** Takes rows that are done, in a task. */
+  /** Receives the number of rows done, in a task. */
   interface Done extends Serializable {
     void rows(long more);
   }
 
-  private static Iterator<Tuple2<TaggedWord, Long>> count(
-      Iterator<SourceRow> rows, LongConsumer done) {
+  /** Counts the words of a partition. */
+  static Iterator<Tuple2<TaggedWord, Long>> count(Iterator<SourceRow> rows, LongConsumer done) {
     PartsOfSpeech partsOfSpeech = PartsOfSpeech.english();
     Map<TaggedWord, Long> counts = new HashMap<>();
     while (rows.hasNext()) {
       SourceRow row = rows.next();
-      if (AugmentTask.problem(row) == null) {
+      if (AugmentTask.reasonLeftOut(row) == null) {
         Stream.of(row.text(), row.pair() == null ? "" : row.pair())
             .forEach(text -> add(partsOfSpeech, text, counts));
       }

@@ -23,11 +23,12 @@ import java.util.concurrent.ConcurrentHashMap;
 import org.jspecify.annotations.Nullable;
 
 /**
- * The words that a masked LM's vocabulary holds whole, and the nearest ones to words that it cuts
- * into pieces: made once per executor and kept until it ends.
+ * The whole words of a masked LM's vocabulary, and the nearest words to words of several pieces. An
+ * executor builds one instance for each model and device and keeps it; an application augments with
+ * one model.
  */
 final class Vocabulary {
-  /** As many as TinyBERT's released code reads; the file has the commonest first. */
+  /** As in TinyBERT's released code. Files list frequent words first. */
   private static final int MOST_VECTORS = 100_000;
 
   private static final Map<Key, Vocabulary> ALL = new HashMap<>();
@@ -46,9 +47,9 @@ final class Vocabulary {
   }
 
   /**
-   * Returns that of a model.
+   * Returns the vocabulary of a model.
    *
-   * @param encoder the model, which is kept as long
+   * @param encoder the model; it must stay open as long as the vocabulary
    */
   static synchronized Vocabulary of(Augmentation.MaskedLm how, Encoder encoder) throws IOException {
     Key key = new Key(how.model(), how.vectors(), how.choice().stops(), Devices.ofTask());
@@ -75,8 +76,7 @@ final class Vocabulary {
     }
     if (tokens.isEmpty()) {
       throw Errors.invalid(
-          "the vocabulary of '%s' holds no word that could take another's place"
-              .formatted(how.model()),
+          "the vocabulary of '%s' has no word that may replace another".formatted(how.model()),
           "set augment.stop-words=replaced, augment.kind=rules, or use another masked LM");
     }
     if (how.vectors().equals(Augmentation.MaskedLm.NO_VECTORS)) {
@@ -100,10 +100,10 @@ final class Vocabulary {
   }
 
   /**
-   * Reads the vectors of words that may take another's place from a file on any file system; those
-   * of several pieces for which neighbours are sought are among them.
+   * Reads the vectors of words that may replace others. These include the words of several pieces,
+   * whose neighbours are searched for.
    *
-   * @throws io.stillhouse.error.StillhouseException if it is none
+   * @throws io.stillhouse.error.StillhouseException if the file has no vectors of words
    */
   static Map<String, float[]> readVectors(Storage storage, String path, ReplaceableWords words)
       throws IOException {
@@ -111,7 +111,7 @@ final class Vocabulary {
         .first(words::mayReplace, MOST_VECTORS);
   }
 
-  /** Returns for each id whether its token may take a word's place. */
+  /** Returns for each id whether its token may replace a word. */
   boolean[] candidates() {
     return candidate;
   }
@@ -121,7 +121,7 @@ final class Vocabulary {
     return nearest != null;
   }
 
-  /** Returns the nearest words to one of several pieces; none where it has no vector. */
+  /** Returns the nearest words to a word of several pieces; empty if it has no vector. */
   List<String> nearest(String word, int[] pieces, int most) {
     NearestWords table = Objects.requireNonNull(nearest);
     return found.computeIfAbsent(

@@ -1,6 +1,8 @@
 /**
- * Writes a larger corpus: copies of each row with words replaced by a masked LM, or changed by
- * rules. What a row becomes depends on the recipe, its key and its text (by rules also on all words
- * of the corpus), never on where it is computed, so any cluster writes the same files.
+ * Implements the {@code augment} command, which writes a larger corpus with copies of each row.
+ * Words are replaced by predictions of a masked LM, or texts are changed by rules. The copies of a
+ * row depend only on the recipe, its key and its text, and for rules on the word counts of the
+ * corpus, so every cluster writes the same files. {@code AugmentJob} runs on the driver; {@code
+ * AugmentTask} and the augmenters run on executors.
  */
 package io.stillhouse.jobs.augment;

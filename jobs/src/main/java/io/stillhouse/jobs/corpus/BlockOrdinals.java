@@ -13,24 +13,36 @@ import org.apache.spark.api.java.JavaRDD;
 import org.apache.spark.sql.Row;
 
 /**
- * Where the rows of each block of each file begin, counted in the file and in the corpus, whose
- * files follow each other by name. A block is what Spark reads in one go; both passes over an RDD
- * see the same ones.
+ * The number of the first row of each block, counted in its file and in the corpus, in which files
+ * are ordered by name. A block is the byte range of a file that Spark reads at once; every pass
+ * over an RDD reads the same blocks.
  */
 final class BlockOrdinals implements Serializable {
   private static final long serialVersionUID = 1L;
 
-  /** A block of a file by Spark's name for it, a URI. */
+  /**
+   * A block of a file.
+   *
+   * @param filePath the URI by which Spark names the file
+   * @param start first byte of the block
+   */
   record Block(String filePath, long start) implements Serializable {
     static Block of(Row row) {
       return new Block(row.getString(CorpusTable.FILE), row.getLong(CorpusTable.BLOCK));
     }
   }
 
-  /** What precedes a block. */
+  /**
+   * The position of a block.
+   *
+   * @param file name of the file
+   * @param inFile number of rows before the block in its file
+   * @param inCorpus number of rows before the block in the corpus
+   */
   record Offset(String file, long inFile, long inCorpus) implements Serializable {}
 
-  private record Counts(long rows, long blank) implements Serializable {
+  /** The numbers of rows, and of rows without text, in a block. */
+  record Counts(long rows, long blank) implements Serializable {
     Counts plus(Counts other) {
       return new Counts(rows + other.rows, blank + other.blank);
     }
@@ -42,23 +54,32 @@ final class BlockOrdinals implements Serializable {
 
   private BlockOrdinals() {}
 
-  /** Reads all rows and counts them. */
-  static BlockOrdinals count(JavaRDD<Row> table, CorpusFiles named) {
-    List<Map<Block, Counts>> counted =
-        table.mapPartitions(rows -> List.of(countBlocks(rows)).iterator()).collect();
-    TreeMap<String, TreeMap<Long, Map.Entry<Block, Counts>>> files = new TreeMap<>();
+  /** Counts the rows of every block in a Spark job. */
+  static BlockOrdinals count(JavaRDD<Row> table, CorpusFiles files) {
+    return of(table.mapPartitions(rows -> List.of(countBlocks(rows)).iterator()).collect(), files);
+  }
+
+  /**
+   * Combines the counts of partitions.
+   *
+   * @param counted counts of the blocks of each partition
+   */
+  static BlockOrdinals of(List<Map<Block, Counts>> counted, CorpusFiles files) {
+    TreeMap<String, TreeMap<Long, Map.Entry<Block, Counts>>> byFile = new TreeMap<>();
     for (Map<Block, Counts> blocks : counted) {
       for (Map.Entry<Block, Counts> block : blocks.entrySet()) {
-        String file = named.name(new Path(URI.create(block.getKey().filePath())));
+        String file = files.name(new Path(URI.create(block.getKey().filePath())));
         Object twice =
-            files.computeIfAbsent(file, name -> new TreeMap<>()).put(block.getKey().start(), block);
+            byFile
+                .computeIfAbsent(file, name -> new TreeMap<>())
+                .put(block.getKey().start(), block);
         if (twice != null) {
           throw new IllegalStateException("Spark read " + block.getKey() + " in two partitions");
         }
       }
     }
     BlockOrdinals ordinals = new BlockOrdinals();
-    files.forEach((file, blocks) -> ordinals.add(file, blocks));
+    byFile.forEach(ordinals::add);
     return ordinals;
   }
 
@@ -74,7 +95,7 @@ final class BlockOrdinals implements Serializable {
     Offset offset = offsets.get(block);
     if (offset == null) {
       throw new IllegalStateException(
-          block + " was not counted: the file changed while it was read");
+          block + " was not counted: the file changed while it was being read");
     }
     return offset;
   }
@@ -89,7 +110,8 @@ final class BlockOrdinals implements Serializable {
     }
   }
 
-  private static Map<Block, Counts> countBlocks(Iterator<Row> rows) {
+  /** Counts the rows of each block in one partition. */
+  static Map<Block, Counts> countBlocks(Iterator<Row> rows) {
     HashMap<Block, Counts> counts = new HashMap<>();
     while (rows.hasNext()) {
       Row row = rows.next();

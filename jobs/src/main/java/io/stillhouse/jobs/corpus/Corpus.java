@@ -15,13 +15,14 @@ import scala.Tuple2;
 /**
  * The rows of a corpus, each with its key.
  *
- * <p>Keys come from the user's id column or are {@code file:ordinal}: the file's path below the
- * directory that holds all named paths, and the row's number in the file from 0 (a header and the
- * blank lines that Spark skips in CSV, TSV and JSON are no rows). Two passes find the ordinals: one
- * counts the rows of every block of every file, the other numbers them; no text is shuffled.
+ * <p>Keys come from the user's id column or are {@code file:ordinal}: the path of the file relative
+ * to the common directory of the named paths, and the number of the row in the file, from 0.
+ * Headers, and blank lines that Spark skips in CSV, TSV and JSON, are not counted. Ordinals take
+ * two passes: the first counts the rows of every block, the second numbers them. No text is
+ * shuffled.
  */
 public final class Corpus {
-  /** Spark's setting of how large a byte range of a file is at most. */
+  /** Spark's setting for the maximum size of a byte range. */
   private static final String RANGE_BYTES = "spark.sql.files.maxPartitionBytes";
 
   private static final int RANGES = 16;
@@ -39,7 +40,7 @@ public final class Corpus {
   }
 
   /**
-   * Finds a corpus's files, columns and number of rows.
+   * Opens a corpus: finds its files and columns, and counts its rows.
    *
    * @throws StillhouseException if a path or column does not exist, the format is unknown, there
    *     are no rows, or two rows share an id
@@ -49,7 +50,9 @@ public final class Corpus {
         spark, spec, CorpusFiles.list(spec.paths(), spark.sparkContext().hadoopConfiguration()));
   }
 
-  /** As {@link #read(SparkSession, CorpusSpec)}, of files that are listed already, or some. */
+  /**
+   * As {@link #read(SparkSession, CorpusSpec)}, for files that are already listed, or some of them.
+   */
   public static Corpus read(SparkSession spark, CorpusSpec spec, CorpusFiles files) {
     return of(spec, files, table(spark, spec, files));
   }
@@ -57,17 +60,17 @@ public final class Corpus {
   /**
    * A part of a corpus.
    *
-   * @param share of the corpus's bytes; 1 for all of it
-   * @param ranges of bytes that it was read from
+   * @param share share of the corpus's bytes that were read; 1 for all
+   * @param ranges number of byte ranges that were read
    */
   public record Part(Corpus corpus, double share, int ranges) {}
 
   /**
-   * Reads a corpus of many bytes in part: some of the byte ranges that Spark cuts its files into,
-   * drawn by the seed. A corpus with a limit, or of few bytes or ranges, is read whole. Keys count
-   * from the part's beginning.
+   * Reads part of a large corpus: some of the byte ranges into which Spark splits its files, drawn
+   * with a seed. A corpus that is small or has a limit is read completely. Keys count rows from the
+   * start of the part.
    *
-   * @param most bytes that are read whole
+   * @param most number of bytes up to which a corpus is read completely
    * @throws StillhouseException as {@link #read}
    */
   public static Part part(SparkSession spark, CorpusSpec spec, long most, long seed) {
@@ -113,18 +116,19 @@ public final class Corpus {
   }
 
   /**
-   * Returns the rows, in partitions as Spark cuts the files; read again each time it is computed.
+   * Returns the rows, partitioned as Spark splits the files. Every computation reads the files
+   * again.
    */
   public JavaRDD<SourceRow> rows() {
     return rows;
   }
 
-  /** Returns the number of rows, blank ones included. */
+  /** Returns the number of rows, including blank ones. */
   public long rowCount() {
     return rowCount;
   }
 
-  /** Returns the number of rows whose text is missing or white space; their text is empty. */
+  /** Returns the number of rows whose text is missing or blank. */
   public long blankRows() {
     return blankRows;
   }
@@ -133,7 +137,8 @@ public final class Corpus {
     try {
       return BlockOrdinals.count(table, files);
     } catch (Exception e) {
-      // Scala throws SparkException unchecked; a cluster gives its task's error as text only.
+      // SparkException is checked but undeclared in Scala. A cluster returns the error of a task as
+      // text only.
       if (String.valueOf(e.getMessage()).contains(OTHER_HEADER)) {
         throw Errors.invalid(
             "the corpus's files have different header rows",
@@ -164,7 +169,7 @@ public final class Corpus {
     }
   }
 
-  /** Returns the text of a cell, empty if it is missing or white space. */
+  /** Returns the text of a cell, or an empty string if it is missing or blank. */
   static String textOf(@Nullable String cell) {
     return cell == null || cell.isBlank() ? "" : cell;
   }

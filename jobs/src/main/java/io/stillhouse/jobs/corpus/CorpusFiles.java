@@ -18,8 +18,8 @@ import org.apache.hadoop.fs.FileSystem;
 import org.apache.hadoop.fs.Path;
 
 /**
- * The data files below the paths that the user named, and the name of each, which the keys of its
- * rows start with: its path below the directory that holds all named paths.
+ * The data files of a corpus, and their names, with which the keys of their rows start. A name is
+ * the path of a file relative to the common directory of the paths that the user named.
  */
 public final class CorpusFiles {
   private static final Map<String, Format> FORMAT_OF_EXTENSION =
@@ -54,9 +54,10 @@ public final class CorpusFiles {
   }
 
   /**
-   * Lists the files; those of a named directory in the order of their paths.
+   * Lists the files. The files of a directory are sorted by path.
    *
-   * @throws io.stillhouse.error.StillhouseException if there is nothing at a path, or a file twice
+   * @throws io.stillhouse.error.StillhouseException if a path does not exist, or a file is named
+   *     twice
    */
   public static CorpusFiles list(List<String> paths, Configuration hadoop) {
     List<Path> files = new ArrayList<>();
@@ -82,14 +83,14 @@ public final class CorpusFiles {
     }
     if (files.isEmpty()) {
       throw Errors.invalid(
-          "the corpus %s holds no files".formatted(paths),
+          "the corpus %s has no files".formatted(paths),
           "name a file, or a directory with files whose names do not start with '_' or '.'");
     }
     Set<Path> seen = new HashSet<>();
     for (Path file : files) {
       if (!seen.add(file)) {
         throw Errors.invalid(
-            "the corpus %s holds the file '%s' twice".formatted(paths, file),
+            "the corpus %s has the file '%s' twice".formatted(paths, file),
             "name each file or directory once");
       }
     }
@@ -99,7 +100,7 @@ public final class CorpusFiles {
     return new CorpusFiles(List.copyOf(paths), List.copyOf(files), root, names, false);
   }
 
-  /** Returns some of these files, under names of the caller's; each is read by itself. */
+  /** Returns some of these files under the given names. */
   public CorpusFiles only(Map<Path, String> namesOfSome) {
     Map<String, String> given = new HashMap<>();
     namesOfSome.forEach((file, name) -> given.put(key(file), name));
@@ -115,7 +116,7 @@ public final class CorpusFiles {
     return listed.stream().filter(file -> names.containsKey(key(file))).toList();
   }
 
-  /** Returns the bytes of all files, compressed as they are. */
+  /** Returns the total size of the files as stored. */
   long bytes(Configuration hadoop) {
     long bytes = 0;
     try {
@@ -123,7 +124,7 @@ public final class CorpusFiles {
         bytes += file.getFileSystem(hadoop).getFileStatus(file).getLen();
       }
     } catch (IOException e) {
-      throw new UncheckedIOException("cannot size the corpus", e);
+      throw new UncheckedIOException("cannot read the sizes of the corpus's files", e);
     }
     return bytes;
   }
@@ -137,27 +138,27 @@ public final class CorpusFiles {
     return name;
   }
 
-  /** Returns what a reader is to read. */
+  /** Returns the paths to pass to a reader. */
   List<String> paths() {
     return paths;
   }
 
-  /** Returns whether {@link #paths} names each file, and not what the user named. */
+  /** Returns whether {@link #paths} lists single files instead of the paths that the user named. */
   boolean each() {
     return each;
   }
 
-  /** Returns the directory that holds all named paths. */
+  /** Returns the common directory of the named paths. */
   Path root() {
     return root;
   }
 
-  /** Spark and Hadoop write the scheme of one file in more than one way. */
+  /** Omits the scheme, which Spark and Hadoop write in different ways. */
   private static String key(Path file) {
     return file.toUri().getPath();
   }
 
-  /** Returns a path in which no character is a glob's. */
+  /** Returns a path with glob characters escaped. */
   private static String literally(Path file) {
     return file.toString().replaceAll("[\\[\\]{}*?\\\\]", "\\\\$0");
   }
@@ -170,29 +171,28 @@ public final class CorpusFiles {
     return key(file).substring(prefix.length());
   }
 
-  /** Returns whether directories are partitions as Hive writes them, such as {@code split=dev}. */
+  /** Returns whether directories are Hive partitions, such as {@code split=dev}. */
   boolean partitioned() {
     return listed.stream()
         .anyMatch(file -> relativeName(root, file).matches("(.*/)?[^/]+=[^/]*/.*"));
   }
 
-  /** Returns the one format that all extensions agree on, those of files left out among them. */
+  /** Returns the format that the extensions of all listed files share. */
   Format detectFormat() {
     Map<Format, Path> exampleOf = new TreeMap<>();
     for (Path file : listed) {
       Format format = FORMAT_OF_EXTENSION.get(extension(file.getName()));
       if (format == null) {
         throw Errors.invalid(
-            "unknown corpus format: the name of '%s' does not tell how the file is written"
-                .formatted(file),
-            "set the corpus's format to text, csv, tsv, jsonl, parquet or orc");
+            "cannot infer the format of the corpus from the name of '%s'".formatted(file),
+            "set corpus.format to text, csv, tsv, jsonl, parquet or orc");
       }
       exampleOf.putIfAbsent(format, file);
     }
     if (exampleOf.size() > 1) {
       throw Errors.invalid(
           "the corpus mixes formats: " + exampleOf,
-          "name files of one format, or set the corpus's format");
+          "name files of one format, or set corpus.format");
     }
     return exampleOf.keySet().iterator().next();
   }
@@ -206,7 +206,10 @@ public final class CorpusFiles {
     return last;
   }
 
-  /** Takes what Spark takes: no name that starts with '.' or '_', but partitions such as _a=1. */
+  /**
+   * Adds the files that Spark would read: it skips names that start with '.' or '_', except
+   * partitions such as _a=1.
+   */
   private static void addFiles(FileSystem fileSystem, FileStatus status, List<Path> files)
       throws IOException {
     if (status.isFile()) {
@@ -228,9 +231,9 @@ public final class CorpusFiles {
         Path parent = common.getParent();
         if (parent == null) {
           throw Errors.invalid(
-              "the corpus's paths lie in different file systems: %s and %s"
+              "the paths of the corpus are in different file systems: %s and %s"
                   .formatted(directories.get(0), directory),
-              "copy them into one");
+              "copy them to one file system");
         }
         common = parent;
       }

@@ -22,8 +22,8 @@ import org.apache.spark.sql.types.StructType;
 import org.jspecify.annotations.Nullable;
 
 /**
- * Opens a corpus with Spark as strings in a fixed order, beside the file and block of each row. A
- * label may be a list of strings.
+ * Opens a corpus with Spark as columns of strings in a fixed order, with the file and block of each
+ * row. A label may be a list of strings.
  */
 final class CorpusTable {
   static final int TEXT = 0;
@@ -38,7 +38,10 @@ final class CorpusTable {
 
   private CorpusTable() {}
 
-  /** Returns rows of text, pair, label, id (null if not asked for), file and start of block. */
+  /**
+   * Returns rows of text, pair, label, id, file and start of block. Columns that the corpus does
+   * not name are null.
+   */
   static JavaRDD<Row> open(SparkSession spark, CorpusSpec spec, Format format, CorpusFiles files) {
     Dataset<Row> table = load(spark, spec, format, files);
     boolean byPlace = format.delimited() && spec.header() == HeaderRow.ABSENT;
@@ -67,11 +70,14 @@ final class CorpusTable {
     if (!files.partitioned()) {
       reader = reader.option("recursiveFileLookup", true);
     } else if (files.each()) {
-      reader = reader.option("basePath", files.root().toString()); // a file alone has no partition
+      reader =
+          reader.option(
+              "basePath",
+              files.root().toString()); // without it, the path of a single file has no partitions
     }
     return switch (format) {
       case TEXT -> reader.text(paths);
-      // A quoted field may hold a line break, so that a file cannot be cut without reading it all.
+      // A quoted field may contain line breaks, so files cannot be split.
       case CSV ->
           delimited(reader, spec, files)
               .option("quote", "\"")
@@ -82,20 +88,20 @@ final class CorpusTable {
       case JSON -> json(reader, paths);
       case PARQUET -> reader.parquet(paths);
       case ORC -> reader.orc(paths);
-      case AUTO -> throw new IllegalStateException("the format is detected before");
+      case AUTO -> throw new IllegalStateException("the format must be detected first");
     };
   }
 
   private static DataFrameReader delimited(
       DataFrameReader reader, CorpusSpec spec, CorpusFiles files) {
-    // Where there are several headers, Spark then checks that they name the same columns.
+    // With several files, Spark then checks that their headers are equal.
     return reader
         .option("header", spec.header() == HeaderRow.PRESENT)
         .option("enforceSchema", files.files().size() == 1);
   }
 
   private static Dataset<Row> json(DataFrameReader reader, String[] paths) {
-    // Labels and ids as they are written: 1.0 stays "1.0".
+    // Keep labels and ids as written, such as "1.0".
     Dataset<Row> table = reader.option("primitivesAsString", true).json(paths);
     if (Arrays.equals(table.columns(), new String[] {CORRUPT})) {
       throw Errors.invalid(
@@ -105,12 +111,16 @@ final class CorpusTable {
     return table;
   }
 
-  /** The columns that there are, as the user names them. */
-  private record Names(StructType schema, boolean byPlace, Format format) {
+  /**
+   * Resolves the columns that the user names.
+   *
+   * @param byPlace whether columns are named by their index, because files have no header
+   */
+  record Names(StructType schema, boolean byPlace, Format format) {
 
     /**
-     * Returns a named column as a string, a label that is a list as one of strings; nulls if there
-     * is no name.
+     * Returns a column as a string, or a list of strings if the label is a list. Without a name,
+     * the column is null.
      */
     Column column(@Nullable String name, String role) {
       if (name == null) {
@@ -144,7 +154,7 @@ final class CorpusTable {
         throw Errors.invalid(
             "'%s' cannot be the corpus's %s: without a header row columns have no names"
                 .formatted(place, role),
-            choices() + ", or say that the files have a header");
+            choices() + ", or set corpus.header=true");
       }
       int index = Integer.parseInt(place);
       if (index >= schema.size()) {
@@ -158,7 +168,7 @@ final class CorpusTable {
 
     String choices() {
       if (format == Format.TEXT) {
-        return "plain text has only its lines: leave out its columns, or set another format";
+        return "plain text has no columns: omit them, or set another corpus.format";
       }
       return "choose from "
           + (byPlace

@@ -4,34 +4,42 @@ import io.stillhouse.target.Example;
 import java.io.Serializable;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
+import org.jspecify.annotations.Nullable;
 
 /**
  * One row of the inputs family.
  *
- * @param id the row's key
- * @param text what was tokenised
+ * @param id the key of the row
+ * @param text the text that was tokenised
  * @param pair the second text, or null
- * @param inputIds token ids, [L], [CLS] and [SEP] included
- * @param typeIds segment of each token, [L]
- * @param mlmLabels original ids at masked positions and -100 elsewhere, or null
- * @param label class id or score, or null
- * @param status null, or why the row has no tokens
+ * @param tokens the tokens
+ * @param label class id, score or label set; null if there is none
+ * @param status null for a valid row, otherwise the reason why it has no tokens
  */
-@SuppressWarnings("ArrayRecordComponent") // never compared
 public record InputRow(
     String id,
     String text,
-    String pair,
-    int[] inputIds,
-    int[] typeIds,
-    int[] mlmLabels,
-    Double label,
-    String status)
+    @Nullable String pair,
+    Tokens tokens,
+    @Nullable Double label,
+    @Nullable String status)
     implements Serializable {
 
-  /** Returns a row without tokens, and so without targets. */
-  static InputRow invalid(String id, String text, String pair, String reason) {
-    return new InputRow(id, text, pair, new int[0], new int[0], null, null, reason);
+  /**
+   * The tokens of a row.
+   *
+   * @param ids token ids, shape (L), including [CLS] and [SEP]
+   * @param types segment of each token, shape (L)
+   * @param mlmLabels original ids at masked positions and -100 elsewhere, shape (L); null if the
+   *     row is not masked
+   */
+  @SuppressWarnings("ArrayRecordComponent") // never compared
+  public record Tokens(int[] ids, int[] types, int @Nullable [] mlmLabels)
+      implements Serializable {}
+
+  /** Returns a row without tokens, which therefore has no targets. */
+  static InputRow invalid(String id, String text, @Nullable String pair, String reason) {
+    return new InputRow(id, text, pair, new Tokens(new int[0], new int[0], null), null, reason);
   }
 
   /** Returns whether the row has tokens. */
@@ -39,50 +47,70 @@ public record InputRow(
     return status == null;
   }
 
+  /** Returns the token ids, shape (L). */
+  public int[] inputIds() {
+    return tokens.ids();
+  }
+
+  /** Returns the segment of each token, shape (L). */
+  public int[] typeIds() {
+    return tokens.types();
+  }
+
+  /** Returns the original ids at masked positions and -100 elsewhere; null if not masked. */
+  public int @Nullable [] mlmLabels() {
+    return tokens.mlmLabels();
+  }
+
   /** Returns the number of tokens. */
   public int length() {
-    return inputIds.length;
+    return tokens.ids().length;
   }
 
-  /** Returns the row without targets, as the trainer takes it. */
+  /** Returns the inputs of a training example. */
   public Example.Inputs inputs() {
-    return new Example.Inputs(inputIds, typeIds, mlmLabels, label == null ? Double.NaN : label);
+    return new Example.Inputs(
+        inputIds(), typeIds(), mlmLabels(), label == null ? Double.NaN : label);
   }
 
-  /** Returns the values of {@link io.stillhouse.target.Targets#INPUTS}, in order. */
-  public Object[] values() {
-    return new Object[] {
-      id, length(), text, pair, bytes(inputIds), bytes(typeIds), bytes(mlmLabels), label, status
+  /** Returns the cells of {@link io.stillhouse.target.Targets#INPUTS}, in order. */
+  public @Nullable Object[] values() {
+    return new @Nullable Object[] {
+      id,
+      length(),
+      text,
+      pair,
+      bytes(inputIds()),
+      bytes(typeIds()),
+      mlmLabels() == null ? null : bytes(mlmLabels()),
+      label,
+      status
     };
   }
 
-  /** Reads {@link #values()} back. */
-  public static InputRow of(Object[] values) {
+  /** Reads cells that {@link #values()} returned. */
+  public static InputRow of(@Nullable Object[] values) {
+    Tokens tokens =
+        new Tokens(
+            ints((byte[]) values[4]),
+            ints((byte[]) values[5]),
+            values[6] == null ? null : ints((byte[]) values[6]));
     return new InputRow(
         (String) values[0],
         (String) values[2],
         (String) values[3],
-        ints(values[4]),
-        ints(values[5]),
-        ints(values[6]),
+        tokens,
         (Double) values[7],
         (String) values[8]);
   }
 
   private static byte[] bytes(int[] numbers) {
-    if (numbers == null) {
-      return null;
-    }
     ByteBuffer buffer = ByteBuffer.allocate(4 * numbers.length).order(ByteOrder.LITTLE_ENDIAN);
     buffer.asIntBuffer().put(numbers);
     return buffer.array();
   }
 
-  private static int[] ints(Object cell) {
-    if (cell == null) {
-      return null;
-    }
-    byte[] bytes = (byte[]) cell;
+  private static int[] ints(byte[] bytes) {
     int[] numbers = new int[bytes.length / 4];
     ByteBuffer.wrap(bytes).order(ByteOrder.LITTLE_ENDIAN).asIntBuffer().get(numbers);
     return numbers;

@@ -9,7 +9,7 @@ import java.util.NoSuchElementException;
 import org.apache.spark.sql.Row;
 import org.jspecify.annotations.Nullable;
 
-/** Walks a partition's rows, block after block, and gives each its key. */
+/** Iterates over the rows of a partition, block by block, and assigns each its key. */
 final class NumberedRows implements Iterator<SourceRow> {
   private final Iterator<Row> rows;
   private final BlockOrdinals ordinals;
@@ -33,12 +33,7 @@ final class NumberedRows implements Iterator<SourceRow> {
   public boolean hasNext() {
     while (next == null && rows.hasNext()) {
       Row row = rows.next();
-      Block rowsBlock = Block.of(row);
-      if (!rowsBlock.equals(block)) {
-        block = rowsBlock;
-        offset = ordinals.offset(rowsBlock);
-        rowInBlock = 0;
-      }
+      Offset offset = offset(Block.of(row));
       if (offset.inCorpus() + rowInBlock < limit) {
         next = sourceRow(row, offset.file() + ":" + (offset.inFile() + rowInBlock));
       }
@@ -47,12 +42,24 @@ final class NumberedRows implements Iterator<SourceRow> {
     return next != null;
   }
 
+  /** Returns the offset of a row's block, and restarts counting where the block changes. */
+  private Offset offset(Block rowBlock) {
+    Offset known = offset;
+    if (known == null || !rowBlock.equals(block)) {
+      known = ordinals.offset(rowBlock);
+      block = rowBlock;
+      offset = known;
+      rowInBlock = 0;
+    }
+    return known;
+  }
+
   @Override
   public SourceRow next() {
-    if (!hasNext()) {
+    SourceRow row = hasNext() ? next : null;
+    if (row == null) {
       throw new NoSuchElementException();
     }
-    SourceRow row = next;
     next = null;
     return row;
   }

@@ -10,9 +10,9 @@ import java.util.Arrays;
 import java.util.List;
 import java.util.Optional;
 
-/** Whether two models cut text into the same tokens, under the same ids. */
+/** Compares the tokenizers of two models. */
 public final class SameTokens {
-  /** Case, accents, scripts without spaces, punctuation and control characters. */
+  /** Has upper case, accents, a script without spaces, punctuation and control characters. */
   private static final String PROBE =
       "Ünïted NATIONS, e\u0301te\u0301 \u4e2d\u6587!\u0007 3.14 it's x\u00a0y";
 
@@ -21,10 +21,11 @@ public final class SameTokens {
   private SameTokens() {}
 
   /**
-   * Returns how another model's tokens differ, empty if they do not.
+   * Returns a difference between the tokens of two models, or empty if there is none.
    *
-   * @param first a Hugging Face directory, as {@code other}
-   * @param texts to try them on, besides one of our own
+   * @param first a Hugging Face directory
+   * @param other another Hugging Face directory
+   * @param texts texts to compare, in addition to a built-in one
    */
   public static Optional<String> difference(Path first, Path other, List<String> texts)
       throws IOException {

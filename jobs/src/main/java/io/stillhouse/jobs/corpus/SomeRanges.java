@@ -15,14 +15,14 @@ import org.apache.spark.sql.execution.datasources.PartitionedFile;
 import scala.runtime.AbstractFunction1;
 
 /**
- * Some of the byte ranges that Spark cuts a table's files into.
+ * Some of the byte ranges into which Spark splits the files of a table.
  *
- * @param numbers of the ranges
- * @param share of the table's bytes that they hold
+ * @param numbers indices of the ranges
+ * @param share their share of the table's bytes
  */
 record SomeRanges(Set<Integer> numbers, double share) {
 
-  /** Draws ranges; all where there are no more than {@code count}. */
+  /** Draws {@code count} ranges, or all if there are fewer. */
   static SomeRanges draw(JavaRDD<Row> table, int count, long seed) {
     List<Partition> all = table.partitions();
     List<Integer> order = new ArrayList<>();
@@ -45,7 +45,7 @@ record SomeRanges(Set<Integer> numbers, double share) {
     return numbers.size();
   }
 
-  /** Returns the rows of these ranges alone; the others are not read. */
+  /** Returns the rows of these ranges. Other ranges are not read. */
   JavaRDD<Row> of(JavaRDD<Row> table) {
     return PartitionPruningRDD.create(table.rdd(), new Chosen(Set.copyOf(numbers))).toJavaRDD();
   }

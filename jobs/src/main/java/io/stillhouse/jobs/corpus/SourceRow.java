@@ -6,10 +6,18 @@ import org.jspecify.annotations.Nullable;
 /**
  * One row of a corpus.
  *
- * @param key the user's id, or {@code file:ordinal}; no two rows of a corpus share it
- * @param text the text, empty where the corpus has none
- * @param pair the second text, empty where the corpus has none; null if rows are single texts
- * @param label as it stands in the corpus; null if missing or not asked for
+ * @param key the user's id, or {@code file:ordinal}; unique in the corpus
+ * @param text the text; empty if missing or blank
+ * @param pair the second text, empty if missing or blank; null if rows are single texts
+ * @param label the label as written in the corpus; null if missing or not read
  */
 public record SourceRow(String key, String text, @Nullable String pair, @Nullable String label)
-    implements Serializable {}
+    implements Serializable {
+  /** Spark replaces bytes that are not UTF-8 by this character. */
+  private static final char REPLACEMENT = '\uFFFD';
+
+  /** Returns whether a text of this row was not valid UTF-8. */
+  public boolean notUtf8() {
+    return text.indexOf(REPLACEMENT) >= 0 || (pair != null && pair.indexOf(REPLACEMENT) >= 0);
+  }
+}

@@ -14,7 +14,7 @@ import java.util.Map;
 import java.util.function.Predicate;
 import org.apache.hadoop.fs.Path;
 
-/** A file of word vectors on any Hadoop file system, which is read from the start on every call. */
+/** A file of word vectors on any Hadoop file system. Every call reads the file from the start. */
 public final class WordVectorFile {
   private static final int BUFFER = 1 << 20;
 
@@ -22,15 +22,15 @@ public final class WordVectorFile {
   private final Path path;
 
   /**
-   * @param key that names it
-   * @throws io.stillhouse.error.StillhouseException if there is no file at that path
+   * @param key the option that names the file
+   * @throws io.stillhouse.error.StillhouseException if the file does not exist
    */
   public WordVectorFile(Storage storage, String key, String path) throws IOException {
     this.storage = storage;
     this.path = storage.requireFile(key, path);
   }
 
-  /** As the constructor, where no checked exception may be thrown. */
+  /** As the constructor, but wraps {@link IOException}. */
   public static WordVectorFile of(Storage storage, String key, String path) {
     try {
       return new WordVectorFile(storage, key, path);
@@ -43,7 +43,7 @@ public final class WordVectorFile {
     return path;
   }
 
-  /** Returns how many numbers a vector has. */
+  /** Returns the width of the vectors. */
   public int width() {
     try (BufferedReader lines = open()) {
       return new WordVectors(path.toString(), lines).width();
@@ -52,11 +52,11 @@ public final class WordVectorFile {
     }
   }
 
-  /** Returns the vectors of a tokenizer's word pieces by id, as far as they are there. */
+  /** Returns the vectors of a tokenizer's tokens, by id. Tokens without a vector are missing. */
   public Map<Integer, float[]> of(Tokenizer tokenizer) throws IOException {
     Map<String, Integer> ids = new HashMap<>();
     for (int id = 0; id < tokenizer.vocabSize(); id++) {
-      if (!tokenizer.token(id).isEmpty()) { // ids may have gaps
+      if (!tokenizer.token(id).isEmpty()) { // unused ids have an empty token
         ids.put(tokenizer.token(id), id);
       }
     }
@@ -70,17 +70,17 @@ public final class WordVectorFile {
   }
 
   /**
-   * Returns the first vectors of words that are wanted, in the file's order.
+   * Returns the first vectors of wanted words, in the order of the file.
    *
-   * @throws io.stillhouse.error.StillhouseException if there are none, or a line is broken
+   * @throws io.stillhouse.error.StillhouseException if there are none, or a line is malformed
    */
   public Map<String, float[]> first(Predicate<String> wanted, int most) throws IOException {
     try (BufferedReader lines = open()) {
       Map<String, float[]> vectors = new WordVectors(path.toString(), lines).read(wanted, most);
       if (vectors.isEmpty()) {
         throw Errors.invalid(
-            "word vectors '%s' hold no word of letters".formatted(path),
-            "name a text file as GloVe's, a word and its numbers a line");
+            "the file of word vectors '%s' has no usable word".formatted(path),
+            "use a file in GloVe's format: a word and its numbers on each line");
       }
       return vectors;
     }

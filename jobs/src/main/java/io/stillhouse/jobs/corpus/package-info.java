@@ -1,7 +1,8 @@
 /**
- * Reads a corpus with Spark into rows of text with keys, and tokenizes them. A key is the user's
- * id, or the file's name and the row's number in it, so it does not depend on how Spark splits the
- * files.
+ * Reads a corpus with Spark into rows of text with keys ({@code Corpus}) and converts them to rows
+ * of token ids ({@code RowTokenizer}). A key is the user's id, or the name of the file and the
+ * number of the row in it, so it does not depend on how Spark splits files. Files of word vectors
+ * and the comparison of tokenizers are also here.
  */
 @org.jspecify.annotations.NullMarked
 package io.stillhouse.jobs.corpus;

@@ -11,14 +11,13 @@ import io.stillhouse.jobs.cache.layout.TeacherFolder;
 import io.stillhouse.jobs.cache.read.CacheReader;
 import io.stillhouse.jobs.corpus.Corpus;
 import io.stillhouse.jobs.corpus.InputRow;
+import io.stillhouse.jobs.corpus.RowTokenizer;
 import io.stillhouse.jobs.corpus.SameTokens;
-import io.stillhouse.jobs.corpus.Tokenising;
 import io.stillhouse.jobs.spark.Progress;
 import io.stillhouse.jobs.spark.TrackedJob;
 import io.stillhouse.jobs.storage.Storage;
 import io.stillhouse.recipe.Recipe;
 import io.stillhouse.spec.CorpusSpec;
-import io.stillhouse.spec.Head;
 import io.stillhouse.spec.Metric;
 import io.stillhouse.spec.ModelSpec;
 import io.stillhouse.spec.Task;
@@ -217,19 +216,12 @@ public final class EvaluateJob {
 
   private List<InputRow> rows(CorpusSpec spec) throws IOException {
     Corpus corpus = Corpus.read(spark, spec);
-    Head head = teacher.head();
-    Tokenising tokenising =
-        new Tokenising(
-            candidates.get(0).path(),
-            new Tokenising.Labels(
-                head.task(), head.labels(), Recipe.labelled(settings) && head.task().pooled()),
-            Tokenising.cut(settings, spec),
-            head.task() == Task.MASKED_LM
-                // Not the seed of the cache: students must not have seen these masks in training.
-                ? new Tokenising.Mask(
-                    settings.get(Options.MASK_PROBABILITY), 1, ~settings.get(Options.CACHE_SEED))
-                : null);
-    List<InputRow> rows = new ArrayList<>(corpus.rows().mapPartitions(tokenising::of).collect());
+    // The seed differs from the cache's, so that other tokens are masked than in training.
+    RowTokenizer.Mask mask = RowTokenizer.Mask.of(settings, 1, ~settings.get(Options.CACHE_SEED));
+    RowTokenizer tokenizer =
+        RowTokenizer.of(settings, candidates.get(0).path(), teacher.head(), spec, mask);
+    List<InputRow> rows =
+        new ArrayList<>(corpus.rows().mapPartitions(tokenizer::tokenize).collect());
     rows.sort(Comparator.comparingInt(InputRow::length).thenComparing(InputRow::id));
     return rows;
   }

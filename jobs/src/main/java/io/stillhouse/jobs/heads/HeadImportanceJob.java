@@ -8,15 +8,14 @@ import io.stillhouse.evaluate.HeadImportance;
 import io.stillhouse.evaluate.HeadSums;
 import io.stillhouse.jobs.corpus.Corpus;
 import io.stillhouse.jobs.corpus.InputRow;
+import io.stillhouse.jobs.corpus.RowTokenizer;
 import io.stillhouse.jobs.corpus.SourceRow;
-import io.stillhouse.jobs.corpus.Tokenising;
 import io.stillhouse.jobs.spark.Progress;
 import io.stillhouse.jobs.spark.TrackedJob;
 import io.stillhouse.jobs.storage.Storage;
 import io.stillhouse.recipe.Recipe;
 import io.stillhouse.spec.CorpusSpec;
 import io.stillhouse.spec.EncoderSpec;
-import io.stillhouse.spec.Head;
 import io.stillhouse.spec.Task;
 import io.stillhouse.target.TargetSource;
 import io.stillhouse.train.MicroBatches;
@@ -116,18 +115,9 @@ public final class HeadImportanceJob {
   /** Draws rows of the corpus; of running text, pieces of the drawn lines. */
   private List<InputRow> rows() throws IOException {
     CorpusSpec corpus = Recipe.corpus(settings);
-    Head head = spec.head();
-    Tokenising tokenising =
-        new Tokenising(
-            model.toString(),
-            new Tokenising.Labels(head.task(), head.labels(), head.task().pooled()),
-            Tokenising.cut(settings, corpus),
-            head.task() == Task.MASKED_LM
-                ? new Tokenising.Mask(
-                    settings.get(Options.MASK_PROBABILITY),
-                    1,
-                    settings.get(Options.HEAD_IMPORTANCE_SEED))
-                : null);
+    RowTokenizer.Mask mask =
+        RowTokenizer.Mask.of(settings, 1, settings.get(Options.HEAD_IMPORTANCE_SEED));
+    RowTokenizer tokenizer = RowTokenizer.of(settings, model.toString(), spec.head(), corpus, mask);
     JavaSparkContext context = JavaSparkContext.fromSparkContext(spark.sparkContext());
     int wanted = settings.get(Options.HEAD_IMPORTANCE_ROWS);
     Draw draw = new Draw(settings.get(Options.HEAD_IMPORTANCE_SEED));
@@ -140,7 +130,7 @@ public final class HeadImportanceJob {
                 return new ArrayList<>(
                     context
                         .parallelize(drawn)
-                        .mapPartitions(tokenising::of)
+                        .mapPartitions(tokenizer::tokenize)
                         .filter(HeadImportanceJob::hasLoss)
                         .collect());
               });

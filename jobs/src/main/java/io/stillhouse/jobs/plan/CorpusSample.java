@@ -3,8 +3,8 @@ package io.stillhouse.jobs.plan;
 import io.stillhouse.config.Options;
 import io.stillhouse.config.Settings;
 import io.stillhouse.jobs.corpus.Corpus;
+import io.stillhouse.jobs.corpus.RowTokenizer;
 import io.stillhouse.jobs.corpus.SourceRow;
-import io.stillhouse.jobs.corpus.Tokenising;
 import io.stillhouse.recipe.Recipe;
 import io.stillhouse.spec.CorpusSpec;
 import io.stillhouse.text.Segmenter;
@@ -68,7 +68,7 @@ record CorpusSample(Path table, Path pieces, long pieceRows, double factor, Stri
     int longest = CHARACTERS_OF_TOKEN * settings.get(Options.MAX_LENGTH);
     // Of a row that will be truncated only the start counts; a row that will be split counts in
     // full.
-    int counted = splits(Tokenising.cut(settings, spec)) ? Integer.MAX_VALUE : longest;
+    int counted = splits(RowTokenizer.cut(settings, spec)) ? Integer.MAX_VALUE : longest;
     double size = all.mapToDouble(row -> size(row, counted)).sum();
     double share = Math.min(1, characters / Math.max(1, size));
     JavaRDD<SourceRow> some = share < 1 ? all.sample(false, share, seed) : all;
@@ -91,7 +91,7 @@ record CorpusSample(Path table, Path pieces, long pieceRows, double factor, Stri
         table, pieces, cut.count(), size / drawn / part.share(), basis(part, share));
   }
 
-  private static boolean splits(Tokenising.Cut cut) {
+  private static boolean splits(RowTokenizer.Cut cut) {
     return cut.mode() != Segmenter.Mode.ROW || cut.tooLong() == Segmenter.TooLong.SPLIT;
   }
 
@@ -135,7 +135,7 @@ record CorpusSample(Path table, Path pieces, long pieceRows, double factor, Stri
   /** Returns a recipe whose corpus is a table of the sample. */
   static Settings recipe(Settings settings, Path table) {
     CorpusSpec spec = Recipe.corpus(settings);
-    Tokenising.Cut cut = Tokenising.cut(settings, spec);
+    RowTokenizer.Cut cut = RowTokenizer.cut(settings, spec);
     Map<String, String> own = new TreeMap<>();
     own.put(Options.CORPUS_PATH.key(), table.toString());
     own.put(Options.CORPUS_FORMAT.key(), "parquet");

@@ -3,7 +3,6 @@ package io.stillhouse.jobs.storage;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
-import io.stillhouse.jobs.corpus.InputRow;
 import io.stillhouse.target.Column;
 import io.stillhouse.target.Targets;
 import java.io.IOException;
@@ -101,26 +100,6 @@ class ParquetRowsTest {
     assertThatThrownBy(
             () -> ParquetRows.read(HadoopInputFile.fromPath(file, HADOOP), columns, HADOOP))
         .hasStackTraceContaining("checksum");
-  }
-
-  @Test
-  void anInputRowComesBackFromItsValues() {
-    InputRow row =
-        new InputRow(
-            "k~1",
-            "t",
-            "p",
-            new int[] {2, 70_000, 3},
-            new int[] {0, 0, 1},
-            new int[] {-100, 5, -100},
-            2.0,
-            null);
-    InputRow again = InputRow.of(row.values());
-    assertThat(again).usingRecursiveComparison().isEqualTo(row);
-    InputRow bare =
-        new InputRow("k", "t", null, new int[] {2, 3}, new int[] {0, 0}, null, null, null);
-    assertThat(InputRow.of(bare.values())).usingRecursiveComparison().isEqualTo(bare);
-    assertThat(bare.inputs().label()).isNaN();
   }
 
   private void write(List<Column> columns, Map<String, String> metadata, List<Object[]> rows)

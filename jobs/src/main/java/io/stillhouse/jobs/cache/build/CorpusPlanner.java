@@ -17,13 +17,12 @@ import io.stillhouse.jobs.cache.layout.Window;
 import io.stillhouse.jobs.cache.read.CacheReader;
 import io.stillhouse.jobs.corpus.Corpus;
 import io.stillhouse.jobs.corpus.CorpusFiles;
-import io.stillhouse.jobs.corpus.Tokenising;
+import io.stillhouse.jobs.corpus.RowTokenizer;
 import io.stillhouse.jobs.spark.Models;
 import io.stillhouse.jobs.storage.Storage;
 import io.stillhouse.recipe.Recipe;
 import io.stillhouse.spec.CorpusSpec;
 import io.stillhouse.spec.Head;
-import io.stillhouse.spec.Task;
 import io.stillhouse.target.Targets;
 import io.stillhouse.text.Segmenter;
 import java.io.IOException;
@@ -105,7 +104,7 @@ final class CorpusPlanner {
     long start = System.nanoTime();
     Corpus corpus = Corpus.read(spark, spec, files.files());
     ShardWriter.WrittenShards written = write(directory, spec, corpus, firstShard, size);
-    boolean prose = Tokenising.cut(settings, spec).mode() != Segmenter.Mode.ROW;
+    boolean prose = RowTokenizer.cut(settings, spec).mode() != Segmenter.Mode.ROW;
     PlanPart.Counts read =
         new PlanPart.Counts(
             written.rows(), written.tokens(), prose ? corpus.blankRows() : 0, written.invalid());
@@ -159,7 +158,7 @@ final class CorpusPlanner {
         .write(
             directory,
             Corpus.read(spark, spec),
-            tokenising(model, teacher.spec().head(), spec),
+            tokenizer(model, teacher.spec().head(), spec),
             FIRST_SHARD);
   }
 
@@ -174,22 +173,15 @@ final class CorpusPlanner {
             ? CacheReader.teacher(storage, cache)
             : HuggingFaceDirectory.open(Models.copy(model.toString()));
     return new ShardWriter(spark, shardSize, settings.get(Options.CACHE_SEED))
-        .write(directory, corpus, tokenising(model, teacher.spec().head(), spec), firstShard);
+        .write(directory, corpus, tokenizer(model, teacher.spec().head(), spec), firstShard);
   }
 
   /** Returns how rows are made: all rows of a cache are made for the head of its first teacher. */
-  private Tokenising tokenising(Path model, Head head, CorpusSpec spec) {
-    boolean labelled = Recipe.labelled(settings) && head.task().pooled();
-    return new Tokenising(
-        model.toString(),
-        new Tokenising.Labels(head.task(), head.labels(), labelled),
-        Tokenising.cut(settings, spec),
-        head.task() == Task.MASKED_LM
-            ? new Tokenising.Mask(
-                settings.get(Options.MASK_PROBABILITY),
-                settings.get(Options.MASK_VARIANTS),
-                settings.get(Options.CACHE_SEED))
-            : null);
+  private RowTokenizer tokenizer(Path model, Head head, CorpusSpec spec) {
+    RowTokenizer.Mask mask =
+        RowTokenizer.Mask.of(
+            settings, settings.get(Options.MASK_VARIANTS), settings.get(Options.CACHE_SEED));
+    return RowTokenizer.of(settings, model.toString(), head, spec, mask);
   }
 
   /**

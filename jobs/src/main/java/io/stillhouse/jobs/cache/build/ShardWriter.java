@@ -7,7 +7,7 @@ import io.stillhouse.jobs.cache.layout.CheckedFile;
 import io.stillhouse.jobs.corpus.Corpus;
 import io.stillhouse.jobs.corpus.InputRow;
 import io.stillhouse.jobs.corpus.SourceRow;
-import io.stillhouse.jobs.corpus.Tokenising;
+import io.stillhouse.jobs.corpus.RowTokenizer;
 import io.stillhouse.jobs.storage.ParquetRows;
 import io.stillhouse.jobs.storage.Storage;
 import io.stillhouse.target.Column;
@@ -82,7 +82,7 @@ final class ShardWriter {
    *
    * @param firstShard the number of the first shard
    */
-  WrittenShards write(Path directory, Corpus corpus, Tokenising tokenising, int firstShard) {
+  WrittenShards write(Path directory, Corpus corpus, RowTokenizer tokenizer, int firstShard) {
     int parallelism = JavaSparkContext.fromSparkContext(spark.sparkContext()).defaultParallelism();
     JavaRDD<SourceRow> source = corpus.rows();
     if (source.getNumPartitions() < parallelism) {
@@ -91,7 +91,7 @@ final class ShardWriter {
     long orderSeed = seed;
     JavaRDD<OrderedRow> ordered =
         source
-            .mapPartitions(tokenising::of)
+            .mapPartitions(tokenizer::tokenize)
             .map(row -> new OrderedRow(order(orderSeed, row.id()), row))
             .sortBy(OrderedRow::order, true, Math.max(parallelism, source.getNumPartitions()))
             .persist(StorageLevel.MEMORY_AND_DISK());

@@ -1,0 +1,104 @@
+package io.stillhouse.jobs.augment;
+
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+
+import io.stillhouse.error.StillhouseException;
+import io.stillhouse.jobs.Tiny;
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.List;
+import org.apache.spark.sql.SparkSession;
+import org.assertj.core.api.AbstractThrowableAssert;
+import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Tag;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+
+/** Recipes that are rejected before any row is read. */
+@Tag("spark")
+class AugmentChecksTest {
+  @TempDir private Path directory;
+
+  private final SparkSession spark = Tiny.spark();
+  private Path rows;
+  private Path out;
+
+  @BeforeEach
+  void writeRows() throws IOException {
+    rows = Tiny.labelled(directory.resolve("rows.tsv"), 20, "1", "0");
+    out = directory.resolve("out");
+  }
+
+  @Test
+  void refusesADestinationThatExists() throws IOException {
+    Files.createDirectory(out);
+
+    assertMistake(AugmentRecipes.rules(rows, out))
+        .hasMessage(
+            "augment.to 'file:%s' already exists; delete it, or choose another".formatted(out));
+  }
+
+  @Test
+  void refusesAModelWithoutAMaskedLmHead() {
+    assertMistake(AugmentRecipes.maskedLm(rows, out, "augment.model=" + Tiny.CLS))
+        .hasMessageStartingWith(
+            "augment.model 'file:%s' must have a masked-LM head, but its head is"
+                .formatted(Tiny.CLS))
+        .hasMessageEndingWith(
+            "set augment.model to a masked LM, such as the one it was fine-tuned from, or set"
+                + " augment.kind=rules");
+  }
+
+  @Test
+  void refusesATeacherWithoutAMaskedLmHeadIfThereIsNoModel() {
+    assertMistake(AugmentRecipes.maskedLm(rows, out, "augment.model=", "teacher.path=" + Tiny.CLS))
+        .hasMessageStartingWith(
+            "teacher.path 'file:%s' must have a masked-LM head".formatted(Tiny.CLS));
+  }
+
+  @Test
+  void refusesARecipeWithoutAModelAndATeacher() {
+    assertMistake(AugmentRecipes.maskedLm(rows, out, "augment.model="))
+        .hasMessageContaining("augment.model is missing")
+        .hasMessageEndingWith("name a masked LM, or set augment.kind=rules, which needs no model");
+  }
+
+  @Test
+  void refusesALengthBeyondTheModelsPositions() {
+    assertMistake(AugmentRecipes.maskedLm(rows, out, "corpus.max-length=41"))
+        .hasMessage(
+            "corpus.max-length must be at most the positions of augment.model, 40, but is '41'");
+  }
+
+  @Test
+  void refusesALengthWithoutRoomForTheOriginal() {
+    assertMistake(
+            AugmentRecipes.maskedLm(rows, out, "corpus.max-length=4", "augment.show-original=true"))
+        .hasMessage(
+            "corpus.max-length must be 5 or more where augment.show-original is true, but is '4'");
+  }
+
+  @Test
+  void refusesAFileOfVectorsThatDoesNotExist() {
+    Path none = directory.resolve("no");
+
+    assertMistake(AugmentRecipes.maskedLm(rows, out, "augment.word-vectors=" + none))
+        .hasMessageContaining("augment.word-vectors does not exist: '" + none);
+  }
+
+  @Test
+  void refusesProbabilitiesThatAddUpToMoreThanOne() {
+    assertMistake(
+            AugmentRecipes.rules(
+                rows, out, "augment.mask-probability=0.6", "augment.pos-probability=0.5"))
+        .hasMessage(
+            "augment.mask-probability (0.6) and augment.pos-probability (0.5) exclude each other,"
+                + " but add up to more than 1; lower one of them");
+  }
+
+  private AbstractThrowableAssert<?, ?> assertMistake(List<String> settings) {
+    return assertThatThrownBy(() -> new AugmentJob(spark, Tiny.settings(settings)))
+        .isInstanceOf(StillhouseException.class);
+  }
+}

@@ -1,0 +1,35 @@
+package io.stillhouse.jobs.augment;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import java.util.Map;
+import org.junit.jupiter.api.Test;
+
+class RowCountsTest {
+  private static final RowCounts ONE = new RowCounts(1, Map.of(), 4, 2, 30, 6, 5);
+
+  @Test
+  void addsEveryCount() {
+    assertThat(ONE.plus(ONE)).isEqualTo(new RowCounts(2, Map.of(), 8, 4, 60, 12, 10));
+  }
+
+  @Test
+  void addsRowsLeftOutByReason() {
+    RowCounts counts =
+        RowCounts.leftOut("empty").plus(RowCounts.leftOut("empty")).plus(RowCounts.leftOut("odd"));
+
+    assertThat(counts.leftOut()).containsExactly(Map.entry("empty", 2L), Map.entry("odd", 1L));
+    assertThat(counts.leftOutRows()).isEqualTo(3);
+    assertThat(counts.read()).isEqualTo(3);
+  }
+
+  @Test
+  void dividesReplacedWordsByAllWords() {
+    assertThat(ONE.replacedShare()).isEqualTo(0.2);
+  }
+
+  @Test
+  void nothingIsReplacedWithoutWords() {
+    assertThat(RowCounts.NONE.replacedShare()).isZero();
+  }
+}

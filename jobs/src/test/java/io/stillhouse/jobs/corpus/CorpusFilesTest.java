@@ -1,0 +1,164 @@
+package io.stillhouse.jobs.corpus;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+
+import io.stillhouse.error.StillhouseException;
+import io.stillhouse.spec.CorpusSpec.Format;
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.Arrays;
+import java.util.List;
+import java.util.Map;
+import org.apache.hadoop.conf.Configuration;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
+
+class CorpusFilesTest {
+  @TempDir private Path directory;
+
+  @Test
+  void namesFilesByTheirPathBelowADirectory() throws IOException {
+    write("top/one file 100%.txt");
+    write("top/deep/er/one.txt");
+    write("other/one.txt");
+
+    assertThat(names(list("top"))).containsExactly("deep/er/one.txt", "one file 100%.txt");
+  }
+
+  @Test
+  void namesFilesByTheirPathBelowTheCommonDirectory() throws IOException {
+    write("top/deep/er/one.txt");
+    write("other/one.txt");
+
+    assertThat(names(list("top/deep", "other/one.txt")))
+        .containsExactly("top/deep/er/one.txt", "other/one.txt");
+  }
+
+  @Test
+  void skipsHiddenFilesButNotPartitions() throws IOException {
+    write("in/_SUCCESS");
+    write("in/.part.crc");
+    write("in/_temporary/a.txt");
+    write("in/_split=dev/a.txt");
+
+    assertThat(names(list("in"))).containsExactly("_split=dev/a.txt");
+  }
+
+  @Test
+  void findsHivePartitions() throws IOException {
+    write("in/split=dev/a.csv");
+    write("plain/a=b.csv");
+
+    assertThat(list("in").partitioned()).isTrue();
+    assertThat(list("plain").partitioned()).isFalse();
+  }
+
+  @ParameterizedTest
+  @CsvSource({
+    "a.txt, TEXT",
+    "a.csv, CSV",
+    "A.TSV, TSV",
+    "a.jsonl, JSON",
+    "a.parquet, PARQUET",
+    "a.orc, ORC",
+    "a.csv.gz, CSV",
+    "a.json.bz2, JSON"
+  })
+  void infersTheFormatFromTheExtension(String file, Format format) throws IOException {
+    write(file);
+
+    assertThat(list(file).detectFormat()).isEqualTo(format);
+  }
+
+  @Test
+  void refusesAnUnknownExtension() throws IOException {
+    write("odd/a.doc");
+
+    assertThatThrownBy(() -> list("odd").detectFormat())
+        .isInstanceOf(StillhouseException.class)
+        .hasMessage(
+            "cannot infer the format of the corpus from the name of 'file:%s'; set corpus.format to text, csv, tsv, jsonl, parquet or orc"
+                .formatted(directory.resolve("odd/a.doc")));
+  }
+
+  @Test
+  void refusesMixedFormats() throws IOException {
+    write("mixed/a.txt");
+    write("mixed/b.csv");
+
+    assertThatThrownBy(() -> list("mixed").detectFormat())
+        .isInstanceOf(StillhouseException.class)
+        .hasMessageStartingWith("the corpus mixes formats: {TEXT=")
+        .hasMessageEndingWith("name files of one format, or set corpus.format");
+  }
+
+  @Test
+  void refusesAPathThatDoesNotExist() {
+    assertThatThrownBy(() -> list("missing.txt"))
+        .isInstanceOf(StillhouseException.class)
+        .hasMessage(
+            "corpus does not exist: '%s'; check the spelling, or that every machine of the cluster sees it"
+                .formatted(directory.resolve("missing.txt")));
+  }
+
+  @Test
+  void refusesADirectoryWithoutFiles() throws IOException {
+    Files.createDirectories(directory.resolve("none"));
+
+    assertThatThrownBy(() -> list("none"))
+        .isInstanceOf(StillhouseException.class)
+        .hasMessageContaining("has no files");
+  }
+
+  @Test
+  void refusesAFileThatIsNamedTwice() throws IOException {
+    write("in/a.txt");
+
+    assertThatThrownBy(() -> list("in", "in/a.txt"))
+        .isInstanceOf(StillhouseException.class)
+        .hasMessageContaining(
+            "has the file 'file:%s' twice".formatted(directory.resolve("in/a.txt")))
+        .hasMessageEndingWith("name each file or directory once");
+  }
+
+  @Test
+  void restrictsToSomeFilesUnderGivenNames() throws IOException {
+    write("in/a[1].txt");
+    write("in/b.txt");
+    CorpusFiles all = list("in");
+
+    CorpusFiles some = all.only(Map.of(all.files().get(0), "first.txt"));
+
+    assertThat(names(some)).containsExactly("first.txt");
+    assertThat(some.paths()).singleElement().asString().endsWith("/in/a\\[1\\].txt");
+    assertThat(some.each()).isTrue();
+  }
+
+  @Test
+  void addsUpTheSizesOfFiles() throws IOException {
+    write("in/a.txt");
+    write("in/b.txt");
+
+    assertThat(list("in").bytes(new Configuration())).isEqualTo(2);
+  }
+
+  private CorpusFiles list(String... paths) {
+    List<String> all =
+        Arrays.stream(paths).map(path -> directory.resolve(path).toString()).toList();
+    return CorpusFiles.list(all, new Configuration());
+  }
+
+  private static List<String> names(CorpusFiles files) {
+    return files.files().stream().map(files::name).toList();
+  }
+
+  private void write(String name) throws IOException {
+    Path file = directory.resolve(name);
+    Files.createDirectories(file.getParent());
+    Files.writeString(file, "x");
+  }
+}
