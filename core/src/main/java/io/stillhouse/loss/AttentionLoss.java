@@ -36,7 +36,7 @@ final class AttentionLoss {
       NDArray keysB11L = maskBL1.reshape(rows, 1, 1, length);
       difference = difference.mul(queriesB1L1.mul(keysB11L));
     }
-    return Autograd.over(difference.square().sum(), shape.get(1) * pairs);
+    return Autograd.over(difference.square().sum(), (double) (shape.get(1) * pairs));
   }
 
   /**
@@ -73,6 +73,6 @@ final class AttentionLoss {
     if (maskBL1 != null) {
       divergenceBHL = divergenceBHL.mul(maskBL1.reshape(shape.get(0), 1, shape.get(2)));
     }
-    return Autograd.over(divergenceBHL.sum(), shape.get(1) * tokens);
+    return Autograd.over(divergenceBHL.sum(), (double) (shape.get(1) * tokens));
   }
 }

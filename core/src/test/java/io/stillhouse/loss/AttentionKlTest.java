@@ -13,7 +13,7 @@ import java.util.function.Function;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Test;
 
-/** The divergence of attention, and of relations of vectors. */
+/** Tests the divergence of attention distributions, and of relations of vectors. */
 class AttentionKlTest {
   private static final int ROWS = 3;
   private static final int HEADS = 2;
@@ -34,9 +34,10 @@ class AttentionKlTest {
   }
 
   @Test
-  void divergenceAsWorkedByHand() {
-    // Two real tokens and one of padding. The first attends to them 1 : 3 in the teacher, equally
-    // in the student; the second does the same in both.
+  void divergenceMatchesHandComputation() {
+    // Two real tokens and one of padding. The first attends to them 1 : 3 in the teacher and 1 : 1
+    // in
+    // the student; the second attends alike in both.
     float three = (float) Math.log(3);
     NDArray teacherBHLL =
         manager.create(new float[] {0, three, 9, three, 0, 9, 9, 9, 9}, new Shape(1, 1, 3, 3));
@@ -49,8 +50,8 @@ class AttentionKlTest {
   }
 
   @Test
-  void relationsAsWorkedByHand() {
-    // Of four numbers in two heads, (1, 2 | 3, 4) and (5, 6 | 7, 8).
+  void relationsMatchHandComputation() {
+    // Vectors of four numbers in two heads: (1, 2 | 3, 4) and (5, 6 | 7, 8).
     NDArray vectorsBLD = manager.create(new float[] {1, 2, 3, 4, 5, 6, 7, 8}, new Shape(1, 2, 4));
 
     float[] relations = Encoder.relations(vectorsBLD, 2).toFloatArray();
@@ -63,7 +64,7 @@ class AttentionKlTest {
   }
 
   @Test
-  void divergenceAsPlainLoopsComputeIt() {
+  void divergenceMatchesPlainLoops() {
     NDArray actual =
         AttentionLoss.kl(
             LossCheck.floats(manager, student, ROWS, HEADS, LONGEST, LONGEST),
@@ -75,7 +76,7 @@ class AttentionKlTest {
   }
 
   @Test
-  void relationsOfOtherWidthsAsPlainLoopsComputeThem() {
+  void relationsOfOtherWidthsMatchPlainLoops() {
     double value = LossCheck.value(ofVectors().apply(vectors(studentVectors)));
 
     assertThat(value)
@@ -85,7 +86,7 @@ class AttentionKlTest {
   }
 
   @Test
-  void withoutPaddingNoMaskIsNeeded() {
+  void needsNoMaskWithoutPadding() {
     NDArray ours = LossCheck.array(manager, student, ROWS, HEADS, LONGEST, LONGEST);
     NDArray theirs = LossCheck.array(manager, teacher, ROWS, HEADS, LONGEST, LONGEST);
     NDArray all = manager.ones(new Shape(ROWS, LONGEST, 1));
@@ -95,17 +96,17 @@ class AttentionKlTest {
   }
 
   @Test
-  void theGradientIsThatOfFiniteDifferences() {
+  void gradientMatchesFiniteDifferences() {
     LossCheck.requireGradient(manager, student, against(teacher), ROWS, HEADS, LONGEST, LONGEST);
   }
 
   @Test
-  void theGradientOfRelationsIsThatOfFiniteDifferences() {
+  void gradientOfRelationsMatchesFiniteDifferences() {
     LossCheck.requireGradient(manager, studentVectors, ofVectors(), ROWS, LONGEST, WIDTH);
   }
 
   @Test
-  void whatStandsAtPaddingDoesNotMatter() {
+  void paddingDoesNotMatter() {
     double[] otherStudent = student.clone();
     double[] otherTeacher = teacher.clone();
     boolean[] padding = new boolean[student.length];
@@ -124,7 +125,7 @@ class AttentionKlTest {
 
     assertThat(value(otherStudent, otherTeacher)).isEqualTo(value(student, teacher));
     for (int i = 0; i < gradient.length; i++) {
-      // A row of one token attends to that alone, whatever its score.
+      // A row of one token attends only to itself, whatever its score.
       boolean alone = LENGTHS[i / (HEADS * LONGEST * LONGEST)] == 1;
       assertThat(gradient[i] == 0).as("element %d", i).isEqualTo(padding[i] || alone);
     }

@@ -28,8 +28,8 @@ class AttentionLossTest {
   }
 
   @Test
-  void squaredErrorAsWorkedByHand() {
-    // One row of one real token and one of padding, two heads: only one score each counts.
+  void squaredErrorMatchesHandComputation() {
+    // One real token, one of padding and two heads: only one score of each head counts.
     NDArray studentBHLL =
         manager.create(new float[] {1, 9, 9, 9, 5, 9, 9, 9}, new Shape(1, 2, 2, 2));
     NDArray teacherBHLL = manager.zeros(new Shape(1, 2, 2, 2));
@@ -40,7 +40,7 @@ class AttentionLossTest {
   }
 
   @Test
-  void squaredErrorAsPlainLoopsComputeIt() {
+  void squaredErrorMatchesPlainLoops() {
     double expected = 0;
     for (int row = 0; row < ROWS; row++) {
       for (int head = 0; head < HEADS; head++) {
@@ -64,12 +64,12 @@ class AttentionLossTest {
   }
 
   @Test
-  void theGradientIsThatOfFiniteDifferences() {
+  void gradientMatchesFiniteDifferences() {
     LossCheck.requireGradient(manager, student, against(teacher), ROWS, HEADS, LONGEST, LONGEST);
   }
 
   @Test
-  void whatStandsAtPaddingDoesNotMatter() {
+  void paddingDoesNotMatter() {
     double[] otherStudent = student.clone();
     double[] otherTeacher = teacher.clone();
     boolean[] padding = new boolean[student.length];

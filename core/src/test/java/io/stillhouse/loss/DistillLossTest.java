@@ -67,7 +67,7 @@ class DistillLossTest {
   }
 
   @Test
-  void eachWeightCountsOnce() {
+  void appliesEachWeightOnce() {
     Encoder student = student(32);
     Map<Term, Double> alone =
         of(spec(DistillSpec.Positions.ALL, 1, 1, 1, 1, 1, 1), student, Map.of(), rows, rows)
@@ -94,7 +94,7 @@ class DistillLossTest {
   }
 
   @Test
-  void aTermWithoutWeightIsNotComputed() {
+  void doesNotComputeTermsWithoutWeight() {
     DistillLoss.Value value =
         of(spec(DistillSpec.Positions.ALL, 0, 0, 0, 0, 0, 1), student(32), Map.of(), rows, rows);
 
@@ -103,7 +103,7 @@ class DistillLossTest {
 
   @ParameterizedTest
   @EnumSource(DistillSpec.Positions.class)
-  void sharesOfMicroBatchesAddUpToTheBatchWithoutItsPadding(DistillSpec.Positions positions) {
+  void sharesOfMicroBatchesAddUpToTheBatch(DistillSpec.Positions positions) {
     Encoder student = student(32);
     DistillSpec spec = spec(positions, 5, 2, 1, 0.5, 0.25, 0.125);
     List<Example> batch = new ArrayList<>(rows);
@@ -124,7 +124,7 @@ class DistillLossTest {
   }
 
   @Test
-  void gradientsOfMicroBatchesAddUpToTheBatchs() {
+  void gradientsOfMicroBatchesAddUpToTheBatch() {
     DistillSpec spec = spec(DistillSpec.Positions.MASKED, 5, 2, 1, 0.5, 0.25, 0.125);
     String name = "bert.encoder.layer.0.attention.self.query.weight";
     NDArray whole = gradient(spec, name, List.of(rows));
@@ -148,7 +148,7 @@ class DistillLossTest {
   }
 
   @Test
-  void softLabelsOfMaskedTokensCoverThemAlone() {
+  void softLabelsOfMaskedTokensCoverOnlyMaskedTokens() {
     double[] expected = new double[2];
     softReference(student(32), expected);
 
@@ -161,7 +161,7 @@ class DistillLossTest {
   }
 
   @Test
-  void aPartWithoutAMaskedTokenHasNoLoss() {
+  void microBatchWithoutMaskedTokensHasNoLoss() {
     DistillLoss.Value value =
         of(
             spec(DistillSpec.Positions.MASKED, 1, 1, 0, 0, 0, 0),
@@ -175,7 +175,7 @@ class DistillLossTest {
   }
 
   @Test
-  void aNarrowerStudentIsProjectedToItsTeachersWidth() {
+  void projectsANarrowerStudentToTheTeachersWidth() {
     Encoder student = student(16);
     DistillSpec spec = spec(DistillSpec.Positions.ALL, 0, 0, 0, 1, 1, 0);
     Map<String, NDArray> projections = StudentInit.projections(manager, spec, 16, 32, 1);
@@ -192,7 +192,7 @@ class DistillLossTest {
   }
 
   @Test
-  void aProjectionLearns() {
+  void projectionHasGradient() {
     Encoder student = student(16);
     DistillSpec spec = spec(DistillSpec.Positions.ALL, 0, 0, 1, 0, 0, 0);
     Map<String, NDArray> projections = StudentInit.projections(manager, spec, 16, 32, 1);
@@ -207,7 +207,7 @@ class DistillLossTest {
   }
 
   @Test
-  void anotherWidthWithoutAProjectionIsRefused() {
+  void refusesAnotherWidthWithoutAProjection() {
     assertThatThrownBy(
             () ->
                 of(
@@ -236,8 +236,7 @@ class DistillLossTest {
 
   @ParameterizedTest
   @EnumSource(DistillSpec.Kind.class)
-  void aClassifierThatIsItsTeacherHasNothingButHardLabelsToLearn(DistillSpec.Kind kind)
-      throws IOException {
+  void onlyHardLabelsRemainIfTheStudentEqualsItsTeacher(DistillSpec.Kind kind) throws IOException {
     Golden classes = new Golden("bert-tiny-cls-v1/golden.safetensors", manager);
     HuggingFaceDirectory directory =
         HuggingFaceDirectory.open(Golden.DIRECTORY.resolve("bert-tiny-cls-v1"));

@@ -25,8 +25,8 @@ class FirstTokenLossTest {
   }
 
   @Test
-  void distanceAsWorkedByHand() {
-    // (0.6, 0.8) from (0.8, 0.6), whatever their lengths; and two of the same direction.
+  void distanceMatchesHandComputation() {
+    // (0.6, 0.8) and (0.8, 0.6) after normalization; and two states of the same direction.
     NDArray studentBD = manager.create(new float[] {3, 4, 1, 1}, new Shape(2, 2));
     NDArray teacherBD = manager.create(new float[] {40, 30, 7, 7}, new Shape(2, 2));
 
@@ -35,7 +35,7 @@ class FirstTokenLossTest {
   }
 
   @Test
-  void distanceAsPlainLoopsComputeIt() {
+  void distanceMatchesPlainLoops() {
     double expected = 0;
     for (int row = 0; row < ROWS; row++) {
       double ours = 0;
@@ -59,12 +59,12 @@ class FirstTokenLossTest {
   }
 
   @Test
-  void theGradientIsThatOfFiniteDifferences() {
+  void gradientMatchesFiniteDifferences() {
     LossCheck.requireGradient(manager, student, against(teacher), ROWS, WIDTH);
   }
 
   @Test
-  void aStateOfZerosHasAFiniteGradient() {
+  void zeroStateHasFiniteGradient() {
     double[] zeros = new double[student.length];
 
     assertThat(LossCheck.value(against(teacher).apply(LossCheck.array(manager, zeros, 3, 5))))

@@ -28,7 +28,7 @@ class HardLabelLossTest {
   }
 
   @Test
-  void crossEntropyAsWorkedByHand() {
+  void crossEntropyMatchesHandComputation() {
     // Odds of 3 to 1 in the first row and even odds in the second.
     NDArray logitsNC = manager.create(new float[] {(float) Math.log(3), 0, 0, 0}, new Shape(2, 2));
 
@@ -39,7 +39,7 @@ class HardLabelLossTest {
   }
 
   @Test
-  void squaredErrorAsWorkedByHand() {
+  void squaredErrorMatchesHandComputation() {
     NDArray predictedB1 = manager.create(new float[] {1, 5}, new Shape(2, 1));
 
     NDArray actual = HardLabelLoss.squaredError(predictedB1, manager.create(new float[] {3, 4}));
@@ -48,7 +48,7 @@ class HardLabelLossTest {
   }
 
   @Test
-  void crossEntropyAsPlainLoopsComputeIt() {
+  void crossEntropyMatchesPlainLoops() {
     double expected = 0;
     for (int row = 0; row < ROWS; row++) {
       double sum = 0;
@@ -66,7 +66,7 @@ class HardLabelLossTest {
   }
 
   @Test
-  void squaredErrorAsPlainLoopsComputeIt() {
+  void squaredErrorMatchesPlainLoops() {
     double expected = 0;
     for (int row = 0; row < ROWS; row++) {
       expected += Math.pow(predicted[row] - SCORES[row], 2) / ROWS;
@@ -80,7 +80,7 @@ class HardLabelLossTest {
   }
 
   @Test
-  void crossEntropysGradientIsThatOfFiniteDifferences() {
+  void gradientOfCrossEntropyMatchesFiniteDifferences() {
     NDArray labels = manager.create(LABELS);
 
     LossCheck.requireGradient(
@@ -88,7 +88,7 @@ class HardLabelLossTest {
   }
 
   @Test
-  void theSquaredErrorsGradientIsThatOfFiniteDifferences() {
+  void gradientOfSquaredErrorMatchesFiniteDifferences() {
     NDArray scores = LossCheck.array(manager, SCORES, ROWS);
 
     LossCheck.requireGradient(
@@ -96,8 +96,8 @@ class HardLabelLossTest {
   }
 
   @Test
-  void weightedCrossEntropyAsWorkedByHand() {
-    // Even odds in both rows; the classes weigh 3 and a half.
+  void weightedCrossEntropyMatchesHandComputation() {
+    // Even odds in both rows; the classes have weights 3 and 0.5.
     NDArray logitsNC = manager.zeros(new Shape(2, 2));
 
     NDArray actual =
@@ -108,7 +108,7 @@ class HardLabelLossTest {
   }
 
   @Test
-  void weightedCrossEntropysGradientIsThatOfFiniteDifferences() {
+  void gradientOfWeightedCrossEntropyMatchesFiniteDifferences() {
     NDArray labels = manager.create(LABELS);
     NDArray weights = LossCheck.array(manager, new double[] {0.5, 2, 1, 0.25}, CLASSES);
 
@@ -117,7 +117,7 @@ class HardLabelLossTest {
   }
 
   @Test
-  void binaryCrossEntropyAsPlainLoopsComputeIt() {
+  void binaryCrossEntropyMatchesPlainLoops() {
     long[] present = new long[ROWS * CLASSES];
     double expected = 0;
     for (int i = 0; i < present.length; i++) {
@@ -136,7 +136,7 @@ class HardLabelLossTest {
   }
 
   @Test
-  void aLabelIsAChoiceOfTwoToASoftLabel() {
+  void softLabelsOfSeveralLabelsCompareEachLabelAsTrueOrFalse() {
     double[] teacher = LossCheck.random(ROWS * CLASSES, 5);
     double expected = 0;
     for (int i = 0; i < teacher.length; i++) {
@@ -156,7 +156,7 @@ class HardLabelLossTest {
 
   @ParameterizedTest
   @ValueSource(doubles = {1, 2})
-  void theGradientOfSoftLabelsOfSeveralLabelsIsThatOfFiniteDifferences(double temperature) {
+  void gradientOfSoftLabelsOfSeveralLabelsMatchesFiniteDifferences(double temperature) {
     NDArray teacher =
         HardLabelLoss.choices(
             LossCheck.array(manager, LossCheck.random(ROWS * CLASSES, 5), ROWS, CLASSES));

@@ -43,7 +43,7 @@ class HiddenLossTest {
   }
 
   @Test
-  void squaredErrorAsWorkedByHand() {
+  void squaredErrorMatchesHandComputation() {
     NDArray studentBLD = manager.create(new float[] {1, 2, 9, 9}, new Shape(1, 2, 2));
     NDArray teacherBLD = manager.create(new float[] {0, 4, 0, 0}, new Shape(1, 2, 2));
     NDArray firstOnly = manager.create(new float[] {1, 0}, new Shape(1, 2, 1));
@@ -53,8 +53,8 @@ class HiddenLossTest {
   }
 
   @Test
-  void cosineAsWorkedByHand() {
-    // The first token's angle has cosine 24/25, the second's is straight.
+  void cosineMatchesHandComputation() {
+    // The first token's cosine is 24/25, the second's is -1.
     NDArray studentBLD = manager.create(new float[] {3, 4, 1, 0}, new Shape(1, 2, 2));
     NDArray teacherBLD = manager.create(new float[] {4, 3, -2, 0}, new Shape(1, 2, 2));
     NDArray both = manager.ones(new Shape(1, 2, 1));
@@ -65,7 +65,7 @@ class HiddenLossTest {
 
   @ParameterizedTest
   @EnumSource(Kind.class)
-  void bothAsPlainLoopsComputeThem(Kind kind) {
+  void lossesMatchPlainLoops(Kind kind) {
     NDArray actual =
         kind.of(
             LossCheck.floats(manager, student, ROWS, LONGEST, WIDTH),
@@ -78,13 +78,13 @@ class HiddenLossTest {
 
   @ParameterizedTest
   @EnumSource(Kind.class)
-  void gradientsAreThoseOfFiniteDifferences(Kind kind) {
+  void gradientsMatchFiniteDifferences(Kind kind) {
     LossCheck.requireGradient(manager, student, against(kind, teacher), ROWS, LONGEST, WIDTH);
   }
 
   @ParameterizedTest
   @EnumSource(Kind.class)
-  void whatStandsAtPaddingDoesNotMatter(Kind kind) {
+  void paddingDoesNotMatter(Kind kind) {
     double[] otherStudent = student.clone();
     double[] otherTeacher = teacher.clone();
     boolean[] padding = new boolean[student.length];
@@ -110,7 +110,7 @@ class HiddenLossTest {
   }
 
   @Test
-  void aStateOfZerosHasNoDirectionAndAFiniteGradient() {
+  void zeroStateHasFiniteLossAndGradient() {
     double[] zeros = new double[student.length];
 
     assertThat(value(Kind.COSINE, zeros, teacher)).isCloseTo(1, within(1e-6));

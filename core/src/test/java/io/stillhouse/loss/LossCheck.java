@@ -11,11 +11,11 @@ import io.stillhouse.torch.Autograd;
 import java.util.Random;
 import java.util.function.Function;
 
-/** What every term's test needs: arrays in float64, their gradients, and finite differences. */
+/** Helpers for tests of terms: float64 arrays, their gradients, and finite differences. */
 final class LossCheck {
   /**
-   * A double holds 16 digits: a central difference at this step is off by about its square, and by
-   * rounding over it.
+   * The error of a central difference is about the square of this step, plus float64's rounding
+   * divided by it.
    */
   private static final double STEP = 1e-5;
 
@@ -53,7 +53,7 @@ final class LossCheck {
     }
   }
 
-  /** Compares each element of the gradient with the central difference of the values beside it. */
+  /** Compares each element of the gradient with a central difference. */
   static void requireGradient(
       NDManager manager, double[] at, Function<NDArray, NDArray> loss, long... shape) {
     double[] gradient = gradient(manager, at, loss, shape);
@@ -73,7 +73,7 @@ final class LossCheck {
     assertThat(largest).as("the largest element of the gradient").isGreaterThan(1e-3);
   }
 
-  /** Returns the softmax of {@code classes} logits from a place on, in plain loops. */
+  /** Returns the softmax of {@code classes} logits from an index on, in plain loops. */
   static double[] softmax(float[] logits, int from, int classes, double temperature) {
     double[] result = new double[classes];
     double sum = 0;

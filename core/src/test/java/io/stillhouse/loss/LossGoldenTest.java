@@ -14,7 +14,7 @@ import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 
-/** Each term and its gradient against PyTorch's own loss functions. */
+/** Compares each term and its gradient with PyTorch's loss functions. */
 class LossGoldenTest {
   private NDManager manager;
   private Golden golden;
@@ -115,7 +115,7 @@ class LossGoldenTest {
   }
 
   @Test
-  void squaresOfLogits() {
+  void squaredErrorOfLogits() {
     check(
         "soft_mse",
         "student_label_logits",

@@ -37,8 +37,8 @@ import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 
 /**
- * Losses on relations and first tokens of a narrower student, and its gradients, against PyTorch's
- * row by row, none where it has none; by the recorded pass and by the one that trains.
+ * Compares losses on relations and first tokens of a narrower student, and all gradients, with
+ * PyTorch's, by the reference pass and by the training pass.
  */
 class RelationGoldenTest {
   private static final EncoderSpec.Blocks BLOCKS = new EncoderSpec.Blocks(2, 16, 4, 24);
@@ -46,7 +46,7 @@ class RelationGoldenTest {
   /** Gradients add up rounding over the batch. */
   private static final double GRADIENT = 1e-4;
 
-  /** Share of the largest gradient's norm below which one holds nothing but rounding. */
+  /** Gradients with a smaller share of the largest gradient's norm are only rounding. */
   private static final double FLOOR = 1e-3;
 
   private NDManager manager;
@@ -80,7 +80,7 @@ class RelationGoldenTest {
   }
 
   @Test
-  void ofTheLastBlock() {
+  void relationsOfTheLastBlock() {
     check(
         "last",
         relations(2, 3, 5, 7, 8, Blocks.LAST),
@@ -92,12 +92,12 @@ class RelationGoldenTest {
   }
 
   @Test
-  void ofAllBlocks() {
+  void relationsOfAllBlocks() {
     check("all", relations(2, 3, 5, 7, 8, Blocks.ALL), Map.of());
   }
 
   @Test
-  void ofMiniLmsOwnHeads() {
+  void attentionAndValueRelationsOfMiniLm() {
     check(
         "minilm",
         relations(2, 0, 0, 3, 4, Blocks.LAST),
@@ -105,7 +105,7 @@ class RelationGoldenTest {
   }
 
   @Test
-  void ofStatesThroughSharedProjections() {
+  void statesThroughSharedProjections() {
     DistillSpec.Hidden hidden =
         new DistillSpec.Hidden(
             0, DistillSpec.CosineLayers.LAST, 3, 5, 2, DistillSpec.Projection.SHARED);

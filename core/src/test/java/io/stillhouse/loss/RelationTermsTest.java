@@ -36,7 +36,7 @@ import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 
-/** All terms together, and where relations come from: a masked LM and a student of two blocks. */
+/** Tests all terms together, and the source of relations, with a student of two blocks. */
 class RelationTermsTest {
   /** float32 rounding of sums over a batch. */
   private static final double ROUNDING = 1e-5;
@@ -64,7 +64,7 @@ class RelationTermsTest {
   }
 
   @Test
-  void everyTermCountsOnceByItsWeight() {
+  void appliesEachWeightOnce() {
     Map<Term, Double> alone = of(every(1), student(), parts(teacher), rows, rows).terms();
 
     DistillLoss.Value weighted = of(every(2), student(), parts(teacher), rows, rows);
@@ -79,7 +79,7 @@ class RelationTermsTest {
   }
 
   @Test
-  void sharesOfMicroBatchesAddUpToTheBatchWithoutItsPadding() {
+  void sharesOfMicroBatchesAddUpToTheBatch() {
     DistillSpec spec = every(1.1);
     Map<Term, Double> whole = of(spec, student(), parts(teacher), rows, rows).terms();
 
@@ -97,7 +97,7 @@ class RelationTermsTest {
   }
 
   @Test
-  void aStudentThatIsItsTeacherHasNoRelationsToLearn() {
+  void relationsAreZeroIfTheStudentEqualsItsTeacher() {
     DistillSpec spec =
         relations(
             List.of(0, 1, 2, 3), new DistillSpec.Relations(1, 1, 1, 1, 8, DistillSpec.Blocks.ALL));
@@ -111,7 +111,7 @@ class RelationTermsTest {
   }
 
   @Test
-  void storedValueRelationsServeTheTeachersOwnHeads() {
+  void readsStoredValueRelationsForTheTeachersNumberOfHeads() {
     DistillSpec spec = relations(List.of(0, 1, 3), VALUES);
 
     double stored =
@@ -137,7 +137,7 @@ class RelationTermsTest {
   }
 
   @Test
-  void firstTokensAreThoseOfEachRowPaddedOrPacked() {
+  void findsFirstTokensInPaddedAndPackedStates() {
     TargetBatch targets = new TargetBatch(manager, rows, parts(teacher));
     NDArray paddedBLD = targets.hiddenBLD(2);
     float[] padded = targets.firstTokensBD(paddedBLD).toFloatArray();
@@ -164,7 +164,7 @@ class RelationTermsTest {
     return new TeacherParts(teacher, MlmTargets.NONE);
   }
 
-  /** Returns the rows with a block's value relations in place of hidden states. */
+  /** Returns the rows with a block's value relations and without hidden states. */
   private List<Example> withValueRelations(int block) {
     TargetBatch targets = new TargetBatch(manager, rows, TeacherParts.NONE);
     EncoderOutput output = teacher.forward(targets.batch(), Capture.everything(3), Dropout.NONE);
@@ -199,7 +199,7 @@ class RelationTermsTest {
     return new Encoder(spec, weights);
   }
 
-  /** Returns a recipe of all terms, each with the weight of the one before it times a factor. */
+  /** Returns a recipe of all terms with weights in a geometric sequence. */
   private static DistillSpec every(double factor) {
     double[] weights = new double[Term.values().length];
     for (Term term : Term.values()) {

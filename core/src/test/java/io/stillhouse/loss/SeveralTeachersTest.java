@@ -34,7 +34,7 @@ import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 
-/** A student of the golden teachers and of others that say something else of the same rows. */
+/** Tests a student of a golden teacher and of further teachers with other targets for its rows. */
 class SeveralTeachersTest {
   /** float32 rounding of sums over a batch. */
   private static final double ROUNDING = 1e-5;
@@ -58,7 +58,7 @@ class SeveralTeachersTest {
   }
 
   @Test
-  void eachTermIsTheMeanOfThoseWhoTakePartByWeight() throws IOException {
+  void termsAreWeightedMeansOverTheTeachersThatTakePart() throws IOException {
     HuggingFaceDirectory directory = directory("bert-tiny-mlm-v1");
     Encoder head = new Encoder(directory.spec(), directory.weights(manager));
     List<Example> rows = GoldenTargets.of(golden("bert-tiny-mlm-v1"));
@@ -105,7 +105,7 @@ class SeveralTeachersTest {
   }
 
   @Test
-  void gradientsAreThoseOfTheMean() throws IOException {
+  void gradientsMatchTheWeightedMean() throws IOException {
     HuggingFaceDirectory directory = directory("bert-tiny-mlm-v1");
     List<Example> rows = GoldenTargets.of(golden("bert-tiny-mlm-v1"));
     List<Example> second = scaled(rows, 0.5f);
@@ -124,7 +124,7 @@ class SeveralTeachersTest {
   }
 
   @Test
-  void logitsAndFirstTokensOfOtherTokensAreLearnt() throws IOException {
+  void comparesLogitsAndFirstTokensOfATeacherWithOtherTokens() throws IOException {
     HuggingFaceDirectory directory = directory("bert-tiny-cls-v1");
     List<Example> rows = GoldenTargets.of(golden("bert-tiny-cls-v1"));
     List<Example> cut = new ArrayList<>();
@@ -161,7 +161,7 @@ class SeveralTeachersTest {
     double mean = (alone.get(Term.SOFT_LABEL) + second) / 2;
     assertThat(terms.get(Term.SOFT_LABEL)).isCloseTo(mean, within(mean * ROUNDING));
     assertThat(second).isNotCloseTo(alone.get(Term.SOFT_LABEL), within(1e-2));
-    // Its first tokens' states are the first teacher's, so this term stays what it was.
+    // Its first tokens have the first teacher's states, so this term does not change.
     double firstTokens = alone.get(Term.FIRST_TOKEN_MSE);
     assertThat(terms.get(Term.FIRST_TOKEN_MSE))
         .isCloseTo(firstTokens, within(firstTokens * ROUNDING));
@@ -177,7 +177,7 @@ class SeveralTeachersTest {
     return sum;
   }
 
-  /** At the temperature of 2. */
+  /** Returns the softmax at temperature 2. */
   private static double[] softmax(float[] logits) {
     double[] p = new double[logits.length];
     double sum = 0;
@@ -191,7 +191,7 @@ class SeveralTeachersTest {
     return p;
   }
 
-  /** Returns a row as another tokenizer may read it: one token fewer, and logits of its own. */
+  /** Returns a row as another tokenizer could encode it: one token fewer, and other logits. */
   private static Example withoutLastToken(Example row, float[] logits) {
     int length = row.length() - 1;
     Map<String, byte[]> cells = new HashMap<>();
@@ -219,7 +219,7 @@ class SeveralTeachersTest {
     return joined;
   }
 
-  /** Returns rows whose targets are multiples of others'. */
+  /** Returns rows with multiplied targets. */
   private static List<Example> scaled(List<Example> rows, float factor) {
     List<Example> scaled = new ArrayList<>();
     for (Example row : rows) {

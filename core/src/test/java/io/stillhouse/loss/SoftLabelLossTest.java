@@ -26,7 +26,7 @@ class SoftLabelLossTest {
   }
 
   @Test
-  void divergenceAsWorkedByHand() {
+  void divergenceMatchesHandComputation() {
     // The teacher says 3/4 and 1/4, the student 1/2 and 1/2.
     double divergence = 0.75 * Math.log(1.5) + 0.25 * Math.log(0.5);
     NDArray even = manager.zeros(new Shape(1, 2));
@@ -41,7 +41,7 @@ class SoftLabelLossTest {
   }
 
   @Test
-  void squaredErrorAsWorkedByHand() {
+  void squaredErrorMatchesHandComputation() {
     NDArray logits = manager.create(new float[] {1, 2, 3, 0}, new Shape(2, 2));
 
     assertThat(LossCheck.value(SoftLabelLoss.mse(logits, manager.zeros(new Shape(2, 2)))))
@@ -50,7 +50,7 @@ class SoftLabelLossTest {
 
   @ParameterizedTest
   @ValueSource(doubles = {1, 2, 0.5})
-  void divergenceAsPlainLoopsComputeIt(double temperature) {
+  void divergenceMatchesPlainLoops(double temperature) {
     double expected = 0;
     for (int row = 0; row < ROWS; row++) {
       double[] q = softmax(student, row, temperature);
@@ -70,7 +70,7 @@ class SoftLabelLossTest {
   }
 
   @Test
-  void squaredErrorAsPlainLoopsComputeIt() {
+  void squaredErrorMatchesPlainLoops() {
     double expected = 0;
     for (int i = 0; i < student.length; i++) {
       expected += Math.pow(student[i] - teacher[i], 2) / student.length;
@@ -85,7 +85,7 @@ class SoftLabelLossTest {
   }
 
   @Test
-  void logitsOfAnySizeGiveAFiniteDivergence() {
+  void divergenceIsFiniteForLogitsOfAnySize() {
     NDArray student = manager.create(new float[] {-1e4f, 1e4f}, new Shape(1, 2));
     NDArray teacher = manager.create(new float[] {1e4f, -1e4f}, new Shape(1, 2));
 
@@ -93,7 +93,7 @@ class SoftLabelLossTest {
   }
 
   @Test
-  void equalLogitsUpToAConstantDivergeByNothing() {
+  void divergenceIsZeroForLogitsEqualUpToAConstant() {
     NDArray logits = LossCheck.floats(manager, student, ROWS, CLASSES);
 
     assertThat(LossCheck.value(SoftLabelLoss.kl(logits, logits.add(3), 2)))
@@ -101,14 +101,14 @@ class SoftLabelLossTest {
   }
 
   @Test
-  void theDivergencesGradientIsThatOfFiniteDifferences() {
+  void gradientOfDivergenceMatchesFiniteDifferences() {
     NDArray target = LossCheck.array(manager, teacher, ROWS, CLASSES);
 
     LossCheck.requireGradient(manager, student, s -> SoftLabelLoss.kl(s, target, 2), ROWS, CLASSES);
   }
 
   @Test
-  void theSquaredErrorsGradientIsThatOfFiniteDifferences() {
+  void gradientOfSquaredErrorMatchesFiniteDifferences() {
     NDArray target = LossCheck.array(manager, teacher, ROWS, CLASSES);
 
     LossCheck.requireGradient(manager, student, s -> SoftLabelLoss.mse(s, target), ROWS, CLASSES);

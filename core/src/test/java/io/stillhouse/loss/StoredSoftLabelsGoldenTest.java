@@ -22,14 +22,14 @@ import java.util.Map;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.EnumSource;
 
-/** Soft labels of a masked LM that a cache keeps in part, of all its tokens and of masked ones. */
+/** Compares losses on partly stored soft labels of a masked LM with PyTorch's. */
 class StoredSoftLabelsGoldenTest extends TermGoldens {
   private static final double DRAWN_AT = 1.5;
   private static final int LONGEST = 4;
 
   @ParameterizedTest
   @EnumSource(Positions.class)
-  void theLikeliestAndTheirTail(Positions positions) {
+  void topKAndTail(Positions positions) {
     String name = lower(positions);
     long[] ids = longs(name + ".top_ids");
     float[] logits = golden.read(name + ".top_logits").toFloatArray();
@@ -54,7 +54,7 @@ class StoredSoftLabelsGoldenTest extends TermGoldens {
 
   @ParameterizedTest
   @EnumSource(Positions.class)
-  void drawnClasses(Positions positions) {
+  void sampledClasses(Positions positions) {
     String name = lower(positions);
     long[] draws = longs(name + ".draws");
     float[] entropy = golden.read(name + ".entropy").toFloatArray();
@@ -109,7 +109,7 @@ class StoredSoftLabelsGoldenTest extends TermGoldens {
                 Counts.of(rows)));
   }
 
-  /** Returns rows of a masked LM; {@code cells} are asked for the soft labels of each. */
+  /** Returns rows of a masked LM with the soft labels that {@code cells} makes for each. */
   private List<Example> rows(Positions positions, Cells cells) {
     List<Example> rows = new ArrayList<>();
     long[] labels = longs("labels");
@@ -130,7 +130,7 @@ class StoredSoftLabelsGoldenTest extends TermGoldens {
     return rows;
   }
 
-  /** The cells of a row by name, from the soft labels that are its own among all tokens'. */
+  /** Makes a row's cells by name, from its range of all tokens' soft labels. */
   private interface Cells {
     Map<String, byte[]> of(int from, int to);
   }

@@ -25,7 +25,7 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.EnumSource;
 
-/** Terms that add up or average over teachers, over layers, and through projections. */
+/** Compares sums and means over teachers and layers, and projections, with PyTorch's. */
 class TermGoldenTest extends TermGoldens {
   private static final Head CLASSES = new Head(Task.CLASSIFICATION, List.of("a", "b", "c"));
   private static final List<String> WIDE =
@@ -34,7 +34,7 @@ class TermGoldenTest extends TermGoldens {
       List.of("student_hidden_0", "student_hidden_1", "student_hidden_2");
 
   @Test
-  void theMeanOverSeveralTeachersByWeight() {
+  void weightedMeanOverSeveralTeachers() {
     DistillSpec first = taught(MAP, 2, 3, 7);
     DistillSpec second = taught(List.of(0, 1, 2), 0, 3, 0);
     DistillSpec third = taught(MAP, 0, 0, 0);
@@ -65,7 +65,7 @@ class TermGoldenTest extends TermGoldens {
 
   @ParameterizedTest
   @EnumSource(CosineLayers.class)
-  void theSumOfLayersCosines(CosineLayers layers) {
+  void sumOfCosinesOverLayers(CosineLayers layers) {
     DistillSpec spec = spec(new DistillSpec.Hidden(3, layers, 0, 0, 0, Projection.PER_LAYER));
     List<Example> rows = states("teacher_hidden_", 4, null);
     TargetBatch targets = new TargetBatch(manager, rows, TeacherParts.NONE);
@@ -107,7 +107,7 @@ class TermGoldenTest extends TermGoldens {
     return new EncoderOutput(hidden.get(2), hidden, Map.of(), Map.of(), Map.of(), logits);
   }
 
-  /** What is learnt from one teacher: soft labels, and whatever else has a weight. */
+  /** Returns the loss on one teacher: soft labels, and the terms with a weight. */
   private static DistillSpec taught(List<Integer> map, double hard, double mse, double embedding) {
     return spec(
         map,

@@ -33,8 +33,8 @@ import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 
 /**
- * Terms as {@link DistillLoss} computes them out of a cache's cells, whose values and gradients
- * PyTorch has computed in float64.
+ * Base of tests that compare terms computed by {@link DistillLoss} from cells with values and
+ * gradients that PyTorch computed in float64.
  */
 abstract class TermGoldens {
   /** float32 rounding of sums over a few tokens, relative. */
@@ -43,10 +43,10 @@ abstract class TermGoldens {
   private static final double GRADIENT = 1e-5;
   private static final int[] LENGTHS = {4, 3, 2};
 
-  /** Of the soft labels. */
+  /** The temperature of the soft labels. */
   static final double TEMPERATURE = 2;
 
-  /** A teacher layer for each of the student's. */
+  /** The teacher layer of each student layer. */
   static final List<Integer> MAP = List.of(0, 1, 3);
 
   final NDManager manager = NDManager.newBaseManager();
@@ -144,7 +144,7 @@ abstract class TermGoldens {
     return new DistillLoss(spec, student(head), Map.of());
   }
 
-  /** Returns a student of two blocks. What it says of the batch is given: it needs no weights. */
+  /** Returns a student of two blocks without weights, whose outputs the tests provide. */
   static Predictor student(Head head) {
     return new Said(
         new EncoderSpec(

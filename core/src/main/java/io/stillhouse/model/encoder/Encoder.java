@@ -285,7 +285,7 @@ public final class Encoder implements Predictor {
 
   private static NDArray scaledProducts(NDArray leftBHLK, NDArray rightBHLK) {
     // Scales the left side and not the products, which have L / K times as many numbers.
-    return Autograd.times(leftBHLK, 1 / Math.sqrt(leftBHLK.getShape().get(3)))
+    return Autograd.times(leftBHLK, 1 / Math.sqrt((double) leftBHLK.getShape().get(3)))
         .matMul(rightBHLK.transpose(0, 1, 3, 2));
   }
 
