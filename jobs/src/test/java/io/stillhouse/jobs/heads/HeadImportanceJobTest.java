@@ -144,6 +144,7 @@ class HeadImportanceJobTest {
             JsonParser.parseString(
                     Files.readString(directory.resolve("students/student/training.json")))
                 .getAsJsonObject()
+                .getAsJsonObject("model")
                 .has("prunedHeads"))
         .isTrue();
     assertThatThrownBy(() -> train("student.pruned-heads=0.25"))
