@@ -122,7 +122,7 @@ public final class TrainJob implements StageJob<TrainJob.Result> {
       StudentWindow window = new StudentWindow(run, storage, current);
       windows.put(run.name(), window);
       if (window.exists() && TrainedStudent.finished(storage, run).isEmpty()) {
-        window.requireFits(run == runs.get(0) ? columns : Set.of());
+        window.requireFits(run.name().equals(runs.get(0).name()) ? columns : Set.of());
         requireAllAtOnce();
       }
     }

@@ -132,6 +132,7 @@ class HeadImportanceJobTest {
             JsonParser.parseString(
                     Files.readString(directory.resolve("students/student/training.json")))
                 .getAsJsonObject()
+                .getAsJsonObject("model")
                 .has("prunedHeads"))
         .isTrue();
   }

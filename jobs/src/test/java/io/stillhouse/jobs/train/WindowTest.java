@@ -367,9 +367,11 @@ class WindowTest {
 
   /** Ends a cache command, which has a Spark job to cancel only while it computes. */
   private static void kill(Background<CacheRecord> caching) throws InterruptedException {
-    spark.sparkContext().cancelJobGroup("cache");
-    caching.thread.interrupt();
-    caching.thread.join();
+    while (caching.thread.isAlive()) { // an interruption before it waits may be lost
+      spark.sparkContext().cancelJobGroup("cache");
+      caching.thread.interrupt();
+      caching.thread.join(100);
+    }
     assertThatThrownBy(caching::get).isInstanceOf(ExecutionException.class);
   }
 

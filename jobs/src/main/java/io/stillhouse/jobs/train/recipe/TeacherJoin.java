@@ -33,7 +33,7 @@ import org.apache.hadoop.fs.Path;
  * recipe have. Nothing is written.
  */
 final class TeacherJoin {
-  /** Reading more shards than these for one is worth a note. */
+  /** A row join that reads more shards than these for one shard is worth a note. */
   private static final int FEW_SHARDS = 4;
 
   private final Storage storage;

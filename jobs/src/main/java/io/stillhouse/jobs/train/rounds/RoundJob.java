@@ -76,15 +76,13 @@ public final class RoundJob {
   public void run(long rows) throws IOException {
     try (TrackedJob job =
         TrackedJob.start(context.sc(), "train " + run.name(), run.name() + ", first checkpoint")) {
-      job.run(
-          () -> {
-            runRounds(job, new RoundSchedule(run.train(), rows));
-            return null;
-          });
+      int done = job.run(() -> runRounds(job, new RoundSchedule(run.train(), rows)));
+      LOG.info("student '{}' has finished its {} rounds", run.name(), done);
     }
   }
 
-  private void runRounds(TrackedJob job, RoundSchedule schedule) throws IOException {
+  /** Returns the number of rounds. */
+  private int runRounds(TrackedJob job, RoundSchedule schedule) throws IOException {
     Checkpoint checkpoint = newestCheckpoint(schedule);
     FlatWeights weights =
         FlatWeights.read(checkpoint.file(), Checkpoint.PARAMETER, rounds.workers());
@@ -92,19 +90,22 @@ public final class RoundJob {
         checkpoint.steps() == 0
             ? weights.zeros()
             : FlatWeights.read(checkpoint.file(), Checkpoint.VELOCITY, rounds.workers());
-    LOG.info(
-        "student '{}' begins after step {} with round {} of {}: {} workers, checkpoints in {}",
-        run.name(),
-        checkpoint.steps(),
-        history.rounds().size() + 1,
-        schedule.rounds(),
-        rounds.workers(),
-        run.checkpoints());
+    int first = history.rounds().size();
+    if (first < schedule.rounds()) {
+      LOG.info(
+          "student '{}' begins after step {} with round {} of {}: {} workers, checkpoints in {}",
+          run.name(),
+          checkpoint.steps(),
+          first + 1,
+          schedule.rounds(),
+          rounds.workers(),
+          run.checkpoints());
+    }
     // Its own reader: this thread waits for shards while the driver's display looks at others.
     StudentWindow window = StudentWindow.open(run, storage);
     CheckpointStore store = window.acknowledging(checkpoints);
     try (Overlapped checkpointing = new Overlapped(1)) {
-      for (int next = history.rounds().size(); next < schedule.rounds(); next++) {
+      for (int next = first; next < schedule.rounds(); next++) {
         int round = next;
         if (window.exists()) {
           checkpointing.finish(); // until it is written, the cache computes no further shard
@@ -128,6 +129,7 @@ public final class RoundJob {
       }
       checkpointing.finish();
     }
+    return schedule.rounds();
   }
 
   /** Returns the newest checkpoint, and writes the first one if there is none. */

@@ -56,7 +56,7 @@ final class SeedGroups {
    * that were not trained to the end are in no group.
    */
   static List<Group> of(List<SweepJob.Row> rows) {
-    Map<String, TreeMap<Long, Seeded>> bySeed = new LinkedHashMap<>();
+    Map<String, Map<Long, Seeded>> bySeed = new LinkedHashMap<>();
     for (SweepJob.Row row : rows) {
       TrainedStudent training = row.training();
       if (training != null && row.status() == SweepOutcome.Status.TRAINED) {
@@ -71,8 +71,8 @@ final class SeedGroups {
     }
     bySeed.values().removeIf(seeds -> seeds.size() < 2);
     List<Group> groups = new ArrayList<>();
-    TreeMap<Long, Seeded> first = new TreeMap<>();
-    for (Map.Entry<String, TreeMap<Long, Seeded>> entry : bySeed.entrySet()) {
+    Map<Long, Seeded> first = Map.of();
+    for (Map.Entry<String, Map<Long, Seeded>> entry : bySeed.entrySet()) {
       groups.add(group(entry.getKey(), entry.getValue(), first));
       if (first.isEmpty()) {
         first = entry.getValue();
@@ -81,8 +81,8 @@ final class SeedGroups {
     return groups;
   }
 
-  private static Group group(String name, TreeMap<Long, Seeded> seeds, Map<Long, Seeded> first) {
-    Seeded any = seeds.firstEntry().getValue();
+  private static Group group(String name, Map<Long, Seeded> seeds, Map<Long, Seeded> first) {
+    Seeded any = seeds.values().iterator().next();
     Map<String, String> values = new LinkedHashMap<>(any.values());
     values.remove(Options.SEED.key());
     Map<String, Mean> validation = new LinkedHashMap<>();

@@ -49,7 +49,7 @@ final class SweepStudents {
   /**
    * Checks the recipe of every student against the cache; nothing is written yet.
    *
-   * @throws io.stillhouse.error.StillhouseException with all that is wrong with any of them
+   * @throws io.stillhouse.error.StillhouseException with every problem of every student
    */
   SweepStudents(Storage storage, Stage stage) throws IOException {
     this.stage = stage;
