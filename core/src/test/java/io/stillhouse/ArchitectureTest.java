@@ -49,6 +49,7 @@ class ArchitectureTest {
               Map.entry(
                   "train",
                   List.of(
+                      "config",
                       "evaluate",
                       "loss",
                       "codec",

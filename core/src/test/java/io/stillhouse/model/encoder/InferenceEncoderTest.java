@@ -164,8 +164,9 @@ class InferenceEncoderTest {
     assertThatThrownBy(() -> Precision.BFLOAT16.requireProcessor("cache.precision", without))
         .isInstanceOf(StillhouseException.class)
         .hasMessage(
-            "cache.precision is bfloat16, but this is no processor with products of bfloat16"
-                + " (avx512_bf16 or amx_bf16); set cache.precision=float32, or take such machines");
+            "cache.precision is bfloat16, but this processor has no bfloat16 products"
+                + " (avx512_bf16 or amx_bf16); set cache.precision=float32, or use machines that"
+                + " have them");
     assertThatCode(() -> Precision.FLOAT32.requireProcessor("cache.precision", without))
         .doesNotThrowAnyException();
     assertThatCode(
