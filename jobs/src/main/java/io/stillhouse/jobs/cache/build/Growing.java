@@ -11,7 +11,6 @@ import io.stillhouse.jobs.cache.layout.CorpusFile;
 import io.stillhouse.jobs.cache.layout.ManifestChange;
 import io.stillhouse.jobs.cache.layout.ManifestLog;
 import io.stillhouse.jobs.cache.layout.PlanPart;
-import io.stillhouse.jobs.storage.CrashPoint;
 import io.stillhouse.jobs.storage.Storage;
 import io.stillhouse.recipe.Recipe;
 import java.io.IOException;
@@ -57,7 +56,6 @@ final class Growing {
     PlanPart part = write(plan, corpus);
     try {
       requireNewKeys(plan, manifest, part);
-      CrashPoint.GROWN.reached();
       manifest.append(new ManifestChange.PartAdded(part));
     } catch (StillhouseException e) { // of any other failure nobody knows what it left
       planning.discard(cache, part.inputs());

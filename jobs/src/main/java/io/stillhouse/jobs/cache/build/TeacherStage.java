@@ -6,7 +6,6 @@ import io.stillhouse.jobs.cache.layout.ManifestLog;
 import io.stillhouse.jobs.spark.Progress;
 import io.stillhouse.jobs.spark.RunningTasks;
 import io.stillhouse.jobs.spark.Watch;
-import io.stillhouse.jobs.storage.CrashPoint;
 import java.io.IOException;
 import java.io.Serializable;
 import java.io.UncheckedIOException;
@@ -128,7 +127,6 @@ record TeacherStage(SparkSession spark, LongConsumer limit) {
       if (stopped) {
         return BoxedUnit.UNIT;
       }
-      CrashPoint.FINISHED.reached();
       longestLoad = Math.max(longestLoad, done.loadSeconds());
       try {
         manifest.append(new ManifestChange.FilesAdded(done.files(), done.invalid()));

@@ -4,7 +4,6 @@ import ai.djl.ndarray.NDManager;
 import io.stillhouse.checkpoint.LazyTensor;
 import io.stillhouse.checkpoint.SafeTensors;
 import io.stillhouse.jobs.spark.Devices;
-import io.stillhouse.jobs.storage.CrashPoint;
 import io.stillhouse.jobs.storage.Storage;
 import io.stillhouse.jobs.train.student.HadoopCheckpoints;
 import io.stillhouse.jobs.train.student.StudentParts;
@@ -84,7 +83,6 @@ final class RoundTask {
             new OuterStep.Part(worker, result.tokens(), result.difference()[piece]);
         deliveries.add(new Tuple2<>(piece, new Delivery(worker, part, 0, List.of())));
       }
-      CrashPoint.MAPPED.reached();
       return deliveries.iterator();
     } finally {
       if (local != null && !storage.isLocal(kept)) {
@@ -120,7 +118,6 @@ final class RoundTask {
 
   /** The reduce side: the mean of one piece, or all workers' reports. */
   static Summed sum(Iterable<Delivery> deliveries, TrainSpec.Delta dtype) {
-    CrashPoint.SUMMING.reached();
     List<OuterStep.Part> parts = new ArrayList<>();
     List<Delivery> reports = new ArrayList<>();
     for (Delivery delivery : deliveries) {
