@@ -10,8 +10,8 @@ import java.util.regex.Pattern;
 import java.util.stream.Collectors;
 
 /**
- * A GLUE task: the columns of the files that GLUE distributes, the type of label, GLUE's metrics, and
- * TinyBERT's maximum lengths (arXiv:1909.10351, section 4.2).
+ * A GLUE task: the columns of the files that GLUE distributes, the type of label, GLUE's metrics,
+ * and TinyBERT's maximum lengths (arXiv:1909.10351, section 4.2).
  */
 public enum NamedTask {
   SST_2(Map.of("corpus.text", "sentence", "corpus.label", "label"), Metric.ACCURACY),

@@ -32,7 +32,10 @@ public final class Options {
 
   // teacher
   public static final Option<String> TEACHER =
-      text("teacher.path", null, "Hugging Face directory of the teacher. The import command makes one.");
+      text(
+          "teacher.path",
+          null,
+          "Hugging Face directory of the teacher. The import command makes one.");
   public static final Option<String> TEACHER_NAME =
       checked(
           "teacher.name",
@@ -74,7 +77,11 @@ public final class Options {
   public static final Option<String> CORPUS_ID =
       text("corpus.id", "", "Column of the row key. Empty for file:ordinal.");
   public static final Option<Integer> CORPUS_LIMIT =
-      atLeast("corpus.limit", "0", 0, "Number of rows to read from the start of the corpus. 0 for all.");
+      atLeast(
+          "corpus.limit",
+          "0",
+          0,
+          "Number of rows to read from the start of the corpus. 0 for all.");
   public static final Option<List<String>> CORPUS_CLASSES =
       checked(
           "corpus.classes",
@@ -99,7 +106,11 @@ public final class Options {
           "What happens to a row that is longer than the maximum length. auto splits prose and "
               + "truncates tables.");
   public static final Option<Integer> MAX_LENGTH =
-      atLeast("corpus.max-length", "128", 3, "Maximum number of tokens in a row, including [CLS] and [SEP].");
+      atLeast(
+          "corpus.max-length",
+          "128",
+          3,
+          "Maximum number of tokens in a row, including [CLS] and [SEP].");
 
   // cache and targets
   public static final Option<String> CACHE = text("cache.path", null, "Directory of the cache.");
@@ -108,11 +119,15 @@ public final class Options {
           "cache.shard-tokens",
           "32768",
           256,
-          "Maximum number of tokens in a shard, the smallest piece of work that is retried. A "
-              + "small corpus is cut into 16 shards; shards whose targets would exceed 256 MB are cut "
+          "Maximum number of tokens in a shard, the smallest piece of work that is retried. A small"
+              + " corpus is cut into 16 shards; shards whose targets would exceed 256 MB are cut "
               + "further.");
   public static final Option<Integer> CACHE_BATCH_TOKENS =
-      atLeast("cache.batch-tokens", "2048", 16, "Number of tokens, including padding, that the teacher computes at once.");
+      atLeast(
+          "cache.batch-tokens",
+          "2048",
+          16,
+          "Number of tokens, including padding, that the teacher computes at once.");
   public static final Option<String> CACHE_PRECISION =
       oneOf(
           "cache.precision",
@@ -183,7 +198,11 @@ public final class Options {
           List.of("all", "masked"),
           "Tokens whose masked-LM soft labels are stored.");
   public static final Option<Integer> TOP_K =
-      atLeast("targets.top-k", "64", 1, "Number of logits per token that targets.mlm-logits=top-k stores.");
+      atLeast(
+          "targets.top-k",
+          "64",
+          1,
+          "Number of logits per token that targets.mlm-logits=top-k stores.");
   public static final Option<Integer> SAMPLES =
       checked(
           "targets.samples",
@@ -229,12 +248,16 @@ public final class Options {
           "student.architecture",
           "bert",
           List.of("bert", "distilbert", "albert", "bilstm"),
-          "Architecture of the student. distilbert has no segment embeddings. The blocks of "
-              + "albert share one set of weights, initialised from the first of student.init-layers. "
-              + "bilstm is one bidirectional LSTM under a ReLU layer; it learns from logits and "
-              + "labels only.");
+          "Architecture of the student. distilbert has no segment embeddings. The blocks of albert"
+              + " share one set of weights, initialised from the first of student.init-layers."
+              + " bilstm is one bidirectional LSTM under a ReLU layer; it learns from logits and"
+              + " labels only.");
   public static final Option<Integer> STUDENT_LAYERS =
-      atLeast("student.layers", null, 1, "Number of the student's blocks. Required unless the student is a BiLSTM.");
+      atLeast(
+          "student.layers",
+          null,
+          1,
+          "Number of the student's blocks. Required unless the student is a BiLSTM.");
   public static final Option<Integer> STUDENT_HIDDEN =
       atLeast(
           "student.hidden-size",
@@ -250,15 +273,16 @@ public final class Options {
           "Width of the embedding tables of an ALBERT student (128 in the paper). 0 for an "
               + "ALBERT teacher's width, else the student's width.");
   public static final Option<Integer> STUDENT_HEADS =
-      atLeast("student.heads", "0", 0, "Number of the student's attention heads. 0 for the teacher's.");
+      atLeast(
+          "student.heads", "0", 0, "Number of the student's attention heads. 0 for the teacher's.");
   public static final Option<Integer> STUDENT_INTERMEDIATE =
       atLeast(
           "student.intermediate-size",
           "0",
           0,
-          "Width of the feed-forward layer. 0 for the teacher's if both are equally wide, else "
-              + "four times the student's width. Of a BiLSTM, the hidden units of the ReLU layer; 0 "
-              + "for four thirds of the hidden size.");
+          "Width of the feed-forward layer. 0 for the teacher's if both are equally wide, else four"
+              + " times the student's width. Of a BiLSTM, the hidden units of the ReLU layer; 0 for"
+              + " four thirds of the hidden size.");
   public static final Option<Double> STUDENT_DROPOUT =
       number(
           "student.dropout",
@@ -369,17 +393,18 @@ public final class Options {
   public static final Option<Double> FIRST_TOKEN_WEIGHT =
       weight(
           "loss.first-token-mse.weight",
-          "Weight of PKD's squared distance between the normalised first-token states, summed "
-              + "over hidden states 1..M-1. For 6 of 12 layers, PKD-Skip is student.layer-map=[0, 2, "
-              + "4, 6, 8, 10, 12] and PKD-Last [0, 7, 8, 9, 10, 11, 12].");
+          "Weight of PKD's squared distance between the normalised first-token states, summed over"
+              + " hidden states 1..M-1. For 6 of 12 layers, PKD-Skip is student.layer-map=[0, 2, 4,"
+              + " 6, 8, 10, 12] and PKD-Last [0, 7, 8, 9, 10, 11, 12].");
   public static final Option<String> PROJECTION =
       oneOf(
           "loss.projection",
           "per-layer",
           List.of("per-layer", "shared", "single"),
-          "Which hidden states share the matrix that maps them to the teacher's width, if the "
-              + "widths differ. shared has one matrix for the embedding output and one for all other "
-              + "states, as in the TinyBERT paper; single has one for all, as in its released code.");
+          "Which hidden states share the matrix that maps them to the teacher's width, if the"
+              + " widths differ. shared has one matrix for the embedding output and one for all"
+              + " other states, as in the TinyBERT paper; single has one for all, as in its"
+              + " released code.");
   public static final Option<Double> ATTENTION_WEIGHT =
       weight(
           "loss.attention-mse.weight",
@@ -396,7 +421,9 @@ public final class Options {
   public static final Option<Double> KEY_WEIGHT =
       weight("loss.key-relation.weight", "Weight of the KL divergence between key relations.");
   public static final Option<Double> VALUE_WEIGHT =
-      weight("loss.value-relation.weight", "Weight of the KL divergence between value relations, which MiniLM has as well.");
+      weight(
+          "loss.value-relation.weight",
+          "Weight of the KL divergence between value relations, which MiniLM has as well.");
   public static final Option<Integer> RELATION_HEADS =
       atLeast(
           "loss.relation.heads",
@@ -420,10 +447,10 @@ public final class Options {
           t -> true,
           "a list of teachers, such as [{ name = b, cache = cache-b, weight = 0.5, terms ="
               + " [soft-label] }]",
-          "Further teachers of the rows of cache.path, found by row key. Each has a name, a "
-              + "cache, the teacher's name in that cache, a weight (1), a layer-map (the student's) "
-              + "and the terms it takes part in (soft-label). A term is the weighted mean over its "
-              + "teachers; the validation loss is the first teacher's.");
+          "Further teachers of the rows of cache.path, found by row key. Each has a name, a cache,"
+              + " the teacher's name in that cache, a weight (1), a layer-map (the student's) and"
+              + " the terms it takes part in (soft-label). A term is the weighted mean over its"
+              + " teachers; the validation loss is the first teacher's.");
   public static final Option<Double> TEACHER_WEIGHT =
       number(
           "loss.teacher-weight",
@@ -465,8 +492,8 @@ public final class Options {
           "train.shuffle-shards",
           "1",
           1,
-          "Number of shards whose rows are shuffled together; twice their size is held in "
-              + "memory. The rows of a cache are already shuffled before they are divided into shards.");
+          "Number of shards whose rows are shuffled together; twice their size is held in memory."
+              + " The rows of a cache are already shuffled before they are divided into shards.");
   public static final Option<String> ORDER =
       oneOf(
           "train.order",
@@ -532,9 +559,7 @@ public final class Options {
           "a finite number >= 0",
           "Maximum global norm of the gradient. 0 for no clipping.");
   public static final Option<Long> SEED =
-      seed(
-          "train.seed",
-          "Seed of shuffling, dropout and random weights.");
+      seed("train.seed", "Seed of shuffling, dropout and random weights.");
   public static final Option<Integer> THREADS =
       atLeast(
           "train.threads",
@@ -588,9 +613,9 @@ public final class Options {
       bool(
           "train.baseline",
           "true",
-          "Whether the same student is also trained for as many steps on hard labels alone, as "
-              + "NAME-baseline. Needs labels. A sweep trains baselines only if the recipe sets this "
-              + "key.");
+          "Whether the same student is also trained for as many steps on hard labels alone, as"
+              + " NAME-baseline. Needs labels. A sweep trains baselines only if the recipe sets"
+              + " this key.");
 
   // train: several workers for one student
   public static final Option<Integer> WORKERS =
@@ -665,8 +690,8 @@ public final class Options {
           "[]",
           SweepText::named,
           s -> true,
-          "a list of students, such as [{ name = a, student.layers = 2 }, { name = b, student.layers"
-              + " = 4 }]",
+          "a list of students, such as [{ name = a, student.layers = 2 }, { name = b,"
+              + " student.layers = 4 }]",
           "Students with values of their own. Each is combined with all of sweep.over.");
   public static final Option<Integer> STUDENTS_PER_TASK =
       atLeast(
@@ -712,23 +737,20 @@ public final class Options {
                       "agreement"),
                   METRIC_NAMES.stream())
               .toList(),
-          "Measure that ranks students: the total loss (comparable if weights and layers are "
-              + "equal), a term before its weight, a metric of the task, or agreement: how often the "
-              + "student's best guess is the teacher's, or how well their scores correlate.");
+          "Measure that ranks students: the total loss (comparable if weights and layers are"
+              + " equal), a term before its weight, a metric of the task, or agreement: how often"
+              + " the student's best guess is the teacher's, or how well their scores correlate.");
 
   // augment
   public static final Option<String> AUGMENT_TO =
-      text(
-          "augment.to",
-          "",
-          "Directory of the larger corpus. It must not exist yet.");
+      text("augment.to", "", "Directory of the larger corpus. It must not exist yet.");
   public static final Option<String> AUGMENT_KIND =
       oneOf(
           "augment.kind",
           "masked-lm",
           List.of("masked-lm", "rules"),
-          "Method: masked-lm replaces words by words that a masked LM finds likely in their "
-              + "place; rules masks words, swaps them for words of the same part of speech, and keeps "
+          "Method: masked-lm replaces words by words that a masked LM finds likely in their place;"
+              + " rules masks words, swaps them for words of the same part of speech, and keeps "
               + "n-grams.");
   public static final Option<Integer> AUGMENT_COPIES =
       atLeast(
@@ -738,9 +760,7 @@ public final class Options {
           "Number of copies made of each row. Copies that equal the row or an earlier copy are "
               + "dropped.");
   public static final Option<Long> AUGMENT_SEED =
-      seed(
-          "augment.seed",
-          "Seed of the words that are replaced, and of their replacements.");
+      seed("augment.seed", "Seed of the words that are replaced, and of their replacements.");
   public static final Option<Boolean> AUGMENT_KEEP =
       bool("augment.keep-original", "true", "Whether the original row is kept, as KEY+0.");
   public static final Option<String> AUGMENT_MODEL =
@@ -861,9 +881,9 @@ public final class Options {
           Options::parseList,
           names -> names.stream().allMatch(METRIC_NAMES::contains),
           "a list of some of " + String.join(", ", METRIC_NAMES),
-          "Metrics of the task, the most important first: it decides retention, comparisons and "
-              + "the best weights. Empty for accuracy, f1, matthews of classes; pearson, spearman of "
-              + "scores; micro-f1, macro-f1, exact-match of several labels.");
+          "Metrics of the task, the most important first: it decides retention, comparisons and the"
+              + " best weights. Empty for accuracy, f1, matthews of classes; pearson, spearman of"
+              + " scores; micro-f1, macro-f1, exact-match of several labels.");
   public static final Option<String> EVALUATE_PREDICTIONS =
       text(
           "evaluate.predictions",
@@ -892,11 +912,7 @@ public final class Options {
           "",
           "Hugging Face directory of the encoder to measure. Empty for teacher.path.");
   public static final Option<Integer> HEAD_IMPORTANCE_ROWS =
-      atLeast(
-          "head-importance.rows",
-          "1000",
-          2,
-          "Number of rows that are drawn from the corpus.");
+      atLeast("head-importance.rows", "1000", 2, "Number of rows that are drawn from the corpus.");
   public static final Option<Long> HEAD_IMPORTANCE_SEED =
       seed("head-importance.seed", "Seed of the rows that are drawn, and of masking.");
   public static final Option<String> HEAD_IMPORTANCE_NORMALISE =

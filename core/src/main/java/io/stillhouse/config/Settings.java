@@ -20,8 +20,8 @@ import java.util.stream.Collectors;
 import org.jspecify.annotations.Nullable;
 
 /**
- * The checked values of a recipe. Precedence: {@code key=value} arguments, then the recipe file (with its
- * includes and {@code ${?ENV}}), then the options' defaults.
+ * The checked values of a recipe. Precedence: {@code key=value} arguments, then the recipe file
+ * (with its includes and {@code ${?ENV}}), then the options' defaults.
  */
 public final class Settings {
   private static final String SWEEP_OVER = Options.SWEEP_OVER.key() + ".";
@@ -97,8 +97,8 @@ public final class Settings {
   }
 
   /**
-   * Returns the same settings with a listener that receives the key of each value that is read. Tests
-   * use it to compare the keys that a command reads with those that its help lists.
+   * Returns the same settings with a listener that receives the key of each value that is read.
+   * Tests use it to compare the keys that a command reads with those that its help lists.
    */
   public Settings observed(Consumer<String> listener) {
     return checked(given, listener, new ArrayList<>());
@@ -147,7 +147,9 @@ public final class Settings {
     for (Option<?> option : options) {
       onRead.accept(option.key());
       if (!parsed.containsKey(option.key())
-          || option.defaultValue() != null && !sets(option.key()) && option.defaultValue().isEmpty()) {
+          || option.defaultValue() != null
+              && !sets(option.key())
+              && option.defaultValue().isEmpty()) {
         problems.add(
             "%s is missing (%s); set it in the recipe, or as %s=..."
                 .formatted(option.key(), option.doc(), option.key()));

@@ -32,7 +32,8 @@ final class StageCheck {
     for (Map<String, String> stage : stages) {
       String name = stage.getOrDefault(Options.STUDENT_NAME.key(), "");
       if (name.isEmpty()) {
-        problems.add("a stage of train.stages has no name; name each stage, such as name = general");
+        problems.add(
+            "a stage of train.stages has no name; name each stage, such as name = general");
       } else if (!names.add(name)) {
         problems.add("train.stages names '%s' twice; give each stage another name".formatted(name));
       }

@@ -68,7 +68,8 @@ final class SweepCheck {
     }
     if (key.equals(Options.STUDENT_NAME.key())) {
       problems.add(
-          "'student.name' cannot be in sweep.over, because its students are named after their values; name students in sweep.students");
+          "'student.name' cannot be in sweep.over, because its students are named after their"
+              + " values; name students in sweep.students");
       return;
     }
     Set<Object> seen = new HashSet<>();
@@ -104,7 +105,9 @@ final class SweepCheck {
       Map<String, String> own = new LinkedHashMap<>(student);
       own.remove(Options.STUDENT_NAME.key());
       if (values.contains(own)) {
-        problems.add("sweep.students contains %s twice, but each student is trained once; remove one".formatted(own));
+        problems.add(
+            "sweep.students contains %s twice, but each student is trained once; remove one"
+                .formatted(own));
       }
       values.add(own);
     }

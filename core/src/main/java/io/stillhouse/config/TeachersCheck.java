@@ -51,9 +51,11 @@ public final class TeachersCheck {
     for (Map<String, String> values : teachers) {
       String name = values.getOrDefault(NAME, "");
       if (name.isEmpty()) {
-        problems.add("a teacher of loss.teachers has no name; name each teacher, such as name = large");
+        problems.add(
+            "a teacher of loss.teachers has no name; name each teacher, such as name = large");
       } else if (!names.add(name)) {
-        problems.add("loss.teachers names '%s' twice; give each teacher another name".formatted(name));
+        problems.add(
+            "loss.teachers names '%s' twice; give each teacher another name".formatted(name));
       }
       for (String key : values.keySet()) {
         if (!key.equals(NAME) && !KEYS.contains(key)) {

@@ -19,8 +19,8 @@ public final class Spelling {
   }
 
   /**
-   * Returns the Levenshtein distance. commons-text has one as well, but it would be a dependency for
-   * fifteen lines.
+   * Returns the Levenshtein distance. commons-text has one as well, but it would be a dependency
+   * for fifteen lines.
    */
   private static int distance(String a, String b) {
     int[] row = new int[b.length() + 1];

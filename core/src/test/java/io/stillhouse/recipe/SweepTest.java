@@ -194,8 +194,8 @@ class SweepTest {
         "sweep.over.train.stages=[a]|'train.stages' cannot be in sweep.over, because all students"
             + " of a sweep share it; set it outside, and run one sweep for each value",
         "sweep.students=[{name=a,train.stages=[{name=b}]}]|'train.stages' cannot be in"
-            + " sweep.students, because all students of a sweep share it; set it outside, and run one"
-            + " sweep for each value",
+            + " sweep.students, because all students of a sweep share it; set it outside, and run"
+            + " one sweep for each value",
         "sweep.over.student.heads=[]|sweep.over.student.heads must be a list of values, but is"
             + " empty; add values, or remove the key"
       })
@@ -217,7 +217,8 @@ class SweepTest {
                         "sweep.over.train.seed=" + seeds,
                         "sweep.over.train.epochs=" + seeds.replace("[0", "[99"))))
         .hasMessage(
-            "sweep.over and sweep.students make 1,600 students, but at most 1,000 are allowed; remove values");
+            "sweep.over and sweep.students make 1,600 students, but at most 1,000 are allowed;"
+                + " remove values");
   }
 
   private List<Sweep.Student> students(String recipe, String... arguments) throws IOException {

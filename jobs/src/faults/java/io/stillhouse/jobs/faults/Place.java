@@ -37,6 +37,13 @@ record Place(
   private static final Map<String, String> QUICK =
       Map.of("JAVA_TOOL_OPTIONS", "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC");
 
+  /** Returns the options that add the crash points to a command. */
+  private static List<String> crashing(Path root) {
+    Path jar = CrashPlugin.jar(root.resolve("jobs/target/crash-points.jar"));
+    return List.of(
+        "--jars", jar.toString(), "--conf", "spark.plugins=" + CrashPlugin.class.getName());
+  }
+
   /** Two executors, started by the driver. */
   static Place localCluster(String name, Path root, Map<String, String> settings) {
     return localCluster(name, root, 2, settings);
@@ -52,6 +59,7 @@ record Place(
                 "--executor-memory",
                 "1g"));
     options.addAll(SMALL);
+    options.addAll(crashing(root));
     settings.forEach((key, value) -> options.addAll(List.of("--conf", key + "=" + value)));
     Path work = root.resolve("jobs/target/spark/work");
     return new Place(name, root, options, QUICK, List.of(), List.of(work), false);
@@ -96,6 +104,7 @@ record Place(
     options.addAll(List.of("--executor-memory", "1g", "--total-executor-cores", "2"));
     options.addAll(List.of("--executor-cores", "1"));
     options.addAll(SMALL);
+    options.addAll(crashing(root));
     return new Place(
         "standalone",
         root,

@@ -47,7 +47,7 @@ final class Trial {
     return laboratory.cache(cache, Map.of(), List.of(options));
   }
 
-  /** Starts a command that exits at a crash point as if it were killed. */
+  /** Starts a command that ends itself, as if killed, at a {@link CrashPoint}. */
   Command startAndCrashAt(String moment) throws IOException {
     return laboratory.cache(cache, Map.of("STILLHOUSE_CRASH_AT", moment), List.of());
   }

@@ -33,6 +33,7 @@ final class Vocabulary {
 
   private static final Map<Key, Vocabulary> ALL = new HashMap<>();
 
+  private final Encoder encoder;
   private final boolean[] candidate;
   private final @Nullable NearestWords nearest;
   private final Map<Asked, List<String>> found = new ConcurrentHashMap<>();
@@ -41,7 +42,8 @@ final class Vocabulary {
 
   private record Asked(String word, int most) {}
 
-  private Vocabulary(boolean[] candidate, @Nullable NearestWords nearest) {
+  private Vocabulary(Encoder encoder, boolean[] candidate, @Nullable NearestWords nearest) {
+    this.encoder = encoder;
     this.candidate = candidate;
     this.nearest = nearest;
   }
@@ -49,12 +51,12 @@ final class Vocabulary {
   /**
    * Returns the vocabulary of a model.
    *
-   * @param encoder the model; it must stay open as long as the vocabulary
+   * @param encoder the model, which stays open until the calling task ends
    */
   static synchronized Vocabulary of(Augmentation.MaskedLm how, Encoder encoder) throws IOException {
     Key key = new Key(how.model(), how.vectors(), how.choice().stops(), Devices.ofTask());
     Vocabulary vocabulary = ALL.get(key);
-    if (vocabulary == null) {
+    if (vocabulary == null || vocabulary.encoder != encoder) { // it reads the encoder's embeddings
       vocabulary = make(Models.tokenizer(how.model()), how, encoder);
       ALL.put(key, vocabulary);
     }
@@ -80,12 +82,13 @@ final class Vocabulary {
           "set augment.stop-words=replaced, augment.kind=rules, or use another masked LM");
     }
     if (how.vectors().equals(Augmentation.MaskedLm.NO_VECTORS)) {
-      return new Vocabulary(candidate, null);
+      return new Vocabulary(encoder, candidate, null);
     }
     NDManager manager = Devices.manager();
     if (how.vectors().isEmpty()) {
       long[] rows = ids.stream().mapToLong(Integer::longValue).toArray();
-      return new Vocabulary(candidate, NearestWords.ofPieces(encoder, manager, tokens, rows));
+      return new Vocabulary(
+          encoder, candidate, NearestWords.ofPieces(encoder, manager, tokens, rows));
     }
     Map<String, float[]> vectors = readVectors(Storage.ofThisProcess(), how.vectors(), words);
     int width = vectors.values().iterator().next().length;
@@ -96,7 +99,7 @@ final class Vocabulary {
       at += width;
     }
     return new Vocabulary(
-        candidate, NearestWords.ofWords(manager, List.copyOf(vectors.keySet()), values));
+        encoder, candidate, NearestWords.ofWords(manager, List.copyOf(vectors.keySet()), values));
   }
 
   /**

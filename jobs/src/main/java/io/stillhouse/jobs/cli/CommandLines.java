@@ -74,12 +74,14 @@ final class CommandLines {
     }
     String argument = unmatched.getUnmatched().get(0);
     return explain(
-        unmatched.isUnknownOption() ? unknownOption(command, argument) : unknown(command, argument));
+        unmatched.isUnknownOption()
+            ? unknownOption(command, argument)
+            : unknown(command, argument));
   }
 
   private static String unknownOption(CommandLine command, String option) {
-    return ("unknown option '%s' of %s; write settings as key=value, and options of spark-submit before"
-            + " the command")
+    return ("unknown option '%s' of %s; write settings as key=value, and options of spark-submit"
+                + " before the command")
         .formatted(option, command.getCommandSpec().qualifiedName());
   }
 
@@ -93,7 +95,8 @@ final class CommandLines {
         ? "command '%s' was renamed to %s; use the new name".formatted(argument, renamed)
         : "unknown command '%s'; did you mean '%s'?"
             .formatted(
-                argument, Spelling.nearest(argument, List.copyOf(command.getSubcommands().keySet())));
+                argument,
+                Spelling.nearest(argument, List.copyOf(command.getSubcommands().keySet())));
   }
 
   private static int explain(String mistake) {

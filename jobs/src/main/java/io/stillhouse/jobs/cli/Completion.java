@@ -10,7 +10,9 @@ import picocli.CommandLine.Model.PositionalParamSpec;
 
 /** The bash completion script. It completes commands, options, and keys as {@code key=}. */
 final class Completion {
-  /** Completes file names after "=", which separates words in bash, and adds no space after "key=". */
+  /**
+   * Completes file names after "=", which separates words in bash, and adds no space after "key=".
+   */
   private static final String KEYS =
       """
 

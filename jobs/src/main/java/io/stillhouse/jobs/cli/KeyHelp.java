@@ -6,7 +6,9 @@ import java.util.ArrayList;
 import java.util.List;
 import picocli.CommandLine;
 
-/** The section of a command's help that lists its keys, with default, allowed values and meaning. */
+/**
+ * The section of a command's help that lists its keys, with default, allowed values and meaning.
+ */
 final class KeyHelp {
   private static final String SECTION = "keys";
   private static final String INDENT = "      ";

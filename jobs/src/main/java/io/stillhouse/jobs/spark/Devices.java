@@ -14,12 +14,11 @@ import org.apache.spark.resource.ResourceInformation;
 import org.jspecify.annotations.Nullable;
 
 /**
- * Which device a task computes on: the GPU whose address Spark gave it, else the processor. DJL's
- * own default is the first GPU that it finds, for every task of a machine, so no manager is made
- * but here.
+ * The device on which a task computes: the GPU whose address Spark assigned, or the CPU. All base
+ * managers are made here, because DJL's own default is the first GPU for every task of a machine.
  */
 public final class Devices {
-  /** What the recipe says, as tasks see it. */
+  /** The local property that carries the recipe's choice to tasks. */
   private static final String CHOICE = "stillhouse.device";
 
   private static final String GPU = "gpu";
@@ -28,9 +27,10 @@ public final class Devices {
   private Devices() {}
 
   /**
-   * Takes the recipe's choice over to the tasks of this thread's jobs.
+   * Sets the recipe's choice for the tasks of this thread's jobs.
    *
-   * @throws io.stillhouse.error.StillhouseException if GPUs are asked for that Spark does not give
+   * @throws io.stillhouse.error.StillhouseException if the recipe asks for GPUs that Spark does not
+   *     assign
    */
   static void choose(SparkContext spark, Settings settings) {
     String choice = settings.get(Options.DEVICE);
@@ -53,7 +53,7 @@ public final class Devices {
     spark.setLocalProperty(CHOICE, choice);
   }
 
-  /** Returns a manager on the device of this task, for this thread; the caller closes it. */
+  /** Returns a manager on the device of this task; the caller closes it. */
   public static NDManager manager() {
     Device device = ofTask();
     if (device.isGpu()) {
@@ -76,7 +76,7 @@ public final class Devices {
     }
   }
 
-  /** Returns a manager on the processor, for what no task computes. */
+  /** Returns a manager on the CPU, for work outside of tasks; the caller closes it. */
   public static NDManager cpu() {
     return NDManager.newBaseManager(Device.cpu());
   }
@@ -84,7 +84,7 @@ public final class Devices {
   /**
    * Returns the device of this task.
    *
-   * @throws io.stillhouse.error.StillhouseException if Spark gave it a GPU that libtorch does not
+   * @throws io.stillhouse.error.StillhouseException if Spark assigned a GPU that libtorch does not
    *     find
    */
   public static Device ofTask() {
@@ -106,7 +106,7 @@ public final class Devices {
     return Device.gpu(index);
   }
 
-  /** Returns the address of the GPU that Spark gave this task, or null. */
+  /** Returns the address of the GPU that Spark assigned to this task, or null. */
   public static @Nullable String address() {
     TaskContext task = TaskContext.get();
     ResourceInformation gpu = task == null ? null : task.resourcesJMap().get(GPU);

@@ -5,9 +5,8 @@ import java.util.Locale;
 import java.util.function.LongSupplier;
 
 /**
- * How far a piece of work is, with its rate and the time that is left: a bar that redraws itself on
- * a terminal, elsewhere plain lines at growing intervals. Written to standard error; safe to update
- * from any thread.
+ * Shows how much of some work is done, its rate and the remaining time: a bar on a terminal, plain
+ * lines at growing intervals elsewhere. Writes to standard error; safe to update from any thread.
  *
  * <pre>{@code
  * try (Progress progress = Progress.start("cache", total, "tokens")) {
@@ -24,7 +23,7 @@ public final class Progress implements AutoCloseable {
 
   private final String name;
   private final long total;
-  private final String shard;
+  private final String items;
   private final PrintStream out;
   private final int columns;
   private final LongSupplier clock;
@@ -39,38 +38,38 @@ public final class Progress implements AutoCloseable {
   private boolean closed;
 
   /**
-   * Begins at nothing done.
+   * Starts a display of work of which nothing is done.
    *
    * @param name the stage, one word
-   * @param total how many shards there are; 0 where nobody knows
-   * @param shard the plural of what is counted
+   * @param total number of items; 0 if it is unknown
+   * @param items plural of what is counted, such as "tokens"
    */
-  public static Progress start(String name, long total, String shard) {
-    return resume(name, 0, total, shard);
+  public static Progress start(String name, long total, String items) {
+    return resume(name, 0, total, items);
   }
 
   /**
-   * Begins at what an earlier run left done: the rate counts from there.
+   * Starts a display of work that an earlier run began. The rate counts from there.
    *
-   * @param done how many shards were already done
+   * @param done number of items that are already done
    */
-  public static Progress resume(String name, long done, long total, String shard) {
-    return new Progress(name, done, total, shard, System.err, terminalColumns(), System::nanoTime);
+  public static Progress resume(String name, long done, long total, String items) {
+    return new Progress(name, done, total, items, System.err, terminalColumns(), System::nanoTime);
   }
 
-  /** {@code columns} is the terminal's width, 0 where there is no terminal. */
+  /** {@code columns} is the width of the terminal, 0 if there is none. */
   Progress(
       String name,
       long from,
       long total,
-      String shard,
+      String items,
       PrintStream out,
       int columns,
       LongSupplier clock) {
     this.name = name;
     this.from = from;
     this.total = total;
-    this.shard = shard;
+    this.items = items;
     this.out = out;
     this.columns = columns;
     this.clock = clock;
@@ -85,24 +84,24 @@ public final class Progress implements AutoCloseable {
     return from;
   }
 
-  /** Sets how many shards are done. */
+  /** Sets the number of items that are done. */
   public synchronized void update(long done) {
     this.done = done;
     show();
   }
 
-  /** Adds to the shards that are done. */
-  public synchronized void advance(long shards) {
-    update(done + shards);
+  /** Adds to the number of items that are done. */
+  public synchronized void advance(long more) {
+    update(done + more);
   }
 
-  /** Sets what stands at the line's end, such as the last loss. */
+  /** Sets a text at the end of the line, such as the last loss. */
   public synchronized void note(String note) {
     this.note = note;
     show();
   }
 
-  /** Ends with one line that stays: how much, in what time, at what rate. */
+  /** Prints a last line with the amount, the time and the rate. */
   @Override
   public synchronized void close() {
     if (closed) {
@@ -112,7 +111,7 @@ public final class Progress implements AutoCloseable {
     String amount = total > 0 && done < total ? count(done) + " of " + count(total) : count(done);
     String line =
         "%s: %s %s in %s, %s %s/s%s"
-            .formatted(name, amount, shard, clock(seconds()), count(rate()), shard, suffix());
+            .formatted(name, amount, items, clock(seconds()), count(rate()), items, suffix());
     out.print(columns > 0 ? "\r" + line + "\u001b[K\n" : line + "\n");
     out.flush();
   }
@@ -151,14 +150,14 @@ public final class Progress implements AutoCloseable {
   private String state() {
     String amount =
         total > 0
-            ? "%.0f %%, %s of %s %s".formatted(100 * share(), count(done), count(total), shard)
-            : count(done) + " " + shard;
+            ? "%.0f %%, %s of %s %s".formatted(100 * share(), count(done), count(total), items)
+            : count(done) + " " + items;
     double rate = rate();
     if (rate <= 0) {
       return amount + suffix();
     }
     String left = total > done ? ", " + clock((total - done) / rate) + " left" : "";
-    return "%s, %s %s/s%s%s".formatted(amount, count(rate), shard, left, suffix());
+    return "%s, %s %s/s%s%s".formatted(amount, count(rate), items, left, suffix());
   }
 
   private String fit(String line) {
@@ -203,7 +202,7 @@ public final class Progress implements AutoCloseable {
         : "%d:%02d:%02d".formatted(whole / 3600, whole / 60 % 60, whole % 60);
   }
 
-  /** The launcher knows whether standard error is a terminal, and its width; Java does not. */
+  /** Java cannot tell whether standard error is a terminal, so the launcher says it. */
   private static int terminalColumns() {
     String columns = System.getenv("STILLHOUSE_TERMINAL");
     return columns != null && columns.matches("[1-9][0-9]{0,4}") ? Integer.parseInt(columns) : 0;

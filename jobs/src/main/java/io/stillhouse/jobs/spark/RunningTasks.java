@@ -14,14 +14,15 @@ import scala.collection.JavaConverters;
 import scala.collection.Seq;
 
 /**
- * An accumulator's values in tasks that still run, as executors' heartbeats bring them: Spark
- * merges them into the driver's own only when a task ends.
+ * The values of an accumulator in running tasks, which the heartbeats of executors report. Spark
+ * merges them into the driver's value only when a task ends.
  */
 public final class RunningTasks extends SparkListener implements AutoCloseable {
   private final SparkContext context;
   private final long accumulator;
   private final Map<Long, Object> values = new ConcurrentHashMap<>();
 
+  /** Listens until {@link #close}. */
   public RunningTasks(SparkContext context, AccumulatorV2<?, ?> accumulator) {
     this.context = context;
     this.accumulator = accumulator.id();
@@ -33,7 +34,7 @@ public final class RunningTasks extends SparkListener implements AutoCloseable {
     return List.copyOf(values.values());
   }
 
-  /** Returns the sum over running tasks, for an accumulator of whole numbers. */
+  /** Returns the sum over running tasks, for an accumulator of integers. */
   public long sum() {
     return values().stream().mapToLong(value -> ((Number) value).longValue()).sum();
   }

@@ -9,7 +9,7 @@ import org.apache.spark.sql.SparkSession;
 public final class Sessions {
   private Sessions() {}
 
-  /** Opens a session for a recipe; master and resources come from spark-submit. */
+  /** Opens a session for a recipe. The master and the resources come from spark-submit. */
   public static SparkSession open(String name, Settings settings) {
     SparkSession spark =
         SparkSession.builder()
@@ -30,7 +30,7 @@ public final class Sessions {
     return spark;
   }
 
-  /** Returns the cores that one task alone on its executor may use. */
+  /** Returns the number of cores that a task may use if it is alone on its executor. */
   public static int coresOfOneTask(SparkSession spark) {
     if (spark.sparkContext().isLocal()) {
       return spark.sparkContext().defaultParallelism();

@@ -3,9 +3,13 @@ package io.stillhouse.jobs.spark;
 import java.util.concurrent.Executors;
 import java.util.concurrent.ScheduledExecutorService;
 import java.util.concurrent.TimeUnit;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
 
-/** Repeats an action each second while a Spark job blocks the driver, and once more at the end. */
+/** Repeats an action each second while a Spark job blocks its thread, and once more at the end. */
 public final class Watch implements AutoCloseable {
+  private static final Logger LOG = LoggerFactory.getLogger(Watch.class);
+
   private final Runnable action;
   private final ScheduledExecutorService timer =
       Executors.newSingleThreadScheduledExecutor(
@@ -15,14 +19,23 @@ public final class Watch implements AutoCloseable {
             return thread;
           });
 
+  /** Starts repeating. */
   public Watch(Runnable action) {
     this.action = action;
-    timer.scheduleWithFixedDelay(action, 1, 1, TimeUnit.SECONDS);
+    timer.scheduleWithFixedDelay(this::run, 1, 1, TimeUnit.SECONDS);
+  }
+
+  private void run() {
+    try {
+      action.run();
+    } catch (RuntimeException e) { // else the timer would stop without a word
+      LOG.warn("A display of progress has failed and is tried again in a second", e);
+    }
   }
 
   @Override
   public void close() {
-    timer.shutdown(); // no interrupt: it would break what the action is writing
+    timer.shutdown(); // an interrupt could cut short what the action writes
     action.run();
   }
 }

@@ -8,7 +8,7 @@ import java.util.regex.Pattern;
 import org.apache.hadoop.fs.FileSystem;
 import org.apache.hadoop.fs.Path;
 
-/** Says which disk is full, or which quota spent, where that made a job fail. */
+/** Explains failures whose cause is a full disk or an exceeded quota. */
 public final class DiskFull {
   private static final Pattern QUOTA =
       Pattern.compile("The (DiskSpace|NameSpace) quota .* is exceeded: [^\n]*");
@@ -16,9 +16,8 @@ public final class DiskFull {
   private DiskFull() {}
 
   /**
-   * Throws the mistake of a full disk where that is what lies under a failure, and returns
-   * otherwise. Spark hands on what an executor met in the text of its own exception, at times only
-   * there.
+   * Throws a clear error if a full disk has caused a failure, and returns otherwise. Searches the
+   * messages, because Spark sometimes reports an executor's exception only in the text of its own.
    */
   public static void explain(Exception failure, Storage storage, Path cache) throws IOException {
     for (Throwable cause = failure; cause != null; cause = cause.getCause()) {
@@ -28,7 +27,7 @@ public final class DiskFull {
         throw Errors.invalid(
             "cache.path '%s' has no room: %s".formatted(cache, quota.group()),
             "raise the quota or free some space (a file counts with a whole block while it is"
-                + " written) and run the same command again: it computes only what is missing",
+                + " written) and run the same command again, which computes only what is missing",
             failure);
       }
       if (text.contains("No space left on device") || text.contains("Disk quota exceeded")) {
@@ -38,16 +37,17 @@ public final class DiskFull {
         }
         FileSystem fs = storage.fileSystem(there);
         throw Errors.invalid(
-            "a disk is full: that of cache.path '%s' has %,d KB left of %,d KB (or else it is that of Spark's spark.local.dir)"
+            "a disk is full: that of cache.path '%s' has %,d KB left of %,d KB (or it is the disk of Spark's spark.local.dir)"
                 .formatted(cache, left(fs, there) >> 10, fs.getStatus(there).getCapacity() >> 10),
-            "free some space and run the same command again: it computes only what is missing",
+            "free some space and run the same command again, which computes only what is missing",
             failure);
       }
     }
   }
 
   /**
-   * Returns bytes that may still be written; Hadoop counts those that a local disk keeps for root.
+   * Returns the bytes that can still be written. Hadoop would count those that a local disk
+   * reserves for root.
    */
   private static long left(FileSystem fs, Path there) throws IOException {
     return fs.getUri().getScheme().equals("file")

@@ -11,8 +11,8 @@ import java.util.concurrent.Future;
 import java.util.concurrent.TimeUnit;
 
 /**
- * Runs pieces of work in their order on one thread beside the caller's, with at most a few waiting.
- * {@link #close} waits for the piece in hand, so what the work writes to is closed after this.
+ * Runs pieces of work in order on a second thread, with a bounded number of them waiting. {@link
+ * #close} waits for the running piece, so close what the work writes to afterwards.
  */
 public final class Overlapped implements AutoCloseable {
   private final ExecutorService thread =
@@ -30,11 +30,14 @@ public final class Overlapped implements AutoCloseable {
     void run() throws IOException;
   }
 
+  /**
+   * @param most how many pieces may wait
+   */
   public Overlapped(int most) {
     this.most = most;
   }
 
-  /** Hands over a piece, once fewer than the most wait; throws what an earlier one threw. */
+  /** Adds a piece, and waits while too many are waiting. Throws what an earlier piece threw. */
   public void then(Work work) throws IOException {
     while (waiting.size() >= most) {
       await(waiting.remove());
@@ -47,7 +50,7 @@ public final class Overlapped implements AutoCloseable {
             }));
   }
 
-  /** Waits until all work is done; throws what a piece threw. */
+  /** Waits until all work is done. Throws what a piece threw. */
   public void finish() throws IOException {
     while (!waiting.isEmpty()) {
       await(waiting.remove());
@@ -62,13 +65,13 @@ public final class Overlapped implements AutoCloseable {
       throw new IOException("interrupted while waiting for a writer", e);
     } catch (ExecutionException e) {
       if (e.getCause() instanceof StillhouseException invalid) {
-        throw invalid; // it says what to do
+        throw invalid; // its message says what to do
       }
       throw new IOException(e.getCause().getMessage(), e.getCause());
     }
   }
 
-  /** Drops the work that has not begun and waits for the piece in hand. */
+  /** Cancels the pieces that have not started, and waits for the running one. */
   @Override
   public void close() {
     waiting.forEach(piece -> piece.cancel(false));

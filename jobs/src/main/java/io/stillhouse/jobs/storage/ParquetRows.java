@@ -39,8 +39,8 @@ import org.apache.parquet.schema.Types;
 
 /**
  * Writes and reads rows of a {@link io.stillhouse.target.Targets} family with parquet-java alone,
- * so that it works inside tasks. A value is a String, Integer, Double or byte[] as its column's
- * type says, or null.
+ * which works inside tasks. A value is a String, Integer, Double or byte[] as its column's type
+ * says, or null.
  */
 public final class ParquetRows {
   private static final long ROW_GROUP_BYTES = 64L << 20;
@@ -96,8 +96,8 @@ public final class ParquetRows {
   }
 
   /**
-   * Reads the named columns of every row, in the file's order, each column by itself: Parquet's own
-   * record assembly takes twice the time, and reads Hadoop's XML again for every file.
+   * Reads the named columns of every row, in the file's order, one column after another: Parquet's
+   * own record assembly takes twice the time, and reads Hadoop's XML again for every file.
    */
   public static List<Object[]> read(InputFile file, List<Column> columns, Configuration hadoop)
       throws IOException {
@@ -157,7 +157,7 @@ public final class ParquetRows {
     }
   }
 
-  /** Stands where Parquet's record assembly would take the values. */
+  /** Takes the place of Parquet's record assembly. */
   private static final class Values extends GroupConverter {
     private final PrimitiveConverter none = new PrimitiveConverter() {};
 

@@ -9,23 +9,20 @@ import java.io.FilterOutputStream;
 import java.io.IOException;
 import java.io.InputStream;
 import java.io.OutputStream;
-import java.nio.ByteBuffer;
-import java.nio.channels.FileChannel;
 import java.nio.charset.StandardCharsets;
-import java.nio.file.FileSystemException;
 import java.nio.file.Files;
-import java.nio.file.StandardCopyOption;
-import java.nio.file.StandardOpenOption;
 import java.security.MessageDigest;
 import java.security.NoSuchAlgorithmException;
 import java.util.HexFormat;
+import java.util.List;
+import java.util.ServiceLoader;
 import java.util.Set;
 import java.util.UUID;
+import java.util.function.Consumer;
 import org.apache.hadoop.conf.Configuration;
 import org.apache.hadoop.fs.FSDataOutputStream;
 import org.apache.hadoop.fs.FileAlreadyExistsException;
 import org.apache.hadoop.fs.FileContext;
-import org.apache.hadoop.fs.FileStatus;
 import org.apache.hadoop.fs.FileSystem;
 import org.apache.hadoop.fs.FileUtil;
 import org.apache.hadoop.fs.Path;
@@ -34,9 +31,9 @@ import org.apache.spark.SparkEnv;
 import org.apache.spark.deploy.SparkHadoopUtil;
 import org.apache.spark.util.ShutdownHookManager;
 
-/** Files on any Hadoop file system, always finished before they bear their name. */
+/** Files on any Hadoop file system. A file is complete before it gets its name. */
 public final class Storage {
-  /** What JSON is written with: readable, nulls left out. */
+  /** Writes indented JSON and omits nulls. */
   public static final Gson JSON =
       new GsonBuilder()
           .setPrettyPrinting()
@@ -44,16 +41,21 @@ public final class Storage {
           .serializeSpecialFloatingPointValues()
           .create();
 
-  /** Those that rename a file only where none is, in one step, and whose tests say so. */
+  /** File systems that are tested to rename a file only if the new name is free, in one step. */
   private static final Set<String> EXCLUSIVE = Set.of("file", "hdfs");
 
   private static final long GROWING_BLOCK = 1 << 20;
 
+  private static final List<StorageListener> LISTENERS =
+      ServiceLoader.load(StorageListener.class, Storage.class.getClassLoader()).stream()
+          .map(ServiceLoader.Provider::get)
+          .toList();
+
   private final Configuration hadoop;
 
   /**
-   * Takes local files as they are: the side files of Hadoop's own checksums would be one more thing
-   * to lose, and every byte has a hash of ours.
+   * Reads and writes local files without Hadoop's checksum files: the cache has a hash of every
+   * byte.
    */
   public Storage(Configuration hadoop) {
     this.hadoop = new Configuration(hadoop);
@@ -62,8 +64,8 @@ public final class Storage {
   }
 
   /**
-   * Returns the storage that a task, or a program that spark-submit has started, sees. A bare
-   * Configuration would lack {@code spark.hadoop.*}: the name services of a cluster, for one.
+   * Returns the storage with the Hadoop configuration of this Spark process. A new {@link
+   * Configuration} would lack {@code spark.hadoop.*}, such as a cluster's name services.
    */
   public static Storage ofThisProcess() {
     SparkEnv env = SparkEnv.get();
@@ -105,30 +107,27 @@ public final class Storage {
     }
   }
 
-  /** Writes a file under a temporary name and renames it into place, over an older one. */
+  /**
+   * Writes a file and creates its directory. Replaces an older file in one step: a reader sees
+   * either file, whole.
+   */
   public void writeText(Path path, String text) throws IOException {
-    FileSystem fs = fileSystem(path);
-    Path temporary = temporary(path);
-    try (OutputStream out = fs.create(temporary, true)) {
-      out.write(text.getBytes(StandardCharsets.UTF_8));
-    }
-    fs.delete(path, false);
-    rename(temporary, path);
-  }
-
-  /** As {@link #writeText}, in one step: whoever looks sees the older file or this one. */
-  public void replaceText(Path path, String text) throws IOException {
     FileSystem fs = fileSystem(path);
     fs.mkdirs(path.getParent());
     Path temporary = temporary(path);
-    try (OutputStream out = fs.create(temporary, true)) {
-      out.write(text.getBytes(StandardCharsets.UTF_8));
-    }
-    if (isLocal(path)) {
-      Files.move(nio(temporary), nio(path), StandardCopyOption.ATOMIC_MOVE);
-    } else {
-      FileContext.getFileContext(fs.getUri(), hadoop)
-          .rename(temporary, path, org.apache.hadoop.fs.Options.Rename.OVERWRITE);
+    try {
+      try (OutputStream out = fs.create(temporary, true)) {
+        out.write(text.getBytes(StandardCharsets.UTF_8));
+      }
+      if (isLocal(path)) {
+        LocalFiles.replace(nio(temporary), nio(path));
+      } else {
+        FileContext.getFileContext(fs.getUri(), hadoop)
+            .rename(temporary, path, org.apache.hadoop.fs.Options.Rename.OVERWRITE);
+      }
+    } catch (IOException e) {
+      fs.delete(temporary, false);
+      throw e;
     }
   }
 
@@ -138,102 +137,53 @@ public final class Storage {
   }
 
   /**
-   * Writes a file that is on disk, whole, before it bears its name, and bears it only where nothing
-   * else does: of two writers one wins, and a killed one leaves nothing under the name.
+   * Writes a file that is complete and on disk before it gets its name, and gets it only if the
+   * name is free: of two writers one wins, and a killed one leaves nothing under the name.
    *
-   * @throws FileAlreadyExistsException if something has the name
+   * @throws FileAlreadyExistsException if the name is taken
    */
   public void publishExclusively(Path path, byte[] bytes) throws IOException {
+    tell(listener -> listener.publishing(path, bytes));
     Path temporary = temporary(path);
     FileSystem fs = fileSystem(path);
     fs.mkdirs(path.getParent());
     try {
       if (isLocal(path)) {
-        write(nio(temporary), bytes, StandardOpenOption.CREATE_NEW);
-        CrashPoint.WRITTEN.reached();
-        link(nio(temporary), nio(path), bytes);
+        LocalFiles.create(nio(temporary), bytes);
+        tell(listener -> listener.written(path));
+        LocalFiles.link(nio(temporary), nio(path), bytes);
       } else {
         try (FSDataOutputStream out = fs.create(temporary, false)) {
           out.write(bytes);
           out.hsync();
         }
-        CrashPoint.WRITTEN.reached();
+        tell(listener -> listener.written(path));
         renameExclusively(temporary, path);
       }
-      CrashPoint.PUBLISHED.reached();
+      tell(listener -> listener.published(path));
     } finally {
       fs.delete(temporary, false);
     }
   }
 
-  private static void write(
-      java.nio.file.Path file, byte[] bytes, java.nio.file.OpenOption... options)
-      throws IOException {
-    Set<java.nio.file.OpenOption> all = new java.util.HashSet<>(Set.of(options));
-    all.add(StandardOpenOption.WRITE);
-    try (FileChannel channel = FileChannel.open(file, all)) {
-      ByteBuffer buffer = ByteBuffer.wrap(bytes);
-      while (buffer.hasRemaining()) {
-        channel.write(buffer);
-      }
-      channel.force(true);
-    }
-  }
-
-  /** Gives a file a second name: unlike a rename on POSIX, this never replaces another file. */
-  private static void link(java.nio.file.Path file, java.nio.file.Path name, byte[] bytes)
-      throws IOException {
-    try {
-      Files.createLink(name, file);
-    } catch (java.nio.file.FileAlreadyExistsException e) {
-      throw taken(name, e);
-    } catch (UnsupportedOperationException | FileSystemException e) {
-      // No links here (FAT, some network mounts): still exclusive, but a kill may cut the file
-      // short.
-      try {
-        write(name, bytes, StandardOpenOption.CREATE_NEW);
-      } catch (java.nio.file.FileAlreadyExistsException taken) {
-        throw taken(name, taken);
-      }
-    }
-    if (name.getParent() != null) {
-      try (FileChannel directory = FileChannel.open(name.getParent())) {
-        directory.force(true); // else a power cut may lose the name though it keeps the bytes
-      }
-    }
-  }
-
   /**
-   * Renames a file or directory to a name that nothing bears: Hadoop's own rename moves a directory
-   * into one that is there.
+   * Renames a file or directory to a name that is free. Hadoop's own rename would move a directory
+   * into one that exists.
    *
-   * @throws FileAlreadyExistsException if something has the name
+   * @throws FileAlreadyExistsException if the name is taken
    */
   public void renameExclusively(Path from, Path to) throws IOException {
+    tell(listener -> listener.renaming(from, to));
     if (!isLocal(to)) {
       FileContext.getFileContext(fileSystem(to).getUri(), hadoop).rename(from, to);
       return;
     }
-    try {
-      Files.move(nio(from), nio(to), StandardCopyOption.ATOMIC_MOVE);
-    } catch (FileSystemException e) {
-      if (Files.exists(nio(to))) {
-        throw taken(nio(to), e);
-      }
-      throw e;
-    }
-  }
-
-  private static FileAlreadyExistsException taken(java.nio.file.Path name, IOException cause) {
-    FileAlreadyExistsException taken =
-        new FileAlreadyExistsException("'%s' exists already".formatted(name));
-    taken.initCause(cause);
-    return taken;
+    LocalFiles.move(nio(from), nio(to));
   }
 
   /**
-   * Requires a path on a file system where a name can be given exclusively: without that two runs
-   * at once both commit.
+   * Requires a path on a file system that can rename exclusively; on others, two runs at the same
+   * time could both commit.
    */
   public Path requireExclusive(String what, String given) {
     String scheme = new Path(given).toUri().getScheme();
@@ -242,20 +192,20 @@ public final class Storage {
     }
     if (!EXCLUSIVE.contains(scheme)) {
       throw Errors.invalid(
-          "%s '%s' is on the file system '%s', where two runs at once could both commit: %s"
+          "%s '%s' is on the file system '%s', where two runs at the same time could both commit: %s"
               .formatted(what, given, scheme, whyNot(scheme)),
-          "name a path of file: or hdfs:, and copy the finished directory to where it shall lie");
+          "name a path of file: or hdfs:, and copy the finished directory afterwards");
     }
     return qualify(given);
   }
 
   private static String whyNot(String scheme) {
     return scheme.startsWith("s3")
-        ? "S3A of Hadoop 3.3 has no call that creates a file only where none is"
-        : "that it creates a file only where none is has been tested on file: and hdfs: alone";
+        ? "S3A of Hadoop 3.3 has no call that creates a file only if it does not exist"
+        : "exclusive creation of files has been tested on file: and hdfs: only";
   }
 
-  /** Returns whether a path lies on this machine's own file system. */
+  /** Returns whether a path is on the local file system. */
   public boolean isLocal(Path path) throws IOException {
     return "file".equals(fileSystem(path).getUri().getScheme());
   }
@@ -265,15 +215,15 @@ public final class Storage {
   }
 
   /**
-   * Opens a file that others read while it is written: they see what was flushed. A local file is
-   * appended to; elsewhere there must be none yet, since not every file system appends. Its blocks
-   * are as small as HDFS makes them: one that is written to counts whole against a quota.
+   * Opens a file that others read while it is written; they see what was flushed. A local file is
+   * appended to. On other file systems the file must not exist, since not all of them can append.
+   * Its blocks are as small as HDFS allows: a block in use counts fully against a quota.
    */
   public OutputStream openGrowing(Path path) throws IOException {
     FileSystem fs = fileSystem(path);
     fs.mkdirs(path.getParent());
     if (isLocal(path)) {
-      // Not by a channel: one of those closes if its thread is interrupted.
+      // A channel would close if its thread is interrupted.
       return new FileOutputStream(nio(path).toFile(), true);
     }
     FSDataOutputStream file =
@@ -291,14 +241,16 @@ public final class Storage {
     };
   }
 
-  /** Copies a local file or directory to a path that does not exist yet, all or nothing. */
+  /**
+   * Copies a local file or directory to a path that does not exist yet, completely or not at all.
+   */
   public void publish(java.nio.file.Path local, Path path) throws IOException {
     rename(copied(local, path), path);
   }
 
   /**
-   * As {@link #publish}, of what is the same whoever makes it: where somebody has already, nothing
-   * happens.
+   * Copies as {@link #publish} does, unless the path exists: whichever task writes this file, its
+   * content is the same.
    */
   public void publishOnce(java.nio.file.Path local, Path path) throws IOException {
     if (exists(path)) {
@@ -316,6 +268,7 @@ public final class Storage {
   }
 
   private Path copied(java.nio.file.Path local, Path path) throws IOException {
+    tell(listener -> listener.copying(path));
     Path temporary = temporary(path);
     FileSystem fs = fileSystem(path);
     fs.mkdirs(path.getParent());
@@ -327,12 +280,13 @@ public final class Storage {
         false,
         true,
         hadoop);
-    CrashPoint.COPIED.reached();
+    tell(listener -> listener.copied(path));
     return temporary;
   }
 
   /**
-   * Returns a local copy of a file or directory, until the process ends; of a local one, itself.
+   * Returns a local copy of a file or directory, which is deleted when the process ends; or the
+   * path itself if it is local.
    */
   public java.nio.file.Path local(Path path) throws IOException {
     if (isLocal(path)) {
@@ -345,16 +299,16 @@ public final class Storage {
     return copy;
   }
 
-  /** Renames, failing where the file system only answers false. */
+  /** Renames, and fails where the file system only returns false. */
   public void rename(Path from, Path to) throws IOException {
     if (!fileSystem(from).rename(from, to)) {
       throw new IOException("cannot rename %s to %s".formatted(from, to));
     }
   }
 
+  /** Returns the length of a file. */
   public long bytes(Path path) throws IOException {
-    FileStatus status = fileSystem(path).getFileStatus(path);
-    return status.getLen();
+    return fileSystem(path).getFileStatus(path).getLen();
   }
 
   /** Returns the SHA-256 of a file. */
@@ -369,7 +323,7 @@ public final class Storage {
     return HexFormat.of().formatHex(digest.digest());
   }
 
-  /** Requires that something lies at a path that the user gave. */
+  /** Requires that a path that the user gave exists. */
   public Path requireExisting(String what, String given) throws IOException {
     Path path = qualify(given);
     try {
@@ -380,13 +334,13 @@ public final class Storage {
     }
   }
 
-  /** Requires that a file lies at a path that the user gave. */
+  /** Requires that a path that the user gave is a file. */
   public Path requireFile(String what, String given) throws IOException {
     requireExisting(what, given);
     return requireNoDirectory(what, given);
   }
 
-  /** Requires that a path that the user gave is a file's, or nothing's yet. */
+  /** Requires that a path that the user gave is a file, or does not exist. */
   public Path requireNoDirectory(String what, String given) throws IOException {
     Path path = qualify(given);
     if (exists(path) && fileSystem(path).getFileStatus(path).isDirectory()) {
@@ -402,6 +356,10 @@ public final class Storage {
     } catch (NoSuchAlgorithmException e) {
       throw new IllegalStateException(e);
     }
+  }
+
+  private static void tell(Consumer<StorageListener> event) {
+    LISTENERS.forEach(event);
   }
 
   private static Path temporary(Path path) {

@@ -67,7 +67,8 @@ class BadInputTest {
   void refusesACacheOnS3() {
     assertThat(mistake(cacheOf(Tiny.CLS, "cache.path=s3a://bucket/cache")))
         .contains("cache.path 's3a://bucket/cache' is on the file system 's3a'")
-        .contains("no call that creates a file only where none is; name a path of file: or hdfs:");
+        .contains(
+            "no call that creates a file only if it does not exist; name a path of file: or hdfs:");
   }
 
   @Test

@@ -10,9 +10,7 @@ import java.nio.file.Path;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
-/**
- * Uses shell scripts in place of mvn, with the output of Maven 3.8.7.
- */
+/** Uses shell scripts in place of mvn, with the output of Maven 3.8.7. */
 class MavenArtifactTest {
   private static final MavenArtifact ARTIFACT = MavenArtifact.parse("org.example:words:1.0");
   private static final String IN_REPOSITORY = "org/example/words/1.0/words-1.0.jar";

@@ -116,7 +116,9 @@ class DevicesTest {
     assertThatThrownBy(() -> choose("0", "device=gpu"))
         .isInstanceOf(StillhouseException.class)
         .hasMessage(
-            "device is gpu, but Spark gives this application's tasks none (spark.task.resource.gpu.amount is not set); start it with --properties-file conf/spark-gpu.conf, or set device=cpu");
+            "device is gpu, but Spark gives this application's tasks none"
+                + " (spark.task.resource.gpu.amount is not set); start it with --properties-file"
+                + " conf/spark-gpu.conf, or set device=cpu");
   }
 
   private static void choose(String amount, String choice) {

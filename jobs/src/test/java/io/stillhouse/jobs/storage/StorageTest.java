@@ -59,14 +59,14 @@ class StorageTest {
 
   @Test
   void aReplacedFileIsThereAllTheTime() throws Exception {
-    storage.replaceText(at("window/a.json"), "0");
+    storage.writeText(at("window/a.json"), "0");
     ExecutorService writer = Executors.newSingleThreadExecutor();
     try {
       Future<?> writes =
           writer.submit(
               () -> {
                 for (int i = 1; i <= 500; i++) {
-                  storage.replaceText(at("window/a.json"), Integer.toString(i));
+                  storage.writeText(at("window/a.json"), Integer.toString(i));
                 }
                 return null;
               });
@@ -122,14 +122,14 @@ class StorageTest {
     assertThatThrownBy(() -> storage.requireExclusive("cache.path", "s3a://bucket/cache"))
         .isInstanceOf(StillhouseException.class)
         .hasMessage(
-            "cache.path 's3a://bucket/cache' is on the file system 's3a', where two runs at once"
-                + " could both commit: S3A of Hadoop 3.3 has no call that creates a file only where"
-                + " none is; name a path of file: or hdfs:, and copy the finished directory to"
-                + " where it shall lie");
+            "cache.path 's3a://bucket/cache' is on the file system 's3a', where two runs at the"
+                + " same time could both commit: S3A of Hadoop 3.3 has no call that creates a file"
+                + " only if it does not exist; name a path of file: or hdfs:, and copy the finished"
+                + " directory afterwards");
     for (String given : List.of("viewfs://c/x", "webhdfs://h/x", "gs://b/x", "abfs://b@c/x")) {
       assertThatThrownBy(() -> storage.requireExclusive("cache.path", given))
           .isInstanceOf(StillhouseException.class)
-          .hasMessageContaining("has been tested on file: and hdfs: alone");
+          .hasMessageContaining("has been tested on file: and hdfs: only");
     }
   }
 

@@ -233,7 +233,7 @@ class SeveralTeachersTrainTest {
     assertThat(train("logits", teachers(cut, "weight = 2")).students()).hasSize(1);
     assertThatThrownBy(() -> train("states", teachers(cut, BOTH)))
         .isInstanceOf(StillhouseException.class)
-        .hasMessageContaining("have other token ids, or other masks, in cache")
+        .hasMessageContaining("have other token ids or masks in cache")
         .hasMessageContaining("corpus.max-length");
   }
 

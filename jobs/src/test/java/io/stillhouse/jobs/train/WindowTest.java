@@ -295,7 +295,8 @@ class WindowTest {
   @Test
   void cacheRefusesSmallerWindow() {
     assertRefused(() -> cacheBegun("cache.window=2"))
-        .hasMessageContaining("was begun with cache.window = 3, but this recipe has 2; use 3 or more");
+        .hasMessageContaining(
+            "was begun with cache.window = 3, but this recipe has 2; use 3 or more");
   }
 
   @Test

@@ -1,6 +1,5 @@
 package io.stillhouse.jobs.cache.build;
 
-import io.stillhouse.jobs.cache.layout.ManifestChange;
 import io.stillhouse.config.Options;
 import io.stillhouse.config.Settings;
 import io.stillhouse.error.Errors;
@@ -8,10 +7,9 @@ import io.stillhouse.error.StillhouseException;
 import io.stillhouse.jobs.cache.layout.CacheFile;
 import io.stillhouse.jobs.cache.layout.CachePlan;
 import io.stillhouse.jobs.cache.layout.CheckedFile;
+import io.stillhouse.jobs.cache.layout.ManifestChange;
 import io.stillhouse.jobs.cache.layout.ManifestLog;
 import io.stillhouse.jobs.cache.layout.PlanPart;
-import io.stillhouse.jobs.cache.layout.CachePlan;
-import io.stillhouse.jobs.storage.CrashPoint;
 import io.stillhouse.jobs.storage.Storage;
 import io.stillhouse.recipe.Recipe;
 import java.io.IOException;
@@ -61,7 +59,6 @@ final class CacheGrowth {
     PlanPart part = write(plan, corpus);
     try {
       requireNewKeys(plan, manifest, part);
-      CrashPoint.GROWN.reached();
       manifest.append(new ManifestChange.PartAdded(part));
     } catch (StillhouseException e) { // after any other failure, the entry may have been written
       planner.discard(cache, part.inputs());

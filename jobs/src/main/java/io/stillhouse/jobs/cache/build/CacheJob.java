@@ -1,6 +1,5 @@
 package io.stillhouse.jobs.cache.build;
 
-import io.stillhouse.jobs.cache.layout.PlanPart;
 import io.stillhouse.checkpoint.HuggingFaceDirectory;
 import io.stillhouse.config.Options;
 import io.stillhouse.config.Settings;
@@ -10,7 +9,7 @@ import io.stillhouse.jobs.cache.layout.CachePlan;
 import io.stillhouse.jobs.cache.layout.CacheRecord;
 import io.stillhouse.jobs.cache.layout.Lease;
 import io.stillhouse.jobs.cache.layout.ManifestLog;
-import io.stillhouse.jobs.cache.layout.CachePlan;
+import io.stillhouse.jobs.cache.layout.PlanPart;
 import io.stillhouse.jobs.cache.layout.TargetRecipe;
 import io.stillhouse.jobs.cache.layout.Window;
 import io.stillhouse.jobs.storage.DiskFull;
@@ -177,7 +176,8 @@ public final class CacheJob {
     }
   }
 
-  private @Nullable RollingWindow rollingWindow(ManifestLog manifest, Lease lease) throws IOException {
+  private @Nullable RollingWindow rollingWindow(ManifestLog manifest, Lease lease)
+      throws IOException {
     if (window == null) {
       return null;
     }
@@ -217,7 +217,10 @@ public final class CacheJob {
   }
 
   private TeacherStage.Totals compute(
-      CachePlan plan, ManifestLog manifest, List<TeacherTask> tasks, @Nullable RollingWindow rolling)
+      CachePlan plan,
+      ManifestLog manifest,
+      List<TeacherTask> tasks,
+      @Nullable RollingWindow rolling)
       throws IOException {
     TeacherStage.Totals totals = TeacherStage.Totals.NONE;
     if (tasks.isEmpty()) {

@@ -1,8 +1,8 @@
 package io.stillhouse.jobs.cache.build;
 
+import io.stillhouse.jobs.cache.layout.CachePlan;
 import io.stillhouse.jobs.cache.layout.CacheRecord;
 import io.stillhouse.jobs.cache.layout.ManifestLog;
-import io.stillhouse.jobs.cache.layout.CachePlan;
 import java.util.List;
 import org.apache.hadoop.fs.Path;
 
@@ -22,7 +22,11 @@ record CacheSummary(Path cache, String teacher, List<String> columns) {
    * @param computing seconds after that, without those of loading the teacher
    */
   CacheRecord record(
-      CachePlan plan, ManifestLog manifest, TeacherStage.Totals totals, double planning, double computing) {
+      CachePlan plan,
+      ManifestLog manifest,
+      TeacherStage.Totals totals,
+      double planning,
+      double computing) {
     long bytes =
         manifest.state().droppedBytes()
             + manifest.state().files().stream().mapToLong(file -> file.size().bytes()).sum();

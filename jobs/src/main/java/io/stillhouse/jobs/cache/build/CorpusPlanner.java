@@ -1,12 +1,12 @@
 package io.stillhouse.jobs.cache.build;
 
-import io.stillhouse.jobs.cache.layout.CachePlan;
 import io.stillhouse.checkpoint.HuggingFaceDirectory;
 import io.stillhouse.config.Options;
 import io.stillhouse.config.Settings;
 import io.stillhouse.error.Errors;
 import io.stillhouse.error.StillhouseException;
 import io.stillhouse.jobs.cache.layout.CacheFile;
+import io.stillhouse.jobs.cache.layout.CachePlan;
 import io.stillhouse.jobs.cache.layout.Fingerprints;
 import io.stillhouse.jobs.cache.layout.ManifestChange;
 import io.stillhouse.jobs.cache.layout.ManifestLog;

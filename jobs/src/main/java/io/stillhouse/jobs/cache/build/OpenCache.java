@@ -1,14 +1,14 @@
 package io.stillhouse.jobs.cache.build;
 
-import io.stillhouse.jobs.cache.layout.ManifestChange;
 import io.stillhouse.checkpoint.HuggingFaceDirectory;
 import io.stillhouse.config.Options;
 import io.stillhouse.error.Errors;
 import io.stillhouse.error.StillhouseException;
-import io.stillhouse.jobs.cache.layout.Fingerprints;
-import io.stillhouse.jobs.cache.layout.ManifestLog;
-import io.stillhouse.jobs.cache.layout.CachedTeacher;
 import io.stillhouse.jobs.cache.layout.CachePlan;
+import io.stillhouse.jobs.cache.layout.CachedTeacher;
+import io.stillhouse.jobs.cache.layout.Fingerprints;
+import io.stillhouse.jobs.cache.layout.ManifestChange;
+import io.stillhouse.jobs.cache.layout.ManifestLog;
 import io.stillhouse.jobs.cache.layout.TeacherFolder;
 import io.stillhouse.jobs.cache.layout.Window;
 import io.stillhouse.jobs.cache.read.CacheReader;

@@ -148,7 +148,8 @@ final class Repair {
   }
 
   /** Writes the inputs of a part again, and takes the files of the lost shards. */
-  private void restoreInputs(PlanPart part, List<PlanPart.Shard> lost, Inputs corpus) throws IOException {
+  private void restoreInputs(PlanPart part, List<PlanPart.Shard> lost, Inputs corpus)
+      throws IOException {
     LOG.warn(
         "restoring the inputs of {} shards of cache '{}' from the corpus, from shard {} on",
         lost.size(),

@@ -1,13 +1,13 @@
 package io.stillhouse.jobs.cache.build;
 
-import io.stillhouse.jobs.cache.layout.PlanPart;
 import io.stillhouse.error.Errors;
 import io.stillhouse.jobs.cache.layout.CacheFile;
 import io.stillhouse.jobs.cache.layout.CheckedFile;
+import io.stillhouse.jobs.cache.layout.PlanPart;
 import io.stillhouse.jobs.corpus.Corpus;
 import io.stillhouse.jobs.corpus.InputRow;
-import io.stillhouse.jobs.corpus.SourceRow;
 import io.stillhouse.jobs.corpus.RowTokenizer;
+import io.stillhouse.jobs.corpus.SourceRow;
 import io.stillhouse.jobs.storage.ParquetRows;
 import io.stillhouse.jobs.storage.Storage;
 import io.stillhouse.target.Column;
@@ -56,7 +56,8 @@ final class ShardWriter {
    * @param files the inputs of each shard
    * @param invalid number of rows without tokens, by reason
    */
-  record WrittenShards(List<PlanPart.Shard> shards, List<CacheFile> files, Map<String, Long> invalid) {
+  record WrittenShards(
+      List<PlanPart.Shard> shards, List<CacheFile> files, Map<String, Long> invalid) {
     long rows() {
       return shards.stream().mapToLong(PlanPart.Shard::rows).sum();
     }

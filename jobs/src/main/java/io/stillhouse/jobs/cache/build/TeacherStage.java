@@ -1,12 +1,11 @@
 package io.stillhouse.jobs.cache.build;
 
+import io.stillhouse.jobs.cache.layout.CachePlan;
 import io.stillhouse.jobs.cache.layout.ManifestChange;
 import io.stillhouse.jobs.cache.layout.ManifestLog;
-import io.stillhouse.jobs.cache.layout.CachePlan;
 import io.stillhouse.jobs.cache.layout.Window;
 import io.stillhouse.jobs.spark.Progress;
 import io.stillhouse.jobs.spark.TrackedJob;
-import io.stillhouse.jobs.storage.CrashPoint;
 import java.io.IOException;
 import java.io.Serializable;
 import java.io.UncheckedIOException;
@@ -141,7 +140,6 @@ record TeacherStage(SparkSession spark, ManifestLog manifest, String teacher, Lo
       if (failed) {
         return BoxedUnit.UNIT;
       }
-      CrashPoint.FINISHED.reached();
       try {
         manifest.append(new ManifestChange.FilesAdded(done.files(), done.invalid()));
         totals = totals.plus(done);

@@ -296,8 +296,7 @@ record TeacherTask(
           broken[row] |= cells.values().stream().anyMatch(column -> column.get(at) == null);
           if (broken[row]) {
             invalid.add(
-                new InvalidRow(
-                    inputs.shard(), piece.get(row).id(), NOT_FINITE, pass.teacher()));
+                new InvalidRow(inputs.shard(), piece.get(row).id(), NOT_FINITE, pass.teacher()));
           }
         }
         writing.then(() -> write(piece, broken, cells, files));

@@ -1,15 +1,14 @@
 package io.stillhouse.jobs.cache.check;
 
-import io.stillhouse.jobs.cache.layout.ManifestChange;
 import io.stillhouse.config.Options;
 import io.stillhouse.config.Settings;
 import io.stillhouse.jobs.cache.layout.CacheFile;
 import io.stillhouse.jobs.cache.layout.CachePlan;
 import io.stillhouse.jobs.cache.layout.CacheRecord;
-import io.stillhouse.jobs.cache.layout.ManifestLog;
 import io.stillhouse.jobs.cache.layout.CachedTeacher;
+import io.stillhouse.jobs.cache.layout.ManifestChange;
+import io.stillhouse.jobs.cache.layout.ManifestLog;
 import io.stillhouse.jobs.cache.layout.PlanPart;
-import io.stillhouse.jobs.cache.layout.CachePlan;
 import io.stillhouse.jobs.cache.layout.PlanStore;
 import io.stillhouse.jobs.cache.layout.TeacherFolder;
 import io.stillhouse.jobs.spark.Progress;

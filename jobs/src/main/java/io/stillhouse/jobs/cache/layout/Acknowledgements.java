@@ -15,9 +15,9 @@ import org.apache.hadoop.fs.Path;
 import org.jspecify.annotations.Nullable;
 
 /**
- * What the students of a window say of it, each in a small sealed file of its own: which shard it
- * needs first. The trainings write them and the cache's driver reads them. A file that is deleted
- * is a student that is given up.
+ * The progress of the students of a rolling window. Each student has a small sealed file, which
+ * says which shard it needs next. Trainings write these files and the cache's driver reads them.
+ * Deleting a file gives its student up.
  */
 public final class Acknowledgements {
   static final String DIRECTORY = "window";
@@ -26,12 +26,12 @@ public final class Acknowledgements {
   private final Path directory;
 
   /**
-   * One student's.
+   * The progress of one student.
    *
    * @param student its name
    * @param directory of all students of its training
-   * @param needs the first shard, in the plan's order, that it has still to read; the number of
-   *     shards once it needs none
+   * @param needs the first shard, in the plan's order, that it has not read yet; the number of
+   *     shards if it has read all
    */
   public record Student(String student, String directory, int needs) {}
 
@@ -40,22 +40,22 @@ public final class Acknowledgements {
     this.directory = new Path(cache, DIRECTORY);
   }
 
-  /** Returns where a student's lies. */
+  /** Returns the file of a student. */
   public Path file(String student) {
     return new Path(directory, student + ".json");
   }
 
-  /** Says where a student is. */
+  /** Replaces the file of a student. */
   public void write(Student student) throws IOException {
-    storage.replaceText(file(student.student()), Seal.seal(Storage.JSON.toJson(student)));
+    storage.writeText(file(student.student()), Seal.seal(Storage.JSON.toJson(student)));
   }
 
-  /** Returns what a student says, or null if it does not say anything. */
+  /** Returns the progress of a student, or null if it has no file. */
   public @Nullable Student of(String student) throws IOException {
     return read(file(student));
   }
 
-  /** Returns what all students say, by name. */
+  /** Returns the progress of all students, sorted by name. */
   public List<Student> all() throws IOException {
     FileSystem fs = storage.fileSystem(directory);
     if (!fs.exists(directory)) {
@@ -86,8 +86,8 @@ public final class Acknowledgements {
     if (text == null) {
       throw Errors.invalid(
           "'%s' is damaged".formatted(file),
-          "delete it and run train again, which writes it anew; or delete it alone to give that"
-              + " student up");
+          "delete it and run train again, which writes it; or only delete it to give the student"
+              + " up");
     }
     return Storage.JSON.fromJson(text, Student.class);
   }

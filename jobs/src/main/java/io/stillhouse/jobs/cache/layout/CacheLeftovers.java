@@ -26,7 +26,7 @@ public final class CacheLeftovers {
     }
   }
 
-  /** Returns the targets of all families, and what never counts. */
+  /** Returns the files of all families, and temporary files and directories. */
   public static List<Found> list(Storage storage, Path cache) throws IOException {
     FileSystem fs = storage.fileSystem(cache);
     List<Path> homes = new ArrayList<>(List.of(cache));

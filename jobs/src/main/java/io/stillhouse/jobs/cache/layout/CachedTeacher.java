@@ -10,10 +10,10 @@ import org.apache.hadoop.fs.Path;
 import org.jspecify.annotations.Nullable;
 
 /**
- * A teacher besides the first whose targets over the same shards a cache holds. It lies in a
- * manifest entry, and once more in a file of its own, so that either restores the other.
+ * A further teacher whose targets over the same shards a cache holds. It is in a manifest entry,
+ * and once more in a file, so that either restores the other.
  *
- * @param name as {@code teacher.name} gives it
+ * @param name the setting {@code teacher.name}
  * @param fingerprints those of {@link #OWN}
  * @param files SHA-256 of each file of its directory, by name
  */
@@ -21,7 +21,7 @@ public record CachedTeacher(
     String name, Map<String, String> fingerprints, Map<String, String> files) {
   static final String FILE = "teacher.json";
 
-  /** Fingerprints of a teacher's targets; all others are those of the inputs, which it shares. */
+  /** Fingerprints of a teacher's targets. All others are of the inputs, which teachers share. */
   private static final List<String> OWN =
       List.of(
           Fingerprints.TEACHER,
@@ -31,13 +31,14 @@ public record CachedTeacher(
           Options.CACHE_PRECISION.key(),
           Fingerprints.BATCH_TOKENS);
 
-  /** Returns a teacher with its own among the fingerprints of a run. */
+  /** Returns a teacher with those of a run's fingerprints that concern it. */
   public static CachedTeacher of(String name, Map<String, String> run, Map<String, String> files) {
     Map<String, String> own = new TreeMap<>(run);
     own.keySet().retainAll(OWN);
     return new CachedTeacher(name, own, files);
   }
 
+  /** Returns the file that holds the copy of the entry. */
   public Path file(Path cache) {
     return new Path(TeacherFolder.of(cache, name), FILE);
   }

@@ -9,6 +9,7 @@ import java.io.InputStream;
 import java.nio.charset.StandardCharsets;
 import java.security.MessageDigest;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.Comparator;
 import java.util.HexFormat;
 import java.util.List;
@@ -21,10 +22,11 @@ import org.apache.parquet.hadoop.util.HadoopInputFile;
 import org.apache.parquet.io.DelegatingSeekableInputStream;
 import org.apache.parquet.io.InputFile;
 import org.apache.parquet.io.SeekableInputStream;
+import org.jspecify.annotations.Nullable;
 
 /**
- * A Parquet file of a cache whose every byte is held against the manifest's hashes as it is read,
- * so that a reader of three columns verifies those three and the footer, in the same pass.
+ * A Parquet file of a cache whose bytes are compared with the manifest's hashes as they are read. A
+ * reader of three columns verifies those three and the footer in the same pass.
  */
 public final class CheckedFile implements InputFile {
   static final byte[] MAGIC = "PAR1".getBytes(StandardCharsets.US_ASCII);
@@ -32,7 +34,7 @@ public final class CheckedFile implements InputFile {
   private final Storage storage;
   private final Path path;
   private final CacheFile file;
-  private byte[] footer;
+  private byte @Nullable [] footer;
 
   public CheckedFile(Storage storage, Path cache, CacheFile file) {
     this.storage = storage;
@@ -40,7 +42,7 @@ public final class CheckedFile implements InputFile {
     this.file = file;
   }
 
-  /** Hashes a finished file, each column chunk and the footer for itself. */
+  /** Returns the hashes of the column chunks and the footer of a finished file. */
   public static CacheFile.Hashes hash(Storage storage, Path path) throws IOException {
     List<ColumnChunkMetaData> chunks = new ArrayList<>();
     try (ParquetFileReader reader =
@@ -53,7 +55,7 @@ public final class CheckedFile implements InputFile {
     List<CacheFile.Chunk> hashed = new ArrayList<>();
     try (FSDataInputStream in = storage.fileSystem(path).open(path)) {
       byte[] magic = in.readNBytes(MAGIC.length);
-      if (!java.util.Arrays.equals(magic, MAGIC)) {
+      if (!Arrays.equals(magic, MAGIC)) {
         throw new IOException("%s does not begin as Parquet".formatted(path));
       }
       for (ColumnChunkMetaData chunk : chunks) {
@@ -72,9 +74,9 @@ public final class CheckedFile implements InputFile {
   }
 
   /**
-   * Reads all of the file.
+   * Reads and verifies the whole file.
    *
-   * @throws StillhouseException naming the part that is not what the manifest says
+   * @throws StillhouseException naming the part that differs from the manifest
    */
   public void verify() throws IOException {
     try (FSDataInputStream in = open()) {
@@ -105,16 +107,17 @@ public final class CheckedFile implements InputFile {
   @Override
   public SeekableInputStream newStream() throws IOException {
     FSDataInputStream in = open();
-    if (footer == null) {
+    byte[] bytes = footer;
+    if (bytes == null) {
       requireMagic(in.readNBytes(MAGIC.length));
       in.seek(file.hashes().footerStart());
-      byte[] bytes = in.readAllBytes();
+      bytes = in.readAllBytes();
       MessageDigest digest = Storage.digest();
       require("footer", file.hashes().footer(), HexFormat.of().formatHex(digest.digest(bytes)));
       footer = bytes;
       in.seek(0);
     }
-    Checked checked = new Checked(in);
+    Checked checked = new Checked(in, bytes);
     return new DelegatingSeekableInputStream(checked) {
       @Override
       public long getPos() {
@@ -139,7 +142,7 @@ public final class CheckedFile implements InputFile {
   }
 
   private void requireMagic(byte[] bytes) {
-    if (!java.util.Arrays.equals(bytes, MAGIC)) {
+    if (!Arrays.equals(bytes, MAGIC)) {
       throw damaged("its first bytes are not Parquet's");
     }
   }
@@ -153,7 +156,7 @@ public final class CheckedFile implements InputFile {
   private StillhouseException damaged(String how) {
     return Errors.invalid(
         "'%s' (shard %d, %s) is damaged: %s".formatted(path, file.shard(), file.family(), how),
-        "run verify on the cache, then cache again: only this file is computed anew");
+        "run verify on the cache, then cache again, which computes only this file");
   }
 
   private static String digest(InputStream in, long bytes) throws IOException {
@@ -171,15 +174,17 @@ public final class CheckedFile implements InputFile {
     return HexFormat.of().formatHex(digest.digest());
   }
 
-  /** Hands out the footer from memory, and chunks from the file, hashed from end to end. */
+  /** Serves the footer from memory, and chunks from the file, each hashed as it is read. */
   private final class Checked extends InputStream {
     private final FSDataInputStream in;
+    private final byte[] end;
     private final MessageDigest digest = Storage.digest();
     private long position;
     private int chunk;
 
-    Checked(FSDataInputStream in) {
+    Checked(FSDataInputStream in, byte[] footer) {
       this.in = in;
+      this.end = footer;
     }
 
     void seek(long to) throws IOException {
@@ -216,11 +221,11 @@ public final class CheckedFile implements InputFile {
       long start = file.hashes().footerStart();
       if (position >= start) {
         int at = (int) (position - start);
-        int n = Math.min(length, footer.length - at);
+        int n = Math.min(length, end.length - at);
         if (n <= 0) {
           return length == 0 ? 0 : -1;
         }
-        System.arraycopy(footer, at, into, offset, n);
+        System.arraycopy(end, at, into, offset, n);
         position += n;
         return n;
       }

@@ -10,13 +10,16 @@ import java.util.UUID;
 import java.util.concurrent.TimeUnit;
 import org.apache.hadoop.fs.FileStatus;
 import org.apache.hadoop.fs.Path;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
 
 /**
- * A sign of life of a command that writes to a cache: a file of its own whose time is renewed. It
- * keeps {@code collect} from files that are still being written. It does not keep two writers
- * apart: the manifest does.
+ * A file that a command renews while it writes to a cache. It keeps {@code vacuum} from deleting
+ * files that are still being written. It does not exclude a second writer, which the manifest does.
  */
 public final class Lease implements AutoCloseable {
+  private static final Logger LOG = LoggerFactory.getLogger(Lease.class);
+
   private static final long RENEWED_SECONDS = 10;
   private static final long DEAD_SECONDS = 60;
   private static final String PREFIX = "_running-";
@@ -32,6 +35,7 @@ public final class Lease implements AutoCloseable {
     this.watch = new Watch(this::renew);
   }
 
+  /** Takes a lease and renews it until {@link #close}. */
   public static Lease take(Storage storage, Path cache) {
     String id = UUID.randomUUID().toString().substring(0, 8);
     Lease lease = new Lease(storage, new Path(new Path(cache, ManifestLog.DIRECTORY), PREFIX + id));
@@ -40,31 +44,30 @@ public final class Lease implements AutoCloseable {
   }
 
   /**
-   * Requires that nobody writes.
+   * Requires that no command writes to a cache.
    *
-   * @throws io.stillhouse.error.StillhouseException if the last sign of life is young
+   * @throws io.stillhouse.error.StillhouseException if a lease was renewed recently
    */
   public static void requireNone(Storage storage, Path cache) throws IOException {
     long seconds = seconds(storage, new Path(cache, ManifestLog.DIRECTORY), "");
     if (seconds < DEAD_SECONDS) {
       throw Errors.invalid(
-          "a command writes to cache '%s': its last sign of life is %d s old"
-              .formatted(cache, seconds),
-          "wait until it ends, or, if it was killed, %d s".formatted(DEAD_SECONDS - seconds));
+          "a command writes to cache '%s': it renewed its lease %d s ago".formatted(cache, seconds),
+          "wait until it ends, or %d s if it was killed".formatted(DEAD_SECONDS - seconds));
     }
   }
 
-  /** Returns whether nobody else writes, or did so when killed not long ago. */
+  /** Returns whether no other command holds a lease, or held one recently when it was killed. */
   public boolean isTheOnlyOne() throws IOException {
     return seconds(storage, file.getParent(), file.getName()) >= DEAD_SECONDS;
   }
 
-  /** Returns whether somebody writes to a cache, or did when killed not long ago. */
+  /** Returns whether a command holds a lease, or held one recently when it was killed. */
   public static boolean isHeld(Storage storage, Path cache) throws IOException {
     return seconds(storage, new Path(cache, ManifestLog.DIRECTORY), "") < DEAD_SECONDS;
   }
 
-  /** Returns the age of the last sign of life of all commands but one. */
+  /** Returns the age of the lease that was renewed last, except for one. */
   private static long seconds(Storage storage, Path directory, String but) throws IOException {
     long last =
         Arrays.stream(storage.fileSystem(directory).listStatus(directory))
@@ -85,8 +88,13 @@ public final class Lease implements AutoCloseable {
       out.write('\n');
       renewed = now;
     } catch (IOException e) {
-      // Not the place to fail: whatever ails the file system shows where targets are written.
-      renewed = 0;
+      LOG.warn(
+          "Cannot renew the lease '{}' ({}); vacuum may delete files that this command writes if"
+              + " this lasts for {} s",
+          file,
+          e.toString(),
+          DEAD_SECONDS);
+      renewed = 0; // tried again in a second; the file system's own failure shows elsewhere
     }
   }
 

@@ -12,8 +12,8 @@ import org.apache.hadoop.fs.Path;
 import org.jspecify.annotations.Nullable;
 
 /**
- * The files in which what a cache grew by lies once more: its plan's later parts, and its other
- * teachers. Readers go by the manifest; these restore it.
+ * The files that hold copies of the plan's later parts and of the further teachers. Readers use the
+ * manifest; these files restore it.
  */
 public final class PlanStore {
   private final Storage storage;
@@ -48,7 +48,7 @@ public final class PlanStore {
     return teachers;
   }
 
-  /** Returns what is wrong with these files, those among them that should be there. */
+  /** Returns which of these files are damaged or missing, in words. */
   public List<String> faults(CacheState state) throws IOException {
     List<String> faults = new ArrayList<>();
     for (Path file : partFiles()) {
@@ -74,7 +74,7 @@ public final class PlanStore {
     return faults;
   }
 
-  /** Returns which of these files say what no manifest entry says any more. */
+  /** Returns the files whose content no manifest entry holds. */
   public List<String> unlisted(CacheState state) throws IOException {
     List<String> unlisted = new ArrayList<>();
     for (PlanPart part : parts()) {
@@ -119,7 +119,7 @@ public final class PlanStore {
     return files;
   }
 
-  /** Returns the folders of teachers besides the first. */
+  /** Returns the directories of the further teachers. */
   List<Path> teacherFolders() throws IOException {
     return list(new Path(cache, TeacherFolder.OTHERS), FileStatus::isDirectory);
   }

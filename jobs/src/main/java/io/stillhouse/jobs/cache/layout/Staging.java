@@ -1,7 +1,6 @@
 package io.stillhouse.jobs.cache.layout;
 
 import io.stillhouse.error.Errors;
-import io.stillhouse.jobs.storage.CrashPoint;
 import io.stillhouse.jobs.storage.Storage;
 import java.io.IOException;
 import java.util.Arrays;
@@ -12,7 +11,7 @@ import org.apache.hadoop.fs.FileAlreadyExistsException;
 import org.apache.hadoop.fs.FileStatus;
 import org.apache.hadoop.fs.Path;
 
-/** The directory beside a cache in which one run plans it, or plans again what was lost. */
+/** The directory beside a cache in which one run plans it, or restores lost parts of the plan. */
 public final class Staging {
   private final Storage storage;
   private final Path cache;
@@ -34,20 +33,19 @@ public final class Staging {
   }
 
   /**
-   * Gives the directory the cache's name, unless another run was faster, and removes those of other
-   * attempts: of runs that were killed, or of one that cannot win any more.
+   * Renames the directory to the cache's name, unless another run was faster, and removes the
+   * directories of other attempts: of killed runs, or of one that can no longer win.
    *
    * @throws FileAlreadyExistsException if there is a cache already
    */
   public void becomeTheCache() throws IOException {
-    CrashPoint.PLANNED.reached();
     storage.renameExclusively(directory, cache);
     for (FileStatus status : left(storage, cache)) {
       storage.fileSystem(cache).delete(status.getPath(), true);
     }
   }
 
-  /** Returns the directories in which runs plan, or planned when they were killed. */
+  /** Returns the staging directories beside a cache. */
   static List<FileStatus> left(Storage storage, Path cache) throws IOException {
     Pattern name = Pattern.compile(Pattern.quote(prefix(cache)) + "[0-9a-f]{8}");
     return Arrays.stream(storage.fileSystem(cache).listStatus(cache.getParent()))
@@ -55,7 +53,7 @@ public final class Staging {
         .toList();
   }
 
-  /** Tells why planning failed where it did because another run was faster. */
+  /** Throws a clear error if planning failed because another run was faster. */
   public void requireStillNoCache(Exception failure) throws IOException {
     if (storage.exists(new Path(cache, CachePlan.FILE))) {
       throw Errors.invalid(

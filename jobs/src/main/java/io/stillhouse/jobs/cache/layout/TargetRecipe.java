@@ -14,13 +14,13 @@ import java.util.List;
 import java.util.Locale;
 import java.util.stream.Stream;
 
-/** What a recipe says of targets: which are stored, and which are derived from those. */
+/** Reads from a recipe which targets are stored, and which are derived from stored ones. */
 public final class TargetRecipe {
   private TargetRecipe() {}
 
   /**
-   * Returns what the recipe stores of a teacher of that shape: what it names, and what that which
-   * it derives is derived from.
+   * Returns the targets that the recipe stores of a teacher: those that it names, and those from
+   * which others are derived.
    */
   public static TargetChoice choice(Settings settings, EncoderSpec teacher) {
     List<Integer> hidden = new ArrayList<>(settings.get(Options.TARGETS_HIDDEN));
@@ -75,7 +75,7 @@ public final class TargetRecipe {
     }
   }
 
-  /** Returns how masked-LM soft labels are kept: not at all, of a teacher that has none. */
+  /** Returns how masked-LM soft labels are stored; not at all if the teacher has none. */
   public static MlmTargets mlm(Settings settings, EncoderSpec teacher) {
     MlmTargets.Kind kind = MlmTargets.Kind.of(settings.get(Options.MLM_LOGITS));
     if (teacher.head().task() != Task.MASKED_LM || kind == MlmTargets.Kind.NONE) {
@@ -109,10 +109,10 @@ public final class TargetRecipe {
   }
 
   /**
-   * Requires that masked-LM soft labels as they are kept serve a loss.
+   * Requires that a loss can use masked-LM soft labels as they are stored.
    *
    * @throws io.stillhouse.error.StillhouseException naming the temperature, positions or kind of
-   *     loss that they do not serve
+   *     loss that they do not fit
    */
   public static void requireServes(MlmTargets mlm, DistillSpec.SoftLabel loss) {
     List<String> problems = new ArrayList<>();

@@ -3,8 +3,8 @@ package io.stillhouse.jobs.cache.layout;
 import org.apache.hadoop.fs.Path;
 
 /**
- * Where a teacher and its targets lie in a cache: the first teacher's in the cache itself, another
- * one's in {@code teachers/NAME}. The first has the name "".
+ * The directories of a cache's teachers and their targets: the first teacher's is the cache itself,
+ * a further one's {@code teachers/NAME}. The first has the name "".
  */
 public final class TeacherFolder {
   /** Name of the directory that holds a teacher's model. */
@@ -14,7 +14,7 @@ public final class TeacherFolder {
 
   private TeacherFolder() {}
 
-  /** Returns what the paths of its files, relative to the cache, start with. */
+  /** Returns the prefix of a teacher's files, relative to the cache. */
   public static String prefix(String teacher) {
     return teacher.isEmpty() ? "" : OTHERS + "/" + teacher + "/";
   }
@@ -23,7 +23,7 @@ public final class TeacherFolder {
     return teacher.isEmpty() ? cache : new Path(cache, OTHERS + "/" + teacher);
   }
 
-  /** Returns its Hugging Face directory. */
+  /** Returns the Hugging Face directory of a teacher. */
   public static Path model(Path cache, String teacher) {
     return new Path(of(cache, teacher), NAME);
   }

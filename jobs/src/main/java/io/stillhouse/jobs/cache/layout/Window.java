@@ -10,12 +10,12 @@ import org.apache.hadoop.fs.Path;
 import org.jspecify.annotations.Nullable;
 
 /**
- * What a cache that never holds all of its targets was begun with: shards are computed in the
- * plan's order, and dropped when every student has seen them.
+ * The rolling window of a cache that never holds all of its targets. Shards are computed in the
+ * plan's order, and dropped when every student has read them.
  *
- * @param shards whose target files may lie there at once
- * @param columns names of the targets of every shard, sorted: others cannot be added to a shard
- *     that is dropped
+ * @param shards number of shards whose targets the cache may hold at a time
+ * @param columns names of the targets of every shard, sorted; fixed, because a dropped shard gets
+ *     no more columns
  */
 public record Window(int shards, List<String> columns) {
   private static final Option<Integer> KEY = Options.CACHE_WINDOW;
@@ -25,7 +25,7 @@ public record Window(int shards, List<String> columns) {
   }
 
   /**
-   * Returns the window that a recipe asks for, or null.
+   * Returns the window of a recipe, or null if it has none.
    *
    * @throws io.stillhouse.error.StillhouseException if its students would not read in the plan's
    *     order
@@ -51,7 +51,7 @@ public record Window(int shards, List<String> columns) {
   }
 
   /**
-   * Requires that a run asks of a cache what it was begun with, or more room.
+   * Requires that a recipe has the window of its cache, or a larger one.
    *
    * @param recorded the cache's, or null
    * @param asked the recipe's, or null

@@ -38,9 +38,9 @@ import java.util.concurrent.ConcurrentHashMap;
 import org.apache.hadoop.fs.Path;
 import org.jspecify.annotations.Nullable;
 
-/** Reads the rows of a cache with the tensor columns a student maps, and no others. */
+/** Reads the rows of a cache with the tensor columns that a student uses, and no others. */
 public final class CacheReader implements KeyedRows {
-  /** Teachers, by path, sizes and times, that this process has held against their hashes. */
+  /** Teachers that this process has verified, by path, sizes and modification times. */
   private static final Map<String, HuggingFaceDirectory> TEACHERS = new ConcurrentHashMap<>();
 
   private final Path cache;
@@ -90,7 +90,7 @@ public final class CacheReader implements KeyedRows {
   }
 
   /**
-   * Returns a reader of other columns, which sees the cache as this one does.
+   * Returns a reader of other columns in the same state of the cache.
    *
    * @throws io.stillhouse.error.StillhouseException naming the columns that some shard lacks and
    *     how to add them
@@ -116,7 +116,7 @@ public final class CacheReader implements KeyedRows {
                   cache,
                   String.join(", ", missing),
                   teacher.isEmpty() ? "" : " of teacher '%s'".formatted(teacher)),
-          "name them in the recipe's targets and run cache again: it computes only what is"
+          "name them in the recipe's targets and run cache again, which computes only what is"
               + " missing");
     }
     return new CacheReader(cache, teacher, plan, manifest, others, storage);
@@ -179,8 +179,8 @@ public final class CacheReader implements KeyedRows {
     return teacher(storage, cache, teacher, plan);
   }
 
-  private static HuggingFaceDirectory teacher(Storage storage, Path cache, String name, CachePlan plan)
-      throws IOException {
+  private static HuggingFaceDirectory teacher(
+      Storage storage, Path cache, String name, CachePlan plan) throws IOException {
     java.nio.file.Path home = Models.copy(TeacherFolder.model(cache, name).toString());
     StringBuilder state = new StringBuilder(home.toString());
     for (String part : plan.teacherFiles().keySet()) {
@@ -197,8 +197,8 @@ public final class CacheReader implements KeyedRows {
               "'%s' of cache '%s' is damaged or missing"
                   .formatted(
                       TeacherFolder.prefix(name) + TeacherFolder.NAME + "/" + file.getKey(), cache),
-              "run cache again with this teacher's recipe: it takes the file from teacher.path"
-                  + " anew");
+              "run cache again with this teacher's recipe, which copies the file from"
+                  + " teacher.path");
         }
       }
       teacher = HuggingFaceDirectory.open(home);
@@ -212,8 +212,8 @@ public final class CacheReader implements KeyedRows {
   }
 
   /**
-   * Requires that what a recipe says of the cache, and of a teacher that is still there, is what
-   * the cache was built with.
+   * Requires that the recipe's settings of the cache, and its teacher if that still exists, are
+   * those that the cache was built with.
    *
    * @throws io.stillhouse.error.StillhouseException naming every fingerprint that differs
    */
@@ -292,7 +292,7 @@ public final class CacheReader implements KeyedRows {
     return allKeys(shard, with).stream().filter(RowKey::taught).toList();
   }
 
-  /** Reads the keys of all rows of a shard, of those without tokens or targets, too. */
+  /** Reads the keys of all rows of a shard, including those without tokens or targets. */
   List<RowKey> allKeys(int shard, RowKey.With with) throws IOException {
     Map<String, String> invalid = manifest.state().invalid(shard, teacher);
     return read(manifest.state().inputs(shard).orElseThrow(), RowKey.columns(with)).stream()
@@ -300,7 +300,7 @@ public final class CacheReader implements KeyedRows {
         .toList();
   }
 
-  /** Takes what the cache's driver has said since this was opened. */
+  /** Reads the manifest entries that were appended since this was opened. */
   void follow() throws IOException {
     manifest.follow();
   }
@@ -343,7 +343,7 @@ public final class CacheReader implements KeyedRows {
     }
   }
 
-  /** Reads the inputs of a shard's sound rows: those that {@link #read} gives. */
+  /** Reads the inputs of the rows of a shard that {@link #read} returns. */
   public List<InputRow> inputs(int shard) throws IOException {
     return allInputs(shard).stream()
         .filter(
@@ -361,7 +361,7 @@ public final class CacheReader implements KeyedRows {
     return ParquetRows.read(new CheckedFile(storage, cache, file), wanted, storage.hadoop());
   }
 
-  /** Returns whether every shard has a column, or will have it. */
+  /** Returns whether every shard has a column, or a window is to compute it. */
   public boolean has(Column column) {
     if (plan.window() != null) {
       return plan.window().columns().contains(column.name());

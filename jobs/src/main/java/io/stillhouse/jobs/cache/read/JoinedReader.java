@@ -11,13 +11,14 @@ import java.util.HashMap;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import org.jspecify.annotations.Nullable;
 
 /**
- * The rows of one cache, each with the targets that further teachers gave the row of the same key
- * in theirs. Rows that some teacher lacks are left out, as was decided before.
+ * Reads the rows of one cache, each with the targets that further teachers gave the row of the same
+ * key in their caches. Leaves out the rows that the caller has found some teacher to lack.
  */
 public final class JoinedReader implements TargetSource {
-  /** Of the shards of other caches, those read last are held up to so many bytes of cells. */
+  /** Bytes of cells of other caches' shards that are kept, those read last. */
   private static final long HELD_BYTES = 128L << 20;
 
   private final TargetSource first;
@@ -26,7 +27,7 @@ public final class JoinedReader implements TargetSource {
   private final LinkedHashMap<Place, Shard> held = new LinkedHashMap<>(16, 0.75f, true);
   private long heldBytes;
 
-  /** Whether a teacher must have read the very tokens of the first. */
+  /** Whether a further teacher must have read the same tokens as the first. */
   public enum Tokens {
     SAME,
     ANY
@@ -36,8 +37,8 @@ public final class JoinedReader implements TargetSource {
    * The cache of a further teacher.
    *
    * @param name of the teacher
-   * @param reader of the columns that are learnt
-   * @param shards by shard of the first cache, those that hold its rows
+   * @param reader of the columns that the student learns from
+   * @param shards for each shard of the first cache, those of this one that hold its rows
    */
   public record Further(String name, CacheReader reader, List<BitSet> shards, Tokens tokens) {}
 
@@ -46,7 +47,7 @@ public final class JoinedReader implements TargetSource {
   private record Shard(Map<String, Example> rows, long bytes) {}
 
   /**
-   * @param leftOut by shard, the places of rows that are left out; empty where none are
+   * @param leftOut for each shard, the indices of rows that are left out; empty if none are
    */
   public JoinedReader(TargetSource first, List<Further> further, List<BitSet> leftOut) {
     this.first = first;
@@ -110,20 +111,20 @@ public final class JoinedReader implements TargetSource {
     return found;
   }
 
-  private static void requireSame(Further teacher, Example row, Example found) {
+  private static void requireSame(Further teacher, Example row, @Nullable Example found) {
     if (found == null) {
       throw Errors.invalid(
-          "row '%s' has no targets any more in the cache of teacher '%s'"
+          "row '%s' no longer has targets in the cache of teacher '%s'"
               .formatted(row.id(), teacher.name()),
-          "start the command again: it looks for missing rows first");
+          "start the command again, which looks for missing rows first");
     }
     if (teacher.tokens() == Tokens.SAME
         && !(Arrays.equals(row.inputs().inputIds(), found.inputs().inputIds())
             && Arrays.equals(row.inputs().mlmLabels(), found.inputs().mlmLabels()))) {
       throw Errors.invalid(
-          "row '%s' has other token ids, or other masks, in the cache of teacher '%s'"
+          "row '%s' has other token ids or masks in the cache of teacher '%s'"
               .formatted(row.id(), teacher.name()),
-          "cache both with one tokenizer, or leave all but soft-label out of its terms");
+          "cache both with the same tokenizer, or only use soft-label among its terms");
     }
   }
 

@@ -15,15 +15,16 @@ import org.apache.hadoop.fs.Path;
 import org.jspecify.annotations.Nullable;
 
 /**
- * The rows of a cache as its plan counts them, so that the steps of a training are known before the
- * teacher has seen any: a row that turns out to have no targets is replaced by the one before it in
- * its unit. Of a cache with a window, each unit is waited for.
+ * Reads the rows of a cache as its plan counts them, so that the number of a training's steps is
+ * known before the teacher has computed anything. A row that turns out to be invalid is replaced by
+ * the row before it in its shard. In a cache with a window, waits for each shard.
  */
 public final class PlannedReader implements KeyedRows {
   private static final long LOOKS_MILLIS = 200;
 
   private final CacheReader reader;
 
+  /** Reads the rows of a reader. */
   public PlannedReader(CacheReader reader) {
     this.reader = reader;
   }
@@ -50,22 +51,28 @@ public final class PlannedReader implements KeyedRows {
     return filled(rows, shard);
   }
 
-  private static <T> List<T> filled(List<@Nullable T> rows, int shard) {
-    T before = rows.stream().filter(Objects::nonNull).findFirst().orElse(null);
+  /**
+   * Replaces rows without targets by the row before or, at the beginning, by the first with
+   * targets.
+   *
+   * @param rows null where a row has no targets
+   */
+  static <T> List<T> filled(List<@Nullable T> rows, int shard) {
+    @Nullable T before = rows.stream().filter(Objects::nonNull).findFirst().orElse(null);
     List<T> filled = new ArrayList<>(rows.size());
-    for (T row : rows) {
+    for (@Nullable T row : rows) {
       before = row == null ? before : row;
       if (before == null) {
         throw Errors.invalid(
             "no row of shard %d has targets".formatted(shard),
-            "mend the corpus or the teacher, and make another cache");
+            "correct the corpus or the teacher, and make another cache");
       }
       filled.add(before);
     }
     return filled;
   }
 
-  /** Waits until the cache's driver has finished a shard; ends early if interrupted. */
+  /** Waits until the cache's driver has finished a shard. */
   public void await(int shard) throws IOException {
     while (unfinished(shard, shard + 1).isPresent()) {
       try {
@@ -88,7 +95,7 @@ public final class PlannedReader implements KeyedRows {
     return IntStream.range(from, to).filter(shard -> !reader.isFinished(shard)).findFirst();
   }
 
-  /** Returns whether a cache command works on a cache, or did when killed not long ago. */
+  /** Returns whether a command writes to a cache, or did recently when it was killed. */
   public static boolean isBeingWritten(Storage storage, Path cache) throws IOException {
     return Lease.isHeld(storage, cache);
   }

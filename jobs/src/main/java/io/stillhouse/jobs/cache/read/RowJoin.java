@@ -9,16 +9,18 @@ import java.util.HashSet;
 import java.util.List;
 import java.util.Map;
 import java.util.Set;
+import org.jspecify.annotations.Nullable;
 
 /**
- * Where the rows of one cache lie in another, by their keys. All keys are in memory while it is
- * made: some hundred bytes a row.
+ * Finds the rows of one cache in another by their keys. All keys are held in memory meanwhile, some
+ * hundred bytes for each row.
  *
- * @param shards by shard of the first cache, the shards of the other that hold its rows
- * @param missing by shard of the first cache, the places of rows that have no targets in the other
- * @param rows of the first cache
+ * @param shards for each shard of the first cache, the shards of the other that hold its rows
+ * @param missing for each shard of the first cache, the indices of rows without targets in the
+ *     other
+ * @param rows number of rows of the first cache
  * @param absent keys of rows that the other lacks
- * @param untaught keys of rows that have a status there instead of targets
+ * @param untaught keys of rows that have no targets in the other
  */
 public record RowJoin(
     List<BitSet> shards,
@@ -27,23 +29,40 @@ public record RowJoin(
     List<String> absent,
     List<String> untaught) {
   private static final int SHOWN = 5;
-  private static final String UNIQUE = "set corpus.id to a column of unique values, and cache anew";
+  private static final String UNIQUE =
+      "set corpus.id to a column of unique values, and build the cache again";
 
-  private record Place(int shard, RowKey key) {}
+  /** A row of the other cache. */
+  record Place(int shard, RowKey key) {}
+
+  /** The keys of all rows of a shard. */
+  @FunctionalInterface
+  interface Keys {
+    List<RowKey> of(int shard) throws IOException;
+  }
 
   /**
    * Joins two caches.
    *
-   * @param first as a training reads it
-   * @param cache its name in messages, and {@code otherCache} the other's
-   * @param with what must be equal of rows of one key
-   * @throws io.stillhouse.error.StillhouseException if a key is not one row's, or stands for
-   *     another text in the other cache, or for other tokens where these are read
+   * @param first the first cache, as a training reads it
+   * @param cache its name in messages
+   * @param otherCache the name of the other one in messages
+   * @param with what must be equal in rows with the same key
+   * @throws io.stillhouse.error.StillhouseException if two rows of a cache have the same key, or if
+   *     rows with the same key have different texts or, where these are read, tokens
    */
   public static RowJoin of(
       KeyedRows first, String cache, CacheReader other, String otherCache, RowKey.With with)
       throws IOException {
-    Map<String, Place> places = places(other, otherCache, with);
+    Map<String, Place> places =
+        places(other.shardRows().size(), shard -> other.allKeys(shard, with), otherCache);
+    return join(first, cache, places, otherCache, with);
+  }
+
+  /** Joins rows with those of another cache, whose places are known. */
+  static RowJoin join(
+      KeyedRows first, String cache, Map<String, Place> places, String otherCache, RowKey.With with)
+      throws IOException {
     List<BitSet> shards = new ArrayList<>();
     List<BitSet> missing = new ArrayList<>();
     List<String> absent = new ArrayList<>();
@@ -56,10 +75,10 @@ public record RowJoin(
     for (int shard = 0; shard < first.shardRows().size(); shard++) {
       BitSet within = new BitSet();
       BitSet out = new BitSet();
-      RowKey before = null;
+      @Nullable RowKey before = null;
       int row = 0;
       for (RowKey key : first.keys(shard, with)) {
-        if (key != before && !seen.add(key.id())) { // a row without targets has the one before it
+        if (key != before && !seen.add(key.id())) { // the row before stands in for an invalid one
           twice.add(key.id());
         }
         Place place = places.get(key.id());
@@ -83,33 +102,37 @@ public record RowJoin(
       shards.add(within);
       missing.add(out);
     }
-    refuse(twice, "rows of cache '%s' have a key that another has".formatted(cache), UNIQUE);
+    refuse(twice, "rows of cache '%s' have the key of another row".formatted(cache), UNIQUE);
     refuse(
         otherText,
         "rows of cache '%s' have another text in cache '%s'".formatted(cache, otherCache),
-        "the caches are not of one corpus: cache that of the first, or set corpus.id to a column of"
-            + " both");
+        "the caches are of different corpora: cache that of the first, or set corpus.id to a column"
+            + " of both");
     refuse(
         otherTokens,
-        "rows of cache '%s' have other token ids, or other masks, in cache '%s', and targets of tokens are compared"
+        "rows of cache '%s' have other token ids or masks in cache '%s', but the student compares targets of tokens"
             .formatted(cache, otherCache),
-        "cache them with the same corpus.max-length and train.seed, or leave all but soft-label out"
+        "cache them with the same corpus.max-length and cache.seed, or leave all but soft-label out"
             + " of this teacher's terms");
     return new RowJoin(shards, missing, rows, List.copyOf(absent), List.copyOf(untaught));
   }
 
-  private static Map<String, Place> places(CacheReader reader, String cache, RowKey.With with)
-      throws IOException {
+  /**
+   * Returns the rows of a cache by their keys.
+   *
+   * @throws io.stillhouse.error.StillhouseException if two rows have the same key
+   */
+  static Map<String, Place> places(int shards, Keys keys, String cache) throws IOException {
     Map<String, Place> places = new HashMap<>();
     List<String> twice = new ArrayList<>();
-    for (int shard = 0; shard < reader.shardRows().size(); shard++) {
-      for (RowKey key : reader.allKeys(shard, with)) {
+    for (int shard = 0; shard < shards; shard++) {
+      for (RowKey key : keys.of(shard)) {
         if (places.put(key.id(), new Place(shard, key)) != null) {
           twice.add(key.id());
         }
       }
     }
-    refuse(twice, "rows of cache '%s' have a key that another has".formatted(cache), UNIQUE);
+    refuse(twice, "rows of cache '%s' have the key of another row".formatted(cache), UNIQUE);
     return places;
   }
 
@@ -125,7 +148,7 @@ public record RowJoin(
         : String.join(", ", keys.subList(0, SHOWN)) + ", …";
   }
 
-  /** Returns how many rows have no targets in the other cache, and which; "" if there are none. */
+  /** Returns how many rows have no targets in the other cache, and some keys; "" if all have. */
   public String missingInWords(String cache, String otherCache) {
     List<String> what = new ArrayList<>();
     if (!absent.isEmpty()) {
@@ -142,7 +165,7 @@ public record RowJoin(
         : "of %,d rows of cache '%s' %s".formatted(rows, cache, String.join(" and ", what));
   }
 
-  /** Returns the most shards of the other cache among which the rows of one shard lie. */
+  /** Returns the largest number of the other cache's shards that hold the rows of one shard. */
   public int mostShards() {
     return shards.stream().mapToInt(BitSet::cardinality).max().orElse(0);
   }

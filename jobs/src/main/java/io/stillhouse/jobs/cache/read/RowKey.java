@@ -10,12 +10,12 @@ import java.util.List;
 import org.jspecify.annotations.Nullable;
 
 /**
- * What tells a row of one cache from those of another.
+ * Identifies a row across caches.
  *
  * @param id its key
- * @param text what is kept of its text
- * @param pair likewise of its second one
- * @param tokens hash of its token ids and masked positions; 0 where these were not read
+ * @param text digest of its text
+ * @param pair digest of its second text
+ * @param tokens hash of its token ids and masked positions; 0 if these were not read
  * @param sound whether it has tokens
  * @param taught whether it has targets
  */
@@ -23,10 +23,11 @@ public record RowKey(String id, Text text, Text pair, long tokens, boolean sound
   private static final int BEGINNING = 24;
 
   /**
-   * What is kept of a text, of which a cache has what was left when it was cut.
+   * A digest of a text. A cache holds texts as they were after cutting.
    *
+   * @param beginning its first characters
    * @param length in characters
-   * @param hash of all of it
+   * @param hash of the whole text
    */
   record Text(String beginning, int length, long hash) {
     static Text of(@Nullable String text) {
@@ -38,8 +39,8 @@ public record RowKey(String id, Text text, Text pair, long tokens, boolean sound
     }
 
     /**
-     * Returns whether the two may be of one row: equal, or one begins as the other does. No text is
-     * cut to nothing, so an empty one is no other's beginning.
+     * Returns whether the two may be of the same row: they are equal, or one is a beginning of the
+     * other. No text is cut to nothing, so an empty text only equals an empty one.
      */
     boolean same(Text other) {
       if (length == 0 || other.length == 0) {
@@ -51,7 +52,7 @@ public record RowKey(String id, Text text, Text pair, long tokens, boolean sound
     }
   }
 
-  /** What is read with a key. */
+  /** Selects what is read with a key. */
   public enum With {
     TEXT,
     TEXT_AND_TOKENS
@@ -72,8 +73,9 @@ public record RowKey(String id, Text text, Text pair, long tokens, boolean sound
   }
 
   /**
-   * Reads the values of {@link #columns}.
+   * Returns the key of a row.
    *
+   * @param values of {@link #columns}
    * @param invalid whether its teacher's output was not finite
    */
   static RowKey of(Object[] values, boolean invalid) {
@@ -87,7 +89,7 @@ public record RowKey(String id, Text text, Text pair, long tokens, boolean sound
         sound && !invalid);
   }
 
-  /** Returns whether texts may be of one row: equal, or what one was cut to. */
+  /** Returns whether the texts may be of the same row: equal, or cut at different lengths. */
   boolean sameText(RowKey other) {
     return text.same(other.text) && pair.same(other.pair);
   }

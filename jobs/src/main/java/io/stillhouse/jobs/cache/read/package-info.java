@@ -1,5 +1,5 @@
 /**
- * Reads the rows of a cache, verifying every byte against the manifest, and joins the rows of
+ * Reads the rows of a cache, verifies every byte against the manifest, and joins the rows of
  * several caches by key.
  */
 @org.jspecify.annotations.NullMarked

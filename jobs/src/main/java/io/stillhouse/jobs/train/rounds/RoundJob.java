@@ -6,7 +6,6 @@ import io.stillhouse.checkpoint.LazyTensor;
 import io.stillhouse.error.Errors;
 import io.stillhouse.jobs.spark.Devices;
 import io.stillhouse.jobs.spark.TrackedJob;
-import io.stillhouse.jobs.storage.CrashPoint;
 import io.stillhouse.jobs.storage.Overlapped;
 import io.stillhouse.jobs.storage.Storage;
 import io.stillhouse.jobs.train.metrics.LatestSteps;
@@ -193,7 +192,6 @@ public final class RoundJob {
               .groupByKey(Math.min(weights.pieces(), 64))
               .mapValues(deliveries -> RoundTask.sum(deliveries, dtype))
               .collect();
-      CrashPoint.SUMMED.reached();
       return summed;
     } finally {
       start.destroy();

@@ -5,7 +5,6 @@ import ai.djl.ndarray.NDManager;
 import io.stillhouse.checkpoint.LazyTensor;
 import io.stillhouse.checkpoint.SafeTensors;
 import io.stillhouse.jobs.spark.Devices;
-import io.stillhouse.jobs.storage.CrashPoint;
 import io.stillhouse.jobs.storage.Storage;
 import io.stillhouse.jobs.train.student.HadoopCheckpoints;
 import io.stillhouse.jobs.train.student.StudentParts;
@@ -99,7 +98,6 @@ final class RoundTask {
           worker,
           result.reports().size(),
           result.tokens());
-      CrashPoint.MAPPED.reached();
       return deliveries.iterator();
     } finally {
       if (local != null && !storage.isLocal(kept)) {
@@ -146,7 +144,6 @@ final class RoundTask {
 
   /** The reduce side: returns the mean of one piece, or the reports of all workers. */
   static Summed sum(Iterable<Delivery> deliveries, TrainSpec.Delta dtype) {
-    CrashPoint.SUMMING.reached();
     List<OuterStep.Part> parts = new ArrayList<>();
     List<Delivery> reports = new ArrayList<>();
     for (Delivery delivery : deliveries) {

@@ -92,8 +92,8 @@ class HdfsTest {
 
   @Test
   void aFileIsReplacedInOneStep() throws IOException {
-    storage.replaceText(at("replaced/a.json"), "first");
-    storage.replaceText(at("replaced/a.json"), "second");
+    storage.writeText(at("replaced/a.json"), "first");
+    storage.writeText(at("replaced/a.json"), "second");
     assertThat(storage.readText(at("replaced/a.json"))).isEqualTo("second");
     assertThat(names("replaced")).containsExactly("a.json");
   }
@@ -237,7 +237,7 @@ class HdfsTest {
                 + " %d B",
             directory, bytes)
         .hasMessageContaining("raise the quota or free some space")
-        .hasMessageContaining("it computes only what is missing");
+        .hasMessageContaining("which computes only what is missing");
   }
 
   private static Settings settings(String directory, String... more) {

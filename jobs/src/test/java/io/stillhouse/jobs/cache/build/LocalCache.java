@@ -1,11 +1,11 @@
 package io.stillhouse.jobs.cache.build;
 
-import io.stillhouse.jobs.cache.layout.PlanPart;
-import io.stillhouse.jobs.cache.layout.ManifestChange;
 import io.stillhouse.jobs.cache.layout.CacheFile;
-import io.stillhouse.jobs.cache.layout.CorpusFile;
-import io.stillhouse.jobs.cache.layout.ManifestLog;
 import io.stillhouse.jobs.cache.layout.CachePlan;
+import io.stillhouse.jobs.cache.layout.CorpusFile;
+import io.stillhouse.jobs.cache.layout.ManifestChange;
+import io.stillhouse.jobs.cache.layout.ManifestLog;
+import io.stillhouse.jobs.cache.layout.PlanPart;
 import io.stillhouse.jobs.storage.Storage;
 import io.stillhouse.target.Family;
 import io.stillhouse.target.Targets;

@@ -6,24 +6,66 @@ import org.jspecify.annotations.Nullable;
 import org.junit.jupiter.api.Test;
 
 class RowKeyTest {
-  @Test
-  void bothTextsOfAPairTellWhetherItIsTheSameRow() {
-    RowKey row = key("a premise that three rows have", "it rains");
+  private static final RowKey ROW = key("a premise that three rows have", "it rains");
 
-    assertThat(row.sameText(key("a premise that three rows have", "it rains"))).isTrue();
-    assertThat(row.sameText(key("a premise that three rows have", "it is dry"))).isFalse();
-    assertThat(row.sameText(key("another premise", "it rains"))).isFalse();
-    // Alike as far as the beginning goes, and as long.
-    assertThat(row.sameText(key("a premise that three rows lack", "it rains"))).isFalse();
-    // Of a text that was cut there is the beginning.
-    assertThat(row.sameText(key("a premise", "it"))).isTrue();
+  @Test
+  void comparesBothTexts() {
+    assertThat(ROW.sameText(key("a premise that three rows have", "it rains"))).isTrue();
+    assertThat(ROW.sameText(key("a premise that three rows have", "it is dry"))).isFalse();
+    assertThat(ROW.sameText(key("another premise", "it rains"))).isFalse();
+  }
+
+  @Test
+  void comparesBeyondTheBeginning() {
+    assertThat(ROW.sameText(key("a premise that three rows lack", "it rains"))).isFalse();
+  }
+
+  @Test
+  void acceptsTextThatWasCut() {
+    assertThat(ROW.sameText(key("a premise", "it"))).isTrue();
+    assertThat(key("a premise", "it").sameText(ROW)).isTrue();
+  }
+
+  @Test
+  void acceptsRowsWithoutSecondText() {
     assertThat(key("one", null).sameText(key("one", null))).isTrue();
-    // A table that was once read without its second column.
+  }
+
+  @Test
+  void distinguishesMissingSecondText() {
     assertThat(key("one", "two").sameText(key("one", null))).isFalse();
     assertThat(key("one", null).sameText(key("one", "two"))).isFalse();
   }
 
+  @Test
+  void hashesTokensAndMaskedPositions() {
+    assertThat(tokens(new byte[] {1, 2}, null)).isEqualTo(tokens(new byte[] {1, 2}, null));
+    assertThat(tokens(new byte[] {1, 2}, null)).isNotEqualTo(tokens(new byte[] {1, 3}, null));
+    assertThat(tokens(new byte[] {1, 2}, null))
+        .isNotEqualTo(tokens(new byte[] {1}, new byte[] {2}));
+  }
+
+  @Test
+  void rowWithStatusHasNoTokens() {
+    RowKey row = RowKey.of(new Object[] {"k", "empty", "", null}, false);
+
+    assertThat(row.sound()).isFalse();
+    assertThat(row.taught()).isFalse();
+  }
+
+  @Test
+  void invalidRowHasNoTargets() {
+    RowKey row = RowKey.of(new Object[] {"k", null, "text", null}, true);
+
+    assertThat(row.sound()).isTrue();
+    assertThat(row.taught()).isFalse();
+  }
+
   private static RowKey key(String text, @Nullable String pair) {
     return RowKey.of(new Object[] {"k", null, text, pair}, false);
+  }
+
+  private static long tokens(byte[] ids, byte @Nullable [] labels) {
+    return RowKey.of(new Object[] {"k", null, "text", null, ids, labels}, false).tokens();
   }
 }
