@@ -6,6 +6,7 @@ import ai.djl.ndarray.NDManager;
 import ai.djl.ndarray.types.DataType;
 import ai.djl.ndarray.types.Shape;
 import io.stillhouse.model.Batch;
+import io.stillhouse.model.EncoderOutput;
 import io.stillhouse.target.Column;
 import io.stillhouse.target.Dtype;
 import io.stillhouse.target.Example;
@@ -125,6 +126,32 @@ public final class TargetCells {
       at += size;
     }
     return cells;
+  }
+
+  /**
+   * Returns which rows have a number that is not finite, or that a dtype cannot hold, in any
+   * captured state or logit.
+   *
+   * @param dtype of stored states; logits are stored as float32
+   * @param rows number of rows of the batch
+   */
+  public static boolean[] broken(EncoderOutput output, Dtype dtype, int rows) {
+    boolean[] broken = new boolean[rows];
+    List<NDArray> stored = new ArrayList<>(output.hidden().values());
+    stored.addAll(output.scores().values());
+    stored.addAll(output.valueRelations().values());
+    stored.forEach(tensor -> add(broken(tensor, dtype), broken));
+    add(broken(output.last(), Dtype.FLOAT32), broken);
+    if (output.logits() != null) {
+      add(broken(output.logits(), Dtype.FLOAT32), broken);
+    }
+    return broken;
+  }
+
+  private static void add(boolean[] more, boolean[] to) {
+    for (int row = 0; row < to.length; row++) {
+      to[row] |= more[row];
+    }
   }
 
   /**

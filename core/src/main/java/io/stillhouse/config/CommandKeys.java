@@ -128,7 +128,8 @@ public enum CommandKeys {
                 option ->
                     more.contains(option)
                         || all.contains(option.key())
-                        || all.contains(option.group() + ".*") && !all.contains("-" + option.key()))
+                        || (all.contains(option.group() + ".*")
+                            && !all.contains("-" + option.key())))
             .toList();
   }
 

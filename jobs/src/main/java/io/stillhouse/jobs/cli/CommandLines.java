@@ -24,6 +24,7 @@ final class CommandLines {
 
   static CommandLine of(Stillhouse commands) {
     CommandLine line = new CommandLine(commands);
+    new CommandLine(new ToolCommands()).getSubcommands().forEach(line::addSubcommand);
     line.setUsageHelpWidth(WIDTH)
         .setParameterExceptionHandler((error, args) -> explain(error))
         .setExecutionExceptionHandler((error, command, parsed) -> explain(error));
@@ -58,7 +59,7 @@ final class CommandLines {
     for (Throwable cause = error; cause != null; cause = cause.getCause()) {
       if (cause instanceof StillhouseException) {
         LoggerFactory.getLogger(Stillhouse.class).debug("mistake of the user", error);
-        return explain(cause.getMessage());
+        return explain(String.valueOf(cause.getMessage()));
       }
     }
     error.printStackTrace();
@@ -81,7 +82,7 @@ final class CommandLines {
 
   private static String unknownOption(CommandLine command, String option) {
     return ("unknown option '%s' of %s; write settings as key=value, and options of spark-submit"
-                + " before the command")
+            + " before the command")
         .formatted(option, command.getCommandSpec().qualifiedName());
   }
 

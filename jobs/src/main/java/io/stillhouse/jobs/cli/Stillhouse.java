@@ -4,7 +4,6 @@ import io.stillhouse.checkpoint.foreign.Importer;
 import io.stillhouse.config.Option;
 import io.stillhouse.config.Options;
 import io.stillhouse.config.Settings;
-import io.stillhouse.error.Errors;
 import io.stillhouse.jobs.augment.AugmentJob;
 import io.stillhouse.jobs.cache.build.CacheJob;
 import io.stillhouse.jobs.cache.check.CacheDiff;
@@ -34,6 +33,7 @@ import java.util.function.UnaryOperator;
 import org.apache.spark.sql.SparkSession;
 import picocli.CommandLine;
 import picocli.CommandLine.Command;
+import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Parameters;
 import picocli.CommandLine.ScopeType;
 
@@ -48,10 +48,6 @@ import picocli.CommandLine.ScopeType;
     scope = ScopeType.INHERIT,
     description = "Run the teacher once, distil as many students as you like.")
 public final class Stillhouse {
-  private static final String RECIPE = "[RECIPE] [key=value ...]";
-  private static final String RECIPE_MEANING =
-      "A HOCON file, such as those in conf/, and settings, which win over it.";
-
   private final UnaryOperator<Settings> opened;
 
   /**
@@ -146,14 +142,7 @@ public final class Stillhouse {
         "Writes: finetune.to, a Hugging Face directory, and the cache of inputs that it is trained"
             + " from."
       })
-  int finetune(
-      @Parameters(
-              arity = "0..*",
-              paramLabel = RECIPE,
-              hideParamSyntax = true,
-              description = RECIPE_MEANING)
-          List<String> arguments)
-      throws IOException {
+  int finetune(@Mixin RecipeArguments arguments) throws IOException {
     Settings settings = prepared(arguments, Options.CORPUS_PATH, Options.FINETUNE_TO);
     try (SparkSession spark = Sessions.open("finetune", settings)) {
       FinetuneJob.Result result = new FinetuneJob(spark, settings).run();
@@ -171,14 +160,7 @@ public final class Stillhouse {
             + " at most plan.seconds.",
         "Writes: plan.output. It writes no cache."
       })
-  int plan(
-      @Parameters(
-              arity = "0..*",
-              paramLabel = RECIPE,
-              hideParamSyntax = true,
-              description = RECIPE_MEANING)
-          List<String> arguments)
-      throws IOException {
+  int plan(@Mixin RecipeArguments arguments) throws IOException {
     Settings settings =
         preparedForStudent(arguments, Options.TEACHER, Options.CORPUS_PATH, Options.CACHE);
     try (SparkSession spark = Sessions.open("plan", settings)) {
@@ -195,14 +177,7 @@ public final class Stillhouse {
         "Reads: teacher.path and corpus.path.",
         "Writes: cache.path. A repeated command computes only what is missing or damaged."
       })
-  int cache(
-      @Parameters(
-              arity = "0..*",
-              paramLabel = RECIPE,
-              hideParamSyntax = true,
-              description = RECIPE_MEANING)
-          List<String> arguments)
-      throws IOException {
+  int cache(@Mixin RecipeArguments arguments) throws IOException {
     Settings settings = prepared(arguments, Options.TEACHER, Options.CORPUS_PATH, Options.CACHE);
     try (SparkSession spark = Sessions.open("cache", settings)) {
       CacheRecord result = new CacheJob(spark, settings).run();
@@ -250,27 +225,6 @@ public final class Stillhouse {
   }
 
   @Command(
-      name = "vacuum",
-      description = {
-        "Deletes files of a cache that its manifest does not reference.",
-        "",
-        "Reads: the manifest of CACHE.",
-        "Deletes: leftovers of killed attempts, revoked files and temporary files. Refused while a"
-            + " command writes to the cache."
-      })
-  int vacuum(
-      @Parameters(paramLabel = "CACHE", description = "Directory of the cache.") String cache)
-      throws IOException {
-    Storage storage = Storage.ofThisProcess();
-    VacuumJob.Result result = VacuumJob.run(storage, storage.requireExisting("CACHE", cache));
-    result.removed().forEach(file -> say("removed %s", file));
-    say(
-        "vacuumed %s: %,d files, %,d bytes",
-        result.cache(), result.removed().size(), result.bytes());
-    return 0;
-  }
-
-  @Command(
       name = "train",
       description = {
         "Trains a student and its baseline from a cache (job 2). Restartable.",
@@ -280,14 +234,7 @@ public final class Stillhouse {
         "Writes: train.path/NAME and train.path/NAME-baseline, Hugging Face directories with"
             + " checkpoints and metrics. A repeated command resumes from the last checkpoint."
       })
-  int train(
-      @Parameters(
-              arity = "0..*",
-              paramLabel = RECIPE,
-              hideParamSyntax = true,
-              description = RECIPE_MEANING)
-          List<String> arguments)
-      throws IOException {
+  int train(@Mixin RecipeArguments arguments) throws IOException {
     Settings settings = preparedForStudent(arguments, Options.CACHE);
     try (SparkSession spark = Sessions.open("train", settings)) {
       TrainJob.Result result = StagedTraining.train(spark, settings);
@@ -312,14 +259,7 @@ public final class Stillhouse {
         "1:A student failed, or another failure.",
         "2:Mistake in the arguments or the data."
       })
-  int sweep(
-      @Parameters(
-              arity = "0..*",
-              paramLabel = RECIPE,
-              hideParamSyntax = true,
-              description = RECIPE_MEANING)
-          List<String> arguments)
-      throws IOException {
+  int sweep(@Mixin RecipeArguments arguments) throws IOException {
     Settings settings = prepared(arguments, Options.CACHE);
     try (SparkSession spark = Sessions.open("sweep", settings)) {
       SweepJob.Result result = StagedTraining.sweep(spark, settings);
@@ -340,14 +280,7 @@ public final class Stillhouse {
         "Reads: corpus.path, and the masked LM in augment.model.",
         "Writes: augment.to, which is a corpus for the cache command, with counts in _augment.json."
       })
-  int augment(
-      @Parameters(
-              arity = "0..*",
-              paramLabel = RECIPE,
-              hideParamSyntax = true,
-              description = RECIPE_MEANING)
-          List<String> arguments)
-      throws IOException {
+  int augment(@Mixin RecipeArguments arguments) throws IOException {
     Settings settings = prepared(arguments, Options.CORPUS_PATH, Options.AUGMENT_TO);
     try (SparkSession spark = Sessions.open("augment", settings)) {
       AugmentJob.Result result = new AugmentJob(spark, settings).run();
@@ -374,14 +307,7 @@ public final class Stillhouse {
         "Reads: teacher.path, evaluate.path, and the students in train.path or evaluate.models.",
         "Writes: evaluate.output, and evaluate.predictions if it is set."
       })
-  int evaluate(
-      @Parameters(
-              arity = "0..*",
-              paramLabel = RECIPE,
-              hideParamSyntax = true,
-              description = RECIPE_MEANING)
-          List<String> arguments)
-      throws IOException {
+  int evaluate(@Mixin RecipeArguments arguments) throws IOException {
     Settings settings = prepared(arguments, Options.CORPUS_PATH);
     settings.require(
         settings.get(Options.TEACHER_NAME).isEmpty() ? Options.TEACHER : Options.CACHE);
@@ -400,14 +326,7 @@ public final class Stillhouse {
         "Reads: the encoder in head-importance.model, and a sample of the corpus.",
         "Writes: head-importance.output, which student.head-importance reads."
       })
-  int headImportance(
-      @Parameters(
-              arity = "0..*",
-              paramLabel = RECIPE,
-              hideParamSyntax = true,
-              description = RECIPE_MEANING)
-          List<String> arguments)
-      throws IOException {
+  int headImportance(@Mixin RecipeArguments arguments) throws IOException {
     Settings settings = prepared(arguments, Options.CORPUS_PATH);
     if (settings.get(Options.HEAD_IMPORTANCE_MODEL).isEmpty()) {
       settings.require(Options.TEACHER);
@@ -430,89 +349,19 @@ public final class Stillhouse {
         "Reads: the student in export.from.",
         "Writes: export.to."
       })
-  int export(
-      @Parameters(
-              arity = "0..*",
-              paramLabel = RECIPE,
-              hideParamSyntax = true,
-              description = RECIPE_MEANING)
-          List<String> arguments)
-      throws IOException {
+  int export(@Mixin RecipeArguments arguments) throws IOException {
     Settings settings = prepared(arguments, Options.EXPORT_TO);
     say("exported %s", ExportJob.run(settings));
     return 0;
   }
 
-  @Command(
-      name = "logits",
-      description = {
-        "Writes a model's logits for lines of text, to compare with other software.",
-        "",
-        "Reads: MODEL, a Hugging Face directory, and TEXT, with one sentence per line.",
-        "Writes: OUT, a safetensors file."
-      })
-  int logits(
-      @Parameters(paramLabel = "MODEL", description = "A Hugging Face directory.") Path model,
-      @Parameters(paramLabel = "TEXT", description = "One sentence per line.") Path text,
-      @Parameters(paramLabel = "OUT", description = "A safetensors file.") Path out)
-      throws IOException {
-    say("wrote logits of %d lines to %s", LogitsFile.write(model, text, out), out);
-    return 0;
-  }
-
-  @Command(
-      name = "diff",
-      description = {
-        "Compares two caches, or two directories of students.",
-        "",
-        "Reads: A and B. Row keys must be identical, tensors equal up to rounding.",
-        "Writes: nothing."
-      },
-      exitCodeList = {
-        "0:A and B are equal.",
-        "1:A and B differ, or another failure.",
-        "2:Mistake in the arguments or the data."
-      })
-  int diff(
-      @Parameters(paramLabel = "A", description = "A cache, or a directory of students.") String a,
-      @Parameters(paramLabel = "B", description = "Another one.") String b)
-      throws IOException {
-    CacheDiff.Result result = CacheDiff.compare(a, b);
-    say("%s", result.words());
-    return result.equal() ? 0 : 1;
-  }
-
-  @Command(
-      name = "completion",
-      description = {
-        "Prints a bash completion script for commands and keys.",
-        "",
-        "Reads: nothing.",
-        "Writes: nothing. To use the script: source <(jobs/bin/stillhouse completion)"
-      })
-  int completion() {
-    System.out.print(Completion.script());
-    return 0;
-  }
-
-  private Settings prepared(List<String> arguments, Option<?>... required) {
-    return Recipe.prepared(opened.apply(parse(arguments)).require(required));
+  private Settings prepared(RecipeArguments arguments, Option<?>... required) {
+    return Recipe.prepared(opened.apply(arguments.parse()).require(required));
   }
 
   /** Requires the keys of a student as well. */
-  private Settings preparedForStudent(List<String> arguments, Option<?>... required) {
-    return Recipe.prepared(Recipe.requireStudent(opened.apply(parse(arguments)), required));
-  }
-
-  /** Parses arguments, the first of which may be a recipe. */
-  static Settings parse(List<String> arguments) {
-    List<String> rest = new ArrayList<>(arguments == null ? List.of() : arguments);
-    Path recipe = rest.isEmpty() || rest.get(0).contains("=") ? null : Path.of(rest.remove(0));
-    if (recipe == null && rest.isEmpty()) {
-      throw Errors.invalid(
-          "there is no recipe", "name one, such as those in conf/, or give key=value arguments");
-    }
-    return Settings.parse(recipe, rest);
+  private Settings preparedForStudent(RecipeArguments arguments, Option<?>... required) {
+    return Recipe.prepared(Recipe.requireStudent(opened.apply(arguments.parse()), required));
   }
 
   static void say(String format, Object... values) {

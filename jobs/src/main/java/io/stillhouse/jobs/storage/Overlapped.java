@@ -4,6 +4,7 @@ import io.stillhouse.error.StillhouseException;
 import java.io.IOException;
 import java.util.ArrayDeque;
 import java.util.Deque;
+import java.util.Objects;
 import java.util.concurrent.ExecutionException;
 import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
@@ -64,10 +65,11 @@ public final class Overlapped implements AutoCloseable {
       Thread.currentThread().interrupt();
       throw new IOException("interrupted while waiting for a writer", e);
     } catch (ExecutionException e) {
-      if (e.getCause() instanceof StillhouseException invalid) {
+      Throwable cause = Objects.requireNonNull(e.getCause());
+      if (cause instanceof StillhouseException invalid) {
         throw invalid; // its message says what to do
       }
-      throw new IOException(e.getCause().getMessage(), e.getCause());
+      throw new IOException(cause.getMessage(), cause);
     }
   }
 

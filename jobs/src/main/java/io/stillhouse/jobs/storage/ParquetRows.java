@@ -8,6 +8,7 @@ import java.util.ArrayList;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Objects;
 import org.apache.hadoop.conf.Configuration;
 import org.apache.hadoop.fs.Path;
 import org.apache.parquet.ParquetReadOptions;
@@ -36,6 +37,7 @@ import org.apache.parquet.schema.MessageType;
 import org.apache.parquet.schema.PrimitiveType.PrimitiveTypeName;
 import org.apache.parquet.schema.Type;
 import org.apache.parquet.schema.Types;
+import org.jspecify.annotations.Nullable;
 
 /**
  * Writes and reads rows of a {@link io.stillhouse.target.Targets} family with parquet-java alone,
@@ -206,7 +208,7 @@ public final class ParquetRows {
   private static final class Support extends WriteSupport<Object[]> {
     private final List<Column> columns;
     private final Map<String, String> metadata;
-    private RecordConsumer consumer;
+    private @Nullable RecordConsumer consumer; // set before the first row
 
     Support(List<Column> columns, Map<String, String> metadata) {
       this.columns = columns;
@@ -225,6 +227,7 @@ public final class ParquetRows {
 
     @Override
     public void write(Object[] row) {
+      RecordConsumer consumer = Objects.requireNonNull(this.consumer);
       consumer.startMessage();
       for (int i = 0; i < row.length; i++) {
         if (row[i] != null) {

@@ -171,7 +171,7 @@ class RecipesTest {
       String command = words.remove(0);
       words.add("smoke=true");
       words.add("evaluate.output=" + own.resolve("evaluation.json"));
-      Settings settings = Recipe.prepared(Stillhouse.parse(words));
+      Settings settings = Recipe.prepared(new RecipeArguments(words).parse());
       switch (command) {
         case "finetune" -> new FinetuneJob(spark, settings).run();
         case "cache" -> new CacheJob(spark, settings).run();

@@ -288,7 +288,7 @@ record TeacherTask(
         int to = pieceEnd(teacher.encoder().spec(), rows, from);
         List<InputRow> piece = rows.subList(from, to);
         EncoderOutput own = output.rows(from, to);
-        boolean[] broken = broken(own, piece.size());
+        boolean[] broken = TargetCells.broken(own, choice.dtype(), piece.size());
         Map<String, List<byte @Nullable []>> cells =
             cells(teacher.encoder(), own, batch.rows(from, to), piece);
         for (int row = 0; row < piece.size(); row++) {
@@ -353,29 +353,6 @@ record TeacherTask(
         values[2 + c] = cells.of(file.columns().get(c));
       }
       file.writer().write(values);
-    }
-  }
-
-  /**
-   * Returns which rows have a number that is not finite, or that the stored dtype cannot hold, in
-   * any captured state or logit.
-   */
-  private boolean[] broken(EncoderOutput output, int rows) {
-    boolean[] broken = new boolean[rows];
-    List<NDArray> stored = new ArrayList<>(output.hidden().values());
-    stored.addAll(output.scores().values());
-    stored.addAll(output.valueRelations().values());
-    stored.forEach(tensor -> add(TargetCells.broken(tensor, choice.dtype()), broken));
-    add(TargetCells.broken(output.last(), Dtype.FLOAT32), broken);
-    if (output.logits() != null) {
-      add(TargetCells.broken(output.logits(), Dtype.FLOAT32), broken);
-    }
-    return broken;
-  }
-
-  private static void add(boolean[] more, boolean[] to) {
-    for (int row = 0; row < to.length; row++) {
-      to[row] |= more[row];
     }
   }
 

@@ -67,7 +67,7 @@ public record Window(int shards, List<String> columns) {
               ? "use 0, or another cache.path"
               : "use %d or more, or another cache.path".formatted(had));
     }
-    if (recorded != null && !recorded.columns().equals(asked.columns())) {
+    if (recorded != null && asked != null && !recorded.columns().equals(asked.columns())) {
       throw Errors.invalid(
           "cache '%s' drops its shards, so its targets stay those that it was begun with (%s), but this recipe asks for %s"
               .formatted(

@@ -62,7 +62,7 @@ public final class CacheReader implements KeyedRows {
     this.teacher = teacher;
     this.plan = plan;
     this.manifest = manifest;
-    this.dtype = Dtype.of(plan.fingerprints().get("targets.dtype"));
+    this.dtype = Dtype.of(Objects.requireNonNull(plan.fingerprints().get("targets.dtype")));
     this.columns = List.copyOf(columns);
     this.storage = storage;
   }
@@ -386,10 +386,6 @@ public final class CacheReader implements KeyedRows {
             () -> new IllegalStateException("shard %d has no %s".formatted(shard, column.name())));
   }
 
-  private Path path(CacheFile file) {
-    return new Path(cache, file.path());
-  }
-
   private void requireAligned(CacheFile file, List<InputRow> inputs, List<Object[]> rows) {
     boolean aligned = inputs.size() == rows.size();
     for (int row = 0; aligned && row < rows.size(); row++) {
@@ -398,7 +394,7 @@ public final class CacheReader implements KeyedRows {
     if (!aligned) {
       throw Errors.invalid(
           "the rows of '%s' (shard %d) are not those of its inputs"
-              .formatted(path(file), file.shard()),
+              .formatted(new Path(cache, file.path()), file.shard()),
           "run verify on the cache, then cache again");
     }
   }

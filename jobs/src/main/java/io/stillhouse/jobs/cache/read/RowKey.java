@@ -7,6 +7,7 @@ import java.nio.ByteBuffer;
 import java.nio.charset.StandardCharsets;
 import java.security.MessageDigest;
 import java.util.List;
+import java.util.Optional;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -35,7 +36,7 @@ public record RowKey(String id, Text text, Text pair, long tokens, boolean sound
       return new Text(
           all.substring(0, Math.min(BEGINNING, all.length())),
           all.length(),
-          RowKey.hash(all.getBytes(StandardCharsets.UTF_8)));
+          hash(all.getBytes(StandardCharsets.UTF_8)));
     }
 
     /**
@@ -94,11 +95,19 @@ public record RowKey(String id, Text text, Text pair, long tokens, boolean sound
     return text.same(other.text) && pair.same(other.pair);
   }
 
-  private static long hash(byte @Nullable []... parts) {
+  private static long hash(byte @Nullable [] part) {
+    return hash(List.of(Optional.ofNullable(part)));
+  }
+
+  private static long hash(byte @Nullable [] ids, byte @Nullable [] types) {
+    return hash(List.of(Optional.ofNullable(ids), Optional.ofNullable(types)));
+  }
+
+  private static long hash(List<Optional<byte[]>> parts) {
     MessageDigest digest = Storage.digest();
-    for (byte[] part : parts) {
-      digest.update(ByteBuffer.allocate(4).putInt(part == null ? -1 : part.length).array());
-      digest.update(part == null ? new byte[0] : part);
+    for (Optional<byte[]> part : parts) {
+      digest.update(ByteBuffer.allocate(4).putInt(part.map(p -> p.length).orElse(-1)).array());
+      digest.update(part.orElse(new byte[0]));
     }
     return ByteBuffer.wrap(digest.digest()).getLong();
   }
