@@ -29,6 +29,8 @@ import org.jspecify.annotations.Nullable;
 public final class HuggingFaceDirectory implements ModelDirectory {
   static final String CONFIG = "config.json";
   static final String WEIGHTS = "model.safetensors";
+  static final List<String> TOKENIZER_FILES =
+      List.of("vocab.txt", "tokenizer.json", "tokenizer_config.json", "special_tokens_map.json");
   private static final String INDEX = "model.safetensors.index.json";
   private static final String DECODER = "cls.predictions.decoder.weight";
 

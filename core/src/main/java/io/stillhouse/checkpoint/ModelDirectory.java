@@ -10,15 +10,11 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.StandardCopyOption;
 import java.util.LinkedHashMap;
-import java.util.List;
 import java.util.Map;
 import org.jspecify.annotations.Nullable;
 
 /** The directory of a model: config, weights and tokenizer. */
 public sealed interface ModelDirectory permits HuggingFaceDirectory, BiLstmDirectory {
-  List<String> TOKENIZER_FILES =
-      List.of("vocab.txt", "tokenizer.json", "tokenizer_config.json", "special_tokens_map.json");
-
   /** Returns the path of the directory. */
   Path path();
 
@@ -60,7 +56,7 @@ public sealed interface ModelDirectory permits HuggingFaceDirectory, BiLstmDirec
       HuggingFaceDirectory.writeLazily(directory, (EncoderSpec) spec, lazy);
     }
     if (tokenizerSource != null) {
-      for (String file : TOKENIZER_FILES) {
+      for (String file : HuggingFaceDirectory.TOKENIZER_FILES) {
         if (Files.exists(tokenizerSource.resolve(file))) {
           Files.copy(
               tokenizerSource.resolve(file),
