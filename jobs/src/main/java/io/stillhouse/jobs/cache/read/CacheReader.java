@@ -1,5 +1,8 @@
 package io.stillhouse.jobs.cache.read;
 
+import static java.util.stream.Collectors.groupingBy;
+import static java.util.stream.Collectors.toList;
+
 import io.stillhouse.checkpoint.HuggingFaceDirectory;
 import io.stillhouse.config.Option;
 import io.stillhouse.config.Options;
@@ -371,11 +374,8 @@ public final class CacheReader implements KeyedRows {
   }
 
   private Map<CacheFile, List<Column>> files(int shard) {
-    Map<CacheFile, List<Column>> files = new LinkedHashMap<>();
-    for (Column column : columns) {
-      files.computeIfAbsent(file(shard, column), f -> new ArrayList<>()).add(column);
-    }
-    return files;
+    return columns.stream()
+        .collect(groupingBy(column -> file(shard, column), LinkedHashMap::new, toList()));
   }
 
   private CacheFile file(int shard, Column column) {

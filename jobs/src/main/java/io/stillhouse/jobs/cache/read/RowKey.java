@@ -36,7 +36,7 @@ public record RowKey(String id, Text text, Text pair, long tokens, boolean sound
       return new Text(
           all.substring(0, Math.min(BEGINNING, all.length())),
           all.length(),
-          hash(all.getBytes(StandardCharsets.UTF_8)));
+          RowKey.hash(all.getBytes(StandardCharsets.UTF_8)));
     }
 
     /**
