@@ -27,7 +27,6 @@ import io.stillhouse.target.Dtype;
 import io.stillhouse.target.Example;
 import io.stillhouse.target.Targets;
 import java.io.IOException;
-import java.nio.file.Files;
 import java.util.ArrayList;
 import java.util.Collection;
 import java.util.HashMap;
@@ -193,9 +192,8 @@ public final class CacheReader implements KeyedRows {
     HuggingFaceDirectory teacher = TEACHERS.get(state.toString());
     if (teacher == null) {
       for (Map.Entry<String, String> file : plan.teacherFiles().entrySet()) {
-        java.nio.file.Path path = home.resolve(file.getKey());
-        if (!Files.exists(path)
-            || !storage.sha256(new Path(path.toUri())).equals(file.getValue())) {
+        Path path = new Path(home.resolve(file.getKey()).toUri());
+        if (!storage.exists(path) || !storage.sha256(path).equals(file.getValue())) {
           throw Errors.invalid(
               "'%s' of cache '%s' is damaged or missing"
                   .formatted(
