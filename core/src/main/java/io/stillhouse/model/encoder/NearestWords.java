@@ -22,7 +22,7 @@ public final class NearestWords {
 
   private final List<String> words;
   private final Map<String, Integer> rowOfWord = new HashMap<>();
-  private final NDArray unitDW;
+  private final NDArray normalisedDW;
   private final NDArray vectorsPD;
   private final NDArray centreD;
   private final Of of;
@@ -34,10 +34,10 @@ public final class NearestWords {
   }
 
   private NearestWords(
-      List<String> words, NDArray unitWD, NDArray vectorsPD, NDArray centreD, Of of) {
+      List<String> words, NDArray normalisedWD, NDArray vectorsPD, NDArray centreD, Of of) {
     this.words = List.copyOf(words);
-    this.unitDW =
-        unitWD.transpose(); // once, because each call adds an array to the long-lived manager
+    this.normalisedDW =
+        normalisedWD.transpose(); // once, because each call adds an array to the long-lived manager
     this.vectorsPD = vectorsPD;
     this.centreD = centreD;
     this.of = of;
@@ -60,10 +60,10 @@ public final class NearestWords {
     try (NDManager scope = manager.newSubManager()) {
       NDArray vectorsWD = rows(scope, piecesPD, ids);
       NDArray centreD = vectorsWD.mean(new int[] {0});
-      NDArray unitWD = unit(vectorsWD.sub(centreD));
-      unitWD.attach(manager);
+      NDArray normalisedWD = normalised(vectorsWD.sub(centreD));
+      normalisedWD.attach(manager);
       centreD.attach(manager);
-      return new NearestWords(words, unitWD, piecesPD, centreD, Of.PIECES);
+      return new NearestWords(words, normalisedWD, piecesPD, centreD, Of.PIECES);
     }
   }
 
@@ -76,9 +76,10 @@ public final class NearestWords {
   public static NearestWords ofWords(NDManager manager, List<String> words, float[] values) {
     try (NDManager scope = manager.newSubManager()) {
       long width = values.length / words.size();
-      NDArray unitWD = unit(scope.create(values, new Shape(words.size(), width)));
-      unitWD.attach(manager);
-      return new NearestWords(words, unitWD, unitWD, manager.zeros(new Shape(width)), Of.WORDS);
+      NDArray normalisedWD = normalised(scope.create(values, new Shape(words.size(), width)));
+      normalisedWD.attach(manager);
+      return new NearestWords(
+          words, normalisedWD, normalisedWD, manager.zeros(new Shape(width)), Of.WORDS);
     }
   }
 
@@ -94,11 +95,11 @@ public final class NearestWords {
     if (own.length == 0) {
       return List.of();
     }
-    try (NDManager scope = NDManager.newBaseManager(unitDW.getDevice())) {
+    try (NDManager scope = NDManager.newBaseManager(normalisedDW.getDevice())) {
       NDArray meanD = rows(scope, vectorsPD, own).mean(new int[] {0}).sub(centreD);
       // Cosines up to a factor, which does not change their order. A product is attached to the
       // manager of its first operand, which must be this scope.
-      NDArray cosinesW = meanD.reshape(1, -1).matMul(unitDW).reshape(-1);
+      NDArray cosinesW = meanD.reshape(1, -1).matMul(normalisedDW).reshape(-1);
       int count = Math.min(most + 1, words.size());
       List<String> nearest = new ArrayList<>(count);
       for (long at : cosinesW.topK(count, 0, true, true).get(1).toLongArray()) {
@@ -123,7 +124,7 @@ public final class NearestWords {
     return rows;
   }
 
-  private static NDArray unit(NDArray vectorsWD) {
+  private static NDArray normalised(NDArray vectorsWD) {
     NDArray least = vectorsWD.getManager().create(LEAST_LENGTH);
     return vectorsWD.div(vectorsWD.norm(new int[] {1}, true).maximum(least));
   }

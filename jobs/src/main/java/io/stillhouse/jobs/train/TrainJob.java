@@ -20,9 +20,9 @@ import io.stillhouse.jobs.train.student.HadoopCheckpoints;
 import io.stillhouse.jobs.train.student.History;
 import io.stillhouse.jobs.train.student.StudentParts;
 import io.stillhouse.jobs.train.student.StudentRun;
-import io.stillhouse.jobs.train.student.StudentWindow;
 import io.stillhouse.jobs.train.student.TrainTask;
 import io.stillhouse.jobs.train.student.TrainedStudent;
+import io.stillhouse.jobs.train.student.TrainingWindow;
 import io.stillhouse.target.Column;
 import io.stillhouse.train.StepReport;
 import java.io.IOException;
@@ -55,7 +55,7 @@ public final class TrainJob implements StageJob<TrainJob.Result> {
   private final HuggingFaceDirectory teacher;
   private final Set<Column> columns;
   private final List<String> notes;
-  private final Map<String, StudentWindow> windows = new TreeMap<>();
+  private final Map<String, TrainingWindow> windows = new TreeMap<>();
   private List<StudentRun> runs;
 
   /**
@@ -119,7 +119,7 @@ public final class TrainJob implements StageJob<TrainJob.Result> {
 
   private void openWindows(CacheReader current) throws IOException {
     for (StudentRun run : runs) {
-      StudentWindow window = new StudentWindow(run, storage, current);
+      TrainingWindow window = new TrainingWindow(run, storage, current);
       windows.put(run.name(), window);
       if (window.exists() && TrainedStudent.finished(storage, run).isEmpty()) {
         window.requireFits(run.name().equals(runs.get(0).name()) ? columns : Set.of());
@@ -210,7 +210,7 @@ public final class TrainJob implements StageJob<TrainJob.Result> {
     }
   }
 
-  private StudentWindow window(String name) {
+  private TrainingWindow window(String name) {
     return Objects.requireNonNull(windows.get(name));
   }
 

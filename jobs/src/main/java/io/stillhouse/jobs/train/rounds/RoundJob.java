@@ -14,7 +14,7 @@ import io.stillhouse.jobs.train.student.History;
 import io.stillhouse.jobs.train.student.RoundReport;
 import io.stillhouse.jobs.train.student.StudentParts;
 import io.stillhouse.jobs.train.student.StudentRun;
-import io.stillhouse.jobs.train.student.StudentWindow;
+import io.stillhouse.jobs.train.student.TrainingWindow;
 import io.stillhouse.spec.TrainSpec;
 import io.stillhouse.train.Checkpoint;
 import io.stillhouse.train.CheckpointStore;
@@ -101,7 +101,7 @@ public final class RoundJob {
           run.checkpoints());
     }
     // Its own reader: this thread waits for shards while the driver's display looks at others.
-    StudentWindow window = StudentWindow.open(run, storage);
+    TrainingWindow window = TrainingWindow.open(run, storage);
     CheckpointStore store = window.acknowledging(checkpoints);
     try (Overlapped checkpointing = new Overlapped(1)) {
       for (int next = first; next < schedule.rounds(); next++) {

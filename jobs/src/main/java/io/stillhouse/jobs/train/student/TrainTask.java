@@ -45,7 +45,7 @@ public final class TrainTask implements AutoCloseable {
   private TrainSpec.@Nullable Chosen chosen;
 
   /** The open caches and tensors of a running training. */
-  private record Opened(StudentParts parts, StudentWindow window, NDManager manager) {}
+  private record Opened(StudentParts parts, TrainingWindow window, NDManager manager) {}
 
   /**
    * @param listener takes every step, with the means over the latest ones
@@ -64,7 +64,7 @@ public final class TrainTask implements AutoCloseable {
       Optional<TrainedStudent> before = TrainedStudent.finished(storage, run);
       if (before.isPresent()) {
         LOG.info("student '{}' is trained already ({})", run.name(), run.directory());
-        tidy(StudentWindow.open(run, storage));
+        tidy(TrainingWindow.open(run, storage));
         return before.get();
       }
       open();
@@ -88,7 +88,7 @@ public final class TrainTask implements AutoCloseable {
   /** Opens what the training needs. */
   public void open() throws IOException {
     StudentParts parts = new StudentParts(run, storage);
-    StudentWindow window = new StudentWindow(run, storage, parts.reader());
+    TrainingWindow window = new TrainingWindow(run, storage, parts.reader());
     opened = new Opened(parts, window, Devices.manager());
   }
 
@@ -263,7 +263,7 @@ public final class TrainTask implements AutoCloseable {
   }
 
   /** Deletes what a finished student no longer needs. */
-  private void tidy(StudentWindow window) throws IOException {
+  private void tidy(TrainingWindow window) throws IOException {
     storage.fileSystem(run.checkpoints()).delete(run.checkpoints(), true);
     window.finished();
   }

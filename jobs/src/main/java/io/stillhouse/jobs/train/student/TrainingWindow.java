@@ -24,7 +24,7 @@ import org.jspecify.annotations.Nullable;
  * that no step after its newest checkpoint reads, so that the cache may drop them. On a cache
  * without a window nothing here does anything.
  */
-public final class StudentWindow {
+public final class TrainingWindow {
   private final StudentRun run;
   private final Storage storage;
   private final Path cache;
@@ -38,7 +38,7 @@ public final class StudentWindow {
   /**
    * @param reader of the student's cache; a thread that waits for shards needs its own
    */
-  public StudentWindow(StudentRun run, Storage storage, CacheReader reader) {
+  public TrainingWindow(StudentRun run, Storage storage, CacheReader reader) {
     this.run = run;
     this.storage = storage;
     this.cache = new Path(run.places().cache());
@@ -50,9 +50,9 @@ public final class StudentWindow {
   }
 
   /** Opens the student's cache as it is now. */
-  public static StudentWindow open(StudentRun run, Storage storage) throws IOException {
+  public static TrainingWindow open(StudentRun run, Storage storage) throws IOException {
     StudentRun.Paths places = run.places();
-    return new StudentWindow(
+    return new TrainingWindow(
         run,
         storage,
         CacheReader.open(storage, new Path(places.cache()), places.teacher(), List.of()));
