@@ -33,10 +33,10 @@ class ArchitectureTest {
           Map.ofEntries(
               Map.entry("error", List.of()),
               Map.entry("spec", List.of("error")),
-              Map.entry("torch", List.of("error")),
+              Map.entry("torch", List.of("spec", "error")),
               Map.entry("target", List.of("spec", "error")),
               Map.entry("config", List.of("spec", "error")),
-              Map.entry("recipe", List.of("config", "spec", "error")),
+              Map.entry("recipe", List.of("config", "target", "spec", "error")),
               Map.entry("text", List.of("spec", "error")),
               Map.entry("augment", List.of("text", "spec", "error")),
               Map.entry("checkpoint", List.of("text", "torch", "spec", "error")),

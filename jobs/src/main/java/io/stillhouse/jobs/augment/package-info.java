@@ -5,4 +5,5 @@
  * corpus, so every cluster writes the same files. {@code AugmentJob} runs on the driver; {@code
  * AugmentTask} and the augmenters run on executors.
  */
+@org.jspecify.annotations.NullMarked
 package io.stillhouse.jobs.augment;

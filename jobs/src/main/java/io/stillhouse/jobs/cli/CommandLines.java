@@ -17,6 +17,26 @@ final class CommandLines {
   static final Map<String, String> RENAMED =
       Map.of("collect", "vacuum", "heads", "head-importance");
 
+  /** The order of commands in the help: that of a project, and then the tools. */
+  private static final List<String> ORDER =
+      List.of(
+          "quickstart",
+          "import",
+          "finetune",
+          "plan",
+          "cache",
+          "verify",
+          "vacuum",
+          "train",
+          "sweep",
+          "augment",
+          "evaluate",
+          "head-importance",
+          "export",
+          "diff",
+          "logits",
+          "completion");
+
   private static final int WIDTH = 100;
   private static final int MISTAKE = 2;
 
@@ -24,7 +44,10 @@ final class CommandLines {
 
   static CommandLine of(Stillhouse commands) {
     CommandLine line = new CommandLine(commands);
-    new CommandLine(new ToolCommands()).getSubcommands().forEach(line::addSubcommand);
+    for (String name : ORDER) {
+      CommandLine command = line.getCommandSpec().removeSubcommand(name);
+      line.getCommandSpec().addSubcommand(name, command);
+    }
     line.setUsageHelpWidth(WIDTH)
         .setParameterExceptionHandler((error, args) -> explain(error))
         .setExecutionExceptionHandler((error, command, parsed) -> explain(error));

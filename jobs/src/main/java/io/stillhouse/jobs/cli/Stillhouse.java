@@ -42,6 +42,12 @@ import picocli.CommandLine.ScopeType;
     mixinStandardHelpOptions = true,
     versionProvider = Stillhouse.Version.class,
     scope = ScopeType.INHERIT,
+    subcommands = {
+      ToolCommands.Vacuum.class,
+      ToolCommands.Logits.class,
+      ToolCommands.Diff.class,
+      ToolCommands.PrintCompletion.class
+    },
     description = "Run the teacher once, distil as many students as you like.")
 public final class Stillhouse {
   private final UnaryOperator<Settings> opened;

@@ -6,13 +6,16 @@ import io.stillhouse.jobs.evaluate.LogitsFile;
 import io.stillhouse.jobs.storage.Storage;
 import java.io.IOException;
 import java.nio.file.Path;
+import java.util.Objects;
+import java.util.concurrent.Callable;
+import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Parameters;
-import picocli.CommandLine.ScopeType;
 
 /** The commands that need neither a recipe nor a Spark session. */
-@Command(mixinStandardHelpOptions = true, scope = ScopeType.INHERIT)
 final class ToolCommands {
+  private ToolCommands() {}
+
   @Command(
       name = "vacuum",
       description = {
@@ -22,16 +25,21 @@ final class ToolCommands {
         "Deletes: leftovers of killed attempts, revoked files and temporary files. Refused while a"
             + " command writes to the cache."
       })
-  int vacuum(
-      @Parameters(paramLabel = "CACHE", description = "Directory of the cache.") String cache)
-      throws IOException {
-    Storage storage = Storage.ofThisProcess();
-    VacuumJob.Result result = VacuumJob.run(storage, storage.requireExisting("CACHE", cache));
-    result.removed().forEach(file -> Stillhouse.say("removed %s", file));
-    Stillhouse.say(
-        "vacuumed %s: %,d files, %,d bytes",
-        result.cache(), result.removed().size(), result.bytes());
-    return 0;
+  static final class Vacuum implements Callable<Integer> {
+    @Parameters(index = "0", paramLabel = "CACHE", description = "Directory of the cache.")
+    private @Nullable String cache;
+
+    @Override
+    public Integer call() throws IOException {
+      Storage storage = Storage.ofThisProcess();
+      VacuumJob.Result result =
+          VacuumJob.run(storage, storage.requireExisting("CACHE", Objects.requireNonNull(cache)));
+      result.removed().forEach(file -> Stillhouse.say("removed %s", file));
+      Stillhouse.say(
+          "vacuumed %s: %,d files, %,d bytes",
+          result.cache(), result.removed().size(), result.bytes());
+      return 0;
+    }
   }
 
   @Command(
@@ -42,13 +50,27 @@ final class ToolCommands {
         "Reads: MODEL, a Hugging Face directory, and TEXT, with one sentence per line.",
         "Writes: OUT, a safetensors file."
       })
-  int logits(
-      @Parameters(paramLabel = "MODEL", description = "A Hugging Face directory.") Path model,
-      @Parameters(paramLabel = "TEXT", description = "One sentence per line.") Path text,
-      @Parameters(paramLabel = "OUT", description = "A safetensors file.") Path out)
-      throws IOException {
-    Stillhouse.say("wrote logits of %d lines to %s", LogitsFile.write(model, text, out), out);
-    return 0;
+  static final class Logits implements Callable<Integer> {
+    @Parameters(index = "0", paramLabel = "MODEL", description = "A Hugging Face directory.")
+    private @Nullable Path model;
+
+    @Parameters(index = "1", paramLabel = "TEXT", description = "One sentence per line.")
+    private @Nullable Path text;
+
+    @Parameters(index = "2", paramLabel = "OUT", description = "A safetensors file.")
+    private @Nullable Path out;
+
+    @Override
+    public Integer call() throws IOException {
+      Stillhouse.say(
+          "wrote logits of %d lines to %s",
+          LogitsFile.write(
+              Objects.requireNonNull(model),
+              Objects.requireNonNull(text),
+              Objects.requireNonNull(out)),
+          Objects.requireNonNull(out));
+      return 0;
+    }
   }
 
   @Command(
@@ -64,13 +86,20 @@ final class ToolCommands {
         "1:A and B differ, or another failure.",
         "2:Mistake in the arguments or the data."
       })
-  int diff(
-      @Parameters(paramLabel = "A", description = "A cache, or a directory of students.") String a,
-      @Parameters(paramLabel = "B", description = "Another one.") String b)
-      throws IOException {
-    CacheDiff.Result result = CacheDiff.compare(a, b);
-    Stillhouse.say("%s", result.words());
-    return result.equal() ? 0 : 1;
+  static final class Diff implements Callable<Integer> {
+    @Parameters(index = "0", paramLabel = "A", description = "A cache, or a directory of students.")
+    private @Nullable String a;
+
+    @Parameters(index = "1", paramLabel = "B", description = "Another one.")
+    private @Nullable String b;
+
+    @Override
+    public Integer call() throws IOException {
+      CacheDiff.Result result =
+          CacheDiff.compare(Objects.requireNonNull(a), Objects.requireNonNull(b));
+      Stillhouse.say("%s", result.words());
+      return result.equal() ? 0 : 1;
+    }
   }
 
   @Command(
@@ -81,8 +110,11 @@ final class ToolCommands {
         "Reads: nothing.",
         "Writes: nothing. To use the script: source <(jobs/bin/stillhouse completion)"
       })
-  int completion() {
-    System.out.print(Completion.script());
-    return 0;
+  static final class PrintCompletion implements Callable<Integer> {
+    @Override
+    public Integer call() {
+      System.out.print(Completion.script());
+      return 0;
+    }
   }
 }

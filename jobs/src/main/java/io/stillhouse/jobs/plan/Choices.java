@@ -4,7 +4,7 @@ import io.stillhouse.config.Option;
 import io.stillhouse.config.Options;
 import io.stillhouse.config.Settings;
 import io.stillhouse.error.StillhouseException;
-import io.stillhouse.jobs.cache.layout.TargetRecipe;
+import io.stillhouse.recipe.TargetRecipe;
 import io.stillhouse.spec.AttentionPart;
 import io.stillhouse.spec.DistillSpec;
 import io.stillhouse.spec.EncoderSpec;

@@ -8,17 +8,15 @@ import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
-import java.util.Arrays;
 import java.util.List;
 import java.util.Set;
+import java.util.function.UnaryOperator;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
-import java.util.stream.Collectors;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.MethodSource;
-import picocli.CommandLine.Command;
 
 /**
  * Parses every command in the READMEs: its name, its settings and the files of {@code conf/} that
@@ -114,10 +112,6 @@ class ReadmeCommandsTest {
   }
 
   private static Set<String> commands() {
-    return Arrays.stream(Stillhouse.class.getDeclaredMethods())
-        .map(method -> method.getAnnotation(Command.class))
-        .filter(command -> command != null)
-        .map(Command::name)
-        .collect(Collectors.toSet());
+    return CommandLines.of(new Stillhouse(UnaryOperator.identity())).getSubcommands().keySet();
   }
 }

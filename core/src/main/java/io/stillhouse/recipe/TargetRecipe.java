@@ -1,4 +1,4 @@
-package io.stillhouse.jobs.cache.layout;
+package io.stillhouse.recipe;
 
 import io.stillhouse.config.Options;
 import io.stillhouse.config.Settings;
