@@ -160,7 +160,8 @@ class SweepJobTest {
         .hasMessageContaining(
             "layers-1_hidden-size-18, layers-2_hidden-size-18, layers-7_hidden-size-18:"
                 + " student.hidden-size (18) must be a multiple of student.heads (4)")
-        .hasMessageContaining("layers-2_hidden-size-16: uniform layer map needs teacher layers (3)")
+        .hasMessageContaining(
+            "layers-2_hidden-size-16: a uniform layer map needs teacher layers (3)")
         .hasMessageContaining("layers-7_hidden-size-16: student layers (7) must be from 1 to 3");
     assertThat(directory.resolve("students")).doesNotExist();
   }
