@@ -138,7 +138,7 @@ class ArchitecturesTest {
 
     assertThatThrownBy(() -> train("first", "narrow", List.of("student.embedding-size=8")))
         .isInstanceOf(StillhouseException.class)
-        .hasMessageContaining("set student.architecture=albert, or leave the key out");
+        .hasMessageContaining("set student.architecture=albert, or remove the key");
   }
 
   private void cache(Path text, Path teacher, String name) throws IOException {

@@ -254,8 +254,8 @@ class BiLstmJobTest {
     assertThatThrownBy(() -> train(single, "loss.hidden-mse.weight=1"))
         .isInstanceOf(StillhouseException.class)
         .hasMessage(
-            "loss.hidden-mse.weight is 1.0, but a BiLSTM has no layers like its teacher's; set it"
-                + " to 0, and give loss.soft-label.weight");
+            "loss.hidden-mse.weight is 1.0, but a BiLSTM has no layers to compare with its"
+                + " teacher's; set it to 0, and set loss.soft-label.weight");
     assertThat(directory.resolve("students")).doesNotExist();
   }
 

@@ -171,7 +171,7 @@ class WindowTest {
         .anyMatch(
             line ->
                 line.matches(
-                    "dropped: the targets of \\d+ shards, which small, small-baseline had seen"));
+                    "dropped: the targets of \\d+ shards, which small, small-baseline had read"));
 
     // A kill between the manifest entry and the deletion leaves a file of a dropped shard.
     Path left = cachePath().resolve("hidden/shard-000000-0123abcd.parquet");
@@ -226,7 +226,7 @@ class WindowTest {
     assertThatThrownBy(() -> train("student.name=late"))
         .isInstanceOf(StillhouseException.class)
         .hasMessageContaining("shard 0 of cache")
-        .hasMessageContaining("was dropped after the students small, small-baseline had seen it")
+        .hasMessageContaining("was dropped after the students small, small-baseline had read it")
         .hasMessageContaining("make another cache, or one with cache.window=0");
     assertThat(students().resolve("_checkpoints/late")).doesNotExist();
     assertThat(cachePath().resolve("window/late.json")).doesNotExist();

@@ -314,7 +314,7 @@ public final class CacheReader implements KeyedRows {
   /**
    * Requires that no shard from one on is dropped, where this reads targets.
    *
-   * @throws io.stillhouse.error.StillhouseException naming the first that is, and who had seen it
+   * @throws io.stillhouse.error.StillhouseException naming the first that is, and who had read it
    */
   public void requireNoneDropped(int from) {
     Map<Integer, ManifestChange.TargetsDropped> dropped = manifest.state().dropped();
@@ -322,7 +322,7 @@ public final class CacheReader implements KeyedRows {
       if (dropped.containsKey(shard)) {
         List<String> students = dropped.get(shard).students();
         throw Errors.invalid(
-            "shard %d of cache '%s' was dropped after the student%s %s had seen it"
+            "shard %d of cache '%s' was dropped after the student%s %s had read it"
                 .formatted(
                     shard, cache, students.size() == 1 ? "" : "s", String.join(", ", students)),
             "all students of a cache with a window begin before its first shard is dropped: make another cache, or one with %s=0"
