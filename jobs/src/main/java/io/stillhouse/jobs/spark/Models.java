@@ -79,7 +79,7 @@ public final class Models {
       Path path = new Path(directory);
       FileSystem fs = Storage.ofThisProcess().fileSystem(path);
       if (!fs.exists(path)) {
-        return new Version(directory, ""); // whoever opens it says what is missing
+        return new Version(directory, ""); // opening it reports what is missing
       }
       StringBuilder files = new StringBuilder();
       Arrays.stream(fs.listStatus(path))
