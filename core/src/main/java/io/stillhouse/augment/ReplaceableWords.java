@@ -7,7 +7,7 @@ import java.util.Locale;
 import java.util.Set;
 
 /**
- * Finds the words of a tokenised text that may be replaced: words that consist of letters only.
+ * Finds the words of a tokenized text that may be replaced: words that consist of letters only.
  * Punctuation and numbers are not replaced, because a masked LM would predict punctuation and
  * numbers in their place.
  */
@@ -19,12 +19,12 @@ public final class ReplaceableWords {
   /** How English stop words are treated. */
   public enum Stops {
     /**
-     * They are never replaced, as in TinyBERT's released code, which halves the number of words to
-     * compute. Unlike in that code they never replace a word either: in a phrase without a full
-     * stop the model often predicts a word that continues it.
+     * Stop words are never replaced, as in TinyBERT's released code; this halves the number of
+     * words to compute. Unlike in that code, they are never used as replacements either: in a
+     * phrase without a period, the model often predicts a word that continues the phrase.
      */
     KEPT,
-    /** They are treated like other words, as in the paper's Algorithm 1. */
+    /** Stop words are treated like other words, as in the paper's Algorithm 1. */
     REPLACED
   }
 
@@ -60,7 +60,7 @@ public final class ReplaceableWords {
         || Character.isIdeographic(token.codePointAt(0));
   }
 
-  /** Returns the number of words of a tokenised text, including those that may not be replaced. */
+  /** Returns the number of words in a tokenized text, including those that may not be replaced. */
   public static int count(Encoded encoded) {
     int[] words = encoded.words();
     int count = 0;

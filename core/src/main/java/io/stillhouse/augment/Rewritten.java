@@ -7,7 +7,7 @@ import java.util.SplittableRandom;
  * A copy of a text.
  *
  * @param text the text of the copy
- * @param words number of words of the copy
+ * @param words number of words in the copy
  * @param replaced number of those words that were replaced
  */
 public record Rewritten(String text, int words, int replaced) {

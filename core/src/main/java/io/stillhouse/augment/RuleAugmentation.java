@@ -10,7 +10,7 @@ import org.jspecify.annotations.Nullable;
  * Makes copies of a text by rules (Tang et al. 2019, arXiv:1903.12136, section 3.3). Each word is
  * masked, replaced by a word of the same part of speech that is drawn by its frequency in the
  * corpus, or left unchanged; one draw decides which. Then, with a given probability, only an n-gram
- * of 1 to 5 words is kept. The word drawn may be the original one.
+ * of 1 to 5 words is kept. A replacement may equal the original word.
  *
  * <p>Random draws depend only on the seed, the row's key, the copy, the text and the word.
  */
@@ -24,9 +24,9 @@ public final class RuleAugmentation {
   /**
    * The probability of each change, in 0..1; {@code mask + swap} must be at most 1.
    *
-   * @param mask of replacing a word by [MASK]
-   * @param swap of replacing a word by one of the same part of speech
-   * @param ngram of keeping only a few consecutive words
+   * @param mask probability of replacing a word with [MASK]
+   * @param swap probability of replacing a word with one of the same part of speech
+   * @param ngram probability of keeping only a few consecutive words
    */
   public record Probabilities(double mask, double swap, double ngram)
       implements java.io.Serializable {

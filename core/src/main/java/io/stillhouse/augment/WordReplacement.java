@@ -11,14 +11,14 @@ import org.jspecify.annotations.Nullable;
  * candidates, all equally likely.
  *
  * <p>The choice depends only on the seed, the row's key, the copy, the text and the word. As in the
- * released code, the replacement of a capitalised word is capitalised.
+ * released code, the replacement of a capitalized word is capitalized.
  */
 public final class WordReplacement {
   private final double probability;
   private final long seed;
 
   /**
-   * @param probability of replacing a word that has candidates, in 0..1
+   * @param probability probability of replacing a word that has candidates, in 0..1
    * @param seed the run's seed
    */
   public WordReplacement(double probability, long seed) {

@@ -10,8 +10,8 @@ import java.util.function.Predicate;
 import org.jspecify.annotations.Nullable;
 
 /**
- * Reads word vectors from a text file in GloVe's format: each line has a token and its numbers. The
- * first line may be a word2vec header with the number of vectors and their width.
+ * Reads word vectors from a text file in GloVe's format: each line contains a token and its vector.
+ * The first line may be a word2vec header with the number of vectors and their width.
  */
 public final class WordVectors {
   private static final String REMEDY =
@@ -40,7 +40,7 @@ public final class WordVectors {
   }
 
   /**
-   * Reads the vectors of the given tokens; tokens without a vector are missing in the result.
+   * Reads the vectors of the given tokens; tokens without a vector are missing from the result.
    *
    * @throws io.stillhouse.error.StillhouseException with the number of the line if a line is too
    *     short or has a value that is not a finite number

@@ -32,7 +32,7 @@ public final class WordsByTag implements Serializable {
         });
   }
 
-  /** Draws a word that the corpus has with the given tag. */
+  /** Draws a word that has the given tag in the corpus. */
   String draw(String tag, SplittableRandom random) {
     Words words = byTag.get(tag);
     if (words == null) {

@@ -19,7 +19,7 @@ import org.jspecify.annotations.Nullable;
 public final class BertTokenizerFiles {
   private static final List<String> CASING_KEYS = List.of("doLowerCase", "do_lower_case");
 
-  /** Names of the arrays that the tokenizer passes to a model. */
+  /** Key that lists the arrays that the tokenizer passes to a model. */
   private static final String INPUT_NAMES = "model_input_names";
 
   private BertTokenizerFiles() {}

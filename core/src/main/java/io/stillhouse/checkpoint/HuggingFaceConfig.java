@@ -51,7 +51,7 @@ final class HuggingFaceConfig {
     }
   }
 
-  /** Reads a config. Throws if any setting is not computed exactly here. */
+  /** Reads a config. Throws if the model uses a setting that is not supported. */
   static Read read(Path file) throws IOException {
     if (!Files.isRegularFile(file)) {
       throw Errors.invalid(

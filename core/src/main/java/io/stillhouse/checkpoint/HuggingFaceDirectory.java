@@ -23,8 +23,8 @@ import org.jspecify.annotations.Nullable;
 
 /**
  * A Hugging Face directory: {@code config.json}, weights in one or several safetensors files,
- * {@code vocab.txt} or {@code tokenizer.json}. {@link #open} checks everything that the headers
- * show, so a wrong directory is rejected before anything is computed or written.
+ * {@code vocab.txt} or {@code tokenizer.json}. {@link #open} checks everything that can be checked
+ * from the headers, so a wrong directory is rejected before anything is computed or written.
  */
 public final class HuggingFaceDirectory implements ModelDirectory {
   static final String CONFIG = "config.json";
@@ -59,7 +59,8 @@ public final class HuggingFaceDirectory implements ModelDirectory {
    * the vocabulary.
    *
    * @throws io.stillhouse.error.StillhouseException if the model type or activation is not
-   *     supported, or with every missing, unknown or misshaped tensor
+   *     supported, or if tensors are missing, unknown or of the wrong shape; the message lists all
+   *     of them
    */
   public static HuggingFaceDirectory open(Path path) throws IOException {
     if (!Files.isDirectory(path)) {
@@ -85,9 +86,7 @@ public final class HuggingFaceDirectory implements ModelDirectory {
     return spec;
   }
 
-  /**
-   * Returns whether there is a tensor with a name in the form of {@link EncoderSpec#parameters()}.
-   */
+  /** Returns whether there is a tensor with this name, as in {@link EncoderSpec#parameters()}. */
   public boolean has(String name) {
     return places.containsKey(name);
   }

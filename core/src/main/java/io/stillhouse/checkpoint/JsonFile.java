@@ -8,7 +8,7 @@ import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 
-/** Reads a file that holds one JSON object. */
+/** Reads a file that contains one JSON object. */
 public final class JsonFile {
   private JsonFile() {}
 

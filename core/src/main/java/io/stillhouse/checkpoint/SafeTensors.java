@@ -28,7 +28,7 @@ import java.util.Set;
 /**
  * A safetensors file: an 8-byte header length, a JSON header, then raw little-endian tensors.
  *
- * <p>DJL also reads this format, but only whole files of less than 2 GB and at a tenth of the
+ * <p>DJL also reads this format, but only whole files of less than 2 GB, and at a tenth of the
  * speed. This class memory-maps each tensor when it is read.
  */
 public final class SafeTensors {

@@ -90,7 +90,7 @@ final class TensorNames {
 
   /** Returns the name of a parameter in a model with a head. */
   String stored(String canonical) {
-    // Of the decoder only the bias is a parameter; DistilBERT stores it in the decoder's module.
+    // Only the decoder's bias is a parameter; DistilBERT stores it in the decoder's module.
     boolean decoderBias = canonical.equals("cls.predictions.bias");
     String name = decoderBias && this == DISTILBERT ? "cls.predictions.decoder.bias" : canonical;
     Matcher matcher = BLOCK.matcher(name);

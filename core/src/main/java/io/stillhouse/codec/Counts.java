@@ -33,7 +33,7 @@ public record Counts(long rows, long tokens, long pairs, long masked) {
     return new Counts(examples.size(), tokens, pairs, masked);
   }
 
-  /** Returns the sums of two counts. */
+  /** Returns the sum of these counts and others. */
   public Counts plus(Counts more) {
     return new Counts(
         rows + more.rows, tokens + more.tokens, pairs + more.pairs, masked + more.masked);

@@ -24,10 +24,10 @@ final class LineBuffer {
   private final ByteBuffer bytes;
 
   /**
-   * @param dtype of the cells
-   * @param lines of the tensor: the product of all its dimensions but the last
-   * @param width of the tensor's last dimension
-   * @param whole whether every number of the tensor will be put; otherwise the others are 0
+   * @param dtype dtype of the cells
+   * @param lines number of lines: the product of all dimensions of the tensor but the last
+   * @param width size of the tensor's last dimension
+   * @param whole whether the caller puts every number; otherwise the buffer is first filled with 0
    */
   private LineBuffer(Dtype dtype, int lines, int width, boolean whole) {
     this.dtype = dtype;
@@ -48,7 +48,7 @@ final class LineBuffer {
     return new LineBuffer(dtype, lines, width, false);
   }
 
-  /** Creates a buffer with arbitrary numbers, for a caller that puts every one of them. */
+  /** Creates an uninitialized buffer, for a caller that puts every number. */
   static LineBuffer whole(Dtype dtype, int lines, int width) {
     return new LineBuffer(dtype, lines, width, true);
   }
@@ -57,8 +57,8 @@ final class LineBuffer {
    * Copies a line of a cell, which may be narrower than the tensor.
    *
    * @param lines number of lines in the cell
-   * @param line index in the cell
-   * @param to line of the tensor
+   * @param line index of the line in the cell
+   * @param to index of the line in the tensor
    */
   void put(byte[] cell, int lines, int line, int to) {
     if (dtype == Dtype.INT8) {
@@ -74,7 +74,7 @@ final class LineBuffer {
    * Copies all lines of a cell to consecutive lines of the tensor.
    *
    * @param lines number of lines in the cell
-   * @param to first line of the tensor
+   * @param to index of the first line in the tensor
    */
   void putAll(byte[] cell, int lines, int to) {
     if (dtype != Dtype.INT8 && cell.length == lines * width * dtype.bytes()) {
@@ -89,7 +89,7 @@ final class LineBuffer {
   /**
    * Returns the lines as a tensor in libtorch's memory.
    *
-   * @param shape as many numbers as the buffer
+   * @param shape shape with as many numbers as the buffer
    * @return float32, attached to {@code manager}
    */
   NDArray tensor(NDManager manager, Shape shape) {

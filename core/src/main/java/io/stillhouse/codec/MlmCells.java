@@ -23,15 +23,15 @@ final class MlmCells {
   /**
    * A token with soft labels.
    *
-   * @param index among the tokens in the row's cells
-   * @param count tokens in the row's cells
+   * @param index index of the token among those in the row's cells
+   * @param count number of tokens in the row's cells
    */
   private record Token(Example row, int index, int count) {}
 
   /**
    * Finds the tokens.
    *
-   * @param positions which tokens, in order of rows and of tokens in a row
+   * @param positions which tokens to decode; they are in the order of rows, and of tokens in a row
    * @throws IllegalStateException if one of these tokens has no soft labels
    */
   MlmCells(NDManager manager, MlmTargets mlm, List<Example> rows, Positions positions) {
@@ -63,7 +63,7 @@ final class MlmCells {
     return numbers(mlm.dense());
   }
 
-  /** Returns the distributions at a temperature, one that the cells were written for. */
+  /** Returns the distributions at a temperature for which the cells were written. */
   SoftLabels softLabels(double temperature) {
     return switch (mlm.kind()) {
       case DENSE -> SoftLabels.dense(logitsNV(), temperature);
@@ -79,7 +79,7 @@ final class MlmCells {
     };
   }
 
-  /** Returns (N, W) of a column with W numbers for each token. */
+  /** Returns the numbers of a column with W numbers per token, (N, W). */
   private NDArray numbers(Column column) {
     Token first = tokens.get(0);
     Dtype dtype = first.row().dtype(column);
@@ -128,7 +128,7 @@ final class MlmCells {
   }
 
   /**
-   * Adds a token's distinct draws and their shares. Cells do not say where a token's draws begin:
+   * Adds a token's distinct draws and their shares. Cells do not store where a token's draws begin:
    * the counts of each token before it add up to the number of draws.
    */
   private void draw(Token token, List<long[]> ids, List<float[]> shares) {

@@ -39,12 +39,12 @@ public final class MlmEncoder {
   public record Row(String id, int @Nullable [] labels) {}
 
   /**
-   * Makes an encoder for one teacher and cache.
+   * Creates an encoder for one teacher and cache.
    *
-   * @param teacher with a masked-LM head
-   * @param mlm what is stored, of a kind that is
-   * @param dtype of the cache's tensors
-   * @param seed of the draws; those of a row depend on the seed and the row's key only
+   * @param teacher a teacher with a masked-LM head
+   * @param mlm the soft labels to store; {@link MlmTargets#stored} must be true
+   * @param dtype dtype of the cache's tensors
+   * @param seed seed of the draws; those of a row depend only on the seed and the row's key
    */
   public MlmEncoder(Encoder teacher, MlmTargets mlm, Dtype dtype, long seed) {
     this.teacher = teacher;
@@ -54,9 +54,9 @@ public final class MlmEncoder {
   }
 
   /**
-   * Returns a cell for each row of each column of {@link MlmTargets#columns()}; null if one of the
-   * row's logits is not finite. Logits are computed for one row at a time, because BERT-base's take
-   * 120 kB for each token.
+   * Returns the cells of each column of {@link MlmTargets#columns()}, one per row; the cells of a
+   * row are null if one of its logits is not finite. Logits are computed for one row at a time,
+   * because those of BERT-base take 120 kB per token.
    *
    * @param lastBLD the teacher's last hidden states
    */

@@ -10,17 +10,18 @@ import org.jspecify.annotations.Nullable;
 /**
  * A teacher's distributions over classes for N rows or tokens, at one temperature. A distribution
  * is a list of outcomes: all classes; or some classes; or some classes and a last outcome, the
- * tail, that stands for all others.
+ * tail, that represents all others.
  *
  * @param idsNK the classes of the outcomes, (N, K), int64; null for all classes in order
- * @param probabilitiesNK of the outcomes, float32, summing to 1 over each row; K + 1 with a tail
+ * @param probabilitiesNK probabilities of the outcomes, float32; each row sums to 1 and has K + 1
+ *     of them if there is a tail
  * @param offsetsNK float32, broadcast over K. The divergence is the expectation of the offset minus
  *     the student's log-probability, so the offset is the teacher's log-probability; or, if the
- *     cells lack that, minus the teacher's entropy
+ *     cells do not contain it, the negative entropy of the teacher
  */
 public record SoftLabels(@Nullable NDArray idsNK, NDArray probabilitiesNK, NDArray offsetsNK) {
 
-  /** A smaller tail is rounding: it is 1 minus a sum of float32 numbers. */
+  /** A smaller tail is a rounding error: a tail is 1 minus a sum of float32 numbers. */
   static final float TAIL_FLOOR = 1e-7f;
 
   /** Returns the softmax of logits, (N, C), at a temperature. */
@@ -33,7 +34,7 @@ public record SoftLabels(@Nullable NDArray idsNK, NDArray probabilitiesNK, NDArr
    * Returns the top k classes, and all others as the tail.
    *
    * @param idsNK int64
-   * @param logitsNK minus the largest logit of the row
+   * @param logitsNK logits minus the largest logit of the row
    * @param logZN log-partition at {@code temperature} of the logits minus the largest, (N)
    */
   public static SoftLabels top(NDArray idsNK, NDArray logitsNK, NDArray logZN, double temperature) {
@@ -63,7 +64,7 @@ public record SoftLabels(@Nullable NDArray idsNK, NDArray probabilitiesNK, NDArr
   /**
    * Returns a student's log-probabilities of the outcomes, (N, K) or (N, K + 1).
    *
-   * @param logStudentNC its log-probabilities of all classes
+   * @param logStudentNC the student's log-probabilities of all classes
    */
   public NDArray pick(NDArray logStudentNC) {
     if (idsNK == null) {

@@ -21,9 +21,9 @@ import java.util.Map;
 import java.util.stream.LongStream;
 
 /**
- * The inputs and targets of some rows as tensors. Targets are decoded when they are asked for; they
- * are float32 whatever their dtype in the cells. All tensors belong to the manager that the batch
- * was made with.
+ * The inputs and targets of some rows as tensors. Targets are decoded on demand; they are float32
+ * regardless of the dtype of the cells. All tensors belong to the manager that the batch was
+ * created with.
  *
  * <p>A state is <em>padded</em>, (B, L, D), or <em>packed</em>, (1, N, D): the N real tokens of all
  * rows, one after another.
@@ -71,7 +71,7 @@ public final class TargetBatch {
   }
 
   /**
-   * Returns the same inputs with a further teacher's targets. If that teacher has other tokens,
+   * Returns the same inputs with a further teacher's targets. If that teacher has different tokens,
    * only its logits and first tokens can be compared.
    *
    * @param number of the further teacher, from 0
@@ -89,7 +89,7 @@ public final class TargetBatch {
     return Counts.of(examples);
   }
 
-  /** Returns whether some row is shorter than the longest. */
+  /** Returns whether any row is shorter than the longest. */
   public boolean padded() {
     return batch.tokens() < (long) batch.rows() * batch.longest();
   }
@@ -123,8 +123,8 @@ public final class TargetBatch {
   }
 
   /**
-   * Returns 1 / (masked tokens of its row) for each masked token, (N), float32, in the order of
-   * {@link #maskedTokensND}.
+   * Returns 1 / (number of masked tokens in its row) for each masked token, (N), float32, in the
+   * order of {@link #maskedTokensND}.
    */
   public NDArray maskedSharesN() {
     List<Integer> rows = new ArrayList<>();
@@ -149,9 +149,9 @@ public final class TargetBatch {
   }
 
   /**
-   * Returns the labels of rows with several, (B, C), int64: 1 if the row has the label, else 0.
+   * Returns the labels of multi-label rows, (B, C), int64: 1 if the row has the label, else 0.
    *
-   * @param labels their number, C
+   * @param labels number of labels, C
    */
   public NDArray labelsBC(int labels) {
     long[] all = new long[examples.size() * labels];
@@ -188,7 +188,7 @@ public final class TargetBatch {
    * Returns the teacher's masked-LM soft labels of N tokens, in the order of {@link #realTokensND}
    * or {@link #maskedTokensND}.
    *
-   * @throws IllegalStateException if a token has none, or they have to be computed without a
+   * @throws IllegalStateException if a token has none, or if they must be computed and there is no
    *     teacher
    */
   public SoftLabels maskedLmSoftLabels(Positions positions, double temperature) {
@@ -201,8 +201,8 @@ public final class TargetBatch {
    * Returns the teacher's masked-LM logits of tokens, (N, V), in the order of {@link #realTokensND}
    * or {@link #maskedTokensND}.
    *
-   * @throws IllegalStateException if only a part of the logits is stored, or they have to be
-   *     computed without a teacher
+   * @throws IllegalStateException if only a part of the logits is stored, or if they must be
+   *     computed and there is no teacher
    */
   public NDArray maskedLmLogitsNV(Positions positions) {
     if (teacher.mlm().stored()) {
@@ -299,7 +299,7 @@ public final class TargetBatch {
   /**
    * Returns the relations of the queries, keys or values of a teacher's block.
    *
-   * @param heads that each vector is divided into; it divides the teacher's width
+   * @param heads number of heads that each vector is divided into; must divide the teacher's width
    * @return (B, heads, L, L), finite at padding
    */
   public NDArray relationsBHLL(AttentionPart part, int block, int heads) {

@@ -112,9 +112,9 @@ public final class TargetCells {
   }
 
   /**
-   * Encodes groups of consecutive vectors, (N, W), a cell for each.
+   * Encodes groups of consecutive vectors, (N, W), as one cell per group.
    *
-   * @param sizes vectors of each group
+   * @param sizes number of vectors in each group
    */
   static List<byte[]> groups(NDArray tensorNW, int[] sizes, Dtype dtype) {
     int width = (int) tensorNW.getShape().get(1);
@@ -129,7 +129,7 @@ public final class TargetCells {
   }
 
   /**
-   * Returns which rows have a number that is not finite, or that a dtype cannot hold, in any
+   * Returns which rows have a number that is not finite, or that a dtype cannot represent, in any
    * captured state or logit.
    *
    * @param dtype of stored states; logits are stored as float32
@@ -180,7 +180,9 @@ public final class TargetCells {
     return broken;
   }
 
-  /** The numbers of a tensor as bytes: of the dtype, or of float32 before they become int8. */
+  /**
+   * The numbers of a tensor as bytes: in the dtype, or in float32 if they are yet to be quantized.
+   */
   private record Numbers(ByteBuffer bytes, Dtype dtype) {
     static Numbers of(NDArray tensor, Dtype dtype) {
       NDArray stored = dtype == Dtype.FLOAT16 ? tensor.toType(DataType.FLOAT16, false) : tensor;

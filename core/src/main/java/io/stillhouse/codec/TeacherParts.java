@@ -6,7 +6,7 @@ import java.util.List;
 import org.jspecify.annotations.Nullable;
 
 /**
- * The parts of a teacher that decoding needs besides its cells.
+ * The parts of a teacher that decoding needs in addition to its cells.
  *
  * @param encoder computes targets that are not stored. It may lack the weights that these do not
  *     need: soft labels need the masked-LM head, a block's scores and value relations its query,
@@ -16,22 +16,22 @@ import org.jspecify.annotations.Nullable;
  *     io.stillhouse.target.Example#further}
  */
 public record TeacherParts(@Nullable Encoder encoder, MlmTargets mlm, List<TeacherParts> further) {
-  /** For a teacher whose cells store every target that will be asked for. */
+  /** For a teacher whose cells store every target that will be requested. */
   public static final TeacherParts NONE = new TeacherParts(null, MlmTargets.NONE);
 
   public TeacherParts {
     further = List.copyOf(further);
   }
 
-  /** The parts of a single teacher. */
+  /** Creates the parts of a single teacher. */
   public TeacherParts(@Nullable Encoder encoder, MlmTargets mlm) {
     this(encoder, mlm, List.of());
   }
 
   /**
-   * Returns the encoder, to compute a target.
+   * Returns the encoder that computes a target. Throws if there is none.
    *
-   * @param target in the plural, for the message
+   * @param target name of the target, in the plural, for the message
    */
   Encoder forTarget(String target) {
     if (encoder == null) {

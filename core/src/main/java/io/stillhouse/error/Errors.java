@@ -2,7 +2,7 @@ package io.stillhouse.error;
 
 import java.util.List;
 
-/** Creates the errors that users make, so that the same mistake always has the same message. */
+/** Creates user errors, so that the same mistake always has the same message. */
 public final class Errors {
   private Errors() {}
 
@@ -16,24 +16,24 @@ public final class Errors {
     return new StillhouseException(problem + "; " + fix);
   }
 
-  /** Returns an error as {@link #invalid(String, String)} does, with a cause for the debug log. */
+  /** Returns an error like {@link #invalid(String, String)}, with a cause for the debug log. */
   public static StillhouseException invalid(String problem, String fix, Throwable cause) {
     return new StillhouseException(problem + "; " + fix, cause);
   }
 
-  /** Returns the error of a value that breaks the rule of its key. */
+  /** Returns the error for a value that breaks the rule of its key. */
   public static StillhouseException badValue(String key, String rule, Object value) {
     return new StillhouseException("%s must be %s, but is '%s'".formatted(key, rule, value));
   }
 
-  /** Returns the error of a path that does not exist. */
+  /** Returns the error for a path that does not exist. */
   public static StillhouseException noSuchPath(String what, Object path) {
     return new StillhouseException(
         "%s does not exist: '%s'; check the spelling, and that every machine of the cluster sees it"
             .formatted(what, path));
   }
 
-  /** Returns one error that lists several problems, so that users can fix them in one go. */
+  /** Returns one error that lists several problems, so that users can fix them all at once. */
   public static StillhouseException all(List<String> problems) {
     return new StillhouseException(
         problems.size() == 1

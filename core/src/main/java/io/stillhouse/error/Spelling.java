@@ -1,10 +1,12 @@
 package io.stillhouse.error;
 
-/** Finds the word that the user most probably meant. */
+/** Finds the word that the user most likely meant. */
 public final class Spelling {
   private Spelling() {}
 
-  /** Returns the candidate that differs least from a word; of equals, the first in the alphabet. */
+  /**
+   * Returns the candidate that is closest to a word; among equals, the first in alphabetical order.
+   */
   public static String nearest(String word, Iterable<String> candidates) {
     String best = "";
     int bestDistance = Integer.MAX_VALUE;
@@ -19,8 +21,8 @@ public final class Spelling {
   }
 
   /**
-   * Returns the Levenshtein distance. commons-text has one as well, but it would be a dependency
-   * for fifteen lines.
+   * Returns the Levenshtein distance. commons-text has an implementation, but fifteen lines are not
+   * worth a dependency.
    */
   private static int distance(String a, String b) {
     int[] row = new int[b.length() + 1];

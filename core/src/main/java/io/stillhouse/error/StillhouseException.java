@@ -3,8 +3,7 @@ package io.stillhouse.error;
 import java.util.List;
 
 /**
- * A mistake of the user, in a recipe, in arguments or in data. Its message is shown without a stack
- * trace.
+ * A user error in a recipe, in arguments or in data. Its message is shown without a stack trace.
  */
 public final class StillhouseException extends RuntimeException {
   private static final long serialVersionUID = 1L;
@@ -26,7 +25,7 @@ public final class StillhouseException extends RuntimeException {
     this.problems = List.of(message);
   }
 
-  /** Returns the single problems. */
+  /** Returns the individual problems. */
   public List<String> problems() {
     return problems;
   }

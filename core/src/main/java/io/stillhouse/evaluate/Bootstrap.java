@@ -16,7 +16,7 @@ public final class Bootstrap {
 
   private Bootstrap() {}
 
-  /** A number computed from rows, given their indices. */
+  /** A statistic of rows, given their indices. */
   public interface Statistic {
     double of(int[] rows);
   }

@@ -29,11 +29,11 @@ public final class HeadGradients {
    * Returns {@code dL/dxi} for every row. Each row has its own variables, so one backward pass from
    * the sum of the losses computes all gradients.
    *
-   * @param manager owns nothing afterwards
-   * @param encoder the model; its weights need no gradients
+   * @param manager parent of temporary managers; owns no new arrays afterwards
+   * @param encoder the model; its weights need not require gradients
    * @param rows rows with labels; for a masked LM, each must have masked tokens
    * @return gradients by row, block and head; if blocks share one set of weights, there is one
-   *     block, and a head's variable is shared by all passes
+   *     block, and a head's variable is shared by all of its passes
    */
   public static double[][][] of(NDManager manager, Encoder encoder, List<Example> rows) {
     int blocks = encoder.spec().distinctBlocks();

@@ -19,7 +19,7 @@ import java.util.List;
 public record HeadImportance(
     int block, List<Double> importance, List<Double> standardErrors, List<Integer> ranks) {
 
-  /** How importances are normalised. */
+  /** How importances are normalized. */
   public enum Normalise {
     /** Divided by the L2 norm of the block, as in the paper. */
     LAYER,

@@ -33,7 +33,7 @@ public record HeadSums(long rows, double[][] sizes, double[][] squares) implemen
     return sums;
   }
 
-  /** Sums partial sums in their order. */
+  /** Adds partial sums in the given order. */
   public static HeadSums total(List<HeadSums> parts) {
     HeadSums total = zeros(parts.stream().mapToLong(HeadSums::rows).sum(), parts.get(0).sizes);
     for (HeadSums part : parts) {

@@ -10,7 +10,7 @@ public final class Metrics {
   private Metrics() {}
 
   /**
-   * Returns the metric.
+   * Returns the value of a metric.
    *
    * @param predicted one array for each row, as in {@link Predictions}: a class id, a score, or 0
    *     or 1 for each label
@@ -116,8 +116,8 @@ public final class Metrics {
   public record Paired(double difference, double standardError, int rows) {}
 
   /**
-   * Compares the success rates of two models, paired by row. The standard error is the linearised
-   * one of a ratio of sums.
+   * Compares the success rates of two models, paired by row. The standard error is that of the
+   * linearized ratio of sums.
    *
    * @param a successes of the first model in each row
    * @param b successes of the second model in each row
@@ -189,7 +189,7 @@ public final class Metrics {
     return f1(confusion[c][c], predicted, actual);
   }
 
-  /** Gorodkin's R_K, which is Matthews correlation for two classes. */
+  /** Returns Gorodkin's R_K, which is the Matthews correlation for two classes. */
   private static double matthews(long[][] confusion) {
     double total = 0;
     double correct = 0;

@@ -23,7 +23,7 @@ public final class Predictions {
   /**
    * Returns the predictions of a model.
    *
-   * @param logits of a model, shape (rows, C)
+   * @param logits the model's logits, shape (rows, C)
    */
   public static Predictions of(Head head, float[][] logits) {
     return new Predictions(

@@ -14,14 +14,14 @@ final class AttentionLoss {
    * L_attn, arXiv:1909.10351, section 3.1).
    *
    * <p>Scores are divided by {@code sqrt(K)} and not masked. TinyBERT's released code takes masked
-   * scores, sets those at padding to zero and averages over them, too; here padding is in neither
-   * the sum nor the count.
+   * scores, sets those at padding to zero and averages over them, too; here, padding is excluded
+   * from both the sum and the count.
    *
    * @param studentBHLL student scores, float32
    * @param teacherBHLL teacher scores, same shape, finite at padding
    * @param maskBL1 1 at real tokens, 0 at padding; null if there is no padding
    * @param pairs the number of pairs of real tokens, the sum of squared lengths
-   * @return a scalar, without unit
+   * @return a scalar without a unit
    * @throws IllegalArgumentException if the shapes differ
    */
   public static NDArray mse(
@@ -44,7 +44,8 @@ final class AttentionLoss {
    * attends to, averaged over heads and real tokens (MiniLM's L_AT and L_VR, arXiv:2002.10957,
    * section 3; MiniLMv2's losses, arXiv:2012.15828, section 3.2).
    *
-   * <p>The papers divide by the padded length; here padding is in no sum, no softmax and no count.
+   * <p>The papers divide by the padded length; here, padding is excluded from sums, softmax and
+   * counts.
    *
    * @param studentBHLL student scores, divided by {@code sqrt(K)} and not masked, float32; finite
    *     at padding

@@ -27,16 +27,16 @@ public final class DistillLoss {
   private final Teachers teachers;
   private final List<DistillLoss> further; // one for each further teacher
 
-  /** Makes the loss of a student of one teacher. */
+  /** Creates the loss of a student of one teacher. */
   public DistillLoss(DistillSpec spec, Predictor student, Map<String, NDArray> projections) {
     this(spec, Teachers.ALONE, student, projections);
   }
 
   /**
-   * Makes the loss of a student of one or several teachers.
+   * Creates the loss of a student of one or several teachers.
    *
    * @param spec weights and layers
-   * @param teachers the further teachers, and how much each teacher counts
+   * @param teachers the further teachers, and the weight of each teacher
    * @param student the model that is trained
    * @param projections by {@link DistillSpec#projection}, (teacher width, student width), float32;
    *     none if the widths are equal or the student's hidden states are already projected
@@ -61,16 +61,18 @@ public final class DistillLoss {
   /**
    * The share of one micro-batch in the loss of a step.
    *
-   * @param total in the weighted loss, a scalar with a graph; null if no term has a token here
-   * @param terms in each term, not weighted: summed over the micro-batches of a step, these are the
-   *     step's means
+   * @param total share of the weighted loss, a scalar with an autograd graph; null if no term reads
+   *     a token of the micro-batch
+   * @param terms unweighted share of each term; summed over the micro-batches of a step, these are
+   *     the step's means
    */
   public record Value(@Nullable NDArray total, Map<Term, Double> terms) {}
 
   /**
    * Computes every term whose weight is not 0.
    *
-   * @param output the student's output for {@code targets.batch()}, with what the terms read
+   * @param output the student's output for {@code targets.batch()}, with the tensors that the terms
+   *     read
    * @param whole counts of the full optimizer step
    * @throws IllegalStateException if a term needs a head that the student lacks, or a tensor that
    *     {@code output} did not keep
@@ -111,7 +113,7 @@ public final class DistillLoss {
     return means;
   }
 
-  /** Weighs a teacher's mean by its share among the teachers that take part in the term. */
+  /** Weights a teacher's mean by its share among the teachers that take part in the term. */
   private NDArray shared(NDArray mean, Term term, double weight) {
     double all = teachers.weight();
     for (int number = 0; number < further.size(); number++) {

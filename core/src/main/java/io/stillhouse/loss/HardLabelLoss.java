@@ -7,8 +7,8 @@ final class HardLabelLoss {
   private HardLabelLoss() {}
 
   /**
-   * Returns the cross-entropy of the true classes, averaged over the rows. For a masked LM the rows
-   * are the masked tokens and the classes the vocabulary.
+   * Returns the cross-entropy of the true classes, averaged over the rows. For a masked LM, the
+   * rows are the masked tokens and the classes are the vocabulary.
    *
    * @param logitsNC logits, (N, C), float32
    * @param labelsN class ids, (N), int64
@@ -22,8 +22,9 @@ final class HardLabelLoss {
   /**
    * Returns the same mean with each row's cross-entropy multiplied by the weight of its class.
    *
-   * @param weightsC of the classes, (C), float32. The sum is divided by the number of rows, not by
-   *     the sum of weights, so the loss keeps its size if the mean weight of the data's rows is 1
+   * @param weightsC weights of the classes, (C), float32. The sum is divided by the number of rows,
+   *     not by the sum of weights, so the loss keeps its size if the mean weight of the data's rows
+   *     is 1
    */
   public static NDArray crossEntropy(NDArray logitsNC, NDArray labelsN, NDArray weightsC) {
     NDArray weightsN1 = weightsC.reshape(-1, 1).gather(labelsN.reshape(-1, 1), 0);
@@ -35,7 +36,7 @@ final class HardLabelLoss {
    *
    * @param logitsNC logits, (N, C), float32
    * @param labelsN class ids, (N), int64
-   * @param weightsN of the rows, (N), float32
+   * @param weightsN weights of the rows, (N), float32
    * @return a scalar in nats
    * @throws IllegalArgumentException if the row counts differ
    */

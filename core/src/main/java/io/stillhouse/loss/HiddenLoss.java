@@ -18,10 +18,10 @@ final class HiddenLoss {
    * <p>TinyBERT's released code averages over padding, too; this does not.
    *
    * @param studentBLD student states, float32, projected to the teacher's width
-   * @param teacherBLD teacher states, same shape; at padding any finite numbers
+   * @param teacherBLD teacher states, same shape; finite at padding
    * @param maskBL1 1 at real tokens, 0 at padding; null if there is no padding
    * @param tokens the number of real tokens
-   * @return a scalar, without unit
+   * @return a scalar without a unit
    * @throws IllegalArgumentException if the shapes differ
    */
   public static NDArray mse(

@@ -10,7 +10,7 @@ import io.stillhouse.torch.Autograd;
 import java.util.List;
 import java.util.Objects;
 
-/** The loss on the data's own labels, as the task of a model's head defines it. */
+/** The loss on the labels of the data, determined by the task of a model's head. */
 public final class LabelLoss {
   private LabelLoss() {}
 
@@ -18,7 +18,7 @@ public final class LabelLoss {
    * Returns the mean loss of rows, or of masked tokens for a masked LM.
    *
    * @param logits float32: (B, C) of the rows, or (N, V) of the masked tokens
-   * @param classWeights of a classification's classes; empty if all classes count the same
+   * @param classWeights weights of the classes of a classification; empty if all are equal
    * @return a scalar in nats, or in squared units of a regression's score
    * @throws IllegalStateException if the model has no head
    */
@@ -38,11 +38,12 @@ public final class LabelLoss {
   }
 
   /**
-   * Returns the sum over rows of each row's mean loss. A row's loss depends on that row only, so
-   * the sum's gradient of a tensor with one part for each row is the gradient of the row's loss.
+   * Returns the sum over rows of each row's mean loss. A row's loss depends only on that row, so if
+   * a tensor has one part per row, the gradient of the sum contains the gradient of each row's
+   * loss.
    *
-   * @param model its head determines the task
-   * @param output of the rows
+   * @param model the model, whose head determines the task
+   * @param output the model's output for the rows
    * @param targets the rows, with labels; each row of a masked LM has masked tokens
    * @return a scalar in nats, or in squared units of a regression's score
    * @throws IllegalStateException if the model has no head

@@ -2,7 +2,7 @@ package io.stillhouse.loss;
 
 import ai.djl.ndarray.NDArray;
 
-/** The check of shapes that the terms share. */
+/** Checks of shapes that the terms share. */
 final class Shapes {
   private Shapes() {}
 

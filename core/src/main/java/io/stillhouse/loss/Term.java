@@ -34,7 +34,7 @@ public enum Term {
   }
 
   /**
-   * Returns the share of a part in this term's mean over a whole, 0 to 1.
+   * Returns the share of a micro-batch in this term's mean over a step, in 0..1.
    *
    * @param part counts of a micro-batch
    * @param whole counts of a step

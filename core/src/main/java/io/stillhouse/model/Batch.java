@@ -7,7 +7,7 @@ import java.util.Arrays;
 import java.util.List;
 
 /**
- * Rows of token ids, padded to the longest of them.
+ * Rows of token ids, padded to the longest row.
  *
  * @param idsBL token ids, int64; 0 at padding
  * @param typesBL segment ids, int64; 0 at padding
@@ -46,7 +46,7 @@ public record Batch(NDArray idsBL, NDArray typesBL, NDArray maskBL1, int[] lengt
    * Returns consecutive rows with the same padded length; their tensors are views.
    *
    * @param from first row, inclusive
-   * @param to last row, exclusive
+   * @param to end row, exclusive
    */
   public Batch rows(int from, int to) {
     String rows = "%d:%d".formatted(from, to);

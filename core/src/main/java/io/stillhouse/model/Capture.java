@@ -10,7 +10,7 @@ import java.util.stream.Collectors;
 import java.util.stream.IntStream;
 
 /**
- * Which intermediate tensors a forward pass keeps. The others are freed during the pass.
+ * The intermediate tensors that a forward pass keeps. All others are freed during the pass.
  *
  * @param hidden hidden states to keep, 0..layers
  * @param scores blocks whose attention scores are kept, 1..layers
@@ -52,7 +52,7 @@ public record Capture(
     return new Capture(Set.copyOf(hidden), Set.copyOf(scores), Set.of(), Map.of());
   }
 
-  /** Returns the capture of everything that a cache may store of an encoder. */
+  /** Returns the capture of everything that a cache can store for an encoder. */
   public static Capture everything(int layers) {
     Set<Integer> blocks = IntStream.rangeClosed(1, layers).boxed().collect(Collectors.toSet());
     return new Capture(

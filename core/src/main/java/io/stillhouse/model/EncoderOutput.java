@@ -11,7 +11,7 @@ import org.jspecify.annotations.Nullable;
  *
  * <p>Hidden states are padded, (B, L, D); or packed, (1, N, D), the real tokens of all rows one
  * after another, if the pass does not compute padding. For a single row, both are the same. A
- * BiLSTM only has the last states of its texts.
+ * BiLSTM has only the last states of its texts.
  *
  * @param last the last hidden state; for a BiLSTM (1, S, 2H)
  * @param hidden the kept hidden states by layer; 0 is the embedding output

@@ -6,14 +6,14 @@ import io.stillhouse.spec.ModelSpec;
 /** A model for inference: it computes batches without dropout. */
 public interface Predictor {
 
-  /** Returns the model's shape. */
+  /** Returns the spec of the model. */
   ModelSpec spec();
 
   /**
    * Computes a batch.
    *
    * @param capture which tensors the output keeps besides the last hidden state and the logits
-   * @return tensors of the batch's manager
+   * @return tensors attached to the batch's manager
    */
   EncoderOutput forward(Batch batch, Capture capture);
 

@@ -8,21 +8,22 @@ import io.stillhouse.torch.Dropout;
  */
 public interface Trainable extends AutoCloseable {
 
-  /** Updates copies of weights that this holds. Must be called after each change of the weights. */
+  /** Updates internal copies of the weights. Must be called after each change of the weights. */
   void refresh();
 
   /**
-   * Computes a batch. Afterwards this thread records gradients, so that losses can be computed.
+   * Computes a batch. Afterwards, gradients are recorded on this thread, so that losses can be
+   * computed.
    *
    * @param capture which tensors the output keeps besides the last hidden state and the logits
-   * @return a pass to be closed before the batch's manager
+   * @return a pass, to be closed before the batch's manager
    */
   Pass forward(Batch batch, Capture capture, Dropout dropout);
 
   @Override
   void close();
 
-  /** The passes over one batch. Tensors belong to the batch's manager. */
+  /** The forward and backward pass over one batch. Tensors belong to the batch's manager. */
   interface Pass extends AutoCloseable {
 
     /**
@@ -32,7 +33,10 @@ public interface Trainable extends AutoCloseable {
      */
     EncoderOutput output();
 
-    /** Adds to the gradients of the weights, from the gradients of {@link #output}'s tensors. */
+    /**
+     * Propagates the gradients of {@link #output}'s tensors to the weights, and adds them to the
+     * weights' gradients.
+     */
     void backward();
 
     @Override

@@ -21,7 +21,7 @@ import org.iq80.leveldb.table.FileChannelTable;
 import org.iq80.leveldb.util.Slice;
 
 /**
- * Reads TensorFlow's variables: a LevelDB table ({@code x.index}) that maps names to byte ranges of
+ * Reads TensorFlow variables: a LevelDB table ({@code x.index}) that maps names to byte ranges of
  * raw tensor files ({@code x.data-00000-of-00001}). See
  * tensorflow/core/protobuf/tensor_bundle.proto.
  */

@@ -23,7 +23,7 @@ final class TensorFlowModel {
 
   private static final Pattern OPTIMISER = Pattern.compile(".*/(adam_m|adam_v|Adam|Adam_1)$");
 
-  /** The head size of Google's BERT models of every size. */
+  /** The head size of all of Google's BERT models. */
   private static final int HEAD_SIZE = 64;
 
   private static final double LAYER_NORM_EPS = 1e-12;

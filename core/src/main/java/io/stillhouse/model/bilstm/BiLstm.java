@@ -22,19 +22,19 @@ import java.util.stream.Stream;
 
 /**
  * The forward pass of a single-layer bidirectional LSTM (Tang et al. 2019, arXiv:1903.12136,
- * section 3.1), equal to PyTorch's nn.LSTM over packed sequences: word vectors, the concatenated
- * last states of both directions, a ReLU layer, dropout, logits.
+ * section 3.1), equivalent to PyTorch's nn.LSTM over packed sequences: word vectors, the
+ * concatenated last states of both directions, a ReLU layer, dropout, logits.
  *
  * <p>This is the reference that {@link TrainingBiLstm} and {@link InferenceBiLstm} are tested
  * against. Weights belong to the caller. Gradients are recorded if the thread's {@link Autograd}
- * mode says so.
+ * mode is on.
  */
 public final class BiLstm implements Predictor {
   private final BiLstmSpec spec;
   private final Map<String, NDArray> weights;
 
   /**
-   * @param spec the shape
+   * @param spec spec of the model
    * @param weights every tensor of {@link BiLstmSpec#parameters()}, float32; others are ignored
    */
   public BiLstm(BiLstmSpec spec, Map<String, NDArray> weights) {
@@ -152,7 +152,7 @@ public final class BiLstm implements Predictor {
         .singletonOrThrow();
   }
 
-  /** Returns the weights of a direction's input and state, then their biases. */
+  /** Returns the weights for a direction's input and state, then their biases. */
   List<NDArray> lstmWeights(Direction direction) {
     return Stream.of("weight_ih", "weight_hh", "bias_ih", "bias_hh")
         .map(kind -> weight(direction.parameter(kind)))

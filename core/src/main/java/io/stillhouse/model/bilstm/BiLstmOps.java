@@ -17,7 +17,7 @@ final class BiLstmOps implements AutoCloseable {
 
   /**
    * @param manager determines the device
-   * @param precision of the products with the inputs; those with states are float32
+   * @param precision precision of the products with the inputs; those with states are float32
    */
   BiLstmOps(NDManager manager, Precision precision) {
     this.module = TorchScript.compile(manager, BiLstmOps.class, "bilstm.py", precision);
@@ -27,8 +27,8 @@ final class BiLstmOps implements AutoCloseable {
    * Returns weights, or their gradients, as a named tuple; the caller closes it.
    *
    * @param table the word table
-   * @param forward of the forward direction, ordered as {@link BiLstm#lstmWeights}
-   * @param backward of the backward direction, in the same order
+   * @param forward tensors of the forward direction, ordered as in {@link BiLstm#lstmWeights}
+   * @param backward tensors of the backward direction, in the same order
    */
   IValue lstm(NDArray table, List<NDArray> forward, List<NDArray> backward) {
     try (IValue words = IValue.from((PtNDArray) table);
@@ -38,7 +38,7 @@ final class BiLstmOps implements AutoCloseable {
     }
   }
 
-  /** Returns where the texts' tokens are as a named tuple; the caller closes it. */
+  /** Returns the places of the texts' tokens as a named tuple; the caller closes it. */
   IValue places(Batch batch, PackedTexts texts) {
     NDManager manager = batch.idsBL().getManager();
     NDArray idsN = batch.idsBL().reshape(-1).get(inLibtorch(manager, texts.tokens()));
@@ -59,7 +59,9 @@ final class BiLstmOps implements AutoCloseable {
     return IValueUtils.runMethod(module, method, arguments);
   }
 
-  /** Copies numbers into libtorch's memory: Java's could be freed while libtorch reads it. */
+  /**
+   * Copies numbers into libtorch's memory: Java's memory could be freed while libtorch reads it.
+   */
   private static NDArray inLibtorch(NDManager manager, long[] numbers) {
     try (NDArray inJava = manager.create(numbers)) {
       return inJava.duplicate();

@@ -25,8 +25,8 @@ final class BiLstmPass implements Trainable.Pass {
   }
 
   /**
-   * Computes a batch. Records gradients on this thread from the head on, so that a loss is
-   * recorded.
+   * Computes a batch. Gradients are recorded on this thread from the head on, so that a loss can be
+   * computed.
    */
   static BiLstmPass forward(TrainingBiLstm of, Batch batch, Dropout dropout) {
     PackedTexts texts = PackedTexts.of(batch, of.model.spec().texts());

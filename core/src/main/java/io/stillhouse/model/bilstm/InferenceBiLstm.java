@@ -14,8 +14,8 @@ import io.stillhouse.spec.Precision;
 import io.stillhouse.torch.Dropout;
 
 /**
- * A {@link BiLstm}'s forward pass without gradients, by the operators of its training pass: one
- * call of libtorch for each batch, where {@link BiLstm} makes thirty for each token.
+ * Runs the forward pass of a {@link BiLstm} without gradients, with the operators of its training
+ * pass: one call of libtorch per batch, whereas {@link BiLstm} makes thirty per token.
  */
 public final class InferenceBiLstm implements Predictor, AutoCloseable {
   private final BiLstm model;
@@ -23,7 +23,7 @@ public final class InferenceBiLstm implements Predictor, AutoCloseable {
   private final IValue weights;
 
   /**
-   * @param model its weights belong to the caller and outlive this
+   * @param model its weights belong to the caller and must outlive this object
    * @param manager determines the device, which must be that of the weights
    */
   public InferenceBiLstm(BiLstm model, NDManager manager) {

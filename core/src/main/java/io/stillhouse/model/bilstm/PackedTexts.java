@@ -14,12 +14,13 @@ import java.util.stream.IntStream;
  * index in this order is called a place. For the backward direction, the same places hold each
  * text's tokens from the last to the first.
  *
- * @param tokens of each place, the index of its token among the batch's padded ones
- * @param backward of each place, the place of the token that the backward direction reads there
+ * @param tokens for each place, the index of its token among the batch's padded ones
+ * @param backward for each place, the place of the token that the backward direction reads there
  * @param sizes the number of texts that have a token at each step
  * @param order the texts by length, longest first; text n of a row has number n * rows + row
- * @param lasts of each text, the place of its last step
- * @param previous of each place from the second step on, the place of the step before
+ * @param lasts for each text, the place of its last step
+ * @param previous for each place from the second step on, the place of the same text in the step
+ *     before
  */
 @SuppressWarnings("ArrayRecordComponent") // never compared
 record PackedTexts(
@@ -28,8 +29,9 @@ record PackedTexts(
   /**
    * Returns the order for a batch.
    *
-   * @param texts of a row: a single text has all tokens; of two texts, the first has segment id 0
-   * @throws io.stillhouse.error.StillhouseException if there should be two texts, but a row has one
+   * @param texts number of texts per row: a single text has all tokens; of two texts, the first has
+   *     the tokens with segment id 0
+   * @throws io.stillhouse.error.StillhouseException if two texts are expected, but a row has one
    */
   static PackedTexts of(Batch batch, BiLstmSpec.Texts texts) {
     int[][] places = places(batch, texts);

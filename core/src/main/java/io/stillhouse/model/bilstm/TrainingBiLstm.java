@@ -16,8 +16,8 @@ import java.util.List;
 
 /**
  * A {@link BiLstm}'s forward pass and its backward pass, with the LSTM's derivatives written out in
- * {@code bilstm.py}; autograd computes the head's. Gradients are added in place, to the word table
- * only in the rows that were read.
+ * {@code bilstm.py}; autograd computes the head's. Gradients are accumulated in place; in the word
+ * table, only in the rows that were read.
  */
 public final class TrainingBiLstm implements Trainable {
   final BiLstm model;
@@ -30,8 +30,8 @@ public final class TrainingBiLstm implements Trainable {
    * Prepares the weights.
    *
    * @param model its weights require gradients, and are trained in place
-   * @param precision of the products with the inputs; those with states are float32. The caller
-   *     checks that the device supports it
+   * @param precision precision of the products with the inputs; those with states are float32. The
+   *     caller checks that the device supports it
    * @param manager determines the device
    */
   public TrainingBiLstm(BiLstm model, Precision precision, NDManager manager) {
@@ -44,14 +44,14 @@ public final class TrainingBiLstm implements Trainable {
     this.gradients = ops.lstm(zeros(List.of(table)).get(0), zeros(forward), zeros(backward));
   }
 
-  /** Gives weights gradients of 0, and returns these. */
+  /** Sets the gradients of weights to 0 and returns them. */
   private List<NDArray> zeros(List<NDArray> of) {
     List<NDArray> zeros = of.stream().map(Autograd::zeroGradient).toList();
     grads.addAll(zeros);
     return zeros;
   }
 
-  /** Does nothing: the pass reads the trained weights themselves. */
+  /** Does nothing: the pass reads the trained weights directly. */
   @Override
   public void refresh() {}
 

@@ -30,7 +30,7 @@ import org.jspecify.annotations.Nullable;
  *
  * <p>This is the reference that {@link TrainingEncoder} and {@link InferenceEncoder} are tested
  * against. Weights belong to the caller. Gradients are recorded if the thread's {@link Autograd}
- * mode says so.
+ * mode is on.
  */
 public final class Encoder implements Predictor {
   /** Added to the scores of padding, as Hugging Face does: the smallest finite float32. */
@@ -40,7 +40,7 @@ public final class Encoder implements Predictor {
   private final Map<String, NDArray> weights;
 
   /**
-   * @param spec the shape
+   * @param spec spec of the model
    * @param weights every tensor of {@link EncoderSpec#parameters()}, float32; others are ignored
    */
   public Encoder(EncoderSpec spec, Map<String, NDArray> weights) {
@@ -165,7 +165,8 @@ public final class Encoder implements Predictor {
    * arXiv:2012.15828, section 3.2).
    *
    * @param vectorsBLD queries, keys or values
-   * @param heads that each vector is divided into, with K numbers each; it divides D
+   * @param heads number of heads that each vector is divided into, with K numbers each; must divide
+   *     D
    * @return (B, heads, L, L), before the mask; attached to the vectors' manager
    */
   public static NDArray relations(NDArray vectorsBLD, int heads) {
@@ -180,7 +181,7 @@ public final class Encoder implements Predictor {
 
   /**
    * Returns hidden state 0, (B, L, D): the sum of word, position and segment embeddings,
-   * normalized, and mapped to the width of hidden states if the architecture does so.
+   * normalized, and mapped to the width of hidden states if the architecture has such a mapping.
    */
   private NDArray embed(Batch batch, Dropout dropout) {
     NDManager manager = batch.idsBL().getManager();
@@ -289,7 +290,9 @@ public final class Encoder implements Predictor {
         .matMul(rightBHLK.transpose(0, 1, 3, 2));
   }
 
-  /** Returns the head's logits, (B, C), of last hidden states. It reads first tokens only. */
+  /**
+   * Returns the head's logits, (B, C). Only the first tokens of the last hidden states are read.
+   */
   NDArray taskLogits(NDArray stateBLD, Dropout dropout) {
     NDManager manager = stateBLD.getManager();
     try (NDManager scope = manager.newSubManager()) {

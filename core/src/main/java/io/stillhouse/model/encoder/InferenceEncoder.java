@@ -26,8 +26,8 @@ import java.util.Objects;
 import java.util.Set;
 
 /**
- * An encoder's forward pass without gradients. Its numbers equal those of {@link Encoder#forward}
- * up to rounding; on a GPU it calls that. On a CPU it is faster:
+ * Runs an encoder's forward pass without gradients. The results equal those of {@link
+ * Encoder#forward} up to rounding. On a GPU, that method is called; on a CPU, this class is faster:
  *
  * <ul>
  *   <li>Blocks compute real tokens only, the tokens of all rows packed one after another.
@@ -37,7 +37,7 @@ import java.util.Set;
  *       form few runs.
  * </ul>
  *
- * <p>Scores and value relations are computed a second time if they are kept, so no number depends
+ * <p>Scores and value relations are computed a second time if they are kept, so no result depends
  * on what else is kept: a lost column of a cache can be computed again, bit for bit.
  */
 public final class InferenceEncoder implements Predictor, AutoCloseable {
@@ -49,10 +49,10 @@ public final class InferenceEncoder implements Predictor, AutoCloseable {
   /**
    * Packs an encoder's weights into oneDNN's layout, as a copy.
    *
-   * @param encoder its weights outlive this
+   * @param encoder its weights must outlive this object
    * @param manager determines the device
-   * @param precision of the products with weights, on a CPU; the caller checks that the device
-   *     supports it
+   * @param precision precision of the products with weights, on a CPU; the caller checks that the
+   *     device supports it
    */
   public InferenceEncoder(Encoder encoder, NDManager manager, Precision precision) {
     EncoderSpec spec = encoder.spec();
@@ -106,7 +106,7 @@ public final class InferenceEncoder implements Predictor, AutoCloseable {
     return TorchScript.list(all);
   }
 
-  /** Returns the encoder that this was made from, which has the head. */
+  /** Returns the encoder whose weights were packed; it computes the head. */
   public Encoder encoder() {
     return encoder;
   }
@@ -169,7 +169,7 @@ public final class InferenceEncoder implements Predictor, AutoCloseable {
     return new EncoderOutput(last, hidden, scores, valueRelations, Map.of(), logits);
   }
 
-  /** Returns what the block method of {@code inference_encoder.py} returns, by its names. */
+  /** Returns the results of the block method of {@code inference_encoder.py}, by name. */
   private Map<String, NDArray> block(int block, NDArray inputND, Packing packing, Capture capture) {
     Map<String, NDArray> results = new HashMap<>();
     try (IValue input = IValue.from((PtNDArray) inputND);
@@ -201,10 +201,10 @@ public final class InferenceEncoder implements Predictor, AutoCloseable {
   }
 
   /**
-   * Where the real tokens of a batch are.
+   * The positions of a batch's real tokens.
    *
-   * @param tokensN their indices among the padded ones; in Java's memory, so it lives as long as
-   *     this
+   * @param tokensN their indices among the padded ones; in Java's memory, so it must live as long
+   *     as this record
    * @param tuple the named tuple of {@code inference_encoder.py}
    */
   private record Packing(PtSymbolBlock ops, NDArray tokensN, IValue tuple)
@@ -256,7 +256,7 @@ public final class InferenceEncoder implements Predictor, AutoCloseable {
 
   @Override
   public void close() {
-    Set.copyOf(blocks).forEach(IValue::close); // blocks that share weights are one
+    Set.copyOf(blocks).forEach(IValue::close); // blocks that share weights are one object
     config.close();
     ops.close();
   }

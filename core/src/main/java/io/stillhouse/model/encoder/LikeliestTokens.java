@@ -15,8 +15,8 @@ public final class LikeliestTokens {
   private final int most;
 
   /**
-   * @param encoder with a masked-LM head
-   * @param allowed for each id whether it may be returned; ids beyond the array may not
+   * @param encoder an encoder with a masked-LM head
+   * @param allowed whether each id may be returned; ids beyond the end of the array may not
    * @param most the largest number of tokens to return for a row
    */
   public LikeliestTokens(InferenceEncoder encoder, boolean[] allowed, int most) {
@@ -35,7 +35,7 @@ public final class LikeliestTokens {
   /**
    * Returns the most probable allowed ids of each row, the most probable first.
    *
-   * @param positions of [MASK] in each row
+   * @param positions position of [MASK] in each row
    */
   public int[][] of(Batch batch, int[] positions) {
     try (NDManager scope = batch.idsBL().getManager().newSubManager()) {

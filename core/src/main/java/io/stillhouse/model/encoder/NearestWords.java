@@ -27,7 +27,7 @@ public final class NearestWords {
   private final NDArray centreD;
   private final Of of;
 
-  /** What the rows of the vector table belong to. */
+  /** What the rows of the vector table represent. */
   private enum Of {
     PIECES,
     WORDS
@@ -49,10 +49,10 @@ public final class NearestWords {
   /**
    * Uses the vectors of an encoder's word pieces.
    *
-   * @param encoder its weights outlive this
+   * @param encoder its weights must outlive this object
    * @param manager owns a copy of the words' vectors
    * @param words tokens of the vocabulary that may be returned
-   * @param ids of {@code words}
+   * @param ids ids of {@code words}
    */
   public static NearestWords ofPieces(
       Encoder encoder, NDManager manager, List<String> words, long[] ids) {
@@ -84,7 +84,7 @@ public final class NearestWords {
   }
 
   /**
-   * Returns the nearest words without the word itself, the nearest first. Returns none for a word
+   * Returns the nearest words except the word itself, the nearest first. Returns none for a word
    * without a vector.
    *
    * @param pieces ids of the word's pieces

@@ -31,8 +31,9 @@ import org.jspecify.annotations.Nullable;
 /**
  * An {@link Encoder}'s forward pass and its backward pass, with the derivatives written out in
  * {@code training_encoder.py}. Linear layers compute real tokens only, packed one after another;
- * attention computes them padded. Gradients are added in place, to the word table only in the rows
- * that were read: libtorch's autograd would make a table of zeros for each batch and add it up.
+ * attention computes them padded. Gradients are accumulated in place; in the word table, only in
+ * the rows that were read: libtorch's autograd would create and add a table that is mostly zeros
+ * for each batch.
  *
  * <p>The tensors that losses read are leaves. The losses' own backward pass ends at these, and
  * {@link Trainable.Pass#backward} continues from there.
@@ -42,7 +43,7 @@ public final class TrainingEncoder implements Trainable {
   private static final String SEGMENTS = "bert.embeddings.token_type_embeddings.weight";
   private static final String NORM = "bert.embeddings.LayerNorm";
 
-  /** The linear layers of a block after query, key and value, as training_encoder.py has them. */
+  /** The linear layers of a block after query, key and value, as in training_encoder.py. */
   private static final List<String> LAYERS =
       List.of("attention.output.dense", "intermediate.dense", "output.dense");
 
@@ -59,7 +60,7 @@ public final class TrainingEncoder implements Trainable {
   private final List<Joined> joined = new ArrayList<>();
   private final List<NDArray> grads = new ArrayList<>();
 
-  /** A copy of several weights in one tensor, and the weights. */
+  /** A copy of several weights in one tensor, and the original weights. */
   private record Joined(NDArray copy, IValue into, IValue parts) {
     void close() {
       into.close();
@@ -71,9 +72,9 @@ public final class TrainingEncoder implements Trainable {
   /**
    * One block's weights and gradients, as the named tuples of {@code training_encoder.py}.
    *
-   * @param qkvGradients of query, key and value: the only ones of a block whose scores or vectors
-   *     losses read, if they read nothing above them
-   * @param gradients of the other weights
+   * @param qkvGradients gradients of query, key and value: the only gradients of a block if losses
+   *     read its scores or vectors, but nothing above them
+   * @param gradients gradients of the other weights
    */
   record Block(IValue weights, Gradients qkvGradients, Gradients gradients) {
     void close() {
@@ -91,7 +92,7 @@ public final class TrainingEncoder implements Trainable {
     }
   }
 
-  /** The layer that makes a hidden state as wide as the teacher's. */
+  /** The layer that maps a hidden state to the teacher's width. */
   record Projection(NDArray weightED, Gradients gradients) {}
 
   /**
@@ -104,14 +105,15 @@ public final class TrainingEncoder implements Trainable {
     private @Nullable IValue value;
 
     /**
-     * @param group makes an argument of the lists of gradients, and takes over what it is given
+     * @param group creates a method argument from the lists of gradients, and takes ownership of
+     *     the lists
      */
     Gradients(List<List<NDArray>> weights, Function<List<IValue>, IValue> group) {
       this.weights = weights;
       this.group = group;
     }
 
-    /** Returns the gradients as an argument of a method. */
+    /** Returns the gradients as a method argument. */
     IValue value() {
       IValue now = value;
       if (now == null) {
@@ -133,10 +135,10 @@ public final class TrainingEncoder implements Trainable {
    *
    * @param encoder its weights require gradients, and are trained in place
    * @param projections by hidden state, (teacher width, student width), also trained in place:
-   *     losses read these states projected. Gradients of a projection that several states share add
+   *     losses read the projected states. Gradients of a projection that several states share add
    *     up
-   * @param precision of the products with weights; those of attention are float32. The caller
-   *     checks that the device supports it
+   * @param precision precision of the products with weights; those of attention are float32. The
+   *     caller checks that the device supports it
    * @param manager determines the device
    */
   public TrainingEncoder(
@@ -224,14 +226,14 @@ public final class TrainingEncoder implements Trainable {
     return names.stream().map(encoder::weight).toList();
   }
 
-  /** Makes a named tuple of lists, and closes these. */
+  /** Creates a named tuple from lists, and closes the lists. */
   private IValue group(String method, List<IValue> lists) {
     IValue tuple = IValueUtils.runMethod(ops, method, lists.toArray(IValue[]::new));
     lists.forEach(IValue::close);
     return tuple;
   }
 
-  /** Gives weights gradients of 0, and returns these. */
+  /** Sets the gradients of weights to 0 and returns them. */
   private List<NDArray> zeros(List<NDArray> weights) {
     List<NDArray> zeros = weights.stream().map(Autograd::zeroGradient).toList();
     grads.addAll(zeros);

@@ -51,8 +51,8 @@ final class TrainingForward {
   }
 
   /**
-   * Computes the batch. Records gradients on this thread from the head on, so that a loss is
-   * recorded.
+   * Computes the batch. Gradients are recorded on this thread from the head on, so that a loss can
+   * be computed.
    */
   TrainingPass run() {
     try {
@@ -190,7 +190,7 @@ final class TrainingForward {
     return new EncoderOutput(last1ND, hidden, scores, Map.of(), vectors, logits);
   }
 
-  /** Returns the head's logits: it reads the first token of each row. */
+  /** Returns the head's logits, computed from the first token of each row. */
   private NDArray logits(NDArray last1ND) {
     long[] firsts = new long[batch.rows()];
     for (int token = 0, row = 0; token < real.length; token++) {
@@ -204,8 +204,8 @@ final class TrainingForward {
   }
 
   /**
-   * Returns a leaf with the numbers of a result, a state as (1, N, D). It is a copy, because DJL
-   * runs TorchScript below the autograd dispatch key: its results cannot require gradients.
+   * Returns a leaf with the numbers of a result; a state becomes (1, N, D). It is a copy, because
+   * DJL runs TorchScript below the autograd dispatch key, so its results cannot require gradients.
    */
   private static NDArray leaf(NDArray result) {
     Shape shape = result.getShape();
@@ -227,7 +227,7 @@ final class TrainingForward {
     }
   }
 
-  /** Returns dropout's next masks of a shape, or an empty list where nothing is dropped. */
+  /** Returns dropout's next masks of a shape, or an empty list if nothing is dropped. */
   private IValue masks(double rate, Shape shape, int count) {
     List<NDArray> all = new ArrayList<>();
     for (int i = 0; i < count; i++) {
@@ -255,7 +255,9 @@ final class TrainingForward {
     return idsBL.reshape(-1).get(tokensN);
   }
 
-  /** Copies numbers into libtorch's memory: Java's could be freed while libtorch reads it. */
+  /**
+   * Copies numbers into libtorch's memory: Java's memory could be freed while libtorch reads it.
+   */
   private NDArray inLibtorch(long[] numbers) {
     try (NDArray inJava = manager.create(numbers)) {
       return inJava.duplicate();

@@ -22,8 +22,8 @@ final class TrainingPass implements Trainable.Pass {
   private final EncoderOutput output;
 
   /**
-   * @param saved what the backward methods of {@code training_encoder.py} need, of the embeddings
-   *     and then of each block; closed with this pass
+   * @param saved what the backward methods of {@code training_encoder.py} need, for the embeddings
+   *     and then for each block; closed with this pass
    * @param states hidden states before their projection, (N, D), by layer
    * @param output its tensors are leaves, except logits
    */
@@ -40,7 +40,7 @@ final class TrainingPass implements Trainable.Pass {
     return part.name().toLowerCase(Locale.ROOT);
   }
 
-  /** {@inheritDoc} All but logits are leaves. */
+  /** {@inheritDoc} All tensors except the logits are leaves. */
   @Override
   public EncoderOutput output() {
     return output;
@@ -111,7 +111,7 @@ final class TrainingPass implements Trainable.Pass {
     }
   }
 
-  /** Returns the gradient that losses on a hidden state have, before its projection, (N, D). */
+  /** Returns the gradient of the losses on a hidden state, before its projection, (N, D). */
   private @Nullable NDArray stateGradient(int layer) {
     NDArray gradient = gradient(output.hidden().get(layer));
     TrainingEncoder.Projection projection = of.projections.get(layer);
@@ -126,7 +126,7 @@ final class TrainingPass implements Trainable.Pass {
     }
   }
 
-  /** Returns the gradients that losses on a block's scores and vectors have. */
+  /** Returns the gradients of the losses on a block's scores and vectors. */
   private Map<String, PtNDArray> attentionGradients(int block) {
     Map<String, PtNDArray> gradients = new HashMap<>();
     putGradient(gradients, "scores", output.scores().get(block));

@@ -19,8 +19,8 @@ public final class ModelFactory {
   private ModelFactory() {}
 
   /**
-   * Returns a model of plain operators. It records gradients if the thread's {@link
-   * io.stillhouse.torch.Autograd} mode says so.
+   * Returns a model that uses plain operators. It records gradients if the thread's {@link
+   * io.stillhouse.torch.Autograd} mode is on.
    *
    * @param weights every tensor of {@link ModelSpec#parameters()}, float32, owned by the caller;
    *     others are ignored
@@ -36,9 +36,9 @@ public final class ModelFactory {
    *
    * @param model its weights require gradients
    * @param projections by hidden state, (teacher width, student width), also trained in place:
-   *     losses read these states projected
-   * @param precision of the products of linear layers; those of a head are float32. The caller
-   *     checks that the device supports it
+   *     losses read the projected states
+   * @param precision precision of the products of linear layers; those of a head are float32. The
+   *     caller checks that the device supports it
    * @param manager determines the device
    */
   public static Trainable trainable(

@@ -1,3 +1,3 @@
-/** Creates models of any architecture: the only package that knows all of them. */
+/** Creates models of any architecture: the only package that depends on all of them. */
 @org.jspecify.annotations.NullMarked
 package io.stillhouse.model.factory;
