@@ -115,7 +115,7 @@ public final class HuggingFaceDirectory implements ModelDirectory {
    * such as the pooler of a masked LM, are also written.
    *
    * @param directory created if necessary; the caller renames it into place
-   * @param weights by the names of {@link EncoderSpec#parameters()}
+   * @param weights weights by name, as in {@link EncoderSpec#parameters()}
    * @param tokenizerSource a directory whose tokenizer files are copied, or null
    */
   public static void write(

@@ -42,7 +42,7 @@ public sealed interface ModelDirectory permits HuggingFaceDirectory, BiLstmDirec
    * Writes a directory that {@link #open} can open.
    *
    * @param directory created if necessary; the caller renames it into place
-   * @param weights by the names of {@link ModelSpec#parameters()}
+   * @param weights weights by name, as in {@link ModelSpec#parameters()}
    * @param tokenizerSource a directory whose tokenizer files are copied, or null
    */
   static void write(

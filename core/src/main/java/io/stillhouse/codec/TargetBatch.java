@@ -74,7 +74,7 @@ public final class TargetBatch {
    * Returns the same inputs with a further teacher's targets. If that teacher has different tokens,
    * only its logits and first tokens can be compared.
    *
-   * @param number of the further teacher, from 0
+   * @param number number of the further teacher, from 0
    */
   public TargetBatch further(int number) {
     return new TargetBatch(

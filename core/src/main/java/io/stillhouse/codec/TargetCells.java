@@ -132,7 +132,7 @@ public final class TargetCells {
    * Returns which rows have a number that is not finite, or that a dtype cannot represent, in any
    * captured state or logit.
    *
-   * @param dtype of stored states; logits are stored as float32
+   * @param dtype dtype of the stored states; logits are stored as float32
    * @param rows number of rows of the batch
    */
   public static boolean[] broken(EncoderOutput output, Dtype dtype, int rows) {

@@ -10,7 +10,7 @@ import java.util.List;
  * arXiv:1905.10650, section 4.1), the mean over rows of the absolute value of {@link
  * HeadGradients}.
  *
- * @param block from 1
+ * @param block number of the block, from 1
  * @param importance importance of each head
  * @param standardErrors standard errors of the importances over rows; the norm by which importances
  *     are divided is treated as a constant

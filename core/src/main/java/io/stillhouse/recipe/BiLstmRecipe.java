@@ -15,7 +15,9 @@ import java.util.List;
 import java.util.Objects;
 import java.util.function.ToIntFunction;
 
-/** Turns settings into the shape of a BiLSTM student, and refuses settings that it cannot have. */
+/**
+ * Turns settings into the spec of a BiLSTM student, and refuses settings that do not apply to it.
+ */
 final class BiLstmRecipe {
   private static final int RANDOM_WIDTH = 300;
 

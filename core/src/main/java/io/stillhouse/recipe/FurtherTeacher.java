@@ -19,10 +19,11 @@ import java.util.TreeMap;
 import org.jspecify.annotations.Nullable;
 
 /**
- * A further teacher of a student, besides the first teacher, that of the recipe's cache.
+ * A further teacher of a student. The first teacher is that of the recipe's cache.
  *
  * @param name its name in messages
- * @param cache the cache of its targets; the recipe's cache for another teacher of that cache
+ * @param cache the cache that contains its targets; may be the recipe's cache, if that has several
+ *     teachers
  * @param teacher its name in that cache, "" for the cache's first teacher
  * @param weight its weight in each of its terms
  * @param layerMap its hidden state for each of the student's; null for the student's own map
@@ -58,14 +59,14 @@ public record FurtherTeacher(
         .toList();
   }
 
-  /** Returns those of its terms whose weight is not 0. */
+  /** Returns its terms whose weight is not 0. */
   private List<String> weighed(Settings settings) {
     return terms.stream()
         .filter(term -> settings.get(Objects.requireNonNull(TeachersCheck.WEIGHTS.get(term))) != 0)
         .toList();
   }
 
-  /** Returns those of its terms that need the same tokens as the first teacher's. */
+  /** Returns its terms that need the same tokens as the first teacher. */
   public List<String> tokenTerms(Settings settings, Task task) {
     return weighed(settings).stream()
         .filter(term -> !term.equals(FIRST_TOKEN))

@@ -35,7 +35,7 @@ public final class Recipe {
     return shrunk(NamedTask.filled(settings));
   }
 
-  /** Returns smaller settings if they say {@code smoke = true}, else the given ones. */
+  /** Returns smaller settings if {@code smoke = true}, otherwise the given ones. */
   public static Settings shrunk(Settings settings) {
     return Smoke.shrunk(settings);
   }
@@ -88,7 +88,7 @@ public final class Recipe {
   }
 
   /**
-   * Returns the shape of the student, which has its teacher's vocabulary and head.
+   * Returns the spec of the student, which has its teacher's vocabulary and head.
    *
    * @param widthOfFile returns the width of the word vectors in a file
    */
@@ -99,7 +99,7 @@ public final class Recipe {
         : encoder(settings, teacher);
   }
 
-  /** Returns the shape of an encoder as student. */
+  /** Returns the spec of an encoder student. */
   public static EncoderSpec encoder(Settings settings, EncoderSpec teacher) {
     int width = orElse(settings.get(Options.STUDENT_HIDDEN), teacher.hiddenSize());
     int heads = orElse(settings.get(Options.STUDENT_HEADS), teacher.heads());
@@ -175,7 +175,7 @@ public final class Recipe {
     return named.isEmpty() ? own : named;
   }
 
-  /** Returns the teacher blocks that initialise the student's blocks, counted from 1. */
+  /** Returns the teacher blocks that initialize the student's blocks, counted from 1. */
   public static List<Integer> initLayers(
       Settings settings, EncoderSpec student, EncoderSpec teacher) {
     List<Integer> blocks = settings.get(Options.INIT_LAYERS);
@@ -287,13 +287,13 @@ public final class Recipe {
         settings.get(Options.EARLY_STOPPING_PATIENCE));
   }
 
-  /** Whether there are validation rows, which are not trained on. */
+  /** How validation rows, which are not trained on, are used. */
   public enum ValidationRows {
     /** There are none. */
     NONE,
-    /** They are measured and reported. */
+    /** The student is measured on them and the result is reported. */
     MEASURE,
-    /** Weights are chosen by them, unless the recipe says otherwise. */
+    /** They also determine which weights are kept, unless the recipe says otherwise. */
     CHOOSE
   }
 

@@ -41,7 +41,8 @@ public final class Sweep {
   public record Seeded(String group, long seed) {}
 
   /**
-   * Reads the name that {@code sweep.over} gives to a student of several seeds, or to its baseline.
+   * Parses the name that {@code sweep.over} gives to a student for one of several seeds, or to its
+   * baseline.
    */
   public static Optional<Seeded> seeded(String name) {
     Matcher matcher = SEEDED.matcher(name);
@@ -142,7 +143,9 @@ public final class Sweep {
     return last.equals("weight") ? words[words.length - 2] : last;
   }
 
-  /** Returns a value in the characters that a name may have; of a path, only the last part. */
+  /**
+   * Returns a value with only the characters that a name may have; for a path, only the last part.
+   */
   private static String plain(String value) {
     String path = value.replaceAll("/+$", "");
     String last = path.substring(path.lastIndexOf('/') + 1);

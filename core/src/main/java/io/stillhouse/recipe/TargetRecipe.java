@@ -19,7 +19,7 @@ public final class TargetRecipe {
   private TargetRecipe() {}
 
   /**
-   * Returns the targets that the recipe stores of a teacher: those that it names, and those from
+   * Returns the targets that the recipe stores for a teacher: those that it names, and those from
    * which others are derived.
    */
   public static TargetChoice choice(Settings settings, EncoderSpec teacher) {
@@ -111,8 +111,8 @@ public final class TargetRecipe {
   /**
    * Requires that a loss can use masked-LM soft labels as they are stored.
    *
-   * @throws io.stillhouse.error.StillhouseException naming the temperature, positions or kind of
-   *     loss that they do not fit
+   * @throws io.stillhouse.error.StillhouseException if they do not match the loss's temperature,
+   *     positions or kind
    */
   public static void requireServes(MlmTargets mlm, DistillSpec.SoftLabel loss) {
     List<String> problems = new ArrayList<>();

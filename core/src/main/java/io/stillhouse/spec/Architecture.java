@@ -1,6 +1,6 @@
 package io.stillhouse.spec;
 
-/** The architecture of an encoder. The blocks of all architectures compute as BERT's do. */
+/** The architecture of an encoder. All architectures compute the same blocks as BERT. */
 public enum Architecture {
   /** BERT (arXiv:1810.04805). */
   BERT,

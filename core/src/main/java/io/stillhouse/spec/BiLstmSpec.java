@@ -5,8 +5,8 @@ import java.util.LinkedHashMap;
 import java.util.Map;
 
 /**
- * The shape of a single-layer bidirectional LSTM over word pieces under a ReLU layer (Tang et al.
- * 2019, arXiv:1903.12136, section 3.1).
+ * The shape of a single-layer bidirectional LSTM over word pieces, followed by a ReLU layer (Tang
+ * et al. 2019, arXiv:1903.12136, section 3.1).
  *
  * @param words the table of word vectors
  * @param units the widths of its layers
@@ -70,7 +70,7 @@ public record BiLstmSpec(Words words, Units units, double dropout, Texts texts, 
   /**
    * Returns every parameter with its shape, under the names of a PyTorch module of nn.Embedding
    * (embeddings), nn.LSTM (lstm) and nn.Linear (dense, classifier). Kernels are [out, in]; an
-   * LSTM's gates are input, forget, cell and output.
+   * LSTM's gates are in the order input, forget, cell, output.
    */
   @Override
   public Map<String, long[]> parameters() {
@@ -102,7 +102,7 @@ public record BiLstmSpec(Words words, Units units, double dropout, Texts texts, 
       this.suffix = suffix;
     }
 
-    /** Returns the name of a parameter of this direction, for example of {@code weight_ih}. */
+    /** Returns the name of a parameter of this direction, for a kind such as {@code weight_ih}. */
     public String parameter(String kind) {
       return "lstm." + kind + "_l0" + suffix;
     }

@@ -22,7 +22,7 @@ public record CorpusSpec(
 
   /** The format of the files. */
   public enum Format {
-    /** By the extensions of the files. */
+    /** Determined by the extension of each file. */
     AUTO,
     /** One row per line. */
     TEXT,
@@ -30,12 +30,12 @@ public record CorpusSpec(
     CSV,
     /** Fields separated by tabs, without quoting. */
     TSV,
-    /** A JSON object per line. */
+    /** One JSON object per line. */
     JSON,
     PARQUET,
     ORC;
 
-    /** Returns the format of a name in a recipe, such as {@code jsonl}. */
+    /** Returns the format with a name in a recipe, such as {@code jsonl}. */
     public static Format of(String name) {
       if (name.equalsIgnoreCase("jsonl")) {
         return JSON;
@@ -72,7 +72,7 @@ public record CorpusSpec(
    * @param text the text, or the first text of a pair; null only for plain text
    * @param pair the second text; null if rows are single texts
    * @param label the label; null if there is none
-   * @param id the row keys; null for keys of file and ordinal
+   * @param id the row keys; null for keys made of file and ordinal
    */
   public record Columns(
       @Nullable String text, @Nullable String pair, @Nullable String label, @Nullable String id)

@@ -84,7 +84,7 @@ public record DistillSpec(
       double firstTokenMse,
       Projection projection)
       implements Serializable {
-    /** None of them. */
+    /** No losses on hidden states. */
     public static final Hidden NONE =
         new Hidden(0, CosineLayers.LAST, 0, 0, 0, Projection.PER_LAYER);
   }
@@ -119,7 +119,7 @@ public record DistillSpec(
   public record Relations(
       double attention, double query, double key, double value, int heads, Blocks blocks)
       implements Serializable {
-    /** None of them. */
+    /** No losses on distributions over tokens. */
     public static final Relations NONE = new Relations(0, 0, 0, 0, 0, Blocks.LAST);
 
     /** Returns the weight of the relations of queries, keys or values. */

@@ -2,7 +2,7 @@ package io.stillhouse.spec;
 
 /**
  * The labels of a row as one number, the sum of 2^id. A double represents 52 labels exactly, so
- * that they fit in the column in which other tasks have a class id or a score.
+ * that they fit in the column in which other tasks store a class id or a score.
  */
 public final class LabelSet {
   /** The largest number of labels. */
@@ -10,7 +10,7 @@ public final class LabelSet {
 
   private LabelSet() {}
 
-  /** Returns a set with one more label. */
+  /** Returns a set with a label added. */
   public static double with(double set, int label) {
     return (double) ((long) set | 1L << label);
   }

@@ -36,7 +36,7 @@ public enum Metric {
   }
 
   /**
-   * Returns the metrics of a task, the usual one first; empty for a masked LM and without a head.
+   * Returns the metrics of a task, the primary one first; empty for a masked LM and without a head.
    */
   public static List<Metric> of(Task task) {
     return switch (task) {

@@ -19,7 +19,7 @@ public enum Precision {
    */
   BFLOAT16(15);
 
-  /** Flags in /proc/cpuinfo, of x86-64 and ARM, of processors with bfloat16 products. */
+  /** Flags in /proc/cpuinfo, on x86-64 and ARM, of processors with bfloat16 products. */
   private static final Set<String> PRODUCTS =
       Set.of("avx512_bf16", "amx_bf16", "avx_ne_convert", "bf16");
 
@@ -29,12 +29,12 @@ public enum Precision {
     this.scalarType = scalarType;
   }
 
-  /** Returns the precision of a name in a recipe. */
+  /** Returns the precision with a name in a recipe. */
   public static Precision of(String name) {
     return valueOf(name.toUpperCase(Locale.ROOT));
   }
 
-  /** Returns libtorch's number of the dtype. */
+  /** Returns libtorch's number for the dtype. */
   public int scalarType() {
     return scalarType;
   }
@@ -43,8 +43,9 @@ public enum Precision {
    * Requires a processor that computes in this precision; on others, libtorch fails or emulates
    * products slowly.
    *
-   * @param key the key that asks for it, for the message
-   * @throws io.stillhouse.error.StillhouseException if this machine's processor does not
+   * @param key the key that requests it, for the message
+   * @throws io.stillhouse.error.StillhouseException if this machine's processor does not compute in
+   *     it
    */
   public void requireProcessor(String key) {
     Path flags = Path.of("/proc/cpuinfo");

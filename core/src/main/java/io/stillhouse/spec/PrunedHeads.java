@@ -22,8 +22,8 @@ public record PrunedHeads(List<List<Integer>> blocks) implements Serializable {
   }
 
   /**
-   * Returns the least important heads; of equal heads, the first ones of the first blocks. Each
-   * block keeps its most important head.
+   * Returns the least important heads; among equally important ones, the first heads of the first
+   * blocks. Each block keeps its most important head.
    *
    * @param importance the importance of each head, by block
    * @param count the number of heads to prune

@@ -12,14 +12,14 @@ import java.util.List;
  * @param further the further teachers, in the order of the recipe
  */
 public record Teachers(double weight, List<Further> further) implements Serializable {
-  /** The first teacher, without further ones. */
+  /** A single teacher. */
   public static final Teachers ALONE = new Teachers(1, List.of());
 
   /**
    * A further teacher.
    *
    * @param weight its weight in each of its terms
-   * @param loss its losses; terms that it takes no part in have weight 0
+   * @param loss its losses; terms that it does not take part in have weight 0
    */
   public record Further(double weight, DistillSpec loss) implements Serializable {}
 

@@ -35,7 +35,7 @@ public record TrainSpec(
   /**
    * How rows are divided into steps.
    *
-   * @param batchSize rows of one optimiser step, the papers' batch size
+   * @param batchSize rows of one optimizer step, the papers' batch size
    * @param microBatchTokens tokens computed at once, including padding; it determines memory, not
    *     the loss
    * @param shuffleShards number of shards whose rows are shuffled together
@@ -53,11 +53,11 @@ public record TrainSpec(
   }
 
   /**
-   * PyTorch's AdamW under linear warm-up and decay.
+   * PyTorch's AdamW with linear warm-up and decay.
    *
    * @param learningRate the peak learning rate
-   * @param warmupSteps steps over which the rate rises from 0, or, below 1, their share of all
-   *     steps
+   * @param warmupSteps number of steps over which the rate rises from 0; a value below 1 is a share
+   *     of all steps
    * @param betas decay rates and epsilon of the moments
    * @param weightDecay decoupled weight decay; biases and LayerNorm weights have none
    * @param maxGradNorm maximum global norm of the gradient; 0 for no clipping
@@ -66,7 +66,10 @@ public record TrainSpec(
       double learningRate, double warmupSteps, Betas betas, double weightDecay, double maxGradNorm)
       implements Serializable {}
 
-  /** Decay rates of the first and second moment, and the term added to the root of the second. */
+  /**
+   * Decay rates of the first and second moment, and the term added to the square root of the
+   * second.
+   */
   public record Betas(double first, double second, double epsilon) implements Serializable {}
 
   /**
@@ -127,8 +130,8 @@ public record TrainSpec(
    * How a training runs.
    *
    * @param maxSteps maximum number of steps of all workers together; 0 for no limit
-   * @param seed seed of shuffling, dropout and random initialisation
-   * @param threads threads of libtorch; sums depend on it, so it is part of the recipe
+   * @param seed seed of shuffling, dropout and random initialization
+   * @param threads number of libtorch's threads; sums depend on it, so it is part of the recipe
    * @param checkpointEvery steps between checkpoints
    * @param precision precision of the products of linear layers, forward and backward
    */
@@ -141,7 +144,8 @@ public record TrainSpec(
    * @param keep those of the last step, or the best ones over the validation rows
    * @param by the name of a metric, or {@code loss}
    * @param evalEvery steps between evaluations; 0 evaluates after each epoch
-   * @param patience evaluations in a row without improvement that end the training; 0 for none
+   * @param patience number of evaluations in a row without improvement after which training stops;
+   *     0 for no limit
    */
   public record Selection(Keep keep, String by, long evalEvery, int patience)
       implements Serializable {
@@ -170,7 +174,7 @@ public record TrainSpec(
     return batching.shuffleShards();
   }
 
-  /** Returns the number of optimiser steps for a number of rows. */
+  /** Returns the number of optimizer steps for a number of rows. */
   public long steps(long rows) {
     long all = stepsPerEpoch(rows) * epochs;
     return run.maxSteps() > 0 ? Math.min(all, run.maxSteps()) : all;

@@ -18,16 +18,17 @@ public record Column(String name, Family family, Type type, String doc) {
     STRING,
     INT,
     DOUBLE,
-    /** int32 numbers, for every dtype of the file. */
+    /** int32 numbers, regardless of the file's dtype. */
     IDS,
     /** Unsigned bytes. */
     UINT8,
     /** Token ids: 2 bytes each, unsigned, or 4 for a large vocabulary. */
     TOKEN_IDS,
-    /** float32 numbers, for every dtype of the file. */
+    /** float32 numbers, regardless of the file's dtype. */
     FLOAT32,
     /**
-     * Numbers in the file's dtype, but float16 instead of int8, because they are too few to scale.
+     * Numbers in the file's dtype, but float16 instead of int8, because there are too few of them
+     * to scale.
      */
     UNSCALED,
     CELL;
@@ -38,7 +39,7 @@ public record Column(String name, Family family, Type type, String doc) {
     }
   }
 
-  /** Returns the dtype of the column's numbers in a file of a dtype. */
+  /** Returns the dtype of the column's numbers in a file with a dtype. */
   public Dtype dtype(Dtype file) {
     return switch (type) {
       case CELL -> file;

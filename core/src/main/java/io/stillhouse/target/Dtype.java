@@ -15,13 +15,13 @@ public enum Dtype {
     this.bytes = bytes;
   }
 
-  /** Returns the bytes of one number, without the overhead of {@link #INT8}. */
+  /** Returns the number of bytes per number, without the overhead of {@link #INT8}. */
   public int bytes() {
     return bytes;
   }
 
   /**
-   * Returns the bytes of a cell.
+   * Returns the number of bytes of a cell.
    *
    * @param lines the product of all dimensions but the last: tokens, or heads x queries
    * @param width the last dimension

@@ -28,7 +28,7 @@ public record Example(
    * @param typeIds segment of each token, [L]
    * @param mlmLabels original ids at masked positions and -100 elsewhere, [L]; null if nothing is
    *     masked
-   * @param label class id or score; NaN without a label
+   * @param label class id, score, or sum of 2^id over several labels; NaN without a label
    */
   @SuppressWarnings("ArrayRecordComponent") // never compared
   public record Inputs(int[] inputIds, int[] typeIds, int @Nullable [] mlmLabels, double label) {}

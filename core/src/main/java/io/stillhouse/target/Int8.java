@@ -8,7 +8,7 @@ import java.nio.FloatBuffer;
  * Symmetric 8-bit numbers with one scale per line: a token of a hidden state, or a query of a head.
  * The few largest numbers of a line, its outliers, are stored in float32: a hidden state of BERT
  * has two or three dimensions that are ten times as large as the others, and a scale that covers
- * them would cause an error of 3 % in the others.
+ * them would cause an error of 3% in the others.
  *
  * <p>A cell contains, little-endian: the scale of every line, float32; the values of every line's
  * outliers, float32; their positions, two bytes each, unsigned (four if a line is wider than
@@ -34,12 +34,12 @@ public final class Int8 {
     return width > 1 << Short.SIZE ? Integer.BYTES : Short.BYTES;
   }
 
-  /** Returns the bytes of a line besides one per number; they do not decrease with the width. */
+  /** Returns the bytes of a line in addition to one per number; never decreases with the width. */
   static int overhead(int width) {
     return Float.BYTES + outliers(width) * (Float.BYTES + positionBytes(width));
   }
 
-  /** Quantises {@code lines} lines of {@code width} numbers, from the buffer's position. */
+  /** Quantizes {@code lines} lines of {@code width} numbers, from the buffer's position. */
   public static byte[] encode(FloatBuffer numbers, int lines, int width) {
     byte[] cell = new byte[Dtype.INT8.bytes(lines, width)];
     Layout layout = new Layout(ByteBuffer.wrap(cell).order(ByteOrder.LITTLE_ENDIAN), lines, width);

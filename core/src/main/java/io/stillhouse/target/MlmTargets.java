@@ -24,13 +24,13 @@ public record MlmTargets(Kind kind, int count, List<Double> temperatures, Positi
 
   private static final String ALL = "mlm_";
 
-  /** Nothing stored. */
+  /** No soft labels are stored. */
   public static final MlmTargets NONE = new MlmTargets(Kind.NONE, 0, List.of(), Positions.ALL);
 
   /** The part of the logits that is stored. */
   public enum Kind {
     NONE,
-    /** Nothing: the teacher's head derives the logits from the last hidden state. */
+    /** Nothing: the teacher's head computes the logits from the last hidden state. */
     DERIVED,
     /** Every logit. */
     DENSE,
@@ -44,7 +44,7 @@ public record MlmTargets(Kind kind, int count, List<Double> temperatures, Positi
      */
     SAMPLED;
 
-    /** Returns the kind of a name in a recipe, such as {@code top-k}. */
+    /** Returns the kind with a name in a recipe, such as {@code top-k}. */
     public static Kind of(String name) {
       return valueOf(name.toUpperCase(Locale.ROOT).replace('-', '_'));
     }
@@ -59,7 +59,7 @@ public record MlmTargets(Kind kind, int count, List<Double> temperatures, Positi
     return kind == Kind.DENSE || kind == Kind.TOP_K || kind == Kind.SAMPLED;
   }
 
-  /** Returns the maximum number of bytes of a token's soft labels before compression. */
+  /** Returns the maximum number of bytes of a token's soft labels, before compression. */
   long tokenBytes(Dtype dtype, int vocabulary) {
     return switch (kind) {
       case NONE, DERIVED -> 0;
@@ -158,7 +158,7 @@ public record MlmTargets(Kind kind, int count, List<Double> temperatures, Positi
     return "t" + number.replace('.', '_');
   }
 
-  /** Returns the column with a name, which a {@link MlmTargets} created. */
+  /** Returns the column with a name that an {@link MlmTargets} created. */
   static Column named(String name) {
     Column.Type type = Column.Type.CELL;
     if (name.endsWith("_ids")) {

@@ -5,7 +5,7 @@ import java.util.List;
 
 /** Rows with their targets, by shard, always in the same order. */
 public interface TargetSource {
-  /** The label of positions without a label, as in PyTorch. */
+  /** The label of positions that have no label, as in PyTorch. */
   int IGNORED = -100;
 
   /** Returns the number of rows of each shard. */

@@ -1,7 +1,7 @@
 package io.stillhouse.text;
 
 /**
- * A tokenised text without special tokens. Each array has one entry per token. The arrays are not
+ * A tokenized text without special tokens. Each array has one entry per token. The arrays are not
  * copied, so callers must not modify them.
  */
 public final class Encoded {

@@ -8,9 +8,9 @@ import java.util.Locale;
 import java.util.Set;
 
 /**
- * Cuts a tokenised text into pieces that fit a model.
+ * Cuts a tokenized text into pieces that fit a model.
  *
- * <p>Pieces are slices of the encoding of the whole text; they are not tokenised again. The text is
+ * <p>Pieces are slices of the encoding of the whole text; they are not tokenized again. The text is
  * cut where a token begins: after white space if possible, otherwise between the tokenizer's words,
  * otherwise within a word. White space between two pieces belongs to the first. Unless pieces are
  * truncated, concatenating their texts gives the original text.
@@ -20,7 +20,7 @@ public final class Segmenter {
   private static final int SPECIAL_TOKENS = 2;
 
   /**
-   * A name follows these titles and their full stop; {@link BreakIterator} would end the sentence
+   * Titles that are followed by a period and a name; {@link BreakIterator} would end the sentence
    * there.
    */
   private static final Set<String> TITLES =

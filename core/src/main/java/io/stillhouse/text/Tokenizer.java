@@ -19,10 +19,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.Set;
 
-/**
- * The tokenizer of a Hugging Face directory. It is safe for use by several threads until it is
- * closed.
- */
+/** The tokenizer of a Hugging Face directory. Thread-safe until it is closed. */
 public final class Tokenizer implements AutoCloseable {
   public static final String PAD = "[PAD]";
   public static final String UNK = "[UNK]";
@@ -296,7 +293,7 @@ public final class Tokenizer implements AutoCloseable {
   }
 
   /**
-   * Replaces unpaired surrogates by U+FFFD, which is also one char. The library cannot represent
+   * Replaces unpaired surrogates with U+FFFD, which is also one char. The library cannot represent
    * them and would turn them into several characters.
    */
   private static String withoutLoneSurrogates(String text) {

@@ -55,8 +55,8 @@ public final class Autograd {
   }
 
   /**
-   * Gives a leaf a gradient of 0 and returns it, not a copy, so that callers can add to it in
-   * place. The caller closes the returned array.
+   * Sets a leaf's gradient to 0 and returns it, not a copy, so that callers can add to it in place.
+   * The caller closes the returned array.
    */
   public static NDArray zeroGradient(NDArray leaf) {
     record(Mode.ON);
@@ -71,7 +71,7 @@ public final class Autograd {
   }
 
   /**
-   * Returns the product with a number, safely for a backward pass.
+   * Returns the product with a number, in a way that is safe for a backward pass.
    *
    * <p>With {@code array.mul(number)}, DJL puts the number into Java's memory. The graph keeps a
    * pointer to it, the garbage collector frees it, and the backward pass reads freed memory.
@@ -86,7 +86,7 @@ public final class Autograd {
     }
   }
 
-  /** Returns the quotient by a number, safely for a backward pass, as {@link #times} does. */
+  /** Returns the quotient by a number, as safe for a backward pass as {@link #times}. */
   public static NDArray over(NDArray array, double divisor) {
     try (NDArray inLibtorch =
         array.getManager().full(new Shape(), (float) divisor, DataType.FLOAT32)) {
@@ -138,7 +138,7 @@ public final class Autograd {
    *
    * @param tableND N rows, float32
    * @param ids row numbers, of any shape, int64
-   * @return of the ids' shape with D appended, attached to the ids' manager
+   * @return the rows, of the ids' shape with D appended, attached to the ids' manager
    */
   public static NDArray rows(NDArray tableND, NDArray ids) {
     return ids.getNDArrayInternal().embedding(ids, tableND, SparseFormat.DENSE).singletonOrThrow();

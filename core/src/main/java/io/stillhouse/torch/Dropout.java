@@ -25,7 +25,7 @@ import org.jspecify.annotations.Nullable;
 
 /**
  * The dropout of one forward pass. Its masks depend only on its key and on the order of calls.
- * libtorch's dropout draws from one generator per process, so students that train side by side
+ * libtorch's dropout draws from one generator per process, so students that train concurrently
  * would change each other's masks.
  *
  * <p>Whether number n of a mask is dropped depends on 16 bits of a hash of n: MurmurHash3's
@@ -128,7 +128,8 @@ public final class Dropout {
   /**
    * Draws masks on the manager's device, all masks of one shape together. {@link #mask} then
    * returns these, one after another, before it draws others. A step of BERT-base on a GPU needs a
-   * hundred million numbers; to compute them in Java and send them would take longer than the step.
+   * hundred million numbers; computing them in Java and sending them would take longer than the
+   * step.
    *
    * @param ops from {@link #compile}
    * @param manager owns the masks

@@ -56,7 +56,7 @@ public final class TorchScript {
    * layers. The file calls {@code __torch__.products.linear}, {@code product} and {@code
    * add_outer}, which are the fastest on the device.
    *
-   * @param precision of the products; the caller checks that the device supports it
+   * @param precision precision of the products; the caller checks that the device supports it
    */
   public static PtSymbolBlock compile(
       NDManager manager, Class<?> owner, String file, Precision precision) {
@@ -72,7 +72,7 @@ public final class TorchScript {
   /**
    * Returns a list of tensors as an argument of a method; the caller closes it.
    *
-   * @param arrays of DJL's PyTorch engine
+   * @param arrays arrays of DJL's PyTorch engine
    */
   public static IValue list(Collection<NDArray> arrays) {
     return IValue.listFrom(arrays.stream().map(PtNDArray.class::cast).toArray(PtNDArray[]::new));
@@ -104,7 +104,7 @@ public final class TorchScript {
   /**
    * Loads a module.
    *
-   * @param sources by Python module, as a path
+   * @param sources source text by Python module, as a path
    */
   private static PtSymbolBlock load(NDManager manager, Map<String, String> sources) {
     try {

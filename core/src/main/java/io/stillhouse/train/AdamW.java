@@ -48,7 +48,7 @@ final class AdamW implements AutoCloseable {
    * Updates the parameters with the accumulated gradients, and clears the gradients.
    *
    * @param step counted from 1
-   * @param learningRate of this step
+   * @param learningRate learning rate of this step
    * @return the global norm of the gradients before clipping; the parameters are not updated if it
    *     is not finite
    */

@@ -13,7 +13,7 @@ import java.util.Objects;
 import java.util.Random;
 
 /**
- * Initialises the weights of a BiLSTM. The weights of its layers are drawn as in PyTorch: uniformly
+ * Initializes the weights of a BiLSTM. The weights of its layers are drawn as in PyTorch: uniformly
  * within 1/sqrt(hidden size) for nn.LSTM, or within 1/sqrt(number of inputs) for nn.Linear. Each
  * tensor depends only on the seed and its own name.
  */
@@ -24,7 +24,7 @@ public final class BiLstmInit {
 
   private BiLstmInit() {}
 
-  /** Returns the word embeddings of a teacher with random layers. */
+  /** Returns weights with a teacher's word embeddings and random layers. */
   public static Map<String, NDArray> from(
       NDManager manager, BiLstmSpec spec, HuggingFaceDirectory teacher, long seed) {
     Map<String, NDArray> weights = new LinkedHashMap<>();

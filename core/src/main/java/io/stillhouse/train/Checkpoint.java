@@ -65,7 +65,7 @@ public record Checkpoint(SafeTensors file, long steps) {
     publish(store, run, steps, state, Map.of());
   }
 
-  /** As {@link #publish(CheckpointStore, String, long, Map)}, with additional metadata. */
+  /** Publishes the state of a run with additional metadata. */
   static void publish(
       CheckpointStore store,
       String run,

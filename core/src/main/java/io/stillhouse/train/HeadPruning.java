@@ -16,7 +16,7 @@ import java.util.Objects;
  * Keeps the weights of pruned heads at zero: their rows of the query, key and value matrices and
  * biases, and the columns of the output projection that read them. The tensors keep the shapes that
  * Hugging Face expects, and the model computes the same as without these heads. This class only
- * applies a pruning; {@link PrunedHeads} says which heads are pruned.
+ * applies a pruning; {@link PrunedHeads} determines which heads are pruned.
  *
  * <p>A weight of zero with zero gradient and moments stays zero, because weight decay multiplies
  * the weight and clipping multiplies the gradient.

@@ -196,7 +196,7 @@ final class RowOrder {
     return (rows + batchSize - 1) / batchSize;
   }
 
-  /** Hashes two numbers with the finaliser of SplitMix64, so that all bits depend on both. */
+  /** Hashes two numbers with the finalizer of SplitMix64, so that all bits depend on both. */
   static long mix(long a, long b) {
     long z = a * 0x9E3779B97F4A7C15L + b + 0x632BE59BD9B4E019L;
     z = (z ^ (z >>> 30)) * 0xBF58476D1CE4E5B9L;

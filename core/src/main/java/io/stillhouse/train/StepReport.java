@@ -6,7 +6,7 @@ import java.util.List;
 import java.util.Map;
 
 /**
- * The report of one optimiser step, for progress lines and {@code metrics.jsonl}.
+ * The report of one optimizer step, for progress lines and {@code metrics.jsonl}.
  *
  * @param step number of the step, from 1
  * @param steps number of steps of the whole run

@@ -12,7 +12,7 @@ import java.util.Map;
 import org.jspecify.annotations.Nullable;
 
 /**
- * Runs the optimiser steps of one student: reads the rows of each step, times the step, and counts
+ * Runs the optimizer steps of one student: reads the rows of each step, times the step, and counts
  * the steps whose gradients are not finite. {@link AdamW} skips the update of such a step.
  */
 public final class StepRunner implements AutoCloseable {
@@ -43,9 +43,9 @@ public final class StepRunner implements AutoCloseable {
   /**
    * Opens a runner with its own feed.
    *
-   * @param manager owns the optimiser's moments, which are 0 at first
+   * @param manager owns the optimizer's moments, which are 0 at first
    * @param weights every tensor of the student and its projections; trained in place
-   * @param teacher rebuilds the targets that are not stored
+   * @param teacher computes the targets that are not stored
    * @param end the batch before which this runner stops; no rows are read for it
    */
   public static StepRunner open(
@@ -69,9 +69,9 @@ public final class StepRunner implements AutoCloseable {
    *
    * @param batch the batch of rows to train on, from 0; also seeds dropout
    * @param adamStep how many updates the moments have seen, including this one
-   * @param learningRate of this step
-   * @param number of the step in the report, from 1
-   * @param steps of the whole run, for the report
+   * @param learningRate learning rate of this step
+   * @param number number of the step in the report, from 1
+   * @param steps number of steps of the whole run, for the report
    */
   public record Step(long batch, long adamStep, double learningRate, long number, long steps) {}
 
@@ -94,12 +94,12 @@ public final class StepRunner implements AutoCloseable {
         new StepReport.Work(Counts.of(rows).tokens(), (end - start) / 1e9, (read - start) / 1e9));
   }
 
-  /** Returns the number of consecutive steps, up to the last one, with gradients not finite. */
+  /** Returns the number of consecutive steps, up to the last one, with non-finite gradients. */
   int badSteps() {
     return badSteps;
   }
 
-  /** Returns whether so many consecutive steps had gradients not finite that training must stop. */
+  /** Returns whether training must stop after too many steps in a row with non-finite gradients. */
   public boolean diverged() {
     return badSteps >= MAX_BAD_STEPS;
   }
@@ -109,7 +109,7 @@ public final class StepRunner implements AutoCloseable {
     return badSteps > 0 && !anyFinite;
   }
 
-  /** Returns the optimiser's moments by name. */
+  /** Returns the optimizer's moments by name. */
   public Map<String, NDArray> moments() {
     return worker.moments();
   }

@@ -17,7 +17,7 @@ import java.util.Objects;
 import java.util.Random;
 import java.util.zip.CRC32;
 
-/** Initialises the weights of an encoder student. */
+/** Initializes the weights of an encoder student. */
 public final class StudentInit {
   private static final String TABLES = "bert.embeddings.";
   private static final String POSITIONS = TABLES + "position_embeddings.weight";
@@ -32,8 +32,8 @@ public final class StudentInit {
    * Returns random weights as in Hugging Face's BERT: normal with standard deviation 0.02, biases
    * 0, LayerNorm weights 1.
    *
-   * @param seed each tensor depends only on the seed and its own name, so models with a common part
-   *     start equally there
+   * @param seed each tensor depends only on the seed and its own name, so models start with the
+   *     same weights in the parts that they have in common
    */
   public static Map<String, NDArray> random(NDManager manager, EncoderSpec spec, long seed) {
     Map<String, NDArray> weights = new LinkedHashMap<>();

@@ -76,7 +76,7 @@ public final class Trainer {
   }
 
   /**
-   * As {@link #Trainer(Setup, TargetSource, CheckpointStore, Consumer)}.
+   * Creates a trainer that can keep the best weights.
    *
    * @param measure the measure by which the recipe selects weights; null if it keeps the last
    *     weights
@@ -98,10 +98,10 @@ public final class Trainer {
    * Trains {@code weights} in place up to the last step, starting from the newest checkpoint if
    * there is one.
    *
-   * @param manager owns the state of the optimiser
+   * @param manager owns the state of the optimizer
    * @param weights the initial student: every tensor of its spec, and the projections of mapped
    *     states
-   * @param teacher rebuilds the targets that are not stored
+   * @param teacher computes the targets that are not stored
    */
   void run(NDManager manager, Map<String, NDArray> weights, TeacherParts teacher)
       throws IOException {
@@ -112,7 +112,7 @@ public final class Trainer {
     }
   }
 
-  /** As {@link #run}, but the caller takes the steps one at a time. */
+  /** Begins a training like {@link #run}, but the caller takes the steps one at a time. */
   public Run begin(NDManager manager, Map<String, NDArray> weights, TeacherParts teacher)
       throws IOException {
     long end = setup.train().steps(setup.rows(source));
@@ -120,7 +120,7 @@ public final class Trainer {
         manager, weights, StepRunner.open(manager, setup, weights, teacher, source, end));
   }
 
-  /** As {@link #begin}, with rows from a feed that several students share. */
+  /** Begins a training with rows from a feed that several students share. */
   Run begin(NDManager manager, Map<String, NDArray> weights, TeacherParts teacher, Prefetcher feed)
       throws IOException {
     return new Run(manager, weights, new StepRunner(manager, setup, weights, teacher, feed));

@@ -54,9 +54,9 @@ public final class Validation {
   /**
    * Measures weights.
    *
-   * @param manager owns nothing afterwards
+   * @param manager parent of temporary managers; owns no new arrays afterwards
    * @param weights every tensor of the student and its projections
-   * @param teacher rebuilds the targets that are not stored
+   * @param teacher computes the targets that are not stored
    */
   public Measured measure(NDManager manager, Map<String, NDArray> weights, TeacherParts teacher)
       throws IOException {

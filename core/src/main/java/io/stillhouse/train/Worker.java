@@ -36,9 +36,9 @@ final class Worker implements AutoCloseable {
   private final AdamW adamW;
 
   /**
-   * @param manager owns the optimiser's moments, which are 0 at first
+   * @param manager owns the optimizer's moments, which are 0 at first
    * @param weights trained in place: every tensor of the student and its projections
-   * @param teacher rebuilds the targets that are not stored
+   * @param teacher computes the targets that are not stored
    */
   Worker(
       NDManager manager, Trainer.Setup setup, Map<String, NDArray> weights, TeacherParts teacher) {
@@ -76,10 +76,10 @@ final class Worker implements AutoCloseable {
   /**
    * Takes one step.
    *
-   * @param rows of the step
+   * @param rows the rows of the step
    * @param batch the number of the batch in the run, from 0; seeds dropout
    * @param adamStep number of updates of the moments, including this one
-   * @param learningRate of this step
+   * @param learningRate learning rate of this step
    */
   Outcome step(List<Example> rows, long batch, long adamStep, double learningRate) {
     Counts whole = Counts.of(rows);
@@ -120,7 +120,7 @@ final class Worker implements AutoCloseable {
     return new Outcome(total, terms, norm);
   }
 
-  /** Returns the optimiser's moments by name. */
+  /** Returns the optimizer's moments by name. */
   Map<String, NDArray> moments() {
     return adamW.state();
   }

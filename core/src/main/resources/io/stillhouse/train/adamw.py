@@ -1,4 +1,4 @@
-# torch.nn.utils.clip_grad_norm_ and torch.optim.AdamW(fused=True), as libtorch's operators.
+# torch.nn.utils.clip_grad_norm_ and torch.optim.AdamW(fused=True), with libtorch's operators.
 
 
 class Ops(Module):
@@ -14,7 +14,7 @@ class Ops(Module):
     def clear(self, grads: List[Tensor]) -> None:
         torch._foreach_zero_(grads)
 
-    # Updates parameters and moments in place. `steps` has the number of this step for each parameter, float32.
+    # Updates parameters and moments in place. `steps` contains the number of this step for each parameter, float32.
     def step(
         self,
         params: List[Tensor],
@@ -28,7 +28,7 @@ class Ops(Module):
         decay: float,
         eps: float,
     ) -> None:
-        largest = annotate(List[Tensor], [])  # of the second moments: AMSGrad alone has these
+        largest = annotate(List[Tensor], [])  # maxima of the second moments, which only AMSGrad uses
         torch._fused_adamw_(
             params,
             grads,

@@ -12,7 +12,8 @@ import java.util.Map;
  * A model read from a foreign format.
  *
  * @param file the file with the tensors, for messages
- * @param tensors by the names of {@link EncoderSpec#parameters()}; kernels have shape (out, in)
+ * @param tensors tensors by name, as in {@link EncoderSpec#parameters()}; kernels have shape (out,
+ *     in)
  * @param heads number of attention heads
  * @param notes assumptions and omissions, for the user
  */

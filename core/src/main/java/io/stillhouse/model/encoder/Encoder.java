@@ -116,7 +116,7 @@ public final class Encoder implements Predictor {
   /**
    * Returns the scores of a block, computed from its input as a forward pass does.
    *
-   * @param block from 1
+   * @param block number of the block, from 1
    * @param inputBLD hidden state {@code block - 1}
    * @return (B, H, L, L), attached to the input's manager
    */
@@ -135,7 +135,7 @@ public final class Encoder implements Predictor {
   /**
    * Returns the value relations of a block, computed from its input.
    *
-   * @param block from 1
+   * @param block number of the block, from 1
    * @param inputBLD hidden state {@code block - 1}
    * @return (B, H, L, L), attached to the input's manager
    */
@@ -152,7 +152,7 @@ public final class Encoder implements Predictor {
   /**
    * Returns queries, keys or values of a block, computed from its input.
    *
-   * @param block from 1
+   * @param block number of the block, from 1
    * @param inputBLD hidden state {@code block - 1}
    * @return (B, L, D), all heads of a token side by side, before the division by sqrt(K)
    */

@@ -6,9 +6,9 @@ import java.nio.FloatBuffer;
 import java.util.List;
 
 /**
- * The outer optimiser: averages the workers' differences and takes a step with Nesterov momentum
- * over rounds (DiLoCo, Douillard et al. 2023, arXiv:2311.08105, section 2). It is plain Java, so it
- * gives the same bits on every machine.
+ * The outer optimizer, which averages the workers' differences and takes a step with Nesterov
+ * momentum over rounds (DiLoCo, Douillard et al. 2023, arXiv:2311.08105, section 2). It is plain
+ * Java, so it gives the same bits on every machine.
  */
 public final class OuterStep {
   private OuterStep() {}
@@ -52,7 +52,7 @@ public final class OuterStep {
    * Updates the weights in place with the mean difference, in float64 rounded to float32.
    *
    * @param velocity momentum of the previous rounds; updated in place
-   * @param means one for each piece, as {@link #mean} gives them
+   * @param means one for each piece, as {@link #mean} returns them
    */
   public static void apply(
       FlatWeights weights, FlatWeights velocity, List<byte[]> means, TrainSpec.Outer outer) {

@@ -72,7 +72,7 @@ public final class RoundWorker {
   /**
    * Trains one round.
    *
-   * @param manager owns nothing afterwards
+   * @param manager parent of temporary managers; owns no new arrays afterwards
    * @param start the round's weights
    * @param moments stored moments of the worker, or null if there are none
    * @param keeper receives the moments at the end; not called if there is no difference

@@ -6,7 +6,7 @@
 # io/stillhouse/torch.
 
 
-# Where the texts' tokens are: see PackedTexts.java.
+# The places of the texts' tokens, see PackedTexts.java.
 class Places(NamedTuple):
     ids: Tensor
     backward: Tensor
@@ -48,7 +48,7 @@ class Ops(Module):
         ids, backward, order, lasts, previous = tensors
         return __torch__.Places(ids, backward, order, lasts, previous, sizes)
 
-    # The lists have the weights of the input and of the state, then their biases.
+    # The lists contain the weights for the input and for the state, then their biases.
     def lstm(self, table: Tensor, forward: List[Tensor], backward: List[Tensor]) -> __torch__.Lstm:
         return __torch__.Lstm(table, self.direction(forward), self.direction(backward))
 

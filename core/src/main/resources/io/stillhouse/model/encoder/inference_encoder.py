@@ -1,9 +1,9 @@
 # The forward pass of an encoder on a CPU, without gradients, block by block.
 #
-# Names of tensors end in their shape: B rows, L padded length, N real tokens of all rows, D hidden width, H heads,
-# K width of a head, E any other width. States are packed: the real tokens of all rows, one after another. Rows of the
-# same length that follow each other form a run; attention computes a run at once. Tensors of bfloat16 never leave this
-# module, because DJL has no such dtype. `to` returns a tensor that already has the dtype as it is; 6 is float32.
+# Names of tensors end in their shape: B rows, L padded length, N real tokens of all rows, D hidden width, H heads, K
+# width of a head, E any other width. States are packed: the real tokens of all rows, one after another. Consecutive
+# rows of the same length form a run; attention computes a run at once. Tensors of bfloat16 never leave this module,
+# because DJL has no such dtype. `to` returns the tensor itself if it already has the dtype; 6 is float32.
 
 
 class Config(NamedTuple):
@@ -13,7 +13,7 @@ class Config(NamedTuple):
 
 
 class Packing(NamedTuple):
-    tokensN: Tensor  # where the real tokens are among the padded ones
+    tokensN: Tensor  # indices of the real tokens among the padded ones
     rows: List[int]  # rows of each run
     lengths: List[int]  # their length
     batch: int
@@ -86,7 +86,7 @@ class Ops(Module):
         run = qkvNE.narrow(0, token, rows * length)
         return run.view([rows, length, 3, heads, headSize]).permute([2, 0, 3, 1, 4])
 
-    # Returns the heads' results, (N, D).
+    # Returns the concatenated results of the heads, (N, D).
     def attend(self, qkvNE: Tensor, packing: __torch__.Packing, heads: int) -> Tensor:
         width = qkvNE.size(1) // 3
         contexts = annotate(List[Tensor], [])

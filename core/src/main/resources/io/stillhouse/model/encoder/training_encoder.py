@@ -1,9 +1,9 @@
 # The training pass of an encoder: forward and backward, block by block.
 #
-# Names of tensors end in their shape: B rows, L padded length, N real tokens of all rows, D hidden width, H heads,
-# K width of a head, E any other width. Linear layers see real tokens alone, attention sees them padded. A list of masks
-# is empty where nothing is dropped. Gradients of weights are added in place. `products` is the file for the device and
-# the precision, from io/stillhouse/torch.
+# Names of tensors end in their shape: B rows, L padded length, N real tokens of all rows, D hidden width, H heads, K
+# width of a head, E any other width. Linear layers compute real tokens only, attention computes them padded. A list of
+# masks is empty if nothing is dropped. Gradients of weights are added in place. `products` is the file for the device
+# and the precision, from io/stillhouse/torch.
 
 
 class Config(NamedTuple):
@@ -16,7 +16,7 @@ class Embeddings(NamedTuple):
     tables: List[Tensor]  # words and positions, and segments if the architecture has any
     norm: Tensor
     normBias: Tensor
-    mapping: List[Tensor]  # weight and bias of the layer that makes hidden states of the embeddings, or nothing
+    mapping: List[Tensor]  # weight and bias of the layer that maps embeddings to hidden states, if there is one
 
 
 class SavedEmbeddings(NamedTuple):
@@ -43,8 +43,8 @@ class BlockWeights(NamedTuple):
     norm2Bias: Tensor
 
 
-# Gradients of query, key and value. A block has these without the others if losses read its scores or vectors, and
-# nothing above them.
+# Gradients of query, key and value. A block has only these gradients if losses read its scores or vectors, but nothing
+# above them.
 class QkvGrads(NamedTuple):
     weights: List[Tensor]
     biases: List[Tensor]
@@ -165,16 +165,17 @@ class Ops(Module):
         __torch__.products.add_outer(weightGrad, gradNE, inputND)
         biasGrad.add_(gradNE.sum([0]))
 
-    # Returns a hidden state as wide as the teacher's, (N, E).
+    # Returns a hidden state mapped to the teacher's width, (N, E).
     def project(self, inputND: Tensor, weightED: Tensor) -> Tensor:
         return __torch__.products.product(inputND, weightED)
 
-    # Returns the gradient of the hidden state. `grads` holds that of the weight.
+    # Returns the gradient of the hidden state, and adds that of the weight to `grads`.
     def project_backward(self, gradNE: Tensor, inputND: Tensor, weightED: Tensor, grads: List[Tensor]) -> Tensor:
         __torch__.products.add_outer(grads[0], gradNE, inputND)
         return __torch__.products.product(gradNE, weightED.t())
 
-    # Returns hidden state 0, (N, D), and what the backward pass needs. `ids` has (N) rows to read for each table.
+    # Returns hidden state 0, (N, D), and what the backward pass needs. `ids` contains the rows to read, (N), for each
+    # table.
     def embed(
         self,
         ids: List[Tensor],
@@ -222,7 +223,7 @@ class Ops(Module):
             weights.normBias,
             [True, True, True],
         )
-        # The word table is large: only the rows that were read are added to. The other tables are small.
+        # The word table is large, so gradients are added only to the rows that were read. The other tables are small.
         grads.tables[0].index_add_(0, saved.ids[0], sum)
         for i in range(1, len(grads.tables)):
             rows = grads.tables[i].size(0)
@@ -230,7 +231,7 @@ class Ops(Module):
         grads.norm.add_(norm)
         grads.normBias.add_(normBias)
 
-    # Returns the block's output, (N, D), its scores before the padding's bias, (B, H, L, L), its queries (divided by
+    # Returns the block's output, (N, D), its scores before the padding bias, (B, H, L, L), its queries (divided by
     # sqrt(K)), keys and values, (B, H, L, K), and what the backward pass needs.
     def block(
         self,
@@ -301,7 +302,7 @@ class Ops(Module):
         )
         return outputND, scoresBHLL, vectors, saved
 
-    # Returns the gradient of the block's input, (N, D). `losses` has what losses say of the block's scores,
+    # Returns the gradient of the block's input, (N, D). `losses` contains the losses' gradients of the block's scores,
     # (B, H, L, L), as "scores", and of its vectors, (B, L, D), as "query", "key" and "value"; each may be absent.
     def block_backward(
         self,
@@ -373,7 +374,7 @@ class Ops(Module):
             scoresBHLL.add_(losses["scores"])
         return self.qkv_backward(scoresBHLL, valuesBHLK, losses, saved, weights, config, qkvGrads) + sum1
 
-    # As `block_backward`, of a block whose output no loss depends on.
+    # Like `block_backward`, for a block whose output no loss depends on.
     def relations_backward(
         self,
         losses: Dict[str, Tensor],
@@ -389,7 +390,8 @@ class Ops(Module):
         valuesBHLK = torch.zeros_like(saved.valuesBHLK)
         return self.qkv_backward(scoresBHLL, valuesBHLK, losses, saved, weights, config, qkvGrads)
 
-    # Returns the gradient of the block's input through its queries, keys and values, from those of scores and values.
+    # Returns the gradient of the block's input through its queries, keys and values, given the gradients of scores and
+    # values.
     def qkv_backward(
         self,
         scoresBHLL: Tensor,
