@@ -37,7 +37,7 @@ public final class WordsByTag implements Serializable {
     Words words = byTag.get(tag);
     if (words == null) {
       throw new IllegalArgumentException(
-          "no word of the corpus is tagged %s, only %s".formatted(tag, byTag.keySet()));
+          "no word of the corpus has the tag %s; its tags are %s".formatted(tag, byTag.keySet()));
     }
     long drawn = random.nextLong(words.upTo()[words.upTo().length - 1]);
     int at = Arrays.binarySearch(words.upTo(), drawn + 1);

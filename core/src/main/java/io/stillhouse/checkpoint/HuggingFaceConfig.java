@@ -57,7 +57,7 @@ final class HuggingFaceConfig {
       throw Errors.invalid(
           "'%s' is not a Hugging Face directory: it has no %s"
               .formatted(file.getParent(), file.getFileName()),
-          "make one with import, or correct the path");
+          "create one with import, or correct the path");
     }
     JsonObject json = JsonFile.read(file);
     List<String> problems = new ArrayList<>();
@@ -65,7 +65,7 @@ final class HuggingFaceConfig {
     Optional<Dialect> known = Dialect.ofModelType(modelType);
     if (known.isEmpty()) {
       problems.add(
-          "model_type is '%s', but only %s are computed exactly"
+          "model_type is '%s', but only %s are supported"
               .formatted(modelType, Dialect.MODEL_TYPES));
     }
     Dialect dialect = known.orElse(Dialect.BERT);
@@ -77,7 +77,7 @@ final class HuggingFaceConfig {
       requireExact(json, "inner_group_num", "1", "1", problems);
     }
     if (text(json, "is_decoder", "false").equals("true")) {
-      problems.add("is_decoder is true, but only encoders are computed");
+      problems.add("is_decoder is true, but only encoders are supported");
     }
     if (!problems.isEmpty()) {
       throw Errors.invalid(
@@ -172,7 +172,7 @@ final class HuggingFaceConfig {
       }
     }
     throw Errors.invalid(
-        "'%s': architecture %s is not computed here".formatted(file, architecture),
+        "'%s': architecture %s is not supported".formatted(file, architecture),
         "use %s, %s or %s"
             .formatted(
                 dialect.className(BARE),
@@ -290,7 +290,7 @@ final class HuggingFaceConfig {
       JsonObject json, String key, String only, String unsaid, List<String> problems) {
     String value = text(json, key, unsaid);
     if (!value.equals(only)) {
-      problems.add("%s is '%s', but only '%s' is computed exactly".formatted(key, value, only));
+      problems.add("%s is '%s', but only '%s' is supported".formatted(key, value, only));
     }
   }
 

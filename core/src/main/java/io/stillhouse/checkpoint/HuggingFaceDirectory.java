@@ -223,7 +223,7 @@ public final class HuggingFaceDirectory implements ModelDirectory {
     if (!Files.exists(vocab) && !Files.exists(json)) {
       throw Errors.invalid(
           "'%s' has neither vocab.txt nor tokenizer.json".formatted(path),
-          "copy the model's tokenizer beside its weights");
+          "copy the model's tokenizer next to its weights");
     }
     if (Files.exists(vocab)) {
       requireVocabulary(vocab, Files.readAllLines(vocab).size(), rows);
@@ -237,7 +237,7 @@ public final class HuggingFaceDirectory implements ModelDirectory {
     boolean padded = rows % 8 == 0 && rows - tokens < MAX_PADDING_ROWS;
     if (tokens > rows || (tokens < rows && !padded)) {
       throw Errors.invalid(
-          "'%s' has %d tokens but the word embeddings %d rows (config.json vocab_size)"
+          "'%s' has %d tokens, but the word embeddings have %d rows (vocab_size in config.json)"
               .formatted(file, tokens, rows),
           "use the vocabulary that the model was trained with");
     }

@@ -52,13 +52,13 @@ public final class ParameterCheck {
         (name, tensor) -> {
           if (!spec.parameters().containsKey(name) && !ignorable(name, spec)) {
             problems.add(
-                "tensor '%s' in %s belongs to no %s"
+                "tensor '%s' in %s is not a parameter of this model (%s)"
                     .formatted(tensor.storedName(), tensor.file().getFileName(), described(spec)));
           }
         });
     if (!problems.isEmpty()) {
       throw Errors.invalid(
-          "the weights of '%s' do not fit its configuration: %s"
+          "the weights of '%s' do not match its configuration: %s"
               .formatted(source, String.join("; ", problems)),
           "use the config and the weights of the same model");
     }
@@ -89,7 +89,7 @@ public final class ParameterCheck {
 
   private static String described(ModelSpec spec) {
     return spec instanceof EncoderSpec encoder
-        ? "%s of %d layers".formatted(described(encoder.head().task()), encoder.layers())
+        ? "%s, %d layers".formatted(described(encoder.head().task()), encoder.layers())
         : "BiLSTM";
   }
 

@@ -67,7 +67,8 @@ public final class SafeTensors {
       readFully(channel, length, 0);
       long header = size < 8 ? -1 : length.getLong(0);
       if (header < 2 || header > Math.min(MAX_HEADER, size - 8)) {
-        throw damaged(file, "a header of %d bytes does not fit its %d".formatted(header, size));
+        throw damaged(
+            file, "a header of %d bytes does not fit in its %d bytes".formatted(header, size));
       }
       ByteBuffer json = ByteBuffer.allocate((int) header);
       readFully(channel, json, 8);

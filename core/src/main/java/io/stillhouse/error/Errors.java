@@ -29,7 +29,7 @@ public final class Errors {
   /** Returns the error for a path that does not exist. */
   public static StillhouseException noSuchPath(String what, Object path) {
     return new StillhouseException(
-        "%s does not exist: '%s'; check the spelling, and that every machine of the cluster sees it"
+        "%s does not exist: '%s'; check the spelling, and that every machine of the cluster can read it"
             .formatted(what, path));
   }
 

@@ -36,7 +36,8 @@ public record HeadImportance(
   public static List<HeadImportance> of(HeadSums sums, Normalise normalise) {
     long rows = sums.rows();
     if (rows < 2) {
-      throw new IllegalArgumentException("no standard error over %d rows".formatted(rows));
+      throw new IllegalArgumentException(
+          "a standard error needs at least 2 rows, but there are %d".formatted(rows));
     }
     double[][] means = new double[sums.sizes().length][];
     double[][] errors = new double[means.length][];

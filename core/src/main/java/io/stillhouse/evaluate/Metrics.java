@@ -21,7 +21,7 @@ public final class Metrics {
   static double of(Metric metric, double[][] predicted, double[][] actual, int outputs) {
     if (predicted.length != actual.length) {
       throw new IllegalArgumentException(
-          "%d values against %d".formatted(predicted.length, actual.length));
+          "lengths differ: %d and %d".formatted(predicted.length, actual.length));
     }
     return switch (metric) {
       case ACCURACY, EXACT_MATCH -> equal(predicted, actual);
@@ -216,7 +216,7 @@ public final class Metrics {
 
   private static void requireEqual(int a, int b) {
     if (a != b) {
-      throw new IllegalArgumentException("%d values against %d".formatted(a, b));
+      throw new IllegalArgumentException("lengths differ: %d and %d".formatted(a, b));
     }
   }
 }

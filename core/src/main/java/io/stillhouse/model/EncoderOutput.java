@@ -96,7 +96,7 @@ public record EncoderOutput(
   private static NDArray kept(@Nullable NDArray array, int layer, String what) {
     if (array == null) {
       throw new IllegalStateException(
-          "%s of layer %d were not kept; ask for them in the Capture".formatted(what, layer));
+          "the %s of layer %d must be requested in the Capture".formatted(what, layer));
     }
     return array;
   }

@@ -51,7 +51,7 @@ final class BiLstmRecipe {
     String init = settings.get(Options.STUDENT_INIT);
     if (!init.equals("teacher") && !init.equals("random")) {
       problems.add(
-          "student.init is '%s', but the layers of a BiLSTM start at random; remove the key, and choose word vectors by student.word-vectors"
+          "student.init is '%s', but the layers of a BiLSTM are initialized at random; remove the key, and choose word vectors with student.word-vectors"
               .formatted(init));
     }
     if (!settings.get(Options.INIT_LAYERS).isEmpty()) {
@@ -61,7 +61,7 @@ final class BiLstmRecipe {
     }
     if (!teacher.head().task().pooled()) {
       problems.add(
-          "a BiLSTM predicts classes or a score, but the teacher %s; use a teacher that finetune made"
+          "a BiLSTM predicts classes or a score, but the teacher %s; use a teacher trained by finetune"
               .formatted(described(teacher.head())));
     }
     if (!problems.isEmpty()) {

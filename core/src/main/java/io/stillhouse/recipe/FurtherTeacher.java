@@ -149,7 +149,7 @@ public record FurtherTeacher(
               .formatted(head.task(), first.task()));
     } else if (!head.labels().equals(first.labels())) {
       problems.add(
-          "has other classes than the first teacher, or another order: %s; correct config.json of one teacher to match its weights, and cache it again"
+          "has different classes from the first teacher, or a different order: %s; correct config.json of one teacher to match its weights, and cache it again"
               .formatted(differing(head.labels(), first.labels())));
     } else if (head.task() == Task.MASKED_LM && teacher.embeddings().vocabSize() != vocabulary) {
       problems.add(
@@ -164,7 +164,7 @@ public record FurtherTeacher(
       String one = id < own.size() ? "'" + own.get(id) + "'" : "missing";
       String other = id < first.size() ? "'" + first.get(id) + "'" : "missing";
       if (!one.equals(other)) {
-        differences.add("class %d is %s, that of the first teacher %s".formatted(id, one, other));
+        differences.add("class %d is %s, but %s in the first teacher".formatted(id, one, other));
       }
     }
     boolean all = differences.size() <= SHOWN;

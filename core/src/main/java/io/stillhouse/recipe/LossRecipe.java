@@ -106,7 +106,7 @@ public final class LossRecipe {
     if (teacher.equals(Head.NONE) && spec.trainsHead()) {
       problems.add(
           "loss.soft-label.weight and loss.hard-label.weight must be 0 for a teacher without a"
-              + " head; fine-tune it, or learn from hidden states and attention");
+              + " head; fine-tune it, or distill from hidden states and attention");
     }
     if (student.task() == Task.REGRESSION
         && spec.softLabel().weight() != 0
@@ -160,7 +160,7 @@ public final class LossRecipe {
     if (!given.equals(List.of("balanced"))) {
       if (given.size() != head.outputs()) {
         throw Errors.invalid(
-            "%s names %d weights, but there are %d classes %s"
+            "%s lists %d weights, but there are %d classes %s"
                 .formatted(key, given.size(), head.outputs(), head.labels()),
             "give one weight for each, in that order");
       }

@@ -48,7 +48,7 @@ public final class Recipe {
   /** Returns the spec of other files in the format of the corpus. */
   public static CorpusSpec corpus(Settings settings, List<String> paths) {
     if (paths.isEmpty()) {
-      throw Errors.invalid("corpus.path is empty", "name a file or directory");
+      throw Errors.invalid("corpus.path is empty", "set it to a file or directory");
     }
     return new CorpusSpec(
         paths,
@@ -268,12 +268,12 @@ public final class Recipe {
     List<String> problems = new ArrayList<>();
     if (validation == ValidationRows.NONE) {
       problems.add(
-          "train.keep is best, but there are no validation rows to choose by; set train.validation"
-              + " (finetune: finetune.validation), or train.keep=last");
+          "train.keep is best, but there are no validation rows to choose weights by; set"
+              + " train.validation (finetune: finetune.validation), or train.keep=last");
     }
     if (settings.get(Options.WORKERS) > 1 || settings.get(Options.LOOKAHEAD)) {
       problems.add(
-          "train.keep is best, but a training in rounds keeps its last weights; set"
+          "train.keep is best, but training in rounds keeps the last weights; set"
               + " train.keep=last, or train.workers=1");
     }
     if (!problems.isEmpty()) {

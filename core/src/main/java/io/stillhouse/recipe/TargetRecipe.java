@@ -38,7 +38,7 @@ public final class TargetRecipe {
     boolean pooled = teacher.head().task().pooled();
     if (hidden.isEmpty() && attention.isEmpty() && values.isEmpty() && !mlm.stored() && !pooled) {
       throw Errors.invalid(
-          "the recipe stores nothing: targets.hidden and targets.attention are empty, and a teacher of head %s has no logits to store"
+          "the recipe stores nothing: targets.hidden and targets.attention are empty, and a teacher with head %s has no logits to store"
               .formatted(teacher.head().task()),
           "name layers, such as targets.hidden=[%d]".formatted(teacher.layers()));
     }
@@ -56,7 +56,7 @@ public final class TargetRecipe {
     List<String> problems = new ArrayList<>();
     if (hidden.stream().anyMatch(layer -> layer > layers)) {
       problems.add(
-          "targets.hidden %s names a layer the teacher lacks; it has hidden states 0..%d"
+          "targets.hidden %s names a layer that the teacher lacks; it has hidden states 0..%d"
               .formatted(hidden, layers));
     }
     requireBlocks("targets.attention", attention, layers, problems);
@@ -70,7 +70,7 @@ public final class TargetRecipe {
       String key, List<Integer> blocks, int layers, List<String> problems) {
     if (blocks.stream().anyMatch(block -> block < 1 || block > layers)) {
       problems.add(
-          "%s %s names a block the teacher lacks; it has blocks 1..%d"
+          "%s %s names a block that the teacher lacks; it has blocks 1..%d"
               .formatted(key, blocks, layers));
     }
   }
@@ -86,7 +86,7 @@ public final class TargetRecipe {
         given.isEmpty() ? List.of(settings.get(Options.TEMPERATURE)) : given;
     if (kind == MlmTargets.Kind.SAMPLED && temperatures.size() > 1) {
       throw Errors.invalid(
-          "targets.temperatures %s: samples are drawn at one temperature and hold for no other"
+          "targets.temperatures %s: samples are drawn at one temperature and are valid for no other"
               .formatted(temperatures),
           "name one, or set targets.mlm-logits=top-k");
     }

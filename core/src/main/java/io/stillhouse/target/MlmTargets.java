@@ -108,7 +108,7 @@ public record MlmTargets(Kind kind, int count, List<Double> temperatures, Positi
     return column(
         "top_%d_logits".formatted(count),
         Column.Type.UNSCALED,
-        "The %d largest logits, less the largest, [P, K].".formatted(count));
+        "The %d largest logits, minus the largest, [P, K].".formatted(count));
   }
 
   /** Returns the column of log sum exp((z - max z) / T), (P). */
@@ -116,7 +116,7 @@ public record MlmTargets(Kind kind, int count, List<Double> temperatures, Positi
     return column(
         "log_z_" + name(temperature),
         Column.Type.FLOAT32,
-        "Log-partition at temperature %s of the logits less the largest, [P]."
+        "Log-partition at temperature %s of the logits minus the largest, [P]."
             .formatted(temperature));
   }
 

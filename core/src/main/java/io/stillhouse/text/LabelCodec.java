@@ -62,14 +62,14 @@ public final class LabelCodec {
       throw Errors.invalid(
           "the multi-label teacher has %d labels, but at most %d are supported"
               .formatted(head.labels().size(), LabelSet.MOST),
-          "leave corpus.label out to distil from its soft labels alone, or use a teacher with fewer"
-              + " labels");
+          "leave corpus.label out to distill from its soft labels alone, or use a teacher with"
+              + " fewer labels");
     }
     if (new HashSet<>(head.labels()).size() < head.labels().size()) {
       throw Errors.invalid(
           "the teacher has two classes with the same name (%s), so labels are ambiguous"
               .formatted(head.labels()),
-          "leave corpus.label out to distil from its soft labels alone, or rename one of the"
+          "leave corpus.label out to distill from its soft labels alone, or rename one of the"
               + " classes in config.json");
     }
     return new LabelCodec(head.task(), head.labels());

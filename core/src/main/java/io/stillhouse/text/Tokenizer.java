@@ -68,7 +68,7 @@ public final class Tokenizer implements AutoCloseable {
     }
     throw Errors.invalid(
         "'%s' has neither tokenizer.json nor vocab.txt".formatted(directory),
-        "copy the model's tokenizer beside its weights");
+        "copy the model's tokenizer next to its weights");
   }
 
   private static Tokenizer of(Path source, String text) throws IOException {

@@ -99,9 +99,9 @@ public final class StudentInit {
               }
               if (!fits(weight, shape)) {
                 throw Errors.invalid(
-                    "'%s' is %s in %s but %s in the student"
+                    "'%s' has shape %s in %s, but %s in the student"
                         .formatted(from, weight.getShape(), source.path(), Arrays.toString(shape)),
-                    "give the student the same widths and vocabulary, or start it from"
+                    "give the student the same widths and vocabulary, or set"
                         + " student.init=random");
               }
               // A block may be copied twice; the student's tensors must be distinct.

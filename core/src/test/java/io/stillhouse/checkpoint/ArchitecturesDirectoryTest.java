@@ -106,8 +106,8 @@ class ArchitecturesDirectoryTest {
         .isInstanceOf(StillhouseException.class)
         .hasMessageContaining("tensor 'vocab_projector.bias' [9] is missing")
         .hasMessageContaining(
-            "tensor 'vocab_projector.more' in model.safetensors belongs to no masked-LM model of 2"
-                + " layers");
+            "tensor 'vocab_projector.more' in model.safetensors is not a parameter of this model"
+                + " (masked-LM model, 2 layers)");
   }
 
   @Test
@@ -119,7 +119,7 @@ class ArchitecturesDirectoryTest {
     assertThatThrownBy(() -> HuggingFaceDirectory.open(path))
         .isInstanceOf(StillhouseException.class)
         .hasMessage(
-            "'%s': hidden_act is 'gelu_new', but only 'gelu' is computed exactly; num_hidden_groups is '2', but only '1' is computed exactly; use a BERT encoder as teacher"
+            "'%s': hidden_act is 'gelu_new', but only 'gelu' is supported; num_hidden_groups is '2', but only '1' is supported; use a BERT encoder as teacher"
                 .formatted(path.resolve("config.json")));
   }
 
@@ -130,7 +130,7 @@ class ArchitecturesDirectoryTest {
     assertThatThrownBy(() -> HuggingFaceDirectory.open(path))
         .isInstanceOf(StillhouseException.class)
         .hasMessage(
-            "'%s': activation is 'relu', but only 'gelu' is computed exactly; use a BERT encoder as teacher"
+            "'%s': activation is 'relu', but only 'gelu' is supported; use a BERT encoder as teacher"
                 .formatted(path.resolve("config.json")));
 
     TinyModel.edit(path, "\"activation\": \"relu\"", "\"activation\": \"gelu\"");
@@ -138,7 +138,7 @@ class ArchitecturesDirectoryTest {
     assertThatThrownBy(() -> HuggingFaceDirectory.open(path))
         .isInstanceOf(StillhouseException.class)
         .hasMessage(
-            "'%s': architecture DistilBertForQuestionAnswering is not computed here; use DistilBertModel, DistilBertForMaskedLM or DistilBertForSequenceClassification"
+            "'%s': architecture DistilBertForQuestionAnswering is not supported; use DistilBertModel, DistilBertForMaskedLM or DistilBertForSequenceClassification"
                 .formatted(path.resolve("config.json")));
   }
 

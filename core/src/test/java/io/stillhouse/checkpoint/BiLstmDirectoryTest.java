@@ -48,7 +48,7 @@ class BiLstmDirectoryTest {
     assertThatThrownBy(() -> HuggingFaceDirectory.open(PAIR))
         .isInstanceOf(StillhouseException.class)
         .hasMessage(
-            "'%s/config.json': model_type is 'stillhouse-bilstm', but only 'bert', 'distilbert', 'albert' are computed exactly; use a BERT encoder as teacher"
+            "'%s/config.json': model_type is 'stillhouse-bilstm', but only 'bert', 'distilbert', 'albert' are supported; use a BERT encoder as teacher"
                 .formatted(PAIR));
   }
 
@@ -86,7 +86,8 @@ class BiLstmDirectoryTest {
     assertThatThrownBy(() -> ModelDirectory.open(directory.resolve("a")))
         .isInstanceOf(StillhouseException.class)
         .hasMessageContaining("tensor 'dense.bias' [20] is missing")
-        .hasMessageContaining("tensor 'pooler.bias' in model.safetensors belongs to no BiLSTM");
+        .hasMessageContaining(
+            "tensor 'pooler.bias' in model.safetensors is not a parameter of this model (BiLSTM)");
   }
 
   @Test
@@ -96,6 +97,6 @@ class BiLstmDirectoryTest {
 
     assertThatThrownBy(() -> ModelDirectory.open(directory.resolve("a")))
         .isInstanceOf(StillhouseException.class)
-        .hasMessageContaining("has 2 tokens but the word embeddings 120 rows");
+        .hasMessageContaining("has 2 tokens, but the word embeddings have 120 rows");
   }
 }

@@ -157,12 +157,12 @@ class HuggingFaceDirectoryTest {
     assertThatThrownBy(() -> HuggingFaceDirectory.open(path))
         .isInstanceOf(StillhouseException.class)
         .hasMessage(
-            "the weights of '%s' do not fit its configuration:".formatted(path)
+            "the weights of '%s' do not match its configuration:".formatted(path)
                 + " tensor 'bert.embeddings.word_embeddings.weight' should have shape [9, 4] but"
                 + " has [9, 5] in model.safetensors; tensor 'cls.predictions.transform.dense.bias'"
                 + " [4] is missing; tensor 'bert.encoder.layer.2.output.dense.bias' in"
-                + " model.safetensors belongs to no masked-LM model of 2 layers; use the config"
-                + " and the weights of the same model");
+                + " model.safetensors is not a parameter of this model (masked-LM model, 2 layers);"
+                + " use the config and the weights of the same model");
   }
 
   @Test
@@ -188,7 +188,7 @@ class HuggingFaceDirectoryTest {
     assertThatThrownBy(() -> HuggingFaceDirectory.open(path))
         .isInstanceOf(StillhouseException.class)
         .hasMessage(
-            "'%s': model_type is 'roberta', but only 'bert', 'distilbert', 'albert' are computed exactly; use a BERT encoder as teacher"
+            "'%s': model_type is 'roberta', but only 'bert', 'distilbert', 'albert' are supported; use a BERT encoder as teacher"
                 .formatted(path.resolve("config.json")));
   }
 
@@ -205,10 +205,10 @@ class HuggingFaceDirectoryTest {
     assertThatThrownBy(() -> HuggingFaceDirectory.open(path))
         .isInstanceOf(StillhouseException.class)
         .hasMessage(
-            "'%s': hidden_act is 'gelu_new', but only 'gelu' is computed exactly;"
+            "'%s': hidden_act is 'gelu_new', but only 'gelu' is supported;"
                     .formatted(path.resolve("config.json"))
-                + " position_embedding_type is 'relative_key', but only 'absolute' is computed"
-                + " exactly; is_decoder is true, but only encoders are computed; use a BERT encoder"
+                + " position_embedding_type is 'relative_key', but only 'absolute' is supported;"
+                + " is_decoder is true, but only encoders are supported; use a BERT encoder"
                 + " as teacher");
   }
 
@@ -231,7 +231,7 @@ class HuggingFaceDirectoryTest {
     assertThatThrownBy(() -> HuggingFaceDirectory.open(path))
         .isInstanceOf(StillhouseException.class)
         .hasMessage(
-            "'%s' has 8 tokens but the word embeddings 9 rows (config.json vocab_size); use the vocabulary that the model was trained with"
+            "'%s' has 8 tokens, but the word embeddings have 9 rows (vocab_size in config.json); use the vocabulary that the model was trained with"
                 .formatted(path.resolve("vocab.txt")));
 
     List<String> more = new ArrayList<>(TinyModel.VOCAB);
@@ -239,7 +239,7 @@ class HuggingFaceDirectoryTest {
     Files.write(path.resolve("vocab.txt"), more);
     assertThatThrownBy(() -> HuggingFaceDirectory.open(path))
         .isInstanceOf(StillhouseException.class)
-        .hasMessageContaining("has 10 tokens but the word embeddings 9 rows");
+        .hasMessageContaining("has 10 tokens, but the word embeddings have 9 rows");
   }
 
   @Test
@@ -253,7 +253,7 @@ class HuggingFaceDirectoryTest {
 
     assertThatThrownBy(() -> HuggingFaceDirectory.open(path))
         .isInstanceOf(StillhouseException.class)
-        .hasMessageContaining("tokenizer.json' has 10 tokens but the word embeddings 9 rows");
+        .hasMessageContaining("tokenizer.json' has 10 tokens, but the word embeddings have 9 rows");
   }
 
   @Test
@@ -275,7 +275,7 @@ class HuggingFaceDirectoryTest {
     assertThatThrownBy(() -> HuggingFaceDirectory.open(path))
         .isInstanceOf(StillhouseException.class)
         .hasMessage(
-            "'%s' is not a Hugging Face directory: it has no config.json; make one with import, or correct the path"
+            "'%s' is not a Hugging Face directory: it has no config.json; create one with import, or correct the path"
                 .formatted(path));
 
     TinyModel.write(path, MASKED_LM);
@@ -283,7 +283,7 @@ class HuggingFaceDirectoryTest {
     assertThatThrownBy(() -> HuggingFaceDirectory.open(path))
         .isInstanceOf(StillhouseException.class)
         .hasMessage(
-            "'%s' has neither vocab.txt nor tokenizer.json; copy the model's tokenizer beside its weights"
+            "'%s' has neither vocab.txt nor tokenizer.json; copy the model's tokenizer next to its weights"
                 .formatted(path));
 
     Files.delete(path.resolve("model.safetensors"));

@@ -131,7 +131,7 @@ class SafeTensorsTest {
     assertThatThrownBy(() -> SafeTensors.open(file))
         .isInstanceOf(StillhouseException.class)
         .hasMessage(
-            "'%s' is not a complete safetensors file: a header of 2336927755350992246 bytes does not fit its 23; copy or download it again"
+            "'%s' is not a complete safetensors file: a header of 2336927755350992246 bytes does not fit in its 23 bytes; copy or download it again"
                 .formatted(file));
   }
 

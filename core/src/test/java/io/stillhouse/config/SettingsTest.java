@@ -211,7 +211,7 @@ class SettingsTest {
     assertThatThrownBy(() -> Settings.parse(nowhere, List.of()))
         .isInstanceOf(StillhouseException.class)
         .hasMessage(
-            "recipe does not exist: '%s'; check the spelling, and that every machine of the cluster sees it"
+            "recipe does not exist: '%s'; check the spelling, and that every machine of the cluster can read it"
                 .formatted(nowhere));
   }
 

@@ -66,6 +66,6 @@ class HeadImportanceTest {
 
     assertThatThrownBy(() -> HeadImportance.of(one, Normalise.NONE))
         .isInstanceOf(IllegalArgumentException.class)
-        .hasMessage("no standard error over 1 rows");
+        .hasMessage("a standard error needs at least 2 rows, but there are 1");
   }
 }

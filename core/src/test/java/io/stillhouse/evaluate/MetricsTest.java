@@ -148,13 +148,13 @@ class MetricsTest {
   void refusesUnequalNumbersOfValues() {
     assertThatThrownBy(() -> classification(new int[2], new int[3], 2))
         .isInstanceOf(IllegalArgumentException.class)
-        .hasMessage("2 values against 3");
+        .hasMessage("lengths differ: 2 and 3");
     assertThatThrownBy(() -> regression(new double[2], new double[3]))
         .isInstanceOf(IllegalArgumentException.class)
-        .hasMessage("2 values against 3");
+        .hasMessage("lengths differ: 2 and 3");
     assertThatThrownBy(() -> Metrics.paired(new long[2], new long[2], new long[1]))
         .isInstanceOf(IllegalArgumentException.class)
-        .hasMessage("2 values against 1");
+        .hasMessage("lengths differ: 2 and 1");
   }
 
   private static Map<String, Double> classification(int[] predicted, int[] actual, int classes) {

@@ -79,7 +79,7 @@ class BiLstmRecipeTest {
               - student.hidden-size of a BiLSTM must be > 0, but is '0'; set it to the hidden units of one direction, such as 300
               - student.layers is 2, but a BiLSTM has one layer; remove the key, or set it to 1
               - student.heads is 12, but a BiLSTM has no attention; remove the key, or set it to 0
-              - student.init is 'somewhere', but the layers of a BiLSTM start at random; remove the key, and choose word vectors by student.word-vectors
+              - student.init is 'somewhere', but the layers of a BiLSTM are initialized at random; remove the key, and choose word vectors with student.word-vectors
               - student.init-layers is [1], but a BiLSTM has no blocks; remove the key\
             """
                 .stripIndent());
@@ -95,7 +95,7 @@ class BiLstmRecipeTest {
                       settings("student.hidden-size=8"), teacher, BiLstmRecipeTest::width))
           .isInstanceOf(StillhouseException.class)
           .hasMessage(
-              "a BiLSTM predicts classes or a score, but the teacher %s; use a teacher that finetune made"
+              "a BiLSTM predicts classes or a score, but the teacher %s; use a teacher trained by finetune"
                   .formatted(head.equals(Head.NONE) ? "has no head" : "is a masked LM"));
     }
   }

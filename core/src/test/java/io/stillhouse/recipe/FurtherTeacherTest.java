@@ -124,9 +124,9 @@ class FurtherTeacherTest {
 
     assertThatThrownBy(() -> loss(settings, model(12, 48, TWO), model(12, 48, other)))
         .isInstanceOf(StillhouseException.class)
-        .hasMessageContaining("teacher 'b' in loss.teachers has other classes than the first")
-        .hasMessageContaining("class 0 is 'positive', that of the first teacher 'negative'")
-        .hasMessageContaining("class 2 is 'neutral', that of the first teacher missing");
+        .hasMessageContaining("teacher 'b' in loss.teachers has different classes from the first")
+        .hasMessageContaining("class 0 is 'positive', but 'negative' in the first teacher")
+        .hasMessageContaining("class 2 is 'neutral', but missing in the first teacher");
     assertThatThrownBy(() -> loss(settings, model(12, 48, TWO), model(12, 48, Head.NONE)))
         .hasMessageContaining("has a NONE head and the first teacher a CLASSIFICATION head");
   }

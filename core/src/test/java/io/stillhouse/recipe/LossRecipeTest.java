@@ -79,7 +79,7 @@ class LossRecipeTest {
             () ->
                 LossRecipe.classWeights(
                     settings("loss.hard-label.class-weights=[1, 2, 3]"), head, () -> rows))
-        .hasMessageContaining("names 3 weights, but there are 2 classes [no, yes]");
+        .hasMessageContaining("lists 3 weights, but there are 2 classes [no, yes]");
     for (String bad : List.of("[1, heavy]", "[0, -1]", "[0, 0]")) {
       assertThatThrownBy(() -> settings("loss.hard-label.class-weights=" + bad))
           .isInstanceOf(StillhouseException.class)
@@ -218,7 +218,7 @@ class LossRecipeTest {
         .isInstanceOf(StillhouseException.class)
         .hasMessage(
             "loss.soft-label.weight and loss.hard-label.weight must be 0 for a teacher without a"
-                + " head; fine-tune it, or learn from hidden states and attention");
+                + " head; fine-tune it, or distill from hidden states and attention");
   }
 
   @Test

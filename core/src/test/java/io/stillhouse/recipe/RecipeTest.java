@@ -198,8 +198,9 @@ class RecipeTest {
     assertThatThrownBy(
             () -> Recipe.selection(settings, Task.CLASSIFICATION, LOSS, Recipe.ValidationRows.NONE))
         .isInstanceOf(StillhouseException.class)
-        .hasMessageContaining("train.keep is best, but there are no validation rows to choose by")
-        .hasMessageContaining("a training in rounds keeps its last weights; set train.keep=last");
+        .hasMessageContaining(
+            "train.keep is best, but there are no validation rows to choose weights by")
+        .hasMessageContaining("training in rounds keeps the last weights; set train.keep=last");
   }
 
   @Test
@@ -309,7 +310,7 @@ class RecipeTest {
   void refusesACorpusWithoutAPath() {
     assertThatThrownBy(() -> Recipe.corpus(settings("corpus.path=[]")))
         .isInstanceOf(StillhouseException.class)
-        .hasMessage("corpus.path is empty; name a file or directory");
+        .hasMessage("corpus.path is empty; set it to a file or directory");
   }
 
   private static Settings settings(String... arguments) {

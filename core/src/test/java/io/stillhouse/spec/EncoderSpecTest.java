@@ -99,7 +99,7 @@ class EncoderSpecTest {
   @Test
   void aHeadHasLabelsIfAndOnlyIfItClassifies() {
     String message =
-        "classification has two or more labels, several labels one or more, other tasks none";
+        "classification heads have two or more labels, multi-label heads one or more, others none";
 
     assertThatThrownBy(() -> new Head(Task.CLASSIFICATION, List.of("alone")))
         .isInstanceOf(IllegalArgumentException.class)

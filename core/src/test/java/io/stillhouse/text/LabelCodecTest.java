@@ -69,7 +69,7 @@ class LabelCodecTest {
         .isInstanceOf(StillhouseException.class)
         .hasMessage(
             "the teacher has two classes with the same name ([no, yes, no]), so labels are"
-                + " ambiguous; leave corpus.label out to distil from its soft labels alone, or"
+                + " ambiguous; leave corpus.label out to distill from its soft labels alone, or"
                 + " rename one of the classes in config.json");
   }
 

@@ -184,7 +184,7 @@ class TokenizerTest {
     assertThatThrownBy(() -> Tokenizer.open(directory))
         .isInstanceOf(StillhouseException.class)
         .hasMessage(
-            "'%s' has neither tokenizer.json nor vocab.txt; copy the model's tokenizer beside its weights"
+            "'%s' has neither tokenizer.json nor vocab.txt; copy the model's tokenizer next to its weights"
                 .formatted(directory));
   }
 

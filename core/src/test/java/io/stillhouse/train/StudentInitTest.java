@@ -248,7 +248,7 @@ class StudentInitTest {
             () -> StudentInit.from(manager, spec(1, 16, Head.NONE), source, List.of(1), 1))
         .isInstanceOf(StillhouseException.class)
         .hasMessage(
-            "'%s' is (120, 32) in %s but [120, 16] in the student; give the student the same widths and vocabulary, or start it from student.init=random"
+            "'%s' has shape (120, 32) in %s, but [120, 16] in the student; give the student the same widths and vocabulary, or set student.init=random"
                 .formatted(EncoderSpec.WORDS, source.path()));
   }
 

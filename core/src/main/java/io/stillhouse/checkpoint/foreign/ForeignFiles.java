@@ -39,7 +39,7 @@ record ForeignFiles(Kind kind, Path root, Path model) {
       return new ForeignFiles(Kind.ONNX, parent == null ? source : parent, source);
     }
     if (!Archive.isZip(source)) {
-      throw unknown(source, "is neither a directory, a .onnx file, a jar nor a zip");
+      throw unknown(source, "is not a directory, a .onnx file, a jar or a zip");
     }
     Archive.unpack(source, scratch);
     return in(source, scratch);
@@ -51,11 +51,10 @@ record ForeignFiles(Kind kind, Path root, Path model) {
         files.stream().flatMap(file -> model(root, file)).distinct().toList();
     if (found.size() != 1) {
       throw found.isEmpty()
-          ? unknown(
-              source, "holds no config.json, no TensorFlow variables (.index) and no .onnx file")
+          ? unknown(source, "contains no config.json, TensorFlow variables (.index) or .onnx file")
           : unknown(
               source,
-              "holds several models: "
+              "contains several models: "
                   + String.join(
                       ", ",
                       found.stream().map(m -> root.relativize(m.model()).toString()).toList()));
@@ -116,9 +115,9 @@ record ForeignFiles(Kind kind, Path root, Path model) {
   private Path only(String what, List<Path> candidates) {
     if (candidates.size() != 1) {
       throw Errors.invalid(
-          "there are %d files %s with the model '%s'"
+          "found %d %s files for the model '%s'"
               .formatted(candidates.size(), what, model.getFileName()),
-          "put the model's one %s beside it".formatted(what));
+          "put exactly one %s next to the model".formatted(what));
     }
     return candidates.get(0);
   }

@@ -63,7 +63,7 @@ final class OnnxModel {
     if (tensors.containsKey(name)) {
       throw Errors.invalid(
           "'%s' has two kernels for '%s'".formatted(file, name),
-          "export the encoder alone, without optimisation");
+          "export the encoder alone, without optimization");
     }
     tensors.put(name, new LazyTensor(kernel.shape(), kernel::bytes).transposed());
   }
@@ -122,7 +122,7 @@ final class OnnxModel {
       }
     }
     throw Errors.invalid(
-        "'%s' does not show the number of attention heads of %s"
+        "'%s' does not specify the number of attention heads of %s"
             .formatted(file, EncoderSpec.blockPrefix(1) + "attention"),
         "import the model's Hugging Face directory instead");
   }
@@ -144,7 +144,7 @@ final class OnnxModel {
       }
     }
     throw Errors.invalid(
-        "'%s' does not show LayerNorm's epsilon".formatted(file),
+        "'%s' does not specify LayerNorm's epsilon".formatted(file),
         "import the model's Hugging Face directory instead");
   }
 }

@@ -96,12 +96,12 @@ final class TensorBundle {
     long size = number(place, 5);
     Path data = data((int) number(place, 3));
     if (!Files.isRegularFile(data)) {
-      throw Errors.noSuchPath("data of TensorFlow variables", data);
+      throw Errors.noSuchPath("TensorFlow data file", data);
     }
     if (size != 4 * shape.size() || offset + size > Files.size(data)) {
       throw damaged(
           data,
-          "variable '%s' of shape %s is bytes %d to %d of %d"
+          "variable '%s' of shape %s spans bytes %d to %d of %d"
               .formatted(name, shape, offset, offset + size, Files.size(data)));
     }
     UnknownFieldSet.Field sum = place.getField(6);

@@ -81,7 +81,7 @@ final class TensorFlowModel {
       JsonObject json = JsonFile.read(config);
       if (json.has("hidden_act") && !json.get("hidden_act").getAsString().equals("gelu")) {
         throw Errors.invalid(
-            "'%s': hidden_act is '%s', but only 'gelu' is computed exactly"
+            "'%s': hidden_act is '%s', but only 'gelu' is supported"
                 .formatted(config, json.get("hidden_act").getAsString()),
             "use a BERT encoder");
       }
@@ -95,7 +95,7 @@ final class TensorFlowModel {
       throw Errors.invalid(
           "'%s' does not say how many attention heads it has, and its width %d is not a multiple of %d, the head size of Google's models"
               .formatted(index, width, HEAD_SIZE),
-          "put its bert_config.json beside it");
+          "put its bert_config.json next to it");
     }
     notes.add(
         "assumed %d attention heads: width %d / %d, the head size of Google's BERT models"

@@ -92,8 +92,8 @@ record PackedTexts(
       places[rows + row] = Arrays.stream(tokens).filter(token -> types[token] != 0).toArray();
       if (places[rows + row].length == 0) {
         throw Errors.invalid(
-            "a row of %d tokens holds one text, but this BiLSTM reads two".formatted(tokens.length),
-            "name the column of the second one as corpus.pair");
+            "a row of %d tokens has one text, but this BiLSTM reads two".formatted(tokens.length),
+            "set corpus.pair to the column of the second text");
       }
     }
     return places;

@@ -99,7 +99,8 @@ public final class Encoder implements Predictor {
   public NDArray maskedLmLogits(NDArray stateND) {
     if (spec.head().task() != Task.MASKED_LM) {
       throw new IllegalStateException(
-          "masked-LM logits need a masked-LM head, but this encoder's is " + spec.head().task());
+          "masked-LM logits need a masked-LM head, but the head of this encoder is "
+              + spec.head().task());
     }
     try (NDManager scope = stateND.getManager().newSubManager()) {
       stateND.tempAttach(scope);

@@ -137,7 +137,7 @@ class ImporterTest {
     assertThatThrownBy(() -> Importer.importTeacher(onnx, destination))
         .isInstanceOf(StillhouseException.class)
         .hasMessage(
-            "the weights of '%s' do not fit its configuration: tensor 'bert.encoder.layer.1.attention.self.key.bias' [4] is missing; use the config and the weights of the same model"
+            "the weights of '%s' do not match its configuration: tensor 'bert.encoder.layer.1.attention.self.key.bias' [4] is missing; use the config and the weights of the same model"
                 .formatted(onnx));
   }
 
@@ -168,7 +168,7 @@ class ImporterTest {
     assertThatThrownBy(() -> Importer.importTeacher(source, destination))
         .isInstanceOf(StillhouseException.class)
         .hasMessage(
-            "'%s' holds no config.json, no TensorFlow variables (.index) and no .onnx file; import a Hugging Face directory, a TensorFlow checkpoint of BERT, or an ONNX export with its tokenizer.json"
+            "'%s' contains no config.json, TensorFlow variables (.index) or .onnx file; import a Hugging Face directory, a TensorFlow checkpoint of BERT, or an ONNX export with its tokenizer.json"
                 .formatted(source));
   }
 

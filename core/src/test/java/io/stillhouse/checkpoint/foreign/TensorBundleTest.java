@@ -64,7 +64,7 @@ class TensorBundleTest {
     assertThatThrownBy(() -> TensorBundle.read(index))
         .isInstanceOf(StillhouseException.class)
         .hasMessage(
-            "'%s' is not a complete TensorFlow checkpoint: variable 'w' of shape (4) is bytes 0 to 16 of 12; copy or download it again"
+            "'%s' is not a complete TensorFlow checkpoint: variable 'w' of shape (4) spans bytes 0 to 16 of 12; copy or download it again"
                 .formatted(data));
   }
 

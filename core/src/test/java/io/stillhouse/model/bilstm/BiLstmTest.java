@@ -163,8 +163,8 @@ class BiLstmTest extends BiLstmGoldens {
     assertThatThrownBy(() -> model.forward(single, Capture.NOTHING))
         .isInstanceOf(StillhouseException.class)
         .hasMessage(
-            "a row of 5 tokens holds one text, but this BiLSTM reads two; name the column of the"
-                + " second one as corpus.pair");
+            "a row of 5 tokens has one text, but this BiLSTM reads two; set corpus.pair to the"
+                + " column of the second text");
   }
 
   private static Trainable.Pass pass(Trainable training, Batch batch) {

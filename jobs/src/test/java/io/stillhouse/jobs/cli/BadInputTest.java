@@ -172,8 +172,8 @@ class BadInputTest {
   void refusesLayersThatTheTeacherLacks() {
     assertThat(mistake(cacheOf(Tiny.CLS, "targets.hidden=[0,4]", "targets.attention=[0]")))
         .contains(
-            "targets.hidden [0, 4] names a layer the teacher lacks; it has hidden states 0..3")
-        .contains("targets.attention [0] names a block the teacher lacks; it has blocks 1..3");
+            "targets.hidden [0, 4] names a layer that the teacher lacks; it has hidden states 0..3")
+        .contains("targets.attention [0] names a block that the teacher lacks; it has blocks 1..3");
     assertNothingWritten();
   }
 
@@ -238,7 +238,7 @@ class BadInputTest {
     Path vocab = teacher.resolve("vocab.txt");
     Files.writeString(vocab, Files.readString(vocab).stripTrailing() + "\nmore\n");
     assertThat(mistake(cacheOf(teacher)))
-        .contains("vocab.txt' has 121 tokens but the word embeddings 120 rows")
+        .contains("vocab.txt' has 121 tokens, but the word embeddings have 120 rows")
         .contains("use the vocabulary that the model was trained with");
     assertNothingWritten();
   }
@@ -250,8 +250,7 @@ class BadInputTest {
     Files.writeString(config, Files.readString(config).replace("\"bert\"", "\"roberta\""));
     assertThat(mistake(cacheOf(teacher)))
         .contains(
-            "model_type is 'roberta', but only 'bert', 'distilbert', 'albert' are computed"
-                + " exactly");
+            "model_type is 'roberta', but only 'bert', 'distilbert', 'albert' are supported");
     assertNothingWritten();
   }
 

@@ -101,7 +101,7 @@ class CorpusFilesTest {
     assertThatThrownBy(() -> list("missing.txt"))
         .isInstanceOf(StillhouseException.class)
         .hasMessage(
-            "corpus does not exist: '%s'; check the spelling, and that every machine of the cluster sees it"
+            "corpus does not exist: '%s'; check the spelling, and that every machine of the cluster can read it"
                 .formatted(directory.resolve("missing.txt")));
   }
 

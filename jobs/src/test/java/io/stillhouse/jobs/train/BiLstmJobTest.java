@@ -111,7 +111,7 @@ class BiLstmJobTest {
             () ->
                 LogitsFile.write(directory.resolve("exported"), text, directory.resolve("logits")))
         .isInstanceOf(StillhouseException.class)
-        .hasMessageContaining("a row of 4 tokens holds one text, but this BiLSTM reads two");
+        .hasMessageContaining("a row of 4 tokens has one text, but this BiLSTM reads two");
   }
 
   @Test
@@ -268,7 +268,7 @@ class BiLstmJobTest {
         .isInstanceOf(StillhouseException.class)
         .hasMessageContaining(
             "model_type is 'stillhouse-bilstm', but only 'bert', 'distilbert', 'albert' are"
-                + " computed exactly; use a BERT encoder as teacher");
+                + " supported; use a BERT encoder as teacher");
   }
 
   private TrainJob.Result train(List<String> corpus, String... more) throws IOException {

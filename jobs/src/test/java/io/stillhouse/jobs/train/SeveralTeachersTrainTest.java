@@ -246,7 +246,7 @@ class SeveralTeachersTrainTest {
     assertThatThrownBy(
             () -> train("classes", teachers(cache("classes", other, rows, 512), "weight = 1")))
         .isInstanceOf(StillhouseException.class)
-        .hasMessageContaining("class 1 is 'LABEL_2', that of the first teacher 'LABEL_1'");
+        .hasMessageContaining("class 1 is 'LABEL_2', but 'LABEL_1' in the first teacher");
 
     List<String> changed = new ArrayList<>(rows);
     changed.set(3, "key-3\tand in the\t0");
