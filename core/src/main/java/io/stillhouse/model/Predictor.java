@@ -12,7 +12,8 @@ public interface Predictor {
   /**
    * Computes a batch.
    *
-   * @param capture which tensors the output keeps besides the last hidden state and the logits
+   * @param capture which tensors the output keeps in addition to the last hidden state and the
+   *     logits
    * @return tensors attached to the batch's manager
    */
   EncoderOutput forward(Batch batch, Capture capture);

@@ -15,7 +15,8 @@ public interface Trainable extends AutoCloseable {
    * Computes a batch. Afterwards, gradients are recorded on this thread, so that losses can be
    * computed.
    *
-   * @param capture which tensors the output keeps besides the last hidden state and the logits
+   * @param capture which tensors the output keeps in addition to the last hidden state and the
+   *     logits
    * @return a pass, to be closed before the batch's manager
    */
   Pass forward(Batch batch, Capture capture, Dropout dropout);

@@ -11,7 +11,7 @@ import java.util.Map;
  * @param words the table of word vectors
  * @param units the widths of its layers
  * @param dropout probability after the ReLU layer, in training only
- * @param texts how many texts a row holds
+ * @param texts number of texts in a row
  * @param head what it predicts: classes, or a score
  */
 public record BiLstmSpec(Words words, Units units, double dropout, Texts texts, Head head)
@@ -26,7 +26,7 @@ public record BiLstmSpec(Words words, Units units, double dropout, Texts texts, 
   /** Hidden units of the LSTM in one direction, and of the ReLU layer. */
   public record Units(int hiddenSize, int intermediateSize) implements Serializable {}
 
-  /** How many texts a row holds. */
+  /** The number of texts in a row. */
   public enum Texts {
     SINGLE(1, 2),
     /** The same LSTM reads both texts, which are compared as [a, b, a * b, |a - b|]. */

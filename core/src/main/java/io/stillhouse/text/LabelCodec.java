@@ -25,7 +25,8 @@ import org.jspecify.annotations.Nullable;
  */
 public final class LabelCodec {
   /**
-   * A class id. Many tools convert a column of integers with missing values to doubles, hence ".0".
+   * A class id. Many tools convert a column of integers with missing values to doubles, which end
+   * in ".0".
    */
   private static final Pattern CLASS_ID = Pattern.compile("(\\d{1,9})(\\.0+)?");
 

@@ -16,7 +16,7 @@ public interface CheckpointStore {
   void publish(long step, Path file) throws IOException;
 
   /**
-   * Returns whether an additional checkpoint is wanted after a step, besides those of the recipe's
+   * Returns whether a checkpoint is wanted after a step, in addition to those at the recipe's
    * interval.
    */
   default boolean wanted(long step) {

@@ -218,7 +218,7 @@ public final class Encoder implements Predictor {
       this.manager = manager;
     }
 
-    /** Keeps what the capture asks for. */
+    /** Keeps the tensors that the capture requests. */
     void keep(
         int block, NDArray scoresBHLL, NDArray queriesBLD, NDArray keysBLD, NDArray valuesBLD) {
       if (capture.scores().contains(block)) {

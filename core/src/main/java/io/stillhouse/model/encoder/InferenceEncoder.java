@@ -124,7 +124,7 @@ public final class InferenceEncoder implements Predictor, AutoCloseable {
   /**
    * Computes a batch as {@link Encoder#forward} does; results belong to the batch's manager.
    *
-   * @throws IllegalArgumentException if {@code capture} asks for queries, keys or values, which
+   * @throws IllegalArgumentException if {@code capture} requests queries, keys or values, which
    *     only {@link Encoder#forward} returns
    */
   @Override
