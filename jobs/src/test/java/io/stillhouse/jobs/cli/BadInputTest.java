@@ -295,7 +295,7 @@ class BadInputTest {
                 "corpus.path=" + corpus,
                 "corpus.max-length=40",
                 "cache.path=" + directory.resolve("cache")))
-        .contains("the corpus has no column 3 for its text, but 2 columns; choose from [0, 1]");
+        .contains("the corpus has no column 3 for its text: it has 2 columns; choose from [0, 1]");
     assertNothingWritten();
   }
 

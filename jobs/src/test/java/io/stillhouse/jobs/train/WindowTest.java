@@ -296,7 +296,7 @@ class WindowTest {
   void cacheRefusesSmallerWindow() {
     assertRefused(() -> cacheBegun("cache.window=2"))
         .hasMessageContaining(
-            "was begun with cache.window = 3, but this recipe has 2; use 3 or more");
+            "was built with cache.window = 3, but this recipe has 2; use 3 or more");
   }
 
   @Test
@@ -316,7 +316,7 @@ class WindowTest {
   void cacheRefusesWindowForWholeCache() {
     Settings settings = settings(shared.resolve("whole"), students(), "cache.window=3");
     assertRefused(() -> new CacheJob(spark, settings).run())
-        .hasMessageContaining("was begun with cache.window = 0, but this recipe has 3; use 0");
+        .hasMessageContaining("was built with cache.window = 0, but this recipe has 3; use 0");
   }
 
   /** Asserts that a command is refused, and that no student is registered with the window. */

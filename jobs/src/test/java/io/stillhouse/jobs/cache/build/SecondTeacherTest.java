@@ -185,7 +185,7 @@ class SecondTeacherTest {
         "{\"tokenizer_class\": \"BertTokenizer\", \"do_lower_case\": false}");
     assertThatThrownBy(() -> second("teacher.path=" + cased))
         .hasMessageContaining("teacher 'shallow' has another tokenizer")
-        .hasMessageContaining("it reads 'Ünïted NATIONS");
+        .hasMessageContaining("it tokenizes 'Ünïted NATIONS");
     assertThat(Tiny.files(cache)).usingRecursiveComparison().isEqualTo(before);
   }
 
