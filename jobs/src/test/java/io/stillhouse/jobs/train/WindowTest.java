@@ -227,7 +227,7 @@ class WindowTest {
         .isInstanceOf(StillhouseException.class)
         .hasMessageContaining("shard 0 of cache")
         .hasMessageContaining("was dropped after the students small, small-baseline had read it")
-        .hasMessageContaining("make another cache, or one with cache.window=0");
+        .hasMessageContaining("build another cache, or one with cache.window=0");
     assertThat(students().resolve("_checkpoints/late")).doesNotExist();
     assertThat(cachePath().resolve("window/late.json")).doesNotExist();
     assertThatThrownBy(() -> train("train.path=" + directory.resolve("elsewhere")))
@@ -269,7 +269,7 @@ class WindowTest {
   @Test
   void trainRefusesColumnsThatCacheWasNotBegunWith() {
     assertRefused(() -> trainBegun("student.layers=3"))
-        .hasMessageContaining("was not begun with attention_02, hidden_01, hidden_02");
+        .hasMessageContaining("was not built with attention_02, hidden_01, hidden_02");
   }
 
   @Test
