@@ -100,7 +100,7 @@ public record RowTokenizer(String model, @Nullable Labels labels, Cut cut, @Null
     return new Cut(mode, policy, settings.get(Options.MAX_LENGTH));
   }
 
-  /** Tokenises the rows of a partition lazily, a few hundred at a time. */
+  /** Tokenizes the rows of a partition lazily, a few hundred at a time. */
   public Iterator<InputRow> tokenize(Iterator<SourceRow> rows) throws IOException {
     Opened opened = new Opened(this, Models.tokenizer(model));
     return new Iterator<>() {

@@ -68,7 +68,8 @@ class BadInputTest {
     assertThat(mistake(cacheOf(Tiny.CLS, "cache.path=s3a://bucket/cache")))
         .contains("cache.path 's3a://bucket/cache' is on the file system 's3a'")
         .contains(
-            "no call that creates a file only if it does not exist; name a path of file: or hdfs:");
+            "no operation that creates a file only if it does not exist; name a path on file: or"
+                + " hdfs:");
   }
 
   @Test

@@ -95,8 +95,8 @@ public record CachePlan(
         throw Errors.invalid(
             "the plan of cache '%s' lacks shards %d..%d"
                 .formatted(cache, all.shards().size(), next.firstShard() - 1),
-            "run verify on the cache, then cache again; if that does not help, both copies of a part"
-                + " of the plan are lost, and the cache must be built again");
+            "run verify on the cache, then cache again; if that does not help, both copies of a"
+                + " part of the plan are lost, and the cache must be built again");
       }
       all = all.plus(next);
     }
