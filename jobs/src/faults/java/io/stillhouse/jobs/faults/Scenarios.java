@@ -131,7 +131,7 @@ final class Scenarios {
       Path ballast = disk.resolve("ballast");
       Files.write(ballast, new byte[Math.toIntExact(size - 6 * bytes / 10)]);
       Trial trial = Trial.at(laboratory, disk.resolve("full/cache").toUri().toString());
-      requireRefused(tally, trial.start(), "a disk is full: that of cache.path");
+      requireRefused(tally, trial.start(), "a disk is full: the disk of cache.path");
       Files.delete(ballast);
       trial.runAgain(tally);
     } finally {

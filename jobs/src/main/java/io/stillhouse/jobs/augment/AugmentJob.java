@@ -106,7 +106,7 @@ public final class AugmentJob {
     double swap = settings.get(Options.AUGMENT_POS);
     if (rules && mask + swap > 1) {
       throw Errors.invalid(
-          "augment.mask-probability (%s) and augment.pos-probability (%s) exclude each other, but add up to more than 1"
+          "augment.mask-probability (%s) and augment.pos-probability (%s) are mutually exclusive, but add up to more than 1"
               .formatted(mask, swap),
           "lower one of them");
     }
@@ -144,7 +144,7 @@ public final class AugmentJob {
     if (settings.get(Options.AUGMENT_SHOW) && settings.get(Options.MAX_LENGTH) < LEAST_PAIR) {
       throw Errors.badValue(
           Options.MAX_LENGTH.key(),
-          "%d or more where augment.show-original is true".formatted(LEAST_PAIR),
+          "%d or more if augment.show-original is true".formatted(LEAST_PAIR),
           settings.get(Options.MAX_LENGTH));
     }
     return path.toString();

@@ -51,7 +51,7 @@ sealed interface Augmentation extends Serializable
   int rowsOfPart();
 
   /**
-   * Replaces words by words that a masked LM predicts.
+   * Replaces words with words that a masked LM predicts.
    *
    * @param model Hugging Face directory
    * @param vectors file of word vectors; empty for the model's own, or {@link #NO_VECTORS}
@@ -72,7 +72,7 @@ sealed interface Augmentation extends Serializable
      * How words are replaced.
      *
      * @param candidates number of candidates for each word
-     * @param probability of replacing a word
+     * @param probability probability of replacing a word
      * @param stops how stop words are treated
      */
     record Choice(int candidates, double probability, ReplaceableWords.Stops stops)
@@ -94,13 +94,13 @@ sealed interface Augmentation extends Serializable
       return new MaskedLmAugmenter(this, draws);
     }
 
-    /** Enough rows to fill several batches. */
+    /** Returns enough rows to fill several batches. */
     @Override
     public int rowsAtOnce() {
       return 32;
     }
 
-    /** Takes BERT-base one or two minutes on one core if rows are sentences. */
+    /** Returns as many sentences as BERT-base processes in one or two minutes on one core. */
     @Override
     public int rowsOfPart() {
       return 512;

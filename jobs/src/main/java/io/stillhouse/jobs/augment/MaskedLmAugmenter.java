@@ -131,7 +131,7 @@ final class MaskedLmAugmenter implements Augmentation.Augmenter {
     }
   }
 
-  /** Replaces a word by [MASK] and keeps as much of the text around it as fits. */
+  /** Replaces a word with [MASK] and keeps as much of the text around it as fits. */
   private Masked masked(Source source, int word) {
     ReplaceableWords.Found found = source.found().get(word);
     int[] ids = source.encoded().ids();

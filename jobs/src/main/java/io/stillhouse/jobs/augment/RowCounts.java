@@ -5,14 +5,14 @@ import java.util.Map;
 import java.util.TreeMap;
 
 /**
- * What an augmentation has read and written.
+ * The numbers of rows and words that an augmentation has read and written.
  *
  * @param read rows of the corpus
  * @param leftOut rows without copies, by reason
  * @param written rows of the larger corpus
  * @param duplicates copies that were dropped
  * @param words words of all copies, including dropped ones
- * @param replaced those of the words that were replaced
+ * @param replaced number of those words that were replaced
  * @param maskedWords words for which the masked LM was evaluated
  */
 record RowCounts(

@@ -10,8 +10,7 @@ import java.util.ArrayList;
 import java.util.List;
 
 /**
- * Makes copies by rules. Copies of a pair change the first text, the second text, and both, in
- * turn.
+ * Makes copies by rules. Copies of a pair change the first text, the second text, or both, in turn.
  */
 final class RuleAugmenter implements Augmentation.Augmenter {
   private final RuleAugmentation rules;

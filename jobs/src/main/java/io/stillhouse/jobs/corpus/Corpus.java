@@ -50,9 +50,7 @@ public final class Corpus {
         spark, spec, CorpusFiles.list(spec.paths(), spark.sparkContext().hadoopConfiguration()));
   }
 
-  /**
-   * As {@link #read(SparkSession, CorpusSpec)}, for files that are already listed, or some of them.
-   */
+  /** Like {@link #read(SparkSession, CorpusSpec)}, but reads only files that are already listed. */
   public static Corpus read(SparkSession spark, CorpusSpec spec, CorpusFiles files) {
     return of(spec, files, table(spark, spec, files));
   }
@@ -71,7 +69,7 @@ public final class Corpus {
    * start of the part.
    *
    * @param most number of bytes up to which a corpus is read completely
-   * @throws StillhouseException as {@link #read}
+   * @throws StillhouseException as for {@link #read}
    */
   public static Part part(SparkSession spark, CorpusSpec spec, long most, long seed) {
     CorpusFiles files = CorpusFiles.list(spec.paths(), spark.sparkContext().hadoopConfiguration());
@@ -137,12 +135,12 @@ public final class Corpus {
     try {
       return BlockOrdinals.count(table, files);
     } catch (Exception e) {
-      // SparkException is checked but undeclared in Scala. A cluster returns the error of a task as
-      // text only.
+      // SparkException is checked but undeclared in Scala. On a cluster, the error of a task
+      // arrives only as text.
       if (String.valueOf(e.getMessage()).contains(OTHER_HEADER)) {
         throw Errors.invalid(
             "the corpus's files have different header rows",
-            "give each the same columns in the same order, or name files that agree",
+            "give all files the same columns in the same order, or name only files that agree",
             e);
       }
       throw e;
@@ -154,7 +152,7 @@ public final class Corpus {
     if (missing > 0) {
       throw Errors.invalid(
           "%d rows have no id in column '%s'".formatted(missing, column),
-          "give every row an id, or name no id column: rows are then keyed by file and number");
+          "give every row an id, or omit corpus.id: rows are then keyed by file and row number");
     }
     JavaPairRDD<String, Long> repeated =
         rows.mapToPair(row -> new Tuple2<>(row.key(), 1L))
@@ -163,9 +161,9 @@ public final class Corpus {
     List<String> first = repeated.keys().takeOrdered(1);
     if (!first.isEmpty()) {
       throw Errors.invalid(
-          "%d ids of column '%s' are in more than one row, such as '%s'"
+          "%d ids in column '%s' occur in more than one row, such as '%s'"
               .formatted(repeated.count(), column, first.get(0)),
-          "make ids unique, or name no id column: rows are then keyed by file and number");
+          "make ids unique, or omit corpus.id: rows are then keyed by file and row number");
     }
   }
 

@@ -18,8 +18,8 @@ import org.apache.hadoop.fs.FileSystem;
 import org.apache.hadoop.fs.Path;
 
 /**
- * The data files of a corpus, and their names, with which the keys of their rows start. A name is
- * the path of a file relative to the common directory of the paths that the user named.
+ * The data files of a corpus and their names. A file's name is its path relative to the common
+ * directory of the paths that the user named; the keys of the file's rows start with it.
  */
 public final class CorpusFiles {
   private static final Map<String, Format> FORMAT_OF_EXTENSION =
@@ -90,7 +90,7 @@ public final class CorpusFiles {
     for (Path file : files) {
       if (!seen.add(file)) {
         throw Errors.invalid(
-            "the corpus %s has the file '%s' twice".formatted(paths, file),
+            "the corpus %s names the file '%s' twice".formatted(paths, file),
             "name each file or directory once");
       }
     }
@@ -153,7 +153,7 @@ public final class CorpusFiles {
     return root;
   }
 
-  /** Omits the scheme, which Spark and Hadoop write in different ways. */
+  /** Returns a path without its scheme, which Spark and Hadoop write in different ways. */
   private static String key(Path file) {
     return file.toUri().getPath();
   }

@@ -39,7 +39,7 @@ final class CorpusTable {
   private CorpusTable() {}
 
   /**
-   * Returns rows of text, pair, label, id, file and start of block. Columns that the corpus does
+   * Returns rows of text, pair, label, id, file and start of block. Columns that the recipe does
    * not name are null.
    */
   static JavaRDD<Row> open(SparkSession spark, CorpusSpec spec, Format format, CorpusFiles files) {
@@ -152,14 +152,14 @@ final class CorpusTable {
     private String fieldAt(String place, String role) {
       if (!place.matches("\\d{1,6}")) {
         throw Errors.invalid(
-            "'%s' cannot be the corpus's %s: without a header row columns have no names"
+            "'%s' cannot be the corpus's %s: without a header row, columns have no names"
                 .formatted(place, role),
             choices() + ", or set corpus.header=true");
       }
       int index = Integer.parseInt(place);
       if (index >= schema.size()) {
         throw Errors.invalid(
-            "the corpus has no column %d for its %s, but %d columns"
+            "the corpus has no column %d for its %s: it has %d columns"
                 .formatted(index, role, schema.size()),
             choices());
       }

@@ -10,7 +10,7 @@ import org.jspecify.annotations.Nullable;
  * One row of the inputs family.
  *
  * @param id the key of the row
- * @param text the text that was tokenised
+ * @param text the text that was tokenized
  * @param pair the second text, or null
  * @param tokens the tokens
  * @param label class id, score or label set; null if there is none

@@ -42,7 +42,7 @@ final class NumberedRows implements Iterator<SourceRow> {
     return next != null;
   }
 
-  /** Returns the offset of a row's block, and restarts counting where the block changes. */
+  /** Returns the offset of a row's block, and restarts counting when the block changes. */
   private Offset offset(Block rowBlock) {
     Offset known = offset;
     if (known == null || !rowBlock.equals(block)) {

@@ -54,10 +54,10 @@ public record RowTokenizer(String model, @Nullable Labels labels, Cut cut, @Null
    *
    * @param probability share of the tokens that are masked
    * @param variants number of differently masked copies of each row
-   * @param seed of the masking
+   * @param seed seed for masking
    */
   public record Mask(double probability, int variants, long seed) implements Serializable {
-    /** Returns a masking with the probability of a recipe. */
+    /** Returns a mask with the probability that a recipe sets. */
     public static Mask of(Settings settings, int variants, long seed) {
       return new Mask(settings.get(Options.MASK_PROBABILITY), variants, seed);
     }
@@ -69,7 +69,7 @@ public record RowTokenizer(String model, @Nullable Labels labels, Cut cut, @Null
    * @param model Hugging Face directory with the tokenizer
    * @param head the head that the rows are for: it determines whether labels are read and tokens
    *     masked
-   * @param mask how tokens are masked if the head is a masked LM's
+   * @param mask how tokens are masked if the head is a masked-LM head
    */
   public static RowTokenizer of(
       Settings settings, String model, Head head, CorpusSpec spec, Mask mask) {
@@ -100,7 +100,7 @@ public record RowTokenizer(String model, @Nullable Labels labels, Cut cut, @Null
     return new Cut(mode, policy, settings.get(Options.MAX_LENGTH));
   }
 
-  /** Tokenises the rows of a partition lazily, a few hundred at a time. */
+  /** Tokenizes the rows of a partition lazily, a few hundred at a time. */
   public Iterator<InputRow> tokenize(Iterator<SourceRow> rows) throws IOException {
     Opened opened = new Opened(this, Models.tokenizer(model));
     return new Iterator<>() {
@@ -196,7 +196,7 @@ public record RowTokenizer(String model, @Nullable Labels labels, Cut cut, @Null
 
     /**
      * Returns why a row cannot have targets, or null if it can. Spark replaces bytes that are not
-     * UTF-8 by U+FFFD. Blank lines of prose are not rows.
+     * UTF-8 with U+FFFD. Blank lines of prose are not rows.
      */
     private @Nullable String reasonInvalid(SourceRow row, Encoded text) {
       if (row.notUtf8()) {

@@ -12,7 +12,7 @@ import java.util.Optional;
 
 /** Compares the tokenizers of two models. */
 public final class SameTokens {
-  /** Has upper case, accents, a script without spaces, punctuation and control characters. */
+  /** Contains upper case, accents, a script without spaces, punctuation and control characters. */
   private static final String PROBE =
       "Ünïted NATIONS, e\u0301te\u0301 \u4e2d\u6587!\u0007 3.14 it's x\u00a0y";
 
@@ -53,7 +53,7 @@ public final class SameTokens {
       for (int text = 0; text < all.size(); text++) {
         if (!Arrays.equals(ours.get(text).ids(), others.get(text).ids())) {
           return Optional.of(
-              "it reads '%s' as %s, not %s"
+              "it tokenizes '%s' as %s, not %s"
                   .formatted(
                       all.get(text),
                       Arrays.toString(others.get(text).ids()),

@@ -13,7 +13,7 @@ import org.jspecify.annotations.Nullable;
  */
 public record SourceRow(String key, String text, @Nullable String pair, @Nullable String label)
     implements Serializable {
-  /** Spark replaces bytes that are not UTF-8 by this character. */
+  /** Spark replaces bytes that are not UTF-8 with this character. */
   private static final char REPLACEMENT = '\uFFFD';
 
   /** Returns whether a text of this row was not valid UTF-8. */

@@ -30,7 +30,7 @@ public final class WordVectorFile {
     this.path = storage.requireFile(key, path);
   }
 
-  /** As the constructor, but wraps {@link IOException}. */
+  /** Like the constructor, but wraps {@link IOException}. */
   public static WordVectorFile of(Storage storage, String key, String path) {
     try {
       return new WordVectorFile(storage, key, path);
@@ -52,7 +52,7 @@ public final class WordVectorFile {
     }
   }
 
-  /** Returns the vectors of a tokenizer's tokens, by id. Tokens without a vector are missing. */
+  /** Returns the vectors of a tokenizer's tokens, by id. Tokens without a vector are omitted. */
   public Map<Integer, float[]> of(Tokenizer tokenizer) throws IOException {
     Map<String, Integer> ids = new HashMap<>();
     for (int id = 0; id < tokenizer.vocabSize(); id++) {
@@ -70,7 +70,7 @@ public final class WordVectorFile {
   }
 
   /**
-   * Returns the first vectors of wanted words, in the order of the file.
+   * Returns the vectors of at most {@code most} wanted words, in the order of the file.
    *
    * @throws io.stillhouse.error.StillhouseException if there are none, or a line is malformed
    */
@@ -79,7 +79,7 @@ public final class WordVectorFile {
       Map<String, float[]> vectors = new WordVectors(path.toString(), lines).read(wanted, most);
       if (vectors.isEmpty()) {
         throw Errors.invalid(
-            "the file of word vectors '%s' has no usable word".formatted(path),
+            "the word vector file '%s' contains no usable word".formatted(path),
             "use a file in GloVe's format: a word and its numbers on each line");
       }
       return vectors;

@@ -37,7 +37,7 @@ public final class ExportJob {
     Path to = storage.qualify(settings.get(Options.EXPORT_TO));
     if (storage.exists(to)) {
       throw Errors.invalid(
-          "export.to '%s' exists already".formatted(to), "remove it or choose another directory");
+          "export.to '%s' already exists".formatted(to), "remove it or choose another directory");
     }
     java.nio.file.Path local = Files.createTempDirectory("stillhouse-export");
     try {

@@ -68,7 +68,7 @@ public final class HeadImportanceJob {
     this.spec = HuggingFaceDirectory.open(local).spec();
     if (spec.head().task() == Task.NONE) {
       throw Errors.invalid(
-          "'%s' has no head on top, so it has no loss for its attention heads to matter to"
+          "'%s' has no task head, so it has no loss by which to measure its attention heads"
               .formatted(model),
           "fine-tune it first");
     }
@@ -112,7 +112,7 @@ public final class HeadImportanceJob {
     return report;
   }
 
-  /** Draws rows of the corpus; of running text, pieces of the drawn lines. */
+  /** Draws rows of the corpus or, for running text, pieces of the drawn lines. */
   private List<InputRow> rows() throws IOException {
     CorpusSpec corpus = Recipe.corpus(settings);
     RowTokenizer.Mask mask =
@@ -146,7 +146,7 @@ public final class HeadImportanceJob {
             || Arrays.stream(row.mlmLabels()).anyMatch(label -> label != TargetSource.IGNORED));
   }
 
-  /** A random order of rows that only depends on the seed and their keys. */
+  /** A random order of rows that depends only on the seed and their keys. */
   private record Draw(long seed) implements Comparator<SourceRow>, Serializable {
     long of(String key) {
       return new SplittableRandom(seed ^ (long) key.hashCode() << 32).nextLong();
@@ -171,7 +171,7 @@ public final class HeadImportanceJob {
     List<HeadImportanceTask> tasks = new ArrayList<>();
     int count = Math.min(batches.size(), 4 * context.defaultParallelism());
     for (int task = 0; task < count; task++) {
-      // Dealt out like cards, so that each task gets its share of the long rows.
+      // Assigned round-robin, so that each task gets its share of the long rows.
       List<HeadImportanceTask.Batch> own = new ArrayList<>();
       for (int batch = task; batch < batches.size(); batch += count) {
         own.add(new HeadImportanceTask.Batch(batch, batches.get(batch)));

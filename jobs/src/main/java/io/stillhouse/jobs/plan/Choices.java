@@ -23,8 +23,8 @@ final class Choices {
   /**
    * One way to store targets.
    *
-   * @param settings that select it
-   * @param bytesPerToken on disk, including ids and labels
+   * @param settings settings that select it
+   * @param bytesPerToken bytes per token on disk, including ids and labels
    * @param basis "measured" or "computed"
    * @param current whether the recipe selects it
    * @param serves "yes", or why the recipe's loss cannot learn from it
@@ -50,8 +50,8 @@ final class Choices {
   /**
    * Lists the choices.
    *
-   * @param sizes of the targets that the recipe selects
-   * @param otherBytes of the cache besides tensors
+   * @param sizes sizes of the targets that the recipe selects
+   * @param otherBytes bytes of the cache other than tensors
    */
   static List<Choice> of(
       Settings settings,

@@ -38,7 +38,7 @@ import scala.util.hashing.MurmurHash3$;
 record CorpusSample(Path table, Path pieces, long pieceRows, double factor, String basis) {
   private static final String COUNTED = "counted";
 
-  /** The most bytes of text that are read completely; of a larger corpus, a part is read. */
+  /** Maximum size of a corpus that is read completely; a larger one is read in part. */
   private static final long WHOLE_BYTES = 64L << 20;
 
   /** Characters of the sample, about 250,000 tokens. */
@@ -66,7 +66,7 @@ record CorpusSample(Path table, Path pieces, long pieceRows, double factor, Stri
     Corpus.Part part = Corpus.part(spark, spec, wholeBytes, seed);
     JavaRDD<SourceRow> all = part.corpus().rows();
     int longest = CHARACTERS_OF_TOKEN * settings.get(Options.MAX_LENGTH);
-    // Of a row that will be truncated only the start counts; a row that will be split counts in
+    // Only the start of a row that will be truncated counts; a row that will be split counts in
     // full.
     int counted = splits(RowTokenizer.cut(settings, spec)) ? Integer.MAX_VALUE : longest;
     double size = all.mapToDouble(row -> size(row, counted)).sum();
@@ -123,8 +123,8 @@ record CorpusSample(Path table, Path pieces, long pieceRows, double factor, Stri
                 .formatted(part.ranges(), 100 * part.share())
             : "all of it read";
     return share < 1
-        ? "estimated: %s, %.2f %% of those characters tokenised".formatted(read, 100 * share)
-        : part.share() < 1 ? "estimated: %s and tokenised".formatted(read) : COUNTED;
+        ? "estimated: %s, %.2f %% of those characters tokenized".formatted(read, 100 * share)
+        : part.share() < 1 ? "estimated: %s and tokenized".formatted(read) : COUNTED;
   }
 
   /** Returns whether the sample is the whole corpus. */

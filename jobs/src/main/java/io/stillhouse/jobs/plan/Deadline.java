@@ -13,8 +13,8 @@ import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /**
- * Limits the time of a probe. Its phases choose their size by the time that is left. When the time
- * is up, Spark's jobs are cancelled and the error names the current phase.
+ * Limits the time of a probe. Its phases choose their size according to the remaining time. When
+ * the time is up, Spark's jobs are cancelled and the error names the current phase.
  */
 final class Deadline implements AutoCloseable {
   private static final Logger LOG = LoggerFactory.getLogger(Deadline.class);
@@ -60,7 +60,7 @@ final class Deadline implements AutoCloseable {
         });
   }
 
-  /** Returns the seconds that are left; at 0, no phase should begin. */
+  /** Returns the remaining seconds; at 0, no phase should start. */
   double left() {
     return Math.max(0, seconds - (System.nanoTime() - start) / 1e9);
   }
@@ -104,7 +104,7 @@ final class Deadline implements AutoCloseable {
 
   private RuntimeException late(String phase, @Nullable Exception cause) {
     String problem =
-        "the probe did not finish within %.0f seconds (plan.seconds): it ended while %s"
+        "the probe did not finish within %.0f seconds (plan.seconds): time ran out while %s"
             .formatted(seconds, phase);
     String remedy = "give it more time, such as plan.seconds=%.0f".formatted(3 * seconds);
     return cause == null ? Errors.invalid(problem, remedy) : Errors.invalid(problem, remedy, cause);

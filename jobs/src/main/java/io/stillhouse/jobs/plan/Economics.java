@@ -1,15 +1,15 @@
 package io.stillhouse.jobs.plan;
 
 /**
- * What caching and online training cost. Online training runs the teacher in every step and stores
- * nothing. Both train the same students and baselines. Hours are those of all the session's
+ * The cost of caching and of online training. Online training runs the teacher in every step and
+ * stores nothing. Both train the same students and baselines. Hours are for all of the session's
  * machines together, including start-up.
  *
- * @param work what is to be done
+ * @param work the work to do
  * @param teacher the teacher's speed
  * @param student the student's speed
- * @param bytes of the cache
- * @param prices of time and storage
+ * @param bytes size of the cache
+ * @param prices prices of time and storage
  */
 record Economics(Work work, Teacher teacher, Student student, double bytes, Prices prices) {
   private static final double TERABYTE = 1e12;
@@ -18,9 +18,9 @@ record Economics(Work work, Teacher teacher, Student student, double bytes, Pric
   /**
    * What is to be done.
    *
-   * @param tokens of one pass, including masked variants
+   * @param tokens tokens of one pass, including masked variants
    * @param students number of students, each with its baseline if the recipe has baselines
-   * @param passes of one student over the tokens; less than 1 if its steps end earlier
+   * @param passes passes of one student over the tokens; less than 1 if its steps end earlier
    */
   record Work(double tokens, int students, double passes) {
     /** Returns how often each token is read. */
@@ -32,19 +32,19 @@ record Economics(Work work, Teacher teacher, Student student, double bytes, Pric
   /**
    * The teacher's speed.
    *
-   * @param tokensPerSecond of all machines together
-   * @param passSeconds of one pass, whose tasks run in waves
-   * @param startSeconds of the cache command besides that pass
+   * @param tokensPerSecond tokens per second of all machines together
+   * @param passSeconds seconds of one pass, whose tasks run in waves
+   * @param startSeconds seconds of the cache command outside that pass
    */
   record Teacher(double tokensPerSecond, double passSeconds, double startSeconds) {}
 
   /**
    * The student's speed.
    *
-   * @param stepSeconds of all steps of one student and its baseline, without reading
-   * @param startSeconds of the training besides its steps
-   * @param bytesPerToken that it reads
-   * @param bytesPerSecond that it can read
+   * @param stepSeconds seconds of all steps of one student and its baseline, without reading
+   * @param startSeconds seconds of the training outside its steps
+   * @param bytesPerToken bytes per token that it reads
+   * @param bytesPerSecond bytes per second that it can read
    */
   record Student(
       double stepSeconds, double startSeconds, double bytesPerToken, double bytesPerSecond) {}
@@ -52,9 +52,9 @@ record Economics(Work work, Teacher teacher, Student student, double bytes, Pric
   /**
    * Prices, in one currency.
    *
-   * @param hour of the session's machines
-   * @param terabyteMonth of storage
-   * @param months the cache is kept
+   * @param hour price of an hour of the session's machines
+   * @param terabyteMonth price of storing a terabyte for a month
+   * @param months months that the cache is kept
    */
   record Prices(double hour, double terabyteMonth, double months) {}
 
@@ -62,7 +62,7 @@ record Economics(Work work, Teacher teacher, Student student, double bytes, Pric
     return (teacher.startSeconds() + teacher.passSeconds()) / HOUR;
   }
 
-  /** Returns the hours that all students read, which they do between their steps. */
+  /** Returns the hours that all students spend reading, which they do between their steps. */
   double readHours() {
     return work.reads() * work.tokens() * readSecondsPerToken() / HOUR;
   }
@@ -105,8 +105,8 @@ record Economics(Work work, Teacher teacher, Student student, double bytes, Pric
   }
 
   /**
-   * Returns R*, the number of reads of each token from which on the cache is cheaper: its cost over
-   * what each read saves. Infinite if reading takes longer than running the teacher.
+   * Returns R*, the number of reads of each token above which the cache is cheaper: its cost
+   * divided by what each read saves. Infinite if reading takes longer than running the teacher.
    */
   double breakEvenReads() {
     double saved = work.tokens() * (1 / teacher.tokensPerSecond() - readSecondsPerToken()) / HOUR;
@@ -115,7 +115,7 @@ record Economics(Work work, Teacher teacher, Student student, double bytes, Pric
         : (cacheHours() * prices.hour() + storageCost()) / (saved * prices.hour());
   }
 
-  /** Returns b*, the bytes a token below which reading is faster than running the teacher. */
+  /** Returns b*, the bytes per token below which reading is faster than running the teacher. */
   double breakEvenBytesPerToken() {
     return student.bytesPerSecond() / teacher.tokensPerSecond();
   }
@@ -153,7 +153,7 @@ record Economics(Work work, Teacher teacher, Student student, double bytes, Pric
     }
     String reason =
         Double.isInfinite(breakEvenReads())
-            ? "reading %,.0f bytes a token takes longer than running the teacher, which %,.0f would not"
+            ? "reading %,.0f bytes per token takes longer than running the teacher; below %,.0f it would not"
                 .formatted(student.bytesPerToken(), breakEvenBytesPerToken())
             : reads;
     return "do not cache: %s; %s".formatted(costs, reason);

@@ -14,10 +14,10 @@ import java.util.Map;
 import org.jspecify.annotations.Nullable;
 
 /**
- * Predicts what a recipe costs, from its prices and what the probe has measured.
+ * Predicts the cost of a recipe from its prices and the probe's measurements.
  *
  * @param choice the targets that the recipe stores
- * @param sizes of the targets of the whole corpus
+ * @param sizes sizes of the targets of the whole corpus
  */
 record Forecast(
     Settings settings,
@@ -28,20 +28,20 @@ record Forecast(
     StudentProbe.Student student) {
 
   /**
-   * Seconds that the models do not run.
+   * Seconds during which no model runs.
    *
-   * @param session from the start of a command to the start of its work
-   * @param planning of reading and tokenizing the corpus
-   * @param phases of each phase of the probe
+   * @param session seconds from the start of a command to the start of its work
+   * @param planning seconds of reading and tokenizing the corpus
+   * @param phases seconds of each phase of the probe
    */
   record Overhead(double session, double planning, Map<String, Double> phases) {}
 
   /**
    * The disk of the cache.
    *
-   * @param free bytes that are free
-   * @param decoding bytes a second of reading and decoding targets from the page cache
-   * @param rate bytes a second of the disk alone; infinite if it could not be measured
+   * @param free free bytes
+   * @param decoding bytes per second of reading and decoding targets from the page cache
+   * @param rate bytes per second of the disk alone; infinite if it could not be measured
    */
   record Disk(double free, double decoding, double rate) {}
 

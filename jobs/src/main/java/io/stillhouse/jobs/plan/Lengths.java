@@ -10,7 +10,7 @@ import org.apache.spark.sql.SparkSession;
  * @param rows number of rows; each masked variant counts
  * @param sound number of rows that have tokens
  * @param tokens the sum of lengths L
- * @param squares the sum of L², which the size of attention scores is proportional to
+ * @param squares the sum of L², to which the size of attention scores is proportional
  */
 record Lengths(double rows, double sound, double tokens, double squares) {
 

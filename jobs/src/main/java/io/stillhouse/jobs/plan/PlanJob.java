@@ -23,14 +23,14 @@ import org.apache.spark.sql.SparkSession;
 import org.jspecify.annotations.Nullable;
 
 /**
- * Predicts what a recipe costs, from a probe on its corpus. It writes {@code plan.output} and
+ * Predicts the cost of a recipe from a probe on its corpus. It writes {@code plan.output} and
  * nothing else, and nothing at all if it fails.
  */
 public final class PlanJob {
   /** The free space that the disk must have, as a multiple of the cache's size. */
   private static final double FREE_FACTOR = 1.2;
 
-  /** The least share of computed bytes that remains after compression, for the first check. */
+  /** The minimum share of computed bytes that remains after compression, for the first check. */
   private static final double LEAST_COMPRESSED = 0.7;
 
   private final SparkSession spark;
@@ -49,7 +49,7 @@ public final class PlanJob {
   /**
    * Checks the recipe, and neither writes nor runs anything.
    *
-   * @throws io.stillhouse.error.StillhouseException as the cache and the training would
+   * @throws io.stillhouse.error.StillhouseException if the cache or the training would refuse it
    */
   public PlanJob(SparkSession spark, Settings settings) throws IOException {
     this(spark, settings, null);
@@ -80,7 +80,7 @@ public final class PlanJob {
    * Measures, computes and writes the result.
    *
    * @throws io.stillhouse.error.StillhouseException if the disk has less free space than 1.2 times
-   *     the size of the cache, or {@code plan.seconds} are not enough
+   *     the size of the cache, or {@code plan.seconds} is not enough
    */
   public PlanResult run() throws IOException {
     PlanResult result;
@@ -191,7 +191,7 @@ public final class PlanJob {
     double most = settings.get(Options.MAX_INVALID);
     if (invalid > most) {
       throw Errors.invalid(
-          "%.1f %% of the sampled rows have no targets (empty, or not UTF-8), a share over cache.max-invalid (%s): the cache command would stop"
+          "%.1f %% of the sampled rows have no targets (empty, or not UTF-8), more than cache.max-invalid (%s) allows: the cache command would stop"
               .formatted(100 * invalid, most),
           "correct the corpus, or raise cache.max-invalid");
     }
@@ -206,14 +206,14 @@ public final class PlanJob {
   private void requireFree(long available, String least, double bytes) {
     if (available < FREE_FACTOR * bytes) {
       throw Errors.invalid(
-          "the cache would take %s%,.0f bytes, and the disk of cache.path '%s' has %,d free: less than %s times as many"
+          "the cache would take %s%,.0f bytes, but the disk of cache.path '%s' has %,d free: less than %s times as many"
               .formatted(least, bytes, cache, available, FREE_FACTOR),
-          "free some, choose another cache.path, or store less, such as targets.dtype=int8 or fewer"
-              + " targets.hidden");
+          "free some space, use another cache.path, or store less, such as targets.dtype=int8 or"
+              + " fewer targets.hidden");
     }
   }
 
-  /** Of a local disk, Hadoop would count the blocks that are reserved for the superuser as free. */
+  /** Returns the free bytes. Hadoop would include those that a local disk reserves for root. */
   private long freeBytes(Path path) throws IOException {
     return "file".equals(path.toUri().getScheme())
         ? Files.getFileStore(java.nio.file.Path.of(path.toUri().getPath())).getUsableSpace()

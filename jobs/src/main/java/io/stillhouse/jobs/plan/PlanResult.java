@@ -5,14 +5,14 @@ import java.util.Map;
 import org.jspecify.annotations.Nullable;
 
 /**
- * What a recipe is predicted to cost.
+ * The predicted cost of a recipe.
  *
  * @param probe what was measured
- * @param disk what the cache takes
- * @param hours of the session's machines, including each command's start-up
- * @param money in the currency of the recipe's prices
+ * @param disk the size of the cache
+ * @param hours hours of the session's machines, including each command's start-up
+ * @param money the cost in the currency of the recipe's prices
  * @param breakEven where caching and online training cost the same
- * @param targets the ways to store them
+ * @param targets the ways to store targets
  * @param verdict whether to cache, and the figures that decide it
  */
 public record PlanResult(
@@ -34,7 +34,7 @@ public record PlanResult(
    *
    * @param corpus sums over the rows of the corpus
    * @param corpusBasis how they were determined
-   * @param seconds that each phase of the probe took
+   * @param seconds seconds that each phase of the probe took
    */
   record Probe(
       Lengths corpus,
@@ -47,23 +47,23 @@ public record PlanResult(
   /** The teacher's speed, and the number of tokens that it was measured on. */
   record Teacher(double tokensPerSecond, double probedTokens) {}
 
-  /** A student or its baseline: tokens a second of its steps, and steps of one training. */
+  /** A student or its baseline: tokens per second of its steps, and steps of one training. */
   record Student(String name, double tokensPerSecond, double steps) {}
 
   /**
    * How fast targets are read.
    *
-   * @param bytesPerSecond of reading and decoding from the page cache
-   * @param diskBytesPerSecond of the disk alone; null if it cannot be measured
+   * @param bytesPerSecond bytes per second of reading and decoding from the page cache
+   * @param diskBytesPerSecond bytes per second of the disk alone; null if it cannot be measured
    */
   record Reading(double bytesPerSecond, @Nullable Double diskBytesPerSecond) {}
 
   /**
-   * What the cache takes.
+   * The size of the cache.
    *
-   * @param bytes without the copy of the teacher
-   * @param teacherBytes of that copy
-   * @param freeBytes on the disk of the cache
+   * @param bytes bytes of the cache without the copy of the teacher
+   * @param teacherBytes bytes of that copy
+   * @param freeBytes free bytes on the disk of the cache
    */
   record Disk(
       double bytes,
@@ -77,16 +77,16 @@ public record PlanResult(
   record Hours(double cache, double cachedTraining, double onlineTraining) {}
 
   /**
-   * The cost of both ways.
+   * The cost of caching and of online training.
    *
-   * @param cached of caching and of training from the cache
+   * @param cached cost of caching and of training from the cache
    * @param storage the part of {@code cached} that is storage
-   * @param limit what most of {@code cached} is spent on
+   * @param limit the largest part of {@code cached}
    */
   record Money(double cached, double online, double storage, String limit) {}
 
   /**
-   * Reads of each token and bytes a token, at break-even and of the recipe.
+   * Reads of each token and bytes per token, at break-even and for the recipe.
    *
    * @param reads null if no number of reads pays for the cache
    */

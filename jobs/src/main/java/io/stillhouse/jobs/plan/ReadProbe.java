@@ -24,10 +24,10 @@ final class ReadProbe {
   private ReadProbe() {}
 
   /**
-   * Returns the bytes a second of reading and decoding the columns of a student, and their hashes,
-   * from the page cache: in one task on one thread, as a student reads.
+   * Returns the bytes per second at which the columns of a student are read from the page cache,
+   * hashed and decoded: in one task on one thread, as a student reads.
    *
-   * @param bytes of those columns in the cache
+   * @param bytes bytes of those columns in the cache
    */
   static double decoding(SparkSession spark, Path cache, Set<Column> columns, double bytes) {
     String directory = cache.toString();
@@ -53,8 +53,8 @@ final class ReadProbe {
   }
 
   /**
-   * Returns the bytes a second of reading a local file from its disk, bypassing the page cache;
-   * infinite if the file system is not local or does not support direct reads.
+   * Returns the bytes per second at which a local file is read from its disk, bypassing the page
+   * cache; infinite if the file system is not local or does not support direct reads.
    */
   static double disk(Path file) throws IOException {
     if (!"file".equals(file.toUri().getScheme())) {

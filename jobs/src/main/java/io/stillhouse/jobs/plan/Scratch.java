@@ -9,9 +9,9 @@ import org.apache.hadoop.fs.FileStatus;
 import org.apache.hadoop.fs.Path;
 
 /**
- * The probe's directory, on the file system of the planned cache, in the nearest parent directory
- * that exists. It is deleted when the probe is closed or the process exits. If the process was
- * killed, the next probe on the same machine deletes it.
+ * The probe's directory, in the nearest existing parent directory of the planned cache. It is
+ * deleted when the probe is closed or the process exits. If the process was killed, the next probe
+ * on the same machine deletes it.
  */
 final class Scratch implements AutoCloseable {
   private static final String PREFIX = "_stillhouse-plan-";

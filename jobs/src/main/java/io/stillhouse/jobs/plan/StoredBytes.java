@@ -15,7 +15,7 @@ import org.apache.parquet.hadoop.metadata.ColumnChunkMetaData;
 import org.apache.parquet.hadoop.util.HadoopInputFile;
 
 /**
- * The bytes of a cache by what they hold.
+ * The bytes of a cache, by content.
  *
  * @param columns bytes of each column's chunks, by {@code family/column}
  * @param others bytes of footers, manifest and plan

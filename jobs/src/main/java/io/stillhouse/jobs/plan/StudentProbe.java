@@ -44,12 +44,12 @@ final class StudentProbe {
   }
 
   /**
-   * What the runs measured.
+   * The measurements of the runs.
    *
-   * @param speeds of the student and its baseline
+   * @param speeds speeds of the student and its baseline
    * @param inTurn whether they train one after the other, instead of at the same time
-   * @param columns that the student reads
-   * @param startSeconds of a training besides its steps
+   * @param columns columns that the student reads
+   * @param startSeconds seconds of a training outside its steps
    */
   record Student(List<Speed> speeds, boolean inTurn, Set<Column> columns, double startSeconds) {
 
@@ -66,7 +66,7 @@ final class StudentProbe {
   /**
    * One training.
    *
-   * @param otherSeconds of the training besides its steps
+   * @param otherSeconds seconds of the training outside its steps
    */
   private record Run(
       List<MeanStep> means, double otherSeconds, Set<Column> columns, boolean inTurn) {
@@ -84,9 +84,7 @@ final class StudentProbe {
     this.scratch = scratch;
   }
 
-  /**
-   * Trains with small steps, then with the recipe's batch size, or the largest there is time for.
-   */
+  /** Trains with small steps, then with the recipe's batch size or the largest that time allows. */
   Student run(Path cache, double tokensPerRow, Deadline deadline) throws IOException {
     int wanted = settings.get(Options.BATCH_SIZE);
     int few = (int) Math.max(1, Math.min(wanted, SMALL_STEP / tokensPerRow));
@@ -132,7 +130,7 @@ final class StudentProbe {
 
   private Run train(Path cache, String name, int rows, int steps) throws IOException {
     Map<String, String> own = new TreeMap<>();
-    // The probe's cache has other shards than the recipe's cache will have.
+    // The probe's cache has different shards from those that the recipe's cache will have.
     Map<String, String> cut = CacheReader.open(storage, cache, List.of()).plan().fingerprints();
     Options.ALL.stream()
         .map(Option::key)

@@ -14,8 +14,8 @@ import java.util.Map;
 
 /**
  * Estimates how many bytes targets take in the cache of a corpus. Columns that the probe has
- * measured are scaled by what they grow with; the size of other columns is computed, before Parquet
- * compresses them.
+ * measured are scaled by the sum that they grow with; the size of other columns is computed, before
+ * Parquet compresses them.
  *
  * @param probe bytes of the probe's cache
  * @param probed sums over the rows of the probe's cache
@@ -78,7 +78,7 @@ record TargetSizes(
     return probe.columns().getOrDefault(name, 0L) * growth(name, corpus) / growth(name, probed);
   }
 
-  /** Returns the sum that a column's bytes are proportional to. */
+  /** Returns the sum to which a column's bytes are proportional. */
   private static double growth(String name, Lengths lengths) {
     String column = name.substring(name.indexOf('/') + 1);
     if (List.of(Targets.ID.name(), Targets.LENGTH.name(), Targets.LOGITS.name()).contains(column)) {

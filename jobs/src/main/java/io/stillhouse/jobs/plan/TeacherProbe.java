@@ -12,9 +12,9 @@ import org.apache.hadoop.fs.Path;
 import org.apache.spark.sql.SparkSession;
 
 /**
- * Runs the cache job on a few rows, cold, and then on as many as there is time for. The second
- * cache replaces the first at the same path, so that there is one copy of the teacher on disk and
- * in memory.
+ * Runs the cache job on a few rows, cold, and then on as many as time allows. The second cache
+ * replaces the first at the same path, so that there is one copy of the teacher on disk and in
+ * memory.
  */
 final class TeacherProbe {
   private static final int COLD_SHARD_TOKENS = 256;
@@ -29,9 +29,9 @@ final class TeacherProbe {
   private final int slots;
 
   /**
-   * What the warm run measured.
+   * The measurements of the warm run.
    *
-   * @param startSeconds of a cache job besides the teacher's tasks, from the cold run
+   * @param startSeconds seconds of a cache job outside the teacher's tasks, from the cold run
    */
   record Teacher(ProbeCache cache, Speed speed, double startSeconds) {}
 
@@ -45,11 +45,11 @@ final class TeacherProbe {
   /**
    * How fast the teacher runs.
    *
-   * @param slotRate tokens a second of one task while the others run, too
+   * @param slotRate tokens per second of one task while the others run, too
    * @param slots tasks that the session can run at a time
    */
   record Speed(double slotRate, int slots) {
-    /** Returns the tokens a second of all slots together. */
+    /** Returns the tokens per second of all slots together. */
     double rate() {
       return slotRate * slots;
     }
@@ -64,7 +64,7 @@ final class TeacherProbe {
   }
 
   private record Run(CacheRecord result, double wall, double taskSeconds) {
-    /** Returns the tokens a second of one task. */
+    /** Returns the tokens per second of one task. */
     double slotRate() {
       return result.tokens() / taskSeconds;
     }
@@ -95,7 +95,7 @@ final class TeacherProbe {
     Run cold =
         deadline.run("the teacher ran cold", () -> cache(sample, coldRows, COLD_SHARD_TOKENS));
     perRow = (double) cold.result().tokens() / coldRows;
-    double guess = cold.slotRate(); // low, since the tasks loaded the teacher, and so safe
+    double guess = cold.slotRate(); // low, and so safe, since the tasks also loaded the teacher
     double most = guess * busy * Math.min(TIME_SHARE * deadline.seconds(), deadline.left() / 3);
     double tokens = Math.min(corpusTokens, Math.max(shards * COLD_SHARD_TOKENS, most));
     double ofShard = Math.min(shardTokens, Math.max(COLD_SHARD_TOKENS, 1.1 * tokens / shards));

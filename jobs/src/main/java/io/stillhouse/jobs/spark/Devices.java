@@ -15,7 +15,8 @@ import org.jspecify.annotations.Nullable;
 
 /**
  * The device on which a task computes: the GPU whose address Spark assigned, or the CPU. All base
- * managers are made here, because DJL's own default is the first GPU for every task of a machine.
+ * managers are created here, because DJL's own default is the first GPU for every task of a
+ * machine.
  */
 public final class Devices {
   /** The local property that carries the recipe's choice to tasks. */
@@ -37,15 +38,14 @@ public final class Devices {
     double amount = spark.conf().getDouble(AMOUNT, 0);
     if (choice.equals(GPU) && !spark.isLocal() && amount == 0) {
       throw Errors.invalid(
-          "device is gpu, but Spark gives this application's tasks none (%s is not set)"
-              .formatted(AMOUNT),
+          "device is gpu, but Spark assigns no GPUs to tasks (%s is not set)".formatted(AMOUNT),
           "start it with --properties-file conf/spark-gpu.conf, or set device=cpu");
     }
     if (choice.equals(GPU) && spark.isLocal() && Engine.getInstance().getGpuCount() == 0) {
       throw Errors.invalid(
-          "device is gpu, but libtorch %s finds none on this machine"
+          "device is gpu, but libtorch %s finds no GPU on this machine"
               .formatted(Engine.getInstance().getVersion()),
-          "give it a build with CUDA (conf/spark-gpu.conf says how), or set device=cpu");
+          "install a build with CUDA (see conf/spark-gpu.conf), or set device=cpu");
     }
     if (amount > 0 && amount < 1) {
       throw Errors.badValue(AMOUNT, "1: tasks that share a GPU share its memory", "" + amount);
@@ -63,9 +63,9 @@ public final class Devices {
   }
 
   /**
-   * Requires that teachers can be computed in a precision on the device of a manager.
+   * Requires that teachers can run in a precision on the device of a manager.
    *
-   * @throws io.stillhouse.error.StillhouseException if they cannot; a GPU has float32 alone
+   * @throws io.stillhouse.error.StillhouseException if they cannot; GPUs support only float32
    */
   public static void requireCachePrecision(Precision precision, NDManager manager) {
     String key = Options.CACHE_PRECISION.key();
@@ -98,10 +98,10 @@ public final class Devices {
     int found = Engine.getInstance().getGpuCount();
     if (index >= found) {
       throw Errors.invalid(
-          "Spark gave this task GPU %d, but libtorch %s finds %d here"
+          "Spark assigned GPU %d to this task, but libtorch %s finds %d GPUs here"
               .formatted(index, Engine.getInstance().getVersion(), found),
-          "give every machine a libtorch with CUDA and a discovery script that prints what it has"
-              + " (conf/spark-gpu.conf says how), or set device=cpu");
+          "install libtorch with CUDA on every machine and let the discovery script list its GPUs"
+              + " (see conf/spark-gpu.conf), or set device=cpu");
     }
     return Device.gpu(index);
   }
@@ -119,9 +119,9 @@ public final class Devices {
     }
     if (!address.matches("\\d{1,4}")) {
       throw Errors.invalid(
-          "Spark gave this task GPU '%s', which is no index".formatted(address),
-          "let the discovery script print indices (MIG slices: one an executor, by"
-              + " CUDA_VISIBLE_DEVICES, and index 0)");
+          "Spark assigned GPU '%s' to this task, which is not an index".formatted(address),
+          "let the discovery script print indices (with MIG, show each executor one slice with"
+              + " CUDA_VISIBLE_DEVICES and print 0)");
     }
     return Integer.parseInt(address);
   }

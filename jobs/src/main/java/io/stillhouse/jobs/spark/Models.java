@@ -27,8 +27,8 @@ import org.apache.spark.TaskContext;
 import org.apache.spark.util.TaskCompletionListener;
 
 /**
- * Models and tokenizers of directories, which an executor loads once for all its tasks. It keeps
- * the models that were used last, and loads a directory again whose files have changed.
+ * Models and tokenizers that an executor loads from directories once for all its tasks. It keeps
+ * the most recently used models, and reloads a directory if its files have changed.
  */
 public final class Models {
   private static final int MAX_MODELS = 16;
@@ -39,7 +39,7 @@ public final class Models {
   private static final Map<Version, Kind> KINDS = bounded(MAX_TOKENIZERS);
   private static final Map<Version, java.nio.file.Path> COPIES = new LinkedHashMap<>();
 
-  /** What each running task has seen. */
+  /** The directory versions that each running task has seen. */
   private static final Map<Long, Map<String, Version>> SEEN = new ConcurrentHashMap<>();
 
   private enum Kind {
@@ -49,7 +49,7 @@ public final class Models {
   }
 
   /**
-   * A directory as it was at some time.
+   * A directory at one point in time.
    *
    * @param files names, lengths and modification times of its files
    */

@@ -38,7 +38,7 @@ public final class Progress implements AutoCloseable {
   private boolean closed;
 
   /**
-   * Starts a display of work of which nothing is done.
+   * Starts a display of work that has not begun.
    *
    * @param name the stage, one word
    * @param total number of items; 0 if it is unknown
@@ -49,7 +49,8 @@ public final class Progress implements AutoCloseable {
   }
 
   /**
-   * Starts a display of work that an earlier run began. The rate counts from there.
+   * Starts a display of work that an earlier run began. The rate does not include the earlier
+   * items.
    *
    * @param done number of items that are already done
    */
@@ -57,7 +58,7 @@ public final class Progress implements AutoCloseable {
     return new Progress(name, done, total, items, System.err, terminalColumns(), System::nanoTime);
   }
 
-  /** {@code columns} is the width of the terminal, 0 if there is none. */
+  /** Creates a display; {@code columns} is the width of the terminal, 0 if there is none. */
   Progress(
       String name,
       long from,
@@ -79,7 +80,7 @@ public final class Progress implements AutoCloseable {
     this.shownTenths = tenths();
   }
 
-  /** Returns what was already done at the start. */
+  /** Returns the number of items that were already done at the start. */
   long from() {
     return from;
   }
@@ -202,7 +203,9 @@ public final class Progress implements AutoCloseable {
         : "%d:%02d:%02d".formatted(whole / 3600, whole / 60 % 60, whole % 60);
   }
 
-  /** Java cannot tell whether standard error is a terminal, so the launcher says it. */
+  /**
+   * Returns the terminal's width, 0 if there is none. Java cannot tell, so the launcher sets it.
+   */
   private static int terminalColumns() {
     String columns = System.getenv("STILLHOUSE_TERMINAL");
     return columns != null && columns.matches("[1-9][0-9]{0,4}") ? Integer.parseInt(columns) : 0;

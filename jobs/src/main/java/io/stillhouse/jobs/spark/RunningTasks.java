@@ -29,7 +29,7 @@ public final class RunningTasks extends SparkListener implements AutoCloseable {
     context.addSparkListener(this);
   }
 
-  /** Returns the newest value of each running task. */
+  /** Returns the latest value of each running task. */
   public List<Object> values() {
     return List.copyOf(values.values());
   }

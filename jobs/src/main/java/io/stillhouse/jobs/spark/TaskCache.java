@@ -13,8 +13,8 @@ import org.slf4j.LoggerFactory;
 
 /**
  * A bounded cache of values with native memory, which tasks of this process share. It closes the
- * values that were used least recently, but none that a running task has asked for. A value that is
- * asked for outside of a task is never closed, since nothing tells when its user ends.
+ * least recently used values, but none that a running task has requested. A value that is requested
+ * outside of a task is never closed, since nothing signals when it is no longer used.
  */
 final class TaskCache<K, V> {
   private static final Logger LOG = LoggerFactory.getLogger(TaskCache.class);
@@ -22,7 +22,7 @@ final class TaskCache<K, V> {
   private final int capacity;
   private final Map<K, Entry<V>> entries = new LinkedHashMap<>(16, 0.75f, true);
 
-  /** A value and what frees its memory. */
+  /** A value and the resources that hold its memory. */
   record Loaded<V>(V value, AutoCloseable resources) {}
 
   /** Loads a value that the cache lacks. */
@@ -46,7 +46,7 @@ final class TaskCache<K, V> {
   }
 
   /**
-   * @param capacity how many values stay that no task uses
+   * @param capacity number of values above which unused ones are closed
    */
   TaskCache(int capacity) {
     this.capacity = capacity;

@@ -21,9 +21,9 @@ import org.slf4j.LoggerFactory;
  * Spark jobs that belong together: their job group in Spark's UI, their progress, the accumulators
  * that feed it, and their cancellation.
  *
- * <p>The jobs that a thread starts between {@link #start} and {@link #close} carry the group, and
- * so do those of threads which that thread creates in between. Instances may be nested. {@link
- * #close} restores the group that the thread had before, and must be called on the same thread.
+ * <p>The jobs that a thread starts between {@link #start} and {@link #close} carry the group, as do
+ * those of threads that it creates in between. Instances may be nested. {@link #close} restores the
+ * group that the thread had before, and must be called on the same thread.
  *
  * <pre>{@code
  * try (TrackedJob job = TrackedJob.start(spark, "evaluate", "3 models")) {
@@ -36,7 +36,7 @@ import org.slf4j.LoggerFactory;
 public final class TrackedJob implements AutoCloseable {
   private static final Logger LOG = LoggerFactory.getLogger(TrackedJob.class);
 
-  /** The properties that {@link SparkContext#setJobGroup} and the tags of jobs consist of. */
+  /** The properties in which Spark keeps a thread's job group and job tags. */
   private static final List<String> PROPERTIES =
       List.of(
           "spark.jobGroup.id",
@@ -44,7 +44,7 @@ public final class TrackedJob implements AutoCloseable {
           "spark.job.interruptOnCancel",
           "spark.job.tags");
 
-  /** Spark 3.5 marks the exception of a cancelled job by this text alone. */
+  /** Spark 3.5 marks the exception of a cancelled job only by this text. */
   private static final Pattern JOB_CANCELLED = Pattern.compile("Job \\d+ cancelled( .*)?");
 
   private final SparkContext context;
@@ -80,7 +80,7 @@ public final class TrackedJob implements AutoCloseable {
     return start(spark.sparkContext(), group, description);
   }
 
-  /** Sets the job group of this thread, as {@link #start(SparkSession, String, String)}. */
+  /** Sets the job group of this thread, like {@link #start(SparkSession, String, String)}. */
   public static TrackedJob start(SparkContext context, String group, String description) {
     TrackedJob job = new TrackedJob(context, group);
     PROPERTIES.forEach(name -> job.before.put(name, context.getLocalProperty(name)));
@@ -94,19 +94,19 @@ public final class TrackedJob implements AutoCloseable {
     context.setJobGroup(group, description, true);
   }
 
-  /** Takes over a display of progress, which {@link #close} closes. */
+  /** Takes over a progress display, which {@link #close} closes. */
   public Progress show(Progress progress) {
     open.push(progress);
     return progress;
   }
 
   /**
-   * Registers an accumulator whose sum, those of running tasks included, drives the progress: each
-   * second, and once at the end.
+   * Registers an accumulator whose sum, including running tasks, drives the progress: every second,
+   * and once at the end.
    *
    * @param name what Spark's UI calls the accumulator
-   * @param progress display of what is counted, which {@link #close} closes; tasks add to what it
-   *     had at its start
+   * @param progress display of the count, which {@link #close} closes; tasks add to its initial
+   *     count
    */
   public LongAccumulator count(String name, Progress progress) {
     LongAccumulator counted = new LongAccumulator();
@@ -117,12 +117,13 @@ public final class TrackedJob implements AutoCloseable {
   }
 
   /**
-   * Repeats an action each second, and once at the end, with an accumulator's newest value from
+   * Repeats an action every second, and once at the end, with an accumulator's latest value from
    * each running task.
    *
    * @param name what Spark's UI calls the accumulator
    * @param accumulator registered here unless it already is
-   * @param action receives the values of running tasks, which the accumulator's own value lacks
+   * @param action receives the values of running tasks, which the accumulator's own value does not
+   *     include
    */
   public void watch(String name, AccumulatorV2<?, ?> accumulator, Consumer<List<Object>> action) {
     if (!accumulator.isRegistered()) {
@@ -134,8 +135,8 @@ public final class TrackedJob implements AutoCloseable {
   }
 
   /**
-   * Runs work that starts Spark jobs. If it fails, its other Spark jobs are cancelled, which Spark
-   * would let run on; {@link #cancelled} then tells failure from cancellation.
+   * Runs work that starts Spark jobs. If it fails, its other Spark jobs are cancelled, because
+   * Spark would let them continue; {@link #cancelled} then distinguishes failure from cancellation.
    */
   public <T, E extends Exception> T run(Work<T, E> work) throws E {
     try {
@@ -159,7 +160,7 @@ public final class TrackedJob implements AutoCloseable {
 
   /**
    * Returns whether {@link #run} ended because somebody cancelled its Spark jobs, interrupted its
-   * thread or stopped Spark, so that the exception is nobody's mistake.
+   * thread or stopped Spark, so that the exception is not a failure of its own.
    */
   public boolean cancelled() {
     return cancelled;

@@ -6,7 +6,7 @@ import java.util.concurrent.TimeUnit;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
-/** Repeats an action each second while a Spark job blocks its thread, and once more at the end. */
+/** Repeats an action every second while a Spark job blocks its thread, and once more at the end. */
 public final class Watch implements AutoCloseable {
   private static final Logger LOG = LoggerFactory.getLogger(Watch.class);
 
@@ -28,8 +28,8 @@ public final class Watch implements AutoCloseable {
   private void run() {
     try {
       action.run();
-    } catch (RuntimeException e) { // else the timer would stop without a word
-      LOG.warn("A display of progress has failed and is tried again in a second", e);
+    } catch (RuntimeException e) { // otherwise the timer would stop silently
+      LOG.warn("A progress display has failed and will be retried in a second", e);
     }
   }
 

@@ -1,6 +1,6 @@
 /**
- * What every job needs from Spark: sessions, devices, tracked jobs, and models that an executor
- * loads once.
+ * Spark support for all jobs: sessions, devices, tracked jobs, and models that an executor loads
+ * once.
  */
 @org.jspecify.annotations.NullMarked
 package io.stillhouse.jobs.spark;

@@ -25,8 +25,8 @@ public final class DiskFull {
       Matcher quota = QUOTA.matcher(text);
       if (quota.find()) {
         throw Errors.invalid(
-            "cache.path '%s' has no room: %s".formatted(cache, quota.group()),
-            "raise the quota or free some space (a file counts with a whole block while it is"
+            "cache.path '%s' has no space left: %s".formatted(cache, quota.group()),
+            "raise the quota or free some space (a file takes up a whole block while it is being"
                 + " written) and run the same command again, which computes only what is missing",
             failure);
       }
@@ -37,7 +37,7 @@ public final class DiskFull {
         }
         FileSystem fs = storage.fileSystem(there);
         throw Errors.invalid(
-            "a disk is full: that of cache.path '%s' has %,d KB left of %,d KB (or it is the disk of Spark's spark.local.dir)"
+            "a disk is full: the disk of cache.path '%s' has %,d KB left of %,d KB (or the full disk is that of spark.local.dir)"
                 .formatted(cache, left(fs, there) >> 10, fs.getStatus(there).getCapacity() >> 10),
             "free some space and run the same command again, which computes only what is missing",
             failure);
@@ -46,7 +46,7 @@ public final class DiskFull {
   }
 
   /**
-   * Returns the bytes that can still be written. Hadoop would count those that a local disk
+   * Returns the bytes that can still be written. Hadoop would include those that a local disk
    * reserves for root.
    */
   private static long left(FileSystem fs, Path there) throws IOException {

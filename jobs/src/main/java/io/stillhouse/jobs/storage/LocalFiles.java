@@ -28,9 +28,9 @@ final class LocalFiles {
   }
 
   /**
-   * Gives a file a second name. Unlike a rename on POSIX, this never replaces another file.
+   * Creates a hard link to a file. Unlike a rename on POSIX, this never replaces another file.
    *
-   * @param bytes what the file holds
+   * @param bytes content of the file
    * @throws FileAlreadyExistsException if the name is taken
    */
   static void link(Path file, Path name, byte[] bytes) throws IOException {
@@ -39,8 +39,8 @@ final class LocalFiles {
     } catch (java.nio.file.FileAlreadyExistsException e) {
       throw taken(name, e);
     } catch (UnsupportedOperationException | FileSystemException e) {
-      // FAT and some network mounts have no links. This is exclusive too, but a kill may cut the
-      // file short.
+      // FAT and some network mounts have no links. Creating a file is exclusive too, but a killed
+      // process may leave it truncated.
       try {
         create(name, bytes);
       } catch (java.nio.file.FileAlreadyExistsException taken) {
@@ -70,14 +70,14 @@ final class LocalFiles {
     }
   }
 
-  /** Renames a file over another one, in one step. */
+  /** Renames a file, atomically replacing an existing one. */
   static void replace(Path from, Path to) throws IOException {
     Files.move(from, to, StandardCopyOption.ATOMIC_MOVE);
   }
 
   private static FileAlreadyExistsException taken(Path name, IOException cause) {
     FileAlreadyExistsException taken =
-        new FileAlreadyExistsException("'%s' exists already".formatted(name));
+        new FileAlreadyExistsException("'%s' already exists".formatted(name));
     taken.initCause(cause);
     return taken;
   }

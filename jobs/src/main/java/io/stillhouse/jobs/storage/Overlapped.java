@@ -13,7 +13,7 @@ import java.util.concurrent.TimeUnit;
 
 /**
  * Runs pieces of work in order on a second thread, with a bounded number of them waiting. {@link
- * #close} waits for the running piece, so close what the work writes to afterwards.
+ * #close} waits for the running piece, so close the destination of the work afterwards.
  */
 public final class Overlapped implements AutoCloseable {
   private final ExecutorService thread =
@@ -32,13 +32,15 @@ public final class Overlapped implements AutoCloseable {
   }
 
   /**
-   * @param most how many pieces may wait
+   * @param most maximum number of waiting pieces
    */
   public Overlapped(int most) {
     this.most = most;
   }
 
-  /** Adds a piece, and waits while too many are waiting. Throws what an earlier piece threw. */
+  /**
+   * Adds a piece, and waits while too many are waiting. Rethrows the exception of an earlier piece.
+   */
   public void then(Work work) throws IOException {
     while (waiting.size() >= most) {
       await(waiting.remove());
@@ -51,7 +53,7 @@ public final class Overlapped implements AutoCloseable {
             }));
   }
 
-  /** Waits until all work is done. Throws what a piece threw. */
+  /** Waits until all work is done. Rethrows the exception of a piece. */
   public void finish() throws IOException {
     while (!waiting.isEmpty()) {
       await(waiting.remove());

@@ -76,7 +76,7 @@ public final class ParquetRows {
 
   /**
    * Opens a new file. Row groups and pages are bounded by bytes: a page's size is checked after
-   * every row, since one cell may hold a megabyte. Tensors get no dictionary, which made them
+   * every row, since one cell may hold a megabyte. Tensors get no dictionary, because it made them
    * larger.
    */
   public static ParquetWriter<Object[]> writer(
@@ -128,7 +128,7 @@ public final class ParquetRows {
       }
     } catch (ParquetDecodingException e) {
       if (e.getCause() instanceof StillhouseException damage) {
-        throw damage; // our own words, not the file format's
+        throw damage; // it names the damage and the fix
       }
       throw e;
     } finally {
@@ -159,7 +159,7 @@ public final class ParquetRows {
     }
   }
 
-  /** Takes the place of Parquet's record assembly. */
+  /** Replaces Parquet's record assembly. */
   private static final class Values extends GroupConverter {
     private final PrimitiveConverter none = new PrimitiveConverter() {};
 

@@ -4,7 +4,7 @@ import java.nio.charset.StandardCharsets;
 import java.util.HexFormat;
 import org.jspecify.annotations.Nullable;
 
-/** Adds a hash to the end of a JSON object, over everything before it, and checks it. */
+/** Appends to a JSON object a hash of everything before it, and checks such hashes. */
 public final class Seal {
   private static final String BEFORE = ",\n  \"sha256\": \"";
   private static final String AFTER = "\"\n}\n";

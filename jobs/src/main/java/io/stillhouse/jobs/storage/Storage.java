@@ -41,7 +41,7 @@ public final class Storage {
           .serializeSpecialFloatingPointValues()
           .create();
 
-  /** File systems that are tested to rename a file only if the new name is free, in one step. */
+  /** File systems that were tested to rename a file atomically and only if the new name is free. */
   private static final Set<String> EXCLUSIVE = Set.of("file", "hdfs");
 
   private static final long GROWING_BLOCK = 1 << 20;
@@ -54,8 +54,7 @@ public final class Storage {
   private final Configuration hadoop;
 
   /**
-   * Reads and writes local files without Hadoop's checksum files: the cache has a hash of every
-   * byte.
+   * Creates a storage without Hadoop's checksum files on local disks: the cache hashes every byte.
    */
   public Storage(Configuration hadoop) {
     this.hadoop = new Configuration(hadoop);
@@ -108,8 +107,8 @@ public final class Storage {
   }
 
   /**
-   * Writes a file and creates its directory. Replaces an older file in one step: a reader sees
-   * either file, whole.
+   * Writes a file and creates its directory. Replaces an existing file atomically: a reader sees
+   * either the old or the new content.
    */
   public void writeText(Path path, String text) throws IOException {
     FileSystem fs = fileSystem(path);
@@ -137,8 +136,8 @@ public final class Storage {
   }
 
   /**
-   * Writes a file that is complete and on disk before it gets its name, and gets it only if the
-   * name is free: of two writers one wins, and a killed one leaves nothing under the name.
+   * Writes a file that is complete and on disk before it gets its name, which it gets only if the
+   * name is free: one of two writers wins, and a killed writer leaves nothing under the name.
    *
    * @throws FileAlreadyExistsException if the name is taken
    */
@@ -168,7 +167,7 @@ public final class Storage {
 
   /**
    * Renames a file or directory to a name that is free. Hadoop's own rename would move a directory
-   * into one that exists.
+   * into an existing one.
    *
    * @throws FileAlreadyExistsException if the name is taken
    */
@@ -182,8 +181,8 @@ public final class Storage {
   }
 
   /**
-   * Requires a path on a file system that can rename exclusively; on others, two runs at the same
-   * time could both commit.
+   * Requires a path on a file system that can rename exclusively; on others, two concurrent runs
+   * could both commit.
    */
   public Path requireExclusive(String what, String given) {
     String scheme = new Path(given).toUri().getScheme();
@@ -192,16 +191,16 @@ public final class Storage {
     }
     if (!EXCLUSIVE.contains(scheme)) {
       throw Errors.invalid(
-          "%s '%s' is on the file system '%s', where two runs at the same time could both commit: %s"
+          "%s '%s' is on the file system '%s', where two concurrent runs could both commit: %s"
               .formatted(what, given, scheme, whyNot(scheme)),
-          "name a path of file: or hdfs:, and copy the finished directory afterwards");
+          "name a path on file: or hdfs:, and copy the finished directory afterwards");
     }
     return qualify(given);
   }
 
   private static String whyNot(String scheme) {
     return scheme.startsWith("s3")
-        ? "S3A of Hadoop 3.3 has no call that creates a file only if it does not exist"
+        ? "S3A in Hadoop 3.3 has no operation that creates a file only if it does not exist"
         : "exclusive creation of files has been tested on file: and hdfs: only";
   }
 
@@ -215,15 +214,16 @@ public final class Storage {
   }
 
   /**
-   * Opens a file that others read while it is written; they see what was flushed. A local file is
-   * appended to. On other file systems the file must not exist, since not all of them can append.
-   * Its blocks are as small as HDFS allows: a block in use counts fully against a quota.
+   * Opens a file that others can read while it is being written; they see what has been flushed. A
+   * local file is appended to. On other file systems the file must not exist, since not all of them
+   * can append. Its blocks are as small as HDFS allows: a block in use counts fully against a
+   * quota.
    */
   public OutputStream openGrowing(Path path) throws IOException {
     FileSystem fs = fileSystem(path);
     fs.mkdirs(path.getParent());
     if (isLocal(path)) {
-      // A channel would close if its thread is interrupted.
+      // A channel would be closed if its thread were interrupted.
       return new FileOutputStream(nio(path).toFile(), true);
     }
     FSDataOutputStream file =
@@ -249,8 +249,8 @@ public final class Storage {
   }
 
   /**
-   * Copies as {@link #publish} does, unless the path exists: whichever task writes this file, its
-   * content is the same.
+   * Copies like {@link #publish}, unless the path exists: the content is the same, no matter which
+   * task writes it.
    */
   public void publishOnce(java.nio.file.Path local, Path path) throws IOException {
     if (exists(path)) {
@@ -299,7 +299,7 @@ public final class Storage {
     return copy;
   }
 
-  /** Renames, and fails where the file system only returns false. */
+  /** Renames a file or directory, and throws where the file system would only return false. */
   public void rename(Path from, Path to) throws IOException {
     if (!fileSystem(from).rename(from, to)) {
       throw new IOException("cannot rename %s to %s".formatted(from, to));
@@ -349,7 +349,7 @@ public final class Storage {
     return path;
   }
 
-  /** Returns a fresh SHA-256. */
+  /** Returns a new SHA-256 digest. */
   public static MessageDigest digest() {
     try {
       return MessageDigest.getInstance("SHA-256");

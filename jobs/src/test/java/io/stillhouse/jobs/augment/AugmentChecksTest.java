@@ -76,7 +76,7 @@ class AugmentChecksTest {
     assertMistake(
             AugmentRecipes.maskedLm(rows, out, "corpus.max-length=4", "augment.show-original=true"))
         .hasMessage(
-            "corpus.max-length must be 5 or more where augment.show-original is true, but is '4'");
+            "corpus.max-length must be 5 or more if augment.show-original is true, but is '4'");
   }
 
   @Test
@@ -93,8 +93,8 @@ class AugmentChecksTest {
             AugmentRecipes.rules(
                 rows, out, "augment.mask-probability=0.6", "augment.pos-probability=0.5"))
         .hasMessage(
-            "augment.mask-probability (0.6) and augment.pos-probability (0.5) exclude each other,"
-                + " but add up to more than 1; lower one of them");
+            "augment.mask-probability (0.6) and augment.pos-probability (0.5) are mutually"
+                + " exclusive, but add up to more than 1; lower one of them");
   }
 
   private AbstractThrowableAssert<?, ?> assertMistake(List<String> settings) {

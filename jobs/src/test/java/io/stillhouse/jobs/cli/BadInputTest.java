@@ -68,7 +68,8 @@ class BadInputTest {
     assertThat(mistake(cacheOf(Tiny.CLS, "cache.path=s3a://bucket/cache")))
         .contains("cache.path 's3a://bucket/cache' is on the file system 's3a'")
         .contains(
-            "no call that creates a file only if it does not exist; name a path of file: or hdfs:");
+            "no operation that creates a file only if it does not exist; name a path on file: or"
+                + " hdfs:");
   }
 
   @Test
@@ -294,7 +295,7 @@ class BadInputTest {
                 "corpus.path=" + corpus,
                 "corpus.max-length=40",
                 "cache.path=" + directory.resolve("cache")))
-        .contains("the corpus has no column 3 for its text, but 2 columns; choose from [0, 1]");
+        .contains("the corpus has no column 3 for its text: it has 2 columns; choose from [0, 1]");
     assertNothingWritten();
   }
 

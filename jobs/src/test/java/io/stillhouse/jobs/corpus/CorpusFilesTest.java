@@ -121,7 +121,7 @@ class CorpusFilesTest {
     assertThatThrownBy(() -> list("in", "in/a.txt"))
         .isInstanceOf(StillhouseException.class)
         .hasMessageContaining(
-            "has the file 'file:%s' twice".formatted(directory.resolve("in/a.txt")))
+            "names the file 'file:%s' twice".formatted(directory.resolve("in/a.txt")))
         .hasMessageEndingWith("name each file or directory once");
   }
 

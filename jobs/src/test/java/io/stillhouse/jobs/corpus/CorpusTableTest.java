@@ -65,7 +65,7 @@ class CorpusTableTest {
         byPlace,
         "5",
         "text",
-        "the corpus has no column 5 for its text, but 5 columns; choose from [0, 1, 2, 3, 4]");
+        "the corpus has no column 5 for its text: it has 5 columns; choose from [0, 1, 2, 3, 4]");
   }
 
   @Test
@@ -74,7 +74,7 @@ class CorpusTableTest {
         byPlace,
         "text",
         "text",
-        "'text' cannot be the corpus's text: without a header row columns have no names; choose"
+        "'text' cannot be the corpus's text: without a header row, columns have no names; choose"
             + " from [0, 1, 2, 3, 4], or set corpus.header=true");
   }
 

@@ -234,8 +234,8 @@ class CorpusTest {
     write("i.csv", "id,text\nx2,a\nx1,b\nx2,c\nx1,d\n");
     mistake(
         named(new Columns("text", null, null, "id")),
-        "2 ids of column 'id' are in more than one row, such as 'x1'; make ids unique, or name no"
-            + " id column: rows are then keyed by file and number");
+        "2 ids in column 'id' occur in more than one row, such as 'x1'; make ids unique, or omit"
+            + " corpus.id: rows are then keyed by file and row number");
   }
 
   @Test
@@ -243,8 +243,8 @@ class CorpusTest {
     write("i.csv", "text,id\na,1\nb,\nc,3\n");
     mistake(
         named(new Columns("text", null, null, "id")),
-        "1 rows have no id in column 'id'; give every row an id, or name no id column: rows are"
-            + " then keyed by file and number");
+        "1 rows have no id in column 'id'; give every row an id, or omit corpus.id: rows are"
+            + " then keyed by file and row number");
   }
 
   @Test
@@ -284,8 +284,8 @@ class CorpusTest {
     write("b.csv", "label,text\n1,y\n");
     mistake(
         named(TEXT_ONLY),
-        "the corpus's files have different header rows; give each the same columns in the same"
-            + " order, or name files that agree");
+        "the corpus's files have different header rows; give all files the same columns in"
+            + " the same order, or name only files that agree");
   }
 
   private void mistake(CorpusSpec spec, String message) {

@@ -73,7 +73,7 @@ class FinetuneJobTest {
         .isEqualTo(Files.readAllBytes(directory.resolve("tuned/model.safetensors")));
     assertThatThrownBy(() -> ExportJob.run(export))
         .isInstanceOf(StillhouseException.class)
-        .hasMessageContaining("export' exists already");
+        .hasMessageContaining("export' already exists");
   }
 
   @Test

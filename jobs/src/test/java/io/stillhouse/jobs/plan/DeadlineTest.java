@@ -59,7 +59,7 @@ class DeadlineTest {
                       }))
           .isInstanceOf(StillhouseException.class)
           .hasMessageContaining("did not finish within 0 seconds (plan.seconds)")
-          .hasMessageContaining("it ended while rows were counted")
+          .hasMessageContaining("time ran out while rows were counted")
           .hasMessageContaining("give it more time")
           .hasRootCauseMessage("cancelled");
     }

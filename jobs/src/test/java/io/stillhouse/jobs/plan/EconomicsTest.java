@@ -67,7 +67,7 @@ class EconomicsTest {
     assertThat(slow.breakEvenBytesPerToken()).isCloseTo(2500, within(1e-6));
     assertThat(slow.limit()).isEqualTo("read rate");
     assertThat(slow.verdict())
-        .contains("reading 7,680 bytes a token takes longer than running the teacher");
+        .contains("reading 7,680 bytes per token takes longer than running the teacher");
   }
 
   @Test

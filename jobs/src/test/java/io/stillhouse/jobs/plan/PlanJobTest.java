@@ -129,7 +129,7 @@ class PlanJobTest {
         .isInstanceOf(StillhouseException.class)
         .hasMessageContaining("the cache would take")
         .hasMessageContaining("has 1,000,000 free: less than 1.2 times as many")
-        .hasMessageContaining("choose another cache.path");
+        .hasMessageContaining("use another cache.path");
     assertThat(directory.resolve("plan.json")).doesNotExist();
     assertThat(directory).isDirectoryNotContaining("glob:**_stillhouse*");
   }
@@ -166,7 +166,7 @@ class PlanJobTest {
                       "rows were counted",
                       () -> spark.range(0, 1L << 50, 1, 2).filter("id % 7 = 8").count()))
           .isInstanceOf(StillhouseException.class)
-          .hasMessageContaining("it ended while rows were counted")
+          .hasMessageContaining("time ran out while rows were counted")
           .hasMessageContaining("plan.seconds");
     }
   }

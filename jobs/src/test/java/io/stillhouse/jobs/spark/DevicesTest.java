@@ -99,8 +99,8 @@ class DevicesTest {
 
     assertThatThrownBy(DevicesTest::uses)
         .hasStackTraceContaining("StillhouseException")
-        .hasStackTraceContaining("Spark gave this task GPU ")
-        .hasStackTraceContaining("finds 0 here; give every machine a libtorch with CUDA");
+        .hasStackTraceContaining("Spark assigned GPU ")
+        .hasStackTraceContaining("finds 0 GPUs here; install libtorch with CUDA on every machine");
   }
 
   @Test
@@ -116,7 +116,7 @@ class DevicesTest {
     assertThatThrownBy(() -> choose("0", "device=gpu"))
         .isInstanceOf(StillhouseException.class)
         .hasMessage(
-            "device is gpu, but Spark gives this application's tasks none"
+            "device is gpu, but Spark assigns no GPUs to tasks"
                 + " (spark.task.resource.gpu.amount is not set); start it with --properties-file"
                 + " conf/spark-gpu.conf, or set device=cpu");
   }

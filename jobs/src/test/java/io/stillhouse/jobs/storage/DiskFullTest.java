@@ -27,7 +27,7 @@ class DiskFullTest {
     Throwable told = explained(new IOException("No space left on device"));
     assertThat(told)
         .isInstanceOf(StillhouseException.class)
-        .hasMessageContaining("a disk is full: that of cache.path '")
+        .hasMessageContaining("a disk is full: the disk of cache.path '")
         .hasMessageContaining("free some space and run the same command again");
     Matcher left = LEFT.matcher(told.getMessage());
     assertThat(left.find()).isTrue();
@@ -47,8 +47,8 @@ class DiskFullTest {
                         + "\tat somewhere")))
         .isInstanceOf(StillhouseException.class)
         .hasMessageContaining(
-            "has no room: The NameSpace quota (directories and files) of directory /c is exceeded:"
-                + " quota=3 file count=4; raise the quota");
+            "has no space left: The NameSpace quota (directories and files) of directory /c is"
+                + " exceeded: quota=3 file count=4; raise the quota");
   }
 
   @Test

@@ -36,7 +36,7 @@ class StorageTest {
     storage.publishExclusively(at("entry.json"), bytes("first"));
     assertThatThrownBy(() -> storage.publishExclusively(at("entry.json"), bytes("second")))
         .isInstanceOf(FileAlreadyExistsException.class)
-        .hasMessageContaining("entry.json' exists already");
+        .hasMessageContaining("entry.json' already exists");
     assertThat(storage.readText(at("entry.json"))).isEqualTo("first");
     assertThat(directory.toFile().list()).containsExactly("entry.json");
   }
@@ -122,9 +122,9 @@ class StorageTest {
     assertThatThrownBy(() -> storage.requireExclusive("cache.path", "s3a://bucket/cache"))
         .isInstanceOf(StillhouseException.class)
         .hasMessage(
-            "cache.path 's3a://bucket/cache' is on the file system 's3a', where two runs at the"
-                + " same time could both commit: S3A of Hadoop 3.3 has no call that creates a file"
-                + " only if it does not exist; name a path of file: or hdfs:, and copy the finished"
+            "cache.path 's3a://bucket/cache' is on the file system 's3a', where two concurrent"
+                + " runs could both commit: S3A in Hadoop 3.3 has no operation that creates a file"
+                + " only if it does not exist; name a path on file: or hdfs:, and copy the finished"
                 + " directory afterwards");
     for (String given : List.of("viewfs://c/x", "webhdfs://h/x", "gs://b/x", "abfs://b@c/x")) {
       assertThatThrownBy(() -> storage.requireExclusive("cache.path", given))

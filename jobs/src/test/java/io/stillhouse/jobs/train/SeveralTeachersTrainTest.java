@@ -233,7 +233,7 @@ class SeveralTeachersTrainTest {
     assertThat(train("logits", teachers(cut, "weight = 2")).students()).hasSize(1);
     assertThatThrownBy(() -> train("states", teachers(cut, BOTH)))
         .isInstanceOf(StillhouseException.class)
-        .hasMessageContaining("have other token ids or masks in cache")
+        .hasMessageContaining("have different token ids or masks in cache")
         .hasMessageContaining("corpus.max-length");
   }
 
@@ -253,7 +253,7 @@ class SeveralTeachersTrainTest {
     assertThatThrownBy(
             () -> train("texts", teachers(cache("texts", shallow, changed, 512), "weight = 1")))
         .hasMessageContaining("1 rows of cache")
-        .hasMessageContaining("have another text in cache")
+        .hasMessageContaining("have a different text in cache")
         .hasMessageContaining("(key-3)");
   }
 

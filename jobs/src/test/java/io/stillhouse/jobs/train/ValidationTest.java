@@ -98,7 +98,7 @@ class ValidationTest {
         .isInstanceOf(StillhouseException.class)
         .hasMessageContaining("was built with corpus.max-length = 40, but this recipe has 32")
         .hasMessageContaining("was built with teacher.sha256 = ")
-        .hasMessageContaining("correct the recipe, or name the cache that it made");
+        .hasMessageContaining("correct the recipe, or name the cache that it built");
     assertThat(train("cache", "train.seed=7", "teacher.path=" + Tiny.CLS).students()).hasSize(1);
   }
 

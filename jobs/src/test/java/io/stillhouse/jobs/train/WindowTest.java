@@ -227,7 +227,7 @@ class WindowTest {
         .isInstanceOf(StillhouseException.class)
         .hasMessageContaining("shard 0 of cache")
         .hasMessageContaining("was dropped after the students small, small-baseline had read it")
-        .hasMessageContaining("make another cache, or one with cache.window=0");
+        .hasMessageContaining("build another cache, or one with cache.window=0");
     assertThat(students().resolve("_checkpoints/late")).doesNotExist();
     assertThat(cachePath().resolve("window/late.json")).doesNotExist();
     assertThatThrownBy(() -> train("train.path=" + directory.resolve("elsewhere")))
@@ -269,7 +269,7 @@ class WindowTest {
   @Test
   void trainRefusesColumnsThatCacheWasNotBegunWith() {
     assertRefused(() -> trainBegun("student.layers=3"))
-        .hasMessageContaining("was not begun with attention_02, hidden_01, hidden_02");
+        .hasMessageContaining("was not built with attention_02, hidden_01, hidden_02");
   }
 
   @Test
@@ -296,7 +296,7 @@ class WindowTest {
   void cacheRefusesSmallerWindow() {
     assertRefused(() -> cacheBegun("cache.window=2"))
         .hasMessageContaining(
-            "was begun with cache.window = 3, but this recipe has 2; use 3 or more");
+            "was built with cache.window = 3, but this recipe has 2; use 3 or more");
   }
 
   @Test
@@ -316,7 +316,7 @@ class WindowTest {
   void cacheRefusesWindowForWholeCache() {
     Settings settings = settings(shared.resolve("whole"), students(), "cache.window=3");
     assertRefused(() -> new CacheJob(spark, settings).run())
-        .hasMessageContaining("was begun with cache.window = 0, but this recipe has 3; use 0");
+        .hasMessageContaining("was built with cache.window = 0, but this recipe has 3; use 0");
   }
 
   /** Asserts that a command is refused, and that no student is registered with the window. */

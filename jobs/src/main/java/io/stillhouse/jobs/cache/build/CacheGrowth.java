@@ -23,7 +23,8 @@ import org.slf4j.LoggerFactory;
 
 /**
  * Adds the rows of new files to a cache, in shards after the existing ones. Their inputs are
- * written first, under names that no other run uses, and count once a manifest entry names them.
+ * written first, under names that no other run uses, and become part of the cache once a manifest
+ * entry names them.
  */
 final class CacheGrowth {
   private static final Logger LOG = LoggerFactory.getLogger(CacheGrowth.class);
@@ -43,7 +44,7 @@ final class CacheGrowth {
   }
 
   /**
-   * Adds the files that a plan lacks.
+   * Adds the files that are not in a plan yet.
    *
    * @throws StillhouseException if a row's key is in the cache already, or another run has written
    *     to the manifest since it was read
@@ -66,7 +67,7 @@ final class CacheGrowth {
     }
     storage.writeText(part.file(cache), part.toJson());
     LOG.info(
-        "cache '{}' grows by {} shards from shard {} on: {} rows of {}",
+        "cache '{}' grew by {} shards, starting at shard {}: {} rows of {}",
         cache,
         part.shards().size(),
         part.firstShard(),
@@ -75,7 +76,7 @@ final class CacheGrowth {
     return plan.grownBy(List.of(part), cache);
   }
 
-  /** Writes the inputs of new files, which do not count yet. */
+  /** Writes the inputs of new files, which no manifest entry names yet. */
   PlanPart write(CachePlan plan, CorpusMatch corpus) throws IOException {
     List<String> paths = corpus.addedPaths().stream().map(Path::toString).toList();
     return planner.part(
@@ -88,15 +89,15 @@ final class CacheGrowth {
             .map(shard -> manifest.state().inputs(shard.shard()).orElseThrow())
             .toList();
     JavaSparkContext context = JavaSparkContext.fromSparkContext(spark.sparkContext());
-    context.setJobGroup("cache", "row keys of new files against the cache's", true);
+    context.setJobGroup("cache", "row keys of new files and of the cache", true);
     JavaRDD<String> repeated = keys(context, before).intersection(keys(context, part.inputs()));
     List<String> first = repeated.takeOrdered(1);
     if (!first.isEmpty()) {
       throw Errors.invalid(
-          "%d rows of the new files have keys that cache '%s' has already, such as '%s'"
+          "%d rows of the new files have keys that cache '%s' already has, such as '%s'"
               .formatted(repeated.count(), cache, first.get(0)),
           settings.get(Options.CORPUS_ID).isEmpty()
-              ? "give the new file another name, since keys are its name and the row's number"
+              ? "rename the new file, since keys consist of the file name and the row number"
               : "give new rows ids that are not in the cache, in column '%s'"
                   .formatted(settings.get(Options.CORPUS_ID)));
     }

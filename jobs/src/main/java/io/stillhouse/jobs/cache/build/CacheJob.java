@@ -32,8 +32,8 @@ import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /**
- * Runs a teacher once over the corpus and writes its targets. A restart computes what the manifest
- * lacks, and so does a recipe with more text, more targets or another teacher.
+ * Runs a teacher once over the corpus and writes its targets. A restart computes only what the
+ * manifest lacks, as does a run with more text, more targets or another teacher.
  */
 public final class CacheJob {
   private static final Logger LOG = LoggerFactory.getLogger(CacheJob.class);
@@ -146,9 +146,9 @@ public final class CacheJob {
   private OpenCache openOrBegin() throws IOException {
     if (!name.isEmpty() && !storage.exists(cache)) {
       throw Errors.invalid(
-          "cache.path '%s' does not exist, and teacher.name '%s' is another teacher of a cache"
+          "cache.path '%s' does not exist, so teacher.name '%s' cannot be added to it"
               .formatted(cache, name),
-          "make the cache with its first teacher, which has no name, or correct cache.path");
+          "build the cache with its first teacher, which has no name, or correct cache.path");
     }
     return OpenCache.openOrBegin(context, planner, teacher, window);
   }
@@ -163,7 +163,10 @@ public final class CacheJob {
     return open.grow(restored);
   }
 
-  /** The columns of a cache do not say how masked-LM soft labels are stored; the recipe must. */
+  /**
+   * Requires that the recipe computes the recorded columns for new text. Columns do not record how
+   * masked-LM soft labels are stored, so the recipe must specify it.
+   */
   private void requireSameColumnsForNewText() throws IOException {
     List<Column> recorded = recordedColumns();
     List<String> lacking = new ArrayList<>(names(recorded));
@@ -172,7 +175,7 @@ public final class CacheJob {
       throw Errors.invalid(
           "cache '%s' has %s, which this recipe does not compute for new files"
               .formatted(cache, String.join(", ", lacking)),
-          "give it the targets.mlm-* settings that those were made with");
+          "use the targets.mlm-* settings that those columns were computed with");
     }
   }
 
@@ -186,7 +189,7 @@ public final class CacheJob {
     return rolling;
   }
 
-  /** Returns a task for every shard that lacks a column, requested now or lost since. */
+  /** Returns a task for every shard that lacks a column that was requested or lost. */
   private List<TeacherTask> missing(CachePlan plan, ManifestLog manifest) throws IOException {
     TeacherTask.PassOptions pass =
         new TeacherTask.PassOptions(
@@ -230,7 +233,7 @@ public final class CacheJob {
           new TeacherStage(spark, manifest, name, notFinite -> requireFewInvalid(plan, notFinite))
               .run(plan, tasks, rolling);
     }
-    // An earlier run may have ended because of too many invalid rows after its last shard.
+    // An earlier run may have stopped after its last shard because of too many invalid rows.
     requireFewInvalid(plan, manifest.state().invalidRows(name));
     return totals;
   }
@@ -239,7 +242,7 @@ public final class CacheJob {
     planner.requireFewInvalid(plan.corpus(), notFinite);
   }
 
-  /** Returns the columns that every shard has, dropped ones included. */
+  /** Returns the columns of every shard, including dropped shards. */
   private List<String> columns(ManifestLog manifest) {
     return window == null ? List.copyOf(manifest.state().columns(name)) : window.columns();
   }

@@ -7,10 +7,10 @@ import java.util.List;
 import org.apache.hadoop.fs.Path;
 
 /**
- * Sums up a run for its record.
+ * Creates the record of a run.
  *
  * @param teacher name of the run's teacher, "" for the first one
- * @param columns of targets that every shard has
+ * @param columns target columns that every shard has
  */
 record CacheSummary(Path cache, String teacher, List<String> columns) {
 
@@ -19,7 +19,7 @@ record CacheSummary(Path cache, String teacher, List<String> columns) {
    *
    * @param totals what the run computed
    * @param planning seconds before the first task
-   * @param computing seconds after that, without those of loading the teacher
+   * @param computing seconds after that, without loading the teacher
    */
   CacheRecord record(
       CachePlan plan,

@@ -15,9 +15,9 @@ import org.apache.hadoop.fs.Path;
 import org.jspecify.annotations.Nullable;
 
 /**
- * Matches the text files of a recipe with those that the parts of a cache were made from. A file is
- * identified by its bytes. It keeps the name that the keys of its rows start with, even if it has
- * moved since.
+ * Matches the text files of a recipe with those that the parts of a cache were built from. A file
+ * is identified by its bytes. It keeps the name that the keys of its rows start with, even if the
+ * file has been moved.
  */
 final class CorpusMatch {
   private final CorpusFiles corpus;
@@ -76,7 +76,7 @@ final class CorpusMatch {
 
   private String problem(Path cache, CorpusFile known) {
     boolean exists = corpus.files().stream().anyMatch(path -> hasName(path, known.name()));
-    return "file '%s' of the corpus of cache '%s' %s; a cache grows by new files named beside the old ones: %s, or name another cache.path"
+    return "file '%s' of the corpus of cache '%s' %s; to extend a cache, name new files in addition to the old ones: %s, or name another cache.path"
         .formatted(
             known.name(),
             cache,
@@ -93,12 +93,12 @@ final class CorpusMatch {
     return corpus.only(Objects.requireNonNull(namesByFirstShard.get(part.firstShard())));
   }
 
-  /** Returns the paths of files that no part has. */
+  /** Returns the paths of files that are in no part. */
   List<Path> addedPaths() {
     return List.copyOf(added.keySet());
   }
 
-  /** Returns the files that no part has. */
+  /** Returns the files that are in no part. */
   HashedCorpus added() {
     Map<Path, String> names = new LinkedHashMap<>();
     added.forEach((path, file) -> names.put(path, file.name()));

@@ -36,8 +36,8 @@ import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /**
- * Plans a cache: reads text as a recipe says, tokenizes it for the first teacher, and commits which
- * rows are in which shard.
+ * Plans a cache: reads text as a recipe specifies, tokenizes it for the first teacher, and commits
+ * which rows are in which shard.
  */
 final class CorpusPlanner {
   private static final Logger LOG = LoggerFactory.getLogger(CorpusPlanner.class);
@@ -49,7 +49,7 @@ final class CorpusPlanner {
   private final Path cache;
   private final ShardSize size;
 
-  /** Makes a planner whose new shards have the given size. */
+  /** Creates a planner whose new shards have the given size. */
   CorpusPlanner(CacheContext context, ShardSize size) {
     this.spark = context.spark();
     this.settings = context.settings();
@@ -59,10 +59,10 @@ final class CorpusPlanner {
   }
 
   /**
-   * Plans in a staging directory beside the cache and renames it into place, so that a cache always
-   * has a plan, and of two runs that plan at once exactly one succeeds.
+   * Plans in a staging directory next to the cache and renames it into place, so that a cache
+   * always has a plan and exactly one of two concurrent planning runs succeeds.
    *
-   * @param window of targets that the cache holds at once, or null if it holds all
+   * @param window window of targets that the cache holds at a time; null if it holds all
    */
   void begin(
       HuggingFaceDirectory teacher,
@@ -139,7 +139,7 @@ final class CorpusPlanner {
     }
   }
 
-  /** Writes the inputs of a part again, into another directory, so that lost ones can be taken. */
+  /** Rewrites the inputs of a part into another directory, so that lost ones can be replaced. */
   ShardWriter.WrittenShards rewrite(Path directory, PlanPart part, CorpusFiles files)
       throws IOException {
     CorpusSpec spec = Recipe.corpus(settings);
@@ -150,7 +150,7 @@ final class CorpusPlanner {
   /**
    * Writes the inputs of all text into a directory that is not a cache.
    *
-   * @param model where tasks find the teacher's tokenizer
+   * @param model directory in which tasks find the teacher's tokenizer
    */
   void writeInputs(Path directory, Path model, HuggingFaceDirectory teacher) {
     CorpusSpec spec = Recipe.corpus(settings);
@@ -176,7 +176,9 @@ final class CorpusPlanner {
         .write(directory, corpus, tokenizer(model, teacher.spec().head(), spec), firstShard);
   }
 
-  /** Returns how rows are made: all rows of a cache are made for the head of its first teacher. */
+  /**
+   * Returns the tokenizer of rows. All rows of a cache are made for the head of its first teacher.
+   */
   private RowTokenizer tokenizer(Path model, Head head, CorpusSpec spec) {
     RowTokenizer.Mask mask =
         RowTokenizer.Mask.of(
@@ -199,7 +201,7 @@ final class CorpusPlanner {
         reasons.put(TeacherTask.NOT_FINITE, notFinite);
       }
       throw Errors.invalid(
-          "%,d of %,d rows have no targets (%s), a share over cache.max-invalid (%s)"
+          "%,d of %,d rows have no targets (%s), more than cache.max-invalid (%s) allows"
               .formatted(invalid, corpus.rows(), reasons, most),
           "correct the corpus or the teacher, or raise cache.max-invalid");
     }

@@ -7,9 +7,9 @@ import java.io.IOException;
 import java.util.List;
 
 /**
- * Text files, and the hash of each.
+ * Text files and their hashes.
  *
- * @param files what is read
+ * @param files the files
  * @param hashes names and hashes of {@code files}, in the same order
  */
 record HashedCorpus(CorpusFiles files, List<CorpusFile> hashes) {

@@ -31,7 +31,7 @@ public final class InputsJob {
   /**
    * Checks the recipe against the model and writes nothing.
    *
-   * @param model whose tokenizer and head the rows are made for
+   * @param model model whose tokenizer and head the rows are made for
    * @throws io.stillhouse.error.StillhouseException if the rows would be longer than the model
    *     allows
    */

@@ -19,8 +19,8 @@ import org.apache.hadoop.fs.Path;
 import org.jspecify.annotations.Nullable;
 
 /**
- * A cache whose plan is being brought up to date with a recipe: it must fit the recipe, gets back
- * what it has lost, and grows by the recipe's new text.
+ * A cache whose plan is being brought up to date with a recipe: it is checked against the recipe,
+ * what it has lost is restored, and the recipe's new text is added.
  */
 final class OpenCache {
   private final CacheContext context;
@@ -35,7 +35,7 @@ final class OpenCache {
   private final Repair repair;
 
   /**
-   * The plan that a cache has for a teacher once all that was lost is restored.
+   * The plan that a cache has for a teacher after everything that was lost has been restored.
    *
    * @param corpus which files of the recipe the plan has, and which are new
    */
@@ -69,8 +69,8 @@ final class OpenCache {
   /**
    * Opens a cache, or plans it if it does not exist.
    *
-   * @param teacher whose targets the recipe asks for
-   * @param window that the recipe asks for, or null if the cache is to hold all targets
+   * @param teacher teacher whose targets the recipe requests
+   * @param window window that the recipe requests; null to hold all targets
    */
   static OpenCache openOrBegin(
       CacheContext context,
@@ -128,7 +128,9 @@ final class OpenCache {
     return new CacheGrowth(context, planner).grow(restored.plan(), manifest, restored.corpus());
   }
 
-  /** Requires that the cache was built as the recipe says, and that its manifest is sound. */
+  /**
+   * Requires that the cache was built as the recipe specifies, and that its manifest is undamaged.
+   */
   private CorpusMatch requireFit(CachePlan plan) throws IOException {
     plan.requireSame(cache, fingerprints);
     Window.requireSame(cache, plan.window(), window);
@@ -147,7 +149,7 @@ final class OpenCache {
       throw Errors.invalid(
           "cache '%s' has a window (%s) and %s, since shards that are dropped are not computed again"
               .formatted(cache, Options.CACHE_WINDOW.key(), why),
-          "make another cache for it");
+          "build another cache for it");
     }
   }
 }

@@ -21,9 +21,9 @@ import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /**
- * Restores what a cache has lost besides targets, which are computed like any that are missing. Its
- * plan and the records of its teachers come from their second copies, a teacher's files from the
- * recipe's teacher, and inputs from the corpus.
+ * Restores what a cache has lost, except targets, which are recomputed like any missing targets.
+ * The plan and the teachers' records are restored from their second copies, a teacher's files from
+ * the recipe's teacher, and inputs from the corpus.
  */
 final class Repair {
   private static final Logger LOG = LoggerFactory.getLogger(Repair.class);
@@ -40,7 +40,9 @@ final class Repair {
     ShardWriter.WrittenShards write(Path directory, PlanPart part) throws IOException;
   }
 
-  /** Reads the sound copies of the plan and of the teachers' records, and restores lost files. */
+  /**
+   * Reads the undamaged copies of the plan and of the teachers' records, and restores lost files.
+   */
   Repair(Storage storage, Path cache, ManifestLog manifest) throws IOException {
     this.storage = storage;
     this.cache = cache;
@@ -99,7 +101,7 @@ final class Repair {
     return parts;
   }
 
-  /** Returns the teachers besides the first, by name. */
+  /** Returns the further teachers, by name. */
   Map<String, CachedTeacher> teachers() {
     return teachers;
   }
@@ -107,7 +109,7 @@ final class Repair {
   /**
    * Appends entries for the parts of the plan whose entries are lost, and restores lost inputs.
    *
-   * @param corpus writes inputs again
+   * @param corpus rewrites inputs
    */
   void restore(Inputs corpus) throws IOException {
     if (manifest.state().plan() == null) {
@@ -147,11 +149,11 @@ final class Repair {
     }
   }
 
-  /** Writes the inputs of a part again, and takes the files of the lost shards. */
+  /** Rewrites the inputs of a part and keeps the files of the lost shards. */
   private void restoreInputs(PlanPart part, List<PlanPart.Shard> lost, Inputs corpus)
       throws IOException {
     LOG.warn(
-        "restoring the inputs of {} shards of cache '{}' from the corpus, from shard {} on",
+        "restoring the inputs of {} shards of cache '{}' from the corpus, starting at shard {}",
         lost.size(),
         cache,
         lost.get(0).shard());
@@ -160,7 +162,8 @@ final class Repair {
       ShardWriter.WrittenShards written = corpus.write(staging.directory(), part);
       if (!written.shards().equals(part.shards())) {
         throw Errors.invalid(
-            "the corpus no longer gives the rows that cache '%s' was planned with".formatted(cache),
+            "the corpus no longer yields the rows that cache '%s' was planned with"
+                .formatted(cache),
             "restore the corpus, or delete the cache and run cache again");
       }
       List<CacheFile> restored = new ArrayList<>();

@@ -21,9 +21,9 @@ import java.util.function.IntPredicate;
  * Runs tasks in concurrent Spark jobs as a window allows: one job for all shards that the window
  * has reached since the last check.
  *
- * @param finished whether a shard's targets count
+ * @param finished whether the manifest has all targets of a shard
  * @param dropped whether a shard no longer needs to be computed
- * @param waiting receives what the jobs wait for, or "" if they do not wait
+ * @param waiting receives a description of what the jobs wait for, or "" if they do not wait
  */
 record RollingJobs(
     ShardWindow window, IntPredicate finished, IntPredicate dropped, Consumer<String> waiting) {
@@ -45,7 +45,7 @@ record RollingJobs(
     String waitsFor();
   }
 
-  /** Runs all tasks, in the order of their shards; {@code job} runs those that it is given. */
+  /** Runs all tasks, in the order of their shards; {@code job} runs the tasks that it receives. */
   void run(List<TeacherTask> tasks, Consumer<List<TeacherTask>> job) throws IOException {
     Deque<TeacherTask> left = new ArrayDeque<>(tasks);
     Map<Future<?>, List<TeacherTask>> running = new HashMap<>();
@@ -109,7 +109,7 @@ record RollingJobs(
     return shards;
   }
 
-  /** Throws what a job threw: Spark throws checked exceptions that it does not declare. */
+  /** Rethrows the exception of a job: Spark throws checked exceptions that it does not declare. */
   @SuppressWarnings("unchecked")
   private static <E extends Throwable> E unwrapped(Throwable cause) throws E {
     throw (E) cause;

@@ -22,8 +22,8 @@ import org.slf4j.LoggerFactory;
 
 /**
  * Moves a window over a cache's shards, on the driver: drops shards that every student has read,
- * and decides which may be computed. A manifest entry drops a shard first, and its files are
- * deleted afterwards. If the driver is killed in between, the next run deletes the files.
+ * and decides which may be computed. A shard is first dropped by a manifest entry, and its files
+ * are deleted afterwards. If the driver is killed in between, the next run deletes the files.
  */
 final class RollingWindow implements RollingJobs.ShardWindow {
   private static final Logger LOG = LoggerFactory.getLogger(RollingWindow.class);
@@ -41,10 +41,10 @@ final class RollingWindow implements RollingJobs.ShardWindow {
   private long lastLeaseCheck;
 
   /**
-   * Finds what earlier runs left.
+   * Finds the target files that earlier runs left behind.
    *
-   * @param lease of this run
-   * @param size the most shards whose target files may be in the cache
+   * @param lease lease of this run
+   * @param size maximum number of shards whose target files may be in the cache
    */
   RollingWindow(Storage storage, Path cache, ManifestLog manifest, Lease lease, int size)
       throws IOException {
@@ -105,8 +105,8 @@ final class RollingWindow implements RollingJobs.ShardWindow {
   }
 
   /**
-   * Removes what earlier runs left: files of dropped shards at once, others when no other run can
-   * still be writing them.
+   * Removes what earlier runs left behind: files of dropped shards immediately, others when no
+   * other run can still be writing them.
    */
   private void removeLeftovers() throws IOException {
     if (leftovers.isEmpty()) {
@@ -120,7 +120,7 @@ final class RollingWindow implements RollingJobs.ShardWindow {
     for (CacheLeftovers.Found found : List.copyOf(leftovers)) {
       if (alone || manifest.state().isDropped(found.shard())) {
         Path path = found.status().getPath();
-        LOG.info("removing '{}', which an earlier run left", path);
+        LOG.info("removing '{}', which an earlier run left behind", path);
         storage.fileSystem(path).delete(path, false);
         leftovers.remove(found);
       }

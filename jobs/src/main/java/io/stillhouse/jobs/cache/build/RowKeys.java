@@ -21,7 +21,7 @@ public final class RowKeys {
         .toList();
   }
 
-  /** Returns the SHA-256 of keys in order, one on each line. */
+  /** Returns the SHA-256 of keys in order, one per line. */
   public static String hash(List<String> keys) {
     MessageDigest digest = Storage.digest();
     keys.forEach(key -> digest.update((key + "\n").getBytes(StandardCharsets.UTF_8)));

@@ -6,9 +6,9 @@ import io.stillhouse.spec.EncoderSpec;
 import io.stillhouse.target.TargetChoice;
 
 /**
- * Decides how many tokens a shard holds.
+ * Determines how many tokens a shard holds.
  *
- * @param mostTokens the most that it may hold
+ * @param mostTokens maximum number of tokens in a shard
  */
 record ShardSize(long mostTokens) {
   /** Training keeps the targets of a shard or two in memory. */
@@ -16,11 +16,11 @@ record ShardSize(long mostTokens) {
 
   private static final int FEWEST_SHARDS = 16;
 
-  /** With fewer tokens, a shard's files cost more than the parallelism gains. */
+  /** With fewer tokens, a shard's files cost more time than parallelism saves. */
   private static final long LEAST_TOKENS = 1024;
 
   /**
-   * Returns the size that a recipe asks for, or a smaller one if the targets of a shard would take
+   * Returns the size that a recipe requests, or a smaller one if the targets of a shard would take
    * more than 256 MiB.
    */
   static ShardSize of(Settings settings, TargetChoice choice, EncoderSpec teacher) {
@@ -32,8 +32,9 @@ record ShardSize(long mostTokens) {
   }
 
   /**
-   * Returns the tokens of a shard of a corpus. A small corpus has smaller shards, so that they
-   * occupy several cores. The machines do not matter: the same corpus always has the same shards.
+   * Returns the number of tokens per shard for a corpus. A small corpus has smaller shards, so that
+   * several cores are used. The result does not depend on the machines: the same corpus always has
+   * the same shards.
    */
   long tokens(long corpusTokens) {
     return Math.min(mostTokens, Math.max(LEAST_TOKENS, corpusTokens / FEWEST_SHARDS + 1));

@@ -36,9 +36,9 @@ import org.apache.spark.storage.StorageLevel;
 import scala.Tuple2;
 
 /**
- * Sorts the rows of a corpus into shards and writes their inputs. Rows are ordered by a hash of
+ * Divides the rows of a corpus into shards and writes their inputs. Rows are ordered by a hash of
  * seed and key, so that neighbours are unrelated and the shards do not depend on how Spark reads
- * the files. A shard then holds its rows by length, so that the teacher's batches need little
+ * the files. Within a shard, rows are sorted by length, so that the teacher's batches need little
  * padding.
  */
 final class ShardWriter {
@@ -46,7 +46,7 @@ final class ShardWriter {
   private final ShardSize size;
   private final long seed;
 
-  /** A row, and the hash that it is ordered by. */
+  /** A row and the hash by which it is ordered. */
   private record OrderedRow(String order, InputRow row) implements Serializable {}
 
   /**
@@ -67,7 +67,7 @@ final class ShardWriter {
     }
   }
 
-  /** What the task of one shard returns. */
+  /** The result of the task that writes one shard. */
   private record WrittenShard(PlanPart.Shard shard, CacheFile file, Map<String, Long> invalid)
       implements Serializable {}
 
@@ -119,7 +119,7 @@ final class ShardWriter {
     }
   }
 
-  /** Returns the tokens before each partition, and those of all partitions at the end. */
+  /** Returns the number of tokens before each partition, followed by the total. */
   private static long[] partitionStarts(JavaRDD<OrderedRow> ordered) {
     List<Tuple2<Integer, Long>> sums =
         ordered.mapPartitionsWithIndex(ShardWriter::sum, false).collect();

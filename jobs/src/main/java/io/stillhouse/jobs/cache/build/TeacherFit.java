@@ -43,7 +43,7 @@ final class TeacherFit {
       throw Errors.invalid(
           "cache '%s' has targets of a teacher '%s', but both copies of its record are lost"
               .formatted(cache, name),
-          "set another teacher.name: targets of two teachers must not mix");
+          "set another teacher.name: targets of two teachers must not be mixed");
     }
     requireHead(first.spec().head(), other.spec().head());
     CacheFile inputs = manifest.state().inputs(0).orElseThrow();
@@ -68,7 +68,7 @@ final class TeacherFit {
 
   private StillhouseException otherTokenizer(String how) {
     return Errors.invalid(
-        "teacher '%s' has another tokenizer than the cache's first teacher: %s"
+        "teacher '%s' has a different tokenizer than the cache's first teacher: %s"
             .formatted(name, how),
         "all teachers of a cache read the same ids: use a teacher with the same vocabulary and"
             + " casing, or name another cache.path");
@@ -84,7 +84,7 @@ final class TeacherFit {
               .formatted(name, asked.task(), asked.labels(), made.task(), made.labels()),
           made.task() == Task.MASKED_LM
               ? "its rows are masked: name another cache.path"
-              : "its labels mean those classes: use a teacher with the same classes, or name"
+              : "its labels refer to those classes: use a teacher with the same classes, or name"
                   + " another cache.path");
     }
   }

@@ -37,9 +37,9 @@ record TeacherStage(SparkSession spark, ManifestLog manifest, String teacher, Lo
   private static final String GROUP = "cache";
 
   /**
-   * What all tasks computed.
+   * The totals of all tasks.
    *
-   * @param loadSeconds the longest that a task waited for the teacher to be loaded
+   * @param loadSeconds longest time that a task waited for the teacher to be loaded
    */
   record Totals(double loadSeconds, int shards, long rows, long tokens) {
     static final Totals NONE = new Totals(0, 0, 0, 0);
@@ -129,7 +129,9 @@ record TeacherStage(SparkSession spark, ManifestLog manifest, String teacher, Lo
     }
   }
 
-  /** Runs on the driver as each task ends, so that a shard counts as soon as it is finished. */
+  /**
+   * Runs on the driver as each task ends, so that a shard is committed as soon as it is finished.
+   */
   private final class Append
       extends AbstractFunction2<Object, TeacherTask.ShardTargets, BoxedUnit> {
     private Totals totals = Totals.NONE;

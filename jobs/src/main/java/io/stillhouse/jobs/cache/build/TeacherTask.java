@@ -54,8 +54,8 @@ import org.slf4j.LoggerFactory;
  *
  * @param cache directory of the cache
  * @param inputs the shard's inputs
- * @param choice what is to be computed
- * @param missing names of the columns that are to be written
+ * @param choice targets to compute
+ * @param missing names of the columns to write
  * @param pass how the teacher runs
  */
 record TeacherTask(
@@ -66,20 +66,20 @@ record TeacherTask(
 
   private static final Logger LOG = LoggerFactory.getLogger(TeacherTask.class);
 
-  /** The most pieces of batches whose cells wait in memory to be written. */
+  /** Maximum number of batch pieces whose cells wait in memory to be written. */
   private static final int PIECES_WAITING = 2;
 
-  /** The most that the cells of a piece take, unless one row takes more. */
+  /** Maximum size of the cells of a piece, unless a single row is larger. */
   private static final long PIECE_BYTES = 32L << 20;
 
   /**
    * How the teacher runs.
    *
    * @param teacher its name, "" for the first one
-   * @param batchTokens the most tokens of a batch, padding included
-   * @param precision of matrix products
-   * @param threads of the task
-   * @param seed of the draws of sampled soft labels
+   * @param batchTokens maximum number of tokens in a batch, including padding
+   * @param precision precision of matrix products
+   * @param threads number of threads of the task
+   * @param seed seed for drawing sampled soft labels
    */
   record PassOptions(String teacher, int batchTokens, Precision precision, int threads, long seed)
       implements Serializable {}
@@ -105,7 +105,7 @@ record TeacherTask(
    */
   ShardTargets compute(LongConsumer tokensDone) throws IOException {
     LOG.info(
-        "{}: begins on {}, {} rows, {} tokens, to write {}",
+        "{}: starting on {}, {} rows, {} tokens, to write {}",
         label(),
         Devices.ofTask(),
         inputs.size().rows(),
@@ -306,7 +306,7 @@ record TeacherTask(
   }
 
   /**
-   * Returns the end of a piece of a batch: the cells that wait to be written are bounded in bytes.
+   * Returns the end of a piece of a batch. Pieces limit the bytes of cells that wait to be written.
    */
   private int pieceEnd(EncoderSpec teacher, List<InputRow> rows, int from) {
     long bytes = 0;
@@ -342,7 +342,7 @@ record TeacherTask(
     byte @Nullable [] of(Column column);
   }
 
-  /** Writes a row to every file; its tensors are null where there are no cells. */
+  /** Writes a row to every file; its tensors are null if there are no cells. */
   private static void write(InputRow row, @Nullable Cells cells, Map<Family, OpenFile> files)
       throws IOException {
     for (OpenFile file : files.values()) {

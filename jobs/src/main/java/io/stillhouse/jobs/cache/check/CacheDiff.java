@@ -28,7 +28,7 @@ import org.apache.hadoop.fs.Path;
 
 /** Compares two caches, or two directories of students. */
 public final class CacheDiff {
-  /** Norm of the difference over norm of the reference, per tensor column or weight. */
+  /** Norm of the difference divided by the norm of the reference, per tensor column or weight. */
   private static final double TOLERANCE = 1e-5;
 
   private static final double LEAST_NORM = 1e-30;
@@ -119,14 +119,14 @@ public final class CacheDiff {
     if (!once) {
       throw Errors.invalid(
           "row '%s' is in cache '%s' twice".formatted(row.id(), cache),
-          "build another cache: the plan of this one is not sound");
+          "build another cache: the plan of this one is damaged");
     }
   }
 
   private static void requireSameInputs(Example row, Example other) {
     if (!Arrays.equals(row.inputs().inputIds(), other.inputs().inputIds())) {
       throw Errors.invalid(
-          "row '%s' has other token ids in the two caches".formatted(row.id()),
+          "row '%s' has different token ids in the two caches".formatted(row.id()),
           "build them from the same corpus and recipe");
     }
   }
@@ -190,7 +190,7 @@ public final class CacheDiff {
     return weight.toType(DataType.FLOAT64, false).toDoubleArray();
   }
 
-  /** Sums of squares by tensor, which relative differences follow from. */
+  /** Sums of squares by tensor, from which relative differences are computed. */
   private static final class Differences {
     private final Map<String, Squares> byName = new TreeMap<>();
 
@@ -221,7 +221,7 @@ public final class CacheDiff {
     /**
      * Returns the result.
      *
-     * @param compared what was found equal already, in words
+     * @param compared description of what was already found to be equal
      */
     Result result(String compared) {
       String worst = "nothing";

@@ -8,11 +8,11 @@ import io.stillhouse.target.Example;
 import java.util.Arrays;
 
 /**
- * Sums over the rows of a sample, from which the errors of one column follow: squared differences
- * of numbers, or of token ids the number that differ.
+ * Sums over the rows of a sample, from which the errors of one column are computed: squared
+ * differences of numbers or, for token ids, the number that differ.
  */
 final class ColumnSums {
-  /** After the name of a column that is not stored. */
+  /** Suffix of the name of a column that is not stored. */
   private static final String DERIVED = " (derived)";
 
   /** One unit in the last of bfloat16's 8 bits: the rounding of a product's factors and result. */
@@ -34,7 +34,7 @@ final class ColumnSums {
   }
 
   /**
-   * The same row's targets from four computations.
+   * A row's targets from four computations.
    *
    * @param cached stored, or derived from stored ones
    * @param batched from the live teacher, in one batch with other rows
@@ -73,10 +73,12 @@ final class ColumnSums {
         relative(cachedToFloat32, scale));
   }
 
-  /** A few roundings of the dtype, plus what batches of another shape differ by anyway. */
+  /**
+   * Returns a few rounding errors of the dtype, plus the difference that batch shapes make anyway.
+   */
   private double limit(Dtype dtype, double noise) {
     return switch (column.type()) {
-      // Of two almost equal logits either may come first, and a draw may be at a class's edge.
+      // Either of two almost equal logits may come first, and a draw may be at a class's edge.
       case TOKEN_IDS -> 0.0025;
       case CELL, UNSCALED, FLOAT32 ->
           10 * noise
@@ -89,7 +91,9 @@ final class ColumnSums {
     };
   }
 
-  /** Training derives in float32 what the live teacher has rounded. */
+  /**
+   * Returns the rounding error of the live teacher where training derives the column in float32.
+   */
   private double derivedRounding(Precision precision) {
     return source == Source.DERIVED && precision == Precision.BFLOAT16 ? BFLOAT16_ROUNDING : 0;
   }

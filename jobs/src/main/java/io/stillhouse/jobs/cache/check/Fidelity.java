@@ -47,7 +47,7 @@ public final class Fidelity {
    * differs.
    *
    * @param error stored or derived against live
-   * @param noise live in one batch against live row by row, which no cache can be better than
+   * @param noise live in one batch against live row by row; no cache can do better
    * @param limit the largest error that the dtype allows
    * @param fromFloat32 stored against the plain pass in float32: the cost of dtype and precision
    */

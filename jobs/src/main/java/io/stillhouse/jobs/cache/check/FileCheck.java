@@ -38,7 +38,7 @@ record FileCheck(String cache, Map<Integer, String> keys) implements Serializabl
   Iterator<Fault> check(Iterator<CacheFile> files, LongConsumer done) {
     TaskContext task = TaskContext.get();
     long start = System.nanoTime();
-    LOG.info("part {}, attempt {}: begins", task.partitionId(), task.attemptNumber());
+    LOG.info("part {}, attempt {}: starting", task.partitionId(), task.attemptNumber());
     List<Fault> faults = new ArrayList<>();
     int count = 0;
     while (files.hasNext()) {
@@ -60,7 +60,7 @@ record FileCheck(String cache, Map<Integer, String> keys) implements Serializabl
     return faults.iterator();
   }
 
-  /** Returns what is wrong with a file, or null. */
+  /** Returns what is wrong with a file, or null if nothing is. */
   private @Nullable String fault(CacheFile file) {
     Storage storage = Storage.ofThisProcess();
     CheckedFile checked = new CheckedFile(storage, new Path(cache), file);
@@ -68,7 +68,7 @@ record FileCheck(String cache, Map<Integer, String> keys) implements Serializabl
       checked.verify();
       return RowKeys.hash(RowKeys.read(checked, storage)).equals(keys.get(file.shard()))
           ? null
-          : "its row keys are not those of the plan's shard";
+          : "its row keys differ from those in the plan";
     } catch (StillhouseException e) {
       return e.getMessage();
     } catch (IOException e) { // such as a bad sector, or a block without replicas

@@ -28,7 +28,7 @@ import java.util.Objects;
  * Recomputes the targets of rows in float32 cells: with a pass of the live teacher, or as training
  * derives them from stored hidden states.
  *
- * @param seed of the draws that the cache was computed with
+ * @param seed seed of the draws that the cache was computed with
  */
 record LiveTargets(Encoder teacher, long seed) {
   private static final MlmTargets MLM_LOGITS =
@@ -80,7 +80,7 @@ record LiveTargets(Encoder teacher, long seed) {
           valueRelations.put(block, teacher.valueRelations(block, stored.hiddenBLD(block - 1)));
         }
       }
-      // The last state is read only if masked-LM logits are derived; any other may stand in for it.
+      // The last state is read only if masked-LM logits are derived; otherwise, any state will do.
       boolean last = rows.get(0).has(Targets.hidden(layers));
       NDArray lastBLD = stored.hiddenBLD(last ? layers : 0);
       EncoderOutput output =

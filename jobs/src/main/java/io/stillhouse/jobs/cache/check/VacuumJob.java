@@ -15,9 +15,9 @@ import org.apache.hadoop.fs.FileSystem;
 import org.apache.hadoop.fs.Path;
 
 /**
- * Removes files that no manifest entry names: files of tasks that were killed, lost a race or were
- * revoked, files of dropped shards, temporary files, and staging directories of planning runs that
- * did not finish.
+ * Removes files that no manifest entry names: files of tasks that were killed or lost a race,
+ * revoked files, files of dropped shards, temporary files, and staging directories of planning runs
+ * that did not finish.
  */
 public final class VacuumJob {
   private VacuumJob() {}
@@ -26,20 +26,20 @@ public final class VacuumJob {
    * What was removed.
    *
    * @param removed paths relative to the parent of the cache
-   * @param bytes of all of them
+   * @param bytes their total size
    */
   public record Result(String cache, List<String> removed, long bytes) {}
 
   /**
-   * Removes the files of a cache that do not count.
+   * Removes the files that do not belong to a cache.
    *
    * @throws io.stillhouse.error.StillhouseException if the path is not a cache, its manifest is
-   *     damaged, or a command writes to it
+   *     damaged, or a command is writing to it
    */
   public static Result run(Storage storage, Path cache) throws IOException {
     CachePlan.read(storage, cache);
-    // The order matters. A file that is listed while no command writes, and is not named by an
-    // entry read afterwards, can never count.
+    // The order matters. A file that is listed while no command is writing, and is not named by an
+    // entry read afterwards, can never become part of the cache.
     List<CacheLeftovers.Found> found = CacheLeftovers.list(storage, cache);
     Lease.requireNone(storage, cache);
     Set<String> named = new HashSet<>();

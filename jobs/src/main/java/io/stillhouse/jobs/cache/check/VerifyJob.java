@@ -50,11 +50,11 @@ public final class VerifyJob {
   private final Path cache;
 
   /**
-   * What was found.
+   * The result of a check.
    *
    * @param damaged what differs from what was written, with the shard if there is one
    * @param missing columns that some shards lack
-   * @param revoked files and manifest entries that no longer count
+   * @param revoked files and manifest entries that no longer belong to the cache
    * @param fidelity errors of a sample, by column; empty if it was not compared
    */
   public record Result(
@@ -122,7 +122,7 @@ public final class VerifyJob {
     }
   }
 
-  /** What counts in the cache: data files, their bytes, and the rows of the plan. */
+  /** The contents of the cache: data files, their bytes, and the rows of the plan. */
   public record Checked(long files, long bytes, long rows) {}
 
   /**
@@ -225,7 +225,7 @@ public final class VerifyJob {
     return teacher.isEmpty() ? column : teacher + "/" + column;
   }
 
-  /** Returns the plan with all its parts, from the copies that are sound. */
+  /** Returns the plan with all its parts, from the undamaged copies. */
   private CachePlan plan(ManifestLog manifest, List<String> damaged) throws IOException {
     Path file = new Path(cache, CachePlan.FILE);
     CachePlan plan = storage.exists(file) ? CachePlan.parse(storage.readText(file)) : null;
@@ -307,7 +307,7 @@ public final class VerifyJob {
     return broken;
   }
 
-  /** Returns what shards lack of the inputs and of the columns that the last runs recorded. */
+  /** Returns the inputs and the recorded columns that some shards lack. */
   private List<String> missing(CachePlan plan, ManifestLog manifest) throws IOException {
     List<String> missing = new ArrayList<>();
     for (String file : new PlanStore(storage, cache).unlisted(manifest.state())) {

@@ -15,9 +15,9 @@ import org.apache.hadoop.fs.Path;
 import org.jspecify.annotations.Nullable;
 
 /**
- * The progress of the students of a rolling window. Each student has a small sealed file, which
- * says which shard it needs next. Trainings write these files and the cache's driver reads them.
- * Deleting a file gives its student up.
+ * The progress of the students of a rolling window. Each student has a small sealed file that
+ * records which shard it needs next. {@code train} writes these files and the cache's driver reads
+ * them. Deleting a file gives up its student.
  */
 public final class Acknowledgements {
   static final String DIRECTORY = "window";
@@ -29,9 +29,9 @@ public final class Acknowledgements {
    * The progress of one student.
    *
    * @param student its name
-   * @param directory of all students of its training
-   * @param needs the first shard, in the plan's order, that it has not read yet; the number of
-   *     shards if it has read all
+   * @param directory directory of all students of the same training
+   * @param needs the first shard, in plan order, that it has not read yet; the number of shards if
+   *     it has read them all
    */
   public record Student(String student, String directory, int needs) {}
 
@@ -86,8 +86,8 @@ public final class Acknowledgements {
     if (text == null) {
       throw Errors.invalid(
           "'%s' is damaged".formatted(file),
-          "delete it and run train again, which writes it; or only delete it to give the student"
-              + " up");
+          "delete it and run train again, which writes it; or just delete it to give up the"
+              + " student");
     }
     return Storage.JSON.fromJson(text, Student.class);
   }

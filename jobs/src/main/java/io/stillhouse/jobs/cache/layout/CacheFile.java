@@ -10,9 +10,10 @@ import java.util.List;
  * @param family its {@link io.stillhouse.target.Family#id()}
  * @param path relative to the cache
  * @param columns names of its columns
- * @param size what is in it
- * @param hashes of every byte of it
- * @param teacher whose targets it holds: "" for the first, and for inputs
+ * @param size its numbers of rows, tokens and bytes
+ * @param hashes hashes that together cover every byte
+ * @param teacher name of the teacher whose targets it holds; "" for the first teacher and for
+ *     inputs
  */
 public record CacheFile(
     int shard,
@@ -26,17 +27,17 @@ public record CacheFile(
 
   public CacheFile {
     columns = List.copyOf(columns);
-    teacher = teacher == null ? "" : teacher; // as entries of one teacher alone were written
+    teacher = teacher == null ? "" : teacher; // entries may omit the first teacher
   }
 
-  /** Rows and tokens of the shard, and bytes of the file. */
+  /** Numbers of rows and tokens in the shard, and of bytes in the file. */
   public record Size(int rows, long tokens, long bytes) implements Serializable {}
 
   /**
-   * Hashes of a file's parts, which together are all of it: four bytes of magic, the column chunks
-   * in order, and the rest.
+   * Hashes of a file's parts, which together cover all of it: the four magic bytes, the column
+   * chunks in order, and the rest.
    *
-   * @param chunks in order of their offsets
+   * @param chunks hashes of the column chunks, in order of offset
    * @param footer SHA-256 of what follows the last chunk: indexes, footer, magic
    */
   public record Hashes(List<Chunk> chunks, String footer) implements Serializable {
@@ -44,7 +45,7 @@ public record CacheFile(
       chunks = List.copyOf(chunks);
     }
 
-    /** Returns where the footer begins. */
+    /** Returns the offset of the footer. */
     long footerStart() {
       return chunks.isEmpty() ? CheckedFile.MAGIC.length : chunks.get(chunks.size() - 1).end();
     }

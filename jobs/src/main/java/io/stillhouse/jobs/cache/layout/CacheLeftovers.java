@@ -11,7 +11,7 @@ import org.apache.hadoop.fs.FileStatus;
 import org.apache.hadoop.fs.FileSystem;
 import org.apache.hadoop.fs.Path;
 
-/** Finds the files of a cache that may be superfluous: target files, and temporary files. */
+/** Finds the files of a cache that may no longer be needed: target files and temporary files. */
 public final class CacheLeftovers {
   private CacheLeftovers() {}
 
@@ -19,7 +19,7 @@ public final class CacheLeftovers {
   public record Found(FileStatus status, String entry) {
     private static final Pattern TARGETS = Pattern.compile("(?!inputs/).*shard-(\\d{6,})-.*");
 
-    /** Returns the shard whose targets it holds, or -1 where it holds none. */
+    /** Returns the shard whose targets it holds, or -1 if it holds none. */
     public int shard() {
       Matcher targets = TARGETS.matcher(entry);
       return targets.matches() ? Integer.parseInt(targets.group(1)) : -1;

@@ -14,17 +14,17 @@ import org.apache.hadoop.fs.Path;
 import org.jspecify.annotations.Nullable;
 
 /**
- * What determines a cache: its shards, and the fingerprints of everything that its bytes depend on.
- * It is stored in {@code plan.json}, and once more in the manifest's first entry, so that either
- * restores the other. Neither ever changes: text that is added later is stored in further {@link
- * PlanPart}s.
+ * The shards of a cache, and the fingerprints of everything that its bytes depend on. The plan is
+ * stored in {@code plan.json} and again in the manifest's first entry, so that each copy can
+ * restore the other. Neither copy ever changes: text that is added later is stored in further
+ * {@link PlanPart}s.
  *
- * @param version of the format
- * @param fingerprints by name
- * @param part the shards: those of the first part, or of the whole cache where this plan was
+ * @param version format version
+ * @param fingerprints fingerprints, by name
+ * @param part the shards: those of the first part, or of the whole cache if this plan was
  *     {@linkplain #grownBy grown}
  * @param teacherFiles SHA-256 of each file of the teacher's directory, by name
- * @param window of targets that the cache holds at once, or null if it holds all
+ * @param window window of targets that the cache holds at a time; null if it holds all
  */
 public record CachePlan(
     int version,
@@ -95,8 +95,8 @@ public record CachePlan(
         throw Errors.invalid(
             "the plan of cache '%s' lacks shards %d..%d"
                 .formatted(cache, all.shards().size(), next.firstShard() - 1),
-            "run verify on the cache, then cache again; if the message stays, both copies of a part"
-                + " of the plan are lost, and the cache must be built again");
+            "run verify on the cache, then cache again; if that does not help, both copies of a"
+                + " part of the plan are lost, and the cache must be built again");
       }
       all = all.plus(next);
     }
@@ -110,11 +110,11 @@ public record CachePlan(
     return new CachePlan(version, grown, part.plus(next), teacherFiles, window);
   }
 
-  /** Requires that the plan has every shard of which the manifest has files. */
+  /** Requires that the plan has every shard for which the manifest lists files. */
   public void requireAllShards(Path cache, CacheState state) {
     if (state.files().stream().anyMatch(file -> file.shard() >= shards().size())) {
       throw Errors.invalid(
-          "cache '%s' has files of more shards than the %d of its plan"
+          "cache '%s' has files of more shards than the %d in its plan"
               .formatted(cache, shards().size()),
           "run verify on the cache, then cache again");
     }
@@ -136,7 +136,8 @@ public record CachePlan(
   /**
    * Returns this plan.
    *
-   * @throws io.stillhouse.error.StillhouseException if it has another version than this program
+   * @throws io.stillhouse.error.StillhouseException if its version is not the one that this program
+   *     reads
    */
   public CachePlan requireVersion(Path cache) {
     if (version != Targets.VERSION) {
@@ -164,6 +165,6 @@ public record CachePlan(
     Map<String, String> asked = new TreeMap<>(wanted);
     recorded.remove(Fingerprints.CORPUS);
     asked.remove(Fingerprints.CORPUS);
-    Fingerprints.requireEqual(cache, recorded, asked, "use the same, or another cache.path");
+    Fingerprints.requireEqual(cache, recorded, asked, "use the same value, or another cache.path");
   }
 }

@@ -8,15 +8,15 @@ import org.apache.hadoop.fs.Path;
 import org.jspecify.annotations.Nullable;
 
 /**
- * The result of a {@code cache} command. Its sealed JSON is {@code cache.json} beside the targets.
+ * The result of a {@code cache} command. Its sealed JSON is {@code cache.json} next to the targets.
  *
  * @param cache path of the cache
- * @param corpus the rows of the whole cache
+ * @param corpus numbers of rows, tokens and shards in the whole cache
  * @param columns names of the target columns that every shard has
  * @param manifestEntries number of entries of the manifest
- * @param size of all data files, those of dropped shards included
+ * @param size size of all data files, including those of dropped shards
  * @param run what this command computed
- * @param droppedShards number of shards whose targets were dropped so far
+ * @param droppedShards number of shards whose targets have been dropped so far
  */
 public record CacheRecord(
     String cache,
@@ -29,15 +29,15 @@ public record CacheRecord(
   public static final String FILE = "cache.json";
 
   /**
-   * Numbers of rows.
+   * The size of the corpus.
    *
-   * @param rows those without tokens included
-   * @param blankRows blank lines of prose, which are not rows
-   * @param invalidRows rows without targets of this teacher
+   * @param rows number of rows, including those without tokens
+   * @param blankRows number of blank lines of prose, which are not rows
+   * @param invalidRows number of rows without targets of this teacher
    */
   public record Corpus(long rows, long tokens, int shards, long blankRows, long invalidRows) {}
 
-  /** Bytes of data files. */
+  /** The size of the data files. */
   public record Size(long bytes, double bytesPerToken) {}
 
   /**
@@ -51,10 +51,10 @@ public record CacheRecord(
       int computedShards, Seconds seconds, double tokensPerSecond, double rowsPerSecond) {}
 
   /**
-   * Where the time of a command went.
+   * The seconds that a command spent in each phase.
    *
-   * @param planning everything before the first task, tokenizing included
-   * @param loading the longest that a task waited for libtorch and the teacher's weights
+   * @param planning everything before the first task, including tokenization
+   * @param loading the longest time that a task waited for libtorch and the teacher's weights
    * @param computing the teacher's forward pass and the writing of targets
    */
   public record Seconds(double planning, double loading, double computing) {}

@@ -16,7 +16,7 @@ import java.util.TreeSet;
 import org.jspecify.annotations.Nullable;
 
 /**
- * What belongs to a cache after some entries of its manifest: its plan, teachers, data files and
+ * The contents of a cache after some entries of its manifest: its plan, teachers, data files and
  * invalid rows. Immutable; {@link ManifestChange}s lead from one state to the next.
  */
 public final class CacheState {
@@ -46,7 +46,7 @@ public final class CacheState {
     this.droppedBytes = builder.droppedBytes;
   }
 
-  /** Returns the state that changes lead to, applied in order. */
+  /** Returns the state after applying changes in order. */
   CacheState with(List<? extends ManifestChange> changes) {
     Builder builder = new Builder(this);
     changes.forEach(change -> change.applyTo(builder));
@@ -111,7 +111,7 @@ public final class CacheState {
     return find(shard, teacher, column).isPresent();
   }
 
-  /** Returns the shards whose targets were dropped, each with the change that did so. */
+  /** Returns the shards whose targets were dropped, each with the change that dropped them. */
   public Map<Integer, ManifestChange.TargetsDropped> dropped() {
     return dropped;
   }
@@ -121,7 +121,7 @@ public final class CacheState {
     return dropped.containsKey(shard);
   }
 
-  /** Returns the bytes of all files that were dropped. */
+  /** Returns the total size in bytes of all dropped files. */
   public long droppedBytes() {
     return droppedBytes;
   }
@@ -143,7 +143,7 @@ public final class CacheState {
     return names;
   }
 
-  /** A state in the making. Maps of single shards are replaced, not changed. */
+  /** Builds a state. The map of a shard is replaced, never modified, because states share it. */
   static final class Builder {
     private @Nullable CachePlan plan;
     private final Map<Integer, PlanPart> parts = new TreeMap<>();
@@ -179,14 +179,14 @@ public final class CacheState {
       teachers.put(teacher.name(), teacher);
     }
 
-    /** Adds a file, unless it holds targets of a shard that was dropped meanwhile. */
+    /** Adds a file, unless it holds targets of a shard that has been dropped. */
     void addFile(CacheFile file) {
       if (dropped.containsKey(file.shard()) && ManifestChange.TargetsDropped.drops(file)) {
         return;
       }
       files.put(file.path(), file);
       Map<ColumnKey, CacheFile> shard = new HashMap<>(columns.getOrDefault(file.shard(), Map.of()));
-      // The first file that holds a column counts: a later one repeats what a lost entry said.
+      // The first file that holds a column is used: a later one repeats what a lost entry recorded.
       file.columns()
           .forEach(
               name -> shard.putIfAbsent(new ColumnKey(file.teacher(), file.family(), name), file));

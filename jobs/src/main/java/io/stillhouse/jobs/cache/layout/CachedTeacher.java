@@ -10,18 +10,18 @@ import org.apache.hadoop.fs.Path;
 import org.jspecify.annotations.Nullable;
 
 /**
- * A further teacher whose targets over the same shards a cache holds. It is in a manifest entry,
- * and once more in a file, so that either restores the other.
+ * A further teacher of a cache, with targets for the same shards. It is stored in a manifest entry
+ * and again in a file, so that each copy can restore the other.
  *
  * @param name the setting {@code teacher.name}
- * @param fingerprints those of {@link #OWN}
+ * @param fingerprints the fingerprints listed in {@link #OWN}
  * @param files SHA-256 of each file of its directory, by name
  */
 public record CachedTeacher(
     String name, Map<String, String> fingerprints, Map<String, String> files) {
   static final String FILE = "teacher.json";
 
-  /** Fingerprints of a teacher's targets. All others are of the inputs, which teachers share. */
+  /** Fingerprints of a teacher's targets. All others belong to the inputs, which teachers share. */
   private static final List<String> OWN =
       List.of(
           Fingerprints.TEACHER,
@@ -31,7 +31,7 @@ public record CachedTeacher(
           Options.CACHE_PRECISION.key(),
           Fingerprints.BATCH_TOKENS);
 
-  /** Returns a teacher with those of a run's fingerprints that concern it. */
+  /** Returns a teacher with the fingerprints of a run that concern its targets. */
   public static CachedTeacher of(String name, Map<String, String> run, Map<String, String> files) {
     Map<String, String> own = new TreeMap<>(run);
     own.keySet().retainAll(OWN);

@@ -56,11 +56,11 @@ public final class CheckedFile implements InputFile {
     try (FSDataInputStream in = storage.fileSystem(path).open(path)) {
       byte[] magic = in.readNBytes(MAGIC.length);
       if (!Arrays.equals(magic, MAGIC)) {
-        throw new IOException("%s does not begin as Parquet".formatted(path));
+        throw new IOException("%s does not start with Parquet's magic bytes".formatted(path));
       }
       for (ColumnChunkMetaData chunk : chunks) {
         if (in.getPos() != chunk.getStartingPos()) {
-          throw new IOException("%s has bytes that no column holds".formatted(path));
+          throw new IOException("%s has bytes between its column chunks".formatted(path));
         }
         hashed.add(
             new CacheFile.Chunk(
@@ -143,20 +143,20 @@ public final class CheckedFile implements InputFile {
 
   private void requireMagic(byte[] bytes) {
     if (!Arrays.equals(bytes, MAGIC)) {
-      throw damaged("its first bytes are not Parquet's");
+      throw damaged("it does not start with Parquet's magic bytes");
     }
   }
 
   private void require(String part, String expected, String found) {
     if (!found.equals(expected)) {
-      throw damaged("the bytes of its %s are not those that were written".formatted(part));
+      throw damaged("the bytes of its %s differ from those that were written".formatted(part));
     }
   }
 
   private StillhouseException damaged(String how) {
     return Errors.invalid(
         "'%s' (shard %d, %s) is damaged: %s".formatted(path, file.shard(), file.family(), how),
-        "run verify on the cache, then cache again, which computes only this file");
+        "run verify on the cache, then cache again, which recomputes only this file");
   }
 
   private static String digest(InputStream in, long bytes) throws IOException {
@@ -174,7 +174,7 @@ public final class CheckedFile implements InputFile {
     return HexFormat.of().formatHex(digest.digest());
   }
 
-  /** Serves the footer from memory, and chunks from the file, each hashed as it is read. */
+  /** Serves the footer from memory, and column chunks from the file, each hashed as it is read. */
   private final class Checked extends InputStream {
     private final FSDataInputStream in;
     private final byte[] end;

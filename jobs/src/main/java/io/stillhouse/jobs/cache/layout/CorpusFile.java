@@ -11,10 +11,10 @@ import java.util.List;
 import org.apache.hadoop.fs.Path;
 
 /**
- * A file of text that a cache was made from.
+ * A text file that a cache was built from.
  *
- * @param name what the keys of its rows start with
- * @param sha256 of its bytes
+ * @param name its name, with which the keys of its rows start
+ * @param sha256 SHA-256 of its bytes
  */
 public record CorpusFile(String name, String sha256) {
 
@@ -27,7 +27,7 @@ public record CorpusFile(String name, String sha256) {
     return hashed;
   }
 
-  /** Returns one hash of files' hashes in order, after that of files before. */
+  /** Returns one hash over the hash of earlier files and the hashes of these files, in order. */
   static String combined(String before, List<CorpusFile> files) {
     MessageDigest digest = Storage.digest();
     digest.update(before.getBytes(StandardCharsets.UTF_8));

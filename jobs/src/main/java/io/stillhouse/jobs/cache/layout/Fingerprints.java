@@ -86,7 +86,7 @@ public final class Fingerprints {
     return hashes;
   }
 
-  /** Returns the hash of a directory: of its files' names and hashes, in order. */
+  /** Returns one hash over the names and hashes of a directory's files, in order. */
   public static String combined(Map<String, String> hashes) {
     MessageDigest digest = Storage.digest();
     hashes.forEach((name, hash) -> digest.update((name + hash).getBytes(StandardCharsets.UTF_8)));
@@ -96,8 +96,8 @@ public final class Fingerprints {
   /**
    * Requires that a recipe has the fingerprints of a cache.
    *
-   * @param recorded those of the cache
-   * @param asked those of the recipe
+   * @param recorded the cache's fingerprints
+   * @param asked the recipe's fingerprints
    * @param mend what the user can do
    * @throws io.stillhouse.error.StillhouseException naming every fingerprint that differs
    */

@@ -15,7 +15,7 @@ import org.slf4j.LoggerFactory;
 
 /**
  * A file that a command renews while it writes to a cache. It keeps {@code vacuum} from deleting
- * files that are still being written. It does not exclude a second writer, which the manifest does.
+ * files that are still being written. It does not exclude a second writer; the manifest does.
  */
 public final class Lease implements AutoCloseable {
   private static final Logger LOG = LoggerFactory.getLogger(Lease.class);
@@ -44,7 +44,7 @@ public final class Lease implements AutoCloseable {
   }
 
   /**
-   * Requires that no command writes to a cache.
+   * Requires that no command is writing to a cache.
    *
    * @throws io.stillhouse.error.StillhouseException if a lease was renewed recently
    */
@@ -52,22 +52,23 @@ public final class Lease implements AutoCloseable {
     long seconds = seconds(storage, new Path(cache, ManifestLog.DIRECTORY), "");
     if (seconds < DEAD_SECONDS) {
       throw Errors.invalid(
-          "a command writes to cache '%s': it renewed its lease %d s ago".formatted(cache, seconds),
+          "a command is writing to cache '%s': it renewed its lease %d s ago"
+              .formatted(cache, seconds),
           "wait until it ends, or %d s if it was killed".formatted(DEAD_SECONDS - seconds));
     }
   }
 
-  /** Returns whether no other command holds a lease, or held one recently when it was killed. */
+  /** Returns whether no other command holds a lease or was recently killed while holding one. */
   public boolean isTheOnlyOne() throws IOException {
     return seconds(storage, file.getParent(), file.getName()) >= DEAD_SECONDS;
   }
 
-  /** Returns whether a command holds a lease, or held one recently when it was killed. */
+  /** Returns whether a command holds a lease or was recently killed while holding one. */
   public static boolean isHeld(Storage storage, Path cache) throws IOException {
     return seconds(storage, new Path(cache, ManifestLog.DIRECTORY), "") < DEAD_SECONDS;
   }
 
-  /** Returns the age of the lease that was renewed last, except for one. */
+  /** Returns the seconds since any lease was renewed, except for the one named {@code but}. */
   private static long seconds(Storage storage, Path directory, String but) throws IOException {
     long last =
         Arrays.stream(storage.fileSystem(directory).listStatus(directory))
@@ -94,7 +95,7 @@ public final class Lease implements AutoCloseable {
           file,
           e.toString(),
           DEAD_SECONDS);
-      renewed = 0; // tried again in a second; the file system's own failure shows elsewhere
+      renewed = 0; // retried in a second; a failure of the file system itself surfaces elsewhere
     }
   }
 

@@ -4,9 +4,9 @@ import io.stillhouse.target.Family;
 import java.util.Collection;
 import java.util.List;
 
-/** A change of a cache, which one entry of its manifest records. */
+/** A change to a cache, recorded by one entry of its manifest. */
 public sealed interface ManifestChange {
-  /** Applies this change to a state in the making. */
+  /** Applies this change to a state that is being built. */
   void applyTo(CacheState.Builder state);
 
   /** Writes this change into the members of an entry. */
@@ -58,7 +58,7 @@ public sealed interface ManifestChange {
   /**
    * Data files, and the rows for which their teacher gave no finite output.
    *
-   * @param files of one shard and one teacher, or restored inputs
+   * @param files data files of one shard and one teacher, or restored inputs
    * @param invalid rows whose targets are null in these files
    */
   record FilesAdded(List<CacheFile> files, List<InvalidRow> invalid) implements ManifestChange {
@@ -84,7 +84,7 @@ public sealed interface ManifestChange {
    * Damaged files and entries, which are given up so that the next {@code cache} restores what they
    * held.
    *
-   * @param paths of files that no longer belong to the cache
+   * @param paths paths of files that no longer belong to the cache
    * @param entries numbers of manifest entries that are damaged or missing
    */
   record Revoked(List<String> paths, List<Integer> entries) implements ManifestChange {
@@ -110,10 +110,10 @@ public sealed interface ManifestChange {
   }
 
   /**
-   * Shards that a rolling window has passed. Their targets are given up for good; their inputs
+   * Shards that a rolling window has passed. Their targets are dropped permanently; their inputs
    * remain.
    *
-   * @param students that had read the shards by then
+   * @param students names of the students that had read the shards
    */
   record TargetsDropped(List<Integer> shards, List<String> students) implements ManifestChange {
     public TargetsDropped {
@@ -121,7 +121,7 @@ public sealed interface ManifestChange {
       students = List.copyOf(students);
     }
 
-    /** Returns whether this drops a file. */
+    /** Returns whether dropping the targets of a file's shard drops the file. */
     static boolean drops(CacheFile file) {
       return !file.family().equals(Family.INPUTS.id());
     }

@@ -8,7 +8,7 @@ import org.jspecify.annotations.Nullable;
 
 /**
  * The JSON form of a manifest entry. Its fields are the members of the JSON object, in this order;
- * a member that is null is absent.
+ * null members are omitted.
  */
 final class ManifestEntry {
   int sequence;
@@ -42,7 +42,7 @@ final class ManifestEntry {
     return Seal.seal(Storage.JSON.toJson(this));
   }
 
-  /** Returns whether this entry names another one as its predecessor. */
+  /** Returns whether this entry names the entry with a given seal as its predecessor. */
   boolean follows(String seal) {
     return seal.equals(previous);
   }
@@ -64,7 +64,7 @@ final class ManifestEntry {
     if (teacher != null) {
       changes.add(new ManifestChange.TeacherAdded(teacher));
     }
-    boolean listsInputs = plan != null || part != null; // which the plan and the part list, too
+    boolean listsInputs = plan != null || part != null; // the plan and the part list them, too
     if (files != null && !listsInputs || invalid != null) {
       changes.add(new ManifestChange.FilesAdded(listed(files), listed(invalid)));
     }

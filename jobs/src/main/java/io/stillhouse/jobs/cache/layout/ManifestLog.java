@@ -20,8 +20,8 @@ import org.jspecify.annotations.Nullable;
 
 /**
  * The append-only log of a cache's changes. Each entry is a numbered, sealed JSON file that names
- * its predecessor's seal; entries are appended, and never replaced. {@link #state} returns what the
- * entries add up to.
+ * its predecessor's seal; entries are appended and never replaced. {@link #state} returns the state
+ * that the entries add up to.
  *
  * <p>One thread may read the state while another appends.
  */
@@ -35,7 +35,7 @@ public final class ManifestLog {
   private int next;
   private String last;
 
-  /** An entry as it was read. */
+  /** An entry and its seal. */
   private record Read(ManifestEntry entry, String seal) {}
 
   private ManifestLog(Storage storage, Path directory, SortedMap<Integer, Read> entries, int next) {
@@ -52,7 +52,7 @@ public final class ManifestLog {
       if (lost.contains(number)) {
         continue;
       }
-      // Where the entry before is damaged, nothing can be compared.
+      // If the previous entry is damaged, there is no seal to compare.
       if (read != null && follows(read.entry(), entries.get(number - 1))) {
         changes.addAll(read.entry().changes());
       } else {
@@ -71,7 +71,7 @@ public final class ManifestLog {
   }
 
   /**
-   * Reads the manifest of a cache; one without entries is empty.
+   * Reads the manifest of a cache, which may have no entries.
    *
    * @throws io.stillhouse.error.StillhouseException if an entry is damaged or missing
    */
@@ -134,7 +134,7 @@ public final class ManifestLog {
     return this;
   }
 
-  /** Returns what the entries add up to, those included that this object has appended. */
+  /** Returns the state after all entries, including those that this object has appended. */
   public CacheState state() {
     return state;
   }
@@ -142,8 +142,8 @@ public final class ManifestLog {
   /**
    * Reads the entries that were appended since this object read the manifest.
    *
-   * @throws io.stillhouse.error.StillhouseException if one is damaged, or does not name the one
-   *     before
+   * @throws io.stillhouse.error.StillhouseException if one is damaged or does not name its
+   *     predecessor
    */
   public synchronized void follow() throws IOException {
     List<ManifestChange> changes = new ArrayList<>();
@@ -168,7 +168,7 @@ public final class ManifestLog {
   /**
    * Appends an entry.
    *
-   * @throws io.stillhouse.error.StillhouseException if another command has appended one meanwhile
+   * @throws io.stillhouse.error.StillhouseException if another command has appended an entry
    */
   public synchronized void append(ManifestChange change) throws IOException {
     Path path = new Path(directory, name(next));
@@ -177,8 +177,8 @@ public final class ManifestLog {
       storage.publishExclusively(path, json.getBytes(StandardCharsets.UTF_8));
     } catch (FileAlreadyExistsException e) {
       throw Errors.invalid(
-          "another run has written '%s' since this one began".formatted(path),
-          "let one cache command at a time write to a cache",
+          "another run has written '%s' since this one started".formatted(path),
+          "run only one cache command at a time on a cache",
           e);
     }
     state = state.with(List.of(change));
@@ -186,7 +186,7 @@ public final class ManifestLog {
     next++;
   }
 
-  /** Returns the number of entries, damaged ones included. */
+  /** Returns the number of entries, including damaged ones. */
   public synchronized int entries() {
     return next;
   }

@@ -11,12 +11,12 @@ import org.apache.hadoop.fs.Path;
 import org.jspecify.annotations.Nullable;
 
 /**
- * Text that was read at one time, and the shards that it was cut into. The first part of a cache is
- * in its plan. A later part is in a manifest entry, and once more in a file of its own, so that
- * either restores the other.
+ * Text that was read at one time, and the shards that it was divided into. The first part of a
+ * cache is in its plan. A later part is stored in a manifest entry and again in a file, so that
+ * each copy can restore the other.
  *
- * @param shardTokens upper bound of a shard's tokens when this part was cut
- * @param shards in order of their numbers, which continue those of the part before
+ * @param shardTokens maximum number of tokens per shard when this part was written
+ * @param shards shards in order of their numbers, which continue those of the previous part
  * @param corpus how much was read
  * @param corpusFiles the files of text, in the order in which they were read
  * @param inputs the files of the inputs family, one for each shard
@@ -32,7 +32,7 @@ public record PlanPart(
    * One shard.
    *
    * @param shard its number
-   * @param rows of which {@code invalid} have no tokens
+   * @param rows number of rows, of which {@code invalid} have no tokens
    * @param keys SHA-256 of the rows' keys in order, each followed by a line feed
    */
   public record Shard(int shard, int rows, int invalid, long tokens, String keys)
@@ -41,8 +41,8 @@ public record PlanPart(
   /**
    * How much text was read.
    *
-   * @param rows those without tokens included
-   * @param blankRows blank lines of prose, which are not rows
+   * @param rows number of rows, including those without tokens
+   * @param blankRows number of blank lines of prose, which are not rows
    * @param invalid number of rows without tokens, by status
    */
   public record Counts(long rows, long tokens, long blankRows, Map<String, Long> invalid) {

@@ -24,7 +24,7 @@ public final class PlanStore {
     this.cache = cache;
   }
 
-  /** Returns the parts whose files are sound. */
+  /** Returns the parts whose files are undamaged. */
   public List<PlanPart> parts() throws IOException {
     List<PlanPart> parts = new ArrayList<>();
     for (Path file : partFiles()) {
@@ -36,7 +36,7 @@ public final class PlanStore {
     return parts;
   }
 
-  /** Returns the teachers whose files are sound. */
+  /** Returns the teachers whose files are undamaged. */
   public List<CachedTeacher> teachers() throws IOException {
     List<CachedTeacher> teachers = new ArrayList<>();
     for (Path file : teacherFiles()) {
@@ -48,7 +48,7 @@ public final class PlanStore {
     return teachers;
   }
 
-  /** Returns which of these files are damaged or missing, in words. */
+  /** Describes which of these files are damaged or missing. */
   public List<String> faults(CacheState state) throws IOException {
     List<String> faults = new ArrayList<>();
     for (Path file : partFiles()) {
@@ -74,7 +74,7 @@ public final class PlanStore {
     return faults;
   }
 
-  /** Returns the files whose content no manifest entry holds. */
+  /** Returns the files whose content is in no manifest entry. */
   public List<String> unlisted(CacheState state) throws IOException {
     List<String> unlisted = new ArrayList<>();
     for (PlanPart part : parts()) {

@@ -11,7 +11,7 @@ import org.apache.hadoop.fs.FileAlreadyExistsException;
 import org.apache.hadoop.fs.FileStatus;
 import org.apache.hadoop.fs.Path;
 
-/** The directory beside a cache in which one run plans it, or restores lost parts of the plan. */
+/** The directory next to a cache in which one run plans it or restores lost inputs. */
 public final class Staging {
   private final Storage storage;
   private final Path cache;
@@ -34,7 +34,7 @@ public final class Staging {
 
   /**
    * Renames the directory to the cache's name, unless another run was faster, and removes the
-   * directories of other attempts: of killed runs, or of one that can no longer win.
+   * directories of other attempts: those of killed runs, or of runs that can no longer succeed.
    *
    * @throws FileAlreadyExistsException if there is a cache already
    */
@@ -45,7 +45,7 @@ public final class Staging {
     }
   }
 
-  /** Returns the staging directories beside a cache. */
+  /** Returns the staging directories next to a cache. */
   static List<FileStatus> left(Storage storage, Path cache) throws IOException {
     Pattern name = Pattern.compile(Pattern.quote(prefix(cache)) + "[0-9a-f]{8}");
     return Arrays.stream(storage.fileSystem(cache).listStatus(cache.getParent()))
@@ -57,8 +57,8 @@ public final class Staging {
   public void requireStillNoCache(Exception failure) throws IOException {
     if (storage.exists(new Path(cache, CachePlan.FILE))) {
       throw Errors.invalid(
-          "another run has planned cache.path '%s' since this one began".formatted(cache),
-          "let one cache command at a time write to a cache",
+          "another run has planned cache.path '%s' since this one started".formatted(cache),
+          "run only one cache command at a time on a cache",
           failure);
     }
   }

@@ -3,8 +3,8 @@ package io.stillhouse.jobs.cache.layout;
 import org.apache.hadoop.fs.Path;
 
 /**
- * The directories of a cache's teachers and their targets: the first teacher's is the cache itself,
- * a further one's {@code teachers/NAME}. The first has the name "".
+ * The directories of a cache's teachers and their targets: the first teacher, named "", uses the
+ * cache itself, a further one {@code teachers/NAME}.
  */
 public final class TeacherFolder {
   /** Name of the directory that holds a teacher's model. */

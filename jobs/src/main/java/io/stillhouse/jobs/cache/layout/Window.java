@@ -14,8 +14,8 @@ import org.jspecify.annotations.Nullable;
  * plan's order, and dropped when every student has read them.
  *
  * @param shards number of shards whose targets the cache may hold at a time
- * @param columns names of the targets of every shard, sorted; fixed, because a dropped shard gets
- *     no more columns
+ * @param columns names of the targets of every shard, sorted; fixed, because no columns can be
+ *     added to a dropped shard
  */
 public record Window(int shards, List<String> columns) {
   private static final Option<Integer> KEY = Options.CACHE_WINDOW;
@@ -61,7 +61,7 @@ public record Window(int shards, List<String> columns) {
     int wants = asked == null ? 0 : asked.shards();
     if (recorded == null && asked != null || wants < had) {
       throw Errors.invalid(
-          "cache '%s' was begun with %s = %d, but this recipe has %d"
+          "cache '%s' was built with %s = %d, but this recipe has %d"
               .formatted(cache, KEY.key(), had, wants),
           recorded == null
               ? "use 0, or another cache.path"
@@ -69,12 +69,12 @@ public record Window(int shards, List<String> columns) {
     }
     if (recorded != null && asked != null && !recorded.columns().equals(asked.columns())) {
       throw Errors.invalid(
-          "cache '%s' drops its shards, so its targets stay those that it was begun with (%s), but this recipe asks for %s"
+          "cache '%s' drops its shards, so its targets are fixed (%s), but this recipe asks for %s"
               .formatted(
                   cache,
                   String.join(", ", recorded.columns()),
                   String.join(", ", new TreeSet<>(asked.columns()))),
-          "use the same, or another cache.path");
+          "use the same targets, or another cache.path");
     }
   }
 }

@@ -69,7 +69,7 @@ public final class CacheReader implements KeyedRows {
     this.storage = storage;
   }
 
-  /** As {@link #open(Storage, Path, String, Collection)}, for the cache's first teacher. */
+  /** Like {@link #open(Storage, Path, String, Collection)}, for the cache's first teacher. */
   public static CacheReader open(Storage storage, Path cache, Collection<Column> columns)
       throws IOException {
     return open(storage, cache, "", columns);
@@ -78,8 +78,8 @@ public final class CacheReader implements KeyedRows {
   /**
    * Opens a cache.
    *
-   * @param teacher whose targets are read: {@code teacher.name}, "" for the first
-   * @throws io.stillhouse.error.StillhouseException if it has no such teacher, or naming the
+   * @param teacher {@code teacher.name} of the teacher whose targets are read, "" for the first
+   * @throws io.stillhouse.error.StillhouseException if the cache has no such teacher, or naming the
    *     columns that some shard lacks and how to add them
    */
   public static CacheReader open(
@@ -130,9 +130,9 @@ public final class CacheReader implements KeyedRows {
     if (window != null && !window.columns().containsAll(missing)) {
       missing.removeAll(window.columns());
       throw Errors.invalid(
-          "cache '%s', which drops its shards, was not begun with %s"
+          "cache '%s', which drops its shards, was not built with %s"
               .formatted(cache, String.join(", ", missing)),
-          "name them in the recipe's targets and make another cache");
+          "name them in the recipe's targets and build another cache");
     }
   }
 
@@ -150,7 +150,7 @@ public final class CacheReader implements KeyedRows {
     return first.of(other);
   }
 
-  /** As {@link #teacher(Storage, Path, String)}, for the cache's first teacher. */
+  /** Like {@link #teacher(Storage, Path, String)}, for the cache's first teacher. */
   public static HuggingFaceDirectory teacher(Storage storage, Path cache) throws IOException {
     return teacher(storage, cache, "");
   }
@@ -159,8 +159,8 @@ public final class CacheReader implements KeyedRows {
    * Opens a teacher of a cache.
    *
    * @param name {@code teacher.name}, "" for the first
-   * @throws io.stillhouse.error.StillhouseException if there is none of that name, or naming a file
-   *     that is not the one that the cache was built with
+   * @throws io.stillhouse.error.StillhouseException if there is no teacher of that name, or naming
+   *     a file that differs from the one that the cache was built with
    */
   public static HuggingFaceDirectory teacher(Storage storage, Path cache, String name)
       throws IOException {
@@ -174,8 +174,8 @@ public final class CacheReader implements KeyedRows {
   /**
    * Opens the teacher whose targets this reads.
    *
-   * @throws io.stillhouse.error.StillhouseException naming a file that is not the one that the
-   *     cache was built with
+   * @throws io.stillhouse.error.StillhouseException naming a file that differs from the one that
+   *     the cache was built with
    */
   public HuggingFaceDirectory teacher() throws IOException {
     return teacher(storage, cache, teacher, plan);
@@ -213,8 +213,8 @@ public final class CacheReader implements KeyedRows {
   }
 
   /**
-   * Requires that the recipe's settings of the cache, and its teacher if that still exists, are
-   * those that the cache was built with.
+   * Requires that the cache was built with the recipe's settings and, if it still exists, the
+   * recipe's teacher.
    *
    * @throws io.stillhouse.error.StillhouseException naming every fingerprint that differs
    */
@@ -236,7 +236,7 @@ public final class CacheReader implements KeyedRows {
     Map<String, String> recorded = new TreeMap<>(plan.fingerprints());
     recorded.keySet().retainAll(wanted.keySet());
     Fingerprints.requireEqual(
-        cache, recorded, wanted, "correct the recipe, or name the cache that it made");
+        cache, recorded, wanted, "correct the recipe, or name the cache that it built");
   }
 
   @Override
@@ -312,9 +312,10 @@ public final class CacheReader implements KeyedRows {
   }
 
   /**
-   * Requires that no shard from one on is dropped, where this reads targets.
+   * Requires that no shard from {@code from} on is dropped, if this reads targets.
    *
-   * @throws io.stillhouse.error.StillhouseException naming the first that is, and who had read it
+   * @throws io.stillhouse.error.StillhouseException naming the first dropped shard and the students
+   *     that had read it
    */
   public void requireNoneDropped(int from) {
     Map<Integer, ManifestChange.TargetsDropped> dropped = manifest.state().dropped();
@@ -325,7 +326,7 @@ public final class CacheReader implements KeyedRows {
             "shard %d of cache '%s' was dropped after the student%s %s had read it"
                 .formatted(
                     shard, cache, students.size() == 1 ? "" : "s", String.join(", ", students)),
-            "all students of a cache with a window begin before its first shard is dropped: make another cache, or one with %s=0"
+            "all students of a cache with a window must start before its first shard is dropped: build another cache, or one with %s=0"
                 .formatted(Options.CACHE_WINDOW.key()));
       }
     }
@@ -362,7 +363,7 @@ public final class CacheReader implements KeyedRows {
     return ParquetRows.read(new CheckedFile(storage, cache, file), wanted, storage.hadoop());
   }
 
-  /** Returns whether every shard has a column, or a window is to compute it. */
+  /** Returns whether every shard has a column, or will have it in a cache with a window. */
   public boolean has(Column column) {
     if (plan.window() != null) {
       return plan.window().columns().contains(column.name());
@@ -391,7 +392,7 @@ public final class CacheReader implements KeyedRows {
     }
     if (!aligned) {
       throw Errors.invalid(
-          "the rows of '%s' (shard %d) are not those of its inputs"
+          "the rows of '%s' (shard %d) differ from those of its inputs"
               .formatted(new Path(cache, file.path()), file.shard()),
           "run verify on the cache, then cache again");
     }

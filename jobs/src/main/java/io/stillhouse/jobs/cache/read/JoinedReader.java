@@ -14,11 +14,11 @@ import java.util.Map;
 import org.jspecify.annotations.Nullable;
 
 /**
- * Reads the rows of one cache, each with the targets that further teachers gave the row of the same
- * key in their caches. Leaves out the rows that the caller has found some teacher to lack.
+ * Reads the rows of one cache, each with the targets that the caches of further teachers hold for
+ * the same key. Leaves out the rows for which the caller found that a teacher has no targets.
  */
 public final class JoinedReader implements TargetSource {
-  /** Bytes of cells of other caches' shards that are kept, those read last. */
+  /** Maximum size of the cells of other caches that are kept, by most recent use. */
   private static final long HELD_BYTES = 128L << 20;
 
   private final TargetSource first;
@@ -36,8 +36,8 @@ public final class JoinedReader implements TargetSource {
   /**
    * The cache of a further teacher.
    *
-   * @param name of the teacher
-   * @param reader of the columns that the student learns from
+   * @param name name of the teacher
+   * @param reader reader of the columns that the student learns from
    * @param shards for each shard of the first cache, those of this one that hold its rows
    */
   public record Further(String name, CacheReader reader, List<BitSet> shards, Tokens tokens) {}
@@ -122,9 +122,9 @@ public final class JoinedReader implements TargetSource {
         && !(Arrays.equals(row.inputs().inputIds(), found.inputs().inputIds())
             && Arrays.equals(row.inputs().mlmLabels(), found.inputs().mlmLabels()))) {
       throw Errors.invalid(
-          "row '%s' has other token ids or masks in the cache of teacher '%s'"
+          "row '%s' has different token ids or masks in the cache of teacher '%s'"
               .formatted(row.id(), teacher.name()),
-          "cache both with the same tokenizer, or only use soft-label among its terms");
+          "cache both with the same tokenizer, or use only soft-label of its terms");
     }
   }
 

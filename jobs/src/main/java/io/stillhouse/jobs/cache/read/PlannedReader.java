@@ -15,16 +15,16 @@ import org.apache.hadoop.fs.Path;
 import org.jspecify.annotations.Nullable;
 
 /**
- * Reads the rows of a cache as its plan counts them, so that the number of a training's steps is
- * known before the teacher has computed anything. A row that turns out to be invalid is replaced by
- * the row before it in its shard. In a cache with a window, waits for each shard.
+ * Reads the rows of a cache as its plan counts them, so that the number of training steps is known
+ * before the teacher has computed anything. A row that turns out to be invalid is replaced by the
+ * previous row of its shard. In a cache with a window, waits for each shard.
  */
 public final class PlannedReader implements KeyedRows {
   private static final long LOOKS_MILLIS = 200;
 
   private final CacheReader reader;
 
-  /** Reads the rows of a reader. */
+  /** Wraps a reader. */
   public PlannedReader(CacheReader reader) {
     this.reader = reader;
   }
@@ -52,7 +52,7 @@ public final class PlannedReader implements KeyedRows {
   }
 
   /**
-   * Replaces rows without targets by the row before or, at the beginning, by the first with
+   * Replaces rows without targets by the previous row or, at the beginning, by the first row with
    * targets.
    *
    * @param rows null where a row has no targets
@@ -65,7 +65,7 @@ public final class PlannedReader implements KeyedRows {
       if (before == null) {
         throw Errors.invalid(
             "no row of shard %d has targets".formatted(shard),
-            "correct the corpus or the teacher, and make another cache");
+            "correct the corpus or the teacher, and build another cache");
       }
       filled.add(before);
     }
@@ -95,7 +95,7 @@ public final class PlannedReader implements KeyedRows {
     return IntStream.range(from, to).filter(shard -> !reader.isFinished(shard)).findFirst();
   }
 
-  /** Returns whether a command writes to a cache, or did recently when it was killed. */
+  /** Returns whether a command is writing to a cache or was recently killed while writing. */
   public static boolean isBeingWritten(Storage storage, Path cache) throws IOException {
     return Lease.isHeld(storage, cache);
   }

@@ -12,8 +12,8 @@ import java.util.Set;
 import org.jspecify.annotations.Nullable;
 
 /**
- * Finds the rows of one cache in another by their keys. All keys are held in memory meanwhile, some
- * hundred bytes for each row.
+ * Finds the rows of one cache in another by their keys. All keys are held in memory, at a few
+ * hundred bytes per row.
  *
  * @param shards for each shard of the first cache, the shards of the other that hold its rows
  * @param missing for each shard of the first cache, the indices of rows without targets in the
@@ -30,7 +30,7 @@ public record RowJoin(
     List<String> untaught) {
   private static final int SHOWN = 5;
   private static final String UNIQUE =
-      "set corpus.id to a column of unique values, and build the cache again";
+      "set corpus.id to a column of unique values, and rebuild the cache";
 
   /** A row of the other cache. */
   record Place(int shard, RowKey key) {}
@@ -49,7 +49,7 @@ public record RowJoin(
    * @param otherCache the name of the other one in messages
    * @param with what must be equal in rows with the same key
    * @throws io.stillhouse.error.StillhouseException if two rows of a cache have the same key, or if
-   *     rows with the same key have different texts or, where these are read, tokens
+   *     rows with the same key have different texts or, if these are read, tokens
    */
   public static RowJoin of(
       KeyedRows first, String cache, CacheReader other, String otherCache, RowKey.With with)
@@ -78,7 +78,7 @@ public record RowJoin(
       @Nullable RowKey before = null;
       int row = 0;
       for (RowKey key : first.keys(shard, with)) {
-        if (key != before && !seen.add(key.id())) { // the row before stands in for an invalid one
+        if (key != before && !seen.add(key.id())) { // the previous row replaces an invalid one
           twice.add(key.id());
         }
         Place place = places.get(key.id());
@@ -105,15 +105,15 @@ public record RowJoin(
     refuse(twice, "rows of cache '%s' have the key of another row".formatted(cache), UNIQUE);
     refuse(
         otherText,
-        "rows of cache '%s' have another text in cache '%s'".formatted(cache, otherCache),
-        "the caches are of different corpora: cache that of the first, or set corpus.id to a column"
+        "rows of cache '%s' have a different text in cache '%s'".formatted(cache, otherCache),
+        "the caches have different corpora: use the first one's, or set corpus.id to a column"
             + " of both");
     refuse(
         otherTokens,
-        "rows of cache '%s' have other token ids or masks in cache '%s', but the student compares targets of tokens"
+        "rows of cache '%s' have different token ids or masks in cache '%s', but the student compares targets of tokens"
             .formatted(cache, otherCache),
-        "cache them with the same corpus.max-length and cache.seed, or leave all but soft-label out"
-            + " of this teacher's terms");
+        "cache them with the same corpus.max-length and cache.seed, or use only the soft-label term"
+            + " of this teacher");
     return new RowJoin(shards, missing, rows, List.copyOf(absent), List.copyOf(untaught));
   }
 
@@ -148,7 +148,7 @@ public record RowJoin(
         : String.join(", ", keys.subList(0, SHOWN)) + ", …";
   }
 
-  /** Returns how many rows have no targets in the other cache, and some keys; "" if all have. */
+  /** Describes how many rows have no targets in the other cache, with some keys; "" if all have. */
   public String missingInWords(String cache, String otherCache) {
     List<String> what = new ArrayList<>();
     if (!absent.isEmpty()) {

@@ -24,11 +24,11 @@ public record RowKey(String id, Text text, Text pair, long tokens, boolean sound
   private static final int BEGINNING = 24;
 
   /**
-   * A digest of a text. A cache holds texts as they were after cutting.
+   * A digest of a text. A cache holds texts as they are after truncation.
    *
    * @param beginning its first characters
-   * @param length in characters
-   * @param hash of the whole text
+   * @param length length in characters
+   * @param hash hash of the whole text
    */
   record Text(String beginning, int length, long hash) {
     static Text of(@Nullable String text) {
@@ -40,8 +40,8 @@ public record RowKey(String id, Text text, Text pair, long tokens, boolean sound
     }
 
     /**
-     * Returns whether the two may be of the same row: they are equal, or one is a beginning of the
-     * other. No text is cut to nothing, so an empty text only equals an empty one.
+     * Returns whether the two may be of the same row: they are equal, or one is a prefix of the
+     * other. No text is truncated to nothing, so an empty text equals only an empty one.
      */
     boolean same(Text other) {
       if (length == 0 || other.length == 0) {
@@ -76,7 +76,7 @@ public record RowKey(String id, Text text, Text pair, long tokens, boolean sound
   /**
    * Returns the key of a row.
    *
-   * @param values of {@link #columns}
+   * @param values values of {@link #columns}
    * @param invalid whether its teacher's output was not finite
    */
   static RowKey of(Object[] values, boolean invalid) {
@@ -90,7 +90,7 @@ public record RowKey(String id, Text text, Text pair, long tokens, boolean sound
         sound && !invalid);
   }
 
-  /** Returns whether the texts may be of the same row: equal, or cut at different lengths. */
+  /** Returns whether the texts may be of the same row: equal, or truncated to different lengths. */
   boolean sameText(RowKey other) {
     return text.same(other.text) && pair.same(other.pair);
   }

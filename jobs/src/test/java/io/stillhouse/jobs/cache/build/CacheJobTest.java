@@ -92,7 +92,7 @@ public class CacheJobTest {
         .isInstanceOf(StillhouseException.class)
         .hasMessageContaining("file 'rows.tsv' of the corpus of cache")
         .hasMessageContaining("is not in this recipe's corpus.path")
-        .hasMessageContaining("a cache grows by new files named beside the old ones");
+        .hasMessageContaining("to extend a cache, name new files in addition to the old ones");
   }
 
   @Test

@@ -172,7 +172,7 @@ class DamageTest {
     try (Lease lease = Lease.take(STORAGE, CacheRows.hadoop(copy))) {
       assertThatThrownBy(() -> VacuumJob.run(STORAGE, CacheRows.hadoop(copy)))
           .isInstanceOf(StillhouseException.class)
-          .hasMessageContaining("a command writes to cache");
+          .hasMessageContaining("a command is writing to cache");
     }
     try (Lease lease = Lease.take(STORAGE, CacheRows.hadoop(copy))) {
       // One that ends takes no other's sign of life.

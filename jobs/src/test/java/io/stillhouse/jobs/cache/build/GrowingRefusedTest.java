@@ -62,7 +62,7 @@ class GrowingRefusedTest extends GrowingFixture {
     assertThatThrownBy(() -> run(List.of(below, other)))
         .hasMessageContaining("have keys that cache")
         .hasMessageContaining("such as 'old.tsv:0'")
-        .hasMessageContaining("give the new file another name");
+        .hasMessageContaining("rename the new file");
   }
 
   @Test

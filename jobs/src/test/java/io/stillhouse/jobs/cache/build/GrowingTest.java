@@ -177,7 +177,7 @@ class GrowingTest extends GrowingFixture {
     assertThatThrownBy(() -> growth(settings).grow(plan, stale, match(settings, plan)))
         .isInstanceOf(StillhouseException.class)
         .hasMessageContaining("another run has written")
-        .hasMessageContaining("let one cache command at a time write to a cache");
+        .hasMessageContaining("run only one cache command at a time on a cache");
 
     assertThat(winner.rows()).isEqualTo(90);
     assertThat(Tiny.files(cache)).usingRecursiveComparison().isEqualTo(before);

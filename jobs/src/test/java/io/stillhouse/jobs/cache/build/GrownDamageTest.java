@@ -193,7 +193,7 @@ class GrownDamageTest {
 
     assertThatThrownBy(() -> cells(cache))
         .hasMessageContaining(
-            "has files of more shards than the %d of its plan".formatted(last.firstShard()));
+            "has files of more shards than the %d in its plan".formatted(last.firstShard()));
     // Nobody knows which rows those shards had: they are revoked, and the text is new again.
     assertThat(verify().sound()).isFalse();
     mend();

@@ -233,8 +233,8 @@ class HdfsTest {
     assertThatThrownBy(() -> new CacheJob(spark, settings).run())
         .isInstanceOf(StillhouseException.class)
         .hasMessageContaining(
-            "cache.path '%s/cache' has no room: The DiskSpace quota of /quota is exceeded: quota ="
-                + " %d B",
+            "cache.path '%s/cache' has no space left: The DiskSpace quota of /quota is exceeded:"
+                + " quota = %d B",
             directory, bytes)
         .hasMessageContaining("raise the quota or free some space")
         .hasMessageContaining("which computes only what is missing");

@@ -143,7 +143,7 @@ class RepairTest {
 
     assertThatThrownBy(() -> repair.restore(rewritten(LocalCache.shards(0, 1))))
         .isInstanceOf(StillhouseException.class)
-        .hasMessageContaining("the corpus no longer gives the rows that cache")
+        .hasMessageContaining("the corpus no longer yields the rows that cache")
         .hasMessageContaining("restore the corpus");
   }
 

@@ -185,7 +185,7 @@ class SecondTeacherTest {
         "{\"tokenizer_class\": \"BertTokenizer\", \"do_lower_case\": false}");
     assertThatThrownBy(() -> second("teacher.path=" + cased))
         .hasMessageContaining("teacher 'shallow' has another tokenizer")
-        .hasMessageContaining("it reads 'Ünïted NATIONS");
+        .hasMessageContaining("it tokenizes 'Ünïted NATIONS");
     assertThat(Tiny.files(cache)).usingRecursiveComparison().isEqualTo(before);
   }
 
@@ -228,8 +228,8 @@ class SecondTeacherTest {
     cache = directory.resolve("none");
     assertThatThrownBy(this::second)
         .isInstanceOf(StillhouseException.class)
-        .hasMessageContaining("does not exist, and teacher.name 'shallow' is another teacher")
-        .hasMessageContaining("make the cache with its first teacher");
+        .hasMessageContaining("does not exist, so teacher.name 'shallow' cannot be added")
+        .hasMessageContaining("build the cache with its first teacher");
     assertThat(cache).doesNotExist();
   }
 

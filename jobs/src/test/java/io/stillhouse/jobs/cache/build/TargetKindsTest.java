@@ -177,7 +177,7 @@ class TargetKindsTest {
       assertThatThrownBy(() -> new CacheJob(spark, settings).run())
           .hasStackTraceContaining("rows have no targets ({empty=1, not UTF-8=1,")
           .hasStackTraceContaining("the teacher's output is not finite=")
-          .hasStackTraceContaining("a share over cache.max-invalid (0.06)");
+          .hasStackTraceContaining("more than cache.max-invalid (0.06) allows");
       assertThat(cache().resolve("cache.json")).doesNotExist();
     }
   }

@@ -70,7 +70,7 @@ class CachePlanTest {
 
     assertThatThrownBy(() -> LayoutFixtures.plan(2).requireAllShards(CACHE, state))
         .isInstanceOf(StillhouseException.class)
-        .hasMessageContaining("files of more shards than the 2 of its plan");
+        .hasMessageContaining("files of more shards than the 2 in its plan");
   }
 
   @Test
@@ -112,7 +112,7 @@ class CachePlanTest {
         .isInstanceOf(StillhouseException.class)
         .hasMessageContaining(
             "cache '/cache' was built with corpus.max-length = 40, but this recipe has 20; use the"
-                + " same, or another cache.path")
+                + " same value, or another cache.path")
         .hasMessageContaining("built with cache.seed = nothing, but this recipe has 7");
   }
 }

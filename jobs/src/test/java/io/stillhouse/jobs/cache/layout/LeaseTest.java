@@ -49,7 +49,7 @@ class LeaseTest {
     try (Lease lease = Lease.take(storage, cache)) {
       assertThatThrownBy(() -> Lease.requireNone(storage, cache))
           .isInstanceOf(StillhouseException.class)
-          .hasMessageContaining("a command writes to cache")
+          .hasMessageContaining("a command is writing to cache")
           .hasMessageContaining("wait until it ends");
     }
   }

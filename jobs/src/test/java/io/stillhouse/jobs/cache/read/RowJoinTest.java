@@ -83,7 +83,7 @@ class RowJoinTest {
     assertThatThrownBy(
             () -> join(List.of(List.of(key("a", "wine"))), List.of(List.of(key("a", "beer")))))
         .isInstanceOf(StillhouseException.class)
-        .hasMessageContaining("1 rows of cache 'one' have another text in cache 'other' (a)");
+        .hasMessageContaining("1 rows of cache 'one' have a different text in cache 'other' (a)");
   }
 
   @Test
@@ -94,7 +94,8 @@ class RowJoinTest {
                     List.of(List.of(tokens("a", new byte[] {1}))),
                     List.of(List.of(tokens("a", new byte[] {2})))))
         .isInstanceOf(StillhouseException.class)
-        .hasMessageContaining("rows of cache 'one' have other token ids or masks in cache 'other'");
+        .hasMessageContaining(
+            "rows of cache 'one' have different token ids or masks in cache 'other'");
   }
 
   private static RowJoin join(List<List<RowKey>> first, List<List<RowKey>> other)
