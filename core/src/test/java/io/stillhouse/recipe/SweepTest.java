@@ -164,7 +164,7 @@ class SweepTest {
         .hasMessage(
             """
             12 problems:
-              - sweep.halving.at must be a rising list of whole numbers > 0 such as [200, 400], but is '[200, 100]'
+              - sweep.halving.at must be an increasing list of whole numbers > 0 such as [200, 400], but is '[200, 100]'
               - sweep.halving.keep must be a number > 0 and < 1, but is '1'
               - sweep.halving.by must be one of loss, soft-label, hard-label, hidden-cosine, hidden-mse, embedding-mse, first-token-mse, attention-mse, attention-kl, query-relation, key-relation, value-relation, agreement, accuracy, f1, matthews, pearson, spearman, micro-f1, macro-f1, exact-match, but is 'luck'
               - 'cache.path' cannot be in sweep.over, because all students of a sweep share it; set it outside, and run one sweep for each value
