@@ -624,9 +624,9 @@ public final class Options {
       bool(
           "train.baseline",
           "true",
-          "Whether the same student is also trained for as many steps on hard labels alone, as"
-              + " NAME-baseline. Needs labels. A sweep trains baselines only if the recipe sets"
-              + " this key.");
+          "Whether the same student is also trained for the same number of steps on hard labels "
+              + "alone, as NAME-baseline. Needs labels. A sweep trains baselines only if the "
+              + "recipe sets this key.");
 
   // train: several workers for one student
   public static final Option<Integer> WORKERS =

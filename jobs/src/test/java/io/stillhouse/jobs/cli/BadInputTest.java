@@ -164,7 +164,7 @@ class BadInputTest {
                 "finetune.to=" + directory.resolve("tuned"),
                 "corpus.path=" + corpus,
                 "corpus.text=text"))
-        .contains("corpus.label is missing, but finetune learns from labels; set it to the column of the labels");
+        .contains("corpus.label is missing, but finetune learns from labels; set it to the column");
     assertNothingWritten();
   }
 

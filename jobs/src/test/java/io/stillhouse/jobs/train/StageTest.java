@@ -151,7 +151,7 @@ class StageTest {
 
     assertThatThrownBy(() -> StagedTraining.train(spark, settings("students", longer)))
         .isInstanceOf(StillhouseException.class)
-        .hasMessageContaining("1-intermediate/student' contains a student of another recipe or cache");
+        .hasMessageContaining("1-intermediate/student' contains a student of another recipe");
   }
 
   @Test

@@ -80,7 +80,7 @@ class ValidationTest {
 
     assertThatThrownBy(() -> train("unlabelled"))
         .isInstanceOf(StillhouseException.class)
-        .hasMessageContaining("unlabelled' has no labels, which are needed to measure the student; cache");
+        .hasMessageContaining("unlabelled' has no labels, which are needed to measure the student");
     assertThatThrownBy(() -> train("unlabelled", "loss.hard-label.weight=0", "train.baseline=true"))
         .isInstanceOf(StillhouseException.class)
         .hasMessageContaining("by which the baseline is measured");
