@@ -43,7 +43,7 @@ class StillhouseOperator(SparkSubmitOperator):
             return super().execute(context)
         except AirflowException as failure:
             if "Error code is: 2." in str(failure):
-                raise AirflowFailException(f"not retried, fix the recipe or the data: {failure}") from failure
+                raise AirflowFailException(f"not retried; fix the recipe or the data: {failure}") from failure
             raise
 
 

@@ -1,7 +1,7 @@
 """Collects the results of jobs/bench/curve and plots them.
 
 curve.py DIR              writes DIR/curve.json and DIR/curve.svg
-curve.py curve.json SVG   plots a curve.json that exists
+curve.py curve.json SVG   plots an existing curve.json
 """
 
 import json

@@ -6,7 +6,7 @@ A round of W workers on N executors takes
   + the driver's part          a constant, and a cost per MB of the model: broadcast, means, outer step
   + the workers' part          a constant, and a cost per MB: set-up, difference, its chunk of the sum
 
-On one machine the workers share the cores, so their part counts W / min(N, cores) times. On a cluster each worker has its own
+On one machine, the workers share the cores, so their part counts W / min(N, cores) times. On a cluster, each worker has its own
 cores, and the network is added: the broadcast is pipelined (twice the model), all executors sum chunks of the differences (the
 model, or W / N of it), and one model is sent to the driver. The checkpoint is written while the workers take the next round's
 steps; here it shares their cores, so the measurements include it.

@@ -6,7 +6,7 @@ shape STUDENT                  prints a student's sizes, as settings
 steps N                        prints the number of steps of a run with N measured steps
 own TEACHER DIR FROM TO        writes a random student as wide as the teacher, and the rows of one step, for the check
 check TEACHER FILE DIR OURS    compares the loss terms of that student on these rows with those of our first step
-loop TEACHER FILE STUDENT      trains a Hugging Face student from targets in memory; --online: from the teacher, too
+loop TEACHER FILE STUDENT      trains a Hugging Face student from targets in memory; with --online, also from the teacher
 ours DIR STUDENT               reads the steps of a `train` command
 table DIR                      collects the runs in result.json and prints them
 `check`, `loop` and `ours` print one JSON object per run and line. A student is LAYERSxWIDTH.
@@ -20,8 +20,8 @@ import statistics
 import time
 from pathlib import Path
 
-ROWS = 32  # of a step
-TOKENS = 32  # of a row, [CLS] and [SEP] counted
+ROWS = 32  # per step
+TOKENS = 32  # per row, including [CLS] and [SEP]
 BATCHES = 16  # batches of rows, read in a cycle
 WARM_UP = 5  # steps before the measured ones
 PADDED = 128
@@ -42,13 +42,13 @@ def layers_of(teacher):
 
 
 def layer_map(teacher_layers, layers):
-    """Returns the teacher's layer for each of the student's, as the recipe's `uniform`; 0 is the embedding output."""
+    """Returns the teacher layer for each student layer, like `uniform` in a recipe; 0 is the embedding output."""
     assert teacher_layers % layers == 0, f"{layers} layers cannot be spread evenly over {teacher_layers}"
     return [layer * (teacher_layers // layers) for layer in range(layers + 1)]
 
 
 def targets(teacher, students):
-    """Mapped hidden states and scores, and the states below the mapped blocks, from which scores can be derived."""
+    """Returns settings for the mapped hidden states and scores, and the states below the mapped blocks, from which scores can be derived."""
     mapped = {t for s in students for t in layer_map(layers_of(teacher), shape_of(s)[0])}
     blocks = sorted(mapped - {0})
     return [f"targets.hidden={sorted(mapped | {b - 1 for b in blocks})}", f"targets.attention={blocks}"]
@@ -95,7 +95,7 @@ def batches(teacher, file):
 
 
 def scores_attention(module, query, key, value, attention_mask, scaling, dropout=0.0, **unused):
-    """transformers' eager attention, which returns raw scores instead of probabilities."""
+    """Computes transformers' eager attention, but returns raw scores instead of probabilities."""
     import torch
 
     scoresBHLL = torch.matmul(query, key.transpose(2, 3)) * scaling

@@ -1,9 +1,9 @@
-"""Checks that Airflow loads and runs our DAG, and what the DAG passes to spark-submit.
+"""Checks that Airflow loads and runs Stillhouse's DAG, and checks the arguments that the DAG passes to spark-submit.
 
 check_dag.py DAG_FILE
 
 Airflow runs in a temporary folder (SQLite), with a stand-in for spark-submit that records its arguments and exits with a given
-code. The DAG itself runs, so the checks see the command that a cluster would get.
+code. The DAG itself runs, so the checks see the command that a cluster would receive.
 """
 
 import json

@@ -1,4 +1,4 @@
-"""Checks that Hugging Face's transformers loads our directories and computes our logits.
+"""Checks that Hugging Face's transformers loads Stillhouse's directories and computes the same logits.
 
 check_huggingface.py TEACHER_DIR STUDENT_DIR LOGITS_DIR [OTHER_DIR ...]
 
@@ -17,7 +17,7 @@ from outcome import Skip, expect, run
 from safetensors import safe_open
 
 # For torch.allclose(rtol, atol) and, over a sentence, |difference| / |reference|. A tolerance of 1e-4 for every single logit near 20
-# is out of reach: on these sentences, BERT-base in float32 differs from float64 by up to 2.0e-4 (transformers) and 1.7e-4 (ours).
+# cannot be met: on these sentences, BERT-base in float32 differs from float64 by up to 2.0e-4 (transformers) and 1.7e-4 (Stillhouse).
 TOLERANCE = 1e-4
 TOLERANCE_OF_NORM = 1e-5
 SENTENCES = (pathlib.Path(__file__).parent / "sentences.txt").read_text(encoding="utf-8").splitlines()
@@ -25,7 +25,7 @@ SENTENCES = (pathlib.Path(__file__).parent / "sentences.txt").read_text(encoding
 
 @functools.cache
 def load(directory):
-    """Loads the class that config.json names; fails on missing, unexpected and misshapen tensors."""
+    """Loads the class that config.json names; fails on missing and unexpected tensors, and on tensors of the wrong shape."""
     config = transformers.AutoConfig.from_pretrained(directory)
     expect(config.architectures, f"{directory}/config.json names no architecture")
     kind = getattr(transformers, config.architectures[0])

@@ -98,7 +98,7 @@ public enum CommandKeys {
       "targets.mask-probability",
       "head-importance.*"),
   EXPORT("task", "smoke", "train.path", "student.name", "export.*"),
-  /** Runs the whole flow, so it takes the keys of each step. */
+  /** Runs every step, so it takes the keys of all steps. */
   QUICKSTART(CACHE, TRAIN, EVALUATE, EXPORT);
 
   private final List<Option<?>> options;
@@ -106,7 +106,7 @@ public enum CommandKeys {
   /**
    * Lists the keys of a command.
    *
-   * @param patterns keys; {@code GROUP.*} adds a group, and {@code -KEY} removes a key of it
+   * @param patterns keys; {@code GROUP.*} adds a group, and {@code -KEY} removes a key from it
    */
   CommandKeys(String... patterns) {
     this(List.of(), patterns);
@@ -133,12 +133,12 @@ public enum CommandKeys {
             .toList();
   }
 
-  /** Returns the keys of a command, if it takes settings. */
+  /** Returns the keys of a command, or empty if the command takes no settings. */
   public static Optional<CommandKeys> of(String command) {
     return Stream.of(values()).filter(keys -> keys.command().equals(command)).findFirst();
   }
 
-  /** Returns the commands that read an option, without quickstart. */
+  /** Returns the commands that read an option, except quickstart. */
   public static List<CommandKeys> reading(Option<?> option) {
     return Stream.of(values())
         .filter(keys -> keys != QUICKSTART && keys.options.contains(option))

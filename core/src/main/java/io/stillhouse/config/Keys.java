@@ -7,25 +7,25 @@ import java.util.function.Function;
 import java.util.stream.Collectors;
 import org.jspecify.annotations.Nullable;
 
-/** Finds options by key, and says what is wrong with a key that no option has. */
+/** Finds options by key, and describes what is wrong with unknown keys. */
 final class Keys {
   private static final Map<String, Option<?>> BY_KEY =
       Options.ALL.stream().collect(Collectors.toMap(Option::key, Function.identity()));
 
   private Keys() {}
 
-  /** Returns the option of a key, or null for an unknown key. */
+  /** Returns the option with a key, or null if the key is unknown. */
   static @Nullable Option<?> find(String key) {
     return BY_KEY.get(key);
   }
 
-  /** Returns the problem of a key that no option has. */
+  /** Returns the error message for an unknown key. */
   static String unknown(String key) {
     return unknown(key, "", BY_KEY.keySet());
   }
 
   /**
-   * Returns the problem of an unknown key inside another setting.
+   * Returns the error message for an unknown key inside another setting.
    *
    * @param setting the setting that contains it, such as {@code train.stages}
    */
@@ -34,9 +34,9 @@ final class Keys {
   }
 
   /**
-   * Returns the problem of an unknown key.
+   * Returns the error message for an unknown key.
    *
-   * @param where follows the key in the message
+   * @param where text that follows the key in the message
    * @param known the keys that are allowed there
    */
   static String unknown(String key, String where, Collection<String> known) {

@@ -48,7 +48,7 @@ public enum NamedTask {
     return Arrays.stream(values()).map(NamedTask::id).toList();
   }
 
-  /** Returns settings with the values of the task that they name, for keys that they do not set. */
+  /** Returns settings in which unset keys have the values of the task that the settings name. */
   public static Settings filled(Settings settings) {
     for (NamedTask task : values()) {
       if (task.id().equals(settings.get(Options.TASK))) {

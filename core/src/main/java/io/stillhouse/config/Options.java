@@ -27,15 +27,15 @@ public final class Options {
           t -> t.toLowerCase(Locale.ROOT),
           t -> t.isEmpty() || NamedTask.ids().contains(t),
           "one of " + String.join(", ", NamedTask.ids()) + ", or empty",
-          "A GLUE task, in the files that GLUE distributes. It sets columns, format, maximum "
-              + "length, kind of label and metrics wherever the recipe does not.");
+          "A GLUE task, read from the files that GLUE distributes. It sets columns, format, "
+              + "maximum length, kind of label and metrics wherever the recipe does not.");
 
   // teacher
   public static final Option<String> TEACHER =
       text(
           "teacher.path",
           null,
-          "Hugging Face directory of the teacher. The import command makes one.");
+          "Hugging Face directory of the teacher. The import command creates one.");
   public static final Option<String> TEACHER_NAME =
       checked(
           "teacher.name",
@@ -51,14 +51,14 @@ public final class Options {
       list(
           "corpus.path",
           null,
-          "Files or directories of text. A cache grows by the files that it does not contain "
-              + "yet.");
+          "Files or directories of text. The cache command adds files that the cache does not "
+              + "contain yet.");
   public static final Option<String> CORPUS_FORMAT =
       oneOf(
           "corpus.format",
           "auto",
           List.of("auto", "text", "csv", "tsv", "json", "jsonl", "parquet", "orc"),
-          "Format of the corpus. auto goes by the file's extension.");
+          "Format of the corpus. auto selects it by the file's extension.");
   public static final Option<Boolean> CORPUS_HEADER =
       bool(
           "corpus.header",
@@ -97,7 +97,7 @@ public final class Options {
           "auto",
           List.of("auto", "row", "sentences", "windows"),
           "What becomes a row: the whole text, each sentence, or each window of the maximum "
-              + "length. auto is windows for format text, else row.");
+              + "length. auto is windows for corpus.format=text, else row.");
   public static final Option<String> CORPUS_TOO_LONG =
       oneOf(
           "corpus.too-long",
@@ -133,8 +133,8 @@ public final class Options {
           "cache.precision",
           "float32",
           List.of("float32", "bfloat16"),
-          "Precision of the teacher's linear layers. bfloat16 rounds the factors and results of "
-              + "their products; the processor must support it.");
+          "Precision of the teacher's linear layers. bfloat16 rounds the operands and results of "
+              + "their matrix products; the processor must support it.");
   public static final Option<Long> CACHE_SEED =
       seed(
           "cache.seed",
@@ -146,8 +146,8 @@ public final class Options {
           "0.01",
           share -> share >= 0 && share <= 1,
           "a number from 0 to 1",
-          "Largest share of invalid rows: empty, not UTF-8, or with teacher outputs that are "
-              + "not finite. The cache command stops if there are more.");
+          "Largest allowed share of invalid rows: empty, not UTF-8, or with teacher outputs that "
+              + "are not finite. The cache command stops if there are more.");
   public static final Option<Integer> CACHE_WINDOW =
       atLeast(
           "cache.window",
@@ -175,22 +175,24 @@ public final class Options {
           "derived",
           List.of("derived", "stored"),
           "Whether attention scores and value relations are stored, or derived in training from "
-              + "the stored hidden state below their block. Query and key relations, and another "
-              + "number of heads than the teacher's, need derived.");
+              + "the stored hidden state below their block. Query and key relations, and a number "
+              + "of heads other than the teacher's, need derived.");
   public static final Option<String> TARGETS_DTYPE =
       oneOf(
           "targets.dtype",
           "float16",
           List.of("float32", "float16", "int8"),
-          "Storage type of tensors. int8 has one scale per token and stores its largest numbers "
-              + "separately.");
+          "Storage type of tensors. int8 has one scale per token, and the largest values are "
+              + "stored separately.");
   public static final Option<String> MLM_LOGITS =
       oneOf(
           "targets.mlm-logits",
           "derived",
           List.of("derived", "dense", "top-k", "sampled", "none"),
-          "Masked-LM soft labels: derived from the last hidden state with the teacher's head; "
-              + "stored whole, as the top k with the tail's mass, or as samples; or none.");
+          "How masked-LM soft labels are stored: derived computes them in training from the last "
+              + "hidden state with the teacher's head; dense stores all logits, top-k the k "
+              + "largest and the total probability of the others, sampled draws from the softmax; "
+              + "none stores none.");
   public static final Option<String> MLM_POSITIONS =
       oneOf(
           "targets.mlm-positions",
@@ -218,8 +220,8 @@ public final class Options {
           text -> parseList(text).stream().map(Double::valueOf).toList(),
           l -> l.stream().allMatch(t -> t > 0 && Double.isFinite(t)),
           "a list of numbers > 0 such as [1, 2]",
-          "Temperatures that students may use: top-k stores a log-partition for each, sampled "
-              + "draws at the only one. Empty for loss.soft-label.temperature.");
+          "Temperatures that students may use. top-k stores a log-partition for each; sampled "
+              + "draws at a single one. Empty for loss.soft-label.temperature.");
   public static final Option<Double> MASK_PROBABILITY =
       number(
           "targets.mask-probability",
@@ -257,40 +259,43 @@ public final class Options {
           "student.layers",
           null,
           1,
-          "Number of the student's blocks. Required unless the student is a BiLSTM.");
+          "Number of student blocks. Required unless the student is a BiLSTM.");
   public static final Option<Integer> STUDENT_HIDDEN =
       atLeast(
           "student.hidden-size",
           "0",
           0,
-          "Width of the student's hidden states; 0 for the teacher's. Of a BiLSTM, the hidden "
-              + "units of one direction, which must be set.");
+          "Hidden size of the student. 0 for the teacher's. For a BiLSTM, the number of hidden "
+              + "units per direction, which must be set.");
   public static final Option<Integer> STUDENT_EMBEDDING =
       atLeast(
           "student.embedding-size",
           "0",
           0,
-          "Width of the embedding tables of an ALBERT student (128 in the paper). 0 for an "
-              + "ALBERT teacher's width, else the student's width.");
+          "Width of the embedding tables of an ALBERT student (128 in the paper). 0 for that of an "
+              + "ALBERT teacher, else the student's hidden size.");
   public static final Option<Integer> STUDENT_HEADS =
       atLeast(
-          "student.heads", "0", 0, "Number of the student's attention heads. 0 for the teacher's.");
+          "student.heads",
+          "0",
+          0,
+          "Number of attention heads in each student block. 0 for the teacher's.");
   public static final Option<Integer> STUDENT_INTERMEDIATE =
       atLeast(
           "student.intermediate-size",
           "0",
           0,
-          "Width of the feed-forward layer. 0 for the teacher's if both are equally wide, else four"
-              + " times the student's width. Of a BiLSTM, the hidden units of the ReLU layer; 0 for"
-              + " four thirds of the hidden size.");
+          "Width of the feed-forward layer. 0 for the teacher's if the hidden sizes are equal, "
+              + "else four times the student's hidden size. For a BiLSTM, the width of the ReLU "
+              + "layer; 0 for four thirds of the hidden size.");
   public static final Option<Double> STUDENT_DROPOUT =
       number(
           "student.dropout",
           "0.1",
           p -> p >= 0 && p < 1,
           "a number >= 0 and < 1",
-          "Dropout probability of hidden states and attention in training; of a BiLSTM, after "
-              + "the ReLU layer.");
+          "Dropout probability of hidden states and attention in training; for a BiLSTM, after the "
+              + "ReLU layer.");
   public static final Option<String> WORD_VECTORS =
       text(
           "student.word-vectors",
@@ -321,14 +326,15 @@ public final class Options {
       integers(
           "student.init-layers",
           "[]",
-          "Blocks, counted from 1, that initialise the student's blocks. Empty for the blocks "
-              + "of the layer map, or for all blocks of a student.init of the student's depth.");
+          "Blocks, counted from 1, that initialise the student's blocks. Empty for the blocks of "
+              + "the layer map, or for all blocks if the model in student.init has as many as the "
+              + "student.");
   public static final Option<String> HEAD_IMPORTANCE =
       text(
           "student.head-importance",
           "",
           "Output file of the head-importance command for the model that the student is "
-              + "initialised from. It decides which heads are pruned.");
+              + "initialised from. It determines which heads are pruned.");
   public static final Option<Double> PRUNED_HEADS =
       number(
           "student.pruned-heads",
@@ -346,16 +352,16 @@ public final class Options {
           "loss.soft-label.kind",
           "auto",
           List.of("auto", "kl", "mse"),
-          "How logits are compared. auto is mse for regression, which has no distribution, else "
-              + "kl.");
+          "How logits are compared. auto is mse for regression, which predicts no distribution, "
+              + "else kl.");
   public static final Option<Double> TEMPERATURE =
       number(
           "loss.soft-label.temperature",
           "2.0",
           t -> t > 0 && Double.isFinite(t),
           "a finite number > 0",
-          "Temperature that divides both logits before the softmax (no unit). The KL divergence "
-              + "is multiplied by its square.");
+          "Temperature by which both models' logits are divided before the softmax (no unit). The "
+              + "KL divergence is multiplied by its square.");
   public static final Option<String> SOFT_POSITIONS =
       oneOf(
           "loss.soft-label.positions",
@@ -423,14 +429,14 @@ public final class Options {
   public static final Option<Double> VALUE_WEIGHT =
       weight(
           "loss.value-relation.weight",
-          "Weight of the KL divergence between value relations, which MiniLM has as well.");
+          "Weight of the KL divergence between value relations, also part of MiniLM.");
   public static final Option<Integer> RELATION_HEADS =
       atLeast(
           "loss.relation.heads",
           "0",
           0,
-          "Number of heads that queries, keys and values are divided into for relations; it "
-              + "must divide both widths. 0 for the models' own heads, whose numbers must then be "
+          "Number of heads that queries, keys and values are divided into for relations; it must "
+              + "divide both widths. 0 for the models' own number of heads, which must then be "
               + "equal.");
   public static final Option<String> RELATION_LAYERS =
       oneOf(
@@ -447,17 +453,18 @@ public final class Options {
           t -> true,
           "a list of teachers, such as [{ name = b, cache = cache-b, weight = 0.5, terms ="
               + " [soft-label] }]",
-          "Further teachers of the rows of cache.path, found by row key. Each has a name, a cache,"
-              + " the teacher's name in that cache, a weight (1), a layer-map (the student's) and"
-              + " the terms it takes part in (soft-label). A term is the weighted mean over its"
-              + " teachers; the validation loss is the first teacher's.");
+          "Further teachers for the rows of cache.path, whose targets are found by row key. Each "
+              + "has a name, a cache, the teacher's name in that cache, a weight (default 1), a "
+              + "layer-map (default the student's) and the terms it contributes to (default "
+              + "soft-label). A term is the weighted mean over its teachers; the validation loss "
+              + "is the first teacher's.");
   public static final Option<Double> TEACHER_WEIGHT =
       number(
           "loss.teacher-weight",
           "1.0",
           w -> w > 0 && Double.isFinite(w),
           "a finite number > 0",
-          "Weight of the first teacher, that of cache.path and teacher.name, relative to "
+          "Weight of the first teacher, that of cache.path and teacher.name, relative to those in "
               + "loss.teachers.");
   public static final Option<String> MISSING_ROWS =
       oneOf(
@@ -479,14 +486,18 @@ public final class Options {
       text(
           "train.metrics",
           "",
-          "Directory for metrics that are written during training, as JSON lines and "
-              + "TensorBoard events. Empty for _metrics in train.path; none writes no files.");
+          "Directory for metrics written during training, as JSON lines and TensorBoard events. "
+              + "Empty for _metrics in train.path; none writes no files.");
   public static final Option<Integer> EPOCHS =
       atLeast("train.epochs", "3", 1, "Number of passes over the training rows.");
   public static final Option<Integer> MAX_STEPS =
       atLeast("train.max-steps", "0", 0, "Maximum number of optimizer steps. 0 for no limit.");
   public static final Option<Integer> BATCH_SIZE =
-      atLeast("train.batch-size", "32", 1, "Rows of one optimizer step (the papers' batch size).");
+      atLeast(
+          "train.batch-size",
+          "32",
+          1,
+          "Number of rows per optimizer step (the papers' batch size).");
   public static final Option<Integer> SHUFFLE_SHARDS =
       atLeast(
           "train.shuffle-shards",
@@ -499,15 +510,15 @@ public final class Options {
           "train.order",
           "shuffled",
           List.of("shuffled", "plan"),
-          "Order of the shards: shuffled in each epoch, or always the plan's, in which a cache "
-              + "with a window is written. Rows are shuffled either way.");
+          "Order of the shards: shuffled in each epoch, or always that of the plan, in which a "
+              + "cache with a window is written. Rows are shuffled either way.");
   public static final Option<Integer> MICRO_BATCH_TOKENS =
       atLeast(
           "train.micro-batch-tokens",
           "2048",
           16,
-          "Number of tokens, including padding, that are computed at once. A step adds up the "
-              + "gradients of its micro-batches.");
+          "Number of tokens, including padding, in a micro-batch. A step accumulates the gradients "
+              + "of its micro-batches.");
   public static final Option<Double> LEARNING_RATE =
       number(
           "train.learning-rate",
@@ -521,15 +532,15 @@ public final class Options {
           "0.1",
           w -> w >= 0 && (w < 1 || w == Math.rint(w) && Double.isFinite(w)),
           "a whole number of steps, or a share of all steps >= 0 and < 1",
-          "Steps over which the learning rate rises from 0, or, below 1, their share of all "
-              + "steps. Afterwards the rate falls linearly to 0.");
+          "Number of steps over which the learning rate rises from 0 or, if below 1, their share "
+              + "of all steps. Afterwards the rate falls linearly to 0.");
   public static final Option<Double> WEIGHT_DECAY =
       number(
           "train.weight-decay",
           "0.01",
           w -> w >= 0 && Double.isFinite(w),
           "a finite number >= 0",
-          "Decoupled weight decay. Biases and LayerNorm weights have none.");
+          "Decoupled weight decay. Not applied to biases and LayerNorm weights.");
   public static final Option<Double> BETA1 =
       number(
           "train.beta1",
@@ -550,7 +561,7 @@ public final class Options {
           "1e-8",
           e -> e > 0 && Double.isFinite(e),
           "a finite number > 0",
-          "Term that AdamW adds to the root of the second moment.");
+          "Term that AdamW adds to the square root of the second moment.");
   public static final Option<Double> MAX_GRAD_NORM =
       number(
           "train.max-grad-norm",
@@ -565,15 +576,15 @@ public final class Options {
           "train.threads",
           "0",
           0,
-          "Number of libtorch threads; sums depend on it. 0 for the cores of a local run, or of "
-              + "an executor (spark.executor.cores).");
+          "Number of libtorch threads; the rounding of sums depends on it. 0 for the number of "
+              + "cores of a local run, or of an executor (spark.executor.cores).");
   public static final Option<String> TRAIN_PRECISION =
       oneOf(
           "train.precision",
           "float32",
           List.of("float32", "bfloat16"),
-          "Precision of the products of the student's linear layers, forward and backward. "
-              + "bfloat16 rounds factors and results, and the processor or GPU must support it; "
+          "Precision of the matrix products of the student's linear layers, forward and backward. "
+              + "bfloat16 rounds operands and results, and the processor or GPU must support it; "
               + "weights, sums and everything else stay float32.");
   public static final Option<Integer> CHECKPOINT_EVERY =
       atLeast("train.checkpoint-every", "500", 0, "Steps between checkpoints. 0 for none.");
@@ -582,9 +593,9 @@ public final class Options {
           "train.keep",
           "auto",
           List.of("auto", "last", "best"),
-          "Weights at the end of a training: those of the last step, or the best ones by the "
-              + "first of evaluate.metrics over the validation rows, or by the loss if there is no "
-              + "metric. auto is best for finetune with finetune.validation, else last.");
+          "Which weights to keep: those of the last step, or the best ones by the first of "
+              + "evaluate.metrics on the validation rows, or by the loss if there is no metric. "
+              + "auto is best for finetune with finetune.validation, else last.");
   public static final Option<Integer> EVAL_EVERY =
       atLeast(
           "train.eval-every",
@@ -596,7 +607,7 @@ public final class Options {
           "train.early-stopping-patience",
           "0",
           0,
-          "Number of evaluations in a row without improvement after which train.keep=best ends "
+          "Number of consecutive evaluations without improvement after which train.keep=best ends "
               + "the training. 0 for no early stopping.");
   public static final Option<List<Map<String, String>>> STAGES =
       checked(
@@ -606,16 +617,16 @@ public final class Options {
           s -> true,
           "a list of stages, such as [{ name = intermediate, loss.soft-label.weight = 0 }, { name ="
               + " prediction, loss.hidden-mse.weight = 0 }]",
-          "Trainings that the student and its baseline go through one after another. Each "
-              + "starts from the weights of the one before, and may set cache, teacher, corpus, "
+          "Stages in which the student and its baseline are trained one after another. Each starts "
+              + "from the weights of the previous one, and may set cache, teacher, corpus, "
               + "targets, loss and train keys.");
   public static final Option<Boolean> BASELINE =
       bool(
           "train.baseline",
           "true",
-          "Whether the same student is also trained for as many steps on hard labels alone, as"
-              + " NAME-baseline. Needs labels. A sweep trains baselines only if the recipe sets"
-              + " this key.");
+          "Whether the same student is also trained for the same number of steps on hard labels "
+              + "alone, as NAME-baseline. Needs labels. A sweep trains baselines only if the "
+              + "recipe sets this key.");
 
   // train: several workers for one student
   public static final Option<Integer> WORKERS =
@@ -623,10 +634,10 @@ public final class Options {
           "train.workers",
           "1",
           1,
-          "Number of logical workers that train one student in rounds, independent of the "
-              + "number of executors. Each further worker costs quality.");
+          "Number of logical workers that train one student in rounds, independent of the number "
+              + "of executors. Each additional worker reduces quality.");
   public static final Option<Integer> ROUND_STEPS =
-      atLeast("train.round-steps", "25", 1, "Steps of each worker in a round.");
+      atLeast("train.round-steps", "25", 1, "Number of steps of each worker in a round.");
   public static final Option<Double> OUTER_RATE =
       number(
           "train.outer-learning-rate",
@@ -660,14 +671,14 @@ public final class Options {
           "train.delta-dtype",
           "float32",
           List.of("float32", "float16"),
-          "Type in which the workers' differences are sent.");
+          "Data type in which workers send their differences.");
   public static final Option<Integer> MAX_BAD_ROUNDS =
       atLeast(
           "train.max-bad-rounds",
           "3",
           1,
-          "Number of rounds in a row in which a worker's difference is not finite, and left "
-              + "out, before the training stops.");
+          "Number of consecutive rounds in which a worker's difference is not finite, and is left "
+              + "out, before training stops.");
   public static final Option<Boolean> LOOKAHEAD =
       bool(
           "train.lookahead",
@@ -692,7 +703,7 @@ public final class Options {
           s -> true,
           "a list of students, such as [{ name = a, student.layers = 2 }, { name = b,"
               + " student.layers = 4 }]",
-          "Students with values of their own. Each is combined with all of sweep.over.");
+          "Students with their own values. Each is combined with all combinations of sweep.over.");
   public static final Option<Integer> STUDENTS_PER_TASK =
       atLeast(
           "sweep.students-per-task",
@@ -706,7 +717,7 @@ public final class Options {
           "[]",
           text -> parseList(text).stream().map(Integer::valueOf).toList(),
           l -> IntStream.range(0, l.size()).allMatch(i -> l.get(i) > (i == 0 ? 0 : l.get(i - 1))),
-          "a rising list of whole numbers > 0 such as [200, 400]",
+          "an increasing list of whole numbers > 0 such as [200, 400]",
           "Steps after which all students are evaluated over train.validation and the worse "
               + "ones stop. Empty for no halving.");
   public static final Option<Double> HALVING_KEEP =
@@ -737,9 +748,9 @@ public final class Options {
                       "agreement"),
                   METRIC_NAMES.stream())
               .toList(),
-          "Measure that ranks students: the total loss (comparable if weights and layers are"
-              + " equal), a term before its weight, a metric of the task, or agreement: how often"
-              + " the student's best guess is the teacher's, or how well their scores correlate.");
+          "Measure that ranks students: the total loss (comparable if weights and layers are "
+              + "equal), an unweighted term, a metric of the task, or agreement: how often the "
+              + "student's best guess is the teacher's, or how well their scores correlate.");
 
   // augment
   public static final Option<String> AUGMENT_TO =
@@ -791,8 +802,8 @@ public final class Options {
           "augment.stop-words",
           "kept",
           List.of("kept", "replaced"),
-          "Whether English stop words are kept or replaced. Kept stop words are no candidates "
-              + "either, which halves the words to compute. For augment.kind=masked-lm.");
+          "Whether English stop words are kept or replaced. Kept stop words are not candidates "
+              + "either, which halves the number of words to compute. For augment.kind=masked-lm.");
   public static final Option<String> AUGMENT_VECTORS =
       text(
           "augment.word-vectors",
@@ -804,8 +815,8 @@ public final class Options {
       bool(
           "augment.show-original",
           "false",
-          "Whether the model also reads the unmasked text after the masked one, as in "
-              + "TinyBERT's released code. Candidates are then nearer to the word, for twice the "
+          "Whether the model also reads the unmasked text after the masked one, as in TinyBERT's "
+              + "released code. Candidates are then closer to the word, at the cost of twice the "
               + "tokens. For augment.kind=masked-lm.");
   public static final Option<Double> AUGMENT_MASK =
       number(
@@ -851,7 +862,7 @@ public final class Options {
           "finetune.validation",
           "[]",
           "Labelled files in the format of the corpus that are not trained on. The best weights "
-              + "are chosen by them.");
+              + "are selected on them.");
 
   // evaluate
   public static final Option<List<String>> EVALUATE_PATH =
@@ -881,14 +892,14 @@ public final class Options {
           Options::parseList,
           names -> names.stream().allMatch(METRIC_NAMES::contains),
           "a list of some of " + String.join(", ", METRIC_NAMES),
-          "Metrics of the task, the most important first: it decides retention, comparisons and the"
-              + " best weights. Empty for accuracy, f1, matthews of classes; pearson, spearman of"
-              + " scores; micro-f1, macro-f1, exact-match of several labels.");
+          "Metrics of the task, the most important first: it determines retention, comparisons and "
+              + "the best weights. Empty for accuracy, f1, matthews for classes; pearson, spearman "
+              + "for scores; micro-f1, macro-f1, exact-match for several labels.");
   public static final Option<String> EVALUATE_PREDICTIONS =
       text(
           "evaluate.predictions",
           "",
-          "Output file of each row's key, label and the logits of each model, as JSON lines. "
+          "Output file for the key, the label and each model's logits of every row, as JSON lines. "
               + "Empty for none.");
   public static final Option<Boolean> EVALUATE_SPEED =
       bool(
@@ -902,8 +913,8 @@ public final class Options {
           "1.0",
           s -> s > 0 && Double.isFinite(s),
           "a finite number > 0",
-          "Seconds of each speed measurement. Models take six turns for each length and batch "
-              + "size; a turn is at least one pass.");
+          "Duration of each speed measurement, in seconds. Models take six turns for each length "
+              + "and batch size; a turn is at least one pass.");
 
   // head-importance
   public static final Option<String> HEAD_IMPORTANCE_MODEL =
@@ -912,7 +923,7 @@ public final class Options {
           "",
           "Hugging Face directory of the encoder to measure. Empty for teacher.path.");
   public static final Option<Integer> HEAD_IMPORTANCE_ROWS =
-      atLeast("head-importance.rows", "1000", 2, "Number of rows that are drawn from the corpus.");
+      atLeast("head-importance.rows", "1000", 2, "Number of rows drawn from the corpus.");
   public static final Option<Long> HEAD_IMPORTANCE_SEED =
       seed("head-importance.seed", "Seed of the rows that are drawn, and of masking.");
   public static final Option<String> HEAD_IMPORTANCE_NORMALISE =
@@ -934,7 +945,7 @@ public final class Options {
           "verify.rows",
           "64",
           0,
-          "Number of rows that are computed again with the teacher, drawn by cache.seed. 0 for "
+          "Number of rows, drawn with cache.seed, that are recomputed with the teacher. 0 for "
               + "none.");
 
   // export
@@ -950,7 +961,7 @@ public final class Options {
           "0.68",
           p -> p > 0 && Double.isFinite(p),
           "a finite number > 0",
-          "Price of one hour of all machines of the session, in any currency.");
+          "Price per hour of all machines of the session, in any currency.");
   public static final Option<Double> PLAN_STORAGE_PRICE =
       number(
           "plan.price-per-tb-month",
@@ -986,7 +997,10 @@ public final class Options {
               + "fails if there is none.");
 
   public static final Option<Boolean> SMOKE =
-      bool("smoke", "false", "Shrinks any recipe to seconds: few rows, few steps.");
+      bool(
+          "smoke",
+          "false",
+          "Whether to shrink the recipe so that it runs in seconds: few rows, few steps.");
 
   /** Every option, in the order of this file. */
   public static final List<Option<?>> ALL = declared();

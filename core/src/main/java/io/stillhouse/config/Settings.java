@@ -79,7 +79,7 @@ public final class Settings {
       int equals = argument.indexOf('=');
       if (equals <= 0) {
         problems.add(
-            "'%s' is not key=value; options are keys, such as train.epochs=3".formatted(argument));
+            "'%s' is not key=value; write settings such as train.epochs=3".formatted(argument));
       } else {
         String key = argument.substring(0, equals).replace("\"", "");
         String value = argument.substring(equals + 1);
@@ -114,7 +114,7 @@ public final class Settings {
     return value(option);
   }
 
-  /** Returns an option's value without telling the listener. */
+  /** Returns an option's value without notifying the listener. */
   @SuppressWarnings("unchecked") // parsed by the option's own parser
   <T> T value(Option<T> option) {
     Object value = parsed.get(option.key());
@@ -132,7 +132,7 @@ public final class Settings {
     return sets(option.key());
   }
 
-  /** Returns whether the recipe or an argument sets a key, without telling the listener. */
+  /** Returns whether the recipe or an argument sets a key, without notifying the listener. */
   boolean sets(String key) {
     return given.containsKey(key);
   }
@@ -140,7 +140,7 @@ public final class Settings {
   /**
    * Checks that options have a value.
    *
-   * @throws io.stillhouse.error.StillhouseException naming all that are missing
+   * @throws io.stillhouse.error.StillhouseException listing all that are missing
    */
   public Settings require(Option<?>... options) {
     List<String> problems = new ArrayList<>();
@@ -161,7 +161,7 @@ public final class Settings {
     return this;
   }
 
-  /** Returns a copy with further values, which win over those of this. */
+  /** Returns a copy with additional values, which override existing ones. */
   public Settings with(Map<String, String> more) {
     Map<String, String> merged = new TreeMap<>(given);
     merged.putAll(more);
@@ -237,7 +237,7 @@ public final class Settings {
   }
 
   /**
-   * Returns texts by key.
+   * Returns the values of a recipe as text, by key.
    *
    * @param over receives the lists of {@code sweep.over}, by the keys of the options that they vary
    */

@@ -8,7 +8,7 @@ import java.util.TreeMap;
 public final class Smoke {
   private Smoke() {}
 
-  /** Returns smaller settings if they say {@code smoke = true}, else the given ones. */
+  /** Returns smaller settings if {@code smoke} is true, else the given ones. */
   public static Settings shrunk(Settings settings) {
     if (!settings.get(Options.SMOKE)) {
       return settings;

@@ -25,7 +25,7 @@ final class StageCheck {
 
   private StageCheck() {}
 
-  /** Returns every problem of the values of {@link Options#STAGES}. */
+  /** Returns every problem with the values of {@link Options#STAGES}. */
   static List<String> problems(List<Map<String, String>> stages) {
     List<String> problems = new ArrayList<>();
     Set<String> names = new HashSet<>();
@@ -35,7 +35,8 @@ final class StageCheck {
         problems.add(
             "a stage of train.stages has no name; name each stage, such as name = general");
       } else if (!names.add(name)) {
-        problems.add("train.stages names '%s' twice; give each stage another name".formatted(name));
+        problems.add(
+            "train.stages names '%s' twice; give each stage a different name".formatted(name));
       }
       stage.forEach(
           (key, value) -> {
@@ -44,7 +45,7 @@ final class StageCheck {
               problems.add(Keys.unknownIn("train.stages", key));
             } else if (!mayDiffer(key)) {
               problems.add(
-                  "'%s' cannot be in train.stages, because all stages share it; set it outside"
+                  "'%s' cannot be in train.stages, because all stages share it; set it outside of train.stages"
                       .formatted(key));
             } else {
               option.problem("train.stages", value).ifPresent(problems::add);

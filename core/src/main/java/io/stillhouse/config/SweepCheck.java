@@ -22,7 +22,7 @@ final class SweepCheck {
           Options.STAGES.key(),
           Options.BASELINE.key());
 
-  /** The largest number of students: nobody can read a longer table. */
+  /** The maximum number of students, so that the result table stays readable. */
   private static final int MOST = 1_000;
 
   private static final List<String> OWN = List.of("student.", "loss.", "train.");
@@ -51,7 +51,7 @@ final class SweepCheck {
     }
     if (problems.isEmpty() && size(over, students) > MOST) {
       problems.add(
-          "sweep.over and sweep.students make %,d students, but at most %,d are allowed; remove values"
+          "sweep.over and sweep.students define %,d students, but at most %,d are allowed; remove values"
               .formatted(size(over, students), MOST));
     }
     if (problems.isEmpty()) {
@@ -96,7 +96,7 @@ final class SweepCheck {
         (name, times) -> {
           if (times > 1) {
             problems.add(
-                "sweep.students names '%s' %d times; give each student another name"
+                "sweep.students names '%s' %d times; give each student a different name"
                     .formatted(name, times));
           }
         });

@@ -15,7 +15,7 @@ import java.util.TreeMap;
 import java.util.stream.Collectors;
 
 /**
- * Reads and writes settings that contain other settings, as HOCON in one line. Values keep their
+ * Reads and writes settings that contain other settings, as one line of HOCON. Values keep their
  * notation, because students are named after them: {@code 5e-4}, not {@code 5.0E-4}.
  */
 public final class SweepText {
@@ -93,9 +93,9 @@ public final class SweepText {
   }
 
   /**
-   * Splits {@code [a, [b, c]]} into {@code a} and {@code [b, c]}; a text that is not a list is the
-   * only element. Unlike HOCON, it needs no quotes around values such as {@code file:/x}, because
-   * users do not quote arguments.
+   * Splits {@code [a, [b, c]]} into {@code a} and {@code [b, c]}; a text that is not a list becomes
+   * the only element. Unlike HOCON, it needs no quotes around values such as {@code file:/x},
+   * because users do not quote arguments.
    */
   public static List<String> split(String text) {
     String body = text.strip();
@@ -127,7 +127,7 @@ public final class SweepText {
         : text;
   }
 
-  /** Writes lists of values by key, as {@code sweep.over} has them. */
+  /** Writes lists of values by key, in the format of {@code sweep.over}. */
   public static String write(Map<String, List<String>> over) {
     return write(ConfigValueFactory.fromMap(over));
   }
@@ -136,7 +136,7 @@ public final class SweepText {
     return value.render(ConfigRenderOptions.concise());
   }
 
-  /** Returns the lists of both texts; those of the second win. */
+  /** Merges the lists of two texts; those of the second override those of the first. */
   static String merged(String text, String more) {
     try {
       Map<String, List<String>> all = over(text);

@@ -21,7 +21,7 @@ public final class TeachersCheck {
   private static final List<String> KEYS = List.of("name", CACHE, TEACHER, WEIGHT, MAP, TERMS);
   public static final String SOFT_LABEL = "soft-label";
 
-  /** The weights of the terms that a teacher can take part in, by the names of the terms. */
+  /** The weights of the terms that a teacher can contribute to, by the name of the term. */
   public static final Map<String, Option<Double>> WEIGHTS = weights();
 
   private static Map<String, Option<Double>> weights() {
@@ -43,7 +43,7 @@ public final class TeachersCheck {
 
   private TeachersCheck() {}
 
-  /** Returns every problem of the values of {@link Options#TEACHERS}. */
+  /** Returns every problem with the values of {@link Options#TEACHERS}. */
   static List<String> problems(List<Map<String, String>> teachers) {
     List<String> problems = new ArrayList<>();
     Set<String> names = new HashSet<>();
@@ -55,7 +55,7 @@ public final class TeachersCheck {
             "a teacher of loss.teachers has no name; name each teacher, such as name = large");
       } else if (!names.add(name)) {
         problems.add(
-            "loss.teachers names '%s' twice; give each teacher another name".formatted(name));
+            "loss.teachers names '%s' twice; give each teacher a different name".formatted(name));
       }
       for (String key : values.keySet()) {
         if (!key.equals(NAME) && !KEYS.contains(key)) {
@@ -93,7 +93,7 @@ public final class TeachersCheck {
     List<String> terms = SweepText.split(values.getOrDefault(TERMS, SOFT_LABEL));
     if (terms.isEmpty() || !WEIGHTS.keySet().containsAll(terms)) {
       problems.add(
-          "terms in %s must be some of %s, but is '%s'"
+          "terms in %s must be some of %s, but are '%s'"
               .formatted(where, String.join(", ", WEIGHTS.keySet()), values.get(TERMS)));
     }
   }

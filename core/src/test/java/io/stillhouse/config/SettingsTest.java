@@ -200,7 +200,7 @@ class SettingsTest {
     assertThatThrownBy(() -> settings.get(Options.STUDENT_LAYERS))
         .isInstanceOf(StillhouseException.class)
         .hasMessage(
-            "student.layers is missing (Number of the student's blocks. Required unless the student"
+            "student.layers is missing (Number of student blocks. Required unless the student"
                 + " is a BiLSTM.); set it in the recipe, or as student.layers=...");
   }
 

@@ -164,7 +164,7 @@ class SweepTest {
         .hasMessage(
             """
             12 problems:
-              - sweep.halving.at must be a rising list of whole numbers > 0 such as [200, 400], but is '[200, 100]'
+              - sweep.halving.at must be an increasing list of whole numbers > 0 such as [200, 400], but is '[200, 100]'
               - sweep.halving.keep must be a number > 0 and < 1, but is '1'
               - sweep.halving.by must be one of loss, soft-label, hard-label, hidden-cosine, hidden-mse, embedding-mse, first-token-mse, attention-mse, attention-kl, query-relation, key-relation, value-relation, agreement, accuracy, f1, matthews, pearson, spearman, micro-f1, macro-f1, exact-match, but is 'luck'
               - 'cache.path' cannot be in sweep.over, because all students of a sweep share it; set it outside, and run one sweep for each value
@@ -188,7 +188,7 @@ class SweepTest {
         "sweep.students=[2]|sweep.students must be a list of students, such as [{ name = a,"
             + " student.layers = 2 }, { name = b, student.layers = 4 }], but is '[2]'",
         "sweep.students=[{name=a,train.seed=1},{name=a,train.seed=2}]|sweep.students names 'a' 2"
-            + " times; give each student another name",
+            + " times; give each student a different name",
         "sweep.students=[{name=a,train.seed=1},{name=b,train.seed=1}]|sweep.students contains"
             + " {train.seed=1} twice, but each student is trained once; remove one",
         "sweep.over.train.stages=[a]|'train.stages' cannot be in sweep.over, because all students"
@@ -217,7 +217,7 @@ class SweepTest {
                         "sweep.over.train.seed=" + seeds,
                         "sweep.over.train.epochs=" + seeds.replace("[0", "[99"))))
         .hasMessage(
-            "sweep.over and sweep.students make 1,600 students, but at most 1,000 are allowed;"
+            "sweep.over and sweep.students define 1,600 students, but at most 1,000 are allowed;"
                 + " remove values");
   }
 

@@ -28,7 +28,7 @@ import org.apache.parquet.hadoop.example.GroupReadSupport;
 
 /**
  * Every cell of a cache, read from the files in the manifest with Parquet's own reader, so that the
- * comparison does not depend on ours.
+ * comparison does not depend on Stillhouse's reader.
  */
 final class Cells {
   private static final Gson GSON = new Gson();
@@ -55,7 +55,7 @@ final class Cells {
     this.fs = cache.getFileSystem(hadoop);
   }
 
-  /** Reads the manifest of a cache as far as it is written; empty if there is no cache. */
+  /** Reads the manifest entries of a cache that exist so far; none if there is no cache. */
   static Cells of(String cache, Configuration hadoop) throws IOException {
     Cells cells = new Cells(new Path(cache), hadoop);
     List<Path> entries =
@@ -73,7 +73,7 @@ final class Cells {
     return cells;
   }
 
-  /** Returns the number of target files, finished or not, those of repeated attempts included. */
+  /** Returns the number of target files, finished or not, including those of repeated attempts. */
   static int begun(String cache, Configuration hadoop) throws IOException {
     return new Cells(new Path(cache), hadoop).list(FAMILIES.get(0)).size();
   }
@@ -134,7 +134,9 @@ final class Cells {
     return last;
   }
 
-  /** Compares with an undisturbed cache, which must have the same keys, each once, and bytes. */
+  /**
+   * Compares this cache with an undisturbed one: it must have the same keys, each once, and bytes.
+   */
   Difference against(Cells undisturbed) throws IOException {
     Map<String, List<String>> expected = undisturbed.hashes();
     Map<String, List<String>> actual = hashes();

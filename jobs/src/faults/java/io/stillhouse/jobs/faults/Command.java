@@ -59,7 +59,7 @@ final class Command {
     return driver.isAlive();
   }
 
-  /** Waits until so many seconds after the start, or until the command ends. */
+  /** Waits until the given number of seconds after the start, or until the command ends. */
   void sleepUntil(double seconds) throws InterruptedException {
     driver.waitFor(Math.max(0, (long) ((seconds - seconds()) * 1000)), TimeUnit.MILLISECONDS);
   }
@@ -107,8 +107,8 @@ final class Command {
   }
 
   /**
-   * ProcessHandle truncates command lines longer than a page, such as Spark's, and counts a zombie
-   * as alive.
+   * Returns whether a process is a running executor. {@code ProcessHandle} would truncate command
+   * lines longer than a page, such as Spark's, and count a zombie as alive.
    */
   private static boolean isExecutor(ProcessHandle process) {
     try {

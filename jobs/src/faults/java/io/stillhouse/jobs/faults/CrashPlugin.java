@@ -17,8 +17,8 @@ import org.apache.spark.api.plugin.SparkPlugin;
 import org.apache.spark.util.TaskCompletionListener;
 
 /**
- * Spark plugin that reaches the crash points of the tasks of a training in rounds. {@link #jar}
- * makes the jar that brings it, and {@link CrashingStorage}, into the drivers and executors of the
+ * A Spark plugin that reaches the crash points in the tasks of a training in rounds. {@link #jar}
+ * writes the jar that adds it and {@link CrashingStorage} to the drivers and executors of the
  * commands under test.
  */
 public final class CrashPlugin implements SparkPlugin {
@@ -50,7 +50,7 @@ public final class CrashPlugin implements SparkPlugin {
 
   @Override
   public DriverPlugin driverPlugin() {
-    return null; // none, as Spark's interface says it
+    return null; // null means none in Spark's interface
   }
 
   @Override
@@ -58,7 +58,7 @@ public final class CrashPlugin implements SparkPlugin {
     return new Tasks();
   }
 
-  /** Tells the tasks of a round apart by what they have read and written of its shuffle. */
+  /** Distinguishes the tasks of a round by the shuffle records that they have read and written. */
   private static final class Tasks implements ExecutorPlugin {
     @Override
     public void onTaskStart() {

@@ -14,24 +14,27 @@ import java.util.concurrent.atomic.AtomicInteger;
  *
  * <p>{@code STILLHOUSE_CRASH_AT=written:3} ends the process when it reaches {@link #WRITTEN} for
  * the third time. If {@code STILLHOUSE_CRASH_ONCE} is a path, only the first of all processes that
- * reach the point ends, and creates that file. Without the first variable nothing happens.
+ * reach the point ends, and creates that file. Without the first variable, nothing happens.
  */
 enum CrashPoint {
-  /** A task has ended; no manifest entry names its files. */
+  /** A task has ended; no manifest entry names its files yet. */
   FINISHED,
   /** A manifest entry is on disk under its temporary name. */
   WRITTEN,
-  /** A manifest entry has its name. */
+  /** A manifest entry has its final name. */
   PUBLISHED,
-  /** A plan is complete; its directory does not have the cache's name. */
+  /** A plan is complete; its directory does not have the cache's name yet. */
   PLANNED,
-  /** The inputs of new files are in a cache; no manifest entry names them. */
+  /** The inputs of new files are in a cache; no manifest entry names them yet. */
   GROWN,
-  /** A worker has taken its steps of a round; nobody has its difference. */
+  /** A worker has taken its steps of a round; its difference has not been sent yet. */
   MAPPED,
-  /** An executor has added up the workers' differences of a round; the driver has no sum. */
+  /**
+   * An executor has added up the workers' differences of a round; the driver does not have the sum
+   * yet.
+   */
   SUMMING,
-  /** The driver has the sum of a round; no checkpoint has it. */
+  /** The driver has the sum of a round; no checkpoint contains it yet. */
   SUMMED,
   /** A checkpoint or a finished student is complete under its temporary name. */
   COPIED;
@@ -46,7 +49,7 @@ enum CrashPoint {
     }
   }
 
-  /** Ends this process if the environment says so. */
+  /** Ends this process if the environment selects this point and time. */
   void reached() {
     if (AT == null) {
       return;

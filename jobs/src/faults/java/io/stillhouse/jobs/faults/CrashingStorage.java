@@ -4,7 +4,7 @@ import io.stillhouse.jobs.storage.StorageListener;
 import java.nio.charset.StandardCharsets;
 import org.apache.hadoop.fs.Path;
 
-/** Reaches the crash points that lie between two writes. */
+/** Reaches the crash points between two writes. */
 public final class CrashingStorage implements StorageListener {
   @Override
   public void publishing(Path path, byte[] bytes) {

@@ -14,8 +14,8 @@ import org.apache.hadoop.conf.Configuration;
 import org.jspecify.annotations.Nullable;
 
 /**
- * Injects faults into the real cache command and compares its cache with an undisturbed run, cell
- * by cell. The main class of {@code jobs/cluster/faults}.
+ * Injects faults into the real cache command and compares its cache with that of an undisturbed
+ * run, cell by cell. This is the main class of {@code jobs/cluster/faults}.
  */
 final class Faults {
   private static final int LINES = 1500;
@@ -32,7 +32,7 @@ final class Faults {
     this.directory = directory;
   }
 
-  /** Arguments: the repository, a directory to work in, then pairs such as {@code --points 3}. */
+  /** Takes the repository, a working directory, and then pairs such as {@code --points 3}. */
   public static void main(String[] args) throws Exception {
     Map<String, String> options =
         new HashMap<>(
@@ -75,7 +75,7 @@ final class Faults {
           }
         }
         case "hdfs" -> {
-          // A name service, which executors only know from spark.hadoop.* settings.
+          // An HDFS name service, which executors know only from spark.hadoop.* settings.
           try (MiniHdfs hdfs = MiniHdfs.start(there.resolve("dfs"));
               Place place = Place.localCluster(name, root, hdfs.sparkSettings())) {
             all(
@@ -115,7 +115,7 @@ final class Faults {
     Tally tally() throws Exception;
   }
 
-  /** Reports the result of one kind of fault; an exception of the harness counts as a failure. */
+  /** Reports the result of one kind of fault; an exception in the harness counts as a failure. */
   private void report(Laboratory laboratory, String name, Fault fault) throws IOException {
     Tally tally;
     try {

@@ -7,7 +7,7 @@ import org.apache.hadoop.fs.FileStatus;
 
 /** Kills executors and drivers with SIGKILL. */
 final class Kills {
-  /** Fewer than the four failures after which Spark gives up a task. */
+  /** Less than four, the number of failures after which Spark gives up a task. */
   private static final int EXECUTORS_PER_RUN = 3;
 
   private static final int DRIVERS_PER_CACHE = 2;
@@ -81,7 +81,7 @@ final class Kills {
     }
   }
 
-  /** Kills the driver repeatedly, each time followed by the same command. */
+  /** Kills the driver repeatedly, and runs the same command again each time. */
   Tally drivers(int points) throws IOException, InterruptedException {
     Tally tally = new Tally("drivers killed");
     for (int attempt = 0; attempt < 2 * points && tally.count() < points; attempt++) {
@@ -107,7 +107,7 @@ final class Kills {
     return tally;
   }
 
-  /** Lets drivers exit between two steps that leave the disk in different states. */
+  /** Makes drivers exit between two steps that leave the disk in different states. */
   Tally driversAtMoments() throws IOException, InterruptedException {
     Tally tally = new Tally("drivers killed");
     int shards = laboratory.shards();

@@ -10,7 +10,7 @@ import java.util.Map;
 import org.apache.commons.io.FileUtils;
 import org.apache.hadoop.conf.Configuration;
 
-/** A place, and the undisturbed cache that all caches made there are compared with. */
+/** A place, and the undisturbed cache that all caches created there are compared with. */
 final class Laboratory {
   private final Place place;
   private final Path logs;
@@ -64,7 +64,7 @@ final class Laboratory {
     return computingSeconds;
   }
 
-  /** Aims later kills earlier, because a run ended before its kill. */
+  /** Makes later kills happen earlier, because a run ended before its kill. */
   void aimEarlier() {
     computingSeconds *= 0.8;
   }

@@ -4,7 +4,7 @@ import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 
-/** The peak resident memory of the processes of a command, as sampled. */
+/** The sampled peak resident memory of a command's processes. */
 final class Memory {
   private long driver;
   private long executor;

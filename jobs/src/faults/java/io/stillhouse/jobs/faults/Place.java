@@ -33,7 +33,7 @@ record Place(
   private static final List<String> SMALL =
       List.of("--driver-memory", "1g", "--conf", "spark.ui.enabled=false");
 
-  /** A command takes seconds, half of which Java's second compiler would need. */
+  /** Without Java's second compiler, a command takes half as many seconds. */
   private static final Map<String, String> QUICK =
       Map.of("JAVA_TOOL_OPTIONS", "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC");
 
@@ -44,12 +44,12 @@ record Place(
         "--jars", jar.toString(), "--conf", "spark.plugins=" + CrashPlugin.class.getName());
   }
 
-  /** Two executors, started by the driver. */
+  /** Returns a place with two executors, started by the driver. */
   static Place localCluster(String name, Path root, Map<String, String> settings) {
     return localCluster(name, root, 2, settings);
   }
 
-  /** Executors that the driver starts. */
+  /** Returns a place with executors that the driver starts. */
   static Place localCluster(String name, Path root, int executors, Map<String, String> settings) {
     List<String> options =
         new ArrayList<>(
@@ -65,7 +65,7 @@ record Place(
     return new Place(name, root, options, QUICK, List.of(), List.of(work), false);
   }
 
-  /** A master and two workers of a Spark distribution, as jobs/cluster/check starts them. */
+  /** Starts a master and two workers of a Spark distribution, as jobs/cluster/check does. */
   static Place standalone(Path root, Path distribution, Path directory)
       throws IOException, InterruptedException {
     List<Process> daemons = new ArrayList<>();
@@ -153,7 +153,7 @@ record Place(
     throw new IllegalStateException("no '%s' in %s".formatted(pattern, log));
   }
 
-  /** Returns the processes among which the executors of a driver are. */
+  /** Returns processes that include all executors of a driver. */
   Stream<ProcessHandle> executorsOf(ProcessHandle driver) {
     return daemons.isEmpty()
         ? driver.descendants()

@@ -52,10 +52,10 @@ final class Scenarios {
   }
 
   /**
-   * Stops an executor. The command must end while the executor is stopped, and whatever the
-   * executor does after it continues must change nothing. Spark starts no speculative copy on the
-   * host of the original, so on one host it must give up the executor because of its missing
-   * heartbeats.
+   * Stops an executor. The command must end while the executor is stopped, and nothing that the
+   * executor does after it continues may change the cache. Spark starts no speculative copy on the
+   * host of the original, so if all executors are on one host, it must give up the executor because
+   * of its missing heartbeats.
    */
   Tally straggler(int points) throws IOException, InterruptedException {
     Tally tally = new Tally("executors stopped");
@@ -117,7 +117,7 @@ final class Scenarios {
     new ProcessBuilder("kill", signal, Long.toString(process.pid())).start().waitFor();
   }
 
-  /** Writes to a tmpfs that is too small; then makes room and runs the same command again. */
+  /** Writes to a tmpfs that is too small, then frees space and runs the same command again. */
   Tally diskFull() throws IOException, InterruptedException {
     Tally tally = new Tally("disks filled");
     Path disk = Files.createDirectories(laboratory.logs().resolve("disk"));
@@ -140,7 +140,7 @@ final class Scenarios {
     return tally;
   }
 
-  /** Spends a quota halfway; then raises it and runs the same command again. */
+  /** Exhausts a quota halfway through a run, then raises it and runs the same command again. */
   Tally quotaSpent(MiniHdfs hdfs) throws IOException, InterruptedException {
     Tally tally = new Tally("quotas spent");
     Trial trial = Trial.of(laboratory, "quota");

@@ -16,7 +16,7 @@ import org.apache.commons.io.FileUtils;
 
 /**
  * Injects faults into the real train command and compares the final weights with those of an
- * undisturbed run, bit for bit. The main class of {@code jobs/cluster/faults train}.
+ * undisturbed run, bit for bit. This is the main class of {@code jobs/cluster/faults train}.
  */
 final class TrainingFaults {
   private static final int ROWS = 1200;
@@ -38,7 +38,7 @@ final class TrainingFaults {
     this.random = new Random(Long.parseLong(options.get("--seed")));
   }
 
-  /** Arguments: the repository, a directory to work in, then pairs such as {@code --soak 100}. */
+  /** Takes the repository, a working directory, and then pairs such as {@code --soak 100}. */
   public static void main(String[] args) throws Exception {
     Map<String, String> options =
         new HashMap<>(Map.of("--points", "1", "--seed", "1", "--soak", "10", "--rounds", "12"));
@@ -125,7 +125,7 @@ final class TrainingFaults {
     }
   }
 
-  /** Lets an executor exit once, at a point of its task. */
+  /** Makes an executor exit once, at a point of its task. */
   private void killedAt(Tally tally, String moment, int points, int rounds) throws Exception {
     for (int point = 1; point <= points; point++) {
       String name = moment + "-" + point;
@@ -158,7 +158,7 @@ final class TrainingFaults {
     }
   }
 
-  /** Lets drivers exit between two steps that leave the disk in different states. */
+  /** Makes drivers exit between two steps that leave the disk in different states. */
   private void moments(Tally tally, int rounds) throws Exception {
     // Executors of local-cluster inherit the driver's environment.
     Map<String, String> drivers = Map.of("spark.executorEnv.STILLHOUSE_CRASH_AT", "never");
@@ -203,7 +203,7 @@ final class TrainingFaults {
     }
   }
 
-  /** One long training under many faults of all kinds at random times. */
+  /** Runs one long training under many faults of all kinds at random times. */
   private void soak(Tally tally) throws Exception {
     int faults = Integer.parseInt(options.get("--soak"));
     int rounds = 8 * faults;

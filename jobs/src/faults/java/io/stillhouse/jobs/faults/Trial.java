@@ -66,7 +66,9 @@ final class Trial {
     return command.seconds();
   }
 
-  /** Waits until so many shards are committed, but at most so long; returns whether they are. */
+  /**
+   * Waits until a number of shards are committed, or a time has passed; returns whether they are.
+   */
   boolean untilCommitted(Command command, int shards, double seconds)
       throws IOException, InterruptedException {
     double until = command.seconds() + seconds;
@@ -137,7 +139,7 @@ final class Trial {
     }
   }
 
-  /** Requires the cells of the undisturbed cache, and no other files next to the cache. */
+  /** Requires that the cache has the cells of the undisturbed one and no other files next to it. */
   void compare(Tally tally) throws IOException {
     Cells.Difference difference = cells().against(laboratory.reference());
     tally.compared(cache, difference);

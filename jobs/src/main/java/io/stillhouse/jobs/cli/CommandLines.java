@@ -11,13 +11,15 @@ import picocli.CommandLine.Model.UsageMessageSpec;
 import picocli.CommandLine.ParameterException;
 import picocli.CommandLine.UnmatchedArgumentException;
 
-/** Adds to picocli's command line the exit codes, the help on keys, and our error messages. */
+/** Adds exit codes, help on keys and error messages to picocli's command line. */
 final class CommandLines {
   /** The new names of renamed commands. */
   static final Map<String, String> RENAMED =
       Map.of("collect", "vacuum", "heads", "head-importance");
 
-  /** The order of commands in the help: that of a project, and then the tools. */
+  /**
+   * The order of commands in the help: first those of a project in their usual order, then tools.
+   */
   private static final List<String> ORDER =
       List.of(
           "quickstart",
@@ -81,7 +83,7 @@ final class CommandLines {
   private static int explain(Exception error) {
     for (Throwable cause = error; cause != null; cause = cause.getCause()) {
       if (cause instanceof StillhouseException) {
-        LoggerFactory.getLogger(Stillhouse.class).debug("mistake of the user", error);
+        LoggerFactory.getLogger(Stillhouse.class).debug("user error", error);
         return explain(String.valueOf(cause.getMessage()));
       }
     }

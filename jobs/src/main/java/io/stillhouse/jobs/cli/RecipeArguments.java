@@ -14,7 +14,7 @@ final class RecipeArguments {
       arity = "0..*",
       paramLabel = "[RECIPE] [key=value ...]",
       hideParamSyntax = true,
-      description = "A HOCON file, such as those in conf/, and settings, which win over it.")
+      description = "A HOCON file, such as those in conf/, and settings, which override it.")
   private @Nullable List<String> words;
 
   RecipeArguments() {}
@@ -29,7 +29,8 @@ final class RecipeArguments {
     Path recipe = rest.isEmpty() || rest.get(0).contains("=") ? null : Path.of(rest.remove(0));
     if (recipe == null && rest.isEmpty()) {
       throw Errors.invalid(
-          "there is no recipe", "name one, such as those in conf/, or give key=value arguments");
+          "no recipe is given",
+          "name a recipe file, such as those in conf/, or set keys with key=value arguments");
     }
     return Settings.parse(recipe, rest);
   }

@@ -35,7 +35,7 @@ import picocli.CommandLine.ScopeType;
 
 /**
  * The command line. Each method runs one command: it reads and checks the recipe before Spark
- * starts, and the whole job before anything is written.
+ * starts, and the entire job before anything is written.
  */
 @Command(
     name = "stillhouse",
@@ -53,8 +53,8 @@ public final class Stillhouse {
   private final UnaryOperator<Settings> opened;
 
   /**
-   * Takes a function that the settings of each command pass through before any of them is read.
-   * Tests use it to observe which keys a command reads.
+   * Creates the command line with a function that is applied to the settings of each command before
+   * any of them is read. Tests use it to observe which keys a command reads.
    */
   Stillhouse(UnaryOperator<Settings> opened) {
     this.opened = opened;
@@ -68,7 +68,7 @@ public final class Stillhouse {
   /**
    * Runs a command.
    *
-   * @return the exit code: 0 for success, 2 for a mistake of the user, 1 for any other failure
+   * @return the exit code: 0 for success, 2 for a user error, 1 for any other failure
    */
   public static int run(String... args) {
     return run(UnaryOperator.identity(), args);
@@ -82,7 +82,7 @@ public final class Stillhouse {
   @Command(
       name = "quickstart",
       description = {
-        "Runs the whole flow on a real BERT-base and real text, in minutes.",
+        "Runs every step on a real BERT-base and real text, in minutes.",
         "",
         "Reads: Google's BERT-base and WordNet's glosses, which Maven downloads once (420 MB).",
         "Writes: DIR with teacher, glosses, recipe.conf, cache, students, evaluation.json and"
@@ -93,7 +93,7 @@ public final class Stillhouse {
               arity = "0..*",
               paramLabel = "[DIR] [key=value ...]",
               hideParamSyntax = true,
-              description = "Directory of all results, by default q, and settings.")
+              description = "Directory of all results, by default q, followed by settings.")
           List<String> arguments)
       throws IOException {
     List<String> settings = new ArrayList<>(arguments == null ? List.of() : arguments);
@@ -184,7 +184,7 @@ public final class Stillhouse {
     try (SparkSession spark = Sessions.open("cache", settings)) {
       CacheRecord result = new CacheJob(spark, settings).run();
       say(
-          "cached %s: %,d rows, %,d tokens in %d shards, %,.0f bytes a token",
+          "cached %s: %,d rows, %,d tokens in %d shards, %,.0f bytes per token",
           result.cache(), result.rows(), result.tokens(), result.shards(), result.bytesPerToken());
       if (result.droppedShards() > 0) {
         say(
@@ -323,7 +323,7 @@ public final class Stillhouse {
   @Command(
       name = "head-importance",
       description = {
-        "Measures how much each attention head of a model matters to its loss.",
+        "Measures how much each attention head of a model contributes to its loss.",
         "",
         "Reads: the encoder in head-importance.model, and a sample of the corpus.",
         "Writes: head-importance.output, which student.head-importance reads."
@@ -370,7 +370,7 @@ public final class Stillhouse {
     System.out.println(String.format(Locale.ROOT, format, values));
   }
 
-  /** Names the versions that decide how a command behaves. */
+  /** Returns the versions of Spark and Java. */
   static final class Version implements CommandLine.IVersionProvider {
     @Override
     public String[] getVersion() {

@@ -78,7 +78,7 @@ final class ToolCommands {
       description = {
         "Compares two caches, or two directories of students.",
         "",
-        "Reads: A and B. Row keys must be identical, tensors equal up to rounding.",
+        "Reads: A and B. Row keys must be identical, and tensors equal up to rounding.",
         "Writes: nothing."
       },
       exitCodeList = {
@@ -90,7 +90,10 @@ final class ToolCommands {
     @Parameters(index = "0", paramLabel = "A", description = "A cache, or a directory of students.")
     private @Nullable String a;
 
-    @Parameters(index = "1", paramLabel = "B", description = "Another one.")
+    @Parameters(
+        index = "1",
+        paramLabel = "B",
+        description = "The cache or directory to compare with A.")
     private @Nullable String b;
 
     @Override

@@ -19,8 +19,9 @@ import java.util.zip.ZipEntry;
 import java.util.zip.ZipFile;
 
 /**
- * Reads WordNet's glosses, which define synsets, as texts with a class, which of 45 lexicographer
- * files a synset belongs to. The input is a jar with WordNet's database files (format wndb(5WN)).
+ * Reads WordNet's glosses, the definitions of synsets, as texts with a class: the one of 45
+ * lexicographer files that the synset belongs to. The input is a jar with WordNet's database files,
+ * in the format of wndb(5WN).
  */
 public final class WordNet {
   /** The jar of WordNet 3.1. */
@@ -99,7 +100,7 @@ public final class WordNet {
                 new InputStreamReader(
                     zip.getInputStream(entry(zip, jar, file)), StandardCharsets.UTF_8))) {
           for (String line = lines.readLine(); line != null; line = lines.readLine()) {
-            if (!line.startsWith(" ")) { // lines that begin with a space are the licence
+            if (!line.startsWith(" ")) { // lines that begin with a space contain the licence
               glosses.add(gloss(file, line));
             }
           }
@@ -146,7 +147,7 @@ public final class WordNet {
                     "use the jar of " + ARTIFACT));
   }
 
-  /** {@code synset_offset lex_filenum ss_type w_cnt word lex_id ... | gloss}. */
+  /** Parses {@code synset_offset lex_filenum ss_type w_cnt word lex_id ... | gloss}. */
   private static Gloss gloss(String file, String line) {
     int bar = line.indexOf(" | ");
     String[] fields = line.split(" ", 3);

@@ -90,7 +90,7 @@ public final class EvaluateJob {
         SameTokens.difference(storage.local(teacherPath), storage.local(model), List.of());
     if (difference.isPresent()) {
       throw Errors.invalid(
-          "'%s' has another tokenizer than the teacher (%s), whose tokens all models read"
+          "'%s' has a different tokenizer than the teacher (%s), whose tokens all models read"
               .formatted(model, difference.get()),
           "only evaluate models with the same vocabulary and casing together");
     }
@@ -249,7 +249,7 @@ public final class EvaluateJob {
     }
   }
 
-  /** Deals rows out like cards, so that each part gets its share of the long ones. */
+  /** Distributes rows over parts in turn, so that each part gets its share of long rows. */
   private static List<List<InputRow>> dealt(List<InputRow> rows, int most) {
     int parts = Math.min(rows.size(), most);
     List<List<InputRow>> dealt = new ArrayList<>();

@@ -33,8 +33,8 @@ import org.slf4j.LoggerFactory;
  *
  * @param rows rows of token ids; already masked if the models are masked LMs
  * @param models directories of the models
- * @param batchTokens most padded tokens of a batch
- * @param threads libtorch's threads
+ * @param batchTokens maximum number of tokens in a batch, including padding
+ * @param threads number of libtorch threads
  */
 record EvaluateTask(List<InputRow> rows, List<String> models, int batchTokens, int threads)
     implements Serializable {

@@ -12,9 +12,9 @@ import org.jspecify.annotations.Nullable;
  * The contents of {@code evaluation.json}.
  *
  * @param models the teacher first, then the students in their order
- * @param groups students that only differ in their seed; empty if there are none
- * @param comparisons each distilled student with its baseline and, with {@code evaluate.reference},
- *     all students with that one; paired by row
+ * @param groups students that differ only in their seed; empty if there are none
+ * @param comparisons of each distilled student with its baseline and, if {@code evaluate.reference}
+ *     is set, of all other students with the reference; paired by row
  * @param data the rows that were read
  * @param speed one entry for each shape of model, the teacher first; empty if not measured
  */
@@ -31,7 +31,7 @@ public record Evaluation(
    * @param metrics {@code agreement} with the teacher and, if the rows have labels, the task's
    *     metrics
    * @param standardErrors standard errors of the task's metrics over rows
-   * @param retention of the task's first metric; null for the teacher and without labels
+   * @param retention retention by the task's first metric; null for the teacher and without labels
    */
   public record Model(
       String name,
@@ -45,7 +45,7 @@ public record Evaluation(
   public record Retention(String metric, double share, double standardError) {}
 
   /**
-   * Students that only differ in their seed.
+   * Students that differ only in their seed.
    *
    * @param metrics means over the seeds
    * @param standardErrors standard errors of these means over seeds

@@ -97,7 +97,7 @@ abstract class Evaluator {
     return singles;
   }
 
-  /** Compares two models, or two groups over the seeds that both have; never one with itself. */
+  /** Compares two models, or two groups over the seeds that both have, but none with itself. */
   private List<Comparison> compare(String name, String than, Map<String, Map<Long, Integer>> all) {
     Map<Long, Integer> own = Objects.requireNonNull(all.get(name));
     Map<Long, Integer> others = all.getOrDefault(than, Map.of());
@@ -112,7 +112,7 @@ abstract class Evaluator {
         both.stream().map(others::get).toList());
   }
 
-  /** Returns the students whose names end in a seed, by their name without it and by seed. */
+  /** Returns the students whose names end in a seed, by group name and seed. */
   private static Map<String, Map<Long, Integer>> groups(List<Candidate> candidates) {
     Map<String, Map<Long, Integer>> groups = new LinkedHashMap<>();
     for (int m = 1; m < candidates.size(); m++) {

@@ -25,8 +25,8 @@ import java.util.List;
 import java.util.Map;
 
 /**
- * Writes the token ids and logits of a model for lines of text, to compare them with other
- * software's.
+ * Writes the token ids and logits of a model for lines of text, to compare them with those of other
+ * software.
  */
 public final class LogitsFile {
   private LogitsFile() {}

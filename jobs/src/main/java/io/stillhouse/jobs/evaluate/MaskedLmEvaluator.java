@@ -57,7 +57,7 @@ final class MaskedLmEvaluator extends Evaluator {
       List<Integer> b,
       String metric,
       Function<EvaluateTask.MaskedCounts, int[]> counts) {
-    // A row has as many trials for each seed.
+    // Each row has the same number of trials for every seed.
     long[] all = Arrays.stream(trials).map(row -> row * a.size()).toArray();
     Metrics.Paired paired = Metrics.paired(hits(a, counts), hits(b, counts), all);
     double[] bySeed =

@@ -9,11 +9,11 @@ import java.util.List;
 /**
  * Size and speed of a model.
  *
- * @param model its name; for students that only differ in their seed, of which one is measured, the
- *     name that they share
+ * @param model its name; for students that differ only in their seed, one of which is measured,
+ *     their shared name
  * @param parameters number of parameters
  * @param device {@code cpu} or {@code gpu}
- * @param threads libtorch's threads on a CPU
+ * @param threads number of libtorch threads on a CPU
  * @param passes one for each number of tokens and batch size, the same for all models
  */
 public record Speed(String model, long parameters, String device, int threads, List<Pass> passes)
@@ -22,9 +22,8 @@ public record Speed(String model, long parameters, String device, int threads, L
   /**
    * Forward passes of one shape.
    *
-   * @param tokens tokens of a sentence
-   * @param batch sentences of a pass
-   * @param flops FLOPs of a sentence, as counted by {@link Flops}
+   * @param tokens tokens per sentence @param batch sentences per pass @param flops FLOPs per
+   *     sentence, as counted by {@link Flops}
    * @param sentencesPerSecond median over several turns
    * @param timesTeacher median ratio to the teacher's speed in the same turn
    */

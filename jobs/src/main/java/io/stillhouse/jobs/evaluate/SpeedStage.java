@@ -14,7 +14,7 @@ import org.apache.spark.api.java.JavaSparkContext;
 import org.apache.spark.sql.SparkSession;
 import org.apache.spark.util.LongAccumulator;
 
-/** Measures the size and speed of models in one Spark task, while no other runs. */
+/** Measures the size and speed of models in one Spark task, while no other task runs. */
 final class SpeedStage {
   private static final List<Integer> LENGTHS = List.of(32, 128);
 
@@ -41,7 +41,7 @@ final class SpeedStage {
             settings.get(Options.EVALUATE_SPEED_SECONDS));
   }
 
-  /** Keeps one of the students that only differ in their seed, under the name that they share. */
+  /** Keeps one of the students that differ only in their seed, under their shared name. */
   static List<Model> distinct(List<Model> models) {
     Map<Record, List<Model>> alike = new LinkedHashMap<>();
     for (Model model : models) {

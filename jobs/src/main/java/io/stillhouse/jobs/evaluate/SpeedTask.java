@@ -31,7 +31,7 @@ import org.slf4j.LoggerFactory;
  * @param names names of the models
  * @param models directories of the models
  * @param lengths lengths of the sentences in tokens
- * @param threads libtorch's threads
+ * @param threads number of libtorch threads
  * @param seconds time for each model at each length and batch size
  */
 record SpeedTask(
@@ -39,7 +39,7 @@ record SpeedTask(
     implements Serializable {
   private static final Logger LOG = LoggerFactory.getLogger(SpeedTask.class);
 
-  /** Sentences of a pass: one, for latency, and many, for throughput. */
+  /** Sentences per pass: one for latency, and many for throughput. */
   private static final List<Integer> BATCHES = List.of(1, 32);
 
   /** Returns how often {@link #run} calls {@code turnDone}. */

@@ -43,8 +43,8 @@ import org.slf4j.LoggerFactory;
 
 /**
  * Trains an encoder on hard labels alone: a student's training over a cache that holds inputs but
- * no targets. Intermediate files are kept in a hidden directory beside the result, so that a
- * restart resumes.
+ * no targets. Intermediate files are kept in a directory next to the result, so that a restart
+ * resumes.
  */
 public final class FinetuneJob {
   private static final Logger LOG = LoggerFactory.getLogger(FinetuneJob.class);
@@ -60,8 +60,9 @@ public final class FinetuneJob {
   /**
    * The fine-tuned encoder.
    *
-   * @param directory of the encoder
-   * @param training how it was trained; null if a run that was killed had trained it already
+   * @param directory the directory of the encoder
+   * @param training how it was trained; null if an earlier run, which was killed, had already
+   *     trained it
    */
   public record Result(String directory, @Nullable TrainedStudent training) {}
 
@@ -69,7 +70,7 @@ public final class FinetuneJob {
    * Checks the recipe.
    *
    * @throws io.stillhouse.error.StillhouseException if the encoder or the label column is missing,
-   *     or the result exists already
+   *     or the result already exists
    */
   public FinetuneJob(SparkSession spark, Settings settings) throws IOException {
     this.spark = spark;
@@ -84,11 +85,13 @@ public final class FinetuneJob {
     this.destination = storage.qualify(settings.get(Options.FINETUNE_TO));
     if (storage.exists(destination)) {
       throw Errors.invalid(
-          "finetune.to '%s' exists already".formatted(destination), "remove it, or name another");
+          "finetune.to '%s' exists already".formatted(destination),
+          "remove it, or set another directory");
     }
     if (task() != Task.MASKED_LM && !Recipe.labelled(settings)) {
       throw Errors.invalid(
-          "corpus.label is missing, and finetune learns from labels", "name the column");
+          "corpus.label is missing, but finetune learns from labels",
+          "set it to the column of the labels");
     }
     this.selection =
         Recipe.selection(
@@ -121,7 +124,7 @@ public final class FinetuneJob {
     }
     CacheReader inputs = CacheReader.open(storage, inputs(work), List.of());
     StudentRun run = studentRun(work, spec, inputs);
-    LOG.info("finetune: trains '{}', with intermediate files in '{}'", destination, work);
+    LOG.info("finetune: training '{}', with intermediate files in '{}'", destination, work);
     TrainJob.Result result = new TrainJob(spark, settings, run, inputs).run();
     storage.rename(run.directory(), destination);
     storage.fileSystem(work).delete(work, true);
@@ -129,7 +132,7 @@ public final class FinetuneJob {
         destination.toString(), result.students().isEmpty() ? null : result.students().get(0));
   }
 
-  /** Writes the encoder under its new head, whose random weights depend on the seed alone. */
+  /** Writes the encoder with its new head, whose random weights depend on the seed alone. */
   private HuggingFaceDirectory writeStart(EncoderSpec spec, java.nio.file.Path directory)
       throws IOException {
     try (NDManager manager = Devices.cpu()) {
@@ -154,7 +157,7 @@ public final class FinetuneJob {
         : new Path(work, "validation");
   }
 
-  /** Caches the training rows and the validation rows; a first run that fails leaves nothing. */
+  /** Caches the training rows and the validation rows. A first run that fails leaves no files. */
   private void cacheInputs(Path work, HuggingFaceDirectory start) throws IOException {
     boolean fresh = !storage.exists(work);
     boolean cached = false;
@@ -182,7 +185,7 @@ public final class FinetuneJob {
       throws IOException {
     Map<String, String> values = new HashMap<>(rows);
     values.put(Options.CACHE.key(), cache.toString());
-    // Fine-tuning has one seed, which orders the rows of the cache, too.
+    // Fine-tuning has one seed, which also determines the order of the cache's rows.
     values.put(Options.CACHE_SEED.key(), settings.get(Options.SEED).toString());
     new InputsJob(spark, settings.with(values), start).run();
   }
@@ -238,15 +241,15 @@ public final class FinetuneJob {
     }
     if (severalLabels && (classes.isEmpty() || classes.size() > LabelSet.MOST)) {
       throw Errors.invalid(
-          "corpus.label '%s' holds %d labels, not 1 to %d"
+          "corpus.label '%s' has %d labels, but 1 to %d are allowed"
               .formatted(settings.get(Options.CORPUS_LABEL), classes.size(), LabelSet.MOST),
-          "name the column of the labels, vertical bars between them");
+          "set it to a column of labels that are separated by vertical bars");
     }
     if (!severalLabels && classes.size() < 2) {
       throw Errors.invalid(
-          "corpus.label '%s' holds %d classes %s"
+          "corpus.label '%s' has %d classes %s, but at least 2 are needed"
               .formatted(settings.get(Options.CORPUS_LABEL), classes.size(), classes),
-          "name the column of the labels, or set finetune.task=regression");
+          "set it to the column of the labels, or set finetune.task=regression");
     }
     return new Head(task(), classes);
   }

@@ -1,5 +1,5 @@
 /**
- * The command finetune: trains an encoder on hard labels alone. It runs the training of a student
+ * The finetune command: trains an encoder on hard labels alone. It runs the training of a student
  * over a cache that holds inputs but no targets.
  */
 @org.jspecify.annotations.NullMarked

@@ -22,7 +22,7 @@ import org.apache.spark.sql.SparkSession;
 public final class StagedTraining {
   private StagedTraining() {}
 
-  /** Makes the job of a stage, which checks its recipe. */
+  /** Creates the job of a stage, which checks the stage's recipe. */
   private interface JobFactory<R> {
     StageJob<R> of(Stage stage) throws IOException;
   }
@@ -37,14 +37,14 @@ public final class StagedTraining {
     return result;
   }
 
-  /** Trains the students of a sweep through all stages; no stage follows one with a failure. */
+  /** Trains the students of a sweep through all stages, and stops after a stage with a failure. */
   public static SweepJob.Result sweep(SparkSession spark, Settings settings) throws IOException {
     int count = settings.get(Options.STAGES).size();
     if (count > 1 && !settings.get(Options.HALVING_AT).isEmpty()) {
       throw Errors.invalid(
-          "sweep.halving.at is %s, but train.stages names %d stages, and each starts from all students of the one before"
+          "sweep.halving.at is %s, but train.stages names %d stages, and each needs all students of the previous one"
               .formatted(settings.get(Options.HALVING_AT), count),
-          "remove one of them");
+          "remove one of these settings");
     }
     List<StageJob<SweepJob.Result>> jobs = jobs(settings, stage -> new SweepJob(spark, stage));
     SweepJob.Result result = jobs.get(0).run();
@@ -57,7 +57,9 @@ public final class StagedTraining {
     return result;
   }
 
-  /** Makes the jobs of all stages before any runs, so that every mistake is reported first. */
+  /**
+   * Creates the jobs of all stages before any of them runs, so that mistakes are reported first.
+   */
   private static <R> List<StageJob<R>> jobs(Settings settings, JobFactory<R> factory)
       throws IOException {
     List<StageJob<R>> jobs = new ArrayList<>();
@@ -68,7 +70,7 @@ public final class StagedTraining {
     return jobs;
   }
 
-  /** Requires that all stages train weights of the same shape, on the same tokens. */
+  /** Requires that all stages train weights of the same shape, with the same tokenizer. */
   private static void requireOneStudent(List<? extends StageJob<?>> stages) throws IOException {
     StageJob<?> first = stages.get(0);
     for (int number = 2; number <= stages.size(); number++) {
@@ -77,9 +79,9 @@ public final class StagedTraining {
           SameTokens.difference(first.teacher().path(), other.teacher().path(), List.of());
       if (how.isPresent()) {
         throw Errors.invalid(
-            "the teacher of stage %d in train.stages has another tokenizer than that of the first (%s), and one student reads both"
+            "the teacher of stage %d in train.stages has a different tokenizer than that of stage 1 (%s), but both train the same student"
                 .formatted(number, how.get()),
-            "take teachers of the same vocabulary and casing");
+            "use teachers with the same vocabulary and casing");
       }
       for (StudentRun before : first.students()) {
         for (StudentRun run : other.students()) {
@@ -87,7 +89,7 @@ public final class StagedTraining {
             throw Errors.invalid(
                 "%s is %s in the first of train.stages and %s in stage %d, which starts from it"
                     .formatted(run.name(), shape(before), shape(run), number),
-                "give the sizes that student.* leaves to each stage's teacher");
+                "set the student.* sizes that default to those of each stage's teacher");
           }
         }
       }
@@ -97,7 +99,7 @@ public final class StagedTraining {
   /** Describes the shape of a student's weights, which all stages must share. */
   private static String shape(StudentRun run) {
     return run.model() instanceof EncoderSpec of
-        ? "%s of %d tokens, %d positions and %d segments, %d wide (tables %d), %d blocks of %d heads, %d inside"
+        ? "%s with %d tokens, %d positions and %d segments, hidden size %d (embedding tables %d), %d blocks of %d heads, intermediate size %d"
             .formatted(
                 of.architecture().name().toLowerCase(Locale.ROOT),
                 of.vocabSize(),

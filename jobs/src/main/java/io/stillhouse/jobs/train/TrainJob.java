@@ -59,11 +59,11 @@ public final class TrainJob implements StageJob<TrainJob.Result> {
   private List<StudentRun> runs;
 
   /**
-   * What a training made.
+   * The result of a training.
    *
-   * @param students that were trained
-   * @param alreadyTrained names of the students that were finished before
-   * @param notes what the user may want to know
+   * @param students the students that were trained
+   * @param alreadyTrained names of the students that had been trained before
+   * @param notes notes for the user
    */
   public record Result(
       List<TrainedStudent> students, List<String> alreadyTrained, List<String> notes) {}
@@ -71,8 +71,8 @@ public final class TrainJob implements StageJob<TrainJob.Result> {
   /**
    * Checks the recipe against the cache; nothing is written yet.
    *
-   * @throws io.stillhouse.error.StillhouseException if the depths do not fit, the cache lacks a
-   *     column, or there are no labels
+   * @throws io.stillhouse.error.StillhouseException if the numbers of layers do not match, the
+   *     cache lacks a column, or there are no labels
    */
   public TrainJob(SparkSession spark, Settings settings) throws IOException {
     this(spark, Stage.only(settings));
@@ -91,7 +91,7 @@ public final class TrainJob implements StageJob<TrainJob.Result> {
     this.teacher = cache.teacher();
     this.columns = recipe.columns();
     this.notes = recipe.notes();
-    // On one machine baselines and workers share the cores.
+    // On one machine, baselines and workers share the cores.
     int tasks = recipe.runs().size() * settings.get(Options.WORKERS);
     int cores = Sessions.coresOfOneTask(spark) / (spark.sparkContext().isLocal() ? tasks : 1);
     this.runs = recipe.runs().stream().map(run -> run.orThreads(Math.max(1, cores))).toList();
@@ -99,9 +99,9 @@ public final class TrainJob implements StageJob<TrainJob.Result> {
   }
 
   /**
-   * Makes the job of one student that was checked already, for finetune.
+   * Creates the job of one student that has already been checked, for finetune.
    *
-   * @param reader of the student's cache
+   * @param reader the reader of the student's cache
    */
   public TrainJob(SparkSession spark, Settings settings, StudentRun run, CacheReader reader)
       throws IOException {
@@ -128,14 +128,17 @@ public final class TrainJob implements StageJob<TrainJob.Result> {
     }
   }
 
-  /** A student that waits for shards would hold the core that another needs to release them. */
+  /**
+   * Requires that all students run at once: one that waits for shards would occupy the core that
+   * another needs to release them.
+   */
   private void requireAllAtOnce() {
     boolean rounds = runs.get(0).train().rounds().used();
     if (spark.sparkContext().isLocal() && inTurn() && !rounds) {
       throw Errors.invalid(
-          "students of a cache with a window are trained side by side, but there are %d and the session runs fewer tasks at once"
+          "students of a cache with a window are trained in parallel, but there are %d and the session runs fewer tasks at once"
               .formatted(runs.size()),
-          "give it as many cores, such as --master 'local[%d]', or set train.baseline=false"
+          "give the session as many cores, such as --master 'local[%d]', or set train.baseline=false"
               .formatted(runs.size()));
     }
   }
@@ -150,12 +153,12 @@ public final class TrainJob implements StageJob<TrainJob.Result> {
     return teacher;
   }
 
-  /** Returns the tensor columns that the student reads of the cache; its baseline reads none. */
+  /** Returns the tensor columns that the student reads from the cache; its baseline reads none. */
   public Set<Column> columns() {
     return Set.copyOf(columns);
   }
 
-  /** Returns whether student and baseline train after each other, not side by side. */
+  /** Returns whether student and baseline are trained one after the other, not in parallel. */
   public boolean inTurn() {
     int cpus = spark.sparkContext().conf().getInt("spark.task.cpus", 1);
     return spark.sparkContext().defaultParallelism() / cpus < runs.size();
@@ -173,7 +176,7 @@ public final class TrainJob implements StageJob<TrainJob.Result> {
     for (StudentRun run : runs) {
       if (TrainedStudent.finished(storage, run).isPresent()) {
         done.add(run.name());
-        window(run.name()).finished(); // the training may have been killed just before
+        window(run.name()).finished(); // a run that was killed may not have called it
       } else {
         wanted.add(run);
       }
@@ -194,7 +197,7 @@ public final class TrainJob implements StageJob<TrainJob.Result> {
     return result;
   }
 
-  /** Starts the students from the weights that the stages before have made since the check. */
+  /** Starts the students from the weights that previous stages have written since the check. */
   private void startFromStagesBefore() throws IOException {
     if (stage.isFirst()) {
       return;
@@ -204,7 +207,7 @@ public final class TrainJob implements StageJob<TrainJob.Result> {
       started.add(stage.started(run, storage));
     }
     runs = List.copyOf(started);
-    if (reader.plan().window() != null) { // it may have moved on meanwhile
+    if (reader.plan().window() != null) { // it may have advanced since
       StudentRun.Paths places = runs.get(0).places();
       openWindows(CacheReader.open(storage, new Path(places.cache()), places.teacher(), List.of()));
     }
@@ -247,7 +250,7 @@ public final class TrainJob implements StageJob<TrainJob.Result> {
     }
   }
 
-  /** Trains the students whose recipe has rounds, side by side, up to their last checkpoint. */
+  /** Trains the students whose recipe has rounds, in parallel, up to their last checkpoint. */
   private void inRounds(
       JavaSparkContext context, List<StudentRun> wanted, LatestSteps latest, long rows) {
     List<StudentRun> inRounds = wanted.stream().filter(run -> run.train().rounds().used()).toList();
@@ -265,10 +268,10 @@ public final class TrainJob implements StageJob<TrainJob.Result> {
             });
       }
       for (int ended = 0; ended < inRounds.size(); ended++) {
-        all.take().get(); // the first failure ends all: with a window, the others would wait for it
+        all.take().get(); // a failure stops all: with a window, the others would wait for it
       }
     } catch (ExecutionException e) {
-      throw new IllegalStateException("a training in rounds has failed", e.getCause());
+      throw new IllegalStateException("training in rounds failed", e.getCause());
     } catch (InterruptedException e) {
       Thread.currentThread().interrupt();
       throw new IllegalStateException("interrupted", e);

@@ -165,7 +165,7 @@ class BadInputTest {
                 "finetune.to=" + directory.resolve("tuned"),
                 "corpus.path=" + corpus,
                 "corpus.text=text"))
-        .contains("corpus.label is missing, and finetune learns from labels; name the column");
+        .contains("corpus.label is missing, but finetune learns from labels; set it to the column");
     assertNothingWritten();
   }
 

@@ -48,7 +48,7 @@ class BadSettingsTest {
 
   @Test
   void refusesACommandWithoutARecipe() {
-    assertThat(mistake("cache")).contains("there is no recipe; name one, such as those in conf/");
+    assertThat(mistake("cache")).contains("no recipe is given; name a recipe file, such as");
   }
 
   @Test

@@ -58,7 +58,7 @@ class FinetuneJobTest {
     assertThat(without.table()).contains("1 rows without text left out");
     assertThatThrownBy(() -> new FinetuneJob(spark, Tiny.settings(recipe)))
         .isInstanceOf(StillhouseException.class)
-        .hasMessageContaining("tuned' exists already; remove it, or name another");
+        .hasMessageContaining("tuned' exists already; remove it, or set another directory");
 
     Settings export =
         Tiny.settings(

@@ -145,7 +145,7 @@ class HeadImportanceJobTest {
 
     assertThatThrownBy(() -> train("student.pruned-heads=0.25"))
         .isInstanceOf(StillhouseException.class)
-        .hasMessageContaining("holds a student of another recipe or cache");
+        .hasMessageContaining("contains a student of another recipe or cache");
   }
 
   @Test
@@ -194,7 +194,7 @@ class HeadImportanceJobTest {
     heads("head-importance.model=" + Tiny.MLM);
     assertThatThrownBy(this::train)
         .isInstanceOf(StillhouseException.class)
-        .hasMessageContaining("whose weights are not those that the student starts from")
+        .hasMessageContaining("whose weights differ from those that the student starts from")
         .hasMessageContaining("bert-tiny-mlm-v1");
   }
 
@@ -205,7 +205,8 @@ class HeadImportanceJobTest {
     assertThatThrownBy(this::train)
         .isInstanceOf(StillhouseException.class)
         .hasMessageContaining(
-            "is not a report of head-importance; name its head-importance.output");
+            "is not an output file of head-importance; set it to the head-importance.output of "
+                + "that command");
   }
 
   @Test
@@ -245,7 +246,7 @@ class HeadImportanceJobTest {
     assertThatThrownBy(this::train)
         .isInstanceOf(StillhouseException.class)
         .hasMessage(
-            "student.head-importance '%s' must hold a finite importance of each of 4 heads of 3 blocks, but lacks some or holds others; run head-importance again, and do not edit its output"
+            "student.head-importance '%s' must contain a finite importance for each of 4 heads in 3 blocks, but lacks some or contains others; run head-importance again, and do not edit its output"
                 .formatted(json()));
   }
 
@@ -256,8 +257,8 @@ class HeadImportanceJobTest {
     assertThatThrownBy(() -> train("student.pruned-heads=0.9"))
         .isInstanceOf(StillhouseException.class)
         .hasMessage(
-            "student.pruned-heads is 0.9, which is 7 of 8 heads, but each of 2 blocks keeps one;"
-                + " prune 6 at most, a share of 0.7500");
+            "student.pruned-heads is 0.9, which is 7 of 8 heads, but each of 2 blocks must keep "
+                + "one; prune at most 6, a share of 0.7500");
   }
 
   @Test

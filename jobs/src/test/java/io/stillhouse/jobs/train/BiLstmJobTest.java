@@ -179,7 +179,7 @@ class BiLstmJobTest {
 
     assertThat(result.notes())
         .containsExactly(
-            "%s has vectors of 1 of 120 word pieces; the others start at random".formatted(file));
+            "%s has vectors of 1 of 120 word pieces; the others are random".formatted(file));
     List<String> vocabulary = Files.readAllLines(Tiny.CLS.resolve("vocab.txt"));
     try (NDManager manager = NDManager.newBaseManager()) {
       NDArray words =
@@ -198,7 +198,7 @@ class BiLstmJobTest {
     assertThatThrownBy(() -> train(single, "student.word-vectors=" + file))
         .isInstanceOf(StillhouseException.class)
         .hasMessage(
-            "student.word-vectors '%s' has none of the teacher's 120 word pieces; use one of the same language and casing, or student.word-vectors=teacher"
+            "student.word-vectors '%s' has none of the teacher's 120 word pieces; use a file of the same language and casing, or student.word-vectors=teacher"
                 .formatted(file));
     assertThatThrownBy(() -> train(single, "student.word-vectors=nowhere.txt"))
         .isInstanceOf(StillhouseException.class)

@@ -221,9 +221,9 @@ class SeveralTeachersTrainTest {
     assertThat(train("logits", teachers(cache, "weight = 2")).students()).hasSize(1);
     assertThatThrownBy(() -> train("states", teachers(cache, BOTH)))
         .isInstanceOf(StillhouseException.class)
-        .hasMessageContaining("teacher 'b' in loss.teachers has another tokenizer")
+        .hasMessageContaining("teacher 'b' in loss.teachers has a different tokenizer")
         .hasMessageContaining(how)
-        .hasMessageContaining("and hidden-mse compares targets of tokens");
+        .hasMessageContaining("but hidden-mse compares targets token by token");
   }
 
   @Test
@@ -262,7 +262,7 @@ class SeveralTeachersTrainTest {
     assertThatThrownBy(() -> train("itself", teachers(first, "weight = 1")))
         .isInstanceOf(StillhouseException.class)
         .hasMessageContaining("teacher 'b' in loss.teachers is the recipe's first teacher (cache")
-        .hasMessageContaining("name another one's cache or teacher");
+        .hasMessageContaining("set another cache or teacher");
     String twice =
         "loss.teachers=[{ name = b, cache = \"%s\" }, { name = c, cache = \"%s/.\" }]"
             .formatted(second, second);

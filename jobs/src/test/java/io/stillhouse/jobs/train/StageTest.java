@@ -151,7 +151,7 @@ class StageTest {
 
     assertThatThrownBy(() -> StagedTraining.train(spark, settings("students", longer)))
         .isInstanceOf(StillhouseException.class)
-        .hasMessageContaining("1-intermediate/student' holds a student of another recipe or cache");
+        .hasMessageContaining("1-intermediate/student' contains a student of another recipe");
   }
 
   @Test
@@ -164,7 +164,7 @@ class StageTest {
     String longer = STAGES.replace("max-steps = 8", "max-steps = 9");
     assertThatThrownBy(() -> StagedTraining.train(spark, settings("students", longer, alone)))
         .isInstanceOf(StillhouseException.class)
-        .hasMessageContaining("students/student' holds a student of another recipe or cache");
+        .hasMessageContaining("students/student' contains a student of another recipe or cache");
     FileUtils.deleteDirectory(directory.resolve("students/student").toFile());
     assertThat(StagedTraining.train(spark, settings("students", longer, alone)).alreadyTrained())
         .isEmpty();
@@ -254,7 +254,7 @@ class StageTest {
     String how = Tiny.swapTokens(Tiny.CLS, swapped);
     assertThatThrownBy(() -> StagedTraining.train(spark, settings("students", thenWith(swapped))))
         .isInstanceOf(StillhouseException.class)
-        .hasMessageContaining("the teacher of stage 2 in train.stages has another tokenizer")
+        .hasMessageContaining("the teacher of stage 2 in train.stages has a different tokenizer")
         .hasMessageContaining(how);
 
     EncoderSpec spec = HuggingFaceDirectory.open(Tiny.CLS).spec();

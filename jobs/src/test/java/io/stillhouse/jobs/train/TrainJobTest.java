@@ -148,7 +148,7 @@ class TrainJobTest {
   void refusesDirectoryOfAnotherRecipe(String other) {
     assertThatThrownBy(() -> train("train.path=" + students, other))
         .isInstanceOf(StillhouseException.class)
-        .hasMessageContaining("students/small' holds a student of another recipe or cache")
+        .hasMessageContaining("students/small' contains a student of another recipe or cache")
         .hasMessageContaining("choose another student.name");
   }
 
@@ -354,7 +354,7 @@ class TrainJobTest {
     assertThatThrownBy(() -> train(alone))
         .isInstanceOf(StillhouseException.class)
         .hasMessageContaining(
-            "student.init is teacher, which has 4 attention heads, and the student 2")
+            "student.init is teacher, which has 4 attention heads, but the student has 2")
         .hasMessageContaining("set student.heads=4, or student.init=random");
 
     Path swapped = directory.resolve("swapped");
@@ -362,13 +362,13 @@ class TrainJobTest {
     assertThatThrownBy(
             () -> train("student.hidden-size=0", "student.heads=0", "student.init=" + swapped))
         .isInstanceOf(StillhouseException.class)
-        .hasMessageContaining("student.init '%s' has another tokenizer".formatted(swapped))
+        .hasMessageContaining("student.init '%s' has a different tokenizer".formatted(swapped))
         .hasMessageContaining(how);
 
     Settings measured = settings("teacher.path=" + Tiny.CLS, "evaluate.models=" + swapped);
     assertThatThrownBy(() -> new EvaluateJob(spark, measured))
         .isInstanceOf(StillhouseException.class)
-        .hasMessageContaining("swapped' has another tokenizer than the teacher (" + how);
+        .hasMessageContaining("swapped' has a different tokenizer than the teacher (" + how);
   }
 
   private TrainJob.Result train(String... more) throws IOException {

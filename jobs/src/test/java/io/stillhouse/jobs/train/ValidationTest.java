@@ -69,7 +69,7 @@ class ValidationTest {
 
     assertThatThrownBy(() -> train("other"))
         .isInstanceOf(StillhouseException.class)
-        .hasMessageContaining("other' was made with another teacher than cache")
+        .hasMessageContaining("other' was created with a different teacher than cache")
         .hasMessageContaining("cache the validation rows with the same teacher.path");
   }
 
@@ -80,7 +80,7 @@ class ValidationTest {
 
     assertThatThrownBy(() -> train("unlabelled"))
         .isInstanceOf(StillhouseException.class)
-        .hasMessageContaining("unlabelled' has no labels, by which the student is measured; cache");
+        .hasMessageContaining("unlabelled' has no labels, which are needed to measure the student");
     assertThatThrownBy(() -> train("unlabelled", "loss.hard-label.weight=0", "train.baseline=true"))
         .isInstanceOf(StillhouseException.class)
         .hasMessageContaining("by which the baseline is measured");

@@ -234,7 +234,7 @@ class WindowTest {
         .isInstanceOf(StillhouseException.class)
         .hasMessageContaining("waits for a student 'small' in")
         .hasMessageContaining(
-            "choose another student.name, or, if the other is no longer wanted, delete");
+            "choose another student.name, or, if the other is no longer needed, delete");
   }
 
   @Test
@@ -263,7 +263,7 @@ class WindowTest {
   void trainRefusesStepsLargerThanWindow() {
     assertRefused(() -> trainBegun("train.batch-size=48"))
         .hasMessageContaining("but a step of train.batch-size=48 and train.shuffle-shards=1 reads")
-        .hasMessageContaining("make the cache with cache.window=");
+        .hasMessageContaining("create the cache with cache.window=");
   }
 
   @Test
@@ -277,7 +277,7 @@ class WindowTest {
     assertRefused(
             () -> new SweepJob(spark, settings(begun, students(), "sweep.over.train.seed=[1, 2]")))
         .hasMessageContaining("has a window, and a student of a sweep that fails")
-        .hasMessageContaining("train each student by its own train command");
+        .hasMessageContaining("train each student with its own train command");
   }
 
   @Test

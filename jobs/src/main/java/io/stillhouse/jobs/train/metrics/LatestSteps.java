@@ -18,7 +18,7 @@ public final class LatestSteps
   /**
    * Returns the newest steps.
    *
-   * @param running values of this accumulator in tasks that still run
+   * @param running values of this accumulator in running tasks
    */
   public Map<String, StepReport> with(List<Object> running) {
     LatestSteps all = new LatestSteps();
@@ -31,8 +31,8 @@ public final class LatestSteps
   }
 
   /**
-   * Returns a listener that adds the steps of a student. It belongs to the task that calls this,
-   * and ends that task between two steps if Spark wants to kill it; native code does not notice.
+   * Returns a listener that adds the steps of a student. It belongs to the calling task, and ends
+   * it between two steps if Spark has asked to kill it, because native code ignores interrupts.
    */
   public Consumer<StepReport> listener(String student) {
     TaskContext task = TaskContext.get();

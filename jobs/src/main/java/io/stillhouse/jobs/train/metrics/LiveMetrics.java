@@ -17,8 +17,8 @@ import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /**
- * Publishes the newest step of each student while it is trained, on the driver: as a line of JSON,
- * as an event for TensorBoard, and as gauges of Spark's metrics. Write errors are logged once and
+ * Publishes the newest step of each student during training, on the driver: as a line of JSON, as
+ * an event for TensorBoard, and as gauges of Spark's metrics. Write errors are logged once and
  * never stop training.
  */
 public final class LiveMetrics implements AutoCloseable {
@@ -47,7 +47,7 @@ public final class LiveMetrics implements AutoCloseable {
   }
 
   /**
-   * Makes the metrics of a recipe; no file is opened yet.
+   * Creates the metrics of a recipe, without opening files yet.
    *
    * @param students the directory of all students
    */
@@ -79,7 +79,7 @@ public final class LiveMetrics implements AutoCloseable {
     return line.toString();
   }
 
-  /** Publishes the newest step of each student, unless the files have it already. */
+  /** Publishes the newest step of each student, unless it has already been written. */
   public synchronized void show(Map<String, StepReport> latest) {
     if (closed) {
       return;
@@ -111,7 +111,7 @@ public final class LiveMetrics implements AutoCloseable {
         file.write(step, now);
       }
       if (step.step() == step.steps()) {
-        files.remove(name); // a sweep may have more students than a process may have open files
+        files.remove(name); // a sweep may have more students than the limit of open files
         close(opened);
       }
     } catch (IOException | RuntimeException e) {
@@ -134,8 +134,8 @@ public final class LiveMetrics implements AutoCloseable {
   private void stopWriting(Exception reason) {
     if (writes) {
       LOG.warn(
-          "training goes on, but its metrics are no longer written to '{}' ({}); make the directory"
-              + " writable, or set train.metrics to another directory or to none",
+          "training continues, but its metrics are no longer written to '{}' ({}); make the "
+              + "directory writable, or set train.metrics to another directory or to none",
           directory,
           reason.toString());
     }

@@ -9,9 +9,8 @@ final class StepNumbers {
   private StepNumbers() {}
 
   /**
-   * Returns the loss, its terms before their weights, the learning rate, the gradient's norm before
-   * clipping, real tokens per second, and the share of the time that was spent waiting for data, in
-   * 0..1.
+   * Returns the loss, its unweighted terms, the learning rate, the gradient norm before clipping,
+   * real tokens per second, and the share of time spent waiting for data, in 0..1.
    */
   static Map<String, Double> of(StepReport step) {
     Map<String, Double> numbers = new LinkedHashMap<>();

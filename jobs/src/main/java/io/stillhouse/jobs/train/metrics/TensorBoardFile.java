@@ -104,7 +104,7 @@ final class TensorBoardFile implements StepWriter {
     return record.array();
   }
 
-  /** Returns the masked CRC-32C of TFRecords, which suits data that contains checksums itself. */
+  /** Returns the masked CRC-32C of TFRecords, which suits data that itself contains checksums. */
   private static int checksum(byte[] bytes, int count) {
     CRC32C sum = new CRC32C();
     sum.update(bytes, 0, count);

@@ -23,13 +23,13 @@ final class Pruning {
   private Pruning() {}
 
   /**
-   * Returns the least important of a student's heads; each is as important as the one that it
+   * Returns the least important heads of a student; each has the importance of the head that it
    * starts from.
    *
-   * @param source the model that the student starts from, with as many heads
-   * @param blocks the block of that model, from 1, for each of the student's
-   * @throws io.stillhouse.error.StillhouseException if the report of head importances is missing,
-   *     or is another model's, or if a block would lose its last head
+   * @param source the model that the student starts from, with the same number of heads
+   * @param blocks the block of that model, counted from 1, for each student block
+   * @throws io.stillhouse.error.StillhouseException if the report of head importances is missing or
+   *     belongs to another model, or if a block would lose its last head
    */
   static PrunedHeads of(
       Settings settings,
@@ -45,7 +45,7 @@ final class Pruning {
     HeadImportanceReport report = read(settings.get(Options.HEAD_IMPORTANCE), storage);
     if (!report.weights().equals(HeadImportanceReport.weights(storage, source.path()))) {
       throw Errors.invalid(
-          "student.head-importance '%s' is of '%s', whose weights are not those that the student starts from"
+          "student.head-importance '%s' was measured on '%s', whose weights differ from those that the student starts from"
               .formatted(settings.get(Options.HEAD_IMPORTANCE), report.model()),
           "run head-importance on that model (head-importance.model)");
     }
@@ -55,9 +55,9 @@ final class Pruning {
     int most = own * (student.heads() - 1);
     if (count > most) {
       throw Errors.invalid(
-          "student.pruned-heads is %s, which is %d of %d heads, but each of %d blocks keeps one"
+          "student.pruned-heads is %s, which is %d of %d heads, but each of %d blocks must keep one"
               .formatted(share, count, own * student.heads(), own),
-          "prune %d at most, a share of %.4f"
+          "prune at most %d, a share of %.4f"
               .formatted(most, (double) most / (own * student.heads())));
     }
     boolean shared = source.spec().distinctBlocks() == 1;
@@ -78,8 +78,8 @@ final class Pruning {
     }
     if (report == null || report.weights() == null || report.blocks() == null) {
       throw Errors.invalid(
-          "student.head-importance '%s' is not a report of head-importance".formatted(given),
-          "name its head-importance.output");
+          "student.head-importance '%s' is not an output file of head-importance".formatted(given),
+          "set it to the head-importance.output of that command");
     }
     return report;
   }
@@ -90,7 +90,7 @@ final class Pruning {
             && report.blocks().stream().allMatch(block -> whole(block, source.heads()));
     if (!whole) {
       throw Errors.invalid(
-          "student.head-importance '%s' must hold a finite importance of each of %d heads of %d blocks, but lacks some or holds others"
+          "student.head-importance '%s' must contain a finite importance for each of %d heads in %d blocks, but lacks some or contains others"
               .formatted(given, source.heads(), source.distinctBlocks()),
           "run head-importance again, and do not edit its output");
     }

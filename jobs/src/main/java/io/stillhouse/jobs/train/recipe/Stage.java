@@ -18,15 +18,15 @@ import java.util.Map;
 import org.apache.hadoop.fs.Path;
 
 /**
- * One of the trainings that a student goes through, each of which starts from the weights of the
- * one before; TinyBERT's intermediate and prediction stages are two (arXiv:1909.10351, section
- * 4.2). The students of the last stage are the result. Those of the others are kept in {@code
- * _stages} beside them, so that a restart resumes in the stage that was interrupted.
+ * One stage of training a student, which starts from the weights of the previous stage, as
+ * TinyBERT's prediction stage starts from the intermediate one (arXiv:1909.10351, section 4.2). The
+ * students of the last stage are the result. Those of the other stages are kept in {@code _stages}
+ * next to them, so that a restart resumes in the stage that was interrupted.
  *
  * @param settings the recipe with the stage's own values, and the directory of its students
  * @param values the stage's own values, which override those of a sweep's students
  * @param hasOthers whether the recipe has other stages
- * @param before directories of the students of the stages before, the nearest first
+ * @param before directories of the students of previous stages, the most recent first
  * @param first the students of the first stage; empty in that stage itself
  */
 public record Stage(
@@ -37,7 +37,7 @@ public record Stage(
     List<StudentRun> first) {
   private static final String DIRECTORY = "_stages";
 
-  /** Returns the one stage of a recipe without stages. */
+  /** Returns the only stage of a recipe without stages. */
   public static Stage only(Settings settings) {
     return new Stage(settings, Map.of(), false, List.of(), List.of());
   }
@@ -82,20 +82,23 @@ public record Stage(
     return stages;
   }
 
-  /** Returns whether no stage comes before this one. */
+  /** Returns whether this is the first stage. */
   public boolean isFirst() {
     return before.isEmpty();
   }
 
-  /** Returns a student as it starts now that the stages before have been trained. */
+  /**
+   * Returns a student that starts from the weights of the previous stages, which are trained by
+   * now.
+   */
   public StudentRun started(StudentRun run, Storage storage) throws IOException {
     return isFirst() ? run : run.startingFrom(start(run.name(), run.model(), storage));
   }
 
   /**
-   * Returns where a student starts in a stage after the first: from the nearest stage that has
-   * trained it. If there is none, because it is a baseline and no stage had labels yet, it starts
-   * as the student did in the first stage.
+   * Returns where a student starts after the first stage: from the most recent stage that trained
+   * it. If there is none, because it is a baseline and no stage had labels yet, it starts where the
+   * student started in the first stage.
    */
   StudentRun.Start start(String name, ModelSpec model, Storage storage) throws IOException {
     int layers = model instanceof EncoderSpec encoder ? encoder.layers() : 1;

@@ -9,12 +9,12 @@ import java.util.List;
  * The checked job of one stage: its caches are open and its students are known, but nothing is
  * written yet.
  *
- * @param <R> what the job returns
+ * @param <R> the result of the job
  */
 public interface StageJob<R> {
   /**
-   * Returns the students. In a stage after the first they are shown as they would start from the
-   * first stage; {@link #run} starts them from the weights that the stages before have made.
+   * Returns the students. After the first stage, they still have the start of the first stage;
+   * {@link #run} starts them from the weights of the previous stages.
    */
   List<StudentRun> students();
 

@@ -28,8 +28,9 @@ import java.util.Set;
 import org.apache.hadoop.fs.Path;
 
 /**
- * Makes the student runs of recipes that share a cache: reads a recipe, checks what it needs of the
- * cache, and fills in where the student starts and what it is trained on. Nothing is written.
+ * Creates the student runs of recipes that share a cache: reads a recipe, checks that the cache
+ * meets its needs, and determines where the student starts and what it is trained on. Nothing is
+ * written.
  */
 public final class StudentRuns {
   private final Storage storage;
@@ -44,11 +45,11 @@ public final class StudentRuns {
    * @param runs the student, and its baseline if it has one; threads are 0 where the recipe does
    *     not set them
    * @param columns the tensor columns that the student reads; its baseline reads none
-   * @param notes what the user may want to know
+   * @param notes notes for the user
    */
   public record OfRecipe(List<StudentRun> runs, Set<Column> columns, List<String> notes) {}
 
-  /** What a recipe asks of the cache. */
+  /** What a recipe needs from the cache. */
   private record Needs(
       ModelSpec model, DistillSpec loss, StudentRun.TargetStorage kept, boolean hasBaseline) {}
 
@@ -61,12 +62,12 @@ public final class StudentRuns {
   }
 
   /**
-   * Makes the runs of a recipe.
+   * Creates the runs of a recipe.
    *
-   * @param baseline whether the student is to have one, if there are labels
-   * @param stage of which the recipe is
-   * @throws io.stillhouse.error.StillhouseException if the depths do not fit, the cache lacks a
-   *     column, or there are no labels
+   * @param baseline whether to train a baseline, if there are labels
+   * @param stage the stage that the recipe belongs to
+   * @throws io.stillhouse.error.StillhouseException if the numbers of layers do not match, the
+   *     cache lacks a column, or there are no labels
    */
   public OfRecipe of(Settings recipe, boolean baseline, Stage stage) throws IOException {
     Needs needs = needs(recipe, baseline, stage);
@@ -93,12 +94,16 @@ public final class StudentRuns {
     DistillSpec loss =
         LossRecipe.loss(recipe, model, teacher)
             .withClassWeights(LossRecipe.classWeights(recipe, model.head(), cache::classCounts));
-    // A student of labels alone is its own baseline, unless another stage makes them differ.
+    // A student trained on labels alone is its own baseline, unless another stage makes them
+    // differ.
     boolean differs = stage.hasOthers() || loss.softLabel().weight() != 0 || loss.readsLayers();
     return new Needs(model, loss, kept(recipe, loss), baseline && cache.isLabelled() && differs);
   }
 
-  /** Fills in from the cache that rows are pairs, which a BiLSTM reads apart. */
+  /**
+   * Takes corpus.pair from the cache if the recipe does not set it; a BiLSTM reads the texts of a
+   * pair separately.
+   */
   private Settings withPairOfCache(Settings recipe) {
     String key = Options.CORPUS_PAIR.key();
     String pair = cache.reader().plan().fingerprints().getOrDefault(key, "");

@@ -22,7 +22,7 @@ import java.util.Optional;
 import java.util.stream.IntStream;
 import org.apache.hadoop.fs.Path;
 
-/** Finds where the students of recipes that share a cache take their first weights from. */
+/** Finds the initial weights of students whose recipes share a cache. */
 final class StudentStarts {
   private final Storage storage;
   private final TrainingCache cache;
@@ -39,7 +39,7 @@ final class StudentStarts {
   /**
    * Finds the start of a recipe's student.
    *
-   * @param notes takes what the user may want to know
+   * @param notes receives notes for the user
    * @throws io.stillhouse.error.StillhouseException if the model or the file that the recipe names
    *     does not fit the student
    */
@@ -54,7 +54,7 @@ final class StudentStarts {
     };
   }
 
-  /** Finds a BiLSTM's word vectors; a file is read, so that a damaged one fails here. */
+  /** Finds a BiLSTM's word vectors. A file is read once here, so that damage is reported early. */
   private StudentRun.Start wordVectors(Settings recipe, List<String> notes) throws IOException {
     String from = recipe.get(Options.WORD_VECTORS);
     if (from.equals("random")) {
@@ -73,10 +73,10 @@ final class StudentStarts {
       throw Errors.invalid(
           "student.word-vectors '%s' has none of the teacher's %,d word pieces"
               .formatted(from, teacher.vocabSize()),
-          "use one of the same language and casing, or student.word-vectors=teacher");
+          "use a file of the same language and casing, or student.word-vectors=teacher");
     }
     notes.add(
-        "%s has vectors of %,d of %,d word pieces; the others start at random"
+        "%s has vectors of %,d of %,d word pieces; the others are random"
             .formatted(from, found, teacher.vocabSize()));
     return new StudentRun.Start(file.path().toString(), List.of());
   }
@@ -85,13 +85,13 @@ final class StudentStarts {
     if (student.hiddenSize() != teacher.hiddenSize()
         || student.blocks().intermediateSize() != teacher.blocks().intermediateSize()) {
       throw Errors.invalid(
-          "student.init is teacher, but the student's width (%d, %d inside) is not the teacher's (%d, %d)"
+          "student.init is teacher, but the student's hidden and intermediate sizes (%d, %d) are not the teacher's (%d, %d)"
               .formatted(
                   student.hiddenSize(),
                   student.blocks().intermediateSize(),
                   teacher.hiddenSize(),
                   teacher.blocks().intermediateSize()),
-          "set student.init=random, or the widths to the teacher's");
+          "set student.init=random, or both sizes to the teacher's");
     }
     requireSameHeads("student.init is teacher, which", teacher, student);
     List<Integer> blocks = Recipe.initLayers(recipe, student, teacher);
@@ -105,9 +105,9 @@ final class StudentStarts {
     HuggingFaceDirectory from = HuggingFaceDirectory.open(storage.local(given));
     if (from.spec().layers() < student.layers()) {
       throw Errors.invalid(
-          "student.init '%s' has %d layers, the student %d"
+          "student.init '%s' has %d layers, but the student has %d"
               .formatted(init, from.spec().layers(), student.layers()),
-          "start from a model at least as deep");
+          "start from a model that is at least as deep");
     }
     requireSameHeads("student.init '%s'".formatted(init), from.spec(), student);
     requireSameTokens(init, from);
@@ -126,12 +126,13 @@ final class StudentStarts {
   }
 
   /**
-   * Weights for one number of heads have the same shapes as for another, but mean nothing there.
+   * Requires the same number of heads: weights have the same shapes for any number, but are
+   * meaningless for another one.
    */
   private static void requireSameHeads(String what, EncoderSpec from, EncoderSpec student) {
     if (from.heads() != student.heads()) {
       throw Errors.invalid(
-          "%s has %d attention heads, and the student %d"
+          "%s has %d attention heads, but the student has %d"
               .formatted(what, from.heads(), student.heads()),
           "set student.heads=%d, or student.init=random".formatted(from.heads()));
     }
@@ -145,9 +146,9 @@ final class StudentStarts {
     Optional<String> difference = tokenDifferences.getOrDefault(init, Optional.empty());
     if (difference.isPresent()) {
       throw Errors.invalid(
-          "student.init '%s' has another tokenizer than the cache's teacher (%s), whose tokens the student reads"
+          "student.init '%s' has a different tokenizer than the cache's teacher (%s), whose tokens the student reads"
               .formatted(init, difference.get()),
-          "start from a model of the same vocabulary and casing, or set student.init=random");
+          "start from a model with the same vocabulary and casing, or set student.init=random");
     }
   }
 }

@@ -33,7 +33,7 @@ import org.apache.hadoop.fs.Path;
  * recipe have. Nothing is written.
  */
 final class TeacherJoin {
-  /** A row join that reads more shards than these for one shard is worth a note. */
+  /** A row join that reads more shards than this for one shard is reported in a note. */
   private static final int FEW_SHARDS = 4;
 
   private final Storage storage;
@@ -45,7 +45,7 @@ final class TeacherJoin {
     this.cache = cache;
   }
 
-  /** What one recipe asks of its further teachers, and what was found so far. */
+  /** The requirements of one recipe on its further teachers, and the rows found missing so far. */
   private record Request(
       Settings recipe,
       ModelSpec student,
@@ -55,7 +55,7 @@ final class TeacherJoin {
       List<String> notes,
       Missing missing) {}
 
-  /** The rows that some teachers lack: in words, and by shard of the student's cache. */
+  /** The rows that some teachers lack, in words and by shard of the student's cache. */
   private record Missing(List<String> words, List<BitSet> rows) {
     void add(String inWords, List<BitSet> ofTeacher) {
       words.add(inWords);
@@ -71,11 +71,11 @@ final class TeacherJoin {
   /**
    * Joins the caches of a recipe's further teachers.
    *
-   * @param loss what is learnt from the first teacher
-   * @param kept how the recipe says that targets are kept
-   * @param notes takes what the user may want to know
-   * @throws io.stillhouse.error.StillhouseException if a teacher cannot teach beside the first, or
-   *     its cache lacks a column, or lacks rows that may not be left out
+   * @param loss the loss with respect to the first teacher
+   * @param kept how targets are stored according to the recipe
+   * @param notes receives notes for the user
+   * @throws io.stillhouse.error.StillhouseException if a teacher cannot be combined with the first,
+   *     or if its cache lacks a column or rows that may not be left out
    */
   JoinedTeachers of(
       Settings recipe,
@@ -102,7 +102,7 @@ final class TeacherJoin {
       if (other != null) {
         throw Errors.invalid(
             "teacher '%s' in loss.teachers is %s (cache '%s')".formatted(each.name(), other, path),
-            "name another one's cache or teacher, or take it away and change the other's weight");
+            "set another cache or teacher, or remove it and change the other's weight");
       }
       further.add(joined(request, each, path));
     }
@@ -148,7 +148,7 @@ final class TeacherJoin {
       request
           .notes()
           .add(
-              "the rows of one shard of '%s' are spread over up to %d shards of '%s', which are read again for each; caches of one corpus with the same cache.seed and cache.shard-tokens have them together"
+              "the rows of one shard of '%s' are spread over up to %d shards of '%s', which are read again for each; to avoid this, cache the corpus with the same cache.seed and cache.shard-tokens for both"
                   .formatted(cache.path(), join.mostShards(), path));
     }
   }
@@ -156,8 +156,8 @@ final class TeacherJoin {
   private static void requireNoWindow(Path cache, CacheReader of) {
     if (of.plan().window() != null) {
       throw Errors.invalid(
-          "cache '%s' has a window, and loss.teachers joins whole caches".formatted(cache),
-          "make it with %s=0".formatted(Options.CACHE_WINDOW.key()));
+          "cache '%s' has a window, but loss.teachers joins complete caches".formatted(cache),
+          "create it with %s=0".formatted(Options.CACHE_WINDOW.key()));
     }
   }
 
@@ -169,13 +169,14 @@ final class TeacherJoin {
             : SameTokens.difference(cache.teacher().path(), from.path(), List.of());
     if (how.isPresent()) {
       throw Errors.invalid(
-          "teacher '%s' in loss.teachers has another tokenizer than the first teacher (%s), and %s compare%s targets of tokens"
+          "teacher '%s' in loss.teachers has a different tokenizer than the first teacher (%s), but %s compare%s targets token by token"
               .formatted(
                   each.name(),
                   how.get(),
                   String.join(", ", ofTokens),
                   ofTokens.size() == 1 ? "s" : ""),
-          "leave these out of its terms: task logits and first-token-mse are of rows");
+          "remove these from its terms; only task logits and first-token-mse allow different "
+              + "tokenizers");
     }
   }
 
@@ -218,7 +219,7 @@ final class TeacherJoin {
       throw Errors.invalid(
           "the teachers of loss.teachers have no row in common (%s)"
               .formatted(String.join("; ", missing)),
-          "cache the same corpus, with the same corpus.id, with each");
+          "cache the same corpus, with the same corpus.id, with each teacher");
     }
     missing.forEach(
         words -> request.notes().add("left out of training, by %s: %s".formatted(key, words)));

@@ -22,8 +22,8 @@ import org.apache.hadoop.fs.Path;
 import org.jspecify.annotations.Nullable;
 
 /**
- * What the students of one recipe, or of one sweep, share: the open cache with its teacher, and the
- * open validation rows. Everything is opened and counted once.
+ * The open cache with its teacher, and the open validation rows, shared by the students of a recipe
+ * or a sweep. Everything is opened and counted once.
  */
 public final class TrainingCache {
   private final Path path;
@@ -54,7 +54,7 @@ public final class TrainingCache {
   /**
    * Opens the caches of a recipe.
    *
-   * @throws io.stillhouse.error.StillhouseException if a cache is missing or was made by another
+   * @throws io.stillhouse.error.StillhouseException if a cache is missing or was created by another
    *     recipe
    */
   public static TrainingCache open(Storage storage, Settings settings) throws IOException {
@@ -82,7 +82,7 @@ public final class TrainingCache {
     }
     if (!rows.plan().teacherFiles().equals(reader.plan().teacherFiles())) {
       throw Errors.invalid(
-          "train.validation '%s' was made with another teacher than cache '%s'"
+          "train.validation '%s' was created with a different teacher than cache '%s'"
               .formatted(path, cache),
           "cache the validation rows with the same teacher.path");
     }
@@ -149,14 +149,14 @@ public final class TrainingCache {
   /**
    * Requires a cache that keeps all of its targets.
    *
-   * @param reason why a window does not do
+   * @param reason why a window is not allowed
    * @throws io.stillhouse.error.StillhouseException if its shards are dropped
    */
   public void requireNoWindow(String reason) {
     if (reader.plan().window() != null) {
       throw Errors.invalid(
           "cache '%s' has a window, and %s".formatted(path, reason),
-          "train each student by its own train command, or make a cache with %s=0"
+          "train each student with its own train command, or create a cache with %s=0"
               .formatted(Options.CACHE_WINDOW.key()));
     }
   }
@@ -181,7 +181,7 @@ public final class TrainingCache {
     if (validation != null) {
       if ((learnsLabels || hasBaseline) && !isLabelled(validation)) {
         throw Errors.invalid(
-            "train.validation '%s' has no labels, by which %s is measured"
+            "train.validation '%s' has no labels, which are needed to measure %s"
                 .formatted(validationPath, learnsLabels ? "the student" : "the baseline"),
             "cache these rows with corpus.label, or set loss.hard-label.weight=0 and"
                 + " train.baseline=false");
@@ -191,7 +191,7 @@ public final class TrainingCache {
     return columns;
   }
 
-  /** Returns the number of rows of each class, counted at the first call. */
+  /** Returns the number of rows of each class, counted on the first call. */
   synchronized long[] classCounts() {
     if (classCounts == null) {
       classCounts = countClasses(reader);
@@ -199,7 +199,7 @@ public final class TrainingCache {
     return classCounts.clone();
   }
 
-  /** Counts a cache's rows by class; rows without a label do not count. */
+  /** Counts a cache's rows by class; rows without a label are ignored. */
   public static long[] countClasses(CacheReader reader) {
     List<Long> counts = new ArrayList<>();
     try {

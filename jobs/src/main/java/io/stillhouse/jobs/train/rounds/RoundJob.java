@@ -40,8 +40,8 @@ import scala.Tuple2;
 /**
  * Trains one student with several workers in rounds, each of which is one Spark job. The weights
  * are broadcast, every worker takes its steps, a second Spark stage adds up the differences piece
- * by piece, and the driver updates the weights. It writes a checkpoint while the workers take the
- * steps of the next round. A task that is lost runs again and gives the same bits; a restarted
+ * by piece, and the driver updates the weights. The driver writes a checkpoint while the workers
+ * take the steps of the next round. A lost task is run again and gives the same bits; a restarted
  * driver resumes from the newest checkpoint.
  */
 public final class RoundJob {
@@ -56,7 +56,7 @@ public final class RoundJob {
   private final HadoopCheckpoints checkpoints;
 
   /**
-   * @param latest takes the workers' steps
+   * @param latest receives the workers' steps
    */
   public RoundJob(JavaSparkContext context, Storage storage, StudentRun run, LatestSteps latest) {
     this.context = context;
@@ -68,15 +68,14 @@ public final class RoundJob {
   }
 
   /**
-   * Runs every round that the newest checkpoint lacks.
-   *
-   * @param rows that the student is trained on in an epoch
+   * Runs all rounds after the newest checkpoint. @param rows the number of rows that the student is
+   * trained on in an epoch
    */
   public void run(long rows) throws IOException {
     try (TrackedJob job =
         TrackedJob.start(context.sc(), "train " + run.name(), run.name() + ", first checkpoint")) {
       int done = job.run(() -> runRounds(job, new RoundSchedule(run.train(), rows)));
-      LOG.info("student '{}' has finished its {} rounds", run.name(), done);
+      LOG.info("student '{}' finished its {} rounds", run.name(), done);
     }
   }
 
@@ -92,7 +91,7 @@ public final class RoundJob {
     int first = history.rounds().size();
     if (first < schedule.rounds()) {
       LOG.info(
-          "student '{}' begins after step {} with round {} of {}: {} workers, checkpoints in {}",
+          "student '{}' starts after step {} with round {} of {}: {} workers, checkpoints in {}",
           run.name(),
           checkpoint.steps(),
           first + 1,
@@ -100,15 +99,16 @@ public final class RoundJob {
           rounds.workers(),
           run.checkpoints());
     }
-    // Its own reader: this thread waits for shards while the driver's display looks at others.
+    // A separate reader, because this thread waits for shards while the driver's progress display
+    // looks at others.
     TrainingWindow window = TrainingWindow.open(run, storage);
     CheckpointStore store = window.acknowledging(checkpoints);
     try (Overlapped checkpointing = new Overlapped(1)) {
       for (int next = first; next < schedule.rounds(); next++) {
         int round = next;
         if (window.exists()) {
-          checkpointing.finish(); // until it is written, the cache computes no further shard
-          window.await(schedule.stepsAfter(round + 1)); // here, where no task holds a core
+          checkpointing.finish(); // the cache computes no further shards before it is written
+          window.await(schedule.stepsAfter(round + 1)); // here, because no task occupies a core now
         }
         job.describe("%s, round %d of %d".formatted(run.name(), round + 1, schedule.rounds()));
         long began = System.nanoTime();
@@ -209,7 +209,7 @@ public final class RoundJob {
     }
   }
 
-  /** Returns the workers that kept their moments in the round before. */
+  /** Returns the workers that kept their moments in the previous round. */
   private List<Integer> keepers(int round, List<Integer> workers) {
     if (rounds.inner().moments() == TrainSpec.Moments.RESET || round == 0) {
       return List.of();
@@ -272,14 +272,14 @@ public final class RoundJob {
     if (bad >= rounds.outer().maxBad()) {
       RoundReport round = history.rounds().get(last - 1);
       throw Errors.invalid(
-          "in %d rounds in a row, up to round %d, the differences of some workers of '%s' were not finite (last: workers %s)"
+          "in %d consecutive rounds, up to round %d, the differences of some workers of '%s' were not finite (last: workers %s)"
               .formatted(bad, round.round() + 1, run.name(), round.leftOut()),
           "lower train.learning-rate (%s) or train.outer-learning-rate (%s), or set train.max-grad-norm"
               .formatted(run.train().optimiser().learningRate(), rounds.outer().learningRate()));
     }
   }
 
-  /** Deletes the moments of the rounds before this one, which no task needs again. */
+  /** Deletes the moments of earlier rounds, which no task needs again. */
   private void deleteMomentsBefore(int round) throws IOException {
     if (rounds.inner().moments() == TrainSpec.Moments.RESET) {
       return;
@@ -291,7 +291,7 @@ public final class RoundJob {
     String last = "round-%06d-".formatted(round);
     for (FileStatus file : storage.fileSystem(all).listStatus(all)) {
       String name =
-          file.getPath().getName().replaceFirst("^_", ""); // unfinished, of a task that ended
+          file.getPath().getName().replaceFirst("^_", ""); // left unfinished by a task that ended
       if (name.compareTo(last) < 0) { // tasks of the next round may be writing theirs
         storage.fileSystem(all).delete(file.getPath(), false);
       }

@@ -33,7 +33,7 @@ import scala.Tuple2;
 
 /** The map side of a round: takes one worker's steps and returns its difference in pieces. */
 final class RoundTask {
-  /** The key of the workers' reports; the pieces of differences have the keys from 0. */
+  /** The key of the workers' reports; pieces of differences have the keys 0 and up. */
   static final int REPORT = -1;
 
   private static final Logger LOG = LoggerFactory.getLogger(RoundTask.class);
@@ -52,10 +52,9 @@ final class RoundTask {
   /**
    * A message to the reduce side.
    *
-   * @param part of a piece, or null if this is a report
-   * @param tokens of a report: those that the worker was trained on, 0 if its difference was not
-   *     finite
-   * @param reports of a report: the worker's steps
+   * @param part the worker's part of a piece, or null if this is a report @param tokens in a
+   *     report, the number of tokens that the worker was trained on, or 0 if its difference was not
+   *     finite @param reports in a report, the worker's steps
    */
   record Delivery(int worker, OuterStep.@Nullable Part part, long tokens, List<StepReport> reports)
       implements Serializable {}
@@ -64,7 +63,7 @@ final class RoundTask {
    * Takes the worker's steps.
    *
    * @param start the round's weights
-   * @param moments whether the worker kept its moments in the round before
+   * @param moments whether the worker kept its moments in the previous round
    */
   Iterator<Tuple2<Integer, Delivery>> deliver(
       FlatWeights start, boolean moments, Consumer<StepReport> listener) throws IOException {
@@ -75,7 +74,7 @@ final class RoundTask {
     java.nio.file.Path local = moments ? storage.local(kept) : null;
     try (NDManager manager = Devices.manager()) {
       LOG.info(
-          "student '{}', round {}, worker {} begins (attempt {}, device {})",
+          "student '{}', round {}, worker {} starts (attempt {}, device {})",
           run.name(),
           round + 1,
           worker,
@@ -92,7 +91,7 @@ final class RoundTask {
                   this::keep);
       List<Tuple2<Integer, Delivery>> deliveries = deliveries(result);
       LOG.info(
-          "student '{}', round {}, worker {} ends: {} steps, {} tokens",
+          "student '{}', round {}, worker {} finished: {} steps, {} tokens",
           run.name(),
           round + 1,
           worker,
@@ -101,7 +100,7 @@ final class RoundTask {
       return deliveries.iterator();
     } finally {
       if (local != null && !storage.isLocal(kept)) {
-        Files.delete(local); // as large as the model, twice, in every round
+        Files.delete(local); // twice the size of the model, in every round
       }
     }
   }
@@ -134,7 +133,7 @@ final class RoundTask {
   }
 
   /**
-   * Returns the file of a worker's moments after a round; a second attempt writes the same bits.
+   * Returns the file of a worker's moments after a round. A second attempt writes the same bits.
    */
   static Path moments(StudentRun run, int round, int worker) {
     return new Path(
@@ -142,7 +141,7 @@ final class RoundTask {
         "round-%06d-worker-%03d.safetensors".formatted(round, worker));
   }
 
-  /** The reduce side: returns the mean of one piece, or the reports of all workers. */
+  /** Returns the mean of one piece, or the reports of all workers; this is the reduce side. */
   static Summed sum(Iterable<Delivery> deliveries, TrainSpec.Delta dtype) {
     List<OuterStep.Part> parts = new ArrayList<>();
     List<Delivery> reports = new ArrayList<>();

@@ -13,7 +13,7 @@ import org.apache.hadoop.fs.Path;
  *
  * @param cache the cache's directory
  * @param teacher the recipe's {@code teacher.name}, "" for the cache's first teacher
- * @param fingerprints of the cache's plan
+ * @param fingerprints the fingerprints of the cache's plan
  */
 public record CacheSource(String cache, String teacher, Map<String, String> fingerprints)
     implements Serializable {

@@ -10,9 +10,9 @@ import java.util.stream.Collectors;
 import org.jspecify.annotations.Nullable;
 
 /**
- * JSON that has one text for one value, so that its hash can be compared: keys are sorted, there is
- * no white space, and a double is written with all its decimal digits, which do not depend on the
- * version of Java as those of {@link Double#toString} do.
+ * JSON with exactly one text for each value, so that hashes can be compared: keys are sorted, there
+ * is no white space, and a double is written with all of its decimal digits, which, unlike those of
+ * {@link Double#toString}, do not depend on the version of Java.
  */
 final class CanonicalJson {
   private static final Gson STRINGS = new GsonBuilder().disableHtmlEscaping().create();
@@ -22,7 +22,7 @@ final class CanonicalJson {
   /**
    * Writes a value.
    *
-   * @param value null, or made of maps with text keys, lists, texts, booleans, integers and finite
+   * @param value null, or maps with string keys, lists, strings, booleans, integers and finite
    *     doubles
    */
   static String write(@Nullable Object value) {

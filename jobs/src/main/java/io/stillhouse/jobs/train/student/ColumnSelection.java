@@ -13,17 +13,16 @@ import java.util.Set;
 import java.util.function.Predicate;
 
 /**
- * Selects what a student reads of a teacher's targets in a cache.
- *
- * @param columns that hold the targets of its loss, or what targets are rebuilt from
- * @param teacherTensors names of the teacher's weights that rebuild targets
+ * The part of a teacher's targets in a cache that a student reads. @param columns the columns that
+ * contain the targets of its loss, or what targets are rebuilt from @param teacherTensors the names
+ * of the teacher's weights that rebuild targets
  */
 public record ColumnSelection(Set<Column> columns, Set<String> teacherTensors) {
 
   /**
    * Selects the columns and weights for a loss.
    *
-   * @param kept how the recipe says that targets are kept
+   * @param kept how targets are stored according to the recipe
    * @param stored whether the cache has a column; a stored column is read even if the recipe would
    *     not store it
    */
@@ -59,7 +58,7 @@ public record ColumnSelection(Set<Column> columns, Set<String> teacherTensors) {
     return reads;
   }
 
-  /** How the recipe keeps scores, of which teacher, and which columns the cache has. */
+  /** How the recipe stores scores, the teacher, and whether the cache has a column. */
   private record Scores(StudentRun.Scores kept, EncoderSpec teacher, Predicate<Column> stored) {}
 
   /** Adds the column of a block's scores or value relations, or returns false to derive them. */
@@ -96,7 +95,7 @@ public record ColumnSelection(Set<Column> columns, Set<String> teacherTensors) {
     }
   }
 
-  /** Adds a hidden state; the embedding output is rebuilt from the ids where it is not stored. */
+  /** Adds a hidden state; the embedding output is rebuilt from the ids if it is not stored. */
   private void hidden(int layer, EncoderSpec teacher, Predicate<Column> stored) {
     if (layer == 0 && !stored.test(Targets.hidden(0))) {
       tensors(teacher, "bert.embeddings.");

@@ -23,7 +23,7 @@ public final class HadoopCheckpoints implements CheckpointStore {
   private static final Logger LOG = LoggerFactory.getLogger(HadoopCheckpoints.class);
   private static final int KEPT = 2;
 
-  /** The directory, beside the checkpoints, of the moments that workers keep between rounds. */
+  /** The directory of the moments that workers keep between rounds, next to the checkpoints. */
   public static final String MOMENTS = "moments";
 
   private static final String HISTORY = "history";
@@ -36,8 +36,9 @@ public final class HadoopCheckpoints implements CheckpointStore {
   private int roundsWritten;
 
   /**
-   * @param history of the run; each checkpoint writes what was added since the last one to a file,
-   *     and reading the newest checkpoint replaces the history by what these files hold
+   * @param history the history of the run; each checkpoint writes what was added since the last one
+   *     to a file, and reading the newest checkpoint replaces the history with the contents of
+   *     these files
    */
   public HadoopCheckpoints(Storage storage, Path directory, History history) {
     this.storage = storage;
@@ -92,8 +93,8 @@ public final class HadoopCheckpoints implements CheckpointStore {
   }
 
   /**
-   * Returns the step of the newest checkpoint, or 0 and deletes histories and moments that an
-   * earlier run left without one. Drivers call this before any task writes.
+   * Returns the step of the newest checkpoint. If there is none, returns 0 and deletes histories
+   * and moments that an earlier run left behind. Drivers call this before any task writes.
    */
   public long begin() throws IOException {
     if (all().isEmpty()) {
@@ -104,7 +105,7 @@ public final class HadoopCheckpoints implements CheckpointStore {
     return newestStep();
   }
 
-  /** Returns the step of the newest checkpoint, 0 if there is none; no checkpoint is read. */
+  /** Returns the step of the newest checkpoint, or 0 if there is none. No checkpoint is read. */
   public long newestStep() throws IOException {
     List<Path> all = all();
     return all.isEmpty() ? 0 : step(all.get(all.size() - 1));

@@ -11,7 +11,8 @@ public record History(List<StepReport> steps, List<RoundReport> rounds) {
   }
 
   /**
-   * Adds a later part; steps and rounds that a killed run and its successor both wrote count once.
+   * Adds a later part. Steps and rounds that a killed run and its successor both wrote are added
+   * once.
    */
   void add(History later) {
     long step = steps.isEmpty() ? 0 : steps.get(steps.size() - 1).step();

@@ -11,14 +11,14 @@ import org.jspecify.annotations.Nullable;
 /**
  * The further teachers of a student, and the rows that all of its teachers have.
  *
- * @param weight of the first teacher, whose targets are in the student's own cache
- * @param further teachers, in the recipe's order
- * @param leftOut for each shard of the student's cache, the positions of rows that are not trained
- *     on; empty where all are
+ * @param weight the weight of the first teacher, whose targets are in the student's own cache
+ * @param further the further teachers, in the recipe's order
+ * @param leftOut for each shard of the student's cache, the positions of the rows that are not
+ *     trained on; empty if all are
  */
 public record JoinedTeachers(double weight, List<FurtherTeacher> further, List<BitSet> leftOut)
     implements Serializable {
-  /** One teacher, and all of its rows. */
+  /** A single teacher, with all of its rows. */
   public static final JoinedTeachers NONE = new JoinedTeachers(1, List.of(), List.of());
 
   public JoinedTeachers {
@@ -29,10 +29,9 @@ public record JoinedTeachers(double weight, List<FurtherTeacher> further, List<B
   /**
    * A further teacher whose cache was found and joined.
    *
-   * @param name of the teacher in the recipe
-   * @param source its targets
-   * @param tokens whether it must have read the same tokens as the first teacher
-   * @param weight relative to the other teachers
+   * @param name the name of the teacher in the recipe @param source its targets @param tokens
+   *     whether it must have read the same tokens as the first teacher @param weight its weight
+   *     relative to the other teachers
    * @param loss what the student learns from it
    * @param shards for each shard of the student's cache, the shards of the source that hold its
    *     rows
@@ -66,7 +65,7 @@ public record JoinedTeachers(double weight, List<FurtherTeacher> further, List<B
     return leftOut.isEmpty() ? NONE : new JoinedTeachers(1, List.of(), leftOut);
   }
 
-  /** Returns how many rows are not trained on, or null if all are. */
+  /** Returns the number of rows that are not trained on, or null if there are none. */
   @Nullable Integer rowsLeftOut() {
     int rows = leftOut.stream().mapToInt(BitSet::cardinality).sum();
     return rows == 0 ? null : rows;

@@ -22,9 +22,9 @@ import org.jspecify.annotations.Nullable;
  * counts are left out, because a resumed run may have to change them.
  *
  * <p>Checkpoints and finished students carry the hash, so the text must not change with the code:
- * names are spelled out here rather than taken from records. A setting that is added later must
- * leave the text of recipes without it as it is; otherwise {@link #VERSION} must be raised, and no
- * training of an older version can be resumed.
+ * names are spelled out here rather than taken from records. A new setting must not change the text
+ * of recipes that do not set it; otherwise {@link #VERSION} must be increased, and trainings of
+ * older versions can no longer be resumed.
  */
 final class StudentFingerprint {
   static final int VERSION = 1;

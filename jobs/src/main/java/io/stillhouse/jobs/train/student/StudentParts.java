@@ -42,8 +42,8 @@ import org.apache.hadoop.fs.Path;
 import org.jspecify.annotations.Nullable;
 
 /**
- * What a task needs to train a student: its first weights, its targets, and the teachers' weights
- * that rebuild targets. Every cache is opened once.
+ * The inputs that a task needs to train a student: its initial weights, its targets, and the
+ * teachers' weights that rebuild targets. Every cache is opened once.
  */
 public final class StudentParts {
   private static final String PROJECTIONS = "projections.safetensors";
@@ -91,9 +91,8 @@ public final class StudentParts {
 
   /**
    * Returns the rows as {@link #source()} does, with the given columns, which other students of the
-   * same teachers read, too.
-   *
-   * @param columns of each teacher, the first before the further ones
+   * same teachers may read as well. @param columns the columns of each teacher, the first before
+   * the further ones
    */
   public TargetSource source(List<Set<Column>> columns) throws IOException {
     KeyedRows own = inOrder(first.reader().with(columns.get(0)), run.train());
@@ -110,7 +109,7 @@ public final class StudentParts {
     return new JoinedReader(own, others, joined.leftOut());
   }
 
-  /** Returns a cache's rows as a training of one teacher counts them. */
+  /** Returns a cache's rows in the order of shards that a training with one teacher reads. */
   public static KeyedRows inOrder(CacheReader reader, TrainSpec train) {
     return train.batching().order() == TrainSpec.Order.PLAN ? new PlannedReader(reader) : reader;
   }
@@ -162,7 +161,7 @@ public final class StudentParts {
     TeacherTargets opened = validation;
     if (opened == null) {
       CacheReader reader = TaskCaches.open(storage, new Path(cache), run.places().teacher());
-      // It was made with the same teacher, so the student's own cache provides the weights.
+      // It was created with the same teacher, so the student's own cache provides the weights.
       opened =
           new TeacherTargets(
               reader,
@@ -205,7 +204,7 @@ public final class StudentParts {
     return weights;
   }
 
-  /** Replaces projections by those that the model at {@code start} was trained with, if any. */
+  /** Replaces projections with those that the model at {@code start} was trained with, if any. */
   private static void resumeProjections(
       java.nio.file.Path start, Map<String, NDArray> projections, NDManager manager)
       throws IOException {
@@ -221,7 +220,9 @@ public final class StudentParts {
                 : fresh);
   }
 
-  /** Writes a student's projections beside it, if it has any; a later stage starts from them. */
+  /**
+   * Writes a student's projections to its directory, if it has any; a later stage starts from them.
+   */
   static void writeProjections(java.nio.file.Path directory, Map<String, NDArray> weights)
       throws IOException {
     Map<String, NDArray> projections = new LinkedHashMap<>(weights);
@@ -241,7 +242,7 @@ public final class StudentParts {
       return BiLstmInit.from(manager, model, teacher(), seed);
     }
     java.nio.file.Path copy = Models.copy(start);
-    if (Files.isDirectory(copy)) { // made by an earlier stage
+    if (Files.isDirectory(copy)) { // written by an earlier stage
       return ModelDirectory.open(copy).weights(manager);
     }
     Map<Integer, float[]> known =

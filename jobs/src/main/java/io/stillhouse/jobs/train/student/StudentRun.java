@@ -13,13 +13,12 @@ import org.apache.hadoop.fs.Path;
 import org.jspecify.annotations.Nullable;
 
 /**
- * One student to train. Tasks receive it whole, so it holds no open files.
- *
- * @param name of the student, and of its directory
+ * One student to train. It is serialized to tasks, so it holds no open files. @param name the name
+ * of the student and of its directory
  * @param model its shape
  * @param loss what it learns
  * @param train how it is trained
- * @param start where its weights come from
+ * @param start where its initial weights come from
  * @param places where its inputs and outputs are
  */
 public record StudentRun(
@@ -27,14 +26,14 @@ public record StudentRun(
     implements Serializable {
 
   /**
-   * Where a student's first weights come from.
+   * Where a student's initial weights come from.
    *
    * @param directory a Hugging Face directory, or null for random weights; for a BiLSTM the
    *     teacher's directory, whose word vectors it takes, or a file of word vectors
-   * @param blocks the block of that model, from 1, for each of the student's
-   * @param pruned the student's heads that are left out
-   * @param made the fingerprint of the student in that directory, "" if it is not a student of
-   *     ours; a student that was trained by another recipe is another start
+   * @param blocks the block of that model, counted from 1, for each student block @param pruned the
+   *     student's heads that are left out @param made the fingerprint of the student in that
+   *     directory, or "" if it was not trained by Stillhouse; students trained by different recipes
+   *     are different starts
    */
   public record Start(
       @Nullable String directory, List<Integer> blocks, PrunedHeads pruned, String made)
@@ -43,23 +42,23 @@ public record StudentRun(
       blocks = List.copyOf(blocks); // a sublist is not serializable
     }
 
-    /** Makes a start from a model that is no student of ours. */
+    /** Creates a start from a model that was not trained by Stillhouse. */
     public Start(@Nullable String directory, List<Integer> blocks, PrunedHeads pruned) {
       this(directory, blocks, pruned, "");
     }
 
-    /** Makes a start with every head. */
+    /** Creates a start without pruned heads. */
     public Start(@Nullable String directory, List<Integer> blocks) {
       this(directory, blocks, PrunedHeads.NONE);
     }
 
-    /** Starts from a student of the same shape, block by block. */
+    /** Creates a start from a student of the same shape, block by block. */
     public static Start allBlocks(Path directory, int layers, PrunedHeads pruned) {
       return new Start(
           directory.toString(), IntStream.rangeClosed(1, layers).boxed().toList(), pruned);
     }
 
-    /** Returns this start from a student with the given fingerprint. */
+    /** Returns a copy with the given fingerprint of the student in the directory. */
     public Start withFingerprint(String fingerprint) {
       return new Start(directory, blocks, pruned, fingerprint);
     }
@@ -71,7 +70,7 @@ public record StudentRun(
     STORED
   }
 
-  /** How the recipe says that targets are kept. */
+  /** How targets are stored according to the recipe. */
   public record TargetStorage(MlmTargets mlm, Scores scores) implements Serializable {
     /** The storage of a student that learns from labels alone. */
     public static final TargetStorage NOTHING = new TargetStorage(MlmTargets.NONE, Scores.DERIVED);
@@ -80,12 +79,12 @@ public record StudentRun(
   /**
    * Where a student's inputs and outputs are.
    *
-   * @param cache holds the targets
+   * @param cache the cache that contains the targets
    * @param teacher the recipe's {@code teacher.name}, whose targets are read
-   * @param kept how the targets are kept in the cache
-   * @param validation a cache whose rows measure the student, or null
+   * @param kept how the targets are stored in the cache
+   * @param validation a cache of validation rows, or null
    * @param students the directory of all students
-   * @param cacheFingerprints of the cache's plan
+   * @param cacheFingerprints the fingerprints of the cache's plan
    * @param joined the further teachers and the rows that all teachers have
    */
   public record Paths(
@@ -97,7 +96,7 @@ public record StudentRun(
       Map<String, String> cacheFingerprints,
       JoinedTeachers joined)
       implements Serializable {
-    /** Makes the paths of a student of one teacher. */
+    /** Creates the paths of a student of one teacher. */
     public Paths(
         String cache,
         String teacher,
@@ -118,12 +117,12 @@ public record StudentRun(
     }
   }
 
-  /** Returns a copy with the given threads if the recipe does not set them. */
+  /** Returns a copy with the given number of threads, unless the recipe sets it. */
   public StudentRun orThreads(int threads) {
     return train.run().threads() != 0 ? this : with(train.withThreads(threads));
   }
 
-  /** Returns a copy that selects its weights in the given way. */
+  /** Returns a copy with the given selection of weights. */
   public StudentRun selecting(TrainSpec.Selection selection) {
     return with(train.withSelection(selection));
   }
@@ -142,7 +141,10 @@ public record StudentRun(
     return new Path(places.students(), name);
   }
 
-  /** Returns the directory of its checkpoints, which is deleted when it is finished. */
+  /**
+   * Returns the directory of the student's checkpoints, which is deleted when the student is
+   * finished.
+   */
   public Path checkpoints() {
     return new Path(places.students(), "_checkpoints/" + name);
   }

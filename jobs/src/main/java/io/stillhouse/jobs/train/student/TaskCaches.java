@@ -18,9 +18,9 @@ import org.apache.hadoop.fs.Path;
 
 /**
  * The caches that the tasks of this process have opened. A training in rounds starts a task for
- * every worker and round; each would otherwise read the whole manifest again. An entry is valid
- * while the names, sizes and times of the manifest's files are unchanged. Caches with a rolling
- * window are never kept, because their readers follow the manifest as it grows.
+ * every worker and round; each of them would otherwise read the entire manifest again. An entry is
+ * valid while the names, sizes and modification times of the manifest's files are unchanged. Caches
+ * with a rolling window are never kept, because their readers follow the manifest as it grows.
  */
 final class TaskCaches {
   private static final int MAX_OPENED = 8;

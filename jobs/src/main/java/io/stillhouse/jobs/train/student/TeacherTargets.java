@@ -12,7 +12,7 @@ import java.io.IOException;
 /**
  * The targets of one teacher, in an open cache.
  *
- * @param reader of the cache, without target columns
+ * @param reader the reader of the cache, without target columns
  * @param teacher the cache's copy of the model
  * @param selection the columns and the teacher's weights that the student reads
  */
@@ -22,7 +22,7 @@ record TeacherTargets(CacheReader reader, HuggingFaceDirectory teacher, ColumnSe
    * Selects what a student reads.
    *
    * @param loss what the student learns from this teacher
-   * @param kept how the recipe says that targets are kept
+   * @param kept how targets are stored according to the recipe
    */
   static TeacherTargets of(CacheReader reader, DistillSpec loss, StudentRun.TargetStorage kept)
       throws IOException {
@@ -31,7 +31,7 @@ record TeacherTargets(CacheReader reader, HuggingFaceDirectory teacher, ColumnSe
         reader, teacher, ColumnSelection.of(loss, teacher.spec(), kept, reader::has));
   }
 
-  /** Loads the weights that rebuild targets which are not stored; no others are read. */
+  /** Loads only the weights that rebuild targets that are not stored. */
   TeacherParts parts(NDManager manager, MlmTargets mlm) throws IOException {
     return new TeacherParts(
         selection.teacherTensors().isEmpty()

@@ -31,7 +31,7 @@ import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
-/** Trains one student, inside a Spark task, and publishes its directory. */
+/** Trains one student inside a Spark task, and publishes its directory. */
 public final class TrainTask implements AutoCloseable {
   private static final Logger LOG = LoggerFactory.getLogger(TrainTask.class);
   private static final Gson LINE = new GsonBuilder().serializeSpecialFloatingPointValues().create();
@@ -48,7 +48,7 @@ public final class TrainTask implements AutoCloseable {
   private record Opened(StudentParts parts, TrainingWindow window, NDManager manager) {}
 
   /**
-   * @param listener takes every step, with the means over the latest ones
+   * @param listener receives every step, with means over the latest steps
    */
   public TrainTask(StudentRun run, Consumer<StepReport> listener) {
     this.run = run;
@@ -56,14 +56,14 @@ public final class TrainTask implements AutoCloseable {
   }
 
   /**
-   * Trains the student alone. If another attempt of the task has published it already, returns that
+   * Trains the student alone. If another attempt of the task has already published it, returns that
    * result.
    */
   public TrainedStudent train() throws IOException {
     try {
       Optional<TrainedStudent> before = TrainedStudent.finished(storage, run);
       if (before.isPresent()) {
-        LOG.info("student '{}' is trained already ({})", run.name(), run.directory());
+        LOG.info("student '{}' is already trained ({})", run.name(), run.directory());
         tidy(TrainingWindow.open(run, storage));
         return before.get();
       }
@@ -92,7 +92,7 @@ public final class TrainTask implements AutoCloseable {
     opened = new Opened(parts, window, Devices.manager());
   }
 
-  /** Begins the training of a student that shares its task with others. */
+  /** Starts the training of a student that shares its task with others. */
   public Trainer.Run join(Lockstep others, TargetSource source, TeacherParts teacher)
       throws IOException {
     Map<String, NDArray> start = start();
@@ -127,7 +127,7 @@ public final class TrainTask implements AutoCloseable {
   private void logBegin() {
     List<StepReport> steps = history.steps();
     LOG.info(
-        "student '{}' begins after step {} (attempt {}, device {}, {} threads, checkpoints in {})",
+        "student '{}' starts after step {} (attempt {}, device {}, {} threads, checkpoints in {})",
         run.name(),
         steps.isEmpty() ? 0 : steps.get(steps.size() - 1).step(),
         attempt(),
@@ -149,7 +149,7 @@ public final class TrainTask implements AutoCloseable {
     return run;
   }
 
-  /** Returns the result so far, with the validation rows measured. */
+  /** Returns the result so far, with measurements on the validation rows. */
   public TrainedStudent measured() throws IOException {
     return soFar(validation());
   }
@@ -205,7 +205,7 @@ public final class TrainTask implements AutoCloseable {
     return named;
   }
 
-  /** Returns how good weights are by what the recipe selects by; larger is better. */
+  /** Returns the quality of weights by the recipe's selection criterion; larger is better. */
   private double worth(Map<String, NDArray> of) throws IOException {
     String by = run.train().selection().by();
     Double value = validation(Objects.requireNonNull(run.places().validation()), of).get(by);
@@ -215,7 +215,7 @@ public final class TrainTask implements AutoCloseable {
     return by.equals("loss") ? -value : value;
   }
 
-  /** Keeps every step's own time in the history; live metrics show the means of the last steps. */
+  /** Adds a step to the history, and passes the means over the latest steps to the listener. */
   private void record(StepReport step) {
     List<StepReport> steps = history.steps();
     steps.add(step);
@@ -253,7 +253,7 @@ public final class TrainTask implements AutoCloseable {
       FileUtils.deleteDirectory(local.toFile());
     }
     LOG.info(
-        "student '{}' is finished after step {} ({} s of steps, attempt {}): {}",
+        "student '{}' finished after step {} ({} s of steps, attempt {}): {}",
         run.name(),
         trained.steps(),
         Math.round(trained.speed().seconds()),
@@ -262,7 +262,7 @@ public final class TrainTask implements AutoCloseable {
     return trained;
   }
 
-  /** Deletes what a finished student no longer needs. */
+  /** Deletes the checkpoints of a finished student, and acknowledges all shards. */
   private void tidy(TrainingWindow window) throws IOException {
     storage.fileSystem(run.checkpoints()).delete(run.checkpoints(), true);
     window.finished();

@@ -13,15 +13,10 @@ import org.apache.hadoop.fs.Path;
 import org.jspecify.annotations.Nullable;
 
 /**
- * The result of one student's training; also {@code training.json} in its directory.
- *
- * @param name of the student
- * @param directory of the finished student
- * @param fingerprint of its recipe and its caches
- * @param model its size
- * @param training how far it was trained
- * @param losses what was measured
- * @param speed how fast it was trained
+ * The result of one student's training; also written to its directory as {@code training.json}.
+ * @param name the name of the student @param directory the directory of the finished student @param
+ * fingerprint the fingerprint of its recipe and caches @param model its size @param training how
+ * far it was trained @param losses its measured losses @param speed how fast it was trained
  */
 public record TrainedStudent(
     String name,
@@ -37,8 +32,8 @@ public record TrainedStudent(
   /**
    * The size of a student.
    *
-   * @param prunedHeads the pruned heads, from 1, of each block (blocks that share weights count
-   *     once); null if no head is pruned
+   * @param prunedHeads the pruned heads of each block, counted from 1 (blocks that share weights
+   *     count once); null if no head is pruned
    */
   public record Model(long parameters, @Nullable List<List<Integer>> prunedHeads)
       implements Serializable {}
@@ -46,22 +41,19 @@ public record TrainedStudent(
   /**
    * How far a student was trained, and on what.
    *
-   * @param steps of the optimiser
-   * @param chosen the step whose weights were kept; null if those of the last step were
-   * @param rowsLeftOut rows of the cache that were not trained on because a further teacher's cache
-   *     lacks them; null if there are none
+   * @param steps the number of optimiser steps @param chosen the step whose weights were kept; null
+   *     if it was the last step @param rowsLeftOut number of rows of the cache that were not
+   *     trained on because a further teacher's cache lacks them; null if there are none
    */
   public record Training(
       long steps, TrainSpec.@Nullable Chosen chosen, @Nullable Integer rowsLeftOut)
       implements Serializable {}
 
   /**
-   * The terms of the loss, by name, before their weights.
-   *
-   * @param first the mean of each over the first tenth of the steps
-   * @param last the mean of each over the last tenth of the steps
-   * @param validation each over the rows of {@code train.validation}, with the weighted sum as
-   *     {@code loss} and the task's metrics; empty without such rows
+   * The unweighted terms of the loss, by name. @param first the mean of each term over the first
+   * tenth of the steps @param last the mean of each term over the last tenth of the steps @param
+   * validation each term over the rows of {@code train.validation}, with the weighted sum as {@code
+   * loss} and the task's metrics; empty without such rows
    */
   public record Losses(
       Map<String, Double> first, Map<String, Double> last, Map<String, Double> validation)
@@ -72,16 +64,15 @@ public record TrainedStudent(
    *
    * @param seconds wall time of its steps
    * @param tokensPerSecond real tokens, without padding
-   * @param waitShare share of the time, in 0..1, that was spent waiting for data
-   * @param threads of libtorch
+   * @param waitShare share of the time spent waiting for data, in 0..1 @param threads the number of
+   *     libtorch threads
    */
   public record Speed(double seconds, double tokensPerSecond, double waitShare, int threads)
       implements Serializable {}
 
   /**
-   * Reads a finished student; empty if it is not finished.
-   *
-   * @throws io.stillhouse.error.StillhouseException if another recipe's student has its directory
+   * Reads a finished student. Returns empty if it is not finished. @throws
+   * io.stillhouse.error.StillhouseException if its directory contains a student of another recipe
    */
   public static Optional<TrainedStudent> finished(Storage storage, StudentRun run)
       throws IOException {
@@ -91,13 +82,13 @@ public record TrainedStudent(
     TrainedStudent trained = read(storage, run.directory());
     if (trained == null || !trained.fingerprint().equals(run.fingerprint())) {
       throw Errors.invalid(
-          "'%s' holds a student of another recipe or cache".formatted(run.directory()),
+          "'%s' contains a student of another recipe or cache".formatted(run.directory()),
           "choose another student.name or train.path, or delete that directory");
     }
     return Optional.of(trained);
   }
 
-  /** Returns the fingerprint of a finished student; "" if the directory is not a student's. */
+  /** Returns the fingerprint of a finished student, or "" if the directory does not contain one. */
   public static String fingerprint(Storage storage, Path student) throws IOException {
     TrainedStudent trained = read(storage, student);
     @Nullable String fingerprint = trained == null ? null : trained.fingerprint();
@@ -123,17 +114,17 @@ public record TrainedStudent(
     java.nio.file.Files.writeString(student.resolve(FILE), Storage.JSON.toJson(this) + "\n");
   }
 
-  /** Returns the number of its parameters. */
+  /** Returns the student's number of parameters. */
   public long parameters() {
     return model.parameters();
   }
 
-  /** Returns the number of its steps. */
+  /** Returns the number of steps that the student was trained for. */
   public long steps() {
     return training.steps();
   }
 
-  /** Returns one line for people. */
+  /** Returns a one-line summary for users. */
   public String summary() {
     StringBuilder line =
         new StringBuilder(

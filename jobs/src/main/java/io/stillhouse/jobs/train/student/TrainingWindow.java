@@ -20,9 +20,9 @@ import org.apache.hadoop.fs.Path;
 import org.jspecify.annotations.Nullable;
 
 /**
- * A student's side of a cache with a rolling window: it waits for shards, and acknowledges those
- * that no step after its newest checkpoint reads, so that the cache may drop them. On a cache
- * without a window nothing here does anything.
+ * The student's side of a cache with a rolling window. It waits for shards, and acknowledges those
+ * that no step after its newest checkpoint reads, so that the cache may drop them. For a cache
+ * without a window, all methods do nothing.
  */
 public final class TrainingWindow {
   private final StudentRun run;
@@ -36,7 +36,7 @@ public final class TrainingWindow {
   private @Nullable ShardSchedule schedule;
 
   /**
-   * @param reader of the student's cache; a thread that waits for shards needs its own
+   * @param reader the reader of the student's cache; a thread that waits for shards needs its own
    */
   public TrainingWindow(StudentRun run, Storage storage, CacheReader reader) {
     this.run = run;
@@ -49,7 +49,7 @@ public final class TrainingWindow {
     this.acknowledgements = new Acknowledgements(storage, cache);
   }
 
-  /** Opens the student's cache as it is now. */
+  /** Opens the current state of the student's cache. */
   public static TrainingWindow open(StudentRun run, Storage storage) throws IOException {
     StudentRun.Paths places = run.places();
     return new TrainingWindow(
@@ -63,7 +63,7 @@ public final class TrainingWindow {
     return window != null;
   }
 
-  /** Makes the schedule at the first call: a recipe without a window may have none. */
+  /** Creates the schedule on the first call, because a recipe without a window may have none. */
   private ShardSchedule schedule() {
     ShardSchedule made = schedule;
     if (made == null) {
@@ -74,12 +74,13 @@ public final class TrainingWindow {
   }
 
   /**
-   * Requires that the student can be trained from the window as it is now; nothing is written.
+   * Requires that the student can be trained from the current state of the window; nothing is
+   * written.
    *
    * @param columns the tensor columns that the student reads
    * @throws io.stillhouse.error.StillhouseException if the student reads shards in another order,
-   *     more than once, or more at once than the window holds; if it needs a shard that is dropped;
-   *     or if the window waits for another student of its name
+   *     more than once, or more at once than the window holds; if it needs a shard that has been
+   *     dropped; or if the window waits for another student of the same name
    */
   public void requireFits(Collection<Column> columns) throws IOException {
     if (window == null) {
@@ -94,9 +95,9 @@ public final class TrainingWindow {
     Acknowledgements.Student known = acknowledgements.of(run.name());
     if (known != null && !known.directory().equals(run.places().students())) {
       throw Errors.invalid(
-          "the window of cache '%s' waits for a student '%s' in '%s', and this one would be in '%s'"
+          "the window of cache '%s' waits for a student '%s' in '%s', but this one would be in '%s'"
               .formatted(cache, run.name(), known.directory(), run.places().students()),
-          "choose another student.name, or, if the other is no longer wanted, delete '%s'"
+          "choose another student.name, or, if the other is no longer needed, delete '%s'"
               .formatted(acknowledgements.file(run.name())));
     }
   }
@@ -105,7 +106,7 @@ public final class TrainingWindow {
     return new HadoopCheckpoints(storage, run.checkpoints(), History.empty()).newestStep();
   }
 
-  /** Makes the window keep every shard that this student still needs. */
+  /** Registers the student, so that the window keeps every shard that it still needs. */
   public void register() throws IOException {
     if (window != null) {
       acknowledge(schedule().done(newestStep()));
@@ -124,7 +125,10 @@ public final class TrainingWindow {
         new Acknowledgements.Student(run.name(), run.places().students(), needs));
   }
 
-  /** Returns a store that acknowledges shards after each checkpoint, and asks for checkpoints. */
+  /**
+   * Returns a store that acknowledges shards after each checkpoint, and requests checkpoints when
+   * the window needs them.
+   */
   public CheckpointStore acknowledging(CheckpointStore checkpoints) throws IOException {
     if (window == null) {
       return checkpoints;
@@ -183,8 +187,8 @@ public final class TrainingWindow {
   /**
    * Describes what the student waits for.
    *
-   * @param steps that are done
-   * @return one phrase, or "" if it does not wait
+   * @param steps the number of finished steps
+   * @return a phrase, or "" if it does not wait
    */
   public String waitsFor(long steps) {
     if (window == null || steps >= schedule().steps()) {
@@ -204,9 +208,9 @@ public final class TrainingWindow {
                   shard.getAsInt(),
                   PlannedReader.isBeingWritten(storage, cache)
                       ? ""
-                      : ", and no cache command runs: start it again");
+                      : ", but no cache command is running; start it again");
     } catch (IOException | StillhouseException e) {
-      return ""; // the task that reads the shard reports this
+      return ""; // reported by the task that reads the shard
     }
   }
 }

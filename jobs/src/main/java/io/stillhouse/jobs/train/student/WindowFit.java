@@ -9,17 +9,15 @@ import org.apache.hadoop.fs.Path;
 
 /** Checks that a training reads a cache in a way that its rolling window can serve. */
 final class WindowFit {
-  /** A large window needs no checkpoint for each of its shards. */
+  /** The number of checkpoints per window; a large window needs no checkpoint for each shard. */
   private static final int CHECKPOINTS_PER_WINDOW = 4;
 
   private WindowFit() {}
 
   /**
-   * Requires that a training reads shards in their order, once, and no more at a time than the
-   * window holds.
-   *
-   * @param window how many shards have their targets at a time
-   * @param shardRows rows of each shard of the cache
+   * Requires that a training reads shards in order, once, and no more at a time than the window
+   * holds. @param window the number of shards whose targets may exist at a time @param shardRows
+   * the number of rows of each shard of the cache
    * @throws io.stillhouse.error.StillhouseException naming the setting to change
    */
   static void require(Path cache, int window, List<Integer> shardRows, TrainSpec train) {
@@ -36,14 +34,14 @@ final class WindowFit {
       throw Errors.invalid(
           "%s, so it can be read once, but %s is %d"
               .formatted(has, Options.EPOCHS.key(), train.epochs()),
-          "set %s=1, or make a cache with %s=0"
+          "set %s=1, or create a cache with %s=0"
               .formatted(Options.EPOCHS.key(), Options.CACHE_WINDOW.key()));
     }
     int most = schedule.mostAtOnce();
     if (most > window) {
       throw Errors.invalid(
           "%s, but a %s reads up to %d".formatted(has, reading(train), most),
-          "make the cache with %s=%d or more, or lower those"
+          "create the cache with %s=%d or more, or lower these values"
               .formatted(Options.CACHE_WINDOW.key(), most));
     }
   }
@@ -65,9 +63,8 @@ final class WindowFit {
   }
 
   /**
-   * Returns after how many shards a checkpoint is due, so that the window can move on.
-   *
-   * @param mostAtOnce the most shards that a step or a round reads
+   * Returns after how many shards a checkpoint is due, so that the window can advance. @param
+   * mostAtOnce the maximum number of shards that a step or a round reads
    */
   static int checkpointStride(int window, int mostAtOnce) {
     int spare = window - mostAtOnce + 1;

@@ -25,8 +25,9 @@ import java.util.TreeMap;
 import org.apache.hadoop.fs.Path;
 
 /**
- * Decides which students of a sweep go on after a pause (successive halving; Jamieson and Talwalkar
- * 2016, arXiv:1502.07943). Each decision is written to a file, which a restarted sweep follows.
+ * Decides which students of a sweep continue after a pause (successive halving; Jamieson and
+ * Talwalkar 2016, arXiv:1502.07943). Each decision is written to a file, which a restarted sweep
+ * follows.
  */
 final class Halving {
   private static final String AGREEMENT = "agreement";
@@ -36,7 +37,7 @@ final class Halving {
   private final Rule rule;
   private final Map<String, String> students;
 
-  /** The recipe's rule: the pauses, the share of students that go on, and the measure. */
+  /** The recipe's rule: the pauses, the share of students that continue, and the measure. */
   record Rule(List<Integer> at, double keep, String by) {
     static Rule of(Settings settings) {
       return new Rule(
@@ -49,11 +50,11 @@ final class Halving {
   /**
    * One decision.
    *
-   * @param rule that was applied
-   * @param students of the whole sweep, with their fingerprints
+   * @param rule the rule that was applied
+   * @param students the fingerprints of all students of the sweep, by name
    * @param at the step of the pause
    * @param measured the measure of each student that reached the pause
-   * @param goingOn the better ones, the best first
+   * @param goingOn the students that continue, the best first
    * @param out the outcomes of the others
    */
   record Decision(
@@ -87,14 +88,14 @@ final class Halving {
     }
     if (run.train().rounds().used()) {
       throw Errors.invalid(
-          "sweep.halving.at is %s, but a student that is trained in rounds cannot pause between them"
+          "sweep.halving.at is %s, but a student that is trained in rounds cannot be paused"
               .formatted(rule.at()),
           "set train.workers=1 and train.lookahead=false, or remove the pauses");
     }
     if (weight(run.loss()) == 0) {
       throw Errors.invalid(
           "sweep.halving.by is %s, but loss.%s.weight is 0".formatted(rule.by(), rule.by()),
-          "give it a weight, or measure by what all students have");
+          "set a weight, or rank by a measure that all students have");
     }
   }
 
@@ -106,7 +107,7 @@ final class Halving {
         .orElse(1);
   }
 
-  /** Checks that the validation rows have what the rule measures by. */
+  /** Checks that the validation rows have what the rule measures. */
   void requireRows(TrainingCache cache) throws IOException {
     if (rule.at().isEmpty()) {
       return;
@@ -115,7 +116,7 @@ final class Halving {
     if (validation == null) {
       throw Errors.invalid(
           "train.validation is empty, but sweep.halving.at is %s".formatted(rule.at()),
-          "cache rows that students are not trained on, and name that cache");
+          "cache rows that students are not trained on, and set it to that cache");
     }
     if (!moreIsBetter(rule.by())) {
       return;
@@ -127,21 +128,21 @@ final class Halving {
       throw Errors.invalid(
           "sweep.halving.by is %s, but the teacher's task has %s"
               .formatted(rule.by(), own.isEmpty() ? "no metrics" : own + " and agreement"),
-          "measure by loss or by one of its terms" + (own.isEmpty() ? "" : ", or by one of these"));
+          "rank by loss or by one of its terms" + (own.isEmpty() ? "" : ", or by one of these"));
     }
     if (!(agreement ? validation.has(Targets.LOGITS) : cache.isLabelled(validation))) {
       throw Errors.invalid(
           "sweep.halving.by is %s, but the rows of train.validation have no %s"
               .formatted(rule.by(), agreement ? "teacher's logits" : "labels"),
-          "cache them with these, or measure by loss");
+          "cache these rows with them, or rank by loss");
     }
   }
 
   /**
    * Reads the decision at a pause; empty if there is none yet.
    *
-   * @throws io.stillhouse.error.StillhouseException if it was made by another rule or for other
-   *     students
+   * @throws io.stillhouse.error.StillhouseException if it was made by a different rule or for
+   *     different students
    */
   Optional<Decision> decided(long at) throws IOException {
     Path file = file(at);
@@ -151,15 +152,15 @@ final class Halving {
     Decision decision = Storage.JSON.fromJson(storage.readText(file), Decision.class);
     if (!decision.rule().equals(rule) || !decision.students().equals(students)) {
       throw Errors.invalid(
-          "'%s' was decided by another rule (%s), or for other students, than this sweep has (%s)"
+          "'%s' was decided by a different rule (%s), or for different students, than those of this sweep (%s)"
               .formatted(file, decision.rule(), rule),
-          "name another train.path, or delete '%s' and the checkpoints beside it"
+          "set another train.path, or delete '%s' and the checkpoints next to it"
               .formatted(directory));
     }
     return Optional.of(decision);
   }
 
-  /** Decides which of the students that reached a pause go on, and writes the decision. */
+  /** Decides which of the students that reached a pause continue, and writes the decision. */
   Decision decide(long at, Collection<SweepOutcome> outcomes) throws IOException {
     List<SweepOutcome> paused =
         outcomes.stream()
@@ -189,7 +190,7 @@ final class Halving {
     return decision;
   }
 
-  /** Returns a rank by which NaN sorts last. */
+  /** Returns the sort key of a student; the best is the smallest, and NaN sorts last. */
   private double badness(SweepOutcome outcome) {
     double value = outcome.validation(rule.by());
     return moreIsBetter(rule.by()) ? -value : value;

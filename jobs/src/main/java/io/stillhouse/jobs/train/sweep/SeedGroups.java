@@ -12,7 +12,7 @@ import java.util.Map;
 import java.util.TreeMap;
 
 /**
- * Groups the students of a sweep that differ in their seed alone, which are the lines of an
+ * Groups the students of a sweep that differ only in their seed; each group is a line of an
  * ablation table. Each group is compared with the first one, seed by seed.
  */
 final class SeedGroups {
@@ -30,7 +30,7 @@ final class SeedGroups {
   }
 
   /**
-   * Students that differ in their seed alone.
+   * Students that differ only in their seed.
    *
    * @param values the settings that only this group has, by key, without the seed
    * @param validation each measurement on the validation rows
@@ -52,8 +52,8 @@ final class SeedGroups {
   }
 
   /**
-   * Returns the groups in the order of their first students; none where no seed differs. Students
-   * that were not trained to the end are in no group.
+   * Returns the groups in the order of their first students, without groups of a single seed.
+   * Students that were not trained to the end are left out.
    */
   static List<Group> of(List<SweepJob.Row> rows) {
     Map<String, Map<Long, Seeded>> bySeed = new LinkedHashMap<>();
@@ -118,7 +118,7 @@ final class SeedGroups {
   /**
    * Returns the groups as a Markdown table, or "" if there is nothing to show.
    *
-   * @param columns the measurements on the validation rows that are shown
+   * @param columns the measurements on the validation rows to show
    */
   static String markdown(List<Group> groups, List<String> columns) {
     List<String> shown =

@@ -38,7 +38,7 @@ import org.slf4j.LoggerFactory;
 
 /**
  * Trains many students from one cache. Each group of students is one task in its own Spark job, so
- * that an executor that dies of one student takes down its group and no other.
+ * that a student that kills its executor fails only its own group.
  */
 public final class SweepJob implements StageJob<SweepJob.Result> {
   private static final Logger LOG = LoggerFactory.getLogger(SweepJob.class);
@@ -57,7 +57,7 @@ public final class SweepJob implements StageJob<SweepJob.Result> {
    * The result of one student.
    *
    * @param values the settings that only this student has, by key
-   * @param training its result so far; null if it never began
+   * @param training its result so far; null if its training never began
    * @param problem why it failed, or null
    * @param mistake whether the failure is the user's mistake
    */
@@ -70,13 +70,13 @@ public final class SweepJob implements StageJob<SweepJob.Result> {
       boolean mistake) {}
 
   /**
-   * The result of a sweep; also {@code sweep.json} beside the students, and the groups as {@code
-   * sweep.md}.
+   * The result of a sweep; also written next to the students as {@code sweep.json}, with the groups
+   * in {@code sweep.md}.
    *
-   * @param students in the recipe's order
-   * @param groups students that differ in their seed alone
+   * @param students the students in the recipe's order
+   * @param groups students that differ only in their seed
    * @param columns the measurements on the validation rows that tables show
-   * @param notes what the user may want to know
+   * @param notes notes for the user
    */
   public record Result(
       List<Row> students, List<SeedGroups.Group> groups, List<String> columns, List<String> notes) {
@@ -115,7 +115,7 @@ public final class SweepJob implements StageJob<SweepJob.Result> {
     this.students = new SweepStudents(storage, stage);
     this.halving = students.halving();
     int cores = Sessions.coresOfOneTask(spark);
-    // On one machine the tasks share the cores.
+    // On one machine, the tasks share the cores.
     int tasks = spark.sparkContext().isLocal() ? students.tasks() : 1;
     this.runs =
         students.runs().stream().map(run -> run.orThreads(Math.max(1, cores / tasks))).toList();
@@ -179,7 +179,7 @@ public final class SweepJob implements StageJob<SweepJob.Result> {
           List<SweepOutcome> reached = train(wanted, at, latest, live);
           reached.forEach(outcome -> outcomes.put(outcome.name(), outcome));
           decision = halving.decide(at, reached);
-          LOG.info("sweep: at step {} {} go on", at, decision.goingOn());
+          LOG.info("sweep: {} continue after step {}", decision.goingOn(), at);
         }
         decision.out().forEach(outcome -> outcomes.put(outcome.name(), outcome));
         List<String> goingOn = decision.goingOn();
@@ -225,7 +225,7 @@ public final class SweepJob implements StageJob<SweepJob.Result> {
     return summary;
   }
 
-  /** Trains students to their end or a pause, whichever comes first. */
+  /** Trains students to their last step or a pause, whichever comes first. */
   private List<SweepOutcome> train(
       List<StudentRun> wanted, long pause, LatestSteps latest, LiveMetrics live)
       throws IOException {
@@ -241,7 +241,8 @@ public final class SweepJob implements StageJob<SweepJob.Result> {
     }
     List<List<StudentRun>> groups = students.groups(wanted);
     LOG.info(
-        "sweep: {} students begin in {} tasks, in '{}'", wanted.size(), groups.size(), directory());
+        "sweep: starting {} students in {} tasks, in "
+            + "'{}'", wanted.size(), groups.size(), directory());
     try (Progress progress = Progress.resume("sweep", sum(begun), total, "steps");
         TrackedJob job = TrackedJob.start(spark, "sweep", wanted.size() + " students")) {
       job.watch("steps", latest, running -> show(progress, live, begun, latest.with(running)));
@@ -265,7 +266,7 @@ public final class SweepJob implements StageJob<SweepJob.Result> {
       }
       return outcomes;
     } catch (ExecutionException e) {
-      throw new IllegalStateException("a sweep has failed", e.getCause());
+      throw new IllegalStateException("the sweep failed", e.getCause());
     } catch (InterruptedException e) {
       Thread.currentThread().interrupt();
       throw new IllegalStateException("interrupted", e);
@@ -274,14 +275,14 @@ public final class SweepJob implements StageJob<SweepJob.Result> {
     }
   }
 
-  /** Trains one group; if Spark gives up its task, all of its students have failed. */
+  /** Trains one group; if its Spark job fails, all of its students fail. */
   private List<SweepOutcome> trainGroup(List<StudentRun> group, long pause, LatestSteps latest) {
     String names = group.stream().map(StudentRun::name).collect(Collectors.joining(", "));
     try (TrackedJob job = TrackedJob.start(spark, "sweep", "students " + names)) {
       try {
         return job.run(() -> runGroup(group, pause, latest));
       } catch (Exception e) {
-        if (job.cancelled()) { // which is nobody's failure
+        if (job.cancelled()) { // not a failure of the students
           throw new IllegalStateException("the training of %s was stopped".formatted(names), e);
         }
         LOG.warn(

@@ -8,7 +8,7 @@ import org.jspecify.annotations.Nullable;
 /**
  * The outcome of one student of a sweep.
  *
- * @param training its result so far; null if it never began
+ * @param training its result so far; null if its training never began
  * @param problem why it failed, or null
  * @param mistake whether the failure is the user's mistake
  */
@@ -22,13 +22,13 @@ public record SweepOutcome(
 
   /** How far a student was trained. */
   public enum Status {
-    /** To its last step; its directory exists. */
+    /** Trained to its last step; its directory exists. */
     TRAINED,
-    /** To a pause, at which nothing is decided yet. */
+    /** Trained to a pause at which nothing has been decided yet. */
     PAUSED,
-    /** To a pause, after which better students went on. */
+    /** Trained to a pause after which only better students continued. */
     STOPPED,
-    /** Not to the end, because of an error; its checkpoints are kept. */
+    /** Stopped by an error; its checkpoints are kept. */
     FAILED
   }
 
@@ -53,7 +53,7 @@ public record SweepOutcome(
     return new SweepOutcome(name, Status.STOPPED, training, null, false);
   }
 
-  /** Returns a measurement on the validation rows, NaN if there is none. */
+  /** Returns a measurement on the validation rows, or NaN if there is none. */
   double validation(String what) {
     Double value = training == null ? null : training.losses().validation().get(what);
     return value == null ? Double.NaN : value;

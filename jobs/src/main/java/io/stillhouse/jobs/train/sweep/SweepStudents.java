@@ -30,7 +30,10 @@ import java.util.TreeMap;
 import java.util.TreeSet;
 import org.apache.hadoop.fs.Path;
 
-/** The students of a sweep, all checked before any is trained, and how they share tasks. */
+/**
+ * The students of a sweep, all of which are checked before any is trained, and their grouping into
+ * tasks.
+ */
 final class SweepStudents {
   private static final Set<String> CHANGING_THE_SUM =
       Set.of(Options.STUDENT_LAYERS.key(), Options.LAYER_MAP.key());
@@ -59,11 +62,11 @@ final class SweepStudents {
     if (students.isEmpty()) {
       throw Errors.invalid(
           "sweep.over and sweep.students are empty",
-          "name what differs, such as sweep.over.student.layers='[2, 4]'");
+          "set what differs, such as sweep.over.student.layers='[2, 4]'");
     }
     this.cache = TrainingCache.open(storage, settings);
     cache.requireNoWindow(
-        "a student of a sweep that fails or is left out would keep it from moving");
+        "a student of a sweep that fails or is left out would keep it from advancing");
     this.studentRuns = new StudentRuns(storage, cache);
     Map<String, List<String>> problems = new LinkedHashMap<>();
     for (Sweep.Student student : students) {
@@ -87,7 +90,7 @@ final class SweepStudents {
     }
   }
 
-  /** Returns the students in the recipe's order; threads are 0 where it does not set them. */
+  /** Returns the students in the recipe's order; threads are 0 if it does not set them. */
   List<StudentRun> runs() {
     return runs;
   }
@@ -102,7 +105,7 @@ final class SweepStudents {
     return values.getOrDefault(name, Map.of());
   }
 
-  /** Returns which measurements on the validation rows tables show, in order. */
+  /** Returns the measurements on the validation rows that tables show, in order. */
   List<String> columns() {
     List<Metric> metrics = Recipe.metrics(settings, cache.teacher().spec().head().task());
     boolean named = !settings.get(Options.EVALUATE_METRICS).isEmpty();
@@ -114,9 +117,8 @@ final class SweepStudents {
   }
 
   /**
-   * Returns what the user may want to know.
-   *
-   * @param started the students with their starts, by which equal ones are found
+   * Returns notes for the user. @param started the students with their starts, which are compared
+   * to find equal students
    */
   List<String> notes(List<StudentRun> started) {
     Set<String> all = new LinkedHashSet<>(notes);
@@ -134,7 +136,7 @@ final class SweepStudents {
     return cache.rows(run);
   }
 
-  /** Returns how many tasks train at once, if there is room for all. */
+  /** Returns how many tasks train at once if there are enough cores for all. */
   int tasks() {
     return groups(runs).stream().mapToInt(group -> group.get(0).train().rounds().workers()).sum();
   }
@@ -178,7 +180,7 @@ final class SweepStudents {
     return made.runs();
   }
 
-  /** A sweep compares students, so baselines are trained only where the recipe asks for them. */
+  /** Returns whether the recipe asks for baselines; by default, a sweep only compares students. */
   private boolean baselines() {
     return settings.has(Options.BASELINE) && settings.get(Options.BASELINE);
   }
@@ -198,12 +200,12 @@ final class SweepStudents {
       if (!names.add(run.name())) {
         throw Errors.invalid(
             "a student and another's baseline are both called '%s'".formatted(run.name()),
-            "choose another name for the student in sweep.students");
+            "choose a different name for the student in sweep.students");
       }
     }
   }
 
-  /** Checks that existing checkpoints are not past a pause that nothing was decided at. */
+  /** Checks that no checkpoint is past a pause without a decision. */
   private void requireOneHistory(List<StudentRun> planned) throws IOException {
     for (int at : halving.pauses()) {
       if (halving.decided(at).isPresent()) {
@@ -213,9 +215,9 @@ final class SweepStudents {
         long step = new HadoopCheckpoints(storage, run.checkpoints(), History.empty()).newestStep();
         if (step > at) {
           throw Errors.invalid(
-              "'%s' has a checkpoint of step %d, past the pause at %d, at which nothing was decided yet"
+              "'%s' has a checkpoint of step %d, past the pause at %d, which has no decision yet"
                   .formatted(run.name(), step, at),
-              "name another train.path, or delete '%s'".formatted(run.checkpoints()));
+              "set another train.path, or delete '%s'".formatted(run.checkpoints()));
         }
       }
       return;
@@ -232,14 +234,14 @@ final class SweepStudents {
     }
   }
 
-  /** Losses are comparable only between students with the same terms, weights and layers. */
+  /** Adds a note if students are ranked by losses whose terms, weights or layers differ. */
   private void addIncomparableLosses(Set<String> notes) {
     Set<String> keys = new TreeSet<>();
     students.forEach(student -> keys.addAll(student.values().keySet()));
     keys.removeIf(key -> !key.startsWith("loss.") && !CHANGING_THE_SUM.contains(key));
     if (!halving.pauses().isEmpty() && halving.by().equals("loss") && !keys.isEmpty()) {
       notes.add(
-          "sweep.halving.by is loss, which is not comparable between students that differ in %s; measure by a term, accuracy or agreement"
+          "sweep.halving.by is loss, which is not comparable between students that differ in %s; rank by a term, accuracy or agreement"
               .formatted(String.join(", ", keys)));
     }
   }
@@ -257,7 +259,7 @@ final class SweepStudents {
     }
   }
 
-  /** Returns the problems, each with the names of its students unless all have it. */
+  /** Returns the problems, each with the names of its students unless all students have it. */
   private static List<String> messages(Map<String, List<String>> problems, int students) {
     List<String> messages = new ArrayList<>();
     problems.forEach(

@@ -11,7 +11,8 @@ import java.util.Set;
 import org.jspecify.annotations.Nullable;
 
 /**
- * The result of a sweep as text: a line for each student, and a column for each key that differs.
+ * The result of a sweep as text, with a line for each student and a column for each key that
+ * differs.
  */
 final class SweepTable {
   private static final String NONE = "-";
@@ -20,7 +21,7 @@ final class SweepTable {
   private final List<String> columns;
 
   /**
-   * @param columns the measurements on the validation rows that are shown
+   * @param columns the measurements on the validation rows to show
    */
   SweepTable(List<SweepJob.Row> rows, List<String> columns) {
     this.rows = rows;

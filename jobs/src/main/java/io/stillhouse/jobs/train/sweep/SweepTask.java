@@ -35,9 +35,9 @@ import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /**
- * Trains students of a sweep that share a task. Each ends with the same bits as if {@link
- * TrainTask} trained it alone. The cache is read once, with the columns of all students; teacher
- * weights that several students need are loaded once.
+ * Trains students of a sweep that share a task. Each student ends with the same bits as if {@link
+ * TrainTask} had trained it alone. The cache is read once, with the columns of all students;
+ * teacher weights that several students need are loaded once.
  */
 final class SweepTask implements Lockstep.Watcher {
   private static final Logger LOG = LoggerFactory.getLogger(SweepTask.class);
@@ -52,8 +52,8 @@ final class SweepTask implements Lockstep.Watcher {
 
   /**
    * @param runs students that read the same rows in the same order, with equal threads
-   * @param pause the step after which they are measured and the task ends
-   * @param listeners returns the listener of the student with the given name
+   * @param pause the step after which the students are measured and the task ends
+   * @param listeners a function that returns the listener of the student with the given name
    */
   SweepTask(List<StudentRun> runs, long pause, Function<String, Consumer<StepReport>> listeners) {
     this.runs = runs;
@@ -175,8 +175,8 @@ final class SweepTask implements Lockstep.Watcher {
       LOG.debug("student '{}' failed", name, problem); // the sweep's table shows the message
     } else {
       LOG.warn(
-          "student '{}' failed after step {} (attempt {}); the others of this task go on, and sweep"
-              + " resumes it from its newest checkpoint",
+          "student '{}' failed after step {} (attempt {}); the other students of this task "
+              + "continue, and sweep resumes this one from its newest checkpoint",
           name,
           task.soFar().steps(),
           spark == null ? 0 : spark.attemptNumber(),
@@ -185,8 +185,9 @@ final class SweepTask implements Lockstep.Watcher {
   }
 
   /**
-   * Fails the task if a student failed without a mistake of the user's and Spark would retry the
-   * task, perhaps on another executor. A retry does not train finished or paused students again.
+   * Fails the task if a student failed for a reason other than a user error and Spark would retry
+   * the task, perhaps on another executor. A retry does not train finished or paused students
+   * again.
    */
   private void failForRetry() {
     TaskContext spark = TaskContext.get();

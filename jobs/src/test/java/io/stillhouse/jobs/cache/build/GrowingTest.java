@@ -216,7 +216,7 @@ class GrowingTest extends GrowingFixture {
     assertThat(trained.students().get(0).steps()).isEqualTo(96 / 8);
     run(List.of(old, fresh, tsv("third.tsv", 8)));
     assertThatThrownBy(() -> new TrainJob(spark, student(students, List.of(old, fresh))).run())
-        .hasMessageContaining("holds a student of another recipe or cache");
+        .hasMessageContaining("contains a student of another recipe or cache");
   }
 
   @Test

@@ -148,9 +148,9 @@ class RoundJobTest {
     assertThatThrownBy(
             () -> train("broken", "train.delta-dtype=float16", "train.learning-rate=1e6"))
         .hasStackTraceContaining(
-            "in 3 rounds in a row, up to round 3, the differences of some workers of 'small' were"
-                + " not finite (last: workers [0, 1]); lower train.learning-rate"
-                + " (1000000.0) or train.outer-learning-rate (0.7), or set train.max-grad-norm");
+            "in 3 consecutive rounds, up to round 3, the differences of some workers of 'small' "
+                + "were not finite (last: workers [0, 1]); lower train.learning-rate (1000000.0) "
+                + "or train.outer-learning-rate (0.7), or set train.max-grad-norm");
     assertThat(directory.resolve("broken/small")).doesNotExist();
   }
 

@@ -47,7 +47,7 @@ class WindowFitTest {
     assertThatThrownBy(() -> require(3, train(1, 20, TrainSpec.Order.PLAN)))
         .isInstanceOf(StillhouseException.class)
         .hasMessageContaining("a step of train.batch-size=20 and train.shuffle-shards=1 reads")
-        .hasMessageContaining("make the cache with cache.window=");
+        .hasMessageContaining("create the cache with cache.window=");
   }
 
   @Test

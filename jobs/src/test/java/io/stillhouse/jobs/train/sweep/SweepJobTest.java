@@ -171,8 +171,8 @@ class SweepJobTest {
     assertThatThrownBy(() -> sweep("students"))
         .isInstanceOf(StillhouseException.class)
         .hasMessage(
-            "sweep.over and sweep.students are empty; name what differs, such as"
-                + " sweep.over.student.layers='[2, 4]'");
+            "sweep.over and sweep.students are empty; set what differs, such as "
+                + "sweep.over.student.layers='[2, 4]'");
   }
 
   @Test
@@ -269,8 +269,8 @@ class SweepJobTest {
     assertThat(weights("halved", winner)).isEqualTo(weights);
     assertThatThrownBy(() -> sweep("halved", join(recipe, "sweep.halving.keep=0.25")))
         .isInstanceOf(StillhouseException.class)
-        .hasMessageContaining("decided by another rule")
-        .hasMessageContaining("name another train.path, or delete");
+        .hasMessageContaining("decided by a different rule")
+        .hasMessageContaining("set another train.path, or delete");
   }
 
   @Test
@@ -309,7 +309,7 @@ class SweepJobTest {
         .hasMessageContaining("baselines do not compete with their students")
         .hasMessageContaining(
             "sweep.halving.by is hidden-cosine, but loss.hidden-cosine.weight is 0")
-        .hasMessageContaining("trained in rounds cannot pause");
+        .hasMessageContaining("trained in rounds cannot be paused");
   }
 
   private static String[] withHalving(String... recipe) {
