@@ -16,8 +16,10 @@ final class WindowFit {
 
   /**
    * Requires that a training reads shards in order, once, and no more at a time than the window
-   * holds. @param window the number of shards whose targets may exist at a time @param shardRows
-   * the number of rows of each shard of the cache
+   * holds.
+   *
+   * @param window the number of shards whose targets may exist at a time
+   * @param shardRows the number of rows of each shard of the cache
    * @throws io.stillhouse.error.StillhouseException naming the setting to change
    */
   static void require(Path cache, int window, List<Integer> shardRows, TrainSpec train) {
