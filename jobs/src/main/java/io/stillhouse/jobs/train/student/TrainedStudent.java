@@ -79,8 +79,10 @@ public record TrainedStudent(
       implements Serializable {}
 
   /**
-   * Reads a finished student. Returns empty if it is not finished. @throws
-   * io.stillhouse.error.StillhouseException if its directory contains a student of another recipe
+   * Reads a finished student. Returns empty if it is not finished.
+   *
+   * @throws io.stillhouse.error.StillhouseException if its directory contains a student of another
+   *     recipe
    */
   public static Optional<TrainedStudent> finished(Storage storage, StudentRun run)
       throws IOException {

@@ -65,8 +65,9 @@ final class WindowFit {
   }
 
   /**
-   * Returns after how many shards a checkpoint is due, so that the window can advance. @param
-   * mostAtOnce the maximum number of shards that a step or a round reads
+   * Returns after how many shards a checkpoint is due, so that the window can advance.
+   *
+   * @param mostAtOnce the maximum number of shards that a step or a round reads
    */
   static int checkpointStride(int window, int mostAtOnce) {
     int spare = window - mostAtOnce + 1;
