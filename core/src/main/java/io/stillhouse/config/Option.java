@@ -30,8 +30,9 @@ public record Option<T>(
   }
 
   /**
-   * Returns the error message for a value inside another setting, if the value is invalid. @param
-   * where the setting that contains the value, such as {@code train.stages}
+   * Returns the error message for a value inside another setting, if the value is invalid.
+   *
+   * @param where the setting that contains the value, such as {@code train.stages}
    */
   Optional<String> problem(String where, String text) {
     return problem(key, where, text);

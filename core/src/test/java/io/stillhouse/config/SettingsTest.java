@@ -114,7 +114,7 @@ class SettingsTest {
         .hasMessage(
             """
             4 problems:
-              - '--verbose' is not key=value; options are keys, such as train.epochs=3
+              - '--verbose' is not key=value; write settings such as train.epochs=3
               - unknown key 'train.epoch'; did you mean 'train.epochs'?
               - loss.soft-label.temperature must be a finite number > 0, but is '-1'
               - train.batch-size must be a whole number >= 1, but is 'many'\
@@ -188,7 +188,7 @@ class SettingsTest {
         .hasMessage(
             """
             2 problems:
-              - teacher.path is missing (Hugging Face directory of the teacher. The import command makes one.); set it in the recipe, or as teacher.path=...
+              - teacher.path is missing (Hugging Face directory of the teacher. The import command creates one.); set it in the recipe, or as teacher.path=...
               - export.to is missing (Directory of the exported student.); set it in the recipe, or as export.to=...\
             """);
   }

@@ -50,7 +50,7 @@ public final class CrashPlugin implements SparkPlugin {
 
   @Override
   public DriverPlugin driverPlugin() {
-    return null; // null means none in Spark's interface
+    return null; // Spark's interface uses null for none
   }
 
   @Override

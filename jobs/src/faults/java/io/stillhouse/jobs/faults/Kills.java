@@ -7,7 +7,7 @@ import org.apache.hadoop.fs.FileStatus;
 
 /** Kills executors and drivers with SIGKILL. */
 final class Kills {
-  /** Less than four, the number of failures after which Spark gives up a task. */
+  /** Less than 4, the number of failures after which Spark gives up a task. */
   private static final int EXECUTORS_PER_RUN = 3;
 
   private static final int DRIVERS_PER_CACHE = 2;

@@ -82,7 +82,7 @@ public record MavenArtifact(String group, String artifact, String version) {
       throw Errors.invalid(
           "Maven could not download '%s': %s"
               .formatted(
-                  this, errors.isEmpty() ? "mvn exited with code  " + exit : errors.get(0)),
+                  this, errors.isEmpty() ? "mvn exited with code " + exit : errors.get(0)),
           "check the coordinates and the network, then try again");
     }
     if (Files.exists(usual)) {

@@ -22,8 +22,9 @@ public record Speed(String model, long parameters, String device, int threads, L
   /**
    * Forward passes of one shape.
    *
-   * @param tokens tokens per sentence @param batch sentences per pass @param flops FLOPs per
-   *     sentence, as counted by {@link Flops}
+   * @param tokens tokens per sentence
+   * @param batch sentences per pass
+   * @param flops FLOPs per sentence, as counted by {@link Flops}
    * @param sentencesPerSecond median over several turns
    * @param timesTeacher median ratio to the teacher's speed in the same turn
    */

@@ -68,8 +68,9 @@ public final class RoundJob {
   }
 
   /**
-   * Runs all rounds after the newest checkpoint. @param rows the number of rows that the student is
-   * trained on in an epoch
+   * Runs all rounds after the newest checkpoint.
+   *
+   * @param rows the number of rows that the student is trained on in an epoch
    */
   public void run(long rows) throws IOException {
     try (TrackedJob job =

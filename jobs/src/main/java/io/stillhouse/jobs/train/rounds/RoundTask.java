@@ -52,9 +52,10 @@ final class RoundTask {
   /**
    * A message to the reduce side.
    *
-   * @param part the worker's part of a piece, or null if this is a report @param tokens in a
-   *     report, the number of tokens that the worker was trained on, or 0 if its difference was not
-   *     finite @param reports in a report, the worker's steps
+   * @param part the worker's part of a piece, or null if this is a report
+   * @param tokens in a report, the number of tokens that the worker was trained on, or 0 if its
+   *     difference was not finite
+   * @param reports in a report, the worker's steps
    */
   record Delivery(int worker, OuterStep.@Nullable Part part, long tokens, List<StepReport> reports)
       implements Serializable {}

@@ -13,9 +13,10 @@ import java.util.Set;
 import java.util.function.Predicate;
 
 /**
- * The part of a teacher's targets in a cache that a student reads. @param columns the columns that
- * contain the targets of its loss, or what targets are rebuilt from @param teacherTensors the names
- * of the teacher's weights that rebuild targets
+ * The part of a teacher's targets in a cache that a student reads.
+ *
+ * @param columns the columns that contain the targets of its loss, or what targets are rebuilt from
+ * @param teacherTensors the names of the teacher's weights that rebuild targets
  */
 public record ColumnSelection(Set<Column> columns, Set<String> teacherTensors) {
 

@@ -29,9 +29,10 @@ public record JoinedTeachers(double weight, List<FurtherTeacher> further, List<B
   /**
    * A further teacher whose cache was found and joined.
    *
-   * @param name the name of the teacher in the recipe @param source its targets @param tokens
-   *     whether it must have read the same tokens as the first teacher @param weight its weight
-   *     relative to the other teachers
+   * @param name the name of the teacher in the recipe
+   * @param source its targets
+   * @param tokens whether it must have read the same tokens as the first teacher
+   * @param weight its weight relative to the other teachers
    * @param loss what the student learns from it
    * @param shards for each shard of the student's cache, the shards of the source that hold its
    *     rows

@@ -91,8 +91,9 @@ public final class StudentParts {
 
   /**
    * Returns the rows as {@link #source()} does, with the given columns, which other students of the
-   * same teachers may read as well. @param columns the columns of each teacher, the first before
-   * the further ones
+   * same teachers may read as well.
+   *
+   * @param columns the columns of each teacher, the first before the further ones
    */
   public TargetSource source(List<Set<Column>> columns) throws IOException {
     KeyedRows own = inOrder(first.reader().with(columns.get(0)), run.train());

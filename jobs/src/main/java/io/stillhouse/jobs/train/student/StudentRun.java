@@ -13,8 +13,9 @@ import org.apache.hadoop.fs.Path;
 import org.jspecify.annotations.Nullable;
 
 /**
- * One student to train. It is serialized to tasks, so it holds no open files. @param name the name
- * of the student and of its directory
+ * One student to train. It is serialized to tasks, so it holds no open files.
+ *
+ * @param name the name of the student and of its directory
  * @param model its shape
  * @param loss what it learns
  * @param train how it is trained
@@ -30,10 +31,10 @@ public record StudentRun(
    *
    * @param directory a Hugging Face directory, or null for random weights; for a BiLSTM the
    *     teacher's directory, whose word vectors it takes, or a file of word vectors
-   * @param blocks the block of that model, counted from 1, for each student block @param pruned the
-   *     student's heads that are left out @param made the fingerprint of the student in that
-   *     directory, or "" if it was not trained by Stillhouse; students trained by different recipes
-   *     are different starts
+   * @param blocks the block of that model, counted from 1, for each student block
+   * @param pruned the student's heads that are left out
+   * @param made the fingerprint of the student in that directory, or "" if it was not trained by
+   *     Stillhouse; students trained by different recipes are different starts
    */
   public record Start(
       @Nullable String directory, List<Integer> blocks, PrunedHeads pruned, String made)

@@ -14,9 +14,14 @@ import org.jspecify.annotations.Nullable;
 
 /**
  * The result of one student's training; also written to its directory as {@code training.json}.
- * @param name the name of the student @param directory the directory of the finished student @param
- * fingerprint the fingerprint of its recipe and caches @param model its size @param training how
- * far it was trained @param losses its measured losses @param speed how fast it was trained
+ *
+ * @param name the name of the student
+ * @param directory the directory of the finished student
+ * @param fingerprint the fingerprint of its recipe and caches
+ * @param model its size
+ * @param training how far it was trained
+ * @param losses its measured losses
+ * @param speed how fast it was trained
  */
 public record TrainedStudent(
     String name,
@@ -41,19 +46,22 @@ public record TrainedStudent(
   /**
    * How far a student was trained, and on what.
    *
-   * @param steps the number of optimiser steps @param chosen the step whose weights were kept; null
-   *     if it was the last step @param rowsLeftOut number of rows of the cache that were not
-   *     trained on because a further teacher's cache lacks them; null if there are none
+   * @param steps the number of optimiser steps
+   * @param chosen the step whose weights were kept; null if it was the last step
+   * @param rowsLeftOut number of rows of the cache that were not trained on because a further
+   *     teacher's cache lacks them; null if there are none
    */
   public record Training(
       long steps, TrainSpec.@Nullable Chosen chosen, @Nullable Integer rowsLeftOut)
       implements Serializable {}
 
   /**
-   * The unweighted terms of the loss, by name. @param first the mean of each term over the first
-   * tenth of the steps @param last the mean of each term over the last tenth of the steps @param
-   * validation each term over the rows of {@code train.validation}, with the weighted sum as {@code
-   * loss} and the task's metrics; empty without such rows
+   * The unweighted terms of the loss, by name.
+   *
+   * @param first the mean of each term over the first tenth of the steps
+   * @param last the mean of each term over the last tenth of the steps
+   * @param validation each term over the rows of {@code train.validation}, with the weighted sum as
+   *     {@code loss} and the task's metrics; empty without such rows
    */
   public record Losses(
       Map<String, Double> first, Map<String, Double> last, Map<String, Double> validation)
@@ -64,15 +72,17 @@ public record TrainedStudent(
    *
    * @param seconds wall time of its steps
    * @param tokensPerSecond real tokens, without padding
-   * @param waitShare share of the time spent waiting for data, in 0..1 @param threads the number of
-   *     libtorch threads
+   * @param waitShare share of the time spent waiting for data, in 0..1
+   * @param threads the number of libtorch threads
    */
   public record Speed(double seconds, double tokensPerSecond, double waitShare, int threads)
       implements Serializable {}
 
   /**
-   * Reads a finished student. Returns empty if it is not finished. @throws
-   * io.stillhouse.error.StillhouseException if its directory contains a student of another recipe
+   * Reads a finished student. Returns empty if it is not finished.
+   *
+   * @throws io.stillhouse.error.StillhouseException if its directory contains a student of another
+   *     recipe
    */
   public static Optional<TrainedStudent> finished(Storage storage, StudentRun run)
       throws IOException {

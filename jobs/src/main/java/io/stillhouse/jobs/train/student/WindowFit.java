@@ -16,8 +16,10 @@ final class WindowFit {
 
   /**
    * Requires that a training reads shards in order, once, and no more at a time than the window
-   * holds. @param window the number of shards whose targets may exist at a time @param shardRows
-   * the number of rows of each shard of the cache
+   * holds.
+   *
+   * @param window the number of shards whose targets may exist at a time
+   * @param shardRows the number of rows of each shard of the cache
    * @throws io.stillhouse.error.StillhouseException naming the setting to change
    */
   static void require(Path cache, int window, List<Integer> shardRows, TrainSpec train) {
@@ -63,8 +65,9 @@ final class WindowFit {
   }
 
   /**
-   * Returns after how many shards a checkpoint is due, so that the window can advance. @param
-   * mostAtOnce the maximum number of shards that a step or a round reads
+   * Returns after how many shards a checkpoint is due, so that the window can advance.
+   *
+   * @param mostAtOnce the maximum number of shards that a step or a round reads
    */
   static int checkpointStride(int window, int mostAtOnce) {
     int spare = window - mostAtOnce + 1;

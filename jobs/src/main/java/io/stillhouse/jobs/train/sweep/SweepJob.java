@@ -241,8 +241,10 @@ public final class SweepJob implements StageJob<SweepJob.Result> {
     }
     List<List<StudentRun>> groups = students.groups(wanted);
     LOG.info(
-        "sweep: starting {} students in {} tasks, in "
-            + "'{}'", wanted.size(), groups.size(), directory());
+        "sweep: starting {} students in {} tasks, in '{}'",
+        wanted.size(),
+        groups.size(),
+        directory());
     try (Progress progress = Progress.resume("sweep", sum(begun), total, "steps");
         TrackedJob job = TrackedJob.start(spark, "sweep", wanted.size() + " students")) {
       job.watch("steps", latest, running -> show(progress, live, begun, latest.with(running)));

@@ -117,8 +117,9 @@ final class SweepStudents {
   }
 
   /**
-   * Returns notes for the user. @param started the students with their starts, which are compared
-   * to find equal students
+   * Returns notes for the user.
+   *
+   * @param started the students with their starts, which are compared to find equal students
    */
   List<String> notes(List<StudentRun> started) {
     Set<String> all = new LinkedHashSet<>(notes);
