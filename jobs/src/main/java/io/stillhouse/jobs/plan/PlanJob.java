@@ -184,7 +184,7 @@ public final class PlanJob {
   private void requireTokens(Lengths sampled) {
     if (sampled.tokens() == 0) {
       throw Errors.invalid(
-          "no row of the corpus %s holds a token".formatted(settings.get(Options.CORPUS_PATH)),
+          "no row of the corpus %s contains a token".formatted(settings.get(Options.CORPUS_PATH)),
           "name files with text");
     }
     double invalid = 1 - sampled.sound() / sampled.rows();

@@ -23,7 +23,7 @@ final class PlanTable {
     Lengths corpus = probe.corpus();
     line(
         "corpus",
-        "%,.0f rows, %,.0f tokens, %.1f a row (%s)",
+        "%,.0f rows, %,.0f tokens, %.1f per row (%s)",
         corpus.rows(),
         corpus.tokens(),
         corpus.tokens() / Math.max(1, corpus.sound()),
@@ -56,20 +56,21 @@ final class PlanTable {
     text.append(
         format(
             "%-18s%12.4f%12.4f\n", "train, hours", hours.cachedTraining(), hours.onlineTraining()));
-    text.append(format("%-18s%12.4f%12s\n", "storage, money", result.money().storage(), "-"));
+    text.append(format("%-18s%12.4f%12s\n", "storage, cost", result.money().storage(), "-"));
     text.append(
         format(
-            "%-18s%12.4f%12.4f\n", "all, money", result.money().cached(), result.money().online()));
+            "%-18s%12.4f%12.4f\n",
+            "total, cost", result.money().cached(), result.money().online()));
     line("", "");
     PlanResult.BreakEven even = result.breakEven();
     Double reads = even.reads();
     line(
         "reads",
-        "%.2f of each token; the cache pays %s",
+        "%.2f of each token; the cache %s",
         even.readsOfRecipe(),
-        reads == null ? "never" : format("from %.2f on", reads));
+        reads == null ? "never pays off" : format("pays off from %.2f reads on", reads));
     line(
-        "bytes a token",
+        "bytes per token",
         "%,.0f read by the student; reading is faster than the teacher below %,.0f",
         even.bytesPerTokenOfStudent(),
         even.bytesPerToken());
@@ -83,28 +84,28 @@ final class PlanTable {
     PlanResult.Disk disk = result.disk();
     line(
         "cache",
-        "%,.0f bytes in %,d files (%,d shards): %,.1f a token; %,.0f with the teacher's copy",
+        "%,.0f bytes in %,d files (%,d shards): %,.1f per token; %,.0f with the teacher's copy",
         disk.bytes(),
         disk.files(),
         disk.shards(),
         disk.bytesPerToken(),
         disk.bytes() + disk.teacherBytes());
     line(
-        "room",
-        "%,.0f bytes free, %.1f times as many as the cache takes",
+        "free space",
+        "%,.0f bytes, %.1f times what the cache takes",
         disk.freeBytes(),
         disk.freeBytes() / (disk.bytes() + disk.teacherBytes()));
     if (!result.targets().unread().isEmpty()) {
       line(
           "not read",
-          "%s: of no use to this student",
+          "%s: not needed by this student",
           String.join(", ", result.targets().unread()));
     }
   }
 
   private void choices() {
     line("", "");
-    text.append(format("%14s  %-9s %-6s %s\n", "bytes a token", "", "serves", "choice"));
+    text.append(format("%15s  %-9s %-6s %s\n", "bytes per token", "", "serves", "choice"));
     long serving = result.targets().choices().stream().filter(Choices.Choice::isUsable).count();
     result.targets().choices().stream()
         .filter(choice -> choice.isUsable() || choice.current() || serving < MOST_CHOICES)
@@ -113,7 +114,7 @@ final class PlanTable {
             choice ->
                 text.append(
                     format(
-                        "%14s  %-9s %-6s %s%s\n",
+                        "%15s  %-9s %-6s %s%s\n",
                         format("%,.1f", choice.bytesPerToken()),
                         choice.basis(),
                         choice.isUsable() ? "yes" : "no",

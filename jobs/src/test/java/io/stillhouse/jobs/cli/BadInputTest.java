@@ -92,7 +92,7 @@ class BadInputTest {
     Path blank = Files.writeString(directory.resolve("blank.tsv"), "text\tlabel\n \t0\n");
     assertThat(mistake(cacheOf(Tiny.CLS, "corpus.path=" + blank)))
         .contains("no row of the corpus")
-        .contains("holds a token; name files with text");
+        .contains("contains a token; name files with text");
     assertNothingWritten();
   }
 

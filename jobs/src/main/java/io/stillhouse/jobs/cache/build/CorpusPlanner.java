@@ -111,7 +111,7 @@ final class CorpusPlanner {
     try {
       if (written.tokens() == 0) {
         throw Errors.invalid(
-            "no row of the corpus %s holds a token".formatted(spec.paths()),
+            "no row of the corpus %s contains a token".formatted(spec.paths()),
             "name files with text");
       }
       requireFewInvalid(read, 0);
