@@ -20,7 +20,8 @@ public record Head(Task task, List<String> labels) implements Serializable {
     int fewest = task == Task.CLASSIFICATION ? 2 : task == Task.MULTI_LABEL ? 1 : 0;
     if (labels.size() < fewest || fewest == 0 && !labels.isEmpty()) {
       throw new IllegalArgumentException(
-          "classification heads have two or more labels, multi-label heads one or more, others none");
+          "classification heads have two or more labels, multi-label heads one or more, others"
+              + " none");
     }
   }
 

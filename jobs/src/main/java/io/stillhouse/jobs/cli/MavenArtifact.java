@@ -81,8 +81,7 @@ public record MavenArtifact(String group, String artifact, String version) {
     if (exit != 0) {
       throw Errors.invalid(
           "Maven could not download '%s': %s"
-              .formatted(
-                  this, errors.isEmpty() ? "mvn exited with code " + exit : errors.get(0)),
+              .formatted(this, errors.isEmpty() ? "mvn exited with code " + exit : errors.get(0)),
           "check the coordinates and the network, then try again");
     }
     if (Files.exists(usual)) {

@@ -250,8 +250,7 @@ class BadInputTest {
     Path config = teacher.resolve("config.json");
     Files.writeString(config, Files.readString(config).replace("\"bert\"", "\"roberta\""));
     assertThat(mistake(cacheOf(teacher)))
-        .contains(
-            "model_type is 'roberta', but only 'bert', 'distilbert', 'albert' are supported");
+        .contains("model_type is 'roberta', but only 'bert', 'distilbert', 'albert' are supported");
     assertNothingWritten();
   }
 

@@ -15,7 +15,7 @@ final class ColumnSums {
   /** Suffix of the name of a column that is not stored. */
   private static final String DERIVED = " (derived)";
 
-  /** One unit in the last of bfloat16's 8 bits: the rounding of a product's factors and result. */
+  /** One ulp of bfloat16's 8 bits: the rounding of a product's factors and result. */
   private static final double BFLOAT16_ROUNDING = 1.0 / 128;
 
   private static final double LEAST_SCALE = 1e-30;
