@@ -62,7 +62,7 @@ class FurtherTeacherTest {
         .hasMessageContaining("layer-map in teacher 'c' in loss.teachers must be uniform, top")
         .hasMessageContaining(
             "terms in teacher 'c' in loss.teachers must be some of soft-label, hidden-cosine")
-        .hasMessageContaining("but is '[hard-label]'");
+        .hasMessageContaining("but are '[hard-label]'");
   }
 
   @Test
