@@ -102,7 +102,7 @@ public record RowJoin(
       shards.add(within);
       missing.add(out);
     }
-    refuse(twice, "rows of cache '%s' have the key of another row".formatted(cache), UNIQUE);
+    refuse(twice, "rows of cache '%s' have the same key as another row".formatted(cache), UNIQUE);
     refuse(
         otherText,
         "rows of cache '%s' have a different text in cache '%s'".formatted(cache, otherCache),
@@ -132,7 +132,7 @@ public record RowJoin(
         }
       }
     }
-    refuse(twice, "rows of cache '%s' have the key of another row".formatted(cache), UNIQUE);
+    refuse(twice, "rows of cache '%s' have the same key as another row".formatted(cache), UNIQUE);
     return places;
   }
 
