@@ -106,8 +106,8 @@ public record RowJoin(
     refuse(
         otherText,
         "rows of cache '%s' have a different text in cache '%s'".formatted(cache, otherCache),
-        "the caches have different corpora: use the first one's, or set corpus.id to a column"
-            + " of both");
+        "the caches have different corpora: cache the first one's corpus, or set corpus.id to a"
+            + " column of both");
     refuse(
         otherTokens,
         "rows of cache '%s' have different token ids or masks in cache '%s', but the student compares targets of tokens"
