@@ -123,7 +123,7 @@ record AugmentTask(
     return counts;
   }
 
-  /** Returns why a row has no copies, or null if it has. */
+  /** Returns why a row has no copies, or null if it has some. */
   static @Nullable String reasonLeftOut(SourceRow row) {
     if (row.notUtf8()) {
       return "not UTF-8";

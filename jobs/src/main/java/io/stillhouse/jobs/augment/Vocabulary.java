@@ -23,9 +23,9 @@ import java.util.concurrent.ConcurrentHashMap;
 import org.jspecify.annotations.Nullable;
 
 /**
- * The whole words of a masked LM's vocabulary, and the nearest words to words of several pieces. An
- * executor builds one instance for each model and device and keeps it; an application augments with
- * one model.
+ * The whole words of a masked LM's vocabulary, and the nearest neighbours of words of several
+ * pieces. An executor builds and keeps one instance for each model and device; an application
+ * augments with one model.
  */
 final class Vocabulary {
   /** As in TinyBERT's released code. Files list frequent words first. */
@@ -124,7 +124,7 @@ final class Vocabulary {
     return nearest != null;
   }
 
-  /** Returns the nearest words to a word of several pieces; empty if it has no vector. */
+  /** Returns the nearest neighbours of a word of several pieces; empty if it has no vector. */
   List<String> nearest(String word, int[] pieces, int most) {
     NearestWords table = Objects.requireNonNull(nearest);
     return found.computeIfAbsent(

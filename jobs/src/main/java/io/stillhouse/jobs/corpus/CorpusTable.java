@@ -168,7 +168,7 @@ final class CorpusTable {
 
     String choices() {
       if (format == Format.TEXT) {
-        return "plain text has no columns: omit them, or set another corpus.format";
+        return "plain text has no columns: remove the column settings, or change corpus.format";
       }
       return "choose from "
           + (byPlace

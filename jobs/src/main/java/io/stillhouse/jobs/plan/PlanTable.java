@@ -56,11 +56,10 @@ final class PlanTable {
     text.append(
         format(
             "%-18s%12.4f%12.4f\n", "train, hours", hours.cachedTraining(), hours.onlineTraining()));
-    text.append(format("%-18s%12.4f%12s\n", "storage, cost", result.money().storage(), "-"));
+    text.append(format("%-18s%12.4f%12s\n", "storage cost", result.money().storage(), "-"));
     text.append(
         format(
-            "%-18s%12.4f%12.4f\n",
-            "total, cost", result.money().cached(), result.money().online()));
+            "%-18s%12.4f%12.4f\n", "total cost", result.money().cached(), result.money().online()));
     line("", "");
     PlanResult.BreakEven even = result.breakEven();
     Double reads = even.reads();

@@ -30,7 +30,7 @@ public final class Sessions {
     return spark;
   }
 
-  /** Returns the number of cores that a task may use if it is alone on its executor. */
+  /** Returns the number of cores that a task may use if no other task runs on its executor. */
   public static int coresOfOneTask(SparkSession spark) {
     if (spark.sparkContext().isLocal()) {
       return spark.sparkContext().defaultParallelism();

@@ -159,8 +159,8 @@ public final class TrackedJob implements AutoCloseable {
   }
 
   /**
-   * Returns whether {@link #run} ended because somebody cancelled its Spark jobs, interrupted its
-   * thread or stopped Spark, so that the exception is not a failure of its own.
+   * Returns whether {@link #run} ended because its Spark jobs were cancelled, its thread was
+   * interrupted or Spark was stopped, and not because of a failure.
    */
   public boolean cancelled() {
     return cancelled;

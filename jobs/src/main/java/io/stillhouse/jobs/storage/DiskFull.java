@@ -17,7 +17,8 @@ public final class DiskFull {
 
   /**
    * Throws a clear error if a full disk has caused a failure, and returns otherwise. Searches the
-   * messages, because Spark sometimes reports an executor's exception only in the text of its own.
+   * messages, because Spark sometimes reports an executor's exception only in the message of its
+   * own.
    */
   public static void explain(Exception failure, Storage storage, Path cache) throws IOException {
     for (Throwable cause = failure; cause != null; cause = cause.getCause()) {

@@ -105,8 +105,8 @@ class CorpusTableTest {
         lines,
         "label",
         "label",
-        "the corpus has no column 'label' for its label; plain text has no columns: omit them, or"
-            + " set another corpus.format");
+        "the corpus has no column 'label' for its label; plain text has no columns: remove the"
+            + " column settings, or change corpus.format");
   }
 
   private static void assertMistake(

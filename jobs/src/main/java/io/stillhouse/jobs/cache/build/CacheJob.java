@@ -54,7 +54,7 @@ public final class CacheJob {
    * Checks the recipe against the teacher and writes nothing.
    *
    * @throws io.stillhouse.error.StillhouseException if {@code teacher.path} is not a teacher, or
-   *     the teacher lacks a layer whose targets the recipe asks for
+   *     the teacher lacks a layer whose targets the recipe requests
    */
   public CacheJob(SparkSession spark, Settings settings) throws IOException {
     this.spark = spark;

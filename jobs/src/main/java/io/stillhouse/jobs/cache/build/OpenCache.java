@@ -147,7 +147,7 @@ final class OpenCache {
   private void requireNoWindow(String why) {
     if (window != null) {
       throw Errors.invalid(
-          "cache '%s' has a window (%s) and %s, since shards that are dropped are not computed again"
+          "cache '%s' has a window (%s) and %s, since dropped shards are not computed again"
               .formatted(cache, Options.CACHE_WINDOW.key(), why),
           "build another cache for it");
     }

@@ -20,7 +20,7 @@ import java.util.Optional;
 import org.apache.hadoop.fs.Path;
 
 /**
- * Checks that another teacher can use the rows of a cache, whose token ids are those of the first
+ * Checks that a further teacher can use the rows of a cache, whose token ids are those of the first
  * teacher.
  */
 final class TeacherFit {

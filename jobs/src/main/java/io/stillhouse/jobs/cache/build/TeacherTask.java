@@ -49,8 +49,8 @@ import org.slf4j.LoggerFactory;
 
 /**
  * Runs the teacher over one shard, inside a Spark task, and writes a file for each family that
- * lacks columns. Batches are formed from the rows of the shard alone, in its order, so that its
- * bytes do not depend on where it is computed.
+ * lacks columns. Batches are formed only from the rows of the shard, in order, so that its bytes do
+ * not depend on where it is computed.
  *
  * @param cache directory of the cache
  * @param inputs the shard's inputs

@@ -80,12 +80,12 @@ public final class CacheState {
     return List.copyOf(files.values());
   }
 
-  /** Returns the rows of a shard for which a teacher gave no finite output, with the reason. */
+  /** Returns the rows of a shard for which a teacher's output is not finite, with the reason. */
   public Map<String, String> invalid(int shard, String teacher) {
     return invalid.getOrDefault(new ShardKey(teacher, shard), Map.of());
   }
 
-  /** Returns the number of rows of all shards for which a teacher gave no finite output. */
+  /** Returns the number of rows of all shards for which a teacher's output is not finite. */
   public long invalidRows(String teacher) {
     return invalid.entrySet().stream()
         .filter(shard -> shard.getKey().teacher().equals(teacher))

@@ -43,7 +43,7 @@ public final class Fingerprints {
           Options.MASK_VARIANTS,
           Options.CACHE_SEED);
 
-  private static final String NONE = "nothing";
+  private static final String NONE = "(unset)";
 
   static final String CORPUS = "corpus.sha256";
   public static final String TEACHER = "teacher.sha256";
@@ -98,7 +98,7 @@ public final class Fingerprints {
    *
    * @param recorded the cache's fingerprints
    * @param asked the recipe's fingerprints
-   * @param mend what the user can do
+   * @param mend how the user can fix it
    * @throws io.stillhouse.error.StillhouseException naming every fingerprint that differs
    */
   public static void requireEqual(

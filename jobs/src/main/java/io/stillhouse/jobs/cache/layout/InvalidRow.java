@@ -4,7 +4,7 @@ import java.io.Serializable;
 import org.jspecify.annotations.Nullable;
 
 /**
- * A row for which a teacher gave no finite output.
+ * A row for which a teacher's output is not finite.
  *
  * @param id key of the row
  * @param reason why it has no targets

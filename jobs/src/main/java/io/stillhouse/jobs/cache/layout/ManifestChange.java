@@ -56,7 +56,7 @@ public sealed interface ManifestChange {
   }
 
   /**
-   * Data files, and the rows for which their teacher gave no finite output.
+   * Data files, and the rows for which their teacher's output is not finite.
    *
    * @param files data files of one shard and one teacher, or restored inputs
    * @param invalid rows whose targets are null in these files

@@ -172,7 +172,7 @@ public final class CacheReader implements KeyedRows {
   }
 
   /**
-   * Opens the teacher whose targets this reads.
+   * Opens the teacher whose targets this reader reads.
    *
    * @throws io.stillhouse.error.StillhouseException naming a file that differs from the one that
    *     the cache was built with

@@ -124,7 +124,7 @@ public final class JoinedReader implements TargetSource {
       throw Errors.invalid(
           "row '%s' has different token ids or masks in the cache of teacher '%s'"
               .formatted(row.id(), teacher.name()),
-          "cache both with the same tokenizer, or use only soft-label of its terms");
+          "cache both with the same tokenizer, or use only the soft-label term of this teacher");
     }
   }
 

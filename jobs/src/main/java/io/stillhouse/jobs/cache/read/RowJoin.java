@@ -102,12 +102,12 @@ public record RowJoin(
       shards.add(within);
       missing.add(out);
     }
-    refuse(twice, "rows of cache '%s' have the key of another row".formatted(cache), UNIQUE);
+    refuse(twice, "rows of cache '%s' have the same key as another row".formatted(cache), UNIQUE);
     refuse(
         otherText,
         "rows of cache '%s' have a different text in cache '%s'".formatted(cache, otherCache),
-        "the caches have different corpora: use the first one's, or set corpus.id to a column"
-            + " of both");
+        "the caches have different corpora: cache the first one's corpus, or set corpus.id to a"
+            + " column of both");
     refuse(
         otherTokens,
         "rows of cache '%s' have different token ids or masks in cache '%s', but the student compares targets of tokens"
@@ -132,7 +132,7 @@ public record RowJoin(
         }
       }
     }
-    refuse(twice, "rows of cache '%s' have the key of another row".formatted(cache), UNIQUE);
+    refuse(twice, "rows of cache '%s' have the same key as another row".formatted(cache), UNIQUE);
     return places;
   }
 

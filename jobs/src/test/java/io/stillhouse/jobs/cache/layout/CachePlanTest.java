@@ -113,6 +113,6 @@ class CachePlanTest {
         .hasMessageContaining(
             "cache '/cache' was built with corpus.max-length = 40, but this recipe has 20; use the"
                 + " same value, or another cache.path")
-        .hasMessageContaining("built with cache.seed = nothing, but this recipe has 7");
+        .hasMessageContaining("built with cache.seed = (unset), but this recipe has 7");
   }
 }

@@ -60,7 +60,7 @@ class RowJoinTest {
     assertThatThrownBy(
             () -> join(List.of(List.of()), List.of(List.of(key("a")), List.of(key("a")))))
         .isInstanceOf(StillhouseException.class)
-        .hasMessageContaining("1 rows of cache 'other' have the key of another row (a)")
+        .hasMessageContaining("1 rows of cache 'other' have the same key as another row (a)")
         .hasMessageContaining("set corpus.id");
   }
 
@@ -68,7 +68,7 @@ class RowJoinTest {
   void refusesKeyOfTwoRowsOfTheFirstCache() {
     assertThatThrownBy(() -> join(List.of(List.of(key("a"), key("a"))), List.of(List.of(key("a")))))
         .isInstanceOf(StillhouseException.class)
-        .hasMessageContaining("1 rows of cache 'one' have the key of another row (a)");
+        .hasMessageContaining("1 rows of cache 'one' have the same key as another row (a)");
   }
 
   @Test
