@@ -49,17 +49,7 @@ final class PlanTable {
         probe.reading().bytesPerSecond() / 1e6,
         disk == null ? "not measured" : format("%,.0f MB/s", disk / 1e6));
     disk();
-    line("", "");
-    text.append(format("%-18s%12s%12s\n", "", "cached", "online"));
-    PlanResult.Hours hours = result.hours();
-    text.append(format("%-18s%12.4f%12s\n", "cache, hours", hours.cache(), "-"));
-    text.append(
-        format(
-            "%-18s%12.4f%12.4f\n", "train, hours", hours.cachedTraining(), hours.onlineTraining()));
-    text.append(format("%-18s%12.4f%12s\n", "storage cost", result.money().storage(), "-"));
-    text.append(
-        format(
-            "%-18s%12.4f%12.4f\n", "total cost", result.money().cached(), result.money().online()));
+    costs();
     line("", "");
     PlanResult.BreakEven even = result.breakEven();
     Double reads = even.reads();
@@ -77,6 +67,20 @@ final class PlanTable {
     choices();
     line("verdict", "%s", result.verdict());
     return text.toString();
+  }
+
+  private void costs() {
+    line("", "");
+    text.append(format("%-18s%12s%12s\n", "", "cached", "online"));
+    PlanResult.Hours hours = result.hours();
+    text.append(format("%-18s%12.4f%12s\n", "cache, hours", hours.cache(), "-"));
+    text.append(
+        format(
+            "%-18s%12.4f%12.4f\n", "train, hours", hours.cachedTraining(), hours.onlineTraining()));
+    text.append(format("%-18s%12.4f%12s\n", "storage cost", result.money().storage(), "-"));
+    text.append(
+        format(
+            "%-18s%12.4f%12.4f\n", "total cost", result.money().cached(), result.money().online()));
   }
 
   private void disk() {
