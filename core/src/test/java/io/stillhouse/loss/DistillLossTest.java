@@ -103,7 +103,7 @@ class DistillLossTest {
 
   @ParameterizedTest
   @EnumSource(DistillSpec.Positions.class)
-  void sharesOfMicroBatchesAddUpToTheBatch(DistillSpec.Positions positions) {
+  void termsOfMicroBatchesAddUpToBatch(DistillSpec.Positions positions) {
     Encoder student = student(32);
     DistillSpec spec = spec(positions, 5, 2, 1, 0.5, 0.25, 0.125);
     List<Example> batch = new ArrayList<>(rows);
@@ -124,7 +124,7 @@ class DistillLossTest {
   }
 
   @Test
-  void gradientsOfMicroBatchesAddUpToTheBatch() {
+  void gradientsOfMicroBatchesAddUpToBatch() {
     DistillSpec spec = spec(DistillSpec.Positions.MASKED, 5, 2, 1, 0.5, 0.25, 0.125);
     String name = "bert.encoder.layer.0.attention.self.query.weight";
     NDArray whole = gradient(spec, name, List.of(rows));
@@ -136,7 +136,7 @@ class DistillLossTest {
   }
 
   @Test
-  void softLabelsOfAMaskedLmCoverEveryRealToken() {
+  void maskedLmSoftLabelsCoverEveryRealToken() {
     double[] expected = new double[2];
     softReference(student(32), expected);
 
@@ -148,7 +148,7 @@ class DistillLossTest {
   }
 
   @Test
-  void softLabelsOfMaskedTokensCoverOnlyMaskedTokens() {
+  void maskedPositionsCoverOnlyMaskedTokens() {
     double[] expected = new double[2];
     softReference(student(32), expected);
 
@@ -175,7 +175,7 @@ class DistillLossTest {
   }
 
   @Test
-  void projectsANarrowerStudentToTheTeachersWidth() {
+  void projectsNarrowerStudentToWidthOfTeacher() {
     Encoder student = student(16);
     DistillSpec spec = spec(DistillSpec.Positions.ALL, 0, 0, 0, 1, 1, 0);
     Map<String, NDArray> projections = StudentInit.projections(manager, spec, 16, 32, 1);
@@ -207,7 +207,7 @@ class DistillLossTest {
   }
 
   @Test
-  void refusesAnotherWidthWithoutAProjection() {
+  void rejectsDifferentWidthWithoutProjection() {
     assertThatThrownBy(
             () ->
                 of(
@@ -221,7 +221,7 @@ class DistillLossTest {
   }
 
   @Test
-  void softLabelsOfAMaskedLmNeedTheTeachersHead() {
+  void maskedLmSoftLabelsRequireHeadOfTeacher() {
     DistillSpec spec = spec(DistillSpec.Positions.ALL, 1, 0, 0, 0, 0, 0);
     Encoder student = student(32);
     TargetBatch targets = new TargetBatch(manager, rows, TeacherParts.NONE);
@@ -236,7 +236,7 @@ class DistillLossTest {
 
   @ParameterizedTest
   @EnumSource(DistillSpec.Kind.class)
-  void onlyHardLabelsRemainIfTheStudentEqualsItsTeacher(DistillSpec.Kind kind) throws IOException {
+  void onlyHardLabelsRemainIfStudentEqualsTeacher(DistillSpec.Kind kind) throws IOException {
     Golden classes = new Golden("bert-tiny-cls-v1/golden.safetensors", manager);
     HuggingFaceDirectory directory =
         HuggingFaceDirectory.open(Golden.DIRECTORY.resolve("bert-tiny-cls-v1"));
