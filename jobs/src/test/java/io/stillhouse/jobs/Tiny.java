@@ -81,7 +81,7 @@ public final class Tiny {
     return all;
   }
 
-  /** Returns {@code count} words; the same for the same generator. */
+  /** Returns {@code count} random words. */
   public static String words(Random random, int count) {
     List<String> words = new ArrayList<>();
     for (int i = 0; i < count; i++) {
@@ -152,7 +152,7 @@ public final class Tiny {
     return files;
   }
 
-  /** Runs a command that must fail with exit code 2, and returns its one message. */
+  /** Runs a command that must fail with exit code 2, and returns its only message. */
   public static String mistake(String... arguments) {
     PrintStream stderr = System.err;
     ByteArrayOutputStream captured = new ByteArrayOutputStream();

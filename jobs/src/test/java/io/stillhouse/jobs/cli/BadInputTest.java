@@ -27,7 +27,7 @@ import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
 
-/** Checks that a mistake of the user gives exit code 2 and one message, and writes nothing. */
+/** Checks that a user error gives exit code 2 and one message, and writes nothing. */
 @Tag("spark")
 class BadInputTest {
   private static final Map<String, String> SPARK =
@@ -40,23 +40,23 @@ class BadInputTest {
   private static Path cache;
 
   @BeforeAll
-  static void writeACache() throws IOException {
+  static void writeCache() throws IOException {
     corpus = Tiny.labelled(shared.resolve("rows.tsv"), 24, "1", "0");
     cache = shared.resolve("cache");
     SparkSession spark = Tiny.spark();
     new CacheJob(spark, TinyRecipe.unlabelled(corpus).cache(cache).settings()).run();
-    // Each command opens and closes a session of its own.
+    // Each command opens and closes its own session.
     spark.stop();
     SPARK.forEach(System::setProperty);
   }
 
   @AfterAll
-  static void clearTheMaster() {
+  static void clearMaster() {
     SPARK.keySet().forEach(System::clearProperty);
   }
 
   @Test
-  void refusesATeacherThatDoesNotExist() {
+  void rejectsMissingTeacher() {
     Path nowhere = directory.resolve("nowhere");
     assertThat(mistake(cacheOf(nowhere)))
         .contains("teacher.path does not exist: '" + nowhere + "'; check the spelling");
@@ -64,7 +64,7 @@ class BadInputTest {
   }
 
   @Test
-  void refusesACacheOnS3() {
+  void rejectsCacheOnS3() {
     assertThat(mistake(cacheOf(Tiny.CLS, "cache.path=s3a://bucket/cache")))
         .contains("cache.path 's3a://bucket/cache' is on the file system 's3a'")
         .contains(
@@ -72,7 +72,7 @@ class BadInputTest {
   }
 
   @Test
-  void refusesACorpusThatDoesNotExist() {
+  void rejectsMissingCorpus() {
     Path nowhere = directory.resolve("nowhere.tsv");
     assertThat(mistake(cacheOf(Tiny.CLS, "corpus.path=" + nowhere)))
         .contains("does not exist: '" + nowhere + "'; check the spelling");
@@ -80,14 +80,14 @@ class BadInputTest {
   }
 
   @Test
-  void refusesACorpusWithoutTheNamedColumn() {
+  void rejectsCorpusWithoutNamedColumn() {
     assertThat(mistake(cacheOf(Tiny.CLS, "corpus.text=sentence")))
         .contains("the corpus has no column 'sentence' for its text; choose from [text, label]");
     assertNothingWritten();
   }
 
   @Test
-  void refusesACorpusWithoutText() throws IOException {
+  void rejectsCorpusWithoutText() throws IOException {
     Path blank = Files.writeString(directory.resolve("blank.tsv"), "text\tlabel\n \t0\n");
     assertThat(mistake(cacheOf(Tiny.CLS, "corpus.path=" + blank)))
         .contains("no row of the corpus")
@@ -96,7 +96,7 @@ class BadInputTest {
   }
 
   @Test
-  void refusesALabelOutsideTheClasses() throws IOException {
+  void rejectsUnknownLabel() throws IOException {
     Path rows = Files.writeString(directory.resolve("rows.tsv"), "text\tlabel\nthe\t1\nof\tnone\n");
     assertThat(mistake(cacheOf(Tiny.CLS, "corpus.path=" + rows, "corpus.label=label")))
         .contains("the label of row 'rows.tsv:1' must be one of the teacher's 3 classes")
@@ -106,7 +106,7 @@ class BadInputTest {
   }
 
   @Test
-  void aProcessReportsAMistakeFoundByATaskInOneLine() throws IOException, InterruptedException {
+  void processReportsErrorOfTaskInOneLine() throws IOException, InterruptedException {
     Path rows = Files.writeString(directory.resolve("rows.tsv"), "text\tlabel\nthe\t1\nof\tnone\n");
     List<String> command =
         new ArrayList<>(List.of(Path.of(System.getProperty("java.home"), "bin/java").toString()));
@@ -132,7 +132,7 @@ class BadInputTest {
   }
 
   @Test
-  void refusesAScoreThatIsNotANumber() throws IOException {
+  void rejectsNonNumericScore() throws IOException {
     Path rows = Files.writeString(directory.resolve("rows.tsv"), "text\tlabel\nthe\thigh\n");
     assertThat(mistake(cacheOf(Tiny.REG, "corpus.path=" + rows, "corpus.label=label")))
         .contains("must be a finite number for regression, but is 'high'; correct the row");
@@ -140,7 +140,7 @@ class BadInputTest {
   }
 
   @Test
-  void finetuneRefusesALabelOutsideTheClasses() {
+  void finetuneRejectsUnknownLabel() {
     assertThat(
             mistake(
                 "finetune",
@@ -156,7 +156,7 @@ class BadInputTest {
   }
 
   @Test
-  void finetuneRefusesACorpusWithoutLabels() {
+  void finetuneRejectsCorpusWithoutLabels() {
     assertThat(
             mistake(
                 "finetune",
@@ -169,7 +169,7 @@ class BadInputTest {
   }
 
   @Test
-  void refusesLayersThatTheTeacherLacks() {
+  void rejectsLayersThatTeacherLacks() {
     assertThat(mistake(cacheOf(Tiny.CLS, "targets.hidden=[0,4]", "targets.attention=[0]")))
         .contains(
             "targets.hidden [0, 4] names a layer the teacher lacks; it has hidden states 0..3")
@@ -178,14 +178,14 @@ class BadInputTest {
   }
 
   @Test
-  void refusesAMaximumLengthBeyondTheTeachersPositions() {
+  void rejectsLengthBeyondPositionsOfTeacher() {
     assertThat(mistake(cacheOf(Tiny.CLS, "corpus.max-length=41")))
         .contains("corpus.max-length must be at most the teacher's positions, 40, but is '41'");
     assertNothingWritten();
   }
 
   @Test
-  void refusesADepthThatDoesNotDivideTheTeachers() {
+  void rejectsDepthThatDoesNotDivideEvenly() {
     assertThat(mistake(trainOf(cache, "student.layers=2", "loss.soft-label.weight=1")))
         .contains("uniform")
         .contains("2")
@@ -194,28 +194,28 @@ class BadInputTest {
   }
 
   @Test
-  void refusesARecipeWithoutALoss() {
+  void rejectsRecipeWithoutLoss() {
     assertThat(mistake(trainOf(cache, "student.layers=1")))
         .contains("every loss weight is 0; set at least one, such as loss.soft-label.weight=1");
     assertNothingWritten();
   }
 
   @Test
-  void refusesALossOnAColumnThatTheCacheLacks() {
+  void rejectsLossOnMissingColumn() {
     assertThat(mistake(trainOf(cache, "student.layers=1", "loss.hidden-mse.weight=1")))
         .contains("lacks hidden_03 in some shards; name them in the recipe's targets");
     assertNothingWritten();
   }
 
   @Test
-  void refusesHardLabelsThatTheCacheLacks() {
+  void rejectsMissingHardLabels() {
     assertThat(mistake(trainOf(cache, "student.layers=1", "loss.hard-label.weight=1")))
         .contains("has no labels; cache the corpus with corpus.label, or set the weight to 0");
     assertNothingWritten();
   }
 
   @Test
-  void refusesADirectoryThatIsNotACache() {
+  void rejectsDirectoryThatIsNotCache() {
     assertThat(mistake(trainOf(Tiny.CLS, "student.layers=1", "loss.soft-label.weight=1")))
         .contains("is not a finished cache: it has no plan.json; run cache first");
     assertNothingWritten();
@@ -223,7 +223,7 @@ class BadInputTest {
 
   @ParameterizedTest
   @ValueSource(ints = {4, 100, -1})
-  void refusesTruncatedWeights(int bytes) throws IOException {
+  void rejectsTruncatedWeights(int bytes) throws IOException {
     Path teacher = copyOf(Tiny.CLS);
     Path weights = teacher.resolve("model.safetensors");
     byte[] all = Files.readAllBytes(weights);
@@ -233,7 +233,7 @@ class BadInputTest {
   }
 
   @Test
-  void refusesAVocabularyOfAnotherSize() throws IOException {
+  void rejectsVocabularyOfWrongSize() throws IOException {
     Path teacher = copyOf(Tiny.CLS);
     Path vocab = teacher.resolve("vocab.txt");
     Files.writeString(vocab, Files.readString(vocab).stripTrailing() + "\nmore\n");
@@ -244,7 +244,7 @@ class BadInputTest {
   }
 
   @Test
-  void refusesAModelOfAnUnknownType() throws IOException {
+  void rejectsUnknownModelType() throws IOException {
     Path teacher = copyOf(Tiny.CLS);
     Path config = teacher.resolve("config.json");
     Files.writeString(config, Files.readString(config).replace("\"bert\"", "\"roberta\""));
@@ -256,7 +256,7 @@ class BadInputTest {
   }
 
   @Test
-  void refusesASparkThatDropsDamagedFiles() {
+  void rejectsSparkThatIgnoresCorruptFiles() {
     System.setProperty("spark.sql.files.ignoreCorruptFiles", "true");
     try {
       assertThat(mistake(cacheOf(Tiny.CLS)))
@@ -270,7 +270,7 @@ class BadInputTest {
   }
 
   @Test
-  void evaluateRefusesAStudentWithAnotherHead() {
+  void evaluateRejectsStudentWithDifferentHead() {
     assertThat(
             mistake(
                 "evaluate",
@@ -286,7 +286,7 @@ class BadInputTest {
   }
 
   @Test
-  void refusesAFileOfAnotherTask() {
+  void rejectsFileOfDifferentTask() {
     assertThat(
             mistake(
                 "cache",
@@ -300,20 +300,20 @@ class BadInputTest {
   }
 
   @Test
-  void refusesASweepWithoutStudents() {
+  void rejectsSweepWithoutStudents() {
     assertThat(mistake(sweep())).contains("sweep.over and sweep.students are empty");
     assertNothingWritten();
   }
 
   @Test
-  void refusesASweepWithAMetricOfAnotherTask() {
+  void rejectsSweepWithMetricOfDifferentTask() {
     assertThat(mistake(sweep("sweep.over.train.seed=[1, 2]", "evaluate.metrics=[pearson]")))
         .contains("evaluate.metrics names [pearson], but a classification task has [accuracy, f1");
     assertNothingWritten();
   }
 
   @Test
-  void refusesACacheOfAFurtherTeacherThatDoesNotExist() {
+  void rejectsMissingCacheOfFurtherTeacher() {
     Path nowhere = directory.resolve("nowhere");
     assertThat(
             mistake(
@@ -327,7 +327,7 @@ class BadInputTest {
   }
 
   @Test
-  void headImportanceRefusesACorpusWithoutLabels() {
+  void headImportanceRejectsCorpusWithoutLabels() {
     assertThat(
             mistake(
                 "head-importance",
@@ -340,21 +340,21 @@ class BadInputTest {
   }
 
   @Test
-  void refusesADirectoryAsHeadImportance() {
+  void rejectsDirectoryAsHeadImportance() {
     assertThat(mistake(studentOf("student.pruned-heads=0.25", "student.head-importance=" + shared)))
         .contains("student.head-importance" + isADirectory());
     assertNothingWritten();
   }
 
   @Test
-  void refusesADirectoryAsWordVectorsOfAStudent() {
+  void rejectsDirectoryAsWordVectorsOfStudent() {
     assertThat(mistake(studentOf("student.architecture=bilstm", "student.word-vectors=" + shared)))
         .contains("student.word-vectors" + isADirectory());
     assertNothingWritten();
   }
 
   @Test
-  void refusesADirectoryAsWordVectorsOfAnAugmentation() {
+  void rejectsDirectoryAsWordVectorsOfAugmentation() {
     assertThat(
             mistake(
                 "augment",
@@ -369,7 +369,7 @@ class BadInputTest {
   }
 
   @Test
-  void refusesADirectoryAsTheOutputOfAnEvaluation() {
+  void rejectsDirectoryAsOutputOfEvaluation() {
     assertThat(mistake(evaluationOf(Tiny.CLS, "evaluate.output=" + shared)))
         .contains("evaluate.output" + isADirectory());
     assertNothingWritten();
@@ -380,7 +380,7 @@ class BadInputTest {
   }
 
   @Test
-  void evaluateRefusesAReferenceThatIsNoStudentBeforeItReadsRows() {
+  void evaluateRejectsUnknownReference() {
     assertThat(
             mistake(
                 evaluationOf(
@@ -392,7 +392,7 @@ class BadInputTest {
   }
 
   @Test
-  void evaluateRefusesPredictionsOfAMaskedLm() {
+  void evaluateRejectsPredictionsOfMaskedLm() {
     assertThat(mistake(evaluationOf(Tiny.MLM, "evaluate.predictions=rows.jsonl")))
         .contains(
             "evaluate.predictions is 'rows.jsonl', but a masked LM predicts tokens and has no"
@@ -401,7 +401,7 @@ class BadInputTest {
   }
 
   @Test
-  void exportRefusesAStudentThatDoesNotExist() {
+  void exportRejectsMissingStudent() {
     assertThat(
             mistake(
                 "export",

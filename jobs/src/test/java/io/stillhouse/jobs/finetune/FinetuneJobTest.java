@@ -162,7 +162,7 @@ class FinetuneJobTest {
   }
 
   /**
-   * Returns a recipe that fine-tunes the tiny masked LM on a table, and evaluates what came of it.
+   * Returns a recipe that fine-tunes the tiny masked LM on a table and evaluates the result.
    */
   private List<String> recipe(Path rows, String... more) {
     List<String> recipe =

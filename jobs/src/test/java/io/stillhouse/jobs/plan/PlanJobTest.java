@@ -34,7 +34,7 @@ class PlanJobTest {
   private Path corpus;
 
   @BeforeEach
-  void writesACorpus() throws IOException {
+  void writesCorpus() throws IOException {
     spark = Tiny.spark();
     corpus = Tiny.labelled(directory.resolve("rows.tsv"), 200, "LABEL_2", "LABEL_0");
   }
@@ -74,7 +74,7 @@ class PlanJobTest {
   }
 
   @Test
-  void foretellsTheBytesOfTheRealCacheAndLeavesOnlyItsResult() throws IOException {
+  void predictsCacheSize() throws IOException {
     PlanResult plan = plan("plan.price-per-tb-month=0", "plan.students=3");
     assertThat(names()).containsExactly("plan.json", "rows.tsv");
 
@@ -111,11 +111,11 @@ class PlanJobTest {
   }
 
   @Test
-  void oneShortReadOfADearStoreIsNotWorthACache() throws IOException {
+  void singleReadFromExpensiveStorageIsNotWorthCaching() throws IOException {
     PlanResult plan = plan("train.epochs=1", "plan.price-per-tb-month=1e12", "train.max-steps=5");
     assertThat(plan.verdict()).startsWith("do not cache: ");
     Double reads = plan.breakEven().reads();
-    // On a busy machine a model so small may run faster than its cells are read: then none suffice.
+    // On a busy machine such a small model may run faster than its cells are read; then none do.
     assertThat(plan.verdict())
         .contains(reads == null ? "takes longer than running the teacher" : "is read 0.20 times");
     assertThat(reads == null ? Double.POSITIVE_INFINITY : reads).isGreaterThan(1.0);
@@ -124,7 +124,7 @@ class PlanJobTest {
   }
 
   @Test
-  void refusesWhereTheDiskHasNotTheRoomAndLeavesNothing() {
+  void rejectsCacheThatDoesNotFitOnDisk() {
     assertThatThrownBy(() -> new PlanJob(spark, settings(), path -> 1_000_000).run())
         .isInstanceOf(StillhouseException.class)
         .hasMessageContaining("the cache would take")
@@ -135,7 +135,7 @@ class PlanJobTest {
   }
 
   @Test
-  void refusesStagesOfWhichItReckonsOne() {
+  void rejectsMoreThanOneStage() {
     Settings stages = settings("train.stages=[{ name = a }, { name = b }]");
     assertThatThrownBy(() -> new PlanJob(spark, stages, PLENTY))
         .isInstanceOf(StillhouseException.class)
@@ -144,21 +144,21 @@ class PlanJobTest {
   }
 
   @Test
-  void countsAsFreeWhatCanBeWritten() throws IOException {
+  void freeSpaceIsWritableSpace() throws IOException {
     PlanResult plan = new PlanJob(spark, settings()).run();
     long usable = Files.getFileStore(directory).getUsableSpace();
     assertThat(plan.disk().freeBytes()).isCloseTo(usable, within(0.2 * usable));
   }
 
   @Test
-  void refusesAHopelessCacheBeforeTheTeacherRuns() {
+  void rejectsHugeCacheBeforeTeacherRuns() {
     assertThatThrownBy(() -> new PlanJob(spark, settings(), path -> 1000).run())
         .isInstanceOf(StillhouseException.class)
         .hasMessageContaining("would take at least");
   }
 
   @Test
-  void aProbeWithoutTimeSaysSoAndCleansUp() throws IOException {
+  void reportsTimeoutAndCleansUp() throws IOException {
     try (Deadline deadline = Deadline.of(spark, 0.05)) {
       assertThatThrownBy(
               () ->
@@ -172,7 +172,7 @@ class PlanJobTest {
   }
 
   @Test
-  void removesWhatAKilledProbeLeftAndNoOtherProbe() throws IOException {
+  void removesLeftoversOfKilledProbesOnly() throws IOException {
     String host = InetAddress.getLocalHost().getHostName();
     Path dead = directory.resolve("_stillhouse-plan-" + host + "-999999999");
     Path alive =
@@ -192,7 +192,7 @@ class PlanJobTest {
   }
 
   @Test
-  void estimatesALargeCorpusFromSomeOfIt() throws IOException {
+  void estimatesLargeCorpusFromSample() throws IOException {
     Path lines = Tiny.lines(directory.resolve("lines.txt"), 4000);
     Settings settings =
         settings(
@@ -220,7 +220,7 @@ class PlanJobTest {
   }
 
   @Test
-  void listsTheWaysToKeepMaskedLmTargetsAndWhetherTheyServe() throws IOException {
+  void listsStorageChoicesForMaskedLmTargets() throws IOException {
     PlanResult plan =
         plan(
             "teacher.path=" + Tiny.MLM,

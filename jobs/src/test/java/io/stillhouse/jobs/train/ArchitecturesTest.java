@@ -27,7 +27,7 @@ import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
-/** Students of other architectures, which are teachers in their turn. */
+/** Trains students of other architectures, and uses them as teachers. */
 @Tag("spark")
 class ArchitecturesTest {
   /** Embedding outputs, attention scores and soft labels are rebuilt with the teacher's weights. */
@@ -95,7 +95,7 @@ class ArchitecturesTest {
     assertThatThrownBy(() -> new EvaluateJob(spark, settings("first", twice)))
         .isInstanceOf(StillhouseException.class)
         .hasMessageContaining("evaluate.models names two models 'copy'");
-    // Each copy is evaluated as its own teacher is, whatever their architectures.
+    // Each copy gets the same evaluation as its teacher, whatever its architecture.
     assertThat(evaluation.models().get(3).metrics().get("perplexity"))
         .isCloseTo(evaluation.models().get(1).metrics().get("perplexity"), withinPercentage(0.01));
     assertThat(evaluation.models().get(4).metrics().get("perplexity"))
@@ -132,7 +132,7 @@ class ArchitecturesTest {
   }
 
   @Test
-  void refusesNarrowEmbeddingsOfBert() throws IOException {
+  void rejectsNarrowEmbeddingsOfBert() throws IOException {
     Path text = Tiny.lines(directory.resolve("prose.txt"), 20);
     cache(text, Tiny.MLM, "first");
 
@@ -153,7 +153,7 @@ class ArchitecturesTest {
         .run();
   }
 
-  /** Trains a student from random weights, of whose terms each falls. */
+  /** Trains a student from random weights and checks that each term decreases. */
   private Path learnt(String cache, String name, String... more) throws IOException {
     List<String> all = new ArrayList<>(List.of("student.layer-map=[0, 1, 3]"));
     all.addAll(List.of(more));
@@ -166,7 +166,7 @@ class ArchitecturesTest {
     return directory.resolve("students").resolve(name);
   }
 
-  /** Copies a teacher of two blocks: of the targets that were cached of it, nothing is to learn. */
+  /** Copies a teacher of two blocks, which has nothing to learn from its own targets. */
   private Path copied(String cache, Path teacher, String name, String... more) throws IOException {
     List<String> all =
         new ArrayList<>(

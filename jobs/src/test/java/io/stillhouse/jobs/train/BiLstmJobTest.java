@@ -31,7 +31,7 @@ import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
-/** From a cache to exported BiLSTMs, of single texts and of pairs. */
+/** Trains, evaluates and exports BiLSTMs for single texts and for pairs. */
 @Tag("spark")
 class BiLstmJobTest {
   private static final List<String> STUDENT =
@@ -89,7 +89,7 @@ class BiLstmJobTest {
 
   @Test
   void trainsEvaluatesAndExportsSingleTexts() throws IOException {
-    wholeWay(single, BiLstmSpec.Texts.SINGLE);
+    trainEvaluateAndExport(single, BiLstmSpec.Texts.SINGLE);
 
     Path text = Files.writeString(directory.resolve("text"), "he was the of\nnot\n");
     Path out = directory.resolve("logits.safetensors");
@@ -104,7 +104,7 @@ class BiLstmJobTest {
 
   @Test
   void trainsEvaluatesAndExportsPairs() throws IOException {
-    wholeWay(pair, BiLstmSpec.Texts.PAIR);
+    trainEvaluateAndExport(pair, BiLstmSpec.Texts.PAIR);
 
     Path text = Files.writeString(directory.resolve("text"), "he was\n");
     assertThatThrownBy(
@@ -124,7 +124,7 @@ class BiLstmJobTest {
     assertThat(spec.texts()).isEqualTo(BiLstmSpec.Texts.PAIR);
   }
 
-  private void wholeWay(List<String> corpus, BiLstmSpec.Texts texts) throws IOException {
+  private void trainEvaluateAndExport(List<String> corpus, BiLstmSpec.Texts texts) throws IOException {
     TrainJob.Result result = train(corpus);
     assertThat(result.students())
         .extracting(TrainedStudent::name)
@@ -192,7 +192,7 @@ class BiLstmJobTest {
   }
 
   @Test
-  void refusesWordVectorsOfAnotherLanguage() throws IOException {
+  void rejectsWordVectorsWithoutKnownWords() throws IOException {
     Path file = Files.writeString(directory.resolve("vectors.txt"), "zebra 4 5 6\n");
 
     assertThatThrownBy(() -> train(single, "student.word-vectors=" + file))
@@ -224,7 +224,7 @@ class BiLstmJobTest {
   }
 
   @Test
-  void sweepComparesItWithEncoder() throws IOException {
+  void sweepComparesBiLstmWithEncoder() throws IOException {
     SweepJob.Result result =
         new SweepJob(
                 spark,
@@ -247,7 +247,7 @@ class BiLstmJobTest {
   }
 
   @Test
-  void refusesLossesOnLayersBeforeWriting() {
+  void rejectsLossesOnLayersBeforeWriting() {
     assertThatThrownBy(() -> train(single, "loss.first-token-mse.weight=1"))
         .isInstanceOf(StillhouseException.class)
         .hasMessageContaining("loss.first-token-mse.weight is 1.0, but a BiLSTM has no layers");
@@ -260,7 +260,7 @@ class BiLstmJobTest {
   }
 
   @Test
-  void isRefusedAsTeacher() throws IOException {
+  void rejectsBiLstmAsTeacher() throws IOException {
     train(single, "train.max-steps=1", "train.baseline=false");
     Path student = directory.resolve("students/distilled");
 

@@ -43,7 +43,7 @@ import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
-/** A student of two teachers, whose caches were built apart. */
+/** Trains a student on two teachers with separate caches. */
 @Tag("spark")
 class SeveralTeachersTrainTest {
   private static final Storage STORAGE = new Storage(new Configuration());
@@ -159,7 +159,7 @@ class SeveralTeachersTrainTest {
   }
 
   @Test
-  void reportsMissingRowsAndLeavesThemOutOnDemand() throws IOException {
+  void reportsMissingRowsOrSkipsThemOnRequest() throws IOException {
     List<String> fewer = new ArrayList<>(rows);
     fewer.removeIf(row -> row.startsWith("key-17\t"));
     fewer.replaceAll(row -> row.startsWith("key-4\t") ? "key-4\t \t0" : row);
@@ -213,7 +213,7 @@ class SeveralTeachersTrainTest {
   }
 
   @Test
-  void otherTokenizerServesLogitsOnly() throws IOException {
+  void differentTokenizerAllowsOnlyLogits() throws IOException {
     Path swapped = directory.resolve("swapped");
     String how = Tiny.swapTokens(shallow, swapped);
     Path cache = cache("swapped", swapped, rows, 512);
@@ -227,7 +227,7 @@ class SeveralTeachersTrainTest {
   }
 
   @Test
-  void otherTruncationServesLogitsOnly() throws IOException {
+  void differentTruncationAllowsOnlyLogits() throws IOException {
     Path cut = cache("cut", shallow, rows, 512, "corpus.max-length=8");
 
     assertThat(train("logits", teachers(cut, "weight = 2")).students()).hasSize(1);
@@ -238,7 +238,7 @@ class SeveralTeachersTrainTest {
   }
 
   @Test
-  void refusesOtherClassesAndTexts() throws IOException {
+  void rejectsDifferentClassesAndTexts() throws IOException {
     Path other =
         teacher(
             shared.resolve("other-classes"),
@@ -258,7 +258,7 @@ class SeveralTeachersTrainTest {
   }
 
   @Test
-  void refusesSameTeacherTwice() {
+  void rejectsSameTeacherTwice() {
     assertThatThrownBy(() -> train("itself", teachers(first, "weight = 1")))
         .isInstanceOf(StillhouseException.class)
         .hasMessageContaining("teacher 'b' in loss.teachers is the recipe's first teacher (cache")
@@ -365,7 +365,7 @@ class SeveralTeachersTrainTest {
         more);
   }
 
-  /** Writes a teacher of the classifier's first two blocks, its embeddings scaled. */
+  /** Writes a teacher with the classifier's first two blocks and scaled embeddings. */
   private static Path teacher(Path to, Head head) throws IOException {
     HuggingFaceDirectory from = HuggingFaceDirectory.open(Tiny.CLS);
     EncoderSpec spec = from.spec();

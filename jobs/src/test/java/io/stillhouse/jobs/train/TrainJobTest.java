@@ -83,7 +83,7 @@ class TrainJobTest {
   }
 
   @Test
-  void everyTermFalls() {
+  void everyTermDecreases() {
     TrainedStudent.Losses losses = trained.students().get(0).losses();
     assertThat(losses.first())
         .containsOnlyKeys(
@@ -145,7 +145,7 @@ class TrainJobTest {
 
   @ParameterizedTest
   @ValueSource(strings = {"train.learning-rate=2e-2", "train.precision=bfloat16"})
-  void refusesDirectoryOfAnotherRecipe(String other) {
+  void rejectsDirectoryOfDifferentRecipe(String other) {
     assertThatThrownBy(() -> train("train.path=" + students, other))
         .isInstanceOf(StillhouseException.class)
         .hasMessageContaining("students/small' holds a student of another recipe or cache")
@@ -170,7 +170,7 @@ class TrainJobTest {
   }
 
   @Test
-  void trainsWithoutMetricsIfTheyCannotBeWritten() throws IOException {
+  void trainsEvenIfMetricsCannotBeWritten() throws IOException {
     Path taken = Files.writeString(directory.resolve("taken"), "a file, not a directory");
     TrainJob.Result result = train("train.max-steps=4", "train.metrics=" + taken);
     assertThat(result.students()).extracting(TrainedStudent::steps).containsExactly(4L, 4L);
@@ -215,7 +215,7 @@ class TrainJobTest {
   }
 
   @Test
-  void refusesCheckpointOfAnotherRecipe() throws IOException {
+  void rejectsCheckpointOfDifferentRecipe() throws IOException {
     Settings settings = settings("train.checkpoint-every=2", "train.baseline=false");
     Consumer<StepReport> killer =
         step -> {
@@ -231,7 +231,7 @@ class TrainJobTest {
   }
 
   @Test
-  void namesColumnsThatCacheLacks() {
+  void reportsMissingColumns() {
     assertThatThrownBy(() -> train("student.layers=3"))
         .isInstanceOf(StillhouseException.class)
         .hasMessageContaining("lacks hidden_01, hidden_02 in some shards")
@@ -318,7 +318,7 @@ class TrainJobTest {
 
   @Test
   void studentStartsFromNamedBlocks() throws IOException {
-    // One step at a rate too small to move anything by more than rounding.
+    // One step with a learning rate too small to change any weight.
     train(
         "student.hidden-size=0",
         "student.init=teacher",
@@ -344,7 +344,7 @@ class TrainJobTest {
   }
 
   @Test
-  void refusesStartWithOtherHeadsOrTokens() throws IOException {
+  void rejectsStartWithDifferentHeadsOrTokens() throws IOException {
     String[] alone = {
       "student.hidden-size=0",
       "student.init=teacher",
@@ -385,7 +385,7 @@ class TrainJobTest {
     return settings(directory.resolve("students"), more);
   }
 
-  /** Returns a recipe of TinyBERT's terms and hard labels. */
+  /** Returns a recipe with TinyBERT's terms and hard labels. */
   private static Settings settings(Path to, String... more) {
     return TinyRecipe.empty()
         .cache(cache)
@@ -399,7 +399,7 @@ class TrainJobTest {
         .settings(more);
   }
 
-  /** Returns the run that {@link TrainJob} makes of those settings. */
+  /** Returns the run that {@link TrainJob} creates for these settings. */
   private static StudentRun run(Settings settings) throws IOException {
     org.apache.hadoop.fs.Path targets = STORAGE.qualify(cache.toString());
     EncoderSpec teacher = HuggingFaceDirectory.open(cache.resolve(TeacherFolder.NAME)).spec();

@@ -63,7 +63,7 @@ class ValidationTest {
   }
 
   @Test
-  void refusesValidationRowsOfAnotherTeacher() throws IOException {
+  void rejectsValidationRowsOfDifferentTeacher() throws IOException {
     cache(Tiny.CLS, "cache");
     cache(Tiny.REG, "other");
 
@@ -74,7 +74,7 @@ class ValidationTest {
   }
 
   @Test
-  void requiresLabelsOfValidationRowsOnlyWhereUsed() throws IOException {
+  void requiresValidationLabelsOnlyIfUsed() throws IOException {
     cache(Tiny.CLS, "cache");
     cache(Tiny.CLS, "unlabelled", "corpus.label=");
 
@@ -91,7 +91,7 @@ class ValidationTest {
   }
 
   @Test
-  void refusesCacheOfAnotherRecipe() throws IOException {
+  void rejectsCacheOfDifferentRecipe() throws IOException {
     cache(Tiny.CLS, "cache");
 
     assertThatThrownBy(() -> train("cache", "corpus.max-length=32", "teacher.path=" + Tiny.REG))
@@ -125,7 +125,7 @@ class ValidationTest {
         .run();
   }
 
-  /** One step of all rows, so small that it changes nothing. */
+  /** One step over all rows, too small to change any weight. */
   private TrainJob.Result train(String validation, String... more) throws IOException {
     Settings settings =
         TinyRecipe.empty()

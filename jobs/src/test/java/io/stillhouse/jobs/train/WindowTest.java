@@ -37,7 +37,7 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.api.io.TempDir;
 
-/** A cache that never holds more than three shards, and trainings that read it as it is written. */
+/** Trains from a cache that never holds more than three shards while it is being written. */
 @Tag("spark")
 @Tag("slow")
 @Timeout(value = 5, unit = TimeUnit.MINUTES) // commands that wait for each other
@@ -59,7 +59,7 @@ class WindowTest {
 
   @BeforeAll
   static void trainsFromWholeCacheAndBeginsWindow() throws Exception {
-    // The cache, a student and its baseline work at the same time.
+    // The cache command, a student and its baseline run at the same time.
     Tiny.spark().stop();
     spark =
         SparkSession.builder().master("local[3]").config("spark.ui.enabled", false).getOrCreate();
@@ -84,7 +84,7 @@ class WindowTest {
   };
 
   @AfterAll
-  static void givesTheSessionBack() {
+  static void stopsSession() {
     spark.stop();
   }
 
@@ -92,7 +92,7 @@ class WindowTest {
   void cacheNeverHoldsMoreThanWindow() throws Exception {
     for (WindowWatcher watcher : watchers) {
       watcher.close();
-      assertThat(watcher.most).as("shards at once").isBetween(1, WINDOW);
+      assertThat(watcher.most).as("shards stored at the same time").isBetween(1, WINDOW);
     }
   }
 
@@ -109,14 +109,14 @@ class WindowTest {
     assertThat(cached.computedShards()).isEqualTo(shards);
     assertThat(cached.droppedShards()).isGreaterThanOrEqualTo(shards - WINDOW);
 
-    // A training may be killed when its student is there and before it says so.
+    // Training may be killed after it wrote its student but before it acknowledged that.
     Acknowledgements says = new Acknowledgements(storage(), hadoop(cachePath()));
     Acknowledgements.Student last = says.of("small");
     says.write(new Acknowledgements.Student("small", last.directory(), shards - 1));
     assertThat(train().alreadyTrained()).containsExactly("small", "small-baseline");
     assertThat(says.of("small")).isEqualTo(last);
 
-    // What the students were done with after the last shard was computed goes with the next run.
+    // Shards that students finished after the last one was computed are dropped by the next run.
     CacheRecord again = cache();
     assertThat(again.computedShards()).isZero();
     assertThat(again.droppedShards()).isEqualTo(shards);
@@ -153,7 +153,7 @@ class WindowTest {
 
     assertThat(weights(students().resolve("small"))).isEqualTo(student);
     assertThat(weights(students().resolve("small-baseline"))).isEqualTo(baseline);
-    assertThat(cached.computedShards()).as("computed again").isLessThanOrEqualTo(shards - dropped);
+    assertThat(cached.computedShards()).as("recomputed shards").isLessThanOrEqualTo(shards - dropped);
   }
 
   @Test
@@ -187,7 +187,7 @@ class WindowTest {
   }
 
   @Test
-  void lostManifestEntryDoesNotBringBackDroppedShards() throws Exception {
+  void lostManifestEntryDoesNotRestoreDroppedShards() throws Exception {
     Background<CacheRecord> caching = cacheInTheBackground();
     awaitCache();
     train();
@@ -217,7 +217,7 @@ class WindowTest {
   }
 
   @Test
-  void refusesStudentThatBeginsAfterShardsWereDropped() throws Exception {
+  void rejectsStudentThatStartsAfterShardsWereDropped() throws Exception {
     Background<CacheRecord> caching = cacheInTheBackground();
     awaitCache();
     train();
@@ -238,7 +238,7 @@ class WindowTest {
   }
 
   @Test
-  void cacheRefusesWindowWithShuffledOrder() {
+  void cacheRejectsWindowWithShuffledOrder() {
     assertThatThrownBy(() -> cache("train.order=shuffled"))
         .isInstanceOf(StillhouseException.class)
         .hasMessageContaining("cache.window is 3")
@@ -247,44 +247,44 @@ class WindowTest {
   }
 
   @Test
-  void trainRefusesShuffledOrder() {
-    assertRefused(() -> trainBegun("train.order=shuffled"))
+  void trainRejectsShuffledOrder() {
+    assertRejected(() -> trainBegun("train.order=shuffled"))
         .hasMessageContaining("a window of 3 of its %d shards".formatted(shards))
         .hasMessageContaining("train.order is 'shuffled'; set train.order=plan");
   }
 
   @Test
-  void trainRefusesSecondEpoch() {
-    assertRefused(() -> trainBegun("train.epochs=2"))
+  void trainRejectsSecondEpoch() {
+    assertRejected(() -> trainBegun("train.epochs=2"))
         .hasMessageContaining("it can be read once, but train.epochs is 2; set train.epochs=1");
   }
 
   @Test
-  void trainRefusesStepsLargerThanWindow() {
-    assertRefused(() -> trainBegun("train.batch-size=48"))
+  void trainRejectsStepsLargerThanWindow() {
+    assertRejected(() -> trainBegun("train.batch-size=48"))
         .hasMessageContaining("but a step of train.batch-size=48 and train.shuffle-shards=1 reads")
         .hasMessageContaining("make the cache with cache.window=");
   }
 
   @Test
-  void trainRefusesColumnsThatCacheWasNotBegunWith() {
-    assertRefused(() -> trainBegun("student.layers=3"))
+  void trainRejectsColumnsThatWindowLacks() {
+    assertRejected(() -> trainBegun("student.layers=3"))
         .hasMessageContaining("was not begun with attention_02, hidden_01, hidden_02");
   }
 
   @Test
-  void sweepRefusesWindow() {
-    assertRefused(
+  void sweepRejectsWindow() {
+    assertRejected(
             () -> new SweepJob(spark, settings(begun, students(), "sweep.over.train.seed=[1, 2]")))
         .hasMessageContaining("has a window, and a student of a sweep that fails")
         .hasMessageContaining("train each student by its own train command");
   }
 
   @Test
-  void trainRefusesStudentsThatCannotRunAtOnce() {
+  void trainRejectsStudentsThatCannotRunConcurrently() {
     spark.sparkContext().conf().set("spark.task.cpus", "2");
     try {
-      assertRefused(this::trainBegun)
+      assertRejected(this::trainBegun)
           .hasMessageContaining("there are 2 and the session runs fewer tasks at once")
           .hasMessageContaining("--master 'local[2]', or set train.baseline=false");
     } finally {
@@ -293,34 +293,34 @@ class WindowTest {
   }
 
   @Test
-  void cacheRefusesSmallerWindow() {
-    assertRefused(() -> cacheBegun("cache.window=2"))
+  void cacheRejectsSmallerWindow() {
+    assertRejected(() -> cacheBegun("cache.window=2"))
         .hasMessageContaining(
             "was begun with cache.window = 3, but this recipe has 2; use 3 or more");
   }
 
   @Test
-  void cacheRefusesMoreTargets() {
-    assertRefused(() -> cacheBegun("cache.window=3", "targets.hidden=[0,1,3]"))
+  void cacheRejectsMoreTargets() {
+    assertRejected(() -> cacheBegun("cache.window=3", "targets.hidden=[0,1,3]"))
         .hasMessageContaining("asks for attention_03, hidden_00, hidden_01, hidden_03");
   }
 
   @Test
-  void cacheRefusesSecondTeacher() {
-    assertRefused(
+  void cacheRejectsSecondTeacher() {
+    assertRejected(
             () -> cacheBegun("cache.window=3", "teacher.name=other", "teacher.path=" + Tiny.CLS))
         .hasMessageContaining("keeps the targets of one teacher");
   }
 
   @Test
-  void cacheRefusesWindowForWholeCache() {
+  void cacheRejectsWindowForExistingWholeCache() {
     Settings settings = settings(shared.resolve("whole"), students(), "cache.window=3");
-    assertRefused(() -> new CacheJob(spark, settings).run())
+    assertRejected(() -> new CacheJob(spark, settings).run())
         .hasMessageContaining("was begun with cache.window = 0, but this recipe has 3; use 0");
   }
 
-  /** Asserts that a command is refused, and that no student is registered with the window. */
-  private static AbstractThrowableAssert<?, ?> assertRefused(ThrowingCallable command) {
+  /** Asserts that a command is rejected and that no student is registered with the window. */
+  private static AbstractThrowableAssert<?, ?> assertRejected(ThrowingCallable command) {
     AbstractThrowableAssert<?, ?> refused =
         assertThatThrownBy(command).isInstanceOf(StillhouseException.class);
     assertThat(begun.resolve("window")).doesNotExist();
@@ -355,7 +355,7 @@ class WindowTest {
     return new VerifyJob(spark, Tiny.settings(List.of()), cachePath().toString()).run();
   }
 
-  /** Work on a thread of its own. */
+  /** A task that runs on its own thread. */
   private static final class Background<T> extends FutureTask<T> {
     private final Thread thread = new Thread(this, "in the background");
 
@@ -366,7 +366,7 @@ class WindowTest {
     }
   }
 
-  /** Ends a cache command, which has a Spark job to cancel only while it computes. */
+  /** Ends a cache command; it only has a Spark job to cancel while it computes. */
   private static void kill(Background<CacheRecord> caching) throws InterruptedException {
     while (caching.thread.isAlive()) { // an interruption before it waits may be lost
       spark.sparkContext().cancelJobGroup("cache");

@@ -40,7 +40,7 @@ import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
-/** What stands in the cells of a cache, against the teacher on each row alone. */
+/** Compares the cells of a cache with the teacher's output for each row alone. */
 @Tag("spark")
 class CacheCellsTest {
   private static final int ROWS = 120;
@@ -69,13 +69,13 @@ class CacheCellsTest {
   }
 
   @AfterAll
-  static void freesTheTeacher() {
+  static void closesTeacher() {
     manager.close();
   }
 
   @Test
-  void anAddedLayerIsComputedAlone() throws IOException {
-    Path copy = copyOfTheCache();
+  void addingLayerWritesOnlyItsColumn() throws IOException {
+    Path copy = copyOfCache();
     Map<String, byte[]> before = Tiny.files(copy);
     CacheRecord again = run(settings(copy, "targets.hidden=[0,1,3]", "targets.attention=[2]"));
     assertThat(again.computedShards()).isEqualTo(first.shards());
@@ -102,7 +102,7 @@ class CacheCellsTest {
   }
 
   @Test
-  void bfloat16IsSoundTheSameBitsTwiceAndRefusedByAFloat32Recipe() throws IOException {
+  void bfloat16CacheIsReproducibleAndSound() throws IOException {
     assumeThat(Files.readString(Path.of("/proc/cpuinfo"))).contains("_bf16");
     List<Path> caches = List.of(directory.resolve("one"), directory.resolve("two"));
     for (Path own : caches) {
@@ -126,7 +126,7 @@ class CacheCellsTest {
   }
 
   @Test
-  void hiddenCellsAreTheForwardPassOfEachRowAlone() {
+  void hiddenCellsMatchForwardPassOfSingleRows() {
     Map<String, Row> inputs = byId(cache, "inputs");
     Map<String, Row> hidden = byId(cache, "hidden");
     assertThat(hidden.keySet()).isEqualTo(inputs.keySet()).hasSize(ROWS);
@@ -158,7 +158,7 @@ class CacheCellsTest {
   }
 
   @Test
-  void logitsAreTheTeachers() {
+  void logitsMatchTeacher() {
     Map<String, Row> inputs = byId(cache, "inputs");
     byId(cache, "logits")
         .forEach(
@@ -171,7 +171,7 @@ class CacheCellsTest {
   }
 
   @Test
-  void labelsAreClassIdsWhetherNamedOrNumbered() {
+  void labelNamesAndNumbersBecomeClassIds() {
     byId(cache, "inputs")
         .forEach(
             (id, row) ->
@@ -180,7 +180,7 @@ class CacheCellsTest {
   }
 
   @Test
-  void halfPrecisionCellsAreTheFloatsRounded() throws IOException {
+  void float16CellsAreRoundedFloats() throws IOException {
     Path half = directory.resolve("half");
     run(settings(half, "targets.hidden=[3]", "targets.dtype=float16"));
     Map<String, Row> whole = byId(cache, "hidden");
@@ -192,7 +192,7 @@ class CacheCellsTest {
           float[] exact = floats(whole.get(id).getAs("hidden_03"));
           assertThat(cell).hasSize(row.<Integer>getAs("length") * Tiny.WIDTH);
           for (int i = 0; i < cell.length; i++) {
-            // Half a shard in the last of 11 bits, and what float32 sums may differ by.
+            // Half a unit in the last of 11 bits, plus the rounding of float32 sums.
             assertThat((double) Math.abs(cell[i] - exact[i]))
                 .isLessThanOrEqualTo(Math.abs(exact[i]) / 2048 + 1e-5);
           }
@@ -240,7 +240,7 @@ class CacheCellsTest {
     return numbers;
   }
 
-  /** ColumnSelection IEEE half precision: sign, 5 bits of exponent, 10 of fraction. */
+  /** Decodes IEEE half precision: sign, 5 bits of exponent, 10 of fraction. */
   private static float[] halves(byte[] cell) {
     assertThat(cell.length % 2).isZero();
     float[] numbers = new float[cell.length / 2];
@@ -284,7 +284,7 @@ class CacheCellsTest {
         more);
   }
 
-  private Path copyOfTheCache() throws IOException {
+  private Path copyOfCache() throws IOException {
     Path copy = directory.resolve("copy");
     FileUtils.copyDirectory(cache.toFile(), copy.toFile());
     return copy;

@@ -52,7 +52,7 @@ public class CacheJobTest {
   }
 
   @Test
-  void theManifestHasARowForEachRowOfTheCorpus() throws IOException {
+  void manifestCountsEveryRowOfCorpus() throws IOException {
     Map<String, Integer> rows = new TreeMap<>();
     for (CacheFile file : ManifestLog.read(STORAGE, CacheRows.hadoop(cache)).state().files()) {
       rows.merge(file.family(), file.size().rows(), Integer::sum);
@@ -65,8 +65,8 @@ public class CacheJobTest {
   }
 
   @Test
-  void aSecondRunComputesNothingAndChangesNoFile() throws IOException {
-    Path copy = copyOfTheCache();
+  void secondRunChangesNothing() throws IOException {
+    Path copy = copyOfCache();
     Map<String, byte[]> before = Tiny.files(copy);
     CacheRecord again = run(settings(copy, "targets.hidden=[0,3]", "targets.attention=[2]"));
     assertThat(again.computedShards()).isZero();
@@ -75,8 +75,8 @@ public class CacheJobTest {
   }
 
   @Test
-  void anotherMaximumLengthIsRefusedByName() throws IOException {
-    Path copy = copyOfTheCache();
+  void rejectsDifferentMaximumLength() throws IOException {
+    Path copy = copyOfCache();
     Map<String, byte[]> before = Tiny.files(copy);
     assertThatThrownBy(() -> run(settings(copy, "targets.hidden=[0,3]", "corpus.max-length=20")))
         .isInstanceOf(StillhouseException.class)
@@ -86,7 +86,7 @@ public class CacheJobTest {
   }
 
   @Test
-  void anotherCorpusIsRefused() throws IOException {
+  void rejectsDifferentCorpus() throws IOException {
     Path other = Tiny.labelled(directory.resolve("other.tsv"), 3, "1", "0");
     assertThatThrownBy(() -> run(settings(cache, "corpus.path=" + other)))
         .isInstanceOf(StillhouseException.class)
@@ -96,8 +96,8 @@ public class CacheJobTest {
   }
 
   @Test
-  void shardsLostFromTheManifestAreComputedAgainToTheSameBits() throws IOException {
-    Path copy = copyOfTheCache();
+  void recomputesLostShardsToSameBits() throws IOException {
+    Path copy = copyOfCache();
     List<Column> columns =
         List.of(Targets.LOGITS, Targets.hidden(0), Targets.hidden(3), Targets.attention(2));
     List<Example> before = CacheRows.rows(copy, columns);
@@ -123,7 +123,7 @@ public class CacheJobTest {
   }
 
   @Test
-  void thePlanDoesNotDependOnHowSparkCutsTheCorpus() throws IOException {
+  void planDoesNotDependOnPartitioning() throws IOException {
     Path other = directory.resolve("pieces");
     spark.conf().set("spark.sql.files.maxPartitionBytes", "700");
     try {
@@ -149,7 +149,7 @@ public class CacheJobTest {
   }
 
   @Test
-  void diffNoticesAnotherTeacher() throws IOException {
+  void diffReportsDifferentTeacher() throws IOException {
     Path other = directory.resolve("regression");
     run(settings(other, "teacher.path=" + Tiny.REG, "corpus.label=", "targets.hidden=[0,3]"));
     Path same = directory.resolve("classes");
@@ -159,7 +159,7 @@ public class CacheJobTest {
   }
 
   @Test
-  void whatACrashedPlanningLeftIsNotUsed() throws IOException {
+  void ignoresLeftoversOfCrashedPlanning() throws IOException {
     Path broken = directory.resolve("broken");
     FileUtils.copyDirectory(
         Tiny.REG.toFile(), directory.resolve("_broken-planning-0a1b2c3d/teacher").toFile());
@@ -170,7 +170,7 @@ public class CacheJobTest {
   }
 
   @Test
-  void aDirectoryThatIsNoCacheIsNotWrittenInto() throws IOException {
+  void rejectsDirectoryThatIsNotCache() throws IOException {
     Path mine = Files.createDirectories(directory.resolve("mine"));
     Files.writeString(mine.resolve("precious"), "text");
     assertThatThrownBy(() -> run(settings(mine, "targets.hidden=[3]")))
@@ -196,7 +196,7 @@ public class CacheJobTest {
         more);
   }
 
-  private Path copyOfTheCache() throws IOException {
+  private Path copyOfCache() throws IOException {
     Path copy = directory.resolve("copy");
     FileUtils.copyDirectory(cache.toFile(), copy.toFile());
     return copy;

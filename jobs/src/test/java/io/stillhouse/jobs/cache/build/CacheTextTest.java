@@ -23,7 +23,7 @@ import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
-/** What becomes of a corpus's text in a cache. */
+/** Tests which text of a corpus a cache stores. */
 @Tag("spark")
 class CacheTextTest {
   @TempDir private Path directory;
@@ -31,7 +31,7 @@ class CacheTextTest {
   private final SparkSession spark = Tiny.spark();
 
   @Test
-  void proseLosesNoTextAndEveryPieceHasItsOwnKey() throws IOException {
+  void keepsAllProseInPiecesWithUniqueKeys() throws IOException {
     Random random = new Random(3);
     List<String> lines = new ArrayList<>();
     lines.add(Tiny.words(random, 700));
@@ -73,7 +73,7 @@ class CacheTextTest {
   }
 
   @Test
-  void maskedRowsCarryTheirOriginalTokensAsLabels() throws IOException {
+  void maskedRowsHaveOriginalTokensAsLabels() throws IOException {
     Path text = Tiny.lines(directory.resolve("lines.txt"), 60);
     List<String> recipe =
         List.of(
@@ -110,7 +110,7 @@ class CacheTextTest {
       differing += Arrays.equals(variants.get(0).mlmLabels(), variants.get(1).mlmLabels()) ? 0 : 1;
     }
     assertThat(differing).isGreaterThan(40);
-    // Derived masked-LM soft labels need the last hidden state, which nobody has to name.
+    // Derived masked-LM soft labels need the last hidden state, which is stored implicitly.
     assertThat(CacheRows.rows(masked, List.of(Targets.hidden(3)))).hasSize(180);
   }
 

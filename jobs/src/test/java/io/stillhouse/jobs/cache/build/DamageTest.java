@@ -32,10 +32,10 @@ import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
-/** Seeded damage to every kind of file of a cache: found, named, revoked, and mended. */
+/** Damages files of a cache at random; verify must report the damage and cache repair it. */
 @Tag("spark")
 class DamageTest {
-  /** As many as a minute allows; {@code -Dstillhouse.damages=200} is the full number. */
+  /** As many as fit into a minute; {@code -Dstillhouse.damages=200} runs all. */
   private static final int DAMAGES = Integer.getInteger("stillhouse.damages", 25);
 
   private static final Storage STORAGE = new Storage(new Configuration());
@@ -60,7 +60,7 @@ class DamageTest {
   }
 
   @Test
-  void aCacheIsSound() throws IOException {
+  void verifyAcceptsUndamagedCache() throws IOException {
     VerifyJob.Result result = verify(cache, "verify.rows=12");
 
     assertThat(result.sound()).as("%s", result.lines()).isTrue();
@@ -84,7 +84,7 @@ class DamageTest {
   }
 
   @Test
-  void everyDamageIsFoundAndNamedAndMended() throws IOException {
+  void findsAndRepairsEveryDamage() throws IOException {
     Random random = new Random(20_261_124);
     List<String> silent = new ArrayList<>();
     for (int n = 0; n < DAMAGES; n++) {
@@ -100,9 +100,9 @@ class DamageTest {
         silent.add(n + " verify: " + damage + " " + found.lines());
       }
       new CacheJob(spark, settings(copy)).run();
-      VerifyJob.Result mended = verify(copy, "verify.rows=0");
-      if (!mended.sound()) {
-        silent.add(n + " mend: " + damage + " " + mended.lines());
+      VerifyJob.Result repaired = verify(copy, "verify.rows=0");
+      if (!repaired.sound()) {
+        silent.add(n + " repair: " + damage + " " + repaired.lines());
       }
       assertThat(cells(copy))
           .as("%d %s", n, damage)
@@ -113,7 +113,7 @@ class DamageTest {
   }
 
   @Test
-  void onlyTheDamagedFileIsComputedAnew() throws IOException {
+  void recomputesOnlyDamagedFile() throws IOException {
     Path copy = directory.resolve("copy");
     FileUtils.copyDirectory(cache.toFile(), copy.toFile());
     Path hidden = parquet(copy.resolve("hidden")).get(1);
@@ -138,7 +138,7 @@ class DamageTest {
   }
 
   @Test
-  void aPrunedReadChecksWhatItReadsAndTheFooter() throws IOException {
+  void prunedReadChecksReadColumnsAndFooter() throws IOException {
     Path copy = directory.resolve("copy");
     FileUtils.copyDirectory(cache.toFile(), copy.toFile());
     ManifestLog manifest = ManifestLog.read(STORAGE, CacheRows.hadoop(copy));
@@ -164,7 +164,7 @@ class DamageTest {
   }
 
   @Test
-  void aRunningCommandIsNotCollectedFrom() throws IOException {
+  void vacuumWaitsForRunningCommands() throws IOException {
     Path copy = directory.resolve("copy");
     FileUtils.copyDirectory(cache.toFile(), copy.toFile());
     Path orphan = Files.writeString(copy.resolve("hidden/shard-000000-0000.parquet"), "half");
@@ -175,7 +175,7 @@ class DamageTest {
           .hasMessageContaining("a command writes to cache");
     }
     try (Lease lease = Lease.take(STORAGE, CacheRows.hadoop(copy))) {
-      // One that ends takes no other's sign of life.
+      // A command that ends does not remove the lease of another.
       Lease.take(STORAGE, CacheRows.hadoop(copy)).close();
       assertThatThrownBy(() -> VacuumJob.run(STORAGE, CacheRows.hadoop(copy)))
           .isInstanceOf(StillhouseException.class);
@@ -186,10 +186,10 @@ class DamageTest {
     assertThat(cells(copy)).usingRecursiveComparison().isEqualTo(undamaged);
   }
 
-  /** One fault, and the file it is in. */
+  /** A fault and the file that it is in. */
   private record Damage(String name, String kind) {
     /**
-     * Flips a bit, cuts, empties, deletes, or swaps with another of its family; not twice alike.
+     * Flips a bit of a random file, or truncates, empties, deletes or swaps the file.
      */
     static Damage of(Path cache, Random random) throws IOException {
       List<Path> files;
@@ -201,7 +201,7 @@ class DamageTest {
       long bytes = Files.size(file);
       int kind = random.nextInt(10);
       if (kind < 6) {
-        // A third of the flips in the first or last bytes: headers and footers.
+        // A third of the flips are in the first or last bytes: headers and footers.
         long at = random.nextInt(3) > 0 ? (long) (random.nextDouble() * bytes) : random.nextInt(8);
         flip(file, random.nextBoolean() ? at : bytes - 1 - at % bytes);
         return new Damage(name, "flip near " + at);
@@ -235,7 +235,7 @@ class DamageTest {
     }
   }
 
-  /** Reads everything that a training may read; true if nothing complains. */
+  /** Returns whether everything that training may read can be read without an error. */
   private static boolean readsQuietly(Path copy) {
     try {
       CacheReader.teacher(STORAGE, CacheRows.hadoop(copy));

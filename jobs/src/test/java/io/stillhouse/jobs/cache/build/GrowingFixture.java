@@ -28,7 +28,7 @@ import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.io.TempDir;
 
-/** A small finished cache that each test may grow. */
+/** Base of tests that each modify a copy of a small finished cache. */
 @Tag("spark")
 abstract class GrowingFixture {
   static final Storage STORAGE = new Storage(new Configuration());
@@ -54,7 +54,7 @@ abstract class GrowingFixture {
   }
 
   @BeforeEach
-  void copiesTheCache() throws IOException {
+  void copiesCache() throws IOException {
     old = directory.resolve("old.tsv");
     FileUtils.copyFile(shared.resolve("old.tsv").toFile(), old.toFile());
     cache = directory.resolve("cache");

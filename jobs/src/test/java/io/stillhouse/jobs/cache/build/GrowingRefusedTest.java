@@ -13,10 +13,10 @@ import java.util.List;
 import java.util.Map;
 import org.junit.jupiter.api.Test;
 
-/** What a cache may not grow by, and that it then stays as it was. */
+/** Additions that a cache rejects, and after which it is unchanged. */
 class GrowingRefusedTest extends GrowingFixture {
   @Test
-  void aChangedOrMissingFileIsRefusedByName() throws IOException {
+  void rejectsChangedAndMissingFiles() throws IOException {
     Path fresh = tsv("new.tsv", 20);
     run(List.of(old, fresh));
     Map<String, byte[]> before = Tiny.files(cache);
@@ -35,7 +35,7 @@ class GrowingRefusedTest extends GrowingFixture {
   }
 
   @Test
-  void aRepeatedIdIsRefusedByName() throws IOException {
+  void rejectsRepeatedId() throws IOException {
     Path one = directory.resolve("one.tsv");
     Files.writeString(one, "key\ttext\tlabel\na\tthe of\t1\nb\the was\t0\n");
     Path two = directory.resolve("two.tsv");
@@ -53,7 +53,7 @@ class GrowingRefusedTest extends GrowingFixture {
   }
 
   @Test
-  void keysThatWouldRepeatByTheirFilesNamesAreRefused() throws IOException {
+  void rejectsFilesWithCollidingKeys() throws IOException {
     Path below = directory.resolve("x/old.tsv");
     Files.createDirectories(below.getParent());
     Files.move(old, below);
@@ -66,7 +66,7 @@ class GrowingRefusedTest extends GrowingFixture {
   }
 
   @Test
-  void aCacheOfTheFirstRowsDoesNotGrow() throws IOException {
+  void rejectsGrowthOfCacheWithRowLimit() throws IOException {
     cache = directory.resolve("limited");
     run(List.of(old), "corpus.limit=10");
 
@@ -77,7 +77,7 @@ class GrowingRefusedTest extends GrowingFixture {
   }
 
   @Test
-  void newFilesWithTooManyRowsWithoutTargetsLeaveNothing() throws IOException {
+  void tooManyInvalidNewRowsLeaveCacheUnchanged() throws IOException {
     Path poor = directory.resolve("poor.tsv");
     Files.writeString(poor, "text\tlabel\nthe of\t1\n\t0\n");
     Map<String, byte[]> before = Tiny.files(cache);
@@ -88,7 +88,7 @@ class GrowingRefusedTest extends GrowingFixture {
   }
 
   @Test
-  void softLabelsThatTheRecipeLeavesOutAreAskedFor() throws IOException {
+  void rejectsGrowthWithoutSoftLabelsOfCache() throws IOException {
     Path lines = Tiny.lines(directory.resolve("lines.txt"), 12);
     Path more = Tiny.lines(directory.resolve("more.txt"), 12);
     cache = directory.resolve("mlm");

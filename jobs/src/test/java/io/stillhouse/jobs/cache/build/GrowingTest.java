@@ -30,10 +30,10 @@ import java.util.stream.Collectors;
 import org.apache.commons.io.FileUtils;
 import org.junit.jupiter.api.Test;
 
-/** Layers and text added to a finished cache: what is new is computed, and nothing else changes. */
+/** Adds layers and text to a finished cache: only the additions are computed. */
 class GrowingTest extends GrowingFixture {
   @Test
-  void twoLayersAddedWriteOnlyTheirColumnsFilesAndTheOldOnesHashesStay() throws IOException {
+  void addingLayersWritesOnlyTheNewColumns() throws IOException {
     Map<String, String> before = hashes();
     List<CacheFile> listed = manifest().state().files();
 
@@ -55,7 +55,7 @@ class GrowingTest extends GrowingFixture {
   }
 
   @Test
-  void newTextIsComputedAlone() throws IOException {
+  void addingTextComputesOnlyNewShards() throws IOException {
     Path fresh = tsv("new.tsv", 40);
     Map<String, String> before = hashes();
     List<CacheFile> listed = manifest().state().files();
@@ -95,7 +95,7 @@ class GrowingTest extends GrowingFixture {
   }
 
   @Test
-  void aCacheGrowsAgainAndByLayersAtOnce() throws IOException {
+  void growsByTextAndLayersAtOnce() throws IOException {
     Path second = tsv("second.tsv", 20);
     Path third = tsv("third.tsv", 30);
     CacheRecord grown = run(List.of(old, second));
@@ -114,7 +114,7 @@ class GrowingTest extends GrowingFixture {
   }
 
   @Test
-  void aDirectoryGrowsByAFileWhateverItsName() throws IOException {
+  void growsByFileWithAnyName() throws IOException {
     Path corpus = Files.createDirectories(directory.resolve("corpus"));
     Files.move(old, corpus.resolve("old.tsv"));
     FileUtils.copyFile(
@@ -128,7 +128,7 @@ class GrowingTest extends GrowingFixture {
   }
 
   @Test
-  void partitionColumnsOfNewFilesAreRead() throws IOException {
+  void readsPartitionColumnsOfNewFiles() throws IOException {
     Path corpus = directory.resolve("parted");
     Path one = corpus.resolve("label=1/rows.tsv");
     Files.createDirectories(one.getParent());
@@ -146,7 +146,7 @@ class GrowingTest extends GrowingFixture {
   }
 
   @Test
-  void aRunKilledBeforeItsEntryLeavesOrphansAndTheNextOneFinishes() throws IOException {
+  void finishesGrowthOfKilledRun() throws IOException {
     Path fresh = tsv("new.tsv", 30);
     Settings settings = settings(cache, List.of(old, fresh));
     Map<String, List<byte[]>> before = cells(rows());
@@ -167,7 +167,7 @@ class GrowingTest extends GrowingFixture {
   }
 
   @Test
-  void ofTwoRunsThatGrowAtOnceTheFirstWins() throws IOException {
+  void firstOfTwoConcurrentGrowthsWins() throws IOException {
     Settings settings = settings(cache, List.of(old, tsv("new.tsv", 30)));
     ManifestLog stale = manifest();
     CachePlan plan = CachePlan.read(STORAGE, hadoop());
@@ -184,7 +184,7 @@ class GrowingTest extends GrowingFixture {
   }
 
   @Test
-  void lostInputsOfNewTextAreRestoredUnderTheOldKeysThoughTheFilesMoved() throws IOException {
+  void restoresLostInputsOfMovedFilesUnderOldKeys() throws IOException {
     Path fresh = tsv("new.tsv", 30);
     run(List.of(old, fresh));
     Map<String, List<byte[]>> before = cells(rows());
@@ -206,7 +206,7 @@ class GrowingTest extends GrowingFixture {
   }
 
   @Test
-  void aStudentLearnsFromTheRowsOfBothParts() throws IOException {
+  void studentLearnsFromAllParts() throws IOException {
     Path fresh = tsv("new.tsv", 36);
     run(List.of(old, fresh));
     Path students = directory.resolve("students");
@@ -220,7 +220,7 @@ class GrowingTest extends GrowingFixture {
   }
 
   @Test
-  void aTrainingDoesNotGoOnWithMoreRowsThanItBeganWith() throws IOException {
+  void rejectsTrainingOfCacheThatGrewMeanwhile() throws IOException {
     TrainJob begun = new TrainJob(spark, student(directory.resolve("students"), List.of(old)));
 
     run(List.of(old, tsv("new.tsv", 8)));
@@ -242,7 +242,7 @@ class GrowingTest extends GrowingFixture {
     return settings(cache, corpus).with(more);
   }
 
-  /** Does what a run does until it would append the entry. */
+  /** Runs the command up to the point where it would append the manifest entry. */
   private void write(Settings settings) throws IOException {
     CachePlan plan = CachePlan.read(STORAGE, hadoop());
     assertThat(growth(settings).write(plan, match(settings, plan)).shards()).isNotEmpty();

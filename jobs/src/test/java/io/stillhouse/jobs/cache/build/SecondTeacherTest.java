@@ -39,7 +39,7 @@ import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
-/** Targets of another teacher over the shards of a cache that has one already. */
+/** Adds targets of a second teacher to a cache. */
 @Tag("spark")
 class SecondTeacherTest {
   private static final Storage STORAGE = new Storage(new Configuration());
@@ -65,13 +65,13 @@ class SecondTeacherTest {
   }
 
   @BeforeEach
-  void copiesTheCache() throws IOException {
+  void copiesCache() throws IOException {
     cache = directory.resolve("cache");
     FileUtils.copyDirectory(base.toFile(), cache.toFile());
   }
 
   @Test
-  void itsTargetsLieBesideTheFirstOnesWhichStay() throws IOException {
+  void addingTeacherKeepsTargetsOfFirst() throws IOException {
     Map<String, byte[]> before = Tiny.files(cache);
     List<CacheFile> listed = manifest().state().files();
     Map<String, List<byte[]>> cells = cells("", Targets.LOGITS, Targets.hidden(3));
@@ -98,7 +98,7 @@ class SecondTeacherTest {
   }
 
   @Test
-  void verifyHoldsEachTeacherAgainstItsOwnTargets() throws IOException {
+  void verifyComparesEachTeacherWithItsOwnTargets() throws IOException {
     second("targets.dtype=float16");
 
     VerifyJob.Result result = verify("verify.rows=16");
@@ -118,7 +118,7 @@ class SecondTeacherTest {
   }
 
   @Test
-  void studentsAndEvaluationsTakeTheTeacherThatIsNamed() throws IOException {
+  void trainAndEvaluateUseNamedTeacher() throws IOException {
     second();
     TrainedStudent mine = train("of-shallow", "teacher.name=shallow");
     TrainedStudent other = train("of-first");
@@ -141,7 +141,7 @@ class SecondTeacherTest {
   }
 
   @Test
-  void newTextUnderOneTeacherIsMissingOfTheOther() throws IOException {
+  void newTextLacksTargetsOfOtherTeacher() throws IOException {
     second();
     Path more = Tiny.labelled(directory.resolve("more/more.tsv"), 20, "1", "0");
     String both = "corpus.path=[" + corpus + "," + more + "]";
@@ -159,12 +159,12 @@ class SecondTeacherTest {
     assertThat(new CacheJob(spark, settings(cache, both)).run().computedShards()).isEqualTo(added);
     assertThat(verify("verify.rows=8").sound()).isTrue();
     assertThat(cells("shallow", Targets.hidden(2))).hasSize(80);
-    // Labels are made for the first teacher's classes, whoever's run it is.
+    // Labels always use the first teacher's classes.
     assertThat(reader("", List.of()).inputs(grown.shards() - 1)).allMatch(row -> row.label() < 2);
   }
 
   @Test
-  void aTeacherWithAnotherTokenizerIsRefused() throws IOException {
+  void rejectsTeacherWithDifferentTokenizer() throws IOException {
     Map<String, byte[]> before = Tiny.files(cache);
     Path swapped = directory.resolve("swapped");
     FileUtils.copyDirectory(shallow.toFile(), swapped.toFile());
@@ -190,7 +190,7 @@ class SecondTeacherTest {
   }
 
   @Test
-  void otherFilesThatGiveTheSameIdsAreNoOtherTokenizer() throws IOException {
+  void acceptsDifferentTokenizerFilesWithSameIds() throws IOException {
     Path same = directory.resolve("same");
     FileUtils.copyDirectory(shallow.toFile(), same.toFile());
     Files.writeString(
@@ -201,7 +201,7 @@ class SecondTeacherTest {
   }
 
   @Test
-  void aTeacherOfAnotherTaskIsRefused() {
+  void rejectsTeacherOfDifferentTask() {
     assertThatThrownBy(() -> second("teacher.path=" + Tiny.REG))
         .isInstanceOf(StillhouseException.class)
         .hasMessageContaining("teacher 'shallow' predicts REGRESSION []")
@@ -209,7 +209,7 @@ class SecondTeacherTest {
   }
 
   @Test
-  void aNameStandsForOneTeacherAndOneDtype() throws IOException {
+  void rejectsSettingsThatContradictSecondTeacher() throws IOException {
     second();
     Path other = teacher(directory.resolve("other"), 1.5f, 2, head());
 
@@ -224,7 +224,7 @@ class SecondTeacherTest {
   }
 
   @Test
-  void aCacheBeginsWithATeacherWithoutAName() {
+  void rejectsSecondTeacherWithoutCache() {
     cache = directory.resolve("none");
     assertThatThrownBy(this::second)
         .isInstanceOf(StillhouseException.class)
@@ -234,7 +234,7 @@ class SecondTeacherTest {
   }
 
   @Test
-  void aRowWithoutFiniteOutputIsLostToItsTeacherAlone() throws IOException {
+  void nonFiniteOutputInvalidatesRowForItsTeacherOnly() throws IOException {
     Path broken = teacher(directory.resolve("broken"), Float.NaN, 2, head());
 
     CacheRecord result = second("teacher.path=" + broken, "cache.max-invalid=1");
@@ -245,7 +245,7 @@ class SecondTeacherTest {
   }
 
   @Test
-  void aMaskedLmReadsPlainRowsButAClassifierNoMaskedOnes() throws IOException {
+  void addsMaskedLmToPlainRowsButNoClassifierToMaskedRows() throws IOException {
     CacheRecord plain =
         second("teacher.path=" + Tiny.MLM, "targets.hidden=[]", "targets.mlm-logits=derived");
     assertThat(plain.columns()).containsExactly("hidden_03");
@@ -262,7 +262,7 @@ class SecondTeacherTest {
   }
 
   @Test
-  void aHeadlessTeacherGivesHiddenStatesAlone() throws IOException {
+  void headlessTeacherHasHiddenStatesOnly() throws IOException {
     Path headless = teacher(directory.resolve("headless"), 1.5f, 2, Head.NONE);
 
     assertThat(second("teacher.path=" + headless).columns()).containsExactly("hidden_02");
@@ -272,7 +272,7 @@ class SecondTeacherTest {
     return HuggingFaceDirectory.open(Tiny.CLS).spec().head();
   }
 
-  /** Writes a teacher of some of the classifier's blocks, its embeddings scaled. */
+  /** Writes a teacher with some of the classifier's blocks and scaled embeddings. */
   private static Path teacher(Path to, float scale, int layers, Head head) throws IOException {
     HuggingFaceDirectory from = HuggingFaceDirectory.open(Tiny.CLS);
     EncoderSpec spec = from.spec();

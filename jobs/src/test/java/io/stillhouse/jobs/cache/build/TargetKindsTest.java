@@ -33,7 +33,7 @@ import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
 
-/** Each way to keep targets, from the recipe to a trained student; and rows that have none. */
+/** Tests each kind of stored targets, from recipe to trained student, and rows without targets. */
 @Tag("spark")
 class TargetKindsTest {
   @TempDir private Path directory;
@@ -41,7 +41,7 @@ class TargetKindsTest {
   private static SparkSession spark;
 
   @BeforeAll
-  static void opensTheSession() {
+  static void opensSession() {
     spark = Tiny.spark();
   }
 
@@ -55,7 +55,7 @@ class TargetKindsTest {
         "targets.mlm-logits=top-k targets.top-k=8 targets.mlm-positions=masked"
             + " loss.soft-label.positions=masked",
       })
-  void aStudentLearnsFromSoftLabelsHoweverTheyAreKept(String kind) throws IOException {
+  void studentLearnsFromEveryKindOfSoftLabels(String kind) throws IOException {
     List<String> recipe = maskedLm(kind.split(" "));
 
     new CacheJob(spark, Tiny.settings(recipe)).run();
@@ -69,7 +69,7 @@ class TargetKindsTest {
   }
 
   @Test
-  void temperaturesAndPositionsThatWereNotKeptAreRefused() throws IOException {
+  void rejectsTemperaturesAndPositionsThatWereNotStored() throws IOException {
     List<String> recipe = maskedLm("targets.mlm-logits=sampled", "targets.mlm-positions=masked");
     new CacheJob(spark, Tiny.settings(recipe)).run();
 
@@ -90,7 +90,7 @@ class TargetKindsTest {
   }
 
   @Test
-  void derivedScoresTrainAsStoredOnes() throws IOException {
+  void derivedScoresTrainSameStudentAsStoredScores() throws IOException {
     Map<String, Double> stored = attention("stored", "float32");
     Map<String, Double> derived = attention("derived", "float32");
     Map<String, Double> int8 = attention("derived", "int8");
@@ -103,7 +103,7 @@ class TargetKindsTest {
   }
 
   @Test
-  void rowsWithoutTextAndNotUtf8KeepAStatusAndAreCounted() throws IOException {
+  void blankAndNonUtf8RowsHaveStatusAndAreCounted() throws IOException {
     Path corpus = invalid();
 
     CacheRecord result = new CacheJob(spark, classified(corpus, "cache.max-invalid=0.1")).run();
@@ -131,7 +131,7 @@ class TargetKindsTest {
   }
 
   @Test
-  void tooManyRowsWithoutTargetsStopTheJobAndLeaveNothing() throws IOException {
+  void tooManyInvalidRowsFailJobAndLeaveNothing() throws IOException {
     Path corpus = invalid();
 
     assertThatThrownBy(() -> new CacheJob(spark, classified(corpus)).run())
@@ -142,7 +142,7 @@ class TargetKindsTest {
   }
 
   @Test
-  void aTeacherThatGivesNoNumberForSomeRowsLosesOnlyThose() throws IOException {
+  void nonFiniteOutputInvalidatesOnlyAffectedRows() throws IOException {
     Path teacher = withoutNumberFor("his", Tiny.CLS);
     Path corpus = Tiny.labelled(directory.resolve("rows.tsv"), 60, "LABEL_2", "0");
     long with =
@@ -168,7 +168,7 @@ class TargetKindsTest {
   }
 
   @Test
-  void theSameCommandAgainDoesNotPassTheLimitThatStoppedIt() throws IOException {
+  void rerunDoesNotBypassLimitOfInvalidRows() throws IOException {
     Path teacher = withoutNumberFor("his", Tiny.CLS);
     Path corpus = invalid();
     Settings settings = classified(corpus, "teacher.path=" + teacher, "cache.max-invalid=0.06");
@@ -184,7 +184,7 @@ class TargetKindsTest {
 
   @ParameterizedTest
   @ValueSource(strings = {"dense", "top-k", "sampled"})
-  void rowsWhoseMaskedLmLogitsAreNotFiniteHaveNoTargets(String kind) throws IOException {
+  void rowsWithNonFiniteMaskedLmLogitsHaveNoTargets(String kind) throws IOException {
     // The embedding is the head's weight as well: one logit of every token.
     Path teacher = withoutNumberFor("his", Tiny.MLM);
     List<String> recipe =
@@ -200,7 +200,7 @@ class TargetKindsTest {
   }
 
   @Test
-  void twoRowsOfOneKeyAreRefused() throws IOException {
+  void rejectsDuplicateKeys() throws IOException {
     String words = "the old man and the sea ".repeat(10);
     Path corpus = directory.resolve("rows.tsv");
     Files.writeString(corpus, "key\ttext\tlabel\na\t%s\t0\na#1\tthe end\t0\n".formatted(words));

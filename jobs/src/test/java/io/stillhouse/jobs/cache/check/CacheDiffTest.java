@@ -19,7 +19,7 @@ import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
-/** What {@code diff} must not call equal; {@link CacheJobTest} has caches that are. */
+/** Models that {@code diff} must report as different; {@link CacheJobTest} has equal caches. */
 class CacheDiffTest {
   @TempDir private Path directory;
 
@@ -27,7 +27,7 @@ class CacheDiffTest {
   private Path b;
 
   @BeforeEach
-  void copiesAModelTwice() throws IOException {
+  void copiesModelTwice() throws IOException {
     a = directory.resolve("a");
     b = directory.resolve("b");
     FileUtils.copyDirectory(Tiny.MLM.toFile(), a.resolve("one").toFile());
@@ -35,12 +35,12 @@ class CacheDiffTest {
   }
 
   @Test
-  void equalModelsAreEqual() throws IOException {
+  void identicalModelsAreEqual() throws IOException {
     assertThat(CacheDiff.compare(a.toString(), b.toString()).equal()).isTrue();
   }
 
   @Test
-  void oneNumberThatIsNoneIsADifference() throws IOException {
+  void singleNaNIsDifference() throws IOException {
     try (NDManager manager = NDManager.newBaseManager()) {
       HuggingFaceDirectory opened = HuggingFaceDirectory.open(Tiny.MLM);
       Map<String, NDArray> weights = new TreeMap<>(opened.weights(manager));
@@ -57,7 +57,7 @@ class CacheDiffTest {
   }
 
   @Test
-  void aModelOnOneSideAloneIsADifference() throws IOException {
+  void missingModelIsDifference() throws IOException {
     FileUtils.copyDirectory(Tiny.MLM.toFile(), b.resolve("two").toFile());
 
     CacheDiff.Result diff = CacheDiff.compare(a.toString(), b.toString());
@@ -67,7 +67,7 @@ class CacheDiffTest {
   }
 
   @Test
-  void nothingIsNotEqualToNothing() throws IOException {
+  void rejectsEmptyDirectories() throws IOException {
     Path nothing = Files.createDirectory(directory.resolve("nothing"));
 
     assertThatThrownBy(() -> CacheDiff.compare(nothing.toString(), nothing.toString()))

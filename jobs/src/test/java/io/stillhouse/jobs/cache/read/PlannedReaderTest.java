@@ -32,7 +32,7 @@ class PlannedReaderTest {
   private org.apache.hadoop.fs.Path cache;
 
   @BeforeEach
-  void caches() throws IOException {
+  void createsCache() throws IOException {
     Path corpus = Tiny.labelled(directory.resolve("rows.tsv"), 40, "LABEL_2", "LABEL_0");
     cache = new org.apache.hadoop.fs.Path(directory.resolve("cache").toString());
     new CacheJob(
@@ -49,7 +49,7 @@ class PlannedReaderTest {
   }
 
   @Test
-  void aRowWithoutTargetsIsReplacedByTheOneBeforeIt() throws IOException {
+  void replacesInvalidRowByPreviousRow() throws IOException {
     List<String> whole = ids(reader().read(0));
     assertThat(ids(new PlannedReader(reader()).read(0))).isEqualTo(whole);
 
@@ -65,7 +65,7 @@ class PlannedReaderTest {
   }
 
   @Test
-  void aShardOfWhichNoRowHasTargetsIsRefused() throws IOException {
+  void rejectsShardWithoutTargets() throws IOException {
     invalid(ids(reader().read(0)));
 
     assertThatThrownBy(() -> new PlannedReader(reader()).read(0))

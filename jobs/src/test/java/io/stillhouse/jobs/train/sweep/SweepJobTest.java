@@ -28,7 +28,7 @@ import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
-/** 96 rows are 12 steps of 8 an epoch. */
+/** 96 rows are 12 steps of 8 rows per epoch. */
 @Tag("spark")
 class SweepJobTest {
   @TempDir private static Path shared;
@@ -61,7 +61,7 @@ class SweepJobTest {
   }
 
   @Test
-  void studentsThatShareATaskEqualThoseOfTrain() throws IOException {
+  void studentsOfSharedTaskEqualThoseOfTrain() throws IOException {
     SweepJob.Result result =
         sweep(
             "together",
@@ -134,7 +134,7 @@ class SweepJobTest {
   @Test
   void unexpectedFailureExitsWithOne() throws IOException {
     Files.createDirectories(directory.resolve("students"));
-    // A file where the checkpoints of one student belong.
+    // A file blocks the directory of one student's checkpoints.
     Files.createDirectories(directory.resolve("students/_checkpoints"));
     Files.writeString(directory.resolve("students/_checkpoints/layers-3"), "in the way");
 
@@ -167,7 +167,7 @@ class SweepJobTest {
   }
 
   @Test
-  void refusesSweepWithoutStudents() {
+  void rejectsSweepWithoutStudents() {
     assertThatThrownBy(() -> sweep("students"))
         .isInstanceOf(StillhouseException.class)
         .hasMessage(
@@ -176,7 +176,7 @@ class SweepJobTest {
   }
 
   @Test
-  void refusesMetricOfAnotherTask() {
+  void rejectsMetricOfDifferentTask() {
     assertThatThrownBy(
             () ->
                 sweep("students", "sweep.over.student.layers=[1,3]", "evaluate.metrics=[pearson]"))
@@ -188,7 +188,7 @@ class SweepJobTest {
   }
 
   @Test
-  void trainsBaselinesOnlyOnDemand() throws IOException {
+  void trainsBaselinesOnlyOnRequest() throws IOException {
     SweepJob.Result result =
         sweep("students", "sweep.students=[{name=a,student.layers=1}]", "train.baseline=true");
 
@@ -274,7 +274,7 @@ class SweepJobTest {
   }
 
   @Test
-  void restartedDriverDecidesTheSame() throws IOException {
+  void restartedDriverMakesSameDecisions() throws IOException {
     String[] recipe =
         withHalving(
             "sweep.over.train.learning-rate=[1e-2,1e-5,3e-3]",
@@ -295,7 +295,7 @@ class SweepJobTest {
   }
 
   @Test
-  void reportsWhatHalvingLacks() {
+  void reportsMissingSettingsOfHalving() {
     assertThatThrownBy(
             () ->
                 sweep(
