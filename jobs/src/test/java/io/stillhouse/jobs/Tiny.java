@@ -5,6 +5,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 import ai.djl.ndarray.NDManager;
 import io.stillhouse.checkpoint.HuggingFaceDirectory;
 import io.stillhouse.config.Settings;
+import io.stillhouse.jobs.cache.check.VerifyJob;
 import io.stillhouse.jobs.cli.Stillhouse;
 import io.stillhouse.spec.EncoderSpec;
 import io.stillhouse.train.StudentInit;
@@ -113,7 +114,7 @@ public final class Tiny {
    * @return the difference as {@code SameTokens} describes it
    */
   public static String swapTokens(Path model, Path to) throws IOException {
-    FileUtils.copyDirectory(model.toFile(), to.toFile());
+    copy(model, to);
     List<String> vocabulary = new ArrayList<>(Files.readAllLines(to.resolve("vocab.txt")));
     int of = vocabulary.indexOf("of");
     Collections.swap(vocabulary, of, of + 1);
@@ -150,6 +151,17 @@ public final class Tiny {
       }
     }
     return files;
+  }
+
+  /** Copies a directory, such as a cache, and returns the copy. */
+  public static Path copy(Path from, Path to) throws IOException {
+    FileUtils.copyDirectory(from.toFile(), to.toFile());
+    return to;
+  }
+
+  /** Verifies a cache in the shared session. */
+  public static VerifyJob.Result verify(Path cache, String... settings) throws IOException {
+    return new VerifyJob(spark(), settings(List.of(), settings), cache.toString()).run();
   }
 
   /** Runs a command that must fail with exit code 2, and returns its only message. */

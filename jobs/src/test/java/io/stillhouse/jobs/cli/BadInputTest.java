@@ -7,7 +7,6 @@ import static org.assertj.core.api.InstanceOfAssertFactories.STRING;
 
 import io.stillhouse.jobs.Tiny;
 import io.stillhouse.jobs.TinyRecipe;
-import io.stillhouse.jobs.cache.build.CacheJob;
 import java.io.IOException;
 import java.lang.management.ManagementFactory;
 import java.nio.file.Files;
@@ -15,46 +14,13 @@ import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
-import java.util.Map;
 import java.util.concurrent.TimeUnit;
-import org.apache.commons.io.FileUtils;
-import org.apache.spark.sql.SparkSession;
-import org.junit.jupiter.api.AfterAll;
-import org.junit.jupiter.api.BeforeAll;
-import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
-import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
 
-/** Checks that a user error gives exit code 2 and one message, and writes nothing. */
-@Tag("spark")
-class BadInputTest {
-  private static final Map<String, String> SPARK =
-      Map.of("spark.master", "local[2]", "spark.ui.enabled", "false");
-
-  @TempDir private static Path shared;
-  @TempDir private Path directory;
-
-  private static Path corpus;
-  private static Path cache;
-
-  @BeforeAll
-  static void writeCache() throws IOException {
-    corpus = Tiny.labelled(shared.resolve("rows.tsv"), 24, "1", "0");
-    cache = shared.resolve("cache");
-    SparkSession spark = Tiny.spark();
-    new CacheJob(spark, TinyRecipe.unlabelled(corpus).cache(cache).settings()).run();
-    // Each command opens and closes its own session.
-    spark.stop();
-    SPARK.forEach(System::setProperty);
-  }
-
-  @AfterAll
-  static void clearMaster() {
-    SPARK.keySet().forEach(System::clearProperty);
-  }
-
+/** Invalid input of the commands other than train and sweep. */
+class BadInputTest extends BadInputFixture {
   @Test
   void rejectsMissingTeacher() {
     Path nowhere = directory.resolve("nowhere");
@@ -141,29 +107,14 @@ class BadInputTest {
 
   @Test
   void finetuneRejectsUnknownLabel() {
-    assertThat(
-            mistake(
-                "finetune",
-                "finetune.from=" + Tiny.MLM,
-                "finetune.to=" + directory.resolve("tuned"),
-                "corpus.path=" + corpus,
-                "corpus.text=text",
-                "corpus.label=label",
-                "corpus.max-length=40",
-                "corpus.classes=[yes, 1]"))
+    assertThat(mistake(finetune("corpus.label=label", "corpus.classes=[yes, 1]")))
         .contains("must be one of the teacher's 2 classes, but is '0'");
     assertNothingWritten();
   }
 
   @Test
   void finetuneRejectsCorpusWithoutLabels() {
-    assertThat(
-            mistake(
-                "finetune",
-                "finetune.from=" + Tiny.MLM,
-                "finetune.to=" + directory.resolve("tuned"),
-                "corpus.path=" + corpus,
-                "corpus.text=text"))
+    assertThat(mistake(finetune()))
         .contains("corpus.label is missing, and finetune learns from labels; name the column");
     assertNothingWritten();
   }
@@ -181,43 +132,6 @@ class BadInputTest {
   void rejectsLengthBeyondPositionsOfTeacher() {
     assertThat(mistake(cacheOf(Tiny.CLS, "corpus.max-length=41")))
         .contains("corpus.max-length must be at most the teacher's positions, 40, but is '41'");
-    assertNothingWritten();
-  }
-
-  @Test
-  void rejectsDepthThatDoesNotDivideEvenly() {
-    assertThat(mistake(trainOf(cache, "student.layers=2", "loss.soft-label.weight=1")))
-        .contains("uniform")
-        .contains("2")
-        .contains("3");
-    assertNothingWritten();
-  }
-
-  @Test
-  void rejectsRecipeWithoutLoss() {
-    assertThat(mistake(trainOf(cache, "student.layers=1")))
-        .contains("every loss weight is 0; set at least one, such as loss.soft-label.weight=1");
-    assertNothingWritten();
-  }
-
-  @Test
-  void rejectsLossOnMissingColumn() {
-    assertThat(mistake(trainOf(cache, "student.layers=1", "loss.hidden-mse.weight=1")))
-        .contains("lacks hidden_03 in some shards; name them in the recipe's targets");
-    assertNothingWritten();
-  }
-
-  @Test
-  void rejectsMissingHardLabels() {
-    assertThat(mistake(trainOf(cache, "student.layers=1", "loss.hard-label.weight=1")))
-        .contains("has no labels; cache the corpus with corpus.label, or set the weight to 0");
-    assertNothingWritten();
-  }
-
-  @Test
-  void rejectsDirectoryThatIsNotCache() {
-    assertThat(mistake(trainOf(Tiny.CLS, "student.layers=1", "loss.soft-label.weight=1")))
-        .contains("is not a finished cache: it has no plan.json; run cache first");
     assertNothingWritten();
   }
 
@@ -273,13 +187,7 @@ class BadInputTest {
   void evaluateRejectsStudentWithDifferentHead() {
     assertThat(
             mistake(
-                "evaluate",
-                "teacher.path=" + Tiny.CLS,
-                "corpus.path=" + corpus,
-                "corpus.text=text",
-                "corpus.max-length=40",
-                "evaluate.models=" + Tiny.MLM,
-                "evaluate.output=" + directory.resolve("evaluation.json")))
+                evaluationOf(Tiny.CLS, "corpus.path=" + corpus, "evaluate.models=" + Tiny.MLM)))
         .contains("does not predict what the teacher predicts")
         .contains("only evaluate models with the same head and vocabulary together");
     assertNothingWritten();
@@ -300,56 +208,13 @@ class BadInputTest {
   }
 
   @Test
-  void rejectsSweepWithoutStudents() {
-    assertThat(mistake(sweep())).contains("sweep.over and sweep.students are empty");
-    assertNothingWritten();
-  }
-
-  @Test
-  void rejectsSweepWithMetricOfDifferentTask() {
-    assertThat(mistake(sweep("sweep.over.train.seed=[1, 2]", "evaluate.metrics=[pearson]")))
-        .contains("evaluate.metrics names [pearson], but a classification task has [accuracy, f1");
-    assertNothingWritten();
-  }
-
-  @Test
-  void rejectsMissingCacheOfFurtherTeacher() {
-    Path nowhere = directory.resolve("nowhere");
-    assertThat(
-            mistake(
-                trainOf(
-                    cache,
-                    "student.layers=1",
-                    "loss.soft-label.weight=1",
-                    "loss.teachers=[{ name = b, cache = \"%s\" }]".formatted(nowhere))))
-        .contains("does not exist: '" + nowhere);
-    assertNothingWritten();
-  }
-
-  @Test
   void headImportanceRejectsCorpusWithoutLabels() {
     assertThat(
             mistake(
-                "head-importance",
-                "teacher.path=" + Tiny.CLS,
-                "corpus.path=" + corpus,
-                "corpus.text=text",
-                "head-importance.output=" + directory.resolve("heads.json")))
+                TinyRecipe.unlabelled(corpus)
+                    .with("head-importance.output=" + directory.resolve("heads.json"))
+                    .command("head-importance")))
         .contains("corpus.label is missing, but the importance of heads is measured on labels");
-    assertNothingWritten();
-  }
-
-  @Test
-  void rejectsDirectoryAsHeadImportance() {
-    assertThat(mistake(studentOf("student.pruned-heads=0.25", "student.head-importance=" + shared)))
-        .contains("student.head-importance" + isADirectory());
-    assertNothingWritten();
-  }
-
-  @Test
-  void rejectsDirectoryAsWordVectorsOfStudent() {
-    assertThat(mistake(studentOf("student.architecture=bilstm", "student.word-vectors=" + shared)))
-        .contains("student.word-vectors" + isADirectory());
     assertNothingWritten();
   }
 
@@ -357,13 +222,12 @@ class BadInputTest {
   void rejectsDirectoryAsWordVectorsOfAugmentation() {
     assertThat(
             mistake(
-                "augment",
-                "augment.model=" + Tiny.MLM,
-                "augment.word-vectors=" + shared,
-                "augment.to=" + directory.resolve("larger"),
-                "corpus.path=" + corpus,
-                "corpus.text=text",
-                "corpus.max-length=40"))
+                TinyRecipe.unlabelled(corpus)
+                    .with(
+                        "augment.model=" + Tiny.MLM,
+                        "augment.word-vectors=" + shared,
+                        "augment.to=" + directory.resolve("larger"))
+                    .command("augment")))
         .contains("augment.word-vectors" + isADirectory());
     assertNothingWritten();
   }
@@ -373,10 +237,6 @@ class BadInputTest {
     assertThat(mistake(evaluationOf(Tiny.CLS, "evaluate.output=" + shared)))
         .contains("evaluate.output" + isADirectory());
     assertNothingWritten();
-  }
-
-  private static String isADirectory() {
-    return " '%s' is a directory; name a file".formatted(shared);
   }
 
   @Test
@@ -419,33 +279,14 @@ class BadInputTest {
         .command("cache");
   }
 
-  private String[] trainOf(Path targets, String... more) {
-    return TinyRecipe.empty()
-        .cache(targets)
-        .with("train.path=" + directory.resolve("students"))
+  private String[] finetune(String... more) {
+    return TinyRecipe.unlabelled(corpus)
+        .with("finetune.from=" + Tiny.MLM, "finetune.to=" + directory.resolve("tuned"))
         .with(more)
-        .command("train");
+        .command("finetune");
   }
 
-  private String[] studentOf(String... more) {
-    return TinyRecipe.empty()
-        .with("student.layers=1", "student.hidden-size=32", "loss.soft-label.weight=1")
-        .cache(cache)
-        .with("train.path=" + directory.resolve("students"))
-        .with(more)
-        .command("train");
-  }
-
-  private String[] sweep(String... more) {
-    return TinyRecipe.empty()
-        .cache(cache)
-        .student(directory.resolve("students"))
-        .with("loss.hidden-mse.weight=0")
-        .with(more)
-        .command("sweep");
-  }
-
-  /** Evaluates rows that do not exist. */
+  /** Returns a command that evaluates a corpus that does not exist. */
   private String[] evaluationOf(Path teacher, String... more) {
     return TinyRecipe.unlabelled(directory.resolve("nowhere.tsv"))
         .teacher(teacher)
@@ -457,13 +298,6 @@ class BadInputTest {
   }
 
   private Path copyOf(Path model) throws IOException {
-    Path copy = directory.resolve("teacher");
-    FileUtils.copyDirectory(model.toFile(), copy.toFile());
-    return copy;
-  }
-
-  private void assertNothingWritten() {
-    assertThat(directory.toFile().list())
-        .isSubsetOf("said", "out", "teacher", "rows.tsv", "blank.tsv", "bad.conf");
+    return Tiny.copy(model, directory.resolve("teacher"));
   }
 }
