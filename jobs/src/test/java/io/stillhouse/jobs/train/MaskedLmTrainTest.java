@@ -37,19 +37,20 @@ class MaskedLmTrainTest {
         TinyRecipe.text(Tiny.lines(directory.resolve("lines.txt"), 64))
             .cache(directory.resolve("cache"))
             .shardTokens(512)
-            .student(directory.resolve("students"))
             .settings(
+                "train.path=" + directory.resolve("students"),
                 "evaluate.output=" + directory.resolve("evaluation.json"),
                 "student.name=distilled",
-                "student.hidden-size=0",
-                "student.heads=0",
-                "student.init=teacher",
+                "student.layers=1",
+                "student.dropout=0",
                 "loss.soft-label.weight=5",
                 "loss.soft-label.positions=masked",
                 "loss.hard-label.weight=2",
                 "loss.hidden-cosine.weight=1",
-                "loss.hidden-mse.weight=0",
-                "train.epochs=6");
+                "train.epochs=6",
+                "train.batch-size=8",
+                "train.learning-rate=3e-3",
+                "train.threads=1");
     new CacheJob(spark, settings).run();
     trained = new TrainJob(spark, settings).run();
     evaluation = new EvaluateJob(spark, settings).run();
