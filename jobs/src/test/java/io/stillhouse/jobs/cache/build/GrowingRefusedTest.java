@@ -6,6 +6,7 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import io.stillhouse.config.Settings;
 import io.stillhouse.error.StillhouseException;
 import io.stillhouse.jobs.Tiny;
+import io.stillhouse.jobs.TinyRecipe;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -15,25 +16,6 @@ import org.junit.jupiter.api.Test;
 
 /** Additions that a cache rejects, and after which it is unchanged. */
 class GrowingRefusedTest extends GrowingFixture {
-  @Test
-  void rejectsChangedAndMissingFiles() throws IOException {
-    Path fresh = tsv("new.tsv", 20);
-    run(List.of(old, fresh));
-    Map<String, byte[]> before = Tiny.files(cache);
-
-    Files.writeString(fresh, Files.readString(fresh) + "he was\t1\n");
-    assertThatThrownBy(() -> run(List.of(old, fresh)))
-        .isInstanceOf(StillhouseException.class)
-        .hasMessageContaining("file 'new.tsv' of the corpus of cache")
-        .hasMessageContaining("has changed since it was cached")
-        .hasMessageContaining("restore it and put new text into a separate file");
-    assertThatThrownBy(() -> run(List.of(fresh)))
-        .hasMessageContaining("2 problems")
-        .hasMessageContaining("'old.tsv' of the corpus")
-        .hasMessageContaining("is not in this recipe's corpus.path");
-    assertThat(Tiny.files(cache)).usingRecursiveComparison().isEqualTo(before);
-  }
-
   @Test
   void rejectsRepeatedId() throws IOException {
     Path one = directory.resolve("one.tsv");
@@ -93,7 +75,7 @@ class GrowingRefusedTest extends GrowingFixture {
     Path more = Tiny.lines(directory.resolve("more.txt"), 12);
     cache = directory.resolve("mlm");
     String[] top = {"targets.mlm-logits=top-k", "targets.top-k=4"};
-    new CacheJob(spark, maskedLm(lines.toString(), top)).run();
+    new CacheJob(spark, maskedLm(lines, top)).run();
 
     String both = "[" + lines + "," + more + "]";
     assertThatThrownBy(() -> new CacheJob(spark, maskedLm(both)).run())
@@ -102,14 +84,7 @@ class GrowingRefusedTest extends GrowingFixture {
     assertThat(new CacheJob(spark, maskedLm(both, top)).run().rows()).isEqualTo(24);
   }
 
-  private Settings maskedLm(String corpus, String... more) {
-    return Tiny.settings(
-        List.of(
-            "teacher.path=" + Tiny.MLM,
-            "corpus.path=" + corpus,
-            "corpus.max-length=40",
-            "cache.path=" + cache,
-            "cache.shard-tokens=300"),
-        more);
+  private Settings maskedLm(Object corpus, String... more) {
+    return TinyRecipe.text(corpus).cache(cache).shardTokens(300).settings(more);
   }
 }

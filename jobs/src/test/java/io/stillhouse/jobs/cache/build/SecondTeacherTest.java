@@ -9,6 +9,7 @@ import io.stillhouse.checkpoint.HuggingFaceDirectory;
 import io.stillhouse.config.Settings;
 import io.stillhouse.error.StillhouseException;
 import io.stillhouse.jobs.Tiny;
+import io.stillhouse.jobs.TinyRecipe;
 import io.stillhouse.jobs.cache.check.VerifyJob;
 import io.stillhouse.jobs.cache.layout.CacheFile;
 import io.stillhouse.jobs.cache.layout.CacheRecord;
@@ -26,11 +27,8 @@ import io.stillhouse.target.Targets;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
-import java.util.ArrayList;
-import java.util.Collections;
 import java.util.List;
 import java.util.Map;
-import org.apache.commons.io.FileUtils;
 import org.apache.hadoop.conf.Configuration;
 import org.apache.spark.sql.SparkSession;
 import org.junit.jupiter.api.BeforeAll;
@@ -50,6 +48,7 @@ class SecondTeacherTest {
   private static SparkSession spark;
   private static Path corpus;
   private static Path base;
+  private static Path both;
   private static Path shallow;
   private static CacheRecord first;
 
@@ -62,12 +61,17 @@ class SecondTeacherTest {
     base = shared.resolve("cache");
     first = new CacheJob(spark, settings(base)).run();
     shallow = teacher(shared.resolve("shallow"), 1.25f, 2, head());
+    both = Tiny.copy(base, shared.resolve("both"));
+    new CacheJob(spark, settings(both, ofShallow())).run();
   }
 
   @BeforeEach
   void copiesCache() throws IOException {
-    cache = directory.resolve("cache");
-    FileUtils.copyDirectory(base.toFile(), cache.toFile());
+    cache = Tiny.copy(base, directory.resolve("cache"));
+  }
+
+  private void hasBothTeachers() throws IOException {
+    cache = Tiny.copy(both, directory.resolve("both"));
   }
 
   @Test
@@ -118,8 +122,9 @@ class SecondTeacherTest {
   }
 
   @Test
-  void trainAndEvaluateUseNamedTeacher() throws IOException {
-    second();
+  void trainUsesNamedTeacher() throws IOException {
+    hasBothTeachers();
+
     TrainedStudent mine = train("of-shallow", "teacher.name=shallow");
     TrainedStudent other = train("of-first");
 
@@ -127,26 +132,43 @@ class SecondTeacherTest {
         .isNotEqualTo(other.losses().first().get("hidden-mse"));
     assertThat(mine.losses().last().get("hidden-mse"))
         .isLessThan(mine.losses().first().get("hidden-mse"));
-    Evaluation named = evaluate("teacher.name=shallow");
-    assertThat(named.models().get(0).parameters())
+  }
+
+  @Test
+  void evaluateUsesNamedTeacher() throws IOException {
+    hasBothTeachers();
+
+    assertThat(evaluate("teacher.name=shallow").models().get(0).parameters())
         .isEqualTo(HuggingFaceDirectory.open(shallow).spec().parameterCount())
         .isLessThan(evaluate().models().get(0).parameters());
+  }
+
+  @Test
+  void trainRejectsUnknownTeacher() throws IOException {
+    hasBothTeachers();
+
     assertThatThrownBy(() -> train("of-none", "teacher.name=large"))
         .isInstanceOf(StillhouseException.class)
         .hasMessageContaining("has no teacher 'large'; besides the first")
         .hasMessageContaining("[shallow]")
         .hasMessageContaining("correct teacher.name");
+  }
+
+  @Test
+  void trainRejectsColumnThatNamedTeacherLacks() throws IOException {
+    hasBothTeachers();
+
     assertThatThrownBy(() -> train("of-deep", "teacher.name=shallow", "student.layers=2"))
         .hasMessageContaining("lacks hidden_01 of teacher 'shallow' in some shards");
   }
 
   @Test
   void newTextLacksTargetsOfOtherTeacher() throws IOException {
-    second();
+    hasBothTeachers();
     Path more = Tiny.labelled(directory.resolve("more/more.tsv"), 20, "1", "0");
-    String both = "corpus.path=[" + corpus + "," + more + "]";
+    String files = "corpus.path=[" + corpus + "," + more + "]";
 
-    CacheRecord grown = second(both);
+    CacheRecord grown = second(files);
 
     assertThat(grown.rows()).isEqualTo(80);
     int added = grown.shards() - first.shards();
@@ -156,7 +178,7 @@ class SecondTeacherTest {
             "hidden_01 in %d shards".formatted(added),
             "hidden_03 in %d shards".formatted(added),
             "logits in %d shards".formatted(added));
-    assertThat(new CacheJob(spark, settings(cache, both)).run().computedShards()).isEqualTo(added);
+    assertThat(new CacheJob(spark, settings(cache, files)).run().computedShards()).isEqualTo(added);
     assertThat(verify("verify.rows=8").sound()).isTrue();
     assertThat(cells("shallow", Targets.hidden(2))).hasSize(80);
     // Labels always use the first teacher's classes.
@@ -164,35 +186,34 @@ class SecondTeacherTest {
   }
 
   @Test
-  void rejectsTeacherWithDifferentTokenizer() throws IOException {
+  void rejectsTeacherWithDifferentVocabulary() throws IOException {
     Map<String, byte[]> before = Tiny.files(cache);
     Path swapped = directory.resolve("swapped");
-    FileUtils.copyDirectory(shallow.toFile(), swapped.toFile());
-    List<String> vocabulary = new ArrayList<>(Files.readAllLines(swapped.resolve("vocab.txt")));
-    int of = vocabulary.indexOf("of");
-    Collections.swap(vocabulary, of, of + 1);
-    Files.write(swapped.resolve("vocab.txt"), vocabulary);
+    String difference = Tiny.swapTokens(shallow, swapped);
+
     assertThatThrownBy(() -> second("teacher.path=" + swapped))
         .isInstanceOf(StillhouseException.class)
         .hasMessageContaining("teacher 'shallow' has another tokenizer")
-        .hasMessageContaining("its token %d is '%s', not 'of'".formatted(of, vocabulary.get(of)))
+        .hasMessageContaining(difference)
         .hasMessageContaining("all teachers of a cache read the same ids");
-
-    Path cased = directory.resolve("cased");
-    FileUtils.copyDirectory(shallow.toFile(), cased.toFile());
-    Files.writeString(
-        cased.resolve("tokenizer_config.json"),
-        "{\"tokenizer_class\": \"BertTokenizer\", \"do_lower_case\": false}");
-    assertThatThrownBy(() -> second("teacher.path=" + cased))
-        .hasMessageContaining("teacher 'shallow' has another tokenizer")
-        .hasMessageContaining("it reads 'Ünïted NATIONS");
     assertThat(Tiny.files(cache)).usingRecursiveComparison().isEqualTo(before);
   }
 
   @Test
+  void rejectsTeacherWithDifferentCasing() throws IOException {
+    Path cased = Tiny.copy(shallow, directory.resolve("cased"));
+    Files.writeString(
+        cased.resolve("tokenizer_config.json"),
+        "{\"tokenizer_class\": \"BertTokenizer\", \"do_lower_case\": false}");
+
+    assertThatThrownBy(() -> second("teacher.path=" + cased))
+        .hasMessageContaining("teacher 'shallow' has another tokenizer")
+        .hasMessageContaining("it reads 'Ünïted NATIONS");
+  }
+
+  @Test
   void acceptsDifferentTokenizerFilesWithSameIds() throws IOException {
-    Path same = directory.resolve("same");
-    FileUtils.copyDirectory(shallow.toFile(), same.toFile());
+    Path same = Tiny.copy(shallow, directory.resolve("same"));
     Files.writeString(
         same.resolve("tokenizer_config.json"),
         "{\"tokenizer_class\": \"BertTokenizer\", \"do_lower_case\": true}");
@@ -209,17 +230,27 @@ class SecondTeacherTest {
   }
 
   @Test
-  void rejectsSettingsThatContradictSecondTeacher() throws IOException {
-    second();
+  void rejectsDifferentTeacherUnderSameName() throws IOException {
+    hasBothTeachers();
     Path other = teacher(directory.resolve("other"), 1.5f, 2, head());
 
     assertThatThrownBy(() -> second("teacher.path=" + other, "targets.dtype=int8"))
         .isInstanceOf(StillhouseException.class)
         .hasMessageContaining("was built with teacher.sha256 = ")
         .hasMessageContaining("was built with targets.dtype = float32, but this recipe has int8");
+  }
+
+  @Test
+  void rejectsDifferentMaximumLength() throws IOException {
+    hasBothTeachers();
+
     assertThatThrownBy(() -> second("corpus.max-length=20"))
         .hasMessageContaining("corpus.max-length = 40, but this recipe has 20");
-    assertThatThrownBy(() -> Tiny.settings(List.of(), "teacher.name=a/b"))
+  }
+
+  @Test
+  void rejectsInvalidTeacherName() {
+    assertThatThrownBy(() -> settings(cache, "teacher.name=a/b"))
         .hasMessageContaining("teacher.name must be letters, digits or '-', but is 'a/b'");
   }
 
@@ -245,18 +276,22 @@ class SecondTeacherTest {
   }
 
   @Test
-  void addsMaskedLmToPlainRowsButNoClassifierToMaskedRows() throws IOException {
+  void addsMaskedLmToPlainRows() throws IOException {
     CacheRecord plain =
         second("teacher.path=" + Tiny.MLM, "targets.hidden=[]", "targets.mlm-logits=derived");
-    assertThat(plain.columns()).containsExactly("hidden_03");
 
+    assertThat(plain.columns()).containsExactly("hidden_03");
+  }
+
+  @Test
+  void rejectsClassifierForMaskedRows() throws IOException {
     cache = directory.resolve("masked");
     Path lines = Tiny.lines(directory.resolve("lines.txt"), 10);
-    String[] recipe = {"corpus.path=" + lines, "corpus.text=", "corpus.label="};
-    List<String> masked = new ArrayList<>(List.of(recipe));
-    masked.add("teacher.path=" + Tiny.MLM);
-    new CacheJob(spark, settings(cache, masked.toArray(String[]::new))).run();
-    assertThatThrownBy(() -> second(recipe))
+    String[] masked = {"corpus.path=" + lines, "corpus.text=", "corpus.label="};
+    Settings settings = settings(cache, masked).with(Map.of("teacher.path", Tiny.MLM.toString()));
+    new CacheJob(spark, settings).run();
+
+    assertThatThrownBy(() -> second(masked))
         .hasMessageContaining("predicts CLASSIFICATION")
         .hasMessageContaining("its rows are masked: name another cache.path");
   }
@@ -298,32 +333,28 @@ class SecondTeacherTest {
   }
 
   private TrainedStudent train(String name, String... more) throws IOException {
-    List<String> all =
-        new ArrayList<>(
-            List.of(
-                "train.path=" + directory.resolve("students"),
+    Settings settings =
+        recipe(cache)
+            .student(directory.resolve("students"))
+            .withoutBaseline()
+            .with(
                 "student.name=" + name,
-                "student.layers=1",
+                "student.hidden-size=0",
                 "student.layer-map=top",
-                "student.init=random",
-                "student.dropout=0",
-                "loss.soft-label.weight=1",
-                "loss.hidden-mse.weight=1",
-                "train.batch-size=8",
-                "train.learning-rate=1e-2",
-                "train.baseline=false"));
-    all.addAll(List.of(more));
-    return new TrainJob(spark, settings(cache, all.toArray(String[]::new))).run().students().get(0);
+                "train.epochs=3",
+                "train.learning-rate=1e-2")
+            .settings(more);
+    return new TrainJob(spark, settings).run().students().get(0);
   }
 
   private Evaluation evaluate(String... more) throws IOException {
-    List<String> all =
-        new ArrayList<>(
-            List.of(
+    Settings settings =
+        recipe(cache)
+            .with(
                 "train.path=" + directory.resolve("nothing"),
-                "evaluate.output=" + directory.resolve("evaluation.json")));
-    all.addAll(List.of(more));
-    return new EvaluateJob(spark, settings(cache, all.toArray(String[]::new))).run();
+                "evaluate.output=" + directory.resolve("evaluation.json"))
+            .settings(more);
+    return new EvaluateJob(spark, settings).run();
   }
 
   private CacheReader reader(String teacher, List<Column> columns) throws IOException {
@@ -339,33 +370,31 @@ class SecondTeacherTest {
   }
 
   private org.apache.hadoop.fs.Path hadoop() {
-    return new org.apache.hadoop.fs.Path("file:" + cache);
+    return CacheRows.hadoop(cache);
   }
 
   private VerifyJob.Result verify(String... settings) throws IOException {
-    return new VerifyJob(spark, Tiny.settings(List.of(), settings), cache.toString()).run();
+    return Tiny.verify(cache, settings);
   }
 
   private CacheRecord second(String... more) throws IOException {
-    List<String> all =
-        new ArrayList<>(
-            List.of("teacher.name=shallow", "teacher.path=" + shallow, "targets.hidden=[2]"));
-    all.addAll(List.of(more));
-    return new CacheJob(spark, settings(cache, all.toArray(String[]::new))).run();
+    return new CacheJob(spark, recipe(cache).with(ofShallow()).settings(more)).run();
+  }
+
+  private static String[] ofShallow() {
+    return new String[] {
+      "teacher.name=shallow", "teacher.path=" + shallow, "targets.hidden=[2]"
+    };
   }
 
   private static Settings settings(Path cache, String... more) {
-    return Tiny.settings(
-        List.of(
-            "teacher.path=" + Tiny.CLS,
-            "corpus.path=" + corpus,
-            "corpus.text=text",
-            "corpus.label=label",
-            "corpus.max-length=40",
-            "cache.path=" + cache,
-            "cache.shard-tokens=300",
-            "targets.hidden=[1,3]",
-            "targets.dtype=float32"),
-        more);
+    return recipe(cache).settings(more);
+  }
+
+  private static TinyRecipe recipe(Path cache) {
+    return TinyRecipe.labelled(corpus)
+        .cache(cache)
+        .shardTokens(300)
+        .with("targets.hidden=[1,3]", "targets.dtype=float32");
   }
 }
