@@ -2,12 +2,14 @@ package io.stillhouse.jobs;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import ai.djl.ndarray.NDArray;
 import ai.djl.ndarray.NDManager;
 import io.stillhouse.checkpoint.HuggingFaceDirectory;
 import io.stillhouse.config.Settings;
 import io.stillhouse.jobs.cache.check.VerifyJob;
 import io.stillhouse.jobs.cli.Stillhouse;
 import io.stillhouse.spec.EncoderSpec;
+import io.stillhouse.spec.Head;
 import io.stillhouse.train.StudentInit;
 import java.io.ByteArrayOutputStream;
 import java.io.IOException;
@@ -127,6 +129,30 @@ public final class Tiny {
     EncoderSpec spec = HuggingFaceDirectory.open(CLS).spec();
     try (NDManager manager = NDManager.newBaseManager()) {
       HuggingFaceDirectory.write(to, spec, StudentInit.random(manager, spec, 1), CLS);
+    }
+    return to;
+  }
+
+  /** Writes a teacher with {@link #CLS}'s first two blocks and scaled embeddings. */
+  public static Path shallow(Path to, float scale, Head head) throws IOException {
+    HuggingFaceDirectory from = HuggingFaceDirectory.open(CLS);
+    EncoderSpec spec = from.spec();
+    EncoderSpec fewer =
+        new EncoderSpec(
+            spec.embeddings(),
+            new EncoderSpec.Blocks(2, WIDTH, HEADS, spec.blocks().intermediateSize()),
+            spec.numerics(),
+            head);
+    String norm = "bert.embeddings.LayerNorm.weight";
+    try (NDManager manager = NDManager.newBaseManager()) {
+      Map<String, NDArray> weights = from.weights(manager);
+      weights.keySet().retainAll(fewer.parameters().keySet());
+      float[] values = weights.get(norm).toFloatArray();
+      for (int i = 0; i < values.length; i++) {
+        values[i] *= scale;
+      }
+      weights.put(norm, manager.create(values, weights.get(norm).getShape()));
+      HuggingFaceDirectory.write(to, fewer, weights, CLS);
     }
     return to;
   }

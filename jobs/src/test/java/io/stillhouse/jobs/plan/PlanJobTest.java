@@ -9,6 +9,7 @@ import com.google.gson.JsonParser;
 import io.stillhouse.config.Settings;
 import io.stillhouse.error.StillhouseException;
 import io.stillhouse.jobs.Tiny;
+import io.stillhouse.jobs.TinyRecipe;
 import io.stillhouse.jobs.cache.build.CacheJob;
 import io.stillhouse.jobs.cache.layout.CacheRecord;
 import io.stillhouse.jobs.storage.Storage;
@@ -17,96 +18,100 @@ import java.net.InetAddress;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
+import java.util.Map;
 import java.util.stream.Stream;
 import org.apache.hadoop.conf.Configuration;
 import org.apache.spark.sql.SparkSession;
-import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
+/** Plans a recipe, and compares the prediction with the real cache. */
 @Tag("spark")
 class PlanJobTest {
   private static final PlanJob.FreeSpace PLENTY = path -> Long.MAX_VALUE;
 
+  @TempDir private static Path shared;
   @TempDir private Path directory;
-  private SparkSession spark;
-  private Path corpus;
 
-  @BeforeEach
-  void writesCorpus() throws IOException {
+  private static SparkSession spark;
+  private static Path corpus;
+  private static PlanResult plan;
+  private static List<String> written;
+  private static CacheRecord record;
+
+  @BeforeAll
+  static void plansAndCachesOnce() throws IOException {
     spark = Tiny.spark();
-    corpus = Tiny.labelled(directory.resolve("rows.tsv"), 200, "LABEL_2", "LABEL_0");
+    corpus = Tiny.labelled(shared.resolve("corpus/rows.tsv"), 200, "LABEL_2", "LABEL_0");
+    Path planned = Files.createDirectory(shared.resolve("planned"));
+    TinyRecipe recipe = recipe(planned);
+    plan =
+        new PlanJob(
+                spark,
+                recipe.settings("plan.price-per-tb-month=0", "plan.students=3"),
+                PLENTY)
+            .run();
+    written = names(planned);
+    record = new CacheJob(spark, recipe.settings()).run();
   }
 
-  private Settings settings(String... more) {
-    return Tiny.settings(
-        List.of(
-            "teacher.path=" + Tiny.CLS,
-            "corpus.path=" + corpus,
-            "corpus.text=text",
-            "corpus.label=label",
-            "corpus.max-length=40",
-            "cache.path=" + directory.resolve("not/there/cache"),
-            "cache.shard-tokens=512",
-            "targets.hidden=[0,3]",
-            "targets.attention=[3]",
-            "student.layers=1",
-            "student.dropout=0",
-            "loss.soft-label.weight=1",
-            "loss.hidden-mse.weight=1",
-            "train.epochs=4",
-            "train.batch-size=8",
-            "train.path=" + directory.resolve("students"),
-            "plan.seconds=300",
-            "plan.output=" + directory.resolve("plan.json")),
-        more);
-  }
-
-  private PlanResult plan(String... more) throws IOException {
-    return new PlanJob(spark, settings(more), PLENTY).run();
-  }
-
-  private List<String> names() throws IOException {
-    try (Stream<Path> all = Files.list(directory)) {
-      return all.map(path -> path.getFileName().toString()).sorted().toList();
-    }
+  @Test
+  void writesOnlyResult() {
+    assertThat(written).containsExactly("plan.json");
   }
 
   @Test
   void predictsCacheSize() throws IOException {
-    PlanResult plan = plan("plan.price-per-tb-month=0", "plan.students=3");
-    assertThat(names()).containsExactly("plan.json", "rows.tsv");
-
-    Settings settings = settings();
-    CacheRecord real = new CacheJob(spark, settings).run();
-    Path cache = directory.resolve("not/there/cache");
+    Map<String, byte[]> files = Tiny.files(shared.resolve("planned/not/there/cache"));
     long bytes =
-        Tiny.files(cache).entrySet().stream()
+        files.entrySet().stream()
             .filter(file -> !file.getKey().startsWith("teacher/"))
             .mapToLong(file -> file.getValue().length)
             .sum();
+
     assertThat(plan.disk().bytes()).isCloseTo(bytes, within(0.05 * bytes));
-    assertThat(plan.disk().shards()).isEqualTo(real.shards());
+    assertThat(plan.disk().shards()).isEqualTo(record.shards());
     assertThat(plan.disk().files())
-        .isEqualTo(
-            (int) Tiny.files(cache).keySet().stream().filter(f -> f.endsWith(".parquet")).count());
-    assertThat(plan.probe().corpus().rows()).isEqualTo(real.rows());
-    assertThat(plan.probe().corpus().tokens()).isEqualTo(real.tokens());
+        .isEqualTo((int) files.keySet().stream().filter(f -> f.endsWith(".parquet")).count());
+  }
+
+  @Test
+  void countsSmallCorpus() {
+    assertThat(plan.probe().corpus().rows()).isEqualTo(record.rows());
+    assertThat(plan.probe().corpus().tokens()).isEqualTo(record.tokens());
     assertThat(plan.probe().corpusBasis()).isEqualTo("counted");
+  }
+
+  @Test
+  void countsStepsAndReads() {
     assertThat(plan.probe().students())
         .extracting(PlanResult.Student::name)
         .containsExactly("student", "student-baseline");
     assertThat(plan.probe().students().get(0).steps()).isEqualTo(100);
     assertThat(plan.breakEven().readsOfRecipe()).isEqualTo(12);
-    assertThat(plan.targets().unread()).containsExactly("hidden_00", "hidden_02");
+  }
 
+  @Test
+  void listsTargetsThatStudentDoesNotRead() {
+    assertThat(plan.targets().unread()).containsExactly("hidden_00", "hidden_02");
+  }
+
+  @Test
+  void writesResultAndRecipeAsJson() throws IOException {
     JsonObject json =
-        JsonParser.parseString(Files.readString(directory.resolve("plan.json"))).getAsJsonObject();
+        JsonParser.parseString(Files.readString(shared.resolve("planned/plan.json")))
+            .getAsJsonObject();
+
     JsonObject result = json.getAsJsonObject("result");
     assertThat(result.get("verdict").getAsString()).isEqualTo(plan.verdict());
     assertThat(result.getAsJsonObject("hours").get("cache").getAsDouble()).isPositive();
     assertThat(json.getAsJsonObject("recipe").get("train.epochs").getAsString()).isEqualTo("4");
+  }
+
+  @Test
+  void tableShowsVerdict() {
     assertThat(plan.table()).contains("verdict", plan.verdict(), "(counted)");
   }
 
@@ -188,7 +193,7 @@ class PlanJobTest {
       assertThat(alive).exists();
       assertThat(Path.of(scratch.path("x").toUri().getPath()).getParent()).exists();
     }
-    assertThat(names()).containsExactly(alive.getFileName().toString(), "rows.tsv");
+    assertThat(names(directory)).containsExactly(alive.getFileName().toString());
   }
 
   @Test
@@ -253,5 +258,36 @@ class PlanJobTest {
             .findFirst()
             .orElseThrow();
     assertThat(cheapest.settingsText()).isEqualTo("targets.dtype=int8 targets.mlm-logits=derived");
+  }
+
+  private PlanResult plan(String... more) throws IOException {
+    return new PlanJob(spark, settings(more), PLENTY).run();
+  }
+
+  private Settings settings(String... more) {
+    return recipe(directory).settings(more);
+  }
+
+  private static TinyRecipe recipe(Path directory) {
+    return TinyRecipe.labelled(corpus)
+        .cache(directory.resolve("not/there/cache"))
+        .shardTokens(512)
+        .tinyBertTargets()
+        .with(
+            "student.layers=1",
+            "student.dropout=0",
+            "loss.soft-label.weight=1",
+            "loss.hidden-mse.weight=1",
+            "train.epochs=4",
+            "train.batch-size=8",
+            "train.path=" + directory.resolve("students"),
+            "plan.seconds=300",
+            "plan.output=" + directory.resolve("plan.json"));
+  }
+
+  private static List<String> names(Path directory) throws IOException {
+    try (Stream<Path> all = Files.list(directory)) {
+      return all.map(path -> path.getFileName().toString()).sorted().toList();
+    }
   }
 }

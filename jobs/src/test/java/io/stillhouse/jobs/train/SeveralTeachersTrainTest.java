@@ -5,8 +5,6 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import static org.assertj.core.api.Assertions.tuple;
 import static org.assertj.core.api.Assertions.within;
 
-import ai.djl.ndarray.NDArray;
-import ai.djl.ndarray.NDManager;
 import com.google.gson.JsonParser;
 import io.stillhouse.checkpoint.HuggingFaceDirectory;
 import io.stillhouse.config.Settings;
@@ -21,7 +19,6 @@ import io.stillhouse.jobs.cache.read.RowKey;
 import io.stillhouse.jobs.storage.Storage;
 import io.stillhouse.jobs.train.student.TrainedStudent;
 import io.stillhouse.jobs.train.sweep.SweepJob;
-import io.stillhouse.spec.EncoderSpec;
 import io.stillhouse.spec.Head;
 import io.stillhouse.spec.Task;
 import io.stillhouse.target.Example;
@@ -69,7 +66,7 @@ class SeveralTeachersTrainTest {
           "key-%d\t%s\t%d".formatted(row, Tiny.words(random, 1 + random.nextInt(30)), row % 2));
     }
     first = cache("first", Tiny.CLS, rows, 512);
-    shallow = teacher(shared.resolve("shallow"), HuggingFaceDirectory.open(Tiny.CLS).spec().head());
+    shallow = Tiny.shallow(shared.resolve("shallow"), 1.25f, HuggingFaceDirectory.open(Tiny.CLS).spec().head());
     List<String> shuffled = new ArrayList<>(rows);
     for (int row = 0; row < 9; row++) {
       shuffled.add("more-%d\t%s\t0".formatted(row, Tiny.words(random, 7)));
@@ -240,8 +237,8 @@ class SeveralTeachersTrainTest {
   @Test
   void rejectsDifferentClassesAndTexts() throws IOException {
     Path other =
-        teacher(
-            shared.resolve("other-classes"),
+        Tiny.shallow(
+            shared.resolve("other-classes"), 1.25f,
             new Head(Task.CLASSIFICATION, List.of("LABEL_0", "LABEL_2", "LABEL_1")));
     assertThatThrownBy(
             () -> train("classes", teachers(cache("classes", other, rows, 512), "weight = 1")))
@@ -350,43 +347,14 @@ class SeveralTeachersTrainTest {
 
   private static Settings settings(
       Path cache, Path teacher, Path corpus, int shardTokens, String... more) {
-    return Tiny.settings(
-        List.of(
-            "teacher.path=" + teacher,
-            "corpus.path=" + corpus,
+    return TinyRecipe.labelled(corpus)
+        .teacher(teacher)
+        .cache(cache)
+        .shardTokens(shardTokens)
+        .with(
             "corpus.id=id",
-            "corpus.text=text",
-            "corpus.label=label",
-            "corpus.max-length=40",
-            "cache.path=" + cache,
-            "cache.shard-tokens=" + shardTokens,
             "cache.max-invalid=0.1",
-            "targets.hidden=" + (teacher.equals(Tiny.CLS) ? "[3]" : "[2]")),
-        more);
-  }
-
-  /** Writes a teacher with the classifier's first two blocks and scaled embeddings. */
-  private static Path teacher(Path to, Head head) throws IOException {
-    HuggingFaceDirectory from = HuggingFaceDirectory.open(Tiny.CLS);
-    EncoderSpec spec = from.spec();
-    EncoderSpec fewer =
-        new EncoderSpec(
-            spec.embeddings(),
-            new EncoderSpec.Blocks(
-                2, spec.hiddenSize(), spec.heads(), spec.blocks().intermediateSize()),
-            spec.numerics(),
-            head);
-    String norm = "bert.embeddings.LayerNorm.weight";
-    try (NDManager manager = NDManager.newBaseManager()) {
-      Map<String, NDArray> weights = from.weights(manager);
-      weights.keySet().retainAll(fewer.parameters().keySet());
-      float[] values = weights.get(norm).toFloatArray();
-      for (int i = 0; i < values.length; i++) {
-        values[i] *= 1.25f;
-      }
-      weights.put(norm, manager.create(values, weights.get(norm).getShape()));
-      HuggingFaceDirectory.write(to, fewer, weights, Tiny.CLS);
-    }
-    return to;
+            "targets.hidden=" + (teacher.equals(Tiny.CLS) ? "[3]" : "[2]"))
+        .settings(more);
   }
 }

@@ -6,18 +6,14 @@ import static org.assertj.core.api.Assumptions.assumeThat;
 
 import ai.djl.ndarray.NDManager;
 import io.stillhouse.checkpoint.HuggingFaceDirectory;
-import io.stillhouse.config.Settings;
 import io.stillhouse.error.StillhouseException;
 import io.stillhouse.jobs.Tiny;
 import io.stillhouse.jobs.cache.check.VerifyJob;
-import io.stillhouse.jobs.cache.layout.CacheRecord;
 import io.stillhouse.jobs.storage.ParquetRows;
-import io.stillhouse.jobs.storage.Storage;
 import io.stillhouse.model.Batch;
 import io.stillhouse.model.Capture;
 import io.stillhouse.model.EncoderOutput;
 import io.stillhouse.model.encoder.Encoder;
-import io.stillhouse.target.Column;
 import io.stillhouse.target.Example;
 import io.stillhouse.target.Targets;
 import io.stillhouse.torch.Autograd;
@@ -30,38 +26,18 @@ import java.nio.file.Path;
 import java.util.List;
 import java.util.Map;
 import java.util.stream.Collectors;
-import org.apache.commons.io.FileUtils;
-import org.apache.hadoop.conf.Configuration;
 import org.apache.spark.sql.Row;
-import org.apache.spark.sql.SparkSession;
 import org.junit.jupiter.api.AfterAll;
 import org.junit.jupiter.api.BeforeAll;
-import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
-import org.junit.jupiter.api.io.TempDir;
 
 /** Compares the cells of a cache with the teacher's output for each row alone. */
-@Tag("spark")
-class CacheCellsTest {
-  private static final int ROWS = 120;
-  private static final Storage STORAGE = new Storage(new Configuration());
-
-  @TempDir private static Path shared;
-  @TempDir private Path directory;
-
-  private static SparkSession spark;
-  private static Path corpus;
-  private static Path cache;
+class CacheCellsTest extends CacheFixture {
   private static NDManager manager;
   private static Encoder teacher;
-  private static CacheRecord first;
 
   @BeforeAll
-  static void cachesOnce() throws IOException {
-    spark = Tiny.spark();
-    corpus = Tiny.labelled(shared.resolve("rows.tsv"), ROWS, "LABEL_2", "0");
-    cache = shared.resolve("cache");
-    first = run(settings(cache, "targets.hidden=[0,3]", "targets.attention=[2]"));
+  static void opensTeacher() throws IOException {
     manager = NDManager.newBaseManager();
     Autograd.record(Autograd.Mode.OFF);
     HuggingFaceDirectory opened = HuggingFaceDirectory.open(Tiny.CLS);
@@ -74,29 +50,15 @@ class CacheCellsTest {
   }
 
   @Test
-  void addingLayerWritesOnlyItsColumn() throws IOException {
+  void addedLayerMatchesForwardPassOfSingleRows() throws IOException {
     Path copy = copyOfCache();
-    Map<String, byte[]> before = Tiny.files(copy);
-    CacheRecord again = run(settings(copy, "targets.hidden=[0,1,3]", "targets.attention=[2]"));
-    assertThat(again.computedShards()).isEqualTo(first.shards());
-    Map<String, byte[]> after = Tiny.files(copy);
-    before.remove("cache.json");
-    before.remove(".cache.json.crc");
-    before.forEach((name, bytes) -> assertThat(after.get(name)).as(name).isEqualTo(bytes));
-    List<Path> added =
-        after.keySet().stream()
-            .filter(name -> name.endsWith(".parquet") && !before.containsKey(name))
-            .map(copy::resolve)
-            .toList();
-    assertThat(added).hasSize(first.shards());
-    for (Path file : added) {
-      assertThat(spark.read().parquet(file.toString()).columns())
-          .containsExactly("id", "length", "hidden_01");
-    }
-    List<Column> columns = List.of(Targets.hidden(0), Targets.hidden(1), Targets.hidden(3));
-    for (Example row : CacheRows.rows(copy, columns)) {
+    run(settings(copy, "targets.hidden=[0,1,3]", "targets.attention=[2]"));
+
+    List<Example> rows = CacheRows.rows(copy, List.of(Targets.hidden(1)));
+    assertThat(rows).hasSize(ROWS);
+    for (Example row : rows) {
       EncoderOutput alone = alone(row.inputs().inputIds(), row.inputs().typeIds());
-      assertThat(difference(floats(row.cell(columns.get(1))), alone.hidden(1).toFloatArray()))
+      assertThat(difference(floats(row.cell(Targets.hidden(1))), alone.hidden(1).toFloatArray()))
           .isLessThan(1e-5);
     }
   }
@@ -116,7 +78,7 @@ class CacheCellsTest {
                 assertThat(row.<byte[]>getAs("hidden_03"))
                     .isEqualTo(one.get(id).getAs("hidden_03")));
     VerifyJob.Result result =
-        new VerifyJob(spark, Tiny.settings(List.of()), caches.get(0).toString()).run();
+        Tiny.verify(caches.get(0));
     assertThat(result.sound()).as("%s", result.lines()).isTrue();
     assertThat(result.fidelity().get("hidden_00").fromFloat32()).isLessThan(1e-5);
     assertThat(result.fidelity().get("hidden_03").fromFloat32()).isBetween(1e-4, 2e-2);
@@ -210,12 +172,6 @@ class CacheCellsTest {
         .collect(Collectors.toMap(row -> row.<String>getAs("id"), row -> row));
   }
 
-  private static List<Path> parquet(Path cache, String family) throws IOException {
-    try (var files = Files.list(cache.resolve(family))) {
-      return files.filter(file -> file.toString().endsWith(".parquet")).toList();
-    }
-  }
-
   private static EncoderOutput alone(Row inputs) {
     return alone(ints(inputs.getAs("input_ids")), ints(inputs.getAs("token_type_ids")));
   }
@@ -266,27 +222,5 @@ class CacheCellsTest {
       norm += (double) reference[i] * reference[i];
     }
     return Math.sqrt(squares / norm);
-  }
-
-  private static CacheRecord run(Settings settings) throws IOException {
-    return new CacheJob(spark, settings).run();
-  }
-
-  private static Settings settings(Path cache, String... more) {
-    return Tiny.settings(
-        Tiny.cacheOf(
-            corpus,
-            cache,
-            "cache.shard-tokens=400",
-            "cache.batch-tokens=128",
-            "targets.scores=stored",
-            "targets.dtype=float32"),
-        more);
-  }
-
-  private Path copyOfCache() throws IOException {
-    Path copy = directory.resolve("copy");
-    FileUtils.copyDirectory(cache.toFile(), copy.toFile());
-    return copy;
   }
 }

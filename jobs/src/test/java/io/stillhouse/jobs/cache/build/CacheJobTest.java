@@ -3,7 +3,6 @@ package io.stillhouse.jobs.cache.build;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
-import io.stillhouse.config.Settings;
 import io.stillhouse.error.StillhouseException;
 import io.stillhouse.jobs.Tiny;
 import io.stillhouse.jobs.cache.check.CacheDiff;
@@ -12,7 +11,6 @@ import io.stillhouse.jobs.cache.layout.CachePlan;
 import io.stillhouse.jobs.cache.layout.CacheRecord;
 import io.stillhouse.jobs.cache.layout.CheckedFile;
 import io.stillhouse.jobs.cache.layout.ManifestLog;
-import io.stillhouse.jobs.storage.Storage;
 import io.stillhouse.target.Column;
 import io.stillhouse.target.Example;
 import io.stillhouse.target.Targets;
@@ -23,34 +21,10 @@ import java.util.List;
 import java.util.Map;
 import java.util.TreeMap;
 import org.apache.commons.io.FileUtils;
-import org.apache.hadoop.conf.Configuration;
-import org.apache.spark.sql.SparkSession;
-import org.junit.jupiter.api.BeforeAll;
-import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
-import org.junit.jupiter.api.io.TempDir;
 
-@Tag("spark")
-public class CacheJobTest {
-  private static final int ROWS = 120;
-  private static final Storage STORAGE = new Storage(new Configuration());
-
-  @TempDir private static Path shared;
-  @TempDir private Path directory;
-
-  private static SparkSession spark;
-  private static Path corpus;
-  private static Path cache;
-  private static CacheRecord first;
-
-  @BeforeAll
-  static void cachesOnce() throws IOException {
-    spark = Tiny.spark();
-    corpus = Tiny.labelled(shared.resolve("rows.tsv"), ROWS, "LABEL_2", "0");
-    cache = shared.resolve("cache");
-    first = run(settings(cache, "targets.hidden=[0,3]", "targets.attention=[2]"));
-  }
-
+/** Runs the cache command again, on damaged caches and with other recipes. */
+class CacheJobTest extends CacheFixture {
   @Test
   void manifestCountsEveryRowOfCorpus() throws IOException {
     Map<String, Integer> rows = new TreeMap<>();
@@ -178,34 +152,6 @@ public class CacheJobTest {
         .hasMessageContaining("mine' exists but is not a cache: it has no plan.json")
         .hasMessageContaining("name a path that does not exist yet");
     assertThat(Tiny.files(mine).keySet()).containsExactly("precious");
-  }
-
-  private static CacheRecord run(Settings settings) throws IOException {
-    return new CacheJob(spark, settings).run();
-  }
-
-  private static Settings settings(Path cache, String... more) {
-    return Tiny.settings(
-        Tiny.cacheOf(
-            corpus,
-            cache,
-            "cache.shard-tokens=400",
-            "cache.batch-tokens=128",
-            "targets.scores=stored",
-            "targets.dtype=float32"),
-        more);
-  }
-
-  private Path copyOfCache() throws IOException {
-    Path copy = directory.resolve("copy");
-    FileUtils.copyDirectory(cache.toFile(), copy.toFile());
-    return copy;
-  }
-
-  private static List<Path> parquet(Path cache, String family) throws IOException {
-    try (var files = Files.list(cache.resolve(family))) {
-      return files.filter(file -> file.toString().endsWith(".parquet")).toList();
-    }
   }
 
   private static void assertSame(Map<String, byte[]> after, Map<String, byte[]> before) {

@@ -22,7 +22,6 @@ import java.util.List;
 import java.util.Map;
 import java.util.TreeMap;
 import java.util.stream.Stream;
-import org.apache.commons.io.FileUtils;
 import org.apache.hadoop.conf.Configuration;
 import org.apache.spark.sql.SparkSession;
 import org.junit.jupiter.api.BeforeAll;
@@ -140,8 +139,7 @@ class GrownDamageTest {
 
   @BeforeEach
   void copiesCache() throws IOException {
-    cache = directory.resolve("cache");
-    FileUtils.copyDirectory(grown.toFile(), cache.toFile());
+    cache = Tiny.copy(grown, directory.resolve("cache"));
   }
 
   @ParameterizedTest
@@ -265,7 +263,7 @@ class GrownDamageTest {
   }
 
   private VerifyJob.Result verify() throws IOException {
-    return new VerifyJob(spark, Tiny.settings(List.of("verify.rows=0")), cache.toString()).run();
+    return Tiny.verify(cache, "verify.rows=0");
   }
 
   private static Map<String, List<byte[]>> cells(Path cache) throws IOException {

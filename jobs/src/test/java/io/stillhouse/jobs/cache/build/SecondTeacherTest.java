@@ -3,8 +3,6 @@ package io.stillhouse.jobs.cache.build;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
-import ai.djl.ndarray.NDArray;
-import ai.djl.ndarray.NDManager;
 import io.stillhouse.checkpoint.HuggingFaceDirectory;
 import io.stillhouse.config.Settings;
 import io.stillhouse.error.StillhouseException;
@@ -20,7 +18,6 @@ import io.stillhouse.jobs.evaluate.Evaluation;
 import io.stillhouse.jobs.storage.Storage;
 import io.stillhouse.jobs.train.TrainJob;
 import io.stillhouse.jobs.train.student.TrainedStudent;
-import io.stillhouse.spec.EncoderSpec;
 import io.stillhouse.spec.Head;
 import io.stillhouse.target.Column;
 import io.stillhouse.target.Targets;
@@ -60,7 +57,7 @@ class SecondTeacherTest {
     corpus = Tiny.labelled(shared.resolve("rows.tsv"), 60, "LABEL_2", "0");
     base = shared.resolve("cache");
     first = new CacheJob(spark, settings(base)).run();
-    shallow = teacher(shared.resolve("shallow"), 1.25f, 2, head());
+    shallow = Tiny.shallow(shared.resolve("shallow"), 1.25f, head());
     both = Tiny.copy(base, shared.resolve("both"));
     new CacheJob(spark, settings(both, ofShallow())).run();
   }
@@ -232,7 +229,7 @@ class SecondTeacherTest {
   @Test
   void rejectsDifferentTeacherUnderSameName() throws IOException {
     hasBothTeachers();
-    Path other = teacher(directory.resolve("other"), 1.5f, 2, head());
+    Path other = Tiny.shallow(directory.resolve("other"), 1.5f, head());
 
     assertThatThrownBy(() -> second("teacher.path=" + other, "targets.dtype=int8"))
         .isInstanceOf(StillhouseException.class)
@@ -266,7 +263,7 @@ class SecondTeacherTest {
 
   @Test
   void nonFiniteOutputInvalidatesRowForItsTeacherOnly() throws IOException {
-    Path broken = teacher(directory.resolve("broken"), Float.NaN, 2, head());
+    Path broken = Tiny.shallow(directory.resolve("broken"), Float.NaN, head());
 
     CacheRecord result = second("teacher.path=" + broken, "cache.max-invalid=1");
 
@@ -298,38 +295,13 @@ class SecondTeacherTest {
 
   @Test
   void headlessTeacherHasHiddenStatesOnly() throws IOException {
-    Path headless = teacher(directory.resolve("headless"), 1.5f, 2, Head.NONE);
+    Path headless = Tiny.shallow(directory.resolve("headless"), 1.5f, Head.NONE);
 
     assertThat(second("teacher.path=" + headless).columns()).containsExactly("hidden_02");
   }
 
   private static Head head() throws IOException {
     return HuggingFaceDirectory.open(Tiny.CLS).spec().head();
-  }
-
-  /** Writes a teacher with some of the classifier's blocks and scaled embeddings. */
-  private static Path teacher(Path to, float scale, int layers, Head head) throws IOException {
-    HuggingFaceDirectory from = HuggingFaceDirectory.open(Tiny.CLS);
-    EncoderSpec spec = from.spec();
-    EncoderSpec fewer =
-        new EncoderSpec(
-            spec.embeddings(),
-            new EncoderSpec.Blocks(
-                layers, spec.hiddenSize(), spec.heads(), spec.blocks().intermediateSize()),
-            spec.numerics(),
-            head);
-    String norm = "bert.embeddings.LayerNorm.weight";
-    try (NDManager manager = NDManager.newBaseManager()) {
-      Map<String, NDArray> weights = from.weights(manager);
-      weights.keySet().retainAll(fewer.parameters().keySet());
-      float[] values = weights.get(norm).toFloatArray();
-      for (int i = 0; i < values.length; i++) {
-        values[i] *= scale;
-      }
-      weights.put(norm, manager.create(values, weights.get(norm).getShape()));
-      HuggingFaceDirectory.write(to, fewer, weights, Tiny.CLS);
-    }
-    return to;
   }
 
   private TrainedStudent train(String name, String... more) throws IOException {

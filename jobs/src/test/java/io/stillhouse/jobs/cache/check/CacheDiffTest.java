@@ -8,7 +8,6 @@ import ai.djl.ndarray.NDManager;
 import io.stillhouse.checkpoint.HuggingFaceDirectory;
 import io.stillhouse.error.StillhouseException;
 import io.stillhouse.jobs.Tiny;
-import io.stillhouse.jobs.cache.build.CacheJobTest;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -19,7 +18,7 @@ import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
-/** Models that {@code diff} must report as different; {@link CacheJobTest} has equal caches. */
+/** Models that {@code diff} must report as different; {@code CacheJobTest} has equal caches. */
 class CacheDiffTest {
   @TempDir private Path directory;
 
