@@ -69,21 +69,6 @@ public final class Tiny {
     return Settings.parse(null, all);
   }
 
-  /** Returns the settings of a cache of labelled rows, as {@link #labelled} writes them. */
-  public static List<String> cacheOf(Path corpus, Path cache, String... more) {
-    List<String> all =
-        new ArrayList<>(
-            List.of(
-                "teacher.path=" + CLS,
-                "corpus.path=" + corpus,
-                "corpus.text=text",
-                "corpus.label=label",
-                "corpus.max-length=40",
-                "cache.path=" + cache));
-    all.addAll(List.of(more));
-    return all;
-  }
-
   /** Returns {@code count} random words. */
   public static String words(Random random, int count) {
     List<String> words = new ArrayList<>();

@@ -8,6 +8,7 @@ import io.stillhouse.checkpoint.HuggingFaceDirectory;
 import io.stillhouse.config.Settings;
 import io.stillhouse.error.StillhouseException;
 import io.stillhouse.jobs.Tiny;
+import io.stillhouse.jobs.TinyRecipe;
 import io.stillhouse.jobs.cache.build.CacheJob;
 import io.stillhouse.jobs.cache.check.VerifyJob;
 import io.stillhouse.jobs.evaluate.EvaluateJob;
@@ -106,7 +107,10 @@ class ArchitecturesTest {
   void distilBertClassifiesPairs() throws IOException {
     Path rows = Tiny.labelled(directory.resolve("rows.tsv"), 48, "LABEL_2", "LABEL_0");
     List<String> table =
-        Tiny.cacheOf(rows, directory.resolve("cache"), "corpus.pair=text", "targets.hidden=[3]");
+        TinyRecipe.labelled(rows)
+            .cache(directory.resolve("cache"))
+            .with("corpus.pair=text", "targets.hidden=[3]")
+            .keyValues();
     new CacheJob(spark, Tiny.settings(table)).run();
     for (String architecture : List.of("distilbert", "albert")) {
       List<String> all = new ArrayList<>(table);
@@ -191,15 +195,13 @@ class ArchitecturesTest {
   }
 
   private Settings settings(String cache, String... more) {
-    return Tiny.settings(
-        List.of(
-            "teacher.path=" + Tiny.MLM,
-            "corpus.path=" + directory.resolve("prose.txt"),
+    return TinyRecipe.text(directory.resolve("prose.txt"))
+        .cache(directory.resolve(cache))
+        .shardTokens(512)
+        .with(
             "corpus.format=text",
             "corpus.max-length=24",
-            "cache.path=" + directory.resolve(cache),
-            "cache.shard-tokens=512",
-            "train.path=" + directory.resolve("students")),
-        more);
+            "train.path=" + directory.resolve("students"))
+        .settings(more);
   }
 }

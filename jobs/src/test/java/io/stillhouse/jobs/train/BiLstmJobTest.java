@@ -10,6 +10,7 @@ import io.stillhouse.checkpoint.SafeTensors;
 import io.stillhouse.config.Settings;
 import io.stillhouse.error.StillhouseException;
 import io.stillhouse.jobs.Tiny;
+import io.stillhouse.jobs.TinyRecipe;
 import io.stillhouse.jobs.cache.build.CacheJob;
 import io.stillhouse.jobs.cache.check.CacheDiff;
 import io.stillhouse.jobs.evaluate.EvaluateJob;
@@ -57,13 +58,13 @@ class BiLstmJobTest {
   static void cachesOnce() throws IOException {
     spark = Tiny.spark();
     Path rows = Tiny.labelled(shared.resolve("rows.tsv"), 96, "LABEL_2", "LABEL_0");
-    single = Tiny.cacheOf(rows, shared.resolve("single"), "cache.shard-tokens=512");
+    single = TinyRecipe.labelled(rows).cache(shared.resolve("single")).shardTokens(512).keyValues();
     pair =
-        Tiny.cacheOf(
-            pairs(shared.resolve("pairs.tsv")),
-            shared.resolve("pair"),
-            "corpus.pair=other",
-            "cache.shard-tokens=512");
+        TinyRecipe.labelled(pairs(shared.resolve("pairs.tsv")))
+            .cache(shared.resolve("pair"))
+            .shardTokens(512)
+            .with("corpus.pair=other")
+            .keyValues();
     new CacheJob(spark, Tiny.settings(single)).run();
     new CacheJob(spark, Tiny.settings(pair)).run();
   }
@@ -200,6 +201,10 @@ class BiLstmJobTest {
         .hasMessage(
             "student.word-vectors '%s' has none of the teacher's 120 word pieces; use one of the same language and casing, or student.word-vectors=teacher"
                 .formatted(file));
+  }
+
+  @Test
+  void rejectsMissingWordVectors() {
     assertThatThrownBy(() -> train(single, "student.word-vectors=nowhere.txt"))
         .isInstanceOf(StillhouseException.class)
         .hasMessageContaining("student.word-vectors does not exist: '")

@@ -107,7 +107,7 @@ class RelationTrainTest {
   private static void cache(Path to, String targets) throws IOException {
     new CacheJob(
             Tiny.spark(),
-            Tiny.settings(Tiny.cacheOf(corpus, to, "cache.shard-tokens=512", targets)))
+            TinyRecipe.labelled(corpus).cache(to).shardTokens(512).settings(targets))
         .run();
   }
 

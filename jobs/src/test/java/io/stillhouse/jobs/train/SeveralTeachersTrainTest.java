@@ -32,7 +32,6 @@ import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Random;
-import org.apache.commons.io.FileUtils;
 import org.apache.hadoop.conf.Configuration;
 import org.apache.spark.sql.SparkSession;
 import org.junit.jupiter.api.BeforeAll;
@@ -54,6 +53,7 @@ class SeveralTeachersTrainTest {
   private static List<String> rows;
   private static Path first;
   private static Path second;
+  private static Path lacking;
   private static Path shallow;
 
   @BeforeAll
@@ -73,6 +73,11 @@ class SeveralTeachersTrainTest {
     }
     Collections.shuffle(shuffled, new Random(1));
     second = cache("second", shallow, shuffled, 256);
+    List<String> fewer = new ArrayList<>(rows);
+    fewer.removeIf(row -> row.startsWith("key-17\t"));
+    fewer.replaceAll(row -> row.startsWith("key-4\t") ? "key-4\t \t0" : row);
+    Collections.shuffle(fewer, new Random(3));
+    lacking = cache("lacking", shallow, fewer, 300);
   }
 
   @Test
@@ -137,8 +142,7 @@ class SeveralTeachersTrainTest {
 
   @Test
   void readsSecondTeacherOfSameCache() throws IOException {
-    Path copy = directory.resolve("first");
-    FileUtils.copyDirectory(first.toFile(), copy.toFile());
+    Path copy = Tiny.copy(first, directory.resolve("first"));
     new CacheJob(
             spark,
             settings(copy, shallow, shared.resolve("first/rows.tsv"), 512, "teacher.name=shallow"))
@@ -156,15 +160,8 @@ class SeveralTeachersTrainTest {
   }
 
   @Test
-  void reportsMissingRowsOrSkipsThemOnRequest() throws IOException {
-    List<String> fewer = new ArrayList<>(rows);
-    fewer.removeIf(row -> row.startsWith("key-17\t"));
-    fewer.replaceAll(row -> row.startsWith("key-4\t") ? "key-4\t \t0" : row);
-    Collections.shuffle(fewer, new Random(3));
-    Path lacking = cache("lacking", shallow, fewer, 300);
-    String teachers = teachers(lacking, BOTH);
-
-    assertThatThrownBy(() -> train("refused", teachers))
+  void rejectsMissingRows() {
+    assertThatThrownBy(() -> train("rejected", teachers(lacking, BOTH)))
         .isInstanceOf(StillhouseException.class)
         .hasMessageContaining("of 60 rows of cache")
         .hasMessageContaining("1 are not in cache")
@@ -174,11 +171,14 @@ class SeveralTeachersTrainTest {
         .hasMessageContaining("cache the whole corpus with that teacher")
         .hasMessageContaining("loss.missing-rows=leave-out");
     assertThat(directory.resolve("students")).doesNotExist();
+  }
 
+  @Test
+  void skipsMissingRowsOnRequest() throws IOException {
     TrainJob.Result left =
         train(
             "left",
-            teachers,
+            teachers(lacking, BOTH),
             "loss.missing-rows=leave-out",
             "train.batch-size=1",
             "train.epochs=1",
@@ -235,7 +235,7 @@ class SeveralTeachersTrainTest {
   }
 
   @Test
-  void rejectsDifferentClassesAndTexts() throws IOException {
+  void rejectsDifferentClasses() throws IOException {
     Path other =
         Tiny.shallow(
             shared.resolve("other-classes"), 1.25f,
@@ -244,7 +244,10 @@ class SeveralTeachersTrainTest {
             () -> train("classes", teachers(cache("classes", other, rows, 512), "weight = 1")))
         .isInstanceOf(StillhouseException.class)
         .hasMessageContaining("class 1 is 'LABEL_2', that of the first teacher 'LABEL_1'");
+  }
 
+  @Test
+  void rejectsDifferentTexts() {
     List<String> changed = new ArrayList<>(rows);
     changed.set(3, "key-3\tand in the\t0");
     assertThatThrownBy(
@@ -255,11 +258,15 @@ class SeveralTeachersTrainTest {
   }
 
   @Test
-  void rejectsSameTeacherTwice() {
+  void rejectsFirstTeacherAsFurtherTeacher() {
     assertThatThrownBy(() -> train("itself", teachers(first, "weight = 1")))
         .isInstanceOf(StillhouseException.class)
         .hasMessageContaining("teacher 'b' in loss.teachers is the recipe's first teacher (cache")
         .hasMessageContaining("name another one's cache or teacher");
+  }
+
+  @Test
+  void rejectsSameTeacherTwice() {
     String twice =
         "loss.teachers=[{ name = b, cache = \"%s\" }, { name = c, cache = \"%s/.\" }]"
             .formatted(second, second);
@@ -268,7 +275,7 @@ class SeveralTeachersTrainTest {
   }
 
   @Test
-  void sweepAndRoundsReadSameRowsAndTargets() throws IOException {
+  void sweepReadsSameRowsAndTargets() throws IOException {
     String teachers = teachers(second, BOTH);
     train("b", teachers);
     SweepJob.Result sweep =
@@ -284,9 +291,15 @@ class SeveralTeachersTrainTest {
         .hasSameBinaryContentAs(directory.resolve("students/b/model.safetensors"));
     assertThat(Files.readAllBytes(directory.resolve("sweeps/a/model.safetensors")))
         .isNotEqualTo(Files.readAllBytes(directory.resolve("sweeps/b/model.safetensors")));
+  }
 
+  @Test
+  void learnsFromSeveralTeachersInRounds() throws IOException {
     TrainedStudent rounds =
-        train("rounds", teachers, "train.workers=2", "train.round-steps=4").students().get(0);
+        train("rounds", teachers(second, BOTH), "train.workers=2", "train.round-steps=4")
+            .students()
+            .get(0);
+
     assertThat(rounds.losses().last().get("soft-label"))
         .isLessThan(rounds.losses().first().get("soft-label"));
   }

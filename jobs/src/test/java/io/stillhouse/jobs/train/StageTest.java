@@ -42,8 +42,9 @@ class StageTest {
     Path corpus = Tiny.labelled(directory.resolve("rows.tsv"), 64, "LABEL_2", "LABEL_0");
     new CacheJob(
             spark,
-            Tiny.settings(
-                Tiny.cacheOf(corpus, directory.resolve("cache"), "targets.hidden=[0, 1, 2, 3]")))
+            TinyRecipe.labelled(corpus)
+                .cache(directory.resolve("cache"))
+                .settings("targets.hidden=[0, 1, 2, 3]"))
         .run();
   }
 
@@ -129,8 +130,13 @@ class StageTest {
   private Path withoutLabels(Path teacher) throws IOException {
     Path rows = Tiny.labelled(directory.resolve("plain.tsv"), 64, "LABEL_2", "LABEL_0");
     Path cache = directory.resolve("plain");
-    String[] plain = {"targets.hidden=[0, 1, 2, 3]", "corpus.label=", "teacher.path=" + teacher};
-    new CacheJob(spark, Tiny.settings(Tiny.cacheOf(rows, cache, plain))).run();
+    new CacheJob(
+            spark,
+            TinyRecipe.unlabelled(rows)
+                .teacher(teacher)
+                .cache(cache)
+                .settings("targets.hidden=[0, 1, 2, 3]"))
+        .run();
     return cache;
   }
 
@@ -249,14 +255,18 @@ class StageTest {
   }
 
   @Test
-  void rejectsTeachersWithDifferentTokensOrSizes() throws IOException {
+  void rejectsTeacherWithDifferentTokens() throws IOException {
     Path swapped = directory.resolve("swapped");
     String how = Tiny.swapTokens(Tiny.CLS, swapped);
     assertThatThrownBy(() -> StagedTraining.train(spark, settings("students", thenWith(swapped))))
         .isInstanceOf(StillhouseException.class)
         .hasMessageContaining("the teacher of stage 2 in train.stages has another tokenizer")
         .hasMessageContaining(how);
+    assertThat(directory.resolve("students")).doesNotExist();
+  }
 
+  @Test
+  void rejectsTeacherOfDifferentSize() throws IOException {
     EncoderSpec spec = HuggingFaceDirectory.open(Tiny.CLS).spec();
     EncoderSpec longer =
         new EncoderSpec(
@@ -282,9 +292,10 @@ class StageTest {
     Path cache = directory.resolve("cache-" + teacher.getFileName());
     new CacheJob(
             spark,
-            Tiny.settings(
-                Tiny.cacheOf(
-                    rows, cache, "targets.hidden=[0, 1, 2, 3]", "teacher.path=" + teacher)))
+            TinyRecipe.labelled(rows)
+                .teacher(teacher)
+                .cache(cache)
+                .settings("targets.hidden=[0, 1, 2, 3]"))
         .run();
     return "train.stages=[{ name = a }, { name = b, cache.path = \"%s\" }]".formatted(cache);
   }

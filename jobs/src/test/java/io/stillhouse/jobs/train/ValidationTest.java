@@ -12,7 +12,6 @@ import io.stillhouse.jobs.cache.build.CacheJob;
 import io.stillhouse.jobs.train.student.TrainedStudent;
 import java.io.IOException;
 import java.nio.file.Path;
-import java.util.List;
 import java.util.Map;
 import org.apache.spark.sql.SparkSession;
 import org.junit.jupiter.api.Tag;
@@ -112,16 +111,11 @@ class ValidationTest {
             classes ? "LABEL_0" : "0");
     new CacheJob(
             spark(),
-            Tiny.settings(
-                List.of(
-                    "teacher.path=" + teacher,
-                    "corpus.path=" + corpus,
-                    "corpus.text=text",
-                    "corpus.label=label",
-                    "corpus.max-length=40",
-                    "cache.path=" + directory.resolve(name),
-                    "cache.shard-tokens=256"),
-                more))
+            TinyRecipe.labelled(corpus)
+                .teacher(teacher)
+                .cache(directory.resolve(name))
+                .shardTokens(256)
+                .settings(more))
         .run();
   }
 

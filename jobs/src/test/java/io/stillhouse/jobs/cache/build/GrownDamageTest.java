@@ -6,6 +6,7 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import io.stillhouse.config.Settings;
 import io.stillhouse.error.StillhouseException;
 import io.stillhouse.jobs.Tiny;
+import io.stillhouse.jobs.TinyRecipe;
 import io.stillhouse.jobs.cache.check.VacuumJob;
 import io.stillhouse.jobs.cache.check.VerifyJob;
 import io.stillhouse.jobs.cache.layout.ManifestChange;
@@ -130,7 +131,7 @@ class GrownDamageTest {
     String files = "";
     for (String name : List.of("a", "b", "c")) {
       files += Tiny.labelled(shared.resolve(name + ".tsv"), 24, "2", "0") + ",";
-      corpus = "corpus.path=[" + files + "]";
+      corpus = "[" + files + "]";
       new CacheJob(spark, settings(grown)).run();
     }
     new CacheJob(spark, settings(grown, "teacher.name=same")).run();
@@ -277,17 +278,10 @@ class GrownDamageTest {
   }
 
   private static Settings settings(Path cache, String... more) {
-    return Tiny.settings(
-        List.of(
-            "teacher.path=" + Tiny.CLS,
-            corpus,
-            "corpus.text=text",
-            "corpus.label=label",
-            "corpus.max-length=40",
-            "cache.path=" + cache,
-            "cache.shard-tokens=256",
-            "targets.hidden=[2]",
-            "targets.dtype=float32"),
-        more);
+    return TinyRecipe.labelled(corpus)
+        .cache(cache)
+        .shardTokens(256)
+        .with("targets.hidden=[2]", "targets.dtype=float32")
+        .settings(more);
   }
 }

@@ -7,6 +7,7 @@ import io.stillhouse.config.Settings;
 import io.stillhouse.error.StillhouseException;
 import io.stillhouse.jobs.MiniHdfs;
 import io.stillhouse.jobs.Tiny;
+import io.stillhouse.jobs.TinyRecipe;
 import io.stillhouse.jobs.cache.check.CacheDiff;
 import io.stillhouse.jobs.cache.check.VacuumJob;
 import io.stillhouse.jobs.cache.check.VerifyJob;
@@ -216,18 +217,18 @@ class HdfsTest {
   void reportsExhaustedQuotaAsUserError() throws IOException {
     String there = hdfs.uri() + "/quota";
     org.apache.hadoop.fs.Path directory = new org.apache.hadoop.fs.Path(there);
-    assertRefused(settings(there), directory, 20 << 20); // a file begun counts with 64 MB
+    assertQuotaReported(settings(there), directory, 20 << 20); // a file begun counts with 64 MB
     hdfs.limit(directory, 1L << 40);
     new CacheJob(spark, settings(there)).run();
     // The cache is planned and complete except for one layer.
     Settings more = settings(there, "targets.hidden=[0,1,3]");
-    assertRefused(more, directory, 1);
+    assertQuotaReported(more, directory, 1);
     hdfs.limit(directory, 1L << 40);
     assertThat(new CacheJob(spark, more).run().columns()).contains("hidden_01");
     assertThat(new VerifyJob(spark, more, there + "/cache").run().sound()).isTrue();
   }
 
-  private static void assertRefused(
+  private static void assertQuotaReported(
       Settings settings, org.apache.hadoop.fs.Path directory, long bytes) throws IOException {
     hdfs.limit(directory, bytes);
     assertThatThrownBy(() -> new CacheJob(spark, settings).run())
@@ -241,18 +242,12 @@ class HdfsTest {
   }
 
   private static Settings settings(String directory, String... more) {
-    return Tiny.settings(
-        List.of(
-            "teacher.path=" + Tiny.CLS,
-            "corpus.path=" + corpus,
-            "corpus.text=text",
-            "corpus.label=label",
-            "corpus.max-length=40",
-            "cache.path=" + directory + "/cache",
-            "cache.shard-tokens=300",
+    return TinyRecipe.labelled(corpus)
+        .cache(directory + "/cache")
+        .shardTokens(300)
+        .tinyBertTargets()
+        .with(
             "targets.dtype=float32",
-            "targets.hidden=[0,3]",
-            "targets.attention=[3]",
             "student.layers=1",
             "loss.soft-label.weight=1",
             "loss.hidden-mse.weight=1",
@@ -261,8 +256,8 @@ class HdfsTest {
             "train.epochs=1",
             "train.batch-size=16",
             "train.checkpoint-every=2",
-            "train.threads=1"),
-        more);
+            "train.threads=1")
+        .settings(more);
   }
 
   private static List<String> named(String cache, Family family) throws IOException {

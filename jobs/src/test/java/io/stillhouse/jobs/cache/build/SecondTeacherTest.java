@@ -22,7 +22,6 @@ import io.stillhouse.spec.Head;
 import io.stillhouse.target.Column;
 import io.stillhouse.target.Targets;
 import java.io.IOException;
-import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
 import java.util.Map;
@@ -197,36 +196,6 @@ class SecondTeacherTest {
   }
 
   @Test
-  void rejectsTeacherWithDifferentCasing() throws IOException {
-    Path cased = Tiny.copy(shallow, directory.resolve("cased"));
-    Files.writeString(
-        cased.resolve("tokenizer_config.json"),
-        "{\"tokenizer_class\": \"BertTokenizer\", \"do_lower_case\": false}");
-
-    assertThatThrownBy(() -> second("teacher.path=" + cased))
-        .hasMessageContaining("teacher 'shallow' has another tokenizer")
-        .hasMessageContaining("it reads 'Ünïted NATIONS");
-  }
-
-  @Test
-  void acceptsDifferentTokenizerFilesWithSameIds() throws IOException {
-    Path same = Tiny.copy(shallow, directory.resolve("same"));
-    Files.writeString(
-        same.resolve("tokenizer_config.json"),
-        "{\"tokenizer_class\": \"BertTokenizer\", \"do_lower_case\": true}");
-
-    assertThat(second("teacher.path=" + same).computedShards()).isEqualTo(first.shards());
-  }
-
-  @Test
-  void rejectsTeacherOfDifferentTask() {
-    assertThatThrownBy(() -> second("teacher.path=" + Tiny.REG))
-        .isInstanceOf(StillhouseException.class)
-        .hasMessageContaining("teacher 'shallow' predicts REGRESSION []")
-        .hasMessageContaining("made for CLASSIFICATION [LABEL_0, LABEL_1, LABEL_2]");
-  }
-
-  @Test
   void rejectsDifferentTeacherUnderSameName() throws IOException {
     hasBothTeachers();
     Path other = Tiny.shallow(directory.resolve("other"), 1.5f, head());
@@ -278,19 +247,6 @@ class SecondTeacherTest {
         second("teacher.path=" + Tiny.MLM, "targets.hidden=[]", "targets.mlm-logits=derived");
 
     assertThat(plain.columns()).containsExactly("hidden_03");
-  }
-
-  @Test
-  void rejectsClassifierForMaskedRows() throws IOException {
-    cache = directory.resolve("masked");
-    Path lines = Tiny.lines(directory.resolve("lines.txt"), 10);
-    String[] masked = {"corpus.path=" + lines, "corpus.text=", "corpus.label="};
-    Settings settings = settings(cache, masked).with(Map.of("teacher.path", Tiny.MLM.toString()));
-    new CacheJob(spark, settings).run();
-
-    assertThatThrownBy(() -> second(masked))
-        .hasMessageContaining("predicts CLASSIFICATION")
-        .hasMessageContaining("its rows are masked: name another cache.path");
   }
 
   @Test

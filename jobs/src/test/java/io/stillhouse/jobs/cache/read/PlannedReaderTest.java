@@ -5,6 +5,7 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import io.stillhouse.error.StillhouseException;
 import io.stillhouse.jobs.Tiny;
+import io.stillhouse.jobs.TinyRecipe;
 import io.stillhouse.jobs.cache.build.CacheJob;
 import io.stillhouse.jobs.cache.layout.InvalidRow;
 import io.stillhouse.jobs.cache.layout.ManifestChange;
@@ -36,15 +37,7 @@ class PlannedReaderTest {
     Path corpus = Tiny.labelled(directory.resolve("rows.tsv"), 40, "LABEL_2", "LABEL_0");
     cache = new org.apache.hadoop.fs.Path(directory.resolve("cache").toString());
     new CacheJob(
-            Tiny.spark(),
-            Tiny.settings(
-                List.of(
-                    "teacher.path=" + Tiny.CLS,
-                    "corpus.path=" + corpus,
-                    "corpus.text=text",
-                    "corpus.max-length=40",
-                    "cache.path=" + cache,
-                    "cache.shard-tokens=256")))
+            Tiny.spark(), TinyRecipe.unlabelled(corpus).cache(cache).shardTokens(256).settings())
         .run();
   }
 

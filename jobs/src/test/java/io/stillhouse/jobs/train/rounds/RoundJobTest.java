@@ -52,13 +52,7 @@ class RoundJobTest {
     Path corpus = Tiny.labelled(shared.resolve("rows.tsv"), 96, "LABEL_2", "LABEL_0");
     new CacheJob(
             spark,
-            Tiny.settings(
-                Tiny.cacheOf(
-                    corpus,
-                    cache,
-                    "cache.shard-tokens=512",
-                    "targets.hidden=[0,3]",
-                    "targets.attention=[3]")))
+            TinyRecipe.labelled(corpus).cache(cache).shardTokens(512).tinyBertTargets().settings())
         .run();
   }
 

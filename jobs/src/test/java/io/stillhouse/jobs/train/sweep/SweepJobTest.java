@@ -49,13 +49,10 @@ class SweepJobTest {
     Path corpus = Tiny.labelled(shared.resolve(name + ".tsv"), rows, "LABEL_2", "LABEL_0");
     new CacheJob(
             spark,
-            Tiny.settings(
-                Tiny.cacheOf(
-                    corpus,
-                    shared.resolve(name),
-                    "cache.shard-tokens=512",
-                    "targets.hidden=[0,1,2,3]",
-                    "targets.attention=[3]")))
+            TinyRecipe.labelled(corpus)
+                .cache(shared.resolve(name))
+                .shardTokens(512)
+                .settings("targets.hidden=[0,1,2,3]", "targets.attention=[3]"))
         .run();
     return shared.resolve(name);
   }
