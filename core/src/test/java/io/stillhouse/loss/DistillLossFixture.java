@@ -1,6 +1,5 @@
 package io.stillhouse.loss;
 
-
 import ai.djl.ndarray.NDArray;
 import ai.djl.ndarray.NDManager;
 import io.stillhouse.Golden;

@@ -40,6 +40,6 @@ abstract class BadInputFixture {
 
   void assertNothingWritten() {
     assertThat(directory.toFile().list())
-        .isSubsetOf("said", "out", "teacher", "rows.tsv", "blank.tsv", "bad.conf");
+        .isSubsetOf("stderr", "stdout", "teacher", "rows.tsv", "blank.tsv", "bad.conf");
   }
 }

@@ -83,15 +83,15 @@ class BadInputTest extends BadInputFixture {
     command.addAll(
         List.of("-cp", System.getProperty("java.class.path"), Stillhouse.class.getName()));
     command.addAll(List.of(cacheOf(Tiny.CLS, "corpus.path=" + rows, "corpus.label=label")));
-    Path said = directory.resolve("said");
+    Path stderr = directory.resolve("stderr");
     Process process =
         new ProcessBuilder(command)
-            .redirectOutput(directory.resolve("out").toFile())
-            .redirectError(said.toFile())
+            .redirectOutput(directory.resolve("stdout").toFile())
+            .redirectError(stderr.toFile())
             .start();
     assertThat(process.waitFor(2, TimeUnit.MINUTES)).isTrue();
-    assertThat(process.exitValue()).as(Files.readString(said)).isEqualTo(2);
-    assertThat(Files.readAllLines(said))
+    assertThat(process.exitValue()).as(Files.readString(stderr)).isEqualTo(2);
+    assertThat(Files.readAllLines(stderr))
         .singleElement(as(STRING))
         .startsWith("stillhouse: the label of row 'rows.tsv:1' must be one of");
     assertNothingWritten();
@@ -186,8 +186,7 @@ class BadInputTest extends BadInputFixture {
   @Test
   void evaluateRejectsStudentWithDifferentHead() {
     assertThat(
-            mistake(
-                evaluationOf(Tiny.CLS, "corpus.path=" + corpus, "evaluate.models=" + Tiny.MLM)))
+            mistake(evaluationOf(Tiny.CLS, "corpus.path=" + corpus, "evaluate.models=" + Tiny.MLM)))
         .contains("does not predict what the teacher predicts")
         .contains("only evaluate models with the same head and vocabulary together");
     assertNothingWritten();

@@ -14,7 +14,6 @@ import java.util.List;
 import java.util.Map;
 import java.util.Set;
 import java.util.concurrent.ConcurrentHashMap;
-import org.apache.commons.io.FileUtils;
 import org.junit.jupiter.api.AfterAll;
 import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.MethodOrderer;
@@ -223,7 +222,7 @@ class CommandKeysTest {
   @Order(13)
   void quickstartListsKeysThatItReads() throws IOException {
     Path own = Files.createDirectory(directory.resolve("q"));
-    FileUtils.copyDirectory(Tiny.MLM.toFile(), own.resolve("teacher").toFile());
+    Tiny.copy(Tiny.MLM, own.resolve("teacher"));
     Files.createDirectory(own.resolve("glosses"));
     for (String file : List.of("train.tsv", "validation.tsv")) {
       List<String> lines = Files.readAllLines(directory.resolve("prose.txt"));

@@ -14,7 +14,6 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
 import java.util.Set;
-import org.apache.commons.io.FileUtils;
 import org.apache.hadoop.conf.Configuration;
 import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.BeforeEach;
@@ -45,7 +44,7 @@ class CellsTest {
   @BeforeEach
   void copyCache() throws IOException {
     copy = directory.resolve("cache");
-    FileUtils.copyDirectory(whole.toFile(), copy.toFile());
+    Tiny.copy(whole, copy);
   }
 
   @Test

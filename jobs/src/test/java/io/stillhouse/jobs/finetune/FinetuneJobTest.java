@@ -175,8 +175,7 @@ class FinetuneJobTest {
   }
 
   private static Settings export(Path to) {
-    return TinyRecipe.empty()
-        .settings("export.from=" + shared.resolve("tuned"), "export.to=" + to);
+    return TinyRecipe.empty().settings("export.from=" + shared.resolve("tuned"), "export.to=" + to);
   }
 
   /** Returns a recipe that fine-tunes the tiny masked LM and evaluates the result. */

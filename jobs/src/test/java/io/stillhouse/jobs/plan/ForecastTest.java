@@ -38,12 +38,7 @@ class ForecastTest {
           new DistillSpec.SoftLabel(1, DistillSpec.Kind.KL, 1, DistillSpec.Positions.ALL),
           0,
           new DistillSpec.Hidden(
-              0,
-              DistillSpec.CosineLayers.LAST,
-              1,
-              0,
-              0,
-              DistillSpec.Projection.PER_LAYER),
+              0, DistillSpec.CosineLayers.LAST, 1, 0, 0, DistillSpec.Projection.PER_LAYER),
           0,
           DistillSpec.Relations.NONE);
 
@@ -133,7 +128,8 @@ class ForecastTest {
 
   @Test
   void omitsBreakEvenIfReadingIsSlowerThanTeacher() {
-    PlanResult result = forecast().result(LOSS, OVERHEAD, new Forecast.Disk(1e12, 10, 1e9), "counted");
+    PlanResult result =
+        forecast().result(LOSS, OVERHEAD, new Forecast.Disk(1e12, 10, 1e9), "counted");
 
     assertThat(result.breakEven().reads()).isNull();
     assertThat(result.verdict()).startsWith("do not cache: ");

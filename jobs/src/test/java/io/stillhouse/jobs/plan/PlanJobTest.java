@@ -48,10 +48,7 @@ class PlanJobTest {
     Path planned = Files.createDirectory(shared.resolve("planned"));
     TinyRecipe recipe = recipe(planned);
     plan =
-        new PlanJob(
-                spark,
-                recipe.settings("plan.price-per-tb-month=0", "plan.students=3"),
-                PLENTY)
+        new PlanJob(spark, recipe.settings("plan.price-per-tb-month=0", "plan.students=3"), PLENTY)
             .run();
     written = names(planned);
     record = new CacheJob(spark, recipe.settings()).run();

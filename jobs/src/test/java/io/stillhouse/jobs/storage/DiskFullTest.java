@@ -24,12 +24,12 @@ class DiskFullTest {
 
   @Test
   void reportsUsableSpaceOfFullDisk() throws IOException {
-    Throwable told = explained(new IOException("No space left on device"));
-    assertThat(told)
+    Throwable failure = explained(new IOException("No space left on device"));
+    assertThat(failure)
         .isInstanceOf(StillhouseException.class)
         .hasMessageContaining("a disk is full: that of cache.path '")
         .hasMessageContaining("free some space and run the same command again");
-    Matcher left = LEFT.matcher(told.getMessage());
+    Matcher left = LEFT.matcher(failure.getMessage());
     assertThat(left.find()).isTrue();
     // Other processes write at the same time; space reserved for root exceeds this tolerance.
     assertThat(Long.parseLong(left.group(1).replace(",", "")) << 10)

@@ -125,7 +125,8 @@ class BiLstmJobTest {
     assertThat(spec.texts()).isEqualTo(BiLstmSpec.Texts.PAIR);
   }
 
-  private void trainEvaluateAndExport(List<String> corpus, BiLstmSpec.Texts texts) throws IOException {
+  private void trainEvaluateAndExport(List<String> corpus, BiLstmSpec.Texts texts)
+      throws IOException {
     TrainJob.Result result = train(corpus);
     assertThat(result.students())
         .extracting(TrainedStudent::name)

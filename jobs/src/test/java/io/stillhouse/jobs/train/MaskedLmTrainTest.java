@@ -94,9 +94,7 @@ class MaskedLmTrainTest {
   @Test
   void distilledStudentAgreesMoreThanBaseline() {
     assertThat(agreement("teacher")).isEqualTo(1.0);
-    assertThat(agreement("distilled"))
-        .isBetween(0.0, 0.9999)
-        .isGreaterThan(agreement("baseline"));
+    assertThat(agreement("distilled")).isBetween(0.0, 0.9999).isGreaterThan(agreement("baseline"));
   }
 
   @Test

@@ -106,8 +106,7 @@ class RelationTrainTest {
 
   private static void cache(Path to, String targets) throws IOException {
     new CacheJob(
-            Tiny.spark(),
-            TinyRecipe.labelled(corpus).cache(to).shardTokens(512).settings(targets))
+            Tiny.spark(), TinyRecipe.labelled(corpus).cache(to).shardTokens(512).settings(targets))
         .run();
   }
 

@@ -66,7 +66,9 @@ class SeveralTeachersTrainTest {
           "key-%d\t%s\t%d".formatted(row, Tiny.words(random, 1 + random.nextInt(30)), row % 2));
     }
     first = cache("first", Tiny.CLS, rows, 512);
-    shallow = Tiny.shallow(shared.resolve("shallow"), 1.25f, HuggingFaceDirectory.open(Tiny.CLS).spec().head());
+    shallow =
+        Tiny.shallow(
+            shared.resolve("shallow"), 1.25f, HuggingFaceDirectory.open(Tiny.CLS).spec().head());
     List<String> shuffled = new ArrayList<>(rows);
     for (int row = 0; row < 9; row++) {
       shuffled.add("more-%d\t%s\t0".formatted(row, Tiny.words(random, 7)));
@@ -212,14 +214,14 @@ class SeveralTeachersTrainTest {
   @Test
   void differentTokenizerAllowsOnlyLogits() throws IOException {
     Path swapped = directory.resolve("swapped");
-    String how = Tiny.swapTokens(shallow, swapped);
+    String difference = Tiny.swapTokens(shallow, swapped);
     Path cache = cache("swapped", swapped, rows, 512);
 
     assertThat(train("logits", teachers(cache, "weight = 2")).students()).hasSize(1);
     assertThatThrownBy(() -> train("states", teachers(cache, BOTH)))
         .isInstanceOf(StillhouseException.class)
         .hasMessageContaining("teacher 'b' in loss.teachers has another tokenizer")
-        .hasMessageContaining(how)
+        .hasMessageContaining(difference)
         .hasMessageContaining("and hidden-mse compares targets of tokens");
   }
 
@@ -238,7 +240,8 @@ class SeveralTeachersTrainTest {
   void rejectsDifferentClasses() throws IOException {
     Path other =
         Tiny.shallow(
-            shared.resolve("other-classes"), 1.25f,
+            shared.resolve("other-classes"),
+            1.25f,
             new Head(Task.CLASSIFICATION, List.of("LABEL_0", "LABEL_2", "LABEL_1")));
     assertThatThrownBy(
             () -> train("classes", teachers(cache("classes", other, rows, 512), "weight = 1")))

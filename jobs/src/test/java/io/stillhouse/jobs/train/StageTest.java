@@ -257,11 +257,11 @@ class StageTest {
   @Test
   void rejectsTeacherWithDifferentTokens() throws IOException {
     Path swapped = directory.resolve("swapped");
-    String how = Tiny.swapTokens(Tiny.CLS, swapped);
+    String difference = Tiny.swapTokens(Tiny.CLS, swapped);
     assertThatThrownBy(() -> StagedTraining.train(spark, settings("students", thenWith(swapped))))
         .isInstanceOf(StillhouseException.class)
         .hasMessageContaining("the teacher of stage 2 in train.stages has another tokenizer")
-        .hasMessageContaining(how);
+        .hasMessageContaining(difference);
     assertThat(directory.resolve("students")).doesNotExist();
   }
 

@@ -31,7 +31,10 @@ class WindowRejectedTest extends WindowFixture {
     Background<CacheRecord> caching = new Background<>(() -> new CacheJob(spark, window).run());
     await(begun);
     kill(caching);
-    shards = CachePlan.read(Storage.ofThisProcess(), new org.apache.hadoop.fs.Path(begun.toUri())).shards().size();
+    shards =
+        CachePlan.read(Storage.ofThisProcess(), new org.apache.hadoop.fs.Path(begun.toUri()))
+            .shards()
+            .size();
   }
 
   @Test

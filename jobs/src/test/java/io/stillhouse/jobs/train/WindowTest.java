@@ -62,8 +62,7 @@ class WindowTest extends WindowFixture {
     inRounds = weights(shared.resolve("rounds/small"));
 
     finished = shared.resolve("cache");
-    Settings window =
-        settings(finished, shared.resolve("of-window"), "cache.window=" + WINDOW);
+    Settings window = settings(finished, shared.resolve("of-window"), "cache.window=" + WINDOW);
     WindowWatcher watcher = new WindowWatcher(finished);
     Background<CacheRecord> caching = new Background<>(() -> new CacheJob(spark, window).run());
     await(finished);
@@ -79,7 +78,7 @@ class WindowTest extends WindowFixture {
   }
 
   @AfterEach
-  void checksThatCacheNeverHeldMoreThanWindow() throws Exception {
+  void checksWatchers() throws Exception {
     for (WindowWatcher watcher : watchers) {
       watcher.close();
       assertThat(watcher.most).as("shards stored at the same time").isBetween(1, WINDOW);
@@ -106,8 +105,7 @@ class WindowTest extends WindowFixture {
     // Training may be killed after it wrote its student but before it acknowledged that.
     Acknowledgements acknowledgements = new Acknowledgements(storage(), hadoop(cachePath()));
     Acknowledgements.Student last = acknowledgements.of("small");
-    acknowledgements.write(
-        new Acknowledgements.Student("small", last.directory(), shards - 1));
+    acknowledgements.write(new Acknowledgements.Student("small", last.directory(), shards - 1));
 
     TrainJob.Result result =
         new TrainJob(spark, settings(cachePath(), shared.resolve("of-window"))).run();
@@ -158,7 +156,9 @@ class WindowTest extends WindowFixture {
 
     assertThat(weights(students().resolve("small"))).isEqualTo(student);
     assertThat(weights(students().resolve("small-baseline"))).isEqualTo(baseline);
-    assertThat(resumed.computedShards()).as("recomputed shards").isLessThanOrEqualTo(shards - dropped);
+    assertThat(resumed.computedShards())
+        .as("recomputed shards")
+        .isLessThanOrEqualTo(shards - dropped);
   }
 
   @Test

@@ -77,8 +77,7 @@ class CacheCellsTest extends CacheFixture {
             (id, row) ->
                 assertThat(row.<byte[]>getAs("hidden_03"))
                     .isEqualTo(one.get(id).getAs("hidden_03")));
-    VerifyJob.Result result =
-        Tiny.verify(caches.get(0));
+    VerifyJob.Result result = Tiny.verify(caches.get(0));
     assertThat(result.sound()).as("%s", result.lines()).isTrue();
     assertThat(result.fidelity().get("hidden_00").fromFloat32()).isLessThan(1e-5);
     assertThat(result.fidelity().get("hidden_03").fromFloat32()).isBetween(1e-4, 2e-2);

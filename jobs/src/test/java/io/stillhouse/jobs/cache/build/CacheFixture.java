@@ -1,6 +1,5 @@
 package io.stillhouse.jobs.cache.build;
 
-
 import io.stillhouse.config.Settings;
 import io.stillhouse.jobs.Tiny;
 import io.stillhouse.jobs.TinyRecipe;

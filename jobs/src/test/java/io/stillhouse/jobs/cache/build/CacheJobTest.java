@@ -20,7 +20,6 @@ import java.nio.file.Path;
 import java.util.List;
 import java.util.Map;
 import java.util.TreeMap;
-import org.apache.commons.io.FileUtils;
 import org.junit.jupiter.api.Test;
 
 /** Runs the cache command again, on damaged caches and with other recipes. */
@@ -135,8 +134,7 @@ class CacheJobTest extends CacheFixture {
   @Test
   void ignoresLeftoversOfCrashedPlanning() throws IOException {
     Path broken = directory.resolve("broken");
-    FileUtils.copyDirectory(
-        Tiny.REG.toFile(), directory.resolve("_broken-planning-0a1b2c3d/teacher").toFile());
+    Tiny.copy(Tiny.REG, directory.resolve("_broken-planning-0a1b2c3d/teacher"));
     run(settings(broken, "targets.hidden=[0,3]", "targets.attention=[2]"));
     CacheDiff.Result diff = CacheDiff.compare(cache.toString(), broken.toString());
     assertThat(diff.equal()).as(diff.words()).isTrue();

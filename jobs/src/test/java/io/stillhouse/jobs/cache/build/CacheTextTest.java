@@ -124,8 +124,7 @@ class CacheTextTest {
     assertThat(maskedRecord.rows()).isEqualTo(180);
     assertThat(variants).hasSize(60).allSatisfy(row -> assertThat(row).hasSize(3));
     assertThat(variants)
-        .filteredOn(
-            row -> !Arrays.equals(row.get(0).mlmLabels(), row.get(1).mlmLabels()))
+        .filteredOn(row -> !Arrays.equals(row.get(0).mlmLabels(), row.get(1).mlmLabels()))
         .hasSizeGreaterThan(40);
   }
 

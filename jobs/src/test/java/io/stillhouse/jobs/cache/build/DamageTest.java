@@ -198,9 +198,7 @@ class DamageTest {
 
   /** A fault and the file that it is in. */
   private record Damage(String name, String kind) {
-    /**
-     * Flips a bit of a random file, or truncates, empties, deletes or swaps the file.
-     */
+    /** Flips a bit of a random file, or truncates, empties, deletes or swaps the file. */
     static Damage of(Path cache, Random random) throws IOException {
       List<Path> files;
       try (var all = Files.walk(cache)) {

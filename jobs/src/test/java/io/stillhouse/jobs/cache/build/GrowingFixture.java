@@ -81,9 +81,9 @@ abstract class GrowingFixture {
 
   Map<String, Example> rows() throws IOException {
     Map<String, Example> rows = new TreeMap<>();
-    List<Column> there =
+    List<Column> present =
         COLUMNS.stream().filter(column -> columns().contains(column.name())).toList();
-    CacheReader reader = CacheReader.open(STORAGE, hadoop(), there);
+    CacheReader reader = CacheReader.open(STORAGE, hadoop(), present);
     for (Example row : CacheRows.rows(reader)) {
       assertThat(rows.put(row.id(), row)).as(row.id()).isNull();
     }

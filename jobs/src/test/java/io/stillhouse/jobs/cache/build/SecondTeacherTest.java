@@ -310,9 +310,7 @@ class SecondTeacherTest {
   }
 
   private static String[] ofShallow() {
-    return new String[] {
-      "teacher.name=shallow", "teacher.path=" + shallow, "targets.hidden=[2]"
-    };
+    return new String[] {"teacher.name=shallow", "teacher.path=" + shallow, "targets.hidden=[2]"};
   }
 
   private static Settings settings(Path cache, String... more) {

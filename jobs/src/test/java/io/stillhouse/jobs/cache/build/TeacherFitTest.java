@@ -122,10 +122,8 @@ class TeacherFitTest {
     assertThatCode(() -> require(first, second)).doesNotThrowAnyException();
   }
 
-  private AbstractThrowableAssert<?, ?> assertRejected(
-      Path first, Path second) {
-    return assertThatThrownBy(() -> require(first, second))
-        .isInstanceOf(StillhouseException.class);
+  private AbstractThrowableAssert<?, ?> assertRejected(Path first, Path second) {
+    return assertThatThrownBy(() -> require(first, second)).isInstanceOf(StillhouseException.class);
   }
 
   private void require(Path first, Path second) throws IOException {

@@ -13,7 +13,6 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.Map;
 import java.util.TreeMap;
-import org.apache.commons.io.FileUtils;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
@@ -29,8 +28,8 @@ class CacheDiffTest {
   void copiesModelTwice() throws IOException {
     a = directory.resolve("a");
     b = directory.resolve("b");
-    FileUtils.copyDirectory(Tiny.MLM.toFile(), a.resolve("one").toFile());
-    FileUtils.copyDirectory(Tiny.MLM.toFile(), b.resolve("one").toFile());
+    Tiny.copy(Tiny.MLM, a.resolve("one"));
+    Tiny.copy(Tiny.MLM, b.resolve("one"));
   }
 
   @Test
@@ -57,7 +56,7 @@ class CacheDiffTest {
 
   @Test
   void missingModelIsDifference() throws IOException {
-    FileUtils.copyDirectory(Tiny.MLM.toFile(), b.resolve("two").toFile());
+    Tiny.copy(Tiny.MLM, b.resolve("two"));
 
     CacheDiff.Result diff = CacheDiff.compare(a.toString(), b.toString());
 

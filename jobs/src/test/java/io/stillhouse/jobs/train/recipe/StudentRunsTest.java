@@ -30,8 +30,7 @@ class StudentRunsTest {
           OneShardCache.row("a", "he was", 1.0),
           OneShardCache.row("b", "he had", 1.0),
           OneShardCache.row("c", "not this", 0.0));
-  private static final List<InputRow> UNLABELLED =
-      List.of(OneShardCache.row("a", "he was", null));
+  private static final List<InputRow> UNLABELLED = List.of(OneShardCache.row("a", "he was", null));
   private static final Column[] TARGETS = {Targets.LOGITS, Targets.hidden(3)};
 
   private static final String[] LABELS_ALONE = {
@@ -73,8 +72,7 @@ class StudentRunsTest {
     StudentRuns.OfRecipe made = runs(UNLABELLED, TARGETS);
 
     assertThat(made.runs()).extracting(StudentRun::name).containsExactly("student");
-    assertThat(made.notes())
-        .containsExactly("the cache has no labels, so student has no baseline");
+    assertThat(made.notes()).containsExactly("the cache has no labels, so student has no baseline");
   }
 
   @Test
