@@ -51,6 +51,8 @@ class ForecastTest {
               "attention/attention_03", 16_000L),
           64,
           7000);
+  private static final StoredBytes INPUTS =
+      new StoredBytes(Map.of("inputs/input_ids", 500L), 64, 0);
   private static final double CACHE_BYTES = 10_000 + 1200 + 192_000 + 800_000 + 4 * 32;
 
   private static final Forecast.Overhead OVERHEAD = new Forecast.Overhead(10, 20, Map.of());
@@ -155,7 +157,7 @@ class ForecastTest {
             List.of(3),
             List.of(3),
             List.of()),
-        new TargetSizes(BYTES, PROBED, BYTES, PROBED, CORPUS),
+        new TargetSizes(BYTES, PROBED, INPUTS, PROBED, CORPUS),
         new TeacherProbe.Teacher(
             new TeacherProbe.ProbeCache(new Path("cache"), PROBED, 2, BYTES),
             new TeacherProbe.Speed(100, 4),

@@ -11,13 +11,13 @@ import io.stillhouse.jobs.cache.build.OneShardCache;
 import io.stillhouse.jobs.corpus.InputRow;
 import io.stillhouse.jobs.storage.Storage;
 import io.stillhouse.jobs.train.student.StudentRun;
+import io.stillhouse.spec.DistillSpec;
 import io.stillhouse.spec.EncoderSpec;
-import io.stillhouse.spec.Head;
-import io.stillhouse.spec.Task;
 import io.stillhouse.target.Column;
 import io.stillhouse.target.Targets;
 import java.io.IOException;
 import java.nio.file.Path;
+import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
 import org.junit.jupiter.api.Test;
@@ -126,15 +126,16 @@ class StudentRunsTest {
 
   @Test
   void balancesClassesByCountsOfCache() throws IOException {
-    Head classes = new Head(Task.CLASSIFICATION, List.of("not", "he"));
-    Path teacher = Tiny.shallow(directory.resolve("two-classes"), 1, classes);
-    Settings recipe =
-        recipe(teacher, LABELLED)
-            .with(LABELS_ALONE)
-            .settings("loss.hard-label.class-weights=balanced");
+    List<InputRow> rows = new ArrayList<>(LABELLED);
+    rows.add(OneShardCache.row("d", "the end", 2.0));
 
-    assertThat(of(recipe, true, Stage.only(recipe)).runs().get(0).loss().hard().classWeights())
-        .containsExactly(1.5, 0.75);
+    DistillSpec loss =
+        runs(rows, TARGETS, "loss.hard-label.weight=1", "loss.hard-label.class-weights=balanced")
+            .runs()
+            .get(0)
+            .loss();
+
+    assertThat(loss.hard().classWeights()).containsExactly(4 / 3.0, 2 / 3.0, 4 / 3.0);
   }
 
   @Test
