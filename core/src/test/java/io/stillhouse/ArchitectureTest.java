@@ -120,7 +120,7 @@ class ArchitectureTest {
   }
 
   @ArchTest
-  static void everyPackageBelongsToALayer(JavaClasses classes) {
+  static void everyPackageBelongsToLayer(JavaClasses classes) {
     assertThat(classes)
         .allSatisfy(
             type -> assertThat(MAY_DEPEND_ON).containsKey(type.getPackageName().split("\\.")[2]));

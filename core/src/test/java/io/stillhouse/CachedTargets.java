@@ -36,7 +36,7 @@ public abstract class CachedTargets {
   protected EncoderOutput live;
 
   @BeforeEach
-  void runTheTeacher() throws IOException {
+  void runTeacher() throws IOException {
     Autograd.record(Autograd.Mode.OFF);
     HuggingFaceDirectory directory =
         HuggingFaceDirectory.open(Golden.DIRECTORY.resolve("bert-tiny-mlm-v1"));

@@ -9,14 +9,14 @@ class PartsOfSpeechTest {
   private final PartsOfSpeech partsOfSpeech = PartsOfSpeech.english();
 
   @Test
-  void tagsAnEnglishSentence() {
+  void tagsEnglishSentence() {
     assertThat(
             partsOfSpeech.tags(List.of("The", "old", "dog", "quickly", "chased", "a", "cat", ".")))
         .containsExactly("DET", "ADJ", "NOUN", "ADV", "VERB", "DET", "NOUN", "PUNCT");
   }
 
   @Test
-  void tagsAWordByItsContext() {
+  void tagsWordByItsContext() {
     assertThat(partsOfSpeech.tags(List.of("They", "run", "home"))).element(1).isEqualTo("VERB");
     assertThat(partsOfSpeech.tags(List.of("It", "was", "a", "long", "run", ".")))
         .element(4)
@@ -24,7 +24,7 @@ class PartsOfSpeechTest {
   }
 
   @Test
-  void aSentenceWithoutWordsHasNoTags() {
+  void sentenceWithoutWordsHasNoTags() {
     assertThat(partsOfSpeech.tags(List.of())).isEmpty();
   }
 }

@@ -18,13 +18,13 @@ class ReplaceableWordsTest {
   }
 
   @Test
-  void doesNotReplaceStopWordsThatAreKept() {
+  void doesNotReplaceKeptStopWords() {
     assertThat(words(KEPT, "The films don't seem Very good"))
         .containsExactly("films", "seem", "good");
   }
 
   @Test
-  void aWordComesWithAllItsTokens() {
+  void wordIncludesAllItsTokens() {
     String text = "dull boilerplate";
     assertThat(KEPT.in(ToyTokenizer.encode(text), text))
         .containsExactly(

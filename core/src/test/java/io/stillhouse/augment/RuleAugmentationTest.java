@@ -24,7 +24,7 @@ class RuleAugmentationTest {
   private static final List<String> TAGS = List.of("NOUN", "VERB", "NOUN", "VERB");
 
   @Test
-  void changesNothingWhereAllProbabilitiesAreZero() {
+  void changesNothingIfAllProbabilitiesAreZero() {
     for (int copy = 1; copy <= 100; copy++) {
       assertThat(copy(0, 0, 0, copy)).isEqualTo(new Rewritten(TEXT, 4, 0));
     }
@@ -36,7 +36,7 @@ class RuleAugmentationTest {
   }
 
   @Test
-  void swapsKeepThePartOfSpeechAndFollowTheCorpus() {
+  void swapsPreservePartOfSpeechAndCorpusFrequency() {
     int copies = 20_000;
     Map<String, Integer> counts = new HashMap<>();
     for (int copy = 1; copy <= copies; copy++) {
@@ -55,7 +55,7 @@ class RuleAugmentationTest {
   }
 
   @Test
-  void doesNotCountAWordThatIsDrawnAgain() {
+  void doesNotCountRedrawnWord() {
     WordsByTag one = new WordsByTag(Map.of("NOUN", Map.of("film", 5L)));
     Rewritten rewritten =
         new RuleAugmentation(new RuleAugmentation.Probabilities(0, 1, 0), one, 1)
@@ -64,7 +64,7 @@ class RuleAugmentationTest {
   }
 
   @Test
-  void maskingAndSwappingExcludeEachOther() {
+  void maskingAndSwappingAreExclusive() {
     int copies = 20_000;
     int masked = 0;
     int swapped = 0;
@@ -79,7 +79,7 @@ class RuleAugmentationTest {
   }
 
   @Test
-  void keepsOneToFiveWordsInARowAlikeOften() {
+  void nGramLengthsAreUniformFromOneToFive() {
     String text = "a b c d e f g h i j";
     List<Span> words =
         IntStream.range(0, 10).mapToObj(word -> new Span(2 * word, 2 * word + 1)).toList();
@@ -104,7 +104,7 @@ class RuleAugmentationTest {
   }
 
   @Test
-  void keepsNGramsWithTheGivenProbability() {
+  void keepsNGramsWithGivenProbability() {
     int copies = 20_000;
     int whole = 0;
     for (int copy = 1; copy <= copies; copy++) {
@@ -116,7 +116,7 @@ class RuleAugmentationTest {
   }
 
   @Test
-  void changesWordsOfAnNGram() {
+  void changesWordsInsideNGram() {
     List<String> texts = new ArrayList<>();
     for (int copy = 1; copy <= 50; copy++) {
       texts.add(copy(1, 0, 1, copy).text());
@@ -127,7 +127,7 @@ class RuleAugmentationTest {
   }
 
   @Test
-  void copiesOfPairsChangeTheFirstTheSecondAndBothInTurn() {
+  void copiesOfPairsChangeFirstSecondAndBothInTurn() {
     List<String> turns = new ArrayList<>();
     for (int copy = 1; copy <= 6; copy++) {
       turns.add(

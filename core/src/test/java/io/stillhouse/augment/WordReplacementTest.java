@@ -24,7 +24,7 @@ class WordReplacementTest {
   }
 
   @Test
-  void replacesEveryWordWithCandidatesAtProbabilityOneAndKeepsAllBetweenThem() {
+  void replacesEveryWordWithCandidatesAtProbabilityOne() {
     Set<String> texts = new HashSet<>();
     for (int copy = 1; copy <= 100; copy++) {
       Rewritten rewritten = copy(1, copy);
@@ -36,7 +36,7 @@ class WordReplacementTest {
   }
 
   @Test
-  void replacesWordsWithTheGivenProbabilityByEquallyLikelyCandidates() {
+  void replacesWordsWithGivenProbabilityAndUniformCandidates() {
     int copies = 20_000;
     int fine = 0;
     int bad = 0;
@@ -80,7 +80,7 @@ class WordReplacementTest {
   }
 
   @Test
-  void candidatesOfOneWordDoNotAffectAnother() {
+  void candidatesOfOneWordDoNotAffectOthers() {
     WordReplacement replacement = new WordReplacement(0.5, 3);
     for (int copy = 1; copy <= 50; copy++) {
       Rewritten.Place place = new Rewritten.Place(copy, 0);
@@ -94,7 +94,7 @@ class WordReplacementTest {
   }
 
   @Test
-  void aCandidateTakesTheWordsCapital() {
+  void candidateKeepsCapitalization() {
     List<Span> words = List.of(new Span(0, 4), new Span(5, 9), new Span(10, 13));
     Rewritten rewritten =
         new WordReplacement(1, 1)
@@ -108,7 +108,7 @@ class WordReplacementTest {
   }
 
   @Test
-  void keepsATextWithoutWords() {
+  void keepsTextWithoutWords() {
     assertThat(
             new WordReplacement(1, 1)
                 .copy("...", List.of(), List.of(), "k", new Rewritten.Place(1, 0)))

@@ -7,31 +7,31 @@ import org.junit.jupiter.api.Test;
 
 class WordSplitTest {
   @Test
-  void splitsAtWhiteSpaceAndTakesPunctuationFromTheEnds() {
+  void splitsAtWhiteSpaceAndStripsPunctuation() {
     assertThat(words(" \"Well-made\", he  said: 3.5 stars...\n"))
         .containsExactly("\"", "Well-made", "\"", ",", "he", "said", ":", "3.5", "stars", "...");
   }
 
   @Test
-  void keepsContractionsAndRuns() {
+  void keepsContractionsAndPunctuationRuns() {
     assertThat(words("don't haul 'em -- it 's the 90’s"))
         .containsExactly("don't", "haul", "'em", "--", "it", "'s", "the", "90’s");
   }
 
   @Test
-  void treatsAMaskAsOneWord() {
+  void treatsMaskAsOneWord() {
     assertThat(words("a [MASK], [MASK][MASK] b"))
         .containsExactly("a", "[MASK]", ",", "[MASK]", "[MASK]", "b");
   }
 
   @Test
-  void knowsCharactersOfTwoShards() {
+  void handlesSurrogatePairs() {
     assertThat(words("so \uD83D\uDE00\uD83D\uDE00! \uD835\uDC9Cb?"))
         .containsExactly("so", "\uD83D\uDE00\uD83D\uDE00", "!", "\uD835\uDC9Cb", "?");
   }
 
   @Test
-  void findsNoWordsInABlankText() {
+  void findsNoWordsInBlankText() {
     assertThat(words(" \t")).isEmpty();
     assertThat(words("")).isEmpty();
   }

@@ -15,7 +15,7 @@ class WordVectorsTest {
   private static final Set<String> PIECES = Set.of("the", "##ing", ".", "absent");
 
   @Test
-  void readsOnlyTheVectorsOfKnownPieces() throws IOException {
+  void readsOnlyVectorsOfKnownPieces() throws IOException {
     Map<String, float[]> vectors =
         of("of 1 2 3\nthe 0.5 -1e-2 3\n##ing 4 5 6 \nthe 9 9 9\n").read(PIECES);
 
@@ -25,26 +25,26 @@ class WordVectorsTest {
   }
 
   @Test
-  void readsTheFirstWantedVectors() throws IOException {
+  void readsFirstRequestedVectors() throws IOException {
     assertThat(
             of("the 1 2\n, 3 4\ncafé 5 6\nthe 9 9\nlast 7 8\n").read(word -> !word.equals(","), 2))
         .containsOnlyKeys("the", "café");
   }
 
   @Test
-  void skipsAWord2vecHeader() throws IOException {
+  void skipsWord2vecHeader() throws IOException {
     assertThat(of("2 3\nthe 1 2 3\n").width()).isEqualTo(3);
     assertThat(of("2 3\nthe 1 2 3\n").read(PIECES)).containsOnlyKeys("the");
     assertThat(of("the 1 2 3 4\n").width()).isEqualTo(4);
   }
 
   @Test
-  void aTokenMayHoldBlanks() throws IOException {
+  void tokenMayContainBlanks() throws IOException {
     assertThat(of("the 1 2\n. . . 3 4\n. 5 6\n").read(PIECES).get(".")).containsExactly(5f, 6f);
   }
 
   @Test
-  void refusesAShortLineByItsNumber() {
+  void rejectsShortLineWithItsNumber() {
     assertThatThrownBy(() -> of("of 1 2\nthe 1\n").read(PIECES))
         .isInstanceOf(StillhouseException.class)
         .hasMessage(
@@ -53,7 +53,7 @@ class WordVectorsTest {
   }
 
   @Test
-  void refusesNumbersThatAreNotFinite() {
+  void rejectsNonFiniteNumbers() {
     for (String word : new String[] {"NaN", "x", "1e99"}) {
       assertThatThrownBy(() -> of("2 2\nof 1 2\nthe 1 %s\n".formatted(word)).read(PIECES))
           .isInstanceOf(StillhouseException.class)
@@ -64,7 +64,7 @@ class WordVectorsTest {
   }
 
   @Test
-  void refusesAFileWithoutVectors() {
+  void rejectsFileWithoutVectors() {
     for (String text : new String[] {"", "the\n"}) {
       assertThatThrownBy(() -> of(text).width())
           .isInstanceOf(StillhouseException.class)

@@ -43,7 +43,7 @@ class ArchitecturesDirectoryTest {
         "albert-tiny-mlm-v1",
         "albert-tiny-cls-v1"
       })
-  void namesEveryTensorAsHuggingFaceDoes(String name) throws IOException {
+  void tensorNamesMatchHuggingFace(String name) throws IOException {
     Path theirs = Golden.DIRECTORY.resolve(name);
     try (NDManager manager = NDManager.newBaseManager(Device.cpu())) {
       HuggingFaceDirectory model = HuggingFaceDirectory.open(theirs);
@@ -72,7 +72,7 @@ class ArchitecturesDirectoryTest {
   }
 
   @Test
-  void namesTensorsOfABareDistilBertAndAlbertAsTheirModelsDo() throws IOException {
+  void bareDistilBertAndAlbertUseTheirModelsTensorNames() throws IOException {
     TinyModel.write(path, TinyModel.spec(Architecture.DISTILBERT, Head.NONE));
     assertThat(SafeTensors.open(path.resolve("model.safetensors")).names())
         .contains("embeddings.word_embeddings.weight", "transformer.layer.1.ffn.lin2.bias")
@@ -88,7 +88,7 @@ class ArchitecturesDirectoryTest {
   }
 
   @Test
-  void namesMissingTensorsAsTheFileWould() throws IOException {
+  void reportsMissingTensorsUnderTheirNamesInFile() throws IOException {
     EncoderSpec spec = TinyModel.spec(Architecture.DISTILBERT, Head.MASKED_LM);
     Map<String, LazyTensor> weights = TinyModel.weights(spec);
     TinyModel.write(path, spec);
@@ -111,7 +111,7 @@ class ArchitecturesDirectoryTest {
   }
 
   @Test
-  void refusesAnAlbertWithAnotherActivation() throws IOException {
+  void rejectsAlbertWithUnsupportedActivation() throws IOException {
     TinyModel.write(path, TinyModel.spec(Architecture.ALBERT, Head.MASKED_LM));
     TinyModel.edit(path, "\"hidden_act\": \"gelu\",", "");
     TinyModel.edit(path, "\"num_hidden_groups\": 1", "\"num_hidden_groups\": 2");
@@ -124,7 +124,7 @@ class ArchitecturesDirectoryTest {
   }
 
   @Test
-  void refusesADistilBertThatIsNotComputedExactlyOrHasAnotherHead() throws IOException {
+  void rejectsUnsupportedDistilBert() throws IOException {
     TinyModel.write(path, TinyModel.spec(Architecture.DISTILBERT, Head.MASKED_LM));
     TinyModel.edit(path, "\"activation\": \"gelu\"", "\"activation\": \"relu\"");
     assertThatThrownBy(() -> HuggingFaceDirectory.open(path))
@@ -143,7 +143,7 @@ class ArchitecturesDirectoryTest {
   }
 
   @Test
-  void setsTheTokenizerClassOfTheNewModelInACopy() throws IOException {
+  void setsTokenizerClassInCopiedConfig() throws IOException {
     Path bert = Files.createDirectory(parent.resolve("bert"));
     Files.write(bert.resolve("vocab.txt"), TinyModel.VOCAB);
     assertThat(tokenizerConfig(Architecture.ALBERT, bert))

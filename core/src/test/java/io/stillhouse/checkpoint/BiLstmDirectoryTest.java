@@ -44,7 +44,7 @@ class BiLstmDirectoryTest {
   }
 
   @Test
-  void refusesABiLstmAsATeacher() {
+  void rejectsBiLstmAsTeacher() {
     assertThatThrownBy(() -> HuggingFaceDirectory.open(PAIR))
         .isInstanceOf(StillhouseException.class)
         .hasMessage(
@@ -53,7 +53,7 @@ class BiLstmDirectoryTest {
   }
 
   @Test
-  void readsWhatItWrote() throws IOException {
+  void readsBackWhatItWrote() throws IOException {
     BiLstmSpec from = (BiLstmSpec) ModelDirectory.open(PAIR).spec();
     BiLstmSpec spec =
         new BiLstmSpec(from.words(), from.units(), 0.25, from.texts(), Head.REGRESSION);
@@ -76,7 +76,7 @@ class BiLstmDirectoryTest {
   }
 
   @Test
-  void namesEveryTensorThatDoesNotFit() throws IOException {
+  void reportsEveryMismatchedTensor() throws IOException {
     Map<String, NDArray> weights = ModelDirectory.open(PAIR).weights(manager);
     NDArray bias = weights.remove("dense.bias");
     weights.put("pooler.bias", bias);
@@ -91,7 +91,7 @@ class BiLstmDirectoryTest {
   }
 
   @Test
-  void refusesAVocabularyOfAnotherSize() throws IOException {
+  void rejectsVocabularyOfWrongSize() throws IOException {
     ModelDirectory.open(PAIR).copyTo(directory.resolve("a"));
     Files.write(directory.resolve("a/vocab.txt"), List.of("[PAD]", "[UNK]"));
 

@@ -77,7 +77,7 @@ class HuggingFaceDirectoryTest {
   }
 
   @Test
-  void namesTensorsOfABareEncoderAsBertModelDoes() throws IOException {
+  void bareEncoderUsesBertModelTensorNames() throws IOException {
     TinyModel.write(path, TinyModel.spec(4, 2, Head.NONE));
 
     assertThat(SafeTensors.open(path.resolve("model.safetensors")).names())
@@ -87,7 +87,7 @@ class HuggingFaceDirectoryTest {
   }
 
   @Test
-  void keepsAPoolerThatItsOwnHeadDoesNotRead() throws IOException {
+  void keepsUnusedPooler() throws IOException {
     Map<String, LazyTensor> weights = TinyModel.weights(MASKED_LM);
     weights.put("bert.pooler.dense.weight", TinyModel.tensor("pooler", 4, 4));
     weights.put("bert.pooler.dense.bias", TinyModel.tensor("pooler", 4));
@@ -100,7 +100,7 @@ class HuggingFaceDirectoryTest {
   }
 
   @Test
-  void takesTheNamesOfOldCheckpoints() throws IOException {
+  void acceptsNamesOfOldCheckpoints() throws IOException {
     Map<String, LazyTensor> old = new LinkedHashMap<>();
     TinyModel.weights(MASKED_LM)
         .forEach(
@@ -122,7 +122,7 @@ class HuggingFaceDirectoryTest {
   }
 
   @Test
-  void readsShards() throws IOException {
+  void readsShardedWeights() throws IOException {
     TinyModel.write(path, MASKED_LM);
     Map<String, LazyTensor> first = new LinkedHashMap<>(TinyModel.weights(MASKED_LM));
     LazyTensor words = first.remove(EncoderSpec.WORDS);
@@ -146,7 +146,7 @@ class HuggingFaceDirectoryTest {
   }
 
   @Test
-  void namesEveryMissingMisshapedAndUnknownTensorAtOnce() throws IOException {
+  void reportsAllMissingMisshapenAndUnknownTensors() throws IOException {
     Map<String, LazyTensor> weights = TinyModel.weights(MASKED_LM);
     weights.remove("cls.predictions.transform.dense.bias");
     weights.put(EncoderSpec.WORDS, TinyModel.tensor(EncoderSpec.WORDS, 9, 5));
@@ -166,7 +166,7 @@ class HuggingFaceDirectoryTest {
   }
 
   @Test
-  void refusesADecoderThatIsNotTied() throws IOException {
+  void rejectsUntiedDecoder() throws IOException {
     Map<String, LazyTensor> weights = TinyModel.weights(MASKED_LM);
     weights.put("cls.predictions.decoder.weight", TinyModel.tensor("decoder", 9, 4));
     TinyModel.write(path, MASKED_LM, weights);
@@ -181,7 +181,7 @@ class HuggingFaceDirectoryTest {
   }
 
   @Test
-  void refusesRobertaByName() throws IOException {
+  void rejectsRobertaByName() throws IOException {
     TinyModel.write(path, MASKED_LM);
     TinyModel.edit(path, "\"model_type\": \"bert\"", "\"model_type\": \"roberta\"");
 
@@ -193,7 +193,7 @@ class HuggingFaceDirectoryTest {
   }
 
   @Test
-  void refusesConfigsThatAreNotComputedExactly() throws IOException {
+  void rejectsUnsupportedConfigs() throws IOException {
     TinyModel.write(path, MASKED_LM);
     TinyModel.edit(
         path, "\"hidden_act\": \"gelu\"", "\"hidden_act\": \"gelu_new\", \"is_decoder\": true");
@@ -213,7 +213,7 @@ class HuggingFaceDirectoryTest {
   }
 
   @Test
-  void infersTheHeadFromTheTensorsIfTheConfigNamesNone() throws IOException {
+  void infersHeadFromTensorsIfConfigNamesNone() throws IOException {
     TinyModel.write(path, MASKED_LM);
     TinyModel.edit(path, "\"architectures\": [\n    \"BertForMaskedLM\"\n  ],", "");
     assertThat(HuggingFaceDirectory.open(path).spec().head()).isEqualTo(Head.MASKED_LM);
@@ -225,7 +225,7 @@ class HuggingFaceDirectoryTest {
   }
 
   @Test
-  void refusesAVocabularyOfAnotherSize() throws IOException {
+  void rejectsVocabularyOfWrongSize() throws IOException {
     TinyModel.write(path, MASKED_LM);
     Files.write(path.resolve("vocab.txt"), TinyModel.VOCAB.subList(0, 8));
     assertThatThrownBy(() -> HuggingFaceDirectory.open(path))
@@ -243,7 +243,7 @@ class HuggingFaceDirectoryTest {
   }
 
   @Test
-  void countsTheAddedTokensOfTokenizerJson() throws IOException {
+  void countsAddedTokensOfTokenizerJson() throws IOException {
     TinyModel.write(path, MASKED_LM);
     Files.delete(path.resolve("vocab.txt"));
     Files.writeString(
@@ -257,7 +257,7 @@ class HuggingFaceDirectoryTest {
   }
 
   @Test
-  void takesAWordTableThatIsPaddedToAMultipleOfEight() throws IOException {
+  void acceptsWordTablePaddedToMultipleOfEight() throws IOException {
     EncoderSpec padded =
         new EncoderSpec(
             new EncoderSpec.Embeddings(16, 6, 2, 0),
@@ -270,7 +270,7 @@ class HuggingFaceDirectoryTest {
   }
 
   @Test
-  void saysWhatADirectoryLacks() throws IOException {
+  void reportsMissingFiles() throws IOException {
     Files.createDirectory(path);
     assertThatThrownBy(() -> HuggingFaceDirectory.open(path))
         .isInstanceOf(StillhouseException.class)

@@ -46,7 +46,7 @@ class SafeTensorsTest {
   }
 
   @Test
-  void writesAViewInTheOrderOfItsOwnRows() throws IOException {
+  void writesViewInRowOrder() throws IOException {
     Path file = directory.resolve("x.safetensors");
     try (NDManager manager = NDManager.newBaseManager(Device.cpu())) {
       NDArray matrix = manager.create(new float[] {1, 2, 3, 4, 5, 6}, new Shape(2, 3));
@@ -58,7 +58,7 @@ class SafeTensorsTest {
   }
 
   @Test
-  void startsTheTensorsAtAMultipleOfEightBytes() throws IOException {
+  void alignsTensorsToEightBytes() throws IOException {
     for (int length = 1; length <= 8; length++) {
       Path file = directory.resolve(length + ".safetensors");
       SafeTensors.writeLazily(file, Map.of("n".repeat(length), TinyModel.tensor("n", 3)), Map.of());
@@ -70,7 +70,7 @@ class SafeTensorsTest {
   }
 
   @Test
-  void widensHalvesBfloatsAndDoubles() throws IOException {
+  void convertsFloat16Bfloat16AndFloat64() throws IOException {
     ByteBuffer data = ByteBuffer.allocate(26).order(ByteOrder.LITTLE_ENDIAN);
     // 1, -2, 65504, the smallest subnormal, infinity
     for (int half : new int[] {0x3c00, 0xc000, 0x7bff, 0x0001, 0x7c00}) {
@@ -110,7 +110,7 @@ class SafeTensorsTest {
   }
 
   @Test
-  void refusesATruncatedFile() throws IOException {
+  void rejectsTruncatedFile() throws IOException {
     Path file = directory.resolve("x.safetensors");
     SafeTensors.writeLazily(file, Map.of("weight", TinyModel.tensor("weight", 4, 4)), Map.of());
     byte[] whole = Files.readAllBytes(file);
@@ -124,7 +124,7 @@ class SafeTensorsTest {
   }
 
   @Test
-  void refusesAFileThatIsNotSafetensors() throws IOException {
+  void rejectsFileThatIsNotSafetensors() throws IOException {
     Path file = directory.resolve("x.safetensors");
     Files.writeString(file, "version https://git-lfs");
 
@@ -136,7 +136,7 @@ class SafeTensorsTest {
   }
 
   @Test
-  void refusesAHeaderOfAnotherKind() throws IOException {
+  void rejectsMalformedHeader() throws IOException {
     Path file = handmade("{\"x\":{\"dtype\":\"F32\",\"shape\":\"all\"}}", new byte[0]);
 
     assertThatThrownBy(() -> SafeTensors.open(file))
@@ -147,7 +147,7 @@ class SafeTensorsTest {
   }
 
   @Test
-  void refusesATensorWhoseBytesDoNotFitItsShape() throws IOException {
+  void rejectsTensorWhoseSizeDoesNotMatchItsShape() throws IOException {
     Path file =
         handmade("{\"x\":{\"dtype\":\"F32\",\"shape\":[3],\"data_offsets\":[0,8]}}", new byte[8]);
 

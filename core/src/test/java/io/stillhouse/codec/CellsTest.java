@@ -23,7 +23,7 @@ import org.junit.jupiter.params.provider.EnumSource;
 class CellsTest extends CachedTargets {
   @ParameterizedTest
   @CsvSource({"FLOAT32, 0", "FLOAT16, 5e-4", "INT8, 1e-2"})
-  void storedTargetsAreWithinTheRoundingOfTheirDtype(Dtype dtype, double most) {
+  void storedTargetsAreWithinRoundingOfTheirDtype(Dtype dtype, double most) {
     TargetBatch read = cached(dtype, List.of(0, 3), List.of(2), MlmTargets.NONE);
 
     assertThat(error(read.hiddenBLD(3), live.hidden(3), 1)).isLessThanOrEqualTo(most);
@@ -32,7 +32,7 @@ class CellsTest extends CachedTargets {
 
   @ParameterizedTest
   @CsvSource({"FLOAT32, 1e-5", "FLOAT16, 5e-4", "INT8, 1e-2"})
-  void derivedTargetsAreWithinTheRoundingOfTheHiddenStateBelow(Dtype dtype, double most) {
+  void derivedTargetsAreWithinRoundingOfHiddenStateBelow(Dtype dtype, double most) {
     TargetBatch read =
         cached(
             dtype,
@@ -48,7 +48,7 @@ class CellsTest extends CachedTargets {
   }
 
   @Test
-  void embeddingOutputIsDerivedFromTheIds() {
+  void embeddingOutputIsDerivedFromIds() {
     TargetBatch read = cached(Dtype.INT8, List.of(3), List.of(), MlmTargets.NONE);
 
     assertThat(error(read.hiddenBLD(0), live.hidden(0), 1)).isZero();
@@ -56,7 +56,7 @@ class CellsTest extends CachedTargets {
 
   @ParameterizedTest
   @EnumSource(Positions.class)
-  void denseLogitsEqualTheTeachers(Positions positions) {
+  void denseLogitsEqualLogitsOfTeacher(Positions positions) {
     MlmTargets dense = new MlmTargets(MlmTargets.Kind.DENSE, 0, List.of(), positions);
     TargetBatch read = cached(Dtype.FLOAT32, List.of(), List.of(), dense);
 
@@ -73,7 +73,7 @@ class CellsTest extends CachedTargets {
   }
 
   @Test
-  void refusesTokensWithoutSoftLabels() {
+  void rejectsTokensWithoutSoftLabels() {
     MlmTargets masked = new MlmTargets(MlmTargets.Kind.DENSE, 0, List.of(), Positions.MASKED);
     TargetBatch read = cached(Dtype.FLOAT32, List.of(), List.of(), masked);
 

@@ -25,7 +25,7 @@ class NamedTaskTest {
   }
 
   @Test
-  void aPairTaskHasTwoTextsAndLongerRows() {
+  void pairTaskHasTwoTextsAndLongerRows() {
     Settings settings = prepared("task=MRPC", "corpus.path=train.tsv");
 
     assertThat(Recipe.corpus(settings).columns())
@@ -35,7 +35,7 @@ class NamedTaskTest {
   }
 
   @Test
-  void valuesOfTheRecipeWin() {
+  void recipeOverridesTask() {
     Settings settings =
         prepared(
             "task=sts-b",
@@ -51,7 +51,7 @@ class NamedTaskTest {
   }
 
   @Test
-  void anotherFileFormatWinsOverTheTask() {
+  void explicitFileFormatOverridesTask() {
     for (String file : List.of("mine.csv", "a/mine.CSV.gz", "rows.parquet", "rows.jsonl")) {
       assertThat(Recipe.corpus(prepared("task=sst-2", "corpus.path=" + file)).format())
           .as(file)
@@ -62,7 +62,7 @@ class NamedTaskTest {
   }
 
   @Test
-  void refusesAnUnknownTask() {
+  void rejectsUnknownTask() {
     assertThatThrownBy(() -> prepared("task=wnli"))
         .isInstanceOf(StillhouseException.class)
         .hasMessage(

@@ -38,7 +38,7 @@ class OptionsTest {
 
   @ParameterizedTest
   @MethodSource("options")
-  void everyDefaultPassesItsOwnRule(Option<?> option) {
+  void everyDefaultIsValid(Option<?> option) {
     if (option.defaultValue() != null) {
       assertThat(passes(option, option.defaultValue())).as(option.key()).isTrue();
     }
@@ -46,7 +46,7 @@ class OptionsTest {
 
   @ParameterizedTest
   @MethodSource("options")
-  void everyOptionHasAKeyDocAndRuleInTheSameStyle(Option<?> option) {
+  void optionsDocumentKeysAndRulesConsistently(Option<?> option) {
     assertThat(option.key()).matches("[a-z0-9-]+(\\.[a-z0-9-]+)*");
     assertThat(option.doc()).endsWith(".");
     assertThat(option.ruleInWords()).isNotBlank().doesNotEndWith(".");
@@ -60,13 +60,13 @@ class OptionsTest {
 
   @ParameterizedTest
   @EnumSource(Term.class)
-  void everyTermHasAWeightAndCanDecideASweep(Term term) {
+  void everyTermHasWeightAndCanRankSweep(Term term) {
     assertThat(Options.ALL.stream().map(Option::key)).contains("loss." + term.id() + ".weight");
     assertThat(passes(Options.HALVING_BY, term.id())).isTrue();
   }
 
   @Test
-  void renamedKeysAreNotInUse() {
+  void renamedKeysAreUnused() {
     assertThat(Options.RENAMED.keySet())
         .doesNotContainAnyElementsOf(Options.ALL.stream().map(Option::key).toList());
   }
@@ -79,7 +79,7 @@ class OptionsTest {
 
   @ParameterizedTest
   @MethodSource("recipes")
-  void everyRecipeNamesATeacherAndAStudentOrALargerCorpus(Path recipe) {
+  void everyRecipeNamesTeacherAndStudentOrAugmentedCorpus(Path recipe) {
     Settings settings = Settings.parse(recipe, List.of());
 
     if (settings.has(Options.AUGMENT_TO)) {
@@ -100,7 +100,7 @@ class OptionsTest {
         "augment.candidates|0|a whole number from 1 to 10000",
         "augment.candidates|2147483647|a whole number from 1 to 10000"
       })
-  void refusesValuesThatBreakTheirRule(String key, String value, String rule) {
+  void rejectsInvalidValues(String key, String value, String rule) {
     assertThatThrownBy(() -> Settings.parse(null, List.of(key + "=" + value)))
         .isInstanceOf(StillhouseException.class)
         .hasMessage("%s must be %s, but is '%s'".formatted(key, rule, value));

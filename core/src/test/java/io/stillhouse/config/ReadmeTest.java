@@ -8,7 +8,7 @@ import org.junit.jupiter.api.Test;
 
 class ReadmeTest {
   @Test
-  void settingsTableMatchesTheOptions() throws IOException {
+  void settingsTableMatchesOptions() throws IOException {
     String readme = Files.readString(SettingsTable.README);
 
     assertThat(readme)

@@ -17,40 +17,40 @@ class RenamedKeysTest {
 
   @ParameterizedTest
   @MethodSource("renamed")
-  void aRenamedKeyIsRefused(Map.Entry<String, String> key) {
-    assertRefused(key.getKey() + "=1", key, "");
+  void rejectsRenamedKey(Map.Entry<String, String> key) {
+    assertRejected(key.getKey() + "=1", key, "");
   }
 
   @ParameterizedTest
   @MethodSource("renamed")
-  void aRenamedKeyIsRefusedInSweepOver(Map.Entry<String, String> key) {
-    assertRefused("sweep.over." + key.getKey() + "=[1, 2]", key, " in sweep.over");
+  void rejectsRenamedKeyInSweepOver(Map.Entry<String, String> key) {
+    assertRejected("sweep.over." + key.getKey() + "=[1, 2]", key, " in sweep.over");
   }
 
   @ParameterizedTest
   @MethodSource("renamed")
-  void aRenamedKeyIsRefusedInSweepStudents(Map.Entry<String, String> key) {
-    assertRefused(
+  void rejectsRenamedKeyInSweepStudents(Map.Entry<String, String> key) {
+    assertRejected(
         "sweep.students=[{ name = a, %s = 1 }]".formatted(key.getKey()), key, " in sweep.students");
   }
 
   @ParameterizedTest
   @MethodSource("renamed")
-  void aRenamedKeyIsRefusedInTrainStages(Map.Entry<String, String> key) {
-    assertRefused(
+  void rejectsRenamedKeyInTrainStages(Map.Entry<String, String> key) {
+    assertRejected(
         "train.stages=[{ name = a, %s = 1 }]".formatted(key.getKey()), key, " in train.stages");
   }
 
   @ParameterizedTest
   @MethodSource("renamed")
-  void aRenamedKeyIsRefusedInLossTeachers(Map.Entry<String, String> key) {
-    assertRefused(
+  void rejectsRenamedKeyInLossTeachers(Map.Entry<String, String> key) {
+    assertRejected(
         "loss.teachers=[{ name = b, teacher = c, %s = 1 }]".formatted(key.getKey()),
         key,
         " of teacher 'b' in loss.teachers");
   }
 
-  private static void assertRefused(String argument, Map.Entry<String, String> key, String where) {
+  private static void assertRejected(String argument, Map.Entry<String, String> key, String where) {
     assertThatThrownBy(() -> Settings.parse(null, List.of(argument)))
         .isInstanceOf(StillhouseException.class)
         .hasMessageContaining(

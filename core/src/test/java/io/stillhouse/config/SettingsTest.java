@@ -20,7 +20,7 @@ class SettingsTest {
   @TempDir private Path directory;
 
   @Test
-  void includesAFileNextToARecipeThatIsNamedWithoutADirectory() throws IOException {
+  void includesFileNextToRecipeGivenWithoutDirectory() throws IOException {
     Path included = Files.writeString(Path.of("included-by-a-test.conf"), "train.epochs = 7");
     Path recipe =
         Files.writeString(
@@ -34,7 +34,7 @@ class SettingsTest {
   }
 
   @Test
-  void argumentsWinOverTheRecipeAndTheRecipeOverDefaults() throws IOException {
+  void argumentsOverrideRecipeWhichOverridesDefaults() throws IOException {
     Path recipe = recipe("train { epochs = 7, batch-size = 8 }");
 
     Settings settings = Settings.parse(recipe, List.of("train.epochs=9"));
@@ -45,7 +45,7 @@ class SettingsTest {
   }
 
   @Test
-  void furtherValuesWinOverArguments() {
+  void addedValuesOverrideArguments() {
     Settings settings =
         Settings.parse(null, List.of("train.epochs=9")).with(Map.of("train.epochs", "2"));
 
@@ -53,7 +53,7 @@ class SettingsTest {
   }
 
   @Test
-  void readsListsFromRecipeAndArgumentAlike() throws IOException {
+  void readsListsFromRecipeAndArguments() throws IOException {
     Path recipe = recipe("targets.hidden = [0, 3, 6]\ncorpus.path = [a.tsv, \"b c.tsv\"]");
 
     Settings settings = Settings.parse(recipe, List.of("targets.attention=[ 1,2 ]"));
@@ -64,21 +64,21 @@ class SettingsTest {
   }
 
   @Test
-  void readsASingleValueAsAList() {
+  void readsSingleValueAsList() {
     Settings settings = Settings.parse(null, List.of("corpus.path=a.tsv"));
 
     assertThat(settings.get(Options.CORPUS_PATH)).containsExactly("a.tsv");
   }
 
   @Test
-  void onlyTheFirstEqualsSignSeparates() {
+  void onlyFirstEqualsSignSeparatesKeyFromValue() {
     Settings settings = Settings.parse(null, List.of("cache.path=/data/date=2020"));
 
     assertThat(settings.get(Options.CACHE)).isEqualTo("/data/date=2020");
   }
 
   @Test
-  void takesAnEnvironmentVariableThatIsSetAndPassesOverOneThatIsNot() throws IOException {
+  void readsEnvironmentVariablesThatAreSet() throws IOException {
     Path recipe =
         recipe(
             """
@@ -95,7 +95,7 @@ class SettingsTest {
   }
 
   @Test
-  void includesAnotherRecipeWhoseValuesGiveWay() throws IOException {
+  void recipeOverridesIncludedRecipe() throws IOException {
     Files.writeString(directory.resolve("base.conf"), "train.epochs = 4\ntrain.batch-size = 16\n");
     Path recipe = recipe("include \"base.conf\"\ntrain.epochs = 5\n");
 
@@ -127,7 +127,7 @@ class SettingsTest {
     "student.layermap, student.layer-map",
     "loss.hidden_mse.weight, loss.hidden-mse.weight"
   })
-  void suggestsTheNearestKey(String wrong, String right) {
+  void suggestsNearestKey(String wrong, String right) {
     assertThatThrownBy(() -> Settings.parse(null, List.of(wrong + "=1")))
         .isInstanceOf(StillhouseException.class)
         .hasMessage("unknown key '%s'; did you mean '%s'?".formatted(wrong, right));
@@ -145,7 +145,7 @@ class SettingsTest {
         "loss.teachers=[{ name = b, cache = c, wieght = 1 }]|'wieght' of teacher 'b' in"
             + " loss.teachers; did you mean 'weight'?"
       })
-  void suggestsTheNearestKeyInsideAnotherSetting(String argument, String problem) {
+  void suggestsNearestNestedKey(String argument, String problem) {
     assertThatThrownBy(() -> Settings.parse(null, List.of(argument)))
         .isInstanceOf(StillhouseException.class)
         .hasMessage("unknown key " + problem);
@@ -164,14 +164,14 @@ class SettingsTest {
         "student.layer-map|middle|uniform, top, bottom or a list such as [0, 3, 6, 9, 12]",
         "student.layer-map|[0, 99999999999]|uniform, top, bottom or a list such as [0, 3, 6, 9, 12]"
       })
-  void saysWhichRuleAValueBreaks(String key, String value, String rule) {
+  void reportsRuleThatValueViolates(String key, String value, String rule) {
     assertThatThrownBy(() -> Settings.parse(null, List.of(key + "=" + value)))
         .isInstanceOf(StillhouseException.class)
         .hasMessage("%s must be %s, but is '%s'".formatted(key, rule, value));
   }
 
   @Test
-  void checksFurtherValues() {
+  void validatesAddedValues() {
     Settings settings = Settings.parse(null, List.of());
 
     assertThatThrownBy(() -> settings.with(Map.of("train.epochs", "0")))
@@ -180,7 +180,7 @@ class SettingsTest {
   }
 
   @Test
-  void listsEveryRequiredOptionThatIsMissing() {
+  void reportsAllMissingRequiredOptions() {
     Settings settings = Settings.parse(null, List.of("cache.path=c"));
 
     assertThatThrownBy(() -> settings.require(Options.TEACHER, Options.CACHE, Options.EXPORT_TO))
@@ -194,7 +194,7 @@ class SettingsTest {
   }
 
   @Test
-  void namesAMissingValueWhenItIsRead() {
+  void reportsMissingValueWhenRead() {
     Settings settings = Settings.parse(null, List.of());
 
     assertThatThrownBy(() -> settings.get(Options.STUDENT_LAYERS))
@@ -205,7 +205,7 @@ class SettingsTest {
   }
 
   @Test
-  void refusesAMissingRecipe() {
+  void rejectsMissingRecipe() {
     Path nowhere = directory.resolve("nowhere.conf");
 
     assertThatThrownBy(() -> Settings.parse(nowhere, List.of()))
@@ -216,7 +216,7 @@ class SettingsTest {
   }
 
   @Test
-  void refusesARecipeThatIsNotHocon() throws IOException {
+  void rejectsInvalidHocon() throws IOException {
     Path recipe = recipe("train { epochs = 3");
 
     assertThatThrownBy(() -> Settings.parse(recipe, List.of()))
@@ -226,7 +226,7 @@ class SettingsTest {
   }
 
   @Test
-  void recordsEveryValueInForce() {
+  void recordsEveryEffectiveValue() {
     Map<String, String> inForce =
         Settings.parse(null, List.of("train.epochs=9", "teacher.path=t")).inForce();
 
@@ -238,7 +238,7 @@ class SettingsTest {
   }
 
   @Test
-  void aListenerReceivesTheKeysThatAreRead() {
+  void listenerReceivesKeysThatAreRead() {
     Set<String> read = new TreeSet<>();
     Settings settings = Settings.parse(null, List.of("train.epochs=9")).observed(read::add);
 

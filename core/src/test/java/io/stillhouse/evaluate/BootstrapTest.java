@@ -8,7 +8,7 @@ import org.junit.jupiter.api.Test;
 
 class BootstrapTest {
   @Test
-  void matchesTheFormulaForAMean() {
+  void matchesFormulaForMean() {
     double[] values = new double[400];
     Arrays.setAll(values, i -> i % 5 == 0 ? 1 : 0); // share 0.2: error sqrt(0.2 0.8 / 400) = 0.02
 
@@ -18,7 +18,7 @@ class BootstrapTest {
   }
 
   @Test
-  void sharedNoiseCancelsInADifference() {
+  void sharedNoiseCancelsInDifference() {
     double[] values = new double[100];
     double[] half = new double[100];
     Arrays.setAll(values, i -> i);
@@ -29,7 +29,7 @@ class BootstrapTest {
   }
 
   @Test
-  void givesTheSameResultOnEveryCallAndZeroForOneRow() {
+  void isDeterministicAndZeroForOneRow() {
     double[] values = {3, 1, 4, 1, 5};
 
     assertThat(Bootstrap.standardError(5, rows -> mean(values, rows)))

@@ -23,7 +23,7 @@ class FlopsTest {
   private static final long POOLED = 16 + 12;
 
   @Test
-  void countsBlocksAndHeadOfABert() {
+  void countsBlocksAndHeadOfBert() {
     EncoderSpec classifier = encoder(Architecture.BERT, 4, THREE_CLASSES);
 
     assertThat(BLOCK).isEqualTo(456);
@@ -34,19 +34,19 @@ class FlopsTest {
   }
 
   @Test
-  void countsADistilBertLikeABert() {
+  void countsDistilBertLikeBert() {
     assertThat(Flops.of(encoder(Architecture.DISTILBERT, 4, THREE_CLASSES), 3))
         .isEqualTo(2 * (2 * BLOCK + POOLED));
   }
 
   @Test
-  void countsTheEmbeddingMappingAndEveryPassOfAnAlbert() {
+  void countsEmbeddingMappingAndEveryPassOfAlbert() {
     assertThat(Flops.of(encoder(Architecture.ALBERT, 2, THREE_CLASSES), 3))
         .isEqualTo(2 * (3 * 2 * 4 + 2 * BLOCK + POOLED));
   }
 
   @Test
-  void countsGatesOfABiLstmInBothDirections() {
+  void countsGatesOfBiLstmInBothDirections() {
     // Word vectors of 5, 2 units a direction, 6 ReLU units: 4 gates of 2 units read 5 + 2 numbers.
     long gates = 2 * 3 * 4 * 2 * (5 + 2);
 
@@ -68,7 +68,7 @@ class FlopsTest {
     "4, 512, 2048, 3.4",
     "4, 312, 1200, 1.2"
   })
-  void tinyBertsTableCountsTwoForAMultiplyAdd(int layers, int width, int inner, double table) {
+  void tinyBertTableCountsMultiplyAddAsTwo(int layers, int width, int inner, double table) {
     EncoderSpec spec =
         new EncoderSpec(
             new EncoderSpec.Embeddings(30522, 512, 2, 0),

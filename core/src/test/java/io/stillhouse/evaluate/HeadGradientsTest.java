@@ -44,7 +44,7 @@ class HeadGradientsTest {
         "albert-tiny-mlm-v1",
         "albert-tiny-cls-v1"
       })
-  void areThoseOfHuggingFacesModelsRowByRow(String model) throws IOException {
+  void gradientsOfEachRowMatchHuggingFace(String model) throws IOException {
     try (NDManager manager = NDManager.newBaseManager()) {
       List<Example> rows = new Golden(model + "/golden.safetensors", manager).examples();
       NDArray expected = new Golden(model + "/heads.safetensors", manager).read("gradients");

@@ -15,7 +15,7 @@ class HeadImportanceTest {
   };
 
   @Test
-  void averagesTheAbsoluteValuesOfGradients() {
+  void averagesAbsoluteValuesOfGradients() {
     List<HeadImportance> blocks = HeadImportance.of(HeadSums.of(GRADIENTS), Normalise.NONE);
 
     assertThat(blocks).extracting(HeadImportance::block).containsExactly(1, 2);
@@ -29,7 +29,7 @@ class HeadImportanceTest {
   }
 
   @Test
-  void dividesByTheNormOfTheBlock() {
+  void dividesByNormOfBlock() {
     List<HeadImportance> blocks = HeadImportance.of(HeadSums.of(GRADIENTS), Normalise.LAYER);
 
     assertThat(blocks.get(0).importance()).containsExactly(3.0 / 5, 4.0 / 5);

@@ -40,7 +40,7 @@ class MetricsTest {
   }
 
   @Test
-  void countsAnAbsentClassAsZeroInF1() {
+  void countsAbsentClassAsZeroInF1() {
     Map<String, Double> metrics = classification(new int[] {0, 1}, new int[] {0, 1}, 3);
 
     assertThat(metrics.get("f1")).isCloseTo(2.0 / 3, ROUNDING);
@@ -48,7 +48,7 @@ class MetricsTest {
   }
 
   @Test
-  void anUndefinedMatthewsCorrelationIsZero() {
+  void undefinedMatthewsCorrelationIsZero() {
     Map<String, Double> metrics = classification(new int[] {1, 1, 1}, new int[] {1, 0, 1}, 2);
 
     assertThat(metrics.get("matthews")).isZero();
@@ -92,7 +92,7 @@ class MetricsTest {
   }
 
   @Test
-  void pairedErrorMatchesAValueWorkedByHand() {
+  void pairedErrorMatchesValueWorkedByHand() {
     Metrics.Paired paired = Metrics.paired(new long[] {3, 1}, new long[] {1, 1}, new long[] {4, 2});
 
     // Residuals 2 - 4/3 and 0 - 2/3; n / (n - 1) = 2; over 6 trials.
@@ -102,7 +102,7 @@ class MetricsTest {
   }
 
   @Test
-  void pairedErrorOfSingleTrialsEqualsThatOfAMean() {
+  void pairedErrorOfSingleTrialsEqualsErrorOfMean() {
     // Differences 1, 0, 0, -1, 1: mean 0.2, sample variance 0.7.
     Metrics.Paired paired =
         Metrics.paired(
@@ -113,7 +113,7 @@ class MetricsTest {
   }
 
   @Test
-  void aModelDoesNotDifferFromItself() {
+  void modelEqualsItself() {
     assertThat(Metrics.paired(new long[] {3, 1}, new long[] {3, 1}, new long[] {4, 2}))
         .isEqualTo(new Metrics.Paired(0, 0, 2));
   }
@@ -138,14 +138,14 @@ class MetricsTest {
   }
 
   @Test
-  void standardErrorOfAMeanMatchesAValueWorkedByHand() {
+  void standardErrorOfMeanMatchesValueWorkedByHand() {
     assertThat(Metrics.standardError(new double[] {1, 2, 6}))
         .isCloseTo(Math.sqrt(14.0 / 2 / 3), ROUNDING);
     assertThat(Metrics.standardError(new double[] {1})).isZero();
   }
 
   @Test
-  void refusesUnequalNumbersOfValues() {
+  void rejectsUnequalNumbersOfValues() {
     assertThatThrownBy(() -> classification(new int[2], new int[3], 2))
         .isInstanceOf(IllegalArgumentException.class)
         .hasMessage("lengths differ: 2 and 3");

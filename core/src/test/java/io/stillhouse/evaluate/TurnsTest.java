@@ -17,7 +17,7 @@ class TurnsTest {
   private final List<String> order = new ArrayList<>();
 
   @Test
-  void modelsTakeTurnsAndTheFirstRoundIsDiscarded() throws IOException {
+  void modelsTakeTurnsAndFirstRoundIsDiscarded() throws IOException {
     List<Turns.Rate> rates =
         measure(0, model("a", round -> round == 0 ? 100 : 4), model("b", round -> 1));
 
@@ -27,7 +27,7 @@ class TurnsTest {
   }
 
   @Test
-  void aSlowRoundChangesNeitherMedianNorRatio() throws IOException {
+  void slowRoundDoesNotAffectMedianOrRatio() throws IOException {
     // The machine is ten times slower in the third round, and slightly slower at random otherwise.
     long[] slow = {10, 10, 100, 11, 9, 10};
     List<Turns.Rate> rates =
@@ -39,7 +39,7 @@ class TurnsTest {
   }
 
   @Test
-  void passesFillATurnAndNoMore() throws IOException {
+  void passesFillTurn() throws IOException {
     // 24 seconds are 4 per turn: four passes of 1 s, two of 3 s, one of 7 s.
     List<Turns.Rate> rates =
         measure(24, model("a", pass -> 1), model("b", pass -> 3), model("c", pass -> 7));

@@ -36,8 +36,7 @@ class AttentionKlTest {
   @Test
   void divergenceMatchesHandComputation() {
     // Two real tokens and one of padding. The first attends to them 1 : 3 in the teacher and 1 : 1
-    // in
-    // the student; the second attends alike in both.
+    // in the student; the second attends equally in both.
     float three = (float) Math.log(3);
     NDArray teacherBHLL =
         manager.create(new float[] {0, three, 9, three, 0, 9, 9, 9, 9}, new Shape(1, 1, 3, 3));
@@ -106,7 +105,7 @@ class AttentionKlTest {
   }
 
   @Test
-  void paddingDoesNotMatter() {
+  void ignoresPadding() {
     double[] otherStudent = student.clone();
     double[] otherTeacher = teacher.clone();
     boolean[] padding = new boolean[student.length];
@@ -132,7 +131,7 @@ class AttentionKlTest {
   }
 
   @Test
-  void vectorsAtPaddingDoNotMatter() {
+  void ignoresVectorsAtPadding() {
     double[] other = studentVectors.clone();
     double[] mask = mask();
     for (int i = 0; i < other.length; i++) {
@@ -150,7 +149,7 @@ class AttentionKlTest {
   }
 
   @Test
-  void refusesAnotherNumberOfHeads() {
+  void rejectsDifferentNumberOfHeads() {
     NDArray two = manager.zeros(new Shape(1, 2, 3, 3));
     NDArray four = manager.zeros(new Shape(1, 4, 3, 3));
 

@@ -69,7 +69,7 @@ class AttentionLossTest {
   }
 
   @Test
-  void paddingDoesNotMatter() {
+  void ignoresPadding() {
     double[] otherStudent = student.clone();
     double[] otherTeacher = teacher.clone();
     boolean[] padding = new boolean[student.length];
@@ -93,7 +93,7 @@ class AttentionLossTest {
   }
 
   @Test
-  void refusesAnotherNumberOfHeads() {
+  void rejectsDifferentNumberOfHeads() {
     NDArray two = manager.zeros(new Shape(1, 2, 3, 3));
     NDArray four = manager.zeros(new Shape(1, 4, 3, 3));
 

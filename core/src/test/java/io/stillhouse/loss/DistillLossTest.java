@@ -5,7 +5,6 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import static org.assertj.core.api.Assertions.within;
 
 import ai.djl.ndarray.NDArray;
-import ai.djl.ndarray.NDManager;
 import io.stillhouse.Golden;
 import io.stillhouse.GoldenTargets;
 import io.stillhouse.checkpoint.HuggingFaceDirectory;
@@ -16,56 +15,22 @@ import io.stillhouse.model.Capture;
 import io.stillhouse.model.EncoderOutput;
 import io.stillhouse.model.encoder.Encoder;
 import io.stillhouse.spec.DistillSpec;
-import io.stillhouse.spec.EncoderSpec;
 import io.stillhouse.target.Example;
-import io.stillhouse.target.MlmTargets;
 import io.stillhouse.target.TargetSource;
 import io.stillhouse.torch.Autograd;
 import io.stillhouse.torch.Dropout;
-import io.stillhouse.train.StudentInit;
 import java.io.IOException;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.EnumMap;
 import java.util.List;
 import java.util.Map;
-import java.util.TreeMap;
-import org.junit.jupiter.api.AfterEach;
-import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.EnumSource;
 
-/** The tiny golden masked LM as teacher, and a random student of one block. */
-class DistillLossTest {
-  private static final List<Integer> MAP = List.of(0, 3);
-  private static final double TEMPERATURE = 2;
-
-  /** float32 rounding of sums over a batch. */
-  private static final double ROUNDING = 1e-5;
-
-  private NDManager manager;
-  private Golden golden;
-  private Encoder teacher;
-  private List<Example> rows;
-
-  @BeforeEach
-  void open() throws IOException {
-    Autograd.record(Autograd.Mode.OFF);
-    manager = NDManager.newBaseManager();
-    golden = new Golden("bert-tiny-mlm-v1/golden.safetensors", manager);
-    HuggingFaceDirectory directory =
-        HuggingFaceDirectory.open(Golden.DIRECTORY.resolve("bert-tiny-mlm-v1"));
-    teacher = new Encoder(directory.spec(), directory.weights(manager));
-    rows = GoldenTargets.of(golden);
-  }
-
-  @AfterEach
-  void close() {
-    Autograd.record(Autograd.Mode.OFF);
-    manager.close();
-  }
-
+/** Tests weights, micro-batches and soft labels of a masked LM. */
+class DistillLossTest extends DistillLossFixture {
   @Test
   void appliesEachWeightOnce() {
     Encoder student = student(32);
@@ -103,7 +68,7 @@ class DistillLossTest {
 
   @ParameterizedTest
   @EnumSource(DistillSpec.Positions.class)
-  void sharesOfMicroBatchesAddUpToTheBatch(DistillSpec.Positions positions) {
+  void termsOfMicroBatchesAddUpToBatch(DistillSpec.Positions positions) {
     Encoder student = student(32);
     DistillSpec spec = spec(positions, 5, 2, 1, 0.5, 0.25, 0.125);
     List<Example> batch = new ArrayList<>(rows);
@@ -124,7 +89,7 @@ class DistillLossTest {
   }
 
   @Test
-  void gradientsOfMicroBatchesAddUpToTheBatch() {
+  void gradientsOfMicroBatchesAddUpToBatch() {
     DistillSpec spec = spec(DistillSpec.Positions.MASKED, 5, 2, 1, 0.5, 0.25, 0.125);
     String name = "bert.encoder.layer.0.attention.self.query.weight";
     NDArray whole = gradient(spec, name, List.of(rows));
@@ -136,7 +101,7 @@ class DistillLossTest {
   }
 
   @Test
-  void softLabelsOfAMaskedLmCoverEveryRealToken() {
+  void maskedLmSoftLabelsCoverEveryRealToken() {
     double[] expected = new double[2];
     softReference(student(32), expected);
 
@@ -148,7 +113,7 @@ class DistillLossTest {
   }
 
   @Test
-  void softLabelsOfMaskedTokensCoverOnlyMaskedTokens() {
+  void maskedPositionsCoverOnlyMaskedTokens() {
     double[] expected = new double[2];
     softReference(student(32), expected);
 
@@ -175,53 +140,7 @@ class DistillLossTest {
   }
 
   @Test
-  void projectsANarrowerStudentToTheTeachersWidth() {
-    Encoder student = student(16);
-    DistillSpec spec = spec(DistillSpec.Positions.ALL, 0, 0, 0, 1, 1, 0);
-    Map<String, NDArray> projections = StudentInit.projections(manager, spec, 16, 32, 1);
-    TargetBatch targets = new TargetBatch(manager, rows, TeacherParts.NONE);
-    EncoderOutput output = forward(student, spec, targets);
-
-    Map<Term, Double> terms =
-        new DistillLoss(spec, student, projections).of(output, targets, Counts.of(rows)).terms();
-
-    assertThat(terms.get(Term.EMBEDDING_MSE))
-        .isCloseTo(projectedError(output, targets, projections, 0, 0), within(ROUNDING));
-    assertThat(terms.get(Term.HIDDEN_MSE))
-        .isCloseTo(projectedError(output, targets, projections, 1, 3), within(ROUNDING));
-  }
-
-  @Test
-  void projectionHasGradient() {
-    Encoder student = student(16);
-    DistillSpec spec = spec(DistillSpec.Positions.ALL, 0, 0, 1, 0, 0, 0);
-    Map<String, NDArray> projections = StudentInit.projections(manager, spec, 16, 32, 1);
-    projections.values().forEach(projection -> projection.setRequiresGradient(true));
-    Autograd.record(Autograd.Mode.ON);
-
-    Autograd.backward(of(spec, student, projections, rows, rows).total());
-
-    assertThat(projections).containsOnlyKeys(spec.projection(1));
-    assertThat(Golden.norm(Autograd.gradient(projections.get(spec.projection(1)))))
-        .isGreaterThan(1e-4);
-  }
-
-  @Test
-  void refusesAnotherWidthWithoutAProjection() {
-    assertThatThrownBy(
-            () ->
-                of(
-                    spec(DistillSpec.Positions.ALL, 0, 0, 0, 1, 0, 0),
-                    student(16),
-                    Map.of(),
-                    rows,
-                    rows))
-        .isInstanceOf(IllegalArgumentException.class)
-        .hasMessage("student (4, 12, 16) and teacher (4, 12, 32) differ in shape");
-  }
-
-  @Test
-  void softLabelsOfAMaskedLmNeedTheTeachersHead() {
+  void maskedLmSoftLabelsRequireHeadOfTeacher() {
     DistillSpec spec = spec(DistillSpec.Positions.ALL, 1, 0, 0, 0, 0, 0);
     Encoder student = student(32);
     TargetBatch targets = new TargetBatch(manager, rows, TeacherParts.NONE);
@@ -236,7 +155,7 @@ class DistillLossTest {
 
   @ParameterizedTest
   @EnumSource(DistillSpec.Kind.class)
-  void onlyHardLabelsRemainIfTheStudentEqualsItsTeacher(DistillSpec.Kind kind) throws IOException {
+  void onlyHardLabelsRemainIfStudentEqualsTeacher(DistillSpec.Kind kind) throws IOException {
     Golden classes = new Golden("bert-tiny-cls-v1/golden.safetensors", manager);
     HuggingFaceDirectory directory =
         HuggingFaceDirectory.open(Golden.DIRECTORY.resolve("bert-tiny-cls-v1"));
@@ -297,34 +216,6 @@ class DistillLossTest {
     realThenMasked[1] /= counts[1];
   }
 
-  /** Multiplies by the projection and averages over real tokens, in plain loops. */
-  private static double projectedError(
-      EncoderOutput output,
-      TargetBatch targets,
-      Map<String, NDArray> projections,
-      int studentLayer,
-      int teacherLayer) {
-    float[] state = output.hidden(studentLayer).toFloatArray();
-    float[] weight =
-        projections.get("projection.%02d.weight".formatted(studentLayer)).toFloatArray();
-    float[] teacher = targets.hiddenBLD(teacherLayer).toFloatArray();
-    int longest = targets.batch().longest();
-    double total = 0;
-    for (int row = 0; row < targets.batch().rows(); row++) {
-      for (int t = 0; t < targets.batch().lengths()[row]; t++) {
-        int token = row * longest + t;
-        for (int wide = 0; wide < 32; wide++) {
-          double projected = 0;
-          for (int narrow = 0; narrow < 16; narrow++) {
-            projected += state[token * 16 + narrow] * weight[wide * 16 + narrow];
-          }
-          total += Math.pow(projected - teacher[token * 32 + wide], 2);
-        }
-      }
-    }
-    return total / 32 / targets.batch().tokens();
-  }
-
   private NDArray gradient(DistillSpec spec, String name, List<List<Example>> parts) {
     Map<String, NDArray> weights = weights(32);
     weights.values().forEach(weight -> weight.setRequiresGradient(true));
@@ -335,67 +226,6 @@ class DistillLossTest {
     }
     Autograd.record(Autograd.Mode.OFF);
     return Autograd.gradient(weights.get(name));
-  }
-
-  private DistillLoss.Value of(
-      DistillSpec spec,
-      Encoder student,
-      Map<String, NDArray> projections,
-      List<Example> part,
-      List<Example> whole) {
-    TargetBatch targets =
-        new TargetBatch(manager, part, new TeacherParts(teacher, MlmTargets.NONE));
-    return new DistillLoss(spec, student, projections)
-        .of(forward(student, spec, targets), targets, Counts.of(whole));
-  }
-
-  private static EncoderOutput forward(Encoder student, DistillSpec spec, TargetBatch targets) {
-    return student.forward(targets.batch(), Capture.of(spec), Dropout.NONE);
-  }
-
-  private Encoder student(int width) {
-    return new Encoder(studentSpec(width), weights(width));
-  }
-
-  /** Random weights ten times as large as BERT's, so that no term is nearly constant. */
-  private Map<String, NDArray> weights(int width) {
-    Map<String, NDArray> weights = new TreeMap<>();
-    StudentInit.random(manager, studentSpec(width), 5)
-        .forEach(
-            (name, weight) ->
-                weights.put(name, name.contains("LayerNorm") ? weight : weight.mul(10)));
-    return weights;
-  }
-
-  private EncoderSpec studentSpec(int width) {
-    return new EncoderSpec(
-        teacher.spec().embeddings(),
-        new EncoderSpec.Blocks(1, width, 4, 2 * width),
-        teacher.spec().numerics(),
-        teacher.spec().head());
-  }
-
-  private static DistillSpec spec(
-      DistillSpec.Positions positions,
-      double soft,
-      double hard,
-      double cosine,
-      double mse,
-      double embedding,
-      double attention) {
-    return new DistillSpec(
-        MAP,
-        new DistillSpec.SoftLabel(soft, DistillSpec.Kind.KL, TEMPERATURE, positions),
-        hard,
-        new DistillSpec.Hidden(
-            cosine,
-            DistillSpec.CosineLayers.LAST,
-            mse,
-            embedding,
-            0,
-            DistillSpec.Projection.PER_LAYER),
-        attention,
-        DistillSpec.Relations.NONE);
   }
 
   private static Example withoutMasks(Example example) {

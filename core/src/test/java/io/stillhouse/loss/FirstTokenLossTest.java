@@ -75,7 +75,7 @@ class FirstTokenLossTest {
   }
 
   @Test
-  void refusesStatesOfOtherWidths() {
+  void rejectsStatesOfDifferentWidth() {
     NDArray narrow = manager.zeros(new Shape(2, 3));
     NDArray wide = manager.zeros(new Shape(2, 4));
 

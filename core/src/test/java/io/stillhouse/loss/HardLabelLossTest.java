@@ -136,7 +136,7 @@ class HardLabelLossTest {
   }
 
   @Test
-  void softLabelsOfSeveralLabelsCompareEachLabelAsTrueOrFalse() {
+  void multiLabelSoftLabelsAreBinaryPerLabel() {
     double[] teacher = LossCheck.random(ROWS * CLASSES, 5);
     double expected = 0;
     for (int i = 0; i < teacher.length; i++) {
@@ -156,7 +156,7 @@ class HardLabelLossTest {
 
   @ParameterizedTest
   @ValueSource(doubles = {1, 2})
-  void gradientOfSoftLabelsOfSeveralLabelsMatchesFiniteDifferences(double temperature) {
+  void gradientOfMultiLabelSoftLabelsMatchesFiniteDifferences(double temperature) {
     NDArray teacher =
         HardLabelLoss.choices(
             LossCheck.array(manager, LossCheck.random(ROWS * CLASSES, 5), ROWS, CLASSES));
@@ -170,7 +170,7 @@ class HardLabelLossTest {
   }
 
   @Test
-  void refusesAnotherNumberOfLabelsThanRows() {
+  void rejectsLabelCountOtherThanRowCount() {
     NDArray threeRows = manager.zeros(new Shape(3, 2));
 
     assertThatThrownBy(
@@ -180,7 +180,7 @@ class HardLabelLossTest {
   }
 
   @Test
-  void refusesAnotherNumberOfScoresThanPredictions() {
+  void rejectsScoreCountOtherThanPredictionCount() {
     NDArray threeRows = manager.zeros(new Shape(3, 1));
 
     assertThatThrownBy(

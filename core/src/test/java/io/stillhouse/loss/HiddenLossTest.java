@@ -84,7 +84,7 @@ class HiddenLossTest {
 
   @ParameterizedTest
   @EnumSource(Kind.class)
-  void paddingDoesNotMatter(Kind kind) {
+  void ignoresPadding(Kind kind) {
     double[] otherStudent = student.clone();
     double[] otherTeacher = teacher.clone();
     boolean[] padding = new boolean[student.length];
@@ -122,7 +122,7 @@ class HiddenLossTest {
 
   @ParameterizedTest
   @EnumSource(Kind.class)
-  void refusesStatesOfOtherWidths(Kind kind) {
+  void rejectsStatesOfDifferentWidth(Kind kind) {
     NDArray narrow = manager.zeros(new Shape(1, 2, 3));
     NDArray wide = manager.zeros(new Shape(1, 2, 4));
     NDArray maskBL1 = manager.ones(new Shape(1, 2, 1));

@@ -100,13 +100,13 @@ class LossGoldenTest {
   }
 
   @Test
-  void severalLabels() {
+  void multiLabelCrossEntropy() {
     NDArray present = golden.read("present").toType(DataType.INT64, true);
     check("binary", "student_label_logits", s -> HardLabelLoss.binaryCrossEntropy(s, present));
   }
 
   @Test
-  void softLabelsOfSeveralLabels() {
+  void multiLabelSoftLabels() {
     NDArray teacher = golden.read("teacher_label_logits");
     check(
         "soft_binary",

@@ -80,7 +80,7 @@ class RelationGoldenTest {
   }
 
   @Test
-  void relationsOfTheLastBlock() {
+  void relationsOfLastBlock() {
     check(
         "last",
         relations(2, 3, 5, 7, 8, Blocks.LAST),

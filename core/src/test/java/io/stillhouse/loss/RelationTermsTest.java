@@ -79,7 +79,7 @@ class RelationTermsTest {
   }
 
   @Test
-  void sharesOfMicroBatchesAddUpToTheBatch() {
+  void termsOfMicroBatchesAddUpToBatch() {
     DistillSpec spec = every(1.1);
     Map<Term, Double> whole = of(spec, student(), parts(teacher), rows, rows).terms();
 
@@ -97,7 +97,7 @@ class RelationTermsTest {
   }
 
   @Test
-  void relationsAreZeroIfTheStudentEqualsItsTeacher() {
+  void relationsAreZeroIfStudentEqualsTeacher() {
     DistillSpec spec =
         relations(
             List.of(0, 1, 2, 3), new DistillSpec.Relations(1, 1, 1, 1, 8, DistillSpec.Blocks.ALL));
@@ -111,7 +111,7 @@ class RelationTermsTest {
   }
 
   @Test
-  void readsStoredValueRelationsForTheTeachersNumberOfHeads() {
+  void readsStoredValueRelationsForHeadsOfTeacher() {
     DistillSpec spec = relations(List.of(0, 1, 3), VALUES);
 
     double stored =
@@ -125,7 +125,7 @@ class RelationTermsTest {
   }
 
   @Test
-  void relationsOfOtherHeadsNeedTheTeacher() {
+  void relationsOfOtherHeadCountsRequireTeacher() {
     DistillSpec spec =
         relations(
             List.of(0, 1, 3), new DistillSpec.Relations(0, 0, 0, 1, 8, DistillSpec.Blocks.LAST));

@@ -58,7 +58,7 @@ class SeveralTeachersTest {
   }
 
   @Test
-  void termsAreWeightedMeansOverTheTeachersThatTakePart() throws IOException {
+  void termsAreWeightedMeansOverParticipatingTeachers() throws IOException {
     HuggingFaceDirectory directory = directory("bert-tiny-mlm-v1");
     Encoder head = new Encoder(directory.spec(), directory.weights(manager));
     List<Example> rows = GoldenTargets.of(golden("bert-tiny-mlm-v1"));
@@ -105,7 +105,7 @@ class SeveralTeachersTest {
   }
 
   @Test
-  void gradientsMatchTheWeightedMean() throws IOException {
+  void gradientsMatchWeightedMean() throws IOException {
     HuggingFaceDirectory directory = directory("bert-tiny-mlm-v1");
     List<Example> rows = GoldenTargets.of(golden("bert-tiny-mlm-v1"));
     List<Example> second = scaled(rows, 0.5f);
@@ -124,7 +124,7 @@ class SeveralTeachersTest {
   }
 
   @Test
-  void comparesLogitsAndFirstTokensOfATeacherWithOtherTokens() throws IOException {
+  void comparesLogitsAndFirstTokensAcrossTokenizers() throws IOException {
     HuggingFaceDirectory directory = directory("bert-tiny-cls-v1");
     List<Example> rows = GoldenTargets.of(golden("bert-tiny-cls-v1"));
     List<Example> cut = new ArrayList<>();

@@ -93,7 +93,7 @@ class SoftLabelLossTest {
   }
 
   @Test
-  void divergenceIsZeroForLogitsEqualUpToAConstant() {
+  void divergenceIgnoresConstantOffsetOfLogits() {
     NDArray logits = LossCheck.floats(manager, student, ROWS, CLASSES);
 
     assertThat(LossCheck.value(SoftLabelLoss.kl(logits, logits.add(3), 2)))
@@ -115,7 +115,7 @@ class SoftLabelLossTest {
   }
 
   @Test
-  void refusesLogitsOfOtherShapes() {
+  void rejectsLogitsOfDifferentShape() {
     NDArray two = manager.zeros(new Shape(1, 2));
     NDArray three = manager.zeros(new Shape(1, 3));
     String message = "student (1, 2) and teacher (1, 3) differ in shape";
@@ -130,7 +130,7 @@ class SoftLabelLossTest {
 
   @ParameterizedTest
   @ValueSource(doubles = {0, -1, Double.NaN})
-  void refusesATemperatureThatIsNotPositive(double temperature) {
+  void rejectsNonPositiveTemperature(double temperature) {
     NDArray logits = manager.zeros(new Shape(1, 2));
 
     assertThatThrownBy(() -> SoftLabelLoss.kl(logits, logits, temperature))

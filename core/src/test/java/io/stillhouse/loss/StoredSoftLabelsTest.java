@@ -24,7 +24,7 @@ import org.junit.jupiter.params.provider.EnumSource;
 class StoredSoftLabelsTest extends CachedTargets {
   @ParameterizedTest
   @EnumSource(Positions.class)
-  void divergenceFromDenseLabelsEqualsThatFromTheTeacher(Positions positions) {
+  void divergenceFromDenseLabelsEqualsDivergenceFromTeacher(Positions positions) {
     MlmTargets dense = new MlmTargets(MlmTargets.Kind.DENSE, 0, List.of(), positions);
     TargetBatch read = cached(Dtype.FLOAT32, List.of(), List.of(), dense);
 
@@ -66,7 +66,7 @@ class StoredSoftLabelsTest extends CachedTargets {
   }
 
   @Test
-  void divergenceFromManyDrawsConvergesToThatFromAllClasses() {
+  void divergenceFromManyDrawsConvergesToFullDivergence() {
     int caches = 200;
     int draws = 50;
     int classes = (int) liveLogits(Positions.ALL).getShape().get(1);

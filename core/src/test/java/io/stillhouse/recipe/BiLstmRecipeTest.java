@@ -25,7 +25,7 @@ class BiLstmRecipeTest {
           SENTIMENT);
 
   @Test
-  void aBiLstmHasTheTeachersWordTableAndHead() {
+  void biLstmHasWordTableAndHeadOfTeacher() {
     assertThat(student("student.hidden-size=300", "student.dropout=0.2"))
         .isEqualTo(
             new BiLstmSpec(
@@ -37,7 +37,7 @@ class BiLstmRecipeTest {
   }
 
   @Test
-  void readsPairsIfTheCorpusHasThem() {
+  void readsPairsIfCorpusHasThem() {
     BiLstmSpec pairs =
         student("student.hidden-size=150", "student.intermediate-size=7", "corpus.pair=b");
 
@@ -49,7 +49,7 @@ class BiLstmRecipeTest {
   }
 
   @Test
-  void wordVectorsHaveTheWidthOfTheirSource() {
+  void wordVectorsKeepWidthOfTheirSource() {
     String hidden = "student.hidden-size=8";
     assertThat(width(hidden, "student.word-vectors=random")).isEqualTo(300);
     assertThat(width(hidden, "student.word-vectors=random", "student.word-vector-size=50"))
@@ -64,7 +64,7 @@ class BiLstmRecipeTest {
   }
 
   @Test
-  void reportsEverySettingThatABiLstmDoesNotHave() {
+  void reportsEverySettingThatBiLstmLacks() {
     assertThatThrownBy(
             () ->
                 student(
@@ -86,7 +86,7 @@ class BiLstmRecipeTest {
   }
 
   @Test
-  void refusesATeacherWithoutTaskLogits() {
+  void rejectsTeacherWithoutTaskLogits() {
     for (Head head : List.of(Head.MASKED_LM, Head.NONE)) {
       EncoderSpec teacher = TEACHER.withHead(head);
       assertThatThrownBy(
@@ -112,7 +112,7 @@ class BiLstmRecipeTest {
   }
 
   @Test
-  void refusesEveryTermThatReadsLayers() {
+  void rejectsEveryTermThatReadsLayers() {
     assertThatThrownBy(
             () ->
                 loss(
@@ -137,7 +137,7 @@ class BiLstmRecipeTest {
   }
 
   @Test
-  void onlyAnEncoderNeedsStudentLayers() {
+  void onlyEncoderNeedsStudentLayers() {
     Recipe.requireStudent(settings());
     assertThatThrownBy(() -> Recipe.requireStudent(Settings.parse(null, List.of())))
         .isInstanceOf(StillhouseException.class)

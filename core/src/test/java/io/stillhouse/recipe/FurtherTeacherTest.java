@@ -23,7 +23,7 @@ class FurtherTeacherTest {
   @TempDir private Path directory;
 
   @Test
-  void readsTeachersFromARecipeAndAnArgument() throws IOException {
+  void readsTeachersFromRecipeAndArgument() throws IOException {
     Path recipe =
         Files.writeString(
             directory.resolve("two.conf"),
@@ -44,7 +44,7 @@ class FurtherTeacherTest {
   }
 
   @Test
-  void reportsEveryProblem() {
+  void reportsEveryProblemAtOnce() {
     assertThatThrownBy(
             () ->
                 settings(
@@ -66,7 +66,7 @@ class FurtherTeacherTest {
   }
 
   @Test
-  void teachesOnlyItsTermsWithAMapOfItsDepth() {
+  void furtherTeacherHasOwnTermsAndLayerMap() {
     Settings settings =
         settings(
             "loss.soft-label.weight=3",
@@ -102,7 +102,7 @@ class FurtherTeacherTest {
   }
 
   @Test
-  void aTeacherOfAnotherDepthNeedsItsOwnLayerMap() {
+  void teacherOfAnotherDepthNeedsItsOwnLayerMap() {
     Settings settings =
         settings(
             "student.layer-map=[0, 5, 12]",
@@ -117,7 +117,7 @@ class FurtherTeacherTest {
   }
 
   @Test
-  void namesDifferentClasses() {
+  void reportsDifferentClasses() {
     Settings settings =
         settings("loss.soft-label.weight=1", "loss.teachers=[{ name = b, cache = b }]");
     Head other = new Head(Task.CLASSIFICATION, List.of("positive", "negative", "neutral"));
@@ -132,7 +132,7 @@ class FurtherTeacherTest {
   }
 
   @Test
-  void refusesOtherWidthsHeadsAndTermsWithoutWeight() {
+  void rejectsOtherWidthsOtherHeadsAndUnweightedTerms() {
     String all = "loss.teachers=[{ name = b, cache = b, terms = [hidden-mse, attention-mse] }]";
     Settings states = settings("loss.hidden-mse.weight=1", all);
     assertThatThrownBy(() -> loss(states, model(12, 48, TWO), model(12, 96, TWO)))

@@ -22,7 +22,7 @@ class LossRecipeTest {
           Head.MASKED_LM);
 
   @Test
-  void readsEveryWeightOfTheLoss() {
+  void readsEveryLossWeight() {
     DistillSpec loss =
         loss(
             "student.layers=4",
@@ -111,7 +111,7 @@ class LossRecipeTest {
   }
 
   @Test
-  void refusesAUniformMapThatDoesNotDivide() {
+  void rejectsUniformMapThatDoesNotDivideEvenly() {
     assertThatThrownBy(() -> loss("student.layers=5", "loss.soft-label.weight=1"))
         .isInstanceOf(StillhouseException.class)
         .hasMessage(
@@ -120,7 +120,7 @@ class LossRecipeTest {
   }
 
   @Test
-  void refusesAnotherNumberOfHeadsWithAnAttentionLoss() {
+  void rejectsDifferentHeadCountWithAttentionLoss() {
     assertThatThrownBy(
             () -> loss("student.layers=4", "student.heads=6", "loss.attention-mse.weight=1"))
         .isInstanceOf(StillhouseException.class)
@@ -130,7 +130,7 @@ class LossRecipeTest {
   }
 
   @Test
-  void refusesAnotherNumberOfHeadsWithMiniLmsLosses() {
+  void rejectsDifferentHeadCountWithMiniLmLosses() {
     assertThatThrownBy(
             () ->
                 loss(
@@ -148,7 +148,7 @@ class LossRecipeTest {
   }
 
   @Test
-  void relationHeadsAllowAnotherShapeOfStudent() {
+  void relationHeadsAllowDifferentShapeOfStudent() {
     DistillSpec loss =
         loss(
             "student.layers=6",
@@ -165,7 +165,7 @@ class LossRecipeTest {
   }
 
   @Test
-  void refusesRelationHeadsThatDoNotDivideBothWidths() {
+  void rejectsRelationHeadsThatDoNotDivideBothWidths() {
     assertThatThrownBy(
             () ->
                 loss(
@@ -179,14 +179,14 @@ class LossRecipeTest {
   }
 
   @Test
-  void zeroRelationHeadsMeanTheModelsOwn() {
+  void zeroRelationHeadsMeanHeadsOfModel() {
     DistillSpec loss = loss("student.layers=4", "loss.value-relation.weight=1");
 
     assertThat(loss.relations().heads()).isEqualTo(12);
   }
 
   @Test
-  void refusesAFirstTokenLossForOneLayer() {
+  void rejectsFirstTokenLossForOneLayer() {
     assertThatThrownBy(() -> loss("student.layers=1", "loss.first-token-mse.weight=1"))
         .isInstanceOf(StillhouseException.class)
         .hasMessage(
@@ -195,7 +195,7 @@ class LossRecipeTest {
   }
 
   @Test
-  void allowsAnotherNumberOfHeadsWithoutAnAttentionLoss() {
+  void allowsDifferentHeadCountWithoutAttentionLoss() {
     DistillSpec loss = loss("student.layers=4", "student.heads=6", "loss.hidden-mse.weight=1");
 
     assertThat(loss.scoreBlocks()).isEmpty();
@@ -203,14 +203,14 @@ class LossRecipeTest {
   }
 
   @Test
-  void refusesALossWithoutWeight() {
+  void rejectsLossWithoutWeight() {
     assertThatThrownBy(() -> loss("student.layers=4"))
         .isInstanceOf(StillhouseException.class)
         .hasMessage("every loss weight is 0; set at least one, such as loss.soft-label.weight=1");
   }
 
   @Test
-  void refusesLabelLossesForATeacherWithoutAHead() {
+  void rejectsLabelLossesForTeacherWithoutHead() {
     EncoderSpec bare = TEACHER.withHead(Head.NONE);
     Settings settings = settings("student.layers=4", "loss.hard-label.weight=1");
 
@@ -222,7 +222,7 @@ class LossRecipeTest {
   }
 
   @Test
-  void refusesLossesThatPrunedHeadsDoNotHave() {
+  void rejectsAttentionLossesWithPrunedHeads() {
     assertThat(
             loss(
                     "student.layers=4",
@@ -252,7 +252,7 @@ class LossRecipeTest {
   }
 
   @Test
-  void refusesPruningWithoutImportancesOrOfRandomWeights() {
+  void rejectsPruningWithoutImportancesOrFromRandomWeights() {
     assertThatThrownBy(
             () ->
                 loss(

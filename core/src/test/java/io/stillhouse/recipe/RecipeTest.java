@@ -30,7 +30,7 @@ class RecipeTest {
       LossRecipe.loss(settings("loss.soft-label.weight=1"), TEACHER, TEACHER);
 
   @Test
-  void shapeDefaultsToTheTeachers() {
+  void shapeDefaultsToShapeOfTeacher() {
     EncoderSpec student = Recipe.encoder(settings("student.layers=4"), TEACHER);
 
     assertThat(student.blocks()).isEqualTo(new EncoderSpec.Blocks(4, 768, 12, 3072));
@@ -40,7 +40,7 @@ class RecipeTest {
   }
 
   @Test
-  void feedForwardWidthOfANarrowerStudentIsFourTimesItsWidth() {
+  void feedForwardWidthDefaultsToFourTimesWidth() {
     EncoderSpec student =
         Recipe.encoder(settings("student.layers=4", "student.hidden-size=312"), TEACHER);
 
@@ -48,7 +48,7 @@ class RecipeTest {
   }
 
   @Test
-  void refusesAWidthThatHeadsDoNotDivide() {
+  void rejectsWidthNotDivisibleByHeads() {
     Settings settings = settings("student.layers=4", "student.hidden-size=310");
 
     assertThatThrownBy(() -> Recipe.encoder(settings, TEACHER))
@@ -59,7 +59,7 @@ class RecipeTest {
   }
 
   @Test
-  void aDistilBertHasNoSegmentsAndItsOwnEpsilon() {
+  void distilBertHasNoSegmentsAndItsOwnEpsilon() {
     EncoderSpec coarse =
         new EncoderSpec(
             TEACHER.embeddings(),
@@ -79,7 +79,7 @@ class RecipeTest {
   }
 
   @Test
-  void tablesOfAnAlbertHaveTheGivenWidthOrTheStudents() {
+  void albertTableWidthDefaultsToWidthOfStudent() {
     assertThat(albert("student.embedding-size=128").embeddingSize()).isEqualTo(128);
     assertThat(albert().embeddingSize()).isEqualTo(768);
     EncoderSpec narrow = albert("student.embedding-size=128");
@@ -88,7 +88,7 @@ class RecipeTest {
   }
 
   @Test
-  void refusesTablesOfAnotherWidthExceptForAlbert() {
+  void rejectsDifferentTableWidthExceptForAlbert() {
     Settings settings = settings("student.layers=4", "student.embedding-size=128");
 
     assertThatThrownBy(() -> Recipe.encoder(settings, TEACHER))
@@ -100,7 +100,7 @@ class RecipeTest {
   }
 
   @Test
-  void anAlbertCanHaveASingleInitBlock() {
+  void albertCanHaveSingleInitBlock() {
     Settings settings = settings("student.layers=4", "student.init-layers=[7]");
 
     assertThat(Recipe.initLayers(settings, albert(), TEACHER)).containsExactly(7);
@@ -117,7 +117,7 @@ class RecipeTest {
   }
 
   @Test
-  void choosesTheBestWeightsByTheFirstMetric() {
+  void choosesBestWeightsByFirstMetric() {
     Settings settings =
         settings(
             "train.keep=best",
@@ -144,7 +144,7 @@ class RecipeTest {
   }
 
   @Test
-  void choosesWeightsByTheLossIfNoHeadIsTrained() {
+  void choosesWeightsByLossIfNoHeadIsTrained() {
     DistillSpec intermediate =
         LossRecipe.loss(
             settings("loss.soft-label.weight=0", "loss.hidden-mse.weight=1"), TEACHER, TEACHER);
@@ -169,7 +169,7 @@ class RecipeTest {
   }
 
   @Test
-  void refusesEvaluationKeysIfTheLastWeightsAreKept() {
+  void rejectsEvaluationKeysIfLastWeightsAreKept() {
     Settings settings = settings("train.early-stopping-patience=3", "train.eval-every=50");
 
     assertThatThrownBy(
@@ -182,7 +182,7 @@ class RecipeTest {
   }
 
   @Test
-  void refusesWordVectorsOfAnEncoder() {
+  void rejectsWordVectorsForEncoder() {
     assertThatThrownBy(
             () ->
                 Recipe.encoder(
@@ -192,7 +192,7 @@ class RecipeTest {
   }
 
   @Test
-  void refusesTheBestWeightsWithoutValidationOrInRounds() {
+  void rejectsBestWeightsWithoutValidationOrInRounds() {
     Settings settings = settings("train.keep=best", "train.workers=2");
 
     assertThatThrownBy(
@@ -204,7 +204,7 @@ class RecipeTest {
   }
 
   @Test
-  void refusesTheMetricOfAnotherTask() {
+  void rejectsMetricOfDifferentTask() {
     assertThatThrownBy(
             () -> Recipe.metrics(settings("evaluate.metrics=[pearson]"), Task.CLASSIFICATION))
         .isInstanceOf(StillhouseException.class)
@@ -214,14 +214,14 @@ class RecipeTest {
   }
 
   @Test
-  void initialBlocksDefaultToTheLayerMap() {
+  void initialBlocksDefaultToLayerMap() {
     assertThat(initLayers("student.layers=4")).containsExactly(3, 6, 9, 12);
     assertThat(initLayers("student.layers=2", "student.init-layers=[12, 1]"))
         .containsExactly(12, 1);
   }
 
   @Test
-  void refusesInitialBlocksThatTheTeacherDoesNotHave() {
+  void rejectsInitialBlocksThatTeacherLacks() {
     assertThatThrownBy(() -> initLayers("student.layers=2", "student.init-layers=[1, 13]"))
         .isInstanceOf(StillhouseException.class)
         .hasMessage(
@@ -233,7 +233,7 @@ class RecipeTest {
   }
 
   @Test
-  void refusesAWrongNumberOfInitialBlocks() {
+  void rejectsWrongNumberOfInitialBlocks() {
     assertThatThrownBy(() -> initLayers("student.layers=4", "student.init-layers=[1, 2, 3]"))
         .isInstanceOf(StillhouseException.class)
         .hasMessage(
@@ -275,14 +275,14 @@ class RecipeTest {
   }
 
   @Test
-  void keepsSettingsWithoutSmoke() {
+  void keepsSettingsWithoutSmokeMode() {
     Settings settings = settings("train.epochs=3");
 
     assertThat(Recipe.shrunk(settings)).isSameAs(settings);
   }
 
   @Test
-  void zeroThreadsMeanTheCoresOfATask() {
+  void zeroThreadsMeanAllCoresOfTask() {
     TrainSpec silent = Recipe.train(settings(), 6);
     TrainSpec set = Recipe.train(settings("train.threads=2", "train.seed=7"), 6);
 
@@ -291,7 +291,7 @@ class RecipeTest {
   }
 
   @Test
-  void readsTheTrainingPrecision() {
+  void readsTrainingPrecision() {
     TrainSpec train = Recipe.train(settings("train.precision=bfloat16"), 1).withThreads(2);
 
     assertThat(train.run().precision()).isEqualTo(Precision.BFLOAT16);
@@ -307,7 +307,7 @@ class RecipeTest {
   }
 
   @Test
-  void refusesACorpusWithoutAPath() {
+  void rejectsCorpusWithoutPath() {
     assertThatThrownBy(() -> Recipe.corpus(settings("corpus.path=[]")))
         .isInstanceOf(StillhouseException.class)
         .hasMessage("corpus.path is empty; set it to a file or directory");

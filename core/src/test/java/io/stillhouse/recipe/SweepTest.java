@@ -21,7 +21,7 @@ class SweepTest {
   @TempDir private Path directory;
 
   @Test
-  void everyCombinationIsAStudentNamedAfterItsValues() throws IOException {
+  void everyCombinationIsStudentNamedAfterItsValues() throws IOException {
     List<Sweep.Student> students =
         students(
             """
@@ -50,7 +50,7 @@ class SweepTest {
   }
 
   @Test
-  void argumentsAddListsAndReplaceThoseOfTheRecipe() throws IOException {
+  void argumentsAddOrReplaceListsOfRecipe() throws IOException {
     List<Sweep.Student> students =
         students(
             "sweep.over { student.layers = [2, 4], train.seed = [1] }",
@@ -68,7 +68,7 @@ class SweepTest {
   }
 
   @Test
-  void namesKeepTheNotationOfValues() throws IOException {
+  void namesKeepNotationOfValues() throws IOException {
     assertThat(
             students(
                 "sweep.over { train.learning-rate = [5e-5, 0.001], student.init = [random,"
@@ -82,7 +82,7 @@ class SweepTest {
   }
 
   @Test
-  void keysWithTheSameLastWordHaveLongerNames() throws IOException {
+  void ambiguousKeysGetLongerNames() throws IOException {
     assertThat(
             students(
                 "sweep.over { loss.hidden-cosine.layers = [all], student.layers = [3],"
@@ -120,7 +120,7 @@ class SweepTest {
 
   @ParameterizedTest
   @ValueSource(longs = {0, -1, 1_234_567_890, 12_345_678_901L, Long.MIN_VALUE, Long.MAX_VALUE})
-  void studentsOfAnySeedShareAName(long seed) throws IOException {
+  void groupNameOmitsSeed(long seed) throws IOException {
     assertThat(
             students("sweep.over.train.seed = [%d, 2]".formatted(seed)).stream()
                 .map(student -> Sweep.seeded(student.name()).orElseThrow()))
@@ -130,13 +130,13 @@ class SweepTest {
   }
 
   @Test
-  void keepsANameWhoseNumberIsNotASeed() {
+  void groupNameKeepsNumbersOtherThanSeed() {
     assertThat(Sweep.seeded("tiny_seed-9223372036854775808")).isEmpty();
     assertThat(Sweep.seeded("tiny")).isEmpty();
   }
 
   @Test
-  void aRecipeWithoutASweepHasNoStudents() throws IOException {
+  void recipeWithoutSweepHasNoStudents() throws IOException {
     assertThat(students("student.layers = 4")).isEmpty();
   }
 
@@ -206,7 +206,7 @@ class SweepTest {
   }
 
   @Test
-  void refusesMoreThanAThousandStudents() {
+  void rejectsMoreThanThousandStudents() {
     String seeds = java.util.stream.IntStream.range(0, 40).boxed().toList().toString();
 
     assertThatThrownBy(

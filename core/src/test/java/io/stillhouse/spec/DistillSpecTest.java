@@ -8,7 +8,7 @@ import org.junit.jupiter.api.Test;
 
 class DistillSpecTest {
   @Test
-  void cosineLossReadsTheLastStateOrAllButTheEmbeddings() {
+  void cosineLossReadsLastStateOrAllBlocks() {
     assertThat(spec(1, DistillSpec.CosineLayers.LAST, 0, 0, 0).studentHidden()).containsExactly(2);
     assertThat(spec(1, DistillSpec.CosineLayers.ALL, 0, 0, 0).studentHidden())
         .containsExactly(1, 2);
@@ -36,7 +36,7 @@ class DistillSpecTest {
   }
 
   @Test
-  void relationsReadTheLastBlockOrAll() {
+  void relationsReadLastBlockOrAll() {
     DistillSpec last = relations(new Relations(1, 0, 1, 1, 8, DistillSpec.Blocks.LAST));
     DistillSpec all = relations(new Relations(1, 0, 0, 1, 8, DistillSpec.Blocks.ALL));
 
@@ -58,7 +58,7 @@ class DistillSpecTest {
   }
 
   @Test
-  void firstTokenLossReadsTheStatesBetweenFirstAndLast() {
+  void firstTokenLossReadsStatesBetweenFirstAndLast() {
     DistillSpec spec =
         new DistillSpec(
             List.of(0, 2, 4, 6),

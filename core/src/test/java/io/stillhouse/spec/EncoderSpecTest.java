@@ -16,12 +16,12 @@ class EncoderSpecTest {
   private static final Head TWO_CLASSES = new Head(Task.CLASSIFICATION, List.of("a", "b"));
 
   @Test
-  void bertBaseHasAsManyParametersAsHuggingFaceCounts() {
+  void parameterCountOfBertBaseMatchesHuggingFace() {
     assertThat(BERT_BASE.parameterCount()).isEqualTo(109_514_298L);
   }
 
   @Test
-  void aHeadAddsItsOwnParameters() {
+  void headAddsItsOwnParameters() {
     long bare = BERT_BASE.withHead(Head.NONE).parameterCount();
     Head threeClasses = new Head(Task.CLASSIFICATION, List.of("a", "b", "c"));
 
@@ -34,7 +34,7 @@ class EncoderSpecTest {
   }
 
   @Test
-  void distilBertBaseHasAsManyParametersAsHuggingFaceCounts() {
+  void parameterCountOfDistilBertBaseMatchesHuggingFace() {
     EncoderSpec maskedLm = base(Architecture.DISTILBERT, 768, 6, 30522, 0);
 
     assertThat(maskedLm.parameterCount()).isEqualTo(66_985_530L);
@@ -43,7 +43,7 @@ class EncoderSpecTest {
   }
 
   @Test
-  void albertBaseHasAsManyParametersAsHuggingFaceCounts() {
+  void parameterCountOfAlbertBaseMatchesHuggingFace() {
     EncoderSpec maskedLm = base(Architecture.ALBERT, 128, 12, 30000, 2);
 
     assertThat(maskedLm.parameterCount()).isEqualTo(11_221_680L);
@@ -54,7 +54,7 @@ class EncoderSpecTest {
   }
 
   @Test
-  void refusesShapesThatAnArchitectureCannotHave() {
+  void rejectsUnsupportedShapes() {
     assertThatThrownBy(() -> base(Architecture.DISTILBERT, 768, 6, 30522, 2))
         .isInstanceOf(IllegalArgumentException.class)
         .hasMessage("DISTILBERT has no segment embeddings");
@@ -83,7 +83,7 @@ class EncoderSpecTest {
   }
 
   @Test
-  void kernelsAreOutByIn() {
+  void kernelShapesAreOutByIn() {
     assertThat(BERT_BASE.parameters().get("bert.encoder.layer.11.intermediate.dense.weight"))
         .containsExactly(3072, 768);
     assertThat(BERT_BASE.parameters().get("bert.encoder.layer.11.output.dense.weight"))
@@ -91,13 +91,13 @@ class EncoderSpecTest {
   }
 
   @Test
-  void blocksCountFromOneAndTheirNamesFromZero() {
+  void blocksCountFromOneAndTensorNamesFromZero() {
     assertThat(EncoderSpec.blockPrefix(1)).isEqualTo("bert.encoder.layer.0.");
     assertThat(BERT_BASE.headSize()).isEqualTo(64);
   }
 
   @Test
-  void aHeadHasLabelsIfAndOnlyIfItClassifies() {
+  void onlyClassificationHeadsHaveLabels() {
     String message =
         "classification heads have two or more labels, multi-label heads one or more, others none";
 

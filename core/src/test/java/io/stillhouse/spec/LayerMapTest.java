@@ -11,7 +11,7 @@ import org.junit.jupiter.params.provider.ValueSource;
 class LayerMapTest {
   /** TinyBERT, arXiv:1909.10351: section 3.1 for uniform, section 4.4 for the others. */
   @Test
-  void mapsAStudentOfFourToATeacherOfTwelveAsTinyBertDoes() {
+  void mapsFourToTwelveLayersLikeTinyBert() {
     assertThat(LayerMap.parse("uniform").teacherLayers(4, 12)).containsExactly(0, 3, 6, 9, 12);
     assertThat(LayerMap.parse("top").teacherLayers(4, 12)).containsExactly(0, 9, 10, 11, 12);
     assertThat(LayerMap.parse("bottom").teacherLayers(4, 12)).containsExactly(0, 1, 2, 3, 4);
@@ -25,12 +25,12 @@ class LayerMapTest {
 
   @ParameterizedTest
   @ValueSource(strings = {"[1, 5, 5, 2]", "[1,5,5,2]", " [ 1 , 5, 5,2 ] "})
-  void keepsAnExplicitMap(String map) {
+  void keepsExplicitMap(String map) {
     assertThat(LayerMap.parse(map).teacherLayers(3, 12)).containsExactly(1, 5, 5, 2);
   }
 
   @Test
-  void suggestsAListIfUniformDoesNotDivide() {
+  void suggestsListIfUniformDoesNotDivide() {
     refuses(
         "uniform",
         5,
@@ -41,7 +41,7 @@ class LayerMapTest {
 
   @ParameterizedTest
   @ValueSource(strings = {"uniform", "top", "bottom"})
-  void refusesAStudentDeeperThanItsTeacher(String map) {
+  void rejectsStudentDeeperThanItsTeacher(String map) {
     refuses(
         map,
         13,
@@ -51,7 +51,7 @@ class LayerMapTest {
   }
 
   @Test
-  void refusesAnExplicitMapOfAnotherLength() {
+  void rejectsExplicitMapOfWrongLength() {
     refuses(
         "[3, 6, 9, 12]",
         4,
@@ -61,7 +61,7 @@ class LayerMapTest {
   }
 
   @Test
-  void refusesAMissingHiddenState() {
+  void rejectsMissingHiddenState() {
     refuses(
         "[0, 6, 13]",
         2,
@@ -71,7 +71,7 @@ class LayerMapTest {
   }
 
   @Test
-  void refusesABlockMappedToTheEmbeddingOutput() {
+  void rejectsBlockMappedToEmbeddingOutput() {
     refuses(
         "[0, 0, 12]",
         2,

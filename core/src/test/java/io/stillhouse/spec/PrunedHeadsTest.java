@@ -11,13 +11,13 @@ class PrunedHeadsTest {
       List.of(List.of(0.1, 0.2, 0.3), List.of(0.9, 0.4, 0.25), List.of(0.8, 0.8, 0.05));
 
   @Test
-  void prunesTheLeastImportantHeadsOfAllBlocks() {
+  void prunesLeastImportantHeadsOfAllBlocks() {
     assertThat(PrunedHeads.least(IMPORTANCE, 4))
         .isEqualTo(new PrunedHeads(List.of(List.of(1, 2), List.of(3), List.of(3))));
   }
 
   @Test
-  void keepsTheMostImportantHeadOfEachBlock() {
+  void keepsMostImportantHeadOfEachBlock() {
     // 0.3 of the first block comes before 0.4, but is its last one.
     assertThat(PrunedHeads.least(IMPORTANCE, 5))
         .isEqualTo(new PrunedHeads(List.of(List.of(1, 2), List.of(2, 3), List.of(3))));
@@ -27,13 +27,13 @@ class PrunedHeadsTest {
   }
 
   @Test
-  void prunesTheFirstOfEqualHeads() {
+  void prunesFirstOfEqualHeads() {
     assertThat(PrunedHeads.least(List.of(List.of(0.5, 0.5), List.of(0.5, 0.5)), 1).blocks())
         .isEqualTo(List.of(List.of(1), List.of()));
   }
 
   @Test
-  void noPrunedHeadsAreNone() {
+  void zeroPrunedHeadsEqualNone() {
     assertThat(PrunedHeads.least(IMPORTANCE, 0)).isEqualTo(PrunedHeads.NONE);
     assertThat(PrunedHeads.least(IMPORTANCE, 5).count()).isEqualTo(5);
   }

@@ -21,7 +21,7 @@ class TrainSpecTest {
 
   @ParameterizedTest
   @CsvSource({"1, 0", "1, 0.1", "7, 0", "10, 0.1", "13, 0.06", "100, 0.999"})
-  void learningRateMatchesHuggingFacesLinearSchedule(int steps, double warmup) {
+  void learningRateMatchesLinearScheduleOfHuggingFace(int steps, double warmup) {
     TrainSpec spec = spec(5e-5, warmup, 0);
     // get_linear_schedule_with_warmup, with TrainingArguments.get_warmup_steps
     int warmupSteps = (int) Math.ceil(steps * warmup);
@@ -35,14 +35,14 @@ class TrainSpecTest {
   }
 
   @Test
-  void lastStepOfAnEpochMayHaveFewerRows() {
+  void lastStepOfEpochMayHaveFewerRows() {
     assertThat(spec(1, 0, 0).stepsPerEpoch(33)).isEqualTo(2);
     assertThat(spec(1, 0, 0).stepsPerEpoch(32)).isEqualTo(1);
     assertThat(spec(1, 0, 0).steps(33)).isEqualTo(6);
   }
 
   @Test
-  void maxStepsLimitsTheSteps() {
+  void maxStepsLimitsSteps() {
     assertThat(spec(1, 0, 4).steps(33)).isEqualTo(4);
     assertThat(spec(1, 0, 400).steps(33)).isEqualTo(6);
   }

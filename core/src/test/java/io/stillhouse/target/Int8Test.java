@@ -26,7 +26,7 @@ class Int8Test {
   }
 
   @Test
-  void errorsAreAtMostHalfAStep() {
+  void errorsAreAtMostHalfStep() {
     Random random = new Random(7);
     float[] numbers = new float[40 * 33];
     for (int i = 0; i < numbers.length; i++) {
@@ -49,7 +49,7 @@ class Int8Test {
   }
 
   @Test
-  void outliersAreExactAndDoNotAffectTheScale() {
+  void outliersAreExactAndDoNotAffectScale() {
     float[] numbers = new float[2 * 768];
     Random random = new Random(7);
     for (int i = 0; i < numbers.length; i++) {
@@ -76,7 +76,7 @@ class Int8Test {
 
   @ParameterizedTest
   @ValueSource(ints = {1, 127, 128, 255, 256, 384, 511, 512, 768, 30_522, 65_536, 65_537, 119_547})
-  void widthFollowsFromTheSizeOfACell(int width) {
+  void widthIsDerivedFromCellSize(int width) {
     float[] numbers = new float[width];
     numbers[0] = 3;
     numbers[width - 1] = 254;
@@ -91,7 +91,7 @@ class Int8Test {
   }
 
   @Test
-  void zerosAndTheSmallestNumbersStayFinite() {
+  void zerosAndSubnormalsStayFinite() {
     byte[] cell =
         Int8.encode(FloatBuffer.wrap(new float[] {0, 0, Float.MIN_VALUE, -Float.MIN_VALUE}), 2, 2);
 
@@ -102,7 +102,7 @@ class Int8Test {
   }
 
   @Test
-  void refusesACellOfAnotherSize() {
+  void rejectsCellOfWrongSize() {
     assertThatThrownBy(() -> Dtype.INT8.width(15, 2))
         .isInstanceOf(IllegalArgumentException.class)
         .hasMessage("a int8 cell of 2 lines cannot have 15 bytes");

@@ -19,7 +19,7 @@ class TargetsTest {
   }
 
   @Test
-  void columnsAreThoseOfTheGoldenFile() throws IOException {
+  void columnsMatchGoldenFile() throws IOException {
     assertThat(TargetsGolden.text())
         .as("raise Targets.VERSION if readers could misread new files; see core/README.md")
         .isEqualTo(Files.readString(TargetsGolden.FILE));
@@ -27,12 +27,12 @@ class TargetsTest {
 
   @ParameterizedTest
   @MethodSource("tensors")
-  void aTensorColumnIsFoundByItsName(Column column) {
+  void tensorColumnIsFoundByItsName(Column column) {
     assertThat(Targets.named(column.name())).isEqualTo(column);
   }
 
   @Test
-  void aFileStartsWithKeyAndLength() {
+  void fileStartsWithKeyAndLength() {
     assertThat(Targets.withKey(List.of(Targets.LOGITS)))
         .containsExactly(Targets.ID, Targets.LENGTH, Targets.LOGITS);
   }

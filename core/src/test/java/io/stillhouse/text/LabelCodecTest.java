@@ -25,7 +25,7 @@ class LabelCodecTest {
   }
 
   @Test
-  void doesNotReadIdsIfNamesAreNumbers() {
+  void doesNotReadIdsIfNamesAreNumeric() {
     LabelCodec codec = classes("1", "0");
     assertThat(codec.encode("0", "k")).isEqualTo(1);
     assertThatThrownBy(() -> classes("1", "2").encode("0", "dev.tsv:3"))
@@ -37,7 +37,7 @@ class LabelCodecTest {
   }
 
   @Test
-  void encodesSeveralLabelsAsASet() {
+  void encodesSeveralLabelsAsSet() {
     LabelCodec codec =
         LabelCodec.of(new Head(Task.MULTI_LABEL, List.of("anger", "joy", "surprise")));
 
@@ -53,7 +53,7 @@ class LabelCodecTest {
   }
 
   @Test
-  void joinsLabelsOfAListAndRefusesBars() {
+  void joinsLabelListAndRejectsVerticalBars() {
     assertThat(LabelCodec.join(Arrays.asList("joy", null, "fear"), "k")).isEqualTo("joy|fear");
     assertThat(LabelCodec.join(List.of(), "k")).isEmpty();
     assertThatThrownBy(() -> LabelCodec.join(List.of("joy", "up|down"), "rows.jsonl:7"))
@@ -64,7 +64,7 @@ class LabelCodecTest {
   }
 
   @Test
-  void refusesClassesOfOneName() {
+  void rejectsDuplicateClassNames() {
     assertThatThrownBy(() -> classes("no", "yes", "no"))
         .isInstanceOf(StillhouseException.class)
         .hasMessage(
@@ -74,7 +74,7 @@ class LabelCodecTest {
   }
 
   @Test
-  void refusesMoreLabelsThanASetHolds() {
+  void rejectsMoreLabelsThanFitInSet() {
     List<String> labels = IntStream.range(0, 53).mapToObj(label -> "l" + label).toList();
 
     assertThatThrownBy(() -> LabelCodec.of(new Head(Task.MULTI_LABEL, labels)))
@@ -86,7 +86,7 @@ class LabelCodecTest {
   }
 
   @Test
-  void namesRowValueAndClassesOfALabelOutsideThem() {
+  void reportsRowValueAndClassesOfUnknownLabel() {
     assertThatThrownBy(() -> classes("neg", "pos").encode("2", "dev.tsv:3"))
         .isInstanceOf(StillhouseException.class)
         .hasMessage(
@@ -99,7 +99,7 @@ class LabelCodecTest {
   }
 
   @Test
-  void showsTheFirstOfManyClasses() {
+  void abbreviatesLongListOfClasses() {
     String[] names = IntStream.range(0, 45).mapToObj(id -> "class-" + id).toArray(String[]::new);
     assertThatThrownBy(() -> classes(names).encode("x", "a:1"))
         .hasMessageContaining("class-11] and 33 more");

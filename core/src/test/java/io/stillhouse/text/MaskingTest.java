@@ -15,7 +15,7 @@ class MaskingTest {
   private static final Set<Integer> SPECIAL = Set.of(0, 1, 2, 3, MASK);
 
   @Test
-  void givesTheSameMaskingOnAnyMachine() {
+  void masksIdenticallyOnEveryMachine() {
     // Worked out by another implementation of SHA-256 and SplitMix64, in Python.
     Masking.Masked masked = masking(0.9, 42).mask(row(10), "dev.tsv:7", 1);
     assertThat(masked.ids()).containsExactly(2, 4, 4, 4, 103, 822, 4, 4, 4, 108, 4, 3);
@@ -37,7 +37,7 @@ class MaskingTest {
   }
 
   @Test
-  void choosesARoundedShareAndAtLeastOne() {
+  void choosesRoundedShareButAtLeastOne() {
     int[] expected = {1, 1, 1, 1, 1, 1, 1, 1, 1, 2, 2};
     for (int n = 1; n <= expected.length; n++) {
       assertThat(chosen(masking(0.15, 1).mask(row(n), "k", n))).isEqualTo(expected[n - 1]);
@@ -46,7 +46,7 @@ class MaskingTest {
   }
 
   @Test
-  void leavesSpecialTokensAlone() {
+  void doesNotMaskSpecialTokens() {
     int[] ids = {2, 3, 0, 0, 1, 4};
     Masking.Masked masked = masking(1, 1).mask(ids, "k", 0);
     assertThat(masked.ids()).isEqualTo(ids);
@@ -57,7 +57,7 @@ class MaskingTest {
   }
 
   @Test
-  void masksEightOfTenAndReplacesOne() {
+  void masksEightyPercentAndReplacesTenPercent() {
     int[] kinds = new int[3];
     int[] hits = new int[40];
     int rows = 20_000;

@@ -14,20 +14,20 @@ class PairingTest {
   private static final int SEP = 3;
 
   @Test
-  void wrapsASingleText() {
+  void wrapsSingleText() {
     Pairing.Input input = new Pairing(CLS, SEP, 8).single(new int[] {10, 11});
     assertThat(input.ids()).containsExactly(CLS, 10, 11, SEP);
     assertThat(input.tokenTypes()).containsExactly(0, 0, 0, 0);
   }
 
   @Test
-  void dropsTheEndOfATooLongSingleText() {
+  void truncatesLongSingleText() {
     Pairing.Input input = new Pairing(CLS, SEP, 4).single(new int[] {10, 11, 12});
     assertThat(input.ids()).containsExactly(CLS, 10, 11, SEP);
   }
 
   @Test
-  void givesTheSecondTextTypeOne() {
+  void secondTextHasTypeOne() {
     Pairing.Input input = new Pairing(CLS, SEP, 8).pair(new int[] {10, 11}, new int[] {20});
     assertThat(input.ids()).containsExactly(CLS, 10, 11, SEP, 20, SEP);
     assertThat(input.tokenTypes()).containsExactly(0, 0, 0, 0, 1, 1);

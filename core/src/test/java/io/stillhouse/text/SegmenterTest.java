@@ -40,7 +40,7 @@ class SegmenterTest {
   };
 
   @Test
-  void losesNothingWhenItSplits() {
+  void losesNoTextWhenSplitting() {
     SplittableRandom random = new SplittableRandom(7);
     for (int i = 0; i < 2000; i++) {
       String text = randomText(random);
@@ -64,12 +64,12 @@ class SegmenterTest {
   }
 
   @Test
-  void keepsAWholeRowThatFits() {
+  void keepsWholeRowThatFits() {
     assertThat(texts(Mode.ROW, TooLong.TRUNCATE, 8, " One. Two. ")).containsExactly(" One. Two. ");
   }
 
   @Test
-  void truncatesAtTheLastTokenThatFits() {
+  void truncatesAtLastTokenThatFits() {
     assertThat(texts(Mode.ROW, TooLong.TRUNCATE, 5, "one two threefour"))
         .containsExactly("one two thr");
     assertThat(texts(Mode.SENTENCES, TooLong.TRUNCATE, 4, "One two six. Ten."))
@@ -83,13 +83,13 @@ class SegmenterTest {
   }
 
   @Test
-  void splitsAtPunctuationWhereThereIsNoWhiteSpace() {
+  void splitsAtPunctuationWithoutWhiteSpace() {
     assertThat(texts(Mode.WINDOWS, TooLong.SPLIT, 5, "one-sixten-two"))
         .containsExactly("one-", "sixten-", "two");
   }
 
   @Test
-  void cutsAWordLongerThanTheWindowBetweenItsPieces() {
+  void splitsOverlongWordBetweenItsPieces() {
     assertThat(texts(Mode.WINDOWS, TooLong.TRUNCATE, 4, "a bcdefghijk lm"))
         .containsExactly("a ", "bcdefg", "hijk ", "lm");
   }
@@ -106,7 +106,7 @@ class SegmenterTest {
   }
 
   @Test
-  void endsNoSentenceAfterATitleOrAnInitial() {
+  void doesNotEndSentenceAfterTitleOrInitial() {
     assertThat(
             texts(
                 Mode.SENTENCES,
@@ -129,7 +129,7 @@ class SegmenterTest {
   }
 
   @Test
-  void givesNothingForABlankText() {
+  void returnsNothingForBlankText() {
     for (Mode mode : Mode.values()) {
       assertThat(texts(mode, TooLong.SPLIT, 8, " \t ")).isEmpty();
       assertThat(texts(mode, TooLong.SPLIT, 8, "")).isEmpty();
@@ -137,7 +137,7 @@ class SegmenterTest {
   }
 
   @Test
-  void doesNotCutOneCharacterThatGivesSeveralTokens() {
+  void doesNotSplitCharacterOfSeveralTokens() {
     // A Hangul syllable decomposes into up to three tokens that share its position.
     Encoded encoded =
         new Encoded(
@@ -152,7 +152,7 @@ class SegmenterTest {
   }
 
   @Test
-  void refusesALengthWithoutRoomForAToken() {
+  void rejectsLengthWithoutRoomForToken() {
     assertThatThrownBy(() -> new Segmenter(Mode.ROW, TooLong.SPLIT, 2))
         .isInstanceOf(IllegalArgumentException.class)
         .hasMessage("maxLength must be at least 3, but is 2");

@@ -35,7 +35,7 @@ class TokenizerTest {
   }
 
   @Test
-  void givesOffsetsInJavaCharsAfterEmojiAccentsAndChinese() throws IOException {
+  void offsetsCountJavaCharsAfterEmojiAccentsAndChinese() throws IOException {
     String text = "😀 café 中文 😀😀playing e\u0301 ok";
     try (Tokenizer tokenizer = fromVocab(VOCAB)) {
       Encoded encoded = tokenizer.encode(List.of(text)).get(0);
@@ -49,7 +49,7 @@ class TokenizerTest {
   }
 
   @Test
-  void keepsOffsetsInPlaceAfterHalfASurrogatePair() throws IOException {
+  void keepsOffsetsAfterUnpairedSurrogate() throws IOException {
     String text = "\uD83D ok";
     try (Tokenizer tokenizer = fromVocab(VOCAB)) {
       Encoded encoded = tokenizer.encode(List.of(text)).get(0);
@@ -59,7 +59,7 @@ class TokenizerTest {
   }
 
   @Test
-  void encodesAWordWithoutPiecesAsUnk() throws IOException {
+  void encodesUnknownWordAsUnk() throws IOException {
     try (Tokenizer tokenizer = fromVocab(VOCAB)) {
       assertThat(tokenizer.encode(List.of("zebra", "p".repeat(101))))
           .allSatisfy(encoded -> assertThat(encoded.ids()).containsExactly(tokenizer.unkId()));
@@ -67,7 +67,7 @@ class TokenizerTest {
   }
 
   @Test
-  void neitherCutsNorPads() throws IOException {
+  void neitherTruncatesNorPads() throws IOException {
     try (Tokenizer tokenizer = fromVocab(VOCAB)) {
       List<Encoded> encoded = tokenizer.encode(List.of("ok ".repeat(3000), "", "ok"));
 
@@ -77,7 +77,7 @@ class TokenizerTest {
   }
 
   @Test
-  void readsSpecialTokensWrittenInTheText() throws IOException {
+  void readsSpecialTokensWrittenInText() throws IOException {
     try (Tokenizer tokenizer = fromVocab(VOCAB)) {
       Encoded encoded = tokenizer.encode(List.of("the [MASK] ok")).get(0);
 
@@ -87,7 +87,7 @@ class TokenizerTest {
   }
 
   @Test
-  void namesIdsAndJoinsThem() throws IOException {
+  void returnsTokensOfIdsAndJoinsThem() throws IOException {
     try (Tokenizer tokenizer = fromVocab(VOCAB)) {
       assertThat(tokenizer.vocabSize()).isEqualTo(13);
       assertThat(tokenizer.padId()).isZero();
@@ -104,7 +104,7 @@ class TokenizerTest {
   }
 
   @Test
-  void infersACasedVocabularyFromUpperCase() throws IOException {
+  void infersCasedVocabularyFromUpperCase() throws IOException {
     List<String> cased = new ArrayList<>(VOCAB);
     cased.add("The");
     try (Tokenizer tokenizer = fromVocab(cased)) {
@@ -113,7 +113,7 @@ class TokenizerTest {
   }
 
   @Test
-  void prefersTheCasingOfTokenizerConfig() throws IOException {
+  void prefersCasingOfTokenizerConfig() throws IOException {
     Files.writeString(directory.resolve("tokenizer_config.json"), "{\"do_lower_case\": false}");
     try (Tokenizer tokenizer = fromVocab(VOCAB)) {
       assertThat(tokenizer.encode(List.of("The the")).get(0).ids()).containsExactly(1, 5);
@@ -121,7 +121,7 @@ class TokenizerTest {
   }
 
   @Test
-  void refusesASettingThatAVocabularyAloneDoesNotBuild() throws IOException {
+  void rejectsSettingThatVocabularyFileCannotExpress() throws IOException {
     Path config = directory.resolve("tokenizer_config.json");
     Files.writeString(config, "{\"do_lower_case\": true, \"strip_accents\": false}");
 
@@ -148,7 +148,7 @@ class TokenizerTest {
   }
 
   @Test
-  void encodesTheSameFromManyThreads() throws IOException {
+  void encodesConsistentlyFromManyThreads() throws IOException {
     List<String> texts = Collections.nCopies(20, "The playing 😀 ok.");
     try (Tokenizer tokenizer = fromVocab(VOCAB)) {
       List<Integer> first = ids(tokenizer.encode(texts).get(0));
@@ -159,7 +159,7 @@ class TokenizerTest {
   }
 
   @Test
-  void namesEverySpecialTokenThatIsMissing() {
+  void reportsAllMissingSpecialTokens() {
     assertThatThrownBy(() -> fromVocab(List.of("[PAD]", "[UNK]", "[CLS]", "a")))
         .isInstanceOf(StillhouseException.class)
         .hasMessage(
@@ -168,7 +168,7 @@ class TokenizerTest {
   }
 
   @Test
-  void refusesARepeatedToken() {
+  void rejectsRepeatedToken() {
     List<String> twice = new ArrayList<>(VOCAB);
     twice.add("play");
 
@@ -180,7 +180,7 @@ class TokenizerTest {
   }
 
   @Test
-  void refusesADirectoryWithoutATokenizer() {
+  void rejectsDirectoryWithoutTokenizer() {
     assertThatThrownBy(() -> Tokenizer.open(directory))
         .isInstanceOf(StillhouseException.class)
         .hasMessage(
@@ -189,7 +189,7 @@ class TokenizerTest {
   }
 
   @Test
-  void refusesATokenizerOfAnotherKind() throws IOException {
+  void rejectsUnsupportedTokenizer() throws IOException {
     Path file = directory.resolve("tokenizer.json");
     Files.writeString(file, "{\"model\": {\"type\": \"Unigram\", \"vocab\": [[\"a\", 0.0]]}}");
 

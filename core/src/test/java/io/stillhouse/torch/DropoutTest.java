@@ -25,7 +25,7 @@ class DropoutTest {
   }
 
   @Test
-  void dropsTheRateAndKeepsTheMean() {
+  void dropsGivenRateAndKeepsMean() {
     for (double rate : new double[] {0.1, 0.5, 0.9}) {
       float[] values = drop(7, rate);
 
@@ -62,7 +62,7 @@ class DropoutTest {
   }
 
   @Test
-  void masksDrawnAheadEqualThoseOfJava() {
+  void masksDrawnAheadEqualMasksOfJava() {
     Shape other = new Shape(3, 4, 5);
     List<Dropout.Wanted> wanted =
         List.of(
@@ -84,7 +84,7 @@ class DropoutTest {
   }
 
   @Test
-  void refusesAMaskOfAnotherShapeThanWasDrawnAhead() {
+  void rejectsShapeOtherThanDrawnAhead() {
     Dropout dropout = Dropout.of(-5);
     try (PtSymbolBlock ops = Dropout.compile(manager)) {
       dropout.drawAhead(ops, manager, List.of(new Dropout.Wanted(SHAPE, 0.1)));
@@ -116,7 +116,7 @@ class DropoutTest {
   }
 
   @Test
-  void concurrentDrawsDoNotMatter() throws ExecutionException, InterruptedException {
+  void concurrentDrawsDoNotChangeMasks() throws ExecutionException, InterruptedException {
     float[] alone = drop(5, 0.3);
     CompletableFuture<Void> other = CompletableFuture.runAsync(() -> drop(9, 0.3));
     float[] beside = drop(5, 0.3);
@@ -126,7 +126,7 @@ class DropoutTest {
   }
 
   @Test
-  void gradientIsTheMask() {
+  void gradientEqualsMask() {
     NDArray input = manager.full(SHAPE, 2f);
     input.setRequiresGradient(true);
     Autograd.record(Autograd.Mode.ON);

@@ -53,7 +53,7 @@ class TorchScriptTest {
   }
 
   @Test
-  void listsKeepTheOrderOfTensors() {
+  void listsKeepOrderOfTensors() {
     try (IValue list = TorchScript.list(List.of(tensor(1f), tensor(2f)))) {
       PtNDArray[] tensors = list.toTensorArray((PtNDManager) manager);
 
@@ -63,7 +63,7 @@ class TorchScriptTest {
   }
 
   @Test
-  void namesAMissingFile() {
+  void reportsMissingFile() {
     assertThatIllegalStateException()
         .isThrownBy(() -> TorchScript.compile(manager, TorchScriptTest.class, "missing.py"))
         .withMessage("no resource file io.stillhouse.torch/missing.py");

@@ -15,7 +15,7 @@ class AdamWTest {
   private static final double DECAY = 0.5;
 
   @Test
-  void matchesAStepWorkedByHandAndDecaysWeightsButNotBiases() {
+  void matchesHandComputedStepAndDecaysOnlyWeights() {
     // The gradient of sum(3 w) is 3, clipped from norm 3 * sqrt(2) to 1, so 1 / sqrt(2) each; a
     // first step moves by the rate.
     double weight = 2 * (1 - RATE * DECAY) - RATE;

@@ -58,7 +58,7 @@ class BestWeightsTest {
   }
 
   @Test
-  void keepsTheBestEpochAndTheEarlierOfEqualOnes() throws IOException {
+  void keepsBestEpochAndEarlierOfTies() throws IOException {
     Scripted scripted = new Scripted(1, 3, 3, 2);
     Outcome outcome = train(0, 0, scripted, "a", NOBODY);
 
@@ -69,7 +69,7 @@ class BestWeightsTest {
   }
 
   @Test
-  void patienceEndsTheTraining() throws IOException {
+  void stopsWhenPatienceRunsOut() throws IOException {
     Scripted scripted = new Scripted(5, 4, 3, 9);
     Outcome outcome = train(0, 2, scripted, "a", NOBODY);
 
@@ -79,7 +79,7 @@ class BestWeightsTest {
   }
 
   @Test
-  void measuresAtTheGivenIntervalAndAtTheEnd() throws IOException {
+  void evaluatesAtIntervalsAndAtEnd() throws IOException {
     Scripted scripted = new Scripted(1, 2, 9);
     Outcome outcome = train(5, 0, scripted, "a", NOBODY);
 
@@ -88,7 +88,7 @@ class BestWeightsTest {
   }
 
   @Test
-  void resumingRestoresTheBestWeights() throws IOException {
+  void resumingRestoresBestWeights() throws IOException {
     Outcome whole = train(0, 0, new Scripted(7, 1, 2, 3), "whole", NOBODY);
     assertThatThrownBy(
             () ->

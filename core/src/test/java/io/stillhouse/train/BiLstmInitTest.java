@@ -51,7 +51,7 @@ class BiLstmInitTest {
   }
 
   @Test
-  void aTensorDependsOnlyOnTheSeedAndItsName() {
+  void tensorDependsOnlyOnSeedAndItsName() {
     BiLstmSpec wider =
         new BiLstmSpec(
             SPEC.words(), new BiLstmSpec.Units(16, 50), 0, BiLstmSpec.Texts.PAIR, SPEC.head());
@@ -67,7 +67,7 @@ class BiLstmInitTest {
   }
 
   @Test
-  void copiesTheTeachersWordVectors() throws IOException {
+  void copiesTeachersWordVectors() throws IOException {
     HuggingFaceDirectory teacher =
         HuggingFaceDirectory.open(Golden.DIRECTORY.resolve("bert-tiny-cls-v1"));
 

@@ -33,7 +33,7 @@ class BiLstmStepBench {
   private static final int ROUNDS = 3;
 
   @Test
-  void tellsTokensPerSecond() {
+  void printsTokensPerSecond() {
     BiLstmSpec spec =
         new BiLstmSpec(
             new BiLstmSpec.Words(30_522, 768),

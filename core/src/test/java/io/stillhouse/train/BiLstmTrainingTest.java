@@ -65,7 +65,7 @@ class BiLstmTrainingTest extends BiLstmGoldens {
   @TempDir private Path directory;
 
   @BeforeEach
-  void records() {
+  void enablesRecording() {
     Autograd.record(Autograd.Mode.OFF);
   }
 
@@ -76,7 +76,7 @@ class BiLstmTrainingTest extends BiLstmGoldens {
 
   @ParameterizedTest
   @ValueSource(strings = {"single", "pair"})
-  void lossesAndGradientsAreThoseOfNnLstm(String texts) throws IOException {
+  void lossesAndGradientsMatchNnLstm(String texts) throws IOException {
     Golden golden = golden(texts);
     Map<String, NDArray> weights = trained(texts);
     Predictor model = ModelFactory.predictor(spec(texts, 0), weights);
@@ -106,7 +106,7 @@ class BiLstmTrainingTest extends BiLstmGoldens {
 
   @ParameterizedTest
   @ValueSource(strings = {"single", "pair"})
-  void tenStepsLoseAsPyTorchDoes(String texts) throws IOException {
+  void lossesOfTenStepsMatchPyTorch(String texts) throws IOException {
     String model = "bilstm-tiny-%s-v1/".formatted(texts);
     JsonObject expected =
         JsonParser.parseString(Golden.text(model + "ten_losses.json")).getAsJsonObject();
@@ -134,7 +134,7 @@ class BiLstmTrainingTest extends BiLstmGoldens {
   }
 
   @Test
-  void onlyTheSameSeedGivesTheSameBits() throws IOException {
+  void onlySameSeedGivesSameBits() throws IOException {
     Map<String, float[]> first = train("a", 42, NOBODY);
     Map<String, float[]> second = train("b", 42, NOBODY);
     Map<String, float[]> other = train("c", 43, NOBODY);
@@ -144,7 +144,7 @@ class BiLstmTrainingTest extends BiLstmGoldens {
   }
 
   @Test
-  void resumingEndsWithTheSameBits() throws IOException {
+  void resumingGivesSameBits() throws IOException {
     Map<String, float[]> undisturbed = train("a", 42, NOBODY);
     Consumer<StepReport> stopsAtEight =
         report -> {
@@ -162,7 +162,7 @@ class BiLstmTrainingTest extends BiLstmGoldens {
   }
 
   @Test
-  void everyWeightChangesAndTheLossFalls() throws IOException {
+  void everyWeightChangesAndLossFalls() throws IOException {
     List<StepReport> reports = new ArrayList<>();
     Map<String, float[]> after = train("a", 42, reports::add);
 
@@ -174,7 +174,7 @@ class BiLstmTrainingTest extends BiLstmGoldens {
   }
 
   @Test
-  void aValidationRowIsMeasured() throws IOException {
+  void evaluatesValidationRow() throws IOException {
     List<Example> rows = rows(golden("pair"));
     Trainer.Setup setup = new Trainer.Setup(spec("pair", 0.1), LOSS, train(64, 0, 42), "held out");
 

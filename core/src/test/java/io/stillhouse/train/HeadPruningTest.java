@@ -44,8 +44,7 @@ class HeadPruningTest {
 
   @ParameterizedTest
   @ValueSource(strings = {"bert-tiny-cls-v1", "distilbert-tiny-cls-v1", "albert-tiny-cls-v1"})
-  void prunedHeadsAreZeroAfterTenStepsAndTheModelComputesWithoutThem(String model)
-      throws IOException {
+  void prunedHeadsStayZeroAndModelComputesWithoutThem(String model) throws IOException {
     Autograd.record(Autograd.Mode.OFF);
     try (NDManager manager = NDManager.newBaseManager()) {
       HuggingFaceDirectory source = HuggingFaceDirectory.open(Golden.DIRECTORY.resolve(model));
@@ -103,7 +102,7 @@ class HeadPruningTest {
   }
 
   @Test
-  void aStepKeepsPrunedHeadsAtZeroForAnyGradients() throws IOException {
+  void stepKeepsPrunedHeadsAtZeroForAnyGradients() throws IOException {
     Autograd.record(Autograd.Mode.OFF);
     try (NDManager manager = NDManager.newBaseManager()) {
       HuggingFaceDirectory source =

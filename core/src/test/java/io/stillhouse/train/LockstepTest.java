@@ -66,7 +66,7 @@ class LockstepTest {
   }
 
   @Test
-  void everyStudentEndsWithTheBitsOfTrainingAlone() throws IOException {
+  void everyStudentEqualsOneTrainedAlone() throws IOException {
     List<Student> students =
         List.of(
             new Student("a", 1, 3e-3, 12, 0.1),
@@ -98,7 +98,7 @@ class LockstepTest {
   }
 
   @Test
-  void aFailureDoesNotAffectOtherStudents() throws IOException {
+  void failureDoesNotAffectOtherStudents() throws IOException {
     List<Student> students =
         List.of(new Student("a", 1, 3e-3, 12, 0.1), new Student("broken", 1, 1e30, 12, 0.1));
     Ended ended = together(students, "both", NO_PAUSE);
@@ -126,7 +126,7 @@ class LockstepTest {
   }
 
   @Test
-  void refusesStudentsThatReadRowsInAnotherOrder() {
+  void rejectsStudentsWithDifferentRowOrders() {
     MemorySource source = new MemorySource(shards);
 
     assertThatThrownBy(

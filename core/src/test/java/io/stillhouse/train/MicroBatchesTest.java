@@ -7,19 +7,19 @@ import org.junit.jupiter.api.Test;
 
 class MicroBatchesTest {
   @Test
-  void cutsSortedRowsWithinTheBudgetOfPaddedTokens() {
+  void splitsSortedRowsByPaddedTokenBudget() {
     assertThat(lengths(List.of(5, 2, 9, 2, 3), 10))
         .containsExactly(List.of(2, 2, 3), List.of(5), List.of(9));
   }
 
   @Test
-  void fillsTheBudgetToTheLastToken() {
+  void fillsBudgetExactly() {
     assertThat(lengths(List.of(4, 4, 4), 12)).containsExactly(List.of(4, 4, 4));
     assertThat(lengths(List.of(4, 4, 4), 11)).containsExactly(List.of(4, 4), List.of(4));
   }
 
   @Test
-  void putsARowOverTheBudgetIntoItsOwnBatch() {
+  void putsRowOverBudgetIntoItsOwnBatch() {
     assertThat(lengths(List.of(50, 1, 60), 10))
         .containsExactly(List.of(1), List.of(50), List.of(60));
   }
@@ -36,7 +36,7 @@ class MicroBatchesTest {
   }
 
   @Test
-  void longRowsDoNotPadManyShortOnes() {
+  void doesNotPadManyShortRowsToLongOnes() {
     List<Integer> rows = new java.util.ArrayList<>(java.util.Collections.nCopies(30, 10));
     rows.add(60);
     rows.add(62);
@@ -46,7 +46,7 @@ class MicroBatchesTest {
   }
 
   @Test
-  void fewRowsOfLikeLengthShareABatch() {
+  void rowsOfSimilarLengthShareBatch() {
     assertThat(lengths(List.of(10, 11, 12), 2048)).containsExactly(List.of(10, 11, 12));
   }
 
@@ -62,12 +62,12 @@ class MicroBatchesTest {
   }
 
   @Test
-  void noRowsMakeNoBatches() {
+  void returnsNoBatchesWithoutRows() {
     assertThat(lengths(List.of(), 10)).isEmpty();
   }
 
   @Test
-  void aBudgetBeyondIntsDoesNotOverflow() {
+  void largeBudgetDoesNotOverflow() {
     int half = 1 << 30;
 
     assertThat(lengths(List.of(half, half, half, half), Integer.MAX_VALUE)).hasSize(4);

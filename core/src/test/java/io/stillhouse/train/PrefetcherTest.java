@@ -18,7 +18,7 @@ class PrefetcherTest {
   private final List<List<Example>> shards = List.of(shard("a", 6), shard("b", 3), shard("c", 7));
 
   @Test
-  void givesTheRowsOfTheOrderAndReadsEachShardOnceAnEpoch() throws IOException {
+  void returnsRowsInOrderAndReadsEachShardOncePerEpoch() throws IOException {
     MemorySource source = new MemorySource(shards);
     RowOrder order = new RowOrder(source.shardRows(), 4, 1, 1);
     try (Prefetcher feed = new Prefetcher(source, order, 4)) {
@@ -33,7 +33,7 @@ class PrefetcherTest {
   }
 
   @Test
-  void readsTheNextShardWhileTheCallerComputes() throws Exception {
+  void readsNextShardWhileCallerComputes() throws Exception {
     CountDownLatch second = new CountDownLatch(2);
     TargetSource source =
         new TargetSource() {
@@ -56,7 +56,7 @@ class PrefetcherTest {
   }
 
   @Test
-  void rethrowsExceptionsOfTheReader() {
+  void rethrowsExceptionsOfReader() {
     TargetSource source =
         new TargetSource() {
           @Override

@@ -29,7 +29,7 @@ class RowOrderTest {
   }
 
   @Test
-  void onlyAnEpochsLastStepIsShorter() {
+  void onlyLastStepOfEpochIsShorter() {
     RowOrder order = new RowOrder(SHARDS, BATCH_SIZE, 1, 1);
 
     for (int step = 0; step < 2 * STEPS_PER_EPOCH; step++) {
@@ -39,7 +39,7 @@ class RowOrderTest {
   }
 
   @Test
-  void aStepDoesNotDependOnTheStepsAskedForBefore() {
+  void stepDoesNotDependOnPreviousCalls() {
     RowOrder undisturbed = new RowOrder(SHARDS, BATCH_SIZE, 1, 1);
     List<List<RowOrder.Place>> all = new ArrayList<>();
     for (int step = 0; step < 3 * STEPS_PER_EPOCH; step++) {
@@ -67,7 +67,7 @@ class RowOrderTest {
   }
 
   @Test
-  void shardsOfOneSizeAreNotShuffledAlike() {
+  void shardsOfEqualSizeAreShuffledDifferently() {
     List<RowOrder.Place> places = epoch(new RowOrder(List.of(20, 20), 8, 1, 1), 0);
 
     List<Integer> first = rowsOf(places, 0);
@@ -76,7 +76,7 @@ class RowOrderTest {
   }
 
   @Test
-  void drawsTheFirstRowFromAllShards() {
+  void firstRowMayComeFromAnyShard() {
     HashSet<RowOrder.Place> firsts = new HashSet<>();
     for (long seed = 0; seed < 400; seed++) {
       firsts.add(new RowOrder(SHARDS, BATCH_SIZE, 1, seed).step(0).get(0));
@@ -86,7 +86,7 @@ class RowOrderTest {
   }
 
   @Test
-  void readsTheRowsOfAShardTogether() {
+  void readsRowsOfShardTogether() {
     List<RowOrder.Place> places = epoch(new RowOrder(SHARDS, BATCH_SIZE, 1, 1), 0);
 
     int changes = 0;
@@ -101,7 +101,7 @@ class RowOrderTest {
   }
 
   @Test
-  void shufflesTheRowsOfABlockTogether() {
+  void shufflesRowsOfBlockTogether() {
     List<Integer> shards = List.of(20, 20, 20, 20, 20);
     RowOrder order = new RowOrder(shards, 10, 2, 3);
     for (int epoch = 0; epoch < 3; epoch++) {
@@ -126,7 +126,7 @@ class RowOrderTest {
   }
 
   @Test
-  void listsTheShardsOfAStepAndOfTheNextBlock() {
+  void listsShardsOfStepAndOfNextBlock() {
     List<Integer> large = List.of(5, 8, 7, 9, 4); // none is smaller than a step
     for (int block = 1; block <= 3; block++) {
       RowOrder order = new RowOrder(large, BATCH_SIZE, block, 1);

@@ -15,7 +15,7 @@ class ShardScheduleTest {
   private static final int BATCH_SIZE = 4;
 
   @Test
-  void laterStepsDoNotReadDoneShards() {
+  void laterStepsDoNotReadFinishedShards() {
     for (int block : new int[] {1, 2, 4}) {
       for (int epochs : new int[] {1, 2}) {
         for (int mostSteps : new int[] {0, 3, 9}) {
@@ -50,7 +50,7 @@ class ShardScheduleTest {
   }
 
   @Test
-  void countsShardsThatAStepOrARoundReadsAtOnce() {
+  void countsShardsReadAtOnceByStepOrRound() {
     // Shards begin at rows 0, 5, 8, 15, 16 and 22: no step of four reads more than two.
     assertThat(new ShardSchedule(train(1, 1, 0, TrainSpec.Rounds.NONE), SHARDS).mostAtOnce())
         .isEqualTo(2);
@@ -66,7 +66,7 @@ class ShardScheduleTest {
   }
 
   @Test
-  void refusesAShuffledOrder() {
+  void rejectsShuffledOrder() {
     TrainSpec train = train(1, 1, 0, TrainSpec.Rounds.NONE);
     TrainSpec shuffled =
         new TrainSpec(

@@ -19,7 +19,7 @@ class StepReportTest {
   }
 
   @Test
-  void aStepWithoutTimeHasNoSpeed() {
+  void stepWithoutDurationHasNoSpeed() {
     StepReport.Work none = new StepReport.Work(0, 0, 0);
     assertThat(none.tokensPerSecond()).isZero();
     assertThat(none.waitShare()).isZero();

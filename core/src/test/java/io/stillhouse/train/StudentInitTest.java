@@ -45,7 +45,7 @@ class StudentInitTest {
   }
 
   @Test
-  void copiesTheChosenBlocksAndAllOtherTensors() {
+  void copiesChosenBlocksAndAllOtherTensors() {
     Map<String, NDArray> original = source.weights(manager);
 
     Map<String, NDArray> student =
@@ -64,7 +64,7 @@ class StudentInitTest {
   }
 
   @Test
-  void keepsTheTeachersEmbeddingOutputAndPoolerInADistilBert() {
+  void keepsEmbeddingOutputAndPoolerInDistilBert() {
     Map<String, NDArray> original = source.weights(manager);
     EncoderSpec spec = distilBert(source.spec().head());
 
@@ -82,7 +82,7 @@ class StudentInitTest {
   }
 
   @Test
-  void initialisesSegmentsToZeroIfTheSourceHasNone() throws IOException {
+  void initialisesSegmentsToZeroIfSourceHasNone() throws IOException {
     source = HuggingFaceDirectory.open(Golden.DIRECTORY.resolve("distilbert-tiny-mlm-v1"));
     EncoderSpec spec =
         new EncoderSpec(
@@ -104,7 +104,7 @@ class StudentInitTest {
   }
 
   @Test
-  void initialisesAnAlbertFromOneBlockAndTablesOfEqualWidth() {
+  void initialisesAlbertFromOneBlockAndTablesOfEqualWidth() {
     Map<String, NDArray> original = source.weights(manager);
     EncoderSpec wide = albert(32);
     Batch single = Batch.of(manager, List.of(new int[] {2, 7, 9, 3}), List.of(new int[4]));
@@ -129,7 +129,7 @@ class StudentInitTest {
   }
 
   @Test
-  void copiesTheSharedBlockOfAnAlbertIntoEveryBlock() throws IOException {
+  void copiesSharedBlockOfAlbertIntoEveryBlock() throws IOException {
     source = HuggingFaceDirectory.open(Golden.DIRECTORY.resolve("albert-tiny-cls-v1"));
     String shared = source.spec().prefixOf(1) + QUERY;
     float[] original = source.weights(manager).get(shared).toFloatArray();
@@ -165,7 +165,7 @@ class StudentInitTest {
   }
 
   @Test
-  void copiesABlockTwiceIfItIsNamedTwice() {
+  void copiesBlockTwiceIfItIsNamedTwice() {
     Map<String, NDArray> student =
         StudentInit.from(manager, spec(2, 32, source.spec().head()), source, List.of(2, 2), 1);
     NDArray first = student.get(EncoderSpec.blockPrefix(1) + QUERY);
@@ -218,7 +218,7 @@ class StudentInitTest {
   }
 
   @Test
-  void initialisesAHeadForOtherClassesRandomly() {
+  void initialisesHeadForOtherClassesRandomly() {
     Head fiveClasses = new Head(Task.CLASSIFICATION, List.of("a", "b", "c", "d", "e"));
     Map<String, NDArray> original = source.weights(manager);
 
@@ -232,7 +232,7 @@ class StudentInitTest {
   }
 
   @Test
-  void initialisesAMissingHeadRandomly() {
+  void initialisesMissingHeadRandomly() {
     EncoderSpec spec = spec(1, 32, Head.MASKED_LM);
     String head = "cls.predictions.transform.dense.weight";
 
@@ -243,7 +243,7 @@ class StudentInitTest {
   }
 
   @Test
-  void refusesASourceOfAnotherWidth() {
+  void rejectsSourceOfDifferentWidth() {
     assertThatThrownBy(
             () -> StudentInit.from(manager, spec(1, 16, Head.NONE), source, List.of(1), 1))
         .isInstanceOf(StillhouseException.class)

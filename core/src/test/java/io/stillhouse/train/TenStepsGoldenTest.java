@@ -37,7 +37,7 @@ class TenStepsGoldenTest {
   @ParameterizedTest
   @ValueSource(
       strings = {"mlm", "cls", "distilbert-mlm", "distilbert-cls", "albert-mlm", "albert-cls"})
-  void losesAsPyTorchDoes(String task) throws IOException {
+  void lossesMatchPyTorch(String task) throws IOException {
     JsonObject expected =
         JsonParser.parseString(Golden.text("ten_losses.json"))
             .getAsJsonObject()

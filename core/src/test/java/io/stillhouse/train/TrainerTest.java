@@ -54,7 +54,7 @@ class TrainerTest {
   }
 
   @Test
-  void theSameSeedGivesTheSameBits() throws IOException {
+  void sameSeedGivesSameBits() throws IOException {
     Map<String, float[]> first = train(setup(train(STEPS, 42)), "a", NOBODY, rows);
     Map<String, float[]> second = train(setup(train(STEPS, 42)), "b", NOBODY, rows);
 
@@ -62,7 +62,7 @@ class TrainerTest {
   }
 
   @Test
-  void anotherSeedGivesOtherWeights() throws IOException {
+  void differentSeedGivesDifferentWeights() throws IOException {
     Map<String, float[]> first = train(setup(train(STEPS, 42)), "a", NOBODY, rows);
     Map<String, float[]> second = train(setup(train(STEPS, 43)), "b", NOBODY, rows);
 
@@ -71,7 +71,7 @@ class TrainerTest {
   }
 
   @Test
-  void dropoutApplies() throws IOException {
+  void dropoutChangesWeights() throws IOException {
     EncoderSpec with = student();
     EncoderSpec without =
         new EncoderSpec(
@@ -90,7 +90,7 @@ class TrainerTest {
   }
 
   @Test
-  void resumingEndsWithTheSameBits() throws IOException {
+  void resumingGivesSameBits() throws IOException {
     Map<String, float[]> undisturbed = train(setup(train(STEPS, 42)), "a", NOBODY, rows);
     DirectoryCheckpoints checkpoints = new DirectoryCheckpoints(directory);
     Consumer<StepReport> stopsAtEight =
@@ -115,7 +115,7 @@ class TrainerTest {
   }
 
   @Test
-  void lossesFall() throws IOException {
+  void lossesDecrease() throws IOException {
     List<StepReport> reports = new ArrayList<>();
     Map<String, float[]> before = initial();
 
@@ -132,7 +132,7 @@ class TrainerTest {
   }
 
   @Test
-  void eachStepIsReported() throws IOException {
+  void reportsEachStep() throws IOException {
     List<StepReport> reports = new ArrayList<>();
     train(setup(train(STEPS, 42)), "a", reports::add, rows);
 
@@ -154,7 +154,7 @@ class TrainerTest {
   }
 
   @Test
-  void refusesACheckpointOfAnotherRecipe() throws IOException {
+  void rejectsCheckpointOfDifferentRecipe() throws IOException {
     DirectoryCheckpoints checkpoints = new DirectoryCheckpoints(directory);
     train(setup(train(STEPS, 42)), checkpoints, NOBODY, rows, 1);
     Trainer.Setup other = new Trainer.Setup(student(), loss(), train(STEPS, 42), "another recipe");
@@ -167,7 +167,7 @@ class TrainerTest {
   }
 
   @Test
-  void stopsAfterFiveStepsOfGradientsThatAreNotFinite() {
+  void stopsAfterFiveStepsOfNonFiniteGradients() {
     List<Example> broken = rows.stream().map(TrainerTest::broken).toList();
     List<StepReport> reports = new ArrayList<>();
 
@@ -181,7 +181,7 @@ class TrainerTest {
   }
 
   @Test
-  void skipsStepsWhoseGradientsAreNotFinite() throws IOException {
+  void skipsStepsWithNonFiniteGradients() throws IOException {
     // One of sixteen rows is broken: one bad step in each epoch of four,
     // more in all than may follow each other.
     List<StepReport> reports = new ArrayList<>();
@@ -205,7 +205,7 @@ class TrainerTest {
   }
 
   @Test
-  void withoutCheckpointsNothingIsPublished() throws IOException {
+  void publishesNothingWithoutCheckpoints() throws IOException {
     DirectoryCheckpoints checkpoints = new DirectoryCheckpoints(directory);
     TrainSpec some = train(STEPS, 42);
     TrainSpec none =

@@ -89,7 +89,7 @@ class ArchitectureTest {
   }
 
   @ArchTest
-  static void everyPackageBelongsToALayer(JavaClasses classes) {
+  static void everyPackageBelongsToLayer(JavaClasses classes) {
     List<String> known = new ArrayList<>(SHARED);
     known.addAll(COMMANDS.keySet());
     known.add("cli");

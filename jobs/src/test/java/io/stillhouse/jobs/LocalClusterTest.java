@@ -57,7 +57,7 @@ class LocalClusterTest {
   }
 
   @Test
-  void executorProcessesGiveTheLocalResult() throws IOException {
+  void executorsGiveSameResultAsLocalRun() throws IOException {
     Evaluation remote = run(cluster, labelled("LABEL_0"), directory.resolve("cluster"));
 
     assertThat(cluster.sparkContext().isLocal()).isFalse();
@@ -75,7 +75,7 @@ class LocalClusterTest {
   }
 
   @Test
-  void anInvalidLabelFoundByAnExecutorIsTheUsersMistake() throws IOException {
+  void reportsInvalidLabelFoundByExecutorAsUserError() throws IOException {
     assertThatThrownBy(() -> run(cluster, labelled("none"), directory.resolve("bad")))
         .hasRootCauseInstanceOf(StillhouseException.class)
         .hasStackTraceContaining("but is 'none'; the classes are");

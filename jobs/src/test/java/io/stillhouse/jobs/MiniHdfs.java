@@ -14,7 +14,7 @@ import org.apache.hadoop.hdfs.protocol.HdfsConstants;
 import org.apache.logging.log4j.Level;
 import org.apache.logging.log4j.core.config.Configurator;
 
-/** A name node and a data node in this JVM, reached through a name service. */
+/** A name node and a data node in this JVM, addressed by a name service. */
 public final class MiniHdfs implements AutoCloseable {
   private static final String SERVICE = "mini";
 

@@ -2,11 +2,14 @@ package io.stillhouse.jobs;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import ai.djl.ndarray.NDArray;
 import ai.djl.ndarray.NDManager;
 import io.stillhouse.checkpoint.HuggingFaceDirectory;
 import io.stillhouse.config.Settings;
+import io.stillhouse.jobs.cache.check.VerifyJob;
 import io.stillhouse.jobs.cli.Stillhouse;
 import io.stillhouse.spec.EncoderSpec;
+import io.stillhouse.spec.Head;
 import io.stillhouse.train.StudentInit;
 import java.io.ByteArrayOutputStream;
 import java.io.IOException;
@@ -66,22 +69,7 @@ public final class Tiny {
     return Settings.parse(null, all);
   }
 
-  /** Returns the settings of a cache of labelled rows, as {@link #labelled} writes them. */
-  public static List<String> cacheOf(Path corpus, Path cache, String... more) {
-    List<String> all =
-        new ArrayList<>(
-            List.of(
-                "teacher.path=" + CLS,
-                "corpus.path=" + corpus,
-                "corpus.text=text",
-                "corpus.label=label",
-                "corpus.max-length=40",
-                "cache.path=" + cache));
-    all.addAll(List.of(more));
-    return all;
-  }
-
-  /** Returns {@code count} words; the same for the same generator. */
+  /** Returns {@code count} random words. */
   public static String words(Random random, int count) {
     List<String> words = new ArrayList<>();
     for (int i = 0; i < count; i++) {
@@ -113,7 +101,7 @@ public final class Tiny {
    * @return the difference as {@code SameTokens} describes it
    */
   public static String swapTokens(Path model, Path to) throws IOException {
-    FileUtils.copyDirectory(model.toFile(), to.toFile());
+    copy(model, to);
     List<String> vocabulary = new ArrayList<>(Files.readAllLines(to.resolve("vocab.txt")));
     int of = vocabulary.indexOf("of");
     Collections.swap(vocabulary, of, of + 1);
@@ -126,6 +114,30 @@ public final class Tiny {
     EncoderSpec spec = HuggingFaceDirectory.open(CLS).spec();
     try (NDManager manager = NDManager.newBaseManager()) {
       HuggingFaceDirectory.write(to, spec, StudentInit.random(manager, spec, 1), CLS);
+    }
+    return to;
+  }
+
+  /** Writes a teacher with {@link #CLS}'s first two blocks and scaled embeddings. */
+  public static Path shallow(Path to, float scale, Head head) throws IOException {
+    HuggingFaceDirectory from = HuggingFaceDirectory.open(CLS);
+    EncoderSpec spec = from.spec();
+    EncoderSpec fewer =
+        new EncoderSpec(
+            spec.embeddings(),
+            new EncoderSpec.Blocks(2, WIDTH, HEADS, spec.blocks().intermediateSize()),
+            spec.numerics(),
+            head);
+    String norm = "bert.embeddings.LayerNorm.weight";
+    try (NDManager manager = NDManager.newBaseManager()) {
+      Map<String, NDArray> weights = from.weights(manager);
+      weights.keySet().retainAll(fewer.parameters().keySet());
+      float[] values = weights.get(norm).toFloatArray();
+      for (int i = 0; i < values.length; i++) {
+        values[i] *= scale;
+      }
+      weights.put(norm, manager.create(values, weights.get(norm).getShape()));
+      HuggingFaceDirectory.write(to, fewer, weights, CLS);
     }
     return to;
   }
@@ -152,7 +164,18 @@ public final class Tiny {
     return files;
   }
 
-  /** Runs a command that must fail with exit code 2, and returns its one message. */
+  /** Copies a directory, such as a cache, and returns the copy. */
+  public static Path copy(Path from, Path to) throws IOException {
+    FileUtils.copyDirectory(from.toFile(), to.toFile());
+    return to;
+  }
+
+  /** Verifies a cache in the shared session. */
+  public static VerifyJob.Result verify(Path cache, String... settings) throws IOException {
+    return new VerifyJob(spark(), settings(List.of(), settings), cache.toString()).run();
+  }
+
+  /** Runs a command that must fail with exit code 2, and returns its only message. */
   public static String mistake(String... arguments) {
     PrintStream stderr = System.err;
     ByteArrayOutputStream captured = new ByteArrayOutputStream();

@@ -25,18 +25,22 @@ public final class TinyRecipe {
     return new TinyRecipe(List.of());
   }
 
-  /** Returns a recipe for rows as {@link Tiny#labelled} writes them, with {@link Tiny#CLS}. */
-  public static TinyRecipe labelled(Path corpus) {
+  /**
+   * Returns a recipe for rows as {@link Tiny#labelled} writes them, with {@link Tiny#CLS}.
+   *
+   * @param corpus a path, or a list of paths as in a recipe
+   */
+  public static TinyRecipe labelled(Object corpus) {
     return unlabelled(corpus).with("corpus.label=label");
   }
 
   /** Like {@link #labelled}, but ignores the labels. */
-  public static TinyRecipe unlabelled(Path corpus) {
+  public static TinyRecipe unlabelled(Object corpus) {
     return text(corpus).teacher(Tiny.CLS).with("corpus.text=text");
   }
 
   /** Returns a recipe for lines as {@link Tiny#lines} writes them, with {@link Tiny#MLM}. */
-  public static TinyRecipe text(Path corpus) {
+  public static TinyRecipe text(Object corpus) {
     return empty()
         .teacher(Tiny.MLM)
         .with("corpus.path=" + corpus, "corpus.max-length=40"); // the models' positions

@@ -60,7 +60,7 @@ class ImporterTest {
   }
 
   @Test
-  void importsAZipWithinAJar() throws IOException {
+  void importsZipInsideJar() throws IOException {
     Map<String, LazyTensor> weights = withPooler(MASKED_LM);
     savedModel(weights);
     Path inner = directory.resolve("inner.zip");
@@ -102,7 +102,7 @@ class ImporterTest {
   }
 
   @Test
-  void importsAJarOfOnnxWithATokenizerNamedAfterTheModel() throws IOException {
+  void importsOnnxJarWithTokenizerNamedAfterModel() throws IOException {
     OnnxWriter.write(source.resolve("tiny.onnx"), ENCODER, TinyModel.weights(ENCODER), "Erf");
     tokenizerJson(source.resolve("tiny-tokenizer.json"));
     Path jar = directory.resolve("tiny.jar");
@@ -112,7 +112,7 @@ class ImporterTest {
   }
 
   @Test
-  void refusesOnnxWithAnotherActivation() throws IOException {
+  void rejectsOnnxWithUnsupportedActivation() throws IOException {
     Path onnx = source.resolve("tiny.onnx");
     OnnxWriter.write(onnx, ENCODER, TinyModel.weights(ENCODER), "Tanh");
     tokenizerJson(source.resolve("tokenizer.json"));
@@ -127,7 +127,7 @@ class ImporterTest {
   }
 
   @Test
-  void namesTheTensorsThatOnnxLacks() throws IOException {
+  void reportsTensorsMissingFromOnnx() throws IOException {
     Path onnx = source.resolve("tiny.onnx");
     Map<String, LazyTensor> weights = TinyModel.weights(ENCODER);
     weights.remove("bert.encoder.layer.1.attention.self.key.bias");
@@ -142,7 +142,7 @@ class ImporterTest {
   }
 
   @Test
-  void copiesAHuggingFaceDirectory() throws IOException {
+  void copiesHuggingFaceDirectory() throws IOException {
     TinyModel.write(source, ENCODER, TinyModel.weights(ENCODER));
     Files.writeString(source.resolve("README.md"), "not copied");
 
@@ -154,7 +154,7 @@ class ImporterTest {
   }
 
   @Test
-  void refusesADestinationThatExists() throws IOException {
+  void rejectsExistingDestination() throws IOException {
     Files.createDirectories(destination);
 
     assertThatThrownBy(() -> Importer.importTeacher(source, destination))
@@ -164,7 +164,7 @@ class ImporterTest {
   }
 
   @Test
-  void refusesASourceWithoutAModel() {
+  void rejectsSourceWithoutModel() {
     assertThatThrownBy(() -> Importer.importTeacher(source, destination))
         .isInstanceOf(StillhouseException.class)
         .hasMessage(
@@ -173,7 +173,7 @@ class ImporterTest {
   }
 
   @Test
-  void refusesATruncatedJar() throws IOException {
+  void rejectsTruncatedJar() throws IOException {
     TinyModel.write(source, ENCODER, TinyModel.weights(ENCODER));
     Path jar = directory.resolve("tiny.jar");
     zip(jar, source, "");
@@ -186,7 +186,7 @@ class ImporterTest {
   }
 
   @Test
-  void refusesAnEntryOutsideTheArchive() throws IOException {
+  void rejectsEntryOutsideArchive() throws IOException {
     Path jar = directory.resolve("evil.jar");
     try (ZipOutputStream out = new ZipOutputStream(Files.newOutputStream(jar))) {
       out.putNextEntry(new ZipEntry("../../evil.txt"));

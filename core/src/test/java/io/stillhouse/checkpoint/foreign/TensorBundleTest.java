@@ -55,7 +55,7 @@ class TensorBundleTest {
   }
 
   @Test
-  void refusesTruncatedData() throws IOException {
+  void rejectsTruncatedData() throws IOException {
     Path index =
         BundleWriter.write(directory.resolve("variables"), Map.of("w", TinyModel.tensor("w", 4)));
     Path data = directory.resolve("variables.data-00000-of-00001");
@@ -69,7 +69,7 @@ class TensorBundleTest {
   }
 
   @Test
-  void refusesNumbersThatDoNotFitTheirChecksum() throws IOException {
+  void rejectsChecksumMismatch() throws IOException {
     Path index =
         BundleWriter.write(directory.resolve("variables"), Map.of("w", TinyModel.tensor("w", 4)));
     Path data = directory.resolve("variables.data-00000-of-00001");
@@ -85,7 +85,7 @@ class TensorBundleTest {
   }
 
   @Test
-  void refusesAnIndexOfAnotherKind() throws IOException {
+  void rejectsMalformedIndex() throws IOException {
     Path index = Files.write(directory.resolve("x.index"), new byte[100]);
 
     assertThatThrownBy(() -> TensorBundle.read(index))

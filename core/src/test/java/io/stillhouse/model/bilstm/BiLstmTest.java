@@ -55,7 +55,7 @@ class BiLstmTest extends BiLstmGoldens {
 
   @ParameterizedTest
   @ValueSource(strings = {"single", "pair"})
-  void paddingDoesNotMatter(String texts) throws IOException {
+  void ignoresPadding(String texts) throws IOException {
     BiLstm model = new BiLstm(spec(texts, 0), weights(texts));
     NDArray together = model.forward(batch(texts, List.of(0, 1, 2, 3)), Capture.NOTHING).logits();
 
@@ -156,7 +156,7 @@ class BiLstmTest extends BiLstmGoldens {
   }
 
   @Test
-  void refusesARowWithoutASecondText() throws IOException {
+  void rejectsRowWithoutSecondText() throws IOException {
     BiLstm model = new BiLstm(spec("pair", 0), weights("pair"));
     Batch single = batch("single", List.of(3));
 

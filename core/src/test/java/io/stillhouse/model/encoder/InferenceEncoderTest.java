@@ -95,7 +95,7 @@ class InferenceEncoderTest {
         "albert-tiny-mlm-v1",
         "albert-tiny-cls-v1"
       })
-  void outputsMatchTheReference(String model) throws IOException {
+  void outputsMatchReference(String model) throws IOException {
     Batch batch = batch(model);
     InferenceEncoder encoder = encoder(model, Precision.FLOAT32);
 
@@ -107,7 +107,7 @@ class InferenceEncoderTest {
   }
 
   @Test
-  void refusesACaptureOfQueriesKeysOrValues() throws IOException {
+  void rejectsCaptureOfQueriesKeysOrValues() throws IOException {
     InferenceEncoder encoder = encoder(TASK, Precision.FLOAT32);
     Capture queries =
         new Capture(Set.of(), Set.of(), Set.of(), Map.of(1, List.of(AttentionPart.QUERY)));
@@ -119,7 +119,7 @@ class InferenceEncoderTest {
   }
 
   @Test
-  void keepsOnlyWhatTheCaptureAsksFor() throws IOException {
+  void keepsOnlyCapturedOutputs() throws IOException {
     EncoderOutput output =
         encoder(TASK, Precision.FLOAT32)
             .forward(batch(TASK), new Capture(Set.of(1), Set.of(2), Set.of(3), Map.of()));
@@ -130,7 +130,7 @@ class InferenceEncoderTest {
   }
 
   @Test
-  void outputsDoNotDependOnTheCapture() throws IOException {
+  void outputsDoNotDependOnCapture() throws IOException {
     InferenceEncoder encoder = encoder(TASK, Precision.FLOAT32);
 
     EncoderOutput all = encoder.forward(batch(TASK), everything);
@@ -158,7 +158,7 @@ class InferenceEncoderTest {
   }
 
   @Test
-  void refusesBfloat16OnAProcessorWithoutIt() {
+  void rejectsBfloat16OnUnsupportedProcessor() {
     String without = "flags\t\t: fpu avx2 avx512f avx512bw\n";
 
     assertThatThrownBy(() -> Precision.BFLOAT16.requireProcessor("cache.precision", without))

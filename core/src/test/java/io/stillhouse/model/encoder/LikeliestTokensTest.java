@@ -37,7 +37,7 @@ class LikeliestTokensTest {
   }
 
   @Test
-  void returnsAllowedTokensInOrderOfTheirLogits() throws IOException {
+  void returnsAllowedTokensOrderedByLogit() throws IOException {
     HuggingFaceDirectory directory =
         HuggingFaceDirectory.open(Golden.DIRECTORY.resolve("bert-tiny-mlm-v1"));
     Encoder encoder = new Encoder(directory.spec(), directory.weights(manager));

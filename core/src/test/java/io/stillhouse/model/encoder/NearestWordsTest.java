@@ -35,7 +35,7 @@ class NearestWordsTest {
   }
 
   @Test
-  void returnsOtherWordsInOrderOfTheirCosine() {
+  void returnsOtherWordsOrderedByCosine() {
     NearestWords nearest =
         NearestWords.ofWords(
             manager,
@@ -47,7 +47,7 @@ class NearestWordsTest {
   }
 
   @Test
-  void wordOfPiecesHasTheirCentredMean() throws IOException {
+  void wordOfSeveralPiecesIsTheirCentredMean() throws IOException {
     Encoder encoder;
     List<String> words;
     long[] ids;

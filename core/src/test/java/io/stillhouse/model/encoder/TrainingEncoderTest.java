@@ -114,7 +114,7 @@ class TrainingEncoderTest {
   }
 
   @Test
-  void weightsThatNoLossDependsOnHaveNoGradient() throws IOException {
+  void unusedWeightsHaveNoGradient() throws IOException {
     Map<String, NDArray> weights = weights("bert-tiny-mlm-v1");
     Encoder encoder = new Encoder(spec("bert-tiny-mlm-v1", 0), weights);
     try (TrainingEncoder training =
@@ -137,7 +137,7 @@ class TrainingEncoderTest {
   }
 
   @Test
-  void queriesKeysAndValuesMatchTheReference() throws IOException {
+  void queriesKeysAndValuesMatchReference() throws IOException {
     Encoder encoder = new Encoder(spec("bert-tiny-mlm-v1", 0), weights("bert-tiny-mlm-v1"));
     List<AttentionPart> all = List.of(AttentionPart.values());
     Capture capture = new Capture(Set.of(), Set.of(), Set.of(), Map.of(1, all, 3, all));
@@ -160,7 +160,7 @@ class TrainingEncoderTest {
   }
 
   @Test
-  void sharedBlockFollowsItsWeights() throws IOException {
+  void sharedBlockUsesUpdatedWeights() throws IOException {
     Map<String, NDArray> weights = weights("albert-tiny-cls-v1");
     EncoderSpec spec = spec("albert-tiny-cls-v1", 0);
     String name = spec.prefixOf(3) + "attention.self.query.weight";
@@ -183,7 +183,7 @@ class TrainingEncoderTest {
   }
 
   @Test
-  void gradientsOfASharedProjectionAddUp() throws IOException {
+  void gradientsOfSharedProjectionAddUp() throws IOException {
     Encoder encoder = new Encoder(spec("bert-tiny-mlm-v1", 0), weights("bert-tiny-mlm-v1"));
     Batch batch = batch(new int[] {3, 9});
     NDArray shared = random(manager.zeros(new Shape(48, 32)), 1);
@@ -219,7 +219,7 @@ class TrainingEncoderTest {
   }
 
   @Test
-  void gradientsOfSeveralPassesAddUpAndRefreshFollowsTheWeights() throws IOException {
+  void gradientsOfSeveralPassesAddUpAndRefreshReadsNewWeights() throws IOException {
     Map<String, NDArray> weights = weights("bert-tiny-cls-v1");
     Encoder encoder = new Encoder(spec("bert-tiny-cls-v1", 0), weights);
     try (TrainingEncoder training =

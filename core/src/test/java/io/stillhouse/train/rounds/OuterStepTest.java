@@ -21,7 +21,7 @@ class OuterStepTest {
   @TempDir private Path directory;
 
   @Test
-  void weightsTheMeanByTokens() {
+  void weightsMeanByTokens() {
     byte[] mean =
         OuterStep.mean(
             List.of(
@@ -32,7 +32,7 @@ class OuterStepTest {
   }
 
   @Test
-  void theOrderOfPartsDoesNotMatter() {
+  void ignoresOrderOfParts() {
     List<OuterStep.Part> parts =
         new java.util.ArrayList<>(
             List.of(
@@ -60,7 +60,7 @@ class OuterStepTest {
   }
 
   @Test
-  void returnsNullIfADifferenceIsNotFinite() {
+  void returnsNullForNonFiniteDifference() {
     byte[] one = floats(1);
 
     assertThat(DeltaCodec.difference(one, floats(Float.NaN), TrainSpec.Delta.FLOAT32)).isNull();
@@ -90,7 +90,7 @@ class OuterStepTest {
   }
 
   @Test
-  void withRateOneAndNoMomentumTheWeightsBecomeTheMean() throws IOException {
+  void rateOneWithoutMomentumGivesMeanOfWeights() throws IOException {
     FlatWeights weights = weights(10, 20, 30);
 
     OuterStep.apply(
@@ -101,7 +101,7 @@ class OuterStepTest {
   }
 
   @Test
-  void float16RoundsToTheNearest() {
+  void float16RoundsToNearest() {
     for (int bits = 0; bits < 1 << 16; bits++) {
       short half = (short) bits;
       float value = Halves.toFloat(half);

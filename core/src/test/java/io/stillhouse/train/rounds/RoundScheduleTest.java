@@ -12,7 +12,7 @@ import org.junit.jupiter.api.Test;
 
 class RoundScheduleTest {
   @Test
-  void everyStepIsTakenOnceInConsecutiveShares() {
+  void assignsEveryStepOnceInConsecutiveShares() {
     for (int workers = 1; workers <= 5; workers++) {
       RoundSchedule schedule = new RoundSchedule(train(workers, 7, TrainSpec.Moments.RESET), 410);
       List<Long> taken = new ArrayList<>();
@@ -35,7 +35,7 @@ class RoundScheduleTest {
   }
 
   @Test
-  void dividesTheLastRoundEvenly() {
+  void dividesLastRoundEvenly() {
     RoundSchedule schedule = new RoundSchedule(train(4, 10, TrainSpec.Moments.RESET), 410);
 
     assertThat(schedule.rounds()).isEqualTo(3);
@@ -47,7 +47,7 @@ class RoundScheduleTest {
   }
 
   @Test
-  void followsTheWorkersStepsAndWarmsUpAgainIfMomentsAreReset() {
+  void learningRateFollowsWorkerStepsAndRestartsWarmupOnReset() {
     TrainSpec train = train(2, 10, TrainSpec.Moments.RESET);
     RoundSchedule schedule = new RoundSchedule(train, 410);
     RoundSchedule.Share second = schedule.share(1, 0);

@@ -31,7 +31,7 @@ class AugmentChecksTest {
   }
 
   @Test
-  void refusesADestinationThatExists() throws IOException {
+  void rejectsExistingDestination() throws IOException {
     Files.createDirectory(out);
 
     assertMistake(AugmentRecipes.rules(rows, out))
@@ -40,7 +40,7 @@ class AugmentChecksTest {
   }
 
   @Test
-  void refusesAModelWithoutAMaskedLmHead() {
+  void rejectsModelWithoutMaskedLmHead() {
     assertMistake(AugmentRecipes.maskedLm(rows, out, "augment.model=" + Tiny.CLS))
         .hasMessageStartingWith(
             "augment.model 'file:%s' must have a masked-LM head, but its head is"
@@ -51,28 +51,28 @@ class AugmentChecksTest {
   }
 
   @Test
-  void refusesATeacherWithoutAMaskedLmHeadIfThereIsNoModel() {
+  void rejectsTeacherWithoutMaskedLmHead() {
     assertMistake(AugmentRecipes.maskedLm(rows, out, "augment.model=", "teacher.path=" + Tiny.CLS))
         .hasMessageStartingWith(
             "teacher.path 'file:%s' must have a masked-LM head".formatted(Tiny.CLS));
   }
 
   @Test
-  void refusesARecipeWithoutAModelAndATeacher() {
+  void rejectsRecipeWithoutModelAndTeacher() {
     assertMistake(AugmentRecipes.maskedLm(rows, out, "augment.model="))
         .hasMessageContaining("augment.model is missing")
         .hasMessageEndingWith("name a masked LM, or set augment.kind=rules, which needs no model");
   }
 
   @Test
-  void refusesALengthBeyondTheModelsPositions() {
+  void rejectsLengthBeyondPositionsOfModel() {
     assertMistake(AugmentRecipes.maskedLm(rows, out, "corpus.max-length=41"))
         .hasMessage(
             "corpus.max-length must be at most the positions of augment.model, 40, but is '41'");
   }
 
   @Test
-  void refusesALengthWithoutRoomForTheOriginal() {
+  void rejectsLengthWithoutRoomForOriginal() {
     assertMistake(
             AugmentRecipes.maskedLm(rows, out, "corpus.max-length=4", "augment.show-original=true"))
         .hasMessage(
@@ -80,7 +80,7 @@ class AugmentChecksTest {
   }
 
   @Test
-  void refusesAFileOfVectorsThatDoesNotExist() {
+  void rejectsMissingWordVectors() {
     Path none = directory.resolve("no");
 
     assertMistake(AugmentRecipes.maskedLm(rows, out, "augment.word-vectors=" + none))
@@ -88,7 +88,7 @@ class AugmentChecksTest {
   }
 
   @Test
-  void refusesProbabilitiesThatAddUpToMoreThanOne() {
+  void rejectsProbabilitiesAboveOneInTotal() {
     assertMistake(
             AugmentRecipes.rules(
                 rows, out, "augment.mask-probability=0.6", "augment.pos-probability=0.5"))

@@ -25,7 +25,7 @@ import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
-/** Whole runs of the command. */
+/** Runs the whole command. */
 @Tag("spark")
 class AugmentJobTest {
   private static final int ROWS = 100;
@@ -57,7 +57,7 @@ class AugmentJobTest {
   }
 
   @Test
-  void keysCopiesByTheirOriginAndKeepsItsLabel() throws IOException {
+  void copiesHaveKeyAndLabelOfTheirOrigin() throws IOException {
     augment(AugmentRecipes.maskedLm(rows, out));
 
     Map<String, Row> originals = originals();
@@ -75,7 +75,7 @@ class AugmentJobTest {
   }
 
   @Test
-  void copiesOfARowDiffer() throws IOException {
+  void copiesOfRowDiffer() throws IOException {
     augment(AugmentRecipes.maskedLm(rows, out));
 
     Map<String, List<String>> texts = new TreeMap<>();
@@ -98,7 +98,7 @@ class AugmentJobTest {
   }
 
   @Test
-  void writesAReportWithCountsAndSettings() throws IOException {
+  void writesReportWithCountsAndSettings() throws IOException {
     AugmentJob.Result result = augment(AugmentRecipes.maskedLm(rows, out));
 
     JsonObject report =
@@ -109,14 +109,14 @@ class AugmentJobTest {
   }
 
   @Test
-  void leavesNothingButTheDestination() throws IOException {
+  void leavesOnlyDestination() throws IOException {
     augment(AugmentRecipes.maskedLm(rows, out));
 
     assertThat(Files.list(directory)).containsExactlyInAnyOrder(rows, out);
   }
 
   @Test
-  void maskedLmWritesTheSameFilesForAnyPartitioning() throws IOException {
+  void maskedLmWritesSameFilesForAnyPartitioning() throws IOException {
     Path other = directory.resolve("other");
     augment(AugmentRecipes.maskedLm(rows, out));
     inThreePartitions(() -> augment(AugmentRecipes.maskedLm(rows, other)));
@@ -125,7 +125,7 @@ class AugmentJobTest {
   }
 
   @Test
-  void rulesWriteTheSameFilesForAnyPartitioning() throws IOException {
+  void rulesWriteSameFilesForAnyPartitioning() throws IOException {
     Path other = directory.resolve("other");
     augment(AugmentRecipes.rules(rows, out));
     inThreePartitions(() -> augment(AugmentRecipes.rules(rows, other)));
@@ -134,7 +134,7 @@ class AugmentJobTest {
   }
 
   @Test
-  void anotherSeedGivesOtherCopies() throws IOException {
+  void differentSeedGivesDifferentCopies() throws IOException {
     Path other = directory.resolve("other");
     augment(AugmentRecipes.maskedLm(rows, out));
     augment(AugmentRecipes.maskedLm(rows, other, "augment.seed=43"));
@@ -143,7 +143,7 @@ class AugmentJobTest {
   }
 
   @Test
-  void returnsTheSettingsThatReadTheLargerCorpus() throws IOException {
+  void returnsSettingsForAugmentedCorpus() throws IOException {
     AugmentJob.Result result = augment(AugmentRecipes.maskedLm(rows, out, "corpus.limit=30"));
 
     assertThat(result.next())
@@ -157,7 +157,7 @@ class AugmentJobTest {
   }
 
   @Test
-  void returnsSettingsThatKeepSegmentingProse() throws IOException {
+  void returnedSettingsKeepSegmentingProse() throws IOException {
     Path lines = Tiny.lines(directory.resolve("lines.txt"), 20);
     AugmentJob.Result result =
         augment(
@@ -177,7 +177,7 @@ class AugmentJobTest {
   }
 
   @Test
-  void aCacheOfTheLargerCorpusHasTheKeysOfAllOrigins() throws IOException {
+  void cacheOfAugmentedCorpusHasKeysOfAllOrigins() throws IOException {
     AugmentJob.Result result = augment(AugmentRecipes.maskedLm(rows, out, "corpus.limit=30"));
     Path cache = directory.resolve("cache");
     List<String> recipe =
@@ -226,7 +226,7 @@ class AugmentJobTest {
   }
 
   @Test
-  void rulesWriteTheChangedTextsOfPairsInTurn() throws IOException {
+  void rulesWriteChangedTextsOfPairsInTurn() throws IOException {
     Path pairs =
         Files.writeString(
             directory.resolve("pairs.tsv"), "text\tpair\tlabel\nhe not 0\thad were\t1\n");
@@ -251,7 +251,7 @@ class AugmentJobTest {
   }
 
   @Test
-  void leavesOutAndCountsRowsThatAreBlankOrNotUtf8() throws IOException {
+  void skipsAndCountsBlankAndNonUtf8Rows() throws IOException {
     byte[] table = "text\tlabel\n \t1\nhe?\t1\nhe had\t1\n".getBytes(StandardCharsets.UTF_8);
     for (int i = 0; i < table.length; i++) {
       table[i] = table[i] == '?' ? (byte) 0xff : table[i];
@@ -266,7 +266,7 @@ class AugmentJobTest {
   }
 
   @Test
-  void omitsOriginalsIfTheRecipeSaysSo() throws IOException {
+  void omitsOriginalsOnRequest() throws IOException {
     AugmentJob.Result result =
         augment(AugmentRecipes.rules(rows, out, "augment.keep-original=false"));
 
@@ -276,7 +276,7 @@ class AugmentJobTest {
   }
 
   @Test
-  void leavesNothingBehindIfNoRowHasText() throws IOException {
+  void writesNothingIfNoRowHasText() throws IOException {
     Files.writeString(rows, "text\tlabel\n \t1\n");
 
     assertThatThrownBy(() -> augment(AugmentRecipes.rules(rows, out)))

@@ -37,7 +37,7 @@ class AugmentTaskTest {
   }
 
   @Test
-  void omitsOriginalsIfTheRecipeSaysSo() throws IOException {
+  void omitsOriginalsOnRequest() throws IOException {
     AugmentTask.Layout copiesOnly = new AugmentTask.Layout(false, true, false);
 
     assertThat(written(copiesOnly, TinyAugmentation.rows("he had")))
@@ -54,7 +54,7 @@ class AugmentTaskTest {
   }
 
   @Test
-  void leavesOutRowsWithoutTextAndCountsThemByReason() throws IOException {
+  void skipsRowsWithoutTextAndCountsThemByReason() throws IOException {
     AugmentTask.Written written =
         write(SINGLE, TinyAugmentation.rows("", "he\uFFFD", "he had", "", "was"));
 
@@ -67,18 +67,18 @@ class AugmentTaskTest {
   }
 
   @Test
-  void leavesOutAPairWhoseSecondTextIsNotUtf8() {
+  void skipsPairWhoseSecondTextIsNotUtf8() {
     assertThat(AugmentTask.reasonLeftOut(new SourceRow("k", "he", "had\uFFFD", null)))
         .isEqualTo("not UTF-8");
   }
 
   @Test
-  void namesNoFileForAPartWithoutRows() throws IOException {
+  void returnsNoFileForEmptyPart() throws IOException {
     assertThat(write(SINGLE, List.of()).file()).isNull();
   }
 
   @Test
-  void namesNoFileIfAllRowsAreLeftOut() throws IOException {
+  void returnsNoFileIfAllRowsAreSkipped() throws IOException {
     assertThat(write(SINGLE, TinyAugmentation.rows("", "")).file()).isNull();
   }
 

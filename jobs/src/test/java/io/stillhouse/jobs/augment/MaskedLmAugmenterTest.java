@@ -20,7 +20,7 @@ class MaskedLmAugmenterTest {
   @TempDir private Path directory;
 
   @Test
-  void rewritesBothTextsOfAPair() throws IOException {
+  void rewritesBothTextsOfPair() throws IOException {
     List<SourceRow> pairs = List.of(new SourceRow("pairs.tsv:0", "he not 0", "had were", "1"));
 
     List<Augmentation.Texts> copies = copies(TinyAugmentation.maskedLm(), pairs).get(0).texts();
@@ -35,7 +35,7 @@ class MaskedLmAugmenterTest {
   }
 
   @Test
-  void replacesWordsOfSeveralPiecesByTheNearestWords() throws IOException {
+  void replacesWordsOfSeveralPiecesByNearestWords() throws IOException {
     List<SourceRow> rows = TinyAugmentation.rows("wed", "bing");
 
     List<Augmentation.Copies> copies = copies(TinyAugmentation.maskedLm(), rows);
@@ -47,7 +47,7 @@ class MaskedLmAugmenterTest {
   }
 
   @Test
-  void masksWordsOfSeveralPiecesIfThereAreNoVectors() throws IOException {
+  void masksWordsOfSeveralPiecesWithoutVectors() throws IOException {
     List<SourceRow> rows = TinyAugmentation.rows("wed", "bing");
 
     List<Augmentation.Copies> copies =
@@ -58,7 +58,7 @@ class MaskedLmAugmenterTest {
   }
 
   @Test
-  void takesTheNearestWordsFromAFileOfVectors() throws IOException {
+  void findsNearestWordsInVectorFile() throws IOException {
     Path vectors =
         Files.writeString(
             directory.resolve("vectors.txt"),
@@ -88,7 +88,7 @@ class MaskedLmAugmenterTest {
   }
 
   @Test
-  void keepsStopWordsAndDoesNotUseThemAsReplacements() throws IOException {
+  void keepsStopWordsAndNeverInsertsThem() throws IOException {
     Path model = TinyAugmentation.withContentWords(directory.resolve("model"));
     List<SourceRow> rows = TinyAugmentation.rows("the 7 film of .");
 
@@ -101,19 +101,19 @@ class MaskedLmAugmenterTest {
   }
 
   @Test
-  void readsAWindowAroundEachWordOfALongText() throws IOException {
+  void readsWindowAroundEachWordOfLongText() throws IOException {
     // Texts have up to 25 words, and the model reads 7 of them.
     assertThat(fifteenthWords(MaskedLm.ModelInput.MASKED_TEXT)).hasSizeGreaterThan(15);
   }
 
   @Test
-  void readsWindowsOfTheMaskedTextAndTheOriginal() throws IOException {
+  void readsWindowsOfMaskedAndOriginalText() throws IOException {
     // The model reads 3 words of each.
     assertThat(fifteenthWords(MaskedLm.ModelInput.MASKED_TEXT_AND_ORIGINAL)).hasSizeGreaterThan(15);
   }
 
   @Test
-  void predictsOtherWordsIfTheModelReadsTheOriginal() throws IOException {
+  void predictsDifferentWordsIfModelReadsOriginal() throws IOException {
     List<SourceRow> rows = longRows();
 
     assertThat(copies(windowed(MaskedLm.ModelInput.MASKED_TEXT_AND_ORIGINAL), rows))

@@ -14,7 +14,7 @@ class RowCountsTest {
   }
 
   @Test
-  void addsRowsLeftOutByReason() {
+  void addsSkippedRowsByReason() {
     RowCounts counts =
         RowCounts.leftOut("empty").plus(RowCounts.leftOut("empty")).plus(RowCounts.leftOut("odd"));
 
@@ -24,12 +24,12 @@ class RowCountsTest {
   }
 
   @Test
-  void dividesReplacedWordsByAllWords() {
+  void replacedShareIsReplacedWordsOverAllWords() {
     assertThat(ONE.replacedShare()).isEqualTo(0.2);
   }
 
   @Test
-  void nothingIsReplacedWithoutWords() {
+  void replacedShareIsZeroWithoutWords() {
     assertThat(RowCounts.NONE.replacedShare()).isZero();
   }
 }

@@ -18,7 +18,7 @@ class RuleAugmenterTest {
           new RuleAugmentation(new RuleAugmentation.Probabilities(1, 0, 0), NO_WORDS, 42), 3);
 
   @Test
-  void changesTheTextsOfAPairInTurn() {
+  void changesTextsOfPairInTurn() {
     SourceRow pair = new SourceRow("pairs.tsv:0", "he not 0", "had were", "1");
 
     assertThat(augmenter.of(List.of(pair)).get(0).texts())
@@ -29,7 +29,7 @@ class RuleAugmenterTest {
   }
 
   @Test
-  void countsTheWordsOfBothTextsAndThoseReplaced() {
+  void countsWordsAndReplacementsInBothTexts() {
     SourceRow pair = new SourceRow("pairs.tsv:0", "he not 0", "had were", "1");
 
     Augmentation.Copies copies = augmenter.of(List.of(pair)).get(0);
@@ -40,7 +40,7 @@ class RuleAugmenterTest {
   }
 
   @Test
-  void changesEveryCopyOfASingleText() {
+  void changesEveryCopyOfSingleText() {
     SourceRow single = new SourceRow("rows.tsv:0", "he not", null, "1");
 
     assertThat(augmenter.of(List.of(single)).get(0).texts())

@@ -30,7 +30,7 @@ class VocabularyTest {
   }
 
   @Test
-  void stopWordsAreNotCandidatesIfTheyAreKept() throws IOException {
+  void keptStopWordsAreNotCandidates() throws IOException {
     Path model = TinyAugmentation.withContentWords(directory.resolve("model"));
 
     Vocabulary vocabulary = open(TinyAugmentation.maskedLm(model, "", Stops.KEPT));
@@ -41,7 +41,7 @@ class VocabularyTest {
   }
 
   @Test
-  void refusesAVocabularyWithoutWordsThatMayReplaceOthers() {
+  void rejectsVocabularyWithoutCandidates() {
     assertThatThrownBy(() -> open(TinyAugmentation.maskedLm(Tiny.MLM, "", Stops.KEPT)))
         .isInstanceOf(StillhouseException.class)
         .hasMessage(
@@ -50,7 +50,7 @@ class VocabularyTest {
   }
 
   @Test
-  void hasNoVectorsIfTheRecipeSaysNone() throws IOException {
+  void hasNoVectorsIfDisabled() throws IOException {
     Vocabulary vocabulary =
         open(TinyAugmentation.maskedLm(Tiny.MLM, Augmentation.MaskedLm.NO_VECTORS, Stops.REPLACED));
 

@@ -7,7 +7,6 @@ import static org.assertj.core.api.InstanceOfAssertFactories.STRING;
 
 import io.stillhouse.jobs.Tiny;
 import io.stillhouse.jobs.TinyRecipe;
-import io.stillhouse.jobs.cache.build.CacheJob;
 import java.io.IOException;
 import java.lang.management.ManagementFactory;
 import java.nio.file.Files;
@@ -15,48 +14,15 @@ import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
-import java.util.Map;
 import java.util.concurrent.TimeUnit;
-import org.apache.commons.io.FileUtils;
-import org.apache.spark.sql.SparkSession;
-import org.junit.jupiter.api.AfterAll;
-import org.junit.jupiter.api.BeforeAll;
-import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
-import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
 
-/** Checks that a mistake of the user gives exit code 2 and one message, and writes nothing. */
-@Tag("spark")
-class BadInputTest {
-  private static final Map<String, String> SPARK =
-      Map.of("spark.master", "local[2]", "spark.ui.enabled", "false");
-
-  @TempDir private static Path shared;
-  @TempDir private Path directory;
-
-  private static Path corpus;
-  private static Path cache;
-
-  @BeforeAll
-  static void writeACache() throws IOException {
-    corpus = Tiny.labelled(shared.resolve("rows.tsv"), 24, "1", "0");
-    cache = shared.resolve("cache");
-    SparkSession spark = Tiny.spark();
-    new CacheJob(spark, TinyRecipe.unlabelled(corpus).cache(cache).settings()).run();
-    // Each command opens and closes a session of its own.
-    spark.stop();
-    SPARK.forEach(System::setProperty);
-  }
-
-  @AfterAll
-  static void clearTheMaster() {
-    SPARK.keySet().forEach(System::clearProperty);
-  }
-
+/** Invalid input of the commands other than train and sweep. */
+class BadInputTest extends BadInputFixture {
   @Test
-  void refusesATeacherThatDoesNotExist() {
+  void rejectsMissingTeacher() {
     Path nowhere = directory.resolve("nowhere");
     assertThat(mistake(cacheOf(nowhere)))
         .contains("teacher.path does not exist: '" + nowhere + "'; check the spelling");
@@ -64,7 +30,7 @@ class BadInputTest {
   }
 
   @Test
-  void refusesACacheOnS3() {
+  void rejectsCacheOnS3() {
     assertThat(mistake(cacheOf(Tiny.CLS, "cache.path=s3a://bucket/cache")))
         .contains("cache.path 's3a://bucket/cache' is on the file system 's3a'")
         .contains(
@@ -73,7 +39,7 @@ class BadInputTest {
   }
 
   @Test
-  void refusesACorpusThatDoesNotExist() {
+  void rejectsMissingCorpus() {
     Path nowhere = directory.resolve("nowhere.tsv");
     assertThat(mistake(cacheOf(Tiny.CLS, "corpus.path=" + nowhere)))
         .contains("does not exist: '" + nowhere + "'; check the spelling");
@@ -81,14 +47,14 @@ class BadInputTest {
   }
 
   @Test
-  void refusesACorpusWithoutTheNamedColumn() {
+  void rejectsCorpusWithoutNamedColumn() {
     assertThat(mistake(cacheOf(Tiny.CLS, "corpus.text=sentence")))
         .contains("the corpus has no column 'sentence' for its text; choose from [text, label]");
     assertNothingWritten();
   }
 
   @Test
-  void refusesACorpusWithoutText() throws IOException {
+  void rejectsCorpusWithoutText() throws IOException {
     Path blank = Files.writeString(directory.resolve("blank.tsv"), "text\tlabel\n \t0\n");
     assertThat(mistake(cacheOf(Tiny.CLS, "corpus.path=" + blank)))
         .contains("no row of the corpus")
@@ -97,7 +63,7 @@ class BadInputTest {
   }
 
   @Test
-  void refusesALabelOutsideTheClasses() throws IOException {
+  void rejectsUnknownLabel() throws IOException {
     Path rows = Files.writeString(directory.resolve("rows.tsv"), "text\tlabel\nthe\t1\nof\tnone\n");
     assertThat(mistake(cacheOf(Tiny.CLS, "corpus.path=" + rows, "corpus.label=label")))
         .contains("the label of row 'rows.tsv:1' must be one of the teacher's 3 classes")
@@ -107,7 +73,7 @@ class BadInputTest {
   }
 
   @Test
-  void aProcessReportsAMistakeFoundByATaskInOneLine() throws IOException, InterruptedException {
+  void processReportsErrorOfTaskInOneLine() throws IOException, InterruptedException {
     Path rows = Files.writeString(directory.resolve("rows.tsv"), "text\tlabel\nthe\t1\nof\tnone\n");
     List<String> command =
         new ArrayList<>(List.of(Path.of(System.getProperty("java.home"), "bin/java").toString()));
@@ -118,22 +84,22 @@ class BadInputTest {
     command.addAll(
         List.of("-cp", System.getProperty("java.class.path"), Stillhouse.class.getName()));
     command.addAll(List.of(cacheOf(Tiny.CLS, "corpus.path=" + rows, "corpus.label=label")));
-    Path said = directory.resolve("said");
+    Path stderr = directory.resolve("stderr");
     Process process =
         new ProcessBuilder(command)
-            .redirectOutput(directory.resolve("out").toFile())
-            .redirectError(said.toFile())
+            .redirectOutput(directory.resolve("stdout").toFile())
+            .redirectError(stderr.toFile())
             .start();
     assertThat(process.waitFor(2, TimeUnit.MINUTES)).isTrue();
-    assertThat(process.exitValue()).as(Files.readString(said)).isEqualTo(2);
-    assertThat(Files.readAllLines(said))
+    assertThat(process.exitValue()).as(Files.readString(stderr)).isEqualTo(2);
+    assertThat(Files.readAllLines(stderr))
         .singleElement(as(STRING))
         .startsWith("stillhouse: the label of row 'rows.tsv:1' must be one of");
     assertNothingWritten();
   }
 
   @Test
-  void refusesAScoreThatIsNotANumber() throws IOException {
+  void rejectsNonNumericScore() throws IOException {
     Path rows = Files.writeString(directory.resolve("rows.tsv"), "text\tlabel\nthe\thigh\n");
     assertThat(mistake(cacheOf(Tiny.REG, "corpus.path=" + rows, "corpus.label=label")))
         .contains("must be a finite number for regression, but is 'high'; correct the row");
@@ -141,36 +107,21 @@ class BadInputTest {
   }
 
   @Test
-  void finetuneRefusesALabelOutsideTheClasses() {
-    assertThat(
-            mistake(
-                "finetune",
-                "finetune.from=" + Tiny.MLM,
-                "finetune.to=" + directory.resolve("tuned"),
-                "corpus.path=" + corpus,
-                "corpus.text=text",
-                "corpus.label=label",
-                "corpus.max-length=40",
-                "corpus.classes=[yes, 1]"))
+  void finetuneRejectsUnknownLabel() {
+    assertThat(mistake(finetune("corpus.label=label", "corpus.classes=[yes, 1]")))
         .contains("must be one of the teacher's 2 classes, but is '0'");
     assertNothingWritten();
   }
 
   @Test
-  void finetuneRefusesACorpusWithoutLabels() {
-    assertThat(
-            mistake(
-                "finetune",
-                "finetune.from=" + Tiny.MLM,
-                "finetune.to=" + directory.resolve("tuned"),
-                "corpus.path=" + corpus,
-                "corpus.text=text"))
+  void finetuneRejectsCorpusWithoutLabels() {
+    assertThat(mistake(finetune()))
         .contains("corpus.label is missing, but finetune learns from labels; set it to the column");
     assertNothingWritten();
   }
 
   @Test
-  void refusesLayersThatTheTeacherLacks() {
+  void rejectsLayersThatTeacherLacks() {
     assertThat(mistake(cacheOf(Tiny.CLS, "targets.hidden=[0,4]", "targets.attention=[0]")))
         .contains(
             "targets.hidden [0, 4] names a layer that the teacher lacks; it has hidden states 0..3")
@@ -179,52 +130,15 @@ class BadInputTest {
   }
 
   @Test
-  void refusesAMaximumLengthBeyondTheTeachersPositions() {
+  void rejectsLengthBeyondPositionsOfTeacher() {
     assertThat(mistake(cacheOf(Tiny.CLS, "corpus.max-length=41")))
         .contains("corpus.max-length must be at most the teacher's positions, 40, but is '41'");
     assertNothingWritten();
   }
 
-  @Test
-  void refusesADepthThatDoesNotDivideTheTeachers() {
-    assertThat(mistake(trainOf(cache, "student.layers=2", "loss.soft-label.weight=1")))
-        .contains("uniform")
-        .contains("2")
-        .contains("3");
-    assertNothingWritten();
-  }
-
-  @Test
-  void refusesARecipeWithoutALoss() {
-    assertThat(mistake(trainOf(cache, "student.layers=1")))
-        .contains("every loss weight is 0; set at least one, such as loss.soft-label.weight=1");
-    assertNothingWritten();
-  }
-
-  @Test
-  void refusesALossOnAColumnThatTheCacheLacks() {
-    assertThat(mistake(trainOf(cache, "student.layers=1", "loss.hidden-mse.weight=1")))
-        .contains("lacks hidden_03 in some shards; name them in the recipe's targets");
-    assertNothingWritten();
-  }
-
-  @Test
-  void refusesHardLabelsThatTheCacheLacks() {
-    assertThat(mistake(trainOf(cache, "student.layers=1", "loss.hard-label.weight=1")))
-        .contains("has no labels; cache the corpus with corpus.label, or set the weight to 0");
-    assertNothingWritten();
-  }
-
-  @Test
-  void refusesADirectoryThatIsNotACache() {
-    assertThat(mistake(trainOf(Tiny.CLS, "student.layers=1", "loss.soft-label.weight=1")))
-        .contains("is not a finished cache: it has no plan.json; run cache first");
-    assertNothingWritten();
-  }
-
   @ParameterizedTest
   @ValueSource(ints = {4, 100, -1})
-  void refusesTruncatedWeights(int bytes) throws IOException {
+  void rejectsTruncatedWeights(int bytes) throws IOException {
     Path teacher = copyOf(Tiny.CLS);
     Path weights = teacher.resolve("model.safetensors");
     byte[] all = Files.readAllBytes(weights);
@@ -234,7 +148,7 @@ class BadInputTest {
   }
 
   @Test
-  void refusesAVocabularyOfAnotherSize() throws IOException {
+  void rejectsVocabularyOfWrongSize() throws IOException {
     Path teacher = copyOf(Tiny.CLS);
     Path vocab = teacher.resolve("vocab.txt");
     Files.writeString(vocab, Files.readString(vocab).stripTrailing() + "\nmore\n");
@@ -245,7 +159,7 @@ class BadInputTest {
   }
 
   @Test
-  void refusesAModelOfAnUnknownType() throws IOException {
+  void rejectsUnknownModelType() throws IOException {
     Path teacher = copyOf(Tiny.CLS);
     Path config = teacher.resolve("config.json");
     Files.writeString(config, Files.readString(config).replace("\"bert\"", "\"roberta\""));
@@ -255,7 +169,7 @@ class BadInputTest {
   }
 
   @Test
-  void refusesASparkThatDropsDamagedFiles() {
+  void rejectsSparkThatIgnoresCorruptFiles() {
     System.setProperty("spark.sql.files.ignoreCorruptFiles", "true");
     try {
       assertThat(mistake(cacheOf(Tiny.CLS)))
@@ -269,23 +183,16 @@ class BadInputTest {
   }
 
   @Test
-  void evaluateRefusesAStudentWithAnotherHead() {
+  void evaluateRejectsStudentWithDifferentHead() {
     assertThat(
-            mistake(
-                "evaluate",
-                "teacher.path=" + Tiny.CLS,
-                "corpus.path=" + corpus,
-                "corpus.text=text",
-                "corpus.max-length=40",
-                "evaluate.models=" + Tiny.MLM,
-                "evaluate.output=" + directory.resolve("evaluation.json")))
+            mistake(evaluationOf(Tiny.CLS, "corpus.path=" + corpus, "evaluate.models=" + Tiny.MLM)))
         .contains("does not predict what the teacher predicts")
         .contains("only evaluate models with the same head and vocabulary together");
     assertNothingWritten();
   }
 
   @Test
-  void refusesAFileOfAnotherTask() {
+  void rejectsFileOfDifferentTask() {
     assertThat(
             mistake(
                 "cache",
@@ -299,87 +206,39 @@ class BadInputTest {
   }
 
   @Test
-  void refusesASweepWithoutStudents() {
-    assertThat(mistake(sweep())).contains("sweep.over and sweep.students are empty");
-    assertNothingWritten();
-  }
-
-  @Test
-  void refusesASweepWithAMetricOfAnotherTask() {
-    assertThat(mistake(sweep("sweep.over.train.seed=[1, 2]", "evaluate.metrics=[pearson]")))
-        .contains("evaluate.metrics names [pearson], but a classification task has [accuracy, f1");
-    assertNothingWritten();
-  }
-
-  @Test
-  void refusesACacheOfAFurtherTeacherThatDoesNotExist() {
-    Path nowhere = directory.resolve("nowhere");
+  void headImportanceRejectsCorpusWithoutLabels() {
     assertThat(
             mistake(
-                trainOf(
-                    cache,
-                    "student.layers=1",
-                    "loss.soft-label.weight=1",
-                    "loss.teachers=[{ name = b, cache = \"%s\" }]".formatted(nowhere))))
-        .contains("does not exist: '" + nowhere);
-    assertNothingWritten();
-  }
-
-  @Test
-  void headImportanceRefusesACorpusWithoutLabels() {
-    assertThat(
-            mistake(
-                "head-importance",
-                "teacher.path=" + Tiny.CLS,
-                "corpus.path=" + corpus,
-                "corpus.text=text",
-                "head-importance.output=" + directory.resolve("heads.json")))
+                TinyRecipe.unlabelled(corpus)
+                    .with("head-importance.output=" + directory.resolve("heads.json"))
+                    .command("head-importance")))
         .contains("corpus.label is missing, but the importance of heads is measured on labels");
     assertNothingWritten();
   }
 
   @Test
-  void refusesADirectoryAsHeadImportance() {
-    assertThat(mistake(studentOf("student.pruned-heads=0.25", "student.head-importance=" + shared)))
-        .contains("student.head-importance" + isADirectory());
-    assertNothingWritten();
-  }
-
-  @Test
-  void refusesADirectoryAsWordVectorsOfAStudent() {
-    assertThat(mistake(studentOf("student.architecture=bilstm", "student.word-vectors=" + shared)))
-        .contains("student.word-vectors" + isADirectory());
-    assertNothingWritten();
-  }
-
-  @Test
-  void refusesADirectoryAsWordVectorsOfAnAugmentation() {
+  void rejectsDirectoryAsWordVectorsOfAugmentation() {
     assertThat(
             mistake(
-                "augment",
-                "augment.model=" + Tiny.MLM,
-                "augment.word-vectors=" + shared,
-                "augment.to=" + directory.resolve("larger"),
-                "corpus.path=" + corpus,
-                "corpus.text=text",
-                "corpus.max-length=40"))
+                TinyRecipe.unlabelled(corpus)
+                    .with(
+                        "augment.model=" + Tiny.MLM,
+                        "augment.word-vectors=" + shared,
+                        "augment.to=" + directory.resolve("larger"))
+                    .command("augment")))
         .contains("augment.word-vectors" + isADirectory());
     assertNothingWritten();
   }
 
   @Test
-  void refusesADirectoryAsTheOutputOfAnEvaluation() {
+  void rejectsDirectoryAsOutputOfEvaluation() {
     assertThat(mistake(evaluationOf(Tiny.CLS, "evaluate.output=" + shared)))
         .contains("evaluate.output" + isADirectory());
     assertNothingWritten();
   }
 
-  private static String isADirectory() {
-    return " '%s' is a directory; name a file".formatted(shared);
-  }
-
   @Test
-  void evaluateRefusesAReferenceThatIsNoStudentBeforeItReadsRows() {
+  void evaluateRejectsUnknownReference() {
     assertThat(
             mistake(
                 evaluationOf(
@@ -391,7 +250,7 @@ class BadInputTest {
   }
 
   @Test
-  void evaluateRefusesPredictionsOfAMaskedLm() {
+  void evaluateRejectsPredictionsOfMaskedLm() {
     assertThat(mistake(evaluationOf(Tiny.MLM, "evaluate.predictions=rows.jsonl")))
         .contains(
             "evaluate.predictions is 'rows.jsonl', but a masked LM predicts tokens and has no"
@@ -400,7 +259,7 @@ class BadInputTest {
   }
 
   @Test
-  void exportRefusesAStudentThatDoesNotExist() {
+  void exportRejectsMissingStudent() {
     assertThat(
             mistake(
                 "export",
@@ -418,33 +277,14 @@ class BadInputTest {
         .command("cache");
   }
 
-  private String[] trainOf(Path targets, String... more) {
-    return TinyRecipe.empty()
-        .cache(targets)
-        .with("train.path=" + directory.resolve("students"))
+  private String[] finetune(String... more) {
+    return TinyRecipe.unlabelled(corpus)
+        .with("finetune.from=" + Tiny.MLM, "finetune.to=" + directory.resolve("tuned"))
         .with(more)
-        .command("train");
+        .command("finetune");
   }
 
-  private String[] studentOf(String... more) {
-    return TinyRecipe.empty()
-        .with("student.layers=1", "student.hidden-size=32", "loss.soft-label.weight=1")
-        .cache(cache)
-        .with("train.path=" + directory.resolve("students"))
-        .with(more)
-        .command("train");
-  }
-
-  private String[] sweep(String... more) {
-    return TinyRecipe.empty()
-        .cache(cache)
-        .student(directory.resolve("students"))
-        .with("loss.hidden-mse.weight=0")
-        .with(more)
-        .command("sweep");
-  }
-
-  /** Evaluates rows that do not exist. */
+  /** Returns a command that evaluates a corpus that does not exist. */
   private String[] evaluationOf(Path teacher, String... more) {
     return TinyRecipe.unlabelled(directory.resolve("nowhere.tsv"))
         .teacher(teacher)
@@ -456,13 +296,6 @@ class BadInputTest {
   }
 
   private Path copyOf(Path model) throws IOException {
-    Path copy = directory.resolve("teacher");
-    FileUtils.copyDirectory(model.toFile(), copy.toFile());
-    return copy;
-  }
-
-  private void assertNothingWritten() {
-    assertThat(directory.toFile().list())
-        .isSubsetOf("said", "out", "teacher", "rows.tsv", "blank.tsv", "bad.conf");
+    return Tiny.copy(model, directory.resolve("teacher"));
   }
 }

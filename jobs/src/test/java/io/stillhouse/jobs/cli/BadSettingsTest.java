@@ -29,30 +29,30 @@ class BadSettingsTest {
   }
 
   @Test
-  void suggestsTheNearestKeyForAnUnknownOne() {
+  void suggestsNearestKeyForUnknownKey() {
     assertThat(mistake("cache", "corpus.max-lenght=30"))
         .contains("unknown key 'corpus.max-lenght'; did you mean 'corpus.max-length'?");
   }
 
   @Test
-  void reportsAnInvalidValueWithItsRule() {
+  void reportsInvalidValueWithItsRule() {
     assertThat(mistake("cache", "targets.dtype=float17"))
         .contains("targets.dtype must be one of float32, float16, int8, but is 'float17'");
   }
 
   @Test
-  void refusesARecipeThatDoesNotExist() {
+  void rejectsMissingRecipe() {
     assertThat(mistake("cache", directory.resolve("no.conf").toString()))
         .contains("recipe does not exist: '" + directory.resolve("no.conf"));
   }
 
   @Test
-  void refusesACommandWithoutARecipe() {
+  void rejectsCommandWithoutRecipe() {
     assertThat(mistake("cache")).contains("no recipe is given; name a recipe file, such as");
   }
 
   @Test
-  void refusesARecipeThatIsNotHocon() throws IOException {
+  void rejectsInvalidHocon() throws IOException {
     Path recipe = Files.writeString(directory.resolve("bad.conf"), "cache { path = ");
     assertThat(mistake("cache", recipe.toString()))
         .contains("recipe '" + recipe + "' is not HOCON")
@@ -96,7 +96,7 @@ class BadSettingsTest {
 
   @ParameterizedTest
   @MethodSource("brokenSettings")
-  void refusesInvalidSettings(String command, String message) {
+  void rejectsInvalidSettings(String command, String message) {
     assertThat(mistake(command.split(" "))).contains(message);
   }
 }

@@ -14,7 +14,6 @@ import java.util.List;
 import java.util.Map;
 import java.util.Set;
 import java.util.concurrent.ConcurrentHashMap;
-import org.apache.commons.io.FileUtils;
 import org.junit.jupiter.api.AfterAll;
 import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.MethodOrderer;
@@ -37,7 +36,7 @@ class CommandKeysTest {
   @TempDir private static Path directory;
 
   @BeforeAll
-  static void corpora() throws IOException {
+  static void writeCorpora() throws IOException {
     Tiny.labelled(directory.resolve("rows.tsv"), 24, "1", "0");
     Tiny.lines(directory.resolve("prose.txt"), 24);
     Tiny.spark().stop(); // each command opens its own session
@@ -45,13 +44,13 @@ class CommandKeysTest {
   }
 
   @AfterAll
-  static void forgetTheMaster() {
+  static void forgetMaster() {
     SPARK.keySet().forEach(System::clearProperty);
   }
 
   @Test
   @Order(1)
-  void finetuneListsTheKeysThatItReads() {
+  void finetuneListsKeysThatItReads() {
     read(
         "finetune",
         labelled(
@@ -64,7 +63,7 @@ class CommandKeysTest {
 
   @Test
   @Order(2)
-  void cacheListsTheKeysThatItReads() {
+  void cacheListsKeysThatItReads() {
     read(
         "cache",
         labelled(
@@ -85,13 +84,13 @@ class CommandKeysTest {
 
   @Test
   @Order(3)
-  void verifyListsTheKeysThatItReads() {
+  void verifyListsKeysThatItReads() {
     read("verify", at("cache"), "verify.rows=2");
   }
 
   @Test
   @Order(4)
-  void headImportanceListsTheKeysThatItReads() {
+  void headImportanceListsKeysThatItReads() {
     read(
         "head-importance",
         labelled(
@@ -101,7 +100,7 @@ class CommandKeysTest {
 
   @Test
   @Order(5)
-  void planListsTheKeysThatItReads() {
+  void planListsKeysThatItReads() {
     read(
         "plan",
         labelled(
@@ -115,7 +114,7 @@ class CommandKeysTest {
 
   @Test
   @Order(6)
-  void trainListsTheKeysThatItReads() {
+  void trainListsKeysThatItReads() {
     read(
         "train",
         student(
@@ -131,7 +130,7 @@ class CommandKeysTest {
 
   @Test
   @Order(7)
-  void trainListsTheKeysOfRelationsStagesAndFurtherTeachers() throws IOException {
+  void trainListsKeysOfRelationsStagesAndFurtherTeachers() throws IOException {
     read(
         "cache",
         labelled(
@@ -151,7 +150,7 @@ class CommandKeysTest {
 
   @Test
   @Order(8)
-  void trainListsTheKeysOfABiLstmInRounds() {
+  void trainListsKeysOfBiLstmInRounds() {
     read(
         "train",
         student(
@@ -164,7 +163,7 @@ class CommandKeysTest {
 
   @Test
   @Order(9)
-  void sweepListsTheKeysThatItReads() {
+  void sweepListsKeysThatItReads() {
     read(
         "sweep",
         student(
@@ -179,7 +178,7 @@ class CommandKeysTest {
 
   @Test
   @Order(10)
-  void augmentListsTheKeysThatItReads() {
+  void augmentListsKeysThatItReads() {
     read(
         "augment",
         labelled(
@@ -194,7 +193,7 @@ class CommandKeysTest {
 
   @Test
   @Order(11)
-  void evaluateListsTheKeysThatItReads() {
+  void evaluateListsKeysThatItReads() {
     read(
         "evaluate",
         labelled(
@@ -211,7 +210,7 @@ class CommandKeysTest {
 
   @Test
   @Order(12)
-  void exportListsTheKeysThatItReads() {
+  void exportListsKeysThatItReads() {
     read(
         "export",
         "train.path=" + at("students"),
@@ -221,9 +220,9 @@ class CommandKeysTest {
 
   @Test
   @Order(13)
-  void quickstartListsTheKeysThatItReads() throws IOException {
+  void quickstartListsKeysThatItReads() throws IOException {
     Path own = Files.createDirectory(directory.resolve("q"));
-    FileUtils.copyDirectory(Tiny.MLM.toFile(), own.resolve("teacher").toFile());
+    Tiny.copy(Tiny.MLM, own.resolve("teacher"));
     Files.createDirectory(own.resolve("glosses"));
     for (String file : List.of("train.tsv", "validation.tsv")) {
       List<String> lines = Files.readAllLines(directory.resolve("prose.txt"));

@@ -29,7 +29,7 @@ class HelpTest {
 
   @ParameterizedTest
   @MethodSource("commands")
-  void everyCommandSaysWhatItReadsWritesAndExitsWith(String command) {
+  void everyCommandDocumentsInputsOutputsAndExitCodes(String command) {
     assertThat(printed(command, "--help"))
         .startsWith("Usage: stillhouse " + command + " ")
         .contains("\nReads: ")
@@ -58,7 +58,7 @@ class HelpTest {
   }
 
   @Test
-  void everyLineOfTheListOfCommandsBeginsWithAVerb() {
+  void descriptionsOfCommandsBeginWithVerb() {
     String list = printed("--help");
 
     for (String command : commands()) {
@@ -67,7 +67,7 @@ class HelpTest {
   }
 
   @Test
-  void noArgumentsShowTheHelp() {
+  void showsHelpWithoutArguments() {
     assertThat(printed()).isEqualTo(printed("--help"));
   }
 
@@ -85,7 +85,7 @@ class HelpTest {
         "train train.rows-per-step=32|'train.rows-per-step' was renamed to train.batch-size",
         "train train.learning-rat=1|did you mean 'train.learning-rate'?"
       })
-  void refusesAMistypedArgumentWithASuggestion(String arguments, String message) {
+  void rejectsMistypedArgumentWithSuggestion(String arguments, String message) {
     assertThat(Tiny.mistake(arguments.split(" "))).contains(message);
   }
 
@@ -101,7 +101,7 @@ class HelpTest {
   }
 
   @Test
-  void completionLeavesValuesToTheShell(@TempDir Path directory) throws Exception {
+  void completionLeavesValuesToShell(@TempDir Path directory) throws Exception {
     assertThat(completed(directory, "stillhouse", "train", "corpus.path", "=", "train")).isEmpty();
   }
 

@@ -18,7 +18,7 @@ class MavenArtifactTest {
   @TempDir Path directory;
 
   @Test
-  void usesAnExistingJarWithoutMaven() throws IOException {
+  void usesExistingJarWithoutMaven() throws IOException {
     Path jar = directory.resolve(IN_REPOSITORY);
     Files.createDirectories(jar.getParent());
     Files.createFile(jar);
@@ -26,7 +26,7 @@ class MavenArtifactTest {
   }
 
   @Test
-  void findsTheJarInTheRepositoryOfTheSettings() throws IOException {
+  void findsJarInRepositoryOfMavenSettings() throws IOException {
     Path mvn =
         script(
             """
@@ -60,7 +60,7 @@ class MavenArtifactTest {
   }
 
   @Test
-  void saysWhereToPutTheJarWithoutMaven() {
+  void explainsWhereToPutJarWithoutMaven() {
     assertThatThrownBy(() -> ARTIFACT.resolve(directory, "no-such-mvn"))
         .isInstanceOf(StillhouseException.class)
         .hasMessage(
@@ -71,7 +71,7 @@ class MavenArtifactTest {
   }
 
   @Test
-  void refusesIncompleteCoordinates() {
+  void rejectsIncompleteCoordinates() {
     assertThatThrownBy(() -> MavenArtifact.parse("org.example:words"))
         .isInstanceOf(StillhouseException.class)
         .hasMessage("a Maven artifact must be group:artifact:version, but is 'org.example:words'");

@@ -29,7 +29,7 @@ class ReadmeCommandsTest {
   private static final Pattern BLOCK = Pattern.compile("(?ms)^```\\w*\\n(.*?)^```");
   private static final Pattern WORD = Pattern.compile("(?:[^\\s'\"]|'[^']*'|\"[^\"]*\")+");
 
-  /** Recipes that the text makes or leaves to the reader. */
+  /** Recipes that the READMEs create or leave to the reader. */
   private static final Set<String> OWN_RECIPES = Set.of("recipe.conf", "q/recipe.conf");
 
   /** Commands whose arguments are paths instead of a recipe and settings. */
@@ -42,7 +42,7 @@ class ReadmeCommandsTest {
 
   @ParameterizedTest
   @MethodSource("stillhouseCommands")
-  void namesACommandAndKnownSettings(String line) {
+  void usesKnownCommandAndSettings(String line) {
     List<String> words = words(line);
     words.subList(0, words.indexOf(LAUNCHER) + 1).clear();
     while (words.get(0).startsWith("--")) {
@@ -67,7 +67,7 @@ class ReadmeCommandsTest {
   }
 
   @Test
-  void everyCommandThatIsNotRunIsInAReadmeAndHasAReason() throws IOException {
+  void everySkippedCommandIsInReadmeAndHasReason() throws IOException {
     List<String> lines = lines();
     for (String skipped : Files.readAllLines(ROOT.resolve(".ci/not-run.txt"))) {
       if (!skipped.startsWith("#")) {

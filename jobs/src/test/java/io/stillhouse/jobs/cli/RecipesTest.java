@@ -84,7 +84,7 @@ class RecipesTest {
   @ParameterizedTest
   @MethodSource("recipes")
   @Timeout(value = 15, unit = TimeUnit.MINUTES) // only against a run that hangs
-  void runsFromTeacherAndTextToMetrics(String recipe) throws IOException {
+  void runsWholeRecipe(String recipe) throws IOException {
     Settings named = settings(recipe, List.of());
     boolean prose = named.get(Options.CORPUS_FORMAT).equals("text") || recipe.startsWith("quick");
     Path own = Files.createDirectory(directory.resolve(recipe.replace(".conf", "")));
@@ -145,7 +145,7 @@ class RecipesTest {
 
   /** Runs the commands of the README from a CSV file to an exported student. */
   @Test
-  void commandsOfTheReadmeExportAStudentOfATable() throws IOException {
+  void readmeCommandsExportStudentOfTable() throws IOException {
     Path own = Files.createDirectory(directory.resolve("own-table"));
     for (String table : List.of("train", "dev")) {
       Path rows = Tiny.labelled(own.resolve(table + ".tsv"), 48, "yes", "no");

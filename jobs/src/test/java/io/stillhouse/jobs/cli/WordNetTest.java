@@ -43,7 +43,7 @@ class WordNetTest {
   }
 
   @Test
-  void refusesAJarThatIsNoWordNet() throws IOException {
+  void rejectsJarWithoutWordNet() throws IOException {
     Path jar = jar(Map.of("noun", LICENCE));
     assertThatThrownBy(() -> WordNet.glosses(jar))
         .isInstanceOf(StillhouseException.class)
@@ -54,7 +54,7 @@ class WordNetTest {
   }
 
   @Test
-  void putsNoTextIntoBothParts() throws IOException {
+  void splitsTextsDisjointly() throws IOException {
     WordNet.split(hundredRowsOfFiftyTexts(), directory, 40, 10, 1);
     List<String> train = Files.readAllLines(directory.resolve("train.tsv"));
     List<String> validation = Files.readAllLines(directory.resolve("validation.tsv"));
@@ -64,7 +64,7 @@ class WordNetTest {
   }
 
   @Test
-  void validationRowsDependOnlyOnTheSeed() throws IOException {
+  void validationRowsDependOnlyOnSeed() throws IOException {
     WordNet.split(hundredRowsOfFiftyTexts(), directory.resolve("a"), 40, 10, 1);
     WordNet.split(hundredRowsOfFiftyTexts(), directory.resolve("b"), 5, 10, 1);
     WordNet.split(hundredRowsOfFiftyTexts(), directory.resolve("c"), 5, 10, 2);
@@ -74,7 +74,7 @@ class WordNetTest {
   }
 
   @Test
-  void refusesMoreRowsThanThereAreTexts() {
+  void rejectsMoreRowsThanTexts() {
     assertThatThrownBy(() -> WordNet.split(hundredRowsOfFiftyTexts(), directory, 41, 10, 1))
         .isInstanceOf(StillhouseException.class)
         .hasMessage(

@@ -47,7 +47,7 @@ class BlockOrdinalsTest {
   }
 
   @Test
-  void offsetsDoNotDependOnTheOrderOfPartitions() {
+  void offsetsDoNotDependOnOrderOfPartitions() {
     for (List<Map<Block, Counts>> partitions :
         List.of(counted(), List.of(counted().get(1), counted().get(0)))) {
       BlockOrdinals ordinals = BlockOrdinals.of(partitions, files);
@@ -67,7 +67,7 @@ class BlockOrdinalsTest {
   }
 
   @Test
-  void refusesABlockInTwoPartitions() {
+  void rejectsBlockInTwoPartitions() {
     List<Map<Block, Counts>> twice =
         List.of(Map.of(ofB, new Counts(1, 0)), Map.of(ofB, new Counts(1, 0)));
 
@@ -78,7 +78,7 @@ class BlockOrdinalsTest {
   }
 
   @Test
-  void refusesABlockThatWasNotCounted() {
+  void rejectsUncountedBlock() {
     BlockOrdinals ordinals = BlockOrdinals.of(counted(), files);
 
     assertThatThrownBy(() -> ordinals.offset(new Block(ofB.filePath(), 64)))
@@ -87,7 +87,7 @@ class BlockOrdinalsTest {
   }
 
   @Test
-  void numbersRowsThroughTheBlocksOfAPartition() {
+  void numbersRowsThroughBlocksOfPartition() {
     List<Row> rows =
         List.of(
             row(secondOfA, "fourth"), row(secondOfA, "fifth"), row(ofB, "sixth"), row(ofB, null));
@@ -101,7 +101,7 @@ class BlockOrdinalsTest {
   }
 
   @Test
-  void omitsRowsBeyondTheLimitOfTheCorpus() {
+  void omitsRowsBeyondLimitOfCorpus() {
     List<Row> rows = List.of(row(secondOfA, "fifth"), row(ofB, "sixth"), row(ofB, "seventh"));
 
     assertThat(numbered(rows, 6)).extracting(SourceRow::key).containsExactly("a.txt:3", "b.txt:0");

@@ -21,7 +21,7 @@ class CorpusFilesTest {
   @TempDir private Path directory;
 
   @Test
-  void namesFilesByTheirPathBelowADirectory() throws IOException {
+  void namesFilesByPathBelowDirectory() throws IOException {
     write("top/one file 100%.txt");
     write("top/deep/er/one.txt");
     write("other/one.txt");
@@ -30,7 +30,7 @@ class CorpusFilesTest {
   }
 
   @Test
-  void namesFilesByTheirPathBelowTheCommonDirectory() throws IOException {
+  void namesFilesByPathBelowCommonDirectory() throws IOException {
     write("top/deep/er/one.txt");
     write("other/one.txt");
 
@@ -68,14 +68,14 @@ class CorpusFilesTest {
     "a.csv.gz, CSV",
     "a.json.bz2, JSON"
   })
-  void infersTheFormatFromTheExtension(String file, Format format) throws IOException {
+  void infersFormatFromExtension(String file, Format format) throws IOException {
     write(file);
 
     assertThat(list(file).detectFormat()).isEqualTo(format);
   }
 
   @Test
-  void refusesAnUnknownExtension() throws IOException {
+  void rejectsUnknownExtension() throws IOException {
     write("odd/a.doc");
 
     assertThatThrownBy(() -> list("odd").detectFormat())
@@ -86,7 +86,7 @@ class CorpusFilesTest {
   }
 
   @Test
-  void refusesMixedFormats() throws IOException {
+  void rejectsMixedFormats() throws IOException {
     write("mixed/a.txt");
     write("mixed/b.csv");
 
@@ -97,7 +97,7 @@ class CorpusFilesTest {
   }
 
   @Test
-  void refusesAPathThatDoesNotExist() {
+  void rejectsMissingPath() {
     assertThatThrownBy(() -> list("missing.txt"))
         .isInstanceOf(StillhouseException.class)
         .hasMessage(
@@ -106,7 +106,7 @@ class CorpusFilesTest {
   }
 
   @Test
-  void refusesADirectoryWithoutFiles() throws IOException {
+  void rejectsDirectoryWithoutFiles() throws IOException {
     Files.createDirectories(directory.resolve("none"));
 
     assertThatThrownBy(() -> list("none"))
@@ -115,7 +115,7 @@ class CorpusFilesTest {
   }
 
   @Test
-  void refusesAFileThatIsNamedTwice() throws IOException {
+  void rejectsFileNamedTwice() throws IOException {
     write("in/a.txt");
 
     assertThatThrownBy(() -> list("in", "in/a.txt"))
@@ -126,7 +126,7 @@ class CorpusFilesTest {
   }
 
   @Test
-  void restrictsToSomeFilesUnderGivenNames() throws IOException {
+  void keepsOnlySelectedFilesUnderGivenNames() throws IOException {
     write("in/a[1].txt");
     write("in/b.txt");
     CorpusFiles all = list("in");
@@ -139,7 +139,7 @@ class CorpusFilesTest {
   }
 
   @Test
-  void addsUpTheSizesOfFiles() throws IOException {
+  void addsUpSizesOfFiles() throws IOException {
     write("in/a.txt");
     write("in/b.txt");
 

@@ -28,29 +28,29 @@ class CorpusTableTest {
   }
 
   @Test
-  void findsColumnsByTheirIndexWithoutAHeader() {
+  void findsColumnsByIndexWithoutHeader() {
     assertThat(byPlace.column("0", "text"))
         .hasToString(byName.column("sentence", "text").toString());
   }
 
   @Test
-  void readsAListOfLabelsAsStrings() {
+  void readsListOfLabelsAsStrings() {
     assertThat(byName.column("tags", "label").expr().dataType())
         .isEqualTo(DataTypes.createArrayType(DataTypes.StringType));
   }
 
   @Test
-  void columnsWithoutANameAreNull() {
+  void unnamedColumnsAreNull() {
     assertThat(byName.column(null, "pair").toString()).containsIgnoringCase("null");
   }
 
   @Test
-  void findsAColumnWithABacktickInItsName() {
+  void findsColumnWithBacktickInItsName() {
     assertThat(byName.column("odd`name", "text").toString()).contains("odd`name");
   }
 
   @Test
-  void listsTheColumnsIfOneIsMissing() {
+  void listsColumnsIfOneIsMissing() {
     assertMistake(
         byName,
         "text",
@@ -60,7 +60,7 @@ class CorpusTableTest {
   }
 
   @Test
-  void refusesAnIndexBeyondTheColumns() {
+  void rejectsIndexOutOfRange() {
     assertMistake(
         byPlace,
         "5",
@@ -69,7 +69,7 @@ class CorpusTableTest {
   }
 
   @Test
-  void refusesANameWithoutAHeader() {
+  void rejectsNameWithoutHeader() {
     assertMistake(
         byPlace,
         "text",
@@ -79,7 +79,7 @@ class CorpusTableTest {
   }
 
   @Test
-  void refusesANestedTextColumn() {
+  void rejectsNestedTextColumn() {
     assertMistake(
         byName,
         "tags",
@@ -89,14 +89,14 @@ class CorpusTableTest {
   }
 
   @Test
-  void refusesALabelThatIsAListOfStructs() {
+  void rejectsLabelThatIsListOfStructs() {
     assertThatThrownBy(() -> byName.column("spans", "label"))
         .isInstanceOf(StillhouseException.class)
         .hasMessageContaining("is of type array<struct<x:bigint>>");
   }
 
   @Test
-  void refusesColumnsOfPlainText() {
+  void rejectsColumnsOfPlainText() {
     CorpusTable.Names lines =
         new CorpusTable.Names(
             new StructType().add("value", DataTypes.StringType), false, Format.TEXT);

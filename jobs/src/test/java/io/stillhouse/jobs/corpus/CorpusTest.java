@@ -33,7 +33,7 @@ class CorpusTest {
   private final SparkSession spark = Tiny.spark();
 
   @Test
-  void keysDoNotDependOnHowSparkCutsFiles() throws IOException {
+  void keysDoNotDependOnPartitioning() throws IOException {
     write("a.txt", "same line\n".repeat(60) + "\r\nlast\r\n");
     write("b.txt", "same line\n".repeat(30) + "no end of line");
     List<SourceRow> whole = rows(lines(directory));
@@ -49,7 +49,7 @@ class CorpusTest {
   }
 
   @Test
-  void readsAFileInSeveralPartitions() throws IOException {
+  void readsFileInSeveralPartitions() throws IOException {
     write("a.txt", "same line\n".repeat(60));
     spark.conf().set(MAX_BYTES, "64");
     try {
@@ -60,7 +60,7 @@ class CorpusTest {
   }
 
   @Test
-  void readsTheSameRowsFromEveryTabularFormat() throws IOException {
+  void readsSameRowsFromEveryTabularFormat() throws IOException {
     write(
         "in/rows.csv",
         "label,text\n"
@@ -92,7 +92,7 @@ class CorpusTest {
   }
 
   @Test
-  void readsTsvWithAByteOrderMarkAndBareQuotes() throws IOException {
+  void readsTsvWithByteOrderMarkAndBareQuotes() throws IOException {
     write(
         "m.tsv",
         "\ufeffQuality\t#1 String\t#2 String\r\n1\t\"He said\tso \"\"\r\n0\tb \\\tc\\\"\r\n");
@@ -126,7 +126,7 @@ class CorpusTest {
   }
 
   @Test
-  void namesColumnsByPlaceWithoutHeader() throws IOException {
+  void namesColumnsByIndexWithoutHeader() throws IOException {
     write("c.tsv", "gj04\t1\t\tA sentence.\ngj04\t0\t*\tAnother.\n");
     assertThat(
             rows(spec(directory, Format.AUTO, HeaderRow.ABSENT, new Columns("3", null, "1", null))))
@@ -136,7 +136,7 @@ class CorpusTest {
   }
 
   @Test
-  void keysNameFilesBelowTheCorpus() throws IOException {
+  void keysContainPathBelowCorpus() throws IOException {
     write("top/one file 100%.txt", "a\n");
     write("top/deep/er/one.txt", "b\n");
     write("other/one.txt", "c\n");
@@ -170,7 +170,7 @@ class CorpusTest {
   }
 
   @Test
-  void takesTheFirstRowsOfTheFirstFiles() throws IOException {
+  void limitTakesFirstRowsOfFirstFiles() throws IOException {
     write("a.txt", "1\n\n3\n");
     write("b.txt", "4\n\n6\n");
     CorpusSpec spec =
@@ -197,7 +197,7 @@ class CorpusTest {
   }
 
   @Test
-  void joinsAListOfLabelsWithVerticalBars() throws IOException {
+  void joinsListOfLabelsWithVerticalBars() throws IOException {
     write(
         "t.jsonl",
         """
@@ -212,7 +212,7 @@ class CorpusTest {
   }
 
   @Test
-  void refusesALabelWithAVerticalBarInAList() throws IOException {
+  void rejectsLabelWithVerticalBarInList() throws IOException {
     write("t.jsonl", "{\"text\":\"a\",\"odd\":[\"up\"]}\n{\"text\":\"b\",\"odd\":[\"up|down\"]}\n");
     CorpusSpec odd = named(new Columns("text", null, "odd", null));
 
@@ -223,14 +223,14 @@ class CorpusTest {
   }
 
   @Test
-  void takesTheUsersIds() throws IOException {
+  void usesIdsOfUser() throws IOException {
     write("i.csv", "id,text\nx1,same\nx2,same\n");
     Columns columns = new Columns("text", null, null, "id");
     assertThat(rows(named(columns))).extracting(SourceRow::key).containsExactly("x1", "x2");
   }
 
   @Test
-  void refusesRepeatedIds() throws IOException {
+  void rejectsRepeatedIds() throws IOException {
     write("i.csv", "id,text\nx2,a\nx1,b\nx2,c\nx1,d\n");
     mistake(
         named(new Columns("text", null, null, "id")),
@@ -239,7 +239,7 @@ class CorpusTest {
   }
 
   @Test
-  void refusesMissingIds() throws IOException {
+  void rejectsMissingIds() throws IOException {
     write("i.csv", "text,id\na,1\nb,\nc,3\n");
     mistake(
         named(new Columns("text", null, null, "id")),
@@ -248,7 +248,7 @@ class CorpusTest {
   }
 
   @Test
-  void listsTheColumnsIfOneIsMissing() throws IOException {
+  void listsColumnsIfOneIsMissing() throws IOException {
     write("s.tsv", "sentence\tlabel\na\t1\n");
     mistake(
         named(TEXT_ONLY),
@@ -256,7 +256,7 @@ class CorpusTest {
   }
 
   @Test
-  void refusesATableWithoutATextColumn() throws IOException {
+  void rejectsTableWithoutTextColumn() throws IOException {
     write("s.tsv", "sentence\tlabel\na\t1\n");
     mistake(
         named(Columns.LINES),
@@ -264,14 +264,14 @@ class CorpusTest {
   }
 
   @Test
-  void refusesACorpusWithoutRows() throws IOException {
+  void rejectsCorpusWithoutRows() throws IOException {
     write("a.txt", "");
     mistake(
         lines(directory), "the corpus [%s] has no rows; name files with text".formatted(directory));
   }
 
   @Test
-  void refusesAFileThatIsNotJson() throws IOException {
+  void rejectsInvalidJson() throws IOException {
     write("bad.json", "not json\n");
     assertThatThrownBy(() -> Corpus.read(spark, named(TEXT_ONLY)))
         .isInstanceOf(StillhouseException.class)
@@ -279,7 +279,7 @@ class CorpusTest {
   }
 
   @Test
-  void refusesFilesWithDifferentHeaders() throws IOException {
+  void rejectsFilesWithDifferentHeaders() throws IOException {
     write("a.csv", "text,label\nx,1\n");
     write("b.csv", "label,text\n1,y\n");
     mistake(

@@ -20,7 +20,7 @@ class InputRowTest {
           "k", "t", null, new InputRow.Tokens(new int[] {2, 3}, new int[2], null), null, null);
 
   @Test
-  void readsTheCellsThatItReturned() {
+  void readsBackItsCells() {
     assertThat(InputRow.of(FULL.values())).usingRecursiveComparison().isEqualTo(FULL);
   }
 
@@ -30,12 +30,12 @@ class InputRowTest {
   }
 
   @Test
-  void aMissingLabelIsNaN() {
+  void missingLabelIsNaN() {
     assertThat(BARE.inputs().label()).isNaN();
   }
 
   @Test
-  void anInvalidRowHasNoTokens() {
+  void invalidRowHasNoTokens() {
     InputRow invalid = InputRow.invalid("k", "t", null, "empty");
 
     assertThat(invalid.length()).isZero();

@@ -76,7 +76,7 @@ class NamedTaskFilesTest {
   }
 
   @Test
-  void mnliTakesTheGoldLabelOfSeveral() throws IOException {
+  void mnliUsesGoldLabel() throws IOException {
     Settings settings =
         settings(
             "mnli",

@@ -29,7 +29,7 @@ class RowTokenizerTest {
   private static final List<String> PROSE = List.of("corpus.path=x", "corpus.max-length=5");
 
   @Test
-  void tokenizesARowOfATableUnderItsKey() throws IOException {
+  void tokenizesTableRowUnderItsKey() throws IOException {
     InputRow row = tokenize(tokenizer(TABLE, Head.NONE), single("k", "he had")).get(0);
 
     assertThat(row.id()).isEqualTo("k");
@@ -50,7 +50,7 @@ class RowTokenizerTest {
   }
 
   @Test
-  void truncatesRowsOfATable() throws IOException {
+  void truncatesRowsOfTable() throws IOException {
     List<String> shorter = with(TABLE, "corpus.max-length=4");
 
     InputRow row = tokenize(tokenizer(shorter, Head.NONE), single("k", "he had it for")).get(0);
@@ -68,19 +68,19 @@ class RowTokenizerTest {
   }
 
   @Test
-  void blankLinesOfProseHaveNoRows() throws IOException {
+  void skipsBlankLinesOfProse() throws IOException {
     assertThat(tokenize(tokenizer(PROSE, Head.NONE), single("k", ""))).isEmpty();
   }
 
   @Test
-  void aRowOfATableWithoutTokensIsInvalid() throws IOException {
+  void tableRowWithoutTokensIsInvalid() throws IOException {
     assertThat(tokenize(tokenizer(TABLE, Head.NONE), single("k", "")))
         .extracting(InputRow::status)
         .containsExactly("empty");
   }
 
   @Test
-  void aTextThatIsNotUtf8IsInvalid() throws IOException {
+  void nonUtf8TextIsInvalid() throws IOException {
     assertThat(
             tokenize(
                 tokenizer(TABLE, Head.NONE),
@@ -91,7 +91,7 @@ class RowTokenizerTest {
   }
 
   @Test
-  void readsLabelsOfATaskHead() throws IOException {
+  void readsLabelsOfTaskHead() throws IOException {
     InputRow row =
         tokenize(tokenizer(LABELLED, TWO_CLASSES), new SourceRow("k", "he", null, "yes")).get(0);
 
@@ -99,7 +99,7 @@ class RowTokenizerTest {
   }
 
   @Test
-  void refusesALabelThatIsNotAClass() throws IOException {
+  void rejectsUnknownLabel() throws IOException {
     RowTokenizer tokenizer = tokenizer(LABELLED, TWO_CLASSES);
 
     assertThatThrownBy(() -> tokenize(tokenizer, new SourceRow("k", "he", null, "maybe")))
@@ -108,17 +108,17 @@ class RowTokenizerTest {
   }
 
   @Test
-  void readsNoLabelsWithoutALabelColumn() throws IOException {
+  void readsNoLabelsWithoutLabelColumn() throws IOException {
     assertThat(tokenizer(TABLE, TWO_CLASSES).labels()).isNull();
   }
 
   @Test
-  void readsNoLabelsForAMaskedLm() throws IOException {
+  void readsNoLabelsForMaskedLm() throws IOException {
     assertThat(tokenizer(LABELLED, Head.MASKED_LM).labels()).isNull();
   }
 
   @Test
-  void masksOnlyForAMaskedLm() throws IOException {
+  void masksOnlyForMaskedLm() throws IOException {
     assertThat(tokenizer(TABLE, TWO_CLASSES).mask()).isNull();
     assertThat(tokenizer(TABLE, Head.MASKED_LM).mask()).isNotNull();
   }
@@ -135,7 +135,7 @@ class RowTokenizerTest {
   }
 
   @Test
-  void restoringTheLabelsOfAMaskedRowGivesTheOriginalTokens() throws IOException {
+  void labelsRestoreOriginalTokensOfMaskedRow() throws IOException {
     SourceRow row = single("k", "he had it for the of and to in is was");
     int[] original = tokenize(tokenizer(TABLE, Head.NONE), row).get(0).inputIds();
 
@@ -162,7 +162,7 @@ class RowTokenizerTest {
   }
 
   @Test
-  void cutsProseIntoWindowsByDefault() {
+  void splitsProseIntoWindowsByDefault() {
     Settings settings = Tiny.settings(PROSE);
 
     assertThat(RowTokenizer.cut(settings, Recipe.corpus(settings)))

@@ -43,7 +43,7 @@ class EvaluationTest {
   }
 
   @Test
-  void pairsADistilledStudentWithItsBaseline() {
+  void pairsDistilledStudentWithItsBaseline() {
     Evaluation evaluation =
         classification(
             THREE,
@@ -86,7 +86,7 @@ class EvaluationTest {
   }
 
   @Test
-  void agreementOfARegressionIsItsCorrelationWithTheTeacher() {
+  void agreementOfRegressionIsCorrelationWithTeacher() {
     List<Candidate> two = THREE.subList(0, 2);
     Evaluation evaluation =
         regression(
@@ -101,7 +101,7 @@ class EvaluationTest {
   }
 
   @Test
-  void retentionIsAShareOfTheTeachersMetric() {
+  void retentionIsShareOfMetricOfTeacher() {
     Evaluation evaluation =
         classification(
             THREE,
@@ -120,7 +120,7 @@ class EvaluationTest {
   }
 
   @Test
-  void comparesAGroupOfSeedsWithItsBaselines() {
+  void comparesGroupOfSeedsWithItsBaselines() {
     List<Candidate> candidates =
         List.of(
             new Candidate("teacher", "/t", 9),
@@ -162,7 +162,7 @@ class EvaluationTest {
   }
 
   @Test
-  void comparesAllStudentsWithTheReference() {
+  void comparesAllStudentsWithReference() {
     List<Candidate> candidates =
         List.of(
             new Candidate("teacher", "/t", 9),
@@ -187,7 +187,7 @@ class EvaluationTest {
   }
 
   @Test
-  void aReferenceIsAStudentOrAGroupOfSeeds() {
+  void referenceMayBeStudentOrGroupOfSeeds() {
     List<Candidate> candidates =
         List.of(
             new Candidate("teacher", "/t", 9),
@@ -200,7 +200,7 @@ class EvaluationTest {
   }
 
   @Test
-  void refusesAReferenceThatIsNoStudent() {
+  void rejectsUnknownReference() {
     List<Candidate> candidates =
         List.of(
             new Candidate("teacher", "/t", 9),
@@ -215,7 +215,7 @@ class EvaluationTest {
   }
 
   @Test
-  void comparesTheFirstMetric() {
+  void comparesFirstMetric() {
     Head head = new Head(Task.CLASSIFICATION, List.of("no", "yes"));
     List<RowResult> rows =
         List.of(
@@ -234,7 +234,7 @@ class EvaluationTest {
   }
 
   @Test
-  void tableHasALineForEachModelAndComparison() {
+  void tableHasLineForEachModelAndComparison() {
     Evaluation evaluation =
         classification(
             THREE,

@@ -28,7 +28,7 @@ class SpeedStageTest {
   @TempDir private Path directory;
 
   @Test
-  void writesTheSpeedOfEveryShape() throws IOException {
+  void writesSpeedOfEveryShape() throws IOException {
     Evaluation evaluation = evaluate("evaluate.speed=true", "evaluate.speed-seconds=0.01");
 
     assertThat(evaluation.speed())
@@ -84,7 +84,7 @@ class SpeedStageTest {
   }
 
   @Test
-  void measuresNoSpeedUnlessAsked() throws IOException {
+  void measuresSpeedOnlyOnRequest() throws IOException {
     assertThat(evaluate().speed()).isEmpty();
     assertThat(written()).isEmpty();
   }

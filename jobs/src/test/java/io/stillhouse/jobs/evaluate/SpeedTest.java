@@ -16,7 +16,7 @@ class SpeedTest {
   private static final Path BI_LSTM = Tiny.CLS.resolveSibling("bilstm-tiny-pair-v1");
 
   @Test
-  void tableHasALineForEachModelAndAColumnForEachPass() {
+  void tableHasLineForEachModelAndColumnForEachPass() {
     List<Speed> speeds =
         List.of(
             speed("teacher", 1_234_567, 22_347_000_000L, new Turns.Rate(0.5, 1)),
@@ -55,7 +55,7 @@ class SpeedTest {
   }
 
   @Test
-  void measuresOneOfTheStudentsThatOnlyDifferInTheirSeed() throws IOException {
+  void measuresOneStudentPerGroupOfSeeds() throws IOException {
     ModelSpec bert = HuggingFaceDirectory.open(Tiny.CLS).spec();
     ModelSpec lstm = ModelDirectory.open(BI_LSTM).spec();
     List<SpeedStage.Model> models =
@@ -77,7 +77,7 @@ class SpeedTest {
   }
 
   @Test
-  void lengthsAreLimitedToWhatEveryModelReads() throws IOException {
+  void limitsLengthsToPositionsOfEveryModel() throws IOException {
     SpeedStage.Model bert =
         new SpeedStage.Model("bert", "/b", HuggingFaceDirectory.open(Tiny.CLS).spec());
     SpeedStage.Model lstm = new SpeedStage.Model("lstm", "/l", ModelDirectory.open(BI_LSTM).spec());

@@ -14,7 +14,6 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
 import java.util.Set;
-import org.apache.commons.io.FileUtils;
 import org.apache.hadoop.conf.Configuration;
 import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.BeforeEach;
@@ -27,7 +26,7 @@ import org.junit.jupiter.api.io.TempDir;
 class CellsTest {
   private static final int ROWS = 40;
 
-  /** Cells of a row: nine of inputs, three of targets. */
+  /** A row has nine cells of inputs and three of targets. */
   private static final int COLUMNS = 12;
 
   @TempDir private static Path shared;
@@ -37,25 +36,25 @@ class CellsTest {
   private Path copy;
 
   @BeforeAll
-  static void writeACache() throws IOException {
+  static void writeCache() throws IOException {
     Path corpus = Tiny.labelled(shared.resolve("rows.tsv"), ROWS, "LABEL_2", "LABEL_0");
     whole = cache(corpus, Tiny.CLS, shared.resolve("whole"));
   }
 
   @BeforeEach
-  void copyTheCache() throws IOException {
+  void copyCache() throws IOException {
     copy = directory.resolve("cache");
-    FileUtils.copyDirectory(whole.toFile(), copy.toFile());
+    Tiny.copy(whole, copy);
   }
 
   @Test
-  void aCopyHasNoDifferences() throws IOException {
+  void copyHasNoDifferences() throws IOException {
     assertThat(compared()).isEqualTo(new Cells.Difference(ROWS * COLUMNS, 0, 0, 0));
     assertThat(compared().none()).isTrue();
   }
 
   @Test
-  void countsCellsWithoutAManifestEntryAsLost() throws IOException {
+  void countsCellsWithoutManifestEntryAsLost() throws IOException {
     int rows =
         lastEntry()
             .get("files")
@@ -90,7 +89,7 @@ class CellsTest {
   }
 
   @Test
-  void countsCellsOfAnotherTeacherAsDifferent() throws IOException {
+  void countsCellsOfOtherTeacherAsDifferent() throws IOException {
     Path other = cache(shared.resolve("rows.tsv"), Tiny.REG, directory.resolve("other"));
     Cells.Difference difference = cells(other).against(cells(whole));
     assertThat(difference.lost()).isZero();
@@ -99,7 +98,7 @@ class CellsTest {
   }
 
   @Test
-  void listsFilesWithoutAManifestEntry() throws IOException {
+  void listsFilesWithoutManifestEntry() throws IOException {
     Set<String> before = cells(copy).filesOf(Set.of(0));
     assertThat(before).hasSize(2);
     Files.createFile(copy.resolve("hidden/shard-000000-0a1b2c3d.parquet"));

@@ -45,7 +45,7 @@ class HeadImportanceJobTest {
   }
 
   @Test
-  void writesTheImportanceOfEveryHead() throws IOException {
+  void writesImportanceOfEveryHead() throws IOException {
     HeadImportanceReport report = heads();
 
     assertThat(report.rows()).isEqualTo(48);
@@ -66,7 +66,7 @@ class HeadImportanceJobTest {
   }
 
   @Test
-  void gradientsOfARowDoNotDependOnItsBatch() throws IOException {
+  void gradientsOfRowDoNotDependOnItsBatch() throws IOException {
     List<HeadImportance> together = heads("head-importance.normalise=none").blocks();
     List<HeadImportance> alone =
         heads("head-importance.normalise=none", "cache.batch-tokens=16").blocks();
@@ -81,7 +81,7 @@ class HeadImportanceJobTest {
   }
 
   @Test
-  void drawsRowsByTheSeed() throws IOException {
+  void drawsRowsBySeed() throws IOException {
     HeadImportanceReport some = heads("head-importance.rows=10");
 
     assertThat(some.rows()).isEqualTo(10);
@@ -91,7 +91,7 @@ class HeadImportanceJobTest {
   }
 
   @Test
-  void measuresAMaskedLmOnRunningText() throws IOException {
+  void measuresMaskedLmOnProse() throws IOException {
     Path text = Tiny.lines(directory.resolve("prose.txt"), 60);
 
     HeadImportanceReport report =
@@ -110,7 +110,7 @@ class HeadImportanceJobTest {
   }
 
   @Test
-  void prunesTheLeastImportantHeadsOfTheBlocksThatAStudentStartsFrom() throws IOException {
+  void prunesLeastImportantHeadsOfInitialBlocks() throws IOException {
     HeadImportanceReport report = heads();
     cache();
 
@@ -138,7 +138,7 @@ class HeadImportanceJobTest {
   }
 
   @Test
-  void aRestartWithAnotherPruningIsRefused() throws IOException {
+  void rejectsRestartWithDifferentPruning() throws IOException {
     heads();
     cache();
     train();
@@ -163,14 +163,14 @@ class HeadImportanceJobTest {
   }
 
   @Test
-  void aLaterStageKeepsThePruning() throws IOException {
+  void laterStageKeepsPrunedHeads() throws IOException {
     heads();
     cache();
     Path other = Tiny.otherWeights(directory.resolve("another"));
     Path second = directory.resolve("second");
     new CacheJob(spark, table().teacher(other).cache(second).settings()).run();
-    // The second stage's layer map alone would name other blocks, and other heads, and its teacher
-    // has other weights than those whose heads are known.
+    // The second stage's layer map would select other blocks and other heads, and its teacher
+    // does not have the weights whose heads were measured.
     String stages =
         "train.stages=[{ name = a, student.layer-map = [0, 1, 2] }, { name = b, student.layer-map = [0, 2, 3], teacher.path = \"%s\", cache.path = \"%s\" }]"
             .formatted(other, second);
@@ -189,7 +189,7 @@ class HeadImportanceJobTest {
   }
 
   @Test
-  void refusesImportancesOfOtherWeights() throws IOException {
+  void rejectsImportancesOfOtherWeights() throws IOException {
     cache();
     heads("head-importance.model=" + Tiny.MLM);
     assertThatThrownBy(this::train)
@@ -199,7 +199,7 @@ class HeadImportanceJobTest {
   }
 
   @Test
-  void refusesAFileThatHoldsNoImportances() throws IOException {
+  void rejectsFileWithoutImportances() throws IOException {
     cache();
     Files.writeString(json(), "{}");
     assertThatThrownBy(this::train)
@@ -210,7 +210,7 @@ class HeadImportanceJobTest {
   }
 
   @Test
-  void refusesAFileThatDoesNotExist() throws IOException {
+  void rejectsMissingFile() throws IOException {
     cache();
     assertThatThrownBy(this::train)
         .isInstanceOf(StillhouseException.class)
@@ -218,7 +218,7 @@ class HeadImportanceJobTest {
   }
 
   @Test
-  void refusesIncompleteImportances() throws IOException {
+  void rejectsIncompleteImportances() throws IOException {
     cache();
     HeadImportanceReport report = heads();
     HeadImportance last = report.blocks().get(2);
@@ -228,11 +228,11 @@ class HeadImportanceJobTest {
         Arrays.asList(null, new HeadImportance(3, fewer, last.standardErrors(), last.ranks()))) {
       blocks.add(odd);
       write(report, blocks);
-      refused();
+      assertRejected();
       blocks.remove(2);
     }
     write(report, blocks);
-    refused();
+    assertRejected();
   }
 
   private void write(HeadImportanceReport report, List<HeadImportance> blocks) throws IOException {
@@ -242,7 +242,7 @@ class HeadImportanceJobTest {
     Files.writeString(json(), Storage.JSON.toJson(cut));
   }
 
-  private void refused() {
+  private void assertRejected() {
     assertThatThrownBy(this::train)
         .isInstanceOf(StillhouseException.class)
         .hasMessage(
@@ -251,7 +251,7 @@ class HeadImportanceJobTest {
   }
 
   @Test
-  void refusesToPruneAllHeadsOfABlock() throws IOException {
+  void rejectsPruningOfAllHeadsOfBlock() throws IOException {
     cache();
     heads();
     assertThatThrownBy(() -> train("student.pruned-heads=0.9"))
@@ -262,7 +262,7 @@ class HeadImportanceJobTest {
   }
 
   @Test
-  void refusesACorpusWithoutLabels() {
+  void rejectsCorpusWithoutLabels() {
     assertThatThrownBy(() -> heads("corpus.label="))
         .isInstanceOf(StillhouseException.class)
         .hasMessage(
@@ -271,7 +271,7 @@ class HeadImportanceJobTest {
   }
 
   @Test
-  void refusesRowsLongerThanTheModelReads() {
+  void rejectsRowsLongerThanPositionsOfModel() {
     assertThatThrownBy(() -> heads("corpus.max-length=41"))
         .isInstanceOf(StillhouseException.class)
         .hasMessage("corpus.max-length must be at most the model's positions, 40, but is '41'");

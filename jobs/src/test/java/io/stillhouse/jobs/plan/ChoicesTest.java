@@ -20,7 +20,7 @@ class ChoicesTest {
           Head.NONE);
 
   @Test
-  void storedValueRelationsServeTheTeachersOwnHeadsAlone() {
+  void storedValueRelationsOnlyServeHeadsOfTeacher() {
     String refused =
         "no: relations of block 12 are derived from hidden state 11, which is not stored";
 
@@ -32,7 +32,7 @@ class ChoicesTest {
   }
 
   @Test
-  void theHiddenStateBelowServesThemAll() {
+  void hiddenStateBelowServesAnyNumberOfHeads() {
     assertThat(serves("derived", new DistillSpec.Relations(1, 1, 1, 1, 8, Blocks.LAST)))
         .isEqualTo("yes");
   }
@@ -41,7 +41,7 @@ class ChoicesTest {
     return serves("stored", relations, more);
   }
 
-  /** Returns whether float32 targets serve that are kept so. */
+  /** Returns whether float32 targets stored this way suffice. */
   private static String serves(String kept, DistillSpec.Relations relations, String... more) {
     StoredBytes nothing = new StoredBytes(Map.of(), 0, 0);
     Lengths lengths = new Lengths(10, 10, 100, 1000);

@@ -12,14 +12,14 @@ class DeadlineTest {
   private static final double PLENTY = 1000;
 
   @Test
-  void returnsTheResultOfAPhaseInTime() throws IOException {
+  void returnsResultOfPhaseInTime() throws IOException {
     try (Deadline deadline = new Deadline(PLENTY, () -> {})) {
       assertThat(deadline.<Integer>run("rows were counted", () -> 3)).isEqualTo(3);
     }
   }
 
   @Test
-  void addsUpTheTimeOfPhasesWithTheSameName() throws IOException {
+  void addsUpTimeOfPhasesWithSameName() throws IOException {
     try (Deadline deadline = new Deadline(PLENTY, () -> {})) {
       deadline.<Integer>run("one", () -> 1);
       deadline.<Integer>run("two", () -> 2);
@@ -30,7 +30,7 @@ class DeadlineTest {
   }
 
   @Test
-  void throwsWhatAPhaseThrowsInTime() {
+  void rethrowsExceptionOfPhase() {
     try (Deadline deadline = new Deadline(PLENTY, () -> {})) {
       IOException failure = new IOException("lost");
 
@@ -46,7 +46,7 @@ class DeadlineTest {
   }
 
   @Test
-  void cancelsTheCurrentPhaseAndNamesIt() {
+  void cancelsAndReportsCurrentPhase() {
     CountDownLatch cancelled = new CountDownLatch(1);
     try (Deadline deadline = new Deadline(0.02, cancelled::countDown)) {
       assertThatThrownBy(
@@ -66,7 +66,7 @@ class DeadlineTest {
   }
 
   @Test
-  void beginsNoPhaseWhenTheTimeIsUp() {
+  void startsNoPhaseAfterDeadline() {
     try (Deadline deadline = new Deadline(0, () -> {})) {
       assertThat(deadline.left()).isZero();
       assertThatThrownBy(

@@ -20,8 +20,8 @@ class EconomicsTest {
   }
 
   @Test
-  void aTeachersPassOfABillionTokensAtFourThousandASecond() {
-    // 1e9 / 4000 / 3600 = 69.44 h, at 0.68 an hour 47.22
+  void computesHoursOfTeacherPass() {
+    // 1e9 / 4000 / 3600 = 69.44 hours, which cost 47.22 at 0.68 per hour
     Economics once = of(1, 1, 0, 1e9, 0);
     assertThat(once.cacheHours()).isCloseTo(69.444, within(1e-3));
     assertThat(once.cachedTrainHours()).isCloseTo(34.722, within(1e-3));
@@ -30,9 +30,9 @@ class EconomicsTest {
   }
 
   @Test
-  void breaksEvenAtOnePlusStorageOverTheTeachersPass() {
-    // five float16 states: 7,680 bytes a token, 23 a month: 1 + 176.64 / 47.22, but for reading:
-    // 7,680 B at 1e12 B/s is 0.003 % of the teacher's 250 microseconds
+  void breaksEvenAtOnePlusStorageOverTeacherPass() {
+    // Five float16 states take 7,680 bytes per token, 23 per month: 1 + 176.64 / 47.22. Reading
+    // 7,680 B at 1e12 B/s adds 0.003 % of the teacher's 250 microseconds.
     Economics five = of(5, 1, 7680, 1e12, 23);
     assertThat(five.storageCost()).isCloseTo(176.64, within(1e-6));
     assertThat(five.breakEvenReads()).isCloseTo(4.7408, within(1e-3));
@@ -60,8 +60,8 @@ class EconomicsTest {
   }
 
   @Test
-  void neverBreaksEvenWhereReadingIsSlowerThanTheTeacher() {
-    // the teacher takes 250 microseconds a token; 7,680 bytes at 10 MB/s take 768
+  void neverBreaksEvenIfReadingIsSlowerThanTeacher() {
+    // The teacher takes 250 microseconds per token; 7,680 bytes at 10 MB/s take 768.
     Economics slow = of(9, 1, 7680, 1e7, 0);
     assertThat(slow.breakEvenReads()).isInfinite();
     assertThat(slow.breakEvenBytesPerToken()).isCloseTo(2500, within(1e-6));
@@ -71,7 +71,7 @@ class EconomicsTest {
   }
 
   @Test
-  void startUpIsInHoursAndInMoney() {
+  void hoursAndCostIncludeStartup() {
     Economics none = of(2, 1, 0, 1e9, 0);
     Economics some =
         new Economics(
@@ -87,7 +87,7 @@ class EconomicsTest {
   }
 
   @Test
-  void namesWhatMostOfTheMoneyGoesTo() {
+  void reportsLargestCost() {
     assertThat(of(1, 1, 0, 1e9, 0).limit()).isEqualTo("teacher compute");
     assertThat(of(3, 1, 0, 1e9, 0).limit()).isEqualTo("student compute");
     assertThat(of(1, 1, 7680, 1e12, 23).limit()).isEqualTo("storage price");

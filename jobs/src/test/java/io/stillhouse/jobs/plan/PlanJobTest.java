@@ -9,6 +9,7 @@ import com.google.gson.JsonParser;
 import io.stillhouse.config.Settings;
 import io.stillhouse.error.StillhouseException;
 import io.stillhouse.jobs.Tiny;
+import io.stillhouse.jobs.TinyRecipe;
 import io.stillhouse.jobs.cache.build.CacheJob;
 import io.stillhouse.jobs.cache.layout.CacheRecord;
 import io.stillhouse.jobs.storage.Storage;
@@ -17,105 +18,106 @@ import java.net.InetAddress;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
+import java.util.Map;
 import java.util.stream.Stream;
 import org.apache.hadoop.conf.Configuration;
 import org.apache.spark.sql.SparkSession;
-import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
+/** Plans a recipe, and compares the prediction with the real cache. */
 @Tag("spark")
 class PlanJobTest {
   private static final PlanJob.FreeSpace PLENTY = path -> Long.MAX_VALUE;
 
+  @TempDir private static Path shared;
   @TempDir private Path directory;
-  private SparkSession spark;
-  private Path corpus;
 
-  @BeforeEach
-  void writesACorpus() throws IOException {
+  private static SparkSession spark;
+  private static Path corpus;
+  private static PlanResult plan;
+  private static List<String> written;
+  private static CacheRecord record;
+
+  @BeforeAll
+  static void plansAndCachesOnce() throws IOException {
     spark = Tiny.spark();
-    corpus = Tiny.labelled(directory.resolve("rows.tsv"), 200, "LABEL_2", "LABEL_0");
-  }
-
-  private Settings settings(String... more) {
-    return Tiny.settings(
-        List.of(
-            "teacher.path=" + Tiny.CLS,
-            "corpus.path=" + corpus,
-            "corpus.text=text",
-            "corpus.label=label",
-            "corpus.max-length=40",
-            "cache.path=" + directory.resolve("not/there/cache"),
-            "cache.shard-tokens=512",
-            "targets.hidden=[0,3]",
-            "targets.attention=[3]",
-            "student.layers=1",
-            "student.dropout=0",
-            "loss.soft-label.weight=1",
-            "loss.hidden-mse.weight=1",
-            "train.epochs=4",
-            "train.batch-size=8",
-            "train.path=" + directory.resolve("students"),
-            "plan.seconds=300",
-            "plan.output=" + directory.resolve("plan.json")),
-        more);
-  }
-
-  private PlanResult plan(String... more) throws IOException {
-    return new PlanJob(spark, settings(more), PLENTY).run();
-  }
-
-  private List<String> names() throws IOException {
-    try (Stream<Path> all = Files.list(directory)) {
-      return all.map(path -> path.getFileName().toString()).sorted().toList();
-    }
+    corpus = Tiny.labelled(shared.resolve("corpus/rows.tsv"), 200, "LABEL_2", "LABEL_0");
+    Path planned = Files.createDirectory(shared.resolve("planned"));
+    TinyRecipe recipe = recipe(planned);
+    plan =
+        new PlanJob(spark, recipe.settings("plan.price-per-tb-month=0", "plan.students=3"), PLENTY)
+            .run();
+    written = names(planned);
+    record = new CacheJob(spark, recipe.settings()).run();
   }
 
   @Test
-  void foretellsTheBytesOfTheRealCacheAndLeavesOnlyItsResult() throws IOException {
-    PlanResult plan = plan("plan.price-per-tb-month=0", "plan.students=3");
-    assertThat(names()).containsExactly("plan.json", "rows.tsv");
+  void writesOnlyResult() {
+    assertThat(written).containsExactly("plan.json");
+  }
 
-    Settings settings = settings();
-    CacheRecord real = new CacheJob(spark, settings).run();
-    Path cache = directory.resolve("not/there/cache");
+  @Test
+  void predictsCacheSize() throws IOException {
+    Map<String, byte[]> files = Tiny.files(shared.resolve("planned/not/there/cache"));
     long bytes =
-        Tiny.files(cache).entrySet().stream()
+        files.entrySet().stream()
             .filter(file -> !file.getKey().startsWith("teacher/"))
             .mapToLong(file -> file.getValue().length)
             .sum();
+
     assertThat(plan.disk().bytes()).isCloseTo(bytes, within(0.05 * bytes));
-    assertThat(plan.disk().shards()).isEqualTo(real.shards());
+    assertThat(plan.disk().shards()).isEqualTo(record.shards());
     assertThat(plan.disk().files())
-        .isEqualTo(
-            (int) Tiny.files(cache).keySet().stream().filter(f -> f.endsWith(".parquet")).count());
-    assertThat(plan.probe().corpus().rows()).isEqualTo(real.rows());
-    assertThat(plan.probe().corpus().tokens()).isEqualTo(real.tokens());
+        .isEqualTo((int) files.keySet().stream().filter(f -> f.endsWith(".parquet")).count());
+  }
+
+  @Test
+  void countsSmallCorpus() {
+    assertThat(plan.probe().corpus().rows()).isEqualTo(record.rows());
+    assertThat(plan.probe().corpus().tokens()).isEqualTo(record.tokens());
     assertThat(plan.probe().corpusBasis()).isEqualTo("counted");
+  }
+
+  @Test
+  void countsStepsAndReads() {
     assertThat(plan.probe().students())
         .extracting(PlanResult.Student::name)
         .containsExactly("student", "student-baseline");
     assertThat(plan.probe().students().get(0).steps()).isEqualTo(100);
     assertThat(plan.breakEven().readsOfRecipe()).isEqualTo(12);
-    assertThat(plan.targets().unread()).containsExactly("hidden_00", "hidden_02");
+  }
 
+  @Test
+  void listsTargetsThatStudentDoesNotRead() {
+    assertThat(plan.targets().unread()).containsExactly("hidden_00", "hidden_02");
+  }
+
+  @Test
+  void writesResultAndRecipeAsJson() throws IOException {
     JsonObject json =
-        JsonParser.parseString(Files.readString(directory.resolve("plan.json"))).getAsJsonObject();
+        JsonParser.parseString(Files.readString(shared.resolve("planned/plan.json")))
+            .getAsJsonObject();
+
     JsonObject result = json.getAsJsonObject("result");
     assertThat(result.get("verdict").getAsString()).isEqualTo(plan.verdict());
     assertThat(result.getAsJsonObject("hours").get("cache").getAsDouble()).isPositive();
     assertThat(json.getAsJsonObject("recipe").get("train.epochs").getAsString()).isEqualTo("4");
+  }
+
+  @Test
+  void tableShowsVerdict() {
     assertThat(plan.table()).contains("verdict", plan.verdict(), "(counted)");
   }
 
   @Test
-  void oneShortReadOfADearStoreIsNotWorthACache() throws IOException {
+  void singleReadFromExpensiveStorageIsNotWorthCaching() throws IOException {
     PlanResult plan = plan("train.epochs=1", "plan.price-per-tb-month=1e12", "train.max-steps=5");
     assertThat(plan.verdict()).startsWith("do not cache: ");
     Double reads = plan.breakEven().reads();
-    // On a busy machine a model so small may run faster than its cells are read: then none suffice.
+    // On a busy machine such a small model may run faster than its cells are read; then none do.
     assertThat(plan.verdict())
         .contains(reads == null ? "takes longer than running the teacher" : "is read 0.20 times");
     assertThat(reads == null ? Double.POSITIVE_INFINITY : reads).isGreaterThan(1.0);
@@ -124,7 +126,7 @@ class PlanJobTest {
   }
 
   @Test
-  void refusesWhereTheDiskHasNotTheRoomAndLeavesNothing() {
+  void rejectsCacheThatDoesNotFitOnDisk() {
     assertThatThrownBy(() -> new PlanJob(spark, settings(), path -> 1_000_000).run())
         .isInstanceOf(StillhouseException.class)
         .hasMessageContaining("the cache would take")
@@ -135,7 +137,7 @@ class PlanJobTest {
   }
 
   @Test
-  void refusesStagesOfWhichItReckonsOne() {
+  void rejectsMoreThanOneStage() {
     Settings stages = settings("train.stages=[{ name = a }, { name = b }]");
     assertThatThrownBy(() -> new PlanJob(spark, stages, PLENTY))
         .isInstanceOf(StillhouseException.class)
@@ -144,21 +146,21 @@ class PlanJobTest {
   }
 
   @Test
-  void countsAsFreeWhatCanBeWritten() throws IOException {
+  void freeSpaceIsWritableSpace() throws IOException {
     PlanResult plan = new PlanJob(spark, settings()).run();
     long usable = Files.getFileStore(directory).getUsableSpace();
     assertThat(plan.disk().freeBytes()).isCloseTo(usable, within(0.2 * usable));
   }
 
   @Test
-  void refusesAHopelessCacheBeforeTheTeacherRuns() {
+  void rejectsHugeCacheBeforeTeacherRuns() {
     assertThatThrownBy(() -> new PlanJob(spark, settings(), path -> 1000).run())
         .isInstanceOf(StillhouseException.class)
         .hasMessageContaining("would take at least");
   }
 
   @Test
-  void aProbeWithoutTimeSaysSoAndCleansUp() throws IOException {
+  void reportsTimeoutAndCleansUp() throws IOException {
     try (Deadline deadline = Deadline.of(spark, 0.05)) {
       assertThatThrownBy(
               () ->
@@ -172,7 +174,7 @@ class PlanJobTest {
   }
 
   @Test
-  void removesWhatAKilledProbeLeftAndNoOtherProbe() throws IOException {
+  void removesLeftoversOfKilledProbesOnly() throws IOException {
     String host = InetAddress.getLocalHost().getHostName();
     Path dead = directory.resolve("_stillhouse-plan-" + host + "-999999999");
     Path alive =
@@ -188,11 +190,11 @@ class PlanJobTest {
       assertThat(alive).exists();
       assertThat(Path.of(scratch.path("x").toUri().getPath()).getParent()).exists();
     }
-    assertThat(names()).containsExactly(alive.getFileName().toString(), "rows.tsv");
+    assertThat(names(directory)).containsExactly(alive.getFileName().toString());
   }
 
   @Test
-  void estimatesALargeCorpusFromSomeOfIt() throws IOException {
+  void estimatesLargeCorpusFromSample() throws IOException {
     Path lines = Tiny.lines(directory.resolve("lines.txt"), 4000);
     Settings settings =
         settings(
@@ -220,7 +222,7 @@ class PlanJobTest {
   }
 
   @Test
-  void listsTheWaysToKeepMaskedLmTargetsAndWhetherTheyServe() throws IOException {
+  void listsStorageChoicesForMaskedLmTargets() throws IOException {
     PlanResult plan =
         plan(
             "teacher.path=" + Tiny.MLM,
@@ -253,5 +255,36 @@ class PlanJobTest {
             .findFirst()
             .orElseThrow();
     assertThat(cheapest.settingsText()).isEqualTo("targets.dtype=int8 targets.mlm-logits=derived");
+  }
+
+  private PlanResult plan(String... more) throws IOException {
+    return new PlanJob(spark, settings(more), PLENTY).run();
+  }
+
+  private Settings settings(String... more) {
+    return recipe(directory).settings(more);
+  }
+
+  private static TinyRecipe recipe(Path directory) {
+    return TinyRecipe.labelled(corpus)
+        .cache(directory.resolve("not/there/cache"))
+        .shardTokens(512)
+        .tinyBertTargets()
+        .with(
+            "student.layers=1",
+            "student.dropout=0",
+            "loss.soft-label.weight=1",
+            "loss.hidden-mse.weight=1",
+            "train.epochs=4",
+            "train.batch-size=8",
+            "train.path=" + directory.resolve("students"),
+            "plan.seconds=300",
+            "plan.output=" + directory.resolve("plan.json"));
+  }
+
+  private static List<String> names(Path directory) throws IOException {
+    try (Stream<Path> all = Files.list(directory)) {
+      return all.map(path -> path.getFileName().toString()).sorted().toList();
+    }
   }
 }

@@ -60,24 +60,24 @@ class TargetSizesTest {
   }
 
   @Test
-  void cacheIsTheSumOfItsColumnsAndOfFootersForEachShard() {
+  void cacheSizeIsSumOfColumnsAndFooters() {
     // 2,000 tokens in shards of 500; the probe has two shards, with 32 other bytes each.
     assertThat(SIZES.cache(500, 2)).isEqualTo(10_000 + 1200 + 192_000 + 800_000 + 4 * 32);
   }
 
   @Test
-  void lastShardCountsThoughItIsNotFull() {
+  void countsPartialLastShard() {
     assertThat(SIZES.shards(600)).isEqualTo(4);
   }
 
   @Test
-  void studentReadsInputsAndItsColumns() {
+  void studentReadsInputsAndItsOwnColumns() {
     assertThat(SIZES.read(List.of(Targets.hidden(3)))).isEqualTo(10_000 + 192_000);
     assertThat(SIZES.readOfProbe(List.of(Targets.hidden(3)))).isEqualTo(500 + 9600);
   }
 
   @Test
-  void columnThatIsNotMeasuredIsComputedFromItsShape() {
+  void computesSizeOfUnmeasuredColumnFromItsShape() {
     TargetChoice float16 = hidden(Dtype.FLOAT16);
 
     assertThat(SIZES.computed(Targets.hidden(3), float16, TEACHER, 0))
@@ -85,14 +85,14 @@ class TargetSizesTest {
   }
 
   @Test
-  void tensorsOfTheProbesChoiceAreMeasured() {
+  void usesMeasuredSizeForTensorsOfProbe() {
     TargetChoice float32 = hidden(Dtype.FLOAT32);
 
     assertThat(SIZES.tensors(float32, float32, TEACHER, 0)).isEqualTo(192_000);
   }
 
   @Test
-  void tensorsOfAnotherDtypeAreComputed() {
+  void computesSizeOfTensorsOfOtherDtypes() {
     assertThat(SIZES.tensors(hidden(Dtype.FLOAT16), hidden(Dtype.FLOAT32), TEACHER, 0))
         .isCloseTo(2000.0 * Dtype.FLOAT16.bytes(1, 24), within(1e-9));
   }

@@ -9,27 +9,27 @@ class TeacherSpeedTest {
   private static final TeacherProbe.Speed SPEED = new TeacherProbe.Speed(10, 4);
 
   @Test
-  void allSlotsTogetherHaveFourTimesTheRate() {
+  void fourSlotsHaveFourTimesRate() {
     assertThat(SPEED.rate()).isEqualTo(40);
   }
 
   @Test
-  void fullWavesTakeTheTimeOfAShardEach() {
+  void eachFullWaveTakesTimeOfOneShard() {
     assertThat(SPEED.passSeconds(800, 100)).isEqualTo(20);
   }
 
   @Test
-  void waveThatIsNotFullTakesTheTimeOfAShard() {
+  void partialWaveTakesTimeOfOneShard() {
     assertThat(SPEED.passSeconds(500, 100)).isEqualTo(20);
   }
 
   @Test
-  void lastWaveOfOneShortShardTakesItsTime() {
+  void lastWaveOfShortShardTakesTimeOfThatShard() {
     assertThat(SPEED.passSeconds(430, 100)).isEqualTo(13);
   }
 
   @Test
-  void corpusSmallerThanAShardTakesItsOwnTime() {
+  void corpusSmallerThanShardTakesItsOwnTime() {
     assertThat(SPEED.passSeconds(50, 100)).isEqualTo(5);
   }
 }

@@ -24,7 +24,7 @@ import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
-/** Two executors that a script gives two GPUs each, on a machine that has none. */
+/** Runs two executors with two simulated GPUs each, which a discovery script reports. */
 @Tag("spark")
 class DevicesTest {
   private static final String AMOUNT = "spark.task.resource.gpu.amount";
@@ -32,7 +32,7 @@ class DevicesTest {
   @TempDir private static Path directory;
   private static SparkSession cluster;
 
-  /** When a task had which GPU; nanoseconds of one machine. */
+  /** The time during which a task had a GPU, in nanoseconds. */
   private record Use(String executor, String address, String device, long from, long to)
       implements Serializable {
     boolean overlaps(Use other) {
@@ -65,12 +65,12 @@ class DevicesTest {
   }
 
   @AfterAll
-  static void stops() {
+  static void stopsSession() {
     cluster.stop();
   }
 
   @Test
-  void everyTaskHasAnAddressOfItsOwnAndNeverTwoTheSameAtOnce() {
+  void concurrentTasksUseDifferentGpus() {
     Devices.choose(cluster.sparkContext(), settings("device=cpu"));
 
     List<Use> uses = uses();
@@ -94,7 +94,7 @@ class DevicesTest {
   }
 
   @Test
-  void anExecutorThatFindsNoGpuSaysSoAndStops() {
+  void executorWithoutGpuReportsItAndStops() {
     Devices.choose(cluster.sparkContext(), settings("device=auto"));
 
     assertThatThrownBy(DevicesTest::uses)
@@ -104,7 +104,7 @@ class DevicesTest {
   }
 
   @Test
-  void tasksMayNotShareAGpu() {
+  void rejectsSharedGpus() {
     assertThatThrownBy(() -> choose("0.5", "device=auto"))
         .isInstanceOf(StillhouseException.class)
         .hasMessageContaining(AMOUNT + " must be 1")
@@ -112,7 +112,7 @@ class DevicesTest {
   }
 
   @Test
-  void askingForGpusWhereSparkGivesNoneFailsAtOnce() {
+  void rejectsGpusThatSparkDoesNotOffer() {
     assertThatThrownBy(() -> choose("0", "device=gpu"))
         .isInstanceOf(StillhouseException.class)
         .hasMessage(

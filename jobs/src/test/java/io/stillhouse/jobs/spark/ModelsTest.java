@@ -8,7 +8,6 @@ import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.attribute.FileTime;
-import org.apache.commons.io.FileUtils;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
@@ -18,7 +17,7 @@ class ModelsTest {
 
   @BeforeEach
   void copiesTeacher() throws IOException {
-    FileUtils.copyDirectory(Path.of(Tiny.CLS.toString()).toFile(), directory.toFile());
+    Tiny.copy(Tiny.CLS, directory);
   }
 
   @Test

@@ -16,7 +16,7 @@ class ProgressTest {
   private final AtomicLong now = new AtomicLong(5 * SECOND);
 
   @Test
-  void writesPlainLinesAtGrowingIntervalsAwayFromTheTerminal() {
+  void writesPlainLinesAtGrowingIntervalsWithoutTerminal() {
     try (Progress progress = progress(0, 100_000, 0)) {
       for (int second = 1; second <= 100; second++) {
         now.addAndGet(SECOND);
@@ -34,7 +34,7 @@ class ProgressTest {
   }
 
   @Test
-  void writesALineForEachTenth() {
+  void writesLineForEachTenth() {
     try (Progress progress = progress(0, 100, 0)) {
       for (int tenth = 1; tenth <= 3; tenth++) {
         now.addAndGet(12 * SECOND);
@@ -45,7 +45,7 @@ class ProgressTest {
   }
 
   @Test
-  void redrawsABarWithinTheTerminalsWidth() {
+  void redrawsBarWithinWidthOfTerminal() {
     try (Progress progress = progress(0, 200, 60)) {
       now.addAndGet(10 * SECOND);
       progress.note("loss 1.23");
@@ -59,7 +59,7 @@ class ProgressTest {
   }
 
   @Test
-  void countsTheRateFromWhereAnEarlierRunStopped() {
+  void rateExcludesWorkOfEarlierRun() {
     try (Progress progress = progress(900, 1000, 0)) {
       now.addAndGet(10 * SECOND);
       progress.update(950);
@@ -68,7 +68,7 @@ class ProgressTest {
   }
 
   @Test
-  void addsUpWhatSeveralThreadsReport() {
+  void addsUpReportsOfSeveralThreads() {
     try (Progress progress = progress(0, 1000, 0)) {
       IntStream.range(0, 1000).parallel().forEach(i -> progress.advance(1));
     }

@@ -70,7 +70,7 @@ class TaskCacheTest {
     assertThat(CLOSED).containsExactly("b", "c");
   }
 
-  /** Runs one task after the other, each of which asks for some values. */
+  /** Runs tasks one after the other, each of which requests some values. */
   @SafeVarargs
   private void inTasks(List<String>... keys) {
     for (List<String> ofTask : keys) {

@@ -108,7 +108,7 @@ class TrackedJobTest {
   }
 
   @Test
-  void watchesUntilItsEnd() {
+  void reportsFinalValueOfWatchedAccumulator() {
     LongAccumulator tokens = new LongAccumulator();
     long[] last = new long[1];
     try (TrackedJob job = TrackedJob.start(context, "train", "students")) {
@@ -132,7 +132,7 @@ class TrackedJobTest {
   }
 
   @Test
-  void taskFailureIsNoCancellation() {
+  void taskFailureIsNotCancellation() {
     try (TrackedJob job = TrackedJob.start(context, "verify", "2 files")) {
       assertThatThrownBy(
               () ->
@@ -163,7 +163,7 @@ class TrackedJobTest {
   }
 
   @Test
-  void tellsWhenGroupIsCancelled() throws Exception {
+  void reportsCancelledGroup() throws Exception {
     Running running = new Running("train");
     context.cancelJobGroup("train");
 
@@ -191,7 +191,7 @@ class TrackedJobTest {
   }
 
   @Test
-  void interruptionIsCancellation() throws Exception {
+  void treatsInterruptAsCancellation() throws Exception {
     Running running = new Running("train");
     running.thread.interrupt();
 

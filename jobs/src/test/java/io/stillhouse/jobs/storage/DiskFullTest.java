@@ -23,21 +23,21 @@ class DiskFullTest {
   private final Storage storage = new Storage(new Configuration());
 
   @Test
-  void theRoomIsWhatMayStillBeWritten() throws IOException {
-    Throwable told = explained(new IOException("No space left on device"));
-    assertThat(told)
+  void reportsUsableSpaceOfFullDisk() throws IOException {
+    Throwable failure = explained(new IOException("No space left on device"));
+    assertThat(failure)
         .isInstanceOf(StillhouseException.class)
         .hasMessageContaining("a disk is full: the disk of cache.path '")
         .hasMessageContaining("free some space and run the same command again");
-    Matcher left = LEFT.matcher(told.getMessage());
+    Matcher left = LEFT.matcher(failure.getMessage());
     assertThat(left.find()).isTrue();
-    // Others write at the same time; what is kept for root is more than that, where anything is.
+    // Other processes write at the same time; space reserved for root exceeds this tolerance.
     assertThat(Long.parseLong(left.group(1).replace(",", "")) << 10)
         .isCloseTo(Files.getFileStore(directory).getUsableSpace(), within(2L << 30));
   }
 
   @Test
-  void aQuotaIsToldInTheWordsOfItsFileSystem() {
+  void reportsQuotaInWordsOfFileSystem() {
     assertThat(
             explained(
                 new IllegalStateException(
@@ -52,7 +52,7 @@ class DiskFullTest {
   }
 
   @Test
-  void aFailureOfAnotherKindIsItself() {
+  void rethrowsOtherFailures() {
     assertThatCode(
             () ->
                 DiskFull.explain(

@@ -11,7 +11,7 @@ import org.junit.jupiter.api.Test;
 
 class OverlappedTest {
   @Test
-  void keepsTheOrder() throws IOException {
+  void preservesOrder() throws IOException {
     List<Integer> done = new ArrayList<>();
     try (Overlapped overlapped = new Overlapped(2)) {
       for (int i = 0; i < 100; i++) {
@@ -24,7 +24,7 @@ class OverlappedTest {
   }
 
   @Test
-  void throwsWhatThePieceThrew() {
+  void rethrowsExceptionOfPiece() {
     try (Overlapped overlapped = new Overlapped(1)) {
       assertThatThrownBy(
               () -> {

@@ -26,12 +26,12 @@ class ParquetRowsTest {
   private Path file;
 
   @BeforeEach
-  void namesTheFile() {
+  void namesFile() {
     file = new Path(directory.resolve("rows.parquet").toUri());
   }
 
   @Test
-  void everyTypeAndEveryNullComesBack() throws IOException {
+  void readsBackEveryTypeAndNull() throws IOException {
     Object[] full = {
       "a:0",
       3,
@@ -53,7 +53,7 @@ class ParquetRowsTest {
   }
 
   @Test
-  void onlyTheNamedColumnsAreRead() throws IOException {
+  void readsOnlyNamedColumns() throws IOException {
     List<Column> columns = Targets.withKey(List.of(Targets.hidden(1), Targets.hidden(3)));
     write(columns, Map.of(), List.<Object[]>of(new Object[] {"k", 1, bytes(4, 1), bytes(4, 2)}));
     List<Object[]> rows =
@@ -63,7 +63,7 @@ class ParquetRowsTest {
   }
 
   @Test
-  void metadataComesBack() throws IOException {
+  void readsBackMetadata() throws IOException {
     write(
         Targets.INPUTS, Map.of(Targets.META_DTYPE, "float16", Targets.META_SHARD, "7"), List.of());
     assertThat(ParquetRows.metadata(file, HADOOP))
@@ -74,7 +74,7 @@ class ParquetRowsTest {
   }
 
   @Test
-  void cellsLargerThanAPageComeBack() throws IOException {
+  void readsBackCellsLargerThanPage() throws IOException {
     List<Column> columns = Targets.withKey(List.of(Targets.hidden(0)));
     List<Object[]> rows = new ArrayList<>();
     for (int row = 0; row < 5; row++) {
@@ -89,7 +89,7 @@ class ParquetRowsTest {
   }
 
   @Test
-  void aDamagedPageDoesNotReadBackAsOtherNumbers() throws IOException {
+  void detectsDamagedPage() throws IOException {
     List<Column> columns = Targets.withKey(List.of(Targets.hidden(0)));
     write(columns, Map.of(), List.<Object[]>of(new Object[] {"k", 1, bytes(100_000, 5)}));
     java.nio.file.Path local = directory.resolve("rows.parquet");

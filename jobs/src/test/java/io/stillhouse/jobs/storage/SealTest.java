@@ -18,17 +18,17 @@ class SealTest {
   }
 
   @Test
-  void ignoresWhiteSpaceAroundTheObject() {
+  void ignoresWhiteSpaceAroundObject() {
     assertThat(Seal.seal("  {\n  \"shard\": 7}")).isEqualTo(SEALED);
   }
 
   @Test
-  void opensWhatWasSealed() {
+  void opensSealedText() {
     assertThat(Seal.open(SEALED)).isEqualTo(SEALED);
   }
 
   @Test
-  void noticesEveryFlippedBit() {
+  void detectsEveryFlippedBit() {
     for (int at = 0; at < SEALED.length(); at++) {
       char flipped = (char) (SEALED.charAt(at) ^ 1);
       String changed = SEALED.substring(0, at) + flipped + SEALED.substring(at + 1);
@@ -37,14 +37,14 @@ class SealTest {
   }
 
   @Test
-  void noticesTruncation() {
+  void detectsTruncation() {
     for (int length = 0; length < SEALED.length(); length++) {
       assertThat(Seal.open(SEALED.substring(0, length))).as("%d characters", length).isNull();
     }
   }
 
   @Test
-  void noticesAppendedText() {
+  void detectsAppendedText() {
     assertThat(Seal.open(SEALED + "\n")).isNull();
   }
 }

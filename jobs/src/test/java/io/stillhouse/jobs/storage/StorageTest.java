@@ -25,14 +25,14 @@ class StorageTest {
   private final Storage storage = new Storage(new Configuration());
 
   @Test
-  void aPublishedFileIsWholeAndAlone() throws IOException {
+  void publishesCompleteFileOnly() throws IOException {
     storage.publishExclusively(at("a/b/entry.json"), bytes("whole"));
     assertThat(storage.readText(at("a/b/entry.json"))).isEqualTo("whole");
     assertThat(directory.resolve("a/b").toFile().list()).containsExactly("entry.json");
   }
 
   @Test
-  void whatHasTheNameAlreadyStays() throws IOException {
+  void doesNotOverwriteExistingFile() throws IOException {
     storage.publishExclusively(at("entry.json"), bytes("first"));
     assertThatThrownBy(() -> storage.publishExclusively(at("entry.json"), bytes("second")))
         .isInstanceOf(FileAlreadyExistsException.class)
@@ -42,7 +42,7 @@ class StorageTest {
   }
 
   @Test
-  void aFileThatTheUserNamesIsNoDirectory() throws IOException {
+  void requireFileRejectsMissingFilesAndDirectories() throws IOException {
     storage.writeText(at("file.txt"), "text");
     String file = directory.resolve("file.txt").toString();
     String none = directory.resolve("none.txt").toString();
@@ -58,7 +58,7 @@ class StorageTest {
   }
 
   @Test
-  void aReplacedFileIsThereAllTheTime() throws Exception {
+  void replacedFileAlwaysExists() throws Exception {
     storage.writeText(at("window/a.json"), "0");
     ExecutorService writer = Executors.newSingleThreadExecutor();
     try {
@@ -85,7 +85,7 @@ class StorageTest {
   }
 
   @Test
-  void ofManyWritersAtOnceOneWins() throws Exception {
+  void oneOfManyConcurrentWritersWins() throws Exception {
     ExecutorService threads = Executors.newFixedThreadPool(8);
     try {
       for (int round = 0; round < 20; round++) {
@@ -107,7 +107,7 @@ class StorageTest {
   }
 
   @Test
-  void aDirectoryIsNotMovedIntoAnother() throws IOException {
+  void doesNotMoveDirectoryIntoAnother() throws IOException {
     Files.createDirectories(directory.resolve("from/x"));
     Files.createDirectories(directory.resolve("to/y"));
     assertThatThrownBy(() -> storage.renameExclusively(at("from"), at("to")))
@@ -118,7 +118,7 @@ class StorageTest {
   }
 
   @Test
-  void aFileSystemOnWhichTwoRunsCouldBothCommitIsRefused() {
+  void rejectsFileSystemWithoutAtomicCreate() {
     assertThatThrownBy(() -> storage.requireExclusive("cache.path", "s3a://bucket/cache"))
         .isInstanceOf(StillhouseException.class)
         .hasMessage(
@@ -134,7 +134,7 @@ class StorageTest {
   }
 
   @Test
-  void aPathWithoutASchemeIsOnTheDefaultFileSystem() {
+  void pathWithoutSchemeIsOnDefaultFileSystem() {
     assertThat(storage.requireExclusive("cache.path", directory.toString()).toUri().getScheme())
         .isEqualTo("file");
     Configuration elsewhere = new Configuration();

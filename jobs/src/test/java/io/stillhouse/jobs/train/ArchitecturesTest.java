@@ -8,6 +8,7 @@ import io.stillhouse.checkpoint.HuggingFaceDirectory;
 import io.stillhouse.config.Settings;
 import io.stillhouse.error.StillhouseException;
 import io.stillhouse.jobs.Tiny;
+import io.stillhouse.jobs.TinyRecipe;
 import io.stillhouse.jobs.cache.build.CacheJob;
 import io.stillhouse.jobs.cache.check.VerifyJob;
 import io.stillhouse.jobs.evaluate.EvaluateJob;
@@ -27,7 +28,7 @@ import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
-/** Students of other architectures, which are teachers in their turn. */
+/** Trains students of other architectures, and uses them as teachers. */
 @Tag("spark")
 class ArchitecturesTest {
   /** Embedding outputs, attention scores and soft labels are rebuilt with the teacher's weights. */
@@ -95,7 +96,7 @@ class ArchitecturesTest {
     assertThatThrownBy(() -> new EvaluateJob(spark, settings("first", twice)))
         .isInstanceOf(StillhouseException.class)
         .hasMessageContaining("evaluate.models names two models 'copy'");
-    // Each copy is evaluated as its own teacher is, whatever their architectures.
+    // Each copy gets the same evaluation as its teacher, whatever its architecture.
     assertThat(evaluation.models().get(3).metrics().get("perplexity"))
         .isCloseTo(evaluation.models().get(1).metrics().get("perplexity"), withinPercentage(0.01));
     assertThat(evaluation.models().get(4).metrics().get("perplexity"))
@@ -106,7 +107,10 @@ class ArchitecturesTest {
   void distilBertClassifiesPairs() throws IOException {
     Path rows = Tiny.labelled(directory.resolve("rows.tsv"), 48, "LABEL_2", "LABEL_0");
     List<String> table =
-        Tiny.cacheOf(rows, directory.resolve("cache"), "corpus.pair=text", "targets.hidden=[3]");
+        TinyRecipe.labelled(rows)
+            .cache(directory.resolve("cache"))
+            .with("corpus.pair=text", "targets.hidden=[3]")
+            .keyValues();
     new CacheJob(spark, Tiny.settings(table)).run();
     for (String architecture : List.of("distilbert", "albert")) {
       List<String> all = new ArrayList<>(table);
@@ -132,7 +136,7 @@ class ArchitecturesTest {
   }
 
   @Test
-  void refusesNarrowEmbeddingsOfBert() throws IOException {
+  void rejectsNarrowEmbeddingsOfBert() throws IOException {
     Path text = Tiny.lines(directory.resolve("prose.txt"), 20);
     cache(text, Tiny.MLM, "first");
 
@@ -153,7 +157,7 @@ class ArchitecturesTest {
         .run();
   }
 
-  /** Trains a student from random weights, of whose terms each falls. */
+  /** Trains a student from random weights and checks that each term decreases. */
   private Path learnt(String cache, String name, String... more) throws IOException {
     List<String> all = new ArrayList<>(List.of("student.layer-map=[0, 1, 3]"));
     all.addAll(List.of(more));
@@ -166,7 +170,7 @@ class ArchitecturesTest {
     return directory.resolve("students").resolve(name);
   }
 
-  /** Copies a teacher of two blocks: of the targets that were cached of it, nothing is to learn. */
+  /** Copies a teacher of two blocks, which has nothing to learn from its own targets. */
   private Path copied(String cache, Path teacher, String name, String... more) throws IOException {
     List<String> all =
         new ArrayList<>(
@@ -191,15 +195,13 @@ class ArchitecturesTest {
   }
 
   private Settings settings(String cache, String... more) {
-    return Tiny.settings(
-        List.of(
-            "teacher.path=" + Tiny.MLM,
-            "corpus.path=" + directory.resolve("prose.txt"),
+    return TinyRecipe.text(directory.resolve("prose.txt"))
+        .cache(directory.resolve(cache))
+        .shardTokens(512)
+        .with(
             "corpus.format=text",
             "corpus.max-length=24",
-            "cache.path=" + directory.resolve(cache),
-            "cache.shard-tokens=512",
-            "train.path=" + directory.resolve("students")),
-        more);
+            "train.path=" + directory.resolve("students"))
+        .settings(more);
   }
 }

@@ -10,6 +10,7 @@ import io.stillhouse.checkpoint.SafeTensors;
 import io.stillhouse.config.Settings;
 import io.stillhouse.error.StillhouseException;
 import io.stillhouse.jobs.Tiny;
+import io.stillhouse.jobs.TinyRecipe;
 import io.stillhouse.jobs.cache.build.CacheJob;
 import io.stillhouse.jobs.cache.check.CacheDiff;
 import io.stillhouse.jobs.evaluate.EvaluateJob;
@@ -31,7 +32,7 @@ import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
-/** From a cache to exported BiLSTMs, of single texts and of pairs. */
+/** Trains, evaluates and exports BiLSTMs for single texts and for pairs. */
 @Tag("spark")
 class BiLstmJobTest {
   private static final List<String> STUDENT =
@@ -57,13 +58,13 @@ class BiLstmJobTest {
   static void cachesOnce() throws IOException {
     spark = Tiny.spark();
     Path rows = Tiny.labelled(shared.resolve("rows.tsv"), 96, "LABEL_2", "LABEL_0");
-    single = Tiny.cacheOf(rows, shared.resolve("single"), "cache.shard-tokens=512");
+    single = TinyRecipe.labelled(rows).cache(shared.resolve("single")).shardTokens(512).keyValues();
     pair =
-        Tiny.cacheOf(
-            pairs(shared.resolve("pairs.tsv")),
-            shared.resolve("pair"),
-            "corpus.pair=other",
-            "cache.shard-tokens=512");
+        TinyRecipe.labelled(pairs(shared.resolve("pairs.tsv")))
+            .cache(shared.resolve("pair"))
+            .shardTokens(512)
+            .with("corpus.pair=other")
+            .keyValues();
     new CacheJob(spark, Tiny.settings(single)).run();
     new CacheJob(spark, Tiny.settings(pair)).run();
   }
@@ -89,7 +90,7 @@ class BiLstmJobTest {
 
   @Test
   void trainsEvaluatesAndExportsSingleTexts() throws IOException {
-    wholeWay(single, BiLstmSpec.Texts.SINGLE);
+    trainEvaluateAndExport(single, BiLstmSpec.Texts.SINGLE);
 
     Path text = Files.writeString(directory.resolve("text"), "he was the of\nnot\n");
     Path out = directory.resolve("logits.safetensors");
@@ -104,7 +105,7 @@ class BiLstmJobTest {
 
   @Test
   void trainsEvaluatesAndExportsPairs() throws IOException {
-    wholeWay(pair, BiLstmSpec.Texts.PAIR);
+    trainEvaluateAndExport(pair, BiLstmSpec.Texts.PAIR);
 
     Path text = Files.writeString(directory.resolve("text"), "he was\n");
     assertThatThrownBy(
@@ -124,7 +125,8 @@ class BiLstmJobTest {
     assertThat(spec.texts()).isEqualTo(BiLstmSpec.Texts.PAIR);
   }
 
-  private void wholeWay(List<String> corpus, BiLstmSpec.Texts texts) throws IOException {
+  private void trainEvaluateAndExport(List<String> corpus, BiLstmSpec.Texts texts)
+      throws IOException {
     TrainJob.Result result = train(corpus);
     assertThat(result.students())
         .extracting(TrainedStudent::name)
@@ -192,7 +194,7 @@ class BiLstmJobTest {
   }
 
   @Test
-  void refusesWordVectorsOfAnotherLanguage() throws IOException {
+  void rejectsWordVectorsWithoutKnownWords() throws IOException {
     Path file = Files.writeString(directory.resolve("vectors.txt"), "zebra 4 5 6\n");
 
     assertThatThrownBy(() -> train(single, "student.word-vectors=" + file))
@@ -200,6 +202,10 @@ class BiLstmJobTest {
         .hasMessage(
             "student.word-vectors '%s' has none of the teacher's 120 word pieces; use a file of the same language and casing, or student.word-vectors=teacher"
                 .formatted(file));
+  }
+
+  @Test
+  void rejectsMissingWordVectors() {
     assertThatThrownBy(() -> train(single, "student.word-vectors=nowhere.txt"))
         .isInstanceOf(StillhouseException.class)
         .hasMessageContaining("student.word-vectors does not exist: '")
@@ -224,7 +230,7 @@ class BiLstmJobTest {
   }
 
   @Test
-  void sweepComparesItWithEncoder() throws IOException {
+  void sweepComparesBiLstmWithEncoder() throws IOException {
     SweepJob.Result result =
         new SweepJob(
                 spark,
@@ -247,7 +253,7 @@ class BiLstmJobTest {
   }
 
   @Test
-  void refusesLossesOnLayersBeforeWriting() {
+  void rejectsLossesOnLayersBeforeWriting() {
     assertThatThrownBy(() -> train(single, "loss.first-token-mse.weight=1"))
         .isInstanceOf(StillhouseException.class)
         .hasMessageContaining("loss.first-token-mse.weight is 1.0, but a BiLSTM has no layers");
@@ -260,7 +266,7 @@ class BiLstmJobTest {
   }
 
   @Test
-  void isRefusedAsTeacher() throws IOException {
+  void rejectsBiLstmAsTeacher() throws IOException {
     train(single, "train.max-steps=1", "train.baseline=false");
     Path student = directory.resolve("students/distilled");
 

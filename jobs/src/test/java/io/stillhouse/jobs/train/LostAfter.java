@@ -5,7 +5,7 @@ import org.apache.spark.scheduler.SparkListener;
 import org.apache.spark.scheduler.SparkListenerJobStart;
 import org.apache.spark.sql.SparkSession;
 
-/** Cancels all that runs after so many jobs, as the loss of the driver would end it. */
+/** Cancels everything after a number of Spark jobs, like the loss of the driver. */
 public final class LostAfter extends SparkListener implements AutoCloseable {
   private final AtomicInteger jobs = new AtomicInteger();
   private final SparkSession spark;

@@ -23,7 +23,7 @@ import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
-/** Students of other heads and another width than the teacher's, which has 4 heads and 3 blocks. */
+/** Trains students with other heads and widths than the teacher, which has 4 heads, 3 blocks. */
 @Tag("spark")
 class RelationTrainTest {
   @TempDir private static Path shared;
@@ -40,7 +40,7 @@ class RelationTrainTest {
   }
 
   @Test
-  void oneHiddenStateTeachesEveryRelation() throws IOException {
+  void trainsEveryRelationFromOneHiddenState() throws IOException {
     CacheReader reader =
         CacheReader.open(
             new Storage(new Configuration()),
@@ -93,7 +93,7 @@ class RelationTrainTest {
   }
 
   @Test
-  void refusesCacheWithoutStateBelowBlock() throws IOException {
+  void rejectsCacheWithoutStateBelowBlock() throws IOException {
     Path other = directory.resolve("other");
     cache(other, "targets.hidden=[3]");
 
@@ -106,8 +106,7 @@ class RelationTrainTest {
 
   private static void cache(Path to, String targets) throws IOException {
     new CacheJob(
-            Tiny.spark(),
-            Tiny.settings(Tiny.cacheOf(corpus, to, "cache.shard-tokens=512", targets)))
+            Tiny.spark(), TinyRecipe.labelled(corpus).cache(to).shardTokens(512).settings(targets))
         .run();
   }
 

@@ -5,8 +5,6 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import static org.assertj.core.api.Assertions.tuple;
 import static org.assertj.core.api.Assertions.within;
 
-import ai.djl.ndarray.NDArray;
-import ai.djl.ndarray.NDManager;
 import com.google.gson.JsonParser;
 import io.stillhouse.checkpoint.HuggingFaceDirectory;
 import io.stillhouse.config.Settings;
@@ -21,7 +19,6 @@ import io.stillhouse.jobs.cache.read.RowKey;
 import io.stillhouse.jobs.storage.Storage;
 import io.stillhouse.jobs.train.student.TrainedStudent;
 import io.stillhouse.jobs.train.sweep.SweepJob;
-import io.stillhouse.spec.EncoderSpec;
 import io.stillhouse.spec.Head;
 import io.stillhouse.spec.Task;
 import io.stillhouse.target.Example;
@@ -35,7 +32,6 @@ import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Random;
-import org.apache.commons.io.FileUtils;
 import org.apache.hadoop.conf.Configuration;
 import org.apache.spark.sql.SparkSession;
 import org.junit.jupiter.api.BeforeAll;
@@ -43,7 +39,7 @@ import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
-/** A student of two teachers, whose caches were built apart. */
+/** Trains a student on two teachers with separate caches. */
 @Tag("spark")
 class SeveralTeachersTrainTest {
   private static final Storage STORAGE = new Storage(new Configuration());
@@ -57,6 +53,7 @@ class SeveralTeachersTrainTest {
   private static List<String> rows;
   private static Path first;
   private static Path second;
+  private static Path lacking;
   private static Path shallow;
 
   @BeforeAll
@@ -69,13 +66,20 @@ class SeveralTeachersTrainTest {
           "key-%d\t%s\t%d".formatted(row, Tiny.words(random, 1 + random.nextInt(30)), row % 2));
     }
     first = cache("first", Tiny.CLS, rows, 512);
-    shallow = teacher(shared.resolve("shallow"), HuggingFaceDirectory.open(Tiny.CLS).spec().head());
+    shallow =
+        Tiny.shallow(
+            shared.resolve("shallow"), 1.25f, HuggingFaceDirectory.open(Tiny.CLS).spec().head());
     List<String> shuffled = new ArrayList<>(rows);
     for (int row = 0; row < 9; row++) {
       shuffled.add("more-%d\t%s\t0".formatted(row, Tiny.words(random, 7)));
     }
     Collections.shuffle(shuffled, new Random(1));
     second = cache("second", shallow, shuffled, 256);
+    List<String> fewer = new ArrayList<>(rows);
+    fewer.removeIf(row -> row.startsWith("key-17\t"));
+    fewer.replaceAll(row -> row.startsWith("key-4\t") ? "key-4\t \t0" : row);
+    Collections.shuffle(fewer, new Random(3));
+    lacking = cache("lacking", shallow, fewer, 300);
   }
 
   @Test
@@ -140,8 +144,7 @@ class SeveralTeachersTrainTest {
 
   @Test
   void readsSecondTeacherOfSameCache() throws IOException {
-    Path copy = directory.resolve("first");
-    FileUtils.copyDirectory(first.toFile(), copy.toFile());
+    Path copy = Tiny.copy(first, directory.resolve("first"));
     new CacheJob(
             spark,
             settings(copy, shallow, shared.resolve("first/rows.tsv"), 512, "teacher.name=shallow"))
@@ -159,15 +162,8 @@ class SeveralTeachersTrainTest {
   }
 
   @Test
-  void reportsMissingRowsAndLeavesThemOutOnDemand() throws IOException {
-    List<String> fewer = new ArrayList<>(rows);
-    fewer.removeIf(row -> row.startsWith("key-17\t"));
-    fewer.replaceAll(row -> row.startsWith("key-4\t") ? "key-4\t \t0" : row);
-    Collections.shuffle(fewer, new Random(3));
-    Path lacking = cache("lacking", shallow, fewer, 300);
-    String teachers = teachers(lacking, BOTH);
-
-    assertThatThrownBy(() -> train("refused", teachers))
+  void rejectsMissingRows() {
+    assertThatThrownBy(() -> train("rejected", teachers(lacking, BOTH)))
         .isInstanceOf(StillhouseException.class)
         .hasMessageContaining("of 60 rows of cache")
         .hasMessageContaining("1 are not in cache")
@@ -177,11 +173,14 @@ class SeveralTeachersTrainTest {
         .hasMessageContaining("cache the whole corpus with that teacher")
         .hasMessageContaining("loss.missing-rows=leave-out");
     assertThat(directory.resolve("students")).doesNotExist();
+  }
 
+  @Test
+  void skipsMissingRowsOnRequest() throws IOException {
     TrainJob.Result left =
         train(
             "left",
-            teachers,
+            teachers(lacking, BOTH),
             "loss.missing-rows=leave-out",
             "train.batch-size=1",
             "train.epochs=1",
@@ -213,21 +212,21 @@ class SeveralTeachersTrainTest {
   }
 
   @Test
-  void otherTokenizerServesLogitsOnly() throws IOException {
+  void differentTokenizerAllowsOnlyLogits() throws IOException {
     Path swapped = directory.resolve("swapped");
-    String how = Tiny.swapTokens(shallow, swapped);
+    String difference = Tiny.swapTokens(shallow, swapped);
     Path cache = cache("swapped", swapped, rows, 512);
 
     assertThat(train("logits", teachers(cache, "weight = 2")).students()).hasSize(1);
     assertThatThrownBy(() -> train("states", teachers(cache, BOTH)))
         .isInstanceOf(StillhouseException.class)
         .hasMessageContaining("teacher 'b' in loss.teachers has a different tokenizer")
-        .hasMessageContaining(how)
+        .hasMessageContaining(difference)
         .hasMessageContaining("but hidden-mse compares targets token by token");
   }
 
   @Test
-  void otherTruncationServesLogitsOnly() throws IOException {
+  void differentTruncationAllowsOnlyLogits() throws IOException {
     Path cut = cache("cut", shallow, rows, 512, "corpus.max-length=8");
 
     assertThat(train("logits", teachers(cut, "weight = 2")).students()).hasSize(1);
@@ -238,16 +237,20 @@ class SeveralTeachersTrainTest {
   }
 
   @Test
-  void refusesOtherClassesAndTexts() throws IOException {
+  void rejectsDifferentClasses() throws IOException {
     Path other =
-        teacher(
+        Tiny.shallow(
             shared.resolve("other-classes"),
+            1.25f,
             new Head(Task.CLASSIFICATION, List.of("LABEL_0", "LABEL_2", "LABEL_1")));
     assertThatThrownBy(
             () -> train("classes", teachers(cache("classes", other, rows, 512), "weight = 1")))
         .isInstanceOf(StillhouseException.class)
         .hasMessageContaining("class 1 is 'LABEL_2', but 'LABEL_1' in the first teacher");
+  }
 
+  @Test
+  void rejectsDifferentTexts() {
     List<String> changed = new ArrayList<>(rows);
     changed.set(3, "key-3\tand in the\t0");
     assertThatThrownBy(
@@ -258,11 +261,15 @@ class SeveralTeachersTrainTest {
   }
 
   @Test
-  void refusesSameTeacherTwice() {
+  void rejectsFirstTeacherAsFurtherTeacher() {
     assertThatThrownBy(() -> train("itself", teachers(first, "weight = 1")))
         .isInstanceOf(StillhouseException.class)
         .hasMessageContaining("teacher 'b' in loss.teachers is the recipe's first teacher (cache")
         .hasMessageContaining("set another cache or teacher");
+  }
+
+  @Test
+  void rejectsSameTeacherTwice() {
     String twice =
         "loss.teachers=[{ name = b, cache = \"%s\" }, { name = c, cache = \"%s/.\" }]"
             .formatted(second, second);
@@ -271,7 +278,7 @@ class SeveralTeachersTrainTest {
   }
 
   @Test
-  void sweepAndRoundsReadSameRowsAndTargets() throws IOException {
+  void sweepReadsSameRowsAndTargets() throws IOException {
     String teachers = teachers(second, BOTH);
     train("b", teachers);
     SweepJob.Result sweep =
@@ -287,9 +294,15 @@ class SeveralTeachersTrainTest {
         .hasSameBinaryContentAs(directory.resolve("students/b/model.safetensors"));
     assertThat(Files.readAllBytes(directory.resolve("sweeps/a/model.safetensors")))
         .isNotEqualTo(Files.readAllBytes(directory.resolve("sweeps/b/model.safetensors")));
+  }
 
+  @Test
+  void learnsFromSeveralTeachersInRounds() throws IOException {
     TrainedStudent rounds =
-        train("rounds", teachers, "train.workers=2", "train.round-steps=4").students().get(0);
+        train("rounds", teachers(second, BOTH), "train.workers=2", "train.round-steps=4")
+            .students()
+            .get(0);
+
     assertThat(rounds.losses().last().get("soft-label"))
         .isLessThan(rounds.losses().first().get("soft-label"));
   }
@@ -350,43 +363,14 @@ class SeveralTeachersTrainTest {
 
   private static Settings settings(
       Path cache, Path teacher, Path corpus, int shardTokens, String... more) {
-    return Tiny.settings(
-        List.of(
-            "teacher.path=" + teacher,
-            "corpus.path=" + corpus,
+    return TinyRecipe.labelled(corpus)
+        .teacher(teacher)
+        .cache(cache)
+        .shardTokens(shardTokens)
+        .with(
             "corpus.id=id",
-            "corpus.text=text",
-            "corpus.label=label",
-            "corpus.max-length=40",
-            "cache.path=" + cache,
-            "cache.shard-tokens=" + shardTokens,
             "cache.max-invalid=0.1",
-            "targets.hidden=" + (teacher.equals(Tiny.CLS) ? "[3]" : "[2]")),
-        more);
-  }
-
-  /** Writes a teacher of the classifier's first two blocks, its embeddings scaled. */
-  private static Path teacher(Path to, Head head) throws IOException {
-    HuggingFaceDirectory from = HuggingFaceDirectory.open(Tiny.CLS);
-    EncoderSpec spec = from.spec();
-    EncoderSpec fewer =
-        new EncoderSpec(
-            spec.embeddings(),
-            new EncoderSpec.Blocks(
-                2, spec.hiddenSize(), spec.heads(), spec.blocks().intermediateSize()),
-            spec.numerics(),
-            head);
-    String norm = "bert.embeddings.LayerNorm.weight";
-    try (NDManager manager = NDManager.newBaseManager()) {
-      Map<String, NDArray> weights = from.weights(manager);
-      weights.keySet().retainAll(fewer.parameters().keySet());
-      float[] values = weights.get(norm).toFloatArray();
-      for (int i = 0; i < values.length; i++) {
-        values[i] *= 1.25f;
-      }
-      weights.put(norm, manager.create(values, weights.get(norm).getShape()));
-      HuggingFaceDirectory.write(to, fewer, weights, Tiny.CLS);
-    }
-    return to;
+            "targets.hidden=" + (teacher.equals(Tiny.CLS) ? "[3]" : "[2]"))
+        .settings(more);
   }
 }

@@ -42,13 +42,14 @@ class StageTest {
     Path corpus = Tiny.labelled(directory.resolve("rows.tsv"), 64, "LABEL_2", "LABEL_0");
     new CacheJob(
             spark,
-            Tiny.settings(
-                Tiny.cacheOf(corpus, directory.resolve("cache"), "targets.hidden=[0, 1, 2, 3]")))
+            TinyRecipe.labelled(corpus)
+                .cache(directory.resolve("cache"))
+                .settings("targets.hidden=[0, 1, 2, 3]"))
         .run();
   }
 
   @Test
-  void eachStageStartsFromWeightsOfTheOneBefore() throws IOException {
+  void eachStageStartsFromWeightsOfPreviousStage() throws IOException {
     TrainJob.Result result = StagedTraining.train(spark, settings("students", STAGES));
 
     assertThat(result.students())
@@ -59,7 +60,7 @@ class StageTest {
     assertThat(student.steps()).isEqualTo(12);
 
     Path first = directory.resolve("students/_stages/1-intermediate");
-    // By hand: the second stage alone, from what the first has made.
+    // The same by hand: the second stage alone, starting from the student of the first.
     new TrainJob(
             spark,
             settings(
@@ -89,7 +90,7 @@ class StageTest {
         .containsExactly("student", "student-baseline");
     Path first = directory.resolve("students/_stages/1-a");
     assertThat(directory.resolve("students/_stages/2-b/student-baseline")).doesNotExist();
-    // By hand: the baseline's last stage, from what the first has made of it.
+    // The same by hand: the baseline's last stage, starting from its first stage.
     List<String> byHand = new ArrayList<>(List.of(labels.replace(" = ", "=").split(", ")));
     byHand.add("student.init=" + first.resolve("student-baseline"));
     new TrainJob(spark, settings("by-hand", byHand.toArray(String[]::new))).run();
@@ -129,8 +130,13 @@ class StageTest {
   private Path withoutLabels(Path teacher) throws IOException {
     Path rows = Tiny.labelled(directory.resolve("plain.tsv"), 64, "LABEL_2", "LABEL_0");
     Path cache = directory.resolve("plain");
-    String[] plain = {"targets.hidden=[0, 1, 2, 3]", "corpus.label=", "teacher.path=" + teacher};
-    new CacheJob(spark, Tiny.settings(Tiny.cacheOf(rows, cache, plain))).run();
+    new CacheJob(
+            spark,
+            TinyRecipe.unlabelled(rows)
+                .teacher(teacher)
+                .cache(cache)
+                .settings("targets.hidden=[0, 1, 2, 3]"))
+        .run();
     return cache;
   }
 
@@ -145,7 +151,7 @@ class StageTest {
   }
 
   @Test
-  void refusesStageOfAnotherRecipe() throws IOException {
+  void rejectsStageOfDifferentRecipe() throws IOException {
     StagedTraining.train(spark, settings("students", STAGES));
     String longer = STAGES.replace("max-steps = 8", "max-steps = 9");
 
@@ -155,7 +161,7 @@ class StageTest {
   }
 
   @Test
-  void retrainedStageInvalidatesTheNext() throws IOException {
+  void retrainingStageInvalidatesNext() throws IOException {
     String alone = "train.baseline=false";
     StagedTraining.train(spark, settings("students", STAGES, alone));
     FileUtils.deleteDirectory(
@@ -183,7 +189,7 @@ class StageTest {
         .isPositive();
     TrainedStudent last = trained("students/student");
     TrainedStudent first = trained("students/_stages/1-a/student");
-    // Fresh projections would give the loss of before the first step.
+    // New projections would give the loss before the first step.
     assertThat(last.losses().first().get("hidden-mse"))
         .isLessThan(
             (first.losses().first().get("hidden-mse") + first.losses().last().get("hidden-mse"))
@@ -191,7 +197,7 @@ class StageTest {
   }
 
   @Test
-  void sweepGoesThroughStagesWhoseValuesWin() throws IOException {
+  void sweepTrainsStagesAndResumes() throws IOException {
     SweepJob.Result result =
         StagedTraining.sweep(
             spark, settings("sweep", STAGES, "sweep.over.loss.hidden-mse.weight=[1, 0.5]"));
@@ -206,7 +212,7 @@ class StageTest {
     assertThat(trained("sweep/_stages/1-intermediate/hidden-mse-0.5").losses().last())
         .containsOnlyKeys("hidden-mse");
 
-    // Given again, it goes on where it stopped: one student of the last stage is not there yet.
+    // Run again, the sweep resumes: one student of the last stage is missing.
     byte[] kept = weights(directory.resolve("sweep/hidden-mse-1"));
     byte[] made = weights(directory.resolve("sweep/hidden-mse-0.5"));
     FileUtils.deleteDirectory(directory.resolve("sweep/hidden-mse-0.5").toFile());
@@ -230,7 +236,7 @@ class StageTest {
   }
 
   @Test
-  void refusesStagesWithoutNamesOrWithOwnStudents() {
+  void rejectsUnnamedStagesAndStagesWithOwnStudents() {
     assertThatThrownBy(
             () ->
                 settings(
@@ -249,14 +255,18 @@ class StageTest {
   }
 
   @Test
-  void refusesTeachersOfOtherTokensOrSizes() throws IOException {
+  void rejectsTeacherWithDifferentTokens() throws IOException {
     Path swapped = directory.resolve("swapped");
-    String how = Tiny.swapTokens(Tiny.CLS, swapped);
+    String difference = Tiny.swapTokens(Tiny.CLS, swapped);
     assertThatThrownBy(() -> StagedTraining.train(spark, settings("students", thenWith(swapped))))
         .isInstanceOf(StillhouseException.class)
         .hasMessageContaining("the teacher of stage 2 in train.stages has a different tokenizer")
-        .hasMessageContaining(how);
+        .hasMessageContaining(difference);
+    assertThat(directory.resolve("students")).doesNotExist();
+  }
 
+  @Test
+  void rejectsTeacherOfDifferentSize() throws IOException {
     EncoderSpec spec = HuggingFaceDirectory.open(Tiny.CLS).spec();
     EncoderSpec longer =
         new EncoderSpec(
@@ -276,15 +286,16 @@ class StageTest {
     assertThat(directory.resolve("students")).doesNotExist();
   }
 
-  /** Returns stages of which the second has another teacher, and its cache. */
+  /** Returns two stages, the second with another teacher and its cache. */
   private String thenWith(Path teacher) throws IOException {
     Path rows = Tiny.labelled(directory.resolve("again.tsv"), 64, "LABEL_2", "LABEL_0");
     Path cache = directory.resolve("cache-" + teacher.getFileName());
     new CacheJob(
             spark,
-            Tiny.settings(
-                Tiny.cacheOf(
-                    rows, cache, "targets.hidden=[0, 1, 2, 3]", "teacher.path=" + teacher)))
+            TinyRecipe.labelled(rows)
+                .teacher(teacher)
+                .cache(cache)
+                .settings("targets.hidden=[0, 1, 2, 3]"))
         .run();
     return "train.stages=[{ name = a }, { name = b, cache.path = \"%s\" }]".formatted(cache);
   }

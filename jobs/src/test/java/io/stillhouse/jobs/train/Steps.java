@@ -5,7 +5,7 @@ import io.stillhouse.train.StepReport;
 import java.util.EnumMap;
 import java.util.Map;
 
-/** Steps as tests need them. */
+/** Step reports for tests. */
 public final class Steps {
   private Steps() {}
 

@@ -17,7 +17,6 @@ import io.stillhouse.jobs.cache.build.Tampering;
 import io.stillhouse.jobs.cache.layout.TeacherFolder;
 import io.stillhouse.jobs.cache.read.CacheReader;
 import io.stillhouse.jobs.evaluate.EvaluateJob;
-import io.stillhouse.jobs.evaluate.Evaluation;
 import io.stillhouse.jobs.storage.Storage;
 import io.stillhouse.jobs.train.student.StudentRun;
 import io.stillhouse.jobs.train.student.TrainTask;
@@ -43,6 +42,7 @@ import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
 
+/** Trains on a labelled corpus with TinyBERT's terms. */
 @Tag("spark")
 class TrainJobTest {
   private static final Storage STORAGE = new Storage(new Configuration());
@@ -61,16 +61,14 @@ class TrainJobTest {
     spark = Tiny.spark();
     corpus = Tiny.labelled(shared.resolve("rows.tsv"), 96, "LABEL_2", "LABEL_0");
     cache = shared.resolve("cache");
-    Settings settings =
-        Tiny.settings(
-            Tiny.cacheOf(
-                corpus,
-                cache,
-                "cache.shard-tokens=512",
-                "targets.hidden=[0,3]",
-                "targets.attention=[3]",
-                "targets.scores=stored"));
-    new CacheJob(spark, settings).run();
+    new CacheJob(
+            spark,
+            TinyRecipe.labelled(corpus)
+                .cache(cache)
+                .shardTokens(512)
+                .tinyBertTargets()
+                .settings("targets.scores=stored"))
+        .run();
     students = shared.resolve("students");
     trained = new TrainJob(spark, settings(students)).run();
   }
@@ -83,7 +81,7 @@ class TrainJobTest {
   }
 
   @Test
-  void everyTermFalls() {
+  void everyTermDecreases() {
     TrainedStudent.Losses losses = trained.students().get(0).losses();
     assertThat(losses.first())
         .containsOnlyKeys(
@@ -145,7 +143,7 @@ class TrainJobTest {
 
   @ParameterizedTest
   @ValueSource(strings = {"train.learning-rate=2e-2", "train.precision=bfloat16"})
-  void refusesDirectoryOfAnotherRecipe(String other) {
+  void rejectsDirectoryOfDifferentRecipe(String other) {
     assertThatThrownBy(() -> train("train.path=" + students, other))
         .isInstanceOf(StillhouseException.class)
         .hasMessageContaining("students/small' contains a student of another recipe or cache")
@@ -170,7 +168,7 @@ class TrainJobTest {
   }
 
   @Test
-  void trainsWithoutMetricsIfTheyCannotBeWritten() throws IOException {
+  void trainsEvenIfMetricsCannotBeWritten() throws IOException {
     Path taken = Files.writeString(directory.resolve("taken"), "a file, not a directory");
     TrainJob.Result result = train("train.max-steps=4", "train.metrics=" + taken);
     assertThat(result.students()).extracting(TrainedStudent::steps).containsExactly(4L, 4L);
@@ -193,13 +191,7 @@ class TrainJobTest {
 
     Path killed = directory.resolve("killed");
     Settings settings = settings("train.path=" + killed, recipe);
-    Consumer<StepReport> killer =
-        step -> {
-          if (step.step() == 8) {
-            throw new IllegalStateException("killed");
-          }
-        };
-    assertThatThrownBy(() -> new TrainTask(run(settings), killer).train()).hasMessage("killed");
+    trainAndKill(settings, 8);
     assertThat(killed.resolve("_checkpoints/small/step-000000005.safetensors")).exists();
     assertThat(killed.resolve("small")).doesNotExist();
 
@@ -215,15 +207,10 @@ class TrainJobTest {
   }
 
   @Test
-  void refusesCheckpointOfAnotherRecipe() throws IOException {
+  void rejectsCheckpointOfDifferentRecipe() throws IOException {
     Settings settings = settings("train.checkpoint-every=2", "train.baseline=false");
-    Consumer<StepReport> killer =
-        step -> {
-          if (step.step() == 3) {
-            throw new IllegalStateException("killed");
-          }
-        };
-    assertThatThrownBy(() -> new TrainTask(run(settings), killer).train()).hasMessage("killed");
+    trainAndKill(settings, 3);
+
     assertThatThrownBy(() -> train("train.baseline=false", "train.seed=43"))
         .hasStackTraceContaining("/students/_checkpoints/small' belongs to another recipe or cache")
         .hasStackTraceContaining("choose another student name, or delete that directory");
@@ -231,7 +218,7 @@ class TrainJobTest {
   }
 
   @Test
-  void namesColumnsThatCacheLacks() {
+  void reportsMissingColumns() {
     assertThatThrownBy(() -> train("student.layers=3"))
         .isInstanceOf(StillhouseException.class)
         .hasMessageContaining("lacks hidden_01, hidden_02 in some shards")
@@ -241,8 +228,7 @@ class TrainJobTest {
 
   @Test
   void doesNotReadTeacherWeights() throws IOException {
-    Path copy = directory.resolve("cache");
-    org.apache.commons.io.FileUtils.copyDirectory(cache.toFile(), copy.toFile());
+    Path copy = Tiny.copy(cache, directory.resolve("cache"));
     Path weights = copy.resolve("teacher/model.safetensors");
     byte[] bytes = Files.readAllBytes(weights);
     // Every number of the teacher becomes NaN; names and shapes stay.
@@ -263,62 +249,8 @@ class TrainJobTest {
   }
 
   @Test
-  void maskedLmStudentLearnsFromDerivedLogits() throws IOException {
-    Path text = Tiny.lines(directory.resolve("lines.txt"), 64);
-    List<String> recipe =
-        List.of(
-            "teacher.path=" + Tiny.MLM,
-            "corpus.path=" + text,
-            "corpus.max-length=40",
-            "cache.path=" + directory.resolve("mlm"),
-            "cache.shard-tokens=512",
-            "train.path=" + directory.resolve("students"),
-            "evaluate.output=" + directory.resolve("evaluation.json"),
-            "student.name=distilled",
-            "student.layers=1",
-            "student.dropout=0",
-            "loss.soft-label.weight=5",
-            "loss.soft-label.positions=masked",
-            "loss.hard-label.weight=2",
-            "loss.hidden-cosine.weight=1",
-            "train.epochs=6",
-            "train.batch-size=8",
-            "train.learning-rate=3e-3",
-            "train.threads=1");
-    new CacheJob(spark, Tiny.settings(recipe)).run();
-    TrainJob.Result result = new TrainJob(spark, Tiny.settings(recipe)).run();
-    assertThat(result.students())
-        .extracting(TrainedStudent::name)
-        .containsExactly("distilled", "baseline");
-    TrainedStudent.Losses losses = result.students().get(0).losses();
-    assertThat(losses.first()).containsOnlyKeys("soft-label", "hard-label", "hidden-cosine");
-    losses
-        .first()
-        .forEach((term, before) -> assertThat(losses.last().get(term)).as(term).isLessThan(before));
-
-    Evaluation evaluation = new EvaluateJob(spark, Tiny.settings(recipe)).run();
-    JsonObject written = json(Files.readString(directory.resolve("evaluation.json")));
-    assertThat(written.getAsJsonArray("models")).hasSize(3);
-    for (int m = 0; m < 3; m++) {
-      JsonObject model = written.getAsJsonArray("models").get(m).getAsJsonObject();
-      assertThat(model.get("name").getAsString())
-          .isEqualTo(List.of("teacher", "baseline", "distilled").get(m));
-      assertThat(model.get("parameters").getAsLong()).isPositive();
-      assertThat(model.getAsJsonObject("metrics").keySet())
-          .contains("agreement", "accuracy", "perplexity");
-    }
-    assertThat(metric(evaluation, "teacher", "agreement")).isEqualTo(1.0);
-    assertThat(metric(evaluation, "distilled", "agreement")).isBetween(0.0, 0.9999);
-    assertThat(metric(evaluation, "distilled", "agreement"))
-        .isGreaterThan(metric(evaluation, "baseline", "agreement"));
-    assertThat(evaluation.comparisons())
-        .extracting(Evaluation.Comparison::metric)
-        .containsExactly("agreement", "accuracy");
-  }
-
-  @Test
   void studentStartsFromNamedBlocks() throws IOException {
-    // One step at a rate too small to move anything by more than rounding.
+    // One step with a learning rate too small to change any weight.
     train(
         "student.hidden-size=0",
         "student.init=teacher",
@@ -344,7 +276,7 @@ class TrainJobTest {
   }
 
   @Test
-  void refusesStartWithOtherHeadsOrTokens() throws IOException {
+  void rejectsStartWithDifferentHeads() {
     String[] alone = {
       "student.hidden-size=0",
       "student.init=teacher",
@@ -356,19 +288,39 @@ class TrainJobTest {
         .hasMessageContaining(
             "student.init is teacher, which has 4 attention heads, but the student has 2")
         .hasMessageContaining("set student.heads=4, or student.init=random");
+  }
 
+  @Test
+  void rejectsStartWithDifferentTokenizer() throws IOException {
     Path swapped = directory.resolve("swapped");
-    String how = Tiny.swapTokens(Tiny.CLS, swapped);
+    String difference = Tiny.swapTokens(Tiny.CLS, swapped);
+
     assertThatThrownBy(
             () -> train("student.hidden-size=0", "student.heads=0", "student.init=" + swapped))
         .isInstanceOf(StillhouseException.class)
         .hasMessageContaining("student.init '%s' has a different tokenizer".formatted(swapped))
-        .hasMessageContaining(how);
+        .hasMessageContaining(difference);
+  }
 
-    Settings measured = settings("teacher.path=" + Tiny.CLS, "evaluate.models=" + swapped);
-    assertThatThrownBy(() -> new EvaluateJob(spark, measured))
+  @Test
+  void evaluateRejectsModelWithDifferentTokenizer() throws IOException {
+    Path swapped = directory.resolve("swapped");
+    String difference = Tiny.swapTokens(Tiny.CLS, swapped);
+
+    Settings settings = settings("teacher.path=" + Tiny.CLS, "evaluate.models=" + swapped);
+    assertThatThrownBy(() -> new EvaluateJob(spark, settings))
         .isInstanceOf(StillhouseException.class)
-        .hasMessageContaining("swapped' has a different tokenizer than the teacher (" + how);
+        .hasMessageContaining("swapped' has a different tokenizer than the teacher (" + difference);
+  }
+
+  private static void trainAndKill(Settings settings, long step) {
+    Consumer<StepReport> killer =
+        report -> {
+          if (report.step() == step) {
+            throw new IllegalStateException("killed");
+          }
+        };
+    assertThatThrownBy(() -> new TrainTask(run(settings), killer).train()).hasMessage("killed");
   }
 
   private TrainJob.Result train(String... more) throws IOException {
@@ -385,7 +337,7 @@ class TrainJobTest {
     return settings(directory.resolve("students"), more);
   }
 
-  /** Returns a recipe of TinyBERT's terms and hard labels. */
+  /** Returns a recipe with TinyBERT's terms and hard labels. */
   private static Settings settings(Path to, String... more) {
     return TinyRecipe.empty()
         .cache(cache)
@@ -399,7 +351,7 @@ class TrainJobTest {
         .settings(more);
   }
 
-  /** Returns the run that {@link TrainJob} makes of those settings. */
+  /** Returns the run that {@link TrainJob} creates for these settings. */
   private static StudentRun run(Settings settings) throws IOException {
     org.apache.hadoop.fs.Path targets = STORAGE.qualify(cache.toString());
     EncoderSpec teacher = HuggingFaceDirectory.open(cache.resolve(TeacherFolder.NAME)).spec();
@@ -423,15 +375,6 @@ class TrainJobTest {
             null,
             STORAGE.qualify(settings.get(Options.TRAIN_PATH)).toString(),
             CacheReader.open(STORAGE, targets, List.of()).plan().fingerprints()));
-  }
-
-  private static double metric(Evaluation evaluation, String model, String name) {
-    return evaluation.models().stream()
-        .filter(each -> each.name().equals(model))
-        .findFirst()
-        .orElseThrow()
-        .metrics()
-        .get(name);
   }
 
   private static JsonObject json(String text) {

@@ -12,7 +12,6 @@ import io.stillhouse.jobs.cache.build.CacheJob;
 import io.stillhouse.jobs.train.student.TrainedStudent;
 import java.io.IOException;
 import java.nio.file.Path;
-import java.util.List;
 import java.util.Map;
 import org.apache.spark.sql.SparkSession;
 import org.junit.jupiter.api.Tag;
@@ -63,7 +62,7 @@ class ValidationTest {
   }
 
   @Test
-  void refusesValidationRowsOfAnotherTeacher() throws IOException {
+  void rejectsValidationRowsOfDifferentTeacher() throws IOException {
     cache(Tiny.CLS, "cache");
     cache(Tiny.REG, "other");
 
@@ -74,7 +73,7 @@ class ValidationTest {
   }
 
   @Test
-  void requiresLabelsOfValidationRowsOnlyWhereUsed() throws IOException {
+  void requiresValidationLabelsOnlyIfUsed() throws IOException {
     cache(Tiny.CLS, "cache");
     cache(Tiny.CLS, "unlabelled", "corpus.label=");
 
@@ -91,7 +90,7 @@ class ValidationTest {
   }
 
   @Test
-  void refusesCacheOfAnotherRecipe() throws IOException {
+  void rejectsCacheOfDifferentRecipe() throws IOException {
     cache(Tiny.CLS, "cache");
 
     assertThatThrownBy(() -> train("cache", "corpus.max-length=32", "teacher.path=" + Tiny.REG))
@@ -112,20 +111,15 @@ class ValidationTest {
             classes ? "LABEL_0" : "0");
     new CacheJob(
             spark(),
-            Tiny.settings(
-                List.of(
-                    "teacher.path=" + teacher,
-                    "corpus.path=" + corpus,
-                    "corpus.text=text",
-                    "corpus.label=label",
-                    "corpus.max-length=40",
-                    "cache.path=" + directory.resolve(name),
-                    "cache.shard-tokens=256"),
-                more))
+            TinyRecipe.labelled(corpus)
+                .teacher(teacher)
+                .cache(directory.resolve(name))
+                .shardTokens(256)
+                .settings(more))
         .run();
   }
 
-  /** One step of all rows, so small that it changes nothing. */
+  /** One step over all rows, too small to change any weight. */
   private TrainJob.Result train(String validation, String... more) throws IOException {
     Settings settings =
         TinyRecipe.empty()

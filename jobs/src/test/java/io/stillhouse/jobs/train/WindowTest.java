@@ -6,65 +6,53 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import io.stillhouse.config.Settings;
 import io.stillhouse.error.StillhouseException;
 import io.stillhouse.jobs.Tiny;
-import io.stillhouse.jobs.TinyRecipe;
 import io.stillhouse.jobs.cache.build.CacheJob;
 import io.stillhouse.jobs.cache.check.VacuumJob;
 import io.stillhouse.jobs.cache.check.VerifyJob;
 import io.stillhouse.jobs.cache.layout.Acknowledgements;
 import io.stillhouse.jobs.cache.layout.CacheRecord;
 import io.stillhouse.jobs.storage.Storage;
-import io.stillhouse.jobs.train.sweep.SweepJob;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
-import java.util.concurrent.Callable;
 import java.util.concurrent.ExecutionException;
 import java.util.concurrent.Future;
-import java.util.concurrent.FutureTask;
 import java.util.concurrent.TimeUnit;
 import org.apache.hadoop.conf.Configuration;
 import org.apache.spark.sql.SparkSession;
-import org.assertj.core.api.AbstractThrowableAssert;
-import org.assertj.core.api.ThrowableAssert.ThrowingCallable;
 import org.junit.jupiter.api.AfterAll;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
-import org.junit.jupiter.api.Timeout;
-import org.junit.jupiter.api.io.TempDir;
 
-/** A cache that never holds more than three shards, and trainings that read it as it is written. */
-@Tag("spark")
+/** Trains from a cache that never holds more than three shards while it is being written. */
 @Tag("slow")
-@Timeout(value = 5, unit = TimeUnit.MINUTES) // commands that wait for each other
-class WindowTest {
-  private static final int WINDOW = 3;
+class WindowTest extends WindowFixture {
+  private static final String[] ROUNDS = {
+    "train.workers=2", "train.round-steps=1", "train.baseline=false"
+  };
 
-  @TempDir private static Path shared;
-  @TempDir private Path directory;
-
-  private static SparkSession spark;
-  private static Path corpus;
-  private static Path begun;
   private static int shards;
   private static byte[] student;
   private static byte[] baseline;
   private static byte[] inRounds;
+  private static Path finished;
+  private static CacheRecord cached;
+  private static int mostShards;
 
   private final List<WindowWatcher> watchers = new ArrayList<>();
 
   @BeforeAll
-  static void trainsFromWholeCacheAndBeginsWindow() throws Exception {
-    // The cache, a student and its baseline work at the same time.
+  static void trainsFromWholeCacheAndFromWindow() throws Exception {
+    // The cache command, a student and its baseline run at the same time.
     Tiny.spark().stop();
     spark =
         SparkSession.builder().master("local[3]").config("spark.ui.enabled", false).getOrCreate();
     spark.sparkContext().setLogLevel("ERROR");
-    corpus = Tiny.labelled(shared.resolve("rows.tsv"), 240, "LABEL_2", "LABEL_0");
     Settings whole = settings(shared.resolve("whole"), shared.resolve("students"));
     shards = new CacheJob(spark, whole).run().shards();
     new TrainJob(spark, whole).run();
@@ -72,52 +60,67 @@ class WindowTest {
     baseline = weights(shared.resolve("students/small-baseline"));
     new TrainJob(spark, settings(shared.resolve("whole"), shared.resolve("rounds"), ROUNDS)).run();
     inRounds = weights(shared.resolve("rounds/small"));
-    begun = shared.resolve("begun");
-    Settings window = settings(begun, shared.resolve("students"), "cache.window=" + WINDOW);
+
+    finished = shared.resolve("cache");
+    Settings window = settings(finished, shared.resolve("of-window"), "cache.window=" + WINDOW);
+    WindowWatcher watcher = new WindowWatcher(finished);
     Background<CacheRecord> caching = new Background<>(() -> new CacheJob(spark, window).run());
-    await(begun);
-    kill(caching);
+    await(finished);
+    new TrainJob(spark, window).run();
+    cached = caching.get(60, TimeUnit.SECONDS);
+    watcher.close();
+    mostShards = watcher.most;
   }
 
-  private static final String[] ROUNDS = {
-    "train.workers=2", "train.round-steps=1", "train.baseline=false"
-  };
-
   @AfterAll
-  static void givesTheSessionBack() {
+  static void stopsSession() {
     spark.stop();
   }
 
   @AfterEach
-  void cacheNeverHoldsMoreThanWindow() throws Exception {
+  void checksWatchers() throws Exception {
     for (WindowWatcher watcher : watchers) {
       watcher.close();
-      assertThat(watcher.most).as("shards at once").isBetween(1, WINDOW);
+      assertThat(watcher.most).as("shards stored at the same time").isBetween(1, WINDOW);
     }
   }
 
   @Test
   void windowGivesSameStudentsAsWholeCache() throws Exception {
-    Background<CacheRecord> caching = cacheInTheBackground();
-    awaitCache();
-    train();
-    CacheRecord cached = caching.get(60, TimeUnit.SECONDS);
+    assertThat(weights(shared.resolve("of-window/small"))).isEqualTo(student);
+    assertThat(weights(shared.resolve("of-window/small-baseline"))).isEqualTo(baseline);
+  }
 
+  @Test
+  void neverHoldsMoreShardsThanWindow() {
     assertThat(shards).isGreaterThan(3 * WINDOW);
-    assertThat(weights(students().resolve("small"))).isEqualTo(student);
-    assertThat(weights(students().resolve("small-baseline"))).isEqualTo(baseline);
+    assertThat(mostShards).isBetween(1, WINDOW);
     assertThat(cached.computedShards()).isEqualTo(shards);
     assertThat(cached.droppedShards()).isGreaterThanOrEqualTo(shards - WINDOW);
+  }
 
-    // A training may be killed when its student is there and before it says so.
-    Acknowledgements says = new Acknowledgements(storage(), hadoop(cachePath()));
-    Acknowledgements.Student last = says.of("small");
-    says.write(new Acknowledgements.Student("small", last.directory(), shards - 1));
-    assertThat(train().alreadyTrained()).containsExactly("small", "small-baseline");
-    assertThat(says.of("small")).isEqualTo(last);
+  @Test
+  void restartedTrainingAcknowledgesFinishedStudents() throws Exception {
+    copiesFinishedCache();
+    // Training may be killed after it wrote its student but before it acknowledged that.
+    Acknowledgements acknowledgements = new Acknowledgements(storage(), hadoop(cachePath()));
+    Acknowledgements.Student last = acknowledgements.of("small");
+    acknowledgements.write(new Acknowledgements.Student("small", last.directory(), shards - 1));
 
-    // What the students were done with after the last shard was computed goes with the next run.
+    TrainJob.Result result =
+        new TrainJob(spark, settings(cachePath(), shared.resolve("of-window"))).run();
+
+    assertThat(result.alreadyTrained()).containsExactly("small", "small-baseline");
+    assertThat(acknowledgements.of("small")).isEqualTo(last);
+  }
+
+  @Test
+  void nextRunDropsRemainingShards() throws Exception {
+    copiesFinishedCache();
+
+    // Shards that students finished after the last one was computed are dropped by the next run.
     CacheRecord again = cache();
+
     assertThat(again.computedShards()).isZero();
     assertThat(again.droppedShards()).isEqualTo(shards);
     assertThat(WindowWatcher.targets(cachePath())).isEmpty();
@@ -126,7 +129,7 @@ class WindowTest {
 
   @Test
   void workersInRoundsGiveSameStudentAsWholeCache() throws Exception {
-    Background<CacheRecord> caching = cacheInTheBackground("cache.window=3");
+    Background<CacheRecord> caching = cacheInTheBackground();
     awaitCache();
     train(ROUNDS);
 
@@ -149,62 +152,67 @@ class WindowTest {
     awaitNoTasks();
     caching = cacheInTheBackground();
     train();
-    CacheRecord cached = caching.get(60, TimeUnit.SECONDS);
+    CacheRecord resumed = caching.get(60, TimeUnit.SECONDS);
 
     assertThat(weights(students().resolve("small"))).isEqualTo(student);
     assertThat(weights(students().resolve("small-baseline"))).isEqualTo(baseline);
-    assertThat(cached.computedShards()).as("computed again").isLessThanOrEqualTo(shards - dropped);
+    assertThat(resumed.computedShards())
+        .as("recomputed shards")
+        .isLessThanOrEqualTo(shards - dropped);
   }
 
   @Test
-  void verifyAcceptsDroppedShardsAndVacuumDeletesTheirFiles() throws Exception {
-    Background<CacheRecord> caching = cacheInTheBackground();
-    awaitCache();
-    train();
-    caching.get(60, TimeUnit.SECONDS);
-    cacheNeverHoldsMoreThanWindow();
-    watchers.clear();
+  void verifyAcceptsDroppedShards() throws Exception {
+    copiesFinishedCache();
 
-    VerifyJob.Result verified = verify();
+    VerifyJob.Result verified = Tiny.verify(cachePath());
+
     assertThat(verified.sound()).as("%s", verified.lines()).isTrue();
     assertThat(verified.lines())
         .anyMatch(
             line ->
                 line.matches(
                     "dropped: the targets of \\d+ shards, which small, small-baseline had read"));
+  }
 
-    // A kill between the manifest entry and the deletion leaves a file of a dropped shard.
-    Path left = cachePath().resolve("hidden/shard-000000-0123abcd.parquet");
-    Files.write(left, new byte[] {1, 2, 3});
+  @Test
+  void vacuumDeletesFilesOfDroppedShards() throws Exception {
+    copiesFinishedCache();
+    leavesFileOfDroppedShard();
+
     assertThat(VacuumJob.run(storage(), hadoop(cachePath())).removed())
         .containsExactly("cache/hidden/shard-000000-0123abcd.parquet");
-    Files.write(left, new byte[] {1, 2, 3});
+  }
+
+  @Test
+  void cacheDeletesFilesOfDroppedShards() throws Exception {
+    copiesFinishedCache();
+    Path left = leavesFileOfDroppedShard();
+
     cache();
+
     assertThat(left).doesNotExist();
-    verified = verify();
+    VerifyJob.Result verified = Tiny.verify(cachePath());
     assertThat(verified.sound()).as("%s", verified.lines()).isTrue();
     assertThat(verified.dropped().shards()).isEqualTo(shards);
   }
 
   @Test
-  void lostManifestEntryDoesNotBringBackDroppedShards() throws Exception {
-    Background<CacheRecord> caching = cacheInTheBackground();
-    awaitCache();
-    train();
-    caching.get(60, TimeUnit.SECONDS);
+  void lostManifestEntryDoesNotRestoreDroppedShards() throws Exception {
+    copiesFinishedCache();
     Path entry;
     try (var entries = Files.list(cachePath().resolve("manifest"))) {
       entry = entries.filter(WindowTest::drops).sorted().findFirst().orElseThrow();
     }
     Files.writeString(entry, Files.readString(entry).replace("small", "smell"));
 
-    VerifyJob.Result verified = verify();
+    VerifyJob.Result verified = Tiny.verify(cachePath());
     assertThat(verified.damaged()).anyMatch(fault -> fault.contains("a manifest entry"));
     assertThat(verified.revoked()).anyMatch(file -> file.startsWith("hidden/shard-"));
     CacheRecord again = cache();
     assertThat(again.computedShards()).isZero();
     assertThat(again.droppedShards()).isEqualTo(shards);
-    verified = verify();
+    verified = Tiny.verify(cachePath());
     assertThat(verified.sound()).as("%s", verified.lines()).isTrue();
   }
 
@@ -217,11 +225,8 @@ class WindowTest {
   }
 
   @Test
-  void refusesStudentThatBeginsAfterShardsWereDropped() throws Exception {
-    Background<CacheRecord> caching = cacheInTheBackground();
-    awaitCache();
-    train();
-    caching.get(60, TimeUnit.SECONDS);
+  void rejectsStudentThatStartsAfterShardsWereDropped() throws Exception {
+    copiesFinishedCache();
 
     assertThatThrownBy(() -> train("student.name=late"))
         .isInstanceOf(StillhouseException.class)
@@ -230,7 +235,13 @@ class WindowTest {
         .hasMessageContaining("build another cache, or one with cache.window=0");
     assertThat(students().resolve("_checkpoints/late")).doesNotExist();
     assertThat(cachePath().resolve("window/late.json")).doesNotExist();
-    assertThatThrownBy(() -> train("train.path=" + directory.resolve("elsewhere")))
+  }
+
+  @Test
+  void rejectsStudentOfSameNameInAnotherDirectory() throws Exception {
+    copiesFinishedCache();
+
+    assertThatThrownBy(() -> train())
         .isInstanceOf(StillhouseException.class)
         .hasMessageContaining("waits for a student 'small' in")
         .hasMessageContaining(
@@ -238,101 +249,22 @@ class WindowTest {
   }
 
   @Test
-  void cacheRefusesWindowWithShuffledOrder() {
-    assertThatThrownBy(() -> cache("train.order=shuffled"))
-        .isInstanceOf(StillhouseException.class)
-        .hasMessageContaining("cache.window is 3")
-        .hasMessageContaining("train.order is 'shuffled'; set train.order=plan");
-    assertThat(cachePath()).doesNotExist();
-  }
-
-  @Test
-  void trainRefusesShuffledOrder() {
-    assertRefused(() -> trainBegun("train.order=shuffled"))
-        .hasMessageContaining("a window of 3 of its %d shards".formatted(shards))
-        .hasMessageContaining("train.order is 'shuffled'; set train.order=plan");
-  }
-
-  @Test
-  void trainRefusesSecondEpoch() {
-    assertRefused(() -> trainBegun("train.epochs=2"))
-        .hasMessageContaining("it can be read once, but train.epochs is 2; set train.epochs=1");
-  }
-
-  @Test
-  void trainRefusesStepsLargerThanWindow() {
-    assertRefused(() -> trainBegun("train.batch-size=48"))
-        .hasMessageContaining("but a step of train.batch-size=48 and train.shuffle-shards=1 reads")
-        .hasMessageContaining("create the cache with cache.window=");
-  }
-
-  @Test
-  void trainRefusesColumnsThatCacheWasNotBegunWith() {
-    assertRefused(() -> trainBegun("student.layers=3"))
-        .hasMessageContaining("was not built with attention_02, hidden_01, hidden_02");
-  }
-
-  @Test
-  void sweepRefusesWindow() {
-    assertRefused(
-            () -> new SweepJob(spark, settings(begun, students(), "sweep.over.train.seed=[1, 2]")))
-        .hasMessageContaining("has a window, and a student of a sweep that fails")
-        .hasMessageContaining("train each student with its own train command");
-  }
-
-  @Test
-  void trainRefusesStudentsThatCannotRunAtOnce() {
-    spark.sparkContext().conf().set("spark.task.cpus", "2");
-    try {
-      assertRefused(this::trainBegun)
-          .hasMessageContaining("there are 2 and the session runs fewer tasks at once")
-          .hasMessageContaining("--master 'local[2]', or set train.baseline=false");
-    } finally {
-      spark.sparkContext().conf().set("spark.task.cpus", "1");
-    }
-  }
-
-  @Test
-  void cacheRefusesSmallerWindow() {
-    assertRefused(() -> cacheBegun("cache.window=2"))
-        .hasMessageContaining(
-            "was built with cache.window = 3, but this recipe has 2; use 3 or more");
-  }
-
-  @Test
-  void cacheRefusesMoreTargets() {
-    assertRefused(() -> cacheBegun("cache.window=3", "targets.hidden=[0,1,3]"))
-        .hasMessageContaining("asks for attention_03, hidden_00, hidden_01, hidden_03");
-  }
-
-  @Test
-  void cacheRefusesSecondTeacher() {
-    assertRefused(
-            () -> cacheBegun("cache.window=3", "teacher.name=other", "teacher.path=" + Tiny.CLS))
-        .hasMessageContaining("keeps the targets of one teacher");
-  }
-
-  @Test
-  void cacheRefusesWindowForWholeCache() {
+  void rejectsWindowForExistingWholeCache() {
     Settings settings = settings(shared.resolve("whole"), students(), "cache.window=3");
-    assertRefused(() -> new CacheJob(spark, settings).run())
+
+    assertThatThrownBy(() -> new CacheJob(spark, settings).run())
+        .isInstanceOf(StillhouseException.class)
         .hasMessageContaining("was built with cache.window = 0, but this recipe has 3; use 0");
   }
 
-  /** Asserts that a command is refused, and that no student is registered with the window. */
-  private static AbstractThrowableAssert<?, ?> assertRefused(ThrowingCallable command) {
-    AbstractThrowableAssert<?, ?> refused =
-        assertThatThrownBy(command).isInstanceOf(StillhouseException.class);
-    assertThat(begun.resolve("window")).doesNotExist();
-    return refused;
+  private void copiesFinishedCache() throws IOException {
+    Tiny.copy(finished, cachePath());
   }
 
-  private void trainBegun(String... more) throws IOException {
-    new TrainJob(spark, settings(begun, students(), more)).run();
-  }
-
-  private void cacheBegun(String... more) throws IOException {
-    new CacheJob(spark, settings(begun, students(), more)).run();
+  /** Leaves a file as a kill between the manifest entry and the deletion does. */
+  private Path leavesFileOfDroppedShard() throws IOException {
+    return Files.write(
+        cachePath().resolve("hidden/shard-000000-0123abcd.parquet"), new byte[] {1, 2, 3});
   }
 
   private CacheRecord cache(String... more) throws IOException {
@@ -351,31 +283,6 @@ class WindowTest {
     return new TrainJob(spark, settings(cachePath(), students(), more)).run();
   }
 
-  private VerifyJob.Result verify() throws IOException {
-    return new VerifyJob(spark, Tiny.settings(List.of()), cachePath().toString()).run();
-  }
-
-  /** Work on a thread of its own. */
-  private static final class Background<T> extends FutureTask<T> {
-    private final Thread thread = new Thread(this, "in the background");
-
-    Background(Callable<T> work) {
-      super(work);
-      thread.setDaemon(true);
-      thread.start();
-    }
-  }
-
-  /** Ends a cache command, which has a Spark job to cancel only while it computes. */
-  private static void kill(Background<CacheRecord> caching) throws InterruptedException {
-    while (caching.thread.isAlive()) { // an interruption before it waits may be lost
-      spark.sparkContext().cancelJobGroup("cache");
-      caching.thread.interrupt();
-      caching.thread.join(100);
-    }
-    assertThatThrownBy(caching::get).isInstanceOf(ExecutionException.class);
-  }
-
   /** A cancelled task ends after its step; the tasks of a killed process end at once. */
   private static void awaitNoTasks() throws InterruptedException {
     while (Arrays.stream(spark.sparkContext().statusTracker().getExecutorInfos())
@@ -388,24 +295,10 @@ class WindowTest {
     await(cachePath());
   }
 
-  private static void await(Path cache) throws InterruptedException {
-    while (!Files.exists(cache.resolve("plan.json"))) {
-      Thread.sleep(20);
-    }
-  }
-
   private void awaitDropped(int count) throws Exception {
     while (WindowWatcher.dropped(cachePath()) < count) {
       Thread.sleep(20);
     }
-  }
-
-  private Path cachePath() {
-    return directory.resolve("cache");
-  }
-
-  private Path students() {
-    return directory.resolve("students");
   }
 
   private static Storage storage() {
@@ -418,22 +311,5 @@ class WindowTest {
 
   private static byte[] weights(Path model) throws IOException {
     return Files.readAllBytes(model.resolve("model.safetensors"));
-  }
-
-  private static Settings settings(Path cache, Path students, String... more) {
-    return TinyRecipe.labelled(corpus)
-        .cache(cache)
-        .shardTokens(256)
-        .tinyBertTargets()
-        .student(students)
-        .tinyBertLosses()
-        .with(
-            "targets.scores=stored",
-            "student.name=small",
-            "loss.hard-label.weight=1",
-            "train.order=plan",
-            "train.batch-size=4",
-            "train.learning-rate=1e-2")
-        .settings(more);
   }
 }

@@ -10,7 +10,7 @@ import java.util.concurrent.CompletableFuture;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 
-/** Looks at a cache's target files all the time. */
+/** Continuously counts the shards with target files of a cache. */
 final class WindowWatcher {
   private static final Pattern TARGETS =
       Pattern.compile("(?:logits|hidden|attention)/shard-(\\d+)-.*\\.parquet");
@@ -39,7 +39,7 @@ final class WindowWatcher {
     watching.get();
   }
 
-  /** Returns the shards that target files lie on disk of, those being written among them. */
+  /** Returns the shards with target files on disk, including files being written. */
   static Set<Integer> targets(Path cache) throws IOException {
     Set<Integer> found = new TreeSet<>();
     for (String family : List.of("logits", "hidden", "attention")) {
@@ -58,7 +58,7 @@ final class WindowWatcher {
     return found;
   }
 
-  /** Returns how many shards a cache's manifest says are dropped. */
+  /** Returns how many shards the manifest of a cache lists as dropped. */
   static int dropped(Path cache) throws IOException {
     Pattern entry = Pattern.compile("\"dropped\": \\{\\s*\"shards\": \\[([^\\]]*)\\]");
     int dropped = 0;

@@ -6,18 +6,14 @@ import static org.assertj.core.api.Assumptions.assumeThat;
 
 import ai.djl.ndarray.NDManager;
 import io.stillhouse.checkpoint.HuggingFaceDirectory;
-import io.stillhouse.config.Settings;
 import io.stillhouse.error.StillhouseException;
 import io.stillhouse.jobs.Tiny;
 import io.stillhouse.jobs.cache.check.VerifyJob;
-import io.stillhouse.jobs.cache.layout.CacheRecord;
 import io.stillhouse.jobs.storage.ParquetRows;
-import io.stillhouse.jobs.storage.Storage;
 import io.stillhouse.model.Batch;
 import io.stillhouse.model.Capture;
 import io.stillhouse.model.EncoderOutput;
 import io.stillhouse.model.encoder.Encoder;
-import io.stillhouse.target.Column;
 import io.stillhouse.target.Example;
 import io.stillhouse.target.Targets;
 import io.stillhouse.torch.Autograd;
@@ -30,38 +26,20 @@ import java.nio.file.Path;
 import java.util.List;
 import java.util.Map;
 import java.util.stream.Collectors;
-import org.apache.commons.io.FileUtils;
-import org.apache.hadoop.conf.Configuration;
 import org.apache.spark.sql.Row;
-import org.apache.spark.sql.SparkSession;
 import org.junit.jupiter.api.AfterAll;
 import org.junit.jupiter.api.BeforeAll;
-import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
-import org.junit.jupiter.api.io.TempDir;
 
-/** What stands in the cells of a cache, against the teacher on each row alone. */
-@Tag("spark")
-class CacheCellsTest {
-  private static final int ROWS = 120;
-  private static final Storage STORAGE = new Storage(new Configuration());
+/** Compares the cells of a cache with the teacher's output for each row alone. */
+class CacheCellsTest extends CacheFixture {
+  private static final String[] BFLOAT16 = {"targets.hidden=[0,3]", "cache.precision=bfloat16"};
 
-  @TempDir private static Path shared;
-  @TempDir private Path directory;
-
-  private static SparkSession spark;
-  private static Path corpus;
-  private static Path cache;
   private static NDManager manager;
   private static Encoder teacher;
-  private static CacheRecord first;
 
   @BeforeAll
-  static void cachesOnce() throws IOException {
-    spark = Tiny.spark();
-    corpus = Tiny.labelled(shared.resolve("rows.tsv"), ROWS, "LABEL_2", "0");
-    cache = shared.resolve("cache");
-    first = run(settings(cache, "targets.hidden=[0,3]", "targets.attention=[2]"));
+  static void opensTeacher() throws IOException {
     manager = NDManager.newBaseManager();
     Autograd.record(Autograd.Mode.OFF);
     HuggingFaceDirectory opened = HuggingFaceDirectory.open(Tiny.CLS);
@@ -69,64 +47,67 @@ class CacheCellsTest {
   }
 
   @AfterAll
-  static void freesTheTeacher() {
+  static void closesTeacher() {
     manager.close();
   }
 
   @Test
-  void anAddedLayerIsComputedAlone() throws IOException {
-    Path copy = copyOfTheCache();
-    Map<String, byte[]> before = Tiny.files(copy);
-    CacheRecord again = run(settings(copy, "targets.hidden=[0,1,3]", "targets.attention=[2]"));
-    assertThat(again.computedShards()).isEqualTo(first.shards());
-    Map<String, byte[]> after = Tiny.files(copy);
-    before.remove("cache.json");
-    before.remove(".cache.json.crc");
-    before.forEach((name, bytes) -> assertThat(after.get(name)).as(name).isEqualTo(bytes));
-    List<Path> added =
-        after.keySet().stream()
-            .filter(name -> name.endsWith(".parquet") && !before.containsKey(name))
-            .map(copy::resolve)
-            .toList();
-    assertThat(added).hasSize(first.shards());
-    for (Path file : added) {
-      assertThat(spark.read().parquet(file.toString()).columns())
-          .containsExactly("id", "length", "hidden_01");
-    }
-    List<Column> columns = List.of(Targets.hidden(0), Targets.hidden(1), Targets.hidden(3));
-    for (Example row : CacheRows.rows(copy, columns)) {
+  void addedLayerMatchesForwardPassOfSingleRows() throws IOException {
+    Path copy = copyOfCache();
+    run(settings(copy, "targets.hidden=[0,1,3]", "targets.attention=[2]"));
+
+    List<Example> rows = CacheRows.rows(copy, List.of(Targets.hidden(1)));
+    assertThat(rows).hasSize(ROWS);
+    for (Example row : rows) {
       EncoderOutput alone = alone(row.inputs().inputIds(), row.inputs().typeIds());
-      assertThat(difference(floats(row.cell(columns.get(1))), alone.hidden(1).toFloatArray()))
+      assertThat(difference(floats(row.cell(Targets.hidden(1))), alone.hidden(1).toFloatArray()))
           .isLessThan(1e-5);
     }
   }
 
   @Test
-  void bfloat16IsSoundTheSameBitsTwiceAndRefusedByAFloat32Recipe() throws IOException {
-    assumeThat(Files.readString(Path.of("/proc/cpuinfo"))).contains("_bf16");
-    List<Path> caches = List.of(directory.resolve("one"), directory.resolve("two"));
-    for (Path own : caches) {
-      run(settings(own, "targets.hidden=[0,3]", "cache.precision=bfloat16"));
-    }
+  void bfloat16CacheIsReproducible() throws IOException {
+    Map<String, Row> one = byId(bfloat16Cache(), "hidden");
+    Path again = directory.resolve("again");
+    run(settings(again, BFLOAT16));
 
-    Map<String, Row> one = byId(caches.get(0), "hidden");
-    byId(caches.get(1), "hidden")
+    byId(again, "hidden")
         .forEach(
             (id, row) ->
                 assertThat(row.<byte[]>getAs("hidden_03"))
                     .isEqualTo(one.get(id).getAs("hidden_03")));
-    VerifyJob.Result result =
-        new VerifyJob(spark, Tiny.settings(List.of()), caches.get(0).toString()).run();
+  }
+
+  @Test
+  void bfloat16CacheIsSoundAndCloseToFloat32() throws IOException {
+    VerifyJob.Result result = Tiny.verify(bfloat16Cache());
+
     assertThat(result.sound()).as("%s", result.lines()).isTrue();
     assertThat(result.fidelity().get("hidden_00").fromFloat32()).isLessThan(1e-5);
     assertThat(result.fidelity().get("hidden_03").fromFloat32()).isBetween(1e-4, 2e-2);
-    assertThatThrownBy(() -> run(settings(caches.get(0), "targets.hidden=[0,3]")))
+  }
+
+  @Test
+  void rejectsFloat32RecipeForBfloat16Cache() throws IOException {
+    Path bfloat16 = bfloat16Cache();
+
+    assertThatThrownBy(() -> run(settings(bfloat16, "targets.hidden=[0,3]")))
         .isInstanceOf(StillhouseException.class)
         .hasMessageContaining("cache.precision = bfloat16, but this recipe has float32");
   }
 
+  /** Returns a cache in bfloat16 that is built once; skips the test where the CPU lacks it. */
+  private static Path bfloat16Cache() throws IOException {
+    assumeThat(Files.readString(Path.of("/proc/cpuinfo"))).contains("_bf16");
+    Path built = shared.resolve("bfloat16");
+    if (!Files.exists(built)) {
+      run(settings(built, BFLOAT16));
+    }
+    return built;
+  }
+
   @Test
-  void hiddenCellsAreTheForwardPassOfEachRowAlone() {
+  void hiddenCellsMatchForwardPassOfSingleRows() {
     Map<String, Row> inputs = byId(cache, "inputs");
     Map<String, Row> hidden = byId(cache, "hidden");
     assertThat(hidden.keySet()).isEqualTo(inputs.keySet()).hasSize(ROWS);
@@ -158,7 +139,7 @@ class CacheCellsTest {
   }
 
   @Test
-  void logitsAreTheTeachers() {
+  void logitsMatchTeacher() {
     Map<String, Row> inputs = byId(cache, "inputs");
     byId(cache, "logits")
         .forEach(
@@ -171,7 +152,7 @@ class CacheCellsTest {
   }
 
   @Test
-  void labelsAreClassIdsWhetherNamedOrNumbered() {
+  void labelNamesAndNumbersBecomeClassIds() {
     byId(cache, "inputs")
         .forEach(
             (id, row) ->
@@ -180,7 +161,7 @@ class CacheCellsTest {
   }
 
   @Test
-  void halfPrecisionCellsAreTheFloatsRounded() throws IOException {
+  void float16CellsAreRoundedFloats() throws IOException {
     Path half = directory.resolve("half");
     run(settings(half, "targets.hidden=[3]", "targets.dtype=float16"));
     Map<String, Row> whole = byId(cache, "hidden");
@@ -192,7 +173,7 @@ class CacheCellsTest {
           float[] exact = floats(whole.get(id).getAs("hidden_03"));
           assertThat(cell).hasSize(row.<Integer>getAs("length") * Tiny.WIDTH);
           for (int i = 0; i < cell.length; i++) {
-            // Half a shard in the last of 11 bits, and what float32 sums may differ by.
+            // Half a unit in the last of 11 bits, plus the rounding of float32 sums.
             assertThat((double) Math.abs(cell[i] - exact[i]))
                 .isLessThanOrEqualTo(Math.abs(exact[i]) / 2048 + 1e-5);
           }
@@ -208,12 +189,6 @@ class CacheCellsTest {
   private static Map<String, Row> byId(Path cache, String family) {
     return spark.read().parquet(cache.resolve(family).toString()).collectAsList().stream()
         .collect(Collectors.toMap(row -> row.<String>getAs("id"), row -> row));
-  }
-
-  private static List<Path> parquet(Path cache, String family) throws IOException {
-    try (var files = Files.list(cache.resolve(family))) {
-      return files.filter(file -> file.toString().endsWith(".parquet")).toList();
-    }
   }
 
   private static EncoderOutput alone(Row inputs) {
@@ -240,7 +215,7 @@ class CacheCellsTest {
     return numbers;
   }
 
-  /** ColumnSelection IEEE half precision: sign, 5 bits of exponent, 10 of fraction. */
+  /** Decodes IEEE half precision: sign, 5 bits of exponent, 10 of fraction. */
   private static float[] halves(byte[] cell) {
     assertThat(cell.length % 2).isZero();
     float[] numbers = new float[cell.length / 2];
@@ -266,27 +241,5 @@ class CacheCellsTest {
       norm += (double) reference[i] * reference[i];
     }
     return Math.sqrt(squares / norm);
-  }
-
-  private static CacheRecord run(Settings settings) throws IOException {
-    return new CacheJob(spark, settings).run();
-  }
-
-  private static Settings settings(Path cache, String... more) {
-    return Tiny.settings(
-        Tiny.cacheOf(
-            corpus,
-            cache,
-            "cache.shard-tokens=400",
-            "cache.batch-tokens=128",
-            "targets.scores=stored",
-            "targets.dtype=float32"),
-        more);
-  }
-
-  private Path copyOfTheCache() throws IOException {
-    Path copy = directory.resolve("copy");
-    FileUtils.copyDirectory(cache.toFile(), copy.toFile());
-    return copy;
   }
 }

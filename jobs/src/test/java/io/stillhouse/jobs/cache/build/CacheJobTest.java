@@ -3,7 +3,6 @@ package io.stillhouse.jobs.cache.build;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
-import io.stillhouse.config.Settings;
 import io.stillhouse.error.StillhouseException;
 import io.stillhouse.jobs.Tiny;
 import io.stillhouse.jobs.cache.check.CacheDiff;
@@ -12,7 +11,6 @@ import io.stillhouse.jobs.cache.layout.CachePlan;
 import io.stillhouse.jobs.cache.layout.CacheRecord;
 import io.stillhouse.jobs.cache.layout.CheckedFile;
 import io.stillhouse.jobs.cache.layout.ManifestLog;
-import io.stillhouse.jobs.storage.Storage;
 import io.stillhouse.target.Column;
 import io.stillhouse.target.Example;
 import io.stillhouse.target.Targets;
@@ -22,37 +20,12 @@ import java.nio.file.Path;
 import java.util.List;
 import java.util.Map;
 import java.util.TreeMap;
-import org.apache.commons.io.FileUtils;
-import org.apache.hadoop.conf.Configuration;
-import org.apache.spark.sql.SparkSession;
-import org.junit.jupiter.api.BeforeAll;
-import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
-import org.junit.jupiter.api.io.TempDir;
 
-@Tag("spark")
-public class CacheJobTest {
-  private static final int ROWS = 120;
-  private static final Storage STORAGE = new Storage(new Configuration());
-
-  @TempDir private static Path shared;
-  @TempDir private Path directory;
-
-  private static SparkSession spark;
-  private static Path corpus;
-  private static Path cache;
-  private static CacheRecord first;
-
-  @BeforeAll
-  static void cachesOnce() throws IOException {
-    spark = Tiny.spark();
-    corpus = Tiny.labelled(shared.resolve("rows.tsv"), ROWS, "LABEL_2", "0");
-    cache = shared.resolve("cache");
-    first = run(settings(cache, "targets.hidden=[0,3]", "targets.attention=[2]"));
-  }
-
+/** Runs the cache command again, on damaged caches and with other recipes. */
+class CacheJobTest extends CacheFixture {
   @Test
-  void theManifestHasARowForEachRowOfTheCorpus() throws IOException {
+  void manifestCountsEveryRowOfCorpus() throws IOException {
     Map<String, Integer> rows = new TreeMap<>();
     for (CacheFile file : ManifestLog.read(STORAGE, CacheRows.hadoop(cache)).state().files()) {
       rows.merge(file.family(), file.size().rows(), Integer::sum);
@@ -65,8 +38,8 @@ public class CacheJobTest {
   }
 
   @Test
-  void aSecondRunComputesNothingAndChangesNoFile() throws IOException {
-    Path copy = copyOfTheCache();
+  void secondRunChangesNothing() throws IOException {
+    Path copy = copyOfCache();
     Map<String, byte[]> before = Tiny.files(copy);
     CacheRecord again = run(settings(copy, "targets.hidden=[0,3]", "targets.attention=[2]"));
     assertThat(again.computedShards()).isZero();
@@ -75,8 +48,8 @@ public class CacheJobTest {
   }
 
   @Test
-  void anotherMaximumLengthIsRefusedByName() throws IOException {
-    Path copy = copyOfTheCache();
+  void rejectsDifferentMaximumLength() throws IOException {
+    Path copy = copyOfCache();
     Map<String, byte[]> before = Tiny.files(copy);
     assertThatThrownBy(() -> run(settings(copy, "targets.hidden=[0,3]", "corpus.max-length=20")))
         .isInstanceOf(StillhouseException.class)
@@ -86,7 +59,7 @@ public class CacheJobTest {
   }
 
   @Test
-  void anotherCorpusIsRefused() throws IOException {
+  void rejectsDifferentCorpus() throws IOException {
     Path other = Tiny.labelled(directory.resolve("other.tsv"), 3, "1", "0");
     assertThatThrownBy(() -> run(settings(cache, "corpus.path=" + other)))
         .isInstanceOf(StillhouseException.class)
@@ -96,8 +69,8 @@ public class CacheJobTest {
   }
 
   @Test
-  void shardsLostFromTheManifestAreComputedAgainToTheSameBits() throws IOException {
-    Path copy = copyOfTheCache();
+  void recomputesLostShardsToSameBits() throws IOException {
+    Path copy = copyOfCache();
     List<Column> columns =
         List.of(Targets.LOGITS, Targets.hidden(0), Targets.hidden(3), Targets.attention(2));
     List<Example> before = CacheRows.rows(copy, columns);
@@ -123,7 +96,7 @@ public class CacheJobTest {
   }
 
   @Test
-  void thePlanDoesNotDependOnHowSparkCutsTheCorpus() throws IOException {
+  void planDoesNotDependOnPartitioning() throws IOException {
     Path other = directory.resolve("pieces");
     spark.conf().set("spark.sql.files.maxPartitionBytes", "700");
     try {
@@ -149,7 +122,7 @@ public class CacheJobTest {
   }
 
   @Test
-  void diffNoticesAnotherTeacher() throws IOException {
+  void diffReportsDifferentTeacher() throws IOException {
     Path other = directory.resolve("regression");
     run(settings(other, "teacher.path=" + Tiny.REG, "corpus.label=", "targets.hidden=[0,3]"));
     Path same = directory.resolve("classes");
@@ -159,10 +132,9 @@ public class CacheJobTest {
   }
 
   @Test
-  void whatACrashedPlanningLeftIsNotUsed() throws IOException {
+  void ignoresLeftoversOfCrashedPlanning() throws IOException {
     Path broken = directory.resolve("broken");
-    FileUtils.copyDirectory(
-        Tiny.REG.toFile(), directory.resolve("_broken-planning-0a1b2c3d/teacher").toFile());
+    Tiny.copy(Tiny.REG, directory.resolve("_broken-planning-0a1b2c3d/teacher"));
     run(settings(broken, "targets.hidden=[0,3]", "targets.attention=[2]"));
     CacheDiff.Result diff = CacheDiff.compare(cache.toString(), broken.toString());
     assertThat(diff.equal()).as(diff.words()).isTrue();
@@ -170,7 +142,7 @@ public class CacheJobTest {
   }
 
   @Test
-  void aDirectoryThatIsNoCacheIsNotWrittenInto() throws IOException {
+  void rejectsDirectoryThatIsNotCache() throws IOException {
     Path mine = Files.createDirectories(directory.resolve("mine"));
     Files.writeString(mine.resolve("precious"), "text");
     assertThatThrownBy(() -> run(settings(mine, "targets.hidden=[3]")))
@@ -178,34 +150,6 @@ public class CacheJobTest {
         .hasMessageContaining("mine' exists but is not a cache: it has no plan.json")
         .hasMessageContaining("name a path that does not exist yet");
     assertThat(Tiny.files(mine).keySet()).containsExactly("precious");
-  }
-
-  private static CacheRecord run(Settings settings) throws IOException {
-    return new CacheJob(spark, settings).run();
-  }
-
-  private static Settings settings(Path cache, String... more) {
-    return Tiny.settings(
-        Tiny.cacheOf(
-            corpus,
-            cache,
-            "cache.shard-tokens=400",
-            "cache.batch-tokens=128",
-            "targets.scores=stored",
-            "targets.dtype=float32"),
-        more);
-  }
-
-  private Path copyOfTheCache() throws IOException {
-    Path copy = directory.resolve("copy");
-    FileUtils.copyDirectory(cache.toFile(), copy.toFile());
-    return copy;
-  }
-
-  private static List<Path> parquet(Path cache, String family) throws IOException {
-    try (var files = Files.list(cache.resolve(family))) {
-      return files.filter(file -> file.toString().endsWith(".parquet")).toList();
-    }
   }
 
   private static void assertSame(Map<String, byte[]> after, Map<String, byte[]> before) {

@@ -12,7 +12,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.TreeMap;
 
-/** A whole cache in memory, for tests. */
+/** Reads a whole cache into memory, for tests. */
 final class CacheRows {
   private CacheRows() {}
 
@@ -29,7 +29,7 @@ final class CacheRows {
     return rows;
   }
 
-  /** Returns the rows' inputs and nothing of a teacher's. */
+  /** Returns only the rows' inputs, without a teacher's targets. */
   static List<InputRow> inputs(Path cache) throws IOException {
     CacheReader reader = reader(cache, List.of());
     List<InputRow> rows = new ArrayList<>();

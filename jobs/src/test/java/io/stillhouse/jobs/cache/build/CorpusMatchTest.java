@@ -26,14 +26,14 @@ class CorpusMatchTest {
   @TempDir private Path directory;
 
   @Test
-  void sameFilesLeaveNothingNew() throws IOException {
+  void unchangedFilesAreNotNew() throws IOException {
     Path a = file("a.txt", "the of");
 
     assertThat(match(part(0, a), a).addedPaths()).isEmpty();
   }
 
   @Test
-  void fileThatNoPartHasIsNew() throws IOException {
+  void unknownFileIsNew() throws IOException {
     Path a = file("a.txt", "the of");
     Path b = file("b.txt", "and to");
 
@@ -41,7 +41,7 @@ class CorpusMatchTest {
   }
 
   @Test
-  void movedFileKeepsTheNameOfItsRows() throws IOException {
+  void movedFileKeepsRowKeys() throws IOException {
     PlanPart part = part(0, file("a.txt", "the of"));
     Path moved = file("elsewhere/b.txt", "the of");
     CorpusMatch match = match(part, moved);
@@ -52,7 +52,7 @@ class CorpusMatchTest {
   }
 
   @Test
-  void ofTwoFilesWithTheSameBytesTheOneWithTheSameNameIsTheOldOne() throws IOException {
+  void matchesFilesOfEqualContentByName() throws IOException {
     Path a = file("a.txt", "the of");
     PlanPart part = part(0, a);
     Path copy = file("0.txt", "the of");
@@ -61,7 +61,7 @@ class CorpusMatchTest {
   }
 
   @Test
-  void changedFileIsRefusedByName() throws IOException {
+  void rejectsChangedFile() throws IOException {
     Path a = file("a.txt", "the of");
     PlanPart part = part(0, a);
     Files.writeString(a, "changed");
@@ -74,7 +74,7 @@ class CorpusMatchTest {
   }
 
   @Test
-  void everyMissingFileIsReported() throws IOException {
+  void reportsEveryMissingFile() throws IOException {
     PlanPart part = part(0, file("a.txt", "the of"), file("b.txt", "and to"));
     Path other = file("c.txt", "in is");
 

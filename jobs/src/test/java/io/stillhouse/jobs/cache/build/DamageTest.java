@@ -6,6 +6,7 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import io.stillhouse.config.Settings;
 import io.stillhouse.error.StillhouseException;
 import io.stillhouse.jobs.Tiny;
+import io.stillhouse.jobs.TinyRecipe;
 import io.stillhouse.jobs.cache.check.VacuumJob;
 import io.stillhouse.jobs.cache.check.VerifyJob;
 import io.stillhouse.jobs.cache.layout.CacheFile;
@@ -32,10 +33,10 @@ import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
-/** Seeded damage to every kind of file of a cache: found, named, revoked, and mended. */
+/** Damages files of a cache at random; verify must report the damage and cache repair it. */
 @Tag("spark")
 class DamageTest {
-  /** As many as a minute allows; {@code -Dstillhouse.damages=200} is the full number. */
+  /** As many as fit into a minute; {@code -Dstillhouse.damages=200} runs all. */
   private static final int DAMAGES = Integer.getInteger("stillhouse.damages", 25);
 
   private static final Storage STORAGE = new Storage(new Configuration());
@@ -60,8 +61,8 @@ class DamageTest {
   }
 
   @Test
-  void aCacheIsSound() throws IOException {
-    VerifyJob.Result result = verify(cache, "verify.rows=12");
+  void verifyAcceptsUndamagedCache() throws IOException {
+    VerifyJob.Result result = Tiny.verify(cache, "verify.rows=12");
 
     assertThat(result.sound()).as("%s", result.lines()).isTrue();
     assertThat(result.damaged()).isEmpty();
@@ -84,25 +85,25 @@ class DamageTest {
   }
 
   @Test
-  void everyDamageIsFoundAndNamedAndMended() throws IOException {
+  void findsAndRepairsEveryDamage() throws IOException {
     Random random = new Random(20_261_124);
     List<String> silent = new ArrayList<>();
     for (int n = 0; n < DAMAGES; n++) {
       Path copy = directory.resolve("copy");
       FileUtils.deleteDirectory(copy.toFile());
-      FileUtils.copyDirectory(cache.toFile(), copy.toFile());
+      Tiny.copy(cache, copy);
       Damage damage = Damage.of(copy, random);
       if (!damage.name().startsWith("cache.json") && readsQuietly(copy)) {
         silent.add(n + " read: " + damage);
       }
-      VerifyJob.Result found = verify(copy, "verify.rows=0");
+      VerifyJob.Result found = Tiny.verify(copy, "verify.rows=0");
       if (found.sound() || found.lines().stream().noneMatch(l -> l.contains(damage.name()))) {
         silent.add(n + " verify: " + damage + " " + found.lines());
       }
       new CacheJob(spark, settings(copy)).run();
-      VerifyJob.Result mended = verify(copy, "verify.rows=0");
-      if (!mended.sound()) {
-        silent.add(n + " mend: " + damage + " " + mended.lines());
+      VerifyJob.Result repaired = Tiny.verify(copy, "verify.rows=0");
+      if (!repaired.sound()) {
+        silent.add(n + " repair: " + damage + " " + repaired.lines());
       }
       assertThat(cells(copy))
           .as("%d %s", n, damage)
@@ -113,14 +114,13 @@ class DamageTest {
   }
 
   @Test
-  void onlyTheDamagedFileIsComputedAnew() throws IOException {
-    Path copy = directory.resolve("copy");
-    FileUtils.copyDirectory(cache.toFile(), copy.toFile());
+  void recomputesOnlyDamagedFile() throws IOException {
+    Path copy = copyOfCache();
     Path hidden = parquet(copy.resolve("hidden")).get(1);
     flip(hidden, 100);
     Map<String, byte[]> before = Tiny.files(copy);
 
-    VerifyJob.Result found = verify(copy, "verify.rows=0");
+    VerifyJob.Result found = Tiny.verify(copy, "verify.rows=0");
     assertThat(found.damaged()).hasSize(1);
     assertThat(found.damaged().get(0)).contains("hidden/" + hidden.getFileName(), "shard ");
     CacheRecord again = new CacheJob(spark, settings(copy)).run();
@@ -138,11 +138,9 @@ class DamageTest {
   }
 
   @Test
-  void aPrunedReadChecksWhatItReadsAndTheFooter() throws IOException {
-    Path copy = directory.resolve("copy");
-    FileUtils.copyDirectory(cache.toFile(), copy.toFile());
-    ManifestLog manifest = ManifestLog.read(STORAGE, CacheRows.hadoop(copy));
-    CacheFile file = manifest.state().find(0, "", Targets.hidden(1)).get();
+  void prunedReadChecksOnlyColumnsThatItReads() throws IOException {
+    Path copy = copyOfCache();
+    CacheFile file = hidden(copy);
     CacheFile.Chunk other =
         file.hashes().chunks().stream()
             .filter(c -> c.column().equals("hidden_03"))
@@ -155,42 +153,52 @@ class DamageTest {
         .isInstanceOf(StillhouseException.class)
         .hasMessageContaining("(shard 0, hidden) is damaged: the bytes of its hidden_03")
         .hasMessageContaining("run verify");
+  }
 
-    flip(copy.resolve(file.path()), other.offset() + other.bytes() / 2);
+  @Test
+  void prunedReadChecksFooter() throws IOException {
+    Path copy = copyOfCache();
+    CacheFile file = hidden(copy);
     flip(copy.resolve(file.path()), file.size().bytes() - 20);
+
     assertThatThrownBy(() -> CacheRows.reader(copy, List.of(Targets.hidden(1))).read(0))
         .isInstanceOf(StillhouseException.class)
         .hasMessageContaining("the bytes of its footer");
   }
 
   @Test
-  void aRunningCommandIsNotCollectedFrom() throws IOException {
-    Path copy = directory.resolve("copy");
-    FileUtils.copyDirectory(cache.toFile(), copy.toFile());
-    Path orphan = Files.writeString(copy.resolve("hidden/shard-000000-0000.parquet"), "half");
+  void vacuumRejectsCacheInUse() throws IOException {
+    Path copy = copyOfCache();
+    Path orphan = orphan(copy);
 
     try (Lease lease = Lease.take(STORAGE, CacheRows.hadoop(copy))) {
+      // A command that ends does not remove the lease of another.
+      Lease.take(STORAGE, CacheRows.hadoop(copy)).close();
       assertThatThrownBy(() -> VacuumJob.run(STORAGE, CacheRows.hadoop(copy)))
           .isInstanceOf(StillhouseException.class)
           .hasMessageContaining("a command is writing to cache");
     }
-    try (Lease lease = Lease.take(STORAGE, CacheRows.hadoop(copy))) {
-      // One that ends takes no other's sign of life.
-      Lease.take(STORAGE, CacheRows.hadoop(copy)).close();
-      assertThatThrownBy(() -> VacuumJob.run(STORAGE, CacheRows.hadoop(copy)))
-          .isInstanceOf(StillhouseException.class);
-    }
     assertThat(orphan).exists();
+  }
+
+  @Test
+  void vacuumRemovesOrphans() throws IOException {
+    Path copy = copyOfCache();
+    Path orphan = orphan(copy);
+
     assertThat(VacuumJob.run(STORAGE, CacheRows.hadoop(copy)).bytes()).isEqualTo(4);
+
     assertThat(orphan).doesNotExist();
     assertThat(cells(copy)).usingRecursiveComparison().isEqualTo(undamaged);
   }
 
-  /** One fault, and the file it is in. */
+  private static Path orphan(Path cache) throws IOException {
+    return Files.writeString(cache.resolve("hidden/shard-000000-0000.parquet"), "half");
+  }
+
+  /** A fault and the file that it is in. */
   private record Damage(String name, String kind) {
-    /**
-     * Flips a bit, cuts, empties, deletes, or swaps with another of its family; not twice alike.
-     */
+    /** Flips a bit of a random file, or truncates, empties, deletes or swaps the file. */
     static Damage of(Path cache, Random random) throws IOException {
       List<Path> files;
       try (var all = Files.walk(cache)) {
@@ -201,7 +209,7 @@ class DamageTest {
       long bytes = Files.size(file);
       int kind = random.nextInt(10);
       if (kind < 6) {
-        // A third of the flips in the first or last bytes: headers and footers.
+        // A third of the flips are in the first or last bytes: headers and footers.
         long at = random.nextInt(3) > 0 ? (long) (random.nextDouble() * bytes) : random.nextInt(8);
         flip(file, random.nextBoolean() ? at : bytes - 1 - at % bytes);
         return new Damage(name, "flip near " + at);
@@ -235,7 +243,7 @@ class DamageTest {
     }
   }
 
-  /** Reads everything that a training may read; true if nothing complains. */
+  /** Returns whether everything that training may read can be read without an error. */
   private static boolean readsQuietly(Path copy) {
     try {
       CacheReader.teacher(STORAGE, CacheRows.hadoop(copy));
@@ -246,6 +254,17 @@ class DamageTest {
     } catch (IOException e) {
       return false;
     }
+  }
+
+  private Path copyOfCache() throws IOException {
+    return Tiny.copy(cache, directory.resolve("copy"));
+  }
+
+  private static CacheFile hidden(Path cache) throws IOException {
+    return ManifestLog.read(STORAGE, CacheRows.hadoop(cache))
+        .state()
+        .find(0, "", Targets.hidden(1))
+        .get();
   }
 
   private static Map<String, List<byte[]>> cells(Path cache) throws IOException {
@@ -266,23 +285,14 @@ class DamageTest {
     }
   }
 
-  private static VerifyJob.Result verify(Path copy, String... settings) throws IOException {
-    return new VerifyJob(spark, Tiny.settings(List.of(), settings), copy.toString()).run();
-  }
-
   private static Settings settings(Path cache) {
-    return Tiny.settings(
-        List.of(
-            "teacher.path=" + Tiny.CLS,
-            "corpus.path=" + corpus,
-            "corpus.text=text",
-            "corpus.label=label",
-            "corpus.max-length=40",
-            "cache.path=" + cache,
-            "cache.shard-tokens=300",
+    return TinyRecipe.labelled(corpus)
+        .cache(cache)
+        .shardTokens(300)
+        .settings(
             "targets.hidden=[1,3]",
             "targets.attention=[3]",
             "targets.scores=stored",
-            "targets.dtype=float32"));
+            "targets.dtype=float32");
   }
 }

@@ -4,6 +4,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 
 import io.stillhouse.config.Settings;
 import io.stillhouse.jobs.Tiny;
+import io.stillhouse.jobs.TinyRecipe;
 import io.stillhouse.jobs.cache.check.VerifyJob;
 import io.stillhouse.jobs.cache.layout.CacheRecord;
 import io.stillhouse.jobs.cache.layout.ManifestLog;
@@ -14,7 +15,6 @@ import io.stillhouse.target.Example;
 import io.stillhouse.target.Targets;
 import java.io.IOException;
 import java.nio.file.Path;
-import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
 import java.util.TreeMap;
@@ -28,7 +28,7 @@ import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.io.TempDir;
 
-/** A small finished cache that each test may grow. */
+/** Base of tests that each modify a copy of a small finished cache. */
 @Tag("spark")
 abstract class GrowingFixture {
   static final Storage STORAGE = new Storage(new Configuration());
@@ -54,11 +54,10 @@ abstract class GrowingFixture {
   }
 
   @BeforeEach
-  void copiesTheCache() throws IOException {
+  void copiesCache() throws IOException {
     old = directory.resolve("old.tsv");
     FileUtils.copyFile(shared.resolve("old.tsv").toFile(), old.toFile());
-    cache = directory.resolve("cache");
-    FileUtils.copyDirectory(base.toFile(), cache.toFile());
+    cache = Tiny.copy(base, directory.resolve("cache"));
   }
 
   Path tsv(String name, int rows) throws IOException {
@@ -82,9 +81,9 @@ abstract class GrowingFixture {
 
   Map<String, Example> rows() throws IOException {
     Map<String, Example> rows = new TreeMap<>();
-    List<Column> there =
+    List<Column> present =
         COLUMNS.stream().filter(column -> columns().contains(column.name())).toList();
-    CacheReader reader = CacheReader.open(STORAGE, hadoop(), there);
+    CacheReader reader = CacheReader.open(STORAGE, hadoop(), present);
     for (Example row : CacheRows.rows(reader)) {
       assertThat(rows.put(row.id(), row)).as(row.id()).isNull();
     }
@@ -100,32 +99,33 @@ abstract class GrowingFixture {
   }
 
   VerifyJob.Result verify(String... settings) throws IOException {
-    return new VerifyJob(spark, Tiny.settings(List.of(), settings), cache.toString()).run();
+    return Tiny.verify(cache, settings);
   }
 
   org.apache.hadoop.fs.Path hadoop() {
-    return new org.apache.hadoop.fs.Path("file:" + cache);
+    return CacheRows.hadoop(cache);
   }
 
   CacheRecord run(List<Path> corpus, String... more) throws IOException {
     return new CacheJob(spark, settings(cache, corpus, more)).run();
   }
 
+  static Map<String, List<byte[]>> cells(Map<String, Example> rows) {
+    Map<String, List<byte[]>> cells = new TreeMap<>();
+    rows.forEach((id, row) -> cells.put(id, COLUMNS.stream().map(row::cell).toList()));
+    return cells;
+  }
+
   static Settings settings(Path cache, List<Path> corpus, String... more) {
-    List<String> all = new ArrayList<>();
-    all.add("teacher.path=" + Tiny.CLS);
-    all.add(
-        "corpus.path="
-            + corpus.stream().map(Path::toString).collect(Collectors.joining(",", "[", "]")));
-    all.add("corpus.text=text");
-    all.add("corpus.label=label");
-    all.add("corpus.max-length=40");
-    all.add("cache.path=" + cache);
-    all.add("cache.shard-tokens=300");
-    all.add("targets.hidden=[1,3]");
-    all.add("targets.attention=[3]");
-    all.add("targets.scores=stored");
-    all.add("targets.dtype=float32");
-    return Tiny.settings(all, more);
+    String paths = corpus.stream().map(Path::toString).collect(Collectors.joining(",", "[", "]"));
+    return TinyRecipe.labelled(paths)
+        .cache(cache)
+        .shardTokens(300)
+        .with(
+            "targets.hidden=[1,3]",
+            "targets.attention=[3]",
+            "targets.scores=stored",
+            "targets.dtype=float32")
+        .settings(more);
   }
 }

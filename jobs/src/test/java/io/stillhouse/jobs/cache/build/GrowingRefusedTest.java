@@ -6,6 +6,7 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import io.stillhouse.config.Settings;
 import io.stillhouse.error.StillhouseException;
 import io.stillhouse.jobs.Tiny;
+import io.stillhouse.jobs.TinyRecipe;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -13,29 +14,10 @@ import java.util.List;
 import java.util.Map;
 import org.junit.jupiter.api.Test;
 
-/** What a cache may not grow by, and that it then stays as it was. */
+/** Additions that a cache rejects, and after which it is unchanged. */
 class GrowingRefusedTest extends GrowingFixture {
   @Test
-  void aChangedOrMissingFileIsRefusedByName() throws IOException {
-    Path fresh = tsv("new.tsv", 20);
-    run(List.of(old, fresh));
-    Map<String, byte[]> before = Tiny.files(cache);
-
-    Files.writeString(fresh, Files.readString(fresh) + "he was\t1\n");
-    assertThatThrownBy(() -> run(List.of(old, fresh)))
-        .isInstanceOf(StillhouseException.class)
-        .hasMessageContaining("file 'new.tsv' of the corpus of cache")
-        .hasMessageContaining("has changed since it was cached")
-        .hasMessageContaining("restore it and put new text into a separate file");
-    assertThatThrownBy(() -> run(List.of(fresh)))
-        .hasMessageContaining("2 problems")
-        .hasMessageContaining("'old.tsv' of the corpus")
-        .hasMessageContaining("is not in this recipe's corpus.path");
-    assertThat(Tiny.files(cache)).usingRecursiveComparison().isEqualTo(before);
-  }
-
-  @Test
-  void aRepeatedIdIsRefusedByName() throws IOException {
+  void rejectsRepeatedId() throws IOException {
     Path one = directory.resolve("one.tsv");
     Files.writeString(one, "key\ttext\tlabel\na\tthe of\t1\nb\the was\t0\n");
     Path two = directory.resolve("two.tsv");
@@ -53,7 +35,7 @@ class GrowingRefusedTest extends GrowingFixture {
   }
 
   @Test
-  void keysThatWouldRepeatByTheirFilesNamesAreRefused() throws IOException {
+  void rejectsFilesWithCollidingKeys() throws IOException {
     Path below = directory.resolve("x/old.tsv");
     Files.createDirectories(below.getParent());
     Files.move(old, below);
@@ -66,7 +48,7 @@ class GrowingRefusedTest extends GrowingFixture {
   }
 
   @Test
-  void aCacheOfTheFirstRowsDoesNotGrow() throws IOException {
+  void rejectsGrowthOfCacheWithRowLimit() throws IOException {
     cache = directory.resolve("limited");
     run(List.of(old), "corpus.limit=10");
 
@@ -77,7 +59,7 @@ class GrowingRefusedTest extends GrowingFixture {
   }
 
   @Test
-  void newFilesWithTooManyRowsWithoutTargetsLeaveNothing() throws IOException {
+  void tooManyInvalidNewRowsLeaveCacheUnchanged() throws IOException {
     Path poor = directory.resolve("poor.tsv");
     Files.writeString(poor, "text\tlabel\nthe of\t1\n\t0\n");
     Map<String, byte[]> before = Tiny.files(cache);
@@ -88,12 +70,12 @@ class GrowingRefusedTest extends GrowingFixture {
   }
 
   @Test
-  void softLabelsThatTheRecipeLeavesOutAreAskedFor() throws IOException {
+  void rejectsGrowthWithoutSoftLabelsOfCache() throws IOException {
     Path lines = Tiny.lines(directory.resolve("lines.txt"), 12);
     Path more = Tiny.lines(directory.resolve("more.txt"), 12);
     cache = directory.resolve("mlm");
     String[] top = {"targets.mlm-logits=top-k", "targets.top-k=4"};
-    new CacheJob(spark, maskedLm(lines.toString(), top)).run();
+    new CacheJob(spark, maskedLm(lines, top)).run();
 
     String both = "[" + lines + "," + more + "]";
     assertThatThrownBy(() -> new CacheJob(spark, maskedLm(both)).run())
@@ -102,14 +84,7 @@ class GrowingRefusedTest extends GrowingFixture {
     assertThat(new CacheJob(spark, maskedLm(both, top)).run().rows()).isEqualTo(24);
   }
 
-  private Settings maskedLm(String corpus, String... more) {
-    return Tiny.settings(
-        List.of(
-            "teacher.path=" + Tiny.MLM,
-            "corpus.path=" + corpus,
-            "corpus.max-length=40",
-            "cache.path=" + cache,
-            "cache.shard-tokens=300"),
-        more);
+  private Settings maskedLm(Object corpus, String... more) {
+    return TinyRecipe.text(corpus).cache(cache).shardTokens(300).settings(more);
   }
 }

@@ -7,7 +7,7 @@ import io.stillhouse.config.Options;
 import io.stillhouse.config.Settings;
 import io.stillhouse.error.StillhouseException;
 import io.stillhouse.jobs.Tiny;
-import io.stillhouse.jobs.cache.check.CacheDiff;
+import io.stillhouse.jobs.TinyRecipe;
 import io.stillhouse.jobs.cache.check.VacuumJob;
 import io.stillhouse.jobs.cache.layout.CacheFile;
 import io.stillhouse.jobs.cache.layout.CachePlan;
@@ -18,22 +18,19 @@ import io.stillhouse.jobs.cache.layout.PlanPart;
 import io.stillhouse.jobs.corpus.CorpusFiles;
 import io.stillhouse.jobs.train.TrainJob;
 import io.stillhouse.recipe.Recipe;
-import io.stillhouse.target.Example;
 import io.stillhouse.target.Targets;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
 import java.util.Map;
-import java.util.TreeMap;
-import java.util.stream.Collectors;
 import org.apache.commons.io.FileUtils;
 import org.junit.jupiter.api.Test;
 
-/** Layers and text added to a finished cache: what is new is computed, and nothing else changes. */
+/** Adds layers and text to a finished cache: only the additions are computed. */
 class GrowingTest extends GrowingFixture {
   @Test
-  void twoLayersAddedWriteOnlyTheirColumnsFilesAndTheOldOnesHashesStay() throws IOException {
+  void addingLayersWritesOnlyTheNewColumns() throws IOException {
     Map<String, String> before = hashes();
     List<CacheFile> listed = manifest().state().files();
 
@@ -55,47 +52,7 @@ class GrowingTest extends GrowingFixture {
   }
 
   @Test
-  void newTextIsComputedAlone() throws IOException {
-    Path fresh = tsv("new.tsv", 40);
-    Map<String, String> before = hashes();
-    List<CacheFile> listed = manifest().state().files();
-
-    CacheRecord grown = run(List.of(old, fresh));
-
-    assertThat(grown.rows()).isEqualTo(100);
-    assertThat(grown.shards()).isGreaterThan(first.shards() + 1);
-    int added = grown.shards() - first.shards();
-    assertThat(grown.computedShards()).isEqualTo(added);
-    Map<String, String> after = hashes();
-    assertThat(after).containsAllEntriesOf(before);
-    assertThat(manifest().state().files()).containsAll(listed);
-    after.keySet().removeAll(before.keySet());
-    Map<String, Long> families =
-        after.keySet().stream()
-            .filter(name -> name.endsWith(".parquet"))
-            .collect(Collectors.groupingBy(name -> name.split("/")[0], Collectors.counting()));
-    assertThat(families)
-        .isEqualTo(
-            Map.of(
-                "inputs", (long) added,
-                "logits", (long) added,
-                "hidden", (long) added,
-                "attention", (long) added));
-    assertThat(verify("verify.rows=32").sound()).isTrue();
-    assertThat(verify().checked().rows()).isEqualTo(100);
-    Path atOnce = directory.resolve("at-once");
-    new CacheJob(spark, settings(atOnce, List.of(old, fresh))).run();
-    CacheDiff.Result diff = CacheDiff.compare(cache.toString(), atOnce.toString());
-    assertThat(diff.equal()).as(diff.words()).isTrue();
-    assertThat(diff.words()).contains("100 identical row keys");
-
-    Map<String, byte[]> whole = Tiny.files(cache);
-    assertThat(run(List.of(fresh, old)).computedShards()).isZero();
-    assertThat(Tiny.files(cache)).usingRecursiveComparison().isEqualTo(whole);
-  }
-
-  @Test
-  void aCacheGrowsAgainAndByLayersAtOnce() throws IOException {
+  void growsByTextAndLayersAtOnce() throws IOException {
     Path second = tsv("second.tsv", 20);
     Path third = tsv("third.tsv", 30);
     CacheRecord grown = run(List.of(old, second));
@@ -114,7 +71,7 @@ class GrowingTest extends GrowingFixture {
   }
 
   @Test
-  void aDirectoryGrowsByAFileWhateverItsName() throws IOException {
+  void growsByFileWithAnyName() throws IOException {
     Path corpus = Files.createDirectories(directory.resolve("corpus"));
     Files.move(old, corpus.resolve("old.tsv"));
     FileUtils.copyFile(
@@ -128,7 +85,7 @@ class GrowingTest extends GrowingFixture {
   }
 
   @Test
-  void partitionColumnsOfNewFilesAreRead() throws IOException {
+  void readsPartitionColumnsOfNewFiles() throws IOException {
     Path corpus = directory.resolve("parted");
     Path one = corpus.resolve("label=1/rows.tsv");
     Files.createDirectories(one.getParent());
@@ -146,10 +103,11 @@ class GrowingTest extends GrowingFixture {
   }
 
   @Test
-  void aRunKilledBeforeItsEntryLeavesOrphansAndTheNextOneFinishes() throws IOException {
+  void finishesGrowthOfKilledRun() throws IOException {
     Path fresh = tsv("new.tsv", 30);
     Settings settings = settings(cache, List.of(old, fresh));
     Map<String, List<byte[]>> before = cells(rows());
+
     write(settings);
 
     assertThat(cells(rows())).usingRecursiveComparison().isEqualTo(before);
@@ -167,7 +125,7 @@ class GrowingTest extends GrowingFixture {
   }
 
   @Test
-  void ofTwoRunsThatGrowAtOnceTheFirstWins() throws IOException {
+  void firstOfTwoConcurrentGrowthsWins() throws IOException {
     Settings settings = settings(cache, List.of(old, tsv("new.tsv", 30)));
     ManifestLog stale = manifest();
     CachePlan plan = CachePlan.read(STORAGE, hadoop());
@@ -184,29 +142,7 @@ class GrowingTest extends GrowingFixture {
   }
 
   @Test
-  void lostInputsOfNewTextAreRestoredUnderTheOldKeysThoughTheFilesMoved() throws IOException {
-    Path fresh = tsv("new.tsv", 30);
-    run(List.of(old, fresh));
-    Map<String, List<byte[]>> before = cells(rows());
-    CacheFile lost = manifest().state().inputs(first.shards() + 1).orElseThrow();
-    Files.delete(cache.resolve(lost.path()));
-    assertThat(verify("verify.rows=0").damaged())
-        .singleElement()
-        .asString()
-        .startsWith(lost.path() + " (shard " + lost.shard() + ")");
-    Path elsewhere = directory.resolve("elsewhere/renamed.tsv");
-    Files.createDirectories(elsewhere.getParent());
-    Files.move(fresh, elsewhere);
-
-    CacheRecord again = run(List.of(old, elsewhere));
-
-    assertThat(again.computedShards()).isZero();
-    assertThat(verify("verify.rows=0").sound()).isTrue();
-    assertThat(cells(rows())).usingRecursiveComparison().isEqualTo(before);
-  }
-
-  @Test
-  void aStudentLearnsFromTheRowsOfBothParts() throws IOException {
+  void studentLearnsFromAllParts() throws IOException {
     Path fresh = tsv("new.tsv", 36);
     run(List.of(old, fresh));
     Path students = directory.resolve("students");
@@ -220,7 +156,7 @@ class GrowingTest extends GrowingFixture {
   }
 
   @Test
-  void aTrainingDoesNotGoOnWithMoreRowsThanItBeganWith() throws IOException {
+  void rejectsTrainingOfCacheThatGrewMeanwhile() throws IOException {
     TrainJob begun = new TrainJob(spark, student(directory.resolve("students"), List.of(old)));
 
     run(List.of(old, tsv("new.tsv", 8)));
@@ -231,18 +167,18 @@ class GrowingTest extends GrowingFixture {
   }
 
   private Settings student(Path students, List<Path> corpus) {
-    Map<String, String> more = new TreeMap<>();
-    more.put("train.path", students.toString());
-    more.put("student.layers", "1");
-    more.put("student.init", "random");
-    more.put("loss.soft-label.weight", "1");
-    more.put("train.epochs", "1");
-    more.put("train.batch-size", "8");
-    more.put("train.baseline", "false");
-    return settings(cache, corpus).with(more);
+    return settings(
+        cache,
+        corpus,
+        TinyRecipe.empty()
+            .student(students)
+            .withoutBaseline()
+            .with("student.hidden-size=0", "loss.hidden-mse.weight=0")
+            .keyValues()
+            .toArray(String[]::new));
   }
 
-  /** Does what a run does until it would append the entry. */
+  /** Runs the command up to the point where it would append the manifest entry. */
   private void write(Settings settings) throws IOException {
     CachePlan plan = CachePlan.read(STORAGE, hadoop());
     assertThat(growth(settings).write(plan, match(settings, plan)).shards()).isNotEmpty();
@@ -259,11 +195,5 @@ class GrowingTest extends GrowingFixture {
     assertThat(settings.get(Options.CORPUS_PATH)).hasSize(2);
     return new CorpusMatch(
         hadoop(), List.of(plan.part()), new HashedCorpus(files, CorpusFile.hash(STORAGE, files)));
-  }
-
-  private static Map<String, List<byte[]>> cells(Map<String, Example> rows) {
-    Map<String, List<byte[]>> cells = new TreeMap<>();
-    rows.forEach((id, row) -> cells.put(id, COLUMNS.stream().map(row::cell).toList()));
-    return cells;
   }
 }

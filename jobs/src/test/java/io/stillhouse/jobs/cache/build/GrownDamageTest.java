@@ -6,6 +6,7 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import io.stillhouse.config.Settings;
 import io.stillhouse.error.StillhouseException;
 import io.stillhouse.jobs.Tiny;
+import io.stillhouse.jobs.TinyRecipe;
 import io.stillhouse.jobs.cache.check.VacuumJob;
 import io.stillhouse.jobs.cache.check.VerifyJob;
 import io.stillhouse.jobs.cache.layout.ManifestChange;
@@ -22,7 +23,6 @@ import java.util.List;
 import java.util.Map;
 import java.util.TreeMap;
 import java.util.stream.Stream;
-import org.apache.commons.io.FileUtils;
 import org.apache.hadoop.conf.Configuration;
 import org.apache.spark.sql.SparkSession;
 import org.junit.jupiter.api.BeforeAll;
@@ -33,7 +33,7 @@ import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.EnumSource;
 
-/** Damage to what a cache grew by: two parts of text, and a second teacher. */
+/** Damages the additions to a cache: two parts of text and a second teacher. */
 @Tag("spark")
 class GrownDamageTest {
   private static final Storage STORAGE = new Storage(new Configuration());
@@ -131,7 +131,7 @@ class GrownDamageTest {
     String files = "";
     for (String name : List.of("a", "b", "c")) {
       files += Tiny.labelled(shared.resolve(name + ".tsv"), 24, "2", "0") + ",";
-      corpus = "corpus.path=[" + files + "]";
+      corpus = "[" + files + "]";
       new CacheJob(spark, settings(grown)).run();
     }
     new CacheJob(spark, settings(grown, "teacher.name=same")).run();
@@ -139,31 +139,30 @@ class GrownDamageTest {
   }
 
   @BeforeEach
-  void copiesTheCache() throws IOException {
-    cache = directory.resolve("cache");
-    FileUtils.copyDirectory(grown.toFile(), cache.toFile());
+  void copiesCache() throws IOException {
+    cache = Tiny.copy(grown, directory.resolve("cache"));
   }
 
   @ParameterizedTest
   @EnumSource
-  void aFlippedBitIsFoundAndNamedAndMended(Kind kind) throws IOException {
+  void findsAndRepairsFlippedBits(Kind kind) throws IOException {
     Path file = file(kind);
     byte[] bytes = Files.readAllBytes(file);
     bytes[bytes.length / 2] ^= 1;
     Files.write(file, bytes);
-    isFoundAndMended(file);
+    assertFoundAndRepaired(file);
   }
 
   @ParameterizedTest
   @EnumSource(names = {"PART", "PART_ENTRY", "TEACHER_ENTRY", "TEACHER"})
-  void aLostFileIsFoundAndNamedAndMended(Kind kind) throws IOException {
+  void findsAndRepairsLostFiles(Kind kind) throws IOException {
     Path file = file(kind);
     Files.delete(file);
-    isFoundAndMended(file);
+    assertFoundAndRepaired(file);
   }
 
   @Test
-  void rowsOfALostPartAreNotPassedOver() throws IOException {
+  void reportsRowsOfLostPart() throws IOException {
     ManifestLog manifest = manifest();
     for (Kind kind : List.of(Kind.PART_ENTRY, Kind.PART)) {
       Files.delete(file(kind));
@@ -179,7 +178,7 @@ class GrownDamageTest {
   }
 
   @Test
-  void rowsOfALostLastPartAreNotPassedOverAndComeBack() throws IOException {
+  void reportsAndRestoresRowsOfLostLastPart() throws IOException {
     ManifestLog manifest = manifest();
     PlanPart last = manifest.state().parts().get(1);
     int entry =
@@ -194,15 +193,15 @@ class GrownDamageTest {
     assertThatThrownBy(() -> cells(cache))
         .hasMessageContaining(
             "has files of more shards than the %d in its plan".formatted(last.firstShard()));
-    // Nobody knows which rows those shards had: they are revoked, and the text is new again.
+    // The rows of those shards are unknown, so they are revoked and the text counts as new.
     assertThat(verify().sound()).isFalse();
-    mend();
+    repair();
     assertThat(verify().sound()).isTrue();
     assertThat(cells(cache)).usingRecursiveComparison().isEqualTo(undamaged);
   }
 
   @Test
-  void aNameWhoseTeacherIsForgottenIsNotGivenToAnother() throws IOException {
+  void doesNotReuseNameOfForgottenTeacher() throws IOException {
     Files.delete(file(Kind.TEACHER));
     Files.delete(file(Kind.TEACHER_ENTRY));
     assertThat(verify().sound()).isFalse();
@@ -214,7 +213,7 @@ class GrownDamageTest {
   }
 
   @Test
-  void collectLeavesWhatCounts() throws IOException {
+  void vacuumKeepsReferencedFiles() throws IOException {
     Path orphan = cache.resolve("teachers/same/hidden/shard-000000-0000.parquet");
     Files.writeString(orphan, "half");
     Files.writeString(cache.resolve("teachers/same/_teacher.json-0000"), "half");
@@ -227,19 +226,19 @@ class GrownDamageTest {
     assertThat(cells(cache)).usingRecursiveComparison().isEqualTo(undamaged);
   }
 
-  private void isFoundAndMended(Path file) throws IOException {
+  private void assertFoundAndRepaired(Path file) throws IOException {
     String name = cache.relativize(file).toString();
     VerifyJob.Result found = verify();
     assertThat(found.sound()).isFalse();
     assertThat(found.lines()).anyMatch(line -> line.contains(name));
-    assertThat(verify().sound()).as("verified again, and still damaged").isFalse();
-    mend();
-    VerifyJob.Result mended = verify();
-    assertThat(mended.sound()).as("%s", mended.lines()).isTrue();
+    assertThat(verify().sound()).as("still damaged after a second verify").isFalse();
+    repair();
+    VerifyJob.Result repaired = verify();
+    assertThat(repaired.sound()).as("%s", repaired.lines()).isTrue();
     assertThat(cells(cache)).usingRecursiveComparison().isEqualTo(undamaged);
   }
 
-  private void mend() throws IOException {
+  private void repair() throws IOException {
     new CacheJob(spark, settings(cache)).run();
     new CacheJob(spark, settings(cache, "teacher.name=same")).run();
   }
@@ -265,7 +264,7 @@ class GrownDamageTest {
   }
 
   private VerifyJob.Result verify() throws IOException {
-    return new VerifyJob(spark, Tiny.settings(List.of("verify.rows=0")), cache.toString()).run();
+    return Tiny.verify(cache, "verify.rows=0");
   }
 
   private static Map<String, List<byte[]>> cells(Path cache) throws IOException {
@@ -279,17 +278,10 @@ class GrownDamageTest {
   }
 
   private static Settings settings(Path cache, String... more) {
-    return Tiny.settings(
-        List.of(
-            "teacher.path=" + Tiny.CLS,
-            corpus,
-            "corpus.text=text",
-            "corpus.label=label",
-            "corpus.max-length=40",
-            "cache.path=" + cache,
-            "cache.shard-tokens=256",
-            "targets.hidden=[2]",
-            "targets.dtype=float32"),
-        more);
+    return TinyRecipe.labelled(corpus)
+        .cache(cache)
+        .shardTokens(256)
+        .with("targets.hidden=[2]", "targets.dtype=float32")
+        .settings(more);
   }
 }

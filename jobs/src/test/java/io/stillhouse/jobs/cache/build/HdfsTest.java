@@ -7,6 +7,7 @@ import io.stillhouse.config.Settings;
 import io.stillhouse.error.StillhouseException;
 import io.stillhouse.jobs.MiniHdfs;
 import io.stillhouse.jobs.Tiny;
+import io.stillhouse.jobs.TinyRecipe;
 import io.stillhouse.jobs.cache.check.CacheDiff;
 import io.stillhouse.jobs.cache.check.VacuumJob;
 import io.stillhouse.jobs.cache.check.VerifyJob;
@@ -40,8 +41,8 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
 /**
- * The promises that a cache makes on HDFS. It is reached by the name of a name service, which means
- * something only where Spark's {@code spark.hadoop.*} arrive.
+ * Guarantees of a cache on HDFS. HDFS is addressed by the name of a name service, which resolves
+ * only where Spark's {@code spark.hadoop.*} settings are applied.
  */
 @Tag("spark")
 class HdfsTest {
@@ -53,7 +54,7 @@ class HdfsTest {
   private static Path corpus;
 
   @BeforeAll
-  static void starts() throws IOException {
+  static void startsCluster() throws IOException {
     hdfs = MiniHdfs.start(shared.resolve("hdfs"));
     Tiny.spark().stop();
     SparkSession.Builder builder =
@@ -66,20 +67,20 @@ class HdfsTest {
   }
 
   @AfterAll
-  static void stops() throws IOException {
+  static void stopsCluster() throws IOException {
     spark.stop();
     hdfs.close();
   }
 
   @Test
-  void aPublishedFileIsWholeAndAlone() throws IOException {
+  void publishesCompleteFileOnly() throws IOException {
     storage.publishExclusively(at("whole/a/entry.json"), bytes("whole"));
     assertThat(storage.readText(at("whole/a/entry.json"))).isEqualTo("whole");
     assertThat(names("whole/a")).containsExactly("entry.json");
   }
 
   @Test
-  void aGrowingFileIsReadWhileItIsWritten() throws IOException {
+  void readsFileWhileItIsWritten() throws IOException {
     try (OutputStream out = storage.openGrowing(at("grows/steps.jsonl"))) {
       out.write(bytes("one\n"));
       out.flush();
@@ -91,7 +92,7 @@ class HdfsTest {
   }
 
   @Test
-  void aFileIsReplacedInOneStep() throws IOException {
+  void replacesFileAtomically() throws IOException {
     storage.writeText(at("replaced/a.json"), "first");
     storage.writeText(at("replaced/a.json"), "second");
     assertThat(storage.readText(at("replaced/a.json"))).isEqualTo("second");
@@ -99,7 +100,7 @@ class HdfsTest {
   }
 
   @Test
-  void whatHasTheNameAlreadyStays() throws IOException {
+  void doesNotOverwriteExistingFile() throws IOException {
     storage.publishExclusively(at("stays/entry.json"), bytes("first"));
     assertThatThrownBy(
             () -> storage.publishExclusively(at("stays/entry.json"), bytes("second, longer")))
@@ -109,7 +110,7 @@ class HdfsTest {
   }
 
   @Test
-  void ofManyWritersAtOnceOneWins() throws Exception {
+  void oneOfManyConcurrentWritersWins() throws Exception {
     ExecutorService threads = Executors.newFixedThreadPool(8);
     try {
       for (int round = 0; round < 20; round++) {
@@ -132,7 +133,7 @@ class HdfsTest {
   }
 
   @Test
-  void aDirectoryIsNotMovedIntoAnother() throws IOException {
+  void doesNotMoveDirectoryIntoAnother() throws IOException {
     storage.writeText(at("moves/from/x"), "x");
     storage.writeText(at("moves/to/y"), "y");
     assertThatThrownBy(() -> storage.renameExclusively(at("moves/from"), at("moves/to")))
@@ -143,7 +144,7 @@ class HdfsTest {
   }
 
   @Test
-  void aSecondWriterOfAManifestIsRefused() throws IOException {
+  void rejectsSecondWriterOfManifest() throws IOException {
     ManifestLog one = ManifestLog.read(storage, at("manifests"));
     ManifestLog other = ManifestLog.read(storage, at("manifests"));
     one.append(new ManifestChange.FilesAdded(List.of(file("a")), List.of()));
@@ -157,7 +158,7 @@ class HdfsTest {
   }
 
   @Test
-  void ofTwoPlansTheFirstWins() throws IOException {
+  void firstOfTwoConcurrentPlansWins() throws IOException {
     Staging first = plan("first");
     Staging second = plan("second");
     first.becomeTheCache();
@@ -170,7 +171,7 @@ class HdfsTest {
   }
 
   @Test
-  void aCacheIsTheLocalOneAndTrainsTheSameStudents() throws IOException {
+  void cacheAndStudentsEqualLocalOnes() throws IOException {
     String there = hdfs.uri() + "/whole";
     Path here = shared.resolve("whole");
     for (String place : List.of(there, here.toString())) {
@@ -191,7 +192,7 @@ class HdfsTest {
   }
 
   @Test
-  void damageIsFoundAndMended() throws IOException {
+  void findsAndRepairsDamage() throws IOException {
     String there = hdfs.uri() + "/damaged";
     Settings settings = settings(there);
     new CacheJob(spark, settings).run();
@@ -213,21 +214,21 @@ class HdfsTest {
 
   /** A quota is the full disk of a shared cluster. */
   @Test
-  void aSpentQuotaIsTheUsersToMend() throws IOException {
+  void reportsExhaustedQuotaAsUserError() throws IOException {
     String there = hdfs.uri() + "/quota";
     org.apache.hadoop.fs.Path directory = new org.apache.hadoop.fs.Path(there);
-    assertRefused(settings(there), directory, 20 << 20); // a file begun counts with 64 MB
+    assertQuotaReported(settings(there), directory, 20 << 20); // a file begun counts with 64 MB
     hdfs.limit(directory, 1L << 40);
     new CacheJob(spark, settings(there)).run();
-    // Planned, and whole but for a layer.
+    // The cache is planned and complete except for one layer.
     Settings more = settings(there, "targets.hidden=[0,1,3]");
-    assertRefused(more, directory, 1);
+    assertQuotaReported(more, directory, 1);
     hdfs.limit(directory, 1L << 40);
     assertThat(new CacheJob(spark, more).run().columns()).contains("hidden_01");
     assertThat(new VerifyJob(spark, more, there + "/cache").run().sound()).isTrue();
   }
 
-  private static void assertRefused(
+  private static void assertQuotaReported(
       Settings settings, org.apache.hadoop.fs.Path directory, long bytes) throws IOException {
     hdfs.limit(directory, bytes);
     assertThatThrownBy(() -> new CacheJob(spark, settings).run())
@@ -241,18 +242,12 @@ class HdfsTest {
   }
 
   private static Settings settings(String directory, String... more) {
-    return Tiny.settings(
-        List.of(
-            "teacher.path=" + Tiny.CLS,
-            "corpus.path=" + corpus,
-            "corpus.text=text",
-            "corpus.label=label",
-            "corpus.max-length=40",
-            "cache.path=" + directory + "/cache",
-            "cache.shard-tokens=300",
+    return TinyRecipe.labelled(corpus)
+        .cache(directory + "/cache")
+        .shardTokens(300)
+        .tinyBertTargets()
+        .with(
             "targets.dtype=float32",
-            "targets.hidden=[0,3]",
-            "targets.attention=[3]",
             "student.layers=1",
             "loss.soft-label.weight=1",
             "loss.hidden-mse.weight=1",
@@ -261,8 +256,8 @@ class HdfsTest {
             "train.epochs=1",
             "train.batch-size=16",
             "train.checkpoint-every=2",
-            "train.threads=1"),
-        more);
+            "train.threads=1")
+        .settings(more);
   }
 
   private static List<String> named(String cache, Family family) throws IOException {

@@ -23,7 +23,7 @@ import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
-/** What a local cache without targets loses, and gets back. */
+/** Restores lost and damaged files of a local cache without targets. */
 class RepairTest {
   private static final CachedTeacher TEACHER =
       new CachedTeacher("large", Map.of(), Map.of("config.json", "hash"));
@@ -34,13 +34,13 @@ class RepairTest {
   private CachePlan plan;
 
   @BeforeEach
-  void plansACache() throws IOException {
+  void plansCache() throws IOException {
     cache = new LocalCache(directory.resolve("cache"));
     plan = cache.plan(2);
   }
 
   @Test
-  void restoresThePlanFromTheManifest() throws IOException {
+  void restoresMissingPlanFromManifest() throws IOException {
     Files.delete(file(CachePlan.FILE));
     repair();
 
@@ -48,7 +48,7 @@ class RepairTest {
   }
 
   @Test
-  void restoresADamagedPlanFromTheManifest() throws IOException {
+  void restoresDamagedPlanFromManifest() throws IOException {
     Files.writeString(file(CachePlan.FILE), "{}");
     repair();
 
@@ -56,7 +56,7 @@ class RepairTest {
   }
 
   @Test
-  void appendsThePlansEntryIfItIsLost() throws IOException {
+  void appendsLostEntryOfPlan() throws IOException {
     Files.delete(file("manifest/00000000.json"));
     ManifestLog manifest = cache.manifest();
     new Repair(cache.storage, cache.path, manifest).restore(noInputs());
@@ -65,7 +65,7 @@ class RepairTest {
   }
 
   @Test
-  void refusesACacheThatHasLostBothCopiesOfThePlan() throws IOException {
+  void rejectsCacheWithoutAnyCopyOfPlan() throws IOException {
     Files.delete(file(CachePlan.FILE));
     Files.writeString(file("manifest/00000000.json"), "{}");
 
@@ -76,7 +76,7 @@ class RepairTest {
   }
 
   @Test
-  void refusesADirectoryThatIsNotACache() throws IOException {
+  void rejectsDirectoryThatIsNotCache() throws IOException {
     LocalCache other = new LocalCache(Files.createDirectories(directory.resolve("other")));
 
     assertThatThrownBy(() -> new Repair(other.storage, other.path, other.manifest()))
@@ -85,7 +85,7 @@ class RepairTest {
   }
 
   @Test
-  void restoresThePlanOfAPartFromTheManifest() throws IOException {
+  void restoresPlanOfPartFromManifest() throws IOException {
     cache.manifest().append(new ManifestChange.PartAdded(part()));
     Repair repair = repair();
 
@@ -94,7 +94,7 @@ class RepairTest {
   }
 
   @Test
-  void appendsTheEntryOfAPartFromItsFile() throws IOException {
+  void appendsEntryOfPartFromItsFile() throws IOException {
     cache.storage.writeText(part().file(cache.path), part().toJson());
     ManifestLog manifest = cache.manifest();
     new Repair(cache.storage, cache.path, manifest).restore(noInputs());
@@ -103,7 +103,7 @@ class RepairTest {
   }
 
   @Test
-  void restoresTheRecordOfATeacherFromTheManifest() throws IOException {
+  void restoresRecordOfTeacherFromManifest() throws IOException {
     cache.manifest().append(new ManifestChange.TeacherAdded(TEACHER));
     Repair repair = repair();
 
@@ -112,7 +112,7 @@ class RepairTest {
   }
 
   @Test
-  void appendsTheEntryOfATeacherFromItsRecord() throws IOException {
+  void appendsEntryOfTeacherFromItsRecord() throws IOException {
     cache.storage.writeText(TEACHER.file(cache.path), TEACHER.toJson());
     ManifestLog manifest = cache.manifest();
     new Repair(cache.storage, cache.path, manifest).restore(noInputs());
@@ -121,7 +121,7 @@ class RepairTest {
   }
 
   @Test
-  void takesTheInputsOfLostShardsAlone() throws IOException {
+  void restoresInputsOfLostShardsOnly() throws IOException {
     ManifestLog manifest = cache.manifest();
     String lost = manifest.state().inputs(1).orElseThrow().path();
     manifest.append(new ManifestChange.Revoked(List.of(lost), List.of()));
@@ -135,7 +135,7 @@ class RepairTest {
   }
 
   @Test
-  void refusesACorpusThatNoLongerHasThePlannedRows() throws IOException {
+  void rejectsCorpusWithoutPlannedRows() throws IOException {
     ManifestLog manifest = cache.manifest();
     String lost = manifest.state().inputs(1).orElseThrow().path();
     manifest.append(new ManifestChange.Revoked(List.of(lost), List.of()));
@@ -148,7 +148,7 @@ class RepairTest {
   }
 
   @Test
-  void restoresMissingAndChangedFilesOfATeacher() throws IOException {
+  void restoresMissingAndChangedFilesOfTeacher() throws IOException {
     HuggingFaceDirectory teacher = HuggingFaceDirectory.open(Tiny.CLS);
     Map<String, String> files = Fingerprints.directory(cache.storage, Tiny.CLS);
     Path home = Files.createDirectories(file("teacher"));
@@ -173,7 +173,7 @@ class RepairTest {
 
   private static Repair.Inputs noInputs() {
     return (staging, part) -> {
-      // Lost entries take the list of inputs with them; the files are the same.
+      // A lost entry also loses the list of inputs; the files are the same.
       return write(staging, part.shards());
     };
   }

@@ -16,7 +16,7 @@ import java.util.concurrent.CountDownLatch;
 import java.util.stream.IntStream;
 import org.junit.jupiter.api.Test;
 
-/** Jobs of tasks that compute nothing, behind a window that a test moves. */
+/** Jobs whose tasks compute nothing, for a window that the tests move. */
 class RollingJobsTest {
   private final FakeWindow window = new FakeWindow();
   private final List<List<Integer>> jobs = new CopyOnWriteArrayList<>();
@@ -50,7 +50,7 @@ class RollingJobsTest {
   }
 
   @Test
-  void runsOneJobForAllShardsThatTheWindowHolds() throws IOException {
+  void runsOneJobForAllShardsInWindow() throws IOException {
     run(4);
 
     assertThat(jobs).containsExactly(List.of(0, 1), List.of(2, 3));
@@ -65,7 +65,7 @@ class RollingJobsTest {
   }
 
   @Test
-  void tellsTheWindowWhichShardsAreStillComputed() throws IOException {
+  void tellsWindowWhichShardsAreBeingComputed() throws IOException {
     CountDownLatch moved = new CountDownLatch(1);
     RollingJobs.ShardWindow watched =
         new RollingJobs.ShardWindow() {
@@ -95,7 +95,7 @@ class RollingJobsTest {
   }
 
   @Test
-  void notesWhatItWaitsForWhileNoJobRuns() throws IOException {
+  void showsWhatItWaitsForWhileIdle() throws IOException {
     window.moves = false;
     new RollingJobs(
             window,
@@ -112,7 +112,7 @@ class RollingJobsTest {
   }
 
   @Test
-  void throwsWhatAJobThrows() {
+  void rethrowsExceptionOfJob() {
     IllegalStateException failure = new IllegalStateException("lost");
 
     assertThatThrownBy(

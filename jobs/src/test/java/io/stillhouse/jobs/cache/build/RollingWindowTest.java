@@ -24,7 +24,7 @@ class RollingWindowTest {
   private Lease lease;
 
   @BeforeEach
-  void plansTheCache() throws IOException {
+  void plansCache() throws IOException {
     cache = new LocalCache(directory.resolve("cache"));
     cache.plan(4);
     manifest = cache.manifest();
@@ -32,12 +32,12 @@ class RollingWindowTest {
   }
 
   @AfterEach
-  void closesTheLease() throws IOException {
+  void closesLease() throws IOException {
     lease.close();
   }
 
   @Test
-  void holdsTheFirstShardsBeforeAnyStudentHasRead() throws IOException {
+  void startsWithFirstShards() throws IOException {
     RollingWindow window = moved();
 
     assertThat(List.of(window.holds(0), window.holds(1), window.holds(2)))
@@ -45,12 +45,12 @@ class RollingWindowTest {
   }
 
   @Test
-  void waitsForAStudentBeforeThereIsOne() throws IOException {
+  void waitsForFirstStudent() throws IOException {
     assertThat(moved().waitsFor()).isEqualTo("waits for a student: run train with the same recipe");
   }
 
   @Test
-  void startsAtTheShardThatTheSlowestStudentNeeds() throws IOException {
+  void startsAtShardOfSlowestStudent() throws IOException {
     acknowledge("fast", 3);
     acknowledge("slow", 1);
     RollingWindow window = moved();
@@ -60,7 +60,7 @@ class RollingWindowTest {
   }
 
   @Test
-  void namesTheSlowestStudents() throws IOException {
+  void namesSlowestStudents() throws IOException {
     acknowledge("a", 1);
     acknowledge("b", 1);
     acknowledge("c", 2);
@@ -82,7 +82,7 @@ class RollingWindowTest {
   }
 
   @Test
-  void doesNotDropAShardThatIsBeingComputed() throws IOException {
+  void doesNotDropShardThatIsBeingComputed() throws IOException {
     acknowledge("student", 2);
     RollingWindow window = window();
     window.move(Set.of(0));
@@ -91,7 +91,7 @@ class RollingWindowTest {
   }
 
   @Test
-  void doesNotMoveBackWhenAStudentJoins() throws IOException {
+  void doesNotMoveBackWhenStudentJoins() throws IOException {
     acknowledge("student", 2);
     RollingWindow window = moved();
     acknowledge("late", 0);
@@ -101,7 +101,7 @@ class RollingWindowTest {
   }
 
   @Test
-  void removesUnnamedFilesOfADroppedShardAtOnce() throws IOException {
+  void removesUnnamedFilesOfDroppedShardAtOnce() throws IOException {
     cache.create("hidden/shard-000000-0000.parquet");
     acknowledge("student", 1);
     RollingWindow window = moved(); // drops the shard

@@ -3,12 +3,11 @@ package io.stillhouse.jobs.cache.build;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
-import ai.djl.ndarray.NDArray;
-import ai.djl.ndarray.NDManager;
 import io.stillhouse.checkpoint.HuggingFaceDirectory;
 import io.stillhouse.config.Settings;
 import io.stillhouse.error.StillhouseException;
 import io.stillhouse.jobs.Tiny;
+import io.stillhouse.jobs.TinyRecipe;
 import io.stillhouse.jobs.cache.check.VerifyJob;
 import io.stillhouse.jobs.cache.layout.CacheFile;
 import io.stillhouse.jobs.cache.layout.CacheRecord;
@@ -19,18 +18,13 @@ import io.stillhouse.jobs.evaluate.Evaluation;
 import io.stillhouse.jobs.storage.Storage;
 import io.stillhouse.jobs.train.TrainJob;
 import io.stillhouse.jobs.train.student.TrainedStudent;
-import io.stillhouse.spec.EncoderSpec;
 import io.stillhouse.spec.Head;
 import io.stillhouse.target.Column;
 import io.stillhouse.target.Targets;
 import java.io.IOException;
-import java.nio.file.Files;
 import java.nio.file.Path;
-import java.util.ArrayList;
-import java.util.Collections;
 import java.util.List;
 import java.util.Map;
-import org.apache.commons.io.FileUtils;
 import org.apache.hadoop.conf.Configuration;
 import org.apache.spark.sql.SparkSession;
 import org.junit.jupiter.api.BeforeAll;
@@ -39,7 +33,7 @@ import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
-/** Targets of another teacher over the shards of a cache that has one already. */
+/** Adds targets of a second teacher to a cache. */
 @Tag("spark")
 class SecondTeacherTest {
   private static final Storage STORAGE = new Storage(new Configuration());
@@ -50,6 +44,7 @@ class SecondTeacherTest {
   private static SparkSession spark;
   private static Path corpus;
   private static Path base;
+  private static Path both;
   private static Path shallow;
   private static CacheRecord first;
 
@@ -61,17 +56,22 @@ class SecondTeacherTest {
     corpus = Tiny.labelled(shared.resolve("rows.tsv"), 60, "LABEL_2", "0");
     base = shared.resolve("cache");
     first = new CacheJob(spark, settings(base)).run();
-    shallow = teacher(shared.resolve("shallow"), 1.25f, 2, head());
+    shallow = Tiny.shallow(shared.resolve("shallow"), 1.25f, head());
+    both = Tiny.copy(base, shared.resolve("both"));
+    new CacheJob(spark, settings(both, ofShallow())).run();
   }
 
   @BeforeEach
-  void copiesTheCache() throws IOException {
-    cache = directory.resolve("cache");
-    FileUtils.copyDirectory(base.toFile(), cache.toFile());
+  void copiesCache() throws IOException {
+    cache = Tiny.copy(base, directory.resolve("cache"));
+  }
+
+  private void hasBothTeachers() throws IOException {
+    cache = Tiny.copy(both, directory.resolve("both"));
   }
 
   @Test
-  void itsTargetsLieBesideTheFirstOnesWhichStay() throws IOException {
+  void addingTeacherKeepsTargetsOfFirst() throws IOException {
     Map<String, byte[]> before = Tiny.files(cache);
     List<CacheFile> listed = manifest().state().files();
     Map<String, List<byte[]>> cells = cells("", Targets.LOGITS, Targets.hidden(3));
@@ -98,7 +98,7 @@ class SecondTeacherTest {
   }
 
   @Test
-  void verifyHoldsEachTeacherAgainstItsOwnTargets() throws IOException {
+  void verifyComparesEachTeacherWithItsOwnTargets() throws IOException {
     second("targets.dtype=float16");
 
     VerifyJob.Result result = verify("verify.rows=16");
@@ -118,8 +118,9 @@ class SecondTeacherTest {
   }
 
   @Test
-  void studentsAndEvaluationsTakeTheTeacherThatIsNamed() throws IOException {
-    second();
+  void trainUsesNamedTeacher() throws IOException {
+    hasBothTeachers();
+
     TrainedStudent mine = train("of-shallow", "teacher.name=shallow");
     TrainedStudent other = train("of-first");
 
@@ -127,26 +128,43 @@ class SecondTeacherTest {
         .isNotEqualTo(other.losses().first().get("hidden-mse"));
     assertThat(mine.losses().last().get("hidden-mse"))
         .isLessThan(mine.losses().first().get("hidden-mse"));
-    Evaluation named = evaluate("teacher.name=shallow");
-    assertThat(named.models().get(0).parameters())
+  }
+
+  @Test
+  void evaluateUsesNamedTeacher() throws IOException {
+    hasBothTeachers();
+
+    assertThat(evaluate("teacher.name=shallow").models().get(0).parameters())
         .isEqualTo(HuggingFaceDirectory.open(shallow).spec().parameterCount())
         .isLessThan(evaluate().models().get(0).parameters());
+  }
+
+  @Test
+  void trainRejectsUnknownTeacher() throws IOException {
+    hasBothTeachers();
+
     assertThatThrownBy(() -> train("of-none", "teacher.name=large"))
         .isInstanceOf(StillhouseException.class)
         .hasMessageContaining("has no teacher 'large'; besides the first")
         .hasMessageContaining("[shallow]")
         .hasMessageContaining("correct teacher.name");
+  }
+
+  @Test
+  void trainRejectsColumnThatNamedTeacherLacks() throws IOException {
+    hasBothTeachers();
+
     assertThatThrownBy(() -> train("of-deep", "teacher.name=shallow", "student.layers=2"))
         .hasMessageContaining("lacks hidden_01 of teacher 'shallow' in some shards");
   }
 
   @Test
-  void newTextUnderOneTeacherIsMissingOfTheOther() throws IOException {
-    second();
+  void newTextLacksTargetsOfOtherTeacher() throws IOException {
+    hasBothTeachers();
     Path more = Tiny.labelled(directory.resolve("more/more.tsv"), 20, "1", "0");
-    String both = "corpus.path=[" + corpus + "," + more + "]";
+    String files = "corpus.path=[" + corpus + "," + more + "]";
 
-    CacheRecord grown = second(both);
+    CacheRecord grown = second(files);
 
     assertThat(grown.rows()).isEqualTo(80);
     int added = grown.shards() - first.shards();
@@ -156,75 +174,54 @@ class SecondTeacherTest {
             "hidden_01 in %d shards".formatted(added),
             "hidden_03 in %d shards".formatted(added),
             "logits in %d shards".formatted(added));
-    assertThat(new CacheJob(spark, settings(cache, both)).run().computedShards()).isEqualTo(added);
+    assertThat(new CacheJob(spark, settings(cache, files)).run().computedShards()).isEqualTo(added);
     assertThat(verify("verify.rows=8").sound()).isTrue();
     assertThat(cells("shallow", Targets.hidden(2))).hasSize(80);
-    // Labels are made for the first teacher's classes, whoever's run it is.
+    // Labels always use the first teacher's classes.
     assertThat(reader("", List.of()).inputs(grown.shards() - 1)).allMatch(row -> row.label() < 2);
   }
 
   @Test
-  void aTeacherWithAnotherTokenizerIsRefused() throws IOException {
+  void rejectsTeacherWithDifferentVocabulary() throws IOException {
     Map<String, byte[]> before = Tiny.files(cache);
     Path swapped = directory.resolve("swapped");
-    FileUtils.copyDirectory(shallow.toFile(), swapped.toFile());
-    List<String> vocabulary = new ArrayList<>(Files.readAllLines(swapped.resolve("vocab.txt")));
-    int of = vocabulary.indexOf("of");
-    Collections.swap(vocabulary, of, of + 1);
-    Files.write(swapped.resolve("vocab.txt"), vocabulary);
+    String difference = Tiny.swapTokens(shallow, swapped);
+
     assertThatThrownBy(() -> second("teacher.path=" + swapped))
         .isInstanceOf(StillhouseException.class)
         .hasMessageContaining("teacher 'shallow' has another tokenizer")
-        .hasMessageContaining("its token %d is '%s', not 'of'".formatted(of, vocabulary.get(of)))
+        .hasMessageContaining(difference)
         .hasMessageContaining("all teachers of a cache read the same ids");
-
-    Path cased = directory.resolve("cased");
-    FileUtils.copyDirectory(shallow.toFile(), cased.toFile());
-    Files.writeString(
-        cased.resolve("tokenizer_config.json"),
-        "{\"tokenizer_class\": \"BertTokenizer\", \"do_lower_case\": false}");
-    assertThatThrownBy(() -> second("teacher.path=" + cased))
-        .hasMessageContaining("teacher 'shallow' has another tokenizer")
-        .hasMessageContaining("it tokenizes 'Ünïted NATIONS");
     assertThat(Tiny.files(cache)).usingRecursiveComparison().isEqualTo(before);
   }
 
   @Test
-  void otherFilesThatGiveTheSameIdsAreNoOtherTokenizer() throws IOException {
-    Path same = directory.resolve("same");
-    FileUtils.copyDirectory(shallow.toFile(), same.toFile());
-    Files.writeString(
-        same.resolve("tokenizer_config.json"),
-        "{\"tokenizer_class\": \"BertTokenizer\", \"do_lower_case\": true}");
-
-    assertThat(second("teacher.path=" + same).computedShards()).isEqualTo(first.shards());
-  }
-
-  @Test
-  void aTeacherOfAnotherTaskIsRefused() {
-    assertThatThrownBy(() -> second("teacher.path=" + Tiny.REG))
-        .isInstanceOf(StillhouseException.class)
-        .hasMessageContaining("teacher 'shallow' predicts REGRESSION []")
-        .hasMessageContaining("made for CLASSIFICATION [LABEL_0, LABEL_1, LABEL_2]");
-  }
-
-  @Test
-  void aNameStandsForOneTeacherAndOneDtype() throws IOException {
-    second();
-    Path other = teacher(directory.resolve("other"), 1.5f, 2, head());
+  void rejectsDifferentTeacherUnderSameName() throws IOException {
+    hasBothTeachers();
+    Path other = Tiny.shallow(directory.resolve("other"), 1.5f, head());
 
     assertThatThrownBy(() -> second("teacher.path=" + other, "targets.dtype=int8"))
         .isInstanceOf(StillhouseException.class)
         .hasMessageContaining("was built with teacher.sha256 = ")
         .hasMessageContaining("was built with targets.dtype = float32, but this recipe has int8");
+  }
+
+  @Test
+  void rejectsDifferentMaximumLength() throws IOException {
+    hasBothTeachers();
+
     assertThatThrownBy(() -> second("corpus.max-length=20"))
         .hasMessageContaining("corpus.max-length = 40, but this recipe has 20");
-    assertThatThrownBy(() -> Tiny.settings(List.of(), "teacher.name=a/b"))
+  }
+
+  @Test
+  void rejectsInvalidTeacherName() {
+    assertThatThrownBy(() -> settings(cache, "teacher.name=a/b"))
         .hasMessageContaining("teacher.name must be letters, digits or '-', but is 'a/b'");
   }
 
   @Test
-  void aCacheBeginsWithATeacherWithoutAName() {
+  void rejectsSecondTeacherWithoutCache() {
     cache = directory.resolve("none");
     assertThatThrownBy(this::second)
         .isInstanceOf(StillhouseException.class)
@@ -234,8 +231,8 @@ class SecondTeacherTest {
   }
 
   @Test
-  void aRowWithoutFiniteOutputIsLostToItsTeacherAlone() throws IOException {
-    Path broken = teacher(directory.resolve("broken"), Float.NaN, 2, head());
+  void nonFiniteOutputInvalidatesRowForItsTeacherOnly() throws IOException {
+    Path broken = Tiny.shallow(directory.resolve("broken"), Float.NaN, head());
 
     CacheRecord result = second("teacher.path=" + broken, "cache.max-invalid=1");
 
@@ -245,25 +242,16 @@ class SecondTeacherTest {
   }
 
   @Test
-  void aMaskedLmReadsPlainRowsButAClassifierNoMaskedOnes() throws IOException {
+  void addsMaskedLmToPlainRows() throws IOException {
     CacheRecord plain =
         second("teacher.path=" + Tiny.MLM, "targets.hidden=[]", "targets.mlm-logits=derived");
-    assertThat(plain.columns()).containsExactly("hidden_03");
 
-    cache = directory.resolve("masked");
-    Path lines = Tiny.lines(directory.resolve("lines.txt"), 10);
-    String[] recipe = {"corpus.path=" + lines, "corpus.text=", "corpus.label="};
-    List<String> masked = new ArrayList<>(List.of(recipe));
-    masked.add("teacher.path=" + Tiny.MLM);
-    new CacheJob(spark, settings(cache, masked.toArray(String[]::new))).run();
-    assertThatThrownBy(() -> second(recipe))
-        .hasMessageContaining("predicts CLASSIFICATION")
-        .hasMessageContaining("its rows are masked: name another cache.path");
+    assertThat(plain.columns()).containsExactly("hidden_03");
   }
 
   @Test
-  void aHeadlessTeacherGivesHiddenStatesAlone() throws IOException {
-    Path headless = teacher(directory.resolve("headless"), 1.5f, 2, Head.NONE);
+  void headlessTeacherHasHiddenStatesOnly() throws IOException {
+    Path headless = Tiny.shallow(directory.resolve("headless"), 1.5f, Head.NONE);
 
     assertThat(second("teacher.path=" + headless).columns()).containsExactly("hidden_02");
   }
@@ -272,58 +260,29 @@ class SecondTeacherTest {
     return HuggingFaceDirectory.open(Tiny.CLS).spec().head();
   }
 
-  /** Writes a teacher of some of the classifier's blocks, its embeddings scaled. */
-  private static Path teacher(Path to, float scale, int layers, Head head) throws IOException {
-    HuggingFaceDirectory from = HuggingFaceDirectory.open(Tiny.CLS);
-    EncoderSpec spec = from.spec();
-    EncoderSpec fewer =
-        new EncoderSpec(
-            spec.embeddings(),
-            new EncoderSpec.Blocks(
-                layers, spec.hiddenSize(), spec.heads(), spec.blocks().intermediateSize()),
-            spec.numerics(),
-            head);
-    String norm = "bert.embeddings.LayerNorm.weight";
-    try (NDManager manager = NDManager.newBaseManager()) {
-      Map<String, NDArray> weights = from.weights(manager);
-      weights.keySet().retainAll(fewer.parameters().keySet());
-      float[] values = weights.get(norm).toFloatArray();
-      for (int i = 0; i < values.length; i++) {
-        values[i] *= scale;
-      }
-      weights.put(norm, manager.create(values, weights.get(norm).getShape()));
-      HuggingFaceDirectory.write(to, fewer, weights, Tiny.CLS);
-    }
-    return to;
-  }
-
   private TrainedStudent train(String name, String... more) throws IOException {
-    List<String> all =
-        new ArrayList<>(
-            List.of(
-                "train.path=" + directory.resolve("students"),
+    Settings settings =
+        recipe(cache)
+            .student(directory.resolve("students"))
+            .withoutBaseline()
+            .with(
                 "student.name=" + name,
-                "student.layers=1",
+                "student.hidden-size=0",
                 "student.layer-map=top",
-                "student.init=random",
-                "student.dropout=0",
-                "loss.soft-label.weight=1",
-                "loss.hidden-mse.weight=1",
-                "train.batch-size=8",
-                "train.learning-rate=1e-2",
-                "train.baseline=false"));
-    all.addAll(List.of(more));
-    return new TrainJob(spark, settings(cache, all.toArray(String[]::new))).run().students().get(0);
+                "train.epochs=3",
+                "train.learning-rate=1e-2")
+            .settings(more);
+    return new TrainJob(spark, settings).run().students().get(0);
   }
 
   private Evaluation evaluate(String... more) throws IOException {
-    List<String> all =
-        new ArrayList<>(
-            List.of(
+    Settings settings =
+        recipe(cache)
+            .with(
                 "train.path=" + directory.resolve("nothing"),
-                "evaluate.output=" + directory.resolve("evaluation.json")));
-    all.addAll(List.of(more));
-    return new EvaluateJob(spark, settings(cache, all.toArray(String[]::new))).run();
+                "evaluate.output=" + directory.resolve("evaluation.json"))
+            .settings(more);
+    return new EvaluateJob(spark, settings).run();
   }
 
   private CacheReader reader(String teacher, List<Column> columns) throws IOException {
@@ -339,33 +298,29 @@ class SecondTeacherTest {
   }
 
   private org.apache.hadoop.fs.Path hadoop() {
-    return new org.apache.hadoop.fs.Path("file:" + cache);
+    return CacheRows.hadoop(cache);
   }
 
   private VerifyJob.Result verify(String... settings) throws IOException {
-    return new VerifyJob(spark, Tiny.settings(List.of(), settings), cache.toString()).run();
+    return Tiny.verify(cache, settings);
   }
 
   private CacheRecord second(String... more) throws IOException {
-    List<String> all =
-        new ArrayList<>(
-            List.of("teacher.name=shallow", "teacher.path=" + shallow, "targets.hidden=[2]"));
-    all.addAll(List.of(more));
-    return new CacheJob(spark, settings(cache, all.toArray(String[]::new))).run();
+    return new CacheJob(spark, recipe(cache).with(ofShallow()).settings(more)).run();
+  }
+
+  private static String[] ofShallow() {
+    return new String[] {"teacher.name=shallow", "teacher.path=" + shallow, "targets.hidden=[2]"};
   }
 
   private static Settings settings(Path cache, String... more) {
-    return Tiny.settings(
-        List.of(
-            "teacher.path=" + Tiny.CLS,
-            "corpus.path=" + corpus,
-            "corpus.text=text",
-            "corpus.label=label",
-            "corpus.max-length=40",
-            "cache.path=" + cache,
-            "cache.shard-tokens=300",
-            "targets.hidden=[1,3]",
-            "targets.dtype=float32"),
-        more);
+    return recipe(cache).settings(more);
+  }
+
+  private static TinyRecipe recipe(Path cache) {
+    return TinyRecipe.labelled(corpus)
+        .cache(cache)
+        .shardTokens(300)
+        .with("targets.hidden=[1,3]", "targets.dtype=float32");
   }
 }

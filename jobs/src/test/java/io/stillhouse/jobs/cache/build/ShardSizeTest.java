@@ -21,40 +21,40 @@ class ShardSizeTest {
           Head.NONE);
 
   @Test
-  void corpusOfManyShardsHasShardsOfTheRecipesSize() {
+  void largeCorpusUsesShardSizeOfRecipe() {
     assertThat(new ShardSize(1_000_000).tokens(100_000_000)).isEqualTo(1_000_000);
   }
 
   @Test
-  void smallCorpusIsDividedIntoSixteenShards() {
+  void smallCorpusHasSixteenShards() {
     assertThat(new ShardSize(1_000_000).tokens(160_000)).isEqualTo(10_001);
   }
 
   @Test
-  void tinyCorpusHasShardsOfAtLeastAThousandTokens() {
+  void shardsHaveAtLeastThousandTokens() {
     assertThat(new ShardSize(1_000_000).tokens(2000)).isEqualTo(1024);
   }
 
   @Test
-  void recipesSizeIsTheMostEvenForATinyCorpus() {
+  void shardSizeOfRecipeIsUpperLimit() {
     assertThat(new ShardSize(300).tokens(2000)).isEqualTo(300);
   }
 
   @Test
-  void smallTargetsLeaveTheRecipesSize() {
+  void smallTargetsDoNotLimitShardSize() {
     assertThat(size(TargetChoice.nothing(Dtype.FLOAT32), "cache.shard-tokens=400000"))
         .isEqualTo(new ShardSize(400_000));
   }
 
   @Test
-  void largeTargetsLimitAShardTo256MebibytesOfThem() {
+  void largeTargetsLimitShardTo256Mebibytes() {
     // A token of one float32 state takes 768 * 4 bytes: 2^28 / 3072 tokens.
     assertThat(size(hidden(List.of(12)), "cache.shard-tokens=100000000"))
         .isEqualTo(new ShardSize((1L << 28) / 3072));
   }
 
   @Test
-  void shardHoldsAtLeastOneRow() {
+  void shardHasAtLeastOneRow() {
     List<Integer> blocks = List.of(1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12);
     TargetChoice scores =
         new TargetChoice(

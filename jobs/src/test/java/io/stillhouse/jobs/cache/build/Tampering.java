@@ -9,11 +9,11 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import org.apache.hadoop.conf.Configuration;
 
-/** Changes a cache as no user could, so that it passes for untouched. */
+/** Changes files of a cache together with their recorded hashes, so that checks pass. */
 public final class Tampering {
   private Tampering() {}
 
-  /** Makes the plan vouch for the teacher's files as they are now. */
+  /** Records the current hashes of the teacher's files in the plan. */
   public static void acceptTeacher(Path cache) throws IOException {
     Storage storage = new Storage(new Configuration());
     CachePlan plan = CachePlan.first(storage, new org.apache.hadoop.fs.Path(cache.toUri()));

@@ -9,6 +9,7 @@ import io.stillhouse.checkpoint.HuggingFaceDirectory;
 import io.stillhouse.config.Settings;
 import io.stillhouse.error.StillhouseException;
 import io.stillhouse.jobs.Tiny;
+import io.stillhouse.jobs.TinyRecipe;
 import io.stillhouse.jobs.cache.check.VerifyJob;
 import io.stillhouse.jobs.cache.layout.CachePlan;
 import io.stillhouse.jobs.cache.layout.CacheRecord;
@@ -20,11 +21,9 @@ import java.io.IOException;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
-import java.util.ArrayList;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
-import org.apache.commons.io.FileUtils;
 import org.apache.spark.sql.SparkSession;
 import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Tag;
@@ -33,7 +32,7 @@ import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
 
-/** Each way to keep targets, from the recipe to a trained student; and rows that have none. */
+/** Tests each kind of stored targets, from recipe to trained student, and rows without targets. */
 @Tag("spark")
 class TargetKindsTest {
   @TempDir private Path directory;
@@ -41,7 +40,7 @@ class TargetKindsTest {
   private static SparkSession spark;
 
   @BeforeAll
-  static void opensTheSession() {
+  static void opensSession() {
     spark = Tiny.spark();
   }
 
@@ -55,13 +54,13 @@ class TargetKindsTest {
         "targets.mlm-logits=top-k targets.top-k=8 targets.mlm-positions=masked"
             + " loss.soft-label.positions=masked",
       })
-  void aStudentLearnsFromSoftLabelsHoweverTheyAreKept(String kind) throws IOException {
-    List<String> recipe = maskedLm(kind.split(" "));
+  void studentLearnsFromEveryKindOfSoftLabels(String kind) throws IOException {
+    Settings settings = maskedLm(kind.split(" ")).settings();
 
-    new CacheJob(spark, Tiny.settings(recipe)).run();
-    VerifyJob.Result verified = verify("verify.rows=16");
+    new CacheJob(spark, settings).run();
+    VerifyJob.Result verified = Tiny.verify(cache(), "verify.rows=16");
     assertThat(verified.sound()).as("%s", verified.lines()).isTrue();
-    TrainJob.Result trained = new TrainJob(spark, Tiny.settings(recipe)).run();
+    TrainJob.Result trained = new TrainJob(spark, settings).run();
 
     Map<String, Double> first = trained.students().get(0).losses().first();
     Map<String, Double> last = trained.students().get(0).losses().last();
@@ -69,16 +68,15 @@ class TargetKindsTest {
   }
 
   @Test
-  void temperaturesAndPositionsThatWereNotKeptAreRefused() throws IOException {
-    List<String> recipe = maskedLm("targets.mlm-logits=sampled", "targets.mlm-positions=masked");
-    new CacheJob(spark, Tiny.settings(recipe)).run();
+  void rejectsTemperaturesAndPositionsThatWereNotStored() throws IOException {
+    TinyRecipe recipe = maskedLm("targets.mlm-logits=sampled", "targets.mlm-positions=masked");
+    new CacheJob(spark, recipe.settings()).run();
 
     assertThatThrownBy(
             () ->
                 new TrainJob(
                     spark,
-                    Tiny.settings(
-                        recipe,
+                    recipe.settings(
                         "targets.temperatures=[2]",
                         "loss.soft-label.temperature=3",
                         "loss.soft-label.kind=mse")))
@@ -90,7 +88,7 @@ class TargetKindsTest {
   }
 
   @Test
-  void derivedScoresTrainAsStoredOnes() throws IOException {
+  void derivedScoresTrainSameStudentAsStoredScores() throws IOException {
     Map<String, Double> stored = attention("stored", "float32");
     Map<String, Double> derived = attention("derived", "float32");
     Map<String, Double> int8 = attention("derived", "int8");
@@ -103,14 +101,14 @@ class TargetKindsTest {
   }
 
   @Test
-  void rowsWithoutTextAndNotUtf8KeepAStatusAndAreCounted() throws IOException {
+  void blankAndNonUtf8RowsHaveStatusAndAreCounted() throws IOException {
     Path corpus = invalid();
 
     CacheRecord result = new CacheJob(spark, classified(corpus, "cache.max-invalid=0.1")).run();
 
     assertThat(result.rows()).isEqualTo(42);
     assertThat(result.invalidRows()).isEqualTo(2);
-    assertThat(verify("verify.rows=8").sound()).isTrue();
+    assertThat(Tiny.verify(cache(), "verify.rows=8").sound()).isTrue();
     Storage storage = Storage.ofThisProcess();
     org.apache.hadoop.fs.Path cache = new org.apache.hadoop.fs.Path("file:" + cache());
     CachePlan plan = CachePlan.read(storage, cache);
@@ -131,7 +129,7 @@ class TargetKindsTest {
   }
 
   @Test
-  void tooManyRowsWithoutTargetsStopTheJobAndLeaveNothing() throws IOException {
+  void tooManyInvalidRowsFailJobAndLeaveNothing() throws IOException {
     Path corpus = invalid();
 
     assertThatThrownBy(() -> new CacheJob(spark, classified(corpus)).run())
@@ -142,7 +140,7 @@ class TargetKindsTest {
   }
 
   @Test
-  void aTeacherThatGivesNoNumberForSomeRowsLosesOnlyThose() throws IOException {
+  void nonFiniteOutputInvalidatesOnlyAffectedRows() throws IOException {
     Path teacher = withoutNumberFor("his", Tiny.CLS);
     Path corpus = Tiny.labelled(directory.resolve("rows.tsv"), 60, "LABEL_2", "0");
     long with =
@@ -168,7 +166,7 @@ class TargetKindsTest {
   }
 
   @Test
-  void theSameCommandAgainDoesNotPassTheLimitThatStoppedIt() throws IOException {
+  void rerunDoesNotBypassLimitOfInvalidRows() throws IOException {
     Path teacher = withoutNumberFor("his", Tiny.CLS);
     Path corpus = invalid();
     Settings settings = classified(corpus, "teacher.path=" + teacher, "cache.max-invalid=0.06");
@@ -184,23 +182,21 @@ class TargetKindsTest {
 
   @ParameterizedTest
   @ValueSource(strings = {"dense", "top-k", "sampled"})
-  void rowsWhoseMaskedLmLogitsAreNotFiniteHaveNoTargets(String kind) throws IOException {
+  void rowsWithNonFiniteMaskedLmLogitsHaveNoTargets(String kind) throws IOException {
     // The embedding is the head's weight as well: one logit of every token.
     Path teacher = withoutNumberFor("his", Tiny.MLM);
-    List<String> recipe =
-        maskedLm(
-            "teacher.path=" + teacher,
-            "targets.mlm-logits=" + kind,
-            "targets.top-k=8",
-            "cache.max-invalid=1");
+    Settings settings =
+        maskedLm()
+            .teacher(teacher)
+            .settings("targets.mlm-logits=" + kind, "targets.top-k=8", "cache.max-invalid=1");
 
-    CacheRecord result = new CacheJob(spark, Tiny.settings(recipe)).run();
+    CacheRecord result = new CacheJob(spark, settings).run();
 
     assertThat(result.invalidRows()).isEqualTo(result.rows()).isPositive();
   }
 
   @Test
-  void twoRowsOfOneKeyAreRefused() throws IOException {
+  void rejectsDuplicateKeys() throws IOException {
     String words = "the old man and the sea ".repeat(10);
     Path corpus = directory.resolve("rows.tsv");
     Files.writeString(corpus, "key\ttext\tlabel\na\t%s\t0\na#1\tthe end\t0\n".formatted(words));
@@ -242,8 +238,7 @@ class TargetKindsTest {
 
   /** Returns a model with one word's embedding made NaN. */
   private Path withoutNumberFor(String word, Path model) throws IOException {
-    Path teacher = directory.resolve("teacher");
-    FileUtils.copyDirectory(model.toFile(), teacher.toFile());
+    Path teacher = Tiny.copy(model, directory.resolve("teacher"));
     int id = Files.readAllLines(model.resolve("vocab.txt")).indexOf(word);
     String name = EncoderSpec.WORDS;
     try (NDManager manager = NDManager.newBaseManager()) {
@@ -274,45 +269,28 @@ class TargetKindsTest {
     return directory.resolve("cache");
   }
 
-  private VerifyJob.Result verify(String... settings) throws IOException {
-    return new VerifyJob(spark, Tiny.settings(List.of(), settings), cache().toString()).run();
-  }
-
   private Settings classified(Path corpus, String... more) {
-    return Tiny.settings(
-        List.of(
-            "teacher.path=" + Tiny.CLS,
-            "corpus.path=" + corpus,
-            "corpus.text=text",
-            "corpus.label=label",
-            "corpus.max-length=40",
-            "cache.path=" + cache(),
-            "cache.shard-tokens=300",
-            "targets.hidden=[3]"),
-        more);
+    return TinyRecipe.labelled(corpus)
+        .cache(cache())
+        .shardTokens(300)
+        .with("targets.hidden=[3]")
+        .settings(more);
   }
 
-  private List<String> maskedLm(String... more) throws IOException {
-    Path text = Tiny.lines(directory.resolve("lines.txt"), 48);
-    List<String> recipe =
-        new ArrayList<>(
-            List.of(
-                "teacher.path=" + Tiny.MLM,
-                "corpus.path=" + text,
-                "corpus.max-length=40",
-                "cache.path=" + cache(),
-                "cache.shard-tokens=300",
-                "train.path=" + directory.resolve("students"),
-                "student.layers=1",
-                "student.init=random",
-                "student.dropout=0",
-                "loss.soft-label.weight=1",
-                "loss.soft-label.temperature=2",
-                "train.baseline=false",
-                "train.batch-size=16",
-                "train.epochs=8",
-                "train.learning-rate=5e-3"));
-    recipe.addAll(List.of(more));
-    return recipe;
+  private TinyRecipe maskedLm(String... more) throws IOException {
+    return TinyRecipe.text(Tiny.lines(directory.resolve("lines.txt"), 48))
+        .cache(cache())
+        .shardTokens(300)
+        .student(directory.resolve("students"))
+        .withoutBaseline()
+        .with(
+            "student.hidden-size=0",
+            "student.heads=0",
+            "loss.hidden-mse.weight=0",
+            "loss.soft-label.temperature=2",
+            "train.batch-size=16",
+            "train.epochs=8",
+            "train.learning-rate=5e-3")
+        .with(more);
   }
 }

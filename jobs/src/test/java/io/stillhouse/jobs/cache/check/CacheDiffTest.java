@@ -8,18 +8,16 @@ import ai.djl.ndarray.NDManager;
 import io.stillhouse.checkpoint.HuggingFaceDirectory;
 import io.stillhouse.error.StillhouseException;
 import io.stillhouse.jobs.Tiny;
-import io.stillhouse.jobs.cache.build.CacheJobTest;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.Map;
 import java.util.TreeMap;
-import org.apache.commons.io.FileUtils;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
-/** What {@code diff} must not call equal; {@link CacheJobTest} has caches that are. */
+/** Models that {@code diff} must report as different; {@code CacheJobTest} has equal caches. */
 class CacheDiffTest {
   @TempDir private Path directory;
 
@@ -27,20 +25,20 @@ class CacheDiffTest {
   private Path b;
 
   @BeforeEach
-  void copiesAModelTwice() throws IOException {
+  void copiesModelTwice() throws IOException {
     a = directory.resolve("a");
     b = directory.resolve("b");
-    FileUtils.copyDirectory(Tiny.MLM.toFile(), a.resolve("one").toFile());
-    FileUtils.copyDirectory(Tiny.MLM.toFile(), b.resolve("one").toFile());
+    Tiny.copy(Tiny.MLM, a.resolve("one"));
+    Tiny.copy(Tiny.MLM, b.resolve("one"));
   }
 
   @Test
-  void equalModelsAreEqual() throws IOException {
+  void identicalModelsAreEqual() throws IOException {
     assertThat(CacheDiff.compare(a.toString(), b.toString()).equal()).isTrue();
   }
 
   @Test
-  void oneNumberThatIsNoneIsADifference() throws IOException {
+  void singleNaNIsDifference() throws IOException {
     try (NDManager manager = NDManager.newBaseManager()) {
       HuggingFaceDirectory opened = HuggingFaceDirectory.open(Tiny.MLM);
       Map<String, NDArray> weights = new TreeMap<>(opened.weights(manager));
@@ -57,8 +55,8 @@ class CacheDiffTest {
   }
 
   @Test
-  void aModelOnOneSideAloneIsADifference() throws IOException {
-    FileUtils.copyDirectory(Tiny.MLM.toFile(), b.resolve("two").toFile());
+  void missingModelIsDifference() throws IOException {
+    Tiny.copy(Tiny.MLM, b.resolve("two"));
 
     CacheDiff.Result diff = CacheDiff.compare(a.toString(), b.toString());
 
@@ -67,7 +65,7 @@ class CacheDiffTest {
   }
 
   @Test
-  void nothingIsNotEqualToNothing() throws IOException {
+  void rejectsEmptyDirectories() throws IOException {
     Path nothing = Files.createDirectory(directory.resolve("nothing"));
 
     assertThatThrownBy(() -> CacheDiff.compare(nothing.toString(), nothing.toString()))

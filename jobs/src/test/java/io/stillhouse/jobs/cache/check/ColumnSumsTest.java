@@ -17,28 +17,28 @@ class ColumnSumsTest {
   private final ColumnSums sums = new ColumnSums(Targets.LOGITS, ColumnSums.Source.STORED);
 
   @Test
-  void errorIsTheRelativeDistanceOfCachedFromLiveNumbers() {
+  void errorIsRelativeDistanceBetweenCachedAndLive() {
     sums.add(row(logits(3, 3.5f), logits(3, 4), logits(3, 4), logits(3, 4)));
 
     assertThat(error(sums).error()).isCloseTo(0.1, within(1e-9));
   }
 
   @Test
-  void noiseIsTheRelativeDistanceOfBatchedFromLoneRows() {
+  void noiseIsRelativeDistanceBetweenBatchedAndSingleRows() {
     sums.add(row(logits(3, 4), logits(3, 4.25f), logits(3, 4), logits(3, 4)));
 
     assertThat(error(sums).noise()).isCloseTo(0.05, within(1e-9));
   }
 
   @Test
-  void limitIsTheDtypesRoundingPlusTenTimesTheNoise() {
+  void limitIsRoundingOfDtypePlusTenTimesNoise() {
     sums.add(row(logits(3, 4), logits(3, 4.25f), logits(3, 4), logits(3, 4)));
 
     assertThat(error(sums).limit()).isCloseTo(0.5 + 1e-5, within(1e-9));
   }
 
   @Test
-  void derivedColumnsMayDifferByTheRoundingOfBfloat16() {
+  void derivedColumnsMayDifferByRoundingOfBfloat16() {
     ColumnSums derived = new ColumnSums(Targets.LOGITS, ColumnSums.Source.DERIVED);
     derived.add(row(logits(3, 4), logits(3, 4), logits(3, 4), logits(3, 4)));
 
@@ -48,14 +48,14 @@ class ColumnSumsTest {
   }
 
   @Test
-  void costOfPrecisionIsTheRelativeDistanceFromFloat32() {
+  void costOfPrecisionIsRelativeDistanceFromFloat32() {
     sums.add(row(logits(3, 4), logits(3, 4), logits(3, 4), logits(3, 4.5f)));
 
     assertThat(error(sums).fromFloat32()).isCloseTo(0.1, within(1e-9));
   }
 
   @Test
-  void missingNumbersAreAnInfiniteError() {
+  void missingNumbersGiveInfiniteError() {
     sums.add(row(logits(3), logits(3, 4), logits(3, 4), logits(3, 4)));
 
     assertThat(error(sums).error()).isInfinite();

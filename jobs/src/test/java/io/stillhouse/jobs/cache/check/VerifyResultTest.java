@@ -25,7 +25,7 @@ class VerifyResultTest {
   }
 
   @Test
-  void damagedCacheIsNotSoundAndIsToBeComputedAgain() {
+  void damagedCacheIsUnsoundAndNeedsRecomputation() {
     VerifyJob.Result result = result(List.of("hidden/x (shard 1): cut"), List.of(), Map.of());
 
     assertThat(result.sound()).isFalse();
@@ -37,12 +37,12 @@ class VerifyResultTest {
   }
 
   @Test
-  void incompleteCacheIsNotSound() {
+  void incompleteCacheIsUnsound() {
     assertThat(result(List.of(), List.of("logits in 2 shards"), Map.of()).sound()).isFalse();
   }
 
   @Test
-  void unfaithfulCacheIsToBeComparedWithAnother() {
+  void inaccurateCacheAdvisesComparisonWithAnother() {
     VerifyJob.Result result = result(List.of(), List.of(), Map.of("logits", UNFAITHFUL));
 
     assertThat(result.sound()).isFalse();

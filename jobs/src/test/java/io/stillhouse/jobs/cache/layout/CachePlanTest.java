@@ -46,7 +46,7 @@ class CachePlanTest {
   }
 
   @Test
-  void updatesFingerprintOfCorpus() {
+  void addingPartUpdatesFingerprintOfCorpus() {
     CachePlan plan = LayoutFixtures.plan(2);
     CachePlan grown = plan.grownBy(List.of(LayoutFixtures.part(2, 1)), CACHE);
 
@@ -56,7 +56,7 @@ class CachePlanTest {
   }
 
   @Test
-  void refusesGapBetweenParts() {
+  void rejectsGapBetweenParts() {
     assertThatThrownBy(
             () -> LayoutFixtures.plan(2).grownBy(List.of(LayoutFixtures.part(4, 1)), CACHE))
         .isInstanceOf(StillhouseException.class)
@@ -64,7 +64,7 @@ class CachePlanTest {
   }
 
   @Test
-  void refusesFilesOfUnknownShards() {
+  void rejectsFilesOfUnknownShards() {
     CacheState state =
         CacheState.EMPTY.with(List.of(new ManifestChange.PartAdded(LayoutFixtures.part(2, 1))));
 
@@ -84,7 +84,7 @@ class CachePlanTest {
   }
 
   @Test
-  void refusesAnotherVersion() {
+  void rejectsDifferentVersion() {
     CachePlan plan = LayoutFixtures.plan(2);
     CachePlan old = new CachePlan(3, plan.fingerprints(), plan.part(), plan.teacherFiles(), null);
 
@@ -94,7 +94,7 @@ class CachePlanTest {
   }
 
   @Test
-  void acceptsSameFingerprintsOfAnotherCorpus() {
+  void acceptsDifferentCorpusWithSameFingerprints() {
     assertThatCode(
             () ->
                 LayoutFixtures.plan(2)
@@ -104,7 +104,7 @@ class CachePlanTest {
   }
 
   @Test
-  void namesEveryFingerprintThatDiffers() {
+  void reportsEveryDifferentFingerprint() {
     assertThatThrownBy(
             () ->
                 LayoutFixtures.plan(2)

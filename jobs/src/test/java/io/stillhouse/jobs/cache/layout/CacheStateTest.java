@@ -21,7 +21,7 @@ class CacheStateTest {
   }
 
   @Test
-  void leavesStateBeforeChangeAlone() {
+  void doesNotModifyPreviousState() {
     CacheState before = state(added(inputs(0)));
     CacheState after = before.with(List.of(added(hidden(0))));
 
@@ -31,7 +31,7 @@ class CacheStateTest {
   }
 
   @Test
-  void planBringsItsInputs() {
+  void planAddsItsInputs() {
     CacheState state = state(new ManifestChange.PlanAdded(LayoutFixtures.plan(2)));
 
     assertThat(state.plan()).isEqualTo(LayoutFixtures.plan(2));
@@ -40,7 +40,7 @@ class CacheStateTest {
   }
 
   @Test
-  void partBringsItsInputs() {
+  void partAddsItsInputs() {
     CacheState state = state(new ManifestChange.PartAdded(LayoutFixtures.part(2, 1)));
 
     assertThat(state.parts()).containsExactly(LayoutFixtures.part(2, 1));
@@ -58,7 +58,7 @@ class CacheStateTest {
   }
 
   @Test
-  void namesFurtherTeachersAfterTheFirst() {
+  void listsFurtherTeachersAfterFirst() {
     CacheState state =
         state(
             new ManifestChange.TeacherAdded(LayoutFixtures.teacher("large")),
@@ -124,7 +124,7 @@ class CacheStateTest {
   }
 
   @Test
-  void revokedFileBelongsToCacheNoLonger() {
+  void removesRevokedFile() {
     CacheState state =
         state(
             added(inputs(0), hidden(0)),
@@ -148,7 +148,7 @@ class CacheStateTest {
   }
 
   @Test
-  void droppedShardKeepsItsInputsOnly() {
+  void droppedShardKeepsOnlyItsInputs() {
     CacheState state = state(added(inputs(0), hidden(0), inputs(1), hidden(1)), dropped(0));
 
     assertThat(state.files()).containsExactly(inputs(0), inputs(1), hidden(1));
@@ -159,7 +159,7 @@ class CacheStateTest {
   }
 
   @Test
-  void ignoresTargetsOfShardThatIsDroppedAlready() {
+  void ignoresTargetsOfDroppedShard() {
     CacheState state = state(dropped(0), added(inputs(0), hidden(0)));
 
     assertThat(state.files()).containsExactly(inputs(0));
@@ -167,7 +167,7 @@ class CacheStateTest {
   }
 
   @Test
-  void shardIsFinishedWithAllColumnsOfWindow() {
+  void shardWithAllColumnsOfWindowIsFinished() {
     Window window = new Window(3, List.of("hidden_01", "hidden_03"));
     CacheState half = state(added(hidden(0)));
     CacheState whole = half.with(List.of(added(file(0, Family.HIDDEN, "hidden_01"))));
@@ -182,7 +182,7 @@ class CacheStateTest {
   }
 
   @Test
-  void returnedCollectionsCannotBeChanged() {
+  void returnedCollectionsAreUnmodifiable() {
     CacheState state = state(dropped(0));
 
     assertThatThrownBy(() -> state.dropped().clear())

@@ -55,7 +55,7 @@ class LeaseTest {
   }
 
   @Test
-  void seesLeaseOfAnotherWriter() throws IOException {
+  void detectsLeaseOfAnotherWriter() throws IOException {
     try (Lease one = Lease.take(storage, cache);
         Lease other = Lease.take(storage, cache)) {
       assertThat(one.isTheOnlyOne()).isFalse();
@@ -64,14 +64,14 @@ class LeaseTest {
   }
 
   @Test
-  void countsForAMinuteAfterItsWriterWasKilled() throws IOException {
+  void isHeldForMinuteAfterWriterWasKilled() throws IOException {
     leftBehind(Instant.now().minusSeconds(50));
 
     assertThat(Lease.isHeld(storage, cache)).isTrue();
   }
 
   @Test
-  void expiresAfterAMinute() throws IOException {
+  void expiresAfterMinute() throws IOException {
     leftBehind(Instant.now().minusSeconds(70));
 
     assertThat(Lease.isHeld(storage, cache)).isFalse();

@@ -117,7 +117,7 @@ class ManifestLogTest {
   }
 
   @Test
-  void refusesSecondWriter() throws IOException {
+  void rejectsSecondWriter() throws IOException {
     ManifestLog one = read();
     ManifestLog other = read();
     one.append(added(inputs(0)));
@@ -159,7 +159,7 @@ class ManifestLogTest {
   }
 
   @Test
-  void refusesMissingEntry() throws IOException {
+  void rejectsMissingEntry() throws IOException {
     ManifestLog manifest = read();
     manifest.append(added(inputs(0)));
     manifest.append(added(inputs(1)));
@@ -171,7 +171,7 @@ class ManifestLogTest {
   }
 
   @Test
-  void refusesEntryOfAnotherChain() throws IOException {
+  void rejectsEntryOfAnotherChain() throws IOException {
     ManifestLog manifest = read();
     manifest.append(added(inputs(0)));
     write(1, ManifestEntry.of(added(inputs(1)), 1, "another"));
@@ -182,7 +182,7 @@ class ManifestLogTest {
   }
 
   @Test
-  void refusesEntryThatIsCutShort() throws IOException {
+  void rejectsTruncatedEntry() throws IOException {
     read().append(added(inputs(0)));
     String whole = Files.readString(entry(0));
     for (String cut : List.of("", whole.substring(0, whole.length() / 2))) {
@@ -196,7 +196,7 @@ class ManifestLogTest {
   }
 
   @Test
-  void surveysWhatIsNotDamaged() throws IOException {
+  void surveySkipsDamagedEntries() throws IOException {
     ManifestLog manifest = read();
     manifest.append(added(inputs(0)));
     manifest.append(added(inputs(1)));
@@ -210,7 +210,7 @@ class ManifestLogTest {
   }
 
   @Test
-  void readsOnWhereDamagedEntryIsGivenUp() throws IOException {
+  void readsPastAbandonedDamagedEntry() throws IOException {
     ManifestLog manifest = read();
     manifest.append(added(inputs(0)));
     Files.writeString(entry(0), "{}");
@@ -221,7 +221,7 @@ class ManifestLogTest {
   }
 
   @Test
-  void ignoresEntryThatIsGivenUpThoughItIsSound() throws IOException {
+  void ignoresAbandonedSoundEntry() throws IOException {
     ManifestLog manifest = read();
     manifest.append(added(inputs(0)));
     manifest.append(new ManifestChange.Revoked(List.of(), List.of(0)));
@@ -230,7 +230,7 @@ class ManifestLogTest {
   }
 
   @Test
-  void takesFilesWithoutTeacherForThoseOfTheFirst() throws IOException {
+  void assignsFilesWithoutTeacherToFirstTeacher() throws IOException {
     write(
         0,
         """

@@ -23,12 +23,12 @@ class StagingTest {
   private Path cache;
 
   @BeforeEach
-  void namesTheCache() {
+  void namesCache() {
     cache = new Path(directory.resolve("c").toUri());
   }
 
   @Test
-  void ofTwoAttemptsTheFirstWinsAndTheOtherIsToldSo() throws IOException {
+  void firstOfTwoAttemptsWinsAndOtherFails() throws IOException {
     Staging first = plan("first");
     Staging second = plan("second");
     first.becomeTheCache();
@@ -44,7 +44,7 @@ class StagingTest {
   }
 
   @Test
-  void whatKilledAttemptsLeftIsRemovedAndNothingElse() throws IOException {
+  void removesOnlyLeftoversOfKilledAttempts() throws IOException {
     plan("killed");
     plan("killed too");
     for (String other : new String[] {"_c-planning-notes", "_d-planning-0a1b2c3d", "c2"}) {
@@ -56,7 +56,7 @@ class StagingTest {
   }
 
   @Test
-  void aFailureWithoutAnotherRunIsItself() {
+  void rethrowsFailureWithoutConcurrentRun() {
     assertThatCode(() -> plan("fails").requireStillNoCache(new IllegalStateException("a bug")))
         .doesNotThrowAnyException();
   }

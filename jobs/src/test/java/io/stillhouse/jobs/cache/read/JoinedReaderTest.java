@@ -8,7 +8,7 @@ import org.junit.jupiter.api.Test;
 
 class JoinedReaderTest {
   @Test
-  void countsRowsThatRemain() {
+  void countsRemainingRows() {
     BitSet leftOut = new BitSet();
     leftOut.set(0);
     leftOut.set(2);
@@ -18,7 +18,7 @@ class JoinedReaderTest {
   }
 
   @Test
-  void keepsAllRowsWhereNoneAreLeftOut() {
+  void keepsAllRowsIfNoneAreLeftOut() {
     assertThat(JoinedReader.remaining(List.of(5, 3), List.of())).containsExactly(5, 3);
   }
 }

@@ -5,6 +5,7 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import io.stillhouse.error.StillhouseException;
 import io.stillhouse.jobs.Tiny;
+import io.stillhouse.jobs.TinyRecipe;
 import io.stillhouse.jobs.cache.build.CacheJob;
 import io.stillhouse.jobs.cache.layout.InvalidRow;
 import io.stillhouse.jobs.cache.layout.ManifestChange;
@@ -32,24 +33,16 @@ class PlannedReaderTest {
   private org.apache.hadoop.fs.Path cache;
 
   @BeforeEach
-  void caches() throws IOException {
+  void createsCache() throws IOException {
     Path corpus = Tiny.labelled(directory.resolve("rows.tsv"), 40, "LABEL_2", "LABEL_0");
     cache = new org.apache.hadoop.fs.Path(directory.resolve("cache").toString());
     new CacheJob(
-            Tiny.spark(),
-            Tiny.settings(
-                List.of(
-                    "teacher.path=" + Tiny.CLS,
-                    "corpus.path=" + corpus,
-                    "corpus.text=text",
-                    "corpus.max-length=40",
-                    "cache.path=" + cache,
-                    "cache.shard-tokens=256")))
+            Tiny.spark(), TinyRecipe.unlabelled(corpus).cache(cache).shardTokens(256).settings())
         .run();
   }
 
   @Test
-  void aRowWithoutTargetsIsReplacedByTheOneBeforeIt() throws IOException {
+  void replacesInvalidRowByPreviousRow() throws IOException {
     List<String> whole = ids(reader().read(0));
     assertThat(ids(new PlannedReader(reader()).read(0))).isEqualTo(whole);
 
@@ -65,7 +58,7 @@ class PlannedReaderTest {
   }
 
   @Test
-  void aShardOfWhichNoRowHasTargetsIsRefused() throws IOException {
+  void rejectsShardWithoutTargets() throws IOException {
     invalid(ids(reader().read(0)));
 
     assertThatThrownBy(() -> new PlannedReader(reader()).read(0))

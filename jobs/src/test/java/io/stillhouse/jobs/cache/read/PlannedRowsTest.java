@@ -17,19 +17,19 @@ class PlannedRowsTest {
   }
 
   @Test
-  void repeatsRowBefore() {
+  void repeatsPreviousRow() {
     assertThat(PlannedReader.filled(Arrays.asList("a", null, null, "b"), 0))
         .containsExactly("a", "a", "a", "b");
   }
 
   @Test
-  void beginsWithFirstRowThatHasTargets() {
+  void startsWithFirstRowThatHasTargets() {
     assertThat(PlannedReader.filled(Arrays.asList(null, null, "a", "b"), 0))
         .containsExactly("a", "a", "a", "b");
   }
 
   @Test
-  void refusesShardWithoutTargets() {
+  void rejectsShardWithoutTargets() {
     assertThatThrownBy(() -> PlannedReader.filled(Collections.nCopies(2, null), 7))
         .isInstanceOf(StillhouseException.class)
         .hasMessageContaining("no row of shard 7 has targets");

@@ -26,7 +26,7 @@ class RowJoinTest {
   }
 
   @Test
-  void listsRowsThatTheOtherCacheLacks() throws IOException {
+  void listsRowsThatOtherCacheLacks() throws IOException {
     RowJoin join = join(List.of(List.of(key("a"), key("b"))), List.of(List.of(key("a"), key("z"))));
 
     assertThat(join.absent()).containsExactly("b");
@@ -36,7 +36,7 @@ class RowJoinTest {
   }
 
   @Test
-  void listsRowsWithoutTargetsInTheOtherCache() throws IOException {
+  void listsRowsWithoutTargetsInOtherCache() throws IOException {
     RowJoin join = join(List.of(List.of(key("a"))), List.of(List.of(untaught("a"))));
 
     assertThat(join.untaught()).containsExactly("a");
@@ -46,7 +46,7 @@ class RowJoinTest {
   }
 
   @Test
-  void showsFewKeysOfMany() throws IOException {
+  void abbreviatesLongListOfKeys() throws IOException {
     RowJoin join =
         join(
             List.of(List.of(key("1"), key("2"), key("3"), key("4"), key("5"), key("6"))),
@@ -56,7 +56,7 @@ class RowJoinTest {
   }
 
   @Test
-  void refusesKeyOfTwoRowsOfTheOtherCache() {
+  void rejectsDuplicateKeyInOtherCache() {
     assertThatThrownBy(
             () -> join(List.of(List.of()), List.of(List.of(key("a")), List.of(key("a")))))
         .isInstanceOf(StillhouseException.class)
@@ -65,21 +65,21 @@ class RowJoinTest {
   }
 
   @Test
-  void refusesKeyOfTwoRowsOfTheFirstCache() {
+  void rejectsDuplicateKeyInFirstCache() {
     assertThatThrownBy(() -> join(List.of(List.of(key("a"), key("a"))), List.of(List.of(key("a")))))
         .isInstanceOf(StillhouseException.class)
         .hasMessageContaining("1 rows of cache 'one' have the same key as another row (a)");
   }
 
   @Test
-  void acceptsRowThatStandsInForTheNext() throws IOException {
+  void acceptsRowThatReplacesNext() throws IOException {
     RowKey row = key("a");
 
     assertThat(join(List.of(List.of(row, row)), List.of(List.of(row))).rows()).isEqualTo(2);
   }
 
   @Test
-  void refusesAnotherTextOfTheSameKey() {
+  void rejectsDifferentTextUnderSameKey() {
     assertThatThrownBy(
             () -> join(List.of(List.of(key("a", "wine"))), List.of(List.of(key("a", "beer")))))
         .isInstanceOf(StillhouseException.class)
@@ -87,7 +87,7 @@ class RowJoinTest {
   }
 
   @Test
-  void refusesOtherTokensOfTheSameText() {
+  void rejectsDifferentTokensOfSameText() {
     assertThatThrownBy(
             () ->
                 join(
@@ -132,7 +132,7 @@ class RowJoinTest {
     return bits;
   }
 
-  /** Rows of which only the keys can be read. */
+  /** Rows that only have keys. */
   private record Rows(List<List<RowKey>> shards) implements KeyedRows {
     @Override
     public List<RowKey> keys(int shard, RowKey.With with) {

@@ -16,12 +16,12 @@ class RowKeyTest {
   }
 
   @Test
-  void comparesBeyondTheBeginning() {
+  void comparesWholeText() {
     assertThat(ROW.sameText(key("a premise that three rows lack", "it rains"))).isFalse();
   }
 
   @Test
-  void acceptsTextThatWasCut() {
+  void acceptsTruncatedText() {
     assertThat(ROW.sameText(key("a premise", "it"))).isTrue();
     assertThat(key("a premise", "it").sameText(ROW)).isTrue();
   }

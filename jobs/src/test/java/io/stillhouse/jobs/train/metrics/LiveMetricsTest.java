@@ -34,7 +34,7 @@ class LiveMetricsTest {
   private static SparkSession spark;
 
   @BeforeAll
-  static void startsWithThePrometheusPage() {
+  static void startsWithPrometheusPage() {
     Tiny.spark().stop();
     spark =
         SparkSession.builder()
@@ -51,7 +51,7 @@ class LiveMetricsTest {
   }
 
   @AfterAll
-  static void stops() {
+  static void stopsSession() {
     spark.stop();
   }
 
@@ -68,7 +68,7 @@ class LiveMetricsTest {
   }
 
   @Test
-  void stepIsReadableBeforeTrainingEnds() throws IOException {
+  void stepsAreReadableDuringTraining() throws IOException {
     try (LiveMetrics live = open()) {
       live.show(Map.of("one", Steps.of(2)));
       assertThat(steps("one")).containsExactly(2);
@@ -144,7 +144,7 @@ class LiveMetricsTest {
   }
 
   @Test
-  void lineShowsOnlyLossesOfFinishedStudents() {
+  void progressShowsOnlyLossesOfFinishedStudents() {
     Map<String, StepReport> latest = new TreeMap<>(Map.of("one", Steps.of(4), "two", Steps.of(10)));
     assertThat(LiveMetrics.line(latest))
         .isEqualTo(

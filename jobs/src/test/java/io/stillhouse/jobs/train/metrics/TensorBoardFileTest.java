@@ -20,14 +20,14 @@ import java.util.Map;
 import java.util.zip.CRC32C;
 import org.junit.jupiter.api.Test;
 
-/** Reads the file back as TensorFlow's record_reader.cc and event.proto describe it. */
+/** Reads the file back as specified by TensorFlow's record_reader.cc and event.proto. */
 class TensorBoardFileTest {
   private static final Instant TIME = Instant.parse("2026-01-02T03:04:05.500Z");
 
   private final ByteArrayOutputStream out = new ByteArrayOutputStream();
 
   @Test
-  void beginsLikeFilesOfTensorFlow() throws IOException {
+  void matchesHeaderOfTensorFlow() throws IOException {
     write(1);
     // Length 24 and its checksum: the first twelve bytes of every event file that TensorFlow makes.
     assertThat(HexFormat.of().formatHex(out.toByteArray(), 0, 12))
@@ -39,7 +39,7 @@ class TensorBoardFileTest {
   }
 
   @Test
-  void marksWhereResumedRunBegins() throws IOException {
+  void marksStartOfResumedRun() throws IOException {
     write(7);
     UnknownFieldSet start = events().get(1);
     assertThat(step(start)).isEqualTo(7);
@@ -77,7 +77,7 @@ class TensorBoardFileTest {
     }
   }
 
-  /** Returns the events, their checksums checked. */
+  /** Checks the checksums and returns the events. */
   private List<UnknownFieldSet> events() throws InvalidProtocolBufferException {
     List<UnknownFieldSet> events = new ArrayList<>();
     byte[] bytes = out.toByteArray();

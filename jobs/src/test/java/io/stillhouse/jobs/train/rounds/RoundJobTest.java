@@ -52,13 +52,7 @@ class RoundJobTest {
     Path corpus = Tiny.labelled(shared.resolve("rows.tsv"), 96, "LABEL_2", "LABEL_0");
     new CacheJob(
             spark,
-            Tiny.settings(
-                Tiny.cacheOf(
-                    corpus,
-                    cache,
-                    "cache.shard-tokens=512",
-                    "targets.hidden=[0,3]",
-                    "targets.attention=[3]")))
+            TinyRecipe.labelled(corpus).cache(cache).shardTokens(512).tinyBertTargets().settings())
         .run();
   }
 
@@ -143,8 +137,8 @@ class RoundJobTest {
   }
 
   @Test
-  void endsAfterRoundsWithoutFiniteDifferences() {
-    // Steps of a million are no float16.
+  void stopsAfterRoundsWithoutFiniteDifferences() {
+    // Steps of a million overflow float16.
     assertThatThrownBy(
             () -> train("broken", "train.delta-dtype=float16", "train.learning-rate=1e6"))
         .hasStackTraceContaining(
@@ -154,7 +148,7 @@ class RoundJobTest {
     assertThat(directory.resolve("broken/small")).doesNotExist();
   }
 
-  /** As a task that is run again because its executor was lost before it could say so. */
+  /** Repeats a task as if its executor had been lost before it reported its result. */
   @Test
   void retriedTaskReturnsPublishedStudent() throws IOException {
     TrainedStudent trained = train("whole").students().get(0);
@@ -180,7 +174,7 @@ class RoundJobTest {
   }
 
   @Test
-  void refusesCheckpointsWithoutTheirHistory() throws IOException {
+  void rejectsCheckpointsWithoutHistory() throws IOException {
     try (LostAfter lost = new LostAfter(spark, 3)) {
       assertThatThrownBy(() -> train("lost")).hasStackTraceContaining("cancel");
     }

@@ -49,13 +49,13 @@ class CanonicalJsonTest {
   }
 
   @Test
-  void refusesNumbersThatJsonLacks() {
+  void rejectsNumbersThatJsonCannotExpress() {
     assertThatThrownBy(() -> CanonicalJson.write(Double.NaN))
         .isInstanceOf(NumberFormatException.class);
   }
 
   @Test
-  void refusesOtherTypes() {
+  void rejectsOtherTypes() {
     assertThatThrownBy(() -> CanonicalJson.write(Thread.State.NEW))
         .isInstanceOf(IllegalArgumentException.class)
         .hasMessage("no canonical JSON for class java.lang.Thread$State");

@@ -73,7 +73,7 @@ class ColumnSelectionTest {
   }
 
   @Test
-  void firstTokenLossNeedsAllMappedStatesButTheLast() {
+  void firstTokenLossNeedsAllMappedStatesExceptLast() {
     DistillSpec.Hidden hidden =
         new DistillSpec.Hidden(
             0, DistillSpec.CosineLayers.LAST, 0, 0, 1, DistillSpec.Projection.PER_LAYER);

@@ -19,7 +19,7 @@ class HadoopCheckpointsTest {
   private HadoopCheckpoints checkpoints;
 
   @BeforeEach
-  void opensTheStore() {
+  void opensStore() {
     checkpoints = checkpoints(history);
   }
 
@@ -54,7 +54,7 @@ class HadoopCheckpointsTest {
   }
 
   @Test
-  void historyIsWrittenInPartsAndReadWhole() throws IOException {
+  void writesHistoryInPartsAndReadsItWhole() throws IOException {
     for (int round = 0; round < 4; round++) {
       history.rounds().add(new RoundReport(round, List.of(), 1, 1, 1));
       publish(5 * round, "s" + round);
@@ -76,7 +76,7 @@ class HadoopCheckpointsTest {
   }
 
   @Test
-  void stepsThatTwoRunsWroteAreReadOnce() throws IOException {
+  void readsStepsWrittenByTwoRunsOnce() throws IOException {
     for (int round = 0; round < 3; round++) {
       history.rounds().add(new RoundReport(round, List.of(), 1, 1, 1));
     }

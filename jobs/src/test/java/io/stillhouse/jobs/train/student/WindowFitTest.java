@@ -22,7 +22,7 @@ class WindowFitTest {
   }
 
   @Test
-  void refusesShuffledOrder() {
+  void rejectsShuffledOrder() {
     assertThatThrownBy(() -> require(3, train(1, 4, TrainSpec.Order.SHUFFLED)))
         .isInstanceOf(StillhouseException.class)
         .hasMessage(
@@ -31,7 +31,7 @@ class WindowFitTest {
   }
 
   @Test
-  void refusesSecondEpoch() {
+  void rejectsSecondEpoch() {
     assertThatThrownBy(() -> require(3, train(2, 4, TrainSpec.Order.PLAN)))
         .isInstanceOf(StillhouseException.class)
         .hasMessageContaining("it can be read once, but train.epochs is 2; set train.epochs=1");
@@ -43,7 +43,7 @@ class WindowFitTest {
   }
 
   @Test
-  void refusesStepsThatReadMoreShardsThanWindowHolds() {
+  void rejectsStepsThatReadMoreShardsThanWindow() {
     assertThatThrownBy(() -> require(3, train(1, 20, TrainSpec.Order.PLAN)))
         .isInstanceOf(StillhouseException.class)
         .hasMessageContaining("a step of train.batch-size=20 and train.shuffle-shards=1 reads")
@@ -61,7 +61,7 @@ class WindowFitTest {
   }
 
   @Test
-  void checkpointsBeforeStepsWouldWaitForWindow() {
+  void checkpointsBeforeWindowBlocksTraining() {
     assertThat(WindowFit.checkpointStride(40, 38)).isEqualTo(3);
     assertThat(WindowFit.checkpointStride(40, 40)).isEqualTo(1);
   }

@@ -55,7 +55,7 @@ class HalvingTest {
   }
 
   @Test
-  void roundsShareWithoutFloatingPointError() throws IOException {
+  void computesShareWithoutFloatingPointError() throws IOException {
     assertThat(
             decide(
                     "loss",
@@ -78,7 +78,7 @@ class HalvingTest {
   }
 
   @Test
-  void readsDecisionAsWritten() throws IOException {
+  void readsBackDecision() throws IOException {
     Halving.Decision decision = decide("loss", 0.5, paused("a", Double.NaN), paused("b", 1));
 
     assertThat(halving("loss", 0.5).decided(10)).contains(decision);

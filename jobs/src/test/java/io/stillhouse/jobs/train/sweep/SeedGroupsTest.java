@@ -37,7 +37,7 @@ class SeedGroupsTest {
   }
 
   @Test
-  void comparesWithFirstGroupSeedBySeed() {
+  void comparesWithFirstGroupPerSeed() {
     SeedGroups.Mean difference = GROUPS.get(1).againstFirst().get("accuracy");
 
     assertThat(difference.value()).isCloseTo(-0.2, within(1e-12)); // of -0.1 and -0.3
@@ -50,7 +50,7 @@ class SeedGroupsTest {
   }
 
   @Test
-  void leavesOutDifferencesOverSeedsThatFirstGroupLacks() {
+  void skipsDifferencesForSeedsMissingInFirstGroup() {
     List<SeedGroups.Group> groups =
         SeedGroups.of(
             List.of(
@@ -63,7 +63,7 @@ class SeedGroupsTest {
   }
 
   @Test
-  void leavesOutStudentsThatDidNotFinish() {
+  void skipsUnfinishedStudents() {
     SweepJob.Row failed =
         new SweepJob.Row(
             "a_seed-3", SweepOutcome.Status.FAILED, Map.of(), null, "out of memory", false);
@@ -103,7 +103,7 @@ class SeedGroupsTest {
   }
 
   @Test
-  void makesNoTableWithoutSeeds() {
+  void writesNoTableWithoutSeeds() {
     assertThat(SeedGroups.of(List.of(row("layers-2", 0.8), row("layers-4", 0.9)))).isEmpty();
     assertThat(SeedGroups.markdown(List.of(), List.of("loss"))).isEmpty();
   }

@@ -28,7 +28,7 @@ import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
-/** 96 rows are 12 steps of 8 an epoch. */
+/** 96 rows are 12 steps of 8 rows per epoch. */
 @Tag("spark")
 class SweepJobTest {
   @TempDir private static Path shared;
@@ -49,19 +49,16 @@ class SweepJobTest {
     Path corpus = Tiny.labelled(shared.resolve(name + ".tsv"), rows, "LABEL_2", "LABEL_0");
     new CacheJob(
             spark,
-            Tiny.settings(
-                Tiny.cacheOf(
-                    corpus,
-                    shared.resolve(name),
-                    "cache.shard-tokens=512",
-                    "targets.hidden=[0,1,2,3]",
-                    "targets.attention=[3]")))
+            TinyRecipe.labelled(corpus)
+                .cache(shared.resolve(name))
+                .shardTokens(512)
+                .settings("targets.hidden=[0,1,2,3]", "targets.attention=[3]"))
         .run();
     return shared.resolve(name);
   }
 
   @Test
-  void studentsThatShareATaskEqualThoseOfTrain() throws IOException {
+  void studentsOfSharedTaskEqualThoseOfTrain() throws IOException {
     SweepJob.Result result =
         sweep(
             "together",
@@ -134,7 +131,7 @@ class SweepJobTest {
   @Test
   void unexpectedFailureExitsWithOne() throws IOException {
     Files.createDirectories(directory.resolve("students"));
-    // A file where the checkpoints of one student belong.
+    // A file blocks the directory of one student's checkpoints.
     Files.createDirectories(directory.resolve("students/_checkpoints"));
     Files.writeString(directory.resolve("students/_checkpoints/layers-3"), "in the way");
 
@@ -167,7 +164,7 @@ class SweepJobTest {
   }
 
   @Test
-  void refusesSweepWithoutStudents() {
+  void rejectsSweepWithoutStudents() {
     assertThatThrownBy(() -> sweep("students"))
         .isInstanceOf(StillhouseException.class)
         .hasMessage(
@@ -176,7 +173,7 @@ class SweepJobTest {
   }
 
   @Test
-  void refusesMetricOfAnotherTask() {
+  void rejectsMetricOfDifferentTask() {
     assertThatThrownBy(
             () ->
                 sweep("students", "sweep.over.student.layers=[1,3]", "evaluate.metrics=[pearson]"))
@@ -188,7 +185,7 @@ class SweepJobTest {
   }
 
   @Test
-  void trainsBaselinesOnlyOnDemand() throws IOException {
+  void trainsBaselinesOnlyOnRequest() throws IOException {
     SweepJob.Result result =
         sweep("students", "sweep.students=[{name=a,student.layers=1}]", "train.baseline=true");
 
@@ -274,7 +271,7 @@ class SweepJobTest {
   }
 
   @Test
-  void restartedDriverDecidesTheSame() throws IOException {
+  void restartedDriverMakesSameDecisions() throws IOException {
     String[] recipe =
         withHalving(
             "sweep.over.train.learning-rate=[1e-2,1e-5,3e-3]",
@@ -295,7 +292,7 @@ class SweepJobTest {
   }
 
   @Test
-  void reportsWhatHalvingLacks() {
+  void reportsMissingSettingsOfHalving() {
     assertThatThrownBy(
             () ->
                 sweep(
