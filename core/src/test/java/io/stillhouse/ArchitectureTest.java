@@ -25,7 +25,7 @@ import java.util.TreeMap;
 /** Checks which package may depend on which, and how large packages are. */
 @AnalyzeClasses(locations = ArchitectureTest.MainClasses.class)
 class ArchitectureTest {
-  private static final int MOST_CLASSES = 20;
+  private static final int MAX_CLASSES = 20;
 
   /** The packages, with the subpackages of each, and the packages that they may depend on. */
   private static final Map<String, List<String>> MAY_DEPEND_ON =
@@ -82,7 +82,7 @@ class ArchitectureTest {
           .dependOnClassesThat()
           .resideInAnyPackage("ai.djl..");
 
-  /** See {@code Autograd.times}: the graph would keep a pointer into Java's memory. */
+  /** See {@code Autograd.multiply}: the graph would keep a pointer into Java's memory. */
   @ArchTest
   static final ArchRule tensorsAreNotMultipliedByJavaNumbers =
       noClasses()
@@ -134,7 +134,7 @@ class ArchitectureTest {
             .filter(type -> !type.getSimpleName().equals("package-info"))
             .collect(groupingBy(JavaClass::getPackageName, TreeMap::new, counting()));
     assertThat(sizes).isNotEmpty();
-    sizes.values().removeIf(size -> size <= MOST_CLASSES);
+    sizes.values().removeIf(size -> size <= MAX_CLASSES);
     assertThat(sizes).isEmpty();
   }
 

@@ -80,12 +80,12 @@ public abstract class CachedTargets {
   /** Returns the cells of some rows' soft labels, encoded on their own. */
   protected Map<Column, List<byte[]>> encode(
       MlmTargets mlm, Dtype dtype, long seed, List<Example> some) {
-    Batch own = new TargetBatch(manager, some, TeacherParts.NONE).batch();
-    NDArray last = teacher.forward(own, Capture.NOTHING, Dropout.NONE).last();
+    Batch batch = new TargetBatch(manager, some, TeacherParts.NONE).batch();
+    NDArray last = teacher.forward(batch, Capture.NONE, Dropout.NONE).last();
     return new MlmEncoder(teacher, mlm, dtype, seed)
         .cells(
             last,
-            own,
+            batch,
             some.stream()
                 .map(row -> new MlmEncoder.Row(row.id(), row.inputs().mlmLabels()))
                 .toList());
@@ -95,11 +95,11 @@ public abstract class CachedTargets {
   protected TargetBatch read(MlmTargets mlm, Dtype dtype, Map<Column, List<byte[]>> cells) {
     List<Example> read = new ArrayList<>();
     for (int row = 0; row < rows.size(); row++) {
-      Map<String, byte[]> own = new HashMap<>();
+      Map<String, byte[]> batch = new HashMap<>();
       for (Map.Entry<Column, List<byte[]>> column : cells.entrySet()) {
-        own.put(column.getKey().name(), column.getValue().get(row));
+        batch.put(column.getKey().name(), column.getValue().get(row));
       }
-      read.add(new Example(rows.get(row).id(), rows.get(row).inputs(), dtype, own));
+      read.add(new Example(rows.get(row).id(), rows.get(row).inputs(), dtype, batch));
     }
     return new TargetBatch(manager, read, new TeacherParts(teacher, mlm));
   }

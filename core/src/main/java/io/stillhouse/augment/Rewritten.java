@@ -1,6 +1,6 @@
 package io.stillhouse.augment;
 
-import io.stillhouse.text.Draws;
+import io.stillhouse.text.KeyedRandom;
 import java.util.SplittableRandom;
 
 /**
@@ -18,9 +18,9 @@ public record Rewritten(String text, int words, int replaced) {
    * @param copy the number of the copy, from 1
    * @param text 0 for the first text of a pair, 1 for the second
    */
-  public record Place(int copy, int text) {
+  public record CopyId(int copy, int text) {
     SplittableRandom draws(long seed, String rowKey) {
-      return Draws.of(seed, rowKey, copy, text);
+      return KeyedRandom.of(seed, rowKey, copy, text);
     }
   }
 }

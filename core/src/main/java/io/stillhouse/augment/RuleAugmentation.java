@@ -15,7 +15,7 @@ import org.jspecify.annotations.Nullable;
  * <p>Random draws depend only on the seed, the row's key, the copy, the text and the word.
  */
 public final class RuleAugmentation {
-  private static final int LONGEST_KEPT = 5;
+  private static final int MAX_KEPT = 5;
 
   private final Probabilities probabilities;
   private final WordsByTag corpus;
@@ -49,9 +49,9 @@ public final class RuleAugmentation {
    * Returns whether a copy changes the given text of a pair. Copies change the first text, the
    * second text, and both, in turn.
    */
-  public static boolean changes(Rewritten.Place place) {
-    int turn = (place.copy() - 1) % 3;
-    return turn == 2 || turn == place.text();
+  public static boolean changes(Rewritten.CopyId copyId) {
+    int turn = (copyId.copy() - 1) % 3;
+    return turn == 2 || turn == copyId.text();
   }
 
   /**
@@ -61,32 +61,32 @@ public final class RuleAugmentation {
    * @param tags the part of speech of each
    */
   public Rewritten copy(
-      String text, List<Span> words, List<String> tags, String rowKey, Rewritten.Place place) {
+      String text, List<Span> words, List<String> tags, String rowKey, Rewritten.CopyId copyId) {
     if (words.isEmpty()) {
       return new Rewritten(text, 0, 0);
     }
-    SplittableRandom random = place.draws(seed, rowKey);
+    SplittableRandom random = copyId.draws(seed, rowKey);
     List<@Nullable String> replacements = new ArrayList<>(words.size());
     for (String tag : tags) {
       replacements.add(draw(tag, random.split()));
     }
     if (random.nextDouble() >= probabilities.ngram()) {
-      String middle = Span.replaced(text, words, replacements);
+      String middle = Span.replace(text, words, replacements);
       return new Rewritten(
           text.substring(0, words.get(0).start())
               + middle
               + text.substring(words.get(words.size() - 1).end()),
           words.size(),
-          replaced(text, words, replacements));
+          replace(text, words, replacements));
     }
-    int kept = Math.min(words.size(), 1 + random.nextInt(LONGEST_KEPT));
+    int kept = Math.min(words.size(), 1 + random.nextInt(MAX_KEPT));
     int from = random.nextInt(words.size() - kept + 1);
     List<Span> some = words.subList(from, from + kept);
     List<@Nullable String> others = replacements.subList(from, from + kept);
-    return new Rewritten(Span.replaced(text, some, others), kept, replaced(text, some, others));
+    return new Rewritten(Span.replace(text, some, others), kept, replace(text, some, others));
   }
 
-  private static int replaced(String text, List<Span> words, List<@Nullable String> replacements) {
+  private static int replace(String text, List<Span> words, List<@Nullable String> replacements) {
     int replaced = 0;
     for (int word = 0; word < words.size(); word++) {
       String replacement = replacements.get(word);

@@ -23,7 +23,7 @@ public record Span(int start, int end) {
    * @param words in order, without overlap; at least one
    * @param replacements one for each of {@code words}; null leaves the word unchanged
    */
-  static String replaced(String text, List<Span> words, List<@Nullable String> replacements) {
+  static String replace(String text, List<Span> words, List<@Nullable String> replacements) {
     StringBuilder out = new StringBuilder();
     int at = words.get(0).start();
     for (int i = 0; i < words.size(); i++) {

@@ -35,40 +35,41 @@ public final class WordReplacement {
    * @param words the words that may be replaced, in order
    * @param candidates for each of {@code words}; a word without candidates is not replaced
    * @param rowKey the row's key
-   * @param place the copy and the text of the row
+   * @param copyId the copy and the text of the row
    */
   public Rewritten copy(
       String text,
       List<Span> words,
       List<List<String>> candidates,
       String rowKey,
-      Rewritten.Place place) {
+      Rewritten.CopyId copyId) {
     if (words.isEmpty()) {
       return new Rewritten(text, 0, 0);
     }
-    SplittableRandom random = place.draws(seed, rowKey);
+    SplittableRandom random = copyId.draws(seed, rowKey);
     List<@Nullable String> replacements = new ArrayList<>(words.size());
     int replaced = 0;
     for (int word = 0; word < words.size(); word++) {
-      SplittableRandom own = random.split(); // draws for one word must not affect another
+      SplittableRandom wordRandom = random.split(); // draws for one word must not affect another
       List<String> choice = candidates.get(word);
-      if (choice.isEmpty() || own.nextDouble() >= probability) {
+      if (choice.isEmpty() || wordRandom.nextDouble() >= probability) {
         replacements.add(null);
         continue;
       }
-      replacements.add(cased(choice.get(own.nextInt(choice.size())), words.get(word).of(text)));
+      replacements.add(
+          withCaseOf(choice.get(wordRandom.nextInt(choice.size())), words.get(word).of(text)));
       replaced++;
     }
     Span last = words.get(words.size() - 1);
     return new Rewritten(
         text.substring(0, words.get(0).start())
-            + Span.replaced(text, words, replacements)
+            + Span.replace(text, words, replacements)
             + text.substring(last.end()),
         words.size(),
         replaced);
   }
 
-  private static String cased(String candidate, String word) {
+  private static String withCaseOf(String candidate, String word) {
     boolean title =
         Character.isUpperCase(word.codePointAt(0))
             && word.codePoints().skip(1).noneMatch(Character::isUpperCase);

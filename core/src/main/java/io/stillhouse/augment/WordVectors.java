@@ -55,7 +55,7 @@ public final class WordVectors {
    *
    * @throws io.stillhouse.error.StillhouseException as {@link #read(Set)}
    */
-  public Map<String, float[]> read(Predicate<String> wanted, int most) throws IOException {
+  public Map<String, float[]> read(Predicate<String> wanted, int limit) throws IOException {
     Map<String, float[]> vectors = new LinkedHashMap<>();
     String line = lines.readLine();
     int width = width(line);
@@ -64,7 +64,7 @@ public final class WordVectors {
       line = lines.readLine();
       number++;
     }
-    for (; line != null && vectors.size() < most; line = lines.readLine(), number++) {
+    for (; line != null && vectors.size() < limit; line = lines.readLine(), number++) {
       int end = line.indexOf(' ');
       if (end > 0 && wanted.test(line.substring(0, end))) {
         String[] fields = line.strip().split(" ", -1);

@@ -17,7 +17,7 @@ public final class WordsByTag implements Serializable {
 
   /** Sorted words with their cumulative counts. */
   @SuppressWarnings("ArrayRecordComponent") // never compared
-  private record Words(String[] words, long[] upTo) implements Serializable {}
+  private record Words(String[] words, long[] cumulativeCounts) implements Serializable {}
 
   /**
    * @param counts the count of each word, by tag
@@ -39,8 +39,8 @@ public final class WordsByTag implements Serializable {
       throw new IllegalArgumentException(
           "no word of the corpus has the tag %s; its tags are %s".formatted(tag, byTag.keySet()));
     }
-    long drawn = random.nextLong(words.upTo()[words.upTo().length - 1]);
-    int at = Arrays.binarySearch(words.upTo(), drawn + 1);
+    long drawn = random.nextLong(words.cumulativeCounts()[words.cumulativeCounts().length - 1]);
+    int at = Arrays.binarySearch(words.cumulativeCounts(), drawn + 1);
     return words.words()[at >= 0 ? at : -at - 1];
   }
 }

@@ -69,7 +69,7 @@ public final class BertTokenizerFiles {
    * to the one that Hugging Face expects for an architecture. DistilBERT's tokenizer produces no
    * segment ids. ALBERT gets BERT's, because its own tokenizer is not WordPiece.
    */
-  static void fit(Path model, Architecture architecture) throws IOException {
+  static void setTokenizerClass(Path model, Architecture architecture) throws IOException {
     Path file = model.resolve("tokenizer_config.json");
     if (!Files.exists(file)) {
       if (architecture == Architecture.BERT) {
@@ -86,8 +86,9 @@ public final class BertTokenizerFiles {
     boolean segments = architecture.hasSegments();
     String wanted = segments ? "BertTokenizer" : "DistilBertTokenizer";
     JsonElement named = json.get("tokenizer_class");
-    boolean unsaid = named == null && architecture == Architecture.BERT;
-    if (unsaid || (named != null && named.getAsString().replaceAll("Fast$", "").equals(wanted))) {
+    boolean isDefault = named == null && architecture == Architecture.BERT;
+    if (isDefault
+        || (named != null && named.getAsString().replaceAll("Fast$", "").equals(wanted))) {
       return;
     }
     json.addProperty("tokenizer_class", wanted);

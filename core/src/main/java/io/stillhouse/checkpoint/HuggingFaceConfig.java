@@ -121,8 +121,8 @@ final class HuggingFaceConfig {
   /** Reads optional settings, with Hugging Face's defaults. */
   private static EncoderSpec.Numerics numerics(JsonObject json, Dialect dialect, Path file) {
     Dialect.Dropouts keys = dialect.keys().dropouts();
-    double usual = dialect == Dialect.ALBERT ? 0.0 : 0.1;
-    double hidden = number(json, keys.hidden(), file, usual);
+    double defaultDropout = dialect == Dialect.ALBERT ? 0.0 : 0.1;
+    double hidden = number(json, keys.hidden(), file, defaultDropout);
     double classifier =
         switch (dialect) {
           case BERT -> hidden;
@@ -134,7 +134,7 @@ final class HuggingFaceConfig {
             ? Architecture.DISTILBERT_EPS
             : number(json, "layer_norm_eps", file, 1e-12),
         hidden,
-        number(json, keys.attention(), file, usual),
+        number(json, keys.attention(), file, defaultDropout),
         number(json, keys.classifier(), file, classifier));
   }
 
@@ -287,8 +287,8 @@ final class HuggingFaceConfig {
   }
 
   private static void requireExact(
-      JsonObject json, String key, String only, String unsaid, List<String> problems) {
-    String value = text(json, key, unsaid);
+      JsonObject json, String key, String only, String defaultValue, List<String> problems) {
+    String value = text(json, key, defaultValue);
     if (!value.equals(only)) {
       problems.add("%s is '%s', but only '%s' is supported".formatted(key, value, only));
     }

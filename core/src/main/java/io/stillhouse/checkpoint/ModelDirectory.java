@@ -65,7 +65,7 @@ public sealed interface ModelDirectory permits HuggingFaceDirectory, BiLstmDirec
         }
       }
       if (spec instanceof EncoderSpec encoder) {
-        BertTokenizerFiles.fit(directory, encoder.architecture());
+        BertTokenizerFiles.setTokenizerClass(directory, encoder.architecture());
       }
     }
   }

@@ -53,7 +53,7 @@ public final class ParameterCheck {
           if (!spec.parameters().containsKey(name) && !ignorable(name, spec)) {
             problems.add(
                 "tensor '%s' in %s is not a parameter of this model (%s)"
-                    .formatted(tensor.storedName(), tensor.file().getFileName(), described(spec)));
+                    .formatted(tensor.storedName(), tensor.file().getFileName(), describe(spec)));
           }
         });
     if (!problems.isEmpty()) {
@@ -87,13 +87,13 @@ public final class ParameterCheck {
     return spec instanceof EncoderSpec && ignorable(name, spec.head().task());
   }
 
-  private static String described(ModelSpec spec) {
+  private static String describe(ModelSpec spec) {
     return spec instanceof EncoderSpec encoder
-        ? "%s, %d layers".formatted(described(encoder.head().task()), encoder.layers())
+        ? "%s, %d layers".formatted(describe(encoder.head().task()), encoder.layers())
         : "BiLSTM";
   }
 
-  private static String described(Task task) {
+  private static String describe(Task task) {
     return switch (task) {
       case NONE -> "encoder without a head";
       case MASKED_LM -> "masked-LM model";

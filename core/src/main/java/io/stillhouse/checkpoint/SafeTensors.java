@@ -188,10 +188,10 @@ public final class SafeTensors {
               .order(ByteOrder.LITTLE_ENDIAN);
       return switch (entry.dtype()) {
         case "F32" -> copy(mapped);
-        case "F16" -> converted(mapped, 2, b -> Halves.toFloat(b.getShort()));
+        case "F16" -> convert(mapped, 2, b -> Float16.toFloat(b.getShort()));
         // The engine's conversion of bfloat16 crashes the process.
-        case "BF16" -> converted(mapped, 2, b -> Float.intBitsToFloat(b.getShort() << 16));
-        case "F64" -> converted(mapped, 8, b -> (float) b.getDouble());
+        case "BF16" -> convert(mapped, 2, b -> Float.intBitsToFloat(b.getShort() << 16));
+        case "F64" -> convert(mapped, 8, b -> (float) b.getDouble());
         default ->
             throw Errors.invalid(
                 "tensor '%s' of '%s' has dtype %s".formatted(name, file, entry.dtype()),
@@ -284,7 +284,7 @@ public final class SafeTensors {
     return copy.flip();
   }
 
-  private static ByteBuffer converted(ByteBuffer stored, int width, Next next) {
+  private static ByteBuffer convert(ByteBuffer stored, int width, Next next) {
     int size = stored.remaining() / width;
     ByteBuffer floats =
         ByteBuffer.allocateDirect(Math.multiplyExact(4, size)).order(ByteOrder.LITTLE_ENDIAN);

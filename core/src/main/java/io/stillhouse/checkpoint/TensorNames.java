@@ -95,9 +95,9 @@ final class TensorNames {
     String name = decoderBias && this == DISTILBERT ? "cls.predictions.decoder.bias" : canonical;
     Matcher matcher = BLOCK.matcher(name);
     if (matcher.matches()) {
-      return block.formatted(matcher.group(1)) + renamed(matcher.group(2), inBlock);
+      return block.formatted(matcher.group(1)) + rename(matcher.group(2), inBlock);
     }
-    String known = renamed(name, outside);
+    String known = rename(name, outside);
     return known.startsWith(BASE) ? base + known.substring(BASE.length()) : known;
   }
 
@@ -122,9 +122,9 @@ final class TensorNames {
     }
     Matcher matcher = storedBlock.matcher(name);
     if (matcher.matches()) {
-      return BERT.block.formatted(matcher.group(1)) + renamed(matcher.group(2), canonicalInBlock);
+      return BERT.block.formatted(matcher.group(1)) + rename(matcher.group(2), canonicalInBlock);
     }
-    name = renamed(name, canonicalOutside);
+    name = rename(name, canonicalOutside);
     if (name.startsWith(base)) {
       name = BASE + name.substring(base.length());
     }
@@ -132,7 +132,7 @@ final class TensorNames {
   }
 
   /** Renames the module part of a tensor's name. */
-  private static String renamed(String name, Map<String, String> modules) {
+  private static String rename(String name, Map<String, String> modules) {
     int dot = name.lastIndexOf('.');
     String module = dot < 0 ? name : name.substring(0, dot);
     String other = modules.get(module);

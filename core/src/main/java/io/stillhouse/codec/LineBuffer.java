@@ -27,9 +27,10 @@ final class LineBuffer {
    * @param dtype dtype of the cells
    * @param lines number of lines: the product of all dimensions of the tensor but the last
    * @param width size of the tensor's last dimension
-   * @param whole whether the caller puts every number; otherwise the buffer is first filled with 0
+   * @param uninitialized whether the caller puts every number; otherwise the buffer is first filled
+   *     with 0
    */
-  private LineBuffer(Dtype dtype, int lines, int width, boolean whole) {
+  private LineBuffer(Dtype dtype, int lines, int width, boolean uninitialized) {
     this.dtype = dtype;
     this.width = width;
     int number = dtype == Dtype.INT8 ? Float.BYTES : dtype.bytes();
@@ -38,7 +39,7 @@ final class LineBuffer {
       MEMORY.set(ByteBuffer.allocateDirect(size));
     }
     this.bytes = MEMORY.get().slice(0, size).order(ByteOrder.LITTLE_ENDIAN);
-    for (int at = 0; !whole && at < size; at += ZEROS.length) {
+    for (int at = 0; !uninitialized && at < size; at += ZEROS.length) {
       bytes.put(at, ZEROS, 0, Math.min(ZEROS.length, size - at));
     }
   }
@@ -49,7 +50,7 @@ final class LineBuffer {
   }
 
   /** Creates an uninitialized buffer, for a caller that puts every number. */
-  static LineBuffer whole(Dtype dtype, int lines, int width) {
+  static LineBuffer uninitialized(Dtype dtype, int lines, int width) {
     return new LineBuffer(dtype, lines, width, true);
   }
 

@@ -143,13 +143,13 @@ final class MlmCells {
     for (int drawn = 0; drawn < mlm.count(); end++) {
       drawn += counts[end] & 0xff;
     }
-    long[] own = new long[end - at];
+    long[] tokenIds = new long[end - at];
     float[] share = new float[end - at];
-    for (int i = 0; i < own.length; i++) {
-      own[i] = id(cell, bytes, at + i);
+    for (int i = 0; i < tokenIds.length; i++) {
+      tokenIds[i] = id(cell, bytes, at + i);
       share[i] = (float) (counts[at + i] & 0xff) / mlm.count();
     }
-    ids.add(own);
+    ids.add(tokenIds);
     shares.add(share);
   }
 

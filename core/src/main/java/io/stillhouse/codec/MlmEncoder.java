@@ -80,9 +80,9 @@ public final class MlmEncoder {
         encode(logitsNV, rows.get(row).id())
             .forEach(
                 (column, cell) -> {
-                  List<byte @Nullable []> own = cells.get(column);
-                  if (own != null) {
-                    own.add(cell);
+                  List<byte @Nullable []> columnCells = cells.get(column);
+                  if (columnCells != null) {
+                    columnCells.add(cell);
                   }
                 });
       }
@@ -126,7 +126,7 @@ public final class MlmEncoder {
     for (double temperature : mlm.temperatures()) {
       // log sum exp((z - max z) / T) is minus the log-probability of the largest.
       NDArray logZN1 =
-          Autograd.over(logitsNV, temperature).logSoftmax(1).max(new int[] {1}, true).neg();
+          Autograd.divide(logitsNV, temperature).logSoftmax(1).max(new int[] {1}, true).neg();
       Column column = mlm.logPartition(temperature);
       cells.put(column, pack(logZN1, column));
     }
@@ -134,7 +134,7 @@ public final class MlmEncoder {
   }
 
   private Map<Column, byte[]> sample(NDArray logitsNV, String id) {
-    NDArray logNV = Autograd.over(logitsNV, mlm.temperatures().get(0)).logSoftmax(1);
+    NDArray logNV = Autograd.divide(logitsNV, mlm.temperatures().get(0)).logSoftmax(1);
     NDArray probabilitiesNV = logNV.exp();
     NDArray entropyN1 = probabilitiesNV.mul(logNV).sum(new int[] {1}, true).neg();
     int classes = (int) logitsNV.getShape().get(1);

@@ -26,7 +26,7 @@ public record SoftLabels(@Nullable NDArray idsNK, NDArray probabilitiesNK, NDArr
 
   /** Returns the softmax of logits, (N, C), at a temperature. */
   public static SoftLabels dense(NDArray logitsNC, double temperature) {
-    NDArray logNC = Autograd.over(logitsNC, temperature).logSoftmax(-1);
+    NDArray logNC = Autograd.divide(logitsNC, temperature).logSoftmax(-1);
     return new SoftLabels(null, logNC.exp(), logNC);
   }
 
@@ -38,7 +38,7 @@ public record SoftLabels(@Nullable NDArray idsNK, NDArray probabilitiesNK, NDArr
    * @param logZN log-partition at {@code temperature} of the logits minus the largest, (N)
    */
   public static SoftLabels top(NDArray idsNK, NDArray logitsNK, NDArray logZN, double temperature) {
-    NDArray logNK = Autograd.over(logitsNK, temperature).sub(logZN.reshape(-1, 1));
+    NDArray logNK = Autograd.divide(logitsNK, temperature).sub(logZN.reshape(-1, 1));
     NDArray probabilitiesNK = logNK.exp();
     NDArray tailN1 = tail(probabilitiesNK);
     return new SoftLabels(idsNK, probabilitiesNK.concat(tailN1, 1), logNK.concat(tailN1.log(), 1));

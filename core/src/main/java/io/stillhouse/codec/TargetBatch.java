@@ -71,16 +71,16 @@ public final class TargetBatch {
   }
 
   /**
-   * Returns the same inputs with a further teacher's targets. If that teacher has different tokens,
-   * only its logits and first tokens can be compared.
+   * Returns the same inputs with an additional teacher's targets. If that teacher has different
+   * tokens, only its logits and first tokens can be compared.
    *
-   * @param number number of the further teacher, from 0
+   * @param number number of the additional teacher, from 0
    */
-  public TargetBatch further(int number) {
+  public TargetBatch additional(int number) {
     return new TargetBatch(
         manager,
-        examples.stream().map(row -> row.further().get(number)).toList(),
-        teacher.further().get(number),
+        examples.stream().map(row -> row.additional().get(number)).toList(),
+        teacher.additional().get(number),
         batch);
   }
 
@@ -156,9 +156,9 @@ public final class TargetBatch {
   public NDArray labelsBC(int labels) {
     long[] all = new long[examples.size() * labels];
     for (int row = 0; row < examples.size(); row++) {
-      double[] own = LabelSet.numbers(examples.get(row).inputs().label(), labels);
+      double[] rowLabels = LabelSet.numbers(examples.get(row).inputs().label(), labels);
       for (int label = 0; label < labels; label++) {
-        all[row * labels + label] = (long) own[label];
+        all[row * labels + label] = (long) rowLabels[label];
       }
     }
     return manager.create(all, new Shape(examples.size(), labels));
@@ -177,7 +177,7 @@ public final class TargetBatch {
   public NDArray logitsBC() {
     Dtype dtype = examples.get(0).dtype(Targets.LOGITS);
     int classes = dtype.width(examples.get(0).cell(Targets.LOGITS).length, 1);
-    LineBuffer lines = LineBuffer.whole(dtype, batch.rows(), classes);
+    LineBuffer lines = LineBuffer.uninitialized(dtype, batch.rows(), classes);
     for (int row = 0; row < batch.rows(); row++) {
       lines.put(examples.get(row).cell(Targets.LOGITS), 1, 0, row);
     }
@@ -235,7 +235,7 @@ public final class TargetBatch {
     Dtype dtype = first.dtype(column);
     int width = dtype.width(first.cell(column).length, first.length());
     int tokens = Math.toIntExact(batch.tokens());
-    LineBuffer lines = LineBuffer.whole(dtype, tokens, width);
+    LineBuffer lines = LineBuffer.uninitialized(dtype, tokens, width);
     for (int row = 0; row < batch.rows(); row++) {
       lines.putAll(
           examples.get(row).cell(column), batch.lengths()[row], Math.toIntExact(before[row]));
@@ -260,7 +260,7 @@ public final class TargetBatch {
     Example first = examples.get(0);
     Dtype dtype = first.dtype(column);
     int width = dtype.width(first.cell(column).length, first.length());
-    LineBuffer lines = LineBuffer.whole(dtype, batch.rows(), width);
+    LineBuffer lines = LineBuffer.uninitialized(dtype, batch.rows(), width);
     for (int row = 0; row < batch.rows(); row++) {
       Example example = examples.get(row); // its length differs if the teacher has other tokens
       lines.put(example.cell(column), example.length(), 0, row);
@@ -344,7 +344,7 @@ public final class TargetBatch {
   private LineBuffer lines(Dtype dtype, int lines, int width) {
     return padded()
         ? LineBuffer.padded(dtype, lines, width)
-        : LineBuffer.whole(dtype, lines, width);
+        : LineBuffer.uninitialized(dtype, lines, width);
   }
 
   private void forEachMasked(MaskedToken action) {

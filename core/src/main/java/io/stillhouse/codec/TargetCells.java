@@ -22,7 +22,7 @@ import java.util.stream.IntStream;
 
 /** Encodes a batch's float32 tensors into cells, one for each row, without padding. */
 public final class TargetCells {
-  private static final float LARGEST_FLOAT16 = 65_504;
+  private static final float MAX_FLOAT16 = 65_504;
 
   private TargetCells() {}
 
@@ -88,7 +88,7 @@ public final class TargetCells {
       return new double[0];
     }
     int width = dtype.width(cell.length, lines);
-    LineBuffer gathered = LineBuffer.whole(dtype, lines, width);
+    LineBuffer gathered = LineBuffer.uninitialized(dtype, lines, width);
     gathered.putAll(cell, lines, 0);
     try (NDManager manager = NDManager.newBaseManager(Device.cpu())) {
       return gathered
@@ -135,17 +135,17 @@ public final class TargetCells {
    * @param dtype dtype of the stored states; logits are stored as float32
    * @param rows number of rows of the batch
    */
-  public static boolean[] broken(EncoderOutput output, Dtype dtype, int rows) {
-    boolean[] broken = new boolean[rows];
+  public static boolean[] invalidRows(EncoderOutput output, Dtype dtype, int rows) {
+    boolean[] invalidRow = new boolean[rows];
     List<NDArray> stored = new ArrayList<>(output.hidden().values());
     stored.addAll(output.scores().values());
     stored.addAll(output.valueRelations().values());
-    stored.forEach(tensor -> add(broken(tensor, dtype), broken));
-    add(broken(output.last(), Dtype.FLOAT32), broken);
+    stored.forEach(tensor -> add(invalidRows(tensor, dtype), invalidRow));
+    add(invalidRows(output.last(), Dtype.FLOAT32), invalidRow);
     if (output.logits() != null) {
-      add(broken(output.logits(), Dtype.FLOAT32), broken);
+      add(invalidRows(output.logits(), Dtype.FLOAT32), invalidRow);
     }
-    return broken;
+    return invalidRow;
   }
 
   private static void add(boolean[] more, boolean[] to) {
@@ -158,26 +158,26 @@ public final class TargetCells {
    * Returns which rows of a tensor, (B, ...), have a number that is not finite or that overflows
    * its dtype. Padding is checked, too, because an encoder leaves finite numbers there.
    */
-  public static boolean[] broken(NDArray tensor, Dtype dtype) {
+  public static boolean[] invalidRows(NDArray tensor, Dtype dtype) {
     long rows = tensor.getShape().get(0);
-    boolean[] broken = new boolean[(int) rows];
+    boolean[] invalidRow = new boolean[(int) rows];
     if (tensor.size() == 0) {
-      return broken;
+      return invalidRow;
     }
     try (NDArray flat = tensor.reshape(new Shape(rows, -1));
         NDArray wide = flat.abs();
         NDArray sums = wide.sum(new int[] {1})) {
       float[] values = sums.toFloatArray();
-      for (int row = 0; row < broken.length; row++) {
+      for (int row = 0; row < invalidRow.length; row++) {
         // If the sum of magnitudes fits float16, so does every number.
-        broken[row] =
+        invalidRow[row] =
             !Float.isFinite(values[row])
                 || (dtype == Dtype.FLOAT16
-                    && values[row] > LARGEST_FLOAT16
-                    && wide.get(row).max().getFloat() > LARGEST_FLOAT16);
+                    && values[row] > MAX_FLOAT16
+                    && wide.get(row).max().getFloat() > MAX_FLOAT16);
       }
     }
-    return broken;
+    return invalidRow;
   }
 
   /**

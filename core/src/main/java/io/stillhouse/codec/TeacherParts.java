@@ -12,15 +12,16 @@ import org.jspecify.annotations.Nullable;
  *     need: soft labels need the masked-LM head, a block's scores and value relations its query,
  *     key and value, hidden state 0 the embeddings. Null if everything is stored
  * @param mlm how the cells store masked-LM soft labels
- * @param further the parts of further teachers, in the order of {@link
- *     io.stillhouse.target.Example#further}
+ * @param additional the parts of additional teachers, in the order of {@link
+ *     io.stillhouse.target.Example#additional}
  */
-public record TeacherParts(@Nullable Encoder encoder, MlmTargets mlm, List<TeacherParts> further) {
+public record TeacherParts(
+    @Nullable Encoder encoder, MlmTargets mlm, List<TeacherParts> additional) {
   /** For a teacher whose cells store every target that will be requested. */
   public static final TeacherParts NONE = new TeacherParts(null, MlmTargets.NONE);
 
   public TeacherParts {
-    further = List.copyOf(further);
+    additional = List.copyOf(additional);
   }
 
   /** Creates the parts of a single teacher. */

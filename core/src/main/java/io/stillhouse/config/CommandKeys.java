@@ -139,7 +139,7 @@ public enum CommandKeys {
   }
 
   /** Returns the commands that read an option, except quickstart. */
-  public static List<CommandKeys> reading(Option<?> option) {
+  public static List<CommandKeys> commandsReading(Option<?> option) {
     return Stream.of(values())
         .filter(keys -> keys != QUICKSTART && keys.options.contains(option))
         .toList();

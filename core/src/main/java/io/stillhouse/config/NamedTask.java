@@ -49,7 +49,7 @@ public enum NamedTask {
   }
 
   /** Returns settings in which unset keys have the values of the task that the settings name. */
-  public static Settings filled(Settings settings) {
+  public static Settings withTaskDefaults(Settings settings) {
     for (NamedTask task : values()) {
       if (task.id().equals(settings.get(Options.TASK))) {
         Map<String, String> missing = new TreeMap<>(task.settings());

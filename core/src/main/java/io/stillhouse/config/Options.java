@@ -449,15 +449,15 @@ public final class Options {
       checked(
           "loss.teachers",
           "[]",
-          SweepText::named,
+          SweepText::parseObjects,
           t -> true,
           "a list of teachers, such as [{ name = b, cache = cache-b, weight = 0.5, terms ="
               + " [soft-label] }]",
-          "Further teachers for the rows of cache.path, whose targets are found by row key. Each "
-              + "has a name, a cache, the teacher's name in that cache, a weight (default 1), a "
-              + "layer-map (default the student's) and the terms it contributes to (default "
-              + "soft-label). A term is the weighted mean over its teachers; the validation loss "
-              + "is the first teacher's.");
+          "Additional teachers for the rows of cache.path, whose targets are found by row key. Each"
+              + " has a name, a cache, the teacher's name in that cache, a weight (default 1), a"
+              + " layer-map (default the student's) and the terms it contributes to (default"
+              + " soft-label). A term is the weighted mean over its teachers; the validation loss"
+              + " is the first teacher's.");
   public static final Option<Double> TEACHER_WEIGHT =
       number(
           "loss.teacher-weight",
@@ -613,7 +613,7 @@ public final class Options {
       checked(
           "train.stages",
           "[]",
-          SweepText::named,
+          SweepText::parseObjects,
           s -> true,
           "a list of stages, such as [{ name = intermediate, loss.soft-label.weight = 0 }, { name ="
               + " prediction, loss.hidden-mse.weight = 0 }]",
@@ -690,7 +690,7 @@ public final class Options {
       checked(
           "sweep.over",
           "{}",
-          SweepText::over,
+          SweepText::parseLists,
           o -> true,
           "lists of values by key, such as { student.layers = [2, 4], train.seed = [1, 2] }",
           "Lists of values of student, loss and train keys. Each combination is a student, "
@@ -699,7 +699,7 @@ public final class Options {
       checked(
           "sweep.students",
           "[]",
-          SweepText::named,
+          SweepText::parseObjects,
           s -> true,
           "a list of students, such as [{ name = a, student.layers = 2 }, { name = b,"
               + " student.layers = 4 }]",
@@ -1003,7 +1003,7 @@ public final class Options {
           "Whether to shrink the recipe so that it runs in seconds: few rows, few steps.");
 
   /** Every option, in the order of this file. */
-  public static final List<Option<?>> ALL = declared();
+  public static final List<Option<?>> ALL = all();
 
   /** The new names of renamed keys. An old key is refused with its new name. */
   public static final Map<String, String> RENAMED =
@@ -1030,7 +1030,7 @@ public final class Options {
 
   private Options() {}
 
-  private static List<Option<?>> declared() {
+  private static List<Option<?>> all() {
     return Arrays.stream(Options.class.getDeclaredFields())
         .filter(field -> Modifier.isStatic(field.getModifiers()) && field.getType() == Option.class)
         .<Option<?>>map(

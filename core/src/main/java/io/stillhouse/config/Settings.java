@@ -27,7 +27,7 @@ public final class Settings {
   private static final String SWEEP_OVER = Options.SWEEP_OVER.key() + ".";
 
   /** The keys whose values are lists of objects. */
-  private static final Set<String> OF_OBJECTS =
+  private static final Set<String> OBJECT_LIST_KEYS =
       Set.of(Options.SWEEP_STUDENTS.key(), Options.STAGES.key(), Options.TEACHERS.key());
 
   private final Map<String, String> given;
@@ -91,7 +91,7 @@ public final class Settings {
       }
     }
     if (!over.isEmpty()) {
-      given.merge(Options.SWEEP_OVER.key(), SweepText.write(over), SweepText::merged);
+      given.merge(Options.SWEEP_OVER.key(), SweepText.write(over), SweepText::merge);
     }
     return checked(given, key -> {}, problems);
   }
@@ -169,7 +169,7 @@ public final class Settings {
   }
 
   /** Returns all values, including defaults, for the record of a run. */
-  public Map<String, String> inForce() {
+  public Map<String, String> allValues() {
     Map<String, String> all = new TreeMap<>();
     for (Option<?> option : Options.ALL) {
       String text = given.getOrDefault(option.key(), option.defaultValue());
@@ -250,7 +250,7 @@ public final class Settings {
         over.put(key.substring(SWEEP_OVER.length()), SweepText.texts(value));
         continue;
       }
-      if (OF_OBJECTS.contains(key)) {
+      if (OBJECT_LIST_KEYS.contains(key)) {
         flat.put(key, SweepText.write(value));
         continue;
       }

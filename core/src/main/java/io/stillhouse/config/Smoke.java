@@ -9,7 +9,7 @@ public final class Smoke {
   private Smoke() {}
 
   /** Returns smaller settings if {@code smoke} is true, else the given ones. */
-  public static Settings shrunk(Settings settings) {
+  public static Settings shrink(Settings settings) {
     if (!settings.get(Options.SMOKE)) {
       return settings;
     }

@@ -8,11 +8,11 @@ import java.util.Set;
 
 /** Checks the settings of a recipe's stages, {@code train.stages}. */
 final class StageCheck {
-  private static final List<String> OWN =
+  private static final List<String> ALLOWED_PREFIXES =
       List.of("cache.path", "teacher.", "corpus.", "targets.", "loss.", "train.");
 
   /** Student keys that may differ between stages; all stages train the same student. */
-  private static final Set<String> OF_STUDENT =
+  private static final Set<String> STUDENT_KEYS =
       Set.of(Options.LAYER_MAP.key(), Options.STUDENT_DROPOUT.key());
 
   /** Train keys that all stages share. */
@@ -57,7 +57,7 @@ final class StageCheck {
 
   private static boolean mayDiffer(String key) {
     return key.equals(Options.STUDENT_NAME.key())
-        || OF_STUDENT.contains(key)
-        || !COMMON.contains(key) && OWN.stream().anyMatch(key::startsWith);
+        || STUDENT_KEYS.contains(key)
+        || !COMMON.contains(key) && ALLOWED_PREFIXES.stream().anyMatch(key::startsWith);
   }
 }

@@ -23,9 +23,9 @@ final class SweepCheck {
           Options.BASELINE.key());
 
   /** The maximum number of students, so that the result table stays readable. */
-  private static final int MOST = 1_000;
+  private static final int MAX_STUDENTS = 1_000;
 
-  private static final List<String> OWN = List.of("student.", "loss.", "train.");
+  private static final List<String> ALLOWED_PREFIXES = List.of("student.", "loss.", "train.");
 
   private final Map<String, List<String>> over;
   private final List<Map<String, String>> students;
@@ -49,10 +49,10 @@ final class SweepCheck {
         }
       }
     }
-    if (problems.isEmpty() && size(over, students) > MOST) {
+    if (problems.isEmpty() && size(over, students) > MAX_STUDENTS) {
       problems.add(
           "sweep.over and sweep.students define %,d students, but at most %,d are allowed; remove values"
-              .formatted(size(over, students), MOST));
+              .formatted(size(over, students), MAX_STUDENTS));
     }
     if (problems.isEmpty()) {
       checkNames();
@@ -102,14 +102,14 @@ final class SweepCheck {
         });
     List<Map<String, String>> values = new ArrayList<>();
     for (Map<String, String> student : students) {
-      Map<String, String> own = new LinkedHashMap<>(student);
-      own.remove(Options.STUDENT_NAME.key());
-      if (values.contains(own)) {
+      Map<String, String> studentValues = new LinkedHashMap<>(student);
+      studentValues.remove(Options.STUDENT_NAME.key());
+      if (values.contains(studentValues)) {
         problems.add(
             "sweep.students contains %s twice, but each student is trained once; remove one"
-                .formatted(own));
+                .formatted(studentValues));
       }
-      values.add(own);
+      values.add(studentValues);
     }
   }
 
@@ -120,7 +120,7 @@ final class SweepCheck {
       problems.add(Keys.unknownIn(where, key));
       return null;
     }
-    if (COMMON.contains(key) || OWN.stream().noneMatch(key::startsWith)) {
+    if (COMMON.contains(key) || ALLOWED_PREFIXES.stream().noneMatch(key::startsWith)) {
       problems.add(
           "'%s' cannot be in %s, because all students of a sweep share it; set it outside, and run one sweep for each value"
               .formatted(key, where));

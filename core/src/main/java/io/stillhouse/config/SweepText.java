@@ -27,21 +27,21 @@ public final class SweepText {
   private SweepText() {}
 
   /** Reads {@code { key = [value, value] }}. */
-  static Map<String, List<String>> over(String text) {
-    if (!(parsed(text) instanceof ConfigObject object)) {
+  static Map<String, List<String>> parseLists(String text) {
+    if (!(parse(text) instanceof ConfigObject object)) {
       throw new IllegalArgumentException(text);
     }
-    Map<String, List<String>> over = new TreeMap<>();
+    Map<String, List<String>> lists = new TreeMap<>();
     object
         .toConfig()
         .entrySet()
-        .forEach(entry -> over.put(unquoted(entry.getKey()), texts(entry.getValue())));
-    return over;
+        .forEach(entry -> lists.put(withoutQuotes(entry.getKey()), texts(entry.getValue())));
+    return lists;
   }
 
   /** Reads {@code [{ name = a, key = value }]}. */
-  static List<Map<String, String>> named(String text) {
-    if (!(parsed(text) instanceof ConfigList list)) {
+  static List<Map<String, String>> parseObjects(String text) {
+    if (!(parse(text) instanceof ConfigList list)) {
       throw new IllegalArgumentException(text);
     }
     List<Map<String, String>> students = new ArrayList<>();
@@ -59,7 +59,7 @@ public final class SweepText {
     return students;
   }
 
-  private static ConfigValue parsed(String text) {
+  private static ConfigValue parse(String text) {
     try {
       return ConfigFactory.parseString(ROOT + " = " + text).getValue(ROOT);
     } catch (ConfigException e) {
@@ -68,11 +68,11 @@ public final class SweepText {
   }
 
   private static String key(String path) {
-    String key = unquoted(path);
+    String key = withoutQuotes(path);
     return key.equals(NAME) ? Options.STUDENT_NAME.key() : key;
   }
 
-  private static String unquoted(String path) {
+  private static String withoutQuotes(String path) {
     return path.replace("\"", "");
   }
 
@@ -100,7 +100,7 @@ public final class SweepText {
   public static List<String> split(String text) {
     String body = text.strip();
     if (!body.startsWith("[") || !body.endsWith("]")) {
-      return List.of(bare(body));
+      return List.of(unquote(body));
     }
     List<String> parts = new ArrayList<>();
     int depth = 0;
@@ -111,7 +111,7 @@ public final class SweepText {
       quoted ^= c == '"';
       boolean last = at == body.length() - 1;
       if (!quoted && depth == 0 && (c == ',' || last)) {
-        parts.add(bare(body.substring(from, at)));
+        parts.add(unquote(body.substring(from, at)));
         from = at + 1;
       }
       depth += quoted ? 0 : c == '[' ? 1 : c == ']' ? -1 : 0;
@@ -120,7 +120,7 @@ public final class SweepText {
     return parts;
   }
 
-  private static String bare(String part) {
+  private static String unquote(String part) {
     String text = part.strip();
     return text.length() > 1 && text.startsWith("\"") && text.endsWith("\"")
         ? text.substring(1, text.length() - 1)
@@ -137,10 +137,10 @@ public final class SweepText {
   }
 
   /** Merges the lists of two texts; those of the second override those of the first. */
-  static String merged(String text, String more) {
+  static String merge(String text, String more) {
     try {
-      Map<String, List<String>> all = over(text);
-      all.putAll(over(more));
+      Map<String, List<String>> all = parseLists(text);
+      all.putAll(parseLists(more));
       return write(all);
     } catch (IllegalArgumentException e) {
       return text; // the rule of the option reports it

@@ -10,7 +10,7 @@ import java.util.Map;
 import java.util.Set;
 import java.util.stream.Stream;
 
-/** The keys of a further teacher in {@code loss.teachers}, and a check of their values. */
+/** The keys of an additional teacher in {@code loss.teachers}, and a check of their values. */
 public final class TeachersCheck {
   public static final String NAME = Options.STUDENT_NAME.key(); // SweepText expands "name"
   public static final String CACHE = "cache";

@@ -10,9 +10,9 @@ public final class Bootstrap {
   private static final int RESAMPLES = 1_000;
 
   /** Fewer resamples are drawn for many rows, to bound the time per metric. */
-  private static final int FEWEST = 100;
+  private static final int MIN_RESAMPLES = 100;
 
-  private static final int ROWS_IN_ALL = 10_000_000;
+  private static final int MAX_DRAWS = 10_000_000;
 
   private Bootstrap() {}
 
@@ -26,7 +26,7 @@ public final class Bootstrap {
     if (rows < 2) {
       return 0;
     }
-    int resamples = Math.max(FEWEST, Math.min(RESAMPLES, ROWS_IN_ALL / rows));
+    int resamples = Math.max(MIN_RESAMPLES, Math.min(RESAMPLES, MAX_DRAWS / rows));
     SplittableRandom random = new SplittableRandom(rows);
     int[] drawn = new int[rows];
     double sum = 0;

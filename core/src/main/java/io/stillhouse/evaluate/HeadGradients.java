@@ -50,12 +50,12 @@ public final class HeadGradients {
       TargetBatch targets = new TargetBatch(scope, rows, TeacherParts.NONE);
       List<NDArray> ofPasses =
           blocks == 1 ? Collections.nCopies(encoder.spec().layers(), factorsBH.get(0)) : factorsBH;
-      EncoderOutput output =
-          encoder.forward(targets.batch(), Capture.NOTHING, Dropout.NONE, ofPasses);
+      EncoderOutput output = encoder.forward(targets.batch(), Capture.NONE, Dropout.NONE, ofPasses);
       Autograd.backward(LabelLoss.sumOverRows(encoder, output, targets));
       for (int block = 0; block < blocks; block++) {
-        try (NDArray own = Objects.requireNonNull(Autograd.gradient(factorsBH.get(block)))) {
-          float[] flat = own.toFloatArray();
+        try (NDArray blockGradients =
+            Objects.requireNonNull(Autograd.gradient(factorsBH.get(block)))) {
+          float[] flat = blockGradients.toFloatArray();
           for (int i = 0; i < flat.length; i++) {
             gradients[i / heads][block][i % heads] = flat[i];
           }

@@ -39,15 +39,15 @@ public record HeadImportance(
       throw new IllegalArgumentException(
           "a standard error needs at least 2 rows, but there are %d".formatted(rows));
     }
-    double[][] means = new double[sums.sizes().length][];
+    double[][] means = new double[sums.absSums().length][];
     double[][] errors = new double[means.length][];
     List<At> all = new ArrayList<>();
     for (int block = 0; block < means.length; block++) {
-      double[] sizes = sums.sizes()[block];
-      means[block] = new double[sizes.length];
-      errors[block] = new double[sizes.length];
-      for (int head = 0; head < sizes.length; head++) {
-        double mean = sizes[head] / rows;
+      double[] absSums = sums.absSums()[block];
+      means[block] = new double[absSums.length];
+      errors[block] = new double[absSums.length];
+      for (int head = 0; head < absSums.length; head++) {
+        double mean = absSums[head] / rows;
         double variance =
             Math.max(0, sums.squares()[block][head] - rows * mean * mean) / (rows - 1);
         means[block][head] = mean;
@@ -55,12 +55,12 @@ public record HeadImportance(
       }
       double norm = Math.sqrt(Arrays.stream(means[block]).map(mean -> mean * mean).sum());
       if (normalise == Normalise.LAYER && norm > 0) {
-        for (int head = 0; head < sizes.length; head++) {
+        for (int head = 0; head < absSums.length; head++) {
           means[block][head] /= norm;
           errors[block][head] /= norm;
         }
       }
-      for (int head = 0; head < sizes.length; head++) {
+      for (int head = 0; head < absSums.length; head++) {
         all.add(new At(block, head, means[block][head]));
       }
     }

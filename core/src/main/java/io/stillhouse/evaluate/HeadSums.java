@@ -8,11 +8,11 @@ import java.util.List;
  * driver adds them.
  *
  * @param rows number of rows
- * @param sizes sums of absolute values, by block and head
+ * @param absSums sums of absolute values, by block and head
  * @param squares sums of their squares, by block and head
  */
 @SuppressWarnings("ArrayRecordComponent") // never compared
-public record HeadSums(long rows, double[][] sizes, double[][] squares) implements Serializable {
+public record HeadSums(long rows, double[][] absSums, double[][] squares) implements Serializable {
 
   /**
    * Sums the gradients of rows.
@@ -25,7 +25,7 @@ public record HeadSums(long rows, double[][] sizes, double[][] squares) implemen
       for (int block = 0; block < row.length; block++) {
         for (int head = 0; head < row[block].length; head++) {
           double size = Math.abs(row[block][head]);
-          sums.sizes[block][head] += size;
+          sums.absSums[block][head] += size;
           sums.squares[block][head] += size * size;
         }
       }
@@ -35,9 +35,9 @@ public record HeadSums(long rows, double[][] sizes, double[][] squares) implemen
 
   /** Adds partial sums in the given order. */
   public static HeadSums total(List<HeadSums> parts) {
-    HeadSums total = zeros(parts.stream().mapToLong(HeadSums::rows).sum(), parts.get(0).sizes);
+    HeadSums total = zeros(parts.stream().mapToLong(HeadSums::rows).sum(), parts.get(0).absSums);
     for (HeadSums part : parts) {
-      add(total.sizes, part.sizes);
+      add(total.absSums, part.absSums);
       add(total.squares, part.squares);
     }
     return total;

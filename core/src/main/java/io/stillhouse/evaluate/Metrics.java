@@ -72,9 +72,9 @@ public final class Metrics {
   private static double microF1(double[][] predicted, double[][] actual) {
     long[] counts = new long[3];
     for (int label = 0; actual.length > 0 && label < actual[0].length; label++) {
-      long[] own = hits(predicted, actual, label);
+      long[] labelHits = hits(predicted, actual, label);
       for (int i = 0; i < counts.length; i++) {
-        counts[i] += own[i];
+        counts[i] += labelHits[i];
       }
     }
     return f1(counts[0], counts[1], counts[2]);
@@ -83,8 +83,8 @@ public final class Metrics {
   private static double macroF1(double[][] predicted, double[][] actual, int labels) {
     double sum = 0;
     for (int label = 0; label < labels; label++) {
-      long[] own = hits(predicted, actual, label);
-      sum += f1(own[0], own[1], own[2]);
+      long[] labelHits = hits(predicted, actual, label);
+      sum += f1(labelHits[0], labelHits[1], labelHits[2]);
     }
     return sum / labels;
   }

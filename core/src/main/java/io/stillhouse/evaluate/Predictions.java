@@ -27,7 +27,8 @@ public final class Predictions {
    */
   public static Predictions of(Head head, float[][] logits) {
     return new Predictions(
-        head, Arrays.stream(logits).map(row -> decided(head.task(), row)).toArray(double[][]::new));
+        head,
+        Arrays.stream(logits).map(row -> predictions(head.task(), row)).toArray(double[][]::new));
   }
 
   /**
@@ -47,7 +48,7 @@ public final class Predictions {
             .toArray(double[][]::new));
   }
 
-  private static double[] decided(Task task, float[] logits) {
+  private static double[] predictions(Task task, float[] logits) {
     return switch (task) {
       case CLASSIFICATION -> new double[] {best(logits)};
       case REGRESSION -> new double[] {logits[0]};

@@ -36,7 +36,7 @@ final class AttentionLoss {
       NDArray keysB11L = maskBL1.reshape(rows, 1, 1, length);
       difference = difference.mul(queriesB1L1.mul(keysB11L));
     }
-    return Autograd.over(difference.square().sum(), (double) (shape.get(1) * pairs));
+    return Autograd.divide(difference.square().sum(), (double) (shape.get(1) * pairs));
   }
 
   /**
@@ -63,7 +63,7 @@ final class AttentionLoss {
     NDArray teacher = teacherBHLL;
     if (maskBL1 != null) {
       NDArray biasB11L =
-          Autograd.times(maskBL1.sub(1f), Float.MAX_VALUE)
+          Autograd.multiply(maskBL1.sub(1f), Float.MAX_VALUE)
               .reshape(shape.get(0), 1, 1, shape.get(3));
       student = student.add(biasB11L);
       teacher = teacher.add(biasB11L);
@@ -74,6 +74,6 @@ final class AttentionLoss {
     if (maskBL1 != null) {
       divergenceBHL = divergenceBHL.mul(maskBL1.reshape(shape.get(0), 1, shape.get(2)));
     }
-    return Autograd.over(divergenceBHL.sum(), (double) (shape.get(1) * tokens));
+    return Autograd.divide(divergenceBHL.sum(), (double) (shape.get(1) * tokens));
   }
 }

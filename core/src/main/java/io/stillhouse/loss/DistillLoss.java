@@ -25,18 +25,18 @@ public final class DistillLoss {
   private final Predictor student;
   private final Map<String, NDArray> projections;
   private final Teachers teachers;
-  private final List<DistillLoss> further; // one for each further teacher
+  private final List<DistillLoss> additional; // one for each additional teacher
 
   /** Creates the loss of a student of one teacher. */
   public DistillLoss(DistillSpec spec, Predictor student, Map<String, NDArray> projections) {
-    this(spec, Teachers.ALONE, student, projections);
+    this(spec, Teachers.SINGLE, student, projections);
   }
 
   /**
    * Creates the loss of a student of one or several teachers.
    *
    * @param spec weights and layers
-   * @param teachers the further teachers, and the weight of each teacher
+   * @param teachers the additional teachers, and the weight of each teacher
    * @param student the model that is trained
    * @param projections by {@link DistillSpec#projection}, (teacher width, student width), float32;
    *     none if the widths are equal or the student's hidden states are already projected
@@ -47,8 +47,8 @@ public final class DistillLoss {
     this.teachers = teachers;
     this.student = student;
     this.projections = Map.copyOf(projections);
-    this.further =
-        teachers.further().stream()
+    this.additional =
+        teachers.additional().stream()
             .map(teacher -> new DistillLoss(teacher.loss(), student, projections))
             .toList();
   }
@@ -73,11 +73,11 @@ public final class DistillLoss {
    *
    * @param output the student's output for {@code targets.batch()}, with the tensors that the terms
    *     read
-   * @param whole counts of the full optimizer step
+   * @param step counts of the full optimizer step
    * @throws IllegalStateException if a term needs a head that the student lacks, or a tensor that
    *     {@code output} did not keep
    */
-  public Value of(EncoderOutput output, TargetBatch targets, Counts whole) {
+  public Value of(EncoderOutput output, TargetBatch targets, Counts step) {
     boolean maskedLm = student.spec().head().task() == Task.MASKED_LM;
     Counts counts = targets.counts();
     Map<Term, NDArray> means = means(output, targets, counts);
@@ -87,9 +87,9 @@ public final class DistillLoss {
     for (Map.Entry<Term, NDArray> entry : means.entrySet()) {
       Term term = entry.getKey();
       NDArray mean = entry.getValue();
-      double share = term.share(counts, whole, maskedLm, spec.softLabel().positions());
+      double share = term.share(counts, step, maskedLm, spec.softLabel().positions());
       terms.put(term, share * mean.toType(DataType.FLOAT64, true).getDouble());
-      NDArray weighted = Autograd.times(mean, weight(term) * share);
+      NDArray weighted = Autograd.multiply(mean, weight(term) * share);
       total = total == null ? weighted : total.add(weighted);
     }
     return new Value(total, terms);
@@ -98,30 +98,30 @@ public final class DistillLoss {
   /** Returns each term's mean over rows, tokens or pairs, and over the teachers. */
   private Map<Term, NDArray> means(EncoderOutput output, TargetBatch targets, Counts counts) {
     Map<Positions, NDArray> logits = new EnumMap<>(Positions.class);
-    Map<Term, NDArray> means = ownMeans(output, targets, counts, logits);
-    if (further.isEmpty()) {
+    Map<Term, NDArray> means = meansOfTeacher(output, targets, counts, logits);
+    if (additional.isEmpty()) {
       return means;
     }
-    means.replaceAll((term, mean) -> shared(mean, term, teachers.weight()));
-    for (int number = 0; number < further.size(); number++) {
-      double weight = teachers.further().get(number).weight();
-      further
+    means.replaceAll((term, mean) -> weighted(mean, term, teachers.weight()));
+    for (int number = 0; number < additional.size(); number++) {
+      double weight = teachers.additional().get(number).weight();
+      additional
           .get(number)
-          .ownMeans(output, targets.further(number), counts, logits)
-          .forEach((term, mean) -> add(means, term, shared(mean, term, weight)));
+          .meansOfTeacher(output, targets.additional(number), counts, logits)
+          .forEach((term, mean) -> add(means, term, weighted(mean, term, weight)));
     }
     return means;
   }
 
   /** Weights a teacher's mean by its share among the teachers that take part in the term. */
-  private NDArray shared(NDArray mean, Term term, double weight) {
+  private NDArray weighted(NDArray mean, Term term, double weight) {
     double all = teachers.weight();
-    for (int number = 0; number < further.size(); number++) {
-      if (further.get(number).weight(term) != 0) {
-        all += teachers.further().get(number).weight();
+    for (int number = 0; number < additional.size(); number++) {
+      if (additional.get(number).weight(term) != 0) {
+        all += teachers.additional().get(number).weight();
       }
     }
-    return weight == all ? mean : Autograd.times(mean, weight / all);
+    return weight == all ? mean : Autograd.multiply(mean, weight / all);
   }
 
   /**
@@ -129,7 +129,7 @@ public final class DistillLoss {
    *
    * @param logits the student's masked-LM logits, computed once for all teachers
    */
-  private Map<Term, NDArray> ownMeans(
+  private Map<Term, NDArray> meansOfTeacher(
       EncoderOutput output, TargetBatch targets, Counts counts, Map<Positions, NDArray> logits) {
     Map<Term, NDArray> means = new EnumMap<>(Term.class);
     if (student.spec().head().task() == Task.MASKED_LM) {
@@ -219,8 +219,8 @@ public final class DistillLoss {
   private NDArray taskSoftLabel(NDArray studentBC, NDArray teacherBC) {
     boolean choices = student.spec().head().task() == Task.MULTI_LABEL;
     return SoftLabelLoss.kl(
-        choices ? HardLabelLoss.choices(studentBC) : studentBC,
-        choices ? HardLabelLoss.choices(teacherBC) : teacherBC,
+        choices ? HardLabelLoss.binaryLogits(studentBC) : studentBC,
+        choices ? HardLabelLoss.binaryLogits(teacherBC) : teacherBC,
         spec.softLabel().temperature());
   }
 
@@ -230,7 +230,7 @@ public final class DistillLoss {
 
   private void stateTerms(
       EncoderOutput output, TargetBatch targets, Counts counts, Map<Term, NDArray> means) {
-    NDArray maskBL1 = output.packed() ? null : mask(targets);
+    NDArray maskBL1 = output.isPacked() ? null : mask(targets);
     for (int layer : spec.studentHidden()) {
       NDArray studentBLD = projected(output.hidden(layer), layer);
       int teacherLayer = spec.layerMap().get(layer);
@@ -245,7 +245,7 @@ public final class DistillLoss {
         continue;
       }
       NDArray teacherBLD =
-          output.packed() ? targets.hidden1ND(teacherLayer) : targets.hiddenBLD(teacherLayer);
+          output.isPacked() ? targets.hidden1ND(teacherLayer) : targets.hiddenBLD(teacherLayer);
       if (spec.readsCosine(layer)) {
         add(
             means,

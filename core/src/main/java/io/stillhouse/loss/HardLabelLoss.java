@@ -64,11 +64,11 @@ final class HardLabelLoss {
    */
   public static NDArray binaryCrossEntropy(NDArray logitsBC, NDArray labelsBC) {
     // A label is a choice of two classes: true with its logit, and false with logit 0.
-    return crossEntropy(choices(logitsBC), labelsBC.reshape(-1).neg().add(1));
+    return crossEntropy(binaryLogits(logitsBC), labelsBC.reshape(-1).neg().add(1));
   }
 
   /** Returns the logits of true and of false for each label, (B x C, 2). */
-  static NDArray choices(NDArray logitsBC) {
+  static NDArray binaryLogits(NDArray logitsBC) {
     NDArray trueN1 = logitsBC.reshape(-1, 1);
     return trueN1.concat(trueN1.zerosLike(), 1);
   }

@@ -29,7 +29,7 @@ final class HiddenLoss {
     Shapes.requireSame(studentBLD, teacherBLD);
     long width = studentBLD.getShape().get(2);
     NDArray difference = masked(studentBLD.sub(teacherBLD), maskBL1);
-    return Autograd.over(difference.square().sum(), (double) (tokens * width));
+    return Autograd.divide(difference.square().sum(), (double) (tokens * width));
   }
 
   /**
@@ -51,7 +51,7 @@ final class HiddenLoss {
     NDArray studentNorm = studentBLD.square().sum(last, true).add(NORM_FLOOR);
     NDArray teacherNorm = teacherBLD.square().sum(last, true).add(NORM_FLOOR);
     NDArray cosineBL1 = dot.div(studentNorm.mul(teacherNorm).sqrt());
-    return Autograd.over(masked(cosineBL1, maskBL1).sum(), (double) tokens).neg().add(1f);
+    return Autograd.divide(masked(cosineBL1, maskBL1).sum(), (double) tokens).neg().add(1f);
   }
 
   /**
@@ -66,7 +66,7 @@ final class HiddenLoss {
   public static NDArray firstTokenMse(NDArray studentBD, NDArray teacherBD) {
     Shapes.requireSame(studentBD, teacherBD);
     NDArray difference = normalized(studentBD).sub(normalized(teacherBD));
-    return Autograd.over(difference.square().sum(), (double) studentBD.getShape().get(0));
+    return Autograd.divide(difference.square().sum(), (double) studentBD.getShape().get(0));
   }
 
   private static NDArray normalized(NDArray stateBD) {

@@ -60,6 +60,6 @@ public final class LabelLoss {
       throw new IllegalStateException("a model without a head has no loss on labels");
     }
     NDArray logitsBC = Objects.requireNonNull(output.logits());
-    return Autograd.times(mean(head, logitsBC, targets, List.of()), targets.batch().rows());
+    return Autograd.multiply(mean(head, logitsBC, targets, List.of()), targets.batch().rows());
   }
 }

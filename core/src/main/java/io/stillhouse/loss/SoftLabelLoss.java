@@ -44,10 +44,10 @@ final class SoftLabelLoss {
           "student has %d rows of logits, but teacher has %d soft labels"
               .formatted(studentNC.getShape().get(0), teacher.rows()));
     }
-    NDArray logStudent = Autograd.over(studentNC, temperature).logSoftmax(-1);
+    NDArray logStudent = Autograd.divide(studentNC, temperature).logSoftmax(-1);
     NDArray divergence =
         teacher.probabilitiesNK().mul(teacher.offsetsNK().sub(teacher.pick(logStudent))).sum();
-    return Autograd.times(divergence, temperature * temperature / teacher.rows());
+    return Autograd.multiply(divergence, temperature * temperature / teacher.rows());
   }
 
   /**

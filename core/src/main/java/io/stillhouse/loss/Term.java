@@ -37,22 +37,22 @@ public enum Term {
    * Returns the share of a micro-batch in this term's mean over a step, in 0..1.
    *
    * @param part counts of a micro-batch
-   * @param whole counts of a step
+   * @param step counts of a step
    * @param maskedLm whether soft and hard labels are those of tokens
    * @param positions tokens that have soft labels, for a masked LM
    */
-  double share(Counts part, Counts whole, boolean maskedLm, DistillSpec.Positions positions) {
+  double share(Counts part, Counts step, boolean maskedLm, DistillSpec.Positions positions) {
     return switch (this) {
       case SOFT_LABEL ->
           !maskedLm
-              ? (double) part.rows() / whole.rows()
+              ? (double) part.rows() / step.rows()
               : positions == DistillSpec.Positions.ALL
-                  ? (double) part.tokens() / whole.tokens()
-                  : part.masked() == 0 ? 0 : (double) part.masked() / whole.masked();
+                  ? (double) part.tokens() / step.tokens()
+                  : part.masked() == 0 ? 0 : (double) part.masked() / step.masked();
       case HARD_LABEL ->
           maskedLm
-              ? part.masked() == 0 ? 0 : (double) part.masked() / whole.masked()
-              : (double) part.rows() / whole.rows();
+              ? part.masked() == 0 ? 0 : (double) part.masked() / step.masked()
+              : (double) part.rows() / step.rows();
       case HIDDEN_COSINE,
           HIDDEN_MSE,
           EMBEDDING_MSE,
@@ -60,9 +60,9 @@ public enum Term {
           QUERY_RELATION,
           KEY_RELATION,
           VALUE_RELATION ->
-          (double) part.tokens() / whole.tokens();
-      case FIRST_TOKEN_MSE -> (double) part.rows() / whole.rows();
-      case ATTENTION_MSE -> (double) part.pairs() / whole.pairs();
+          (double) part.tokens() / step.tokens();
+      case FIRST_TOKEN_MSE -> (double) part.rows() / step.rows();
+      case ATTENTION_MSE -> (double) part.pairs() / step.pairs();
     };
   }
 }

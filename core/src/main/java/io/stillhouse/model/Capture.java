@@ -23,7 +23,7 @@ public record Capture(
     Set<Integer> valueRelations,
     Map<Integer, List<AttentionPart>> vectors) {
   /** Keeps nothing but the last hidden state and the logits. */
-  public static final Capture NOTHING = new Capture(Set.of(), Set.of(), Set.of(), Map.of());
+  public static final Capture NONE = new Capture(Set.of(), Set.of(), Set.of(), Map.of());
 
   /** Returns which of a block's queries, keys and values are kept. */
   public List<AttentionPart> vectors(int block) {

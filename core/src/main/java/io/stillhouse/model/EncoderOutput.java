@@ -39,7 +39,7 @@ public record EncoderOutput(
         rows(scores, rows),
         rows(valueRelations, rows),
         vectors.entrySet().stream()
-            .collect(Collectors.toMap(Map.Entry::getKey, own -> rows(own.getValue(), rows))),
+            .collect(Collectors.toMap(Map.Entry::getKey, entry -> rows(entry.getValue(), rows))),
         logits == null ? null : logits.get(rows));
   }
 
@@ -49,7 +49,7 @@ public record EncoderOutput(
   }
 
   /** Returns whether hidden states are packed. */
-  public boolean packed() {
+  public boolean isPacked() {
     return last.getShape().get(0) == 1;
   }
 

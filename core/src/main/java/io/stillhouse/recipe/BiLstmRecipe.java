@@ -62,7 +62,7 @@ final class BiLstmRecipe {
     if (!teacher.head().task().pooled()) {
       problems.add(
           "a BiLSTM predicts classes or a score, but the teacher %s; use a teacher trained by finetune"
-              .formatted(described(teacher.head())));
+              .formatted(describe(teacher.head())));
     }
     if (!problems.isEmpty()) {
       throw Errors.all(problems);
@@ -75,25 +75,25 @@ final class BiLstmRecipe {
         teacher.head());
   }
 
-  private static String described(Head head) {
+  private static String describe(Head head) {
     return head.task() == Task.MASKED_LM ? "is a masked LM" : "has no head";
   }
 
   private static int width(
       Settings settings, EncoderSpec teacher, ToIntFunction<String> widthOfFile) {
     String from = settings.get(Options.WORD_VECTORS);
-    int asked = settings.get(Options.WORD_VECTOR_SIZE);
+    int requested = settings.get(Options.WORD_VECTOR_SIZE);
     if (from.equals("random")) {
-      return asked == 0 ? RANDOM_WIDTH : asked;
+      return requested == 0 ? RANDOM_WIDTH : requested;
     }
     int width =
         from.equals("teacher")
             ? (int) Objects.requireNonNull(teacher.parameters().get(EncoderSpec.WORDS))[1]
             : widthOfFile.applyAsInt(from);
-    if (asked != 0 && asked != width) {
+    if (requested != 0 && requested != width) {
       throw Errors.invalid(
           "student.word-vector-size is %d, but the vectors of student.word-vectors '%s' have width %d"
-              .formatted(asked, from, width),
+              .formatted(requested, from, width),
           "remove the key, or set student.word-vectors=random");
     }
     return width;

@@ -11,7 +11,7 @@ import java.util.List;
 /** Checks the settings of a student with pruned attention heads. */
 final class PruningCheck {
   /** Losses on attention or relations, which a pruned head does not have. */
-  private static final List<Option<Double>> OF_HEADS =
+  private static final List<Option<Double>> HEAD_WEIGHTS =
       List.of(
           Options.ATTENTION_WEIGHT,
           Options.ATTENTION_KL_WEIGHT,
@@ -44,7 +44,7 @@ final class PruningCheck {
               + "student.init is random, and heads of random weights are equally important;"
               + " set student.init=teacher, or student.pruned-heads=0");
     }
-    for (Option<Double> weight : OF_HEADS) {
+    for (Option<Double> weight : HEAD_WEIGHTS) {
       if (settings.get(weight) != 0) {
         problems.add(
             "%s is %s, but pruned heads have no attention to compare with the teacher's; set it to 0, or student.pruned-heads=0"

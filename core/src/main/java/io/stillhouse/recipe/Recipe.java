@@ -31,13 +31,13 @@ public final class Recipe {
   private Recipe() {}
 
   /** Fills in the values of a named task, and applies {@code smoke}. */
-  public static Settings prepared(Settings settings) {
-    return shrunk(NamedTask.filled(settings));
+  public static Settings prepare(Settings settings) {
+    return shrink(NamedTask.withTaskDefaults(settings));
   }
 
   /** Returns smaller settings if {@code smoke = true}, otherwise the given ones. */
-  public static Settings shrunk(Settings settings) {
-    return Smoke.shrunk(settings);
+  public static Settings shrink(Settings settings) {
+    return Smoke.shrink(settings);
   }
 
   /** Returns the corpus to cache. */
@@ -160,19 +160,19 @@ public final class Recipe {
    * @throws io.stillhouse.error.StillhouseException if the recipe names a metric of another task
    */
   public static List<Metric> metrics(Settings settings, Task task) {
-    List<Metric> own = Metric.of(task);
+    List<Metric> taskMetrics = Metric.of(task);
     List<Metric> named =
         settings.get(Options.EVALUATE_METRICS).stream().map(Metric::named).distinct().toList();
-    if (!own.isEmpty() && !own.containsAll(named)) {
+    if (!taskMetrics.isEmpty() && !taskMetrics.containsAll(named)) {
       throw Errors.invalid(
           "evaluate.metrics names %s, but a %s task has %s"
               .formatted(
                   named.stream().map(Metric::id).toList(),
                   task.name().toLowerCase(Locale.ROOT),
-                  own.stream().map(Metric::id).toList()),
+                  taskMetrics.stream().map(Metric::id).toList()),
           "choose from these");
     }
-    return named.isEmpty() ? own : named;
+    return named.isEmpty() ? taskMetrics : named;
   }
 
   /** Returns the teacher blocks that initialize the student's blocks, counted from 1. */

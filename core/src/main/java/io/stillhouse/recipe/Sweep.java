@@ -64,9 +64,9 @@ public final class Sweep {
     if (over.isEmpty() && listed.isEmpty()) {
       return List.of();
     }
-    Set<String> own = new HashSet<>(over.keySet());
-    listed.forEach(student -> own.addAll(student.keySet()));
-    Map<String, String> labels = labels(own);
+    Set<String> keys = new HashSet<>(over.keySet());
+    listed.forEach(student -> keys.addAll(student.keySet()));
+    Map<String, String> labels = labels(keys);
     List<Student> students = new ArrayList<>();
     Set<String> names = new HashSet<>();
     for (Map<String, String> first :

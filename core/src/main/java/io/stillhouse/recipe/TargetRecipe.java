@@ -114,7 +114,7 @@ public final class TargetRecipe {
    * @throws io.stillhouse.error.StillhouseException if they do not match the loss's temperature,
    *     positions or kind
    */
-  public static void requireServes(MlmTargets mlm, DistillSpec.SoftLabel loss) {
+  public static void requireSupports(MlmTargets mlm, DistillSpec.SoftLabel loss) {
     List<String> problems = new ArrayList<>();
     boolean partial = mlm.kind() == MlmTargets.Kind.TOP_K || mlm.kind() == MlmTargets.Kind.SAMPLED;
     if (mlm.kind() == MlmTargets.Kind.NONE) {

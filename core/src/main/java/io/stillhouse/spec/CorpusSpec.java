@@ -54,7 +54,7 @@ public record CorpusSpec(
     }
 
     /** Returns whether the first row of a file may name the columns. */
-    public boolean delimited() {
+    public boolean isDelimited() {
       return this == CSV || this == TSV;
     }
   }

@@ -6,7 +6,7 @@ package io.stillhouse.spec;
  */
 public final class LabelSet {
   /** The largest number of labels. */
-  public static final int MOST = 52;
+  public static final int MAX_LABELS = 52;
 
   private LabelSet() {}
 

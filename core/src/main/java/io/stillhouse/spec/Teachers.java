@@ -9,21 +9,21 @@ import java.util.List;
  *
  * @param weight the weight of the first teacher, whose losses are the student's own {@link
  *     DistillSpec}
- * @param further the further teachers, in the order of the recipe
+ * @param additional the additional teachers, in the order of the recipe
  */
-public record Teachers(double weight, List<Further> further) implements Serializable {
+public record Teachers(double weight, List<Additional> additional) implements Serializable {
   /** A single teacher. */
-  public static final Teachers ALONE = new Teachers(1, List.of());
+  public static final Teachers SINGLE = new Teachers(1, List.of());
 
   /**
-   * A further teacher.
+   * An additional teacher.
    *
    * @param weight its weight in each of its terms
    * @param loss its losses; terms that it does not take part in have weight 0
    */
-  public record Further(double weight, DistillSpec loss) implements Serializable {}
+  public record Additional(double weight, DistillSpec loss) implements Serializable {}
 
   public Teachers {
-    further = List.copyOf(further);
+    additional = List.copyOf(additional);
   }
 }

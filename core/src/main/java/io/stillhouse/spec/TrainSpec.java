@@ -160,7 +160,7 @@ public record TrainSpec(
   }
 
   /** The weights that were kept: the measure, their step, and their value; larger is better. */
-  public record Chosen(String by, long step, double value) implements Serializable {}
+  public record KeptStep(String by, long step, double value) implements Serializable {}
 
   public int batchSize() {
     return batching.batchSize();

@@ -11,10 +11,11 @@ import org.jspecify.annotations.Nullable;
  * @param inputs token ids and labels
  * @param dtype the storage type of {@link Column.Type#CELL} columns
  * @param cells tensor cells by column name, of the selected columns only
- * @param further the same row of further teachers, with their cells; empty for a single teacher
+ * @param additional the same row of additional teachers, with their cells; empty for a single
+ *     teacher
  */
 public record Example(
-    String id, Inputs inputs, Dtype dtype, Map<String, byte[]> cells, List<Example> further) {
+    String id, Inputs inputs, Dtype dtype, Map<String, byte[]> cells, List<Example> additional) {
 
   /** Creates a row of a single teacher. */
   public Example(String id, Inputs inputs, Dtype dtype, Map<String, byte[]> cells) {
@@ -33,7 +34,7 @@ public record Example(
   @SuppressWarnings("ArrayRecordComponent") // never compared
   public record Inputs(int[] inputIds, int[] typeIds, int @Nullable [] mlmLabels, double label) {}
 
-  /** Returns a copy with the rows of further teachers. */
+  /** Returns a copy with the rows of additional teachers. */
   public Example with(List<Example> others) {
     return new Example(id, inputs, dtype, cells, List.copyOf(others));
   }

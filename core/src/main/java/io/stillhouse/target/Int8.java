@@ -16,8 +16,8 @@ import java.nio.FloatBuffer;
  * its line times its byte.
  */
 public final class Int8 {
-  private static final int LARGEST = 127;
-  private static final int MOST_OUTLIERS = 4;
+  private static final int MAX = 127;
+  private static final int MAX_OUTLIERS = 4;
   private static final int WIDTH_PER_OUTLIER = 128;
 
   private Int8() {}
@@ -27,7 +27,7 @@ public final class Int8 {
    * much.
    */
   static int outliers(int width) {
-    return Math.min(MOST_OUTLIERS, width / WIDTH_PER_OUTLIER);
+    return Math.min(MAX_OUTLIERS, width / WIDTH_PER_OUTLIER);
   }
 
   private static int positionBytes(int width) {
@@ -52,7 +52,7 @@ public final class Int8 {
       for (float number : line) {
         largest = Math.max(largest, Math.abs(number));
       }
-      float scale = largest / LARGEST;
+      float scale = largest / MAX;
       float inverse = scale == 0 ? 0 : 1 / scale;
       // The smallest scales have no finite inverse; readers get zeros for such a line.
       layout.cell().putFloat(layout.scale(l), Float.isFinite(inverse) ? scale : 0);

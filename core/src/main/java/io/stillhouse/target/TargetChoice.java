@@ -29,7 +29,7 @@ public record TargetChoice(
     implements Serializable {
 
   /** The largest layer: names of columns have two digits. */
-  private static final int DEEPEST = 99;
+  private static final int MAX_LAYER = 99;
 
   /** Whether task logits are stored. */
   public enum Logits {
@@ -44,7 +44,7 @@ public record TargetChoice(
   }
 
   /** Returns a choice that stores nothing. */
-  public static TargetChoice nothing(Dtype dtype) {
+  public static TargetChoice none(Dtype dtype) {
     return new TargetChoice(dtype, Logits.NONE, MlmTargets.NONE, List.of(), List.of(), List.of());
   }
 
@@ -60,9 +60,9 @@ public record TargetChoice(
   }
 
   private static List<Integer> union(
-      List<Integer> own, List<Column> columns, IntFunction<Column> named) {
-    List<Integer> all = new ArrayList<>(own);
-    for (int layer = 0; layer <= DEEPEST; layer++) {
+      List<Integer> layers, List<Column> columns, IntFunction<Column> named) {
+    List<Integer> all = new ArrayList<>(layers);
+    for (int layer = 0; layer <= MAX_LAYER; layer++) {
       if (columns.contains(named.apply(layer))) {
         all.add(layer);
       }

@@ -59,10 +59,10 @@ public final class LabelCodec {
     if (!head.task().pooled()) {
       throw new IllegalArgumentException("a " + head.task() + " head has no labels");
     }
-    if (head.task() == Task.MULTI_LABEL && head.labels().size() > LabelSet.MOST) {
+    if (head.task() == Task.MULTI_LABEL && head.labels().size() > LabelSet.MAX_LABELS) {
       throw Errors.invalid(
           "the multi-label teacher has %d labels, but at most %d are supported"
-              .formatted(head.labels().size(), LabelSet.MOST),
+              .formatted(head.labels().size(), LabelSet.MAX_LABELS),
           "leave corpus.label out to distill from its soft labels alone, or use a teacher with"
               + " fewer labels");
     }

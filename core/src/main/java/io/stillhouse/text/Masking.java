@@ -105,7 +105,7 @@ public final class Masking {
       return new Masked(masked, labels);
     }
     int chosen = (int) Math.max(1, Math.round(probability * candidates));
-    SplittableRandom random = Draws.of(seed, rowKey, variant);
+    SplittableRandom random = KeyedRandom.of(seed, rowKey, variant);
     for (int i = 0; i < chosen; i++) {
       int other = i + random.nextInt(candidates - i);
       int position = positions[other];

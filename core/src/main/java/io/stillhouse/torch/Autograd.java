@@ -79,15 +79,15 @@ public final class Autograd {
    * @param array float32
    * @return float32, attached to {@code array}'s manager
    */
-  public static NDArray times(NDArray array, double factor) {
+  public static NDArray multiply(NDArray array, double factor) {
     try (NDArray inLibtorch =
         array.getManager().full(new Shape(), (float) factor, DataType.FLOAT32)) {
       return array.mul(inLibtorch);
     }
   }
 
-  /** Returns the quotient by a number, as safe for a backward pass as {@link #times}. */
-  public static NDArray over(NDArray array, double divisor) {
+  /** Returns the quotient by a number, as safe for a backward pass as {@link #multiply}. */
+  public static NDArray divide(NDArray array, double divisor) {
     try (NDArray inLibtorch =
         array.getManager().full(new Shape(), (float) divisor, DataType.FLOAT32)) {
       return array.div(inLibtorch);

@@ -53,7 +53,7 @@ public final class Dropout {
    *
    * @param rate the share that is dropped, below 1
    */
-  public record Wanted(Shape shape, double rate) {}
+  public record Request(Shape shape, double rate) {}
 
   private Dropout(long key, boolean drops) {
     this.key = key;
@@ -95,19 +95,19 @@ public final class Dropout {
       return null;
     }
     if (!ahead.isEmpty()) {
-      NDArray made = ahead.remove();
-      if (!made.getShape().equals(shape)) {
+      NDArray mask = ahead.remove();
+      if (!mask.getShape().equals(shape)) {
         throw new IllegalStateException(
             "the mask drawn ahead has shape %s, but %s is needed"
-                .formatted(made.getShape(), shape));
+                .formatted(mask.getShape(), shape));
       }
-      return made;
+      return mask;
     }
     nextKey();
     int size = Math.toIntExact(shape.size());
     if (manager.getDevice().isGpu()) {
       ByteBuffer values = ByteBuffer.allocateDirect(4 * size).order(ByteOrder.nativeOrder());
-      fill(values.asIntBuffer(), key, dropped(rate), kept(rate));
+      fill(values.asIntBuffer(), key, dropped(rate), keepProbability(rate));
       return manager.create(values, shape, DataType.FLOAT32);
     }
     // Written into libtorch's memory, which the autograd graph keeps until the backward pass.
@@ -116,7 +116,7 @@ public final class Dropout {
         mask.toByteBuffer(true).order(ByteOrder.nativeOrder()).asIntBuffer(),
         key,
         dropped(rate),
-        kept(rate));
+        keepProbability(rate));
     return mask;
   }
 
@@ -135,23 +135,23 @@ public final class Dropout {
    * @param manager owns the masks
    * @param wanted in the order in which {@link #mask} will be called
    */
-  public void drawAhead(PtSymbolBlock ops, NDManager manager, List<Wanted> wanted) {
-    Map<Wanted, List<Integer>> places = new LinkedHashMap<>();
+  public void drawAhead(PtSymbolBlock ops, NDManager manager, List<Request> wanted) {
+    Map<Request, List<Integer>> places = new LinkedHashMap<>();
     long[] keys = new long[wanted.size()];
     for (int i = 0; i < keys.length; i++) {
       if (drops && wanted.get(i).rate() != 0) {
         nextKey();
         keys[i] = key;
-        places.computeIfAbsent(wanted.get(i), alike -> new ArrayList<>()).add(i);
+        places.computeIfAbsent(wanted.get(i), request -> new ArrayList<>()).add(i);
       }
     }
     Map<Integer, NDArray> masks = new TreeMap<>();
     places.forEach(
-        (alike, at) -> {
-          NDArray[] made =
-              onDevice(ops, manager, alike, at.stream().mapToLong(i -> keys[i]).toArray());
-          for (int i = 0; i < made.length; i++) {
-            masks.put(at.get(i), made[i]);
+        (request, at) -> {
+          NDArray[] drawn =
+              onDevice(ops, manager, request, at.stream().mapToLong(i -> keys[i]).toArray());
+          for (int i = 0; i < drawn.length; i++) {
+            masks.put(at.get(i), drawn[i]);
           }
         });
     ahead.addAll(masks.values());
@@ -159,7 +159,7 @@ public final class Dropout {
 
   /** Computes the masks of some keys, as {@link #fill} does. */
   private static NDArray[] onDevice(
-      PtSymbolBlock ops, NDManager manager, Wanted wanted, long[] keys) {
+      PtSymbolBlock ops, NDManager manager, Request wanted, long[] keys) {
     Shape column = new Shape(keys.length, 1);
     try (NDManager scope = manager.newSubManager()) {
       int[] first = Arrays.stream(keys).mapToInt(key -> (int) key).toArray();
@@ -170,7 +170,7 @@ public final class Dropout {
           IValue firsts = IValue.from((PtNDArray) firstM1);
           IValue seconds = IValue.from((PtNDArray) secondM1);
           IValue dropped = IValue.from((long) dropped(wanted.rate()));
-          IValue kept = IValue.from((double) kept(wanted.rate()));
+          IValue kept = IValue.from((double) keepProbability(wanted.rate()));
           IValue masks =
               IValueUtils.runMethod(ops, "masks", shape, firsts, seconds, dropped, kept)) {
         return masks.toTensorArray((PtNDManager) manager);
@@ -186,7 +186,7 @@ public final class Dropout {
     return (int) Math.round(rate * LEVELS);
   }
 
-  private static float kept(double rate) {
+  private static float keepProbability(double rate) {
     return (float) LEVELS / (LEVELS - dropped(rate));
   }
 

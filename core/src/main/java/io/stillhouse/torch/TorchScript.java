@@ -82,7 +82,7 @@ public final class TorchScript {
    * Stops libtorch from optimizing the methods that this thread runs. On a GPU it would otherwise
    * generate and compile code for the shapes of each batch.
    */
-  public static void runAsWritten() {
+  public static void disableOptimization() {
     JniUtils.setGraphExecutorOptimize(false);
   }
 

@@ -46,8 +46,8 @@ final class BestWeights {
    * @param steps number of steps of the whole training
    */
   void after(long done, long perEpoch, long steps, Map<String, NDArray> now) throws IOException {
-    long every = selection.evalEvery() > 0 ? selection.evalEvery() : perEpoch;
-    if (done % every != 0 && done != steps) {
+    long interval = selection.evalEvery() > 0 ? selection.evalEvery() : perEpoch;
+    if (done % interval != 0 && done != steps) {
       return;
     }
     double found = measure.of(now);
@@ -79,14 +79,14 @@ final class BestWeights {
   }
 
   /** Overwrites the weights with the best ones, if any were kept. */
-  void settle(Map<String, NDArray> now) {
+  void restoreBest(Map<String, NDArray> now) {
     weights.forEach(
         (name, best) -> Autograd.copy(best, Objects.requireNonNull(now.get(name), name)));
   }
 
   /** Returns which weights were kept, or null before the first measurement. */
-  TrainSpec.@Nullable Chosen chosen() {
-    return step == 0 ? null : new TrainSpec.Chosen(selection.by(), step, value);
+  TrainSpec.@Nullable KeptStep keptStep() {
+    return step == 0 ? null : new TrainSpec.KeptStep(selection.by(), step, value);
   }
 
   /** Returns the tensors to store in a checkpoint. */

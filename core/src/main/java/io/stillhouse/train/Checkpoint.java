@@ -47,8 +47,8 @@ public record Checkpoint(SafeTensors file, long steps) {
       return Optional.empty();
     }
     SafeTensors file = SafeTensors.open(newest.get());
-    String made = file.metadata().getOrDefault(RUN, "");
-    if (!made.equals(run)) {
+    String fingerprint = file.metadata().getOrDefault(RUN, "");
+    if (!fingerprint.equals(run)) {
       throw Errors.invalid(
           "the newest checkpoint in '%s' belongs to another recipe or cache"
               .formatted(store.place()),

@@ -19,7 +19,7 @@ public interface CheckpointStore {
    * Returns whether a checkpoint is wanted after a step, in addition to those at the recipe's
    * interval.
    */
-  default boolean wanted(long step) {
+  default boolean isRequested(long step) {
     return false;
   }
 }

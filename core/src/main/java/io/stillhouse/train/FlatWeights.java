@@ -43,8 +43,8 @@ public final class FlatWeights implements Serializable {
 
   private static FlatWeights empty(LinkedHashMap<String, long[]> shapes, int parts) {
     long numbers = shapes.values().stream().mapToLong(shape -> new Shape(shape).size()).sum();
-    long even = Math.max(1, (numbers + parts - 1) / parts);
-    return new FlatWeights(shapes, (int) Math.min(MAX_PIECE, even));
+    long partSize = Math.max(1, (numbers + parts - 1) / parts);
+    return new FlatWeights(shapes, (int) Math.min(MAX_PIECE, partSize));
   }
 
   /**

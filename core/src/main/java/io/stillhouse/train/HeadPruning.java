@@ -27,7 +27,7 @@ public final class HeadPruning {
   /** Sets the weights of pruned heads to zero. The weights must not require gradients. */
   public static void zeroWeights(
       EncoderSpec spec, PrunedHeads pruned, Map<String, NDArray> weights) {
-    parts(spec, pruned)
+    slicesOfHeads(spec, pruned)
         .forEach((name, slices) -> zero(Objects.requireNonNull(weights.get(name)), slices));
   }
 
@@ -36,7 +36,7 @@ public final class HeadPruning {
     if (!(student instanceof EncoderSpec spec)) {
       return;
     }
-    parts(spec, pruned)
+    slicesOfHeads(spec, pruned)
         .forEach(
             (name, slices) -> {
               try (NDArray gradient =
@@ -49,21 +49,21 @@ public final class HeadPruning {
   }
 
   /** Returns the slices of each tensor that belong to pruned heads. */
-  private static Map<String, List<String>> parts(EncoderSpec spec, PrunedHeads pruned) {
-    Map<String, List<String>> parts = new LinkedHashMap<>();
+  private static Map<String, List<String>> slicesOfHeads(EncoderSpec spec, PrunedHeads pruned) {
+    Map<String, List<String>> slices = new LinkedHashMap<>();
     for (int block = 1; block <= pruned.blocks().size(); block++) {
       String attention = spec.prefixOf(block) + "attention.";
       for (int head : pruned.blocks().get(block - 1)) {
         int size = spec.headSize();
         String slice = "%d:%d".formatted((head - 1) * size, head * size);
-        for (String maker : List.of("self.query", "self.key", "self.value")) {
-          add(parts, attention + maker + ".weight", slice);
-          add(parts, attention + maker + ".bias", slice);
+        for (String layer : List.of("self.query", "self.key", "self.value")) {
+          add(slices, attention + layer + ".weight", slice);
+          add(slices, attention + layer + ".bias", slice);
         }
-        add(parts, attention + "output.dense.weight", ":, " + slice);
+        add(slices, attention + "output.dense.weight", ":, " + slice);
       }
     }
-    return parts;
+    return slices;
   }
 
   private static void add(Map<String, List<String>> parts, String name, String slice) {

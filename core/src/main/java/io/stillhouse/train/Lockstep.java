@@ -69,9 +69,9 @@ public final class Lockstep implements AutoCloseable {
   public void run(Watcher watcher) {
     while (!running.isEmpty()) {
       Trainer.Run run =
-          running.stream().min(Comparator.comparingLong(Trainer.Run::done)).orElseThrow();
+          running.stream().min(Comparator.comparingLong(Trainer.Run::stepsDone)).orElseThrow();
       try {
-        if (run.done() < pause && run.step()) {
+        if (run.stepsDone() < pause && run.step()) {
           continue;
         }
         running.remove(run);

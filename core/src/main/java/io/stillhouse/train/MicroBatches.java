@@ -31,7 +31,7 @@ public final class MicroBatches {
    * @param tokens maximum of rows times longest row in a batch
    * @param phase inference prefers fewer batches, training prefers less padding
    */
-  public static <T> List<List<T>> cut(
+  public static <T> List<List<T>> split(
       List<T> rows, ToIntFunction<T> length, int tokens, Phase phase) {
     long batchCost = batchCost(phase);
     List<T> sorted = new ArrayList<>(rows);

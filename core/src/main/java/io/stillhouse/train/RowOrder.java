@@ -127,19 +127,19 @@ final class RowOrder {
     return Math.min((block + 1) * shardsOfBlock, shardRows.size());
   }
 
-  private void addShards(Epoch of, int number, List<Integer> shards) {
-    int to = Math.min((number + 1) * shardsOfBlock, of.shards().length);
+  private void addShards(Epoch epoch, int number, List<Integer> shards) {
+    int to = Math.min((number + 1) * shardsOfBlock, epoch.shards().length);
     for (int i = number * shardsOfBlock; i < to; i++) {
-      shards.add(of.shards()[i]);
+      shards.add(epoch.shards()[i]);
     }
   }
 
   private Place place(long number, long at) {
     Epoch now = epoch(number);
-    int of = blockAt(now, at);
-    int first = of * shardsOfBlock;
+    int blockNumber = blockAt(now, at);
+    int first = blockNumber * shardsOfBlock;
     long start = now.before()[first];
-    int[] order = order(now, of);
+    int[] order = order(now, blockNumber);
     long row = start + order[(int) (at - start)];
     int shard = first;
     while (now.before()[shard + 1] <= row) {
@@ -148,12 +148,12 @@ final class RowOrder {
     return new Place(now.shards()[shard], (int) (row - now.before()[shard]));
   }
 
-  private int blockAt(Epoch of, long at) {
+  private int blockAt(Epoch epoch, long at) {
     int low = 0;
-    int high = of.shards().length - 1;
+    int high = epoch.shards().length - 1;
     while (low < high) {
       int middle = (low + high) / 2;
-      if (of.before()[middle + 1] <= at) {
+      if (epoch.before()[middle + 1] <= at) {
         low = middle + 1;
       } else {
         high = middle;
@@ -179,14 +179,14 @@ final class RowOrder {
     return now;
   }
 
-  private int[] order(Epoch of, int number) {
+  private int[] order(Epoch epoch, int number) {
     Block now = block;
-    if (now == null || now.epoch() != of.number() || now.number() != number) {
+    if (now == null || now.epoch() != epoch.number() || now.number() != number) {
       int first = number * shardsOfBlock;
-      int last = Math.min(first + shardsOfBlock, of.shards().length);
-      int size = Math.toIntExact(of.before()[last] - of.before()[first]);
-      long own = mix(mix(seed, of.number()), of.shards()[first] + 1L);
-      now = new Block(of.number(), number, permutation(size, own));
+      int last = Math.min(first + shardsOfBlock, epoch.shards().length);
+      int size = Math.toIntExact(epoch.before()[last] - epoch.before()[first]);
+      long blockSeed = mix(mix(seed, epoch.number()), epoch.shards()[first] + 1L);
+      now = new Block(epoch.number(), number, permutation(size, blockSeed));
       block = now;
     }
     return now.order();

@@ -35,12 +35,12 @@ public final class ShardSchedule {
   }
 
   /** Returns whether shards are read again in a second epoch. */
-  public boolean readsAgain() {
+  public boolean hasSecondEpoch() {
     return steps > stepsPerEpoch;
   }
 
   /** Returns how many leading shards are not read by any step after {@code stepsDone} steps. */
-  public int done(long stepsDone) {
+  public int shardsFinished(long stepsDone) {
     if (stepsDone >= steps) {
       return shards;
     }
@@ -50,7 +50,7 @@ public final class ShardSchedule {
   }
 
   /** Returns how many leading shards the first {@code stepsDone} steps read. */
-  public int begun(long stepsDone) {
+  public int shardsStarted(long stepsDone) {
     if (stepsDone > stepsPerEpoch) {
       return shards;
     }
@@ -61,13 +61,13 @@ public final class ShardSchedule {
    * Returns the maximum number of shards that must exist at the same time if each is deleted after
    * its last use.
    */
-  public int mostAtOnce() {
+  public int maxLiveShards() {
     long stride =
         train.rounds().used() ? (long) train.rounds().workers() * train.rounds().steps() : 1;
-    int most = 0;
+    int max = 0;
     for (long step = 0; step < steps; step += stride) {
-      most = Math.max(most, begun(Math.min(step + stride, steps)) - done(step));
+      max = Math.max(max, shardsStarted(Math.min(step + stride, steps)) - shardsFinished(step));
     }
-    return most;
+    return max;
   }
 }

@@ -20,13 +20,12 @@ public record StepReport(
     implements Serializable {
 
   /** Number of steps whose work is summed in progress lines. */
-  private static final int LOOKED_BACK = 20;
+  private static final int WINDOW = 20;
 
   /** Returns the newest report, with the summed work of the last twenty steps. */
-  public static StepReport lately(List<StepReport> reports) {
+  public static StepReport withRecentWork(List<StepReport> reports) {
     Work sum = new Work(0, 0, 0);
-    for (StepReport each :
-        reports.subList(Math.max(0, reports.size() - LOOKED_BACK), reports.size())) {
+    for (StepReport each : reports.subList(Math.max(0, reports.size() - WINDOW), reports.size())) {
       sum = sum.plus(each.work);
     }
     StepReport newest = reports.get(reports.size() - 1);

@@ -128,14 +128,14 @@ public final class StudentInit {
           from = source.spec().prefixOf(blocks.get(block - 1)) + name.substring(prefix.length());
         }
       }
-      if (source.has(from) && !(otherTables && asWideAsTables(name))) {
+      if (source.has(from) && !(otherTables && hasEmbeddingWidth(name))) {
         origin.put(name, from);
       }
     }
     return origin;
   }
 
-  private static boolean asWideAsTables(String name) {
+  private static boolean hasEmbeddingWidth(String name) {
     return name.startsWith(TABLES)
         || name.startsWith(EncoderSpec.MAPPING)
         || name.startsWith("cls.predictions.transform.");

@@ -40,7 +40,7 @@ public final class Trainer {
    * The student to train, and how to train it.
    *
    * @param loss loss with respect to the first teacher
-   * @param teachers further teachers
+   * @param teachers additional teachers
    * @param pruned heads whose weights are kept at zero
    * @param fingerprint identifies the recipe and the cache; a checkpoint with another fingerprint
    *     is rejected
@@ -54,7 +54,7 @@ public final class Trainer {
       String fingerprint) {
     /** Creates a setup with one teacher and without pruning. */
     Setup(ModelSpec student, DistillSpec loss, TrainSpec train, String fingerprint) {
-      this(student, loss, Teachers.ALONE, train, PrunedHeads.NONE, fingerprint);
+      this(student, loss, Teachers.SINGLE, train, PrunedHeads.NONE, fingerprint);
     }
 
     /** Returns the number of rows of a source. */
@@ -153,7 +153,7 @@ public final class Trainer {
     }
 
     /** Returns the number of steps done, including those before a restart. */
-    long done() {
+    long stepsDone() {
       return done;
     }
 
@@ -163,20 +163,20 @@ public final class Trainer {
     }
 
     /** Returns whether no steps are left. */
-    public boolean ended() {
+    public boolean isFinished() {
       return done >= steps || best != null && best.exhausted();
     }
 
     /** Returns which weights were selected, or null if the recipe keeps the last ones. */
-    public TrainSpec.@Nullable Chosen chosen() {
-      return best == null ? null : best.chosen();
+    public TrainSpec.@Nullable KeptStep keptStep() {
+      return best == null ? null : best.keptStep();
     }
 
     /**
      * Takes one step and writes a checkpoint if one is due. Returns false if no steps were left.
      */
     public boolean step() throws IOException {
-      if (ended()) {
+      if (isFinished()) {
         return false;
       }
       TrainSpec train = setup.train();
@@ -193,13 +193,13 @@ public final class Trainer {
       done++;
       if (best != null) {
         best.after(done, perEpoch, steps, weights);
-        if (ended()) {
-          best.settle(weights);
+        if (isFinished()) {
+          best.restoreBest(weights);
           return true;
         }
       }
-      int every = train.run().checkpointEvery();
-      boolean due = every > 0 && done % every == 0 || checkpoints.wanted(done);
+      int interval = train.run().checkpointEvery();
+      boolean due = interval > 0 && done % interval == 0 || checkpoints.isRequested(done);
       if (due && done < steps) {
         checkpoint();
       }

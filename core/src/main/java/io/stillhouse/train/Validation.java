@@ -80,7 +80,7 @@ public final class Validation {
     for (int shard = 0; shard < shards; shard++) {
       List<Example> rows = source.read(shard);
       for (List<Example> part :
-          MicroBatches.cut(
+          MicroBatches.split(
               rows,
               Example::length,
               setup.train().microBatchTokens(),

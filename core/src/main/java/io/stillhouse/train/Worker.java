@@ -82,14 +82,14 @@ final class Worker implements AutoCloseable {
    * @param learningRate learning rate of this step
    */
   Outcome step(List<Example> rows, long batch, long adamStep, double learningRate) {
-    Counts whole = Counts.of(rows);
+    Counts stepCounts = Counts.of(rows);
     Map<Term, Double> terms = new EnumMap<>(Term.class);
     long key = RowOrder.mix(setup.train().run().seed(), ~batch);
     int part = 0;
     student.refresh();
     try {
       for (List<Example> some :
-          MicroBatches.cut(
+          MicroBatches.split(
               rows,
               Example::length,
               setup.train().microBatchTokens(),
@@ -99,7 +99,7 @@ final class Worker implements AutoCloseable {
         try (NDManager scope = manager.newSubManager()) {
           TargetBatch targets = new TargetBatch(scope, some, teacher);
           try (Trainable.Pass pass = student.forward(targets.batch(), capture, dropout)) {
-            DistillLoss.Value value = loss.of(pass.output(), targets, whole);
+            DistillLoss.Value value = loss.of(pass.output(), targets, stepCounts);
             value.terms().forEach((term, share) -> terms.merge(term, share, Double::sum));
             if (value.total() != null) {
               Autograd.backward(value.total());

@@ -59,7 +59,8 @@ class RuleAugmentationTest {
     WordsByTag one = new WordsByTag(Map.of("NOUN", Map.of("film", 5L)));
     Rewritten rewritten =
         new RuleAugmentation(new RuleAugmentation.Probabilities(0, 1, 0), one, 1)
-            .copy("film", List.of(new Span(0, 4)), List.of("NOUN"), "k", new Rewritten.Place(1, 0));
+            .copy(
+                "film", List.of(new Span(0, 4)), List.of("NOUN"), "k", new Rewritten.CopyId(1, 0));
     assertThat(rewritten).isEqualTo(new Rewritten("film", 1, 0));
   }
 
@@ -89,7 +90,7 @@ class RuleAugmentationTest {
     int[] lengths = new int[6];
     int[] starts = new int[10];
     for (int copy = 1; copy <= copies; copy++) {
-      String kept = rules.copy(text, words, tags, "k", new Rewritten.Place(copy, 0)).text();
+      String kept = rules.copy(text, words, tags, "k", new Rewritten.CopyId(copy, 0)).text();
       assertThat(text).contains(kept);
       lengths[(kept.length() + 1) / 2]++;
       if (kept.length() == 1) {
@@ -131,9 +132,9 @@ class RuleAugmentationTest {
     List<String> turns = new ArrayList<>();
     for (int copy = 1; copy <= 6; copy++) {
       turns.add(
-          RuleAugmentation.changes(new Rewritten.Place(copy, 0))
+          RuleAugmentation.changes(new Rewritten.CopyId(copy, 0))
               + " "
-              + RuleAugmentation.changes(new Rewritten.Place(copy, 1)));
+              + RuleAugmentation.changes(new Rewritten.CopyId(copy, 1)));
     }
     assertThat(turns)
         .containsExactly(
@@ -146,6 +147,6 @@ class RuleAugmentationTest {
 
   private static Rewritten copy(double mask, double swap, double ngram, int copy) {
     return rules(mask, swap, ngram)
-        .copy(TEXT, WORDS, TAGS, "rows.tsv:7", new Rewritten.Place(copy, 0));
+        .copy(TEXT, WORDS, TAGS, "rows.tsv:7", new Rewritten.CopyId(copy, 0));
   }
 }

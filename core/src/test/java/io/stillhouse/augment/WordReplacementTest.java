@@ -63,7 +63,7 @@ class WordReplacementTest {
     Set<String> texts = new HashSet<>();
     for (long seed = 0; seed < 2; seed++) {
       for (String key : List.of("a:1", "a:2")) {
-        for (int place = 0; place < 4; place++) {
+        for (int copyId = 0; copyId < 4; copyId++) {
           texts.add(
               new WordReplacement(1, seed)
                   .copy(
@@ -71,7 +71,7 @@ class WordReplacementTest {
                       WORDS,
                       List.of(many, many, many),
                       key,
-                      new Rewritten.Place(1 + place / 2, place % 2))
+                      new Rewritten.CopyId(1 + copyId / 2, copyId % 2))
                   .text());
         }
       }
@@ -83,11 +83,12 @@ class WordReplacementTest {
   void candidatesOfOneWordDoNotAffectOthers() {
     WordReplacement replacement = new WordReplacement(0.5, 3);
     for (int copy = 1; copy <= 50; copy++) {
-      Rewritten.Place place = new Rewritten.Place(copy, 0);
-      String one = replacement.copy(TEXT, WORDS, CANDIDATES, "k", place).text();
+      Rewritten.CopyId copyId = new Rewritten.CopyId(copy, 0);
+      String one = replacement.copy(TEXT, WORDS, CANDIDATES, "k", copyId).text();
       String other =
           replacement
-              .copy(TEXT, WORDS, List.of(List.of(), List.of("movie"), List.of("short")), "k", place)
+              .copy(
+                  TEXT, WORDS, List.of(List.of(), List.of("movie"), List.of("short")), "k", copyId)
               .text();
       assertThat(one.contains("short")).isEqualTo(other.contains("short"));
     }
@@ -103,7 +104,7 @@ class WordReplacementTest {
                 words,
                 List.of(List.of("été"), List.of("movie"), List.of("poor")),
                 "k",
-                new Rewritten.Place(1, 0));
+                new Rewritten.CopyId(1, 0));
     assertThat(rewritten.text()).isEqualTo("Été movie poor");
   }
 
@@ -111,12 +112,12 @@ class WordReplacementTest {
   void keepsTextWithoutWords() {
     assertThat(
             new WordReplacement(1, 1)
-                .copy("...", List.of(), List.of(), "k", new Rewritten.Place(1, 0)))
+                .copy("...", List.of(), List.of(), "k", new Rewritten.CopyId(1, 0)))
         .isEqualTo(new Rewritten("...", 0, 0));
   }
 
   private static Rewritten copy(double probability, int copy) {
     return new WordReplacement(probability, 42)
-        .copy(TEXT, WORDS, CANDIDATES, "rows.tsv:7", new Rewritten.Place(copy, 0));
+        .copy(TEXT, WORDS, CANDIDATES, "rows.tsv:7", new Rewritten.CopyId(copy, 0));
   }
 }

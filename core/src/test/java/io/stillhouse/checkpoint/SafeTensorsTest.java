@@ -103,10 +103,10 @@ class SafeTensorsTest {
       double size =
           exponent == 0 ? fraction * 0x1p-24 : (1024 + fraction) * Math.pow(2, exponent - 25);
       if (exponent < 0x1f) {
-        assertThat(Halves.toFloat((short) bits)).isEqualTo((float) (bits < 0x8000 ? size : -size));
+        assertThat(Float16.toFloat((short) bits)).isEqualTo((float) (bits < 0x8000 ? size : -size));
       }
     }
-    assertThat(Halves.toFloat((short) 0x7e00)).isNaN();
+    assertThat(Float16.toFloat((short) 0x7e00)).isNaN();
   }
 
   @Test

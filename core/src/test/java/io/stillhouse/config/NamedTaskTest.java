@@ -71,6 +71,6 @@ class NamedTaskTest {
   }
 
   private static Settings prepared(String... arguments) {
-    return Recipe.prepared(Settings.parse(null, List.of(arguments)));
+    return Recipe.prepare(Settings.parse(null, List.of(arguments)));
   }
 }

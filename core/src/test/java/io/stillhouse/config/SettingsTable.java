@@ -63,7 +63,7 @@ final class SettingsTable {
             shown(option.defaultValue()),
             escaped(option.doc()),
             escaped(option.ruleInWords()),
-            CommandKeys.reading(option).stream()
+            CommandKeys.commandsReading(option).stream()
                 .map(CommandKeys::command)
                 .collect(Collectors.joining(", ")));
   }

@@ -228,7 +228,7 @@ class SettingsTest {
   @Test
   void recordsEveryEffectiveValue() {
     Map<String, String> inForce =
-        Settings.parse(null, List.of("train.epochs=9", "teacher.path=t")).inForce();
+        Settings.parse(null, List.of("train.epochs=9", "teacher.path=t")).allValues();
 
     assertThat(inForce)
         .containsEntry("train.epochs", "9")
@@ -244,7 +244,7 @@ class SettingsTest {
 
     settings.get(Options.EPOCHS);
     settings.with(Map.of("train.epochs", "2")).has(Options.CACHE);
-    settings.inForce();
+    settings.allValues();
 
     assertThat(read).containsExactly("cache.path", "train.epochs");
   }

@@ -121,7 +121,7 @@ class HeadGradientsTest {
       TargetBatch targets = new TargetBatch(scope, List.of(row), TeacherParts.NONE);
       return LabelLoss.sumOverRows(
               encoder,
-              encoder.forward(targets.batch(), Capture.NOTHING, Dropout.NONE, factors),
+              encoder.forward(targets.batch(), Capture.NONE, Dropout.NONE, factors),
               targets)
           .getFloat();
     }

@@ -189,7 +189,7 @@ class DistillLossTest extends DistillLossFixture {
     TargetBatch targets = new TargetBatch(manager, rows, TeacherParts.NONE);
     int width = 32;
     int longest = targets.batch().longest();
-    EncoderOutput output = student.forward(targets.batch(), Capture.NOTHING, Dropout.NONE);
+    EncoderOutput output = student.forward(targets.batch(), Capture.NONE, Dropout.NONE);
     float[] ours = student.maskedLmLogits(output.last().reshape(-1, width)).toFloatArray();
     float[] theirs = golden.read("logits").toFloatArray();
     int classes = theirs.length / (rows.size() * longest);

@@ -147,8 +147,8 @@ class HardLabelLossTest {
 
     NDArray actual =
         SoftLabelLoss.kl(
-            HardLabelLoss.choices(LossCheck.floats(manager, logits, ROWS, CLASSES)),
-            HardLabelLoss.choices(LossCheck.floats(manager, teacher, ROWS, CLASSES)),
+            HardLabelLoss.binaryLogits(LossCheck.floats(manager, logits, ROWS, CLASSES)),
+            HardLabelLoss.binaryLogits(LossCheck.floats(manager, teacher, ROWS, CLASSES)),
             1);
 
     assertThat(LossCheck.value(actual)).isCloseTo(expected, within(2e-6));
@@ -158,13 +158,13 @@ class HardLabelLossTest {
   @ValueSource(doubles = {1, 2})
   void gradientOfMultiLabelSoftLabelsMatchesFiniteDifferences(double temperature) {
     NDArray teacher =
-        HardLabelLoss.choices(
+        HardLabelLoss.binaryLogits(
             LossCheck.array(manager, LossCheck.random(ROWS * CLASSES, 5), ROWS, CLASSES));
 
     LossCheck.requireGradient(
         manager,
         logits,
-        s -> SoftLabelLoss.kl(HardLabelLoss.choices(s), teacher, temperature),
+        s -> SoftLabelLoss.kl(HardLabelLoss.binaryLogits(s), teacher, temperature),
         ROWS,
         CLASSES);
   }

@@ -111,7 +111,9 @@ class LossGoldenTest {
     check(
         "soft_binary",
         "student_label_logits",
-        s -> SoftLabelLoss.kl(HardLabelLoss.choices(s), HardLabelLoss.choices(teacher), 2));
+        s ->
+            SoftLabelLoss.kl(
+                HardLabelLoss.binaryLogits(s), HardLabelLoss.binaryLogits(teacher), 2));
   }
 
   @Test

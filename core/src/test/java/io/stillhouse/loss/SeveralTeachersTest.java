@@ -34,7 +34,9 @@ import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 
-/** Tests a student of a golden teacher and of further teachers with other targets for its rows. */
+/**
+ * Tests a student of a golden teacher and of additional teachers with other targets for its rows.
+ */
 class SeveralTeachersTest {
   /** float32 rounding of sums over a batch. */
   private static final double ROUNDING = 1e-5;
@@ -69,14 +71,16 @@ class SeveralTeachersTest {
     DistillSpec ofThird = spec(List.of(0, 2), 5, 0, 0, 0, 0);
     Encoder student = student(directory.spec());
     TeacherParts parts = new TeacherParts(head, MlmTargets.NONE);
-    Map<Term, Double> alone = terms(all, Teachers.ALONE, student, rows, parts);
-    Map<Term, Double> seconds = terms(ofSecond, Teachers.ALONE, student, second, parts);
-    Map<Term, Double> thirds = terms(ofThird, Teachers.ALONE, student, third, parts);
+    Map<Term, Double> alone = terms(all, Teachers.SINGLE, student, rows, parts);
+    Map<Term, Double> seconds = terms(ofSecond, Teachers.SINGLE, student, second, parts);
+    Map<Term, Double> thirds = terms(ofThird, Teachers.SINGLE, student, third, parts);
 
     Teachers teachers =
         new Teachers(
             FIRST,
-            List.of(new Teachers.Further(SECOND, ofSecond), new Teachers.Further(THIRD, ofThird)));
+            List.of(
+                new Teachers.Additional(SECOND, ofSecond),
+                new Teachers.Additional(THIRD, ofThird)));
     List<Example> joined = joined(rows, List.of(second, third));
     TeacherParts several = new TeacherParts(head, MlmTargets.NONE, List.of(parts, parts));
     Map<Term, Double> terms = terms(all, teachers, student, joined, several);
@@ -110,17 +114,17 @@ class SeveralTeachersTest {
     List<Example> rows = GoldenTargets.of(golden("bert-tiny-mlm-v1"));
     List<Example> second = scaled(rows, 0.5f);
     DistillSpec loss = spec(List.of(0, 3), 0, 0, 1, 0, 1);
-    Teachers both = new Teachers(1, List.of(new Teachers.Further(3, loss)));
+    Teachers both = new Teachers(1, List.of(new Teachers.Additional(3, loss)));
     TeacherParts parts =
         new TeacherParts(null, MlmTargets.NONE, List.of(TeacherParts.NONE, TeacherParts.NONE));
 
-    NDArray first = gradient(loss, Teachers.ALONE, directory, rows, parts);
-    NDArray other = gradient(loss, Teachers.ALONE, directory, second, parts);
+    NDArray first = gradient(loss, Teachers.SINGLE, directory, rows, parts);
+    NDArray other = gradient(loss, Teachers.SINGLE, directory, second, parts);
     NDArray mean = gradient(loss, both, directory, joined(rows, List.of(second)), parts);
 
-    NDArray expected = first.add(Autograd.times(other, 3));
+    NDArray expected = first.add(Autograd.multiply(other, 3));
     assertThat(Golden.norm(first.sub(other))).isGreaterThan(1e-3);
-    assertThat(Golden.relativeError(Autograd.times(mean, 4), expected, 0)).isLessThan(ROUNDING);
+    assertThat(Golden.relativeError(Autograd.multiply(mean, 4), expected, 0)).isLessThan(ROUNDING);
   }
 
   @Test
@@ -147,9 +151,9 @@ class SeveralTeachersTest {
     TargetBatch targets = new TargetBatch(manager, rows, TeacherParts.NONE);
     float[] student0 =
         student.forward(targets.batch(), Capture.of(loss), Dropout.NONE).logits().toFloatArray();
-    Map<Term, Double> alone = terms(loss, Teachers.ALONE, student, rows, TeacherParts.NONE);
+    Map<Term, Double> alone = terms(loss, Teachers.SINGLE, student, rows, TeacherParts.NONE);
 
-    Teachers both = new Teachers(1, List.of(new Teachers.Further(1, loss)));
+    Teachers both = new Teachers(1, List.of(new Teachers.Additional(1, loss)));
     TeacherParts parts = new TeacherParts(null, MlmTargets.NONE, List.of(TeacherParts.NONE));
     Map<Term, Double> terms = terms(loss, both, student, joined(rows, List.of(cut)), parts);
 

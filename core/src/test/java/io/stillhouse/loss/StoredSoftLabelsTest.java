@@ -137,6 +137,6 @@ class StoredSoftLabelsTest extends CachedTargets {
   /** Returns logits that are not the teacher's, (N, V). */
   private NDArray student() {
     NDArray logits = liveLogits(Positions.ALL);
-    return logits.add(Autograd.times(logits.sin(), 0.7));
+    return logits.add(Autograd.multiply(logits.sin(), 0.7));
   }
 }

@@ -40,7 +40,7 @@ class TermGoldenTest extends TermGoldens {
     DistillSpec third = taught(MAP, 0, 0, 0);
     Teachers teachers =
         new Teachers(
-            0.5, List.of(new Teachers.Further(2, second), new Teachers.Further(1.5, third)));
+            0.5, List.of(new Teachers.Additional(2, second), new Teachers.Additional(1.5, third)));
     List<Example> rows = states("teacher_hidden_", 4, "teacher_logits_0");
     List<Example> others = states("second_hidden_", 3, "teacher_logits_1");
     List<Example> logits = states("", 0, "teacher_logits_2");

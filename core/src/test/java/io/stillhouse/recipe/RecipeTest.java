@@ -244,7 +244,7 @@ class RecipeTest {
   @Test
   void smokeReducesOnlyLargerValues() {
     Settings small =
-        Recipe.shrunk(
+        Recipe.shrink(
             settings(
                 "smoke=true",
                 "train.epochs=3",
@@ -267,7 +267,7 @@ class RecipeTest {
 
   @Test
   void smokeLeavesEachWorkerFourSteps() {
-    Settings small = Recipe.shrunk(settings("smoke=true", "train.workers=4"));
+    Settings small = Recipe.shrink(settings("smoke=true", "train.workers=4"));
     TrainSpec train = Recipe.train(small, 1);
 
     assertThat(train.steps(small.get(Options.CORPUS_LIMIT))).isEqualTo(16);
@@ -278,7 +278,7 @@ class RecipeTest {
   void keepsSettingsWithoutSmokeMode() {
     Settings settings = settings("train.epochs=3");
 
-    assertThat(Recipe.shrunk(settings)).isSameAs(settings);
+    assertThat(Recipe.shrink(settings)).isSameAs(settings);
   }
 
   @Test

@@ -14,12 +14,12 @@ import org.junit.jupiter.api.Test;
 class AutogradTest {
   @Test
   void factorSurvivesGarbageCollection() {
-    assertThat(gradientAfterCollections(x -> Autograd.times(x, 3))).containsOnly(3f);
+    assertThat(gradientAfterCollections(x -> Autograd.multiply(x, 3))).containsOnly(3f);
   }
 
   @Test
   void divisorSurvivesGarbageCollection() {
-    assertThat(gradientAfterCollections(x -> Autograd.over(x, 4))).containsOnly(0.25f);
+    assertThat(gradientAfterCollections(x -> Autograd.divide(x, 4))).containsOnly(0.25f);
   }
 
   /**

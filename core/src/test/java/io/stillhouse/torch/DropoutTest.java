@@ -64,22 +64,22 @@ class DropoutTest {
   @Test
   void masksDrawnAheadEqualMasksOfJava() {
     Shape other = new Shape(3, 4, 5);
-    List<Dropout.Wanted> wanted =
+    List<Dropout.Request> wanted =
         List.of(
-            new Dropout.Wanted(SHAPE, 0.1),
-            new Dropout.Wanted(other, 0.5),
-            new Dropout.Wanted(SHAPE, 0),
-            new Dropout.Wanted(SHAPE, 0.1),
-            new Dropout.Wanted(SHAPE, 0.9));
+            new Dropout.Request(SHAPE, 0.1),
+            new Dropout.Request(other, 0.5),
+            new Dropout.Request(SHAPE, 0),
+            new Dropout.Request(SHAPE, 0.1),
+            new Dropout.Request(SHAPE, 0.9));
     Dropout java = Dropout.of(-5);
     Dropout device = Dropout.of(-5);
     try (PtSymbolBlock ops = Dropout.compile(manager)) {
       device.drawAhead(ops, manager, wanted);
 
-      for (Dropout.Wanted one : wanted) {
+      for (Dropout.Request one : wanted) {
         assertSame(device, java, one);
       }
-      assertSame(device, java, new Dropout.Wanted(other, 0.1)); // drawn afterwards
+      assertSame(device, java, new Dropout.Request(other, 0.1)); // drawn afterwards
     }
   }
 
@@ -87,7 +87,7 @@ class DropoutTest {
   void rejectsShapeOtherThanDrawnAhead() {
     Dropout dropout = Dropout.of(-5);
     try (PtSymbolBlock ops = Dropout.compile(manager)) {
-      dropout.drawAhead(ops, manager, List.of(new Dropout.Wanted(SHAPE, 0.1)));
+      dropout.drawAhead(ops, manager, List.of(new Dropout.Request(SHAPE, 0.1)));
     }
 
     assertThatIllegalStateException()
@@ -98,13 +98,13 @@ class DropoutTest {
   @Test
   void drawsNothingAheadInInference() {
     try (PtSymbolBlock ops = Dropout.compile(manager)) {
-      Dropout.NONE.drawAhead(ops, manager, List.of(new Dropout.Wanted(SHAPE, 0.1)));
+      Dropout.NONE.drawAhead(ops, manager, List.of(new Dropout.Request(SHAPE, 0.1)));
     }
 
     assertThat(Dropout.NONE.mask(manager, SHAPE, 0.1)).isNull();
   }
 
-  private void assertSame(Dropout device, Dropout java, Dropout.Wanted wanted) {
+  private void assertSame(Dropout device, Dropout java, Dropout.Request wanted) {
     NDArray mask = device.mask(manager, wanted.shape(), wanted.rate());
     NDArray expected = java.mask(manager, wanted.shape(), wanted.rate());
     if (expected == null) {

@@ -31,7 +31,7 @@ class AdamWTest {
       try (AdamW adamW = new AdamW(manager, parameters, spec)) {
         Autograd.record(Autograd.Mode.ON);
         Autograd.backward(
-            Autograd.times(parameters.get("a.weight").add(parameters.get("a.bias")), 3).sum());
+            Autograd.multiply(parameters.get("a.weight").add(parameters.get("a.bias")), 3).sum());
 
         double norm = adamW.step(1, RATE);
 

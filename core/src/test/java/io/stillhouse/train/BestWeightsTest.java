@@ -63,7 +63,7 @@ class BestWeightsTest {
     Outcome outcome = train(0, 0, scripted, "a", NOBODY);
 
     assertThat(scripted.seen).hasSize(4);
-    assertThat(outcome.chosen()).isEqualTo(new TrainSpec.Chosen("accuracy", 6, 3));
+    assertThat(outcome.chosen()).isEqualTo(new TrainSpec.KeptStep("accuracy", 6, 3));
     assertThat(outcome.steps()).isEqualTo(12);
     assertThat(outcome.weight()).containsExactly(scripted.seen.get(1));
   }
@@ -74,7 +74,7 @@ class BestWeightsTest {
     Outcome outcome = train(0, 2, scripted, "a", NOBODY);
 
     assertThat(outcome.steps()).isEqualTo(9);
-    assertThat(outcome.chosen()).isEqualTo(new TrainSpec.Chosen("accuracy", 3, 5));
+    assertThat(outcome.chosen()).isEqualTo(new TrainSpec.KeptStep("accuracy", 3, 5));
     assertThat(outcome.weight()).containsExactly(scripted.seen.get(0));
   }
 
@@ -83,7 +83,7 @@ class BestWeightsTest {
     Scripted scripted = new Scripted(1, 2, 9);
     Outcome outcome = train(5, 0, scripted, "a", NOBODY);
 
-    assertThat(outcome.chosen()).isEqualTo(new TrainSpec.Chosen("accuracy", 12, 9));
+    assertThat(outcome.chosen()).isEqualTo(new TrainSpec.KeptStep("accuracy", 12, 9));
     assertThat(scripted.seen).hasSize(3);
   }
 
@@ -106,7 +106,7 @@ class BestWeightsTest {
 
     Outcome resumed = train(0, 0, new Scripted(1, 2, 3), "cut", NOBODY);
 
-    assertThat(resumed.chosen()).isEqualTo(new TrainSpec.Chosen("accuracy", 3, 7));
+    assertThat(resumed.chosen()).isEqualTo(new TrainSpec.KeptStep("accuracy", 3, 7));
     assertThat(resumed.weight()).containsExactly(whole.weight());
   }
 
@@ -127,7 +127,7 @@ class BestWeightsTest {
   }
 
   @SuppressWarnings("ArrayRecordComponent") // never compared
-  private record Outcome(TrainSpec.Chosen chosen, long steps, float[] weight) {}
+  private record Outcome(TrainSpec.KeptStep chosen, long steps, float[] weight) {}
 
   private Outcome train(
       int everySteps,
@@ -166,7 +166,7 @@ class BestWeightsTest {
         while (run.step()) {
           // the listener reports
         }
-        return new Outcome(run.chosen(), run.done(), weights.get(TENSOR).toFloatArray());
+        return new Outcome(run.keptStep(), run.stepsDone(), weights.get(TENSOR).toFloatArray());
       }
     }
   }

@@ -85,7 +85,7 @@ class BiLstmTrainingTest extends BiLstmGoldens {
     DistillLoss.Value value;
     TargetBatch targets = new TargetBatch(manager, rows(golden), TeacherParts.NONE);
     try (Trainable training = ModelFactory.trainable(model, Map.of(), Precision.FLOAT32, manager);
-        Trainable.Pass pass = training.forward(targets.batch(), Capture.NOTHING, Dropout.NONE)) {
+        Trainable.Pass pass = training.forward(targets.batch(), Capture.NONE, Dropout.NONE)) {
       value = loss.of(pass.output(), targets, Counts.of(rows(golden)));
       Autograd.backward(value.total());
       pass.backward();

@@ -58,7 +58,7 @@ class HeadPruningTest {
 
       List<Double> norms = new ArrayList<>();
       new Trainer(
-              new Trainer.Setup(spec, hardLabels(), Teachers.ALONE, tenSteps(), pruned, "pruned"),
+              new Trainer.Setup(spec, hardLabels(), Teachers.SINGLE, tenSteps(), pruned, "pruned"),
               new MemorySource(List.of(rows)),
               new DirectoryCheckpoints(directory),
               report -> norms.add(report.optimiser().gradientNorm()))
@@ -84,17 +84,16 @@ class HeadPruningTest {
       }
       try (NDManager scope = manager.newSubManager()) {
         TargetBatch batch = new TargetBatch(scope, rows, TeacherParts.NONE);
-        NDArray logits =
-            new Encoder(spec, weights).forward(batch.batch(), Capture.NOTHING).logits();
+        NDArray logits = new Encoder(spec, weights).forward(batch.batch(), Capture.NONE).logits();
         NDArray expected =
             new Encoder(spec, whole)
                 .forward(
                     batch.batch(),
-                    Capture.NOTHING,
+                    Capture.NONE,
                     Dropout.NONE,
                     factors(scope, spec, pruned, rows.size()))
                 .logits();
-        NDArray withAll = new Encoder(spec, whole).forward(batch.batch(), Capture.NOTHING).logits();
+        NDArray withAll = new Encoder(spec, whole).forward(batch.batch(), Capture.NONE).logits();
         assertThat(Golden.relativeError(logits, expected, 0)).isLessThan(1e-6);
         assertThat(Golden.relativeError(withAll, expected, 0)).isGreaterThan(1e-2);
       }

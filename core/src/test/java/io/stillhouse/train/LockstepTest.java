@@ -165,7 +165,7 @@ class LockstepTest {
           new Lockstep.Watcher() {
             @Override
             public void reached(Trainer.Run run) throws IOException {
-              if (run.done() < run.steps()) {
+              if (run.stepsDone() < run.steps()) {
                 run.checkpoint();
               }
               ended.weights().put(names.get(run), values(weights.get(names.get(run))));

@@ -27,7 +27,7 @@ class MicroBatchesTest {
   @Test
   void rowsOfOneLengthKeepTheirOrder() {
     assertThat(
-            MicroBatches.cut(
+            MicroBatches.split(
                 List.of("dd", "b", "cc", "a", "bb"),
                 String::length,
                 6,
@@ -55,7 +55,7 @@ class MicroBatchesTest {
     List<Integer> rows = new java.util.ArrayList<>(java.util.Collections.nCopies(30, 10));
     rows.add(20);
 
-    assertThat(MicroBatches.cut(rows, Integer::intValue, 2048, MicroBatches.Phase.INFERENCE))
+    assertThat(MicroBatches.split(rows, Integer::intValue, 2048, MicroBatches.Phase.INFERENCE))
         .hasSize(1);
     assertThat(lengths(rows, 2048))
         .containsExactly(java.util.Collections.nCopies(30, 10), List.of(20));
@@ -74,6 +74,6 @@ class MicroBatchesTest {
   }
 
   private static List<List<Integer>> lengths(List<Integer> rows, int tokens) {
-    return MicroBatches.cut(rows, Integer::intValue, tokens, MicroBatches.Phase.TRAINING);
+    return MicroBatches.split(rows, Integer::intValue, tokens, MicroBatches.Phase.TRAINING);
   }
 }

@@ -29,7 +29,9 @@ class ShardScheduleTest {
               later.addAll(order.shards(step, step)); // without the block after it
             }
             int first = later.stream().mapToInt(Integer::intValue).min().orElse(SHARDS.size());
-            assertThat(schedule.done(done)).as("%s, %d done", train, done).isEqualTo(first);
+            assertThat(schedule.shardsFinished(done))
+                .as("%s, %d done", train, done)
+                .isEqualTo(first);
           }
         }
       }
@@ -42,27 +44,27 @@ class ShardScheduleTest {
     ShardSchedule schedule = new ShardSchedule(train, SHARDS);
     RowOrder order = RowOrder.of(train, SHARDS);
 
-    assertThat(schedule.begun(0)).isZero();
+    assertThat(schedule.shardsStarted(0)).isZero();
     for (long steps = 1; steps <= schedule.steps(); steps++) {
       int last = order.shards(steps - 1, steps - 1).stream().mapToInt(u -> u).max().orElseThrow();
-      assertThat(schedule.begun(steps)).isEqualTo(last + 1);
+      assertThat(schedule.shardsStarted(steps)).isEqualTo(last + 1);
     }
   }
 
   @Test
   void countsShardsReadAtOnceByStepOrRound() {
     // Shards begin at rows 0, 5, 8, 15, 16 and 22: no step of four reads more than two.
-    assertThat(new ShardSchedule(train(1, 1, 0, TrainSpec.Rounds.NONE), SHARDS).mostAtOnce())
+    assertThat(new ShardSchedule(train(1, 1, 0, TrainSpec.Rounds.NONE), SHARDS).maxLiveShards())
         .isEqualTo(2);
-    assertThat(new ShardSchedule(train(1, 4, 0, TrainSpec.Rounds.NONE), SHARDS).mostAtOnce())
+    assertThat(new ShardSchedule(train(1, 4, 0, TrainSpec.Rounds.NONE), SHARDS).maxLiveShards())
         .isEqualTo(4);
     TrainSpec.Rounds rounds =
         new TrainSpec.Rounds(
             2, 2, TrainSpec.Rounds.NONE.outer(), TrainSpec.Rounds.NONE.inner(), false);
-    assertThat(new ShardSchedule(train(1, 1, 0, rounds), SHARDS).mostAtOnce()).isEqualTo(4);
+    assertThat(new ShardSchedule(train(1, 1, 0, rounds), SHARDS).maxLiveShards()).isEqualTo(4);
     ShardSchedule twice = new ShardSchedule(train(2, 1, 0, TrainSpec.Rounds.NONE), SHARDS);
-    assertThat(twice.readsAgain()).isTrue();
-    assertThat(twice.mostAtOnce()).isEqualTo(SHARDS.size());
+    assertThat(twice.hasSecondEpoch()).isTrue();
+    assertThat(twice.maxLiveShards()).isEqualTo(SHARDS.size());
   }
 
   @Test

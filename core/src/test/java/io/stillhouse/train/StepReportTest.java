@@ -11,7 +11,7 @@ class StepReportTest {
   void averagesSpeedAndWaitOverSeveralSteps() {
     StepReport quick = step(7, new StepReport.Work(100, 1, 0));
     StepReport waits = step(8, new StepReport.Work(100, 3, 2));
-    StepReport both = StepReport.lately(List.of(quick, waits));
+    StepReport both = StepReport.withRecentWork(List.of(quick, waits));
     assertThat(both.step()).isEqualTo(8);
     assertThat(both.steps()).isEqualTo(10);
     assertThat(both.work().tokensPerSecond()).isEqualTo(50);

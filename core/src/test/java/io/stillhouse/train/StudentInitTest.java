@@ -97,9 +97,9 @@ class StudentInitTest {
         Batch.of(manager, List.of(new int[] {2, 7, 3, 9, 3}), List.of(new int[] {0, 0, 0, 1, 1}));
     NDArray teachers =
         new Encoder(source.spec(), source.weights(manager))
-            .forward(pair, Capture.NOTHING, Dropout.NONE)
+            .forward(pair, Capture.NONE, Dropout.NONE)
             .last();
-    NDArray ours = new Encoder(spec, student).forward(pair, Capture.NOTHING, Dropout.NONE).last();
+    NDArray ours = new Encoder(spec, student).forward(pair, Capture.NONE, Dropout.NONE).last();
     assertThat(Golden.relativeError(ours, teachers, 0)).isLessThan(1e-6);
   }
 

@@ -82,7 +82,7 @@ class TenStepsGoldenTest {
         TargetBatch targets = new TargetBatch(scope, part, TeacherParts.NONE);
         DistillLoss.Value value =
             loss.of(
-                encoder.forward(targets.batch(), Capture.NOTHING, Dropout.NONE),
+                encoder.forward(targets.batch(), Capture.NONE, Dropout.NONE),
                 targets,
                 Counts.of(rows));
         if (value.total() != null) {

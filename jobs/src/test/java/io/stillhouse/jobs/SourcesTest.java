@@ -29,9 +29,9 @@ import org.junit.jupiter.api.Test;
 class SourcesTest {
   private static final List<Path> MODULES =
       List.of(Path.of("../core/src/main/java"), Path.of("src/main/java"));
-  private static final int MOST_LINES = 400;
-  private static final int MOST_LINES_OF_A_METHOD = 60;
-  private static final int MOST_PARAMETERS = 7;
+  private static final int MAX_LINES = 400;
+  private static final int MAX_LINES_OF_METHOD = 60;
+  private static final int MAX_PARAMETERS = 7;
 
   /** The table of all settings, which grows by a few lines for each. */
   private static final Set<String> LONG_FILES = Set.of("Options.java");
@@ -41,7 +41,7 @@ class SourcesTest {
     List<String> found = new ArrayList<>();
     for (Path file : sources()) {
       long lines = Files.readAllLines(file).size();
-      if (lines > MOST_LINES && !LONG_FILES.contains(file.getFileName().toString())) {
+      if (lines > MAX_LINES && !LONG_FILES.contains(file.getFileName().toString())) {
         found.add("%s: %d lines".formatted(file, lines));
       }
     }
@@ -57,7 +57,7 @@ class SourcesTest {
               @Override
               public Void visitMethod(MethodTree method, Void unused) {
                 int lines = lines(unit, positions, method);
-                if (lines > MOST_LINES_OF_A_METHOD) {
+                if (lines > MAX_LINES_OF_METHOD) {
                   found.add("%s: %d lines".formatted(name(unit, method.getName()), lines));
                 }
                 return super.visitMethod(method, unused);
@@ -87,7 +87,7 @@ class SourcesTest {
               }
 
               private void note(CharSequence name, long parameters) {
-                if (parameters > MOST_PARAMETERS) {
+                if (parameters > MAX_PARAMETERS) {
                   found.add("%s: %d parameters".formatted(name(unit, name), parameters));
                 }
               }

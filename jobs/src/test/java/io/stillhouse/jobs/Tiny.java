@@ -98,7 +98,7 @@ public final class Tiny {
   /**
    * Copies a model and swaps two of its tokens.
    *
-   * @return the difference as {@code SameTokens} describes it
+   * @return the difference as {@code TokenizerComparison} describes it
    */
   public static String swapTokens(Path model, Path to) throws IOException {
     copy(model, to);

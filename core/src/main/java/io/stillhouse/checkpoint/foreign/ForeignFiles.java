@@ -95,20 +95,20 @@ record ForeignFiles(Kind kind, Path root, Path model) {
    */
   Path tokenizer() throws IOException {
     String file = model.getFileName().toString();
-    Path own =
+    Path sibling =
         model.resolveSibling(
             file.substring(0, file.length() - ".onnx".length()) + "-tokenizer.json");
-    if (Files.isRegularFile(own)) {
-      return own;
+    if (Files.isRegularFile(sibling)) {
+      return sibling;
     }
     Path plain = model.resolveSibling("tokenizer.json");
     if (Files.isRegularFile(plain)) {
       return plain;
     }
-    try (Stream<Path> beside = Files.list(model.toAbsolutePath().resolveSibling("."))) {
+    try (Stream<Path> siblings = Files.list(model.toAbsolutePath().resolveSibling("."))) {
       return only(
           "tokenizer.json",
-          beside.filter(f -> f.getFileName().toString().endsWith("tokenizer.json")).toList());
+          siblings.filter(f -> f.getFileName().toString().endsWith("tokenizer.json")).toList());
     }
   }
 

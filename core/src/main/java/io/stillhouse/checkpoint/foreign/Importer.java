@@ -85,15 +85,15 @@ public final class Importer {
 
   /** Replaces temporary paths in a message by the paths that the user named. */
   private static StillhouseException withUsersPaths(
-      Path source, Path destination, Path work, StillhouseException mistake) {
-    String message = String.valueOf(mistake.getMessage());
+      Path source, Path destination, Path work, StillhouseException error) {
+    String message = String.valueOf(error.getMessage());
     return message.contains(work.toString())
         ? Errors.all(
             List.of(
                 message
                     .replace(work.resolve("unpacked").toString(), source.toString())
                     .replace(work.resolve("model").toString(), destination.toString())))
-        : mistake;
+        : error;
   }
 
   private static List<String> convert(ForeignFiles files, Path model) throws IOException {

@@ -77,7 +77,7 @@ final class TensorBundle {
             ByteString.copyFrom(entry.getValue().getBytes()));
       }
     } catch (RuntimeException | AssertionError e) {
-      throw e instanceof StillhouseException mistake ? mistake : damaged(index, e.getMessage());
+      throw e instanceof StillhouseException error ? error : damaged(index, e.getMessage());
     }
     return entries;
   }

@@ -96,7 +96,7 @@ public final class BiLstm implements Predictor {
       start += rows;
     }
     NDArray statesNH = NDArrays.concat(states);
-    return Autograd.rows(statesNH, statesNH.getManager().create(texts.lasts()));
+    return Autograd.rows(statesNH, statesNH.getManager().create(texts.lastPlaces()));
   }
 
   private NDArray gate(NDArray gates, int number) {

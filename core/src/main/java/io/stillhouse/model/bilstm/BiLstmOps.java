@@ -32,9 +32,9 @@ final class BiLstmOps implements AutoCloseable {
    */
   IValue lstm(NDArray table, List<NDArray> forward, List<NDArray> backward) {
     try (IValue words = IValue.from((PtNDArray) table);
-        IValue ahead = TorchScript.list(forward);
+        IValue forwardTensors = TorchScript.list(forward);
         IValue back = TorchScript.list(backward)) {
-      return run("lstm", words, ahead, back);
+      return run("lstm", words, forwardTensors, back);
     }
   }
 
@@ -47,7 +47,7 @@ final class BiLstmOps implements AutoCloseable {
             idsN,
             inLibtorch(manager, texts.backward()),
             inLibtorch(manager, texts.order()),
-            inLibtorch(manager, texts.lasts()),
+            inLibtorch(manager, texts.lastPlaces()),
             inLibtorch(manager, texts.previous()));
     try (IValue list = TorchScript.list(tensors);
         IValue sizes = IValue.listFrom(texts.sizes())) {

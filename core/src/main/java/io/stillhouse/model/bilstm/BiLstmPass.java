@@ -12,13 +12,13 @@ import io.stillhouse.torch.Dropout;
 
 /** A {@link TrainingBiLstm}'s pass over one batch, after its forward half. */
 final class BiLstmPass implements Trainable.Pass {
-  private final TrainingBiLstm of;
+  private final TrainingBiLstm training;
   private final IValue saved;
   private final NDArray lastSE;
   private final EncoderOutput output;
 
-  private BiLstmPass(TrainingBiLstm of, IValue saved, NDArray lastSE, EncoderOutput output) {
-    this.of = of;
+  private BiLstmPass(TrainingBiLstm training, IValue saved, NDArray lastSE, EncoderOutput output) {
+    this.training = training;
     this.saved = saved;
     this.lastSE = lastSE;
     this.output = output;
@@ -28,10 +28,10 @@ final class BiLstmPass implements Trainable.Pass {
    * Computes a batch. Gradients are recorded on this thread from the head on, so that a loss can be
    * computed.
    */
-  static BiLstmPass forward(TrainingBiLstm of, Batch batch, Dropout dropout) {
-    PackedTexts texts = PackedTexts.of(batch, of.model.spec().texts());
-    try (IValue places = of.ops.places(batch, texts);
-        IValue results = of.ops.run("forward", places, of.weights)) {
+  static BiLstmPass forward(TrainingBiLstm training, Batch batch, Dropout dropout) {
+    PackedTexts texts = PackedTexts.of(batch, training.model.spec().texts());
+    try (IValue places = training.ops.places(batch, texts);
+        IValue results = training.ops.run("forward", places, training.weights)) {
       IValue[] tuple = results.toIValueTuple();
       // A copy: DJL runs TorchScript below the autograd dispatch key, so its results cannot require
       // gradients.
@@ -42,7 +42,7 @@ final class BiLstmPass implements Trainable.Pass {
       }
       lastSE.setRequiresGradient(true);
       Autograd.record(Autograd.Mode.ON); // autograd computes the head's gradients
-      return new BiLstmPass(of, tuple[1], lastSE, of.model.output(lastSE, dropout));
+      return new BiLstmPass(training, tuple[1], lastSE, training.model.output(lastSE, dropout));
     }
   }
 
@@ -60,7 +60,7 @@ final class BiLstmPass implements Trainable.Pass {
     }
     try (grad;
         IValue gradSE = IValue.from((PtNDArray) grad)) {
-      of.ops.run("backward", gradSE, saved, of.weights, of.gradients).close();
+      training.ops.run("backward", gradSE, saved, training.weights, training.gradients).close();
     }
   }
 

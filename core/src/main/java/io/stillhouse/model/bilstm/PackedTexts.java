@@ -18,13 +18,18 @@ import java.util.stream.IntStream;
  * @param backward for each place, the place of the token that the backward direction reads there
  * @param sizes the number of texts that have a token at each step
  * @param order the texts by length, longest first; text n of a row has number n * rows + row
- * @param lasts for each text, the place of its last step
+ * @param lastPlaces for each text, the place of its last step
  * @param previous for each place from the second step on, the place of the same text in the step
  *     before
  */
 @SuppressWarnings("ArrayRecordComponent") // never compared
 record PackedTexts(
-    long[] tokens, long[] backward, long[] sizes, long[] order, long[] lasts, long[] previous) {
+    long[] tokens,
+    long[] backward,
+    long[] sizes,
+    long[] order,
+    long[] lastPlaces,
+    long[] previous) {
 
   /**
    * Returns the order for a batch.
@@ -52,7 +57,7 @@ record PackedTexts(
     }
     long[] tokens = new long[count];
     long[] backward = new long[count];
-    long[] lasts = new long[places.length];
+    long[] lastPlaces = new long[places.length];
     long[] previous = new long[count - places.length];
     for (int at = 0; at < order.length; at++) {
       int[] text = places[order[at]];
@@ -64,14 +69,14 @@ record PackedTexts(
           previous[place - places.length] = (long) starts[step - 1] + at;
         }
       }
-      lasts[order[at]] = (long) starts[text.length - 1] + at;
+      lastPlaces[order[at]] = (long) starts[text.length - 1] + at;
     }
     return new PackedTexts(
         tokens,
         backward,
         sizes,
         Arrays.stream(order).mapToLong(Integer::longValue).toArray(),
-        lasts,
+        lastPlaces,
         previous);
   }
 

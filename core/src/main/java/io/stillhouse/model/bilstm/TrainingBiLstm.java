@@ -45,8 +45,8 @@ public final class TrainingBiLstm implements Trainable {
   }
 
   /** Sets the gradients of weights to 0 and returns them. */
-  private List<NDArray> zeros(List<NDArray> of) {
-    List<NDArray> zeros = of.stream().map(Autograd::zeroGradient).toList();
+  private List<NDArray> zeros(List<NDArray> tensors) {
+    List<NDArray> zeros = tensors.stream().map(Autograd::zeroGradient).toList();
     grads.addAll(zeros);
     return zeros;
   }

@@ -230,7 +230,7 @@ public final class Encoder implements Predictor {
         relationsBHLL.attach(manager);
         valueRelations.put(block, relationsBHLL);
       }
-      Map<AttentionPart, NDArray> own = new EnumMap<>(AttentionPart.class);
+      Map<AttentionPart, NDArray> blockVectors = new EnumMap<>(AttentionPart.class);
       for (AttentionPart part : capture.vectors(block)) {
         NDArray vectorsBLD =
             switch (part) {
@@ -239,9 +239,9 @@ public final class Encoder implements Predictor {
               case VALUE -> valuesBLD;
             };
         vectorsBLD.attach(manager);
-        own.put(part, vectorsBLD);
+        blockVectors.put(part, vectorsBLD);
       }
-      vectors.put(block, own);
+      vectors.put(block, blockVectors);
     }
   }
 
@@ -287,7 +287,7 @@ public final class Encoder implements Predictor {
 
   private static NDArray scaledProducts(NDArray leftBHLK, NDArray rightBHLK) {
     // Scales the left side and not the products, which have L / K times as many numbers.
-    return Autograd.times(leftBHLK, 1 / Math.sqrt((double) leftBHLK.getShape().get(3)))
+    return Autograd.multiply(leftBHLK, 1 / Math.sqrt((double) leftBHLK.getShape().get(3)))
         .matMul(rightBHLK.transpose(0, 1, 3, 2));
   }
 
@@ -320,7 +320,7 @@ public final class Encoder implements Predictor {
     try (NDManager scope = maskBL1.getManager().newSubManager()) {
       maskBL1.tempAttach(scope);
       NDArray bias =
-          Autograd.times(maskBL1.sub(1f), -MASKED)
+          Autograd.multiply(maskBL1.sub(1f), -MASKED)
               .reshape(new Shape(batch.rows(), 1, 1, batch.longest()));
       bias.attach(scope.getParentManager());
       return bias;

@@ -11,25 +11,25 @@ import java.util.Arrays;
 /** Finds the tokens to which a masked LM gives the highest probability at one position of a row. */
 public final class LikeliestTokens {
   private final InferenceEncoder encoder;
-  private final float[] barred;
-  private final int most;
+  private final float[] disallowedBias;
+  private final int limit;
 
   /**
    * @param encoder an encoder with a masked-LM head
    * @param allowed whether each id may be returned; ids beyond the end of the array may not
-   * @param most the largest number of tokens to return for a row
+   * @param limit the largest number of tokens to return for a row
    */
-  public LikeliestTokens(InferenceEncoder encoder, boolean[] allowed, int most) {
+  public LikeliestTokens(InferenceEncoder encoder, boolean[] allowed, int limit) {
     int vocabulary = encoder.encoder().spec().embeddings().vocabSize();
     this.encoder = encoder;
-    this.barred = new float[vocabulary];
+    this.disallowedBias = new float[vocabulary];
     int count = 0;
     for (int id = 0; id < vocabulary; id++) {
       boolean may = id < allowed.length && allowed[id];
-      barred[id] = may ? 0 : Float.NEGATIVE_INFINITY;
+      disallowedBias[id] = may ? 0 : Float.NEGATIVE_INFINITY;
       count += may ? 1 : 0;
     }
-    this.most = Math.min(most, count);
+    this.limit = Math.min(limit, count);
   }
 
   /**
@@ -39,7 +39,7 @@ public final class LikeliestTokens {
    */
   public int[][] of(Batch batch, int[] positions) {
     try (NDManager scope = batch.idsBL().getManager().newSubManager()) {
-      EncoderOutput output = encoder.forward(batch, Capture.NOTHING);
+      EncoderOutput output = encoder.forward(batch, Capture.NONE);
       NDArray lastBLD = output.last();
       lastBLD.tempAttach(scope);
       long[] tokens = new long[positions.length];
@@ -49,12 +49,13 @@ public final class LikeliestTokens {
       NDArray tokensB = scope.create(tokens);
       NDArray stateBD =
           Autograd.rows(lastBLD.reshape(-1, encoder.encoder().spec().hiddenSize()), tokensB);
-      NDArray logitsBV = encoder.encoder().maskedLmLogits(stateBD).add(scope.create(barred));
-      long[] ids = logitsBV.topK(most, 1, true, true).get(1).toLongArray();
+      NDArray logitsBV =
+          encoder.encoder().maskedLmLogits(stateBD).add(scope.create(disallowedBias));
+      long[] ids = logitsBV.topK(limit, 1, true, true).get(1).toLongArray();
       int[][] likeliest = new int[positions.length][];
       for (int row = 0; row < likeliest.length; row++) {
         likeliest[row] =
-            Arrays.stream(ids, row * most, (row + 1) * most).mapToInt(id -> (int) id).toArray();
+            Arrays.stream(ids, row * limit, (row + 1) * limit).mapToInt(id -> (int) id).toArray();
       }
       return likeliest;
     }

@@ -18,29 +18,33 @@ import java.util.Map;
  * Viswanath 2018, arXiv:1702.01417, section 2). Thread-safe.
  */
 public final class NearestWords {
-  private static final float LEAST_LENGTH = 1e-12f;
+  private static final float MIN_LENGTH = 1e-12f;
 
   private final List<String> words;
   private final Map<String, Integer> rowOfWord = new HashMap<>();
   private final NDArray normalisedDW;
   private final NDArray vectorsPD;
   private final NDArray centreD;
-  private final Of of;
+  private final VectorSource source;
 
   /** What the rows of the vector table represent. */
-  private enum Of {
+  private enum VectorSource {
     PIECES,
     WORDS
   }
 
   private NearestWords(
-      List<String> words, NDArray normalisedWD, NDArray vectorsPD, NDArray centreD, Of of) {
+      List<String> words,
+      NDArray normalisedWD,
+      NDArray vectorsPD,
+      NDArray centreD,
+      VectorSource source) {
     this.words = List.copyOf(words);
     this.normalisedDW =
         normalisedWD.transpose(); // once, because each call adds an array to the long-lived manager
     this.vectorsPD = vectorsPD;
     this.centreD = centreD;
-    this.of = of;
+    this.source = source;
     for (int word = 0; word < words.size(); word++) {
       rowOfWord.put(words.get(word), word);
     }
@@ -63,7 +67,7 @@ public final class NearestWords {
       NDArray normalisedWD = normalised(vectorsWD.sub(centreD));
       normalisedWD.attach(manager);
       centreD.attach(manager);
-      return new NearestWords(words, normalisedWD, piecesPD, centreD, Of.PIECES);
+      return new NearestWords(words, normalisedWD, piecesPD, centreD, VectorSource.PIECES);
     }
   }
 
@@ -79,7 +83,7 @@ public final class NearestWords {
       NDArray normalisedWD = normalised(scope.create(values, new Shape(words.size(), width)));
       normalisedWD.attach(manager);
       return new NearestWords(
-          words, normalisedWD, normalisedWD, manager.zeros(new Shape(width)), Of.WORDS);
+          words, normalisedWD, normalisedWD, manager.zeros(new Shape(width)), VectorSource.WORDS);
     }
   }
 
@@ -88,23 +92,23 @@ public final class NearestWords {
    * without a vector.
    *
    * @param pieces ids of the word's pieces
-   * @param most the largest number of words to return
+   * @param limit the largest number of words to return
    */
-  public List<String> to(String word, int[] pieces, int most) {
-    long[] own = vectorsOf(word, pieces);
-    if (own.length == 0) {
+  public List<String> to(String word, int[] pieces, int limit) {
+    long[] indices = vectorsOf(word, pieces);
+    if (indices.length == 0) {
       return List.of();
     }
     try (NDManager scope = NDManager.newBaseManager(normalisedDW.getDevice())) {
-      NDArray meanD = rows(scope, vectorsPD, own).mean(new int[] {0}).sub(centreD);
+      NDArray meanD = rows(scope, vectorsPD, indices).mean(new int[] {0}).sub(centreD);
       // Cosines up to a factor, which does not change their order. A product is attached to the
       // manager of its first operand, which must be this scope.
       NDArray cosinesW = meanD.reshape(1, -1).matMul(normalisedDW).reshape(-1);
-      int count = Math.min(most + 1, words.size());
+      int count = Math.min(limit + 1, words.size());
       List<String> nearest = new ArrayList<>(count);
       for (long at : cosinesW.topK(count, 0, true, true).get(1).toLongArray()) {
         String neighbour = words.get((int) at);
-        if (!neighbour.equals(word) && nearest.size() < most) {
+        if (!neighbour.equals(word) && nearest.size() < limit) {
           nearest.add(neighbour);
         }
       }
@@ -113,7 +117,7 @@ public final class NearestWords {
   }
 
   private long[] vectorsOf(String word, int[] pieces) {
-    if (of == Of.WORDS) {
+    if (source == VectorSource.WORDS) {
       Integer row = rowOfWord.get(word);
       return row == null ? new long[0] : new long[] {row};
     }
@@ -125,7 +129,7 @@ public final class NearestWords {
   }
 
   private static NDArray normalised(NDArray vectorsWD) {
-    NDArray least = vectorsWD.getManager().create(LEAST_LENGTH);
+    NDArray least = vectorsWD.getManager().create(MIN_LENGTH);
     return vectorsWD.div(vectorsWD.norm(new int[] {1}, true).maximum(least));
   }
 

@@ -156,10 +156,10 @@ public final class TrainingEncoder implements Trainable {
     for (int block = 1; block <= spec.layers(); block++) {
       blocks.add(block <= spec.distinctBlocks() ? block(spec.prefixOf(block)) : blocks.get(0));
     }
-    IdentityHashMap<NDArray, Projection> own = new IdentityHashMap<>();
+    IdentityHashMap<NDArray, Projection> byWeight = new IdentityHashMap<>();
     projections.forEach(
         (layer, weight) ->
-            this.projections.put(layer, own.computeIfAbsent(weight, this::projection)));
+            this.projections.put(layer, byWeight.computeIfAbsent(weight, this::projection)));
   }
 
   private Embeddings embeddings(Architecture architecture) {

@@ -25,7 +25,7 @@ import java.util.TreeMap;
 
 /** The forward half of a {@link TrainingEncoder}'s pass over one batch. */
 final class TrainingForward {
-  private final TrainingEncoder of;
+  private final TrainingEncoder training;
   private final EncoderSpec spec;
   private final Batch batch;
   private final Capture capture;
@@ -39,9 +39,9 @@ final class TrainingForward {
   private final Map<Integer, NDArray> scores = new TreeMap<>();
   private final Map<Integer, Map<AttentionPart, NDArray>> vectors = new TreeMap<>();
 
-  TrainingForward(TrainingEncoder of, Batch batch, Capture capture, Dropout dropout) {
-    this.of = of;
-    this.spec = of.encoder.spec();
+  TrainingForward(TrainingEncoder training, Batch batch, Capture capture, Dropout dropout) {
+    this.training = training;
+    this.spec = training.encoder.spec();
     this.batch = batch;
     this.capture = capture;
     this.dropout = dropout;
@@ -60,7 +60,7 @@ final class TrainingForward {
       NDArray stateND = embed();
       keep(0, stateND);
       stateND = blocks(stateND);
-      return new TrainingPass(of, saved, states, output(stateND));
+      return new TrainingPass(training, saved, states, output(stateND));
     } catch (RuntimeException | Error e) {
       saved.forEach(IValue::close);
       throw e;
@@ -68,17 +68,17 @@ final class TrainingForward {
   }
 
   private void drawMasksAhead() {
-    if (of.dropoutOps == null) {
+    if (training.dropoutOps == null) {
       return;
     }
-    List<Dropout.Wanted> wanted = new ArrayList<>();
-    wanted.add(new Dropout.Wanted(embeddingNE(), spec.numerics().hiddenDropout()));
-    for (int block = 1; block <= of.blocks.size(); block++) {
-      wanted.add(new Dropout.Wanted(pairsBHLL(), spec.numerics().attentionDropout()));
+    List<Dropout.Request> wanted = new ArrayList<>();
+    wanted.add(new Dropout.Request(embeddingNE(), spec.numerics().hiddenDropout()));
+    for (int block = 1; block <= training.blocks.size(); block++) {
+      wanted.add(new Dropout.Request(pairsBHLL(), spec.numerics().attentionDropout()));
       wanted.addAll(
-          Collections.nCopies(2, new Dropout.Wanted(stateND(), spec.numerics().hiddenDropout())));
+          Collections.nCopies(2, new Dropout.Request(stateND(), spec.numerics().hiddenDropout())));
     }
-    dropout.drawAhead(of.dropoutOps, manager, wanted);
+    dropout.drawAhead(training.dropoutOps, manager, wanted);
   }
 
   /** Returns hidden state 0, (N, D). */
@@ -90,7 +90,12 @@ final class TrainingForward {
         IValue masks = masks(spec.numerics().hiddenDropout(), embeddingNE(), 1);
         IValue results =
             IValueUtils.runMethod(
-                of.ops, "embed", ids, of.embeddings.weights(), of.config, masks)) {
+                training.ops,
+                "embed",
+                ids,
+                training.embeddings.weights(),
+                training.config,
+                masks)) {
       IValue[] tuple = results.toIValueTuple();
       saved.add(tuple[1]);
       return tensor(tuple[0]);
@@ -101,8 +106,8 @@ final class TrainingForward {
   private NDArray blocks(NDArray embeddedND) {
     NDArray stateND = embeddedND;
     try (IValue tokens = IValue.from((PtNDArray) tokensN);
-        IValue biasB11L = IValue.from((PtNDArray) of.encoder.paddingBias(batch))) {
-      for (int block = 1; block <= of.blocks.size(); block++) {
+        IValue biasB11L = IValue.from((PtNDArray) training.encoder.paddingBias(batch))) {
+      for (int block = 1; block <= training.blocks.size(); block++) {
         stateND = block(block, stateND, tokens, biasB11L);
         keep(block, stateND);
       }
@@ -116,11 +121,11 @@ final class TrainingForward {
         IValue hiddenMasks = masks(spec.numerics().hiddenDropout(), stateND(), 2);
         IValue results =
             IValueUtils.runMethod(
-                of.ops,
+                training.ops,
                 "block",
                 input,
-                of.blocks.get(block - 1).weights(),
-                of.config,
+                training.blocks.get(block - 1).weights(),
+                training.config,
                 tokens,
                 biasB11L,
                 attentionMasks,
@@ -153,11 +158,11 @@ final class TrainingForward {
     Map<String, IValue> all = vectorsBHLK.toIValueMap();
     vectorsBHLK.close();
     for (AttentionPart part : AttentionPart.values()) {
-      IValue own = all.get(TrainingPass.key(part));
-      if (own == null) {
+      IValue partVectors = all.get(TrainingPass.key(part));
+      if (partVectors == null) {
         throw new IllegalStateException("block returned no %s vectors".formatted(part));
       }
-      try (NDArray result = tensor(own)) {
+      try (NDArray result = tensor(partVectors)) {
         if (capture.vectors(block).contains(part)) {
           kept.put(part, vectorsLeaf(part, result));
         }
@@ -169,7 +174,7 @@ final class TrainingForward {
     if (!capture.hidden().contains(layer)) {
       return;
     }
-    TrainingEncoder.Projection projection = of.projections.get(layer);
+    TrainingEncoder.Projection projection = training.projections.get(layer);
     if (projection == null) {
       hidden.put(layer, leaf(stateND));
       return;
@@ -177,13 +182,14 @@ final class TrainingForward {
     states.put(layer, stateND);
     try (IValue input = IValue.from((PtNDArray) stateND);
         IValue weight = IValue.from((PtNDArray) projection.weightED())) {
-      hidden.put(layer, leaf(tensor(IValueUtils.runMethod(of.ops, "project", input, weight))));
+      hidden.put(
+          layer, leaf(tensor(IValueUtils.runMethod(training.ops, "project", input, weight))));
     }
   }
 
   private EncoderOutput output(NDArray stateND) {
-    int top = of.blocks.size();
-    NDArray kept = of.projections.containsKey(top) ? null : hidden.get(top);
+    int top = training.blocks.size();
+    NDArray kept = training.projections.containsKey(top) ? null : hidden.get(top);
     NDArray last1ND = kept == null ? leaf(stateND) : kept;
     Autograd.record(Autograd.Mode.ON); // autograd computes the head's gradients
     NDArray logits = spec.head().task().pooled() ? logits(last1ND) : null;
@@ -200,7 +206,7 @@ final class TrainingForward {
     }
     NDArray firstsB = inLibtorch(firsts);
     NDArray firstBD = Autograd.rows(last1ND.reshape(real.length, -1), firstsB);
-    return of.encoder.taskLogits(firstBD.reshape(batch.rows(), 1, -1), dropout);
+    return training.encoder.taskLogits(firstBD.reshape(batch.rows(), 1, -1), dropout);
   }
 
   /**
@@ -221,7 +227,7 @@ final class TrainingForward {
     double scale = part == AttentionPart.QUERY ? Math.sqrt((double) shape.get(3)) : 1;
     try (NDArray vectorsBLHK = vectorsBHLK.transpose(0, 2, 1, 3);
         NDArray vectorsBLD = vectorsBLHK.reshape(shape.get(0), shape.get(2), -1)) {
-      NDArray leaf = Autograd.times(vectorsBLD, scale);
+      NDArray leaf = Autograd.multiply(vectorsBLD, scale);
       leaf.setRequiresGradient(true);
       return leaf;
     }

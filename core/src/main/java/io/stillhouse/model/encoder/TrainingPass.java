@@ -16,7 +16,7 @@ import org.jspecify.annotations.Nullable;
 
 /** A {@link TrainingEncoder}'s pass over one batch, after its forward half. */
 final class TrainingPass implements Trainable.Pass {
-  private final TrainingEncoder of;
+  private final TrainingEncoder training;
   private final List<IValue> saved;
   private final Map<Integer, NDArray> states;
   private final EncoderOutput output;
@@ -28,8 +28,11 @@ final class TrainingPass implements Trainable.Pass {
    * @param output its tensors are leaves, except logits
    */
   TrainingPass(
-      TrainingEncoder of, List<IValue> saved, Map<Integer, NDArray> states, EncoderOutput output) {
-    this.of = of;
+      TrainingEncoder training,
+      List<IValue> saved,
+      Map<Integer, NDArray> states,
+      EncoderOutput output) {
+    this.training = training;
     this.saved = saved;
     this.states = states;
     this.output = output;
@@ -50,7 +53,7 @@ final class TrainingPass implements Trainable.Pass {
   public void backward() {
     Autograd.record(Autograd.Mode.OFF);
     NDArray gradND = gradient(output.last());
-    for (int block = of.blocks.size(); block > 0; block--) {
+    for (int block = training.blocks.size(); block > 0; block--) {
       if (output.hidden().get(block) != output.last()) {
         gradND = plus(gradND, stateGradient(block));
       }
@@ -68,12 +71,12 @@ final class TrainingPass implements Trainable.Pass {
   private void embeddingsBackward(NDArray stateGradND) {
     try (IValue gradND = IValue.from((PtNDArray) stateGradND)) {
       IValueUtils.runMethod(
-              of.ops,
+              training.ops,
               "embed_backward",
               gradND,
               saved.get(0),
-              of.embeddings.weights(),
-              of.embeddings.gradients().value())
+              training.embeddings.weights(),
+              training.embeddings.gradients().value())
           .close();
     }
   }
@@ -86,16 +89,16 @@ final class TrainingPass implements Trainable.Pass {
    */
   private NDArray blockBackward(
       int block, @Nullable NDArray outputGradND, Map<String, PtNDArray> losses) {
-    TrainingEncoder.Block own = of.blocks.get(block - 1);
+    TrainingEncoder.Block weights = training.blocks.get(block - 1);
     try (IValue attention = IValue.stringMapFrom(losses)) {
       if (outputGradND == null) {
         return tensor(
             "relations_backward",
             attention,
             saved.get(block),
-            own.weights(),
-            of.config,
-            own.qkvGradients().value());
+            weights.weights(),
+            training.config,
+            weights.qkvGradients().value());
       }
       try (IValue gradND = IValue.from((PtNDArray) outputGradND)) {
         return tensor(
@@ -103,10 +106,10 @@ final class TrainingPass implements Trainable.Pass {
             gradND,
             attention,
             saved.get(block),
-            own.weights(),
-            of.config,
-            own.qkvGradients().value(),
-            own.gradients().value());
+            weights.weights(),
+            training.config,
+            weights.qkvGradients().value(),
+            weights.gradients().value());
       }
     }
   }
@@ -114,7 +117,7 @@ final class TrainingPass implements Trainable.Pass {
   /** Returns the gradient of the losses on a hidden state, before its projection, (N, D). */
   private @Nullable NDArray stateGradient(int layer) {
     NDArray gradient = gradient(output.hidden().get(layer));
-    TrainingEncoder.Projection projection = of.projections.get(layer);
+    TrainingEncoder.Projection projection = training.projections.get(layer);
     NDArray stateND = states.get(layer);
     if (gradient == null || projection == null || stateND == null) {
       return gradient;
@@ -158,7 +161,7 @@ final class TrainingPass implements Trainable.Pass {
   }
 
   private NDArray tensor(String method, IValue... arguments) {
-    try (IValue result = IValueUtils.runMethod(of.ops, method, arguments)) {
+    try (IValue result = IValueUtils.runMethod(training.ops, method, arguments)) {
       return result.toTensor(Autograd.manager(output.last()));
     }
   }

@@ -1,6 +1,6 @@
 package io.stillhouse.train.rounds;
 
-import io.stillhouse.checkpoint.Halves;
+import io.stillhouse.checkpoint.Float16;
 import io.stillhouse.spec.TrainSpec;
 import io.stillhouse.train.FlatWeights;
 import java.nio.ByteBuffer;
@@ -43,8 +43,8 @@ final class DeltaCodec {
       case FLOAT16 -> {
         ShortBuffer halves = bytes.asShortBuffer();
         for (int i = 0; i < size; i++) {
-          short half = Halves.ofFloat(from.get(i) - to.get(i));
-          finite &= Float.isFinite(Halves.toFloat(half));
+          short half = Float16.ofFloat(from.get(i) - to.get(i));
+          finite &= Float.isFinite(Float16.toFloat(half));
           halves.put(i, half);
         }
       }
@@ -65,7 +65,7 @@ final class DeltaCodec {
         ShortBuffer halves =
             ByteBuffer.wrap(numbers).order(ByteOrder.LITTLE_ENDIAN).asShortBuffer();
         for (int i = 0; i < sums.length; i++) {
-          sums[i] += weight * Halves.toFloat(halves.get(i));
+          sums[i] += weight * Float16.toFloat(halves.get(i));
         }
       }
     }

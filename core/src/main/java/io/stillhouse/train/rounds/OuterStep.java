@@ -22,23 +22,24 @@ public final class OuterStep {
    *     of the recipe
    */
   @SuppressWarnings("ArrayRecordComponent") // never compared
-  public record Part(int worker, long tokens, byte[] numbers) implements java.io.Serializable {}
+  public record WorkerDelta(int worker, long tokens, byte[] numbers)
+      implements java.io.Serializable {}
 
   /**
    * Returns the mean difference of one piece as float32. Differences are weighted by tokens and
    * summed in float64 in the order of worker numbers, regardless of the order in which they
    * arrived.
    *
-   * @param parts the differences of the workers that delivered one
+   * @param deltas the differences of the workers that delivered one
    */
-  public static byte[] mean(List<Part> parts, TrainSpec.Delta dtype) {
-    List<Part> inOrder =
-        parts.stream().sorted(java.util.Comparator.comparingInt(Part::worker)).toList();
-    long tokens = inOrder.stream().mapToLong(Part::tokens).sum();
+  public static byte[] mean(List<WorkerDelta> deltas, TrainSpec.Delta dtype) {
+    List<WorkerDelta> inOrder =
+        deltas.stream().sorted(java.util.Comparator.comparingInt(WorkerDelta::worker)).toList();
+    long tokens = inOrder.stream().mapToLong(WorkerDelta::tokens).sum();
     int size = inOrder.get(0).numbers().length / DeltaCodec.bytes(dtype);
     double[] sums = new double[size];
-    for (Part part : inOrder) {
-      DeltaCodec.addTo(sums, part.numbers(), dtype, (double) part.tokens() / tokens);
+    for (WorkerDelta delta : inOrder) {
+      DeltaCodec.addTo(sums, delta.numbers(), dtype, (double) delta.tokens() / tokens);
     }
     byte[] mean = new byte[4 * size];
     FloatBuffer floats = FlatWeights.floats(mean);

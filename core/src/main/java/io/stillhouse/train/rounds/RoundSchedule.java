@@ -49,11 +49,11 @@ public final class RoundSchedule {
   public Share share(int round, int worker) {
     int workers = train.rounds().workers();
     long left = stepsAfter(round + 1) - stepsAfter(round);
-    long each = left / workers;
+    long size = left / workers;
     long more = left % workers;
     return new Share(
-        stepsAfter(round) + worker * each + Math.min(worker, more),
-        Math.toIntExact(each + (worker < more ? 1 : 0)),
+        stepsAfter(round) + worker * size + Math.min(worker, more),
+        Math.toIntExact(size + (worker < more ? 1 : 0)),
         (long) round * train.rounds().steps());
   }
 

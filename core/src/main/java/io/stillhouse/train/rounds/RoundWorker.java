@@ -60,7 +60,7 @@ public final class RoundWorker {
       implements Serializable {}
 
   /** Stores the moments of a worker for its next round. */
-  public interface MomentsKeeper {
+  public interface MomentsSink {
     /**
      * Stores moments.
      *
@@ -75,7 +75,7 @@ public final class RoundWorker {
    * @param manager parent of temporary managers; owns no new arrays afterwards
    * @param start the round's weights
    * @param moments stored moments of the worker, or null if there are none
-   * @param keeper receives the moments at the end; not called if there is no difference
+   * @param sink receives the moments at the end; not called if there is no difference
    */
   public Result run(
       NDManager manager,
@@ -83,18 +83,18 @@ public final class RoundWorker {
       int round,
       int worker,
       @Nullable SafeTensors moments,
-      MomentsKeeper keeper)
+      MomentsSink sink)
       throws IOException {
     RoundSchedule schedule = new RoundSchedule(setup.train(), setup.rows(source));
     RoundSchedule.Share share = schedule.share(round, worker);
     List<StepReport> reports = new ArrayList<>();
     long tokens = 0;
     long end = share.firstBatch() + share.steps();
-    try (NDManager own = manager.newSubManager()) {
-      Map<String, NDArray> weights = start.tensors(own);
-      try (StepRunner runner = StepRunner.open(own, setup, weights, teacher, source, end)) {
+    try (NDManager scope = manager.newSubManager()) {
+      Map<String, NDArray> weights = start.tensors(scope);
+      try (StepRunner runner = StepRunner.open(scope, setup, weights, teacher, source, end)) {
         if (moments != null) {
-          new Checkpoint(moments, 0).restore(Checkpoint.MOMENT, runner.moments(), own);
+          new Checkpoint(moments, 0).restore(Checkpoint.MOMENT, runner.moments(), scope);
         }
         long before = moments == null ? 0 : stepsOf(moments);
         for (int step = 0; step < share.steps() && !runner.diverged(); step++) {
@@ -108,12 +108,12 @@ public final class RoundWorker {
                       schedule.steps()));
           tokens += report.work().tokens();
           reports.add(report);
-          listener.accept(StepReport.lately(reports));
+          listener.accept(StepReport.withRecentWork(reports));
         }
         byte[][] difference =
             runner.diverged() || runner.neverUpdated() ? null : difference(start, weights);
         if (difference != null) {
-          keeper.keep(runner.moments(), Map.of(STEPS, Long.toString(before + reports.size())));
+          sink.keep(runner.moments(), Map.of(STEPS, Long.toString(before + reports.size())));
         }
         return new Result(worker, tokens, difference, reports);
       }

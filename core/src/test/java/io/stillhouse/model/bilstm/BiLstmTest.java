@@ -40,11 +40,10 @@ class BiLstmTest extends BiLstmGoldens {
     BiLstm model = new BiLstm(spec(texts, 0), trained(texts));
     NDArray expected = golden(texts).read("logits");
 
-    NDArray plain = model.forward(batch(texts, List.of(0, 1, 2, 3)), Capture.NOTHING).logits();
+    NDArray plain = model.forward(batch(texts, List.of(0, 1, 2, 3)), Capture.NONE).logits();
     assertThat(Golden.relativeError(plain, expected, 1)).isLessThan(1e-5);
     try (InferenceBiLstm inference = new InferenceBiLstm(model, manager)) {
-      NDArray fused =
-          inference.forward(batch(texts, List.of(0, 1, 2, 3)), Capture.NOTHING).logits();
+      NDArray fused = inference.forward(batch(texts, List.of(0, 1, 2, 3)), Capture.NONE).logits();
       assertThat(Golden.relativeError(fused, expected, 1)).isLessThan(1e-5);
     }
     try (Trainable training = ModelFactory.trainable(model, Map.of(), Precision.FLOAT32, manager);
@@ -57,10 +56,10 @@ class BiLstmTest extends BiLstmGoldens {
   @ValueSource(strings = {"single", "pair"})
   void ignoresPadding(String texts) throws IOException {
     BiLstm model = new BiLstm(spec(texts, 0), weights(texts));
-    NDArray together = model.forward(batch(texts, List.of(0, 1, 2, 3)), Capture.NOTHING).logits();
+    NDArray together = model.forward(batch(texts, List.of(0, 1, 2, 3)), Capture.NONE).logits();
 
     for (int row = 0; row < 4; row++) {
-      NDArray alone = model.forward(batch(texts, List.of(row)), Capture.NOTHING).logits();
+      NDArray alone = model.forward(batch(texts, List.of(row)), Capture.NONE).logits();
       assertThat(Golden.relativeError(together.get("%d:%d".formatted(row, row + 1)), alone, 1))
           .isLessThan(1e-6);
     }
@@ -70,7 +69,7 @@ class BiLstmTest extends BiLstmGoldens {
     NDArray seven = manager.full(new Shape(), 7f, DataType.FLOAT32);
     NDArray ids = clean.idsBL().add(noise.mul(seven).toType(DataType.INT64, false));
     Batch noisy = new Batch(ids, clean.typesBL(), clean.maskBL1(), clean.lengths());
-    assertThat(model.forward(noisy, Capture.NOTHING).logits().toFloatArray())
+    assertThat(model.forward(noisy, Capture.NONE).logits().toFloatArray())
         .containsExactly(together.toFloatArray());
   }
 
@@ -89,7 +88,7 @@ class BiLstmTest extends BiLstmGoldens {
       BiLstm model = new BiLstm(spec(texts, 0.3), actual);
       try (Trainable training =
               ModelFactory.trainable(model, Map.of(), Precision.FLOAT32, manager);
-          Trainable.Pass pass = training.forward(batch, Capture.NOTHING, Dropout.of(5))) {
+          Trainable.Pass pass = training.forward(batch, Capture.NONE, Dropout.of(5))) {
         Autograd.backward(pass.output().logits().square().sum());
         pass.backward();
       }
@@ -132,7 +131,7 @@ class BiLstmTest extends BiLstmGoldens {
     NDArray before = weight.duplicate();
     NDArray scale = manager.full(new Shape(), by, DataType.FLOAT32);
     before.add(along.mul(scale)).copyTo(weight);
-    double loss = model.forward(batch, Capture.NOTHING).logits().square().sum().getFloat();
+    double loss = model.forward(batch, Capture.NONE).logits().square().sum().getFloat();
     before.copyTo(weight);
     return loss;
   }
@@ -160,7 +159,7 @@ class BiLstmTest extends BiLstmGoldens {
     BiLstm model = new BiLstm(spec("pair", 0), weights("pair"));
     Batch single = batch("single", List.of(3));
 
-    assertThatThrownBy(() -> model.forward(single, Capture.NOTHING))
+    assertThatThrownBy(() -> model.forward(single, Capture.NONE))
         .isInstanceOf(StillhouseException.class)
         .hasMessage(
             "a row of 5 tokens has one text, but this BiLSTM reads two; set corpus.pair to the"
@@ -168,7 +167,7 @@ class BiLstmTest extends BiLstmGoldens {
   }
 
   private static Trainable.Pass pass(Trainable training, Batch batch) {
-    return training.forward(batch, Capture.NOTHING, Dropout.NONE);
+    return training.forward(batch, Capture.NONE, Dropout.NONE);
   }
 
   private Batch batch(String texts, List<Integer> rows) {

@@ -109,7 +109,7 @@ class EncoderGoldenTest {
       TargetBatch targets = new TargetBatch(manager, golden.examples(), TeacherParts.NONE);
       Autograd.record(Autograd.Mode.ON);
 
-      EncoderOutput output = encoder.forward(targets.batch(), Capture.NOTHING, Dropout.NONE);
+      EncoderOutput output = encoder.forward(targets.batch(), Capture.NONE, Dropout.NONE);
       DistillLoss.Value value = loss.of(output, targets, Counts.of(golden.examples()));
       Autograd.backward(value.total());
       Autograd.record(Autograd.Mode.OFF);

@@ -49,7 +49,7 @@ class LikeliestTokensTest {
       int[][] likeliest = new LikeliestTokens(fast, allowed, 9).of(batch(), POSITIONS);
 
       for (int row = 0; row < 2; row++) {
-        NDArray last = encoder.forward(batch(), Capture.NOTHING, Dropout.NONE).last();
+        NDArray last = encoder.forward(batch(), Capture.NONE, Dropout.NONE).last();
         float[] logits =
             encoder
                 .maskedLmLogits(last.get("%d, %d".formatted(row, POSITIONS[row])).reshape(1, -1))

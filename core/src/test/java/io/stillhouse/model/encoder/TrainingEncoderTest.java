@@ -174,9 +174,9 @@ class TrainingEncoderTest {
       }
       training.refresh();
       Batch batch = batch(new int[] {4, 6});
-      try (Trainable.Pass pass = training.forward(batch, Capture.NOTHING, Dropout.NONE)) {
+      try (Trainable.Pass pass = training.forward(batch, Capture.NONE, Dropout.NONE)) {
         NDArray plain =
-            new Encoder(spec, weights).forward(batch, Capture.NOTHING, Dropout.NONE).logits();
+            new Encoder(spec, weights).forward(batch, Capture.NONE, Dropout.NONE).logits();
         assertThat(Golden.relativeError(pass.output().logits(), plain, 0)).isLessThan(1e-5);
       }
     }
@@ -241,7 +241,7 @@ class TrainingEncoderTest {
 
   private double norm(TrainingEncoder training, Map<String, NDArray> weights, String name) {
     try (Trainable.Pass pass =
-        training.forward(batch(new int[] {4, 6}), Capture.NOTHING, Dropout.NONE)) {
+        training.forward(batch(new int[] {4, 6}), Capture.NONE, Dropout.NONE)) {
       Autograd.backward(pass.output().logits().square().sum());
       pass.backward();
     }

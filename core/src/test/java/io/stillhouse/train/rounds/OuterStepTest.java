@@ -2,7 +2,7 @@ package io.stillhouse.train.rounds;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
-import io.stillhouse.checkpoint.Halves;
+import io.stillhouse.checkpoint.Float16;
 import io.stillhouse.checkpoint.LazyTensor;
 import io.stillhouse.checkpoint.SafeTensors;
 import io.stillhouse.spec.TrainSpec;
@@ -25,7 +25,8 @@ class OuterStepTest {
     byte[] mean =
         OuterStep.mean(
             List.of(
-                new OuterStep.Part(0, 30, floats(1, 2)), new OuterStep.Part(1, 10, floats(5, -2))),
+                new OuterStep.WorkerDelta(0, 30, floats(1, 2)),
+                new OuterStep.WorkerDelta(1, 10, floats(5, -2))),
             TrainSpec.Delta.FLOAT32);
 
     assertThat(numbers(mean)).containsExactly(2, 1);
@@ -33,17 +34,17 @@ class OuterStepTest {
 
   @Test
   void ignoresOrderOfParts() {
-    List<OuterStep.Part> parts =
+    List<OuterStep.WorkerDelta> deltas =
         new java.util.ArrayList<>(
             List.of(
-                new OuterStep.Part(0, 3, floats(1e-8f, 0.1f)),
-                new OuterStep.Part(1, 7, floats(1, 0.7f)),
-                new OuterStep.Part(2, 5, floats(-1, 1e9f))));
-    byte[] expected = OuterStep.mean(parts, TrainSpec.Delta.FLOAT32);
+                new OuterStep.WorkerDelta(0, 3, floats(1e-8f, 0.1f)),
+                new OuterStep.WorkerDelta(1, 7, floats(1, 0.7f)),
+                new OuterStep.WorkerDelta(2, 5, floats(-1, 1e9f))));
+    byte[] expected = OuterStep.mean(deltas, TrainSpec.Delta.FLOAT32);
 
-    Collections.reverse(parts);
+    Collections.reverse(deltas);
 
-    assertThat(OuterStep.mean(parts, TrainSpec.Delta.FLOAT32)).isEqualTo(expected);
+    assertThat(OuterStep.mean(deltas, TrainSpec.Delta.FLOAT32)).isEqualTo(expected);
   }
 
   @Test
@@ -55,7 +56,7 @@ class OuterStepTest {
     assertThat(
             numbers(
                 OuterStep.mean(
-                    List.of(new OuterStep.Part(0, 1, difference)), TrainSpec.Delta.FLOAT16)))
+                    List.of(new OuterStep.WorkerDelta(0, 1, difference)), TrainSpec.Delta.FLOAT16)))
         .containsExactly(0.5f, 2);
   }
 
@@ -104,22 +105,22 @@ class OuterStepTest {
   void float16RoundsToNearest() {
     for (int bits = 0; bits < 1 << 16; bits++) {
       short half = (short) bits;
-      float value = Halves.toFloat(half);
+      float value = Float16.toFloat(half);
       if (Float.isNaN(value)) {
-        assertThat(Halves.toFloat(Halves.ofFloat(value))).isNaN();
+        assertThat(Float16.toFloat(Float16.ofFloat(value))).isNaN();
         continue;
       }
-      assertThat(Halves.ofFloat(value)).isEqualTo(half);
+      assertThat(Float16.ofFloat(value)).isEqualTo(half);
       if (Float.isFinite(value) && (bits & 0x7fff) < 0x7bff) {
-        float above = Halves.toFloat((short) (bits + 1));
+        float above = Float16.toFloat((short) (bits + 1));
         float middle = (value + above) / 2; // exact in float32; a tie goes to the even one
-        assertThat(Halves.ofFloat(middle)).isEqualTo((short) (bits % 2 == 0 ? bits : bits + 1));
-        assertThat(Halves.ofFloat(toward(middle, value))).isEqualTo(half);
-        assertThat(Halves.ofFloat(toward(middle, above))).isEqualTo((short) (bits + 1));
+        assertThat(Float16.ofFloat(middle)).isEqualTo((short) (bits % 2 == 0 ? bits : bits + 1));
+        assertThat(Float16.ofFloat(toward(middle, value))).isEqualTo(half);
+        assertThat(Float16.ofFloat(toward(middle, above))).isEqualTo((short) (bits + 1));
       }
     }
-    assertThat(Halves.ofFloat(65520)).isEqualTo((short) 0x7c00);
-    assertThat(Halves.ofFloat(-1e30f)).isEqualTo((short) 0xfc00);
+    assertThat(Float16.ofFloat(65520)).isEqualTo((short) 0x7c00);
+    assertThat(Float16.ofFloat(-1e30f)).isEqualTo((short) 0xfc00);
   }
 
   private static float toward(float from, float to) {

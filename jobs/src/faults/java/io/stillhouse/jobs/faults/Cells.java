@@ -74,7 +74,7 @@ final class Cells {
   }
 
   /** Returns the number of target files, finished or not, including those of repeated attempts. */
-  static int begun(String cache, Configuration hadoop) throws IOException {
+  static int countStarted(String cache, Configuration hadoop) throws IOException {
     return new Cells(new Path(cache), hadoop).list(FAMILIES.get(0)).size();
   }
 
@@ -137,7 +137,7 @@ final class Cells {
   /**
    * Compares this cache with an undisturbed one: it must have the same keys, each once, and bytes.
    */
-  Difference against(Cells undisturbed) throws IOException {
+  Difference compareTo(Cells undisturbed) throws IOException {
     Map<String, List<String>> expected = undisturbed.hashes();
     Map<String, List<String>> actual = hashes();
     int lost = 0;

@@ -55,7 +55,7 @@ final class Command {
     return driver.toHandle();
   }
 
-  boolean runs() {
+  boolean isRunning() {
     return driver.isAlive();
   }
 
@@ -88,13 +88,13 @@ final class Command {
     driver.destroyForcibly();
     boolean killed = driver.waitFor() == KILLED;
     for (ProcessHandle executor : executors) {
-      untilGone(executor, 30);
+      awaitExit(executor, 30);
     }
     return killed;
   }
 
   /** Waits until an executor ends, and kills it after a number of seconds. */
-  static void untilGone(ProcessHandle executor, int seconds) throws InterruptedException {
+  static void awaitExit(ProcessHandle executor, int seconds) throws InterruptedException {
     for (int tenths = 0; isExecutor(executor) && tenths < 10 * seconds; tenths++) {
       Thread.sleep(100);
     }

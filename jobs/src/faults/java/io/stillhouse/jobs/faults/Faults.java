@@ -104,7 +104,7 @@ final class Faults {
             case "moments" -> kills::driversAtMoments;
             case "two" -> () -> scenarios.twoDrivers((points + 4) / 5);
             case "straggler" -> () -> scenarios.straggler((points + 9) / 10);
-            case "disk" -> hdfs == null ? scenarios::diskFull : () -> scenarios.quotaSpent(hdfs);
+            case "disk" -> hdfs == null ? scenarios::diskFull : () -> scenarios.quotaExceeded(hdfs);
             default -> throw new IllegalArgumentException("unknown fault '%s'".formatted(fault));
           });
     }

@@ -28,7 +28,7 @@ final class Kills {
       Command command = trial.start();
       int kills = (int) Math.min(EXECUTORS_PER_RUN, points - tally.count());
       double[] fractions = random.doubles(kills).sorted().toArray();
-      double began = trial.untilComputing(command);
+      double began = trial.awaitComputing(command);
       for (double fraction : fractions) {
         command.sleepUntil(began + fraction * laboratory.computingSeconds());
         killOne(tally, command);
@@ -46,7 +46,7 @@ final class Kills {
     for (int attempt = 0; attempt < 2 * points && tally.count() < points; attempt++) {
       Trial trial = Trial.of(laboratory, "planning");
       Command command = trial.start();
-      while (command.runs() && !planning(trial)) {
+      while (command.isRunning() && !planning(trial)) {
         Thread.sleep(30);
       }
       command.sleepUntil(command.seconds() + 2 * random.nextDouble());
@@ -72,11 +72,12 @@ final class Kills {
 
   private void killOne(Tally tally, Command command) throws InterruptedException {
     List<ProcessHandle> executors = command.executors();
-    while (command.runs() && executors.isEmpty()) { // the last killed executor is not replaced yet
+    while (command.isRunning()
+        && executors.isEmpty()) { // the last killed executor is not replaced yet
       Thread.sleep(50);
       executors = command.executors();
     }
-    if (command.runs() && executors.get(random.nextInt(executors.size())).destroyForcibly()) {
+    if (command.isRunning() && executors.get(random.nextInt(executors.size())).destroyForcibly()) {
       tally.add("executors killed", 1);
     }
   }
@@ -91,12 +92,12 @@ final class Kills {
         Trial.Before before = trial.before(tally);
         double left = 1 - (double) trial.cells().computedShards().size() / laboratory.shards();
         Command command = trial.start();
-        double began = trial.untilComputing(command);
+        double began = trial.awaitComputing(command);
         command.sleepUntil(began + random.nextDouble() * left * laboratory.computingSeconds());
         if (command.kill()) {
           tally.add("drivers killed", 1);
         } else {
-          laboratory.aimEarlier();
+          laboratory.shortenEstimate();
         }
         before.requireKept(tally);
       }

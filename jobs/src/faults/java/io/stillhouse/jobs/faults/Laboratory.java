@@ -39,7 +39,7 @@ final class Laboratory {
     Trial trial = Trial.of(this, "undisturbed");
     undisturbed = trial.cache();
     Command command = trial.start();
-    double began = trial.untilComputing(command);
+    double began = trial.awaitComputing(command);
     if (command.executors().isEmpty()) {
       throw new IllegalStateException("no executor was found, so none could be killed");
     }
@@ -55,7 +55,7 @@ final class Laboratory {
     Tally tally = new Tally("shards");
     tally.add("shards", shards);
     tally.add("milliseconds of computing", Math.round(1000 * computingSeconds));
-    tally.compared(undisturbed, reference.against(reference));
+    tally.compared(undisturbed, reference.compareTo(reference));
     return tally;
   }
 
@@ -65,7 +65,7 @@ final class Laboratory {
   }
 
   /** Makes later kills happen earlier, because a run ended before its kill. */
-  void aimEarlier() {
+  void shortenEstimate() {
     computingSeconds *= 0.8;
   }
 

@@ -82,7 +82,7 @@ final class Scenarios {
       // Speculation needs more than half of the tasks to have ended.
       int some = laboratory.shards() / 2 + 1 + random.nextInt(laboratory.shards() / 4);
       tally.require(
-          trial.untilCommitted(command, some, 300), "half of the shards were never committed");
+          trial.awaitCommitted(command, some, 300), "half of the shards were never committed");
       List<ProcessHandle> executors = command.executors();
       ProcessHandle executor = executors.get(random.nextInt(executors.size()));
       signal("-STOP", executor);
@@ -94,7 +94,7 @@ final class Scenarios {
       signal("-CONT", executor);
       trial.finish(tally, command);
       Trial.Before before = trial.before(tally);
-      Command.untilGone(executor, 60);
+      Command.awaitExit(executor, 60);
       before.requireKept(tally);
       if (laboratory.place().severalHosts()) {
         long copies = EventLog.speculativeSuccesses(events);
@@ -141,12 +141,12 @@ final class Scenarios {
   }
 
   /** Exhausts a quota halfway through a run, then raises it and runs the same command again. */
-  Tally quotaSpent(MiniHdfs hdfs) throws IOException, InterruptedException {
+  Tally quotaExceeded(MiniHdfs hdfs) throws IOException, InterruptedException {
     Tally tally = new Tally("quotas spent");
     Trial trial = Trial.of(laboratory, "quota");
     Command command = trial.start();
     tally.require(
-        trial.untilCommitted(command, laboratory.shards() / 3, 300),
+        trial.awaitCommitted(command, laboratory.shards() / 3, 300),
         "a third of the shards was never committed");
     hdfs.limit(trial.parent(), 1);
     requireRefused(tally, command, "quota");

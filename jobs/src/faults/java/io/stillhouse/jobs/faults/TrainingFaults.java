@@ -83,8 +83,8 @@ final class TrainingFaults {
           fault,
           switch (fault) {
             case "executors" -> tally -> numbers(tally, rounds);
-            case "mapped" -> tally -> killedAt(tally, "mapped", points, rounds);
-            case "summing" -> tally -> killedAt(tally, "summing", points, rounds);
+            case "mapped" -> tally -> killAt(tally, "mapped", points, rounds);
+            case "summing" -> tally -> killAt(tally, "summing", points, rounds);
             case "drivers" -> tally -> drivers(tally, points, rounds);
             case "moments" -> tally -> moments(tally, rounds);
             case "straggler" -> tally -> straggler(tally, points, rounds);
@@ -126,7 +126,7 @@ final class TrainingFaults {
   }
 
   /** Makes an executor exit once, at a point of its task. */
-  private void killedAt(Tally tally, String moment, int points, int rounds) throws Exception {
+  private void killAt(Tally tally, String moment, int points, int rounds) throws Exception {
     for (int point = 1; point <= points; point++) {
       String name = moment + "-" + point;
       Path once = directory.resolve(name + ".crashed");
@@ -150,7 +150,7 @@ final class TrainingFaults {
       for (int point = 1; point <= points; point++) {
         String name = "drivers-" + point;
         Command command = train(place, name, rounds);
-        untilCheckpoint(command, name, 1 + random.nextInt(rounds / 2));
+        awaitCheckpoint(command, name, 1 + random.nextInt(rounds / 2));
         command.sleepUntil(command.seconds() + random.nextDouble());
         tally.add("drivers", command.kill() ? 1 : 0);
         finish(tally, name, train(place, name, rounds));
@@ -188,7 +188,7 @@ final class TrainingFaults {
       for (int point = 1; point <= points; point++) {
         String name = "straggler-" + point;
         Command command = train(place, name, rounds);
-        untilCheckpoint(command, name, 1 + random.nextInt(rounds / 2));
+        awaitCheckpoint(command, name, 1 + random.nextInt(rounds / 2));
         ProcessHandle executor = any(command.executors());
         signal("-STOP", executor);
         tally.add("straggler", 1);
@@ -196,7 +196,7 @@ final class TrainingFaults {
         tally.require(ended, name + ": the command still waits for the stopped executor");
         signal("-CONT", executor);
         finish(tally, name, command);
-        Command.untilGone(executor, 60);
+        Command.awaitExit(executor, 60);
         tally.require(
             Arrays.equals(weights(name), undisturbed), name + ": the weights changed afterwards");
       }
@@ -222,7 +222,7 @@ final class TrainingFaults {
       while (tally.count() < faults) {
         command.sleepUntil(command.seconds() + 1 + 4 * random.nextDouble());
         memory.sample(command);
-        if (!command.runs()) {
+        if (!command.isRunning()) {
           if (command.code() == 0) {
             break; // finished before the last fault
           }
@@ -252,7 +252,7 @@ final class TrainingFaults {
           tally.add("soak", 1);
         }
       }
-      while (command.runs()) {
+      while (command.isRunning()) {
         command.sleepUntil(command.seconds() + 2);
         memory.sample(command);
       }
@@ -275,10 +275,10 @@ final class TrainingFaults {
     new ProcessBuilder("kill", signal, Long.toString(process.pid())).start().waitFor();
   }
 
-  private void untilCheckpoint(Command command, String name, int rounds)
+  private void awaitCheckpoint(Command command, String name, int rounds)
       throws IOException, InterruptedException {
     Path history = directory.resolve(name).resolve("_checkpoints/student/history");
-    while (command.runs()) {
+    while (command.isRunning()) {
       if (Files.isDirectory(history)) {
         try (var files = Files.list(history)) {
           if (files.count() > rounds) {

@@ -43,7 +43,7 @@ final class Trial {
   }
 
   Command start(String... options) throws IOException {
-    begunBefore = Cells.begun(cache, laboratory.hadoop());
+    begunBefore = Cells.countStarted(cache, laboratory.hadoop());
     return laboratory.cache(cache, Map.of(), List.of(options));
   }
 
@@ -59,8 +59,8 @@ final class Trial {
   /**
    * Waits until the first shard begins or the command ends; returns the seconds since its start.
    */
-  double untilComputing(Command command) throws IOException, InterruptedException {
-    while (command.runs() && Cells.begun(cache, laboratory.hadoop()) == begunBefore) {
+  double awaitComputing(Command command) throws IOException, InterruptedException {
+    while (command.isRunning() && Cells.countStarted(cache, laboratory.hadoop()) == begunBefore) {
       Thread.sleep(30);
     }
     return command.seconds();
@@ -69,14 +69,14 @@ final class Trial {
   /**
    * Waits until a number of shards are committed, or a time has passed; returns whether they are.
    */
-  boolean untilCommitted(Command command, int shards, double seconds)
+  boolean awaitCommitted(Command command, int shards, double seconds)
       throws IOException, InterruptedException {
     double until = command.seconds() + seconds;
     while (command.seconds() < until) {
       if (cells().computedShards().size() >= shards) {
         return true;
       }
-      if (!command.runs()) {
+      if (!command.isRunning()) {
         return cells().computedShards().size() >= shards;
       }
       Thread.sleep(50);
@@ -141,7 +141,7 @@ final class Trial {
 
   /** Requires that the cache has the cells of the undisturbed one and no other files next to it. */
   void compare(Tally tally) throws IOException {
-    Cells.Difference difference = cells().against(laboratory.reference());
+    Cells.Difference difference = cells().compareTo(laboratory.reference());
     tally.compared(cache, difference);
     List<String> beside =
         Arrays.stream(fileSystem().listStatus(parent()))

@@ -51,11 +51,11 @@ public final class AugmentJob {
   private static final String GROUP = "augment";
   private static final String REPORT = "_augment.json";
   private static final String UNFINISHED = "unfinished";
-  private static final int FEWEST_PARTS = 16;
-  private static final int LEAST_ROWS_OF_PART = 32;
+  private static final int MIN_PARTS = 16;
+  private static final int MIN_ROWS_OF_PART = 32;
 
   /** [CLS], one token, [SEP], one token, [SEP]. */
-  private static final int LEAST_PAIR = 5;
+  private static final int MIN_PAIR = 5;
 
   private final SparkSession spark;
   private final Settings settings;
@@ -118,14 +118,14 @@ public final class AugmentJob {
   }
 
   private String maskedLm() throws IOException {
-    boolean own = !settings.get(Options.AUGMENT_MODEL).isEmpty();
-    if (!own && !settings.has(Options.TEACHER)) {
+    boolean hasModel = !settings.get(Options.AUGMENT_MODEL).isEmpty();
+    if (!hasModel && !settings.has(Options.TEACHER)) {
       throw Errors.invalid(
           "augment.model is missing (%s), and so is teacher.path"
               .formatted(Options.AUGMENT_MODEL.doc()),
           "name a masked LM, or set augment.kind=rules, which needs no model");
     }
-    Option<String> key = own ? Options.AUGMENT_MODEL : Options.TEACHER;
+    Option<String> key = hasModel ? Options.AUGMENT_MODEL : Options.TEACHER;
     Path path = storage.requireExisting(key.key(), settings.get(key));
     EncoderSpec spec = HuggingFaceDirectory.open(storage.local(path)).spec();
     if (spec.head().task() != Task.MASKED_LM) {
@@ -141,10 +141,10 @@ public final class AugmentJob {
           "at most the positions of %s, %d".formatted(key.key(), spec.embeddings().maxPositions()),
           settings.get(Options.MAX_LENGTH));
     }
-    if (settings.get(Options.AUGMENT_SHOW) && settings.get(Options.MAX_LENGTH) < LEAST_PAIR) {
+    if (settings.get(Options.AUGMENT_SHOW) && settings.get(Options.MAX_LENGTH) < MIN_PAIR) {
       throw Errors.badValue(
           Options.MAX_LENGTH.key(),
-          "%d or more if augment.show-original is true".formatted(LEAST_PAIR),
+          "%d or more if augment.show-original is true".formatted(MIN_PAIR),
           settings.get(Options.MAX_LENGTH));
     }
     return path.toString();
@@ -222,7 +222,8 @@ public final class AugmentJob {
                   .repartitionAndSortWithinPartitions(new HashPartitioner(parts))
                   .values()
                   .mapPartitionsWithIndex(
-                      (part, own) -> List.of(task.write(part, own, done::add)).iterator(), false)
+                      (part, partRows) -> List.of(task.write(part, partRows, done::add)).iterator(),
+                      false)
                   .collect());
     }
   }
@@ -232,8 +233,8 @@ public final class AugmentJob {
    * smaller.
    */
   static int parts(long rows, int rowsOfPart) {
-    long own = Math.min(rowsOfPart, Math.max(LEAST_ROWS_OF_PART, rows / FEWEST_PARTS + 1));
-    return Math.toIntExact(Math.max(1, (rows + own - 1) / own));
+    long partSize = Math.min(rowsOfPart, Math.max(MIN_ROWS_OF_PART, rows / MIN_PARTS + 1));
+    return Math.toIntExact(Math.max(1, (rows + partSize - 1) / partSize));
   }
 
   private Augmentation rules(JavaSparkContext context, JavaRDD<SourceRow> rows, Corpus corpus) {
@@ -285,7 +286,7 @@ public final class AugmentJob {
       }
     }
     storage.fileSystem(unfinished).delete(unfinished, true); // left by failed attempts
-    storage.writeJson(new Path(staging, REPORT), AugmentReport.of(settings.inForce(), counts));
+    storage.writeJson(new Path(staging, REPORT), AugmentReport.of(settings.allValues(), counts));
     try {
       storage.renameExclusively(staging, destination);
     } catch (FileAlreadyExistsException e) {

@@ -42,20 +42,24 @@ final class MaskedLmAugmenter implements Augmentation.Augmenter {
   private final ReplaceableWords replaceable;
   private final WordReplacement replacement;
 
-  MaskedLmAugmenter(Augmentation.MaskedLm how, Augmentation.Draws draws) throws IOException {
-    Autograd.threads(how.pass().threads());
-    InferenceEncoder encoder = Models.encoder(how.model(), how.pass().precision());
+  MaskedLmAugmenter(Augmentation.MaskedLm augmentation, Augmentation.Draws draws)
+      throws IOException {
+    Autograd.threads(augmentation.pass().threads());
+    InferenceEncoder encoder =
+        Models.encoder(augmentation.model(), augmentation.pass().precision());
     Autograd.record(Autograd.Mode.OFF);
-    this.how = how;
+    this.how = augmentation;
     this.draws = draws;
-    this.tokenizer = Models.tokenizer(how.model());
-    this.pairing = new Pairing(tokenizer.clsId(), tokenizer.sepId(), how.pass().maxLength());
-    this.vocabulary = Vocabulary.of(how, encoder.encoder());
+    this.tokenizer = Models.tokenizer(augmentation.model());
+    this.pairing =
+        new Pairing(tokenizer.clsId(), tokenizer.sepId(), augmentation.pass().maxLength());
+    this.vocabulary = Vocabulary.of(augmentation, encoder.encoder());
     // One more, because the word itself may be among them.
     this.likeliest =
-        new LikeliestTokens(encoder, vocabulary.candidates(), how.choice().candidates() + 1);
-    this.replaceable = new ReplaceableWords(how.choice().stops());
-    this.replacement = new WordReplacement(how.choice().probability(), draws.seed());
+        new LikeliestTokens(
+            encoder, vocabulary.candidates(), augmentation.choice().candidates() + 1);
+    this.replaceable = new ReplaceableWords(augmentation.choice().stops());
+    this.replacement = new WordReplacement(augmentation.choice().probability(), draws.seed());
   }
 
   /** A text with its replaceable words. Candidates are filled in later. */
@@ -81,13 +85,13 @@ final class MaskedLmAugmenter implements Augmentation.Augmenter {
     List<Source> texts = sources(rows.stream().map(SourceRow::text).toList());
     List<Source> pairs =
         sources(rows.stream().map(row -> row.pair() == null ? "" : row.pair()).toList());
-    List<Masked> asked = new ArrayList<>();
-    texts.forEach(source -> ask(source, asked));
-    pairs.forEach(source -> ask(source, asked));
+    List<Masked> masked = new ArrayList<>();
+    texts.forEach(source -> collectMasked(source, masked));
+    pairs.forEach(source -> collectMasked(source, masked));
     for (List<Masked> batch :
-        MicroBatches.cut(
-            asked, Masked::length, how.pass().tokensPerBatch(), MicroBatches.Phase.INFERENCE)) {
-      answer(batch);
+        MicroBatches.split(
+            masked, Masked::length, how.pass().tokensPerBatch(), MicroBatches.Phase.INFERENCE)) {
+      predict(batch);
     }
     List<Augmentation.Copies> copies = new ArrayList<>();
     for (int row = 0; row < rows.size(); row++) {
@@ -111,12 +115,12 @@ final class MaskedLmAugmenter implements Augmentation.Augmenter {
   }
 
   /** Finds candidates for words of several pieces, and collects the words to mask. */
-  private void ask(Source source, List<Masked> asked) {
+  private void collectMasked(Source source, List<Masked> masked) {
     int[] ids = source.encoded().ids();
     for (int word = 0; word < source.found().size(); word++) {
       ReplaceableWords.Found found = source.found().get(word);
       if (found.tokens() == 1 || !vocabulary.hasVectors()) {
-        asked.add(masked(source, word));
+        masked.add(masked(source, word));
         continue;
       }
       int first = found.firstToken();
@@ -164,7 +168,7 @@ final class MaskedLmAugmenter implements Augmentation.Augmenter {
     return Arrays.copyOfRange(ids, from, Math.min(ids.length, from + room));
   }
 
-  private void answer(List<Masked> batch) {
+  private void predict(List<Masked> batch) {
     try (NDManager manager = Devices.manager()) {
       int[][] ids =
           likeliest.of(
@@ -177,13 +181,14 @@ final class MaskedLmAugmenter implements Augmentation.Augmenter {
         Source source = batch.get(row).source();
         int word = batch.get(row).word();
         ReplaceableWords.Found found = source.found().get(word);
-        int own = found.tokens() == 1 ? source.encoded().ids()[found.firstToken()] : NO_TOKEN;
+        int originalId =
+            found.tokens() == 1 ? source.encoded().ids()[found.firstToken()] : NO_TOKEN;
         source
             .candidates()
             .set(
                 word,
                 Arrays.stream(ids[row])
-                    .filter(id -> id != own)
+                    .filter(id -> id != originalId)
                     .limit(how.choice().candidates())
                     .mapToObj(tokenizer::token)
                     .toList());
@@ -217,7 +222,7 @@ final class MaskedLmAugmenter implements Augmentation.Augmenter {
         source.spans(),
         source.candidates(),
         row.key(),
-        new Rewritten.Place(copy, side));
+        new Rewritten.CopyId(copy, side));
   }
 
   private long maskedWords(Source source) {

@@ -34,7 +34,7 @@ final class RuleAugmenter implements Augmentation.Augmenter {
     long words = 0;
     long replaced = 0;
     for (int copy = 1; copy <= copies; copy++) {
-      Rewritten.Place first = new Rewritten.Place(copy, 0);
+      Rewritten.CopyId first = new Rewritten.CopyId(copy, 0);
       if (pair == null) {
         Rewritten rewritten = rewrite(row, text, first);
         texts.add(new Augmentation.Texts(rewritten.text(), null));
@@ -43,7 +43,7 @@ final class RuleAugmenter implements Augmentation.Augmenter {
         continue;
       }
       Rewritten one = rewriteInTurn(row, text, first);
-      Rewritten two = rewriteInTurn(row, pair, new Rewritten.Place(copy, 1));
+      Rewritten two = rewriteInTurn(row, pair, new Rewritten.CopyId(copy, 1));
       texts.add(new Augmentation.Texts(one.text(), two.text()));
       words += one.words() + two.words();
       replaced += one.replaced() + two.replaced();
@@ -51,14 +51,14 @@ final class RuleAugmenter implements Augmentation.Augmenter {
     return new Augmentation.Copies(texts, words, replaced, 0);
   }
 
-  private Rewritten rewriteInTurn(SourceRow row, Tagged text, Rewritten.Place place) {
-    return RuleAugmentation.changes(place)
-        ? rewrite(row, text, place)
+  private Rewritten rewriteInTurn(SourceRow row, Tagged text, Rewritten.CopyId copyId) {
+    return RuleAugmentation.changes(copyId)
+        ? rewrite(row, text, copyId)
         : new Rewritten(text.text(), text.words().size(), 0);
   }
 
-  private Rewritten rewrite(SourceRow row, Tagged text, Rewritten.Place place) {
-    return rules.copy(text.text(), text.words(), text.tags(), row.key(), place);
+  private Rewritten rewrite(SourceRow row, Tagged text, Rewritten.CopyId copyId) {
+    return rules.copy(text.text(), text.words(), text.tags(), row.key(), copyId);
   }
 
   private record Tagged(String text, List<Span> words, List<String> tags) {}

@@ -29,18 +29,18 @@ import org.jspecify.annotations.Nullable;
  */
 final class Vocabulary {
   /** As in TinyBERT's released code. Files list frequent words first. */
-  private static final int MOST_VECTORS = 100_000;
+  private static final int MAX_VECTORS = 100_000;
 
   private static final Map<Key, Vocabulary> ALL = new HashMap<>();
 
   private final Encoder encoder;
   private final boolean[] candidate;
   private final @Nullable NearestWords nearest;
-  private final Map<Asked, List<String>> found = new ConcurrentHashMap<>();
+  private final Map<Query, List<String>> found = new ConcurrentHashMap<>();
 
   private record Key(String model, String vectors, ReplaceableWords.Stops stops, Device device) {}
 
-  private record Asked(String word, int most) {}
+  private record Query(String word, int limit) {}
 
   private Vocabulary(Encoder encoder, boolean[] candidate, @Nullable NearestWords nearest) {
     this.encoder = encoder;
@@ -53,19 +53,25 @@ final class Vocabulary {
    *
    * @param encoder the model, which stays open until the calling task ends
    */
-  static synchronized Vocabulary of(Augmentation.MaskedLm how, Encoder encoder) throws IOException {
-    Key key = new Key(how.model(), how.vectors(), how.choice().stops(), Devices.ofTask());
+  static synchronized Vocabulary of(Augmentation.MaskedLm augmentation, Encoder encoder)
+      throws IOException {
+    Key key =
+        new Key(
+            augmentation.model(),
+            augmentation.vectors(),
+            augmentation.choice().stops(),
+            Devices.ofTask());
     Vocabulary vocabulary = ALL.get(key);
     if (vocabulary == null || vocabulary.encoder != encoder) { // it reads the encoder's embeddings
-      vocabulary = make(Models.tokenizer(how.model()), how, encoder);
+      vocabulary = make(Models.tokenizer(augmentation.model()), augmentation, encoder);
       ALL.put(key, vocabulary);
     }
     return vocabulary;
   }
 
-  private static Vocabulary make(Tokenizer tokenizer, Augmentation.MaskedLm how, Encoder encoder)
-      throws IOException {
-    ReplaceableWords words = new ReplaceableWords(how.choice().stops());
+  private static Vocabulary make(
+      Tokenizer tokenizer, Augmentation.MaskedLm augmentation, Encoder encoder) throws IOException {
+    ReplaceableWords words = new ReplaceableWords(augmentation.choice().stops());
     boolean[] candidate = new boolean[tokenizer.vocabSize()];
     List<String> tokens = new ArrayList<>();
     List<Integer> ids = new ArrayList<>();
@@ -78,19 +84,21 @@ final class Vocabulary {
     }
     if (tokens.isEmpty()) {
       throw Errors.invalid(
-          "the vocabulary of '%s' has no word that may replace another".formatted(how.model()),
+          "the vocabulary of '%s' has no word that may replace another"
+              .formatted(augmentation.model()),
           "set augment.stop-words=replaced, augment.kind=rules, or use another masked LM");
     }
-    if (how.vectors().equals(Augmentation.MaskedLm.NO_VECTORS)) {
+    if (augmentation.vectors().equals(Augmentation.MaskedLm.NO_VECTORS)) {
       return new Vocabulary(encoder, candidate, null);
     }
     NDManager manager = Devices.manager();
-    if (how.vectors().isEmpty()) {
+    if (augmentation.vectors().isEmpty()) {
       long[] rows = ids.stream().mapToLong(Integer::longValue).toArray();
       return new Vocabulary(
           encoder, candidate, NearestWords.ofPieces(encoder, manager, tokens, rows));
     }
-    Map<String, float[]> vectors = readVectors(Storage.ofThisProcess(), how.vectors(), words);
+    Map<String, float[]> vectors =
+        readVectors(Storage.ofThisProcess(), augmentation.vectors(), words);
     int width = vectors.values().iterator().next().length;
     float[] values = new float[Math.multiplyExact(width, vectors.size())];
     int at = 0;
@@ -111,7 +119,7 @@ final class Vocabulary {
   static Map<String, float[]> readVectors(Storage storage, String path, ReplaceableWords words)
       throws IOException {
     return new WordVectorFile(storage, Options.AUGMENT_VECTORS.key(), path)
-        .first(words::mayReplace, MOST_VECTORS);
+        .first(words::mayReplace, MAX_VECTORS);
   }
 
   /** Returns for each id whether its token may replace a word. */
@@ -125,13 +133,13 @@ final class Vocabulary {
   }
 
   /** Returns the nearest neighbours of a word of several pieces; empty if it has no vector. */
-  List<String> nearest(String word, int[] pieces, int most) {
+  List<String> nearest(String word, int[] pieces, int limit) {
     NearestWords table = Objects.requireNonNull(nearest);
     return found.computeIfAbsent(
-        new Asked(word, most),
-        asked -> {
-          List<String> words = table.to(word, pieces, most);
-          return words.isEmpty() ? table.to(word.toLowerCase(Locale.ROOT), pieces, most) : words;
+        new Query(word, limit),
+        query -> {
+          List<String> words = table.to(word, pieces, limit);
+          return words.isEmpty() ? table.to(word.toLowerCase(Locale.ROOT), pieces, limit) : words;
         });
   }
 }

@@ -40,7 +40,7 @@ final class CommandLines {
           "completion");
 
   private static final int WIDTH = 100;
-  private static final int MISTAKE = 2;
+  private static final int USER_ERROR = 2;
 
   private CommandLines() {}
 
@@ -125,8 +125,8 @@ final class CommandLines {
                 Spelling.nearest(argument, List.copyOf(command.getSubcommands().keySet())));
   }
 
-  private static int explain(String mistake) {
-    System.err.println("stillhouse: " + mistake);
-    return MISTAKE;
+  private static int explain(String message) {
+    System.err.println("stillhouse: " + message);
+    return USER_ERROR;
   }
 }

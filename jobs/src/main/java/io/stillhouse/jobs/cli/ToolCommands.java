@@ -34,8 +34,8 @@ final class ToolCommands {
       Storage storage = Storage.ofThisProcess();
       VacuumJob.Result result =
           VacuumJob.run(storage, storage.requireExisting("CACHE", Objects.requireNonNull(cache)));
-      result.removed().forEach(file -> Stillhouse.say("removed %s", file));
-      Stillhouse.say(
+      result.removed().forEach(file -> Stillhouse.print("removed %s", file));
+      Stillhouse.print(
           "vacuumed %s: %,d files, %,d bytes",
           result.cache(), result.removed().size(), result.bytes());
       return 0;
@@ -62,7 +62,7 @@ final class ToolCommands {
 
     @Override
     public Integer call() throws IOException {
-      Stillhouse.say(
+      Stillhouse.print(
           "wrote logits of %d lines to %s",
           LogitsFile.write(
               Objects.requireNonNull(model),
@@ -100,7 +100,7 @@ final class ToolCommands {
     public Integer call() throws IOException {
       CacheDiff.Result result =
           CacheDiff.compare(Objects.requireNonNull(a), Objects.requireNonNull(b));
-      Stillhouse.say("%s", result.words());
+      Stillhouse.print("%s", result.words());
       return result.equal() ? 0 : 1;
     }
   }

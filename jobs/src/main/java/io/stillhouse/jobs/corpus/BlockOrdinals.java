@@ -69,11 +69,11 @@ final class BlockOrdinals implements Serializable {
     for (Map<Block, Counts> blocks : counted) {
       for (Map.Entry<Block, Counts> block : blocks.entrySet()) {
         String file = files.name(new Path(URI.create(block.getKey().filePath())));
-        Object twice =
+        Object duplicate =
             byFile
                 .computeIfAbsent(file, name -> new TreeMap<>())
                 .put(block.getKey().start(), block);
-        if (twice != null) {
+        if (duplicate != null) {
           throw new IllegalStateException("Spark read " + block.getKey() + " in two partitions");
         }
       }

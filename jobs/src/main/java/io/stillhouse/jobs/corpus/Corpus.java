@@ -26,7 +26,7 @@ public final class Corpus {
   private static final String RANGE_BYTES = "spark.sql.files.maxPartitionBytes";
 
   private static final int RANGES = 16;
-  private static final int MOST_RANGES = 10_000;
+  private static final int MAX_RANGES = 10_000;
   private static final String OTHER_HEADER = "CSV header does not conform to the schema";
 
   private final JavaRDD<SourceRow> rows;
@@ -61,28 +61,28 @@ public final class Corpus {
    * @param share share of the corpus's bytes that were read; 1 for all
    * @param ranges number of byte ranges that were read
    */
-  public record Part(Corpus corpus, double share, int ranges) {}
+  public record Sample(Corpus corpus, double share, int ranges) {}
 
   /**
    * Reads part of a large corpus: some of the byte ranges into which Spark splits its files, drawn
    * with a seed. A corpus that is small or has a limit is read completely. Keys count rows from the
    * start of the part.
    *
-   * @param most number of bytes up to which a corpus is read completely
+   * @param limit number of bytes up to which a corpus is read completely
    * @throws StillhouseException as for {@link #read}
    */
-  public static Part part(SparkSession spark, CorpusSpec spec, long most, long seed) {
+  public static Sample sample(SparkSession spark, CorpusSpec spec, long limit, long seed) {
     CorpusFiles files = CorpusFiles.list(spec.paths(), spark.sparkContext().hadoopConfiguration());
     String cut = spark.conf().get(RANGE_BYTES);
     long bytes = files.bytes(spark.sparkContext().hadoopConfiguration());
-    if (spec.limit() > 0 || bytes <= most) {
-      return new Part(of(spec, files, table(spark, spec, files)), 1, 1);
+    if (spec.limit() > 0 || bytes <= limit) {
+      return new Sample(of(spec, files, table(spark, spec, files)), 1, 1);
     }
-    spark.conf().set(RANGE_BYTES, Math.max(most / RANGES, bytes / MOST_RANGES));
+    spark.conf().set(RANGE_BYTES, Math.max(limit / RANGES, bytes / MAX_RANGES));
     try {
-      JavaRDD<Row> whole = table(spark, spec, files);
-      SomeRanges some = SomeRanges.draw(whole, RANGES, seed);
-      return new Part(of(spec, files, some.of(whole)), some.share(), some.count());
+      JavaRDD<Row> table = table(spark, spec, files);
+      SampledRanges ranges = SampledRanges.draw(table, RANGES, seed);
+      return new Sample(of(spec, files, ranges.of(table)), ranges.share(), ranges.count());
     } finally {
       spark.conf().set(RANGE_BYTES, cut);
     }

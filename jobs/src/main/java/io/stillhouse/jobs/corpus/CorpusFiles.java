@@ -42,15 +42,19 @@ public final class CorpusFiles {
   private final List<Path> listed;
   private final Path root;
   private final Map<String, String> names;
-  private final boolean each;
+  private final boolean listsSingleFiles;
 
   private CorpusFiles(
-      List<String> paths, List<Path> listed, Path root, Map<String, String> names, boolean each) {
+      List<String> paths,
+      List<Path> listed,
+      Path root,
+      Map<String, String> names,
+      boolean listsSingleFiles) {
     this.paths = paths;
     this.listed = listed;
     this.root = root;
     this.names = names;
-    this.each = each;
+    this.listsSingleFiles = listsSingleFiles;
   }
 
   /**
@@ -101,13 +105,13 @@ public final class CorpusFiles {
   }
 
   /** Returns some of these files under the given names. */
-  public CorpusFiles only(Map<Path, String> namesOfSome) {
+  public CorpusFiles subset(Map<Path, String> namesOfSome) {
     Map<String, String> given = new HashMap<>();
     namesOfSome.forEach((file, name) -> given.put(key(file), name));
     List<String> some =
         listed.stream()
             .filter(file -> given.containsKey(key(file)))
-            .map(CorpusFiles::literally)
+            .map(CorpusFiles::escapeGlob)
             .toList();
     return new CorpusFiles(some, listed, root, given, true);
   }
@@ -144,8 +148,8 @@ public final class CorpusFiles {
   }
 
   /** Returns whether {@link #paths} lists single files instead of the paths that the user named. */
-  boolean each() {
-    return each;
+  boolean listsSingleFiles() {
+    return listsSingleFiles;
   }
 
   /** Returns the common directory of the named paths. */
@@ -159,7 +163,7 @@ public final class CorpusFiles {
   }
 
   /** Returns a path with glob characters escaped. */
-  private static String literally(Path file) {
+  private static String escapeGlob(Path file) {
     return file.toString().replaceAll("[\\[\\]{}*?\\\\]", "\\\\$0");
   }
 

@@ -44,8 +44,8 @@ final class CorpusTable {
    */
   static JavaRDD<Row> open(SparkSession spark, CorpusSpec spec, Format format, CorpusFiles files) {
     Dataset<Row> table = load(spark, spec, format, files);
-    boolean byPlace = format.delimited() && spec.header() == HeaderRow.ABSENT;
-    Names names = new Names(table.schema(), byPlace, format);
+    boolean byIndex = format.isDelimited() && spec.header() == HeaderRow.ABSENT;
+    Names names = new Names(table.schema(), byIndex, format);
     CorpusSpec.Columns columns = spec.columns();
     String text = columns.text() == null && format == Format.TEXT ? LINE : columns.text();
     if (text == null) {
@@ -69,7 +69,7 @@ final class CorpusTable {
     DataFrameReader reader = spark.read();
     if (!files.partitioned()) {
       reader = reader.option("recursiveFileLookup", true);
-    } else if (files.each()) {
+    } else if (files.listsSingleFiles()) {
       reader =
           reader.option(
               "basePath",
@@ -114,9 +114,9 @@ final class CorpusTable {
   /**
    * Resolves the columns that the user names.
    *
-   * @param byPlace whether columns are named by their index, because files have no header
+   * @param byIndex whether columns are named by their index, because files have no header
    */
-  record Names(StructType schema, boolean byPlace, Format format) {
+  record Names(StructType schema, boolean byIndex, Format format) {
 
     /**
      * Returns a column as a string, or a list of strings if the label is a list. Without a name,
@@ -126,7 +126,7 @@ final class CorpusTable {
       if (name == null) {
         return functions.lit(null).cast(DataTypes.StringType).as(role);
       }
-      String field = byPlace ? fieldAt(name, role) : name;
+      String field = byIndex ? byIndex(name, role) : name;
       if (!List.of(schema.fieldNames()).contains(field)) {
         throw Errors.invalid(
             "the corpus has no column '%s' for its %s".formatted(name, role), choices());
@@ -149,14 +149,14 @@ final class CorpusTable {
       return type instanceof StructType || type instanceof ArrayType || type instanceof MapType;
     }
 
-    private String fieldAt(String place, String role) {
-      if (!place.matches("\\d{1,6}")) {
+    private String byIndex(String number, String role) {
+      if (!number.matches("\\d{1,6}")) {
         throw Errors.invalid(
             "'%s' cannot be the corpus's %s: without a header row, columns have no names"
-                .formatted(place, role),
+                .formatted(number, role),
             choices() + ", or set corpus.header=true");
       }
-      int index = Integer.parseInt(place);
+      int index = Integer.parseInt(number);
       if (index >= schema.size()) {
         throw Errors.invalid(
             "the corpus has no column %d for its %s: it has %d columns"
@@ -171,7 +171,7 @@ final class CorpusTable {
         return "plain text has no columns: remove the column settings, or change corpus.format";
       }
       return "choose from "
-          + (byPlace
+          + (byIndex
               ? IntStream.range(0, schema.size()).boxed().toList()
               : List.of(schema.fieldNames()));
     }

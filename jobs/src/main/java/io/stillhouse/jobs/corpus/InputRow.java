@@ -43,7 +43,7 @@ public record InputRow(
   }
 
   /** Returns whether the row has tokens. */
-  public boolean sound() {
+  public boolean hasTokens() {
     return status == null;
   }
 

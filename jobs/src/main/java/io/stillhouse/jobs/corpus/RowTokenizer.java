@@ -186,9 +186,9 @@ public record RowTokenizer(String model, @Nullable Labels labels, Cut cut, @Null
         return;
       }
       List<Segment> segments = segmenter.segment(text, row.text());
-      boolean whole = cut.mode() == Segmenter.Mode.ROW && segments.size() == 1;
+      boolean uncut = cut.mode() == Segmenter.Mode.ROW && segments.size() == 1;
       for (int s = 0; s < segments.size(); s++) {
-        String key = whole ? row.key() : row.key() + "#" + s;
+        String key = uncut ? row.key() : row.key() + "#" + s;
         SourceRow piece = new SourceRow(key, segments.get(s).text(), null, null);
         add(piece, pairing.single(segments.get(s).ids()), label, to);
       }

@@ -70,13 +70,13 @@ public final class WordVectorFile {
   }
 
   /**
-   * Returns the vectors of at most {@code most} wanted words, in the order of the file.
+   * Returns the vectors of at most {@code limit} wanted words, in the order of the file.
    *
    * @throws io.stillhouse.error.StillhouseException if there are none, or a line is malformed
    */
-  public Map<String, float[]> first(Predicate<String> wanted, int most) throws IOException {
+  public Map<String, float[]> first(Predicate<String> wanted, int limit) throws IOException {
     try (BufferedReader lines = open()) {
-      Map<String, float[]> vectors = new WordVectors(path.toString(), lines).read(wanted, most);
+      Map<String, float[]> vectors = new WordVectors(path.toString(), lines).read(wanted, limit);
       if (vectors.isEmpty()) {
         throw Errors.invalid(
             "the word vector file '%s' contains no usable word".formatted(path),

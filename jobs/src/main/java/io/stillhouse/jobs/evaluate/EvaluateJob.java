@@ -12,7 +12,7 @@ import io.stillhouse.jobs.cache.read.CacheReader;
 import io.stillhouse.jobs.corpus.Corpus;
 import io.stillhouse.jobs.corpus.InputRow;
 import io.stillhouse.jobs.corpus.RowTokenizer;
-import io.stillhouse.jobs.corpus.SameTokens;
+import io.stillhouse.jobs.corpus.TokenizerComparison;
 import io.stillhouse.jobs.spark.Progress;
 import io.stillhouse.jobs.spark.TrackedJob;
 import io.stillhouse.jobs.storage.Storage;
@@ -87,7 +87,7 @@ public final class EvaluateJob {
 
   private void requireSameTokens(Path teacherPath, Path model) throws IOException {
     Optional<String> difference =
-        SameTokens.difference(storage.local(teacherPath), storage.local(model), List.of());
+        TokenizerComparison.difference(storage.local(teacherPath), storage.local(model), List.of());
     if (difference.isPresent()) {
       throw Errors.invalid(
           "'%s' has a different tokenizer than the teacher (%s), whose tokens all models read"
@@ -232,7 +232,7 @@ public final class EvaluateJob {
     int batchTokens = settings.get(Options.CACHE_BATCH_TOKENS);
     int threads = spark.sparkContext().conf().getInt("spark.task.cpus", 1);
     List<EvaluateTask> tasks =
-        dealt(rows, 4 * context.defaultParallelism()).stream()
+        distribute(rows, 4 * context.defaultParallelism()).stream()
             .map(part -> new EvaluateTask(part, models, batchTokens, threads))
             .toList();
     long tokens = rows.stream().mapToLong(InputRow::length).sum() * models.size();
@@ -250,16 +250,16 @@ public final class EvaluateJob {
   }
 
   /** Distributes rows over parts in turn, so that each part gets its share of long rows. */
-  private static List<List<InputRow>> dealt(List<InputRow> rows, int most) {
-    int parts = Math.min(rows.size(), most);
-    List<List<InputRow>> dealt = new ArrayList<>();
+  private static List<List<InputRow>> distribute(List<InputRow> rows, int limit) {
+    int parts = Math.min(rows.size(), limit);
+    List<List<InputRow>> distributed = new ArrayList<>();
     for (int part = 0; part < parts; part++) {
-      List<InputRow> own = new ArrayList<>();
+      List<InputRow> partRows = new ArrayList<>();
       for (int row = part; row < rows.size(); row += parts) {
-        own.add(rows.get(row));
+        partRows.add(rows.get(row));
       }
-      dealt.add(own);
+      distributed.add(partRows);
     }
-    return dealt;
+    return distributed;
   }
 }

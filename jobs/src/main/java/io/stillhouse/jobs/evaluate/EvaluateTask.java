@@ -76,7 +76,7 @@ record EvaluateTask(List<InputRow> rows, List<String> models, int batchTokens, i
     long began = System.nanoTime();
     List<RowResult> results = new ArrayList<>();
     for (List<InputRow> batch :
-        MicroBatches.cut(rows, InputRow::length, batchTokens, MicroBatches.Phase.INFERENCE)) {
+        MicroBatches.split(rows, InputRow::length, batchTokens, MicroBatches.Phase.INFERENCE)) {
       results.addAll(
           model(0).spec().head().task() == Task.MASKED_LM ? maskedLm(batch) : task(batch));
       tokensDone.accept(batch.stream().mapToLong(InputRow::length).sum() * models.size());
@@ -94,7 +94,7 @@ record EvaluateTask(List<InputRow> rows, List<String> models, int batchTokens, i
     for (int m = 0; m < models.size(); m++) {
       Predictor model = model(m);
       try (NDManager manager = Devices.manager()) {
-        EncoderOutput output = model.forward(batch(manager, batch), Capture.NOTHING);
+        EncoderOutput output = model.forward(batch(manager, batch), Capture.NONE);
         all[m] = Objects.requireNonNull(output.logits()).toFloatArray();
       }
     }
@@ -141,7 +141,7 @@ record EvaluateTask(List<InputRow> rows, List<String> models, int batchTokens, i
     for (int m = 0; m < models.size() && !positions.isEmpty(); m++) {
       try (NDManager manager = Devices.manager()) {
         Predictor model = model(m);
-        EncoderOutput output = model.forward(batch(manager, batch), Capture.NOTHING);
+        EncoderOutput output = model.forward(batch(manager, batch), Capture.NONE);
         NDArray at = manager.create(positions.stream().mapToLong(Long::longValue).toArray());
         NDArray states =
             Autograd.rows(output.last().reshape(-1, output.last().getShape().get(2)), at);

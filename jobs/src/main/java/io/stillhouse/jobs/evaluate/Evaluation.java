@@ -57,14 +57,14 @@ public record Evaluation(
    * The difference between two models, or between two groups of models, on the same rows.
    *
    * @param metric the metric that is compared
-   * @param difference the metric of {@code model} minus that of {@code than}; for groups, the mean
-   *     over seeds
+   * @param difference the metric of {@code model} minus that of {@code reference}; for groups, the
+   *     mean over seeds
    * @param standardError standard error of the difference over rows, paired by row
    * @param seeds standard error over seeds; null for single models
    */
   public record Comparison(
       String model,
-      String than,
+      String reference,
       String metric,
       double difference,
       double standardError,
@@ -123,7 +123,7 @@ public record Evaluation(
     return "%s against %s, paired over %,d rows: %s %+.4f (standard error %.4f%s)%n"
         .formatted(
             comparison.model(),
-            comparison.than(),
+            comparison.reference(),
             comparison.rows(),
             comparison.metric(),
             comparison.difference(),

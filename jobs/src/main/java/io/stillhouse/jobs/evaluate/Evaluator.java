@@ -98,18 +98,21 @@ abstract class Evaluator {
   }
 
   /** Compares two models, or two groups over the seeds that both have, but none with itself. */
-  private List<Comparison> compare(String name, String than, Map<String, Map<Long, Integer>> all) {
-    Map<Long, Integer> own = Objects.requireNonNull(all.get(name));
-    Map<Long, Integer> others = all.getOrDefault(than, Map.of());
-    Set<Long> both = new TreeSet<>(own.keySet());
-    both.retainAll(others.keySet());
-    if (both.isEmpty() || name.equals(than) || (both.size() == 1) != (others.size() == 1)) {
+  private List<Comparison> compare(
+      String name, String reference, Map<String, Map<Long, Integer>> all) {
+    Map<Long, Integer> modelSeeds = Objects.requireNonNull(all.get(name));
+    Map<Long, Integer> referenceSeeds = all.getOrDefault(reference, Map.of());
+    Set<Long> both = new TreeSet<>(modelSeeds.keySet());
+    both.retainAll(referenceSeeds.keySet());
+    if (both.isEmpty()
+        || name.equals(reference)
+        || (both.size() == 1) != (referenceSeeds.size() == 1)) {
       return List.of();
     }
     return compare(
-        new String[] {name, than},
-        both.stream().map(own::get).toList(),
-        both.stream().map(others::get).toList());
+        new String[] {name, reference},
+        both.stream().map(modelSeeds::get).toList(),
+        both.stream().map(referenceSeeds::get).toList());
   }
 
   /** Returns the students whose names end in a seed, by group name and seed. */

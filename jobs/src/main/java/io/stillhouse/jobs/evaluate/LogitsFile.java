@@ -57,7 +57,7 @@ public final class LogitsFile {
       for (int line = 0; line < lines.size(); line++) {
         Pairing.Input input = pairing.single(encoded.get(line).ids());
         Batch batch = Batch.of(manager, List.of(input.ids()), List.of(input.tokenTypes()));
-        EncoderOutput output = predictor.forward(batch, Capture.NOTHING);
+        EncoderOutput output = predictor.forward(batch, Capture.NONE);
         NDArray logits =
             directory.spec().head().task() == Task.MASKED_LM
                 ? predictor.maskedLmLogits(output.last().squeeze(0))

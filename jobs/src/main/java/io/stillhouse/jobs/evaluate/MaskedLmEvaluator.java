@@ -31,8 +31,9 @@ final class MaskedLmEvaluator extends Evaluator {
     metrics.put("accuracy", rate(candidate, EvaluateTask.MaskedCounts::correct));
     double nll = rows.stream().mapToDouble(row -> row.nll()[candidate]).sum();
     metrics.put("perplexity", Math.exp(nll / Math.max(1, tokens())));
-    Candidate of = candidates.get(candidate);
-    return new Model(of.name(), of.path(), of.parameters(), metrics, Map.of(), null);
+    Candidate evaluated = candidates.get(candidate);
+    return new Model(
+        evaluated.name(), evaluated.path(), evaluated.parameters(), metrics, Map.of(), null);
   }
 
   private double rate(int candidate, Function<EvaluateTask.MaskedCounts, int[]> counts) {

@@ -1,7 +1,7 @@
 package io.stillhouse.jobs.evaluate;
 
 import io.stillhouse.evaluate.Flops;
-import io.stillhouse.evaluate.Turns;
+import io.stillhouse.evaluate.InterleavedBenchmark;
 import java.io.Serializable;
 import java.util.ArrayList;
 import java.util.List;
@@ -32,7 +32,7 @@ public record Speed(String model, long parameters, String device, int threads, L
       int tokens, int batch, long flops, double sentencesPerSecond, double timesTeacher)
       implements Serializable {
 
-    static Pass of(int tokens, int batch, long flops, Turns.Rate rate) {
+    static Pass of(int tokens, int batch, long flops, InterleavedBenchmark.Rate rate) {
       return new Pass(tokens, batch, flops, batch * rate.perSecond(), rate.timesFirst());
     }
   }

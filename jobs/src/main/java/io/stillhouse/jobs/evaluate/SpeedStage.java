@@ -43,16 +43,16 @@ final class SpeedStage {
 
   /** Keeps one of the students that differ only in their seed, under their shared name. */
   static List<Model> distinct(List<Model> models) {
-    Map<Record, List<Model>> alike = new LinkedHashMap<>();
+    Map<Record, List<Model>> byShape = new LinkedHashMap<>();
     for (Model model : models) {
       Record shape =
           Sweep.seeded(model.name())
               .<Record>map(name -> new Seeds(name.group(), model.spec()))
               .orElse(model);
-      alike.computeIfAbsent(shape, seeds -> new ArrayList<>()).add(model);
+      byShape.computeIfAbsent(shape, seeds -> new ArrayList<>()).add(model);
     }
     List<Model> distinct = new ArrayList<>();
-    alike.forEach(
+    byShape.forEach(
         (shape, members) -> {
           Model first = members.get(0);
           distinct.add(
@@ -65,8 +65,8 @@ final class SpeedStage {
 
   /** Returns the lengths to measure, limited to what every model can read. */
   static List<Integer> lengths(List<Model> models) {
-    int most = models.stream().mapToInt(model -> model.spec().maxTokens()).min().orElseThrow();
-    return LENGTHS.stream().map(length -> Math.min(length, most)).distinct().toList();
+    int maxTokens = models.stream().mapToInt(model -> model.spec().maxTokens()).min().orElseThrow();
+    return LENGTHS.stream().map(length -> Math.min(length, maxTokens)).distinct().toList();
   }
 
   /** Measures all models; the teacher comes first. */

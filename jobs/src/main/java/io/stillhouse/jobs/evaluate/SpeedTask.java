@@ -3,7 +3,7 @@ package io.stillhouse.jobs.evaluate;
 import ai.djl.ndarray.NDArray;
 import ai.djl.ndarray.NDManager;
 import io.stillhouse.evaluate.Flops;
-import io.stillhouse.evaluate.Turns;
+import io.stillhouse.evaluate.InterleavedBenchmark;
 import io.stillhouse.jobs.spark.Devices;
 import io.stillhouse.jobs.spark.Models;
 import io.stillhouse.model.Batch;
@@ -44,7 +44,7 @@ record SpeedTask(
 
   /** Returns how often {@link #run} calls {@code turnDone}. */
   long turns() {
-    return (long) lengths.size() * BATCHES.size() * models.size() * Turns.ALL;
+    return (long) lengths.size() * BATCHES.size() * models.size() * InterleavedBenchmark.ALL;
   }
 
   List<Speed> run(Runnable turnDone) throws IOException {
@@ -59,9 +59,10 @@ record SpeedTask(
     }
     for (int tokens : lengths) {
       for (int batch : BATCHES) {
-        List<Turns.Pass> turns =
+        List<InterleavedBenchmark.Pass> turns =
             predictors.stream().map(model -> pass(model, tokens, batch)).toList();
-        List<Turns.Rate> rates = Turns.measure(turns, seconds, System::nanoTime, turnDone);
+        List<InterleavedBenchmark.Rate> rates =
+            InterleavedBenchmark.measure(turns, seconds, System::nanoTime, turnDone);
         LOG.info("Measured {} sentences of {} tokens", batch, tokens);
         for (int m = 0; m < models.size(); m++) {
           long flops = Flops.of(predictors.get(m).spec(), tokens);
@@ -82,12 +83,12 @@ record SpeedTask(
     return speeds;
   }
 
-  private static Turns.Pass pass(Predictor model, int tokens, int batch) {
+  private static InterleavedBenchmark.Pass pass(Predictor model, int tokens, int batch) {
     List<int[]> ids = ids(model.spec().vocabSize(), tokens, batch);
     List<int[]> types = types(model.spec(), tokens, batch);
     return () -> {
       try (NDManager manager = Devices.manager()) {
-        EncoderOutput output = model.forward(Batch.of(manager, ids, types), Capture.NOTHING);
+        EncoderOutput output = model.forward(Batch.of(manager, ids, types), Capture.NONE);
         NDArray last = output.logits() == null ? output.last() : output.logits();
         last.getFloat(new long[last.getShape().dimension()]); // waits for a GPU
       }

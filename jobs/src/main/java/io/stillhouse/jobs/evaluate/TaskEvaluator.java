@@ -55,20 +55,27 @@ final class TaskEvaluator extends Evaluator {
 
   @Override
   Model model(int candidate) {
-    Predictions own = predictions.get(candidate);
+    Predictions predicted = predictions.get(candidate);
     Map<String, Double> values = new LinkedHashMap<>();
     Map<String, Double> errors = new LinkedHashMap<>();
-    values.put(AGREEMENT, own.agreement(predictions.get(0)));
+    values.put(AGREEMENT, predicted.agreement(predictions.get(0)));
     if (truth != null) {
       for (Metric metric : metrics) {
-        values.put(metric.id(), own.metric(metric, truth));
+        values.put(metric.id(), predicted.metric(metric, truth));
         errors.put(
             metric.id(),
-            Bootstrap.standardError(own.rows(), chosen -> own.metric(metric, truth, chosen)));
+            Bootstrap.standardError(
+                predicted.rows(), chosen -> predicted.metric(metric, truth, chosen)));
       }
     }
-    Candidate of = candidates.get(candidate);
-    return new Model(of.name(), of.path(), of.parameters(), values, errors, retention(candidate));
+    Candidate evaluated = candidates.get(candidate);
+    return new Model(
+        evaluated.name(),
+        evaluated.path(),
+        evaluated.parameters(),
+        values,
+        errors,
+        retention(candidate));
   }
 
   private @Nullable Retention retention(int candidate) {
@@ -76,19 +83,19 @@ final class TaskEvaluator extends Evaluator {
       return null;
     }
     Metric metric = metrics.get(0);
-    Predictions own = predictions.get(candidate);
+    Predictions predicted = predictions.get(candidate);
     Predictions teacher = predictions.get(0);
-    double of = teacher.metric(metric, truth);
-    return of == 0
+    double teacherValue = teacher.metric(metric, truth);
+    return teacherValue == 0
         ? null
         : new Retention(
             metric.id(),
-            own.metric(metric, truth) / of,
+            predicted.metric(metric, truth) / teacherValue,
             Bootstrap.standardError(
-                own.rows(),
+                predicted.rows(),
                 chosen -> {
                   double divisor = teacher.metric(metric, truth, chosen);
-                  return divisor == 0 ? 0 : own.metric(metric, truth, chosen) / divisor;
+                  return divisor == 0 ? 0 : predicted.metric(metric, truth, chosen) / divisor;
                 }));
   }
 

@@ -207,11 +207,11 @@ public final class FinetuneJob {
             new StudentRun.Paths(
                 cache.toString(),
                 "",
-                StudentRun.TargetStorage.NOTHING,
+                StudentRun.TargetStorage.NONE,
                 validation == null ? null : validation.toString(),
                 new Path(work, "students").toString(),
                 inputs.plan().fingerprints()))
-        .selecting(selection);
+        .withSelection(selection);
   }
 
   private Head head() {
@@ -239,10 +239,10 @@ public final class FinetuneJob {
               .sorted()
               .toList();
     }
-    if (severalLabels && (classes.isEmpty() || classes.size() > LabelSet.MOST)) {
+    if (severalLabels && (classes.isEmpty() || classes.size() > LabelSet.MAX_LABELS)) {
       throw Errors.invalid(
           "corpus.label '%s' has %d labels, but 1 to %d are allowed"
-              .formatted(settings.get(Options.CORPUS_LABEL), classes.size(), LabelSet.MOST),
+              .formatted(settings.get(Options.CORPUS_LABEL), classes.size(), LabelSet.MAX_LABELS),
           "set it to a column of labels that are separated by vertical bars");
     }
     if (!severalLabels && classes.size() < 2) {

@@ -59,11 +59,11 @@ public final class HeadImportanceJob {
     this.spark = spark;
     this.settings = settings;
     this.storage = new Storage(spark.sparkContext().hadoopConfiguration());
-    boolean own = !settings.get(Options.HEAD_IMPORTANCE_MODEL).isEmpty();
+    boolean hasModel = !settings.get(Options.HEAD_IMPORTANCE_MODEL).isEmpty();
     this.model =
         storage.requireExisting(
-            own ? Options.HEAD_IMPORTANCE_MODEL.key() : Options.TEACHER.key(),
-            settings.get(own ? Options.HEAD_IMPORTANCE_MODEL : Options.TEACHER));
+            hasModel ? Options.HEAD_IMPORTANCE_MODEL.key() : Options.TEACHER.key(),
+            settings.get(hasModel ? Options.HEAD_IMPORTANCE_MODEL : Options.TEACHER));
     this.local = storage.local(model);
     this.spec = HuggingFaceDirectory.open(local).spec();
     if (spec.head().task() == Task.NONE) {
@@ -120,13 +120,14 @@ public final class HeadImportanceJob {
     RowTokenizer tokenizer = RowTokenizer.of(settings, model.toString(), spec.head(), corpus, mask);
     JavaSparkContext context = JavaSparkContext.fromSparkContext(spark.sparkContext());
     int wanted = settings.get(Options.HEAD_IMPORTANCE_ROWS);
-    Draw draw = new Draw(settings.get(Options.HEAD_IMPORTANCE_SEED));
+    RandomOrder order = new RandomOrder(settings.get(Options.HEAD_IMPORTANCE_SEED));
     List<InputRow> rows;
     try (TrackedJob job = TrackedJob.start(spark, "head-importance", "rows of the corpus")) {
       rows =
           job.run(
               () -> {
-                List<SourceRow> drawn = Corpus.read(spark, corpus).rows().takeOrdered(wanted, draw);
+                List<SourceRow> drawn =
+                    Corpus.read(spark, corpus).rows().takeOrdered(wanted, order);
                 return new ArrayList<>(
                     context
                         .parallelize(drawn)
@@ -136,7 +137,7 @@ public final class HeadImportanceJob {
               });
     }
     rows.sort(
-        Comparator.comparingLong((InputRow row) -> draw.of(row.id())).thenComparing(InputRow::id));
+        Comparator.comparingLong((InputRow row) -> order.of(row.id())).thenComparing(InputRow::id));
     return rows.subList(0, Math.min(wanted, rows.size()));
   }
 
@@ -147,7 +148,7 @@ public final class HeadImportanceJob {
   }
 
   /** A random order of rows that depends only on the seed and their keys. */
-  private record Draw(long seed) implements Comparator<SourceRow>, Serializable {
+  private record RandomOrder(long seed) implements Comparator<SourceRow>, Serializable {
     long of(String key) {
       return new SplittableRandom(seed ^ (long) key.hashCode() << 32).nextLong();
     }
@@ -162,7 +163,7 @@ public final class HeadImportanceJob {
   private HeadSums sums(List<InputRow> rows) {
     JavaSparkContext context = JavaSparkContext.fromSparkContext(spark.sparkContext());
     List<List<InputRow>> batches =
-        MicroBatches.cut(
+        MicroBatches.split(
             rows,
             InputRow::length,
             settings.get(Options.CACHE_BATCH_TOKENS),
@@ -172,11 +173,11 @@ public final class HeadImportanceJob {
     int count = Math.min(batches.size(), 4 * context.defaultParallelism());
     for (int task = 0; task < count; task++) {
       // Assigned round-robin, so that each task gets its share of the long rows.
-      List<HeadImportanceTask.Batch> own = new ArrayList<>();
+      List<HeadImportanceTask.Batch> taskBatches = new ArrayList<>();
       for (int batch = task; batch < batches.size(); batch += count) {
-        own.add(new HeadImportanceTask.Batch(batch, batches.get(batch)));
+        taskBatches.add(new HeadImportanceTask.Batch(batch, batches.get(batch)));
       }
-      tasks.add(new HeadImportanceTask(own, model.toString(), threads));
+      tasks.add(new HeadImportanceTask(taskBatches, model.toString(), threads));
     }
     long tokens = rows.stream().mapToLong(InputRow::length).sum();
     List<HeadImportanceTask.Result> results;

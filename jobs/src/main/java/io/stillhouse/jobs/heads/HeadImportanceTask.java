@@ -57,7 +57,7 @@ record HeadImportanceTask(List<Batch> batches, String model, int threads) implem
         results.add(
             new Result(
                 batch.number(),
-                HeadSums.of(HeadGradients.of(manager, Models.recorded(model), rows))));
+                HeadSums.of(HeadGradients.of(manager, Models.trainableEncoder(model), rows))));
       }
       tokensDone.accept(batch.rows().stream().mapToLong(InputRow::length).sum());
     }

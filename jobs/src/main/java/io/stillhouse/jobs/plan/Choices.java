@@ -59,7 +59,7 @@ final class Choices {
       DistillSpec loss,
       TargetSizes sizes,
       double otherBytes) {
-    TargetChoice own = TargetRecipe.choice(settings, teacher);
+    TargetChoice recipeChoice = TargetRecipe.choice(settings, teacher);
     boolean scores =
         !settings.get(Options.TARGETS_ATTENTION).isEmpty()
             || !settings.get(Options.TARGETS_VALUES).isEmpty();
@@ -71,7 +71,8 @@ final class Choices {
           Map<String, String> other = new TreeMap<>(Map.of(Options.TARGETS_DTYPE.key(), dtype));
           put(Options.TARGETS_SCORES, kept, other);
           put(Options.MLM_LOGITS, labels, other);
-          choices.add(choice(settings.with(other), other, teacher, loss, own, sizes, otherBytes));
+          choices.add(
+              choice(settings.with(other), other, teacher, loss, recipeChoice, sizes, otherBytes));
         }
       }
     }
@@ -90,14 +91,14 @@ final class Choices {
       Map<String, String> named,
       EncoderSpec teacher,
       DistillSpec loss,
-      TargetChoice own,
+      TargetChoice recipeChoice,
       TargetSizes sizes,
       double otherBytes) {
     TargetChoice choice = TargetRecipe.choice(settings, teacher);
     String serves = "yes";
     try {
       if (named.containsKey(Options.MLM_LOGITS.key())) {
-        TargetRecipe.requireServes(choice.mlm(), loss.softLabel());
+        TargetRecipe.requireSupports(choice.mlm(), loss.softLabel());
       }
     } catch (StillhouseException e) {
       serves = "no: " + e.getMessage();
@@ -105,8 +106,9 @@ final class Choices {
     if (serves.equals("yes")) {
       serves = servesRelations(choice, teacher, loss);
     }
-    double tensors = sizes.tensors(choice, own, teacher, settings.get(Options.MASK_PROBABILITY));
-    boolean same = choice.equals(own);
+    double tensors =
+        sizes.tensors(choice, recipeChoice, teacher, settings.get(Options.MASK_PROBABILITY));
+    boolean same = choice.equals(recipeChoice);
     return new Choice(
         named,
         (tensors + otherBytes) / sizes.corpus().tokens(),

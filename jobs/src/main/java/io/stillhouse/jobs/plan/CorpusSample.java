@@ -63,8 +63,8 @@ record CorpusSample(Path table, Path pieces, long pieceRows, double factor, Stri
       SparkSession spark, Settings settings, Scratch scratch, long wholeBytes, double characters) {
     CorpusSpec spec = Recipe.corpus(settings);
     long seed = settings.get(Options.CACHE_SEED);
-    Corpus.Part part = Corpus.part(spark, spec, wholeBytes, seed);
-    JavaRDD<SourceRow> all = part.corpus().rows();
+    Corpus.Sample sample = Corpus.sample(spark, spec, wholeBytes, seed);
+    JavaRDD<SourceRow> all = sample.corpus().rows();
     int longest = CHARACTERS_OF_TOKEN * settings.get(Options.MAX_LENGTH);
     // Only the start of a row that will be truncated counts; a row that will be split counts in
     // full.
@@ -88,16 +88,16 @@ record CorpusSample(Path table, Path pieces, long pieceRows, double factor, Stri
     cut.write().mode(SaveMode.Overwrite).parquet(pieces.toString());
     double drawn = share < 1 ? some.mapToDouble(row -> size(row, counted)).sum() : size;
     return new CorpusSample(
-        table, pieces, cut.count(), size / drawn / part.share(), basis(part, share));
+        table, pieces, cut.count(), size / drawn / sample.share(), basis(sample, share));
   }
 
   private static boolean splits(RowTokenizer.Cut cut) {
     return cut.mode() != Segmenter.Mode.ROW || cut.tooLong() == Segmenter.TooLong.SPLIT;
   }
 
-  private static double size(SourceRow row, int most) {
-    int pair = row.pair() == null ? 0 : Math.min(most, row.pair().length());
-    return Math.min(most, row.text().length()) + pair;
+  private static double size(SourceRow row, int limit) {
+    int pair = row.pair() == null ? 0 : Math.min(limit, row.pair().length());
+    return Math.min(limit, row.text().length()) + pair;
   }
 
   private static JavaRDD<SourceRow> one(SparkSession spark, JavaRDD<SourceRow> all, long seed) {
@@ -116,19 +116,19 @@ record CorpusSample(Path table, Path pieces, long pieceRows, double factor, Stri
         .parquet(table.toString());
   }
 
-  private static String basis(Corpus.Part part, double share) {
+  private static String basis(Corpus.Sample sample, double share) {
     String read =
-        part.share() < 1
+        sample.share() < 1
             ? "%d byte ranges read, %.2f %% of the bytes"
-                .formatted(part.ranges(), 100 * part.share())
+                .formatted(sample.ranges(), 100 * sample.share())
             : "all of it read";
     return share < 1
         ? "estimated: %s, %.2f %% of those characters tokenized".formatted(read, 100 * share)
-        : part.share() < 1 ? "estimated: %s and tokenized".formatted(read) : COUNTED;
+        : sample.share() < 1 ? "estimated: %s and tokenized".formatted(read) : COUNTED;
   }
 
   /** Returns whether the sample is the whole corpus. */
-  boolean whole() {
+  boolean isComplete() {
     return basis.equals(COUNTED);
   }
 
@@ -136,20 +136,20 @@ record CorpusSample(Path table, Path pieces, long pieceRows, double factor, Stri
   static Settings recipe(Settings settings, Path table) {
     CorpusSpec spec = Recipe.corpus(settings);
     RowTokenizer.Cut cut = RowTokenizer.cut(settings, spec);
-    Map<String, String> own = new TreeMap<>();
-    own.put(Options.CORPUS_PATH.key(), table.toString());
-    own.put(Options.CORPUS_FORMAT.key(), "parquet");
-    own.put(Options.CORPUS_TEXT.key(), "text");
-    own.put(Options.CORPUS_ID.key(), "key");
-    own.put(Options.CORPUS_PAIR.key(), spec.columns().pair() == null ? "" : "pair");
-    own.put(Options.CORPUS_LABEL.key(), Recipe.labelled(settings) ? "label" : "");
-    own.put(Options.CORPUS_LIMIT.key(), "0");
-    own.put(Options.CORPUS_SEGMENT.key(), cut.mode().name().toLowerCase(Locale.ROOT));
-    own.put(Options.CORPUS_TOO_LONG.key(), cut.tooLong().name().toLowerCase(Locale.ROOT));
-    own.put(Options.MAX_INVALID.key(), "1");
-    own.put(
+    Map<String, String> values = new TreeMap<>();
+    values.put(Options.CORPUS_PATH.key(), table.toString());
+    values.put(Options.CORPUS_FORMAT.key(), "parquet");
+    values.put(Options.CORPUS_TEXT.key(), "text");
+    values.put(Options.CORPUS_ID.key(), "key");
+    values.put(Options.CORPUS_PAIR.key(), spec.columns().pair() == null ? "" : "pair");
+    values.put(Options.CORPUS_LABEL.key(), Recipe.labelled(settings) ? "label" : "");
+    values.put(Options.CORPUS_LIMIT.key(), "0");
+    values.put(Options.CORPUS_SEGMENT.key(), cut.mode().name().toLowerCase(Locale.ROOT));
+    values.put(Options.CORPUS_TOO_LONG.key(), cut.tooLong().name().toLowerCase(Locale.ROOT));
+    values.put(Options.MAX_INVALID.key(), "1");
+    values.put(
         Options.CACHE_WINDOW.key(), "0"); // no student reads the probe's cache while it is written
-    own.put(Options.TEACHER_NAME.key(), ""); // the probe's cache has one teacher
-    return settings.with(own);
+    values.put(Options.TEACHER_NAME.key(), ""); // the probe's cache has one teacher
+    return settings.with(values);
   }
 }

@@ -97,12 +97,12 @@ final class Deadline implements AutoCloseable {
       if (left() > 0) {
         throw e;
       }
-      throw late(name, e);
+      throw timeout(name, e);
     }
-    throw late(name, null);
+    throw timeout(name, null);
   }
 
-  private RuntimeException late(String phase, @Nullable Exception cause) {
+  private RuntimeException timeout(String phase, @Nullable Exception cause) {
     String problem =
         "the probe did not finish within %.0f seconds (plan.seconds): time ran out while %s"
             .formatted(seconds, phase);

@@ -127,17 +127,17 @@ record Economics(Work work, Teacher teacher, Student student, double bytes, Pric
   /** Returns the largest part of the cost of caching and training from the cache. */
   String limit() {
     double hour = prices.hour();
-    double most =
+    double largest =
         Math.max(
             Math.max(cacheHours() * hour, stepHours() * hour),
             Math.max(readHours() * hour, storageCost()));
-    if (most == storageCost()) {
+    if (largest == storageCost()) {
       return "storage price";
     }
-    if (most == readHours() * hour) {
+    if (largest == readHours() * hour) {
       return "read rate";
     }
-    return most == stepHours() * hour ? "student compute" : "teacher compute";
+    return largest == stepHours() * hour ? "student compute" : "teacher compute";
   }
 
   /** Returns whether to cache, and the figures that decide it. */

@@ -74,7 +74,7 @@ record Forecast(
             shards),
         new PlanResult.Hours(
             economics.cacheHours(), economics.cachedTrainHours(), economics.onlineHours()),
-        new PlanResult.Money(
+        new PlanResult.Cost(
             economics.cachedCost(),
             economics.onlineCost(),
             economics.storageCost(),

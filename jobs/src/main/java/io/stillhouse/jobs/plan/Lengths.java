@@ -29,7 +29,7 @@ record Lengths(double rows, double sound, double tokens, double squares) {
     return new Lengths(sums.getLong(0), sums.getLong(1), sums.getLong(2), sums.getLong(3));
   }
 
-  Lengths times(double factor) {
+  Lengths multiply(double factor) {
     return new Lengths(factor * rows, factor * sound, factor * tokens, factor * squares);
   }
 }

@@ -31,7 +31,7 @@ public final class PlanJob {
   private static final double FREE_FACTOR = 1.2;
 
   /** The minimum share of computed bytes that remains after compression, for the first check. */
-  private static final double LEAST_COMPRESSED = 0.7;
+  private static final double MIN_COMPRESSED = 0.7;
 
   private final SparkSession spark;
   private final Settings settings;
@@ -90,7 +90,7 @@ public final class PlanJob {
     }
     storage.writeJson(
         storage.qualify(settings.get(Options.PLAN_OUTPUT)),
-        Map.of("result", result, "recipe", settings.inForce()));
+        Map.of("result", result, "recipe", settings.allValues()));
     return result;
   }
 
@@ -107,7 +107,11 @@ public final class PlanJob {
     Lengths sampled = Lengths.of(spark, inputs);
     requireTokens(sampled);
     return new CorpusSize(
-        sample, seconds, sampled, sampled.times(sample.factor()), StoredBytes.of(storage, inputs));
+        sample,
+        seconds,
+        sampled,
+        sampled.multiply(sample.factor()),
+        StoredBytes.of(storage, inputs));
   }
 
   private PlanResult measure(Scratch scratch, Deadline deadline, long available)
@@ -121,7 +125,7 @@ public final class PlanJob {
     TargetSizes before =
         new TargetSizes(size.inputs(), size.sampled(), size.inputs(), size.sampled(), corpus);
     double share = shareOnDisk(before.shards(shardTokens));
-    requireFree(available, "at least ", LEAST_COMPRESSED * computed(choice, before) * share);
+    requireFree(available, "at least ", MIN_COMPRESSED * computed(choice, before) * share);
 
     TeacherProbe.Teacher measured =
         new TeacherProbe(spark, real, storage, scratch)
@@ -188,11 +192,11 @@ public final class PlanJob {
           "name files with text");
     }
     double invalid = 1 - sampled.sound() / sampled.rows();
-    double most = settings.get(Options.MAX_INVALID);
-    if (invalid > most) {
+    double limit = settings.get(Options.MAX_INVALID);
+    if (invalid > limit) {
       throw Errors.invalid(
           "%.1f %% of the sampled rows have no targets (empty, or not UTF-8), more than cache.max-invalid (%s) allows: the cache command would stop"
-              .formatted(100 * invalid, most),
+              .formatted(100 * invalid, limit),
           "correct the corpus, or raise cache.max-invalid");
     }
   }

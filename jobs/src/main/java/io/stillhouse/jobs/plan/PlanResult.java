@@ -10,7 +10,7 @@ import org.jspecify.annotations.Nullable;
  * @param probe what was measured
  * @param disk the size of the cache
  * @param hours hours of the session's machines, including each command's start-up
- * @param money the cost in the currency of the recipe's prices
+ * @param cost the cost in the currency of the recipe's prices
  * @param breakEven where caching and online training cost the same
  * @param targets the ways to store targets
  * @param verdict whether to cache, and the figures that decide it
@@ -19,7 +19,7 @@ public record PlanResult(
     Probe probe,
     Disk disk,
     Hours hours,
-    Money money,
+    Cost cost,
     BreakEven breakEven,
     Targets targets,
     String verdict) {
@@ -83,7 +83,7 @@ public record PlanResult(
    * @param storage the part of {@code cached} that is storage
    * @param limit the largest part of {@code cached}
    */
-  record Money(double cached, double online, double storage, String limit) {}
+  record Cost(double cached, double online, double storage, String limit) {}
 
   /**
    * Reads of each token and bytes per token, at break-even and for the recipe.

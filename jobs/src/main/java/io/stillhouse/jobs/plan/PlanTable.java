@@ -5,7 +5,7 @@ import java.util.stream.Collectors;
 
 /** Formats a result for a terminal. */
 final class PlanTable {
-  private static final int MOST_CHOICES = 8;
+  private static final int MAX_CHOICES = 8;
 
   private final PlanResult result;
   private final StringBuilder text = new StringBuilder();
@@ -51,19 +51,19 @@ final class PlanTable {
     disk();
     costs();
     line("", "");
-    PlanResult.BreakEven even = result.breakEven();
-    Double reads = even.reads();
+    PlanResult.BreakEven breakEven = result.breakEven();
+    Double reads = breakEven.reads();
     line(
         "reads",
         "%.2f of each token; the cache %s",
-        even.readsOfRecipe(),
+        breakEven.readsOfRecipe(),
         reads == null ? "never pays off" : format("pays off from %.2f reads on", reads));
     line(
         "bytes per token",
         "%,.0f read by the student; reading is faster than the teacher below %,.0f",
-        even.bytesPerTokenOfStudent(),
-        even.bytesPerToken());
-    line("limit", "%s", result.money().limit());
+        breakEven.bytesPerTokenOfStudent(),
+        breakEven.bytesPerToken());
+    line("limit", "%s", result.cost().limit());
     choices();
     line("verdict", "%s", result.verdict());
     return text.toString();
@@ -77,10 +77,10 @@ final class PlanTable {
     text.append(
         format(
             "%-18s%12.4f%12.4f\n", "train, hours", hours.cachedTraining(), hours.onlineTraining()));
-    text.append(format("%-18s%12.4f%12s\n", "storage cost", result.money().storage(), "-"));
+    text.append(format("%-18s%12.4f%12s\n", "storage cost", result.cost().storage(), "-"));
     text.append(
         format(
-            "%-18s%12.4f%12.4f\n", "total cost", result.money().cached(), result.money().online()));
+            "%-18s%12.4f%12.4f\n", "total cost", result.cost().cached(), result.cost().online()));
   }
 
   private void disk() {
@@ -111,8 +111,8 @@ final class PlanTable {
     text.append(format("%15s  %-9s %-6s %s\n", "bytes per token", "", "serves", "choice"));
     long serving = result.targets().choices().stream().filter(Choices.Choice::isUsable).count();
     result.targets().choices().stream()
-        .filter(choice -> choice.isUsable() || choice.current() || serving < MOST_CHOICES)
-        .limit(MOST_CHOICES)
+        .filter(choice -> choice.isUsable() || choice.current() || serving < MAX_CHOICES)
+        .limit(MAX_CHOICES)
         .forEach(
             choice ->
                 text.append(

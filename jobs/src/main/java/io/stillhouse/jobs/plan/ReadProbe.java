@@ -19,7 +19,7 @@ import org.apache.spark.sql.SparkSession;
 /** Measures how fast a student can read its targets. */
 final class ReadProbe {
   private static final int BUFFER = 8 << 20;
-  private static final double MOST_SECONDS = 2;
+  private static final double MAX_SECONDS = 2;
 
   private ReadProbe() {}
 
@@ -69,7 +69,7 @@ final class ReadProbe {
       long bytes = 0;
       long start = System.nanoTime();
       double seconds = 0;
-      for (int n = channel.read(buffer); n > 0 && seconds < MOST_SECONDS; ) {
+      for (int n = channel.read(buffer); n > 0 && seconds < MAX_SECONDS; ) {
         bytes += n;
         seconds = (System.nanoTime() - start) / 1e9;
         buffer.clear().limit(BUFFER);

@@ -15,7 +15,8 @@ import org.apache.hadoop.fs.Path;
  */
 final class Scratch implements AutoCloseable {
   private static final String PREFIX = "_stillhouse-plan-";
-  private static final Pattern OURS = Pattern.compile(Pattern.quote(PREFIX) + "(.+)-(\\d+)");
+  private static final Pattern DIRECTORY_NAME =
+      Pattern.compile(Pattern.quote(PREFIX) + "(.+)-(\\d+)");
 
   private final Storage storage;
   private final Path directory;
@@ -31,7 +32,7 @@ final class Scratch implements AutoCloseable {
     Path home = existing(storage, cache.getParent());
     String host = InetAddress.getLocalHost().getHostName();
     for (FileStatus status : storage.fileSystem(home).listStatus(home)) {
-      Matcher ours = OURS.matcher(status.getPath().getName());
+      Matcher ours = DIRECTORY_NAME.matcher(status.getPath().getName());
       if (ours.matches()
           && ours.group(1).equals(host)
           && !otherIsAlive(Long.parseLong(ours.group(2)))) {

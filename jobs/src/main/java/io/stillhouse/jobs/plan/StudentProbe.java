@@ -22,8 +22,8 @@ import org.apache.spark.sql.SparkSession;
 /** Trains the recipe's student, and its baseline, for a few steps from the probe's cache. */
 final class StudentProbe {
   private static final double SMALL_STEP = 256;
-  private static final int LEAST_STEPS = 3;
-  private static final int MOST_STEPS = 12;
+  private static final int MIN_STEPS = 3;
+  private static final int MAX_STEPS = 12;
 
   /** Share of the remaining time that the second run may take; the rest is a safety margin. */
   private static final double TIME_SHARE = 0.6;
@@ -47,16 +47,16 @@ final class StudentProbe {
    * The measurements of the runs.
    *
    * @param speeds speeds of the student and its baseline
-   * @param inTurn whether they train one after the other, instead of at the same time
+   * @param sequential whether they train one after the other, instead of at the same time
    * @param columns columns that the student reads
    * @param startSeconds seconds of a training outside its steps
    */
-  record Student(List<Speed> speeds, boolean inTurn, Set<Column> columns, double startSeconds) {
+  record Student(List<Speed> speeds, boolean sequential, Set<Column> columns, double startSeconds) {
 
     /** Returns the seconds of all steps, of student and baseline together. */
     double seconds(double steps, double tokens) {
       var each = speeds.stream().mapToDouble(speed -> speed.seconds(steps, tokens));
-      return inTurn ? each.sum() : each.max().orElseThrow();
+      return sequential ? each.sum() : each.max().orElseThrow();
     }
   }
 
@@ -69,9 +69,9 @@ final class StudentProbe {
    * @param otherSeconds seconds of the training outside its steps
    */
   private record Run(
-      List<MeanStep> means, double otherSeconds, Set<Column> columns, boolean inTurn) {
+      List<MeanStep> means, double otherSeconds, Set<Column> columns, boolean sequential) {
     double stepSeconds() {
-      return inTurn
+      return sequential
           ? means.stream().mapToDouble(MeanStep::seconds).sum()
           : means.stream().mapToDouble(MeanStep::seconds).max().orElseThrow();
     }
@@ -87,19 +87,19 @@ final class StudentProbe {
   /** Trains with small steps, then with the recipe's batch size or the largest that time allows. */
   Student run(Path cache, double tokensPerRow, Deadline deadline) throws IOException {
     int wanted = settings.get(Options.BATCH_SIZE);
-    int few = (int) Math.max(1, Math.min(wanted, SMALL_STEP / tokensPerRow));
+    int smallBatch = (int) Math.max(1, Math.min(wanted, SMALL_STEP / tokensPerRow));
     Run small =
-        deadline.run("a student was trained", () -> train(cache, "small", few, LEAST_STEPS));
+        deadline.run("a student was trained", () -> train(cache, "small", smallBatch, MIN_STEPS));
     double time = TIME_SHARE * deadline.left() - small.otherSeconds();
-    double step = small.stepSeconds() * wanted / few;
+    double step = small.stepSeconds() * wanted / smallBatch;
     int rows = wanted;
-    int steps = (int) Math.min(MOST_STEPS, time / step);
-    if (steps <= LEAST_STEPS) {
-      steps = LEAST_STEPS + 1;
-      rows = (int) Math.min(wanted, few * time / steps / small.stepSeconds());
+    int steps = (int) Math.min(MAX_STEPS, time / step);
+    if (steps <= MIN_STEPS) {
+      steps = MIN_STEPS + 1;
+      rows = (int) Math.min(wanted, smallBatch * time / steps / small.stepSeconds());
     }
-    if (rows < wanted && rows < 2 * few) {
-      return student(small, small, few, few);
+    if (rows < wanted && rows < 2 * smallBatch) {
+      return student(small, small, smallBatch, smallBatch);
     }
     int large = rows;
     int count = steps;
@@ -125,39 +125,39 @@ final class StudentProbe {
       }
       speeds.add(new Speed(mean.name(), perStep, perToken));
     }
-    return new Student(speeds, second.inTurn(), second.columns(), small.otherSeconds());
+    return new Student(speeds, second.sequential(), second.columns(), small.otherSeconds());
   }
 
   private Run train(Path cache, String name, int rows, int steps) throws IOException {
-    Map<String, String> own = new TreeMap<>();
+    Map<String, String> values = new TreeMap<>();
     // The probe's cache has different shards from those that the recipe's cache will have.
     Map<String, String> cut = CacheReader.open(storage, cache, List.of()).plan().fingerprints();
     Options.ALL.stream()
         .map(Option::key)
         .filter(cut::containsKey)
-        .forEach(key -> own.put(key, cut.get(key)));
-    own.put(Options.CACHE.key(), cache.toString());
-    own.put(Options.TEACHER_NAME.key(), "");
-    own.put(Options.TRAIN_PATH.key(), scratch.path("students-" + name).toString());
-    own.put(Options.EPOCHS.key(), Integer.toString(Integer.MAX_VALUE));
-    own.put(Options.MAX_STEPS.key(), Integer.toString(steps));
-    own.put(Options.BATCH_SIZE.key(), Integer.toString(rows));
-    own.put(Options.CHECKPOINT_EVERY.key(), "0");
-    own.put(Options.WORKERS.key(), "1");
-    own.put(Options.LOOKAHEAD.key(), "false");
-    own.put(Options.METRICS.key(), "none");
-    own.put(Options.TEACHERS.key(), "[]"); // their caches have other rows than the probe's
+        .forEach(key -> values.put(key, cut.get(key)));
+    values.put(Options.CACHE.key(), cache.toString());
+    values.put(Options.TEACHER_NAME.key(), "");
+    values.put(Options.TRAIN_PATH.key(), scratch.path("students-" + name).toString());
+    values.put(Options.EPOCHS.key(), Integer.toString(Integer.MAX_VALUE));
+    values.put(Options.MAX_STEPS.key(), Integer.toString(steps));
+    values.put(Options.BATCH_SIZE.key(), Integer.toString(rows));
+    values.put(Options.CHECKPOINT_EVERY.key(), "0");
+    values.put(Options.WORKERS.key(), "1");
+    values.put(Options.LOOKAHEAD.key(), "false");
+    values.put(Options.METRICS.key(), "none");
+    values.put(Options.TEACHERS.key(), "[]"); // their caches have other rows than the probe's
     long start = System.nanoTime();
-    TrainJob job = new TrainJob(spark, settings.with(own));
+    TrainJob job = new TrainJob(spark, settings.with(values));
     TrainJob.Result result = job.run();
     double wall = (System.nanoTime() - start) / 1e9;
     List<MeanStep> means = new ArrayList<>();
     for (TrainedStudent trained : result.students()) {
       means.add(mean(trained));
     }
-    Run run = new Run(means, 0, job.columns(), job.inTurn());
+    Run run = new Run(means, 0, job.columns(), job.trainsSequentially());
     double otherSeconds = Math.max(0, wall - steps * run.stepSeconds());
-    return new Run(means, otherSeconds, run.columns(), run.inTurn());
+    return new Run(means, otherSeconds, run.columns(), run.sequential());
   }
 
   private MeanStep mean(TrainedStudent trained) throws IOException {

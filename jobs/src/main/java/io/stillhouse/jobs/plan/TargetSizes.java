@@ -33,7 +33,7 @@ record TargetSizes(
     // The size of footers, manifest and plan is proportional to the number of shards.
     double all = inputsOfCorpus() + (double) probe.others() / probeShards * shards(shardTokens);
     for (String name : probe.columns().keySet()) {
-      all += name.startsWith(INPUTS) ? 0 : measured(name);
+      all += name.startsWith(INPUTS) ? 0 : measuredBytes(name);
     }
     return all;
   }
@@ -51,7 +51,7 @@ record TargetSizes(
 
   /** Returns the bytes that a student reads of the whole cache, including keys and inputs. */
   double read(Collection<Column> columns) {
-    return inputsOfCorpus() + columns.stream().mapToDouble(c -> measured(name(c))).sum();
+    return inputsOfCorpus() + columns.stream().mapToDouble(c -> measuredBytes(name(c))).sum();
   }
 
   /** Returns the bytes that a student reads of the probe's cache, including keys and inputs. */
@@ -70,11 +70,11 @@ record TargetSizes(
     return column.family().id() + "/" + column.name();
   }
 
-  double measured(Column column) {
-    return measured(name(column));
+  double measuredBytes(Column column) {
+    return measuredBytes(name(column));
   }
 
-  private double measured(String name) {
+  private double measuredBytes(String name) {
     return probe.columns().getOrDefault(name, 0L) * growth(name, corpus) / growth(name, probed);
   }
 
@@ -96,8 +96,9 @@ record TargetSizes(
       TargetChoice choice, TargetChoice stored, EncoderSpec teacher, double maskProbability) {
     double bytes = 0;
     for (Column column : choice.all()) {
-      boolean same = choice.dtype() == stored.dtype() && stored.all().contains(column);
-      bytes += same ? measured(column) : computed(column, choice, teacher, maskProbability);
+      boolean isStored = choice.dtype() == stored.dtype() && stored.all().contains(column);
+      bytes +=
+          isStored ? measuredBytes(column) : computed(column, choice, teacher, maskProbability);
     }
     return bytes;
   }

@@ -56,10 +56,10 @@ final class TeacherProbe {
 
     /** Returns the seconds of a pass whose tasks, one for each shard, run in waves. */
     double passSeconds(double tokens, double shardTokens) {
-      long whole = (long) (tokens / shardTokens);
-      double rest = tokens - whole * shardTokens;
-      double last = whole % slots > 0 ? shardTokens : rest;
-      return (whole / slots * shardTokens + last) / slotRate;
+      long fullShards = (long) (tokens / shardTokens);
+      double rest = tokens - fullShards * shardTokens;
+      double last = fullShards % slots > 0 ? shardTokens : rest;
+      return (fullShards / slots * shardTokens + last) / slotRate;
     }
   }
 
@@ -96,8 +96,9 @@ final class TeacherProbe {
         deadline.run("the teacher ran cold", () -> cache(sample, coldRows, COLD_SHARD_TOKENS));
     perRow = (double) cold.result().tokens() / coldRows;
     double guess = cold.slotRate(); // low, and so safe, since the tasks also loaded the teacher
-    double most = guess * busy * Math.min(TIME_SHARE * deadline.seconds(), deadline.left() / 3);
-    double tokens = Math.min(corpusTokens, Math.max(shards * COLD_SHARD_TOKENS, most));
+    double maxTokens =
+        guess * busy * Math.min(TIME_SHARE * deadline.seconds(), deadline.left() / 3);
+    double tokens = Math.min(corpusTokens, Math.max(shards * COLD_SHARD_TOKENS, maxTokens));
     double ofShard = Math.min(shardTokens, Math.max(COLD_SHARD_TOKENS, 1.1 * tokens / shards));
     int rows = rows(sample, Math.min(tokens, ofShard * shards), perRow);
     Run warm = deadline.run("the teacher ran warm", () -> cache(sample, rows, (int) ofShard));
@@ -122,11 +123,11 @@ final class TeacherProbe {
   }
 
   private Run cache(CorpusSample sample, int rows, int shardTokens) throws IOException {
-    Map<String, String> own = new TreeMap<>();
-    own.put(Options.CACHE.key(), cachePath().toString());
-    own.put(Options.CORPUS_LIMIT.key(), Integer.toString(rows));
-    own.put(Options.SHARD_TOKENS.key(), Integer.toString(shardTokens));
-    Settings recipe = CorpusSample.recipe(settings, sample.pieces()).with(own);
+    Map<String, String> values = new TreeMap<>();
+    values.put(Options.CACHE.key(), cachePath().toString());
+    values.put(Options.CORPUS_LIMIT.key(), Integer.toString(rows));
+    values.put(Options.SHARD_TOKENS.key(), Integer.toString(shardTokens));
+    Settings recipe = CorpusSample.recipe(settings, sample.pieces()).with(values);
     scratch.delete(cachePath());
     try (TaskTimes times = new TaskTimes(spark)) {
       long start = System.nanoTime();

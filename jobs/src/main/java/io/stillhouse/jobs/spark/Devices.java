@@ -57,7 +57,7 @@ public final class Devices {
   public static NDManager manager() {
     Device device = ofTask();
     if (device.isGpu()) {
-      TorchScript.runAsWritten();
+      TorchScript.disableOptimization();
     }
     return NDManager.newBaseManager(device);
   }

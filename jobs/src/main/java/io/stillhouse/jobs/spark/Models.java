@@ -127,7 +127,7 @@ public final class Models {
    * Returns the encoder of a Hugging Face directory whose forward pass can be recorded for
    * gradients. It stays open until the calling task ends.
    */
-  public static synchronized Encoder recorded(String directory) throws IOException {
+  public static synchronized Encoder trainableEncoder(String directory) throws IOException {
     Key key = key(Kind.TRAINABLE_ENCODER, directory, Precision.FLOAT32);
     return (Encoder)
         MODELS.get(

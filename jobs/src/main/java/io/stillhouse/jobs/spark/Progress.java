@@ -124,7 +124,7 @@ public final class Progress implements AutoCloseable {
     long now = clock.getAsLong();
     if (columns > 0) {
       if (now - shownAt >= REDRAW_NANOS || shownAt == began) {
-        out.print("\r" + fit(bar()) + "\u001b[K");
+        out.print("\r" + truncate(bar()) + "\u001b[K");
         out.flush();
         shownAt = now;
       }
@@ -161,7 +161,7 @@ public final class Progress implements AutoCloseable {
     return "%s, %s %s/s%s%s".formatted(amount, count(rate), items, left, suffix());
   }
 
-  private String fit(String line) {
+  private String truncate(String line) {
     return line.length() < columns ? line : line.substring(0, columns - 1);
   }
 
@@ -197,10 +197,10 @@ public final class Progress implements AutoCloseable {
   }
 
   private static String clock(double seconds) {
-    long whole = Math.round(seconds);
-    return whole < 3600
-        ? "%d:%02d".formatted(whole / 60, whole % 60)
-        : "%d:%02d:%02d".formatted(whole / 3600, whole / 60 % 60, whole % 60);
+    long rounded = Math.round(seconds);
+    return rounded < 3600
+        ? "%d:%02d".formatted(rounded / 60, rounded % 60)
+        : "%d:%02d:%02d".formatted(rounded / 3600, rounded / 60 % 60, rounded % 60);
   }
 
   /**

@@ -32,14 +32,17 @@ public final class DiskFull {
             failure);
       }
       if (text.contains("No space left on device") || text.contains("Disk quota exceeded")) {
-        Path there = cache;
-        while (!storage.exists(there)) {
-          there = there.getParent();
+        Path directory = cache;
+        while (!storage.exists(directory)) {
+          directory = directory.getParent();
         }
-        FileSystem fs = storage.fileSystem(there);
+        FileSystem fs = storage.fileSystem(directory);
         throw Errors.invalid(
             "a disk is full: the disk of cache.path '%s' has %,d KB left of %,d KB (or the full disk is that of spark.local.dir)"
-                .formatted(cache, left(fs, there) >> 10, fs.getStatus(there).getCapacity() >> 10),
+                .formatted(
+                    cache,
+                    usableBytes(fs, directory) >> 10,
+                    fs.getStatus(directory).getCapacity() >> 10),
             "free some space and run the same command again, which computes only what is missing",
             failure);
       }
@@ -50,9 +53,9 @@ public final class DiskFull {
    * Returns the bytes that can still be written. Hadoop would include those that a local disk
    * reserves for root.
    */
-  private static long left(FileSystem fs, Path there) throws IOException {
+  private static long usableBytes(FileSystem fs, Path directory) throws IOException {
     return fs.getUri().getScheme().equals("file")
-        ? Files.getFileStore(java.nio.file.Path.of(there.toUri().getPath())).getUsableSpace()
-        : fs.getStatus(there).getRemaining();
+        ? Files.getFileStore(java.nio.file.Path.of(directory.toUri().getPath())).getUsableSpace()
+        : fs.getStatus(directory).getRemaining();
   }
 }

@@ -24,7 +24,7 @@ public final class Overlapped implements AutoCloseable {
             return daemon;
           });
   private final Deque<Future<?>> waiting = new ArrayDeque<>();
-  private final int most;
+  private final int limit;
 
   /** A piece of work. */
   public interface Work {
@@ -32,17 +32,17 @@ public final class Overlapped implements AutoCloseable {
   }
 
   /**
-   * @param most maximum number of waiting pieces
+   * @param limit maximum number of waiting pieces
    */
-  public Overlapped(int most) {
-    this.most = most;
+  public Overlapped(int limit) {
+    this.limit = limit;
   }
 
   /**
    * Adds a piece, and waits while too many are waiting. Rethrows the exception of an earlier piece.
    */
-  public void then(Work work) throws IOException {
-    while (waiting.size() >= most) {
+  public void submit(Work work) throws IOException {
+    while (waiting.size() >= limit) {
       await(waiting.remove());
     }
     waiting.add(

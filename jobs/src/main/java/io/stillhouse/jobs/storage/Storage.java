@@ -142,24 +142,24 @@ public final class Storage {
    * @throws FileAlreadyExistsException if the name is taken
    */
   public void publishExclusively(Path path, byte[] bytes) throws IOException {
-    tell(listener -> listener.publishing(path, bytes));
+    notifyListeners(listener -> listener.publishing(path, bytes));
     Path temporary = temporary(path);
     FileSystem fs = fileSystem(path);
     fs.mkdirs(path.getParent());
     try {
       if (isLocal(path)) {
         LocalFiles.create(nio(temporary), bytes);
-        tell(listener -> listener.written(path));
+        notifyListeners(listener -> listener.written(path));
         LocalFiles.link(nio(temporary), nio(path), bytes);
       } else {
         try (FSDataOutputStream out = fs.create(temporary, false)) {
           out.write(bytes);
           out.hsync();
         }
-        tell(listener -> listener.written(path));
+        notifyListeners(listener -> listener.written(path));
         renameExclusively(temporary, path);
       }
-      tell(listener -> listener.published(path));
+      notifyListeners(listener -> listener.published(path));
     } finally {
       fs.delete(temporary, false);
     }
@@ -172,7 +172,7 @@ public final class Storage {
    * @throws FileAlreadyExistsException if the name is taken
    */
   public void renameExclusively(Path from, Path to) throws IOException {
-    tell(listener -> listener.renaming(from, to));
+    notifyListeners(listener -> listener.renaming(from, to));
     if (!isLocal(to)) {
       FileContext.getFileContext(fileSystem(to).getUri(), hadoop).rename(from, to);
       return;
@@ -192,13 +192,13 @@ public final class Storage {
     if (!EXCLUSIVE.contains(scheme)) {
       throw Errors.invalid(
           "%s '%s' is on the file system '%s', where two concurrent runs could both commit: %s"
-              .formatted(what, given, scheme, whyNot(scheme)),
+              .formatted(what, given, scheme, reasonNotExclusive(scheme)),
           "name a path on file: or hdfs:, and copy the finished directory afterwards");
     }
     return qualify(given);
   }
 
-  private static String whyNot(String scheme) {
+  private static String reasonNotExclusive(String scheme) {
     return scheme.startsWith("s3")
         ? "S3A in Hadoop 3.3 has no operation that creates a file only if it does not exist"
         : "exclusive creation of files has been tested on file: and hdfs: only";
@@ -268,7 +268,7 @@ public final class Storage {
   }
 
   private Path copied(java.nio.file.Path local, Path path) throws IOException {
-    tell(listener -> listener.copying(path));
+    notifyListeners(listener -> listener.copying(path));
     Path temporary = temporary(path);
     FileSystem fs = fileSystem(path);
     fs.mkdirs(path.getParent());
@@ -280,7 +280,7 @@ public final class Storage {
         false,
         true,
         hadoop);
-    tell(listener -> listener.copied(path));
+    notifyListeners(listener -> listener.copied(path));
     return temporary;
   }
 
@@ -358,7 +358,7 @@ public final class Storage {
     }
   }
 
-  private static void tell(Consumer<StorageListener> event) {
+  private static void notifyListeners(Consumer<StorageListener> event) {
     LISTENERS.forEach(event);
   }
 

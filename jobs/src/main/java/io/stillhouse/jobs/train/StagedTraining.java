@@ -3,7 +3,7 @@ package io.stillhouse.jobs.train;
 import io.stillhouse.config.Options;
 import io.stillhouse.config.Settings;
 import io.stillhouse.error.Errors;
-import io.stillhouse.jobs.corpus.SameTokens;
+import io.stillhouse.jobs.corpus.TokenizerComparison;
 import io.stillhouse.jobs.train.recipe.Stage;
 import io.stillhouse.jobs.train.recipe.StageJob;
 import io.stillhouse.jobs.train.student.StudentRun;
@@ -76,7 +76,7 @@ public final class StagedTraining {
     for (int number = 2; number <= stages.size(); number++) {
       StageJob<?> other = stages.get(number - 1);
       Optional<String> how =
-          SameTokens.difference(first.teacher().path(), other.teacher().path(), List.of());
+          TokenizerComparison.difference(first.teacher().path(), other.teacher().path(), List.of());
       if (how.isPresent()) {
         throw Errors.invalid(
             "the teacher of stage %d in train.stages has a different tokenizer than that of stage 1 (%s), but both train the same student"
@@ -98,18 +98,18 @@ public final class StagedTraining {
 
   /** Describes the shape of a student's weights, which all stages must share. */
   private static String shape(StudentRun run) {
-    return run.model() instanceof EncoderSpec of
+    return run.model() instanceof EncoderSpec spec
         ? "%s with %d tokens, %d positions and %d segments, hidden size %d (embedding tables %d), %d blocks of %d heads, intermediate size %d"
             .formatted(
-                of.architecture().name().toLowerCase(Locale.ROOT),
-                of.vocabSize(),
-                of.embeddings().maxPositions(),
-                of.embeddings().typeVocabSize(),
-                of.hiddenSize(),
-                of.embeddingSize(),
-                of.layers(),
-                of.heads(),
-                of.blocks().intermediateSize())
+                spec.architecture().name().toLowerCase(Locale.ROOT),
+                spec.vocabSize(),
+                spec.embeddings().maxPositions(),
+                spec.embeddings().typeVocabSize(),
+                spec.hiddenSize(),
+                spec.embeddingSize(),
+                spec.layers(),
+                spec.heads(),
+                spec.blocks().intermediateSize())
         : run.model().parameters().entrySet().stream()
             .map(weight -> weight.getKey() + " " + Arrays.toString(weight.getValue()))
             .collect(Collectors.joining(", ", "a BiLSTM of ", ""));

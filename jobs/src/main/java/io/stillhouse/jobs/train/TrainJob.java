@@ -94,7 +94,8 @@ public final class TrainJob implements StageJob<TrainJob.Result> {
     // On one machine, baselines and workers share the cores.
     int tasks = recipe.runs().size() * settings.get(Options.WORKERS);
     int cores = Sessions.coresOfOneTask(spark) / (spark.sparkContext().isLocal() ? tasks : 1);
-    this.runs = recipe.runs().stream().map(run -> run.orThreads(Math.max(1, cores))).toList();
+    this.runs =
+        recipe.runs().stream().map(run -> run.withDefaultThreads(Math.max(1, cores))).toList();
     openWindows(cache.reader());
   }
 
@@ -123,7 +124,7 @@ public final class TrainJob implements StageJob<TrainJob.Result> {
       windows.put(run.name(), window);
       if (window.exists() && TrainedStudent.finished(storage, run).isEmpty()) {
         window.requireFits(run.name().equals(runs.get(0).name()) ? columns : Set.of());
-        requireAllAtOnce();
+        requireParallelTasks();
       }
     }
   }
@@ -132,9 +133,9 @@ public final class TrainJob implements StageJob<TrainJob.Result> {
    * Requires that all students run at once: one that waits for shards would occupy the core that
    * another needs to release them.
    */
-  private void requireAllAtOnce() {
+  private void requireParallelTasks() {
     boolean rounds = runs.get(0).train().rounds().used();
-    if (spark.sparkContext().isLocal() && inTurn() && !rounds) {
+    if (spark.sparkContext().isLocal() && trainsSequentially() && !rounds) {
       throw Errors.invalid(
           "students of a cache with a window are trained in parallel, but there are %d and the session runs fewer tasks at once"
               .formatted(runs.size()),
@@ -159,7 +160,7 @@ public final class TrainJob implements StageJob<TrainJob.Result> {
   }
 
   /** Returns whether student and baseline are trained one after the other, not in parallel. */
-  public boolean inTurn() {
+  public boolean trainsSequentially() {
     int cpus = spark.sparkContext().conf().getInt("spark.task.cpus", 1);
     return spark.sparkContext().defaultParallelism() / cpus < runs.size();
   }
@@ -185,14 +186,14 @@ public final class TrainJob implements StageJob<TrainJob.Result> {
         "train: {} to train, {} finished already, in '{}'",
         names(wanted),
         done,
-        runs.get(0).places().students());
+        runs.get(0).paths().students());
     List<TrainedStudent> trained = wanted.isEmpty() ? List.of() : trainAll(wanted);
     Result result = new Result(trained, done, notes);
     if (!trained.isEmpty()) {
       storage.writeJson(
           new Path(
-              new Path(runs.get(0).places().students()), "train-" + runs.get(0).name() + ".json"),
-          Map.of("result", result, "recipe", settings.inForce()));
+              new Path(runs.get(0).paths().students()), "train-" + runs.get(0).name() + ".json"),
+          Map.of("result", result, "recipe", settings.allValues()));
     }
     return result;
   }
@@ -208,8 +209,8 @@ public final class TrainJob implements StageJob<TrainJob.Result> {
     }
     runs = List.copyOf(started);
     if (reader.plan().window() != null) { // it may have advanced since
-      StudentRun.Paths places = runs.get(0).places();
-      openWindows(CacheReader.open(storage, new Path(places.cache()), places.teacher(), List.of()));
+      StudentRun.Paths paths = runs.get(0).paths();
+      openWindows(CacheReader.open(storage, new Path(paths.cache()), paths.teacher(), List.of()));
     }
   }
 
@@ -229,16 +230,16 @@ public final class TrainJob implements StageJob<TrainJob.Result> {
     LatestSteps latest = new LatestSteps();
     long rows = StudentParts.rows(reader, runs.get(0));
     long total = wanted.stream().mapToLong(run -> run.train().steps(rows)).sum();
-    Map<String, Long> begun = new TreeMap<>();
+    Map<String, Long> started = new TreeMap<>();
     for (StudentRun run : wanted) {
-      begun.put(
+      started.put(
           run.name(), new HadoopCheckpoints(storage, run.checkpoints(), History.empty()).begin());
     }
-    try (Progress progress = Progress.resume("train", sum(begun), total, "steps");
-        LiveMetrics live = LiveMetrics.open(settings, storage, wanted.get(0).places().students());
+    try (Progress progress = Progress.resume("train", sum(started), total, "steps");
+        LiveMetrics live = LiveMetrics.open(settings, storage, wanted.get(0).paths().students());
         TrackedJob job =
             TrackedJob.start(spark, "train", "students " + String.join(", ", names(wanted)))) {
-      job.watch("steps", latest, running -> show(progress, live, begun, latest.with(running)));
+      job.watch("steps", latest, running -> show(progress, live, started, latest.with(running)));
       return job.run(
           () -> {
             inRounds(context, wanted, latest, rows);
@@ -283,9 +284,9 @@ public final class TrainJob implements StageJob<TrainJob.Result> {
   private void show(
       Progress progress,
       LiveMetrics live,
-      Map<String, Long> begun,
+      Map<String, Long> started,
       Map<String, StepReport> latest) {
-    Map<String, Long> done = new TreeMap<>(begun);
+    Map<String, Long> done = new TreeMap<>(started);
     latest.forEach((name, step) -> done.merge(name, step.step(), Math::max));
     progress.update(sum(done));
     List<String> note = new ArrayList<>(List.of(LiveMetrics.line(latest)));

@@ -171,7 +171,7 @@ class RecipesTest {
       String command = words.remove(0);
       words.add("smoke=true");
       words.add("evaluate.output=" + own.resolve("evaluation.json"));
-      Settings settings = Recipe.prepared(new RecipeArguments(words).parse());
+      Settings settings = Recipe.prepare(new RecipeArguments(words).parse());
       switch (command) {
         case "finetune" -> new FinetuneJob(spark, settings).run();
         case "cache" -> new CacheJob(spark, settings).run();
@@ -243,12 +243,12 @@ class RecipesTest {
     List<String> all = new ArrayList<>(places);
     all.addAll(List.of("smoke=true", "train.threads=1"));
     all.addAll(List.of(more));
-    return Recipe.prepared(Settings.parse(directory.resolve("conf").resolve(recipe), all));
+    return Recipe.prepare(Settings.parse(directory.resolve("conf").resolve(recipe), all));
   }
 
   private static boolean has(Settings settings, String key) {
-    return !settings.inForce().getOrDefault(key, "").isEmpty()
-        && !settings.inForce().get(key).equals("[]");
+    return !settings.allValues().getOrDefault(key, "").isEmpty()
+        && !settings.allValues().get(key).equals("[]");
   }
 
   /** Writes a table with the columns that a recipe reads. */
@@ -258,7 +258,7 @@ class RecipesTest {
     List<String> head = new ArrayList<>();
     for (String role : List.of("id", "text", "pair", "label")) {
       if (has(named, "corpus." + role)) {
-        head.add(named.inForce().get("corpus." + role));
+        head.add(named.allValues().get("corpus." + role));
       }
     }
     table.append(String.join("\t", head)).append('\n');

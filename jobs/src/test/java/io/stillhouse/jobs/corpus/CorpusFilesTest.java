@@ -131,11 +131,11 @@ class CorpusFilesTest {
     write("in/b.txt");
     CorpusFiles all = list("in");
 
-    CorpusFiles some = all.only(Map.of(all.files().get(0), "first.txt"));
+    CorpusFiles some = all.subset(Map.of(all.files().get(0), "first.txt"));
 
     assertThat(names(some)).containsExactly("first.txt");
     assertThat(some.paths()).singleElement().asString().endsWith("/in/a\\[1\\].txt");
-    assertThat(some.each()).isTrue();
+    assertThat(some.listsSingleFiles()).isTrue();
   }
 
   @Test

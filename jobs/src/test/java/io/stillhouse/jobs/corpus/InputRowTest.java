@@ -39,6 +39,6 @@ class InputRowTest {
     InputRow invalid = InputRow.invalid("k", "t", null, "empty");
 
     assertThat(invalid.length()).isZero();
-    assertThat(invalid.sound()).isFalse();
+    assertThat(invalid.hasTokens()).isFalse();
   }
 }

@@ -97,7 +97,7 @@ class NamedTaskFilesTest {
 
   private Settings settings(String task, String file) throws IOException {
     Path rows = Files.writeString(directory.resolve("rows.tsv"), file);
-    return Recipe.prepared(Settings.parse(null, List.of("task=" + task, "corpus.path=" + rows)));
+    return Recipe.prepare(Settings.parse(null, List.of("task=" + task, "corpus.path=" + rows)));
   }
 
   private List<SourceRow> rows(Settings settings) {

@@ -51,7 +51,7 @@ class EvaluationTest {
                 row(0, new float[] {2, 1}, new float[] {2, 1}, new float[] {1, 2}),
                 row(1, new float[] {1, 2}, new float[] {1, 2}, new float[] {1, 2})));
     assertThat(evaluation.comparisons())
-        .extracting(Evaluation.Comparison::model, Evaluation.Comparison::than)
+        .extracting(Evaluation.Comparison::model, Evaluation.Comparison::reference)
         .containsOnly(tuple("distilled", "baseline"));
     Evaluation.Comparison agreement = evaluation.comparisons().get(0);
     assertThat(agreement.metric()).isEqualTo("agreement");
@@ -154,7 +154,7 @@ class EvaluationTest {
             .findFirst()
             .orElseThrow();
     assertThat(accuracy.model()).isEqualTo("tiny");
-    assertThat(accuracy.than()).isEqualTo("tiny-baseline");
+    assertThat(accuracy.reference()).isEqualTo("tiny-baseline");
     assertThat(accuracy.difference()).isEqualTo((2.0 / 3 + 1.0 / 3) / 2, within(1e-12));
     assertThat(accuracy.seeds().count()).isEqualTo(2);
     assertThat(accuracy.seeds().standardError()).isEqualTo(1.0 / 6, within(1e-12));
@@ -181,7 +181,7 @@ class EvaluationTest {
     assertThat(evaluation.comparisons())
         .extracting(
             Evaluation.Comparison::model,
-            Evaluation.Comparison::than,
+            Evaluation.Comparison::reference,
             Evaluation.Comparison::difference)
         .containsOnly(tuple("less", "full", -0.5));
   }

@@ -4,7 +4,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 
 import io.stillhouse.checkpoint.HuggingFaceDirectory;
 import io.stillhouse.checkpoint.ModelDirectory;
-import io.stillhouse.evaluate.Turns;
+import io.stillhouse.evaluate.InterleavedBenchmark;
 import io.stillhouse.jobs.Tiny;
 import io.stillhouse.spec.ModelSpec;
 import java.io.IOException;
@@ -19,8 +19,8 @@ class SpeedTest {
   void tableHasLineForEachModelAndColumnForEachPass() {
     List<Speed> speeds =
         List.of(
-            speed("teacher", 1_234_567, 22_347_000_000L, new Turns.Rate(0.5, 1)),
-            speed("tiny", 1_000, 10_000, new Turns.Rate(100, 200)));
+            speed("teacher", 1_234_567, 22_347_000_000L, new InterleavedBenchmark.Rate(0.5, 1)),
+            speed("tiny", 1_000, 10_000, new InterleavedBenchmark.Rate(100, 200)));
     List<String> lines = Speed.table(speeds).lines().toList();
 
     assertThat(lines).hasSize(4);
@@ -41,7 +41,8 @@ class SpeedTest {
     assertThat(Speed.table(List.of())).isEmpty();
   }
 
-  private static Speed speed(String name, long parameters, long flops, Turns.Rate rate) {
+  private static Speed speed(
+      String name, long parameters, long flops, InterleavedBenchmark.Rate rate) {
     return new Speed(
         name,
         parameters,

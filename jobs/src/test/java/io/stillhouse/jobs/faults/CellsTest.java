@@ -91,7 +91,7 @@ class CellsTest {
   @Test
   void countsCellsOfOtherTeacherAsDifferent() throws IOException {
     Path other = cache(shared.resolve("rows.tsv"), Tiny.REG, directory.resolve("other"));
-    Cells.Difference difference = cells(other).against(cells(whole));
+    Cells.Difference difference = cells(other).compareTo(cells(whole));
     assertThat(difference.lost()).isZero();
     assertThat(difference.unequal()).isGreaterThanOrEqualTo(2 * ROWS);
     assertThat(difference.none()).isFalse();
@@ -110,7 +110,7 @@ class CellsTest {
   }
 
   private Cells.Difference compared() throws IOException {
-    return cells(copy).against(cells(whole));
+    return cells(copy).compareTo(cells(whole));
   }
 
   private static Cells cells(Path cache) throws IOException {

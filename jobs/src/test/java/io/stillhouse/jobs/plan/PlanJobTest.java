@@ -121,8 +121,8 @@ class PlanJobTest {
     assertThat(plan.verdict())
         .contains(reads == null ? "takes longer than running the teacher" : "is read 0.20 times");
     assertThat(reads == null ? Double.POSITIVE_INFINITY : reads).isGreaterThan(1.0);
-    assertThat(plan.money().cached()).isGreaterThan(plan.money().online());
-    assertThat(plan.money().limit()).isEqualTo("storage price");
+    assertThat(plan.cost().cached()).isGreaterThan(plan.cost().online());
+    assertThat(plan.cost().limit()).isEqualTo("storage price");
   }
 
   @Test
@@ -207,10 +207,10 @@ class PlanJobTest {
     try (Scratch scratch = Scratch.open(storage, storage.qualify(directory + "/cache"))) {
       CorpusSample sample = CorpusSample.draw(spark, settings, scratch, 16_000, 20_000);
       assertThat(sample.basis()).startsWith("estimated: 16 byte ranges read");
-      assertThat(sample.whole()).isFalse();
+      assertThat(sample.isComplete()).isFalse();
       org.apache.hadoop.fs.Path inputs = scratch.path("inputs");
       new CacheJob(spark, CorpusSample.recipe(settings, sample.table())).writeInputs(inputs);
-      Lengths estimate = Lengths.of(spark, inputs).times(sample.factor());
+      Lengths estimate = Lengths.of(spark, inputs).multiply(sample.factor());
       org.apache.hadoop.fs.Path all = scratch.path("all");
       new CacheJob(spark, settings).writeInputs(all);
       Lengths counted = Lengths.of(spark, all);

@@ -41,17 +41,17 @@ class TargetSizesTest {
 
   @Test
   void logitsGrowWithRows() {
-    assertThat(SIZES.measured(Targets.LOGITS)).isEqualTo(1200);
+    assertThat(SIZES.measuredBytes(Targets.LOGITS)).isEqualTo(1200);
   }
 
   @Test
   void hiddenStatesGrowWithTokens() {
-    assertThat(SIZES.measured(Targets.hidden(3))).isEqualTo(192_000);
+    assertThat(SIZES.measuredBytes(Targets.hidden(3))).isEqualTo(192_000);
   }
 
   @Test
   void attentionGrowsWithSquaredLengths() {
-    assertThat(SIZES.measured(Targets.attention(3))).isEqualTo(800_000);
+    assertThat(SIZES.measuredBytes(Targets.attention(3))).isEqualTo(800_000);
   }
 
   @Test

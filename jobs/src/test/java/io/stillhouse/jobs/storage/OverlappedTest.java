@@ -16,7 +16,7 @@ class OverlappedTest {
     try (Overlapped overlapped = new Overlapped(2)) {
       for (int i = 0; i < 100; i++) {
         int piece = i;
-        overlapped.then(() -> done.add(piece));
+        overlapped.submit(() -> done.add(piece));
       }
       overlapped.finish();
     }
@@ -28,7 +28,7 @@ class OverlappedTest {
     try (Overlapped overlapped = new Overlapped(1)) {
       assertThatThrownBy(
               () -> {
-                overlapped.then(
+                overlapped.submit(
                     () -> {
                       throw new IOException("disk full");
                     });

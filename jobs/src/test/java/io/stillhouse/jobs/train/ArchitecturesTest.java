@@ -76,7 +76,7 @@ class ArchitecturesTest {
       assertThat(
               new VerifyJob(spark, settings(cache), directory.resolve(cache).toString())
                   .run()
-                  .sound())
+                  .isSound())
           .isTrue();
     }
     Path bert = copied("second", distilBert, "bert");

@@ -89,7 +89,7 @@ class SeveralTeachersTrainTest {
     RowJoin join = RowJoin.of(one, "first", two, "second", RowKey.With.TEXT_AND_TOKENS);
     assertThat(join.missingInWords("first", "second")).isEmpty();
     assertThat(one.shardRows().size()).isNotEqualTo(two.shardRows().size());
-    assertThat(join.mostShards()).isGreaterThan(1);
+    assertThat(join.maxShards()).isGreaterThan(1);
     Map<String, byte[]> logits = new HashMap<>();
     for (int shard = 0; shard < two.shardRows().size(); shard++) {
       two.read(shard).forEach(row -> logits.put(row.id(), row.cell(Targets.LOGITS)));
@@ -98,7 +98,9 @@ class SeveralTeachersTrainTest {
     JoinedReader joined =
         new JoinedReader(
             one,
-            List.of(new JoinedReader.Further("b", two, join.shards(), JoinedReader.Tokens.SAME)),
+            List.of(
+                new JoinedReader.AdditionalTeacher(
+                    "b", two, join.shards(), JoinedReader.Tokens.SAME)),
             List.of());
 
     assertThat(joined.shardRows()).isEqualTo(one.shardRows());
@@ -109,7 +111,7 @@ class SeveralTeachersTrainTest {
       for (int row = 0; row < alone.size(); row++) {
         assertThat(of.get(row).id()).isEqualTo(alone.get(row).id());
         assertThat(of.get(row).cell(Targets.LOGITS)).isEqualTo(alone.get(row).cell(Targets.LOGITS));
-        assertThat(of.get(row).further().get(0).cell(Targets.LOGITS))
+        assertThat(of.get(row).additional().get(0).cell(Targets.LOGITS))
             .isEqualTo(logits.get(of.get(row).id()))
             .isNotEqualTo(of.get(row).cell(Targets.LOGITS));
         keys.add(of.get(row).id());

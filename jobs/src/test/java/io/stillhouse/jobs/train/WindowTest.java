@@ -167,7 +167,7 @@ class WindowTest extends WindowFixture {
 
     VerifyJob.Result verified = Tiny.verify(cachePath());
 
-    assertThat(verified.sound()).as("%s", verified.lines()).isTrue();
+    assertThat(verified.isSound()).as("%s", verified.lines()).isTrue();
     assertThat(verified.lines())
         .anyMatch(
             line ->
@@ -193,7 +193,7 @@ class WindowTest extends WindowFixture {
 
     assertThat(left).doesNotExist();
     VerifyJob.Result verified = Tiny.verify(cachePath());
-    assertThat(verified.sound()).as("%s", verified.lines()).isTrue();
+    assertThat(verified.isSound()).as("%s", verified.lines()).isTrue();
     assertThat(verified.dropped().shards()).isEqualTo(shards);
   }
 
@@ -213,7 +213,7 @@ class WindowTest extends WindowFixture {
     assertThat(again.computedShards()).isZero();
     assertThat(again.droppedShards()).isEqualTo(shards);
     verified = Tiny.verify(cachePath());
-    assertThat(verified.sound()).as("%s", verified.lines()).isTrue();
+    assertThat(verified.isSound()).as("%s", verified.lines()).isTrue();
   }
 
   private static boolean drops(Path entry) {

@@ -73,7 +73,7 @@ final class CacheGrowth {
         part.firstShard(),
         part.corpus().rows(),
         names);
-    return plan.grownBy(List.of(part), cache);
+    return plan.plus(List.of(part), cache);
   }
 
   /** Writes the inputs of new files, which no manifest entry names yet. */

@@ -116,10 +116,10 @@ public final class CacheJob {
 
   private CacheRecord openAndCompute() throws IOException {
     long start = System.nanoTime();
-    OpenCache open = openOrBegin();
+    OpenCache open = openOrCreate();
     ManifestLog manifest = open.manifest();
-    try (Lease lease = Lease.take(storage, cache)) {
-      CachePlan plan = bringUpToDate(open);
+    try (Lease lease = Lease.acquire(storage, cache)) {
+      CachePlan plan = update(open);
       int droppedBefore = manifest.state().dropped().size();
       RollingWindow rolling = rollingWindow(manifest, lease);
       List<TeacherTask> tasks = missing(plan, manifest);
@@ -143,18 +143,18 @@ public final class CacheJob {
   }
 
   /** Opens the cache; the first teacher's run plans it if it does not exist. */
-  private OpenCache openOrBegin() throws IOException {
+  private OpenCache openOrCreate() throws IOException {
     if (!name.isEmpty() && !storage.exists(cache)) {
       throw Errors.invalid(
           "cache.path '%s' does not exist, so teacher.name '%s' cannot be added to it"
               .formatted(cache, name),
           "build the cache with its first teacher, which has no name, or correct cache.path");
     }
-    return OpenCache.openOrBegin(context, planner, teacher, window);
+    return OpenCache.openOrCreate(context, planner, teacher, window);
   }
 
   /** Restores what the cache has lost, adds this teacher and new text, and returns the plan. */
-  private CachePlan bringUpToDate(OpenCache open) throws IOException {
+  private CachePlan update(OpenCache open) throws IOException {
     OpenCache.Restored restored = name.isEmpty() ? open.restore() : open.restore(name);
     if (!restored.hasNewText()) {
       return restored.plan();
@@ -169,12 +169,12 @@ public final class CacheJob {
    */
   private void requireSameColumnsForNewText() throws IOException {
     List<Column> recorded = recordedColumns();
-    List<String> lacking = new ArrayList<>(names(recorded));
-    lacking.removeAll(names(choice.withLayersOf(recorded).all()));
-    if (!lacking.isEmpty()) {
+    List<String> missingColumns = new ArrayList<>(names(recorded));
+    missingColumns.removeAll(names(choice.withLayersOf(recorded).all()));
+    if (!missingColumns.isEmpty()) {
       throw Errors.invalid(
           "cache '%s' has %s, which this recipe does not compute for new files"
-              .formatted(cache, String.join(", ", lacking)),
+              .formatted(cache, String.join(", ", missingColumns)),
           "use the targets.mlm-* settings that those columns were computed with");
     }
   }
@@ -212,8 +212,9 @@ public final class CacheJob {
               .collect(Collectors.toCollection(TreeSet::new));
       if (!missing.isEmpty()) {
         CacheFile inputs = manifest.state().inputs(number).orElseThrow();
-        TargetChoice lacking = wanted.without(column -> manifest.state().has(number, name, column));
-        tasks.add(new TeacherTask(cache.toString(), inputs, lacking, missing, pass));
+        TargetChoice missingTargets =
+            wanted.without(column -> manifest.state().has(number, name, column));
+        tasks.add(new TeacherTask(cache.toString(), inputs, missingTargets, missing, pass));
       }
     }
     return tasks;

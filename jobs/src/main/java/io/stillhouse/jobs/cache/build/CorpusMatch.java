@@ -90,7 +90,7 @@ final class CorpusMatch {
 
   /** Returns the files of a part, under the names that they had when it was planned. */
   CorpusFiles of(PlanPart part) {
-    return corpus.only(Objects.requireNonNull(namesByFirstShard.get(part.firstShard())));
+    return corpus.subset(Objects.requireNonNull(namesByFirstShard.get(part.firstShard())));
   }
 
   /** Returns the paths of files that are in no part. */
@@ -102,6 +102,6 @@ final class CorpusMatch {
   HashedCorpus added() {
     Map<Path, String> names = new LinkedHashMap<>();
     added.forEach((path, file) -> names.put(path, file.name()));
-    return new HashedCorpus(corpus.only(names), List.copyOf(added.values()));
+    return new HashedCorpus(corpus.subset(names), List.copyOf(added.values()));
   }
 }

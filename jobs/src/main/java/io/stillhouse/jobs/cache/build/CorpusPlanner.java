@@ -64,7 +64,7 @@ final class CorpusPlanner {
    *
    * @param window window of targets that the cache holds at a time; null if it holds all
    */
-  void begin(
+  void create(
       HuggingFaceDirectory teacher,
       Map<String, String> fingerprints,
       HashedCorpus corpus,
@@ -83,9 +83,9 @@ final class CorpusPlanner {
               window);
       ManifestLog.read(storage, staging.directory()).append(new ManifestChange.PlanAdded(plan));
       storage.writeText(new Path(staging.directory(), CachePlan.FILE), plan.toJson());
-      staging.becomeTheCache();
+      staging.commit();
     } catch (Exception e) { // Spark throws checked exceptions that it does not declare
-      staging.requireStillNoCache(e);
+      staging.requireNoCacheYet(e);
       throw e;
     } finally {
       staging.delete();
@@ -193,16 +193,16 @@ final class CorpusPlanner {
    *     invalid rows
    */
   void requireFewInvalid(PlanPart.Counts corpus, long notFinite) {
-    double most = settings.get(Options.MAX_INVALID);
+    double limit = settings.get(Options.MAX_INVALID);
     long invalid = corpus.invalidRows() + notFinite;
-    if (invalid > most * corpus.rows()) {
+    if (invalid > limit * corpus.rows()) {
       Map<String, Long> reasons = new TreeMap<>(corpus.invalid());
       if (notFinite > 0) {
         reasons.put(TeacherTask.NOT_FINITE, notFinite);
       }
       throw Errors.invalid(
           "%,d of %,d rows have no targets (%s), more than cache.max-invalid (%s) allows"
-              .formatted(invalid, corpus.rows(), reasons, most),
+              .formatted(invalid, corpus.rows(), reasons, limit),
           "correct the corpus or the teacher, or raise cache.max-invalid");
     }
   }

@@ -21,7 +21,7 @@ import org.apache.spark.sql.SparkSession;
  * restart restores what is missing.
  */
 public final class InputsJob {
-  private static final TargetChoice NOTHING = TargetChoice.nothing(Dtype.FLOAT32);
+  private static final TargetChoice NONE = TargetChoice.none(Dtype.FLOAT32);
   private static final String NO_NAME = "";
 
   private final CacheContext context;
@@ -41,7 +41,7 @@ public final class InputsJob {
     this.context = new CacheContext(spark, settings, storage, cache);
     this.model = model;
     CacheJob.requirePositions(settings, model.spec());
-    this.planner = new CorpusPlanner(context, ShardSize.of(settings, NOTHING, model.spec()));
+    this.planner = new CorpusPlanner(context, ShardSize.of(settings, NONE, model.spec()));
   }
 
   /** Opens or plans the cache, and brings its plan up to date. */
@@ -57,8 +57,8 @@ public final class InputsJob {
   @SuppressWarnings("try") // the lease only has to be held
   private void write() throws IOException {
     long start = System.nanoTime();
-    OpenCache open = OpenCache.openOrBegin(context, planner, model, null);
-    try (Lease lease = Lease.take(context.storage(), context.cache())) {
+    OpenCache open = OpenCache.openOrCreate(context, planner, model, null);
+    try (Lease lease = Lease.acquire(context.storage(), context.cache())) {
       OpenCache.Restored restored = open.restore();
       CachePlan plan = restored.hasNewText() ? open.grow(restored) : restored.plan();
       planner.requireFewInvalid(plan.corpus(), 0);

@@ -60,9 +60,9 @@ final class OpenCache {
     this.corpus = HashedCorpus.of(context);
     this.fingerprints = Fingerprints.of(context.settings(), storage, teacher, corpus.hashes());
     if (!storage.exists(cache)) {
-      planner.begin(teacher, fingerprints, corpus, window);
+      planner.create(teacher, fingerprints, corpus, window);
     }
-    this.manifest = ManifestLog.survey(storage, cache);
+    this.manifest = ManifestLog.readUndamaged(storage, cache);
     this.repair = new Repair(storage, cache, manifest);
   }
 
@@ -72,7 +72,7 @@ final class OpenCache {
    * @param teacher teacher whose targets the recipe requests
    * @param window window that the recipe requests; null to hold all targets
    */
-  static OpenCache openOrBegin(
+  static OpenCache openOrCreate(
       CacheContext context,
       CorpusPlanner planner,
       HuggingFaceDirectory teacher,
@@ -95,18 +95,18 @@ final class OpenCache {
   }
 
   /**
-   * Restores what the cache has lost, for a run of a further teacher, and adds the teacher if the
-   * cache does not have it yet.
+   * Restores what the cache has lost, for a run of an additional teacher, and adds the teacher if
+   * the cache does not have it yet.
    *
    * @throws StillhouseException if the teacher cannot use the rows of the cache
    */
   Restored restore(String name) throws IOException {
     CachedTeacher known = repair.teachers().get(name);
-    CachedTeacher further =
+    CachedTeacher additional =
         known != null
             ? known
             : CachedTeacher.of(name, fingerprints, Fingerprints.directory(storage, teacher.path()));
-    CachePlan plan = repair.plan().of(further);
+    CachePlan plan = repair.plan().of(additional);
     if (plan.window() != null) {
       requireNoWindow("keeps the targets of one teacher");
     }
@@ -115,10 +115,10 @@ final class OpenCache {
     if (known == null) {
       new TeacherFit(CacheReader.teacher(storage, cache), teacher, name)
           .require(storage, cache, manifest);
-      manifest.append(new ManifestChange.TeacherAdded(further));
-      storage.writeText(further.file(cache), further.toJson());
+      manifest.append(new ManifestChange.TeacherAdded(additional));
+      storage.writeText(additional.file(cache), additional.toJson());
     }
-    repair.restoreTeacher(TeacherFolder.model(cache, name), further.files(), teacher);
+    repair.restoreTeacher(TeacherFolder.model(cache, name), additional.files(), teacher);
     return new Restored(plan, match);
   }
 
@@ -135,7 +135,7 @@ final class OpenCache {
     plan.requireSame(cache, fingerprints);
     Window.requireSame(cache, plan.window(), window);
     CorpusMatch match = new CorpusMatch(cache, repair.parts(), corpus);
-    manifest.requireSound();
+    manifest.requireUndamaged();
     plan.requireAllShards(cache, manifest.state());
     return match;
   }

@@ -91,7 +91,7 @@ final class Repair {
 
   /** Returns the plan of the cache, with all its parts. */
   CachePlan plan() {
-    return first.grownBy(grown.values(), cache);
+    return first.plus(grown.values(), cache);
   }
 
   /** Returns the parts of the plan. */
@@ -101,7 +101,7 @@ final class Repair {
     return parts;
   }
 
-  /** Returns the further teachers, by name. */
+  /** Returns the additional teachers, by name. */
   Map<String, CachedTeacher> teachers() {
     return teachers;
   }

@@ -70,7 +70,7 @@ record RollingJobs(
         Thread.sleep(CHECK_MILLIS);
       }
     } catch (ExecutionException e) {
-      throw RollingJobs.<RuntimeException>unwrapped(Objects.requireNonNull(e.getCause()));
+      throw RollingJobs.<RuntimeException>unwrap(Objects.requireNonNull(e.getCause()));
     } catch (InterruptedException e) {
       Thread.currentThread().interrupt();
       throw new IllegalStateException("interrupted", e);
@@ -111,7 +111,7 @@ record RollingJobs(
 
   /** Rethrows the exception of a job: Spark throws checked exceptions that it does not declare. */
   @SuppressWarnings("unchecked")
-  private static <E extends Throwable> E unwrapped(Throwable cause) throws E {
+  private static <E extends Throwable> E unwrap(Throwable cause) throws E {
     throw (E) cause;
   }
 }

@@ -2,10 +2,10 @@ package io.stillhouse.jobs.cache.build;
 
 import io.stillhouse.jobs.cache.layout.Acknowledgements;
 import io.stillhouse.jobs.cache.layout.CacheFile;
-import io.stillhouse.jobs.cache.layout.CacheLeftovers;
 import io.stillhouse.jobs.cache.layout.Lease;
 import io.stillhouse.jobs.cache.layout.ManifestChange;
 import io.stillhouse.jobs.cache.layout.ManifestLog;
+import io.stillhouse.jobs.cache.layout.OrphanFiles;
 import io.stillhouse.jobs.storage.Storage;
 import io.stillhouse.target.Family;
 import java.io.IOException;
@@ -35,7 +35,7 @@ final class RollingWindow implements RollingJobs.ShardWindow {
   private final Lease lease;
   private final int size;
   private final Acknowledgements acknowledgements;
-  private final List<CacheLeftovers.Found> leftovers;
+  private final List<OrphanFiles.Found> leftovers;
   private List<Acknowledgements.Student> students = List.of();
   private int first;
   private long lastLeaseCheck;
@@ -58,12 +58,12 @@ final class RollingWindow implements RollingJobs.ShardWindow {
   }
 
   /** Returns target files that no manifest entry names. */
-  private List<CacheLeftovers.Found> unnamedTargets() throws IOException {
+  private List<OrphanFiles.Found> unnamedTargets() throws IOException {
     Set<String> named =
         manifest.state().files().stream()
             .map(CacheFile::path)
             .collect(Collectors.toCollection(HashSet::new));
-    return CacheLeftovers.list(storage, cache).stream()
+    return OrphanFiles.list(storage, cache).stream()
         .filter(found -> found.shard() >= 0 && !named.contains(found.entry()))
         .toList();
   }
@@ -115,9 +115,9 @@ final class RollingWindow implements RollingJobs.ShardWindow {
     boolean due =
         lastLeaseCheck == 0
             || System.nanoTime() - lastLeaseCheck > TimeUnit.SECONDS.toNanos(CHECK_SECONDS);
-    boolean alone = due && lease.isTheOnlyOne();
+    boolean alone = due && lease.isOnlyHolder();
     lastLeaseCheck = due ? System.nanoTime() : lastLeaseCheck;
-    for (CacheLeftovers.Found found : List.copyOf(leftovers)) {
+    for (OrphanFiles.Found found : List.copyOf(leftovers)) {
       if (alone || manifest.state().isDropped(found.shard())) {
         Path path = found.status().getPath();
         LOG.info("removing '{}', which an earlier run left behind", path);

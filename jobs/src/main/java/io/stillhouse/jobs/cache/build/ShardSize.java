@@ -12,12 +12,12 @@ import io.stillhouse.target.TargetChoice;
  */
 record ShardSize(long mostTokens) {
   /** Training keeps the targets of a shard or two in memory. */
-  private static final long MOST_BYTES = 256L << 20;
+  private static final long MAX_BYTES = 256L << 20;
 
-  private static final int FEWEST_SHARDS = 16;
+  private static final int MIN_SHARDS = 16;
 
   /** With fewer tokens, a shard's files cost more time than parallelism saves. */
-  private static final long LEAST_TOKENS = 1024;
+  private static final long MIN_TOKENS = 1024;
 
   /**
    * Returns the size that a recipe requests, or a smaller one if the targets of a shard would take
@@ -28,7 +28,7 @@ record ShardSize(long mostTokens) {
     long rowBytes = Math.max(1, choice.cellBytes(length, teacher));
     return new ShardSize(
         Math.min(
-            settings.get(Options.SHARD_TOKENS), Math.max(length, MOST_BYTES * length / rowBytes)));
+            settings.get(Options.SHARD_TOKENS), Math.max(length, MAX_BYTES * length / rowBytes)));
   }
 
   /**
@@ -37,6 +37,6 @@ record ShardSize(long mostTokens) {
    * the same shards.
    */
   long tokens(long corpusTokens) {
-    return Math.min(mostTokens, Math.max(LEAST_TOKENS, corpusTokens / FEWEST_SHARDS + 1));
+    return Math.min(mostTokens, Math.max(MIN_TOKENS, corpusTokens / MIN_SHARDS + 1));
   }
 }

@@ -217,7 +217,7 @@ final class ShardWriter {
         for (OrderedRow row : rows) {
           out.write(row.row().values());
           tokens += row.row().length();
-          if (!row.row().sound()) {
+          if (!row.row().hasTokens()) {
             invalid.merge(row.row().status(), 1L, Long::sum);
           }
         }

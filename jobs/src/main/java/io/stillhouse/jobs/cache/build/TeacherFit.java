@@ -6,7 +6,7 @@ import io.stillhouse.error.StillhouseException;
 import io.stillhouse.jobs.cache.layout.CacheFile;
 import io.stillhouse.jobs.cache.layout.CheckedFile;
 import io.stillhouse.jobs.cache.layout.ManifestLog;
-import io.stillhouse.jobs.corpus.SameTokens;
+import io.stillhouse.jobs.corpus.TokenizerComparison;
 import io.stillhouse.jobs.storage.ParquetRows;
 import io.stillhouse.jobs.storage.Storage;
 import io.stillhouse.spec.Head;
@@ -20,8 +20,8 @@ import java.util.Optional;
 import org.apache.hadoop.fs.Path;
 
 /**
- * Checks that a further teacher can use the rows of a cache, whose token ids are those of the first
- * teacher.
+ * Checks that an additional teacher can use the rows of a cache, whose token ids are those of the
+ * first teacher.
  */
 final class TeacherFit {
   private final HuggingFaceDirectory first;
@@ -60,29 +60,30 @@ final class TeacherFit {
   }
 
   private void requireSameIds(List<String> texts) throws IOException {
-    Optional<String> how = SameTokens.difference(first.path(), other.path(), texts);
-    if (how.isPresent()) {
-      throw otherTokenizer(how.get());
+    Optional<String> difference = TokenizerComparison.difference(first.path(), other.path(), texts);
+    if (difference.isPresent()) {
+      throw otherTokenizer(difference.get());
     }
   }
 
-  private StillhouseException otherTokenizer(String how) {
+  private StillhouseException otherTokenizer(String difference) {
     return Errors.invalid(
         "teacher '%s' has a different tokenizer than the cache's first teacher: %s"
-            .formatted(name, how),
+            .formatted(name, difference),
         "all teachers of a cache read the same ids: use a teacher with the same vocabulary and"
             + " casing, or name another cache.path");
   }
 
   /** Rows are masked for a masked LM and labelled for a task, which not every head can use. */
-  private void requireHead(Head made, Head asked) {
-    boolean anyRows = asked.equals(made) || asked.equals(Head.NONE);
-    boolean plainRows = made.equals(Head.NONE) || asked.task() == Task.MASKED_LM;
+  private void requireHead(Head recorded, Head requested) {
+    boolean anyRows = requested.equals(recorded) || requested.equals(Head.NONE);
+    boolean plainRows = recorded.equals(Head.NONE) || requested.task() == Task.MASKED_LM;
     if (!anyRows && !plainRows) {
       throw Errors.invalid(
           "teacher '%s' predicts %s %s, but the rows of the cache were made for %s %s"
-              .formatted(name, asked.task(), asked.labels(), made.task(), made.labels()),
-          made.task() == Task.MASKED_LM
+              .formatted(
+                  name, requested.task(), requested.labels(), recorded.task(), recorded.labels()),
+          recorded.task() == Task.MASKED_LM
               ? "its rows are masked: name another cache.path"
               : "its labels refer to those classes: use a teacher with the same classes, or name"
                   + " another cache.path");

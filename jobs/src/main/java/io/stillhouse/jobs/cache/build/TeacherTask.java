@@ -177,13 +177,13 @@ record TeacherTask(
             open(family.getKey(), family.getValue(), teacher.encoder().spec(), storage));
       }
       // Rows without tokens come first, as they do in the inputs, which are sorted by length.
-      for (InputRow row : rows.stream().filter(row -> !row.sound()).toList()) {
+      for (InputRow row : rows.stream().filter(row -> !row.hasTokens()).toList()) {
         write(row, null, files);
       }
-      List<InputRow> sound = rows.stream().filter(InputRow::sound).toList();
+      List<InputRow> withTokens = rows.stream().filter(InputRow::hasTokens).toList();
       for (List<InputRow> batch :
-          MicroBatches.cut(
-              sound, InputRow::length, pass.batchTokens(), MicroBatches.Phase.INFERENCE)) {
+          MicroBatches.split(
+              withTokens, InputRow::length, pass.batchTokens(), MicroBatches.Phase.INFERENCE)) {
         write(teacher, batch, files, invalid, writing);
         tokensDone.accept(batch.stream().mapToLong(InputRow::length).sum());
       }
@@ -287,19 +287,19 @@ record TeacherTask(
       for (int from = 0; from < rows.size(); ) {
         int to = pieceEnd(teacher.encoder().spec(), rows, from);
         List<InputRow> piece = rows.subList(from, to);
-        EncoderOutput own = output.rows(from, to);
-        boolean[] broken = TargetCells.broken(own, choice.dtype(), piece.size());
+        EncoderOutput pieceOutput = output.rows(from, to);
+        boolean[] invalidRow = TargetCells.invalidRows(pieceOutput, choice.dtype(), piece.size());
         Map<String, List<byte @Nullable []>> cells =
-            cells(teacher.encoder(), own, batch.rows(from, to), piece);
+            cells(teacher.encoder(), pieceOutput, batch.rows(from, to), piece);
         for (int row = 0; row < piece.size(); row++) {
           int at = row;
-          broken[row] |= cells.values().stream().anyMatch(column -> column.get(at) == null);
-          if (broken[row]) {
+          invalidRow[row] |= cells.values().stream().anyMatch(column -> column.get(at) == null);
+          if (invalidRow[row]) {
             invalid.add(
                 new InvalidRow(inputs.shard(), piece.get(row).id(), NOT_FINITE, pass.teacher()));
           }
         }
-        writing.then(() -> write(piece, broken, cells, files));
+        writing.submit(() -> write(piece, invalidRow, cells, files));
         from = to;
       }
     }
@@ -324,7 +324,7 @@ record TeacherTask(
   /** Writes a piece; its tensors may be closed by now, but its cells are copies. */
   private static void write(
       List<InputRow> rows,
-      boolean[] broken,
+      boolean[] invalidRow,
       Map<String, List<byte @Nullable []>> cells,
       Map<Family, OpenFile> files)
       throws IOException {
@@ -332,7 +332,9 @@ record TeacherTask(
       int at = row;
       write(
           rows.get(row),
-          broken[row] ? null : column -> Objects.requireNonNull(cells.get(column.name())).get(at),
+          invalidRow[row]
+              ? null
+              : column -> Objects.requireNonNull(cells.get(column.name())).get(at),
           files);
     }
   }
@@ -383,7 +385,7 @@ record TeacherTask(
           rows.stream().map(row -> new MlmEncoder.Row(row.id(), row.mlmLabels())).toList();
       new MlmEncoder(teacher, choice.mlm(), dtype, pass.seed())
           .cells(output.last(), batch, keys)
-          .forEach((column, own) -> cells.put(column.name(), own));
+          .forEach((column, columnCells) -> cells.put(column.name(), columnCells));
     }
     return cells;
   }

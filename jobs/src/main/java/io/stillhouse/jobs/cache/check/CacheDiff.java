@@ -31,7 +31,7 @@ public final class CacheDiff {
   /** Norm of the difference divided by the norm of the reference, per tensor column or weight. */
   private static final double TOLERANCE = 1e-5;
 
-  private static final double LEAST_NORM = 1e-30;
+  private static final double MIN_NORM = 1e-30;
 
   private CacheDiff() {}
 
@@ -76,12 +76,12 @@ public final class CacheDiff {
       CacheReader second = CacheReader.open(storage, b, name, teacher.getValue());
       Map<String, Example> rows = new HashMap<>();
       for (int shard = 0; shard < second.shardRows().size(); shard++) {
-        second.read(shard).forEach(row -> requireOnce(rows.put(row.id(), row) == null, row, b));
+        second.read(shard).forEach(row -> requireUnique(rows.put(row.id(), row) == null, row, b));
       }
-      Set<String> own = new HashSet<>();
+      Set<String> ids = new HashSet<>();
       for (int shard = 0; shard < first.shardRows().size(); shard++) {
         for (Example row : first.read(shard)) {
-          requireOnce(own.add(row.id()), row, a);
+          requireUnique(ids.add(row.id()), row, a);
           Example other = rows.get(row.id());
           if (other != null) {
             requireSameInputs(row, other);
@@ -94,13 +94,13 @@ public final class CacheDiff {
           }
         }
       }
-      if (!own.equals(rows.keySet())) {
+      if (!ids.equals(rows.keySet())) {
         return new Result(
             Equality.DIFFERENT,
             "row keys differ: %d rows in '%s', %d in '%s'"
-                .formatted(own.size(), a, rows.size(), b));
+                .formatted(ids.size(), a, rows.size(), b));
       }
-      keys.addAll(own);
+      keys.addAll(ids);
     }
     return differences.result("%,d identical row keys".formatted(keys.size()));
   }
@@ -115,8 +115,8 @@ public final class CacheDiff {
     return columns;
   }
 
-  private static void requireOnce(boolean once, Example row, Path cache) {
-    if (!once) {
+  private static void requireUnique(boolean unique, Example row, Path cache) {
+    if (!unique) {
       throw Errors.invalid(
           "row '%s' is in cache '%s' twice".formatted(row.id(), cache),
           "build another cache: the plan of this one is damaged");
@@ -200,7 +200,7 @@ public final class CacheDiff {
 
       double relative() {
         double relative =
-            difference == 0 ? 0 : Math.sqrt(difference / Math.max(reference, LEAST_NORM));
+            difference == 0 ? 0 : Math.sqrt(difference / Math.max(reference, MIN_NORM));
         return Double.isNaN(relative) ? Double.POSITIVE_INFINITY : relative;
       }
     }

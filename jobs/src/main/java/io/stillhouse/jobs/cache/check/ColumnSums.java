@@ -18,7 +18,7 @@ final class ColumnSums {
   /** One ulp of bfloat16's 8 bits: the rounding of a product's factors and result. */
   private static final double BFLOAT16_ROUNDING = 1.0 / 128;
 
-  private static final double LEAST_SCALE = 1e-30;
+  private static final double MIN_SCALE = 1e-30;
 
   private final Column column;
   private final Source source;
@@ -64,7 +64,7 @@ final class ColumnSums {
 
   /** Returns the errors of targets that were stored in a dtype and computed in a precision. */
   Fidelity.ColumnError error(Dtype dtype, Precision precision) {
-    double scale = Math.max(aloneSquares, LEAST_SCALE);
+    double scale = Math.max(aloneSquares, MIN_SCALE);
     double noise = relative(batchedToAlone, scale);
     return new Fidelity.ColumnError(
         relative(cachedToAlone, scale),

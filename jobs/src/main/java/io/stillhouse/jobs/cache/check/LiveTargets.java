@@ -94,9 +94,9 @@ record LiveTargets(Encoder teacher, long seed) {
     List<Map<String, byte[]>> cells = new ArrayList<>();
     rows.forEach(row -> cells.add(new HashMap<>()));
     for (Column column : columns) {
-      List<byte[]> own = cells(output, batch, rows, column);
+      List<byte[]> columnCells = cells(output, batch, rows, column);
       for (int row = 0; row < rows.size(); row++) {
-        cells.get(row).put(column.name(), own.get(row));
+        cells.get(row).put(column.name(), columnCells.get(row));
       }
     }
     List<Example> result = new ArrayList<>();

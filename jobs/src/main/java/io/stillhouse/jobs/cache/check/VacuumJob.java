@@ -1,9 +1,9 @@
 package io.stillhouse.jobs.cache.check;
 
-import io.stillhouse.jobs.cache.layout.CacheLeftovers;
 import io.stillhouse.jobs.cache.layout.CachePlan;
 import io.stillhouse.jobs.cache.layout.Lease;
 import io.stillhouse.jobs.cache.layout.ManifestLog;
+import io.stillhouse.jobs.cache.layout.OrphanFiles;
 import io.stillhouse.jobs.storage.Storage;
 import java.io.IOException;
 import java.util.ArrayList;
@@ -40,7 +40,7 @@ public final class VacuumJob {
     CachePlan.read(storage, cache);
     // The order matters. A file that is listed while no command is writing, and is not named by an
     // entry read afterwards, can never become part of the cache.
-    List<CacheLeftovers.Found> found = CacheLeftovers.list(storage, cache);
+    List<OrphanFiles.Found> found = OrphanFiles.list(storage, cache);
     Lease.requireNone(storage, cache);
     Set<String> named = new HashSet<>();
     ManifestLog.read(storage, cache).state().files().forEach(file -> named.add(file.path()));
@@ -50,7 +50,7 @@ public final class VacuumJob {
     for (FileStatus orphan :
         found.stream()
             .filter(f -> !named.contains(f.entry()))
-            .map(CacheLeftovers.Found::status)
+            .map(OrphanFiles.Found::status)
             .toList()) {
       bytes += fs.getContentSummary(orphan.getPath()).getLength();
       removed.add(relative(cache, orphan.getPath()));

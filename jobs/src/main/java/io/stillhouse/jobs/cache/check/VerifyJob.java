@@ -67,7 +67,7 @@ public final class VerifyJob {
       Dropped dropped) {
 
     /** Returns whether the cache is complete, undamaged and faithful to the teacher. */
-    public boolean sound() {
+    public boolean isSound() {
       return damaged.isEmpty() && missing.isEmpty() && faithful();
     }
 
@@ -94,7 +94,7 @@ public final class VerifyJob {
       lines.add(
           "%s %s: %,d files, %,d bytes, %,d rows"
               .formatted(
-                  sound() ? "sound" : "NOT SOUND",
+                  isSound() ? "sound" : "NOT SOUND",
                   cache,
                   checked.files(),
                   checked.bytes(),
@@ -143,7 +143,7 @@ public final class VerifyJob {
   public Result run() throws IOException {
     long start = System.nanoTime();
     List<String> damaged = new ArrayList<>();
-    ManifestLog manifest = ManifestLog.survey(storage, cache);
+    ManifestLog manifest = ManifestLog.readUndamaged(storage, cache);
     CachePlan plan = plan(manifest, damaged);
     manifest.damaged().forEach(entry -> damaged.add(relative(entry) + ": a manifest entry"));
     damaged.addAll(new PlanStore(storage, cache).faults(manifest.state()));
@@ -237,7 +237,7 @@ public final class VerifyJob {
     new PlanStore(storage, cache).parts().forEach(part -> parts.put(part.firstShard(), part));
     manifest.state().parts().forEach(part -> parts.put(part.firstShard(), part));
     return (plan == null ? CachePlan.first(storage, cache) : plan.requireVersion(cache))
-        .grownBy(parts.values(), cache);
+        .plus(parts.values(), cache);
   }
 
   /** Checks the records of runs, which also reveal entries lost from the manifest's end. */

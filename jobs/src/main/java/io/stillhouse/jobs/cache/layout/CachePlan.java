@@ -22,7 +22,7 @@ import org.jspecify.annotations.Nullable;
  * @param version format version
  * @param fingerprints fingerprints, by name
  * @param part the shards: those of the first part, or of the whole cache if this plan was
- *     {@linkplain #grownBy grown}
+ *     {@linkplain #plus grown}
  * @param teacherFiles SHA-256 of each file of the teacher's directory, by name
  * @param window window of targets that the cache holds at a time; null if it holds all
  */
@@ -59,7 +59,7 @@ public record CachePlan(
 
   /** Returns the plan of a cache with all its parts. */
   public static CachePlan read(Storage storage, Path cache) throws IOException {
-    return first(storage, cache).grownBy(ManifestLog.read(storage, cache).state().parts(), cache);
+    return first(storage, cache).plus(ManifestLog.read(storage, cache).state().parts(), cache);
   }
 
   /** Returns the shards, in order of their numbers. */
@@ -87,7 +87,7 @@ public record CachePlan(
    *
    * @throws io.stillhouse.error.StillhouseException if a part is missing
    */
-  public CachePlan grownBy(Collection<PlanPart> parts, Path cache) {
+  public CachePlan plus(Collection<PlanPart> parts, Path cache) {
     CachePlan all = this;
     for (PlanPart next :
         parts.stream().sorted(Comparator.comparingInt(PlanPart::firstShard)).toList()) {
@@ -120,17 +120,17 @@ public record CachePlan(
     }
   }
 
-  /** Returns this plan for the targets of a further teacher. */
+  /** Returns this plan for the targets of an additional teacher. */
   public CachePlan of(CachedTeacher teacher) {
-    Map<String, String> own = new TreeMap<>(fingerprints);
-    own.putAll(teacher.fingerprints());
-    return new CachePlan(version, own, part, teacher.files(), window);
+    Map<String, String> combined = new TreeMap<>(fingerprints);
+    combined.putAll(teacher.fingerprints());
+    return new CachePlan(version, combined, part, teacher.files(), window);
   }
 
   /** Reads a sealed plan, or returns null if it is damaged. */
   public static @Nullable CachePlan parse(String text) {
-    String sound = Seal.open(text);
-    return sound == null ? null : Storage.JSON.fromJson(sound, CachePlan.class);
+    String unsealed = Seal.open(text);
+    return unsealed == null ? null : Storage.JSON.fromJson(unsealed, CachePlan.class);
   }
 
   /**
@@ -162,9 +162,10 @@ public record CachePlan(
    */
   public void requireSame(Path cache, Map<String, String> wanted) {
     Map<String, String> recorded = new TreeMap<>(fingerprints);
-    Map<String, String> asked = new TreeMap<>(wanted);
+    Map<String, String> requested = new TreeMap<>(wanted);
     recorded.remove(Fingerprints.CORPUS);
-    asked.remove(Fingerprints.CORPUS);
-    Fingerprints.requireEqual(cache, recorded, asked, "use the same value, or another cache.path");
+    requested.remove(Fingerprints.CORPUS);
+    Fingerprints.requireEqual(
+        cache, recorded, requested, "use the same value, or another cache.path");
   }
 }

@@ -63,7 +63,7 @@ public final class CacheState {
     return List.copyOf(parts.values());
   }
 
-  /** Returns the further teachers, by name. */
+  /** Returns the additional teachers, by name. */
   public Map<String, CachedTeacher> teachers() {
     return teachers;
   }

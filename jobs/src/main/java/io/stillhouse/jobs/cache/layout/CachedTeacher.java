@@ -10,11 +10,11 @@ import org.apache.hadoop.fs.Path;
 import org.jspecify.annotations.Nullable;
 
 /**
- * A further teacher of a cache, with targets for the same shards. It is stored in a manifest entry
- * and again in a file, so that each copy can restore the other.
+ * An additional teacher of a cache, with targets for the same shards. It is stored in a manifest
+ * entry and again in a file, so that each copy can restore the other.
  *
  * @param name the setting {@code teacher.name}
- * @param fingerprints the fingerprints listed in {@link #OWN}
+ * @param fingerprints the fingerprints listed in {@link #FINGERPRINT_KEYS}
  * @param files SHA-256 of each file of its directory, by name
  */
 public record CachedTeacher(
@@ -22,7 +22,7 @@ public record CachedTeacher(
   static final String FILE = "teacher.json";
 
   /** Fingerprints of a teacher's targets. All others belong to the inputs, which teachers share. */
-  private static final List<String> OWN =
+  private static final List<String> FINGERPRINT_KEYS =
       List.of(
           Fingerprints.TEACHER,
           Fingerprints.TOKENIZER,
@@ -33,9 +33,9 @@ public record CachedTeacher(
 
   /** Returns a teacher with the fingerprints of a run that concern its targets. */
   public static CachedTeacher of(String name, Map<String, String> run, Map<String, String> files) {
-    Map<String, String> own = new TreeMap<>(run);
-    own.keySet().retainAll(OWN);
-    return new CachedTeacher(name, own, files);
+    Map<String, String> teacherFingerprints = new TreeMap<>(run);
+    teacherFingerprints.keySet().retainAll(FINGERPRINT_KEYS);
+    return new CachedTeacher(name, teacherFingerprints, files);
   }
 
   /** Returns the file that holds the copy of the entry. */
@@ -45,8 +45,8 @@ public record CachedTeacher(
 
   /** Reads a sealed teacher, or returns null if it is damaged. */
   static @Nullable CachedTeacher parse(String text) {
-    String sound = Seal.open(text);
-    return sound == null ? null : Storage.JSON.fromJson(sound, CachedTeacher.class);
+    String unsealed = Seal.open(text);
+    return unsealed == null ? null : Storage.JSON.fromJson(unsealed, CachedTeacher.class);
   }
 
   /** Returns the sealed JSON. */

@@ -97,22 +97,22 @@ public final class Fingerprints {
    * Requires that a recipe has the fingerprints of a cache.
    *
    * @param recorded the cache's fingerprints
-   * @param asked the recipe's fingerprints
-   * @param mend how the user can fix it
+   * @param requested the recipe's fingerprints
+   * @param fix how the user can fix it
    * @throws io.stillhouse.error.StillhouseException naming every fingerprint that differs
    */
   public static void requireEqual(
-      Path cache, Map<String, String> recorded, Map<String, String> asked, String mend) {
+      Path cache, Map<String, String> recorded, Map<String, String> requested, String fix) {
     Set<String> names = new TreeSet<>(recorded.keySet());
-    names.addAll(asked.keySet());
+    names.addAll(requested.keySet());
     List<String> problems = new ArrayList<>();
     for (String name : names) {
-      String had = recorded.getOrDefault(name, NONE);
-      String has = asked.getOrDefault(name, NONE);
-      if (!had.equals(has)) {
+      String recordedValue = recorded.getOrDefault(name, NONE);
+      String has = requested.getOrDefault(name, NONE);
+      if (!recordedValue.equals(has)) {
         problems.add(
             "cache '%s' was built with %s = %s, but this recipe has %s; %s"
-                .formatted(cache, name, had, has, mend));
+                .formatted(cache, name, recordedValue, has, fix));
       }
     }
     if (!problems.isEmpty()) {

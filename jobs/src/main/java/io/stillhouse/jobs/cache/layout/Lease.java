@@ -36,7 +36,7 @@ public final class Lease implements AutoCloseable {
   }
 
   /** Takes a lease and renews it until {@link #close}. */
-  public static Lease take(Storage storage, Path cache) {
+  public static Lease acquire(Storage storage, Path cache) {
     String id = UUID.randomUUID().toString().substring(0, 8);
     Lease lease = new Lease(storage, new Path(new Path(cache, ManifestLog.DIRECTORY), PREFIX + id));
     lease.renew();
@@ -59,7 +59,7 @@ public final class Lease implements AutoCloseable {
   }
 
   /** Returns whether no other command holds a lease or was recently killed while holding one. */
-  public boolean isTheOnlyOne() throws IOException {
+  public boolean isOnlyHolder() throws IOException {
     return seconds(storage, file.getParent(), file.getName()) >= DEAD_SECONDS;
   }
 
@@ -69,11 +69,11 @@ public final class Lease implements AutoCloseable {
   }
 
   /** Returns the seconds since any lease was renewed, except for the one named {@code but}. */
-  private static long seconds(Storage storage, Path directory, String but) throws IOException {
+  private static long seconds(Storage storage, Path directory, String excluded) throws IOException {
     long last =
         Arrays.stream(storage.fileSystem(directory).listStatus(directory))
             .filter(status -> status.getPath().getName().startsWith(PREFIX))
-            .filter(status -> !status.getPath().getName().equals(but))
+            .filter(status -> !status.getPath().getName().equals(excluded))
             .mapToLong(FileStatus::getModificationTime)
             .max()
             .orElse(0);

@@ -42,7 +42,7 @@ public sealed interface ManifestChange {
     }
   }
 
-  /** A further teacher, whose targets may follow. */
+  /** An additional teacher, whose targets may follow. */
   record TeacherAdded(CachedTeacher teacher) implements ManifestChange {
     @Override
     public void applyTo(CacheState.Builder state) {

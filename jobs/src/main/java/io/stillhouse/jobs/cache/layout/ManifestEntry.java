@@ -33,8 +33,8 @@ final class ManifestEntry {
 
   /** Reads a sealed entry, or returns null if it is damaged. */
   static @Nullable ManifestEntry parse(String text) {
-    String sound = Seal.open(text);
-    return sound == null ? null : Storage.JSON.fromJson(sound, ManifestEntry.class);
+    String unsealed = Seal.open(text);
+    return unsealed == null ? null : Storage.JSON.fromJson(unsealed, ManifestEntry.class);
   }
 
   /** Returns the sealed JSON. */
@@ -66,10 +66,10 @@ final class ManifestEntry {
     }
     boolean listsInputs = plan != null || part != null; // the plan and the part list them, too
     if (files != null && !listsInputs || invalid != null) {
-      changes.add(new ManifestChange.FilesAdded(listed(files), listed(invalid)));
+      changes.add(new ManifestChange.FilesAdded(orEmpty(files), orEmpty(invalid)));
     }
     if (revoked != null || lost != null) {
-      changes.add(new ManifestChange.Revoked(listed(revoked), lost()));
+      changes.add(new ManifestChange.Revoked(orEmpty(revoked), lost()));
     }
     if (dropped != null) {
       changes.add(dropped);
@@ -77,7 +77,7 @@ final class ManifestEntry {
     return changes;
   }
 
-  private static <T> List<T> listed(@Nullable List<T> given) {
+  private static <T> List<T> orEmpty(@Nullable List<T> given) {
     return given == null ? List.of() : given;
   }
 }

@@ -76,11 +76,11 @@ public final class ManifestLog {
    * @throws io.stillhouse.error.StillhouseException if an entry is damaged or missing
    */
   public static ManifestLog read(Storage storage, Path cache) throws IOException {
-    return survey(storage, cache).requireSound();
+    return readUndamaged(storage, cache).requireUndamaged();
   }
 
   /** Reads the entries of a manifest that are not damaged. */
-  public static ManifestLog survey(Storage storage, Path cache) throws IOException {
+  public static ManifestLog readUndamaged(Storage storage, Path cache) throws IOException {
     Path directory = new Path(cache, DIRECTORY);
     SortedMap<Integer, Read> entries = new TreeMap<>();
     int next = 0;
@@ -124,7 +124,7 @@ public final class ManifestLog {
    *
    * @throws io.stillhouse.error.StillhouseException if an entry is damaged or missing
    */
-  public synchronized ManifestLog requireSound() {
+  public synchronized ManifestLog requireUndamaged() {
     if (!damaged.isEmpty()) {
       throw Errors.invalid(
           "manifest entry '%s' is damaged, or the entry before it is missing"
@@ -162,7 +162,7 @@ public final class ManifestLog {
     if (!changes.isEmpty()) {
       state = state.with(changes);
     }
-    requireSound();
+    requireUndamaged();
   }
 
   /**

@@ -87,8 +87,8 @@ public record PlanPart(
 
   /** Reads a sealed part, or returns null if it is damaged. */
   static @Nullable PlanPart parse(String text) {
-    String sound = Seal.open(text);
-    return sound == null ? null : Storage.JSON.fromJson(sound, PlanPart.class);
+    String unsealed = Seal.open(text);
+    return unsealed == null ? null : Storage.JSON.fromJson(unsealed, PlanPart.class);
   }
 
   /** Returns the sealed JSON. */

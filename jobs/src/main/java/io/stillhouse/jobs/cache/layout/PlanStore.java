@@ -12,8 +12,8 @@ import org.apache.hadoop.fs.Path;
 import org.jspecify.annotations.Nullable;
 
 /**
- * The files that hold copies of the plan's later parts and of the further teachers. Readers use the
- * manifest; these files restore it.
+ * The files that hold copies of the plan's later parts and of the additional teachers. Readers use
+ * the manifest; these files restore it.
  */
 public final class PlanStore {
   private final Storage storage;
@@ -119,7 +119,7 @@ public final class PlanStore {
     return files;
   }
 
-  /** Returns the directories of the further teachers. */
+  /** Returns the directories of the additional teachers. */
   List<Path> teacherFolders() throws IOException {
     return list(new Path(cache, TeacherFolder.OTHERS), FileStatus::isDirectory);
   }

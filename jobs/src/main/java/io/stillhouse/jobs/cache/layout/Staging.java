@@ -38,15 +38,15 @@ public final class Staging {
    *
    * @throws FileAlreadyExistsException if there is a cache already
    */
-  public void becomeTheCache() throws IOException {
+  public void commit() throws IOException {
     storage.renameExclusively(directory, cache);
-    for (FileStatus status : left(storage, cache)) {
+    for (FileStatus status : leftovers(storage, cache)) {
       storage.fileSystem(cache).delete(status.getPath(), true);
     }
   }
 
   /** Returns the staging directories next to a cache. */
-  static List<FileStatus> left(Storage storage, Path cache) throws IOException {
+  static List<FileStatus> leftovers(Storage storage, Path cache) throws IOException {
     Pattern name = Pattern.compile(Pattern.quote(prefix(cache)) + "[0-9a-f]{8}");
     return Arrays.stream(storage.fileSystem(cache).listStatus(cache.getParent()))
         .filter(status -> name.matcher(status.getPath().getName()).matches())
@@ -54,7 +54,7 @@ public final class Staging {
   }
 
   /** Throws a clear error if planning failed because another run was faster. */
-  public void requireStillNoCache(Exception failure) throws IOException {
+  public void requireNoCacheYet(Exception failure) throws IOException {
     if (storage.exists(new Path(cache, CachePlan.FILE))) {
       throw Errors.invalid(
           "another run has planned cache.path '%s' since this one started".formatted(cache),

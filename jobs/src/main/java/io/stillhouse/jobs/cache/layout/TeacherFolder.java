@@ -4,7 +4,7 @@ import org.apache.hadoop.fs.Path;
 
 /**
  * The directories of a cache's teachers and their targets: the first teacher, named "", uses the
- * cache itself, a further one {@code teachers/NAME}.
+ * cache itself, an additional one {@code teachers/NAME}.
  */
 public final class TeacherFolder {
   /** Name of the directory that holds a teacher's model. */

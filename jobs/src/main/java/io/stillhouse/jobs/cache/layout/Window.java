@@ -40,12 +40,12 @@ public record Window(int shards, List<String> columns) {
   }
 
   /** Requires that a recipe's students read shards in the order in which a cache writes them. */
-  static void requireOrder(String because, Settings settings) {
+  static void requireOrder(String reason, Settings settings) {
     String order = settings.get(Options.ORDER);
     if (!order.equals("plan")) {
       throw Errors.invalid(
           "%s, so shards are read in the order in which they are written, but %s is '%s'"
-              .formatted(because, Options.ORDER.key(), order),
+              .formatted(reason, Options.ORDER.key(), order),
           "set %s=plan".formatted(Options.ORDER.key()));
     }
   }
@@ -54,26 +54,27 @@ public record Window(int shards, List<String> columns) {
    * Requires that a recipe has the window of its cache, or a larger one.
    *
    * @param recorded the cache's, or null
-   * @param asked the recipe's, or null
+   * @param requested the recipe's, or null
    */
-  public static void requireSame(Path cache, @Nullable Window recorded, @Nullable Window asked) {
-    int had = recorded == null ? 0 : recorded.shards();
-    int wants = asked == null ? 0 : asked.shards();
-    if (recorded == null && asked != null || wants < had) {
+  public static void requireSame(
+      Path cache, @Nullable Window recorded, @Nullable Window requested) {
+    int recordedShards = recorded == null ? 0 : recorded.shards();
+    int requestedShards = requested == null ? 0 : requested.shards();
+    if (recorded == null && requested != null || requestedShards < recordedShards) {
       throw Errors.invalid(
           "cache '%s' was built with %s = %d, but this recipe has %d"
-              .formatted(cache, KEY.key(), had, wants),
+              .formatted(cache, KEY.key(), recordedShards, requestedShards),
           recorded == null
               ? "use 0, or another cache.path"
-              : "use %d or more, or another cache.path".formatted(had));
+              : "use %d or more, or another cache.path".formatted(recordedShards));
     }
-    if (recorded != null && asked != null && !recorded.columns().equals(asked.columns())) {
+    if (recorded != null && requested != null && !recorded.columns().equals(requested.columns())) {
       throw Errors.invalid(
           "cache '%s' drops its shards, so its targets are fixed (%s), but this recipe asks for %s"
               .formatted(
                   cache,
                   String.join(", ", recorded.columns()),
-                  String.join(", ", new TreeSet<>(asked.columns()))),
+                  String.join(", ", new TreeSet<>(requested.columns()))),
           "use the same targets, or another cache.path");
     }
   }

@@ -86,7 +86,7 @@ public final class CacheReader implements KeyedRows {
       Storage storage, Path cache, String teacher, Collection<Column> columns) throws IOException {
     CachePlan first = CachePlan.first(storage, cache);
     ManifestLog manifest = ManifestLog.read(storage, cache);
-    CachePlan plan = plan(first, manifest, cache, teacher).grownBy(manifest.state().parts(), cache);
+    CachePlan plan = plan(first, manifest, cache, teacher).plus(manifest.state().parts(), cache);
     plan.requireAllShards(cache, manifest.state());
     return new CacheReader(cache, teacher, plan, manifest, List.of(), storage).with(columns);
   }
@@ -252,14 +252,14 @@ public final class CacheReader implements KeyedRows {
 
   @Override
   public List<Example> read(int shard) throws IOException {
-    List<Example> rows = new ArrayList<>(sound(shard));
+    List<Example> rows = new ArrayList<>(readRowsWithTokens(shard));
     rows.removeIf(row -> row == null);
     return rows;
   }
 
   /** Reads a shard's rows with tokens; null where a row has no targets. */
-  List<@Nullable Example> sound(int shard) throws IOException {
-    requireThere(shard);
+  List<@Nullable Example> readRowsWithTokens(int shard) throws IOException {
+    requireTargets(shard);
     List<InputRow> inputs = allInputs(shard);
     List<Map<String, byte[]>> cells = new ArrayList<>();
     inputs.forEach(row -> cells.add(new HashMap<>()));
@@ -278,7 +278,7 @@ public final class CacheReader implements KeyedRows {
     List<@Nullable Example> examples = new ArrayList<>(inputs.size());
     for (int row = 0; row < inputs.size(); row++) {
       InputRow input = inputs.get(row);
-      if (input.sound()) {
+      if (input.hasTokens()) {
         examples.add(
             invalid.containsKey(input.id())
                 ? null
@@ -290,7 +290,7 @@ public final class CacheReader implements KeyedRows {
 
   @Override
   public List<RowKey> keys(int shard, RowKey.With with) throws IOException {
-    return allKeys(shard, with).stream().filter(RowKey::taught).toList();
+    return allKeys(shard, with).stream().filter(RowKey::hasTargets).toList();
   }
 
   /** Reads the keys of all rows of a shard, including those without tokens or targets. */
@@ -332,7 +332,7 @@ public final class CacheReader implements KeyedRows {
     }
   }
 
-  private void requireThere(int shard) {
+  private void requireTargets(int shard) {
     if (manifest.state().isDropped(shard)) {
       requireNoneDropped(shard);
     }
@@ -347,9 +347,9 @@ public final class CacheReader implements KeyedRows {
 
   /** Reads the inputs of the rows of a shard that {@link #read} returns. */
   public List<InputRow> inputs(int shard) throws IOException {
+    Map<String, String> invalid = manifest.state().invalid(shard, teacher);
     return allInputs(shard).stream()
-        .filter(
-            row -> row.sound() && !manifest.state().invalid(shard, teacher).containsKey(row.id()))
+        .filter(row -> row.hasTokens() && !invalid.containsKey(row.id()))
         .toList();
   }
 

@@ -14,44 +14,46 @@ import java.util.Map;
 import org.jspecify.annotations.Nullable;
 
 /**
- * Reads the rows of one cache, each with the targets that the caches of further teachers hold for
- * the same key. Leaves out the rows for which the caller found that a teacher has no targets.
+ * Reads the rows of one cache, each with the targets that the caches of additional teachers hold
+ * for the same key. Leaves out the rows for which the caller found that a teacher has no targets.
  */
 public final class JoinedReader implements TargetSource {
   /** Maximum size of the cells of other caches that are kept, by most recent use. */
-  private static final long HELD_BYTES = 128L << 20;
+  private static final long MAX_HELD_BYTES = 128L << 20;
 
   private final TargetSource first;
-  private final List<Further> further;
+  private final List<AdditionalTeacher> additional;
   private final List<BitSet> leftOut;
   private final LinkedHashMap<Place, Shard> held = new LinkedHashMap<>(16, 0.75f, true);
   private long heldBytes;
 
-  /** Whether a further teacher must have read the same tokens as the first. */
+  /** Whether an additional teacher must have read the same tokens as the first. */
   public enum Tokens {
     SAME,
     ANY
   }
 
   /**
-   * The cache of a further teacher.
+   * The cache of an additional teacher.
    *
    * @param name name of the teacher
    * @param reader reader of the columns that the student learns from
    * @param shards for each shard of the first cache, those of this one that hold its rows
    */
-  public record Further(String name, CacheReader reader, List<BitSet> shards, Tokens tokens) {}
+  public record AdditionalTeacher(
+      String name, CacheReader reader, List<BitSet> shards, Tokens tokens) {}
 
-  private record Place(int further, int shard) {}
+  private record Place(int teacher, int shard) {}
 
   private record Shard(Map<String, Example> rows, long bytes) {}
 
   /**
    * @param leftOut for each shard, the indices of rows that are left out; empty if none are
    */
-  public JoinedReader(TargetSource first, List<Further> further, List<BitSet> leftOut) {
+  public JoinedReader(
+      TargetSource first, List<AdditionalTeacher> additional, List<BitSet> leftOut) {
     this.first = first;
-    this.further = List.copyOf(further);
+    this.additional = List.copyOf(additional);
     this.leftOut = List.copyOf(leftOut);
   }
 
@@ -78,16 +80,16 @@ public final class JoinedReader implements TargetSource {
         rows.add(all.get(row));
       }
     }
-    if (further.isEmpty()) {
+    if (additional.isEmpty()) {
       return rows;
     }
     List<Map<String, Example>> found = new ArrayList<>();
-    for (int number = 0; number < further.size(); number++) {
+    for (int number = 0; number < additional.size(); number++) {
       found.add(find(number, shard, rows));
     }
     List<Example> joined = new ArrayList<>(rows.size());
     for (Example row : rows) {
-      joined.add(row.with(found.stream().map(of -> of.get(row.id())).toList()));
+      joined.add(row.with(found.stream().map(teacherRows -> teacherRows.get(row.id())).toList()));
     }
     return joined;
   }
@@ -95,23 +97,23 @@ public final class JoinedReader implements TargetSource {
   /** Finds the rows of a shard in another cache. */
   private Map<String, Example> find(int number, int shard, List<Example> rows) throws IOException {
     Map<String, Example> found = new HashMap<>();
-    BitSet shards = further.get(number).shards().get(shard);
+    BitSet shards = additional.get(number).shards().get(shard);
     for (int other = shards.nextSetBit(0); other >= 0; other = shards.nextSetBit(other + 1)) {
-      Map<String, Example> its = shard(new Place(number, other)).rows();
+      Map<String, Example> otherRows = shard(new Place(number, other)).rows();
       for (Example row : rows) {
-        Example same = its.get(row.id());
-        if (same != null) {
-          found.put(row.id(), same);
+        Example otherRow = otherRows.get(row.id());
+        if (otherRow != null) {
+          found.put(row.id(), otherRow);
         }
       }
     }
     for (Example row : rows) {
-      requireSame(further.get(number), row, found.get(row.id()));
+      requireSame(additional.get(number), row, found.get(row.id()));
     }
     return found;
   }
 
-  private static void requireSame(Further teacher, Example row, @Nullable Example found) {
+  private static void requireSame(AdditionalTeacher teacher, Example row, @Nullable Example found) {
     if (found == null) {
       throw Errors.invalid(
           "row '%s' no longer has targets in the cache of teacher '%s'"
@@ -135,7 +137,7 @@ public final class JoinedReader implements TargetSource {
     }
     Map<String, Example> rows = new HashMap<>();
     long bytes = 0;
-    for (Example row : further.get(place.further()).reader().read(place.shard())) {
+    for (Example row : additional.get(place.teacher()).reader().read(place.shard())) {
       rows.put(row.id(), row);
       bytes += (long) Long.BYTES * row.length();
       bytes += row.cells().values().stream().mapToLong(cell -> cell.length).sum();
@@ -144,7 +146,7 @@ public final class JoinedReader implements TargetSource {
     held.put(place, shard);
     heldBytes += bytes;
     var oldest = held.values().iterator();
-    while (heldBytes > HELD_BYTES) {
+    while (heldBytes > MAX_HELD_BYTES) {
       heldBytes -= oldest.next().bytes();
       oldest.remove();
     }

@@ -20,7 +20,7 @@ import org.jspecify.annotations.Nullable;
  * previous row of its shard. In a cache with a window, waits for each shard.
  */
 public final class PlannedReader implements KeyedRows {
-  private static final long LOOKS_MILLIS = 200;
+  private static final long POLL_MILLIS = 200;
 
   private final CacheReader reader;
 
@@ -37,18 +37,18 @@ public final class PlannedReader implements KeyedRows {
   @Override
   public List<Example> read(int shard) throws IOException {
     await(shard);
-    return filled(reader.sound(shard), shard);
+    return replaceInvalid(reader.readRowsWithTokens(shard), shard);
   }
 
   @Override
   public List<RowKey> keys(int shard, RowKey.With with) throws IOException {
     List<@Nullable RowKey> rows = new ArrayList<>();
     for (RowKey row : reader.allKeys(shard, with)) {
-      if (row.sound()) {
-        rows.add(row.taught() ? row : null);
+      if (row.hasTokens()) {
+        rows.add(row.hasTargets() ? row : null);
       }
     }
-    return filled(rows, shard);
+    return replaceInvalid(rows, shard);
   }
 
   /**
@@ -57,7 +57,7 @@ public final class PlannedReader implements KeyedRows {
    *
    * @param rows null where a row has no targets
    */
-  static <T> List<T> filled(List<@Nullable T> rows, int shard) {
+  static <T> List<T> replaceInvalid(List<@Nullable T> rows, int shard) {
     @Nullable T before = rows.stream().filter(Objects::nonNull).findFirst().orElse(null);
     List<T> filled = new ArrayList<>(rows.size());
     for (@Nullable T row : rows) {
@@ -76,7 +76,7 @@ public final class PlannedReader implements KeyedRows {
   public void await(int shard) throws IOException {
     while (unfinished(shard, shard + 1).isPresent()) {
       try {
-        Thread.sleep(LOOKS_MILLIS);
+        Thread.sleep(POLL_MILLIS);
       } catch (InterruptedException e) {
         Thread.currentThread().interrupt();
         throw new InterruptedIOException("interrupted while waiting for shard %d".formatted(shard));

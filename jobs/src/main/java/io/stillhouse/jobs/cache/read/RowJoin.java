@@ -20,14 +20,14 @@ import org.jspecify.annotations.Nullable;
  *     other
  * @param rows number of rows of the first cache
  * @param absent keys of rows that the other lacks
- * @param untaught keys of rows that have no targets in the other
+ * @param withoutTargets keys of rows that have no targets in the other
  */
 public record RowJoin(
     List<BitSet> shards,
     List<BitSet> missing,
     long rows,
     List<String> absent,
-    List<String> untaught) {
+    List<String> withoutTargets) {
   private static final int SHOWN = 5;
   private static final String UNIQUE =
       "set corpus.id to a column of unique values, and rebuild the cache";
@@ -66,8 +66,8 @@ public record RowJoin(
     List<BitSet> shards = new ArrayList<>();
     List<BitSet> missing = new ArrayList<>();
     List<String> absent = new ArrayList<>();
-    List<String> untaught = new ArrayList<>();
-    List<String> twice = new ArrayList<>();
+    List<String> withoutTargets = new ArrayList<>();
+    List<String> duplicates = new ArrayList<>();
     List<String> otherText = new ArrayList<>();
     List<String> otherTokens = new ArrayList<>();
     Set<String> seen = new HashSet<>();
@@ -79,14 +79,14 @@ public record RowJoin(
       int row = 0;
       for (RowKey key : first.keys(shard, with)) {
         if (key != before && !seen.add(key.id())) { // the previous row replaces an invalid one
-          twice.add(key.id());
+          duplicates.add(key.id());
         }
         Place place = places.get(key.id());
         if (place == null) {
           absent.add(key.id());
           out.set(row);
-        } else if (!place.key().taught()) {
-          untaught.add(key.id());
+        } else if (!place.key().hasTargets()) {
+          withoutTargets.add(key.id());
           out.set(row);
         } else if (!place.key().sameText(key)) {
           otherText.add(key.id());
@@ -102,19 +102,20 @@ public record RowJoin(
       shards.add(within);
       missing.add(out);
     }
-    refuse(twice, "rows of cache '%s' have the same key as another row".formatted(cache), UNIQUE);
-    refuse(
+    reject(
+        duplicates, "rows of cache '%s' have the same key as another row".formatted(cache), UNIQUE);
+    reject(
         otherText,
         "rows of cache '%s' have a different text in cache '%s'".formatted(cache, otherCache),
         "the caches have different corpora: cache the first one's corpus, or set corpus.id to a"
             + " column of both");
-    refuse(
+    reject(
         otherTokens,
         "rows of cache '%s' have different token ids or masks in cache '%s', but the student compares targets of tokens"
             .formatted(cache, otherCache),
         "cache them with the same corpus.max-length and cache.seed, or use only the soft-label term"
             + " of this teacher");
-    return new RowJoin(shards, missing, rows, List.copyOf(absent), List.copyOf(untaught));
+    return new RowJoin(shards, missing, rows, List.copyOf(absent), List.copyOf(withoutTargets));
   }
 
   /**
@@ -124,25 +125,26 @@ public record RowJoin(
    */
   static Map<String, Place> places(int shards, Keys keys, String cache) throws IOException {
     Map<String, Place> places = new HashMap<>();
-    List<String> twice = new ArrayList<>();
+    List<String> duplicates = new ArrayList<>();
     for (int shard = 0; shard < shards; shard++) {
       for (RowKey key : keys.of(shard)) {
         if (places.put(key.id(), new Place(shard, key)) != null) {
-          twice.add(key.id());
+          duplicates.add(key.id());
         }
       }
     }
-    refuse(twice, "rows of cache '%s' have the same key as another row".formatted(cache), UNIQUE);
+    reject(
+        duplicates, "rows of cache '%s' have the same key as another row".formatted(cache), UNIQUE);
     return places;
   }
 
-  private static void refuse(List<String> keys, String what, String mend) {
+  private static void reject(List<String> keys, String what, String fix) {
     if (!keys.isEmpty()) {
-      throw Errors.invalid("%,d %s (%s)".formatted(keys.size(), what, shown(keys)), mend);
+      throw Errors.invalid("%,d %s (%s)".formatted(keys.size(), what, abbreviate(keys)), fix);
     }
   }
 
-  private static String shown(List<String> keys) {
+  private static String abbreviate(List<String> keys) {
     return keys.size() <= SHOWN
         ? String.join(", ", keys)
         : String.join(", ", keys.subList(0, SHOWN)) + ", …";
@@ -153,12 +155,13 @@ public record RowJoin(
     List<String> what = new ArrayList<>();
     if (!absent.isEmpty()) {
       what.add(
-          "%,d are not in cache '%s' (%s)".formatted(absent.size(), otherCache, shown(absent)));
+          "%,d are not in cache '%s' (%s)"
+              .formatted(absent.size(), otherCache, abbreviate(absent)));
     }
-    if (!untaught.isEmpty()) {
+    if (!withoutTargets.isEmpty()) {
       what.add(
           "%,d have no targets in cache '%s' (%s)"
-              .formatted(untaught.size(), otherCache, shown(untaught)));
+              .formatted(withoutTargets.size(), otherCache, abbreviate(withoutTargets)));
     }
     return what.isEmpty()
         ? ""
@@ -166,7 +169,7 @@ public record RowJoin(
   }
 
   /** Returns the largest number of the other cache's shards that hold the rows of one shard. */
-  public int mostShards() {
+  public int maxShards() {
     return shards.stream().mapToInt(BitSet::cardinality).max().orElse(0);
   }
 }

@@ -17,10 +17,11 @@ import org.jspecify.annotations.Nullable;
  * @param text digest of its text
  * @param pair digest of its second text
  * @param tokens hash of its token ids and masked positions; 0 if these were not read
- * @param sound whether it has tokens
- * @param taught whether it has targets
+ * @param hasTokens whether it has tokens
+ * @param hasTargets whether it has targets
  */
-public record RowKey(String id, Text text, Text pair, long tokens, boolean sound, boolean taught) {
+public record RowKey(
+    String id, Text text, Text pair, long tokens, boolean hasTokens, boolean hasTargets) {
   private static final int BEGINNING = 24;
 
   /**
@@ -80,14 +81,14 @@ public record RowKey(String id, Text text, Text pair, long tokens, boolean sound
    * @param invalid whether its teacher's output was not finite
    */
   static RowKey of(Object[] values, boolean invalid) {
-    boolean sound = values[1] == null;
+    boolean hasTokens = values[1] == null;
     return new RowKey(
         (String) values[0],
         Text.of((String) values[2]),
         Text.of((String) values[3]),
         values.length > 4 ? hash((byte[]) values[4], (byte[]) values[5]) : 0,
-        sound,
-        sound && !invalid);
+        hasTokens,
+        hasTokens && !invalid);
   }
 
   /** Returns whether the texts may be of the same row: equal, or truncated to different lengths. */

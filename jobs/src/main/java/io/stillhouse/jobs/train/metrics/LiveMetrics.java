@@ -42,7 +42,7 @@ public final class LiveMetrics implements AutoCloseable {
   }
 
   /** Returns whether a setting names a directory. */
-  public static boolean named(String setting) {
+  public static boolean isDirectory(String setting) {
     return !setting.isEmpty() && !setting.equals(NONE);
   }
 

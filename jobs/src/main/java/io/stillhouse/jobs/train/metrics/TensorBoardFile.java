@@ -31,7 +31,7 @@ final class TensorBoardFile implements StepWriter {
   private static final int SIMPLE_VALUE = 2;
 
   private final OutputStream out;
-  private boolean begun;
+  private boolean started;
 
   /**
    * @param out a new file, whose name must contain "tfevents"
@@ -42,13 +42,13 @@ final class TensorBoardFile implements StepWriter {
 
   @Override
   public void write(StepReport step, Instant time) throws IOException {
-    if (!begun) {
+    if (!started) {
       out.write(record(event(time, 0, event -> event.writeString(FILE_VERSION, VERSION))));
       // TensorBoard drops later steps of the files that a killed run wrote before this one.
       byte[] start = message(log -> log.writeEnum(STATUS, START));
       out.write(
           record(event(time, step.step(), event -> event.writeByteArray(SESSION_LOG, start))));
-      begun = true;
+      started = true;
     }
     byte[] scalars = scalars(StepNumbers.of(step));
     out.write(record(event(time, step.step(), event -> event.writeByteArray(SUMMARY, scalars))));

@@ -49,20 +49,20 @@ final class Pruning {
               .formatted(settings.get(Options.HEAD_IMPORTANCE), report.model()),
           "run head-importance on that model (head-importance.model)");
     }
-    requireWhole(report, source.spec(), settings.get(Options.HEAD_IMPORTANCE));
-    int own = student.distinctBlocks();
-    int count = (int) Math.round(share * own * student.heads());
-    int most = own * (student.heads() - 1);
-    if (count > most) {
+    requireComplete(report, source.spec(), settings.get(Options.HEAD_IMPORTANCE));
+    int distinctBlocks = student.distinctBlocks();
+    int count = (int) Math.round(share * distinctBlocks * student.heads());
+    int limit = distinctBlocks * (student.heads() - 1);
+    if (count > limit) {
       throw Errors.invalid(
           "student.pruned-heads is %s, which is %d of %d heads, but each of %d blocks must keep one"
-              .formatted(share, count, own * student.heads(), own),
+              .formatted(share, count, distinctBlocks * student.heads(), distinctBlocks),
           "prune at most %d, a share of %.4f"
-              .formatted(most, (double) most / (own * student.heads())));
+              .formatted(limit, (double) limit / (distinctBlocks * student.heads())));
     }
     boolean shared = source.spec().distinctBlocks() == 1;
     return PrunedHeads.least(
-        IntStream.range(0, own)
+        IntStream.range(0, distinctBlocks)
             .mapToObj(block -> report.blocks().get(shared ? 0 : blocks.get(block) - 1).importance())
             .toList(),
         count);
@@ -84,11 +84,12 @@ final class Pruning {
     return report;
   }
 
-  private static void requireWhole(HeadImportanceReport report, EncoderSpec source, String given) {
-    boolean whole =
+  private static void requireComplete(
+      HeadImportanceReport report, EncoderSpec source, String given) {
+    boolean complete =
         report.blocks().size() == source.distinctBlocks()
-            && report.blocks().stream().allMatch(block -> whole(block, source.heads()));
-    if (!whole) {
+            && report.blocks().stream().allMatch(block -> isComplete(block, source.heads()));
+    if (!complete) {
       throw Errors.invalid(
           "student.head-importance '%s' must contain a finite importance for each of %d heads in %d blocks, but lacks some or contains others"
               .formatted(given, source.heads(), source.distinctBlocks()),
@@ -96,7 +97,7 @@ final class Pruning {
     }
   }
 
-  private static boolean whole(HeadImportance block, int heads) {
+  private static boolean isComplete(HeadImportance block, int heads) {
     return block != null
         && block.importance() != null
         && block.importance().size() == heads

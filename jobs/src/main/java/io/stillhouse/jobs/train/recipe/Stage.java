@@ -67,12 +67,12 @@ public record Stage(
       values.put(Options.TRAIN_PATH.key(), to.toString());
       values.put(Options.STAGES.key(), "[]");
       String metrics = settings.get(Options.METRICS);
-      if (number < named.size() && LiveMetrics.named(metrics)) {
+      if (number < named.size() && LiveMetrics.isDirectory(metrics)) {
         values.put(Options.METRICS.key(), new Path(metrics, to.getName()).toString());
       }
       stages.add(
           new Stage(
-              Recipe.shrunk(settings.with(values)),
+              Recipe.shrink(settings.with(values)),
               Map.copyOf(values),
               named.size() > 1,
               List.copyOf(before),
@@ -92,7 +92,7 @@ public record Stage(
    * now.
    */
   public StudentRun started(StudentRun run, Storage storage) throws IOException {
-    return isFirst() ? run : run.startingFrom(start(run.name(), run.model(), storage));
+    return isFirst() ? run : run.withStart(start(run.name(), run.model(), storage));
   }
 
   /**

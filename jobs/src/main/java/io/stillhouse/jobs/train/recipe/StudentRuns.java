@@ -51,7 +51,10 @@ public final class StudentRuns {
 
   /** What a recipe needs from the cache. */
   private record Needs(
-      ModelSpec model, DistillSpec loss, StudentRun.TargetStorage kept, boolean hasBaseline) {}
+      ModelSpec model,
+      DistillSpec loss,
+      StudentRun.TargetStorage targetStorage,
+      boolean hasBaseline) {}
 
   public StudentRuns(Storage storage, TrainingCache cache) {
     this.storage = storage;
@@ -71,7 +74,8 @@ public final class StudentRuns {
    */
   public OfRecipe of(Settings recipe, boolean baseline, Stage stage) throws IOException {
     Needs needs = needs(recipe, baseline, stage);
-    Set<Column> columns = cache.requireTargets(needs.loss(), needs.kept(), needs.hasBaseline());
+    Set<Column> columns =
+        cache.requireTargets(needs.loss(), needs.targetStorage(), needs.hasBaseline());
     List<String> notes = new ArrayList<>();
     StudentRun student = student(recipe, needs, stage, notes);
     List<StudentRun> runs = new ArrayList<>(List.of(student));
@@ -82,7 +86,7 @@ public final class StudentRuns {
     }
     TrainSpec.Selection selection = selection(recipe, needs.loss());
     return new OfRecipe(
-        runs.stream().map(run -> run.selecting(selection)).toList(), columns, notes);
+        runs.stream().map(run -> run.withSelection(selection)).toList(), columns, notes);
   }
 
   private Needs needs(Settings recipe, boolean baseline, Stage stage) throws IOException {
@@ -97,7 +101,8 @@ public final class StudentRuns {
     // A student trained on labels alone is its own baseline, unless another stage makes them
     // differ.
     boolean differs = stage.hasOthers() || loss.softLabel().weight() != 0 || loss.readsLayers();
-    return new Needs(model, loss, kept(recipe, loss), baseline && cache.isLabelled() && differs);
+    return new Needs(
+        model, loss, targetStorage(recipe, loss), baseline && cache.isLabelled() && differs);
   }
 
   /**
@@ -110,10 +115,10 @@ public final class StudentRuns {
     return recipe.has(Options.CORPUS_PAIR) ? recipe : recipe.with(Map.of(key, pair));
   }
 
-  private StudentRun.TargetStorage kept(Settings recipe, DistillSpec loss) {
+  private StudentRun.TargetStorage targetStorage(Settings recipe, DistillSpec loss) {
     MlmTargets mlm = TargetRecipe.mlm(recipe, teacher);
     if (teacher.head().task() == Task.MASKED_LM && loss.softLabel().weight() != 0) {
-      TargetRecipe.requireServes(mlm, loss.softLabel());
+      TargetRecipe.requireSupports(mlm, loss.softLabel());
     }
     return new StudentRun.TargetStorage(
         mlm,
@@ -124,13 +129,13 @@ public final class StudentRuns {
       throws IOException {
     TrainSpec train = Recipe.train(recipe, 0);
     JoinedTeachers joined =
-        join.of(recipe, needs.model(), needs.loss(), needs.kept(), train, notes);
+        join.of(recipe, needs.model(), needs.loss(), needs.targetStorage(), train, notes);
     Path validation = cache.validationPath();
-    StudentRun.Paths places =
+    StudentRun.Paths paths =
         new StudentRun.Paths(
             cache.path().toString(),
             cache.teacherName(),
-            needs.kept(),
+            needs.targetStorage(),
             validation == null ? null : validation.toString(),
             storage.qualify(recipe.get(Options.TRAIN_PATH)).toString(),
             cache.reader().plan().fingerprints(),
@@ -140,19 +145,19 @@ public final class StudentRuns {
         stage.isFirst()
             ? starts.of(recipe, needs.model(), notes)
             : stage.start(name, needs.model(), storage);
-    return new StudentRun(name, needs.model(), needs.loss(), train, start, places);
+    return new StudentRun(name, needs.model(), needs.loss(), train, start, paths);
   }
 
   private StudentRun baselineOf(StudentRun student, Stage stage) throws IOException {
     String name = Baseline.name(student.name());
-    StudentRun.Paths places = student.places();
+    StudentRun.Paths paths = student.paths();
     return new StudentRun(
         name,
         student.model(),
         student.loss().baseline(),
         student.train(),
         stage.isFirst() ? student.start() : stage.start(name, student.model(), storage),
-        places.with(places.joined().withoutFurther()));
+        paths.with(paths.joined().withoutAdditional()));
   }
 
   private TrainSpec.Selection selection(Settings recipe, DistillSpec loss) throws IOException {

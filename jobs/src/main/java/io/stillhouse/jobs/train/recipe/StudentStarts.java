@@ -5,7 +5,7 @@ import io.stillhouse.config.Options;
 import io.stillhouse.config.Settings;
 import io.stillhouse.error.Errors;
 import io.stillhouse.jobs.cache.layout.TeacherFolder;
-import io.stillhouse.jobs.corpus.SameTokens;
+import io.stillhouse.jobs.corpus.TokenizerComparison;
 import io.stillhouse.jobs.corpus.WordVectorFile;
 import io.stillhouse.jobs.spark.Models;
 import io.stillhouse.jobs.storage.Storage;
@@ -141,7 +141,7 @@ final class StudentStarts {
   private void requireSameTokens(String init, HuggingFaceDirectory from) throws IOException {
     if (!tokenDifferences.containsKey(init)) { // the students of a sweep often share a start
       tokenDifferences.put(
-          init, SameTokens.difference(cache.teacher().path(), from.path(), List.of()));
+          init, TokenizerComparison.difference(cache.teacher().path(), from.path(), List.of()));
     }
     Optional<String> difference = tokenDifferences.getOrDefault(init, Optional.empty());
     if (difference.isPresent()) {

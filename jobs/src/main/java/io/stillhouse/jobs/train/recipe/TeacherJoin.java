@@ -8,14 +8,14 @@ import io.stillhouse.jobs.cache.read.CacheReader;
 import io.stillhouse.jobs.cache.read.JoinedReader;
 import io.stillhouse.jobs.cache.read.RowJoin;
 import io.stillhouse.jobs.cache.read.RowKey;
-import io.stillhouse.jobs.corpus.SameTokens;
+import io.stillhouse.jobs.corpus.TokenizerComparison;
 import io.stillhouse.jobs.storage.Storage;
 import io.stillhouse.jobs.train.student.CacheSource;
 import io.stillhouse.jobs.train.student.ColumnSelection;
 import io.stillhouse.jobs.train.student.JoinedTeachers;
 import io.stillhouse.jobs.train.student.StudentParts;
 import io.stillhouse.jobs.train.student.StudentRun;
-import io.stillhouse.recipe.FurtherTeacher;
+import io.stillhouse.recipe.AdditionalTeacher;
 import io.stillhouse.spec.DistillSpec;
 import io.stillhouse.spec.ModelSpec;
 import io.stillhouse.spec.TrainSpec;
@@ -29,7 +29,7 @@ import java.util.Optional;
 import org.apache.hadoop.fs.Path;
 
 /**
- * Finds the further teachers of recipes that share a cache, and the rows that all teachers of a
+ * Finds the additional teachers of recipes that share a cache, and the rows that all teachers of a
  * recipe have. Nothing is written.
  */
 final class TeacherJoin {
@@ -45,12 +45,14 @@ final class TeacherJoin {
     this.cache = cache;
   }
 
-  /** The requirements of one recipe on its further teachers, and the rows found missing so far. */
+  /**
+   * The requirements of one recipe on its additional teachers, and the rows found missing so far.
+   */
   private record Request(
       Settings recipe,
       ModelSpec student,
       DistillSpec loss,
-      StudentRun.TargetStorage kept,
+      StudentRun.TargetStorage targetStorage,
       TrainSpec train,
       List<String> notes,
       Missing missing) {}
@@ -69,10 +71,10 @@ final class TeacherJoin {
   }
 
   /**
-   * Joins the caches of a recipe's further teachers.
+   * Joins the caches of a recipe's additional teachers.
    *
    * @param loss the loss with respect to the first teacher
-   * @param kept how targets are stored according to the recipe
+   * @param targetStorage how targets are stored according to the recipe
    * @param notes receives notes for the user
    * @throws io.stillhouse.error.StillhouseException if a teacher cannot be combined with the first,
    *     or if its cache lacks a column or rows that may not be left out
@@ -81,21 +83,21 @@ final class TeacherJoin {
       Settings recipe,
       ModelSpec student,
       DistillSpec loss,
-      StudentRun.TargetStorage kept,
+      StudentRun.TargetStorage targetStorage,
       TrainSpec train,
       List<String> notes)
       throws IOException {
-    List<FurtherTeacher> named = FurtherTeacher.of(recipe);
+    List<AdditionalTeacher> named = AdditionalTeacher.of(recipe);
     if (named.isEmpty()) {
       return JoinedTeachers.NONE;
     }
     Missing missing = new Missing(new ArrayList<>(), new ArrayList<>());
-    Request request = new Request(recipe, student, loss, kept, train, notes, missing);
+    Request request = new Request(recipe, student, loss, targetStorage, train, notes, missing);
     Map<List<Object>, String> known = new HashMap<>();
     known.put(
         List.of(cache.path(), recipe.get(Options.TEACHER_NAME)), "the recipe's first teacher");
-    List<JoinedTeachers.FurtherTeacher> further = new ArrayList<>();
-    for (FurtherTeacher each : named) {
+    List<JoinedTeachers.AdditionalTeacher> additional = new ArrayList<>();
+    for (AdditionalTeacher each : named) {
       Path path =
           storage.requireExisting("cache of teacher '%s'".formatted(each.name()), each.cache());
       String other = known.putIfAbsent(List.of(path, each.teacher()), "'" + each.name() + "'");
@@ -104,14 +106,14 @@ final class TeacherJoin {
             "teacher '%s' in loss.teachers is %s (cache '%s')".formatted(each.name(), other, path),
             "set another cache or teacher, or remove it and change the other's weight");
       }
-      further.add(joined(request, each, path));
+      additional.add(joined(request, each, path));
     }
     requireRows(request);
-    return new JoinedTeachers(recipe.get(Options.TEACHER_WEIGHT), further, missing.rows());
+    return new JoinedTeachers(recipe.get(Options.TEACHER_WEIGHT), additional, missing.rows());
   }
 
-  private JoinedTeachers.FurtherTeacher joined(Request request, FurtherTeacher each, Path path)
-      throws IOException {
+  private JoinedTeachers.AdditionalTeacher joined(
+      Request request, AdditionalTeacher each, Path path) throws IOException {
     CacheReader reader = CacheReader.open(storage, path, each.teacher(), List.of());
     HuggingFaceDirectory teacher = reader.teacher();
     DistillSpec loss =
@@ -125,12 +127,13 @@ final class TeacherJoin {
     requireNoWindow(path, reader);
     List<String> tokenTerms = each.tokenTerms(request.recipe(), request.student().head().task());
     requireSameTokens(each, teacher, tokenTerms);
-    reader.with(ColumnSelection.of(loss, teacher.spec(), request.kept(), reader::has).columns());
+    reader.with(
+        ColumnSelection.of(loss, teacher.spec(), request.targetStorage(), reader::has).columns());
     JoinedReader.Tokens tokens =
         tokenTerms.isEmpty() ? JoinedReader.Tokens.ANY : JoinedReader.Tokens.SAME;
     RowJoin join = join(request.train(), path, each.teacher(), reader, tokens);
     note(request, path, join);
-    return new JoinedTeachers.FurtherTeacher(
+    return new JoinedTeachers.AdditionalTeacher(
         each.name(),
         new CacheSource(path.toString(), each.teacher(), reader.plan().fingerprints()),
         tokens,
@@ -144,17 +147,17 @@ final class TeacherJoin {
     if (!words.isEmpty()) {
       request.missing().add(words, join.missing());
     }
-    if (join.mostShards() > FEW_SHARDS) {
+    if (join.maxShards() > FEW_SHARDS) {
       request
           .notes()
           .add(
               "the rows of one shard of '%s' are spread over up to %d shards of '%s', which are read again for each; to avoid this, cache the corpus with the same cache.seed and cache.shard-tokens for both"
-                  .formatted(cache.path(), join.mostShards(), path));
+                  .formatted(cache.path(), join.maxShards(), path));
     }
   }
 
-  private static void requireNoWindow(Path cache, CacheReader of) {
-    if (of.plan().window() != null) {
+  private static void requireNoWindow(Path cache, CacheReader reader) {
+    if (reader.plan().window() != null) {
       throw Errors.invalid(
           "cache '%s' has a window, but loss.teachers joins complete caches".formatted(cache),
           "create it with %s=0".formatted(Options.CACHE_WINDOW.key()));
@@ -162,17 +165,17 @@ final class TeacherJoin {
   }
 
   private void requireSameTokens(
-      FurtherTeacher each, HuggingFaceDirectory from, List<String> ofTokens) throws IOException {
-    Optional<String> how =
+      AdditionalTeacher each, HuggingFaceDirectory from, List<String> ofTokens) throws IOException {
+    Optional<String> difference =
         ofTokens.isEmpty()
             ? Optional.empty()
-            : SameTokens.difference(cache.teacher().path(), from.path(), List.of());
-    if (how.isPresent()) {
+            : TokenizerComparison.difference(cache.teacher().path(), from.path(), List.of());
+    if (difference.isPresent()) {
       throw Errors.invalid(
           "teacher '%s' in loss.teachers has a different tokenizer than the first teacher (%s), but %s compare%s targets token by token"
               .formatted(
                   each.name(),
-                  how.get(),
+                  difference.get(),
                   String.join(", ", ofTokens),
                   ofTokens.size() == 1 ? "s" : ""),
           "remove these from its terms; only task logits and first-token-mse allow different "
@@ -181,9 +184,9 @@ final class TeacherJoin {
   }
 
   private RowJoin join(
-      TrainSpec train, Path its, String name, CacheReader other, JoinedReader.Tokens tokens)
+      TrainSpec train, Path path, String name, CacheReader other, JoinedReader.Tokens tokens)
       throws IOException {
-    List<Object> key = List.of(train.batching().order(), its, name, tokens);
+    List<Object> key = List.of(train.batching().order(), path, name, tokens);
     RowJoin join = joins.get(key);
     if (join == null) {
       join =
@@ -191,7 +194,7 @@ final class TeacherJoin {
               StudentParts.inOrder(cache.reader(), train),
               cache.path().toString(),
               other,
-              its.toString(),
+              path.toString(),
               tokens == JoinedReader.Tokens.SAME ? RowKey.With.TEXT_AND_TOKENS : RowKey.With.TEXT);
       joins.put(key, join);
     }

@@ -139,11 +139,12 @@ public final class TrainingCache {
 
   /** Returns the tensor columns that a student reads; its baseline reads none. */
   public Set<Column> columns(StudentRun run) {
-    return columns(reader, run.loss(), run.places().kept());
+    return columns(reader, run.loss(), run.paths().targetStorage());
   }
 
-  private Set<Column> columns(CacheReader rows, DistillSpec loss, StudentRun.TargetStorage kept) {
-    return ColumnSelection.of(loss, teacher.spec(), kept, rows::has).columns();
+  private Set<Column> columns(
+      CacheReader rows, DistillSpec loss, StudentRun.TargetStorage targetStorage) {
+    return ColumnSelection.of(loss, teacher.spec(), targetStorage, rows::has).columns();
   }
 
   /**
@@ -167,9 +168,10 @@ public final class TrainingCache {
    * @return the tensor columns that the student reads
    * @throws io.stillhouse.error.StillhouseException naming the columns or labels that are missing
    */
-  Set<Column> requireTargets(DistillSpec loss, StudentRun.TargetStorage kept, boolean hasBaseline)
+  Set<Column> requireTargets(
+      DistillSpec loss, StudentRun.TargetStorage targetStorage, boolean hasBaseline)
       throws IOException {
-    Set<Column> columns = columns(reader, loss, kept);
+    Set<Column> columns = columns(reader, loss, targetStorage);
     reader.with(columns);
     boolean learnsLabels = loss.hardLabel() != 0;
     if (learnsLabels && !labelled) {
@@ -186,7 +188,7 @@ public final class TrainingCache {
             "cache these rows with corpus.label, or set loss.hard-label.weight=0 and"
                 + " train.baseline=false");
       }
-      validation.with(columns(validation, loss, kept));
+      validation.with(columns(validation, loss, targetStorage));
     }
     return columns;
   }

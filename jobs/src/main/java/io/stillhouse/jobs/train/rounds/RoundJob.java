@@ -121,7 +121,7 @@ public final class RoundJob {
         requireSomeFinite();
         Map<String, LazyTensor> state = new LinkedHashMap<>(weights.named(Checkpoint.PARAMETER));
         state.putAll(velocity.named(Checkpoint.VELOCITY));
-        checkpointing.then(
+        checkpointing.submit(
             () -> {
               Checkpoint.publish(store, run.fingerprint(), schedule.stepsAfter(round + 1), state);
               deleteMomentsBefore(round);

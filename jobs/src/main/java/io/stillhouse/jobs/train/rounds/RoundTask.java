@@ -52,12 +52,13 @@ final class RoundTask {
   /**
    * A message to the reduce side.
    *
-   * @param part the worker's part of a piece, or null if this is a report
+   * @param delta the worker's part of a piece, or null if this is a report
    * @param tokens in a report, the number of tokens that the worker was trained on, or 0 if its
    *     difference was not finite
    * @param reports in a report, the worker's steps
    */
-  record Delivery(int worker, OuterStep.@Nullable Part part, long tokens, List<StepReport> reports)
+  record Delivery(
+      int worker, OuterStep.@Nullable WorkerDelta delta, long tokens, List<StepReport> reports)
       implements Serializable {}
 
   /**
@@ -112,8 +113,8 @@ final class RoundTask {
     long tokens = difference == null ? 0 : result.tokens();
     deliveries.add(new Tuple2<>(REPORT, new Delivery(worker, null, tokens, result.reports())));
     for (int piece = 0; difference != null && piece < difference.length; piece++) {
-      OuterStep.Part part = new OuterStep.Part(worker, tokens, difference[piece]);
-      deliveries.add(new Tuple2<>(piece, new Delivery(worker, part, 0, List.of())));
+      OuterStep.WorkerDelta delta = new OuterStep.WorkerDelta(worker, tokens, difference[piece]);
+      deliveries.add(new Tuple2<>(piece, new Delivery(worker, delta, 0, List.of())));
     }
     return deliveries;
   }
@@ -144,16 +145,16 @@ final class RoundTask {
 
   /** Returns the mean of one piece, or the reports of all workers; this is the reduce side. */
   static Summed sum(Iterable<Delivery> deliveries, TrainSpec.Delta dtype) {
-    List<OuterStep.Part> parts = new ArrayList<>();
+    List<OuterStep.WorkerDelta> deltas = new ArrayList<>();
     List<Delivery> reports = new ArrayList<>();
     for (Delivery delivery : deliveries) {
-      if (delivery.part() != null) {
-        parts.add(delivery.part());
+      if (delivery.delta() != null) {
+        deltas.add(delivery.delta());
       } else {
         reports.add(delivery);
       }
     }
-    return new Summed(parts.isEmpty() ? null : OuterStep.mean(parts, dtype), reports);
+    return new Summed(deltas.isEmpty() ? null : OuterStep.mean(deltas, dtype), reports);
   }
 
   /** A piece's mean difference, or the workers' reports. */

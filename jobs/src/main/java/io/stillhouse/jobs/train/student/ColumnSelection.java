@@ -23,22 +23,22 @@ public record ColumnSelection(Set<Column> columns, Set<String> teacherTensors) {
   /**
    * Selects the columns and weights for a loss.
    *
-   * @param kept how targets are stored according to the recipe
+   * @param targetStorage how targets are stored according to the recipe
    * @param stored whether the cache has a column; a stored column is read even if the recipe would
    *     not store it
    */
   public static ColumnSelection of(
       DistillSpec loss,
       EncoderSpec teacher,
-      StudentRun.TargetStorage kept,
+      StudentRun.TargetStorage targetStorage,
       Predicate<Column> stored) {
     ColumnSelection reads = new ColumnSelection(new LinkedHashSet<>(), new LinkedHashSet<>());
     if (loss.softLabel().weight() != 0) {
-      reads.softLabels(loss, teacher, kept.mlm());
+      reads.softLabels(loss, teacher, targetStorage.mlm());
     }
     loss.studentHidden()
         .forEach(layer -> reads.hidden(loss.layerMap().get(layer), teacher, stored));
-    Scores scores = new Scores(kept.scores(), teacher, stored);
+    Scores scores = new Scores(targetStorage.scores(), teacher, stored);
     for (int studentBlock : loss.scoreBlocks()) {
       int block = loss.layerMap().get(studentBlock);
       if (!reads.stored(Targets.attention(block), block, scores)) {
@@ -60,14 +60,14 @@ public record ColumnSelection(Set<Column> columns, Set<String> teacherTensors) {
   }
 
   /** How the recipe stores scores, the teacher, and whether the cache has a column. */
-  private record Scores(StudentRun.Scores kept, EncoderSpec teacher, Predicate<Column> stored) {}
+  private record Scores(StudentRun.Scores origin, EncoderSpec teacher, Predicate<Column> stored) {}
 
   /** Adds the column of a block's scores or value relations, or returns false to derive them. */
   private boolean stored(Column column, int block, Scores scores) {
     boolean derivable = block == 1 || scores.stored().test(Targets.hidden(block - 1));
     boolean there = scores.stored().test(column);
     boolean reads =
-        (scores.kept() == StudentRun.Scores.STORED && !(derivable && !there))
+        (scores.origin() == StudentRun.Scores.STORED && !(derivable && !there))
             || (there && !derivable);
     if (reads) {
       columns.add(column);

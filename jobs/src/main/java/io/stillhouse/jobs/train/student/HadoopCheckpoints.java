@@ -58,13 +58,13 @@ public final class HadoopCheckpoints implements CheckpointStore {
       return Optional.empty();
     }
     Path newest = all.get(all.size() - 1);
-    History whole = History.empty();
+    History merged = History.empty();
     for (Path part : sorted(new Path(directory, HISTORY), "step-\\d+\\.json")) {
       if (step(part) <= step(newest)) { // later ones belong to an unfinished checkpoint
-        whole.add(LINE.fromJson(storage.readText(part), History.class));
+        merged.add(LINE.fromJson(storage.readText(part), History.class));
       }
     }
-    history.replaceBy(whole);
+    history.replaceBy(merged);
     written();
     return Optional.of(storage.local(newest));
   }

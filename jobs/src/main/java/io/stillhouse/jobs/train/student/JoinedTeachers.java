@@ -9,25 +9,26 @@ import java.util.List;
 import org.jspecify.annotations.Nullable;
 
 /**
- * The further teachers of a student, and the rows that all of its teachers have.
+ * The additional teachers of a student, and the rows that all of its teachers have.
  *
  * @param weight the weight of the first teacher, whose targets are in the student's own cache
- * @param further the further teachers, in the recipe's order
+ * @param additional the additional teachers, in the recipe's order
  * @param leftOut for each shard of the student's cache, the positions of the rows that are not
  *     trained on; empty if all are
  */
-public record JoinedTeachers(double weight, List<FurtherTeacher> further, List<BitSet> leftOut)
+public record JoinedTeachers(
+    double weight, List<AdditionalTeacher> additional, List<BitSet> leftOut)
     implements Serializable {
   /** A single teacher, with all of its rows. */
   public static final JoinedTeachers NONE = new JoinedTeachers(1, List.of(), List.of());
 
   public JoinedTeachers {
-    further = List.copyOf(further);
+    additional = List.copyOf(additional);
     leftOut = List.copyOf(leftOut);
   }
 
   /**
-   * A further teacher whose cache was found and joined.
+   * An additional teacher whose cache was found and joined.
    *
    * @param name the name of the teacher in the recipe
    * @param source its targets
@@ -37,7 +38,7 @@ public record JoinedTeachers(double weight, List<FurtherTeacher> further, List<B
    * @param shards for each shard of the student's cache, the shards of the source that hold its
    *     rows
    */
-  public record FurtherTeacher(
+  public record AdditionalTeacher(
       String name,
       CacheSource source,
       JoinedReader.Tokens tokens,
@@ -45,24 +46,24 @@ public record JoinedTeachers(double weight, List<FurtherTeacher> further, List<B
       DistillSpec loss,
       List<BitSet> shards)
       implements Serializable {
-    public FurtherTeacher {
+    public AdditionalTeacher {
       shards = List.copyOf(shards);
     }
   }
 
   /** Returns the weights and losses of all teachers. */
   Teachers teachers() {
-    return further.isEmpty()
-        ? Teachers.ALONE
+    return additional.isEmpty()
+        ? Teachers.SINGLE
         : new Teachers(
             weight,
-            further.stream()
-                .map(each -> new Teachers.Further(each.weight(), each.loss()))
+            additional.stream()
+                .map(each -> new Teachers.Additional(each.weight(), each.loss()))
                 .toList());
   }
 
   /** Returns the same rows with the targets of the first teacher alone. */
-  public JoinedTeachers withoutFurther() {
+  public JoinedTeachers withoutAdditional() {
     return leftOut.isEmpty() ? NONE : new JoinedTeachers(1, List.of(), leftOut);
   }
 
@@ -78,6 +79,6 @@ public record JoinedTeachers(double weight, List<FurtherTeacher> further, List<B
   }
 
   private List<List<Object>> sources() {
-    return further.stream().map(each -> List.<Object>of(each.source(), each.tokens())).toList();
+    return additional.stream().map(each -> List.<Object>of(each.source(), each.tokens())).toList();
   }
 }

@@ -42,11 +42,11 @@ final class StudentFingerprint {
     all.put("version", VERSION);
     all.put("model", model(run.model()));
     all.put("loss", loss(run.loss()));
-    all.put("train", train(run.train(), run.places().validation()));
+    all.put("train", train(run.train(), run.paths().validation()));
     all.put("start", start(run.start()));
-    all.put("targets", targets(run.places().kept()));
-    all.put("cache", run.places().cacheFingerprints());
-    all.put("teachers", teachers(run.places().joined()));
+    all.put("targets", targets(run.paths().targetStorage()));
+    all.put("cache", run.paths().cacheFingerprints());
+    all.put("teachers", teachers(run.paths().joined()));
     return CanonicalJson.write(all);
   }
 
@@ -187,12 +187,12 @@ final class StudentFingerprint {
     json.put("directory", start.directory());
     json.put("blocks", start.blocks());
     json.put("pruned-heads", start.pruned().blocks());
-    json.put("student", start.made());
+    json.put("student", start.sourceFingerprint());
     return json;
   }
 
-  private static Map<String, Object> targets(StudentRun.TargetStorage kept) {
-    MlmTargets mlm = kept.mlm();
+  private static Map<String, Object> targets(StudentRun.TargetStorage storage) {
+    MlmTargets mlm = storage.mlm();
     return Map.of(
         "mlm",
         Map.of(
@@ -201,12 +201,12 @@ final class StudentFingerprint {
             "temperatures", mlm.temperatures(),
             "positions", word(mlm.positions())),
         "scores",
-        word(kept.scores()));
+        word(storage.scores()));
   }
 
   private static Map<String, Object> teachers(JoinedTeachers joined) {
-    List<Map<String, Object>> further =
-        joined.further().stream()
+    List<Map<String, Object>> additional =
+        joined.additional().stream()
             .<Map<String, Object>>map(
                 each ->
                     Map.of(
@@ -218,7 +218,7 @@ final class StudentFingerprint {
         "weight",
         joined.weight(),
         "further",
-        further,
+        additional,
         "rows-left-out",
         joined.leftOut().stream().map(StudentFingerprint::positions).toList());
   }

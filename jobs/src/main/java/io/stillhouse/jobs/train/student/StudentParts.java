@@ -51,7 +51,7 @@ public final class StudentParts {
   private final StudentRun run;
   private final Storage storage;
   private final TeacherTargets first;
-  private final List<TeacherTargets> further;
+  private final List<TeacherTargets> additional;
   private @Nullable TeacherTargets validation;
 
   /**
@@ -63,22 +63,22 @@ public final class StudentParts {
   public StudentParts(StudentRun run, Storage storage) throws IOException {
     this.run = run;
     this.storage = storage;
-    this.first = open(run.places().source(), run.loss());
-    this.further = new ArrayList<>();
-    for (JoinedTeachers.FurtherTeacher each : run.places().joined().further()) {
-      further.add(open(each.source(), each.loss()));
+    this.first = open(run.paths().source(), run.loss());
+    this.additional = new ArrayList<>();
+    for (JoinedTeachers.AdditionalTeacher each : run.paths().joined().additional()) {
+      additional.add(open(each.source(), each.loss()));
     }
   }
 
   private TeacherTargets open(CacheSource source, DistillSpec loss) throws IOException {
-    return TeacherTargets.of(source.open(storage, run), loss, run.places().kept());
+    return TeacherTargets.of(source.open(storage, run), loss, run.paths().targetStorage());
   }
 
   public Trainer.Setup setup() {
     return new Trainer.Setup(
         run.model(),
         run.loss(),
-        run.places().joined().teachers(),
+        run.paths().joined().teachers(),
         run.train(),
         run.start().pruned(),
         run.fingerprint());
@@ -93,21 +93,22 @@ public final class StudentParts {
    * Returns the rows as {@link #source()} does, with the given columns, which other students of the
    * same teachers may read as well.
    *
-   * @param columns the columns of each teacher, the first before the further ones
+   * @param columns the columns of each teacher, the first before the additional ones
    */
   public TargetSource source(List<Set<Column>> columns) throws IOException {
-    KeyedRows own = inOrder(first.reader().with(columns.get(0)), run.train());
-    JoinedTeachers joined = run.places().joined();
+    KeyedRows firstRows = inOrder(first.reader().with(columns.get(0)), run.train());
+    JoinedTeachers joined = run.paths().joined();
     if (joined.equals(JoinedTeachers.NONE)) {
-      return own;
+      return firstRows;
     }
-    List<JoinedReader.Further> others = new ArrayList<>();
-    for (int number = 0; number < further.size(); number++) {
-      JoinedTeachers.FurtherTeacher each = joined.further().get(number);
-      CacheReader reader = further.get(number).reader().with(columns.get(number + 1));
-      others.add(new JoinedReader.Further(each.name(), reader, each.shards(), each.tokens()));
+    List<JoinedReader.AdditionalTeacher> others = new ArrayList<>();
+    for (int number = 0; number < additional.size(); number++) {
+      JoinedTeachers.AdditionalTeacher each = joined.additional().get(number);
+      CacheReader reader = additional.get(number).reader().with(columns.get(number + 1));
+      others.add(
+          new JoinedReader.AdditionalTeacher(each.name(), reader, each.shards(), each.tokens()));
     }
-    return new JoinedReader(own, others, joined.leftOut());
+    return new JoinedReader(firstRows, others, joined.leftOut());
   }
 
   /** Returns a cache's rows in the order of shards that a training with one teacher reads. */
@@ -118,7 +119,7 @@ public final class StudentParts {
   /** Returns the number of rows that a student is trained on in an epoch. */
   public static long rows(CacheReader reader, StudentRun run) {
     List<Integer> all = inOrder(reader, run.train()).shardRows();
-    return JoinedReader.remaining(all, run.places().joined().leftOut()).stream()
+    return JoinedReader.remaining(all, run.paths().joined().leftOut()).stream()
         .mapToLong(Integer::longValue)
         .sum();
   }
@@ -138,9 +139,9 @@ public final class StudentParts {
     return ofAllTeachers(ColumnSelection::teacherTensors);
   }
 
-  private <T> List<T> ofAllTeachers(Function<ColumnSelection, T> what) {
-    return Stream.concat(Stream.of(first), further.stream())
-        .map(targets -> what.apply(targets.selection()))
+  private <T> List<T> ofAllTeachers(Function<ColumnSelection, T> selector) {
+    return Stream.concat(Stream.of(first), additional.stream())
+        .map(targets -> selector.apply(targets.selection()))
         .toList();
   }
 
@@ -161,13 +162,14 @@ public final class StudentParts {
   private TeacherTargets validation(String cache) throws IOException {
     TeacherTargets opened = validation;
     if (opened == null) {
-      CacheReader reader = TaskCaches.open(storage, new Path(cache), run.places().teacher());
+      CacheReader reader = TaskCaches.open(storage, new Path(cache), run.paths().teacher());
       // It was created with the same teacher, so the student's own cache provides the weights.
       opened =
           new TeacherTargets(
               reader,
               teacher(),
-              ColumnSelection.of(run.loss(), teacher().spec(), run.places().kept(), reader::has));
+              ColumnSelection.of(
+                  run.loss(), teacher().spec(), run.paths().targetStorage(), reader::has));
       validation = opened;
     }
     return opened;
@@ -253,25 +255,25 @@ public final class StudentParts {
   }
 
   private String teacherDirectory() {
-    return TeacherFolder.model(new Path(run.places().cache()), run.places().teacher()).toString();
+    return TeacherFolder.model(new Path(run.paths().cache()), run.paths().teacher()).toString();
   }
 
   /** Loads the teachers' weights that rebuild targets of the caches; no others are read. */
   public TeacherParts teacherParts(NDManager manager) throws IOException {
-    MlmTargets mlm = run.places().kept().mlm();
-    TeacherParts own = first.parts(manager, mlm);
-    if (further.isEmpty()) {
-      return own;
+    MlmTargets mlm = run.paths().targetStorage().mlm();
+    TeacherParts firstParts = first.parts(manager, mlm);
+    if (additional.isEmpty()) {
+      return firstParts;
     }
     List<TeacherParts> others = new ArrayList<>();
-    for (TeacherTargets targets : further) {
+    for (TeacherTargets targets : additional) {
       others.add(targets.parts(manager, mlm));
     }
-    return new TeacherParts(own.encoder(), own.mlm(), others);
+    return new TeacherParts(firstParts.encoder(), firstParts.mlm(), others);
   }
 
   /** Loads the first teacher's weights that rebuild targets of the validation rows. */
   TeacherParts validationParts(NDManager manager, String cache) throws IOException {
-    return validation(cache).parts(manager, run.places().kept().mlm());
+    return validation(cache).parts(manager, run.paths().targetStorage().mlm());
   }
 }

@@ -20,10 +20,10 @@ import org.jspecify.annotations.Nullable;
  * @param loss what it learns
  * @param train how it is trained
  * @param start where its initial weights come from
- * @param places where its inputs and outputs are
+ * @param paths where its inputs and outputs are
  */
 public record StudentRun(
-    String name, ModelSpec model, DistillSpec loss, TrainSpec train, Start start, Paths places)
+    String name, ModelSpec model, DistillSpec loss, TrainSpec train, Start start, Paths paths)
     implements Serializable {
 
   /**
@@ -33,11 +33,14 @@ public record StudentRun(
    *     teacher's directory, whose word vectors it takes, or a file of word vectors
    * @param blocks the block of that model, counted from 1, for each student block
    * @param pruned the student's heads that are left out
-   * @param made the fingerprint of the student in that directory, or "" if it was not trained by
-   *     Stillhouse; students trained by different recipes are different starts
+   * @param sourceFingerprint the fingerprint of the student in that directory, or "" if it was not
+   *     trained by Stillhouse; students trained by different recipes are different starts
    */
   public record Start(
-      @Nullable String directory, List<Integer> blocks, PrunedHeads pruned, String made)
+      @Nullable String directory,
+      List<Integer> blocks,
+      PrunedHeads pruned,
+      String sourceFingerprint)
       implements Serializable {
     public Start {
       blocks = List.copyOf(blocks); // a sublist is not serializable
@@ -74,7 +77,7 @@ public record StudentRun(
   /** How targets are stored according to the recipe. */
   public record TargetStorage(MlmTargets mlm, Scores scores) implements Serializable {
     /** The storage of a student that learns from labels alone. */
-    public static final TargetStorage NOTHING = new TargetStorage(MlmTargets.NONE, Scores.DERIVED);
+    public static final TargetStorage NONE = new TargetStorage(MlmTargets.NONE, Scores.DERIVED);
   }
 
   /**
@@ -82,16 +85,16 @@ public record StudentRun(
    *
    * @param cache the cache that contains the targets
    * @param teacher the recipe's {@code teacher.name}, whose targets are read
-   * @param kept how the targets are stored in the cache
+   * @param targetStorage how the targets are stored in the cache
    * @param validation a cache of validation rows, or null
    * @param students the directory of all students
    * @param cacheFingerprints the fingerprints of the cache's plan
-   * @param joined the further teachers and the rows that all teachers have
+   * @param joined the additional teachers and the rows that all teachers have
    */
   public record Paths(
       String cache,
       String teacher,
-      TargetStorage kept,
+      TargetStorage targetStorage,
       @Nullable String validation,
       String students,
       Map<String, String> cacheFingerprints,
@@ -101,16 +104,24 @@ public record StudentRun(
     public Paths(
         String cache,
         String teacher,
-        TargetStorage kept,
+        TargetStorage targetStorage,
         @Nullable String validation,
         String students,
         Map<String, String> cacheFingerprints) {
-      this(cache, teacher, kept, validation, students, cacheFingerprints, JoinedTeachers.NONE);
+      this(
+          cache,
+          teacher,
+          targetStorage,
+          validation,
+          students,
+          cacheFingerprints,
+          JoinedTeachers.NONE);
     }
 
     /** Returns a copy that also reads the given caches. */
     public Paths with(JoinedTeachers others) {
-      return new Paths(cache, teacher, kept, validation, students, cacheFingerprints, others);
+      return new Paths(
+          cache, teacher, targetStorage, validation, students, cacheFingerprints, others);
     }
 
     CacheSource source() {
@@ -119,27 +130,27 @@ public record StudentRun(
   }
 
   /** Returns a copy with the given number of threads, unless the recipe sets it. */
-  public StudentRun orThreads(int threads) {
+  public StudentRun withDefaultThreads(int threads) {
     return train.run().threads() != 0 ? this : with(train.withThreads(threads));
   }
 
   /** Returns a copy with the given selection of weights. */
-  public StudentRun selecting(TrainSpec.Selection selection) {
+  public StudentRun withSelection(TrainSpec.Selection selection) {
     return with(train.withSelection(selection));
   }
 
   /** Returns a copy with another start. */
-  public StudentRun startingFrom(Start other) {
-    return new StudentRun(name, model, loss, train, other, places);
+  public StudentRun withStart(Start other) {
+    return new StudentRun(name, model, loss, train, other, paths);
   }
 
   private StudentRun with(TrainSpec other) {
-    return new StudentRun(name, model, loss, other, start, places);
+    return new StudentRun(name, model, loss, other, start, paths);
   }
 
   /** Returns the directory of the finished student. */
   public Path directory() {
-    return new Path(places.students(), name);
+    return new Path(paths.students(), name);
   }
 
   /**
@@ -147,7 +158,7 @@ public record StudentRun(
    * finished.
    */
   public Path checkpoints() {
-    return new Path(places.students(), "_checkpoints/" + name);
+    return new Path(paths.students(), "_checkpoints/" + name);
   }
 
   /**

@@ -22,13 +22,14 @@ record TeacherTargets(CacheReader reader, HuggingFaceDirectory teacher, ColumnSe
    * Selects what a student reads.
    *
    * @param loss what the student learns from this teacher
-   * @param kept how targets are stored according to the recipe
+   * @param targetStorage how targets are stored according to the recipe
    */
-  static TeacherTargets of(CacheReader reader, DistillSpec loss, StudentRun.TargetStorage kept)
+  static TeacherTargets of(
+      CacheReader reader, DistillSpec loss, StudentRun.TargetStorage targetStorage)
       throws IOException {
     HuggingFaceDirectory teacher = reader.teacher();
     return new TeacherTargets(
-        reader, teacher, ColumnSelection.of(loss, teacher.spec(), kept, reader::has));
+        reader, teacher, ColumnSelection.of(loss, teacher.spec(), targetStorage, reader::has));
   }
 
   /** Loads only the weights that rebuild targets that are not stored. */

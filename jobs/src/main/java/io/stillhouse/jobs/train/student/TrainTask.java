@@ -42,7 +42,7 @@ public final class TrainTask implements AutoCloseable {
   private final History history = History.empty();
   private @Nullable Opened opened;
   private @Nullable Map<String, NDArray> weights;
-  private TrainSpec.@Nullable Chosen chosen;
+  private TrainSpec.@Nullable KeptStep keptStep;
 
   /** The open caches and tensors of a running training. */
   private record Opened(StudentParts parts, TrainingWindow window, NDManager manager) {}
@@ -64,7 +64,7 @@ public final class TrainTask implements AutoCloseable {
       Optional<TrainedStudent> before = TrainedStudent.finished(storage, run);
       if (before.isPresent()) {
         LOG.info("student '{}' is already trained ({})", run.name(), run.directory());
-        tidy(TrainingWindow.open(run, storage));
+        cleanUp(TrainingWindow.open(run, storage));
         return before.get();
       }
       open();
@@ -77,7 +77,7 @@ public final class TrainTask implements AutoCloseable {
         while (training.step()) {
           // the listener receives every step
         }
-        chosen = training.chosen();
+        keptStep = training.keptStep();
       }
       return publish();
     } finally {
@@ -121,7 +121,7 @@ public final class TrainTask implements AutoCloseable {
         source,
         opened().window().acknowledging(new HadoopCheckpoints(storage, run.checkpoints(), history)),
         this::record,
-        run.train().selection().keep() == TrainSpec.Keep.BEST ? this::worth : null);
+        run.train().selection().keep() == TrainSpec.Keep.BEST ? this::selectionScore : null);
   }
 
   private void logBegin() {
@@ -150,16 +150,16 @@ public final class TrainTask implements AutoCloseable {
   }
 
   /** Returns the result so far, with measurements on the validation rows. */
-  public TrainedStudent measured() throws IOException {
-    return soFar(validation());
+  public TrainedStudent measuredResult() throws IOException {
+    return partialResult(validation());
   }
 
   /** Returns the result so far. */
-  public TrainedStudent soFar() {
-    return soFar(Map.of());
+  public TrainedStudent partialResult() {
+    return partialResult(Map.of());
   }
 
-  private TrainedStudent soFar(Map<String, Double> validation) {
+  private TrainedStudent partialResult(Map<String, Double> validation) {
     List<StepReport> steps = history.steps();
     return new TrainedStudent(
         run.name(),
@@ -170,8 +170,8 @@ public final class TrainTask implements AutoCloseable {
             run.start().pruned().isEmpty() ? null : run.start().pruned().blocks()),
         new TrainedStudent.Training(
             steps.isEmpty() ? 0 : steps.get(steps.size() - 1).step(),
-            chosen,
-            run.places().joined().rowsLeftOut()),
+            keptStep,
+            run.paths().joined().rowsLeftOut()),
         new TrainedStudent.Losses(
             mean(0, tenth()), mean(steps.size() - tenth(), steps.size()), validation),
         speed());
@@ -179,19 +179,21 @@ public final class TrainTask implements AutoCloseable {
 
   /** Measures the terms on the validation rows, the weighted sum of the terms, and the metrics. */
   private Map<String, Double> validation() throws IOException {
-    String cache = run.places().validation();
+    String cache = run.paths().validation();
     return cache == null ? Map.of() : validation(cache, weights());
   }
 
-  private Map<String, Double> validation(String cache, Map<String, NDArray> of) throws IOException {
+  private Map<String, Double> validation(String cache, Map<String, NDArray> weights)
+      throws IOException {
     StudentParts parts = opened().parts();
     Validation.Measured measured;
     try (NDManager scope = opened().manager().newSubManager()) {
       measured =
           new Validation(parts.setup(), parts.validationRows(cache))
-              .measure(scope, of, parts.validationParts(scope, cache));
+              .measure(scope, weights, parts.validationParts(scope, cache));
     }
-    DistillLoss loss = new DistillLoss(run.loss(), ModelFactory.predictor(run.model(), of), of);
+    DistillLoss loss =
+        new DistillLoss(run.loss(), ModelFactory.predictor(run.model(), weights), weights);
     Map<String, Double> named = new LinkedHashMap<>();
     named.put("loss", 0.0);
     measured
@@ -206,9 +208,9 @@ public final class TrainTask implements AutoCloseable {
   }
 
   /** Returns the quality of weights by the recipe's selection criterion; larger is better. */
-  private double worth(Map<String, NDArray> of) throws IOException {
+  private double selectionScore(Map<String, NDArray> weights) throws IOException {
     String by = run.train().selection().by();
-    Double value = validation(Objects.requireNonNull(run.places().validation()), of).get(by);
+    Double value = validation(Objects.requireNonNull(run.paths().validation()), weights).get(by);
     if (value == null) {
       throw new IllegalStateException("%s was not measured".formatted(by));
     }
@@ -219,27 +221,28 @@ public final class TrainTask implements AutoCloseable {
   private void record(StepReport step) {
     List<StepReport> steps = history.steps();
     steps.add(step);
-    listener.accept(StepReport.lately(steps));
+    listener.accept(StepReport.withRecentWork(steps));
   }
 
   /** Publishes a student that shared its task with others. */
   public TrainedStudent publish(Trainer.Run training) throws IOException {
-    chosen = training.chosen();
+    keptStep = training.keptStep();
     return publish();
   }
 
   /** Measures the trained student and moves it into place. */
   private TrainedStudent publish() throws IOException {
     Map<String, NDArray> trainedWeights = weights();
-    Map<String, NDArray> own = new LinkedHashMap<>();
+    Map<String, NDArray> studentWeights = new LinkedHashMap<>();
     run.model()
         .parameters()
         .keySet()
-        .forEach(name -> own.put(name, Objects.requireNonNull(trainedWeights.get(name))));
-    TrainedStudent trained = measured();
+        .forEach(
+            name -> studentWeights.put(name, Objects.requireNonNull(trainedWeights.get(name))));
+    TrainedStudent trained = measuredResult();
     java.nio.file.Path local = Files.createTempDirectory("stillhouse-student");
     try {
-      ModelDirectory.write(local, run.model(), own, opened().parts().teacher().path());
+      ModelDirectory.write(local, run.model(), studentWeights, opened().parts().teacher().path());
       StudentParts.writeProjections(local, trainedWeights);
       trained.write(local);
       Files.write(local.resolve("metrics.jsonl"), metrics());
@@ -248,7 +251,7 @@ public final class TrainTask implements AutoCloseable {
             local.resolve("rounds.jsonl"), history.rounds().stream().map(LINE::toJson).toList());
       }
       storage.publishOnce(local, run.directory());
-      tidy(opened().window());
+      cleanUp(opened().window());
     } finally {
       FileUtils.deleteDirectory(local.toFile());
     }
@@ -263,7 +266,7 @@ public final class TrainTask implements AutoCloseable {
   }
 
   /** Deletes the checkpoints of a finished student, and acknowledges all shards. */
-  private void tidy(TrainingWindow window) throws IOException {
+  private void cleanUp(TrainingWindow window) throws IOException {
     storage.fileSystem(run.checkpoints()).delete(run.checkpoints(), true);
     window.finished();
   }

@@ -48,11 +48,11 @@ public record TrainedStudent(
    *
    * @param steps the number of optimiser steps
    * @param chosen the step whose weights were kept; null if it was the last step
-   * @param rowsLeftOut number of rows of the cache that were not trained on because a further
+   * @param rowsLeftOut number of rows of the cache that were not trained on because an additional
    *     teacher's cache lacks them; null if there are none
    */
   public record Training(
-      long steps, TrainSpec.@Nullable Chosen chosen, @Nullable Integer rowsLeftOut)
+      long steps, TrainSpec.@Nullable KeptStep chosen, @Nullable Integer rowsLeftOut)
       implements Serializable {}
 
   /**

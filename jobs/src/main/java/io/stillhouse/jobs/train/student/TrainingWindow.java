@@ -41,7 +41,7 @@ public final class TrainingWindow {
   public TrainingWindow(StudentRun run, Storage storage, CacheReader reader) {
     this.run = run;
     this.storage = storage;
-    this.cache = new Path(run.places().cache());
+    this.cache = new Path(run.paths().cache());
     this.cacheReader = reader;
     this.reader = new PlannedReader(reader);
     this.shardRows = this.reader.shardRows();
@@ -51,11 +51,11 @@ public final class TrainingWindow {
 
   /** Opens the current state of the student's cache. */
   public static TrainingWindow open(StudentRun run, Storage storage) throws IOException {
-    StudentRun.Paths places = run.places();
+    StudentRun.Paths paths = run.paths();
     return new TrainingWindow(
         run,
         storage,
-        CacheReader.open(storage, new Path(places.cache()), places.teacher(), List.of()));
+        CacheReader.open(storage, new Path(paths.cache()), paths.teacher(), List.of()));
   }
 
   /** Returns whether the cache has a window. */
@@ -65,12 +65,12 @@ public final class TrainingWindow {
 
   /** Creates the schedule on the first call, because a recipe without a window may have none. */
   private ShardSchedule schedule() {
-    ShardSchedule made = schedule;
-    if (made == null) {
-      made = new ShardSchedule(run.train(), shardRows);
-      schedule = made;
+    ShardSchedule created = schedule;
+    if (created == null) {
+      created = new ShardSchedule(run.train(), shardRows);
+      schedule = created;
     }
-    return made;
+    return created;
   }
 
   /**
@@ -88,15 +88,15 @@ public final class TrainingWindow {
     }
     WindowFit.require(cache, window.shards(), shardRows, run.train());
     requireOwnName();
-    cacheReader.with(columns).requireNoneDropped(schedule().done(newestStep()));
+    cacheReader.with(columns).requireNoneDropped(schedule().shardsFinished(newestStep()));
   }
 
   private void requireOwnName() throws IOException {
     Acknowledgements.Student known = acknowledgements.of(run.name());
-    if (known != null && !known.directory().equals(run.places().students())) {
+    if (known != null && !known.directory().equals(run.paths().students())) {
       throw Errors.invalid(
           "the window of cache '%s' waits for a student '%s' in '%s', but this one would be in '%s'"
-              .formatted(cache, run.name(), known.directory(), run.places().students()),
+              .formatted(cache, run.name(), known.directory(), run.paths().students()),
           "choose another student.name, or, if the other is no longer needed, delete '%s'"
               .formatted(acknowledgements.file(run.name())));
     }
@@ -109,7 +109,7 @@ public final class TrainingWindow {
   /** Registers the student, so that the window keeps every shard that it still needs. */
   public void register() throws IOException {
     if (window != null) {
-      acknowledge(schedule().done(newestStep()));
+      acknowledge(schedule().shardsFinished(newestStep()));
     }
   }
 
@@ -121,8 +121,7 @@ public final class TrainingWindow {
   }
 
   private void acknowledge(int needs) throws IOException {
-    acknowledgements.write(
-        new Acknowledgements.Student(run.name(), run.places().students(), needs));
+    acknowledgements.write(new Acknowledgements.Student(run.name(), run.paths().students(), needs));
   }
 
   /**
@@ -134,7 +133,7 @@ public final class TrainingWindow {
       return checkpoints;
     }
     Acknowledgements.Student known = acknowledgements.of(run.name());
-    int stride = WindowFit.checkpointStride(window.shards(), schedule().mostAtOnce());
+    int stride = WindowFit.checkpointStride(window.shards(), schedule().maxLiveShards());
     return new Acknowledging(checkpoints, stride, known == null ? 0 : known.needs());
   }
 
@@ -162,7 +161,7 @@ public final class TrainingWindow {
     @Override
     public void publish(long step, java.nio.file.Path file) throws IOException {
       checkpoints.publish(step, file);
-      int done = schedule().done(step);
+      int done = schedule().shardsFinished(step);
       if (done > acknowledged) {
         acknowledge(done);
         acknowledged = done;
@@ -170,15 +169,15 @@ public final class TrainingWindow {
     }
 
     @Override
-    public boolean wanted(long step) {
-      return schedule().done(step) >= acknowledged + stride;
+    public boolean isRequested(long step) {
+      return schedule().shardsFinished(step) >= acknowledged + stride;
     }
   }
 
   /** Waits for the shards that the steps before {@code end} read. */
   public void await(long end) throws IOException {
     if (window != null) {
-      for (int shard = 0; shard < schedule().begun(end); shard++) {
+      for (int shard = 0; shard < schedule().shardsStarted(end); shard++) {
         reader.await(shard);
       }
     }
@@ -199,7 +198,8 @@ public final class TrainingWindow {
       long stride = rounds.used() ? (long) rounds.workers() * rounds.steps() : 1;
       OptionalInt shard =
           reader.unfinished(
-              schedule().done(steps), schedule().begun((steps / stride + 1) * stride));
+              schedule().shardsFinished(steps),
+              schedule().shardsStarted((steps / stride + 1) * stride));
       return shard.isEmpty()
           ? ""
           : "%s waits for shard %d of the cache%s"

@@ -32,23 +32,23 @@ final class WindowFit {
           "set %s=plan".formatted(Options.ORDER.key()));
     }
     ShardSchedule schedule = new ShardSchedule(train, shardRows);
-    if (schedule.readsAgain() && window < shardRows.size()) {
+    if (schedule.hasSecondEpoch() && window < shardRows.size()) {
       throw Errors.invalid(
           "%s, so it can be read once, but %s is %d"
               .formatted(has, Options.EPOCHS.key(), train.epochs()),
           "set %s=1, or create a cache with %s=0"
               .formatted(Options.EPOCHS.key(), Options.CACHE_WINDOW.key()));
     }
-    int most = schedule.mostAtOnce();
-    if (most > window) {
+    int needed = schedule.maxLiveShards();
+    if (needed > window) {
       throw Errors.invalid(
-          "%s, but a %s reads up to %d".formatted(has, reading(train), most),
+          "%s, but a %s reads up to %d".formatted(has, describeReading(train), needed),
           "create the cache with %s=%d or more, or lower these values"
-              .formatted(Options.CACHE_WINDOW.key(), most));
+              .formatted(Options.CACHE_WINDOW.key(), needed));
     }
   }
 
-  private static String reading(TrainSpec train) {
+  private static String describeReading(TrainSpec train) {
     return train.rounds().used()
         ? "round of %s=%d and %s=%d"
             .formatted(

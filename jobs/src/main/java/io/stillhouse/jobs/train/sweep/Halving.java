@@ -118,17 +118,19 @@ final class Halving {
           "train.validation is empty, but sweep.halving.at is %s".formatted(rule.at()),
           "cache rows that students are not trained on, and set it to that cache");
     }
-    if (!moreIsBetter(rule.by())) {
+    if (!higherIsBetter(rule.by())) {
       return;
     }
-    List<String> own =
+    List<String> taskMetrics =
         Metric.of(cache.teacher().spec().head().task()).stream().map(Metric::id).toList();
     boolean agreement = rule.by().equals(AGREEMENT);
-    if (agreement ? own.isEmpty() : !own.contains(rule.by())) {
+    if (agreement ? taskMetrics.isEmpty() : !taskMetrics.contains(rule.by())) {
       throw Errors.invalid(
           "sweep.halving.by is %s, but the teacher's task has %s"
-              .formatted(rule.by(), own.isEmpty() ? "no metrics" : own + " and agreement"),
-          "rank by loss or by one of its terms" + (own.isEmpty() ? "" : ", or by one of these"));
+              .formatted(
+                  rule.by(), taskMetrics.isEmpty() ? "no metrics" : taskMetrics + " and agreement"),
+          "rank by loss or by one of its terms"
+              + (taskMetrics.isEmpty() ? "" : ", or by one of these"));
     }
     if (!(agreement ? validation.has(Targets.LOGITS) : cache.isLabelled(validation))) {
       throw Errors.invalid(
@@ -144,7 +146,7 @@ final class Halving {
    * @throws io.stillhouse.error.StillhouseException if it was made by a different rule or for
    *     different students
    */
-  Optional<Decision> decided(long at) throws IOException {
+  Optional<Decision> readDecision(long at) throws IOException {
     Path file = file(at);
     if (!storage.exists(file)) {
       return Optional.empty();
@@ -165,7 +167,7 @@ final class Halving {
     List<SweepOutcome> paused =
         outcomes.stream()
             .filter(outcome -> outcome.status() == SweepOutcome.Status.PAUSED)
-            .sorted(Comparator.comparingDouble(this::badness).thenComparing(SweepOutcome::name))
+            .sorted(Comparator.comparingDouble(this::sortKey).thenComparing(SweepOutcome::name))
             .toList();
     // In doubles, a tenth of thirty is slightly more than three.
     int share = (int) Math.ceil(rule.keep() * paused.size() - 1e-9);
@@ -191,12 +193,12 @@ final class Halving {
   }
 
   /** Returns the sort key of a student; the best is the smallest, and NaN sorts last. */
-  private double badness(SweepOutcome outcome) {
+  private double sortKey(SweepOutcome outcome) {
     double value = outcome.validation(rule.by());
-    return moreIsBetter(rule.by()) ? -value : value;
+    return higherIsBetter(rule.by()) ? -value : value;
   }
 
-  private static boolean moreIsBetter(String by) {
+  private static boolean higherIsBetter(String by) {
     return by.equals(AGREEMENT)
         || Arrays.stream(Metric.values()).anyMatch(metric -> metric.id().equals(by));
   }

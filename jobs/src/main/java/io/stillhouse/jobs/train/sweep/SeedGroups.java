@@ -86,17 +86,17 @@ final class SeedGroups {
     Map<String, String> values = new LinkedHashMap<>(any.values());
     values.remove(Options.SEED.key());
     Map<String, Mean> validation = new LinkedHashMap<>();
-    Map<String, Mean> against = new LinkedHashMap<>();
+    Map<String, Mean> meanDifferences = new LinkedHashMap<>();
     for (String what : any.validation().keySet()) {
       validation.put(
           what,
           Mean.of(seeds.values().stream().mapToDouble(seed -> seed.measured(what)).toArray()));
       double[] differences = differences(seeds, first, what);
       if (differences.length > 0) {
-        against.put(what, Mean.of(differences));
+        meanDifferences.put(what, Mean.of(differences));
       }
     }
-    return new Group(name, values, seeds.size(), validation, against);
+    return new Group(name, values, seeds.size(), validation, meanDifferences);
   }
 
   /** Returns the finite differences from the first group, over the seeds that both have. */

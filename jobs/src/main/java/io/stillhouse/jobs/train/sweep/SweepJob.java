@@ -118,7 +118,9 @@ public final class SweepJob implements StageJob<SweepJob.Result> {
     // On one machine, the tasks share the cores.
     int tasks = spark.sparkContext().isLocal() ? students.tasks() : 1;
     this.runs =
-        students.runs().stream().map(run -> run.orThreads(Math.max(1, cores / tasks))).toList();
+        students.runs().stream()
+            .map(run -> run.withDefaultThreads(Math.max(1, cores / tasks)))
+            .toList();
   }
 
   @Override
@@ -154,7 +156,7 @@ public final class SweepJob implements StageJob<SweepJob.Result> {
   }
 
   private String directory() {
-    return runs.get(0).places().students();
+    return runs.get(0).paths().students();
   }
 
   /** Trains the students from pause to pause, and collects their outcomes by name. */
@@ -171,7 +173,7 @@ public final class SweepJob implements StageJob<SweepJob.Result> {
     List<Halving.Decision> decisions = new ArrayList<>();
     try (LiveMetrics live = LiveMetrics.open(settings, storage, directory())) {
       for (int at : halving.pauses()) {
-        Halving.Decision decision = halving.decided(at).orElse(null);
+        Halving.Decision decision = halving.readDecision(at).orElse(null);
         if (decision == null && wanted.isEmpty()) {
           break;
         }
@@ -182,8 +184,8 @@ public final class SweepJob implements StageJob<SweepJob.Result> {
           LOG.info("sweep: {} continue after step {}", decision.goingOn(), at);
         }
         decision.out().forEach(outcome -> outcomes.put(outcome.name(), outcome));
-        List<String> goingOn = decision.goingOn();
-        wanted.removeIf(run -> !goingOn.contains(run.name()));
+        List<String> continuing = decision.goingOn();
+        wanted.removeIf(run -> !continuing.contains(run.name()));
         decisions.add(decision);
       }
       train(wanted, Long.MAX_VALUE, latest, live)
@@ -196,7 +198,7 @@ public final class SweepJob implements StageJob<SweepJob.Result> {
     Map<String, Object> record = new LinkedHashMap<>();
     record.put("result", result);
     record.put("halving", decisions.stream().map(SweepJob::summary).toList());
-    record.put("recipe", settings.inForce());
+    record.put("recipe", settings.allValues());
     Path students = new Path(directory());
     storage.fileSystem(students).mkdirs(students);
     storage.writeJson(new Path(students, "sweep.json"), record);
@@ -232,10 +234,10 @@ public final class SweepJob implements StageJob<SweepJob.Result> {
     if (wanted.isEmpty()) {
       return List.of();
     }
-    Map<String, Long> begun = new TreeMap<>();
+    Map<String, Long> started = new TreeMap<>();
     long total = 0;
     for (StudentRun run : wanted) {
-      begun.put(
+      started.put(
           run.name(), new HadoopCheckpoints(storage, run.checkpoints(), History.empty()).begin());
       total += Math.min(pause, run.train().steps(students.rows(run)));
     }
@@ -245,9 +247,9 @@ public final class SweepJob implements StageJob<SweepJob.Result> {
         wanted.size(),
         groups.size(),
         directory());
-    try (Progress progress = Progress.resume("sweep", sum(begun), total, "steps");
+    try (Progress progress = Progress.resume("sweep", sum(started), total, "steps");
         TrackedJob job = TrackedJob.start(spark, "sweep", wanted.size() + " students")) {
-      job.watch("steps", latest, running -> show(progress, live, begun, latest.with(running)));
+      job.watch("steps", latest, running -> show(progress, live, started, latest.with(running)));
       return job.run(() -> train(groups, pause, latest));
     }
   }
@@ -255,8 +257,8 @@ public final class SweepJob implements StageJob<SweepJob.Result> {
   /** Trains every group in its own Spark job, started by its own thread. */
   private List<SweepOutcome> train(List<List<StudentRun>> groups, long pause, LatestSteps latest) {
     // Students with rounds wait for jobs of many tasks, the others for one task each.
-    int most = Math.max(MAX_JOBS, spark.sparkContext().defaultParallelism());
-    ExecutorService threads = Executors.newFixedThreadPool(Math.min(groups.size(), most));
+    int maxThreads = Math.max(MAX_JOBS, spark.sparkContext().defaultParallelism());
+    ExecutorService threads = Executors.newFixedThreadPool(Math.min(groups.size(), maxThreads));
     try {
       List<Future<List<SweepOutcome>>> futures = new ArrayList<>();
       for (List<StudentRun> group : groups) {
@@ -313,9 +315,9 @@ public final class SweepJob implements StageJob<SweepJob.Result> {
   private static void show(
       Progress progress,
       LiveMetrics live,
-      Map<String, Long> begun,
+      Map<String, Long> started,
       Map<String, StepReport> latest) {
-    Map<String, Long> done = new TreeMap<>(begun);
+    Map<String, Long> done = new TreeMap<>(started);
     Map<String, StepReport> training = new TreeMap<>();
     latest.forEach(
         (name, step) -> {

@@ -35,7 +35,7 @@ import org.apache.hadoop.fs.Path;
  * tasks.
  */
 final class SweepStudents {
-  private static final Set<String> CHANGING_THE_SUM =
+  private static final Set<String> CHANGING_LOSS_SUM =
       Set.of(Options.STUDENT_LAYERS.key(), Options.LAYER_MAP.key());
 
   private final Stage stage;
@@ -144,11 +144,11 @@ final class SweepStudents {
 
   /** Groups students that may share a task. */
   List<List<StudentRun>> groups(List<StudentRun> students) {
-    int most = settings.get(Options.STUDENTS_PER_TASK);
+    int limit = settings.get(Options.STUDENTS_PER_TASK);
     List<List<StudentRun>> groups = new ArrayList<>();
     for (StudentRun run : students) {
       groups.stream()
-          .filter(group -> group.size() < most && mayShare(group.get(0), run))
+          .filter(group -> group.size() < limit && canShareTask(group.get(0), run))
           .findFirst()
           .orElseGet(
               () -> {
@@ -160,25 +160,25 @@ final class SweepStudents {
     return groups;
   }
 
-  private static boolean mayShare(StudentRun one, StudentRun two) {
+  private static boolean canShareTask(StudentRun one, StudentRun two) {
     return !one.train().rounds().used()
         && !two.train().rounds().used()
         && one.train().run().threads() == two.train().run().threads()
         && Lockstep.sameRows(one.train(), two.train())
-        && one.places().joined().readsSameRowsAs(two.places().joined());
+        && one.paths().joined().readsSameRowsAs(two.paths().joined());
   }
 
   private List<StudentRun> runsOf(Sweep.Student student) throws IOException {
-    Map<String, String> own = new TreeMap<>(student.values());
-    own.put(Options.STUDENT_NAME.key(), student.name());
-    own.put(Options.SWEEP_OVER.key(), "{}");
-    own.put(Options.SWEEP_STUDENTS.key(), "[]");
-    own.putAll(stage.values());
-    Settings recipe = Recipe.requireStudent(Recipe.shrunk(settings.with(own)));
-    StudentRuns.OfRecipe made = studentRuns.of(recipe, baselines(), stage);
-    made.runs().forEach(run -> values.put(run.name(), student.values()));
-    notes.addAll(made.notes());
-    return made.runs();
+    Map<String, String> studentValues = new TreeMap<>(student.values());
+    studentValues.put(Options.STUDENT_NAME.key(), student.name());
+    studentValues.put(Options.SWEEP_OVER.key(), "{}");
+    studentValues.put(Options.SWEEP_STUDENTS.key(), "[]");
+    studentValues.putAll(stage.values());
+    Settings recipe = Recipe.requireStudent(Recipe.shrink(settings.with(studentValues)));
+    StudentRuns.OfRecipe created = studentRuns.of(recipe, baselines(), stage);
+    created.runs().forEach(run -> values.put(run.name(), student.values()));
+    notes.addAll(created.notes());
+    return created.runs();
   }
 
   /** Returns whether the recipe asks for baselines; by default, a sweep only compares students. */
@@ -209,7 +209,7 @@ final class SweepStudents {
   /** Checks that no checkpoint is past a pause without a decision. */
   private void requireOneHistory(List<StudentRun> planned) throws IOException {
     for (int at : halving.pauses()) {
-      if (halving.decided(at).isPresent()) {
+      if (halving.readDecision(at).isPresent()) {
         continue;
       }
       for (StudentRun run : planned) {
@@ -239,7 +239,7 @@ final class SweepStudents {
   private void addIncomparableLosses(Set<String> notes) {
     Set<String> keys = new TreeSet<>();
     students.forEach(student -> keys.addAll(student.values().keySet()));
-    keys.removeIf(key -> !key.startsWith("loss.") && !CHANGING_THE_SUM.contains(key));
+    keys.removeIf(key -> !key.startsWith("loss.") && !CHANGING_LOSS_SUM.contains(key));
     if (!halving.pauses().isEmpty() && halving.by().equals("loss") && !keys.isEmpty()) {
       notes.add(
           "sweep.halving.by is loss, which is not comparable between students that differ in %s; rank by a term, accuracy or agreement"

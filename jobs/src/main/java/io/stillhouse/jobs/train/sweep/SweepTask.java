@@ -67,7 +67,7 @@ final class SweepTask implements Lockstep.Watcher {
         open(run);
       }
       if (!tasks.isEmpty()) {
-        together();
+        trainTogether();
       }
     } finally {
       tasks.forEach(TrainTask::close);
@@ -92,15 +92,15 @@ final class SweepTask implements Lockstep.Watcher {
     }
   }
 
-  private void together() {
+  private void trainTogether() {
     List<Set<Column>> columns = new ArrayList<>();
     for (TrainTask task : tasks) {
-      List<Set<Column>> own = task.parts().columns(); // of as many teachers each
-      for (int teacher = 0; teacher < own.size(); teacher++) {
+      List<Set<Column>> taskColumns = task.parts().columns(); // of as many teachers each
+      for (int teacher = 0; teacher < taskColumns.size(); teacher++) {
         if (teacher == columns.size()) {
           columns.add(new LinkedHashSet<>());
         }
-        columns.get(teacher).addAll(own.get(teacher));
+        columns.get(teacher).addAll(taskColumns.get(teacher));
       }
     }
     try (NDManager shared = Devices.manager()) {
@@ -138,9 +138,9 @@ final class SweepTask implements Lockstep.Watcher {
   @Override
   public void reached(Trainer.Run run) throws IOException {
     TrainTask task = task(run);
-    if (!run.ended()) {
+    if (!run.isFinished()) {
       run.checkpoint();
-      outcomes.put(task.student().name(), SweepOutcome.paused(task.measured()));
+      outcomes.put(task.student().name(), SweepOutcome.paused(task.measuredResult()));
     } else {
       outcomes.put(task.student().name(), SweepOutcome.trained(task.publish(run)));
     }
@@ -169,7 +169,7 @@ final class SweepTask implements Lockstep.Watcher {
           : (RuntimeException) problem;
     }
     String name = task.student().name();
-    SweepOutcome outcome = SweepOutcome.failed(name, task.soFar(), problem);
+    SweepOutcome outcome = SweepOutcome.failed(name, task.partialResult(), problem);
     outcomes.put(name, outcome);
     if (outcome.mistake()) {
       LOG.debug("student '{}' failed", name, problem); // the sweep's table shows the message
@@ -178,7 +178,7 @@ final class SweepTask implements Lockstep.Watcher {
           "student '{}' failed after step {} (attempt {}); the other students of this task "
               + "continue, and sweep resumes this one from its newest checkpoint",
           name,
-          task.soFar().steps(),
+          task.partialResult().steps(),
           spark == null ? 0 : spark.attemptNumber(),
           problem);
     }

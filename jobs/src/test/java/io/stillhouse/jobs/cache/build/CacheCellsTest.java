@@ -82,7 +82,7 @@ class CacheCellsTest extends CacheFixture {
   void bfloat16CacheIsSoundAndCloseToFloat32() throws IOException {
     VerifyJob.Result result = Tiny.verify(bfloat16Cache());
 
-    assertThat(result.sound()).as("%s", result.lines()).isTrue();
+    assertThat(result.isSound()).as("%s", result.lines()).isTrue();
     assertThat(result.fidelity().get("hidden_00").fromFloat32()).isLessThan(1e-5);
     assertThat(result.fidelity().get("hidden_03").fromFloat32()).isBetween(1e-4, 2e-2);
   }

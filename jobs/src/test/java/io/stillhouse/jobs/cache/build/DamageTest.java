@@ -64,7 +64,7 @@ class DamageTest {
   void verifyAcceptsUndamagedCache() throws IOException {
     VerifyJob.Result result = Tiny.verify(cache, "verify.rows=12");
 
-    assertThat(result.sound()).as("%s", result.lines()).isTrue();
+    assertThat(result.isSound()).as("%s", result.lines()).isTrue();
     assertThat(result.damaged()).isEmpty();
     assertThat(result.missing()).isEmpty();
     assertThat(result.fidelity())
@@ -97,12 +97,12 @@ class DamageTest {
         silent.add(n + " read: " + damage);
       }
       VerifyJob.Result found = Tiny.verify(copy, "verify.rows=0");
-      if (found.sound() || found.lines().stream().noneMatch(l -> l.contains(damage.name()))) {
+      if (found.isSound() || found.lines().stream().noneMatch(l -> l.contains(damage.name()))) {
         silent.add(n + " verify: " + damage + " " + found.lines());
       }
       new CacheJob(spark, settings(copy)).run();
       VerifyJob.Result repaired = Tiny.verify(copy, "verify.rows=0");
-      if (!repaired.sound()) {
+      if (!repaired.isSound()) {
         silent.add(n + " repair: " + damage + " " + repaired.lines());
       }
       assertThat(cells(copy))
@@ -171,9 +171,9 @@ class DamageTest {
     Path copy = copyOfCache();
     Path orphan = orphan(copy);
 
-    try (Lease lease = Lease.take(STORAGE, CacheRows.hadoop(copy))) {
+    try (Lease lease = Lease.acquire(STORAGE, CacheRows.hadoop(copy))) {
       // A command that ends does not remove the lease of another.
-      Lease.take(STORAGE, CacheRows.hadoop(copy)).close();
+      Lease.acquire(STORAGE, CacheRows.hadoop(copy)).close();
       assertThatThrownBy(() -> VacuumJob.run(STORAGE, CacheRows.hadoop(copy)))
           .isInstanceOf(StillhouseException.class)
           .hasMessageContaining("a command is writing to cache");

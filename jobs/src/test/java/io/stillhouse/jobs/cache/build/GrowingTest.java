@@ -67,7 +67,7 @@ class GrowingTest extends GrowingFixture {
       CacheFile file = manifest().state().find(shard.shard(), "", Targets.hidden(2)).orElseThrow();
       assertThat(file.columns().contains("hidden_01")).isEqualTo(shard.shard() >= grown.shards());
     }
-    assertThat(verify("verify.rows=16").sound()).isTrue();
+    assertThat(verify("verify.rows=16").isSound()).isTrue();
   }
 
   @Test
@@ -111,7 +111,7 @@ class GrowingTest extends GrowingFixture {
     write(settings);
 
     assertThat(cells(rows())).usingRecursiveComparison().isEqualTo(before);
-    assertThat(verify("verify.rows=0").sound()).isTrue();
+    assertThat(verify("verify.rows=0").isSound()).isTrue();
     CacheRecord grown = new CacheJob(spark, settings).run();
 
     assertThat(grown.rows()).isEqualTo(90);
@@ -120,7 +120,7 @@ class GrowingTest extends GrowingFixture {
     assertThat(VacuumJob.run(STORAGE, hadoop()).removed())
         .hasSize(added)
         .allMatch(name -> name.startsWith("cache/inputs/shard-"));
-    assertThat(verify("verify.rows=0").sound()).isTrue();
+    assertThat(verify("verify.rows=0").isSound()).isTrue();
     assertThat(rows()).hasSize(90);
   }
 

@@ -76,7 +76,7 @@ class GrownByTextTest extends GrowingFixture {
 
   @Test
   void verifyChecksAllRows() throws IOException {
-    assertThat(verify("verify.rows=32").sound()).isTrue();
+    assertThat(verify("verify.rows=32").isSound()).isTrue();
     assertThat(verify().checked().rows()).isEqualTo(100);
   }
 
@@ -139,7 +139,7 @@ class GrownByTextTest extends GrowingFixture {
     CacheRecord again = run(List.of(old, elsewhere));
 
     assertThat(again.computedShards()).isZero();
-    assertThat(verify("verify.rows=0").sound()).isTrue();
+    assertThat(verify("verify.rows=0").isSound()).isTrue();
     assertThat(cells(rows())).usingRecursiveComparison().isEqualTo(before);
   }
 }

@@ -194,9 +194,9 @@ class GrownDamageTest {
         .hasMessageContaining(
             "has files of more shards than the %d in its plan".formatted(last.firstShard()));
     // The rows of those shards are unknown, so they are revoked and the text counts as new.
-    assertThat(verify().sound()).isFalse();
+    assertThat(verify().isSound()).isFalse();
     repair();
-    assertThat(verify().sound()).isTrue();
+    assertThat(verify().isSound()).isTrue();
     assertThat(cells(cache)).usingRecursiveComparison().isEqualTo(undamaged);
   }
 
@@ -204,7 +204,7 @@ class GrownDamageTest {
   void doesNotReuseNameOfForgottenTeacher() throws IOException {
     Files.delete(file(Kind.TEACHER));
     Files.delete(file(Kind.TEACHER_ENTRY));
-    assertThat(verify().sound()).isFalse();
+    assertThat(verify().isSound()).isFalse();
 
     assertThatThrownBy(() -> new CacheJob(spark, settings(cache, "teacher.name=same")).run())
         .isInstanceOf(StillhouseException.class)
@@ -222,19 +222,19 @@ class GrownDamageTest {
         .containsExactly(
             "cache/teachers/same/_teacher.json-0000",
             "cache/teachers/same/hidden/shard-000000-0000.parquet");
-    assertThat(verify().sound()).isTrue();
+    assertThat(verify().isSound()).isTrue();
     assertThat(cells(cache)).usingRecursiveComparison().isEqualTo(undamaged);
   }
 
   private void assertFoundAndRepaired(Path file) throws IOException {
     String name = cache.relativize(file).toString();
     VerifyJob.Result found = verify();
-    assertThat(found.sound()).isFalse();
+    assertThat(found.isSound()).isFalse();
     assertThat(found.lines()).anyMatch(line -> line.contains(name));
-    assertThat(verify().sound()).as("still damaged after a second verify").isFalse();
+    assertThat(verify().isSound()).as("still damaged after a second verify").isFalse();
     repair();
     VerifyJob.Result repaired = verify();
-    assertThat(repaired.sound()).as("%s", repaired.lines()).isTrue();
+    assertThat(repaired.isSound()).as("%s", repaired.lines()).isTrue();
     assertThat(cells(cache)).usingRecursiveComparison().isEqualTo(undamaged);
   }
 

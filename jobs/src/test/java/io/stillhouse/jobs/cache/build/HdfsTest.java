@@ -161,10 +161,10 @@ class HdfsTest {
   void firstOfTwoConcurrentPlansWins() throws IOException {
     Staging first = plan("first");
     Staging second = plan("second");
-    first.becomeTheCache();
+    first.commit();
     storage.writeText(new org.apache.hadoop.fs.Path(second.directory(), CachePlan.FILE), "second");
-    assertThatThrownBy(second::becomeTheCache).isInstanceOf(FileAlreadyExistsException.class);
-    assertThatThrownBy(() -> second.requireStillNoCache(new IOException("lost")))
+    assertThatThrownBy(second::commit).isInstanceOf(FileAlreadyExistsException.class);
+    assertThatThrownBy(() -> second.requireNoCacheYet(new IOException("lost")))
         .isInstanceOf(StillhouseException.class)
         .hasMessageContaining("another run has planned cache.path");
     assertThat(storage.readText(at("planned/c/plan.json"))).isEqualTo("first");
@@ -197,17 +197,17 @@ class HdfsTest {
     Settings settings = settings(there);
     new CacheJob(spark, settings).run();
     String cache = there + "/cache";
-    assertThat(new VerifyJob(spark, settings, cache).run().sound()).isTrue();
+    assertThat(new VerifyJob(spark, settings, cache).run().isSound()).isTrue();
     String victim = named(cache, Family.HIDDEN).get(0);
     org.apache.hadoop.fs.Path file = new org.apache.hadoop.fs.Path(cache, victim);
     byte[] bytes = hdfs.read(file);
     bytes[bytes.length / 2] ^= 1;
     hdfs.write(file, bytes);
     VerifyJob.Result verdict = new VerifyJob(spark, settings, cache).run();
-    assertThat(verdict.sound()).isFalse();
+    assertThat(verdict.isSound()).isFalse();
     assertThat(verdict.revoked()).containsExactly(victim);
     assertThat(new CacheJob(spark, settings).run().computedShards()).isEqualTo(1);
-    assertThat(new VerifyJob(spark, settings, cache).run().sound()).isTrue();
+    assertThat(new VerifyJob(spark, settings, cache).run().isSound()).isTrue();
     VacuumJob.Result collected = VacuumJob.run(storage, new org.apache.hadoop.fs.Path(cache));
     assertThat(collected.removed()).containsExactly("cache/" + victim);
   }
@@ -225,7 +225,7 @@ class HdfsTest {
     assertQuotaReported(more, directory, 1);
     hdfs.limit(directory, 1L << 40);
     assertThat(new CacheJob(spark, more).run().columns()).contains("hidden_01");
-    assertThat(new VerifyJob(spark, more, there + "/cache").run().sound()).isTrue();
+    assertThat(new VerifyJob(spark, more, there + "/cache").run().isSound()).isTrue();
   }
 
   private static void assertQuotaReported(

@@ -29,7 +29,7 @@ final class LocalCache {
   }
 
   ManifestLog manifest() throws IOException {
-    return ManifestLog.survey(storage, path);
+    return ManifestLog.readUndamaged(storage, path);
   }
 
   /** Writes a plan whose inputs exist only in name, and its manifest entry. */

@@ -156,7 +156,7 @@ class RollingJobsTest {
     return new TeacherTask(
         "cache",
         LocalCache.file(shard, Family.INPUTS, "id"),
-        TargetChoice.nothing(Dtype.FLOAT32),
+        TargetChoice.none(Dtype.FLOAT32),
         Set.of("logits"),
         new TeacherTask.PassOptions("", 1024, Precision.FLOAT32, 1, 1));
   }

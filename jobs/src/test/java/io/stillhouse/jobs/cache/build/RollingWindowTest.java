@@ -28,7 +28,7 @@ class RollingWindowTest {
     cache = new LocalCache(directory.resolve("cache"));
     cache.plan(4);
     manifest = cache.manifest();
-    lease = Lease.take(cache.storage, cache.path);
+    lease = Lease.acquire(cache.storage, cache.path);
   }
 
   @AfterEach
@@ -105,7 +105,7 @@ class RollingWindowTest {
     cache.create("hidden/shard-000000-0000.parquet");
     acknowledge("student", 1);
     RollingWindow window = moved(); // drops the shard
-    try (Lease other = Lease.take(cache.storage, cache.path)) {
+    try (Lease other = Lease.acquire(cache.storage, cache.path)) {
       window.move(Set.of());
     }
 
@@ -123,7 +123,7 @@ class RollingWindowTest {
   @Test
   void leavesUnnamedFilesOfOtherShardsWhileAnotherCommandWrites() throws IOException {
     cache.create("hidden/shard-000003-0000.parquet");
-    try (Lease other = Lease.take(cache.storage, cache.path)) {
+    try (Lease other = Lease.acquire(cache.storage, cache.path)) {
       moved();
     }
 

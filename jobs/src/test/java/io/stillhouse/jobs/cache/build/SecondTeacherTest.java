@@ -103,7 +103,7 @@ class SecondTeacherTest {
 
     VerifyJob.Result result = verify("verify.rows=16");
 
-    assertThat(result.sound()).as("%s", result.lines()).isTrue();
+    assertThat(result.isSound()).as("%s", result.lines()).isTrue();
     assertThat(result.fidelity())
         .containsOnlyKeys(
             "logits",
@@ -175,7 +175,7 @@ class SecondTeacherTest {
             "hidden_03 in %d shards".formatted(added),
             "logits in %d shards".formatted(added));
     assertThat(new CacheJob(spark, settings(cache, files)).run().computedShards()).isEqualTo(added);
-    assertThat(verify("verify.rows=8").sound()).isTrue();
+    assertThat(verify("verify.rows=8").isSound()).isTrue();
     assertThat(cells("shallow", Targets.hidden(2))).hasSize(80);
     // Labels always use the first teacher's classes.
     assertThat(reader("", List.of()).inputs(grown.shards() - 1)).allMatch(row -> row.label() < 2);

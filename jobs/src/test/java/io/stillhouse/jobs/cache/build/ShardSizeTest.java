@@ -42,7 +42,7 @@ class ShardSizeTest {
 
   @Test
   void smallTargetsDoNotLimitShardSize() {
-    assertThat(size(TargetChoice.nothing(Dtype.FLOAT32), "cache.shard-tokens=400000"))
+    assertThat(size(TargetChoice.none(Dtype.FLOAT32), "cache.shard-tokens=400000"))
         .isEqualTo(new ShardSize(400_000));
   }
 

@@ -59,7 +59,7 @@ class TargetKindsTest {
 
     new CacheJob(spark, settings).run();
     VerifyJob.Result verified = Tiny.verify(cache(), "verify.rows=16");
-    assertThat(verified.sound()).as("%s", verified.lines()).isTrue();
+    assertThat(verified.isSound()).as("%s", verified.lines()).isTrue();
     TrainJob.Result trained = new TrainJob(spark, settings).run();
 
     Map<String, Double> first = trained.students().get(0).losses().first();
@@ -108,7 +108,7 @@ class TargetKindsTest {
 
     assertThat(result.rows()).isEqualTo(42);
     assertThat(result.invalidRows()).isEqualTo(2);
-    assertThat(Tiny.verify(cache(), "verify.rows=8").sound()).isTrue();
+    assertThat(Tiny.verify(cache(), "verify.rows=8").isSound()).isTrue();
     Storage storage = Storage.ofThisProcess();
     org.apache.hadoop.fs.Path cache = new org.apache.hadoop.fs.Path("file:" + cache());
     CachePlan plan = CachePlan.read(storage, cache);

@@ -16,7 +16,7 @@ class VerifyResultTest {
   void cacheWithoutFaultsIsSound() {
     VerifyJob.Result result = result(List.of(), List.of(), Map.of("logits", FAITHFUL));
 
-    assertThat(result.sound()).isTrue();
+    assertThat(result.isSound()).isTrue();
     assertThat(result.lines())
         .containsExactly(
             "faithful: logits is 1.0e-06 from the live teacher; noise floor 1.0e-06, limit"
@@ -28,7 +28,7 @@ class VerifyResultTest {
   void damagedCacheIsUnsoundAndNeedsRecomputation() {
     VerifyJob.Result result = result(List.of("hidden/x (shard 1): cut"), List.of(), Map.of());
 
-    assertThat(result.sound()).isFalse();
+    assertThat(result.isSound()).isFalse();
     assertThat(result.lines())
         .containsExactly(
             "damaged: hidden/x (shard 1): cut",
@@ -38,14 +38,14 @@ class VerifyResultTest {
 
   @Test
   void incompleteCacheIsUnsound() {
-    assertThat(result(List.of(), List.of("logits in 2 shards"), Map.of()).sound()).isFalse();
+    assertThat(result(List.of(), List.of("logits in 2 shards"), Map.of()).isSound()).isFalse();
   }
 
   @Test
   void inaccurateCacheAdvisesComparisonWithAnother() {
     VerifyJob.Result result = result(List.of(), List.of(), Map.of("logits", UNFAITHFUL));
 
-    assertThat(result.sound()).isFalse();
+    assertThat(result.isSound()).isFalse();
     assertThat(result.lines().get(result.lines().size() - 1))
         .contains("the teacher now computes other numbers", "compare the two with diff");
   }

@@ -29,7 +29,7 @@ class CachePlanTest {
   void concatenatesParts() {
     CachePlan grown =
         LayoutFixtures.plan(2)
-            .grownBy(List.of(LayoutFixtures.part(3, 1), LayoutFixtures.part(2, 1)), CACHE);
+            .plus(List.of(LayoutFixtures.part(3, 1), LayoutFixtures.part(2, 1)), CACHE);
 
     assertThat(grown.shards()).extracting(PlanPart.Shard::shard).containsExactly(0, 1, 2, 3);
     assertThat(grown.inputs()).hasSize(4);
@@ -40,7 +40,7 @@ class CachePlanTest {
 
   @Test
   void addsCountsOfParts() {
-    CachePlan grown = LayoutFixtures.plan(2).grownBy(List.of(LayoutFixtures.part(2, 1)), CACHE);
+    CachePlan grown = LayoutFixtures.plan(2).plus(List.of(LayoutFixtures.part(2, 1)), CACHE);
 
     assertThat(grown.corpus()).isEqualTo(new PlanPart.Counts(9, 63, 2, Map.of("empty", 3L)));
   }
@@ -48,7 +48,7 @@ class CachePlanTest {
   @Test
   void addingPartUpdatesFingerprintOfCorpus() {
     CachePlan plan = LayoutFixtures.plan(2);
-    CachePlan grown = plan.grownBy(List.of(LayoutFixtures.part(2, 1)), CACHE);
+    CachePlan grown = plan.plus(List.of(LayoutFixtures.part(2, 1)), CACHE);
 
     assertThat(grown.fingerprints().get(Fingerprints.CORPUS))
         .isEqualTo(CorpusFile.combined("ab", LayoutFixtures.part(2, 1).corpusFiles()));
@@ -57,8 +57,7 @@ class CachePlanTest {
 
   @Test
   void rejectsGapBetweenParts() {
-    assertThatThrownBy(
-            () -> LayoutFixtures.plan(2).grownBy(List.of(LayoutFixtures.part(4, 1)), CACHE))
+    assertThatThrownBy(() -> LayoutFixtures.plan(2).plus(List.of(LayoutFixtures.part(4, 1)), CACHE))
         .isInstanceOf(StillhouseException.class)
         .hasMessageContaining("the plan of cache '/cache' lacks shards 2..3");
   }
@@ -74,7 +73,7 @@ class CachePlanTest {
   }
 
   @Test
-  void furtherTeacherHasItsOwnFingerprints() {
+  void additionalTeacherHasItsOwnFingerprints() {
     CachePlan plan = LayoutFixtures.plan(2).of(LayoutFixtures.teacher("large"));
 
     assertThat(plan.fingerprints())

@@ -36,9 +36,9 @@ class LeaseTest {
 
   @Test
   void isHeldUntilItIsClosed() throws IOException {
-    try (Lease lease = Lease.take(storage, cache)) {
+    try (Lease lease = Lease.acquire(storage, cache)) {
       assertThat(Lease.isHeld(storage, cache)).isTrue();
-      assertThat(lease.isTheOnlyOne()).isTrue();
+      assertThat(lease.isOnlyHolder()).isTrue();
     }
     assertThat(Lease.isHeld(storage, cache)).isFalse();
     assertThat(directory.resolve(ManifestLog.DIRECTORY)).isEmptyDirectory();
@@ -46,7 +46,7 @@ class LeaseTest {
 
   @Test
   void refusesToVacuumWhileItIsHeld() throws IOException {
-    try (Lease lease = Lease.take(storage, cache)) {
+    try (Lease lease = Lease.acquire(storage, cache)) {
       assertThatThrownBy(() -> Lease.requireNone(storage, cache))
           .isInstanceOf(StillhouseException.class)
           .hasMessageContaining("a command is writing to cache")
@@ -56,10 +56,10 @@ class LeaseTest {
 
   @Test
   void detectsLeaseOfAnotherWriter() throws IOException {
-    try (Lease one = Lease.take(storage, cache);
-        Lease other = Lease.take(storage, cache)) {
-      assertThat(one.isTheOnlyOne()).isFalse();
-      assertThat(other.isTheOnlyOne()).isFalse();
+    try (Lease one = Lease.acquire(storage, cache);
+        Lease other = Lease.acquire(storage, cache)) {
+      assertThat(one.isOnlyHolder()).isFalse();
+      assertThat(other.isOnlyHolder()).isFalse();
     }
   }
 

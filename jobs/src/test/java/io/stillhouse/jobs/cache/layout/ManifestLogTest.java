@@ -202,7 +202,7 @@ class ManifestLogTest {
     manifest.append(added(inputs(1)));
     manifest.append(added(inputs(2)));
     Files.writeString(entry(1), "{}");
-    ManifestLog survey = ManifestLog.survey(storage, cache);
+    ManifestLog survey = ManifestLog.readUndamaged(storage, cache);
 
     assertThat(survey.state().files()).containsExactly(inputs(0), inputs(2));
     assertThat(survey.damagedEntries()).containsExactly(1);
@@ -214,7 +214,8 @@ class ManifestLogTest {
     ManifestLog manifest = read();
     manifest.append(added(inputs(0)));
     Files.writeString(entry(0), "{}");
-    ManifestLog.survey(storage, cache).append(new ManifestChange.Revoked(List.of(), List.of(0)));
+    ManifestLog.readUndamaged(storage, cache)
+        .append(new ManifestChange.Revoked(List.of(), List.of(0)));
 
     assertThat(read().state().files()).isEmpty();
     assertThat(read().damaged()).isEmpty();

@@ -31,11 +31,11 @@ class StagingTest {
   void firstOfTwoAttemptsWinsAndOtherFails() throws IOException {
     Staging first = plan("first");
     Staging second = plan("second");
-    first.becomeTheCache();
+    first.commit();
     assertThat(Files.readString(directory.resolve("c/plan.json"))).isEqualTo("first");
     storage.writeText(new Path(second.directory(), CachePlan.FILE), "second");
-    assertThatThrownBy(second::becomeTheCache).isInstanceOf(FileAlreadyExistsException.class);
-    assertThatThrownBy(() -> second.requireStillNoCache(new FileNotFoundException("removed")))
+    assertThatThrownBy(second::commit).isInstanceOf(FileAlreadyExistsException.class);
+    assertThatThrownBy(() -> second.requireNoCacheYet(new FileNotFoundException("removed")))
         .isInstanceOf(StillhouseException.class)
         .hasMessageContaining("another run has planned cache.path")
         .hasMessageContaining("one cache command at a time");
@@ -50,14 +50,14 @@ class StagingTest {
     for (String other : new String[] {"_c-planning-notes", "_d-planning-0a1b2c3d", "c2"}) {
       Files.createDirectories(directory.resolve(other));
     }
-    plan("lives").becomeTheCache();
+    plan("lives").commit();
     assertThat(directory.toFile().list())
         .containsExactlyInAnyOrder("c", "_c-planning-notes", "_d-planning-0a1b2c3d", "c2");
   }
 
   @Test
   void rethrowsFailureWithoutConcurrentRun() {
-    assertThatCode(() -> plan("fails").requireStillNoCache(new IllegalStateException("a bug")))
+    assertThatCode(() -> plan("fails").requireNoCacheYet(new IllegalStateException("a bug")))
         .doesNotThrowAnyException();
   }
 

@@ -13,30 +13,30 @@ import org.junit.jupiter.api.Test;
 class PlannedRowsTest {
   @Test
   void keepsRowsWithTargets() {
-    assertThat(PlannedReader.filled(List.of("a", "b"), 0)).containsExactly("a", "b");
+    assertThat(PlannedReader.replaceInvalid(List.of("a", "b"), 0)).containsExactly("a", "b");
   }
 
   @Test
   void repeatsPreviousRow() {
-    assertThat(PlannedReader.filled(Arrays.asList("a", null, null, "b"), 0))
+    assertThat(PlannedReader.replaceInvalid(Arrays.asList("a", null, null, "b"), 0))
         .containsExactly("a", "a", "a", "b");
   }
 
   @Test
   void startsWithFirstRowThatHasTargets() {
-    assertThat(PlannedReader.filled(Arrays.asList(null, null, "a", "b"), 0))
+    assertThat(PlannedReader.replaceInvalid(Arrays.asList(null, null, "a", "b"), 0))
         .containsExactly("a", "a", "a", "b");
   }
 
   @Test
   void rejectsShardWithoutTargets() {
-    assertThatThrownBy(() -> PlannedReader.filled(Collections.nCopies(2, null), 7))
+    assertThatThrownBy(() -> PlannedReader.replaceInvalid(Collections.nCopies(2, null), 7))
         .isInstanceOf(StillhouseException.class)
         .hasMessageContaining("no row of shard 7 has targets");
   }
 
   @Test
   void acceptsEmptyShard() {
-    assertThat(PlannedReader.filled(List.of(), 0)).isEmpty();
+    assertThat(PlannedReader.replaceInvalid(List.of(), 0)).isEmpty();
   }
 }

@@ -21,7 +21,7 @@ class RowJoinTest {
     assertThat(join.shards()).containsExactly(bits(1, 2), bits(0));
     assertThat(join.missing()).containsExactly(bits(), bits());
     assertThat(join.rows()).isEqualTo(3);
-    assertThat(join.mostShards()).isEqualTo(2);
+    assertThat(join.maxShards()).isEqualTo(2);
     assertThat(join.missingInWords("one", "other")).isEmpty();
   }
 
@@ -39,7 +39,7 @@ class RowJoinTest {
   void listsRowsWithoutTargetsInOtherCache() throws IOException {
     RowJoin join = join(List.of(List.of(key("a"))), List.of(List.of(untaught("a"))));
 
-    assertThat(join.untaught()).containsExactly("a");
+    assertThat(join.withoutTargets()).containsExactly("a");
     assertThat(join.missing()).containsExactly(bits(0));
     assertThat(join.missingInWords("one", "other"))
         .isEqualTo("of 1 rows of cache 'one' 1 have no targets in cache 'other' (a)");

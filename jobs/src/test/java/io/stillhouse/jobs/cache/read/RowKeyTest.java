@@ -49,16 +49,16 @@ class RowKeyTest {
   void rowWithStatusHasNoTokens() {
     RowKey row = RowKey.of(new Object[] {"k", "empty", "", null}, false);
 
-    assertThat(row.sound()).isFalse();
-    assertThat(row.taught()).isFalse();
+    assertThat(row.hasTokens()).isFalse();
+    assertThat(row.hasTargets()).isFalse();
   }
 
   @Test
   void invalidRowHasNoTargets() {
     RowKey row = RowKey.of(new Object[] {"k", null, "text", null}, true);
 
-    assertThat(row.sound()).isTrue();
-    assertThat(row.taught()).isFalse();
+    assertThat(row.hasTokens()).isTrue();
+    assertThat(row.hasTargets()).isFalse();
   }
 
   private static RowKey key(String text, @Nullable String pair) {

@@ -82,7 +82,7 @@ class ColumnSelectionTest {
             ColumnSelection.of(
                     spec(hidden, DistillSpec.Relations.NONE),
                     TEACHER,
-                    StudentRun.TargetStorage.NOTHING,
+                    StudentRun.TargetStorage.NONE,
                     column -> false)
                 .columns())
         .containsExactly(Targets.hidden(6));

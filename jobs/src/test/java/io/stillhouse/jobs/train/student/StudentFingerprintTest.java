@@ -166,7 +166,7 @@ class StudentFingerprintTest {
         new JoinedTeachers(
             2,
             List.of(
-                new JoinedTeachers.FurtherTeacher(
+                new JoinedTeachers.AdditionalTeacher(
                     "other",
                     new CacheSource("other/cache", "", Map.of("teacher", "9876")),
                     JoinedReader.Tokens.SAME,

@@ -81,8 +81,8 @@ class HalvingTest {
   void readsBackDecision() throws IOException {
     Halving.Decision decision = decide("loss", 0.5, paused("a", Double.NaN), paused("b", 1));
 
-    assertThat(halving("loss", 0.5).decided(10)).contains(decision);
-    assertThat(halving("loss", 0.5).decided(20)).isEmpty();
+    assertThat(halving("loss", 0.5).readDecision(10)).contains(decision);
+    assertThat(halving("loss", 0.5).readDecision(20)).isEmpty();
   }
 
   private Halving.Decision decide(String by, double keep, SweepOutcome... outcomes)

@@ -1,8 +1,8 @@
 package io.stillhouse.checkpoint;
 
 /** Converts IEEE 754 float16, which Java 17 does not support. */
-public final class Halves {
-  private Halves() {}
+public final class Float16 {
+  private Float16() {}
 
   /** Returns the nearest float16, with ties to even. Values beyond its range become infinite. */
   public static short ofFloat(float value) {

@@ -20,10 +20,10 @@ import scala.runtime.AbstractFunction1;
  * @param numbers indices of the ranges
  * @param share their share of the table's bytes
  */
-record SomeRanges(Set<Integer> numbers, double share) {
+record SampledRanges(Set<Integer> numbers, double share) {
 
   /** Draws {@code count} ranges, or all if there are fewer. */
-  static SomeRanges draw(JavaRDD<Row> table, int count, long seed) {
+  static SampledRanges draw(JavaRDD<Row> table, int count, long seed) {
     List<Partition> all = table.partitions();
     List<Integer> order = new ArrayList<>();
     for (int i = 0; i < all.size(); i++) {
@@ -34,11 +34,11 @@ record SomeRanges(Set<Integer> numbers, double share) {
     double bytes = 0;
     double drawnBytes = 0;
     for (int i = 0; i < all.size(); i++) {
-      long own = bytes(all.get(i));
-      bytes += own;
-      drawnBytes += drawn.contains(i) ? own : 0;
+      long rangeBytes = bytes(all.get(i));
+      bytes += rangeBytes;
+      drawnBytes += drawn.contains(i) ? rangeBytes : 0;
     }
-    return new SomeRanges(drawn, drawnBytes / bytes);
+    return new SampledRanges(drawn, drawnBytes / bytes);
   }
 
   int count() {

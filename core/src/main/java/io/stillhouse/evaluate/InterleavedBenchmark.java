@@ -13,7 +13,7 @@ import java.util.stream.IntStream;
  * machine affects all of them alike. The first turn of each model is a warm-up; the result is the
  * median of the others.
  */
-public final class Turns {
+public final class InterleavedBenchmark {
   /** Odd, so that the median is a measured value. */
   static final int MEASURED = 5;
 
@@ -22,7 +22,7 @@ public final class Turns {
 
   private static final double NANOS = 1e9;
 
-  private Turns() {}
+  private InterleavedBenchmark() {}
 
   /** The work that is measured. */
   public interface Pass {

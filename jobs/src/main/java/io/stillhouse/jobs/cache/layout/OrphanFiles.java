@@ -12,8 +12,8 @@ import org.apache.hadoop.fs.FileSystem;
 import org.apache.hadoop.fs.Path;
 
 /** Finds the files of a cache that may no longer be needed: target files and temporary files. */
-public final class CacheLeftovers {
-  private CacheLeftovers() {}
+public final class OrphanFiles {
+  private OrphanFiles() {}
 
   /** A file or directory, and the path under which a manifest entry may name it. */
   public record Found(FileStatus status, String entry) {
@@ -44,7 +44,7 @@ public final class CacheLeftovers {
     }
     temporary(fs, new Path(cache, ManifestLog.DIRECTORY), found);
     temporary(fs, new Path(cache, Acknowledgements.DIRECTORY), found);
-    for (FileStatus file : Staging.left(storage, cache)) {
+    for (FileStatus file : Staging.leftovers(storage, cache)) {
       found.add(new Found(file, ""));
     }
     return found;

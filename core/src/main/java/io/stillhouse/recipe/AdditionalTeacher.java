@@ -19,7 +19,7 @@ import java.util.TreeMap;
 import org.jspecify.annotations.Nullable;
 
 /**
- * A further teacher of a student. The first teacher is that of the recipe's cache.
+ * An additional teacher of a student. The first teacher is that of the recipe's cache.
  *
  * @param name its name in messages
  * @param cache the cache that contains its targets; may be the recipe's cache, if that has several
@@ -29,7 +29,7 @@ import org.jspecify.annotations.Nullable;
  * @param layerMap its hidden state for each of the student's; null for the student's own map
  * @param terms the terms that it takes part in
  */
-public record FurtherTeacher(
+public record AdditionalTeacher(
     String name,
     String cache,
     String teacher,
@@ -39,16 +39,16 @@ public record FurtherTeacher(
   private static final String FIRST_TOKEN = "first-token-mse";
   private static final int SHOWN = 3;
 
-  public FurtherTeacher {
+  public AdditionalTeacher {
     terms = List.copyOf(terms);
   }
 
-  /** Returns the further teachers of a recipe, in order. */
-  public static List<FurtherTeacher> of(Settings settings) {
+  /** Returns the additional teachers of a recipe, in order. */
+  public static List<AdditionalTeacher> of(Settings settings) {
     return settings.get(Options.TEACHERS).stream()
         .map(
             values ->
-                new FurtherTeacher(
+                new AdditionalTeacher(
                     Objects.requireNonNull(values.get(TeachersCheck.NAME)),
                     values.getOrDefault(TeachersCheck.CACHE, settings.get(Options.CACHE)),
                     values.getOrDefault(TeachersCheck.TEACHER, ""),
@@ -60,7 +60,7 @@ public record FurtherTeacher(
   }
 
   /** Returns its terms whose weight is not 0. */
-  private List<String> weighed(Settings settings) {
+  private List<String> activeTerms(Settings settings) {
     return terms.stream()
         .filter(term -> settings.get(Objects.requireNonNull(TeachersCheck.WEIGHTS.get(term))) != 0)
         .toList();
@@ -68,7 +68,7 @@ public record FurtherTeacher(
 
   /** Returns its terms that need the same tokens as the first teacher. */
   public List<String> tokenTerms(Settings settings, Task task) {
-    return weighed(settings).stream()
+    return activeTerms(settings).stream()
         .filter(term -> !term.equals(FIRST_TOKEN))
         .filter(term -> !term.equals(TeachersCheck.SOFT_LABEL) || task == Task.MASKED_LM)
         .toList();
@@ -78,7 +78,7 @@ public record FurtherTeacher(
    * Returns the losses of the student with this teacher.
    *
    * @param first the first teacher
-   * @param own the losses with the first teacher
+   * @param firstLoss the losses with the first teacher
    * @param teacher this teacher
    * @throws io.stillhouse.error.StillhouseException if the two teachers cannot teach the same
    *     student
@@ -87,23 +87,23 @@ public record FurtherTeacher(
       Settings settings,
       ModelSpec student,
       EncoderSpec first,
-      DistillSpec own,
+      DistillSpec firstLoss,
       EncoderSpec teacher) {
-    List<String> taught = weighed(settings);
+    List<String> activeTerms = activeTerms(settings);
     List<String> problems = new ArrayList<>();
-    if (taught.isEmpty()) {
+    if (activeTerms.isEmpty()) {
       problems.add(
           "takes part only in %s, whose weight is 0; set the weight of one of its terms, or remove the teacher"
               .formatted(String.join(", ", terms)));
     }
-    if (taught.contains(TeachersCheck.SOFT_LABEL)) {
+    if (activeTerms.contains(TeachersCheck.SOFT_LABEL)) {
       headProblems(first.head(), teacher, first.embeddings().vocabSize(), problems);
     }
-    boolean layers = taught.stream().anyMatch(term -> !term.equals(TeachersCheck.SOFT_LABEL));
+    boolean layers = activeTerms.stream().anyMatch(term -> !term.equals(TeachersCheck.SOFT_LABEL));
     Map<String, String> values = new TreeMap<>();
     TeachersCheck.WEIGHTS.forEach(
         (term, option) -> {
-          if (!taught.contains(term)) {
+          if (!activeTerms.contains(term)) {
             values.put(option.key(), "0");
           }
         });
@@ -122,11 +122,11 @@ public record FurtherTeacher(
     }
     DistillSpec loss;
     try {
-      Settings its = settings.with(values);
+      Settings teacherSettings = settings.with(values);
       loss =
           layers
-              ? LossRecipe.loss(its, student, teacher)
-              : LossRecipe.loss(its, student, teacher, own.layerMap());
+              ? LossRecipe.loss(teacherSettings, student, teacher)
+              : LossRecipe.loss(teacherSettings, student, teacher, firstLoss.layerMap());
     } catch (StillhouseException e) {
       throw error(": ", e.problems());
     }
@@ -135,7 +135,8 @@ public record FurtherTeacher(
           " ",
           List.of(
               "has hidden size %d and the first teacher %d, but the student's states are mapped to the width of the first; remove %s from the terms of one teacher"
-                  .formatted(teacher.hiddenSize(), first.hiddenSize(), String.join(", ", taught))));
+                  .formatted(
+                      teacher.hiddenSize(), first.hiddenSize(), String.join(", ", activeTerms))));
     }
     return loss;
   }
@@ -150,7 +151,7 @@ public record FurtherTeacher(
     } else if (!head.labels().equals(first.labels())) {
       problems.add(
           "has different classes from the first teacher, or a different order: %s; correct config.json of one teacher to match its weights, and cache it again"
-              .formatted(differing(head.labels(), first.labels())));
+              .formatted(describeDifferences(head.labels(), first.labels())));
     } else if (head.task() == Task.MASKED_LM && teacher.embeddings().vocabSize() != vocabulary) {
       problems.add(
           "has logits for %d tokens and the first teacher for %d; remove soft-label from its terms"
@@ -158,10 +159,10 @@ public record FurtherTeacher(
     }
   }
 
-  private static String differing(List<String> own, List<String> first) {
+  private static String describeDifferences(List<String> labels, List<String> first) {
     List<String> differences = new ArrayList<>();
-    for (int id = 0; id < Math.max(own.size(), first.size()); id++) {
-      String one = id < own.size() ? "'" + own.get(id) + "'" : "missing";
+    for (int id = 0; id < Math.max(labels.size(), first.size()); id++) {
+      String one = id < labels.size() ? "'" + labels.get(id) + "'" : "missing";
       String other = id < first.size() ? "'" + first.get(id) + "'" : "missing";
       if (!one.equals(other)) {
         differences.add("class %d is %s, but %s in the first teacher".formatted(id, one, other));

@@ -10,8 +10,8 @@ import java.util.SplittableRandom;
  * Random numbers that depend only on the seed, a row's key and a place in that row, and not on the
  * machine or the order of the rows.
  */
-public final class Draws {
-  private Draws() {}
+public final class KeyedRandom {
+  private KeyedRandom() {}
 
   /**
    * Returns the generator for one place in a row.

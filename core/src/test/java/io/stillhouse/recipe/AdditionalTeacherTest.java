@@ -17,7 +17,7 @@ import java.util.List;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
-class FurtherTeacherTest {
+class AdditionalTeacherTest {
   private static final Head TWO = new Head(Task.CLASSIFICATION, List.of("negative", "positive"));
 
   @TempDir private Path directory;
@@ -34,13 +34,15 @@ class FurtherTeacherTest {
               { name = c, teacher = large, weight = 0.5, layer-map = [0, 2], terms = [soft-label, hidden-mse] }
             ]
             """);
-    FurtherTeacher b = new FurtherTeacher("b", "/caches/b", "", 1, null, List.of("soft-label"));
-    FurtherTeacher c =
-        new FurtherTeacher("c", "a", "large", 0.5, "[0, 2]", List.of("soft-label", "hidden-mse"));
-    assertThat(FurtherTeacher.of(Settings.parse(recipe, List.of()))).containsExactly(b, c);
-    assertThat(FurtherTeacher.of(settings("loss.teachers=[{ name = b, cache = /caches/b }]")))
+    AdditionalTeacher b =
+        new AdditionalTeacher("b", "/caches/b", "", 1, null, List.of("soft-label"));
+    AdditionalTeacher c =
+        new AdditionalTeacher(
+            "c", "a", "large", 0.5, "[0, 2]", List.of("soft-label", "hidden-mse"));
+    assertThat(AdditionalTeacher.of(Settings.parse(recipe, List.of()))).containsExactly(b, c);
+    assertThat(AdditionalTeacher.of(settings("loss.teachers=[{ name = b, cache = /caches/b }]")))
         .containsExactly(b);
-    assertThat(FurtherTeacher.of(settings())).isEmpty();
+    assertThat(AdditionalTeacher.of(settings())).isEmpty();
   }
 
   @Test
@@ -74,7 +76,7 @@ class FurtherTeacherTest {
             "loss.hidden-mse.weight=1",
             "loss.attention-mse.weight=1",
             "loss.teachers=[{ name = b, cache = b, terms = [soft-label, hidden-mse] }]");
-    FurtherTeacher b = FurtherTeacher.of(settings).get(0);
+    AdditionalTeacher b = AdditionalTeacher.of(settings).get(0);
 
     DistillSpec loss = loss(settings, model(12, 48, TWO), model(6, 48, TWO));
 
@@ -158,7 +160,7 @@ class FurtherTeacherTest {
   private static DistillSpec loss(Settings settings, EncoderSpec first, EncoderSpec other) {
     EncoderSpec student = model(2, 48, TWO);
     DistillSpec own = LossRecipe.loss(settings, student, first);
-    return FurtherTeacher.of(settings).get(0).loss(settings, student, first, own, other);
+    return AdditionalTeacher.of(settings).get(0).loss(settings, student, first, own, other);
   }
 
   private static EncoderSpec model(int layers, int width, Head head) {

@@ -9,7 +9,7 @@ import java.util.List;
 import java.util.function.IntToLongFunction;
 import org.junit.jupiter.api.Test;
 
-class TurnsTest {
+class InterleavedBenchmarkTest {
   private static final long SECOND = 1_000_000_000L;
 
   private long now;
@@ -18,19 +18,24 @@ class TurnsTest {
 
   @Test
   void modelsTakeTurnsAndFirstRoundIsDiscarded() throws IOException {
-    List<Turns.Rate> rates =
+    List<InterleavedBenchmark.Rate> rates =
         measure(0, model("a", round -> round == 0 ? 100 : 4), model("b", round -> 1));
 
-    assertThat(order).hasSize(2 * Turns.ALL).startsWith("a", "b", "a", "b").endsWith("a", "b");
-    assertThat(turnsDone).isEqualTo(2 * Turns.ALL);
-    assertThat(rates).containsExactly(new Turns.Rate(0.25, 1), new Turns.Rate(1, 4));
+    assertThat(order)
+        .hasSize(2 * InterleavedBenchmark.ALL)
+        .startsWith("a", "b", "a", "b")
+        .endsWith("a", "b");
+    assertThat(turnsDone).isEqualTo(2 * InterleavedBenchmark.ALL);
+    assertThat(rates)
+        .containsExactly(
+            new InterleavedBenchmark.Rate(0.25, 1), new InterleavedBenchmark.Rate(1, 4));
   }
 
   @Test
   void slowRoundDoesNotAffectMedianOrRatio() throws IOException {
     // The machine is ten times slower in the third round, and slightly slower at random otherwise.
     long[] slow = {10, 10, 100, 11, 9, 10};
-    List<Turns.Rate> rates =
+    List<InterleavedBenchmark.Rate> rates =
         measure(0, model("a", round -> 2 * slow[round]), model("b", round -> slow[round]));
 
     assertThat(rates.get(0).perSecond()).isEqualTo(1 / 20.0, within(1e-12));
@@ -41,20 +46,23 @@ class TurnsTest {
   @Test
   void passesFillTurn() throws IOException {
     // 24 seconds are 4 per turn: four passes of 1 s, two of 3 s, one of 7 s.
-    List<Turns.Rate> rates =
+    List<InterleavedBenchmark.Rate> rates =
         measure(24, model("a", pass -> 1), model("b", pass -> 3), model("c", pass -> 7));
 
     assertThat(order.subList(0, 7)).containsExactly("a", "a", "a", "a", "b", "b", "c");
-    assertThat(order).hasSize(7 * Turns.ALL);
-    assertThat(rates).extracting(Turns.Rate::perSecond).containsExactly(1.0, 1 / 3.0, 1 / 7.0);
+    assertThat(order).hasSize(7 * InterleavedBenchmark.ALL);
+    assertThat(rates)
+        .extracting(InterleavedBenchmark.Rate::perSecond)
+        .containsExactly(1.0, 1 / 3.0, 1 / 7.0);
   }
 
-  private List<Turns.Rate> measure(double seconds, Turns.Pass... models) throws IOException {
-    return Turns.measure(List.of(models), seconds, () -> now, () -> turnsDone++);
+  private List<InterleavedBenchmark.Rate> measure(
+      double seconds, InterleavedBenchmark.Pass... models) throws IOException {
+    return InterleavedBenchmark.measure(List.of(models), seconds, () -> now, () -> turnsDone++);
   }
 
   /** A model whose n-th pass takes so many seconds. */
-  private Turns.Pass model(String name, IntToLongFunction seconds) {
+  private InterleavedBenchmark.Pass model(String name, IntToLongFunction seconds) {
     int[] passes = new int[1];
     return () -> {
       order.add(name);

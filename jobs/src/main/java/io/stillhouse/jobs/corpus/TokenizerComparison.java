@@ -11,14 +11,14 @@ import java.util.List;
 import java.util.Optional;
 
 /** Compares the tokenizers of two models. */
-public final class SameTokens {
+public final class TokenizerComparison {
   /** Contains upper case, accents, a script without spaces, punctuation and control characters. */
   private static final String PROBE =
       "Ünïted NATIONS, e\u0301te\u0301 \u4e2d\u6587!\u0007 3.14 it's x\u00a0y";
 
   private static final String TOKENIZER = "tokenizer.json";
 
-  private SameTokens() {}
+  private TokenizerComparison() {}
 
   /**
    * Returns a difference between the tokens of two models, or empty if there is none.
