@@ -45,7 +45,7 @@ def loop(arguments):
             continue
         model.to(getattr(torch, precision))
         with torch.inference_mode():
-            model(*batch(some[:ROWS_OF_A_BATCH], pad))  # the first batch initialises libtorch
+            model(*batch(some[:ROWS_OF_A_BATCH], pad))  # the first batch initializes libtorch
             began = time.perf_counter()
             for start in range(0, len(some), ROWS_OF_A_BATCH):
                 model(*batch(some[start : start + ROWS_OF_A_BATCH], pad))

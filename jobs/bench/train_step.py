@@ -290,14 +290,14 @@ def loop(arguments):
         {"params": [p for n, p in named if not (n.endswith(".bias") or "LayerNorm" in n)], "weight_decay": 0.01},
         {"params": [p for n, p in named if n.endswith(".bias") or "LayerNorm" in n], "weight_decay": 0.0},
     ]
-    optimiser = torch.optim.AdamW(groups, lr=5e-4, fused=True)
+    optimizer = torch.optim.AdamW(groups, lr=5e-4, fused=True)
     ids = batches(arguments.teacher, arguments.file)
 
     def update(terms):
         weighted(terms).backward()
         torch.nn.utils.clip_grad_norm_(parameters, 1.0)
-        optimiser.step()
-        optimiser.zero_grad()
+        optimizer.step()
+        optimizer.zero_grad()
         return {name: float(term) for name, term in terms.items()}
 
     ready = [

@@ -78,16 +78,16 @@ def ten_steps(model, inputs, labels, teacher):
     """PyTorch's AdamW: no decay on biases, gradients clipped to a global norm of 1."""
     bare = [p for n, p in model.named_parameters() if "bias" in n]
     decayed = [p for n, p in model.named_parameters() if "bias" not in n]
-    optimiser = torch.optim.AdamW(
+    optimizer = torch.optim.AdamW(
         [{"params": decayed, "weight_decay": 0.01}, {"params": bare, "weight_decay": 0.0}],
         lr=1e-2, betas=(0.9, 0.999), eps=1e-8)
     values, norms = [], []
     for _ in range(10):
-        optimiser.zero_grad()
+        optimizer.zero_grad()
         loss = losses(model, inputs, labels, teacher)[-1]
         loss.backward()
         norms.append(torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0).item())
-        optimiser.step()
+        optimizer.step()
         values.append(loss.item())
     return {"losses": values, "gradient_norms": norms}
 

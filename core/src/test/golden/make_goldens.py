@@ -1,4 +1,4 @@
-"""Writes the golden files that our encoder, losses and optimiser are compared with, from Hugging Face's BERT,
+"""Writes the golden files that our encoder, losses and optimizer are compared with, from Hugging Face's BERT,
 DistilBERT and ALBERT.
 
 Run by `mvn -Pgolden` only, never by a test run: python3 make_goldens.py [OUTPUT_DIR]
@@ -176,17 +176,17 @@ def ten_steps(model, inputs, labels):
 
     bare = [p for n, p in model.named_parameters() if is_bare(n)]
     decayed = [p for n, p in model.named_parameters() if not is_bare(n)]
-    optimiser = torch.optim.AdamW(
+    optimizer = torch.optim.AdamW(
         [{"params": decayed, "weight_decay": 0.01}, {"params": bare, "weight_decay": 0.0}],
         lr=1e-3, betas=(0.9, 0.999), eps=1e-8)
     losses, norms = [], []
     model.train()
     for _ in range(10):
-        optimiser.zero_grad()
+        optimizer.zero_grad()
         loss = model(**inputs, labels=labels).loss
         loss.backward()
         norms.append(torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0).item())
-        optimiser.step()
+        optimizer.step()
         losses.append(loss.item())
     return {"losses": losses, "gradient_norms": norms}
 

@@ -251,7 +251,7 @@ public final class Options {
           "bert",
           List.of("bert", "distilbert", "albert", "bilstm"),
           "Architecture of the student. distilbert has no segment embeddings. The blocks of albert"
-              + " share one set of weights, initialised from the first of student.init-layers."
+              + " share one set of weights, initialized from the first of student.init-layers."
               + " bilstm is one bidirectional LSTM under a ReLU layer; it learns from logits and"
               + " labels only.");
   public static final Option<Integer> STUDENT_LAYERS =
@@ -326,7 +326,7 @@ public final class Options {
       integers(
           "student.init-layers",
           "[]",
-          "Blocks, counted from 1, that initialise the student's blocks. Empty for the blocks of "
+          "Blocks, counted from 1, that initialize the student's blocks. Empty for the blocks of "
               + "the layer map, or for all blocks if the model in student.init has as many as the "
               + "student.");
   public static final Option<String> HEAD_IMPORTANCE =
@@ -334,7 +334,7 @@ public final class Options {
           "student.head-importance",
           "",
           "Output file of the head-importance command for the model that the student is "
-              + "initialised from. It determines which heads are pruned.");
+              + "initialized from. It determines which heads are pruned.");
   public static final Option<Double> PRUNED_HEADS =
       number(
           "student.pruned-heads",
@@ -399,7 +399,7 @@ public final class Options {
   public static final Option<Double> FIRST_TOKEN_WEIGHT =
       weight(
           "loss.first-token-mse.weight",
-          "Weight of PKD's squared distance between the normalised first-token states, summed over"
+          "Weight of PKD's squared distance between the normalized first-token states, summed over"
               + " hidden states 1..M-1. For 6 of 12 layers, PKD-Skip is student.layer-map=[0, 2, 4,"
               + " 6, 8, 10, 12] and PKD-Last [0, 7, 8, 9, 10, 11, 12].");
   public static final Option<String> PROJECTION =
@@ -926,9 +926,9 @@ public final class Options {
       atLeast("head-importance.rows", "1000", 2, "Number of rows drawn from the corpus.");
   public static final Option<Long> HEAD_IMPORTANCE_SEED =
       seed("head-importance.seed", "Seed of the rows that are drawn, and of masking.");
-  public static final Option<String> HEAD_IMPORTANCE_NORMALISE =
+  public static final Option<String> HEAD_IMPORTANCE_NORMALIZE =
       oneOf(
-          "head-importance.normalise",
+          "head-importance.normalize",
           "layer",
           List.of("layer", "none"),
           "layer divides the importances by the Euclidean norm of their block, as in the paper. "
@@ -1014,7 +1014,7 @@ public final class Options {
           Map.entry("evaluate.against", "evaluate.reference"),
           Map.entry("finetune.held-out", "finetune.validation"),
           Map.entry("heads.model", "head-importance.model"),
-          Map.entry("heads.normalise", "head-importance.normalise"),
+          Map.entry("heads.normalise", "head-importance.normalize"),
           Map.entry("heads.output", "head-importance.output"),
           Map.entry("heads.rows", "head-importance.rows"),
           Map.entry("student.heads-from", "student.head-importance"),

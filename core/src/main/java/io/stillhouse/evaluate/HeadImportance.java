@@ -20,7 +20,7 @@ public record HeadImportance(
     int block, List<Double> importance, List<Double> standardErrors, List<Integer> ranks) {
 
   /** How importances are normalized. */
-  public enum Normalise {
+  public enum Normalize {
     /** Divided by the L2 norm of the block, as in the paper. */
     LAYER,
     NONE
@@ -33,7 +33,7 @@ public record HeadImportance(
    *
    * @param sums sums over at least two rows
    */
-  public static List<HeadImportance> of(HeadSums sums, Normalise normalise) {
+  public static List<HeadImportance> of(HeadSums sums, Normalize normalize) {
     long rows = sums.rows();
     if (rows < 2) {
       throw new IllegalArgumentException(
@@ -54,7 +54,7 @@ public record HeadImportance(
         errors[block][head] = Math.sqrt(variance / rows);
       }
       double norm = Math.sqrt(Arrays.stream(means[block]).map(mean -> mean * mean).sum());
-      if (normalise == Normalise.LAYER && norm > 0) {
+      if (normalize == Normalize.LAYER && norm > 0) {
         for (int head = 0; head < absSums.length; head++) {
           means[block][head] /= norm;
           errors[block][head] /= norm;

@@ -207,7 +207,7 @@ public final class Recipe {
             settings.get(Options.MICRO_BATCH_TOKENS),
             settings.get(Options.SHUFFLE_SHARDS),
             value(TrainSpec.Order.class, settings.get(Options.ORDER))),
-        new TrainSpec.Optimiser(
+        new TrainSpec.Optimizer(
             settings.get(Options.LEARNING_RATE),
             settings.get(Options.WARMUP_STEPS),
             new TrainSpec.Betas(

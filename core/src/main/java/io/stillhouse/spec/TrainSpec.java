@@ -7,29 +7,29 @@ import java.io.Serializable;
  *
  * @param epochs passes over the data
  * @param batching how rows are divided into steps
- * @param optimiser AdamW and its schedule
+ * @param optimizer AdamW and its schedule
  * @param rounds how several workers train one student
  * @param run seed, threads, checkpoints
  * @param selection which weights are kept
  */
 public record TrainSpec(
-    int epochs, Batching batching, Optimiser optimiser, Rounds rounds, Run run, Selection selection)
+    int epochs, Batching batching, Optimizer optimizer, Rounds rounds, Run run, Selection selection)
     implements Serializable {
 
   /** Creates a spec that keeps the weights of the last step. */
-  public TrainSpec(int epochs, Batching batching, Optimiser optimiser, Rounds rounds, Run run) {
-    this(epochs, batching, optimiser, rounds, run, Selection.LAST);
+  public TrainSpec(int epochs, Batching batching, Optimizer optimizer, Rounds rounds, Run run) {
+    this(epochs, batching, optimizer, rounds, run, Selection.LAST);
   }
 
   /** Returns a copy with another number of threads. */
   public TrainSpec withThreads(int threads) {
     Run with = new Run(run.maxSteps(), run.seed(), threads, run.checkpointEvery(), run.precision());
-    return new TrainSpec(epochs, batching, optimiser, rounds, with, selection);
+    return new TrainSpec(epochs, batching, optimizer, rounds, with, selection);
   }
 
   /** Returns a copy with another selection of weights. */
   public TrainSpec withSelection(Selection other) {
-    return new TrainSpec(epochs, batching, optimiser, rounds, run, other);
+    return new TrainSpec(epochs, batching, optimizer, rounds, run, other);
   }
 
   /**
@@ -62,7 +62,7 @@ public record TrainSpec(
    * @param weightDecay decoupled weight decay; biases and LayerNorm weights have none
    * @param maxGradNorm maximum global norm of the gradient; 0 for no clipping
    */
-  public record Optimiser(
+  public record Optimizer(
       double learningRate, double warmupSteps, Betas betas, double weightDecay, double maxGradNorm)
       implements Serializable {}
 
@@ -192,12 +192,12 @@ public record TrainSpec(
 
   /** Returns the learning rate of a step, counted from 0, of {@code steps}. */
   public double learningRate(long step, long steps) {
-    double given = optimiser.warmupSteps();
+    double given = optimizer.warmupSteps();
     double warmupSteps = given < 1 ? Math.ceil(given * steps) : given;
     double factor =
         step < warmupSteps
             ? step / warmupSteps
             : (steps - step) / Math.max(1.0, steps - warmupSteps);
-    return optimiser.learningRate() * factor;
+    return optimizer.learningRate() * factor;
   }
 }

@@ -23,7 +23,7 @@ import java.util.Map;
  * <p>Unlike BertAdam in TinyBERT's released code, it corrects the bias of the moments.
  */
 final class AdamW implements AutoCloseable {
-  private final TrainSpec.Optimiser spec;
+  private final TrainSpec.Optimizer spec;
   private final PtSymbolBlock ops;
   private final Map<String, NDArray> parameters;
   private final Map<String, NDArray> first = new LinkedHashMap<>();
@@ -33,7 +33,7 @@ final class AdamW implements AutoCloseable {
    * @param manager owns the moments
    * @param parameters trained in place, in a fixed order
    */
-  AdamW(NDManager manager, Map<String, NDArray> parameters, TrainSpec.Optimiser spec) {
+  AdamW(NDManager manager, Map<String, NDArray> parameters, TrainSpec.Optimizer spec) {
     this.spec = spec;
     this.ops = TorchScript.compile(manager, AdamW.class, "adamw.py");
     this.parameters = new LinkedHashMap<>(parameters);

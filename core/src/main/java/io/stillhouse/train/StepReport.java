@@ -12,11 +12,11 @@ import java.util.Map;
  * @param steps number of steps of the whole run
  * @param loss the weighted sum of {@code terms}
  * @param terms unweighted means over the rows of the step
- * @param optimiser learning rate and gradient norm
+ * @param optimizer learning rate and gradient norm
  * @param work tokens and time
  */
 public record StepReport(
-    long step, long steps, double loss, Map<Term, Double> terms, Optimiser optimiser, Work work)
+    long step, long steps, double loss, Map<Term, Double> terms, Optimizer optimizer, Work work)
     implements Serializable {
 
   /** Number of steps whose work is summed in progress lines. */
@@ -30,11 +30,11 @@ public record StepReport(
     }
     StepReport newest = reports.get(reports.size() - 1);
     return new StepReport(
-        newest.step, newest.steps, newest.loss, newest.terms, newest.optimiser, sum);
+        newest.step, newest.steps, newest.loss, newest.terms, newest.optimizer, sum);
   }
 
   /** The learning rate, and the global gradient norm before clipping. */
-  public record Optimiser(double learningRate, double gradientNorm) implements Serializable {}
+  public record Optimizer(double learningRate, double gradientNorm) implements Serializable {}
 
   /**
    * The work of a step.

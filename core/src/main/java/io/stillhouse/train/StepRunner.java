@@ -90,7 +90,7 @@ public final class StepRunner implements AutoCloseable {
         step.steps(),
         outcome.loss(),
         outcome.terms(),
-        new StepReport.Optimiser(step.learningRate(), outcome.gradientNorm()),
+        new StepReport.Optimizer(step.learningRate(), outcome.gradientNorm()),
         new StepReport.Work(Counts.of(rows).tokens(), (end - start) / 1e9, (read - start) / 1e9));
   }
 

@@ -187,7 +187,7 @@ public final class Trainer {
             "the gradients of %d steps in a row, up to step %d, were not finite (terms %s)"
                 .formatted(runner.badSteps(), report.step(), report.terms()),
             "lower train.learning-rate (%s), or set train.max-grad-norm"
-                .formatted(train.optimiser().learningRate()));
+                .formatted(train.optimizer().learningRate()));
       }
       listener.accept(report);
       done++;

@@ -64,7 +64,7 @@ final class Worker implements AutoCloseable {
     this.loss = // hidden states are already projected
         new DistillLoss(setup.loss(), setup.teachers(), model, Map.of());
     this.capture = Capture.of(setup.loss());
-    this.adamW = new AdamW(manager, weights, setup.train().optimiser());
+    this.adamW = new AdamW(manager, weights, setup.train().optimizer());
   }
 
   /**

@@ -4,7 +4,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import static org.assertj.core.api.Assertions.within;
 
-import io.stillhouse.evaluate.HeadImportance.Normalise;
+import io.stillhouse.evaluate.HeadImportance.Normalize;
 import java.util.List;
 import org.junit.jupiter.api.Test;
 
@@ -16,7 +16,7 @@ class HeadImportanceTest {
 
   @Test
   void averagesAbsoluteValuesOfGradients() {
-    List<HeadImportance> blocks = HeadImportance.of(HeadSums.of(GRADIENTS), Normalise.NONE);
+    List<HeadImportance> blocks = HeadImportance.of(HeadSums.of(GRADIENTS), Normalize.NONE);
 
     assertThat(blocks).extracting(HeadImportance::block).containsExactly(1, 2);
     assertThat(blocks.get(0).importance()).containsExactly(3.0, 4.0);
@@ -30,7 +30,7 @@ class HeadImportanceTest {
 
   @Test
   void dividesByNormOfBlock() {
-    List<HeadImportance> blocks = HeadImportance.of(HeadSums.of(GRADIENTS), Normalise.LAYER);
+    List<HeadImportance> blocks = HeadImportance.of(HeadSums.of(GRADIENTS), Normalize.LAYER);
 
     assertThat(blocks.get(0).importance()).containsExactly(3.0 / 5, 4.0 / 5);
     assertThat(blocks.get(1).importance()).containsExactly(1.0, 0.0);
@@ -44,7 +44,7 @@ class HeadImportanceTest {
   void keepsZeroImportancesAtZero() {
     double[][][] nothing = {{{0, 0}}, {{0, 0}}};
 
-    assertThat(HeadImportance.of(HeadSums.of(nothing), Normalise.LAYER).get(0).importance())
+    assertThat(HeadImportance.of(HeadSums.of(nothing), Normalize.LAYER).get(0).importance())
         .containsExactly(0.0, 0.0);
   }
 
@@ -56,15 +56,15 @@ class HeadImportanceTest {
                 HeadSums.of(new double[][][] {GRADIENTS[0]}),
                 HeadSums.of(new double[][][] {GRADIENTS[1], GRADIENTS[2]})));
 
-    assertThat(HeadImportance.of(parts, Normalise.LAYER))
-        .isEqualTo(HeadImportance.of(HeadSums.of(GRADIENTS), Normalise.LAYER));
+    assertThat(HeadImportance.of(parts, Normalize.LAYER))
+        .isEqualTo(HeadImportance.of(HeadSums.of(GRADIENTS), Normalize.LAYER));
   }
 
   @Test
   void oneRowHasNoStandardError() {
     HeadSums one = HeadSums.of(new double[][][] {GRADIENTS[0]});
 
-    assertThatThrownBy(() -> HeadImportance.of(one, Normalise.NONE))
+    assertThatThrownBy(() -> HeadImportance.of(one, Normalize.NONE))
         .isInstanceOf(IllegalArgumentException.class)
         .hasMessage("a standard error needs at least 2 rows, but there are 1");
   }

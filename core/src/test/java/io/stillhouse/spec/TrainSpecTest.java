@@ -51,7 +51,7 @@ class TrainSpecTest {
     return new TrainSpec(
         3,
         new TrainSpec.Batching(32, 2048, 1, TrainSpec.Order.SHUFFLED),
-        new TrainSpec.Optimiser(rate, warmup, new TrainSpec.Betas(0.9, 0.999, 1e-8), 0.01, 1),
+        new TrainSpec.Optimizer(rate, warmup, new TrainSpec.Betas(0.9, 0.999, 1e-8), 0.01, 1),
         TrainSpec.Rounds.NONE,
         new TrainSpec.Run(maxSteps, 42, 1, 0, Precision.FLOAT32));
   }

@@ -26,8 +26,8 @@ class AdamWTest {
           new java.util.TreeMap<>(
               Map.of("a.weight", manager.create(2f), "a.bias", manager.create(2f)));
       parameters.values().forEach(p -> p.setRequiresGradient(true));
-      TrainSpec.Optimiser spec =
-          new TrainSpec.Optimiser(RATE, 0, new TrainSpec.Betas(0.9, 0.999, 1e-8), DECAY, 1.0);
+      TrainSpec.Optimizer spec =
+          new TrainSpec.Optimizer(RATE, 0, new TrainSpec.Betas(0.9, 0.999, 1e-8), DECAY, 1.0);
       try (AdamW adamW = new AdamW(manager, parameters, spec)) {
         Autograd.record(Autograd.Mode.ON);
         Autograd.backward(

@@ -140,7 +140,7 @@ class BestWeightsTest {
         new TrainSpec(
             4,
             new TrainSpec.Batching(4, 64, 1, TrainSpec.Order.SHUFFLED),
-            new TrainSpec.Optimiser(3e-3, 0.1, new TrainSpec.Betas(0.9, 0.999, 1e-8), 0.01, 1),
+            new TrainSpec.Optimizer(3e-3, 0.1, new TrainSpec.Betas(0.9, 0.999, 1e-8), 0.01, 1),
             TrainSpec.Rounds.NONE,
             new TrainSpec.Run(0, 42, 1, 5, Precision.FLOAT32),
             new TrainSpec.Selection(TrainSpec.Keep.BEST, "accuracy", everySteps, patience));

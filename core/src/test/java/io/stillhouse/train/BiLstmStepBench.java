@@ -53,7 +53,7 @@ class BiLstmStepBench {
         new TrainSpec(
             1,
             new TrainSpec.Batching(ROWS, 2048, 1, TrainSpec.Order.SHUFFLED),
-            new TrainSpec.Optimiser(1e-3, 0, new TrainSpec.Betas(0.9, 0.999, 1e-8), 0.01, 1),
+            new TrainSpec.Optimizer(1e-3, 0, new TrainSpec.Betas(0.9, 0.999, 1e-8), 0.01, 1),
             TrainSpec.Rounds.NONE,
             new TrainSpec.Run(0, 42, 2, 0, Precision.FLOAT32));
     double[] tokensPerSecond = new double[ROUNDS];

@@ -217,7 +217,7 @@ class BiLstmTrainingTest extends BiLstmGoldens {
     return new TrainSpec(
         40,
         new TrainSpec.Batching(4, tokensPerBatch, 1, TrainSpec.Order.SHUFFLED),
-        new TrainSpec.Optimiser(RATE, 0, new TrainSpec.Betas(0.9, 0.999, 1e-8), 0.01, 1),
+        new TrainSpec.Optimizer(RATE, 0, new TrainSpec.Betas(0.9, 0.999, 1e-8), 0.01, 1),
         TrainSpec.Rounds.NONE,
         new TrainSpec.Run(steps, seed, 1, 5, Precision.FLOAT32));
   }

@@ -61,7 +61,7 @@ class HeadPruningTest {
               new Trainer.Setup(spec, hardLabels(), Teachers.SINGLE, tenSteps(), pruned, "pruned"),
               new MemorySource(List.of(rows)),
               new DirectoryCheckpoints(directory),
-              report -> norms.add(report.optimiser().gradientNorm()))
+              report -> norms.add(report.optimizer().gradientNorm()))
           .run(manager, weights, TeacherParts.NONE);
 
       assertThat(norms)
@@ -117,7 +117,7 @@ class HeadPruningTest {
       Autograd.record(Autograd.Mode.OFF);
 
       HeadPruning.zeroGradients(spec, PRUNED, weights);
-      try (AdamW adamW = new AdamW(manager, weights, tenSteps().optimiser())) {
+      try (AdamW adamW = new AdamW(manager, weights, tenSteps().optimizer())) {
         double norm = adamW.step(1, 1e-3);
 
         // Each pruned head has three kernels, three biases and columns of the output projection.
@@ -178,7 +178,7 @@ class HeadPruningTest {
     return new TrainSpec(
         10,
         new TrainSpec.Batching(4, 4096, 1, TrainSpec.Order.SHUFFLED),
-        new TrainSpec.Optimiser(1e-3, 0, new TrainSpec.Betas(0.9, 0.999, 1e-8), 0.1, MAX_GRAD_NORM),
+        new TrainSpec.Optimizer(1e-3, 0, new TrainSpec.Betas(0.9, 0.999, 1e-8), 0.1, MAX_GRAD_NORM),
         TrainSpec.Rounds.NONE,
         new TrainSpec.Run(10, 1, 1, 0, Precision.FLOAT32));
   }

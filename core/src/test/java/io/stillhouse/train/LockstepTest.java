@@ -252,7 +252,7 @@ class LockstepTest {
     return new TrainSpec(
         10,
         new TrainSpec.Batching(4, 24, 1, TrainSpec.Order.SHUFFLED),
-        new TrainSpec.Optimiser(rate, 0.1, new TrainSpec.Betas(0.9, 0.999, 1e-8), 0.01, 1),
+        new TrainSpec.Optimizer(rate, 0.1, new TrainSpec.Betas(0.9, 0.999, 1e-8), 0.01, 1),
         TrainSpec.Rounds.NONE,
         new TrainSpec.Run(steps, seed, 1, 5, Precision.FLOAT32));
   }

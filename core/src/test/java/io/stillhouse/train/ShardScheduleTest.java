@@ -74,7 +74,7 @@ class ShardScheduleTest {
         new TrainSpec(
             1,
             new TrainSpec.Batching(BATCH_SIZE, 64, 1, TrainSpec.Order.SHUFFLED),
-            train.optimiser(),
+            train.optimizer(),
             train.rounds(),
             train.run());
 
@@ -87,7 +87,7 @@ class ShardScheduleTest {
     return new TrainSpec(
         epochs,
         new TrainSpec.Batching(BATCH_SIZE, 64, block, TrainSpec.Order.PLAN),
-        new TrainSpec.Optimiser(1e-3, 0, new TrainSpec.Betas(0.9, 0.999, 1e-8), 0, 0),
+        new TrainSpec.Optimizer(1e-3, 0, new TrainSpec.Betas(0.9, 0.999, 1e-8), 0, 0),
         rounds,
         new TrainSpec.Run(steps, 7, 1, 0, Precision.FLOAT32));
   }

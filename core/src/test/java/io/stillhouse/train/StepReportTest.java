@@ -26,6 +26,6 @@ class StepReportTest {
   }
 
   private static StepReport step(long step, StepReport.Work work) {
-    return new StepReport(step, 10, 1, Map.of(), new StepReport.Optimiser(1e-3, 1), work);
+    return new StepReport(step, 10, 1, Map.of(), new StepReport.Optimizer(1e-3, 1), work);
   }
 }

@@ -82,7 +82,7 @@ class StudentInitTest {
   }
 
   @Test
-  void initialisesSegmentsToZeroIfSourceHasNone() throws IOException {
+  void initializesSegmentsToZeroIfSourceHasNone() throws IOException {
     source = HuggingFaceDirectory.open(Golden.DIRECTORY.resolve("distilbert-tiny-mlm-v1"));
     EncoderSpec spec =
         new EncoderSpec(
@@ -104,7 +104,7 @@ class StudentInitTest {
   }
 
   @Test
-  void initialisesAlbertFromOneBlockAndTablesOfEqualWidth() {
+  void initializesAlbertFromOneBlockAndTablesOfEqualWidth() {
     Map<String, NDArray> original = source.weights(manager);
     EncoderSpec wide = albert(32);
     Batch single = Batch.of(manager, List.of(new int[] {2, 7, 9, 3}), List.of(new int[4]));
@@ -218,7 +218,7 @@ class StudentInitTest {
   }
 
   @Test
-  void initialisesHeadForOtherClassesRandomly() {
+  void initializesHeadForOtherClassesRandomly() {
     Head fiveClasses = new Head(Task.CLASSIFICATION, List.of("a", "b", "c", "d", "e"));
     Map<String, NDArray> original = source.weights(manager);
 
@@ -232,7 +232,7 @@ class StudentInitTest {
   }
 
   @Test
-  void initialisesMissingHeadRandomly() {
+  void initializesMissingHeadRandomly() {
     EncoderSpec spec = spec(1, 32, Head.MASKED_LM);
     String head = "cls.predictions.transform.dense.weight";
 

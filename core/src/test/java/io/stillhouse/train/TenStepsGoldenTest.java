@@ -31,8 +31,8 @@ import org.junit.jupiter.params.provider.ValueSource;
 /** Compares ten steps with those of torch.optim.AdamW on Hugging Face's encoders. */
 class TenStepsGoldenTest {
   private static final double RATE = 1e-3;
-  private static final TrainSpec.Optimiser ADAM_W =
-      new TrainSpec.Optimiser(RATE, 0, new TrainSpec.Betas(0.9, 0.999, 1e-8), 0.01, 1.0);
+  private static final TrainSpec.Optimizer ADAM_W =
+      new TrainSpec.Optimizer(RATE, 0, new TrainSpec.Betas(0.9, 0.999, 1e-8), 0.01, 1.0);
 
   @ParameterizedTest
   @ValueSource(

@@ -139,8 +139,8 @@ class TrainerTest {
     StepReport third = reports.get(2);
     assertThat(third.step()).isEqualTo(3);
     assertThat(third.steps()).isEqualTo(STEPS);
-    assertThat(third.optimiser().learningRate()).isEqualTo(train(STEPS, 42).learningRate(2, STEPS));
-    assertThat(third.optimiser().gradientNorm()).isPositive();
+    assertThat(third.optimizer().learningRate()).isEqualTo(train(STEPS, 42).learningRate(2, STEPS));
+    assertThat(third.optimizer().gradientNorm()).isPositive();
     assertThat(third.work().tokens()).isPositive();
     assertThat(third.terms())
         .containsOnlyKeys(Term.SOFT_LABEL, Term.HARD_LABEL, Term.HIDDEN_COSINE, Term.ATTENTION_MSE);
@@ -194,7 +194,7 @@ class TrainerTest {
 
     assertThat(reports).hasSize(28);
     assertThat(reports)
-        .filteredOn(report -> Double.isNaN(report.optimiser().gradientNorm()))
+        .filteredOn(report -> Double.isNaN(report.optimizer().gradientNorm()))
         .hasSize(7);
     after.forEach(
         (name, values) -> {
@@ -212,7 +212,7 @@ class TrainerTest {
         new TrainSpec(
             some.epochs(),
             some.batching(),
-            some.optimiser(),
+            some.optimizer(),
             TrainSpec.Rounds.NONE,
             new TrainSpec.Run(STEPS, 42, 1, 0, Precision.FLOAT32));
 
@@ -313,7 +313,7 @@ class TrainerTest {
     return new TrainSpec(
         10,
         new TrainSpec.Batching(4, 24, 1, TrainSpec.Order.SHUFFLED),
-        new TrainSpec.Optimiser(3e-3, 0.1, new TrainSpec.Betas(0.9, 0.999, 1e-8), 0.01, 1),
+        new TrainSpec.Optimizer(3e-3, 0.1, new TrainSpec.Betas(0.9, 0.999, 1e-8), 0.01, 1),
         TrainSpec.Rounds.NONE,
         new TrainSpec.Run(steps, seed, 1, 5, Precision.FLOAT32));
   }

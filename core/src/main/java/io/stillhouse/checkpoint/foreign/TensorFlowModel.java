@@ -21,7 +21,7 @@ final class TensorFlowModel {
   /** The names may be preceded by the scope under which the model was built. */
   private static final Pattern NAME = Pattern.compile("(?:.*/)?((?:bert|cls)/.*)");
 
-  private static final Pattern OPTIMISER = Pattern.compile(".*/(adam_m|adam_v|Adam|Adam_1)$");
+  private static final Pattern OPTIMIZER = Pattern.compile(".*/(adam_m|adam_v|Adam|Adam_1)$");
 
   /** The head size of all of Google's BERT models. */
   private static final int HEAD_SIZE = 64;
@@ -36,7 +36,7 @@ final class TensorFlowModel {
     for (Map.Entry<String, LazyTensor> variable : TensorBundle.read(index).entrySet()) {
       String name = canonical(variable.getKey());
       if (name == null) {
-        if (!OPTIMISER.matcher(variable.getKey()).matches()) {
+        if (!OPTIMIZER.matcher(variable.getKey()).matches()) {
           notes.add("left out variable '%s'".formatted(variable.getKey()));
         }
         continue;
@@ -55,7 +55,7 @@ final class TensorFlowModel {
 
   private static @Nullable String canonical(String variable) {
     Matcher matcher = NAME.matcher(variable);
-    if (!matcher.matches() || OPTIMISER.matcher(variable).matches()) {
+    if (!matcher.matches() || OPTIMIZER.matcher(variable).matches()) {
       return null;
     }
     String name =

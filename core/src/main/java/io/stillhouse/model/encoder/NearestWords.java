@@ -22,7 +22,7 @@ public final class NearestWords {
 
   private final List<String> words;
   private final Map<String, Integer> rowOfWord = new HashMap<>();
-  private final NDArray normalisedDW;
+  private final NDArray normalizedDW;
   private final NDArray vectorsPD;
   private final NDArray centreD;
   private final VectorSource source;
@@ -35,13 +35,13 @@ public final class NearestWords {
 
   private NearestWords(
       List<String> words,
-      NDArray normalisedWD,
+      NDArray normalizedWD,
       NDArray vectorsPD,
       NDArray centreD,
       VectorSource source) {
     this.words = List.copyOf(words);
-    this.normalisedDW =
-        normalisedWD.transpose(); // once, because each call adds an array to the long-lived manager
+    this.normalizedDW =
+        normalizedWD.transpose(); // once, because each call adds an array to the long-lived manager
     this.vectorsPD = vectorsPD;
     this.centreD = centreD;
     this.source = source;
@@ -64,10 +64,10 @@ public final class NearestWords {
     try (NDManager scope = manager.newSubManager()) {
       NDArray vectorsWD = rows(scope, piecesPD, ids);
       NDArray centreD = vectorsWD.mean(new int[] {0});
-      NDArray normalisedWD = normalised(vectorsWD.sub(centreD));
-      normalisedWD.attach(manager);
+      NDArray normalizedWD = normalized(vectorsWD.sub(centreD));
+      normalizedWD.attach(manager);
       centreD.attach(manager);
-      return new NearestWords(words, normalisedWD, piecesPD, centreD, VectorSource.PIECES);
+      return new NearestWords(words, normalizedWD, piecesPD, centreD, VectorSource.PIECES);
     }
   }
 
@@ -80,10 +80,10 @@ public final class NearestWords {
   public static NearestWords ofWords(NDManager manager, List<String> words, float[] values) {
     try (NDManager scope = manager.newSubManager()) {
       long width = values.length / words.size();
-      NDArray normalisedWD = normalised(scope.create(values, new Shape(words.size(), width)));
-      normalisedWD.attach(manager);
+      NDArray normalizedWD = normalized(scope.create(values, new Shape(words.size(), width)));
+      normalizedWD.attach(manager);
       return new NearestWords(
-          words, normalisedWD, normalisedWD, manager.zeros(new Shape(width)), VectorSource.WORDS);
+          words, normalizedWD, normalizedWD, manager.zeros(new Shape(width)), VectorSource.WORDS);
     }
   }
 
@@ -99,17 +99,17 @@ public final class NearestWords {
     if (indices.length == 0) {
       return List.of();
     }
-    try (NDManager scope = NDManager.newBaseManager(normalisedDW.getDevice())) {
+    try (NDManager scope = NDManager.newBaseManager(normalizedDW.getDevice())) {
       NDArray meanD = rows(scope, vectorsPD, indices).mean(new int[] {0}).sub(centreD);
       // Cosines up to a factor, which does not change their order. A product is attached to the
       // manager of its first operand, which must be this scope.
-      NDArray cosinesW = meanD.reshape(1, -1).matMul(normalisedDW).reshape(-1);
+      NDArray cosinesW = meanD.reshape(1, -1).matMul(normalizedDW).reshape(-1);
       int count = Math.min(limit + 1, words.size());
       List<String> nearest = new ArrayList<>(count);
       for (long at : cosinesW.topK(count, 0, true, true).get(1).toLongArray()) {
-        String neighbour = words.get((int) at);
-        if (!neighbour.equals(word) && nearest.size() < limit) {
-          nearest.add(neighbour);
+        String neighbor = words.get((int) at);
+        if (!neighbor.equals(word) && nearest.size() < limit) {
+          nearest.add(neighbor);
         }
       }
       return List.copyOf(nearest);
@@ -128,7 +128,7 @@ public final class NearestWords {
     return rows;
   }
 
-  private static NDArray normalised(NDArray vectorsWD) {
+  private static NDArray normalized(NDArray vectorsWD) {
     NDArray least = vectorsWD.getManager().create(MIN_LENGTH);
     return vectorsWD.div(vectorsWD.norm(new int[] {1}, true).maximum(least));
   }

@@ -65,7 +65,7 @@ class RoundScheduleTest {
     return new TrainSpec(
         1,
         new TrainSpec.Batching(5, 64, 1, TrainSpec.Order.SHUFFLED),
-        new TrainSpec.Optimiser(1e-3, 0.1, new TrainSpec.Betas(0.9, 0.999, 1e-8), 0.01, 1),
+        new TrainSpec.Optimizer(1e-3, 0.1, new TrainSpec.Betas(0.9, 0.999, 1e-8), 0.01, 1),
         new TrainSpec.Rounds(
             workers,
             steps,

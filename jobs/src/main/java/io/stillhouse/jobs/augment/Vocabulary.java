@@ -23,7 +23,7 @@ import java.util.concurrent.ConcurrentHashMap;
 import org.jspecify.annotations.Nullable;
 
 /**
- * The whole words of a masked LM's vocabulary, and the nearest neighbours of words of several
+ * The whole words of a masked LM's vocabulary, and the nearest neighbors of words of several
  * pieces. An executor builds and keeps one instance for each model and device; an application
  * augments with one model.
  */
@@ -112,7 +112,7 @@ final class Vocabulary {
 
   /**
    * Reads the vectors of words that may replace others. These include the words of several pieces,
-   * whose neighbours are searched for.
+   * whose neighbors are searched for.
    *
    * @throws io.stillhouse.error.StillhouseException if the file has no vectors of words
    */
@@ -132,7 +132,7 @@ final class Vocabulary {
     return nearest != null;
   }
 
-  /** Returns the nearest neighbours of a word of several pieces; empty if it has no vector. */
+  /** Returns the nearest neighbors of a word of several pieces; empty if it has no vector. */
   List<String> nearest(String word, int[] pieces, int limit) {
     NearestWords table = Objects.requireNonNull(nearest);
     return found.computeIfAbsent(

@@ -48,7 +48,7 @@ import picocli.CommandLine.ScopeType;
       ToolCommands.Diff.class,
       ToolCommands.PrintCompletion.class
     },
-    description = "Run the teacher once, distil as many students as you like.")
+    description = "Run the teacher once, distill as many students as you like.")
 public final class Stillhouse {
   private final UnaryOperator<Settings> opened;
 

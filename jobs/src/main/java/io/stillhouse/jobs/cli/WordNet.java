@@ -100,7 +100,7 @@ public final class WordNet {
                 new InputStreamReader(
                     zip.getInputStream(entry(zip, jar, file)), StandardCharsets.UTF_8))) {
           for (String line = lines.readLine(); line != null; line = lines.readLine()) {
-            if (!line.startsWith(" ")) { // lines that begin with a space contain the licence
+            if (!line.startsWith(" ")) { // lines that begin with a space contain the license
               glosses.add(gloss(file, line));
             }
           }

@@ -97,15 +97,15 @@ public final class HeadImportanceJob {
           "name files with more text");
     }
     LOG.info("Measuring the attention heads of '{}' on {} rows", model, rows.size());
-    String normalise = settings.get(Options.HEAD_IMPORTANCE_NORMALISE);
+    String normalize = settings.get(Options.HEAD_IMPORTANCE_NORMALIZE);
     HeadImportanceReport report =
         new HeadImportanceReport(
             model.toString(),
             HeadImportanceReport.weights(storage, local),
             rows.size(),
-            normalise,
+            normalize,
             HeadImportance.of(
-                sums(rows), HeadImportance.Normalise.valueOf(normalise.toUpperCase(Locale.ROOT))));
+                sums(rows), HeadImportance.Normalize.valueOf(normalize.toUpperCase(Locale.ROOT))));
     Path output = storage.qualify(settings.get(Options.HEAD_IMPORTANCE_OUTPUT));
     storage.writeJson(output, report);
     LOG.info("Wrote '{}'", output);

@@ -16,11 +16,11 @@ import org.apache.hadoop.fs.Path;
  * @param model path of the model
  * @param weights SHA-256 of the model's weights, which must match those that a student starts from
  * @param rows number of rows that were read
- * @param normalise the setting {@code head-importance.normalise}
+ * @param normalize the setting {@code head-importance.normalize}
  * @param blocks importances of the heads, one entry per block
  */
 public record HeadImportanceReport(
-    String model, String weights, long rows, String normalise, List<HeadImportance> blocks) {
+    String model, String weights, long rows, String normalize, List<HeadImportance> blocks) {
 
   /** Returns a hash of the weights in a Hugging Face directory. */
   public static String weights(Storage storage, java.nio.file.Path directory) throws IOException {

@@ -17,7 +17,7 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
 class WordNetTest {
-  private static final String LICENCE = "  1 This is the licence | not a gloss\n";
+  private static final String LICENCE = "  1 This is the license | not a gloss\n";
   private static final Map<String, String> FILES =
       Map.of(
           "noun", LICENCE + "00000042 05 n 01 cat 0 000 | feline \"mammal\"; a\tpet  \n",

@@ -67,9 +67,9 @@ class HeadImportanceJobTest {
 
   @Test
   void gradientsOfRowDoNotDependOnItsBatch() throws IOException {
-    List<HeadImportance> together = heads("head-importance.normalise=none").blocks();
+    List<HeadImportance> together = heads("head-importance.normalize=none").blocks();
     List<HeadImportance> alone =
-        heads("head-importance.normalise=none", "cache.batch-tokens=16").blocks();
+        heads("head-importance.normalize=none", "cache.batch-tokens=16").blocks();
 
     for (int block = 0; block < together.size(); block++) {
       for (int head = 0; head < Tiny.HEADS; head++) {
@@ -238,7 +238,7 @@ class HeadImportanceJobTest {
   private void write(HeadImportanceReport report, List<HeadImportance> blocks) throws IOException {
     HeadImportanceReport cut =
         new HeadImportanceReport(
-            report.model(), report.weights(), report.rows(), report.normalise(), blocks);
+            report.model(), report.weights(), report.rows(), report.normalize(), blocks);
     Files.writeString(json(), Storage.JSON.toJson(cut));
   }
 

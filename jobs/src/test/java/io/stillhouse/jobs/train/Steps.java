@@ -20,7 +20,7 @@ public final class Steps {
         10,
         loss,
         terms,
-        new StepReport.Optimiser(3e-5, 1.25),
+        new StepReport.Optimizer(3e-5, 1.25),
         new StepReport.Work(2048, 4, 1));
   }
 }

@@ -37,8 +37,8 @@ import scala.Tuple2;
 
 /**
  * Divides the rows of a corpus into shards and writes their inputs. Rows are ordered by a hash of
- * seed and key, so that neighbours are unrelated and the shards do not depend on how Spark reads
- * the files. Within a shard, rows are sorted by length, so that the teacher's batches need little
+ * seed and key, so that neighbors are unrelated and the shards do not depend on how Spark reads the
+ * files. Within a shard, rows are sorted by length, so that the teacher's batches need little
  * padding.
  */
 final class ShardWriter {
@@ -172,7 +172,7 @@ final class ShardWriter {
       @Override
       public Tuple2<Integer, OrderedRow> next() {
         OrderedRow row = rows.next();
-        if (row.order().equals(last)) { // equal keys are neighbours
+        if (row.order().equals(last)) { // equal keys are neighbors
           throw Errors.invalid(
               "two rows have the key '%s'".formatted(row.row().id()),
               "give rows ids that are not the id of a piece of another row, such as '%s'"

@@ -70,8 +70,8 @@ public final class LiveMetrics implements AutoCloseable {
             line.append(
                 " rate %.1e gradient %.2f %,.0f tokens/s waiting %.0f %%"
                     .formatted(
-                        step.optimiser().learningRate(),
-                        step.optimiser().gradientNorm(),
+                        step.optimizer().learningRate(),
+                        step.optimizer().gradientNorm(),
                         step.work().tokensPerSecond(),
                         100 * step.work().waitShare()));
           }

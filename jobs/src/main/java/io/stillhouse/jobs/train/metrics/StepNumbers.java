@@ -16,8 +16,8 @@ final class StepNumbers {
     Map<String, Double> numbers = new LinkedHashMap<>();
     numbers.put("loss", step.loss());
     step.terms().forEach((term, value) -> numbers.put(term.id(), value));
-    numbers.put("learning-rate", step.optimiser().learningRate());
-    numbers.put("gradient-norm", step.optimiser().gradientNorm());
+    numbers.put("learning-rate", step.optimizer().learningRate());
+    numbers.put("gradient-norm", step.optimizer().gradientNorm());
     numbers.put("tokens-per-second", step.work().tokensPerSecond());
     numbers.put("wait-share", step.work().waitShare());
     return numbers;

@@ -276,7 +276,7 @@ public final class RoundJob {
           "in %d consecutive rounds, up to round %d, the differences of some workers of '%s' were not finite (last: workers %s)"
               .formatted(bad, round.round() + 1, run.name(), round.leftOut()),
           "lower train.learning-rate (%s) or train.outer-learning-rate (%s), or set train.max-grad-norm"
-              .formatted(run.train().optimiser().learningRate(), rounds.outer().learningRate()));
+              .formatted(run.train().optimizer().learningRate(), rounds.outer().learningRate()));
     }
   }
 

@@ -133,7 +133,7 @@ final class StudentFingerprint {
     json.put("micro-batch-tokens", train.batching().microBatchTokens());
     json.put("shuffle-shards", train.batching().shuffleShards());
     json.put("order", word(train.batching().order()));
-    json.put("optimiser", optimiser(train.optimiser()));
+    json.put("optimizer", optimizer(train.optimizer()));
     json.put("seed", train.run().seed());
     json.put("max-steps", train.run().maxSteps());
     json.put("precision", word(train.run().precision()));
@@ -146,15 +146,15 @@ final class StudentFingerprint {
     return json;
   }
 
-  private static Map<String, Object> optimiser(TrainSpec.Optimiser optimiser) {
+  private static Map<String, Object> optimizer(TrainSpec.Optimizer optimizer) {
     return Map.of(
-        "learning-rate", optimiser.learningRate(),
-        "warmup-steps", optimiser.warmupSteps(),
-        "beta-1", optimiser.betas().first(),
-        "beta-2", optimiser.betas().second(),
-        "epsilon", optimiser.betas().epsilon(),
-        "weight-decay", optimiser.weightDecay(),
-        "max-grad-norm", optimiser.maxGradNorm());
+        "learning-rate", optimizer.learningRate(),
+        "warmup-steps", optimizer.warmupSteps(),
+        "beta-1", optimizer.betas().first(),
+        "beta-2", optimizer.betas().second(),
+        "epsilon", optimizer.betas().epsilon(),
+        "weight-decay", optimizer.weightDecay(),
+        "max-grad-norm", optimizer.maxGradNorm());
   }
 
   private static Map<String, Object> rounds(TrainSpec.Rounds rounds) {

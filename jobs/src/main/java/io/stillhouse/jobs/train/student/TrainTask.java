@@ -314,8 +314,8 @@ public final class TrainTask implements AutoCloseable {
               line.put("step", step.step());
               line.put("loss", step.loss());
               step.terms().forEach((term, value) -> line.put(term.id(), value));
-              line.put("learning-rate", step.optimiser().learningRate());
-              line.put("gradient-norm", step.optimiser().gradientNorm());
+              line.put("learning-rate", step.optimizer().learningRate());
+              line.put("gradient-norm", step.optimizer().gradientNorm());
               line.put("tokens", step.work().tokens());
               line.put("seconds", step.work().seconds());
               line.put("wait-seconds", step.work().waitSeconds());

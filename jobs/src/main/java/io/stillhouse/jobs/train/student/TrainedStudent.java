@@ -46,7 +46,7 @@ public record TrainedStudent(
   /**
    * How far a student was trained, and on what.
    *
-   * @param steps the number of optimiser steps
+   * @param steps the number of optimizer steps
    * @param chosen the step whose weights were kept; null if it was the last step
    * @param rowsLeftOut number of rows of the cache that were not trained on because an additional
    *     teacher's cache lacks them; null if there are none

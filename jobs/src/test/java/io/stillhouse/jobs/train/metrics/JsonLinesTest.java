@@ -38,7 +38,7 @@ class JsonLinesTest {
             10,
             Double.NaN,
             Map.of(),
-            new StepReport.Optimiser(0, Double.POSITIVE_INFINITY),
+            new StepReport.Optimizer(0, Double.POSITIVE_INFINITY),
             new StepReport.Work(0, 0, 0));
     try (JsonLines lines = new JsonLines(out)) {
       lines.write(diverged, Instant.EPOCH);

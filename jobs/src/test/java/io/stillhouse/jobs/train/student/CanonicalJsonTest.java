@@ -28,7 +28,7 @@ class CanonicalJsonTest {
   }
 
   @Test
-  void distinguishesNeighbouringDoubles() {
+  void distinguishesNeighboringDoubles() {
     assertThat(CanonicalJson.write(Math.nextUp(1e-4))).isNotEqualTo(CanonicalJson.write(1e-4));
   }
 

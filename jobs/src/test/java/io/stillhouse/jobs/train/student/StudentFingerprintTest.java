@@ -51,7 +51,7 @@ class StudentFingerprintTest {
       new TrainSpec(
           3,
           new TrainSpec.Batching(8, 2048, 1, TrainSpec.Order.SHUFFLED),
-          new TrainSpec.Optimiser(5e-5, 0.1, new TrainSpec.Betas(0.9, 0.999, 1e-8), 0.01, 1),
+          new TrainSpec.Optimizer(5e-5, 0.1, new TrainSpec.Betas(0.9, 0.999, 1e-8), 0.01, 1),
           TrainSpec.Rounds.NONE,
           new TrainSpec.Run(0, 42, 2, 100, Precision.FLOAT32));
 
@@ -91,7 +91,7 @@ class StudentFingerprintTest {
             new TrainSpec.Inner(TrainSpec.Moments.KEPT, 0, TrainSpec.Delta.FLOAT16),
             false);
     TrainSpec train =
-        new TrainSpec(TRAIN.epochs(), TRAIN.batching(), TRAIN.optimiser(), unused, TRAIN.run());
+        new TrainSpec(TRAIN.epochs(), TRAIN.batching(), TRAIN.optimizer(), unused, TRAIN.run());
 
     assertThat(with(train).fingerprint()).isEqualTo(plain().fingerprint());
   }
@@ -153,7 +153,7 @@ class StudentFingerprintTest {
         new TrainSpec(
             3,
             new TrainSpec.Batching(8, 2048, 4, TrainSpec.Order.PLAN),
-            TRAIN.optimiser(),
+            TRAIN.optimizer(),
             new TrainSpec.Rounds(
                 2,
                 10,
@@ -203,7 +203,7 @@ class StudentFingerprintTest {
   }
 
   private static TrainSpec withRun(TrainSpec.Run run) {
-    return new TrainSpec(TRAIN.epochs(), TRAIN.batching(), TRAIN.optimiser(), TRAIN.rounds(), run);
+    return new TrainSpec(TRAIN.epochs(), TRAIN.batching(), TRAIN.optimizer(), TRAIN.rounds(), run);
   }
 
   private static StudentRun run(

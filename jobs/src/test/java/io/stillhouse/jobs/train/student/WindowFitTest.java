@@ -74,7 +74,7 @@ class WindowFitTest {
     return new TrainSpec(
         epochs,
         new TrainSpec.Batching(batchSize, 2048, 1, order),
-        new TrainSpec.Optimiser(5e-5, 0.1, new TrainSpec.Betas(0.9, 0.999, 1e-8), 0.01, 1),
+        new TrainSpec.Optimizer(5e-5, 0.1, new TrainSpec.Betas(0.9, 0.999, 1e-8), 0.01, 1),
         TrainSpec.Rounds.NONE,
         new TrainSpec.Run(0, 42, 1, 0, Precision.FLOAT32));
   }
