@@ -238,7 +238,7 @@ record TeacherTask(
           case LOGITS ->
               teacher.head().task().pooled()
                   ? "[%d]".formatted(teacher.head().outputs())
-                  : "[tokens with soft labels, what is kept of a vocabulary of %d]"
+                  : "[tokens with soft labels, values kept of a vocabulary of %d]"
                       .formatted(teacher.embeddings().vocabSize());
           case HIDDEN -> "[length, %d]".formatted(teacher.hiddenSize());
           case ATTENTION -> "[%d, length, length]".formatted(teacher.heads());

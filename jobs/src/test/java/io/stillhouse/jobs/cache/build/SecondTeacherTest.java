@@ -189,7 +189,7 @@ class SecondTeacherTest {
 
     assertThatThrownBy(() -> second("teacher.path=" + swapped))
         .isInstanceOf(StillhouseException.class)
-        .hasMessageContaining("teacher 'shallow' has another tokenizer")
+        .hasMessageContaining("teacher 'shallow' has a different tokenizer")
         .hasMessageContaining(difference)
         .hasMessageContaining("all teachers of a cache read the same ids");
     assertThat(Tiny.files(cache)).usingRecursiveComparison().isEqualTo(before);

@@ -68,7 +68,7 @@ class TeacherFitTest {
     assertRejected(Tiny.CLS, Tiny.REG)
         .hasMessageContaining("teacher 'second' predicts REGRESSION []")
         .hasMessageContaining("made for CLASSIFICATION [LABEL_0, LABEL_1, LABEL_2]")
-        .hasMessageContaining("its labels mean those classes");
+        .hasMessageContaining("its labels refer to those classes");
   }
 
   @Test
@@ -84,7 +84,7 @@ class TeacherFitTest {
     String difference = Tiny.swapTokens(Tiny.CLS, swapped);
 
     assertRejected(Tiny.CLS, swapped)
-        .hasMessageContaining("teacher 'second' has another tokenizer")
+        .hasMessageContaining("teacher 'second' has a different tokenizer")
         .hasMessageContaining(difference)
         .hasMessageContaining("all teachers of a cache read the same ids");
   }
@@ -92,7 +92,7 @@ class TeacherFitTest {
   @Test
   void rejectsOtherCasing() throws IOException {
     assertRejected(Tiny.CLS, withLowerCase(false))
-        .hasMessageContaining("teacher 'second' has another tokenizer")
+        .hasMessageContaining("teacher 'second' has a different tokenizer")
         .hasMessageContaining("it tokenizes 'Ünïted NATIONS");
   }
 
