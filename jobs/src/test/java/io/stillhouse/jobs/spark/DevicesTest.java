@@ -2,6 +2,7 @@ package io.stillhouse.jobs.spark;
 
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
+import static org.junit.jupiter.api.Assertions.assertTimeoutPreemptively;
 
 import ai.djl.Device;
 import io.stillhouse.config.Settings;
@@ -11,6 +12,7 @@ import java.io.IOException;
 import java.io.Serializable;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.stream.Collectors;
@@ -62,6 +64,18 @@ class DevicesTest {
             .config(AMOUNT, 1)
             .getOrCreate();
     cluster.sparkContext().setLogLevel("ERROR");
+    awaitExecutors(2);
+  }
+
+  /** Waits for executors: tasks that start before them would all run on the first one. */
+  private static void awaitExecutors(int executors) {
+    assertTimeoutPreemptively(
+        Duration.ofMinutes(2),
+        () -> {
+          while (cluster.sparkContext().getExecutorMemoryStatus().size() < 1 + executors) {
+            Thread.sleep(50);
+          }
+        });
   }
 
   @AfterAll

@@ -82,7 +82,7 @@ class ValidationTest {
         .hasMessageContaining("unlabelled' has no labels, which are needed to measure the student");
     assertThatThrownBy(() -> train("unlabelled", "loss.hard-label.weight=0", "train.baseline=true"))
         .isInstanceOf(StillhouseException.class)
-        .hasMessageContaining("by which the baseline is measured");
+        .hasMessageContaining("which are needed to measure the baseline");
     assertThat(directory.resolve("students")).doesNotExist();
     Map<String, Double> validation =
         train("unlabelled", "loss.hard-label.weight=0").students().get(0).losses().validation();
