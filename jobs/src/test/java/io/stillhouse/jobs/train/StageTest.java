@@ -281,7 +281,7 @@ class StageTest {
     assertThatThrownBy(() -> StagedTraining.train(spark, settings("students", thenWith(other))))
         .isInstanceOf(StillhouseException.class)
         .hasMessageContaining("student is bert with 120 tokens, 40 positions")
-        .hasMessageContaining("in the first of train.stages and bert of 120 tokens, 64 positions")
+        .hasMessageContaining("in the first of train.stages and bert with 120 tokens, 64 positions")
         .hasMessageContaining("in stage 2, which starts from it");
     assertThat(directory.resolve("students")).doesNotExist();
   }
