@@ -1,13 +1,12 @@
 package io.stillhouse.checkpoint;
 
-import com.google.gson.GsonBuilder;
-import com.google.gson.JsonArray;
 import com.google.gson.JsonElement;
 import com.google.gson.JsonObject;
 import io.stillhouse.spec.Architecture;
-import io.stillhouse.text.Casing;
-import io.stillhouse.text.Tokenizer;
-import io.stillhouse.text.TokenizerJson;
+import io.stillhouse.spec.EncoderSpec;
+import io.stillhouse.spec.ModelSpec;
+import io.stillhouse.text.TokenizerDefinition;
+import io.stillhouse.text.TokenizerOutput;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -15,104 +14,92 @@ import java.nio.file.StandardCopyOption;
 import java.util.List;
 import org.jspecify.annotations.Nullable;
 
-/** Writes the tokenizer files of a Hugging Face directory. */
+/**
+ * Writes the tokenizer files of a model directory. Whatever the source leaves to a rule, such as
+ * the casing of a {@code vocab.txt}, is written out, so that every later reader builds the same
+ * tokenizer.
+ */
 public final class BertTokenizerFiles {
   private static final List<String> CASING_KEYS = List.of("doLowerCase", "do_lower_case");
+  private static final String VOCABULARY = "vocab.txt";
+  private static final String TOKENIZER = "tokenizer.json";
+  private static final String SETTINGS = "tokenizer_config.json";
 
-  /** Key that lists the arrays that the tokenizer passes to a model. */
-  private static final String INPUT_NAMES = "model_input_names";
+  /** The files that a tokenizer is built from, apart from {@code config.json}. */
+  static final List<String> SOURCES =
+      List.of(VOCABULARY, TOKENIZER, SETTINGS, "special_tokens_map.json", "added_tokens.json");
 
   private BertTokenizerFiles() {}
 
   /**
-   * Writes {@code vocab.txt}, {@code tokenizer.json} and {@code tokenizer_config.json}.
+   * Writes the tokenizer of a vocabulary.
    *
-   * @param settings JSON file that may state whether text is lower-cased; otherwise this is
-   *     inferred from the vocabulary
+   * @param settings a {@code tokenizer_config.json}, or another JSON file that may state whether
+   *     text is lower-cased; otherwise this is inferred from the vocabulary
+   * @return assumptions, one sentence each
    */
-  public static void fromVocab(Path vocab, @Nullable Path settings, Path model) throws IOException {
+  public static List<String> fromVocab(Path vocab, @Nullable Path settings, Path model)
+      throws IOException {
     Files.createDirectories(model);
-    List<String> tokens = Files.readAllLines(vocab);
-    Casing casing = Tokenizer.casing(tokens);
+    Files.copy(vocab, model.resolve(VOCABULARY), StandardCopyOption.REPLACE_EXISTING);
     if (settings != null) {
       JsonObject json = JsonFile.read(settings);
-      for (String key : CASING_KEYS) {
-        if (json.has(key)) {
-          casing = json.get(key).getAsBoolean() ? Casing.UNCASED : Casing.CASED;
-        }
+      if (!settings.endsWith(SETTINGS)) {
+        json = casing(json);
+      }
+      if (!json.isEmpty()) {
+        Files.writeString(model.resolve(SETTINGS), json.toString());
       }
     }
-    Files.copy(vocab, model.resolve("vocab.txt"), StandardCopyOption.REPLACE_EXISTING);
-    Files.writeString(model.resolve("tokenizer.json"), TokenizerJson.of(vocab, tokens, casing));
-    writeConfig(model, casing);
-  }
-
-  /** Copies {@code tokenizer.json} and writes a matching {@code tokenizer_config.json}. */
-  public static void fromJson(Path tokenizer, Path model) throws IOException {
-    Files.createDirectories(model);
-    Files.copy(tokenizer, model.resolve("tokenizer.json"), StandardCopyOption.REPLACE_EXISTING);
-    writeConfig(model, casing(tokenizer));
-  }
-
-  private static Casing casing(Path tokenizer) throws IOException {
-    JsonElement normalizer = JsonFile.read(tokenizer).get("normalizer");
-    boolean lowers =
-        normalizer != null
-            && normalizer.isJsonObject()
-            && normalizer.getAsJsonObject().has("lowercase")
-            && normalizer.getAsJsonObject().get("lowercase").getAsBoolean();
-    return lowers ? Casing.UNCASED : Casing.CASED;
+    return complete(model);
   }
 
   /**
-   * Sets the tokenizer class in a {@code tokenizer_config.json} that was copied from another model
-   * to the one that Hugging Face expects for an architecture. DistilBERT's tokenizer produces no
-   * segment ids. ALBERT gets BERT's, because its own tokenizer is not WordPiece.
+   * Writes the tokenizer of a {@code tokenizer.json}. The files of a Hugging Face tokenizer next to
+   * it count too; if there are none, {@code tokenizer.json} is used as it is.
+   *
+   * @return assumptions, one sentence each
    */
-  static void setTokenizerClass(Path model, Architecture architecture) throws IOException {
-    Path file = model.resolve("tokenizer_config.json");
-    if (!Files.exists(file)) {
-      if (architecture == Architecture.BERT) {
-        return; // BERT is the default
+  public static List<String> fromJson(Path tokenizer, Path model) throws IOException {
+    Files.createDirectories(model);
+    Files.copy(tokenizer, model.resolve(TOKENIZER), StandardCopyOption.REPLACE_EXISTING);
+    boolean configured =
+        tokenizer.endsWith(TOKENIZER) && Files.isRegularFile(tokenizer.resolveSibling(SETTINGS));
+    if (configured) {
+      for (String name : SOURCES) {
+        Path file = tokenizer.resolveSibling(name);
+        if (Files.isRegularFile(file)) {
+          Files.copy(file, model.resolve(name), StandardCopyOption.REPLACE_EXISTING);
+        }
       }
-      Path json = model.resolve("tokenizer.json");
-      writeConfig(
-          model,
-          Files.exists(json)
-              ? casing(json)
-              : Tokenizer.casing(Files.readAllLines(model.resolve("vocab.txt"))));
+    } else {
+      Files.writeString(
+          model.resolve(SETTINGS), "{\"tokenizer_class\": \"PreTrainedTokenizerFast\"}");
     }
-    JsonObject json = JsonFile.read(file);
-    boolean segments = architecture.hasSegments();
-    String wanted = segments ? "BertTokenizer" : "DistilBertTokenizer";
-    JsonElement named = json.get("tokenizer_class");
-    boolean isDefault = named == null && architecture == Architecture.BERT;
-    if (isDefault
-        || (named != null && named.getAsString().replaceAll("Fast$", "").equals(wanted))) {
-      return;
-    }
-    json.addProperty("tokenizer_class", wanted);
-    json.remove(INPUT_NAMES);
-    if (!segments) {
-      JsonArray names = new JsonArray();
-      names.add("input_ids");
-      names.add("attention_mask");
-      json.add(INPUT_NAMES, names);
-    }
-    Files.writeString(file, new GsonBuilder().setPrettyPrinting().create().toJson(json) + "\n");
+    return complete(model);
   }
 
-  private static void writeConfig(Path model, Casing casing) throws IOException {
-    JsonObject json = new JsonObject();
-    json.addProperty("tokenizer_class", "BertTokenizer");
-    json.addProperty("do_lower_case", casing == Casing.UNCASED);
-    json.addProperty("pad_token", Tokenizer.PAD);
-    json.addProperty("unk_token", Tokenizer.UNK);
-    json.addProperty("cls_token", Tokenizer.CLS);
-    json.addProperty("sep_token", Tokenizer.SEP);
-    json.addProperty("mask_token", Tokenizer.MASK);
-    Files.writeString(
-        model.resolve("tokenizer_config.json"),
-        new GsonBuilder().setPrettyPrinting().create().toJson(json) + "\n");
+  /** Writes the tokenizer of one model directory into another. */
+  static void copy(Path source, ModelSpec spec, Path directory) throws IOException {
+    Architecture architecture =
+        spec instanceof EncoderSpec encoder ? encoder.architecture() : Architecture.BERT;
+    TokenizerOutput.write(TokenizerDefinition.read(source), architecture, directory);
+  }
+
+  private static List<String> complete(Path model) throws IOException {
+    TokenizerDefinition tokenizer = TokenizerDefinition.read(model);
+    TokenizerOutput.write(tokenizer, Architecture.BERT, model);
+    return tokenizer.notes();
+  }
+
+  private static JsonObject casing(JsonObject settings) {
+    JsonObject casing = new JsonObject();
+    for (String key : CASING_KEYS) {
+      JsonElement value = settings.get(key);
+      if (value != null) {
+        casing.add("do_lower_case", value);
+      }
+    }
+    return casing;
   }
 }

@@ -14,23 +14,17 @@ final class BiLstmConfig {
   private BiLstmConfig() {}
 
   static boolean isBiLstm(Path file) throws IOException {
-    return HuggingFaceConfig.text(JsonFile.read(file), "model_type", "").equals(MODEL_TYPE);
+    return ConfigFile.read(file).text("model_type", "").equals(MODEL_TYPE);
   }
 
   static BiLstmSpec read(Path file) throws IOException {
-    JsonObject json = JsonFile.read(file);
+    ConfigFile config = ConfigFile.read(file);
     return new BiLstmSpec(
-        new BiLstmSpec.Words(
-            HuggingFaceConfig.size(json, "vocab_size", file),
-            HuggingFaceConfig.size(json, "word_vector_size", file)),
-        new BiLstmSpec.Units(
-            HuggingFaceConfig.size(json, "hidden_size", file),
-            HuggingFaceConfig.size(json, "intermediate_size", file)),
-        HuggingFaceConfig.number(json, "dropout", file, 0.0),
-        HuggingFaceConfig.text(json, "text_pairs", "false").equals("true")
-            ? Texts.PAIR
-            : Texts.SINGLE,
-        HuggingFaceConfig.classifier(json));
+        new BiLstmSpec.Words(config.size("vocab_size"), config.size("word_vector_size")),
+        new BiLstmSpec.Units(config.size("hidden_size"), config.size("intermediate_size")),
+        config.rate("dropout", 0.0),
+        config.flag("text_pairs") ? Texts.PAIR : Texts.SINGLE,
+        HuggingFaceConfig.classifier(config));
   }
 
   static void write(Path file, BiLstmSpec spec) throws IOException {

@@ -27,7 +27,7 @@ final class BiLstmDirectory implements ModelDirectory {
 
   /** Returns whether the config of a directory is that of a BiLSTM. */
   static boolean isBiLstm(Path path) throws IOException {
-    Path config = path.resolve(HuggingFaceDirectory.CONFIG);
+    Path config = path.resolve(ModelFiles.CONFIG);
     return Files.isRegularFile(config) && BiLstmConfig.isBiLstm(config);
   }
 
@@ -36,8 +36,8 @@ final class BiLstmDirectory implements ModelDirectory {
    * the vocabulary.
    */
   static BiLstmDirectory open(Path path) throws IOException {
-    BiLstmSpec spec = BiLstmConfig.read(path.resolve(HuggingFaceDirectory.CONFIG));
-    SafeTensors tensors = SafeTensors.open(path.resolve(HuggingFaceDirectory.WEIGHTS));
+    BiLstmSpec spec = BiLstmConfig.read(path.resolve(ModelFiles.CONFIG));
+    SafeTensors tensors = SafeTensors.open(path.resolve(ModelFiles.WEIGHTS));
     Map<String, ParameterCheck.Found> found = new LinkedHashMap<>();
     for (String name : tensors.names()) {
       found.put(name, new ParameterCheck.Found(tensors.shape(name), name, tensors.file()));
@@ -67,18 +67,18 @@ final class BiLstmDirectory implements ModelDirectory {
   @Override
   public void copyTo(Path directory) throws IOException {
     HuggingFaceDirectory.copy(path, directory);
+    BertTokenizerFiles.copy(path, spec, directory);
   }
 
   /** Writes config and weights, holding one tensor in memory at a time. */
   static void writeLazily(Path directory, BiLstmSpec spec, Map<String, LazyTensor> weights)
       throws IOException {
     Files.createDirectories(directory);
-    BiLstmConfig.write(directory.resolve(HuggingFaceDirectory.CONFIG), spec);
+    BiLstmConfig.write(directory.resolve(ModelFiles.CONFIG), spec);
     Map<String, LazyTensor> named = new LinkedHashMap<>();
     for (String name : spec.parameters().keySet()) {
       named.put(name, Objects.requireNonNull(weights.get(name), name));
     }
-    SafeTensors.writeLazily(
-        directory.resolve(HuggingFaceDirectory.WEIGHTS), named, Map.of("format", "pt"));
+    SafeTensors.writeLazily(directory.resolve(ModelFiles.WEIGHTS), named, Map.of("format", "pt"));
   }
 }

@@ -4,6 +4,7 @@ import io.stillhouse.spec.Architecture;
 import java.util.Arrays;
 import java.util.Locale;
 import java.util.Optional;
+import java.util.Set;
 import java.util.stream.Collectors;
 
 /** How Hugging Face's {@code config.json} represents an architecture. */
@@ -61,6 +62,20 @@ enum Dialect {
     return Arrays.stream(values())
         .filter(dialect -> dialect.modelType().equals(modelType))
         .findFirst();
+  }
+
+  /** Returns the dialect of a class such as {@code BertForMaskedLM}. */
+  static Optional<Dialect> ofClass(String name) {
+    return Arrays.stream(values())
+        .filter(dialect -> name.matches(dialect.classPrefix + "(Model|For[A-Z]).*"))
+        .findFirst();
+  }
+
+  /** Returns the dialect with these keys of a config: each but BERT's has one of its own. */
+  static Dialect ofKeys(Set<String> keys) {
+    return keys.contains(DISTILBERT.keys.sizes().hiddenSize())
+        ? DISTILBERT
+        : keys.contains("num_hidden_groups") ? ALBERT : BERT;
   }
 
   static Dialect of(Architecture architecture) {

@@ -2,9 +2,9 @@ package io.stillhouse.checkpoint;
 
 import com.google.gson.GsonBuilder;
 import com.google.gson.JsonArray;
-import com.google.gson.JsonElement;
 import com.google.gson.JsonObject;
 import io.stillhouse.error.Errors;
+import io.stillhouse.spec.Activation;
 import io.stillhouse.spec.Architecture;
 import io.stillhouse.spec.EncoderSpec;
 import io.stillhouse.spec.Head;
@@ -16,8 +16,6 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.Optional;
 import java.util.Set;
-import java.util.stream.IntStream;
-import org.jspecify.annotations.Nullable;
 
 /** Translates between Hugging Face's {@code config.json} and an {@link EncoderSpec}. */
 final class HuggingFaceConfig {
@@ -25,6 +23,12 @@ final class HuggingFaceConfig {
   private static final String MASKED_LM = "ForMaskedLM";
   private static final String PRE_TRAINING = "ForPreTraining";
   private static final String CLASSIFIER = "ForSequenceClassification";
+  private static final String ARCHITECTURES = "architectures";
+  private static final String MODEL_TYPE = "model_type";
+  private static final String PAD = "pad_token_id";
+
+  /** More than any encoder has; a mistyped number must not fill the memory with names. */
+  private static final int MAX_LAYERS = 1000;
 
   private HuggingFaceConfig() {}
 
@@ -33,8 +37,9 @@ final class HuggingFaceConfig {
    *
    * @param spec the model; without a head if {@code architectures} is missing
    * @param classifier the head of a classifier with the config's labels
+   * @param notes what the config does not say and was assumed, one sentence each
    */
-  record Read(EncoderSpec spec, boolean namesArchitecture, Head classifier) {
+  record Read(EncoderSpec spec, boolean namesArchitecture, Head classifier, List<String> notes) {
     /**
      * Returns the model, inferring its head from the tensors if the config does not name an
      * architecture.
@@ -53,37 +58,31 @@ final class HuggingFaceConfig {
 
   /** Reads a config. Throws if the model uses a setting that is not supported. */
   static Read read(Path file) throws IOException {
-    if (!Files.isRegularFile(file)) {
-      throw Errors.invalid(
-          "'%s' is not a Hugging Face directory: it has no %s"
-              .formatted(file.getParent(), file.getFileName()),
-          "create one with import, or correct the path");
-    }
-    JsonObject json = JsonFile.read(file);
+    ConfigFile config = ConfigFile.read(file);
     List<String> problems = new ArrayList<>();
-    String modelType = text(json, "model_type", "(none)");
-    Optional<Dialect> known = Dialect.ofModelType(modelType);
-    if (known.isEmpty()) {
+    List<String> notes = new ArrayList<>();
+    Dialect dialect = dialect(config, problems, notes);
+    if (activation(config, dialect).isEmpty()) {
       problems.add(
-          "model_type is '%s', but only %s are supported"
-              .formatted(modelType, Dialect.MODEL_TYPES));
+          "%s is '%s', but only %s are supported"
+              .formatted(
+                  dialect.keys().activation(),
+                  Errors.shortened(config.text(dialect.keys().activation(), "")),
+                  Activation.NAMES));
     }
-    Dialect dialect = known.orElse(Dialect.BERT);
-    boolean albert = dialect == Dialect.ALBERT;
-    requireExact(json, dialect.keys().activation(), "gelu", albert ? "gelu_new" : "gelu", problems);
-    requireExact(json, "position_embedding_type", "absolute", "absolute", problems);
-    if (albert) {
-      requireExact(json, "num_hidden_groups", "1", "1", problems);
-      requireExact(json, "inner_group_num", "1", "1", problems);
+    requireExact(config, "position_embedding_type", "absolute", problems);
+    if (dialect == Dialect.ALBERT) {
+      requireExact(config, "num_hidden_groups", "1", problems);
+      requireExact(config, "inner_group_num", "1", problems);
     }
-    if (text(json, "is_decoder", "false").equals("true")) {
+    if (config.flag("is_decoder")) {
       problems.add("is_decoder is true, but only encoders are supported");
     }
     if (!problems.isEmpty()) {
       throw Errors.invalid(
           "'%s': %s".formatted(file, String.join("; ", problems)), "use a BERT encoder as teacher");
     }
-    EncoderSpec spec = spec(json, dialect, file);
+    EncoderSpec spec = spec(config, dialect);
     if (spec.hiddenSize() % spec.heads() != 0) {
       throw Errors.invalid(
           "'%s': %s %d is not a multiple of %s %d"
@@ -95,34 +94,67 @@ final class HuggingFaceConfig {
                   spec.heads()),
           "correct the one that is wrong");
     }
-    return new Read(spec, architecture(json) != null, classifier(json));
+    return new Read(spec, config.first(ARCHITECTURES) != null, classifier(config), notes);
   }
 
-  private static EncoderSpec spec(JsonObject json, Dialect dialect, Path file) {
+  /**
+   * Returns how the config represents an architecture. Old configs have no model type, but a class
+   * or keys of their own.
+   */
+  private static Dialect dialect(ConfigFile config, List<String> problems, List<String> notes) {
+    if (config.has(MODEL_TYPE)) {
+      String modelType = config.text(MODEL_TYPE, "");
+      Optional<Dialect> known = Dialect.ofModelType(modelType);
+      if (known.isEmpty()) {
+        problems.add(
+            "model_type is '%s', but only %s are supported"
+                .formatted(Errors.shortened(modelType), Dialect.MODEL_TYPES));
+      }
+      return known.orElse(Dialect.BERT);
+    }
+    String architecture = config.first(ARCHITECTURES);
+    Dialect likely =
+        architecture != null
+            ? Dialect.ofClass(architecture).orElse(Dialect.BERT)
+            : Dialect.ofKeys(config.json().keySet());
+    notes.add(
+        "config.json has no model_type; the model is read as '%s'".formatted(likely.modelType()));
+    return likely;
+  }
+
+  private static Optional<Activation> activation(ConfigFile config, Dialect dialect) {
+    Activation usual = dialect == Dialect.ALBERT ? Activation.GELU_NEW : Activation.GELU;
+    String name = config.text(dialect.keys().activation(), usual.id());
+    return name.equals("gelu_python") ? Optional.of(Activation.GELU) : Activation.named(name);
+  }
+
+  private static EncoderSpec spec(ConfigFile config, Dialect dialect) {
     Dialect.Sizes sizes = dialect.keys().sizes();
-    int width = size(json, sizes.hiddenSize(), file);
+    int width = config.size(sizes.hiddenSize());
+    int words = config.size("vocab_size");
     return new EncoderSpec(
         dialect.architecture(),
-        dialect == Dialect.ALBERT ? (int) number(json, "embedding_size", file, 128.0) : width,
+        dialect == Dialect.ALBERT ? config.size("embedding_size", 128) : width,
         new EncoderSpec.Embeddings(
-            size(json, "vocab_size", file),
-            size(json, "max_position_embeddings", file),
-            dialect == Dialect.DISTILBERT ? 0 : (int) number(json, "type_vocab_size", file, 2.0),
-            (int) number(json, "pad_token_id", file, 0.0)),
+            words,
+            config.size("max_position_embeddings"),
+            dialect == Dialect.DISTILBERT ? 0 : config.size("type_vocab_size", 2),
+            config.whole(PAD, config.number(PAD, 0.0), 0, words - 1)),
         new EncoderSpec.Blocks(
-            size(json, sizes.layers(), file),
+            config.whole(sizes.layers(), config.size(sizes.layers()), 1, MAX_LAYERS),
             width,
-            size(json, sizes.heads(), file),
-            size(json, sizes.intermediateSize(), file)),
-        numerics(json, dialect, file),
-        head(json, dialect, file));
+            config.size(sizes.heads()),
+            config.size(sizes.intermediateSize()),
+            activation(config, dialect).orElseThrow()),
+        numerics(config, dialect),
+        head(config, dialect));
   }
 
   /** Reads optional settings, with Hugging Face's defaults. */
-  private static EncoderSpec.Numerics numerics(JsonObject json, Dialect dialect, Path file) {
+  private static EncoderSpec.Numerics numerics(ConfigFile config, Dialect dialect) {
     Dialect.Dropouts keys = dialect.keys().dropouts();
     double defaultDropout = dialect == Dialect.ALBERT ? 0.0 : 0.1;
-    double hidden = number(json, keys.hidden(), file, defaultDropout);
+    double hidden = config.rate(keys.hidden(), defaultDropout);
     double classifier =
         switch (dialect) {
           case BERT -> hidden;
@@ -132,23 +164,16 @@ final class HuggingFaceConfig {
     return new EncoderSpec.Numerics(
         dialect == Dialect.DISTILBERT
             ? Architecture.DISTILBERT_EPS
-            : number(json, "layer_norm_eps", file, 1e-12),
+            : config.rate("layer_norm_eps", 1e-12),
         hidden,
-        number(json, keys.attention(), file, defaultDropout),
-        number(json, keys.classifier(), file, classifier));
-  }
-
-  private static @Nullable String architecture(JsonObject json) {
-    JsonElement names = json.get("architectures");
-    return names == null || !names.isJsonArray() || names.getAsJsonArray().isEmpty()
-        ? null
-        : names.getAsJsonArray().get(0).getAsString();
+        config.rate(keys.attention(), defaultDropout),
+        config.rate(keys.classifier(), classifier));
   }
 
   /** Returns the head of a classifier with the config's labels. */
-  static Head classifier(JsonObject json) {
-    List<String> labels = labels(json);
-    String problem = text(json, "problem_type", "");
+  static Head classifier(ConfigFile config) {
+    List<String> labels = config.labels();
+    String problem = config.text("problem_type", "");
     if (problem.equals("multi_label_classification") && !labels.isEmpty()) {
       return new Head(Task.MULTI_LABEL, labels);
     }
@@ -157,8 +182,8 @@ final class HuggingFaceConfig {
         : new Head(Task.CLASSIFICATION, labels);
   }
 
-  private static Head head(JsonObject json, Dialect dialect, Path file) {
-    String architecture = architecture(json);
+  private static Head head(ConfigFile config, Dialect dialect) {
+    String architecture = config.first(ARCHITECTURES);
     if (architecture == null) {
       return Head.NONE;
     }
@@ -166,13 +191,14 @@ final class HuggingFaceConfig {
       if (architecture.equals(dialect.className(suffix))) {
         return switch (suffix) {
           case BARE -> Head.NONE;
-          case CLASSIFIER -> classifier(json);
+          case CLASSIFIER -> classifier(config);
           default -> Head.MASKED_LM;
         };
       }
     }
     throw Errors.invalid(
-        "'%s': architecture %s is not supported".formatted(file, architecture),
+        "'%s': architecture %s is not supported"
+            .formatted(config.file(), Errors.shortened(architecture)),
         "use %s, %s or %s"
             .formatted(
                 dialect.className(BARE),
@@ -180,36 +206,11 @@ final class HuggingFaceConfig {
                 dialect.className(CLASSIFIER)));
   }
 
-  private static List<String> labels(JsonObject json) {
-    JsonElement names = json.get("id2label");
-    if (names != null && names.isJsonObject()) {
-      JsonObject byId = names.getAsJsonObject();
-      return IntStream.range(0, byId.size())
-          .mapToObj(
-              id ->
-                  byId.has(Integer.toString(id))
-                      ? byId.get(Integer.toString(id)).getAsString()
-                      : "LABEL_" + id)
-          .toList();
-    }
-    int count = json.has("num_labels") ? json.get("num_labels").getAsInt() : 2;
-    return IntStream.range(0, count).mapToObj(id -> "LABEL_" + id).toList();
-  }
-
   /** Writes the config that {@code from_pretrained} reads. */
   static void write(Path file, EncoderSpec spec) throws IOException {
     Dialect dialect = Dialect.of(spec.architecture());
     JsonObject json = new JsonObject();
-    JsonArray architectures = new JsonArray();
-    architectures.add(
-        dialect.className(
-            switch (spec.head().task()) {
-              case NONE -> BARE;
-              case MASKED_LM -> MASKED_LM;
-              case CLASSIFICATION, REGRESSION, MULTI_LABEL -> CLASSIFIER;
-            }));
-    json.add("architectures", architectures);
-    json.addProperty("model_type", dialect.modelType());
+    addClass(json, spec);
     writeShape(json, dialect, spec);
     Dialect.Dropouts dropouts = dialect.keys().dropouts();
     json.addProperty(dropouts.hidden(), spec.numerics().hiddenDropout());
@@ -219,6 +220,33 @@ final class HuggingFaceConfig {
     json.addProperty("torch_dtype", "float32");
     addHead(json, spec.head());
     write(file, json);
+  }
+
+  private static void addClass(JsonObject json, EncoderSpec spec) {
+    Dialect dialect = Dialect.of(spec.architecture());
+    JsonArray architectures = new JsonArray();
+    architectures.add(
+        dialect.className(
+            switch (spec.head().task()) {
+              case NONE -> BARE;
+              case MASKED_LM -> MASKED_LM;
+              case CLASSIFICATION, REGRESSION, MULTI_LABEL -> CLASSIFIER;
+            }));
+    json.add(ARCHITECTURES, architectures);
+    json.addProperty(MODEL_TYPE, dialect.modelType());
+  }
+
+  /**
+   * Copies a config next to float32 weights, with the model type and the class that old configs
+   * lack. Keys that this program does not read are kept.
+   */
+  static void copy(Path from, Path to, EncoderSpec spec) throws IOException {
+    JsonObject json = new JsonObject();
+    addClass(json, spec);
+    JsonFile.read(from).entrySet().forEach(entry -> json.add(entry.getKey(), entry.getValue()));
+    json.remove("dtype");
+    json.addProperty("torch_dtype", "float32");
+    write(to, json);
   }
 
   /** Adds the classes of a classifier, or the problem type of a regression model. */
@@ -273,7 +301,7 @@ final class HuggingFaceConfig {
     json.addProperty(sizes.hiddenSize(), spec.hiddenSize());
     json.addProperty(sizes.heads(), spec.heads());
     json.addProperty(sizes.intermediateSize(), spec.blocks().intermediateSize());
-    json.addProperty(dialect.keys().activation(), "gelu");
+    json.addProperty(dialect.keys().activation(), spec.blocks().activation().id());
     if (dialect != Dialect.DISTILBERT) {
       json.addProperty("position_embedding_type", "absolute");
       json.addProperty("layer_norm_eps", spec.numerics().layerNormEps());
@@ -287,40 +315,11 @@ final class HuggingFaceConfig {
   }
 
   private static void requireExact(
-      JsonObject json, String key, String only, String defaultValue, List<String> problems) {
-    String value = text(json, key, defaultValue);
+      ConfigFile config, String key, String only, List<String> problems) {
+    String value = config.text(key, only);
     if (!value.equals(only)) {
-      problems.add("%s is '%s', but only '%s' is supported".formatted(key, value, only));
-    }
-  }
-
-  static String text(JsonObject json, String key, String orElse) {
-    JsonElement value = json.get(key);
-    return value == null || value.isJsonNull() ? orElse : value.getAsString();
-  }
-
-  static int size(JsonObject json, String key, Path file) {
-    int size = (int) number(json, key, file, null);
-    if (size < 1) {
-      throw Errors.invalid(
-          "'%s': %s must be >= 1, but is %d".formatted(file, key, size), "correct it");
-    }
-    return size;
-  }
-
-  static double number(JsonObject json, String key, Path file, @Nullable Double orElse) {
-    JsonElement value = json.get(key);
-    if (value == null || value.isJsonNull()) {
-      if (orElse == null) {
-        throw Errors.invalid("'%s' lacks %s".formatted(file, key), "add it");
-      }
-      return orElse;
-    }
-    try {
-      return value.getAsDouble();
-    } catch (NumberFormatException | UnsupportedOperationException e) {
-      throw Errors.invalid(
-          "'%s': %s is not a number: %s".formatted(file, key, value), "correct it", e);
+      problems.add(
+          "%s is '%s', but only '%s' is supported".formatted(key, Errors.shortened(value), only));
     }
   }
 }

@@ -2,13 +2,15 @@ package io.stillhouse.checkpoint;
 
 import ai.djl.ndarray.NDArray;
 import ai.djl.ndarray.NDManager;
-import com.google.gson.JsonElement;
-import com.google.gson.JsonObject;
+import ai.djl.ndarray.types.Shape;
 import io.stillhouse.error.Errors;
 import io.stillhouse.spec.EncoderSpec;
 import io.stillhouse.spec.ModelSpec;
 import io.stillhouse.spec.Task;
+import io.stillhouse.text.TokenizerDefinition;
 import java.io.IOException;
+import java.io.UncheckedIOException;
+import java.nio.FloatBuffer;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
@@ -17,41 +19,45 @@ import java.util.LinkedHashMap;
 import java.util.LinkedHashSet;
 import java.util.List;
 import java.util.Map;
+import java.util.Optional;
 import java.util.Set;
-import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
 
 /**
  * A Hugging Face directory: {@code config.json}, weights in one or several safetensors files,
- * {@code vocab.txt} or {@code tokenizer.json}. {@link #open} checks everything that can be checked
- * from the headers, so a wrong directory is rejected before anything is computed or written.
+ * {@code vocab.txt} or {@code tokenizer.json}. Without safetensors, PyTorch's pickles are read, as
+ * far as they contain tensors alone. {@link #open} checks everything that can be checked from the
+ * headers, so a wrong directory is rejected before anything is computed or written.
  */
 public final class HuggingFaceDirectory implements ModelDirectory {
-  static final String CONFIG = "config.json";
-  static final String WEIGHTS = "model.safetensors";
-  static final List<String> TOKENIZER_FILES =
-      List.of("vocab.txt", "tokenizer.json", "tokenizer_config.json", "special_tokens_map.json");
-  private static final String INDEX = "model.safetensors.index.json";
   private static final String DECODER = "cls.predictions.decoder.weight";
-
-  /** Embedding tables may be padded to a multiple of 8 with fewer rows than this. */
-  private static final int MAX_PADDING_ROWS = 64;
 
   private final Path path;
   private final EncoderSpec spec;
   private final Map<String, Place> places;
+  private final List<String> notes;
 
   /** The file of a tensor, and its name in that file. */
-  private record Place(SafeTensors file, String storedName) {
+  private record Place(TensorFile file, String storedName) {
     ParameterCheck.Found found() {
-      return new ParameterCheck.Found(file.shape(storedName), storedName, file.file());
+      return new ParameterCheck.Found(shape(), storedName, file.file());
+    }
+
+    Shape shape() {
+      return file.shape(storedName);
+    }
+
+    FloatBuffer floats() throws IOException {
+      return file.float32(storedName).asFloatBuffer();
     }
   }
 
-  private HuggingFaceDirectory(Path path, EncoderSpec spec, Map<String, Place> places) {
+  private HuggingFaceDirectory(
+      Path path, EncoderSpec spec, Map<String, Place> places, List<String> notes) {
     this.path = path;
     this.spec = spec;
     this.places = places;
+    this.notes = List.copyOf(notes);
   }
 
   /**
@@ -59,21 +65,22 @@ public final class HuggingFaceDirectory implements ModelDirectory {
    * the vocabulary.
    *
    * @throws io.stillhouse.error.StillhouseException if the model type or activation is not
-   *     supported, or if tensors are missing, unknown or of the wrong shape; the message lists all
-   *     of them
+   *     supported, or if tensors are missing or of the wrong shape; the message lists all of them
    */
   public static HuggingFaceDirectory open(Path path) throws IOException {
     if (!Files.isDirectory(path)) {
       throw Errors.noSuchPath("model directory", path);
     }
-    HuggingFaceConfig.Read config = HuggingFaceConfig.read(path.resolve(CONFIG));
+    HuggingFaceConfig.Read config = HuggingFaceConfig.read(path.resolve(ModelFiles.CONFIG));
     Map<String, Place> places = places(path, TensorNames.of(config.spec().architecture()));
     EncoderSpec spec = config.specFor(places.keySet());
     Map<String, ParameterCheck.Found> found = new LinkedHashMap<>();
     places.forEach((name, place) -> found.put(name, place.found()));
-    ParameterCheck.require(path, spec, found);
+    List<String> notes = new ArrayList<>(config.notes());
+    wrapperNote(places).ifPresent(notes::add);
+    ParameterCheck.require(path, spec, found).ifPresent(notes::add);
     requireVocabulary(path, spec);
-    return new HuggingFaceDirectory(path, spec, places);
+    return new HuggingFaceDirectory(path, spec, places, notes);
   }
 
   @Override
@@ -84,6 +91,11 @@ public final class HuggingFaceDirectory implements ModelDirectory {
   @Override
   public EncoderSpec spec() {
     return spec;
+  }
+
+  /** Returns what was assumed and left out when the directory was opened, one sentence each. */
+  public List<String> notes() {
+    return notes;
   }
 
   /** Returns whether there is a tensor with this name, as in {@link EncoderSpec#parameters()}. */
@@ -106,7 +118,13 @@ public final class HuggingFaceDirectory implements ModelDirectory {
       }
       weights.put(name, place.file().read(place.storedName(), manager));
     }
-    requireTiedDecoder(manager, weights);
+    if (weights.containsKey(EncoderSpec.WORDS)) {
+      try {
+        requireTiedDecoder();
+      } catch (IOException e) {
+        throw new UncheckedIOException("cannot read the weights of " + path, e);
+      }
+    }
     return weights;
   }
 
@@ -116,7 +134,7 @@ public final class HuggingFaceDirectory implements ModelDirectory {
    *
    * @param directory created if necessary; the caller renames it into place
    * @param weights weights by name, as in {@link EncoderSpec#parameters()}
-   * @param tokenizerSource a directory whose tokenizer files are copied, or null
+   * @param tokenizerSource a directory whose tokenizer is written too, or null
    */
   public static void write(
       Path directory,
@@ -131,7 +149,7 @@ public final class HuggingFaceDirectory implements ModelDirectory {
   public static void writeLazily(Path directory, EncoderSpec spec, Map<String, LazyTensor> weights)
       throws IOException {
     Files.createDirectories(directory);
-    HuggingFaceConfig.write(directory.resolve(CONFIG), spec);
+    HuggingFaceConfig.write(directory.resolve(ModelFiles.CONFIG), spec);
     TensorNames stored = TensorNames.of(spec.architecture());
     Map<String, LazyTensor> named = new LinkedHashMap<>();
     Set<String> names = new LinkedHashSet<>(spec.parameters().keySet());
@@ -144,31 +162,59 @@ public final class HuggingFaceDirectory implements ModelDirectory {
       boolean bare = spec.head().task() == Task.NONE;
       named.put(bare ? stored.storedBare(name) : stored.stored(name), weight);
     }
-    SafeTensors.writeLazily(directory.resolve(WEIGHTS), named, Map.of("format", "pt"));
+    SafeTensors.writeLazily(directory.resolve(ModelFiles.WEIGHTS), named, Map.of("format", "pt"));
   }
 
   @Override
   public void copyTo(Path directory) throws IOException {
     copy(path, directory);
+    BertTokenizerFiles.copy(path, spec, directory);
   }
 
+  /** Copies the config and the weights. */
   static void copy(Path path, Path directory) throws IOException {
     Files.createDirectories(directory);
-    List<Path> files = new ArrayList<>(weightFiles(path));
-    files.add(path.resolve(CONFIG));
-    Stream.concat(TOKENIZER_FILES.stream(), Stream.of(INDEX))
-        .map(path::resolve)
-        .filter(Files::exists)
-        .forEach(files::add);
+    List<Path> files = new ArrayList<>(ModelFiles.all(path));
+    files.removeAll(ModelFiles.tokenizer(path));
     for (Path file : files) {
-      Files.copy(file, directory.resolve(path.relativize(file).toString()));
+      Files.copy(file, directory.resolve(file.getFileName()));
     }
+  }
+
+  /**
+   * Writes the model to a new directory with its weights in {@code model.safetensors}. Files that
+   * transformers reads without a note are copied; others are written anew, in float32 and without
+   * the tensors that do not belong to the model.
+   */
+  public void convertTo(Path directory) throws IOException {
+    boolean asIs = places.values().stream().allMatch(place -> place.file() instanceof SafeTensors);
+    if (asIs && notes.isEmpty()) {
+      copyTo(directory);
+      return;
+    }
+    requireTiedDecoder();
+    Map<String, LazyTensor> weights = new LinkedHashMap<>();
+    places.forEach(
+        (name, place) -> {
+          if (belongs(name, spec)) {
+            weights.put(name, place.file().lazy(place.storedName()));
+          }
+        });
+    writeLazily(directory, spec, weights);
+    HuggingFaceConfig.copy(
+        path.resolve(ModelFiles.CONFIG), directory.resolve(ModelFiles.CONFIG), spec);
+    BertTokenizerFiles.copy(path, spec, directory);
+  }
+
+  /** Returns whether a tensor is a parameter of a model, or the pooler that it could have. */
+  public static boolean belongs(String name, EncoderSpec spec) {
+    return name.startsWith("bert.pooler.") || spec.parameters().containsKey(name);
   }
 
   private static Map<String, Place> places(Path path, TensorNames names) throws IOException {
     Map<String, Place> places = new LinkedHashMap<>();
-    for (Path file : weightFiles(path)) {
-      SafeTensors tensors = SafeTensors.open(file);
+    for (Path file : ModelFiles.weights(path).files()) {
+      TensorFile tensors = TensorFile.open(file);
       for (String stored : tensors.names()) {
         String name = names.canonical(stored);
         // A tied tensor may be stored under two names; prefer the one of the parameter.
@@ -180,84 +226,42 @@ public final class HuggingFaceDirectory implements ModelDirectory {
     return places;
   }
 
-  private static List<Path> weightFiles(Path path) throws IOException {
-    if (Files.exists(path.resolve(WEIGHTS))) {
-      return List.of(path.resolve(WEIGHTS));
-    }
-    Path index = path.resolve(INDEX);
-    if (!Files.exists(index)) {
-      throw Errors.invalid(
-          "'%s' has neither %s nor %s".formatted(path, WEIGHTS, INDEX),
-          "save the model with safe_serialization=True, or use import");
-    }
-    JsonElement map = JsonFile.read(index).get("weight_map");
-    if (map == null || !map.isJsonObject()) {
-      throw Errors.invalid("'%s' has no weight_map".formatted(index), "copy it again");
-    }
-    return map.getAsJsonObject().entrySet().stream()
-        .map(Map.Entry::getValue)
-        .map(JsonElement::getAsString)
-        .distinct()
-        .map(path::resolve)
-        .toList();
+  private static Optional<String> wrapperNote(Map<String, Place> places) {
+    List<String> wrapped =
+        places.values().stream()
+            .map(place -> TensorNames.wrapper(place.storedName()))
+            .filter(prefix -> !prefix.isEmpty())
+            .toList();
+    return wrapped.isEmpty()
+        ? Optional.empty()
+        : Optional.of(
+            "removed the prefix '%s' from the names of %d tensors"
+                .formatted(Errors.shortened(wrapped.get(0)), wrapped.size()));
   }
 
-  private void requireTiedDecoder(NDManager manager, Map<String, NDArray> weights) {
-    NDArray words = weights.get(EncoderSpec.WORDS);
-    if (spec.head().task() != Task.MASKED_LM || words == null || !has(DECODER)) {
+  private void requireTiedDecoder() throws IOException {
+    Place words = places.get(EncoderSpec.WORDS);
+    Place decoder = places.get(DECODER);
+    if (spec.head().task() != Task.MASKED_LM || words == null || decoder == null) {
       return;
     }
-    try (NDArray decoder = weights(manager, List.of(DECODER)).get(DECODER)) {
-      if (!words.contentEquals(decoder)) {
-        throw Errors.invalid(
-            "'%s' has a masked-LM decoder that is not tied to its word embeddings".formatted(path),
-            "use a model with tie_word_embeddings");
-      }
+    if (!words.shape().equals(decoder.shape()) || !words.floats().equals(decoder.floats())) {
+      throw Errors.invalid(
+          "'%s' has a masked-LM decoder that is not tied to its word embeddings".formatted(path),
+          "use a model with tie_word_embeddings");
     }
   }
 
+  /** Rejects a tokenizer with more tokens than the word embeddings have rows. */
   static void requireVocabulary(Path path, ModelSpec spec) throws IOException {
+    TokenizerDefinition tokenizer = TokenizerDefinition.read(path);
+    int tokens = tokenizer.vocabSize();
     int rows = spec.vocabSize();
-    Path vocab = path.resolve("vocab.txt");
-    Path json = path.resolve("tokenizer.json");
-    if (!Files.exists(vocab) && !Files.exists(json)) {
+    if (tokens > rows) {
       throw Errors.invalid(
-          "'%s' has neither vocab.txt nor tokenizer.json".formatted(path),
-          "copy the model's tokenizer next to its weights");
-    }
-    if (Files.exists(vocab)) {
-      requireVocabulary(vocab, Files.readAllLines(vocab).size(), rows);
-    }
-    if (Files.exists(json)) {
-      requireVocabulary(json, tokensOf(json), rows);
-    }
-  }
-
-  private static void requireVocabulary(Path file, int tokens, int rows) {
-    boolean padded = rows % 8 == 0 && rows - tokens < MAX_PADDING_ROWS;
-    if (tokens > rows || (tokens < rows && !padded)) {
-      throw Errors.invalid(
-          "'%s' has %d tokens, but the word embeddings have %d rows (vocab_size in config.json)"
-              .formatted(file, tokens, rows),
+          "the tokenizer of '%s' has %d tokens, but the word embeddings have %d rows (vocab_size in config.json)"
+              .formatted(path, tokens, rows),
           "use the vocabulary that the model was trained with");
-    }
-  }
-
-  private static int tokensOf(Path tokenizerJson) throws IOException {
-    JsonObject json = JsonFile.read(tokenizerJson);
-    try {
-      int tokens = json.getAsJsonObject("model").getAsJsonObject("vocab").size();
-      if (json.has("added_tokens")) {
-        for (JsonElement added : json.getAsJsonArray("added_tokens")) {
-          tokens = Math.max(tokens, added.getAsJsonObject().get("id").getAsInt() + 1);
-        }
-      }
-      return tokens;
-    } catch (ClassCastException | IllegalStateException | NullPointerException e) {
-      throw Errors.invalid(
-          "'%s' is not the tokenizer of a BERT model".formatted(tokenizerJson),
-          "copy the one that belongs to the weights",
-          e);
     }
   }
 }

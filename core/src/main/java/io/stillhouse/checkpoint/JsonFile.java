@@ -5,11 +5,15 @@ import com.google.gson.JsonParseException;
 import com.google.gson.JsonParser;
 import io.stillhouse.error.Errors;
 import java.io.IOException;
+import java.nio.charset.CharacterCodingException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 
 /** Reads a file that contains one JSON object. */
 public final class JsonFile {
+  /** The largest tokenizer.json in use has some 30 MB. */
+  private static final long MAX_BYTES = 256L << 20;
+
   private JsonFile() {}
 
   /**
@@ -18,11 +22,21 @@ public final class JsonFile {
    * @throws io.stillhouse.error.StillhouseException if the file does not contain a JSON object
    */
   public static JsonObject read(Path file) throws IOException {
+    long bytes = Files.size(file);
+    if (bytes > MAX_BYTES) {
+      throw Errors.invalid(
+          "'%s' has %,d bytes, but JSON files may have %,d".formatted(file, bytes, MAX_BYTES),
+          "copy it again");
+    }
     try {
       return JsonParser.parseString(Files.readString(file)).getAsJsonObject();
+    } catch (CharacterCodingException e) {
+      throw Errors.invalid("'%s' is not UTF-8".formatted(file), "copy it again", e);
     } catch (JsonParseException | IllegalStateException e) {
       throw Errors.invalid(
-          "'%s' is not JSON (%s)".formatted(file, e.getMessage()), "copy it again", e);
+          "'%s' is not JSON (%s)".formatted(file, Errors.shortened(String.valueOf(e.getMessage()))),
+          "copy it again",
+          e);
     }
   }
 }

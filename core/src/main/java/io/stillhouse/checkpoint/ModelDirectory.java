@@ -6,9 +6,7 @@ import io.stillhouse.spec.BiLstmSpec;
 import io.stillhouse.spec.EncoderSpec;
 import io.stillhouse.spec.ModelSpec;
 import java.io.IOException;
-import java.nio.file.Files;
 import java.nio.file.Path;
-import java.nio.file.StandardCopyOption;
 import java.util.LinkedHashMap;
 import java.util.Map;
 import org.jspecify.annotations.Nullable;
@@ -24,7 +22,7 @@ public sealed interface ModelDirectory permits HuggingFaceDirectory, BiLstmDirec
   /** Reads every parameter of {@link #spec()} as float32. {@code manager} owns the arrays. */
   Map<String, NDArray> weights(NDManager manager);
 
-  /** Copies the config, weights and tokenizer files only. */
+  /** Copies the config and the weights, and writes the tokenizer. */
   void copyTo(Path directory) throws IOException;
 
   /**
@@ -43,7 +41,7 @@ public sealed interface ModelDirectory permits HuggingFaceDirectory, BiLstmDirec
    *
    * @param directory created if necessary; the caller renames it into place
    * @param weights weights by name, as in {@link ModelSpec#parameters()}
-   * @param tokenizerSource a directory whose tokenizer files are copied, or null
+   * @param tokenizerSource a directory whose tokenizer is written too, or null
    */
   static void write(
       Path directory, ModelSpec spec, Map<String, NDArray> weights, @Nullable Path tokenizerSource)
@@ -56,17 +54,7 @@ public sealed interface ModelDirectory permits HuggingFaceDirectory, BiLstmDirec
       HuggingFaceDirectory.writeLazily(directory, (EncoderSpec) spec, lazy);
     }
     if (tokenizerSource != null) {
-      for (String file : HuggingFaceDirectory.TOKENIZER_FILES) {
-        if (Files.exists(tokenizerSource.resolve(file))) {
-          Files.copy(
-              tokenizerSource.resolve(file),
-              directory.resolve(file),
-              StandardCopyOption.REPLACE_EXISTING);
-        }
-      }
-      if (spec instanceof EncoderSpec encoder) {
-        BertTokenizerFiles.setTokenizerClass(directory, encoder.architecture());
-      }
+      BertTokenizerFiles.copy(tokenizerSource, spec, directory);
     }
   }
 }

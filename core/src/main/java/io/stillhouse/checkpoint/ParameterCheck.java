@@ -10,6 +10,7 @@ import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
 import java.util.Map;
+import java.util.Optional;
 
 /** Checks the tensors of a file against the parameters of a model. */
 public final class ParameterCheck {
@@ -23,12 +24,16 @@ public final class ParameterCheck {
   public record Found(Shape shape, String storedName, Path file) {}
 
   /**
-   * Throws if a tensor is missing, unknown or has the wrong shape. The message lists all problems.
+   * Throws if a tensor is missing or has the wrong shape. The message lists all problems.
+   *
+   * <p>Further tensors are left out, as Hugging Face's {@code from_pretrained} does; those of a
+   * BiLSTM, which it cannot load, are problems.
    *
    * @param source the path that the user named
    * @param found tensors by the names of {@link ModelSpec#parameters()}
+   * @return a sentence that names the tensors that are left out, or nothing
    */
-  public static void require(Path source, ModelSpec spec, Map<String, Found> found) {
+  public static Optional<String> require(Path source, ModelSpec spec, Map<String, Found> found) {
     List<String> problems = new ArrayList<>();
     spec.parameters()
         .forEach(
@@ -48,20 +53,39 @@ public final class ParameterCheck {
                             tensor.file().getFileName()));
               }
             });
+    List<Found> others = new ArrayList<>();
     found.forEach(
         (name, tensor) -> {
           if (!spec.parameters().containsKey(name) && !ignorable(name, spec)) {
-            problems.add(
-                "tensor '%s' in %s is not a parameter of this model (%s)"
-                    .formatted(tensor.storedName(), tensor.file().getFileName(), describe(spec)));
+            others.add(tensor);
           }
         });
-    if (!problems.isEmpty()) {
+    if (!problems.isEmpty() || !others.isEmpty() && !(spec instanceof EncoderSpec)) {
+      others.forEach(
+          tensor ->
+              problems.add(
+                  "tensor '%s' in %s is not a parameter of this model (%s)"
+                      .formatted(
+                          Errors.shortened(tensor.storedName()),
+                          tensor.file().getFileName(),
+                          describe(spec))));
       throw Errors.invalid(
           "the weights of '%s' do not match its configuration: %s"
-              .formatted(source, String.join("; ", problems)),
+              .formatted(source, Errors.joined(problems)),
           "use the config and the weights of the same model");
     }
+    return others.isEmpty() ? Optional.empty() : Optional.of(leftOut(others, spec));
+  }
+
+  private static String leftOut(List<Found> others, ModelSpec spec) {
+    List<String> names =
+        others.stream().limit(3).map(found -> Errors.shortened(found.storedName())).toList();
+    return "left out %d tensors that are not parameters of this model (%s): %s%s"
+        .formatted(
+            others.size(),
+            describe(spec),
+            String.join(", ", names),
+            others.size() > names.size() ? ", ..." : "");
   }
 
   /** Returns whether a tensor may be present although a model with this head does not read it. */

@@ -1,8 +1,6 @@
 package io.stillhouse.checkpoint;
 
 import ai.djl.ndarray.NDArray;
-import ai.djl.ndarray.NDManager;
-import ai.djl.ndarray.types.DataType;
 import ai.djl.ndarray.types.Shape;
 import com.google.gson.JsonArray;
 import com.google.gson.JsonElement;
@@ -10,8 +8,8 @@ import com.google.gson.JsonObject;
 import com.google.gson.JsonParser;
 import io.stillhouse.error.Errors;
 import io.stillhouse.error.StillhouseException;
+import java.io.EOFException;
 import java.io.IOException;
-import java.io.UncheckedIOException;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
 import java.nio.FloatBuffer;
@@ -29,10 +27,11 @@ import java.util.Set;
  * A safetensors file: an 8-byte header length, a JSON header, then raw little-endian tensors.
  *
  * <p>DJL also reads this format, but only whole files of less than 2 GB, and at a tenth of the
- * speed. This class memory-maps each tensor when it is read.
+ * speed. This class memory-maps each large tensor when it is read.
  */
-public final class SafeTensors {
+public final class SafeTensors implements TensorFile {
   private static final long MAX_HEADER = 100L << 20;
+  private static final int SMALL = 1 << 16;
   private static final String METADATA = "__metadata__";
 
   private final Path file;
@@ -63,12 +62,18 @@ public final class SafeTensors {
     }
     try (FileChannel channel = FileChannel.open(file, StandardOpenOption.READ)) {
       long size = channel.size();
-      ByteBuffer length = ByteBuffer.allocate(8).order(ByteOrder.LITTLE_ENDIAN);
-      readFully(channel, length, 0);
-      long header = size < 8 ? -1 : length.getLong(0);
-      if (header < 2 || header > Math.min(MAX_HEADER, size - 8)) {
+      if (size < Long.BYTES) {
         throw damaged(
-            file, "a header of %d bytes does not fit in its %d bytes".formatted(header, size));
+            file, "it has %d bytes, and the length of its header alone has 8".formatted(size));
+      }
+      ByteBuffer length = ByteBuffer.allocate(Long.BYTES).order(ByteOrder.LITTLE_ENDIAN);
+      readFully(channel, length, 0);
+      long header = length.getLong(0);
+      if (header < 2 || header > Math.min(MAX_HEADER, size - Long.BYTES)) {
+        throw damaged(
+            file,
+            "a header of %s bytes does not fit in its %d bytes"
+                .formatted(Long.toUnsignedString(header), size));
       }
       ByteBuffer json = ByteBuffer.allocate((int) header);
       readFully(channel, json, 8);
@@ -97,7 +102,7 @@ public final class SafeTensors {
             member.getKey(),
             new Entry(
                 value.get("dtype").getAsString(),
-                new Shape(shape),
+                StoredFloats.shape(shape),
                 offsets.get(0).getAsLong(),
                 offsets.get(1).getAsLong()));
       }
@@ -105,38 +110,34 @@ public final class SafeTensors {
       // Gson throws different unchecked exceptions for different malformed inputs.
       throw damaged(file, "its header is not the JSON of a safetensors file");
     }
-    for (Map.Entry<String, Entry> named : entries.entrySet()) {
-      Entry entry = named.getValue();
-      if (entry.begin() < 0 || entry.end() < entry.begin()) {
-        throw damaged(
-            file,
-            "tensor '%s' spans bytes %d to %d"
-                .formatted(named.getKey(), entry.begin(), entry.end()));
-      }
-      if (entry.end() > size - dataStart) {
-        throw damaged(
-            file,
-            "tensor '%s' ends at byte %d of %d"
-                .formatted(named.getKey(), dataStart + entry.end(), size));
-      }
-      if (width(entry.dtype()) > 0
-          && entry.end() - entry.begin() != entry.shape().size() * width(entry.dtype())) {
-        throw damaged(
-            file,
-            "tensor '%s' of shape %s and dtype %s has %d bytes, not %d"
-                .formatted(
-                    named.getKey(),
-                    entry.shape(),
-                    entry.dtype(),
-                    entry.end() - entry.begin(),
-                    entry.shape().size() * width(entry.dtype())));
-      }
-    }
+    entries.forEach((name, entry) -> require(file, name, entry, dataStart, size));
     return new SafeTensors(
         file, dataStart, Collections.unmodifiableMap(entries), Map.copyOf(metadata));
   }
 
+  /** Requires that the bytes of a tensor are in the file, and as many as its shape has numbers. */
+  private static void require(Path file, String name, Entry entry, long dataStart, long size) {
+    String tensor = "tensor '%s'".formatted(Errors.shortened(name));
+    if (entry.begin() < 0 || entry.end() < entry.begin()) {
+      throw damaged(file, "%s spans bytes %d to %d".formatted(tensor, entry.begin(), entry.end()));
+    }
+    if (entry.end() > size - dataStart) {
+      throw damaged(
+          file, "%s ends at byte %d of %d".formatted(tensor, dataStart + entry.end(), size));
+    }
+    long bytes = entry.end() - entry.begin();
+    int width = StoredFloats.width(entry.dtype());
+    if (width > 0 && bytes != width * entry.shape().size()) {
+      throw damaged(
+          file,
+          "%s of shape %s and dtype %s has %d bytes, not %d"
+              .formatted(
+                  tensor, entry.shape(), entry.dtype(), bytes, width * entry.shape().size()));
+    }
+  }
+
   /** Returns the names of the tensors, in the order of the header. */
+  @Override
   public Set<String> names() {
     return entries.keySet();
   }
@@ -146,58 +147,39 @@ public final class SafeTensors {
     return metadata;
   }
 
-  Path file() {
+  @Override
+  public Path file() {
     return file;
   }
 
-  /** Returns the shape of a tensor. */
+  @Override
   public Shape shape(String name) {
     return entry(name).shape();
   }
 
-  /**
-   * Reads a tensor as float32; float16, bfloat16 and float64 are converted.
-   *
-   * @param manager owns the result
-   */
-  public NDArray read(String name, NDManager manager) {
-    // Copy from Java's memory into libtorch's, which is aligned. The summation order of a matrix
-    // product depends on alignment, so without the copy two processes could compute different last
-    // digits.
-    try (NDArray inJavaMemory = manager.create(bytes(name), shape(name), DataType.FLOAT32)) {
-      return inJavaMemory.duplicate();
-    } catch (IOException e) {
-      throw new UncheckedIOException("cannot read '%s' of %s".formatted(name, file), e);
-    }
-  }
-
   /** Reads the values of a tensor like {@link #read}, but without the engine. */
   public FloatBuffer floats(String name) throws IOException {
-    return bytes(name).asFloatBuffer();
+    return float32(name).asFloatBuffer();
   }
 
-  private ByteBuffer bytes(String name) throws IOException {
+  @Override
+  public ByteBuffer float32(String name) throws IOException {
     Entry entry = entry(name);
+    StoredFloats.requireReadable(file, name, entry.dtype(), entry.shape());
     try (FileChannel channel = FileChannel.open(file, StandardOpenOption.READ)) {
-      ByteBuffer mapped =
-          channel
-              .map(
-                  FileChannel.MapMode.READ_ONLY,
-                  dataStart + entry.begin(),
-                  entry.end() - entry.begin())
-              .order(ByteOrder.LITTLE_ENDIAN);
-      return switch (entry.dtype()) {
-        case "F32" -> copy(mapped);
-        case "F16" -> convert(mapped, 2, b -> Float16.toFloat(b.getShort()));
-        // The engine's conversion of bfloat16 crashes the process.
-        case "BF16" -> convert(mapped, 2, b -> Float.intBitsToFloat(b.getShort() << 16));
-        case "F64" -> convert(mapped, 8, b -> (float) b.getDouble());
-        default ->
-            throw Errors.invalid(
-                "tensor '%s' of '%s' has dtype %s".formatted(name, file, entry.dtype()),
-                "weights must be F32, F16, BF16 or F64");
-      };
+      return StoredFloats.toFloat32(
+          entry.dtype(), stored(channel, dataStart + entry.begin(), entry.end() - entry.begin()));
     }
+  }
+
+  /** Maps large tensors into memory; for small ones that takes longer than to read them. */
+  private static ByteBuffer stored(FileChannel channel, long start, long bytes) throws IOException {
+    if (bytes > SMALL) {
+      return channel.map(FileChannel.MapMode.READ_ONLY, start, bytes);
+    }
+    ByteBuffer read = ByteBuffer.allocate((int) bytes);
+    readFully(channel, read, start);
+    return read.flip();
   }
 
   /**
@@ -277,43 +259,12 @@ public final class SafeTensors {
     return entry;
   }
 
-  /** Copies out of the mapping, so that no tensor refers to unmapped memory. */
-  private static ByteBuffer copy(ByteBuffer mapped) {
-    ByteBuffer copy = ByteBuffer.allocateDirect(mapped.remaining()).order(ByteOrder.LITTLE_ENDIAN);
-    copy.put(mapped);
-    return copy.flip();
-  }
-
-  private static ByteBuffer convert(ByteBuffer stored, int width, Next next) {
-    int size = stored.remaining() / width;
-    ByteBuffer floats =
-        ByteBuffer.allocateDirect(Math.multiplyExact(4, size)).order(ByteOrder.LITTLE_ENDIAN);
-    for (int i = 0; i < size; i++) {
-      floats.putFloat(next.read(stored));
-    }
-    return floats.flip();
-  }
-
-  /** Reads one number from a buffer. */
-  private interface Next {
-    float read(ByteBuffer from);
-  }
-
-  private static int width(String dtype) {
-    return switch (dtype) {
-      case "F32", "I32" -> 4;
-      case "F16", "BF16" -> 2;
-      case "F64", "I64" -> 8;
-      default -> 0;
-    };
-  }
-
   private static void readFully(FileChannel channel, ByteBuffer into, long position)
       throws IOException {
     while (into.hasRemaining()) {
       int n = channel.read(into, position + into.position());
       if (n < 0) {
-        return;
+        throw new EOFException("the file became shorter while it was read");
       }
     }
   }

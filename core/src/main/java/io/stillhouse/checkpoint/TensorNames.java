@@ -14,6 +14,7 @@ import java.util.stream.Stream;
  */
 final class TensorNames {
   private static final String BASE = "bert.";
+  private static final Pattern WRAPPER = Pattern.compile("(?:module\\.|_orig_mod\\.)+");
   private static final Pattern BLOCK = Pattern.compile("bert\\.encoder\\.layer\\.(\\d+)\\.(.+)");
 
   private static final TensorNames BERT =
@@ -108,12 +109,22 @@ final class TensorNames {
   }
 
   /**
+   * Returns the prefix that DataParallel and torch.compile add to the names of a model that they
+   * wrap, or "".
+   */
+  static String wrapper(String stored) {
+    Matcher matcher = WRAPPER.matcher(stored);
+    return matcher.lookingAt() ? matcher.group() : "";
+  }
+
+  /**
    * Returns BERT's name for a stored name, which may lack the prefix or come from an old
    * checkpoint.
    */
   String canonical(String stored) {
     String name =
         stored
+            .substring(wrapper(stored).length())
             .replace("LayerNorm.gamma", "LayerNorm.weight")
             .replace("LayerNorm.beta", "LayerNorm.bias");
     if (Stream.of("embeddings.", "encoder.", "transformer.", "pooler.")

@@ -1,13 +1,9 @@
 package io.stillhouse.config;
 
 import com.typesafe.config.Config;
-import com.typesafe.config.ConfigException;
-import com.typesafe.config.ConfigFactory;
-import com.typesafe.config.ConfigParseOptions;
 import com.typesafe.config.ConfigValue;
 import com.typesafe.config.ConfigValueType;
 import io.stillhouse.error.Errors;
-import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.HashMap;
@@ -31,18 +27,26 @@ public final class Settings {
       Set.of(Options.SWEEP_STUDENTS.key(), Options.STAGES.key(), Options.TEACHERS.key());
 
   private final Map<String, String> given;
+
+  /** What is shown for values with secrets, by key. */
+  private final Map<String, String> shown;
+
   private final Map<String, Object> parsed = new HashMap<>();
   private final Consumer<String> onRead;
 
-  private Settings(Map<String, String> given, Consumer<String> onRead) {
+  private Settings(Map<String, String> given, Map<String, String> shown, Consumer<String> onRead) {
     this.given = Map.copyOf(given);
+    this.shown = Map.copyOf(shown);
     this.onRead = onRead;
   }
 
   /** Parses and checks values. */
   private static Settings checked(
-      Map<String, String> given, Consumer<String> onRead, List<String> problems) {
-    Settings settings = new Settings(given, onRead);
+      Map<String, String> given,
+      Map<String, String> shown,
+      Consumer<String> onRead,
+      List<String> problems) {
+    Settings settings = new Settings(given, shown, onRead);
     settings.check(problems);
     if (!problems.isEmpty()) {
       throw Errors.all(problems);
@@ -59,7 +63,8 @@ public final class Settings {
    *     breaks its rule
    */
   public static Settings parse(@Nullable Path recipe, List<String> arguments) {
-    return parse(recipe == null ? ConfigFactory.empty() : load(recipe), arguments);
+    return of(
+        recipe == null ? RecipeFile.NONE : RecipeFile.load(recipe, System.getenv()), arguments);
   }
 
   /**
@@ -68,12 +73,14 @@ public final class Settings {
    * @param recipe HOCON, without includes
    */
   public static Settings parseText(String recipe, List<String> arguments) {
-    return parse(ConfigFactory.parseString(recipe).resolve(), arguments);
+    return of(RecipeFile.ofText(recipe, System.getenv()), arguments);
   }
 
-  private static Settings parse(Config recipe, List<String> arguments) {
+  static Settings of(RecipeFile recipe, List<String> arguments) {
     Map<String, List<String>> over = new TreeMap<>();
-    Map<String, String> given = flatten(recipe, over);
+    Map<String, String> given = flatten(recipe.values(), over);
+    Map<String, String> shown = flatten(recipe.shown(), new TreeMap<>());
+    shown.entrySet().removeIf(entry -> entry.getValue().equals(given.get(entry.getKey())));
     List<String> problems = new ArrayList<>();
     for (String argument : arguments) {
       int equals = argument.indexOf('=');
@@ -87,13 +94,14 @@ public final class Settings {
           over.put(key.substring(SWEEP_OVER.length()), SweepText.split(value));
         } else {
           given.put(key, value);
+          shown.remove(key);
         }
       }
     }
     if (!over.isEmpty()) {
       given.merge(Options.SWEEP_OVER.key(), SweepText.write(over), SweepText::merge);
     }
-    return checked(given, key -> {}, problems);
+    return checked(given, shown, key -> {}, problems);
   }
 
   /**
@@ -101,7 +109,7 @@ public final class Settings {
    * Tests use it to compare the keys that a command reads with those that its help lists.
    */
   public Settings observed(Consumer<String> listener) {
-    return checked(given, listener, new ArrayList<>());
+    return checked(given, shown, listener, new ArrayList<>());
   }
 
   /**
@@ -165,16 +173,21 @@ public final class Settings {
   public Settings with(Map<String, String> more) {
     Map<String, String> merged = new TreeMap<>(given);
     merged.putAll(more);
-    return checked(merged, onRead, new ArrayList<>());
+    Map<String, String> stillShown = new TreeMap<>(shown);
+    stillShown.keySet().removeAll(more.keySet());
+    return checked(merged, stillShown, onRead, new ArrayList<>());
   }
 
-  /** Returns all values, including defaults, for the record of a run. */
+  /**
+   * Returns all values, including defaults, for the record of a run. Secret values of environment
+   * variables are replaced by the variable's name.
+   */
   public Map<String, String> allValues() {
     Map<String, String> all = new TreeMap<>();
     for (Option<?> option : Options.ALL) {
       String text = given.getOrDefault(option.key(), option.defaultValue());
       if (text != null) {
-        all.put(option.key(), text);
+        all.put(option.key(), shown.getOrDefault(option.key(), text));
       }
     }
     return all;
@@ -215,25 +228,8 @@ public final class Settings {
     } catch (IllegalArgumentException e) {
       // reported below, in the rule's words
     }
-    problems.add(Errors.badValue(option.key(), option.ruleInWords(), text).getMessage());
-  }
-
-  private static Config load(Path recipe) {
-    if (!Files.isRegularFile(recipe)) {
-      throw Errors.noSuchPath("recipe", recipe);
-    }
-    try {
-      // Absolute, because HOCON finds included files only next to a file that has a parent.
-      return ConfigFactory.parseFile(
-              recipe.toAbsolutePath().toFile(),
-              ConfigParseOptions.defaults().setAllowMissing(false))
-          .resolve();
-    } catch (ConfigException e) {
-      throw Errors.invalid(
-          "recipe '%s' is not HOCON (%s)".formatted(recipe, e.getMessage()),
-          "see conf/ for examples",
-          e);
-    }
+    String value = shown.getOrDefault(option.key(), text);
+    problems.add(Errors.badValue(option.key(), option.ruleInWords(), value).getMessage());
   }
 
   /**

@@ -4,6 +4,11 @@ import java.util.List;
 
 /** Creates user errors, so that the same mistake always has the same message. */
 public final class Errors {
+  /** The most characters of a list of problems, or of a value from a file, in a message. */
+  private static final int MAX_LIST = 420;
+
+  private static final int MAX_VALUE = 80;
+
   private Errors() {}
 
   /**
@@ -40,5 +45,36 @@ public final class Errors {
             ? problems.get(0)
             : problems.size() + " problems:\n  - " + String.join("\n  - ", problems),
         problems);
+  }
+
+  /**
+   * Joins problems for one message, which stays short: it has the first problems and the number of
+   * the others.
+   */
+  public static String joined(List<String> problems) {
+    StringBuilder joined = new StringBuilder();
+    for (int i = 0; i < problems.size(); i++) {
+      String problem = problems.get(i);
+      if (i > 0 && joined.length() + problem.length() > MAX_LIST) {
+        return joined.append("; and ").append(problems.size() - i).append(" more").toString();
+      }
+      joined.append(i == 0 ? "" : "; ").append(problem);
+    }
+    return joined.toString();
+  }
+
+  /**
+   * Returns a value that a file contains as it can be put into a message: on one line, and its
+   * middle left out if it is long.
+   */
+  public static String shortened(String value) {
+    String line = value.codePoints().anyMatch(Character::isISOControl) ? printable(value) : value;
+    return line.length() <= MAX_VALUE
+        ? line
+        : line.substring(0, MAX_VALUE - 20) + "..." + line.substring(line.length() - 17);
+  }
+
+  private static String printable(String value) {
+    return value.replaceAll("\\p{Cntrl}", "?");
   }
 }

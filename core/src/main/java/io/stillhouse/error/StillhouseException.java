@@ -3,7 +3,8 @@ package io.stillhouse.error;
 import java.util.List;
 
 /**
- * A user error in a recipe, in arguments or in data. Its message is shown without a stack trace.
+ * A user error in a recipe, in arguments or in data. Its message is shown without a stack trace,
+ * and without the values of {@link Secrets}.
  */
 public final class StillhouseException extends RuntimeException {
   private static final long serialVersionUID = 1L;
@@ -16,13 +17,13 @@ public final class StillhouseException extends RuntimeException {
   }
 
   StillhouseException(String message, List<String> problems) {
-    super(message);
-    this.problems = List.copyOf(problems);
+    super(Secrets.hiddenIn(message));
+    this.problems = problems.stream().map(Secrets::hiddenIn).toList();
   }
 
   StillhouseException(String message, Throwable cause) {
-    super(message, cause);
-    this.problems = List.of(message);
+    super(Secrets.hiddenIn(message), cause);
+    this.problems = List.of(Secrets.hiddenIn(message));
   }
 
   /** Returns the individual problems. */

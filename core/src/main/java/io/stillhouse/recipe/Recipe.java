@@ -138,7 +138,12 @@ public final class Recipe {
         architecture,
         embeddingSize,
         tables(architecture, teacher.embeddings()),
-        new EncoderSpec.Blocks(settings.get(Options.STUDENT_LAYERS), width, heads, inner),
+        new EncoderSpec.Blocks(
+            settings.get(Options.STUDENT_LAYERS),
+            width,
+            heads,
+            inner,
+            teacher.blocks().activation()),
         new EncoderSpec.Numerics(eps, dropout, dropout, dropout),
         teacher.head());
   }

@@ -39,10 +39,17 @@ public record EncoderSpec(
 
   /**
    * The stack of blocks: {@code hiddenSize} and {@code intermediateSize} are widths of one token's
-   * vector.
+   * vector. The activation is that of the feed-forward layers and of the masked-LM head.
    */
-  public record Blocks(int layers, int hiddenSize, int heads, int intermediateSize)
-      implements Serializable {}
+  public record Blocks(
+      int layers, int hiddenSize, int heads, int intermediateSize, Activation activation)
+      implements Serializable {
+
+    /** Creates blocks with BERT's activation, {@link Activation#GELU}. */
+    public Blocks(int layers, int hiddenSize, int heads, int intermediateSize) {
+      this(layers, hiddenSize, heads, intermediateSize, Activation.GELU);
+    }
+  }
 
   /** LayerNorm's epsilon, and the dropout probabilities, which apply in training only. */
   public record Numerics(

@@ -3,21 +3,19 @@ package io.stillhouse.text;
 import ai.djl.huggingface.tokenizers.Encoding;
 import ai.djl.huggingface.tokenizers.HuggingFaceTokenizer;
 import ai.djl.huggingface.tokenizers.jni.CharSpan;
-import com.google.gson.JsonElement;
-import com.google.gson.JsonObject;
-import com.google.gson.JsonParseException;
-import com.google.gson.JsonParser;
 import io.stillhouse.error.Errors;
 import java.io.ByteArrayInputStream;
 import java.io.IOException;
 import java.nio.charset.StandardCharsets;
-import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
-import java.util.HashMap;
+import java.util.Arrays;
 import java.util.List;
 import java.util.Map;
 import java.util.Set;
+import java.util.concurrent.ConcurrentHashMap;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
 
 /** The tokenizer of a Hugging Face directory. Thread-safe until it is closed. */
 public final class Tokenizer implements AutoCloseable {
@@ -28,6 +26,11 @@ public final class Tokenizer implements AutoCloseable {
   public static final String MASK = "[MASK]";
 
   static final List<String> SPECIALS = List.of(PAD, UNK, CLS, SEP, MASK);
+  private static final Logger LOG = LoggerFactory.getLogger(Tokenizer.class);
+
+  /** The notes that were logged: a tokenizer is opened several times, from several copies. */
+  private static final Set<String> NOTED = ConcurrentHashMap.newKeySet();
+
   private static final String REPLACEMENT = "\uFFFD";
 
   /** Disables truncation, padding and special tokens. */
@@ -36,63 +39,40 @@ public final class Tokenizer implements AutoCloseable {
 
   private final HuggingFaceTokenizer tokenizer;
   private final String[] tokens;
-  private final Map<String, Integer> specialIds;
+  private final TokenizerDefinition definition;
 
-  private Tokenizer(
-      HuggingFaceTokenizer tokenizer, String[] tokens, Map<String, Integer> specialIds) {
+  private Tokenizer(HuggingFaceTokenizer tokenizer, TokenizerDefinition definition) {
     this.tokenizer = tokenizer;
-    this.tokens = tokens;
-    this.specialIds = specialIds;
+    this.tokens = definition.tokens();
+    this.definition = definition;
   }
 
   /**
-   * Opens {@code tokenizer.json}, or {@code vocab.txt} with the {@code do_lower_case} of {@code
-   * tokenizer_config.json} if there is none. Without that setting, a vocabulary that has no
-   * upper-case token is treated as uncased.
+   * Opens the tokenizer of a directory: see {@link TokenizerDefinition}.
    *
    * @param directory a Hugging Face directory
    * @return a tokenizer that the caller closes
-   * @throws io.stillhouse.error.StillhouseException if there is no tokenizer, it is not a WordPiece
-   *     tokenizer, or a special token is missing
+   * @throws io.stillhouse.error.StillhouseException as {@link TokenizerDefinition#read}, or if the
+   *     tokenizer does not put its tokens between [CLS] and [SEP]
    */
   public static Tokenizer open(Path directory) throws IOException {
-    Path file = directory.resolve("tokenizer.json");
-    Path vocab = directory.resolve("vocab.txt");
-    if (Files.isRegularFile(file)) {
-      return of(file, Files.readString(file));
-    }
-    if (Files.isRegularFile(vocab)) {
-      List<String> lines = Files.readAllLines(vocab);
-      Casing casing = casing(directory.resolve("tokenizer_config.json"), lines);
-      return of(vocab, TokenizerJson.of(vocab, lines, casing));
-    }
-    throw Errors.invalid(
-        "'%s' has neither tokenizer.json nor vocab.txt".formatted(directory),
-        "copy the model's tokenizer next to its weights");
-  }
-
-  private static Tokenizer of(Path source, String text) throws IOException {
-    JsonObject json = object(source, text);
-    String[] tokens = tokens(source, json);
-    Map<String, Integer> ids = new HashMap<>();
-    for (int id = 0; id < tokens.length; id++) {
-      ids.put(tokens[id], id);
-    }
-    requireSpecials(source, ids.keySet());
-    ids.keySet().retainAll(Set.copyOf(SPECIALS));
-    byte[] bytes = text.getBytes(StandardCharsets.UTF_8);
+    TokenizerDefinition definition = TokenizerDefinition.read(directory);
+    byte[] bytes = definition.json().getBytes(StandardCharsets.UTF_8);
+    Tokenizer tokenizer;
     try {
-      return new Tokenizer(
-          HuggingFaceTokenizer.newInstance(new ByteArrayInputStream(bytes), BARE),
-          tokens,
-          Map.copyOf(ids));
+      tokenizer =
+          new Tokenizer(
+              HuggingFaceTokenizer.newInstance(new ByteArrayInputStream(bytes), BARE), definition);
     } catch (RuntimeException e) {
       // The native library reports errors as plain RuntimeExceptions.
       throw Errors.invalid(
-          "cannot read the tokenizer '%s': %s".formatted(source, e.getMessage()),
+          "cannot read the tokenizer '%s': %s".formatted(definition.file(), e.getMessage()),
           "save it again with a current version of Hugging Face's tokenizers",
           e);
     }
+    tokenizer.requireClsAndSep(definition.file());
+    definition.notes().stream().filter(NOTED::add).forEach(LOG::warn);
+    return tokenizer;
   }
 
   /** Returns the highest id plus one, including added tokens. */
@@ -101,23 +81,23 @@ public final class Tokenizer implements AutoCloseable {
   }
 
   public int clsId() {
-    return special(CLS);
+    return definition.id(SpecialToken.CLS);
   }
 
   public int sepId() {
-    return special(SEP);
+    return definition.id(SpecialToken.SEP);
   }
 
   public int maskId() {
-    return special(MASK);
+    return definition.id(SpecialToken.MASK);
   }
 
   public int padId() {
-    return special(PAD);
+    return definition.id(SpecialToken.PAD);
   }
 
   public int unkId() {
-    return special(UNK);
+    return definition.id(SpecialToken.UNK);
   }
 
   /**
@@ -163,101 +143,22 @@ public final class Tokenizer implements AutoCloseable {
     tokenizer.close();
   }
 
-  /**
-   * Infers the casing of a vocabulary: cased if any token has an upper-case letter, ignoring tokens
-   * in brackets such as {@code [CLS]}.
-   */
-  public static Casing casing(List<String> vocab) {
-    return vocab.stream()
-            .filter(token -> !(token.startsWith("[") && token.endsWith("]")))
-            .anyMatch(token -> token.codePoints().anyMatch(Character::isUpperCase))
-        ? Casing.CASED
-        : Casing.UNCASED;
-  }
-
-  private static Casing casing(Path config, List<String> vocab) throws IOException {
-    if (!Files.isRegularFile(config)) {
-      return casing(vocab);
-    }
-    JsonObject json = object(config, Files.readString(config));
-    requireOnly(config, json, "tokenize_chinese_chars", true);
-    Casing casing =
-        flag(json, "do_lower_case", casing(vocab) == Casing.UNCASED)
-            ? Casing.UNCASED
-            : Casing.CASED;
-    requireOnly(config, json, "strip_accents", casing == Casing.UNCASED);
-    return casing;
-  }
-
-  private static void requireOnly(Path config, JsonObject json, String key, boolean only) {
-    if (flag(json, key, only) != only) {
+  /** Pairs are built here, so a tokenizer that adds other tokens would give other ids. */
+  private void requireClsAndSep(Path file) {
+    Encoding pair = tokenizer.encode("", "", true, false);
+    long[] expected = {clsId(), sepId(), sepId()};
+    if (!Arrays.equals(pair.getIds(), expected)
+        || !Arrays.equals(pair.getTypeIds(), new long[] {0, 0, 1})) {
+      close();
       throw Errors.invalid(
-          "'%s' sets %s to %s, which is not supported with a vocab.txt"
-              .formatted(config, key, !only),
-          "save the tokenizer as tokenizer.json (use_fast=True)");
+          "'%s' encodes two empty texts as %s with segments %s, but a BERT tokenizer gives [CLS] [SEP] [SEP], %s, with segments [0, 0, 1]"
+              .formatted(
+                  file,
+                  Arrays.toString(pair.getIds()),
+                  Arrays.toString(pair.getTypeIds()),
+                  Arrays.toString(expected)),
+          "use a tokenizer whose post_processor adds them");
     }
-  }
-
-  private static boolean flag(JsonObject json, String key, boolean orElse) {
-    JsonElement value = json.get(key);
-    return value == null || value.isJsonNull() ? orElse : value.getAsBoolean();
-  }
-
-  private static JsonObject object(Path file, String text) {
-    try {
-      return JsonParser.parseString(text).getAsJsonObject();
-    } catch (JsonParseException | IllegalStateException e) {
-      throw Errors.invalid(
-          "'%s' is not JSON (%s)".formatted(file, e.getMessage()), "copy it again", e);
-    }
-  }
-
-  /** Returns the token of each id; unused ids have an empty token. */
-  private static String[] tokens(Path source, JsonObject json) {
-    JsonElement model = json.get("model");
-    if (model == null
-        || !model.isJsonObject()
-        || !model.getAsJsonObject().has("vocab")
-        || !model.getAsJsonObject().get("vocab").isJsonObject()) {
-      throw Errors.invalid(
-          "'%s' has no vocabulary of names and ids".formatted(source),
-          "use a BERT (WordPiece) tokenizer");
-    }
-    Map<String, Integer> ids = new HashMap<>();
-    model
-        .getAsJsonObject()
-        .getAsJsonObject("vocab")
-        .entrySet()
-        .forEach(entry -> ids.put(entry.getKey(), entry.getValue().getAsInt()));
-    if (json.has("added_tokens")) {
-      for (JsonElement added : json.getAsJsonArray("added_tokens")) {
-        ids.put(
-            added.getAsJsonObject().get("content").getAsString(),
-            added.getAsJsonObject().get("id").getAsInt());
-      }
-    }
-    String[] tokens = new String[1 + ids.values().stream().mapToInt(id -> id).max().orElse(-1)];
-    java.util.Arrays.fill(tokens, "");
-    ids.forEach((token, id) -> tokens[id] = token);
-    return tokens;
-  }
-
-  static void requireSpecials(Path source, Set<String> tokens) {
-    List<String> missing = SPECIALS.stream().filter(token -> !tokens.contains(token)).toList();
-    if (!missing.isEmpty()) {
-      throw Errors.invalid(
-          "'%s' lacks the special token%s %s"
-              .formatted(source, missing.size() == 1 ? "" : "s", String.join(", ", missing)),
-          "use a BERT tokenizer, which has " + String.join(", ", SPECIALS));
-    }
-  }
-
-  private int special(String token) {
-    Integer id = specialIds.get(token);
-    if (id == null) {
-      throw new IllegalStateException("no id for " + token);
-    }
-    return id;
   }
 
   /** Converts the library's offsets, which count code points, into char indices. */

@@ -1,108 +1,171 @@
 package io.stillhouse.text;
 
-import com.google.gson.Gson;
-import com.google.gson.GsonBuilder;
 import com.google.gson.JsonArray;
+import com.google.gson.JsonElement;
+import com.google.gson.JsonNull;
 import com.google.gson.JsonObject;
-import io.stillhouse.error.Errors;
-import java.nio.file.Path;
+import com.google.gson.JsonPrimitive;
 import java.util.List;
+import java.util.Objects;
 import java.util.stream.Stream;
+import org.jspecify.annotations.Nullable;
 
-/** Builds a {@code tokenizer.json} from a vocabulary. */
-public final class TokenizerJson {
-  private static final Gson GSON =
-      new GsonBuilder().disableHtmlEscaping().serializeNulls().create();
+/** Builds the {@code tokenizer.json} of each {@link TokenizerClass}, as transformers 5 does. */
+final class TokenizerJson {
+  static final String NORMALIZER = "normalizer";
+  static final String PRE_TOKENIZER = "pre_tokenizer";
+  static final String POST_PROCESSOR = "post_processor";
+  static final String MODEL = "model";
+  static final String LOWERCASE = "lowercase";
+  static final String STRIP_ACCENTS = "strip_accents";
+  static final String CHINESE = "handle_chinese_chars";
+  private static final String ADDED = "added_tokens";
+  private static final String TYPE = "type";
+  private static final String METASPACE = "\u2581";
 
   private TokenizerJson() {}
 
-  /**
-   * Returns the {@code tokenizer.json} that Hugging Face writes for a BERT vocabulary.
-   *
-   * @param source the file with the tokens, for messages
-   * @param vocab the tokens in order of their ids
-   * @param casing whether text is lower-cased and stripped of accents
-   * @throws io.stillhouse.error.StillhouseException if a token is repeated or a special token is
-   *     missing
-   */
-  public static String of(Path source, List<String> vocab, Casing casing) {
-    JsonObject ids = new JsonObject();
-    for (int id = 0; id < vocab.size(); id++) {
-      if (ids.has(vocab.get(id))) {
-        throw Errors.invalid(
-            "'%s' has the token '%s' twice, as ids %d and %d"
-                .formatted(source, vocab.get(id), ids.get(vocab.get(id)).getAsInt(), id),
-            "use the vocab.txt that the model was trained with");
-      }
-      ids.addProperty(vocab.get(id), id);
-    }
-    Tokenizer.requireSpecials(source, ids.keySet());
-    JsonObject json = new JsonObject();
-    json.addProperty("version", "1.0");
-    json.add("truncation", null);
-    json.add("padding", null);
-    json.add("added_tokens", addedTokens(ids));
+  /** Returns {@code tokenizer.json} as it is, except for its added tokens, padding and cutting. */
+  static JsonObject whole(TokenizerSource source, TokenIds ids) {
+    JsonObject json = Objects.requireNonNull(source.tokenizer()).deepCopy();
+    json.add("truncation", JsonNull.INSTANCE);
+    json.add("padding", JsonNull.INSTANCE);
+    json.add(ADDED, ids.addedJson());
+    return json;
+  }
+
+  /** Returns what BertTokenizer builds from a vocabulary and {@code tokenizer_config.json}. */
+  static JsonObject bert(
+      TokenizerSource source, Casing casing, TokenIds ids, TokenArguments special) {
+    JsonObject json = start(ids);
     JsonObject normalizer = typed("BertNormalizer");
     normalizer.addProperty("clean_text", true);
-    normalizer.addProperty("handle_chinese_chars", true);
-    normalizer.add("strip_accents", null);
-    normalizer.addProperty("lowercase", casing == Casing.UNCASED);
-    json.add("normalizer", normalizer);
-    json.add("pre_tokenizer", typed("BertPreTokenizer"));
-    json.add("post_processor", postProcessor(ids));
+    normalizer.addProperty(CHINESE, source.flag("tokenize_chinese_chars", true));
+    normalizer.add(
+        STRIP_ACCENTS,
+        source.setting(STRIP_ACCENTS) == null
+            ? JsonNull.INSTANCE
+            : new JsonPrimitive(source.flag(STRIP_ACCENTS, false)));
+    normalizer.addProperty(LOWERCASE, casing == Casing.UNCASED);
+    json.add(NORMALIZER, normalizer);
+    json.add(PRE_TOKENIZER, typed("BertPreTokenizer"));
+    json.add(POST_PROCESSOR, postProcessor(ids, special));
     JsonObject decoder = typed("WordPiece");
     decoder.addProperty("prefix", "##");
     decoder.addProperty("cleanup", true);
     json.add("decoder", decoder);
     JsonObject model = typed("WordPiece");
-    model.addProperty("unk_token", Tokenizer.UNK);
+    model.addProperty(SpecialToken.UNK, special.content(SpecialToken.UNK));
     model.addProperty("continuing_subword_prefix", "##");
     model.addProperty("max_input_chars_per_word", 100);
-    model.add("vocab", ids);
-    json.add("model", model);
-    return GSON.toJson(json);
+    model.add("vocab", ids.vocabularyJson());
+    json.add(MODEL, model);
+    return json;
+  }
+
+  /** Returns what AlbertTokenizer builds from a {@code tokenizer.json} and its settings. */
+  static JsonObject albert(TokenizerSource source, TokenIds ids, TokenArguments special) {
+    JsonObject json = start(ids);
+    JsonArray normalizers = new JsonArray();
+    Stream.of("``", "''").map(TokenizerJson::quotes).forEach(normalizers::add);
+    if (!source.flag("keep_accents", false)) {
+      normalizers.add(typed("NFKD"));
+      normalizers.add(typed("StripAccents"));
+    }
+    if (source.flag("do_lower_case", true)) {
+      normalizers.add(typed("Lowercase"));
+    }
+    JsonObject characters = charsmap(source.part(NORMALIZER));
+    if (characters != null) {
+      normalizers.add(characters);
+    }
+    JsonObject normalizer = typed("Sequence");
+    normalizer.add("normalizers", normalizers);
+    json.add(NORMALIZER, normalizer);
+    JsonObject metaspace = typed("Metaspace");
+    metaspace.addProperty("replacement", METASPACE);
+    metaspace.addProperty(
+        "prepend_scheme", source.flag("add_prefix_space", true) ? "always" : "never");
+    metaspace.addProperty("split", true);
+    JsonArray splits = new JsonArray();
+    splits.add(typed("WhitespaceSplit"));
+    splits.add(metaspace);
+    JsonObject splitter = typed("Sequence");
+    splitter.add("pretokenizers", splits);
+    json.add(PRE_TOKENIZER, splitter);
+    JsonObject processor = source.part(POST_PROCESSOR);
+    json.add(POST_PROCESSOR, processor == null ? postProcessor(ids, special) : processor);
+    json.add("decoder", metaspace.deepCopy());
+    JsonObject model = typed("Unigram");
+    model.addProperty("unk_id", 1);
+    model.add("vocab", source.tokenizerModel().get("vocab"));
+    model.addProperty("byte_fallback", false);
+    json.add(MODEL, model);
+    return json;
+  }
+
+  private static JsonObject start(TokenIds ids) {
+    JsonObject json = new JsonObject();
+    json.addProperty("version", "1.0");
+    json.add("truncation", JsonNull.INSTANCE);
+    json.add("padding", JsonNull.INSTANCE);
+    json.add(ADDED, ids.addedJson());
+    return json;
   }
 
   private static JsonObject typed(String type) {
     JsonObject object = new JsonObject();
-    object.addProperty("type", type);
+    object.addProperty(TYPE, type);
     return object;
   }
 
-  private static JsonArray addedTokens(JsonObject ids) {
-    JsonArray added = new JsonArray();
-    Tokenizer.SPECIALS.stream()
-        .sorted(java.util.Comparator.comparingInt(token -> ids.get(token).getAsInt()))
-        .forEach(
-            token -> {
-              JsonObject entry = new JsonObject();
-              entry.add("id", ids.get(token));
-              entry.addProperty("content", token);
-              Stream.of("single_word", "lstrip", "rstrip", "normalized")
-                  .forEach(flag -> entry.addProperty(flag, false));
-              entry.addProperty("special", true);
-              added.add(entry);
-            });
-    return added;
+  private static JsonObject quotes(String quotes) {
+    JsonObject pattern = new JsonObject();
+    pattern.addProperty("String", quotes);
+    JsonObject replace = typed("Replace");
+    replace.add("pattern", pattern);
+    replace.addProperty("content", "\"");
+    return replace;
   }
 
-  private static JsonObject postProcessor(JsonObject ids) {
+  /** Returns the first table of characters of a normalizer, or null if it has none. */
+  private static @Nullable JsonObject charsmap(@Nullable JsonObject normalizer) {
+    if (normalizer == null) {
+      return null;
+    }
+    JsonElement parts = normalizer.get("normalizers");
+    List<JsonElement> all =
+        parts != null && parts.isJsonArray()
+            ? parts.getAsJsonArray().asList()
+            : List.of(normalizer);
+    return all.stream()
+        .filter(JsonElement::isJsonObject)
+        .map(JsonElement::getAsJsonObject)
+        .filter(part -> typed("Precompiled").get(TYPE).equals(part.get(TYPE)))
+        .filter(part -> part.has("precompiled_charsmap"))
+        .findFirst()
+        .orElse(null);
+  }
+
+  private static JsonObject postProcessor(TokenIds ids, TokenArguments tokens) {
+    String cls = Objects.requireNonNull(tokens.content(SpecialToken.CLS));
+    String sep = Objects.requireNonNull(tokens.content(SpecialToken.SEP));
     JsonObject processor = typed("TemplateProcessing");
     JsonArray single = new JsonArray();
-    single.add(piece("SpecialToken", Tokenizer.CLS, 0));
+    single.add(piece("SpecialToken", cls, 0));
     single.add(piece("Sequence", "A", 0));
-    single.add(piece("SpecialToken", Tokenizer.SEP, 0));
+    single.add(piece("SpecialToken", sep, 0));
     JsonArray pair = single.deepCopy();
     pair.add(piece("Sequence", "B", 1));
-    pair.add(piece("SpecialToken", Tokenizer.SEP, 1));
+    pair.add(piece("SpecialToken", sep, 1));
     processor.add("single", single);
     processor.add("pair", pair);
     JsonObject specials = new JsonObject();
-    for (String token : List.of(Tokenizer.CLS, Tokenizer.SEP)) {
+    for (String token : List.of(cls, sep)) {
       JsonObject special = new JsonObject();
       special.addProperty("id", token);
       JsonArray id = new JsonArray();
-      id.add(ids.get(token));
+      id.add(ids.id(token));
       special.add("ids", id);
       JsonArray name = new JsonArray();
       name.add(token);

@@ -131,7 +131,7 @@ public final class TorchScript {
             "ops/code/%s.py".formatted(source.getKey()),
             source.getValue().getBytes(StandardCharsets.UTF_8));
       }
-      store(zip, "ops/version", "3\n".getBytes(StandardCharsets.US_ASCII));
+      store(zip, "ops/version", "10\n".getBytes(StandardCharsets.US_ASCII));
     }
     return bytes.toByteArray();
   }

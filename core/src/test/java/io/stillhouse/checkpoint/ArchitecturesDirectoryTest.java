@@ -10,6 +10,7 @@ import ai.djl.ndarray.types.Shape;
 import com.google.gson.JsonObject;
 import io.stillhouse.Golden;
 import io.stillhouse.error.StillhouseException;
+import io.stillhouse.spec.Activation;
 import io.stillhouse.spec.Architecture;
 import io.stillhouse.spec.EncoderSpec;
 import io.stillhouse.spec.Head;
@@ -111,29 +112,37 @@ class ArchitecturesDirectoryTest {
   }
 
   @Test
-  void rejectsAlbertWithUnsupportedActivation() throws IOException {
+  void readsTheActivationOfReleasedAlberts() throws IOException {
     TinyModel.write(path, TinyModel.spec(Architecture.ALBERT, Head.MASKED_LM));
-    TinyModel.edit(path, "\"hidden_act\": \"gelu\",", "");
+    TinyModel.edit(path, "\"hidden_act\": \"gelu\",", ""); // its default is not BERT's
+
+    assertThat(HuggingFaceDirectory.open(path).spec().blocks().activation())
+        .isEqualTo(Activation.GELU_NEW);
+  }
+
+  @Test
+  void rejectsAlbertWithSeveralGroupsOfBlocks() throws IOException {
+    TinyModel.write(path, TinyModel.spec(Architecture.ALBERT, Head.MASKED_LM));
     TinyModel.edit(path, "\"num_hidden_groups\": 1", "\"num_hidden_groups\": 2");
 
     assertThatThrownBy(() -> HuggingFaceDirectory.open(path))
         .isInstanceOf(StillhouseException.class)
         .hasMessage(
-            "'%s': hidden_act is 'gelu_new', but only 'gelu' is supported; num_hidden_groups is '2', but only '1' is supported; use a BERT encoder as teacher"
+            "'%s': num_hidden_groups is '2', but only '1' is supported; use a BERT encoder as teacher"
                 .formatted(path.resolve("config.json")));
   }
 
   @Test
   void rejectsUnsupportedDistilBert() throws IOException {
     TinyModel.write(path, TinyModel.spec(Architecture.DISTILBERT, Head.MASKED_LM));
-    TinyModel.edit(path, "\"activation\": \"gelu\"", "\"activation\": \"relu\"");
+    TinyModel.edit(path, "\"activation\": \"gelu\"", "\"activation\": \"silu\"");
     assertThatThrownBy(() -> HuggingFaceDirectory.open(path))
         .isInstanceOf(StillhouseException.class)
         .hasMessage(
-            "'%s': activation is 'relu', but only 'gelu' is supported; use a BERT encoder as teacher"
+            "'%s': activation is 'silu', but only gelu, gelu_new, gelu_pytorch_tanh, relu are supported; use a BERT encoder as teacher"
                 .formatted(path.resolve("config.json")));
 
-    TinyModel.edit(path, "\"activation\": \"relu\"", "\"activation\": \"gelu\"");
+    TinyModel.edit(path, "\"activation\": \"silu\"", "\"activation\": \"gelu\"");
     TinyModel.edit(path, "DistilBertForMaskedLM", "DistilBertForQuestionAnswering");
     assertThatThrownBy(() -> HuggingFaceDirectory.open(path))
         .isInstanceOf(StillhouseException.class)

@@ -12,7 +12,6 @@ import io.stillhouse.spec.Head;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
-import java.util.List;
 import java.util.Map;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Test;
@@ -93,10 +92,10 @@ class BiLstmDirectoryTest {
   @Test
   void rejectsVocabularyOfWrongSize() throws IOException {
     ModelDirectory.open(PAIR).copyTo(directory.resolve("a"));
-    Files.write(directory.resolve("a/vocab.txt"), List.of("[PAD]", "[UNK]"));
+    Files.writeString(directory.resolve("a/added_tokens.json"), "{\"<e1>\": 120}");
 
     assertThatThrownBy(() -> ModelDirectory.open(directory.resolve("a")))
         .isInstanceOf(StillhouseException.class)
-        .hasMessageContaining("has 2 tokens, but the word embeddings have 120 rows");
+        .hasMessageContaining("has 121 tokens, but the word embeddings have 120 rows");
   }
 }

@@ -24,7 +24,9 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.Arguments;
+import org.junit.jupiter.params.provider.EnumSource;
 import org.junit.jupiter.params.provider.MethodSource;
+import org.junit.jupiter.params.provider.ValueSource;
 
 class HuggingFaceDirectoryTest {
   private static final EncoderSpec MASKED_LM = TinyModel.spec(4, 2, Head.MASKED_LM);
@@ -196,7 +198,7 @@ class HuggingFaceDirectoryTest {
   void rejectsUnsupportedConfigs() throws IOException {
     TinyModel.write(path, MASKED_LM);
     TinyModel.edit(
-        path, "\"hidden_act\": \"gelu\"", "\"hidden_act\": \"gelu_new\", \"is_decoder\": true");
+        path, "\"hidden_act\": \"gelu\"", "\"hidden_act\": \"silu\", \"is_decoder\": true");
     TinyModel.edit(
         path,
         "\"position_embedding_type\": \"absolute\"",
@@ -205,7 +207,7 @@ class HuggingFaceDirectoryTest {
     assertThatThrownBy(() -> HuggingFaceDirectory.open(path))
         .isInstanceOf(StillhouseException.class)
         .hasMessage(
-            "'%s': hidden_act is 'gelu_new', but only 'gelu' is supported;"
+            "'%s': hidden_act is 'silu', but only gelu, gelu_new, gelu_pytorch_tanh, relu are supported;"
                     .formatted(path.resolve("config.json"))
                 + " position_embedding_type is 'relative_key', but only 'absolute' is supported;"
                 + " is_decoder is true, but only encoders are supported; use a BERT encoder"
@@ -227,40 +229,31 @@ class HuggingFaceDirectoryTest {
   @Test
   void rejectsVocabularyOfWrongSize() throws IOException {
     TinyModel.write(path, MASKED_LM);
-    Files.write(path.resolve("vocab.txt"), TinyModel.VOCAB.subList(0, 8));
-    assertThatThrownBy(() -> HuggingFaceDirectory.open(path))
-        .isInstanceOf(StillhouseException.class)
-        .hasMessage(
-            "'%s' has 8 tokens, but the word embeddings have 9 rows (vocab_size in config.json); use the vocabulary that the model was trained with"
-                .formatted(path.resolve("vocab.txt")));
-
     List<String> more = new ArrayList<>(TinyModel.VOCAB);
     more.add("more");
     Files.write(path.resolve("vocab.txt"), more);
+    assertThatThrownBy(() -> HuggingFaceDirectory.open(path))
+        .isInstanceOf(StillhouseException.class)
+        .hasMessage(
+            "the tokenizer of '%s' has 10 tokens, but the word embeddings have 9 rows (vocab_size in config.json); use the vocabulary that the model was trained with"
+                .formatted(path));
+  }
+
+  @Test
+  void countsAddedTokens() throws IOException {
+    TinyModel.write(path, MASKED_LM);
+    Files.writeString(path.resolve("added_tokens.json"), "{\"<e1>\": 9}");
+
     assertThatThrownBy(() -> HuggingFaceDirectory.open(path))
         .isInstanceOf(StillhouseException.class)
         .hasMessageContaining("has 10 tokens, but the word embeddings have 9 rows");
   }
 
   @Test
-  void countsAddedTokensOfTokenizerJson() throws IOException {
-    TinyModel.write(path, MASKED_LM);
-    Files.delete(path.resolve("vocab.txt"));
-    Files.writeString(
-        path.resolve("tokenizer.json"),
-        "{\"model\": {\"vocab\": {\"a\": 0}}, \"added_tokens\": [{\"id\": 9, \"content\":"
-            + " \"x\"}]}");
-
-    assertThatThrownBy(() -> HuggingFaceDirectory.open(path))
-        .isInstanceOf(StillhouseException.class)
-        .hasMessageContaining("tokenizer.json' has 10 tokens, but the word embeddings have 9 rows");
-  }
-
-  @Test
-  void acceptsWordTablePaddedToMultipleOfEight() throws IOException {
+  void takesAWordTableWithMoreRowsThanTokens() throws IOException {
     EncoderSpec padded =
         new EncoderSpec(
-            new EncoderSpec.Embeddings(16, 6, 2, 0),
+            new EncoderSpec.Embeddings(1009, 6, 2, 0),
             MASKED_LM.blocks(),
             MASKED_LM.numerics(),
             MASKED_LM.head());
@@ -283,14 +276,151 @@ class HuggingFaceDirectoryTest {
     assertThatThrownBy(() -> HuggingFaceDirectory.open(path))
         .isInstanceOf(StillhouseException.class)
         .hasMessage(
-            "'%s' has neither vocab.txt nor tokenizer.json; copy the model's tokenizer next to its weights"
+            "'%s' has neither tokenizer.json nor vocab.txt; copy the model's tokenizer next to its weights"
                 .formatted(path));
 
     Files.delete(path.resolve("model.safetensors"));
     assertThatThrownBy(() -> HuggingFaceDirectory.open(path))
         .isInstanceOf(StillhouseException.class)
         .hasMessage(
-            "'%s' has neither model.safetensors nor model.safetensors.index.json; save the model with safe_serialization=True, or use import"
+            "'%s' has no weights: neither model.safetensors nor pytorch_model.bin, nor shards with an index; copy the weights next to config.json, or use import for other formats"
                 .formatted(path));
+  }
+
+  @Test
+  void readsPyTorchWeights() throws IOException {
+    TinyModel.write(path, MASKED_LM);
+    PickleWriter.write(path.resolve("pytorch_model.bin"), TinyModel.weights(MASKED_LM));
+    Files.delete(path.resolve("model.safetensors"));
+
+    assertSameWeights(HuggingFaceDirectory.open(path));
+  }
+
+  @Test
+  void readsShardsOfPyTorchWeights() throws IOException {
+    TinyModel.write(path, MASKED_LM);
+    Map<String, LazyTensor> first = new LinkedHashMap<>(TinyModel.weights(MASKED_LM));
+    LazyTensor words = first.remove(EncoderSpec.WORDS);
+    PickleWriter.write(path.resolve("pytorch_model-00001-of-00002.bin"), first);
+    PickleWriter.write(
+        path.resolve("pytorch_model-00002-of-00002.bin"), Map.of(EncoderSpec.WORDS, words));
+    Files.delete(path.resolve("model.safetensors"));
+    Files.writeString(
+        path.resolve("pytorch_model.bin.index.json"),
+        "{\"weight_map\": {\"%s\": \"pytorch_model-00002-of-00002.bin\", \"x\":"
+                .formatted(EncoderSpec.WORDS)
+            + " \"pytorch_model-00001-of-00002.bin\"}}");
+
+    HuggingFaceDirectory read = HuggingFaceDirectory.open(path);
+
+    assertSameWeights(read);
+    assertThat(ModelFiles.all(path))
+        .extracting(file -> file.getFileName().toString())
+        .containsExactly(
+            "config.json",
+            "vocab.txt",
+            "pytorch_model.bin.index.json",
+            "pytorch_model-00002-of-00002.bin",
+            "pytorch_model-00001-of-00002.bin");
+  }
+
+  @ParameterizedTest
+  @ValueSource(
+      strings = {"../a.safetensors", "/etc/a.safetensors", "sub/a.safetensors", "..", "", "a\\\\b"})
+  void refusesShardsOutsideOfItsDirectory(String name) throws IOException {
+    TinyModel.write(path, MASKED_LM);
+    Files.move(path.resolve("model.safetensors"), parent.resolve("a.safetensors"));
+    Path index =
+        Files.writeString(
+            path.resolve("model.safetensors.index.json"),
+            "{\"weight_map\": {\"x\": \"%s\"}}".formatted(name));
+
+    assertThatThrownBy(() -> HuggingFaceDirectory.open(path))
+        .isInstanceOf(StillhouseException.class)
+        .hasMessage(
+            "'%s' names the file '%s', but only plain names of files in the same directory are"
+                + " allowed; move the file there and correct the name, or do not use this model",
+            index, name.replace("\\\\", "\\"));
+  }
+
+  @Test
+  void leavesOutTensorsThatTransformersLeavesOut() throws IOException {
+    Map<String, LazyTensor> weights = new LinkedHashMap<>(TinyModel.weights(MASKED_LM));
+    for (int layer = 0; layer < 5; layer++) {
+      weights.put("fit_denses.%d.weight".formatted(layer), TinyModel.tensor("fit", 7, 4));
+    }
+    TinyModel.write(path, MASKED_LM);
+    SafeTensors.writeLazily(path.resolve("model.safetensors"), weights, Map.of());
+
+    HuggingFaceDirectory read = HuggingFaceDirectory.open(path);
+
+    assertThat(read.notes())
+        .containsExactly(
+            "left out 5 tensors that are not parameters of this model (masked-LM model, 2 layers):"
+                + " fit_denses.0.weight, fit_denses.1.weight, fit_denses.2.weight, ...");
+    assertSameWeights(read);
+  }
+
+  @Test
+  void removesThePrefixesOfWrappers() throws IOException {
+    Map<String, LazyTensor> weights = new LinkedHashMap<>();
+    TinyModel.weights(MASKED_LM)
+        .forEach((name, tensor) -> weights.put("_orig_mod.module." + name, tensor));
+    TinyModel.write(path, MASKED_LM);
+    SafeTensors.writeLazily(path.resolve("model.safetensors"), weights, Map.of());
+
+    HuggingFaceDirectory read = HuggingFaceDirectory.open(path);
+
+    assertThat(read.notes())
+        .containsExactly(
+            "removed the prefix '_orig_mod.module.' from the names of %d tensors"
+                .formatted(weights.size()));
+    assertSameWeights(read);
+  }
+
+  @ParameterizedTest
+  @EnumSource(Architecture.class)
+  void readsAConfigWithoutAModelType(Architecture architecture) throws IOException {
+    EncoderSpec spec = TinyModel.spec(architecture, Head.MASKED_LM);
+    TinyModel.write(path, spec);
+    String type = Dialect.of(architecture).modelType();
+    TinyModel.edit(path, "\"model_type\": \"%s\",".formatted(type), "");
+
+    HuggingFaceDirectory read = HuggingFaceDirectory.open(path);
+
+    assertThat(read.spec()).isEqualTo(spec);
+    assertThat(read.notes())
+        .containsExactly(
+            "config.json has no model_type; the model is read as '%s'".formatted(type));
+
+    String className = Dialect.of(architecture).className("ForMaskedLM");
+    TinyModel.edit(path, "\"architectures\": [\n    \"%s\"\n  ],".formatted(className), "");
+    assertThat(HuggingFaceDirectory.open(path).spec()).isEqualTo(spec);
+  }
+
+  @Test
+  void keepsMessagesAboutManyTensorsShort() throws IOException {
+    TinyModel.write(path, TinyModel.spec(8, 2, Head.MASKED_LM));
+    TinyModel.edit(path, "\"hidden_size\": 8", "\"hidden_size\": 4");
+
+    assertThatThrownBy(() -> HuggingFaceDirectory.open(path))
+        .isInstanceOf(StillhouseException.class)
+        .hasMessageContaining("; and ")
+        .hasMessageEndingWith(" more; use the config and the weights of the same model")
+        .satisfies(error -> assertThat(error.getMessage().length()).isLessThan(600));
+  }
+
+  private static void assertSameWeights(HuggingFaceDirectory read) {
+    try (NDManager manager = NDManager.newBaseManager(Device.cpu())) {
+      Map<String, NDArray> weights = read.weights(manager);
+      assertThat(weights.keySet()).containsExactlyElementsOf(MASKED_LM.parameters().keySet());
+      for (Map.Entry<String, LazyTensor> weight : TinyModel.weights(MASKED_LM).entrySet()) {
+        assertThat(weights.get(weight.getKey()).toFloatArray())
+            .as(weight.getKey())
+            .containsExactly(TinyModel.floats(weight.getValue()));
+      }
+    } catch (IOException e) {
+      throw new java.io.UncheckedIOException(e);
+    }
   }
 }

@@ -136,7 +136,19 @@ class SafeTensorsTest {
   }
 
   @Test
-  void rejectsMalformedHeader() throws IOException {
+  void rejectsFileShorterThanTheLengthOfAHeader() throws IOException {
+    Path file = Files.write(directory.resolve("x.safetensors"), new byte[5]);
+
+    assertThatThrownBy(() -> SafeTensors.open(file))
+        .isInstanceOf(StillhouseException.class)
+        .hasMessage(
+            "'%s' is not a complete safetensors file: it has 5 bytes, and the length of its header"
+                + " alone has 8; copy or download it again",
+            file);
+  }
+
+  @Test
+  void rejectsHeaderOfAnotherKind() throws IOException {
     Path file = handmade("{\"x\":{\"dtype\":\"F32\",\"shape\":\"all\"}}", new byte[0]);
 
     assertThatThrownBy(() -> SafeTensors.open(file))

@@ -79,7 +79,7 @@ public final class TinyModel {
   }
 
   /** Changes a model's config.json. */
-  static void edit(Path directory, String from, String to) throws IOException {
+  public static void edit(Path directory, String from, String to) throws IOException {
     Path config = directory.resolve("config.json");
     String text = Files.readString(config);
     assertThat(text).contains(from);

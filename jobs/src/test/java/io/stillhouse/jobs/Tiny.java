@@ -106,6 +106,7 @@ public final class Tiny {
     int of = vocabulary.indexOf("of");
     Collections.swap(vocabulary, of, of + 1);
     Files.write(to.resolve("vocab.txt"), vocabulary);
+    Files.deleteIfExists(to.resolve("tokenizer.json")); // it would count before vocab.txt
     return "its token %d is '%s', not 'of'".formatted(of, vocabulary.get(of));
   }
 

@@ -1,21 +1,55 @@
 package io.stillhouse.checkpoint.foreign;
 
 import io.stillhouse.error.Errors;
+import io.stillhouse.error.StillhouseException;
 import java.io.BufferedInputStream;
+import java.io.EOFException;
+import java.io.FilterInputStream;
 import java.io.IOException;
 import java.io.InputStream;
+import java.io.OutputStream;
+import java.nio.file.FileAlreadyExistsException;
 import java.nio.file.Files;
+import java.nio.file.InvalidPathException;
 import java.nio.file.Path;
+import java.nio.file.StandardOpenOption;
 import java.util.Arrays;
 import java.util.zip.ZipEntry;
 import java.util.zip.ZipException;
 import java.util.zip.ZipInputStream;
+import org.jspecify.annotations.Nullable;
 
 /** A jar or zip file, which may contain another zip. */
 final class Archive {
   private static final byte[] MAGIC = {'P', 'K', 3, 4};
+  private static final int BUFFER = 1 << 16;
 
-  private Archive() {}
+  private final Path file;
+  private final Path directory;
+  private final Limits limits;
+  private final Counted packed;
+  private long unpacked;
+  private int entries;
+
+  /**
+   * What an archive may unpack to. Weights are hardly compressible, so a high ratio is a sign of a
+   * file that is made to fill disks.
+   *
+   * @param bytes bytes of all files
+   * @param entries number of files and directories
+   * @param nesting depth of zips within zips
+   * @param ratio bytes of files for each byte of the archive, after the first {@code freeBytes}
+   */
+  record Limits(long bytes, int entries, int nesting, int ratio, long freeBytes) {
+    static final Limits MODEL = new Limits(32L << 30, 20_000, 3, 100, 256L << 20);
+  }
+
+  private Archive(Path file, Counted packed, Path directory, Limits limits) {
+    this.file = file;
+    this.packed = packed;
+    this.directory = directory;
+    this.limits = limits;
+  }
 
   static boolean isZip(Path file) throws IOException {
     try (InputStream in = new BufferedInputStream(Files.newInputStream(file))) {
@@ -23,40 +57,105 @@ final class Archive {
     }
   }
 
-  /** Unpacks all entries except classes. The entries of a nested zip go to the same directory. */
-  static void unpack(Path file, Path directory) throws IOException {
-    try (InputStream in = new BufferedInputStream(Files.newInputStream(file), 1 << 16)) {
-      unpack(file, in, directory);
-    } catch (ZipException | java.io.EOFException e) {
+  /**
+   * Unpacks all entries except classes. The entries of a nested zip go to the same directory.
+   *
+   * @throws StillhouseException if the archive is damaged, exceeds a limit, or has an entry outside
+   *     of the directory
+   */
+  static void unpack(Path file, Path directory, Limits limits) throws IOException {
+    try (InputStream in = Files.newInputStream(file)) {
+      Counted packed = new Counted(in);
+      new Archive(file, packed, directory, limits)
+          .unpack(new BufferedInputStream(packed, BUFFER), 1);
+    } catch (ZipException | EOFException | IllegalArgumentException e) {
       throw Errors.invalid(
-          "'%s' is not a complete zip file (%s)".formatted(file, e.getMessage()),
+          "'%s' is not a complete zip file (%s)"
+              .formatted(file, Errors.shortened(String.valueOf(e.getMessage()))),
           "copy or download it again",
           e);
     }
   }
 
-  private static void unpack(Path file, InputStream in, Path directory) throws IOException {
+  private void unpack(InputStream in, int depth) throws IOException {
+    if (depth > limits.nesting()) {
+      throw beyond("zips nested deeper", limits.nesting());
+    }
     // Do not close it: the stream belongs to the caller and may be an entry of an outer zip.
     ZipInputStream zip = new ZipInputStream(in);
     for (ZipEntry entry = zip.getNextEntry(); entry != null; entry = zip.getNextEntry()) {
-      Path target = directory.resolve(entry.getName()).normalize();
-      if (!target.startsWith(directory)) {
-        throw Errors.invalid(
-            "'%s' has an entry outside its root: '%s'".formatted(file, entry.getName()),
-            "do not use this file");
+      if (++entries > limits.entries()) {
+        throw beyond("more entries", limits.entries());
       }
+      Path target = target(entry.getName());
+      BufferedInputStream content = new BufferedInputStream(zip, BUFFER);
       if (entry.isDirectory() || entry.getName().endsWith(".class")) {
-        continue;
-      }
-      BufferedInputStream content = new BufferedInputStream(zip, 1 << 16);
-      if (startsAsZip(content)) {
-        unpack(file, content, directory);
+        copy(content, null);
+      } else if (startsAsZip(content)) {
+        unpack(content, depth + 1);
+        copy(content, null); // what follows the last entry
       } else {
-        Path parent = target.getParent();
-        Files.createDirectories(parent == null ? directory : parent);
-        Files.copy(content, target);
+        copy(content, target);
       }
     }
+  }
+
+  private Path target(String name) {
+    try {
+      Path relative = Path.of(name).normalize();
+      if (!relative.isAbsolute() && !relative.startsWith("..")) {
+        return directory.resolve(relative);
+      }
+    } catch (InvalidPathException e) {
+      // reported below
+    }
+    throw Errors.invalid(
+        "'%s' has an entry outside its root: '%s'".formatted(file, Errors.shortened(name)),
+        "do not use this file");
+  }
+
+  /** Copies an entry to a file, or reads it without keeping it. */
+  private void copy(InputStream content, @Nullable Path target) throws IOException {
+    if (target != null) {
+      Path parent = target.getParent();
+      try {
+        Files.createDirectories(parent == null ? directory : parent);
+      } catch (FileAlreadyExistsException e) {
+        throw twice(target);
+      }
+      if (Files.exists(target)) {
+        throw twice(target);
+      }
+    }
+    try (OutputStream out =
+        target == null
+            ? OutputStream.nullOutputStream()
+            : Files.newOutputStream(target, StandardOpenOption.CREATE_NEW)) {
+      byte[] buffer = new byte[BUFFER];
+      for (int n = content.read(buffer); n >= 0; n = content.read(buffer)) {
+        unpacked += n;
+        if (unpacked > limits.bytes()) {
+          throw beyond("more bytes", limits.bytes());
+        }
+        if (unpacked > limits.freeBytes() && unpacked / limits.ratio() > packed.bytes) {
+          throw beyond("more bytes for each compressed byte", limits.ratio());
+        }
+        out.write(buffer, 0, n);
+      }
+    }
+  }
+
+  private StillhouseException twice(Path target) {
+    return Errors.invalid(
+        "'%s' has two entries '%s'"
+            .formatted(file, Errors.shortened(directory.relativize(target).toString())),
+        "unpack it yourself and import the directory");
+  }
+
+  private StillhouseException beyond(String what, long limit) {
+    return Errors.invalid(
+        "'%s' has %s than a model's archive may have (%,d)".formatted(file, what, limit),
+        "if it is a model, unpack it yourself and import the directory");
   }
 
   private static boolean startsAsZip(InputStream in) throws IOException {
@@ -64,5 +163,28 @@ final class Archive {
     byte[] start = in.readNBytes(MAGIC.length);
     in.reset();
     return Arrays.equals(start, MAGIC);
+  }
+
+  /** Counts the bytes that were read. */
+  private static final class Counted extends FilterInputStream {
+    private long bytes;
+
+    Counted(InputStream in) {
+      super(in);
+    }
+
+    @Override
+    public int read() throws IOException {
+      int value = super.read();
+      bytes += value < 0 ? 0 : 1;
+      return value;
+    }
+
+    @Override
+    public int read(byte[] into, int from, int count) throws IOException {
+      int n = super.read(into, from, count);
+      bytes += Math.max(0, n);
+      return n;
+    }
   }
 }

@@ -1,11 +1,18 @@
 package io.stillhouse.checkpoint.foreign;
 
+import com.google.gson.JsonElement;
+import com.google.gson.JsonObject;
+import io.stillhouse.checkpoint.JsonFile;
+import io.stillhouse.checkpoint.ModelFiles;
 import io.stillhouse.error.Errors;
 import io.stillhouse.error.StillhouseException;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.ArrayList;
 import java.util.List;
+import java.util.Optional;
+import java.util.regex.Pattern;
 import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
 
@@ -14,9 +21,16 @@ import org.jspecify.annotations.Nullable;
  *
  * @param root the directory that contains all files
  * @param model the Hugging Face directory, TensorFlow index or ONNX file
+ * @param notes what was passed over, for the user
  */
-record ForeignFiles(Kind kind, Path root, Path model) {
+record ForeignFiles(Kind kind, Path root, Path model, List<String> notes) {
   private static final int MAX_DEPTH = 16;
+
+  /** Files of weights in a clone of a model hub's repository. */
+  private static final Pattern WEIGHTS =
+      Pattern.compile(".*\\.(onnx|index|h5|msgpack|ot|bin|safetensors)");
+
+  private static final List<String> CASING_KEYS = List.of("doLowerCase", "do_lower_case");
 
   /** The format of a model. */
   enum Kind {
@@ -34,46 +48,100 @@ record ForeignFiles(Kind kind, Path root, Path model) {
     if (Files.isDirectory(source)) {
       return in(source, source);
     }
-    if (source.getFileName().toString().endsWith(".onnx")) {
+    String name = source.getFileName().toString();
+    if (name.endsWith(".onnx")) {
       Path parent = source.toAbsolutePath().getParent();
-      return new ForeignFiles(Kind.ONNX, parent == null ? source : parent, source);
+      return new ForeignFiles(Kind.ONNX, parent == null ? source : parent, source, List.of());
+    }
+    if (name.matches(".*\\.(bin|pt|pth|safetensors)")) {
+      throw Errors.invalid(
+          "'%s' has the weights of a model, but not its config and vocabulary".formatted(source),
+          "import its directory, with config.json and vocab.txt or tokenizer.json");
     }
     if (!Archive.isZip(source)) {
       throw unknown(source, "is not a directory, a .onnx file, a jar or a zip");
     }
-    Archive.unpack(source, scratch);
+    Archive.unpack(source, scratch, Archive.Limits.MODEL);
     return in(source, scratch);
   }
 
   private static ForeignFiles in(Path source, Path root) throws IOException {
     List<Path> files = files(root);
-    List<ForeignFiles> found =
-        files.stream().flatMap(file -> model(root, file)).distinct().toList();
-    if (found.size() != 1) {
+    List<ForeignFiles> found = new ArrayList<>();
+    for (Path file : files) {
+      model(root, file).ifPresent(found::add);
+    }
+    // A directory with a config and weights is a model; other formats of it often lie beside or
+    // below, and configs without weights are those of other software.
+    List<ForeignFiles> complete = found.stream().filter(ForeignFiles::isComplete).toList();
+    int top = found.stream().mapToInt(ForeignFiles::depth).min().orElse(0);
+    List<ForeignFiles> first = complete.stream().filter(model -> model.depth() == top).toList();
+    List<ForeignFiles> others =
+        found.stream().filter(model -> model.kind() != Kind.HUGGING_FACE).toList();
+    List<ForeignFiles> chosen =
+        first.size() == 1 ? first : Stream.concat(complete.stream(), others.stream()).toList();
+    if (chosen.isEmpty()) {
+      chosen = found; // a config alone: opening it says what is missing
+    }
+    if (chosen.size() != 1) {
       throw found.isEmpty()
           ? unknown(source, "contains no config.json, TensorFlow variables (.index) or .onnx file")
-          : unknown(
-              source,
-              "contains several models: "
-                  + String.join(
-                      ", ",
-                      found.stream().map(m -> root.relativize(m.model()).toString()).toList()));
+          : unknown(source, "contains several models: " + Errors.joined(names(root, chosen)));
     }
-    return found.get(0);
+    return chosen.get(0).withNotes(files);
   }
 
-  private static Stream<ForeignFiles> model(Path root, Path file) {
+  private static List<String> names(Path root, List<ForeignFiles> models) {
+    return models.stream()
+        .map(model -> root.relativize(model.model()).toString())
+        .map(name -> name.isEmpty() ? "." : name)
+        .toList();
+  }
+
+  private static Optional<ForeignFiles> model(Path root, Path file) {
     String name = file.getFileName().toString();
     Path parent = file.getParent();
     if (name.equals("config.json") && parent != null) {
-      return Stream.of(new ForeignFiles(Kind.HUGGING_FACE, root, parent));
+      return Optional.of(new ForeignFiles(Kind.HUGGING_FACE, root, parent, List.of()));
     }
     if (name.endsWith(".index")) {
-      return Stream.of(new ForeignFiles(Kind.TENSOR_FLOW, root, file));
+      return Optional.of(new ForeignFiles(Kind.TENSOR_FLOW, root, file, List.of()));
     }
     return name.endsWith(".onnx")
-        ? Stream.of(new ForeignFiles(Kind.ONNX, root, file))
-        : Stream.empty();
+        ? Optional.of(new ForeignFiles(Kind.ONNX, root, file, List.of()))
+        : Optional.empty();
+  }
+
+  private boolean isComplete() {
+    return kind == Kind.HUGGING_FACE && ModelFiles.hasWeights(model);
+  }
+
+  /** Returns how many directories below the root the model's files are. */
+  private int depth() {
+    Path directory = kind == Kind.HUGGING_FACE ? model : model.resolveSibling("");
+    return directory.equals(root) ? 0 : root.relativize(directory).getNameCount();
+  }
+
+  private ForeignFiles withNotes(List<Path> files) throws IOException {
+    if (kind != Kind.HUGGING_FACE || !isComplete()) {
+      return this;
+    }
+    List<Path> own = ModelFiles.all(model);
+    List<String> others =
+        files.stream()
+            .filter(file -> WEIGHTS.matcher(file.getFileName().toString()).matches())
+            .filter(file -> !own.contains(file))
+            .map(file -> root.relativize(file).toString())
+            .toList();
+    return others.isEmpty()
+        ? this
+        : new ForeignFiles(
+            kind,
+            root,
+            model,
+            List.of(
+                "read %s, and passed over other files of weights: %s"
+                    .formatted(own.get(own.size() - 1).getFileName(), Errors.joined(others))));
   }
 
   /** Returns the model's {@code vocab.txt}. */
@@ -81,12 +149,41 @@ record ForeignFiles(Kind kind, Path root, Path model) {
     return only("vocab.txt", files(root).stream().filter(f -> named(f, "vocab.txt")).toList());
   }
 
-  /** Returns a file that may state the casing, or null. */
+  /**
+   * Returns a file that states the casing, or null.
+   *
+   * @throws StillhouseException if two files contradict each other
+   */
   @Nullable Path settings() throws IOException {
-    return files(root).stream()
-        .filter(f -> named(f, "model.json") || named(f, "tokenizer_config.json"))
-        .findFirst()
-        .orElse(null);
+    Path first = null;
+    for (Path file : files(root)) {
+      if (!named(file, "model.json") && !named(file, "tokenizer_config.json")) {
+        continue;
+      }
+      String casing = casing(file);
+      if (casing == null) {
+        continue;
+      }
+      if (first != null && !casing.equals(casing(first))) {
+        throw Errors.invalid(
+            "'%s' and '%s' contradict each other on whether text is lower-cased"
+                .formatted(root.relativize(first), root.relativize(file)),
+            "correct or delete the one that is wrong");
+      }
+      first = first == null ? file : first;
+    }
+    return first;
+  }
+
+  private static @Nullable String casing(Path file) throws IOException {
+    JsonObject json = JsonFile.read(file);
+    for (String key : CASING_KEYS) {
+      JsonElement value = json.get(key);
+      if (value != null && value.isJsonPrimitive()) {
+        return value.getAsString();
+      }
+    }
+    return null;
   }
 
   /**

@@ -2,11 +2,13 @@ package io.stillhouse.checkpoint.foreign;
 
 import io.stillhouse.checkpoint.BertTokenizerFiles;
 import io.stillhouse.checkpoint.HuggingFaceDirectory;
+import io.stillhouse.checkpoint.LazyTensor;
 import io.stillhouse.checkpoint.ParameterCheck;
 import io.stillhouse.error.Errors;
 import io.stillhouse.error.StillhouseException;
 import io.stillhouse.spec.EncoderSpec;
 import io.stillhouse.text.Tokenizer;
+import io.stillhouse.text.TokenizerDefinition;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -38,12 +40,13 @@ public final class Importer {
    *
    * <ul>
    *   <li>TensorFlow variables (a checkpoint or an unpacked SavedModel) with {@code vocab.txt}. The
-   *       result is a masked LM if the source has that head; the pooler is kept. Without a {@code
-   *       bert_config.json}, attention heads are assumed to have 64 dimensions, as in Google's
-   *       models;
-   *   <li>a float32 ONNX file exported by PyTorch, with its {@code tokenizer.json}. The result is
-   *       an encoder without a head;
-   *   <li>a Hugging Face directory, which is checked and copied;
+   *       result is a classifier if the source has the head of run_classifier.py, else a masked LM
+   *       if it has that head; the pooler is kept. Without a {@code bert_config.json}, attention
+   *       heads are assumed to have 64 dimensions, as in Google's models;
+   *   <li>a float32 ONNX file exported by PyTorch, with its {@code tokenizer.json}, and its weights
+   *       inside or beside it. The result is an encoder without a head;
+   *   <li>a Hugging Face directory, which is checked and copied. Weights of PyTorch's pickles are
+   *       written as safetensors;
    *   <li>a jar or zip that contains one of these, or a zip with one.
    * </ul>
    *
@@ -61,7 +64,7 @@ public final class Importer {
       throw Errors.invalid(
           "'%s' already exists".formatted(destination), "delete it, or choose another destination");
     }
-    Path target = destination.toAbsolutePath();
+    Path target = destination.toAbsolutePath().normalize();
     Path parent = java.util.Objects.requireNonNull(target.getParent(), "a path has a parent");
     Files.createDirectories(parent);
     Path work =
@@ -72,9 +75,12 @@ public final class Importer {
     try {
       ForeignFiles files = ForeignFiles.find(source, work.resolve("unpacked"));
       Path model = work.resolve("model");
-      List<String> notes = convert(files, model);
+      List<String> notes =
+          convert(files, model).stream()
+              .map(note -> withUsersPaths(source, destination, work, note))
+              .toList();
       HuggingFaceDirectory.open(model);
-      Files.move(model, destination, StandardCopyOption.ATOMIC_MOVE);
+      Files.move(model, target, StandardCopyOption.ATOMIC_MOVE);
       return new Imported(HuggingFaceDirectory.open(destination), notes);
     } catch (StillhouseException e) {
       throw withUsersPaths(source, destination, work, e);
@@ -88,47 +94,57 @@ public final class Importer {
       Path source, Path destination, Path work, StillhouseException error) {
     String message = String.valueOf(error.getMessage());
     return message.contains(work.toString())
-        ? Errors.all(
-            List.of(
-                message
-                    .replace(work.resolve("unpacked").toString(), source.toString())
-                    .replace(work.resolve("model").toString(), destination.toString())))
+        ? Errors.all(List.of(withUsersPaths(source, destination, work, message)))
         : error;
+  }
+
+  private static String withUsersPaths(Path source, Path destination, Path work, String message) {
+    return message
+        .replace(work.resolve("unpacked").toString(), source.toString())
+        .replace(work.resolve("model").toString(), destination.toString());
   }
 
   private static List<String> convert(ForeignFiles files, Path model) throws IOException {
     return switch (files.kind()) {
       case HUGGING_FACE -> {
-        HuggingFaceDirectory.open(files.model()).copyTo(model);
-        yield List.of();
+        HuggingFaceDirectory directory = HuggingFaceDirectory.open(files.model());
+        directory.convertTo(model);
+        List<String> notes = new ArrayList<>(files.notes());
+        notes.addAll(directory.notes());
+        notes.addAll(TokenizerDefinition.read(files.model()).notes());
+        yield notes;
       }
       case TENSOR_FLOW -> {
         Path vocab = files.vocabulary();
-        BertTokenizerFiles.fromVocab(vocab, files.settings(), model);
-        yield write(TensorFlowModel.read(files.model()), model);
+        List<String> notes = BertTokenizerFiles.fromVocab(vocab, files.settings(), model);
+        yield write(TensorFlowModel.read(files.model()), notes, model);
       }
       case ONNX -> {
-        BertTokenizerFiles.fromJson(files.tokenizer(), model);
-        yield write(OnnxModel.read(files.model()), model);
+        List<String> notes = BertTokenizerFiles.fromJson(files.tokenizer(), model);
+        yield write(OnnxModel.read(files.model()), notes, model);
       }
     };
   }
 
-  private static List<String> write(Importable found, Path model) throws IOException {
+  private static List<String> write(Importable found, List<String> tokenizerNotes, Path model)
+      throws IOException {
     int padTokenId;
     try (Tokenizer tokenizer = Tokenizer.open(model)) {
       padTokenId = tokenizer.padId();
     }
     EncoderSpec spec = found.spec(padTokenId);
     List<String> notes = new ArrayList<>(found.notes());
+    notes.addAll(tokenizerNotes);
     Map<String, ParameterCheck.Found> shapes = new LinkedHashMap<>();
     found
         .tensors()
         .forEach(
             (name, tensor) ->
                 shapes.put(name, new ParameterCheck.Found(tensor.shape(), name, found.file())));
-    ParameterCheck.require(found.file(), spec, shapes);
-    HuggingFaceDirectory.writeLazily(model, spec, found.tensors());
+    ParameterCheck.require(found.file(), spec, shapes).ifPresent(notes::add);
+    Map<String, LazyTensor> own = new LinkedHashMap<>(found.tensors());
+    own.keySet().removeIf(name -> !HuggingFaceDirectory.belongs(name, spec));
+    HuggingFaceDirectory.writeLazily(model, spec, own);
     return notes;
   }
 

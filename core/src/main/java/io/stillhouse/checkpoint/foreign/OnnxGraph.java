@@ -1,15 +1,12 @@
 package io.stillhouse.checkpoint.foreign;
 
-import ai.djl.ndarray.types.Shape;
 import com.google.protobuf.ByteString;
 import com.google.protobuf.CodedInputStream;
-import com.google.protobuf.InvalidProtocolBufferException;
 import com.google.protobuf.UnknownFieldSet;
 import com.google.protobuf.UnsafeByteOperations;
 import io.stillhouse.error.Errors;
 import java.io.IOException;
 import java.nio.ByteBuffer;
-import java.nio.ByteOrder;
 import java.nio.channels.FileChannel;
 import java.nio.file.Path;
 import java.nio.file.StandardOpenOption;
@@ -26,10 +23,7 @@ import java.util.Map;
  * @param constants the values of Constant nodes, by the name of the node's output
  */
 record OnnxGraph(
-    List<Node> nodes, Map<String, Tensor> initializers, Map<String, Tensor> constants) {
-  private static final int FLOAT = 1;
-  private static final int INT64 = 7;
-
+    List<Node> nodes, Map<String, OnnxTensor> initializers, Map<String, OnnxTensor> constants) {
   /** A node of the graph. Its name contains the path of the module from which it was traced. */
   record Node(
       String name,
@@ -60,54 +54,24 @@ record OnnxGraph(
     }
   }
 
-  /** A TensorProto. */
-  record Tensor(int type, Shape shape, UnknownFieldSet message) {
-    boolean isFloat() {
-      return type == FLOAT;
-    }
-
-    /** Returns the values as raw little-endian bytes. */
-    ByteBuffer bytes() {
-      List<ByteString> raw = message.getField(9).getLengthDelimitedList();
-      List<ByteString> packed = message.getField(type == INT64 ? 7 : 4).getLengthDelimitedList();
-      ByteString bytes =
-          !raw.isEmpty() ? raw.get(0) : packed.isEmpty() ? ByteString.EMPTY : packed.get(0);
-      return bytes.asReadOnlyByteBuffer().order(ByteOrder.LITTLE_ENDIAN);
-    }
-
-    /** Returns the values of an int64 tensor, or an empty list for other types. */
-    List<Long> integers() {
-      List<Long> integers = new ArrayList<>();
-      if (type == INT64 && !message.getField(9).getLengthDelimitedList().isEmpty()) {
-        ByteBuffer bytes = bytes();
-        while (bytes.remaining() >= Long.BYTES) {
-          integers.add(bytes.getLong());
-        }
-      }
-      return integers;
-    }
-  }
-
   static OnnxGraph read(Path file) throws IOException {
     try (FileChannel channel = FileChannel.open(file, StandardOpenOption.READ)) {
+      if (channel.size() > Integer.MAX_VALUE) {
+        throw OnnxTensor.damaged(file, "it has %,d bytes".formatted(channel.size()));
+      }
       ByteBuffer mapped = channel.map(FileChannel.MapMode.READ_ONLY, 0, channel.size());
       UnknownFieldSet model = parse(UnsafeByteOperations.unsafeWrap(mapped));
       List<ByteString> graphs = model.getField(7).getLengthDelimitedList();
       if (graphs.isEmpty()) {
         throw Errors.invalid("'%s' has no ONNX graph".formatted(file), "export it again");
       }
-      return of(parse(graphs.get(0)));
-    } catch (InvalidProtocolBufferException e) {
-      throw Errors.invalid(
-          "'%s' is not a complete ONNX file (%s)".formatted(file, e.getMessage()),
-          "copy or download it again",
-          e);
+      return of(file, parse(graphs.get(0)));
     }
   }
 
-  private static OnnxGraph of(UnknownFieldSet graph) throws IOException {
+  private static OnnxGraph of(Path file, UnknownFieldSet graph) throws IOException {
     List<Node> nodes = new ArrayList<>();
-    Map<String, Tensor> constants = new LinkedHashMap<>();
+    Map<String, OnnxTensor> constants = new LinkedHashMap<>();
     for (ByteString bytes : graph.getField(1).getLengthDelimitedList()) {
       UnknownFieldSet message = parse(bytes);
       List<UnknownFieldSet> attributes = new ArrayList<>();
@@ -122,48 +86,33 @@ record OnnxGraph(
               strings(message, 2),
               attributes);
       nodes.add(node);
-      if (node.operator().equals("Constant")) {
+      if (node.operator().equals("Constant") && !node.outputs().isEmpty()) {
         for (UnknownFieldSet attribute : attributes) {
           if (!attribute.getField(5).getLengthDelimitedList().isEmpty()) {
             constants.put(
                 node.outputs().get(0),
-                tensor(parse(attribute.getField(5).getLengthDelimitedList().get(0))));
+                OnnxTensor.of(file, parse(attribute.getField(5).getLengthDelimitedList().get(0))));
           }
         }
       }
     }
-    Map<String, Tensor> initializers = new LinkedHashMap<>();
+    Map<String, OnnxTensor> initializers = new LinkedHashMap<>();
     for (ByteString bytes : graph.getField(5).getLengthDelimitedList()) {
       UnknownFieldSet message = parse(bytes);
-      initializers.put(string(message, 8), tensor(message));
+      initializers.put(string(message, 8), OnnxTensor.of(file, message));
     }
     return new OnnxGraph(nodes, initializers, constants);
   }
 
-  private static Tensor tensor(UnknownFieldSet message) throws IOException {
-    List<Long> dimensions = new ArrayList<>(message.getField(1).getVarintList());
-    for (ByteString packed : message.getField(1).getLengthDelimitedList()) {
-      CodedInputStream in = packed.newCodedInput();
-      while (!in.isAtEnd()) {
-        dimensions.add(in.readInt64());
-      }
-    }
-    List<Long> type = message.getField(2).getVarintList();
-    return new Tensor(
-        type.isEmpty() ? 0 : type.get(0).intValue(),
-        new Shape(dimensions.stream().mapToLong(Long::longValue).toArray()),
-        message);
-  }
-
   /** Parses a message without copying the bytes of weights. */
-  private static UnknownFieldSet parse(ByteString bytes) throws IOException {
+  static UnknownFieldSet parse(ByteString bytes) throws IOException {
     CodedInputStream in = bytes.newCodedInput();
     in.enableAliasing(true);
     in.setSizeLimit(Integer.MAX_VALUE);
     return UnknownFieldSet.parseFrom(in);
   }
 
-  private static String string(UnknownFieldSet message, int field) {
+  static String string(UnknownFieldSet message, int field) {
     List<String> strings = strings(message, field);
     return strings.isEmpty() ? "" : strings.get(0);
   }

@@ -1,7 +1,11 @@
 package io.stillhouse.checkpoint.foreign;
 
+import static java.nio.ByteOrder.LITTLE_ENDIAN;
+
+import com.google.protobuf.InvalidProtocolBufferException;
 import io.stillhouse.checkpoint.LazyTensor;
 import io.stillhouse.error.Errors;
+import io.stillhouse.spec.Activation;
 import io.stillhouse.spec.EncoderSpec;
 import java.io.IOException;
 import java.nio.file.Path;
@@ -21,39 +25,55 @@ final class OnnxModel {
   private OnnxModel() {}
 
   static Importable read(Path file) throws IOException {
+    try {
+      return parse(file);
+    } catch (InvalidProtocolBufferException e) {
+      throw OnnxTensor.damaged(file, Errors.shortened(String.valueOf(e.getMessage())));
+    }
+  }
+
+  private static Importable parse(Path file) throws IOException {
     OnnxGraph graph = OnnxGraph.read(file);
     Map<String, LazyTensor> tensors = new LinkedHashMap<>();
     List<String> notes = new ArrayList<>();
-    graph
-        .initializers()
-        .forEach(
-            (name, tensor) -> {
-              if (!tensor.isFloat() || name.startsWith("onnx::")) {
-                return;
-              }
-              String canonical = canonical(name);
-              if (canonical.startsWith("bert.")) {
-                tensors.put(canonical, new LazyTensor(tensor.shape(), tensor::bytes));
-              } else {
-                notes.add("left out tensor '%s'".formatted(name));
-              }
-            });
+    List<String> leftOut = new ArrayList<>();
+    for (Map.Entry<String, OnnxTensor> initializer : graph.initializers().entrySet()) {
+      String name = initializer.getKey();
+      if (!initializer.getValue().isFloat() || name.startsWith("onnx::")) {
+        continue;
+      }
+      String canonical = canonical(name);
+      if (canonical.startsWith("bert.")) {
+        tensors.put(canonical, initializer.getValue().floats());
+      } else {
+        leftOut.add(Errors.shortened(name));
+      }
+    }
+    if (!leftOut.isEmpty()) {
+      notes.add("left out tensors that are not BERT's: " + Errors.joined(leftOut));
+    }
     for (OnnxGraph.Node node : graph.nodes()) {
       kernel(file, graph, node, tensors);
     }
     requireErfGelu(file, graph);
     return new Importable(
-        file, tensors, heads(file, graph, tensors), layerNormEps(file, graph), notes);
+        file,
+        tensors,
+        heads(file, graph, tensors),
+        Activation.GELU,
+        layerNormEps(file, graph),
+        notes);
   }
 
   /** Adds the kernel of a MatMul node under the name of its parameter. */
   private static void kernel(
-      Path file, OnnxGraph graph, OnnxGraph.Node node, Map<String, LazyTensor> tensors) {
-    boolean matmul = node.operator().equals("MatMul") && node.name().endsWith(MATMUL);
+      Path file, OnnxGraph graph, OnnxGraph.Node node, Map<String, LazyTensor> tensors)
+      throws IOException {
+    boolean matmul = node.operator().equals("MatMul") && node.name().matches("(?s)/.+" + MATMUL);
     if (!matmul || node.inputs().size() < 2) {
       return;
     }
-    OnnxGraph.Tensor kernel = graph.initializers().get(node.inputs().get(1));
+    OnnxTensor kernel = graph.initializers().get(node.inputs().get(1));
     if (kernel == null || !kernel.isFloat() || kernel.shape().dimension() != 2) {
       return;
     }
@@ -62,10 +82,10 @@ final class OnnxModel {
     String name = canonical(module + ".weight");
     if (tensors.containsKey(name)) {
       throw Errors.invalid(
-          "'%s' has two kernels for '%s'".formatted(file, name),
+          "'%s' has two kernels for '%s'".formatted(file, Errors.shortened(name)),
           "export the encoder alone, without optimization");
     }
-    tensors.put(name, new LazyTensor(kernel.shape(), kernel::bytes).transposed());
+    tensors.put(name, kernel.floats().transposed());
   }
 
   private static String canonical(String name) {
@@ -101,23 +121,27 @@ final class OnnxModel {
   /**
    * Finds the pair (heads, head size) among the constants that reshape the first block's vectors.
    */
-  private static int heads(Path file, OnnxGraph graph, Map<String, LazyTensor> tensors) {
+  private static int heads(Path file, OnnxGraph graph, Map<String, LazyTensor> tensors)
+      throws IOException {
     LazyTensor words = tensors.get(EncoderSpec.WORDS);
     long width = words == null || words.shape().dimension() != 2 ? 0 : words.shape().get(1);
     List<Long> integers = new ArrayList<>();
     for (OnnxGraph.Node node : graph.nodes()) {
       if (node.name().contains("layer.0/attention/self/")) {
-        node.outputs().stream()
-            .map(graph.constants()::get)
-            // Shapes are lists. Scalars are axes, and axis 1 followed by the full width would look
-            // like one head.
-            .filter(constant -> constant != null && constant.shape().dimension() == 1)
-            .forEach(constant -> integers.addAll(constant.integers()));
+        for (String output : node.outputs()) {
+          OnnxTensor constant = graph.constants().get(output);
+          // Shapes are lists. Scalars are axes, and axis 1 followed by the full width would look
+          // like one head.
+          if (constant != null && constant.shape().dimension() == 1) {
+            integers.addAll(constant.integers());
+          }
+        }
       }
     }
     for (int i = 1; i < integers.size(); i++) {
       long heads = integers.get(i - 1);
-      if (heads > 0 && integers.get(i) > 1 && heads * integers.get(i) == width) {
+      boolean divides = heads > 0 && heads <= width && width % heads == 0;
+      if (divides && integers.get(i) > 1 && integers.get(i) == width / heads) {
         return (int) heads;
       }
     }
@@ -128,14 +152,23 @@ final class OnnxModel {
   }
 
   /** Finds the epsilon that is added to the variance. */
-  private static double layerNormEps(Path file, OnnxGraph graph) {
+  private static double layerNormEps(Path file, OnnxGraph graph) throws IOException {
+    double eps = statedEps(file, graph);
+    if (!(eps > 0 && eps < 1)) {
+      throw OnnxTensor.damaged(file, "LayerNorm's epsilon is " + eps);
+    }
+    return eps;
+  }
+
+  private static double statedEps(Path file, OnnxGraph graph) throws IOException {
     for (OnnxGraph.Node node : graph.nodes()) {
       if (node.operator().equals("Add") && node.name().endsWith("embeddings/LayerNorm/Add")) {
         for (String input : node.inputs()) {
-          OnnxGraph.Tensor constant = graph.constants().get(input);
-          if (constant != null && constant.isFloat()) {
+          OnnxTensor constant = graph.constants().get(input);
+          if (constant != null && constant.isFloat() && constant.shape().size() == 1) {
+            float value = constant.floats().bytes().read().order(LITTLE_ENDIAN).getFloat();
             // Use the shortest decimal: 1.0E-12, not 9.999999960041972E-13.
-            return Double.parseDouble(Float.toString(constant.bytes().getFloat()));
+            return Double.parseDouble(Float.toString(value));
           }
         }
       }

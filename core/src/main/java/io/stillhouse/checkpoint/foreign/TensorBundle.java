@@ -13,12 +13,11 @@ import java.nio.channels.FileChannel;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.StandardOpenOption;
+import java.util.Arrays;
 import java.util.LinkedHashMap;
+import java.util.List;
 import java.util.Map;
 import java.util.zip.CRC32C;
-import org.iq80.leveldb.table.BytewiseComparator;
-import org.iq80.leveldb.table.FileChannelTable;
-import org.iq80.leveldb.util.Slice;
 
 /**
  * Reads TensorFlow variables: a LevelDB table ({@code x.index}) that maps names to byte ranges of
@@ -28,6 +27,8 @@ import org.iq80.leveldb.util.Slice;
 final class TensorBundle {
   private static final String SUFFIX = ".index";
   private static final int FLOAT = 1;
+  private static final int MAX_DIMENSIONS = 8;
+  private static final int MAX_SHARDS = 99_999;
   private static final int CRC_MASK = 0xa282ead8;
 
   private final Path index;
@@ -45,7 +46,7 @@ final class TensorBundle {
    * @return the float32 tensors by TensorFlow's names
    */
   static Map<String, LazyTensor> read(Path index) throws IOException {
-    Map<String, ByteString> entries = entries(index);
+    Map<String, ByteString> entries = LevelDbTable.read(index, why -> damaged(index, why));
     ByteString headerBytes = entries.remove("");
     if (headerBytes == null) {
       throw damaged(index, "it has no header");
@@ -55,7 +56,8 @@ final class TensorBundle {
       throw Errors.invalid(
           "'%s' is big-endian".formatted(index), "save the checkpoint on a little-endian machine");
     }
-    TensorBundle bundle = new TensorBundle(index, Math.max(1, (int) number(header, 1)));
+    TensorBundle bundle =
+        new TensorBundle(index, (int) Math.min(Math.max(1, number(header, 1)), MAX_SHARDS));
     Map<String, LazyTensor> tensors = new LinkedHashMap<>();
     for (Map.Entry<String, ByteString> entry : entries.entrySet()) {
       UnknownFieldSet place = message(index, entry.getValue());
@@ -66,30 +68,6 @@ final class TensorBundle {
     return tensors;
   }
 
-  private static Map<String, ByteString> entries(Path index) throws IOException {
-    Map<String, ByteString> entries = new LinkedHashMap<>();
-    try (FileChannel channel = FileChannel.open(index, StandardOpenOption.READ)) {
-      // With assertions enabled, the library throws AssertionError for malformed input.
-      for (Map.Entry<Slice, Slice> entry :
-          (Iterable<Map.Entry<Slice, Slice>>) () -> table(index, channel).iterator()) {
-        entries.put(
-            entry.getKey().toString(java.nio.charset.StandardCharsets.UTF_8),
-            ByteString.copyFrom(entry.getValue().getBytes()));
-      }
-    } catch (RuntimeException | AssertionError e) {
-      throw e instanceof StillhouseException error ? error : damaged(index, e.getMessage());
-    }
-    return entries;
-  }
-
-  private static FileChannelTable table(Path index, FileChannel channel) {
-    try {
-      return new FileChannelTable(index.toString(), channel, new BytewiseComparator(), true);
-    } catch (IOException e) {
-      throw damaged(index, e.getMessage());
-    }
-  }
-
   private LazyTensor tensor(String name, UnknownFieldSet place) throws IOException {
     Shape shape = shape(place);
     long offset = number(place, 4);
@@ -98,11 +76,14 @@ final class TensorBundle {
     if (!Files.isRegularFile(data)) {
       throw Errors.noSuchPath("TensorFlow data file", data);
     }
-    if (size != 4 * shape.size() || offset + size > Files.size(data)) {
+    if (size != 4 * shape.size()
+        || size > Integer.MAX_VALUE
+        || offset < 0
+        || offset > Files.size(data) - size) {
       throw damaged(
           data,
           "variable '%s' of shape %s spans bytes %d to %d of %d"
-              .formatted(name, shape, offset, offset + size, Files.size(data)));
+              .formatted(Errors.shortened(name), shape, offset, offset + size, Files.size(data)));
     }
     UnknownFieldSet.Field sum = place.getField(6);
     return new LazyTensor(
@@ -115,7 +96,9 @@ final class TensorBundle {
                     .order(ByteOrder.LITTLE_ENDIAN);
             if (!sum.getFixed32List().isEmpty()
                 && masked(bytes.duplicate()) != sum.getFixed32List().get(0)) {
-              throw damaged(data, "variable '%s' does not match its checksum".formatted(name));
+              throw damaged(
+                  data,
+                  "variable '%s' does not match its checksum".formatted(Errors.shortened(name)));
             }
             return bytes;
           }
@@ -134,9 +117,23 @@ final class TensorBundle {
       return new Shape();
     }
     UnknownFieldSet shape = message(index, place.getField(2).getLengthDelimitedList().get(0));
-    long[] dimensions = new long[shape.getField(2).getLengthDelimitedList().size()];
+    List<ByteString> sizes = shape.getField(2).getLengthDelimitedList();
+    if (sizes.size() > MAX_DIMENSIONS) {
+      throw damaged(index, "a variable has %d dimensions".formatted(sizes.size()));
+    }
+    long[] dimensions = new long[sizes.size()];
     for (int i = 0; i < dimensions.length; i++) {
-      dimensions[i] = number(message(index, shape.getField(2).getLengthDelimitedList().get(i)), 1);
+      dimensions[i] = number(message(index, sizes.get(i)), 1);
+      if (dimensions[i] < 0 || dimensions[i] > Integer.MAX_VALUE) {
+        throw damaged(index, "a variable has a dimension of %d".formatted(dimensions[i]));
+      }
+    }
+    long size = 1;
+    for (long dimension : dimensions) {
+      size = Math.min(Integer.MAX_VALUE + 1L, size * Math.max(1, dimension));
+    }
+    if (size > Integer.MAX_VALUE) {
+      throw damaged(index, "a variable has the shape " + Arrays.toString(dimensions));
     }
     return new Shape(dimensions);
   }
@@ -152,7 +149,7 @@ final class TensorBundle {
     try {
       return UnknownFieldSet.parseFrom(bytes);
     } catch (com.google.protobuf.InvalidProtocolBufferException e) {
-      throw damaged(index, e.getMessage());
+      throw damaged(index, Errors.shortened(String.valueOf(e.getMessage())));
     }
   }
 

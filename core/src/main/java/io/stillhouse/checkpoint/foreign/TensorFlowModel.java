@@ -1,9 +1,10 @@
 package io.stillhouse.checkpoint.foreign;
 
 import com.google.gson.JsonObject;
-import io.stillhouse.checkpoint.JsonFile;
+import io.stillhouse.checkpoint.ConfigFile;
 import io.stillhouse.checkpoint.LazyTensor;
 import io.stillhouse.error.Errors;
+import io.stillhouse.spec.Activation;
 import io.stillhouse.spec.EncoderSpec;
 import java.io.IOException;
 import java.nio.file.Files;
@@ -33,11 +34,12 @@ final class TensorFlowModel {
   static Importable read(Path index) throws IOException {
     Map<String, LazyTensor> tensors = new LinkedHashMap<>();
     List<String> notes = new ArrayList<>();
+    List<String> leftOut = new ArrayList<>();
     for (Map.Entry<String, LazyTensor> variable : TensorBundle.read(index).entrySet()) {
       String name = canonical(variable.getKey());
       if (name == null) {
         if (!OPTIMIZER.matcher(variable.getKey()).matches()) {
-          notes.add("left out variable '%s'".formatted(variable.getKey()));
+          leftOut.add(Errors.shortened(variable.getKey()));
         }
         continue;
       }
@@ -50,10 +52,48 @@ final class TensorFlowModel {
       }
       tensors.put(name, kernel ? variable.getValue().transposed() : variable.getValue());
     }
-    return new Importable(index, tensors, heads(index, tensors, notes), LAYER_NORM_EPS, notes);
+    if (!leftOut.isEmpty()) {
+      notes.add("left out variables that are not BERT's: %s".formatted(Errors.joined(leftOut)));
+    }
+    boolean classifier = tensors.containsKey(Importable.CLASSIFIER);
+    if (classifier != tensors.containsKey("classifier.bias")) {
+      throw Errors.invalid(
+          "'%s' has only one of output_weights and output_bias".formatted(index),
+          "save the whole classifier");
+    }
+    if (classifier) {
+      notes.add("the checkpoint does not name its classes; they are called LABEL_0, LABEL_1, ...");
+    }
+    Path config = index.resolveSibling("bert_config.json");
+    ConfigFile settings =
+        Files.isRegularFile(config)
+            ? ConfigFile.read(config)
+            : new ConfigFile(config, new JsonObject());
+    return new Importable(
+        index,
+        tensors,
+        heads(index, settings, tensors, notes),
+        activation(settings),
+        LAYER_NORM_EPS,
+        notes);
+  }
+
+  private static Activation activation(ConfigFile settings) {
+    String name = settings.text("hidden_act", "gelu");
+    return Activation.named(name)
+        .orElseThrow(
+            () ->
+                Errors.invalid(
+                    "'%s': hidden_act is '%s', but only %s are supported"
+                        .formatted(settings.file(), Errors.shortened(name), Activation.NAMES),
+                    "use a BERT encoder"));
   }
 
   private static @Nullable String canonical(String variable) {
+    // run_classifier.py creates the head's variables outside of every scope.
+    if (variable.equals("output_weights") || variable.equals("output_bias")) {
+      return variable.equals("output_bias") ? "classifier.bias" : Importable.CLASSIFIER;
+    }
     Matcher matcher = NAME.matcher(variable);
     if (!matcher.matches() || OPTIMIZER.matcher(variable).matches()) {
       return null;
@@ -74,23 +114,14 @@ final class TensorFlowModel {
     };
   }
 
-  private static int heads(Path index, Map<String, LazyTensor> tensors, List<String> notes)
-      throws IOException {
-    Path config = index.resolveSibling("bert_config.json");
-    if (Files.isRegularFile(config)) {
-      JsonObject json = JsonFile.read(config);
-      if (json.has("hidden_act") && !json.get("hidden_act").getAsString().equals("gelu")) {
-        throw Errors.invalid(
-            "'%s': hidden_act is '%s', but only 'gelu' is supported"
-                .formatted(config, json.get("hidden_act").getAsString()),
-            "use a BERT encoder");
-      }
-      if (json.has("num_attention_heads")) {
-        return json.get("num_attention_heads").getAsInt();
-      }
+  private static int heads(
+      Path index, ConfigFile settings, Map<String, LazyTensor> tensors, List<String> notes) {
+    if (settings.has("num_attention_heads")) {
+      return settings.size("num_attention_heads");
     }
     LazyTensor words = tensors.get(EncoderSpec.WORDS);
-    int width = words == null ? HEAD_SIZE : (int) words.shape().get(1);
+    int width =
+        words == null || words.shape().dimension() != 2 ? HEAD_SIZE : (int) words.shape().get(1);
     if (width % HEAD_SIZE != 0) {
       throw Errors.invalid(
           "'%s' does not say how many attention heads it has, and its width %d is not a multiple of %d, the head size of Google's models"

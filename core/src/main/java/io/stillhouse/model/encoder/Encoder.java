@@ -23,10 +23,11 @@ import java.util.Map;
 import org.jspecify.annotations.Nullable;
 
 /**
- * The forward pass of BERT, DistilBERT and ALBERT as Hugging Face computes it: erf GELU, LayerNorm
- * after each residual, an additive mask, learned positions, and a pooler on the first token.
- * Dropout is applied where BERT applies it in all three; Hugging Face's DistilBERT has none after
- * attention, and its ALBERT none after the feed-forward layer. This affects training only.
+ * The forward pass of BERT, DistilBERT and ALBERT as Hugging Face computes it: LayerNorm after each
+ * residual, GELU or another {@link io.stillhouse.spec.Activation}, an additive mask, learned
+ * positions, and a pooler on the first token. Dropout is applied where BERT applies it in all
+ * three; Hugging Face's DistilBERT has none after attention, and its ALBERT none after the
+ * feed-forward layer. This affects training only.
  *
  * <p>This is the reference that {@link TrainingEncoder} and {@link InferenceEncoder} are tested
  * against. Weights belong to the caller. Gradients are recorded if the thread's {@link Autograd}
@@ -105,7 +106,7 @@ public final class Encoder implements Predictor {
     try (NDManager scope = stateND.getManager().newSubManager()) {
       stateND.tempAttach(scope);
       NDArray innerND = linear(stateND, "cls.predictions.transform.dense");
-      NDArray transformedND = norm(Activation.gelu(innerND), "cls.predictions.transform.LayerNorm");
+      NDArray transformedND = norm(activate(innerND), "cls.predictions.transform.LayerNorm");
       NDArray logitsNV =
           Linear.linear(transformedND, weight(EncoderSpec.WORDS), weight("cls.predictions.bias"))
               .singletonOrThrow();
@@ -272,7 +273,7 @@ public final class Encoder implements Predictor {
       NDArray attended =
           dropout.apply(linear(contextBLD, prefix + "attention.output.dense"), hiddenDropout);
       NDArray middleBLD = norm(attended.add(inputBLD), prefix + "attention.output.LayerNorm");
-      NDArray inner = Activation.gelu(linear(middleBLD, prefix + "intermediate.dense"));
+      NDArray inner = activate(linear(middleBLD, prefix + "intermediate.dense"));
       NDArray outer = dropout.apply(linear(inner, prefix + "output.dense"), hiddenDropout);
       NDArray outputBLD = norm(outer.add(middleBLD), prefix + "output.LayerNorm");
       kept.keep(block, scoresBHLL, queriesBLD, keysBLD, valuesBLD);
@@ -341,6 +342,22 @@ public final class Encoder implements Predictor {
   private NDArray linear(NDArray input, String name) {
     return Linear.linear(input, weight(name + ".weight"), weight(name + ".bias"))
         .singletonOrThrow();
+  }
+
+  /** Applies the activation function of feed-forward layers and of the masked-LM head. */
+  private NDArray activate(NDArray input) {
+    return switch (spec.blocks().activation()) {
+      case GELU -> Activation.gelu(input);
+      case GELU_NEW, GELU_PYTORCH_TANH -> tanhGelu(input);
+      case RELU -> Activation.relu(input);
+    };
+  }
+
+  private static NDArray tanhGelu(NDArray input) {
+    NDArray cubed = input.mul(input).mul(input);
+    NDArray inner =
+        Autograd.multiply(input.add(Autograd.multiply(cubed, 0.044715)), Math.sqrt(2 / Math.PI));
+    return Autograd.multiply(input, 0.5).mul(inner.tanh().add(1));
   }
 
   private NDArray norm(NDArray input, String name) {

@@ -12,6 +12,7 @@ import io.stillhouse.model.Batch;
 import io.stillhouse.model.Capture;
 import io.stillhouse.model.EncoderOutput;
 import io.stillhouse.model.Predictor;
+import io.stillhouse.spec.Activation;
 import io.stillhouse.spec.AttentionPart;
 import io.stillhouse.spec.EncoderSpec;
 import io.stillhouse.spec.Precision;
@@ -31,8 +32,8 @@ import java.util.Set;
  *
  * <ul>
  *   <li>Blocks compute real tokens only, the tokens of all rows packed one after another.
- *   <li>oneDNN multiplies by weights in its own layout, and computes the feed-forward layer's GELU
- *       with the product.
+ *   <li>oneDNN multiplies by weights in its own layout, and computes the feed-forward layer's
+ *       activation with the product.
  *   <li>Attention is fused, for each run of rows of the same length at once. Rows sorted by length
  *       form few runs.
  * </ul>
@@ -60,8 +61,12 @@ public final class InferenceEncoder implements Predictor, AutoCloseable {
     this.ops = TorchScript.compile(manager, InferenceEncoder.class, "inference_encoder.py");
     try (IValue heads = IValue.from((long) spec.heads());
         IValue eps = IValue.from(spec.numerics().layerNormEps());
-        IValue dtype = IValue.from((long) precision.scalarType())) {
-      this.config = IValueUtils.runMethod(ops, "config", heads, eps, dtype);
+        IValue dtype = IValue.from((long) precision.scalarType());
+        IValue activation =
+            IValue.from(spec.blocks().activation() == Activation.RELU ? "relu" : "gelu");
+        IValue algorithm =
+            IValue.from(spec.blocks().activation().approximatesByTanh() ? "tanh" : "none")) {
+      this.config = IValueUtils.runMethod(ops, "config", heads, eps, dtype, activation, algorithm);
     }
     boolean onCpu = !manager.getDevice().isGpu();
     for (int block = 1; onCpu && block <= spec.layers(); block++) {

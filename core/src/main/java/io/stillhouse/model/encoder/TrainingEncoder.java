@@ -11,6 +11,7 @@ import ai.djl.pytorch.jni.IValueUtils;
 import io.stillhouse.model.Batch;
 import io.stillhouse.model.Capture;
 import io.stillhouse.model.Trainable;
+import io.stillhouse.spec.Activation;
 import io.stillhouse.spec.Architecture;
 import io.stillhouse.spec.AttentionPart;
 import io.stillhouse.spec.EncoderSpec;
@@ -149,8 +150,11 @@ public final class TrainingEncoder implements Trainable {
         TorchScript.compile(manager, TrainingEncoder.class, "training_encoder.py", precision);
     this.dropoutOps = manager.getDevice().isGpu() ? Dropout.compile(manager) : null;
     try (IValue heads = IValue.from((long) spec.heads());
-        IValue eps = IValue.from(spec.numerics().layerNormEps())) {
-      this.config = IValueUtils.runMethod(ops, "config", heads, eps);
+        IValue eps = IValue.from(spec.numerics().layerNormEps());
+        IValue relu = IValue.from(spec.blocks().activation() == Activation.RELU);
+        IValue approximate =
+            IValue.from(spec.blocks().activation().approximatesByTanh() ? "tanh" : "none")) {
+      this.config = IValueUtils.runMethod(ops, "config", heads, eps, relu, approximate);
     }
     this.embeddings = embeddings(spec.architecture());
     for (int block = 1; block <= spec.layers(); block++) {

@@ -10,6 +10,8 @@ class Config(NamedTuple):
     heads: int
     eps: float
     dtype: int  # of the factors and results of products with weights
+    activation: str  # oneDNN's name, "gelu" or "relu"
+    algorithm: str  # of GELU: "none" computes it with erf, "tanh" approximates it
 
 
 class Packing(NamedTuple):
@@ -38,8 +40,8 @@ class BlockWeights(NamedTuple):
 class Ops(Module):
     training: bool
 
-    def config(self, heads: int, eps: float, dtype: int) -> __torch__.Config:
-        return __torch__.Config(heads, eps, dtype)
+    def config(self, heads: int, eps: float, dtype: int, activation: str, algorithm: str) -> __torch__.Config:
+        return __torch__.Config(heads, eps, dtype, activation, algorithm)
 
     def packing(
         self, tokensN: Tensor, rows: List[int], lengths: List[int], batch: int, length: int
@@ -144,7 +146,7 @@ class Ops(Module):
             attendedND.to(6) + inputND, [width], weights.norm1, weights.norm1Bias, config.eps
         )
         innerNE = ops.mkldnn._linear_pointwise(
-            middleND.to(dtype), weights.inner, weights.innerBias, "gelu", none, "none"
+            middleND.to(dtype), weights.inner, weights.innerBias, config.activation, none, config.algorithm
         )
         outerND = ops.mkldnn._linear_pointwise(innerNE, weights.outer, weights.outerBias, "none", none, "")
         outputND = torch.layer_norm(

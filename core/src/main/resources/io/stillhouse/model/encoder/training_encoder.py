@@ -9,6 +9,8 @@
 class Config(NamedTuple):
     heads: int
     eps: float
+    relu: bool  # ReLU instead of GELU
+    approximate: str  # of GELU: "none" computes it with erf, "tanh" approximates it
 
 
 # Weights, or their gradients.
@@ -77,8 +79,8 @@ class SavedBlock(NamedTuple):
     mean1: Tensor
     rstd1: Tensor
     middleND: Tensor
-    innerNE: Tensor  # before GELU
-    activeNE: Tensor  # after GELU
+    innerNE: Tensor  # before the activation function
+    activeNE: Tensor  # after it
     sum2: Tensor  # before the second LayerNorm
     mean2: Tensor
     rstd2: Tensor
@@ -87,8 +89,8 @@ class SavedBlock(NamedTuple):
 class Ops(Module):
     training: bool
 
-    def config(self, heads: int, eps: float) -> __torch__.Config:
-        return __torch__.Config(heads, eps)
+    def config(self, heads: int, eps: float, relu: bool, approximate: str) -> __torch__.Config:
+        return __torch__.Config(heads, eps, relu, approximate)
 
     def embeddings(
         self, tables: List[Tensor], norms: List[Tensor], mapping: List[Tensor]
@@ -271,7 +273,10 @@ class Ops(Module):
         )
 
         innerNE = __torch__.products.linear(middleND, weights.inner, weights.innerBias)
-        activeNE = torch.gelu(innerNE)
+        if config.relu:
+            activeNE = torch.relu(innerNE)
+        else:
+            activeNE = torch.gelu(innerNE, approximate=config.approximate)
         sum2 = __torch__.products.linear(activeNE, weights.outer, weights.outerBias)
         if len(hiddenMasks) > 0:
             sum2.mul_(hiddenMasks[1])
@@ -337,7 +342,10 @@ class Ops(Module):
             outerND = sum2
         self.linear_backward(outerND, saved.activeNE, grads.outer, grads.outerBias)
         activeNE = __torch__.products.product(outerND, weights.outer.t())
-        innerNE = torch.gelu_backward(activeNE, saved.innerNE)
+        if config.relu:
+            innerNE = torch.threshold_backward(activeNE, saved.innerNE, 0)
+        else:
+            innerNE = torch.gelu_backward(activeNE, saved.innerNE, approximate=config.approximate)
         self.linear_backward(innerNE, saved.middleND, grads.inner, grads.innerBias)
         middleND = __torch__.products.product(innerNE, weights.inner.t()) + sum2
 

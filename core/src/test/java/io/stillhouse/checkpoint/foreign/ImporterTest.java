@@ -3,14 +3,16 @@ package io.stillhouse.checkpoint.foreign;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
+import io.stillhouse.checkpoint.BertTokenizerFiles;
 import io.stillhouse.checkpoint.LazyTensor;
+import io.stillhouse.checkpoint.PickleWriter;
 import io.stillhouse.checkpoint.SafeTensors;
 import io.stillhouse.checkpoint.TinyModel;
 import io.stillhouse.error.StillhouseException;
 import io.stillhouse.spec.EncoderSpec;
 import io.stillhouse.spec.Head;
+import io.stillhouse.spec.Task;
 import io.stillhouse.text.Tokenizer;
-import io.stillhouse.text.TokenizerJson;
 import java.io.IOException;
 import java.io.OutputStream;
 import java.nio.file.Files;
@@ -24,6 +26,8 @@ import java.util.zip.ZipOutputStream;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.EnumSource;
 
 class ImporterTest {
   private static final EncoderSpec MASKED_LM = TinyModel.spec(64, 1, Head.MASKED_LM);
@@ -50,8 +54,10 @@ class ImporterTest {
     assertThat(imported.model().has("bert.pooler.dense.weight")).isTrue();
     assertThat(imported.notes())
         .containsExactly(
-            "left out variable 'global_step'",
-            "assumed 1 attention heads: width 64 / 64, the head size of Google's BERT models");
+            "left out variables that are not BERT's: global_step",
+            "assumed 1 attention heads: width 64 / 64, the head size of Google's BERT models",
+            "'%s' does not say whether text is lower-cased; assumed do_lower_case=true, because the vocabulary has no capitalized word"
+                .formatted(destination));
     assertWeights(weights, "");
     try (Tokenizer tokenizer = Tokenizer.open(destination)) {
       assertThat(tokenizer.encode(List.of("The playing")).get(0).ids()).containsExactly(5, 6, 7);
@@ -149,7 +155,12 @@ class ImporterTest {
     assertThat(Importer.importTeacher(source, destination).model().spec()).isEqualTo(ENCODER);
     try (Stream<Path> files = Files.list(destination)) {
       assertThat(files.map(f -> f.getFileName().toString()))
-          .containsExactlyInAnyOrder("config.json", "model.safetensors", "vocab.txt");
+          .containsExactlyInAnyOrder(
+              "config.json",
+              "model.safetensors",
+              "vocab.txt",
+              "tokenizer.json",
+              "tokenizer_config.json");
     }
   }
 
@@ -200,6 +211,146 @@ class ImporterTest {
                 .formatted(jar));
   }
 
+  @Test
+  void importsToAPathWithDots() throws IOException {
+    Path jar = directory.resolve("tiny.jar");
+    TinyModel.write(source, ENCODER, TinyModel.weights(ENCODER));
+    zip(jar, source, "");
+    Path dotted = directory.resolve("source/.././out/./teacher");
+
+    Importer.importTeacher(jar, dotted);
+
+    assertThat(destination.resolve("model.safetensors")).exists();
+    assertLeftNothingElse();
+  }
+
+  @ParameterizedTest
+  @EnumSource(names = {"LISTS", "EXTERNAL"})
+  void importsOnnxWhoseValuesAreElsewhere(OnnxWriter.Values values) throws IOException {
+    Map<String, LazyTensor> weights = TinyModel.weights(ENCODER);
+    OnnxWriter.write(source.resolve("tiny.onnx"), ENCODER, weights, values, "tiny.onnx.data");
+    tokenizerJson(source.resolve("tokenizer.json"));
+
+    Importer.Imported imported = Importer.importTeacher(source, destination);
+
+    assertThat(imported.model().spec()).isEqualTo(ENCODER);
+    assertWeights(weights, "bert.");
+  }
+
+  @Test
+  void rejectsOnnxWithWeightsOutsideOfItsDirectory() throws IOException {
+    Path onnx = source.resolve("tiny.onnx");
+    OnnxWriter.write(
+        onnx, ENCODER, TinyModel.weights(ENCODER), OnnxWriter.Values.EXTERNAL, "../outside.data");
+    tokenizerJson(source.resolve("tokenizer.json"));
+
+    assertThat(directory.resolve("outside.data")).exists();
+    assertThatThrownBy(() -> Importer.importTeacher(source, destination))
+        .isInstanceOf(StillhouseException.class)
+        .hasMessageStartingWith(
+            "'%s' names the file '../outside.data', but only plain names".formatted(onnx));
+  }
+
+  @Test
+  void namesTheMissingFileOfOnnxWeights() throws IOException {
+    Path onnx = source.resolve("tiny.onnx");
+    OnnxWriter.write(
+        onnx, ENCODER, TinyModel.weights(ENCODER), OnnxWriter.Values.EXTERNAL, "weights");
+    Files.delete(source.resolve("weights"));
+    tokenizerJson(source.resolve("tokenizer.json"));
+
+    assertThatThrownBy(() -> Importer.importTeacher(source, destination))
+        .isInstanceOf(StillhouseException.class)
+        .hasMessage(
+            "'%s' has its weights in 'weights', which is missing; copy it next to the .onnx file",
+            onnx);
+  }
+
+  @Test
+  void importsACloneThatAlsoHasOtherFormats() throws IOException {
+    TinyModel.write(source, ENCODER, TinyModel.weights(ENCODER));
+    OnnxWriter.write(
+        Files.createDirectory(source.resolve("onnx")).resolve("model.onnx"),
+        ENCODER,
+        TinyModel.weights(ENCODER),
+        "Erf");
+    Files.writeString(source.resolve("tf_model.h5"), "TensorFlow");
+    Files.createDirectory(source.resolve("1_Pooling"));
+    Files.writeString(source.resolve("1_Pooling/config.json"), "{\"pooling_mode\": \"mean\"}");
+
+    Importer.Imported imported = Importer.importTeacher(source, destination);
+
+    assertThat(imported.notes())
+        .contains(
+            "read model.safetensors, and passed over other files of weights: onnx/model.onnx;"
+                + " tf_model.h5");
+    assertWeights(TinyModel.weights(ENCODER), "bert.");
+  }
+
+  @Test
+  void rejectsDirectoryOfSeveralModels() throws IOException {
+    TinyModel.write(source.resolve("a"), ENCODER, TinyModel.weights(ENCODER));
+    TinyModel.write(source.resolve("b"), ENCODER, TinyModel.weights(ENCODER));
+
+    assertThatThrownBy(() -> Importer.importTeacher(source, destination))
+        .isInstanceOf(StillhouseException.class)
+        .hasMessageStartingWith("'%s' contains several models: a; b; import".formatted(source));
+  }
+
+  @Test
+  void writesPyTorchWeightsAsSafetensors() throws IOException {
+    Map<String, LazyTensor> weights = TinyModel.weights(MASKED_LM);
+    TinyModel.write(source, MASKED_LM);
+    TinyModel.edit(source, "\"model_type\": \"bert\",", "\"kept\": 1,");
+    Map<String, LazyTensor> stored = new LinkedHashMap<>();
+    weights.forEach((name, tensor) -> stored.put("module." + name, tensor));
+    stored.put("module.fit_dense.weight", TinyModel.tensor("fit", 2, 2));
+    PickleWriter.write(source.resolve("pytorch_model.bin"), stored);
+    Files.delete(source.resolve("model.safetensors"));
+
+    Importer.Imported imported = Importer.importTeacher(source, destination);
+
+    assertThat(imported.notes())
+        .anyMatch(note -> note.contains("no model_type"))
+        .anyMatch(note -> note.contains("'module.'"))
+        .anyMatch(note -> note.contains("fit_dense"));
+    assertThat(imported.model().notes()).isEmpty();
+    assertWeights(weights, "");
+    assertThat(Files.readString(destination.resolve("config.json")))
+        .contains("\"kept\": 1", "\"model_type\": \"bert\"", "\"torch_dtype\": \"float32\"");
+    assertThat(destination.resolve("pytorch_model.bin")).doesNotExist();
+  }
+
+  @Test
+  void importsTheHeadOfRunClassifier() throws IOException {
+    EncoderSpec spec =
+        TinyModel.spec(
+            64, 1, new Head(Task.CLASSIFICATION, List.of("LABEL_0", "LABEL_1", "LABEL_2")));
+    Map<String, LazyTensor> weights = TinyModel.weights(spec);
+    savedModel(weights);
+
+    Importer.Imported imported = Importer.importTeacher(source, destination);
+
+    assertThat(imported.model().spec()).isEqualTo(spec);
+    assertThat(imported.notes())
+        .contains(
+            "the checkpoint does not name its classes; they are called LABEL_0, LABEL_1, ...");
+    assertWeights(weights, "");
+  }
+
+  @Test
+  void rejectsSettingsThatContradictEachOther() throws IOException {
+    savedModel(withPooler(MASKED_LM));
+    Files.writeString(source.resolve("model.json"), "{\"doLowerCase\": true}");
+    Files.writeString(source.resolve("tokenizer_config.json"), "{\"do_lower_case\": false}");
+
+    assertThatThrownBy(() -> Importer.importTeacher(source, destination))
+        .isInstanceOf(StillhouseException.class)
+        .hasMessage(
+            "'model.json' and 'tokenizer_config.json' contradict each other on whether text is"
+                + " lower-cased; correct or delete the one that is wrong");
+  }
+
   private static Map<String, LazyTensor> withPooler(EncoderSpec spec) {
     Map<String, LazyTensor> weights = TinyModel.weights(spec);
     int width = spec.hiddenSize();
@@ -222,6 +373,13 @@ class ImporterTest {
                   .replaceAll("layer\\.(\\d)", "layer_$1")
                   .replaceAll("\\.weight$", ".kernel")
                   .replace('.', '/');
+          if (name.startsWith("classifier.")) {
+            variables.put(
+                name.replace("classifier.weight", "output_weights")
+                    .replace("classifier.bias", "output_bias"),
+                tensor);
+            return;
+          }
           variables.put(
               "module/" + google,
               kernel && google.endsWith("kernel") ? tensor.transposed() : tensor);
@@ -234,9 +392,11 @@ class ImporterTest {
     Files.write(source.resolve("assets").resolve("vocab.txt"), TinyModel.VOCAB);
   }
 
-  private static void tokenizerJson(Path file) throws IOException {
-    Files.writeString(
-        file, TokenizerJson.of(file, TinyModel.VOCAB, io.stillhouse.text.Casing.UNCASED));
+  private void tokenizerJson(Path file) throws IOException {
+    Path vocabulary = directory.resolve("words.txt");
+    Files.write(vocabulary, TinyModel.VOCAB);
+    BertTokenizerFiles.fromVocab(vocabulary, null, directory.resolve("tokenizer"));
+    Files.move(directory.resolve("tokenizer/tokenizer.json"), file);
   }
 
   private void assertWeights(Map<String, LazyTensor> weights, String stripped) throws IOException {

@@ -48,7 +48,11 @@ class EncoderGoldenTest {
         "distilbert-tiny-mlm-v1",
         "distilbert-tiny-cls-v1",
         "albert-tiny-mlm-v1",
-        "albert-tiny-cls-v1"
+        "albert-tiny-cls-v1",
+        "albert-gelu_new-mlm-v1",
+        "bert-relu-mlm-v1",
+        "bert-gelu_pytorch_tanh-cls-v1",
+        "distilbert-relu-cls-v1"
       })
   void outputsMatchHuggingFace(String model) throws IOException {
     try (NDManager manager = NDManager.newBaseManager()) {
@@ -96,7 +100,11 @@ class EncoderGoldenTest {
         "distilbert-tiny-mlm-v1",
         "distilbert-tiny-cls-v1",
         "albert-tiny-mlm-v1",
-        "albert-tiny-cls-v1"
+        "albert-tiny-cls-v1",
+        "albert-gelu_new-mlm-v1",
+        "bert-relu-mlm-v1",
+        "bert-gelu_pytorch_tanh-cls-v1",
+        "distilbert-relu-cls-v1"
       })
   void lossAndGradientsMatchHuggingFace(String model) throws IOException {
     try (NDManager manager = NDManager.newBaseManager()) {

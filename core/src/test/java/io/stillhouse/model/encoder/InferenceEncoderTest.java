@@ -62,7 +62,11 @@ class InferenceEncoderTest {
         "distilbert-tiny-mlm-v1",
         "distilbert-tiny-cls-v1",
         "albert-tiny-mlm-v1",
-        "albert-tiny-cls-v1"
+        "albert-tiny-cls-v1",
+        "albert-gelu_new-mlm-v1",
+        "bert-relu-mlm-v1",
+        "bert-gelu_pytorch_tanh-cls-v1",
+        "distilbert-relu-cls-v1"
       })
   void outputsMatchHuggingFace(String model) throws IOException {
     Golden golden = new Golden(model + "/golden.safetensors", manager);
@@ -93,7 +97,11 @@ class InferenceEncoderTest {
         "distilbert-tiny-mlm-v1",
         "distilbert-tiny-cls-v1",
         "albert-tiny-mlm-v1",
-        "albert-tiny-cls-v1"
+        "albert-tiny-cls-v1",
+        "albert-gelu_new-mlm-v1",
+        "bert-relu-mlm-v1",
+        "bert-gelu_pytorch_tanh-cls-v1",
+        "distilbert-relu-cls-v1"
       })
   void outputsMatchReference(String model) throws IOException {
     Batch batch = batch(model);

@@ -59,7 +59,11 @@ class TrainingEncoderTest {
             "distilbert-tiny-cls-v1",
             "distilbert-tiny-mlm-v1",
             "albert-tiny-cls-v1",
-            "albert-tiny-mlm-v1")) {
+            "albert-tiny-mlm-v1",
+            "albert-gelu_new-mlm-v1",
+            "bert-relu-mlm-v1",
+            "bert-gelu_pytorch_tanh-cls-v1",
+            "distilbert-relu-cls-v1")) {
       // Masks have the shapes of what they multiply, so with dropout the passes are comparable only
       // without padding.
       requireSameGradients(model, capture, new int[] {7, 7, 7}, 0.2, Set.of());

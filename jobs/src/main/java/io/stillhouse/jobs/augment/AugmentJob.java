@@ -3,7 +3,6 @@ package io.stillhouse.jobs.augment;
 import io.stillhouse.augment.ReplaceableWords;
 import io.stillhouse.augment.RuleAugmentation;
 import io.stillhouse.augment.WordsByTag;
-import io.stillhouse.checkpoint.HuggingFaceDirectory;
 import io.stillhouse.config.Option;
 import io.stillhouse.config.Options;
 import io.stillhouse.config.Settings;
@@ -12,6 +11,7 @@ import io.stillhouse.error.StillhouseException;
 import io.stillhouse.jobs.corpus.Corpus;
 import io.stillhouse.jobs.corpus.RowTokenizer;
 import io.stillhouse.jobs.corpus.SourceRow;
+import io.stillhouse.jobs.spark.Models;
 import io.stillhouse.jobs.spark.Progress;
 import io.stillhouse.jobs.spark.TrackedJob;
 import io.stillhouse.jobs.storage.Storage;
@@ -127,7 +127,7 @@ public final class AugmentJob {
     }
     Option<String> key = hasModel ? Options.AUGMENT_MODEL : Options.TEACHER;
     Path path = storage.requireExisting(key.key(), settings.get(key));
-    EncoderSpec spec = HuggingFaceDirectory.open(storage.local(path)).spec();
+    EncoderSpec spec = Models.openTeacher(storage.local(path)).spec();
     if (spec.head().task() != Task.MASKED_LM) {
       throw Errors.invalid(
           "%s '%s' must have a masked-LM head, but its head is %s"

@@ -1,7 +1,10 @@
 package io.stillhouse.jobs.cli;
 
+import io.stillhouse.error.Secrets;
 import io.stillhouse.error.Spelling;
 import io.stillhouse.error.StillhouseException;
+import java.io.PrintWriter;
+import java.io.StringWriter;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
@@ -87,7 +90,9 @@ final class CommandLines {
         return explain(String.valueOf(cause.getMessage()));
       }
     }
-    error.printStackTrace();
+    StringWriter trace = new StringWriter();
+    error.printStackTrace(new PrintWriter(trace));
+    System.err.print(Secrets.hiddenIn(trace.toString()));
     return 1;
   }
 
@@ -126,7 +131,7 @@ final class CommandLines {
   }
 
   private static int explain(String message) {
-    System.err.println("stillhouse: " + message);
+    System.err.println("stillhouse: " + Secrets.hiddenIn(message));
     return USER_ERROR;
   }
 }

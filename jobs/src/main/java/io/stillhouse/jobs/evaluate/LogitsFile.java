@@ -3,10 +3,12 @@ package io.stillhouse.jobs.evaluate;
 import ai.djl.ndarray.NDArray;
 import ai.djl.ndarray.NDManager;
 import ai.djl.ndarray.types.DataType;
+import io.stillhouse.checkpoint.HuggingFaceDirectory;
 import io.stillhouse.checkpoint.ModelDirectory;
 import io.stillhouse.checkpoint.SafeTensors;
 import io.stillhouse.error.Errors;
 import io.stillhouse.jobs.spark.Devices;
+import io.stillhouse.jobs.spark.Models;
 import io.stillhouse.model.Batch;
 import io.stillhouse.model.Capture;
 import io.stillhouse.model.EncoderOutput;
@@ -45,6 +47,9 @@ public final class LogitsFile {
     }
     List<String> lines = List.of(Files.readString(text).stripTrailing().split("\n", -1));
     ModelDirectory directory = ModelDirectory.open(model);
+    if (directory instanceof HuggingFaceDirectory encoder) {
+      Models.logNotes(encoder);
+    }
     Autograd.record(Autograd.Mode.OFF);
     Autograd.threads(1); // as in the cache: the last digits of sums depend on the number
     try (NDManager manager = Devices.cpu();

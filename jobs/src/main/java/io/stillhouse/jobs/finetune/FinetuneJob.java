@@ -12,6 +12,7 @@ import io.stillhouse.jobs.cache.read.CacheReader;
 import io.stillhouse.jobs.corpus.Corpus;
 import io.stillhouse.jobs.corpus.SourceRow;
 import io.stillhouse.jobs.spark.Devices;
+import io.stillhouse.jobs.spark.Models;
 import io.stillhouse.jobs.spark.Sessions;
 import io.stillhouse.jobs.storage.Storage;
 import io.stillhouse.jobs.train.TrainJob;
@@ -80,8 +81,7 @@ public final class FinetuneJob {
         settings.get(Options.FINETUNE_FROM).isEmpty()
             ? settings.get(Options.TEACHER)
             : settings.get(Options.FINETUNE_FROM);
-    this.base =
-        HuggingFaceDirectory.open(storage.local(storage.requireExisting("finetune.from", from)));
+    this.base = Models.openTeacher(storage.local(storage.requireExisting("finetune.from", from)));
     this.destination = storage.qualify(settings.get(Options.FINETUNE_TO));
     if (storage.exists(destination)) {
       throw Errors.invalid(

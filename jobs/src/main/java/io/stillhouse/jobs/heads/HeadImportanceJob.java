@@ -1,6 +1,5 @@
 package io.stillhouse.jobs.heads;
 
-import io.stillhouse.checkpoint.HuggingFaceDirectory;
 import io.stillhouse.config.Options;
 import io.stillhouse.config.Settings;
 import io.stillhouse.error.Errors;
@@ -10,6 +9,7 @@ import io.stillhouse.jobs.corpus.Corpus;
 import io.stillhouse.jobs.corpus.InputRow;
 import io.stillhouse.jobs.corpus.RowTokenizer;
 import io.stillhouse.jobs.corpus.SourceRow;
+import io.stillhouse.jobs.spark.Models;
 import io.stillhouse.jobs.spark.Progress;
 import io.stillhouse.jobs.spark.TrackedJob;
 import io.stillhouse.jobs.storage.Storage;
@@ -65,7 +65,7 @@ public final class HeadImportanceJob {
             hasModel ? Options.HEAD_IMPORTANCE_MODEL.key() : Options.TEACHER.key(),
             settings.get(hasModel ? Options.HEAD_IMPORTANCE_MODEL : Options.TEACHER));
     this.local = storage.local(model);
-    this.spec = HuggingFaceDirectory.open(local).spec();
+    this.spec = Models.openTeacher(local).spec();
     if (spec.head().task() == Task.NONE) {
       throw Errors.invalid(
           "'%s' has no task head, so it has no loss by which to measure its attention heads"

@@ -1,10 +1,10 @@
 package io.stillhouse.jobs.heads;
 
+import io.stillhouse.checkpoint.ModelFiles;
 import io.stillhouse.evaluate.HeadImportance;
 import io.stillhouse.jobs.storage.Storage;
 import java.io.IOException;
 import java.nio.charset.StandardCharsets;
-import java.nio.file.Files;
 import java.security.MessageDigest;
 import java.util.HexFormat;
 import java.util.List;
@@ -25,11 +25,8 @@ public record HeadImportanceReport(
   /** Returns a hash of the weights in a Hugging Face directory. */
   public static String weights(Storage storage, java.nio.file.Path directory) throws IOException {
     MessageDigest digest = Storage.digest();
-    try (var files = Files.list(directory)) {
-      for (java.nio.file.Path file :
-          files.filter(f -> f.toString().endsWith(".safetensors")).sorted().toList()) {
-        digest.update(storage.sha256(new Path(file.toUri())).getBytes(StandardCharsets.UTF_8));
-      }
+    for (java.nio.file.Path file : ModelFiles.weightFiles(directory).stream().sorted().toList()) {
+      digest.update(storage.sha256(new Path(file.toUri())).getBytes(StandardCharsets.UTF_8));
     }
     return HexFormat.of().formatHex(digest.digest());
   }

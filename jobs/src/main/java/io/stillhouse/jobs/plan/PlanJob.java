@@ -1,6 +1,7 @@
 package io.stillhouse.jobs.plan;
 
 import io.stillhouse.checkpoint.HuggingFaceDirectory;
+import io.stillhouse.checkpoint.ModelFiles;
 import io.stillhouse.config.Options;
 import io.stillhouse.config.Settings;
 import io.stillhouse.error.Errors;
@@ -39,6 +40,7 @@ public final class PlanJob {
   private final Path cache;
   private final FreeSpace free;
   private final EncoderSpec teacher;
+  private final String weights;
   private final double sessionSeconds;
 
   /** Returns the bytes that are free on the file system of an existing path. */
@@ -63,7 +65,9 @@ public final class PlanJob {
     this.free = free == null ? this::freeBytes : free;
     new CacheJob(spark, settings);
     Path given = storage.requireExisting(Options.TEACHER.key(), settings.get(Options.TEACHER));
-    this.teacher = HuggingFaceDirectory.open(storage.local(given)).spec();
+    java.nio.file.Path local = storage.local(given);
+    this.teacher = HuggingFaceDirectory.open(local).spec();
+    this.weights = ModelFiles.weightFiles(local).get(0).getFileName().toString();
     if (!settings.get(Options.STAGES).isEmpty()) {
       throw Errors.invalid(
           "plan predicts one training, but train.stages names %d"
@@ -145,13 +149,13 @@ public final class PlanJob {
         deadline.run(
             "targets were read",
             () -> ReadProbe.decoding(spark, probed.path(), student.columns(), bytesRead));
-    Path weights = new Path(probed.path(), TeacherFolder.NAME + "/model.safetensors");
+    Path copy = new Path(TeacherFolder.model(probed.path(), ""), weights);
     double planning = size.seconds() * Math.max(1, sample.factor());
     return new Forecast(real, teacher, choice, sizes, measured, student)
         .result(
             loss(),
             new Forecast.Overhead(sessionSeconds, planning, deadline.phases()),
-            new Forecast.Disk(available, decoding, ReadProbe.disk(weights)),
+            new Forecast.Disk(available, decoding, ReadProbe.disk(copy)),
             sample.basis());
   }
 

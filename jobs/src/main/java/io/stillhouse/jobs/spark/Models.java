@@ -25,12 +25,15 @@ import org.apache.hadoop.fs.FileSystem;
 import org.apache.hadoop.fs.Path;
 import org.apache.spark.TaskContext;
 import org.apache.spark.util.TaskCompletionListener;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
 
 /**
  * Models and tokenizers that an executor loads from directories once for all its tasks. It keeps
  * the most recently used models, and reloads a directory if its files have changed.
  */
 public final class Models {
+  private static final Logger LOG = LoggerFactory.getLogger(Models.class);
   private static final int MAX_MODELS = 16;
   private static final int MAX_TOKENIZERS = 64;
 
@@ -170,6 +173,22 @@ public final class Models {
                   (BiLstm) ModelFactory.predictor(opened.spec(), opened.weights(manager));
               return new TaskCache.Loaded<>(new InferenceBiLstm(plain, manager), manager);
             });
+  }
+
+  /**
+   * Opens a teacher on the driver, before tasks load it, and logs what was assumed and left out.
+   *
+   * @throws io.stillhouse.error.StillhouseException as {@link HuggingFaceDirectory#open}
+   */
+  public static HuggingFaceDirectory openTeacher(java.nio.file.Path local) throws IOException {
+    HuggingFaceDirectory opened = HuggingFaceDirectory.open(local);
+    logNotes(opened);
+    return opened;
+  }
+
+  /** Logs what was assumed and left out when a directory was opened. */
+  public static void logNotes(HuggingFaceDirectory opened) {
+    opened.notes().forEach(note -> LOG.warn("'{}': {}", opened.path(), note));
   }
 
   /** Returns the tokenizer of a Hugging Face directory. */

@@ -28,6 +28,24 @@ public final class Seal {
     return text.equals(body + BEFORE + hash(body) + AFTER) ? text : null;
   }
 
+  /**
+   * Returns the record of a sealed text, or null if the text has changed since it was sealed or is
+   * not such a record.
+   */
+  public static <T> @Nullable T read(String text, Class<T> type) {
+    String sound = open(text);
+    if (sound == null) {
+      return null;
+    }
+    try {
+      T value = Storage.JSON.fromJson(sound, type);
+      return Completeness.isComplete(value) ? value : null;
+    } catch (RuntimeException e) {
+      // Gson, and the records that it fills, throw different unchecked exceptions.
+      return null;
+    }
+  }
+
   /** Returns the hash at the end of a sealed text. */
   public static String of(String sealed) {
     int at = sealed.lastIndexOf(BEFORE) + BEFORE.length();

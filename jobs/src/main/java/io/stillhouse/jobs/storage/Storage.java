@@ -2,7 +2,12 @@ package io.stillhouse.jobs.storage;
 
 import com.google.gson.Gson;
 import com.google.gson.GsonBuilder;
+import com.google.gson.JsonArray;
+import com.google.gson.JsonElement;
+import com.google.gson.JsonObject;
+import com.google.gson.JsonPrimitive;
 import io.stillhouse.error.Errors;
+import io.stillhouse.error.Secrets;
 import java.io.FileNotFoundException;
 import java.io.FileOutputStream;
 import java.io.FilterOutputStream;
@@ -130,9 +135,25 @@ public final class Storage {
     }
   }
 
-  /** Writes an object as JSON, as {@link #writeText} does. */
+  /** Writes a result as JSON without secret values, as {@link #writeText} does. */
   public void writeJson(Path path, Object value) throws IOException {
-    writeText(path, JSON.toJson(value) + "\n");
+    writeText(path, JSON.toJson(withoutSecrets(JSON.toJsonTree(value))) + "\n");
+  }
+
+  private static JsonElement withoutSecrets(JsonElement value) {
+    if (value.isJsonObject()) {
+      JsonObject copy = new JsonObject();
+      value.getAsJsonObject().asMap().forEach((key, part) -> copy.add(key, withoutSecrets(part)));
+      return copy;
+    }
+    if (value.isJsonArray()) {
+      JsonArray copy = new JsonArray();
+      value.getAsJsonArray().forEach(part -> copy.add(withoutSecrets(part)));
+      return copy;
+    }
+    return value.isJsonPrimitive() && value.getAsJsonPrimitive().isString()
+        ? new JsonPrimitive(Secrets.hiddenIn(value.getAsString()))
+        : value;
   }
 
   /**

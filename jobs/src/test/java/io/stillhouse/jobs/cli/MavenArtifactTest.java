@@ -22,7 +22,7 @@ class MavenArtifactTest {
     Path jar = directory.resolve(IN_REPOSITORY);
     Files.createDirectories(jar.getParent());
     Files.createFile(jar);
-    assertThat(ARTIFACT.resolve(directory, "no-such-mvn")).isEqualTo(jar);
+    assertThat(ARTIFACT.resolve(directory, "no-such-mvn", null)).isEqualTo(jar);
   }
 
   @Test
@@ -38,7 +38,7 @@ class MavenArtifactTest {
             """
                 .formatted(
                     directory.resolve("mine").resolve(IN_REPOSITORY), directory.resolve("mine")));
-    assertThat(ARTIFACT.resolve(directory.resolve("usual"), mvn.toString()))
+    assertThat(ARTIFACT.resolve(directory.resolve("usual"), mvn.toString(), null))
         .isEqualTo(directory.resolve("mine").resolve(IN_REPOSITORY));
   }
 
@@ -51,7 +51,7 @@ class MavenArtifactTest {
             echo '[ERROR] more'
             exit 1
             """);
-    assertThatThrownBy(() -> ARTIFACT.resolve(directory, mvn.toString()))
+    assertThatThrownBy(() -> ARTIFACT.resolve(directory, mvn.toString(), null))
         .isInstanceOf(StillhouseException.class)
         .hasMessage(
             "Maven could not download 'org.example:words:1.0': Could not find artifact"
@@ -60,14 +60,32 @@ class MavenArtifactTest {
   }
 
   @Test
-  void explainsWhereToPutJarWithoutMaven() {
-    assertThatThrownBy(() -> ARTIFACT.resolve(directory, "no-such-mvn"))
+  void saysWhereToPutTheJarWithoutMaven() {
+    assertThatThrownBy(() -> ARTIFACT.resolve(directory, "no-such-mvn", null))
         .isInstanceOf(StillhouseException.class)
         .hasMessage(
             "'org.example:words:1.0' is not in the local Maven repository, and 'no-such-mvn'"
                 + " cannot be run to download it; install Maven 3.8 or newer, or put the jar at"
                 + " '%s'",
             directory.resolve(IN_REPOSITORY));
+  }
+
+  @Test
+  void rejectsJarWithAnotherChecksum() throws IOException {
+    Path jar = directory.resolve(IN_REPOSITORY);
+    Files.createDirectories(jar.getParent());
+    Files.writeString(jar, "abc");
+    String abc = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad";
+
+    assertThat(ARTIFACT.resolve(directory, "no-such-mvn", abc)).isEqualTo(jar);
+    String other = "0".repeat(64);
+    assertThatThrownBy(() -> ARTIFACT.resolve(directory, "no-such-mvn", other))
+        .isInstanceOf(StillhouseException.class)
+        .hasMessage(
+            "'%s' is not the jar of org.example:words:1.0 that was published: its SHA-256 is %s,"
+                + " not %s; delete it, and try again; if that does not help, ask who runs the"
+                + " repository mirror",
+            jar, abc, other);
   }
 
   @Test

@@ -86,7 +86,12 @@ class FinetuneJobTest {
 
     assertThat(Tiny.files(directory.resolve("export")).keySet())
         .filteredOn(name -> !name.endsWith(".crc"))
-        .containsExactlyInAnyOrder("config.json", "model.safetensors", "vocab.txt");
+        .containsExactlyInAnyOrder(
+            "config.json",
+            "model.safetensors",
+            "vocab.txt",
+            "tokenizer.json",
+            "tokenizer_config.json");
     assertThat(directory.resolve("export/model.safetensors"))
         .hasSameBinaryContentAs(shared.resolve("tuned/model.safetensors"));
   }

@@ -158,7 +158,12 @@ class BiLstmJobTest {
                 "export.from=" + directory.resolve("students/distilled"),
                 "export.to=" + directory.resolve("exported"))));
     assertThat(Tiny.files(directory.resolve("exported")).keySet())
-        .containsExactlyInAnyOrder("config.json", "model.safetensors", "vocab.txt");
+        .containsExactlyInAnyOrder(
+            "config.json",
+            "model.safetensors",
+            "vocab.txt",
+            "tokenizer.json",
+            "tokenizer_config.json");
     assertThat(
             CacheDiff.compare(
                     directory.resolve("exported").toString(),

@@ -11,6 +11,7 @@ import io.stillhouse.jobs.cache.layout.Lease;
 import io.stillhouse.jobs.cache.layout.ManifestLog;
 import io.stillhouse.jobs.cache.layout.PlanPart;
 import io.stillhouse.jobs.cache.layout.Window;
+import io.stillhouse.jobs.spark.Models;
 import io.stillhouse.jobs.storage.DiskFull;
 import io.stillhouse.jobs.storage.Storage;
 import io.stillhouse.recipe.TargetRecipe;
@@ -77,7 +78,7 @@ public final class CacheJob {
   private static HuggingFaceDirectory teacher(Storage storage, Settings settings)
       throws IOException {
     Path path = storage.requireExisting(Options.TEACHER.key(), settings.get(Options.TEACHER));
-    return HuggingFaceDirectory.open(storage.local(path));
+    return Models.openTeacher(storage.local(path));
   }
 
   /** Requires that a model has a position for each token of the longest row. */

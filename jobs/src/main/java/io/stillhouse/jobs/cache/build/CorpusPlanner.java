@@ -1,6 +1,7 @@
 package io.stillhouse.jobs.cache.build;
 
 import io.stillhouse.checkpoint.HuggingFaceDirectory;
+import io.stillhouse.checkpoint.ModelFiles;
 import io.stillhouse.config.Options;
 import io.stillhouse.config.Settings;
 import io.stillhouse.error.Errors;
@@ -72,7 +73,10 @@ final class CorpusPlanner {
       throws IOException {
     Staging staging = new Staging(storage, cache);
     try {
-      storage.publish(teacher.path(), TeacherFolder.model(staging.directory(), ""));
+      Path model = TeacherFolder.model(staging.directory(), "");
+      for (java.nio.file.Path file : ModelFiles.all(teacher.path())) {
+        storage.publish(file, new Path(model, file.getFileName().toString()));
+      }
       PlanPart part = part(staging.directory(), Recipe.corpus(settings), corpus, FIRST_SHARD);
       CachePlan plan =
           new CachePlan(

@@ -129,8 +129,7 @@ public record CachePlan(
 
   /** Reads a sealed plan, or returns null if it is damaged. */
   public static @Nullable CachePlan parse(String text) {
-    String unsealed = Seal.open(text);
-    return unsealed == null ? null : Storage.JSON.fromJson(unsealed, CachePlan.class);
+    return Seal.read(text, CachePlan.class);
   }
 
   /**

@@ -45,8 +45,7 @@ public record CachedTeacher(
 
   /** Reads a sealed teacher, or returns null if it is damaged. */
   static @Nullable CachedTeacher parse(String text) {
-    String unsealed = Seal.open(text);
-    return unsealed == null ? null : Storage.JSON.fromJson(unsealed, CachedTeacher.class);
+    return Seal.read(text, CachedTeacher.class);
   }
 
   /** Returns the sealed JSON. */

@@ -2,6 +2,7 @@ package io.stillhouse.jobs.cache.layout;
 
 import ai.djl.engine.Engine;
 import io.stillhouse.checkpoint.HuggingFaceDirectory;
+import io.stillhouse.checkpoint.ModelFiles;
 import io.stillhouse.config.Option;
 import io.stillhouse.config.Options;
 import io.stillhouse.config.Settings;
@@ -9,7 +10,6 @@ import io.stillhouse.error.Errors;
 import io.stillhouse.jobs.storage.Storage;
 import java.io.IOException;
 import java.nio.charset.StandardCharsets;
-import java.nio.file.Files;
 import java.security.MessageDigest;
 import java.util.ArrayList;
 import java.util.HexFormat;
@@ -65,23 +65,25 @@ public final class Fingerprints {
     Map<String, String> files = directory(storage, teacher.path());
     all.put(CORPUS, CorpusFile.combined("", corpus));
     all.put(TEACHER, combined(files));
-    files.keySet().removeIf(name -> name.equals("config.json") || name.contains("safetensors"));
-    all.put(TOKENIZER, combined(files));
+    all.put(TOKENIZER, combined(hashes(storage, ModelFiles.tokenizer(teacher.path()))));
     all.put(LIBTORCH, Engine.getInstance().getVersion());
     return all;
   }
 
-  /** Returns the SHA-256 of each file of a Hugging Face directory, by name. */
+  /**
+   * Returns the SHA-256 of each file of the model in a Hugging Face directory, by name. Other files
+   * in the directory are neither hashed nor copied into a cache.
+   */
   public static Map<String, String> directory(Storage storage, java.nio.file.Path directory)
       throws IOException {
+    return hashes(storage, ModelFiles.all(directory));
+  }
+
+  private static Map<String, String> hashes(Storage storage, List<java.nio.file.Path> files)
+      throws IOException {
     Map<String, String> hashes = new TreeMap<>();
-    try (var files = Files.list(directory)) {
-      for (java.nio.file.Path file : files.filter(Files::isRegularFile).toList()) {
-        String name = file.getFileName().toString();
-        if (name.matches("[^.].*\\.(safetensors|json|txt)")) {
-          hashes.put(name, storage.sha256(new Path(file.toUri())));
-        }
-      }
+    for (java.nio.file.Path file : files) {
+      hashes.put(file.getFileName().toString(), storage.sha256(new Path(file.toUri())));
     }
     return hashes;
   }

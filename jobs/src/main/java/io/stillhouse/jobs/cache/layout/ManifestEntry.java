@@ -1,9 +1,11 @@
 package io.stillhouse.jobs.cache.layout;
 
+import io.stillhouse.jobs.storage.Completeness;
 import io.stillhouse.jobs.storage.Seal;
 import io.stillhouse.jobs.storage.Storage;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -33,8 +35,13 @@ final class ManifestEntry {
 
   /** Reads a sealed entry, or returns null if it is damaged. */
   static @Nullable ManifestEntry parse(String text) {
-    String unsealed = Seal.open(text);
-    return unsealed == null ? null : Storage.JSON.fromJson(unsealed, ManifestEntry.class);
+    ManifestEntry entry = Seal.read(text, ManifestEntry.class);
+    return entry != null && entry.isComplete() ? entry : null;
+  }
+
+  private boolean isComplete() {
+    return Stream.of(plan, part, teacher, files, invalid, revoked, lost, dropped)
+        .allMatch(member -> member == null || Completeness.isComplete(member));
   }
 
   /** Returns the sealed JSON. */

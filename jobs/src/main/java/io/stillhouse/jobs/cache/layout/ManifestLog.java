@@ -28,6 +28,9 @@ import org.jspecify.annotations.Nullable;
 public final class ManifestLog {
   public static final String DIRECTORY = "manifest";
 
+  /** More lost entries than a damaged disk leaves behind: the number of one entry is wrong. */
+  private static final int MAX_LOST = 100_000;
+
   private final Storage storage;
   private final Path directory;
   private final List<Path> damaged;
@@ -84,7 +87,14 @@ public final class ManifestLog {
     Path directory = new Path(cache, DIRECTORY);
     SortedMap<Integer, Read> entries = new TreeMap<>();
     int next = 0;
-    for (int number : numbers(storage, directory)) {
+    List<Integer> numbers = numbers(storage, directory);
+    for (int number : numbers) {
+      if (number > numbers.size() + MAX_LOST) {
+        throw Errors.invalid(
+            "manifest '%s' has entry %s, but only %d entries"
+                .formatted(directory, name(number), numbers.size()),
+            "remove the file if it is not the cache's, or copy the lost entries back");
+      }
       next = Math.max(next, number + 1);
       Read read = read(storage, directory, number);
       if (read != null) {

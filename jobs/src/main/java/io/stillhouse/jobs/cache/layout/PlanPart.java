@@ -87,8 +87,7 @@ public record PlanPart(
 
   /** Reads a sealed part, or returns null if it is damaged. */
   static @Nullable PlanPart parse(String text) {
-    String unsealed = Seal.open(text);
-    return unsealed == null ? null : Storage.JSON.fromJson(unsealed, PlanPart.class);
+    return Seal.read(text, PlanPart.class);
   }
 
   /** Returns the sealed JSON. */

@@ -102,7 +102,7 @@ final class StudentStarts {
   private StudentRun.Start fromModel(Settings recipe, EncoderSpec student) throws IOException {
     String init = recipe.get(Options.STUDENT_INIT);
     Path given = storage.requireExisting("student.init", init);
-    HuggingFaceDirectory from = HuggingFaceDirectory.open(storage.local(given));
+    HuggingFaceDirectory from = Models.openTeacher(storage.local(given));
     if (from.spec().layers() < student.layers()) {
       throw Errors.invalid(
           "student.init '%s' has %d layers, but the student has %d"

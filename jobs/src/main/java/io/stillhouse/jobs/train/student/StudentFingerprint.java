@@ -66,6 +66,7 @@ final class StudentFingerprint {
     json.put("hidden-size", model.blocks().hiddenSize());
     json.put("heads", model.blocks().heads());
     json.put("intermediate-size", model.blocks().intermediateSize());
+    json.put("activation", model.blocks().activation().id());
     json.put("layer-norm-epsilon", model.numerics().layerNormEps());
     json.put("hidden-dropout", model.numerics().hiddenDropout());
     json.put("attention-dropout", model.numerics().attentionDropout());

@@ -152,6 +152,25 @@ class CacheJobTest extends CacheFixture {
     assertThat(Tiny.files(mine).keySet()).containsExactly("precious");
   }
 
+  @Test
+  void copiesAndHashesOnlyFilesOfTeacher() throws IOException {
+    Path teacher = directory.resolve("clone");
+    Tiny.copy(Tiny.CLS, teacher);
+    Files.createDirectories(teacher.resolve(".git"));
+    Files.writeString(teacher.resolve(".git/config"), "[remote]");
+    Files.writeString(teacher.resolve("optimizer.pt"), "moments");
+    Files.writeString(teacher.resolve("credentials.json"), "{}");
+    Path built = directory.resolve("built");
+
+    run(settings(built, "targets.hidden=[3]", "teacher.path=" + teacher));
+
+    assertThat(Tiny.files(built.resolve("teacher")).keySet())
+        .containsExactlyInAnyOrder("config.json", "model.safetensors", "vocab.txt");
+    CachePlan plan = ManifestLog.read(STORAGE, CacheRows.hadoop(built)).state().plan();
+    assertThat(plan.teacherFiles().keySet())
+        .containsExactlyInAnyOrder("config.json", "model.safetensors", "vocab.txt");
+  }
+
   private static void assertSame(Map<String, byte[]> after, Map<String, byte[]> before) {
     assertThat(after.keySet()).isEqualTo(before.keySet());
     before.forEach((name, bytes) -> assertThat(after.get(name)).as(name).isEqualTo(bytes));

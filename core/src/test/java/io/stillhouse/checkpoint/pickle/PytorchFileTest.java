@@ -1,0 +1,115 @@
+package io.stillhouse.checkpoint.pickle;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+
+import io.stillhouse.Golden;
+import io.stillhouse.error.StillhouseException;
+import java.io.ByteArrayOutputStream;
+import java.io.IOException;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.Arrays;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
+import org.junit.jupiter.params.provider.ValueSource;
+
+class PytorchFileTest {
+  private static final Path PICKLES = Golden.DIRECTORY.resolve("pickles-v1");
+
+  @TempDir Path directory;
+
+  @ParameterizedTest
+  @ValueSource(strings = {"zip.bin", "legacy.bin"})
+  void readsNamesDtypesAndShapes(String name) throws IOException {
+    PytorchFile file = PytorchFile.open(PICKLES.resolve(name));
+
+    assertThat(file.names())
+        .containsExactly(
+            "float32",
+            "float16",
+            "bfloat16",
+            "float64",
+            "int64",
+            "transposed",
+            "row",
+            "shared",
+            "scalar",
+            "empty",
+            "parameter");
+    assertThat(file.dtype("bfloat16")).isEqualTo("BF16");
+    assertThat(file.dtype("int64")).isEqualTo("I64");
+    assertThat(file.shape("transposed")).containsExactly(5, 3);
+    assertThat(file.shape("scalar")).isEmpty();
+  }
+
+  @Test
+  void readsAStateDictWithMetadata() throws IOException {
+    PytorchFile file = PytorchFile.open(PICKLES.resolve("metadata.bin"));
+
+    assertThat(file.names())
+        .containsExactly("weight", "bias", "running_mean", "running_var", "num_batches_tracked");
+    assertThat(file.bytes("weight").asFloatBuffer().get(1)).isEqualTo(1f);
+  }
+
+  @ParameterizedTest
+  @CsvSource({"evil.bin, posix.getcwd", "evil-zip.bin, posix.getcwd"})
+  void refusesAPickleThatCallsAnythingElse(String name, String function) {
+    assertThatThrownBy(() -> PytorchFile.open(PICKLES.resolve(name)))
+        .isInstanceOf(StillhouseException.class)
+        .hasMessage(
+            "'%s' is a pickle that contains %s, but only tensors are read from pickles; save the"
+                + " weights alone, with safetensors or torch.save(model.state_dict())",
+            PICKLES.resolve(name), function);
+  }
+
+  @ParameterizedTest
+  @ValueSource(strings = {"os system", "builtins eval", "torch.storage _load_from_bytes"})
+  void refusesOtherFunctionsByName(String function) throws IOException {
+    Path file = file("c" + function.replace(' ', '\n') + "\n)R.");
+
+    assertThatThrownBy(() -> PytorchFile.open(file))
+        .isInstanceOf(StillhouseException.class)
+        .hasMessageContaining("contains " + function.replace(' ', '.'));
+  }
+
+  @Test
+  void refusesADictionaryWithoutTensors() {
+    assertThatThrownBy(() -> PytorchFile.open(PICKLES.resolve("no-tensors.bin")))
+        .isInstanceOf(StillhouseException.class)
+        .hasMessageContaining(
+            "is not a complete PyTorch checkpoint: its dictionary has no tensors");
+  }
+
+  @ParameterizedTest
+  @ValueSource(strings = {"zip.bin", "legacy.bin"})
+  void refusesAFileThatIsCutOffAnywhere(String name) throws IOException {
+    byte[] whole = Files.readAllBytes(PICKLES.resolve(name));
+    for (int length = 0; length < whole.length - 1; length++) {
+      Path file = Files.write(directory.resolve("cut.bin"), Arrays.copyOf(whole, length));
+
+      assertThatThrownBy(() -> PytorchFile.open(file))
+          .isInstanceOf(StillhouseException.class)
+          .hasMessageContaining("is not a complete PyTorch checkpoint: ");
+    }
+  }
+
+  @Test
+  void refusesALengthThatTheFileDoesNotHave() throws IOException {
+    Path file = file("X\u00ff\u00ff\u00ff\u007fshort");
+
+    assertThatThrownBy(() -> PytorchFile.open(file))
+        .isInstanceOf(StillhouseException.class)
+        .hasMessageContaining("a value of 2147483647 bytes does not fit");
+  }
+
+  /** Writes a pickle whose bytes are the characters of a text. */
+  private Path file(String pickle) throws IOException {
+    ByteArrayOutputStream bytes = new ByteArrayOutputStream();
+    bytes.writeBytes(("\u0080\u0002" + pickle).getBytes(StandardCharsets.ISO_8859_1));
+    return Files.write(directory.resolve("x.bin"), bytes.toByteArray());
+  }
+}

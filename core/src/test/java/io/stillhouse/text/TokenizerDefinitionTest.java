@@ -1,0 +1,226 @@
+package io.stillhouse.text;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+
+import io.stillhouse.error.StillhouseException;
+import io.stillhouse.spec.Architecture;
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.List;
+import org.assertj.core.api.AbstractThrowableAssert;
+import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+
+class TokenizerDefinitionTest {
+  private static final List<String> UNCASED =
+      List.of("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "the", "ℝ");
+  private static final List<String> CASED =
+      List.of("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "the", "The");
+
+  @TempDir Path directory;
+
+  @BeforeEach
+  void writeVocabulary() throws IOException {
+    vocabulary(UNCASED);
+  }
+
+  @Test
+  void notesTheCasingOfAVocabularyAlone() throws IOException {
+    assertThat(notes())
+        .containsExactly(
+            "'%s' does not say whether text is lower-cased; assumed do_lower_case=true, because the vocabulary has no capitalized word"
+                .formatted(directory));
+
+    vocabulary(CASED);
+    assertThat(notes())
+        .containsExactly(
+            "'%s' does not say whether text is lower-cased; assumed do_lower_case=false, because the vocabulary has 'The'"
+                .formatted(directory));
+  }
+
+  @Test
+  void notesACasedVocabularyThatIsLowerCased() throws IOException {
+    vocabulary(CASED);
+    settings("{\"model_max_length\": 512}");
+
+    assertThat(notes())
+        .containsExactly(
+            "'%s' does not set do_lower_case in tokenizer_config.json, so text is lower-cased, as in transformers, although the vocabulary has 'The'"
+                .formatted(directory));
+  }
+
+  @Test
+  void writesTheCasingThatItAssumed() throws IOException {
+    vocabulary(CASED);
+    Path written = Files.createDirectory(directory.resolve("written"));
+
+    TokenizerOutput.write(TokenizerDefinition.read(directory), Architecture.DISTILBERT, written);
+
+    assertThat(written.resolve("tokenizer_config.json"))
+        .content()
+        .contains("\"do_lower_case\": false", "\"tokenizer_class\": \"DistilBertTokenizer\"");
+    assertThat(written.resolve("vocab.txt"))
+        .hasSameTextualContentAs(directory.resolve("vocab.txt"));
+  }
+
+  @Test
+  void notesADifferenceBetweenTwoFiles() throws IOException {
+    writeTokenizer(directory);
+    settings("{\"do_lower_case\": false}");
+
+    assertThat(notes())
+        .singleElement()
+        .asString()
+        .startsWith("the normalizer of '%s'".formatted(directory.resolve("tokenizer.json")))
+        .contains("\"lowercase\":true", "\"lowercase\":false");
+  }
+
+  @Test
+  void notesAnIdThatDiffersFromTheFiles() throws IOException {
+    settings("{\"do_lower_case\": true}");
+    Files.writeString(directory.resolve("added_tokens.json"), "{\"<e1>\": 12}");
+
+    assertThat(notes())
+        .containsExactly(
+            "the added token '<e1>' has the id 7, as in transformers, although a file says 12");
+  }
+
+  @Test
+  void notesRowsWithoutATokenUnlessTheyArePadding() throws IOException {
+    settings("{\"do_lower_case\": true}");
+    Files.writeString(directory.resolve("config.json"), "{\"vocab_size\": 8}");
+    assertThat(notes()).isEmpty();
+
+    Files.writeString(directory.resolve("config.json"), "{\"vocab_size\": 1007}");
+    assertThat(notes())
+        .containsExactly(
+            "the word embeddings have 1007 rows, but the tokenizer has 7 tokens: the last 1000 rows"
+                + " are not used");
+  }
+
+  @Test
+  void refusesAClassThatItDoesNotComputeByName() throws IOException {
+    settings(
+        "{\"tokenizer_class\": \"BertJapaneseTokenizer\", \"word_tokenizer_type\": \"mecab\"}");
+    refuses()
+        .hasMessage(
+            "the tokenizer of '%s' is a BertJapaneseTokenizer (word_tokenizer_type mecab), whose rules Stillhouse does not implement; use a model with a BertTokenizer, DistilBertTokenizer or AlbertTokenizer, or with a complete tokenizer.json and tokenizer_class PreTrainedTokenizerFast"
+                .formatted(directory));
+
+    settings("{}");
+    Files.writeString(
+        directory.resolve("config.json"), "{\"tokenizer_class\": \"RobertaTokenizerFast\"}");
+    refuses().hasMessageContaining("is a RobertaTokenizerFast, whose rules");
+  }
+
+  @Test
+  void refusesASentencePieceModelAlone() throws IOException {
+    Files.delete(directory.resolve("vocab.txt"));
+    Files.writeString(directory.resolve("spiece.model"), "");
+    Files.writeString(directory.resolve("config.json"), "{\"model_type\": \"albert\"}");
+
+    refuses()
+        .hasMessage(
+            "'%s' has a SentencePiece tokenizer without a tokenizer.json; write one: AutoTokenizer.from_pretrained(directory).save_pretrained(directory)"
+                .formatted(directory));
+  }
+
+  @Test
+  void refusesAModelThatTheClassDoesNotRead() throws IOException {
+    Files.writeString(
+        directory.resolve("tokenizer.json"), "{\"model\": {\"type\": \"BPE\", \"vocab\": {}}}");
+    refuses()
+        .hasMessage(
+            "'%s' has a BPE tokenizer, but BertTokenizer, the default, needs WordPiece; use the tokenizer that belongs to the weights"
+                .formatted(directory.resolve("tokenizer.json")));
+
+    settings("{\"tokenizer_class\": \"PreTrainedTokenizerFast\"}");
+    refuses().hasMessageContaining("has a BPE tokenizer, but only WordPiece and Unigram");
+  }
+
+  @Test
+  void refusesAnIdFarAboveTheNumberOfTokens() throws IOException {
+    writeTokenizer(directory);
+    Path file = directory.resolve("tokenizer.json");
+    String json = Files.readString(file);
+    Files.writeString(file, json.replace("\"ℝ\":6", "\"ℝ\":2147483646"));
+    refuses()
+        .hasMessage(
+            "'%s' gives the token 'ℝ' the id 2147483646, but has only 7 tokens; copy the file that belongs to the weights"
+                .formatted(file));
+
+    Files.writeString(
+        file,
+        json.replace(
+            "\"added_tokens\":[",
+            "\"added_tokens\":[{\"id\": 2147483646, \"content\": \"<e1>\"},"));
+    refuses().hasMessageContaining("gives the token '<e1>' the id 2147483646");
+
+    Files.writeString(file, json.replace("\"ℝ\":6", "\"ℝ\":-6"));
+    refuses().hasMessageContaining("gives the token 'ℝ' the id -6, but an id is a whole number");
+  }
+
+  @Test
+  void refusesSettingsOfAWrongType() throws IOException {
+    settings("{\"do_lower_case\": \"false\"}");
+    refuses()
+        .hasMessage(
+            "do_lower_case in '%s' must be true or false, but is \"false\"; correct it; transformers does not open this tokenizer either"
+                .formatted(directory.resolve("tokenizer_config.json")));
+
+    settings("{\"mask_token\": {\"content\": \"[MASK]\"}}");
+    refuses().hasMessageContaining("mask_token in").hasMessageContaining("must be a token");
+
+    settings("{\"split_special_tokens\": true}");
+    refuses().hasMessageContaining("sets split_special_tokens to true");
+  }
+
+  @Test
+  void refusesAFileThatIsNotUtf8() throws IOException {
+    Files.write(directory.resolve("vocab.txt"), new byte[] {'a', (byte) 0xe9, '\n'});
+
+    refuses()
+        .hasMessage("'%s' is not UTF-8; copy it again".formatted(directory.resolve("vocab.txt")));
+  }
+
+  @Test
+  void refusesATokenizerThatAddsOtherTokens() throws IOException {
+    writeTokenizer(directory);
+    settings("{\"tokenizer_class\": \"PreTrainedTokenizerFast\"}");
+    Path file = directory.resolve("tokenizer.json");
+    Files.writeString(
+        file,
+        Files.readString(file)
+            .replaceAll(
+                "\"post_processor\":.*,\"decoder\"", "\"post_processor\":null,\"decoder\""));
+
+    assertThatThrownBy(() -> Tokenizer.open(directory))
+        .isInstanceOf(StillhouseException.class)
+        .hasMessageContaining("encodes two empty texts as []");
+  }
+
+  private void vocabulary(List<String> tokens) throws IOException {
+    Files.write(directory.resolve("vocab.txt"), tokens);
+  }
+
+  private void settings(String json) throws IOException {
+    Files.writeString(directory.resolve("tokenizer_config.json"), json);
+  }
+
+  private static void writeTokenizer(Path directory) throws IOException {
+    Files.writeString(
+        directory.resolve("tokenizer.json"), TokenizerDefinition.read(directory).json());
+  }
+
+  private List<String> notes() throws IOException {
+    return TokenizerDefinition.read(directory).notes();
+  }
+
+  private AbstractThrowableAssert<?, ? extends Throwable> refuses() {
+    return assertThatThrownBy(() -> TokenizerDefinition.read(directory))
+        .isInstanceOf(StillhouseException.class);
+  }
+}
