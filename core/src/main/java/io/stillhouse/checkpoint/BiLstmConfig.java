@@ -30,7 +30,7 @@ final class BiLstmConfig {
         HuggingFaceConfig.text(json, "text_pairs", "false").equals("true")
             ? Texts.PAIR
             : Texts.SINGLE,
-        HuggingFaceConfig.classifier(json));
+        HuggingFaceConfig.classifier(json, file));
   }
 
   static void write(Path file, BiLstmSpec spec) throws IOException {

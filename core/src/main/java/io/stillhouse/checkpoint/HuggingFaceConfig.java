@@ -9,13 +9,16 @@ import io.stillhouse.spec.Architecture;
 import io.stillhouse.spec.EncoderSpec;
 import io.stillhouse.spec.Head;
 import io.stillhouse.spec.Task;
+import io.stillhouse.text.ClassNames;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Map;
 import java.util.Optional;
 import java.util.Set;
+import java.util.function.Supplier;
 import java.util.stream.IntStream;
 import org.jspecify.annotations.Nullable;
 
@@ -32,9 +35,9 @@ final class HuggingFaceConfig {
    * A parsed config.
    *
    * @param spec the model; without a head if {@code architectures} is missing
-   * @param classifier the head of a classifier with the config's labels
+   * @param classifier returns the head of a classifier with the config's labels
    */
-  record Read(EncoderSpec spec, boolean namesArchitecture, Head classifier) {
+  record Read(EncoderSpec spec, boolean namesArchitecture, Supplier<Head> classifier) {
     /**
      * Returns the model, inferring its head from the tensors if the config does not name an
      * architecture.
@@ -44,7 +47,7 @@ final class HuggingFaceConfig {
         return spec;
       }
       return tensors.contains("classifier.weight")
-          ? spec.withHead(classifier)
+          ? spec.withHead(classifier.get())
           : tensors.contains("cls.predictions.transform.dense.weight")
               ? spec.withHead(Head.MASKED_LM)
               : spec;
@@ -95,7 +98,7 @@ final class HuggingFaceConfig {
                   spec.heads()),
           "correct the one that is wrong");
     }
-    return new Read(spec, architecture(json) != null, classifier(json));
+    return new Read(spec, architecture(json) != null, () -> classifier(json, file));
   }
 
   private static EncoderSpec spec(JsonObject json, Dialect dialect, Path file) {
@@ -146,8 +149,8 @@ final class HuggingFaceConfig {
   }
 
   /** Returns the head of a classifier with the config's labels. */
-  static Head classifier(JsonObject json) {
-    List<String> labels = labels(json);
+  static Head classifier(JsonObject json, Path file) {
+    List<String> labels = labels(json, file);
     String problem = text(json, "problem_type", "");
     if (problem.equals("multi_label_classification") && !labels.isEmpty()) {
       return new Head(Task.MULTI_LABEL, labels);
@@ -166,7 +169,7 @@ final class HuggingFaceConfig {
       if (architecture.equals(dialect.className(suffix))) {
         return switch (suffix) {
           case BARE -> Head.NONE;
-          case CLASSIFIER -> classifier(json);
+          case CLASSIFIER -> classifier(json, file);
           default -> Head.MASKED_LM;
         };
       }
@@ -180,20 +183,29 @@ final class HuggingFaceConfig {
                 dialect.className(CLASSIFIER)));
   }
 
-  private static List<String> labels(JsonObject json) {
+  private static List<String> labels(JsonObject json, Path file) {
     JsonElement names = json.get("id2label");
-    if (names != null && names.isJsonObject()) {
-      JsonObject byId = names.getAsJsonObject();
-      return IntStream.range(0, byId.size())
-          .mapToObj(
-              id ->
-                  byId.has(Integer.toString(id))
-                      ? byId.get(Integer.toString(id)).getAsString()
-                      : "LABEL_" + id)
-          .toList();
+    if (names == null || names.isJsonNull()) {
+      int count = (int) number(json, "num_labels", file, 2.0);
+      return IntStream.range(0, count).mapToObj(id -> "LABEL_" + id).toList();
     }
-    int count = json.has("num_labels") ? json.get("num_labels").getAsInt() : 2;
-    return IntStream.range(0, count).mapToObj(id -> "LABEL_" + id).toList();
+    if (!names.isJsonObject()) {
+      throw Errors.invalid(
+          "'%s': id2label must map ids to names, but is %s".formatted(file, names), "correct it");
+    }
+    Map<String, JsonElement> byId = names.getAsJsonObject().asMap();
+    List<String> labels = new ArrayList<>();
+    for (int id = 0; id < byId.size(); id++) {
+      JsonElement name = byId.get(Integer.toString(id));
+      if (name == null || !name.isJsonPrimitive()) {
+        throw Errors.invalid(
+            "'%s': id2label must name each id from 0 to %d, but names %s"
+                .formatted(file, byId.size() - 1, ClassNames.shown(List.copyOf(byId.keySet()))),
+            "name every output of the classifier, in the order of its rows");
+      }
+      labels.add(name.getAsString());
+    }
+    return labels;
   }
 
   /** Writes the config that {@code from_pretrained} reads. */

@@ -37,8 +37,8 @@ import scala.Tuple2;
 
 /**
  * Divides the rows of a corpus into shards and writes their inputs. Rows are ordered by a hash of
- * seed and key, so that neighbors are unrelated and the shards do not depend on how Spark reads the
- * files. Within a shard, rows are sorted by length, so that the teacher's batches need little
+ * seed and key, so that neighbors are unrelated and the shards do not depend on how Spark reads
+ * the files. Within a shard, rows are sorted by length, so that the teacher's batches need little
  * padding.
  */
 final class ShardWriter {
