@@ -36,7 +36,7 @@ class ArchitectureTest {
               Map.entry("torch", List.of("spec", "error")),
               Map.entry("target", List.of("spec", "error")),
               Map.entry("config", List.of("spec", "error")),
-              Map.entry("recipe", List.of("config", "target", "spec", "error")),
+              Map.entry("recipe", List.of("config", "target", "text", "spec", "error")),
               Map.entry("text", List.of("spec", "error")),
               Map.entry("augment", List.of("text", "spec", "error")),
               Map.entry("checkpoint", List.of("text", "torch", "spec", "error")),

@@ -5,11 +5,14 @@ import com.google.gson.JsonObject;
 import com.google.gson.JsonPrimitive;
 import io.stillhouse.error.Errors;
 import io.stillhouse.error.StillhouseException;
+import io.stillhouse.text.ClassNames;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Map;
+import java.util.stream.IntStream;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -101,13 +104,27 @@ public record ConfigFile(Path file, JsonObject json) {
   /** Returns the names of the classes, {@code LABEL_n} for those without one. */
   List<String> labels() {
     JsonElement names = json.get("id2label");
-    boolean named = names != null && names.isJsonObject();
-    JsonObject byId = named ? names.getAsJsonObject() : new JsonObject();
-    int count = named ? byId.size() : whole("num_labels", number("num_labels", 2.0), 0, MAX_LABELS);
+    if (names == null || names.isJsonNull()) {
+      int count = whole("num_labels", number("num_labels", 2.0), 0, MAX_LABELS);
+      return IntStream.range(0, count).mapToObj(id -> "LABEL_" + id).toList();
+    }
+    if (!names.isJsonObject()) {
+      throw Errors.invalid(
+          "'%s': id2label must map ids to names, but is '%s'"
+              .formatted(file, Errors.shortened(names.toString())),
+          "correct it");
+    }
+    Map<String, JsonElement> byId = names.getAsJsonObject().asMap();
     List<String> labels = new ArrayList<>();
-    for (int id = 0; id < count; id++) {
+    for (int id = 0; id < byId.size(); id++) {
       JsonElement name = byId.get(Integer.toString(id));
-      labels.add(name == null ? "LABEL_" + id : primitive("id2label", name).getAsString());
+      if (name == null || !name.isJsonPrimitive()) {
+        throw Errors.invalid(
+            "'%s': id2label must name each id from 0 to %d, but names %s"
+                .formatted(file, byId.size() - 1, ClassNames.shown(List.copyOf(byId.keySet()))),
+            "name every output of the classifier, in the order of its rows");
+      }
+      labels.add(name.getAsString());
     }
     return List.copyOf(labels);
   }

@@ -16,6 +16,7 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.Optional;
 import java.util.Set;
+import java.util.function.Supplier;
 
 /** Translates between Hugging Face's {@code config.json} and an {@link EncoderSpec}. */
 final class HuggingFaceConfig {
@@ -36,10 +37,11 @@ final class HuggingFaceConfig {
    * A parsed config.
    *
    * @param spec the model; without a head if {@code architectures} is missing
-   * @param classifier the head of a classifier with the config's labels
+   * @param classifier returns the head of a classifier with the config's labels
    * @param notes what the config does not say and was assumed, one sentence each
    */
-  record Read(EncoderSpec spec, boolean namesArchitecture, Head classifier, List<String> notes) {
+  record Read(
+      EncoderSpec spec, boolean namesArchitecture, Supplier<Head> classifier, List<String> notes) {
     /**
      * Returns the model, inferring its head from the tensors if the config does not name an
      * architecture.
@@ -49,7 +51,7 @@ final class HuggingFaceConfig {
         return spec;
       }
       return tensors.contains("classifier.weight")
-          ? spec.withHead(classifier)
+          ? spec.withHead(classifier.get())
           : tensors.contains("cls.predictions.transform.dense.weight")
               ? spec.withHead(Head.MASKED_LM)
               : spec;
@@ -94,7 +96,7 @@ final class HuggingFaceConfig {
                   spec.heads()),
           "correct the one that is wrong");
     }
-    return new Read(spec, config.first(ARCHITECTURES) != null, classifier(config), notes);
+    return new Read(spec, config.first(ARCHITECTURES) != null, () -> classifier(config), notes);
   }
 
   /**

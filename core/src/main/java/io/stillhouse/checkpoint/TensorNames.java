@@ -96,7 +96,7 @@ final class TensorNames {
     String name = decoderBias && this == DISTILBERT ? "cls.predictions.decoder.bias" : canonical;
     Matcher matcher = BLOCK.matcher(name);
     if (matcher.matches()) {
-      return block.formatted(matcher.group(1)) + rename(matcher.group(2), inBlock);
+      return block.replace("%s", matcher.group(1)) + rename(matcher.group(2), inBlock);
     }
     String known = rename(name, outside);
     return known.startsWith(BASE) ? base + known.substring(BASE.length()) : known;
@@ -133,7 +133,8 @@ final class TensorNames {
     }
     Matcher matcher = storedBlock.matcher(name);
     if (matcher.matches()) {
-      return BERT.block.formatted(matcher.group(1)) + rename(matcher.group(2), canonicalInBlock);
+      return BERT.block.replace("%s", matcher.group(1))
+          + rename(matcher.group(2), canonicalInBlock);
     }
     name = rename(name, canonicalOutside);
     if (name.startsWith(base)) {

@@ -5,6 +5,7 @@ import java.util.Arrays;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
+import java.util.Optional;
 import java.util.TreeMap;
 import java.util.regex.Pattern;
 import java.util.stream.Collectors;
@@ -40,8 +41,20 @@ public enum NamedTask {
   }
 
   /** Returns the name of the task in recipes. */
-  String id() {
+  public String id() {
     return name().toLowerCase(Locale.ROOT).replace('_', '-');
+  }
+
+  /** Returns whether labels are numbers; otherwise they are classes. */
+  public boolean isRegression() {
+    return metrics.contains(Metric.PEARSON);
+  }
+
+  /** Returns the task that settings name. */
+  public static Optional<NamedTask> of(Settings settings) {
+    return Arrays.stream(values())
+        .filter(task -> task.id().equals(settings.get(Options.TASK)))
+        .findFirst();
   }
 
   static List<String> ids() {
@@ -50,18 +63,17 @@ public enum NamedTask {
 
   /** Returns settings in which unset keys have the values of the task that the settings name. */
   public static Settings withTaskDefaults(Settings settings) {
-    for (NamedTask task : values()) {
-      if (task.id().equals(settings.get(Options.TASK))) {
-        Map<String, String> missing = new TreeMap<>(task.settings());
-        missing.keySet().removeIf(settings::sets);
-        if (settings.sets(Options.CORPUS_PATH.key())
-            && settings.value(Options.CORPUS_PATH).stream().anyMatch(OTHER_FORMAT.asPredicate())) {
-          missing.remove(Options.CORPUS_FORMAT.key());
-        }
-        return settings.with(missing);
-      }
+    Optional<NamedTask> task = of(settings);
+    if (task.isEmpty()) {
+      return settings;
     }
-    return settings;
+    Map<String, String> missing = new TreeMap<>(task.get().settings());
+    missing.keySet().removeIf(settings::sets);
+    if (settings.sets(Options.CORPUS_PATH.key())
+        && settings.value(Options.CORPUS_PATH).stream().anyMatch(OTHER_FORMAT.asPredicate())) {
+      missing.remove(Options.CORPUS_FORMAT.key());
+    }
+    return settings.with(missing);
   }
 
   private Map<String, String> settings() {
@@ -69,9 +81,7 @@ public enum NamedTask {
     values.put(Options.CORPUS_FORMAT.key(), "tsv");
     values.put(
         Options.MAX_LENGTH.key(), columns.containsKey(Options.CORPUS_PAIR.key()) ? "128" : "64");
-    values.put(
-        Options.FINETUNE_TASK.key(),
-        metrics.contains(Metric.PEARSON) ? "regression" : "classification");
+    values.put(Options.FINETUNE_TASK.key(), isRegression() ? "regression" : "classification");
     values.put(
         Options.EVALUATE_METRICS.key(),
         metrics.stream().map(Metric::id).collect(Collectors.joining(", ", "[", "]")));

@@ -8,6 +8,7 @@ import java.util.Locale;
 import java.util.Map;
 import java.util.function.Function;
 import java.util.function.Predicate;
+import java.util.regex.Pattern;
 import java.util.stream.IntStream;
 import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
@@ -86,11 +87,11 @@ public final class Options {
       checked(
           "corpus.classes",
           "[]",
-          Options::parseList,
+          Options::parseNames,
           l -> l.stream().distinct().count() == l.size(),
           "a list of distinct names such as [a, b]",
-          "Names of the classes in the order of their ids. Empty for the classes in the data, "
-              + "sorted.");
+          "Names of the classes in the data, in the order of their ids. Empty for the model's own; "
+              + "finetune then takes those in the data: numbers by value, then words.");
   public static final Option<String> CORPUS_SEGMENT =
       oneOf(
           "corpus.segment",
@@ -1028,6 +1029,8 @@ public final class Options {
           Map.entry("train.undistilled-twin", "train.baseline"),
           Map.entry("train.warmup", "train.warmup-steps"));
 
+  private static final Pattern EMPTY_ELEMENT = Pattern.compile("(^|[\\[,])\\s*([,\\]]|$)");
+
   private Options() {}
 
   private static List<Option<?>> all() {
@@ -1119,6 +1122,15 @@ public final class Options {
       case "false" -> false;
       default -> throw new IllegalArgumentException(text);
     };
+  }
+
+  /** Parses a list without empty elements. */
+  private static List<String> parseNames(String text) {
+    List<String> names = parseList(text);
+    if (!names.isEmpty() && EMPTY_ELEMENT.matcher(text.strip()).find()) {
+      throw new IllegalArgumentException(text);
+    }
+    return names;
   }
 
   private static List<String> parseList(String text) {

@@ -1,6 +1,7 @@
 package io.stillhouse.evaluate;
 
 import java.io.Serializable;
+import java.util.Arrays;
 import java.util.List;
 
 /**
@@ -8,11 +9,13 @@ import java.util.List;
  * driver adds them.
  *
  * @param rows number of rows
+ * @param notFinite number of rows with a gradient that is infinite or not a number
  * @param absSums sums of absolute values, by block and head
  * @param squares sums of their squares, by block and head
  */
 @SuppressWarnings("ArrayRecordComponent") // never compared
-public record HeadSums(long rows, double[][] absSums, double[][] squares) implements Serializable {
+public record HeadSums(long rows, long notFinite, double[][] absSums, double[][] squares)
+    implements Serializable {
 
   /**
    * Sums the gradients of rows.
@@ -20,7 +23,13 @@ public record HeadSums(long rows, double[][] absSums, double[][] squares) implem
    * @param gradients by row, block and head; at least one row
    */
   public static HeadSums of(double[][][] gradients) {
-    HeadSums sums = zeros(gradients.length, gradients[0]);
+    long notFinite =
+        Arrays.stream(gradients)
+            .filter(
+                row ->
+                    !Arrays.stream(row).flatMapToDouble(Arrays::stream).allMatch(Double::isFinite))
+            .count();
+    HeadSums sums = zeros(gradients.length, notFinite, gradients[0]);
     for (double[][] row : gradients) {
       for (int block = 0; block < row.length; block++) {
         for (int head = 0; head < row[block].length; head++) {
@@ -35,7 +44,11 @@ public record HeadSums(long rows, double[][] absSums, double[][] squares) implem
 
   /** Adds partial sums in the given order. */
   public static HeadSums total(List<HeadSums> parts) {
-    HeadSums total = zeros(parts.stream().mapToLong(HeadSums::rows).sum(), parts.get(0).absSums);
+    HeadSums total =
+        zeros(
+            parts.stream().mapToLong(HeadSums::rows).sum(),
+            parts.stream().mapToLong(HeadSums::notFinite).sum(),
+            parts.get(0).absSums);
     for (HeadSums part : parts) {
       add(total.absSums, part.absSums);
       add(total.squares, part.squares);
@@ -43,9 +56,12 @@ public record HeadSums(long rows, double[][] absSums, double[][] squares) implem
     return total;
   }
 
-  private static HeadSums zeros(long rows, double[][] like) {
+  private static HeadSums zeros(long rows, long notFinite, double[][] like) {
     return new HeadSums(
-        rows, new double[like.length][like[0].length], new double[like.length][like[0].length]);
+        rows,
+        notFinite,
+        new double[like.length][like[0].length],
+        new double[like.length][like[0].length]);
   }
 
   private static void add(double[][] to, double[][] numbers) {

@@ -59,14 +59,19 @@ public final class Metrics {
 
   private static double pearson(double[] predicted, double[] actual) {
     return varies(predicted) && varies(actual)
-        ? new PearsonsCorrelation().correlation(predicted, actual)
+        ? orZero(new PearsonsCorrelation().correlation(predicted, actual))
         : 0;
   }
 
   private static double spearman(double[] predicted, double[] actual) {
     return varies(predicted) && varies(actual)
-        ? new SpearmansCorrelation().correlation(predicted, actual)
+        ? orZero(new SpearmansCorrelation().correlation(predicted, actual))
         : 0;
+  }
+
+  /** Replaces NaN, the correlation of numbers whose squares overflow or underflow. */
+  private static double orZero(double correlation) {
+    return Double.isNaN(correlation) ? 0 : correlation;
   }
 
   private static double microF1(double[][] predicted, double[][] actual) {

@@ -9,9 +9,12 @@ import java.util.stream.IntStream;
 
 /**
  * The predictions of a model, or the true labels, for rows: a class id, a score, or 0 or 1 for each
- * of several labels.
+ * of several labels. A row with a logit that is not finite has no prediction, and metrics over such
+ * rows are NaN.
  */
 public final class Predictions {
+  private static final double[] NO_PREDICTION = {};
+
   private final Head head;
   private final double[][] rows;
 
@@ -49,6 +52,9 @@ public final class Predictions {
   }
 
   private static double[] predictions(Task task, float[] logits) {
+    if (!isFinite(logits)) {
+      return NO_PREDICTION;
+    }
     return switch (task) {
       case CLASSIFICATION -> new double[] {best(logits)};
       case REGRESSION -> new double[] {logits[0]};
@@ -61,6 +67,15 @@ public final class Predictions {
       }
       case NONE, MASKED_LM -> throw new IllegalArgumentException(task + " has no predictions");
     };
+  }
+
+  private static boolean isFinite(float[] logits) {
+    for (float logit : logits) {
+      if (!Float.isFinite(logit)) {
+        return false;
+      }
+    }
+    return true;
   }
 
   /** Returns the class with the largest logit; the first one if several are equal. */
@@ -77,18 +92,29 @@ public final class Predictions {
     return rows.length;
   }
 
+  /** Returns the number of rows without a prediction, because their logits are not finite. */
+  public int notFinite() {
+    return (int) Arrays.stream(rows).filter(row -> row.length == 0).count();
+  }
+
   /** Returns a metric over all rows. */
   public double metric(Metric metric, Predictions truth) {
     return metric(metric, truth, IntStream.range(0, rows.length).toArray());
   }
 
-  /** Returns a metric over the chosen rows, which may be repeated. */
+  /**
+   * Returns a metric over the chosen rows, which may be repeated; NaN if one of them has no
+   * prediction.
+   */
   public double metric(Metric metric, Predictions truth, int[] chosen) {
     double[][] predicted = new double[chosen.length][];
     double[][] actual = new double[chosen.length][];
     for (int i = 0; i < chosen.length; i++) {
       predicted[i] = rows[chosen[i]];
       actual[i] = truth.rows[chosen[i]];
+      if (predicted[i].length == 0 || actual[i].length == 0) {
+        return Double.NaN;
+      }
     }
     return Metrics.of(metric, predicted, actual, head.outputs());
   }

@@ -5,13 +5,12 @@ import io.stillhouse.error.StillhouseException;
 import io.stillhouse.spec.Head;
 import io.stillhouse.spec.LabelSet;
 import io.stillhouse.spec.Task;
+import java.math.BigDecimal;
 import java.util.Arrays;
 import java.util.HashMap;
-import java.util.HashSet;
 import java.util.List;
 import java.util.Map;
 import java.util.StringJoiner;
-import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 import org.jspecify.annotations.Nullable;
 
@@ -19,18 +18,12 @@ import org.jspecify.annotations.Nullable;
  * Reads labels for a head's task: a class id for classification, a number for regression, a {@link
  * LabelSet} for multi-label classification.
  *
- * <p>A class label is the name of a class or its id. If any class name is a number, labels are
- * never read as ids: with classes "1" and "2", the label "0" is an error and does not mean class
- * "1".
+ * <p>A class label is the name of a class or its id; names are compared in their {@link
+ * ClassNames#canonical} spelling. If any class name is a number, labels are never read as ids: with
+ * classes "1" and "2", the label "0" is an error and does not mean class "1".
  */
 public final class LabelCodec {
-  /**
-   * A class id. Many tools convert a column of integers with missing values to doubles, which end
-   * in ".0".
-   */
-  private static final Pattern CLASS_ID = Pattern.compile("(\\d{1,9})(\\.0+)?");
-
-  private static final int CLASSES_SHOWN = 12;
+  private static final Pattern CLASS_ID = Pattern.compile("\\d{1,9}");
 
   /** Separates the labels of one row in multi-label classification. */
   private static final String SEPARATOR = "|";
@@ -44,16 +37,16 @@ public final class LabelCodec {
     this.task = task;
     this.classes = classes;
     for (int id = 0; id < classes.size(); id++) {
-      idOfName.put(classes.get(id), id);
+      idOfName.put(ClassNames.canonical(classes.get(id)), id);
     }
-    this.idsAllowed = classes.stream().noneMatch(name -> CLASS_ID.matcher(name).matches());
+    this.idsAllowed = classes.stream().noneMatch(ClassNames::isNumber);
   }
 
   /**
    * Returns the codec for a head that reads the pooled first token.
    *
-   * @throws StillhouseException if a multi-label head has more labels than a {@link LabelSet} can
-   *     hold, or two classes share a name
+   * @throws StillhouseException if two classes share a name, or if a multi-label head has more
+   *     labels than a {@link LabelSet} can hold or a label with a vertical bar
    */
   public static LabelCodec of(Head head) {
     if (!head.task().pooled()) {
@@ -61,19 +54,41 @@ public final class LabelCodec {
     }
     if (head.task() == Task.MULTI_LABEL && head.labels().size() > LabelSet.MAX_LABELS) {
       throw Errors.invalid(
-          "the multi-label teacher has %d labels, but at most %d are supported"
+          "the multi-label model has %d labels, but at most %d are supported"
               .formatted(head.labels().size(), LabelSet.MAX_LABELS),
           "leave corpus.label out to distill from its soft labels alone, or use a teacher with"
               + " fewer labels");
     }
-    if (new HashSet<>(head.labels()).size() < head.labels().size()) {
+    requireDistinct(head.labels());
+    List<String> split =
+        head.labels().stream().filter(name -> name.contains(SEPARATOR)).limit(1).toList();
+    if (head.task() == Task.MULTI_LABEL && !split.isEmpty()) {
       throw Errors.invalid(
-          "the teacher has two classes with the same name (%s), so labels are ambiguous"
-              .formatted(head.labels()),
-          "leave corpus.label out to distill from its soft labels alone, or rename one of the"
-              + " classes in config.json");
+          "the name of the label '%s' contains a vertical bar, which separates the labels of a row"
+              .formatted(split.get(0)),
+          "rename that label");
     }
     return new LabelCodec(head.task(), head.labels());
+  }
+
+  /**
+   * Returns the codec of class labels if there is no model.
+   *
+   * @throws StillhouseException if two classes share a name
+   */
+  public static LabelCodec ofNames(List<String> classes) {
+    requireDistinct(classes);
+    return new LabelCodec(Task.CLASSIFICATION, classes);
+  }
+
+  private static void requireDistinct(List<String> classes) {
+    if (classes.stream().map(ClassNames::canonical).distinct().count() < classes.size()) {
+      throw Errors.invalid(
+          "two classes have the same name (%s), so labels are ambiguous"
+              .formatted(ClassNames.shown(classes)),
+          "give each class its own name in corpus.classes, or leave corpus.label out to distill"
+              + " from soft labels alone");
+    }
   }
 
   /** Splits the labels of a row at vertical bars. */
@@ -136,29 +151,35 @@ public final class LabelCodec {
   }
 
   private int classId(String label, String rowKey) {
-    Integer named = idOfName.get(label);
+    if (label.isEmpty()) {
+      throw Errors.invalid(
+          "the label of row '%s' is missing; the classes are %s"
+              .formatted(rowKey, ClassNames.shown(classes)),
+          "add it, or remove the row");
+    }
+    String name = ClassNames.canonical(label);
+    Integer named = idOfName.get(name);
     if (named != null) {
       return named;
     }
-    Matcher id = CLASS_ID.matcher(label);
-    if (idsAllowed && id.matches() && Integer.parseInt(id.group(1)) < classes.size()) {
-      return Integer.parseInt(id.group(1));
+    if (idsAllowed && CLASS_ID.matcher(name).matches() && Integer.parseInt(name) < classes.size()) {
+      return Integer.parseInt(name);
     }
     String rule =
         idsAllowed
-            ? "one of the teacher's %d classes or an id of 0 to %d"
-                .formatted(classes.size(), classes.size() - 1)
-            : "one of the teacher's %d classes".formatted(classes.size());
+            ? "one of %d classes or an id of 0 to %d".formatted(classes.size(), classes.size() - 1)
+            : "one of %d classes".formatted(classes.size());
     throw Errors.invalid(
         "the label of row '%s' must be %s, but is '%s'; the classes are %s"
-            .formatted(rowKey, rule, label, shownClasses()),
-        "correct the row, choose another label column, or use a teacher with that class");
+            .formatted(rowKey, rule, label, ClassNames.shown(classes)),
+        "correct the row, choose another label column, or set corpus.classes to the names in the"
+            + " data, in the order of the class ids");
   }
 
   private static double number(String label, String rowKey) {
     double value;
     try {
-      value = Double.parseDouble(label);
+      value = new BigDecimal(label).doubleValue(); // Double.parseDouble also reads "1d" and "0x1p3"
     } catch (NumberFormatException e) {
       value = Double.NaN;
     }
@@ -169,12 +190,5 @@ public final class LabelCodec {
           "correct the row or choose another label column");
     }
     return value;
-  }
-
-  private String shownClasses() {
-    return classes.size() <= CLASSES_SHOWN
-        ? classes.toString()
-        : "%s and %d more"
-            .formatted(classes.subList(0, CLASSES_SHOWN), classes.size() - CLASSES_SHOWN);
   }
 }

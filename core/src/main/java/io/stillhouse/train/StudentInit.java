@@ -67,8 +67,8 @@ public final class StudentInit {
    * @param source a teacher, or an earlier student
    * @param blocks a source block, from 1, for each student block with its own weights; further
    *     entries are ignored
-   * @throws io.stillhouse.error.StillhouseException if a shape differs, or the source maps its
-   *     embeddings and the student does not
+   * @throws io.stillhouse.error.StillhouseException if a shape differs, the source maps its
+   *     embeddings and the student does not, or a weight is not finite
    */
   public static Map<String, NDArray> from(
       NDManager manager,
@@ -87,6 +87,7 @@ public final class StudentInit {
     Map<String, String> origin = origin(spec, source, blocks);
     Map<String, NDArray> loaded =
         source.weights(manager, origin.values().stream().distinct().toList());
+    requireFinite(source, loaded);
     Map<String, NDArray> weights = new LinkedHashMap<>();
     spec.parameters()
         .forEach(
@@ -111,6 +112,21 @@ public final class StudentInit {
       keepEmbeddingOutput(manager, spec, source, weights);
     }
     return weights;
+  }
+
+  private static void requireFinite(HuggingFaceDirectory source, Map<String, NDArray> loaded) {
+    loaded.forEach(
+        (name, weight) -> {
+          try (NDArray magnitudes = weight.abs();
+              NDArray largest = magnitudes.max()) { // the maximum of NaN is NaN
+            if (!Float.isFinite(largest.getFloat())) {
+              throw Errors.invalid(
+                  "'%s' of %s has numbers that are not finite, so no training can start from it"
+                      .formatted(name, source.path()),
+                  "use an intact copy of the model");
+            }
+          }
+        });
   }
 
   /** Returns the source tensor of each student tensor that has one. */

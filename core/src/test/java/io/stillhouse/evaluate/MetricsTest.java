@@ -4,10 +4,12 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import static org.assertj.core.api.Assertions.within;
 
+import io.stillhouse.spec.Head;
 import io.stillhouse.spec.Metric;
 import io.stillhouse.spec.Task;
 import java.util.Arrays;
 import java.util.HashMap;
+import java.util.List;
 import java.util.Map;
 import org.assertj.core.data.Offset;
 import org.junit.jupiter.api.Test;
@@ -53,6 +55,27 @@ class MetricsTest {
 
     assertThat(metrics.get("matthews")).isZero();
     assertThat(metrics.get("f1")).isCloseTo(0.8, ROUNDING);
+  }
+
+  @Test
+  void aMetricOverRowsThatAreNotFiniteIsNaN() {
+    Predictions truth = Predictions.of(Head.REGRESSION, new double[] {1, 2, 3});
+    Predictions broken =
+        Predictions.of(Head.REGRESSION, new float[][] {{1}, {Float.POSITIVE_INFINITY}, {3}});
+
+    assertThat(broken.notFinite()).isEqualTo(1);
+    assertThat(broken.metric(Metric.SPEARMAN, truth)).isNaN();
+    assertThat(broken.metric(Metric.PEARSON, truth, new int[] {0, 2, 2})).isCloseTo(1, ROUNDING);
+    Head classes = new Head(Task.CLASSIFICATION, List.of("no", "yes"));
+    Predictions dead = Predictions.of(classes, new float[][] {{Float.NaN, Float.NaN}});
+    assertThat(dead.metric(Metric.ACCURACY, Predictions.of(classes, new double[] {0}))).isNaN();
+  }
+
+  @Test
+  void anOverflowingCorrelationIsUndefined() {
+    Predictions truth = Predictions.of(Head.REGRESSION, new double[] {1e300, -1e300, 1e308});
+    Predictions scores = Predictions.of(Head.REGRESSION, new float[][] {{1}, {2}, {3}});
+    assertThat(scores.metric(Metric.PEARSON, truth)).isZero();
   }
 
   @Test

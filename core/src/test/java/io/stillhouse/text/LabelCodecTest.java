@@ -31,9 +31,9 @@ class LabelCodecTest {
     assertThatThrownBy(() -> classes("1", "2").encode("0", "dev.tsv:3"))
         .isInstanceOf(StillhouseException.class)
         .hasMessage(
-            "the label of row 'dev.tsv:3' must be one of the teacher's 2 classes, but is '0'; the"
-                + " classes are [1, 2]; correct the row, choose another label column, or use a"
-                + " teacher with that class");
+            "the label of row 'dev.tsv:3' must be one of 2 classes, but is '0'; the classes are [1,"
+                + " 2]; correct the row, choose another label column, or set corpus.classes to the"
+                + " names in the data, in the order of the class ids");
   }
 
   @Test
@@ -68,9 +68,9 @@ class LabelCodecTest {
     assertThatThrownBy(() -> classes("no", "yes", "no"))
         .isInstanceOf(StillhouseException.class)
         .hasMessage(
-            "the teacher has two classes with the same name ([no, yes, no]), so labels are"
-                + " ambiguous; leave corpus.label out to distill from its soft labels alone, or"
-                + " rename one of the classes in config.json");
+            "two classes have the same name ([no, yes, no]), so labels are ambiguous; give each"
+                + " class its own name in corpus.classes, or leave corpus.label out to distill from"
+                + " soft labels alone");
   }
 
   @Test
@@ -90,12 +90,76 @@ class LabelCodecTest {
     assertThatThrownBy(() -> classes("neg", "pos").encode("2", "dev.tsv:3"))
         .isInstanceOf(StillhouseException.class)
         .hasMessage(
-            "the label of row 'dev.tsv:3' must be one of the teacher's 2 classes or an id of 0 to"
-                + " 1, but is '2'; the classes are [neg, pos]; correct the row, choose another"
-                + " label column, or use a teacher with that class");
+            "the label of row 'dev.tsv:3' must be one of 2 classes or an id of 0 to 1, but is '2';"
+                + " the classes are [neg, pos]; correct the row, choose another label column, or"
+                + " set corpus.classes to the names in the data, in the order of the class ids");
     assertThatThrownBy(() -> classes("neg", "pos").encode(null, "a:1"))
         .isInstanceOf(StillhouseException.class)
-        .hasMessageContaining("but is ''");
+        .hasMessage(
+            "the label of row 'a:1' is missing; the classes are [neg, pos]; add it, or remove the"
+                + " row");
+  }
+
+  @Test
+  void comparesNumbersByValue() {
+    LabelCodec codec = classes("1", "2.0", "-1", "0.50", "-0");
+    assertThat(codec.encode("1.0", "k")).isEqualTo(0);
+    assertThat(codec.encode("2", "k")).isEqualTo(1);
+    assertThat(codec.encode("-1.00", "k")).isEqualTo(2);
+    assertThat(codec.encode("0.5", "k")).isEqualTo(3);
+    assertThat(codec.encode("0", "k")).isEqualTo(4);
+    assertThatThrownBy(() -> codec.encode("3", "k")).hasMessageContaining("but is '3'");
+    assertThatThrownBy(() -> classes("1", "1.0"))
+        .hasMessageContaining("two classes have the same name ([1, 1.0])");
+  }
+
+  @Test
+  void keepsLeadingZeros() {
+    LabelCodec codec = classes("1", "01", "1e0");
+    assertThat(codec.encode("01", "k")).isEqualTo(1);
+    assertThat(codec.encode("1", "k")).isEqualTo(0);
+    assertThat(codec.encode("1e0", "k")).isEqualTo(2);
+  }
+
+  @Test
+  void readsNoIdsIfNamesAreNegativeOrFractions() {
+    assertThatThrownBy(() -> classes("-1", "other").encode("0", "k"))
+        .hasMessageContaining("must be one of 2 classes, but is '0'");
+    assertThatThrownBy(() -> classes("0.5", "other").encode("0", "k"))
+        .hasMessageContaining("must be one of 2 classes, but is '0'");
+  }
+
+  @Test
+  void aMissingLabelIsNotAnEmptyClass() {
+    assertThatThrownBy(() -> classes("", "pos").encode(" ", "a:1"))
+        .isInstanceOf(StillhouseException.class)
+        .hasMessageContaining("the label of row 'a:1' is missing");
+  }
+
+  @Test
+  void ignoresBlanksAroundNames() {
+    assertThat(classes(" neg", "very bad ").encode("\tvery bad", "k")).isEqualTo(1);
+    assertThat(classes(" neg", "very bad ").encode("neg ", "k")).isEqualTo(0);
+  }
+
+  @Test
+  void refusesSeveralLabelsWithABarInAName() {
+    assertThatThrownBy(() -> LabelCodec.of(new Head(Task.MULTI_LABEL, List.of("a|b", "c"))))
+        .isInstanceOf(StillhouseException.class)
+        .hasMessageContaining("the label 'a|b' contains a vertical bar");
+    assertThat(LabelCodec.of(new Head(Task.MULTI_LABEL, List.of("joy"))).encode("joy", "k"))
+        .isEqualTo(1);
+  }
+
+  @Test
+  void doesNotReadJavaLiteralsAsScores() {
+    LabelCodec codec = LabelCodec.of(Head.REGRESSION);
+    assertThat(codec.encode("-1e3", "k")).isEqualTo(-1000);
+    for (String label : List.of("1d", "0x1p3", "Infinity", "1e999", "pos", "")) {
+      assertThatThrownBy(() -> codec.encode(label, "a:1"))
+          .isInstanceOf(StillhouseException.class)
+          .hasMessageContaining("must be a finite number for regression, but is '" + label + "'");
+    }
   }
 
   @Test

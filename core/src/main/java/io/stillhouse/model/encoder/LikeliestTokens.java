@@ -7,6 +7,7 @@ import io.stillhouse.model.Capture;
 import io.stillhouse.model.EncoderOutput;
 import io.stillhouse.torch.Autograd;
 import java.util.Arrays;
+import org.jspecify.annotations.Nullable;
 
 /** Finds the tokens to which a masked LM gives the highest probability at one position of a row. */
 public final class LikeliestTokens {
@@ -33,11 +34,12 @@ public final class LikeliestTokens {
   }
 
   /**
-   * Returns the most probable allowed ids of each row, the most probable first.
+   * Returns the most probable allowed ids of each row, the most probable first; null for a row with
+   * a logit that is not finite.
    *
    * @param positions position of [MASK] in each row
    */
-  public int[][] of(Batch batch, int[] positions) {
+  public int[] @Nullable [] of(Batch batch, int[] positions) {
     try (NDManager scope = batch.idsBL().getManager().newSubManager()) {
       EncoderOutput output = encoder.forward(batch, Capture.NONE);
       NDArray lastBLD = output.last();
@@ -49,13 +51,18 @@ public final class LikeliestTokens {
       NDArray tokensB = scope.create(tokens);
       NDArray stateBD =
           Autograd.rows(lastBLD.reshape(-1, encoder.encoder().spec().hiddenSize()), tokensB);
-      NDArray logitsBV =
-          encoder.encoder().maskedLmLogits(stateBD).add(scope.create(disallowedBias));
+      NDArray allBV = encoder.encoder().maskedLmLogits(stateBD);
+      float[] sumsB = allBV.abs().sum(new int[] {1}).toFloatArray();
+      NDArray logitsBV = allBV.add(scope.create(disallowedBias));
       long[] ids = logitsBV.topK(limit, 1, true, true).get(1).toLongArray();
-      int[][] likeliest = new int[positions.length][];
+      int[] @Nullable [] likeliest = new int[positions.length][];
       for (int row = 0; row < likeliest.length; row++) {
         likeliest[row] =
-            Arrays.stream(ids, row * limit, (row + 1) * limit).mapToInt(id -> (int) id).toArray();
+            Float.isFinite(sumsB[row])
+                ? Arrays.stream(ids, row * limit, (row + 1) * limit)
+                    .mapToInt(id -> (int) id)
+                    .toArray()
+                : null;
       }
       return likeliest;
     }

@@ -15,11 +15,15 @@ import io.stillhouse.spec.Task;
 import io.stillhouse.text.Tokenizer;
 import java.io.IOException;
 import java.io.OutputStream;
+import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
+import java.util.Locale;
 import java.util.Map;
+import java.util.TreeMap;
 import java.util.stream.Stream;
 import java.util.zip.ZipEntry;
 import java.util.zip.ZipOutputStream;
@@ -28,6 +32,7 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.EnumSource;
+import org.junit.jupiter.params.provider.ValueSource;
 
 class ImporterTest {
   private static final EncoderSpec MASKED_LM = TinyModel.spec(64, 1, Head.MASKED_LM);
@@ -349,6 +354,39 @@ class ImporterTest {
         .hasMessage(
             "'model.json' and 'tokenizer_config.json' contradict each other on whether text is"
                 + " lower-cased; correct or delete the one that is wrong");
+  }
+
+  @ParameterizedTest
+  @ValueSource(strings = {"fa-IR", "ar-EG", "tr-TR", "de-DE", "ne-NP"})
+  void importsTheSameBytesInEveryLocale(String locale) throws IOException {
+    savedModel(withPooler(MASKED_LM));
+    Importer.importTeacher(source, destination);
+    Path other = directory.resolve("other");
+    Locale own = Locale.getDefault();
+    List<int[]> ids = new ArrayList<>();
+    try {
+      Locale.setDefault(Locale.forLanguageTag(locale));
+      Importer.importTeacher(source, other);
+      try (Tokenizer tokenizer = Tokenizer.open(other)) {
+        ids.add(tokenizer.encode(List.of("THE playing")).get(0).ids());
+      }
+    } finally {
+      Locale.setDefault(own);
+    }
+    assertThat(ids.get(0)).containsExactly(5, 6, 7);
+    assertThat(contents(other)).isEqualTo(contents(destination));
+  }
+
+  private static Map<String, String> contents(Path root) throws IOException {
+    Map<String, String> contents = new TreeMap<>();
+    try (Stream<Path> files = Files.list(root)) {
+      for (Path file : files.toList()) {
+        contents.put(
+            file.getFileName().toString(),
+            Files.readString(file, StandardCharsets.ISO_8859_1)); // keeps every byte
+      }
+    }
+    return contents;
   }
 
   private static Map<String, LazyTensor> withPooler(EncoderSpec spec) {

@@ -15,11 +15,12 @@ import io.stillhouse.jobs.spark.Models;
 import io.stillhouse.jobs.spark.Progress;
 import io.stillhouse.jobs.spark.TrackedJob;
 import io.stillhouse.jobs.storage.Storage;
+import io.stillhouse.recipe.ModelCheck;
 import io.stillhouse.recipe.Recipe;
 import io.stillhouse.spec.CorpusSpec;
 import io.stillhouse.spec.EncoderSpec;
 import io.stillhouse.spec.Precision;
-import io.stillhouse.spec.Task;
+import io.stillhouse.text.LabelCodec;
 import io.stillhouse.text.Segmenter;
 import java.io.IOException;
 import java.util.ArrayList;
@@ -102,6 +103,7 @@ public final class AugmentJob {
     boolean rules = settings.get(Options.AUGMENT_KIND).equals("rules");
     this.model = rules ? null : maskedLm();
     this.vectors = rules ? "" : wordVectors();
+    LabelCodec.ofNames(settings.get(Options.CORPUS_CLASSES));
     double mask = settings.get(Options.AUGMENT_MASK);
     double swap = settings.get(Options.AUGMENT_POS);
     if (rules && mask + swap > 1) {
@@ -128,18 +130,14 @@ public final class AugmentJob {
     Option<String> key = hasModel ? Options.AUGMENT_MODEL : Options.TEACHER;
     Path path = storage.requireExisting(key.key(), settings.get(key));
     EncoderSpec spec = Models.openTeacher(storage.local(path)).spec();
-    if (spec.head().task() != Task.MASKED_LM) {
-      throw Errors.invalid(
-          "%s '%s' must have a masked-LM head, but its head is %s"
-              .formatted(key.key(), path, spec.head().task()),
-          "set augment.model to a masked LM, such as the one it was fine-tuned from, or set"
-              + " augment.kind=rules");
-    }
-    if (settings.get(Options.MAX_LENGTH) > spec.embeddings().maxPositions()) {
-      throw Errors.badValue(
-          Options.MAX_LENGTH.key(),
-          "at most the positions of %s, %d".formatted(key.key(), spec.embeddings().maxPositions()),
-          settings.get(Options.MAX_LENGTH));
+    ModelCheck check =
+        ModelCheck.of(settings, "%s '%s'".formatted(key.key(), path), spec)
+            .requireMaskedLm(
+                "set augment.model to a masked LM, such as the one it was fine-tuned from, or set"
+                    + " augment.kind=rules")
+            .requireReadsTexts();
+    if (settings.get(Options.AUGMENT_SHOW)) {
+      check.requireSecondSegment(Options.AUGMENT_SHOW.key());
     }
     if (settings.get(Options.AUGMENT_SHOW) && settings.get(Options.MAX_LENGTH) < MIN_PAIR) {
       throw Errors.badValue(
@@ -173,6 +171,10 @@ public final class AugmentJob {
       RowCounts counts =
           written.stream().map(AugmentTask.Written::counts).reduce(RowCounts.NONE, RowCounts::plus);
       if (counts.written() == 0) {
+        ModelCheck.requireFinite(
+            "the masked LM",
+            counts.leftOut().getOrDefault(AugmentTask.NOT_FINITE, 0L),
+            counts.read());
         throw Errors.invalid(
             "no row of the corpus %s has text to augment (%s)"
                 .formatted(spec.paths(), counts.leftOut()),
@@ -210,7 +212,8 @@ public final class AugmentJob {
             new AugmentTask.Layout(
                 spec.columns().pair() != null,
                 spec.columns().label() != null,
-                settings.get(Options.AUGMENT_KEEP)));
+                settings.get(Options.AUGMENT_KEEP),
+                settings.get(Options.CORPUS_CLASSES)));
     int parts = parts(corpus.rowCount(), augmentation.rowsOfPart());
     String description = "%,d rows".formatted(corpus.rowCount());
     try (TrackedJob job = TrackedJob.start(spark, GROUP, description)) {

@@ -6,6 +6,7 @@ import io.stillhouse.jobs.storage.Storage;
 import io.stillhouse.target.Column;
 import io.stillhouse.target.Family;
 import io.stillhouse.target.Targets;
+import io.stillhouse.text.LabelCodec;
 import java.io.IOException;
 import java.io.Serializable;
 import java.util.ArrayList;
@@ -38,8 +39,17 @@ record AugmentTask(
   /** Suffix of the id of an original row. */
   private static final String ORIGINAL = "+0";
 
-  /** The columns to write, and whether original rows are kept. */
-  record Layout(boolean paired, boolean labelled, boolean keepOriginals) implements Serializable {
+  /** Why a row with text has no copies. */
+  static final String NOT_FINITE = "the masked LM's output is not finite";
+
+  /**
+   * The columns to write.
+   *
+   * @param keepOriginals whether original rows are written, too
+   * @param classes the classes of labels; empty if any label is written
+   */
+  record Layout(boolean paired, boolean labelled, boolean keepOriginals, List<String> classes)
+      implements Serializable {
     List<Column> columns() {
       List<Column> columns = new ArrayList<>();
       columns.add(
@@ -82,12 +92,13 @@ record AugmentTask(
     String name = "part-%05d-%s".formatted(part, UUID.randomUUID().toString().substring(0, 8));
     LOG.info("Augmenting part {} into {}/{}", part, directory, name);
     Augmentation.Augmenter augmenter = augmentation.open(draws);
+    LabelCodec labels = layout.classes().isEmpty() ? null : LabelCodec.ofNames(layout.classes());
     RowCounts counts = RowCounts.NONE;
     try (ParquetWriter<Object[]> out =
         ParquetRows.writer(
             new Path(directory, name), layout.columns(), Map.of(), storage.hadoop())) {
       while (rows.hasNext()) {
-        RowCounts batch = writeBatch(rows, augmenter, out);
+        RowCounts batch = writeBatch(rows, augmenter, labels, out);
         counts = counts.plus(batch);
         done.accept(batch.read());
       }
@@ -103,7 +114,10 @@ record AugmentTask(
   }
 
   private RowCounts writeBatch(
-      Iterator<SourceRow> rows, Augmentation.Augmenter augmenter, ParquetWriter<Object[]> out)
+      Iterator<SourceRow> rows,
+      Augmentation.Augmenter augmenter,
+      @Nullable LabelCodec labels,
+      ParquetWriter<Object[]> out)
       throws IOException {
     List<SourceRow> batch = new ArrayList<>();
     RowCounts counts = RowCounts.NONE;
@@ -111,14 +125,20 @@ record AugmentTask(
       SourceRow row = rows.next();
       String reason = reasonLeftOut(row);
       if (reason == null) {
+        if (labels != null) {
+          LabelCodec.split(row.label()).forEach(label -> labels.encode(label, row.key()));
+        }
         batch.add(row);
       } else {
         counts = counts.plus(RowCounts.leftOut(reason));
       }
     }
-    List<Augmentation.Copies> copies = augmenter.of(batch);
+    List<Augmentation.@Nullable Copies> copies = augmenter.of(batch);
     for (int row = 0; row < batch.size(); row++) {
-      counts = counts.plus(write(batch.get(row), copies.get(row), out));
+      Augmentation.Copies own = copies.get(row);
+      counts =
+          counts.plus(
+              own == null ? RowCounts.leftOut(NOT_FINITE) : write(batch.get(row), own, out));
     }
     return counts;
   }

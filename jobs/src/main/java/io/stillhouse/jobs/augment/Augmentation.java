@@ -17,8 +17,11 @@ sealed interface Augmentation extends Serializable
 
   /** Makes copies of rows in one task. Not thread-safe. */
   interface Augmenter {
-    /** Returns the copies of each row, in the order of the rows. */
-    List<Copies> of(List<SourceRow> rows) throws IOException;
+    /**
+     * Returns the copies of each row, in the order of the rows; null for a row for which the output
+     * of the model is not finite.
+     */
+    List<@Nullable Copies> of(List<SourceRow> rows) throws IOException;
   }
 
   /**

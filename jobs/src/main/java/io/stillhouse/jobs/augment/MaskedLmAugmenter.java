@@ -19,7 +19,10 @@ import io.stillhouse.train.MicroBatches;
 import java.io.IOException;
 import java.util.ArrayList;
 import java.util.Arrays;
+import java.util.Collections;
+import java.util.IdentityHashMap;
 import java.util.List;
+import java.util.Set;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -81,23 +84,29 @@ final class MaskedLmAugmenter implements Augmentation.Augmenter {
   }
 
   @Override
-  public List<Augmentation.Copies> of(List<SourceRow> rows) throws IOException {
+  public List<Augmentation.@Nullable Copies> of(List<SourceRow> rows) throws IOException {
     List<Source> texts = sources(rows.stream().map(SourceRow::text).toList());
     List<Source> pairs =
         sources(rows.stream().map(row -> row.pair() == null ? "" : row.pair()).toList());
     List<Masked> masked = new ArrayList<>();
     texts.forEach(source -> collectMasked(source, masked));
     pairs.forEach(source -> collectMasked(source, masked));
+    Set<Source> notFinite = Collections.newSetFromMap(new IdentityHashMap<>());
     for (List<Masked> batch :
         MicroBatches.split(
             masked, Masked::length, how.pass().tokensPerBatch(), MicroBatches.Phase.INFERENCE)) {
-      predict(batch);
+      notFinite.addAll(predict(batch));
     }
-    List<Augmentation.Copies> copies = new ArrayList<>();
+    List<Augmentation.@Nullable Copies> copies = new ArrayList<>();
     for (int row = 0; row < rows.size(); row++) {
+      boolean broken = notFinite.contains(texts.get(row)) || notFinite.contains(pairs.get(row));
       copies.add(
-          copies(
-              rows.get(row), texts.get(row), rows.get(row).pair() == null ? null : pairs.get(row)));
+          broken
+              ? null
+              : copies(
+                  rows.get(row),
+                  texts.get(row),
+                  rows.get(row).pair() == null ? null : pairs.get(row)));
     }
     return copies;
   }
@@ -168,9 +177,11 @@ final class MaskedLmAugmenter implements Augmentation.Augmenter {
     return Arrays.copyOfRange(ids, from, Math.min(ids.length, from + room));
   }
 
-  private void predict(List<Masked> batch) {
+  /** Sets the candidates of words, and returns the texts with logits that are not finite. */
+  private List<Source> predict(List<Masked> batch) {
+    List<Source> notFinite = new ArrayList<>();
     try (NDManager manager = Devices.manager()) {
-      int[][] ids =
+      int[] @Nullable [] ids =
           likeliest.of(
               Batch.of(
                   manager,
@@ -179,6 +190,11 @@ final class MaskedLmAugmenter implements Augmentation.Augmenter {
               batch.stream().mapToInt(Masked::position).toArray());
       for (int row = 0; row < ids.length; row++) {
         Source source = batch.get(row).source();
+        int[] likely = ids[row];
+        if (likely == null) {
+          notFinite.add(source);
+          continue;
+        }
         int word = batch.get(row).word();
         ReplaceableWords.Found found = source.found().get(word);
         int originalId =
@@ -187,13 +203,14 @@ final class MaskedLmAugmenter implements Augmentation.Augmenter {
             .candidates()
             .set(
                 word,
-                Arrays.stream(ids[row])
+                Arrays.stream(likely)
                     .filter(id -> id != originalId)
                     .limit(how.choice().candidates())
                     .mapToObj(tokenizer::token)
                     .toList());
       }
     }
+    return notFinite;
   }
 
   private Augmentation.Copies copies(SourceRow row, Source text, @Nullable Source pair) {

@@ -8,6 +8,7 @@ import io.stillhouse.augment.WordSplit;
 import io.stillhouse.jobs.corpus.SourceRow;
 import java.util.ArrayList;
 import java.util.List;
+import org.jspecify.annotations.Nullable;
 
 /**
  * Makes copies by rules. Copies of a pair change the first text, the second text, or both, in turn.
@@ -23,7 +24,7 @@ final class RuleAugmenter implements Augmentation.Augmenter {
   }
 
   @Override
-  public List<Augmentation.Copies> of(List<SourceRow> rows) {
+  public List<Augmentation.@Nullable Copies> of(List<SourceRow> rows) {
     return rows.stream().map(this::copies).toList();
   }
 

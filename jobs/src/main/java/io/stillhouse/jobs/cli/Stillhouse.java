@@ -150,6 +150,7 @@ public final class Stillhouse {
     try (SparkSession spark = Sessions.open("finetune", settings)) {
       FinetuneJob.Result result = new FinetuneJob(spark, settings).run();
       print("fine-tuned %s", result.directory());
+      result.notes().forEach(note -> print("note: %s", note));
     }
     return 0;
   }
@@ -183,7 +184,9 @@ public final class Stillhouse {
   int cache(@Mixin RecipeArguments arguments) throws IOException {
     Settings settings = prepare(arguments, Options.TEACHER, Options.CORPUS_PATH, Options.CACHE);
     try (SparkSession spark = Sessions.open("cache", settings)) {
-      CacheRecord result = new CacheJob(spark, settings).run();
+      CacheJob job = new CacheJob(spark, settings);
+      job.notes().forEach(note -> print("note: %s", note));
+      CacheRecord result = job.run();
       print(
           "cached %s: %,d rows, %,d tokens in %d shards, %,.0f bytes per token",
           result.cache(), result.rows(), result.tokens(), result.shards(), result.bytesPerToken());

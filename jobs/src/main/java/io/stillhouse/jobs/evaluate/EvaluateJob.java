@@ -16,11 +16,14 @@ import io.stillhouse.jobs.spark.Models;
 import io.stillhouse.jobs.spark.Progress;
 import io.stillhouse.jobs.spark.TrackedJob;
 import io.stillhouse.jobs.storage.Storage;
+import io.stillhouse.recipe.ModelCheck;
 import io.stillhouse.recipe.Recipe;
 import io.stillhouse.spec.CorpusSpec;
+import io.stillhouse.spec.Head;
 import io.stillhouse.spec.Metric;
 import io.stillhouse.spec.ModelSpec;
 import io.stillhouse.spec.Task;
+import io.stillhouse.text.ClassNames;
 import java.io.IOException;
 import java.util.ArrayList;
 import java.util.Arrays;
@@ -49,6 +52,7 @@ public final class EvaluateJob {
   private final List<Evaluator.Candidate> candidates = new ArrayList<>();
   private final List<SpeedStage.Model> shapes = new ArrayList<>();
   private final ModelSpec teacher;
+  private final Head head;
   private final List<Metric> metrics;
 
   /**
@@ -64,25 +68,43 @@ public final class EvaluateJob {
     Path path = teacherPath();
     Models.openTeacher(storage.local(path)); // a teacher must be an encoder
     this.teacher = add("teacher", path);
-    if (teacher.head().task() == Task.NONE) {
-      throw Errors.invalid(
-          "teacher '%s' has no head, so there is nothing to evaluate".formatted(path),
-          "fine-tune it first");
-    }
+    this.head =
+        ModelCheck.of(settings, "the teacher", teacher)
+            .requireHead("so there is nothing to evaluate")
+            .requireReads()
+            .head();
     this.metrics = Recipe.metrics(settings, teacher.head().task());
     for (Path model : models()) {
       ModelSpec spec = add(model.getName(), model);
-      if (!spec.head().equals(teacher.head()) || spec.vocabSize() != teacher.vocabSize()) {
-        throw Errors.invalid(
-            "'%s' does not predict what the teacher predicts: it has the head %s and %d tokens, not %s and %d"
-                .formatted(
-                    model, spec.head(), spec.vocabSize(), teacher.head(), teacher.vocabSize()),
-            "only evaluate models with the same head and vocabulary together");
-      }
+      requireSameHead(model, spec);
       requireSameTokens(path, model);
     }
     Evaluator.requireNamed(candidates, settings.get(Options.EVALUATE_REFERENCE));
     requireOutputs();
+  }
+
+  /** Requires that a model predicts the teacher's classes for the same rows. */
+  private void requireSameHead(Path model, ModelSpec spec) {
+    String name = model.getName();
+    if (spec.head().task() != teacher.head().task() || spec.vocabSize() != teacher.vocabSize()) {
+      throw Errors.invalid(
+          "%s does not predict what the teacher predicts: its head is %s and it has %d tokens, but the teacher's is %s and it has %d"
+              .formatted(
+                  name,
+                  ModelCheck.described(spec.head()),
+                  spec.vocabSize(),
+                  ModelCheck.described(teacher.head()),
+                  teacher.vocabSize()),
+          "only evaluate models with the same head and vocabulary together");
+    }
+    Head own = ModelCheck.of(settings, name, spec).requireReads().head();
+    if (!own.equals(head)) {
+      throw Errors.invalid(
+          "%s has the classes %s, but the teacher %s"
+              .formatted(name, ClassNames.shown(own.labels()), ClassNames.shown(head.labels())),
+          "evaluate models with the same classes in the same order together; if only their names"
+              + " differ, set corpus.classes");
+    }
   }
 
   private void requireSameTokens(Path teacherPath, Path model) throws IOException {
@@ -218,8 +240,7 @@ public final class EvaluateJob {
     Corpus corpus = Corpus.read(spark, spec);
     // The seed differs from the cache's, so that other tokens are masked than in training.
     RowTokenizer.Mask mask = RowTokenizer.Mask.of(settings, 1, ~settings.get(Options.CACHE_SEED));
-    RowTokenizer tokenizer =
-        RowTokenizer.of(settings, candidates.get(0).path(), teacher.head(), spec, mask);
+    RowTokenizer tokenizer = RowTokenizer.of(settings, candidates.get(0).path(), head, spec, mask);
     List<InputRow> rows =
         new ArrayList<>(corpus.rows().mapPartitions(tokenizer::tokenize).collect());
     rows.sort(Comparator.comparingInt(InputRow::length).thenComparing(InputRow::id));

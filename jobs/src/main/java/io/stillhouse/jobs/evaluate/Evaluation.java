@@ -1,10 +1,11 @@
 package io.stillhouse.jobs.evaluate;
 
+import io.stillhouse.recipe.ModelCheck;
 import java.util.ArrayList;
 import java.util.LinkedHashSet;
 import java.util.List;
+import java.util.Locale;
 import java.util.Map;
-import java.util.Objects;
 import java.util.Set;
 import org.jspecify.annotations.Nullable;
 
@@ -28,8 +29,10 @@ public record Evaluation(
   /**
    * The metrics of one model.
    *
+   * @param notFiniteRows number of rows for which an output is infinite or not a number; if there
+   *     are any, the model has no metrics
    * @param metrics {@code agreement} with the teacher and, if the rows have labels, the task's
-   *     metrics
+   *     metrics; there is no agreement with a teacher that has such rows
    * @param standardErrors standard errors of the task's metrics over rows
    * @param retention retention by the task's first metric; null for the teacher and without labels
    */
@@ -37,6 +40,7 @@ public record Evaluation(
       String name,
       String path,
       long parameters,
+      long notFiniteRows,
       Map<String, Double> metrics,
       Map<String, Double> standardErrors,
       @Nullable Retention retention) {}
@@ -83,7 +87,8 @@ public record Evaluation(
 
   /** Returns a table of the models for the console, followed by groups, comparisons and speeds. */
   public String table() {
-    Set<String> metrics = new LinkedHashSet<>(models.get(0).metrics().keySet());
+    Set<String> metrics = new LinkedHashSet<>();
+    models.forEach(model -> metrics.addAll(model.metrics().keySet()));
     boolean retained = models.stream().anyMatch(model -> model.retention() != null);
     List<String> heads = new ArrayList<>(List.of("model", "parameters"));
     heads.addAll(metrics);
@@ -111,6 +116,12 @@ public record Evaluation(
       lines.add(line);
     }
     StringBuilder table = new StringBuilder(aligned(lines));
+    for (Model model : models) {
+      if (model.notFiniteRows() > 0) {
+        String problem = ModelCheck.notFinite(model.name(), model.notFiniteRows(), data.rows());
+        table.append("%s, so it is not scored%n".formatted(problem));
+      }
+    }
     comparisons.forEach(comparison -> table.append(line(comparison)));
     if (data.leftOut() > 0) {
       table.append("%,d rows without text left out%n".formatted(data.leftOut()));
@@ -135,7 +146,10 @@ public record Evaluation(
 
   private static String number(
       String metric, Map<String, Double> values, Map<String, Double> errors) {
-    double value = Objects.requireNonNull(values.get(metric));
+    Double value = values.get(metric);
+    if (value == null) {
+      return "-";
+    }
     if (metric.equals("perplexity")) {
       return "%.2f".formatted(value);
     }
@@ -154,9 +168,9 @@ public record Evaluation(
       }
     }
     for (List<String> line : lines) {
-      table.append(("%-" + widths[0] + "s").formatted(line.get(0)));
+      table.append(String.format(Locale.ROOT, "%-" + widths[0] + "s", line.get(0)));
       for (int c = 1; c < columns; c++) {
-        table.append(("  %" + widths[c] + "s").formatted(line.get(c)));
+        table.append(String.format(Locale.ROOT, "  %" + widths[c] + "s", line.get(c)));
       }
       table.append(System.lineSeparator());
     }

@@ -35,7 +35,10 @@ abstract class Evaluator {
     this.reference = reference;
   }
 
-  /** Returns the metrics of one model. */
+  /** Returns the number of rows for which the output of a model is not finite. */
+  abstract long notFinite(int candidate);
+
+  /** Returns the metrics of one model whose outputs are finite. */
   abstract Model model(int candidate);
 
   /**
@@ -47,8 +50,11 @@ abstract class Evaluator {
 
   /** Returns the metrics of all models and the differences between them. */
   Evaluation evaluate(Evaluation.Data data) {
-    List<Model> models = IntStream.range(0, candidates.size()).mapToObj(this::model).toList();
-    Map<String, Map<Long, Integer>> groups = groups(candidates);
+    List<Model> models =
+        IntStream.range(0, candidates.size())
+            .mapToObj(m -> isScored(m) ? model(m) : notScored(m))
+            .toList();
+    Map<String, Map<Long, Integer>> groups = scored(groups(candidates));
     List<Group> several = new ArrayList<>();
     groups.forEach(
         (name, seeds) -> {
@@ -56,7 +62,7 @@ abstract class Evaluator {
             several.add(group(name, List.copyOf(seeds.values()), models));
           }
         });
-    Map<String, Map<Long, Integer>> all = singles(candidates);
+    Map<String, Map<Long, Integer>> all = scored(singles(candidates));
     all.putAll(groups);
     List<Comparison> comparisons = new ArrayList<>();
     for (String name : all.keySet()) {
@@ -68,6 +74,31 @@ abstract class Evaluator {
       }
     }
     return new Evaluation(models, several, comparisons, data, List.of());
+  }
+
+  /** Returns whether all outputs of a model are finite, so that it can be scored. */
+  boolean isScored(int candidate) {
+    return notFinite(candidate) == 0;
+  }
+
+  private Model notScored(int candidate) {
+    Candidate of = candidates.get(candidate);
+    return new Model(
+        of.name(), of.path(), of.parameters(), notFinite(candidate), Map.of(), Map.of(), null);
+  }
+
+  /** Returns groups without the models that are not scored. */
+  private Map<String, Map<Long, Integer>> scored(Map<String, Map<Long, Integer>> groups) {
+    Map<String, Map<Long, Integer>> scored = new LinkedHashMap<>();
+    groups.forEach(
+        (name, seeds) -> {
+          Map<Long, Integer> own = new TreeMap<>(seeds);
+          own.values().removeIf(member -> !isScored(member));
+          if (!own.isEmpty()) {
+            scored.put(name, own);
+          }
+        });
+    return scored;
   }
 
   /**

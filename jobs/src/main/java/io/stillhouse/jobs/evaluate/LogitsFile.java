@@ -6,6 +6,8 @@ import ai.djl.ndarray.types.DataType;
 import io.stillhouse.checkpoint.HuggingFaceDirectory;
 import io.stillhouse.checkpoint.ModelDirectory;
 import io.stillhouse.checkpoint.SafeTensors;
+import io.stillhouse.codec.TargetCells;
+import io.stillhouse.config.Settings;
 import io.stillhouse.error.Errors;
 import io.stillhouse.jobs.spark.Devices;
 import io.stillhouse.jobs.spark.Models;
@@ -14,7 +16,9 @@ import io.stillhouse.model.Capture;
 import io.stillhouse.model.EncoderOutput;
 import io.stillhouse.model.Predictor;
 import io.stillhouse.model.factory.ModelFactory;
+import io.stillhouse.recipe.ModelCheck;
 import io.stillhouse.spec.Task;
+import io.stillhouse.target.Dtype;
 import io.stillhouse.text.Encoded;
 import io.stillhouse.text.Pairing;
 import io.stillhouse.text.Tokenizer;
@@ -39,17 +43,20 @@ public final class LogitsFile {
    * or (L, H), the last hidden states, for a model without a head.
    *
    * @return the number of lines
-   * @throws io.stillhouse.error.StillhouseException if the model or the text does not exist
+   * @throws io.stillhouse.error.StillhouseException if the model or the text does not exist, or a
+   *     number is not finite; nothing is written then
    */
   public static int write(Path model, Path text, Path out) throws IOException {
     if (!Files.isRegularFile(text)) {
       throw Errors.noSuchPath("text", text);
     }
+    String name = String.valueOf(model.getFileName());
     List<String> lines = List.of(Files.readString(text).stripTrailing().split("\n", -1));
     ModelDirectory directory = ModelDirectory.open(model);
     if (directory instanceof HuggingFaceDirectory encoder) {
       Models.logNotes(encoder);
     }
+    ModelCheck.of(Settings.parse(null, List.of()), name, directory.spec()).requireReadsLines();
     Autograd.record(Autograd.Mode.OFF);
     Autograd.threads(1); // as in the cache: the last digits of sums depend on the number
     try (NDManager manager = Devices.cpu();
@@ -59,6 +66,7 @@ public final class LogitsFile {
           new Pairing(tokenizer.clsId(), tokenizer.sepId(), directory.spec().maxTokens());
       Map<String, NDArray> tensors = new LinkedHashMap<>();
       List<Encoded> encoded = tokenizer.encode(lines);
+      int notFinite = 0;
       for (int line = 0; line < lines.size(); line++) {
         Pairing.Input input = pairing.single(encoded.get(line).ids());
         Batch batch = Batch.of(manager, List.of(input.ids()), List.of(input.tokenTypes()));
@@ -67,11 +75,13 @@ public final class LogitsFile {
             directory.spec().head().task() == Task.MASKED_LM
                 ? predictor.maskedLmLogits(output.last().squeeze(0))
                 : output.logits() == null ? output.last().squeeze(0) : output.logits().squeeze(0);
+        notFinite += TargetCells.invalidRows(logits.reshape(1, -1), Dtype.FLOAT32)[0] ? 1 : 0;
         tensors.put(
             "input_ids_%03d".formatted(line),
             manager.create(input.ids()).toType(DataType.FLOAT32, false));
         tensors.put("logits_%03d".formatted(line), logits);
       }
+      ModelCheck.requireFinite(name, notFinite, lines.size());
       SafeTensors.write(out, tensors, Map.of());
     }
     return lines.size();

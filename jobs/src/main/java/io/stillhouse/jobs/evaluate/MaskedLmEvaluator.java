@@ -4,6 +4,7 @@ import io.stillhouse.evaluate.Metrics;
 import io.stillhouse.jobs.evaluate.Evaluation.Comparison;
 import io.stillhouse.jobs.evaluate.Evaluation.Model;
 import io.stillhouse.jobs.evaluate.Evaluation.Seeds;
+import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.LinkedHashMap;
 import java.util.List;
@@ -24,16 +25,24 @@ final class MaskedLmEvaluator extends Evaluator {
     this.trials = this.rows.stream().mapToLong(EvaluateTask.MaskedCounts::tokens).toArray();
   }
 
+  /** A logit that is not finite makes the likelihood of its row infinite or not a number. */
+  @Override
+  long notFinite(int candidate) {
+    return rows.stream().filter(row -> !Double.isFinite(row.nll()[candidate])).count();
+  }
+
   @Override
   Model model(int candidate) {
     Map<String, Double> metrics = new LinkedHashMap<>();
-    metrics.put("agreement", rate(candidate, EvaluateTask.MaskedCounts::agreeing));
+    if (isScored(0)) {
+      metrics.put("agreement", rate(candidate, EvaluateTask.MaskedCounts::agreeing));
+    }
     metrics.put("accuracy", rate(candidate, EvaluateTask.MaskedCounts::correct));
     double nll = rows.stream().mapToDouble(row -> row.nll()[candidate]).sum();
     metrics.put("perplexity", Math.exp(nll / Math.max(1, tokens())));
     Candidate evaluated = candidates.get(candidate);
     return new Model(
-        evaluated.name(), evaluated.path(), evaluated.parameters(), metrics, Map.of(), null);
+        evaluated.name(), evaluated.path(), evaluated.parameters(), 0, metrics, Map.of(), null);
   }
 
   private double rate(int candidate, Function<EvaluateTask.MaskedCounts, int[]> counts) {
@@ -47,9 +56,12 @@ final class MaskedLmEvaluator extends Evaluator {
 
   @Override
   List<Comparison> compare(String[] names, List<Integer> a, List<Integer> b) {
-    return List.of(
-        compare(names, a, b, "agreement", EvaluateTask.MaskedCounts::agreeing),
-        compare(names, a, b, "accuracy", EvaluateTask.MaskedCounts::correct));
+    List<Comparison> comparisons = new ArrayList<>();
+    if (isScored(0)) {
+      comparisons.add(compare(names, a, b, "agreement", EvaluateTask.MaskedCounts::agreeing));
+    }
+    comparisons.add(compare(names, a, b, "accuracy", EvaluateTask.MaskedCounts::correct));
+    return comparisons;
   }
 
   private Comparison compare(

@@ -54,11 +54,18 @@ final class TaskEvaluator extends Evaluator {
   }
 
   @Override
+  long notFinite(int candidate) {
+    return predictions.get(candidate).notFinite();
+  }
+
+  @Override
   Model model(int candidate) {
     Predictions predicted = predictions.get(candidate);
     Map<String, Double> values = new LinkedHashMap<>();
     Map<String, Double> errors = new LinkedHashMap<>();
-    values.put(AGREEMENT, predicted.agreement(predictions.get(0)));
+    if (isScored(0)) {
+      values.put(AGREEMENT, predicted.agreement(predictions.get(0)));
+    }
     if (truth != null) {
       for (Metric metric : metrics) {
         values.put(metric.id(), predicted.metric(metric, truth));
@@ -73,13 +80,14 @@ final class TaskEvaluator extends Evaluator {
         evaluated.name(),
         evaluated.path(),
         evaluated.parameters(),
+        0,
         values,
         errors,
         retention(candidate));
   }
 
   private @Nullable Retention retention(int candidate) {
-    if (truth == null || candidate == 0) {
+    if (truth == null || candidate == 0 || !isScored(0)) {
       return null;
     }
     Metric metric = metrics.get(0);
@@ -102,7 +110,7 @@ final class TaskEvaluator extends Evaluator {
   @Override
   List<Comparison> compare(String[] names, List<Integer> a, List<Integer> b) {
     List<Comparison> comparisons = new ArrayList<>();
-    if (head.task() != Task.REGRESSION) {
+    if (head.task() != Task.REGRESSION && isScored(0)) {
       comparisons.add(
           compare(names, a, b, AGREEMENT, Predictions.agreement(head.task()), predictions.get(0)));
     }

@@ -9,8 +9,6 @@ import io.stillhouse.error.Errors;
 import io.stillhouse.jobs.cache.build.InputsJob;
 import io.stillhouse.jobs.cache.layout.TeacherFolder;
 import io.stillhouse.jobs.cache.read.CacheReader;
-import io.stillhouse.jobs.corpus.Corpus;
-import io.stillhouse.jobs.corpus.SourceRow;
 import io.stillhouse.jobs.spark.Devices;
 import io.stillhouse.jobs.spark.Models;
 import io.stillhouse.jobs.spark.Sessions;
@@ -20,14 +18,11 @@ import io.stillhouse.jobs.train.recipe.TrainingCache;
 import io.stillhouse.jobs.train.student.StudentRun;
 import io.stillhouse.jobs.train.student.TrainedStudent;
 import io.stillhouse.recipe.LossRecipe;
+import io.stillhouse.recipe.ModelCheck;
 import io.stillhouse.recipe.Recipe;
 import io.stillhouse.spec.DistillSpec;
 import io.stillhouse.spec.EncoderSpec;
-import io.stillhouse.spec.Head;
-import io.stillhouse.spec.LabelSet;
-import io.stillhouse.spec.Task;
 import io.stillhouse.spec.TrainSpec;
-import io.stillhouse.text.LabelCodec;
 import io.stillhouse.train.StudentInit;
 import java.io.IOException;
 import java.nio.file.Files;
@@ -64,8 +59,9 @@ public final class FinetuneJob {
    * @param directory the directory of the encoder
    * @param training how it was trained; null if an earlier run, which was killed, had already
    *     trained it
+   * @param notes what the user should know about the labels
    */
-  public record Result(String directory, @Nullable TrainedStudent training) {}
+  public record Result(String directory, @Nullable TrainedStudent training, List<String> notes) {}
 
   /**
    * Checks the recipe.
@@ -81,40 +77,30 @@ public final class FinetuneJob {
         settings.get(Options.FINETUNE_FROM).isEmpty()
             ? settings.get(Options.TEACHER)
             : settings.get(Options.FINETUNE_FROM);
-    this.base = Models.openTeacher(storage.local(storage.requireExisting("finetune.from", from)));
+    Path existing = storage.requireExisting("finetune.from", from);
+    this.base = Models.openTeacher(storage.local(existing));
     this.destination = storage.qualify(settings.get(Options.FINETUNE_TO));
     if (storage.exists(destination)) {
       throw Errors.invalid(
           "finetune.to '%s' exists already".formatted(destination),
           "remove it, or set another directory");
     }
-    if (task() != Task.MASKED_LM && !Recipe.labelled(settings)) {
-      throw Errors.invalid(
-          "corpus.label is missing, but finetune learns from labels",
-          "set it to the column of the labels");
-    }
+    LabelHead.check(settings);
+    ModelCheck.of(settings, existing.getName(), base.spec()).requireReads();
     this.selection =
         Recipe.selection(
             settings,
-            task(),
+            LabelHead.task(settings),
             hardLabels(base.spec().layers()),
             settings.get(Options.FINETUNE_VALIDATION).isEmpty()
                 ? Recipe.ValidationRows.NONE
                 : Recipe.ValidationRows.CHOOSE);
   }
 
-  private Task task() {
-    return switch (settings.get(Options.FINETUNE_TASK)) {
-      case "regression" -> Task.REGRESSION;
-      case "multi-label" -> Task.MULTI_LABEL;
-      case "masked-lm" -> Task.MASKED_LM;
-      default -> Task.CLASSIFICATION;
-    };
-  }
-
   /** Trains the encoder and moves it into place. */
   public Result run() throws IOException {
-    EncoderSpec spec = base.spec().withHead(head());
+    LabelHead labels = LabelHead.read(spark, settings);
+    EncoderSpec spec = base.spec().withHead(labels.head());
     Path work = new Path(destination.getParent(), "_" + destination.getName() + "-work");
     java.nio.file.Path start = Files.createTempDirectory("stillhouse-finetune");
     try {
@@ -129,7 +115,9 @@ public final class FinetuneJob {
     storage.rename(run.directory(), destination);
     storage.fileSystem(work).delete(work, true);
     return new Result(
-        destination.toString(), result.students().isEmpty() ? null : result.students().get(0));
+        destination.toString(),
+        result.students().isEmpty() ? null : result.students().get(0),
+        labels.notes());
   }
 
   /** Writes the encoder with its new head, whose random weights depend on the seed alone. */
@@ -212,46 +200,6 @@ public final class FinetuneJob {
                 new Path(work, "students").toString(),
                 inputs.plan().fingerprints()))
         .withSelection(selection);
-  }
-
-  private Head head() {
-    boolean severalLabels = task() == Task.MULTI_LABEL;
-    if (!severalLabels && task() != Task.CLASSIFICATION) {
-      return task() == Task.REGRESSION ? Head.REGRESSION : Head.MASKED_LM;
-    }
-    List<String> classes = settings.get(Options.CORPUS_CLASSES);
-    if (classes.isEmpty()) {
-      classes =
-          Corpus.read(spark, Recipe.corpus(settings))
-              .rows()
-              .map(SourceRow::label)
-              .flatMap(
-                  label ->
-                      (severalLabels
-                              ? LabelCodec.split(label)
-                              : label == null || label.isBlank()
-                                  ? List.<String>of()
-                                  : List.of(label.strip())) // as the cache reads labels
-                          .iterator())
-              .distinct()
-              .collect()
-              .stream()
-              .sorted()
-              .toList();
-    }
-    if (severalLabels && (classes.isEmpty() || classes.size() > LabelSet.MAX_LABELS)) {
-      throw Errors.invalid(
-          "corpus.label '%s' has %d labels, but 1 to %d are allowed"
-              .formatted(settings.get(Options.CORPUS_LABEL), classes.size(), LabelSet.MAX_LABELS),
-          "set it to a column of labels that are separated by vertical bars");
-    }
-    if (!severalLabels && classes.size() < 2) {
-      throw Errors.invalid(
-          "corpus.label '%s' has %d classes %s, but at least 2 are needed"
-              .formatted(settings.get(Options.CORPUS_LABEL), classes.size(), classes),
-          "set it to the column of the labels, or set finetune.task=regression");
-    }
-    return new Head(task(), classes);
   }
 
   private static DistillSpec hardLabels(int layers) {

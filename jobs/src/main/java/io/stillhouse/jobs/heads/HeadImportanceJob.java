@@ -13,10 +13,11 @@ import io.stillhouse.jobs.spark.Models;
 import io.stillhouse.jobs.spark.Progress;
 import io.stillhouse.jobs.spark.TrackedJob;
 import io.stillhouse.jobs.storage.Storage;
+import io.stillhouse.recipe.ModelCheck;
 import io.stillhouse.recipe.Recipe;
 import io.stillhouse.spec.CorpusSpec;
 import io.stillhouse.spec.EncoderSpec;
-import io.stillhouse.spec.Task;
+import io.stillhouse.spec.Head;
 import io.stillhouse.target.TargetSource;
 import io.stillhouse.train.MicroBatches;
 import java.io.IOException;
@@ -48,6 +49,7 @@ public final class HeadImportanceJob {
   private final Path model;
   private final java.nio.file.Path local;
   private final EncoderSpec spec;
+  private final Head head;
 
   /**
    * Checks that the model exists and has a loss on the labels of the corpus.
@@ -66,23 +68,16 @@ public final class HeadImportanceJob {
             settings.get(hasModel ? Options.HEAD_IMPORTANCE_MODEL : Options.TEACHER));
     this.local = storage.local(model);
     this.spec = Models.openTeacher(local).spec();
-    if (spec.head().task() == Task.NONE) {
-      throw Errors.invalid(
-          "'%s' has no task head, so it has no loss by which to measure its attention heads"
-              .formatted(model),
-          "fine-tune it first");
-    }
     if (spec.head().task().pooled() && !Recipe.labelled(settings)) {
       throw Errors.invalid(
           "corpus.label is missing, but the importance of heads is measured on labels",
           "name the column");
     }
-    if (settings.get(Options.MAX_LENGTH) > spec.maxTokens()) {
-      throw Errors.badValue(
-          Options.MAX_LENGTH.key(),
-          "at most the model's positions, " + spec.maxTokens(),
-          settings.get(Options.MAX_LENGTH));
-    }
+    this.head =
+        ModelCheck.of(settings, model.getName(), spec)
+            .requireHead("so it has no loss by which to measure its attention heads")
+            .requireReads()
+            .head();
     storage.requireNoDirectory(
         Options.HEAD_IMPORTANCE_OUTPUT.key(), settings.get(Options.HEAD_IMPORTANCE_OUTPUT));
   }
@@ -117,7 +112,7 @@ public final class HeadImportanceJob {
     CorpusSpec corpus = Recipe.corpus(settings);
     RowTokenizer.Mask mask =
         RowTokenizer.Mask.of(settings, 1, settings.get(Options.HEAD_IMPORTANCE_SEED));
-    RowTokenizer tokenizer = RowTokenizer.of(settings, model.toString(), spec.head(), corpus, mask);
+    RowTokenizer tokenizer = RowTokenizer.of(settings, model.toString(), head, corpus, mask);
     JavaSparkContext context = JavaSparkContext.fromSparkContext(spark.sparkContext());
     int wanted = settings.get(Options.HEAD_IMPORTANCE_ROWS);
     RandomOrder order = new RandomOrder(settings.get(Options.HEAD_IMPORTANCE_SEED));
@@ -193,10 +188,13 @@ public final class HeadImportanceJob {
                       .collect());
     }
     // Floating-point sums depend on their order, so it must not depend on the number of tasks.
-    return HeadSums.total(
-        results.stream()
-            .sorted(Comparator.comparingInt(HeadImportanceTask.Result::number))
-            .map(HeadImportanceTask.Result::sums)
-            .toList());
+    HeadSums total =
+        HeadSums.total(
+            results.stream()
+                .sorted(Comparator.comparingInt(HeadImportanceTask.Result::number))
+                .map(HeadImportanceTask.Result::sums)
+                .toList());
+    ModelCheck.requireFinite(model.getName(), total.notFinite(), total.rows());
+    return total;
   }
 }

@@ -2,6 +2,7 @@ package io.stillhouse.jobs.plan;
 
 import io.stillhouse.config.Options;
 import io.stillhouse.config.Settings;
+import io.stillhouse.error.Errors;
 import io.stillhouse.jobs.cache.build.CacheJob;
 import io.stillhouse.jobs.cache.layout.CacheRecord;
 import io.stillhouse.jobs.storage.Storage;
@@ -114,6 +115,17 @@ final class TeacherProbe {
         Math.max(0, start));
   }
 
+  /** Requires that the cache command would not stop because of rows without targets. */
+  private void requireFewInvalid(CacheRecord result) {
+    double most = settings.get(Options.MAX_INVALID);
+    if (result.invalidRows() > most * result.rows()) {
+      throw Errors.invalid(
+          "%,d of %,d rows of the probe have no targets (empty, or %s), more than cache.max-invalid (%s) allows: the cache command would stop"
+              .formatted(result.invalidRows(), result.rows(), CacheJob.NOT_FINITE, most),
+          "correct the corpus or the teacher, or raise cache.max-invalid");
+    }
+  }
+
   private static int rows(CorpusSample sample, double tokens, double perRow) {
     return (int) Math.min(sample.pieceRows(), Math.max(1, Math.ceil(tokens / perRow)));
   }
@@ -133,6 +145,7 @@ final class TeacherProbe {
       long start = System.nanoTime();
       CacheRecord result = new CacheJob(spark, recipe).run();
       double wall = (System.nanoTime() - start) / 1e9;
+      requireFewInvalid(result);
       return new Run(result, wall, times.seconds());
     }
   }

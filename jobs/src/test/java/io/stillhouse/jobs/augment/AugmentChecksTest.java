@@ -3,6 +3,7 @@ package io.stillhouse.jobs.augment;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import io.stillhouse.error.StillhouseException;
+import io.stillhouse.jobs.BrokenModels;
 import io.stillhouse.jobs.Tiny;
 import java.io.IOException;
 import java.nio.file.Files;
@@ -68,7 +69,25 @@ class AugmentChecksTest {
   void rejectsLengthBeyondPositionsOfModel() {
     assertMistake(AugmentRecipes.maskedLm(rows, out, "corpus.max-length=41"))
         .hasMessage(
-            "corpus.max-length must be at most the positions of augment.model, 40, but is '41'");
+            "corpus.max-length must be at most the positions of augment.model 'file:%s', 40, but is '41'; lower it"
+                .formatted(Tiny.MLM));
+  }
+
+  @Test
+  void refusesToShowTheOriginalToAModelWithOneSegment() throws IOException {
+    Path one = BrokenModels.withOneSegment(Tiny.MLM, directory.resolve("one"));
+    assertMistake(
+            AugmentRecipes.maskedLm(
+                rows, out, "augment.model=" + one, "augment.show-original=true"))
+        .hasMessageStartingWith(
+            "augment.show-original needs a second segment, but augment.model 'file:%s''s type_vocab_size is 1"
+                .formatted(one));
+  }
+
+  @Test
+  void refusesClassesWithTheSameName() {
+    assertMistake(AugmentRecipes.rules(rows, out, "corpus.classes=[1, 1.0]"))
+        .hasMessageStartingWith("two classes have the same name ([1, 1.0])");
   }
 
   @Test

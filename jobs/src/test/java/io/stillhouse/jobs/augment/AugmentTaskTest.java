@@ -1,7 +1,9 @@
 package io.stillhouse.jobs.augment;
 
 import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
+import io.stillhouse.error.StillhouseException;
 import io.stillhouse.jobs.corpus.SourceRow;
 import io.stillhouse.jobs.storage.ParquetRows;
 import io.stillhouse.jobs.storage.Storage;
@@ -15,7 +17,8 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
 class AugmentTaskTest {
-  private static final AugmentTask.Layout SINGLE = new AugmentTask.Layout(false, true, true);
+  private static final AugmentTask.Layout SINGLE =
+      new AugmentTask.Layout(false, true, true, List.of());
 
   @TempDir private Path directory;
 
@@ -37,12 +40,27 @@ class AugmentTaskTest {
   }
 
   @Test
-  void omitsOriginalsOnRequest() throws IOException {
-    AugmentTask.Layout copiesOnly = new AugmentTask.Layout(false, true, false);
+  void omitsOriginalsIfTheRecipeSaysSo() throws IOException {
+    AugmentTask.Layout copiesOnly = new AugmentTask.Layout(false, true, false, List.of());
 
     assertThat(written(copiesOnly, TinyAugmentation.rows("he had")))
         .isNotEmpty()
         .noneMatch(row -> row[0].equals("rows.tsv:0+0"));
+  }
+
+  @Test
+  void rejectsLabelThatIsNotAmongTheClasses() throws IOException {
+    AugmentTask.Layout classes = new AugmentTask.Layout(false, true, true, List.of("1.0", "2"));
+    assertThat(written(classes, TinyAugmentation.rows("he had"))).isNotEmpty();
+
+    AugmentTask.Layout others = new AugmentTask.Layout(false, true, true, List.of("neg", "pos"));
+    AugmentTask.Layout none = new AugmentTask.Layout(false, true, true, List.of("2", "3"));
+    assertThat(written(others, TinyAugmentation.rows("he had"))).isNotEmpty(); // 1 is an id
+    assertThatThrownBy(() -> written(none, TinyAugmentation.rows("he had")))
+        .isInstanceOf(StillhouseException.class)
+        .hasMessageStartingWith(
+            "the label of row 'rows.tsv:0' must be one of 2 classes, but is '1'; the classes are"
+                + " [2, 3];");
   }
 
   @Test

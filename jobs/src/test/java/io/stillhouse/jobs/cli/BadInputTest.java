@@ -66,7 +66,7 @@ class BadInputTest extends BadInputFixture {
   void rejectsUnknownLabel() throws IOException {
     Path rows = Files.writeString(directory.resolve("rows.tsv"), "text\tlabel\nthe\t1\nof\tnone\n");
     assertThat(mistake(cacheOf(Tiny.CLS, "corpus.path=" + rows, "corpus.label=label")))
-        .contains("the label of row 'rows.tsv:1' must be one of the teacher's 3 classes")
+        .contains("the label of row 'rows.tsv:1' must be one of 3 classes")
         .contains("but is 'none'; the classes are [LABEL_0, LABEL_1, LABEL_2]")
         .contains("correct the row, choose another label column");
     assertNothingWritten();
@@ -107,9 +107,18 @@ class BadInputTest extends BadInputFixture {
   }
 
   @Test
-  void finetuneRejectsUnknownLabel() {
-    assertThat(mistake(finetune("corpus.label=label", "corpus.classes=[yes, 1]")))
-        .contains("must be one of the teacher's 2 classes, but is '0'");
+  void finetuneRefusesALabelOutsideTheClasses() {
+    assertThat(
+            mistake(
+                "finetune",
+                "finetune.from=" + Tiny.MLM,
+                "finetune.to=" + directory.resolve("tuned"),
+                "corpus.path=" + corpus,
+                "corpus.text=text",
+                "corpus.label=label",
+                "corpus.max-length=40",
+                "corpus.classes=[yes, 1]"))
+        .contains("must be one of 2 classes, but is '0'");
     assertNothingWritten();
   }
 
@@ -132,7 +141,8 @@ class BadInputTest extends BadInputFixture {
   @Test
   void rejectsLengthBeyondPositionsOfTeacher() {
     assertThat(mistake(cacheOf(Tiny.CLS, "corpus.max-length=41")))
-        .contains("corpus.max-length must be at most the teacher's positions, 40, but is '41'");
+        .contains(
+            "corpus.max-length must be at most the positions of the teacher, 40, but is '41'");
     assertNothingWritten();
   }
 

@@ -104,7 +104,7 @@ class RowTokenizerTest {
 
     assertThatThrownBy(() -> tokenize(tokenizer, new SourceRow("k", "he", null, "maybe")))
         .isInstanceOf(StillhouseException.class)
-        .hasMessageContaining("the label of row 'k' must be one of the teacher's 2 classes");
+        .hasMessageContaining("the label of row 'k' must be one of 2 classes");
   }
 
   @Test

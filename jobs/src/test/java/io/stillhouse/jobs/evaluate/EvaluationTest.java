@@ -251,6 +251,96 @@ class EvaluationTest {
         .startsWith("distilled against baseline, paired over 2 rows: agreement +0.5000");
   }
 
+  @Test
+  void doesNotScoreAModelWithoutFiniteOutputs() {
+    float[] nan = {Float.NaN, Float.NaN};
+    Evaluation evaluation =
+        classification(
+            THREE,
+            List.of(
+                row(0, new float[] {2, 1}, nan, new float[] {1, 2}),
+                row(1, new float[] {1, 2}, nan, new float[] {1, 2})));
+
+    assertThat(evaluation.models().get(1).notFiniteRows()).isEqualTo(2);
+    assertThat(evaluation.models().get(1).metrics()).isEmpty();
+    assertThat(evaluation.models().get(1).retention()).isNull();
+    assertThat(metric(evaluation, 2, "accuracy")).isEqualTo(0.5);
+    assertThat(evaluation.comparisons()).isEmpty();
+    assertThat(evaluation.table().lines().toList().get(2)).matches("distilled +1,000( +-){4} *");
+    assertThat(evaluation.table())
+        .contains("distilled gives no finite output for 2 of 2 rows, so it is not scored");
+  }
+
+  @Test
+  void oneInfiniteLogitIsEnough() {
+    Evaluation evaluation =
+        regression(
+            THREE.subList(0, 2),
+            List.of(
+                row(1, new float[] {1}, new float[] {2}),
+                row(2, new float[] {2}, new float[] {Float.NEGATIVE_INFINITY}),
+                row(3, new float[] {3}, new float[] {1})));
+
+    assertThat(evaluation.models().get(1).notFiniteRows()).isEqualTo(1);
+    assertThat(evaluation.table()).contains("distilled gives no finite output for 1 of 3 rows");
+    assertThat(evaluation.models().get(0).metrics()).containsKey("pearson");
+  }
+
+  @Test
+  void nothingAgreesWithATeacherWithoutFiniteOutputs() {
+    Evaluation evaluation =
+        classification(
+            THREE,
+            List.of(
+                row(0, new float[] {Float.NaN, 1}, new float[] {2, 1}, new float[] {1, 2}),
+                row(1, new float[] {1, 2}, new float[] {1, 2}, new float[] {1, 2})));
+
+    assertThat(evaluation.models().get(0).metrics()).isEmpty();
+    assertThat(evaluation.models().get(1).metrics()).doesNotContainKey("agreement");
+    assertThat(evaluation.models().get(1).retention()).isNull();
+    assertThat(metric(evaluation, 1, "accuracy")).isEqualTo(1);
+    assertThat(evaluation.comparisons())
+        .extracting(Evaluation.Comparison::metric)
+        .containsExactly("accuracy");
+  }
+
+  @Test
+  void leavesASeedWithoutFiniteOutputsOutOfItsGroup() {
+    List<Candidate> candidates =
+        List.of(
+            new Candidate("teacher", "/t", 9),
+            new Candidate("tiny_seed-1", "/1", 9),
+            new Candidate("tiny_seed-2", "/2", 9),
+            new Candidate("tiny_seed-3", "/3", 9));
+    float[] yes = {0, 1};
+    Evaluation evaluation =
+        classification(candidates, List.of(row(1, yes, yes, yes, new float[] {Float.NaN, 0})));
+
+    assertThat(evaluation.groups())
+        .extracting(Evaluation.Group::name, Evaluation.Group::seeds)
+        .containsExactly(tuple("tiny", 2));
+  }
+
+  @Test
+  void doesNotScoreAMaskedLmWithoutFiniteOutputs() {
+    Evaluation evaluation =
+        new MaskedLmEvaluator(
+                THREE,
+                "",
+                List.of(
+                    masked(3, new int[] {3, 2, 1}, new int[] {3, 3, 0}, new double[] {3, 6, 9}),
+                    masked(
+                        1,
+                        new int[] {0, 0, 0},
+                        new int[] {1, 0, 0},
+                        new double[] {1, Double.NaN, 3})))
+            .evaluate(new Evaluation.Data(List.of(), 2, 4, 0));
+
+    assertThat(evaluation.models().get(1).metrics()).isEmpty();
+    assertThat(evaluation.models().get(1).notFiniteRows()).isEqualTo(1);
+    assertThat(metric(evaluation, 2, "accuracy")).isEqualTo(0.25);
+  }
+
   private static Evaluation classification(List<Candidate> candidates, List<RowResult> rows) {
     Head head = new Head(Task.CLASSIFICATION, List.of("no", "yes"));
     return new TaskEvaluator(candidates, "", head, Metric.of(head.task()), rows)

@@ -274,7 +274,9 @@ class HeadImportanceJobTest {
   void rejectsRowsLongerThanPositionsOfModel() {
     assertThatThrownBy(() -> heads("corpus.max-length=41"))
         .isInstanceOf(StillhouseException.class)
-        .hasMessage("corpus.max-length must be at most the model's positions, 40, but is '41'");
+        .hasMessage(
+            "corpus.max-length must be at most the positions of bert-tiny-cls-v1, 40, but is '41';"
+                + " lower it");
   }
 
   private void requirePruned(Path student, List<List<Integer>> pruned) throws IOException {

@@ -14,8 +14,8 @@ import io.stillhouse.jobs.cache.layout.Window;
 import io.stillhouse.jobs.spark.Models;
 import io.stillhouse.jobs.storage.DiskFull;
 import io.stillhouse.jobs.storage.Storage;
+import io.stillhouse.recipe.ModelCheck;
 import io.stillhouse.recipe.TargetRecipe;
-import io.stillhouse.spec.EncoderSpec;
 import io.stillhouse.spec.Precision;
 import io.stillhouse.target.Column;
 import io.stillhouse.target.TargetChoice;
@@ -39,12 +39,16 @@ import org.slf4j.LoggerFactory;
 public final class CacheJob {
   private static final Logger LOG = LoggerFactory.getLogger(CacheJob.class);
 
+  /** Why a row with tokens has no targets. */
+  public static final String NOT_FINITE = "the teacher's output is not finite";
+
   private final CacheContext context;
   private final SparkSession spark;
   private final Settings settings;
   private final Storage storage;
   private final Path cache;
   private final HuggingFaceDirectory teacher;
+  private final ModelCheck check;
   private final String name;
   private final TargetChoice choice;
   private final @Nullable Window window;
@@ -72,24 +76,25 @@ public final class CacheJob {
     if (spark.sparkContext().isLocal()) { // on a cluster, each task checks its own machine
       precision().requireProcessor(Options.CACHE_PRECISION.key());
     }
-    requirePositions(settings, teacher.spec());
+    this.check = ModelCheck.of(settings, "the teacher", teacher.spec()).requireReads();
+    check.head();
+  }
+
+  /** Returns what the user should know before the run. */
+  public List<String> notes() {
+    return check.ignoresLabels()
+        ? List.of(
+            "corpus.label is '%s', but no labels are cached, because the head of the teacher is %s"
+                .formatted(
+                    settings.get(Options.CORPUS_LABEL),
+                    ModelCheck.described(teacher.spec().head())))
+        : List.of();
   }
 
   private static HuggingFaceDirectory teacher(Storage storage, Settings settings)
       throws IOException {
     Path path = storage.requireExisting(Options.TEACHER.key(), settings.get(Options.TEACHER));
     return Models.openTeacher(storage.local(path));
-  }
-
-  /** Requires that a model has a position for each token of the longest row. */
-  static void requirePositions(Settings settings, EncoderSpec model) {
-    int positions = model.embeddings().maxPositions();
-    if (settings.get(Options.MAX_LENGTH) > positions) {
-      throw Errors.badValue(
-          Options.MAX_LENGTH.key(),
-          "at most the teacher's positions, " + positions,
-          settings.get(Options.MAX_LENGTH));
-    }
   }
 
   /** Returns the number of tokens that a shard of a corpus holds. */

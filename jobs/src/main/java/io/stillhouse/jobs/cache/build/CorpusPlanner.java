@@ -21,6 +21,7 @@ import io.stillhouse.jobs.corpus.CorpusFiles;
 import io.stillhouse.jobs.corpus.RowTokenizer;
 import io.stillhouse.jobs.spark.Models;
 import io.stillhouse.jobs.storage.Storage;
+import io.stillhouse.recipe.ModelCheck;
 import io.stillhouse.recipe.Recipe;
 import io.stillhouse.spec.CorpusSpec;
 import io.stillhouse.spec.Head;
@@ -159,11 +160,7 @@ final class CorpusPlanner {
   void writeInputs(Path directory, Path model, HuggingFaceDirectory teacher) {
     CorpusSpec spec = Recipe.corpus(settings);
     new ShardWriter(spark, size, settings.get(Options.CACHE_SEED))
-        .write(
-            directory,
-            Corpus.read(spark, spec),
-            tokenizer(model, teacher.spec().head(), spec),
-            FIRST_SHARD);
+        .write(directory, Corpus.read(spark, spec), tokenizer(model, teacher, spec), FIRST_SHARD);
   }
 
   private ShardWriter.WrittenShards write(
@@ -177,13 +174,14 @@ final class CorpusPlanner {
             ? CacheReader.teacher(storage, cache)
             : HuggingFaceDirectory.open(Models.copy(model.toString()));
     return new ShardWriter(spark, shardSize, settings.get(Options.CACHE_SEED))
-        .write(directory, corpus, tokenizer(model, teacher.spec().head(), spec), firstShard);
+        .write(directory, corpus, tokenizer(model, teacher, spec), firstShard);
   }
 
   /**
    * Returns the tokenizer of rows. All rows of a cache are made for the head of its first teacher.
    */
-  private RowTokenizer tokenizer(Path model, Head head, CorpusSpec spec) {
+  private RowTokenizer tokenizer(Path model, HuggingFaceDirectory teacher, CorpusSpec spec) {
+    Head head = ModelCheck.of(settings, "the teacher", teacher.spec()).head();
     RowTokenizer.Mask mask =
         RowTokenizer.Mask.of(
             settings, settings.get(Options.MASK_VARIANTS), settings.get(Options.CACHE_SEED));
@@ -202,7 +200,7 @@ final class CorpusPlanner {
     if (invalid > limit * corpus.rows()) {
       Map<String, Long> reasons = new TreeMap<>(corpus.invalid());
       if (notFinite > 0) {
-        reasons.put(TeacherTask.NOT_FINITE, notFinite);
+        reasons.put(CacheJob.NOT_FINITE, notFinite);
       }
       throw Errors.invalid(
           "%,d of %,d rows have no targets (%s), more than cache.max-invalid (%s) allows"

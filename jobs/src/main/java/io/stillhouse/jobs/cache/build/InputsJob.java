@@ -9,6 +9,7 @@ import io.stillhouse.jobs.cache.layout.Lease;
 import io.stillhouse.jobs.cache.layout.ManifestLog;
 import io.stillhouse.jobs.storage.DiskFull;
 import io.stillhouse.jobs.storage.Storage;
+import io.stillhouse.recipe.ModelCheck;
 import io.stillhouse.target.Dtype;
 import io.stillhouse.target.TargetChoice;
 import java.io.IOException;
@@ -32,15 +33,14 @@ public final class InputsJob {
    * Checks the recipe against the model and writes nothing.
    *
    * @param model model whose tokenizer and head the rows are made for
-   * @throws io.stillhouse.error.StillhouseException if the rows would be longer than the model
-   *     allows
+   * @throws io.stillhouse.error.StillhouseException if the model cannot read the rows
    */
   public InputsJob(SparkSession spark, Settings settings, HuggingFaceDirectory model) {
     Storage storage = new Storage(spark.sparkContext().hadoopConfiguration());
     Path cache = storage.requireExclusive(Options.CACHE.key(), settings.get(Options.CACHE));
     this.context = new CacheContext(spark, settings, storage, cache);
     this.model = model;
-    CacheJob.requirePositions(settings, model.spec());
+    ModelCheck.of(settings, "the model", model.spec()).requireReads().head();
     this.planner = new CorpusPlanner(context, ShardSize.of(settings, NONE, model.spec()));
   }
 

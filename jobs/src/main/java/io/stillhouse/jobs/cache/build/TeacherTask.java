@@ -61,9 +61,6 @@ import org.slf4j.LoggerFactory;
 record TeacherTask(
     String cache, CacheFile inputs, TargetChoice choice, Set<String> missing, PassOptions pass)
     implements Serializable {
-  /** Why a row with tokens has no targets. */
-  static final String NOT_FINITE = "the teacher's output is not finite";
-
   private static final Logger LOG = LoggerFactory.getLogger(TeacherTask.class);
 
   /** Maximum number of batch pieces whose cells wait in memory to be written. */
@@ -129,7 +126,7 @@ record TeacherTask(
           label(),
           invalid.size(),
           rows.size(),
-          NOT_FINITE,
+          CacheJob.NOT_FINITE,
           invalid.get(0).id());
     }
     LOG.info(
@@ -296,7 +293,8 @@ record TeacherTask(
           invalidRow[row] |= cells.values().stream().anyMatch(column -> column.get(at) == null);
           if (invalidRow[row]) {
             invalid.add(
-                new InvalidRow(inputs.shard(), piece.get(row).id(), NOT_FINITE, pass.teacher()));
+                new InvalidRow(
+                    inputs.shard(), piece.get(row).id(), CacheJob.NOT_FINITE, pass.teacher()));
           }
         }
         writing.submit(() -> write(piece, invalidRow, cells, files));

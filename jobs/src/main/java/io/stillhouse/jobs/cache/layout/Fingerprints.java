@@ -30,6 +30,7 @@ public final class Fingerprints {
           Options.CORPUS_TEXT,
           Options.CORPUS_PAIR,
           Options.CORPUS_LABEL,
+          Options.CORPUS_CLASSES,
           Options.CORPUS_ID,
           Options.CORPUS_LIMIT,
           Options.CORPUS_SEGMENT,
