@@ -1,5 +1,6 @@
 package io.stillhouse.jobs.augment;
 
+import io.stillhouse.jobs.corpus.InvalidRows;
 import io.stillhouse.jobs.corpus.SourceRow;
 import io.stillhouse.jobs.storage.ParquetRows;
 import io.stillhouse.jobs.storage.Storage;
@@ -113,7 +114,7 @@ record AugmentTask(
       if (reason == null) {
         batch.add(row);
       } else {
-        counts = counts.plus(RowCounts.leftOut(reason));
+        counts = counts.plus(RowCounts.leftOut(reason, row.key()));
       }
     }
     List<Augmentation.Copies> copies = augmenter.of(batch);
@@ -125,10 +126,10 @@ record AugmentTask(
 
   /** Returns why a row has no copies, or null if it has some. */
   static @Nullable String reasonLeftOut(SourceRow row) {
-    if (row.notUtf8()) {
-      return "not UTF-8";
+    if (row.problem() != null) {
+      return row.problem();
     }
-    return row.text().isEmpty() ? "empty" : null;
+    return row.text().isEmpty() ? InvalidRows.EMPTY : null;
   }
 
   private RowCounts write(SourceRow row, Augmentation.Copies copies, ParquetWriter<Object[]> out)
@@ -151,7 +152,13 @@ record AugmentTask(
       }
     }
     return new RowCounts(
-        1, Map.of(), written, duplicates, copies.words(), copies.replaced(), copies.maskedWords());
+        1,
+        InvalidRows.NONE,
+        written,
+        duplicates,
+        copies.words(),
+        copies.replaced(),
+        copies.maskedWords());
   }
 
   private Object[] values(SourceRow row, String number, Augmentation.Texts texts) {

@@ -3,6 +3,7 @@ package io.stillhouse.jobs.finetune;
 import ai.djl.ndarray.NDArray;
 import ai.djl.ndarray.NDManager;
 import io.stillhouse.checkpoint.HuggingFaceDirectory;
+import io.stillhouse.config.ListText;
 import io.stillhouse.config.Options;
 import io.stillhouse.config.Settings;
 import io.stillhouse.error.Errors;
@@ -10,6 +11,7 @@ import io.stillhouse.jobs.cache.build.InputsJob;
 import io.stillhouse.jobs.cache.layout.TeacherFolder;
 import io.stillhouse.jobs.cache.read.CacheReader;
 import io.stillhouse.jobs.corpus.Corpus;
+import io.stillhouse.jobs.corpus.InvalidRowPolicy;
 import io.stillhouse.jobs.corpus.SourceRow;
 import io.stillhouse.jobs.spark.Devices;
 import io.stillhouse.jobs.spark.Sessions;
@@ -30,9 +32,11 @@ import io.stillhouse.text.LabelCodec;
 import io.stillhouse.train.StudentInit;
 import java.io.IOException;
 import java.nio.file.Files;
+import java.util.ArrayList;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Optional;
 import java.util.stream.IntStream;
 import org.apache.commons.io.FileUtils;
 import org.apache.hadoop.fs.Path;
@@ -63,8 +67,9 @@ public final class FinetuneJob {
    * @param directory the directory of the encoder
    * @param training how it was trained; null if an earlier run, which was killed, had already
    *     trained it
+   * @param leftOut how many invalid rows were left out of training and validation, and why
    */
-  public record Result(String directory, @Nullable TrainedStudent training) {}
+  public record Result(String directory, @Nullable TrainedStudent training, List<String> leftOut) {}
 
   /**
    * Checks the recipe.
@@ -117,8 +122,9 @@ public final class FinetuneJob {
     EncoderSpec spec = base.spec().withHead(head());
     Path work = new Path(destination.getParent(), "_" + destination.getName() + "-work");
     java.nio.file.Path start = Files.createTempDirectory("stillhouse-finetune");
+    List<String> leftOut;
     try {
-      cacheInputs(work, writeStart(spec, start));
+      leftOut = cacheInputs(work, writeStart(spec, start));
     } finally {
       FileUtils.deleteDirectory(start.toFile());
     }
@@ -129,7 +135,9 @@ public final class FinetuneJob {
     storage.rename(run.directory(), destination);
     storage.fileSystem(work).delete(work, true);
     return new Result(
-        destination.toString(), result.students().isEmpty() ? null : result.students().get(0));
+        destination.toString(),
+        result.students().isEmpty() ? null : result.students().get(0),
+        leftOut);
   }
 
   /** Writes the encoder with its new head, whose random weights depend on the seed alone. */
@@ -158,22 +166,24 @@ public final class FinetuneJob {
   }
 
   /** Caches the training rows and the validation rows. A first run that fails leaves no files. */
-  private void cacheInputs(Path work, HuggingFaceDirectory start) throws IOException {
+  private List<String> cacheInputs(Path work, HuggingFaceDirectory start) throws IOException {
     boolean fresh = !storage.exists(work);
     boolean cached = false;
+    List<String> leftOut = new ArrayList<>();
     try {
-      cacheInputs(inputs(work), Map.of(), start);
+      cacheInputs(inputs(work), Map.of(), start).ifPresent(leftOut::add);
       Path validation = validation(work);
       if (validation != null) {
         Map<String, String> rows =
             Map.of(
                 Options.CORPUS_PATH.key(),
-                settings.get(Options.FINETUNE_VALIDATION).toString(),
+                ListText.write(settings.get(Options.FINETUNE_VALIDATION)),
                 Options.CORPUS_LIMIT.key(),
                 settings.get(Options.SMOKE) ? SMOKE_ROWS : "0");
-        cacheInputs(validation, rows, start);
+        cacheInputs(validation, rows, start).ifPresent(line -> leftOut.add("validation: " + line));
       }
       cached = true;
+      return leftOut;
     } finally {
       if (fresh && !cached) {
         storage.fileSystem(work).delete(work, true);
@@ -181,13 +191,13 @@ public final class FinetuneJob {
     }
   }
 
-  private void cacheInputs(Path cache, Map<String, String> rows, HuggingFaceDirectory start)
-      throws IOException {
+  private Optional<String> cacheInputs(
+      Path cache, Map<String, String> rows, HuggingFaceDirectory start) throws IOException {
     Map<String, String> values = new HashMap<>(rows);
     values.put(Options.CACHE.key(), cache.toString());
     // Fine-tuning has one seed, which also determines the order of the cache's rows.
     values.put(Options.CACHE_SEED.key(), settings.get(Options.SEED).toString());
-    new InputsJob(spark, settings.with(values), start).run();
+    return new InputsJob(spark, settings.with(values), start).run();
   }
 
   private StudentRun studentRun(Path work, EncoderSpec spec, CacheReader inputs) {
@@ -221,8 +231,10 @@ public final class FinetuneJob {
     }
     List<String> classes = settings.get(Options.CORPUS_CLASSES);
     if (classes.isEmpty()) {
+      Corpus corpus = Corpus.read(spark, Recipe.corpus(settings));
+      InvalidRowPolicy.of(settings).check(corpus.broken(), corpus.rowCount());
       classes =
-          Corpus.read(spark, Recipe.corpus(settings))
+          corpus
               .rows()
               .map(SourceRow::label)
               .flatMap(

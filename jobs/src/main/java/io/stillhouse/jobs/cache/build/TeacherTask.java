@@ -9,6 +9,7 @@ import io.stillhouse.jobs.cache.layout.CheckedFile;
 import io.stillhouse.jobs.cache.layout.InvalidRow;
 import io.stillhouse.jobs.cache.layout.TeacherFolder;
 import io.stillhouse.jobs.corpus.InputRow;
+import io.stillhouse.jobs.corpus.InvalidRows;
 import io.stillhouse.jobs.spark.Devices;
 import io.stillhouse.jobs.spark.Models;
 import io.stillhouse.jobs.storage.Overlapped;
@@ -61,9 +62,6 @@ import org.slf4j.LoggerFactory;
 record TeacherTask(
     String cache, CacheFile inputs, TargetChoice choice, Set<String> missing, PassOptions pass)
     implements Serializable {
-  /** Why a row with tokens has no targets. */
-  static final String NOT_FINITE = "the teacher's output is not finite";
-
   private static final Logger LOG = LoggerFactory.getLogger(TeacherTask.class);
 
   /** Maximum number of batch pieces whose cells wait in memory to be written. */
@@ -125,11 +123,11 @@ record TeacherTask(
     if (!invalid.isEmpty()) {
       LOG.warn(
           "{}: {} of {} rows have no targets, because {}, such as row '{}'; if there are more than"
-              + " cache.max-invalid allows, correct the corpus or the teacher",
+              + " corpus.max-invalid allows, correct the corpus or the teacher",
           label(),
           invalid.size(),
           rows.size(),
-          NOT_FINITE,
+          InvalidRows.NOT_FINITE,
           invalid.get(0).id());
     }
     LOG.info(
@@ -296,7 +294,8 @@ record TeacherTask(
           invalidRow[row] |= cells.values().stream().anyMatch(column -> column.get(at) == null);
           if (invalidRow[row]) {
             invalid.add(
-                new InvalidRow(inputs.shard(), piece.get(row).id(), NOT_FINITE, pass.teacher()));
+                new InvalidRow(
+                    inputs.shard(), piece.get(row).id(), InvalidRows.NOT_FINITE, pass.teacher()));
           }
         }
         writing.submit(() -> write(piece, invalidRow, cells, files));
