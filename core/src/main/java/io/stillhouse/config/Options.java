@@ -2,13 +2,13 @@ package io.stillhouse.config;
 
 import io.stillhouse.spec.Metric;
 import java.lang.reflect.Modifier;
+import java.nio.charset.Charset;
 import java.util.Arrays;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
 import java.util.function.Function;
 import java.util.function.Predicate;
-import java.util.regex.Pattern;
 import java.util.stream.IntStream;
 import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
@@ -53,7 +53,7 @@ public final class Options {
           "corpus.path",
           null,
           "Files or directories of text. The cache command adds files that the cache does not "
-              + "contain yet.");
+              + "contain yet. Quote names that contain a comma.");
   public static final Option<String> CORPUS_FORMAT =
       oneOf(
           "corpus.format",
@@ -65,6 +65,14 @@ public final class Options {
           "corpus.header",
           "true",
           "Whether the first line of a CSV or TSV file names the columns.");
+  public static final Option<Charset> CORPUS_ENCODING =
+      checked(
+          "corpus.encoding",
+          "UTF-8",
+          Charset::forName,
+          charset -> true,
+          "a character set of Java, such as UTF-8, ISO-8859-1, windows-1252 or UTF-16",
+          "Character encoding of CSV, TSV, JSON and text files. Parquet and ORC are always UTF-8.");
   public static final Option<String> CORPUS_TEXT =
       text(
           "corpus.text",
@@ -87,7 +95,7 @@ public final class Options {
       checked(
           "corpus.classes",
           "[]",
-          Options::parseNames,
+          ListText::parseNames,
           l -> l.stream().distinct().count() == l.size(),
           "a list of distinct names such as [a, b]",
           "Names of the classes in the data, in the order of their ids. Empty for the model's own; "
@@ -112,6 +120,23 @@ public final class Options {
           "128",
           3,
           "Maximum number of tokens in a row, including [CLS] and [SEP].");
+
+  public static final Option<String> INVALID_ROWS =
+      oneOf(
+          "corpus.invalid-rows",
+          "skip",
+          List.of("fail", "skip"),
+          "What a command does with invalid rows: those that cannot be read, that have no text or "
+              + "no label, or for which the teacher's outputs are not finite. fail stops at the "
+              + "first; skip leaves them out, and the command's last line counts them.");
+  public static final Option<Double> MAX_INVALID =
+      number(
+          "corpus.max-invalid",
+          "0.01",
+          share -> share >= 0 && share <= 1,
+          "a number from 0 to 1",
+          "Largest share of invalid rows that corpus.invalid-rows=skip leaves out. A command stops "
+              + "if there are more.");
 
   // cache and targets
   public static final Option<String> CACHE = text("cache.path", null, "Directory of the cache.");
@@ -141,14 +166,6 @@ public final class Options {
           "cache.seed",
           "Seed of the order of the cache's rows, of masking, and of the rows that verify and "
               + "plan sample.");
-  public static final Option<Double> MAX_INVALID =
-      number(
-          "cache.max-invalid",
-          "0.01",
-          share -> share >= 0 && share <= 1,
-          "a number from 0 to 1",
-          "Largest allowed share of invalid rows: empty, not UTF-8, or with teacher outputs that "
-              + "are not finite. The cache command stops if there are more.");
   public static final Option<Integer> CACHE_WINDOW =
       atLeast(
           "cache.window",
@@ -218,7 +235,7 @@ public final class Options {
       checked(
           "targets.temperatures",
           "[]",
-          text -> parseList(text).stream().map(Double::valueOf).toList(),
+          text -> ListText.parse(text).stream().map(Double::valueOf).toList(),
           l -> l.stream().allMatch(t -> t > 0 && Double.isFinite(t)),
           "a list of numbers > 0 such as [1, 2]",
           "Temperatures that students may use. top-k stores a log-partition for each; sampled "
@@ -378,7 +395,7 @@ public final class Options {
       checked(
           "loss.hard-label.class-weights",
           "[]",
-          Options::parseList,
+          ListText::parse,
           l -> l.equals(List.of("balanced")) || l.isEmpty() || areWeights(l),
           "balanced, or a list of numbers >= 0, not all 0, such as [1, 2.5]",
           "Weights of the classes in the loss on labels, in the order of their ids. balanced is "
@@ -716,7 +733,7 @@ public final class Options {
       checked(
           "sweep.halving.at",
           "[]",
-          text -> parseList(text).stream().map(Integer::valueOf).toList(),
+          text -> ListText.parse(text).stream().map(Integer::valueOf).toList(),
           l -> IntStream.range(0, l.size()).allMatch(i -> l.get(i) > (i == 0 ? 0 : l.get(i - 1))),
           "an increasing list of whole numbers > 0 such as [200, 400]",
           "Steps after which all students are evaluated over train.validation and the worse "
@@ -890,7 +907,7 @@ public final class Options {
       checked(
           "evaluate.metrics",
           "[]",
-          Options::parseList,
+          ListText::parse,
           names -> names.stream().allMatch(METRIC_NAMES::contains),
           "a list of some of " + String.join(", ", METRIC_NAMES),
           "Metrics of the task, the most important first: it determines retention, comparisons and "
@@ -1009,7 +1026,8 @@ public final class Options {
   /** The new names of renamed keys. An old key is refused with its new name. */
   public static final Map<String, String> RENAMED =
       Map.ofEntries(
-          Map.entry("cache.max-poison", "cache.max-invalid"),
+          Map.entry("cache.max-invalid", "corpus.max-invalid"),
+          Map.entry("cache.max-poison", "corpus.max-invalid"),
           Map.entry("cache.tokens-per-batch", "cache.batch-tokens"),
           Map.entry("cache.unit-tokens", "cache.shard-tokens"),
           Map.entry("evaluate.against", "evaluate.reference"),
@@ -1028,8 +1046,6 @@ public final class Options {
           Map.entry("train.tokens-per-batch", "train.micro-batch-tokens"),
           Map.entry("train.undistilled-twin", "train.baseline"),
           Map.entry("train.warmup", "train.warmup-steps"));
-
-  private static final Pattern EMPTY_ELEMENT = Pattern.compile("(^|[\\[,])\\s*([,\\]]|$)");
 
   private Options() {}
 
@@ -1097,14 +1113,19 @@ public final class Options {
 
   private static Option<List<String>> list(String key, @Nullable String defaultValue, String doc) {
     return checked(
-        key, defaultValue, Options::parseList, l -> true, "a value, or a list such as [a, b]", doc);
+        key,
+        defaultValue,
+        ListText::parse,
+        l -> true,
+        "a value, or a list such as [a, \"b, c\"]",
+        doc);
   }
 
   private static Option<List<Integer>> integers(String key, String defaultValue, String doc) {
     return checked(
         key,
         defaultValue,
-        text -> parseList(text).stream().map(Integer::valueOf).toList(),
+        text -> ListText.parse(text).stream().map(Integer::valueOf).toList(),
         l -> l.stream().allMatch(n -> n >= 0),
         "a list of whole numbers >= 0 such as [0, 3, 6]",
         doc);
@@ -1122,22 +1143,5 @@ public final class Options {
       case "false" -> false;
       default -> throw new IllegalArgumentException(text);
     };
-  }
-
-  /** Parses a list without empty elements. */
-  private static List<String> parseNames(String text) {
-    List<String> names = parseList(text);
-    if (!names.isEmpty() && EMPTY_ELEMENT.matcher(text.strip()).find()) {
-      throw new IllegalArgumentException(text);
-    }
-    return names;
-  }
-
-  private static List<String> parseList(String text) {
-    String body = text.strip();
-    if (body.startsWith("[") && body.endsWith("]")) {
-      body = body.substring(1, body.length() - 1);
-    }
-    return Arrays.stream(body.split(",", -1)).map(String::strip).filter(s -> !s.isEmpty()).toList();
   }
 }

@@ -12,7 +12,6 @@ import java.util.Map;
 import java.util.Set;
 import java.util.TreeMap;
 import java.util.function.Consumer;
-import java.util.stream.Collectors;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -252,8 +251,7 @@ public final class Settings {
       }
       String text =
           value.valueType() == ConfigValueType.LIST
-              ? ((List<?>) value.unwrapped())
-                  .stream().map(String::valueOf).collect(Collectors.joining(", ", "[", "]"))
+              ? ListText.write((List<?>) value.unwrapped())
               : String.valueOf(value.unwrapped());
       flat.put(key, text);
     }

@@ -12,7 +12,6 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
 import java.util.TreeMap;
-import java.util.stream.Collectors;
 
 /**
  * Reads and writes settings that contain other settings, as one line of HOCON. Values keep their
@@ -85,7 +84,7 @@ public final class SweepText {
 
   private static String text(ConfigValue value) {
     if (value instanceof ConfigList list) {
-      return list.stream().map(SweepText::text).collect(Collectors.joining(", ", "[", "]"));
+      return ListText.write(list.stream().map(SweepText::text).toList());
     }
     boolean scalar =
         value.valueType() != ConfigValueType.OBJECT && value.valueType() != ConfigValueType.NULL;

@@ -56,6 +56,7 @@ public final class Recipe {
         settings.get(Options.CORPUS_HEADER)
             ? CorpusSpec.HeaderRow.PRESENT
             : CorpusSpec.HeaderRow.ABSENT,
+        settings.get(Options.CORPUS_ENCODING),
         new CorpusSpec.Columns(
             column(settings, Options.CORPUS_TEXT),
             column(settings, Options.CORPUS_PAIR),

@@ -2,6 +2,7 @@ package io.stillhouse.spec;
 
 import io.stillhouse.error.Errors;
 import java.io.Serializable;
+import java.nio.charset.Charset;
 import java.util.Arrays;
 import java.util.List;
 import java.util.Locale;
@@ -14,11 +15,17 @@ import org.jspecify.annotations.Nullable;
  * @param paths files, directories or globs; at least one
  * @param format the format of the files
  * @param header whether the first row of a CSV or TSV file names the columns
+ * @param encoding the character encoding of CSV, TSV, JSON and text files
  * @param columns the columns to read
  * @param limit the number of rows to read, from the first row of the first file; 0 for all
  */
 public record CorpusSpec(
-    List<String> paths, Format format, HeaderRow header, Columns columns, long limit) {
+    List<String> paths,
+    Format format,
+    HeaderRow header,
+    Charset encoding,
+    Columns columns,
+    long limit) {
 
   /** The format of the files. */
   public enum Format {

@@ -9,6 +9,8 @@ import io.stillhouse.config.Settings;
 import io.stillhouse.error.Errors;
 import io.stillhouse.error.StillhouseException;
 import io.stillhouse.jobs.corpus.Corpus;
+import io.stillhouse.jobs.corpus.InvalidRowPolicy;
+import io.stillhouse.jobs.corpus.InvalidRows;
 import io.stillhouse.jobs.corpus.RowTokenizer;
 import io.stillhouse.jobs.corpus.SourceRow;
 import io.stillhouse.jobs.spark.Models;
@@ -26,6 +28,7 @@ import java.io.IOException;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Locale;
+import java.util.Optional;
 import java.util.UUID;
 import java.util.regex.Pattern;
 import org.apache.hadoop.fs.FileAlreadyExistsException;
@@ -70,8 +73,10 @@ public final class AugmentJob {
    *
    * @param counts the numbers of rows
    * @param next the settings that read the larger corpus
+   * @param leftOut how many invalid rows were left out, and why; empty if none
    */
-  public record Result(String directory, Counts counts, List<String> next) {}
+  public record Result(
+      String directory, Counts counts, List<String> next, Optional<String> leftOut) {}
 
   /**
    * The numbers of a run.
@@ -163,6 +168,8 @@ public final class AugmentJob {
     long start = System.nanoTime();
     CorpusSpec spec = Recipe.corpus(settings);
     Corpus corpus = Corpus.read(spark, spec);
+    InvalidRowPolicy policy = InvalidRowPolicy.of(settings);
+    policy.check(corpus.broken(), corpus.rowCount());
     Path staging =
         new Path(destination.getParent(), prefix() + UUID.randomUUID().toString().substring(0, 8));
     LOG.info("Augmenting {} rows of {} into {}", corpus.rowCount(), spec.paths(), destination);
@@ -180,6 +187,7 @@ public final class AugmentJob {
                 .formatted(spec.paths(), counts.leftOut()),
             "name files with text");
       }
+      policy.check(invalid(spec, counts), counts.read());
       publish(staging, written, counts);
       LOG.info(
           "Wrote {} rows to {} in {} s; rows left out: {}",
@@ -191,6 +199,13 @@ public final class AugmentJob {
     } finally {
       storage.fileSystem(staging).delete(staging, true);
     }
+  }
+
+  /** Returns the invalid rows; blank lines of prose are not rows. */
+  private InvalidRows invalid(CorpusSpec spec, RowCounts counts) {
+    return RowTokenizer.cut(settings, spec).mode() == Segmenter.Mode.ROW
+        ? counts.invalid()
+        : counts.invalid().without(InvalidRows.EMPTY);
   }
 
   private List<AugmentTask.Written> write(Corpus corpus, CorpusSpec spec, Path staging)
@@ -316,7 +331,8 @@ public final class AugmentJob {
             counts.written(),
             counts.duplicates(),
             counts.replacedShare()),
-        next(spec));
+        next(spec),
+        InvalidRowPolicy.line(invalid(spec, counts), counts.read()));
   }
 
   /** Returns the settings of the larger corpus that differ from the recipe. */

@@ -1,5 +1,6 @@
 package io.stillhouse.jobs.augment;
 
+import io.stillhouse.jobs.corpus.InvalidRows;
 import io.stillhouse.jobs.corpus.SourceRow;
 import io.stillhouse.jobs.storage.ParquetRows;
 import io.stillhouse.jobs.storage.Storage;
@@ -130,7 +131,7 @@ record AugmentTask(
         }
         batch.add(row);
       } else {
-        counts = counts.plus(RowCounts.leftOut(reason));
+        counts = counts.plus(RowCounts.leftOut(reason, row.key()));
       }
     }
     List<Augmentation.@Nullable Copies> copies = augmenter.of(batch);
@@ -138,17 +139,19 @@ record AugmentTask(
       Augmentation.Copies own = copies.get(row);
       counts =
           counts.plus(
-              own == null ? RowCounts.leftOut(NOT_FINITE) : write(batch.get(row), own, out));
+              own == null
+                  ? RowCounts.leftOut(NOT_FINITE, batch.get(row).key())
+                  : write(batch.get(row), own, out));
     }
     return counts;
   }
 
   /** Returns why a row has no copies, or null if it has some. */
   static @Nullable String reasonLeftOut(SourceRow row) {
-    if (row.notUtf8()) {
-      return "not UTF-8";
+    if (row.problem() != null) {
+      return row.problem();
     }
-    return row.text().isEmpty() ? "empty" : null;
+    return row.text().isEmpty() ? InvalidRows.EMPTY : null;
   }
 
   private RowCounts write(SourceRow row, Augmentation.Copies copies, ParquetWriter<Object[]> out)
@@ -171,7 +174,13 @@ record AugmentTask(
       }
     }
     return new RowCounts(
-        1, Map.of(), written, duplicates, copies.words(), copies.replaced(), copies.maskedWords());
+        1,
+        InvalidRows.NONE,
+        written,
+        duplicates,
+        copies.words(),
+        copies.replaced(),
+        copies.maskedWords());
   }
 
   private Object[] values(SourceRow row, String number, Augmentation.Texts texts) {

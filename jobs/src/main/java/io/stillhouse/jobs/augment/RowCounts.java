@@ -1,14 +1,14 @@
 package io.stillhouse.jobs.augment;
 
+import io.stillhouse.jobs.corpus.InvalidRows;
 import java.io.Serializable;
 import java.util.Map;
-import java.util.TreeMap;
 
 /**
  * The numbers of rows and words that an augmentation has read and written.
  *
  * @param read rows of the corpus
- * @param leftOut rows without copies, by reason
+ * @param invalid rows without copies
  * @param written rows of the larger corpus
  * @param duplicates copies that were dropped
  * @param words words of all copies, including dropped ones
@@ -17,26 +17,24 @@ import java.util.TreeMap;
  */
 record RowCounts(
     long read,
-    Map<String, Long> leftOut,
+    InvalidRows invalid,
     long written,
     long duplicates,
     long words,
     long replaced,
     long maskedWords)
     implements Serializable {
-  static final RowCounts NONE = new RowCounts(0, Map.of(), 0, 0, 0, 0, 0);
+  static final RowCounts NONE = new RowCounts(0, InvalidRows.NONE, 0, 0, 0, 0, 0);
 
   /** Returns the counts of one row that has no copies. */
-  static RowCounts leftOut(String reason) {
-    return new RowCounts(1, Map.of(reason, 1L), 0, 0, 0, 0, 0);
+  static RowCounts leftOut(String reason, String key) {
+    return new RowCounts(1, InvalidRows.of(reason, 1, key), 0, 0, 0, 0, 0);
   }
 
   RowCounts plus(RowCounts more) {
-    TreeMap<String, Long> reasons = new TreeMap<>(leftOut);
-    more.leftOut.forEach((reason, count) -> reasons.merge(reason, count, Long::sum));
     return new RowCounts(
         read + more.read,
-        reasons,
+        invalid.plus(more.invalid),
         written + more.written,
         duplicates + more.duplicates,
         words + more.words,
@@ -44,9 +42,14 @@ record RowCounts(
         maskedWords + more.maskedWords);
   }
 
+  /** Returns the number of rows without copies, by reason. */
+  Map<String, Long> leftOut() {
+    return invalid.counts();
+  }
+
   /** Returns the number of rows without copies. */
   long leftOutRows() {
-    return leftOut.values().stream().mapToLong(Long::longValue).sum();
+    return invalid.count();
   }
 
   /** Returns the share of words that were replaced, or 0 if there are no words. */

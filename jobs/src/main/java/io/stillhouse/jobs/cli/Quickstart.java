@@ -73,10 +73,15 @@ final class Quickstart {
     }
     try (SparkSession spark = Sessions.open("quickstart", settings)) {
       print("3. Cache: run the teacher over the text once");
-      CacheRecord cache = new CacheJob(spark, settings).run();
+      CacheJob job = new CacheJob(spark, settings);
+      CacheRecord cache = job.run();
       print(
           "   %,d rows, %,d tokens, %,.0f bytes per token in %s",
-          cache.rows(), cache.tokens(), cache.bytesPerToken(), directory.resolve("cache"));
+          cache.rows() - cache.invalidRows(),
+          cache.tokens(),
+          cache.bytesPerToken(),
+          directory.resolve("cache"));
+      job.leftOut().ifPresent(line -> print("   %s", line));
       print("4. Train: a student from the cache, and its baseline without the teacher");
       TrainJob.Result trained = new TrainJob(spark, settings).run();
       trained.students().forEach(student -> print("   %s", student.summary()));

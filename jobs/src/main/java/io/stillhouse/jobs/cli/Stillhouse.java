@@ -10,7 +10,6 @@ import io.stillhouse.jobs.cache.build.CacheJob;
 import io.stillhouse.jobs.cache.check.VerifyJob;
 import io.stillhouse.jobs.cache.layout.CacheRecord;
 import io.stillhouse.jobs.evaluate.EvaluateJob;
-import io.stillhouse.jobs.evaluate.Evaluation;
 import io.stillhouse.jobs.export.ExportJob;
 import io.stillhouse.jobs.finetune.FinetuneJob;
 import io.stillhouse.jobs.heads.HeadImportanceJob;
@@ -151,6 +150,7 @@ public final class Stillhouse {
       FinetuneJob.Result result = new FinetuneJob(spark, settings).run();
       print("fine-tuned %s", result.directory());
       result.notes().forEach(note -> print("note: %s", note));
+      result.leftOut().forEach(line -> print("%s", line));
     }
     return 0;
   }
@@ -168,7 +168,9 @@ public final class Stillhouse {
     Settings settings =
         prepareForStudent(arguments, Options.TEACHER, Options.CORPUS_PATH, Options.CACHE);
     try (SparkSession spark = Sessions.open("plan", settings)) {
-      System.out.print(new PlanJob(spark, settings).run().table());
+      PlanJob job = new PlanJob(spark, settings);
+      System.out.print(job.run().table());
+      job.leftOut().forEach(line -> print("%s", line));
     }
     return 0;
   }
@@ -189,12 +191,17 @@ public final class Stillhouse {
       CacheRecord result = job.run();
       print(
           "cached %s: %,d rows, %,d tokens in %d shards, %,.0f bytes per token",
-          result.cache(), result.rows(), result.tokens(), result.shards(), result.bytesPerToken());
+          result.cache(),
+          result.rows() - result.invalidRows(),
+          result.tokens(),
+          result.shards(),
+          result.bytesPerToken());
       if (result.droppedShards() > 0) {
         print(
             "dropped the targets of %d shards that every student has read; %d are kept",
             result.droppedShards(), result.shards() - result.droppedShards());
       }
+      job.leftOut().ifPresent(line -> print("%s", line));
     }
     return 0;
   }
@@ -301,6 +308,7 @@ public final class Stillhouse {
           counts.duplicates(),
           counts.leftOut());
       print("next: run cache with %s", String.join(" ", result.next()));
+      result.leftOut().ifPresent(line -> print("%s", line));
     }
     return 0;
   }
@@ -318,8 +326,9 @@ public final class Stillhouse {
     settings.require(
         settings.get(Options.TEACHER_NAME).isEmpty() ? Options.TEACHER : Options.CACHE);
     try (SparkSession spark = Sessions.open("evaluate", settings)) {
-      Evaluation evaluation = new EvaluateJob(spark, settings).run();
-      System.out.print(evaluation.table());
+      EvaluateJob job = new EvaluateJob(spark, settings);
+      System.out.print(job.run().table());
+      job.leftOut().ifPresent(line -> print("%s", line));
     }
     return 0;
   }
@@ -338,11 +347,13 @@ public final class Stillhouse {
       settings.require(Options.TEACHER);
     }
     try (SparkSession spark = Sessions.open("head-importance", settings)) {
-      HeadImportanceReport report = new HeadImportanceJob(spark, settings).run();
+      HeadImportanceJob job = new HeadImportanceJob(spark, settings);
+      HeadImportanceReport report = job.run();
       System.out.print(report.table());
       print(
           "measured on %,d rows; wrote %s",
           report.rows(), settings.get(Options.HEAD_IMPORTANCE_OUTPUT));
+      job.leftOut().ifPresent(line -> print("%s", line));
     }
     return 0;
   }

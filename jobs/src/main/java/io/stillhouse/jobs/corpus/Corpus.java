@@ -3,11 +3,9 @@ package io.stillhouse.jobs.corpus;
 import io.stillhouse.error.Errors;
 import io.stillhouse.error.StillhouseException;
 import io.stillhouse.spec.CorpusSpec;
-import io.stillhouse.spec.CorpusSpec.Format;
 import java.util.List;
 import org.apache.spark.api.java.JavaPairRDD;
 import org.apache.spark.api.java.JavaRDD;
-import org.apache.spark.sql.Row;
 import org.apache.spark.sql.SparkSession;
 import org.jspecify.annotations.Nullable;
 import scala.Tuple2;
@@ -17,26 +15,24 @@ import scala.Tuple2;
  *
  * <p>Keys come from the user's id column or are {@code file:ordinal}: the path of the file relative
  * to the common directory of the named paths, and the number of the row in the file, from 0.
- * Headers, and blank lines that Spark skips in CSV, TSV and JSON, are not counted. Ordinals take
- * two passes: the first counts the rows of every block, the second numbers them. No text is
- * shuffled.
+ * Headers, and blank lines of CSV, TSV and JSON, are not counted; records that cannot be read are.
+ * Ordinals take two passes: the first counts the rows of every block, the second numbers them. No
+ * text is shuffled.
  */
 public final class Corpus {
-  /** Spark's setting for the maximum size of a byte range. */
-  private static final String RANGE_BYTES = "spark.sql.files.maxPartitionBytes";
-
   private static final int RANGES = 16;
   private static final int MAX_RANGES = 10_000;
-  private static final String OTHER_HEADER = "CSV header does not conform to the schema";
 
   private final JavaRDD<SourceRow> rows;
   private final long rowCount;
   private final long blankRows;
+  private final InvalidRows broken;
 
-  private Corpus(JavaRDD<SourceRow> rows, long rowCount, long blankRows) {
+  private Corpus(JavaRDD<SourceRow> rows, long rowCount, long blankRows, InvalidRows broken) {
     this.rows = rows;
     this.rowCount = rowCount;
     this.blankRows = blankRows;
+    this.broken = broken;
   }
 
   /**
@@ -52,7 +48,11 @@ public final class Corpus {
 
   /** Like {@link #read(SparkSession, CorpusSpec)}, but reads only files that are already listed. */
   public static Corpus read(SparkSession spark, CorpusSpec spec, CorpusFiles files) {
-    return of(spec, files, table(spark, spec, files));
+    return of(spec, files, CorpusTable.open(spark, spec, files, mostBytes(spark)));
+  }
+
+  private static long mostBytes(SparkSession spark) {
+    return spark.sessionState().conf().filesMaxPartitionBytes();
   }
 
   /**
@@ -73,44 +73,54 @@ public final class Corpus {
    */
   public static Sample sample(SparkSession spark, CorpusSpec spec, long limit, long seed) {
     CorpusFiles files = CorpusFiles.list(spec.paths(), spark.sparkContext().hadoopConfiguration());
-    String cut = spark.conf().get(RANGE_BYTES);
-    long bytes = files.bytes(spark.sparkContext().hadoopConfiguration());
+    long bytes = files.bytes();
     if (spec.limit() > 0 || bytes <= limit) {
-      return new Sample(of(spec, files, table(spark, spec, files)), 1, 1);
+      return new Sample(read(spark, spec, files), 1, 1);
     }
-    spark.conf().set(RANGE_BYTES, Math.max(limit / RANGES, bytes / MAX_RANGES));
-    try {
-      JavaRDD<Row> table = table(spark, spec, files);
-      SampledRanges ranges = SampledRanges.draw(table, RANGES, seed);
-      return new Sample(of(spec, files, ranges.of(table)), ranges.share(), ranges.count());
-    } finally {
-      spark.conf().set(RANGE_BYTES, cut);
-    }
+    CorpusTable table =
+        CorpusTable.open(spark, spec, files, Math.max(limit / RANGES, bytes / MAX_RANGES));
+    SampledRanges ranges = SampledRanges.draw(table.bytes(), RANGES, seed);
+    return new Sample(of(spec, files, ranges.of(table)), ranges.share(), ranges.count());
   }
 
-  private static JavaRDD<Row> table(SparkSession spark, CorpusSpec spec, CorpusFiles files) {
-    Format format = spec.format() == Format.AUTO ? files.detectFormat() : spec.format();
-    return CorpusTable.open(spark, spec, format, files);
-  }
-
-  private static Corpus of(CorpusSpec spec, CorpusFiles files, JavaRDD<Row> table) {
-    BlockOrdinals ordinals = countRows(table, files);
+  private static Corpus of(CorpusSpec spec, CorpusFiles files, CorpusTable table) {
+    BlockOrdinals ordinals = BlockOrdinals.count(table.rows(), files);
     if (ordinals.rowCount() == 0) {
-      throw Errors.invalid(
-          "the corpus %s has no rows".formatted(spec.paths()), "name files with text");
+      throw noRows(spec);
+    }
+    if (ordinals.broken().count() < ordinals.rowCount()) {
+      table.requireSeen(ordinals.present());
     }
     CorpusSpec.Columns columns = spec.columns();
     long limit = spec.limit();
     JavaRDD<SourceRow> rows =
-        table.mapPartitions(partition -> new NumberedRows(partition, ordinals, columns, limit));
-    boolean cut = limit > 0 && limit < ordinals.rowCount();
+        table
+            .rows()
+            .mapPartitions(partition -> new NumberedRows(partition, ordinals, columns, limit));
     if (columns.id() != null) {
       requireDistinctIds(rows, columns.id());
     }
-    return new Corpus(
-        rows,
-        cut ? limit : ordinals.rowCount(),
-        cut ? rows.filter(row -> row.text().isEmpty()).count() : ordinals.blankRows());
+    return limit > 0 && limit < ordinals.rowCount()
+        ? new Corpus(rows, limit, rows.filter(Corpus::isBlank).count(), broken(rows))
+        : new Corpus(rows, ordinals.rowCount(), ordinals.blankRows(), ordinals.broken());
+  }
+
+  static StillhouseException noRows(CorpusSpec spec) {
+    return Errors.invalid(
+        "the corpus %s has no rows".formatted(spec.paths()), "name files with text");
+  }
+
+  private static boolean isBlank(SourceRow row) {
+    return row.problem() == null && row.text().isEmpty();
+  }
+
+  private static InvalidRows broken(JavaRDD<SourceRow> rows) {
+    return rows.flatMap(
+            row ->
+                row.problem() == null
+                    ? List.<InvalidRows>of().iterator()
+                    : List.of(InvalidRows.of(row.problem(), 1, row.key())).iterator())
+        .fold(InvalidRows.NONE, InvalidRows::plus);
   }
 
   /**
@@ -131,20 +141,9 @@ public final class Corpus {
     return blankRows;
   }
 
-  private static BlockOrdinals countRows(JavaRDD<Row> table, CorpusFiles files) {
-    try {
-      return BlockOrdinals.count(table, files);
-    } catch (Exception e) {
-      // SparkException is checked but undeclared in Scala. On a cluster, the error of a task
-      // arrives only as text.
-      if (String.valueOf(e.getMessage()).contains(OTHER_HEADER)) {
-        throw Errors.invalid(
-            "the corpus's files have different header rows",
-            "give all files the same columns in the same order, or name only files that agree",
-            e);
-      }
-      throw e;
-    }
+  /** Returns the rows that cannot be read. They are among {@link #rows}, without text. */
+  public InvalidRows broken() {
+    return broken;
   }
 
   private static void requireDistinctIds(JavaRDD<SourceRow> rows, String column) {

@@ -1,12 +1,12 @@
 package io.stillhouse.jobs.corpus;
 
 import io.stillhouse.error.Errors;
+import io.stillhouse.jobs.storage.Storage;
 import io.stillhouse.spec.CorpusSpec.Format;
-import java.io.IOException;
-import java.io.UncheckedIOException;
 import java.util.ArrayList;
 import java.util.HashMap;
 import java.util.HashSet;
+import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
@@ -14,8 +14,9 @@ import java.util.Set;
 import java.util.TreeMap;
 import org.apache.hadoop.conf.Configuration;
 import org.apache.hadoop.fs.FileStatus;
-import org.apache.hadoop.fs.FileSystem;
 import org.apache.hadoop.fs.Path;
+import org.apache.spark.sql.catalyst.catalog.ExternalCatalogUtils;
+import org.jspecify.annotations.Nullable;
 
 /**
  * The data files of a corpus and their names. A file's name is its path relative to the common
@@ -38,23 +39,14 @@ public final class CorpusFiles {
   private static final Set<String> COMPRESSIONS =
       Set.of("gz", "bz2", "zst", "deflate", "lz4", "snappy");
 
-  private final List<String> paths;
-  private final List<Path> listed;
+  private final List<FileStatus> listed;
   private final Path root;
   private final Map<String, String> names;
-  private final boolean listsSingleFiles;
 
-  private CorpusFiles(
-      List<String> paths,
-      List<Path> listed,
-      Path root,
-      Map<String, String> names,
-      boolean listsSingleFiles) {
-    this.paths = paths;
+  private CorpusFiles(List<FileStatus> listed, Path root, Map<String, String> names) {
     this.listed = listed;
     this.root = root;
     this.names = names;
-    this.listsSingleFiles = listsSingleFiles;
   }
 
   /**
@@ -64,26 +56,12 @@ public final class CorpusFiles {
    *     twice
    */
   public static CorpusFiles list(List<String> paths, Configuration hadoop) {
-    List<Path> files = new ArrayList<>();
+    PathLister lister = new PathLister(new Storage(hadoop).hadoop());
+    List<FileStatus> files = new ArrayList<>();
     List<Path> directories = new ArrayList<>();
-    try {
-      for (String named : paths) {
-        Path path = new Path(named);
-        FileSystem fileSystem = path.getFileSystem(hadoop);
-        FileStatus[] found = fileSystem.globStatus(path);
-        if (found == null || found.length == 0) {
-          throw Errors.noSuchPath("corpus", named);
-        }
-        for (FileStatus status : found) {
-          directories.add(status.isDirectory() ? status.getPath() : status.getPath().getParent());
-          List<Path> below = new ArrayList<>();
-          addFiles(fileSystem, status, below);
-          below.sort(null);
-          files.addAll(below);
-        }
-      }
-    } catch (IOException e) {
-      throw new UncheckedIOException("cannot list the corpus " + paths, e);
+    for (FileStatus status : lister.named(paths)) {
+      directories.add(status.isDirectory() ? status.getPath() : status.getPath().getParent());
+      files.addAll(lister.files(status));
     }
     if (files.isEmpty()) {
       throw Errors.invalid(
@@ -91,46 +69,38 @@ public final class CorpusFiles {
           "name a file, or a directory with files whose names do not start with '_' or '.'");
     }
     Set<Path> seen = new HashSet<>();
-    for (Path file : files) {
-      if (!seen.add(file)) {
+    for (FileStatus file : files) {
+      if (!seen.add(file.getPath())) {
         throw Errors.invalid(
-            "the corpus %s names the file '%s' twice".formatted(paths, file),
+            "the corpus %s names the file '%s' twice".formatted(paths, file.getPath()),
             "name each file or directory once");
       }
     }
     Path root = commonDirectory(directories);
     Map<String, String> names = new HashMap<>();
-    files.forEach(file -> names.put(key(file), relativeName(root, file)));
-    return new CorpusFiles(List.copyOf(paths), List.copyOf(files), root, names, false);
+    files.forEach(file -> names.put(key(file.getPath()), relativeName(root, file.getPath())));
+    return new CorpusFiles(List.copyOf(files), root, names);
   }
 
   /** Returns some of these files under the given names. */
   public CorpusFiles subset(Map<Path, String> namesOfSome) {
     Map<String, String> given = new HashMap<>();
     namesOfSome.forEach((file, name) -> given.put(key(file), name));
-    List<String> some =
-        listed.stream()
-            .filter(file -> given.containsKey(key(file)))
-            .map(CorpusFiles::escapeGlob)
-            .toList();
-    return new CorpusFiles(some, listed, root, given, true);
+    return new CorpusFiles(listed, root, given);
   }
 
   public List<Path> files() {
-    return listed.stream().filter(file -> names.containsKey(key(file))).toList();
+    return statuses().stream().map(FileStatus::getPath).toList();
+  }
+
+  /** Returns the files with their lengths. */
+  List<FileStatus> statuses() {
+    return listed.stream().filter(file -> names.containsKey(key(file.getPath()))).toList();
   }
 
   /** Returns the total size of the files as stored. */
-  long bytes(Configuration hadoop) {
-    long bytes = 0;
-    try {
-      for (Path file : files()) {
-        bytes += file.getFileSystem(hadoop).getFileStatus(file).getLen();
-      }
-    } catch (IOException e) {
-      throw new UncheckedIOException("cannot read the sizes of the corpus's files", e);
-    }
-    return bytes;
+  long bytes() {
+    return statuses().stream().mapToLong(FileStatus::getLen).sum();
   }
 
   /** Returns the name of a file. */
@@ -142,29 +112,9 @@ public final class CorpusFiles {
     return name;
   }
 
-  /** Returns the paths to pass to a reader. */
-  List<String> paths() {
-    return paths;
-  }
-
-  /** Returns whether {@link #paths} lists single files instead of the paths that the user named. */
-  boolean listsSingleFiles() {
-    return listsSingleFiles;
-  }
-
-  /** Returns the common directory of the named paths. */
-  Path root() {
-    return root;
-  }
-
   /** Returns a path without its scheme, which Spark and Hadoop write in different ways. */
   private static String key(Path file) {
     return file.toUri().getPath();
-  }
-
-  /** Returns a path with glob characters escaped. */
-  private static String escapeGlob(Path file) {
-    return file.toString().replaceAll("[\\[\\]{}*?\\\\]", "\\\\$0");
   }
 
   private static String relativeName(Path root, Path file) {
@@ -175,23 +125,37 @@ public final class CorpusFiles {
     return key(file).substring(prefix.length());
   }
 
-  /** Returns whether directories are Hive partitions, such as {@code split=dev}. */
-  boolean partitioned() {
-    return listed.stream()
-        .anyMatch(file -> relativeName(root, file).matches("(.*/)?[^/]+=[^/]*/.*"));
+  /**
+   * Returns the columns that the names of a file's directories define, as in {@code
+   * split=dev/rows.csv}, in order. The values are texts as written; Hive's name for a missing value
+   * gives null.
+   */
+  Map<String, @Nullable String> directoryColumns(Path file) {
+    Map<String, @Nullable String> columns = new LinkedHashMap<>();
+    String[] parts = relativeName(root, file).split("/", -1);
+    for (int part = 0; part < parts.length - 1; part++) {
+      int equals = parts[part].indexOf('=');
+      if (equals > 0) {
+        String value = ExternalCatalogUtils.unescapePathName(parts[part].substring(equals + 1));
+        columns.put(
+            ExternalCatalogUtils.unescapePathName(parts[part].substring(0, equals)),
+            value.equals(ExternalCatalogUtils.DEFAULT_PARTITION_NAME()) ? null : value);
+      }
+    }
+    return columns;
   }
 
   /** Returns the format that the extensions of all listed files share. */
   Format detectFormat() {
     Map<Format, Path> exampleOf = new TreeMap<>();
-    for (Path file : listed) {
-      Format format = FORMAT_OF_EXTENSION.get(extension(file.getName()));
+    for (FileStatus file : listed) {
+      Format format = FORMAT_OF_EXTENSION.get(extension(file.getPath().getName()));
       if (format == null) {
         throw Errors.invalid(
-            "cannot infer the format of the corpus from the name of '%s'".formatted(file),
+            "cannot infer the format of the corpus from the name of '%s'".formatted(file.getPath()),
             "set corpus.format to text, csv, tsv, jsonl, parquet or orc");
       }
-      exampleOf.putIfAbsent(format, file);
+      exampleOf.putIfAbsent(format, file.getPath());
     }
     if (exampleOf.size() > 1) {
       throw Errors.invalid(
@@ -208,24 +172,6 @@ public final class CorpusFiles {
       return extension(lower.substring(0, lower.length() - last.length() - 1));
     }
     return last;
-  }
-
-  /**
-   * Adds the files that Spark would read: it skips names that start with '.' or '_', except
-   * partitions such as _a=1.
-   */
-  private static void addFiles(FileSystem fileSystem, FileStatus status, List<Path> files)
-      throws IOException {
-    if (status.isFile()) {
-      files.add(status.getPath());
-      return;
-    }
-    for (FileStatus child : fileSystem.listStatus(status.getPath())) {
-      String name = child.getPath().getName();
-      if (!name.startsWith(".") && (!name.startsWith("_") || name.contains("="))) {
-        addFiles(fileSystem, child, files);
-      }
-    }
   }
 
   private static Path commonDirectory(List<Path> directories) {

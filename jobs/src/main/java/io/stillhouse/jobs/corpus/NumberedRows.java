@@ -1,17 +1,16 @@
 package io.stillhouse.jobs.corpus;
 
-import io.stillhouse.jobs.corpus.BlockOrdinals.Block;
 import io.stillhouse.jobs.corpus.BlockOrdinals.Offset;
+import io.stillhouse.jobs.corpus.read.FileRow;
+import io.stillhouse.jobs.corpus.read.FileRow.Block;
 import io.stillhouse.spec.CorpusSpec;
-import io.stillhouse.text.LabelCodec;
 import java.util.Iterator;
 import java.util.NoSuchElementException;
-import org.apache.spark.sql.Row;
 import org.jspecify.annotations.Nullable;
 
 /** Iterates over the rows of a partition, block by block, and assigns each its key. */
 final class NumberedRows implements Iterator<SourceRow> {
-  private final Iterator<Row> rows;
+  private final Iterator<FileRow> rows;
   private final BlockOrdinals ordinals;
   private final boolean ownIds;
   private final boolean paired;
@@ -21,7 +20,8 @@ final class NumberedRows implements Iterator<SourceRow> {
   private long rowInBlock;
   private @Nullable SourceRow next;
 
-  NumberedRows(Iterator<Row> rows, BlockOrdinals ordinals, CorpusSpec.Columns columns, long limit) {
+  NumberedRows(
+      Iterator<FileRow> rows, BlockOrdinals ordinals, CorpusSpec.Columns columns, long limit) {
     this.rows = rows;
     this.ordinals = ordinals;
     this.ownIds = columns.id() != null;
@@ -32,8 +32,8 @@ final class NumberedRows implements Iterator<SourceRow> {
   @Override
   public boolean hasNext() {
     while (next == null && rows.hasNext()) {
-      Row row = rows.next();
-      Offset offset = offset(Block.of(row));
+      FileRow row = rows.next();
+      Offset offset = offset(row.block());
       if (offset.inCorpus() + rowInBlock < limit) {
         next = sourceRow(row, offset.file() + ":" + (offset.inFile() + rowInBlock));
       }
@@ -64,18 +64,16 @@ final class NumberedRows implements Iterator<SourceRow> {
     return row;
   }
 
-  private SourceRow sourceRow(Row row, String fileAndOrdinal) {
-    String key = ownIds ? Corpus.textOf(row.getString(CorpusTable.ID)) : fileAndOrdinal;
+  /** A broken record has no id of its own. */
+  private SourceRow sourceRow(FileRow row, String fileAndOrdinal) {
+    FileRow.Cells cells = row.cells();
+    String key = ownIds && row.problem() == null ? Corpus.textOf(cells.id()) : fileAndOrdinal;
+    FileRow.Label label = cells.label();
     return new SourceRow(
         key,
-        Corpus.textOf(row.getString(CorpusTable.TEXT)),
-        paired ? Corpus.textOf(row.getString(CorpusTable.PAIR)) : null,
-        label(row, key));
-  }
-
-  private static @Nullable String label(Row row, String key) {
-    return row.get(CorpusTable.LABEL) instanceof String || row.isNullAt(CorpusTable.LABEL)
-        ? row.getString(CorpusTable.LABEL)
-        : LabelCodec.join(row.getList(CorpusTable.LABEL), key);
+        Corpus.textOf(cells.text()),
+        paired ? Corpus.textOf(cells.pair()) : null,
+        label == null ? null : label.text(key),
+        row.problem());
   }
 }

@@ -135,6 +135,7 @@ public record RowTokenizer(String model, @Nullable Labels labels, Cut cut, @Null
     private final Segmenter segmenter;
     private final Pairing pairing;
     private final @Nullable LabelCodec labels;
+    private final boolean labelNeeded;
     private final @Nullable Masking masking;
     private final int variants;
 
@@ -144,6 +145,8 @@ public record RowTokenizer(String model, @Nullable Labels labels, Cut cut, @Null
       this.segmenter = new Segmenter(cut.mode(), cut.tooLong(), cut.maxLength());
       this.pairing = new Pairing(tokenizer.clsId(), tokenizer.sepId(), cut.maxLength());
       this.labels = spec.labels == null ? null : spec.labels.codec();
+      // A row without labels of a multi-label task belongs to no class.
+      this.labelNeeded = spec.labels != null && spec.labels.task() != Task.MULTI_LABEL;
       this.masking = spec.mask == null ? null : masking(spec.mask, tokenizer);
       this.variants = spec.mask == null ? 1 : spec.mask.variants();
     }
@@ -177,6 +180,9 @@ public record RowTokenizer(String model, @Nullable Labels labels, Cut cut, @Null
         to.add(InputRow.invalid(row.key(), row.text(), row.pair(), reason));
         return;
       }
+      if (text.ids().length == 0 && cut.mode() != Segmenter.Mode.ROW) {
+        return;
+      }
       Double label = labels == null ? null : labels.encode(row.label(), row.key());
       String pair = row.pair();
       if (pair != null) {
@@ -195,15 +201,17 @@ public record RowTokenizer(String model, @Nullable Labels labels, Cut cut, @Null
     }
 
     /**
-     * Returns why a row cannot have targets, or null if it can. Spark replaces bytes that are not
-     * UTF-8 with U+FFFD. Blank lines of prose are not rows.
+     * Returns why a row cannot have targets, or null if it can. Blank lines of prose are not rows.
      */
     private @Nullable String reasonInvalid(SourceRow row, Encoded text) {
-      if (row.notUtf8()) {
-        return "not UTF-8";
+      if (row.problem() != null) {
+        return row.problem();
       }
-      boolean table = cut.mode() == Segmenter.Mode.ROW;
-      return table && text.ids().length == 0 ? "empty" : null;
+      if (text.ids().length == 0) {
+        return cut.mode() == Segmenter.Mode.ROW ? InvalidRows.EMPTY : null;
+      }
+      boolean unlabelled = row.label() == null || row.label().isBlank();
+      return labelNeeded && unlabelled ? "no label" : null;
     }
 
     private void add(

@@ -10,14 +10,18 @@ import org.jspecify.annotations.Nullable;
  * @param text the text; empty if missing or blank
  * @param pair the second text, empty if missing or blank; null if rows are single texts
  * @param label the label as written in the corpus; null if missing or not read
+ * @param problem why the record cannot be read, in which case it has no text; null if it can
  */
-public record SourceRow(String key, String text, @Nullable String pair, @Nullable String label)
+public record SourceRow(
+    String key,
+    String text,
+    @Nullable String pair,
+    @Nullable String label,
+    @Nullable String problem)
     implements Serializable {
-  /** Spark replaces bytes that are not UTF-8 with this character. */
-  private static final char REPLACEMENT = '\uFFFD';
 
-  /** Returns whether a text of this row was not valid UTF-8. */
-  public boolean notUtf8() {
-    return text.indexOf(REPLACEMENT) >= 0 || (pair != null && pair.indexOf(REPLACEMENT) >= 0);
+  /** Creates a row that can be read. */
+  public SourceRow(String key, String text, @Nullable String pair, @Nullable String label) {
+    this(key, text, pair, label, null);
   }
 }

@@ -10,6 +10,8 @@ import io.stillhouse.jobs.cache.layout.TeacherFolder;
 import io.stillhouse.jobs.cache.read.CacheReader;
 import io.stillhouse.jobs.corpus.Corpus;
 import io.stillhouse.jobs.corpus.InputRow;
+import io.stillhouse.jobs.corpus.InvalidRowPolicy;
+import io.stillhouse.jobs.corpus.InvalidRows;
 import io.stillhouse.jobs.corpus.RowTokenizer;
 import io.stillhouse.jobs.corpus.TokenizerComparison;
 import io.stillhouse.jobs.spark.Models;
@@ -54,6 +56,7 @@ public final class EvaluateJob {
   private final ModelSpec teacher;
   private final Head head;
   private final List<Metric> metrics;
+  private Optional<String> leftOut = Optional.empty();
 
   /**
    * Checks that every model exists and has the teacher's head and vocabulary, that the reference is
@@ -191,7 +194,7 @@ public final class EvaluateJob {
           "no row of %s contains a token".formatted(paths), "name files with text");
     }
     LOG.info("Evaluating {} models on {} rows of {}", candidates.size(), rows.size(), paths);
-    List<EvaluateTask.RowResult> results = evaluate(rows);
+    List<EvaluateTask.RowResult> results = finite(evaluate(rows), all);
     String reference = settings.get(Options.EVALUATE_REFERENCE);
     boolean maskedLm = teacher.head().task() == Task.MASKED_LM;
     Evaluator evaluator =
@@ -206,7 +209,7 @@ public final class EvaluateJob {
             .sum();
     Evaluation evaluation =
         evaluator.evaluate(
-            new Evaluation.Data(paths, results.size(), masked, all.size() - rows.size()));
+            new Evaluation.Data(paths, results.size(), masked, all.size() - results.size()));
     writePredictions(results);
     if (settings.get(Options.EVALUATE_SPEED)) {
       evaluation = evaluation.withSpeed(new SpeedStage(spark, settings, shapes).run());
@@ -215,6 +218,33 @@ public final class EvaluateJob {
     storage.writeJson(output, evaluation);
     LOG.info("Wrote '{}'", output);
     return evaluation;
+  }
+
+  /** Returns the results of rows for which the teacher's output is finite. */
+  private List<EvaluateTask.RowResult> finite(
+      List<EvaluateTask.RowResult> results, List<InputRow> all) {
+    InvalidRows invalid = InvalidRows.of(all.iterator());
+    List<EvaluateTask.RowResult> finite = new ArrayList<>();
+    for (EvaluateTask.RowResult result : results) {
+      if (result.teacherIsFinite()) {
+        finite.add(result);
+      } else {
+        invalid = invalid.plus(InvalidRows.of(InvalidRows.NOT_FINITE, 1, result.id()));
+      }
+    }
+    InvalidRowPolicy.of(settings).check(invalid, all.size());
+    if (finite.isEmpty()) {
+      throw Errors.invalid(
+          "the teacher's output is finite for none of %d rows".formatted(results.size()),
+          "use another teacher");
+    }
+    leftOut = InvalidRowPolicy.line(invalid, all.size());
+    return finite;
+  }
+
+  /** Returns how many rows the last run left out, and why; empty if none. */
+  public Optional<String> leftOut() {
+    return leftOut;
   }
 
   /** Writes a line of JSON for each row: its key, its label, and the logits of each model. */
@@ -238,11 +268,17 @@ public final class EvaluateJob {
 
   private List<InputRow> rows(CorpusSpec spec) throws IOException {
     Corpus corpus = Corpus.read(spark, spec);
+    InvalidRowPolicy policy = InvalidRowPolicy.of(settings);
+    policy.check(corpus.broken(), corpus.rowCount());
     // The seed differs from the cache's, so that other tokens are masked than in training.
     RowTokenizer.Mask mask = RowTokenizer.Mask.of(settings, 1, ~settings.get(Options.CACHE_SEED));
     RowTokenizer tokenizer = RowTokenizer.of(settings, candidates.get(0).path(), head, spec, mask);
     List<InputRow> rows =
         new ArrayList<>(corpus.rows().mapPartitions(tokenizer::tokenize).collect());
+    InvalidRows invalid = InvalidRows.of(rows.iterator());
+    if (invalid.without(InvalidRows.EMPTY).count() > 0 || invalid.count() < rows.size()) {
+      policy.check(invalid, rows.size());
+    }
     rows.sort(Comparator.comparingInt(InputRow::length).thenComparing(InputRow::id));
     return rows;
   }

@@ -49,7 +49,21 @@ record EvaluateTask(List<InputRow> rows, List<String> models, int batchTokens, i
    */
   @SuppressWarnings("ArrayRecordComponent") // never compared
   record RowResult(String id, double label, float[][] logits, @Nullable MaskedCounts masked)
-      implements Serializable {}
+      implements Serializable {
+
+    /** Returns whether the first model, which is the teacher, gives only finite numbers. */
+    boolean teacherIsFinite() {
+      if (masked != null) {
+        return Double.isFinite(masked.nll()[0]);
+      }
+      for (float logit : logits[0]) {
+        if (!Float.isFinite(logit)) {
+          return false;
+        }
+      }
+      return true;
+    }
+  }
 
   /**
    * Counts over the masked tokens of a row, one value per model.

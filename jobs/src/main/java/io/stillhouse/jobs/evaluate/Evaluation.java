@@ -78,7 +78,7 @@ public record Evaluation(
   /** The number of pairs with the same seed, and the standard error of their mean difference. */
   public record Seeds(int count, double standardError) {}
 
-  /** Evaluated rows, their masked tokens, and rows without tokens, which were left out. */
+  /** Evaluated rows, their masked tokens, and the number of invalid rows, which were left out. */
   public record Data(List<String> paths, long rows, long maskedTokens, long leftOut) {}
 
   Evaluation withSpeed(List<Speed> measured) {
@@ -123,9 +123,6 @@ public record Evaluation(
       }
     }
     comparisons.forEach(comparison -> table.append(line(comparison)));
-    if (data.leftOut() > 0) {
-      table.append("%,d rows without text left out%n".formatted(data.leftOut()));
-    }
     return table.append(Speed.table(speed)).toString();
   }
 

@@ -3,6 +3,7 @@ package io.stillhouse.jobs.finetune;
 import ai.djl.ndarray.NDArray;
 import ai.djl.ndarray.NDManager;
 import io.stillhouse.checkpoint.HuggingFaceDirectory;
+import io.stillhouse.config.ListText;
 import io.stillhouse.config.Options;
 import io.stillhouse.config.Settings;
 import io.stillhouse.error.Errors;
@@ -26,9 +27,11 @@ import io.stillhouse.spec.TrainSpec;
 import io.stillhouse.train.StudentInit;
 import java.io.IOException;
 import java.nio.file.Files;
+import java.util.ArrayList;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Optional;
 import java.util.stream.IntStream;
 import org.apache.commons.io.FileUtils;
 import org.apache.hadoop.fs.Path;
@@ -59,9 +62,14 @@ public final class FinetuneJob {
    * @param directory the directory of the encoder
    * @param training how it was trained; null if an earlier run, which was killed, had already
    *     trained it
+   * @param leftOut how many invalid rows were left out of training and validation, and why
    * @param notes what the user should know about the labels
    */
-  public record Result(String directory, @Nullable TrainedStudent training, List<String> notes) {}
+  public record Result(
+      String directory,
+      @Nullable TrainedStudent training,
+      List<String> leftOut,
+      List<String> notes) {}
 
   /**
    * Checks the recipe.
@@ -103,8 +111,9 @@ public final class FinetuneJob {
     EncoderSpec spec = base.spec().withHead(labels.head());
     Path work = new Path(destination.getParent(), "_" + destination.getName() + "-work");
     java.nio.file.Path start = Files.createTempDirectory("stillhouse-finetune");
+    List<String> leftOut;
     try {
-      cacheInputs(work, writeStart(spec, start));
+      leftOut = cacheInputs(work, writeStart(spec, start));
     } finally {
       FileUtils.deleteDirectory(start.toFile());
     }
@@ -117,6 +126,7 @@ public final class FinetuneJob {
     return new Result(
         destination.toString(),
         result.students().isEmpty() ? null : result.students().get(0),
+        leftOut,
         labels.notes());
   }
 
@@ -146,22 +156,24 @@ public final class FinetuneJob {
   }
 
   /** Caches the training rows and the validation rows. A first run that fails leaves no files. */
-  private void cacheInputs(Path work, HuggingFaceDirectory start) throws IOException {
+  private List<String> cacheInputs(Path work, HuggingFaceDirectory start) throws IOException {
     boolean fresh = !storage.exists(work);
     boolean cached = false;
+    List<String> leftOut = new ArrayList<>();
     try {
-      cacheInputs(inputs(work), Map.of(), start);
+      cacheInputs(inputs(work), Map.of(), start).ifPresent(leftOut::add);
       Path validation = validation(work);
       if (validation != null) {
         Map<String, String> rows =
             Map.of(
                 Options.CORPUS_PATH.key(),
-                settings.get(Options.FINETUNE_VALIDATION).toString(),
+                ListText.write(settings.get(Options.FINETUNE_VALIDATION)),
                 Options.CORPUS_LIMIT.key(),
                 settings.get(Options.SMOKE) ? SMOKE_ROWS : "0");
-        cacheInputs(validation, rows, start);
+        cacheInputs(validation, rows, start).ifPresent(line -> leftOut.add("validation: " + line));
       }
       cached = true;
+      return leftOut;
     } finally {
       if (fresh && !cached) {
         storage.fileSystem(work).delete(work, true);
@@ -169,13 +181,13 @@ public final class FinetuneJob {
     }
   }
 
-  private void cacheInputs(Path cache, Map<String, String> rows, HuggingFaceDirectory start)
-      throws IOException {
+  private Optional<String> cacheInputs(
+      Path cache, Map<String, String> rows, HuggingFaceDirectory start) throws IOException {
     Map<String, String> values = new HashMap<>(rows);
     values.put(Options.CACHE.key(), cache.toString());
     // Fine-tuning has one seed, which also determines the order of the cache's rows.
     values.put(Options.CACHE_SEED.key(), settings.get(Options.SEED).toString());
-    new InputsJob(spark, settings.with(values), start).run();
+    return new InputsJob(spark, settings.with(values), start).run();
   }
 
   private StudentRun studentRun(Path work, EncoderSpec spec, CacheReader inputs) {

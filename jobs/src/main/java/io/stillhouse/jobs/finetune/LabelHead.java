@@ -4,6 +4,7 @@ import io.stillhouse.config.Options;
 import io.stillhouse.config.Settings;
 import io.stillhouse.error.Errors;
 import io.stillhouse.jobs.corpus.Corpus;
+import io.stillhouse.jobs.corpus.InvalidRowPolicy;
 import io.stillhouse.jobs.corpus.SourceRow;
 import io.stillhouse.recipe.Recipe;
 import io.stillhouse.spec.Head;
@@ -83,6 +84,7 @@ record LabelHead(Head head, List<String> notes) {
       return new LabelHead(of(settings, task, named), List.of());
     }
     Corpus corpus = Corpus.read(spark, Recipe.corpus(settings));
+    InvalidRowPolicy.of(settings).check(corpus.broken(), corpus.rowCount());
     List<String> classes =
         ClassNames.ordered(
             corpus

@@ -7,6 +7,8 @@ import io.stillhouse.evaluate.HeadImportance;
 import io.stillhouse.evaluate.HeadSums;
 import io.stillhouse.jobs.corpus.Corpus;
 import io.stillhouse.jobs.corpus.InputRow;
+import io.stillhouse.jobs.corpus.InvalidRowPolicy;
+import io.stillhouse.jobs.corpus.InvalidRows;
 import io.stillhouse.jobs.corpus.RowTokenizer;
 import io.stillhouse.jobs.corpus.SourceRow;
 import io.stillhouse.jobs.spark.Models;
@@ -27,6 +29,7 @@ import java.util.Arrays;
 import java.util.Comparator;
 import java.util.List;
 import java.util.Locale;
+import java.util.Optional;
 import java.util.SplittableRandom;
 import org.apache.hadoop.fs.Path;
 import org.apache.spark.api.java.JavaSparkContext;
@@ -50,6 +53,7 @@ public final class HeadImportanceJob {
   private final java.nio.file.Path local;
   private final EncoderSpec spec;
   private final Head head;
+  private Optional<String> leftOut = Optional.empty();
 
   /**
    * Checks that the model exists and has a loss on the labels of the corpus.
@@ -107,6 +111,11 @@ public final class HeadImportanceJob {
     return report;
   }
 
+  /** Returns how many of the drawn rows were left out, and why; empty if none. */
+  public Optional<String> leftOut() {
+    return leftOut;
+  }
+
   /** Draws rows of the corpus or, for running text, pieces of the drawn lines. */
   private List<InputRow> rows() throws IOException {
     CorpusSpec corpus = Recipe.corpus(settings);
@@ -115,22 +124,26 @@ public final class HeadImportanceJob {
     RowTokenizer tokenizer = RowTokenizer.of(settings, model.toString(), head, corpus, mask);
     JavaSparkContext context = JavaSparkContext.fromSparkContext(spark.sparkContext());
     int wanted = settings.get(Options.HEAD_IMPORTANCE_ROWS);
+    InvalidRowPolicy policy = InvalidRowPolicy.of(settings);
     RandomOrder order = new RandomOrder(settings.get(Options.HEAD_IMPORTANCE_SEED));
     List<InputRow> rows;
     try (TrackedJob job = TrackedJob.start(spark, "head-importance", "rows of the corpus")) {
       rows =
           job.run(
               () -> {
-                List<SourceRow> drawn =
-                    Corpus.read(spark, corpus).rows().takeOrdered(wanted, order);
+                Corpus read = Corpus.read(spark, corpus);
+                policy.check(read.broken(), read.rowCount());
                 return new ArrayList<>(
                     context
-                        .parallelize(drawn)
+                        .parallelize(read.rows().takeOrdered(wanted, order))
                         .mapPartitions(tokenizer::tokenize)
-                        .filter(HeadImportanceJob::hasLoss)
                         .collect());
               });
     }
+    InvalidRows invalid = InvalidRows.of(rows.iterator());
+    policy.check(invalid, rows.size());
+    leftOut = InvalidRowPolicy.line(invalid, rows.size());
+    rows.removeIf(row -> !hasLoss(row));
     rows.sort(
         Comparator.comparingLong((InputRow row) -> order.of(row.id())).thenComparing(InputRow::id));
     return rows.subList(0, Math.min(wanted, rows.size()));

@@ -1,8 +1,11 @@
 package io.stillhouse.jobs.plan;
 
+import io.stillhouse.config.ListText;
 import io.stillhouse.config.Options;
 import io.stillhouse.config.Settings;
 import io.stillhouse.jobs.corpus.Corpus;
+import io.stillhouse.jobs.corpus.InvalidRowPolicy;
+import io.stillhouse.jobs.corpus.InvalidRows;
 import io.stillhouse.jobs.corpus.RowTokenizer;
 import io.stillhouse.jobs.corpus.SourceRow;
 import io.stillhouse.recipe.Recipe;
@@ -11,6 +14,7 @@ import io.stillhouse.text.Segmenter;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
+import java.util.Optional;
 import java.util.TreeMap;
 import org.apache.hadoop.fs.Path;
 import org.apache.spark.api.java.JavaRDD;
@@ -34,8 +38,15 @@ import scala.util.hashing.MurmurHash3$;
  * @param pieceRows number of rows of {@code pieces}
  * @param factor size of the corpus over that of the sample, in characters
  * @param basis how the size of the corpus was determined
+ * @param leftOut how many rows of the part that was read are broken, and why; empty if none
  */
-record CorpusSample(Path table, Path pieces, long pieceRows, double factor, String basis) {
+record CorpusSample(
+    Path table,
+    Path pieces,
+    long pieceRows,
+    double factor,
+    String basis,
+    Optional<String> leftOut) {
   private static final String COUNTED = "counted";
 
   /** Maximum size of a corpus that is read completely; a larger one is read in part. */
@@ -64,7 +75,9 @@ record CorpusSample(Path table, Path pieces, long pieceRows, double factor, Stri
     CorpusSpec spec = Recipe.corpus(settings);
     long seed = settings.get(Options.CACHE_SEED);
     Corpus.Sample sample = Corpus.sample(spark, spec, wholeBytes, seed);
-    JavaRDD<SourceRow> all = sample.corpus().rows();
+    InvalidRows broken = sample.corpus().broken();
+    InvalidRowPolicy.of(settings).check(broken, sample.corpus().rowCount());
+    JavaRDD<SourceRow> all = sample.corpus().rows().filter(row -> row.problem() == null);
     int longest = CHARACTERS_OF_TOKEN * settings.get(Options.MAX_LENGTH);
     // Only the start of a row that will be truncated counts; a row that will be split counts in
     // full.
@@ -88,7 +101,12 @@ record CorpusSample(Path table, Path pieces, long pieceRows, double factor, Stri
     cut.write().mode(SaveMode.Overwrite).parquet(pieces.toString());
     double drawn = share < 1 ? some.mapToDouble(row -> size(row, counted)).sum() : size;
     return new CorpusSample(
-        table, pieces, cut.count(), size / drawn / sample.share(), basis(sample, share));
+        table,
+        pieces,
+        cut.count(),
+        size / drawn / sample.share(),
+        basis(sample, share),
+        InvalidRowPolicy.line(broken, sample.corpus().rowCount()));
   }
 
   private static boolean splits(RowTokenizer.Cut cut) {
@@ -137,7 +155,7 @@ record CorpusSample(Path table, Path pieces, long pieceRows, double factor, Stri
     CorpusSpec spec = Recipe.corpus(settings);
     RowTokenizer.Cut cut = RowTokenizer.cut(settings, spec);
     Map<String, String> values = new TreeMap<>();
-    values.put(Options.CORPUS_PATH.key(), table.toString());
+    values.put(Options.CORPUS_PATH.key(), ListText.write(List.of(table.toString())));
     values.put(Options.CORPUS_FORMAT.key(), "parquet");
     values.put(Options.CORPUS_TEXT.key(), "text");
     values.put(Options.CORPUS_ID.key(), "key");
@@ -146,6 +164,7 @@ record CorpusSample(Path table, Path pieces, long pieceRows, double factor, Stri
     values.put(Options.CORPUS_LIMIT.key(), "0");
     values.put(Options.CORPUS_SEGMENT.key(), cut.mode().name().toLowerCase(Locale.ROOT));
     values.put(Options.CORPUS_TOO_LONG.key(), cut.tooLong().name().toLowerCase(Locale.ROOT));
+    values.put(Options.INVALID_ROWS.key(), "skip"); // they are counted in the sample's inputs
     values.put(Options.MAX_INVALID.key(), "1");
     values.put(
         Options.CACHE_WINDOW.key(), "0"); // no student reads the probe's cache while it is written

@@ -1,8 +1,10 @@
 package io.stillhouse.jobs.plan;
 
+import io.stillhouse.jobs.corpus.InvalidRows;
 import org.apache.hadoop.fs.Path;
 import org.apache.spark.sql.Row;
 import org.apache.spark.sql.SparkSession;
+import org.apache.spark.sql.functions;
 
 /**
  * Sums over the rows of a cache.
@@ -27,6 +29,22 @@ record Lengths(double rows, double sound, double tokens, double squares) {
                 "coalesce(sum(bigint(length) * length), 0)")
             .first();
     return new Lengths(sums.getLong(0), sums.getLong(1), sums.getLong(2), sums.getLong(3));
+  }
+
+  /** Returns the rows of a cache's inputs that have no tokens. */
+  static InvalidRows invalid(SparkSession spark, Path cache) {
+    InvalidRows invalid = InvalidRows.NONE;
+    for (Row row :
+        spark
+            .read()
+            .parquet(new Path(cache, "inputs").toString())
+            .filter("status is not null")
+            .groupBy("status")
+            .agg(functions.count("id"), functions.min("id"))
+            .collectAsList()) {
+      invalid = invalid.plus(InvalidRows.of(row.getString(0), row.getLong(1), row.getString(2)));
+    }
+    return invalid;
   }
 
   Lengths multiply(double factor) {

@@ -7,6 +7,8 @@ import io.stillhouse.config.Settings;
 import io.stillhouse.error.Errors;
 import io.stillhouse.jobs.cache.build.CacheJob;
 import io.stillhouse.jobs.cache.layout.TeacherFolder;
+import io.stillhouse.jobs.corpus.InvalidRowPolicy;
+import io.stillhouse.jobs.corpus.InvalidRows;
 import io.stillhouse.jobs.corpus.WordVectorFile;
 import io.stillhouse.jobs.storage.Storage;
 import io.stillhouse.recipe.LossRecipe;
@@ -18,6 +20,8 @@ import io.stillhouse.target.TargetChoice;
 import java.io.IOException;
 import java.lang.management.ManagementFactory;
 import java.nio.file.Files;
+import java.util.ArrayList;
+import java.util.List;
 import java.util.Map;
 import org.apache.hadoop.fs.Path;
 import org.apache.spark.sql.SparkSession;
@@ -42,6 +46,7 @@ public final class PlanJob {
   private final EncoderSpec teacher;
   private final String weights;
   private final double sessionSeconds;
+  private final List<String> leftOut = new ArrayList<>();
 
   /** Returns the bytes that are free on the file system of an existing path. */
   interface FreeSpace {
@@ -98,6 +103,11 @@ public final class PlanJob {
     return result;
   }
 
+  /** Returns how many rows would be left out of the cache, and why; empty if none. */
+  public List<String> leftOut() {
+    return List.copyOf(leftOut);
+  }
+
   /** The size of the corpus, from a sample of it. */
   private record CorpusSize(
       CorpusSample sample, double seconds, Lengths sampled, Lengths corpus, StoredBytes inputs) {}
@@ -110,6 +120,12 @@ public final class PlanJob {
         deadline.run("the sample was tokenized", () -> writeInputs(scratch, sample, inputs));
     Lengths sampled = Lengths.of(spark, inputs);
     requireTokens(sampled);
+    leftOut.clear();
+    sample.leftOut().ifPresent(leftOut::add);
+    InvalidRows invalid = Lengths.invalid(spark, inputs);
+    InvalidRowPolicy.of(settings).check(invalid, (long) sampled.rows());
+    InvalidRowPolicy.line(invalid, (long) sampled.rows())
+        .ifPresent(line -> leftOut.add("in the sample: " + line));
     return new CorpusSize(
         sample,
         seconds,
@@ -194,14 +210,6 @@ public final class PlanJob {
       throw Errors.invalid(
           "no row of the corpus %s contains a token".formatted(settings.get(Options.CORPUS_PATH)),
           "name files with text");
-    }
-    double invalid = 1 - sampled.sound() / sampled.rows();
-    double limit = settings.get(Options.MAX_INVALID);
-    if (invalid > limit) {
-      throw Errors.invalid(
-          "%.1f %% of the sampled rows have no targets (empty, or not UTF-8), more than cache.max-invalid (%s) allows: the cache command would stop"
-              .formatted(100 * invalid, limit),
-          "correct the corpus, or raise cache.max-invalid");
     }
   }
 

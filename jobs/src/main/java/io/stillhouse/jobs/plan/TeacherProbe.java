@@ -5,6 +5,7 @@ import io.stillhouse.config.Settings;
 import io.stillhouse.error.Errors;
 import io.stillhouse.jobs.cache.build.CacheJob;
 import io.stillhouse.jobs.cache.layout.CacheRecord;
+import io.stillhouse.jobs.corpus.InvalidRows;
 import io.stillhouse.jobs.storage.Storage;
 import java.io.IOException;
 import java.util.Map;
@@ -121,7 +122,7 @@ final class TeacherProbe {
     if (result.invalidRows() > most * result.rows()) {
       throw Errors.invalid(
           "%,d of %,d rows of the probe have no targets (empty, or %s), more than cache.max-invalid (%s) allows: the cache command would stop"
-              .formatted(result.invalidRows(), result.rows(), CacheJob.NOT_FINITE, most),
+              .formatted(result.invalidRows(), result.rows(), InvalidRows.NOT_FINITE, most),
           "correct the corpus or the teacher, or raise cache.max-invalid");
     }
   }

@@ -11,6 +11,7 @@ public final class Sessions {
 
   /** Opens a session for a recipe. The master and the resources come from spark-submit. */
   public static SparkSession open(String name, Settings settings) {
+    ReregistrationFilter.install();
     SparkSession spark =
         SparkSession.builder()
             .appName("stillhouse " + name)

@@ -258,8 +258,12 @@ class AugmentJobTest {
     }
     Files.write(rows, table);
 
-    AugmentJob.Result result = augment(AugmentRecipes.rules(rows, out));
+    AugmentJob.Result result = augment(AugmentRecipes.rules(rows, out, "corpus.max-invalid=0.7"));
 
+    assertThat(result.leftOut())
+        .contains(
+            "left out 2 of 3 rows: empty (1, such as row 'rows.tsv:0'), not UTF-8 (1, such as row"
+                + " 'rows.tsv:1')");
     assertThat(result.counts().rowsIn()).isEqualTo(3);
     assertThat(result.counts().leftOut()).isEqualTo(2);
     assertThat(read(out)).extracting(row -> row.<String>getAs("origin")).containsOnly("rows.tsv:2");

@@ -9,6 +9,7 @@ import io.stillhouse.jobs.storage.ParquetRows;
 import io.stillhouse.jobs.storage.Storage;
 import java.io.IOException;
 import java.nio.file.Path;
+import java.util.ArrayList;
 import java.util.List;
 import java.util.Objects;
 import java.util.concurrent.atomic.AtomicLong;
@@ -72,9 +73,11 @@ class AugmentTaskTest {
   }
 
   @Test
-  void skipsRowsWithoutTextAndCountsThemByReason() throws IOException {
-    AugmentTask.Written written =
-        write(SINGLE, TinyAugmentation.rows("", "he\uFFFD", "he had", "", "was"));
+  void leavesOutRowsThatAreInvalidAndCountsThemByReason() throws IOException {
+    List<SourceRow> rows = new ArrayList<>(TinyAugmentation.rows("", "he had", "", "was"));
+    rows.add(new SourceRow("k", "", null, null, "not UTF-8"));
+
+    AugmentTask.Written written = write(SINGLE, rows);
 
     assertThat(written.counts().read()).isEqualTo(5);
     assertThat(written.counts().leftOut())
@@ -85,13 +88,7 @@ class AugmentTaskTest {
   }
 
   @Test
-  void skipsPairWhoseSecondTextIsNotUtf8() {
-    assertThat(AugmentTask.reasonLeftOut(new SourceRow("k", "he", "had\uFFFD", null)))
-        .isEqualTo("not UTF-8");
-  }
-
-  @Test
-  void returnsNoFileForEmptyPart() throws IOException {
+  void namesNoFileForAPartWithoutRows() throws IOException {
     assertThat(write(SINGLE, List.of()).file()).isNull();
   }
 

@@ -2,21 +2,24 @@ package io.stillhouse.jobs.augment;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import io.stillhouse.jobs.corpus.InvalidRows;
 import java.util.Map;
 import org.junit.jupiter.api.Test;
 
 class RowCountsTest {
-  private static final RowCounts ONE = new RowCounts(1, Map.of(), 4, 2, 30, 6, 5);
+  private static final RowCounts ONE = new RowCounts(1, InvalidRows.NONE, 4, 2, 30, 6, 5);
 
   @Test
   void addsEveryCount() {
-    assertThat(ONE.plus(ONE)).isEqualTo(new RowCounts(2, Map.of(), 8, 4, 60, 12, 10));
+    assertThat(ONE.plus(ONE)).isEqualTo(new RowCounts(2, InvalidRows.NONE, 8, 4, 60, 12, 10));
   }
 
   @Test
   void addsSkippedRowsByReason() {
     RowCounts counts =
-        RowCounts.leftOut("empty").plus(RowCounts.leftOut("empty")).plus(RowCounts.leftOut("odd"));
+        RowCounts.leftOut("empty", "a")
+            .plus(RowCounts.leftOut("empty", "b"))
+            .plus(RowCounts.leftOut("odd", "c"));
 
     assertThat(counts.leftOut()).containsExactly(Map.entry("empty", 2L), Map.entry("odd", 1L));
     assertThat(counts.leftOutRows()).isEqualTo(3);

@@ -3,9 +3,10 @@ package io.stillhouse.jobs.corpus;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
-import io.stillhouse.jobs.corpus.BlockOrdinals.Block;
 import io.stillhouse.jobs.corpus.BlockOrdinals.Counts;
 import io.stillhouse.jobs.corpus.BlockOrdinals.Offset;
+import io.stillhouse.jobs.corpus.read.FileRow;
+import io.stillhouse.jobs.corpus.read.FileRow.Block;
 import io.stillhouse.spec.CorpusSpec.Columns;
 import java.io.IOException;
 import java.nio.file.Files;
@@ -15,8 +16,6 @@ import java.util.Arrays;
 import java.util.List;
 import java.util.Map;
 import org.apache.hadoop.conf.Configuration;
-import org.apache.spark.sql.Row;
-import org.apache.spark.sql.RowFactory;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
@@ -32,18 +31,23 @@ class BlockOrdinalsTest {
   @BeforeEach
   void writeFiles() throws IOException {
     firstOfA = new Block(Files.writeString(directory.resolve("a.txt"), "x").toUri().toString(), 0);
-    secondOfA = new Block(firstOfA.filePath(), 64);
+    secondOfA = new Block(firstOfA.file(), 64);
     ofB = new Block(Files.writeString(directory.resolve("b.txt"), "x").toUri().toString(), 0);
     files = CorpusFiles.list(List.of(directory.toString()), new Configuration());
   }
 
   @Test
   void countsRowsAndBlankRowsOfEachBlock() {
-    List<Row> rows =
+    List<FileRow> rows =
         List.of(row(firstOfA, "one"), row(firstOfA, " "), row(firstOfA, null), row(ofB, "two"));
 
-    assertThat(BlockOrdinals.countBlocks(rows.iterator()))
-        .isEqualTo(Map.of(firstOfA, new Counts(3, 2), ofB, new Counts(1, 0)));
+    Map<Block, Counts> counts = BlockOrdinals.countBlocks(rows.iterator());
+
+    assertThat(counts).containsOnlyKeys(firstOfA, ofB);
+    assertThat(counts.get(firstOfA).rows()).isEqualTo(3);
+    assertThat(counts.get(firstOfA).blank()).isEqualTo(2);
+    assertThat(counts.get(ofB).rows()).isEqualTo(1);
+    assertThat(counts.get(ofB).blank()).isZero();
   }
 
   @Test
@@ -67,9 +71,21 @@ class BlockOrdinalsTest {
   }
 
   @Test
+  void numbersBrokenRowsInTheirFile() {
+    Counts first = counts(2, 0);
+    Counts second = counts(1, 0);
+    second.add(FileRow.broken(secondOfA, "odd"));
+    second.add(FileRow.broken(secondOfA, "odd"));
+
+    BlockOrdinals ordinals =
+        BlockOrdinals.of(List.of(Map.of(secondOfA, second), Map.of(firstOfA, first)), files);
+
+    assertThat(ordinals.broken()).isEqualTo(InvalidRows.of("odd", 2, "a.txt:3"));
+  }
+
+  @Test
   void rejectsBlockInTwoPartitions() {
-    List<Map<Block, Counts>> twice =
-        List.of(Map.of(ofB, new Counts(1, 0)), Map.of(ofB, new Counts(1, 0)));
+    List<Map<Block, Counts>> twice = List.of(Map.of(ofB, counts(1, 0)), Map.of(ofB, counts(1, 0)));
 
     assertThatThrownBy(() -> BlockOrdinals.of(twice, files))
         .isInstanceOf(IllegalStateException.class)
@@ -81,14 +97,14 @@ class BlockOrdinalsTest {
   void rejectsUncountedBlock() {
     BlockOrdinals ordinals = BlockOrdinals.of(counted(), files);
 
-    assertThatThrownBy(() -> ordinals.offset(new Block(ofB.filePath(), 64)))
+    assertThatThrownBy(() -> ordinals.offset(new Block(ofB.file(), 64)))
         .isInstanceOf(IllegalStateException.class)
         .hasMessageEndingWith("was not counted: the file changed while it was being read");
   }
 
   @Test
-  void numbersRowsThroughBlocksOfPartition() {
-    List<Row> rows =
+  void numbersRowsThroughTheBlocksOfAPartition() {
+    List<FileRow> rows =
         List.of(
             row(secondOfA, "fourth"), row(secondOfA, "fifth"), row(ofB, "sixth"), row(ofB, null));
 
@@ -101,13 +117,13 @@ class BlockOrdinalsTest {
   }
 
   @Test
-  void omitsRowsBeyondLimitOfCorpus() {
-    List<Row> rows = List.of(row(secondOfA, "fifth"), row(ofB, "sixth"), row(ofB, "seventh"));
+  void omitsRowsBeyondTheLimitOfTheCorpus() {
+    List<FileRow> rows = List.of(row(secondOfA, "fifth"), row(ofB, "sixth"), row(ofB, "seventh"));
 
     assertThat(numbered(rows, 6)).extracting(SourceRow::key).containsExactly("a.txt:3", "b.txt:0");
   }
 
-  private List<SourceRow> numbered(List<Row> rows, long limit) {
+  private List<SourceRow> numbered(List<FileRow> rows, long limit) {
     List<SourceRow> numbered = new ArrayList<>();
     new NumberedRows(rows.iterator(), BlockOrdinals.of(counted(), files), Columns.LINES, limit)
         .forEachRemaining(numbered::add);
@@ -117,11 +133,18 @@ class BlockOrdinalsTest {
   /** Returns the counts of two partitions: 3 and 2 rows of the first file, 4 of the second. */
   private List<Map<Block, Counts>> counted() {
     return Arrays.asList(
-        Map.of(firstOfA, new Counts(3, 2)),
-        Map.of(secondOfA, new Counts(2, 0), ofB, new Counts(4, 1)));
+        Map.of(firstOfA, counts(3, 2)), Map.of(secondOfA, counts(2, 0), ofB, counts(4, 1)));
   }
 
-  private static Row row(Block block, String text) {
-    return RowFactory.create(text, null, null, null, block.filePath(), block.start());
+  private Counts counts(int rows, int blank) {
+    Counts counts = new Counts();
+    for (int at = 0; at < rows; at++) {
+      counts.add(row(ofB, at < blank ? " " : "x"));
+    }
+    return counts;
+  }
+
+  private static FileRow row(Block block, String text) {
+    return FileRow.of(block, new FileRow.Cells(text, null, null, null));
   }
 }

@@ -152,6 +152,7 @@ class CorpusTest {
                 directory.resolve("other/one.txt").toString()),
             Format.AUTO,
             HeaderRow.PRESENT,
+            StandardCharsets.UTF_8,
             Columns.LINES,
             0);
     assertThat(rows(two))
@@ -175,7 +176,12 @@ class CorpusTest {
     write("b.txt", "4\n\n6\n");
     CorpusSpec spec =
         new CorpusSpec(
-            List.of(directory.toString()), Format.TEXT, HeaderRow.PRESENT, Columns.LINES, 4);
+            List.of(directory.toString()),
+            Format.TEXT,
+            HeaderRow.PRESENT,
+            StandardCharsets.UTF_8,
+            Columns.LINES,
+            4);
     assertThat(rows(spec))
         .extracting(SourceRow::key)
         .containsExactly("a.txt:0", "a.txt:1", "a.txt:2", "b.txt:0");
@@ -271,11 +277,10 @@ class CorpusTest {
   }
 
   @Test
-  void rejectsInvalidJson() throws IOException {
+  void countsLinesThatAreNotJson() throws IOException {
     write("bad.json", "not json\n");
-    assertThatThrownBy(() -> Corpus.read(spark, named(TEXT_ONLY)))
-        .isInstanceOf(StillhouseException.class)
-        .hasMessageContaining("no line of the corpus");
+    assertThat(Corpus.read(spark, named(TEXT_ONLY)).broken())
+        .isEqualTo(InvalidRows.of("not a JSON object", 1, "bad.json:0"));
   }
 
   @Test
@@ -284,8 +289,9 @@ class CorpusTest {
     write("b.csv", "label,text\n1,y\n");
     mistake(
         named(TEXT_ONLY),
-        "the corpus's files have different header rows; give all files the same columns in"
-            + " the same order, or name only files that agree");
+        "the corpus's files have different header rows: 'a.csv' has [text, label], 'b.csv' has"
+            + " [label, text]; give all files the same columns in the same order, or name only"
+            + " files that agree");
   }
 
   private void mistake(CorpusSpec spec, String message) {
@@ -339,7 +345,8 @@ class CorpusTest {
   }
 
   private static CorpusSpec spec(Path path, Format format, HeaderRow header, Columns columns) {
-    return new CorpusSpec(List.of(path.toString()), format, header, columns, 0);
+    return new CorpusSpec(
+        List.of(path.toString()), format, header, StandardCharsets.UTF_8, columns, 0);
   }
 
   private void write(String name, String content) throws IOException {

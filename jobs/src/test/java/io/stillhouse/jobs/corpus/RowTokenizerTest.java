@@ -20,6 +20,9 @@ import java.util.Iterator;
 import java.util.List;
 import java.util.stream.IntStream;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.NullAndEmptySource;
+import org.junit.jupiter.params.provider.ValueSource;
 
 class RowTokenizerTest {
   private static final Head TWO_CLASSES = new Head(Task.CLASSIFICATION, List.of("no", "yes"));
@@ -80,14 +83,43 @@ class RowTokenizerTest {
   }
 
   @Test
-  void nonUtf8TextIsInvalid() throws IOException {
-    assertThat(
-            tokenize(
-                tokenizer(TABLE, Head.NONE),
-                single("k", "he\uFFFD"),
-                new SourceRow("l", "he", "had\uFFFD", null)))
+  void aReplacementCharacterIsText() throws IOException {
+    assertThat(tokenize(tokenizer(TABLE, Head.NONE), single("k", "he\uFFFD had")).get(0).inputIds())
+        .isEqualTo(tokenize(tokenizer(TABLE, Head.NONE), single("k", "he had")).get(0).inputIds());
+  }
+
+  @Test
+  void aRecordThatCannotBeReadIsInvalidForThatReason() throws IOException {
+    SourceRow broken = new SourceRow("k", "", null, null, "3 fields instead of 2");
+
+    assertThat(tokenize(tokenizer(LABELLED, TWO_CLASSES), broken))
         .extracting(InputRow::status)
-        .containsOnly("not UTF-8");
+        .containsExactly("3 fields instead of 2");
+  }
+
+  @Test
+  void aRecordOfProseThatCannotBeReadIsInvalid() throws IOException {
+    assertThat(
+            tokenize(tokenizer(PROSE, Head.NONE), new SourceRow("k", "", null, null, "not UTF-8")))
+        .extracting(InputRow::status)
+        .containsExactly("not UTF-8");
+  }
+
+  @ParameterizedTest
+  @NullAndEmptySource
+  @ValueSource(strings = " ")
+  void aRowWithoutALabelIsInvalid(String label) throws IOException {
+    assertThat(tokenize(tokenizer(LABELLED, TWO_CLASSES), new SourceRow("k", "he", null, label)))
+        .extracting(InputRow::status)
+        .containsExactly("no label");
+  }
+
+  @Test
+  void aRowWithoutLabelsOfAMultiLabelTaskBelongsToNoClass() throws IOException {
+    Head head = new Head(Task.MULTI_LABEL, List.of("no", "yes"));
+
+    assertThat(tokenize(tokenizer(LABELLED, head), single("k", "he")).get(0).label())
+        .isEqualTo(0.0);
   }
 
   @Test

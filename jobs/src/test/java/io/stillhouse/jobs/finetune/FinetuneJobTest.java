@@ -72,12 +72,13 @@ class FinetuneJobTest {
     Path rows = Files.copy(corpus, directory.resolve("rows.tsv"));
     Files.writeString(rows, "  \tyes\n", StandardOpenOption.APPEND);
 
-    Evaluation without =
-        new EvaluateJob(spark, recipe(shared, rows).settings(evaluateTo(directory))).run();
+    EvaluateJob job = new EvaluateJob(spark, recipe(shared, rows).settings(evaluateTo(directory)));
+    Evaluation without = job.run();
 
     assertThat(without.models()).isEqualTo(evaluation.models());
     assertThat(without.data().leftOut()).isEqualTo(1);
-    assertThat(without.table()).contains("1 rows without text left out");
+    assertThat(job.leftOut())
+        .contains("left out 1 of 241 rows: empty (1, such as row 'rows.tsv:240')");
   }
 
   @Test

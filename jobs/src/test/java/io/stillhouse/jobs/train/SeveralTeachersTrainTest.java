@@ -371,7 +371,7 @@ class SeveralTeachersTrainTest {
         .shardTokens(shardTokens)
         .with(
             "corpus.id=id",
-            "cache.max-invalid=0.1",
+            "corpus.max-invalid=0.1",
             "targets.hidden=" + (teacher.equals(Tiny.CLS) ? "[3]" : "[2]"))
         .settings(more);
   }

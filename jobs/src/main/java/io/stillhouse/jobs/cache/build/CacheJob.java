@@ -11,6 +11,7 @@ import io.stillhouse.jobs.cache.layout.Lease;
 import io.stillhouse.jobs.cache.layout.ManifestLog;
 import io.stillhouse.jobs.cache.layout.PlanPart;
 import io.stillhouse.jobs.cache.layout.Window;
+import io.stillhouse.jobs.corpus.InvalidRowPolicy;
 import io.stillhouse.jobs.spark.Models;
 import io.stillhouse.jobs.storage.DiskFull;
 import io.stillhouse.jobs.storage.Storage;
@@ -23,6 +24,7 @@ import io.stillhouse.target.Targets;
 import java.io.IOException;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Optional;
 import java.util.Set;
 import java.util.TreeSet;
 import java.util.stream.Collectors;
@@ -39,9 +41,6 @@ import org.slf4j.LoggerFactory;
 public final class CacheJob {
   private static final Logger LOG = LoggerFactory.getLogger(CacheJob.class);
 
-  /** Why a row with tokens has no targets. */
-  public static final String NOT_FINITE = "the teacher's output is not finite";
-
   private final CacheContext context;
   private final SparkSession spark;
   private final Settings settings;
@@ -54,6 +53,7 @@ public final class CacheJob {
   private final @Nullable Window window;
   private final ShardSize shardSize;
   private final CorpusPlanner planner;
+  private Optional<String> leftOut = Optional.empty();
 
   /**
    * Checks the recipe against the teacher and writes nothing.
@@ -237,16 +237,23 @@ public final class CacheJob {
       LOG.debug("cache '{}' lacks no targets of this recipe", cache);
     } else {
       totals =
-          new TeacherStage(spark, manifest, name, notFinite -> requireFewInvalid(plan, notFinite))
+          new TeacherStage(spark, manifest, name, () -> requireFewInvalid(plan, manifest))
               .run(plan, tasks, rolling);
     }
     // An earlier run may have stopped after its last shard because of too many invalid rows.
-    requireFewInvalid(plan, manifest.state().invalidRows(name));
+    requireFewInvalid(plan, manifest);
+    leftOut =
+        InvalidRowPolicy.line(planner.invalid(plan, manifest.state(), name), plan.corpus().rows());
     return totals;
   }
 
-  private void requireFewInvalid(CachePlan plan, long notFinite) {
-    planner.requireFewInvalid(plan.corpus(), notFinite);
+  private void requireFewInvalid(CachePlan plan, ManifestLog manifest) throws IOException {
+    planner.requireFewInvalid(plan, manifest.state(), name);
+  }
+
+  /** Returns how many rows the last run left without targets, and why; empty if none. */
+  public Optional<String> leftOut() {
+    return leftOut;
   }
 
   /** Returns the columns of every shard, including dropped shards. */

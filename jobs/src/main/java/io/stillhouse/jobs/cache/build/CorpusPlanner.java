@@ -8,6 +8,7 @@ import io.stillhouse.error.Errors;
 import io.stillhouse.error.StillhouseException;
 import io.stillhouse.jobs.cache.layout.CacheFile;
 import io.stillhouse.jobs.cache.layout.CachePlan;
+import io.stillhouse.jobs.cache.layout.CacheState;
 import io.stillhouse.jobs.cache.layout.Fingerprints;
 import io.stillhouse.jobs.cache.layout.ManifestChange;
 import io.stillhouse.jobs.cache.layout.ManifestLog;
@@ -18,6 +19,8 @@ import io.stillhouse.jobs.cache.layout.Window;
 import io.stillhouse.jobs.cache.read.CacheReader;
 import io.stillhouse.jobs.corpus.Corpus;
 import io.stillhouse.jobs.corpus.CorpusFiles;
+import io.stillhouse.jobs.corpus.InvalidRowPolicy;
+import io.stillhouse.jobs.corpus.InvalidRows;
 import io.stillhouse.jobs.corpus.RowTokenizer;
 import io.stillhouse.jobs.spark.Models;
 import io.stillhouse.jobs.storage.Storage;
@@ -30,7 +33,6 @@ import io.stillhouse.text.Segmenter;
 import java.io.IOException;
 import java.util.List;
 import java.util.Map;
-import java.util.TreeMap;
 import org.apache.hadoop.fs.Path;
 import org.apache.spark.sql.SparkSession;
 import org.jspecify.annotations.Nullable;
@@ -50,6 +52,7 @@ final class CorpusPlanner {
   private final Storage storage;
   private final Path cache;
   private final ShardSize size;
+  private final InvalidRowPolicy policy;
 
   /** Creates a planner whose new shards have the given size. */
   CorpusPlanner(CacheContext context, ShardSize size) {
@@ -58,6 +61,7 @@ final class CorpusPlanner {
     this.storage = context.storage();
     this.cache = context.cache();
     this.size = size;
+    this.policy = InvalidRowPolicy.of(settings);
   }
 
   /**
@@ -108,18 +112,28 @@ final class CorpusPlanner {
       throws IOException {
     long start = System.nanoTime();
     Corpus corpus = Corpus.read(spark, spec, files.files());
+    policy.check(corpus.broken(), corpus.rowCount());
     ShardWriter.WrittenShards written = write(directory, spec, corpus, firstShard, size);
     boolean prose = RowTokenizer.cut(settings, spec).mode() != Segmenter.Mode.ROW;
     PlanPart.Counts read =
         new PlanPart.Counts(
-            written.rows(), written.tokens(), prose ? corpus.blankRows() : 0, written.invalid());
+            written.rows(),
+            written.tokens(),
+            prose ? corpus.blankRows() : 0,
+            written.invalid().counts());
     try {
-      if (written.tokens() == 0) {
+      if (written.tokens() == 0 && written.invalid().without(InvalidRows.EMPTY).count() == 0) {
         throw Errors.invalid(
             "no row of the corpus %s contains a token".formatted(spec.paths()),
             "name files with text");
       }
-      requireFewInvalid(read, 0);
+      policy.check(written.invalid(), written.rows());
+      if (written.tokens() == 0) {
+        throw Errors.invalid(
+            "no row of the corpus %s is valid: %s"
+                .formatted(spec.paths(), written.invalid().inWords()),
+            "correct them");
+      }
     } catch (StillhouseException e) {
       discard(directory, written.files());
       throw e;
@@ -189,23 +203,19 @@ final class CorpusPlanner {
   }
 
   /**
-   * Requires that the share of rows without targets is within the recipe's limit.
+   * Requires that the rows of a cache without targets are few enough.
    *
-   * @param notFinite rows for which the teacher's output is not finite, in addition to the corpus's
-   *     invalid rows
+   * @param teacher name of the teacher whose targets are counted, "" for the first one
    */
-  void requireFewInvalid(PlanPart.Counts corpus, long notFinite) {
-    double limit = settings.get(Options.MAX_INVALID);
-    long invalid = corpus.invalidRows() + notFinite;
-    if (invalid > limit * corpus.rows()) {
-      Map<String, Long> reasons = new TreeMap<>(corpus.invalid());
-      if (notFinite > 0) {
-        reasons.put(CacheJob.NOT_FINITE, notFinite);
-      }
-      throw Errors.invalid(
-          "%,d of %,d rows have no targets (%s), more than cache.max-invalid (%s) allows"
-              .formatted(invalid, corpus.rows(), reasons, limit),
-          "correct the corpus or the teacher, or raise cache.max-invalid");
+  void requireFewInvalid(CachePlan plan, CacheState state, String teacher) throws IOException {
+    long rows = plan.corpus().rows();
+    if (!policy.allows(plan.corpus().invalidRows() + state.invalidRows(teacher), rows)) {
+      policy.check(invalid(plan, state, teacher), rows);
     }
+  }
+
+  /** Returns the rows of a cache without targets of a teacher. */
+  InvalidRows invalid(CachePlan plan, CacheState state, String teacher) throws IOException {
+    return new CacheInvalidRows(storage, cache, plan).of(state, teacher);
   }
 }

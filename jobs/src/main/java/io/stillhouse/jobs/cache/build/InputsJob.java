@@ -7,6 +7,7 @@ import io.stillhouse.jobs.cache.layout.CachePlan;
 import io.stillhouse.jobs.cache.layout.CacheRecord;
 import io.stillhouse.jobs.cache.layout.Lease;
 import io.stillhouse.jobs.cache.layout.ManifestLog;
+import io.stillhouse.jobs.corpus.InvalidRowPolicy;
 import io.stillhouse.jobs.storage.DiskFull;
 import io.stillhouse.jobs.storage.Storage;
 import io.stillhouse.recipe.ModelCheck;
@@ -14,6 +15,7 @@ import io.stillhouse.target.Dtype;
 import io.stillhouse.target.TargetChoice;
 import java.io.IOException;
 import java.util.List;
+import java.util.Optional;
 import org.apache.hadoop.fs.Path;
 import org.apache.spark.sql.SparkSession;
 
@@ -44,10 +46,14 @@ public final class InputsJob {
     this.planner = new CorpusPlanner(context, ShardSize.of(settings, NONE, model.spec()));
   }
 
-  /** Opens or plans the cache, and brings its plan up to date. */
-  public void run() throws IOException {
+  /**
+   * Opens or plans the cache, and brings its plan up to date.
+   *
+   * @return how many rows were left out, and why; empty if none
+   */
+  public Optional<String> run() throws IOException {
     try {
-      write();
+      return write();
     } catch (Exception e) { // Spark throws checked exceptions that it does not declare
       DiskFull.explain(e, context.storage(), context.cache());
       throw e;
@@ -55,16 +61,18 @@ public final class InputsJob {
   }
 
   @SuppressWarnings("try") // the lease only has to be held
-  private void write() throws IOException {
+  private Optional<String> write() throws IOException {
     long start = System.nanoTime();
     OpenCache open = OpenCache.openOrCreate(context, planner, model, null);
     try (Lease lease = Lease.acquire(context.storage(), context.cache())) {
       OpenCache.Restored restored = open.restore();
       CachePlan plan = restored.hasNewText() ? open.grow(restored) : restored.plan();
-      planner.requireFewInvalid(plan.corpus(), 0);
+      planner.requireFewInvalid(plan, open.manifest().state(), NO_NAME);
       if (CacheRecord.last(context.storage(), context.cache(), NO_NAME) == null) {
         record(plan, open.manifest(), (System.nanoTime() - start) / 1e9);
       }
+      return InvalidRowPolicy.line(
+          planner.invalid(plan, open.manifest().state(), NO_NAME), plan.corpus().rows());
     }
   }
 

@@ -6,6 +6,7 @@ import io.stillhouse.jobs.cache.layout.CheckedFile;
 import io.stillhouse.jobs.cache.layout.PlanPart;
 import io.stillhouse.jobs.corpus.Corpus;
 import io.stillhouse.jobs.corpus.InputRow;
+import io.stillhouse.jobs.corpus.InvalidRows;
 import io.stillhouse.jobs.corpus.RowTokenizer;
 import io.stillhouse.jobs.corpus.SourceRow;
 import io.stillhouse.jobs.storage.ParquetRows;
@@ -23,7 +24,6 @@ import java.util.HexFormat;
 import java.util.Iterator;
 import java.util.List;
 import java.util.Map;
-import java.util.TreeMap;
 import java.util.UUID;
 import org.apache.hadoop.fs.Path;
 import org.apache.parquet.hadoop.ParquetWriter;
@@ -54,10 +54,9 @@ final class ShardWriter {
    *
    * @param shards in order of their numbers
    * @param files the inputs of each shard
-   * @param invalid number of rows without tokens, by reason
+   * @param invalid the rows without tokens
    */
-  record WrittenShards(
-      List<PlanPart.Shard> shards, List<CacheFile> files, Map<String, Long> invalid) {
+  record WrittenShards(List<PlanPart.Shard> shards, List<CacheFile> files, InvalidRows invalid) {
     long rows() {
       return shards.stream().mapToLong(PlanPart.Shard::rows).sum();
     }
@@ -68,7 +67,7 @@ final class ShardWriter {
   }
 
   /** The result of the task that writes one shard. */
-  private record WrittenShard(PlanPart.Shard shard, CacheFile file, Map<String, Long> invalid)
+  private record WrittenShard(PlanPart.Shard shard, CacheFile file, InvalidRows invalid)
       implements Serializable {}
 
   ShardWriter(SparkSession spark, ShardSize size, long seed) {
@@ -135,7 +134,7 @@ final class ShardWriter {
   private static WrittenShards numbered(List<WrittenShard> written, int firstShard) {
     List<PlanPart.Shard> shards = new ArrayList<>();
     List<CacheFile> files = new ArrayList<>();
-    Map<String, Long> invalid = new TreeMap<>();
+    InvalidRows invalid = InvalidRows.NONE;
     for (WrittenShard one : written) {
       int number = firstShard + shards.size();
       PlanPart.Shard shard = one.shard();
@@ -145,7 +144,7 @@ final class ShardWriter {
       files.add(
           new CacheFile(
               number, file.family(), file.path(), file.columns(), file.size(), file.hashes(), ""));
-      one.invalid().forEach((reason, rows) -> invalid.merge(reason, rows, Long::sum));
+      invalid = invalid.plus(one.invalid());
     }
     return new WrittenShards(shards, files, invalid);
   }
@@ -207,7 +206,7 @@ final class ShardWriter {
               .formatted(Family.INPUTS.id(), shard, UUID.randomUUID().toString().substring(0, 8));
       Path file = new Path(directory, path);
       long tokens = 0;
-      Map<String, Long> invalid = new TreeMap<>();
+      InvalidRows invalid = InvalidRows.of(rows.stream().map(OrderedRow::row).iterator());
       try (ParquetWriter<Object[]> out =
           ParquetRows.writer(
               file,
@@ -217,13 +216,10 @@ final class ShardWriter {
         for (OrderedRow row : rows) {
           out.write(row.row().values());
           tokens += row.row().length();
-          if (!row.row().hasTokens()) {
-            invalid.merge(row.row().status(), 1L, Long::sum);
-          }
         }
       }
       List<String> keys = rows.stream().map(row -> row.row().id()).toList();
-      int invalidRows = invalid.values().stream().mapToInt(Long::intValue).sum();
+      int invalidRows = (int) invalid.count();
       return new WrittenShard(
           new PlanPart.Shard(shard, rows.size(), invalidRows, tokens, RowKeys.hash(keys)),
           new CacheFile(

@@ -10,7 +10,6 @@ import java.io.IOException;
 import java.io.Serializable;
 import java.io.UncheckedIOException;
 import java.util.List;
-import java.util.function.LongConsumer;
 import org.apache.spark.api.java.JavaRDD;
 import org.apache.spark.api.java.JavaSparkContext;
 import org.apache.spark.sql.SparkSession;
@@ -27,14 +26,18 @@ import scala.runtime.BoxedUnit;
  * Runs teacher tasks in Spark, and appends a manifest entry as each one ends.
  *
  * @param teacher name of the teacher, "" for the first one
- * @param limit receives the number of rows for which this teacher's output is not finite, as each
- *     task ends, and throws if there are too many
+ * @param limit called as each task ends; throws if there are too many rows without targets
  */
-record TeacherStage(SparkSession spark, ManifestLog manifest, String teacher, LongConsumer limit) {
+record TeacherStage(SparkSession spark, ManifestLog manifest, String teacher, Limit limit) {
   private static final Logger LOG = LoggerFactory.getLogger(TeacherStage.class);
 
   /** The job group of the teacher's tasks, which {@code plan} times. */
   private static final String GROUP = "cache";
+
+  /** Checks the number of rows without targets. */
+  interface Limit {
+    void check() throws IOException;
+  }
 
   /**
    * The totals of all tasks.
@@ -145,7 +148,7 @@ record TeacherStage(SparkSession spark, ManifestLog manifest, String teacher, Lo
       try {
         manifest.append(new ManifestChange.FilesAdded(done.files(), done.invalid()));
         totals = totals.plus(done);
-        limit.accept(manifest.state().invalidRows(teacher));
+        limit.check();
       } catch (IOException e) {
         failed = true;
         throw new UncheckedIOException(e);

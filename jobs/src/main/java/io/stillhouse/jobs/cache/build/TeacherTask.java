@@ -9,6 +9,7 @@ import io.stillhouse.jobs.cache.layout.CheckedFile;
 import io.stillhouse.jobs.cache.layout.InvalidRow;
 import io.stillhouse.jobs.cache.layout.TeacherFolder;
 import io.stillhouse.jobs.corpus.InputRow;
+import io.stillhouse.jobs.corpus.InvalidRows;
 import io.stillhouse.jobs.spark.Devices;
 import io.stillhouse.jobs.spark.Models;
 import io.stillhouse.jobs.storage.Overlapped;
@@ -122,11 +123,11 @@ record TeacherTask(
     if (!invalid.isEmpty()) {
       LOG.warn(
           "{}: {} of {} rows have no targets, because {}, such as row '{}'; if there are more than"
-              + " cache.max-invalid allows, correct the corpus or the teacher",
+              + " corpus.max-invalid allows, correct the corpus or the teacher",
           label(),
           invalid.size(),
           rows.size(),
-          CacheJob.NOT_FINITE,
+          InvalidRows.NOT_FINITE,
           invalid.get(0).id());
     }
     LOG.info(
@@ -294,7 +295,7 @@ record TeacherTask(
           if (invalidRow[row]) {
             invalid.add(
                 new InvalidRow(
-                    inputs.shard(), piece.get(row).id(), CacheJob.NOT_FINITE, pass.teacher()));
+                    inputs.shard(), piece.get(row).id(), InvalidRows.NOT_FINITE, pass.teacher()));
           }
         }
         writing.submit(() -> write(piece, invalidRow, cells, files));

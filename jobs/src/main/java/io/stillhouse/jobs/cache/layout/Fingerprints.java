@@ -9,6 +9,7 @@ import io.stillhouse.config.Settings;
 import io.stillhouse.error.Errors;
 import io.stillhouse.jobs.storage.Storage;
 import java.io.IOException;
+import java.nio.charset.Charset;
 import java.nio.charset.StandardCharsets;
 import java.security.MessageDigest;
 import java.util.ArrayList;
@@ -62,6 +63,10 @@ public final class Fingerprints {
     Map<String, String> all = new TreeMap<>();
     for (Option<?> option : SETTINGS) {
       all.put(option.key(), String.valueOf(settings.get(option)));
+    }
+    Charset encoding = settings.get(Options.CORPUS_ENCODING);
+    if (!encoding.equals(StandardCharsets.UTF_8)) { // caches were UTF-8 before there was a choice
+      all.put(Options.CORPUS_ENCODING.key(), encoding.name());
     }
     Map<String, String> files = directory(storage, teacher.path());
     all.put(CORPUS, CorpusFile.combined("", corpus));

@@ -65,7 +65,8 @@ class GrowingRefusedTest extends GrowingFixture {
     Map<String, byte[]> before = Tiny.files(cache);
 
     assertThatThrownBy(() -> run(List.of(old, poor)))
-        .hasMessageContaining("1 of 2 rows have no targets ({empty=1})");
+        .hasMessageContaining(
+            "1 of 2 rows are invalid, more than corpus.max-invalid (0.01) allows: empty (1,");
     assertThat(Tiny.files(cache)).usingRecursiveComparison().isEqualTo(before);
   }
 

@@ -14,6 +14,7 @@ import io.stillhouse.jobs.cache.layout.Fingerprints;
 import io.stillhouse.jobs.cache.layout.ManifestChange;
 import io.stillhouse.jobs.cache.layout.ManifestLog;
 import io.stillhouse.jobs.cache.layout.PlanPart;
+import io.stillhouse.jobs.corpus.InvalidRows;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -189,7 +190,7 @@ class RepairTest {
     for (CacheFile file : files) {
       directory.create(file.path());
     }
-    return new ShardWriter.WrittenShards(shards, files, Map.of());
+    return new ShardWriter.WrittenShards(shards, files, InvalidRows.NONE);
   }
 
   /** Returns the inputs of a shard that were written again. */

@@ -234,7 +234,7 @@ class SecondTeacherTest {
   void nonFiniteOutputInvalidatesRowForItsTeacherOnly() throws IOException {
     Path broken = Tiny.shallow(directory.resolve("broken"), Float.NaN, head());
 
-    CacheRecord result = second("teacher.path=" + broken, "cache.max-invalid=1");
+    CacheRecord result = second("teacher.path=" + broken, "corpus.max-invalid=1");
 
     assertThat(result.invalidRows()).isEqualTo(60);
     assertThat(cells("shallow")).isEmpty();

@@ -104,7 +104,7 @@ class TargetKindsTest {
   void blankAndNonUtf8RowsHaveStatusAndAreCounted() throws IOException {
     Path corpus = invalid();
 
-    CacheRecord result = new CacheJob(spark, classified(corpus, "cache.max-invalid=0.1")).run();
+    CacheRecord result = new CacheJob(spark, classified(corpus, "corpus.max-invalid=0.1")).run();
 
     assertThat(result.rows()).isEqualTo(42);
     assertThat(result.invalidRows()).isEqualTo(2);
@@ -134,8 +134,11 @@ class TargetKindsTest {
 
     assertThatThrownBy(() -> new CacheJob(spark, classified(corpus)).run())
         .isInstanceOf(StillhouseException.class)
-        .hasMessageContaining("2 of 42 rows have no targets ({empty=1, not UTF-8=1})")
-        .hasMessageContaining("cache.max-invalid (0.01)");
+        .hasMessage(
+            "2 of 42 rows are invalid, more than corpus.max-invalid (0.01) allows: empty (1, such"
+                + " as row 'rows.tsv:40'), not UTF-8 (1, such as row 'rows.tsv:41'); correct them,"
+                + " or set corpus.encoding if the files are in another encoding, or leave them out"
+                + " with corpus.max-invalid=0.048");
     assertThat(cache()).doesNotExist();
   }
 
@@ -147,7 +150,7 @@ class TargetKindsTest {
         Files.readAllLines(corpus).stream().filter(line -> line.matches(".*\\bhis\\b.*")).count();
 
     CacheRecord result =
-        new CacheJob(spark, classified(corpus, "teacher.path=" + teacher, "cache.max-invalid=1"))
+        new CacheJob(spark, classified(corpus, "teacher.path=" + teacher, "corpus.max-invalid=1"))
             .run();
 
     assertThat(with).isBetween(5L, 55L);
@@ -169,13 +172,13 @@ class TargetKindsTest {
   void rerunDoesNotBypassLimitOfInvalidRows() throws IOException {
     Path teacher = withoutNumberFor("his", Tiny.CLS);
     Path corpus = invalid();
-    Settings settings = classified(corpus, "teacher.path=" + teacher, "cache.max-invalid=0.06");
+    Settings settings = classified(corpus, "teacher.path=" + teacher, "corpus.max-invalid=0.06");
 
     for (int run = 0; run < 12; run++) { // a shard or two a run
       assertThatThrownBy(() -> new CacheJob(spark, settings).run())
-          .hasStackTraceContaining("rows have no targets ({empty=1, not UTF-8=1,")
-          .hasStackTraceContaining("the teacher's output is not finite=")
-          .hasStackTraceContaining("more than cache.max-invalid (0.06) allows");
+          .hasStackTraceContaining("the teacher's output is not finite (")
+          .hasStackTraceContaining("empty (1, such as row 'rows.tsv:40')")
+          .hasStackTraceContaining("more than corpus.max-invalid (0.06) allows");
       assertThat(cache().resolve("cache.json")).doesNotExist();
     }
   }
@@ -188,7 +191,7 @@ class TargetKindsTest {
     Settings settings =
         maskedLm()
             .teacher(teacher)
-            .settings("targets.mlm-logits=" + kind, "targets.top-k=8", "cache.max-invalid=1");
+            .settings("targets.mlm-logits=" + kind, "targets.top-k=8", "corpus.max-invalid=1");
 
     CacheRecord result = new CacheJob(spark, settings).run();
 

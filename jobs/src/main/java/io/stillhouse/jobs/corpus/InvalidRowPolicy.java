@@ -1,0 +1,76 @@
+package io.stillhouse.jobs.corpus;
+
+import io.stillhouse.config.Options;
+import io.stillhouse.config.Settings;
+import io.stillhouse.error.Errors;
+import io.stillhouse.jobs.corpus.read.Encoding;
+import java.math.BigDecimal;
+import java.math.MathContext;
+import java.math.RoundingMode;
+import java.util.Optional;
+
+/**
+ * What a command does with invalid rows, whoever finds them: the reader of the files, the
+ * tokenizer, or the teacher.
+ *
+ * @param skip whether a few of them are left out
+ * @param most the largest share that is left out
+ */
+public record InvalidRowPolicy(boolean skip, double most) {
+  private static final String ENCODING =
+      ", or set corpus.encoding if the files are in another encoding";
+
+  /** Returns the policy of a recipe. */
+  public static InvalidRowPolicy of(Settings settings) {
+    boolean skip = settings.get(Options.INVALID_ROWS).equals("skip");
+    return new InvalidRowPolicy(skip, settings.get(Options.MAX_INVALID));
+  }
+
+  /** Returns whether a number of rows may be left out. */
+  public boolean allows(long invalid, long rows) {
+    return invalid <= (skip ? most * rows : 0);
+  }
+
+  /**
+   * Requires that there are no more invalid rows than allowed.
+   *
+   * @param rows number of all rows
+   * @throws io.stillhouse.error.StillhouseException naming the reasons, and the setting with which
+   *     the rows would be left out
+   */
+  public void check(InvalidRows invalid, long rows) {
+    long count = invalid.count();
+    if (allows(count, rows)) {
+      return;
+    }
+    boolean encoded = invalid.kinds().keySet().stream().anyMatch(Encoding::isProblem);
+    String correct = "correct them" + (encoded ? ENCODING : "");
+    String share = share(count, rows);
+    if (skip) {
+      throw Errors.invalid(
+          "%,d of %,d rows are invalid, more than corpus.max-invalid (%s) allows: %s"
+              .formatted(count, rows, most, invalid.inWords()),
+          "%s, or leave them out with corpus.max-invalid=%s".formatted(correct, share));
+    }
+    throw Errors.invalid(
+        "%,d of %,d rows are invalid: %s".formatted(count, rows, invalid.inWords()),
+        "%s, or leave them out with corpus.invalid-rows=skip%s"
+            .formatted(correct, count <= most * rows ? "" : " corpus.max-invalid=" + share));
+  }
+
+  /** Returns a share that allows this many rows, rounded up to two digits. */
+  private static String share(long count, long rows) {
+    return BigDecimal.valueOf(count)
+        .divide(BigDecimal.valueOf(rows), new MathContext(2, RoundingMode.CEILING))
+        .stripTrailingZeros()
+        .toPlainString();
+  }
+
+  /** Returns the last line of a command that has left rows out, or empty if it has not. */
+  public static Optional<String> line(InvalidRows invalid, long rows) {
+    return invalid.count() == 0
+        ? Optional.empty()
+        : Optional.of(
+            "left out %,d of %,d rows: %s".formatted(invalid.count(), rows, invalid.inWords()));
+  }
+}
