@@ -57,7 +57,7 @@ public final class Tokenizer implements AutoCloseable {
    */
   public static Tokenizer open(Path directory) throws IOException {
     TokenizerDefinition definition = TokenizerDefinition.read(directory);
-    byte[] bytes = definition.json().getBytes(StandardCharsets.UTF_8);
+    byte[] bytes = definition.nativeJson().getBytes(StandardCharsets.UTF_8);
     Tokenizer tokenizer;
     try {
       tokenizer =

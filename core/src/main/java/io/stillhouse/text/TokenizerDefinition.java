@@ -3,6 +3,7 @@ package io.stillhouse.text;
 import com.google.gson.Gson;
 import com.google.gson.GsonBuilder;
 import com.google.gson.JsonElement;
+import com.google.gson.JsonNull;
 import com.google.gson.JsonObject;
 import com.google.gson.JsonPrimitive;
 import io.stillhouse.error.Errors;
@@ -103,6 +104,21 @@ public final class TokenizerDefinition {
   /** Returns the complete {@code tokenizer.json}. */
   String json() {
     return GSON.toJson(json);
+  }
+
+  /**
+   * Returns the {@code tokenizer.json} for the native library. Parts that are not needed to split
+   * text are left out if they are the user's, because the library ends the whole process if they
+   * are malformed.
+   */
+  String nativeJson() {
+    if (kind != TokenizerClass.WHOLE) {
+      return json();
+    }
+    JsonObject safe = json.deepCopy();
+    safe.add("decoder", JsonNull.INSTANCE);
+    safe.add(TokenizerJson.POST_PROCESSOR, JsonNull.INSTANCE);
+    return GSON.toJson(safe);
   }
 
   /** Returns the file that holds the vocabulary. */

@@ -5,6 +5,7 @@ import com.google.gson.JsonElement;
 import com.google.gson.JsonNull;
 import com.google.gson.JsonObject;
 import com.google.gson.JsonPrimitive;
+import io.stillhouse.error.Errors;
 import java.util.List;
 import java.util.Objects;
 import java.util.stream.Stream;
@@ -31,7 +32,31 @@ final class TokenizerJson {
     json.add("truncation", JsonNull.INSTANCE);
     json.add("padding", JsonNull.INSTANCE);
     json.add(ADDED, ids.addedJson());
+    requireUnknown(source, json.getAsJsonObject(MODEL));
     return json;
+  }
+
+  /**
+   * Requires a token for unknown words: without one, the native library ends the whole process when
+   * it meets an unknown word.
+   */
+  private static void requireUnknown(TokenizerSource source, JsonObject model) {
+    JsonElement vocabulary = model.get("vocab");
+    JsonElement unknown = model.get(vocabulary.isJsonObject() ? SpecialToken.UNK : "unk_id");
+    boolean known =
+        unknown != null
+            && unknown.isJsonPrimitive()
+            && (vocabulary.isJsonObject()
+                ? vocabulary.getAsJsonObject().has(unknown.getAsString())
+                : unknown.getAsJsonPrimitive().isNumber()
+                    && unknown.getAsDouble() >= 0
+                    && unknown.getAsDouble() < vocabulary.getAsJsonArray().size());
+    if (!known) {
+      throw Errors.invalid(
+          "'%s' has no token for unknown words in its vocabulary"
+              .formatted(source.file(TokenizerSource.TOKENIZER)),
+          "copy the tokenizer that belongs to the weights");
+    }
   }
 
   /** Returns what BertTokenizer builds from a vocabulary and {@code tokenizer_config.json}. */

@@ -15,6 +15,8 @@ import java.util.List;
 import java.util.Set;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.ValueSource;
 
 /** Gives damaged files to the readers of Hugging Face directories. */
 class CheckpointFuzzTest {
@@ -82,13 +84,21 @@ class CheckpointFuzzTest {
                 }));
   }
 
-  @Test
-  void tokenizers() throws IOException {
+  @ParameterizedTest
+  @ValueSource(strings = {"BertTokenizer", "PreTrainedTokenizerFast"})
+  void tokenizers(String tokenizerClass) throws IOException {
     Path file = directory.resolve("tokenizer.json");
     TinyModel.write(directory, TinyModel.spec(4, 2, CLASSES));
     Path written = directory.resolve("written");
     HuggingFaceDirectory.open(directory).copyTo(written);
     byte[] json = Files.readAllBytes(written.resolve("tokenizer.json"));
+    Files.writeString(
+        directory.resolve("tokenizer_config.json"),
+        """
+        {"tokenizer_class": "%s", "unk_token": "[UNK]", "sep_token": "[SEP]", "pad_token": "[PAD]",
+         "cls_token": "[CLS]", "mask_token": "[MASK]"}
+        """
+            .formatted(tokenizerClass));
 
     Fuzz.json("tokenizer.json", List.of(json))
         .run(

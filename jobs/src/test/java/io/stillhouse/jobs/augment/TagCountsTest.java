@@ -25,7 +25,9 @@ class TagCountsTest {
   @Test
   void skipsRowsWithoutText() {
     assertThat(
-            count(new SourceRow("a", "", null, null), new SourceRow("b", "bad \uFFFD", null, null)))
+            count(
+                new SourceRow("a", "", null, null),
+                new SourceRow("b", "", null, null, "not UTF-8")))
         .isEmpty();
   }
 
