@@ -1,5 +1,7 @@
 package io.stillhouse;
 
+import static io.stillhouse.error.Text.format;
+
 import ai.djl.ndarray.NDArray;
 import ai.djl.ndarray.NDManager;
 import io.stillhouse.checkpoint.ModelDirectory;
@@ -12,11 +14,11 @@ public abstract class BiLstmGoldens {
   protected final NDManager manager = NDManager.newBaseManager();
 
   protected Golden golden(String texts) {
-    return new Golden("bilstm-tiny-%s-v1/golden.safetensors".formatted(texts), manager);
+    return new Golden(format("bilstm-tiny-%s-v1/golden.safetensors", texts), manager);
   }
 
   protected static ModelDirectory directory(String texts) throws IOException {
-    return ModelDirectory.open(Golden.DIRECTORY.resolve("bilstm-tiny-%s-v1".formatted(texts)));
+    return ModelDirectory.open(Golden.DIRECTORY.resolve(format("bilstm-tiny-%s-v1", texts)));
   }
 
   protected static BiLstmSpec spec(String texts, double dropout) throws IOException {

@@ -1,5 +1,7 @@
 package io.stillhouse;
 
+import static io.stillhouse.error.Text.format;
+
 import io.stillhouse.error.StillhouseException;
 import java.io.ByteArrayOutputStream;
 import java.io.IOException;
@@ -149,15 +151,15 @@ public final class Fuzz {
         rejected++;
         int length = String.valueOf(e.getMessage()).length();
         if (length >= LONGEST_MESSAGE) {
-          findings.putIfAbsent("message", "input %d: %s".formatted(number, e.getMessage()));
+          findings.putIfAbsent("message", format("input %d: %s", number, e.getMessage()));
         }
       } catch (Exception | Error e) {
-        findings.putIfAbsent(place(e), "input %d: %s%s".formatted(number, e, trace(e)));
+        findings.putIfAbsent(place(e), format("input %d: %s%s", number, e, trace(e)));
       }
       long nanos = System.nanoTime() - start;
       slowest = Math.max(slowest, nanos);
       if (nanos > SLOW_NANOS) {
-        findings.putIfAbsent("slow", "input %d took %d ms".formatted(number, nanos / 1_000_000));
+        findings.putIfAbsent("slow", format("input %d took %d ms", number, nanos / 1_000_000));
       }
     }
     System.out.printf(
@@ -172,11 +174,11 @@ public final class Fuzz {
         slowest / 1_000_000);
     if (!findings.isEmpty()) {
       throw new AssertionError(
-          "%s: %d kinds of findings%n%s"
-              .formatted(
-                  name,
-                  findings.size(),
-                  String.join("\n", findings.values().stream().limit(MOST_FINDINGS).toList())));
+          format(
+              "%s: %d kinds of findings%n%s",
+              name,
+              findings.size(),
+              String.join("\n", findings.values().stream().limit(MOST_FINDINGS).toList())));
     }
   }
 

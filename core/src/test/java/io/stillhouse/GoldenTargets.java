@@ -1,5 +1,7 @@
 package io.stillhouse;
 
+import static io.stillhouse.error.Text.format;
+
 import ai.djl.ndarray.NDArray;
 import io.stillhouse.target.Dtype;
 import io.stillhouse.target.Example;
@@ -30,11 +32,11 @@ public final class GoldenTargets {
       Example example = bare.get(row);
       Map<String, byte[]> cells = new HashMap<>();
       for (int layer = 0; layer <= LAYERS; layer++) {
-        NDArray state = golden.read("hidden_%02d".formatted(layer)).get(row);
+        NDArray state = golden.read(format("hidden_%02d", layer)).get(row);
         cells.put(Targets.hidden(layer).name(), bytes(prefix(state, example.length())));
       }
       for (int block = 1; block <= LAYERS; block++) {
-        NDArray scores = golden.read("attention_%02d".formatted(block)).get(row);
+        NDArray scores = golden.read(format("attention_%02d", block)).get(row);
         cells.put(Targets.attention(block).name(), bytes(square(scores, example.length())));
       }
       if (golden.read("logits").getShape().dimension() == 2) {

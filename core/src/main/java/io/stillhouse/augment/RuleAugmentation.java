@@ -1,5 +1,7 @@
 package io.stillhouse.augment;
 
+import static io.stillhouse.error.Text.format;
+
 import io.stillhouse.text.Tokenizer;
 import java.util.ArrayList;
 import java.util.List;
@@ -33,8 +35,10 @@ public final class RuleAugmentation {
     public Probabilities {
       if (!(mask >= 0 && swap >= 0 && mask + swap <= 1 && ngram >= 0 && ngram <= 1)) {
         throw new IllegalArgumentException(
-            "probabilities must be in 0..1, and so must mask + swap, but mask is %s, swap %s, ngram %s"
-                .formatted(mask, swap, ngram));
+            format(
+                "probabilities must be in 0..1, and so must mask + swap, but mask is %s, swap %s,"
+                    + " ngram %s",
+                mask, swap, ngram));
       }
     }
   }

@@ -1,5 +1,7 @@
 package io.stillhouse.augment;
 
+import static io.stillhouse.error.Text.format;
+
 import io.stillhouse.error.Errors;
 import java.io.BufferedReader;
 import java.io.IOException;
@@ -70,8 +72,9 @@ public final class WordVectors {
         String[] fields = line.strip().split(" ", -1);
         if (fields.length <= width) {
           throw Errors.invalid(
-              "'%s', line %d has %d numbers, but the first vector has %d"
-                  .formatted(name, number, fields.length - 1, width),
+              format(
+                  "'%s', line %d has %d numbers, but the first vector has %d",
+                  name, number, fields.length - 1, width),
               REMEDY);
         }
         if (fields.length == width + 1) { // otherwise the token contains spaces
@@ -85,7 +88,7 @@ public final class WordVectors {
   private int width(@Nullable String first) {
     String[] fields = first == null ? new String[0] : first.strip().split(" ", -1);
     if (fields.length < 2) {
-      throw Errors.invalid("the first line of '%s' has no vector".formatted(name), REMEDY);
+      throw Errors.invalid(format("the first line of '%s' has no vector", name), REMEDY);
     }
     return header(first) ? Integer.parseInt(fields[1]) : fields.length - 1;
   }
@@ -104,7 +107,7 @@ public final class WordVectors {
       }
       if (!Float.isFinite(vector[i])) {
         throw Errors.invalid(
-            "'%s', line %d: '%s' is not a finite number".formatted(name, number, fields[i + 1]),
+            format("'%s', line %d: '%s' is not a finite number", name, number, fields[i + 1]),
             REMEDY);
       }
     }

@@ -1,5 +1,7 @@
 package io.stillhouse.augment;
 
+import static io.stillhouse.error.Text.format;
+
 import java.io.Serializable;
 import java.util.Arrays;
 import java.util.Map;
@@ -37,7 +39,7 @@ public final class WordsByTag implements Serializable {
     Words words = byTag.get(tag);
     if (words == null) {
       throw new IllegalArgumentException(
-          "no word of the corpus has the tag %s; its tags are %s".formatted(tag, byTag.keySet()));
+          format("no word of the corpus has the tag %s; its tags are %s", tag, byTag.keySet()));
     }
     long drawn = random.nextLong(words.cumulativeCounts()[words.cumulativeCounts().length - 1]);
     int at = Arrays.binarySearch(words.cumulativeCounts(), drawn + 1);

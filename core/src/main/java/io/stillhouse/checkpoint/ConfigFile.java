@@ -1,5 +1,7 @@
 package io.stillhouse.checkpoint;
 
+import static io.stillhouse.error.Text.format;
+
 import com.google.gson.JsonElement;
 import com.google.gson.JsonObject;
 import com.google.gson.JsonPrimitive;
@@ -27,8 +29,9 @@ public record ConfigFile(Path file, JsonObject json) {
   public static ConfigFile read(Path file) throws IOException {
     if (!Files.isRegularFile(file)) {
       throw Errors.invalid(
-          "'%s' is not a Hugging Face directory: it has no %s"
-              .formatted(file.getParent(), file.getFileName()),
+          format(
+              "'%s' is not a Hugging Face directory: it has no %s",
+              file.getParent(), file.getFileName()),
           "create one with import, or correct the path");
     }
     return new ConfigFile(file, JsonFile.read(file));
@@ -60,7 +63,7 @@ public record ConfigFile(Path file, JsonObject json) {
   /** Returns a whole number, which must be within bounds. */
   int whole(String key, double value, int least, int most) {
     if (value != Math.rint(value) || value < least || value > most) {
-      throw wrong(key, "a whole number from %,d to %,d".formatted(least, most), text(key, ""));
+      throw wrong(key, format("a whole number from %,d to %,d", least, most), text(key, ""));
     }
     return (int) value;
   }
@@ -68,7 +71,7 @@ public record ConfigFile(Path file, JsonObject json) {
   double number(String key, @Nullable Double orElse) {
     if (!has(key)) {
       if (orElse == null) {
-        throw Errors.invalid("'%s' lacks %s".formatted(file, key), "add it");
+        throw Errors.invalid(format("'%s' lacks %s", file, key), "add it");
       }
       return orElse;
     }
@@ -110,8 +113,9 @@ public record ConfigFile(Path file, JsonObject json) {
     }
     if (!names.isJsonObject()) {
       throw Errors.invalid(
-          "'%s': id2label must map ids to names, but is '%s'"
-              .formatted(file, Errors.shortened(names.toString())),
+          format(
+              "'%s': id2label must map ids to names, but is '%s'",
+              file, Errors.shortened(names.toString())),
           "correct it");
     }
     Map<String, JsonElement> byId = names.getAsJsonObject().asMap();
@@ -120,8 +124,9 @@ public record ConfigFile(Path file, JsonObject json) {
       JsonElement name = byId.get(Integer.toString(id));
       if (name == null || !name.isJsonPrimitive()) {
         throw Errors.invalid(
-            "'%s': id2label must name each id from 0 to %d, but names %s"
-                .formatted(file, byId.size() - 1, ClassNames.shown(List.copyOf(byId.keySet()))),
+            format(
+                "'%s': id2label must name each id from 0 to %d, but names %s",
+                file, byId.size() - 1, ClassNames.shown(List.copyOf(byId.keySet()))),
             "name every output of the classifier, in the order of its rows");
       }
       labels.add(name.getAsString());
@@ -138,7 +143,7 @@ public record ConfigFile(Path file, JsonObject json) {
 
   private StillhouseException wrong(String key, String rule, String value) {
     return Errors.invalid(
-        "'%s': %s must be %s, but is '%s'".formatted(file, key, rule, Errors.shortened(value)),
+        format("'%s': %s must be %s, but is '%s'", file, key, rule, Errors.shortened(value)),
         "correct it");
   }
 }

@@ -1,5 +1,7 @@
 package io.stillhouse.checkpoint;
 
+import static io.stillhouse.error.Text.format;
+
 import io.stillhouse.spec.Architecture;
 import java.util.Arrays;
 import java.util.Locale;
@@ -36,7 +38,7 @@ enum Dialect {
   /** All model types, for messages. */
   static final String MODEL_TYPES =
       Arrays.stream(values())
-          .map(dialect -> "'%s'".formatted(dialect.modelType()))
+          .map(dialect -> format("'%s'", dialect.modelType()))
           .collect(Collectors.joining(", "));
 
   private final Architecture architecture;

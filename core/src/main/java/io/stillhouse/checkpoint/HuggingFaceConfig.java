@@ -1,5 +1,7 @@
 package io.stillhouse.checkpoint;
 
+import static io.stillhouse.error.Text.format;
+
 import com.google.gson.GsonBuilder;
 import com.google.gson.JsonArray;
 import com.google.gson.JsonObject;
@@ -66,11 +68,11 @@ final class HuggingFaceConfig {
     Dialect dialect = dialect(config, problems, notes);
     if (activation(config, dialect).isEmpty()) {
       problems.add(
-          "%s is '%s', but only %s are supported"
-              .formatted(
-                  dialect.keys().activation(),
-                  Errors.shortened(config.text(dialect.keys().activation(), "")),
-                  Activation.NAMES));
+          format(
+              "%s is '%s', but only %s are supported",
+              dialect.keys().activation(),
+              Errors.shortened(config.text(dialect.keys().activation(), "")),
+              Activation.NAMES));
     }
     requireExact(config, "position_embedding_type", "absolute", problems);
     if (dialect == Dialect.ALBERT) {
@@ -82,18 +84,18 @@ final class HuggingFaceConfig {
     }
     if (!problems.isEmpty()) {
       throw Errors.invalid(
-          "'%s': %s".formatted(file, String.join("; ", problems)), "use a BERT encoder as teacher");
+          format("'%s': %s", file, String.join("; ", problems)), "use a BERT encoder as teacher");
     }
     EncoderSpec spec = spec(config, dialect);
     if (spec.hiddenSize() % spec.heads() != 0) {
       throw Errors.invalid(
-          "'%s': %s %d is not a multiple of %s %d"
-              .formatted(
-                  file,
-                  dialect.keys().sizes().hiddenSize(),
-                  spec.hiddenSize(),
-                  dialect.keys().sizes().heads(),
-                  spec.heads()),
+          format(
+              "'%s': %s %d is not a multiple of %s %d",
+              file,
+              dialect.keys().sizes().hiddenSize(),
+              spec.hiddenSize(),
+              dialect.keys().sizes().heads(),
+              spec.heads()),
           "correct the one that is wrong");
     }
     return new Read(spec, config.first(ARCHITECTURES) != null, () -> classifier(config), notes);
@@ -109,8 +111,9 @@ final class HuggingFaceConfig {
       Optional<Dialect> known = Dialect.ofModelType(modelType);
       if (known.isEmpty()) {
         problems.add(
-            "model_type is '%s', but only %s are supported"
-                .formatted(Errors.shortened(modelType), Dialect.MODEL_TYPES));
+            format(
+                "model_type is '%s', but only %s are supported",
+                Errors.shortened(modelType), Dialect.MODEL_TYPES));
       }
       return known.orElse(Dialect.BERT);
     }
@@ -120,7 +123,7 @@ final class HuggingFaceConfig {
             ? Dialect.ofClass(architecture).orElse(Dialect.BERT)
             : Dialect.ofKeys(config.json().keySet());
     notes.add(
-        "config.json has no model_type; the model is read as '%s'".formatted(likely.modelType()));
+        format("config.json has no model_type; the model is read as '%s'", likely.modelType()));
     return likely;
   }
 
@@ -199,13 +202,12 @@ final class HuggingFaceConfig {
       }
     }
     throw Errors.invalid(
-        "'%s': architecture %s is not supported"
-            .formatted(config.file(), Errors.shortened(architecture)),
-        "use %s, %s or %s"
-            .formatted(
-                dialect.className(BARE),
-                dialect.className(MASKED_LM),
-                dialect.className(CLASSIFIER)));
+        format(
+            "'%s': architecture %s is not supported",
+            config.file(), Errors.shortened(architecture)),
+        format(
+            "use %s, %s or %s",
+            dialect.className(BARE), dialect.className(MASKED_LM), dialect.className(CLASSIFIER)));
   }
 
   /** Writes the config that {@code from_pretrained} reads. */
@@ -321,7 +323,7 @@ final class HuggingFaceConfig {
     String value = config.text(key, only);
     if (!value.equals(only)) {
       problems.add(
-          "%s is '%s', but only '%s' is supported".formatted(key, Errors.shortened(value), only));
+          format("%s is '%s', but only '%s' is supported", key, Errors.shortened(value), only));
     }
   }
 }

@@ -1,5 +1,7 @@
 package io.stillhouse.checkpoint;
 
+import static io.stillhouse.error.Text.format;
+
 import ai.djl.ndarray.NDArray;
 import ai.djl.ndarray.NDManager;
 import ai.djl.ndarray.types.Shape;
@@ -114,7 +116,7 @@ public final class HuggingFaceDirectory implements ModelDirectory {
     for (String name : names) {
       Place place = places.get(name);
       if (place == null) {
-        throw new IllegalStateException("'%s' has no tensor %s".formatted(path, name));
+        throw new IllegalStateException(format("'%s' has no tensor %s", path, name));
       }
       weights.put(name, place.file().read(place.storedName(), manager));
     }
@@ -235,8 +237,9 @@ public final class HuggingFaceDirectory implements ModelDirectory {
     return wrapped.isEmpty()
         ? Optional.empty()
         : Optional.of(
-            "removed the prefix '%s' from the names of %d tensors"
-                .formatted(Errors.shortened(wrapped.get(0)), wrapped.size()));
+            format(
+                "removed the prefix '%s' from the names of %d tensors",
+                Errors.shortened(wrapped.get(0)), wrapped.size()));
   }
 
   private void requireTiedDecoder() throws IOException {
@@ -247,7 +250,7 @@ public final class HuggingFaceDirectory implements ModelDirectory {
     }
     if (!words.shape().equals(decoder.shape()) || !words.floats().equals(decoder.floats())) {
       throw Errors.invalid(
-          "'%s' has a masked-LM decoder that is not tied to its word embeddings".formatted(path),
+          format("'%s' has a masked-LM decoder that is not tied to its word embeddings", path),
           "use a model with tie_word_embeddings");
     }
   }
@@ -259,8 +262,10 @@ public final class HuggingFaceDirectory implements ModelDirectory {
     int rows = spec.vocabSize();
     if (tokens > rows) {
       throw Errors.invalid(
-          "the tokenizer of '%s' has %d tokens, but the word embeddings have %d rows (vocab_size in config.json)"
-              .formatted(path, tokens, rows),
+          format(
+              "the tokenizer of '%s' has %d tokens, but the word embeddings have %d rows"
+                  + " (vocab_size in config.json)",
+              path, tokens, rows),
           "use the vocabulary that the model was trained with");
     }
   }

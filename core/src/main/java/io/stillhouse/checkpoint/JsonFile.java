@@ -1,5 +1,7 @@
 package io.stillhouse.checkpoint;
 
+import static io.stillhouse.error.Text.format;
+
 import com.google.gson.JsonObject;
 import com.google.gson.JsonParseException;
 import com.google.gson.JsonParser;
@@ -25,16 +27,16 @@ public final class JsonFile {
     long bytes = Files.size(file);
     if (bytes > MAX_BYTES) {
       throw Errors.invalid(
-          "'%s' has %,d bytes, but JSON files may have %,d".formatted(file, bytes, MAX_BYTES),
+          format("'%s' has %,d bytes, but JSON files may have %,d", file, bytes, MAX_BYTES),
           "copy it again");
     }
     try {
       return JsonParser.parseString(Files.readString(file)).getAsJsonObject();
     } catch (CharacterCodingException e) {
-      throw Errors.invalid("'%s' is not UTF-8".formatted(file), "copy it again", e);
+      throw Errors.invalid(format("'%s' is not UTF-8", file), "copy it again", e);
     } catch (JsonParseException | IllegalStateException e) {
       throw Errors.invalid(
-          "'%s' is not JSON (%s)".formatted(file, Errors.shortened(String.valueOf(e.getMessage()))),
+          format("'%s' is not JSON (%s)", file, Errors.shortened(String.valueOf(e.getMessage()))),
           "copy it again",
           e);
     }

@@ -1,5 +1,7 @@
 package io.stillhouse.checkpoint;
 
+import static io.stillhouse.error.Text.format;
+
 import com.google.gson.JsonElement;
 import io.stillhouse.error.Errors;
 import java.io.IOException;
@@ -38,8 +40,10 @@ public final class ModelFiles {
   public static Path beside(Path namedIn, String name) {
     if (!PLAIN.matcher(name).matches() || name.equals(".") || name.equals("..")) {
       throw Errors.invalid(
-          "'%s' names the file '%s', but only plain names of files in the same directory are allowed"
-              .formatted(namedIn, Errors.shortened(name)),
+          format(
+              "'%s' names the file '%s', but only plain names of files in the same directory are"
+                  + " allowed",
+              namedIn, Errors.shortened(name)),
           "move the file there and correct the name, or do not use this model");
     }
     return namedIn.resolveSibling(name);
@@ -76,9 +80,10 @@ public final class ModelFiles {
       }
     }
     throw Errors.invalid(
-        "'%s' has no weights: neither %s nor %s, nor shards with an index"
-            .formatted(directory, WEIGHTS, PYTORCH_WEIGHTS),
-        "copy the weights next to %s, or use import for other formats".formatted(CONFIG));
+        format(
+            "'%s' has no weights: neither %s nor %s, nor shards with an index",
+            directory, WEIGHTS, PYTORCH_WEIGHTS),
+        format("copy the weights next to %s, or use import for other formats", CONFIG));
   }
 
   /**
@@ -93,14 +98,14 @@ public final class ModelFiles {
   private static List<Path> shards(Path index) throws IOException {
     JsonElement map = JsonFile.read(index).get("weight_map");
     if (map == null || !map.isJsonObject() || map.getAsJsonObject().isEmpty()) {
-      throw Errors.invalid("'%s' has no weight_map".formatted(index), "copy it again");
+      throw Errors.invalid(format("'%s' has no weight_map", index), "copy it again");
     }
     Set<Path> shards = new LinkedHashSet<>();
     for (Map.Entry<String, JsonElement> entry : map.getAsJsonObject().entrySet()) {
       if (!entry.getValue().isJsonPrimitive()) {
         throw Errors.invalid(
-            "'%s' gives no file name for tensor '%s'"
-                .formatted(index, Errors.shortened(entry.getKey())),
+            format(
+                "'%s' gives no file name for tensor '%s'", index, Errors.shortened(entry.getKey())),
             "copy it again");
       }
       shards.add(beside(index, entry.getValue().getAsString()));

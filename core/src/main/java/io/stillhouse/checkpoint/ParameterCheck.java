@@ -1,5 +1,7 @@
 package io.stillhouse.checkpoint;
 
+import static io.stillhouse.error.Text.format;
+
 import ai.djl.ndarray.types.Shape;
 import io.stillhouse.error.Errors;
 import io.stillhouse.spec.EncoderSpec;
@@ -41,16 +43,16 @@ public final class ParameterCheck {
               Found tensor = found.get(name);
               if (tensor == null) {
                 problems.add(
-                    "tensor '%s' %s is missing"
-                        .formatted(stored(name, spec), Arrays.toString(shape)));
+                    format(
+                        "tensor '%s' %s is missing", stored(name, spec), Arrays.toString(shape)));
               } else if (!tensor.shape().equals(new Shape(shape))) {
                 problems.add(
-                    "tensor '%s' should have shape %s but has %s in %s"
-                        .formatted(
-                            stored(name, spec),
-                            Arrays.toString(shape),
-                            Arrays.toString(tensor.shape().getShape()),
-                            tensor.file().getFileName()));
+                    format(
+                        "tensor '%s' should have shape %s but has %s in %s",
+                        stored(name, spec),
+                        Arrays.toString(shape),
+                        Arrays.toString(tensor.shape().getShape()),
+                        tensor.file().getFileName()));
               }
             });
     List<Found> others = new ArrayList<>();
@@ -64,14 +66,15 @@ public final class ParameterCheck {
       others.forEach(
           tensor ->
               problems.add(
-                  "tensor '%s' in %s is not a parameter of this model (%s)"
-                      .formatted(
-                          Errors.shortened(tensor.storedName()),
-                          tensor.file().getFileName(),
-                          describe(spec))));
+                  format(
+                      "tensor '%s' in %s is not a parameter of this model (%s)",
+                      Errors.shortened(tensor.storedName()),
+                      tensor.file().getFileName(),
+                      describe(spec))));
       throw Errors.invalid(
-          "the weights of '%s' do not match its configuration: %s"
-              .formatted(source, Errors.joined(problems)),
+          format(
+              "the weights of '%s' do not match its configuration: %s",
+              source, Errors.joined(problems)),
           "use the config and the weights of the same model");
     }
     return others.isEmpty() ? Optional.empty() : Optional.of(leftOut(others, spec));
@@ -80,12 +83,12 @@ public final class ParameterCheck {
   private static String leftOut(List<Found> others, ModelSpec spec) {
     List<String> names =
         others.stream().limit(3).map(found -> Errors.shortened(found.storedName())).toList();
-    return "left out %d tensors that are not parameters of this model (%s): %s%s"
-        .formatted(
-            others.size(),
-            describe(spec),
-            String.join(", ", names),
-            others.size() > names.size() ? ", ..." : "");
+    return format(
+        "left out %d tensors that are not parameters of this model (%s): %s%s",
+        others.size(),
+        describe(spec),
+        String.join(", ", names),
+        others.size() > names.size() ? ", ..." : "");
   }
 
   /** Returns whether a tensor may be present although a model with this head does not read it. */
@@ -113,7 +116,7 @@ public final class ParameterCheck {
 
   private static String describe(ModelSpec spec) {
     return spec instanceof EncoderSpec encoder
-        ? "%s, %d layers".formatted(describe(encoder.head().task()), encoder.layers())
+        ? format("%s, %d layers", describe(encoder.head().task()), encoder.layers())
         : "BiLSTM";
   }
 

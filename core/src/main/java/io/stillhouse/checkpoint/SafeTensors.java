@@ -1,5 +1,7 @@
 package io.stillhouse.checkpoint;
 
+import static io.stillhouse.error.Text.format;
+
 import ai.djl.ndarray.NDArray;
 import ai.djl.ndarray.types.Shape;
 import com.google.gson.JsonArray;
@@ -64,7 +66,7 @@ public final class SafeTensors implements TensorFile {
       long size = channel.size();
       if (size < Long.BYTES) {
         throw damaged(
-            file, "it has %d bytes, and the length of its header alone has 8".formatted(size));
+            file, format("it has %d bytes, and the length of its header alone has 8", size));
       }
       ByteBuffer length = ByteBuffer.allocate(Long.BYTES).order(ByteOrder.LITTLE_ENDIAN);
       readFully(channel, length, 0);
@@ -72,8 +74,9 @@ public final class SafeTensors implements TensorFile {
       if (header < 2 || header > Math.min(MAX_HEADER, size - Long.BYTES)) {
         throw damaged(
             file,
-            "a header of %s bytes does not fit in its %d bytes"
-                .formatted(Long.toUnsignedString(header), size));
+            format(
+                "a header of %s bytes does not fit in its %d bytes",
+                Long.toUnsignedString(header), size));
       }
       ByteBuffer json = ByteBuffer.allocate((int) header);
       readFully(channel, json, 8);
@@ -117,22 +120,22 @@ public final class SafeTensors implements TensorFile {
 
   /** Requires that the bytes of a tensor are in the file, and as many as its shape has numbers. */
   private static void require(Path file, String name, Entry entry, long dataStart, long size) {
-    String tensor = "tensor '%s'".formatted(Errors.shortened(name));
+    String tensor = format("tensor '%s'", Errors.shortened(name));
     if (entry.begin() < 0 || entry.end() < entry.begin()) {
-      throw damaged(file, "%s spans bytes %d to %d".formatted(tensor, entry.begin(), entry.end()));
+      throw damaged(file, format("%s spans bytes %d to %d", tensor, entry.begin(), entry.end()));
     }
     if (entry.end() > size - dataStart) {
       throw damaged(
-          file, "%s ends at byte %d of %d".formatted(tensor, dataStart + entry.end(), size));
+          file, format("%s ends at byte %d of %d", tensor, dataStart + entry.end(), size));
     }
     long bytes = entry.end() - entry.begin();
     int width = StoredFloats.width(entry.dtype());
     if (width > 0 && bytes != width * entry.shape().size()) {
       throw damaged(
           file,
-          "%s of shape %s and dtype %s has %d bytes, not %d"
-              .formatted(
-                  tensor, entry.shape(), entry.dtype(), bytes, width * entry.shape().size()));
+          format(
+              "%s of shape %s and dtype %s has %d bytes, not %d",
+              tensor, entry.shape(), entry.dtype(), bytes, width * entry.shape().size()));
     }
   }
 
@@ -208,8 +211,9 @@ public final class SafeTensors implements TensorFile {
         ByteBuffer bytes = tensor.getValue().bytes().read();
         if (bytes.remaining() != 4 * tensor.getValue().shape().size()) {
           throw new IllegalStateException(
-              "%s of shape %s has %d bytes"
-                  .formatted(tensor.getKey(), tensor.getValue().shape(), bytes.remaining()));
+              format(
+                  "%s of shape %s has %d bytes",
+                  tensor.getKey(), tensor.getValue().shape(), bytes.remaining()));
         }
         writeFully(channel, bytes);
       }
@@ -254,7 +258,7 @@ public final class SafeTensors implements TensorFile {
   private Entry entry(String name) {
     Entry entry = entries.get(name);
     if (entry == null) {
-      throw new IllegalStateException("%s has no tensor '%s'".formatted(file, name));
+      throw new IllegalStateException(format("%s has no tensor '%s'", file, name));
     }
     return entry;
   }
@@ -277,7 +281,7 @@ public final class SafeTensors implements TensorFile {
 
   private static StillhouseException damaged(Path file, String why) {
     return Errors.invalid(
-        "'%s' is not a complete safetensors file: %s".formatted(file, why),
+        format("'%s' is not a complete safetensors file: %s", file, why),
         "copy or download it again");
   }
 }

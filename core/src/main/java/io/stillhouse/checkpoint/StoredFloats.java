@@ -1,5 +1,7 @@
 package io.stillhouse.checkpoint;
 
+import static io.stillhouse.error.Text.format;
+
 import ai.djl.ndarray.types.Shape;
 import io.stillhouse.error.Errors;
 import java.nio.ByteBuffer;
@@ -42,16 +44,17 @@ final class StoredFloats {
 
   /** Requires a floating-point dtype, and a size that Java's buffers can hold. */
   static void requireReadable(Path file, String name, String dtype, Shape shape) {
-    String tensor = "tensor '%s' of '%s'".formatted(Errors.shortened(name), file);
+    String tensor = format("tensor '%s' of '%s'", Errors.shortened(name), file);
     if (!dtype.matches("F32|F16|BF16|F64")) {
       throw Errors.invalid(
-          "%s has dtype %s".formatted(tensor, Errors.shortened(dtype)),
+          format("%s has dtype %s", tensor, Errors.shortened(dtype)),
           "weights must be F32, F16, BF16 or F64");
     }
     if (shape.size() > Integer.MAX_VALUE / width("F64")) {
       throw Errors.invalid(
-          "%s has %,d numbers, but tensors may have %,d"
-              .formatted(tensor, shape.size(), Integer.MAX_VALUE / width("F64")),
+          format(
+              "%s has %,d numbers, but tensors may have %,d",
+              tensor, shape.size(), Integer.MAX_VALUE / width("F64")),
           "use a smaller model");
     }
   }

@@ -1,5 +1,7 @@
 package io.stillhouse.checkpoint;
 
+import static io.stillhouse.error.Text.format;
+
 import ai.djl.ndarray.NDArray;
 import ai.djl.ndarray.NDManager;
 import ai.djl.ndarray.types.DataType;
@@ -50,7 +52,7 @@ public sealed interface TensorFile permits SafeTensors, PytorchTensors {
     try (NDArray inJavaMemory = manager.create(float32(name), shape(name), DataType.FLOAT32)) {
       return inJavaMemory.duplicate();
     } catch (IOException e) {
-      throw new UncheckedIOException("cannot read '%s' of %s".formatted(name, file()), e);
+      throw new UncheckedIOException(format("cannot read '%s' of %s", name, file()), e);
     }
   }
 

@@ -1,5 +1,7 @@
 package io.stillhouse.codec;
 
+import static io.stillhouse.error.Text.format;
+
 import ai.djl.ndarray.NDArray;
 import ai.djl.ndarray.NDManager;
 import ai.djl.ndarray.types.Shape;
@@ -49,7 +51,7 @@ final class MlmCells {
             positions == Positions.ALL || (labels != null && labels[t] != TargetSource.IGNORED);
         if (wanted && indices[t] < 0) {
           throw new IllegalStateException(
-              "only the masked tokens of '%s' have soft labels".formatted(row.id()));
+              format("only the masked tokens of '%s' have soft labels", row.id()));
         }
         if (wanted) {
           tokens.add(new Token(row, indices[t], count));
@@ -75,7 +77,7 @@ final class MlmCells {
               temperature);
       case SAMPLED -> sampled();
       case NONE, DERIVED ->
-          throw new IllegalStateException("%s stores no soft labels".formatted(mlm.kind()));
+          throw new IllegalStateException(format("%s stores no soft labels", mlm.kind()));
     };
   }
 

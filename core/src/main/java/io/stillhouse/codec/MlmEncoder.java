@@ -1,5 +1,7 @@
 package io.stillhouse.codec;
 
+import static io.stillhouse.error.Text.format;
+
 import ai.djl.ndarray.NDArray;
 import ai.djl.ndarray.NDList;
 import ai.djl.ndarray.NDManager;
@@ -108,7 +110,7 @@ public final class MlmEncoder {
       case TOP_K -> top(logitsNV);
       case SAMPLED -> sample(logitsNV, id);
       case NONE, DERIVED ->
-          throw new IllegalStateException("%s stores no soft labels".formatted(mlm.kind()));
+          throw new IllegalStateException(format("%s stores no soft labels", mlm.kind()));
     };
   }
 

@@ -1,5 +1,7 @@
 package io.stillhouse.config;
 
+import static io.stillhouse.error.Text.format;
+
 import io.stillhouse.error.Spelling;
 import java.util.Collection;
 import java.util.Map;
@@ -42,8 +44,8 @@ final class Keys {
   static String unknown(String key, String where, Collection<String> known) {
     String renamed = Options.RENAMED.get(key);
     return renamed != null
-        ? "'%s'%s was renamed to %s; use the new name".formatted(key, where, renamed)
-        : "unknown key '%s'%s; did you mean '%s'?"
-            .formatted(key, where, Spelling.nearest(key, known));
+        ? format("'%s'%s was renamed to %s; use the new name", key, where, renamed)
+        : format(
+            "unknown key '%s'%s; did you mean '%s'?", key, where, Spelling.nearest(key, known));
   }
 }

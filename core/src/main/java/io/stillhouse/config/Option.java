@@ -1,5 +1,7 @@
 package io.stillhouse.config;
 
+import static io.stillhouse.error.Text.format;
+
 import java.util.Optional;
 import java.util.function.Function;
 import java.util.function.Predicate;
@@ -51,7 +53,6 @@ public record Option<T>(
     } catch (IllegalArgumentException e) {
       // reported below, in the rule's words
     }
-    return Optional.of(
-        "%s in %s must be %s, but is '%s'".formatted(name, where, ruleInWords, text));
+    return Optional.of(format("%s in %s must be %s, but is '%s'", name, where, ruleInWords, text));
   }
 }

@@ -1,5 +1,7 @@
 package io.stillhouse.config;
 
+import static io.stillhouse.error.Text.format;
+
 import com.typesafe.config.Config;
 import com.typesafe.config.ConfigException;
 import com.typesafe.config.ConfigFactory;
@@ -48,7 +50,7 @@ record RecipeFile(Config values, Config shown) {
       return of(parsed, environment);
     } catch (ConfigException e) {
       throw Errors.invalid(
-          "recipe '%s' is not HOCON (%s)".formatted(recipe, e.getMessage()),
+          format("recipe '%s' is not HOCON (%s)", recipe, e.getMessage()),
           "see conf/ for examples",
           e);
     }

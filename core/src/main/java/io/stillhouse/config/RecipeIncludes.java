@@ -1,5 +1,7 @@
 package io.stillhouse.config;
 
+import static io.stillhouse.error.Text.format;
+
 import com.typesafe.config.ConfigFactory;
 import com.typesafe.config.ConfigIncludeContext;
 import com.typesafe.config.ConfigIncluder;
@@ -43,7 +45,7 @@ final class RecipeIncludes
 
   /** Allows files in the directory of a recipe and below. */
   static RecipeIncludes beside(Path recipe) {
-    return new RecipeIncludes("recipe '%s'".formatted(recipe), recipe.normalize().getParent());
+    return new RecipeIncludes(format("recipe '%s'", recipe), recipe.normalize().getParent());
   }
 
   @Override
@@ -71,7 +73,7 @@ final class RecipeIncludes
 
   @Override
   public ConfigObject includeResources(ConfigIncludeContext context, String what) {
-    throw refused("classpath(%s)".formatted(what));
+    throw refused(format("classpath(%s)", what));
   }
 
   private ConfigObject file(ConfigIncludeContext context, String what) {
@@ -121,8 +123,10 @@ final class RecipeIncludes
 
   private StillhouseException refused(String what) {
     return Errors.invalid(
-        "%s includes '%s', but only files in the directory of the recipe or below can be included"
-            .formatted(recipe, Errors.shortened(what)),
+        format(
+            "%s includes '%s', but only files in the directory of the recipe or below can be"
+                + " included",
+            recipe, Errors.shortened(what)),
         "copy the file there and include it by its name");
   }
 }

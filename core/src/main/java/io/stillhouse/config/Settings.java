@@ -1,5 +1,7 @@
 package io.stillhouse.config;
 
+import static io.stillhouse.error.Text.format;
+
 import com.typesafe.config.Config;
 import com.typesafe.config.ConfigValue;
 import com.typesafe.config.ConfigValueType;
@@ -85,7 +87,7 @@ public final class Settings {
       int equals = argument.indexOf('=');
       if (equals <= 0) {
         problems.add(
-            "'%s' is not key=value; write settings such as train.epochs=3".formatted(argument));
+            format("'%s' is not key=value; write settings such as train.epochs=3", argument));
       } else {
         String key = argument.substring(0, equals).replace("\"", "");
         String value = argument.substring(equals + 1);
@@ -127,8 +129,8 @@ public final class Settings {
     Object value = parsed.get(option.key());
     if (value == null) {
       throw Errors.invalid(
-          "%s is missing (%s)".formatted(option.key(), option.doc()),
-          "set it in the recipe, or as %s=...".formatted(option.key()));
+          format("%s is missing (%s)", option.key(), option.doc()),
+          format("set it in the recipe, or as %s=...", option.key()));
     }
     return (T) value;
   }
@@ -158,8 +160,9 @@ public final class Settings {
               && !sets(option.key())
               && option.defaultValue().isEmpty()) {
         problems.add(
-            "%s is missing (%s); set it in the recipe, or as %s=..."
-                .formatted(option.key(), option.doc(), option.key()));
+            format(
+                "%s is missing (%s); set it in the recipe, or as %s=...",
+                option.key(), option.doc(), option.key()));
       }
     }
     if (!problems.isEmpty()) {

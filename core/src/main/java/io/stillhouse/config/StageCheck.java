@@ -1,5 +1,7 @@
 package io.stillhouse.config;
 
+import static io.stillhouse.error.Text.format;
+
 import java.util.ArrayList;
 import java.util.HashSet;
 import java.util.List;
@@ -36,7 +38,7 @@ final class StageCheck {
             "a stage of train.stages has no name; name each stage, such as name = general");
       } else if (!names.add(name)) {
         problems.add(
-            "train.stages names '%s' twice; give each stage a different name".formatted(name));
+            format("train.stages names '%s' twice; give each stage a different name", name));
       }
       stage.forEach(
           (key, value) -> {
@@ -45,8 +47,10 @@ final class StageCheck {
               problems.add(Keys.unknownIn("train.stages", key));
             } else if (!mayDiffer(key)) {
               problems.add(
-                  "'%s' cannot be in train.stages, because all stages share it; set it outside of train.stages"
-                      .formatted(key));
+                  format(
+                      "'%s' cannot be in train.stages, because all stages share it; set it outside"
+                          + " of train.stages",
+                      key));
             } else {
               option.problem("train.stages", value).ifPresent(problems::add);
             }

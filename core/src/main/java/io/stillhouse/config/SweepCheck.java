@@ -1,5 +1,7 @@
 package io.stillhouse.config;
 
+import static io.stillhouse.error.Text.format;
+
 import java.util.ArrayList;
 import java.util.HashSet;
 import java.util.LinkedHashMap;
@@ -44,15 +46,17 @@ final class SweepCheck {
       for (String key : student.keySet()) {
         if (over.containsKey(key) && !key.equals(Options.STUDENT_NAME.key())) {
           problems.add(
-              "'%s' is in sweep.over and in sweep.students; remove it from one of them"
-                  .formatted(key));
+              format(
+                  "'%s' is in sweep.over and in sweep.students; remove it from one of them", key));
         }
       }
     }
     if (problems.isEmpty() && size(over, students) > MAX_STUDENTS) {
       problems.add(
-          "sweep.over and sweep.students define %,d students, but at most %,d are allowed; remove values"
-              .formatted(size(over, students), MAX_STUDENTS));
+          format(
+              "sweep.over and sweep.students define %,d students, but at most %,d are allowed;"
+                  + " remove values",
+              size(over, students), MAX_STUDENTS));
     }
     if (problems.isEmpty()) {
       checkNames();
@@ -63,8 +67,9 @@ final class SweepCheck {
   private void checkList(String key, List<String> values) {
     if (values.isEmpty()) {
       problems.add(
-          "sweep.over.%s must be a list of values, but is empty; add values, or remove the key"
-              .formatted(key));
+          format(
+              "sweep.over.%s must be a list of values, but is empty; add values, or remove the key",
+              key));
     }
     if (key.equals(Options.STUDENT_NAME.key())) {
       problems.add(
@@ -77,8 +82,10 @@ final class SweepCheck {
       Object parsed = check("sweep.over", key, value);
       if (parsed != null && !seen.add(parsed)) {
         problems.add(
-            "sweep.over.%s contains '%s' twice, but each combination is trained once; remove one"
-                .formatted(key, value));
+            format(
+                "sweep.over.%s contains '%s' twice, but each combination is trained once; remove"
+                    + " one",
+                key, value));
       }
     }
     if (values.isEmpty()) {
@@ -96,8 +103,9 @@ final class SweepCheck {
         (name, times) -> {
           if (times > 1) {
             problems.add(
-                "sweep.students names '%s' %d times; give each student a different name"
-                    .formatted(name, times));
+                format(
+                    "sweep.students names '%s' %d times; give each student a different name",
+                    name, times));
           }
         });
     List<Map<String, String>> values = new ArrayList<>();
@@ -106,8 +114,9 @@ final class SweepCheck {
       studentValues.remove(Options.STUDENT_NAME.key());
       if (values.contains(studentValues)) {
         problems.add(
-            "sweep.students contains %s twice, but each student is trained once; remove one"
-                .formatted(studentValues));
+            format(
+                "sweep.students contains %s twice, but each student is trained once; remove one",
+                studentValues));
       }
       values.add(studentValues);
     }
@@ -122,8 +131,10 @@ final class SweepCheck {
     }
     if (COMMON.contains(key) || ALLOWED_PREFIXES.stream().noneMatch(key::startsWith)) {
       problems.add(
-          "'%s' cannot be in %s, because all students of a sweep share it; set it outside, and run one sweep for each value"
-              .formatted(key, where));
+          format(
+              "'%s' cannot be in %s, because all students of a sweep share it; set it outside, and"
+                  + " run one sweep for each value",
+              key, where));
       return null;
     }
     return value == null ? null : parsed(where, option, value);

@@ -1,5 +1,7 @@
 package io.stillhouse.config;
 
+import static io.stillhouse.error.Text.format;
+
 import java.util.ArrayList;
 import java.util.Collections;
 import java.util.HashMap;
@@ -55,26 +57,29 @@ public final class TeachersCheck {
             "a teacher of loss.teachers has no name; name each teacher, such as name = large");
       } else if (!names.add(name)) {
         problems.add(
-            "loss.teachers names '%s' twice; give each teacher a different name".formatted(name));
+            format("loss.teachers names '%s' twice; give each teacher a different name", name));
       }
       for (String key : values.keySet()) {
         if (!key.equals(NAME) && !KEYS.contains(key)) {
-          problems.add(
-              Keys.unknown(key, " of teacher '%s' in loss.teachers".formatted(name), KEYS));
+          problems.add(Keys.unknown(key, format(" of teacher '%s' in loss.teachers", name), KEYS));
         }
       }
       String cache = values.getOrDefault(CACHE, "");
       String teacher = values.getOrDefault(TEACHER, "");
       if (cache.isEmpty() && teacher.isEmpty()) {
         problems.add(
-            "teacher '%s' in loss.teachers has neither cache nor teacher; set cache to its cache, or teacher to another teacher of cache.path"
-                .formatted(name));
+            format(
+                "teacher '%s' in loss.teachers has neither cache nor teacher; set cache to its"
+                    + " cache, or teacher to another teacher of cache.path",
+                name));
       }
       String other = places.putIfAbsent(List.of(cache, teacher), name);
       if (other != null) {
         problems.add(
-            "teachers '%s' and '%s' in loss.teachers are the same teacher; remove one, or add up their weights"
-                .formatted(other, name));
+            format(
+                "teachers '%s' and '%s' in loss.teachers are the same teacher; remove one, or add"
+                    + " up their weights",
+                other, name));
       }
       valueProblems(name, values, problems);
     }
@@ -83,7 +88,7 @@ public final class TeachersCheck {
 
   private static void valueProblems(
       String name, Map<String, String> values, List<String> problems) {
-    String where = "teacher '%s' in loss.teachers".formatted(name);
+    String where = format("teacher '%s' in loss.teachers", name);
     if (values.containsKey(WEIGHT)) {
       Options.TEACHER_WEIGHT.problem(WEIGHT, where, values.get(WEIGHT)).ifPresent(problems::add);
     }
@@ -93,8 +98,9 @@ public final class TeachersCheck {
     List<String> terms = SweepText.split(values.getOrDefault(TERMS, SOFT_LABEL));
     if (terms.isEmpty() || !WEIGHTS.keySet().containsAll(terms)) {
       problems.add(
-          "terms in %s must be some of %s, but are '%s'"
-              .formatted(where, String.join(", ", WEIGHTS.keySet()), values.get(TERMS)));
+          format(
+              "terms in %s must be some of %s, but are '%s'",
+              where, String.join(", ", WEIGHTS.keySet()), values.get(TERMS)));
     }
   }
 }

@@ -1,5 +1,7 @@
 package io.stillhouse.error;
 
+import static io.stillhouse.error.Text.format;
+
 import java.util.List;
 
 /** Creates user errors, so that the same mistake always has the same message. */
@@ -28,14 +30,16 @@ public final class Errors {
 
   /** Returns the error for a value that breaks the rule of its key. */
   public static StillhouseException badValue(String key, String rule, Object value) {
-    return new StillhouseException("%s must be %s, but is '%s'".formatted(key, rule, value));
+    return new StillhouseException(format("%s must be %s, but is '%s'", key, rule, value));
   }
 
   /** Returns the error for a path that does not exist. */
   public static StillhouseException noSuchPath(String what, Object path) {
     return new StillhouseException(
-        "%s does not exist: '%s'; check the spelling, and that every machine of the cluster can read it"
-            .formatted(what, path));
+        format(
+            "%s does not exist: '%s'; check the spelling, and that every machine of the cluster can"
+                + " read it",
+            what, path));
   }
 
   /** Returns one error that lists several problems, so that users can fix them all at once. */

@@ -1,5 +1,7 @@
 package io.stillhouse.evaluate;
 
+import static io.stillhouse.error.Text.format;
+
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.Comparator;
@@ -37,7 +39,7 @@ public record HeadImportance(
     long rows = sums.rows();
     if (rows < 2) {
       throw new IllegalArgumentException(
-          "a standard error needs at least 2 rows, but there are %d".formatted(rows));
+          format("a standard error needs at least 2 rows, but there are %d", rows));
     }
     double[][] means = new double[sums.absSums().length][];
     double[][] errors = new double[means.length][];

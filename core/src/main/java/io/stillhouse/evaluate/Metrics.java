@@ -1,5 +1,7 @@
 package io.stillhouse.evaluate;
 
+import static io.stillhouse.error.Text.format;
+
 import io.stillhouse.spec.Metric;
 import java.util.Arrays;
 import org.apache.commons.math3.stat.correlation.PearsonsCorrelation;
@@ -21,7 +23,7 @@ public final class Metrics {
   static double of(Metric metric, double[][] predicted, double[][] actual, int outputs) {
     if (predicted.length != actual.length) {
       throw new IllegalArgumentException(
-          "lengths differ: %d and %d".formatted(predicted.length, actual.length));
+          format("lengths differ: %d and %d", predicted.length, actual.length));
     }
     return switch (metric) {
       case ACCURACY, EXACT_MATCH -> equal(predicted, actual);
@@ -221,7 +223,7 @@ public final class Metrics {
 
   private static void requireEqual(int a, int b) {
     if (a != b) {
-      throw new IllegalArgumentException("lengths differ: %d and %d".formatted(a, b));
+      throw new IllegalArgumentException(format("lengths differ: %d and %d", a, b));
     }
   }
 }

@@ -1,5 +1,7 @@
 package io.stillhouse.loss;
 
+import static io.stillhouse.error.Text.format;
+
 import ai.djl.ndarray.NDArray;
 
 /** Losses between a model's logits and the labels of the data. */
@@ -48,7 +50,7 @@ final class HardLabelLoss {
     long rows = logitsNC.getShape().get(0);
     if (labelsN.size() != rows) {
       throw new IllegalArgumentException(
-          "%d rows of logits but %d labels".formatted(rows, labelsN.size()));
+          format("%d rows of logits but %d labels", rows, labelsN.size()));
     }
     return logitsNC.logSoftmax(-1).gather(labelsN.reshape(rows, 1), 1);
   }
@@ -84,7 +86,7 @@ final class HardLabelLoss {
   public static NDArray squaredError(NDArray predictedB1, NDArray scoresB) {
     if (predictedB1.size() != scoresB.size()) {
       throw new IllegalArgumentException(
-          "%d predictions but %d scores".formatted(predictedB1.size(), scoresB.size()));
+          format("%d predictions but %d scores", predictedB1.size(), scoresB.size()));
     }
     return predictedB1.reshape(scoresB.getShape()).sub(scoresB).square().mean();
   }

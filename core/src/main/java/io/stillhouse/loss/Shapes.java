@@ -1,5 +1,7 @@
 package io.stillhouse.loss;
 
+import static io.stillhouse.error.Text.format;
+
 import ai.djl.ndarray.NDArray;
 
 /** Checks of shapes that the terms share. */
@@ -9,8 +11,8 @@ final class Shapes {
   static void requireSame(NDArray student, NDArray teacher) {
     if (!student.getShape().equals(teacher.getShape())) {
       throw new IllegalArgumentException(
-          "student %s and teacher %s differ in shape"
-              .formatted(student.getShape(), teacher.getShape()));
+          format(
+              "student %s and teacher %s differ in shape", student.getShape(), teacher.getShape()));
     }
   }
 }

@@ -1,5 +1,7 @@
 package io.stillhouse.loss;
 
+import static io.stillhouse.error.Text.format;
+
 import ai.djl.ndarray.NDArray;
 import io.stillhouse.codec.SoftLabels;
 import io.stillhouse.torch.Autograd;
@@ -41,8 +43,9 @@ final class SoftLabelLoss {
   public static NDArray kl(NDArray studentNC, SoftLabels teacher, double temperature) {
     if (studentNC.getShape().get(0) != teacher.rows()) {
       throw new IllegalArgumentException(
-          "student has %d rows of logits, but teacher has %d soft labels"
-              .formatted(studentNC.getShape().get(0), teacher.rows()));
+          format(
+              "student has %d rows of logits, but teacher has %d soft labels",
+              studentNC.getShape().get(0), teacher.rows()));
     }
     NDArray logStudent = Autograd.divide(studentNC, temperature).logSoftmax(-1);
     NDArray divergence =

@@ -1,5 +1,7 @@
 package io.stillhouse.model;
 
+import static io.stillhouse.error.Text.format;
+
 import ai.djl.ndarray.NDArray;
 import ai.djl.ndarray.NDManager;
 import ai.djl.ndarray.types.Shape;
@@ -49,7 +51,7 @@ public record Batch(NDArray idsBL, NDArray typesBL, NDArray maskBL1, int[] lengt
    * @param to end row, exclusive
    */
   public Batch rows(int from, int to) {
-    String rows = "%d:%d".formatted(from, to);
+    String rows = format("%d:%d", from, to);
     return new Batch(
         idsBL.get(rows),
         typesBL.get(rows),

@@ -1,5 +1,7 @@
 package io.stillhouse.model;
 
+import static io.stillhouse.error.Text.format;
+
 import ai.djl.ndarray.NDArray;
 import io.stillhouse.spec.AttentionPart;
 import java.util.Map;
@@ -32,7 +34,7 @@ public record EncoderOutput(
 
   /** Returns consecutive rows of every tensor, as views. */
   public EncoderOutput rows(int from, int to) {
-    String rows = "%d:%d".formatted(from, to);
+    String rows = format("%d:%d", from, to);
     return new EncoderOutput(
         last.get(rows),
         rows(hidden, rows),
@@ -96,7 +98,7 @@ public record EncoderOutput(
   private static NDArray kept(@Nullable NDArray array, int layer, String what) {
     if (array == null) {
       throw new IllegalStateException(
-          "the %s of layer %d must be requested in the Capture".formatted(what, layer));
+          format("the %s of layer %d must be requested in the Capture", what, layer));
     }
     return array;
   }

@@ -1,5 +1,7 @@
 package io.stillhouse.recipe;
 
+import static io.stillhouse.error.Text.format;
+
 import io.stillhouse.config.Options;
 import io.stillhouse.config.Settings;
 import io.stillhouse.config.SweepText;
@@ -93,8 +95,10 @@ public record AdditionalTeacher(
     List<String> problems = new ArrayList<>();
     if (activeTerms.isEmpty()) {
       problems.add(
-          "takes part only in %s, whose weight is 0; set the weight of one of its terms, or remove the teacher"
-              .formatted(String.join(", ", terms)));
+          format(
+              "takes part only in %s, whose weight is 0; set the weight of one of its terms, or"
+                  + " remove the teacher",
+              String.join(", ", terms)));
     }
     if (activeTerms.contains(TeachersCheck.SOFT_LABEL)) {
       headProblems(first.head(), teacher, first.embeddings().vocabSize(), problems);
@@ -114,29 +118,30 @@ public record AdditionalTeacher(
         && teacher.layers() != first.layers()
         && settings.get(Options.LAYER_MAP).startsWith("[")) {
       problems.add(
-          "has %d layers and the first teacher %d, but student.layer-map names those of the first; set its own layer-map"
-              .formatted(teacher.layers(), first.layers()));
+          format(
+              "has %d layers and the first teacher %d, but student.layer-map names those of the"
+                  + " first; set its own layer-map",
+              teacher.layers(), first.layers()));
     }
     if (!problems.isEmpty()) {
       throw error(" ", problems);
     }
     DistillSpec loss;
     try {
-      Settings teacherSettings = settings.with(values);
       loss =
           layers
-              ? LossRecipe.loss(teacherSettings, student, teacher)
-              : LossRecipe.loss(teacherSettings, student, teacher, firstLoss.layerMap());
+              ? LossRecipe.loss(settings.with(values), student, teacher)
+              : LossRecipe.loss(settings.with(values), student, teacher, firstLoss.layerMap());
     } catch (StillhouseException e) {
       throw error(": ", e.problems());
     }
     if (!loss.studentHidden().isEmpty() && teacher.hiddenSize() != first.hiddenSize()) {
-      throw error(
-          " ",
-          List.of(
-              "has hidden size %d and the first teacher %d, but the student's states are mapped to the width of the first; remove %s from the terms of one teacher"
-                  .formatted(
-                      teacher.hiddenSize(), first.hiddenSize(), String.join(", ", activeTerms))));
+      String problem =
+          format(
+              "has hidden size %d and the first teacher %d, but the student's states are mapped to"
+                  + " the width of the first; remove %s from the terms of one teacher",
+              teacher.hiddenSize(), first.hiddenSize(), String.join(", ", activeTerms));
+      throw error(" ", List.of(problem));
     }
     return loss;
   }
@@ -146,16 +151,22 @@ public record AdditionalTeacher(
     Head head = teacher.head();
     if (head.task() != first.task()) {
       problems.add(
-          "has a %s head and the first teacher a %s head, so their logits cannot be compared; remove soft-label from its terms"
-              .formatted(head.task(), first.task()));
+          format(
+              "has a %s head and the first teacher a %s head, so their logits cannot be compared;"
+                  + " remove soft-label from its terms",
+              head.task(), first.task()));
     } else if (!head.labels().equals(first.labels())) {
       problems.add(
-          "has different classes from the first teacher, or a different order: %s; correct config.json of one teacher to match its weights, and cache it again"
-              .formatted(describeDifferences(head.labels(), first.labels())));
+          format(
+              "has different classes from the first teacher, or a different order: %s; correct"
+                  + " config.json of one teacher to match its weights, and cache it again",
+              describeDifferences(head.labels(), first.labels())));
     } else if (head.task() == Task.MASKED_LM && teacher.embeddings().vocabSize() != vocabulary) {
       problems.add(
-          "has logits for %d tokens and the first teacher for %d; remove soft-label from its terms"
-              .formatted(teacher.embeddings().vocabSize(), vocabulary));
+          format(
+              "has logits for %d tokens and the first teacher for %d; remove soft-label from its"
+                  + " terms",
+              teacher.embeddings().vocabSize(), vocabulary));
     }
   }
 
@@ -165,7 +176,7 @@ public record AdditionalTeacher(
       String one = id < labels.size() ? "'" + labels.get(id) + "'" : "missing";
       String other = id < first.size() ? "'" + first.get(id) + "'" : "missing";
       if (!one.equals(other)) {
-        differences.add("class %d is %s, but %s in the first teacher".formatted(id, one, other));
+        differences.add(format("class %d is %s, but %s in the first teacher", id, one, other));
       }
     }
     boolean all = differences.size() <= SHOWN;
@@ -176,7 +187,7 @@ public record AdditionalTeacher(
   private StillhouseException error(String joint, List<String> problems) {
     return Errors.all(
         problems.stream()
-            .map(problem -> "teacher '%s' in loss.teachers%s%s".formatted(name, joint, problem))
+            .map(problem -> format("teacher '%s' in loss.teachers%s%s", name, joint, problem))
             .toList());
   }
 }

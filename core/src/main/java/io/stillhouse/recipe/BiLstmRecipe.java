@@ -1,5 +1,7 @@
 package io.stillhouse.recipe;
 
+import static io.stillhouse.error.Text.format;
+
 import io.stillhouse.config.Option;
 import io.stillhouse.config.Options;
 import io.stillhouse.config.Settings;
@@ -35,34 +37,43 @@ final class BiLstmRecipe {
     }
     if (settings.has(Options.STUDENT_LAYERS) && settings.get(Options.STUDENT_LAYERS) != 1) {
       problems.add(
-          "student.layers is %d, but a BiLSTM has one layer; remove the key, or set it to 1"
-              .formatted(settings.get(Options.STUDENT_LAYERS)));
+          format(
+              "student.layers is %d, but a BiLSTM has one layer; remove the key, or set it to 1",
+              settings.get(Options.STUDENT_LAYERS)));
     }
     if (settings.get(Options.STUDENT_HEADS) != 0) {
       problems.add(
-          "student.heads is %d, but a BiLSTM has no attention; remove the key, or set it to 0"
-              .formatted(settings.get(Options.STUDENT_HEADS)));
+          format(
+              "student.heads is %d, but a BiLSTM has no attention; remove the key, or set it to 0",
+              settings.get(Options.STUDENT_HEADS)));
     }
     if (settings.get(Options.STUDENT_EMBEDDING) != 0) {
       problems.add(
-          "student.embedding-size is %d, but only an ALBERT has it; remove the key, or set student.word-vector-size"
-              .formatted(settings.get(Options.STUDENT_EMBEDDING)));
+          format(
+              "student.embedding-size is %d, but only an ALBERT has it; remove the key, or set"
+                  + " student.word-vector-size",
+              settings.get(Options.STUDENT_EMBEDDING)));
     }
     String init = settings.get(Options.STUDENT_INIT);
     if (!init.equals("teacher") && !init.equals("random")) {
       problems.add(
-          "student.init is '%s', but the layers of a BiLSTM are initialized at random; remove the key, and choose word vectors with student.word-vectors"
-              .formatted(init));
+          format(
+              "student.init is '%s', but the layers of a BiLSTM are initialized at random; remove"
+                  + " the key, and choose word vectors with student.word-vectors",
+              init));
     }
     if (!settings.get(Options.INIT_LAYERS).isEmpty()) {
       problems.add(
-          "student.init-layers is %s, but a BiLSTM has no blocks; remove the key"
-              .formatted(settings.get(Options.INIT_LAYERS)));
+          format(
+              "student.init-layers is %s, but a BiLSTM has no blocks; remove the key",
+              settings.get(Options.INIT_LAYERS)));
     }
     if (!teacher.head().task().pooled()) {
       problems.add(
-          "a BiLSTM predicts classes or a score, but the teacher %s; use a teacher trained by finetune"
-              .formatted(describe(teacher.head())));
+          format(
+              "a BiLSTM predicts classes or a score, but the teacher %s; use a teacher trained by"
+                  + " finetune",
+              describe(teacher.head())));
     }
     if (!problems.isEmpty()) {
       throw Errors.all(problems);
@@ -92,8 +103,10 @@ final class BiLstmRecipe {
             : widthOfFile.applyAsInt(from);
     if (requested != 0 && requested != width) {
       throw Errors.invalid(
-          "student.word-vector-size is %d, but the vectors of student.word-vectors '%s' have width %d"
-              .formatted(requested, from, width),
+          format(
+              "student.word-vector-size is %d, but the vectors of student.word-vectors '%s' have"
+                  + " width %d",
+              requested, from, width),
           "remove the key, or set student.word-vectors=random");
     }
     return width;
@@ -105,15 +118,17 @@ final class BiLstmRecipe {
     for (Option<Double> weight : TeachersCheck.WEIGHTS.values()) {
       if (!weight.equals(Options.SOFT_WEIGHT) && settings.get(weight) != 0) {
         problems.add(
-            "%s is %s, but a BiLSTM has no layers to compare with its teacher's; set it to 0, and set loss.soft-label.weight"
-                .formatted(weight.key(), settings.get(weight)));
+            format(
+                "%s is %s, but a BiLSTM has no layers to compare with its teacher's; set it to 0,"
+                    + " and set loss.soft-label.weight",
+                weight.key(), settings.get(weight)));
       }
     }
     String map = settings.get(Options.LAYER_MAP);
     if (!map.equals(Options.LAYER_MAP.defaultValue())) {
       problems.add(
-          "student.layer-map is %s, but a BiLSTM has no layers to map; remove the key"
-              .formatted(map));
+          format(
+              "student.layer-map is %s, but a BiLSTM has no layers to map; remove the key", map));
     }
     return problems;
   }

@@ -1,5 +1,7 @@
 package io.stillhouse.recipe;
 
+import static io.stillhouse.error.Text.format;
+
 import io.stillhouse.config.Option;
 import io.stillhouse.config.Options;
 import io.stillhouse.config.Settings;
@@ -155,13 +157,14 @@ public final class LossRecipe {
     String key = Options.CLASS_WEIGHTS.key();
     if (head.task() != Task.CLASSIFICATION) {
       throw Errors.invalid(
-          "%s is %s, but the labels are not classes".formatted(key, given), "leave it empty");
+          format("%s is %s, but the labels are not classes", key, given), "leave it empty");
     }
     if (!given.equals(List.of("balanced"))) {
       if (given.size() != head.outputs()) {
         throw Errors.invalid(
-            "%s lists %d weights, but there are %d classes %s"
-                .formatted(key, given.size(), head.outputs(), head.labels()),
+            format(
+                "%s lists %d weights, but there are %d classes %s",
+                key, given.size(), head.outputs(), head.labels()),
             "give one weight for each, in that order");
       }
       return given.stream().map(Double::valueOf).toList();
@@ -172,7 +175,7 @@ public final class LossRecipe {
     for (int c = 0; c < head.outputs(); c++) {
       if (c >= counts.length || counts[c] == 0) {
         throw Errors.invalid(
-            "%s is balanced, but class '%s' has no rows".formatted(key, head.labels().get(c)),
+            format("%s is balanced, but class '%s' has no rows", key, head.labels().get(c)),
             "list the weights, or leave them empty");
       }
       weights.add(all / (head.outputs() * counts[c]));
@@ -188,22 +191,26 @@ public final class LossRecipe {
       List<String> problems) {
     if (settings.get(weight) != 0) {
       problems.add(
-          "%s needs the same number of heads, but the student has %d and the teacher %d; set student.heads=%d, or the weight to 0"
-              .formatted(weight.key(), student.heads(), teacher.heads(), teacher.heads()));
+          format(
+              "%s needs the same number of heads, but the student has %d and the teacher %d; set"
+                  + " student.heads=%d, or the weight to 0",
+              weight.key(), student.heads(), teacher.heads(), teacher.heads()));
     }
   }
 
   private static void requireRelationHeads(
       int heads, EncoderSpec student, EncoderSpec teacher, List<String> problems) {
-    String widths = "both widths, %d and %d".formatted(student.hiddenSize(), teacher.hiddenSize());
+    String widths = format("both widths, %d and %d", student.hiddenSize(), teacher.hiddenSize());
     if (heads == 0 && student.heads() != teacher.heads()) {
       problems.add(
-          "loss.relation.heads is 0, the models' own heads, but the student has %d and the teacher %d; set it to a number that divides %s"
-              .formatted(student.heads(), teacher.heads(), widths));
+          format(
+              "loss.relation.heads is 0, the models' own heads, but the student has %d and the"
+                  + " teacher %d; set it to a number that divides %s",
+              student.heads(), teacher.heads(), widths));
     }
     if (heads != 0 && (student.hiddenSize() % heads != 0 || teacher.hiddenSize() % heads != 0)) {
       problems.add(
-          "loss.relation.heads (%d) must divide %s; change one of them".formatted(heads, widths));
+          format("loss.relation.heads (%d) must divide %s; change one of them", heads, widths));
     }
   }
 }

@@ -1,5 +1,7 @@
 package io.stillhouse.recipe;
 
+import static io.stillhouse.error.Text.format;
+
 import io.stillhouse.config.NamedTask;
 import io.stillhouse.config.Options;
 import io.stillhouse.config.Settings;
@@ -59,10 +61,14 @@ public final class ModelCheck {
     if (model instanceof BiLstmSpec biLstm && pairs != (biLstm.texts() == BiLstmSpec.Texts.PAIR)) {
       problems.add(
           pairs
-              ? "%s is '%s', but %s is a BiLSTM of single texts; remove the key, or use another model"
-                  .formatted(Options.CORPUS_PAIR.key(), settings.get(Options.CORPUS_PAIR), name)
-              : "%s is a BiLSTM of pairs, but %s is not set; set it to the column of the second text"
-                  .formatted(name, Options.CORPUS_PAIR.key()));
+              ? format(
+                  "%s is '%s', but %s is a BiLSTM of single texts; remove the key, or use another"
+                      + " model",
+                  Options.CORPUS_PAIR.key(), settings.get(Options.CORPUS_PAIR), name)
+              : format(
+                  "%s is a BiLSTM of pairs, but %s is not set; set it to the column of the second"
+                      + " text",
+                  name, Options.CORPUS_PAIR.key()));
     }
     if (!problems.isEmpty()) {
       throw Errors.all(problems);
@@ -88,8 +94,9 @@ public final class ModelCheck {
     return length <= model.maxTokens()
         ? Optional.empty()
         : Optional.of(
-            "%s must be at most the positions of %s, %d, but is '%d'; lower it"
-                .formatted(Options.MAX_LENGTH.key(), name, model.maxTokens(), length));
+            format(
+                "%s must be at most the positions of %s, %d, but is '%d'; lower it",
+                Options.MAX_LENGTH.key(), name, model.maxTokens(), length));
   }
 
   /**
@@ -113,8 +120,9 @@ public final class ModelCheck {
   public ModelCheck requireReadsLines() {
     if (model.maxTokens() < LEAST_SINGLE) {
       throw Errors.invalid(
-          "%s has %d positions, but [CLS], a token and [SEP] need %d"
-              .formatted(name, model.maxTokens(), LEAST_SINGLE),
+          format(
+              "%s has %d positions, but [CLS], a token and [SEP] need %d",
+              name, model.maxTokens(), LEAST_SINGLE),
           "use another model");
     }
     return requireSegments("");
@@ -134,10 +142,13 @@ public final class ModelCheck {
     int types = encoder.embeddings().typeVocabSize();
     return Optional.of(
         pair.isEmpty()
-            ? "%s has no segment, because its type_vocab_size is %d; correct config.json"
-                .formatted(name, types)
-            : "%s needs a second segment, but %s's type_vocab_size is %d; join the texts in one column, or use a model with two segments"
-                .formatted(pair, name, types));
+            ? format(
+                "%s has no segment, because its type_vocab_size is %d; correct config.json",
+                name, types)
+            : format(
+                "%s needs a second segment, but %s's type_vocab_size is %d; join the texts in one"
+                    + " column, or use a model with two segments",
+                pair, name, types));
   }
 
   /**
@@ -147,7 +158,7 @@ public final class ModelCheck {
    */
   public ModelCheck requireHead(String why) {
     if (model.head().task() == Task.NONE) {
-      throw Errors.invalid("%s has no head, %s".formatted(name, why), "fine-tune it first");
+      throw Errors.invalid(format("%s has no head, %s", name, why), "fine-tune it first");
     }
     return this;
   }
@@ -160,7 +171,7 @@ public final class ModelCheck {
   public ModelCheck requireMaskedLm(String fix) {
     if (model.head().task() != Task.MASKED_LM) {
       throw Errors.invalid(
-          "%s must have a masked-LM head, but its head is %s".formatted(name, model.head().task()),
+          format("%s must have a masked-LM head, but its head is %s", name, model.head().task()),
           fix);
     }
     return this;
@@ -202,40 +213,37 @@ public final class ModelCheck {
         && head.task().pooled()
         && task.get().isRegression() != (head.task() == Task.REGRESSION)) {
       throw Errors.invalid(
-          "task is %s, whose labels are %s, but %s predicts %s"
-              .formatted(
-                  task.get().id(),
-                  task.get().isRegression() ? "numbers" : "classes",
-                  name,
-                  predicted(head)),
+          format(
+              "task is %s, whose labels are %s, but %s predicts %s",
+              task.get().id(),
+              task.get().isRegression() ? "numbers" : "classes",
+              name,
+              predicted(head)),
           "use a model that was fine-tuned for this task");
     }
   }
 
   private void requireFit(List<String> classes, Head head) {
-    String given = "%s is %s".formatted(Options.CORPUS_CLASSES.key(), ClassNames.shown(classes));
+    String given = format("%s is %s", Options.CORPUS_CLASSES.key(), ClassNames.shown(classes));
     if (head.labels().isEmpty()) {
       throw Errors.invalid(
-          "%s, but %s predicts %s".formatted(given, name, predicted(head)),
+          format("%s, but %s predicts %s", given, name, predicted(head)),
           "remove the key, or use a model with these classes");
     }
     if (classes.size() != head.labels().size()) {
       throw Errors.invalid(
-          "%s (%d names), but %s has %d classes %s"
-              .formatted(
-                  given,
-                  classes.size(),
-                  name,
-                  head.labels().size(),
-                  ClassNames.shown(head.labels())),
+          format(
+              "%s (%d names), but %s has %d classes %s",
+              given, classes.size(), name, head.labels().size(), ClassNames.shown(head.labels())),
           "name each class of the model, in the order of its ids");
     }
     for (int id = 0; id < classes.size(); id++) {
       int own = head.labels().indexOf(classes.get(id));
       if (own >= 0 && own != id) {
         throw Errors.invalid(
-            "%s, so '%s' is class %d, but it is class %d of %s, whose classes are %s"
-                .formatted(given, classes.get(id), id, own, name, ClassNames.shown(head.labels())),
+            format(
+                "%s, so '%s' is class %d, but it is class %d of %s, whose classes are %s",
+                given, classes.get(id), id, own, name, ClassNames.shown(head.labels())),
             "list the names in the model's order");
       }
     }
@@ -256,7 +264,7 @@ public final class ModelCheck {
     String task = head.task().name().toLowerCase(Locale.ROOT).replace('_', '-');
     return head.labels().isEmpty()
         ? task
-        : "%s of %d %s".formatted(task, head.labels().size(), ClassNames.shown(head.labels()));
+        : format("%s of %d %s", task, head.labels().size(), ClassNames.shown(head.labels()));
   }
 
   /**
@@ -266,7 +274,7 @@ public final class ModelCheck {
    * @param of number of rows
    */
   public static String notFinite(String name, long rows, long of) {
-    return "%s gives no finite output for %,d of %,d rows".formatted(name, rows, of);
+    return format("%s gives no finite output for %,d of %,d rows", name, rows, of);
   }
 
   /** Requires that all outputs of a model are finite. */

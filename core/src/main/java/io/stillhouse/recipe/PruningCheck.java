@@ -1,5 +1,7 @@
 package io.stillhouse.recipe;
 
+import static io.stillhouse.error.Text.format;
+
 import io.stillhouse.config.Option;
 import io.stillhouse.config.Options;
 import io.stillhouse.config.Settings;
@@ -27,7 +29,7 @@ final class PruningCheck {
     if (share == 0) {
       return List.of();
     }
-    String pruned = "%s is %s, but ".formatted(Options.PRUNED_HEADS.key(), share);
+    String pruned = format("%s is %s, but ", Options.PRUNED_HEADS.key(), share);
     if (!(student instanceof EncoderSpec)) {
       return List.of(pruned + "a BiLSTM has no heads; remove the key");
     }
@@ -47,8 +49,10 @@ final class PruningCheck {
     for (Option<Double> weight : HEAD_WEIGHTS) {
       if (settings.get(weight) != 0) {
         problems.add(
-            "%s is %s, but pruned heads have no attention to compare with the teacher's; set it to 0, or student.pruned-heads=0"
-                .formatted(weight.key(), settings.get(weight)));
+            format(
+                "%s is %s, but pruned heads have no attention to compare with the teacher's; set it"
+                    + " to 0, or student.pruned-heads=0",
+                weight.key(), settings.get(weight)));
       }
     }
     return problems;

@@ -1,5 +1,7 @@
 package io.stillhouse.recipe;
 
+import static io.stillhouse.error.Text.format;
+
 import io.stillhouse.config.NamedTask;
 import io.stillhouse.config.Option;
 import io.stillhouse.config.Options;
@@ -110,15 +112,16 @@ public final class Recipe {
             width == teacher.hiddenSize() ? teacher.blocks().intermediateSize() : 4 * width);
     if (width % heads != 0) {
       throw Errors.invalid(
-          "student.hidden-size (%d) must be a multiple of student.heads (%d)"
-              .formatted(width, heads),
+          format("student.hidden-size (%d) must be a multiple of student.heads (%d)", width, heads),
           "change one of them");
     }
     Architecture architecture = value(Architecture.class, settings.get(Options.ARCHITECTURE));
     if (settings.has(Options.WORD_VECTORS) || settings.has(Options.WORD_VECTOR_SIZE)) {
       throw Errors.invalid(
-          "student.word-vectors and student.word-vector-size are settings of a BiLSTM, but student.architecture is %s"
-              .formatted(settings.get(Options.ARCHITECTURE)),
+          format(
+              "student.word-vectors and student.word-vector-size are settings of a BiLSTM, but"
+                  + " student.architecture is %s",
+              settings.get(Options.ARCHITECTURE)),
           "remove them, or set student.architecture=bilstm");
     }
     boolean bothMap = architecture.mapsEmbeddings() && teacher.architecture().mapsEmbeddings();
@@ -126,8 +129,10 @@ public final class Recipe {
         orElse(settings.get(Options.STUDENT_EMBEDDING), bothMap ? teacher.embeddingSize() : width);
     if (embeddingSize != width && !architecture.mapsEmbeddings()) {
       throw Errors.invalid(
-          "student.embedding-size is %d, but architecture %s has embedding tables of the hidden states' width, %d"
-              .formatted(embeddingSize, settings.get(Options.ARCHITECTURE), width),
+          format(
+              "student.embedding-size is %d, but architecture %s has embedding tables of the hidden"
+                  + " states' width, %d",
+              embeddingSize, settings.get(Options.ARCHITECTURE), width),
           "set student.architecture=albert, or remove the key");
     }
     double eps =
@@ -171,11 +176,11 @@ public final class Recipe {
         settings.get(Options.EVALUATE_METRICS).stream().map(Metric::named).distinct().toList();
     if (!taskMetrics.isEmpty() && !taskMetrics.containsAll(named)) {
       throw Errors.invalid(
-          "evaluate.metrics names %s, but a %s task has %s"
-              .formatted(
-                  named.stream().map(Metric::id).toList(),
-                  task.name().toLowerCase(Locale.ROOT),
-                  taskMetrics.stream().map(Metric::id).toList()),
+          format(
+              "evaluate.metrics names %s, but a %s task has %s",
+              named.stream().map(Metric::id).toList(),
+              task.name().toLowerCase(Locale.ROOT),
+              taskMetrics.stream().map(Metric::id).toList()),
           "choose from these");
     }
     return named.isEmpty() ? taskMetrics : named;
@@ -193,9 +198,11 @@ public final class Recipe {
     if (blocks.size() != student.layers() && !oneForAll
         || blocks.stream().anyMatch(block -> block < 1 || block > teacher.layers())) {
       throw Errors.invalid(
-          "student.init-layers %s must name one block from 1 to %d for each of the student's %d"
-              .formatted(blocks, teacher.layers(), student.layers()),
-          "list %d numbers".formatted(student.layers()));
+          format(
+              "student.init-layers %s must name one block from 1 to %d for each of the student's"
+                  + " %d",
+              blocks, teacher.layers(), student.layers()),
+          format("list %d numbers", student.layers()));
     }
     return blocks;
   }
@@ -263,8 +270,10 @@ public final class Recipe {
               .filter(option -> settings.get(option) != 0)
               .map(
                   option ->
-                      "%s is %d, but the last weights are kept and nothing is evaluated during training; set train.keep=best, or remove the key"
-                          .formatted(option.key(), settings.get(option)))
+                      format(
+                          "%s is %d, but the last weights are kept and nothing is evaluated during"
+                              + " training; set train.keep=best, or remove the key",
+                          option.key(), settings.get(option)))
               .toList();
       if (!useless.isEmpty()) {
         throw Errors.all(useless);

@@ -1,5 +1,7 @@
 package io.stillhouse.recipe;
 
+import static io.stillhouse.error.Text.format;
+
 import io.stillhouse.config.Options;
 import io.stillhouse.config.Settings;
 import io.stillhouse.error.Errors;
@@ -38,9 +40,11 @@ public final class TargetRecipe {
     boolean pooled = teacher.head().task().pooled();
     if (hidden.isEmpty() && attention.isEmpty() && values.isEmpty() && !mlm.stored() && !pooled) {
       throw Errors.invalid(
-          "the recipe stores nothing: targets.hidden and targets.attention are empty, and a teacher with head %s has no logits to store"
-              .formatted(teacher.head().task()),
-          "name layers, such as targets.hidden=[%d]".formatted(teacher.layers()));
+          format(
+              "the recipe stores nothing: targets.hidden and targets.attention are empty, and a"
+                  + " teacher with head %s has no logits to store",
+              teacher.head().task()),
+          format("name layers, such as targets.hidden=[%d]", teacher.layers()));
     }
     return new TargetChoice(
         Dtype.of(settings.get(Options.TARGETS_DTYPE)),
@@ -56,8 +60,9 @@ public final class TargetRecipe {
     List<String> problems = new ArrayList<>();
     if (hidden.stream().anyMatch(layer -> layer > layers)) {
       problems.add(
-          "targets.hidden %s names a layer that the teacher lacks; it has hidden states 0..%d"
-              .formatted(hidden, layers));
+          format(
+              "targets.hidden %s names a layer that the teacher lacks; it has hidden states 0..%d",
+              hidden, layers));
     }
     requireBlocks("targets.attention", attention, layers, problems);
     requireBlocks("targets.value-relations", values, layers, problems);
@@ -70,8 +75,9 @@ public final class TargetRecipe {
       String key, List<Integer> blocks, int layers, List<String> problems) {
     if (blocks.stream().anyMatch(block -> block < 1 || block > layers)) {
       problems.add(
-          "%s %s names a block that the teacher lacks; it has blocks 1..%d"
-              .formatted(key, blocks, layers));
+          format(
+              "%s %s names a block that the teacher lacks; it has blocks 1..%d",
+              key, blocks, layers));
     }
   }
 
@@ -86,15 +92,17 @@ public final class TargetRecipe {
         given.isEmpty() ? List.of(settings.get(Options.TEMPERATURE)) : given;
     if (kind == MlmTargets.Kind.SAMPLED && temperatures.size() > 1) {
       throw Errors.invalid(
-          "targets.temperatures %s: samples are drawn at one temperature and are valid for no other"
-              .formatted(temperatures),
+          format(
+              "targets.temperatures %s: samples are drawn at one temperature and are valid for no"
+                  + " other",
+              temperatures),
           "name one, or set targets.mlm-logits=top-k");
     }
     int vocabulary = teacher.embeddings().vocabSize();
     if (kind == MlmTargets.Kind.TOP_K && settings.get(Options.TOP_K) >= vocabulary) {
       throw Errors.badValue(
           Options.TOP_K.key(),
-          "less than the vocabulary, %d".formatted(vocabulary),
+          format("less than the vocabulary, %d", vocabulary),
           settings.get(Options.TOP_K));
     }
     DistillSpec.Positions positions =
@@ -119,13 +127,17 @@ public final class TargetRecipe {
     boolean partial = mlm.kind() == MlmTargets.Kind.TOP_K || mlm.kind() == MlmTargets.Kind.SAMPLED;
     if (mlm.kind() == MlmTargets.Kind.NONE) {
       problems.add(
-          "loss.soft-label.weight is %s, but targets.mlm-logits is none; set the weight to 0, or store soft labels"
-              .formatted(loss.weight()));
+          format(
+              "loss.soft-label.weight is %s, but targets.mlm-logits is none; set the weight to 0,"
+                  + " or store soft labels",
+              loss.weight()));
     }
     if (partial && !mlm.temperatures().contains(loss.temperature())) {
       problems.add(
-          "loss.soft-label.temperature is %s, but soft labels are kept for targets.temperatures %s; set one of them, or cache that temperature"
-              .formatted(loss.temperature(), mlm.temperatures()));
+          format(
+              "loss.soft-label.temperature is %s, but soft labels are kept for targets.temperatures"
+                  + " %s; set one of them, or cache that temperature",
+              loss.temperature(), mlm.temperatures()));
     }
     if (partial && loss.kind() == DistillSpec.Kind.MSE) {
       problems.add(

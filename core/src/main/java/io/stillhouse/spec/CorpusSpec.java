@@ -1,6 +1,7 @@
 package io.stillhouse.spec;
 
 import io.stillhouse.error.Errors;
+import io.stillhouse.error.Text;
 import java.io.Serializable;
 import java.nio.charset.Charset;
 import java.util.Arrays;
@@ -57,7 +58,8 @@ public record CorpusSpec(
               .map(format -> format.name().toLowerCase(Locale.ROOT))
               .collect(Collectors.joining(", "));
       throw Errors.invalid(
-          "unknown corpus format '%s'".formatted(name), "use one of %s, jsonl".formatted(known));
+          Text.format("unknown corpus format '%s'", name),
+          Text.format("use one of %s, jsonl", known));
     }
 
     /** Returns whether the first row of a file may name the columns. */

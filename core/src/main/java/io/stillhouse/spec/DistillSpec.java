@@ -1,5 +1,7 @@
 package io.stillhouse.spec;
 
+import static io.stillhouse.error.Text.format;
+
 import java.io.Serializable;
 import java.util.Arrays;
 import java.util.List;
@@ -225,7 +227,7 @@ public record DistillSpec(
   /** Returns the name of the projection of student hidden state {@code layer}. */
   public String projection(int layer) {
     return switch (hidden.projection()) {
-      case PER_LAYER -> "projection.%02d.weight".formatted(layer);
+      case PER_LAYER -> format("projection.%02d.weight", layer);
       case SHARED -> layer == 0 ? "projection.embedding.weight" : "projection.hidden.weight";
       case SINGLE -> "projection.weight";
     };

@@ -1,5 +1,7 @@
 package io.stillhouse.spec;
 
+import static io.stillhouse.error.Text.format;
+
 import java.io.Serializable;
 import java.util.LinkedHashMap;
 import java.util.Map;
@@ -59,8 +61,9 @@ public record EncoderSpec(
   public EncoderSpec {
     if (!architecture.mapsEmbeddings() && embeddingSize != blocks.hiddenSize()) {
       throw new IllegalArgumentException(
-          "the tables of %s have the width of its hidden states, %d, not %d"
-              .formatted(architecture, blocks.hiddenSize(), embeddingSize));
+          format(
+              "the tables of %s have the width of its hidden states, %d, not %d",
+              architecture, blocks.hiddenSize(), embeddingSize));
     }
     if (!architecture.hasSegments() && embeddings.typeVocabSize() != 0) {
       throw new IllegalArgumentException(architecture + " has no segment embeddings");
@@ -68,8 +71,9 @@ public record EncoderSpec(
     if (architecture == Architecture.DISTILBERT
         && numerics.layerNormEps() != Architecture.DISTILBERT_EPS) {
       throw new IllegalArgumentException(
-          "LayerNorm's epsilon of %s is %s, not %s"
-              .formatted(architecture, Architecture.DISTILBERT_EPS, numerics.layerNormEps()));
+          format(
+              "LayerNorm's epsilon of %s is %s, not %s",
+              architecture, Architecture.DISTILBERT_EPS, numerics.layerNormEps()));
     }
   }
 

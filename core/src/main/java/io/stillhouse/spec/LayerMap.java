@@ -1,5 +1,7 @@
 package io.stillhouse.spec;
 
+import static io.stillhouse.error.Text.format;
+
 import io.stillhouse.error.Errors;
 import java.util.ArrayList;
 import java.util.Arrays;
@@ -43,8 +45,10 @@ public sealed interface LayerMap {
       requireNoDeeper(studentLayers, teacherLayers);
       if (teacherLayers % studentLayers != 0) {
         throw Errors.invalid(
-            "a uniform layer map needs teacher layers (%d) to be a multiple of student layers (%d)"
-                .formatted(teacherLayers, studentLayers),
+            format(
+                "a uniform layer map needs teacher layers (%d) to be a multiple of student layers"
+                    + " (%d)",
+                teacherLayers, studentLayers),
             "list hidden states instead, such as student.layer-map="
                 + suggestion(studentLayers, teacherLayers));
       }
@@ -94,23 +98,28 @@ public sealed interface LayerMap {
     public List<Integer> teacherLayers(int studentLayers, int teacherLayers) {
       if (layers.size() != studentLayers + 1) {
         throw Errors.invalid(
-            "student.layer-map %s names %d teacher hidden states, but a student of %d layers has %d (0..%d)"
-                .formatted(layers, layers.size(), studentLayers, studentLayers + 1, studentLayers),
+            format(
+                "student.layer-map %s names %d teacher hidden states, but a student of %d layers"
+                    + " has %d (0..%d)",
+                layers, layers.size(), studentLayers, studentLayers + 1, studentLayers),
             "list one for each, the first for the embedding output");
       }
       for (int m = 0; m <= studentLayers; m++) {
         int layer = layers.get(m);
         if (layer < 0 || layer > teacherLayers) {
           throw Errors.invalid(
-              "student.layer-map %s names hidden state %d, but the teacher has 0..%d"
-                  .formatted(layers, layer, teacherLayers),
+              format(
+                  "student.layer-map %s names hidden state %d, but the teacher has 0..%d",
+                  layers, layer, teacherLayers),
               "list one of those");
         }
         if (m > 0 && layer == 0) {
           throw Errors.invalid(
-              "student.layer-map %s maps student block %d to hidden state 0, the teacher's embedding output, which has no attention scores"
-                  .formatted(layers, m),
-              "map blocks to 1..%d".formatted(teacherLayers));
+              format(
+                  "student.layer-map %s maps student block %d to hidden state 0, the teacher's"
+                      + " embedding output, which has no attention scores",
+                  layers, m),
+              format("map blocks to 1..%d", teacherLayers));
         }
       }
       return layers;
@@ -120,8 +129,9 @@ public sealed interface LayerMap {
   private static void requireNoDeeper(int studentLayers, int teacherLayers) {
     if (studentLayers < 1 || studentLayers > teacherLayers) {
       throw Errors.invalid(
-          "student layers (%d) must be from 1 to %d, the teacher's depth"
-              .formatted(studentLayers, teacherLayers),
+          format(
+              "student layers (%d) must be from 1 to %d, the teacher's depth",
+              studentLayers, teacherLayers),
           "lower student.layers, or list hidden states in student.layer-map");
     }
   }

@@ -1,5 +1,7 @@
 package io.stillhouse.spec;
 
+import static io.stillhouse.error.Text.format;
+
 import io.stillhouse.error.Errors;
 import java.io.IOException;
 import java.io.UncheckedIOException;
@@ -64,9 +66,11 @@ public enum Precision {
   public void requireProcessor(String key, String cpuinfo) {
     if (this == BFLOAT16 && Arrays.stream(cpuinfo.split("\\s+")).noneMatch(PRODUCTS::contains)) {
       throw Errors.invalid(
-          "%s is bfloat16, but this processor has no bfloat16 products (avx512_bf16 or amx_bf16)"
-              .formatted(key),
-          "set %s=float32, or use machines that have them".formatted(key));
+          format(
+              "%s is bfloat16, but this processor has no bfloat16 products (avx512_bf16 or"
+                  + " amx_bf16)",
+              key),
+          format("set %s=float32, or use machines that have them", key));
     }
   }
 }

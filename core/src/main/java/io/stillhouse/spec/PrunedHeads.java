@@ -1,5 +1,7 @@
 package io.stillhouse.spec;
 
+import static io.stillhouse.error.Text.format;
+
 import java.io.Serializable;
 import java.util.ArrayList;
 import java.util.Comparator;
@@ -33,8 +35,9 @@ public record PrunedHeads(List<List<Integer>> blocks) implements Serializable {
     int all = importance.stream().mapToInt(List::size).sum();
     if (count > all - importance.size()) {
       throw new IllegalArgumentException(
-          "%d of %d heads cannot be pruned, because each of %d blocks keeps one"
-              .formatted(count, all, importance.size()));
+          format(
+              "%d of %d heads cannot be pruned, because each of %d blocks keeps one",
+              count, all, importance.size()));
     }
     record Head(int block, int number, double importance) {}
 

@@ -1,5 +1,7 @@
 package io.stillhouse.target;
 
+import static io.stillhouse.error.Text.format;
+
 import java.util.Locale;
 
 /** The storage type of a cell's numbers, which are little-endian, row-major and without padding. */
@@ -39,7 +41,7 @@ public enum Dtype {
     }
     if (width <= 0 || bytes(lines, width) != cellBytes) {
       throw new IllegalArgumentException(
-          "a %s cell of %d lines cannot have %d bytes".formatted(id(), lines, cellBytes));
+          format("a %s cell of %d lines cannot have %d bytes", id(), lines, cellBytes));
     }
     return width;
   }

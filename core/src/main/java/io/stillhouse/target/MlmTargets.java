@@ -1,5 +1,7 @@
 package io.stillhouse.target;
 
+import static io.stillhouse.error.Text.format;
+
 import io.stillhouse.spec.DistillSpec.Positions;
 import java.io.Serializable;
 import java.util.ArrayList;
@@ -98,17 +100,17 @@ public record MlmTargets(Kind kind, int count, List<Double> temperatures, Positi
   /** Returns the column of the ids of the k largest logits, (P, K), the largest first. */
   public Column topIds() {
     return column(
-        "top_%d_ids".formatted(count),
+        format("top_%d_ids", count),
         Column.Type.TOKEN_IDS,
-        "Ids of the %d largest logits, the largest first, [P, K].".formatted(count));
+        format("Ids of the %d largest logits, the largest first, [P, K].", count));
   }
 
   /** Returns the column of the k largest logits minus the largest, (P, K). */
   public Column topLogits() {
     return column(
-        "top_%d_logits".formatted(count),
+        format("top_%d_logits", count),
         Column.Type.UNSCALED,
-        "The %d largest logits, minus the largest, [P, K].".formatted(count));
+        format("The %d largest logits, minus the largest, [P, K].", count));
   }
 
   /** Returns the column of log sum exp((z - max z) / T), (P). */
@@ -116,8 +118,8 @@ public record MlmTargets(Kind kind, int count, List<Double> temperatures, Positi
     return column(
         "log_z_" + name(temperature),
         Column.Type.FLOAT32,
-        "Log-partition at temperature %s of the logits minus the largest, [P]."
-            .formatted(temperature));
+        format(
+            "Log-partition at temperature %s of the logits minus the largest, [P].", temperature));
   }
 
   /** Returns the column of the distinct ids drawn, ragged over P. */
@@ -139,9 +141,9 @@ public record MlmTargets(Kind kind, int count, List<Double> temperatures, Positi
 
   private Column sample(String part, Column.Type type, String doc) {
     return column(
-        "sample_%d_%s_%s".formatted(count, name(temperatures.get(0)), part),
+        format("sample_%d_%s_%s", count, name(temperatures.get(0)), part),
         type,
-        doc + " Temperature %s.".formatted(temperatures.get(0)));
+        doc + format(" Temperature %s.", temperatures.get(0)));
   }
 
   private Column column(String name, Column.Type type, String doc) {

@@ -1,5 +1,7 @@
 package io.stillhouse.target;
 
+import static io.stillhouse.error.Text.format;
+
 import java.util.ArrayList;
 import java.util.List;
 
@@ -77,29 +79,31 @@ public final class Targets {
   /** Returns the column of hidden state {@code layer}: 0 is the embedding output. */
   public static Column hidden(int layer) {
     return new Column(
-        "hidden_%02d".formatted(layer),
+        format("hidden_%02d", layer),
         Family.HIDDEN,
         Column.Type.CELL,
-        "Hidden state %d, [L, D].".formatted(layer));
+        format("Hidden state %d, [L, D].", layer));
   }
 
   /** Returns the column of the scores of block {@code block}, counted from 1. */
   public static Column attention(int block) {
     return new Column(
-        "attention_%02d".formatted(block),
+        format("attention_%02d", block),
         Family.ATTENTION,
         Column.Type.CELL,
-        "Scores of block %d after 1/sqrt(d), before mask and softmax, [H, L, L].".formatted(block));
+        format("Scores of block %d after 1/sqrt(d), before mask and softmax, [H, L, L].", block));
   }
 
   /** Returns the column of the value relations of block {@code block}, counted from 1. */
   public static Column valueRelations(int block) {
     return new Column(
-        "value_relations_%02d".formatted(block),
+        format("value_relations_%02d", block),
         Family.ATTENTION,
         Column.Type.CELL,
-        "Scaled products of block %d's values, V V^T / sqrt(d), before mask and softmax, [H, L, L]."
-            .formatted(block));
+        format(
+            "Scaled products of block %d's values, V V^T / sqrt(d), before mask and softmax, [H, L,"
+                + " L].",
+            block));
   }
 
   /** Returns the tensor column with a name. */

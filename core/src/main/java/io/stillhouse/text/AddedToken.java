@@ -1,5 +1,7 @@
 package io.stillhouse.text;
 
+import static io.stillhouse.error.Text.format;
+
 import com.google.gson.JsonElement;
 import com.google.gson.JsonObject;
 import io.stillhouse.error.Errors;
@@ -43,8 +45,9 @@ record AddedToken(String content, Flags flags, boolean special) {
         || !json.getAsJsonObject().has("content")
         || !json.getAsJsonObject().get("content").isJsonPrimitive()) {
       throw Errors.invalid(
-          "'%s' has the added token %s, but an added token is an object with a content"
-              .formatted(file, json),
+          format(
+              "'%s' has the added token %s, but an added token is an object with a content",
+              file, json),
           "copy the file again");
     }
     JsonObject token = json.getAsJsonObject();

@@ -1,5 +1,7 @@
 package io.stillhouse.text;
 
+import static io.stillhouse.error.Text.format;
+
 import java.math.BigDecimal;
 import java.util.Collection;
 import java.util.Comparator;
@@ -91,6 +93,6 @@ public final class ClassNames {
     }
     return shown == names.size()
         ? names.toString()
-        : "%s and %d more".formatted(names.subList(0, shown), names.size() - shown);
+        : format("%s and %d more", names.subList(0, shown), names.size() - shown);
   }
 }

@@ -1,5 +1,7 @@
 package io.stillhouse.text;
 
+import static io.stillhouse.error.Text.format;
+
 /**
  * A tokenized text without special tokens. Each array has one entry per token. The arrays are not
  * copied, so callers must not modify them.
@@ -21,8 +23,9 @@ public final class Encoded {
   Encoded(int[] ids, int[] starts, int[] ends, int[] words) {
     if (starts.length != ids.length || ends.length != ids.length || words.length != ids.length) {
       throw new IllegalArgumentException(
-          "ids, starts, ends and words have lengths %d, %d, %d and %d"
-              .formatted(ids.length, starts.length, ends.length, words.length));
+          format(
+              "ids, starts, ends and words have lengths %d, %d, %d and %d",
+              ids.length, starts.length, ends.length, words.length));
     }
     this.ids = ids;
     this.starts = starts;

@@ -1,5 +1,7 @@
 package io.stillhouse.text;
 
+import static io.stillhouse.error.Text.format;
+
 import io.stillhouse.error.Errors;
 import io.stillhouse.error.StillhouseException;
 import io.stillhouse.spec.Head;
@@ -54,8 +56,9 @@ public final class LabelCodec {
     }
     if (head.task() == Task.MULTI_LABEL && head.labels().size() > LabelSet.MAX_LABELS) {
       throw Errors.invalid(
-          "the multi-label model has %d labels, but at most %d are supported"
-              .formatted(head.labels().size(), LabelSet.MAX_LABELS),
+          format(
+              "the multi-label model has %d labels, but at most %d are supported",
+              head.labels().size(), LabelSet.MAX_LABELS),
           "leave corpus.label out to distill from its soft labels alone, or use a teacher with"
               + " fewer labels");
     }
@@ -64,8 +67,10 @@ public final class LabelCodec {
         head.labels().stream().filter(name -> name.contains(SEPARATOR)).limit(1).toList();
     if (head.task() == Task.MULTI_LABEL && !split.isEmpty()) {
       throw Errors.invalid(
-          "the name of the label '%s' contains a vertical bar, which separates the labels of a row"
-              .formatted(split.get(0)),
+          format(
+              "the name of the label '%s' contains a vertical bar, which separates the labels of a"
+                  + " row",
+              split.get(0)),
           "rename that label");
     }
     return new LabelCodec(head.task(), head.labels());
@@ -84,8 +89,9 @@ public final class LabelCodec {
   private static void requireDistinct(List<String> classes) {
     if (classes.stream().map(ClassNames::canonical).distinct().count() < classes.size()) {
       throw Errors.invalid(
-          "two classes have the same name (%s), so labels are ambiguous"
-              .formatted(ClassNames.shown(classes)),
+          format(
+              "two classes have the same name (%s), so labels are ambiguous",
+              ClassNames.shown(classes)),
           "give each class its own name in corpus.classes, or leave corpus.label out to distill"
               + " from soft labels alone");
     }
@@ -112,8 +118,9 @@ public final class LabelCodec {
     for (String label : labels) {
       if (label != null && label.contains(SEPARATOR)) {
         throw Errors.invalid(
-            "the label '%s' of row '%s' contains a vertical bar, which separates labels"
-                .formatted(label, rowKey),
+            format(
+                "the label '%s' of row '%s' contains a vertical bar, which separates labels",
+                label, rowKey),
             "rename that label");
       }
       if (label != null) {
@@ -153,8 +160,9 @@ public final class LabelCodec {
   private int classId(String label, String rowKey) {
     if (label.isEmpty()) {
       throw Errors.invalid(
-          "the label of row '%s' is missing; the classes are %s"
-              .formatted(rowKey, ClassNames.shown(classes)),
+          format(
+              "the label of row '%s' is missing; the classes are %s",
+              rowKey, ClassNames.shown(classes)),
           "add it, or remove the row");
     }
     String name = ClassNames.canonical(label);
@@ -167,11 +175,12 @@ public final class LabelCodec {
     }
     String rule =
         idsAllowed
-            ? "one of %d classes or an id of 0 to %d".formatted(classes.size(), classes.size() - 1)
-            : "one of %d classes".formatted(classes.size());
+            ? format("one of %d classes or an id of 0 to %d", classes.size(), classes.size() - 1)
+            : format("one of %d classes", classes.size());
     throw Errors.invalid(
-        "the label of row '%s' must be %s, but is '%s'; the classes are %s"
-            .formatted(rowKey, rule, label, ClassNames.shown(classes)),
+        format(
+            "the label of row '%s' must be %s, but is '%s'; the classes are %s",
+            rowKey, rule, label, ClassNames.shown(classes)),
         "correct the row, choose another label column, or set corpus.classes to the names in the"
             + " data, in the order of the class ids");
   }
@@ -185,8 +194,9 @@ public final class LabelCodec {
     }
     if (!Double.isFinite(value)) {
       throw Errors.invalid(
-          "the label of row '%s' must be a finite number for regression, but is '%s'"
-              .formatted(rowKey, label),
+          format(
+              "the label of row '%s' must be a finite number for regression, but is '%s'",
+              rowKey, label),
           "correct the row or choose another label column");
     }
     return value;

@@ -1,5 +1,7 @@
 package io.stillhouse.text;
 
+import static io.stillhouse.error.Text.format;
+
 import java.util.Arrays;
 import java.util.Set;
 import java.util.SplittableRandom;
@@ -78,7 +80,7 @@ public final class Masking {
       }
     }
     if (count == 0) {
-      throw new IllegalArgumentException("all %d ids are special".formatted(vocabSize));
+      throw new IllegalArgumentException(format("all %d ids are special", vocabSize));
     }
     this.ordinaryIds = Arrays.copyOf(ordinary, count);
   }

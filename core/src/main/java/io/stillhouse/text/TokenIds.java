@@ -1,5 +1,7 @@
 package io.stillhouse.text;
 
+import static io.stillhouse.error.Text.format;
+
 import com.google.gson.JsonArray;
 import com.google.gson.JsonElement;
 import com.google.gson.JsonObject;
@@ -55,8 +57,10 @@ final class TokenIds {
         JsonElement token = scored ? entry.getAsJsonArray().get(0) : entry;
         if (!token.isJsonPrimitive()) {
           throw Errors.invalid(
-              "'%s' has the entry %s in its vocabulary, but an entry is a token, or a token and its score"
-                  .formatted(file, entry),
+              format(
+                  "'%s' has the entry %s in its vocabulary, but an entry is a token, or a token and"
+                      + " its score",
+                  file, entry),
               COPY);
         }
         tokens.add(token.getAsString());
@@ -87,8 +91,9 @@ final class TokenIds {
       // Reported below.
     }
     throw Errors.invalid(
-        "'%s' gives the token '%s' the id %s, but an id is a whole number >= 0"
-            .formatted(file, token, id),
+        format(
+            "'%s' gives the token '%s' the id %s, but an id is a whole number >= 0",
+            file, token, id),
         COPY);
   }
 
@@ -96,8 +101,9 @@ final class TokenIds {
   static void requireDense(Path file, String token, int id, int tokens) {
     if (id > (long) MAX_GAPS * tokens + MAX_FREE_GAP) {
       throw Errors.invalid(
-          "'%s' gives the token '%s' the id %d, but has only %d tokens"
-              .formatted(file, token, id, tokens),
+          format(
+              "'%s' gives the token '%s' the id %d, but has only %d tokens",
+              file, token, id, tokens),
           COPY);
     }
   }

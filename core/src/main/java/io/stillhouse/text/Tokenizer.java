@@ -1,5 +1,7 @@
 package io.stillhouse.text;
 
+import static io.stillhouse.error.Text.format;
+
 import ai.djl.huggingface.tokenizers.Encoding;
 import ai.djl.huggingface.tokenizers.HuggingFaceTokenizer;
 import ai.djl.huggingface.tokenizers.jni.CharSpan;
@@ -66,7 +68,7 @@ public final class Tokenizer implements AutoCloseable {
     } catch (RuntimeException e) {
       // The native library reports errors as plain RuntimeExceptions.
       throw Errors.invalid(
-          "cannot read the tokenizer '%s': %s".formatted(definition.file(), e.getMessage()),
+          format("cannot read the tokenizer '%s': %s", definition.file(), e.getMessage()),
           "save it again with a current version of Hugging Face's tokenizers",
           e);
     }
@@ -124,7 +126,7 @@ public final class Tokenizer implements AutoCloseable {
   public String token(int id) {
     if (id < 0 || id >= tokens.length) {
       throw new IllegalArgumentException(
-          "no token has id %d: ids are 0..%d".formatted(id, tokens.length - 1));
+          format("no token has id %d: ids are 0..%d", id, tokens.length - 1));
     }
     return tokens[id];
   }
@@ -151,12 +153,13 @@ public final class Tokenizer implements AutoCloseable {
         || !Arrays.equals(pair.getTypeIds(), new long[] {0, 0, 1})) {
       close();
       throw Errors.invalid(
-          "'%s' encodes two empty texts as %s with segments %s, but a BERT tokenizer gives [CLS] [SEP] [SEP], %s, with segments [0, 0, 1]"
-              .formatted(
-                  file,
-                  Arrays.toString(pair.getIds()),
-                  Arrays.toString(pair.getTypeIds()),
-                  Arrays.toString(expected)),
+          format(
+              "'%s' encodes two empty texts as %s with segments %s, but a BERT tokenizer gives"
+                  + " [CLS] [SEP] [SEP], %s, with segments [0, 0, 1]",
+              file,
+              Arrays.toString(pair.getIds()),
+              Arrays.toString(pair.getTypeIds()),
+              Arrays.toString(expected)),
           "use a tokenizer whose post_processor adds them");
     }
   }

@@ -1,5 +1,7 @@
 package io.stillhouse.text;
 
+import static io.stillhouse.error.Text.format;
+
 import com.google.gson.JsonElement;
 import io.stillhouse.error.Errors;
 import io.stillhouse.error.StillhouseException;
@@ -68,16 +70,18 @@ enum TokenizerClass {
       }
       throw this == ALBERT || source.hasSentencePiece()
           ? Errors.invalid(
-              "'%s' has a SentencePiece tokenizer without a tokenizer.json"
-                  .formatted(source.directory()),
+              format(
+                  "'%s' has a SentencePiece tokenizer without a tokenizer.json",
+                  source.directory()),
               "write one: AutoTokenizer.from_pretrained(directory).save_pretrained(directory)")
           : this == WHOLE
               ? Errors.invalid(
-                  "'%s' has no tokenizer.json, but tokenizer_class is %s"
-                      .formatted(source.directory(), source.tokenizerClass()),
+                  format(
+                      "'%s' has no tokenizer.json, but tokenizer_class is %s",
+                      source.directory(), source.tokenizerClass()),
                   "copy the model's tokenizer.json, or set tokenizer_class to BertTokenizer")
               : Errors.invalid(
-                  "'%s' has neither tokenizer.json nor vocab.txt".formatted(source.directory()),
+                  format("'%s' has neither tokenizer.json nor vocab.txt", source.directory()),
                   "copy the model's tokenizer next to its weights");
     }
     String model = source.modelOfTokenizer();
@@ -90,16 +94,16 @@ enum TokenizerClass {
     if (!fits) {
       String named = source.tokenizerClass();
       throw Errors.invalid(
-          "'%s' has a %s tokenizer, but %s"
-              .formatted(
-                  source.file(TokenizerSource.TOKENIZER),
-                  model,
-                  this == WHOLE
-                      ? "only WordPiece and Unigram are supported"
-                      : "%s needs %s"
-                          .formatted(
-                              named.isEmpty() ? "BertTokenizer, the default," : named,
-                              this == BERT ? "WordPiece" : "Unigram")),
+          format(
+              "'%s' has a %s tokenizer, but %s",
+              source.file(TokenizerSource.TOKENIZER),
+              model,
+              this == WHOLE
+                  ? "only WordPiece and Unigram are supported"
+                  : format(
+                      "%s needs %s",
+                      named.isEmpty() ? "BertTokenizer, the default," : named,
+                      this == BERT ? "WordPiece" : "Unigram")),
           "use the tokenizer that belongs to the weights");
     }
   }
@@ -109,10 +113,11 @@ enum TokenizerClass {
     String how =
         words == null || !words.isJsonPrimitive()
             ? ""
-            : " (%s %s)".formatted(WORDS, words.getAsString());
+            : format(" (%s %s)", WORDS, words.getAsString());
     return Errors.invalid(
-        "the tokenizer of '%s' is a %s%s, whose rules Stillhouse does not implement"
-            .formatted(source.directory(), named, how),
+        format(
+            "the tokenizer of '%s' is a %s%s, whose rules Stillhouse does not implement",
+            source.directory(), named, how),
         "use a model with a BertTokenizer, DistilBertTokenizer or AlbertTokenizer, or with a"
             + " complete tokenizer.json and tokenizer_class PreTrainedTokenizerFast");
   }

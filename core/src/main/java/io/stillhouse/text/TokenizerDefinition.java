@@ -1,9 +1,10 @@
 package io.stillhouse.text;
 
+import static io.stillhouse.error.Text.format;
+
 import com.google.gson.Gson;
 import com.google.gson.GsonBuilder;
 import com.google.gson.JsonElement;
-import com.google.gson.JsonNull;
 import com.google.gson.JsonObject;
 import com.google.gson.JsonPrimitive;
 import io.stillhouse.error.Errors;
@@ -51,8 +52,9 @@ public final class TokenizerDefinition {
     kind = TokenizerClass.of(source);
     if (source.flag("split_special_tokens", false)) {
       throw Errors.invalid(
-          "'%s' sets split_special_tokens to true, which is not supported"
-              .formatted(source.file(TokenizerSource.SETTINGS)),
+          format(
+              "'%s' sets split_special_tokens to true, which is not supported",
+              source.file(TokenizerSource.SETTINGS)),
           "remove it");
     }
     requireOneTokenizerFile(source);
@@ -106,19 +108,9 @@ public final class TokenizerDefinition {
     return GSON.toJson(json);
   }
 
-  /**
-   * Returns the {@code tokenizer.json} for the native library. Parts that are not needed to split
-   * text are left out if they are the user's, because the library ends the whole process if they
-   * are malformed.
-   */
+  /** Returns the {@code tokenizer.json} for the native library. */
   String nativeJson() {
-    if (kind != TokenizerClass.WHOLE) {
-      return json();
-    }
-    JsonObject safe = json.deepCopy();
-    safe.add("decoder", JsonNull.INSTANCE);
-    safe.add(TokenizerJson.POST_PROCESSOR, JsonNull.INSTANCE);
-    return GSON.toJson(safe);
+    return GSON.toJson(kind == TokenizerClass.WHOLE ? TokenizerJson.withSafeParts(json) : json);
   }
 
   /** Returns the file that holds the vocabulary. */
@@ -171,8 +163,9 @@ public final class TokenizerDefinition {
         && versions.getAsJsonArray().asList().stream()
             .anyMatch(file -> !file.equals(new JsonPrimitive(TokenizerSource.TOKENIZER)))) {
       throw Errors.invalid(
-          "'%s' has several tokenizer files for different versions: %s"
-              .formatted(source.file(TokenizerSource.SETTINGS), versions),
+          format(
+              "'%s' has several tokenizer files for different versions: %s",
+              source.file(TokenizerSource.SETTINGS), versions),
           "remove fast_tokenizer_files, and keep the right one as tokenizer.json");
     }
   }
@@ -193,11 +186,12 @@ public final class TokenizerDefinition {
         .ifPresent(
             entry ->
                 notes.add(
-                    "the added token '%s' has the id %d, as in transformers, although a file says %d"
-                        .formatted(
-                            entry.getValue().content(),
-                            ids.id(entry.getValue().content()),
-                            entry.getKey())));
+                    format(
+                        "the added token '%s' has the id %d, as in transformers, although a file"
+                            + " says %d",
+                        entry.getValue().content(),
+                        ids.id(entry.getValue().content()),
+                        entry.getKey())));
   }
 
   private Map<String, String> specials() {
@@ -223,8 +217,9 @@ public final class TokenizerDefinition {
     }
     if (!missing.isEmpty()) {
       throw Errors.invalid(
-          "'%s' lacks the special token%s %s"
-              .formatted(file(), missing.size() == 1 ? "" : "s", String.join(", ", missing)),
+          format(
+              "'%s' lacks the special token%s %s",
+              file(), missing.size() == 1 ? "" : "s", String.join(", ", missing)),
           "use the tokenizer of a BERT model, which has " + String.join(", ", Tokenizer.SPECIALS));
     }
     return found;
@@ -250,19 +245,21 @@ public final class TokenizerDefinition {
     if (alone) {
       Casing casing = capitalized.isPresent() ? Casing.CASED : Casing.UNCASED;
       notes.add(
-          "'%s' does not say whether text is lower-cased; assumed do_lower_case=%s, because the vocabulary has %s"
-              .formatted(
-                  source.directory(),
-                  casing == Casing.UNCASED,
-                  capitalized.map("'%s'"::formatted).orElse("no capitalized word")));
+          format(
+              "'%s' does not say whether text is lower-cased; assumed do_lower_case=%s, because the"
+                  + " vocabulary has %s",
+              source.directory(),
+              casing == Casing.UNCASED,
+              capitalized.map("'%s'"::formatted).orElse("no capitalized word")));
       return casing;
     }
     capitalized.ifPresent(
         word ->
             notes.add(
-                ("'%s' does not set do_lower_case in tokenizer_config.json, so text is lower-cased,"
-                        + " as in transformers, although the vocabulary has '%s'")
-                    .formatted(source.directory(), word)));
+                format(
+                    "'%s' does not set do_lower_case in tokenizer_config.json, so text is"
+                        + " lower-cased, as in transformers, although the vocabulary has '%s'",
+                    source.directory(), word)));
     return Casing.UNCASED;
   }
 
@@ -272,8 +269,9 @@ public final class TokenizerDefinition {
       JsonElement value = source.setting(ignored);
       if (value != null && !value.toString().equals("true")) {
         notes.add(
-            "%s in '%s' has no effect, as in transformers 5"
-                .formatted(ignored, source.file(TokenizerSource.SETTINGS)));
+            format(
+                "%s in '%s' has no effect, as in transformers 5",
+                ignored, source.file(TokenizerSource.SETTINGS)));
       }
     }
     List<String> lines = source.vocabulary();
@@ -281,8 +279,10 @@ public final class TokenizerDefinition {
         && lines != null
         && !TokenIds.ofLines(lines).vocabulary().equals(ids.vocabulary())) {
       notes.add(
-          "tokenizer.json and vocab.txt in '%s' have different tokens: tokenizer.json counts, as in transformers"
-              .formatted(source.directory()));
+          format(
+              "tokenizer.json and vocab.txt in '%s' have different tokens: tokenizer.json counts,"
+                  + " as in transformers",
+              source.directory()));
     }
     if (kind != TokenizerClass.BERT || source.tokenizer() == null) {
       return;
@@ -291,12 +291,10 @@ public final class TokenizerDefinition {
       JsonObject stored = source.part(part);
       if (stored != null && !stored.equals(json.get(part))) {
         notes.add(
-            "the %s of '%s' is %s, but %s is used, as in transformers, because tokenizer_config.json counts"
-                .formatted(
-                    part,
-                    source.file(TokenizerSource.TOKENIZER),
-                    shortened(stored),
-                    json.get(part)));
+            format(
+                "the %s of '%s' is %s, but %s is used, as in transformers, because"
+                    + " tokenizer_config.json counts",
+                part, source.file(TokenizerSource.TOKENIZER), shortened(stored), json.get(part)));
       }
     }
   }
@@ -310,8 +308,10 @@ public final class TokenizerDefinition {
     boolean padding = rows.getAsInt() % 8 == 0 && unused < MAX_PADDING_ROWS;
     if (unused > 0 && !padding) {
       notes.add(
-          "the word embeddings have %d rows, but the tokenizer has %d tokens: the last %d rows are not used"
-              .formatted(rows.getAsInt(), vocabSize(), unused));
+          format(
+              "the word embeddings have %d rows, but the tokenizer has %d tokens: the last %d rows"
+                  + " are not used",
+              rows.getAsInt(), vocabSize(), unused));
     }
   }
 

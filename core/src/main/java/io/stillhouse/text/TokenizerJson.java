@@ -1,5 +1,7 @@
 package io.stillhouse.text;
 
+import static io.stillhouse.error.Text.format;
+
 import com.google.gson.JsonArray;
 import com.google.gson.JsonElement;
 import com.google.gson.JsonNull;
@@ -53,10 +55,61 @@ final class TokenizerJson {
                     && unknown.getAsDouble() < vocabulary.getAsJsonArray().size());
     if (!known) {
       throw Errors.invalid(
-          "'%s' has no token for unknown words in its vocabulary"
-              .formatted(source.file(TokenizerSource.TOKENIZER)),
+          format(
+              "'%s' has no token for unknown words in its vocabulary",
+              source.file(TokenizerSource.TOKENIZER)),
           "copy the tokenizer that belongs to the weights");
     }
+  }
+
+  /**
+   * Returns a user's tokenizer without its decoder, which is not used, and without a post-processor
+   * that is malformed: the native library ends the whole process if it meets one.
+   */
+  static JsonObject withSafeParts(JsonObject whole) {
+    JsonObject safe = whole.deepCopy();
+    safe.add("decoder", JsonNull.INSTANCE);
+    if (!isSafePostProcessor(safe.get(POST_PROCESSOR))) {
+      safe.add(POST_PROCESSOR, JsonNull.INSTANCE);
+    }
+    return safe;
+  }
+
+  private static boolean isSafePostProcessor(@Nullable JsonElement processor) {
+    if (processor == null || !processor.isJsonObject()) {
+      return false;
+    }
+    JsonObject parts = processor.getAsJsonObject();
+    JsonElement type = parts.get(TYPE);
+    if (new JsonPrimitive("BertProcessing").equals(type)) {
+      return true;
+    }
+    JsonElement special = parts.get("special_tokens");
+    return new JsonPrimitive("TemplateProcessing").equals(type)
+        && special != null
+        && special.isJsonObject()
+        && Stream.of("single", "pair")
+            .allMatch(key -> namesKnownTokens(parts.get(key), special.getAsJsonObject()));
+  }
+
+  /** Returns whether every special token of a template is described. */
+  private static boolean namesKnownTokens(@Nullable JsonElement template, JsonObject special) {
+    if (template == null || !template.isJsonArray()) {
+      return false;
+    }
+    for (JsonElement piece : template.getAsJsonArray()) {
+      JsonElement token = piece.isJsonObject() ? piece.getAsJsonObject().get("SpecialToken") : null;
+      boolean sequence = piece.isJsonObject() && piece.getAsJsonObject().has("Sequence");
+      if (!sequence && (token == null || !token.isJsonObject())) {
+        return false;
+      }
+      JsonElement id = token == null ? null : token.getAsJsonObject().get("id");
+      if (token != null
+          && (id == null || !id.isJsonPrimitive() || !special.has(id.getAsString()))) {
+        return false;
+      }
+    }
+    return true;
   }
 
   /** Returns what BertTokenizer builds from a vocabulary and {@code tokenizer_config.json}. */

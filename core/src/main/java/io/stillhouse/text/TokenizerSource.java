@@ -1,5 +1,7 @@
 package io.stillhouse.text;
 
+import static io.stillhouse.error.Text.format;
+
 import com.google.gson.JsonArray;
 import com.google.gson.JsonElement;
 import com.google.gson.JsonObject;
@@ -102,7 +104,7 @@ record TokenizerSource(
         || !found.getAsJsonObject().has("vocab")
         || found.getAsJsonObject().get("vocab").isJsonPrimitive()) {
       throw Errors.invalid(
-          "'%s' has no model with a vocabulary".formatted(file(TOKENIZER)),
+          format("'%s' has no model with a vocabulary", file(TOKENIZER)),
           "copy the tokenizer that belongs to the weights");
     }
     return found.getAsJsonObject();
@@ -134,7 +136,7 @@ record TokenizerSource(
   /** Returns the error for a value that this tokenizer cannot have. */
   static StillhouseException wrong(Path file, String key, @Nullable JsonElement value, String be) {
     return Errors.invalid(
-        "%s in '%s' must be %s, but is %s".formatted(key, file, be, value),
+        format("%s in '%s' must be %s, but is %s", key, file, be, value),
         "correct it; transformers does not open this tokenizer either");
   }
 
@@ -168,7 +170,7 @@ record TokenizerSource(
       return JsonParser.parseString(text(file)).getAsJsonObject();
     } catch (JsonParseException | IllegalStateException e) {
       throw Errors.invalid(
-          "'%s' is not JSON (%s)".formatted(file, e.getMessage()), "copy it again", e);
+          format("'%s' is not JSON (%s)", file, e.getMessage()), "copy it again", e);
     }
   }
 
@@ -176,7 +178,7 @@ record TokenizerSource(
     try {
       return Files.readString(file);
     } catch (CharacterCodingException e) {
-      throw Errors.invalid("'%s' is not UTF-8".formatted(file), "copy it again", e);
+      throw Errors.invalid(format("'%s' is not UTF-8", file), "copy it again", e);
     }
   }
 

@@ -1,5 +1,7 @@
 package io.stillhouse.torch;
 
+import static io.stillhouse.error.Text.format;
+
 import ai.djl.ndarray.NDArray;
 import ai.djl.ndarray.NDManager;
 import ai.djl.ndarray.types.DataType;
@@ -98,8 +100,7 @@ public final class Dropout {
       NDArray mask = ahead.remove();
       if (!mask.getShape().equals(shape)) {
         throw new IllegalStateException(
-            "the mask drawn ahead has shape %s, but %s is needed"
-                .formatted(mask.getShape(), shape));
+            format("the mask drawn ahead has shape %s, but %s is needed", mask.getShape(), shape));
       }
       return mask;
     }

@@ -1,5 +1,7 @@
 package io.stillhouse.torch;
 
+import static io.stillhouse.error.Text.format;
+
 import ai.djl.ndarray.NDArray;
 import ai.djl.ndarray.NDManager;
 import ai.djl.pytorch.engine.PtNDArray;
@@ -62,7 +64,7 @@ public final class TorchScript {
       NDManager manager, Class<?> owner, String file, Precision precision) {
     String library = manager.getDevice().isGpu() ? "libtorch" : "onednn";
     String products =
-        "products_%s_%s.py".formatted(library, precision.name().toLowerCase(Locale.ROOT));
+        format("products_%s_%s.py", library, precision.name().toLowerCase(Locale.ROOT));
     Map<String, String> sources = new LinkedHashMap<>();
     sources.put("__torch__", source(owner, file));
     sources.put("__torch__/products", source(TorchScript.class, products));
@@ -128,7 +130,7 @@ public final class TorchScript {
       for (Map.Entry<String, String> source : sources.entrySet()) {
         store(
             zip,
-            "ops/code/%s.py".formatted(source.getKey()),
+            format("ops/code/%s.py", source.getKey()),
             source.getValue().getBytes(StandardCharsets.UTF_8));
       }
       store(zip, "ops/version", "10\n".getBytes(StandardCharsets.US_ASCII));

@@ -1,5 +1,7 @@
 package io.stillhouse.train;
 
+import static io.stillhouse.error.Text.format;
+
 import ai.djl.ndarray.NDArray;
 import ai.djl.ndarray.NDManager;
 import io.stillhouse.checkpoint.LazyTensor;
@@ -50,8 +52,7 @@ public record Checkpoint(SafeTensors file, long steps) {
     String fingerprint = file.metadata().getOrDefault(RUN, "");
     if (!fingerprint.equals(run)) {
       throw Errors.invalid(
-          "the newest checkpoint in '%s' belongs to another recipe or cache"
-              .formatted(store.place()),
+          format("the newest checkpoint in '%s' belongs to another recipe or cache", store.place()),
           "choose another student name, or delete that directory");
     }
     return Optional.of(

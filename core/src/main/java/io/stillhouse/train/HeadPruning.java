@@ -1,5 +1,7 @@
 package io.stillhouse.train;
 
+import static io.stillhouse.error.Text.format;
+
 import ai.djl.ndarray.NDArray;
 import ai.djl.ndarray.index.NDIndex;
 import io.stillhouse.spec.EncoderSpec;
@@ -55,7 +57,7 @@ public final class HeadPruning {
       String attention = spec.prefixOf(block) + "attention.";
       for (int head : pruned.blocks().get(block - 1)) {
         int size = spec.headSize();
-        String slice = "%d:%d".formatted((head - 1) * size, head * size);
+        String slice = format("%d:%d", (head - 1) * size, head * size);
         for (String layer : List.of("self.query", "self.key", "self.value")) {
           add(slices, attention + layer + ".weight", slice);
           add(slices, attention + layer + ".bias", slice);

@@ -1,5 +1,7 @@
 package io.stillhouse.train;
 
+import static io.stillhouse.error.Text.format;
+
 import io.stillhouse.target.Example;
 import io.stillhouse.target.TargetSource;
 import java.io.IOException;
@@ -63,10 +65,10 @@ final class Prefetcher implements AutoCloseable {
       if (e.getCause() instanceof RuntimeException problem) {
         throw problem;
       }
-      throw new IllegalStateException("cannot read shard %d".formatted(shard), e.getCause());
+      throw new IllegalStateException(format("cannot read shard %d", shard), e.getCause());
     } catch (InterruptedException e) {
       Thread.currentThread().interrupt();
-      throw new IOException("interrupted while reading shard %d".formatted(shard), e);
+      throw new IOException(format("interrupted while reading shard %d", shard), e);
     }
   }
 

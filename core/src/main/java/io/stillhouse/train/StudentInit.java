@@ -1,5 +1,7 @@
 package io.stillhouse.train;
 
+import static io.stillhouse.error.Text.format;
+
 import ai.djl.ndarray.NDArray;
 import ai.djl.ndarray.NDManager;
 import ai.djl.ndarray.types.Shape;
@@ -80,8 +82,10 @@ public final class StudentInit {
         && !spec.architecture().mapsEmbeddings()
         && spec.embeddingSize() == source.spec().embeddingSize()) {
       throw Errors.invalid(
-          "%s maps its embeddings to its hidden states, but a student of architecture %s would read them unmapped"
-              .formatted(source.path(), spec.architecture().name().toLowerCase(Locale.ROOT)),
+          format(
+              "%s maps its embeddings to its hidden states, but a student of architecture %s would"
+                  + " read them unmapped",
+              source.path(), spec.architecture().name().toLowerCase(Locale.ROOT)),
           "set student.architecture=albert, or student.init=random");
     }
     Map<String, String> origin = origin(spec, source, blocks);
@@ -100,8 +104,9 @@ public final class StudentInit {
               }
               if (!fits(weight, shape)) {
                 throw Errors.invalid(
-                    "'%s' has shape %s in %s, but %s in the student"
-                        .formatted(from, weight.getShape(), source.path(), Arrays.toString(shape)),
+                    format(
+                        "'%s' has shape %s in %s, but %s in the student",
+                        from, weight.getShape(), source.path(), Arrays.toString(shape)),
                     "give the student the same widths and vocabulary, or set"
                         + " student.init=random");
               }
@@ -121,8 +126,10 @@ public final class StudentInit {
               NDArray largest = magnitudes.max()) { // the maximum of NaN is NaN
             if (!Float.isFinite(largest.getFloat())) {
               throw Errors.invalid(
-                  "'%s' of %s has numbers that are not finite, so no training can start from it"
-                      .formatted(name, source.path()),
+                  format(
+                      "'%s' of %s has numbers that are not finite, so no training can start from"
+                          + " it",
+                      name, source.path()),
                   "use an intact copy of the model");
             }
           }

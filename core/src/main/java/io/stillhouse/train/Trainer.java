@@ -1,5 +1,7 @@
 package io.stillhouse.train;
 
+import static io.stillhouse.error.Text.format;
+
 import ai.djl.ndarray.NDArray;
 import ai.djl.ndarray.NDManager;
 import io.stillhouse.checkpoint.LazyTensor;
@@ -184,10 +186,12 @@ public final class Trainer {
       StepReport report = runner.run(new StepRunner.Step(done, done + 1, rate, done + 1, steps));
       if (runner.diverged()) {
         throw Errors.invalid(
-            "the gradients of %d steps in a row, up to step %d, were not finite (terms %s)"
-                .formatted(runner.badSteps(), report.step(), report.terms()),
-            "lower train.learning-rate (%s), or set train.max-grad-norm"
-                .formatted(train.optimizer().learningRate()));
+            format(
+                "the gradients of %d steps in a row, up to step %d, were not finite (terms %s)",
+                runner.badSteps(), report.step(), report.terms()),
+            format(
+                "lower train.learning-rate (%s), or set train.max-grad-norm",
+                train.optimizer().learningRate()));
       }
       listener.accept(report);
       done++;

@@ -1,5 +1,6 @@
 package io.stillhouse.augment;
 
+import static io.stillhouse.error.Text.format;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
@@ -55,11 +56,13 @@ class WordVectorsTest {
   @Test
   void rejectsNonFiniteNumbers() {
     for (String word : new String[] {"NaN", "x", "1e99"}) {
-      assertThatThrownBy(() -> of("2 2\nof 1 2\nthe 1 %s\n".formatted(word)).read(PIECES))
+      assertThatThrownBy(() -> of(format("2 2\nof 1 2\nthe 1 %s\n", word)).read(PIECES))
           .isInstanceOf(StillhouseException.class)
           .hasMessage(
-              "'vectors.txt', line 3: '%s' is not a finite number; use a file in GloVe's format: a token and its numbers on each line"
-                  .formatted(word));
+              format(
+                  "'vectors.txt', line 3: '%s' is not a finite number; use a file in GloVe's"
+                      + " format: a token and its numbers on each line",
+                  word));
     }
   }
 

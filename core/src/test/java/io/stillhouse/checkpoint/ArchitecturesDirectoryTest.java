@@ -1,5 +1,6 @@
 package io.stillhouse.checkpoint;
 
+import static io.stillhouse.error.Text.format;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
@@ -128,8 +129,10 @@ class ArchitecturesDirectoryTest {
     assertThatThrownBy(() -> HuggingFaceDirectory.open(path))
         .isInstanceOf(StillhouseException.class)
         .hasMessage(
-            "'%s': num_hidden_groups is '2', but only '1' is supported; use a BERT encoder as teacher"
-                .formatted(path.resolve("config.json")));
+            format(
+                "'%s': num_hidden_groups is '2', but only '1' is supported; use a BERT encoder as"
+                    + " teacher",
+                path.resolve("config.json")));
   }
 
   @Test
@@ -139,16 +142,21 @@ class ArchitecturesDirectoryTest {
     assertThatThrownBy(() -> HuggingFaceDirectory.open(path))
         .isInstanceOf(StillhouseException.class)
         .hasMessage(
-            "'%s': activation is 'silu', but only gelu, gelu_new, gelu_pytorch_tanh, relu are supported; use a BERT encoder as teacher"
-                .formatted(path.resolve("config.json")));
+            format(
+                "'%s': activation is 'silu', but only gelu, gelu_new, gelu_pytorch_tanh, relu are"
+                    + " supported; use a BERT encoder as teacher",
+                path.resolve("config.json")));
 
     TinyModel.edit(path, "\"activation\": \"silu\"", "\"activation\": \"gelu\"");
     TinyModel.edit(path, "DistilBertForMaskedLM", "DistilBertForQuestionAnswering");
     assertThatThrownBy(() -> HuggingFaceDirectory.open(path))
         .isInstanceOf(StillhouseException.class)
         .hasMessage(
-            "'%s': architecture DistilBertForQuestionAnswering is not supported; use DistilBertModel, DistilBertForMaskedLM or DistilBertForSequenceClassification"
-                .formatted(path.resolve("config.json")));
+            format(
+                "'%s': architecture DistilBertForQuestionAnswering is not supported; use"
+                    + " DistilBertModel, DistilBertForMaskedLM or"
+                    + " DistilBertForSequenceClassification",
+                path.resolve("config.json")));
   }
 
   @Test

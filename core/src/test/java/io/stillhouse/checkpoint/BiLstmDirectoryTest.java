@@ -1,5 +1,6 @@
 package io.stillhouse.checkpoint;
 
+import static io.stillhouse.error.Text.format;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
@@ -47,8 +48,10 @@ class BiLstmDirectoryTest {
     assertThatThrownBy(() -> HuggingFaceDirectory.open(PAIR))
         .isInstanceOf(StillhouseException.class)
         .hasMessage(
-            "'%s/config.json': model_type is 'stillhouse-bilstm', but only 'bert', 'distilbert', 'albert' are supported; use a BERT encoder as teacher"
-                .formatted(PAIR));
+            format(
+                "'%s/config.json': model_type is 'stillhouse-bilstm', but only 'bert',"
+                    + " 'distilbert', 'albert' are supported; use a BERT encoder as teacher",
+                PAIR));
   }
 
   @Test

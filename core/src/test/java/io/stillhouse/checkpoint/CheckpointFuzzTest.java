@@ -1,5 +1,7 @@
 package io.stillhouse.checkpoint;
 
+import static io.stillhouse.error.Text.format;
+
 import io.stillhouse.Fuzz;
 import io.stillhouse.Golden;
 import io.stillhouse.spec.Architecture;
@@ -94,11 +96,12 @@ class CheckpointFuzzTest {
     byte[] json = Files.readAllBytes(written.resolve("tokenizer.json"));
     Files.writeString(
         directory.resolve("tokenizer_config.json"),
-        """
-        {"tokenizer_class": "%s", "unk_token": "[UNK]", "sep_token": "[SEP]", "pad_token": "[PAD]",
-         "cls_token": "[CLS]", "mask_token": "[MASK]"}
-        """
-            .formatted(tokenizerClass));
+        format(
+            """
+            {"tokenizer_class": "%s", "unk_token": "[UNK]", "sep_token": "[SEP]", "pad_token": "[PAD]",
+             "cls_token": "[CLS]", "mask_token": "[MASK]"}
+            """,
+            tokenizerClass));
 
     Fuzz.json("tokenizer.json", List.of(json))
         .run(

@@ -1,5 +1,6 @@
 package io.stillhouse.checkpoint;
 
+import static io.stillhouse.error.Text.format;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
@@ -134,8 +135,10 @@ class HuggingFaceDirectoryTest {
     Files.delete(path.resolve("model.safetensors"));
     Files.writeString(
         path.resolve("model.safetensors.index.json"),
-        "{\"weight_map\": {\"%s\": \"b.safetensors\", \"cls.predictions.bias\": \"a.safetensors\"}}"
-            .formatted(EncoderSpec.WORDS));
+        format(
+            "{\"weight_map\": {\"%s\": \"b.safetensors\", \"cls.predictions.bias\":"
+                + " \"a.safetensors\"}}",
+            EncoderSpec.WORDS));
 
     try (NDManager manager = NDManager.newBaseManager(Device.cpu())) {
       assertThat(
@@ -159,7 +162,7 @@ class HuggingFaceDirectoryTest {
     assertThatThrownBy(() -> HuggingFaceDirectory.open(path))
         .isInstanceOf(StillhouseException.class)
         .hasMessage(
-            "the weights of '%s' do not match its configuration:".formatted(path)
+            format("the weights of '%s' do not match its configuration:", path)
                 + " tensor 'bert.embeddings.word_embeddings.weight' should have shape [9, 4] but"
                 + " has [9, 5] in model.safetensors; tensor 'cls.predictions.transform.dense.bias'"
                 + " [4] is missing; tensor 'bert.encoder.layer.2.output.dense.bias' in"
@@ -177,8 +180,10 @@ class HuggingFaceDirectoryTest {
       assertThatThrownBy(() -> HuggingFaceDirectory.open(path).weights(manager))
           .isInstanceOf(StillhouseException.class)
           .hasMessage(
-              "'%s' has a masked-LM decoder that is not tied to its word embeddings; use a model with tie_word_embeddings"
-                  .formatted(path));
+              format(
+                  "'%s' has a masked-LM decoder that is not tied to its word embeddings; use a"
+                      + " model with tie_word_embeddings",
+                  path));
     }
   }
 
@@ -190,8 +195,10 @@ class HuggingFaceDirectoryTest {
     assertThatThrownBy(() -> HuggingFaceDirectory.open(path))
         .isInstanceOf(StillhouseException.class)
         .hasMessage(
-            "'%s': model_type is 'roberta', but only 'bert', 'distilbert', 'albert' are supported; use a BERT encoder as teacher"
-                .formatted(path.resolve("config.json")));
+            format(
+                "'%s': model_type is 'roberta', but only 'bert', 'distilbert', 'albert' are"
+                    + " supported; use a BERT encoder as teacher",
+                path.resolve("config.json")));
   }
 
   @Test
@@ -207,8 +214,10 @@ class HuggingFaceDirectoryTest {
     assertThatThrownBy(() -> HuggingFaceDirectory.open(path))
         .isInstanceOf(StillhouseException.class)
         .hasMessage(
-            "'%s': hidden_act is 'silu', but only gelu, gelu_new, gelu_pytorch_tanh, relu are supported;"
-                    .formatted(path.resolve("config.json"))
+            format(
+                    "'%s': hidden_act is 'silu', but only gelu, gelu_new, gelu_pytorch_tanh, relu"
+                        + " are supported;",
+                    path.resolve("config.json"))
                 + " position_embedding_type is 'relative_key', but only 'absolute' is supported;"
                 + " is_decoder is true, but only encoders are supported; use a BERT encoder"
                 + " as teacher");
@@ -235,8 +244,11 @@ class HuggingFaceDirectoryTest {
     assertThatThrownBy(() -> HuggingFaceDirectory.open(path))
         .isInstanceOf(StillhouseException.class)
         .hasMessage(
-            "the tokenizer of '%s' has 10 tokens, but the word embeddings have 9 rows (vocab_size in config.json); use the vocabulary that the model was trained with"
-                .formatted(path));
+            format(
+                "the tokenizer of '%s' has 10 tokens, but the word embeddings have 9 rows"
+                    + " (vocab_size in config.json); use the vocabulary that the model was trained"
+                    + " with",
+                path));
   }
 
   @Test
@@ -268,23 +280,30 @@ class HuggingFaceDirectoryTest {
     assertThatThrownBy(() -> HuggingFaceDirectory.open(path))
         .isInstanceOf(StillhouseException.class)
         .hasMessage(
-            "'%s' is not a Hugging Face directory: it has no config.json; create one with import, or correct the path"
-                .formatted(path));
+            format(
+                "'%s' is not a Hugging Face directory: it has no config.json; create one with"
+                    + " import, or correct the path",
+                path));
 
     TinyModel.write(path, MASKED_LM);
     Files.delete(path.resolve("vocab.txt"));
     assertThatThrownBy(() -> HuggingFaceDirectory.open(path))
         .isInstanceOf(StillhouseException.class)
         .hasMessage(
-            "'%s' has neither tokenizer.json nor vocab.txt; copy the model's tokenizer next to its weights"
-                .formatted(path));
+            format(
+                "'%s' has neither tokenizer.json nor vocab.txt; copy the model's tokenizer next to"
+                    + " its weights",
+                path));
 
     Files.delete(path.resolve("model.safetensors"));
     assertThatThrownBy(() -> HuggingFaceDirectory.open(path))
         .isInstanceOf(StillhouseException.class)
         .hasMessage(
-            "'%s' has no weights: neither model.safetensors nor pytorch_model.bin, nor shards with an index; copy the weights next to config.json, or use import for other formats"
-                .formatted(path));
+            format(
+                "'%s' has no weights: neither model.safetensors nor pytorch_model.bin, nor shards"
+                    + " with an index; copy the weights next to config.json, or use import for"
+                    + " other formats",
+                path));
   }
 
   @Test
@@ -307,8 +326,9 @@ class HuggingFaceDirectoryTest {
     Files.delete(path.resolve("model.safetensors"));
     Files.writeString(
         path.resolve("pytorch_model.bin.index.json"),
-        "{\"weight_map\": {\"%s\": \"pytorch_model-00002-of-00002.bin\", \"x\":"
-                .formatted(EncoderSpec.WORDS)
+        format(
+                "{\"weight_map\": {\"%s\": \"pytorch_model-00002-of-00002.bin\", \"x\":",
+                EncoderSpec.WORDS)
             + " \"pytorch_model-00001-of-00002.bin\"}}");
 
     HuggingFaceDirectory read = HuggingFaceDirectory.open(path);
@@ -333,7 +353,7 @@ class HuggingFaceDirectoryTest {
     Path index =
         Files.writeString(
             path.resolve("model.safetensors.index.json"),
-            "{\"weight_map\": {\"x\": \"%s\"}}".formatted(name));
+            format("{\"weight_map\": {\"x\": \"%s\"}}", name));
 
     assertThatThrownBy(() -> HuggingFaceDirectory.open(path))
         .isInstanceOf(StillhouseException.class)
@@ -347,7 +367,7 @@ class HuggingFaceDirectoryTest {
   void leavesOutTensorsThatTransformersLeavesOut() throws IOException {
     Map<String, LazyTensor> weights = new LinkedHashMap<>(TinyModel.weights(MASKED_LM));
     for (int layer = 0; layer < 5; layer++) {
-      weights.put("fit_denses.%d.weight".formatted(layer), TinyModel.tensor("fit", 7, 4));
+      weights.put(format("fit_denses.%d.weight", layer), TinyModel.tensor("fit", 7, 4));
     }
     TinyModel.write(path, MASKED_LM);
     SafeTensors.writeLazily(path.resolve("model.safetensors"), weights, Map.of());
@@ -373,8 +393,9 @@ class HuggingFaceDirectoryTest {
 
     assertThat(read.notes())
         .containsExactly(
-            "removed the prefix '_orig_mod.module.' from the names of %d tensors"
-                .formatted(weights.size()));
+            format(
+                "removed the prefix '_orig_mod.module.' from the names of %d tensors",
+                weights.size()));
     assertSameWeights(read);
   }
 
@@ -384,17 +405,16 @@ class HuggingFaceDirectoryTest {
     EncoderSpec spec = TinyModel.spec(architecture, Head.MASKED_LM);
     TinyModel.write(path, spec);
     String type = Dialect.of(architecture).modelType();
-    TinyModel.edit(path, "\"model_type\": \"%s\",".formatted(type), "");
+    TinyModel.edit(path, format("\"model_type\": \"%s\",", type), "");
 
     HuggingFaceDirectory read = HuggingFaceDirectory.open(path);
 
     assertThat(read.spec()).isEqualTo(spec);
     assertThat(read.notes())
-        .containsExactly(
-            "config.json has no model_type; the model is read as '%s'".formatted(type));
+        .containsExactly(format("config.json has no model_type; the model is read as '%s'", type));
 
     String className = Dialect.of(architecture).className("ForMaskedLM");
-    TinyModel.edit(path, "\"architectures\": [\n    \"%s\"\n  ],".formatted(className), "");
+    TinyModel.edit(path, format("\"architectures\": [\n    \"%s\"\n  ],", className), "");
     assertThat(HuggingFaceDirectory.open(path).spec()).isEqualTo(spec);
   }
 

@@ -1,5 +1,6 @@
 package io.stillhouse.checkpoint;
 
+import static io.stillhouse.error.Text.format;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
@@ -119,8 +120,10 @@ class SafeTensorsTest {
     assertThatThrownBy(() -> SafeTensors.open(file))
         .isInstanceOf(StillhouseException.class)
         .hasMessage(
-            "'%s' is not a complete safetensors file: tensor 'weight' ends at byte %d of %d; copy or download it again"
-                .formatted(file, whole.length, whole.length - 10));
+            format(
+                "'%s' is not a complete safetensors file: tensor 'weight' ends at byte %d of %d;"
+                    + " copy or download it again",
+                file, whole.length, whole.length - 10));
   }
 
   @Test
@@ -131,8 +134,10 @@ class SafeTensorsTest {
     assertThatThrownBy(() -> SafeTensors.open(file))
         .isInstanceOf(StillhouseException.class)
         .hasMessage(
-            "'%s' is not a complete safetensors file: a header of 2336927755350992246 bytes does not fit in its 23 bytes; copy or download it again"
-                .formatted(file));
+            format(
+                "'%s' is not a complete safetensors file: a header of 2336927755350992246 bytes"
+                    + " does not fit in its 23 bytes; copy or download it again",
+                file));
   }
 
   @Test
@@ -154,8 +159,10 @@ class SafeTensorsTest {
     assertThatThrownBy(() -> SafeTensors.open(file))
         .isInstanceOf(StillhouseException.class)
         .hasMessage(
-            "'%s' is not a complete safetensors file: its header is not the JSON of a safetensors file; copy or download it again"
-                .formatted(file));
+            format(
+                "'%s' is not a complete safetensors file: its header is not the JSON of a"
+                    + " safetensors file; copy or download it again",
+                file));
   }
 
   @Test
@@ -166,8 +173,10 @@ class SafeTensorsTest {
     assertThatThrownBy(() -> SafeTensors.open(file))
         .isInstanceOf(StillhouseException.class)
         .hasMessage(
-            "'%s' is not a complete safetensors file: tensor 'x' of shape (3) and dtype F32 has 8 bytes, not 12; copy or download it again"
-                .formatted(file));
+            format(
+                "'%s' is not a complete safetensors file: tensor 'x' of shape (3) and dtype F32 has"
+                    + " 8 bytes, not 12; copy or download it again",
+                file));
   }
 
   private Path handmade(String header, byte[] data) throws IOException {

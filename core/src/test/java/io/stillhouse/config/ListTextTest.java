@@ -1,5 +1,6 @@
 package io.stillhouse.config;
 
+import static io.stillhouse.error.Text.format;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
@@ -40,8 +41,8 @@ class ListTextTest {
     assertThatThrownBy(() -> Settings.parse(null, List.of("corpus.path=" + text)))
         .isInstanceOf(StillhouseException.class)
         .hasMessage(
-            "corpus.path must be a value, or a list such as [a, \"b, c\"], but is '%s'"
-                .formatted(text));
+            format(
+                "corpus.path must be a value, or a list such as [a, \"b, c\"], but is '%s'", text));
   }
 
   @Test

@@ -1,5 +1,6 @@
 package io.stillhouse.config;
 
+import static io.stillhouse.error.Text.format;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatCode;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
@@ -103,7 +104,7 @@ class OptionsTest {
   void rejectsInvalidValues(String key, String value, String rule) {
     assertThatThrownBy(() -> Settings.parse(null, List.of(key + "=" + value)))
         .isInstanceOf(StillhouseException.class)
-        .hasMessage("%s must be %s, but is '%s'".formatted(key, rule, value));
+        .hasMessage(format("%s must be %s, but is '%s'", key, rule, value));
   }
 
   private static <T> boolean passes(Option<T> option, String text) {

@@ -1,5 +1,6 @@
 package io.stillhouse.config;
 
+import static io.stillhouse.error.Text.format;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
@@ -72,7 +73,7 @@ class RecipeFileTest {
 
     assertThatThrownBy(() -> Settings.parse(recipe, List.of()))
         .isInstanceOf(StillhouseException.class)
-        .hasMessageStartingWith("recipe '%s' includes '".formatted(recipe))
+        .hasMessageStartingWith(format("recipe '%s' includes '", recipe))
         .hasMessageEndingWith(
             "', but only files in the directory of the recipe or below can be included; copy the"
                 + " file there and include it by its name");
@@ -94,7 +95,7 @@ class RecipeFileTest {
 
     assertThatThrownBy(() -> Settings.parse(recipe, List.of()))
         .isInstanceOf(StillhouseException.class)
-        .hasMessageStartingWith("recipe '%s' is not HOCON (".formatted(recipe));
+        .hasMessageStartingWith(format("recipe '%s' is not HOCON (", recipe));
   }
 
   @Test

@@ -1,5 +1,6 @@
 package io.stillhouse.config;
 
+import static io.stillhouse.error.Text.format;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import io.stillhouse.error.StillhouseException;
@@ -31,21 +32,21 @@ class RenamedKeysTest {
   @MethodSource("renamed")
   void rejectsRenamedKeyInSweepStudents(Map.Entry<String, String> key) {
     assertRejected(
-        "sweep.students=[{ name = a, %s = 1 }]".formatted(key.getKey()), key, " in sweep.students");
+        format("sweep.students=[{ name = a, %s = 1 }]", key.getKey()), key, " in sweep.students");
   }
 
   @ParameterizedTest
   @MethodSource("renamed")
   void rejectsRenamedKeyInTrainStages(Map.Entry<String, String> key) {
     assertRejected(
-        "train.stages=[{ name = a, %s = 1 }]".formatted(key.getKey()), key, " in train.stages");
+        format("train.stages=[{ name = a, %s = 1 }]", key.getKey()), key, " in train.stages");
   }
 
   @ParameterizedTest
   @MethodSource("renamed")
   void rejectsRenamedKeyInLossTeachers(Map.Entry<String, String> key) {
     assertRejected(
-        "loss.teachers=[{ name = b, teacher = c, %s = 1 }]".formatted(key.getKey()),
+        format("loss.teachers=[{ name = b, teacher = c, %s = 1 }]", key.getKey()),
         key,
         " of teacher 'b' in loss.teachers");
   }
@@ -54,7 +55,7 @@ class RenamedKeysTest {
     assertThatThrownBy(() -> Settings.parse(null, List.of(argument)))
         .isInstanceOf(StillhouseException.class)
         .hasMessageContaining(
-            "'%s'%s was renamed to %s; use the new name"
-                .formatted(key.getKey(), where, key.getValue()));
+            format(
+                "'%s'%s was renamed to %s; use the new name", key.getKey(), where, key.getValue()));
   }
 }

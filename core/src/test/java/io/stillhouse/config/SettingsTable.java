@@ -1,5 +1,7 @@
 package io.stillhouse.config;
 
+import static io.stillhouse.error.Text.format;
+
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -47,7 +49,7 @@ final class SettingsTable {
       groups.computeIfAbsent(option.group(), group -> new ArrayList<>()).add(option);
     }
     return groups.entrySet().stream()
-        .map(group -> "### %s\n\n%s".formatted(group.getKey(), table(group.getValue())))
+        .map(group -> format("### %s\n\n%s", group.getKey(), table(group.getValue())))
         .collect(Collectors.joining("\n"));
   }
 
@@ -57,15 +59,15 @@ final class SettingsTable {
   }
 
   private static String row(Option<?> option) {
-    return "| `%s` | %s | %s | %s | %s |\n"
-        .formatted(
-            option.key(),
-            shown(option.defaultValue()),
-            escaped(option.doc()),
-            escaped(option.ruleInWords()),
-            CommandKeys.commandsReading(option).stream()
-                .map(CommandKeys::command)
-                .collect(Collectors.joining(", ")));
+    return format(
+        "| `%s` | %s | %s | %s | %s |\n",
+        option.key(),
+        shown(option.defaultValue()),
+        escaped(option.doc()),
+        escaped(option.ruleInWords()),
+        CommandKeys.commandsReading(option).stream()
+            .map(CommandKeys::command)
+            .collect(Collectors.joining(", ")));
   }
 
   private static String shown(String defaultValue) {

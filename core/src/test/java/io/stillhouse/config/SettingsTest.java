@@ -1,5 +1,6 @@
 package io.stillhouse.config;
 
+import static io.stillhouse.error.Text.format;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
@@ -130,7 +131,7 @@ class SettingsTest {
   void suggestsNearestKey(String wrong, String right) {
     assertThatThrownBy(() -> Settings.parse(null, List.of(wrong + "=1")))
         .isInstanceOf(StillhouseException.class)
-        .hasMessage("unknown key '%s'; did you mean '%s'?".formatted(wrong, right));
+        .hasMessage(format("unknown key '%s'; did you mean '%s'?", wrong, right));
   }
 
   @ParameterizedTest
@@ -167,7 +168,7 @@ class SettingsTest {
   void reportsRuleThatValueViolates(String key, String value, String rule) {
     assertThatThrownBy(() -> Settings.parse(null, List.of(key + "=" + value)))
         .isInstanceOf(StillhouseException.class)
-        .hasMessage("%s must be %s, but is '%s'".formatted(key, rule, value));
+        .hasMessage(format("%s must be %s, but is '%s'", key, rule, value));
   }
 
   @Test
@@ -211,8 +212,10 @@ class SettingsTest {
     assertThatThrownBy(() -> Settings.parse(nowhere, List.of()))
         .isInstanceOf(StillhouseException.class)
         .hasMessage(
-            "recipe does not exist: '%s'; check the spelling, and that every machine of the cluster can read it"
-                .formatted(nowhere));
+            format(
+                "recipe does not exist: '%s'; check the spelling, and that every machine of the"
+                    + " cluster can read it",
+                nowhere));
   }
 
   @Test
@@ -221,7 +224,7 @@ class SettingsTest {
 
     assertThatThrownBy(() -> Settings.parse(recipe, List.of()))
         .isInstanceOf(StillhouseException.class)
-        .hasMessageStartingWith("recipe '%s' is not HOCON (".formatted(recipe))
+        .hasMessageStartingWith(format("recipe '%s' is not HOCON (", recipe))
         .hasMessageEndingWith("; see conf/ for examples");
   }
 

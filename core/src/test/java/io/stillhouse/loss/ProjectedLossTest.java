@@ -1,5 +1,6 @@
 package io.stillhouse.loss;
 
+import static io.stillhouse.error.Text.format;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import static org.assertj.core.api.Assertions.within;
@@ -73,8 +74,7 @@ class ProjectedLossTest extends DistillLossFixture {
       int studentLayer,
       int teacherLayer) {
     float[] state = output.hidden(studentLayer).toFloatArray();
-    float[] weight =
-        projections.get("projection.%02d.weight".formatted(studentLayer)).toFloatArray();
+    float[] weight = projections.get(format("projection.%02d.weight", studentLayer)).toFloatArray();
     float[] teacher = targets.hiddenBLD(teacherLayer).toFloatArray();
     int longest = targets.batch().longest();
     double total = 0;

@@ -1,5 +1,6 @@
 package io.stillhouse.recipe;
 
+import static io.stillhouse.error.Text.format;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
@@ -95,8 +96,10 @@ class BiLstmRecipeTest {
                       settings("student.hidden-size=8"), teacher, BiLstmRecipeTest::width))
           .isInstanceOf(StillhouseException.class)
           .hasMessage(
-              "a BiLSTM predicts classes or a score, but the teacher %s; use a teacher trained by finetune"
-                  .formatted(head.equals(Head.NONE) ? "has no head" : "is a masked LM"));
+              format(
+                  "a BiLSTM predicts classes or a score, but the teacher %s; use a teacher trained"
+                      + " by finetune",
+                  head.equals(Head.NONE) ? "has no head" : "is a masked LM"));
     }
   }
 

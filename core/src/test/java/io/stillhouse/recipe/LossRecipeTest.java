@@ -1,5 +1,6 @@
 package io.stillhouse.recipe;
 
+import static io.stillhouse.error.Text.format;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
@@ -84,8 +85,10 @@ class LossRecipeTest {
       assertThatThrownBy(() -> settings("loss.hard-label.class-weights=" + bad))
           .isInstanceOf(StillhouseException.class)
           .hasMessage(
-              "loss.hard-label.class-weights must be balanced, or a list of numbers >= 0, not all 0, such as [1, 2.5], but is '%s'"
-                  .formatted(bad));
+              format(
+                  "loss.hard-label.class-weights must be balanced, or a list of numbers >= 0, not"
+                      + " all 0, such as [1, 2.5], but is '%s'",
+                  bad));
     }
     assertThat(
             LossRecipe.classWeights(

@@ -1,5 +1,6 @@
 package io.stillhouse.recipe;
 
+import static io.stillhouse.error.Text.format;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
@@ -122,10 +123,10 @@ class SweepTest {
   @ValueSource(longs = {0, -1, 1_234_567_890, 12_345_678_901L, Long.MIN_VALUE, Long.MAX_VALUE})
   void groupNameOmitsSeed(long seed) throws IOException {
     assertThat(
-            students("sweep.over.train.seed = [%d, 2]".formatted(seed)).stream()
+            students(format("sweep.over.train.seed = [%d, 2]", seed)).stream()
                 .map(student -> Sweep.seeded(student.name()).orElseThrow()))
         .containsExactly(new Sweep.Seeded("student", seed), new Sweep.Seeded("student", 2));
-    assertThat(Sweep.seeded("tiny_seed-%d-baseline".formatted(seed)))
+    assertThat(Sweep.seeded(format("tiny_seed-%d-baseline", seed)))
         .contains(new Sweep.Seeded("tiny-baseline", seed));
   }
 

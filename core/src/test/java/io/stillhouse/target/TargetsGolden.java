@@ -1,5 +1,7 @@
 package io.stillhouse.target;
 
+import static io.stillhouse.error.Text.format;
+
 import io.stillhouse.spec.DistillSpec.Positions;
 import java.io.IOException;
 import java.nio.file.Files;
@@ -16,7 +18,7 @@ import java.util.stream.Stream;
  */
 final class TargetsGolden {
   static final Path FILE =
-      Path.of("src/test/golden/targets-v%d.txt".formatted(Targets.VERSION)).toAbsolutePath();
+      Path.of(format("src/test/golden/targets-v%d.txt", Targets.VERSION)).toAbsolutePath();
 
   private TargetsGolden() {}
 
@@ -30,10 +32,10 @@ final class TargetsGolden {
   }
 
   static String text() {
-    return "# Columns of cache format version %d: name, family, type, dtype in files of %s; doc\n"
-            .formatted(
-                Targets.VERSION,
-                Stream.of(Dtype.values()).map(Dtype::id).collect(Collectors.joining("/")))
+    return format(
+            "# Columns of cache format version %d: name, family, type, dtype in files of %s; doc\n",
+            Targets.VERSION,
+            Stream.of(Dtype.values()).map(Dtype::id).collect(Collectors.joining("/")))
         + columns().stream().map(TargetsGolden::lines).collect(Collectors.joining());
   }
 
@@ -66,7 +68,8 @@ final class TargetsGolden {
                 .map(file -> column.dtype(file).id())
                 .collect(Collectors.joining("/", " ", ""))
             : "";
-    return "%s %s %s%s\n  %s\n"
-        .formatted(column.name(), column.family().id(), column.type(), dtypes, column.doc());
+    return format(
+        "%s %s %s%s\n  %s\n",
+        column.name(), column.family().id(), column.type(), dtypes, column.doc());
   }
 }

@@ -1,5 +1,6 @@
 package io.stillhouse.text;
 
+import static io.stillhouse.error.Text.format;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
@@ -31,14 +32,18 @@ class TokenizerDefinitionTest {
   void notesTheCasingOfAVocabularyAlone() throws IOException {
     assertThat(notes())
         .containsExactly(
-            "'%s' does not say whether text is lower-cased; assumed do_lower_case=true, because the vocabulary has no capitalized word"
-                .formatted(directory));
+            format(
+                "'%s' does not say whether text is lower-cased; assumed do_lower_case=true, because"
+                    + " the vocabulary has no capitalized word",
+                directory));
 
     vocabulary(CASED);
     assertThat(notes())
         .containsExactly(
-            "'%s' does not say whether text is lower-cased; assumed do_lower_case=false, because the vocabulary has 'The'"
-                .formatted(directory));
+            format(
+                "'%s' does not say whether text is lower-cased; assumed do_lower_case=false,"
+                    + " because the vocabulary has 'The'",
+                directory));
   }
 
   @Test
@@ -48,8 +53,10 @@ class TokenizerDefinitionTest {
 
     assertThat(notes())
         .containsExactly(
-            "'%s' does not set do_lower_case in tokenizer_config.json, so text is lower-cased, as in transformers, although the vocabulary has 'The'"
-                .formatted(directory));
+            format(
+                "'%s' does not set do_lower_case in tokenizer_config.json, so text is lower-cased,"
+                    + " as in transformers, although the vocabulary has 'The'",
+                directory));
   }
 
   @Test
@@ -74,7 +81,7 @@ class TokenizerDefinitionTest {
     assertThat(notes())
         .singleElement()
         .asString()
-        .startsWith("the normalizer of '%s'".formatted(directory.resolve("tokenizer.json")))
+        .startsWith(format("the normalizer of '%s'", directory.resolve("tokenizer.json")))
         .contains("\"lowercase\":true", "\"lowercase\":false");
   }
 
@@ -107,8 +114,12 @@ class TokenizerDefinitionTest {
         "{\"tokenizer_class\": \"BertJapaneseTokenizer\", \"word_tokenizer_type\": \"mecab\"}");
     refuses()
         .hasMessage(
-            "the tokenizer of '%s' is a BertJapaneseTokenizer (word_tokenizer_type mecab), whose rules Stillhouse does not implement; use a model with a BertTokenizer, DistilBertTokenizer or AlbertTokenizer, or with a complete tokenizer.json and tokenizer_class PreTrainedTokenizerFast"
-                .formatted(directory));
+            format(
+                "the tokenizer of '%s' is a BertJapaneseTokenizer (word_tokenizer_type mecab),"
+                    + " whose rules Stillhouse does not implement; use a model with a"
+                    + " BertTokenizer, DistilBertTokenizer or AlbertTokenizer, or with a complete"
+                    + " tokenizer.json and tokenizer_class PreTrainedTokenizerFast",
+                directory));
 
     settings("{}");
     Files.writeString(
@@ -124,8 +135,10 @@ class TokenizerDefinitionTest {
 
     refuses()
         .hasMessage(
-            "'%s' has a SentencePiece tokenizer without a tokenizer.json; write one: AutoTokenizer.from_pretrained(directory).save_pretrained(directory)"
-                .formatted(directory));
+            format(
+                "'%s' has a SentencePiece tokenizer without a tokenizer.json; write one:"
+                    + " AutoTokenizer.from_pretrained(directory).save_pretrained(directory)",
+                directory));
   }
 
   @Test
@@ -134,8 +147,10 @@ class TokenizerDefinitionTest {
         directory.resolve("tokenizer.json"), "{\"model\": {\"type\": \"BPE\", \"vocab\": {}}}");
     refuses()
         .hasMessage(
-            "'%s' has a BPE tokenizer, but BertTokenizer, the default, needs WordPiece; use the tokenizer that belongs to the weights"
-                .formatted(directory.resolve("tokenizer.json")));
+            format(
+                "'%s' has a BPE tokenizer, but BertTokenizer, the default, needs WordPiece; use the"
+                    + " tokenizer that belongs to the weights",
+                directory.resolve("tokenizer.json")));
 
     settings("{\"tokenizer_class\": \"PreTrainedTokenizerFast\"}");
     refuses().hasMessageContaining("has a BPE tokenizer, but only WordPiece and Unigram");
@@ -149,8 +164,10 @@ class TokenizerDefinitionTest {
     Files.writeString(file, json.replace("\"ℝ\":6", "\"ℝ\":2147483646"));
     refuses()
         .hasMessage(
-            "'%s' gives the token 'ℝ' the id 2147483646, but has only 7 tokens; copy the file that belongs to the weights"
-                .formatted(file));
+            format(
+                "'%s' gives the token 'ℝ' the id 2147483646, but has only 7 tokens; copy the file"
+                    + " that belongs to the weights",
+                file));
 
     Files.writeString(
         file,
@@ -168,8 +185,10 @@ class TokenizerDefinitionTest {
     settings("{\"do_lower_case\": \"false\"}");
     refuses()
         .hasMessage(
-            "do_lower_case in '%s' must be true or false, but is \"false\"; correct it; transformers does not open this tokenizer either"
-                .formatted(directory.resolve("tokenizer_config.json")));
+            format(
+                "do_lower_case in '%s' must be true or false, but is \"false\"; correct it;"
+                    + " transformers does not open this tokenizer either",
+                directory.resolve("tokenizer_config.json")));
 
     settings("{\"mask_token\": {\"content\": \"[MASK]\"}}");
     refuses().hasMessageContaining("mask_token in").hasMessageContaining("must be a token");
@@ -183,7 +202,7 @@ class TokenizerDefinitionTest {
     Files.write(directory.resolve("vocab.txt"), new byte[] {'a', (byte) 0xe9, '\n'});
 
     refuses()
-        .hasMessage("'%s' is not UTF-8; copy it again".formatted(directory.resolve("vocab.txt")));
+        .hasMessage(format("'%s' is not UTF-8; copy it again", directory.resolve("vocab.txt")));
   }
 
   @Test

@@ -1,5 +1,6 @@
 package io.stillhouse.text;
 
+import static io.stillhouse.error.Text.format;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
@@ -136,8 +137,10 @@ class TokenizerTest {
     assertThatThrownBy(() -> fromVocab(List.of("[PAD]", "[UNK]", "[CLS]", "a")))
         .isInstanceOf(StillhouseException.class)
         .hasMessage(
-            "'%s' lacks the special tokens [SEP], [MASK]; use the tokenizer of a BERT model, which has [PAD], [UNK], [CLS], [SEP], [MASK]"
-                .formatted(directory.resolve("vocab.txt")));
+            format(
+                "'%s' lacks the special tokens [SEP], [MASK]; use the tokenizer of a BERT model,"
+                    + " which has [PAD], [UNK], [CLS], [SEP], [MASK]",
+                directory.resolve("vocab.txt")));
   }
 
   @Test
@@ -145,8 +148,10 @@ class TokenizerTest {
     assertThatThrownBy(() -> Tokenizer.open(directory))
         .isInstanceOf(StillhouseException.class)
         .hasMessage(
-            "'%s' has neither tokenizer.json nor vocab.txt; copy the model's tokenizer next to its weights"
-                .formatted(directory));
+            format(
+                "'%s' has neither tokenizer.json nor vocab.txt; copy the model's tokenizer next to"
+                    + " its weights",
+                directory));
   }
 
   private Tokenizer fromVocab(List<String> vocab) throws IOException {

@@ -1,5 +1,6 @@
 package io.stillhouse.train;
 
+import static io.stillhouse.error.Text.format;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import static org.assertj.core.api.Assertions.within;
@@ -107,7 +108,7 @@ class BiLstmTrainingTest extends BiLstmGoldens {
   @ParameterizedTest
   @ValueSource(strings = {"single", "pair"})
   void lossesOfTenStepsMatchPyTorch(String texts) throws IOException {
-    String model = "bilstm-tiny-%s-v1/".formatted(texts);
+    String model = format("bilstm-tiny-%s-v1/", texts);
     JsonObject expected =
         JsonParser.parseString(Golden.text(model + "ten_losses.json")).getAsJsonObject();
     JsonArray losses = expected.getAsJsonArray("losses");

@@ -1,5 +1,6 @@
 package io.stillhouse.train;
 
+import static io.stillhouse.error.Text.format;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import ai.djl.ndarray.NDArray;
@@ -158,7 +159,7 @@ class HeadPruningTest {
   }
 
   private static String rows(int head, int size) {
-    return "%d:%d".formatted((head - 1) * size, head * size);
+    return format("%d:%d", (head - 1) * size, head * size);
   }
 
   private static List<NDArray> factors(

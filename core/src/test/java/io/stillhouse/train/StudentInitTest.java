@@ -1,5 +1,6 @@
 package io.stillhouse.train;
 
+import static io.stillhouse.error.Text.format;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import static org.assertj.core.api.Assertions.within;
@@ -248,8 +249,10 @@ class StudentInitTest {
             () -> StudentInit.from(manager, spec(1, 16, Head.NONE), source, List.of(1), 1))
         .isInstanceOf(StillhouseException.class)
         .hasMessage(
-            "'%s' has shape (120, 32) in %s, but [120, 16] in the student; give the student the same widths and vocabulary, or set student.init=random"
-                .formatted(EncoderSpec.WORDS, source.path()));
+            format(
+                "'%s' has shape (120, 32) in %s, but [120, 16] in the student; give the student the"
+                    + " same widths and vocabulary, or set student.init=random",
+                EncoderSpec.WORDS, source.path()));
   }
 
   @Test

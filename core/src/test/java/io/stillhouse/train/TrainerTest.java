@@ -1,5 +1,6 @@
 package io.stillhouse.train;
 
+import static io.stillhouse.error.Text.format;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import static org.assertj.core.api.Assertions.within;
@@ -162,8 +163,10 @@ class TrainerTest {
     assertThatThrownBy(() -> train(other, checkpoints, NOBODY, rows, 1))
         .isInstanceOf(StillhouseException.class)
         .hasMessage(
-            "the newest checkpoint in '%s' belongs to another recipe or cache; choose another student name, or delete that directory"
-                .formatted(directory));
+            format(
+                "the newest checkpoint in '%s' belongs to another recipe or cache; choose another"
+                    + " student name, or delete that directory",
+                directory));
   }
 
   @Test

@@ -1,5 +1,7 @@
 package io.stillhouse.jobs;
 
+import static io.stillhouse.error.Text.format;
+
 import java.io.IOException;
 import java.io.InputStream;
 import java.io.OutputStream;
@@ -37,8 +39,8 @@ public final class MiniHdfs implements AutoCloseable {
     client.put("dfs.nameservices", SERVICE);
     client.put("dfs.ha.namenodes." + SERVICE, "one");
     client.put(
-        "dfs.namenode.rpc-address.%s.one".formatted(SERVICE),
-        "127.0.0.1:%d".formatted(cluster.getNameNodePort()));
+        format("dfs.namenode.rpc-address.%s.one", SERVICE),
+        format("127.0.0.1:%d", cluster.getNameNodePort()));
     client.put(
         "dfs.client.failover.proxy.provider." + SERVICE,
         "org.apache.hadoop.hdfs.server.namenode.ha.ConfiguredFailoverProxyProvider");

@@ -1,5 +1,6 @@
 package io.stillhouse.jobs;
 
+import static io.stillhouse.error.Text.format;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import com.sun.source.tree.ClassTree;
@@ -42,7 +43,7 @@ class SourcesTest {
     for (Path file : sources()) {
       long lines = Files.readAllLines(file).size();
       if (lines > MAX_LINES && !LONG_FILES.contains(file.getFileName().toString())) {
-        found.add("%s: %d lines".formatted(file, lines));
+        found.add(format("%s: %d lines", file, lines));
       }
     }
     assertThat(found).isEmpty();
@@ -58,7 +59,7 @@ class SourcesTest {
               public Void visitMethod(MethodTree method, Void unused) {
                 int lines = lines(unit, positions, method);
                 if (lines > MAX_LINES_OF_METHOD) {
-                  found.add("%s: %d lines".formatted(name(unit, method.getName()), lines));
+                  found.add(format("%s: %d lines", name(unit, method.getName()), lines));
                 }
                 return super.visitMethod(method, unused);
               }
@@ -88,7 +89,7 @@ class SourcesTest {
 
               private void note(CharSequence name, long parameters) {
                 if (parameters > MAX_PARAMETERS) {
-                  found.add("%s: %d parameters".formatted(name(unit, name), parameters));
+                  found.add(format("%s: %d parameters", name(unit, name), parameters));
                 }
               }
             });
@@ -125,8 +126,7 @@ class SourcesTest {
   }
 
   private static String name(CompilationUnitTree unit, CharSequence member) {
-    return "%s, %s"
-        .formatted(Path.of(unit.getSourceFile().toUri()).getFileName(), member.toString());
+    return format("%s, %s", Path.of(unit.getSourceFile().toUri()).getFileName(), member.toString());
   }
 
   private interface Scanner {

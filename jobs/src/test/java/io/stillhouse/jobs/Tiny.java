@@ -1,5 +1,6 @@
 package io.stillhouse.jobs;
 
+import static io.stillhouse.error.Text.format;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import ai.djl.ndarray.NDArray;
@@ -107,7 +108,7 @@ public final class Tiny {
     Collections.swap(vocabulary, of, of + 1);
     Files.write(to.resolve("vocab.txt"), vocabulary);
     Files.deleteIfExists(to.resolve("tokenizer.json")); // it would count before vocab.txt
-    return "its token %d is '%s', not 'of'".formatted(of, vocabulary.get(of));
+    return format("its token %d is '%s', not 'of'", of, vocabulary.get(of));
   }
 
   /** Writes a classifier of {@link #CLS}'s shape and tokens with other weights. */

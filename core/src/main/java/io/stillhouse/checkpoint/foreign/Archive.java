@@ -1,5 +1,7 @@
 package io.stillhouse.checkpoint.foreign;
 
+import static io.stillhouse.error.Text.format;
+
 import io.stillhouse.error.Errors;
 import io.stillhouse.error.StillhouseException;
 import java.io.BufferedInputStream;
@@ -70,8 +72,9 @@ final class Archive {
           .unpack(new BufferedInputStream(packed, BUFFER), 1);
     } catch (ZipException | EOFException | IllegalArgumentException e) {
       throw Errors.invalid(
-          "'%s' is not a complete zip file (%s)"
-              .formatted(file, Errors.shortened(String.valueOf(e.getMessage()))),
+          format(
+              "'%s' is not a complete zip file (%s)",
+              file, Errors.shortened(String.valueOf(e.getMessage()))),
           "copy or download it again",
           e);
     }
@@ -110,7 +113,7 @@ final class Archive {
       // reported below
     }
     throw Errors.invalid(
-        "'%s' has an entry outside its root: '%s'".formatted(file, Errors.shortened(name)),
+        format("'%s' has an entry outside its root: '%s'", file, Errors.shortened(name)),
         "do not use this file");
   }
 
@@ -147,14 +150,15 @@ final class Archive {
 
   private StillhouseException twice(Path target) {
     return Errors.invalid(
-        "'%s' has two entries '%s'"
-            .formatted(file, Errors.shortened(directory.relativize(target).toString())),
+        format(
+            "'%s' has two entries '%s'",
+            file, Errors.shortened(directory.relativize(target).toString())),
         "unpack it yourself and import the directory");
   }
 
   private StillhouseException beyond(String what, long limit) {
     return Errors.invalid(
-        "'%s' has %s than a model's archive may have (%,d)".formatted(file, what, limit),
+        format("'%s' has %s than a model's archive may have (%,d)", file, what, limit),
         "if it is a model, unpack it yourself and import the directory");
   }
 

@@ -1,5 +1,7 @@
 package io.stillhouse.checkpoint.foreign;
 
+import static io.stillhouse.error.Text.format;
+
 import com.google.gson.JsonElement;
 import com.google.gson.JsonObject;
 import io.stillhouse.checkpoint.JsonFile;
@@ -55,7 +57,7 @@ record ForeignFiles(Kind kind, Path root, Path model, List<String> notes) {
     }
     if (name.matches(".*\\.(bin|pt|pth|safetensors)")) {
       throw Errors.invalid(
-          "'%s' has the weights of a model, but not its config and vocabulary".formatted(source),
+          format("'%s' has the weights of a model, but not its config and vocabulary", source),
           "import its directory, with config.json and vocab.txt or tokenizer.json");
     }
     if (!Archive.isZip(source)) {
@@ -140,8 +142,9 @@ record ForeignFiles(Kind kind, Path root, Path model, List<String> notes) {
             root,
             model,
             List.of(
-                "read %s, and passed over other files of weights: %s"
-                    .formatted(own.get(own.size() - 1).getFileName(), Errors.joined(others))));
+                format(
+                    "read %s, and passed over other files of weights: %s",
+                    own.get(own.size() - 1).getFileName(), Errors.joined(others))));
   }
 
   /** Returns the model's {@code vocab.txt}. */
@@ -166,8 +169,9 @@ record ForeignFiles(Kind kind, Path root, Path model, List<String> notes) {
       }
       if (first != null && !casing.equals(casing(first))) {
         throw Errors.invalid(
-            "'%s' and '%s' contradict each other on whether text is lower-cased"
-                .formatted(root.relativize(first), root.relativize(file)),
+            format(
+                "'%s' and '%s' contradict each other on whether text is lower-cased",
+                root.relativize(first), root.relativize(file)),
             "correct or delete the one that is wrong");
       }
       first = first == null ? file : first;
@@ -212,9 +216,9 @@ record ForeignFiles(Kind kind, Path root, Path model, List<String> notes) {
   private Path only(String what, List<Path> candidates) {
     if (candidates.size() != 1) {
       throw Errors.invalid(
-          "found %d %s files for the model '%s'"
-              .formatted(candidates.size(), what, model.getFileName()),
-          "put exactly one %s next to the model".formatted(what));
+          format(
+              "found %d %s files for the model '%s'", candidates.size(), what, model.getFileName()),
+          format("put exactly one %s next to the model", what));
     }
     return candidates.get(0);
   }
@@ -231,7 +235,7 @@ record ForeignFiles(Kind kind, Path root, Path model, List<String> notes) {
 
   private static StillhouseException unknown(Path source, String why) {
     return Errors.invalid(
-        "'%s' %s".formatted(source, why),
+        format("'%s' %s", source, why),
         "import a Hugging Face directory, a TensorFlow checkpoint of BERT, or an ONNX export with"
             + " its tokenizer.json");
   }

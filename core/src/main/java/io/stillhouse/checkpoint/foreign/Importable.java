@@ -1,5 +1,7 @@
 package io.stillhouse.checkpoint.foreign;
 
+import static io.stillhouse.error.Text.format;
+
 import io.stillhouse.checkpoint.LazyTensor;
 import io.stillhouse.error.Errors;
 import io.stillhouse.spec.Activation;
@@ -42,8 +44,8 @@ record Importable(
     }
     if (heads < 1 || width % heads != 0) {
       throw Errors.invalid(
-          "'%s' has %d attention heads, which do not divide its width %d"
-              .formatted(file, heads, width),
+          format(
+              "'%s' has %d attention heads, which do not divide its width %d", file, heads, width),
           "correct num_attention_heads in its config");
     }
     return new EncoderSpec(
@@ -87,13 +89,13 @@ record Importable(
     LazyTensor tensor = tensors.get(name);
     if (tensor == null) {
       throw Errors.invalid(
-          "'%s' has no tensor for '%s'".formatted(file, name),
+          format("'%s' has no tensor for '%s'", file, name),
           "only BERT encoders in float32 can be imported");
     }
     long size = tensor.shape().dimension() == 2 ? tensor.shape().get(dimension) : 0;
     if (size < 1 || size > Integer.MAX_VALUE) {
       throw Errors.invalid(
-          "'%s' has a tensor of shape %s for '%s'".formatted(file, tensor.shape(), name),
+          format("'%s' has a tensor of shape %s for '%s'", file, tensor.shape(), name),
           "only BERT encoders in float32 can be imported");
     }
     return (int) size;

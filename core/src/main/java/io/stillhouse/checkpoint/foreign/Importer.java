@@ -1,5 +1,7 @@
 package io.stillhouse.checkpoint.foreign;
 
+import static io.stillhouse.error.Text.format;
+
 import io.stillhouse.checkpoint.BertTokenizerFiles;
 import io.stillhouse.checkpoint.HuggingFaceDirectory;
 import io.stillhouse.checkpoint.LazyTensor;
@@ -62,14 +64,14 @@ public final class Importer {
     }
     if (Files.exists(destination)) {
       throw Errors.invalid(
-          "'%s' already exists".formatted(destination), "delete it, or choose another destination");
+          format("'%s' already exists", destination), "delete it, or choose another destination");
     }
     Path target = destination.toAbsolutePath().normalize();
     Path parent = java.util.Objects.requireNonNull(target.getParent(), "a path has a parent");
     Files.createDirectories(parent);
     Path work =
         parent.resolve(
-            ".%s.importing-%d".formatted(target.getFileName(), ProcessHandle.current().pid()));
+            format(".%s.importing-%d", target.getFileName(), ProcessHandle.current().pid()));
     deleteAll(work);
     Files.createDirectory(work);
     try {

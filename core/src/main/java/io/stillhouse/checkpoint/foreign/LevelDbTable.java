@@ -1,5 +1,7 @@
 package io.stillhouse.checkpoint.foreign;
 
+import static io.stillhouse.error.Text.format;
+
 import com.google.protobuf.ByteString;
 import java.io.IOException;
 import java.nio.BufferUnderflowException;
@@ -44,7 +46,7 @@ final class LevelDbTable {
   static Map<String, ByteString> read(Path file, Function<String, RuntimeException> damaged)
       throws IOException {
     if (Files.size(file) < FOOTER || Files.size(file) > MAX_BYTES) {
-      throw damaged.apply("an index of %,d bytes".formatted(Files.size(file)));
+      throw damaged.apply(format("an index of %,d bytes", Files.size(file)));
     }
     ByteBuffer table = ByteBuffer.wrap(Files.readAllBytes(file)).order(ByteOrder.LITTLE_ENDIAN);
     try {
@@ -75,7 +77,7 @@ final class LevelDbTable {
         || size < Integer.BYTES
         || start > table.limit()
         || size > table.limit() - start - 5) {
-      throw damaged.apply("a block of its index is at %d to %d".formatted(start, start + size));
+      throw damaged.apply(format("a block of its index is at %d to %d", start, start + size));
     }
     int end = (int) (start + size);
     if (TensorBundle.masked(table.slice((int) start, (int) size + 1)) != table.getInt(end + 1)) {
@@ -110,7 +112,7 @@ final class LevelDbTable {
       block.get(value);
       all.put(new String(key, StandardCharsets.UTF_8), ByteString.copyFrom(value));
       if (all.size() > MAX_ENTRIES) {
-        throw damaged.apply("its index has more than %,d entries".formatted(MAX_ENTRIES));
+        throw damaged.apply(format("its index has more than %,d entries", MAX_ENTRIES));
       }
     }
     return all;

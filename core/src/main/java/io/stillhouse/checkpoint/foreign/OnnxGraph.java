@@ -1,5 +1,7 @@
 package io.stillhouse.checkpoint.foreign;
 
+import static io.stillhouse.error.Text.format;
+
 import com.google.protobuf.ByteString;
 import com.google.protobuf.CodedInputStream;
 import com.google.protobuf.UnknownFieldSet;
@@ -57,13 +59,13 @@ record OnnxGraph(
   static OnnxGraph read(Path file) throws IOException {
     try (FileChannel channel = FileChannel.open(file, StandardOpenOption.READ)) {
       if (channel.size() > Integer.MAX_VALUE) {
-        throw OnnxTensor.damaged(file, "it has %,d bytes".formatted(channel.size()));
+        throw OnnxTensor.damaged(file, format("it has %,d bytes", channel.size()));
       }
       ByteBuffer mapped = channel.map(FileChannel.MapMode.READ_ONLY, 0, channel.size());
       UnknownFieldSet model = parse(UnsafeByteOperations.unsafeWrap(mapped));
       List<ByteString> graphs = model.getField(7).getLengthDelimitedList();
       if (graphs.isEmpty()) {
-        throw Errors.invalid("'%s' has no ONNX graph".formatted(file), "export it again");
+        throw Errors.invalid(format("'%s' has no ONNX graph", file), "export it again");
       }
       return of(file, parse(graphs.get(0)));
     }

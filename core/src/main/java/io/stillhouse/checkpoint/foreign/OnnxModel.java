@@ -1,5 +1,6 @@
 package io.stillhouse.checkpoint.foreign;
 
+import static io.stillhouse.error.Text.format;
 import static java.nio.ByteOrder.LITTLE_ENDIAN;
 
 import com.google.protobuf.InvalidProtocolBufferException;
@@ -82,7 +83,7 @@ final class OnnxModel {
     String name = canonical(module + ".weight");
     if (tensors.containsKey(name)) {
       throw Errors.invalid(
-          "'%s' has two kernels for '%s'".formatted(file, Errors.shortened(name)),
+          format("'%s' has two kernels for '%s'", file, Errors.shortened(name)),
           "export the encoder alone, without optimization");
     }
     tensors.put(name, kernel.floats().transposed());
@@ -113,7 +114,7 @@ final class OnnxModel {
                             && !node.text("approximate").equals("tanh"));
     if (!exact) {
       throw Errors.invalid(
-          "'%s' does not use the exact (erf) gelu".formatted(file),
+          format("'%s' does not use the exact (erf) gelu", file),
           "use a BERT encoder with hidden_act gelu");
     }
   }
@@ -146,8 +147,9 @@ final class OnnxModel {
       }
     }
     throw Errors.invalid(
-        "'%s' does not specify the number of attention heads of %s"
-            .formatted(file, EncoderSpec.blockPrefix(1) + "attention"),
+        format(
+            "'%s' does not specify the number of attention heads of %s",
+            file, EncoderSpec.blockPrefix(1) + "attention"),
         "import the model's Hugging Face directory instead");
   }
 
@@ -177,7 +179,7 @@ final class OnnxModel {
       }
     }
     throw Errors.invalid(
-        "'%s' does not specify LayerNorm's epsilon".formatted(file),
+        format("'%s' does not specify LayerNorm's epsilon", file),
         "import the model's Hugging Face directory instead");
   }
 }

@@ -1,5 +1,7 @@
 package io.stillhouse.checkpoint.foreign;
 
+import static io.stillhouse.error.Text.format;
+
 import ai.djl.ndarray.types.Shape;
 import com.google.protobuf.ByteString;
 import com.google.protobuf.CodedInputStream;
@@ -48,7 +50,7 @@ record OnnxTensor(Path file, String name, int type, Shape shape, UnknownFieldSet
         }
       }
     } catch (ArithmeticException e) {
-      throw damaged(file, "tensor '%s' has an impossible shape".formatted(name));
+      throw damaged(file, format("tensor '%s' has an impossible shape", name));
     }
     return new OnnxTensor(
         file,
@@ -75,8 +77,7 @@ record OnnxTensor(Path file, String name, int type, Shape shape, UnknownFieldSet
     long bytes = raw().isEmpty() ? Float.BYTES * (long) listed() : raw().size();
     if (bytes != wanted) {
       throw damaged(
-          file,
-          "tensor '%s' of shape %s has %d bytes, not %d".formatted(name, shape, bytes, wanted));
+          file, format("tensor '%s' of shape %s has %d bytes, not %d", name, shape, bytes, wanted));
     }
     return new LazyTensor(shape, this::values);
   }
@@ -140,7 +141,7 @@ record OnnxTensor(Path file, String name, int type, Shape shape, UnknownFieldSet
     Path data = ModelFiles.beside(file, place.getOrDefault("location", ""));
     if (!Files.isRegularFile(data)) {
       throw Errors.invalid(
-          "'%s' has its weights in '%s', which is missing".formatted(file, data.getFileName()),
+          format("'%s' has its weights in '%s', which is missing", file, data.getFileName()),
           "copy it next to the .onnx file");
     }
     long offset = number(place, "offset", 0);
@@ -148,13 +149,13 @@ record OnnxTensor(Path file, String name, int type, Shape shape, UnknownFieldSet
     if (length != wanted || offset < 0 || wanted > Files.size(data) - offset) {
       throw damaged(
           file,
-          "tensor '%s' of shape %s is at bytes %d to %d of %d in '%s'"
-              .formatted(
-                  name, shape, offset, offset + length, Files.size(data), data.getFileName()));
+          format(
+              "tensor '%s' of shape %s is at bytes %d to %d of %d in '%s'",
+              name, shape, offset, offset + length, Files.size(data), data.getFileName()));
     }
     if (wanted > Integer.MAX_VALUE) {
       throw Errors.invalid(
-          "tensor '%s' of '%s' has %,d bytes".formatted(name, file, wanted), "use a smaller model");
+          format("tensor '%s' of '%s' has %,d bytes", name, file, wanted), "use a smaller model");
     }
     return () -> {
       try (FileChannel channel = FileChannel.open(data, StandardOpenOption.READ)) {
@@ -173,7 +174,7 @@ record OnnxTensor(Path file, String name, int type, Shape shape, UnknownFieldSet
     try {
       return Long.parseLong(text);
     } catch (NumberFormatException e) {
-      throw damaged(file, "tensor '%s' has %s '%s'".formatted(name, key, Errors.shortened(text)));
+      throw damaged(file, format("tensor '%s' has %s '%s'", name, key, Errors.shortened(text)));
     }
   }
 
@@ -192,6 +193,6 @@ record OnnxTensor(Path file, String name, int type, Shape shape, UnknownFieldSet
 
   static StillhouseException damaged(Path file, String why) {
     return Errors.invalid(
-        "'%s' is not a complete ONNX file: %s".formatted(file, why), "copy or export it again");
+        format("'%s' is not a complete ONNX file: %s", file, why), "copy or export it again");
   }
 }

@@ -1,5 +1,7 @@
 package io.stillhouse.checkpoint.foreign;
 
+import static io.stillhouse.error.Text.format;
+
 import ai.djl.ndarray.types.Shape;
 import com.google.protobuf.ByteString;
 import com.google.protobuf.UnknownFieldSet;
@@ -54,7 +56,7 @@ final class TensorBundle {
     UnknownFieldSet header = message(index, headerBytes);
     if (number(header, 2) != 0) {
       throw Errors.invalid(
-          "'%s' is big-endian".formatted(index), "save the checkpoint on a little-endian machine");
+          format("'%s' is big-endian", index), "save the checkpoint on a little-endian machine");
     }
     TensorBundle bundle =
         new TensorBundle(index, (int) Math.min(Math.max(1, number(header, 1)), MAX_SHARDS));
@@ -82,8 +84,9 @@ final class TensorBundle {
         || offset > Files.size(data) - size) {
       throw damaged(
           data,
-          "variable '%s' of shape %s spans bytes %d to %d of %d"
-              .formatted(Errors.shortened(name), shape, offset, offset + size, Files.size(data)));
+          format(
+              "variable '%s' of shape %s spans bytes %d to %d of %d",
+              Errors.shortened(name), shape, offset, offset + size, Files.size(data)));
     }
     UnknownFieldSet.Field sum = place.getField(6);
     return new LazyTensor(
@@ -98,7 +101,7 @@ final class TensorBundle {
                 && masked(bytes.duplicate()) != sum.getFixed32List().get(0)) {
               throw damaged(
                   data,
-                  "variable '%s' does not match its checksum".formatted(Errors.shortened(name)));
+                  format("variable '%s' does not match its checksum", Errors.shortened(name)));
             }
             return bytes;
           }
@@ -108,8 +111,9 @@ final class TensorBundle {
   private Path data(int shard) {
     String name = index.getFileName().toString();
     return index.resolveSibling(
-        "%s.data-%05d-of-%05d"
-            .formatted(name.substring(0, name.length() - SUFFIX.length()), shard, shards));
+        format(
+            "%s.data-%05d-of-%05d",
+            name.substring(0, name.length() - SUFFIX.length()), shard, shards));
   }
 
   private Shape shape(UnknownFieldSet place) throws IOException {
@@ -119,13 +123,13 @@ final class TensorBundle {
     UnknownFieldSet shape = message(index, place.getField(2).getLengthDelimitedList().get(0));
     List<ByteString> sizes = shape.getField(2).getLengthDelimitedList();
     if (sizes.size() > MAX_DIMENSIONS) {
-      throw damaged(index, "a variable has %d dimensions".formatted(sizes.size()));
+      throw damaged(index, format("a variable has %d dimensions", sizes.size()));
     }
     long[] dimensions = new long[sizes.size()];
     for (int i = 0; i < dimensions.length; i++) {
       dimensions[i] = number(message(index, sizes.get(i)), 1);
       if (dimensions[i] < 0 || dimensions[i] > Integer.MAX_VALUE) {
-        throw damaged(index, "a variable has a dimension of %d".formatted(dimensions[i]));
+        throw damaged(index, format("a variable has a dimension of %d", dimensions[i]));
       }
     }
     long size = 1;
@@ -162,7 +166,7 @@ final class TensorBundle {
   private static StillhouseException damaged(
       Path file, @org.jspecify.annotations.Nullable String why) {
     return Errors.invalid(
-        "'%s' is not a complete TensorFlow checkpoint: %s".formatted(file, why),
+        format("'%s' is not a complete TensorFlow checkpoint: %s", file, why),
         "copy or download it again");
   }
 }

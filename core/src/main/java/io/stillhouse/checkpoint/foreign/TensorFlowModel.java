@@ -1,5 +1,7 @@
 package io.stillhouse.checkpoint.foreign;
 
+import static io.stillhouse.error.Text.format;
+
 import com.google.gson.JsonObject;
 import io.stillhouse.checkpoint.ConfigFile;
 import io.stillhouse.checkpoint.LazyTensor;
@@ -46,19 +48,20 @@ final class TensorFlowModel {
       boolean kernel = variable.getKey().endsWith("/kernel");
       if (kernel && variable.getValue().shape().dimension() != 2) {
         throw Errors.invalid(
-            "variable '%s' of '%s' has shape %s, but a kernel is a matrix"
-                .formatted(variable.getKey(), index, variable.getValue().shape()),
+            format(
+                "variable '%s' of '%s' has shape %s, but a kernel is a matrix",
+                variable.getKey(), index, variable.getValue().shape()),
             "only BERT encoders can be imported");
       }
       tensors.put(name, kernel ? variable.getValue().transposed() : variable.getValue());
     }
     if (!leftOut.isEmpty()) {
-      notes.add("left out variables that are not BERT's: %s".formatted(Errors.joined(leftOut)));
+      notes.add(format("left out variables that are not BERT's: %s", Errors.joined(leftOut)));
     }
     boolean classifier = tensors.containsKey(Importable.CLASSIFIER);
     if (classifier != tensors.containsKey("classifier.bias")) {
       throw Errors.invalid(
-          "'%s' has only one of output_weights and output_bias".formatted(index),
+          format("'%s' has only one of output_weights and output_bias", index),
           "save the whole classifier");
     }
     if (classifier) {
@@ -84,8 +87,9 @@ final class TensorFlowModel {
         .orElseThrow(
             () ->
                 Errors.invalid(
-                    "'%s': hidden_act is '%s', but only %s are supported"
-                        .formatted(settings.file(), Errors.shortened(name), Activation.NAMES),
+                    format(
+                        "'%s': hidden_act is '%s', but only %s are supported",
+                        settings.file(), Errors.shortened(name), Activation.NAMES),
                     "use a BERT encoder"));
   }
 
@@ -124,13 +128,16 @@ final class TensorFlowModel {
         words == null || words.shape().dimension() != 2 ? HEAD_SIZE : (int) words.shape().get(1);
     if (width % HEAD_SIZE != 0) {
       throw Errors.invalid(
-          "'%s' does not say how many attention heads it has, and its width %d is not a multiple of %d, the head size of Google's models"
-              .formatted(index, width, HEAD_SIZE),
+          format(
+              "'%s' does not say how many attention heads it has, and its width %d is not a"
+                  + " multiple of %d, the head size of Google's models",
+              index, width, HEAD_SIZE),
           "put its bert_config.json next to it");
     }
     notes.add(
-        "assumed %d attention heads: width %d / %d, the head size of Google's BERT models"
-            .formatted(width / HEAD_SIZE, width, HEAD_SIZE));
+        format(
+            "assumed %d attention heads: width %d / %d, the head size of Google's BERT models",
+            width / HEAD_SIZE, width, HEAD_SIZE));
     return width / HEAD_SIZE;
   }
 }

@@ -1,5 +1,7 @@
 package io.stillhouse.checkpoint.pickle;
 
+import static io.stillhouse.error.Text.format;
+
 import java.math.BigInteger;
 import java.nio.BufferUnderflowException;
 import java.nio.ByteBuffer;
@@ -62,7 +64,7 @@ final class PickleMachine {
         return pop();
       }
       if (!value(instruction) && !collection(instruction) && !object(instruction)) {
-        throw PickleException.refused("the pickle instruction 0x%02x".formatted(instruction));
+        throw PickleException.refused(format("the pickle instruction 0x%02x", instruction));
       }
     }
   }
@@ -243,7 +245,7 @@ final class PickleMachine {
 
   private byte[] take(int count) throws PickleException {
     if (count < 0 || count > bytes.remaining()) {
-      throw PickleException.damaged("a value of %d bytes does not fit".formatted(count));
+      throw PickleException.damaged(format("a value of %d bytes does not fit", count));
     }
     byte[] taken = new byte[count];
     bytes.get(taken);

@@ -1,5 +1,7 @@
 package io.stillhouse.checkpoint.pickle;
 
+import static io.stillhouse.error.Text.format;
+
 import java.util.List;
 import org.jspecify.annotations.Nullable;
 
@@ -23,14 +25,15 @@ record PickledTensor(Storage storage, long offset, List<Long> shape, List<Long> 
       throws PickleException {
     if (shape.length != strides.length || shape.length > MAX_DIMENSIONS) {
       throw PickleException.damaged(
-          "a tensor has %d dimensions and %d strides".formatted(shape.length, strides.length));
+          format("a tensor has %d dimensions and %d strides", shape.length, strides.length));
     }
     PickledTensor tensor = new PickledTensor(storage, offset, boxed(shape), boxed(strides));
     Long end = tensor.end();
     if (offset < 0 || end == null || end > storage.count()) {
       throw PickleException.damaged(
-          "a tensor of shape %s reaches beyond its storage of %d numbers"
-              .formatted(tensor.shape(), storage.count()));
+          format(
+              "a tensor of shape %s reaches beyond its storage of %d numbers",
+              tensor.shape(), storage.count()));
     }
     return tensor;
   }

@@ -1,5 +1,7 @@
 package io.stillhouse.checkpoint.pickle;
 
+import static io.stillhouse.error.Text.format;
+
 import io.stillhouse.error.Errors;
 import io.stillhouse.error.StillhouseException;
 import java.io.EOFException;
@@ -58,8 +60,9 @@ public final class PytorchFile {
       String why = Errors.shortened(String.valueOf(e.getMessage()));
       throw e.isRefused()
           ? Errors.invalid(
-              "'%s' is a pickle that contains %s, but only tensors are read from pickles"
-                  .formatted(file, why),
+              format(
+                  "'%s' is a pickle that contains %s, but only tensors are read from pickles",
+                  file, why),
               "save the weights alone, with safetensors or torch.save(model.state_dict())",
               e)
           : damaged(file, why);
@@ -78,7 +81,7 @@ public final class PytorchFile {
             .orElseThrow(() -> PickleException.damaged("it has no data.pkl"));
     ZipDirectory.Stored stored = zip.stored(pickle);
     if (stored.size() > MAX_PICKLE) {
-      throw PickleException.damaged("its pickle has %d bytes".formatted(stored.size()));
+      throw PickleException.damaged(format("its pickle has %d bytes", stored.size()));
     }
     ByteBuffer bytes = read(channel, stored.start(), (int) stored.size());
     Map<String, PickledTensor> tensors = tensors(PickleMachine.load(bytes));
@@ -131,7 +134,7 @@ public final class PytorchFile {
       long count = read(channel, position, Long.BYTES).getLong(0);
       if (count != storage.count()) {
         throw PickleException.damaged(
-            "a storage has %d numbers, not %d".formatted(count, storage.count()));
+            format("a storage has %d numbers, not %d", count, storage.count()));
       }
       position += Long.BYTES;
       requireBytes(storage, channel.size() - position);
@@ -151,8 +154,9 @@ public final class PytorchFile {
   private static void requireBytes(Storage storage, long available) throws PickleException {
     if (storage.count() > available / storage.dtype().bytes()) {
       throw PickleException.damaged(
-          "storage '%s' of %d numbers has %d bytes"
-              .formatted(Errors.shortened(storage.key()), storage.count(), available));
+          format(
+              "storage '%s' of %d numbers has %d bytes",
+              Errors.shortened(storage.key()), storage.count(), available));
     }
   }
 
@@ -231,7 +235,7 @@ public final class PytorchFile {
   private PickledTensor tensor(String name) {
     PickledTensor tensor = tensors.get(name);
     if (tensor == null) {
-      throw new IllegalStateException("%s has no tensor '%s'".formatted(file, name));
+      throw new IllegalStateException(format("%s has no tensor '%s'", file, name));
     }
     return tensor;
   }
@@ -251,7 +255,7 @@ public final class PytorchFile {
 
   private static StillhouseException damaged(Path file, String why) {
     return Errors.invalid(
-        "'%s' is not a complete PyTorch checkpoint: %s".formatted(file, why),
+        format("'%s' is not a complete PyTorch checkpoint: %s", file, why),
         "copy or download it again, or save it as model.safetensors");
   }
 }

@@ -1,5 +1,7 @@
 package io.stillhouse.checkpoint.pickle;
 
+import static io.stillhouse.error.Text.format;
+
 import java.io.IOException;
 import java.nio.BufferUnderflowException;
 import java.nio.ByteBuffer;
@@ -65,7 +67,7 @@ final class ZipDirectory {
       start = end64.getLong(48);
     }
     if (bytes < 0 || bytes > MAX_DIRECTORY) {
-      throw PickleException.damaged("the directory of its zip has %d bytes".formatted(bytes));
+      throw PickleException.damaged(format("the directory of its zip has %d bytes", bytes));
     }
     try {
       return new ZipDirectory(channel, entries(PytorchFile.read(channel, start, (int) bytes)));
@@ -126,19 +128,19 @@ final class ZipDirectory {
   Stored stored(String name) throws IOException, PickleException {
     Entry entry = entries.get(name);
     if (entry == null) {
-      throw PickleException.damaged("its zip has no entry '%s'".formatted(name));
+      throw PickleException.damaged(format("its zip has no entry '%s'", name));
     }
     if (entry.method() != 0 || entry.size() != entry.packed()) {
-      throw PickleException.damaged("entry '%s' of its zip is compressed".formatted(name));
+      throw PickleException.damaged(format("entry '%s' of its zip is compressed", name));
     }
     ByteBuffer header = PytorchFile.read(channel, entry.header(), 30);
     if (header.getInt(0) != MAGIC) {
-      throw PickleException.damaged("entry '%s' of its zip is damaged".formatted(name));
+      throw PickleException.damaged(format("entry '%s' of its zip is damaged", name));
     }
     long start =
         entry.header() + 30 + (header.getShort(26) & 0xffff) + (header.getShort(28) & 0xffff);
     if (entry.size() < 0 || entry.size() > channel.size() - start) {
-      throw PickleException.damaged("entry '%s' of its zip is cut off".formatted(name));
+      throw PickleException.damaged(format("entry '%s' of its zip is cut off", name));
     }
     return new Stored(start, entry.size());
   }

@@ -1,5 +1,7 @@
 package io.stillhouse.model.bilstm;
 
+import static io.stillhouse.error.Text.format;
+
 import ai.djl.ndarray.NDArray;
 import ai.djl.ndarray.NDArrays;
 import ai.djl.ndarray.NDList;
@@ -81,10 +83,10 @@ public final class BiLstm implements Predictor {
     NDArray cell = vectorsND.getManager().zeros(new Shape(texts.sizes()[0], hidden));
     NDArray state = cell;
     for (long rows : texts.sizes()) {
-      String some = "0:%d".formatted(rows);
+      String some = format("0:%d", rows);
       NDArray gates =
           inputs
-              .get("%d:%d".formatted(start, start + rows))
+              .get(format("%d:%d", start, start + rows))
               .add(linear(state.get(some), direction, "hh"));
       NDArray in = Activation.sigmoid(gate(gates, 0));
       NDArray forget = Activation.sigmoid(gate(gates, 1));
@@ -101,7 +103,7 @@ public final class BiLstm implements Predictor {
 
   private NDArray gate(NDArray gates, int number) {
     int hidden = spec.units().hiddenSize();
-    return gates.get(":, %d:%d".formatted(number * hidden, (number + 1) * hidden));
+    return gates.get(format(":, %d:%d", number * hidden, (number + 1) * hidden));
   }
 
   /**
@@ -128,8 +130,8 @@ public final class BiLstm implements Predictor {
       return lastSE;
     }
     long rows = lastSE.getShape().get(0) / Texts.PAIR.count();
-    NDArray first = lastSE.get("0:%d".formatted(rows));
-    NDArray second = lastSE.get("%d:".formatted(rows));
+    NDArray first = lastSE.get(format("0:%d", rows));
+    NDArray second = lastSE.get(format("%d:", rows));
     return NDArrays.concat(
         new NDList(first, second, first.mul(second), first.sub(second).abs()), 1);
   }

@@ -1,5 +1,7 @@
 package io.stillhouse.model.bilstm;
 
+import static io.stillhouse.error.Text.format;
+
 import io.stillhouse.error.Errors;
 import io.stillhouse.model.Batch;
 import io.stillhouse.spec.BiLstmSpec;
@@ -97,7 +99,7 @@ record PackedTexts(
       places[rows + row] = Arrays.stream(tokens).filter(token -> types[token] != 0).toArray();
       if (places[rows + row].length == 0) {
         throw Errors.invalid(
-            "a row of %d tokens has one text, but this BiLSTM reads two".formatted(tokens.length),
+            format("a row of %d tokens has one text, but this BiLSTM reads two", tokens.length),
             "set corpus.pair to the column of the second text");
       }
     }

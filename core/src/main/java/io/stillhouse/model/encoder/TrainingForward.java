@@ -1,5 +1,7 @@
 package io.stillhouse.model.encoder;
 
+import static io.stillhouse.error.Text.format;
+
 import ai.djl.ndarray.NDArray;
 import ai.djl.ndarray.NDManager;
 import ai.djl.ndarray.types.Shape;
@@ -160,7 +162,7 @@ final class TrainingForward {
     for (AttentionPart part : AttentionPart.values()) {
       IValue partVectors = all.get(TrainingPass.key(part));
       if (partVectors == null) {
-        throw new IllegalStateException("block returned no %s vectors".formatted(part));
+        throw new IllegalStateException(format("block returned no %s vectors", part));
       }
       try (NDArray result = tensor(partVectors)) {
         if (capture.vectors(block).contains(part)) {

@@ -1,5 +1,6 @@
 package io.stillhouse.checkpoint.foreign;
 
+import static io.stillhouse.error.Text.format;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
@@ -69,7 +70,7 @@ class ArchiveTest {
   void refusesAnEntryOutsideOfTheDirectory(String name) throws IOException {
     assertThatThrownBy(() -> unpack(zip(name, new byte[1])))
         .isInstanceOf(StillhouseException.class)
-        .hasMessageContaining("has an entry outside its root: '%s'".formatted(name));
+        .hasMessageContaining(format("has an entry outside its root: '%s'", name));
     assertThat(directory.resolve("x")).doesNotExist();
   }
 

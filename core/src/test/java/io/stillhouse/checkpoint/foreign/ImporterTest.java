@@ -1,5 +1,6 @@
 package io.stillhouse.checkpoint.foreign;
 
+import static io.stillhouse.error.Text.format;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
@@ -61,8 +62,10 @@ class ImporterTest {
         .containsExactly(
             "left out variables that are not BERT's: global_step",
             "assumed 1 attention heads: width 64 / 64, the head size of Google's BERT models",
-            "'%s' does not say whether text is lower-cased; assumed do_lower_case=true, because the vocabulary has no capitalized word"
-                .formatted(destination));
+            format(
+                "'%s' does not say whether text is lower-cased; assumed do_lower_case=true, because"
+                    + " the vocabulary has no capitalized word",
+                destination));
     assertWeights(weights, "");
     try (Tokenizer tokenizer = Tokenizer.open(destination)) {
       assertThat(tokenizer.encode(List.of("The playing")).get(0).ids()).containsExactly(5, 6, 7);
@@ -131,8 +134,9 @@ class ImporterTest {
     assertThatThrownBy(() -> Importer.importTeacher(onnx, destination))
         .isInstanceOf(StillhouseException.class)
         .hasMessage(
-            "'%s' does not use the exact (erf) gelu; use a BERT encoder with hidden_act gelu"
-                .formatted(onnx));
+            format(
+                "'%s' does not use the exact (erf) gelu; use a BERT encoder with hidden_act gelu",
+                onnx));
     assertThat(destination).doesNotExist();
     assertLeftNothingElse();
   }
@@ -148,8 +152,11 @@ class ImporterTest {
     assertThatThrownBy(() -> Importer.importTeacher(onnx, destination))
         .isInstanceOf(StillhouseException.class)
         .hasMessage(
-            "the weights of '%s' do not match its configuration: tensor 'bert.encoder.layer.1.attention.self.key.bias' [4] is missing; use the config and the weights of the same model"
-                .formatted(onnx));
+            format(
+                "the weights of '%s' do not match its configuration: tensor"
+                    + " 'bert.encoder.layer.1.attention.self.key.bias' [4] is missing; use the"
+                    + " config and the weights of the same model",
+                onnx));
   }
 
   @Test
@@ -176,7 +183,7 @@ class ImporterTest {
     assertThatThrownBy(() -> Importer.importTeacher(source, destination))
         .isInstanceOf(StillhouseException.class)
         .hasMessage(
-            "'%s' already exists; delete it, or choose another destination".formatted(destination));
+            format("'%s' already exists; delete it, or choose another destination", destination));
   }
 
   @Test
@@ -184,8 +191,11 @@ class ImporterTest {
     assertThatThrownBy(() -> Importer.importTeacher(source, destination))
         .isInstanceOf(StillhouseException.class)
         .hasMessage(
-            "'%s' contains no config.json, TensorFlow variables (.index) or .onnx file; import a Hugging Face directory, a TensorFlow checkpoint of BERT, or an ONNX export with its tokenizer.json"
-                .formatted(source));
+            format(
+                "'%s' contains no config.json, TensorFlow variables (.index) or .onnx file; import"
+                    + " a Hugging Face directory, a TensorFlow checkpoint of BERT, or an ONNX"
+                    + " export with its tokenizer.json",
+                source));
   }
 
   @Test
@@ -197,7 +207,7 @@ class ImporterTest {
 
     assertThatThrownBy(() -> Importer.importTeacher(jar, destination))
         .isInstanceOf(StillhouseException.class)
-        .hasMessageStartingWith("'%s' is not a complete zip file (".formatted(jar));
+        .hasMessageStartingWith(format("'%s' is not a complete zip file (", jar));
     assertLeftNothingElse();
   }
 
@@ -212,8 +222,8 @@ class ImporterTest {
     assertThatThrownBy(() -> Importer.importTeacher(jar, destination))
         .isInstanceOf(StillhouseException.class)
         .hasMessage(
-            "'%s' has an entry outside its root: '../../evil.txt'; do not use this file"
-                .formatted(jar));
+            format(
+                "'%s' has an entry outside its root: '../../evil.txt'; do not use this file", jar));
   }
 
   @Test
@@ -253,7 +263,7 @@ class ImporterTest {
     assertThatThrownBy(() -> Importer.importTeacher(source, destination))
         .isInstanceOf(StillhouseException.class)
         .hasMessageStartingWith(
-            "'%s' names the file '../outside.data', but only plain names".formatted(onnx));
+            format("'%s' names the file '../outside.data', but only plain names", onnx));
   }
 
   @Test
@@ -299,7 +309,7 @@ class ImporterTest {
 
     assertThatThrownBy(() -> Importer.importTeacher(source, destination))
         .isInstanceOf(StillhouseException.class)
-        .hasMessageStartingWith("'%s' contains several models: a; b; import".formatted(source));
+        .hasMessageStartingWith(format("'%s' contains several models: a; b; import", source));
   }
 
   @Test

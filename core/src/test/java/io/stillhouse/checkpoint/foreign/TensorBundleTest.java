@@ -1,5 +1,6 @@
 package io.stillhouse.checkpoint.foreign;
 
+import static io.stillhouse.error.Text.format;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
@@ -64,8 +65,10 @@ class TensorBundleTest {
     assertThatThrownBy(() -> TensorBundle.read(index))
         .isInstanceOf(StillhouseException.class)
         .hasMessage(
-            "'%s' is not a complete TensorFlow checkpoint: variable 'w' of shape (4) spans bytes 0 to 16 of 12; copy or download it again"
-                .formatted(data));
+            format(
+                "'%s' is not a complete TensorFlow checkpoint: variable 'w' of shape (4) spans"
+                    + " bytes 0 to 16 of 12; copy or download it again",
+                data));
   }
 
   @Test
@@ -80,8 +83,10 @@ class TensorBundleTest {
     assertThatThrownBy(() -> TensorBundle.read(index).get("w").bytes().read())
         .isInstanceOf(StillhouseException.class)
         .hasMessage(
-            "'%s' is not a complete TensorFlow checkpoint: variable 'w' does not match its checksum; copy or download it again"
-                .formatted(data));
+            format(
+                "'%s' is not a complete TensorFlow checkpoint: variable 'w' does not match its"
+                    + " checksum; copy or download it again",
+                data));
   }
 
   @Test
@@ -90,6 +95,6 @@ class TensorBundleTest {
 
     assertThatThrownBy(() -> TensorBundle.read(index))
         .isInstanceOf(StillhouseException.class)
-        .hasMessageStartingWith("'%s' is not a complete TensorFlow checkpoint: ".formatted(index));
+        .hasMessageStartingWith(format("'%s' is not a complete TensorFlow checkpoint: ", index));
   }
 }

@@ -1,5 +1,6 @@
 package io.stillhouse.model.bilstm;
 
+import static io.stillhouse.error.Text.format;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
@@ -60,7 +61,7 @@ class BiLstmTest extends BiLstmGoldens {
 
     for (int row = 0; row < 4; row++) {
       NDArray alone = model.forward(batch(texts, List.of(row)), Capture.NONE).logits();
-      assertThat(Golden.relativeError(together.get("%d:%d".formatted(row, row + 1)), alone, 1))
+      assertThat(Golden.relativeError(together.get(format("%d:%d", row, row + 1)), alone, 1))
           .isLessThan(1e-6);
     }
     // Ids at padding are never read.

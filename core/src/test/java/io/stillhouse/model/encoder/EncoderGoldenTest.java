@@ -1,5 +1,6 @@
 package io.stillhouse.model.encoder;
 
+import static io.stillhouse.error.Text.format;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import ai.djl.ndarray.NDArray;
@@ -70,14 +71,14 @@ class EncoderGoldenTest {
       for (int layer = 0; layer <= spec.layers(); layer++) {
         requireClose(
             output.hidden(layer).mul(maskBL1),
-            golden.read("hidden_%02d".formatted(layer)).mul(maskBL1));
+            golden.read(format("hidden_%02d", layer)).mul(maskBL1));
       }
       long longest = targets.batch().longest();
       NDArray pairs = maskBL1.reshape(-1, 1, longest, 1).mul(maskBL1.reshape(-1, 1, 1, longest));
       for (int block = 1; block <= spec.layers(); block++) {
         requireClose(
             output.scores(block).mul(pairs),
-            golden.read("attention_%02d".formatted(block)).mul(pairs));
+            golden.read(format("attention_%02d", block)).mul(pairs));
       }
       if (spec.head().task() == Task.MASKED_LM) {
         NDArray logits =

@@ -1,5 +1,6 @@
 package io.stillhouse.model.encoder;
 
+import static io.stillhouse.error.Text.format;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatCode;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
@@ -76,11 +77,11 @@ class InferenceEncoderTest {
 
     NDArray tokens = batch.maskBL1();
     for (int layer = 0; layer <= 3; layer++) {
-      requireClose(output.hidden(layer), golden.read("hidden_%02d".formatted(layer)), tokens);
+      requireClose(output.hidden(layer), golden.read(format("hidden_%02d", layer)), tokens);
     }
     for (int block = 1; block <= 3; block++) {
       requireClose(
-          output.scores(block), golden.read("attention_%02d".formatted(block)), pairs(batch));
+          output.scores(block), golden.read(format("attention_%02d", block)), pairs(batch));
     }
     if (output.logits() != null) {
       assertThat(Golden.relativeError(output.logits(), golden.read("logits"), 0))

@@ -1,5 +1,6 @@
 package io.stillhouse.model.encoder;
 
+import static io.stillhouse.error.Text.format;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import ai.djl.ndarray.NDArray;
@@ -52,7 +53,7 @@ class LikeliestTokensTest {
         NDArray last = encoder.forward(batch(), Capture.NONE, Dropout.NONE).last();
         float[] logits =
             encoder
-                .maskedLmLogits(last.get("%d, %d".formatted(row, POSITIONS[row])).reshape(1, -1))
+                .maskedLmLogits(last.get(format("%d, %d", row, POSITIONS[row])).reshape(1, -1))
                 .toFloatArray();
         assertThat(likeliest[row])
             .containsExactly(

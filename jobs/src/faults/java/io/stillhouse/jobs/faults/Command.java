@@ -1,5 +1,7 @@
 package io.stillhouse.jobs.faults;
 
+import static io.stillhouse.error.Text.format;
+
 import java.io.IOException;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
@@ -73,8 +75,9 @@ final class Command {
     if (!driver.waitFor(LIMIT_MINUTES, TimeUnit.MINUTES)) {
       driver.destroyForcibly();
       throw new IllegalStateException(
-          "the command did not end and was killed after %d minutes; see %s"
-              .formatted(LIMIT_MINUTES, log));
+          format(
+              "the command did not end and was killed after %d minutes; see %s",
+              LIMIT_MINUTES, log));
     }
     return driver.exitValue();
   }

@@ -1,5 +1,7 @@
 package io.stillhouse.jobs.faults;
 
+import static io.stillhouse.error.Text.format;
+
 import java.io.File;
 import java.io.IOException;
 import java.io.UncheckedIOException;
@@ -55,7 +57,7 @@ enum CrashPoint {
       return;
     }
     int time = TIMES.get(this).incrementAndGet();
-    if (AT.equals("%s:%d".formatted(name().toLowerCase(Locale.ROOT), time)) && isFirst()) {
+    if (AT.equals(format("%s:%d", name().toLowerCase(Locale.ROOT), time)) && isFirst()) {
       Runtime.getRuntime().halt(137);
     }
   }

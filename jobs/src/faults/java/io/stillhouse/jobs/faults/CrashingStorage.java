@@ -1,5 +1,7 @@
 package io.stillhouse.jobs.faults;
 
+import static io.stillhouse.error.Text.format;
+
 import io.stillhouse.jobs.storage.StorageListener;
 import java.nio.charset.StandardCharsets;
 import org.apache.hadoop.fs.Path;
@@ -18,7 +20,7 @@ public final class CrashingStorage implements StorageListener {
 
   /** Returns whether an indented JSON object has a member. */
   static boolean has(String json, String member) {
-    return json.contains("\n  \"%s\": ".formatted(member));
+    return json.contains(format("\n  \"%s\": ", member));
   }
 
   @Override

@@ -1,5 +1,7 @@
 package io.stillhouse.jobs.faults;
 
+import static io.stillhouse.error.Text.format;
+
 import com.google.gson.GsonBuilder;
 import io.stillhouse.jobs.MiniHdfs;
 import io.stillhouse.jobs.Tiny;
@@ -41,8 +43,9 @@ final class Faults {
     for (int i = 2; i < args.length; i += 2) {
       if (!options.containsKey(args[i]) || i + 1 == args.length) {
         throw new IllegalArgumentException(
-            "'%s' is not an option with a value; the options are %s"
-                .formatted(args[i], options.keySet()));
+            format(
+                "'%s' is not an option with a value; the options are %s",
+                args[i], options.keySet()));
       }
       options.put(args[i], args[i + 1]);
     }
@@ -83,7 +86,7 @@ final class Faults {
                 hdfs);
           }
         }
-        default -> throw new IllegalArgumentException("unknown place '%s'".formatted(name));
+        default -> throw new IllegalArgumentException(format("unknown place '%s'", name));
       }
     }
   }
@@ -105,7 +108,7 @@ final class Faults {
             case "two" -> () -> scenarios.twoDrivers((points + 4) / 5);
             case "straggler" -> () -> scenarios.straggler((points + 9) / 10);
             case "disk" -> hdfs == null ? scenarios::diskFull : () -> scenarios.quotaExceeded(hdfs);
-            default -> throw new IllegalArgumentException("unknown fault '%s'".formatted(fault));
+            default -> throw new IllegalArgumentException(format("unknown fault '%s'", fault));
           });
     }
   }
@@ -126,8 +129,8 @@ final class Faults {
       tally.require(false, e.toString());
     }
     String place = laboratory.place().name();
-    System.out.println("faults: %s, %s: %s".formatted(place, name, tally.words()));
-    summary.put("%s, %s".formatted(place, name), tally.counts());
+    System.out.println(format("faults: %s, %s: %s", place, name, tally.words()));
+    summary.put(format("%s, %s", place, name), tally.counts());
     failed |= !tally.passed();
     Files.writeString(
         directory.resolve("faults.json"),

@@ -1,5 +1,7 @@
 package io.stillhouse.jobs.faults;
 
+import static io.stillhouse.error.Text.format;
+
 import java.io.IOException;
 import java.util.List;
 import java.util.Random;
@@ -126,7 +128,7 @@ final class Kills {
     for (String moment : moments) {
       Trial trial = Trial.of(laboratory, "moments");
       int code = trial.startAndCrashAt(moment).code();
-      tally.require(code == 137, "no crash at %s: exit code %d".formatted(moment, code));
+      tally.require(code == 137, format("no crash at %s: exit code %d", moment, code));
       tally.add("drivers killed", 1);
       trial.runAgain(tally);
       trial.remove(tally);

@@ -1,5 +1,7 @@
 package io.stillhouse.jobs.faults;
 
+import static io.stillhouse.error.Text.format;
+
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -105,7 +107,7 @@ final class Laboratory {
 
   /** Returns an unused path for a cache. */
   String fresh(String fault) {
-    return "%s/%s-%03d/cache".formatted(base, fault, runs + 1);
+    return format("%s/%s-%03d/cache", base, fault, runs + 1);
   }
 
   /** Starts the cache command. */
@@ -129,6 +131,6 @@ final class Laboratory {
             "targets.hidden=[0,1,2,3]",
             "targets.scores=stored",
             "targets.attention=[1,2,3]"));
-    return Command.start(place, logs.resolve("run-%03d.log".formatted(runs)), all, words);
+    return Command.start(place, logs.resolve(format("run-%03d.log", runs)), all, words);
   }
 }

@@ -1,5 +1,7 @@
 package io.stillhouse.jobs.faults;
 
+import static io.stillhouse.error.Text.format;
+
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -55,7 +57,7 @@ record Place(
         new ArrayList<>(
             List.of(
                 "--master",
-                "local-cluster[%d,1,1024]".formatted(executors),
+                format("local-cluster[%d,1,1024]", executors),
                 "--executor-memory",
                 "1g"));
     options.addAll(SMALL);
@@ -82,9 +84,9 @@ record Place(
       daemons.add(
           daemon(
               distribution,
-              directory.resolve("worker-%d.log".formatted(worker)),
+              directory.resolve(format("worker-%d.log", worker)),
               // Speculative copies only run on other hosts; all of 127.0.0.0/8 is this machine.
-              "127.0.0.%d".formatted(worker),
+              format("127.0.0.%d", worker),
               "org.apache.spark.deploy.worker.Worker",
               List.of(
                   "--port",
@@ -95,7 +97,7 @@ record Place(
                   "--memory",
                   "4g",
                   "--work-dir",
-                  directory.resolve("work-%d".formatted(worker)).toString(),
+                  directory.resolve(format("work-%d", worker)).toString(),
                   master)));
     }
     waitFor(log, "(Registering worker)", 2);
@@ -150,7 +152,7 @@ record Place(
       }
       Thread.sleep(100);
     }
-    throw new IllegalStateException("no '%s' in %s".formatted(pattern, log));
+    throw new IllegalStateException(format("no '%s' in %s", pattern, log));
   }
 
   /** Returns processes that include all executors of a driver. */

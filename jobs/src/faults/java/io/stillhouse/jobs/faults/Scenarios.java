@@ -1,5 +1,7 @@
 package io.stillhouse.jobs.faults;
 
+import static io.stillhouse.error.Text.format;
+
 import io.stillhouse.jobs.MiniHdfs;
 import java.io.IOException;
 import java.net.URI;
@@ -37,13 +39,12 @@ final class Scenarios {
         boolean refused =
             code == 2 && messages.size() == 1 && messages.get(0).contains("another run has");
         tally.require(
-            code == 0 || refused,
-            "exit code %d, messages %s; %s".formatted(code, messages, command));
+            code == 0 || refused, format("exit code %d, messages %s; %s", code, messages, command));
         winners += code == 0 && command.computed() ? 1 : 0;
         tally.add(
             refused ? "drivers refused" : command.computed() ? "drivers done" : "drivers idle", 1);
       }
-      tally.require(winners == 1, "%d drivers did the work: %s".formatted(winners, both));
+      tally.require(winners == 1, format("%d drivers did the work: %s", winners, both));
       tally.add("pairs of drivers", 1);
       trial.compare(tally);
       trial.remove(tally);
@@ -90,7 +91,7 @@ final class Scenarios {
       boolean ended = command.endsWithin(120);
       tally.add("commands ended while it was stopped", ended ? 1 : 0);
       tally.require(
-          ended, "%s: the command still waits for the stopped executor".formatted(trial.cache()));
+          ended, format("%s: the command still waits for the stopped executor", trial.cache()));
       signal("-CONT", executor);
       trial.finish(tally, command);
       Trial.Before before = trial.before(tally);
@@ -99,7 +100,7 @@ final class Scenarios {
       if (laboratory.place().severalHosts()) {
         long copies = EventLog.speculativeSuccesses(events);
         tally.add("speculative copies that won", copies);
-        tally.require(copies > 0, "%s: no speculative copy won".formatted(trial.cache()));
+        tally.require(copies > 0, format("%s: no speculative copy won", trial.cache()));
       }
       trial.remove(tally);
     }
@@ -163,7 +164,7 @@ final class Scenarios {
     tally.add(tally.counted(), 1);
     tally.require(
         code == 2 && messages.size() == 1 && messages.get(0).contains(words),
-        "exit code %d, messages %s; %s".formatted(code, messages, command));
+        format("exit code %d, messages %s; %s", code, messages, command));
   }
 
   private static int run(String... words) throws IOException, InterruptedException {

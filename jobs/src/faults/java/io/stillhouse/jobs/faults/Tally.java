@@ -1,5 +1,7 @@
 package io.stillhouse.jobs.faults;
 
+import static io.stillhouse.error.Text.format;
+
 import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
@@ -42,7 +44,7 @@ final class Tally {
     add("cells lost", difference.lost());
     add("cells duplicated", difference.doubled());
     add("cells different", difference.unequal());
-    require(difference.none(), "%s differs: %s".formatted(cache, difference));
+    require(difference.none(), format("%s differs: %s", cache, difference));
   }
 
   /** Records a problem if a condition does not hold. */
@@ -66,8 +68,8 @@ final class Tally {
   String words() {
     String numbers =
         counts.entrySet().stream()
-            .map(count -> "%,d %s".formatted(count.getValue(), count.getKey()))
+            .map(count -> format("%,d %s", count.getValue(), count.getKey()))
             .collect(Collectors.joining(", "));
-    return passed() ? numbers : "FAILED: %s (%s)".formatted(String.join("; ", problems), numbers);
+    return passed() ? numbers : format("FAILED: %s (%s)", String.join("; ", problems), numbers);
   }
 }

@@ -1,5 +1,7 @@
 package io.stillhouse.jobs.faults;
 
+import static io.stillhouse.error.Text.format;
+
 import com.google.gson.GsonBuilder;
 import io.stillhouse.jobs.Tiny;
 import java.io.IOException;
@@ -46,8 +48,9 @@ final class TrainingFaults {
     for (int i = 2; i < args.length; i += 2) {
       if (!options.containsKey(args[i]) || i + 1 == args.length) {
         throw new IllegalArgumentException(
-            "'%s' is not an option with a value; the options are %s"
-                .formatted(args[i], options.keySet()));
+            format(
+                "'%s' is not an option with a value; the options are %s",
+                args[i], options.keySet()));
       }
       options.put(args[i], args[i + 1]);
     }
@@ -89,7 +92,7 @@ final class TrainingFaults {
             case "moments" -> tally -> moments(tally, rounds);
             case "straggler" -> tally -> straggler(tally, points, rounds);
             case "soak" -> this::soak;
-            default -> throw new IllegalArgumentException("unknown fault '%s'".formatted(fault));
+            default -> throw new IllegalArgumentException(format("unknown fault '%s'", fault));
           });
     }
   }
@@ -107,7 +110,7 @@ final class TrainingFaults {
       e.printStackTrace();
       tally.require(false, e.toString());
     }
-    System.out.println("faults: training, %s: %s".formatted(name, tally.words()));
+    System.out.println(format("faults: training, %s: %s", name, tally.words()));
     summary.put(name, tally.counts());
     failed |= !tally.passed();
     Files.writeString(
@@ -167,7 +170,7 @@ final class TrainingFaults {
           List.of("summed:1", "summed:" + rounds / 2, "copied:1", "copied:" + rounds / 2)) {
         String name = moment.replace(':', '-');
         int code = start(place, Map.of("STILLHOUSE_CRASH_AT", moment), recipe(name, rounds)).code();
-        tally.require(code == 137, "no crash at %s: exit code %d".formatted(moment, code));
+        tally.require(code == 137, format("no crash at %s: exit code %d", moment, code));
         tally.add("moments", 1);
         finish(tally, name, train(place, name, rounds));
       }
@@ -257,7 +260,7 @@ final class TrainingFaults {
         memory.sample(command);
       }
       int code = command.code();
-      tally.require(code == 0, "exit code %d; %s".formatted(code, command));
+      tally.require(code == 0, format("exit code %d; %s", code, command));
       tally.require(tally.count() == faults, "the run ended too early for so many faults");
       tally.add("rounds", rounds);
       tally.add("peak megabytes of a driver", memory.driver());
@@ -324,8 +327,7 @@ final class TrainingFaults {
     Map<String, String> all = new HashMap<>(environment);
     all.put("SPARK_LOCAL_DIRS", Files.createDirectories(directory.resolve("scratch")).toString());
     List<String> command = new ArrayList<>(words);
-    return Command.start(
-        place, directory.resolve("train-%03d.log".formatted(++runs)), all, command);
+    return Command.start(place, directory.resolve(format("train-%03d.log", ++runs)), all, command);
   }
 
   private static void require(Command command) throws IOException, InterruptedException {
@@ -338,7 +340,7 @@ final class TrainingFaults {
       throws IOException, InterruptedException {
     int code = command.code();
     tally.require(
-        code == 0, "%s: exit code %d, %s; %s".formatted(name, code, command.messages(), command));
+        code == 0, format("%s: exit code %d, %s; %s", name, code, command.messages(), command));
     tally.add("tasks retried", command.lostTasks());
     compare(tally, name, undisturbed);
   }

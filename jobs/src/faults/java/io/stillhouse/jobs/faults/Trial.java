@@ -1,5 +1,7 @@
 package io.stillhouse.jobs.faults;
 
+import static io.stillhouse.error.Text.format;
+
 import java.io.IOException;
 import java.util.Arrays;
 import java.util.List;
@@ -88,7 +90,7 @@ final class Trial {
   void finish(Tally tally, Command command) throws IOException, InterruptedException {
     int code = command.code();
     tally.require(
-        code == 0, "%s: exit code %d, %s; %s".formatted(cache, code, command.messages(), command));
+        code == 0, format("%s: exit code %d, %s; %s", cache, code, command.messages(), command));
     tally.add("tasks retried", command.lostTasks());
     compare(tally);
   }
@@ -105,7 +107,7 @@ final class Trial {
     int missing = laboratory.shards() - before.shards.size();
     tally.require(
         missing == 0 || computed == missing,
-        "%s: %d shards were missing, but %d were computed".formatted(cache, missing, computed));
+        format("%s: %d shards were missing, but %d were computed", cache, missing, computed));
   }
 
   /** Records what is committed. */
@@ -132,10 +134,10 @@ final class Trial {
       Cells after = cells();
       tally.require(
           after.committed().entrySet().containsAll(committed.entrySet()),
-          "%s: a committed file was changed or is no longer in the manifest".formatted(cache));
+          format("%s: a committed file was changed or is no longer in the manifest", cache));
       tally.require(
           after.filesOf(shards).equals(files),
-          "%s: targets of a committed shard were written again".formatted(cache));
+          format("%s: targets of a committed shard were written again", cache));
     }
   }
 
@@ -149,7 +151,7 @@ final class Trial {
             .map(Path::getName)
             .toList();
     tally.require(
-        Set.of("cache").containsAll(beside), "%s was left next to %s".formatted(beside, cache));
+        Set.of("cache").containsAll(beside), format("%s was left next to %s", beside, cache));
   }
 
   /** Removes the files of executors, and the cache unless something failed. */

@@ -1,5 +1,7 @@
 package io.stillhouse.jobs.augment;
 
+import static io.stillhouse.error.Text.format;
+
 import io.stillhouse.augment.ReplaceableWords;
 import io.stillhouse.augment.RuleAugmentation;
 import io.stillhouse.augment.WordsByTag;
@@ -113,30 +115,32 @@ public final class AugmentJob {
     double swap = settings.get(Options.AUGMENT_POS);
     if (rules && mask + swap > 1) {
       throw Errors.invalid(
-          "augment.mask-probability (%s) and augment.pos-probability (%s) are mutually exclusive, but add up to more than 1"
-              .formatted(mask, swap),
+          format(
+              "augment.mask-probability (%s) and augment.pos-probability (%s) are mutually"
+                  + " exclusive, but add up to more than 1",
+              mask, swap),
           "lower one of them");
     }
   }
 
   private StillhouseException alreadyThere() {
     return Errors.invalid(
-        "augment.to '%s' already exists".formatted(destination), "delete it, or choose another");
+        format("augment.to '%s' already exists", destination), "delete it, or choose another");
   }
 
   private String maskedLm() throws IOException {
     boolean hasModel = !settings.get(Options.AUGMENT_MODEL).isEmpty();
     if (!hasModel && !settings.has(Options.TEACHER)) {
       throw Errors.invalid(
-          "augment.model is missing (%s), and so is teacher.path"
-              .formatted(Options.AUGMENT_MODEL.doc()),
+          format(
+              "augment.model is missing (%s), and so is teacher.path", Options.AUGMENT_MODEL.doc()),
           "name a masked LM, or set augment.kind=rules, which needs no model");
     }
     Option<String> key = hasModel ? Options.AUGMENT_MODEL : Options.TEACHER;
     Path path = storage.requireExisting(key.key(), settings.get(key));
     EncoderSpec spec = Models.openTeacher(storage.local(path)).spec();
     ModelCheck check =
-        ModelCheck.of(settings, "%s '%s'".formatted(key.key(), path), spec)
+        ModelCheck.of(settings, format("%s '%s'", key.key(), path), spec)
             .requireMaskedLm(
                 "set augment.model to a masked LM, such as the one it was fine-tuned from, or set"
                     + " augment.kind=rules")
@@ -147,7 +151,7 @@ public final class AugmentJob {
     if (settings.get(Options.AUGMENT_SHOW) && settings.get(Options.MAX_LENGTH) < MIN_PAIR) {
       throw Errors.badValue(
           Options.MAX_LENGTH.key(),
-          "%d or more if augment.show-original is true".formatted(MIN_PAIR),
+          format("%d or more if augment.show-original is true", MIN_PAIR),
           settings.get(Options.MAX_LENGTH));
     }
     return path.toString();
@@ -183,8 +187,8 @@ public final class AugmentJob {
             counts.leftOut().getOrDefault(AugmentTask.NOT_FINITE, 0L),
             counts.read());
         throw Errors.invalid(
-            "no row of the corpus %s has text to augment (%s)"
-                .formatted(spec.paths(), counts.leftOut()),
+            format(
+                "no row of the corpus %s has text to augment (%s)", spec.paths(), counts.leftOut()),
             "name files with text");
       }
       policy.check(invalid(spec, counts), counts.read());
@@ -230,7 +234,7 @@ public final class AugmentJob {
                 settings.get(Options.AUGMENT_KEEP),
                 settings.get(Options.CORPUS_CLASSES)));
     int parts = parts(corpus.rowCount(), augmentation.rowsOfPart());
-    String description = "%,d rows".formatted(corpus.rowCount());
+    String description = format("%,d rows", corpus.rowCount());
     try (TrackedJob job = TrackedJob.start(spark, GROUP, description)) {
       LongAccumulator done =
           job.count("augmented rows", Progress.start("augment", corpus.rowCount(), "rows"));
@@ -300,7 +304,7 @@ public final class AugmentJob {
       if (part.file() != null) {
         storage.rename(
             new Path(unfinished, part.file()),
-            new Path(staging, "part-%05d.parquet".formatted(part.part())));
+            new Path(staging, format("part-%05d.parquet", part.part())));
       }
     }
     storage.fileSystem(unfinished).delete(unfinished, true); // left by failed attempts

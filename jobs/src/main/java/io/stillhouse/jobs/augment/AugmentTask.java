@@ -1,5 +1,7 @@
 package io.stillhouse.jobs.augment;
 
+import static io.stillhouse.error.Text.format;
+
 import io.stillhouse.jobs.corpus.InvalidRows;
 import io.stillhouse.jobs.corpus.SourceRow;
 import io.stillhouse.jobs.storage.ParquetRows;
@@ -90,7 +92,7 @@ record AugmentTask(
     }
     long start = System.nanoTime();
     Storage storage = Storage.ofThisProcess();
-    String name = "part-%05d-%s".formatted(part, UUID.randomUUID().toString().substring(0, 8));
+    String name = format("part-%05d-%s", part, UUID.randomUUID().toString().substring(0, 8));
     LOG.info("Augmenting part {} into {}/{}", part, directory, name);
     Augmentation.Augmenter augmenter = augmentation.open(draws);
     LabelCodec labels = layout.classes().isEmpty() ? null : LabelCodec.ofNames(layout.classes());

@@ -1,5 +1,7 @@
 package io.stillhouse.jobs.augment;
 
+import static io.stillhouse.error.Text.format;
+
 import ai.djl.Device;
 import ai.djl.ndarray.NDManager;
 import io.stillhouse.augment.ReplaceableWords;
@@ -84,8 +86,8 @@ final class Vocabulary {
     }
     if (tokens.isEmpty()) {
       throw Errors.invalid(
-          "the vocabulary of '%s' has no word that may replace another"
-              .formatted(augmentation.model()),
+          format(
+              "the vocabulary of '%s' has no word that may replace another", augmentation.model()),
           "set augment.stop-words=replaced, augment.kind=rules, or use another masked LM");
     }
     if (augmentation.vectors().equals(Augmentation.MaskedLm.NO_VECTORS)) {

@@ -1,5 +1,7 @@
 package io.stillhouse.jobs.cli;
 
+import static io.stillhouse.error.Text.format;
+
 import io.stillhouse.error.Secrets;
 import io.stillhouse.error.Spelling;
 import io.stillhouse.error.StillhouseException;
@@ -100,8 +102,8 @@ final class CommandLines {
     CommandLine command = error.getCommandLine();
     if (!(error instanceof UnmatchedArgumentException unmatched)) {
       return explain(
-          "%s; see %s --help"
-              .formatted(error.getMessage(), command.getCommandSpec().qualifiedName()));
+          format(
+              "%s; see %s --help", error.getMessage(), command.getCommandSpec().qualifiedName()));
     }
     String argument = unmatched.getUnmatched().get(0);
     return explain(
@@ -111,23 +113,24 @@ final class CommandLines {
   }
 
   private static String unknownOption(CommandLine command, String option) {
-    return ("unknown option '%s' of %s; write settings as key=value, and options of spark-submit"
-            + " before the command")
-        .formatted(option, command.getCommandSpec().qualifiedName());
+    return format(
+        "unknown option '%s' of %s; write settings as key=value, and options of spark-submit"
+            + " before the command",
+        option, command.getCommandSpec().qualifiedName());
   }
 
   private static String unknown(CommandLine command, String argument) {
     if (command.getParent() != null) {
-      return "unexpected argument '%s' of %s; see %2$s --help"
-          .formatted(argument, command.getCommandSpec().qualifiedName());
+      return format(
+          "unexpected argument '%s' of %s; see %2$s --help",
+          argument, command.getCommandSpec().qualifiedName());
     }
     String renamed = RENAMED.get(argument);
     return renamed != null
-        ? "command '%s' was renamed to %s; use the new name".formatted(argument, renamed)
-        : "unknown command '%s'; did you mean '%s'?"
-            .formatted(
-                argument,
-                Spelling.nearest(argument, List.copyOf(command.getSubcommands().keySet())));
+        ? format("command '%s' was renamed to %s; use the new name", argument, renamed)
+        : format(
+            "unknown command '%s'; did you mean '%s'?",
+            argument, Spelling.nearest(argument, List.copyOf(command.getSubcommands().keySet())));
   }
 
   private static int explain(String message) {

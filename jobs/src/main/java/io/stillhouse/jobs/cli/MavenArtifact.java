@@ -1,5 +1,7 @@
 package io.stillhouse.jobs.cli;
 
+import static io.stillhouse.error.Text.format;
+
 import io.stillhouse.error.Errors;
 import io.stillhouse.jobs.spark.Progress;
 import io.stillhouse.jobs.storage.Storage;
@@ -89,8 +91,9 @@ public record MavenArtifact(String group, String artifact, String version) {
       String found = sha256(jar);
       if (!found.equals(sha256)) {
         throw Errors.invalid(
-            "'%s' is not the jar of %s that was published: its SHA-256 is %s, not %s"
-                .formatted(jar, this, found, sha256),
+            format(
+                "'%s' is not the jar of %s that was published: its SHA-256 is %s, not %s",
+                jar, this, found, sha256),
             "delete it, and try again; if that does not help, ask who runs the repository mirror");
       }
     }
@@ -135,8 +138,9 @@ public record MavenArtifact(String group, String artifact, String version) {
     }
     if (exit != 0) {
       throw Errors.invalid(
-          "Maven could not download '%s': %s"
-              .formatted(this, errors.isEmpty() ? "mvn exited with code " + exit : errors.get(0)),
+          format(
+              "Maven could not download '%s': %s",
+              this, errors.isEmpty() ? "mvn exited with code " + exit : errors.get(0)),
           "check the coordinates and the network, then try again");
     }
     if (Files.exists(target)) {
@@ -160,8 +164,10 @@ public record MavenArtifact(String group, String artifact, String version) {
       }
     }
     throw Errors.invalid(
-        "Maven downloaded '%s', but it is neither at '%s' nor in the local repository of Maven's settings (%s)"
-            .formatted(this, target, String.join(" ", lines)),
+        format(
+            "Maven downloaded '%s', but it is neither at '%s' nor in the local repository of"
+                + " Maven's settings (%s)",
+            this, target, String.join(" ", lines)),
         "create a link to it at the first of these paths");
   }
 
@@ -171,8 +177,8 @@ public record MavenArtifact(String group, String artifact, String version) {
   }
 
   private String pathInRepository() {
-    return "%s/%s/%s/%s-%s.jar"
-        .formatted(group.replace('.', '/'), artifact, version, artifact, version);
+    return format(
+        "%s/%s/%s/%s-%s.jar", group.replace('.', '/'), artifact, version, artifact, version);
   }
 
   /** Runs Maven outside of any project and passes on its output, including lines that end in CR. */
@@ -216,9 +222,10 @@ public record MavenArtifact(String group, String artifact, String version) {
           .start();
     } catch (IOException e) {
       throw Errors.invalid(
-          "'%s' is not in the local Maven repository, and '%s' cannot be run to download it"
-              .formatted(this, command.get(0)),
-          "install Maven 3.8 or newer, or put the jar at '%s'".formatted(target),
+          format(
+              "'%s' is not in the local Maven repository, and '%s' cannot be run to download it",
+              this, command.get(0)),
+          format("install Maven 3.8 or newer, or put the jar at '%s'", target),
           e);
     }
   }

@@ -40,7 +40,7 @@ import picocli.CommandLine.ScopeType;
 @Command(
     name = "stillhouse",
     mixinStandardHelpOptions = true,
-    versionProvider = Stillhouse.Version.class,
+    versionProvider = Version.class,
     scope = ScopeType.INHERIT,
     subcommands = {
       ToolCommands.Vacuum.class,
@@ -62,6 +62,8 @@ public final class Stillhouse {
 
   /** Runs a command and ends the process with its exit code. */
   public static void main(String[] args) {
+    // For Spark's and picocli's output; our own does not depend on the locale.
+    Locale.setDefault(Locale.ROOT);
     System.exit(run(args));
   }
 
@@ -383,16 +385,5 @@ public final class Stillhouse {
 
   static void print(String format, Object... values) {
     System.out.println(Secrets.hiddenIn(String.format(Locale.ROOT, format, values)));
-  }
-
-  /** Returns the versions of Spark and Java. */
-  static final class Version implements CommandLine.IVersionProvider {
-    @Override
-    public String[] getVersion() {
-      return new String[] {
-        "stillhouse with Spark %s on Java %s"
-            .formatted(org.apache.spark.package$.MODULE$.SPARK_VERSION(), Runtime.version())
-      };
-    }
   }
 }

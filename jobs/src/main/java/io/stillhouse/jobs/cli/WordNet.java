@@ -1,5 +1,7 @@
 package io.stillhouse.jobs.cli;
 
+import static io.stillhouse.error.Text.format;
+
 import io.stillhouse.error.Errors;
 import java.io.BufferedReader;
 import java.io.BufferedWriter;
@@ -124,8 +126,10 @@ public final class WordNet {
     shuffled.removeIf(gloss -> !seen.add(gloss.text()));
     if (shuffled.size() < trainRows + validationRows) {
       throw Errors.invalid(
-          "%d training and %d validation rows are needed, but there are only %d different glosses"
-              .formatted(trainRows, validationRows, shuffled.size()),
+          format(
+              "%d training and %d validation rows are needed, but there are only %d different"
+                  + " glosses",
+              trainRows, validationRows, shuffled.size()),
           "reduce one of them");
     }
     Files.createDirectories(directory);
@@ -143,7 +147,7 @@ public final class WordNet {
         .orElseThrow(
             () ->
                 Errors.invalid(
-                    "'%s' has no entry data.%s, so it is not WordNet".formatted(jar, file),
+                    format("'%s' has no entry data.%s, so it is not WordNet", jar, file),
                     "use the jar of " + ARTIFACT));
   }
 
@@ -153,14 +157,15 @@ public final class WordNet {
     String[] fields = line.split(" ", 3);
     if (bar < 0 || fields.length < 3 || !fields[1].matches("[0-9]{2}")) {
       throw Errors.invalid(
-          "data.%s has a line that is not in WordNet's format: '%s'".formatted(file, line),
+          format("data.%s has a line that is not in WordNet's format: '%s'", file, line),
           "use the jar of " + ARTIFACT);
     }
     int number = Integer.parseInt(fields[1]);
     if (number >= CLASSES.size()) {
       throw Errors.invalid(
-          "data.%s names lexicographer file %d, but there are %d"
-              .formatted(file, number, CLASSES.size()),
+          format(
+              "data.%s names lexicographer file %d, but there are %d",
+              file, number, CLASSES.size()),
           "use the jar of " + ARTIFACT);
     }
     String text = line.substring(bar + 3).replace('\t', ' ').strip();

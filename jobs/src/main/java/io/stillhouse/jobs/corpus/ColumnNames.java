@@ -2,6 +2,7 @@ package io.stillhouse.jobs.corpus;
 
 import io.stillhouse.error.Errors;
 import io.stillhouse.error.StillhouseException;
+import io.stillhouse.error.Text;
 import io.stillhouse.jobs.corpus.read.Role;
 import io.stillhouse.spec.CorpusSpec.Format;
 import java.util.ArrayList;
@@ -51,14 +52,16 @@ record ColumnNames(
     int inDirectory = inDirectories.indexOf(name);
     if (!byIndex && inFile != inFiles.lastIndexOf(name)) {
       throw Errors.invalid(
-          "%d columns of the corpus have the name '%s'"
-              .formatted(Collections.frequency(inFiles, name), name),
+          Text.format(
+              "%d columns of the corpus have the name '%s'",
+              Collections.frequency(inFiles, name), name),
           "give each column a name of its own");
     }
     if (!byIndex && inFile >= 0 && inDirectory >= 0) {
       throw Errors.invalid(
-          "column '%s' of the corpus is in its files and in the names of its directories"
-              .formatted(name),
+          Text.format(
+              "column '%s' of the corpus is in its files and in the names of its directories",
+              name),
           "rename one of them");
     }
     if (inDirectory >= 0) {
@@ -70,16 +73,18 @@ record ColumnNames(
   private Place atIndex(String text, Role role) {
     if (!text.matches("\\d{1,6}")) {
       throw Errors.invalid(
-          "'%s' cannot be the corpus's %s: without a header row, columns have no names"
-              .formatted(text, role.word()),
+          Text.format(
+              "'%s' cannot be the corpus's %s: without a header row, columns have no names",
+              text, role.word()),
           choices() + ", or set corpus.header=true");
     }
     int index = Integer.parseInt(text);
     int width = inFiles.size();
     if (index >= width + inDirectories.size()) {
       throw Errors.invalid(
-          "the corpus has no column %d for its %s: it has %d columns"
-              .formatted(index, role.word(), width + inDirectories.size()),
+          Text.format(
+              "the corpus has no column %d for its %s: it has %d columns",
+              index, role.word(), width + inDirectories.size()),
           choices());
     }
     return index < width
@@ -90,7 +95,7 @@ record ColumnNames(
   /** Returns the error for a column that does not exist. */
   StillhouseException missing(String name, Role role) {
     return Errors.invalid(
-        "the corpus has no column '%s' for its %s".formatted(name, role.word()), choices());
+        Text.format("the corpus has no column '%s' for its %s", name, role.word()), choices());
   }
 
   /** Returns the columns that exist, as advice. */
@@ -109,6 +114,6 @@ record ColumnNames(
     int most = 30;
     return names.size() <= most
         ? names.toString()
-        : "%s and %d more".formatted(names.subList(0, most), names.size() - most);
+        : Text.format("%s and %d more", names.subList(0, most), names.size() - most);
   }
 }

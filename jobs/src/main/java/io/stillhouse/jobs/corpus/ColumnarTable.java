@@ -1,5 +1,7 @@
 package io.stillhouse.jobs.corpus;
 
+import static io.stillhouse.error.Text.format;
+
 import io.stillhouse.error.Errors;
 import io.stillhouse.jobs.corpus.read.ColumnarHead;
 import io.stillhouse.jobs.corpus.read.ColumnarRows;
@@ -141,33 +143,36 @@ final class ColumnarTable {
         if (place.inDirectory()) {
           if (head.columns().containsKey(column)) {
             throw Errors.invalid(
-                "column '%s' of the corpus is in '%s' and in the names of its directories"
-                    .formatted(column, name(head)),
+                format(
+                    "column '%s' of the corpus is in '%s' and in the names of its directories",
+                    column, name(head)),
                 "rename one of them");
           }
           continue;
         }
         if (!head.columns().containsKey(column)) {
           throw Errors.invalid(
-              "the file '%s' of the corpus has no column '%s', unlike '%s'"
-                  .formatted(name(head), column, name(first)),
+              format(
+                  "the file '%s' of the corpus has no column '%s', unlike '%s'",
+                  name(head), column, name(first)),
               "name only files that have it");
         }
         if (head.unreadable().containsKey(column)) {
           throw Errors.invalid(
-              "column '%s' of '%s' has a type that Spark cannot read: %s"
-                  .formatted(column, name(head), head.unreadable().get(column)),
+              format(
+                  "column '%s' of '%s' has a type that Spark cannot read: %s",
+                  column, name(head), head.unreadable().get(column)),
               "write it with another type, such as string, or name another column");
         }
         if (!String.valueOf(head.columns().get(column)).equals(first.columns().get(column))) {
           throw Errors.invalid(
-              "column '%s' of the corpus has the type %s in '%s' and %s in '%s'"
-                  .formatted(
-                      column,
-                      first.columns().get(column),
-                      name(first),
-                      head.columns().get(column),
-                      name(head)),
+              format(
+                  "column '%s' of the corpus has the type %s in '%s' and %s in '%s'",
+                  column,
+                  first.columns().get(column),
+                  name(first),
+                  head.columns().get(column),
+                  name(head)),
               "give it one type in all files");
         }
       }
@@ -251,8 +256,9 @@ final class ColumnarTable {
     }
     if (nested(type)) {
       throw Errors.invalid(
-          "column '%s' must hold single values to be the corpus's %s, but is of type %s"
-              .formatted(place.name(), role.word(), type.simpleString()),
+          format(
+              "column '%s' must hold single values to be the corpus's %s, but is of type %s",
+              place.name(), role.word(), type.simpleString()),
           names.choices());
     }
     return column.cast(DataTypes.StringType).as(role.word());

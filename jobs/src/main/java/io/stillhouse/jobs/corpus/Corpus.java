@@ -1,5 +1,7 @@
 package io.stillhouse.jobs.corpus;
 
+import static io.stillhouse.error.Text.format;
+
 import io.stillhouse.error.Errors;
 import io.stillhouse.error.StillhouseException;
 import io.stillhouse.spec.CorpusSpec;
@@ -107,7 +109,7 @@ public final class Corpus {
 
   static StillhouseException noRows(CorpusSpec spec) {
     return Errors.invalid(
-        "the corpus %s has no rows".formatted(spec.paths()), "name files with text");
+        format("the corpus %s has no rows", spec.paths()), "name files with text");
   }
 
   private static boolean isBlank(SourceRow row) {
@@ -150,7 +152,7 @@ public final class Corpus {
     long missing = rows.filter(row -> row.key().isEmpty()).count();
     if (missing > 0) {
       throw Errors.invalid(
-          "%d rows have no id in column '%s'".formatted(missing, column),
+          format("%d rows have no id in column '%s'", missing, column),
           "give every row an id, or omit corpus.id: rows are then keyed by file and row number");
     }
     JavaPairRDD<String, Long> repeated =
@@ -160,8 +162,9 @@ public final class Corpus {
     List<String> first = repeated.keys().takeOrdered(1);
     if (!first.isEmpty()) {
       throw Errors.invalid(
-          "%d ids in column '%s' occur in more than one row, such as '%s'"
-              .formatted(repeated.count(), column, first.get(0)),
+          format(
+              "%d ids in column '%s' occur in more than one row, such as '%s'",
+              repeated.count(), column, first.get(0)),
           "make ids unique, or omit corpus.id: rows are then keyed by file and row number");
     }
   }

@@ -1,5 +1,7 @@
 package io.stillhouse.jobs.corpus;
 
+import static io.stillhouse.error.Text.format;
+
 import io.stillhouse.error.Errors;
 import io.stillhouse.jobs.storage.Storage;
 import io.stillhouse.spec.CorpusSpec.Format;
@@ -65,14 +67,14 @@ public final class CorpusFiles {
     }
     if (files.isEmpty()) {
       throw Errors.invalid(
-          "the corpus %s has no files".formatted(paths),
+          format("the corpus %s has no files", paths),
           "name a file, or a directory with files whose names do not start with '_' or '.'");
     }
     Set<Path> seen = new HashSet<>();
     for (FileStatus file : files) {
       if (!seen.add(file.getPath())) {
         throw Errors.invalid(
-            "the corpus %s names the file '%s' twice".formatted(paths, file.getPath()),
+            format("the corpus %s names the file '%s' twice", paths, file.getPath()),
             "name each file or directory once");
       }
     }
@@ -107,7 +109,7 @@ public final class CorpusFiles {
   public String name(Path file) {
     String name = names.get(key(file));
     if (name == null) {
-      throw new IllegalStateException("'%s' is not a file of the corpus".formatted(file));
+      throw new IllegalStateException(format("'%s' is not a file of the corpus", file));
     }
     return name;
   }
@@ -120,7 +122,7 @@ public final class CorpusFiles {
   private static String relativeName(Path root, Path file) {
     String prefix = key(root).endsWith("/") ? key(root) : key(root) + "/";
     if (!key(file).startsWith(prefix)) {
-      throw new IllegalStateException("file '%s' is not below '%s'".formatted(file, root));
+      throw new IllegalStateException(format("file '%s' is not below '%s'", file, root));
     }
     return key(file).substring(prefix.length());
   }
@@ -152,7 +154,7 @@ public final class CorpusFiles {
       Format format = FORMAT_OF_EXTENSION.get(extension(file.getPath().getName()));
       if (format == null) {
         throw Errors.invalid(
-            "cannot infer the format of the corpus from the name of '%s'".formatted(file.getPath()),
+            format("cannot infer the format of the corpus from the name of '%s'", file.getPath()),
             "set corpus.format to text, csv, tsv, jsonl, parquet or orc");
       }
       exampleOf.putIfAbsent(format, file.getPath());
@@ -181,8 +183,9 @@ public final class CorpusFiles {
         Path parent = common.getParent();
         if (parent == null) {
           throw Errors.invalid(
-              "the paths of the corpus are in different file systems: %s and %s"
-                  .formatted(directories.get(0), directory),
+              format(
+                  "the paths of the corpus are in different file systems: %s and %s",
+                  directories.get(0), directory),
               "copy them to one file system");
         }
         common = parent;

@@ -1,5 +1,7 @@
 package io.stillhouse.jobs.corpus;
 
+import static io.stillhouse.error.Text.format;
+
 import io.stillhouse.error.Errors;
 import io.stillhouse.jobs.corpus.read.FileRow;
 import io.stillhouse.jobs.corpus.read.Role;
@@ -58,8 +60,7 @@ record CorpusTable(
     }
     if (!names.containsKey(Role.TEXT)) {
       throw Errors.invalid(
-          "a corpus of format %s needs a text column".formatted(columns.format()),
-          columns.choices());
+          format("a corpus of format %s needs a text column", columns.format()), columns.choices());
     }
     return names;
   }

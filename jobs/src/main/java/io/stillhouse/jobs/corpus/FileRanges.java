@@ -1,5 +1,7 @@
 package io.stillhouse.jobs.corpus;
 
+import static io.stillhouse.error.Text.format;
+
 import io.stillhouse.jobs.corpus.read.FileRange;
 import io.stillhouse.jobs.corpus.read.FileRow;
 import io.stillhouse.jobs.corpus.read.Role;
@@ -123,7 +125,7 @@ final class FileRanges {
               .getFileBlockLocations(path, first.block().start(), first.length());
       return blocks.length == 0 ? List.of() : Arrays.asList(blocks[0].getHosts());
     } catch (IOException e) {
-      throw new UncheckedIOException("cannot locate the blocks of '%s'".formatted(path), e);
+      throw new UncheckedIOException(format("cannot locate the blocks of '%s'", path), e);
     }
   }
 }

@@ -1,5 +1,7 @@
 package io.stillhouse.jobs.corpus;
 
+import static io.stillhouse.error.Text.format;
+
 import io.stillhouse.config.Options;
 import io.stillhouse.config.Settings;
 import io.stillhouse.error.Errors;
@@ -48,14 +50,16 @@ public record InvalidRowPolicy(boolean skip, double most) {
     String share = share(count, rows);
     if (skip) {
       throw Errors.invalid(
-          "%,d of %,d rows are invalid, more than corpus.max-invalid (%s) allows: %s"
-              .formatted(count, rows, most, invalid.inWords()),
-          "%s, or leave them out with corpus.max-invalid=%s".formatted(correct, share));
+          format(
+              "%,d of %,d rows are invalid, more than corpus.max-invalid (%s) allows: %s",
+              count, rows, most, invalid.inWords()),
+          format("%s, or leave them out with corpus.max-invalid=%s", correct, share));
     }
     throw Errors.invalid(
-        "%,d of %,d rows are invalid: %s".formatted(count, rows, invalid.inWords()),
-        "%s, or leave them out with corpus.invalid-rows=skip%s"
-            .formatted(correct, count <= most * rows ? "" : " corpus.max-invalid=" + share));
+        format("%,d of %,d rows are invalid: %s", count, rows, invalid.inWords()),
+        format(
+            "%s, or leave them out with corpus.invalid-rows=skip%s",
+            correct, count <= most * rows ? "" : " corpus.max-invalid=" + share));
   }
 
   /** Returns a share that allows this many rows, rounded up to two digits. */
@@ -71,6 +75,6 @@ public record InvalidRowPolicy(boolean skip, double most) {
     return invalid.count() == 0
         ? Optional.empty()
         : Optional.of(
-            "left out %,d of %,d rows: %s".formatted(invalid.count(), rows, invalid.inWords()));
+            format("left out %,d of %,d rows: %s", invalid.count(), rows, invalid.inWords()));
   }
 }

@@ -1,5 +1,7 @@
 package io.stillhouse.jobs.corpus;
 
+import static io.stillhouse.error.Text.format;
+
 import java.io.Serializable;
 import java.util.Comparator;
 import java.util.Iterator;
@@ -99,15 +101,15 @@ public record InvalidRows(Map<String, Kind> kinds) implements Serializable {
             .limit(KINDS_SHOWN)
             .map(
                 each ->
-                    "%s (%,d, such as row '%s')"
-                        .formatted(
-                            each.getKey(),
-                            each.getValue().rows(),
-                            shortened(each.getValue().example())))
+                    format(
+                        "%s (%,d, such as row '%s')",
+                        each.getKey(),
+                        each.getValue().rows(),
+                        shortened(each.getValue().example())))
             .collect(Collectors.joining(", "));
     return kinds.size() <= KINDS_SHOWN
         ? shown
-        : "%s, and %d other reasons".formatted(shown, kinds.size() - KINDS_SHOWN);
+        : format("%s, and %d other reasons", shown, kinds.size() - KINDS_SHOWN);
   }
 
   private static String shortened(String key) {

@@ -1,5 +1,7 @@
 package io.stillhouse.jobs.corpus;
 
+import static io.stillhouse.error.Text.format;
+
 import io.stillhouse.error.Errors;
 import io.stillhouse.error.StillhouseException;
 import java.io.File;
@@ -78,8 +80,9 @@ final class PathLister {
       found = fileSystem.globStatus(glob);
     } catch (IllegalArgumentException e) { // Hadoop builds paths from names with a colon
       throw Errors.invalid(
-          "the glob '%s' of the corpus matches a name with a colon, or is malformed (%s)"
-              .formatted(glob, e.getMessage()),
+          format(
+              "the glob '%s' of the corpus matches a name with a colon, or is malformed (%s)",
+              glob, e.getMessage()),
           "name the files one by one, or rename them",
           e);
     }
@@ -106,7 +109,7 @@ final class PathLister {
       return new Path(named);
     } catch (IllegalArgumentException e) {
       throw Errors.invalid(
-          "'%s' is not a path (%s)".formatted(named, e.getMessage()),
+          format("'%s' is not a path (%s)", named, e.getMessage()),
           "check the spelling of corpus.path",
           e);
     }
@@ -161,8 +164,7 @@ final class PathLister {
       File directory = new File(status.getPath().toUri().getPath());
       if (!path.add(directory.toPath().toRealPath())) {
         throw Errors.invalid(
-            "the directory '%s' of the corpus is a link to one that contains it"
-                .formatted(directory),
+            format("the directory '%s' of the corpus is a link to one that contains it", directory),
             "remove the link, or name files");
       }
       requireNoBrokenLinks(directory);
@@ -181,7 +183,7 @@ final class PathLister {
     for (File each : all == null ? new File[0] : all) {
       if (!isHidden(each.getName()) && Files.isSymbolicLink(each.toPath()) && !each.exists()) {
         throw Errors.invalid(
-            "the file '%s' of the corpus is a link to a file that does not exist".formatted(each),
+            format("the file '%s' of the corpus is a link to a file that does not exist", each),
             "remove or correct the link");
       }
     }
@@ -199,9 +201,9 @@ final class PathLister {
             || message.contains("Invalid directory");
     return denied
         ? Errors.invalid(
-            "the corpus '%s' may not be read (%s)".formatted(named, message),
+            format("the corpus '%s' may not be read (%s)", named, message),
             "give the user that runs Spark permission to read it",
             e)
-        : new UncheckedIOException("cannot list the corpus '%s'".formatted(named), e);
+        : new UncheckedIOException(format("cannot list the corpus '%s'", named), e);
   }
 }

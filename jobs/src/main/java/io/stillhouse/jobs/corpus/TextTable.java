@@ -1,5 +1,7 @@
 package io.stillhouse.jobs.corpus;
 
+import static io.stillhouse.error.Text.format;
+
 import io.stillhouse.error.Errors;
 import io.stillhouse.error.StillhouseException;
 import io.stillhouse.jobs.corpus.read.FileHead;
@@ -176,13 +178,13 @@ final class TextTable {
               : head.columns().size() == first.columns().size();
       if (!same) {
         throw Errors.invalid(
-            "the corpus's files have different %s: '%s' has %s, '%s' has %s"
-                .formatted(
-                    spec.header() == HeaderRow.PRESENT ? "header rows" : "numbers of columns",
-                    name(first),
-                    shown(first),
-                    name(head),
-                    shown(head)),
+            format(
+                "the corpus's files have different %s: '%s' has %s, '%s' has %s",
+                spec.header() == HeaderRow.PRESENT ? "header rows" : "numbers of columns",
+                name(first),
+                shown(first),
+                name(head),
+                shown(head)),
             "give all files the same columns in the same order, or name only files that agree");
       }
     }
@@ -221,8 +223,10 @@ final class TextTable {
             Map<String, @Nullable String> columns = files.directoryColumns(file);
             if (!columns.containsKey(place.name())) {
               throw Errors.invalid(
-                  "the file '%s' of the corpus is in no directory %s=..., which gives other files their %s"
-                      .formatted(files.name(file), place.name(), role.word()),
+                  format(
+                      "the file '%s' of the corpus is in no directory %s=..., which gives other"
+                          + " files their %s",
+                      files.name(file), place.name(), role.word()),
                   "move it into such a directory, or name only files that are");
             }
             values.put(role, columns.get(place.name()));

@@ -1,5 +1,7 @@
 package io.stillhouse.jobs.corpus;
 
+import static io.stillhouse.error.Text.format;
+
 import io.stillhouse.text.Encoded;
 import io.stillhouse.text.Tokenizer;
 import java.io.IOException;
@@ -29,13 +31,12 @@ public final class TokenizerComparison {
     try (Tokenizer one = Tokenizer.open(first);
         Tokenizer two = Tokenizer.open(other)) {
       if (one.vocabSize() != two.vocabSize()) {
-        return Optional.of(
-            "it has %,d tokens, not %,d".formatted(two.vocabSize(), one.vocabSize()));
+        return Optional.of(format("it has %,d tokens, not %,d", two.vocabSize(), one.vocabSize()));
       }
       for (int id = 0; id < one.vocabSize(); id++) {
         if (!one.token(id).equals(two.token(id))) {
           return Optional.of(
-              "its token %d is '%s', not '%s'".formatted(id, two.token(id), one.token(id)));
+              format("its token %d is '%s', not '%s'", id, two.token(id), one.token(id)));
         }
       }
       List<String> all = new ArrayList<>(List.of(PROBE));
@@ -45,11 +46,11 @@ public final class TokenizerComparison {
       for (int text = 0; text < all.size(); text++) {
         if (!Arrays.equals(ours.get(text).ids(), others.get(text).ids())) {
           return Optional.of(
-              "it tokenizes '%s' as %s, not %s"
-                  .formatted(
-                      all.get(text),
-                      Arrays.toString(others.get(text).ids()),
-                      Arrays.toString(ours.get(text).ids())));
+              format(
+                  "it tokenizes '%s' as %s, not %s",
+                  all.get(text),
+                  Arrays.toString(others.get(text).ids()),
+                  Arrays.toString(ours.get(text).ids())));
         }
       }
       return Optional.empty();

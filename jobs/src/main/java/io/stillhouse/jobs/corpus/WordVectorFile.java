@@ -1,5 +1,7 @@
 package io.stillhouse.jobs.corpus;
 
+import static io.stillhouse.error.Text.format;
+
 import io.stillhouse.augment.WordVectors;
 import io.stillhouse.error.Errors;
 import io.stillhouse.jobs.storage.Storage;
@@ -35,7 +37,7 @@ public final class WordVectorFile {
     try {
       return new WordVectorFile(storage, key, path);
     } catch (IOException e) {
-      throw new UncheckedIOException("cannot read '%s'".formatted(path), e);
+      throw new UncheckedIOException(format("cannot read '%s'", path), e);
     }
   }
 
@@ -48,7 +50,7 @@ public final class WordVectorFile {
     try (BufferedReader lines = open()) {
       return new WordVectors(path.toString(), lines).width();
     } catch (IOException e) {
-      throw new UncheckedIOException("cannot read '%s'".formatted(path), e);
+      throw new UncheckedIOException(format("cannot read '%s'", path), e);
     }
   }
 
@@ -79,7 +81,7 @@ public final class WordVectorFile {
       Map<String, float[]> vectors = new WordVectors(path.toString(), lines).read(wanted, limit);
       if (vectors.isEmpty()) {
         throw Errors.invalid(
-            "the word vector file '%s' contains no usable word".formatted(path),
+            format("the word vector file '%s' contains no usable word", path),
             "use a file in GloVe's format: a word and its numbers on each line");
       }
       return vectors;

@@ -1,5 +1,7 @@
 package io.stillhouse.jobs.evaluate;
 
+import static io.stillhouse.error.Text.format;
+
 import com.google.gson.Gson;
 import com.google.gson.GsonBuilder;
 import io.stillhouse.checkpoint.ModelDirectory;
@@ -91,20 +93,22 @@ public final class EvaluateJob {
     String name = model.getName();
     if (spec.head().task() != teacher.head().task() || spec.vocabSize() != teacher.vocabSize()) {
       throw Errors.invalid(
-          "%s does not predict what the teacher predicts: its head is %s and it has %d tokens, but the teacher's is %s and it has %d"
-              .formatted(
-                  name,
-                  ModelCheck.described(spec.head()),
-                  spec.vocabSize(),
-                  ModelCheck.described(teacher.head()),
-                  teacher.vocabSize()),
+          format(
+              "%s does not predict what the teacher predicts: its head is %s and it has %d tokens,"
+                  + " but the teacher's is %s and it has %d",
+              name,
+              ModelCheck.described(spec.head()),
+              spec.vocabSize(),
+              ModelCheck.described(teacher.head()),
+              teacher.vocabSize()),
           "only evaluate models with the same head and vocabulary together");
     }
     Head own = ModelCheck.of(settings, name, spec).requireReads().head();
     if (!own.equals(head)) {
       throw Errors.invalid(
-          "%s has the classes %s, but the teacher %s"
-              .formatted(name, ClassNames.shown(own.labels()), ClassNames.shown(head.labels())),
+          format(
+              "%s has the classes %s, but the teacher %s",
+              name, ClassNames.shown(own.labels()), ClassNames.shown(head.labels())),
           "evaluate models with the same classes in the same order together; if only their names"
               + " differ, set corpus.classes");
     }
@@ -115,8 +119,9 @@ public final class EvaluateJob {
         TokenizerComparison.difference(storage.local(teacherPath), storage.local(model), List.of());
     if (difference.isPresent()) {
       throw Errors.invalid(
-          "'%s' has a different tokenizer than the teacher (%s), whose tokens all models read"
-              .formatted(model, difference.get()),
+          format(
+              "'%s' has a different tokenizer than the teacher (%s), whose tokens all models read",
+              model, difference.get()),
           "only evaluate models with the same vocabulary and casing together");
     }
   }
@@ -130,8 +135,10 @@ public final class EvaluateJob {
     }
     if (!teacher.head().task().pooled()) {
       throw Errors.invalid(
-          "evaluate.predictions is '%s', but a masked LM predicts tokens and has no logits per row"
-              .formatted(predictions),
+          format(
+              "evaluate.predictions is '%s', but a masked LM predicts tokens and has no logits per"
+                  + " row",
+              predictions),
           "remove evaluate.predictions");
     }
     storage.requireNoDirectory(Options.EVALUATE_PREDICTIONS.key(), predictions);
@@ -152,8 +159,10 @@ public final class EvaluateJob {
     for (Evaluator.Candidate known : candidates) {
       if (known.name().equals(name)) {
         throw Errors.invalid(
-            "evaluate.models names two models '%s': '%s' and '%s', but results are listed by name"
-                .formatted(name, known.path(), model),
+            format(
+                "evaluate.models names two models '%s': '%s' and '%s', but results are listed by"
+                    + " name",
+                name, known.path(), model),
             "rename one of the directories");
       }
     }
@@ -190,8 +199,7 @@ public final class EvaluateJob {
     List<InputRow> all = rows(spec);
     List<InputRow> rows = all.stream().filter(row -> row.length() > 0).toList();
     if (rows.isEmpty()) {
-      throw Errors.invalid(
-          "no row of %s contains a token".formatted(paths), "name files with text");
+      throw Errors.invalid(format("no row of %s contains a token", paths), "name files with text");
     }
     LOG.info("Evaluating {} models on {} rows of {}", candidates.size(), rows.size(), paths);
     List<EvaluateTask.RowResult> results = finite(evaluate(rows), all);
@@ -235,7 +243,7 @@ public final class EvaluateJob {
     InvalidRowPolicy.of(settings).check(invalid, all.size());
     if (finite.isEmpty()) {
       throw Errors.invalid(
-          "the teacher's output is finite for none of %d rows".formatted(results.size()),
+          format("the teacher's output is finite for none of %d rows", results.size()),
           "use another teacher");
     }
     leftOut = InvalidRowPolicy.line(invalid, all.size());
@@ -293,8 +301,7 @@ public final class EvaluateJob {
             .map(part -> new EvaluateTask(part, models, batchTokens, threads))
             .toList();
     long tokens = rows.stream().mapToLong(InputRow::length).sum() * models.size();
-    try (TrackedJob job =
-        TrackedJob.start(spark, "evaluate", "%d models".formatted(models.size()))) {
+    try (TrackedJob job = TrackedJob.start(spark, "evaluate", format("%d models", models.size()))) {
       LongAccumulator done =
           job.count("evaluated tokens", Progress.start("evaluate", tokens, "tokens"));
       return job.run(

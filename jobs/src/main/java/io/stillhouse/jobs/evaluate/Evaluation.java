@@ -1,5 +1,7 @@
 package io.stillhouse.jobs.evaluate;
 
+import static io.stillhouse.error.Text.format;
+
 import io.stillhouse.recipe.ModelCheck;
 import java.util.ArrayList;
 import java.util.LinkedHashSet;
@@ -97,18 +99,17 @@ public record Evaluation(
     }
     List<List<String>> lines = new ArrayList<>(List.of(heads));
     for (Model model : models) {
-      List<String> line =
-          new ArrayList<>(List.of(model.name(), "%,d".formatted(model.parameters())));
+      List<String> line = new ArrayList<>(List.of(model.name(), format("%,d", model.parameters())));
       metrics.forEach(metric -> line.add(number(metric, model.metrics(), model.standardErrors())));
       if (retained) {
         Retention retention = model.retention();
-        line.add(retention == null ? "" : "%.3f".formatted(retention.share()));
+        line.add(retention == null ? "" : format("%.3f", retention.share()));
       }
       lines.add(line);
     }
     for (Group group : groups) {
       List<String> line =
-          new ArrayList<>(List.of("%s, %d seeds".formatted(group.name(), group.seeds()), ""));
+          new ArrayList<>(List.of(format("%s, %d seeds", group.name(), group.seeds()), ""));
       metrics.forEach(metric -> line.add(number(metric, group.metrics(), group.standardErrors())));
       if (retained) {
         line.add("");
@@ -119,7 +120,7 @@ public record Evaluation(
     for (Model model : models) {
       if (model.notFiniteRows() > 0) {
         String problem = ModelCheck.notFinite(model.name(), model.notFiniteRows(), data.rows());
-        table.append("%s, so it is not scored%n".formatted(problem));
+        table.append(format("%s, so it is not scored%n", problem));
       }
     }
     comparisons.forEach(comparison -> table.append(line(comparison)));
@@ -128,17 +129,15 @@ public record Evaluation(
 
   private static String line(Comparison comparison) {
     Seeds seeds = comparison.seeds();
-    return "%s against %s, paired over %,d rows: %s %+.4f (standard error %.4f%s)%n"
-        .formatted(
-            comparison.model(),
-            comparison.reference(),
-            comparison.rows(),
-            comparison.metric(),
-            comparison.difference(),
-            comparison.standardError(),
-            seeds == null
-                ? ""
-                : "; %.4f over %d seeds".formatted(seeds.standardError(), seeds.count()));
+    return format(
+        "%s against %s, paired over %,d rows: %s %+.4f (standard error %.4f%s)%n",
+        comparison.model(),
+        comparison.reference(),
+        comparison.rows(),
+        comparison.metric(),
+        comparison.difference(),
+        comparison.standardError(),
+        seeds == null ? "" : format("; %.4f over %d seeds", seeds.standardError(), seeds.count()));
   }
 
   private static String number(
@@ -148,10 +147,10 @@ public record Evaluation(
       return "-";
     }
     if (metric.equals("perplexity")) {
-      return "%.2f".formatted(value);
+      return format("%.2f", value);
     }
     Double error = errors.get(metric);
-    return error == null ? "%.4f".formatted(value) : "%.4f ± %.4f".formatted(value, error);
+    return error == null ? format("%.4f", value) : format("%.4f ± %.4f", value, error);
   }
 
   /** Aligns the first column to the left and all others to the right. */

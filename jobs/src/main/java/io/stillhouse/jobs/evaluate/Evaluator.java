@@ -1,5 +1,7 @@
 package io.stillhouse.jobs.evaluate;
 
+import static io.stillhouse.error.Text.format;
+
 import io.stillhouse.error.Errors;
 import io.stillhouse.evaluate.Metrics;
 import io.stillhouse.jobs.evaluate.Evaluation.Comparison;
@@ -114,7 +116,7 @@ abstract class Evaluator {
     all.putAll(groups(candidates));
     if (!reference.isEmpty() && !all.containsKey(reference)) {
       throw Errors.invalid(
-          "evaluate.reference is '%s', but the students are %s".formatted(reference, all.keySet()),
+          format("evaluate.reference is '%s', but the students are %s", reference, all.keySet()),
           "name one of them");
     }
   }

@@ -1,5 +1,7 @@
 package io.stillhouse.jobs.evaluate;
 
+import static io.stillhouse.error.Text.format;
+
 import ai.djl.ndarray.NDArray;
 import ai.djl.ndarray.NDManager;
 import ai.djl.ndarray.types.DataType;
@@ -77,9 +79,9 @@ public final class LogitsFile {
                 : output.logits() == null ? output.last().squeeze(0) : output.logits().squeeze(0);
         notFinite += TargetCells.invalidRows(logits.reshape(1, -1), Dtype.FLOAT32)[0] ? 1 : 0;
         tensors.put(
-            "input_ids_%03d".formatted(line),
+            format("input_ids_%03d", line),
             manager.create(input.ids()).toType(DataType.FLOAT32, false));
-        tensors.put("logits_%03d".formatted(line), logits);
+        tensors.put(format("logits_%03d", line), logits);
       }
       ModelCheck.requireFinite(name, notFinite, lines.size());
       SafeTensors.write(out, tensors, Map.of());

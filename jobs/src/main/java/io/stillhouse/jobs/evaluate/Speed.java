@@ -1,5 +1,7 @@
 package io.stillhouse.jobs.evaluate;
 
+import static io.stillhouse.error.Text.format;
+
 import io.stillhouse.evaluate.Flops;
 import io.stillhouse.evaluate.InterleavedBenchmark;
 import java.io.Serializable;
@@ -44,27 +46,28 @@ public record Speed(String model, long parameters, String device, int threads, L
     }
     Speed first = models.get(0);
     List<String> heads = new ArrayList<>(List.of("model", "parameters"));
-    lengths(first).forEach(pass -> heads.add("MFLOPs of %d".formatted(pass.tokens())));
-    first.passes().forEach(pass -> heads.add("%d x %d".formatted(pass.batch(), pass.tokens())));
+    lengths(first).forEach(pass -> heads.add(format("MFLOPs of %d", pass.tokens())));
+    first.passes().forEach(pass -> heads.add(format("%d x %d", pass.batch(), pass.tokens())));
     List<List<String>> lines = new ArrayList<>(List.of(heads));
     for (Speed model : models) {
       List<String> line =
-          new ArrayList<>(List.of(model.model(), "%,d".formatted(model.parameters())));
-      lengths(model).forEach(pass -> line.add("%,.2f".formatted(pass.flops() / 1e6)));
+          new ArrayList<>(List.of(model.model(), format("%,d", model.parameters())));
+      lengths(model).forEach(pass -> line.add(format("%,.2f", pass.flops() / 1e6)));
       model
           .passes()
           .forEach(
               pass ->
                   line.add(
-                      "%,.1f (%.2fx)".formatted(pass.sentencesPerSecond(), pass.timesTeacher())));
+                      format("%,.1f (%.2fx)", pass.sentencesPerSecond(), pass.timesTeacher())));
       lines.add(line);
     }
     String on =
         first.device().equals("cpu")
-            ? "cpu with %d thread%s".formatted(first.threads(), first.threads() == 1 ? "" : "s")
+            ? format("cpu with %d thread%s", first.threads(), first.threads() == 1 ? "" : "s")
             : first.device();
-    return "sentences/s on %s (and times the teacher's), by batch x tokens:%n%s"
-        .formatted(on, Evaluation.aligned(lines));
+    return format(
+        "sentences/s on %s (and times the teacher's), by batch x tokens:%n%s",
+        on, Evaluation.aligned(lines));
   }
 
   /** Returns one pass of each length. */

@@ -1,5 +1,7 @@
 package io.stillhouse.jobs.evaluate;
 
+import static io.stillhouse.error.Text.format;
+
 import io.stillhouse.config.Options;
 import io.stillhouse.config.Settings;
 import io.stillhouse.jobs.spark.Progress;
@@ -73,7 +75,7 @@ final class SpeedStage {
   List<Speed> run() {
     JavaSparkContext context = JavaSparkContext.fromSparkContext(spark.sparkContext());
     try (TrackedJob job =
-        TrackedJob.start(spark, "speed", "%d models".formatted(task.models().size()))) {
+        TrackedJob.start(spark, "speed", format("%d models", task.models().size()))) {
       LongAccumulator done =
           job.count("measured turns", Progress.start("speed", task.turns(), "turns"));
       return job.run(

@@ -1,5 +1,7 @@
 package io.stillhouse.jobs.export;
 
+import static io.stillhouse.error.Text.format;
+
 import io.stillhouse.checkpoint.ModelDirectory;
 import io.stillhouse.config.Options;
 import io.stillhouse.config.Settings;
@@ -37,7 +39,7 @@ public final class ExportJob {
     Path to = storage.qualify(settings.get(Options.EXPORT_TO));
     if (storage.exists(to)) {
       throw Errors.invalid(
-          "export.to '%s' already exists".formatted(to), "remove it or choose another directory");
+          format("export.to '%s' already exists", to), "remove it or choose another directory");
     }
     java.nio.file.Path local = Files.createTempDirectory("stillhouse-export");
     try {

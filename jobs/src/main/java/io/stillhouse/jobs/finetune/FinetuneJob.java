@@ -1,5 +1,7 @@
 package io.stillhouse.jobs.finetune;
 
+import static io.stillhouse.error.Text.format;
+
 import ai.djl.ndarray.NDArray;
 import ai.djl.ndarray.NDManager;
 import io.stillhouse.checkpoint.HuggingFaceDirectory;
@@ -90,7 +92,7 @@ public final class FinetuneJob {
     this.destination = storage.qualify(settings.get(Options.FINETUNE_TO));
     if (storage.exists(destination)) {
       throw Errors.invalid(
-          "finetune.to '%s' exists already".formatted(destination),
+          format("finetune.to '%s' exists already", destination),
           "remove it, or set another directory");
     }
     LabelHead.check(settings);

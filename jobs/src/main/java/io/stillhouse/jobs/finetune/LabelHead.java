@@ -1,5 +1,7 @@
 package io.stillhouse.jobs.finetune;
 
+import static io.stillhouse.error.Text.format;
+
 import io.stillhouse.config.Options;
 import io.stillhouse.config.Settings;
 import io.stillhouse.error.Errors;
@@ -57,8 +59,9 @@ record LabelHead(Head head, List<String> notes) {
     }
     if (task == Task.REGRESSION || task == Task.MASKED_LM) {
       throw Errors.invalid(
-          "corpus.classes is %s, but finetune.task is %s, which has no classes"
-              .formatted(ClassNames.shown(classes), settings.get(Options.FINETUNE_TASK)),
+          format(
+              "corpus.classes is %s, but finetune.task is %s, which has no classes",
+              ClassNames.shown(classes), settings.get(Options.FINETUNE_TASK)),
           "remove corpus.classes, or set finetune.task=classification");
     }
     LabelCodec.of(of(settings, task, classes));
@@ -72,8 +75,10 @@ record LabelHead(Head head, List<String> notes) {
           Head.MASKED_LM,
           Recipe.labelled(settings)
               ? List.of(
-                  "corpus.label is '%s', but finetune.task=masked-lm learns from the text alone"
-                      .formatted(settings.get(Options.CORPUS_LABEL)))
+                  format(
+                      "corpus.label is '%s', but finetune.task=masked-lm learns from the text"
+                          + " alone",
+                      settings.get(Options.CORPUS_LABEL)))
               : List.of());
     }
     if (task == Task.REGRESSION) {
@@ -110,14 +115,16 @@ record LabelHead(Head head, List<String> notes) {
     boolean severalLabels = task == Task.MULTI_LABEL;
     if (severalLabels && (classes.isEmpty() || classes.size() > LabelSet.MAX_LABELS)) {
       throw Errors.invalid(
-          "corpus.label '%s' has %d labels, but 1 to %d are allowed"
-              .formatted(settings.get(Options.CORPUS_LABEL), classes.size(), LabelSet.MAX_LABELS),
+          format(
+              "corpus.label '%s' has %d labels, but 1 to %d are allowed",
+              settings.get(Options.CORPUS_LABEL), classes.size(), LabelSet.MAX_LABELS),
           "set it to a column of labels that are separated by vertical bars");
     }
     if (!severalLabels && classes.size() < 2) {
       throw Errors.invalid(
-          "corpus.label '%s' has %d classes %s, but at least 2 are needed"
-              .formatted(settings.get(Options.CORPUS_LABEL), classes.size(), classes),
+          format(
+              "corpus.label '%s' has %d classes %s, but at least 2 are needed",
+              settings.get(Options.CORPUS_LABEL), classes.size(), classes),
           "set it to the column of the labels, or set finetune.task=regression");
     }
     return new Head(task, classes);
@@ -129,12 +136,16 @@ record LabelHead(Head head, List<String> notes) {
     boolean fractions = classes.stream().anyMatch(name -> name.contains("."));
     if (numbers && (fractions || classes.size() > MANY_NUMBERS)) {
       notes.add(
-          "the %,d distinct numbers of corpus.label '%s', from %s to %s, are taken for classes; if they are scores, set finetune.task=regression"
-              .formatted(classes.size(), column, classes.get(0), classes.get(classes.size() - 1)));
+          format(
+              "the %,d distinct numbers of corpus.label '%s', from %s to %s, are taken for classes;"
+                  + " if they are scores, set finetune.task=regression",
+              classes.size(), column, classes.get(0), classes.get(classes.size() - 1)));
     } else if (!numbers && classes.size() > MANY_NUMBERS && 2L * classes.size() > rows) {
       notes.add(
-          "corpus.label '%s' has %,d classes in %,d rows; if that is not the column of the labels, correct corpus.label"
-              .formatted(column, classes.size(), rows));
+          format(
+              "corpus.label '%s' has %,d classes in %,d rows; if that is not the column of the"
+                  + " labels, correct corpus.label",
+              column, classes.size(), rows));
     }
     return notes;
   }

@@ -1,5 +1,7 @@
 package io.stillhouse.jobs.heads;
 
+import static io.stillhouse.error.Text.format;
+
 import io.stillhouse.config.Options;
 import io.stillhouse.config.Settings;
 import io.stillhouse.error.Errors;
@@ -91,8 +93,9 @@ public final class HeadImportanceJob {
     List<InputRow> rows = rows();
     if (rows.size() < 2) {
       throw Errors.invalid(
-          "only %d rows of %s can be used, but an importance and its standard error need 2"
-              .formatted(rows.size(), settings.get(Options.CORPUS_PATH)),
+          format(
+              "only %d rows of %s can be used, but an importance and its standard error need 2",
+              rows.size(), settings.get(Options.CORPUS_PATH)),
           "name files with more text");
     }
     LOG.info("Measuring the attention heads of '{}' on {} rows", model, rows.size());

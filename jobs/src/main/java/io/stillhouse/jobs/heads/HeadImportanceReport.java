@@ -1,5 +1,7 @@
 package io.stillhouse.jobs.heads;
 
+import static io.stillhouse.error.Text.format;
+
 import io.stillhouse.checkpoint.ModelFiles;
 import io.stillhouse.evaluate.HeadImportance;
 import io.stillhouse.jobs.storage.Storage;
@@ -36,15 +38,15 @@ public record HeadImportanceReport(
     int heads = blocks.get(0).importance().size();
     StringBuilder table = new StringBuilder("block");
     for (int head = 1; head <= heads; head++) {
-      table.append("  %13s".formatted("head " + head));
+      table.append(format("  %13s", "head " + head));
     }
     table.append(System.lineSeparator());
     for (HeadImportance block : blocks) {
-      table.append("%5d".formatted(block.block()));
+      table.append(format("%5d", block.block()));
       for (int head = 0; head < heads; head++) {
         table.append(
-            "  %7.4f %5s"
-                .formatted(block.importance().get(head), "(" + block.ranks().get(head) + ")"));
+            format(
+                "  %7.4f %5s", block.importance().get(head), "(" + block.ranks().get(head) + ")"));
       }
       table.append(System.lineSeparator());
     }

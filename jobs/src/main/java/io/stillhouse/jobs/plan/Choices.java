@@ -1,5 +1,7 @@
 package io.stillhouse.jobs.plan;
 
+import static io.stillhouse.error.Text.format;
+
 import io.stillhouse.config.Option;
 import io.stillhouse.config.Options;
 import io.stillhouse.config.Settings;
@@ -127,8 +129,9 @@ final class Choices {
       int block = loss.layerMap().get(studentBlock);
       boolean stored = valuesAlone && choice.valueRelations().contains(block);
       if (block > 1 && !choice.hidden().contains(block - 1) && !stored) {
-        return "no: relations of block %d are derived from hidden state %d, which is not stored"
-            .formatted(block, block - 1);
+        return format(
+            "no: relations of block %d are derived from hidden state %d, which is not stored",
+            block, block - 1);
       }
     }
     return "yes";

@@ -1,5 +1,7 @@
 package io.stillhouse.jobs.plan;
 
+import static io.stillhouse.error.Text.format;
+
 import io.stillhouse.config.ListText;
 import io.stillhouse.config.Options;
 import io.stillhouse.config.Settings;
@@ -137,12 +139,12 @@ record CorpusSample(
   private static String basis(Corpus.Sample sample, double share) {
     String read =
         sample.share() < 1
-            ? "%d byte ranges read, %.2f %% of the bytes"
-                .formatted(sample.ranges(), 100 * sample.share())
+            ? format(
+                "%d byte ranges read, %.2f %% of the bytes", sample.ranges(), 100 * sample.share())
             : "all of it read";
     return share < 1
-        ? "estimated: %s, %.2f %% of those characters tokenized".formatted(read, 100 * share)
-        : sample.share() < 1 ? "estimated: %s and tokenized".formatted(read) : COUNTED;
+        ? format("estimated: %s, %.2f %% of those characters tokenized", read, 100 * share)
+        : sample.share() < 1 ? format("estimated: %s and tokenized", read) : COUNTED;
   }
 
   /** Returns whether the sample is the whole corpus. */

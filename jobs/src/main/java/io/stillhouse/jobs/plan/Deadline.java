@@ -1,5 +1,7 @@
 package io.stillhouse.jobs.plan;
 
+import static io.stillhouse.error.Text.format;
+
 import io.stillhouse.error.Errors;
 import java.io.IOException;
 import java.util.LinkedHashMap;
@@ -104,9 +106,10 @@ final class Deadline implements AutoCloseable {
 
   private RuntimeException timeout(String phase, @Nullable Exception cause) {
     String problem =
-        "the probe did not finish within %.0f seconds (plan.seconds): time ran out while %s"
-            .formatted(seconds, phase);
-    String remedy = "give it more time, such as plan.seconds=%.0f".formatted(3 * seconds);
+        format(
+            "the probe did not finish within %.0f seconds (plan.seconds): time ran out while %s",
+            seconds, phase);
+    String remedy = format("give it more time, such as plan.seconds=%.0f", 3 * seconds);
     return cause == null ? Errors.invalid(problem, remedy) : Errors.invalid(problem, remedy, cause);
   }
 

@@ -1,5 +1,7 @@
 package io.stillhouse.jobs.plan;
 
+import static io.stillhouse.error.Text.format;
+
 /**
  * The cost of caching and of online training. Online training runs the teacher in every step and
  * stores nothing. Both train the same students and baselines. Hours are for all of the session's
@@ -143,19 +145,22 @@ record Economics(Work work, Teacher teacher, Student student, double bytes, Pric
   /** Returns whether to cache, and the figures that decide it. */
   String verdict() {
     String costs =
-        "%.4f cached (storage %.4f) against %.4f online"
-            .formatted(cachedCost(), storageCost(), onlineCost());
+        format(
+            "%.4f cached (storage %.4f) against %.4f online",
+            cachedCost(), storageCost(), onlineCost());
     String reads =
-        "each token is read %.2f times, break-even is at %.2f"
-            .formatted(work.reads(), breakEvenReads());
+        format(
+            "each token is read %.2f times, break-even is at %.2f", work.reads(), breakEvenReads());
     if (cacheIsCheaper()) {
-      return "cache: %s; %s".formatted(costs, reads);
+      return format("cache: %s; %s", costs, reads);
     }
     String reason =
         Double.isInfinite(breakEvenReads())
-            ? "reading %,.0f bytes per token takes longer than running the teacher; below %,.0f it would not"
-                .formatted(student.bytesPerToken(), breakEvenBytesPerToken())
+            ? format(
+                "reading %,.0f bytes per token takes longer than running the teacher; below %,.0f"
+                    + " it would not",
+                student.bytesPerToken(), breakEvenBytesPerToken())
             : reads;
-    return "do not cache: %s; %s".formatted(costs, reason);
+    return format("do not cache: %s; %s", costs, reason);
   }
 }

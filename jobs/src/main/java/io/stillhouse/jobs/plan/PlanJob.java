@@ -1,5 +1,7 @@
 package io.stillhouse.jobs.plan;
 
+import static io.stillhouse.error.Text.format;
+
 import io.stillhouse.checkpoint.HuggingFaceDirectory;
 import io.stillhouse.checkpoint.ModelFiles;
 import io.stillhouse.config.Options;
@@ -75,8 +77,9 @@ public final class PlanJob {
     this.weights = ModelFiles.weightFiles(local).get(0).getFileName().toString();
     if (!settings.get(Options.STAGES).isEmpty()) {
       throw Errors.invalid(
-          "plan predicts one training, but train.stages names %d"
-              .formatted(settings.get(Options.STAGES).size()),
+          format(
+              "plan predicts one training, but train.stages names %d",
+              settings.get(Options.STAGES).size()),
           "set train.stages='[]' and the settings of one stage, and run plan once for each stage");
     }
     loss();
@@ -208,7 +211,7 @@ public final class PlanJob {
   private void requireTokens(Lengths sampled) {
     if (sampled.tokens() == 0) {
       throw Errors.invalid(
-          "no row of the corpus %s contains a token".formatted(settings.get(Options.CORPUS_PATH)),
+          format("no row of the corpus %s contains a token", settings.get(Options.CORPUS_PATH)),
           "name files with text");
     }
   }
@@ -222,8 +225,10 @@ public final class PlanJob {
   private void requireFree(long available, String least, double bytes) {
     if (available < FREE_FACTOR * bytes) {
       throw Errors.invalid(
-          "the cache would take %s%,.0f bytes, but the disk of cache.path '%s' has %,d free: less than %s times as many"
-              .formatted(least, bytes, cache, available, FREE_FACTOR),
+          format(
+              "the cache would take %s%,.0f bytes, but the disk of cache.path '%s' has %,d free:"
+                  + " less than %s times as many",
+              least, bytes, cache, available, FREE_FACTOR),
           "free some space, use another cache.path, or store less, such as targets.dtype=int8 or"
               + " fewer targets.hidden");
     }

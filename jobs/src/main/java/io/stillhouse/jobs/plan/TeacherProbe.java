@@ -1,5 +1,7 @@
 package io.stillhouse.jobs.plan;
 
+import static io.stillhouse.error.Text.format;
+
 import io.stillhouse.config.Options;
 import io.stillhouse.config.Settings;
 import io.stillhouse.error.Errors;
@@ -121,8 +123,10 @@ final class TeacherProbe {
     double most = settings.get(Options.MAX_INVALID);
     if (result.invalidRows() > most * result.rows()) {
       throw Errors.invalid(
-          "%,d of %,d rows of the probe have no targets (empty, or %s), more than cache.max-invalid (%s) allows: the cache command would stop"
-              .formatted(result.invalidRows(), result.rows(), InvalidRows.NOT_FINITE, most),
+          format(
+              "%,d of %,d rows of the probe have no targets (empty, or %s), more than"
+                  + " cache.max-invalid (%s) allows: the cache command would stop",
+              result.invalidRows(), result.rows(), InvalidRows.NOT_FINITE, most),
           "correct the corpus or the teacher, or raise cache.max-invalid");
     }
   }

@@ -1,5 +1,7 @@
 package io.stillhouse.jobs.spark;
 
+import static io.stillhouse.error.Text.format;
+
 import ai.djl.Device;
 import ai.djl.engine.Engine;
 import ai.djl.ndarray.NDManager;
@@ -38,13 +40,14 @@ public final class Devices {
     double amount = spark.conf().getDouble(AMOUNT, 0);
     if (choice.equals(GPU) && !spark.isLocal() && amount == 0) {
       throw Errors.invalid(
-          "device is gpu, but Spark assigns no GPUs to tasks (%s is not set)".formatted(AMOUNT),
+          format("device is gpu, but Spark assigns no GPUs to tasks (%s is not set)", AMOUNT),
           "start it with --properties-file conf/spark-gpu.conf, or set device=cpu");
     }
     if (choice.equals(GPU) && spark.isLocal() && Engine.getInstance().getGpuCount() == 0) {
       throw Errors.invalid(
-          "device is gpu, but libtorch %s finds no GPU on this machine"
-              .formatted(Engine.getInstance().getVersion()),
+          format(
+              "device is gpu, but libtorch %s finds no GPU on this machine",
+              Engine.getInstance().getVersion()),
           "install a build with CUDA (see conf/spark-gpu.conf), or set device=cpu");
     }
     if (amount > 0 && amount < 1) {
@@ -98,8 +101,9 @@ public final class Devices {
     int found = Engine.getInstance().getGpuCount();
     if (index >= found) {
       throw Errors.invalid(
-          "Spark assigned GPU %d to this task, but libtorch %s finds %d GPUs here"
-              .formatted(index, Engine.getInstance().getVersion(), found),
+          format(
+              "Spark assigned GPU %d to this task, but libtorch %s finds %d GPUs here",
+              index, Engine.getInstance().getVersion(), found),
           "install libtorch with CUDA on every machine and let the discovery script list its GPUs"
               + " (see conf/spark-gpu.conf), or set device=cpu");
     }
@@ -119,7 +123,7 @@ public final class Devices {
     }
     if (!address.matches("\\d{1,4}")) {
       throw Errors.invalid(
-          "Spark assigned GPU '%s' to this task, which is not an index".formatted(address),
+          format("Spark assigned GPU '%s' to this task, which is not an index", address),
           "let the discovery script print indices (with MIG, show each executor one slice with"
               + " CUDA_VISIBLE_DEVICES and print 0)");
     }

@@ -1,5 +1,7 @@
 package io.stillhouse.jobs.spark;
 
+import static io.stillhouse.error.Text.format;
+
 import java.io.PrintStream;
 import java.util.Locale;
 import java.util.function.LongSupplier;
@@ -111,8 +113,9 @@ public final class Progress implements AutoCloseable {
     closed = true;
     String amount = total > 0 && done < total ? count(done) + " of " + count(total) : count(done);
     String line =
-        "%s: %s %s in %s, %s %s/s%s"
-            .formatted(name, amount, items, clock(seconds()), count(rate()), items, suffix());
+        format(
+            "%s: %s %s in %s, %s %s/s%s",
+            name, amount, items, clock(seconds()), count(rate()), items, suffix());
     out.print(columns > 0 ? "\r" + line + "\u001b[K\n" : line + "\n");
     out.flush();
   }
@@ -145,20 +148,20 @@ public final class Progress implements AutoCloseable {
       return name + "  " + state();
     }
     int filled = (int) Math.round(BAR * share());
-    return "%s [%s%s] %s".formatted(name, "#".repeat(filled), ".".repeat(BAR - filled), state());
+    return format("%s [%s%s] %s", name, "#".repeat(filled), ".".repeat(BAR - filled), state());
   }
 
   private String state() {
     String amount =
         total > 0
-            ? "%.0f %%, %s of %s %s".formatted(100 * share(), count(done), count(total), items)
+            ? format("%.0f %%, %s of %s %s", 100 * share(), count(done), count(total), items)
             : count(done) + " " + items;
     double rate = rate();
     if (rate <= 0) {
       return amount + suffix();
     }
     String left = total > done ? ", " + clock((total - done) / rate) + " left" : "";
-    return "%s, %s %s/s%s%s".formatted(amount, count(rate), items, left, suffix());
+    return format("%s, %s %s/s%s%s", amount, count(rate), items, left, suffix());
   }
 
   private String truncate(String line) {
@@ -199,8 +202,8 @@ public final class Progress implements AutoCloseable {
   private static String clock(double seconds) {
     long rounded = Math.round(seconds);
     return rounded < 3600
-        ? "%d:%02d".formatted(rounded / 60, rounded % 60)
-        : "%d:%02d:%02d".formatted(rounded / 3600, rounded / 60 % 60, rounded % 60);
+        ? format("%d:%02d", rounded / 60, rounded % 60)
+        : format("%d:%02d:%02d", rounded / 3600, rounded / 60 % 60, rounded % 60);
   }
 
   /**

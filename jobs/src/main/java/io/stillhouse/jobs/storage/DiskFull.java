@@ -1,5 +1,7 @@
 package io.stillhouse.jobs.storage;
 
+import static io.stillhouse.error.Text.format;
+
 import io.stillhouse.error.Errors;
 import java.io.IOException;
 import java.nio.file.Files;
@@ -26,7 +28,7 @@ public final class DiskFull {
       Matcher quota = QUOTA.matcher(text);
       if (quota.find()) {
         throw Errors.invalid(
-            "cache.path '%s' has no space left: %s".formatted(cache, quota.group()),
+            format("cache.path '%s' has no space left: %s", cache, quota.group()),
             "raise the quota or free some space (a file takes up a whole block while it is being"
                 + " written) and run the same command again, which computes only what is missing",
             failure);
@@ -38,11 +40,12 @@ public final class DiskFull {
         }
         FileSystem fs = storage.fileSystem(directory);
         throw Errors.invalid(
-            "a disk is full: the disk of cache.path '%s' has %,d KB left of %,d KB (or the full disk is that of spark.local.dir)"
-                .formatted(
-                    cache,
-                    usableBytes(fs, directory) >> 10,
-                    fs.getStatus(directory).getCapacity() >> 10),
+            format(
+                "a disk is full: the disk of cache.path '%s' has %,d KB left of %,d KB (or the full"
+                    + " disk is that of spark.local.dir)",
+                cache,
+                usableBytes(fs, directory) >> 10,
+                fs.getStatus(directory).getCapacity() >> 10),
             "free some space and run the same command again, which computes only what is missing",
             failure);
       }

@@ -1,5 +1,7 @@
 package io.stillhouse.jobs.storage;
 
+import static io.stillhouse.error.Text.format;
+
 import java.io.IOException;
 import java.nio.ByteBuffer;
 import java.nio.channels.FileChannel;
@@ -77,7 +79,7 @@ final class LocalFiles {
 
   private static FileAlreadyExistsException taken(Path name, IOException cause) {
     FileAlreadyExistsException taken =
-        new FileAlreadyExistsException("'%s' already exists".formatted(name));
+        new FileAlreadyExistsException(format("'%s' already exists", name));
     taken.initCause(cause);
     return taken;
   }

@@ -1,5 +1,7 @@
 package io.stillhouse.jobs.storage;
 
+import static io.stillhouse.error.Text.format;
+
 import com.google.gson.Gson;
 import com.google.gson.GsonBuilder;
 import com.google.gson.JsonArray;
@@ -90,7 +92,7 @@ public final class Storage {
       return given.getFileSystem(hadoop).makeQualified(given);
     } catch (IOException e) {
       throw Errors.invalid(
-          "the file system of '%s' cannot be reached (%s)".formatted(path, e.getMessage()),
+          format("the file system of '%s' cannot be reached (%s)", path, e.getMessage()),
           "check the scheme, host and port",
           e);
     }
@@ -212,8 +214,9 @@ public final class Storage {
     }
     if (!EXCLUSIVE.contains(scheme)) {
       throw Errors.invalid(
-          "%s '%s' is on the file system '%s', where two concurrent runs could both commit: %s"
-              .formatted(what, given, scheme, reasonNotExclusive(scheme)),
+          format(
+              "%s '%s' is on the file system '%s', where two concurrent runs could both commit: %s",
+              what, given, scheme, reasonNotExclusive(scheme)),
           "name a path on file: or hdfs:, and copy the finished directory afterwards");
     }
     return qualify(given);
@@ -323,7 +326,7 @@ public final class Storage {
   /** Renames a file or directory, and throws where the file system would only return false. */
   public void rename(Path from, Path to) throws IOException {
     if (!fileSystem(from).rename(from, to)) {
-      throw new IOException("cannot rename %s to %s".formatted(from, to));
+      throw new IOException(format("cannot rename %s to %s", from, to));
     }
   }
 
@@ -365,7 +368,7 @@ public final class Storage {
   public Path requireNoDirectory(String what, String given) throws IOException {
     Path path = qualify(given);
     if (exists(path) && fileSystem(path).getFileStatus(path).isDirectory()) {
-      throw Errors.invalid("%s '%s' is a directory".formatted(what, given), "name a file");
+      throw Errors.invalid(format("%s '%s' is a directory", what, given), "name a file");
     }
     return path;
   }

@@ -1,5 +1,7 @@
 package io.stillhouse.jobs.train;
 
+import static io.stillhouse.error.Text.format;
+
 import io.stillhouse.config.Options;
 import io.stillhouse.config.Settings;
 import io.stillhouse.error.Errors;
@@ -42,8 +44,10 @@ public final class StagedTraining {
     int count = settings.get(Options.STAGES).size();
     if (count > 1 && !settings.get(Options.HALVING_AT).isEmpty()) {
       throw Errors.invalid(
-          "sweep.halving.at is %s, but train.stages names %d stages, and each needs all students of the previous one"
-              .formatted(settings.get(Options.HALVING_AT), count),
+          format(
+              "sweep.halving.at is %s, but train.stages names %d stages, and each needs all"
+                  + " students of the previous one",
+              settings.get(Options.HALVING_AT), count),
           "remove one of these settings");
     }
     List<StageJob<SweepJob.Result>> jobs = jobs(settings, stage -> new SweepJob(spark, stage));
@@ -79,16 +83,20 @@ public final class StagedTraining {
           TokenizerComparison.difference(first.teacher().path(), other.teacher().path(), List.of());
       if (how.isPresent()) {
         throw Errors.invalid(
-            "the teacher of stage %d in train.stages has a different tokenizer than that of stage 1 (%s), but both train the same student"
-                .formatted(number, how.get()),
+            format(
+                "the teacher of stage %d in train.stages has a different tokenizer than that of"
+                    + " stage 1 (%s), but both train the same student",
+                number, how.get()),
             "use teachers with the same vocabulary and casing");
       }
       for (StudentRun before : first.students()) {
         for (StudentRun run : other.students()) {
           if (run.name().equals(before.name()) && !shape(run).equals(shape(before))) {
             throw Errors.invalid(
-                "%s is %s in the first of train.stages and %s in stage %d, which starts from it"
-                    .formatted(run.name(), shape(before), shape(run), number),
+                format(
+                    "%s is %s in the first of train.stages and %s in stage %d, which starts from"
+                        + " it",
+                    run.name(), shape(before), shape(run), number),
                 "set the student.* sizes that default to those of each stage's teacher");
           }
         }
@@ -99,17 +107,18 @@ public final class StagedTraining {
   /** Describes the shape of a student's weights, which all stages must share. */
   private static String shape(StudentRun run) {
     return run.model() instanceof EncoderSpec spec
-        ? "%s with %d tokens, %d positions and %d segments, hidden size %d (embedding tables %d), %d blocks of %d heads, intermediate size %d"
-            .formatted(
-                spec.architecture().name().toLowerCase(Locale.ROOT),
-                spec.vocabSize(),
-                spec.embeddings().maxPositions(),
-                spec.embeddings().typeVocabSize(),
-                spec.hiddenSize(),
-                spec.embeddingSize(),
-                spec.layers(),
-                spec.heads(),
-                spec.blocks().intermediateSize())
+        ? format(
+            "%s with %d tokens, %d positions and %d segments, hidden size %d (embedding tables %d),"
+                + " %d blocks of %d heads, intermediate size %d",
+            spec.architecture().name().toLowerCase(Locale.ROOT),
+            spec.vocabSize(),
+            spec.embeddings().maxPositions(),
+            spec.embeddings().typeVocabSize(),
+            spec.hiddenSize(),
+            spec.embeddingSize(),
+            spec.layers(),
+            spec.heads(),
+            spec.blocks().intermediateSize())
         : run.model().parameters().entrySet().stream()
             .map(weight -> weight.getKey() + " " + Arrays.toString(weight.getValue()))
             .collect(Collectors.joining(", ", "a BiLSTM of ", ""));

@@ -1,5 +1,7 @@
 package io.stillhouse.jobs.train;
 
+import static io.stillhouse.error.Text.format;
+
 import io.stillhouse.checkpoint.HuggingFaceDirectory;
 import io.stillhouse.config.Options;
 import io.stillhouse.config.Settings;
@@ -137,10 +139,14 @@ public final class TrainJob implements StageJob<TrainJob.Result> {
     boolean rounds = runs.get(0).train().rounds().used();
     if (spark.sparkContext().isLocal() && trainsSequentially() && !rounds) {
       throw Errors.invalid(
-          "students of a cache with a window are trained in parallel, but there are %d and the session runs fewer tasks at once"
-              .formatted(runs.size()),
-          "give the session as many cores, such as --master 'local[%d]', or set train.baseline=false"
-              .formatted(runs.size()));
+          format(
+              "students of a cache with a window are trained in parallel, but there are %d and the"
+                  + " session runs fewer tasks at once",
+              runs.size()),
+          format(
+              "give the session as many cores, such as --master 'local[%d]', or set"
+                  + " train.baseline=false",
+              runs.size()));
     }
   }
 

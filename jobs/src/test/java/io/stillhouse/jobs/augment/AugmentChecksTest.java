@@ -1,5 +1,6 @@
 package io.stillhouse.jobs.augment;
 
+import static io.stillhouse.error.Text.format;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import io.stillhouse.error.StillhouseException;
@@ -37,15 +38,14 @@ class AugmentChecksTest {
 
     assertMistake(AugmentRecipes.rules(rows, out))
         .hasMessage(
-            "augment.to 'file:%s' already exists; delete it, or choose another".formatted(out));
+            format("augment.to 'file:%s' already exists; delete it, or choose another", out));
   }
 
   @Test
   void rejectsModelWithoutMaskedLmHead() {
     assertMistake(AugmentRecipes.maskedLm(rows, out, "augment.model=" + Tiny.CLS))
         .hasMessageStartingWith(
-            "augment.model 'file:%s' must have a masked-LM head, but its head is"
-                .formatted(Tiny.CLS))
+            format("augment.model 'file:%s' must have a masked-LM head, but its head is", Tiny.CLS))
         .hasMessageEndingWith(
             "set augment.model to a masked LM, such as the one it was fine-tuned from, or set"
                 + " augment.kind=rules");
@@ -55,7 +55,7 @@ class AugmentChecksTest {
   void rejectsTeacherWithoutMaskedLmHead() {
     assertMistake(AugmentRecipes.maskedLm(rows, out, "augment.model=", "teacher.path=" + Tiny.CLS))
         .hasMessageStartingWith(
-            "teacher.path 'file:%s' must have a masked-LM head".formatted(Tiny.CLS));
+            format("teacher.path 'file:%s' must have a masked-LM head", Tiny.CLS));
   }
 
   @Test
@@ -69,8 +69,10 @@ class AugmentChecksTest {
   void rejectsLengthBeyondPositionsOfModel() {
     assertMistake(AugmentRecipes.maskedLm(rows, out, "corpus.max-length=41"))
         .hasMessage(
-            "corpus.max-length must be at most the positions of augment.model 'file:%s', 40, but is '41'; lower it"
-                .formatted(Tiny.MLM));
+            format(
+                "corpus.max-length must be at most the positions of augment.model 'file:%s', 40,"
+                    + " but is '41'; lower it",
+                Tiny.MLM));
   }
 
   @Test
@@ -80,8 +82,10 @@ class AugmentChecksTest {
             AugmentRecipes.maskedLm(
                 rows, out, "augment.model=" + one, "augment.show-original=true"))
         .hasMessageStartingWith(
-            "augment.show-original needs a second segment, but augment.model 'file:%s''s type_vocab_size is 1"
-                .formatted(one));
+            format(
+                "augment.show-original needs a second segment, but augment.model 'file:%s''s"
+                    + " type_vocab_size is 1",
+                one));
   }
 
   @Test

@@ -1,5 +1,7 @@
 package io.stillhouse.jobs.augment;
 
+import static io.stillhouse.error.Text.format;
+
 import io.stillhouse.augment.ReplaceableWords.Stops;
 import io.stillhouse.jobs.Tiny;
 import io.stillhouse.jobs.corpus.SourceRow;
@@ -65,7 +67,7 @@ final class TinyAugmentation {
     String vocabulary = Files.readString(Tiny.MLM.resolve("vocab.txt"));
     List<String> words = List.of("film", "plot", "actor", "scene");
     for (int word = 0; word < words.size(); word++) {
-      vocabulary = vocabulary.replace("[unused%d]\n".formatted(word), words.get(word) + "\n");
+      vocabulary = vocabulary.replace(format("[unused%d]\n", word), words.get(word) + "\n");
     }
     Files.writeString(model.resolve("vocab.txt"), vocabulary);
     return model;

@@ -1,5 +1,6 @@
 package io.stillhouse.jobs.augment;
 
+import static io.stillhouse.error.Text.format;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
@@ -45,8 +46,10 @@ class VocabularyTest {
     assertThatThrownBy(() -> open(TinyAugmentation.maskedLm(Tiny.MLM, "", Stops.KEPT)))
         .isInstanceOf(StillhouseException.class)
         .hasMessage(
-            "the vocabulary of '%s' has no word that may replace another; set augment.stop-words=replaced, augment.kind=rules, or use another masked LM"
-                .formatted(Tiny.MLM));
+            format(
+                "the vocabulary of '%s' has no word that may replace another; set"
+                    + " augment.stop-words=replaced, augment.kind=rules, or use another masked LM",
+                Tiny.MLM));
   }
 
   @Test

@@ -1,5 +1,6 @@
 package io.stillhouse.jobs.cli;
 
+import static io.stillhouse.error.Text.format;
 import static io.stillhouse.jobs.Tiny.mistake;
 import static org.assertj.core.api.Assertions.assertThat;
 
@@ -70,7 +71,7 @@ class BadCorpusTest {
     PROBLEMS.put("torn.tsv.gz", "cannot be decompressed");
     StringBuilder rows = new StringBuilder();
     for (int row = 0; row < 160; row++) {
-      rows.append("{\"text\":\"the of %d\",\"label\":%d}\n".formatted(row, row % 3));
+      rows.append(format("{\"text\":\"the of %d\",\"label\":%d}\n", row, row % 3));
     }
     Files.writeString(corpora.resolve("rows.jsonl"), rows + "{\"text\":\"to");
     Tiny.spark().stop(); // each command opens and closes a session of its own

@@ -1,5 +1,6 @@
 package io.stillhouse.jobs.cli;
 
+import static io.stillhouse.error.Text.format;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import io.stillhouse.jobs.Tiny;
@@ -35,7 +36,7 @@ abstract class BadInputFixture {
   }
 
   static String isADirectory() {
-    return " '%s' is a directory; name a file".formatted(shared);
+    return format(" '%s' is a directory; name a file", shared);
   }
 
   void assertNothingWritten() {

@@ -1,5 +1,6 @@
 package io.stillhouse.jobs.cli;
 
+import static io.stillhouse.error.Text.format;
 import static io.stillhouse.jobs.Tiny.mistake;
 import static org.assertj.core.api.Assertions.assertThat;
 
@@ -83,7 +84,7 @@ class BadTrainingInputTest extends BadInputFixture {
                     cache,
                     "student.layers=1",
                     "loss.soft-label.weight=1",
-                    "loss.teachers=[{ name = b, cache = \"%s\" }]".formatted(nowhere))))
+                    format("loss.teachers=[{ name = b, cache = \"%s\" }]", nowhere))))
         .contains("does not exist: '" + nowhere);
     assertNothingWritten();
   }

@@ -1,5 +1,6 @@
 package io.stillhouse.jobs.cli;
 
+import static io.stillhouse.error.Text.format;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import io.stillhouse.config.CommandKeys;
@@ -144,7 +145,7 @@ class CommandKeysTest {
             "student.init=random",
             "loss.attention-mse.weight=1",
             "loss.query-relation.weight=1",
-            "loss.teachers=[{ name = b, cache = \"%s\", weight = 2 }]".formatted(at("second")),
+            format("loss.teachers=[{ name = b, cache = \"%s\", weight = 2 }]", at("second")),
             "train.stages=[{ name = a }, { name = b, loss.attention-mse.weight = 0 }]"));
   }
 

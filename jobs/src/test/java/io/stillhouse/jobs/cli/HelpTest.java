@@ -1,5 +1,6 @@
 package io.stillhouse.jobs.cli;
 
+import static io.stillhouse.error.Text.format;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import io.stillhouse.config.CommandKeys;
@@ -110,15 +111,16 @@ class HelpTest {
       throws IOException, InterruptedException {
     Path script = Files.writeString(directory.resolve("completion"), printed("completion"));
     String shell =
-        """
-        source '%s'
-        COMP_WORDS=(%s)
-        COMP_CWORD=%d
-        COMP_LINE="${COMP_WORDS[*]}"
-        _complete_stillhouse_keys
-        printf '%%s\\n' "${COMPREPLY[@]}"
-        """
-            .formatted(script, String.join(" ", words), words.length - 1);
+        format(
+            """
+            source '%s'
+            COMP_WORDS=(%s)
+            COMP_CWORD=%d
+            COMP_LINE="${COMP_WORDS[*]}"
+            _complete_stillhouse_keys
+            printf '%%s\\n' "${COMPREPLY[@]}"
+            """,
+            script, String.join(" ", words), words.length - 1);
     Process bash = new ProcessBuilder("bash", "-c", shell).redirectErrorStream(true).start();
     String offered = new String(bash.getInputStream().readAllBytes(), StandardCharsets.UTF_8);
     assertThat(bash.waitFor()).as(offered).isZero();

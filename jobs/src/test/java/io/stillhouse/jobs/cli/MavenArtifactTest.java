@@ -1,5 +1,6 @@
 package io.stillhouse.jobs.cli;
 
+import static io.stillhouse.error.Text.format;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
@@ -29,15 +30,15 @@ class MavenArtifactTest {
   void findsJarInRepositoryOfMavenSettings() throws IOException {
     Path mvn =
         script(
-            """
-            case "$*" in
-              *:get*) printf 'Progress (1): 0.4/12 MB\\rProgress (1): 12/12 MB\\n'
-                mkdir -p "$(dirname '%1$s')"; touch '%1$s' ;;
-              *) printf '%2$s' ;;
-            esac
-            """
-                .formatted(
-                    directory.resolve("mine").resolve(IN_REPOSITORY), directory.resolve("mine")));
+            format(
+                """
+                case "$*" in
+                  *:get*) printf 'Progress (1): 0.4/12 MB\\rProgress (1): 12/12 MB\\n'
+                    mkdir -p "$(dirname '%1$s')"; touch '%1$s' ;;
+                  *) printf '%2$s' ;;
+                esac
+                """,
+                directory.resolve("mine").resolve(IN_REPOSITORY), directory.resolve("mine")));
     assertThat(ARTIFACT.resolve(directory.resolve("usual"), mvn.toString(), null))
         .isEqualTo(directory.resolve("mine").resolve(IN_REPOSITORY));
   }

@@ -1,5 +1,6 @@
 package io.stillhouse.jobs.cli;
 
+import static io.stillhouse.error.Text.format;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
@@ -66,7 +67,7 @@ class NotFiniteTest {
   @Test
   void theJsonOfAnEvaluationSaysSo() throws IOException {
     Path some = BrokenModels.deadFor(Tiny.CLS, "he", directory.resolve("some"));
-    new EvaluateJob(spark, settings(Tiny.CLS, "evaluate.models=[%s, %s]".formatted(dead, some)))
+    new EvaluateJob(spark, settings(Tiny.CLS, format("evaluate.models=[%s, %s]", dead, some)))
         .run();
     JsonObject written =
         JsonParser.parseString(Files.readString(directory.resolve("evaluation.json")))
@@ -109,7 +110,7 @@ class NotFiniteTest {
     assertThatThrownBy(job::run)
         .isInstanceOf(StillhouseException.class)
         .hasMessageContaining(
-            "'classifier.bias' of %s has numbers that are not finite".formatted(dead));
+            format("'classifier.bias' of %s has numbers that are not finite", dead));
     assertThat(directory).isEmptyDirectory();
   }
 

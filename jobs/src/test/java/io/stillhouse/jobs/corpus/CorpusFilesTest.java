@@ -1,5 +1,6 @@
 package io.stillhouse.jobs.corpus;
 
+import static io.stillhouse.error.Text.format;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
@@ -149,8 +150,10 @@ class CorpusFilesTest {
     assertThatThrownBy(() -> list("odd").detectFormat())
         .isInstanceOf(StillhouseException.class)
         .hasMessage(
-            "cannot infer the format of the corpus from the name of 'file:%s'; set corpus.format to text, csv, tsv, jsonl, parquet or orc"
-                .formatted(directory.resolve("odd/a.doc")));
+            format(
+                "cannot infer the format of the corpus from the name of 'file:%s'; set"
+                    + " corpus.format to text, csv, tsv, jsonl, parquet or orc",
+                directory.resolve("odd/a.doc")));
   }
 
   @Test
@@ -169,8 +172,10 @@ class CorpusFilesTest {
     assertThatThrownBy(() -> list("missing.txt"))
         .isInstanceOf(StillhouseException.class)
         .hasMessage(
-            "corpus does not exist: '%s'; check the spelling, and that every machine of the cluster can read it"
-                .formatted(directory.resolve("missing.txt")));
+            format(
+                "corpus does not exist: '%s'; check the spelling, and that every machine of the"
+                    + " cluster can read it",
+                directory.resolve("missing.txt")));
   }
 
   @Test
@@ -189,7 +194,7 @@ class CorpusFilesTest {
     assertThatThrownBy(() -> list("in", "in/a.txt"))
         .isInstanceOf(StillhouseException.class)
         .hasMessageContaining(
-            "names the file 'file:%s' twice".formatted(directory.resolve("in/a.txt")))
+            format("names the file 'file:%s' twice", directory.resolve("in/a.txt")))
         .hasMessageEndingWith("name each file or directory once");
   }
 

@@ -1,5 +1,6 @@
 package io.stillhouse.jobs.corpus;
 
+import static io.stillhouse.error.Text.format;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
@@ -273,7 +274,7 @@ class CorpusTest {
   void rejectsCorpusWithoutRows() throws IOException {
     write("a.txt", "");
     mistake(
-        lines(directory), "the corpus [%s] has no rows; name files with text".formatted(directory));
+        lines(directory), format("the corpus [%s] has no rows; name files with text", directory));
   }
 
   @Test

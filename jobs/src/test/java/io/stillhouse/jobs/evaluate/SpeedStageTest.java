@@ -1,5 +1,6 @@
 package io.stillhouse.jobs.evaluate;
 
+import static io.stillhouse.error.Text.format;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import ai.djl.ndarray.NDManager;
@@ -96,7 +97,7 @@ class SpeedStageTest {
         TinyRecipe.labelled(rows)
             .with(
                 "corpus.pair=other",
-                "evaluate.models=[%s, %s, %s]".formatted(BI_LSTM, tiny(1), tiny(2)),
+                format("evaluate.models=[%s, %s, %s]", BI_LSTM, tiny(1), tiny(2)),
                 "evaluate.output=" + directory.resolve("evaluation.json"));
     return new EvaluateJob(Tiny.spark(), recipe.settings(more)).run();
   }

@@ -1,5 +1,6 @@
 package io.stillhouse.jobs.heads;
 
+import static io.stillhouse.error.Text.format;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import static org.assertj.core.api.Assertions.within;
@@ -172,8 +173,10 @@ class HeadImportanceJobTest {
     // The second stage's layer map would select other blocks and other heads, and its teacher
     // does not have the weights whose heads were measured.
     String stages =
-        "train.stages=[{ name = a, student.layer-map = [0, 1, 2] }, { name = b, student.layer-map = [0, 2, 3], teacher.path = \"%s\", cache.path = \"%s\" }]"
-            .formatted(other, second);
+        format(
+            "train.stages=[{ name = a, student.layer-map = [0, 1, 2] }, { name = b,"
+                + " student.layer-map = [0, 2, 3], teacher.path = \"%s\", cache.path = \"%s\" }]",
+            other, second);
 
     List<TrainedStudent> students =
         StagedTraining.train(
@@ -246,8 +249,11 @@ class HeadImportanceJobTest {
     assertThatThrownBy(this::train)
         .isInstanceOf(StillhouseException.class)
         .hasMessage(
-            "student.head-importance '%s' must contain a finite importance for each of 4 heads in 3 blocks, but lacks some or contains others; run head-importance again, and do not edit its output"
-                .formatted(json()));
+            format(
+                "student.head-importance '%s' must contain a finite importance for each of 4 heads"
+                    + " in 3 blocks, but lacks some or contains others; run head-importance again,"
+                    + " and do not edit its output",
+                json()));
   }
 
   @Test
@@ -288,7 +294,7 @@ class HeadImportanceJobTest {
                 .weights(manager)
                 .get(EncoderSpec.blockPrefix(block) + "attention.self.value.weight");
         for (int head = 1; head <= Tiny.HEADS; head++) {
-          NDArray own = values.get("%d:%d".formatted((head - 1) * 8, head * 8));
+          NDArray own = values.get(format("%d:%d", (head - 1) * 8, head * 8));
           assertThat(own.abs().sum().getFloat() == 0)
               .isEqualTo(pruned.get(block - 1).contains(head));
         }

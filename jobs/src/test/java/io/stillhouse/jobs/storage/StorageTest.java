@@ -1,5 +1,6 @@
 package io.stillhouse.jobs.storage;
 
+import static io.stillhouse.error.Text.format;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
@@ -54,7 +55,7 @@ class StorageTest {
         .hasMessageStartingWith("some.key does not exist: '" + none + "'");
     assertThatThrownBy(() -> storage.requireFile("some.key", directory.toString()))
         .isInstanceOf(StillhouseException.class)
-        .hasMessage("some.key '%s' is a directory; name a file".formatted(directory));
+        .hasMessage(format("some.key '%s' is a directory; name a file", directory));
   }
 
   @Test
@@ -89,7 +90,7 @@ class StorageTest {
     ExecutorService threads = Executors.newFixedThreadPool(8);
     try {
       for (int round = 0; round < 20; round++) {
-        Path path = at("%08d.json".formatted(round));
+        Path path = at(format("%08d.json", round));
         List<Callable<Boolean>> writers = new ArrayList<>();
         for (int writer = 0; writer < 8; writer++) {
           byte[] bytes = bytes("writer " + writer);

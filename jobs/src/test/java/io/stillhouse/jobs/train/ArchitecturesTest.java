@@ -1,5 +1,6 @@
 package io.stillhouse.jobs.train;
 
+import static io.stillhouse.error.Text.format;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import static org.assertj.core.api.Assertions.withinPercentage;
@@ -87,12 +88,12 @@ class ArchitecturesTest {
                 spark,
                 settings(
                     "first",
-                    "evaluate.models=[%s, %s, %s, %s]".formatted(distilBert, albert, bert, copy),
+                    format("evaluate.models=[%s, %s, %s, %s]", distilBert, albert, bert, copy),
                     "evaluate.output=" + directory.resolve("evaluation.json")))
             .run();
     assertThat(evaluation.models()).hasSize(5);
     assertThat(evaluation.models().get(2).parameters()).isEqualTo(spec.parameterCount());
-    String twice = "evaluate.models=[%s, %s]".formatted(copy, copy);
+    String twice = format("evaluate.models=[%s, %s]", copy, copy);
     assertThatThrownBy(() -> new EvaluateJob(spark, settings("first", twice)))
         .isInstanceOf(StillhouseException.class)
         .hasMessageContaining("evaluate.models names two models 'copy'");

@@ -1,5 +1,6 @@
 package io.stillhouse.jobs.train;
 
+import static io.stillhouse.error.Text.format;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
@@ -186,7 +187,7 @@ class BiLstmJobTest {
 
     assertThat(result.notes())
         .containsExactly(
-            "%s has vectors of 1 of 120 word pieces; the others are random".formatted(file));
+            format("%s has vectors of 1 of 120 word pieces; the others are random", file));
     List<String> vocabulary = Files.readAllLines(Tiny.CLS.resolve("vocab.txt"));
     try (NDManager manager = NDManager.newBaseManager()) {
       NDArray words =
@@ -205,8 +206,10 @@ class BiLstmJobTest {
     assertThatThrownBy(() -> train(single, "student.word-vectors=" + file))
         .isInstanceOf(StillhouseException.class)
         .hasMessage(
-            "student.word-vectors '%s' has none of the teacher's 120 word pieces; use a file of the same language and casing, or student.word-vectors=teacher"
-                .formatted(file));
+            format(
+                "student.word-vectors '%s' has none of the teacher's 120 word pieces; use a file of"
+                    + " the same language and casing, or student.word-vectors=teacher",
+                file));
   }
 
   @Test

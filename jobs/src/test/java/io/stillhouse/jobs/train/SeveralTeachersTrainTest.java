@@ -1,5 +1,6 @@
 package io.stillhouse.jobs.train;
 
+import static io.stillhouse.error.Text.format;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import static org.assertj.core.api.Assertions.tuple;
@@ -62,8 +63,7 @@ class SeveralTeachersTrainTest {
     Random random = new Random(5);
     rows = new ArrayList<>();
     for (int row = 0; row < ROWS; row++) {
-      rows.add(
-          "key-%d\t%s\t%d".formatted(row, Tiny.words(random, 1 + random.nextInt(30)), row % 2));
+      rows.add(format("key-%d\t%s\t%d", row, Tiny.words(random, 1 + random.nextInt(30)), row % 2));
     }
     first = cache("first", Tiny.CLS, rows, 512);
     shallow =
@@ -71,7 +71,7 @@ class SeveralTeachersTrainTest {
             shared.resolve("shallow"), 1.25f, HuggingFaceDirectory.open(Tiny.CLS).spec().head());
     List<String> shuffled = new ArrayList<>(rows);
     for (int row = 0; row < 9; row++) {
-      shuffled.add("more-%d\t%s\t0".formatted(row, Tiny.words(random, 7)));
+      shuffled.add(format("more-%d\t%s\t0", row, Tiny.words(random, 7)));
     }
     Collections.shuffle(shuffled, new Random(1));
     second = cache("second", shallow, shuffled, 256);
@@ -156,7 +156,7 @@ class SeveralTeachersTrainTest {
         train(
             "inside",
             "cache.path=" + copy,
-            "loss.teachers=[{ name = b, teacher = shallow, %s }]".formatted(BOTH));
+            format("loss.teachers=[{ name = b, teacher = shallow, %s }]", BOTH));
     TrainJob.Result outside = train("outside", teachers(second, BOTH));
 
     assertThat(inside.students().get(0).losses().first().get("soft-label"))
@@ -273,8 +273,9 @@ class SeveralTeachersTrainTest {
   @Test
   void rejectsSameTeacherTwice() {
     String twice =
-        "loss.teachers=[{ name = b, cache = \"%s\" }, { name = c, cache = \"%s/.\" }]"
-            .formatted(second, second);
+        format(
+            "loss.teachers=[{ name = b, cache = \"%s\" }, { name = c, cache = \"%s/.\" }]",
+            second, second);
     assertThatThrownBy(() -> train("twice", twice))
         .hasMessageContaining("teacher 'c' in loss.teachers is 'b' (cache");
   }
@@ -288,8 +289,9 @@ class SeveralTeachersTrainTest {
                 spark,
                 settings(
                     "sweeps",
-                    "sweep.students=[{ name = a }, { name = b, %s }]"
-                        .formatted(teachers.replaceFirst("=", " = "))))
+                    format(
+                        "sweep.students=[{ name = a }, { name = b, %s }]",
+                        teachers.replaceFirst("=", " = "))))
             .run();
     assertThat(sweep.exitCode()).isZero();
     assertThat(directory.resolve("sweeps/b/model.safetensors"))
@@ -316,7 +318,7 @@ class SeveralTeachersTrainTest {
   }
 
   private static String teachers(Path cache, String more) {
-    return "loss.teachers=[{ name = b, cache = \"%s\", %s }]".formatted(cache, more);
+    return format("loss.teachers=[{ name = b, cache = \"%s\", %s }]", cache, more);
   }
 
   private List<Long> tokens(String student) throws IOException {

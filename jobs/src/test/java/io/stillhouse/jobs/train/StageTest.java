@@ -1,5 +1,6 @@
 package io.stillhouse.jobs.train;
 
+import static io.stillhouse.error.Text.format;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
@@ -82,8 +83,9 @@ class StageTest {
     String labels =
         "loss.soft-label.weight = 0, loss.hidden-mse.weight = 0, loss.hard-label.weight = 1";
     String stages =
-        "train.stages=[{ name = a }, { name = b, cache.path = \"%s\" }, { name = c, %s }]"
-            .formatted(plain, labels);
+        format(
+            "train.stages=[{ name = a }, { name = b, cache.path = \"%s\" }, { name = c, %s }]",
+            plain, labels);
 
     assertThat(StagedTraining.train(spark, settings("students", stages)).students())
         .extracting(TrainedStudent::name)
@@ -108,7 +110,7 @@ class StageTest {
       "student.hidden-size=" + Tiny.WIDTH,
       "student.intermediate-size=64",
       "student.init=teacher",
-      "train.stages=[{ name = a, cache.path = \"%s\" }, { name = b }]".formatted(plain)
+      format("train.stages=[{ name = a, cache.path = \"%s\" }, { name = b }]", plain)
     };
     StagedTraining.train(spark, settings("students", fromTeacher));
 
@@ -297,7 +299,7 @@ class StageTest {
                 .cache(cache)
                 .settings("targets.hidden=[0, 1, 2, 3]"))
         .run();
-    return "train.stages=[{ name = a }, { name = b, cache.path = \"%s\" }]".formatted(cache);
+    return format("train.stages=[{ name = a }, { name = b, cache.path = \"%s\" }]", cache);
   }
 
   private TrainedStudent trained(String student) throws IOException {

@@ -1,5 +1,6 @@
 package io.stillhouse.jobs.train;
 
+import static io.stillhouse.error.Text.format;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
@@ -263,13 +264,13 @@ class TrainJobTest {
       String block = "bert.encoder.layer.%d.attention.self.query.weight";
       float[] student =
           HuggingFaceDirectory.open(directory.resolve("students/small"))
-              .weights(manager, List.of(block.formatted(0)))
-              .get(block.formatted(0))
+              .weights(manager, List.of(format(block, 0)))
+              .get(format(block, 0))
               .toFloatArray();
       float[] teacher =
           HuggingFaceDirectory.open(Tiny.CLS)
-              .weights(manager, List.of(block.formatted(1)))
-              .get(block.formatted(1))
+              .weights(manager, List.of(format(block, 1)))
+              .get(format(block, 1))
               .toFloatArray();
       assertThat(student).isEqualTo(teacher);
     }
@@ -298,7 +299,7 @@ class TrainJobTest {
     assertThatThrownBy(
             () -> train("student.hidden-size=0", "student.heads=0", "student.init=" + swapped))
         .isInstanceOf(StillhouseException.class)
-        .hasMessageContaining("student.init '%s' has a different tokenizer".formatted(swapped))
+        .hasMessageContaining(format("student.init '%s' has a different tokenizer", swapped))
         .hasMessageContaining(difference);
   }
 

@@ -1,5 +1,6 @@
 package io.stillhouse.jobs.train;
 
+import static io.stillhouse.error.Text.format;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
@@ -52,7 +53,7 @@ class WindowRejectedTest extends WindowFixture {
   @Test
   void trainRejectsShuffledOrder() {
     assertRejected(() -> trainBegun("train.order=shuffled"))
-        .hasMessageContaining("a window of 3 of its %d shards".formatted(shards))
+        .hasMessageContaining(format("a window of 3 of its %d shards", shards))
         .hasMessageContaining("train.order is 'shuffled'; set train.order=plan");
   }
 

@@ -1,5 +1,7 @@
 package io.stillhouse.jobs.cache.build;
 
+import static io.stillhouse.error.Text.format;
+
 import io.stillhouse.config.Options;
 import io.stillhouse.config.Settings;
 import io.stillhouse.error.Errors;
@@ -53,8 +55,10 @@ final class CacheGrowth {
     List<String> names = corpus.added().names();
     if (settings.get(Options.CORPUS_LIMIT) > 0) {
       throw Errors.invalid(
-          "corpus.limit is %d, so cache '%s' holds the first rows of its files and cannot grow by %s"
-              .formatted(settings.get(Options.CORPUS_LIMIT), cache, names),
+          format(
+              "corpus.limit is %d, so cache '%s' holds the first rows of its files and cannot grow"
+                  + " by %s",
+              settings.get(Options.CORPUS_LIMIT), cache, names),
           "leave the new files out, or name another cache.path");
     }
     PlanPart part = write(plan, corpus);
@@ -94,12 +98,14 @@ final class CacheGrowth {
     List<String> first = repeated.takeOrdered(1);
     if (!first.isEmpty()) {
       throw Errors.invalid(
-          "%d rows of the new files have keys that cache '%s' already has, such as '%s'"
-              .formatted(repeated.count(), cache, first.get(0)),
+          format(
+              "%d rows of the new files have keys that cache '%s' already has, such as '%s'",
+              repeated.count(), cache, first.get(0)),
           settings.get(Options.CORPUS_ID).isEmpty()
               ? "rename the new file, since keys consist of the file name and the row number"
-              : "give new rows ids that are not in the cache, in column '%s'"
-                  .formatted(settings.get(Options.CORPUS_ID)));
+              : format(
+                  "give new rows ids that are not in the cache, in column '%s'",
+                  settings.get(Options.CORPUS_ID)));
     }
   }
 

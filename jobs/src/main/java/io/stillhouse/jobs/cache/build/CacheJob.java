@@ -1,5 +1,7 @@
 package io.stillhouse.jobs.cache.build;
 
+import static io.stillhouse.error.Text.format;
+
 import io.stillhouse.checkpoint.HuggingFaceDirectory;
 import io.stillhouse.config.Options;
 import io.stillhouse.config.Settings;
@@ -84,10 +86,10 @@ public final class CacheJob {
   public List<String> notes() {
     return check.ignoresLabels()
         ? List.of(
-            "corpus.label is '%s', but no labels are cached, because the head of the teacher is %s"
-                .formatted(
-                    settings.get(Options.CORPUS_LABEL),
-                    ModelCheck.described(teacher.spec().head())))
+            format(
+                "corpus.label is '%s', but no labels are cached, because the head of the teacher is"
+                    + " %s",
+                settings.get(Options.CORPUS_LABEL), ModelCheck.described(teacher.spec().head())))
         : List.of();
   }
 
@@ -152,8 +154,9 @@ public final class CacheJob {
   private OpenCache openOrCreate() throws IOException {
     if (!name.isEmpty() && !storage.exists(cache)) {
       throw Errors.invalid(
-          "cache.path '%s' does not exist, so teacher.name '%s' cannot be added to it"
-              .formatted(cache, name),
+          format(
+              "cache.path '%s' does not exist, so teacher.name '%s' cannot be added to it",
+              cache, name),
           "build the cache with its first teacher, which has no name, or correct cache.path");
     }
     return OpenCache.openOrCreate(context, planner, teacher, window);
@@ -179,8 +182,9 @@ public final class CacheJob {
     missingColumns.removeAll(names(choice.withLayersOf(recorded).all()));
     if (!missingColumns.isEmpty()) {
       throw Errors.invalid(
-          "cache '%s' has %s, which this recipe does not compute for new files"
-              .formatted(cache, String.join(", ", missingColumns)),
+          format(
+              "cache '%s' has %s, which this recipe does not compute for new files",
+              cache, String.join(", ", missingColumns)),
           "use the targets.mlm-* settings that those columns were computed with");
     }
   }

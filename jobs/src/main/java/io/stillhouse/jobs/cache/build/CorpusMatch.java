@@ -1,5 +1,7 @@
 package io.stillhouse.jobs.cache.build;
 
+import static io.stillhouse.error.Text.format;
+
 import io.stillhouse.error.Errors;
 import io.stillhouse.jobs.cache.layout.CorpusFile;
 import io.stillhouse.jobs.cache.layout.PlanPart;
@@ -76,12 +78,13 @@ final class CorpusMatch {
 
   private String problem(Path cache, CorpusFile known) {
     boolean exists = corpus.files().stream().anyMatch(path -> hasName(path, known.name()));
-    return "file '%s' of the corpus of cache '%s' %s; to extend a cache, name new files in addition to the old ones: %s, or name another cache.path"
-        .formatted(
-            known.name(),
-            cache,
-            exists ? "has changed since it was cached" : "is not in this recipe's corpus.path",
-            exists ? "restore it and put new text into a separate file" : "name it too");
+    return format(
+        "file '%s' of the corpus of cache '%s' %s; to extend a cache, name new files in addition to"
+            + " the old ones: %s, or name another cache.path",
+        known.name(),
+        cache,
+        exists ? "has changed since it was cached" : "is not in this recipe's corpus.path",
+        exists ? "restore it and put new text into a separate file" : "name it too");
   }
 
   private static boolean hasName(Path path, String name) {

@@ -1,5 +1,7 @@
 package io.stillhouse.jobs.cache.build;
 
+import static io.stillhouse.error.Text.format;
+
 import io.stillhouse.checkpoint.HuggingFaceDirectory;
 import io.stillhouse.checkpoint.ModelFiles;
 import io.stillhouse.config.Options;
@@ -124,14 +126,14 @@ final class CorpusPlanner {
     try {
       if (written.tokens() == 0 && written.invalid().without(InvalidRows.EMPTY).count() == 0) {
         throw Errors.invalid(
-            "no row of the corpus %s contains a token".formatted(spec.paths()),
+            format("no row of the corpus %s contains a token", spec.paths()),
             "name files with text");
       }
       policy.check(written.invalid(), written.rows());
       if (written.tokens() == 0) {
         throw Errors.invalid(
-            "no row of the corpus %s is valid: %s"
-                .formatted(spec.paths(), written.invalid().inWords()),
+            format(
+                "no row of the corpus %s is valid: %s", spec.paths(), written.invalid().inWords()),
             "correct them");
       }
     } catch (StillhouseException e) {

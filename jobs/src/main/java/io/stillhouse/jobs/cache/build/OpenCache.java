@@ -1,5 +1,7 @@
 package io.stillhouse.jobs.cache.build;
 
+import static io.stillhouse.error.Text.format;
+
 import io.stillhouse.checkpoint.HuggingFaceDirectory;
 import io.stillhouse.config.Options;
 import io.stillhouse.error.Errors;
@@ -147,8 +149,9 @@ final class OpenCache {
   private void requireNoWindow(String why) {
     if (window != null) {
       throw Errors.invalid(
-          "cache '%s' has a window (%s) and %s, since dropped shards are not computed again"
-              .formatted(cache, Options.CACHE_WINDOW.key(), why),
+          format(
+              "cache '%s' has a window (%s) and %s, since dropped shards are not computed again",
+              cache, Options.CACHE_WINDOW.key(), why),
           "build another cache for it");
     }
   }

@@ -1,5 +1,7 @@
 package io.stillhouse.jobs.cache.build;
 
+import static io.stillhouse.error.Text.format;
+
 import io.stillhouse.checkpoint.HuggingFaceDirectory;
 import io.stillhouse.error.Errors;
 import io.stillhouse.jobs.cache.layout.CacheFile;
@@ -74,14 +76,13 @@ final class Repair {
     }
     if (!storage.exists(file) && !storage.exists(new Path(cache, ManifestLog.DIRECTORY))) {
       throw Errors.invalid(
-          "cache.path '%s' exists but is not a cache: it has no %s"
-              .formatted(cache, CachePlan.FILE),
+          format("cache.path '%s' exists but is not a cache: it has no %s", cache, CachePlan.FILE),
           "name a path that does not exist yet");
     }
     CachePlan copy = manifest.state().plan();
     if (copy == null) {
       throw Errors.invalid(
-          "both copies of the plan of cache '%s' are damaged".formatted(cache),
+          format("both copies of the plan of cache '%s' are damaged", cache),
           "delete the cache and run cache again");
     }
     LOG.warn("restoring '{}' from the manifest", file);
@@ -162,8 +163,7 @@ final class Repair {
       ShardWriter.WrittenShards written = corpus.write(staging.directory(), part);
       if (!written.shards().equals(part.shards())) {
         throw Errors.invalid(
-            "the corpus no longer yields the rows that cache '%s' was planned with"
-                .formatted(cache),
+            format("the corpus no longer yields the rows that cache '%s' was planned with", cache),
             "restore the corpus, or delete the cache and run cache again");
       }
       List<CacheFile> restored = new ArrayList<>();

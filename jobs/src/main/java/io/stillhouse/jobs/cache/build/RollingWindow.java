@@ -1,5 +1,7 @@
 package io.stillhouse.jobs.cache.build;
 
+import static io.stillhouse.error.Text.format;
+
 import io.stillhouse.jobs.cache.layout.Acknowledgements;
 import io.stillhouse.jobs.cache.layout.CacheFile;
 import io.stillhouse.jobs.cache.layout.Lease;
@@ -142,6 +144,6 @@ final class RollingWindow implements RollingJobs.ShardWindow {
             .filter(student -> student.needs() == first)
             .map(Acknowledgements.Student::student)
             .collect(Collectors.joining(" and "));
-    return "waits for %s to be done with shard %d".formatted(slowest, first);
+    return format("waits for %s to be done with shard %d", slowest, first);
   }
 }

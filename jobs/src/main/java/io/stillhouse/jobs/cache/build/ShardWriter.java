@@ -1,5 +1,7 @@
 package io.stillhouse.jobs.cache.build;
 
+import static io.stillhouse.error.Text.format;
+
 import io.stillhouse.error.Errors;
 import io.stillhouse.jobs.cache.layout.CacheFile;
 import io.stillhouse.jobs.cache.layout.CheckedFile;
@@ -173,9 +175,10 @@ final class ShardWriter {
         OrderedRow row = rows.next();
         if (row.order().equals(last)) { // equal keys are neighbors
           throw Errors.invalid(
-              "two rows have the key '%s'".formatted(row.row().id()),
-              "give rows ids that are not the id of a piece of another row, such as '%s'"
-                  .formatted("row-" + row.row().id().replace('#', '-')));
+              format("two rows have the key '%s'", row.row().id()),
+              format(
+                  "give rows ids that are not the id of a piece of another row, such as '%s'",
+                  "row-" + row.row().id().replace('#', '-')));
         }
         last = row.order();
         int shard = (int) (position / perShard);
@@ -202,8 +205,9 @@ final class ShardWriter {
               .thenComparing(OrderedRow::order));
       Storage storage = Storage.ofThisProcess();
       String path =
-          "%s/shard-%06d-%s.parquet"
-              .formatted(Family.INPUTS.id(), shard, UUID.randomUUID().toString().substring(0, 8));
+          format(
+              "%s/shard-%06d-%s.parquet",
+              Family.INPUTS.id(), shard, UUID.randomUUID().toString().substring(0, 8));
       Path file = new Path(directory, path);
       long tokens = 0;
       InvalidRows invalid = InvalidRows.of(rows.stream().map(OrderedRow::row).iterator());

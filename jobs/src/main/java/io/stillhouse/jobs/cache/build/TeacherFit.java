@@ -1,5 +1,7 @@
 package io.stillhouse.jobs.cache.build;
 
+import static io.stillhouse.error.Text.format;
+
 import io.stillhouse.checkpoint.HuggingFaceDirectory;
 import io.stillhouse.error.Errors;
 import io.stillhouse.error.StillhouseException;
@@ -41,8 +43,9 @@ final class TeacherFit {
   void require(Storage storage, Path cache, ManifestLog manifest) throws IOException {
     if (!manifest.state().columns(name).isEmpty()) {
       throw Errors.invalid(
-          "cache '%s' has targets of a teacher '%s', but both copies of its record are lost"
-              .formatted(cache, name),
+          format(
+              "cache '%s' has targets of a teacher '%s', but both copies of its record are lost",
+              cache, name),
           "set another teacher.name: targets of two teachers must not be mixed");
     }
     requireHead(first.spec().head(), other.spec().head());
@@ -68,8 +71,9 @@ final class TeacherFit {
 
   private StillhouseException otherTokenizer(String difference) {
     return Errors.invalid(
-        "teacher '%s' has a different tokenizer than the cache's first teacher: %s"
-            .formatted(name, difference),
+        format(
+            "teacher '%s' has a different tokenizer than the cache's first teacher: %s",
+            name, difference),
         "all teachers of a cache read the same ids: use a teacher with the same vocabulary and"
             + " casing, or name another cache.path");
   }
@@ -80,9 +84,9 @@ final class TeacherFit {
     boolean plainRows = recorded.equals(Head.NONE) || requested.task() == Task.MASKED_LM;
     if (!anyRows && !plainRows) {
       throw Errors.invalid(
-          "teacher '%s' predicts %s %s, but the rows of the cache were made for %s %s"
-              .formatted(
-                  name, requested.task(), requested.labels(), recorded.task(), recorded.labels()),
+          format(
+              "teacher '%s' predicts %s %s, but the rows of the cache were made for %s %s",
+              name, requested.task(), requested.labels(), recorded.task(), recorded.labels()),
           recorded.task() == Task.MASKED_LM
               ? "its rows are masked: name another cache.path"
               : "its labels refer to those classes: use a teacher with the same classes, or name"

@@ -1,5 +1,7 @@
 package io.stillhouse.jobs.cache.build;
 
+import static io.stillhouse.error.Text.format;
+
 import io.stillhouse.jobs.cache.layout.CachePlan;
 import io.stillhouse.jobs.cache.layout.ManifestChange;
 import io.stillhouse.jobs.cache.layout.ManifestLog;
@@ -99,7 +101,7 @@ record TeacherStage(SparkSession spark, ManifestLog manifest, String teacher, Li
 
   private void runTasks(
       TrackedJob job, List<TeacherTask> tasks, LongAccumulator done, Append append) {
-    job.describe("teacher targets of %d shards".formatted(tasks.size()));
+    job.describe(format("teacher targets of %d shards", tasks.size()));
     JavaRDD<TeacherTask> rdd =
         JavaSparkContext.fromSparkContext(spark.sparkContext()).parallelize(tasks, tasks.size());
     spark

@@ -1,5 +1,7 @@
 package io.stillhouse.jobs.cache.build;
 
+import static io.stillhouse.error.Text.format;
+
 import ai.djl.ndarray.NDArray;
 import ai.djl.ndarray.NDManager;
 import io.stillhouse.codec.MlmEncoder;
@@ -141,15 +143,15 @@ record TeacherTask(
   /** Names the shard and the attempt in the log. */
   private String label() {
     TaskContext task = TaskContext.get();
-    return "shard %d, attempt %d%s"
-        .formatted(
-            shard(),
-            task == null ? 0 : task.attemptNumber(),
-            pass.teacher().isEmpty() ? "" : ", teacher '%s'".formatted(pass.teacher()));
+    return format(
+        "shard %d, attempt %d%s",
+        shard(),
+        task == null ? 0 : task.attemptNumber(),
+        pass.teacher().isEmpty() ? "" : format(", teacher '%s'", pass.teacher()));
   }
 
   private static String seconds(double seconds) {
-    return "%.1f".formatted(seconds);
+    return format("%.1f", seconds);
   }
 
   private List<InputRow> readInputs(Storage storage) throws IOException {
@@ -215,12 +217,12 @@ record TeacherTask(
   private OpenFile open(Family family, List<Column> columns, EncoderSpec teacher, Storage storage)
       throws IOException {
     String path =
-        "%s%s/shard-%06d-%s.parquet"
-            .formatted(
-                TeacherFolder.prefix(pass.teacher()),
-                family.id(),
-                inputs.shard(),
-                UUID.randomUUID().toString().substring(0, 8));
+        format(
+            "%s%s/shard-%06d-%s.parquet",
+            TeacherFolder.prefix(pass.teacher()),
+            family.id(),
+            inputs.shard(),
+            UUID.randomUUID().toString().substring(0, 8));
     Map<String, String> metadata = new HashMap<>();
     metadata.put(Targets.META_VERSION, Integer.toString(Targets.VERSION));
     metadata.put(Targets.META_SHARD, Integer.toString(inputs.shard()));
@@ -235,11 +237,12 @@ record TeacherTask(
         switch (family) {
           case LOGITS ->
               teacher.head().task().pooled()
-                  ? "[%d]".formatted(teacher.head().outputs())
-                  : "[tokens with soft labels, values kept of a vocabulary of %d]"
-                      .formatted(teacher.embeddings().vocabSize());
-          case HIDDEN -> "[length, %d]".formatted(teacher.hiddenSize());
-          case ATTENTION -> "[%d, length, length]".formatted(teacher.heads());
+                  ? format("[%d]", teacher.head().outputs())
+                  : format(
+                      "[tokens with soft labels, values kept of a vocabulary of %d]",
+                      teacher.embeddings().vocabSize());
+          case HIDDEN -> format("[length, %d]", teacher.hiddenSize());
+          case ATTENTION -> format("[%d, length, length]", teacher.heads());
           case INPUTS -> throw new IllegalStateException("the planner writes inputs");
         });
     return new OpenFile(

@@ -1,5 +1,7 @@
 package io.stillhouse.jobs.cache.check;
 
+import static io.stillhouse.error.Text.format;
+
 import ai.djl.ndarray.NDArray;
 import ai.djl.ndarray.NDManager;
 import ai.djl.ndarray.types.DataType;
@@ -66,7 +68,7 @@ public final class CacheDiff {
     Map<String, List<Column>> columns = columns(storage, a);
     if (!columns.equals(columns(storage, b))) {
       return new Result(
-          Equality.DIFFERENT, "columns differ: %s and %s".formatted(columns, columns(storage, b)));
+          Equality.DIFFERENT, format("columns differ: %s and %s", columns, columns(storage, b)));
     }
     Set<String> keys = new HashSet<>();
     Differences differences = new Differences();
@@ -97,12 +99,11 @@ public final class CacheDiff {
       if (!ids.equals(rows.keySet())) {
         return new Result(
             Equality.DIFFERENT,
-            "row keys differ: %d rows in '%s', %d in '%s'"
-                .formatted(ids.size(), a, rows.size(), b));
+            format("row keys differ: %d rows in '%s', %d in '%s'", ids.size(), a, rows.size(), b));
       }
       keys.addAll(ids);
     }
-    return differences.result("%,d identical row keys".formatted(keys.size()));
+    return differences.result(format("%,d identical row keys", keys.size()));
   }
 
   /** Returns the tensor columns of each teacher, the first of which has the name "". */
@@ -118,7 +119,7 @@ public final class CacheDiff {
   private static void requireUnique(boolean unique, Example row, Path cache) {
     if (!unique) {
       throw Errors.invalid(
-          "row '%s' is in cache '%s' twice".formatted(row.id(), cache),
+          format("row '%s' is in cache '%s' twice", row.id(), cache),
           "build another cache: the plan of this one is damaged");
     }
   }
@@ -126,7 +127,7 @@ public final class CacheDiff {
   private static void requireSameInputs(Example row, Example other) {
     if (!Arrays.equals(row.inputs().inputIds(), other.inputs().inputIds())) {
       throw Errors.invalid(
-          "row '%s' has different token ids in the two caches".formatted(row.id()),
+          format("row '%s' has different token ids in the two caches", row.id()),
           "build them from the same corpus and recipe");
     }
   }
@@ -137,7 +138,7 @@ public final class CacheDiff {
     List<Path> others = models(storage, b);
     if (!models.equals(List.of(a)) && !names(models).equals(names(others))) {
       return new Result(
-          Equality.DIFFERENT, "models differ: %s and %s".formatted(names(models), names(others)));
+          Equality.DIFFERENT, format("models differ: %s and %s", names(models), names(others)));
     }
     for (Path model : models) {
       Path other = model.equals(a) ? b : new Path(b, model.getName());
@@ -145,7 +146,7 @@ public final class CacheDiff {
       ModelDirectory second = ModelDirectory.open(storage.local(other));
       if (!first.spec().equals(second.spec())) {
         return new Result(
-            Equality.DIFFERENT, "'%s' and '%s' differ in shape".formatted(model, other));
+            Equality.DIFFERENT, format("'%s' and '%s' differ in shape", model, other));
       }
       try (NDManager manager = Devices.cpu()) {
         Map<String, NDArray> weights = second.weights(manager);
@@ -159,7 +160,7 @@ public final class CacheDiff {
                         doubles(Objects.requireNonNull(weights.get(name), name))));
       }
     }
-    return differences.result("%d models".formatted(models.size()));
+    return differences.result(format("%d models", models.size()));
   }
 
   /** Returns the directory itself if it holds a model, or else the models in it. */
@@ -176,7 +177,7 @@ public final class CacheDiff {
             .toList();
     if (models.isEmpty()) {
       throw Errors.invalid(
-          "'%s' holds neither a cache, nor a model, nor directories of models".formatted(path),
+          format("'%s' holds neither a cache, nor a model, nor directories of models", path),
           "name a cache.path, a model's directory or a train.path");
     }
     return models;
@@ -236,9 +237,9 @@ public final class CacheDiff {
       boolean equal = error <= TOLERANCE;
       return new Result(
           equal ? Equality.EQUAL : Equality.DIFFERENT,
-          "%s, %d tensors, largest relative difference %.1e (%s), %s %.0e"
-              .formatted(
-                  compared, byName.size(), error, worst, equal ? "within" : "above", TOLERANCE));
+          format(
+              "%s, %d tensors, largest relative difference %.1e (%s), %s %.0e",
+              compared, byName.size(), error, worst, equal ? "within" : "above", TOLERANCE));
     }
   }
 }

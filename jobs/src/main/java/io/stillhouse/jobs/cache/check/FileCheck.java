@@ -1,5 +1,7 @@
 package io.stillhouse.jobs.cache.check;
 
+import static io.stillhouse.error.Text.format;
+
 import io.stillhouse.error.StillhouseException;
 import io.stillhouse.jobs.cache.build.RowKeys;
 import io.stillhouse.jobs.cache.layout.CacheFile;
@@ -55,7 +57,7 @@ record FileCheck(String cache, Map<Integer, String> keys) implements Serializabl
         task.partitionId(),
         task.attemptNumber(),
         count,
-        "%.1f".formatted((System.nanoTime() - start) / 1e9),
+        format("%.1f", (System.nanoTime() - start) / 1e9),
         faults.size());
     return faults.iterator();
   }

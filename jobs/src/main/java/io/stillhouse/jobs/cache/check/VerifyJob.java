@@ -1,5 +1,7 @@
 package io.stillhouse.jobs.cache.check;
 
+import static io.stillhouse.error.Text.format;
+
 import io.stillhouse.config.Options;
 import io.stillhouse.config.Settings;
 import io.stillhouse.jobs.cache.layout.CacheFile;
@@ -83,22 +85,20 @@ public final class VerifyJob {
       revoked.forEach(file -> lines.add("revoked: " + file));
       if (dropped.shards() > 0) {
         lines.add(
-            "dropped: the targets of %,d shards, which %s had read"
-                .formatted(
-                    dropped.shards(),
-                    dropped.readBy().isEmpty()
-                        ? "no student"
-                        : String.join(", ", dropped.readBy())));
+            format(
+                "dropped: the targets of %,d shards, which %s had read",
+                dropped.shards(),
+                dropped.readBy().isEmpty() ? "no student" : String.join(", ", dropped.readBy())));
       }
       fidelity.forEach((name, column) -> lines.add(line(name, column)));
       lines.add(
-          "%s %s: %,d files, %,d bytes, %,d rows"
-              .formatted(
-                  isSound() ? "sound" : "NOT SOUND",
-                  cache,
-                  checked.files(),
-                  checked.bytes(),
-                  checked.rows()));
+          format(
+              "%s %s: %,d files, %,d bytes, %,d rows",
+              isSound() ? "sound" : "NOT SOUND",
+              cache,
+              checked.files(),
+              checked.bytes(),
+              checked.rows()));
       if (!damaged.isEmpty() || !missing.isEmpty()) {
         lines.add("run cache with the recipe again: it computes what is missing, and nothing else");
       }
@@ -111,14 +111,14 @@ public final class VerifyJob {
     }
 
     private static String line(String name, Fidelity.ColumnError column) {
-      return "%s: %s is %.1e from the live teacher; noise floor %.1e, limit %.1e; %.1e from float32"
-          .formatted(
-              column.faithful() ? "faithful" : "UNFAITHFUL",
-              name,
-              column.error(),
-              column.noise(),
-              column.limit(),
-              column.fromFloat32());
+      return format(
+          "%s: %s is %.1e from the live teacher; noise floor %.1e, limit %.1e; %.1e from float32",
+          column.faithful() ? "faithful" : "UNFAITHFUL",
+          name,
+          column.error(),
+          column.noise(),
+          column.limit(),
+          column.fromFloat32());
     }
   }
 
@@ -287,7 +287,7 @@ public final class VerifyJob {
     int tasks = Math.max(1, files.size() / FILES_PER_TASK);
     JavaSparkContext context = JavaSparkContext.fromSparkContext(spark.sparkContext());
     List<CacheFile> broken = new ArrayList<>();
-    String description = "hashes and row keys of %d files".formatted(files.size());
+    String description = format("hashes and row keys of %d files", files.size());
     try (TrackedJob job = TrackedJob.start(spark, "verify", description)) {
       LongAccumulator done =
           job.count("verified files", Progress.start("verify", files.size(), "files"));
@@ -301,7 +301,7 @@ public final class VerifyJob {
       for (FileCheck.Fault fault : faults) {
         CacheFile file = fault.file();
         broken.add(file);
-        damaged.add("%s (shard %d): %s".formatted(file.path(), file.shard(), fault.reason()));
+        damaged.add(format("%s (shard %d): %s", file.path(), file.shard(), fault.reason()));
       }
     }
     return broken;
@@ -318,15 +318,16 @@ public final class VerifyJob {
             .filter(shard -> manifest.state().inputs(shard.shard()).isEmpty())
             .count();
     if (noInputs > 0) {
-      missing.add("%s in %d shards".formatted(Family.INPUTS.id(), noInputs));
+      missing.add(format("%s in %d shards", Family.INPUTS.id(), noInputs));
     }
     for (String teacher : manifest.state().allTeachers()) {
       Set<String> wanted = new TreeSet<>(manifest.state().columns(teacher));
       CacheRecord last = CacheRecord.last(storage, cache, teacher);
       if (last == null) {
         missing.add(
-            "%s%s: no cache command has finished"
-                .formatted(TeacherFolder.prefix(teacher), CacheRecord.FILE));
+            format(
+                "%s%s: no cache command has finished",
+                TeacherFolder.prefix(teacher), CacheRecord.FILE));
       } else {
         wanted.addAll(last.columns());
       }
@@ -337,7 +338,7 @@ public final class VerifyJob {
                 .filter(shard -> !manifest.state().has(shard.shard(), teacher, Targets.named(name)))
                 .count();
         if (shards > 0) {
-          missing.add("%s in %d shards".formatted(labelled(teacher, name), shards));
+          missing.add(format("%s in %d shards", labelled(teacher, name), shards));
         }
       }
     }

@@ -1,5 +1,7 @@
 package io.stillhouse.jobs.cache.layout;
 
+import static io.stillhouse.error.Text.format;
+
 import io.stillhouse.error.Errors;
 import io.stillhouse.jobs.storage.Seal;
 import io.stillhouse.jobs.storage.Storage;
@@ -85,7 +87,7 @@ public final class Acknowledgements {
     }
     if (text == null) {
       throw Errors.invalid(
-          "'%s' is damaged".formatted(file),
+          format("'%s' is damaged", file),
           "delete it and run train again, which writes it; or just delete it to give up the"
               + " student");
     }

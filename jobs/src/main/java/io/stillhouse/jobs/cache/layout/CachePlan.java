@@ -1,5 +1,7 @@
 package io.stillhouse.jobs.cache.layout;
 
+import static io.stillhouse.error.Text.format;
+
 import io.stillhouse.error.Errors;
 import io.stillhouse.jobs.storage.Seal;
 import io.stillhouse.jobs.storage.Storage;
@@ -45,13 +47,13 @@ public record CachePlan(
     Path path = new Path(cache, FILE);
     if (!storage.exists(path)) {
       throw Errors.invalid(
-          "'%s' is not a finished cache: it has no %s".formatted(cache, FILE),
+          format("'%s' is not a finished cache: it has no %s", cache, FILE),
           "run cache first, or correct cache.path");
     }
     CachePlan plan = parse(storage.readText(path));
     if (plan == null) {
       throw Errors.invalid(
-          "'%s' is damaged".formatted(path),
+          format("'%s' is damaged", path),
           "run cache again, which restores the plan from the manifest's copy");
     }
     return plan.requireVersion(cache);
@@ -93,8 +95,9 @@ public record CachePlan(
         parts.stream().sorted(Comparator.comparingInt(PlanPart::firstShard)).toList()) {
       if (next.firstShard() != all.shards().size()) {
         throw Errors.invalid(
-            "the plan of cache '%s' lacks shards %d..%d"
-                .formatted(cache, all.shards().size(), next.firstShard() - 1),
+            format(
+                "the plan of cache '%s' lacks shards %d..%d",
+                cache, all.shards().size(), next.firstShard() - 1),
             "run verify on the cache, then cache again; if that does not help, both copies of a"
                 + " part of the plan are lost, and the cache must be built again");
       }
@@ -114,8 +117,9 @@ public record CachePlan(
   public void requireAllShards(Path cache, CacheState state) {
     if (state.files().stream().anyMatch(file -> file.shard() >= shards().size())) {
       throw Errors.invalid(
-          "cache '%s' has files of more shards than the %d in its plan"
-              .formatted(cache, shards().size()),
+          format(
+              "cache '%s' has files of more shards than the %d in its plan",
+              cache, shards().size()),
           "run verify on the cache, then cache again");
     }
   }
@@ -141,8 +145,9 @@ public record CachePlan(
   public CachePlan requireVersion(Path cache) {
     if (version != Targets.VERSION) {
       throw Errors.invalid(
-          "cache '%s' has format version %d, but this program reads version %d"
-              .formatted(cache, version, Targets.VERSION),
+          format(
+              "cache '%s' has format version %d, but this program reads version %d",
+              cache, version, Targets.VERSION),
           "read it with the version that wrote it, or build it again");
     }
     return this;

@@ -1,5 +1,7 @@
 package io.stillhouse.jobs.cache.layout;
 
+import static io.stillhouse.error.Text.format;
+
 import io.stillhouse.error.Errors;
 import io.stillhouse.error.StillhouseException;
 import io.stillhouse.jobs.storage.Storage;
@@ -56,11 +58,11 @@ public final class CheckedFile implements InputFile {
     try (FSDataInputStream in = storage.fileSystem(path).open(path)) {
       byte[] magic = in.readNBytes(MAGIC.length);
       if (!Arrays.equals(magic, MAGIC)) {
-        throw new IOException("%s does not start with Parquet's magic bytes".formatted(path));
+        throw new IOException(format("%s does not start with Parquet's magic bytes", path));
       }
       for (ColumnChunkMetaData chunk : chunks) {
         if (in.getPos() != chunk.getStartingPos()) {
-          throw new IOException("%s has bytes between its column chunks".formatted(path));
+          throw new IOException(format("%s has bytes between its column chunks", path));
         }
         hashed.add(
             new CacheFile.Chunk(
@@ -99,7 +101,7 @@ public final class CheckedFile implements InputFile {
       throw damaged("it is missing");
     }
     if (length != file.size().bytes()) {
-      throw damaged("it has %,d bytes, not %,d".formatted(length, file.size().bytes()));
+      throw damaged(format("it has %,d bytes, not %,d", length, file.size().bytes()));
     }
     return length;
   }
@@ -149,13 +151,13 @@ public final class CheckedFile implements InputFile {
 
   private void require(String part, String expected, String found) {
     if (!found.equals(expected)) {
-      throw damaged("the bytes of its %s differ from those that were written".formatted(part));
+      throw damaged(format("the bytes of its %s differ from those that were written", part));
     }
   }
 
   private StillhouseException damaged(String how) {
     return Errors.invalid(
-        "'%s' (shard %d, %s) is damaged: %s".formatted(path, file.shard(), file.family(), how),
+        format("'%s' (shard %d, %s) is damaged: %s", path, file.shard(), file.family(), how),
         "run verify on the cache, then cache again, which recomputes only this file");
   }
 
@@ -199,7 +201,7 @@ public final class CheckedFile implements InputFile {
         }
         if (chunk == chunks().size()) {
           throw new IllegalStateException(
-              "%s is read from inside a column chunk, which cannot be verified".formatted(path));
+              format("%s is read from inside a column chunk, which cannot be verified", path));
         }
         digest.reset();
         in.seek(to);
@@ -232,7 +234,7 @@ public final class CheckedFile implements InputFile {
       CacheFile.Chunk current = chunks().get(chunk);
       int n = in.read(into, offset, (int) Math.min(length, current.end() - position));
       if (n < 0) {
-        throw damaged("it ends inside %s".formatted(current.column()));
+        throw damaged(format("it ends inside %s", current.column()));
       }
       digest.update(into, offset, n);
       position += n;

@@ -1,5 +1,7 @@
 package io.stillhouse.jobs.cache.layout;
 
+import static io.stillhouse.error.Text.format;
+
 import ai.djl.engine.Engine;
 import io.stillhouse.checkpoint.HuggingFaceDirectory;
 import io.stillhouse.checkpoint.ModelFiles;
@@ -119,8 +121,9 @@ public final class Fingerprints {
       String has = requested.getOrDefault(name, NONE);
       if (!recordedValue.equals(has)) {
         problems.add(
-            "cache '%s' was built with %s = %s, but this recipe has %s; %s"
-                .formatted(cache, name, recordedValue, has, fix));
+            format(
+                "cache '%s' was built with %s = %s, but this recipe has %s; %s",
+                cache, name, recordedValue, has, fix));
       }
     }
     if (!problems.isEmpty()) {

@@ -1,5 +1,7 @@
 package io.stillhouse.jobs.cache.layout;
 
+import static io.stillhouse.error.Text.format;
+
 import io.stillhouse.error.Errors;
 import io.stillhouse.jobs.spark.Watch;
 import io.stillhouse.jobs.storage.Storage;
@@ -52,9 +54,9 @@ public final class Lease implements AutoCloseable {
     long seconds = seconds(storage, new Path(cache, ManifestLog.DIRECTORY), "");
     if (seconds < DEAD_SECONDS) {
       throw Errors.invalid(
-          "a command is writing to cache '%s': it renewed its lease %d s ago"
-              .formatted(cache, seconds),
-          "wait until it ends, or %d s if it was killed".formatted(DEAD_SECONDS - seconds));
+          format(
+              "a command is writing to cache '%s': it renewed its lease %d s ago", cache, seconds),
+          format("wait until it ends, or %d s if it was killed", DEAD_SECONDS - seconds));
     }
   }
 

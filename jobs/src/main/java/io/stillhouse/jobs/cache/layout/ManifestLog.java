@@ -1,5 +1,7 @@
 package io.stillhouse.jobs.cache.layout;
 
+import static io.stillhouse.error.Text.format;
+
 import io.stillhouse.error.Errors;
 import io.stillhouse.jobs.storage.Seal;
 import io.stillhouse.jobs.storage.Storage;
@@ -91,8 +93,9 @@ public final class ManifestLog {
     for (int number : numbers) {
       if (number > numbers.size() + MAX_LOST) {
         throw Errors.invalid(
-            "manifest '%s' has entry %s, but only %d entries"
-                .formatted(directory, name(number), numbers.size()),
+            format(
+                "manifest '%s' has entry %s, but only %d entries",
+                directory, name(number), numbers.size()),
             "remove the file if it is not the cache's, or copy the lost entries back");
       }
       next = Math.max(next, number + 1);
@@ -126,7 +129,7 @@ public final class ManifestLog {
   }
 
   private static String name(int number) {
-    return "%08d.json".formatted(number);
+    return format("%08d.json", number);
   }
 
   /**
@@ -137,8 +140,8 @@ public final class ManifestLog {
   public synchronized ManifestLog requireUndamaged() {
     if (!damaged.isEmpty()) {
       throw Errors.invalid(
-          "manifest entry '%s' is damaged, or the entry before it is missing"
-              .formatted(damaged.get(0)),
+          format(
+              "manifest entry '%s' is damaged, or the entry before it is missing", damaged.get(0)),
           "run verify on the cache, then cache again, which restores what the entry held");
     }
     return this;
@@ -187,7 +190,7 @@ public final class ManifestLog {
       storage.publishExclusively(path, json.getBytes(StandardCharsets.UTF_8));
     } catch (FileAlreadyExistsException e) {
       throw Errors.invalid(
-          "another run has written '%s' since this one started".formatted(path),
+          format("another run has written '%s' since this one started", path),
           "run only one cache command at a time on a cache",
           e);
     }

@@ -1,5 +1,7 @@
 package io.stillhouse.jobs.cache.layout;
 
+import static io.stillhouse.error.Text.format;
+
 import io.stillhouse.jobs.storage.Seal;
 import io.stillhouse.jobs.storage.Storage;
 import java.io.Serializable;
@@ -66,7 +68,7 @@ public record PlanPart(
 
   /** Returns the file that holds the copy of a later part. */
   public Path file(Path cache) {
-    return new Path(cache, "plan-%06d.json".formatted(firstShard()));
+    return new Path(cache, format("plan-%06d.json", firstShard()));
   }
 
   /** Returns this part followed by the next one. */

@@ -1,5 +1,7 @@
 package io.stillhouse.jobs.cache.layout;
 
+import static io.stillhouse.error.Text.format;
+
 import io.stillhouse.error.Errors;
 import io.stillhouse.jobs.storage.Storage;
 import java.io.IOException;
@@ -57,7 +59,7 @@ public final class Staging {
   public void requireNoCacheYet(Exception failure) throws IOException {
     if (storage.exists(new Path(cache, CachePlan.FILE))) {
       throw Errors.invalid(
-          "another run has planned cache.path '%s' since this one started".formatted(cache),
+          format("another run has planned cache.path '%s' since this one started", cache),
           "run only one cache command at a time on a cache",
           failure);
     }

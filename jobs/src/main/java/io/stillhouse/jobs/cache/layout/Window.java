@@ -1,5 +1,7 @@
 package io.stillhouse.jobs.cache.layout;
 
+import static io.stillhouse.error.Text.format;
+
 import io.stillhouse.config.Option;
 import io.stillhouse.config.Options;
 import io.stillhouse.config.Settings;
@@ -35,7 +37,7 @@ public record Window(int shards, List<String> columns) {
     if (shards == 0) {
       return null;
     }
-    requireOrder("%s is %d".formatted(KEY.key(), shards), settings);
+    requireOrder(format("%s is %d", KEY.key(), shards), settings);
     return new Window(shards, columns);
   }
 
@@ -44,9 +46,10 @@ public record Window(int shards, List<String> columns) {
     String order = settings.get(Options.ORDER);
     if (!order.equals("plan")) {
       throw Errors.invalid(
-          "%s, so shards are read in the order in which they are written, but %s is '%s'"
-              .formatted(reason, Options.ORDER.key(), order),
-          "set %s=plan".formatted(Options.ORDER.key()));
+          format(
+              "%s, so shards are read in the order in which they are written, but %s is '%s'",
+              reason, Options.ORDER.key(), order),
+          format("set %s=plan", Options.ORDER.key()));
     }
   }
 
@@ -62,19 +65,21 @@ public record Window(int shards, List<String> columns) {
     int requestedShards = requested == null ? 0 : requested.shards();
     if (recorded == null && requested != null || requestedShards < recordedShards) {
       throw Errors.invalid(
-          "cache '%s' was built with %s = %d, but this recipe has %d"
-              .formatted(cache, KEY.key(), recordedShards, requestedShards),
+          format(
+              "cache '%s' was built with %s = %d, but this recipe has %d",
+              cache, KEY.key(), recordedShards, requestedShards),
           recorded == null
               ? "use 0, or another cache.path"
-              : "use %d or more, or another cache.path".formatted(recordedShards));
+              : format("use %d or more, or another cache.path", recordedShards));
     }
     if (recorded != null && requested != null && !recorded.columns().equals(requested.columns())) {
       throw Errors.invalid(
-          "cache '%s' drops its shards, so its targets are fixed (%s), but this recipe asks for %s"
-              .formatted(
-                  cache,
-                  String.join(", ", recorded.columns()),
-                  String.join(", ", new TreeSet<>(requested.columns()))),
+          format(
+              "cache '%s' drops its shards, so its targets are fixed (%s), but this recipe asks for"
+                  + " %s",
+              cache,
+              String.join(", ", recorded.columns()),
+              String.join(", ", new TreeSet<>(requested.columns()))),
           "use the same targets, or another cache.path");
     }
   }

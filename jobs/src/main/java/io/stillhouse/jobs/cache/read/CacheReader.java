@@ -1,5 +1,6 @@
 package io.stillhouse.jobs.cache.read;
 
+import static io.stillhouse.error.Text.format;
 import static java.util.stream.Collectors.groupingBy;
 import static java.util.stream.Collectors.toList;
 
@@ -112,12 +113,9 @@ public final class CacheReader implements KeyedRows {
       }
     }
     if (!missing.isEmpty()) {
+      String of = teacher.isEmpty() ? "" : format(" of teacher '%s'", teacher);
       throw Errors.invalid(
-          "cache '%s' lacks %s%s in some shards"
-              .formatted(
-                  cache,
-                  String.join(", ", missing),
-                  teacher.isEmpty() ? "" : " of teacher '%s'".formatted(teacher)),
+          format("cache '%s' lacks %s%s in some shards", cache, String.join(", ", missing), of),
           "name them in the recipe's targets and run cache again, which computes only what is"
               + " missing");
     }
@@ -130,8 +128,9 @@ public final class CacheReader implements KeyedRows {
     if (window != null && !window.columns().containsAll(missing)) {
       missing.removeAll(window.columns());
       throw Errors.invalid(
-          "cache '%s', which drops its shards, was not built with %s"
-              .formatted(cache, String.join(", ", missing)),
+          format(
+              "cache '%s', which drops its shards, was not built with %s",
+              cache, String.join(", ", missing)),
           "name them in the recipe's targets and build another cache");
     }
   }
@@ -143,8 +142,9 @@ public final class CacheReader implements KeyedRows {
     CachedTeacher other = manifest.state().teachers().get(teacher);
     if (other == null) {
       throw Errors.invalid(
-          "cache '%s' has no teacher '%s'; besides the first, which has no name, it has %s"
-              .formatted(cache, teacher, new TreeSet<>(manifest.state().teachers().keySet())),
+          format(
+              "cache '%s' has no teacher '%s'; besides the first, which has no name, it has %s",
+              cache, teacher, new TreeSet<>(manifest.state().teachers().keySet())),
           "correct teacher.name, or run cache with that name and its teacher.path");
     }
     return first.of(other);
@@ -195,9 +195,9 @@ public final class CacheReader implements KeyedRows {
         Path path = new Path(home.resolve(file.getKey()).toUri());
         if (!storage.exists(path) || !storage.sha256(path).equals(file.getValue())) {
           throw Errors.invalid(
-              "'%s' of cache '%s' is damaged or missing"
-                  .formatted(
-                      TeacherFolder.prefix(name) + TeacherFolder.NAME + "/" + file.getKey(), cache),
+              format(
+                  "'%s' of cache '%s' is damaged or missing",
+                  TeacherFolder.prefix(name) + TeacherFolder.NAME + "/" + file.getKey(), cache),
               "run cache again with this teacher's recipe, which copies the file from"
                   + " teacher.path");
         }
@@ -323,11 +323,11 @@ public final class CacheReader implements KeyedRows {
       if (dropped.containsKey(shard)) {
         List<String> students = dropped.get(shard).students();
         throw Errors.invalid(
-            "shard %d of cache '%s' was dropped after the student%s %s had read it"
-                .formatted(
-                    shard, cache, students.size() == 1 ? "" : "s", String.join(", ", students)),
-            "all students of a cache with a window must start before its first shard is dropped: build another cache, or one with %s=0"
-                .formatted(Options.CACHE_WINDOW.key()));
+            format(
+                "shard %d of cache '%s' was dropped after the student%s %s had read it",
+                shard, cache, students.size() == 1 ? "" : "s", String.join(", ", students)),
+            "all students of a cache with a window must start before its first shard is dropped:"
+                + " build another cache, or one with cache.window=0");
       }
     }
   }
@@ -339,7 +339,7 @@ public final class CacheReader implements KeyedRows {
     for (Column column : columns) {
       if (!manifest.state().has(shard, teacher, column)) {
         throw Errors.invalid(
-            "shard %d of cache '%s' has no %s yet".formatted(shard, cache, column.name()),
+            format("shard %d of cache '%s' has no %s yet", shard, cache, column.name()),
             "wait until cache has finished it, or run cache");
       }
     }
@@ -365,11 +365,10 @@ public final class CacheReader implements KeyedRows {
 
   /** Returns whether every shard has a column, or will have it in a cache with a window. */
   public boolean has(Column column) {
-    if (plan.window() != null) {
-      return plan.window().columns().contains(column.name());
-    }
-    return plan.shards().stream()
-        .allMatch(shard -> manifest.state().has(shard.shard(), teacher, column));
+    Window window = plan.window();
+    return window != null
+        ? window.columns().contains(column.name())
+        : plan.shards().stream().allMatch(s -> manifest.state().has(s.shard(), teacher, column));
   }
 
   private Map<CacheFile, List<Column>> files(int shard) {
@@ -382,7 +381,7 @@ public final class CacheReader implements KeyedRows {
         .state()
         .find(shard, teacher, column)
         .orElseThrow(
-            () -> new IllegalStateException("shard %d has no %s".formatted(shard, column.name())));
+            () -> new IllegalStateException(format("shard %d has no %s", shard, column.name())));
   }
 
   private void requireAligned(CacheFile file, List<InputRow> inputs, List<Object[]> rows) {
@@ -392,8 +391,9 @@ public final class CacheReader implements KeyedRows {
     }
     if (!aligned) {
       throw Errors.invalid(
-          "the rows of '%s' (shard %d) differ from those of its inputs"
-              .formatted(new Path(cache, file.path()), file.shard()),
+          format(
+              "the rows of '%s' (shard %d) differ from those of its inputs",
+              new Path(cache, file.path()), file.shard()),
           "run verify on the cache, then cache again");
     }
   }

@@ -1,5 +1,7 @@
 package io.stillhouse.jobs.cache.read;
 
+import static io.stillhouse.error.Text.format;
+
 import io.stillhouse.error.Errors;
 import io.stillhouse.target.Example;
 import io.stillhouse.target.TargetSource;
@@ -116,16 +118,18 @@ public final class JoinedReader implements TargetSource {
   private static void requireSame(AdditionalTeacher teacher, Example row, @Nullable Example found) {
     if (found == null) {
       throw Errors.invalid(
-          "row '%s' no longer has targets in the cache of teacher '%s'"
-              .formatted(row.id(), teacher.name()),
+          format(
+              "row '%s' no longer has targets in the cache of teacher '%s'",
+              row.id(), teacher.name()),
           "start the command again, which looks for missing rows first");
     }
     if (teacher.tokens() == Tokens.SAME
         && !(Arrays.equals(row.inputs().inputIds(), found.inputs().inputIds())
             && Arrays.equals(row.inputs().mlmLabels(), found.inputs().mlmLabels()))) {
       throw Errors.invalid(
-          "row '%s' has different token ids or masks in the cache of teacher '%s'"
-              .formatted(row.id(), teacher.name()),
+          format(
+              "row '%s' has different token ids or masks in the cache of teacher '%s'",
+              row.id(), teacher.name()),
           "cache both with the same tokenizer, or use only the soft-label term of this teacher");
     }
   }

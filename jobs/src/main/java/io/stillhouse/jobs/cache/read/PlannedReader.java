@@ -1,5 +1,7 @@
 package io.stillhouse.jobs.cache.read;
 
+import static io.stillhouse.error.Text.format;
+
 import io.stillhouse.error.Errors;
 import io.stillhouse.jobs.cache.layout.Lease;
 import io.stillhouse.jobs.storage.Storage;
@@ -64,7 +66,7 @@ public final class PlannedReader implements KeyedRows {
       before = row == null ? before : row;
       if (before == null) {
         throw Errors.invalid(
-            "no row of shard %d has targets".formatted(shard),
+            format("no row of shard %d has targets", shard),
             "correct the corpus or the teacher, and build another cache");
       }
       filled.add(before);
@@ -79,7 +81,7 @@ public final class PlannedReader implements KeyedRows {
         Thread.sleep(POLL_MILLIS);
       } catch (InterruptedException e) {
         Thread.currentThread().interrupt();
-        throw new InterruptedIOException("interrupted while waiting for shard %d".formatted(shard));
+        throw new InterruptedIOException(format("interrupted while waiting for shard %d", shard));
       }
     }
   }

@@ -1,5 +1,7 @@
 package io.stillhouse.jobs.cache.read;
 
+import static io.stillhouse.error.Text.format;
+
 import io.stillhouse.error.Errors;
 import java.io.IOException;
 import java.util.ArrayList;
@@ -103,16 +105,18 @@ public record RowJoin(
       missing.add(out);
     }
     reject(
-        duplicates, "rows of cache '%s' have the same key as another row".formatted(cache), UNIQUE);
+        duplicates, format("rows of cache '%s' have the same key as another row", cache), UNIQUE);
     reject(
         otherText,
-        "rows of cache '%s' have a different text in cache '%s'".formatted(cache, otherCache),
+        format("rows of cache '%s' have a different text in cache '%s'", cache, otherCache),
         "the caches have different corpora: cache the first one's corpus, or set corpus.id to a"
             + " column of both");
     reject(
         otherTokens,
-        "rows of cache '%s' have different token ids or masks in cache '%s', but the student compares targets of tokens"
-            .formatted(cache, otherCache),
+        format(
+            "rows of cache '%s' have different token ids or masks in cache '%s', but the student"
+                + " compares targets of tokens",
+            cache, otherCache),
         "cache them with the same corpus.max-length and cache.seed, or use only the soft-label term"
             + " of this teacher");
     return new RowJoin(shards, missing, rows, List.copyOf(absent), List.copyOf(withoutTargets));
@@ -134,13 +138,13 @@ public record RowJoin(
       }
     }
     reject(
-        duplicates, "rows of cache '%s' have the same key as another row".formatted(cache), UNIQUE);
+        duplicates, format("rows of cache '%s' have the same key as another row", cache), UNIQUE);
     return places;
   }
 
   private static void reject(List<String> keys, String what, String fix) {
     if (!keys.isEmpty()) {
-      throw Errors.invalid("%,d %s (%s)".formatted(keys.size(), what, abbreviate(keys)), fix);
+      throw Errors.invalid(format("%,d %s (%s)", keys.size(), what, abbreviate(keys)), fix);
     }
   }
 
@@ -155,17 +159,17 @@ public record RowJoin(
     List<String> what = new ArrayList<>();
     if (!absent.isEmpty()) {
       what.add(
-          "%,d are not in cache '%s' (%s)"
-              .formatted(absent.size(), otherCache, abbreviate(absent)));
+          format("%,d are not in cache '%s' (%s)", absent.size(), otherCache, abbreviate(absent)));
     }
     if (!withoutTargets.isEmpty()) {
       what.add(
-          "%,d have no targets in cache '%s' (%s)"
-              .formatted(withoutTargets.size(), otherCache, abbreviate(withoutTargets)));
+          format(
+              "%,d have no targets in cache '%s' (%s)",
+              withoutTargets.size(), otherCache, abbreviate(withoutTargets)));
     }
     return what.isEmpty()
         ? ""
-        : "of %,d rows of cache '%s' %s".formatted(rows, cache, String.join(" and ", what));
+        : format("of %,d rows of cache '%s' %s", rows, cache, String.join(" and ", what));
   }
 
   /** Returns the largest number of the other cache's shards that hold the rows of one shard. */

@@ -1,5 +1,7 @@
 package io.stillhouse.jobs.corpus.read;
 
+import static io.stillhouse.error.Text.format;
+
 import io.stillhouse.error.StillhouseException;
 import java.io.IOException;
 import java.io.InputStream;
@@ -82,7 +84,7 @@ public record FileHead(String file, List<String> columns, @Nullable String probl
   private static @Nullable String problem(Path path, String bytes, Charset charset) {
     for (Map.Entry<String, String> known : KNOWN.entrySet()) {
       if (bytes.startsWith(known.getKey())) {
-        return "the file '%s' of the corpus is %s".formatted(path, known.getValue());
+        return format("the file '%s' of the corpus is %s", path, known.getValue());
       }
     }
     boolean wide = Encoding.isWide(charset);
@@ -90,18 +92,24 @@ public record FileHead(String file, List<String> columns, @Nullable String probl
       if (bytes.startsWith(mark.bytes())) {
         return charset.name().replace("X-", "").startsWith(mark.encoding())
             ? null
-            : "the file '%s' of the corpus starts with the byte order mark of %s, but corpus.encoding is %s; set corpus.encoding=%2$s"
-                .formatted(path, mark.encoding(), charset);
+            : format(
+                "the file '%s' of the corpus starts with the byte order mark of %s, but"
+                    + " corpus.encoding is %s; set corpus.encoding=%2$s",
+                path, mark.encoding(), charset);
       }
     }
     long zeros = bytes.chars().filter(c -> c == 0).count();
     if (!wide && 4 * zeros >= bytes.length() && zeros > 0) {
-      return "%d of the first %d bytes of the file '%s' of the corpus are 0: it is not text, or its encoding is UTF-16; set corpus.encoding=%s if it is UTF-16"
-          .formatted(zeros, bytes.length(), path, endian(bytes));
+      return format(
+          "%d of the first %d bytes of the file '%s' of the corpus are 0: it is not text, or its"
+              + " encoding is UTF-16; set corpus.encoding=%s if it is UTF-16",
+          zeros, bytes.length(), path, endian(bytes));
     }
     if (charset.name().equals("UTF-16") && zeros > 0 && !endian(bytes).equals("UTF-16BE")) {
-      return "the file '%s' of the corpus has no byte order mark, but corpus.encoding is UTF-16; set corpus.encoding=UTF-16LE"
-          .formatted(path);
+      return format(
+          "the file '%s' of the corpus has no byte order mark, but corpus.encoding is UTF-16; set"
+              + " corpus.encoding=UTF-16LE",
+          path);
     }
     return null;
   }
@@ -174,9 +182,11 @@ public record FileHead(String file, List<String> columns, @Nullable String probl
         file.block().file(),
         List.of(),
         problem == null
-            ? "the %s of '%s' is %s; set corpus.encoding to the encoding of the file, such as ISO-8859-1 or windows-1252"
-                .formatted(what, file.path(), Encoding.problem(layout.charset()))
-            : "the %s of '%s' has %s; correct it".formatted(what, file.path(), problem));
+            ? format(
+                "the %s of '%s' is %s; set corpus.encoding to the encoding of the file, such as"
+                    + " ISO-8859-1 or windows-1252",
+                what, file.path(), Encoding.problem(layout.charset()))
+            : format("the %s of '%s' has %s; correct it", what, file.path(), problem));
   }
 
   private static FileHead json(FileRange file, TextLayout layout, Configuration hadoop)
@@ -201,12 +211,16 @@ public record FileHead(String file, List<String> columns, @Nullable String probl
 
   private static @Nullable String notLines(Path path, String firstLine) {
     if (firstLine.startsWith("[")) {
-      return "the file '%s' of the corpus starts with '[': it is a JSON array, not one object per line; convert it, such as with jq -c '.[]' FILE > rows.jsonl"
-          .formatted(path);
+      return format(
+          "the file '%s' of the corpus starts with '[': it is a JSON array, not one object per"
+              + " line; convert it, such as with jq -c '.[]' FILE > rows.jsonl",
+          path);
     }
     if (firstLine.equals("{")) {
-      return "the file '%s' of the corpus is JSON with line breaks inside its objects, not one object per line; convert it, such as with jq -c . FILE > rows.jsonl"
-          .formatted(path);
+      return format(
+          "the file '%s' of the corpus is JSON with line breaks inside its objects, not one object"
+              + " per line; convert it, such as with jq -c . FILE > rows.jsonl",
+          path);
     }
     return null;
   }

@@ -1,5 +1,7 @@
 package io.stillhouse.jobs.corpus.read;
 
+import static io.stillhouse.error.Text.format;
+
 import com.fasterxml.jackson.core.JsonFactory;
 import com.fasterxml.jackson.core.JsonParser;
 import com.fasterxml.jackson.core.JsonProcessingException;
@@ -114,12 +116,13 @@ final class JsonParsing {
 
     private void add(Role role, String key, JsonToken token, FileRow.Label label) {
       if (!seen.add(role)) {
-        problem = "the key '%s' occurs twice".formatted(key);
+        problem = format("the key '%s' occurs twice", key);
       } else if (token == JsonToken.START_OBJECT
           || token == JsonToken.START_ARRAY && role != Role.LABEL) {
         problem =
-            "the %s is %s"
-                .formatted(role.word(), token == JsonToken.START_ARRAY ? "a list" : "an object");
+            format(
+                "the %s is %s",
+                role.word(), token == JsonToken.START_ARRAY ? "a list" : "an object");
       } else if (token != JsonToken.VALUE_NULL) {
         values.put(role, label);
       }

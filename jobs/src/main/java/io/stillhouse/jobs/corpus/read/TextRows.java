@@ -1,5 +1,7 @@
 package io.stillhouse.jobs.corpus.read;
 
+import static io.stillhouse.error.Text.format;
+
 import java.io.Closeable;
 import java.io.IOException;
 import java.io.UncheckedIOException;
@@ -148,7 +150,7 @@ public final class TextRows implements Iterator<FileRow> {
   }
 
   static String fields(int has, int wanted) {
-    return "%d field%s instead of %d".formatted(has, has == 1 ? "" : "s", wanted);
+    return format("%d field%s instead of %d", has, has == 1 ? "" : "s", wanted);
   }
 
   /** Formats whose records are lines. */

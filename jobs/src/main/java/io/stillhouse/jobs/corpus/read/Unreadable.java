@@ -1,5 +1,7 @@
 package io.stillhouse.jobs.corpus.read;
 
+import static io.stillhouse.error.Text.format;
+
 import io.stillhouse.error.Errors;
 import io.stillhouse.error.StillhouseException;
 import java.io.IOException;
@@ -37,12 +39,12 @@ public final class Unreadable {
     }
     if (TextStreams.isCompressed(file, hadoop) && !isOfMachines(error)) {
       return Errors.invalid(
-          "the file '%s' of the corpus cannot be decompressed (%s)".formatted(file, words(error)),
+          format("the file '%s' of the corpus cannot be decompressed (%s)", file, words(error)),
           "copy it again, or rename it if it is not compressed",
           error);
     }
     if (error instanceof IOException io) {
-      return new UncheckedIOException("cannot read '%s'".formatted(file), io);
+      return new UncheckedIOException(format("cannot read '%s'", file), io);
     }
     return (RuntimeException) error;
   }
@@ -66,8 +68,8 @@ public final class Unreadable {
       return error;
     }
     return Errors.invalid(
-        "the file '%s' of the corpus cannot be read as %s (%s)"
-            .formatted(file, format, words(deepest)),
+        format(
+            "the file '%s' of the corpus cannot be read as %s (%s)", file, format, words(deepest)),
         "copy it again, or set corpus.format if it has another format",
         error);
   }
@@ -82,7 +84,7 @@ public final class Unreadable {
 
   private static StillhouseException denied(Path file, Throwable error) {
     return Errors.invalid(
-        "the file '%s' of the corpus may not be read".formatted(file),
+        format("the file '%s' of the corpus may not be read", file),
         "give the user that runs Spark permission to read it",
         error);
   }

@@ -1,5 +1,7 @@
 package io.stillhouse.jobs.train.metrics;
 
+import static io.stillhouse.error.Text.format;
+
 import io.stillhouse.config.Options;
 import io.stillhouse.config.Settings;
 import io.stillhouse.jobs.storage.Storage;
@@ -62,18 +64,16 @@ public final class LiveMetrics implements AutoCloseable {
     StringBuilder line = new StringBuilder();
     latest.forEach(
         (name, step) -> {
-          line.append(line.isEmpty() ? "" : "; ")
-              .append("%s loss %.3f".formatted(name, step.loss()));
-          step.terms()
-              .forEach((term, value) -> line.append(" %s %.3f".formatted(term.id(), value)));
+          line.append(line.isEmpty() ? "" : "; ").append(format("%s loss %.3f", name, step.loss()));
+          step.terms().forEach((term, value) -> line.append(format(" %s %.3f", term.id(), value)));
           if (step.step() < step.steps()) {
             line.append(
-                " rate %.1e gradient %.2f %,.0f tokens/s waiting %.0f %%"
-                    .formatted(
-                        step.optimizer().learningRate(),
-                        step.optimizer().gradientNorm(),
-                        step.work().tokensPerSecond(),
-                        100 * step.work().waitShare()));
+                format(
+                    " rate %.1e gradient %.2f %,.0f tokens/s waiting %.0f %%",
+                    step.optimizer().learningRate(),
+                    step.optimizer().gradientNorm(),
+                    step.work().tokensPerSecond(),
+                    100 * step.work().waitShare()));
           }
         });
     return line.toString();
@@ -124,8 +124,8 @@ public final class LiveMetrics implements AutoCloseable {
     files.put(name, opened);
     Path student = new Path(storage.qualify(directory), name);
     long now = System.currentTimeMillis();
-    String lines = storage.isLocal(student) ? "steps.jsonl" : "steps-%d.jsonl".formatted(now);
-    String events = "events.out.tfevents.%d.%03d".formatted(now / 1000, now % 1000);
+    String lines = storage.isLocal(student) ? "steps.jsonl" : format("steps-%d.jsonl", now);
+    String events = format("events.out.tfevents.%d.%03d", now / 1000, now % 1000);
     opened.add(new JsonLines(storage.openGrowing(new Path(student, lines))));
     opened.add(new TensorBoardFile(storage.openGrowing(new Path(student, events))));
     return opened;

@@ -1,5 +1,7 @@
 package io.stillhouse.jobs.train.recipe;
 
+import static io.stillhouse.error.Text.format;
+
 import com.google.gson.JsonParseException;
 import io.stillhouse.checkpoint.HuggingFaceDirectory;
 import io.stillhouse.config.Options;
@@ -45,8 +47,10 @@ final class Pruning {
     HeadImportanceReport report = read(settings.get(Options.HEAD_IMPORTANCE), storage);
     if (!report.weights().equals(HeadImportanceReport.weights(storage, source.path()))) {
       throw Errors.invalid(
-          "student.head-importance '%s' was measured on '%s', whose weights differ from those that the student starts from"
-              .formatted(settings.get(Options.HEAD_IMPORTANCE), report.model()),
+          format(
+              "student.head-importance '%s' was measured on '%s', whose weights differ from those"
+                  + " that the student starts from",
+              settings.get(Options.HEAD_IMPORTANCE), report.model()),
           "run head-importance on that model (head-importance.model)");
     }
     requireComplete(report, source.spec(), settings.get(Options.HEAD_IMPORTANCE));
@@ -55,10 +59,13 @@ final class Pruning {
     int limit = distinctBlocks * (student.heads() - 1);
     if (count > limit) {
       throw Errors.invalid(
-          "student.pruned-heads is %s, which is %d of %d heads, but each of %d blocks must keep one"
-              .formatted(share, count, distinctBlocks * student.heads(), distinctBlocks),
-          "prune at most %d, a share of %.4f"
-              .formatted(limit, (double) limit / (distinctBlocks * student.heads())));
+          format(
+              "student.pruned-heads is %s, which is %d of %d heads, but each of %d blocks must keep"
+                  + " one",
+              share, count, distinctBlocks * student.heads(), distinctBlocks),
+          format(
+              "prune at most %d, a share of %.4f",
+              limit, (double) limit / (distinctBlocks * student.heads())));
     }
     boolean shared = source.spec().distinctBlocks() == 1;
     return PrunedHeads.least(
@@ -78,7 +85,7 @@ final class Pruning {
     }
     if (report == null || report.weights() == null || report.blocks() == null) {
       throw Errors.invalid(
-          "student.head-importance '%s' is not an output file of head-importance".formatted(given),
+          format("student.head-importance '%s' is not an output file of head-importance", given),
           "set it to the head-importance.output of that command");
     }
     return report;
@@ -91,8 +98,10 @@ final class Pruning {
             && report.blocks().stream().allMatch(block -> isComplete(block, source.heads()));
     if (!complete) {
       throw Errors.invalid(
-          "student.head-importance '%s' must contain a finite importance for each of %d heads in %d blocks, but lacks some or contains others"
-              .formatted(given, source.heads(), source.distinctBlocks()),
+          format(
+              "student.head-importance '%s' must contain a finite importance for each of %d heads"
+                  + " in %d blocks, but lacks some or contains others",
+              given, source.heads(), source.distinctBlocks()),
           "run head-importance again, and do not edit its output");
     }
   }

@@ -1,5 +1,7 @@
 package io.stillhouse.jobs.train.recipe;
 
+import static io.stillhouse.error.Text.format;
+
 import io.stillhouse.config.Options;
 import io.stillhouse.config.Settings;
 import io.stillhouse.jobs.storage.Storage;
@@ -63,7 +65,7 @@ public record Stage(
       Path to =
           number == named.size()
               ? students
-              : new Path(students, "%s/%d-%s".formatted(DIRECTORY, number, name));
+              : new Path(students, format("%s/%d-%s", DIRECTORY, number, name));
       values.put(Options.TRAIN_PATH.key(), to.toString());
       values.put(Options.STAGES.key(), "[]");
       String metrics = settings.get(Options.METRICS);

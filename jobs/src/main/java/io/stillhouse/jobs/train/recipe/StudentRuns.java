@@ -1,5 +1,7 @@
 package io.stillhouse.jobs.train.recipe;
 
+import static io.stillhouse.error.Text.format;
+
 import io.stillhouse.config.Options;
 import io.stillhouse.config.Settings;
 import io.stillhouse.error.Errors;
@@ -82,7 +84,7 @@ public final class StudentRuns {
     if (needs.hasBaseline()) {
       runs.add(baselineOf(student, stage));
     } else if (baseline && !cache.isLabelled()) {
-      notes.add("the cache has no labels, so %s has no baseline".formatted(student.name()));
+      notes.add(format("the cache has no labels, so %s has no baseline", student.name()));
     }
     TrainSpec.Selection selection = selection(recipe, needs.loss());
     return new OfRecipe(
@@ -173,8 +175,9 @@ public final class StudentRuns {
         && !selection.by().equals("loss")
         && !cache.isLabelled(Objects.requireNonNull(cache.validation()))) {
       throw Errors.invalid(
-          "train.keep is best by %s, but train.validation '%s' has no labels"
-              .formatted(selection.by(), cache.validationPath()),
+          format(
+              "train.keep is best by %s, but train.validation '%s' has no labels",
+              selection.by(), cache.validationPath()),
           "cache these rows with corpus.label, or set train.keep=last");
     }
     return selection;

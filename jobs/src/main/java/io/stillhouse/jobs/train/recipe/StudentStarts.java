@@ -1,5 +1,7 @@
 package io.stillhouse.jobs.train.recipe;
 
+import static io.stillhouse.error.Text.format;
+
 import io.stillhouse.checkpoint.HuggingFaceDirectory;
 import io.stillhouse.config.Options;
 import io.stillhouse.config.Settings;
@@ -71,13 +73,15 @@ final class StudentStarts {
     }
     if (found == 0) {
       throw Errors.invalid(
-          "student.word-vectors '%s' has none of the teacher's %,d word pieces"
-              .formatted(from, teacher.vocabSize()),
+          format(
+              "student.word-vectors '%s' has none of the teacher's %,d word pieces",
+              from, teacher.vocabSize()),
           "use a file of the same language and casing, or student.word-vectors=teacher");
     }
     notes.add(
-        "%s has vectors of %,d of %,d word pieces; the others are random"
-            .formatted(from, found, teacher.vocabSize()));
+        format(
+            "%s has vectors of %,d of %,d word pieces; the others are random",
+            from, found, teacher.vocabSize()));
     return new StudentRun.Start(file.path().toString(), List.of());
   }
 
@@ -85,12 +89,13 @@ final class StudentStarts {
     if (student.hiddenSize() != teacher.hiddenSize()
         || student.blocks().intermediateSize() != teacher.blocks().intermediateSize()) {
       throw Errors.invalid(
-          "student.init is teacher, but the student's hidden and intermediate sizes (%d, %d) are not the teacher's (%d, %d)"
-              .formatted(
-                  student.hiddenSize(),
-                  student.blocks().intermediateSize(),
-                  teacher.hiddenSize(),
-                  teacher.blocks().intermediateSize()),
+          format(
+              "student.init is teacher, but the student's hidden and intermediate sizes (%d, %d)"
+                  + " are not the teacher's (%d, %d)",
+              student.hiddenSize(),
+              student.blocks().intermediateSize(),
+              teacher.hiddenSize(),
+              teacher.blocks().intermediateSize()),
           "set student.init=random, or both sizes to the teacher's");
     }
     requireSameHeads("student.init is teacher, which", teacher, student);
@@ -105,11 +110,12 @@ final class StudentStarts {
     HuggingFaceDirectory from = Models.openTeacher(storage.local(given));
     if (from.spec().layers() < student.layers()) {
       throw Errors.invalid(
-          "student.init '%s' has %d layers, but the student has %d"
-              .formatted(init, from.spec().layers(), student.layers()),
+          format(
+              "student.init '%s' has %d layers, but the student has %d",
+              init, from.spec().layers(), student.layers()),
           "start from a model that is at least as deep");
     }
-    requireSameHeads("student.init '%s'".formatted(init), from.spec(), student);
+    requireSameHeads(format("student.init '%s'", init), from.spec(), student);
     requireSameTokens(init, from);
     boolean sameDepth = from.spec().layers() == student.layers();
     List<Integer> blocks =
@@ -132,9 +138,10 @@ final class StudentStarts {
   private static void requireSameHeads(String what, EncoderSpec from, EncoderSpec student) {
     if (from.heads() != student.heads()) {
       throw Errors.invalid(
-          "%s has %d attention heads, but the student has %d"
-              .formatted(what, from.heads(), student.heads()),
-          "set student.heads=%d, or student.init=random".formatted(from.heads()));
+          format(
+              "%s has %d attention heads, but the student has %d",
+              what, from.heads(), student.heads()),
+          format("set student.heads=%d, or student.init=random", from.heads()));
     }
   }
 
@@ -146,8 +153,10 @@ final class StudentStarts {
     Optional<String> difference = tokenDifferences.getOrDefault(init, Optional.empty());
     if (difference.isPresent()) {
       throw Errors.invalid(
-          "student.init '%s' has a different tokenizer than the cache's teacher (%s), whose tokens the student reads"
-              .formatted(init, difference.get()),
+          format(
+              "student.init '%s' has a different tokenizer than the cache's teacher (%s), whose"
+                  + " tokens the student reads",
+              init, difference.get()),
           "start from a model with the same vocabulary and casing, or set student.init=random");
     }
   }

@@ -1,5 +1,7 @@
 package io.stillhouse.jobs.train.recipe;
 
+import static io.stillhouse.error.Text.format;
+
 import io.stillhouse.checkpoint.HuggingFaceDirectory;
 import io.stillhouse.config.Options;
 import io.stillhouse.config.Settings;
@@ -99,11 +101,11 @@ final class TeacherJoin {
     List<JoinedTeachers.AdditionalTeacher> additional = new ArrayList<>();
     for (AdditionalTeacher each : named) {
       Path path =
-          storage.requireExisting("cache of teacher '%s'".formatted(each.name()), each.cache());
+          storage.requireExisting(format("cache of teacher '%s'", each.name()), each.cache());
       String other = known.putIfAbsent(List.of(path, each.teacher()), "'" + each.name() + "'");
       if (other != null) {
         throw Errors.invalid(
-            "teacher '%s' in loss.teachers is %s (cache '%s')".formatted(each.name(), other, path),
+            format("teacher '%s' in loss.teachers is %s (cache '%s')", each.name(), other, path),
             "set another cache or teacher, or remove it and change the other's weight");
       }
       additional.add(joined(request, each, path));
@@ -151,16 +153,19 @@ final class TeacherJoin {
       request
           .notes()
           .add(
-              "the rows of one shard of '%s' are spread over up to %d shards of '%s', which are read again for each; to avoid this, cache the corpus with the same cache.seed and cache.shard-tokens for both"
-                  .formatted(cache.path(), join.maxShards(), path));
+              format(
+                  "the rows of one shard of '%s' are spread over up to %d shards of '%s', which are"
+                      + " read again for each; to avoid this, cache the corpus with the same"
+                      + " cache.seed and cache.shard-tokens for both",
+                  cache.path(), join.maxShards(), path));
     }
   }
 
   private static void requireNoWindow(Path cache, CacheReader reader) {
     if (reader.plan().window() != null) {
       throw Errors.invalid(
-          "cache '%s' has a window, but loss.teachers joins complete caches".formatted(cache),
-          "create it with %s=0".formatted(Options.CACHE_WINDOW.key()));
+          format("cache '%s' has a window, but loss.teachers joins complete caches", cache),
+          format("create it with %s=0", Options.CACHE_WINDOW.key()));
     }
   }
 
@@ -172,12 +177,13 @@ final class TeacherJoin {
             : TokenizerComparison.difference(cache.teacher().path(), from.path(), List.of());
     if (difference.isPresent()) {
       throw Errors.invalid(
-          "teacher '%s' in loss.teachers has a different tokenizer than the first teacher (%s), but %s compare%s targets token by token"
-              .formatted(
-                  each.name(),
-                  difference.get(),
-                  String.join(", ", ofTokens),
-                  ofTokens.size() == 1 ? "s" : ""),
+          format(
+              "teacher '%s' in loss.teachers has a different tokenizer than the first teacher (%s),"
+                  + " but %s compare%s targets token by token",
+              each.name(),
+              difference.get(),
+              String.join(", ", ofTokens),
+              ofTokens.size() == 1 ? "s" : ""),
           "remove these from its terms; only task logits and first-token-mse allow different "
               + "tokenizers");
     }
@@ -212,19 +218,22 @@ final class TeacherJoin {
           missing.stream()
               .map(
                   words ->
-                      "%s; cache the whole corpus with that teacher, or set %s=leave-out to train without these rows"
-                          .formatted(words, key))
+                      format(
+                          "%s; cache the whole corpus with that teacher, or set %s=leave-out to"
+                              + " train without these rows",
+                          words, key))
               .toList());
     }
     List<Integer> shardRows = StudentParts.inOrder(cache.reader(), request.train()).shardRows();
     if (JoinedReader.remaining(shardRows, request.missing().rows()).stream()
         .allMatch(rows -> rows == 0)) {
       throw Errors.invalid(
-          "the teachers of loss.teachers have no row in common (%s)"
-              .formatted(String.join("; ", missing)),
+          format(
+              "the teachers of loss.teachers have no row in common (%s)",
+              String.join("; ", missing)),
           "cache the same corpus, with the same corpus.id, with each teacher");
     }
     missing.forEach(
-        words -> request.notes().add("left out of training, by %s: %s".formatted(key, words)));
+        words -> request.notes().add(format("left out of training, by %s: %s", key, words)));
   }
 }

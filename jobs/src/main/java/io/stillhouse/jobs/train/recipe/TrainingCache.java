@@ -1,5 +1,7 @@
 package io.stillhouse.jobs.train.recipe;
 
+import static io.stillhouse.error.Text.format;
+
 import io.stillhouse.checkpoint.HuggingFaceDirectory;
 import io.stillhouse.config.Options;
 import io.stillhouse.config.Settings;
@@ -76,14 +78,15 @@ public final class TrainingCache {
       Path path, CacheReader rows, Path cache, CacheReader reader) {
     if (rows.plan().window() != null) {
       throw Errors.invalid(
-          "train.validation '%s' has a window, but every student reads all of its rows"
-              .formatted(path),
-          "cache the validation rows with %s=0".formatted(Options.CACHE_WINDOW.key()));
+          format(
+              "train.validation '%s' has a window, but every student reads all of its rows", path),
+          format("cache the validation rows with %s=0", Options.CACHE_WINDOW.key()));
     }
     if (!rows.plan().teacherFiles().equals(reader.plan().teacherFiles())) {
       throw Errors.invalid(
-          "train.validation '%s' was created with a different teacher than cache '%s'"
-              .formatted(path, cache),
+          format(
+              "train.validation '%s' was created with a different teacher than cache '%s'",
+              path, cache),
           "cache the validation rows with the same teacher.path");
     }
   }
@@ -156,9 +159,10 @@ public final class TrainingCache {
   public void requireNoWindow(String reason) {
     if (reader.plan().window() != null) {
       throw Errors.invalid(
-          "cache '%s' has a window, and %s".formatted(path, reason),
-          "train each student with its own train command, or create a cache with %s=0"
-              .formatted(Options.CACHE_WINDOW.key()));
+          format("cache '%s' has a window, and %s", path, reason),
+          format(
+              "train each student with its own train command, or create a cache with %s=0",
+              Options.CACHE_WINDOW.key()));
     }
   }
 
@@ -176,15 +180,16 @@ public final class TrainingCache {
     boolean learnsLabels = loss.hardLabel() != 0;
     if (learnsLabels && !labelled) {
       throw Errors.invalid(
-          "loss.hard-label.weight is %s, but cache '%s' has no labels"
-              .formatted(loss.hardLabel(), path),
+          format(
+              "loss.hard-label.weight is %s, but cache '%s' has no labels", loss.hardLabel(), path),
           "cache the corpus with corpus.label, or set the weight to 0");
     }
     if (validation != null) {
       if ((learnsLabels || hasBaseline) && !isLabelled(validation)) {
         throw Errors.invalid(
-            "train.validation '%s' has no labels, which are needed to measure %s"
-                .formatted(validationPath, learnsLabels ? "the student" : "the baseline"),
+            format(
+                "train.validation '%s' has no labels, which are needed to measure %s",
+                validationPath, learnsLabels ? "the student" : "the baseline"),
             "cache these rows with corpus.label, or set loss.hard-label.weight=0 and"
                 + " train.baseline=false");
       }

@@ -1,5 +1,7 @@
 package io.stillhouse.jobs.train.rounds;
 
+import static io.stillhouse.error.Text.format;
+
 import ai.djl.ndarray.NDArray;
 import ai.djl.ndarray.NDManager;
 import io.stillhouse.checkpoint.LazyTensor;
@@ -111,7 +113,7 @@ public final class RoundJob {
           checkpointing.finish(); // the cache computes no further shards before it is written
           window.await(schedule.stepsAfter(round + 1)); // here, because no task occupies a core now
         }
-        job.describe("%s, round %d of %d".formatted(run.name(), round + 1, schedule.rounds()));
+        job.describe(format("%s, round %d of %d", run.name(), round + 1, schedule.rounds()));
         long began = System.nanoTime();
         List<Tuple2<Integer, RoundTask.Summed>> summed = differences(schedule, round, weights);
         double seconds = (System.nanoTime() - began) / 1e9;
@@ -143,8 +145,9 @@ public final class RoundJob {
     Checkpoint checkpoint = newest.orElseThrow();
     if (checkpoint.steps() != schedule.stepsAfter(history.rounds().size())) {
       throw Errors.invalid(
-          "the checkpoints in '%s' end at step %d, but their history has %d rounds"
-              .formatted(run.checkpoints(), checkpoint.steps(), history.rounds().size()),
+          format(
+              "the checkpoints in '%s' end at step %d, but their history has %d rounds",
+              run.checkpoints(), checkpoint.steps(), history.rounds().size()),
           "delete that directory");
     }
     return checkpoint;
@@ -252,8 +255,8 @@ public final class RoundJob {
         run.name(),
         round + 1,
         report.tokens(),
-        "%.1f".formatted(seconds),
-        "%.1f".formatted(report.computeSeconds()));
+        format("%.1f", seconds),
+        format("%.1f", report.computeSeconds()));
     if (!leftOut.isEmpty()) {
       LOG.warn(
           "student '{}', round {}: the differences of workers {} were not finite and are left out;"
@@ -273,10 +276,14 @@ public final class RoundJob {
     if (bad >= rounds.outer().maxBad()) {
       RoundReport round = history.rounds().get(last - 1);
       throw Errors.invalid(
-          "in %d consecutive rounds, up to round %d, the differences of some workers of '%s' were not finite (last: workers %s)"
-              .formatted(bad, round.round() + 1, run.name(), round.leftOut()),
-          "lower train.learning-rate (%s) or train.outer-learning-rate (%s), or set train.max-grad-norm"
-              .formatted(run.train().optimizer().learningRate(), rounds.outer().learningRate()));
+          format(
+              "in %d consecutive rounds, up to round %d, the differences of some workers of '%s'"
+                  + " were not finite (last: workers %s)",
+              bad, round.round() + 1, run.name(), round.leftOut()),
+          format(
+              "lower train.learning-rate (%s) or train.outer-learning-rate (%s), or set"
+                  + " train.max-grad-norm",
+              run.train().optimizer().learningRate(), rounds.outer().learningRate()));
     }
   }
 
@@ -289,7 +296,7 @@ public final class RoundJob {
     if (!storage.exists(all)) {
       return;
     }
-    String last = "round-%06d-".formatted(round);
+    String last = format("round-%06d-", round);
     for (FileStatus file : storage.fileSystem(all).listStatus(all)) {
       String name =
           file.getPath().getName().replaceFirst("^_", ""); // left unfinished by a task that ended

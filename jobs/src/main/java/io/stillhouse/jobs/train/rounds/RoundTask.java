@@ -1,5 +1,7 @@
 package io.stillhouse.jobs.train.rounds;
 
+import static io.stillhouse.error.Text.format;
+
 import ai.djl.ndarray.NDArray;
 import ai.djl.ndarray.NDManager;
 import io.stillhouse.checkpoint.LazyTensor;
@@ -140,7 +142,7 @@ final class RoundTask {
   static Path moments(StudentRun run, int round, int worker) {
     return new Path(
         new Path(run.checkpoints(), HadoopCheckpoints.MOMENTS),
-        "round-%06d-worker-%03d.safetensors".formatted(round, worker));
+        format("round-%06d-worker-%03d.safetensors", round, worker));
   }
 
   /** Returns the mean of one piece, or the reports of all workers; this is the reduce side. */

@@ -1,5 +1,7 @@
 package io.stillhouse.jobs.train.student;
 
+import static io.stillhouse.error.Text.format;
+
 import io.stillhouse.error.Errors;
 import io.stillhouse.jobs.cache.read.CacheReader;
 import io.stillhouse.jobs.storage.Storage;
@@ -28,8 +30,8 @@ public record CacheSource(String cache, String teacher, Map<String, String> fing
     CacheReader reader = TaskCaches.open(storage, new Path(cache), teacher);
     if (!reader.plan().fingerprints().equals(fingerprints)) {
       throw Errors.invalid(
-          "cache '%s' has grown since the training of '%s' began".formatted(cache, run.name()),
-          "delete its checkpoints '%s' and run train again".formatted(run.checkpoints()));
+          format("cache '%s' has grown since the training of '%s' began", cache, run.name()),
+          format("delete its checkpoints '%s' and run train again", run.checkpoints()));
     }
     return reader;
   }

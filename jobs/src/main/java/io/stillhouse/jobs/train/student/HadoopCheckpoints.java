@@ -1,5 +1,7 @@
 package io.stillhouse.jobs.train.student;
 
+import static io.stillhouse.error.Text.format;
+
 import com.google.gson.Gson;
 import com.google.gson.GsonBuilder;
 import io.stillhouse.jobs.storage.Storage;
@@ -71,11 +73,11 @@ public final class HadoopCheckpoints implements CheckpointStore {
 
   @Override
   public void publish(long step, java.nio.file.Path file) throws IOException {
-    Path path = new Path(directory, "step-%09d.safetensors".formatted(step));
+    Path path = new Path(directory, format("step-%09d.safetensors", step));
     if (!storage.exists(path)) {
       // The history comes first, so that every checkpoint has one.
       storage.writeText(
-          new Path(new Path(directory, HISTORY), "step-%09d.json".formatted(step)),
+          new Path(new Path(directory, HISTORY), format("step-%09d.json", step)),
           LINE.toJson(history.since(stepsWritten, roundsWritten)));
       storage.publishOnce(file, path);
       LOG.info("checkpoint of step {} written to '{}'", step, path);

@@ -1,5 +1,7 @@
 package io.stillhouse.jobs.train.student;
 
+import static io.stillhouse.error.Text.format;
+
 import io.stillhouse.jobs.cache.layout.ManifestLog;
 import io.stillhouse.jobs.cache.read.CacheReader;
 import io.stillhouse.jobs.storage.Storage;
@@ -69,8 +71,7 @@ final class TaskCaches {
     MessageDigest digest = Storage.digest();
     for (FileStatus file : files) {
       String state =
-          "%s %d %d\n"
-              .formatted(file.getPath().getName(), file.getLen(), file.getModificationTime());
+          format("%s %d %d\n", file.getPath().getName(), file.getLen(), file.getModificationTime());
       digest.update(state.getBytes(StandardCharsets.UTF_8));
     }
     return HexFormat.of().formatHex(digest.digest());

@@ -1,5 +1,7 @@
 package io.stillhouse.jobs.train.student;
 
+import static io.stillhouse.error.Text.format;
+
 import ai.djl.ndarray.NDArray;
 import ai.djl.ndarray.NDManager;
 import com.google.gson.Gson;
@@ -212,7 +214,7 @@ public final class TrainTask implements AutoCloseable {
     String by = run.train().selection().by();
     Double value = validation(Objects.requireNonNull(run.paths().validation()), weights).get(by);
     if (value == null) {
-      throw new IllegalStateException("%s was not measured".formatted(by));
+      throw new IllegalStateException(format("%s was not measured", by));
     }
     return by.equals("loss") ? -value : value;
   }

@@ -1,5 +1,7 @@
 package io.stillhouse.jobs.train.student;
 
+import static io.stillhouse.error.Text.format;
+
 import io.stillhouse.error.Errors;
 import io.stillhouse.jobs.storage.Storage;
 import io.stillhouse.spec.PrunedHeads;
@@ -92,7 +94,7 @@ public record TrainedStudent(
     TrainedStudent trained = read(storage, run.directory());
     if (trained == null || !trained.fingerprint().equals(run.fingerprint())) {
       throw Errors.invalid(
-          "'%s' contains a student of another recipe or cache".formatted(run.directory()),
+          format("'%s' contains a student of another recipe or cache", run.directory()),
           "choose another student.name or train.path, or delete that directory");
     }
     return Optional.of(trained);
@@ -138,24 +140,25 @@ public record TrainedStudent(
   public String summary() {
     StringBuilder line =
         new StringBuilder(
-            "%s: %,d parameters, %,d steps, %,.0f tokens/s"
-                .formatted(name, parameters(), steps(), speed.tokensPerSecond()));
+            format(
+                "%s: %,d parameters, %,d steps, %,.0f tokens/s",
+                name, parameters(), steps(), speed.tokensPerSecond()));
     losses
         .first()
         .forEach(
             (term, first) ->
-                line.append(", %s %.3f to %.3f".formatted(term, first, losses.last().get(term))));
+                line.append(format(", %s %.3f to %.3f", term, first, losses.last().get(term))));
     losses
         .validation()
-        .forEach((term, value) -> line.append(", validation %s %.4f".formatted(term, value)));
+        .forEach((term, value) -> line.append(format(", validation %s %.4f", term, value)));
     if (model.prunedHeads() != null) {
-      line.append(", %,d heads pruned".formatted(new PrunedHeads(model.prunedHeads()).count()));
+      line.append(format(", %,d heads pruned", new PrunedHeads(model.prunedHeads()).count()));
     }
     if (training.rowsLeftOut() != null) {
-      line.append(", %,d rows left out".formatted(training.rowsLeftOut()));
+      line.append(format(", %,d rows left out", training.rowsLeftOut()));
     }
     if (training.chosen() != null) {
-      line.append(", best at step %,d".formatted(training.chosen().step()));
+      line.append(format(", best at step %,d", training.chosen().step()));
     }
     return line.toString();
   }

@@ -1,5 +1,7 @@
 package io.stillhouse.jobs.train.student;
 
+import static io.stillhouse.error.Text.format;
+
 import io.stillhouse.error.Errors;
 import io.stillhouse.error.StillhouseException;
 import io.stillhouse.jobs.cache.layout.Acknowledgements;
@@ -95,10 +97,13 @@ public final class TrainingWindow {
     Acknowledgements.Student known = acknowledgements.of(run.name());
     if (known != null && !known.directory().equals(run.paths().students())) {
       throw Errors.invalid(
-          "the window of cache '%s' waits for a student '%s' in '%s', but this one would be in '%s'"
-              .formatted(cache, run.name(), known.directory(), run.paths().students()),
-          "choose another student.name, or, if the other is no longer needed, delete '%s'"
-              .formatted(acknowledgements.file(run.name())));
+          format(
+              "the window of cache '%s' waits for a student '%s' in '%s', but this one would be in"
+                  + " '%s'",
+              cache, run.name(), known.directory(), run.paths().students()),
+          format(
+              "choose another student.name, or, if the other is no longer needed, delete '%s'",
+              acknowledgements.file(run.name())));
     }
   }
 
@@ -202,13 +207,13 @@ public final class TrainingWindow {
               schedule().shardsStarted((steps / stride + 1) * stride));
       return shard.isEmpty()
           ? ""
-          : "%s waits for shard %d of the cache%s"
-              .formatted(
-                  run.name(),
-                  shard.getAsInt(),
-                  PlannedReader.isBeingWritten(storage, cache)
-                      ? ""
-                      : ", but no cache command is running; start it again");
+          : format(
+              "%s waits for shard %d of the cache%s",
+              run.name(),
+              shard.getAsInt(),
+              PlannedReader.isBeingWritten(storage, cache)
+                  ? ""
+                  : ", but no cache command is running; start it again");
     } catch (IOException | StillhouseException e) {
       return ""; // reported by the task that reads the shard
     }

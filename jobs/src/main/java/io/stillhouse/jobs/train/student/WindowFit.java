@@ -1,5 +1,7 @@
 package io.stillhouse.jobs.train.student;
 
+import static io.stillhouse.error.Text.format;
+
 import io.stillhouse.config.Options;
 import io.stillhouse.error.Errors;
 import io.stillhouse.spec.TrainSpec;
@@ -24,44 +26,48 @@ final class WindowFit {
    */
   static void require(Path cache, int window, List<Integer> shardRows, TrainSpec train) {
     String has =
-        "cache '%s' has a window of %d of its %d shards".formatted(cache, window, shardRows.size());
+        format("cache '%s' has a window of %d of its %d shards", cache, window, shardRows.size());
     if (train.batching().order() != TrainSpec.Order.PLAN) {
       throw Errors.invalid(
-          "%s, which are read in the order in which they are written, but %s is 'shuffled'"
-              .formatted(has, Options.ORDER.key()),
-          "set %s=plan".formatted(Options.ORDER.key()));
+          format(
+              "%s, which are read in the order in which they are written, but %s is 'shuffled'",
+              has, Options.ORDER.key()),
+          format("set %s=plan", Options.ORDER.key()));
     }
     ShardSchedule schedule = new ShardSchedule(train, shardRows);
     if (schedule.hasSecondEpoch() && window < shardRows.size()) {
       throw Errors.invalid(
-          "%s, so it can be read once, but %s is %d"
-              .formatted(has, Options.EPOCHS.key(), train.epochs()),
-          "set %s=1, or create a cache with %s=0"
-              .formatted(Options.EPOCHS.key(), Options.CACHE_WINDOW.key()));
+          format(
+              "%s, so it can be read once, but %s is %d",
+              has, Options.EPOCHS.key(), train.epochs()),
+          format(
+              "set %s=1, or create a cache with %s=0",
+              Options.EPOCHS.key(), Options.CACHE_WINDOW.key()));
     }
     int needed = schedule.maxLiveShards();
     if (needed > window) {
       throw Errors.invalid(
-          "%s, but a %s reads up to %d".formatted(has, describeReading(train), needed),
-          "create the cache with %s=%d or more, or lower these values"
-              .formatted(Options.CACHE_WINDOW.key(), needed));
+          format("%s, but a %s reads up to %d", has, describeReading(train), needed),
+          format(
+              "create the cache with %s=%d or more, or lower these values",
+              Options.CACHE_WINDOW.key(), needed));
     }
   }
 
   private static String describeReading(TrainSpec train) {
     return train.rounds().used()
-        ? "round of %s=%d and %s=%d"
-            .formatted(
-                Options.WORKERS.key(),
-                train.rounds().workers(),
-                Options.ROUND_STEPS.key(),
-                train.rounds().steps())
-        : "step of %s=%d and %s=%d"
-            .formatted(
-                Options.BATCH_SIZE.key(),
-                train.batchSize(),
-                Options.SHUFFLE_SHARDS.key(),
-                train.shuffleShards());
+        ? format(
+            "round of %s=%d and %s=%d",
+            Options.WORKERS.key(),
+            train.rounds().workers(),
+            Options.ROUND_STEPS.key(),
+            train.rounds().steps())
+        : format(
+            "step of %s=%d and %s=%d",
+            Options.BATCH_SIZE.key(),
+            train.batchSize(),
+            Options.SHUFFLE_SHARDS.key(),
+            train.shuffleShards());
   }
 
   /**

@@ -1,5 +1,7 @@
 package io.stillhouse.jobs.train.sweep;
 
+import static io.stillhouse.error.Text.format;
+
 import io.stillhouse.config.Options;
 import io.stillhouse.config.Settings;
 import io.stillhouse.error.Errors;
@@ -88,13 +90,14 @@ final class Halving {
     }
     if (run.train().rounds().used()) {
       throw Errors.invalid(
-          "sweep.halving.at is %s, but a student that is trained in rounds cannot be paused"
-              .formatted(rule.at()),
+          format(
+              "sweep.halving.at is %s, but a student that is trained in rounds cannot be paused",
+              rule.at()),
           "set train.workers=1 and train.lookahead=false, or remove the pauses");
     }
     if (weight(run.loss()) == 0) {
       throw Errors.invalid(
-          "sweep.halving.by is %s, but loss.%s.weight is 0".formatted(rule.by(), rule.by()),
+          format("sweep.halving.by is %s, but loss.%s.weight is 0", rule.by(), rule.by()),
           "set a weight, or rank by a measure that all students have");
     }
   }
@@ -115,7 +118,7 @@ final class Halving {
     CacheReader validation = cache.validation();
     if (validation == null) {
       throw Errors.invalid(
-          "train.validation is empty, but sweep.halving.at is %s".formatted(rule.at()),
+          format("train.validation is empty, but sweep.halving.at is %s", rule.at()),
           "cache rows that students are not trained on, and set it to that cache");
     }
     if (!higherIsBetter(rule.by())) {
@@ -126,16 +129,17 @@ final class Halving {
     boolean agreement = rule.by().equals(AGREEMENT);
     if (agreement ? taskMetrics.isEmpty() : !taskMetrics.contains(rule.by())) {
       throw Errors.invalid(
-          "sweep.halving.by is %s, but the teacher's task has %s"
-              .formatted(
-                  rule.by(), taskMetrics.isEmpty() ? "no metrics" : taskMetrics + " and agreement"),
+          format(
+              "sweep.halving.by is %s, but the teacher's task has %s",
+              rule.by(), taskMetrics.isEmpty() ? "no metrics" : taskMetrics + " and agreement"),
           "rank by loss or by one of its terms"
               + (taskMetrics.isEmpty() ? "" : ", or by one of these"));
     }
     if (!(agreement ? validation.has(Targets.LOGITS) : cache.isLabelled(validation))) {
       throw Errors.invalid(
-          "sweep.halving.by is %s, but the rows of train.validation have no %s"
-              .formatted(rule.by(), agreement ? "teacher's logits" : "labels"),
+          format(
+              "sweep.halving.by is %s, but the rows of train.validation have no %s",
+              rule.by(), agreement ? "teacher's logits" : "labels"),
           "cache these rows with them, or rank by loss");
     }
   }
@@ -154,10 +158,12 @@ final class Halving {
     Decision decision = Storage.JSON.fromJson(storage.readText(file), Decision.class);
     if (!decision.rule().equals(rule) || !decision.students().equals(students)) {
       throw Errors.invalid(
-          "'%s' was decided by a different rule (%s), or for different students, than those of this sweep (%s)"
-              .formatted(file, decision.rule(), rule),
-          "set another train.path, or delete '%s' and the checkpoints next to it"
-              .formatted(directory));
+          format(
+              "'%s' was decided by a different rule (%s), or for different students, than those of"
+                  + " this sweep (%s)",
+              file, decision.rule(), rule),
+          format(
+              "set another train.path, or delete '%s' and the checkpoints next to it", directory));
     }
     return Optional.of(decision);
   }
@@ -204,6 +210,6 @@ final class Halving {
   }
 
   private Path file(long at) {
-    return new Path(directory, "halving-%09d.json".formatted(at));
+    return new Path(directory, format("halving-%09d.json", at));
   }
 }

@@ -1,6 +1,7 @@
 package io.stillhouse.jobs.train.sweep;
 
 import io.stillhouse.config.Options;
+import io.stillhouse.error.Text;
 import io.stillhouse.evaluate.Metrics;
 import io.stillhouse.jobs.train.student.TrainedStudent;
 import io.stillhouse.recipe.Sweep;
@@ -129,16 +130,16 @@ final class SeedGroups {
       return "";
     }
     StringBuilder table = new StringBuilder("| student | seeds |");
-    shown.forEach(what -> table.append(" validation %s | against the first |".formatted(what)));
+    shown.forEach(what -> table.append(Text.format(" validation %s | against the first |", what)));
     table.append("\n| --- | --- |").append(" --- | --- |".repeat(shown.size())).append("\n");
     for (Group group : groups) {
-      table.append("| %s | %d |".formatted(group.name(), group.seeds()));
+      table.append(Text.format("| %s | %d |", group.name(), group.seeds()));
       for (String what : shown) {
         table.append(
-            " %s | %s |"
-                .formatted(
-                    cell(group.validation(), what, "%.4f ± %.4f"),
-                    cell(group.againstFirst(), what, "%+.4f ± %.4f")));
+            Text.format(
+                " %s | %s |",
+                cell(group.validation(), what, "%.4f ± %.4f"),
+                cell(group.againstFirst(), what, "%+.4f ± %.4f")));
       }
       table.append("\n");
     }

@@ -1,5 +1,7 @@
 package io.stillhouse.jobs.train.sweep;
 
+import static io.stillhouse.error.Text.format;
+
 import io.stillhouse.checkpoint.HuggingFaceDirectory;
 import io.stillhouse.config.Settings;
 import io.stillhouse.jobs.spark.Progress;
@@ -287,7 +289,7 @@ public final class SweepJob implements StageJob<SweepJob.Result> {
         return job.run(() -> runGroup(group, pause, latest));
       } catch (Exception e) {
         if (job.cancelled()) { // not a failure of the students
-          throw new IllegalStateException("the training of %s was stopped".formatted(names), e);
+          throw new IllegalStateException(format("the training of %s was stopped", names), e);
         }
         LOG.warn(
             "sweep: students {} failed; run sweep again to resume them from their checkpoints",
@@ -338,12 +340,12 @@ public final class SweepJob implements StageJob<SweepJob.Result> {
             .limit(MAX_STUDENTS_SHOWN)
             .map(
                 entry ->
-                    "%s %,d loss %.3f"
-                        .formatted(
-                            entry.getKey(), entry.getValue().step(), entry.getValue().loss()))
+                    format(
+                        "%s %,d loss %.3f",
+                        entry.getKey(), entry.getValue().step(), entry.getValue().loss()))
             .collect(Collectors.joining("; "));
     return training.size() > MAX_STUDENTS_SHOWN
-        ? few + "; and %d more".formatted(training.size() - MAX_STUDENTS_SHOWN)
+        ? few + format("; and %d more", training.size() - MAX_STUDENTS_SHOWN)
         : few;
   }
 

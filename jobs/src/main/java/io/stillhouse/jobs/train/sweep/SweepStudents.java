@@ -1,5 +1,7 @@
 package io.stillhouse.jobs.train.sweep;
 
+import static io.stillhouse.error.Text.format;
+
 import io.stillhouse.checkpoint.HuggingFaceDirectory;
 import io.stillhouse.config.Options;
 import io.stillhouse.config.Settings;
@@ -189,8 +191,10 @@ final class SweepStudents {
   private void requireNoBaselinesInHalving() {
     if (baselines() && !halving.pauses().isEmpty()) {
       throw Errors.invalid(
-          "train.baseline is true, but sweep.halving.at is %s, and baselines do not compete with their students"
-              .formatted(halving.pauses()),
+          format(
+              "train.baseline is true, but sweep.halving.at is %s, and baselines do not compete"
+                  + " with their students",
+              halving.pauses()),
           "remove one of them, and train the baselines of the remaining students with train");
     }
   }
@@ -200,7 +204,7 @@ final class SweepStudents {
     for (StudentRun run : planned) {
       if (!names.add(run.name())) {
         throw Errors.invalid(
-            "a student and another's baseline are both called '%s'".formatted(run.name()),
+            format("a student and another's baseline are both called '%s'", run.name()),
             "choose a different name for the student in sweep.students");
       }
     }
@@ -216,9 +220,11 @@ final class SweepStudents {
         long step = new HadoopCheckpoints(storage, run.checkpoints(), History.empty()).newestStep();
         if (step > at) {
           throw Errors.invalid(
-              "'%s' has a checkpoint of step %d, past the pause at %d, which has no decision yet"
-                  .formatted(run.name(), step, at),
-              "set another train.path, or delete '%s'".formatted(run.checkpoints()));
+              format(
+                  "'%s' has a checkpoint of step %d, past the pause at %d, which has no decision"
+                      + " yet",
+                  run.name(), step, at),
+              format("set another train.path, or delete '%s'", run.checkpoints()));
         }
       }
       return;
@@ -230,7 +236,7 @@ final class SweepStudents {
     for (StudentRun run : runs) {
       String other = first.putIfAbsent(run.fingerprint(), run.name());
       if (other != null) {
-        notes.add("%s and %s are the same student".formatted(other, run.name()));
+        notes.add(format("%s and %s are the same student", other, run.name()));
       }
     }
   }
@@ -242,8 +248,10 @@ final class SweepStudents {
     keys.removeIf(key -> !key.startsWith("loss.") && !CHANGING_LOSS_SUM.contains(key));
     if (!halving.pauses().isEmpty() && halving.by().equals("loss") && !keys.isEmpty()) {
       notes.add(
-          "sweep.halving.by is loss, which is not comparable between students that differ in %s; rank by a term, accuracy or agreement"
-              .formatted(String.join(", ", keys)));
+          format(
+              "sweep.halving.by is loss, which is not comparable between students that differ in"
+                  + " %s; rank by a term, accuracy or agreement",
+              String.join(", ", keys)));
     }
   }
 

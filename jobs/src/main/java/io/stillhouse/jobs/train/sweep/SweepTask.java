@@ -1,5 +1,7 @@
 package io.stillhouse.jobs.train.sweep;
 
+import static io.stillhouse.error.Text.format;
+
 import ai.djl.ndarray.NDManager;
 import io.stillhouse.codec.TeacherParts;
 import io.stillhouse.jobs.spark.Devices;
@@ -197,7 +199,7 @@ final class SweepTask implements Lockstep.Watcher {
     for (SweepOutcome outcome : outcomes.values()) {
       if (outcome.status() == SweepOutcome.Status.FAILED && !outcome.mistake()) {
         throw new IllegalStateException(
-            "'%s' failed (%s)".formatted(outcome.name(), outcome.problem()));
+            format("'%s' failed (%s)", outcome.name(), outcome.problem()));
       }
     }
   }

@@ -1,5 +1,6 @@
 package io.stillhouse.jobs.cache.build;
 
+import static io.stillhouse.error.Text.format;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
@@ -54,13 +55,13 @@ class GrownDamageTest {
     PART {
       @Override
       String of(ManifestLog manifest) {
-        return "plan-%06d.json".formatted(manifest.state().parts().get(0).firstShard());
+        return format("plan-%06d.json", manifest.state().parts().get(0).firstShard());
       }
     },
     LAST_PART {
       @Override
       String of(ManifestLog manifest) {
-        return "plan-%06d.json".formatted(manifest.state().parts().get(1).firstShard());
+        return format("plan-%06d.json", manifest.state().parts().get(1).firstShard());
       }
     },
     PART_ENTRY {
@@ -192,7 +193,7 @@ class GrownDamageTest {
 
     assertThatThrownBy(() -> cells(cache))
         .hasMessageContaining(
-            "has files of more shards than the %d in its plan".formatted(last.firstShard()));
+            format("has files of more shards than the %d in its plan", last.firstShard()));
     // The rows of those shards are unknown, so they are revoked and the text counts as new.
     assertThat(verify().isSound()).isFalse();
     repair();

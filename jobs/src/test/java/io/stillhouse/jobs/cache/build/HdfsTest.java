@@ -1,5 +1,6 @@
 package io.stillhouse.jobs.cache.build;
 
+import static io.stillhouse.error.Text.format;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
@@ -114,7 +115,7 @@ class HdfsTest {
     ExecutorService threads = Executors.newFixedThreadPool(8);
     try {
       for (int round = 0; round < 20; round++) {
-        org.apache.hadoop.fs.Path path = at("race/%08d.json".formatted(round));
+        org.apache.hadoop.fs.Path path = at(format("race/%08d.json", round));
         List<Callable<Boolean>> writers = new ArrayList<>();
         for (int writer = 0; writer < 8; writer++) {
           byte[] bytes = bytes("writer " + writer);
@@ -185,7 +186,7 @@ class HdfsTest {
         .anyMatch(name -> name.startsWith("events.out.tfevents."));
     for (String part : List.of("cache", "students")) {
       CacheDiff.Result diff =
-          CacheDiff.compare("%s/%s".formatted(there, part), here.resolve(part).toString());
+          CacheDiff.compare(format("%s/%s", there, part), here.resolve(part).toString());
       assertThat(diff.equal()).as(diff.words()).isTrue();
     }
     assertThat(new CacheJob(spark, settings(there)).run().computedShards()).isZero();

@@ -1,5 +1,7 @@
 package io.stillhouse.jobs.cache.build;
 
+import static io.stillhouse.error.Text.format;
+
 import io.stillhouse.jobs.cache.layout.CacheFile;
 import io.stillhouse.jobs.cache.layout.CachePlan;
 import io.stillhouse.jobs.cache.layout.CorpusFile;
@@ -78,7 +80,7 @@ final class LocalCache {
     return new CacheFile(
         shard,
         family.id(),
-        "%s/shard-%06d-%08x.parquet".formatted(family.id(), shard, shard),
+        format("%s/shard-%06d-%08x.parquet", family.id(), shard, shard),
         List.of("id", "length", column),
         new CacheFile.Size(3, 21, 5),
         new CacheFile.Hashes(List.of(), "ab"),

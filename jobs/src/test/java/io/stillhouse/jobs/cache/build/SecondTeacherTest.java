@@ -1,5 +1,6 @@
 package io.stillhouse.jobs.cache.build;
 
+import static io.stillhouse.error.Text.format;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
@@ -171,9 +172,9 @@ class SecondTeacherTest {
     assertThat(grown.computedShards()).isEqualTo(added);
     assertThat(verify("verify.rows=0").missing())
         .containsExactlyInAnyOrder(
-            "hidden_01 in %d shards".formatted(added),
-            "hidden_03 in %d shards".formatted(added),
-            "logits in %d shards".formatted(added));
+            format("hidden_01 in %d shards", added),
+            format("hidden_03 in %d shards", added),
+            format("logits in %d shards", added));
     assertThat(new CacheJob(spark, settings(cache, files)).run().computedShards()).isEqualTo(added);
     assertThat(verify("verify.rows=8").isSound()).isTrue();
     assertThat(cells("shallow", Targets.hidden(2))).hasSize(80);

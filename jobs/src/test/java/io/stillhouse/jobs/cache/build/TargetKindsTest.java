@@ -1,5 +1,6 @@
 package io.stillhouse.jobs.cache.build;
 
+import static io.stillhouse.error.Text.format;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
@@ -202,7 +203,7 @@ class TargetKindsTest {
   void rejectsDuplicateKeys() throws IOException {
     String words = "the old man and the sea ".repeat(10);
     Path corpus = directory.resolve("rows.tsv");
-    Files.writeString(corpus, "key\ttext\tlabel\na\t%s\t0\na#1\tthe end\t0\n".formatted(words));
+    Files.writeString(corpus, format("key\ttext\tlabel\na\t%s\t0\na#1\tthe end\t0\n", words));
 
     assertThatThrownBy(
             () ->

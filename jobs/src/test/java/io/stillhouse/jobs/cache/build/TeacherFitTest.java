@@ -1,5 +1,6 @@
 package io.stillhouse.jobs.cache.build;
 
+import static io.stillhouse.error.Text.format;
 import static org.assertj.core.api.Assertions.assertThatCode;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
@@ -139,7 +140,7 @@ class TeacherFitTest {
     Path copy = Tiny.copy(Tiny.CLS, directory.resolve("cased"));
     Files.writeString(
         copy.resolve("tokenizer_config.json"),
-        "{\"tokenizer_class\": \"BertTokenizer\", \"do_lower_case\": %s}".formatted(lower));
+        format("{\"tokenizer_class\": \"BertTokenizer\", \"do_lower_case\": %s}", lower));
     return copy;
   }
 }

@@ -1,5 +1,6 @@
 package io.stillhouse.jobs.cache.layout;
 
+import static io.stillhouse.error.Text.format;
 import static io.stillhouse.jobs.cache.layout.LayoutFixtures.hidden;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
@@ -61,7 +62,7 @@ class ManifestFuzzTest {
         rejected++;
         assertThat(e.getMessage().length()).isLessThan(600);
       } catch (RuntimeException | Error e) {
-        throw new AssertionError("input %d: %s".formatted(number, Files.readString(entry)), e);
+        throw new AssertionError(format("input %d: %s", number, Files.readString(entry)), e);
       } finally {
         Files.writeString(entry, sound);
       }

@@ -1,5 +1,6 @@
 package io.stillhouse.jobs.train.metrics;
 
+import static io.stillhouse.error.Text.format;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import com.google.gson.JsonParser;
@@ -129,15 +130,15 @@ class LiveMetricsTest {
       String gauge = "metrics_stillhouse_driver_train_one_%s_Value{type=\"gauges\"} %s\n";
       assertThat(page("prometheus"))
           .contains(
-              gauge.formatted("loss", "2.5"),
-              gauge.formatted("soft_label", "1.25"),
-              gauge.formatted("hard_label", "0.625"),
-              gauge.formatted("learning_rate", "3.0E-5"),
-              gauge.formatted("gradient_norm", "1.25"),
-              gauge.formatted("tokens_per_second", "512.0"),
-              gauge.formatted("wait_share", "0.25"),
-              gauge.formatted("step", "4"),
-              gauge.formatted("steps", "10"));
+              format(gauge, "loss", "2.5"),
+              format(gauge, "soft_label", "1.25"),
+              format(gauge, "hard_label", "0.625"),
+              format(gauge, "learning_rate", "3.0E-5"),
+              format(gauge, "gradient_norm", "1.25"),
+              format(gauge, "tokens_per_second", "512.0"),
+              format(gauge, "wait_share", "0.25"),
+              format(gauge, "step", "4"),
+              format(gauge, "steps", "10"));
       assertThat(page("json")).contains("\"stillhouse.driver.train.one.loss\"");
     }
     assertThat(page("prometheus")).doesNotContain("train_one");
@@ -171,7 +172,7 @@ class LiveMetricsTest {
   }
 
   private static String page(String name) {
-    URI uri = URI.create(spark.sparkContext().uiWebUrl().get() + "/metrics/%s/".formatted(name));
+    URI uri = URI.create(spark.sparkContext().uiWebUrl().get() + format("/metrics/%s/", name));
     try {
       return HttpClient.newHttpClient()
           .send(HttpRequest.newBuilder(uri).build(), HttpResponse.BodyHandlers.ofString())

@@ -1,5 +1,6 @@
 package io.stillhouse.jobs.train.student;
 
+import static io.stillhouse.error.Text.format;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import io.stillhouse.jobs.storage.Storage;
@@ -70,7 +71,7 @@ class HadoopCheckpointsTest {
     for (int round = 0; round < 4; round++) {
       assertThat(
               Files.readString(
-                  directory.resolve("_checkpoints/s/history/step-%09d.json".formatted(5 * round))))
+                  directory.resolve(format("_checkpoints/s/history/step-%09d.json", 5 * round))))
           .containsOnlyOnce("\"round\":" + round);
     }
   }
