@@ -114,7 +114,6 @@ final class CorpusPlanner {
       throws IOException {
     long start = System.nanoTime();
     Corpus corpus = Corpus.read(spark, spec, files.files());
-    policy.check(corpus.broken(), corpus.rowCount());
     ShardWriter.WrittenShards written = write(directory, spec, corpus, firstShard, size);
     boolean prose = RowTokenizer.cut(settings, spec).mode() != Segmenter.Mode.ROW;
     PlanPart.Counts read =
