@@ -55,7 +55,8 @@ public final class ListText {
         .collect(Collectors.joining(", ", "[", "]"));
   }
 
-  private static String quoted(String element) {
+  /** Writes an element as {@link #parse} reads it, in quotes if it needs them. */
+  static String quoted(String element) {
     boolean plain =
         !element.isEmpty()
             && element.equals(element.strip())

@@ -12,6 +12,7 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
 import java.util.TreeMap;
+import java.util.stream.Collectors;
 
 /**
  * Reads and writes settings that contain other settings, as one line of HOCON. Values keep their
@@ -82,9 +83,15 @@ public final class SweepText {
         : List.of(text(value));
   }
 
+  /** Returns an element of a list; lists and objects are not quoted. */
+  private static String element(ConfigValue value) {
+    boolean nested = value instanceof ConfigList || value instanceof ConfigObject;
+    return nested ? text(value) : ListText.quoted(text(value));
+  }
+
   private static String text(ConfigValue value) {
     if (value instanceof ConfigList list) {
-      return ListText.write(list.stream().map(SweepText::text).toList());
+      return list.stream().map(SweepText::element).collect(Collectors.joining(", ", "[", "]"));
     }
     boolean scalar =
         value.valueType() != ConfigValueType.OBJECT && value.valueType() != ConfigValueType.NULL;

@@ -73,7 +73,7 @@ public final class Tokenizer implements AutoCloseable {
           e);
     }
     tokenizer.requireClsAndSep(definition.file());
-    definition.notes().stream().filter(NOTED::add).forEach(LOG::warn);
+    definition.notes().stream().filter(NOTED::add).forEach(LOG::info);
     return tokenizer;
   }
 

@@ -163,7 +163,7 @@ class BadInputTest extends BadInputFixture {
     Path vocab = teacher.resolve("vocab.txt");
     Files.writeString(vocab, Files.readString(vocab).stripTrailing() + "\nmore\n");
     assertThat(mistake(cacheOf(teacher)))
-        .contains("vocab.txt' has 121 tokens, but the word embeddings have 120 rows")
+        .contains("has 121 tokens, but the word embeddings have 120 rows")
         .contains("use the vocabulary that the model was trained with");
     assertNothingWritten();
   }

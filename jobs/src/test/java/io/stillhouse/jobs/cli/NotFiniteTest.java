@@ -119,7 +119,8 @@ class NotFiniteTest {
     CacheJob job = new CacheJob(spark, settings(dead, "cache.path=" + directory.resolve("cache")));
     assertThatThrownBy(job::run)
         .hasStackTraceContaining(
-            "6 of 6 rows have no targets ({the teacher's output is not finite=6})");
+            "6 of 6 rows are invalid, more than corpus.max-invalid (0.01) allows: the teacher's"
+                + " output is not finite (6, such as row ");
   }
 
   @Test
@@ -148,7 +149,13 @@ class NotFiniteTest {
             directory.resolve("mlm"));
     // Texts of different lengths are not in one batch, where one would be padded to that position.
     AugmentJob.Result result =
-        new AugmentJob(spark, augmentation(mlm, "corpus.path=" + longer, "cache.batch-tokens=16"))
+        new AugmentJob(
+                spark,
+                augmentation(
+                    mlm,
+                    "corpus.path=" + longer,
+                    "cache.batch-tokens=16",
+                    "corpus.max-invalid=0.5"))
             .run();
     assertThat(result.counts().leftOut()).isEqualTo(1);
     assertThat(Files.readString(directory.resolve("out/_augment.json")))

@@ -127,10 +127,10 @@ class PlanJobTest {
 
   @Test
   void rejectsCacheThatDoesNotFitOnDisk() {
-    assertThatThrownBy(() -> new PlanJob(spark, settings(), path -> 1_000_000).run())
+    assertThatThrownBy(() -> new PlanJob(spark, settings(), path -> 100_000).run())
         .isInstanceOf(StillhouseException.class)
         .hasMessageContaining("the cache would take")
-        .hasMessageContaining("has 1,000,000 free: less than 1.2 times as many")
+        .hasMessageContaining("has 100,000 free: less than 1.2 times as many")
         .hasMessageContaining("use another cache.path");
     assertThat(directory.resolve("plan.json")).doesNotExist();
     assertThat(directory).isDirectoryNotContaining("glob:**_stillhouse*");

@@ -308,7 +308,8 @@ class TrainJobTest {
     Path swapped = directory.resolve("swapped");
     String difference = Tiny.swapTokens(Tiny.CLS, swapped);
 
-    Settings settings = settings("teacher.path=" + Tiny.CLS, "evaluate.models=" + swapped);
+    Settings settings =
+        settings("teacher.path=" + Tiny.CLS, "evaluate.models=" + swapped, "corpus.max-length=40");
     assertThatThrownBy(() -> new EvaluateJob(spark, settings))
         .isInstanceOf(StillhouseException.class)
         .hasMessageContaining("swapped' has a different tokenizer than the teacher (" + difference);
