@@ -15,10 +15,39 @@ import org.jspecify.annotations.Nullable;
  * @param format the format of the files
  * @param header whether the first row of a CSV or TSV file names the columns
  * @param columns the columns to read
- * @param limit the number of rows to read, from the first row of the first file; 0 for all
+ * @param limit the number of rows to read, from the first row of the first file; 0 for all. It
+ *     holds for rows with and without labels separately
+ * @param unlabelled files, directories or globs with the same columns except for the label, whose
+ *     rows have none; usually empty
  */
 public record CorpusSpec(
-    List<String> paths, Format format, HeaderRow header, Columns columns, long limit) {
+    List<String> paths,
+    Format format,
+    HeaderRow header,
+    Columns columns,
+    long limit,
+    List<String> unlabelled) {
+
+  /** Creates a corpus without unlabelled files. */
+  public CorpusSpec(
+      List<String> paths, Format format, HeaderRow header, Columns columns, long limit) {
+    this(paths, format, header, columns, limit, List.of());
+  }
+
+  /** Returns a copy that also reads files without labels. */
+  public CorpusSpec withUnlabelled(List<String> files) {
+    return new CorpusSpec(paths, format, header, columns, limit, files);
+  }
+
+  /**
+   * Returns the spec of the rows without labels: the same columns, except for the label.
+   *
+   * @param files some of the unlabelled files
+   */
+  public CorpusSpec ofUnlabelled(List<String> files) {
+    Columns others = new Columns(columns.text(), columns.pair(), null, columns.id());
+    return new CorpusSpec(files, format, header, others, limit);
+  }
 
   /** The format of the files. */
   public enum Format {
@@ -83,6 +112,7 @@ public record CorpusSpec(
 
   public CorpusSpec {
     paths = List.copyOf(paths);
+    unlabelled = List.copyOf(unlabelled);
     if (paths.isEmpty()) {
       throw new IllegalArgumentException("a corpus needs a path");
     }

@@ -23,6 +23,7 @@ final class CommandLines {
   private static final List<String> ORDER =
       List.of(
           "quickstart",
+          "distill",
           "import",
           "finetune",
           "plan",
@@ -35,6 +36,7 @@ final class CommandLines {
           "evaluate",
           "head-importance",
           "export",
+          "predict",
           "diff",
           "logits",
           "completion");

@@ -5,6 +5,7 @@ import io.stillhouse.error.StillhouseException;
 import io.stillhouse.spec.CorpusSpec;
 import io.stillhouse.spec.CorpusSpec.Format;
 import java.util.List;
+import org.apache.hadoop.conf.Configuration;
 import org.apache.spark.api.java.JavaPairRDD;
 import org.apache.spark.api.java.JavaRDD;
 import org.apache.spark.sql.Row;
@@ -46,13 +47,45 @@ public final class Corpus {
    *     are no rows, or two rows share an id
    */
   public static Corpus read(SparkSession spark, CorpusSpec spec) {
-    return read(
-        spark, spec, CorpusFiles.list(spec.paths(), spark.sparkContext().hadoopConfiguration()));
+    return read(spark, spec, CorpusFiles.list(spec, hadoop(spark)));
   }
 
   /** Like {@link #read(SparkSession, CorpusSpec)}, but reads only files that are already listed. */
   public static Corpus read(SparkSession spark, CorpusSpec spec, CorpusFiles files) {
-    return of(spec, files, table(spark, spec, files));
+    CorpusFiles labelled = files.labelledFiles();
+    CorpusFiles others = files.unlabelledFiles();
+    if (others.files().isEmpty()) {
+      return of(spec, labelled, table(spark, spec, labelled));
+    }
+    CorpusSpec without = spec.ofUnlabelled(others.paths());
+    Corpus unlabelled = of(without, others, table(spark, without, others)).withoutLabels();
+    return labelled.files().isEmpty()
+        ? unlabelled
+        : of(spec, labelled, table(spark, spec, labelled)).and(unlabelled, spec);
+  }
+
+  private Corpus withoutLabels() {
+    return new Corpus(rows.map(SourceRow::withoutLabel), rowCount, blankRows);
+  }
+
+  private Corpus and(Corpus other, CorpusSpec spec) {
+    JavaRDD<SourceRow> all = rows.union(other.rows);
+    String id = spec.columns().id();
+    if (id != null) {
+      requireDistinctIds(all, id);
+    }
+    return new Corpus(all, rowCount + other.rowCount, blankRows + other.blankRows);
+  }
+
+  /**
+   * Returns the names of a table's columns, or their indices if its files have no header.
+   *
+   * @throws StillhouseException if a path does not exist or the format is unknown
+   */
+  public static List<String> columns(SparkSession spark, CorpusSpec spec) {
+    CorpusFiles files = CorpusFiles.list(spec.paths(), hadoop(spark));
+    Format format = spec.format() == Format.AUTO ? files.detectFormat() : spec.format();
+    return CorpusTable.columns(spark, spec, format, files);
   }
 
   /**
@@ -72,9 +105,31 @@ public final class Corpus {
    * @throws StillhouseException as for {@link #read}
    */
   public static Sample sample(SparkSession spark, CorpusSpec spec, long limit, long seed) {
-    CorpusFiles files = CorpusFiles.list(spec.paths(), spark.sparkContext().hadoopConfiguration());
+    CorpusFiles files = CorpusFiles.list(spec, hadoop(spark));
+    CorpusFiles others = files.unlabelledFiles();
+    if (others.files().isEmpty()) {
+      return sample(spark, spec, files, limit, seed);
+    }
+    CorpusFiles labelled = files.labelledFiles();
+    double size = labelled.bytes(hadoop(spark));
+    double more = others.bytes(hadoop(spark));
+    long share = (long) (limit * size / (size + more));
+    Sample one = sample(spark, spec, labelled, share, seed);
+    Sample two = sample(spark, spec.ofUnlabelled(others.paths()), others, limit - share, seed);
+    return new Sample(
+        one.corpus().and(two.corpus().withoutLabels(), spec),
+        (size * one.share() + more * two.share()) / (size + more),
+        one.ranges() + two.ranges());
+  }
+
+  private static Configuration hadoop(SparkSession spark) {
+    return spark.sparkContext().hadoopConfiguration();
+  }
+
+  private static Sample sample(
+      SparkSession spark, CorpusSpec spec, CorpusFiles files, long limit, long seed) {
     String cut = spark.conf().get(RANGE_BYTES);
-    long bytes = files.bytes(spark.sparkContext().hadoopConfiguration());
+    long bytes = files.bytes(hadoop(spark));
     if (spec.limit() > 0 || bytes <= limit) {
       return new Sample(of(spec, files, table(spark, spec, files)), 1, 1);
     }

@@ -1,6 +1,7 @@
 package io.stillhouse.jobs.corpus;
 
 import io.stillhouse.error.Errors;
+import io.stillhouse.spec.CorpusSpec;
 import io.stillhouse.spec.CorpusSpec.Format;
 import java.io.IOException;
 import java.io.UncheckedIOException;
@@ -12,6 +13,7 @@ import java.util.Locale;
 import java.util.Map;
 import java.util.Set;
 import java.util.TreeMap;
+import java.util.function.Predicate;
 import org.apache.hadoop.conf.Configuration;
 import org.apache.hadoop.fs.FileStatus;
 import org.apache.hadoop.fs.FileSystem;
@@ -43,18 +45,21 @@ public final class CorpusFiles {
   private final Path root;
   private final Map<String, String> names;
   private final boolean listsSingleFiles;
+  private final Set<String> unlabelled;
 
   private CorpusFiles(
       List<String> paths,
       List<Path> listed,
       Path root,
       Map<String, String> names,
-      boolean listsSingleFiles) {
+      boolean listsSingleFiles,
+      Set<String> unlabelled) {
     this.paths = paths;
     this.listed = listed;
     this.root = root;
     this.names = names;
     this.listsSingleFiles = listsSingleFiles;
+    this.unlabelled = unlabelled;
   }
 
   /**
@@ -101,7 +106,47 @@ public final class CorpusFiles {
     Path root = commonDirectory(directories);
     Map<String, String> names = new HashMap<>();
     files.forEach(file -> names.put(key(file), relativeName(root, file)));
-    return new CorpusFiles(List.copyOf(paths), List.copyOf(files), root, names, false);
+    return new CorpusFiles(List.copyOf(paths), List.copyOf(files), root, names, false, Set.of());
+  }
+
+  /**
+   * Lists the files of a corpus with and without labels.
+   *
+   * @throws io.stillhouse.error.StillhouseException as for {@link #list(List, Configuration)}
+   */
+  public static CorpusFiles list(CorpusSpec spec, Configuration hadoop) {
+    if (spec.unlabelled().isEmpty()) {
+      return list(spec.paths(), hadoop);
+    }
+    List<String> paths = new ArrayList<>(spec.paths());
+    paths.addAll(spec.unlabelled());
+    CorpusFiles all = list(paths, hadoop);
+    Set<String> unlabelled = new HashSet<>();
+    list(spec.unlabelled(), hadoop).files().forEach(file -> unlabelled.add(key(file)));
+    return new CorpusFiles(all.paths, all.listed, all.root, all.names, false, unlabelled);
+  }
+
+  /** Returns whether the rows of a file have no labels. */
+  public boolean isUnlabelled(Path file) {
+    return unlabelled.contains(key(file));
+  }
+
+  /** Returns the files whose rows have labels. */
+  CorpusFiles labelledFiles() {
+    return unlabelled.isEmpty() ? this : part(file -> !isUnlabelled(file), Set.of());
+  }
+
+  /** Returns the files whose rows have no labels. */
+  CorpusFiles unlabelledFiles() {
+    return part(this::isUnlabelled, unlabelled);
+  }
+
+  private CorpusFiles part(Predicate<Path> which, Set<String> unlabelledOfPart) {
+    List<String> literal = files().stream().filter(which).map(CorpusFiles::escapeGlob).toList();
+    Map<String, String> some = new HashMap<>();
+    files().stream().filter(which).forEach(file -> some.put(key(file), name(file)));
+    return new CorpusFiles(
+        literal, listed.stream().filter(which).toList(), root, some, true, unlabelledOfPart);
   }
 
   /** Returns some of these files under the given names. */
@@ -113,7 +158,7 @@ public final class CorpusFiles {
             .filter(file -> given.containsKey(key(file)))
             .map(CorpusFiles::escapeGlob)
             .toList();
-    return new CorpusFiles(some, listed, root, given, true);
+    return new CorpusFiles(some, listed, root, given, true, unlabelled);
   }
 
   public List<Path> files() {

@@ -63,6 +63,19 @@ final class CorpusTable {
         .javaRDD();
   }
 
+  /** Returns the names by which a recipe can choose columns; none for plain text. */
+  static List<String> columns(
+      SparkSession spark, CorpusSpec spec, Format format, CorpusFiles files) {
+    StructType schema = load(spark, spec, format, files).schema();
+    if (format == Format.TEXT) {
+      return List.of();
+    }
+    boolean byPlace = format.isDelimited() && spec.header() == HeaderRow.ABSENT;
+    return byPlace
+        ? IntStream.range(0, schema.size()).mapToObj(Integer::toString).toList()
+        : List.of(schema.fieldNames());
+  }
+
   private static Dataset<Row> load(
       SparkSession spark, CorpusSpec spec, Format format, CorpusFiles files) {
     String[] paths = files.paths().toArray(String[]::new);

@@ -10,11 +10,24 @@ import org.jspecify.annotations.Nullable;
  * @param text the text; empty if missing or blank
  * @param pair the second text, empty if missing or blank; null if rows are single texts
  * @param label the label as written in the corpus; null if missing or not read
+ * @param unlabelled whether the row is of a file without labels, so that a missing label is right
  */
-public record SourceRow(String key, String text, @Nullable String pair, @Nullable String label)
+public record SourceRow(
+    String key, String text, @Nullable String pair, @Nullable String label, boolean unlabelled)
     implements Serializable {
+
+  /** Creates a row of a file with labels, or of a corpus whose labels are not read. */
+  public SourceRow(String key, String text, @Nullable String pair, @Nullable String label) {
+    this(key, text, pair, label, false);
+  }
+
   /** Spark replaces bytes that are not UTF-8 with this character. */
   private static final char REPLACEMENT = '\uFFFD';
+
+  /** Returns the same row as one of a file without labels. */
+  SourceRow withoutLabel() {
+    return new SourceRow(key, text, pair, null, true);
+  }
 
   /** Returns whether a text of this row was not valid UTF-8. */
   public boolean notUtf8() {

@@ -16,6 +16,7 @@ import org.jspecify.annotations.Nullable;
  * @param comparisons of each distilled student with its baseline and, if {@code evaluate.reference}
  *     is set, of all other students with the reference; paired by row
  * @param data the rows that were read
+ * @param verdict whether distilling helped, one sentence each
  * @param speed one entry for each shape of model, the teacher first; empty if not measured
  */
 public record Evaluation(
@@ -23,6 +24,7 @@ public record Evaluation(
     List<Group> groups,
     List<Comparison> comparisons,
     Data data,
+    List<String> verdict,
     List<Speed> speed) {
 
   /**
@@ -78,7 +80,7 @@ public record Evaluation(
   public record Data(List<String> paths, long rows, long maskedTokens, long leftOut) {}
 
   Evaluation withSpeed(List<Speed> measured) {
-    return new Evaluation(models, groups, comparisons, data, measured);
+    return new Evaluation(models, groups, comparisons, data, verdict, measured);
   }
 
   /** Returns a table of the models for the console, followed by groups, comparisons and speeds. */
@@ -115,6 +117,7 @@ public record Evaluation(
     if (data.leftOut() > 0) {
       table.append("%,d rows without text left out%n".formatted(data.leftOut()));
     }
+    verdict.forEach(sentence -> table.append("%s.%n".formatted(sentence)));
     return table.append(Speed.table(speed)).toString();
   }
 

@@ -32,6 +32,7 @@ import java.io.IOException;
 import java.nio.file.Files;
 import java.util.HashMap;
 import java.util.List;
+import java.util.Locale;
 import java.util.Map;
 import java.util.stream.IntStream;
 import org.apache.commons.io.FileUtils;
@@ -64,7 +65,39 @@ public final class FinetuneJob {
    * @param training how it was trained; null if an earlier run, which was killed, had already
    *     trained it
    */
-  public record Result(String directory, @Nullable TrainedStudent training) {}
+  public record Result(String directory, @Nullable TrainedStudent training) {
+
+    /**
+     * Returns what users should know: the measurements on the held-out rows, and whether the
+     * training may have ended too early.
+     */
+    public List<String> lines() {
+      if (training == null || training.losses().validation().isEmpty()) {
+        return List.of();
+      }
+      TrainSpec.KeptStep chosen = training.training().chosen();
+      StringBuilder measured = new StringBuilder("on the held-out rows:");
+      training
+          .losses()
+          .validation()
+          .forEach(
+              (name, value) -> {
+                if (!name.equals("hard-label")) {
+                  measured.append(String.format(Locale.ROOT, " %s %.4f", name, value));
+                }
+              });
+      if (chosen == null) {
+        return List.of(measured.toString());
+      }
+      measured.append(
+          String.format(Locale.ROOT, ", best at step %,d of %,d", chosen.step(), training.steps()));
+      return chosen.step() < training.steps()
+          ? List.of(measured.toString())
+          : List.of(
+              measured.toString(),
+              "not converged: the last measurement is the best one, so train for more epochs");
+    }
+  }
 
   /**
    * Checks the recipe.

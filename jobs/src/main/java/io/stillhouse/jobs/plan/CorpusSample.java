@@ -61,10 +61,10 @@ record CorpusSample(Path table, Path pieces, long pieceRows, double factor, Stri
 
   static CorpusSample draw(
       SparkSession spark, Settings settings, Scratch scratch, long wholeBytes, double characters) {
-    CorpusSpec spec = Recipe.corpus(settings);
+    CorpusSpec spec = Recipe.cachedCorpus(settings);
     long seed = settings.get(Options.CACHE_SEED);
     Corpus.Sample sample = Corpus.sample(spark, spec, wholeBytes, seed);
-    JavaRDD<SourceRow> all = sample.corpus().rows();
+    JavaRDD<SourceRow> all = labelled(sample.corpus().rows(), spec);
     int longest = CHARACTERS_OF_TOKEN * settings.get(Options.MAX_LENGTH);
     // Only the start of a row that will be truncated counts; a row that will be split counts in
     // full.
@@ -93,6 +93,20 @@ record CorpusSample(Path table, Path pieces, long pieceRows, double factor, Stri
 
   private static boolean splits(RowTokenizer.Cut cut) {
     return cut.mode() != Segmenter.Mode.ROW || cut.tooLong() == Segmenter.TooLong.SPLIT;
+  }
+
+  /** Gives unlabelled rows the label of another row: the probes measure time and bytes alone. */
+  private static JavaRDD<SourceRow> labelled(JavaRDD<SourceRow> rows, CorpusSpec spec) {
+    if (spec.unlabelled().isEmpty()) {
+      return rows;
+    }
+    String any =
+        rows.filter(row -> row.label() != null).take(1).stream()
+            .map(SourceRow::label)
+            .findFirst()
+            .orElse(null);
+    return rows.map(
+        row -> row.unlabelled() ? new SourceRow(row.key(), row.text(), row.pair(), any) : row);
   }
 
   private static double size(SourceRow row, int limit) {
@@ -138,6 +152,7 @@ record CorpusSample(Path table, Path pieces, long pieceRows, double factor, Stri
     RowTokenizer.Cut cut = RowTokenizer.cut(settings, spec);
     Map<String, String> values = new TreeMap<>();
     values.put(Options.CORPUS_PATH.key(), table.toString());
+    values.put(Options.CORPUS_UNLABELLED.key(), "[]");
     values.put(Options.CORPUS_FORMAT.key(), "parquet");
     values.put(Options.CORPUS_TEXT.key(), "text");
     values.put(Options.CORPUS_ID.key(), "key");

@@ -61,7 +61,7 @@ final class CorpusMatch {
   private @Nullable Path takePath(CorpusFile known) {
     List<Path> same =
         added.entrySet().stream()
-            .filter(file -> file.getValue().sha256().equals(known.sha256()))
+            .filter(file -> file.getValue().sameRows(known))
             .map(Map.Entry::getKey)
             .toList();
     Path path =
@@ -75,12 +75,17 @@ final class CorpusMatch {
   }
 
   private String problem(Path cache, CorpusFile known) {
+    String file = "file '%s' of the corpus of cache '%s'".formatted(known.name(), cache);
+    String key = known.isUnlabelled() ? "corpus.unlabelled" : "corpus.path";
+    if (added.values().stream().anyMatch(other -> other.sha256().equals(known.sha256()))) {
+      return "%s was cached %s labels; name it in %s, or name another cache.path"
+          .formatted(file, known.isUnlabelled() ? "without" : "with", key);
+    }
     boolean exists = corpus.files().stream().anyMatch(path -> hasName(path, known.name()));
-    return "file '%s' of the corpus of cache '%s' %s; to extend a cache, name new files in addition to the old ones: %s, or name another cache.path"
+    return "%s %s; to extend a cache, name new files in addition to the old ones: %s, or name another cache.path"
         .formatted(
-            known.name(),
-            cache,
-            exists ? "has changed since it was cached" : "is not in this recipe's corpus.path",
+            file,
+            exists ? "has changed since it was cached" : "is not in this recipe's " + key,
             exists ? "restore it and put new text into a separate file" : "name it too");
   }
 

@@ -20,7 +20,6 @@ import io.stillhouse.jobs.corpus.CorpusFiles;
 import io.stillhouse.jobs.corpus.RowTokenizer;
 import io.stillhouse.jobs.spark.Models;
 import io.stillhouse.jobs.storage.Storage;
-import io.stillhouse.recipe.Recipe;
 import io.stillhouse.spec.CorpusSpec;
 import io.stillhouse.spec.Head;
 import io.stillhouse.target.Targets;
@@ -47,6 +46,7 @@ final class CorpusPlanner {
   private final Settings settings;
   private final Storage storage;
   private final Path cache;
+  private final CorpusSpec wanted;
   private final ShardSize size;
 
   /** Creates a planner whose new shards have the given size. */
@@ -55,6 +55,7 @@ final class CorpusPlanner {
     this.settings = context.settings();
     this.storage = context.storage();
     this.cache = context.cache();
+    this.wanted = context.corpus();
     this.size = size;
   }
 
@@ -73,7 +74,7 @@ final class CorpusPlanner {
     Staging staging = new Staging(storage, cache);
     try {
       storage.publish(teacher.path(), TeacherFolder.model(staging.directory(), ""));
-      PlanPart part = part(staging.directory(), Recipe.corpus(settings), corpus, FIRST_SHARD);
+      PlanPart part = part(staging.directory(), wanted, corpus, FIRST_SHARD);
       CachePlan plan =
           new CachePlan(
               Targets.VERSION,
@@ -142,9 +143,8 @@ final class CorpusPlanner {
   /** Rewrites the inputs of a part into another directory, so that lost ones can be replaced. */
   ShardWriter.WrittenShards rewrite(Path directory, PlanPart part, CorpusFiles files)
       throws IOException {
-    CorpusSpec spec = Recipe.corpus(settings);
-    Corpus corpus = Corpus.read(spark, spec, files);
-    return write(directory, spec, corpus, part.firstShard(), new ShardSize(part.shardTokens()));
+    Corpus corpus = Corpus.read(spark, wanted, files);
+    return write(directory, wanted, corpus, part.firstShard(), new ShardSize(part.shardTokens()));
   }
 
   /**
@@ -153,12 +153,11 @@ final class CorpusPlanner {
    * @param model directory in which tasks find the teacher's tokenizer
    */
   void writeInputs(Path directory, Path model, HuggingFaceDirectory teacher) {
-    CorpusSpec spec = Recipe.corpus(settings);
     new ShardWriter(spark, size, settings.get(Options.CACHE_SEED))
         .write(
             directory,
-            Corpus.read(spark, spec),
-            tokenizer(model, teacher.spec().head(), spec),
+            Corpus.read(spark, wanted),
+            tokenizer(model, teacher.spec().head(), wanted),
             FIRST_SHARD);
   }
 

@@ -9,6 +9,7 @@ import io.stillhouse.jobs.cache.layout.Lease;
 import io.stillhouse.jobs.cache.layout.ManifestLog;
 import io.stillhouse.jobs.storage.DiskFull;
 import io.stillhouse.jobs.storage.Storage;
+import io.stillhouse.recipe.Recipe;
 import io.stillhouse.target.Dtype;
 import io.stillhouse.target.TargetChoice;
 import java.io.IOException;
@@ -38,7 +39,7 @@ public final class InputsJob {
   public InputsJob(SparkSession spark, Settings settings, HuggingFaceDirectory model) {
     Storage storage = new Storage(spark.sparkContext().hadoopConfiguration());
     Path cache = storage.requireExclusive(Options.CACHE.key(), settings.get(Options.CACHE));
-    this.context = new CacheContext(spark, settings, storage, cache);
+    this.context = new CacheContext(spark, settings, storage, cache, Recipe.corpus(settings));
     this.model = model;
     CacheJob.requirePositions(settings, model.spec());
     this.planner = new CorpusPlanner(context, ShardSize.of(settings, NONE, model.spec()));
