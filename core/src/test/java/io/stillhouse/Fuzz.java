@@ -121,7 +121,7 @@ public final class Fuzz {
     return new Fuzz(name, seeds, true);
   }
 
-  /** Reads a file that is written anew for each input. */
+  /** Reads a file that is rewritten for each input. */
   public static Reader file(Path file, Reader onFile) {
     return input -> {
       Files.write(file, input);

@@ -185,8 +185,8 @@ public final class HuggingFaceDirectory implements ModelDirectory {
 
   /**
    * Writes the model to a new directory with its weights in {@code model.safetensors}. Files that
-   * transformers reads without a note are copied; others are written anew, in float32 and without
-   * the tensors that do not belong to the model.
+   * transformers reads without a note are copied; others are rewritten in float32, without the
+   * tensors that do not belong to the model.
    */
   public void convertTo(Path directory) throws IOException {
     boolean asIs = places.values().stream().allMatch(place -> place.file() instanceof SafeTensors);

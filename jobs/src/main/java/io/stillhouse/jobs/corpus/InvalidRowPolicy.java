@@ -12,7 +12,7 @@ import java.math.RoundingMode;
 import java.util.Optional;
 
 /**
- * What a command does with invalid rows, whoever finds them: the reader of the files, the
+ * What a command does with invalid rows, wherever they are found: the reader of the files, the
  * tokenizer, or the teacher.
  *
  * @param skip whether a few of them are left out

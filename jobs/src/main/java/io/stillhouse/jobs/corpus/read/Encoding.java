@@ -66,7 +66,7 @@ public final class Encoding {
    * them; UTF-8 cannot, so they would become question marks when the text is written.
    */
   static String withoutLoneSurrogates(String text) {
-    StringBuilder mended = null;
+    StringBuilder repaired = null;
     for (int at = 0; at < text.length(); at++) {
       char c = text.charAt(at);
       if (!Character.isSurrogate(c)) {
@@ -78,9 +78,9 @@ public final class Encoding {
         at++;
         continue;
       }
-      mended = mended == null ? new StringBuilder(text) : mended;
-      mended.setCharAt(at, REPLACEMENT);
+      repaired = repaired == null ? new StringBuilder(text) : repaired;
+      repaired.setCharAt(at, REPLACEMENT);
     }
-    return mended == null ? text : mended.toString();
+    return repaired == null ? text : repaired.toString();
   }
 }

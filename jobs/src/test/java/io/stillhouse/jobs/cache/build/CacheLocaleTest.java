@@ -65,7 +65,7 @@ class CacheLocaleTest {
     return files;
   }
 
-  /** Hides the random part of a file name, which every attempt draws anew. */
+  /** Hides the random part of a file name, which differs in every attempt. */
   private static String withoutAttempt(String name) {
     return name.replaceAll("-[0-9a-f]{8}\\.parquet", "-ATTEMPT.parquet");
   }
