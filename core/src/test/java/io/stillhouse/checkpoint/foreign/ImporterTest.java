@@ -4,10 +4,8 @@ import static io.stillhouse.error.Text.format;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
-import io.stillhouse.checkpoint.BertTokenizerFiles;
 import io.stillhouse.checkpoint.LazyTensor;
 import io.stillhouse.checkpoint.PickleWriter;
-import io.stillhouse.checkpoint.SafeTensors;
 import io.stillhouse.checkpoint.TinyModel;
 import io.stillhouse.error.StillhouseException;
 import io.stillhouse.spec.EncoderSpec;
@@ -15,7 +13,6 @@ import io.stillhouse.spec.Head;
 import io.stillhouse.spec.Task;
 import io.stillhouse.text.Tokenizer;
 import java.io.IOException;
-import java.io.OutputStream;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -28,27 +25,11 @@ import java.util.TreeMap;
 import java.util.stream.Stream;
 import java.util.zip.ZipEntry;
 import java.util.zip.ZipOutputStream;
-import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
-import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
-import org.junit.jupiter.params.provider.EnumSource;
 import org.junit.jupiter.params.provider.ValueSource;
 
-class ImporterTest {
-  private static final EncoderSpec MASKED_LM = TinyModel.spec(64, 1, Head.MASKED_LM);
-  private static final EncoderSpec ENCODER = TinyModel.spec(4, 2, Head.NONE);
-
-  @TempDir Path directory;
-  private Path source;
-  private Path destination;
-
-  @BeforeEach
-  void name() throws IOException {
-    source = Files.createDirectory(directory.resolve("source"));
-    destination = directory.resolve("out").resolve("teacher");
-  }
-
+class ImporterTest extends ImporterFixture {
   @Test
   void importsTensorFlowVariables() throws IOException {
     Map<String, LazyTensor> weights = withPooler(MASKED_LM);
@@ -100,63 +81,6 @@ class ImporterTest {
         "{\"num_attention_heads\": 4, \"hidden_act\": \"gelu\"}");
 
     assertThat(Importer.importTeacher(source, destination).model().spec().heads()).isEqualTo(4);
-  }
-
-  @Test
-  void importsOnnx() throws IOException {
-    Map<String, LazyTensor> weights = TinyModel.weights(ENCODER);
-    OnnxWriter.write(source.resolve("tiny.onnx"), ENCODER, weights, "Erf");
-    tokenizerJson(source.resolve("tokenizer.json"));
-
-    Importer.Imported imported = Importer.importTeacher(source.resolve("tiny.onnx"), destination);
-
-    assertThat(imported.model().spec()).isEqualTo(ENCODER);
-    assertThat(imported.notes()).isEmpty();
-    assertWeights(weights, "bert.");
-  }
-
-  @Test
-  void importsOnnxJarWithTokenizerNamedAfterModel() throws IOException {
-    OnnxWriter.write(source.resolve("tiny.onnx"), ENCODER, TinyModel.weights(ENCODER), "Erf");
-    tokenizerJson(source.resolve("tiny-tokenizer.json"));
-    Path jar = directory.resolve("tiny.jar");
-    zip(jar, source, "models/");
-
-    assertThat(Importer.importTeacher(jar, destination).model().spec()).isEqualTo(ENCODER);
-  }
-
-  @Test
-  void rejectsOnnxWithUnsupportedActivation() throws IOException {
-    Path onnx = source.resolve("tiny.onnx");
-    OnnxWriter.write(onnx, ENCODER, TinyModel.weights(ENCODER), "Tanh");
-    tokenizerJson(source.resolve("tokenizer.json"));
-
-    assertThatThrownBy(() -> Importer.importTeacher(onnx, destination))
-        .isInstanceOf(StillhouseException.class)
-        .hasMessage(
-            format(
-                "'%s' does not use the exact (erf) gelu; use a BERT encoder with hidden_act gelu",
-                onnx));
-    assertThat(destination).doesNotExist();
-    assertLeftNothingElse();
-  }
-
-  @Test
-  void reportsTensorsMissingFromOnnx() throws IOException {
-    Path onnx = source.resolve("tiny.onnx");
-    Map<String, LazyTensor> weights = TinyModel.weights(ENCODER);
-    weights.remove("bert.encoder.layer.1.attention.self.key.bias");
-    OnnxWriter.write(onnx, ENCODER, weights, "Erf");
-    tokenizerJson(source.resolve("tokenizer.json"));
-
-    assertThatThrownBy(() -> Importer.importTeacher(onnx, destination))
-        .isInstanceOf(StillhouseException.class)
-        .hasMessage(
-            format(
-                "the weights of '%s' do not match its configuration: tensor"
-                    + " 'bert.encoder.layer.1.attention.self.key.bias' [4] is missing; use the"
-                    + " config and the weights of the same model",
-                onnx));
   }
 
   @Test
@@ -239,48 +163,6 @@ class ImporterTest {
     assertLeftNothingElse();
   }
 
-  @ParameterizedTest
-  @EnumSource(names = {"LISTS", "EXTERNAL"})
-  void importsOnnxWhoseValuesAreElsewhere(OnnxWriter.Values values) throws IOException {
-    Map<String, LazyTensor> weights = TinyModel.weights(ENCODER);
-    OnnxWriter.write(source.resolve("tiny.onnx"), ENCODER, weights, values, "tiny.onnx.data");
-    tokenizerJson(source.resolve("tokenizer.json"));
-
-    Importer.Imported imported = Importer.importTeacher(source, destination);
-
-    assertThat(imported.model().spec()).isEqualTo(ENCODER);
-    assertWeights(weights, "bert.");
-  }
-
-  @Test
-  void rejectsOnnxWithWeightsOutsideOfItsDirectory() throws IOException {
-    Path onnx = source.resolve("tiny.onnx");
-    OnnxWriter.write(
-        onnx, ENCODER, TinyModel.weights(ENCODER), OnnxWriter.Values.EXTERNAL, "../outside.data");
-    tokenizerJson(source.resolve("tokenizer.json"));
-
-    assertThat(directory.resolve("outside.data")).exists();
-    assertThatThrownBy(() -> Importer.importTeacher(source, destination))
-        .isInstanceOf(StillhouseException.class)
-        .hasMessageStartingWith(
-            format("'%s' names the file '../outside.data', but only plain names", onnx));
-  }
-
-  @Test
-  void namesTheMissingFileOfOnnxWeights() throws IOException {
-    Path onnx = source.resolve("tiny.onnx");
-    OnnxWriter.write(
-        onnx, ENCODER, TinyModel.weights(ENCODER), OnnxWriter.Values.EXTERNAL, "weights");
-    Files.delete(source.resolve("weights"));
-    tokenizerJson(source.resolve("tokenizer.json"));
-
-    assertThatThrownBy(() -> Importer.importTeacher(source, destination))
-        .isInstanceOf(StillhouseException.class)
-        .hasMessage(
-            "'%s' has its weights in 'weights', which is missing; copy it next to the .onnx file",
-            onnx);
-  }
-
   @Test
   void importsACloneThatAlsoHasOtherFormats() throws IOException {
     TinyModel.write(source, ENCODER, TinyModel.weights(ENCODER));
@@ -296,6 +178,7 @@ class ImporterTest {
     Importer.Imported imported = Importer.importTeacher(source, destination);
 
     assertThat(imported.notes())
+        .hasSize(2) // the other is on casing
         .contains(
             "read model.safetensors, and passed over other files of weights: onnx/model.onnx;"
                 + " tf_model.h5");
@@ -326,6 +209,7 @@ class ImporterTest {
     Importer.Imported imported = Importer.importTeacher(source, destination);
 
     assertThat(imported.notes())
+        .hasSize(4) // the last is on casing
         .anyMatch(note -> note.contains("no model_type"))
         .anyMatch(note -> note.contains("'module.'"))
         .anyMatch(note -> note.contains("fit_dense"));
@@ -397,82 +281,5 @@ class ImporterTest {
       }
     }
     return contents;
-  }
-
-  private static Map<String, LazyTensor> withPooler(EncoderSpec spec) {
-    Map<String, LazyTensor> weights = TinyModel.weights(spec);
-    int width = spec.hiddenSize();
-    weights.put("bert.pooler.dense.weight", TinyModel.tensor("pooler", width, width));
-    weights.put("bert.pooler.dense.bias", TinyModel.tensor("pooler", width));
-    return weights;
-  }
-
-  /** Writes weights under Google's names, kernels [in, out]. */
-  private void savedModel(Map<String, LazyTensor> weights) throws IOException {
-    Map<String, LazyTensor> variables = new LinkedHashMap<>();
-    weights.forEach(
-        (name, tensor) -> {
-          boolean kernel = name.endsWith(".weight") && !name.contains("LayerNorm");
-          String google =
-              name.replace("LayerNorm.weight", "LayerNorm.gamma")
-                  .replace("LayerNorm.bias", "LayerNorm.beta")
-                  .replace("_embeddings.weight", "_embeddings")
-                  .replace("cls.predictions.bias", "cls.predictions.output_bias")
-                  .replaceAll("layer\\.(\\d)", "layer_$1")
-                  .replaceAll("\\.weight$", ".kernel")
-                  .replace('.', '/');
-          if (name.startsWith("classifier.")) {
-            variables.put(
-                name.replace("classifier.weight", "output_weights")
-                    .replace("classifier.bias", "output_bias"),
-                tensor);
-            return;
-          }
-          variables.put(
-              "module/" + google,
-              kernel && google.endsWith("kernel") ? tensor.transposed() : tensor);
-        });
-    variables.put("global_step", TinyModel.tensor("step"));
-    variables.put("module/bert/embeddings/word_embeddings/adam_m", TinyModel.tensor("adam", 9, 64));
-    Files.createDirectories(source.resolve("variables"));
-    BundleWriter.write(source.resolve("variables").resolve("variables"), variables);
-    Files.createDirectories(source.resolve("assets"));
-    Files.write(source.resolve("assets").resolve("vocab.txt"), TinyModel.VOCAB);
-  }
-
-  private void tokenizerJson(Path file) throws IOException {
-    Path vocabulary = directory.resolve("words.txt");
-    Files.write(vocabulary, TinyModel.VOCAB);
-    BertTokenizerFiles.fromVocab(vocabulary, null, directory.resolve("tokenizer"));
-    Files.move(directory.resolve("tokenizer/tokenizer.json"), file);
-  }
-
-  private void assertWeights(Map<String, LazyTensor> weights, String stripped) throws IOException {
-    SafeTensors read = SafeTensors.open(destination.resolve("model.safetensors"));
-    assertThat(read.names()).hasSameSizeAs(weights.keySet());
-    for (Map.Entry<String, LazyTensor> weight : weights.entrySet()) {
-      String name = weight.getKey().substring(stripped.length());
-      assertThat(read.shape(name)).isEqualTo(weight.getValue().shape());
-      assertThat(TinyModel.floats(read, name))
-          .as(name)
-          .containsExactly(TinyModel.floats(weight.getValue()));
-    }
-  }
-
-  private void assertLeftNothingElse() throws IOException {
-    try (Stream<Path> files = Files.list(directory.resolve("out"))) {
-      assertThat(files.filter(f -> !f.equals(destination))).isEmpty();
-    }
-  }
-
-  private static void zip(Path archive, Path root, String prefix) throws IOException {
-    try (OutputStream file = Files.newOutputStream(archive);
-        ZipOutputStream out = new ZipOutputStream(file);
-        Stream<Path> paths = Files.walk(root)) {
-      for (Path path : paths.filter(Files::isRegularFile).sorted().toList()) {
-        out.putNextEntry(new ZipEntry(prefix + root.relativize(path)));
-        Files.copy(path, out);
-      }
-    }
   }
 }
