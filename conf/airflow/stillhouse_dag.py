@@ -54,7 +54,7 @@ with DAG(
     catchup=False,
     max_active_runs=1,  # a cache has one writer
     params={
-        "recipe": Param(str(HOME / "conf/quickstart.conf"), type="string", description="Path of a recipe on the driver's machine."),
+        "recipe": Param(str(HOME / "conf/distilbert-small.conf"), type="string", description="Path of a recipe on the driver's machine."),
         "settings": Param([], type="array", items={"type": "string"}, description="key=value strings that override the recipe."),
     },
     # Each job resumes where it was interrupted, so a retry costs only what was not yet written.

@@ -12,17 +12,20 @@ import java.util.List;
  * @param tokens number of real tokens
  * @param pairs number of pairs of real tokens, over all rows
  * @param masked number of masked tokens
+ * @param labelled number of rows with a label
  */
-public record Counts(long rows, long tokens, long pairs, long masked) {
+public record Counts(long rows, long tokens, long pairs, long masked, long labelled) {
 
   /** Returns the counts of some rows. */
   public static Counts of(List<Example> examples) {
     long tokens = 0;
     long pairs = 0;
     long masked = 0;
+    long labelled = 0;
     for (Example example : examples) {
       tokens += example.length();
       pairs += (long) example.length() * example.length();
+      labelled += example.inputs().labelled() ? 1 : 0;
       int[] labels = example.inputs().mlmLabels();
       if (labels != null) {
         for (int label : labels) {
@@ -30,12 +33,16 @@ public record Counts(long rows, long tokens, long pairs, long masked) {
         }
       }
     }
-    return new Counts(examples.size(), tokens, pairs, masked);
+    return new Counts(examples.size(), tokens, pairs, masked, labelled);
   }
 
   /** Returns the sum of these counts and others. */
   public Counts plus(Counts more) {
     return new Counts(
-        rows + more.rows, tokens + more.tokens, pairs + more.pairs, masked + more.masked);
+        rows + more.rows,
+        tokens + more.tokens,
+        pairs + more.pairs,
+        masked + more.masked,
+        labelled + more.labelled);
   }
 }

@@ -15,9 +15,11 @@ import io.stillhouse.target.TargetSource;
 import io.stillhouse.target.Targets;
 import io.stillhouse.torch.Autograd;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.stream.IntStream;
 import java.util.stream.LongStream;
 
 /**
@@ -134,9 +136,32 @@ public final class TargetBatch {
     return numbers(rows.stream().map(row -> 1 / tokens[row]).toList());
   }
 
-  /** Returns the labels as class ids, (B), int64. */
-  public NDArray classesB() {
-    return manager.create(examples.stream().mapToLong(e -> (long) e.inputs().label()).toArray());
+  /**
+   * Returns the rows of a tensor that have a label, (N, C), in the order of {@link #classesN},
+   * {@link #scoresN} and {@link #labelsNC}.
+   *
+   * @param rowsBC one row for each row of the batch; returned as is if all have a label
+   */
+  public NDArray labelledRows(NDArray rowsBC) {
+    long[] rows =
+        IntStream.range(0, examples.size())
+            .filter(row -> examples.get(row).inputs().labelled())
+            .mapToLong(row -> row)
+            .toArray();
+    return rows.length == examples.size() ? rowsBC : Autograd.rows(rowsBC, manager.create(rows));
+  }
+
+  private double[] labels() {
+    return examples.stream()
+        .map(Example::inputs)
+        .filter(Example.Inputs::labelled)
+        .mapToDouble(Example.Inputs::label)
+        .toArray();
+  }
+
+  /** Returns the labels of the rows that have one, as class ids, (N), int64. */
+  public NDArray classesN() {
+    return manager.create(Arrays.stream(labels()).mapToLong(label -> (long) label).toArray());
   }
 
   /** Returns numbers as a tensor of the batch's manager, float32. */
@@ -149,26 +174,29 @@ public final class TargetBatch {
   }
 
   /**
-   * Returns the labels of multi-label rows, (B, C), int64: 1 if the row has the label, else 0.
+   * Returns the labels of multi-label rows that have any, (N, C), int64: 1 if the row has the
+   * label, else 0.
    *
    * @param labels number of labels, C
    */
-  public NDArray labelsBC(int labels) {
-    long[] all = new long[examples.size() * labels];
-    for (int row = 0; row < examples.size(); row++) {
-      double[] rowLabels = LabelSet.numbers(examples.get(row).inputs().label(), labels);
+  public NDArray labelsNC(int labels) {
+    double[] sets = labels();
+    long[] all = new long[sets.length * labels];
+    for (int row = 0; row < sets.length; row++) {
+      double[] own = LabelSet.numbers(sets[row], labels);
       for (int label = 0; label < labels; label++) {
-        all[row * labels + label] = (long) rowLabels[label];
+        all[row * labels + label] = (long) own[label];
       }
     }
-    return manager.create(all, new Shape(examples.size(), labels));
+    return manager.create(all, new Shape(sets.length, labels));
   }
 
-  /** Returns the labels as scores, (B), float32. */
-  public NDArray scoresB() {
-    float[] scores = new float[examples.size()];
+  /** Returns the labels of the rows that have one, as scores, (N), float32. */
+  public NDArray scoresN() {
+    double[] labels = labels();
+    float[] scores = new float[labels.length];
     for (int row = 0; row < scores.length; row++) {
-      scores[row] = (float) examples.get(row).inputs().label();
+      scores[row] = (float) labels[row];
     }
     return manager.create(scores);
   }

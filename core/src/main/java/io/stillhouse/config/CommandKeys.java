@@ -19,6 +19,7 @@ public enum CommandKeys {
       "general.*",
       "teacher.path",
       "corpus.*",
+      "-corpus.unlabelled",
       "cache.*",
       "-cache.window",
       "targets.dtype",
@@ -57,6 +58,7 @@ public enum CommandKeys {
       "corpus.*",
       "-corpus.invalid-rows",
       "-corpus.max-invalid",
+      "-corpus.unlabelled",
       "cache.*",
       "-cache.window",
       "targets.*",
@@ -72,6 +74,7 @@ public enum CommandKeys {
       "general.*",
       "teacher.path",
       "corpus.*",
+      "-corpus.unlabelled",
       "cache.batch-tokens",
       "cache.precision",
       "augment.*"),
@@ -79,6 +82,7 @@ public enum CommandKeys {
       "general.*",
       "teacher.*",
       "corpus.*",
+      "-corpus.unlabelled",
       "cache.path",
       "cache.batch-tokens",
       "cache.seed",
@@ -89,12 +93,19 @@ public enum CommandKeys {
       "general.*",
       "teacher.path",
       "corpus.*",
+      "-corpus.unlabelled",
       "cache.batch-tokens",
       "targets.mask-probability",
       "head-importance.*"),
   EXPORT("task", "smoke", "train.path", "student.name", "export.*"),
   /** Runs every step, so it takes the keys of all steps. */
-  QUICKSTART(CACHE, TRAIN, EVALUATE, EXPORT);
+  DISTILL(
+      Stream.of(FINETUNE, PLAN, CACHE, TRAIN, EVALUATE, EXPORT)
+          .flatMap(step -> step.options.stream())
+          .toList(),
+      "distill.*"),
+  /** Distills a table of its own. */
+  QUICKSTART(DISTILL, "distill.*");
 
   private final List<Option<?>> options;
 
@@ -109,10 +120,6 @@ public enum CommandKeys {
 
   CommandKeys(CommandKeys base, String... patterns) {
     this(base.options, patterns);
-  }
-
-  CommandKeys(CommandKeys... steps) {
-    this(Stream.of(steps).flatMap(step -> step.options.stream()).toList());
   }
 
   CommandKeys(List<Option<?>> more, String... patterns) {
@@ -133,11 +140,19 @@ public enum CommandKeys {
     return Stream.of(values()).filter(keys -> keys.command().equals(command)).findFirst();
   }
 
-  /** Returns the commands that read an option, except quickstart. */
+  /**
+   * Returns the commands that read an option. Those that run other commands are named only for
+   * their own options.
+   */
   public static List<CommandKeys> commandsReading(Option<?> option) {
     return Stream.of(values())
-        .filter(keys -> keys != QUICKSTART && keys.options.contains(option))
+        .filter(keys -> keys.options.contains(option))
+        .filter(keys -> !keys.runsOthers() || option.group().equals("distill"))
         .toList();
+  }
+
+  private boolean runsOthers() {
+    return this == DISTILL || this == QUICKSTART;
   }
 
   /** Returns the name of the command. */

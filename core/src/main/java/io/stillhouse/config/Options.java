@@ -54,6 +54,13 @@ public final class Options {
           null,
           "Files or directories of text. The cache command adds files that the cache does not "
               + "contain yet. Quote names that contain a comma.");
+  public static final Option<List<String>> CORPUS_UNLABELLED =
+      list(
+          "corpus.unlabelled",
+          "[]",
+          "Files or directories of further text without labels, in the columns of the corpus "
+              + "except for the label. The cache command adds their rows; students learn them from "
+              + "the teacher alone, and baselines do not read them.");
   public static final Option<String> CORPUS_FORMAT =
       oneOf(
           "corpus.format",
@@ -90,7 +97,8 @@ public final class Options {
           "corpus.limit",
           "0",
           0,
-          "Number of rows to read from the start of the corpus. 0 for all.");
+          "Number of rows to read from the start of the corpus, and as many from "
+              + "corpus.unlabelled. 0 for all.");
   public static final Option<List<String>> CORPUS_CLASSES =
       checked(
           "corpus.classes",
@@ -881,6 +889,35 @@ public final class Options {
           "[]",
           "Labelled files in the format of the corpus that are not trained on. The best weights "
               + "are selected on them.");
+
+  // distill
+  public static final Option<List<String>> DISTILL_VALIDATION =
+      list(
+          "distill.validation",
+          "[]",
+          "Labelled files in the format of the table that are held out. Empty for a tenth of the "
+              + "table's labelled rows, at least 200 and at most 2,000.");
+  public static final Option<Integer> DISTILL_TEACHER_EPOCHS =
+      atLeast(
+          "distill.teacher-epochs",
+          "10",
+          1,
+          "Maximum number of epochs for which the teacher is fine-tuned. It stops earlier if its "
+              + "metric on the held-out rows does not improve twice in a row.");
+  public static final Option<Integer> DISTILL_TEACHER_STEPS =
+      atLeast(
+          "distill.teacher-steps",
+          "0",
+          0,
+          "Maximum number of steps for which the teacher is fine-tuned. 0 for no limit.");
+  public static final Option<Double> DISTILL_TEACHER_RATE =
+      checked(
+          "distill.teacher-learning-rate",
+          "1e-4",
+          Double::valueOf,
+          r -> r > 0 && Double.isFinite(r),
+          "a finite number > 0",
+          "Peak learning rate of the teacher's fine-tuning.");
 
   // evaluate
   public static final Option<List<String>> EVALUATE_PATH =

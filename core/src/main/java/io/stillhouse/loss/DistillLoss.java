@@ -69,7 +69,8 @@ public final class DistillLoss {
   public record Value(@Nullable NDArray total, Map<Term, Double> terms) {}
 
   /**
-   * Computes every term whose weight is not 0.
+   * Computes every term whose weight is not 0. The hard-label term of a task is the mean over the
+   * rows with a label; a micro-batch without labels has no such term.
    *
    * @param output the student's output for {@code targets.batch()}, with the tensors that the terms
    *     read
@@ -135,7 +136,7 @@ public final class DistillLoss {
     if (student.spec().head().task() == Task.MASKED_LM) {
       maskedLmTerms(output, targets, counts, means, logits);
     } else {
-      taskTerms(output, targets, means);
+      taskTerms(output, targets, counts, means);
     }
     stateTerms(output, targets, counts, means);
     scoreTerms(output, targets, counts, means);
@@ -195,7 +196,8 @@ public final class DistillLoss {
     }
   }
 
-  private void taskTerms(EncoderOutput output, TargetBatch targets, Map<Term, NDArray> means) {
+  private void taskTerms(
+      EncoderOutput output, TargetBatch targets, Counts counts, Map<Term, NDArray> means) {
     if (weight(Term.SOFT_LABEL) == 0 && weight(Term.HARD_LABEL) == 0) {
       return;
     }
@@ -211,8 +213,8 @@ public final class DistillLoss {
             case MSE -> SoftLabelLoss.mse(logitsBC, targets.logitsBC());
           });
     }
-    if (weight(Term.HARD_LABEL) != 0) {
-      means.put(Term.HARD_LABEL, hardLabel(logitsBC, targets));
+    if (weight(Term.HARD_LABEL) != 0 && counts.labelled() > 0) {
+      means.put(Term.HARD_LABEL, hardLabel(targets.labelledRows(logitsBC), targets));
     }
   }
 

@@ -15,9 +15,9 @@ public final class LabelLoss {
   private LabelLoss() {}
 
   /**
-   * Returns the mean loss of rows, or of masked tokens for a masked LM.
+   * Returns the mean loss of the rows that have a label, or of masked tokens for a masked LM.
    *
-   * @param logits float32: (B, C) of the rows, or (N, V) of the masked tokens
+   * @param logits float32: (N, C) of these rows, or (N, V) of the masked tokens
    * @param classWeights weights of the classes of a classification; empty if all are equal
    * @return a scalar in nats, or in squared units of a regression's score
    * @throws IllegalStateException if the model has no head
@@ -26,12 +26,12 @@ public final class LabelLoss {
     return switch (head.task()) {
       case CLASSIFICATION ->
           classWeights.isEmpty()
-              ? HardLabelLoss.crossEntropy(logits, targets.classesB())
+              ? HardLabelLoss.crossEntropy(logits, targets.classesN())
               : HardLabelLoss.crossEntropy(
-                  logits, targets.classesB(), targets.numbers(classWeights));
-      case REGRESSION -> HardLabelLoss.squaredError(logits, targets.scoresB());
+                  logits, targets.classesN(), targets.numbers(classWeights));
+      case REGRESSION -> HardLabelLoss.squaredError(logits, targets.scoresN());
       case MULTI_LABEL ->
-          HardLabelLoss.binaryCrossEntropy(logits, targets.labelsBC(head.outputs()));
+          HardLabelLoss.binaryCrossEntropy(logits, targets.labelsNC(head.outputs()));
       case MASKED_LM -> HardLabelLoss.crossEntropy(logits, targets.maskedLabelsN());
       case NONE -> throw new IllegalStateException("a model without a head has no loss on labels");
     };
@@ -44,7 +44,7 @@ public final class LabelLoss {
    *
    * @param model the model, whose head determines the task
    * @param output the model's output for the rows
-   * @param targets the rows, with labels; each row of a masked LM has masked tokens
+   * @param targets the rows, all with labels; each row of a masked LM has masked tokens
    * @return a scalar in nats, or in squared units of a regression's score
    * @throws IllegalStateException if the model has no head
    */

@@ -52,7 +52,7 @@ public enum Term {
       case HARD_LABEL ->
           maskedLm
               ? part.masked() == 0 ? 0 : (double) part.masked() / step.masked()
-              : (double) part.rows() / step.rows();
+              : part.labelled() == 0 ? 0 : (double) part.labelled() / step.labelled();
       case HIDDEN_COSINE,
           HIDDEN_MSE,
           EMBEDDING_MSE,

@@ -42,9 +42,27 @@ public final class Recipe {
     return Smoke.shrink(settings);
   }
 
-  /** Returns the corpus to cache. */
+  /** Returns the corpus without {@code corpus.unlabelled}. */
   public static CorpusSpec corpus(Settings settings) {
     return corpus(settings, settings.get(Options.CORPUS_PATH));
+  }
+
+  /**
+   * Returns the corpus to cache, including the rows of {@code corpus.unlabelled}.
+   *
+   * @throws io.stillhouse.error.StillhouseException if there are unlabelled files but no label
+   *     column
+   */
+  public static CorpusSpec cachedCorpus(Settings settings) {
+    List<String> unlabelled = settings.get(Options.CORPUS_UNLABELLED);
+    if (!unlabelled.isEmpty() && !labelled(settings)) {
+      throw Errors.invalid(
+          format(
+              "corpus.unlabelled is %s, but corpus.label is not set, so no row has a label",
+              unlabelled),
+          "set corpus.label, or name all files in corpus.path");
+    }
+    return corpus(settings).withUnlabelled(unlabelled);
   }
 
   /** Returns the spec of other files in the format of the corpus. */

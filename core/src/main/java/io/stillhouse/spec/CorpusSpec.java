@@ -18,7 +18,10 @@ import org.jspecify.annotations.Nullable;
  * @param header whether the first row of a CSV or TSV file names the columns
  * @param encoding the character encoding of CSV, TSV, JSON and text files
  * @param columns the columns to read
- * @param limit the number of rows to read, from the first row of the first file; 0 for all
+ * @param limit the number of rows to read, from the first row of the first file; 0 for all. It
+ *     holds for rows with and without labels separately
+ * @param unlabelled files, directories or globs with the same columns except for the label, whose
+ *     rows have none; usually empty
  */
 public record CorpusSpec(
     List<String> paths,
@@ -26,7 +29,30 @@ public record CorpusSpec(
     HeaderRow header,
     Charset encoding,
     Columns columns,
-    long limit) {
+    long limit,
+    List<String> unlabelled) {
+
+  /** Creates a corpus without unlabelled files. */
+  public CorpusSpec(
+      List<String> paths,
+      Format format,
+      HeaderRow header,
+      Charset encoding,
+      Columns columns,
+      long limit) {
+    this(paths, format, header, encoding, columns, limit, List.of());
+  }
+
+  /** Returns a copy that also reads files without labels. */
+  public CorpusSpec withUnlabelled(List<String> files) {
+    return new CorpusSpec(paths, format, header, encoding, columns, limit, files);
+  }
+
+  /** Returns the spec of the rows without labels: the same columns, except for the label. */
+  public CorpusSpec ofUnlabelled() {
+    Columns others = new Columns(columns.text(), columns.pair(), null, columns.id());
+    return new CorpusSpec(unlabelled, format, header, encoding, others, limit);
+  }
 
   /** The format of the files. */
   public enum Format {
@@ -92,6 +118,7 @@ public record CorpusSpec(
 
   public CorpusSpec {
     paths = List.copyOf(paths);
+    unlabelled = List.copyOf(unlabelled);
     if (paths.isEmpty()) {
       throw new IllegalArgumentException("a corpus needs a path");
     }

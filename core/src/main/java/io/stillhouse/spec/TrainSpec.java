@@ -27,6 +27,29 @@ public record TrainSpec(
     return new TrainSpec(epochs, batching, optimizer, rounds, with, selection);
   }
 
+  /**
+   * Returns a copy that takes as many steps with some of the rows as this spec takes with all, in
+   * as many epochs as that needs, and that evaluates as often.
+   *
+   * @param some number of rows that are trained on
+   * @param all number of rows that determine the number of steps
+   */
+  public TrainSpec withRows(long some, long all) {
+    long steps = steps(all);
+    long perEpoch = stepsPerEpoch(some);
+    int needed = Math.toIntExact((steps + perEpoch - 1) / perEpoch);
+    long every = selection.evalEvery() == 0 ? stepsPerEpoch(all) : selection.evalEvery();
+    return new TrainSpec(
+        needed,
+        batching,
+        optimizer,
+        rounds,
+        new Run(steps, run.seed(), run.threads(), run.checkpointEvery(), run.precision()),
+        selection.keep() == Keep.LAST
+            ? selection
+            : new Selection(Keep.BEST, selection.by(), every, selection.patience()));
+  }
+
   /** Returns a copy with another selection of weights. */
   public TrainSpec withSelection(Selection other) {
     return new TrainSpec(epochs, batching, optimizer, rounds, run, other);

@@ -32,7 +32,12 @@ public record Example(
    * @param label class id, score, or sum of 2^id over several labels; NaN without a label
    */
   @SuppressWarnings("ArrayRecordComponent") // never compared
-  public record Inputs(int[] inputIds, int[] typeIds, int @Nullable [] mlmLabels, double label) {}
+  public record Inputs(int[] inputIds, int[] typeIds, int @Nullable [] mlmLabels, double label) {
+    /** Returns whether the row has a label. */
+    public boolean labelled() {
+      return !Double.isNaN(label);
+    }
+  }
 
   /** Returns a copy with the rows of additional teachers. */
   public Example with(List<Example> others) {

@@ -2,6 +2,7 @@ package io.stillhouse.train;
 
 import io.stillhouse.loss.Term;
 import java.io.Serializable;
+import java.util.EnumMap;
 import java.util.List;
 import java.util.Map;
 
@@ -11,7 +12,7 @@ import java.util.Map;
  * @param step number of the step, from 1
  * @param steps number of steps of the whole run
  * @param loss the weighted sum of {@code terms}
- * @param terms unweighted means over the rows of the step
+ * @param terms unweighted means over the rows of the step; a term is missing if no row has it
  * @param optimizer learning rate and gradient norm
  * @param work tokens and time
  */
@@ -22,15 +23,20 @@ public record StepReport(
   /** Number of steps whose work is summed in progress lines. */
   private static final int WINDOW = 20;
 
-  /** Returns the newest report, with the summed work of the last twenty steps. */
+  /**
+   * Returns the newest report, with the summed work of the last twenty steps. A term that the
+   * newest step does not have, such as hard labels if none of its rows has one, is that of the
+   * latest of these steps that has it.
+   */
   public static StepReport withRecentWork(List<StepReport> reports) {
     Work sum = new Work(0, 0, 0);
+    Map<Term, Double> terms = new EnumMap<>(Term.class);
     for (StepReport each : reports.subList(Math.max(0, reports.size() - WINDOW), reports.size())) {
       sum = sum.plus(each.work);
+      terms.putAll(each.terms);
     }
     StepReport newest = reports.get(reports.size() - 1);
-    return new StepReport(
-        newest.step, newest.steps, newest.loss, newest.terms, newest.optimizer, sum);
+    return new StepReport(newest.step, newest.steps, newest.loss, terms, newest.optimizer, sum);
   }
 
   /** The learning rate, and the global gradient norm before clipping. */

@@ -47,6 +47,25 @@ class TrainSpecTest {
     assertThat(spec(1, 0, 400).steps(33)).isEqualTo(6);
   }
 
+  @Test
+  void takesTheStepsOfAllRowsWithSomeOfThem() {
+    TrainSpec all = spec(1, 0, 0); // 3 epochs of 320 rows are 30 steps; one of 33 rows is 2 steps
+
+    TrainSpec some = all.withRows(33, 320);
+
+    assertThat(some.epochs()).isEqualTo(15);
+    assertThat(some.steps(33)).isEqualTo(30);
+    assertThat(spec(1, 0, 7).withRows(33, 320).steps(33)).isEqualTo(7);
+  }
+
+  @Test
+  void evaluatesAsOftenAsWithAllRows() {
+    TrainSpec.Selection eachEpoch = new TrainSpec.Selection(TrainSpec.Keep.BEST, "f1", 0, 2);
+
+    assertThat(spec(1, 0, 0).withSelection(eachEpoch).withRows(33, 320).selection())
+        .isEqualTo(new TrainSpec.Selection(TrainSpec.Keep.BEST, "f1", 10, 2));
+  }
+
   private static TrainSpec spec(double rate, double warmup, long maxSteps) {
     return new TrainSpec(
         3,

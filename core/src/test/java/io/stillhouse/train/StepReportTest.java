@@ -2,6 +2,7 @@ package io.stillhouse.train;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import io.stillhouse.loss.Term;
 import java.util.List;
 import java.util.Map;
 import org.junit.jupiter.api.Test;
@@ -23,6 +24,20 @@ class StepReportTest {
     StepReport.Work none = new StepReport.Work(0, 0, 0);
     assertThat(none.tokensPerSecond()).isZero();
     assertThat(none.waitShare()).isZero();
+  }
+
+  @Test
+  void aTermOfAnEarlierStepStandsForOneThatTheNewestLacks() {
+    StepReport both = step(7, Map.of(Term.SOFT_LABEL, 1.0, Term.HARD_LABEL, 2.0));
+    StepReport without = step(8, Map.of(Term.SOFT_LABEL, 0.5));
+
+    assertThat(StepReport.withRecentWork(List.of(both, without)).terms())
+        .isEqualTo(Map.of(Term.SOFT_LABEL, 0.5, Term.HARD_LABEL, 2.0));
+  }
+
+  private static StepReport step(long step, Map<Term, Double> terms) {
+    return new StepReport(
+        step, 10, 1, terms, new StepReport.Optimizer(1e-3, 1), new StepReport.Work(1, 1, 0));
   }
 
   private static StepReport step(long step, StepReport.Work work) {

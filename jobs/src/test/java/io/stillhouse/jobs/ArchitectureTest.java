@@ -40,6 +40,7 @@ class ArchitectureTest {
               "augment", List.of(),
               "cache.build", List.of(),
               "cache.check", List.of("cache.build"),
+              "distill", List.of("cache.build", "evaluate", "export", "finetune", "plan", "train"),
               "evaluate", List.of(),
               "export", List.of(),
               "finetune", List.of("cache.build", "train"),

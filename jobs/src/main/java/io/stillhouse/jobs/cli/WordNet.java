@@ -17,6 +17,7 @@ import java.util.HashSet;
 import java.util.List;
 import java.util.Random;
 import java.util.Set;
+import java.util.stream.Collectors;
 import java.util.zip.ZipEntry;
 import java.util.zip.ZipFile;
 
@@ -113,30 +114,45 @@ public final class WordNet {
   }
 
   /**
-   * Writes {@code train.tsv} and {@code validation.tsv} (header {@code id}, {@code gloss}, {@code
-   * class}; no quoting). No text occurs twice. The validation rows depend only on the seed and
-   * their number, so they are the same for any number of training rows.
+   * The number of rows of each part.
+   *
+   * @param train labelled rows to train on
+   * @param unlabelled rows without a class
+   * @param validation labelled rows that are held out
    */
-  public static void split(
-      List<Gloss> glosses, Path directory, int trainRows, int validationRows, long seed)
+  record Parts(int train, int unlabelled, int validation) {}
+
+  /**
+   * Writes {@code train.tsv}, {@code unlabelled.tsv} and {@code validation.tsv} (header {@code id},
+   * {@code gloss} and, except for unlabelled rows, {@code class}; no quoting). No text occurs
+   * twice. The held-out rows have only classes that a training row has; apart from that, they
+   * depend only on the seed and their number.
+   */
+  static void split(List<Gloss> glosses, Path directory, Parts parts, long seed)
       throws IOException {
     List<Gloss> shuffled = new ArrayList<>(glosses);
     Collections.shuffle(shuffled, new Random(seed));
     Set<String> seen = new HashSet<>();
     shuffled.removeIf(gloss -> !seen.add(gloss.text()));
-    if (shuffled.size() < trainRows + validationRows) {
+    int needed = parts.validation() + parts.train() + parts.unlabelled();
+    if (shuffled.size() < needed) {
       throw Errors.invalid(
           format(
-              "%d training and %d validation rows are needed, but there are only %d different"
-                  + " glosses",
-              trainRows, validationRows, shuffled.size()),
+              "%s need %d rows, but there are only %d different glosses",
+              parts, needed, shuffled.size()),
           "reduce one of them");
     }
+    int labelled = parts.validation() + parts.train();
+    List<Gloss> train = shuffled.subList(parts.validation(), labelled);
+    Set<String> classes = train.stream().map(Gloss::lexicographerClass).collect(Collectors.toSet());
+    List<Gloss> validation =
+        shuffled.subList(0, parts.validation()).stream()
+            .filter(gloss -> classes.contains(gloss.lexicographerClass()))
+            .toList();
     Files.createDirectories(directory);
-    write(directory.resolve("validation.tsv"), shuffled.subList(0, validationRows));
-    write(
-        directory.resolve("train.tsv"),
-        shuffled.subList(validationRows, validationRows + trainRows));
+    write(directory.resolve("train.tsv"), train, true);
+    write(directory.resolve("unlabelled.tsv"), shuffled.subList(labelled, needed), false);
+    write(directory.resolve("validation.tsv"), validation, true); // last: it completes the split
   }
 
   private static ZipEntry entry(ZipFile zip, Path jar, String file) {
@@ -172,12 +188,13 @@ public final class WordNet {
     return new Gloss(file + ":" + fields[0], text, CLASSES.get(number));
   }
 
-  private static void write(Path file, List<Gloss> rows) throws IOException {
+  private static void write(Path file, List<Gloss> rows, boolean classes) throws IOException {
     Path part = file.resolveSibling("." + file.getFileName() + ".part");
     try (BufferedWriter writer = Files.newBufferedWriter(part)) {
-      writer.write("id\tgloss\tclass\n");
+      writer.write("id\tgloss" + (classes ? "\tclass\n" : "\n"));
       for (Gloss row : rows) {
-        writer.write(row.id() + "\t" + row.text() + "\t" + row.lexicographerClass() + "\n");
+        String label = classes ? "\t" + row.lexicographerClass() : "";
+        writer.write(row.id() + "\t" + row.text() + label + "\n");
       }
     }
     Files.move(part, file, StandardCopyOption.ATOMIC_MOVE, StandardCopyOption.REPLACE_EXISTING);

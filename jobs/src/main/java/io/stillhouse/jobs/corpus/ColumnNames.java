@@ -98,16 +98,19 @@ record ColumnNames(
         Text.format("the corpus has no column '%s' for its %s", name, role.word()), choices());
   }
 
+  /** Returns the names of all columns, or their indices if that is how they are named. */
+  List<String> all() {
+    List<String> all = new ArrayList<>(inFiles);
+    all.addAll(inDirectories);
+    return byIndex ? IntStream.range(0, all.size()).mapToObj(Integer::toString).toList() : all;
+  }
+
   /** Returns the columns that exist, as advice. */
   String choices() {
     if (format == Format.TEXT && inDirectories.isEmpty()) {
       return "plain text has no columns: remove the column settings, or change corpus.format";
     }
-    List<String> all = new ArrayList<>(inFiles);
-    all.addAll(inDirectories);
-    return "choose from "
-        + shortened(
-            byIndex ? IntStream.range(0, all.size()).mapToObj(Integer::toString).toList() : all);
+    return "choose from " + shortened(all());
   }
 
   private static String shortened(List<String> names) {

@@ -68,8 +68,7 @@ final class ColumnarTable {
   CorpusTable open(long mostBytes) {
     List<ColumnarHead> heads = heads();
     ColumnarHead first = heads.get(0);
-    ColumnNames names =
-        new ColumnNames(format, List.copyOf(first.columns().keySet()), directoryColumns(), false);
+    ColumnNames names = columns(first);
     Map<Role, ColumnNames.Place> places = new EnumMap<>(Role.class);
     CorpusTable.wanted(spec.columns(), names)
         .forEach((role, name) -> places.put(role, names.find(name, role)));
@@ -90,6 +89,16 @@ final class ColumnarTable {
             .mapPartitions(partition -> new ColumnarRows(partition, kind));
     List<Long> bytes = rows.partitions().stream().map(ColumnarTable::bytes).toList();
     return new CorpusTable(rows, bytes, names, Map.of());
+  }
+
+  /** Finds the columns of the first file. */
+  ColumnNames columns() {
+    return columns(heads().get(0));
+  }
+
+  private ColumnNames columns(ColumnarHead first) {
+    return new ColumnNames(
+        format, List.copyOf(first.columns().keySet()), directoryColumns(), false);
   }
 
   private static long bytes(Partition partition) {

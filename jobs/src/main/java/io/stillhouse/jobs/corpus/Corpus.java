@@ -6,6 +6,7 @@ import io.stillhouse.error.Errors;
 import io.stillhouse.error.StillhouseException;
 import io.stillhouse.spec.CorpusSpec;
 import java.util.List;
+import org.apache.hadoop.conf.Configuration;
 import org.apache.spark.api.java.JavaPairRDD;
 import org.apache.spark.api.java.JavaRDD;
 import org.apache.spark.sql.SparkSession;
@@ -44,17 +45,52 @@ public final class Corpus {
    *     are no rows, or two rows share an id
    */
   public static Corpus read(SparkSession spark, CorpusSpec spec) {
-    return read(
-        spark, spec, CorpusFiles.list(spec.paths(), spark.sparkContext().hadoopConfiguration()));
+    return read(spark, spec, CorpusFiles.list(spec, hadoop(spark)));
   }
 
   /** Like {@link #read(SparkSession, CorpusSpec)}, but reads only files that are already listed. */
   public static Corpus read(SparkSession spark, CorpusSpec spec, CorpusFiles files) {
+    CorpusFiles labelled = files.labelledFiles();
+    CorpusFiles others = files.unlabelledFiles();
+    if (others.files().isEmpty()) {
+      return open(spark, spec, labelled);
+    }
+    Corpus unlabelled = open(spark, spec.ofUnlabelled(), others).withoutLabels();
+    return labelled.files().isEmpty()
+        ? unlabelled
+        : open(spark, spec, labelled).and(unlabelled, spec);
+  }
+
+  private static Corpus open(SparkSession spark, CorpusSpec spec, CorpusFiles files) {
     return of(spec, files, CorpusTable.open(spark, spec, files, mostBytes(spark)));
   }
 
   private static long mostBytes(SparkSession spark) {
     return spark.sessionState().conf().filesMaxPartitionBytes();
+  }
+
+  private Corpus withoutLabels() {
+    return new Corpus(rows.map(SourceRow::withoutLabel), rowCount, blankRows, broken);
+  }
+
+  private Corpus and(Corpus other, CorpusSpec spec) {
+    JavaRDD<SourceRow> all = rows.union(other.rows);
+    String id = spec.columns().id();
+    if (id != null) {
+      requireDistinctIds(all, id);
+    }
+    return new Corpus(
+        all, rowCount + other.rowCount, blankRows + other.blankRows, broken.plus(other.broken));
+  }
+
+  /**
+   * Returns the names of a table's columns, or their indices if its files have no header; none for
+   * plain text.
+   *
+   * @throws StillhouseException if a path does not exist or the format is unknown
+   */
+  public static List<String> columns(SparkSession spark, CorpusSpec spec) {
+    return CorpusTable.columns(spark, spec, CorpusFiles.list(spec.paths(), hadoop(spark))).all();
   }
 
   /**
@@ -74,7 +110,29 @@ public final class Corpus {
    * @throws StillhouseException as for {@link #read}
    */
   public static Sample sample(SparkSession spark, CorpusSpec spec, long limit, long seed) {
-    CorpusFiles files = CorpusFiles.list(spec.paths(), spark.sparkContext().hadoopConfiguration());
+    CorpusFiles files = CorpusFiles.list(spec, hadoop(spark));
+    CorpusFiles others = files.unlabelledFiles();
+    if (others.files().isEmpty()) {
+      return sample(spark, spec, files, limit, seed);
+    }
+    CorpusFiles labelled = files.labelledFiles();
+    double size = labelled.bytes();
+    double more = others.bytes();
+    long share = (long) (limit * size / (size + more));
+    Sample one = sample(spark, spec, labelled, share, seed);
+    Sample two = sample(spark, spec.ofUnlabelled(), others, limit - share, seed);
+    return new Sample(
+        one.corpus().and(two.corpus().withoutLabels(), spec),
+        (size * one.share() + more * two.share()) / (size + more),
+        one.ranges() + two.ranges());
+  }
+
+  private static Configuration hadoop(SparkSession spark) {
+    return spark.sparkContext().hadoopConfiguration();
+  }
+
+  private static Sample sample(
+      SparkSession spark, CorpusSpec spec, CorpusFiles files, long limit, long seed) {
     long bytes = files.bytes();
     if (spec.limit() > 0 || bytes <= limit) {
       return new Sample(read(spark, spec, files), 1, 1);

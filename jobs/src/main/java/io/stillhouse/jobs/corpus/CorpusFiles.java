@@ -4,6 +4,7 @@ import static io.stillhouse.error.Text.format;
 
 import io.stillhouse.error.Errors;
 import io.stillhouse.jobs.storage.Storage;
+import io.stillhouse.spec.CorpusSpec;
 import io.stillhouse.spec.CorpusSpec.Format;
 import java.util.ArrayList;
 import java.util.HashMap;
@@ -14,6 +15,7 @@ import java.util.Locale;
 import java.util.Map;
 import java.util.Set;
 import java.util.TreeMap;
+import java.util.function.Predicate;
 import org.apache.hadoop.conf.Configuration;
 import org.apache.hadoop.fs.FileStatus;
 import org.apache.hadoop.fs.Path;
@@ -44,11 +46,14 @@ public final class CorpusFiles {
   private final List<FileStatus> listed;
   private final Path root;
   private final Map<String, String> names;
+  private final Set<String> unlabelled;
 
-  private CorpusFiles(List<FileStatus> listed, Path root, Map<String, String> names) {
+  private CorpusFiles(
+      List<FileStatus> listed, Path root, Map<String, String> names, Set<String> unlabelled) {
     this.listed = listed;
     this.root = root;
     this.names = names;
+    this.unlabelled = unlabelled;
   }
 
   /**
@@ -81,14 +86,53 @@ public final class CorpusFiles {
     Path root = commonDirectory(directories);
     Map<String, String> names = new HashMap<>();
     files.forEach(file -> names.put(key(file.getPath()), relativeName(root, file.getPath())));
-    return new CorpusFiles(List.copyOf(files), root, names);
+    return new CorpusFiles(List.copyOf(files), root, names, Set.of());
+  }
+
+  /**
+   * Lists the files of a corpus with and without labels.
+   *
+   * @throws io.stillhouse.error.StillhouseException as for {@link #list(List, Configuration)}
+   */
+  public static CorpusFiles list(CorpusSpec spec, Configuration hadoop) {
+    if (spec.unlabelled().isEmpty()) {
+      return list(spec.paths(), hadoop);
+    }
+    List<String> paths = new ArrayList<>(spec.paths());
+    paths.addAll(spec.unlabelled());
+    CorpusFiles all = list(paths, hadoop);
+    Set<String> unlabelled = new HashSet<>();
+    list(spec.unlabelled(), hadoop).files().forEach(file -> unlabelled.add(key(file)));
+    return new CorpusFiles(all.listed, all.root, all.names, unlabelled);
+  }
+
+  /** Returns whether the rows of a file have no labels. */
+  public boolean isUnlabelled(Path file) {
+    return unlabelled.contains(key(file));
+  }
+
+  /** Returns the files whose rows have labels. */
+  CorpusFiles labelledFiles() {
+    return unlabelled.isEmpty() ? this : part(file -> !isUnlabelled(file));
+  }
+
+  /** Returns the files whose rows have no labels. */
+  CorpusFiles unlabelledFiles() {
+    return part(this::isUnlabelled);
+  }
+
+  private CorpusFiles part(Predicate<Path> which) {
+    List<FileStatus> some = listed.stream().filter(file -> which.test(file.getPath())).toList();
+    Map<String, String> namesOfSome = new HashMap<>(names);
+    namesOfSome.keySet().retainAll(some.stream().map(file -> key(file.getPath())).toList());
+    return new CorpusFiles(some, root, namesOfSome, unlabelled);
   }
 
   /** Returns some of these files under the given names. */
   public CorpusFiles subset(Map<Path, String> namesOfSome) {
     Map<String, String> given = new HashMap<>();
     namesOfSome.forEach((file, name) -> given.put(key(file), name));
-    return new CorpusFiles(listed, root, given);
+    return new CorpusFiles(listed, root, given, unlabelled);
   }
 
   public List<Path> files() {

@@ -41,6 +41,16 @@ record CorpusTable(
     };
   }
 
+  /** Returns the names by which a recipe can choose columns. */
+  static ColumnNames columns(SparkSession spark, CorpusSpec spec, CorpusFiles files) {
+    Format format = spec.format() == Format.AUTO ? files.detectFormat() : spec.format();
+    return switch (format) {
+      case TEXT, CSV, TSV, JSON -> new TextTable(spark, spec, format, files).columns();
+      case PARQUET, ORC -> new ColumnarTable(spark, spec, format, files).columns();
+      case AUTO -> throw new IllegalStateException("the format must be detected first");
+    };
+  }
+
   /**
    * Returns the column of each role that a recipe names.
    *

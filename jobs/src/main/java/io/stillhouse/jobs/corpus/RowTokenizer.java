@@ -183,7 +183,8 @@ public record RowTokenizer(String model, @Nullable Labels labels, Cut cut, @Null
       if (text.ids().length == 0 && cut.mode() != Segmenter.Mode.ROW) {
         return;
       }
-      Double label = labels == null ? null : labels.encode(row.label(), row.key());
+      Double label =
+          labels == null || row.unlabelled() ? null : labels.encode(row.label(), row.key());
       String pair = row.pair();
       if (pair != null) {
         int[] second = tokenizer.encode(List.of(pair)).get(0).ids();

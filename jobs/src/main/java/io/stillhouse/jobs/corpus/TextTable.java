@@ -48,21 +48,27 @@ final class TextTable {
     this.statuses = files.statuses().stream().filter(file -> file.getLen() > 0).toList();
   }
 
-  CorpusTable open(long mostBytes) {
-    boolean header = format.isDelimited() && spec.header() == HeaderRow.PRESENT;
-    TextLayout layout =
-        new TextLayout(format, spec.encoding().name(), header, 0, Map.of(), Map.of());
-    List<FileHead> heads = heads(layout);
+  private boolean header() {
+    return format.isDelimited() && spec.header() == HeaderRow.PRESENT;
+  }
+
+  /** Finds the columns at the start of the files. */
+  ColumnNames columns() {
+    List<FileHead> heads =
+        heads(new TextLayout(format, spec.encoding().name(), header(), 0, Map.of(), Map.of()));
     if (statuses.isEmpty()
         || format.isDelimited() && heads.stream().allMatch(head -> head.columns().isEmpty())) {
       throw Corpus.noRows(spec);
     }
-    ColumnNames names =
-        new ColumnNames(
-            format,
-            format == Format.TEXT ? List.of(CorpusTable.LINE) : columns(heads),
-            directoryColumns(),
-            format.isDelimited() && !header);
+    return new ColumnNames(
+        format,
+        format == Format.TEXT ? List.of(CorpusTable.LINE) : columns(heads),
+        directoryColumns(),
+        format.isDelimited() && !header());
+  }
+
+  CorpusTable open(long mostBytes) {
+    ColumnNames names = columns();
     Map<Role, ColumnNames.Place> places = new EnumMap<>(Role.class);
     Map<Role, Integer> fields = new EnumMap<>(Role.class);
     Map<Role, String> keys = new EnumMap<>(Role.class);
@@ -85,7 +91,7 @@ final class TextTable {
             });
     TextLayout complete =
         new TextLayout(
-            format, spec.encoding().name(), header, names.inFiles().size(), fields, keys);
+            format, spec.encoding().name(), header(), names.inFiles().size(), fields, keys);
     return table(complete, places, names, unseen, mostBytes);
   }
 

@@ -19,6 +19,7 @@ import org.jspecify.annotations.Nullable;
  * @param comparisons of each distilled student with its baseline and, if {@code evaluate.reference}
  *     is set, of all other students with the reference; paired by row
  * @param data the rows that were read
+ * @param verdict whether distilling helped, one sentence each
  * @param speed one entry for each shape of model, the teacher first; empty if not measured
  */
 public record Evaluation(
@@ -26,6 +27,7 @@ public record Evaluation(
     List<Group> groups,
     List<Comparison> comparisons,
     Data data,
+    List<String> verdict,
     List<Speed> speed) {
 
   /**
@@ -84,7 +86,7 @@ public record Evaluation(
   public record Data(List<String> paths, long rows, long maskedTokens, long leftOut) {}
 
   Evaluation withSpeed(List<Speed> measured) {
-    return new Evaluation(models, groups, comparisons, data, measured);
+    return new Evaluation(models, groups, comparisons, data, verdict, measured);
   }
 
   /** Returns a table of the models for the console, followed by groups, comparisons and speeds. */
@@ -124,6 +126,7 @@ public record Evaluation(
       }
     }
     comparisons.forEach(comparison -> table.append(line(comparison)));
+    verdict.forEach(sentence -> table.append(format("%s.%n", sentence)));
     return table.append(Speed.table(speed)).toString();
   }
 

@@ -75,7 +75,8 @@ abstract class Evaluator {
         comparisons.addAll(compare(name, reference, all));
       }
     }
-    return new Evaluation(models, several, comparisons, data, List.of());
+    return new Evaluation(
+        models, several, comparisons, data, Verdict.of(models, comparisons), List.of());
   }
 
   /** Returns whether all outputs of a model are finite, so that it can be scored. */

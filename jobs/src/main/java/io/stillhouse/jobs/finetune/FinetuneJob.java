@@ -71,7 +71,38 @@ public final class FinetuneJob {
       String directory,
       @Nullable TrainedStudent training,
       List<String> leftOut,
-      List<String> notes) {}
+      List<String> notes) {
+
+    /**
+     * Returns what users should know: the measurements on the held-out rows, and whether the
+     * training may have ended too early.
+     */
+    public List<String> lines() {
+      if (training == null || training.losses().validation().isEmpty()) {
+        return List.of();
+      }
+      TrainSpec.KeptStep chosen = training.training().chosen();
+      StringBuilder measured = new StringBuilder("on the held-out rows:");
+      training
+          .losses()
+          .validation()
+          .forEach(
+              (name, value) -> {
+                if (!name.equals("hard-label")) {
+                  measured.append(format(" %s %.4f", name, value));
+                }
+              });
+      if (chosen == null) {
+        return List.of(measured.toString());
+      }
+      measured.append(format(", best at step %,d of %,d", chosen.step(), training.steps()));
+      return chosen.step() < training.steps()
+          ? List.of(measured.toString())
+          : List.of(
+              measured.toString(),
+              "not converged: the last measurement is the best one, so train for more epochs");
+    }
+  }
 
   /**
    * Checks the recipe.

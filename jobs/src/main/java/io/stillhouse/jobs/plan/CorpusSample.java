@@ -74,12 +74,13 @@ record CorpusSample(
 
   static CorpusSample draw(
       SparkSession spark, Settings settings, Scratch scratch, long wholeBytes, double characters) {
-    CorpusSpec spec = Recipe.corpus(settings);
+    CorpusSpec spec = Recipe.cachedCorpus(settings);
     long seed = settings.get(Options.CACHE_SEED);
     Corpus.Sample sample = Corpus.sample(spark, spec, wholeBytes, seed);
     InvalidRows broken = sample.corpus().broken();
     InvalidRowPolicy.of(settings).check(broken, sample.corpus().rowCount());
-    JavaRDD<SourceRow> all = sample.corpus().rows().filter(row -> row.problem() == null);
+    JavaRDD<SourceRow> all =
+        labelled(sample.corpus().rows().filter(row -> row.problem() == null), spec);
     int longest = CHARACTERS_OF_TOKEN * settings.get(Options.MAX_LENGTH);
     // Only the start of a row that will be truncated counts; a row that will be split counts in
     // full.
@@ -113,6 +114,20 @@ record CorpusSample(
 
   private static boolean splits(RowTokenizer.Cut cut) {
     return cut.mode() != Segmenter.Mode.ROW || cut.tooLong() == Segmenter.TooLong.SPLIT;
+  }
+
+  /** Gives unlabelled rows the label of another row: the probes measure time and bytes alone. */
+  private static JavaRDD<SourceRow> labelled(JavaRDD<SourceRow> rows, CorpusSpec spec) {
+    if (spec.unlabelled().isEmpty()) {
+      return rows;
+    }
+    String any =
+        rows.filter(row -> row.label() != null).take(1).stream()
+            .map(SourceRow::label)
+            .findFirst()
+            .orElse(null);
+    return rows.map(
+        row -> row.unlabelled() ? new SourceRow(row.key(), row.text(), row.pair(), any) : row);
   }
 
   private static double size(SourceRow row, int limit) {
@@ -158,6 +173,7 @@ record CorpusSample(
     RowTokenizer.Cut cut = RowTokenizer.cut(settings, spec);
     Map<String, String> values = new TreeMap<>();
     values.put(Options.CORPUS_PATH.key(), ListText.write(List.of(table.toString())));
+    values.put(Options.CORPUS_UNLABELLED.key(), "[]");
     values.put(Options.CORPUS_FORMAT.key(), "parquet");
     values.put(Options.CORPUS_TEXT.key(), "text");
     values.put(Options.CORPUS_ID.key(), "key");

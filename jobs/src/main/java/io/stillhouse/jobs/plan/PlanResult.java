@@ -1,5 +1,7 @@
 package io.stillhouse.jobs.plan;
 
+import static io.stillhouse.error.Text.format;
+
 import java.util.List;
 import java.util.Map;
 import org.jspecify.annotations.Nullable;
@@ -23,6 +25,18 @@ public record PlanResult(
     BreakEven breakEven,
     Targets targets,
     String verdict) {
+
+  /** Returns the size and the time of the recipe in one line. */
+  public String summary() {
+    return format(
+        "%,.0f rows, %,.0f tokens; the cache takes %,.1f MB; about %,.1f minutes for the cache and"
+            + " %,.1f for training",
+        probe.corpus().rows(),
+        probe.corpus().tokens(),
+        disk.bytes() / 1e6,
+        60 * hours.cache(),
+        60 * hours.cachedTraining());
+  }
 
   /** Returns the result as a table for a terminal. */
   public String table() {

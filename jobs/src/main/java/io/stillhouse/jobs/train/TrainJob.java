@@ -234,8 +234,8 @@ public final class TrainJob implements StageJob<TrainJob.Result> {
     }
     JavaSparkContext context = JavaSparkContext.fromSparkContext(spark.sparkContext());
     LatestSteps latest = new LatestSteps();
-    long rows = StudentParts.rows(reader, runs.get(0));
-    long total = wanted.stream().mapToLong(run -> run.train().steps(rows)).sum();
+    long total =
+        wanted.stream().mapToLong(run -> run.train().steps(StudentParts.rows(reader, run))).sum();
     Map<String, Long> started = new TreeMap<>();
     for (StudentRun run : wanted) {
       started.put(
@@ -248,7 +248,7 @@ public final class TrainJob implements StageJob<TrainJob.Result> {
       job.watch("steps", latest, running -> show(progress, live, started, latest.with(running)));
       return job.run(
           () -> {
-            inRounds(context, wanted, latest, rows);
+            inRounds(context, wanted, latest);
             return context
                 .parallelize(wanted, wanted.size())
                 .map(run -> new TrainTask(run, latest.listener(run.name())).train())
@@ -258,8 +258,7 @@ public final class TrainJob implements StageJob<TrainJob.Result> {
   }
 
   /** Trains the students whose recipe has rounds, in parallel, up to their last checkpoint. */
-  private void inRounds(
-      JavaSparkContext context, List<StudentRun> wanted, LatestSteps latest, long rows) {
+  private void inRounds(JavaSparkContext context, List<StudentRun> wanted, LatestSteps latest) {
     List<StudentRun> inRounds = wanted.stream().filter(run -> run.train().rounds().used()).toList();
     if (inRounds.isEmpty()) {
       return;
@@ -270,7 +269,7 @@ public final class TrainJob implements StageJob<TrainJob.Result> {
       for (StudentRun run : inRounds) {
         all.submit(
             () -> {
-              new RoundJob(context, storage, run, latest).run(rows);
+              new RoundJob(context, storage, run, latest).run(StudentParts.rows(reader, run));
               return null;
             });
       }

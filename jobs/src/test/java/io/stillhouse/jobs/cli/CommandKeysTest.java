@@ -221,25 +221,42 @@ class CommandKeysTest {
 
   @Test
   @Order(13)
-  void quickstartListsKeysThatItReads() throws IOException {
-    Path own = Files.createDirectory(directory.resolve("q"));
-    Tiny.copy(Tiny.MLM, own.resolve("teacher"));
-    Files.createDirectory(own.resolve("glosses"));
-    for (String file : List.of("train.tsv", "validation.tsv")) {
-      List<String> lines = Files.readAllLines(directory.resolve("prose.txt"));
-      StringBuilder rows = new StringBuilder("id\tgloss\tclass\n");
-      for (int row = 0; row < lines.size(); row++) {
-        rows.append(row).append('\t').append(lines.get(row)).append("\tnoun.act\n");
+  void quickstartListsTheKeysThatItReads() throws IOException {
+    Path glosses = Files.createDirectories(directory.resolve("q/glosses"));
+    List<String> lines = Files.readAllLines(Tiny.lines(directory.resolve("lines"), 40));
+    int id = 0;
+    for (String file : List.of("train.tsv", "unlabelled.tsv", "validation.tsv")) {
+      boolean labelled = !file.startsWith("unlabelled");
+      StringBuilder rows = new StringBuilder(labelled ? "id\tgloss\tclass\n" : "id\tgloss\n");
+      for (String line : lines) {
+        String label = id % 2 == 0 ? "\tnoun.act" : "\tverb.act";
+        rows.append(id++).append('\t').append(line).append(' ').append(file.charAt(0));
+        rows.append(labelled ? label : "").append('\n');
       }
-      Files.writeString(own.resolve("glosses").resolve(file), rows);
+      Files.writeString(glosses.resolve(file), rows);
     }
     read(
         "quickstart",
-        own.toString(),
+        directory.resolve("q").toString(),
         "smoke=true",
+        "teacher.path=" + Tiny.MLM,
         "corpus.max-length=40",
         "student.layers=1",
-        "student.init-layers=[1]",
+        "evaluate.speed-seconds=0.01",
+        "train.threads=1");
+  }
+
+  @Test
+  @Order(14)
+  void distillListsTheKeysThatItReads() throws IOException {
+    read(
+        "distill",
+        at("rows.tsv"),
+        at("distilled"),
+        "smoke=true",
+        "teacher.path=" + Tiny.MLM,
+        "corpus.max-length=40",
+        "evaluate.speed=false",
         "train.threads=1");
   }
 

@@ -8,8 +8,10 @@ import java.io.IOException;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
+import java.util.stream.Collectors;
 import java.util.stream.IntStream;
 import java.util.zip.ZipEntry;
 import java.util.zip.ZipOutputStream;
@@ -54,32 +56,61 @@ class WordNetTest {
   }
 
   @Test
-  void splitsTextsDisjointly() throws IOException {
-    WordNet.split(hundredRowsOfFiftyTexts(), directory, 40, 10, 1);
+  void putsNoTextIntoTwoParts() throws IOException {
+    split(directory, 20, 20, 10, 1);
     List<String> train = Files.readAllLines(directory.resolve("train.tsv"));
+    List<String> unlabelled = Files.readAllLines(directory.resolve("unlabelled.tsv"));
     List<String> validation = Files.readAllLines(directory.resolve("validation.tsv"));
-    assertThat(train).hasSize(41).startsWith("id\tgloss\tclass");
+    assertThat(train).hasSize(21).startsWith("id\tgloss\tclass");
+    assertThat(unlabelled).hasSize(21).startsWith("id\tgloss");
+    assertThat(unlabelled.get(1)).doesNotContain("noun.act");
     assertThat(validation).hasSize(11).startsWith("id\tgloss\tclass");
-    assertThat(texts(train)).doesNotHaveDuplicates().doesNotContainAnyElementsOf(texts(validation));
+    List<String> all = texts(train);
+    all.addAll(texts(unlabelled));
+    all.addAll(texts(validation));
+    assertThat(all).hasSize(50).doesNotHaveDuplicates();
   }
 
   @Test
-  void validationRowsDependOnlyOnSeed() throws IOException {
-    WordNet.split(hundredRowsOfFiftyTexts(), directory.resolve("a"), 40, 10, 1);
-    WordNet.split(hundredRowsOfFiftyTexts(), directory.resolve("b"), 5, 10, 1);
-    WordNet.split(hundredRowsOfFiftyTexts(), directory.resolve("c"), 5, 10, 2);
+  void validationRowsDependOnlyOnTheSeed() throws IOException {
+    split(directory.resolve("a"), 30, 10, 10, 1);
+    split(directory.resolve("b"), 5, 0, 10, 1);
+    split(directory.resolve("c"), 5, 0, 10, 2);
     String a = Files.readString(directory.resolve("a/validation.tsv"));
     assertThat(directory.resolve("b/validation.tsv")).hasContent(a);
     assertThat(Files.readString(directory.resolve("c/validation.tsv"))).isNotEqualTo(a);
   }
 
   @Test
-  void rejectsMoreRowsThanTexts() {
-    assertThatThrownBy(() -> WordNet.split(hundredRowsOfFiftyTexts(), directory, 41, 10, 1))
+  void holdsOutNoClassThatIsNotTrained() throws IOException {
+    List<WordNet.Gloss> eachOfAClass =
+        IntStream.range(0, 20)
+            .mapToObj(i -> new WordNet.Gloss("noun:" + i, "text " + i, "class " + i / 2))
+            .toList();
+
+    WordNet.split(eachOfAClass, directory, new WordNet.Parts(8, 2, 10), 1);
+
+    assertThat(classes("validation.tsv")).isNotEmpty().isSubsetOf(classes("train.tsv"));
+  }
+
+  @Test
+  void rejectsMoreRowsThanThereAreTexts() {
+    assertThatThrownBy(() -> split(directory, 20, 21, 10, 1))
         .isInstanceOf(StillhouseException.class)
-        .hasMessage(
-            "41 training and 10 validation rows are needed, but there are only 50 different"
-                + " glosses; reduce one of them");
+        .hasMessageContaining("need 51 rows, but there are only 50 different glosses");
+  }
+
+  private static void split(Path to, int train, int unlabelled, int validation, long seed)
+      throws IOException {
+    WordNet.split(
+        hundredRowsOfFiftyTexts(), to, new WordNet.Parts(train, unlabelled, validation), seed);
+  }
+
+  private List<String> classes(String part) throws IOException {
+    return Files.readAllLines(directory.resolve(part)).stream()
+        .skip(1)
+        .map(row -> row.split("\t", -1)[2])
+        .toList();
   }
 
   private static List<WordNet.Gloss> hundredRowsOfFiftyTexts() {
@@ -89,7 +120,10 @@ class WordNetTest {
   }
 
   private static List<String> texts(List<String> rows) {
-    return rows.stream().skip(1).map(row -> row.split("\t", -1)[1]).toList();
+    return rows.stream()
+        .skip(1)
+        .map(row -> row.split("\t", -1)[1])
+        .collect(Collectors.toCollection(ArrayList::new));
   }
 
   private Path jar(Map<String, String> files) throws IOException {

@@ -192,6 +192,41 @@ class CorpusTest {
   }
 
   @Test
+  void addsUnlabelledFilesOfAnotherFormat() throws IOException {
+    write("a.tsv", "text\tn\nx\t1\ny\t2\n");
+    write("more/b.jsonl", "{\"text\":\"u\"}\n{\"text\":\"v\",\"n\":\"3\"}\n");
+    CorpusSpec labelled =
+        spec(
+            directory.resolve("a.tsv"),
+            Format.AUTO,
+            HeaderRow.PRESENT,
+            new Columns("text", null, "n", null));
+
+    assertThat(rows(labelled.withUnlabelled(List.of(directory.resolve("more").toString()))))
+        .containsExactly(
+            new SourceRow("a.tsv:0", "x", null, "1"),
+            new SourceRow("a.tsv:1", "y", null, "2"),
+            new SourceRow("more/b.jsonl:0", "u", null, null).withoutLabel(),
+            new SourceRow("more/b.jsonl:1", "v", null, null).withoutLabel());
+  }
+
+  @Test
+  void refusesAnIdOfALabelledAndAnUnlabelledRow() throws IOException {
+    write("a.tsv", "id\ttext\tn\n1\tx\t1\n");
+    write("b.tsv", "id\ttext\n1\tu\n");
+    CorpusSpec spec =
+        spec(
+                directory.resolve("a.tsv"),
+                Format.AUTO,
+                HeaderRow.PRESENT,
+                new Columns("text", null, "n", "id"))
+            .withUnlabelled(List.of(directory.resolve("b.tsv").toString()));
+
+    assertThatThrownBy(() -> Corpus.read(spark, spec))
+        .hasMessageContaining("1 ids in column 'id' occur in more than one row, such as '1'");
+  }
+
+  @Test
   void keepsAndCountsBlankRows() throws IOException {
     write("j.jsonl", "{\"text\":\"a\",\"n\":1.0}\n{\"n\":2}\n{\"text\":\"  \",\"n\":null}\n");
     CorpusSpec spec = named(new Columns("text", null, "n", null));

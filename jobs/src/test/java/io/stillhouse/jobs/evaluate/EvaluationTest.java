@@ -242,13 +242,17 @@ class EvaluationTest {
                 row(0, new float[] {2, 1}, new float[] {2, 1}, new float[] {1, 2}),
                 row(1, new float[] {1, 2}, new float[] {1, 2}, new float[] {1, 2})));
     List<String> lines = evaluation.table().lines().toList();
-    assertThat(lines).hasSize(4 + 2);
+    assertThat(lines).hasSize(4 + 2 + 1);
     assertThat(lines.get(0)).matches("model +parameters +agreement +accuracy.*");
     assertThat(lines.get(1)).matches("teacher +1,234,567 +1\\.0000 +1\\.0000 ± 0\\.0000.*");
     assertThat(lines.get(3)).matches("baseline +1,000 +0\\.5000 +0\\.5000 ± 0\\.\\d{4}.*");
     assertThat(lines.get(0)).hasSameSizeAs(lines.get(1)).hasSameSizeAs(lines.get(3));
     assertThat(lines.get(4))
         .startsWith("distilled against baseline, paired over 2 rows: agreement +0.5000");
+    assertThat(lines.get(6))
+        .isEqualTo(
+            "these rows show no difference that exceeds two standard errors: accuracy of distilled"
+                + " is 1.000, of baseline 0.500.");
   }
 
   @Test

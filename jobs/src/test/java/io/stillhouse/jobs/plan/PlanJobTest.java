@@ -55,6 +55,15 @@ class PlanJobTest {
   }
 
   @Test
+  void countsRowsWithoutLabels() throws IOException {
+    Path more = Tiny.labelled(directory.resolve("more.tsv"), 50, "", "");
+
+    PlanResult plan = plan("corpus.unlabelled=" + more, "loss.hard-label.weight=1");
+
+    assertThat(plan.probe().corpus().rows()).isEqualTo(250);
+  }
+
+  @Test
   void writesOnlyResult() {
     assertThat(written).containsExactly("plan.json");
   }

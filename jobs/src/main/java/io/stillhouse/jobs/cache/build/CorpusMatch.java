@@ -63,7 +63,7 @@ final class CorpusMatch {
   private @Nullable Path takePath(CorpusFile known) {
     List<Path> same =
         added.entrySet().stream()
-            .filter(file -> file.getValue().sha256().equals(known.sha256()))
+            .filter(file -> file.getValue().sameRows(known))
             .map(Map.Entry::getKey)
             .toList();
     Path path =
@@ -77,13 +77,19 @@ final class CorpusMatch {
   }
 
   private String problem(Path cache, CorpusFile known) {
+    String file = format("file '%s' of the corpus of cache '%s'", known.name(), cache);
+    String key = known.isUnlabelled() ? "corpus.unlabelled" : "corpus.path";
+    if (added.values().stream().anyMatch(other -> other.sha256().equals(known.sha256()))) {
+      return format(
+          "%s was cached %s labels; name it in %s, or name another cache.path",
+          file, known.isUnlabelled() ? "without" : "with", key);
+    }
     boolean exists = corpus.files().stream().anyMatch(path -> hasName(path, known.name()));
     return format(
-        "file '%s' of the corpus of cache '%s' %s; to extend a cache, name new files in addition to"
-            + " the old ones: %s, or name another cache.path",
-        known.name(),
-        cache,
-        exists ? "has changed since it was cached" : "is not in this recipe's corpus.path",
+        "%s %s; to extend a cache, name new files in addition to the old ones: %s, or name another"
+            + " cache.path",
+        file,
+        exists ? "has changed since it was cached" : "is not in this recipe's " + key,
         exists ? "restore it and put new text into a separate file" : "name it too");
   }
 

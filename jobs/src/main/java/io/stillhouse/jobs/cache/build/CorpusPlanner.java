@@ -27,7 +27,6 @@ import io.stillhouse.jobs.corpus.RowTokenizer;
 import io.stillhouse.jobs.spark.Models;
 import io.stillhouse.jobs.storage.Storage;
 import io.stillhouse.recipe.ModelCheck;
-import io.stillhouse.recipe.Recipe;
 import io.stillhouse.spec.CorpusSpec;
 import io.stillhouse.spec.Head;
 import io.stillhouse.target.Targets;
@@ -53,6 +52,7 @@ final class CorpusPlanner {
   private final Settings settings;
   private final Storage storage;
   private final Path cache;
+  private final CorpusSpec wanted;
   private final ShardSize size;
   private final InvalidRowPolicy policy;
 
@@ -62,6 +62,7 @@ final class CorpusPlanner {
     this.settings = context.settings();
     this.storage = context.storage();
     this.cache = context.cache();
+    this.wanted = context.corpus();
     this.size = size;
     this.policy = InvalidRowPolicy.of(settings);
   }
@@ -84,7 +85,7 @@ final class CorpusPlanner {
       for (java.nio.file.Path file : ModelFiles.all(teacher.path())) {
         storage.publish(file, new Path(model, file.getFileName().toString()));
       }
-      PlanPart part = part(staging.directory(), Recipe.corpus(settings), corpus, FIRST_SHARD);
+      PlanPart part = part(staging.directory(), wanted, corpus, FIRST_SHARD);
       CachePlan plan =
           new CachePlan(
               Targets.VERSION,
@@ -162,9 +163,8 @@ final class CorpusPlanner {
   /** Rewrites the inputs of a part into another directory, so that lost ones can be replaced. */
   ShardWriter.WrittenShards rewrite(Path directory, PlanPart part, CorpusFiles files)
       throws IOException {
-    CorpusSpec spec = Recipe.corpus(settings);
-    Corpus corpus = Corpus.read(spark, spec, files);
-    return write(directory, spec, corpus, part.firstShard(), new ShardSize(part.shardTokens()));
+    Corpus corpus = Corpus.read(spark, wanted, files);
+    return write(directory, wanted, corpus, part.firstShard(), new ShardSize(part.shardTokens()));
   }
 
   /**
@@ -173,9 +173,9 @@ final class CorpusPlanner {
    * @param model directory in which tasks find the teacher's tokenizer
    */
   void writeInputs(Path directory, Path model, HuggingFaceDirectory teacher) {
-    CorpusSpec spec = Recipe.corpus(settings);
     new ShardWriter(spark, size, settings.get(Options.CACHE_SEED))
-        .write(directory, Corpus.read(spark, spec), tokenizer(model, teacher, spec), FIRST_SHARD);
+        .write(
+            directory, Corpus.read(spark, wanted), tokenizer(model, teacher, wanted), FIRST_SHARD);
   }
 
   private ShardWriter.WrittenShards write(

@@ -2,7 +2,6 @@ package io.stillhouse.jobs.cache.build;
 
 import io.stillhouse.jobs.cache.layout.CorpusFile;
 import io.stillhouse.jobs.corpus.CorpusFiles;
-import io.stillhouse.recipe.Recipe;
 import java.io.IOException;
 import java.util.List;
 
@@ -19,8 +18,7 @@ record HashedCorpus(CorpusFiles files, List<CorpusFile> hashes) {
 
   /** Lists and hashes the files of a recipe. */
   static HashedCorpus of(CacheContext context) throws IOException {
-    CorpusFiles files =
-        CorpusFiles.list(Recipe.corpus(context.settings()).paths(), context.storage().hadoop());
+    CorpusFiles files = CorpusFiles.list(context.corpus(), context.storage().hadoop());
     return new HashedCorpus(files, CorpusFile.hash(context.storage(), files));
   }
 

@@ -11,6 +11,7 @@ import io.stillhouse.jobs.corpus.InvalidRowPolicy;
 import io.stillhouse.jobs.storage.DiskFull;
 import io.stillhouse.jobs.storage.Storage;
 import io.stillhouse.recipe.ModelCheck;
+import io.stillhouse.recipe.Recipe;
 import io.stillhouse.target.Dtype;
 import io.stillhouse.target.TargetChoice;
 import java.io.IOException;
@@ -40,7 +41,7 @@ public final class InputsJob {
   public InputsJob(SparkSession spark, Settings settings, HuggingFaceDirectory model) {
     Storage storage = new Storage(spark.sparkContext().hadoopConfiguration());
     Path cache = storage.requireExclusive(Options.CACHE.key(), settings.get(Options.CACHE));
-    this.context = new CacheContext(spark, settings, storage, cache);
+    this.context = new CacheContext(spark, settings, storage, cache, Recipe.corpus(settings));
     this.model = model;
     ModelCheck.of(settings, "the model", model.spec()).requireReads().head();
     this.planner = new CorpusPlanner(context, ShardSize.of(settings, NONE, model.spec()));

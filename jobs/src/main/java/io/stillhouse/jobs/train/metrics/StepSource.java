@@ -12,16 +12,18 @@ final class StepSource implements Source {
   private volatile StepReport newest;
 
   /**
-   * @param first a step whose terms are those of all steps
+   * @param first the first step; the gauges of terms that only later steps have are added then
    */
   StepSource(String student, StepReport first) {
     this.student = student;
     this.newest = first;
-    StepNumbers.of(first)
-        .keySet()
-        .forEach(name -> gauge(name, () -> StepNumbers.of(newest).getOrDefault(name, Double.NaN)));
+    StepNumbers.of(first).keySet().forEach(this::gauge);
     gauge("step", () -> newest.step());
     gauge("steps", () -> newest.steps());
+  }
+
+  private void gauge(String name) {
+    gauge(name, () -> StepNumbers.of(newest).getOrDefault(name, Double.NaN));
   }
 
   private void gauge(String name, Gauge<? extends Number> gauge) {
@@ -30,6 +32,9 @@ final class StepSource implements Source {
 
   void set(StepReport step) {
     newest = step;
+    StepNumbers.of(step).keySet().stream()
+        .filter(name -> !gauges.getNames().contains(name))
+        .forEach(this::gauge);
   }
 
   @Override

@@ -40,6 +40,7 @@ public final class StudentRuns {
   private final EncoderSpec teacher;
   private final TeacherJoin join;
   private final StudentStarts starts;
+  private final LabelledRows labelled;
 
   /**
    * The runs of one recipe.
@@ -64,6 +65,7 @@ public final class StudentRuns {
     this.teacher = cache.teacher().spec();
     this.join = new TeacherJoin(storage, cache);
     this.starts = new StudentStarts(storage, cache);
+    this.labelled = new LabelledRows(cache);
   }
 
   /**
@@ -87,8 +89,11 @@ public final class StudentRuns {
       notes.add(format("the cache has no labels, so %s has no baseline", student.name()));
     }
     TrainSpec.Selection selection = selection(recipe, needs.loss());
-    return new OfRecipe(
-        runs.stream().map(run -> run.withSelection(selection)).toList(), columns, notes);
+    List<StudentRun> all = new ArrayList<>();
+    for (StudentRun run : runs) {
+      all.add(labelled.of(run.withSelection(selection)));
+    }
+    return new OfRecipe(all, columns, notes);
   }
 
   private Needs needs(Settings recipe, boolean baseline, Stage stage) throws IOException {

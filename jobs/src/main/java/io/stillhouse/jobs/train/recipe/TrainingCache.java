@@ -6,6 +6,7 @@ import io.stillhouse.checkpoint.HuggingFaceDirectory;
 import io.stillhouse.config.Options;
 import io.stillhouse.config.Settings;
 import io.stillhouse.error.Errors;
+import io.stillhouse.jobs.cache.layout.CorpusFile;
 import io.stillhouse.jobs.cache.read.CacheReader;
 import io.stillhouse.jobs.corpus.InputRow;
 import io.stillhouse.jobs.storage.Storage;
@@ -50,7 +51,7 @@ public final class TrainingCache {
     this.teacher = reader.teacher();
     this.validationPath = validationPath;
     this.validation = validation;
-    this.labelled = isLabelled(reader);
+    this.labelled = anyLabelled(reader);
   }
 
   /**
@@ -118,16 +119,33 @@ public final class TrainingCache {
     return validationPath;
   }
 
-  /** Returns whether the rows that students are trained on have labels. */
+  /** Returns whether any of the rows that students are trained on have labels. */
   boolean isLabelled() {
     return labelled;
   }
 
-  /** Returns whether the rows of a cache of this teacher have labels. */
+  /** Returns whether any rows that students are trained on come from files without labels. */
+  boolean hasUnlabelledRows() {
+    return hasUnlabelledRows(reader);
+  }
+
+  private static boolean hasUnlabelledRows(CacheReader rows) {
+    return rows.plan().corpusFiles().stream().anyMatch(CorpusFile::isUnlabelled);
+  }
+
+  /** Returns whether all rows of a cache of this teacher have labels. */
   public boolean isLabelled(CacheReader rows) throws IOException {
+    return anyLabelled(rows) && !hasUnlabelledRows(rows);
+  }
+
+  /** Returns whether rows of a cache have labels; those of files without labels do not count. */
+  private boolean anyLabelled(CacheReader rows) throws IOException {
     Task task = teacher.spec().head().task();
     if (task == Task.NONE) {
       return false;
+    }
+    if (hasUnlabelledRows(rows)) { // such a corpus has a label column
+      return rows.plan().corpusFiles().stream().anyMatch(file -> !file.isUnlabelled());
     }
     List<InputRow> inputs = rows.inputs(0);
     return task == Task.MASKED_LM

@@ -4,12 +4,14 @@ import io.stillhouse.jobs.cache.read.JoinedReader;
 import io.stillhouse.spec.DistillSpec;
 import io.stillhouse.spec.Teachers;
 import java.io.Serializable;
+import java.util.ArrayList;
 import java.util.BitSet;
 import java.util.List;
 import org.jspecify.annotations.Nullable;
 
 /**
- * The additional teachers of a student, and the rows that all of its teachers have.
+ * The additional teachers of a student, and the rows that it is not trained on: those that a
+ * teacher lacks and, if it learns from labels alone, those without a label.
  *
  * @param weight the weight of the first teacher, whose targets are in the student's own cache
  * @param additional the additional teachers, in the recipe's order
@@ -65,6 +67,23 @@ public record JoinedTeachers(
   /** Returns the same rows with the targets of the first teacher alone. */
   public JoinedTeachers withoutAdditional() {
     return leftOut.isEmpty() ? NONE : new JoinedTeachers(1, List.of(), leftOut);
+  }
+
+  /**
+   * Returns a copy that leaves out further rows.
+   *
+   * @param rows the positions of these rows, for each shard of the student's cache
+   */
+  public JoinedTeachers leavingOut(List<BitSet> rows) {
+    List<BitSet> all = new ArrayList<>();
+    for (int shard = 0; shard < rows.size(); shard++) {
+      BitSet out = (BitSet) rows.get(shard).clone();
+      if (!leftOut.isEmpty()) {
+        out.or(leftOut.get(shard));
+      }
+      all.add(out);
+    }
+    return new JoinedTeachers(weight, additional, all);
   }
 
   /** Returns the number of rows that are not trained on, or null if there are none. */

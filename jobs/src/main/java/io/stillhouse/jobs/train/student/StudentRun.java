@@ -139,6 +139,11 @@ public record StudentRun(
     return with(train.withSelection(selection));
   }
 
+  /** Returns a copy that reads other rows of its cache, for which it may need other epochs. */
+  public StudentRun reading(JoinedTeachers rows, TrainSpec spec) {
+    return new StudentRun(name, model, loss, spec, start, paths.with(rows));
+  }
+
   /** Returns a copy with another start. */
   public StudentRun withStart(Start other) {
     return new StudentRun(name, model, loss, train, other, paths);

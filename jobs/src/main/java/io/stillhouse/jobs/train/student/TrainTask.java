@@ -21,6 +21,7 @@ import io.stillhouse.train.Trainer;
 import io.stillhouse.train.Validation;
 import java.io.IOException;
 import java.nio.file.Files;
+import java.util.EnumMap;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
@@ -286,12 +287,19 @@ public final class TrainTask implements AutoCloseable {
     return Math.min(steps, Math.max(1, steps / 10));
   }
 
+  /** Returns the mean of each term over those of some steps that have it. */
   private Map<String, Double> mean(int from, int to) {
+    List<StepReport> steps = history.steps().subList(from, to);
+    Map<Term, Integer> counts = new EnumMap<>(Term.class);
+    steps.forEach(
+        step -> step.terms().keySet().forEach(term -> counts.merge(term, 1, Integer::sum)));
     Map<String, Double> sums = new LinkedHashMap<>();
-    for (StepReport step : history.steps().subList(from, to)) {
+    for (StepReport step : steps) {
       step.terms()
           .forEach(
-              (Term term, Double value) -> sums.merge(term.id(), value / (to - from), Double::sum));
+              (term, value) ->
+                  sums.merge(
+                      term.id(), value / Objects.requireNonNull(counts.get(term)), Double::sum));
     }
     return sums;
   }

@@ -1,0 +1,130 @@
+package io.stillhouse.jobs.cli;
+
+import static io.stillhouse.error.Text.format;
+
+import io.stillhouse.config.Settings;
+import io.stillhouse.error.Errors;
+import io.stillhouse.jobs.distill.DistillJob;
+import io.stillhouse.jobs.spark.Sessions;
+import java.io.IOException;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Objects;
+import java.util.concurrent.Callable;
+import java.util.function.UnaryOperator;
+import org.apache.spark.sql.SparkSession;
+import org.jspecify.annotations.Nullable;
+import picocli.CommandLine.Command;
+import picocli.CommandLine.Parameters;
+import picocli.CommandLine.ParentCommand;
+
+/** The commands that run every step, from a table to an exported student. */
+final class TableCommands {
+  private TableCommands() {}
+
+  @Command(
+      name = "quickstart",
+      description = {
+        "Distills a classifier of WordNet's glosses from 2,000 labels and much text, in minutes.",
+        "",
+        "Reads: a small encoder of sentences and WordNet, which Maven downloads once (95 MB).",
+        "Writes: DIR, with the glosses and what distill writes. A step is skipped if its result"
+            + " exists."
+      })
+  static final class QuickstartCommand implements Callable<Integer> {
+    @ParentCommand private @Nullable Stillhouse parent;
+
+    @Parameters(
+        arity = "0..*",
+        paramLabel = "[DIR] [key=value ...]",
+        hideParamSyntax = true,
+        description = "Directory of all results, by default q, followed by settings.")
+    private @Nullable List<String> arguments;
+
+    @Override
+    public Integer call() throws IOException {
+      List<String> settings = new ArrayList<>(arguments == null ? List.of() : arguments);
+      String directory =
+          settings.isEmpty() || settings.get(0).contains("=") ? "q" : settings.remove(0);
+      new Quickstart(Path.of(directory), settings, Objects.requireNonNull(parent).opened()).run();
+      return 0;
+    }
+  }
+
+  @Command(
+      name = "distill",
+      description = {
+        "Distills a table of labelled texts: from the table to an exported student.",
+        "",
+        "Reads: TABLE, a file or directory in any format of corpus.path, and the teacher in"
+            + " teacher.path, by default a small encoder that Maven downloads once (85 MB).",
+        "Writes: DIR with data, teacher, recipe.conf, cache, students, evaluation.json, export and"
+            + " distill.json. A step is skipped if its result exists."
+      })
+  static final class Distill implements Callable<Integer> {
+    @ParentCommand private @Nullable Stillhouse parent;
+
+    @Parameters(index = "0", paramLabel = "TABLE", description = "The table, such as train.csv.")
+    private @Nullable String table;
+
+    @Parameters(index = "1", paramLabel = "DIR", description = "Directory of all results.")
+    private @Nullable String directory;
+
+    @Parameters(
+        index = "2..*",
+        arity = "0..*",
+        paramLabel = "[key=value ...]",
+        hideParamSyntax = true,
+        description = "Settings.")
+    private @Nullable List<String> arguments;
+
+    @Override
+    public Integer call() throws IOException {
+      String to = Objects.requireNonNull(directory);
+      if (to.contains("=") || to.contains("://")) {
+        throw Errors.invalid(
+            format("the second argument of distill is '%s', but must be a local directory", to),
+            "write distill TABLE DIR key=value ...");
+      }
+      DistillJob.Request request =
+          new DistillJob.Request(
+              Objects.requireNonNull(table),
+              Path.of(to),
+              arguments == null ? List.of() : arguments);
+      List<String> leftOut = distill(request, Objects.requireNonNull(parent).opened());
+      Stillhouse.print(
+          "next: jobs/bin/stillhouse predict %s/export \"a text\", or change %s/recipe.conf",
+          to, to);
+      leftOut.forEach(line -> Stillhouse.print("%s", line));
+      return 0;
+    }
+  }
+
+  /** Runs a request in a session of its own, and returns lines on rows that were left out. */
+  static List<String> distill(DistillJob.Request request, UnaryOperator<Settings> opened)
+      throws IOException {
+    Settings settings = opened.apply(request.settings());
+    try (SparkSession spark = Sessions.open("distill", settings)) {
+      return new DistillJob(spark, settings, request, new Terminal(opened)).run().leftOut();
+    }
+  }
+
+  /** Downloads by Maven, and prints to standard output. */
+  private record Terminal(UnaryOperator<Settings> observer) implements DistillJob.Surroundings {
+    @Override
+    public Path download(String coordinates) throws IOException {
+      return MavenArtifact.parse(coordinates).resolve();
+    }
+
+    @Override
+    public Settings opened(Settings recipe) {
+      return observer.apply(recipe);
+    }
+
+    @Override
+    public void say(String line) {
+      Stillhouse.print("%s", line);
+    }
+  }
+}

@@ -1,0 +1,96 @@
+package io.stillhouse.jobs.distill;
+
+import static io.stillhouse.error.Text.format;
+
+import io.stillhouse.error.Errors;
+import io.stillhouse.error.StillhouseException;
+import io.stillhouse.spec.Head;
+import io.stillhouse.spec.Task;
+import io.stillhouse.text.LabelCodec;
+import java.util.HashSet;
+import java.util.List;
+import java.util.Locale;
+import java.util.Map;
+import java.util.Set;
+
+/** What the labels of a table are: classes, numbers or sets of labels. */
+final class TableLabels {
+  /** Numbers with more distinct values than this, some of them fractions, are scores. */
+  private static final int MOST_NUMERIC_CLASSES = 10;
+
+  /** A class has at least this many rows on average. */
+  private static final double FEWEST_ROWS = 2;
+
+  private TableLabels() {}
+
+  /**
+   * Returns the task of a label column, as {@code finetune.task} names it.
+   *
+   * @param counts number of rows by label
+   * @param column name of the column, for messages
+   * @throws StillhouseException if the labels are no classes and no scores
+   */
+  static String task(Map<String, Long> counts, String column) {
+    if (isScores(counts.keySet())) {
+      return "regression";
+    }
+    long rows = counts.values().stream().mapToLong(Long::longValue).sum();
+    if (counts.size() < 2 || rows < FEWEST_ROWS * counts.size()) {
+      throw Errors.invalid(
+          format(
+              "column '%s' has %,d distinct values in %,d labelled rows, so it does not hold"
+                  + " classes",
+              column, counts.size(), rows),
+          "set corpus.label to another column, or finetune.task=regression if it holds numbers");
+    }
+    return "classification";
+  }
+
+  /** Returns the task that {@code finetune.task} names. */
+  static Task named(String task) {
+    return Task.valueOf(task.toUpperCase(Locale.ROOT).replace('-', '_'));
+  }
+
+  private static boolean isScores(Set<String> labels) {
+    boolean fractions = false;
+    for (String label : labels) {
+      double value;
+      try {
+        value = Double.parseDouble(label);
+      } catch (NumberFormatException e) {
+        return false;
+      }
+      if (!Double.isFinite(value)) {
+        return false;
+      }
+      fractions |= value != Math.rint(value);
+    }
+    return fractions && labels.size() > MOST_NUMERIC_CLASSES;
+  }
+
+  /**
+   * Returns whether a model's head already predicts the labels of a table, so that it is a teacher.
+   * It may have more classes if the labels are names of most of them.
+   *
+   * @param classes distinct labels; ignored for a regression
+   */
+  static boolean fits(Head head, Task task, Set<String> classes) {
+    if (head.task() != task) {
+      return false;
+    }
+    if (task != Task.CLASSIFICATION) {
+      return true;
+    }
+    try {
+      LabelCodec codec = LabelCodec.of(head);
+      Set<Double> ids = new HashSet<>();
+      for (String label : List.copyOf(classes)) {
+        ids.add(codec.encode(label, label));
+      }
+      boolean mostNames = head.labels().containsAll(classes) && 2 * ids.size() > head.outputs();
+      return ids.size() == head.outputs() || mostNames;
+    } catch (StillhouseException e) {
+      return false; // a class that the head does not know
+    }
+  }
+}

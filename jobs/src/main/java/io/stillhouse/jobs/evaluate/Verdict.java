@@ -1,0 +1,101 @@
+package io.stillhouse.jobs.evaluate;
+
+import static io.stillhouse.error.Text.format;
+
+import io.stillhouse.jobs.evaluate.Evaluation.Comparison;
+import io.stillhouse.jobs.evaluate.Evaluation.Model;
+import io.stillhouse.recipe.Baseline;
+import java.util.ArrayList;
+import java.util.Comparator;
+import java.util.List;
+import java.util.Map;
+import java.util.Objects;
+import java.util.Optional;
+import java.util.function.Function;
+import java.util.stream.Collectors;
+
+/** Says in words whether distilling helped, by the first metric of the task. */
+final class Verdict {
+  private static final double STANDARD_ERRORS = 2;
+
+  private Verdict() {}
+
+  /**
+   * Returns one sentence each, or none if rows have no labels or no student has a baseline. Models
+   * without metrics, whose outputs are not finite, are left out.
+   *
+   * @param models the teacher first
+   * @param comparisons as in {@link Evaluation}
+   */
+  static List<String> of(List<Model> models, List<Comparison> comparisons) {
+    Optional<String> first =
+        models.stream().flatMap(model -> model.standardErrors().keySet().stream()).findFirst();
+    if (first.isEmpty()) {
+      return List.of();
+    }
+    String metric = first.get();
+    Map<String, Double> values =
+        models.stream()
+            .filter(model -> model.metrics().containsKey(metric))
+            .collect(
+                Collectors.toMap(
+                    Model::name, model -> Objects.requireNonNull(model.metrics().get(metric))));
+    List<Comparison> own =
+        comparisons.stream()
+            .filter(each -> each.metric().equals(metric) && each.seeds() == null)
+            .filter(each -> each.reference().equals(Baseline.name(each.model())))
+            .toList();
+    if (own.isEmpty()) {
+      return List.of();
+    }
+    List<String> words = new ArrayList<>();
+    words.add(own.size() == 1 ? one(own.get(0), values) : several(own, metric));
+    double teacher = values.getOrDefault(models.get(0).name(), Double.POSITIVE_INFINITY);
+    own.stream()
+        .map(each -> Objects.requireNonNull(values.get(each.reference())))
+        .max(Comparator.naturalOrder())
+        .filter(baseline -> baseline > teacher)
+        .ifPresent(
+            baseline ->
+                words.add(
+                    format(
+                        "the teacher (%.3f) is below the undistilled baseline (%.3f): train the"
+                            + " teacher longer first",
+                        teacher, baseline)));
+    return List.copyOf(words);
+  }
+
+  private static String one(Comparison of, Map<String, Double> values) {
+    return format(
+        "%s: %s of %s is %.3f, of %s %.3f",
+        outcome(of),
+        of.metric(),
+        of.model(),
+        values.get(of.model()),
+        of.reference(),
+        values.get(of.reference()));
+  }
+
+  private static String outcome(Comparison of) {
+    double errors = of.difference() / of.standardError();
+    if (errors > STANDARD_ERRORS) {
+      return "distilling helped";
+    }
+    return errors < -STANDARD_ERRORS
+        ? "distilling did not help"
+        : "these rows show no difference that exceeds two standard errors";
+  }
+
+  private static String several(List<Comparison> all, String metric) {
+    Map<String, Long> counts =
+        all.stream()
+            .map(Verdict::outcome)
+            .collect(Collectors.groupingBy(Function.identity(), Collectors.counting()));
+    return format(
+        "distilling helped %d of %d students by %s and harmed %d, by more than two standard errors",
+        counts.getOrDefault("distilling helped", 0L),
+        all.size(),
+        metric,
+        counts.getOrDefault("distilling did not help", 0L));
+  }
+}

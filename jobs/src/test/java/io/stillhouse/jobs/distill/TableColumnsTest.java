@@ -1,0 +1,42 @@
+package io.stillhouse.jobs.distill;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import java.util.List;
+import org.junit.jupiter.api.Test;
+
+class TableColumnsTest {
+  @Test
+  void findsWellKnownNamesInAnyCase() {
+    assertThat(TableColumns.byName(List.of("id", "Review", "Sentiment"), "", "", ""))
+        .contains(new TableColumns("Review", "", "Sentiment"));
+  }
+
+  @Test
+  void prefersTheMoreTellingName() {
+    assertThat(TableColumns.byName(List.of("title", "text", "stars", "label"), "", "", ""))
+        .contains(new TableColumns("text", "", "label"));
+  }
+
+  @Test
+  void findsPairs() {
+    assertThat(TableColumns.byName(List.of("premise", "hypothesis", "label"), "", "", ""))
+        .contains(new TableColumns("premise", "hypothesis", "label"));
+    assertThat(TableColumns.byName(List.of("question", "sentence", "label"), "", "", ""))
+        .contains(new TableColumns("question", "sentence", "label"));
+  }
+
+  @Test
+  void keepsTheUsersColumns() {
+    assertThat(TableColumns.byName(List.of("text", "label", "kind"), "", "", "kind"))
+        .contains(new TableColumns("text", "", "kind"));
+    assertThat(TableColumns.byName(List.of("a", "text", "label"), "a", "", ""))
+        .contains(new TableColumns("a", "", "label"));
+  }
+
+  @Test
+  void findsNothingWithoutALabel() {
+    assertThat(TableColumns.byName(List.of("text", "kind"), "", "", "")).isEmpty();
+    assertThat(TableColumns.byName(List.of("a", "label"), "", "", "")).isEmpty();
+  }
+}
