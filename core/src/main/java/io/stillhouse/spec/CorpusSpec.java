@@ -48,10 +48,14 @@ public record CorpusSpec(
     return new CorpusSpec(paths, format, header, encoding, columns, limit, files);
   }
 
-  /** Returns the spec of the rows without labels: the same columns, except for the label. */
-  public CorpusSpec ofUnlabelled() {
+  /**
+   * Returns the spec of files without labels: the same columns, except for the label.
+   *
+   * @param files files, directories or globs
+   */
+  public CorpusSpec ofUnlabelled(List<String> files) {
     Columns others = new Columns(columns.text(), columns.pair(), null, columns.id());
-    return new CorpusSpec(unlabelled, format, header, encoding, others, limit);
+    return new CorpusSpec(files, format, header, encoding, others, limit);
   }
 
   /** The format of the files. */

@@ -55,7 +55,7 @@ public final class Corpus {
     if (others.files().isEmpty()) {
       return open(spark, spec, labelled);
     }
-    Corpus unlabelled = open(spark, spec.ofUnlabelled(), others).withoutLabels();
+    Corpus unlabelled = open(spark, unlabelled(spec, others), others).withoutLabels();
     return labelled.files().isEmpty()
         ? unlabelled
         : open(spark, spec, labelled).and(unlabelled, spec);
@@ -67,6 +67,10 @@ public final class Corpus {
 
   private static long mostBytes(SparkSession spark) {
     return spark.sessionState().conf().filesMaxPartitionBytes();
+  }
+
+  private static CorpusSpec unlabelled(CorpusSpec spec, CorpusFiles files) {
+    return spec.ofUnlabelled(files.files().stream().map(String::valueOf).toList());
   }
 
   private Corpus withoutLabels() {
@@ -120,7 +124,7 @@ public final class Corpus {
     double more = others.bytes();
     long share = (long) (limit * size / (size + more));
     Sample one = sample(spark, spec, labelled, share, seed);
-    Sample two = sample(spark, spec.ofUnlabelled(), others, limit - share, seed);
+    Sample two = sample(spark, unlabelled(spec, others), others, limit - share, seed);
     return new Sample(
         one.corpus().and(two.corpus().withoutLabels(), spec),
         (size * one.share() + more * two.share()) / (size + more),

@@ -211,8 +211,8 @@ public record RowTokenizer(String model, @Nullable Labels labels, Cut cut, @Null
       if (text.ids().length == 0) {
         return cut.mode() == Segmenter.Mode.ROW ? InvalidRows.EMPTY : null;
       }
-      boolean unlabelled = row.label() == null || row.label().isBlank();
-      return labelNeeded && unlabelled ? "no label" : null;
+      boolean missing = row.label() == null || row.label().isBlank();
+      return labelNeeded && missing && !row.unlabelled() ? "no label" : null;
     }
 
     private void add(

@@ -103,7 +103,7 @@ class UnlabelledTrainTest {
     Files.writeString(labelled, "text\tlabel\nhe is\t\n");
 
     assertThatThrownBy(() -> new CacheJob(spark, recipe("cache").settings()).run())
-        .hasMessageContaining("the label of row 'rows.tsv:0'");
+        .hasMessageContaining("no label (1, such as row 'rows.tsv:0')");
   }
 
   @Test
