@@ -2,6 +2,8 @@ package io.stillhouse.jobs.distill;
 
 import static io.stillhouse.error.Text.format;
 
+import com.google.errorprone.annotations.FormatMethod;
+import com.google.errorprone.annotations.FormatString;
 import io.stillhouse.checkpoint.HuggingFaceDirectory;
 import io.stillhouse.checkpoint.foreign.Importer;
 import io.stillhouse.config.ListText;
@@ -356,7 +358,8 @@ public final class DistillJob {
     return storage.qualify(request.directory().resolve(name).toUri().toString());
   }
 
-  private void say(String text, Object... values) {
+  @FormatMethod
+  private void say(@FormatString String text, Object... values) {
     surroundings.say(format(text, values));
   }
 }
