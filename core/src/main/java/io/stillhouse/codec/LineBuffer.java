@@ -1,9 +1,12 @@
 package io.stillhouse.codec;
 
+import static io.stillhouse.error.Text.format;
+
 import ai.djl.ndarray.NDArray;
 import ai.djl.ndarray.NDManager;
 import ai.djl.ndarray.types.DataType;
 import ai.djl.ndarray.types.Shape;
+import io.stillhouse.error.Errors;
 import io.stillhouse.target.Dtype;
 import io.stillhouse.target.Int8;
 import java.nio.ByteBuffer;
@@ -29,12 +32,13 @@ final class LineBuffer {
    * @param width size of the tensor's last dimension
    * @param uninitialized whether the caller puts every number; otherwise the buffer is first filled
    *     with 0
+   * @throws io.stillhouse.error.StillhouseException if it would have more than 2 GiB
    */
   private LineBuffer(Dtype dtype, int lines, int width, boolean uninitialized) {
     this.dtype = dtype;
     this.width = width;
     int number = dtype == Dtype.INT8 ? Float.BYTES : dtype.bytes();
-    int size = Math.multiplyExact(Math.multiplyExact(lines, width), number);
+    int size = size(lines, width, number);
     if (MEMORY.get().capacity() < size) {
       MEMORY.set(ByteBuffer.allocateDirect(size));
     }
@@ -42,6 +46,19 @@ final class LineBuffer {
     for (int at = 0; !uninitialized && at < size; at += ZEROS.length) {
       bytes.put(at, ZEROS, 0, Math.min(ZEROS.length, size - at));
     }
+  }
+
+  private static int size(int lines, int width, int number) {
+    long size = Math.multiplyExact((long) lines * width, number);
+    if (size > Integer.MAX_VALUE) {
+      throw Errors.invalid(
+          format(
+              "a batch has %,d stored vectors of %,d numbers, which are more than 2 GiB",
+              lines, width),
+          "lower train.micro-batch-tokens, or store fewer soft labels with"
+              + " targets.mlm-logits=top-k");
+    }
+    return (int) size;
   }
 
   /** Creates a buffer filled with zeros. */

@@ -59,8 +59,8 @@ public final class Options {
           "corpus.unlabelled",
           "[]",
           "Files or directories of further text without labels, in the columns of the corpus "
-              + "except for the label. The cache command adds their rows; students learn them from "
-              + "the teacher alone, and baselines do not read them.");
+              + "except for the label. The cache command adds their rows; students learn from the "
+              + "teacher's outputs for them, and baselines do not read them.");
   public static final Option<String> CORPUS_FORMAT =
       oneOf(
           "corpus.format",
@@ -896,14 +896,14 @@ public final class Options {
           "distill.validation",
           "[]",
           "Labelled files in the format of the table that are held out. Empty for a tenth of the "
-              + "table's labelled rows, at least 200 and at most 2,000.");
+              + "table's labelled rows: at least 200 and at most 2,000, but not more than half.");
   public static final Option<Integer> DISTILL_TEACHER_EPOCHS =
       atLeast(
           "distill.teacher-epochs",
           "10",
           1,
-          "Maximum number of epochs for which the teacher is fine-tuned. It stops earlier if its "
-              + "metric on the held-out rows does not improve twice in a row.");
+          "Maximum number of epochs for which the teacher is fine-tuned. Fine-tuning stops earlier "
+              + "if the metric on the held-out rows has not improved for two epochs.");
   public static final Option<Integer> DISTILL_TEACHER_STEPS =
       atLeast(
           "distill.teacher-steps",

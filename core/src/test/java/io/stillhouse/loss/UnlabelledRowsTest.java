@@ -61,7 +61,7 @@ class UnlabelledRowsTest {
 
   @ParameterizedTest
   @ValueSource(booleans = {false, true})
-  void hardLabelIsTheMeanOverLabelledRows(boolean weighted) {
+  void hardLabelIsMeanOverLabelledRows(boolean weighted) {
     List<Double> weights = weighted ? List.of(1.0, 2.0, 0.5) : List.of();
 
     double mixed = of(ROWS, ROWS, weights).terms().get(Term.HARD_LABEL);
@@ -77,7 +77,7 @@ class UnlabelledRowsTest {
   }
 
   @Test
-  void sharesOfMicroBatchesAddUpToTheStep() {
+  void sharesOfMicroBatchesAddUpToStep() {
     Map<Term, Double> whole = of(ROWS, ROWS, List.of()).terms();
     Map<Term, Double> first = of(ROWS.subList(0, 3), ROWS, List.of()).terms();
     Map<Term, Double> second = of(ROWS.subList(3, 4), ROWS, List.of()).terms();

@@ -48,7 +48,7 @@ class TrainSpecTest {
   }
 
   @Test
-  void takesTheStepsOfAllRowsWithSomeOfThem() {
+  void takesStepsOfAllRowsWithSomeOfThem() {
     TrainSpec all = spec(1, 0, 0); // 3 epochs of 320 rows are 30 steps; one of 33 rows is 2 steps
 
     TrainSpec some = all.withRows(33, 320);

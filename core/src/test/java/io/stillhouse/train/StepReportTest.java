@@ -27,7 +27,7 @@ class StepReportTest {
   }
 
   @Test
-  void aTermOfAnEarlierStepStandsForOneThatTheNewestLacks() {
+  void termOfEarlierStepStandsForOneThatNewestLacks() {
     StepReport both = step(7, Map.of(Term.SOFT_LABEL, 1.0, Term.HARD_LABEL, 2.0));
     StepReport without = step(8, Map.of(Term.SOFT_LABEL, 0.5));
 

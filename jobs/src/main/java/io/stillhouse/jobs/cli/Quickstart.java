@@ -2,6 +2,7 @@ package io.stillhouse.jobs.cli;
 
 import static io.stillhouse.jobs.cli.Stillhouse.print;
 
+import io.stillhouse.config.ListText;
 import io.stillhouse.config.Options;
 import io.stillhouse.config.Settings;
 import io.stillhouse.jobs.distill.DistillJob;
@@ -14,8 +15,8 @@ import java.util.List;
 import java.util.function.UnaryOperator;
 
 /**
- * Distills a classifier of WordNet's glosses: 2,000 labelled glosses, 20,000 without labels, 45
- * classes at most.
+ * Distills a classifier of WordNet's glosses, with at most 45 classes, from 2,000 labelled and
+ * 20,000 unlabelled ones.
  */
 final class Quickstart {
   private static final WordNet.Parts PARTS = new WordNet.Parts(2000, 20_000, 1000);
@@ -50,8 +51,8 @@ final class Quickstart {
                 "corpus.label=class",
                 "corpus.id=id",
                 "corpus.max-length=48",
-                "corpus.unlabelled=" + glosses.resolve("unlabelled.tsv"),
-                "distill.validation=" + glosses.resolve("validation.tsv"),
+                "corpus.unlabelled=" + file(glosses, "unlabelled.tsv"),
+                "distill.validation=" + file(glosses, "validation.tsv"),
                 "distill.teacher-epochs=8",
                 "distill.teacher-learning-rate=2e-4",
                 "student.layers=2",
@@ -66,7 +67,7 @@ final class Quickstart {
       Files.createDirectories(glosses);
       WordNet.split(WordNet.glosses(WordNet.ARTIFACT.resolve()), glosses, PARTS, SPLIT_SEED);
     }
-    TableCommands.distill(request, opened);
+    List<String> leftOut = TableCommands.distill(request, opened);
     Path export = directory.resolve("export");
     print("");
     print("jobs/bin/stillhouse predict %s \"%s\"", export, String.join("\" \"", SENTENCES));
@@ -74,7 +75,13 @@ final class Quickstart {
       student.predict(SENTENCES).forEach(each -> print("%s\t%s", each.answer(), each.text()));
     }
     print(
-        "Next: change %s, and run jobs/bin/stillhouse train %1$s %s=mine",
+        "next: change %s, and run jobs/bin/stillhouse train %1$s %s=mine",
         directory.resolve("recipe.conf"), Options.STUDENT_NAME.key());
+    leftOut.forEach(line -> print("%s", line));
+  }
+
+  /** Returns a list of one file, as a setting. */
+  private static String file(Path directory, String name) {
+    return ListText.write(List.of(directory.resolve(name).toString()));
   }
 }

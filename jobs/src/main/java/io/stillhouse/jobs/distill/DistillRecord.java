@@ -11,7 +11,7 @@ import org.jspecify.annotations.Nullable;
  *
  * @param table the table, as the user wrote it
  * @param arguments the user's settings
- * @param seconds wall time of each step that has finished, in the run that did its work
+ * @param seconds wall time of each finished step, summed over all runs
  * @param teacher the directory of the teacher; null before it is known
  * @param data the parts of the table; null before they are written
  * @param models the metrics of teacher, baseline and student; empty before they are evaluated
@@ -31,7 +31,7 @@ record DistillRecord(
     return new DistillRecord(table, arguments, Map.of(), null, null, List.of(), List.of());
   }
 
-  /** Returns a copy with the time of a step. */
+  /** Returns a copy with the total time of a step. */
   DistillRecord with(String step, double taken) {
     Map<String, Double> all = new LinkedHashMap<>(seconds);
     all.put(step, taken);

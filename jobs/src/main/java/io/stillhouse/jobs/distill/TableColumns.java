@@ -25,7 +25,7 @@ import org.apache.spark.sql.SparkSession;
  * @param label the label
  */
 record TableColumns(String text, String pair, String label) {
-  /** Names of text columns, the most telling first. */
+  /** Well-known names of text columns, the most likely first. */
   private static final List<String> TEXTS =
       List.of(
           "text",
@@ -70,12 +70,12 @@ record TableColumns(String text, String pair, String label) {
           List.of("premise", "hypothesis"),
           List.of("question", "sentence"));
 
-  /** A label column of two without a known name has at most this share of distinct values. */
+  /** A label column without a well-known name has at most this share of distinct values. */
   private static final double FEW = 0.2;
 
   /**
-   * Returns the user's columns, or those that are obvious: with a well-known name, or one of only
-   * two columns that has few distinct values.
+   * Returns the columns that the user named and, for the others, those that are obvious: columns
+   * with well-known names or, in a table of two columns, a label with few distinct values.
    *
    * @param settings settings with {@code corpus.path}
    * @throws io.stillhouse.error.StillhouseException if a column is not obvious
@@ -116,7 +116,7 @@ record TableColumns(String text, String pair, String label) {
     return two.get(0).equals(one) ? two.get(1) : two.get(0);
   }
 
-  /** Returns the columns with well-known names, in place of those that are not given. */
+  /** Returns the given columns, completed by columns with well-known names. */
   static Optional<TableColumns> byName(List<String> names, String text, String pair, String label) {
     Map<String, String> known = new HashMap<>();
     names.forEach(name -> known.putIfAbsent(name.strip().toLowerCase(Locale.ROOT), name));
@@ -150,7 +150,7 @@ record TableColumns(String text, String pair, String label) {
             .map(name -> new TableColumns(name, pair, labels.get()));
   }
 
-  /** Returns the columns of a table of two if exactly one of them has few distinct values. */
+  /** Returns the columns of a two-column table if exactly one of them has few distinct values. */
   private static Optional<TableColumns> byValues(
       SparkSession spark, Settings settings, TableColumns guess) {
     JavaRDD<SourceRow> rows = Corpus.read(spark, Recipe.corpus(guess.in(settings))).rows();

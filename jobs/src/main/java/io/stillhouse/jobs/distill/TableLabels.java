@@ -13,12 +13,12 @@ import java.util.Locale;
 import java.util.Map;
 import java.util.Set;
 
-/** What the labels of a table are: classes, numbers or sets of labels. */
+/** Decides whether labels are classes or scores, and whether a model already predicts them. */
 final class TableLabels {
   /** Numbers with more distinct values than this, some of them fractions, are scores. */
   private static final int MOST_NUMERIC_CLASSES = 10;
 
-  /** A class has at least this many rows on average. */
+  /** Classes have at least this many rows on average. */
   private static final double FEWEST_ROWS = 2;
 
   private TableLabels() {}
@@ -28,7 +28,7 @@ final class TableLabels {
    *
    * @param counts number of rows by label
    * @param column name of the column, for messages
-   * @throws StillhouseException if the labels are no classes and no scores
+   * @throws StillhouseException if the labels are neither classes nor scores
    */
   static String task(Map<String, Long> counts, String column) {
     if (isScores(counts.keySet())) {
@@ -69,10 +69,10 @@ final class TableLabels {
   }
 
   /**
-   * Returns whether a model's head already predicts the labels of a table, so that it is a teacher.
-   * It may have more classes if the labels are names of most of them.
+   * Returns whether a model's head already predicts the labels of a table, so that the model needs
+   * no fine-tuning. It may have more classes if the labels are names of most of them.
    *
-   * @param classes distinct labels; ignored for a regression
+   * @param classes distinct labels; ignored unless the task is classification
    */
   static boolean fits(Head head, Task task, Set<String> classes) {
     if (head.task() != task) {

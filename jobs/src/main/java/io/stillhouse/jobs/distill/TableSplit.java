@@ -61,7 +61,7 @@ final class TableSplit {
           .add("pair", DataTypes.StringType)
           .add("label", DataTypes.StringType);
 
-  /** The column of a row's reason to be left out, or null. */
+  /** The column with the reason why a row is left out; null if the row is valid. */
   private static final String PROBLEM = "problem";
 
   private final SparkSession spark;
@@ -104,7 +104,7 @@ final class TableSplit {
    * Returns the split, which is written unless it exists.
    *
    * @throws io.stillhouse.error.StillhouseException if the columns are not obvious, more rows are
-   *     invalid than allowed, or the labelled rows are too few or not those of a task
+   *     invalid than allowed, there are too few labelled rows, or their labels fit no task
    */
   Result run() throws IOException {
     Path file = new Path(directory, RESULT);
@@ -172,7 +172,7 @@ final class TableSplit {
         leftOut);
   }
 
-  /** Returns the rows that can be used, and adds a line on the others if there are any. */
+  /** Returns the valid rows, and adds a line about the others if there are any. */
   private Dataset<Row> valid(Dataset<Row> table, List<String> leftOut) {
     InvalidRows invalid =
         table
@@ -214,7 +214,7 @@ final class TableSplit {
     return counts;
   }
 
-  /** Draws held-out rows with a seed: the same share of each class, and none of a class of one. */
+  /** Draws held-out rows by a seed: the same share of each class that has at least two rows. */
   private Dataset<Row> draw(
       Dataset<Row> labelled, Map<String, Long> labels, long many, boolean classes) {
     double wanted = Math.min(many / 2.0, Math.max(FEWEST, Math.min(MOST, SHARE * many)));
@@ -243,7 +243,7 @@ final class TableSplit {
         .select("id", "text", "pair", "label");
   }
 
-  /** Returns a number that depends on the seed and a row's texts alone. */
+  /** Returns a number that depends only on the seed and a row's texts. */
   private Column hash() {
     return xxhash64(lit(settings.get(Options.SEED)), col("text"), coalesce(col("pair"), lit("")));
   }

@@ -1,7 +1,7 @@
 /**
- * The distill command: from a table of labelled rows to an exported student. It chooses what the
- * user leaves open, holds out rows, fine-tunes a teacher, writes a recipe, and runs the jobs of the
- * other commands on that recipe.
+ * The distill command: from a table of labelled rows to an exported student. It chooses the
+ * settings that the user leaves out, holds out rows, fine-tunes a teacher, writes a recipe, and
+ * runs the jobs of the other commands on that recipe.
  */
 @NullMarked
 package io.stillhouse.jobs.distill;

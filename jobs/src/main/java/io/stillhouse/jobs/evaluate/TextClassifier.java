@@ -26,7 +26,7 @@ import java.util.StringJoiner;
 
 /** A teacher or student with a task head, which predicts single texts on this machine. */
 public final class TextClassifier implements AutoCloseable {
-  /** At least this probability makes a label of a multi-label model true. */
+  /** A label of a multi-label model is true if its probability exceeds this. */
   private static final double TRUE = 0.5;
 
   private final Head head;
@@ -37,7 +37,7 @@ public final class TextClassifier implements AutoCloseable {
 
   /** The prediction for one text: the chosen labels with their probabilities, or a score. */
   public record Prediction(String text, List<Label> labels, double score) {
-    /** Returns the labels, or the score of a regression, in words. */
+    /** Returns the labels and their probabilities, or the score of a regression, as text. */
     public String answer() {
       if (Double.isFinite(score)) {
         return number(score);
@@ -124,7 +124,7 @@ public final class TextClassifier implements AutoCloseable {
     return predictions;
   }
 
-  /** Returns what logits mean for a head: the likeliest class, all true labels, or the score. */
+  /** Interprets a head's logits as the likeliest class, all true labels, or the score. */
   static Prediction prediction(Head head, String text, float[] logits) {
     List<Label> labels = new ArrayList<>();
     switch (head.task()) {

@@ -21,8 +21,8 @@ final class Verdict {
   private Verdict() {}
 
   /**
-   * Returns one sentence each, or none if rows have no labels or no student has a baseline. Models
-   * without metrics, whose outputs are not finite, are left out.
+   * Returns sentences without a final period, or none if the rows have no labels or no student has
+   * a baseline. Models without metrics, whose outputs are not finite, are left out.
    *
    * @param models the teacher first
    * @param comparisons as in {@link Evaluation}
@@ -67,13 +67,13 @@ final class Verdict {
 
   private static String one(Comparison of, Map<String, Double> values) {
     return format(
-        "%s: %s of %s is %.3f, of %s %.3f",
+        "%s: %s is %.3f for %s and %.3f for %s",
         outcome(of),
         of.metric(),
-        of.model(),
         values.get(of.model()),
-        of.reference(),
-        values.get(of.reference()));
+        of.model(),
+        values.get(of.reference()),
+        of.reference());
   }
 
   private static String outcome(Comparison of) {
@@ -92,10 +92,11 @@ final class Verdict {
             .map(Verdict::outcome)
             .collect(Collectors.groupingBy(Function.identity(), Collectors.counting()));
     return format(
-        "distilling helped %d of %d students by %s and harmed %d, by more than two standard errors",
+        "distilling helped %d of %d students and harmed %d (differences in %s of more than two"
+            + " standard errors)",
         counts.getOrDefault("distilling helped", 0L),
         all.size(),
-        metric,
-        counts.getOrDefault("distilling did not help", 0L));
+        counts.getOrDefault("distilling did not help", 0L),
+        metric);
   }
 }

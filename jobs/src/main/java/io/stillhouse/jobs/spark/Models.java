@@ -13,6 +13,7 @@ import io.stillhouse.model.encoder.InferenceEncoder;
 import io.stillhouse.model.factory.ModelFactory;
 import io.stillhouse.spec.Precision;
 import io.stillhouse.text.Tokenizer;
+import io.stillhouse.text.TokenizerDefinition;
 import io.stillhouse.torch.Autograd;
 import java.io.IOException;
 import java.util.Arrays;
@@ -176,11 +177,24 @@ public final class Models {
   }
 
   /**
-   * Opens a teacher on the driver, before tasks load it, and logs what was assumed and left out.
+   * Opens a teacher on the driver, before tasks load it, and logs what was assumed and left out,
+   * also of its tokenizer.
+   *
+   * @throws io.stillhouse.error.StillhouseException as {@link HuggingFaceDirectory#open} and {@link
+   *     TokenizerDefinition#read}
+   */
+  public static HuggingFaceDirectory openTeacher(java.nio.file.Path local) throws IOException {
+    HuggingFaceDirectory opened = openEncoder(local);
+    TokenizerDefinition.read(local).notes().forEach(LOG::warn);
+    return opened;
+  }
+
+  /**
+   * Opens an encoder whose tokenizer is not used, and logs what was assumed and left out.
    *
    * @throws io.stillhouse.error.StillhouseException as {@link HuggingFaceDirectory#open}
    */
-  public static HuggingFaceDirectory openTeacher(java.nio.file.Path local) throws IOException {
+  public static HuggingFaceDirectory openEncoder(java.nio.file.Path local) throws IOException {
     HuggingFaceDirectory opened = HuggingFaceDirectory.open(local);
     logNotes(opened);
     return opened;

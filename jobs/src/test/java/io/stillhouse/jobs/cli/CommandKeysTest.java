@@ -221,7 +221,7 @@ class CommandKeysTest {
 
   @Test
   @Order(13)
-  void quickstartListsTheKeysThatItReads() throws IOException {
+  void quickstartListsKeysThatItReads() throws IOException {
     Path glosses = Files.createDirectories(directory.resolve("q/glosses"));
     List<String> lines = Files.readAllLines(Tiny.lines(directory.resolve("lines"), 40));
     int id = 0;
@@ -248,7 +248,7 @@ class CommandKeysTest {
 
   @Test
   @Order(14)
-  void distillListsTheKeysThatItReads() throws IOException {
+  void distillListsKeysThatItReads() throws IOException {
     read(
         "distill",
         at("rows.tsv"),

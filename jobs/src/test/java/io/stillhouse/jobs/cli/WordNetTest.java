@@ -72,7 +72,7 @@ class WordNetTest {
   }
 
   @Test
-  void validationRowsDependOnlyOnTheSeed() throws IOException {
+  void validationRowsDependOnlyOnSeed() throws IOException {
     split(directory.resolve("a"), 30, 10, 10, 1);
     split(directory.resolve("b"), 5, 0, 10, 1);
     split(directory.resolve("c"), 5, 0, 10, 2);
@@ -94,7 +94,7 @@ class WordNetTest {
   }
 
   @Test
-  void rejectsMoreRowsThanThereAreTexts() {
+  void rejectsMoreRowsThanTexts() {
     assertThatThrownBy(() -> split(directory, 20, 21, 10, 1))
         .isInstanceOf(StillhouseException.class)
         .hasMessageContaining("need 51 rows, but there are only 50 different glosses");

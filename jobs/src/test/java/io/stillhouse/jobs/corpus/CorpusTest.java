@@ -211,7 +211,7 @@ class CorpusTest {
   }
 
   @Test
-  void refusesAnIdOfALabelledAndAnUnlabelledRow() throws IOException {
+  void rejectsIdOfLabelledAndUnlabelledRow() throws IOException {
     write("a.tsv", "id\ttext\tn\n1\tx\t1\n");
     write("b.tsv", "id\ttext\n1\tu\n");
     CorpusSpec spec =

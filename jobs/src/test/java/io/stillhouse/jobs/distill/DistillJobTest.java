@@ -37,7 +37,7 @@ class DistillJobTest implements DistillJob.Surroundings {
   }
 
   @Test
-  void distillsATableAndLeavesItsRecipe() throws IOException {
+  void distillsTableAndWritesRecipe() throws IOException {
     Evaluation evaluation = distill("teacher.path=" + Tiny.MLM);
 
     assertThat(evaluation.models())
@@ -68,12 +68,12 @@ class DistillJobTest implements DistillJob.Surroundings {
     Evaluation again = distill("teacher.path=" + Tiny.MLM);
 
     assertThat(again.models()).hasSize(3);
-    assertThat(printed).anyMatch(line -> line.endsWith("teacher, fine-tuned before"));
+    assertThat(printed).anyMatch(line -> line.endsWith("teacher, which is already fine-tuned"));
     assertThat(to.resolve("students/distilled/model.safetensors")).hasBinaryContent(student);
   }
 
   @Test
-  void refusesOtherArgumentsInTheSameDirectory() throws IOException {
+  void rejectsOtherArgumentsInSameDirectory() throws IOException {
     Files.createDirectories(to);
     Files.writeString(
         to.resolve("distill.json"),
@@ -86,7 +86,7 @@ class DistillJobTest implements DistillJob.Surroundings {
   }
 
   @Test
-  void takesATeacherOfTheSameClassesAsItIs() throws IOException {
+  void takesTeacherOfSameClassesAsItIs() throws IOException {
     table = Tiny.labelled(directory.resolve("classes.tsv"), 120, "LABEL_2", "LABEL_0");
     Files.writeString(
         table, Files.readString(table).replaceFirst("\n", "\nhe was\tLABEL_1\nthat is\tLABEL_1\n"));
@@ -98,7 +98,7 @@ class DistillJobTest implements DistillJob.Surroundings {
   }
 
   @Test
-  void rowsWithoutALabelAreTextForTheTeacher() throws IOException {
+  void rowsWithoutLabelAreTextForTeacher() throws IOException {
     Files.writeString(table, Files.readString(table) + "he in the\t\nwith of\t \n");
     Path more = Files.writeString(directory.resolve("more.csv"), "text\nbing wed\n");
 
@@ -109,7 +109,7 @@ class DistillJobTest implements DistillJob.Surroundings {
   }
 
   @Test
-  void holdsOutTheSameShareOfEachClassAndNoTextTwice() throws IOException {
+  void holdsOutSameShareOfEachClassAndNoTextTwice() throws IOException {
     StringBuilder rows = new StringBuilder("text\tlabel\n");
     for (int row = 0; row < 400; row++) {
       rows.append(format("text %d\t%s\n", row % 390, row % 4 == 0 ? "rare" : "common"));
@@ -129,7 +129,7 @@ class DistillJobTest implements DistillJob.Surroundings {
   }
 
   @Test
-  void namesTheColumnsOfATableThatIsNotObvious() throws IOException {
+  void namesColumnsOfTableThatIsNotObvious() throws IOException {
     Files.writeString(table, "a\tb\tc\n1\t2\t3\n");
 
     assertThatThrownBy(() -> split())
@@ -139,7 +139,7 @@ class DistillJobTest implements DistillJob.Surroundings {
   }
 
   @Test
-  void findsTheLabelOfTwoColumnsByItsValues() throws IOException {
+  void findsLabelOfTwoColumnsByItsValues() throws IOException {
     Files.writeString(table, Files.readString(table).replace("text\tlabel", "a\tb"));
 
     assertThat(split().columns()).isEqualTo(new TableColumns("a", "", "b"));

@@ -13,7 +13,7 @@ class TableColumnsTest {
   }
 
   @Test
-  void prefersTheMoreTellingName() {
+  void prefersMoreLikelyName() {
     assertThat(TableColumns.byName(List.of("title", "text", "stars", "label"), "", "", ""))
         .contains(new TableColumns("text", "", "label"));
   }
@@ -27,7 +27,7 @@ class TableColumnsTest {
   }
 
   @Test
-  void keepsTheUsersColumns() {
+  void keepsUsersColumns() {
     assertThat(TableColumns.byName(List.of("text", "label", "kind"), "", "", "kind"))
         .contains(new TableColumns("text", "", "kind"));
     assertThat(TableColumns.byName(List.of("a", "text", "label"), "a", "", ""))
@@ -35,7 +35,7 @@ class TableColumnsTest {
   }
 
   @Test
-  void findsNothingWithoutALabel() {
+  void findsNothingWithoutLabel() {
     assertThat(TableColumns.byName(List.of("text", "kind"), "", "", "")).isEmpty();
     assertThat(TableColumns.byName(List.of("a", "label"), "", "", "")).isEmpty();
   }

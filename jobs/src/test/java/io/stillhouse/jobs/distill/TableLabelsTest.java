@@ -36,7 +36,7 @@ class TableLabelsTest {
   }
 
   @Test
-  void refusesAColumnWithAnotherValueInNearlyEveryRow() {
+  void rejectsColumnWithDifferentValueInNearlyEveryRow() {
     assertThatThrownBy(() -> TableLabels.task(Map.of("a", 1L, "b", 1L, "c", 2L), "name"))
         .isInstanceOf(StillhouseException.class)
         .hasMessageContaining("column 'name' has 3 distinct values in 4 labelled rows")
@@ -44,13 +44,13 @@ class TableLabelsTest {
   }
 
   @Test
-  void refusesAColumnWithOneValue() {
+  void rejectsColumnWithOneValue() {
     assertThatThrownBy(() -> TableLabels.task(Map.of("a", 100L), "name"))
         .hasMessageContaining("column 'name' has 1 distinct values");
   }
 
   @Test
-  void aHeadMayHaveAFewMoreNamesButNoMoreNumbers() {
+  void headMayHaveSomeMoreNamesButNoMoreNumbers() {
     Head three = new Head(Task.CLASSIFICATION, List.of("no", "yes", "maybe"));
 
     assertThat(TableLabels.fits(three, Task.CLASSIFICATION, Set.of("yes", "no"))).isTrue();
@@ -58,7 +58,7 @@ class TableLabelsTest {
   }
 
   @Test
-  void aHeadFitsIfItPredictsExactlyTheClasses() {
+  void headFitsIfItPredictsSameClasses() {
     assertThat(TableLabels.fits(CLASSES, Task.CLASSIFICATION, Set.of("yes", "no"))).isTrue();
     assertThat(TableLabels.fits(CLASSES, Task.CLASSIFICATION, Set.of("0", "1"))).isTrue();
     assertThat(TableLabels.fits(CLASSES, Task.CLASSIFICATION, Set.of("yes"))).isFalse();

@@ -251,8 +251,8 @@ class EvaluationTest {
         .startsWith("distilled against baseline, paired over 2 rows: agreement +0.5000");
     assertThat(lines.get(6))
         .isEqualTo(
-            "these rows show no difference that exceeds two standard errors: accuracy of distilled"
-                + " is 1.000, of baseline 0.500.");
+            "these rows show no difference that exceeds two standard errors: accuracy is 1.000 for"
+                + " distilled and 0.500 for baseline.");
   }
 
   @Test

@@ -15,7 +15,7 @@ class TextClassifierTest {
   private static final Head CLASSES = new Head(Task.CLASSIFICATION, List.of("a", "b", "c"));
 
   @Test
-  void answersWithTheLikeliestClassAndItsProbability() {
+  void answersWithLikeliestClassAndItsProbability() {
     float ln3 = (float) Math.log(3);
 
     assertThat(TextClassifier.prediction(CLASSES, "t", new float[] {0, ln3, 0}).answer())
@@ -33,7 +33,7 @@ class TextClassifierTest {
   }
 
   @Test
-  void answersWithTheScoreOfARegression() {
+  void answersWithScoreOfRegression() {
     assertThat(TextClassifier.prediction(Head.REGRESSION, "t", new float[] {2.5f}).answer())
         .isEqualTo("2.5000");
   }
@@ -45,7 +45,7 @@ class TextClassifierTest {
   }
 
   @Test
-  void aTextHasTheSamePredictionInAnyCompany() throws IOException {
+  void predictionDoesNotDependOnOtherTexts() throws IOException {
     try (TextClassifier model = TextClassifier.open(Tiny.CLS)) {
       TextClassifier.Prediction alone = model.predict(List.of("he was wed")).get(0);
 
@@ -55,7 +55,7 @@ class TextClassifierTest {
   }
 
   @Test
-  void refusesAModelWithoutATaskHead() {
+  void rejectsModelWithoutTaskHead() {
     assertThatThrownBy(() -> TextClassifier.open(Tiny.MLM))
         .isInstanceOf(StillhouseException.class)
         .hasMessageContaining("has no task head (its head is MASKED_LM)")
@@ -63,7 +63,7 @@ class TextClassifierTest {
   }
 
   @Test
-  void refusesABlankText() throws IOException {
+  void rejectsBlankText() throws IOException {
     try (TextClassifier model = TextClassifier.open(Tiny.CLS)) {
       assertThatThrownBy(() -> model.predict(List.of("he", " ")))
           .isInstanceOf(StillhouseException.class)

@@ -12,22 +12,23 @@ class VerdictTest {
   @Test
   void saysThatDistillingHelped() {
     assertThat(verdict(0.9, 0.8, 0.7, 0.02))
-        .containsExactly("distilling helped: accuracy of distilled is 0.800, of baseline 0.700");
+        .containsExactly(
+            "distilling helped: accuracy is 0.800 for distilled and 0.700 for baseline");
   }
 
   @Test
   void saysThatTwoStandardErrorsAreNoDifference() {
     assertThat(verdict(0.9, 0.72, 0.7, 0.011))
         .containsExactly(
-            "these rows show no difference that exceeds two standard errors: accuracy of distilled"
-                + " is 0.720, of baseline 0.700");
+            "these rows show no difference that exceeds two standard errors: accuracy is 0.720 for"
+                + " distilled and 0.700 for baseline");
   }
 
   @Test
-  void saysThatTheTeacherIsWorseThanTheBaseline() {
+  void saysThatTeacherIsWorseThanBaseline() {
     assertThat(verdict(0.654, 0.571, 0.855, 0.01))
         .containsExactly(
-            "distilling did not help: accuracy of distilled is 0.571, of baseline 0.855",
+            "distilling did not help: accuracy is 0.571 for distilled and 0.855 for baseline",
             "the teacher (0.654) is below the undistilled baseline (0.855): train the teacher"
                 + " longer first");
   }
@@ -50,8 +51,8 @@ class VerdictTest {
                     comparison("b", "b-baseline", -0.1, 0.01),
                     comparison("a", "b", 0.2, 0.01))))
         .containsExactly(
-            "distilling helped 1 of 2 students by accuracy and harmed 1, by more than two standard"
-                + " errors");
+            "distilling helped 1 of 2 students and harmed 1 (differences in accuracy of more than"
+                + " two standard errors)");
   }
 
   @Test
@@ -69,7 +70,8 @@ class VerdictTest {
             Verdict.of(
                 List.of(broken, model("distilled", 0.7), model("baseline", 0.5)),
                 List.of(comparison("distilled", "baseline", 0.2, 0.01))))
-        .containsExactly("distilling helped: accuracy of distilled is 0.700, of baseline 0.500");
+        .containsExactly(
+            "distilling helped: accuracy is 0.700 for distilled and 0.500 for baseline");
   }
 
   private static List<String> verdict(

@@ -292,6 +292,18 @@ class TrainJobTest {
   }
 
   @Test
+  void rejectsStartWithDifferentActivation() throws IOException {
+    Path other = Tiny.otherWeights(directory.resolve("other"));
+    String config = Files.readString(other.resolve("config.json"));
+    Files.writeString(other.resolve("config.json"), config.replace("\"gelu\"", "\"relu\""));
+
+    assertThatThrownBy(
+            () -> train("student.hidden-size=0", "student.heads=0", "student.init=" + other))
+        .hasMessageContaining("other' has hidden_act relu, but the student has that of the teacher")
+        .hasMessageContaining("start from a model with the same activation");
+  }
+
+  @Test
   void rejectsStartWithDifferentTokenizer() throws IOException {
     Path swapped = directory.resolve("swapped");
     String difference = Tiny.swapTokens(Tiny.CLS, swapped);

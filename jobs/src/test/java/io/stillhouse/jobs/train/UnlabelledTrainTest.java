@@ -41,7 +41,7 @@ class UnlabelledTrainTest {
   }
 
   @Test
-  void baselineTakesAsManyStepsWithTheLabelledRowsAlone() throws IOException {
+  void baselineTakesAsManyStepsWithLabelledRowsAlone() throws IOException {
     CacheRecord cache = new CacheJob(spark, recipe("cache").settings()).run();
 
     List<TrainedStudent> students =
@@ -71,7 +71,7 @@ class UnlabelledTrainTest {
   }
 
   @Test
-  void cacheRefusesFilesThatHadNoLabelsAsLabelledOnes() throws IOException {
+  void cacheRejectsFilesThatHadNoLabelsAsLabelledOnes() throws IOException {
     new CacheJob(spark, recipe("cache").settings()).run();
 
     assertThatThrownBy(
@@ -99,7 +99,7 @@ class UnlabelledTrainTest {
   }
 
   @Test
-  void missingLabelOfALabelledFileIsStillAMistake() throws IOException {
+  void missingLabelOfLabelledFileIsStillMistake() throws IOException {
     Files.writeString(labelled, "text\tlabel\nhe is\t\n");
 
     assertThatThrownBy(() -> new CacheJob(spark, recipe("cache").settings()).run())
@@ -107,7 +107,7 @@ class UnlabelledTrainTest {
   }
 
   @Test
-  void refusesUnlabelledFilesWithoutALabelColumn() {
+  void rejectsUnlabelledFilesWithoutLabelColumn() {
     assertThatThrownBy(() -> new CacheJob(spark, recipe("cache").settings("corpus.label=")))
         .isInstanceOf(StillhouseException.class)
         .hasMessageContaining("but corpus.label is not set, so no row has a label")

@@ -29,7 +29,7 @@ final class LabelledRows {
   }
 
   /**
-   * Returns a student with the rows that it learns from.
+   * Returns a student, restricted to the labelled rows if it learns from labels alone.
    *
    * @param run a student with all rows of the cache that its teachers have
    * @throws io.stillhouse.error.StillhouseException if rows must be left out of a cache with a

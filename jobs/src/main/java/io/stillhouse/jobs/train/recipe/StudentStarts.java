@@ -107,7 +107,7 @@ final class StudentStarts {
   private StudentRun.Start fromModel(Settings recipe, EncoderSpec student) throws IOException {
     String init = recipe.get(Options.STUDENT_INIT);
     Path given = storage.requireExisting("student.init", init);
-    HuggingFaceDirectory from = Models.openTeacher(storage.local(given));
+    HuggingFaceDirectory from = Models.openEncoder(storage.local(given));
     if (from.spec().layers() < student.layers()) {
       throw Errors.invalid(
           format(
@@ -116,6 +116,7 @@ final class StudentStarts {
           "start from a model that is at least as deep");
     }
     requireSameHeads(format("student.init '%s'", init), from.spec(), student);
+    requireSameActivation(init, from.spec(), student);
     requireSameTokens(init, from);
     boolean sameDepth = from.spec().layers() == student.layers();
     List<Integer> blocks =
@@ -142,6 +143,17 @@ final class StudentStarts {
               "%s has %d attention heads, but the student has %d",
               what, from.heads(), student.heads()),
           format("set student.heads=%d, or student.init=random", from.heads()));
+    }
+  }
+
+  /** Requires the same activation, which a student takes from the teacher. */
+  private static void requireSameActivation(String init, EncoderSpec from, EncoderSpec student) {
+    if (from.blocks().activation() != student.blocks().activation()) {
+      throw Errors.invalid(
+          format(
+              "student.init '%s' has hidden_act %s, but the student has that of the teacher, %s",
+              init, from.blocks().activation().id(), student.blocks().activation().id()),
+          "start from a model with the same activation, or set student.init=random");
     }
   }
 
