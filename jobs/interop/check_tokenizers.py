@@ -1,10 +1,8 @@
 """Checks that Stillhouse gives the token ids of transformers, for every set of files that a tokenizer was ever saved as.
 
 check_tokenizers.py make DIR   writes DIR/sentences.txt and, for each set of files, a tiny model DIR/NAME/source
-check_tokenizers.py DIR        compares, after these commands for each NAME:
-    stillhouse logits DIR/NAME/source DIR/sentences.txt DIR/NAME/source.safetensors
-    stillhouse import DIR/NAME/source DIR/NAME/written
-    stillhouse logits DIR/NAME/written DIR/sentences.txt DIR/NAME/written.safetensors
+TokenIds.java DIR              writes DIR/NAME/written, DIR/NAME/source.safetensors and DIR/NAME/written.safetensors
+check_tokenizers.py DIR        compares them with transformers
 
 transformers reads the source and the written directory with AutoTokenizer. For a vocab.txt alone, transformers always lower-cases, while
 Stillhouse looks at the vocabulary, so a cased one is compared in the written directory only.

@@ -58,6 +58,7 @@ public final class LogitsFile {
     if (directory instanceof HuggingFaceDirectory encoder) {
       Models.logNotes(encoder);
     }
+    Models.logTokenizerNotes(model);
     ModelCheck.of(Settings.parse(null, List.of()), name, directory.spec()).requireReadsLines();
     Autograd.record(Autograd.Mode.OFF);
     Autograd.threads(1); // as in the cache: the last digits of sums depend on the number

@@ -185,7 +185,7 @@ public final class Models {
    */
   public static HuggingFaceDirectory openTeacher(java.nio.file.Path local) throws IOException {
     HuggingFaceDirectory opened = openEncoder(local);
-    TokenizerDefinition.read(local).notes().forEach(LOG::warn);
+    logTokenizerNotes(local);
     return opened;
   }
 
@@ -203,6 +203,11 @@ public final class Models {
   /** Logs what was assumed and left out when a directory was opened. */
   public static void logNotes(HuggingFaceDirectory opened) {
     opened.notes().forEach(note -> LOG.warn("'{}': {}", opened.path(), note));
+  }
+
+  /** Logs what was assumed when the tokenizer of a local directory was opened. */
+  public static void logTokenizerNotes(java.nio.file.Path local) throws IOException {
+    TokenizerDefinition.read(local).notes().forEach(LOG::warn);
   }
 
   /** Returns the tokenizer of a Hugging Face directory. */
