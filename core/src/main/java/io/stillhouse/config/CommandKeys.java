@@ -98,12 +98,26 @@ public enum CommandKeys {
       "targets.mask-probability",
       "head-importance.*"),
   EXPORT("task", "smoke", "train.path", "student.name", "export.*"),
-  /** Runs every step, so it takes the keys of all steps. */
+  /** Runs every step, so it takes the keys of all steps, except for those that it sets itself. */
   DISTILL(
       Stream.of(FINETUNE, PLAN, CACHE, TRAIN, EVALUATE, EXPORT)
           .flatMap(step -> step.options.stream())
           .toList(),
-      "distill.*"),
+      "distill.*",
+      "-corpus.path",
+      "-teacher.name",
+      "-cache.path",
+      "-cache.window",
+      "-train.path",
+      "-train.validation",
+      "-finetune.from",
+      "-finetune.to",
+      "-finetune.validation",
+      "-plan.output",
+      "-evaluate.path",
+      "-evaluate.models",
+      "-evaluate.output",
+      "-export.to"),
   /** Distills a table of its own. */
   QUICKSTART(DISTILL, "distill.*");
 
@@ -126,12 +140,12 @@ public enum CommandKeys {
     Set<String> all = Set.of(patterns);
     this.options =
         Options.ALL.stream()
+            .filter(option -> !all.contains("-" + option.key()))
             .filter(
                 option ->
                     more.contains(option)
                         || all.contains(option.key())
-                        || (all.contains(option.group() + ".*")
-                            && !all.contains("-" + option.key())))
+                        || all.contains(option.group() + ".*"))
             .toList();
   }
 

@@ -10,6 +10,7 @@ import java.io.StringWriter;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Objects;
 import org.slf4j.LoggerFactory;
 import picocli.CommandLine;
 import picocli.CommandLine.Model.UsageMessageSpec;
@@ -68,6 +69,9 @@ final class CommandLines {
         .optionListHeading("%nOptions:%n")
         .commandListHeading("%nCommands:%n");
     line.getSubcommands().values().forEach(CommandLines::describe);
+    // A text may start with a dash.
+    Objects.requireNonNull(line.getSubcommands().get("predict"))
+        .setUnmatchedOptionsArePositionalParams(true);
     return line;
   }
 

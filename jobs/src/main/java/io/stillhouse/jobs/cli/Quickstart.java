@@ -6,6 +6,7 @@ import io.stillhouse.config.ListText;
 import io.stillhouse.config.Options;
 import io.stillhouse.config.Settings;
 import io.stillhouse.jobs.distill.DistillJob;
+import io.stillhouse.jobs.distill.DistillRequest;
 import io.stillhouse.jobs.evaluate.TextClassifier;
 import java.io.IOException;
 import java.nio.file.Files;
@@ -60,14 +61,14 @@ final class Quickstart {
                 "train.learning-rate=5e-4",
                 "plan.seconds=30"));
     all.addAll(arguments);
-    DistillJob.Request request =
-        new DistillJob.Request(glosses.resolve("train.tsv").toString(), directory, all);
+    DistillRequest request =
+        DistillRequest.of(glosses.resolve("train.tsv").toString(), directory, all);
     request.settings(); // mistakes are reported before anything is downloaded
     if (!Files.exists(glosses.resolve("validation.tsv"))) {
       Files.createDirectories(glosses);
       WordNet.split(WordNet.glosses(WordNet.ARTIFACT.resolve()), glosses, PARTS, SPLIT_SEED);
     }
-    List<String> leftOut = TableCommands.distill(request, opened);
+    DistillJob.Result result = TableCommands.distill(request, opened);
     Path export = directory.resolve("export");
     print("");
     print("jobs/bin/stillhouse predict %s \"%s\"", export, String.join("\" \"", SENTENCES));
@@ -77,7 +78,7 @@ final class Quickstart {
     print(
         "next: change %s, and run jobs/bin/stillhouse train %1$s %s=mine",
         directory.resolve("recipe.conf"), Options.STUDENT_NAME.key());
-    leftOut.forEach(line -> print("%s", line));
+    result.leftOut().forEach(line -> print("%s", line));
   }
 
   /** Returns a list of one file, as a setting. */

@@ -5,6 +5,7 @@ import static io.stillhouse.error.Text.format;
 import io.stillhouse.config.Settings;
 import io.stillhouse.error.Errors;
 import io.stillhouse.jobs.distill.DistillJob;
+import io.stillhouse.jobs.distill.DistillRequest;
 import io.stillhouse.jobs.spark.Sessions;
 import java.io.IOException;
 import java.nio.file.Path;
@@ -55,7 +56,8 @@ final class TableCommands {
   @Command(
       name = "distill",
       description = {
-        "Fine-tunes a teacher on a table of labelled texts, distills it, and exports the student.",
+        "Distills a table of labelled texts: fine-tunes a teacher, and trains and exports a"
+            + " student.",
         "",
         "Reads: TABLE, a file or directory in any format of corpus.path, and the teacher in"
             + " teacher.path, by default a small encoder that Maven downloads once (85 MB).",
@@ -87,26 +89,30 @@ final class TableCommands {
             format("the second argument of distill is '%s', but must be a local directory", to),
             "write distill TABLE DIR key=value ...");
       }
-      DistillJob.Request request =
-          new DistillJob.Request(
+      DistillRequest request =
+          DistillRequest.of(
               Objects.requireNonNull(table),
               Path.of(to),
               arguments == null ? List.of() : arguments);
-      List<String> leftOut = distill(request, Objects.requireNonNull(parent).opened());
-      Stillhouse.print(
-          "next: jobs/bin/stillhouse predict %s/export \"a text\", or change %s/recipe.conf",
-          to, to);
-      leftOut.forEach(line -> Stillhouse.print("%s", line));
+      DistillJob.Result result = distill(request, Objects.requireNonNull(parent).opened());
+      if (result.pairs()) {
+        Stillhouse.print("next: change %s/recipe.conf, and run train and evaluate with it", to);
+      } else {
+        Stillhouse.print(
+            "next: jobs/bin/stillhouse predict %s/export \"a text\", or change %s/recipe.conf",
+            to, to);
+      }
+      result.leftOut().forEach(line -> Stillhouse.print("%s", line));
       return 0;
     }
   }
 
-  /** Runs a request in its own session, and returns lines about the rows that were left out. */
-  static List<String> distill(DistillJob.Request request, UnaryOperator<Settings> opened)
+  /** Runs a request in its own session. */
+  static DistillJob.Result distill(DistillRequest request, UnaryOperator<Settings> opened)
       throws IOException {
     Settings settings = opened.apply(request.settings());
     try (SparkSession spark = Sessions.open("distill", settings)) {
-      return new DistillJob(spark, settings, request, new Terminal(opened)).run().leftOut();
+      return new DistillJob(spark, settings, request, new Terminal(opened)).run();
     }
   }
 

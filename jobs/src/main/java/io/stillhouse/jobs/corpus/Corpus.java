@@ -55,7 +55,7 @@ public final class Corpus {
     if (others.files().isEmpty()) {
       return open(spark, spec, labelled);
     }
-    Corpus unlabelled = open(spark, unlabelled(spec, others), others).withoutLabels();
+    Corpus unlabelled = openUnlabelled(spark, spec, others);
     return labelled.files().isEmpty()
         ? unlabelled
         : open(spark, spec, labelled).and(unlabelled, spec);
@@ -67,6 +67,14 @@ public final class Corpus {
 
   private static long mostBytes(SparkSession spark) {
     return spark.sessionState().conf().filesMaxPartitionBytes();
+  }
+
+  private static Corpus openUnlabelled(SparkSession spark, CorpusSpec spec, CorpusFiles files) {
+    try {
+      return open(spark, unlabelled(spec, files), files).withoutLabels();
+    } catch (StillhouseException e) {
+      throw inUnlabelled(e);
+    }
   }
 
   private static CorpusSpec unlabelled(CorpusSpec spec, CorpusFiles files) {
@@ -120,15 +128,33 @@ public final class Corpus {
       return sample(spark, spec, files, limit, seed);
     }
     CorpusFiles labelled = files.labelledFiles();
-    double size = labelled.bytes();
-    double more = others.bytes();
-    long share = (long) (limit * size / (size + more));
+    long size = labelled.bytes();
+    long more = others.bytes();
+    // Labelled rows are usually few: they are read completely if they fit into half of the limit.
+    long share = Math.min(size, Math.max(limit / 2, limit - more));
     Sample one = sample(spark, spec, labelled, share, seed);
-    Sample two = sample(spark, unlabelled(spec, others), others, limit - share, seed);
+    Sample two = sampleUnlabelled(spark, spec, others, limit - share, seed);
     return new Sample(
         one.corpus().and(two.corpus().withoutLabels(), spec),
-        (size * one.share() + more * two.share()) / (size + more),
+        (size * one.share() + more * two.share()) / ((double) size + more),
         one.ranges() + two.ranges());
+  }
+
+  private static Sample sampleUnlabelled(
+      SparkSession spark, CorpusSpec spec, CorpusFiles files, long limit, long seed) {
+    try {
+      return sample(spark, unlabelled(spec, files), files, limit, seed);
+    } catch (StillhouseException e) {
+      throw inUnlabelled(e);
+    }
+  }
+
+  /** Returns an error that says which of the two settings names the files. */
+  private static StillhouseException inUnlabelled(StillhouseException e) {
+    return Errors.all(
+        e.problems().stream()
+            .map(problem -> "in the files of corpus.unlabelled: " + problem)
+            .toList());
   }
 
   private static Configuration hadoop(SparkSession spark) {

@@ -18,6 +18,9 @@ public record InvalidRows(Map<String, Kind> kinds) implements Serializable {
   /** The reason of a row whose text has no tokens. */
   public static final String EMPTY = "empty";
 
+  /** The reason of a row that has no label, although one is needed. */
+  public static final String NO_LABEL = "no label";
+
   /** The reason of a row with tokens that has no targets. */
   public static final String NOT_FINITE = "the teacher's output is not finite";
 

@@ -212,7 +212,7 @@ public record RowTokenizer(String model, @Nullable Labels labels, Cut cut, @Null
         return cut.mode() == Segmenter.Mode.ROW ? InvalidRows.EMPTY : null;
       }
       boolean missing = row.label() == null || row.label().isBlank();
-      return labelNeeded && missing && !row.unlabelled() ? "no label" : null;
+      return labelNeeded && missing && !row.unlabelled() ? InvalidRows.NO_LABEL : null;
     }
 
     private void add(

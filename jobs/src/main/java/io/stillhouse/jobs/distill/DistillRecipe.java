@@ -2,15 +2,24 @@ package io.stillhouse.jobs.distill;
 
 import static io.stillhouse.error.Text.format;
 
+import com.typesafe.config.ConfigUtil;
 import io.stillhouse.config.ListText;
 import io.stillhouse.config.Option;
 import io.stillhouse.config.Options;
 import io.stillhouse.config.Settings;
+import io.stillhouse.jobs.corpus.WordVectorFile;
+import io.stillhouse.jobs.storage.Storage;
+import io.stillhouse.recipe.LossRecipe;
+import io.stillhouse.recipe.Recipe;
+import io.stillhouse.spec.DistillSpec;
 import io.stillhouse.spec.EncoderSpec;
+import io.stillhouse.spec.ModelSpec;
 import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Set;
+import java.util.regex.Pattern;
 import java.util.stream.Collectors;
 import java.util.stream.IntStream;
 
@@ -28,31 +37,41 @@ final class DistillRecipe {
   private static final int EVALUATIONS = 10;
   private static final int BATCH_SIZE = 32;
 
+  /** Keys whose values are lists of objects in HOCON. */
+  private static final Set<String> OBJECTS = Set.of(Options.TEACHERS.key(), Options.STAGES.key());
+
+  /** Texts that need no quotes in HOCON: words, and numbers without leading zeros. */
+  private static final Pattern PLAIN =
+      Pattern.compile(
+          "(?!null$)[a-z][a-z0-9-]*|0|-?[1-9][0-9]{0,8}|-?[0-9]\\.[0-9]*[1-9]|[0-9]e-[0-9]");
+
   private static final String TEACHER_PATIENCE = "2";
 
   private final Settings given;
-  private final String directory;
+  private final Map<String, String> user;
+  private final DistillDirectory directory;
   private final TableSplit.Result split;
 
   /**
    * Creates the choices of a run.
    *
    * @param given the user's settings
-   * @param directory the directory of all results, as the user wrote it
+   * @param request what the user asked for
    */
-  DistillRecipe(Settings given, String directory, TableSplit.Result split) {
+  DistillRecipe(Settings given, DistillRequest request, TableSplit.Result split) {
     this.given = given;
-    this.directory = directory;
+    this.user = request.keys();
+    this.directory = request.directory();
     this.split = split;
   }
 
   /** Returns the settings with which the teacher is fine-tuned. */
-  Settings finetune(String base, String teacher) {
+  Settings finetune(String base) {
     Map<String, String> own = corpus();
     put(own, Options.CORPUS_UNLABELLED, "[]");
     put(own, Options.TEACHER, base);
     put(own, Options.FINETUNE_FROM, base);
-    put(own, Options.FINETUNE_TO, teacher);
+    put(own, Options.FINETUNE_TO, path(DistillDirectory.TEACHER));
     put(own, Options.FINETUNE_TASK, split.task());
     put(own, Options.FINETUNE_VALIDATION, ListText.write(List.of(data(TableSplit.VALIDATION))));
     put(own, Options.EPOCHS, given.get(Options.DISTILL_TEACHER_EPOCHS));
@@ -72,38 +91,32 @@ final class DistillRecipe {
    * Returns the keys and values of the recipe: the user's, and the defaults of distill for all
    * other keys.
    *
-   * @param user the user's keys and values
    * @param teacher the directory of the teacher
    * @param base the encoder from whose weights the student starts; "" for the teacher's
    */
-  Map<String, String> recipe(
-      Map<String, String> user, String teacher, EncoderSpec spec, String base) {
+  private Map<String, String> keys(String teacher, EncoderSpec spec, String base) {
     Map<String, String> keys = new LinkedHashMap<>();
     put(keys, Options.TEACHER, teacher);
     keys.putAll(corpus());
-    put(keys, Options.CACHE, path("cache"));
-    keys.putAll(student(user, spec, base));
+    put(keys, Options.CACHE, path(DistillDirectory.CACHE));
+    keys.putAll(student(spec, base));
     put(keys, Options.SOFT_WEIGHT, 1);
     put(keys, Options.TEMPERATURE, 1);
     put(keys, Options.HARD_WEIGHT, hardLabelWeight());
-    put(keys, Options.TRAIN_PATH, path("students"));
-    put(keys, Options.VALIDATION, path("validation-cache"));
-    long rows = split.train() + split.unlabelled();
+    put(keys, Options.TRAIN_PATH, path(DistillDirectory.STUDENTS));
+    put(keys, Options.VALIDATION, path(DistillDirectory.VALIDATION_CACHE));
+    long rows = split.rows().train() + split.rows().unlabelled();
     long epochs = Math.min(MOST_EPOCHS, Math.max(2, (ROWS + rows - 1) / rows));
     put(keys, Options.EPOCHS, epochs);
     put(keys, Options.BATCH_SIZE, BATCH_SIZE);
     put(keys, Options.LEARNING_RATE, "3e-4");
-    put(keys, Options.KEEP, "best");
-    put(
-        keys,
-        Options.EVAL_EVERY,
-        Math.max(1, epochs * ((rows + BATCH_SIZE - 1) / BATCH_SIZE) / EVALUATIONS));
-    put(keys, Options.PLAN_OUTPUT, path("plan.json"));
+    keys.putAll(selection(epochs * ((rows + BATCH_SIZE - 1) / BATCH_SIZE)));
+    put(keys, Options.PLAN_OUTPUT, path(DistillDirectory.PLAN));
     put(keys, Options.EVALUATE_PATH, ListText.write(List.of(data(TableSplit.VALIDATION))));
-    put(keys, Options.EVALUATE_OUTPUT, path("evaluation.json"));
+    put(keys, Options.EVALUATE_OUTPUT, path(DistillDirectory.EVALUATION));
     put(keys, Options.EVALUATE_SPEED, true);
     put(keys, Options.EVALUATE_SPEED_SECONDS, "0.2");
-    put(keys, Options.EXPORT_TO, path("export"));
+    put(keys, Options.EXPORT_TO, path(DistillDirectory.EXPORT));
     user.forEach(
         (key, value) -> {
           if (!isReplaced(key)) {
@@ -114,16 +127,67 @@ final class DistillRecipe {
   }
 
   /**
+   * Checks the future recipe, so that the user's mistakes are found before the teacher is
+   * fine-tuned.
+   *
+   * @param teacher the directory of the teacher
+   * @param spec the teacher with the head that it will have
+   * @param base the encoder from whose weights the student starts; "" for the teacher's
+   * @throws io.stillhouse.error.StillhouseException if the recipe has a mistake
+   */
+  void check(String teacher, EncoderSpec spec, String base, Storage storage) {
+    Settings recipe = prepared(Settings.parseText(text(teacher, spec, base), smoke(given)));
+    ModelSpec student =
+        Recipe.student(
+            recipe,
+            spec,
+            file -> WordVectorFile.of(storage, Options.WORD_VECTORS.key(), file).width());
+    DistillSpec loss = LossRecipe.loss(recipe, student, spec);
+    if (recipe.get(Options.STAGES).isEmpty()) {
+      Recipe.selection(recipe, spec.head().task(), loss, Recipe.ValidationRows.CHOOSE);
+    }
+  }
+
+  /** Returns the arguments that are added to the recipe of a smoke run. */
+  static List<String> smoke(Settings given) {
+    return given.get(Options.SMOKE)
+        ? List.of("smoke=true", Options.EVALUATE_SPEED.key() + "=false")
+        : List.of();
+  }
+
+  /** Returns a recipe that can be run. */
+  static Settings prepared(Settings recipe) {
+    return Recipe.prepare(
+        Recipe.requireStudent(recipe, Options.TEACHER, Options.CORPUS_PATH, Options.CACHE));
+  }
+
+  /** Returns which weights are kept: the best ones, unless the training cannot choose any. */
+  private Map<String, String> selection(long steps) {
+    Map<String, String> keys = new LinkedHashMap<>();
+    boolean rounds = given.get(Options.WORKERS) > 1 || given.get(Options.LOOKAHEAD);
+    String keep = rounds ? "last" : "best";
+    if (given.has(Options.KEEP) && !given.get(Options.KEEP).equals("auto")) {
+      keep = given.get(Options.KEEP);
+    }
+    put(keys, Options.KEEP, keep);
+    if (keep.equals("best")) {
+      put(keys, Options.EVAL_EVERY, Math.max(1, steps / EVALUATIONS));
+    }
+    return keys;
+  }
+
+  /**
    * Returns the share of the rows that have a label, so that each label weighs as much as the soft
    * label of its row: the hard-label term is a mean over the labelled rows of a batch, and with a
    * larger weight, a few of them would dominate the gradient.
    */
   private String hardLabelWeight() {
-    double share = (double) split.train() / (split.train() + split.unlabelled());
+    double share =
+        (double) split.rows().train() / (split.rows().train() + split.rows().unlabelled());
     return format("%.2f", Math.max(0.01, share));
   }
 
-  private Map<String, String> student(Map<String, String> user, EncoderSpec teacher, String base) {
+  private Map<String, String> student(EncoderSpec teacher, String base) {
     Map<String, String> keys = new LinkedHashMap<>();
     put(keys, Options.STUDENT_NAME, STUDENT);
     if ("bilstm".equals(user.get(Options.ARCHITECTURE.key()))) {
@@ -134,13 +198,10 @@ final class DistillRecipe {
     int own = given == null || !given.matches("\\d{1,4}") ? layers : Integer.parseInt(given);
     put(keys, Options.STUDENT_LAYERS, own);
     boolean sameWidth =
-        isSame(user, Options.STUDENT_HIDDEN, teacher.hiddenSize())
-            && isSame(user, Options.STUDENT_INTERMEDIATE, teacher.blocks().intermediateSize())
-            && isSame(user, Options.STUDENT_HEADS, teacher.heads());
-    put(
-        keys,
-        Options.STUDENT_INIT,
-        sameWidth && own <= teacher.layers() ? base.isEmpty() ? "teacher" : base : "random");
+        isSame(Options.STUDENT_HIDDEN, teacher.hiddenSize())
+            && isSame(Options.STUDENT_INTERMEDIATE, teacher.blocks().intermediateSize())
+            && isSame(Options.STUDENT_HEADS, teacher.heads());
+    put(keys, Options.STUDENT_INIT, sameWidth && own <= teacher.layers() ? start(base) : "random");
     if (own <= teacher.layers() && own > 0 && teacher.layers() % own != 0) {
       put(
           keys,
@@ -153,7 +214,15 @@ final class DistillRecipe {
     return keys;
   }
 
-  private static boolean isSame(Map<String, String> user, Option<Integer> size, int teacher) {
+  /** Returns the model whose weights the student starts from; words of the option are no paths. */
+  private static String start(String base) {
+    if (base.isEmpty()) {
+      return "teacher";
+    }
+    return base.equals("teacher") || base.equals("random") ? "./" + base : base;
+  }
+
+  private boolean isSame(Option<Integer> size, int teacher) {
     String own = user.getOrDefault(size.key(), "0");
     return own.equals("0") || own.equals(Integer.toString(teacher));
   }
@@ -162,7 +231,7 @@ final class DistillRecipe {
   private Map<String, String> corpus() {
     Map<String, String> keys = new LinkedHashMap<>();
     put(keys, Options.CORPUS_PATH, ListText.write(List.of(data(TableSplit.TRAIN))));
-    if (split.unlabelled() > 0) {
+    if (split.rows().unlabelled() > 0) {
       put(keys, Options.CORPUS_UNLABELLED, ListText.write(List.of(data(TableSplit.UNLABELLED))));
     }
     put(keys, Options.CORPUS_FORMAT, "parquet");
@@ -182,7 +251,6 @@ final class DistillRecipe {
     return key.startsWith("distill.")
         || key.startsWith("finetune.")
         || key.equals(Options.TEACHER.key())
-        || key.equals(Options.TASK.key())
         || key.equals(Options.SMOKE.key())
         || key.startsWith("corpus.")
             && !key.equals(Options.MAX_LENGTH.key())
@@ -194,41 +262,67 @@ final class DistillRecipe {
   }
 
   private String data(String part) {
-    return path("data/" + part);
+    return path(DistillDirectory.DATA + "/" + part);
   }
 
   private String path(String name) {
-    return directory + "/" + name;
+    return directory.inRecipe(name);
   }
 
   private static void put(Map<String, String> keys, Option<?> option, Object value) {
     keys.put(option.key(), String.valueOf(value));
   }
 
-  /** Returns the text of the recipe file. */
-  String text(Map<String, String> keys) {
-    String file = path("recipe.conf");
-    StringBuilder text =
-        new StringBuilder(
-            format(
-                """
-                # Written by jobs/bin/stillhouse distill. To train another student from the same cache:
-                #   jobs/bin/stillhouse train %s student.name=other student.layers=1
-                #   jobs/bin/stillhouse evaluate %s
-                # train.validation is the cache of the held-out rows:
-                #   jobs/bin/stillhouse cache %s corpus.path=%s corpus.unlabelled='[]' cache.path=%s
-                """,
-                file, file, file, data(TableSplit.VALIDATION), keys.get(Options.VALIDATION.key())));
+  /**
+   * Returns the text of the recipe file.
+   *
+   * @param teacher the directory of the teacher
+   * @param base the encoder from whose weights the student starts; "" for the teacher's
+   */
+  String text(String teacher, EncoderSpec spec, String base) {
+    Map<String, String> keys = keys(teacher, spec, base);
+    StringBuilder text = new StringBuilder(comment(keys));
     for (String group : groups(keys)) {
       text.append('\n');
       keys.forEach(
           (key, value) -> {
             if (group(key).equals(group)) {
-              text.append(key).append(" = ").append(hocon(value)).append('\n');
+              text.append(key).append(" = ").append(hocon(key, value)).append('\n');
             }
           });
     }
     return text.toString();
+  }
+
+  private String comment(Map<String, String> keys) {
+    String file = shell(path(DistillDirectory.RECIPE));
+    String layerMap =
+        keys.containsKey(Options.LAYER_MAP.key()) ? " " + Options.LAYER_MAP.key() + "=uniform" : "";
+    String text =
+        """
+        # Written by jobs/bin/stillhouse distill. To train another student from the same cache:
+        #   jobs/bin/stillhouse train %s student.name=other student.layers=1%s
+        #   jobs/bin/stillhouse evaluate %s
+        # train.validation is the cache of the held-out rows:
+        #   jobs/bin/stillhouse cache %s %s corpus.unlabelled='[]' %s
+        """;
+    return format(
+        text,
+        file,
+        layerMap,
+        file,
+        file,
+        shell(Options.CORPUS_PATH.key() + "=" + ListText.write(List.of(heldOut()))),
+        shell(Options.CACHE.key() + "=" + keys.get(Options.VALIDATION.key())));
+  }
+
+  private String heldOut() {
+    return data(TableSplit.VALIDATION);
+  }
+
+  /** Returns a word of a shell command, in quotes if it needs them. */
+  private static String shell(String word) {
+    return word.matches("[\\w./=,@%+-]+") ? word : "'" + word.replace("'", "'\\''") + "'";
   }
 
   private static List<String> groups(Map<String, String> keys) {
@@ -245,22 +339,19 @@ final class DistillRecipe {
     return key.contains(".") ? key.substring(0, key.indexOf('.')) : "";
   }
 
-  /** Returns a value as HOCON, in which texts and elements of lists are quoted if needed. */
-  private static String hocon(String value) {
-    if (value.startsWith("{") || value.startsWith("[{") || value.matches("-?[0-9.]+(e-?[0-9]+)?")) {
+  /** Returns a value as HOCON that is read back as the same text. */
+  private static String hocon(String key, String value) {
+    if (OBJECTS.contains(key)) {
       return value;
     }
-    if (value.startsWith("[") && value.endsWith("]")) {
-      return ListText.parse(value).stream()
-          .map(DistillRecipe::quoted)
-          .collect(Collectors.joining(", ", "[", "]"));
-    }
-    return value.matches("true|false|[a-z][a-z0-9-]*") ? value : quoted(value);
+    return value.startsWith("[") && value.endsWith("]")
+        ? ListText.parse(value).stream()
+            .map(DistillRecipe::hocon)
+            .collect(Collectors.joining(", ", "[", "]"))
+        : hocon(value);
   }
 
-  private static String quoted(String text) {
-    return text.matches("-?[0-9]+")
-        ? text
-        : "\"" + text.replace("\\", "\\\\").replace("\"", "\\\"") + "\"";
+  private static String hocon(String text) {
+    return PLAIN.matcher(text).matches() ? text : ConfigUtil.quoteString(text);
   }
 }

@@ -4,13 +4,12 @@ import io.stillhouse.jobs.evaluate.Evaluation;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Set;
 import org.jspecify.annotations.Nullable;
 
 /**
  * The contents of {@code distill.json}, which is rewritten after each step.
  *
- * @param table the table, as the user wrote it
- * @param arguments the user's settings
  * @param seconds wall time of each finished step, summed over all runs
  * @param teacher the directory of the teacher; null before it is known
  * @param data the parts of the table; null before they are written
@@ -18,36 +17,61 @@ import org.jspecify.annotations.Nullable;
  * @param verdict whether distilling helped
  */
 record DistillRecord(
-    String table,
-    List<String> arguments,
+    Request request,
     Map<String, Double> seconds,
     @Nullable String teacher,
     TableSplit.@Nullable Result data,
     List<Evaluation.Model> models,
     List<String> verdict) {
 
+  /**
+   * What the user asked for.
+   *
+   * @param table the table, as the user wrote it
+   * @param directory the directory, as the user wrote it
+   * @param absolutePath the directory's absolute path
+   * @param arguments the user's settings
+   */
+  record Request(String table, String directory, String absolutePath, List<String> arguments) {
+    /** Returns whether another request is of the same table and settings, in any order. */
+    boolean sameWork(Request other) {
+      return table.equals(other.table) && Set.copyOf(arguments).equals(Set.copyOf(other.arguments));
+    }
+
+    /** Returns whether another request names the same directory in the same way. */
+    boolean sameDirectory(Request other) {
+      return directory.equals(other.directory) && absolutePath.equals(other.absolutePath);
+    }
+  }
+
   /** Creates the record of a run that has done nothing yet. */
-  static DistillRecord begin(String table, List<String> arguments) {
-    return new DistillRecord(table, arguments, Map.of(), null, null, List.of(), List.of());
+  static DistillRecord begin(String table, DistillDirectory directory, List<String> arguments) {
+    Request request =
+        new Request(
+            table,
+            directory.path().toString(),
+            directory.path().toAbsolutePath().normalize().toString(),
+            arguments);
+    return new DistillRecord(request, Map.of(), null, null, List.of(), List.of());
   }
 
   /** Returns a copy with the total time of a step. */
   DistillRecord with(String step, double taken) {
     Map<String, Double> all = new LinkedHashMap<>(seconds);
     all.put(step, taken);
-    return new DistillRecord(table, arguments, all, teacher, data, models, verdict);
+    return new DistillRecord(request, all, teacher, data, models, verdict);
   }
 
   DistillRecord with(TableSplit.Result split) {
-    return new DistillRecord(table, arguments, seconds, teacher, split, models, verdict);
+    return new DistillRecord(request, seconds, teacher, split, models, verdict);
   }
 
   DistillRecord withTeacher(String directory) {
-    return new DistillRecord(table, arguments, seconds, directory, data, models, verdict);
+    return new DistillRecord(request, seconds, directory, data, models, verdict);
   }
 
   DistillRecord with(Evaluation evaluation) {
     return new DistillRecord(
-        table, arguments, seconds, teacher, data, evaluation.models(), evaluation.verdict());
+        request, seconds, teacher, data, evaluation.models(), evaluation.verdict());
   }
 }

@@ -14,6 +14,7 @@ import java.util.Locale;
 import java.util.Map;
 import java.util.Objects;
 import java.util.Optional;
+import java.util.Set;
 import org.apache.spark.api.java.JavaRDD;
 import org.apache.spark.sql.SparkSession;
 
@@ -62,6 +63,9 @@ record TableColumns(String text, String pair, String label) {
           "tag",
           "polarity");
 
+  /** Names of labels that count even if other columns also have the name of a label. */
+  private static final Set<String> PLAIN_LABELS = Set.of("label", "labels", "class", "category");
+
   private static final List<List<String>> PAIRS =
       List.of(
           List.of("sentence1", "sentence2"),
@@ -94,7 +98,8 @@ record TableColumns(String text, String pair, String label) {
     }
     if (names.size() == 2 && pair.isEmpty()) {
       String first = text.isEmpty() ? label.isEmpty() ? names.get(0) : other(names, label) : text;
-      TableColumns given = new TableColumns(first, "", other(names, first));
+      TableColumns given =
+          new TableColumns(first, "", label.isEmpty() ? other(names, first) : label);
       if (!(text.isEmpty() && label.isEmpty())) {
         return given;
       }
@@ -119,16 +124,18 @@ record TableColumns(String text, String pair, String label) {
   /** Returns the given columns, completed by columns with well-known names. */
   static Optional<TableColumns> byName(List<String> names, String text, String pair, String label) {
     Map<String, String> known = new HashMap<>();
-    names.forEach(name -> known.putIfAbsent(name.strip().toLowerCase(Locale.ROOT), name));
-    Optional<String> labels =
-        label.isEmpty()
-            ? LABELS.stream().filter(known::containsKey).map(known::get).findFirst()
-            : Optional.of(label);
+    names.stream()
+        .filter(name -> !name.equals(text) && !name.equals(pair))
+        .forEach(name -> known.putIfAbsent(name.strip().toLowerCase(Locale.ROOT), name));
+    Optional<String> labels = label.isEmpty() ? label(known) : Optional.of(label);
     if (labels.isEmpty()) {
       return Optional.empty();
     }
     if (!text.isEmpty()) {
       return Optional.of(new TableColumns(text, pair, labels.get()));
+    }
+    if (!pair.isEmpty()) {
+      return text(known, labels.get()).map(name -> new TableColumns(name, pair, labels.get()));
     }
     Optional<TableColumns> pairs =
         PAIRS.stream()
@@ -142,12 +149,23 @@ record TableColumns(String text, String pair, String label) {
                         labels.get()));
     return pairs.isPresent()
         ? pairs
-        : TEXTS.stream()
-            .filter(known::containsKey)
-            .map(known::get)
-            .filter(name -> !name.equals(labels.get()))
-            .findFirst()
-            .map(name -> new TableColumns(name, pair, labels.get()));
+        : text(known, labels.get()).map(name -> new TableColumns(name, "", labels.get()));
+  }
+
+  /** Returns the only column with the name of a label, or the first of {@link #PLAIN_LABELS}. */
+  private static Optional<String> label(Map<String, String> known) {
+    List<String> found = LABELS.stream().filter(known::containsKey).toList();
+    return found.size() == 1 || !found.isEmpty() && PLAIN_LABELS.contains(found.get(0))
+        ? Optional.ofNullable(known.get(found.get(0)))
+        : Optional.empty();
+  }
+
+  private static Optional<String> text(Map<String, String> known, String label) {
+    return TEXTS.stream()
+        .filter(known::containsKey)
+        .map(known::get)
+        .filter(name -> !name.equals(label))
+        .findFirst();
   }
 
   /** Returns the columns of a two-column table if exactly one of them has few distinct values. */

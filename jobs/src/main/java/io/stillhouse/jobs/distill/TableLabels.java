@@ -11,6 +11,7 @@ import java.util.HashSet;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
+import java.util.Optional;
 import java.util.Set;
 
 /** Decides whether labels are classes or scores, and whether a model already predicts them. */
@@ -33,6 +34,14 @@ final class TableLabels {
   static String task(Map<String, Long> counts, String column) {
     if (isScores(counts.keySet())) {
       return "regression";
+    }
+    Optional<String> several = counts.keySet().stream().filter(l -> l.contains("|")).findFirst();
+    if (several.isPresent()) {
+      throw Errors.invalid(
+          format(
+              "column '%s' holds labels with vertical bars, such as '%s'", column, several.get()),
+          "set finetune.task=multi-label if bars separate labels, or finetune.task=classification"
+              + " if each of these is one class");
     }
     long rows = counts.values().stream().mapToLong(Long::longValue).sum();
     if (counts.size() < 2 || rows < FEWEST_ROWS * counts.size()) {
@@ -78,8 +87,11 @@ final class TableLabels {
     if (head.task() != task) {
       return false;
     }
-    if (task != Task.CLASSIFICATION) {
+    if (task == Task.REGRESSION) {
       return true;
+    }
+    if (task == Task.MULTI_LABEL) {
+      return head.labels().containsAll(classes);
     }
     try {
       LabelCodec codec = LabelCodec.of(head);

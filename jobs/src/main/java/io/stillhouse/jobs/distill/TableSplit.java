@@ -4,6 +4,9 @@ import static io.stillhouse.error.Text.format;
 import static org.apache.spark.sql.functions.coalesce;
 import static org.apache.spark.sql.functions.col;
 import static org.apache.spark.sql.functions.lit;
+import static org.apache.spark.sql.functions.lower;
+import static org.apache.spark.sql.functions.not;
+import static org.apache.spark.sql.functions.regexp_replace;
 import static org.apache.spark.sql.functions.row_number;
 import static org.apache.spark.sql.functions.trim;
 import static org.apache.spark.sql.functions.xxhash64;
@@ -11,7 +14,9 @@ import static org.apache.spark.sql.functions.xxhash64;
 import io.stillhouse.config.Options;
 import io.stillhouse.config.Settings;
 import io.stillhouse.error.Errors;
+import io.stillhouse.jobs.cache.layout.CorpusFile;
 import io.stillhouse.jobs.corpus.Corpus;
+import io.stillhouse.jobs.corpus.CorpusFiles;
 import io.stillhouse.jobs.corpus.InvalidRowPolicy;
 import io.stillhouse.jobs.corpus.InvalidRows;
 import io.stillhouse.jobs.corpus.SourceRow;
@@ -19,11 +24,14 @@ import io.stillhouse.jobs.storage.Storage;
 import io.stillhouse.recipe.Recipe;
 import io.stillhouse.spec.CorpusSpec;
 import io.stillhouse.text.ClassNames;
+import io.stillhouse.text.LabelCodec;
 import java.io.IOException;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
+import java.util.Set;
 import java.util.TreeMap;
+import java.util.stream.Stream;
 import org.apache.hadoop.fs.Path;
 import org.apache.spark.api.java.JavaRDD;
 import org.apache.spark.sql.Column;
@@ -47,6 +55,7 @@ final class TableSplit {
   static final String UNLABELLED = "unlabelled";
 
   private static final String ALL = "table";
+  private static final String DRAWN = "drawn";
   private static final String RESULT = "split.json";
 
   private static final double SHARE = 0.1;
@@ -73,19 +82,25 @@ final class TableSplit {
    * What the parts hold.
    *
    * @param task the task, as {@code finetune.task} names it
-   * @param classes number of training rows by label; empty for a regression
-   * @param repeated number of rows left out because their text is held out
+   * @param classes number of training rows by class, or by label of multi-label rows; empty for a
+   *     regression
+   * @param files the files of the table, {@code corpus.unlabelled} and {@code distill.validation}
    * @param leftOut how many invalid rows were left out, and why, one line each
    */
   record Result(
       TableColumns columns,
       String task,
       Map<String, Long> classes,
-      long train,
-      long validation,
-      long unlabelled,
-      long repeated,
+      Rows rows,
+      List<CorpusFile> files,
       List<String> leftOut) {}
+
+  /**
+   * Numbers of rows.
+   *
+   * @param repeated rows that were left out because their text is held out
+   */
+  record Rows(long train, long validation, long unlabelled, long repeated) {}
 
   /**
    * Creates a split that is not written yet.
@@ -109,7 +124,9 @@ final class TableSplit {
   Result run() throws IOException {
     Path file = new Path(directory, RESULT);
     if (storage.exists(file)) {
-      return Storage.JSON.fromJson(storage.readText(file), Result.class);
+      Result before = DistillDirectory.read(storage, file, Result.class);
+      requireUnchanged(before);
+      return before;
     }
     TableColumns columns = TableColumns.of(spark, settings);
     Settings named = columns.in(settings);
@@ -118,14 +135,49 @@ final class TableSplit {
       storage.writeJson(file, result);
       return result;
     } finally {
-      storage.fileSystem(directory).delete(new Path(directory, ALL), true);
+      for (String part : List.of(ALL, DRAWN)) {
+        storage.fileSystem(directory).delete(new Path(directory, part), true);
+      }
     }
   }
 
+  private void requireUnchanged(Result before) throws IOException {
+    List<CorpusFile> now = files(before.columns().in(settings));
+    if (!now.equals(before.files())) {
+      String changed =
+          Stream.concat(now.stream(), before.files().stream())
+              .filter(file -> !now.contains(file) || !before.files().contains(file))
+              .map(CorpusFile::name)
+              .findFirst()
+              .orElse("");
+      throw Errors.invalid(
+          format(
+              "the files of the table have changed since '%s' was written, such as '%s'",
+              directory, changed),
+          "restore them, or use another directory");
+    }
+  }
+
+  private List<CorpusFile> files(Settings named) throws IOException {
+    List<CorpusFile> files =
+        new ArrayList<>(
+            CorpusFile.hash(
+                storage, CorpusFiles.list(Recipe.cachedCorpus(named), storage.hadoop())));
+    List<String> validation = settings.get(Options.DISTILL_VALIDATION);
+    if (!validation.isEmpty()) {
+      files.addAll(CorpusFile.hash(storage, CorpusFiles.list(validation, storage.hadoop())));
+    }
+    return files;
+  }
+
   private Result write(TableColumns columns, Settings named) throws IOException {
+    List<CorpusFile> files = files(named);
     List<String> leftOut = new ArrayList<>();
     JavaRDD<SourceRow> rows = Corpus.read(spark, Recipe.cachedCorpus(named)).rows();
-    table(rows).write().mode(SaveMode.Overwrite).parquet(new Path(directory, ALL).toString());
+    table(rows, false)
+        .write()
+        .mode(SaveMode.Overwrite)
+        .parquet(new Path(directory, ALL).toString());
     Dataset<Row> sound = valid(spark.read().parquet(new Path(directory, ALL).toString()), leftOut);
     Dataset<Row> labelled = sound.filter(col("label").isNotNull());
     Map<String, Long> labels = counts(labelled);
@@ -133,7 +185,6 @@ final class TableSplit {
         settings.has(Options.FINETUNE_TASK)
             ? settings.get(Options.FINETUNE_TASK)
             : TableLabels.task(labels, columns.label());
-    boolean classes = task.equals("classification");
     long many = labels.values().stream().mapToLong(Long::longValue).sum();
     if (many < FEWEST_ROWS) {
       throw Errors.invalid(
@@ -142,34 +193,68 @@ final class TableSplit {
               many, FEWEST_ROWS),
           "label more rows");
     }
-    Dataset<Row> heldOut =
-        settings.get(Options.DISTILL_VALIDATION).isEmpty()
-            ? draw(labelled, labels, many, classes)
-            : given(named, leftOut);
-    write(VALIDATION, heldOut);
-    write(TRAIN, without(labelled, read(VALIDATION)));
-    if (classes && settings.get(Options.CORPUS_LIMIT) > 0) { // it may leave out whole classes
-      heldOut = read(VALIDATION).join(read(TRAIN).select("label").distinct(), "label").cache();
-      heldOut.count();
-      write(VALIDATION, heldOut.select("id", "text", "pair", "label"));
+    boolean drawn = settings.get(Options.DISTILL_VALIDATION).isEmpty();
+    write(
+        DRAWN,
+        drawn
+            ? draw(labelled, labels, many, task.equals("classification"))
+            : given(named, leftOut));
+    write(TRAIN, without(labelled, read(DRAWN)));
+    List<String> untrained = untrained(task);
+    if (!untrained.isEmpty() && !drawn && settings.get(Options.CORPUS_LIMIT) == 0) {
+      throw Errors.invalid(
+          format(
+              "distill.validation has rows with %d labels that no training row has, such as '%s'",
+              untrained.size(), untrained.get(0)),
+          "label training rows of these classes, or remove the held-out rows that have them");
     }
-    Dataset<Row> validation = read(VALIDATION);
-    write(UNLABELLED, without(sound.filter(col("label").isNull()), validation));
-    Map<String, Long> trained = classes ? counts(read(TRAIN)) : Map.of();
-    if (classes) {
-      requireKnown(counts(validation), trained);
+    write(VALIDATION, read(DRAWN).filter(not(col("label").isin(untrained.toArray()))));
+    if (drawn && !untrained.isEmpty()) { // these rows are trained on instead
+      write(TRAIN, without(labelled, read(VALIDATION)));
     }
-    long kept = read(TRAIN).count() + read(UNLABELLED).count();
-    long drawn = settings.get(Options.DISTILL_VALIDATION).isEmpty() ? validation.count() : 0;
-    return new Result(
-        columns,
-        task,
-        trained,
-        read(TRAIN).count(),
-        validation.count(),
-        read(UNLABELLED).count(),
-        sound.count() - kept - drawn,
-        leftOut);
+    write(UNLABELLED, without(sound.filter(col("label").isNull()), read(VALIDATION)));
+    Rows counted = count(sound.count(), drawn);
+    Map<String, Long> classes =
+        task.equals("regression") ? Map.of() : names(counts(read(TRAIN)), task);
+    return new Result(columns, task, classes, counted, files, leftOut);
+  }
+
+  /** Returns the labels of held-out rows, as written, that name a class of no training row. */
+  private List<String> untrained(String task) {
+    if (task.equals("regression")) {
+      return List.of();
+    }
+    Set<String> trained = names(counts(read(TRAIN)), task).keySet();
+    return counts(read(DRAWN)).keySet().stream()
+        .filter(label -> !trained.containsAll(names(Map.of(label, 1L), task).keySet()))
+        .toList();
+  }
+
+  /** Returns the number of rows of each class, or of each label of multi-label rows. */
+  private static Map<String, Long> names(Map<String, Long> labels, String task) {
+    if (!task.equals("multi-label")) {
+      return labels;
+    }
+    Map<String, Long> names = new TreeMap<>();
+    labels.forEach(
+        (label, count) ->
+            LabelCodec.split(label).forEach(name -> names.merge(name, count, Long::sum)));
+    return names;
+  }
+
+  private Rows count(long sound, boolean drawn) {
+    long train = read(TRAIN).count();
+    long validation = read(VALIDATION).count();
+    long unlabelled = read(UNLABELLED).count();
+    if (validation == 0) {
+      throw Errors.invalid(
+          drawn
+              ? "no row can be held out, because each class has only one text"
+              : "distill.validation has no row whose class is among those of the training rows",
+          "label more rows of each class, or set distill.validation to other rows");
+    }
+    return new Rows(
+        train, validation, unlabelled, sound - train - unlabelled - (drawn ? validation : 0));
   }
 
   /** Returns the valid rows, and adds a line about the others if there are any. */
@@ -188,19 +273,23 @@ final class TableSplit {
   }
 
   /** Returns a table of rows with their problems; the label is null if there is none. */
-  private Dataset<Row> table(JavaRDD<SourceRow> rows) {
+  private Dataset<Row> table(JavaRDD<SourceRow> rows, boolean labelNeeded) {
     boolean multiLabel = settings.get(Options.FINETUNE_TASK).equals("multi-label");
     return spark.createDataFrame(
-        rows.map(row -> cells(row, multiLabel)), SCHEMA.add(PROBLEM, DataTypes.StringType));
+        rows.map(row -> cells(row, multiLabel, labelNeeded)),
+        SCHEMA.add(PROBLEM, DataTypes.StringType));
   }
 
-  private static Row cells(SourceRow row, boolean multiLabel) {
+  private static Row cells(SourceRow row, boolean multiLabel, boolean labelNeeded) {
     String pair = row.pair();
     boolean empty = row.text().isEmpty() || (pair != null && pair.isEmpty());
     String problem = row.problem() == null && empty ? InvalidRows.EMPTY : row.problem();
     String label = row.label() == null ? "" : ClassNames.canonical(row.label());
     // A multi-label row of a labelled file may have no label.
     boolean labelled = !row.unlabelled() && (multiLabel || !label.isEmpty());
+    if (problem == null && labelNeeded && !labelled) {
+      problem = InvalidRows.NO_LABEL;
+    }
     return RowFactory.create(row.key(), row.text(), pair, labelled ? label : null, problem);
   }
 
@@ -252,34 +341,23 @@ final class TableSplit {
   private Dataset<Row> given(Settings named, List<String> leftOut) {
     CorpusSpec spec = Recipe.corpus(named, settings.get(Options.DISTILL_VALIDATION));
     List<String> lines = new ArrayList<>();
-    Dataset<Row> rows = valid(table(Corpus.read(spark, spec).rows()), lines);
+    Dataset<Row> rows = valid(table(Corpus.read(spark, spec).rows(), true), lines);
     lines.forEach(line -> leftOut.add("held-out rows: " + line));
-    return rows.filter(col("label").isNotNull());
+    return rows;
   }
 
+  /** Returns the rows whose text is not held out; case and white space do not matter. */
   private static Dataset<Row> without(Dataset<Row> rows, Dataset<Row> heldOut) {
     Dataset<Row> texts =
-        heldOut
-            .select(col("text").as("heldText"), coalesce(col("pair"), lit("")).as("heldPair"))
-            .distinct();
+        heldOut.select(plain("text").as("heldText"), plain("pair").as("heldPair")).distinct();
     return rows.join(
         texts,
-        col("text")
-            .equalTo(col("heldText"))
-            .and(coalesce(col("pair"), lit("")).equalTo(col("heldPair"))),
+        plain("text").equalTo(col("heldText")).and(plain("pair").equalTo(col("heldPair"))),
         "left_anti");
   }
 
-  private void requireKnown(Map<String, Long> heldOut, Map<String, Long> trained) {
-    List<String> unknown =
-        heldOut.keySet().stream().filter(label -> !trained.containsKey(label)).toList();
-    if (!unknown.isEmpty()) {
-      throw Errors.invalid(
-          format(
-              "the held-out rows have %d classes that no training row has, such as '%s'",
-              unknown.size(), unknown.get(0)),
-          "label training rows of these classes, or remove the held-out rows that have them");
-    }
+  private static Column plain(String column) {
+    return lower(trim(regexp_replace(coalesce(col(column), lit("")), "\\s+", " ")));
   }
 
   private void write(String part, Dataset<Row> rows) {

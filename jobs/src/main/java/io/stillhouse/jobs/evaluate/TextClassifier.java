@@ -4,6 +4,7 @@ import static io.stillhouse.error.Text.format;
 
 import ai.djl.ndarray.NDManager;
 import io.stillhouse.checkpoint.ModelDirectory;
+import io.stillhouse.config.Settings;
 import io.stillhouse.error.Errors;
 import io.stillhouse.jobs.spark.Devices;
 import io.stillhouse.model.Batch;
@@ -11,6 +12,7 @@ import io.stillhouse.model.Capture;
 import io.stillhouse.model.EncoderOutput;
 import io.stillhouse.model.Predictor;
 import io.stillhouse.model.factory.ModelFactory;
+import io.stillhouse.recipe.ModelCheck;
 import io.stillhouse.spec.BiLstmSpec;
 import io.stillhouse.spec.Head;
 import io.stillhouse.text.Encoded;
@@ -29,6 +31,7 @@ public final class TextClassifier implements AutoCloseable {
   /** A label of a multi-label model is true if its probability exceeds this. */
   private static final double TRUE = 0.5;
 
+  private final String name;
   private final Head head;
   private final NDManager manager;
   private final Tokenizer tokenizer;
@@ -57,7 +60,12 @@ public final class TextClassifier implements AutoCloseable {
   public record Label(String name, double probability) {}
 
   private TextClassifier(
-      ModelDirectory model, NDManager manager, Tokenizer tokenizer, Predictor predictor) {
+      String name,
+      ModelDirectory model,
+      NDManager manager,
+      Tokenizer tokenizer,
+      Predictor predictor) {
+    this.name = name;
     this.head = model.spec().head();
     this.manager = manager;
     this.tokenizer = tokenizer;
@@ -85,10 +93,13 @@ public final class TextClassifier implements AutoCloseable {
           format("'%s' reads pairs of texts", directory),
           "use evaluate with evaluate.predictions for a table of pairs");
     }
+    String name = String.valueOf(directory.getFileName());
+    ModelCheck.of(Settings.parse(null, List.of()), name, model.spec()).requireReadsLines();
     Autograd.record(Autograd.Mode.OFF);
     NDManager manager = Devices.cpu();
     try {
       return new TextClassifier(
+          name,
           model,
           manager,
           Tokenizer.open(directory),
@@ -102,26 +113,40 @@ public final class TextClassifier implements AutoCloseable {
   /**
    * Predicts texts, which are truncated to the model's maximum length.
    *
-   * @throws io.stillhouse.error.StillhouseException if a text is blank
+   * @throws io.stillhouse.error.StillhouseException if a text has no tokens, or an output of the
+   *     model is not finite
    */
   public List<Prediction> predict(List<String> texts) {
+    List<Encoded> all = tokenizer.encode(texts);
     for (int n = 0; n < texts.size(); n++) {
-      if (texts.get(n).isBlank()) {
+      if (all.get(n).ids().length == 0) {
         throw Errors.invalid(
             format("text %d is empty", n + 1), "write each text in quotes, such as \"a text\"");
       }
     }
     List<Prediction> predictions = new ArrayList<>();
-    for (Encoded encoded : tokenizer.encode(texts)) {
+    int notFinite = 0;
+    for (Encoded encoded : all) {
       Pairing.Input input = pairing.single(encoded.ids());
       try (NDManager scope = manager.newSubManager()) {
         Batch batch = Batch.of(scope, List.of(input.ids()), List.of(input.tokenTypes()));
         EncoderOutput output = predictor.forward(batch, Capture.NONE);
         float[] logits = Objects.requireNonNull(output.logits()).toFloatArray();
+        notFinite += isFinite(logits) ? 0 : 1;
         predictions.add(prediction(head, texts.get(predictions.size()), logits));
       }
     }
+    ModelCheck.requireFinite(name, notFinite, texts.size());
     return predictions;
+  }
+
+  private static boolean isFinite(float[] logits) {
+    for (float logit : logits) {
+      if (!Float.isFinite(logit)) {
+        return false;
+      }
+    }
+    return true;
   }
 
   /** Interprets a head's logits as the likeliest class, all true labels, or the score. */

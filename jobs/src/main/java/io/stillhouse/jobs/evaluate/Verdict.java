@@ -77,7 +77,7 @@ final class Verdict {
   }
 
   private static String outcome(Comparison of) {
-    double errors = of.difference() / of.standardError();
+    double errors = of.rows() < 2 ? 0 : of.difference() / of.standardError();
     if (errors > STANDARD_ERRORS) {
       return "distilling helped";
     }

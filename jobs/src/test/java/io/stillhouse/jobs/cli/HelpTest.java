@@ -80,6 +80,7 @@ class HelpTest {
         "headimportance|unknown command 'headimportance'; did you mean 'head-importance'?",
         "collect cache|command 'collect' was renamed to vacuum; use the new name",
         "heads recipe.conf|command 'heads' was renamed to head-importance; use the new name",
+        "predict nowhere -5|does not exist",
         "train --epochs|unknown option '--epochs' of stillhouse train; write settings as key=value",
         "vacuum|Missing required parameter: 'CACHE'; see stillhouse vacuum --help",
         "diff a b c|unexpected argument 'c' of stillhouse diff; see stillhouse diff --help",

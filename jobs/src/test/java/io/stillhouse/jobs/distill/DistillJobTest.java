@@ -1,6 +1,5 @@
 package io.stillhouse.jobs.distill;
 
-import static io.stillhouse.error.Text.format;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
@@ -10,35 +9,22 @@ import io.stillhouse.error.StillhouseException;
 import io.stillhouse.jobs.Tiny;
 import io.stillhouse.jobs.evaluate.Evaluation;
 import io.stillhouse.jobs.storage.Storage;
+import io.stillhouse.jobs.train.StagedTraining;
+import io.stillhouse.recipe.Recipe;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
-import java.util.ArrayList;
 import java.util.List;
-import java.util.Set;
-import java.util.stream.Collectors;
-import org.apache.spark.sql.Row;
-import org.junit.jupiter.api.BeforeEach;
+import java.util.stream.Stream;
+import org.apache.commons.io.FileUtils;
 import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
-import org.junit.jupiter.api.io.TempDir;
 
 @Tag("spark")
-class DistillJobTest implements DistillJob.Surroundings {
-  @TempDir Path directory;
-  private final List<String> printed = new ArrayList<>();
-  private Path table;
-  private Path to;
-
-  @BeforeEach
-  void writeTable() throws IOException {
-    table = Tiny.labelled(directory.resolve("table.tsv"), 120, "yes", "no");
-    to = directory.resolve("to");
-  }
-
+class DistillJobTest extends DistillFixture {
   @Test
   void distillsTableAndWritesRecipe() throws IOException {
-    Evaluation evaluation = distill("teacher.path=" + Tiny.MLM);
+    Evaluation evaluation = distill();
 
     assertThat(evaluation.models())
         .extracting(Evaluation.Model::name)
@@ -61,11 +47,11 @@ class DistillJobTest implements DistillJob.Surroundings {
 
   @Test
   void repeatedCommandDoesNothingAgain() throws IOException {
-    distill("teacher.path=" + Tiny.MLM);
+    distill();
     byte[] student = Files.readAllBytes(to.resolve("students/distilled/model.safetensors"));
     printed.clear();
 
-    Evaluation again = distill("teacher.path=" + Tiny.MLM);
+    Evaluation again = distill();
 
     assertThat(again.models()).hasSize(3);
     assertThat(printed).anyMatch(line -> line.endsWith("teacher, which is already fine-tuned"));
@@ -77,7 +63,10 @@ class DistillJobTest implements DistillJob.Surroundings {
     Files.createDirectories(to);
     Files.writeString(
         to.resolve("distill.json"),
-        Storage.JSON.toJson(DistillRecord.begin("other.csv", List.of("student.layers=2"))));
+        Storage.JSON.toJson(
+            DistillRecord.begin(
+                "other.csv", new DistillDirectory(to), List.of("student.layers=2"))));
+    Files.writeString(to.resolve("recipe.conf"), "");
 
     assertThatThrownBy(() -> distill())
         .isInstanceOf(StillhouseException.class)
@@ -98,93 +87,86 @@ class DistillJobTest implements DistillJob.Surroundings {
   }
 
   @Test
-  void rowsWithoutLabelAreTextForTeacher() throws IOException {
-    Files.writeString(table, Files.readString(table) + "he in the\t\nwith of\t \n");
-    Path more = Files.writeString(directory.resolve("more.csv"), "text\nbing wed\n");
+  void directoryMayHaveAnyOtherCharacters() throws IOException {
+    to = directory.resolve("it's, \u00fcn\u00ef 100% #1");
 
-    TableSplit.Result split = split("corpus.unlabelled=" + more);
+    distill();
 
-    assertThat(split.unlabelled()).isEqualTo(3);
-    assertThat(split.train() + split.validation() + split.repeated()).isEqualTo(120);
-  }
-
-  @Test
-  void holdsOutSameShareOfEachClassAndNoTextTwice() throws IOException {
-    StringBuilder rows = new StringBuilder("text\tlabel\n");
-    for (int row = 0; row < 400; row++) {
-      rows.append(format("text %d\t%s\n", row % 390, row % 4 == 0 ? "rare" : "common"));
+    try (Stream<Path> siblings = Files.list(directory)) {
+      assertThat(siblings).containsExactlyInAnyOrder(table, to);
     }
-    Files.writeString(table, rows.append("one\tonce\n"));
-
-    TableSplit.Result split = split();
-
-    List<Row> heldOut = rows("validation");
-    assertThat(heldOut).hasSize((int) split.validation()).hasSizeBetween(195, 205);
-    assertThat(heldOut.stream().filter(row -> row.getString(3).equals("rare")).count())
-        .isEqualTo(50);
-    assertThat(split.classes()).containsOnlyKeys("common", "once", "rare");
-    Set<String> trained =
-        rows("train").stream().map(row -> row.getString(1)).collect(Collectors.toSet());
-    assertThat(heldOut).noneMatch(row -> trained.contains(row.getString(1)));
+    Settings recipe =
+        Settings.parse(
+            to.resolve("recipe.conf"),
+            List.of("smoke=true", "student.name=other", "train.threads=1", "evaluate.speed=false"));
+    StagedTraining.train(Tiny.spark(), Recipe.prepare(recipe));
+    assertThat(to.resolve("students/other")).isDirectory();
   }
 
   @Test
-  void namesColumnsOfTableThatIsNotObvious() throws IOException {
-    Files.writeString(table, "a\tb\tc\n1\t2\t3\n");
+  void repeatedCommandRestoresWhatIsMissing() throws IOException {
+    distill();
+    byte[] student = Files.readAllBytes(to.resolve("students/distilled/model.safetensors"));
 
-    assertThatThrownBy(() -> split())
+    for (List<String> missing :
+        List.of(
+            List.of("export", "evaluation.json"),
+            List.of("students", "validation-cache", "recipe.conf"),
+            List.of("cache", "students", "teacher", "data"))) {
+      for (String name : missing) {
+        FileUtils.forceDelete(to.resolve(name).toFile());
+      }
+      distill();
+      assertThat(to.resolve("students/distilled/model.safetensors")).hasBinaryContent(student);
+      assertThat(to.resolve("export/model.safetensors")).exists();
+    }
+  }
+
+  @Test
+  void mistakeCanBeCorrectedInSameDirectory() throws IOException {
+    assertThatThrownBy(() -> distill("student.layers=9"))
         .isInstanceOf(StillhouseException.class)
-        .hasMessageContaining("has the columns [a, b, c]")
-        .hasMessageContaining("set corpus.text and corpus.label");
+        .hasMessageContaining("9");
+    assertThat(to.resolve("teacher")).doesNotExist();
+    assertThatThrownBy(() -> distill("teacher.path=" + directory.resolve("typo")))
+        .hasMessageContaining("typo");
+
+    assertThat(distill().models()).hasSize(3);
   }
 
   @Test
-  void findsLabelOfTwoColumnsByItsValues() throws IOException {
-    Files.writeString(table, Files.readString(table).replace("text\tlabel", "a\tb"));
+  void rejectsDirectoryWithFilesOfOthers() throws IOException {
+    Path mine = Files.createDirectories(to.resolve("data/train")).resolve("rows.csv");
+    Files.writeString(mine, "text,label");
 
-    assertThat(split().columns()).isEqualTo(new TableColumns("a", "", "b"));
+    assertThatThrownBy(() -> distill())
+        .isInstanceOf(StillhouseException.class)
+        .hasMessageContaining("contains 'data', which is not of a run of distill")
+        .hasMessageContaining("name another directory");
+    assertThat(mine).hasContent("text,label");
   }
 
-  private TableSplit.Result split(String... more) throws IOException {
-    DistillJob.Request request = request(more);
-    return new TableSplit(
-            Tiny.spark(),
-            request.settings(),
-            Storage.ofThisProcess(),
-            new org.apache.hadoop.fs.Path(to.resolve("data").toUri()))
-        .run();
+  @Test
+  void rejectsDirectoryThatWasMoved() throws IOException {
+    Files.createDirectories(to);
+    Files.writeString(
+        to.resolve("distill.json"),
+        Storage.JSON.toJson(
+            DistillRecord.begin(
+                table.toString(), new DistillDirectory(directory.resolve("before")), List.of())));
+
+    assertThatThrownBy(() -> distill())
+        .hasMessageContaining("were written to '" + directory.resolve("before"))
+        .hasMessageContaining("name it in the same way, from the same working directory");
   }
 
-  private List<Row> rows(String part) {
-    return Tiny.spark().read().parquet(to.resolve("data").resolve(part).toString()).collectAsList();
-  }
+  @Test
+  void rejectsDamagedRecord() throws IOException {
+    Files.createDirectories(to);
+    Files.writeString(to.resolve("distill.json"), "{\"request\": 1");
 
-  private Evaluation distill(String... more) throws IOException {
-    DistillJob.Request request = request(more);
-    return new DistillJob(Tiny.spark(), request.settings(), request, this).run().evaluation();
-  }
-
-  private DistillJob.Request request(String... more) {
-    List<String> arguments = new ArrayList<>(List.of(more));
-    if (more.length > 0 && more[0].startsWith("teacher.path")) {
-      arguments.addAll(
-          List.of("corpus.max-length=40", "smoke=true", "train.threads=1", "evaluate.speed=false"));
-    }
-    return new DistillJob.Request(table.toString(), to, arguments);
-  }
-
-  @Override
-  public Path download(String coordinates) {
-    throw new IllegalStateException("no test downloads " + coordinates);
-  }
-
-  @Override
-  public Settings opened(Settings recipe) {
-    return recipe;
-  }
-
-  @Override
-  public void say(String line) {
-    printed.add(line);
+    assertThatThrownBy(() -> distill())
+        .isInstanceOf(StillhouseException.class)
+        .hasMessageContaining("distill.json' is damaged");
   }
 }

@@ -39,4 +39,20 @@ class TableColumnsTest {
     assertThat(TableColumns.byName(List.of("text", "kind"), "", "", "")).isEmpty();
     assertThat(TableColumns.byName(List.of("a", "label"), "", "", "")).isEmpty();
   }
+
+  @Test
+  void severalPossibleLabelsAreNotObvious() {
+    assertThat(TableColumns.byName(List.of("text", "topic", "rating"), "", "", "")).isEmpty();
+    assertThat(TableColumns.byName(List.of("text", "topic", "category"), "", "", ""))
+        .contains(new TableColumns("text", "", "category"));
+  }
+
+  @Test
+  void columnHasOneRole() {
+    assertThat(TableColumns.byName(List.of("topic", "stars"), "topic", "", ""))
+        .contains(new TableColumns("topic", "", "stars"));
+    List<String> pairs = List.of("sentence1", "sentence2", "context", "label");
+    assertThat(TableColumns.byName(pairs, "sentence1", "context", ""))
+        .contains(new TableColumns("sentence1", "context", "label"));
+  }
 }

@@ -40,7 +40,7 @@ final class LabelledRows {
         run.loss().softLabel().weight() != 0
             || run.loss().readsLayers()
             || !run.paths().joined().additional().isEmpty();
-    if (hasTeacher || !cache.hasUnlabelledRows()) {
+    if (hasTeacher || !run.model().head().task().pooled() || !cache.hasUnlabelledRows()) {
       return run;
     }
     cache.requireNoWindow(format("its rows without labels are left out for %s", run.name()));
