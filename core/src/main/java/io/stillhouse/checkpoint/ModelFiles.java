@@ -6,6 +6,7 @@ import com.google.gson.JsonElement;
 import io.stillhouse.error.Errors;
 import java.io.IOException;
 import java.nio.file.Files;
+import java.nio.file.InvalidPathException;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.LinkedHashSet;
@@ -35,7 +36,7 @@ public final class ModelFiles {
    *
    * @param namedIn the file that contains the name
    * @param name a plain file name
-   * @throws io.stillhouse.error.StillhouseException if the name is a path
+   * @throws io.stillhouse.error.StillhouseException if the name is a path, or cannot be one
    */
   public static Path beside(Path namedIn, String name) {
     if (!PLAIN.matcher(name).matches() || name.equals(".") || name.equals("..")) {
@@ -46,7 +47,17 @@ public final class ModelFiles {
               namedIn, Errors.shortened(name)),
           "move the file there and correct the name, or do not use this model");
     }
-    return namedIn.resolveSibling(name);
+    try {
+      return namedIn.resolveSibling(name);
+    } catch (InvalidPathException e) {
+      throw Errors.invalid(
+          format(
+              "'%s' names the file '%s', which has a character that file names cannot have in the"
+                  + " locale of this system",
+              namedIn, Errors.shortened(name)),
+          "set LC_ALL=C.UTF-8, or rename the file",
+          e);
+    }
   }
 
   /** Returns whether a directory has weights that {@link HuggingFaceDirectory} reads. */

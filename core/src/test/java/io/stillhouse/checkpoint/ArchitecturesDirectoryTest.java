@@ -113,7 +113,7 @@ class ArchitecturesDirectoryTest {
   }
 
   @Test
-  void readsTheActivationOfReleasedAlberts() throws IOException {
+  void readsActivationOfReleasedAlberts() throws IOException {
     TinyModel.write(path, TinyModel.spec(Architecture.ALBERT, Head.MASKED_LM));
     TinyModel.edit(path, "\"hidden_act\": \"gelu\",", ""); // its default is not BERT's
 

@@ -30,7 +30,7 @@ class BertTokenizerFilesTest {
   }
 
   @Test
-  void writesTheCasingThatAVocabularyImplies() throws IOException {
+  void writesCasingThatVocabularyImplies() throws IOException {
     List<String> notes = BertTokenizerFiles.fromVocab(source.resolve("vocab.txt"), null, model);
 
     assertThat(settings().get("do_lower_case").getAsBoolean()).isFalse();
@@ -39,7 +39,7 @@ class BertTokenizerFilesTest {
   }
 
   @Test
-  void takesTheCasingOfAnotherFile() throws IOException {
+  void takesCasingOfAnotherFile() throws IOException {
     Path said = source.resolve("model.json");
     Files.writeString(said, "{\"doLowerCase\": true}");
 
@@ -50,7 +50,7 @@ class BertTokenizerFilesTest {
   }
 
   @Test
-  void usesATokenizerJsonAloneAsItIs() throws IOException {
+  void usesTokenizerJsonAloneAsItIs() throws IOException {
     BertTokenizerFiles.fromVocab(source.resolve("vocab.txt"), null, source);
     Path tokenizer = source.resolve("x-tokenizer.json");
     Files.move(source.resolve("tokenizer.json"), tokenizer);
@@ -63,7 +63,7 @@ class BertTokenizerFilesTest {
   }
 
   @Test
-  void usesTheSettingsNextToATokenizerJson() throws IOException {
+  void usesSettingsNextToTokenizerJson() throws IOException {
     BertTokenizerFiles.fromVocab(source.resolve("vocab.txt"), null, source);
     Files.writeString(source.resolve("tokenizer_config.json"), "{\"do_lower_case\": true}");
 
@@ -73,7 +73,7 @@ class BertTokenizerFilesTest {
   }
 
   @Test
-  void keepsAddedTokensInACopyForAnotherArchitecture() throws IOException {
+  void keepsAddedTokensInCopyForAnotherArchitecture() throws IOException {
     Files.writeString(source.resolve("added_tokens.json"), "{\"<e1>\": 7}");
 
     BertTokenizerFiles.copy(source, TinyModel.spec(Architecture.DISTILBERT, Head.NONE), model);

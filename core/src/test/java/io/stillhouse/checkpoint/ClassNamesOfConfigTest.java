@@ -28,7 +28,7 @@ class ClassNamesOfConfigTest {
   }
 
   @Test
-  void namesClassesAsHuggingFaceDoesIfTheConfigDoesNot() {
+  void namesClassesAsHuggingFaceDoesIfConfigDoesNot() {
     assertThat(head("{}").labels()).containsExactly("LABEL_0", "LABEL_1");
     assertThat(head("{num_labels: 3, id2label: null}").labels())
         .containsExactly("LABEL_0", "LABEL_1", "LABEL_2");
@@ -44,7 +44,7 @@ class ClassNamesOfConfigTest {
         "{id2label: {'0': 'a', '1': null}}",
         "{id2label: {'a': 0, 'b': 1}}",
       })
-  void refusesIdsWithHoles(String json) {
+  void rejectsIdsWithHoles(String json) {
     assertThatThrownBy(() -> head(json))
         .isInstanceOf(StillhouseException.class)
         .hasMessageContaining("'teacher/config.json': id2label must name each id from 0 to 1")
@@ -52,7 +52,7 @@ class ClassNamesOfConfigTest {
   }
 
   @Test
-  void refusesAListAndAnUnknownNumber() {
+  void rejectsListAndUnknownNumber() {
     assertThatThrownBy(() -> head("{id2label: ['a', 'b']}"))
         .isInstanceOf(StillhouseException.class)
         .hasMessageContaining("id2label must map ids to names");

@@ -260,7 +260,7 @@ class HuggingFaceDirectoryTest {
   }
 
   @Test
-  void takesAWordTableWithMoreRowsThanTokens() throws IOException {
+  void takesWordTableWithMoreRowsThanTokens() throws IOException {
     EncoderSpec padded =
         new EncoderSpec(
             new EncoderSpec.Embeddings(1009, 6, 2, 0),

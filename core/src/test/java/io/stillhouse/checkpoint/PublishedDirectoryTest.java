@@ -93,6 +93,19 @@ class PublishedDirectoryTest {
   }
 
   @Test
+  void rejectsNameThatFileCannotHave() throws IOException {
+    TinyModel.write(path, MASKED_LM);
+    Files.delete(path.resolve("model.safetensors"));
+    Files.writeString(
+        path.resolve("model.safetensors.index.json"), "{\"weight_map\": {\"x\": \"\\ud800\"}}");
+
+    assertThatThrownBy(() -> HuggingFaceDirectory.open(path))
+        .isInstanceOf(StillhouseException.class)
+        .hasMessageContaining("which has a character that file names cannot have")
+        .hasMessageContaining("set LC_ALL=C.UTF-8, or rename the file");
+  }
+
+  @Test
   void leavesOutTensorsThatTransformersLeavesOut() throws IOException {
     Map<String, LazyTensor> weights = new LinkedHashMap<>(TinyModel.weights(MASKED_LM));
     for (int layer = 0; layer < 5; layer++) {
@@ -111,7 +124,7 @@ class PublishedDirectoryTest {
   }
 
   @Test
-  void removesThePrefixesOfWrappers() throws IOException {
+  void removesPrefixesOfWrappers() throws IOException {
     Map<String, LazyTensor> weights = new LinkedHashMap<>();
     TinyModel.weights(MASKED_LM)
         .forEach((name, tensor) -> weights.put("_orig_mod.module." + name, tensor));
@@ -130,7 +143,7 @@ class PublishedDirectoryTest {
 
   @ParameterizedTest
   @EnumSource(Architecture.class)
-  void readsAConfigWithoutAModelType(Architecture architecture) throws IOException {
+  void readsConfigWithoutModelType(Architecture architecture) throws IOException {
     EncoderSpec spec = TinyModel.spec(architecture, Head.MASKED_LM);
     TinyModel.write(path, spec);
     String type = Dialect.of(architecture).modelType();

@@ -141,7 +141,7 @@ class SafeTensorsTest {
   }
 
   @Test
-  void rejectsFileShorterThanTheLengthOfAHeader() throws IOException {
+  void rejectsFileShorterThanLengthOfHeader() throws IOException {
     Path file = Files.write(directory.resolve("x.safetensors"), new byte[5]);
 
     assertThatThrownBy(() -> SafeTensors.open(file))

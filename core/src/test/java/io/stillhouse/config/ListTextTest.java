@@ -37,7 +37,7 @@ class ListTextTest {
 
   @ParameterizedTest
   @ValueSource(strings = {"[\"a, b]", "[\"a\" b]", "\"a\\\""})
-  void refusesOpenQuotes(String text) {
+  void rejectsOpenQuotes(String text) {
     assertThatThrownBy(() -> Settings.parse(null, List.of("corpus.path=" + text)))
         .isInstanceOf(StillhouseException.class)
         .hasMessage(
@@ -46,7 +46,7 @@ class ListTextTest {
   }
 
   @Test
-  void listsOfARecipeKeepTheirElements() throws IOException {
+  void listsOfRecipeKeepTheirElements() throws IOException {
     Path recipe =
         Files.writeString(
             directory.resolve("a.conf"),

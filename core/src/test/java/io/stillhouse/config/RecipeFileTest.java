@@ -42,12 +42,12 @@ class RecipeFileTest {
         "include required(\"beside.conf\")",
         "include \"sub/../beside.conf\""
       })
-  void includesAFileBesideTheRecipe(String include) throws IOException {
+  void includesFileBesideRecipe(String include) throws IOException {
     assertThat(settings(include).get(Options.EPOCHS)).isEqualTo(5);
   }
 
   @Test
-  void includesAFileBelowAndWhatThatIncludes() throws IOException {
+  void includesFileBelowAndWhatThatIncludes() throws IOException {
     assertThat(settings("include \"sub/below.conf\"").get(Options.EPOCHS)).isEqualTo(6);
   }
 
@@ -68,7 +68,7 @@ class RecipeFileTest {
         "include classpath(\"reference.conf\")",
         "include required(classpath(\"reference.conf\"))"
       })
-  void refusesOtherIncludes(String include) throws IOException {
+  void rejectsOtherIncludes(String include) throws IOException {
     Path recipe = recipe(include);
 
     assertThatThrownBy(() -> Settings.parse(recipe, List.of()))
@@ -80,7 +80,7 @@ class RecipeFileTest {
   }
 
   @Test
-  void refusesALinkThatLeadsOutOfTheDirectory() throws IOException {
+  void rejectsLinkThatLeadsOutOfDirectory() throws IOException {
     Files.createSymbolicLink(directory.resolve("link.conf"), parent.resolve("outside.conf"));
     Path recipe = recipe("include \"link.conf\"");
 
@@ -90,7 +90,7 @@ class RecipeFileTest {
   }
 
   @Test
-  void doesNotReadTheClassPathForAFileThatIsMissing() throws IOException {
+  void doesNotReadClassPathForFileThatIsMissing() throws IOException {
     Path recipe = recipe("include required(\"reference.conf\")");
 
     assertThatThrownBy(() -> Settings.parse(recipe, List.of()))
@@ -106,7 +106,7 @@ class RecipeFileTest {
   }
 
   @Test
-  void showsSecretsByTheNameOfTheirVariable() throws IOException {
+  void showsSecretsByNameOfTheirVariable() throws IOException {
     Settings settings = settings("corpus.text = \"x-\"${MY_TOKEN}\ntrain.epochs = ${EPOCHS}");
 
     assertThat(settings.get(Options.CORPUS_TEXT)).isEqualTo("x-hf_xyzzy");

@@ -58,7 +58,7 @@ class MetricsTest {
   }
 
   @Test
-  void aMetricOverRowsThatAreNotFiniteIsNaN() {
+  void metricOverRowsThatAreNotFiniteIsNaN() {
     Predictions truth = Predictions.of(Head.REGRESSION, new double[] {1, 2, 3});
     Predictions broken =
         Predictions.of(Head.REGRESSION, new float[][] {{1}, {Float.POSITIVE_INFINITY}, {3}});
@@ -72,7 +72,7 @@ class MetricsTest {
   }
 
   @Test
-  void anOverflowingCorrelationIsUndefined() {
+  void overflowingCorrelationIsUndefined() {
     Predictions truth = Predictions.of(Head.REGRESSION, new double[] {1e300, -1e300, 1e308});
     Predictions scores = Predictions.of(Head.REGRESSION, new float[][] {{1}, {2}, {3}});
     assertThat(scores.metric(Metric.PEARSON, truth)).isZero();

@@ -22,7 +22,7 @@ class ModelCheckTest {
       new Head(Task.CLASSIFICATION, List.of("LABEL_0", "LABEL_1", "LABEL_2"));
 
   @Test
-  void refusesTextsLongerThanThePositions() {
+  void rejectsTextsLongerThanPositions() {
     assertThatThrownBy(() -> check(bert(2, THREE), "corpus.max-length=41").requireReads())
         .isInstanceOf(StillhouseException.class)
         .hasMessage(
@@ -33,7 +33,7 @@ class ModelCheckTest {
   }
 
   @Test
-  void refusesPairsForOneSegment() {
+  void rejectsPairsForOneSegment() {
     assertThatThrownBy(() -> check(bert(1, THREE), "corpus.pair=b").requireReads())
         .isInstanceOf(StillhouseException.class)
         .hasMessageStartingWith(
@@ -44,7 +44,7 @@ class ModelCheckTest {
   }
 
   @Test
-  void anArchitectureWithoutSegmentsReadsPairs() {
+  void architectureWithoutSegmentsReadsPairs() {
     EncoderSpec bert = bert(2, THREE);
     EncoderSpec distilBert =
         new EncoderSpec(
@@ -68,7 +68,7 @@ class ModelCheckTest {
   }
 
   @Test
-  void refusesPairsForABiLstmOfSingleTextsAndTheReverse() {
+  void rejectsPairsForBiLstmOfSingleTextsAndReverse() {
     assertThatThrownBy(() -> check(biLstm(BiLstmSpec.Texts.SINGLE), "corpus.pair=b").requireReads())
         .hasMessageContaining("corpus.pair is 'b', but the teacher is a BiLSTM of single texts");
     assertThatThrownBy(() -> check(biLstm(BiLstmSpec.Texts.PAIR)).requireReads())
@@ -76,7 +76,7 @@ class ModelCheckTest {
   }
 
   @Test
-  void refusesLinesForAModelWithoutPositionsOrSegments() {
+  void rejectsLinesForModelWithoutPositionsOrSegments() {
     assertThatThrownBy(() -> check(bert(0, THREE)).requireReadsLines())
         .hasMessageContaining("the teacher has no segment, because its type_vocab_size is 0");
     EncoderSpec short2 =
@@ -90,14 +90,14 @@ class ModelCheckTest {
   }
 
   @Test
-  void namesClassesAsTheDataDoes() {
+  void namesClassesAsDataDoes() {
     assertThat(check(bert(2, THREE), "corpus.classes=[neg, neutral, pos]").head().labels())
         .containsExactly("neg", "neutral", "pos");
     assertThat(check(bert(2, THREE)).head()).isEqualTo(THREE);
   }
 
   @Test
-  void refusesClassesOfAnotherNumber() {
+  void rejectsClassesOfAnotherNumber() {
     assertThatThrownBy(() -> check(bert(2, THREE), "corpus.classes=[neg, pos]").head())
         .isInstanceOf(StillhouseException.class)
         .hasMessage(
@@ -106,7 +106,7 @@ class ModelCheckTest {
   }
 
   @Test
-  void refusesTheModelsOwnNamesInAnotherOrder() {
+  void rejectsModelsOwnNamesInAnotherOrder() {
     Head head = new Head(Task.CLASSIFICATION, List.of("neg", "pos"));
     assertThatThrownBy(() -> check(bert(2, head), "corpus.classes=[pos, neg]").head())
         .isInstanceOf(StillhouseException.class)
@@ -117,7 +117,7 @@ class ModelCheckTest {
   }
 
   @Test
-  void refusesClassesForAHeadWithoutAny() {
+  void rejectsClassesForHeadWithoutAny() {
     assertThatThrownBy(() -> check(bert(2, Head.REGRESSION), "corpus.classes=[neg, pos]").head())
         .hasMessageContaining("corpus.classes is [neg, pos], but the teacher predicts a number");
     assertThatThrownBy(() -> check(bert(2, Head.MASKED_LM), "corpus.classes=[neg, pos]").head())
@@ -125,7 +125,7 @@ class ModelCheckTest {
   }
 
   @Test
-  void refusesAmbiguousNamesOnlyIfThereAreLabels() {
+  void rejectsAmbiguousNamesOnlyIfThereAreLabels() {
     Head twice = new Head(Task.CLASSIFICATION, List.of("1", "1.0"));
     assertThatThrownBy(() -> check(bert(2, twice), "corpus.label=label").head())
         .hasMessageContaining("two classes have the same name");
@@ -133,7 +133,7 @@ class ModelCheckTest {
   }
 
   @Test
-  void refusesATaskOfAnotherKindOfLabel() {
+  void rejectsTaskOfAnotherKindOfLabel() {
     assertThatThrownBy(
             () -> check(bert(2, Head.REGRESSION), "task=sst-2", "corpus.label=label").head())
         .hasMessageContaining("task is sst-2, whose labels are classes")

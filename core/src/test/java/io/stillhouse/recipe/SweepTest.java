@@ -200,7 +200,7 @@ class SweepTest {
         "sweep.over.student.heads=[]|sweep.over.student.heads must be a list of values, but is"
             + " empty; add values, or remove the key"
       })
-  void reportsTheProblem(String argument, String message) {
+  void reportsProblem(String argument, String message) {
     assertThatThrownBy(() -> Settings.parse(null, List.of(argument)))
         .isInstanceOf(StillhouseException.class)
         .hasMessage(message);

@@ -31,7 +31,7 @@ class LayerMapTest {
 
   @Test
   void suggestsListIfUniformDoesNotDivide() {
-    refuses(
+    rejects(
         "uniform",
         5,
         12,
@@ -42,7 +42,7 @@ class LayerMapTest {
   @ParameterizedTest
   @ValueSource(strings = {"uniform", "top", "bottom"})
   void rejectsStudentDeeperThanItsTeacher(String map) {
-    refuses(
+    rejects(
         map,
         13,
         12,
@@ -52,7 +52,7 @@ class LayerMapTest {
 
   @Test
   void rejectsExplicitMapOfWrongLength() {
-    refuses(
+    rejects(
         "[3, 6, 9, 12]",
         4,
         12,
@@ -62,7 +62,7 @@ class LayerMapTest {
 
   @Test
   void rejectsMissingHiddenState() {
-    refuses(
+    rejects(
         "[0, 6, 13]",
         2,
         12,
@@ -72,7 +72,7 @@ class LayerMapTest {
 
   @Test
   void rejectsBlockMappedToEmbeddingOutput() {
-    refuses(
+    rejects(
         "[0, 0, 12]",
         2,
         12,
@@ -80,7 +80,7 @@ class LayerMapTest {
             + " embedding output, which has no attention scores; map blocks to 1..12");
   }
 
-  private static void refuses(String map, int student, int teacher, String message) {
+  private static void rejects(String map, int student, int teacher, String message) {
     assertThatThrownBy(() -> LayerMap.parse(map).teacherLayers(student, teacher))
         .isInstanceOf(StillhouseException.class)
         .hasMessage(message);

@@ -7,7 +7,7 @@ import org.junit.jupiter.api.Test;
 
 class CasingTest {
   @Test
-  void findsACapitalizedWordOfAnyScript() {
+  void findsCapitalizedWordOfAnyScript() {
     assertThat(Casing.capitalized(List.of("the", "The"))).hasValue("The");
     assertThat(Casing.capitalized(List.of("και", "Και"))).hasValue("Και");
     assertThat(Casing.capitalized(List.of("привет", "Привет"))).hasValue("Привет");
@@ -21,7 +21,7 @@ class CasingTest {
   }
 
   @Test
-  void ignoresSpecialTokensAndLettersWithoutAWord() {
+  void ignoresSpecialTokensAndLettersWithoutWord() {
     assertThat(
             Casing.capitalized(
                 List.of("[PAD]", "[Unused1]", "<Url>", "A", "##The", "ᎠᎡ", "Ⅷ", "", "中")))

@@ -28,7 +28,7 @@ class ClassNamesTest {
   }
 
   @Test
-  void ordersWordsByTheNumberAtTheirEnd() {
+  void ordersWordsByNumberAtTheirEnd() {
     assertThat(ClassNames.ordered(List.of("LABEL_10", "LABEL_2", "LABEL_0")))
         .containsExactly("LABEL_0", "LABEL_2", "LABEL_10");
     assertThat(ClassNames.ordered(List.of("true", "false", "7", "pos ", "pos")))
@@ -36,7 +36,7 @@ class ClassNamesTest {
   }
 
   @Test
-  void theOrderDoesNotDependOnTheOrderOfTheData() {
+  void orderDoesNotDependOnOrderOfData() {
     List<String> names = List.of("b", "a1", "a", "a01", "2", "1.5", "-3", "c10", "c9", "");
     for (int turn = 0; turn < names.size(); turn++) {
       List<String> turned = new ArrayList<>(names);
@@ -46,7 +46,7 @@ class ClassNamesTest {
   }
 
   @Test
-  void cutsALongListInAMessage() {
+  void cutsLongListInMessage() {
     assertThat(ClassNames.shown(List.of("neg", "pos"))).isEqualTo("[neg, pos]");
     assertThat(ClassNames.shown(Collections.nCopies(77, "a".repeat(50)))).hasSizeLessThan(250);
     assertThat(ClassNames.shown(Collections.nCopies(77, "a"))).endsWith("] and 65 more");

@@ -130,7 +130,7 @@ class LabelCodecTest {
   }
 
   @Test
-  void aMissingLabelIsNotAnEmptyClass() {
+  void missingLabelIsNotEmptyClass() {
     assertThatThrownBy(() -> classes("", "pos").encode(" ", "a:1"))
         .isInstanceOf(StillhouseException.class)
         .hasMessageContaining("the label of row 'a:1' is missing");
@@ -143,7 +143,7 @@ class LabelCodecTest {
   }
 
   @Test
-  void refusesSeveralLabelsWithABarInAName() {
+  void rejectsSeveralLabelsWithBarInName() {
     assertThatThrownBy(() -> LabelCodec.of(new Head(Task.MULTI_LABEL, List.of("a|b", "c"))))
         .isInstanceOf(StillhouseException.class)
         .hasMessageContaining("the label 'a|b' contains a vertical bar");

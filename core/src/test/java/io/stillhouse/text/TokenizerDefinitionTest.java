@@ -29,7 +29,7 @@ class TokenizerDefinitionTest {
   }
 
   @Test
-  void notesTheCasingOfAVocabularyAlone() throws IOException {
+  void notesCasingOfVocabularyAlone() throws IOException {
     assertThat(notes())
         .containsExactly(
             format(
@@ -47,7 +47,7 @@ class TokenizerDefinitionTest {
   }
 
   @Test
-  void notesACasedVocabularyThatIsLowerCased() throws IOException {
+  void notesCasedVocabularyThatIsLowerCased() throws IOException {
     vocabulary(CASED);
     settings("{\"model_max_length\": 512}");
 
@@ -60,7 +60,7 @@ class TokenizerDefinitionTest {
   }
 
   @Test
-  void writesTheCasingThatItAssumed() throws IOException {
+  void writesCasingThatItAssumed() throws IOException {
     vocabulary(CASED);
     Path written = Files.createDirectory(directory.resolve("written"));
 
@@ -74,7 +74,7 @@ class TokenizerDefinitionTest {
   }
 
   @Test
-  void notesADifferenceBetweenTwoFiles() throws IOException {
+  void notesDifferenceBetweenTwoFiles() throws IOException {
     writeTokenizer(directory);
     settings("{\"do_lower_case\": false}");
 
@@ -86,7 +86,7 @@ class TokenizerDefinitionTest {
   }
 
   @Test
-  void notesAnIdThatDiffersFromTheFiles() throws IOException {
+  void notesIdThatDiffersFromFiles() throws IOException {
     settings("{\"do_lower_case\": true}");
     Files.writeString(directory.resolve("added_tokens.json"), "{\"<e1>\": 12}");
 
@@ -96,7 +96,7 @@ class TokenizerDefinitionTest {
   }
 
   @Test
-  void notesRowsWithoutATokenUnlessTheyArePadding() throws IOException {
+  void notesRowsWithoutTokenUnlessTheyArePadding() throws IOException {
     settings("{\"do_lower_case\": true}");
     Files.writeString(directory.resolve("config.json"), "{\"vocab_size\": 8}");
     assertThat(notes()).isEmpty();
@@ -109,7 +109,7 @@ class TokenizerDefinitionTest {
   }
 
   @Test
-  void refusesAClassThatItDoesNotComputeByName() throws IOException {
+  void rejectsClassThatItDoesNotComputeByName() throws IOException {
     settings(
         "{\"tokenizer_class\": \"BertJapaneseTokenizer\", \"word_tokenizer_type\": \"mecab\"}");
     refuses()
@@ -128,7 +128,7 @@ class TokenizerDefinitionTest {
   }
 
   @Test
-  void refusesASentencePieceModelAlone() throws IOException {
+  void rejectsSentencePieceModelAlone() throws IOException {
     Files.delete(directory.resolve("vocab.txt"));
     Files.writeString(directory.resolve("spiece.model"), "");
     Files.writeString(directory.resolve("config.json"), "{\"model_type\": \"albert\"}");
@@ -142,7 +142,7 @@ class TokenizerDefinitionTest {
   }
 
   @Test
-  void refusesAModelThatTheClassDoesNotRead() throws IOException {
+  void rejectsModelThatClassDoesNotRead() throws IOException {
     Files.writeString(
         directory.resolve("tokenizer.json"), "{\"model\": {\"type\": \"BPE\", \"vocab\": {}}}");
     refuses()
@@ -157,7 +157,7 @@ class TokenizerDefinitionTest {
   }
 
   @Test
-  void refusesAnIdFarAboveTheNumberOfTokens() throws IOException {
+  void rejectsIdFarAboveNumberOfTokens() throws IOException {
     writeTokenizer(directory);
     Path file = directory.resolve("tokenizer.json");
     String json = Files.readString(file);
@@ -181,7 +181,7 @@ class TokenizerDefinitionTest {
   }
 
   @Test
-  void refusesSettingsOfAWrongType() throws IOException {
+  void rejectsSettingsOfWrongType() throws IOException {
     settings("{\"do_lower_case\": \"false\"}");
     refuses()
         .hasMessage(
@@ -198,7 +198,7 @@ class TokenizerDefinitionTest {
   }
 
   @Test
-  void refusesAFileThatIsNotUtf8() throws IOException {
+  void rejectsFileThatIsNotUtf8() throws IOException {
     Files.write(directory.resolve("vocab.txt"), new byte[] {'a', (byte) 0xe9, '\n'});
 
     refuses()
@@ -206,7 +206,7 @@ class TokenizerDefinitionTest {
   }
 
   @Test
-  void refusesATokenizerThatAddsOtherTokens() throws IOException {
+  void rejectsTokenizerThatAddsOtherTokens() throws IOException {
     writeTokenizer(directory);
     settings("{\"tokenizer_class\": \"PreTrainedTokenizerFast\"}");
     Path file = directory.resolve("tokenizer.json");

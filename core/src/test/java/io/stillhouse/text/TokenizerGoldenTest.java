@@ -34,7 +34,7 @@ class TokenizerGoldenTest {
 
   @ParameterizedTest
   @MethodSource("cases")
-  void givesTheIdsOfTransformers(Case golden) throws IOException {
+  void givesIdsOfTransformers(Case golden) throws IOException {
     write(golden);
 
     assertThat(ids(directory)).isEqualTo(expected(golden));
@@ -42,7 +42,7 @@ class TokenizerGoldenTest {
 
   @ParameterizedTest
   @MethodSource("cases")
-  void givesTheSameIdsAfterWriting(Case golden) throws IOException {
+  void givesSameIdsAfterWriting(Case golden) throws IOException {
     write(golden);
     Path written = Files.createDirectory(directory.resolve("written"));
     TokenizerOutput.write(TokenizerDefinition.read(directory), Architecture.BERT, written);

@@ -105,7 +105,7 @@ class TokenizerTest {
   }
 
   @Test
-  void infersACasedVocabularyFromACapitalizedWord() throws IOException {
+  void infersCasedVocabularyFromCapitalizedWord() throws IOException {
     List<String> cased = new ArrayList<>(VOCAB);
     cased.add("The");
     try (Tokenizer tokenizer = fromVocab(cased)) {
@@ -122,7 +122,7 @@ class TokenizerTest {
   }
 
   @Test
-  void encodesTheSameFromManyThreads() throws IOException {
+  void encodesSameFromManyThreads() throws IOException {
     List<String> texts = Collections.nCopies(20, "The playing 😀 ok.");
     try (Tokenizer tokenizer = fromVocab(VOCAB)) {
       List<Integer> first = ids(tokenizer.encode(texts).get(0));

@@ -31,14 +31,14 @@ class ArchiveTest {
   }
 
   @Test
-  void refusesNestingBeyondTheLimit() throws IOException {
+  void rejectsNestingBeyondLimit() throws IOException {
     byte[] deep = zip("a", zip("b", zip("c", new byte[1])));
 
     assertRefused(deep, "has zips nested deeper than a model's archive may have (2)");
   }
 
   @Test
-  void refusesMoreEntriesThanTheLimit() throws IOException {
+  void rejectsMoreEntriesThanLimit() throws IOException {
     ByteArrayOutputStream bytes = new ByteArrayOutputStream();
     try (ZipOutputStream zip = new ZipOutputStream(bytes)) {
       for (int i = 0; i < 4; i++) {
@@ -51,14 +51,14 @@ class ArchiveTest {
 
   @ParameterizedTest
   @ValueSource(strings = {"zeros.bin", "Zeros.class"})
-  void refusesAnEntryThatIsCompressedTooWell(String name) throws IOException {
+  void rejectsEntryThatIsCompressedTooWell(String name) throws IOException {
     assertRefused(
         zip(name, new byte[50_000]),
         "has more bytes for each compressed byte than a model's archive may have (10)");
   }
 
   @Test
-  void refusesMoreBytesThanTheLimit() throws IOException {
+  void rejectsMoreBytesThanLimit() throws IOException {
     byte[] noise = new byte[100_001];
     new java.util.Random(1).nextBytes(noise);
 
@@ -67,7 +67,7 @@ class ArchiveTest {
 
   @ParameterizedTest
   @ValueSource(strings = {"../x", "/x", "a/../../x"})
-  void refusesAnEntryOutsideOfTheDirectory(String name) throws IOException {
+  void rejectsEntryOutsideOfDirectory(String name) throws IOException {
     assertThatThrownBy(() -> unpack(zip(name, new byte[1])))
         .isInstanceOf(StillhouseException.class)
         .hasMessageContaining(format("has an entry outside its root: '%s'", name));
@@ -75,7 +75,7 @@ class ArchiveTest {
   }
 
   @Test
-  void refusesTwoEntriesForOneFile() throws IOException {
+  void rejectsTwoEntriesForOneFile() throws IOException {
     ByteArrayOutputStream bytes = new ByteArrayOutputStream();
     try (ZipOutputStream zip = new ZipOutputStream(bytes)) {
       zip.putNextEntry(new ZipEntry("a"));

@@ -151,7 +151,7 @@ class ImporterTest extends ImporterFixture {
   }
 
   @Test
-  void importsToAPathWithDots() throws IOException {
+  void importsToPathWithDots() throws IOException {
     Path jar = directory.resolve("tiny.jar");
     TinyModel.write(source, ENCODER, TinyModel.weights(ENCODER));
     zip(jar, source, "");
@@ -164,7 +164,7 @@ class ImporterTest extends ImporterFixture {
   }
 
   @Test
-  void importsACloneThatAlsoHasOtherFormats() throws IOException {
+  void importsCloneThatAlsoHasOtherFormats() throws IOException {
     TinyModel.write(source, ENCODER, TinyModel.weights(ENCODER));
     OnnxWriter.write(
         Files.createDirectory(source.resolve("onnx")).resolve("model.onnx"),
@@ -221,7 +221,7 @@ class ImporterTest extends ImporterFixture {
   }
 
   @Test
-  void importsTheHeadOfRunClassifier() throws IOException {
+  void importsHeadOfRunClassifier() throws IOException {
     EncoderSpec spec =
         TinyModel.spec(
             64, 1, new Head(Task.CLASSIFICATION, List.of("LABEL_0", "LABEL_1", "LABEL_2")));
@@ -252,7 +252,7 @@ class ImporterTest extends ImporterFixture {
 
   @ParameterizedTest
   @ValueSource(strings = {"fa-IR", "ar-EG", "tr-TR", "de-DE", "ne-NP"})
-  void importsTheSameBytesInEveryLocale(String locale) throws IOException {
+  void importsSameBytesInEveryLocale(String locale) throws IOException {
     savedModel(withPooler(MASKED_LM));
     Importer.importTeacher(source, destination);
     Path other = directory.resolve("other");

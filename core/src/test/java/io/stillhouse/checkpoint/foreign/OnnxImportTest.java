@@ -102,7 +102,7 @@ class OnnxImportTest extends ImporterFixture {
   }
 
   @Test
-  void namesTheMissingFileOfOnnxWeights() throws IOException {
+  void namesMissingFileOfOnnxWeights() throws IOException {
     Path onnx = source.resolve("tiny.onnx");
     OnnxWriter.write(
         onnx, ENCODER, TinyModel.weights(ENCODER), OnnxWriter.Values.EXTERNAL, "weights");

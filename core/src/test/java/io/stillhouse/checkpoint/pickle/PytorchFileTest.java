@@ -47,7 +47,7 @@ class PytorchFileTest {
   }
 
   @Test
-  void readsAStateDictWithMetadata() throws IOException {
+  void readsStateDictWithMetadata() throws IOException {
     PytorchFile file = PytorchFile.open(PICKLES.resolve("metadata.bin"));
 
     assertThat(file.names())
@@ -57,7 +57,7 @@ class PytorchFileTest {
 
   @ParameterizedTest
   @CsvSource({"evil.bin, posix.getcwd", "evil-zip.bin, posix.getcwd"})
-  void refusesAPickleThatCallsAnythingElse(String name, String function) {
+  void rejectsPickleThatCallsAnythingElse(String name, String function) {
     assertThatThrownBy(() -> PytorchFile.open(PICKLES.resolve(name)))
         .isInstanceOf(StillhouseException.class)
         .hasMessage(
@@ -68,7 +68,7 @@ class PytorchFileTest {
 
   @ParameterizedTest
   @ValueSource(strings = {"os system", "builtins eval", "torch.storage _load_from_bytes"})
-  void refusesOtherFunctionsByName(String function) throws IOException {
+  void rejectsOtherFunctionsByName(String function) throws IOException {
     Path file = file("c" + function.replace(' ', '\n') + "\n)R.");
 
     assertThatThrownBy(() -> PytorchFile.open(file))
@@ -77,7 +77,7 @@ class PytorchFileTest {
   }
 
   @Test
-  void refusesADictionaryWithoutTensors() {
+  void rejectsDictionaryWithoutTensors() {
     assertThatThrownBy(() -> PytorchFile.open(PICKLES.resolve("no-tensors.bin")))
         .isInstanceOf(StillhouseException.class)
         .hasMessageContaining(
@@ -86,7 +86,7 @@ class PytorchFileTest {
 
   @ParameterizedTest
   @ValueSource(strings = {"zip.bin", "legacy.bin"})
-  void refusesAFileThatIsCutOffAnywhere(String name) throws IOException {
+  void rejectsFileThatIsCutOffAnywhere(String name) throws IOException {
     byte[] whole = Files.readAllBytes(PICKLES.resolve(name));
     for (int length = 0; length < whole.length - 1; length++) {
       Path file = Files.write(directory.resolve("cut.bin"), Arrays.copyOf(whole, length));
@@ -98,12 +98,23 @@ class PytorchFileTest {
   }
 
   @Test
-  void refusesALengthThatTheFileDoesNotHave() throws IOException {
+  void rejectsLengthThatFileDoesNotHave() throws IOException {
     Path file = file("X\u00ff\u00ff\u00ff\u007fshort");
 
     assertThatThrownBy(() -> PytorchFile.open(file))
         .isInstanceOf(StillhouseException.class)
         .hasMessageContaining("a value of 2147483647 bytes does not fit");
+  }
+
+  @Test
+  void rejectsEmptyTensorBeyondItsStorage() throws PickleException {
+    Storage four = new Storage(Dtype.F32, "0", 4);
+    long[] empty = {0};
+
+    assertThat(PickledTensor.of(four, 4, empty, new long[] {1}).extent()).isZero();
+    assertThatThrownBy(() -> PickledTensor.of(four, 5, empty, new long[] {1}))
+        .isInstanceOf(PickleException.class)
+        .hasMessageContaining("reaches beyond its storage of 4 numbers");
   }
 
   /** Writes a pickle whose bytes are the characters of a text. */

@@ -76,7 +76,7 @@ class AugmentChecksTest {
   }
 
   @Test
-  void refusesToShowTheOriginalToAModelWithOneSegment() throws IOException {
+  void refusesToShowOriginalToModelWithOneSegment() throws IOException {
     Path one = BrokenModels.withOneSegment(Tiny.MLM, directory.resolve("one"));
     assertMistake(
             AugmentRecipes.maskedLm(
@@ -89,7 +89,7 @@ class AugmentChecksTest {
   }
 
   @Test
-  void refusesClassesWithTheSameName() {
+  void rejectsClassesWithSameName() {
     assertMistake(AugmentRecipes.rules(rows, out, "corpus.classes=[1, 1.0]"))
         .hasMessageStartingWith("two classes have the same name ([1, 1.0])");
   }

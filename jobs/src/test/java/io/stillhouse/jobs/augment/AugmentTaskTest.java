@@ -41,7 +41,7 @@ class AugmentTaskTest {
   }
 
   @Test
-  void omitsOriginalsIfTheRecipeSaysSo() throws IOException {
+  void omitsOriginalsIfRecipeSaysSo() throws IOException {
     AugmentTask.Layout copiesOnly = new AugmentTask.Layout(false, true, false, List.of());
 
     assertThat(written(copiesOnly, TinyAugmentation.rows("he had")))
@@ -50,7 +50,7 @@ class AugmentTaskTest {
   }
 
   @Test
-  void rejectsLabelThatIsNotAmongTheClasses() throws IOException {
+  void rejectsLabelThatIsNotAmongClasses() throws IOException {
     AugmentTask.Layout classes = new AugmentTask.Layout(false, true, true, List.of("1.0", "2"));
     assertThat(written(classes, TinyAugmentation.rows("he had"))).isNotEmpty();
 
@@ -88,7 +88,7 @@ class AugmentTaskTest {
   }
 
   @Test
-  void namesNoFileForAPartWithoutRows() throws IOException {
+  void namesNoFileForPartWithoutRows() throws IOException {
     assertThat(write(SINGLE, List.of()).file()).isNull();
   }
 

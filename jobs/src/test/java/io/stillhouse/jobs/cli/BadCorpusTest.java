@@ -79,7 +79,7 @@ class BadCorpusTest {
   }
 
   @AfterAll
-  static void clearTheMaster() {
+  static void clearMaster() {
     SPARK.keySet().forEach(System::clearProperty);
   }
 
@@ -118,20 +118,20 @@ class BadCorpusTest {
 
   @ParameterizedTest
   @ValueSource(strings = {"cache", "finetune", "evaluate", "augment", "head-importance"})
-  void tellsInTheLastLineWhatItLeftOut(String command) {
+  void tellsInLastLineWhatItLeftOut(String command) {
     assertThat(lastLine(command(command, "rows.jsonl")))
         .isEqualTo("left out 1 of 161 rows: not a JSON object (1, such as row 'rows.jsonl:160')");
   }
 
   @Test
-  void aSecondRunTellsItAgain() {
+  void secondRunTellsItAgain() {
     String first = lastLine(command("cache", "rows.jsonl"));
 
     assertThat(lastLine(command("cache", "rows.jsonl"))).isEqualTo(first).startsWith("left out 1");
   }
 
   @Test
-  void failsAtTheFirstInvalidRowIfTheRecipeSaysSo() {
+  void failsAtFirstInvalidRowIfRecipeSaysSo() {
     assertThat(mistake(command("cache", "rows.jsonl", "corpus.invalid-rows=fail")))
         .contains(
             "1 of 161 rows are invalid: not a JSON object (1, such as row 'rows.jsonl:160');"
@@ -140,7 +140,7 @@ class BadCorpusTest {
   }
 
   @Test
-  void theSettingOfTheMessageLeavesTheRowsOut() {
+  void settingOfMessageLeavesRowsOut() {
     String message = mistake(command("cache", "comma.csv"));
     String setting = message.strip().replaceAll("(?s).* with (corpus\\.max-invalid=\\S+)$", "$1");
 

@@ -107,7 +107,7 @@ class BadInputTest extends BadInputFixture {
   }
 
   @Test
-  void finetuneRefusesALabelOutsideTheClasses() {
+  void finetuneRejectsLabelOutsideClasses() {
     assertThat(
             mistake(
                 "finetune",

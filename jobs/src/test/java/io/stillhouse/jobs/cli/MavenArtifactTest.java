@@ -61,7 +61,7 @@ class MavenArtifactTest {
   }
 
   @Test
-  void saysWhereToPutTheJarWithoutMaven() {
+  void saysWhereToPutJarWithoutMaven() {
     assertThatThrownBy(() -> ARTIFACT.resolve(directory, "no-such-mvn", null))
         .isInstanceOf(StillhouseException.class)
         .hasMessage(

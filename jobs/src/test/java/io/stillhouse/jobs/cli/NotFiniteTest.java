@@ -65,7 +65,7 @@ class NotFiniteTest {
   }
 
   @Test
-  void theJsonOfAnEvaluationSaysSo() throws IOException {
+  void jsonOfEvaluationSaysSo() throws IOException {
     Path some = BrokenModels.deadFor(Tiny.CLS, "he", directory.resolve("some"));
     new EvaluateJob(spark, settings(Tiny.CLS, format("evaluate.models=[%s, %s]", dead, some)))
         .run();
@@ -81,7 +81,7 @@ class NotFiniteTest {
   }
 
   @Test
-  void logitsRefusesAndWritesNothing() throws IOException {
+  void logitsRejectsAndWritesNothing() throws IOException {
     Path text = Files.writeString(directory.resolve("text.txt"), "the of\nhe is\n");
     Path out = directory.resolve("out.safetensors");
     assertThatThrownBy(() -> LogitsFile.write(dead, text, out))
@@ -91,7 +91,7 @@ class NotFiniteTest {
   }
 
   @Test
-  void headImportanceRefuses() throws IOException {
+  void headImportanceRejects() throws IOException {
     Settings settings = settings(dead, "head-importance.output=" + directory.resolve("heads.json"));
     HeadImportanceJob job = new HeadImportanceJob(spark, settings);
     assertThatThrownBy(job::run)
@@ -124,7 +124,7 @@ class NotFiniteTest {
   }
 
   @Test
-  void augmentRefusesIfNoRowHasCopies() throws IOException {
+  void augmentRejectsIfNoRowHasCopies() throws IOException {
     Path mlm = BrokenModels.dead(Tiny.MLM, "cls.predictions.bias", directory.resolve("mlm"));
     AugmentJob job = new AugmentJob(spark, augmentation(mlm));
     assertThatThrownBy(job::run)
@@ -134,7 +134,7 @@ class NotFiniteTest {
   }
 
   @Test
-  void augmentLeavesOutTheRowsThatItBreaks() throws IOException {
+  void augmentLeavesOutRowsThatItBreaks() throws IOException {
     Path longer =
         Files.writeString(
             directory.resolve("rows.tsv"),

@@ -120,7 +120,7 @@ class RecipesTest {
       new CacheJob(spark, settings(recipe, places, second)).run();
     }
     if (recipe.equals("tinybert4-general.conf")) {
-      cacheOfTheGeneralStage(recipe, places);
+      cacheOfGeneralStage(recipe, places);
     }
     new CacheJob(spark, settings(recipe, places)).run();
     if (named.has(Options.VALIDATION)) {
@@ -222,7 +222,7 @@ class RecipesTest {
     return own.resolve("students/distilbert");
   }
 
-  private void cacheOfTheGeneralStage(String recipe, List<String> places) throws IOException {
+  private void cacheOfGeneralStage(String recipe, List<String> places) throws IOException {
     new CacheJob(
             spark,
             settings(

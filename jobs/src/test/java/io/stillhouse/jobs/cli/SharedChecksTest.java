@@ -54,7 +54,7 @@ class SharedChecksTest {
   }
 
   @Test
-  void everyCommandRefusesPairsForAModelWithOneSegment() {
+  void everyCommandRejectsPairsForModelWithOneSegment() {
     commands(oneSegment, "corpus.text=a", "corpus.pair=b", "corpus.label=label")
         .forEach(
             (command, job) ->
@@ -68,7 +68,7 @@ class SharedChecksTest {
   }
 
   @Test
-  void everyCommandRefusesTextsLongerThanThePositions() {
+  void everyCommandRejectsTextsLongerThanPositions() {
     commands(Tiny.CLS, "corpus.text=a", "corpus.label=label", "corpus.max-length=41")
         .forEach(
             (command, job) ->
@@ -82,7 +82,7 @@ class SharedChecksTest {
   }
 
   @Test
-  void everyCommandWithATeacherRefusesClassesThatAreNotTheModels() {
+  void everyCommandWithTeacherRejectsClassesThatAreNotModels() {
     Map<String, ThrowingCallable> commands =
         commands(Tiny.CLS, "corpus.text=text", "corpus.label=label", "corpus.classes=[neg, pos]");
     commands.remove("finetune"); // its model gets these classes
@@ -98,14 +98,14 @@ class SharedChecksTest {
   }
 
   @Test
-  void cachesSingleTextsOfAModelWithOneSegment() throws IOException {
+  void cachesSingleTextsOfModelWithOneSegment() throws IOException {
     Settings settings =
         settings(oneSegment, "corpus.path=" + pairs, "corpus.text=a", "corpus.label=label");
     assertThat(new CacheJob(spark, settings).run().rows()).isEqualTo(2);
   }
 
   @Test
-  void evaluateRefusesAStudentWithFewerPositions() throws IOException {
+  void evaluateRejectsStudentWithFewerPositions() throws IOException {
     Path small = BrokenModels.withPositions(Tiny.CLS, 20, directory.resolve("small"));
     assertThatThrownBy(
             () ->
@@ -117,7 +117,7 @@ class SharedChecksTest {
   }
 
   @Test
-  void evaluateRefusesAStudentOfOtherClasses() throws IOException {
+  void evaluateRejectsStudentOfOtherClasses() throws IOException {
     Head named = new Head(Task.CLASSIFICATION, List.of("neg", "meh", "pos"));
     Path student = BrokenModels.withHead(Tiny.CLS, named, directory.resolve("student"));
     assertThatThrownBy(
@@ -141,7 +141,7 @@ class SharedChecksTest {
   }
 
   @Test
-  void evaluateRefusesAStudentOfAnotherTask() {
+  void evaluateRejectsStudentOfAnotherTask() {
     assertThatThrownBy(
             () ->
                 new EvaluateJob(
@@ -154,7 +154,7 @@ class SharedChecksTest {
   }
 
   @Test
-  void aLabelThatIsNoClassPointsToTheKeyThatMapsIt() {
+  void labelThatIsNoClassPointsToKeyThatMapsIt() {
     Settings settings =
         settings(Tiny.CLS, "corpus.path=" + words, "corpus.text=text", "corpus.label=label");
     assertThatThrownBy(() -> new CacheJob(spark, settings).run())
@@ -168,7 +168,7 @@ class SharedChecksTest {
   }
 
   @Test
-  void saysThatAMaskedLmIgnoresLabels() throws IOException {
+  void saysThatMaskedLmIgnoresLabels() throws IOException {
     Settings settings = settings(Tiny.MLM, "corpus.text=a", "corpus.label=label");
     assertThat(new CacheJob(spark, settings).notes())
         .containsExactly(

@@ -103,7 +103,7 @@ class BlockOrdinalsTest {
   }
 
   @Test
-  void numbersRowsThroughTheBlocksOfAPartition() {
+  void numbersRowsThroughBlocksOfPartition() {
     List<FileRow> rows =
         List.of(
             row(secondOfA, "fourth"), row(secondOfA, "fifth"), row(ofB, "sixth"), row(ofB, null));
@@ -117,7 +117,7 @@ class BlockOrdinalsTest {
   }
 
   @Test
-  void omitsRowsBeyondTheLimitOfTheCorpus() {
+  void omitsRowsBeyondLimitOfCorpus() {
     List<FileRow> rows = List.of(row(secondOfA, "fifth"), row(ofB, "sixth"), row(ofB, "seventh"));
 
     assertThat(numbered(rows, 6)).extracting(SourceRow::key).containsExactly("a.txt:3", "b.txt:0");

@@ -30,12 +30,12 @@ class ColumnNamesTest {
   }
 
   @Test
-  void findsColumnsByTheirIndexWithoutAHeader() {
+  void findsColumnsByTheirIndexWithoutHeader() {
     assertThat(byIndex.find("4", Role.TEXT)).isEqualTo(new Place("4", 4, false));
   }
 
   @Test
-  void refusesANameThatTwoColumnsHave() {
+  void rejectsNameThatTwoColumnsHave() {
     assertMistake(
         byName,
         "x",
@@ -43,7 +43,7 @@ class ColumnNamesTest {
   }
 
   @Test
-  void refusesAColumnInFilesAndDirectories() {
+  void rejectsColumnInFilesAndDirectories() {
     assertMistake(
         new ColumnNames(Format.CSV, List.of("text"), List.of("text"), false),
         "text",
@@ -52,7 +52,7 @@ class ColumnNamesTest {
   }
 
   @Test
-  void listsTheColumnsIfOneIsMissing() {
+  void listsColumnsIfOneIsMissing() {
     assertMistake(
         byName,
         "text",
@@ -61,7 +61,7 @@ class ColumnNamesTest {
   }
 
   @Test
-  void refusesAnIndexBeyondTheColumns() {
+  void rejectsIndexBeyondColumns() {
     assertMistake(
         byIndex,
         "6",
@@ -70,7 +70,7 @@ class ColumnNamesTest {
   }
 
   @Test
-  void refusesANameWithoutAHeader() {
+  void rejectsNameWithoutHeader() {
     assertMistake(
         byIndex,
         "sentence",
@@ -79,7 +79,7 @@ class ColumnNamesTest {
   }
 
   @Test
-  void refusesColumnsOfPlainText() {
+  void rejectsColumnsOfPlainText() {
     assertMistake(
         new ColumnNames(Format.TEXT, List.of("value"), List.of(), false),
         "label",

@@ -42,7 +42,7 @@ class ColumnarTableTest {
   private final SparkSession spark = Tiny.spark();
 
   @Test
-  void ignoresTheTypesOfColumnsThatNobodyAskedFor() throws IOException {
+  void ignoresTypesOfColumnsThatNobodyAskedFor() throws IOException {
     write("a.parquet", NANOS, row -> row.append("text", "he had").append("at", 7L));
 
     assertThat(rows(new Columns("text", null, null, null)))
@@ -50,7 +50,7 @@ class ColumnarTableTest {
   }
 
   @Test
-  void refusesAWantedColumnThatSparkCannotRead() throws IOException {
+  void rejectsWantedColumnThatSparkCannotRead() throws IOException {
     write("a.parquet", NANOS, row -> row.append("text", "he had").append("at", 7L));
 
     assertMistake(
@@ -118,7 +118,7 @@ class ColumnarTableTest {
   }
 
   @Test
-  void refusesFilesThatDisagree() throws IOException {
+  void rejectsFilesThatDisagree() throws IOException {
     write("a.parquet", "message m { required int32 text; }", row -> row.append("text", 1));
     write("b.parquet", "message m { required int64 text; }", row -> row.append("text", 1L));
 
@@ -129,7 +129,7 @@ class ColumnarTableTest {
   }
 
   @Test
-  void refusesAFileWithoutTheColumn() throws IOException {
+  void rejectsFileWithoutColumn() throws IOException {
     write("a.parquet", "message m { required int32 text; }", row -> row.append("text", 1));
     write("b.parquet", "message m { required int32 body; }", row -> row.append("body", 1));
 
@@ -140,7 +140,7 @@ class ColumnarTableTest {
   }
 
   @Test
-  void refusesNestedText() {
+  void rejectsNestedText() {
     spark
         .sql("select array('a') as text")
         .coalesce(1)
@@ -155,7 +155,7 @@ class ColumnarTableTest {
 
   @ParameterizedTest
   @ValueSource(strings = {"a.parquet", "a.orc"})
-  void refusesAFileOfAnotherFormat(String name) throws IOException {
+  void rejectsFileOfAnotherFormat(String name) throws IOException {
     Files.writeString(directory.resolve(name), "text\tlabel\n");
 
     assertThatThrownBy(() -> Corpus.read(spark, spec(new Columns("text", null, null, null))))
@@ -181,7 +181,7 @@ class ColumnarTableTest {
   }
 
   @Test
-  void refusesAFileWithoutRows() {
+  void rejectsFileWithoutRows() {
     spark.range(0).selectExpr("string(id) as text").coalesce(1).write().parquet(directory + "/t");
 
     assertThatThrownBy(() -> rows(new Columns("text", null, null, null)))

@@ -52,7 +52,7 @@ class CorpusFilesTest {
   }
 
   @Test
-  void findsTheColumnsOfDirectories() throws IOException {
+  void findsColumnsOfDirectories() throws IOException {
     write("in/split=dev/n=01/a=b.csv");
     write("in/split=%2F/n=__HIVE_DEFAULT_PARTITION__/a.csv");
     CorpusFiles files = list("in");
@@ -85,7 +85,7 @@ class CorpusFilesTest {
   @ParameterizedTest
   @ValueSource(
       strings = {"2024-01-01T10:00:00.tsv", "reviews[1].tsv", "reviews, 2024.tsv", "a{b}*?.tsv"})
-  void takesTheNameOfAFileThatExistsLiterally(String name) throws IOException {
+  void takesNameOfFileThatExistsLiterally(String name) throws IOException {
     write("in/" + name);
 
     assertThat(names(list("in/" + name))).containsExactly(name);
@@ -93,7 +93,7 @@ class CorpusFilesTest {
   }
 
   @Test
-  void joinsANameThatWasSplitAtItsComma() throws IOException {
+  void joinsNameThatWasSplitAtItsComma() throws IOException {
     write("in/reviews, b.tsv");
     List<String> split = List.of(directory + "/in/reviews", "b.tsv");
 
@@ -107,7 +107,7 @@ class CorpusFilesTest {
   }
 
   @Test
-  void refusesABrokenLink() throws IOException {
+  void rejectsBrokenLink() throws IOException {
     write("in/a.txt");
     Files.createSymbolicLink(directory.resolve("in/b.txt"), Path.of("nowhere.txt"));
 
@@ -117,7 +117,7 @@ class CorpusFilesTest {
   }
 
   @Test
-  void refusesALinkToADirectoryAboveIt() throws IOException {
+  void rejectsLinkToDirectoryAboveIt() throws IOException {
     write("in/a.txt");
     Files.createSymbolicLink(directory.resolve("in/again"), directory.resolve("in"));
 

@@ -15,7 +15,7 @@ class InvalidRowPolicyTest {
   private static final InvalidRows TWO = InvalidRows.of("empty", 2, "a.csv:7");
 
   @Test
-  void leavesOutAFewRowsByDefault() {
+  void leavesOutFewRowsByDefault() {
     InvalidRowPolicy policy = InvalidRowPolicy.of(Settings.parse(null, List.of()));
 
     assertThat(policy).isEqualTo(new InvalidRowPolicy(true, 0.01));
@@ -37,7 +37,7 @@ class InvalidRowPolicyTest {
     "1, 99, 0.011",
     "7, 100, 0.07"
   })
-  void namesAShareThatIsEnough(long invalid, long rows, String share) {
+  void namesShareThatIsEnough(long invalid, long rows, String share) {
     InvalidRows some = InvalidRows.of("empty", invalid, "k");
 
     assertThatThrownBy(() -> new InvalidRowPolicy(true, 0.001).check(some, rows))
@@ -47,7 +47,7 @@ class InvalidRowPolicyTest {
   }
 
   @Test
-  void failsAtASingleRowIfTheRecipeSaysSo() {
+  void failsAtSingleRowIfRecipeSaysSo() {
     InvalidRowPolicy policy = new InvalidRowPolicy(false, 0.01);
 
     assertThatThrownBy(() -> policy.check(TWO, 1000))
@@ -60,7 +60,7 @@ class InvalidRowPolicyTest {
   }
 
   @Test
-  void namesTheEncodingIfThatMayBeTheReason() {
+  void namesEncodingIfThatMayBeReason() {
     assertThatThrownBy(
             () -> new InvalidRowPolicy(true, 0).check(InvalidRows.of("not UTF-8", 1, "k"), 9))
         .hasMessageContaining("or set corpus.encoding if the files are in another encoding");
@@ -71,7 +71,7 @@ class InvalidRowPolicyTest {
   }
 
   @Test
-  void theLastLineNamesTheMostFrequentReasonsFirst() {
+  void lastLineNamesMostFrequentReasonsFirst() {
     InvalidRows many = TWO.plus(InvalidRows.of("empty", 1, "a.csv:10"));
     for (int fields = 3; fields < 7; fields++) {
       many = many.plus(InvalidRows.of(fields + " fields instead of 2", 1, "b.csv:" + fields));

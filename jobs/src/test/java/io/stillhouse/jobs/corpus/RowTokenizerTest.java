@@ -83,13 +83,13 @@ class RowTokenizerTest {
   }
 
   @Test
-  void aReplacementCharacterIsText() throws IOException {
+  void replacementCharacterIsText() throws IOException {
     assertThat(tokenize(tokenizer(TABLE, Head.NONE), single("k", "he\uFFFD had")).get(0).inputIds())
         .isEqualTo(tokenize(tokenizer(TABLE, Head.NONE), single("k", "he had")).get(0).inputIds());
   }
 
   @Test
-  void aRecordThatCannotBeReadIsInvalidForThatReason() throws IOException {
+  void recordThatCannotBeReadIsInvalidForThatReason() throws IOException {
     SourceRow broken = new SourceRow("k", "", null, null, "3 fields instead of 2");
 
     assertThat(tokenize(tokenizer(LABELLED, TWO_CLASSES), broken))
@@ -98,7 +98,7 @@ class RowTokenizerTest {
   }
 
   @Test
-  void aRecordOfProseThatCannotBeReadIsInvalid() throws IOException {
+  void recordOfProseThatCannotBeReadIsInvalid() throws IOException {
     assertThat(
             tokenize(tokenizer(PROSE, Head.NONE), new SourceRow("k", "", null, null, "not UTF-8")))
         .extracting(InputRow::status)
@@ -108,14 +108,14 @@ class RowTokenizerTest {
   @ParameterizedTest
   @NullAndEmptySource
   @ValueSource(strings = " ")
-  void aRowWithoutALabelIsInvalid(String label) throws IOException {
+  void rowWithoutLabelIsInvalid(String label) throws IOException {
     assertThat(tokenize(tokenizer(LABELLED, TWO_CLASSES), new SourceRow("k", "he", null, label)))
         .extracting(InputRow::status)
         .containsExactly("no label");
   }
 
   @Test
-  void aRowWithoutLabelsOfAMultiLabelTaskBelongsToNoClass() throws IOException {
+  void rowWithoutLabelsOfMultiLabelTaskBelongsToNoClass() throws IOException {
     Head head = new Head(Task.MULTI_LABEL, List.of("no", "yes"));
 
     assertThat(tokenize(tokenizer(LABELLED, head), single("k", "he")).get(0).label())

@@ -53,7 +53,7 @@ class DistillRecipeTest {
   }
 
   @Test
-  void studentStartsFromDirectoryWithNameOfAnOption() {
+  void studentStartsFromDirectoryWithNameOfOption() {
     Settings recipe = Settings.parseText(text(directory, "teacher", "cola"), List.of());
 
     assertThat(recipe.get(Options.STUDENT_INIT)).isEqualTo("./teacher");

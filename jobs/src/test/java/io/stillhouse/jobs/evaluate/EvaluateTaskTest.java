@@ -8,14 +8,14 @@ import org.junit.jupiter.api.Test;
 
 class EvaluateTaskTest {
   @Test
-  void tellsWhetherTheLogitsOfTheTeacherAreFinite() {
+  void tellsWhetherLogitsOfTeacherAreFinite() {
     assertThat(task(1, 2).teacherIsFinite()).isTrue();
     assertThat(task(1, Float.NaN).teacherIsFinite()).isFalse();
     assertThat(task(Float.NEGATIVE_INFINITY, 1).teacherIsFinite()).isFalse();
   }
 
   @Test
-  void tellsWhetherTheLossOfTheTeacherIsFinite() {
+  void tellsWhetherLossOfTeacherIsFinite() {
     assertThat(maskedLm(2.5).teacherIsFinite()).isTrue();
     assertThat(maskedLm(Double.NaN).teacherIsFinite()).isFalse();
   }

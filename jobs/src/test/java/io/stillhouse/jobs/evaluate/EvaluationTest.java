@@ -256,7 +256,7 @@ class EvaluationTest {
   }
 
   @Test
-  void doesNotScoreAModelWithoutFiniteOutputs() {
+  void doesNotScoreModelWithoutFiniteOutputs() {
     float[] nan = {Float.NaN, Float.NaN};
     Evaluation evaluation =
         classification(
@@ -291,7 +291,7 @@ class EvaluationTest {
   }
 
   @Test
-  void nothingAgreesWithATeacherWithoutFiniteOutputs() {
+  void nothingAgreesWithTeacherWithoutFiniteOutputs() {
     Evaluation evaluation =
         classification(
             THREE,
@@ -309,7 +309,7 @@ class EvaluationTest {
   }
 
   @Test
-  void leavesASeedWithoutFiniteOutputsOutOfItsGroup() {
+  void leavesSeedWithoutFiniteOutputsOutOfItsGroup() {
     List<Candidate> candidates =
         List.of(
             new Candidate("teacher", "/t", 9),
@@ -326,7 +326,7 @@ class EvaluationTest {
   }
 
   @Test
-  void doesNotScoreAMaskedLmWithoutFiniteOutputs() {
+  void doesNotScoreMaskedLmWithoutFiniteOutputs() {
     Evaluation evaluation =
         new MaskedLmEvaluator(
                 THREE,

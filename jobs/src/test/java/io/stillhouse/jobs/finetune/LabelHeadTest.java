@@ -39,7 +39,7 @@ class LabelHeadTest {
 
   @Test
   @Tag("spark")
-  void countsSeveralLabelsOfARow() throws IOException {
+  void countsSeveralLabelsOfRow() throws IOException {
     LabelHead read = read(List.of("joy|2", "10", "2|10 ", ""), "finetune.task=multi-label");
     assertThat(read.head()).isEqualTo(new Head(Task.MULTI_LABEL, List.of("2", "10", "joy")));
     assertThat(read(List.of("joy", ""), "finetune.task=multi-label").head().labels())
@@ -75,7 +75,7 @@ class LabelHeadTest {
   }
 
   @Test
-  void refusesClassesOfATaskWithoutAny() {
+  void rejectsClassesOfTaskWithoutAny() {
     for (String task : List.of("regression", "masked-lm")) {
       Settings settings =
           settings("finetune.task=" + task, "corpus.classes=[a, b]", "corpus.label=label");
@@ -87,7 +87,7 @@ class LabelHeadTest {
   }
 
   @Test
-  void refusesEqualNumbersAsTwoClasses() {
+  void rejectsEqualNumbersAsTwoClasses() {
     Settings settings = settings("corpus.classes=[1, 1.0]", "corpus.label=label");
     assertThatThrownBy(() -> LabelHead.check(settings))
         .isInstanceOf(StillhouseException.class)

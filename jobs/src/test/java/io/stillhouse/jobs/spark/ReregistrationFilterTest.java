@@ -12,7 +12,7 @@ class ReregistrationFilterTest {
   private final ReregistrationFilter filter = new ReregistrationFilter();
 
   @Test
-  void dropsTheFailedReregistrationOfALocalExecutor() {
+  void dropsFailedReregistrationOfLocalExecutor() {
     Exception cause =
         new IllegalStateException(
             "Cannot find endpoint: spark://CoarseGrainedScheduler@192.0.2.2:39079");

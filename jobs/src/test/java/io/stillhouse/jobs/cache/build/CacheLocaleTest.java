@@ -22,7 +22,7 @@ class CacheLocaleTest {
   @TempDir private Path directory;
 
   @Test
-  void buildsTheSameBytesWithPersianDigits() throws IOException {
+  void buildsSameBytesWithPersianDigits() throws IOException {
     Path corpus = Tiny.labelled(directory.resolve("rows.tsv"), 24, "1", "0");
     Map<String, byte[]> english = cache(corpus, Locale.US);
     Map<String, byte[]> persian = cache(corpus, Locale.forLanguageTag("fa-IR"));

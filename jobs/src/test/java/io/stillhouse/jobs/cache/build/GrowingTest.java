@@ -30,7 +30,7 @@ import org.junit.jupiter.api.Test;
 /** Adds layers and text to a finished cache: only the additions are computed. */
 class GrowingTest extends GrowingFixture {
   @Test
-  void addingLayersWritesOnlyTheNewColumns() throws IOException {
+  void addingLayersWritesOnlyNewColumns() throws IOException {
     Map<String, String> before = hashes();
     List<CacheFile> listed = manifest().state().files();
 

@@ -78,7 +78,7 @@ class ManifestFuzzTest {
   }
 
   @Test
-  void rejectsAnEntryWithANumberThatIsOutOfProportion() throws IOException {
+  void rejectsEntryWithNumberThatIsOutOfProportion() throws IOException {
     Path cache = new Path(directory.toUri());
     ManifestLog.read(storage, cache)
         .append(new ManifestChange.FilesAdded(List.of(hidden(0)), List.of()));

@@ -19,21 +19,21 @@ class FileHeadTest {
   @TempDir private Path directory;
 
   @Test
-  void namesTheColumnsOfAHeader() throws IOException {
+  void namesColumnsOfHeader() throws IOException {
     assertThat(head(Format.CSV, "\n\"a, b\",,c\n1,2,3\n", "UTF-8").columns())
         .containsExactly("a, b", "_c1", "c");
     assertThat(head(Format.TSV, " \na\t\tc\n", "UTF-8").columns()).containsExactly("a", "_c1", "c");
   }
 
   @Test
-  void namesTheKeysOfTheFirstObjects() throws IOException {
+  void namesKeysOfFirstObjects() throws IOException {
     assertThat(
             head(Format.JSON, "{\"a\":{\"x\":1}}\ntorn {\n{\"b\":[],\"a\":2}\n", "UTF-8").columns())
         .containsExactly("a", "b");
   }
 
   @Test
-  void anEmptyFileHasNoColumns() throws IOException {
+  void emptyFileHasNoColumns() throws IOException {
     assertThat(head(Format.CSV, "", "UTF-8").columns()).isEmpty();
     assertThat(head(Format.CSV, "", "UTF-8").problem()).isNull();
   }
@@ -53,13 +53,13 @@ class FileHeadTest {
   }
 
   @Test
-  void aUtf8MarkContradictsOtherEncodings() throws IOException {
+  void utf8MarkContradictsOtherEncodings() throws IOException {
     assertThat(head(Format.CSV, "\uFEFFtext,label\n", "UTF-8", "ISO-8859-1").problem())
         .endsWith("but corpus.encoding is ISO-8859-1; set corpus.encoding=UTF-8");
   }
 
   @Test
-  void explainsAHeaderThatIsNotInTheEncoding() throws IOException {
+  void explainsHeaderThatIsNotInEncoding() throws IOException {
     assertThat(head(Format.CSV, "caf\u00e9,label\n", "ISO-8859-1", "UTF-8").problem())
         .contains("the header of ")
         .contains(" is not UTF-8; set corpus.encoding to the encoding of the file");

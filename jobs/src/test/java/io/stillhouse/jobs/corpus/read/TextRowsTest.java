@@ -60,7 +60,7 @@ class TextRowsTest {
   }
 
   @Test
-  void countsTheFieldsOfCsv() throws IOException {
+  void countsFieldsOfCsv() throws IOException {
     assertThat(csv("text,label\na, b,1\na\n,\n \nc,2\n"))
         .containsExactly(
             "!3 fields instead of 2",
@@ -71,13 +71,13 @@ class TextRowsTest {
   }
 
   @Test
-  void aQuoteThatIsNeverClosedBreaksOneRow() throws IOException {
+  void quoteThatIsNeverClosedBreaksOneRow() throws IOException {
     assertThat(csv("text,label\n\"a,1\nb,2\nc,3\n"))
         .containsExactly("!" + CsvParser.OPEN_QUOTE, "b|2", "c|3");
   }
 
   @Test
-  void aStrayQuoteBreaksOneRowEvenIfTheNextRowHasQuotes() throws IOException {
+  void strayQuoteBreaksOneRowEvenIfNextRowHasQuotes() throws IOException {
     assertThat(csv("text,label\n\"a,1\n\"b\",2\n\"say \"hi\"\",3\nc \"d\",4\n"))
         .containsExactly(
             "!" + CsvParser.OPEN_QUOTE, "b|2", "!" + CsvParser.OPEN_QUOTE, "c \"d\"|4");
@@ -92,7 +92,7 @@ class TextRowsTest {
   }
 
   @Test
-  void countsTheFieldsOfTsv() throws IOException {
+  void countsFieldsOfTsv() throws IOException {
     assertThat(tsv("text\tlabel\na\t1\nb\n \t \nc\t2\t3\n\td\n\"e\t\"\n"))
         .containsExactly(
             "a|1", "!1 field instead of 2", "!3 fields instead of 2", "null|d", "\"e|\"");
@@ -110,7 +110,7 @@ class TextRowsTest {
         "{\"text\": a}",
         "{]"
       })
-  void aLineThatIsNotAnObjectIsBroken(String line) throws IOException {
+  void lineThatIsNotObjectIsBroken(String line) throws IOException {
     assertThat(json("{\"text\":\"x\"}\n" + line + "\n\n{\"text\":\"y\"}\n"))
         .containsExactly("x|null", "!" + NOT_JSON, "y|null");
   }
@@ -129,7 +129,7 @@ class TextRowsTest {
         "{\"text\":\"a\\u0000b\"}|a\0b/null",
         "{'text':'a','label':NaN}|a/NaN"
       })
-  void keepsTheNotationOfJsonValues(String line, String cells) throws IOException {
+  void keepsNotationOfJsonValues(String line, String cells) throws IOException {
     assertThat(json(line + "\n")).containsExactly(cells.replace('/', '|'));
   }
 
@@ -143,19 +143,19 @@ class TextRowsTest {
         "{\"text\":[\"a\"],\"label\":1}|the text is a list",
         "{\"text\":\"a\",\"label\":[[\"x\"]]}|the label is a list of lists or objects"
       })
-  void aValueThatIsNoTextBreaksItsRow(String line, String problem) throws IOException {
+  void valueThatIsNoTextBreaksItsRow(String line, String problem) throws IOException {
     assertThat(json(line + "\n")).containsExactly("!" + problem);
   }
 
   @Test
-  void aReplacementCharacterIsText() throws IOException {
+  void replacementCharacterIsText() throws IOException {
     assertThat(csv("text,label\nthe \uFFFD of,1\n")).containsExactly("the \uFFFD of|1");
     assertThat(tsv("text\tlabel\nthe \uFFFD of\t1\n")).containsExactly("the \uFFFD of|1");
     assertThat(json("{\"text\":\"\uFFFD\"}\n")).containsExactly("\uFFFD|null");
   }
 
   @Test
-  void bytesThatAreNotInTheEncodingBreakTheirRow() throws IOException {
+  void bytesThatAreNotInEncodingBreakTheirRow() throws IOException {
     byte[] csv = "text,label\na,1\ncaf\u00e9,2\nb,3\n".getBytes(StandardCharsets.ISO_8859_1);
     byte[] lines = "a\ncaf\u00e9\n".getBytes(StandardCharsets.ISO_8859_1);
 
@@ -183,7 +183,7 @@ class TextRowsTest {
   }
 
   @Test
-  void halfACharacterOfUtf16IsBroken() throws IOException {
+  void halfCharacterOfUtf16IsBroken() throws IOException {
     byte[] lines = Arrays.copyOf("a\nb".getBytes(StandardCharsets.UTF_16LE), 5);
 
     assertThat(read(Format.TEXT, "x.txt", lines, "UTF-16LE"))
@@ -212,7 +212,7 @@ class TextRowsTest {
   }
 
   @Test
-  void refusesADamagedCompressedFile() throws IOException {
+  void rejectsDamagedCompressedFile() throws IOException {
     byte[] whole = gzip("line\n".repeat(9000).getBytes(StandardCharsets.UTF_8));
 
     assertThatThrownBy(
@@ -226,7 +226,7 @@ class TextRowsTest {
   }
 
   @Test
-  void rangesOfAFileGiveEveryLineOnce() throws IOException {
+  void rangesOfFileGiveEveryLineOnce() throws IOException {
     Path file = directory.resolve("x.tsv");
     StringBuilder table = new StringBuilder("text\tlabel\r\n");
     List<String> expected = new ArrayList<>();
