@@ -282,7 +282,12 @@ class CommandKeysTest {
     return List.of("distill", "quickstart").contains(command)
         ? Stream.concat(
             own,
-            Stream.of(CommandKeys.FINETUNE, CommandKeys.CACHE, CommandKeys.TRAIN)
+            Stream.of(
+                    CommandKeys.FINETUNE,
+                    CommandKeys.CACHE,
+                    CommandKeys.TRAIN,
+                    CommandKeys.EVALUATE,
+                    CommandKeys.EXPORT)
                 .flatMap(step -> step.options().stream()))
         : own;
   }
