@@ -9,10 +9,10 @@ import io.stillhouse.config.Settings;
 import io.stillhouse.jobs.Tiny;
 import io.stillhouse.jobs.augment.AugmentJob;
 import io.stillhouse.jobs.cache.build.CacheJob;
+import io.stillhouse.jobs.distill.DistillJob;
+import io.stillhouse.jobs.distill.DistillRequest;
 import io.stillhouse.jobs.evaluate.EvaluateJob;
 import io.stillhouse.jobs.evaluate.Evaluation;
-import io.stillhouse.jobs.export.ExportJob;
-import io.stillhouse.jobs.finetune.FinetuneJob;
 import io.stillhouse.jobs.heads.HeadImportanceJob;
 import io.stillhouse.jobs.train.StagedTraining;
 import io.stillhouse.recipe.Recipe;
@@ -86,7 +86,8 @@ class RecipesTest {
   @Timeout(value = 15, unit = TimeUnit.MINUTES) // only against a run that hangs
   void runsWholeRecipe(String recipe) throws IOException {
     Settings named = settings(recipe, List.of());
-    boolean prose = named.get(Options.CORPUS_FORMAT).equals("text") || recipe.startsWith("quick");
+    boolean prose =
+        named.get(Options.CORPUS_FORMAT).equals("text") || recipe.equals("distilbert-small.conf");
     Path own = Files.createDirectory(directory.resolve(recipe.replace(".conf", "")));
     List<String> places = new ArrayList<>();
     places.add("teacher.path=" + at(prose ? "masked-lm" : "classifier"));
@@ -143,46 +144,48 @@ class RecipesTest {
     assertThat(own.resolve("evaluation.json")).exists();
   }
 
-  /** Runs the commands of the README from a CSV file to an exported student. */
+  /** Runs the README's command from a CSV file to an exported student. */
   @Test
-  void readmeCommandsExportStudentOfTable() throws IOException {
+  void readmeCommandExportsStudentOfTable() throws IOException {
     Path own = Files.createDirectory(directory.resolve("own-table"));
-    for (String table : List.of("train", "dev")) {
-      Path rows = Tiny.labelled(own.resolve(table + ".tsv"), 48, "yes", "no");
-      Files.writeString(
-          own.resolve(table + ".csv"),
-          Files.readString(rows)
-              .replace("text\t", "sentence\t")
-              .replace(",", "")
-              .replace('\t', ','));
-    }
+    String rows = Files.readString(Tiny.labelled(own.resolve("rows.tsv"), 120, "yes", "no"));
     String readme = Files.readString(RECIPES.resolveSibling("README.md"));
     String section = readme.substring(readme.indexOf("## From your own table"));
-    String commands = section.split("```")[1].replace("\\\n", " ").strip();
-    for (String line : commands.split("\n")) {
-      List<String> words =
-          new ArrayList<>(
-              List.of(
-                  line.replaceAll("(?<==)(my-|train\\.|dev\\.)", own + "/$1")
-                      .replace("q/teacher", at("masked-lm").toString())
-                      .replace("conf/", RECIPES + "/")
-                      .split("\\s+")));
-      assertThat(words.remove(0)).isEqualTo("jobs/bin/stillhouse");
-      String command = words.remove(0);
-      words.add("smoke=true");
-      words.add("evaluate.output=" + own.resolve("evaluation.json"));
-      Settings settings = Recipe.prepare(new RecipeArguments(words).parse());
-      switch (command) {
-        case "finetune" -> new FinetuneJob(spark, settings).run();
-        case "cache" -> new CacheJob(spark, settings).run();
-        case "train" -> StagedTraining.train(spark, settings);
-        case "evaluate" -> assertThat(new EvaluateJob(spark, settings).run().models()).hasSize(3);
-        case "export" -> ExportJob.run(settings);
-        default -> throw new AssertionError(line);
-      }
-    }
-    assertThat(HuggingFaceDirectory.open(own.resolve("my-student")).spec().head().labels())
+    List<String> words = List.of(section.split("```")[1].strip().split(" "));
+    assertThat(words).hasSize(4).startsWith("jobs/bin/stillhouse", "distill");
+    Path table = own.resolve(words.get(2));
+    Path to = own.resolve(words.get(3));
+    Files.writeString(
+        table, rows.replace("text\t", "sentence\t").replace(",", "").replace('\t', ','));
+    DistillRequest request =
+        DistillRequest.of(
+            table.toString(),
+            to,
+            List.of(
+                "teacher.path=" + at("masked-lm"),
+                "smoke=true",
+                "evaluate.speed=false",
+                "train.threads=1"));
+
+    new DistillJob(spark, request.settings(), request, new Silent()).run();
+
+    assertThat(HuggingFaceDirectory.open(to.resolve("export")).spec().head().labels())
         .containsExactly("no", "yes");
+  }
+
+  private static final class Silent implements DistillJob.Surroundings {
+    @Override
+    public Path download(String coordinates) {
+      throw new IllegalStateException("no test downloads " + coordinates);
+    }
+
+    @Override
+    public Settings opened(Settings recipe) {
+      return recipe;
+    }
+
+    @Override
+    public void say(String line) {}
   }
 
   private void augment(String recipe, Path own, List<String> places) throws IOException {
