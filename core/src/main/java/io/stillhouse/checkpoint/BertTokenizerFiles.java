@@ -55,8 +55,9 @@ public final class BertTokenizerFiles {
   }
 
   /**
-   * Writes the tokenizer of a {@code tokenizer.json}. The files of a Hugging Face tokenizer next to
-   * it count too; if there are none, {@code tokenizer.json} is used as it is.
+   * Writes the tokenizer of a {@code tokenizer.json}. If there is a {@code tokenizer_config.json}
+   * next to it, the other tokenizer files there are read too; otherwise {@code tokenizer.json} is
+   * used as it is.
    *
    * @return assumptions, one sentence each
    */

@@ -136,7 +136,7 @@ public record ConfigFile(Path file, JsonObject json) {
 
   private JsonPrimitive primitive(String key, JsonElement value) {
     if (!value.isJsonPrimitive()) {
-      throw wrong(key, "a string or a number", value.isJsonArray() ? "a list" : "an object");
+      throw wrong(key, "a string or a number", value.toString());
     }
     return value.getAsJsonPrimitive();
   }

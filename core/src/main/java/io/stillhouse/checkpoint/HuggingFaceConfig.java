@@ -39,6 +39,7 @@ final class HuggingFaceConfig {
    * A parsed config.
    *
    * @param spec the model; without a head if {@code architectures} is missing
+   * @param namesArchitecture whether the config has {@code architectures}, which tell the head
    * @param classifier returns the head of a classifier with the config's labels
    * @param notes what the config does not say and was assumed, one sentence each
    */
@@ -84,7 +85,7 @@ final class HuggingFaceConfig {
     }
     if (!problems.isEmpty()) {
       throw Errors.invalid(
-          format("'%s': %s", file, String.join("; ", problems)), "use a BERT encoder as teacher");
+          format("'%s': %s", file, Errors.joined(problems)), "use a BERT encoder as teacher");
     }
     EncoderSpec spec = spec(config, dialect);
     if (spec.hiddenSize() % spec.heads() != 0) {

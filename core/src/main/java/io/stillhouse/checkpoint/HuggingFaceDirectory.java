@@ -27,9 +27,9 @@ import org.jspecify.annotations.Nullable;
 
 /**
  * A Hugging Face directory: {@code config.json}, weights in one or several safetensors files,
- * {@code vocab.txt} or {@code tokenizer.json}. Without safetensors, PyTorch's pickles are read, as
- * far as they contain tensors alone. {@link #open} checks everything that can be checked from the
- * headers, so a wrong directory is rejected before anything is computed or written.
+ * {@code vocab.txt} or {@code tokenizer.json}. Without safetensors, PyTorch's pickles are read if
+ * they contain tensors only. {@link #open} checks the config, and the names and shapes of the
+ * tensors, so a wrong directory is rejected before anything is computed or written.
  */
 public final class HuggingFaceDirectory implements ModelDirectory {
   private static final String DECODER = "cls.predictions.decoder.weight";
@@ -184,9 +184,9 @@ public final class HuggingFaceDirectory implements ModelDirectory {
   }
 
   /**
-   * Writes the model to a new directory with its weights in {@code model.safetensors}. Files that
-   * transformers reads without a note are copied; others are rewritten in float32, without the
-   * tensors that do not belong to the model.
+   * Writes the model to a new directory. Safetensors are copied if there are no {@link #notes};
+   * otherwise the weights are written to {@code model.safetensors} in float32, without the tensors
+   * that do not belong to the model.
    */
   public void convertTo(Path directory) throws IOException {
     boolean asIs = places.values().stream().allMatch(place -> place.file() instanceof SafeTensors);

@@ -51,7 +51,7 @@ public final class ParameterCheck {
                         "tensor '%s' should have shape %s but has %s in %s",
                         stored(name, spec),
                         Arrays.toString(shape),
-                        Arrays.toString(tensor.shape().getShape()),
+                        Errors.shortened(Arrays.toString(tensor.shape().getShape())),
                         tensor.file().getFileName()));
               }
             });
@@ -91,18 +91,6 @@ public final class ParameterCheck {
         others.size() > names.size() ? ", ..." : "");
   }
 
-  /** Returns whether a tensor may be present although a model with this head does not read it. */
-  static boolean ignorable(String name, Task task) {
-    return name.endsWith(".position_ids")
-        || name.startsWith("cls.seq_relationship.")
-        || name.startsWith("bert.pooler.")
-        || switch (task) {
-          case NONE -> name.startsWith("cls.");
-          case MASKED_LM -> name.equals("cls.predictions.decoder.weight");
-          case CLASSIFICATION, REGRESSION, MULTI_LABEL -> false;
-        };
-  }
-
   /** Returns the name of a parameter in the model's files. */
   private static String stored(String name, ModelSpec spec) {
     return spec instanceof EncoderSpec encoder
@@ -110,8 +98,17 @@ public final class ParameterCheck {
         : name;
   }
 
+  /** Returns whether a tensor may be present although the model does not read it. */
   private static boolean ignorable(String name, ModelSpec spec) {
-    return spec instanceof EncoderSpec && ignorable(name, spec.head().task());
+    return spec instanceof EncoderSpec
+        && (name.endsWith(".position_ids")
+            || name.startsWith("cls.seq_relationship.")
+            || name.startsWith("bert.pooler.")
+            || switch (spec.head().task()) {
+              case NONE -> name.startsWith("cls.");
+              case MASKED_LM -> name.equals("cls.predictions.decoder.weight");
+              case CLASSIFICATION, REGRESSION, MULTI_LABEL -> false;
+            });
   }
 
   private static String describe(ModelSpec spec) {

@@ -135,7 +135,11 @@ public final class SafeTensors implements TensorFile {
           file,
           format(
               "%s of shape %s and dtype %s has %d bytes, not %d",
-              tensor, entry.shape(), entry.dtype(), bytes, width * entry.shape().size()));
+              tensor,
+              Errors.shortened(entry.shape().toString()),
+              entry.dtype(),
+              bytes,
+              width * entry.shape().size()));
     }
   }
 

@@ -12,7 +12,7 @@ import java.nio.file.Path;
 final class StoredFloats {
   private StoredFloats() {}
 
-  /** Returns the bytes of one number, or 0 for dtypes that are not read. */
+  /** Returns the bytes of one number, or 0 for dtypes whose sizes are not checked. */
   static int width(String dtype) {
     return switch (dtype) {
       case "F32", "I32" -> 4;

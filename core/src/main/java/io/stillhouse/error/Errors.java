@@ -72,13 +72,9 @@ public final class Errors {
    * middle left out if it is long.
    */
   public static String shortened(String value) {
-    String line = value.codePoints().anyMatch(Character::isISOControl) ? printable(value) : value;
+    String line = value.replaceAll("\\p{Cc}", "?");
     return line.length() <= MAX_VALUE
         ? line
         : line.substring(0, MAX_VALUE - 20) + "..." + line.substring(line.length() - 17);
-  }
-
-  private static String printable(String value) {
-    return value.replaceAll("\\p{Cntrl}", "?");
   }
 }

@@ -22,7 +22,7 @@ import java.util.stream.Stream;
 
 /**
  * Checks that a model can read a recipe's texts and predict its labels. Every command that runs a
- * model on a corpus asks here before it does any work.
+ * model on a corpus makes these checks before it does any work.
  */
 public final class ModelCheck {
   /** [CLS], one token, [SEP]. */
@@ -70,10 +70,7 @@ public final class ModelCheck {
                       + " text",
                   name, Options.CORPUS_PAIR.key()));
     }
-    if (!problems.isEmpty()) {
-      throw Errors.all(problems);
-    }
-    return this;
+    return require(problems);
   }
 
   /**
@@ -82,7 +79,10 @@ public final class ModelCheck {
    * @throws StillhouseException listing everything that does not fit
    */
   public ModelCheck requireReadsTexts() {
-    List<String> problems = Stream.of(positions(), segments("")).flatMap(Optional::stream).toList();
+    return require(Stream.of(positions(), segments("")).flatMap(Optional::stream).toList());
+  }
+
+  private ModelCheck require(List<String> problems) {
     if (!problems.isEmpty()) {
       throw Errors.all(problems);
     }
@@ -105,15 +105,7 @@ public final class ModelCheck {
    * @param what the setting for which it reads two texts at once
    */
   public ModelCheck requireSecondSegment(String what) {
-    return requireSegments(what);
-  }
-
-  private ModelCheck requireSegments(String pair) {
-    Optional<String> problem = segments(pair);
-    if (problem.isPresent()) {
-      throw Errors.all(List.of(problem.get()));
-    }
-    return this;
+    return require(segments(what).stream().toList());
   }
 
   /** Requires that the model reads single texts, which are cut at its positions. */
@@ -125,7 +117,7 @@ public final class ModelCheck {
               name, model.maxTokens(), LEAST_SINGLE),
           "use another model");
     }
-    return requireSegments("");
+    return require(segments("").stream().toList());
   }
 
   /**
@@ -243,7 +235,12 @@ public final class ModelCheck {
         throw Errors.invalid(
             format(
                 "%s, so '%s' is class %d, but it is class %d of %s, whose classes are %s",
-                given, classes.get(id), id, own, name, ClassNames.shown(head.labels())),
+                given,
+                Errors.shortened(classes.get(id)),
+                id,
+                own,
+                name,
+                ClassNames.shown(head.labels())),
             "list the names in the model's order");
       }
     }
@@ -268,7 +265,7 @@ public final class ModelCheck {
   }
 
   /**
-   * Returns the statement that a model's outputs are not finite.
+   * Returns the message that some outputs of a model are not finite.
    *
    * @param rows number of rows with a logit that is infinite or not a number
    * @param of number of rows

@@ -31,7 +31,7 @@ public record TrainSpec(
    * Returns a copy that takes as many steps with some of the rows as this spec takes with all, in
    * as many epochs as that needs, and that evaluates as often.
    *
-   * @param some number of rows that are trained on
+   * @param some number of rows that are trained on, at least 1
    * @param all number of rows that determine the number of steps
    */
   public TrainSpec withRows(long some, long all) {

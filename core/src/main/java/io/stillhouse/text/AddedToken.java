@@ -47,7 +47,7 @@ record AddedToken(String content, Flags flags, boolean special) {
       throw Errors.invalid(
           format(
               "'%s' has the added token %s, but an added token is an object with a content",
-              file, json),
+              file, Errors.shortened(json.toString())),
           "copy the file again");
     }
     JsonObject token = json.getAsJsonObject();

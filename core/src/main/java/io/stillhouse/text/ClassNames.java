@@ -2,7 +2,9 @@ package io.stillhouse.text;
 
 import static io.stillhouse.error.Text.format;
 
+import io.stillhouse.error.Errors;
 import java.math.BigDecimal;
+import java.util.ArrayList;
 import java.util.Collection;
 import java.util.Comparator;
 import java.util.List;
@@ -83,16 +85,17 @@ public final class ClassNames {
     return numbered.matches() ? new BigDecimal(numbered.group(2)) : BigDecimal.ONE.negate();
   }
 
-  /** Returns a list of names for a message; a long list is cut. */
+  /** Returns a list of names for a message; a long list or name is cut. */
   public static String shown(List<String> names) {
-    int shown = 0;
+    List<String> shown = new ArrayList<>();
     int characters = 0;
-    while (shown < names.size() && shown < MAX_SHOWN && characters < MAX_SHOWN_CHARACTERS) {
-      characters += names.get(shown).length() + 2;
-      shown++;
+    while (shown.size() < Math.min(names.size(), MAX_SHOWN) && characters < MAX_SHOWN_CHARACTERS) {
+      String name = Errors.shortened(names.get(shown.size()));
+      characters += name.length() + 2;
+      shown.add(name);
     }
-    return shown == names.size()
-        ? names.toString()
-        : format("%s and %d more", names.subList(0, shown), names.size() - shown);
+    return shown.size() == names.size()
+        ? shown.toString()
+        : format("%s and %d more", shown, names.size() - shown.size());
   }
 }

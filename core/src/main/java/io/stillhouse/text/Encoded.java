@@ -38,18 +38,22 @@ public final class Encoded {
     return ids.length;
   }
 
+  /** Returns the id of each token. */
   public int[] ids() {
     return ids;
   }
 
+  /** Returns the char index in the text at which each token begins. */
   public int[] starts() {
     return starts;
   }
 
+  /** Returns the char index after the last char of each token. */
   public int[] ends() {
     return ends;
   }
 
+  /** Returns the index of the word that each token belongs to, -1 if none. */
   public int[] words() {
     return words;
   }

@@ -70,7 +70,7 @@ public final class LabelCodec {
           format(
               "the name of the label '%s' contains a vertical bar, which separates the labels of a"
                   + " row",
-              split.get(0)),
+              Errors.shortened(split.get(0))),
           "rename that label");
     }
     return new LabelCodec(head.task(), head.labels());
@@ -120,7 +120,7 @@ public final class LabelCodec {
         throw Errors.invalid(
             format(
                 "the label '%s' of row '%s' contains a vertical bar, which separates labels",
-                label, rowKey),
+                Errors.shortened(label), rowKey),
             "rename that label");
       }
       if (label != null) {
@@ -180,7 +180,7 @@ public final class LabelCodec {
     throw Errors.invalid(
         format(
             "the label of row '%s' must be %s, but is '%s'; the classes are %s",
-            rowKey, rule, label, ClassNames.shown(classes)),
+            rowKey, rule, Errors.shortened(label), ClassNames.shown(classes)),
         "correct the row, choose another label column, or set corpus.classes to the names in the"
             + " data, in the order of the class ids");
   }
@@ -196,7 +196,7 @@ public final class LabelCodec {
       throw Errors.invalid(
           format(
               "the label of row '%s' must be a finite number for regression, but is '%s'",
-              rowKey, label),
+              rowKey, Errors.shortened(label)),
           "correct the row or choose another label column");
     }
     return value;

@@ -17,9 +17,9 @@ import org.jspecify.annotations.Nullable;
 /**
  * The special and added tokens that the files of a directory name, collected as transformers 5's
  * {@code PreTrainedTokenizerBase._from_pretrained} does. If {@code tokenizer_config.json} has an
- * {@code added_tokens_decoder}, then it alone counts; otherwise {@code special_tokens_map.json},
- * {@code added_tokens.json} and the {@code added_tokens} of {@code tokenizer.json} are merged in
- * this order.
+ * {@code added_tokens_decoder}, only that file is read; otherwise {@code special_tokens_map.json},
+ * {@code added_tokens.json} and the {@code added_tokens} of {@code tokenizer.json} are merged into
+ * it in this order.
  */
 final class TokenArguments {
   private static final String DECODER = "added_tokens_decoder";
@@ -30,7 +30,8 @@ final class TokenArguments {
   /**
    * A token as a file gives it.
    *
-   * @param plain whether the file gives its content only
+   * @param plain whether the file gives its content only; as in transformers, it then differs from
+   *     an object with the same content
    * @param typed whether the file gives an object with {@code __type}
    */
   private record Given(AddedToken token, boolean plain, boolean typed) {
@@ -84,11 +85,17 @@ final class TokenArguments {
         .forEach(
             (key, content) -> {
               if (named.containsKey(key) && named.get(key) == null) {
-                throw TokenizerSource.wrong(
-                    source.file(TokenizerSource.SETTINGS), key, JsonNull.INSTANCE, "a token");
+                throw TokenizerSource.wrong(fileOf(key), key, JsonNull.INSTANCE, "a token");
               }
               named.putIfAbsent(key, Given.plain(content));
             });
+  }
+
+  /** Returns the file whose value of a key is used. */
+  private Path fileOf(String key) {
+    JsonObject tokens = source.specialTokens();
+    boolean overridden = !source.hasSetting(DECODER) && tokens != null && tokens.has(key);
+    return source.file(overridden ? TokenizerSource.SPECIAL_TOKENS : TokenizerSource.SETTINGS);
   }
 
   /** Returns the content of a special token by its key, or null if it has none. */

@@ -60,7 +60,7 @@ final class TokenIds {
               format(
                   "'%s' has the entry %s in its vocabulary, but an entry is a token, or a token and"
                       + " its score",
-                  file, entry),
+                  file, Errors.shortened(entry.toString())),
               COPY);
         }
         tokens.add(token.getAsString());
@@ -93,17 +93,21 @@ final class TokenIds {
     throw Errors.invalid(
         format(
             "'%s' gives the token '%s' the id %s, but an id is a whole number >= 0",
-            file, token, id),
+            file, Errors.shortened(token), Errors.shortened(String.valueOf(id))),
         COPY);
   }
 
-  /** Rejects an id far above the number of tokens. */
-  static void requireDense(Path file, String token, int id, int tokens) {
+  /**
+   * Rejects an id far above the number of tokens.
+   *
+   * @param source the file that gives the id, or the directory if several files may
+   */
+  static void requireDense(Path source, String token, int id, int tokens) {
     if (id > (long) MAX_GAPS * tokens + MAX_FREE_GAP) {
       throw Errors.invalid(
           format(
               "'%s' gives the token '%s' the id %d, but has only %d tokens",
-              file, token, id, tokens),
+              source, Errors.shortened(token), id, tokens),
           COPY);
     }
   }

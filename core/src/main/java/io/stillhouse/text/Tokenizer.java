@@ -68,7 +68,9 @@ public final class Tokenizer implements AutoCloseable {
     } catch (RuntimeException e) {
       // The native library reports errors as plain RuntimeExceptions.
       throw Errors.invalid(
-          format("cannot read the tokenizer '%s': %s", definition.file(), e.getMessage()),
+          format(
+              "cannot read the tokenizer '%s': %s",
+              definition.file(), Errors.shortened(String.valueOf(e.getMessage()))),
           "save it again with a current version of Hugging Face's tokenizers",
           e);
     }
@@ -82,22 +84,27 @@ public final class Tokenizer implements AutoCloseable {
     return tokens.length;
   }
 
+  /** Returns the id of the token that has the role of {@link #CLS}. */
   public int clsId() {
     return definition.id(SpecialToken.CLS);
   }
 
+  /** Returns the id of the token that has the role of {@link #SEP}. */
   public int sepId() {
     return definition.id(SpecialToken.SEP);
   }
 
+  /** Returns the id of the token that has the role of {@link #MASK}. */
   public int maskId() {
     return definition.id(SpecialToken.MASK);
   }
 
+  /** Returns the id of the token that has the role of {@link #PAD}. */
   public int padId() {
     return definition.id(SpecialToken.PAD);
   }
 
+  /** Returns the id of the token that has the role of {@link #UNK}. */
   public int unkId() {
     return definition.id(SpecialToken.UNK);
   }
@@ -157,8 +164,8 @@ public final class Tokenizer implements AutoCloseable {
               "'%s' encodes two empty texts as %s with segments %s, but a BERT tokenizer gives"
                   + " [CLS] [SEP] [SEP], %s, with segments [0, 0, 1]",
               file,
-              Arrays.toString(pair.getIds()),
-              Arrays.toString(pair.getTypeIds()),
+              Errors.shortened(Arrays.toString(pair.getIds())),
+              Errors.shortened(Arrays.toString(pair.getTypeIds())),
               Arrays.toString(expected)),
           "use a tokenizer whose post_processor adds them");
     }

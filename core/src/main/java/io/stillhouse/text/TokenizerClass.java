@@ -54,7 +54,7 @@ enum TokenizerClass {
     return found;
   }
 
-  /** Returns the names of the special tokens that the class has by default. */
+  /** Returns the special tokens that the class has by default, by their keys. */
   Map<String, String> specialTokens() {
     return switch (this) {
       case BERT -> SpecialToken.BERT;
@@ -97,7 +97,7 @@ enum TokenizerClass {
           format(
               "'%s' has a %s tokenizer, but %s",
               source.file(TokenizerSource.TOKENIZER),
-              model,
+              Errors.shortened(model),
               this == WHOLE
                   ? "only WordPiece and Unigram are supported"
                   : format(
@@ -113,11 +113,11 @@ enum TokenizerClass {
     String how =
         words == null || !words.isJsonPrimitive()
             ? ""
-            : format(" (%s %s)", WORDS, words.getAsString());
+            : format(" (%s %s)", WORDS, Errors.shortened(words.getAsString()));
     return Errors.invalid(
         format(
             "the tokenizer of '%s' is a %s%s, whose rules Stillhouse does not implement",
-            source.directory(), named, how),
+            source.directory(), Errors.shortened(named), how),
         "use a model with a BertTokenizer, DistilBertTokenizer or AlbertTokenizer, or with a"
             + " complete tokenizer.json and tokenizer_class PreTrainedTokenizerFast");
   }

@@ -23,11 +23,11 @@ import org.jspecify.annotations.Nullable;
  * The tokenizer that transformers 5's {@code AutoTokenizer} builds from the files of a directory,
  * as one complete {@code tokenizer.json}.
  *
- * <p>BertTokenizer takes only the vocabulary and the added tokens from {@code tokenizer.json}. Its
- * casing, accents and Chinese characters follow {@code tokenizer_config.json}, and are lower-cased,
- * stripped and split if that says nothing. PreTrainedTokenizerFast uses {@code tokenizer.json} as
- * it is. The one difference from transformers: a {@code vocab.txt} without {@code
- * tokenizer_config.json} is cased if it contains capitalized words.
+ * <p>BertTokenizer takes only the vocabulary and the added tokens from {@code tokenizer.json}.
+ * Whether it lower-cases text, strips accents and splits Chinese characters is set in {@code
+ * tokenizer_config.json}; it does all three if none is set. PreTrainedTokenizerFast uses {@code
+ * tokenizer.json} as it is. The one difference from transformers: a {@code vocab.txt} without
+ * {@code tokenizer_config.json} is cased if it contains capitalized words.
  */
 public final class TokenizerDefinition {
   private static final Gson GSON =
@@ -86,11 +86,6 @@ public final class TokenizerDefinition {
    */
   public static TokenizerDefinition read(Path directory) throws IOException {
     return new TokenizerDefinition(TokenizerSource.read(directory));
-  }
-
-  /** Returns the directory that was read. */
-  public Path directory() {
-    return source.directory();
   }
 
   /** Returns the highest id of a token plus one, including added tokens. */
@@ -165,7 +160,7 @@ public final class TokenizerDefinition {
       throw Errors.invalid(
           format(
               "'%s' has several tokenizer files for different versions: %s",
-              source.file(TokenizerSource.SETTINGS), versions),
+              source.file(TokenizerSource.SETTINGS), Errors.shortened(versions.toString())),
           "remove fast_tokenizer_files, and keep the right one as tokenizer.json");
     }
   }
@@ -178,7 +173,8 @@ public final class TokenizerDefinition {
     int entries = ids.vocabulary().size() + arguments.added().size();
     arguments
         .added()
-        .forEach((id, token) -> TokenIds.requireDense(file, token.content(), id, entries));
+        .forEach(
+            (id, token) -> TokenIds.requireDense(source.directory(), token.content(), id, entries));
     arguments.toAdd(ids.added()).forEach(ids::add);
     arguments.added().entrySet().stream()
         .filter(entry -> !entry.getKey().equals(ids.id(entry.getValue().content())))
@@ -189,7 +185,7 @@ public final class TokenizerDefinition {
                     format(
                         "the added token '%s' has the id %d, as in transformers, although a file"
                             + " says %d",
-                        entry.getValue().content(),
+                        Errors.shortened(entry.getValue().content()),
                         ids.id(entry.getValue().content()),
                         entry.getKey())));
   }
@@ -212,7 +208,7 @@ public final class TokenizerDefinition {
       if (content != null && known) {
         found.put(key, content);
       } else if (SpecialToken.REQUIRED.contains(key)) {
-        missing.add(content == null ? key : content);
+        missing.add(content == null ? key : Errors.shortened(content));
       }
     }
     if (!missing.isEmpty()) {
@@ -240,7 +236,8 @@ public final class TokenizerDefinition {
     if (source.hasSetting(LOWER)) {
       return source.flag(LOWER, true) ? Casing.UNCASED : Casing.CASED;
     }
-    Optional<String> capitalized = Casing.capitalized(ids.vocabulary());
+    Optional<String> capitalized =
+        Casing.capitalized(ids.vocabulary()).map(word -> "'" + Errors.shortened(word) + "'");
     boolean alone = source.tokenizer() == null && source.settings() == null;
     if (alone) {
       Casing casing = capitalized.isPresent() ? Casing.CASED : Casing.UNCASED;
@@ -250,7 +247,7 @@ public final class TokenizerDefinition {
                   + " vocabulary has %s",
               source.directory(),
               casing == Casing.UNCASED,
-              capitalized.map("'%s'"::formatted).orElse("no capitalized word")));
+              capitalized.orElse("no capitalized word")));
       return casing;
     }
     capitalized.ifPresent(
@@ -258,7 +255,7 @@ public final class TokenizerDefinition {
             notes.add(
                 format(
                     "'%s' does not set do_lower_case in tokenizer_config.json, so text is"
-                        + " lower-cased, as in transformers, although the vocabulary has '%s'",
+                        + " lower-cased, as in transformers, although the vocabulary has %s",
                     source.directory(), word)));
     return Casing.UNCASED;
   }
@@ -280,8 +277,8 @@ public final class TokenizerDefinition {
         && !TokenIds.ofLines(lines).vocabulary().equals(ids.vocabulary())) {
       notes.add(
           format(
-              "tokenizer.json and vocab.txt in '%s' have different tokens: tokenizer.json counts,"
-                  + " as in transformers",
+              "tokenizer.json and vocab.txt in '%s' have different tokens: those of tokenizer.json"
+                  + " are used, as in transformers",
               source.directory()));
     }
     if (kind != TokenizerClass.BERT || source.tokenizer() == null) {
@@ -292,8 +289,8 @@ public final class TokenizerDefinition {
       if (stored != null && !stored.equals(json.get(part))) {
         notes.add(
             format(
-                "the %s of '%s' is %s, but %s is used, as in transformers, because"
-                    + " tokenizer_config.json counts",
+                "the %s of '%s' is %s, but %s is used, because tokenizer_config.json takes"
+                    + " precedence, as in transformers",
                 part, source.file(TokenizerSource.TOKENIZER), shortened(stored), json.get(part)));
       }
     }

@@ -28,7 +28,10 @@ final class TokenizerJson {
 
   private TokenizerJson() {}
 
-  /** Returns {@code tokenizer.json} as it is, except for its added tokens, padding and cutting. */
+  /**
+   * Returns {@code tokenizer.json} as it is, except for the added tokens, and without padding and
+   * truncation.
+   */
   static JsonObject whole(TokenizerSource source, TokenIds ids) {
     JsonObject json = Objects.requireNonNull(source.tokenizer()).deepCopy();
     json.add("truncation", JsonNull.INSTANCE);

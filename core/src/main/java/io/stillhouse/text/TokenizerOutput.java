@@ -28,9 +28,9 @@ public final class TokenizerOutput {
   private TokenizerOutput() {}
 
   /**
-   * Writes the files, and deletes other tokenizer files in the directory.
+   * Writes the files, and deletes {@code special_tokens_map.json}, {@code added_tokens.json} and a
+   * {@code vocab.txt} that cannot represent the tokenizer.
    *
-   * @param tokenizer the tokenizer
    * @param architecture the architecture of the model in the directory, which decides whether the
    *     tokenizer gives segment ids
    * @param directory an existing directory

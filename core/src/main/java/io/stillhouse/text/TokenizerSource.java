@@ -136,7 +136,9 @@ record TokenizerSource(
   /** Returns the error for a value that this tokenizer cannot have. */
   static StillhouseException wrong(Path file, String key, @Nullable JsonElement value, String be) {
     return Errors.invalid(
-        format("%s in '%s' must be %s, but is %s", key, file, be, value),
+        format(
+            "%s in '%s' must be %s, but is %s",
+            Errors.shortened(key), file, be, Errors.shortened(String.valueOf(value))),
         "correct it; transformers does not open this tokenizer either");
   }
 
@@ -170,7 +172,9 @@ record TokenizerSource(
       return JsonParser.parseString(text(file)).getAsJsonObject();
     } catch (JsonParseException | IllegalStateException e) {
       throw Errors.invalid(
-          format("'%s' is not JSON (%s)", file, e.getMessage()), "copy it again", e);
+          format("'%s' is not JSON (%s)", file, Errors.shortened(String.valueOf(e.getMessage()))),
+          "copy it again",
+          e);
     }
   }
 

@@ -62,8 +62,8 @@ final class Archive {
   /**
    * Unpacks all entries except classes. The entries of a nested zip go to the same directory.
    *
-   * @throws StillhouseException if the archive is damaged, exceeds a limit, or has an entry outside
-   *     of the directory
+   * @throws StillhouseException if the archive is damaged, exceeds a limit, has an entry outside of
+   *     the directory, or one whose name the file system cannot have
    */
   static void unpack(Path file, Path directory, Limits limits) throws IOException {
     try (InputStream in = Files.newInputStream(file)) {
@@ -110,7 +110,13 @@ final class Archive {
         return directory.resolve(relative);
       }
     } catch (InvalidPathException e) {
-      // reported below
+      throw Errors.invalid(
+          format(
+              "'%s' has an entry '%s', whose name has a character that file names cannot have in"
+                  + " the locale of this system",
+              file, Errors.shortened(name)),
+          "set LC_ALL=C.UTF-8, or unpack it yourself and import the directory",
+          e);
     }
     throw Errors.invalid(
         format("'%s' has an entry outside its root: '%s'", file, Errors.shortened(name)),

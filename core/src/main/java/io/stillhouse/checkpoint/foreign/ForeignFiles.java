@@ -23,7 +23,7 @@ import org.jspecify.annotations.Nullable;
  *
  * @param root the directory that contains all files
  * @param model the Hugging Face directory, TensorFlow index or ONNX file
- * @param notes what was passed over, for the user
+ * @param notes which files of weights are not read, for the user
  */
 record ForeignFiles(Kind kind, Path root, Path model, List<String> notes) {
   private static final int MAX_DEPTH = 16;

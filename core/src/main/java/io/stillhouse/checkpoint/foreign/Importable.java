@@ -21,6 +21,7 @@ import java.util.stream.IntStream;
  *     in)
  * @param heads number of attention heads
  * @param activation activation function of the feed-forward layers
+ * @param layerNormEps the number that LayerNorm adds to the variance
  * @param notes assumptions and omissions, for the user
  */
 record Importable(
@@ -95,7 +96,9 @@ record Importable(
     long size = tensor.shape().dimension() == 2 ? tensor.shape().get(dimension) : 0;
     if (size < 1 || size > Integer.MAX_VALUE) {
       throw Errors.invalid(
-          format("'%s' has a tensor of shape %s for '%s'", file, tensor.shape(), name),
+          format(
+              "'%s' has a tensor of shape %s for '%s'",
+              file, Errors.shortened(tensor.shape().toString()), name),
           "only BERT encoders in float32 can be imported");
     }
     return (int) size;

@@ -16,9 +16,11 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.StandardCopyOption;
 import java.util.ArrayList;
+import java.util.Comparator;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Objects;
 import java.util.stream.Stream;
 
 /** Converts models in other formats to Hugging Face directories. */
@@ -67,7 +69,7 @@ public final class Importer {
           format("'%s' already exists", destination), "delete it, or choose another destination");
     }
     Path target = destination.toAbsolutePath().normalize();
-    Path parent = java.util.Objects.requireNonNull(target.getParent(), "a path has a parent");
+    Path parent = Objects.requireNonNull(target.getParent(), "a path has a parent");
     Files.createDirectories(parent);
     Path work =
         parent.resolve(
@@ -156,7 +158,7 @@ public final class Importer {
     }
     List<Path> deepestFirst;
     try (Stream<Path> paths = Files.walk(root)) {
-      deepestFirst = paths.sorted(java.util.Comparator.reverseOrder()).toList();
+      deepestFirst = paths.sorted(Comparator.reverseOrder()).toList();
     }
     for (Path path : deepestFirst) {
       Files.delete(path);

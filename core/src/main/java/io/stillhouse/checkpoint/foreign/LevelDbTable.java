@@ -41,7 +41,7 @@ final class LevelDbTable {
   /**
    * Returns the values by key.
    *
-   * @param damaged makes the exception to throw if the table is damaged, of the reason
+   * @param damaged creates the exception for a damaged table from the reason
    */
   static Map<String, ByteString> read(Path file, Function<String, RuntimeException> damaged)
       throws IOException {

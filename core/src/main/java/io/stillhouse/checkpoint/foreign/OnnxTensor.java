@@ -77,7 +77,8 @@ record OnnxTensor(Path file, String name, int type, Shape shape, UnknownFieldSet
     long bytes = raw().isEmpty() ? Float.BYTES * (long) listed() : raw().size();
     if (bytes != wanted) {
       throw damaged(
-          file, format("tensor '%s' of shape %s has %d bytes, not %d", name, shape, bytes, wanted));
+          file,
+          format("tensor '%s' of shape %s has %d bytes, not %d", name, shown(), bytes, wanted));
     }
     return new LazyTensor(shape, this::values);
   }
@@ -97,6 +98,11 @@ record OnnxTensor(Path file, String name, int type, Shape shape, UnknownFieldSet
       integers.add(bytes.getLong());
     }
     return integers;
+  }
+
+  /** Returns the shape for a message. */
+  private String shown() {
+    return Errors.shortened(shape.toString());
   }
 
   private boolean isExternal() {
@@ -151,7 +157,7 @@ record OnnxTensor(Path file, String name, int type, Shape shape, UnknownFieldSet
           file,
           format(
               "tensor '%s' of shape %s is at bytes %d to %d of %d in '%s'",
-              name, shape, offset, offset + length, Files.size(data), data.getFileName()));
+              name, shown(), offset, offset + length, Files.size(data), data.getFileName()));
     }
     if (wanted > Integer.MAX_VALUE) {
       throw Errors.invalid(

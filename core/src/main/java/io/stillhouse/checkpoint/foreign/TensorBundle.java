@@ -4,6 +4,7 @@ import static io.stillhouse.error.Text.format;
 
 import ai.djl.ndarray.types.Shape;
 import com.google.protobuf.ByteString;
+import com.google.protobuf.InvalidProtocolBufferException;
 import com.google.protobuf.UnknownFieldSet;
 import io.stillhouse.checkpoint.LazyTensor;
 import io.stillhouse.error.Errors;
@@ -152,7 +153,7 @@ final class TensorBundle {
   private static UnknownFieldSet message(Path index, ByteString bytes) throws IOException {
     try {
       return UnknownFieldSet.parseFrom(bytes);
-    } catch (com.google.protobuf.InvalidProtocolBufferException e) {
+    } catch (InvalidProtocolBufferException e) {
       throw damaged(index, Errors.shortened(String.valueOf(e.getMessage())));
     }
   }
@@ -163,8 +164,7 @@ final class TensorBundle {
         : message.getField(field).getVarintList().get(0);
   }
 
-  private static StillhouseException damaged(
-      Path file, @org.jspecify.annotations.Nullable String why) {
+  private static StillhouseException damaged(Path file, String why) {
     return Errors.invalid(
         format("'%s' is not a complete TensorFlow checkpoint: %s", file, why),
         "copy or download it again");

@@ -50,7 +50,7 @@ final class TensorFlowModel {
         throw Errors.invalid(
             format(
                 "variable '%s' of '%s' has shape %s, but a kernel is a matrix",
-                variable.getKey(), index, variable.getValue().shape()),
+                Errors.shortened(variable.getKey()), index, variable.getValue().shape()),
             "only BERT encoders can be imported");
       }
       tensors.put(name, kernel ? variable.getValue().transposed() : variable.getValue());

@@ -2,6 +2,7 @@ package io.stillhouse.checkpoint.pickle;
 
 import static io.stillhouse.error.Text.format;
 
+import java.util.Arrays;
 import java.util.List;
 import org.jspecify.annotations.Nullable;
 
@@ -10,7 +11,7 @@ import org.jspecify.annotations.Nullable;
  *
  * @param offset first number of the storage that belongs to it
  * @param shape its dimensions
- * @param strides how many numbers lie between two neighbors of each dimension
+ * @param strides the distance between two neighbors of each dimension, in numbers
  */
 record PickledTensor(Storage storage, long offset, List<Long> shape, List<Long> strides) {
   /** More dimensions than any weight has. */
@@ -43,7 +44,7 @@ record PickledTensor(Storage storage, long offset, List<Long> shape, List<Long> 
     return shape.stream().reduce(1L, (a, b) -> a * b);
   }
 
-  /** Returns how many numbers lie between the first and the last one, both included. */
+  /** Returns how many numbers of the storage it spans, from its first to its last one. */
   long extent() {
     long extent = 1;
     for (int i = 0; i < shape.size(); i++) {
@@ -87,6 +88,6 @@ record PickledTensor(Storage storage, long offset, List<Long> shape, List<Long> 
   }
 
   private static List<Long> boxed(long[] numbers) {
-    return java.util.Arrays.stream(numbers).boxed().toList();
+    return Arrays.stream(numbers).boxed().toList();
   }
 }

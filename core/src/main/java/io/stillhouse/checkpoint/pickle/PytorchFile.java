@@ -45,10 +45,11 @@ public final class PytorchFile {
   }
 
   /**
-   * Reads the names, dtypes, shapes and places of the tensors. No code of the file is run.
+   * Reads the names, dtypes, shapes and places of the tensors. No code of the file is run. Entries
+   * of the dictionary that are not tensors, such as numbers and dictionaries, are left out.
    *
-   * @throws StillhouseException if the file is damaged, or contains anything but tensors; the
-   *     message names it
+   * @throws StillhouseException if the file is damaged, or names a function or class that is not
+   *     needed for tensors; the message gives its name
    */
   public static PytorchFile open(Path file) throws IOException {
     try (FileChannel channel = FileChannel.open(file, StandardOpenOption.READ)) {

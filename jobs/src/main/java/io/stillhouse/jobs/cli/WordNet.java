@@ -173,7 +173,9 @@ public final class WordNet {
     String[] fields = line.split(" ", 3);
     if (bar < 0 || fields.length < 3 || !fields[1].matches("[0-9]{2}")) {
       throw Errors.invalid(
-          format("data.%s has a line that is not in WordNet's format: '%s'", file, line),
+          format(
+              "data.%s has a line that is not in WordNet's format: '%s'",
+              file, Errors.shortened(line)),
           "use the jar of " + ARTIFACT);
     }
     int number = Integer.parseInt(fields[1]);

@@ -218,7 +218,7 @@ final class ColumnarTable {
     }
     ListedFiles index = new ListedFiles(inDirectories);
     for (FileStatus file : files.statuses()) {
-      TextTable.fromDirectory(files, file.getPath(), places); // all are there
+      TextTable.fromDirectory(files, file.getPath(), places); // throws if a column is missing
       Map<String, @Nullable String> values = files.directoryColumns(file.getPath());
       List<@Nullable String> row = new ArrayList<>();
       directoryNames.forEach(name -> row.add(values.get(name)));

@@ -18,9 +18,9 @@ import scala.Tuple2;
  *
  * <p>Keys come from the user's id column or are {@code file:ordinal}: the path of the file relative
  * to the common directory of the named paths, and the number of the row in the file, from 0.
- * Headers, and blank lines of CSV, TSV and JSON, are not counted; records that cannot be read are.
- * Ordinals take two passes: the first counts the rows of every block, the second numbers them. No
- * text is shuffled.
+ * Headers, empty lines of CSV, and blank lines of TSV and JSON are not counted; records that cannot
+ * be read are. Ordinals take two passes: the first counts the rows of every block, the second
+ * numbers them. No text is shuffled.
  */
 public final class Corpus {
   private static final int RANGES = 16;
@@ -96,8 +96,8 @@ public final class Corpus {
   }
 
   /**
-   * Returns the names of a table's columns, or their indices if its files have no header; none for
-   * plain text.
+   * Returns the names of a table's columns, or their indices if its files have no header. The lines
+   * of plain text are the column {@code value}.
    *
    * @throws StillhouseException if a path does not exist or the format is unknown
    */
@@ -165,7 +165,7 @@ public final class Corpus {
       SparkSession spark, CorpusSpec spec, CorpusFiles files, long limit, long seed) {
     long bytes = files.bytes();
     if (spec.limit() > 0 || bytes <= limit) {
-      return new Sample(read(spark, spec, files), 1, 1);
+      return new Sample(open(spark, spec, files), 1, 1);
     }
     CorpusTable table =
         CorpusTable.open(spark, spec, files, Math.max(limit / RANGES, bytes / MAX_RANGES));

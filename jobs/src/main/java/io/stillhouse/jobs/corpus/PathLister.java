@@ -39,8 +39,8 @@ final class PathLister {
   }
 
   /**
-   * Returns what the paths name, in order; what a glob matches is sorted. Paths that a comma in the
-   * name of a file has separated are joined again, if they name nothing on their own.
+   * Returns what the paths name, in order; what a glob matches is sorted. Paths that are parts of a
+   * file name with commas are joined again if the first of them names nothing on its own.
    *
    * @throws StillhouseException if a path names nothing
    */
@@ -96,7 +96,7 @@ final class PathLister {
         .toList();
   }
 
-  /** Returns the path of a name; one with a colon is no URI if such a local file exists. */
+  /** Returns the path of a name, which is not read as a URI if a local file has that name. */
   private Path literal(String named) {
     boolean local = LOCAL.equals(FileSystem.getDefaultUri(hadoop).getScheme());
     if (local && named.contains(":")) {
@@ -115,7 +115,7 @@ final class PathLister {
     }
   }
 
-  /** Adds the file that some paths name together, and returns the last of them, or -1. */
+  /** Adds the file whose name some paths form, and returns the index of the last one, or -1. */
   private int lastOfJoined(List<String> paths, int first, List<FileStatus> to) {
     for (String separator : List.of(", ", ",")) {
       for (int last = first + 1; last < paths.size(); last++) {

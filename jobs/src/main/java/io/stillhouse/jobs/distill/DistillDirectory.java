@@ -111,7 +111,7 @@ record DistillDirectory(Path path) {
         if (has(name)) {
           throw Errors.invalid(
               format(
-                  "'%s' contains '%s', which is not of a run of distill because there is no %s",
+                  "'%s' contains '%s' but no %s, so it is not the directory of an earlier distill",
                   path, name, RECORD),
               "name another directory");
         }

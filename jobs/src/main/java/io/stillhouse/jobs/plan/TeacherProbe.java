@@ -125,9 +125,9 @@ final class TeacherProbe {
       throw Errors.invalid(
           format(
               "%,d of %,d rows of the probe have no targets (empty, or %s), more than"
-                  + " cache.max-invalid (%s) allows: the cache command would stop",
+                  + " corpus.max-invalid (%s) allows: the cache command would stop",
               result.invalidRows(), result.rows(), InvalidRows.NOT_FINITE, most),
-          "correct the corpus or the teacher, or raise cache.max-invalid");
+          "correct the corpus or the teacher, or raise corpus.max-invalid");
     }
   }
 

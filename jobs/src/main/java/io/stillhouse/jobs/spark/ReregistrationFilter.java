@@ -7,9 +7,9 @@ import org.apache.logging.log4j.core.LoggerContext;
 import org.apache.logging.log4j.core.filter.AbstractFilter;
 
 /**
- * Drops one error from the log that means nothing. On a busy machine, the first or last heartbeat
- * of a local session can come before its executor is known, or after. Spark then asks the executor
- * to register its block manager again, which fails in local mode, because Spark 3.5 looks for the
+ * Drops a harmless error from the log. On a busy machine, a heartbeat of a local session can arrive
+ * before its executor is registered, or after it is removed. Spark then asks the executor to
+ * register its block manager again, which fails in local mode, because Spark 3.5 looks for the
  * scheduler of a cluster. The block manager is still registered, and later heartbeats succeed.
  */
 final class ReregistrationFilter extends AbstractFilter {

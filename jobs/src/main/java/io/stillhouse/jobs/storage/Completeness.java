@@ -5,11 +5,14 @@ import java.util.Collection;
 import java.util.Map;
 import org.jspecify.annotations.Nullable;
 
-/** Checks objects that were read from JSON, which leaves what a text lacks null. */
+/** Checks objects that were read from JSON: Gson sets a component that the JSON lacks to null. */
 public final class Completeness {
   private Completeness() {}
 
-  /** Returns whether no component of a record is null, nor one of those in it, unless allowed. */
+  /**
+   * Returns whether all components of a record, and of the records in it, have a value. Nullable
+   * components may be null.
+   */
   public static boolean isComplete(@Nullable Object value) {
     if (value == null) {
       return false;

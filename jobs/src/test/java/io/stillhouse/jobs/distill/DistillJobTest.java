@@ -141,7 +141,7 @@ class DistillJobTest extends DistillFixture {
 
     assertThatThrownBy(() -> distill())
         .isInstanceOf(StillhouseException.class)
-        .hasMessageContaining("contains 'data', which is not of a run of distill")
+        .hasMessageContaining("contains 'data' but no distill.json, so it is not the directory")
         .hasMessageContaining("name another directory");
     assertThat(mine).hasContent("text,label");
   }

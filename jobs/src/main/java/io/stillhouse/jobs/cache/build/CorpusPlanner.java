@@ -134,7 +134,7 @@ final class CorpusPlanner {
         throw Errors.invalid(
             format(
                 "no row of the corpus %s is valid: %s", spec.paths(), written.invalid().inWords()),
-            "correct them");
+            "correct the rows");
       }
     } catch (StillhouseException e) {
       discard(directory, written.files());

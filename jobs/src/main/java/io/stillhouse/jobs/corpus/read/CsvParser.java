@@ -8,8 +8,8 @@ import org.jspecify.annotations.Nullable;
 
 /**
  * A strict parser of CSV as in RFC 4180: fields in double quotes may contain commas, line breaks
- * and doubled quotes. Quotes inside a field without quotes are text, blanks around quotes are
- * ignored, and empty lines are skipped.
+ * and doubled quotes. Quotes inside a field without quotes are text, blanks after a closing quote
+ * are ignored, and empty lines are skipped.
  *
  * <p>Unlike the parsers of Spark and univocity, it finds quotes that are never closed: the line in
  * which such a record starts is broken, and parsing goes on with the line after it, so that one
@@ -18,7 +18,7 @@ import org.jspecify.annotations.Nullable;
 final class CsvParser implements Closeable {
   static final String OPEN_QUOTE = "a quote that is not closed, or text after a closing quote";
 
-  /** The maximum length of a record with line breaks in quotes. */
+  /** The maximum length of a record with a quoted field, in characters. */
   private static final int LONGEST = 1 << 27;
 
   private static final int END = -1;

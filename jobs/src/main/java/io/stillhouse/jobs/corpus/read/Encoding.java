@@ -31,7 +31,7 @@ public final class Encoding {
   }
 
   /** Returns the text of UTF-8, or null if the bytes are not UTF-8. */
-  public static @Nullable String utf8(byte[] bytes) {
+  static @Nullable String utf8(byte[] bytes) {
     return decode(bytes, bytes.length, StandardCharsets.UTF_8);
   }
 

@@ -16,7 +16,7 @@ import org.jspecify.annotations.Nullable;
 
 /**
  * The lines of a byte range of a file, which end with LF, CR or CR LF. A line belongs to the range
- * in which it starts.
+ * in which it starts, or to the range before if it starts at the first byte of a range.
  */
 abstract class Lines implements Closeable {
 

@@ -16,8 +16,8 @@ import org.apache.spark.util.TaskCompletionListener;
 import org.jspecify.annotations.Nullable;
 
 /**
- * The records of a byte range of a text file, in order. Blank lines of CSV, TSV and JSON are not
- * records.
+ * The records of a byte range of a text file, in order. Empty lines of CSV, and blank lines of TSV
+ * and JSON, are not records.
  */
 public final class TextRows implements Iterator<FileRow> {
   private final FileRange range;

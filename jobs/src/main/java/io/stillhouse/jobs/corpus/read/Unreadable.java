@@ -12,7 +12,7 @@ import org.apache.hadoop.fs.Path;
 import org.apache.hadoop.security.AccessControlException;
 
 /** Tells files that are damaged or may not be read from failures of the machines. */
-public final class Unreadable {
+final class Unreadable {
   /** The starts of names of exceptions that say nothing about a file. */
   private static final List<String> MACHINES =
       List.of(
@@ -53,7 +53,7 @@ public final class Unreadable {
    * Returns the user's error if a Parquet or ORC file cannot be read for a reason in the file
    * itself, else the given error.
    */
-  public static RuntimeException explained(String file, String format, RuntimeException error) {
+  static RuntimeException explained(String file, String format, RuntimeException error) {
     Throwable deepest = error;
     for (Throwable cause = error; cause != null; cause = cause.getCause()) {
       if (cause instanceof StillhouseException known) {
