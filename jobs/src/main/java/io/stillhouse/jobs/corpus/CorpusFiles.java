@@ -16,6 +16,7 @@ import java.util.Map;
 import java.util.Set;
 import java.util.TreeMap;
 import java.util.function.Predicate;
+import java.util.stream.Collectors;
 import org.apache.hadoop.conf.Configuration;
 import org.apache.hadoop.fs.FileStatus;
 import org.apache.hadoop.fs.Path;
@@ -124,7 +125,9 @@ public final class CorpusFiles {
   private CorpusFiles part(Predicate<Path> which) {
     List<FileStatus> some = listed.stream().filter(file -> which.test(file.getPath())).toList();
     Map<String, String> namesOfSome = new HashMap<>(names);
-    namesOfSome.keySet().retainAll(some.stream().map(file -> key(file.getPath())).toList());
+    namesOfSome
+        .keySet()
+        .retainAll(some.stream().map(file -> key(file.getPath())).collect(Collectors.toSet()));
     return new CorpusFiles(some, root, namesOfSome, unlabelled);
   }
 

@@ -30,7 +30,12 @@ public record InvalidRowPolicy(boolean skip, double most) {
 
   /** Returns whether a number of rows may be left out. */
   public boolean allows(long invalid, long rows) {
-    return invalid <= (skip ? most * rows : 0);
+    return skip ? isAtMost(invalid, rows) : invalid == 0;
+  }
+
+  private boolean isAtMost(long invalid, long rows) {
+    BigDecimal allowed = BigDecimal.valueOf(most).multiply(BigDecimal.valueOf(rows));
+    return BigDecimal.valueOf(invalid).compareTo(allowed) <= 0;
   }
 
   /**
@@ -59,7 +64,7 @@ public record InvalidRowPolicy(boolean skip, double most) {
         format("%,d of %,d rows are invalid: %s", count, rows, invalid.inWords()),
         format(
             "%s, or leave them out with corpus.invalid-rows=skip%s",
-            correct, count <= most * rows ? "" : " corpus.max-invalid=" + share));
+            correct, isAtMost(count, rows) ? "" : " corpus.max-invalid=" + share));
   }
 
   /** Returns a share that allows this many rows, rounded up to two digits. */

@@ -8,17 +8,22 @@ import java.io.File;
 import java.io.FileNotFoundException;
 import java.io.IOException;
 import java.io.UncheckedIOException;
+import java.net.UnknownHostException;
 import java.nio.file.Files;
+import java.nio.file.InvalidPathException;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.Comparator;
 import java.util.HashSet;
 import java.util.List;
 import java.util.Set;
+import java.util.function.Predicate;
 import org.apache.hadoop.conf.Configuration;
 import org.apache.hadoop.fs.FileStatus;
 import org.apache.hadoop.fs.FileSystem;
+import org.apache.hadoop.fs.GlobPattern;
 import org.apache.hadoop.fs.Path;
+import org.apache.hadoop.fs.UnsupportedFileSystemException;
 
 /**
  * Finds the files that a user names by paths, directories and globs. A file that exists is taken
@@ -87,6 +92,11 @@ final class PathLister {
           e);
     }
     String name = glob.getName();
+    Path parent = glob.getParent();
+    if (parent != null && LOCAL.equals(fileSystem.getUri().getScheme())) {
+      GlobPattern pattern = new GlobPattern(name);
+      requireNoBrokenLinks(new File(parent.toUri().getPath()), pattern::matches);
+    }
     return Arrays.stream(found == null ? new FileStatus[0] : found)
         .filter(
             status ->
@@ -167,7 +177,7 @@ final class PathLister {
             format("the directory '%s' of the corpus is a link to one that contains it", directory),
             "remove the link, or name files");
       }
-      requireNoBrokenLinks(directory);
+      requireNoBrokenLinks(directory, name -> true);
     }
     for (FileStatus child : children) {
       String name = child.getPath().getName();
@@ -178,14 +188,29 @@ final class PathLister {
   }
 
   /** Hadoop leaves broken links out of a listing. */
-  private static void requireNoBrokenLinks(File directory) {
+  private static void requireNoBrokenLinks(File directory, Predicate<String> names) {
     File[] all = directory.listFiles();
     for (File each : all == null ? new File[0] : all) {
-      if (!isHidden(each.getName()) && Files.isSymbolicLink(each.toPath()) && !each.exists()) {
+      boolean listed = !isHidden(each.getName()) && names.test(each.getName());
+      if (listed && !each.exists() && isLink(each)) {
         throw Errors.invalid(
             format("the file '%s' of the corpus is a link to a file that does not exist", each),
             "remove or correct the link");
       }
+    }
+  }
+
+  private static boolean isLink(File file) {
+    try {
+      return Files.isSymbolicLink(file.toPath());
+    } catch (InvalidPathException e) {
+      throw Errors.invalid(
+          format(
+              "the corpus has a file '%s', whose name has a character that file names cannot have"
+                  + " in the locale of this system",
+              file),
+          "set LC_ALL=C.UTF-8, or rename the file",
+          e);
     }
   }
 
@@ -199,11 +224,18 @@ final class PathLister {
         e instanceof org.apache.hadoop.security.AccessControlException
             || message.contains("Permission denied")
             || message.contains("Invalid directory");
-    return denied
-        ? Errors.invalid(
-            format("the corpus '%s' may not be read (%s)", named, message),
-            "give the user that runs Spark permission to read it",
-            e)
-        : new UncheckedIOException(format("cannot list the corpus '%s'", named), e);
+    if (denied) {
+      return Errors.invalid(
+          format("the corpus '%s' may not be read (%s)", named, message),
+          "give the user that runs Spark permission to read it",
+          e);
+    }
+    if (e instanceof UnsupportedFileSystemException || e instanceof UnknownHostException) {
+      return Errors.invalid(
+          format("the file system of the corpus '%s' is not available (%s)", named, message),
+          "check its scheme and host, and add the module of the file system to Spark's jars",
+          e);
+    }
+    return new UncheckedIOException(format("cannot list the corpus '%s'", named), e);
   }
 }

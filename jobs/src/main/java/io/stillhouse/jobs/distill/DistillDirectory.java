@@ -5,6 +5,7 @@ import static io.stillhouse.error.Text.format;
 import com.google.gson.JsonParseException;
 import io.stillhouse.error.Errors;
 import io.stillhouse.error.StillhouseException;
+import io.stillhouse.jobs.storage.Completeness;
 import io.stillhouse.jobs.storage.Storage;
 import java.io.IOException;
 import java.nio.file.FileAlreadyExistsException;
@@ -128,13 +129,13 @@ record DistillDirectory(Path path) {
       throws IOException {
     try {
       T value = Storage.JSON.fromJson(storage.readText(file), type);
-      if (value != null) {
+      if (value != null && Completeness.isComplete(value)) {
         return value;
       }
     } catch (JsonParseException e) {
       throw Errors.invalid(format("'%s' is damaged", file), "use another directory", e);
     }
-    throw Errors.invalid(format("'%s' is empty", file), "use another directory");
+    throw Errors.invalid(format("'%s' is not complete", file), "use another directory");
   }
 
   /** Deletes what precedes the recipe. */

@@ -208,9 +208,8 @@ public final class DistillJob {
         "plan",
         () -> {
           say("3. Plan");
-          PlanJob job = new PlanJob(spark, withoutValidation(recipe));
           try {
-            say("   %s", job.run().summary());
+            say("   %s", new PlanJob(spark, withoutValidation(recipe)).run().summary());
           } catch (StillhouseException e) { // such as too little time; the plan is only advice
             say("   no plan: %s", String.valueOf(e.getMessage()));
           }

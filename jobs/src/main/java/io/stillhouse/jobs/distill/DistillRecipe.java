@@ -110,7 +110,7 @@ final class DistillRecipe {
     put(keys, Options.EPOCHS, epochs);
     put(keys, Options.BATCH_SIZE, BATCH_SIZE);
     put(keys, Options.LEARNING_RATE, "3e-4");
-    keys.putAll(selection(epochs * ((rows + BATCH_SIZE - 1) / BATCH_SIZE)));
+    keys.putAll(selection(steps(rows, epochs)));
     put(keys, Options.PLAN_OUTPUT, path(DistillDirectory.PLAN));
     put(keys, Options.EVALUATE_PATH, ListText.write(List.of(data(TableSplit.VALIDATION))));
     put(keys, Options.EVALUATE_OUTPUT, path(DistillDirectory.EVALUATION));
@@ -159,6 +159,15 @@ final class DistillRecipe {
   static Settings prepared(Settings recipe) {
     return Recipe.prepare(
         Recipe.requireStudent(recipe, Options.TEACHER, Options.CORPUS_PATH, Options.CACHE));
+  }
+
+  /** Returns the number of steps, with what the user sets. */
+  private long steps(long rows, long epochs) {
+    long own = given.has(Options.EPOCHS) ? given.get(Options.EPOCHS) : epochs;
+    int batch = given.has(Options.BATCH_SIZE) ? given.get(Options.BATCH_SIZE) : BATCH_SIZE;
+    long steps = own * ((rows + batch - 1) / batch);
+    int most = given.get(Options.MAX_STEPS);
+    return most == 0 ? steps : Math.min(most, steps);
   }
 
   /** Returns which weights are kept: the best ones, unless the training cannot choose any. */

@@ -80,7 +80,7 @@ public record DistillRequest(String table, DistillDirectory directory, List<Stri
     Map<String, String> keys = new LinkedHashMap<>();
     for (String argument : arguments) {
       int equals = argument.indexOf('=');
-      keys.put(argument.substring(0, equals), argument.substring(equals + 1));
+      keys.put(argument.substring(0, equals).replace("\"", ""), argument.substring(equals + 1));
     }
     return keys;
   }

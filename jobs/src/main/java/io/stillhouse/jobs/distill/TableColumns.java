@@ -8,6 +8,7 @@ import io.stillhouse.error.Errors;
 import io.stillhouse.jobs.corpus.Corpus;
 import io.stillhouse.jobs.corpus.SourceRow;
 import io.stillhouse.recipe.Recipe;
+import io.stillhouse.text.ClassNames;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Locale;
@@ -112,7 +113,7 @@ record TableColumns(String text, String pair, String label) {
         format(
             "the table %s has the columns %s, and it is not obvious which of them is the %s",
             settings.get(Options.CORPUS_PATH),
-            names,
+            ClassNames.shown(names),
             text.isEmpty() ? label.isEmpty() ? "text and which the label" : "text" : "label"),
         "set corpus.text and corpus.label (and corpus.pair for pairs of texts)");
   }

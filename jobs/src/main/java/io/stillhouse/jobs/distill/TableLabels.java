@@ -7,6 +7,7 @@ import io.stillhouse.error.StillhouseException;
 import io.stillhouse.spec.Head;
 import io.stillhouse.spec.Task;
 import io.stillhouse.text.LabelCodec;
+import java.math.BigDecimal;
 import java.util.HashSet;
 import java.util.List;
 import java.util.Locale;
@@ -45,14 +46,18 @@ final class TableLabels {
     }
     long rows = counts.values().stream().mapToLong(Long::longValue).sum();
     if (counts.size() < 2 || rows < FEWEST_ROWS * counts.size()) {
-      throw Errors.invalid(
-          format(
-              "column '%s' has %,d distinct values in %,d labelled rows, so it does not hold"
-                  + " classes",
-              column, counts.size(), rows),
-          "set corpus.label to another column, or finetune.task=regression if it holds numbers");
+      throw noClasses(column, counts.size(), rows);
     }
     return "classification";
+  }
+
+  /** Returns the error for a column with too many or too few distinct values to be classes. */
+  static StillhouseException noClasses(String column, long distinct, long rows) {
+    return Errors.invalid(
+        format(
+            "column '%s' has %,d distinct values in %,d labelled rows, so it does not hold classes",
+            column, distinct, rows),
+        "set corpus.label to another column, or finetune.task=regression if it holds numbers");
   }
 
   /** Returns the task that {@code finetune.task} names. */
@@ -63,16 +68,11 @@ final class TableLabels {
   private static boolean isScores(Set<String> labels) {
     boolean fractions = false;
     for (String label : labels) {
-      double value;
       try {
-        value = Double.parseDouble(label);
+        fractions |= new BigDecimal(label.strip()).stripTrailingZeros().scale() > 0;
       } catch (NumberFormatException e) {
         return false;
       }
-      if (!Double.isFinite(value)) {
-        return false;
-      }
-      fractions |= value != Math.rint(value);
     }
     return fractions && labels.size() > MOST_NUMERIC_CLASSES;
   }

@@ -63,6 +63,11 @@ final class TableSplit {
   private static final long MOST = 2000;
   private static final long FEWEST_ROWS = 20;
 
+  /** The driver looks at the distinct labels if there are not more than this. */
+  private static final long MOST_LABELS = 100_000;
+
+  private static final String NUMBER = "^[-+]?[0-9.]+([eE][-+]?[0-9]+)?$";
+
   private static final StructType SCHEMA =
       new StructType()
           .add("id", DataTypes.StringType)
@@ -180,12 +185,9 @@ final class TableSplit {
         .parquet(new Path(directory, ALL).toString());
     Dataset<Row> sound = valid(spark.read().parquet(new Path(directory, ALL).toString()), leftOut);
     Dataset<Row> labelled = sound.filter(col("label").isNotNull());
-    Map<String, Long> labels = counts(labelled);
-    String task =
-        settings.has(Options.FINETUNE_TASK)
-            ? settings.get(Options.FINETUNE_TASK)
-            : TableLabels.task(labels, columns.label());
-    long many = labels.values().stream().mapToLong(Long::longValue).sum();
+    String task = task(labelled, columns.label());
+    Map<String, Long> labels = task.equals("regression") ? Map.of() : counts(labelled);
+    long many = labelled.count();
     if (many < FEWEST_ROWS) {
       throw Errors.invalid(
           format(
@@ -217,6 +219,21 @@ final class TableSplit {
     Map<String, Long> classes =
         task.equals("regression") ? Map.of() : names(counts(read(TRAIN)), task);
     return new Result(columns, task, classes, counted, files, leftOut);
+  }
+
+  /** Returns the task of the labels, as {@code finetune.task} names it. */
+  private String task(Dataset<Row> labelled, String column) {
+    if (settings.has(Options.FINETUNE_TASK)) {
+      return settings.get(Options.FINETUNE_TASK);
+    }
+    long distinct = labelled.select("label").distinct().count();
+    if (distinct <= MOST_LABELS) {
+      return TableLabels.task(counts(labelled), column);
+    }
+    if (labelled.filter(not(col("label").rlike(NUMBER))).isEmpty()) {
+      return "regression";
+    }
+    throw TableLabels.noClasses(column, distinct, labelled.count());
   }
 
   /** Returns the labels of held-out rows, as written, that name a class of no training row. */
@@ -361,7 +378,7 @@ final class TableSplit {
   }
 
   private void write(String part, Dataset<Row> rows) {
-    rows.orderBy(trim(col("id")))
+    rows.orderBy("id")
         .write()
         .mode(SaveMode.Overwrite)
         .parquet(new Path(directory, part).toString());

@@ -3,10 +3,12 @@ package io.stillhouse.jobs.evaluate;
 import static io.stillhouse.error.Text.format;
 
 import ai.djl.ndarray.NDManager;
+import io.stillhouse.checkpoint.HuggingFaceDirectory;
 import io.stillhouse.checkpoint.ModelDirectory;
 import io.stillhouse.config.Settings;
 import io.stillhouse.error.Errors;
 import io.stillhouse.jobs.spark.Devices;
+import io.stillhouse.jobs.spark.Models;
 import io.stillhouse.model.Batch;
 import io.stillhouse.model.Capture;
 import io.stillhouse.model.EncoderOutput;
@@ -95,15 +97,15 @@ public final class TextClassifier implements AutoCloseable {
     }
     String name = String.valueOf(directory.getFileName());
     ModelCheck.of(Settings.parse(null, List.of()), name, model.spec()).requireReadsLines();
+    if (model instanceof HuggingFaceDirectory encoder) {
+      Models.logNotes(encoder);
+    }
+    Models.logTokenizerNotes(directory);
     Autograd.record(Autograd.Mode.OFF);
     NDManager manager = Devices.cpu();
     try {
-      return new TextClassifier(
-          name,
-          model,
-          manager,
-          Tokenizer.open(directory),
-          ModelFactory.predictor(model.spec(), model.weights(manager)));
+      Predictor predictor = ModelFactory.predictor(model.spec(), model.weights(manager));
+      return new TextClassifier(name, model, manager, Tokenizer.open(directory), predictor);
     } catch (IOException | RuntimeException e) {
       manager.close();
       throw e;

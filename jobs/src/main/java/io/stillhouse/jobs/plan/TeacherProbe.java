@@ -7,6 +7,7 @@ import io.stillhouse.config.Settings;
 import io.stillhouse.error.Errors;
 import io.stillhouse.jobs.cache.build.CacheJob;
 import io.stillhouse.jobs.cache.layout.CacheRecord;
+import io.stillhouse.jobs.corpus.InvalidRowPolicy;
 import io.stillhouse.jobs.corpus.InvalidRows;
 import io.stillhouse.jobs.storage.Storage;
 import java.io.IOException;
@@ -118,16 +119,20 @@ final class TeacherProbe {
         Math.max(0, start));
   }
 
-  /** Requires that the cache command would not stop because of rows without targets. */
-  private void requireFewInvalid(CacheRecord result) {
-    double most = settings.get(Options.MAX_INVALID);
-    if (result.invalidRows() > most * result.rows()) {
+  /**
+   * Requires that the cache command would not stop because of the teacher's outputs. Rows that are
+   * invalid before the teacher reads them were counted in the larger sample.
+   */
+  private void requireFewNotFinite(CacheRecord result) {
+    Lengths lengths = Lengths.of(spark, cachePath());
+    long notFinite = result.invalidRows() - Math.round(lengths.rows() - lengths.sound());
+    if (!InvalidRowPolicy.of(settings).allows(notFinite, result.rows())) {
       throw Errors.invalid(
           format(
-              "%,d of %,d rows of the probe have no targets (empty, or %s), more than"
-                  + " corpus.max-invalid (%s) allows: the cache command would stop",
-              result.invalidRows(), result.rows(), InvalidRows.NOT_FINITE, most),
-          "correct the corpus or the teacher, or raise corpus.max-invalid");
+              "for %,d of %,d rows of the probe, %s, which are more than corpus.invalid-rows and"
+                  + " corpus.max-invalid allow: the cache command would stop",
+              notFinite, result.rows(), InvalidRows.NOT_FINITE),
+          "correct the teacher or these rows, or raise corpus.max-invalid");
     }
   }
 
@@ -143,6 +148,8 @@ final class TeacherProbe {
     Map<String, String> values = new TreeMap<>();
     values.put(Options.CACHE.key(), cachePath().toString());
     values.put(Options.CORPUS_LIMIT.key(), Integer.toString(rows));
+    values.put(Options.INVALID_ROWS.key(), "skip");
+    values.put(Options.MAX_INVALID.key(), "1");
     values.put(Options.SHARD_TOKENS.key(), Integer.toString(shardTokens));
     Settings recipe = CorpusSample.recipe(settings, sample.pieces()).with(values);
     scratch.delete(cachePath());
@@ -150,7 +157,7 @@ final class TeacherProbe {
       long start = System.nanoTime();
       CacheRecord result = new CacheJob(spark, recipe).run();
       double wall = (System.nanoTime() - start) / 1e9;
-      requireFewInvalid(result);
+      requireFewNotFinite(result);
       return new Run(result, wall, times.seconds());
     }
   }

@@ -1,5 +1,6 @@
 package io.stillhouse.jobs.storage;
 
+import java.lang.reflect.Method;
 import java.lang.reflect.RecordComponent;
 import java.util.Collection;
 import java.util.Map;
@@ -38,7 +39,9 @@ public final class Completeness {
 
   private static @Nullable Object part(Object value, RecordComponent component) {
     try {
-      return component.getAccessor().invoke(value);
+      Method accessor = component.getAccessor();
+      accessor.setAccessible(true); // the record may be private to its package
+      return accessor.invoke(value);
     } catch (ReflectiveOperationException e) {
       throw new IllegalStateException("cannot read " + component, e);
     }

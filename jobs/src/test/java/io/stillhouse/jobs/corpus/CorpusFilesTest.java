@@ -117,6 +117,25 @@ class CorpusFilesTest {
   }
 
   @Test
+  void rejectsBrokenLinkThatGlobMatches() throws IOException {
+    write("in/a.txt");
+    Files.createSymbolicLink(directory.resolve("in/b.txt"), Path.of("nowhere.txt"));
+    Files.createSymbolicLink(directory.resolve("in/c.csv"), Path.of("nowhere.txt"));
+
+    assertThatThrownBy(() -> list("in/*.txt"))
+        .hasMessageContaining("in/b.txt' of the corpus is a link to a file that does not exist");
+    assertThat(names(list("in/a*"))).containsExactly("a.txt");
+  }
+
+  @Test
+  void rejectsFileSystemThatIsNotThere() {
+    assertThatThrownBy(() -> CorpusFiles.list(List.of("gone://b/x"), new Configuration()))
+        .isInstanceOf(StillhouseException.class)
+        .hasMessageContaining("the file system of the corpus 'gone://b/x' is not available")
+        .hasMessageContaining("check its scheme and host");
+  }
+
+  @Test
   void rejectsLinkToDirectoryAboveIt() throws IOException {
     write("in/a.txt");
     Files.createSymbolicLink(directory.resolve("in/again"), directory.resolve("in"));

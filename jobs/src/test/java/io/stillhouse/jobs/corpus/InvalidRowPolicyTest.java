@@ -35,7 +35,9 @@ class InvalidRowPolicyTest {
     "3, 3, 1",
     "101, 1000, 0.11",
     "1, 99, 0.011",
-    "7, 100, 0.07"
+    "7, 100, 0.07",
+    "29, 100, 0.29",
+    "57, 100, 0.57"
   })
   void namesShareThatIsEnough(long invalid, long rows, String share) {
     InvalidRows some = InvalidRows.of("empty", invalid, "k");

@@ -168,5 +168,7 @@ class DistillJobTest extends DistillFixture {
     assertThatThrownBy(() -> distill())
         .isInstanceOf(StillhouseException.class)
         .hasMessageContaining("distill.json' is damaged");
+    Files.writeString(to.resolve("distill.json"), "{}");
+    assertThatThrownBy(() -> distill()).hasMessageContaining("distill.json' is not complete");
   }
 }

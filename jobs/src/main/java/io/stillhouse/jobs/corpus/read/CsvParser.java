@@ -19,7 +19,7 @@ final class CsvParser implements Closeable {
   static final String OPEN_QUOTE = "a quote that is not closed, or text after a closing quote";
 
   /** The maximum length of a record with a quoted field, in characters. */
-  private static final int LONGEST = 1 << 27;
+  private static final int LONGEST = 1 << 24;
 
   private static final int END = -1;
 
@@ -236,6 +236,9 @@ final class CsvParser implements Closeable {
 
   @Override
   public void close() throws IOException {
+    buffer = new char[0]; // of a task that goes on
+    at = 0;
+    limit = 0;
     in.close();
   }
 }

@@ -3,6 +3,7 @@ package io.stillhouse.jobs.corpus.read;
 import static io.stillhouse.error.Text.format;
 
 import io.stillhouse.error.StillhouseException;
+import io.stillhouse.spec.CorpusSpec.Format;
 import java.io.IOException;
 import java.io.InputStream;
 import java.io.Serializable;
@@ -11,6 +12,7 @@ import java.nio.charset.StandardCharsets;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
+import java.util.regex.Pattern;
 import org.apache.hadoop.conf.Configuration;
 import org.apache.hadoop.fs.Path;
 import org.jspecify.annotations.Nullable;
@@ -29,16 +31,16 @@ public record FileHead(String file, List<String> columns, @Nullable String probl
   private static final int OBJECTS = 20;
   private static final int MOST_KEYS = 100;
 
-  /** The first bytes of files that are not text, and what such a file is. */
-  private static final Map<String, String> KNOWN =
+  /** Patterns of the first bytes of files that are not text, and what such a file is. */
+  private static final Map<Pattern, String> KNOWN =
       Map.of(
-          "PAR1", "a Parquet file; set corpus.format=parquet",
-          "ORC", "an ORC file; set corpus.format=orc",
-          "PK\3\4", "a zip archive or a spreadsheet; unpack it, or save it as CSV",
-          "\u001F\u008B", "compressed with gzip; give it a name that ends in .gz",
-          "BZh", "compressed with bzip2; give it a name that ends in .bz2",
-          "(\u00B5/\u00FD", "compressed with Zstandard; give it a name that ends in .zst",
-          "SQLite format 3", "a SQLite database; save the table as CSV");
+          known("PAR1"), "a Parquet file; set corpus.format=parquet",
+          known("ORC.*\0"), "an ORC file; set corpus.format=orc",
+          known("PK\3\4"), "a zip archive or a spreadsheet; unpack it, or save it as CSV",
+          known("\u001F\u008B"), "compressed with gzip; give it a name that ends in .gz",
+          known("BZh[1-9]1AY&SY"), "compressed with bzip2; give it a name that ends in .bz2",
+          known("[(]\u00B5/\u00FD"), "compressed with Zstandard; give it a name that ends in .zst",
+          known("SQLite format 3"), "a SQLite database; save the table as CSV");
 
   private record Mark(String encoding, String bytes) {}
 
@@ -48,14 +50,22 @@ public record FileHead(String file, List<String> columns, @Nullable String probl
           new Mark("UTF-8", "\u00EF\u00BB\u00BF"),
           new Mark("UTF-32", "\u0000\u0000\u00FE\u00FF"),
           new Mark("UTF-32", "\u00FF\u00FE\u0000\u0000"),
-          new Mark("UTF-16", "\u00FE\u00FF"),
-          new Mark("UTF-16", "\u00FF\u00FE"));
+          new Mark("UTF-16BE", "\u00FE\u00FF"),
+          new Mark("UTF-16LE", "\u00FF\u00FE"));
+
+  private static Pattern known(String start) {
+    return Pattern.compile(start, Pattern.DOTALL);
+  }
 
   /** Reads the start of a file. */
   public static FileHead of(FileRange file, TextLayout layout, Configuration hadoop) {
     Path path = file.path();
     try {
-      String problem = problem(path, first(path, hadoop), layout.charset());
+      String first = first(path, hadoop);
+      String problem = problem(path, first, layout.charset());
+      if (problem == null && layout.format() == Format.JSON) {
+        problem = notLines(path, first.replaceFirst("^\u00EF\u00BB\u00BF", "").trim());
+      }
       if (problem != null) {
         return new FileHead(file.block().file(), List.of(), problem);
       }
@@ -82,20 +92,21 @@ public record FileHead(String file, List<String> columns, @Nullable String probl
   }
 
   private static @Nullable String problem(Path path, String bytes, Charset charset) {
-    for (Map.Entry<String, String> known : KNOWN.entrySet()) {
-      if (bytes.startsWith(known.getKey())) {
+    for (Map.Entry<Pattern, String> known : KNOWN.entrySet()) {
+      if (known.getKey().matcher(bytes).lookingAt()) {
         return format("the file '%s' of the corpus is %s", path, known.getValue());
       }
     }
     boolean wide = Encoding.isWide(charset);
     for (Mark mark : MARKS) {
       if (bytes.startsWith(mark.bytes())) {
-        return charset.name().replace("X-", "").startsWith(mark.encoding())
+        String name = charset.name().replace("X-", "");
+        return name.startsWith(mark.encoding()) || mark.encoding().startsWith(name)
             ? null
             : format(
                 "the file '%s' of the corpus starts with the byte order mark of %s, but"
-                    + " corpus.encoding is %s; set corpus.encoding=%2$s",
-                path, mark.encoding(), charset);
+                    + " corpus.encoding is %s; set corpus.encoding=%s",
+                path, mark.encoding(), charset, mark.encoding().replaceFirst("[BL]E$", ""));
       }
     }
     long zeros = bytes.chars().filter(c -> c == 0).count();
@@ -155,7 +166,7 @@ public record FileHead(String file, List<String> columns, @Nullable String probl
         if (line == null) {
           return brokenHeader(file, null, layout);
         }
-        if (!line.trim().isEmpty()) {
+        if (!TextRows.isBlankTsv(line)) {
           fields.addAll(List.of(line.split("\t", -1)));
         }
       }

@@ -47,6 +47,11 @@ public final class TextRows implements Iterator<FileRow> {
     }
   }
 
+  /** Returns whether a line of TSV is no record: it has neither text nor a second field. */
+  static boolean isBlankTsv(String line) {
+    return line.indexOf('\t') < 0 && line.trim().isEmpty();
+  }
+
   /** Opens a range, which is closed at its end, or at the end of the task. */
   public static TextRows open(FileRange range, TextLayout layout, Configuration hadoop) {
     TextRows rows = new TextRows(range, layout, hadoop);
@@ -181,7 +186,7 @@ public final class TextRows implements Iterator<FileRow> {
         }
         switch (layout.format()) {
           case TSV -> {
-            if (!line.trim().isEmpty()) {
+            if (!isBlankTsv(line)) {
               if (!atHeader) {
                 return tsv(line);
               }

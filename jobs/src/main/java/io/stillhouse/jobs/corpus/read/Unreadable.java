@@ -17,6 +17,12 @@ final class Unreadable {
   private static final List<String> MACHINES =
       List.of(
           "java.net.",
+          "javax.net.ssl.",
+          "com.amazonaws.",
+          "com.google.cloud.",
+          "software.amazon.",
+          "org.apache.hadoop.fs.azurebfs.",
+          "org.apache.hadoop.fs.s3a.",
           "org.apache.hadoop.hdfs.",
           "org.apache.hadoop.ipc.",
           "org.apache.spark.TaskKilled",

@@ -59,6 +59,32 @@ class FileHeadTest {
   }
 
   @Test
+  void markOfOneByteOrderContradictsTheOther() throws IOException {
+    assertThat(head(Format.TSV, "\uFEFFtext\tlabel\n", "UTF-16BE", "UTF-16LE").problem())
+        .endsWith("of UTF-16BE, but corpus.encoding is UTF-16LE; set corpus.encoding=UTF-16");
+    assertThat(head(Format.TSV, "\uFEFFtext\tlabel\n", "UTF-16BE").problem()).isNull();
+  }
+
+  @ParameterizedTest
+  @CsvSource({"'ORCID,text\n1,a\n'", "'BZh,text\n1,a\n'", "'ORC,PK\n1,a\n'"})
+  void textMayStartLikeOtherFormats(String text) throws IOException {
+    assertThat(head(Format.CSV, text, "UTF-8").problem()).isNull();
+  }
+
+  @Test
+  void recognizesOtherFormats() throws IOException {
+    assertThat(head(Format.CSV, "ORC\n\u0003\u0000\u0001", "UTF-8").problem())
+        .endsWith("an ORC file; set corpus.format=orc");
+    assertThat(head(Format.CSV, "BZh91AY&SY", "UTF-8").problem()).contains("bzip2");
+  }
+
+  @Test
+  void findsJsonArrayInItsFirstBytes() throws IOException {
+    assertThat(head(Format.JSON, "\uFEFF \n[{\"a\":1}", "UTF-8").problem())
+        .contains("it is a JSON array");
+  }
+
+  @Test
   void explainsHeaderThatIsNotInEncoding() throws IOException {
     assertThat(head(Format.CSV, "caf\u00e9,label\n", "ISO-8859-1", "UTF-8").problem())
         .contains("the header of ")

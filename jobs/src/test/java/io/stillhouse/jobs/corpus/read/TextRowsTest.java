@@ -95,7 +95,7 @@ class TextRowsTest {
   void countsFieldsOfTsv() throws IOException {
     assertThat(tsv("text\tlabel\na\t1\nb\n \t \nc\t2\t3\n\td\n\"e\t\"\n"))
         .containsExactly(
-            "a|1", "!1 field instead of 2", "!3 fields instead of 2", "null|d", "\"e|\"");
+            "a|1", "!1 field instead of 2", " | ", "!3 fields instead of 2", "null|d", "\"e|\"");
   }
 
   @ParameterizedTest
