@@ -18,6 +18,9 @@ import java.util.stream.Collectors;
 final class Verdict {
   private static final double STANDARD_ERRORS = 2;
 
+  private static final String HELPED = "distilling helped";
+  private static final String HARMED = "distilling did not help";
+
   private Verdict() {}
 
   /**
@@ -48,9 +51,9 @@ final class Verdict {
     if (own.isEmpty()) {
       return List.of();
     }
-    List<String> words = new ArrayList<>();
-    words.add(own.size() == 1 ? one(own.get(0), values) : several(own, metric));
     double teacher = values.getOrDefault(models.get(0).name(), Double.POSITIVE_INFINITY);
+    List<String> words = new ArrayList<>();
+    words.add(own.size() == 1 ? one(own.get(0), values, teacher) : several(own, metric));
     own.stream()
         .map(each -> Objects.requireNonNull(values.get(each.reference())))
         .max(Comparator.naturalOrder())
@@ -65,10 +68,16 @@ final class Verdict {
     return List.copyOf(words);
   }
 
-  private static String one(Comparison of, Map<String, Double> values) {
+  private static String one(Comparison of, Map<String, Double> values, double teacher) {
+    boolean poor = teacher < Objects.requireNonNull(values.get(of.reference()));
+    // Any soft labels regularize a student, so it can gain without having learned from the teacher.
+    String outcome =
+        poor && outcome(of).equals(HELPED)
+            ? "the student is better than its baseline, although its teacher is worse"
+            : outcome(of);
     return format(
         "%s: %s is %.3f for %s and %.3f for %s",
-        outcome(of),
+        outcome,
         of.metric(),
         values.get(of.model()),
         of.model(),
@@ -79,10 +88,10 @@ final class Verdict {
   private static String outcome(Comparison of) {
     double errors = of.rows() < 2 ? 0 : of.difference() / of.standardError();
     if (errors > STANDARD_ERRORS) {
-      return "distilling helped";
+      return HELPED;
     }
     return errors < -STANDARD_ERRORS
-        ? "distilling did not help"
+        ? HARMED
         : "these rows show no difference that exceeds two standard errors";
   }
 
@@ -94,9 +103,6 @@ final class Verdict {
     return format(
         "distilling helped %d of %d students and harmed %d (differences in %s of more than two"
             + " standard errors)",
-        counts.getOrDefault("distilling helped", 0L),
-        all.size(),
-        counts.getOrDefault("distilling did not help", 0L),
-        metric);
+        counts.getOrDefault(HELPED, 0L), all.size(), counts.getOrDefault(HARMED, 0L), metric);
   }
 }

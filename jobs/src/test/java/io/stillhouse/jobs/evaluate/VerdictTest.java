@@ -34,6 +34,16 @@ class VerdictTest {
   }
 
   @Test
+  void doesNotCreditPoorTeacher() {
+    assertThat(verdict(0.026, 0.736, 0.692, 0.011))
+        .containsExactly(
+            "the student is better than its baseline, although its teacher is worse: accuracy is"
+                + " 0.736 for distilled and 0.692 for baseline",
+            "the teacher (0.026) is below the undistilled baseline (0.692): train the teacher"
+                + " longer first");
+  }
+
+  @Test
   void countsSeveralStudents() {
     List<Model> models =
         List.of(
