@@ -88,6 +88,18 @@ class DistillRecipeTest {
     recipe(directory, "student.layers=2").check("t", teacher, "", storage);
   }
 
+  @Test
+  void softensLabelsOfRowsThatTeacherWasTrainedOn() {
+    assertThat(read("student.name=x").get(Options.TEMPERATURE)).isEqualTo(4);
+    DistillRequest request = DistillRequest.of("table.tsv", directory, List.of());
+    DistillRecipe unlabelled =
+        new DistillRecipe(request.settings(), request, split(new TableSplit.Rows(20, 20, 200, 0)));
+    assertThat(
+            Settings.parseText(unlabelled.text("t", teacher, ""), List.of())
+                .get(Options.TEMPERATURE))
+        .isEqualTo(1);
+  }
+
   private Settings read(String argument) {
     DistillRecipe recipe = recipe(directory, argument);
     return Settings.parseText(recipe.text("t", teacher, ""), List.of());
@@ -99,14 +111,17 @@ class DistillRecipeTest {
 
   private static DistillRecipe recipe(Path to, String argument) {
     DistillRequest request = DistillRequest.of("table.tsv", to, List.of(argument));
-    TableSplit.Result split =
-        new TableSplit.Result(
-            new TableColumns("text", "", "label"),
-            "classification",
-            Map.of("no", 60L, "yes", 60L),
-            new TableSplit.Rows(120, 60, 0, 0),
-            List.of(),
-            List.of());
-    return new DistillRecipe(request.settings(), request, split);
+    return new DistillRecipe(
+        request.settings(), request, split(new TableSplit.Rows(120, 60, 0, 0)));
+  }
+
+  private static TableSplit.Result split(TableSplit.Rows rows) {
+    return new TableSplit.Result(
+        new TableColumns("text", "", "label"),
+        "classification",
+        Map.of("no", 60L, "yes", 60L),
+        rows,
+        List.of(),
+        List.of());
   }
 }
