@@ -105,7 +105,8 @@ public final class TokenizerDefinition {
 
   /** Returns the {@code tokenizer.json} for the native library. */
   String nativeJson() {
-    return GSON.toJson(kind == TokenizerClass.WHOLE ? TokenizerJson.withSafeParts(json) : json);
+    // BertTokenizer takes nothing but the vocabulary and the added tokens from the user's file.
+    return GSON.toJson(kind == TokenizerClass.BERT ? json : TokenizerJson.withSafeParts(json));
   }
 
   /** Returns the file that holds the vocabulary. */

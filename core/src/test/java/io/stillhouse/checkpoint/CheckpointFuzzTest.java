@@ -10,6 +10,7 @@ import io.stillhouse.spec.Head;
 import io.stillhouse.spec.Task;
 import io.stillhouse.text.Tokenizer;
 import java.io.IOException;
+import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
@@ -23,6 +24,30 @@ import org.junit.jupiter.params.provider.ValueSource;
 /** Gives damaged files to the readers of Hugging Face directories. */
 class CheckpointFuzzTest {
   private static final Head CLASSES = new Head(Task.CLASSIFICATION, List.of("no", "yes"));
+
+  /** A small tokenizer.json of AlbertTokenizer. */
+  private static final String ALBERT =
+      """
+      {"version": "1.0", "truncation": null, "padding": null,
+       "added_tokens": [
+        {"id": 2, "content": "[CLS]", "special": true},
+        {"id": 3, "content": "[SEP]", "special": true},
+        {"id": 4, "content": "[MASK]", "lstrip": true, "normalized": false, "special": true}],
+       "normalizer": {"type": "Sequence", "normalizers": [{"type": "Lowercase"}]},
+       "pre_tokenizer": {"type": "Metaspace", "replacement": "\u2581", "prepend_scheme": "always"},
+       "post_processor": {"type": "TemplateProcessing",
+        "single": [{"SpecialToken": {"id": "[CLS]", "type_id": 0}},
+         {"Sequence": {"id": "A", "type_id": 0}}, {"SpecialToken": {"id": "[SEP]", "type_id": 0}}],
+        "pair": [{"SpecialToken": {"id": "[CLS]", "type_id": 0}},
+         {"Sequence": {"id": "A", "type_id": 0}}, {"SpecialToken": {"id": "[SEP]", "type_id": 0}},
+         {"Sequence": {"id": "B", "type_id": 1}}, {"SpecialToken": {"id": "[SEP]", "type_id": 1}}],
+        "special_tokens": {"[CLS]": {"id": "[CLS]", "ids": [2], "tokens": ["[CLS]"]},
+         "[SEP]": {"id": "[SEP]", "ids": [3], "tokens": ["[SEP]"]}}},
+       "decoder": {"type": "Metaspace", "replacement": "\u2581", "prepend_scheme": "always"},
+       "model": {"type": "Unigram", "unk_id": 1, "byte_fallback": false,
+        "vocab": [["<pad>", 0.0], ["<unk>", 0.0], ["[CLS]", 0.0], ["[SEP]", 0.0], ["[MASK]", 0.0],
+         ["\u2581the", -2.5], ["\u2581play", -3.0], ["ing", -3.5], ["\u2581ok", -4.0]]}}
+      """;
 
   @TempDir Path directory;
 
@@ -89,19 +114,36 @@ class CheckpointFuzzTest {
   @ParameterizedTest
   @ValueSource(strings = {"BertTokenizer", "PreTrainedTokenizerFast"})
   void tokenizers(String tokenizerClass) throws IOException {
-    Path file = directory.resolve("tokenizer.json");
     TinyModel.write(directory, TinyModel.spec(4, 2, CLASSES));
     Path written = directory.resolve("written");
     HuggingFaceDirectory.open(directory).copyTo(written);
     byte[] json = Files.readAllBytes(written.resolve("tokenizer.json"));
+    settings(tokenizerClass, "[UNK]", "[PAD]");
+
+    fuzzTokenizer(json);
+  }
+
+  @Test
+  void albertTokenizers() throws IOException {
+    TinyModel.write(directory, TinyModel.spec(4, 2, CLASSES));
+    settings("AlbertTokenizer", "<unk>", "<pad>");
+
+    fuzzTokenizer(ALBERT.getBytes(StandardCharsets.UTF_8));
+  }
+
+  private void settings(String tokenizerClass, String unknown, String pad) throws IOException {
     Files.writeString(
         directory.resolve("tokenizer_config.json"),
         format(
             """
-            {"tokenizer_class": "%s", "unk_token": "[UNK]", "sep_token": "[SEP]", "pad_token": "[PAD]",
+            {"tokenizer_class": "%s", "unk_token": "%s", "sep_token": "[SEP]", "pad_token": "%s",
              "cls_token": "[CLS]", "mask_token": "[MASK]"}
             """,
-            tokenizerClass));
+            tokenizerClass, unknown, pad));
+  }
+
+  private void fuzzTokenizer(byte[] json) {
+    Path file = directory.resolve("tokenizer.json");
 
     Fuzz.json("tokenizer.json", List.of(json))
         .run(

@@ -221,6 +221,24 @@ class TokenizerDefinitionTest {
         .hasMessageContaining("encodes two empty texts as []");
   }
 
+  @Test
+  void rejectsAlbertTokenizerWithMalformedTemplate() throws IOException {
+    settings("{\"tokenizer_class\": \"AlbertTokenizer\"}");
+    Files.writeString(
+        directory.resolve("tokenizer.json"),
+        """
+        {"post_processor": {"type": "TemplateProcessing", "single": [],
+          "pair": [{"SpecialToken": {"id": "[CLS]", "type_id": 0}}], "special_tokens": {}},
+         "model": {"type": "Unigram", "unk_id": 1, "vocab": [["<pad>", 0], ["<unk>", 0],
+          ["[CLS]", 0], ["[SEP]", 0], ["[MASK]", 0]]}}
+        """);
+
+    // The native library would end the process.
+    assertThatThrownBy(() -> Tokenizer.open(directory))
+        .isInstanceOf(StillhouseException.class)
+        .hasMessageContaining("encodes two empty texts as []");
+  }
+
   private void vocabulary(List<String> tokens) throws IOException {
     Files.write(directory.resolve("vocab.txt"), tokens);
   }
