@@ -11,7 +11,6 @@ import io.stillhouse.spec.EncoderSpec;
 import java.io.IOException;
 import java.nio.file.Path;
 import java.util.ArrayList;
-import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 
@@ -35,7 +34,7 @@ final class OnnxModel {
 
   private static Importable parse(Path file) throws IOException {
     OnnxGraph graph = OnnxGraph.read(file);
-    Map<String, LazyTensor> tensors = new LinkedHashMap<>();
+    NamedTensors tensors = new NamedTensors(file);
     List<String> notes = new ArrayList<>();
     List<String> leftOut = new ArrayList<>();
     for (Map.Entry<String, OnnxTensor> initializer : graph.initializers().entrySet()) {
@@ -45,7 +44,7 @@ final class OnnxModel {
       }
       String canonical = canonical(name);
       if (canonical.startsWith("bert.")) {
-        tensors.put(canonical, initializer.getValue().floats());
+        tensors.put(canonical, name, initializer.getValue().floats());
       } else {
         leftOut.add(Errors.shortened(name));
       }
@@ -54,21 +53,20 @@ final class OnnxModel {
       notes.add("left out tensors that are not BERT's: " + Errors.joined(leftOut));
     }
     for (OnnxGraph.Node node : graph.nodes()) {
-      kernel(file, graph, node, tensors);
+      kernel(graph, node, tensors);
     }
     requireErfGelu(file, graph);
     return new Importable(
         file,
-        tensors,
-        heads(file, graph, tensors),
+        tensors.byName(),
+        heads(file, graph, tensors.byName()),
         Activation.GELU,
         layerNormEps(file, graph),
         notes);
   }
 
   /** Adds the kernel of a MatMul node under the name of its parameter. */
-  private static void kernel(
-      Path file, OnnxGraph graph, OnnxGraph.Node node, Map<String, LazyTensor> tensors)
+  private static void kernel(OnnxGraph graph, OnnxGraph.Node node, NamedTensors tensors)
       throws IOException {
     boolean matmul = node.operator().equals("MatMul") && node.name().matches("(?s)/.+" + MATMUL);
     if (!matmul || node.inputs().size() < 2) {
@@ -80,13 +78,7 @@ final class OnnxModel {
     }
     String module =
         node.name().substring(1, node.name().length() - MATMUL.length()).replace('/', '.');
-    String name = canonical(module + ".weight");
-    if (tensors.containsKey(name)) {
-      throw Errors.invalid(
-          format("'%s' has two kernels for '%s'", file, Errors.shortened(name)),
-          "export the encoder alone, without optimization");
-    }
-    tensors.put(name, kernel.floats().transposed());
+    tensors.put(canonical(module + ".weight"), node.name(), kernel.floats().transposed());
   }
 
   private static String canonical(String name) {

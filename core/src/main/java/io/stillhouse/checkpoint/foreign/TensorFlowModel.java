@@ -12,7 +12,6 @@ import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
-import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.regex.Matcher;
@@ -34,7 +33,7 @@ final class TensorFlowModel {
   private TensorFlowModel() {}
 
   static Importable read(Path index) throws IOException {
-    Map<String, LazyTensor> tensors = new LinkedHashMap<>();
+    NamedTensors named = new NamedTensors(index);
     List<String> notes = new ArrayList<>();
     List<String> leftOut = new ArrayList<>();
     for (Map.Entry<String, LazyTensor> variable : TensorBundle.read(index).entrySet()) {
@@ -53,8 +52,10 @@ final class TensorFlowModel {
                 Errors.shortened(variable.getKey()), index, variable.getValue().shape()),
             "only BERT encoders can be imported");
       }
-      tensors.put(name, kernel ? variable.getValue().transposed() : variable.getValue());
+      named.put(
+          name, variable.getKey(), kernel ? variable.getValue().transposed() : variable.getValue());
     }
+    Map<String, LazyTensor> tensors = named.byName();
     if (!leftOut.isEmpty()) {
       notes.add(format("left out variables that are not BERT's: %s", Errors.joined(leftOut)));
     }

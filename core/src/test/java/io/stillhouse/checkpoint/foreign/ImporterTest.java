@@ -238,6 +238,23 @@ class ImporterTest extends ImporterFixture {
   }
 
   @Test
+  void rejectsVariablesOfTwoEncoders() throws IOException {
+    savedModel(withPooler(MASKED_LM));
+    Map<String, LazyTensor> variables = new LinkedHashMap<>();
+    variables.put("query/bert/pooler/dense/bias", TinyModel.tensor("query", 64));
+    variables.put("doc/bert/pooler/dense/bias", TinyModel.tensor("doc", 64));
+    Path index = BundleWriter.write(source.resolve("variables").resolve("variables"), variables);
+
+    assertThatThrownBy(() -> Importer.importTeacher(source, destination))
+        .isInstanceOf(StillhouseException.class)
+        .hasMessage(
+            "'%s' has two tensors for the parameter 'bert.pooler.dense.bias':"
+                + " 'doc/bert/pooler/dense/bias' and 'query/bert/pooler/dense/bias'; export one"
+                + " encoder alone, without optimization",
+            index);
+  }
+
+  @Test
   void rejectsSettingsThatContradictEachOther() throws IOException {
     savedModel(withPooler(MASKED_LM));
     Files.writeString(source.resolve("model.json"), "{\"doLowerCase\": true}");

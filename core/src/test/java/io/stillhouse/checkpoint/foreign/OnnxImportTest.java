@@ -13,6 +13,7 @@ import java.nio.file.Path;
 import java.util.Map;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
 import org.junit.jupiter.params.provider.EnumSource;
 
 /** Imports of ONNX files. */
@@ -114,5 +115,24 @@ class OnnxImportTest extends ImporterFixture {
         .hasMessage(
             "'%s' has its weights in 'weights', which is missing; copy it next to the .onnx file",
             onnx);
+  }
+
+  @ParameterizedTest
+  @CsvSource({
+    "embeddings.LayerNorm.bias, doc.embeddings.LayerNorm.bias",
+    "/encoder/layer.0/output/dense/MatMul, doc.encoder.layer.0.output.dense.weight"
+  })
+  void rejectsOnnxOfTwoEncoders(String first, String second) throws IOException {
+    Path onnx = source.resolve("tiny.onnx");
+    Map<String, LazyTensor> weights = TinyModel.weights(ENCODER);
+    weights.put("bert." + second, TinyModel.tensor("doc", 4));
+    OnnxWriter.write(onnx, ENCODER, weights, "Erf");
+    tokenizerJson(source.resolve("tokenizer.json"));
+
+    assertThatThrownBy(() -> Importer.importTeacher(onnx, destination))
+        .isInstanceOf(StillhouseException.class)
+        .hasMessageStartingWith(format("'%s' has two tensors for the parameter 'bert.", onnx))
+        .hasMessageContaining("'" + first + "'")
+        .hasMessageContaining("'" + second + "'");
   }
 }
