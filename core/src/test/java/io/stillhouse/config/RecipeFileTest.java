@@ -4,6 +4,7 @@ import static io.stillhouse.error.Text.format;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
+import io.stillhouse.error.Errors;
 import io.stillhouse.error.StillhouseException;
 import java.io.IOException;
 import java.nio.file.Files;
@@ -18,7 +19,7 @@ import org.junit.jupiter.params.provider.ValueSource;
 
 class RecipeFileTest {
   private static final Map<String, String> ENVIRONMENT =
-      Map.of("MY_TOKEN", "hf_xyzzy", "EPOCHS", "7");
+      Map.of("MY_TOKEN", "hf_xyzzy", "SHORT_KEY", "k4", "EPOCHS", "7");
 
   @TempDir Path parent;
   private Path directory;
@@ -127,6 +128,21 @@ class RecipeFileTest {
         .hasMessageContaining("train.epochs must be")
         .hasMessageContaining("but is '${MY_TOKEN}'")
         .hasMessageNotContaining("xyzzy");
+  }
+
+  @Test
+  void hidesShortSecretWhereItIsValueOnly() throws IOException {
+    RecipeFile recipe =
+        RecipeFile.load(
+            recipe("train.epochs = ${SHORT_KEY}\ncorpus.text = ${SHORT_KEY}"), ENVIRONMENT);
+
+    assertThatThrownBy(() -> Settings.of(recipe, List.of("seed=task4")))
+        .isInstanceOf(StillhouseException.class)
+        .hasMessageContaining("but is '${SHORT_KEY}'")
+        .hasMessageContaining("'seed'");
+    assertThat(Settings.of(recipe, List.of("train.epochs=2")).allValues())
+        .containsEntry("corpus.text", "${SHORT_KEY}");
+    assertThat(Errors.invalid("block4", "correct it")).hasMessage("block4; correct it");
   }
 
   private Settings settings(String text) throws IOException {
