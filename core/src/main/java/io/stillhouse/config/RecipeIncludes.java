@@ -19,6 +19,7 @@ import java.net.URL;
 import java.nio.file.Files;
 import java.nio.file.InvalidPathException;
 import java.nio.file.Path;
+import java.util.ArrayList;
 import java.util.List;
 import java.util.Objects;
 import org.jspecify.annotations.Nullable;
@@ -38,6 +39,9 @@ final class RecipeIncludes
   private final String recipe;
   private final @Nullable Path root;
 
+  /** The files that are being read, each of which includes the next one. */
+  private final List<Path> open = new ArrayList<>();
+
   private RecipeIncludes(String recipe, @Nullable Path root) {
     this.recipe = recipe;
     this.root = root;
@@ -45,7 +49,10 @@ final class RecipeIncludes
 
   /** Allows files in the directory of a recipe and below. */
   static RecipeIncludes beside(Path recipe) {
-    return new RecipeIncludes(format("recipe '%s'", recipe), recipe.normalize().getParent());
+    RecipeIncludes includes =
+        new RecipeIncludes(format("recipe '%s'", recipe), recipe.normalize().getParent());
+    includes.open.add(real(recipe));
+    return includes;
   }
 
   @Override
@@ -93,9 +100,42 @@ final class RecipeIncludes
   }
 
   private ConfigObject parsed(ConfigIncludeContext context, String what) {
-    return ConfigFactory.parseFile(
-            target(context, what).toFile(), context.parseOptions().setOriginDescription(null))
-        .root();
+    Path target = target(context, what);
+    Path real = real(target);
+    if (open.contains(real)) {
+      throw circular(real);
+    }
+    open.add(real);
+    try {
+      return ConfigFactory.parseFile(
+              target.toFile(), context.parseOptions().setOriginDescription(null))
+          .root();
+    } finally {
+      open.remove(open.size() - 1);
+    }
+  }
+
+  /** Returns one path for all names of a file. */
+  private static Path real(Path file) {
+    try {
+      return file.toRealPath();
+    } catch (IOException e) {
+      return file.normalize(); // it does not exist, which reading it reports
+    }
+  }
+
+  private StillhouseException circular(Path file) {
+    List<String> names = new ArrayList<>();
+    for (Path each : open.subList(open.indexOf(file), open.size())) {
+      names.add(String.valueOf(each.getFileName()));
+    }
+    String name = String.valueOf(file.getFileName());
+    names.add(name);
+    return Errors.invalid(
+        format(
+            "%s cannot be read, because '%s' includes itself: %s",
+            recipe, Errors.shortened(name), Errors.shortened(String.join(" -> ", names))),
+        "remove one of these includes");
   }
 
   /** Returns the path of an included file, relative to the file that includes it. */

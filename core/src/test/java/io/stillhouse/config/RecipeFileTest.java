@@ -15,6 +15,7 @@ import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
 import org.junit.jupiter.params.provider.ValueSource;
 
 class RecipeFileTest {
@@ -88,6 +89,33 @@ class RecipeFileTest {
     assertThatThrownBy(() -> Settings.parse(recipe, List.of()))
         .isInstanceOf(StillhouseException.class)
         .hasMessageContaining("includes 'link.conf', but only files in the directory");
+  }
+
+  @ParameterizedTest
+  @CsvSource({
+    "recipe.conf, recipe.conf, recipe.conf -> recipe.conf",
+    "recipe, recipe.conf, recipe.conf -> recipe.conf",
+    "self/recipe.conf, recipe.conf, recipe.conf -> recipe.conf",
+    "first.conf, first.conf, first.conf -> second.conf -> first.conf"
+  })
+  void rejectsFileThatIncludesItself(String include, String file, String chain) throws IOException {
+    Files.createSymbolicLink(directory.resolve("self"), directory);
+    Files.writeString(directory.resolve("first.conf"), "include \"second.conf\"");
+    Files.writeString(directory.resolve("second.conf"), "include \"first\"");
+    Path recipe = recipe(format("include \"%s\"", include));
+
+    assertThatThrownBy(() -> Settings.parse(recipe, List.of()))
+        .isInstanceOf(StillhouseException.class)
+        .hasMessage(
+            "recipe '%s' cannot be read, because '%s' includes itself: %s; remove one of these"
+                + " includes",
+            recipe, file, chain);
+  }
+
+  @Test
+  void includesFileTwice() throws IOException {
+    assertThat(settings("include \"beside\"\ninclude \"beside.conf\"").get(Options.EPOCHS))
+        .isEqualTo(5);
   }
 
   @Test
