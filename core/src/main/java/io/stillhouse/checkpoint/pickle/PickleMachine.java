@@ -19,7 +19,8 @@ import org.jspecify.annotations.Nullable;
 /**
  * Runs the instructions of a pickle (Lib/pickletools.py of CPython) that build strings, numbers,
  * lists, tuples, dictionaries and tensors. Each instruction consumes bytes of the file, and no
- * length is trusted before as many bytes were found, so memory is bounded by the file's size.
+ * length is trusted before as many bytes were found, and calls copy at most as many values as the
+ * file has bytes, so memory is bounded by the file's size.
  *
  * <p>Values are Java's: {@code Long}, {@code BigInteger}, {@code Double}, {@code Boolean}, {@code
  * String}, {@code byte[]}, {@code List} for lists and tuples, {@code Map}, null for None, {@link
@@ -30,6 +31,9 @@ final class PickleMachine {
   private final Deque<List<@Nullable Object>> marked = new ArrayDeque<>();
   private final Map<Integer, @Nullable Object> memo = new HashMap<>();
   private List<@Nullable Object> stack = new ArrayList<>();
+
+  /** The number of values in the lists that functions were called with. */
+  private long passed;
 
   private PickleMachine(ByteBuffer bytes) {
     this.bytes = bytes;
@@ -164,10 +168,24 @@ final class PickleMachine {
         && functionAndArguments.get(1) instanceof List<?> arguments) {
       @SuppressWarnings("unchecked") // all lists are made above
       List<@Nullable Object> any = (List<@Nullable Object>) arguments;
+      requireNoMoreThanWritten(any);
       stack.add(global.call(any));
       return;
     }
     throw PickleException.damaged("it calls what is not a function");
+  }
+
+  /**
+   * Bounds the values that functions copy: one list, recalled for call after call, would otherwise
+   * fill the memory. Every value takes at least a byte.
+   */
+  private void requireNoMoreThanWritten(List<@Nullable Object> arguments) throws PickleException {
+    for (Object argument : arguments) {
+      passed += argument instanceof List<?> list ? list.size() : 0;
+    }
+    if (passed > bytes.limit()) {
+      throw PickleException.damaged("its calls copy more values than it has bytes");
+    }
   }
 
   /** Returns the storage of a persistent id: ("storage", class, key, device, count, ...). */

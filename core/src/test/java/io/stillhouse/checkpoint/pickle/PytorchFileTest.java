@@ -117,6 +117,16 @@ class PytorchFileTest {
         .hasMessageContaining("reaches beyond its storage of 4 numbers");
   }
 
+  @Test
+  void rejectsListThatIsPassedToCallAfterCall() throws IOException {
+    String pairs = "](" + "K\u0001K\u0001\u0086".repeat(100) + "eq\u0001";
+    Path file = file(pairs + "ccollections\nOrderedDict\nh\u0001\u0085R0".repeat(30) + ".");
+
+    assertThatThrownBy(() -> PytorchFile.open(file))
+        .isInstanceOf(StillhouseException.class)
+        .hasMessageContaining("its calls copy more values than it has bytes");
+  }
+
   /** Writes a pickle whose bytes are the characters of a text. */
   private Path file(String pickle) throws IOException {
     ByteArrayOutputStream bytes = new ByteArrayOutputStream();
