@@ -81,7 +81,7 @@ record PickledTensor(Storage storage, long offset, List<Long> shape, List<Long> 
       // A stride of 0 repeats numbers, so a small file could ask for a huge tensor.
       return size == 0
           ? Long.valueOf(offset)
-          : size > storage.count() ? null : Math.addExact(offset, last + 1);
+          : size > storage.count() ? null : Math.addExact(offset, Math.addExact(last, 1));
     } catch (ArithmeticException e) {
       return null;
     }

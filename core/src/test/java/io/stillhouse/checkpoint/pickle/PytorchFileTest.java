@@ -118,6 +118,15 @@ class PytorchFileTest {
   }
 
   @Test
+  void rejectsStrideWhoseEndIsNoLong() {
+    Storage four = new Storage(Dtype.F32, "0", 4);
+
+    assertThatThrownBy(() -> PickledTensor.of(four, 0, new long[] {2}, new long[] {Long.MAX_VALUE}))
+        .isInstanceOf(PickleException.class)
+        .hasMessageContaining("reaches beyond its storage of 4 numbers");
+  }
+
+  @Test
   void rejectsListThatIsPassedToCallAfterCall() throws IOException {
     String pairs = "](" + "K\u0001K\u0001\u0086".repeat(100) + "eq\u0001";
     Path file = file(pairs + "ccollections\nOrderedDict\nh\u0001\u0085R0".repeat(30) + ".");
