@@ -8,6 +8,7 @@ import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.HashSet;
 import java.util.LinkedHashMap;
+import java.util.LinkedHashSet;
 import java.util.List;
 import java.util.Map;
 import java.util.Set;
@@ -53,7 +54,7 @@ final class TokenArguments {
   private final Map<String, Given> modelSpecific = new LinkedHashMap<>();
   private final Map<Integer, AddedToken> added = new TreeMap<>();
   private final Map<String, AddedToken> byContent = new LinkedHashMap<>();
-  private @Nullable List<Given> extra;
+  private @Nullable Set<Given> extra;
 
   private TokenArguments(TokenizerSource source) {
     this.source = source;
@@ -137,8 +138,9 @@ final class TokenArguments {
     if (extra != null) {
       specials.addAll(extra);
     }
+    Set<Given> toAdd = new HashSet<>(tokens);
     for (Given given : specials) {
-      if (!encoder.contains(given.content()) && !tokens.contains(given)) {
+      if (!encoder.contains(given.content()) && toAdd.add(given)) {
         tokens.add(given);
       }
     }
@@ -182,17 +184,17 @@ final class TokenArguments {
     if (!tokens.isJsonArray()) {
       throw TokenizerSource.wrong(file, key, tokens, "a list of tokens");
     }
-    List<Given> list = extra == null ? new ArrayList<>() : extra;
+    Set<Given> all = extra == null ? new LinkedHashSet<>() : extra;
     for (JsonElement token : tokens.getAsJsonArray()) {
       Given given =
           file.endsWith(TokenizerSource.SPECIAL_TOKENS) && key.equals(EXTRA)
               ? special(file, key, token)
               : given(file, key, token);
-      if (given != null && !list.contains(given)) {
-        list.add(given);
+      if (given != null) {
+        all.add(given);
       }
     }
-    extra = list;
+    extra = all;
   }
 
   private void readDecoder(@Nullable JsonElement decoder) {

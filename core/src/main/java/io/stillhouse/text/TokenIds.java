@@ -30,13 +30,15 @@ final class TokenIds {
   private static final String COPY = "copy the file that belongs to the weights";
 
   private final Map<String, Integer> vocabulary;
-  private final int size;
   private final Map<String, Integer> added = new LinkedHashMap<>();
   private final Map<Integer, AddedToken> tokens = new HashMap<>();
 
+  /** The next free id. */
+  private int next;
+
   private TokenIds(Map<String, Integer> vocabulary, int size) {
     this.vocabulary = vocabulary;
-    this.size = size;
+    next = size;
   }
 
   /** Returns the ids of the lines of a {@code vocab.txt}. A repeated token has its last id. */
@@ -118,8 +120,8 @@ final class TokenIds {
       return;
     }
     Integer known = id(token.content());
-    int highest = added.values().stream().mapToInt(id -> id).max().orElse(-1);
-    int id = known == null ? Math.max(size, highest + 1) : known;
+    int id = known == null ? next : known;
+    next = Math.max(next, id + 1);
     added.put(token.content(), id);
     tokens.put(id, token);
   }

@@ -11,12 +11,13 @@ import io.stillhouse.error.Errors;
 import java.io.IOException;
 import java.nio.file.Path;
 import java.util.ArrayList;
-import java.util.Collection;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Objects;
 import java.util.Optional;
+import java.util.Set;
+import java.util.stream.Collectors;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -194,8 +195,8 @@ public final class TokenizerDefinition {
   private Map<String, String> specials() {
     Map<String, String> found = new LinkedHashMap<>();
     List<String> missing = new ArrayList<>();
-    Collection<String> added =
-        arguments.added().values().stream().map(AddedToken::content).toList();
+    Set<String> added =
+        arguments.added().values().stream().map(AddedToken::content).collect(Collectors.toSet());
     for (String key : SpecialToken.ALL) {
       String content = arguments.content(key);
       if (content == null && SpecialToken.REQUIRED.contains(key)) {

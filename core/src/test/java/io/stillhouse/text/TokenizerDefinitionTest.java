@@ -10,9 +10,11 @@ import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
+import java.util.StringJoiner;
 import org.assertj.core.api.AbstractThrowableAssert;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.api.io.TempDir;
 
 class TokenizerDefinitionTest {
@@ -219,6 +221,25 @@ class TokenizerDefinitionTest {
     assertThatThrownBy(() -> Tokenizer.open(directory))
         .isInstanceOf(StillhouseException.class)
         .hasMessageContaining("encodes two empty texts as []");
+  }
+
+  @Test
+  @Timeout(20) // with quadratic time, it takes minutes
+  void readsManyAddedTokens() throws IOException {
+    int count = 200_000;
+    StringJoiner added = new StringJoiner(",", "{", "}");
+    StringJoiner extra = new StringJoiner(",", "[", "]");
+    for (int i = 0; i < count; i++) {
+      added.add(format("\"<a%d>\":%d", i, UNCASED.size() + i));
+      extra.add(format("\"<e%d>\"", i));
+    }
+    Files.writeString(directory.resolve("added_tokens.json"), added.toString());
+    settings(format("{\"do_lower_case\": true, \"additional_special_tokens\": %s}", extra));
+
+    TokenizerDefinition definition = TokenizerDefinition.read(directory);
+
+    assertThat(definition.vocabSize()).isEqualTo(UNCASED.size() + 2 * count);
+    assertThat(definition.tokens()).endsWith("<e199998>", "<e199999>");
   }
 
   @Test
