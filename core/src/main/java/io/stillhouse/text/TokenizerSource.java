@@ -43,6 +43,7 @@ record TokenizerSource(
   static final String SPECIAL_TOKENS = "special_tokens_map.json";
   static final String ADDED_TOKENS = "added_tokens.json";
   private static final String MODEL = "config.json";
+  private static final String UNIGRAM = "Unigram";
   private static final String SENTENCE_PIECE = "spiece.model";
 
   /** Reads the files of a directory. */
@@ -102,7 +103,8 @@ record TokenizerSource(
     if (found == null
         || !found.isJsonObject()
         || !found.getAsJsonObject().has("vocab")
-        || found.getAsJsonObject().get("vocab").isJsonPrimitive()) {
+        || found.getAsJsonObject().get("vocab").isJsonPrimitive()
+        || found.getAsJsonObject().get("vocab").isJsonNull()) {
       throw Errors.invalid(
           format("'%s' has no model with a vocabulary", file(TOKENIZER)),
           "copy the tokenizer that belongs to the weights");
@@ -114,11 +116,21 @@ record TokenizerSource(
   String modelOfTokenizer() {
     JsonObject found = tokenizerModel();
     String type = text(file(TOKENIZER), found, "type");
-    if (!type.isEmpty()) {
-      return type;
+    boolean list = found.get("vocab").isJsonArray();
+    if (type.isEmpty()) { // as in files of early versions
+      return list ? UNIGRAM : found.has("merges") ? "BPE" : "WordPiece";
     }
-    // Early versions wrote no type.
-    return found.get("vocab").isJsonArray() ? "Unigram" : found.has("merges") ? "BPE" : "WordPiece";
+    if (type.equals(UNIGRAM) != list) {
+      throw Errors.invalid(
+          format(
+              "the vocabulary of '%s' is %s, but that of a %s model is %s",
+              file(TOKENIZER),
+              list ? "a list" : "an object",
+              Errors.shortened(type),
+              list ? "an object" : "a list"),
+          "copy the tokenizer that belongs to the weights");
+    }
+    return type;
   }
 
   /** Returns an object of {@code tokenizer.json}, or null if it has none with this name. */

@@ -16,6 +16,8 @@ import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
 
 class TokenizerDefinitionTest {
   private static final List<String> UNCASED =
@@ -156,6 +158,26 @@ class TokenizerDefinitionTest {
 
     settings("{\"tokenizer_class\": \"PreTrainedTokenizerFast\"}");
     refuses().hasMessageContaining("has a BPE tokenizer, but only WordPiece and Unigram");
+  }
+
+  @ParameterizedTest
+  @CsvSource({
+    "WordPiece, null, has no model with a vocabulary",
+    "Unigram, null, has no model with a vocabulary",
+    "Unigram, 7, has no model with a vocabulary",
+    "WordPiece, [], 'is a list, but that of a WordPiece model is an object'",
+    "Unigram, {}, 'is an object, but that of a Unigram model is a list'"
+  })
+  void rejectsVocabularyOfWrongType(String model, String vocabulary, String problem)
+      throws IOException {
+    settings("{\"tokenizer_class\": \"PreTrainedTokenizerFast\"}");
+    Files.writeString(
+        directory.resolve("tokenizer.json"),
+        format("{\"model\": {\"type\": \"%s\", \"vocab\": %s}}", model, vocabulary));
+
+    refuses()
+        .hasMessageContaining(
+            format("'%s' %s; copy the tokenizer", directory.resolve("tokenizer.json"), problem));
   }
 
   @Test
