@@ -178,18 +178,17 @@ public final class TokenizerDefinition {
         .forEach(
             (id, token) -> TokenIds.requireDense(source.directory(), token.content(), id, entries));
     arguments.toAdd(ids.added()).forEach(ids::add);
-    arguments.added().entrySet().stream()
-        .filter(entry -> !entry.getKey().equals(ids.id(entry.getValue().content())))
-        .findFirst()
-        .ifPresent(
-            entry ->
-                notes.add(
-                    format(
-                        "the added token '%s' has the id %d, as in transformers, although a file"
-                            + " says %d",
-                        Errors.shortened(entry.getValue().content()),
-                        ids.id(entry.getValue().content()),
-                        entry.getKey())));
+    for (Map.Entry<Integer, AddedToken> entry : arguments.added().entrySet()) {
+      String content = entry.getValue().content();
+      Integer id = ids.id(content); // null for an empty token, which is not added
+      if (id != null && !id.equals(entry.getKey())) {
+        notes.add(
+            format(
+                "the added token '%s' has the id %d, as in transformers, although a file says %d",
+                Errors.shortened(content), id, entry.getKey()));
+        return;
+      }
+    }
   }
 
   private Map<String, String> specials() {
@@ -202,15 +201,10 @@ public final class TokenizerDefinition {
       if (content == null && SpecialToken.REQUIRED.contains(key)) {
         content = unnamed(key);
       }
-      boolean known =
-          content != null
-              && (ids.inVocabulary(content)
-                  || (added.contains(content) && !key.equals(SpecialToken.UNK))
-                  || (kind == TokenizerClass.WHOLE && ids.id(content) != null));
-      if (content != null && known) {
+      if (content != null && ids.id(content) != null && isSpecial(key, content, added)) {
         found.put(key, content);
       } else if (SpecialToken.REQUIRED.contains(key)) {
-        missing.add(content == null ? key : Errors.shortened(content));
+        missing.add(content == null || content.isEmpty() ? key : Errors.shortened(content));
       }
     }
     if (!missing.isEmpty()) {
@@ -221,6 +215,13 @@ public final class TokenizerDefinition {
           "use the tokenizer of a BERT model, which has " + String.join(", ", Tokenizer.SPECIALS));
     }
     return found;
+  }
+
+  /** Returns whether a token of the vocabulary or an added token has a role. */
+  private boolean isSpecial(String key, String content, Set<String> added) {
+    return kind == TokenizerClass.WHOLE
+        || ids.inVocabulary(content)
+        || (added.contains(content) && !key.equals(SpecialToken.UNK));
   }
 
   /** Returns a special token that {@code tokenizer_config.json} does not name. */

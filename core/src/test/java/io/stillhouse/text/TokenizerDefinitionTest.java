@@ -181,6 +181,15 @@ class TokenizerDefinitionTest {
   }
 
   @Test
+  void rejectsEmptySpecialToken() throws IOException {
+    settings("{\"added_tokens_decoder\": {\"0\": {\"content\": \"\"}}, \"pad_token\": \"\"}");
+
+    refuses()
+        .hasMessageContaining(
+            format("'%s' lacks the special token pad_token; use", directory.resolve("vocab.txt")));
+  }
+
+  @Test
   void rejectsIdFarAboveNumberOfTokens() throws IOException {
     writeTokenizer(directory);
     Path file = directory.resolve("tokenizer.json");
