@@ -6,6 +6,7 @@ import ai.djl.huggingface.tokenizers.Encoding;
 import ai.djl.huggingface.tokenizers.HuggingFaceTokenizer;
 import ai.djl.huggingface.tokenizers.jni.CharSpan;
 import io.stillhouse.error.Errors;
+import io.stillhouse.error.StillhouseException;
 import java.io.ByteArrayInputStream;
 import java.io.IOException;
 import java.nio.charset.StandardCharsets;
@@ -60,23 +61,41 @@ public final class Tokenizer implements AutoCloseable {
   public static Tokenizer open(Path directory) throws IOException {
     TokenizerDefinition definition = TokenizerDefinition.read(directory);
     byte[] bytes = definition.nativeJson().getBytes(StandardCharsets.UTF_8);
-    Tokenizer tokenizer;
+    HuggingFaceTokenizer library;
     try {
-      tokenizer =
-          new Tokenizer(
-              HuggingFaceTokenizer.newInstance(new ByteArrayInputStream(bytes), BARE), definition);
+      library = HuggingFaceTokenizer.newInstance(new ByteArrayInputStream(bytes), BARE);
     } catch (RuntimeException e) {
-      // The native library reports errors as plain RuntimeExceptions.
-      throw Errors.invalid(
-          format(
-              "cannot read the tokenizer '%s': %s",
-              definition.file(), Errors.shortened(String.valueOf(e.getMessage()))),
-          "save it again with a current version of Hugging Face's tokenizers",
-          e);
+      throw unreadable(definition, e);
     }
-    tokenizer.requireClsAndSep(definition.file());
+    Tokenizer tokenizer = checked(library, definition);
     definition.notes().stream().filter(NOTED::add).forEach(LOG::info);
     return tokenizer;
+  }
+
+  /** Checks the library's tokenizer, and closes it if it fails. */
+  static Tokenizer checked(HuggingFaceTokenizer library, TokenizerDefinition definition) {
+    try {
+      Tokenizer tokenizer = new Tokenizer(library, definition);
+      tokenizer.requireClsAndSep(definition.file());
+      return tokenizer;
+    } catch (StillhouseException e) {
+      library.close();
+      throw e;
+    } catch (RuntimeException e) {
+      library.close();
+      throw unreadable(definition, e);
+    }
+  }
+
+  /** Translates an error of the native library, which throws plain RuntimeExceptions. */
+  private static StillhouseException unreadable(
+      TokenizerDefinition definition, RuntimeException error) {
+    return Errors.invalid(
+        format(
+            "cannot read the tokenizer '%s': %s",
+            definition.file(), Errors.shortened(String.valueOf(error.getMessage()))),
+        "save it again with a current version of Hugging Face's tokenizers",
+        error);
   }
 
   /** Returns the highest id plus one, including added tokens. */
@@ -158,7 +177,6 @@ public final class Tokenizer implements AutoCloseable {
     long[] expected = {clsId(), sepId(), sepId()};
     if (!Arrays.equals(pair.getIds(), expected)
         || !Arrays.equals(pair.getTypeIds(), new long[] {0, 0, 1})) {
-      close();
       throw Errors.invalid(
           format(
               "'%s' encodes two empty texts as %s with segments %s, but a BERT tokenizer gives"

@@ -4,13 +4,17 @@ import static io.stillhouse.error.Text.format;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
+import ai.djl.huggingface.tokenizers.HuggingFaceTokenizer;
 import io.stillhouse.error.StillhouseException;
+import java.io.ByteArrayInputStream;
 import java.io.IOException;
+import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Collections;
 import java.util.List;
+import java.util.Map;
 import java.util.stream.IntStream;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
@@ -152,6 +156,40 @@ class TokenizerTest {
                 "'%s' has neither tokenizer.json nor vocab.txt; copy the model's tokenizer next to"
                     + " its weights",
                 directory));
+  }
+
+  @Test
+  void closesLibraryThatFailsCheck() throws IOException {
+    Files.write(directory.resolve("vocab.txt"), VOCAB);
+    HuggingFaceTokenizer library = library();
+    List<String> reversed = new ArrayList<>(VOCAB);
+    Collections.reverse(reversed);
+    Files.write(directory.resolve("vocab.txt"), reversed);
+    TokenizerDefinition other = TokenizerDefinition.read(directory);
+
+    assertThatThrownBy(() -> Tokenizer.checked(library, other))
+        .isInstanceOf(StillhouseException.class)
+        .hasMessageContaining("encodes two empty texts as [2, 3, 3]");
+    assertThat(library.isReleased()).isTrue();
+  }
+
+  @Test
+  void translatesErrorsOfLibraryInCheck() throws IOException {
+    Files.write(directory.resolve("vocab.txt"), VOCAB);
+    TokenizerDefinition definition = TokenizerDefinition.read(directory);
+    HuggingFaceTokenizer library = library();
+    library.close();
+
+    assertThatThrownBy(() -> Tokenizer.checked(library, definition))
+        .isInstanceOf(StillhouseException.class)
+        .hasMessageStartingWith(
+            format("cannot read the tokenizer '%s': ", directory.resolve("vocab.txt")));
+  }
+
+  private HuggingFaceTokenizer library() throws IOException {
+    String json = TokenizerDefinition.read(directory).nativeJson();
+    return HuggingFaceTokenizer.newInstance(
+        new ByteArrayInputStream(json.getBytes(StandardCharsets.UTF_8)), Map.of());
   }
 
   private Tokenizer fromVocab(List<String> vocab) throws IOException {
