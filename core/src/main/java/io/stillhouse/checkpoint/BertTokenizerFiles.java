@@ -5,6 +5,7 @@ import com.google.gson.JsonObject;
 import io.stillhouse.spec.Architecture;
 import io.stillhouse.spec.EncoderSpec;
 import io.stillhouse.spec.ModelSpec;
+import io.stillhouse.text.TextFile;
 import io.stillhouse.text.TokenizerDefinition;
 import io.stillhouse.text.TokenizerOutput;
 import java.io.IOException;
@@ -43,7 +44,7 @@ public final class BertTokenizerFiles {
     Files.createDirectories(model);
     Files.copy(vocab, model.resolve(VOCABULARY), StandardCopyOption.REPLACE_EXISTING);
     if (settings != null) {
-      JsonObject json = JsonFile.read(settings);
+      JsonObject json = TextFile.json(settings);
       if (!settings.endsWith(SETTINGS)) {
         json = casing(json);
       }

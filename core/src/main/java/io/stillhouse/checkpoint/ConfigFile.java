@@ -8,6 +8,7 @@ import com.google.gson.JsonPrimitive;
 import io.stillhouse.error.Errors;
 import io.stillhouse.error.StillhouseException;
 import io.stillhouse.text.ClassNames;
+import io.stillhouse.text.TextFile;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -34,7 +35,7 @@ public record ConfigFile(Path file, JsonObject json) {
               file.getParent(), file.getFileName()),
           "create one with import, or correct the path");
     }
-    return new ConfigFile(file, JsonFile.read(file));
+    return new ConfigFile(file, TextFile.json(file));
   }
 
   /** Returns whether the config has a value other than null. */

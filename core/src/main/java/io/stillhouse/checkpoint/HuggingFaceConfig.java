@@ -11,6 +11,7 @@ import io.stillhouse.spec.Architecture;
 import io.stillhouse.spec.EncoderSpec;
 import io.stillhouse.spec.Head;
 import io.stillhouse.spec.Task;
+import io.stillhouse.text.TextFile;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -248,7 +249,7 @@ final class HuggingFaceConfig {
   static void copy(Path from, Path to, EncoderSpec spec) throws IOException {
     JsonObject json = new JsonObject();
     addClass(json, spec);
-    JsonFile.read(from).entrySet().forEach(entry -> json.add(entry.getKey(), entry.getValue()));
+    TextFile.json(from).entrySet().forEach(entry -> json.add(entry.getKey(), entry.getValue()));
     json.remove("dtype");
     json.addProperty("torch_dtype", "float32");
     write(to, json);

@@ -4,6 +4,7 @@ import static io.stillhouse.error.Text.format;
 
 import com.google.gson.JsonElement;
 import io.stillhouse.error.Errors;
+import io.stillhouse.text.TextFile;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.InvalidPathException;
@@ -107,7 +108,7 @@ public final class ModelFiles {
   }
 
   private static List<Path> shards(Path index) throws IOException {
-    JsonElement map = JsonFile.read(index).get("weight_map");
+    JsonElement map = TextFile.json(index).get("weight_map");
     if (map == null || !map.isJsonObject() || map.getAsJsonObject().isEmpty()) {
       throw Errors.invalid(format("'%s' has no weight_map", index), "copy it again");
     }

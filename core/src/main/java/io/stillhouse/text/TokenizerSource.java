@@ -5,12 +5,9 @@ import static io.stillhouse.error.Text.format;
 import com.google.gson.JsonArray;
 import com.google.gson.JsonElement;
 import com.google.gson.JsonObject;
-import com.google.gson.JsonParseException;
-import com.google.gson.JsonParser;
 import io.stillhouse.error.Errors;
 import io.stillhouse.error.StillhouseException;
 import java.io.IOException;
-import java.nio.charset.CharacterCodingException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
@@ -52,7 +49,7 @@ record TokenizerSource(
     return new TokenizerSource(
         directory,
         object(directory.resolve(TOKENIZER)),
-        Files.isRegularFile(vocabulary) ? lines(text(vocabulary)) : null,
+        Files.isRegularFile(vocabulary) ? lines(TextFile.read(vocabulary)) : null,
         object(directory.resolve(SETTINGS)),
         object(directory.resolve(SPECIAL_TOKENS)),
         object(directory.resolve(ADDED_TOKENS)),
@@ -177,25 +174,7 @@ record TokenizerSource(
   }
 
   private static @Nullable JsonObject object(Path file) throws IOException {
-    if (!Files.isRegularFile(file)) {
-      return null;
-    }
-    try {
-      return JsonParser.parseString(text(file)).getAsJsonObject();
-    } catch (JsonParseException | IllegalStateException e) {
-      throw Errors.invalid(
-          format("'%s' is not JSON (%s)", file, Errors.shortened(String.valueOf(e.getMessage()))),
-          "copy it again",
-          e);
-    }
-  }
-
-  private static String text(Path file) throws IOException {
-    try {
-      return Files.readString(file);
-    } catch (CharacterCodingException e) {
-      throw Errors.invalid(format("'%s' is not UTF-8", file), "copy it again", e);
-    }
+    return Files.isRegularFile(file) ? TextFile.json(file) : null;
   }
 
   /** Splits a vocabulary into tokens, without white space at their ends, as tokenizers does. */

@@ -15,6 +15,7 @@ import io.stillhouse.spec.Activation;
 import io.stillhouse.spec.Architecture;
 import io.stillhouse.spec.EncoderSpec;
 import io.stillhouse.spec.Head;
+import io.stillhouse.text.TextFile;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -58,8 +59,8 @@ class ArchitecturesDirectoryTest {
         assertThat(TinyModel.floats(ours, tensor)).isEqualTo(TinyModel.floats(original, tensor));
       }
     }
-    JsonObject config = JsonFile.read(path.resolve("config.json"));
-    JsonFile.read(theirs.resolve("config.json"))
+    JsonObject config = TextFile.json(path.resolve("config.json"));
+    TextFile.json(theirs.resolve("config.json"))
         .entrySet()
         .forEach(
             entry -> {
@@ -189,7 +190,7 @@ class ArchitecturesDirectoryTest {
       HuggingFaceDirectory.write(to, spec, weights, from);
     }
     Map<String, String> said = new LinkedHashMap<>();
-    JsonFile.read(to.resolve("tokenizer_config.json"))
+    TextFile.json(to.resolve("tokenizer_config.json"))
         .entrySet()
         .forEach(
             entry ->

@@ -5,6 +5,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 import com.google.gson.JsonObject;
 import io.stillhouse.spec.Architecture;
 import io.stillhouse.spec.Head;
+import io.stillhouse.text.TextFile;
 import io.stillhouse.text.Tokenizer;
 import java.io.IOException;
 import java.nio.file.Files;
@@ -84,7 +85,7 @@ class BertTokenizerFilesTest {
   }
 
   private JsonObject settings() throws IOException {
-    return JsonFile.read(model.resolve("tokenizer_config.json"));
+    return TextFile.json(model.resolve("tokenizer_config.json"));
   }
 
   private int[] ids(String text) throws IOException {

@@ -7,6 +7,7 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import io.stillhouse.error.StillhouseException;
 import io.stillhouse.spec.Architecture;
 import java.io.IOException;
+import java.io.RandomAccessFile;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
@@ -18,6 +19,7 @@ import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
+import org.junit.jupiter.params.provider.ValueSource;
 
 class TokenizerDefinitionTest {
   private static final List<String> UNCASED =
@@ -236,6 +238,20 @@ class TokenizerDefinitionTest {
 
     refuses()
         .hasMessage(format("'%s' is not UTF-8; copy it again", directory.resolve("vocab.txt")));
+  }
+
+  @ParameterizedTest
+  @ValueSource(strings = {"vocab.txt", "tokenizer.json", "tokenizer_config.json"})
+  void rejectsHugeFile(String name) throws IOException {
+    try (RandomAccessFile file = new RandomAccessFile(directory.resolve(name).toFile(), "rw")) {
+      file.setLength((256L << 20) + 1);
+    }
+
+    refuses()
+        .hasMessage(
+            "'%s' has 268,435,457 bytes, but configs and vocabularies may have 268,435,456; copy it"
+                + " again",
+            directory.resolve(name));
   }
 
   @Test

@@ -4,10 +4,10 @@ import static io.stillhouse.error.Text.format;
 
 import com.google.gson.JsonElement;
 import com.google.gson.JsonObject;
-import io.stillhouse.checkpoint.JsonFile;
 import io.stillhouse.checkpoint.ModelFiles;
 import io.stillhouse.error.Errors;
 import io.stillhouse.error.StillhouseException;
+import io.stillhouse.text.TextFile;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -180,7 +180,7 @@ record ForeignFiles(Kind kind, Path root, Path model, List<String> notes) {
   }
 
   private static @Nullable String casing(Path file) throws IOException {
-    JsonObject json = JsonFile.read(file);
+    JsonObject json = TextFile.json(file);
     for (String key : CASING_KEYS) {
       JsonElement value = json.get(key);
       if (value != null && value.isJsonPrimitive()) {

@@ -1,4 +1,4 @@
-package io.stillhouse.checkpoint;
+package io.stillhouse.text;
 
 import static io.stillhouse.error.Text.format;
 
@@ -11,29 +11,43 @@ import java.nio.charset.CharacterCodingException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 
-/** Reads a file that contains one JSON object. */
-public final class JsonFile {
+/** Reads the text files of a model: vocabularies, configs and other JSON. */
+public final class TextFile {
   /** The largest tokenizer.json in use has some 30 MB. */
   private static final long MAX_BYTES = 256L << 20;
 
-  private JsonFile() {}
+  private TextFile() {}
 
   /**
-   * Reads the object.
+   * Reads a text.
    *
-   * @throws io.stillhouse.error.StillhouseException if the file does not contain a JSON object
+   * @throws io.stillhouse.error.StillhouseException if the file is too large or not UTF-8
    */
-  public static JsonObject read(Path file) throws IOException {
+  public static String read(Path file) throws IOException {
     long bytes = Files.size(file);
     if (bytes > MAX_BYTES) {
       throw Errors.invalid(
-          format("'%s' has %,d bytes, but JSON files may have %,d", file, bytes, MAX_BYTES),
+          format(
+              "'%s' has %,d bytes, but configs and vocabularies may have %,d",
+              file, bytes, MAX_BYTES),
           "copy it again");
     }
     try {
-      return JsonParser.parseString(Files.readString(file)).getAsJsonObject();
+      return Files.readString(file);
     } catch (CharacterCodingException e) {
       throw Errors.invalid(format("'%s' is not UTF-8", file), "copy it again", e);
+    }
+  }
+
+  /**
+   * Reads one JSON object.
+   *
+   * @throws io.stillhouse.error.StillhouseException as {@link #read}, or if the file does not
+   *     contain a JSON object
+   */
+  public static JsonObject json(Path file) throws IOException {
+    try {
+      return JsonParser.parseString(read(file)).getAsJsonObject();
     } catch (JsonParseException | IllegalStateException e) {
       throw Errors.invalid(
           format("'%s' is not JSON (%s)", file, Errors.shortened(String.valueOf(e.getMessage()))),
