@@ -31,10 +31,14 @@ record RecipeFile(Config values, Config shown) {
    * Reads a recipe and the files that it includes.
    *
    * @param environment values of environment variables
-   * @throws io.stillhouse.error.StillhouseException if it does not exist, is not HOCON, or includes
-   *     anything but files in its directory or below
+   * @throws io.stillhouse.error.StillhouseException if it does not exist, cannot be read, is not
+   *     HOCON, or includes anything but files in its directory or below
    */
   static RecipeFile load(Path recipe, Map<String, String> environment) {
+    if (Files.isDirectory(recipe)) {
+      throw Errors.invalid(
+          format("recipe '%s' is a directory", recipe), "name one of the recipes in it");
+    }
     if (!Files.isRegularFile(recipe)) {
       throw Errors.noSuchPath("recipe", recipe);
     }
@@ -48,6 +52,12 @@ record RecipeFile(Config values, Config shown) {
                   .setAllowMissing(false)
                   .setIncluder(RecipeIncludes.beside(absolute)));
       return of(parsed, environment);
+    } catch (ConfigException.IO e) {
+      Throwable cause = e.getCause() == null ? e : e.getCause();
+      throw Errors.invalid(
+          format("recipe '%s' cannot be read (%s)", recipe, cause.getMessage()),
+          "check that it and the files that it includes exist and are readable",
+          e);
     } catch (ConfigException e) {
       throw Errors.invalid(
           format("recipe '%s' is not HOCON (%s)", recipe, e.getMessage()),

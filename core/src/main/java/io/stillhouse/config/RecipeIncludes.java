@@ -9,6 +9,7 @@ import com.typesafe.config.ConfigIncluderClasspath;
 import com.typesafe.config.ConfigIncluderFile;
 import com.typesafe.config.ConfigIncluderURL;
 import com.typesafe.config.ConfigObject;
+import com.typesafe.config.ConfigParseOptions;
 import com.typesafe.config.ConfigParseable;
 import io.stillhouse.error.Errors;
 import io.stillhouse.error.StillhouseException;
@@ -106,9 +107,12 @@ final class RecipeIncludes
       throw circular(real);
     }
     open.add(real);
+    ConfigParseOptions options = context.parseOptions().setOriginDescription(null);
     try {
+      // A file that exists but cannot be read is an error, although a missing one is none.
       return ConfigFactory.parseFile(
-              target.toFile(), context.parseOptions().setOriginDescription(null))
+              target.toFile(),
+              options.setAllowMissing(options.getAllowMissing() && !Files.exists(target)))
           .root();
     } finally {
       open.remove(open.size() - 1);

@@ -13,6 +13,8 @@ import java.util.List;
 import java.util.Map;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.condition.EnabledOnOs;
+import org.junit.jupiter.api.condition.OS;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
@@ -124,7 +126,38 @@ class RecipeFileTest {
 
     assertThatThrownBy(() -> Settings.parse(recipe, List.of()))
         .isInstanceOf(StillhouseException.class)
-        .hasMessageStartingWith(format("recipe '%s' is not HOCON (", recipe));
+        .hasMessage(
+            "recipe '%s' cannot be read (%s (No such file or directory)); check that it and the"
+                + " files that it includes exist and are readable",
+            recipe, directory.resolve("reference.conf"));
+  }
+
+  @Test
+  void rejectsDirectory() {
+    assertThatThrownBy(() -> Settings.parse(directory, List.of()))
+        .isInstanceOf(StillhouseException.class)
+        .hasMessage("recipe '%s' is a directory; name one of the recipes in it", directory);
+  }
+
+  @Test
+  @EnabledOnOs(OS.LINUX)
+  void rejectsFileThatCannotBeRead() {
+    Path memory = Path.of("/proc/self/mem"); // not even by root
+
+    assertThatThrownBy(() -> Settings.parse(memory, List.of()))
+        .isInstanceOf(StillhouseException.class)
+        .hasMessageStartingWith("recipe '/proc/self/mem' cannot be read (");
+  }
+
+  @Test
+  void rejectsIncludedFileThatCannotBeRead() throws IOException {
+    Files.createDirectory(directory.resolve("directory.conf"));
+    Path recipe = recipe("include \"directory.conf\"");
+
+    assertThatThrownBy(() -> Settings.parse(recipe, List.of()))
+        .isInstanceOf(StillhouseException.class)
+        .hasMessageStartingWith(
+            format("recipe '%s' cannot be read (%s", recipe, directory.resolve("directory.conf")));
   }
 
   @Test
