@@ -10,7 +10,7 @@ import java.io.FilterInputStream;
 import java.io.IOException;
 import java.io.InputStream;
 import java.io.OutputStream;
-import java.nio.file.FileAlreadyExistsException;
+import java.nio.file.FileSystemException;
 import java.nio.file.Files;
 import java.nio.file.InvalidPathException;
 import java.nio.file.Path;
@@ -25,6 +25,7 @@ import org.jspecify.annotations.Nullable;
 final class Archive {
   private static final byte[] MAGIC = {'P', 'K', 3, 4};
   private static final int BUFFER = 1 << 16;
+  private static final String UNPACK = "unpack it yourself and import the directory";
 
   private final Path file;
   private final Path directory;
@@ -125,21 +126,7 @@ final class Archive {
 
   /** Copies an entry to a file, or reads it without keeping it. */
   private void copy(InputStream content, @Nullable Path target) throws IOException {
-    if (target != null) {
-      Path parent = target.getParent();
-      try {
-        Files.createDirectories(parent == null ? directory : parent);
-      } catch (FileAlreadyExistsException e) {
-        throw twice(target);
-      }
-      if (Files.exists(target)) {
-        throw twice(target);
-      }
-    }
-    try (OutputStream out =
-        target == null
-            ? OutputStream.nullOutputStream()
-            : Files.newOutputStream(target, StandardOpenOption.CREATE_NEW)) {
+    try (OutputStream out = target == null ? OutputStream.nullOutputStream() : created(target)) {
       byte[] buffer = new byte[BUFFER];
       for (int n = content.read(buffer); n >= 0; n = content.read(buffer)) {
         unpacked += n;
@@ -154,12 +141,42 @@ final class Archive {
     }
   }
 
+  /** Creates the file of an entry. */
+  private OutputStream created(Path target) throws IOException {
+    try {
+      Path parent = target.getParent();
+      Files.createDirectories(parent == null ? directory : parent);
+      return Files.newOutputStream(target, StandardOpenOption.CREATE_NEW);
+    } catch (FileSystemException e) {
+      throw uncreatable(target, e);
+    }
+  }
+
+  private StillhouseException uncreatable(Path target, FileSystemException error) {
+    if (Files.exists(target)) {
+      return twice(target);
+    }
+    for (Path parent = target.getParent(); parent != null; parent = parent.getParent()) {
+      if (Files.isRegularFile(parent)) {
+        return twice(parent); // once as a file, and once as a directory
+      }
+    }
+    return Errors.invalid(
+        format(
+            "'%s' has an entry '%s', which cannot be unpacked here (%s)",
+            file,
+            Errors.shortened(directory.relativize(target).toString()),
+            ForeignFiles.reason(error)),
+        UNPACK,
+        error);
+  }
+
   private StillhouseException twice(Path target) {
     return Errors.invalid(
         format(
             "'%s' has two entries '%s'",
             file, Errors.shortened(directory.relativize(target).toString())),
-        "unpack it yourself and import the directory");
+        UNPACK);
   }
 
   private StillhouseException beyond(String what, long limit) {

@@ -9,6 +9,8 @@ import io.stillhouse.error.Errors;
 import io.stillhouse.error.StillhouseException;
 import io.stillhouse.text.TextFile;
 import java.io.IOException;
+import java.io.UncheckedIOException;
+import java.nio.file.FileSystemException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
@@ -230,7 +232,26 @@ record ForeignFiles(Kind kind, Path root, Path model, List<String> notes) {
   private static List<Path> files(Path root) throws IOException {
     try (Stream<Path> files = Files.walk(root, MAX_DEPTH)) {
       return files.filter(Files::isRegularFile).sorted().toList();
+    } catch (FileSystemException e) {
+      throw unreadable(root, e);
+    } catch (UncheckedIOException e) {
+      throw e.getCause() instanceof FileSystemException cause ? unreadable(root, cause) : e;
     }
+  }
+
+  private static StillhouseException unreadable(Path root, FileSystemException error) {
+    return Errors.invalid(
+        format(
+            "cannot read '%s' in '%s' (%s)",
+            Errors.shortened(String.valueOf(error.getFile())), root, reason(error)),
+        "make it readable, or import a directory without it",
+        error);
+  }
+
+  /** Returns why a file cannot be read or written. */
+  static String reason(FileSystemException error) {
+    String reason = error.getReason();
+    return reason == null ? error.getClass().getSimpleName() : reason;
   }
 
   private static StillhouseException unknown(Path source, String why) {

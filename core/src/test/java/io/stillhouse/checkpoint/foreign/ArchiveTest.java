@@ -14,6 +14,7 @@ import java.util.zip.ZipOutputStream;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
 import org.junit.jupiter.params.provider.ValueSource;
 
 class ArchiveTest {
@@ -74,17 +75,30 @@ class ArchiveTest {
     assertThat(directory.resolve("x")).doesNotExist();
   }
 
-  @Test
-  void rejectsTwoEntriesForOneFile() throws IOException {
+  @ParameterizedTest
+  @CsvSource({"a, ./a", "a, a/b", "a, a/b/c", "a/b, a"})
+  void rejectsTwoEntriesForOneFile(String first, String second) throws IOException {
     ByteArrayOutputStream bytes = new ByteArrayOutputStream();
     try (ZipOutputStream zip = new ZipOutputStream(bytes)) {
-      zip.putNextEntry(new ZipEntry("a"));
-      zip.putNextEntry(new ZipEntry("./a"));
+      zip.putNextEntry(new ZipEntry(first));
+      zip.putNextEntry(new ZipEntry(second));
     }
 
     assertThatThrownBy(() -> unpack(bytes.toByteArray()))
         .isInstanceOf(StillhouseException.class)
-        .hasMessageContaining("has two entries 'a'");
+        .hasMessage(
+            "'%s' has two entries 'a'; unpack it yourself and import the directory",
+            directory.resolve("x.zip"));
+  }
+
+  @ParameterizedTest
+  @ValueSource(strings = {"%s", "%s/a", "a/%s"})
+  void rejectsEntryWhoseNameIsTooLong(String name) throws IOException {
+    byte[] archive = zip(name.replace("%s", "n".repeat(300)), new byte[1]);
+
+    assertThatThrownBy(() -> unpack(archive))
+        .isInstanceOf(StillhouseException.class)
+        .hasMessageContaining("', which cannot be unpacked here (File name too long); unpack it");
   }
 
   private void assertRefused(byte[] archive, String message) {

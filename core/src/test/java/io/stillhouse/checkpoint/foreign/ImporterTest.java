@@ -111,6 +111,28 @@ class ImporterTest extends ImporterFixture {
   }
 
   @Test
+  void rejectsDirectoryThatCannotBeRead() throws IOException {
+    // Not even root can read a path of more than 4096 characters, which is made by moving a
+    // directory.
+    String name = "d".repeat(255);
+    String deep = (name + "/").repeat(7);
+    Path lower = directory.resolve("lower");
+    Files.createDirectories(lower.resolve(deep));
+    Path moved =
+        Files.move(lower, Files.createDirectories(source.resolve(deep + name)).resolve(name));
+    try {
+      assertThatThrownBy(() -> Importer.importTeacher(source, destination))
+          .isInstanceOf(StillhouseException.class)
+          .hasMessageStartingWith("cannot read '")
+          .hasMessageEndingWith(
+              "' in '%s' (File name too long); make it readable, or import a directory without it",
+              source);
+    } finally {
+      Files.move(moved, lower); // so that it can be deleted
+    }
+  }
+
+  @Test
   void rejectsSourceWithoutModel() {
     assertThatThrownBy(() -> Importer.importTeacher(source, destination))
         .isInstanceOf(StillhouseException.class)
