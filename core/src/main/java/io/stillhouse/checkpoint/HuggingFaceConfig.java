@@ -11,7 +11,6 @@ import io.stillhouse.spec.Architecture;
 import io.stillhouse.spec.EncoderSpec;
 import io.stillhouse.spec.Head;
 import io.stillhouse.spec.Task;
-import io.stillhouse.text.TextFile;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -249,7 +248,15 @@ final class HuggingFaceConfig {
   static void copy(Path from, Path to, EncoderSpec spec) throws IOException {
     JsonObject json = new JsonObject();
     addClass(json, spec);
-    TextFile.json(from).entrySet().forEach(entry -> json.add(entry.getKey(), entry.getValue()));
+    ConfigFile source = ConfigFile.read(from);
+    JsonObject copied = source.json().deepCopy();
+    if (source.first(ARCHITECTURES) == null) {
+      copied.remove(ARCHITECTURES);
+    }
+    if (!source.has(MODEL_TYPE)) {
+      copied.remove(MODEL_TYPE);
+    }
+    copied.entrySet().forEach(entry -> json.add(entry.getKey(), entry.getValue()));
     json.remove("dtype");
     json.addProperty("torch_dtype", "float32");
     write(to, json);

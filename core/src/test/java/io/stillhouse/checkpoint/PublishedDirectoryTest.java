@@ -160,6 +160,25 @@ class PublishedDirectoryTest {
     assertThat(HuggingFaceDirectory.open(path).spec()).isEqualTo(spec);
   }
 
+  @ParameterizedTest
+  @ValueSource(strings = {"null", "[]"})
+  void addsClassAndModelTypeToConfigWithoutValuesForThem(String architectures) throws IOException {
+    TinyModel.write(path, MASKED_LM);
+    TinyModel.edit(path, "\"model_type\": \"bert\"", "\"model_type\": null");
+    TinyModel.edit(
+        path,
+        "\"architectures\": [\n    \"BertForMaskedLM\"\n  ]",
+        format("\"architectures\": %s", architectures));
+    Path converted = parent.resolve("converted");
+
+    HuggingFaceDirectory.open(path).convertTo(converted);
+
+    ConfigFile config = ConfigFile.read(converted.resolve("config.json"));
+    assertThat(config.first("architectures")).isEqualTo("BertForMaskedLM");
+    assertThat(config.text("model_type", "")).isEqualTo("bert");
+    assertThat(HuggingFaceDirectory.open(converted).notes()).isEmpty();
+  }
+
   @Test
   void keepsMessagesAboutManyTensorsShort() throws IOException {
     TinyModel.write(path, TinyModel.spec(8, 2, Head.MASKED_LM));
