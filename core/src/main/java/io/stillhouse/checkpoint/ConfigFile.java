@@ -99,8 +99,14 @@ public record ConfigFile(Path file, JsonObject json) {
 
   /** Returns the first string of a list, or null if there is none. */
   @Nullable String first(String key) {
+    if (!has(key)) {
+      return null;
+    }
     JsonElement list = json.get(key);
-    return list == null || !list.isJsonArray() || list.getAsJsonArray().isEmpty()
+    if (!list.isJsonArray()) {
+      throw wrong(key, "a list", list.toString());
+    }
+    return list.getAsJsonArray().isEmpty()
         ? null
         : primitive(key, list.getAsJsonArray().get(0)).getAsString();
   }

@@ -179,6 +179,19 @@ class PublishedDirectoryTest {
     assertThat(HuggingFaceDirectory.open(converted).notes()).isEmpty();
   }
 
+  @ParameterizedTest
+  @ValueSource(strings = {"\"BertForMaskedLM\"", "7", "{}"})
+  void rejectsArchitecturesThatAreNoList(String architectures) throws IOException {
+    TinyModel.write(path, MASKED_LM);
+    TinyModel.edit(path, "[\n    \"BertForMaskedLM\"\n  ]", architectures);
+
+    assertThatThrownBy(() -> HuggingFaceDirectory.open(path))
+        .isInstanceOf(StillhouseException.class)
+        .hasMessage(
+            "'%s': architectures must be a list, but is '%s'; correct it",
+            path.resolve("config.json"), architectures);
+  }
+
   @Test
   void keepsMessagesAboutManyTensorsShort() throws IOException {
     TinyModel.write(path, TinyModel.spec(8, 2, Head.MASKED_LM));
