@@ -85,7 +85,7 @@ public final class PytorchFile {
       throw PickleException.damaged(format("its pickle has %d bytes", stored.size()));
     }
     ByteBuffer bytes = read(channel, stored.start(), (int) stored.size());
-    Map<String, PickledTensor> tensors = tensors(PickleMachine.load(bytes));
+    Map<String, PickledTensor> tensors = tensors(file, PickleMachine.load(bytes));
     String root = pickle.substring(0, pickle.length() - "data.pkl".length());
     if (zip.names().contains(root + "byteorder")) {
       ZipDirectory.Stored order = zip.stored(root + "byteorder");
@@ -114,7 +114,7 @@ public final class PytorchFile {
       throw PickleException.damaged("it is a pickle that torch.save did not write");
     }
     PickleMachine.load(bytes); // byte order and sizes of the machine, always the same
-    Map<String, PickledTensor> tensors = tensors(PickleMachine.load(bytes));
+    Map<String, PickledTensor> tensors = tensors(file, PickleMachine.load(bytes));
     if (!(PickleMachine.load(bytes) instanceof List<?> keys)) {
       throw PickleException.damaged("it does not list its storages");
     }
@@ -161,10 +161,19 @@ public final class PytorchFile {
     }
   }
 
-  private static Map<String, PickledTensor> tensors(@Nullable Object root) throws PickleException {
+  private static Map<String, PickledTensor> tensors(Path file, @Nullable Object root)
+      throws PickleException {
     if (!(root instanceof Map<?, ?> dictionary)) {
       throw PickleException.damaged("it is not a state_dict: a dictionary of tensors");
     }
+    Map<String, PickledTensor> tensors = tensorsOf(dictionary);
+    if (tensors.isEmpty()) {
+      throw nested(file, dictionary);
+    }
+    return tensors;
+  }
+
+  private static Map<String, PickledTensor> tensorsOf(Map<?, ?> dictionary) {
     Map<String, PickledTensor> tensors = new LinkedHashMap<>();
     for (Map.Entry<?, ?> entry : dictionary.entrySet()) {
       if (entry.getKey() instanceof String name
@@ -172,10 +181,25 @@ public final class PytorchFile {
         tensors.put(name, tensor);
       }
     }
-    if (tensors.isEmpty()) {
-      throw PickleException.damaged("its dictionary has no tensors");
-    }
     return tensors;
+  }
+
+  /** Returns the error for a dictionary without tensors, which may contain one with tensors. */
+  private static StillhouseException nested(Path file, Map<?, ?> dictionary)
+      throws PickleException {
+    for (Map.Entry<?, ?> entry : dictionary.entrySet()) {
+      if (entry.getKey() instanceof String name
+          && entry.getValue() instanceof Map<?, ?> inner
+          && !tensorsOf(inner).isEmpty()) {
+        String key = Errors.shortened(name);
+        return Errors.invalid(
+            format(
+                "'%s' is a checkpoint with other entries, and its weights are in its entry '%s'",
+                file, key),
+            format("save that entry alone: torch.save(checkpoint['%s'], path)", key));
+      }
+    }
+    throw PickleException.damaged("its dictionary has no tensors");
   }
 
   /** Returns the names of the tensors, in the order of the file. */

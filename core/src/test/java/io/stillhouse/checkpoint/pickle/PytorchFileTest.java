@@ -7,6 +7,9 @@ import io.stillhouse.Golden;
 import io.stillhouse.error.StillhouseException;
 import java.io.ByteArrayOutputStream;
 import java.io.IOException;
+import java.io.RandomAccessFile;
+import java.nio.ByteBuffer;
+import java.nio.ByteOrder;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -19,6 +22,11 @@ import org.junit.jupiter.params.provider.ValueSource;
 
 class PytorchFileTest {
   private static final Path PICKLES = Golden.DIRECTORY.resolve("pickles-v1");
+
+  /** The key and value of a tensor w of shape [2] and stride 2, in a storage of 4 numbers. */
+  private static final String TENSOR =
+      "X\1\0\0\0wctorch._utils\n_rebuild_tensor\n((X\7\0\0\0storagectorch\nFloatStorage\n"
+          + "X\1\0\0\0000X\3\0\0\0cpuJ\4\0\0\0NtQK\0K\2\u0085J\2\0\0\0\u0085tR";
 
   @TempDir Path directory;
 
@@ -84,6 +92,19 @@ class PytorchFileTest {
             "is not a complete PyTorch checkpoint: its dictionary has no tensors");
   }
 
+  @Test
+  void namesEntryThatContainsTensors() throws IOException {
+    Path file = legacy("}(X\u0005\0\0\0epochK\u0003X\n\0\0\0state_dict}" + TENSOR + "su.", 4);
+
+    assertThatThrownBy(() -> PytorchFile.open(file))
+        .isInstanceOf(StillhouseException.class)
+        .hasMessage(
+            "'%s' is a checkpoint with other entries, and its weights are in its entry"
+                + " 'state_dict'; save that entry alone: torch.save(checkpoint['state_dict'],"
+                + " path)",
+            file);
+  }
+
   @ParameterizedTest
   @ValueSource(strings = {"zip.bin", "legacy.bin"})
   void rejectsFileThatIsCutOffAnywhere(String name) throws IOException {
@@ -134,6 +155,25 @@ class PytorchFileTest {
     assertThatThrownBy(() -> PytorchFile.open(file))
         .isInstanceOf(StillhouseException.class)
         .hasMessageContaining("its calls copy more values than it has bytes");
+  }
+
+  /** Writes a file of PyTorch before 1.6 with one storage of float32 zeros. */
+  private Path legacy(String pickle, int numbers) throws IOException {
+    String text =
+        "\u0080\2\u008a\nl\u00fc\u009cF\u00f9 j\u00a8P\31." // the magic number
+            + "\u0080\2M\u00e9\3." // the version
+            + "\u0080\2}."
+            + ("\u0080\2" + pickle)
+            + "\u0080\2]X\1\0\0\0"
+            + "0a.";
+    ByteBuffer count = ByteBuffer.allocate(8).order(ByteOrder.LITTLE_ENDIAN).putLong(0, numbers);
+    Path path = directory.resolve("legacy.bin");
+    try (RandomAccessFile file = new RandomAccessFile(path.toFile(), "rw")) {
+      file.write(text.getBytes(StandardCharsets.ISO_8859_1));
+      file.write(count.array());
+      file.setLength(file.length() + 4L * numbers);
+    }
+    return path;
   }
 
   /** Writes a pickle whose bytes are the characters of a text. */
