@@ -219,6 +219,7 @@ public final class PytorchFile {
 
   /** Reads the values of a tensor in its own dtype, little-endian and in row-major order. */
   public ByteBuffer bytes(String name) throws IOException {
+    requireMappable(name);
     PickledTensor tensor = tensor(name);
     Storage storage = tensor.storage();
     int width = storage.dtype().bytes();
@@ -232,6 +233,25 @@ public final class PytorchFile {
                   tensor.extent() * width)
               .order(ByteOrder.LITTLE_ENDIAN);
       return tensor.isContiguous() ? values : gathered(values, tensor, width);
+    }
+  }
+
+  /**
+   * Requires that the part of the file that a tensor spans is small enough to be mapped. That of a
+   * view, such as a column, can be much larger than the tensor.
+   *
+   * @throws StillhouseException if it is not
+   */
+  public void requireMappable(String name) {
+    PickledTensor tensor = tensor(name);
+    int most = Integer.MAX_VALUE / tensor.storage().dtype().bytes();
+    if (tensor.extent() > most) {
+      throw Errors.invalid(
+          format(
+              "tensor '%s' of '%s' is a view that spans %,d numbers of its storage, but tensors may"
+                  + " span %,d",
+              Errors.shortened(name), file, tensor.extent(), most),
+          "save a copy of it: tensor.clone()");
     }
   }
 

@@ -105,6 +105,19 @@ class PytorchFileTest {
             file);
   }
 
+  @Test
+  void rejectsViewThatSpansMoreThanCanBeMapped() throws IOException {
+    String wide = TENSOR.replace("J\4\0\0\0", "J\1\0\0 ").replace("J\2\0\0\0", "J\0\0\0 ");
+    PytorchFile file = PytorchFile.open(legacy("}" + wide + "s.", (1 << 29) + 1));
+
+    assertThatThrownBy(() -> file.bytes("w"))
+        .isInstanceOf(StillhouseException.class)
+        .hasMessage(
+            "tensor 'w' of '%s' is a view that spans 536,870,913 numbers of its storage, but"
+                + " tensors may span 536,870,911; save a copy of it: tensor.clone()",
+            directory.resolve("legacy.bin"));
+  }
+
   @ParameterizedTest
   @ValueSource(strings = {"zip.bin", "legacy.bin"})
   void rejectsFileThatIsCutOffAnywhere(String name) throws IOException {
