@@ -32,8 +32,8 @@ final class BiLstmDirectory implements ModelDirectory {
   }
 
   /**
-   * Opens a directory and checks the config, the names and shapes of the tensors, and the size of
-   * the vocabulary.
+   * Opens a directory and checks the config, the names, shapes and dtypes of the tensors, and the
+   * size of the vocabulary.
    */
   static BiLstmDirectory open(Path path) throws IOException {
     BiLstmSpec spec = BiLstmConfig.read(path.resolve(ModelFiles.CONFIG));
@@ -43,6 +43,7 @@ final class BiLstmDirectory implements ModelDirectory {
       found.put(name, new ParameterCheck.Found(tensors.shape(name), name, tensors.file()));
     }
     ParameterCheck.require(path, spec, found);
+    tensors.names().forEach(tensors::requireReadable);
     HuggingFaceDirectory.requireVocabulary(path, spec);
     return new BiLstmDirectory(path, spec, tensors);
   }

@@ -28,8 +28,8 @@ import org.jspecify.annotations.Nullable;
 /**
  * A Hugging Face directory: {@code config.json}, weights in one or several safetensors files,
  * {@code vocab.txt} or {@code tokenizer.json}. Without safetensors, PyTorch's pickles are read if
- * they contain tensors only. {@link #open} checks the config, and the names and shapes of the
- * tensors, so a wrong directory is rejected before anything is computed or written.
+ * they contain tensors only. {@link #open} checks the config, and the names, shapes and dtypes of
+ * the tensors, so a wrong directory is rejected before anything is computed or written.
  */
 public final class HuggingFaceDirectory implements ModelDirectory {
   private static final String DECODER = "cls.predictions.decoder.weight";
@@ -63,11 +63,12 @@ public final class HuggingFaceDirectory implements ModelDirectory {
   }
 
   /**
-   * Opens a directory and checks the config, the names and shapes of the tensors, and the size of
-   * the vocabulary.
+   * Opens a directory and checks the config, the names, shapes and dtypes of the tensors, and the
+   * size of the vocabulary.
    *
    * @throws io.stillhouse.error.StillhouseException if the model type or activation is not
-   *     supported, or if tensors are missing or of the wrong shape; the message lists all of them
+   *     supported; if tensors are missing or of the wrong shape, all of which the message lists; or
+   *     if a tensor that belongs to the model is not of a floating-point dtype
    */
   public static HuggingFaceDirectory open(Path path) throws IOException {
     if (!Files.isDirectory(path)) {
@@ -81,6 +82,12 @@ public final class HuggingFaceDirectory implements ModelDirectory {
     List<String> notes = new ArrayList<>(config.notes());
     wrapperNote(places).ifPresent(notes::add);
     ParameterCheck.require(path, spec, found).ifPresent(notes::add);
+    places.forEach(
+        (name, place) -> {
+          if (belongs(name, spec) || isTiedDecoder(name, spec)) {
+            place.file().requireReadable(place.storedName());
+          }
+        });
     requireVocabulary(path, spec);
     return new HuggingFaceDirectory(path, spec, places, notes);
   }
@@ -242,10 +249,15 @@ public final class HuggingFaceDirectory implements ModelDirectory {
                 Errors.shortened(wrapped.get(0)), wrapped.size()));
   }
 
+  /** Returns whether a tensor must equal the word embeddings. */
+  private static boolean isTiedDecoder(String name, EncoderSpec spec) {
+    return name.equals(DECODER) && spec.head().task() == Task.MASKED_LM;
+  }
+
   private void requireTiedDecoder() throws IOException {
     Place words = places.get(EncoderSpec.WORDS);
     Place decoder = places.get(DECODER);
-    if (spec.head().task() != Task.MASKED_LM || words == null || decoder == null) {
+    if (!isTiedDecoder(DECODER, spec) || words == null || decoder == null) {
       return;
     }
     if (!words.shape().equals(decoder.shape()) || !words.floats().equals(decoder.floats())) {

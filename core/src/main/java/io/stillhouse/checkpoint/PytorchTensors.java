@@ -42,8 +42,14 @@ final class PytorchTensors implements TensorFile {
   }
 
   @Override
-  public ByteBuffer float32(String name) throws IOException {
+  public void requireReadable(String name) {
     StoredFloats.requireReadable(file, name, tensors.dtype(name), shape(name));
+    tensors.requireMappable(name);
+  }
+
+  @Override
+  public ByteBuffer float32(String name) throws IOException {
+    requireReadable(name);
     return StoredFloats.toFloat32(tensors.dtype(name), tensors.bytes(name));
   }
 }

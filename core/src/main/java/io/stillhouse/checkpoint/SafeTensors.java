@@ -170,9 +170,14 @@ public final class SafeTensors implements TensorFile {
   }
 
   @Override
+  public void requireReadable(String name) {
+    StoredFloats.requireReadable(file, name, entry(name).dtype(), shape(name));
+  }
+
+  @Override
   public ByteBuffer float32(String name) throws IOException {
+    requireReadable(name);
     Entry entry = entry(name);
-    StoredFloats.requireReadable(file, name, entry.dtype(), entry.shape());
     try (FileChannel channel = FileChannel.open(file, StandardOpenOption.READ)) {
       return StoredFloats.toFloat32(
           entry.dtype(), stored(channel, dataStart + entry.begin(), entry.end() - entry.begin()));

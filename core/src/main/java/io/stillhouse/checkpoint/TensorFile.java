@@ -33,10 +33,18 @@ public sealed interface TensorFile permits SafeTensors, PytorchTensors {
   Shape shape(String name);
 
   /**
+   * Requires that a tensor can be read, without reading it.
+   *
+   * @throws io.stillhouse.error.StillhouseException if its dtype is not a floating-point one, or it
+   *     is too large
+   */
+  void requireReadable(String name);
+
+  /**
    * Reads a tensor as float32, little-endian and in row-major order; float16, bfloat16 and float64
    * are converted.
    *
-   * @throws io.stillhouse.error.StillhouseException if the tensor has another dtype
+   * @throws io.stillhouse.error.StillhouseException as {@link #requireReadable}
    */
   ByteBuffer float32(String name) throws IOException;
 

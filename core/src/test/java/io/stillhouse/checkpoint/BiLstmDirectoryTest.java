@@ -55,6 +55,20 @@ class BiLstmDirectoryTest {
   }
 
   @Test
+  void rejectsParameterThatIsNoFloat() throws IOException {
+    Path copy = directory.resolve("copy");
+    ModelDirectory original = ModelDirectory.open(PAIR);
+    original.copyTo(copy);
+    String name = original.spec().parameters().keySet().iterator().next();
+    TinyModel.makeInteger(copy, name);
+
+    assertThatThrownBy(() -> ModelDirectory.open(copy))
+        .isInstanceOf(StillhouseException.class)
+        .hasMessageStartingWith(format("tensor '%s' of '%s", name, copy))
+        .hasMessageContaining("has dtype I32");
+  }
+
+  @Test
   void readsBackWhatItWrote() throws IOException {
     BiLstmSpec from = (BiLstmSpec) ModelDirectory.open(PAIR).spec();
     BiLstmSpec spec =

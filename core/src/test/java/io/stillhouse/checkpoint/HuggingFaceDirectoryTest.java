@@ -169,6 +169,32 @@ class HuggingFaceDirectoryTest {
   }
 
   @Test
+  void rejectsParameterThatIsNoFloat() throws IOException {
+    TinyModel.write(path, MASKED_LM);
+    TinyModel.makeInteger(path, "cls.predictions.bias");
+
+    assertThatThrownBy(() -> HuggingFaceDirectory.open(path))
+        .isInstanceOf(StillhouseException.class)
+        .hasMessage(
+            "tensor 'cls.predictions.bias' of '%s' has dtype I32; weights must be F32, F16, BF16 or"
+                + " F64",
+            path.resolve("model.safetensors"));
+  }
+
+  @Test
+  void leavesOutTensorThatIsNoFloat() throws IOException {
+    Map<String, LazyTensor> weights = TinyModel.weights(MASKED_LM);
+    weights.put("quantized", TinyModel.tensor("quantized", 4));
+    TinyModel.write(path, MASKED_LM, weights);
+    TinyModel.makeInteger(path, "quantized");
+
+    assertThat(HuggingFaceDirectory.open(path).notes())
+        .singleElement()
+        .asString()
+        .contains("quantized");
+  }
+
+  @Test
   void rejectsUntiedDecoder() throws IOException {
     Map<String, LazyTensor> weights = TinyModel.weights(MASKED_LM);
     weights.put("cls.predictions.decoder.weight", TinyModel.tensor("decoder", 9, 4));

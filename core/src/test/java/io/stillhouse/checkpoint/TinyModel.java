@@ -9,6 +9,7 @@ import io.stillhouse.spec.Head;
 import java.io.IOException;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
+import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.LinkedHashMap;
@@ -84,6 +85,16 @@ public final class TinyModel {
     String text = Files.readString(config);
     assertThat(text).contains(from);
     Files.writeString(config, text.replace(from, to));
+  }
+
+  /** Changes the dtype of a float32 tensor in a model's header to int32. */
+  public static void makeInteger(Path directory, String tensor) throws IOException {
+    Path file = directory.resolve("model.safetensors");
+    String bytes = Files.readString(file, StandardCharsets.ISO_8859_1); // keeps every byte
+    String entry = "\"" + tensor + "\":{\"dtype\":\"";
+    assertThat(bytes).contains(entry + "F32");
+    Files.writeString(
+        file, bytes.replace(entry + "F32", entry + "I32"), StandardCharsets.ISO_8859_1);
   }
 
   public static float[] floats(LazyTensor tensor) throws IOException {
