@@ -1,6 +1,7 @@
 package io.stillhouse.jobs.distill;
 
 import io.stillhouse.jobs.evaluate.Evaluation;
+import java.nio.file.Path;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
@@ -38,9 +39,10 @@ record DistillRecord(
       return table.equals(other.table) && Set.copyOf(arguments).equals(Set.copyOf(other.arguments));
     }
 
-    /** Returns whether another request names the same directory in the same way. */
+    /** Returns whether another request is of the directory that this one's name still denotes. */
     boolean sameDirectory(Request other) {
-      return directory.equals(other.directory) && absolutePath.equals(other.absolutePath);
+      String denoted = Path.of(directory).toAbsolutePath().normalize().toString();
+      return absolutePath.equals(other.absolutePath) && absolutePath.equals(denoted);
     }
   }
 
