@@ -110,6 +110,12 @@ record ColumnNames(
     if (format == Format.TEXT && inDirectories.isEmpty()) {
       return "plain text has no columns: remove the column settings, or change corpus.format";
     }
+    if (format == Format.CSV && inFiles.size() == 1 && inFiles.get(0).contains("\t")) {
+      return "its columns are separated by tabs: set corpus.format=tsv";
+    }
+    if (format == Format.CSV && inFiles.size() == 1 && inFiles.get(0).contains(";")) {
+      return "its columns seem to be separated by semicolons: save it with commas";
+    }
     return "choose from " + shortened(all());
   }
 

@@ -93,6 +93,11 @@ record TableColumns(String text, String pair, String label) {
       return new TableColumns(text, pair, label);
     }
     List<String> names = Corpus.columns(spark, Recipe.corpus(settings));
+    if (names.size() < 2) {
+      throw Errors.invalid(
+          format("the table %s has only one column, %s", settings.get(Options.CORPUS_PATH), names),
+          "write a text and a label column, separated by commas in CSV and by tabs in TSV");
+    }
     Optional<TableColumns> known = byName(names, text, pair, label);
     if (known.isPresent()) {
       return known.get();

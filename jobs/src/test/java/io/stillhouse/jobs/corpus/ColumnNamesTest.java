@@ -35,6 +35,17 @@ class ColumnNamesTest {
   }
 
   @Test
+  void namesOtherSeparatorOfCsv() {
+    assertThat(csv("text;label").choices()).contains("semicolons: save it with commas");
+    assertThat(csv("text\tlabel").choices()).contains("tabs: set corpus.format=tsv");
+    assertThat(csv("text").choices()).isEqualTo("choose from [text]");
+  }
+
+  private static ColumnNames csv(String header) {
+    return new ColumnNames(Format.CSV, List.of(header), List.of(), false);
+  }
+
+  @Test
   void rejectsNameThatTwoColumnsHave() {
     assertMistake(
         byName,

@@ -67,6 +67,15 @@ class TableSplitTest extends DistillFixture {
   }
 
   @Test
+  void rejectsTableOfOneColumn() throws IOException {
+    Files.writeString(table, "text;label\na;yes\n");
+
+    assertThatThrownBy(() -> split())
+        .isInstanceOf(StillhouseException.class)
+        .hasMessageContaining("has only one column, [text;label]; write a text and a label column");
+  }
+
+  @Test
   void classWhoseHeldOutTextsAreAllOfItsTextsIsTrainedOn() throws IOException {
     Files.writeString(table, Files.readString(table) + "the same\trare\nThe  same\trare\n");
 
