@@ -45,7 +45,7 @@ public final class Secrets {
 
   /**
    * Remembers a value that must not be shown. Values of fewer than 8 characters are not remembered;
-   * whoever shows the setting that they are for shows {@link #shown} instead.
+   * code that prints the setting prints {@link #shown} instead.
    */
   public static void remember(String variable, String value) {
     if (value.length() >= MIN_LENGTH) {

@@ -11,6 +11,7 @@ import io.stillhouse.jobs.augment.AugmentJob;
 import io.stillhouse.jobs.cache.build.CacheJob;
 import io.stillhouse.jobs.distill.DistillJob;
 import io.stillhouse.jobs.distill.DistillRequest;
+import io.stillhouse.jobs.distill.PrintedLines;
 import io.stillhouse.jobs.evaluate.EvaluateJob;
 import io.stillhouse.jobs.evaluate.Evaluation;
 import io.stillhouse.jobs.heads.HeadImportanceJob;
@@ -167,25 +168,10 @@ class RecipesTest {
                 "evaluate.speed=false",
                 "train.threads=1"));
 
-    new DistillJob(spark, request.settings(), request, new Silent()).run();
+    new DistillJob(spark, request.settings(), request, new PrintedLines()).run();
 
     assertThat(HuggingFaceDirectory.open(to.resolve("export")).spec().head().labels())
         .containsExactly("no", "yes");
-  }
-
-  private static final class Silent implements DistillJob.Surroundings {
-    @Override
-    public Path download(String coordinates) {
-      throw new IllegalStateException("no test downloads " + coordinates);
-    }
-
-    @Override
-    public Settings opened(Settings recipe) {
-      return recipe;
-    }
-
-    @Override
-    public void say(String line) {}
   }
 
   private void augment(String recipe, Path own, List<String> places) throws IOException {

@@ -1,6 +1,5 @@
 package io.stillhouse.jobs.distill;
 
-import io.stillhouse.config.Settings;
 import io.stillhouse.jobs.Tiny;
 import io.stillhouse.jobs.evaluate.Evaluation;
 import io.stillhouse.jobs.storage.Storage;
@@ -13,9 +12,10 @@ import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.io.TempDir;
 
 /** A table of 120 rows of two classes, and a directory for the results of distill. */
-abstract class DistillFixture implements DistillJob.Surroundings {
+abstract class DistillFixture {
   @TempDir protected Path directory;
-  protected final List<String> printed = new ArrayList<>();
+  private final PrintedLines surroundings = new PrintedLines();
+  protected final List<String> printed = surroundings.lines();
   protected Path table;
   protected Path to;
 
@@ -50,25 +50,12 @@ abstract class DistillFixture implements DistillJob.Surroundings {
     arguments.addAll(
         List.of("corpus.max-length=40", "smoke=true", "train.threads=1", "evaluate.speed=false"));
     DistillRequest request = request(arguments);
-    return new DistillJob(Tiny.spark(), request.settings(), request, this).run().evaluation();
+    return new DistillJob(Tiny.spark(), request.settings(), request, surroundings)
+        .run()
+        .evaluation();
   }
 
   protected DistillRequest request(List<String> arguments) {
     return DistillRequest.of(table.toString(), to, arguments);
-  }
-
-  @Override
-  public Path download(String coordinates) {
-    throw new IllegalStateException("no test downloads " + coordinates);
-  }
-
-  @Override
-  public Settings opened(Settings recipe) {
-    return recipe;
-  }
-
-  @Override
-  public void say(String line) {
-    printed.add(line);
   }
 }
