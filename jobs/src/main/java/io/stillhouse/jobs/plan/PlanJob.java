@@ -12,6 +12,7 @@ import io.stillhouse.jobs.cache.layout.TeacherFolder;
 import io.stillhouse.jobs.corpus.InvalidRowPolicy;
 import io.stillhouse.jobs.corpus.InvalidRows;
 import io.stillhouse.jobs.corpus.WordVectorFile;
+import io.stillhouse.jobs.spark.Sessions;
 import io.stillhouse.jobs.storage.Storage;
 import io.stillhouse.recipe.LossRecipe;
 import io.stillhouse.recipe.Recipe;
@@ -20,7 +21,6 @@ import io.stillhouse.spec.DistillSpec;
 import io.stillhouse.spec.EncoderSpec;
 import io.stillhouse.target.TargetChoice;
 import java.io.IOException;
-import java.lang.management.ManagementFactory;
 import java.nio.file.Files;
 import java.util.ArrayList;
 import java.util.List;
@@ -84,8 +84,7 @@ public final class PlanJob {
     }
     loss();
     storage.requireNoDirectory(Options.PLAN_OUTPUT.key(), settings.get(Options.PLAN_OUTPUT));
-    this.sessionSeconds =
-        (System.currentTimeMillis() - ManagementFactory.getRuntimeMXBean().getStartTime()) / 1e3;
+    this.sessionSeconds = Sessions.startUpSeconds();
   }
 
   /**

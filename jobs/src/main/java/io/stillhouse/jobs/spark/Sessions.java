@@ -3,10 +3,14 @@ package io.stillhouse.jobs.spark;
 import io.stillhouse.config.Settings;
 import io.stillhouse.error.Errors;
 import io.stillhouse.error.StillhouseException;
+import java.lang.management.ManagementFactory;
 import org.apache.spark.sql.SparkSession;
 
 /** Opens the Spark session of a command. */
 public final class Sessions {
+  /** Seconds until this JVM's first session was open; 0 before that. */
+  private static volatile double startUp;
+
   private Sessions() {}
 
   /** Opens a session for a recipe. The master and the resources come from spark-submit. */
@@ -28,7 +32,23 @@ public final class Sessions {
       spark.stop();
       throw e;
     }
+    if (startUp == 0) {
+      startUp = upSeconds();
+    }
     return spark;
+  }
+
+  /**
+   * Returns how many seconds a command takes to start: those from the start of this JVM until its
+   * first session was open, or until now if that was not opened here.
+   */
+  public static double startUpSeconds() {
+    double known = startUp;
+    return known > 0 ? known : upSeconds();
+  }
+
+  private static double upSeconds() {
+    return (System.currentTimeMillis() - ManagementFactory.getRuntimeMXBean().getStartTime()) / 1e3;
   }
 
   /** Returns the number of cores that a task may use if no other task runs on its executor. */
