@@ -14,6 +14,30 @@ final class Keys {
   private static final Map<String, Option<?>> BY_KEY =
       Options.ALL.stream().collect(Collectors.toMap(Option::key, Function.identity()));
 
+  /** The new names of renamed keys. An old key is refused with its new name. */
+  static final Map<String, String> RENAMED =
+      Map.ofEntries(
+          Map.entry("cache.max-invalid", "corpus.max-invalid"),
+          Map.entry("cache.max-poison", "corpus.max-invalid"),
+          Map.entry("cache.tokens-per-batch", "cache.batch-tokens"),
+          Map.entry("cache.unit-tokens", "cache.shard-tokens"),
+          Map.entry("evaluate.against", "evaluate.reference"),
+          Map.entry("finetune.held-out", "finetune.validation"),
+          Map.entry("heads.model", "head-importance.model"),
+          Map.entry("heads.normalise", "head-importance.normalize"),
+          Map.entry("heads.output", "head-importance.output"),
+          Map.entry("heads.rows", "head-importance.rows"),
+          Map.entry("student.heads-from", "student.head-importance"),
+          Map.entry("train.clip-norm", "train.max-grad-norm"),
+          Map.entry("train.held-out", "train.validation"),
+          Map.entry("train.measure-every", "train.eval-every"),
+          Map.entry("train.patience", "train.early-stopping-patience"),
+          Map.entry("train.rows-per-step", "train.batch-size"),
+          Map.entry("train.shuffle-units", "train.shuffle-shards"),
+          Map.entry("train.tokens-per-batch", "train.micro-batch-tokens"),
+          Map.entry("train.undistilled-twin", "train.baseline"),
+          Map.entry("train.warmup", "train.warmup-steps"));
+
   private Keys() {}
 
   /** Returns the option with a key, or null if the key is unknown. */
@@ -42,7 +66,7 @@ final class Keys {
    * @param known the keys that are allowed there
    */
   static String unknown(String key, String where, Collection<String> known) {
-    String renamed = Options.RENAMED.get(key);
+    String renamed = RENAMED.get(key);
     return renamed != null
         ? format("'%s'%s was renamed to %s; use the new name", key, where, renamed)
         : format(

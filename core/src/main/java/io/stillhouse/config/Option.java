@@ -2,6 +2,8 @@ package io.stillhouse.config;
 
 import static io.stillhouse.error.Text.format;
 
+import java.util.List;
+import java.util.Locale;
 import java.util.Optional;
 import java.util.function.Function;
 import java.util.function.Predicate;
@@ -24,6 +26,82 @@ public record Option<T>(
     Predicate<T> rule,
     String ruleInWords,
     String doc) {
+
+  /** Returns an option with a rule of its own. */
+  static <T> Option<T> checked(
+      String key,
+      @Nullable String defaultValue,
+      Function<String, T> parser,
+      Predicate<T> rule,
+      String words,
+      String doc) {
+    return new Option<>(key, defaultValue, parser, rule, words, doc);
+  }
+
+  /** Returns an option that is any text. */
+  static Option<String> text(String key, @Nullable String defaultValue, String doc) {
+    return checked(key, defaultValue, Function.identity(), t -> true, "text", doc);
+  }
+
+  /** Returns an option that is one of several words, in any case. */
+  static Option<String> oneOf(String key, String defaultValue, List<String> values, String doc) {
+    return checked(
+        key,
+        defaultValue,
+        t -> t.toLowerCase(Locale.ROOT),
+        values::contains,
+        "one of " + String.join(", ", values),
+        doc);
+  }
+
+  /** Returns an option that is true or false. */
+  static Option<Boolean> bool(String key, String defaultValue, String doc) {
+    return checked(key, defaultValue, Option::parseBoolean, b -> true, "true or false", doc);
+  }
+
+  /** Returns an option that is a seed, by default 42. */
+  static Option<Long> seed(String key, String doc) {
+    return checked(key, "42", Long::valueOf, seed -> true, "a whole number", doc);
+  }
+
+  /** Returns an option that is a whole number of at least {@code least}. */
+  static Option<Integer> atLeast(String key, @Nullable String defaultValue, int least, String doc) {
+    return checked(
+        key, defaultValue, Integer::valueOf, n -> n >= least, "a whole number >= " + least, doc);
+  }
+
+  /** Returns an option that is a number. */
+  static Option<Double> number(
+      String key, String defaultValue, Predicate<Double> rule, String words, String doc) {
+    return checked(key, defaultValue, Double::valueOf, rule, words, doc);
+  }
+
+  /** Returns an option that is a weight of a loss, by default 0. */
+  static Option<Double> weight(String key, String doc) {
+    return number(key, "0.0", w -> w >= 0 && Double.isFinite(w), "a finite number >= 0", doc);
+  }
+
+  /** Returns an option that is a list of texts. */
+  static Option<List<String>> list(String key, @Nullable String defaultValue, String doc) {
+    return checked(
+        key,
+        defaultValue,
+        ListText::parse,
+        l -> true,
+        "a value, or a list such as [a, \"b, c\"]",
+        doc);
+  }
+
+  /** Returns an option that is a list of whole numbers from 0. */
+  static Option<List<Integer>> integers(String key, String defaultValue, String doc) {
+    return checked(
+        key,
+        defaultValue,
+        text -> ListText.parse(text).stream().map(Integer::valueOf).toList(),
+        l -> l.stream().allMatch(n -> n >= 0),
+        "a list of whole numbers >= 0 such as [0, 3, 6]",
+        doc);
+  }
 
   /** Returns the group of the key: its first word, or {@code general} for a key of one word. */
   public String group() {
@@ -54,5 +132,13 @@ public record Option<T>(
       // reported below, in the rule's words
     }
     return Optional.of(format("%s in %s must be %s, but is '%s'", name, where, ruleInWords, text));
+  }
+
+  private static boolean parseBoolean(String text) {
+    return switch (text) {
+      case "true" -> true;
+      case "false" -> false;
+      default -> throw new IllegalArgumentException(text);
+    };
   }
 }

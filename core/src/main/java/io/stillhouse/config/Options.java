@@ -1,5 +1,16 @@
 package io.stillhouse.config;
 
+import static io.stillhouse.config.Option.atLeast;
+import static io.stillhouse.config.Option.bool;
+import static io.stillhouse.config.Option.checked;
+import static io.stillhouse.config.Option.integers;
+import static io.stillhouse.config.Option.list;
+import static io.stillhouse.config.Option.number;
+import static io.stillhouse.config.Option.oneOf;
+import static io.stillhouse.config.Option.seed;
+import static io.stillhouse.config.Option.text;
+import static io.stillhouse.config.Option.weight;
+
 import io.stillhouse.spec.Metric;
 import java.lang.reflect.Modifier;
 import java.nio.charset.Charset;
@@ -8,10 +19,8 @@ import java.util.List;
 import java.util.Locale;
 import java.util.Map;
 import java.util.function.Function;
-import java.util.function.Predicate;
 import java.util.stream.IntStream;
 import java.util.stream.Stream;
-import org.jspecify.annotations.Nullable;
 
 /**
  * Every key that a recipe may contain. The settings table of conf/README.md and the help of each
@@ -1060,30 +1069,6 @@ public final class Options {
   /** Every option, in the order of this file. */
   public static final List<Option<?>> ALL = all();
 
-  /** The new names of renamed keys. An old key is refused with its new name. */
-  public static final Map<String, String> RENAMED =
-      Map.ofEntries(
-          Map.entry("cache.max-invalid", "corpus.max-invalid"),
-          Map.entry("cache.max-poison", "corpus.max-invalid"),
-          Map.entry("cache.tokens-per-batch", "cache.batch-tokens"),
-          Map.entry("cache.unit-tokens", "cache.shard-tokens"),
-          Map.entry("evaluate.against", "evaluate.reference"),
-          Map.entry("finetune.held-out", "finetune.validation"),
-          Map.entry("heads.model", "head-importance.model"),
-          Map.entry("heads.normalise", "head-importance.normalize"),
-          Map.entry("heads.output", "head-importance.output"),
-          Map.entry("heads.rows", "head-importance.rows"),
-          Map.entry("student.heads-from", "student.head-importance"),
-          Map.entry("train.clip-norm", "train.max-grad-norm"),
-          Map.entry("train.held-out", "train.validation"),
-          Map.entry("train.measure-every", "train.eval-every"),
-          Map.entry("train.patience", "train.early-stopping-patience"),
-          Map.entry("train.rows-per-step", "train.batch-size"),
-          Map.entry("train.shuffle-units", "train.shuffle-shards"),
-          Map.entry("train.tokens-per-batch", "train.micro-batch-tokens"),
-          Map.entry("train.undistilled-twin", "train.baseline"),
-          Map.entry("train.warmup", "train.warmup-steps"));
-
   private Options() {}
 
   private static List<Option<?>> all() {
@@ -1100,85 +1085,9 @@ public final class Options {
         .toList();
   }
 
-  private static <T> Option<T> checked(
-      String key,
-      @Nullable String defaultValue,
-      Function<String, T> parser,
-      Predicate<T> rule,
-      String words,
-      String doc) {
-    return new Option<>(key, defaultValue, parser, rule, words, doc);
-  }
-
-  private static Option<String> text(String key, @Nullable String defaultValue, String doc) {
-    return checked(key, defaultValue, Function.identity(), t -> true, "text", doc);
-  }
-
-  private static Option<String> oneOf(
-      String key, String defaultValue, List<String> values, String doc) {
-    return checked(
-        key,
-        defaultValue,
-        t -> t.toLowerCase(Locale.ROOT),
-        values::contains,
-        "one of " + String.join(", ", values),
-        doc);
-  }
-
-  private static Option<Boolean> bool(String key, String defaultValue, String doc) {
-    return checked(key, defaultValue, Options::parseBoolean, b -> true, "true or false", doc);
-  }
-
-  private static Option<Long> seed(String key, String doc) {
-    return checked(key, "42", Long::valueOf, seed -> true, "a whole number", doc);
-  }
-
-  private static Option<Integer> atLeast(
-      String key, @Nullable String defaultValue, int least, String doc) {
-    return checked(
-        key, defaultValue, Integer::valueOf, n -> n >= least, "a whole number >= " + least, doc);
-  }
-
-  private static Option<Double> number(
-      String key, String defaultValue, Predicate<Double> rule, String words, String doc) {
-    return checked(key, defaultValue, Double::valueOf, rule, words, doc);
-  }
-
-  private static Option<Double> weight(String key, String doc) {
-    return number(key, "0.0", w -> w >= 0 && Double.isFinite(w), "a finite number >= 0", doc);
-  }
-
-  private static Option<List<String>> list(String key, @Nullable String defaultValue, String doc) {
-    return checked(
-        key,
-        defaultValue,
-        ListText::parse,
-        l -> true,
-        "a value, or a list such as [a, \"b, c\"]",
-        doc);
-  }
-
-  private static Option<List<Integer>> integers(String key, String defaultValue, String doc) {
-    return checked(
-        key,
-        defaultValue,
-        text -> ListText.parse(text).stream().map(Integer::valueOf).toList(),
-        l -> l.stream().allMatch(n -> n >= 0),
-        "a list of whole numbers >= 0 such as [0, 3, 6]",
-        doc);
-  }
-
   private static boolean areWeights(List<String> texts) {
     List<Double> weights = texts.stream().map(Double::valueOf).toList();
     return weights.stream().allMatch(weight -> weight >= 0 && Double.isFinite(weight))
         && weights.stream().anyMatch(weight -> weight > 0);
-  }
-
-  private static boolean parseBoolean(String text) {
-    return switch (text) {
-      case "true" -> true;
-      case "false" -> false;
-      default -> throw new IllegalArgumentException(text);
-    };
   }
 }

@@ -68,7 +68,7 @@ class OptionsTest {
 
   @Test
   void renamedKeysAreUnused() {
-    assertThat(Options.RENAMED.keySet())
+    assertThat(Keys.RENAMED.keySet())
         .doesNotContainAnyElementsOf(Options.ALL.stream().map(Option::key).toList());
   }
 

@@ -13,7 +13,7 @@ import org.junit.jupiter.params.provider.MethodSource;
 /** Every old key is refused with its new name, wherever a recipe can contain keys. */
 class RenamedKeysTest {
   static Set<Map.Entry<String, String>> renamed() {
-    return Options.RENAMED.entrySet();
+    return Keys.RENAMED.entrySet();
   }
 
   @ParameterizedTest
