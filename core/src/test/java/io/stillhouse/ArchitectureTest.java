@@ -40,6 +40,7 @@ class ArchitectureTest {
               Map.entry("text", List.of("spec", "error")),
               Map.entry("augment", List.of("text", "spec", "error")),
               Map.entry("checkpoint", List.of("text", "torch", "spec", "error")),
+              Map.entry("export", List.of("checkpoint", "model", "text", "torch", "spec", "error")),
               Map.entry("model", List.of("torch", "spec", "error")),
               Map.entry("codec", List.of("model", "target", "torch", "spec", "error")),
               Map.entry("loss", List.of("codec", "model", "torch", "spec", "error")),

@@ -66,6 +66,13 @@ final class BiLstmDirectory implements ModelDirectory {
   }
 
   @Override
+  public Map<String, LazyTensor> lazyWeights() {
+    Map<String, LazyTensor> weights = new LinkedHashMap<>();
+    spec.parameters().keySet().forEach(name -> weights.put(name, tensors.lazy(name)));
+    return weights;
+  }
+
+  @Override
   public void copyTo(Path directory) throws IOException {
     HuggingFaceDirectory.copy(path, directory);
     BertTokenizerFiles.copy(path, spec, directory);

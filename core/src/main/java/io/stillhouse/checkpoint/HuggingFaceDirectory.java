@@ -21,6 +21,7 @@ import java.util.LinkedHashMap;
 import java.util.LinkedHashSet;
 import java.util.List;
 import java.util.Map;
+import java.util.Objects;
 import java.util.Optional;
 import java.util.Set;
 import org.jspecify.annotations.Nullable;
@@ -133,6 +134,17 @@ public final class HuggingFaceDirectory implements ModelDirectory {
       } catch (IOException e) {
         throw new UncheckedIOException("cannot read the weights of " + path, e);
       }
+    }
+    return weights;
+  }
+
+  @Override
+  public Map<String, LazyTensor> lazyWeights() throws IOException {
+    requireTiedDecoder();
+    Map<String, LazyTensor> weights = new LinkedHashMap<>();
+    for (String name : spec.parameters().keySet()) {
+      Place place = Objects.requireNonNull(places.get(name), name);
+      weights.put(name, place.file().lazy(place.storedName()));
     }
     return weights;
   }

@@ -36,6 +36,42 @@ public record LazyTensor(Shape shape, Bytes bytes) {
         tensor.getShape(), () -> Autograd.onHost(tensor, array -> array.toByteBuffer(view)));
   }
 
+  /** Computes values, in row-major order. */
+  public interface Values {
+    float[] read() throws IOException;
+  }
+
+  /** Computes new values from those of a tensor, in row-major order. */
+  public interface Change {
+    float[] apply(float[] values) throws IOException;
+  }
+
+  /** Returns a tensor whose values are computed when they are written. */
+  public static LazyTensor computed(Shape shape, Values values) {
+    return new LazyTensor(
+        shape,
+        () -> {
+          float[] numbers = values.read();
+          ByteBuffer bytes =
+              ByteBuffer.allocate(Math.multiplyExact(Float.BYTES, numbers.length))
+                  .order(ByteOrder.LITTLE_ENDIAN);
+          bytes.asFloatBuffer().put(numbers);
+          return bytes;
+        });
+  }
+
+  /** Returns the values, in row-major order. */
+  public float[] floats() throws IOException {
+    float[] values = new float[Math.toIntExact(shape.size())];
+    bytes.read().order(ByteOrder.LITTLE_ENDIAN).asFloatBuffer().get(values);
+    return values;
+  }
+
+  /** Returns a tensor of another shape whose values are computed from this one's. */
+  public LazyTensor changed(Shape newShape, Change change) {
+    return computed(newShape, () -> change.apply(floats()));
+  }
+
   /** Returns the transposed matrix. */
   public LazyTensor transposed() {
     if (shape.dimension() != 2) {

@@ -142,6 +142,11 @@ public final class ModelFiles {
     return files;
   }
 
+  /** Returns the config, if it exists. */
+  public static List<Path> config(Path directory) {
+    return Stream.of(directory.resolve(CONFIG)).filter(Files::exists).toList();
+  }
+
   /** Returns the tokenizer files that exist. */
   public static List<Path> tokenizer(Path directory) {
     return BertTokenizerFiles.SOURCES.stream()

@@ -12,7 +12,7 @@ import java.util.stream.Stream;
  * Translates between the names of an architecture's tensors in Hugging Face's files and the names
  * of BERT's tensors, which {@link EncoderSpec#parameters()} uses for all architectures.
  */
-final class TensorNames {
+public final class TensorNames {
   private static final String BASE = "bert.";
   private static final Pattern WRAPPER = Pattern.compile("(?:module\\.|_orig_mod\\.)+");
   private static final Pattern BLOCK = Pattern.compile("bert\\.encoder\\.layer\\.(\\d+)\\.(.+)");
@@ -81,7 +81,8 @@ final class TensorNames {
     this.canonicalOutside = inverse(outside);
   }
 
-  static TensorNames of(Architecture architecture) {
+  /** Returns the names of an architecture. */
+  public static TensorNames of(Architecture architecture) {
     return switch (architecture) {
       case BERT -> BERT;
       case DISTILBERT -> DISTILBERT;
@@ -121,7 +122,7 @@ final class TensorNames {
    * Returns BERT's name for a stored name, which may lack the prefix or come from an old
    * checkpoint.
    */
-  String canonical(String stored) {
+  public String canonical(String stored) {
     String name =
         stored
             .substring(wrapper(stored).length())

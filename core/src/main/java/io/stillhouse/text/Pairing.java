@@ -15,7 +15,13 @@ public final class Pairing {
     private final int[] ids;
     private final int[] tokenTypes;
 
-    private Input(int[] ids, int[] tokenTypes) {
+    /**
+     * Creates an input from tokens that already include the special tokens.
+     *
+     * @param ids token ids, shape (L)
+     * @param tokenTypes segment of each token, shape (L)
+     */
+    public Input(int[] ids, int[] tokenTypes) {
       this.ids = ids;
       this.tokenTypes = tokenTypes;
     }

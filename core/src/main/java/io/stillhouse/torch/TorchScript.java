@@ -9,6 +9,7 @@ import ai.djl.pytorch.engine.PtNDManager;
 import ai.djl.pytorch.engine.PtSymbolBlock;
 import ai.djl.pytorch.jni.IValue;
 import ai.djl.pytorch.jni.JniUtils;
+import io.stillhouse.error.Errors;
 import io.stillhouse.spec.Precision;
 import java.io.ByteArrayInputStream;
 import java.io.ByteArrayOutputStream;
@@ -16,14 +17,12 @@ import java.io.IOException;
 import java.io.InputStream;
 import java.io.UncheckedIOException;
 import java.nio.charset.StandardCharsets;
+import java.nio.file.Path;
 import java.util.Collection;
 import java.util.LinkedHashMap;
 import java.util.Locale;
 import java.util.Map;
 import java.util.concurrent.ConcurrentHashMap;
-import java.util.zip.CRC32;
-import java.util.zip.ZipEntry;
-import java.util.zip.ZipOutputStream;
 
 /**
  * Compiles TorchScript from resource files, without Python. It gives access to operators of
@@ -72,6 +71,25 @@ public final class TorchScript {
   }
 
   /**
+   * Loads a module that was saved by {@code torch.jit.save}, or an export of our own.
+   *
+   * @param manager determines the device of the module; the caller closes the returned block
+   * @throws io.stillhouse.error.StillhouseException if libtorch cannot read the file
+   */
+  public static PtSymbolBlock load(NDManager manager, Path file) {
+    try {
+      return JniUtils.loadModule(
+          (PtNDManager) manager, file, true, new String[0], new String[0], false);
+    } catch (RuntimeException e) { // of DJL, with the text of a C++ exception
+      String reason = String.valueOf(e.getMessage()).lines().findFirst().orElse("");
+      throw Errors.invalid(
+          format("libtorch cannot read '%s': %s", file, Errors.shortened(reason)),
+          "export the model again, or save it with torch.jit.save",
+          e);
+    }
+  }
+
+  /**
    * Returns a list of tensors as an argument of a method; the caller closes it.
    *
    * @param arrays arrays of DJL's PyTorch engine
@@ -88,7 +106,13 @@ public final class TorchScript {
     JniUtils.setGraphExecutorOptimize(false);
   }
 
-  private static String source(Class<?> owner, String file) {
+  /**
+   * Returns the text of a resource file.
+   *
+   * @param owner a class in the package of the file
+   * @throws IllegalStateException if there is no such file
+   */
+  public static String source(Class<?> owner, String file) {
     return SOURCES.computeIfAbsent(
         owner.getPackageName() + "/" + file,
         path -> {
@@ -119,34 +143,15 @@ public final class TorchScript {
 
   private static byte[] archive(Map<String, String> sources) throws IOException {
     ByteArrayOutputStream bytes = new ByteArrayOutputStream();
-    try (ZipOutputStream zip = new ZipOutputStream(bytes)) {
+    try (ScriptArchive archive = new ScriptArchive("ops", bytes)) {
       // A pickle of one object: class __torch__.Ops, {"training": False}.
-      store(
-          zip,
-          "ops/data.pkl",
+      archive.module(
           "\u0080\u0002c__torch__\nOps\n)\u0081}X\u0008\u0000\u0000\u0000training\u0089sb."
               .getBytes(StandardCharsets.ISO_8859_1));
-      store(zip, "ops/constants.pkl", "\u0080\u0002).".getBytes(StandardCharsets.ISO_8859_1));
       for (Map.Entry<String, String> source : sources.entrySet()) {
-        store(
-            zip,
-            format("ops/code/%s.py", source.getKey()),
-            source.getValue().getBytes(StandardCharsets.UTF_8));
+        archive.source(source.getKey(), source.getValue());
       }
-      store(zip, "ops/version", "10\n".getBytes(StandardCharsets.US_ASCII));
     }
     return bytes.toByteArray();
-  }
-
-  private static void store(ZipOutputStream zip, String name, byte[] bytes) throws IOException {
-    ZipEntry entry = new ZipEntry(name);
-    CRC32 crc = new CRC32();
-    crc.update(bytes);
-    entry.setMethod(ZipEntry.STORED);
-    entry.setSize(bytes.length);
-    entry.setCrc(crc.getValue());
-    zip.putNextEntry(entry);
-    zip.write(bytes);
-    zip.closeEntry();
   }
 }

@@ -39,14 +39,24 @@ public final class Encoder implements Predictor {
 
   private final EncoderSpec spec;
   private final Map<String, NDArray> weights;
+  private final LinearLayers layers;
 
   /**
    * @param spec spec of the model
    * @param weights every tensor of {@link EncoderSpec#parameters()}, float32; others are ignored
    */
   public Encoder(EncoderSpec spec, Map<String, NDArray> weights) {
+    this(
+        spec,
+        weights,
+        (input, weight, bias, layer) -> Linear.linear(input, weight, bias).singletonOrThrow());
+  }
+
+  /** Creates an encoder with another implementation of its linear layers. */
+  public Encoder(EncoderSpec spec, Map<String, NDArray> weights, LinearLayers layers) {
     this.spec = spec;
     this.weights = Map.copyOf(weights);
+    this.layers = layers;
   }
 
   @Override
@@ -108,8 +118,11 @@ public final class Encoder implements Predictor {
       NDArray innerND = linear(stateND, "cls.predictions.transform.dense");
       NDArray transformedND = norm(activate(innerND), "cls.predictions.transform.LayerNorm");
       NDArray logitsNV =
-          Linear.linear(transformedND, weight(EncoderSpec.WORDS), weight("cls.predictions.bias"))
-              .singletonOrThrow();
+          layers.apply(
+              transformedND,
+              weight(EncoderSpec.WORDS),
+              weight("cls.predictions.bias"),
+              "cls.predictions.decoder");
       logitsNV.attach(scope.getParentManager());
       return logitsNV;
     }
@@ -340,8 +353,7 @@ public final class Encoder implements Predictor {
   }
 
   private NDArray linear(NDArray input, String name) {
-    return Linear.linear(input, weight(name + ".weight"), weight(name + ".bias"))
-        .singletonOrThrow();
+    return layers.apply(input, weight(name + ".weight"), weight(name + ".bias"), name);
   }
 
   /** Applies the activation function of feed-forward layers and of the masked-LM head. */
