@@ -97,7 +97,28 @@ public enum CommandKeys {
       "cache.batch-tokens",
       "targets.mask-probability",
       "head-importance.*"),
-  EXPORT("task", "smoke", "train.path", "student.name", "export.*"),
+  EXPORT(
+      "general.*",
+      "corpus.*",
+      "-corpus.path",
+      "-corpus.unlabelled",
+      "cache.path",
+      "cache.batch-tokens",
+      "cache.seed",
+      "targets.mask-probability",
+      "train.path",
+      "student.name",
+      "evaluate.metrics",
+      "export.*"),
+  PREDICT(
+      "device",
+      "corpus.format",
+      "corpus.header",
+      "corpus.encoding",
+      "corpus.text",
+      "corpus.pair",
+      "corpus.max-length",
+      "predict.*"),
   /** Runs every step, so it takes the keys of all steps, except for those that it sets itself. */
   DISTILL(
       Stream.of(FINETUNE, PLAN, CACHE, TRAIN, EVALUATE, EXPORT)
@@ -116,8 +137,11 @@ public enum CommandKeys {
       "-plan.output",
       "-evaluate.path",
       "-evaluate.models",
+      "-evaluate.exports",
       "-evaluate.output",
-      "-export.to"),
+      "-export.from",
+      "-export.to",
+      "-export.evaluate"),
   /** Distills a table of its own. */
   QUICKSTART(DISTILL, "distill.*");
 

@@ -11,6 +11,7 @@ import static io.stillhouse.config.Option.seed;
 import static io.stillhouse.config.Option.text;
 import static io.stillhouse.config.Option.weight;
 
+import io.stillhouse.spec.ExportFormat;
 import io.stillhouse.spec.Metric;
 import java.lang.reflect.Modifier;
 import java.nio.charset.Charset;
@@ -18,6 +19,7 @@ import java.util.Arrays;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
+import java.util.Set;
 import java.util.function.Function;
 import java.util.stream.IntStream;
 import java.util.stream.Stream;
@@ -943,6 +945,13 @@ public final class Options {
   public static final Option<String> EVALUATE_OUTPUT =
       text("evaluate.output", "evaluation.json", "Output file of the evaluation, as JSON.");
 
+  public static final Option<List<String>> EVALUATE_EXPORTS =
+      list(
+          "evaluate.exports",
+          "[]",
+          "Directories written by export, each of whose forms is evaluated as a separate model. "
+              + "Without evaluate.models, only these are compared with the teacher.");
+
   public static final Option<String> EVALUATE_REFERENCE =
       text(
           "evaluate.reference",
@@ -1017,6 +1026,102 @@ public final class Options {
       text("export.from", "", "Student to export. Empty for train.path/student.name.");
   public static final Option<String> EXPORT_TO =
       text("export.to", "", "Directory of the exported student.");
+  public static final Option<List<ExportFormat>> EXPORT_FORMATS =
+      checked(
+          "export.formats",
+          "[huggingface, onnx, onnx-int8, torchscript]",
+          text -> ListText.parse(text).stream().map(ExportFormat::of).toList(),
+          formats -> !formats.isEmpty() && Set.copyOf(formats).size() == formats.size(),
+          "a list, without duplicates, of some of " + String.join(", ", ExportFormat.IDS),
+          "Formats of the exported student. The config and the tokenizer are always written.");
+  public static final Option<List<String>> EXPORT_EVALUATE =
+      list(
+          "export.evaluate",
+          "[]",
+          "Files with labelled rows on which every exported form is evaluated, for the model card. "
+              + "Empty for none.");
+  public static final Option<List<String>> EXPORT_CLASSES =
+      list(
+          "export.classes",
+          "[]",
+          "Names of the classes in the exported config, in the order of their ids. Empty for the "
+              + "student's own.");
+  public static final Option<Integer> EXPORT_CALIBRATION_ROWS =
+      atLeast(
+          "export.calibration-rows",
+          "256",
+          0,
+          "Number of rows of the cache on which variants of the int8 model are compared. 0 for the "
+              + "plain variant without a comparison.");
+  public static final Option<Integer> EXPORT_WEIGHT_BITS =
+      checked(
+          "export.weight-bits",
+          "8",
+          Integer::valueOf,
+          bits -> bits == 7 || bits == 8,
+          "7 or 8",
+          "Bits of int8 weights. On processors with AVX2 but without VNNI, sums of 8-bit products "
+              + "can overflow; 7 bits prevent that.");
+  public static final Option<String> EXPORT_LICENSE =
+      text(
+          "export.license",
+          "",
+          "License in the model card, as an identifier of the Hugging Face Hub, such as "
+              + "apache-2.0. Empty for none.");
+
+  // predict
+  public static final Option<String> PREDICT_OUTPUT =
+      oneOf(
+          "predict.output",
+          "classes",
+          List.of("classes", "embeddings"),
+          "Columns that predict adds to a table. classes: predicted_class and probabilities; for a "
+              + "multi-label model, predicted_classes and probabilities; for a regression, score. "
+              + "embeddings: embedding, one vector per row.");
+  public static final Option<String> PREDICT_POOLING =
+      oneOf(
+          "predict.pooling",
+          "mean",
+          List.of("mean", "cls"),
+          "How an embedding is computed from the last hidden states. mean: their mean over all "
+              + "tokens of the row. cls: the state of [CLS].");
+  public static final Option<Boolean> PREDICT_NORMALIZE =
+      bool("predict.normalize", "false", "Whether embeddings are scaled to length 1.");
+  public static final Option<Integer> PREDICT_TOP_K =
+      atLeast(
+          "predict.top-k",
+          "0",
+          0,
+          "Number of most probable classes whose probabilities are written. 0 for all.");
+  public static final Option<Double> PREDICT_THRESHOLD =
+      number(
+          "predict.threshold",
+          "0.5",
+          t -> t >= 0 && t <= 1,
+          "a number from 0 to 1",
+          "Probability above which a label of a multi-label model is predicted.");
+  public static final Option<String> PREDICT_PREFIX =
+      checked(
+          "predict.prefix",
+          "",
+          Function.identity(),
+          p -> p.matches("[A-Za-z0-9_]*"),
+          "letters, digits or '_'",
+          "Prefix of the names of the columns that predict adds.");
+  public static final Option<String> PREDICT_FORMAT =
+      oneOf(
+          "predict.format",
+          "auto",
+          List.of("auto", "parquet", "orc", "csv", "tsv", "json", "jsonl"),
+          "Format of the output. auto is the format of the table, or Parquet for plain text. In CSV"
+              + " and TSV, lists and maps are written as JSON. Only a table in TSV can be written"
+              + " as TSV, which cannot represent line breaks.");
+  public static final Option<Integer> PREDICT_BATCH_TOKENS =
+      atLeast(
+          "predict.batch-tokens",
+          "8192",
+          16,
+          "Maximum number of tokens in a batch, including padding.");
 
   // plan
   public static final Option<Double> PLAN_PRICE =

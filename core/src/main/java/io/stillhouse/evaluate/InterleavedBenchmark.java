@@ -9,9 +9,9 @@ import java.util.function.LongSupplier;
 import java.util.stream.IntStream;
 
 /**
- * Measures how many passes per second models compute. Models take turns, so that other load on the
- * machine affects all of them alike. The first turn of each model is a warm-up; the result is the
- * median of the others.
+ * Measures how many passes per second models compute, and how long a pass takes. Models take turns,
+ * so that other load on the machine affects all of them alike. The first turn of each model is a
+ * warm-up; rates are the median of the other turns, times are percentiles over all their passes.
  */
 public final class InterleavedBenchmark {
   /** Odd, so that the median is a measured value. */
@@ -34,8 +34,10 @@ public final class InterleavedBenchmark {
    *
    * @param perSecond passes per second
    * @param timesFirst speed relative to the first model in the same round
+   * @param p50 median time of a pass, in seconds
+   * @param p95 the time that 95 % of the passes do not exceed, in seconds
    */
-  public record Rate(double perSecond, double timesFirst) {}
+  public record Rate(double perSecond, double timesFirst, double p50, double p95) {}
 
   /**
    * Measures models in turns.
@@ -49,9 +51,16 @@ public final class InterleavedBenchmark {
       throws IOException {
     long turn = (long) (seconds / ALL * NANOS);
     double[][] rates = new double[ALL][models.size()];
-    for (double[] round : rates) {
-      for (int m = 0; m < round.length; m++) {
-        round[m] = rate(models.get(m), turn, nanoTime);
+    List<List<Long>> times = new ArrayList<>();
+    models.forEach(model -> times.add(new ArrayList<>()));
+    for (int round = 0; round < ALL; round++) {
+      for (int m = 0; m < models.size(); m++) {
+        List<Long> taken = times(models.get(m), turn, nanoTime);
+        double all = taken.stream().mapToLong(Long::longValue).sum();
+        rates[round][m] = taken.size() * NANOS / Math.max(1, all);
+        if (round > 0) {
+          times.get(m).addAll(taken);
+        }
         turnDone.run();
       }
     }
@@ -61,21 +70,31 @@ public final class InterleavedBenchmark {
       measured.add(
           new Rate(
               median(round -> rates[round][model]),
-              median(round -> rates[round][model] / rates[round][0])));
+              median(round -> rates[round][model] / rates[round][0]),
+              percentile(times.get(m), 0.5),
+              percentile(times.get(m), 0.95)));
     }
     return measured;
   }
 
-  private static double rate(Pass pass, long turn, LongSupplier nanoTime) throws IOException {
+  /** Returns the time of each pass of a turn, in nanoseconds. */
+  private static List<Long> times(Pass pass, long turn, LongSupplier nanoTime) throws IOException {
     long start = nanoTime.getAsLong();
-    long passes = 0;
-    long taken;
+    long before = start;
+    List<Long> times = new ArrayList<>();
     do {
       pass.run();
-      passes++;
-      taken = nanoTime.getAsLong() - start;
-    } while (taken < turn);
-    return passes * NANOS / Math.max(1, taken);
+      long now = nanoTime.getAsLong();
+      times.add(now - before);
+      before = now;
+    } while (before - start < turn);
+    return times;
+  }
+
+  /** Returns the smallest time that a share of all times does not exceed, in seconds. */
+  private static double percentile(List<Long> times, double share) {
+    long[] sorted = times.stream().mapToLong(Long::longValue).sorted().toArray();
+    return sorted[(int) Math.ceil(share * sorted.length) - 1] / NANOS;
   }
 
   /** Returns the median over all rounds except the warm-up round. */

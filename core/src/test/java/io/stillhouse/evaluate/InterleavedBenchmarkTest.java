@@ -28,7 +28,8 @@ class InterleavedBenchmarkTest {
     assertThat(turnsDone).isEqualTo(2 * InterleavedBenchmark.ALL);
     assertThat(rates)
         .containsExactly(
-            new InterleavedBenchmark.Rate(0.25, 1), new InterleavedBenchmark.Rate(1, 4));
+            new InterleavedBenchmark.Rate(0.25, 1, 4, 4),
+            new InterleavedBenchmark.Rate(1, 4, 1, 1));
   }
 
   @Test
@@ -54,6 +55,16 @@ class InterleavedBenchmarkTest {
     assertThat(rates)
         .extracting(InterleavedBenchmark.Rate::perSecond)
         .containsExactly(1.0, 1 / 3.0, 1 / 7.0);
+  }
+
+  @Test
+  void percentilesAreOverAllPassesButWarmUp() throws IOException {
+    // Each turn of 30 s holds passes of 1 to 10 s; the first pass of the warm-up takes 1,000 s.
+    List<InterleavedBenchmark.Rate> rates =
+        measure(180, model("a", pass -> pass == 0 ? 1000 : 1 + (pass - 1) % 10));
+
+    assertThat(rates.get(0).p50()).isBetween(5.0, 6.0);
+    assertThat(rates.get(0).p95()).isEqualTo(10);
   }
 
   private List<InterleavedBenchmark.Rate> measure(

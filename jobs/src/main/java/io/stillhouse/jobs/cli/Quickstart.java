@@ -7,7 +7,7 @@ import io.stillhouse.config.Options;
 import io.stillhouse.config.Settings;
 import io.stillhouse.jobs.distill.DistillJob;
 import io.stillhouse.jobs.distill.DistillRequest;
-import io.stillhouse.jobs.evaluate.TextClassifier;
+import io.stillhouse.jobs.predict.TextClassifier;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -72,9 +72,9 @@ final class Quickstart {
     Path export = directory.resolve("export");
     print("");
     print("jobs/bin/stillhouse predict %s \"%s\"", export, String.join("\" \"", SENTENCES));
-    try (TextClassifier student = TextClassifier.open(export)) {
-      student.predict(SENTENCES).forEach(each -> print("%s\t%s", each.answer(), each.text()));
-    }
+    TextClassifier.open(export.toString())
+        .predict(SENTENCES)
+        .forEach(each -> print("%s\t%s", each.answer(), each.text()));
     print(
         "next: change %s, and run jobs/bin/stillhouse train %1$s %s=mine",
         directory.resolve("recipe.conf"), Options.STUDENT_NAME.key());

@@ -45,7 +45,7 @@ import picocli.CommandLine.ScopeType;
       TableCommands.QuickstartCommand.class,
       TableCommands.Distill.class,
       ToolCommands.Vacuum.class,
-      ToolCommands.Predict.class,
+      PredictCommand.class,
       ToolCommands.Logits.class,
       ToolCommands.Diff.class,
       ToolCommands.PrintCompletion.class
@@ -347,14 +347,22 @@ public final class Stillhouse {
   @Command(
       name = "export",
       description = {
-        "Writes a student as a Hugging Face directory.",
+        "Writes a student for other software: Hugging Face, ONNX, int8 ONNX, TorchScript, phones.",
         "",
-        "Reads: the student in export.from.",
-        "Writes: export.to."
+        "Reads: the student in export.from, or else student.name in train.path; cache.path, if it"
+            + " exists, to calibrate int8; and the rows in export.evaluate.",
+        "Writes: export.to, with a model card (README.md)."
       })
   int export(@Mixin RecipeArguments arguments) throws IOException {
     Settings settings = prepare(arguments, Options.EXPORT_TO);
-    print("exported %s", ExportJob.run(settings));
+    ExportJob job = new ExportJob(settings);
+    if (settings.get(Options.EXPORT_EVALUATE).isEmpty()) {
+      job.run(null).lines().forEach(line -> print("%s", line));
+      return 0;
+    }
+    try (SparkSession spark = Sessions.open("export", settings)) {
+      job.run(spark).lines().forEach(line -> print("%s", line));
+    }
     return 0;
   }
 

@@ -3,11 +3,9 @@ package io.stillhouse.jobs.cli;
 import io.stillhouse.jobs.cache.check.CacheDiff;
 import io.stillhouse.jobs.cache.check.VacuumJob;
 import io.stillhouse.jobs.evaluate.LogitsFile;
-import io.stillhouse.jobs.evaluate.TextClassifier;
 import io.stillhouse.jobs.storage.Storage;
 import java.io.IOException;
 import java.nio.file.Path;
-import java.util.List;
 import java.util.Objects;
 import java.util.concurrent.Callable;
 import org.jspecify.annotations.Nullable;
@@ -45,47 +43,20 @@ final class ToolCommands {
   }
 
   @Command(
-      name = "predict",
-      description = {
-        "Predicts the class of texts with a teacher or a student.",
-        "",
-        "Reads: MODEL, a Hugging Face directory or an exported student.",
-        "Writes: nothing. It prints a line for each text: the class and its probability (several"
-            + " for a multi-label model, the score for a regression), and the text."
-      })
-  static final class Predict implements Callable<Integer> {
-    @Parameters(index = "0", paramLabel = "MODEL", description = "Directory of the model.")
-    private @Nullable Path model;
-
-    @Parameters(
-        index = "1..*",
-        arity = "1..*",
-        paramLabel = "TEXT",
-        description = "A text in quotes.")
-    private @Nullable List<String> texts;
-
-    @Override
-    public Integer call() throws IOException {
-      try (TextClassifier classifier = TextClassifier.open(Objects.requireNonNull(model))) {
-        classifier
-            .predict(Objects.requireNonNull(texts))
-            .forEach(each -> Stillhouse.print("%s\t%s", each.answer(), each.text()));
-      }
-      return 0;
-    }
-  }
-
-  @Command(
       name = "logits",
       description = {
         "Writes a model's logits for lines of text, to compare with other software.",
         "",
-        "Reads: MODEL, a Hugging Face directory, and TEXT, with one sentence per line.",
+        "Reads: MODEL, a Hugging Face directory or an exported .onnx or .pt file, and TEXT, with"
+            + " one sentence per line.",
         "Writes: OUT, a safetensors file."
       })
   static final class Logits implements Callable<Integer> {
-    @Parameters(index = "0", paramLabel = "MODEL", description = "A Hugging Face directory.")
-    private @Nullable Path model;
+    @Parameters(
+        index = "0",
+        paramLabel = "MODEL",
+        description = "A directory, or a file of an export.")
+    private @Nullable String model;
 
     @Parameters(index = "1", paramLabel = "TEXT", description = "One sentence per line.")
     private @Nullable Path text;

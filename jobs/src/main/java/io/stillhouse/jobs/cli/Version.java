@@ -2,6 +2,7 @@ package io.stillhouse.jobs.cli;
 
 import static io.stillhouse.error.Text.format;
 
+import io.stillhouse.jobs.export.CodeVersion;
 import picocli.CommandLine;
 
 /** Names the versions that decide how a command behaves. */
@@ -10,8 +11,10 @@ final class Version implements CommandLine.IVersionProvider {
   public String[] getVersion() {
     return new String[] {
       format(
-          "stillhouse with Spark %s on Java %s",
-          org.apache.spark.package$.MODULE$.SPARK_VERSION(), Runtime.version())
+          "stillhouse %s with Spark %s on Java %s",
+          CodeVersion.current(),
+          org.apache.spark.package$.MODULE$.SPARK_VERSION(),
+          Runtime.version())
     };
   }
 }

@@ -157,6 +157,17 @@ public final class Corpus {
             .toList());
   }
 
+  /**
+   * Returns the format of the files, determined by their extensions if the spec does not name it.
+   *
+   * @throws StillhouseException if a path does not exist or the format is unknown
+   */
+  public static CorpusSpec.Format detectedFormat(SparkSession spark, CorpusSpec spec) {
+    return spec.format() == CorpusSpec.Format.AUTO
+        ? CorpusFiles.list(spec.paths(), hadoop(spark)).detectFormat()
+        : spec.format();
+  }
+
   private static Configuration hadoop(SparkSession spark) {
     return spark.sparkContext().hadoopConfiguration();
   }

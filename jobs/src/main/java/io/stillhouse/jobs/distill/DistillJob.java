@@ -270,10 +270,13 @@ public final class DistillJob {
 
   private String export(Settings recipe) throws IOException {
     String to = recipe.get(Options.EXPORT_TO);
-    if (!storage.exists(storage.qualify(to))) {
-      ExportJob.run(recipe);
-    }
     say("7. Export: %s", to);
+    if (!storage.exists(storage.qualify(to))) {
+      new ExportJob(recipe)
+          .run(spark)
+          .forms()
+          .forEach(form -> say("   %s: %s, %s", form.format(), form.file(), form.size()));
+    }
     return to;
   }
 

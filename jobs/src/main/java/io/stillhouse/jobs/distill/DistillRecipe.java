@@ -117,6 +117,7 @@ final class DistillRecipe {
     put(keys, Options.EVALUATE_SPEED, true);
     put(keys, Options.EVALUATE_SPEED_SECONDS, "0.2");
     put(keys, Options.EXPORT_TO, path(DistillDirectory.EXPORT));
+    put(keys, Options.EXPORT_EVALUATE, ListText.write(List.of(data(TableSplit.VALIDATION))));
     user.forEach(
         (key, value) -> {
           if (!isReplaced(key)) {

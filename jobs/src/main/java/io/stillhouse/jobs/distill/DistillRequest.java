@@ -38,7 +38,10 @@ public record DistillRequest(String table, DistillDirectory directory, List<Stri
           Map.entry(Options.PLAN_OUTPUT.key(), IN_DIRECTORY),
           Map.entry(Options.EVALUATE_PATH.key(), "set distill.validation"),
           Map.entry(Options.EVALUATE_MODELS.key(), "run evaluate with the written recipe"),
+          Map.entry(Options.EVALUATE_EXPORTS.key(), "run evaluate with the written recipe"),
           Map.entry(Options.EVALUATE_OUTPUT.key(), IN_DIRECTORY),
+          Map.entry(Options.EXPORT_FROM.key(), "run export with the written recipe"),
+          Map.entry(Options.EXPORT_EVALUATE.key(), "set distill.validation"),
           Map.entry(Options.EXPORT_TO.key(), IN_DIRECTORY));
 
   /**

@@ -4,6 +4,9 @@ import ai.djl.ndarray.NDArray;
 import ai.djl.ndarray.NDManager;
 import ai.djl.ndarray.types.Shape;
 import io.stillhouse.jobs.corpus.InputRow;
+import io.stillhouse.jobs.inference.LoadedModels;
+import io.stillhouse.jobs.inference.ModelLocation;
+import io.stillhouse.jobs.inference.Outputs;
 import io.stillhouse.jobs.spark.Devices;
 import io.stillhouse.jobs.spark.Models;
 import io.stillhouse.model.Batch;
@@ -12,12 +15,12 @@ import io.stillhouse.model.EncoderOutput;
 import io.stillhouse.model.Predictor;
 import io.stillhouse.spec.Task;
 import io.stillhouse.target.TargetSource;
+import io.stillhouse.text.Pairing;
 import io.stillhouse.torch.Autograd;
 import io.stillhouse.train.MicroBatches;
 import java.io.IOException;
 import java.io.Serializable;
 import java.util.ArrayList;
-import java.util.Arrays;
 import java.util.Collections;
 import java.util.List;
 import java.util.Objects;
@@ -32,11 +35,11 @@ import org.slf4j.LoggerFactory;
  * model.
  *
  * @param rows rows of token ids; already masked if the models are masked LMs
- * @param models directories of the models
+ * @param models where the models are; directories of weights if they are masked LMs
  * @param batchTokens maximum number of tokens in a batch, including padding
  * @param threads number of libtorch threads
  */
-record EvaluateTask(List<InputRow> rows, List<String> models, int batchTokens, int threads)
+record EvaluateTask(List<InputRow> rows, List<ModelLocation> models, int batchTokens, int threads)
     implements Serializable {
   private static final Logger LOG = LoggerFactory.getLogger(EvaluateTask.class);
 
@@ -56,12 +59,7 @@ record EvaluateTask(List<InputRow> rows, List<String> models, int batchTokens, i
       if (masked != null) {
         return Double.isFinite(masked.nll()[0]);
       }
-      for (float logit : logits[0]) {
-        if (!Float.isFinite(logit)) {
-          return false;
-        }
-      }
-      return true;
+      return Outputs.areFinite(logits[0]);
     }
   }
 
@@ -88,11 +86,11 @@ record EvaluateTask(List<InputRow> rows, List<String> models, int batchTokens, i
         Devices.ofTask(),
         threads);
     long began = System.nanoTime();
+    boolean maskedLm = LoadedModels.spec(models.get(0)).head().task() == Task.MASKED_LM;
     List<RowResult> results = new ArrayList<>();
     for (List<InputRow> batch :
         MicroBatches.split(rows, InputRow::length, batchTokens, MicroBatches.Phase.INFERENCE)) {
-      results.addAll(
-          model(0).spec().head().task() == Task.MASKED_LM ? maskedLm(batch) : task(batch));
+      results.addAll(maskedLm ? maskedLm(batch) : task(batch));
       tokensDone.accept(batch.stream().mapToLong(InputRow::length).sum() * models.size());
     }
     LOG.info(
@@ -104,20 +102,17 @@ record EvaluateTask(List<InputRow> rows, List<String> models, int batchTokens, i
   }
 
   private List<RowResult> task(List<InputRow> batch) throws IOException {
-    float[][] all = new float[models.size()][];
-    for (int m = 0; m < models.size(); m++) {
-      Predictor model = model(m);
-      try (NDManager manager = Devices.manager()) {
-        EncoderOutput output = model.forward(batch(manager, batch), Capture.NONE);
-        all[m] = Objects.requireNonNull(output.logits()).toFloatArray();
-      }
+    List<Pairing.Input> inputs =
+        batch.stream().map(row -> new Pairing.Input(row.inputIds(), row.typeIds())).toList();
+    List<float[][]> all = new ArrayList<>();
+    for (ModelLocation model : models) {
+      all.add(LoadedModels.open(model, batchTokens).logits(inputs));
     }
     List<RowResult> results = new ArrayList<>();
     for (int row = 0; row < batch.size(); row++) {
       float[][] logits = new float[models.size()][];
       for (int m = 0; m < models.size(); m++) {
-        int classes = all[m].length / batch.size();
-        logits[m] = Arrays.copyOfRange(all[m], row * classes, (row + 1) * classes);
+        logits[m] = all.get(m)[row];
       }
       InputRow input = batch.get(row);
       results.add(
@@ -182,7 +177,7 @@ record EvaluateTask(List<InputRow> rows, List<String> models, int batchTokens, i
   }
 
   private Predictor model(int number) throws IOException {
-    return Models.predictor(models.get(number));
+    return Models.predictor(models.get(number).directory());
   }
 
   private static Batch batch(NDManager manager, List<InputRow> rows) {

@@ -21,6 +21,7 @@ import org.jspecify.annotations.Nullable;
  * @param data the rows that were read
  * @param verdict whether distilling helped, one sentence each
  * @param speed one entry for each shape of model, the teacher first; empty if not measured
+ * @param bytes the size of each model's files of weights, by name
  */
 public record Evaluation(
     List<Model> models,
@@ -28,7 +29,8 @@ public record Evaluation(
     List<Comparison> comparisons,
     Data data,
     List<String> verdict,
-    List<Speed> speed) {
+    List<Speed> speed,
+    Map<String, Long> bytes) {
 
   /**
    * The metrics of one model.
@@ -47,7 +49,19 @@ public record Evaluation(
       long notFiniteRows,
       Map<String, Double> metrics,
       Map<String, Double> standardErrors,
-      @Nullable Retention retention) {}
+      @Nullable Retention retention) {
+
+    private Model at(String directory, int length) {
+      return new Model(
+          name,
+          directory + path.substring(length),
+          parameters,
+          notFiniteRows,
+          metrics,
+          standardErrors,
+          retention);
+    }
+  }
 
   /** A student's metric divided by the teacher's, and its standard error over rows. */
   public record Retention(String metric, double share, double standardError) {}
@@ -86,7 +100,20 @@ public record Evaluation(
   public record Data(List<String> paths, long rows, long maskedTokens, long leftOut) {}
 
   Evaluation withSpeed(List<Speed> measured) {
-    return new Evaluation(models, groups, comparisons, data, verdict, measured);
+    return new Evaluation(models, groups, comparisons, data, verdict, measured, bytes);
+  }
+
+  Evaluation withBytes(Map<String, Long> measured) {
+    return new Evaluation(models, groups, comparisons, data, verdict, speed, measured);
+  }
+
+  /** Returns the evaluation after models in a directory have moved to another one. */
+  public Evaluation moved(String from, String to) {
+    List<Model> moved =
+        models.stream()
+            .map(model -> model.path().startsWith(from) ? model.at(to, from.length()) : model)
+            .toList();
+    return new Evaluation(moved, groups, comparisons, data, verdict, speed, bytes);
   }
 
   /** Returns a table of the models for the console, followed by groups, comparisons and speeds. */
@@ -94,28 +121,33 @@ public record Evaluation(
     Set<String> metrics = new LinkedHashSet<>();
     models.forEach(model -> metrics.addAll(model.metrics().keySet()));
     boolean retained = models.stream().anyMatch(model -> model.retention() != null);
-    List<String> heads = new ArrayList<>(List.of("model", "parameters"));
+    List<String> heads = new ArrayList<>(List.of("model", "parameters", "MB"));
     heads.addAll(metrics);
     if (retained) {
       heads.add("retention");
     }
+    heads.addAll(Speed.heads(speed));
     List<List<String>> lines = new ArrayList<>(List.of(heads));
     for (Model model : models) {
       List<String> line = new ArrayList<>(List.of(model.name(), format("%,d", model.parameters())));
+      Long size = bytes.get(model.name());
+      line.add(size == null ? "" : format("%.1f", size / 1e6));
       metrics.forEach(metric -> line.add(number(metric, model.metrics(), model.standardErrors())));
       if (retained) {
         Retention retention = model.retention();
         line.add(retention == null ? "" : format("%.3f", retention.share()));
       }
+      line.addAll(Speed.cells(speed, model.name()));
       lines.add(line);
     }
     for (Group group : groups) {
       List<String> line =
-          new ArrayList<>(List.of(format("%s, %d seeds", group.name(), group.seeds()), ""));
+          new ArrayList<>(List.of(format("%s, %d seeds", group.name(), group.seeds()), "", ""));
       metrics.forEach(metric -> line.add(number(metric, group.metrics(), group.standardErrors())));
       if (retained) {
         line.add("");
       }
+      line.addAll(Speed.cells(speed, group.name()));
       lines.add(line);
     }
     StringBuilder table = new StringBuilder(aligned(lines));

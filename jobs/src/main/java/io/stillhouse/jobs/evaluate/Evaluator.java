@@ -76,7 +76,7 @@ abstract class Evaluator {
       }
     }
     return new Evaluation(
-        models, several, comparisons, data, Verdict.of(models, comparisons), List.of());
+        models, several, comparisons, data, Verdict.of(models, comparisons), List.of(), Map.of());
   }
 
   /** Returns whether all outputs of a model are finite, so that it can be scored. */

@@ -6,6 +6,8 @@ import io.stillhouse.evaluate.Flops;
 import io.stillhouse.evaluate.InterleavedBenchmark;
 import java.io.Serializable;
 import java.util.ArrayList;
+import java.util.Collections;
+import java.util.Comparator;
 import java.util.List;
 
 /**
@@ -29,14 +31,73 @@ public record Speed(String model, long parameters, String device, int threads, L
    * @param flops FLOPs per sentence, as counted by {@link Flops}
    * @param sentencesPerSecond median over several turns
    * @param timesTeacher median ratio to the teacher's speed in the same turn
+   * @param p50 median time of a pass, in milliseconds
+   * @param p95 the time that 95 % of the passes do not exceed, in milliseconds
    */
   public record Pass(
-      int tokens, int batch, long flops, double sentencesPerSecond, double timesTeacher)
+      int tokens,
+      int batch,
+      long flops,
+      double sentencesPerSecond,
+      double timesTeacher,
+      double p50,
+      double p95)
       implements Serializable {
 
     static Pass of(int tokens, int batch, long flops, InterleavedBenchmark.Rate rate) {
-      return new Pass(tokens, batch, flops, batch * rate.perSecond(), rate.timesFirst());
+      return new Pass(
+          tokens,
+          batch,
+          flops,
+          batch * rate.perSecond(),
+          rate.timesFirst(),
+          1000 * rate.p50(),
+          1000 * rate.p95());
     }
+  }
+
+  /**
+   * Returns the columns of the latency of one sentence and of the throughput, at the shortest
+   * length; none if nothing was measured.
+   */
+  public static List<String> heads(List<Speed> models) {
+    if (models.isEmpty()) {
+      return List.of();
+    }
+    Speed first = models.get(0);
+    return List.of(
+        format("ms 1 x %d (p95)", first.fewest().tokens()),
+        format("per s %d x %d", first.most().batch(), first.most().tokens()));
+  }
+
+  /** Returns the cells of these columns for a model, which are empty if it was not measured. */
+  public static List<String> cells(List<Speed> models, String name) {
+    if (models.isEmpty()) {
+      return List.of();
+    }
+    return models.stream()
+        .filter(speed -> speed.model().equals(name))
+        .findFirst()
+        .map(
+            speed ->
+                List.of(
+                    format("%.2f (%.2f)", speed.fewest().p50(), speed.fewest().p95()),
+                    format("%,.1f", speed.most().sentencesPerSecond())))
+        .orElse(List.of("", ""));
+  }
+
+  /** Returns the pass of the smallest batch of the shortest sentences. */
+  private Pass fewest() {
+    return Collections.min(
+        passes, Comparator.comparingInt(Pass::tokens).thenComparingInt(Pass::batch));
+  }
+
+  /** Returns the pass of the largest batch of the shortest sentences. */
+  private Pass most() {
+    return Collections.min(
+        passes,
+        Comparator.comparingInt(Pass::tokens)
+            .thenComparing(Pass::batch, Comparator.reverseOrder()));
   }
 
   /** Returns a table for the console; empty if there are no models. */

@@ -4,6 +4,7 @@ import static io.stillhouse.error.Text.format;
 
 import io.stillhouse.config.Options;
 import io.stillhouse.config.Settings;
+import io.stillhouse.jobs.inference.ModelLocation;
 import io.stillhouse.jobs.spark.Progress;
 import io.stillhouse.jobs.spark.TrackedJob;
 import io.stillhouse.recipe.Sweep;
@@ -24,7 +25,7 @@ final class SpeedStage {
   private final SpeedTask task;
 
   /** A model to measure. */
-  record Model(String name, String path, ModelSpec spec) {}
+  record Model(String name, ModelLocation location, ModelSpec spec) {}
 
   private record Seeds(String group, ModelSpec spec) {}
 
@@ -37,7 +38,7 @@ final class SpeedStage {
     this.task =
         new SpeedTask(
             distinct.stream().map(Model::name).toList(),
-            distinct.stream().map(Model::path).toList(),
+            distinct.stream().map(Model::location).toList(),
             lengths(models),
             spark.sparkContext().conf().getInt("spark.task.cpus", 1),
             settings.get(Options.EVALUATE_SPEED_SECONDS));
@@ -59,7 +60,7 @@ final class SpeedStage {
           Model first = members.get(0);
           distinct.add(
               shape instanceof Seeds seeds && members.size() > 1
-                  ? new Model(seeds.group(), first.path(), first.spec())
+                  ? new Model(seeds.group(), first.location(), first.spec())
                   : first);
         });
     return distinct;

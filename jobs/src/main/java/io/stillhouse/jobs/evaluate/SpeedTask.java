@@ -1,17 +1,21 @@
 package io.stillhouse.jobs.evaluate;
 
+import ai.djl.Device;
 import ai.djl.ndarray.NDArray;
 import ai.djl.ndarray.NDManager;
 import io.stillhouse.evaluate.Flops;
 import io.stillhouse.evaluate.InterleavedBenchmark;
+import io.stillhouse.jobs.inference.InferenceModel;
+import io.stillhouse.jobs.inference.LoadedModels;
+import io.stillhouse.jobs.inference.ModelLocation;
 import io.stillhouse.jobs.spark.Devices;
 import io.stillhouse.jobs.spark.Models;
 import io.stillhouse.model.Batch;
 import io.stillhouse.model.Capture;
-import io.stillhouse.model.EncoderOutput;
 import io.stillhouse.model.Predictor;
 import io.stillhouse.spec.BiLstmSpec;
 import io.stillhouse.spec.ModelSpec;
+import io.stillhouse.text.Pairing;
 import io.stillhouse.torch.Autograd;
 import java.io.IOException;
 import java.io.Serializable;
@@ -29,13 +33,17 @@ import org.slf4j.LoggerFactory;
  * reads only masked tokens.
  *
  * @param names names of the models
- * @param models directories of the models
+ * @param models where the models are
  * @param lengths lengths of the sentences in tokens
  * @param threads number of libtorch threads
  * @param seconds time for each model at each length and batch size
  */
 record SpeedTask(
-    List<String> names, List<String> models, List<Integer> lengths, int threads, double seconds)
+    List<String> names,
+    List<ModelLocation> models,
+    List<Integer> lengths,
+    int threads,
+    double seconds)
     implements Serializable {
   private static final Logger LOG = LoggerFactory.getLogger(SpeedTask.class);
 
@@ -51,21 +59,23 @@ record SpeedTask(
     Autograd.threads(threads);
     Autograd.record(Autograd.Mode.OFF);
     LOG.info("Measuring the speed of {} on {}", names, Devices.ofTask());
-    List<Predictor> predictors = new ArrayList<>();
+    List<ModelSpec> specs = new ArrayList<>();
     List<List<Speed.Pass>> passes = new ArrayList<>();
-    for (String model : models) {
-      predictors.add(Models.predictor(model));
+    for (ModelLocation model : models) {
+      specs.add(LoadedModels.spec(model));
       passes.add(new ArrayList<>());
     }
     for (int tokens : lengths) {
       for (int batch : BATCHES) {
-        List<InterleavedBenchmark.Pass> turns =
-            predictors.stream().map(model -> pass(model, tokens, batch)).toList();
+        List<InterleavedBenchmark.Pass> turns = new ArrayList<>();
+        for (int m = 0; m < models.size(); m++) {
+          turns.add(pass(models.get(m), specs.get(m), tokens, batch));
+        }
         List<InterleavedBenchmark.Rate> rates =
             InterleavedBenchmark.measure(turns, seconds, System::nanoTime, turnDone);
         LOG.info("Measured {} sentences of {} tokens", batch, tokens);
         for (int m = 0; m < models.size(); m++) {
-          long flops = Flops.of(predictors.get(m).spec(), tokens);
+          long flops = Flops.of(specs.get(m), tokens);
           passes.get(m).add(Speed.Pass.of(tokens, batch, flops, rates.get(m)));
         }
       }
@@ -75,21 +85,38 @@ record SpeedTask(
       speeds.add(
           new Speed(
               names.get(m),
-              predictors.get(m).spec().parameterCount(),
-              Devices.ofTask().getDeviceType(),
+              specs.get(m).parameterCount(),
+              device(models.get(m)),
               threads,
               passes.get(m)));
     }
     return speeds;
   }
 
-  private static InterleavedBenchmark.Pass pass(Predictor model, int tokens, int batch) {
-    List<int[]> ids = ids(model.spec().vocabSize(), tokens, batch);
-    List<int[]> types = types(model.spec(), tokens, batch);
+  /** ONNX Runtime computes on the CPU, whatever the device of the task. */
+  private static String device(ModelLocation location) {
+    return switch (location.form()) {
+      case WEIGHTS, TORCHSCRIPT -> Devices.ofTask().getDeviceType();
+      case ONNX, ONNX_INT8 -> Device.cpu().getDeviceType();
+    };
+  }
+
+  private static InterleavedBenchmark.Pass pass(
+      ModelLocation location, ModelSpec spec, int tokens, int batch) throws IOException {
+    List<int[]> ids = ids(spec.vocabSize(), tokens, batch);
+    List<int[]> types = types(spec, tokens, batch);
+    if (spec.head().task().pooled()) {
+      List<Pairing.Input> rows = new ArrayList<>();
+      for (int row = 0; row < batch; row++) {
+        rows.add(new Pairing.Input(ids.get(row), types.get(row)));
+      }
+      InferenceModel model = LoadedModels.open(location, tokens * batch);
+      return () -> model.logits(rows);
+    }
+    Predictor model = Models.predictor(location.directory());
     return () -> {
       try (NDManager manager = Devices.manager()) {
-        EncoderOutput output = model.forward(Batch.of(manager, ids, types), Capture.NONE);
-        NDArray last = output.logits() == null ? output.last() : output.logits();
+        NDArray last = model.forward(Batch.of(manager, ids, types), Capture.NONE).last();
         last.getFloat(new long[last.getShape().dimension()]); // waits for a GPU
       }
     };

@@ -16,18 +16,18 @@ import org.slf4j.LoggerFactory;
  * least recently used values, but none that a running task has requested. A value that is requested
  * outside of a task is never closed, since nothing signals when it is no longer used.
  */
-final class TaskCache<K, V> {
+public final class TaskCache<K, V> {
   private static final Logger LOG = LoggerFactory.getLogger(TaskCache.class);
 
   private final int capacity;
   private final Map<K, Entry<V>> entries = new LinkedHashMap<>(16, 0.75f, true);
 
   /** A value and the resources that hold its memory. */
-  record Loaded<V>(V value, AutoCloseable resources) {}
+  public record Loaded<V>(V value, AutoCloseable resources) {}
 
   /** Loads a value that the cache lacks. */
   @FunctionalInterface
-  interface Loader<V> {
+  public interface Loader<V> {
     Loaded<V> load() throws IOException;
   }
 
@@ -48,12 +48,12 @@ final class TaskCache<K, V> {
   /**
    * @param capacity number of values above which unused ones are closed
    */
-  TaskCache(int capacity) {
+  public TaskCache(int capacity) {
     this.capacity = capacity;
   }
 
   /** Returns the value of a key, which stays open until the calling task ends. */
-  synchronized V get(K key, Loader<V> loader) throws IOException {
+  public synchronized V get(K key, Loader<V> loader) throws IOException {
     Entry<V> entry = entries.get(key);
     if (entry == null) {
       entry = new Entry<>(loader.load());

@@ -17,7 +17,6 @@ import java.io.IOException;
 import java.io.InputStream;
 import java.io.OutputStream;
 import java.nio.charset.StandardCharsets;
-import java.nio.file.Files;
 import java.security.MessageDigest;
 import java.security.NoSuchAlgorithmException;
 import java.util.HexFormat;
@@ -36,7 +35,6 @@ import org.apache.hadoop.fs.Path;
 import org.apache.hadoop.fs.RawLocalFileSystem;
 import org.apache.spark.SparkEnv;
 import org.apache.spark.deploy.SparkHadoopUtil;
-import org.apache.spark.util.ShutdownHookManager;
 
 /** Files on any Hadoop file system. A file is complete before it gets its name. */
 public final class Storage {
@@ -269,7 +267,7 @@ public final class Storage {
    * Copies a local file or directory to a path that does not exist yet, completely or not at all.
    */
   public void publish(java.nio.file.Path local, Path path) throws IOException {
-    rename(copied(local, path), path);
+    rename(stage(local, path), path);
   }
 
   /**
@@ -280,7 +278,7 @@ public final class Storage {
     if (exists(path)) {
       return;
     }
-    Path temporary = copied(local, path);
+    Path temporary = stage(local, path);
     try {
       renameExclusively(temporary, path);
     } catch (IOException e) {
@@ -291,19 +289,24 @@ public final class Storage {
     }
   }
 
-  private Path copied(java.nio.file.Path local, Path path) throws IOException {
+  /**
+   * Copies a local file or directory to a hidden name beside a path, and returns that name. The
+   * caller renames it to the path, or deletes it.
+   */
+  public Path stage(java.nio.file.Path local, Path path) throws IOException {
     notifyListeners(listener -> listener.copying(path));
     Path temporary = temporary(path);
     FileSystem fs = fileSystem(path);
     fs.mkdirs(path.getParent());
-    FileUtil.copy(
-        fileSystem(new Path(local.toUri())),
-        new Path(local.toUri()),
-        fs,
-        temporary,
-        false,
-        true,
-        hadoop);
+    try {
+      Path from = new Path(local.toUri());
+      if (!FileUtil.copy(fileSystem(from), from, fs, temporary, false, true, hadoop)) {
+        throw new IOException(format("cannot copy %s to %s", local, temporary));
+      }
+    } catch (IOException e) {
+      fs.delete(temporary, true);
+      throw e;
+    }
     notifyListeners(listener -> listener.copied(path));
     return temporary;
   }
@@ -313,14 +316,7 @@ public final class Storage {
    * path itself if it is local.
    */
   public java.nio.file.Path local(Path path) throws IOException {
-    if (isLocal(path)) {
-      return nio(path);
-    }
-    java.nio.file.Path directory = Files.createTempDirectory("stillhouse");
-    ShutdownHookManager.registerShutdownDeleteDir(directory.toFile());
-    java.nio.file.Path copy = directory.resolve(path.getName());
-    FileUtil.copy(fileSystem(path), path, copy.toFile(), false, hadoop);
-    return copy;
+    return LocalCopy.of(this, path).path();
   }
 
   /** Renames a file or directory, and throws where the file system would only return false. */

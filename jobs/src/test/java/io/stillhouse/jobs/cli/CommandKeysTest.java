@@ -212,12 +212,27 @@ class CommandKeysTest {
 
   @Test
   @Order(12)
+  void predictListsKeysThatItReads() {
+    read("predict", Tiny.CLS.toString(), at("rows.tsv"), at("predicted"), "corpus.max-length=40");
+    read(
+        "predict",
+        Tiny.MLM.toString(),
+        at("rows.tsv"),
+        at("embedded"),
+        "corpus.max-length=40",
+        "predict.output=embeddings");
+  }
+
+  @Test
+  @Order(12)
   void exportListsKeysThatItReads() {
     read(
         "export",
-        "train.path=" + at("students"),
-        "student.name=student",
-        "export.to=" + at("export"));
+        labelled(
+            "train.path=" + at("students"),
+            "student.name=student",
+            "export.evaluate=" + at("rows.tsv"),
+            "export.to=" + at("export")));
   }
 
   @Test

@@ -84,7 +84,7 @@ class NotFiniteTest {
   void logitsRejectsAndWritesNothing() throws IOException {
     Path text = Files.writeString(directory.resolve("text.txt"), "the of\nhe is\n");
     Path out = directory.resolve("out.safetensors");
-    assertThatThrownBy(() -> LogitsFile.write(dead, text, out))
+    assertThatThrownBy(() -> LogitsFile.write(dead.toString(), text, out))
         .isInstanceOf(StillhouseException.class)
         .hasMessageStartingWith("dead gives no finite output for 2 of 2 rows; ");
     assertThat(out).doesNotExist();

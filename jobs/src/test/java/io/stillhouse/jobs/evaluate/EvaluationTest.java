@@ -14,6 +14,7 @@ import io.stillhouse.spec.Head;
 import io.stillhouse.spec.Metric;
 import io.stillhouse.spec.Task;
 import java.util.List;
+import java.util.Map;
 import org.junit.jupiter.api.Test;
 
 class EvaluationTest {
@@ -241,10 +242,11 @@ class EvaluationTest {
             List.of(
                 row(0, new float[] {2, 1}, new float[] {2, 1}, new float[] {1, 2}),
                 row(1, new float[] {1, 2}, new float[] {1, 2}, new float[] {1, 2})));
-    List<String> lines = evaluation.table().lines().toList();
+    List<String> lines =
+        evaluation.withBytes(Map.of("teacher", 4_938_268L)).table().lines().toList();
     assertThat(lines).hasSize(4 + 2 + 1);
-    assertThat(lines.get(0)).matches("model +parameters +agreement +accuracy.*");
-    assertThat(lines.get(1)).matches("teacher +1,234,567 +1\\.0000 +1\\.0000 ± 0\\.0000.*");
+    assertThat(lines.get(0)).matches("model +parameters +MB +agreement +accuracy.*");
+    assertThat(lines.get(1)).matches("teacher +1,234,567 +4\\.9 +1\\.0000 +1\\.0000 ± 0\\.0000.*");
     assertThat(lines.get(3)).matches("baseline +1,000 +0\\.5000 +0\\.5000 ± 0\\.\\d{4}.*");
     assertThat(lines.get(0)).hasSameSizeAs(lines.get(1)).hasSameSizeAs(lines.get(3));
     assertThat(lines.get(4))

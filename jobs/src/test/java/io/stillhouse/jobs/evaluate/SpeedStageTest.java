@@ -59,7 +59,8 @@ class SpeedStageTest {
     assertThat(student.keySet())
         .containsExactly("model", "parameters", "device", "threads", "passes");
     assertThat(student.getAsJsonArray("passes").get(0).getAsJsonObject().keySet())
-        .containsExactly("tokens", "batch", "flops", "sentencesPerSecond", "timesTeacher");
+        .containsExactly(
+            "tokens", "batch", "flops", "sentencesPerSecond", "timesTeacher", "p50", "p95");
   }
 
   private JsonArray written() throws IOException {

@@ -6,6 +6,7 @@ import io.stillhouse.checkpoint.HuggingFaceDirectory;
 import io.stillhouse.checkpoint.ModelDirectory;
 import io.stillhouse.evaluate.InterleavedBenchmark;
 import io.stillhouse.jobs.Tiny;
+import io.stillhouse.jobs.inference.ModelLocation;
 import io.stillhouse.spec.ModelSpec;
 import java.io.IOException;
 import java.nio.file.Path;
@@ -19,8 +20,9 @@ class SpeedTest {
   void tableHasLineForEachModelAndColumnForEachPass() {
     List<Speed> speeds =
         List.of(
-            speed("teacher", 1_234_567, 22_347_000_000L, new InterleavedBenchmark.Rate(0.5, 1)),
-            speed("tiny", 1_000, 10_000, new InterleavedBenchmark.Rate(100, 200)));
+            speed(
+                "teacher", 1_234_567, 22_347_000_000L, new InterleavedBenchmark.Rate(0.5, 1, 2, 3)),
+            speed("tiny", 1_000, 10_000, new InterleavedBenchmark.Rate(100, 200, 0.01, 0.02)));
     List<String> lines = Speed.table(speeds).lines().toList();
 
     assertThat(lines).hasSize(4);
@@ -39,6 +41,20 @@ class SpeedTest {
             "tiny +1,000 +0\\.01 +0\\.01( +100\\.0 \\(200\\.00x\\) +3,200\\.0 \\(200\\.00x\\)){2}");
     assertThat(lines.get(1)).hasSameSizeAs(lines.get(2)).hasSameSizeAs(lines.get(3));
     assertThat(Speed.table(List.of())).isEmpty();
+  }
+
+  @Test
+  void tableOfModelsHasLatencyAndThroughputOfShortestSentences() {
+    List<Speed> speeds =
+        List.of(
+            speed("teacher", 9, 9, new InterleavedBenchmark.Rate(0.5, 1, 2, 3)),
+            speed("tiny", 9, 9, new InterleavedBenchmark.Rate(100, 200, 0.01, 0.02)));
+
+    assertThat(Speed.heads(speeds)).containsExactly("ms 1 x 32 (p95)", "per s 32 x 32");
+    assertThat(Speed.cells(speeds, "tiny")).containsExactly("10.00 (20.00)", "3,200.0");
+    assertThat(Speed.cells(speeds, "another seed")).containsExactly("", "");
+    assertThat(Speed.heads(List.of())).isEmpty();
+    assertThat(Speed.cells(List.of(), "tiny")).isEmpty();
   }
 
   private static Speed speed(
@@ -61,17 +77,17 @@ class SpeedTest {
     ModelSpec lstm = ModelDirectory.open(BI_LSTM).spec();
     List<SpeedStage.Model> models =
         List.of(
-            new SpeedStage.Model("teacher", "/t", bert),
-            new SpeedStage.Model("tiny_seed-1", "/1", bert),
-            new SpeedStage.Model("tiny_seed-1-baseline", "/1u", bert),
-            new SpeedStage.Model("tiny_seed-2", "/2", bert),
-            new SpeedStage.Model("tiny_seed-3", "/3", lstm),
-            new SpeedStage.Model("tiny", "/4", bert));
+            model("teacher", "/t", bert),
+            model("tiny_seed-1", "/1", bert),
+            model("tiny_seed-1-baseline", "/1u", bert),
+            model("tiny_seed-2", "/2", bert),
+            model("tiny_seed-3", "/3", lstm),
+            model("tiny", "/4", bert));
 
     assertThat(SpeedStage.distinct(models))
         .containsExactly(
             models.get(0),
-            new SpeedStage.Model("tiny", "/1", bert),
+            model("tiny", "/1", bert),
             models.get(2),
             models.get(4), // of another shape
             models.get(5));
@@ -79,11 +95,14 @@ class SpeedTest {
 
   @Test
   void limitsLengthsToPositionsOfEveryModel() throws IOException {
-    SpeedStage.Model bert =
-        new SpeedStage.Model("bert", "/b", HuggingFaceDirectory.open(Tiny.CLS).spec());
-    SpeedStage.Model lstm = new SpeedStage.Model("lstm", "/l", ModelDirectory.open(BI_LSTM).spec());
+    SpeedStage.Model bert = model("bert", "/b", HuggingFaceDirectory.open(Tiny.CLS).spec());
+    SpeedStage.Model lstm = model("lstm", "/l", ModelDirectory.open(BI_LSTM).spec());
 
     assertThat(SpeedStage.lengths(List.of(bert, lstm))).containsExactly(32, 40);
     assertThat(SpeedStage.lengths(List.of(lstm))).containsExactly(32, 128);
+  }
+
+  private static SpeedStage.Model model(String name, String path, ModelSpec spec) {
+    return new SpeedStage.Model(name, ModelLocation.parse(path), spec);
   }
 }

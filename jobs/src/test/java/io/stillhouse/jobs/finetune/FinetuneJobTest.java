@@ -83,7 +83,7 @@ class FinetuneJobTest {
 
   @Test
   void exportCopiesModel() throws IOException {
-    ExportJob.run(export(directory.resolve("export")));
+    new ExportJob(export(directory.resolve("export"))).run(null);
 
     assertThat(Tiny.files(directory.resolve("export")).keySet())
         .filteredOn(name -> !name.endsWith(".crc"))
@@ -92,7 +92,9 @@ class FinetuneJobTest {
             "model.safetensors",
             "vocab.txt",
             "tokenizer.json",
-            "tokenizer_config.json");
+            "tokenizer_config.json",
+            "README.md",
+            "export.json");
     assertThat(directory.resolve("export/model.safetensors"))
         .hasSameBinaryContentAs(shared.resolve("tuned/model.safetensors"));
   }
@@ -101,7 +103,7 @@ class FinetuneJobTest {
   void exportRejectsExistingDirectory() throws IOException {
     Settings export = export(Files.createDirectory(directory.resolve("export")));
 
-    assertThatThrownBy(() -> ExportJob.run(export))
+    assertThatThrownBy(() -> new ExportJob(export))
         .isInstanceOf(StillhouseException.class)
         .hasMessageContaining("export' already exists");
   }
@@ -181,7 +183,11 @@ class FinetuneJobTest {
   }
 
   private static Settings export(Path to) {
-    return TinyRecipe.empty().settings("export.from=" + shared.resolve("tuned"), "export.to=" + to);
+    return TinyRecipe.empty()
+        .settings(
+            "export.from=" + shared.resolve("tuned"),
+            "export.to=" + to,
+            "export.formats=huggingface");
   }
 
   /** Returns a recipe that fine-tunes the tiny masked LM and evaluates the result. */

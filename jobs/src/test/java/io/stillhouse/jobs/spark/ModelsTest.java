@@ -13,6 +13,9 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
 class ModelsTest {
+  private static final String WEIGHTS = "model.safetensors";
+  private static final FileTime LONG_AGO = FileTime.fromMillis(1_000_000_000_000L);
+
   @TempDir private Path directory;
 
   @BeforeEach
@@ -33,20 +36,49 @@ class ModelsTest {
   }
 
   @Test
-  void loadsEncoderAgainWhenItsDirectoryWasRewritten() throws IOException {
+  void sharesModelAndTokenizerOfTwoPathsWithEqualFiles(@TempDir Path other) throws IOException {
+    Tiny.copy(Tiny.CLS, other);
+
+    assertThat(Models.encoder(other.toString(), Precision.FLOAT32))
+        .isSameAs(Models.encoder(directory.toString(), Precision.FLOAT32));
+    assertThat(Models.tokenizer(other.toString())).isSameAs(Models.tokenizer(directory.toString()));
+  }
+
+  @Test
+  void keepsModelWhoseFilesWereOnlyTouched() throws IOException {
     Object before = Models.encoder(directory.toString(), Precision.FLOAT32);
-    Files.setLastModifiedTime(
-        directory.resolve("model.safetensors"), FileTime.fromMillis(1_000_000_000_000L));
+    Files.setLastModifiedTime(directory.resolve(WEIGHTS), LONG_AGO);
+
+    assertThat(Models.encoder(directory.toString(), Precision.FLOAT32)).isSameAs(before);
+  }
+
+  @Test
+  void loadsModelAgainThatWasTrainedAgainWithEqualLengthAndTime() throws IOException {
+    Files.setLastModifiedTime(directory.resolve(WEIGHTS), LONG_AGO);
+    Object before = Models.encoder(directory.toString(), Precision.FLOAT32);
+
+    byte[] weights = Files.readAllBytes(directory.resolve(WEIGHTS));
+    weights[weights.length - 1] ^= 1;
+    Files.write(directory.resolve(WEIGHTS), weights);
+    Files.setLastModifiedTime(directory.resolve(WEIGHTS), LONG_AGO);
 
     assertThat(Models.encoder(directory.toString(), Precision.FLOAT32)).isNotSameAs(before);
   }
 
   @Test
-  void loadsTokenizerAgainWhenItsDirectoryWasRewritten() throws IOException {
+  void loadsTokenizerAgainWhoseVocabularyHasChanged() throws IOException {
     Object before = Models.tokenizer(directory.toString());
-    Files.setLastModifiedTime(
-        directory.resolve("config.json"), FileTime.fromMillis(1_000_000_000_000L));
+    Path swapped = directory.resolve("swapped");
+    Tiny.swapTokens(Tiny.CLS, swapped);
 
-    assertThat(Models.tokenizer(directory.toString())).isNotSameAs(before);
+    assertThat(Models.tokenizer(swapped.toString())).isNotSameAs(before);
+  }
+
+  @Test
+  void versionWithFileThatWasChangedJustNowEqualsNoOther() throws IOException {
+    assertThat(DirectoryVersion.read(Tiny.CLS.toString()))
+        .isEqualTo(DirectoryVersion.read(Tiny.CLS.toString()));
+    assertThat(DirectoryVersion.read(directory.toString()))
+        .isNotEqualTo(DirectoryVersion.read(directory.toString()));
   }
 }

@@ -96,7 +96,7 @@ class ArchitecturesTest {
     String twice = format("evaluate.models=[%s, %s]", copy, copy);
     assertThatThrownBy(() -> new EvaluateJob(spark, settings("first", twice)))
         .isInstanceOf(StillhouseException.class)
-        .hasMessageContaining("evaluate.models names two models 'copy'");
+        .hasMessageContaining("two models have the name 'copy'");
     // Each copy gets the same evaluation as its teacher, whatever its architecture.
     assertThat(evaluation.models().get(3).metrics().get("perplexity"))
         .isCloseTo(evaluation.models().get(1).metrics().get("perplexity"), withinPercentage(0.01));

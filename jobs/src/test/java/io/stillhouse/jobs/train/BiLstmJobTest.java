@@ -95,7 +95,7 @@ class BiLstmJobTest {
 
     Path text = Files.writeString(directory.resolve("text"), "he was the of\nnot\n");
     Path out = directory.resolve("logits.safetensors");
-    assertThat(LogitsFile.write(directory.resolve("exported"), text, out)).isEqualTo(2);
+    assertThat(LogitsFile.write(directory.resolve("exported").toString(), text, out)).isEqualTo(2);
     try (NDManager manager = NDManager.newBaseManager()) {
       NDArray logits = SafeTensors.open(out).read("logits_000", manager);
       assertThat(logits.toFloatArray()).hasSize(3);
@@ -111,7 +111,8 @@ class BiLstmJobTest {
     Path text = Files.writeString(directory.resolve("text"), "he was\n");
     assertThatThrownBy(
             () ->
-                LogitsFile.write(directory.resolve("exported"), text, directory.resolve("logits")))
+                LogitsFile.write(
+                    directory.resolve("exported").toString(), text, directory.resolve("logits")))
         .isInstanceOf(StillhouseException.class)
         .hasMessageContaining("a row of 4 tokens has one text, but this BiLSTM reads two");
   }
@@ -153,18 +154,22 @@ class BiLstmJobTest {
     assertThat(distilled.metrics().get("agreement"))
         .isGreaterThan(baseline.metrics().get("agreement"));
 
-    ExportJob.run(
-        Tiny.settings(
-            List.of(
-                "export.from=" + directory.resolve("students/distilled"),
-                "export.to=" + directory.resolve("exported"))));
+    new ExportJob(
+            Tiny.settings(
+                List.of(
+                    "export.from=" + directory.resolve("students/distilled"),
+                    "export.to=" + directory.resolve("exported"),
+                    "export.formats=huggingface")))
+        .run(null);
     assertThat(Tiny.files(directory.resolve("exported")).keySet())
         .containsExactlyInAnyOrder(
             "config.json",
             "model.safetensors",
             "vocab.txt",
             "tokenizer.json",
-            "tokenizer_config.json");
+            "tokenizer_config.json",
+            "README.md",
+            "export.json");
     assertThat(
             CacheDiff.compare(
                     directory.resolve("exported").toString(),

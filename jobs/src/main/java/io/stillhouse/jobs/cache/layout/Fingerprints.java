@@ -49,7 +49,7 @@ public final class Fingerprints {
 
   private static final String NONE = "(unset)";
 
-  static final String CORPUS = "corpus.sha256";
+  public static final String CORPUS = "corpus.sha256";
   public static final String TEACHER = "teacher.sha256";
   static final String TOKENIZER = "tokenizer.sha256";
   static final String LIBTORCH = "libtorch.version";

@@ -91,7 +91,7 @@ public record TrainedStudent(
     if (!storage.exists(run.directory())) {
       return Optional.empty();
     }
-    TrainedStudent trained = read(storage, run.directory());
+    TrainedStudent trained = read(storage, run.directory()).orElse(null);
     if (trained == null || !trained.fingerprint().equals(run.fingerprint())) {
       throw Errors.invalid(
           format("'%s' contains a student of another recipe or cache", run.directory()),
@@ -102,23 +102,24 @@ public record TrainedStudent(
 
   /** Returns the fingerprint of a finished student, or "" if the directory does not contain one. */
   public static String fingerprint(Storage storage, Path student) throws IOException {
-    TrainedStudent trained = read(storage, student);
+    TrainedStudent trained = read(storage, student).orElse(null);
     @Nullable String fingerprint = trained == null ? null : trained.fingerprint();
     return fingerprint == null ? "" : fingerprint;
   }
 
   /** Returns the pruned heads of a finished student. */
   public static PrunedHeads prunedHeads(Storage storage, Path student) throws IOException {
-    TrainedStudent trained = read(storage, student);
+    TrainedStudent trained = read(storage, student).orElse(null);
     List<List<Integer>> blocks = trained == null ? null : trained.model().prunedHeads();
     return blocks == null ? PrunedHeads.NONE : new PrunedHeads(blocks);
   }
 
-  private static @Nullable TrainedStudent read(Storage storage, Path student) throws IOException {
+  /** Returns the record in a student's directory; empty if there is none. */
+  public static Optional<TrainedStudent> read(Storage storage, Path student) throws IOException {
     Path file = new Path(student, FILE);
     return storage.exists(file)
-        ? Storage.JSON.fromJson(storage.readText(file), TrainedStudent.class)
-        : null;
+        ? Optional.ofNullable(Storage.JSON.fromJson(storage.readText(file), TrainedStudent.class))
+        : Optional.empty();
   }
 
   /** Writes {@code training.json} into a student's directory. */

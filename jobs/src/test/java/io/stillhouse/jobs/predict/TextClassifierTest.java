@@ -1,4 +1,4 @@
-package io.stillhouse.jobs.evaluate;
+package io.stillhouse.jobs.predict;
 
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
@@ -46,17 +46,16 @@ class TextClassifierTest {
 
   @Test
   void predictionDoesNotDependOnOtherTexts() throws IOException {
-    try (TextClassifier model = TextClassifier.open(Tiny.CLS)) {
-      TextClassifier.Prediction alone = model.predict(List.of("he was wed")).get(0);
+    TextClassifier model = TextClassifier.open(Tiny.CLS.toString());
+    TextClassifier.Prediction alone = model.predict(List.of("he was wed")).get(0);
 
-      assertThat(model.predict(List.of("it is in the bing", "he was wed")).get(1)).isEqualTo(alone);
-      assertThat(alone.labels().get(0).name()).startsWith("LABEL_");
-    }
+    assertThat(model.predict(List.of("it is in the bing", "he was wed")).get(1)).isEqualTo(alone);
+    assertThat(alone.labels().get(0).name()).startsWith("LABEL_");
   }
 
   @Test
   void rejectsModelWithoutTaskHead() {
-    assertThatThrownBy(() -> TextClassifier.open(Tiny.MLM))
+    assertThatThrownBy(() -> TextClassifier.open(Tiny.MLM.toString()))
         .isInstanceOf(StillhouseException.class)
         .hasMessageContaining("has no task head (its head is MASKED_LM)")
         .hasMessageContaining("name a fine-tuned teacher or one of its students");
@@ -64,10 +63,10 @@ class TextClassifierTest {
 
   @Test
   void rejectsBlankText() throws IOException {
-    try (TextClassifier model = TextClassifier.open(Tiny.CLS)) {
-      assertThatThrownBy(() -> model.predict(List.of("he", " ")))
-          .isInstanceOf(StillhouseException.class)
-          .hasMessageContaining("text 2 is empty");
-    }
+    TextClassifier model = TextClassifier.open(Tiny.CLS.toString());
+
+    assertThatThrownBy(() -> model.predict(List.of("he", " ")))
+        .isInstanceOf(StillhouseException.class)
+        .hasMessageContaining("text 2 is empty");
   }
 }
