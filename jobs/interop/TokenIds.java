@@ -7,9 +7,9 @@ import java.util.List;
 import java.util.stream.Stream;
 
 /**
- * TokenIds DIR: for each model directory DIR/NAME/source of check_tokenizers.py, writes DIR/NAME/written as
- * `stillhouse import` does, and the token ids of both as `stillhouse logits` does. One process takes seconds for all of
- * them; the commands would take minutes.
+ * TokenIds DIR: for each model directory DIR/NAME/source of check_tokenizers.py, writes
+ * DIR/NAME/written as `stillhouse import` does, and the token ids of both as `stillhouse logits`
+ * does. One process takes seconds for all of them; the commands would take minutes.
  */
 public final class TokenIds {
   public static void main(String[] args) throws IOException {
@@ -21,7 +21,10 @@ public final class TokenIds {
     for (Path one : cases) {
       Importer.importTeacher(one.resolve("source"), one.resolve("written"));
       for (String kind : List.of("source", "written")) {
-        LogitsFile.write(one.resolve(kind), directory.resolve("sentences.txt"), one.resolve(kind + ".safetensors"));
+        LogitsFile.write(
+            one.resolve(kind).toString(),
+            directory.resolve("sentences.txt"),
+            one.resolve(kind + ".safetensors"));
       }
     }
     System.out.printf("token ids of %d tokenizers written%n", cases.size());
