@@ -9,6 +9,7 @@ import io.stillhouse.checkpoint.HuggingFaceDirectory;
 import io.stillhouse.config.Settings;
 import io.stillhouse.jobs.cache.check.VerifyJob;
 import io.stillhouse.jobs.cli.Stillhouse;
+import io.stillhouse.jobs.storage.Storage;
 import io.stillhouse.spec.EncoderSpec;
 import io.stillhouse.spec.Head;
 import io.stillhouse.train.StudentInit;
@@ -179,6 +180,7 @@ public final class Tiny {
 
   /** Runs a command that must fail with exit code 2, and returns its only message. */
   public static String mistake(String... arguments) {
+    Storage.ofThisProcess().qualify("/"); // Spark and Hadoop log warnings when they are first used
     PrintStream stderr = System.err;
     ByteArrayOutputStream captured = new ByteArrayOutputStream();
     int code;
