@@ -47,7 +47,7 @@ class HdfsExportTest {
   @Test
   void exportsAndPredicts() throws IOException {
     Path rows = Tiny.labelled(shared.resolve("rows.tsv"), 30, "1", "0");
-    String export = hdfs.uri() + "/work/export";
+    String export = hdfs.uri() + "/user/exports/export";
     List<String> settings =
         List.of(
             "export.from=" + Tiny.CLS,
@@ -64,7 +64,7 @@ class HdfsExportTest {
         new PredictJob(
                 spark,
                 predict,
-                new PredictJob.Arguments(model, rows.toString(), hdfs.uri() + "/work/predicted"))
+                new PredictJob.Arguments(model, rows.toString(), hdfs.uri() + "/user/exports/predicted"))
             .run()
             .rows();
 
