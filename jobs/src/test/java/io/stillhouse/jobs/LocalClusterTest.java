@@ -11,7 +11,6 @@ import io.stillhouse.jobs.evaluate.EvaluateJob;
 import io.stillhouse.jobs.evaluate.Evaluation;
 import io.stillhouse.jobs.train.TrainJob;
 import java.io.IOException;
-import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
 import org.apache.spark.sql.SparkSession;
@@ -34,21 +33,7 @@ class LocalClusterTest {
   static void runLocallyThenStartExecutors() throws IOException {
     SparkSession spark = Tiny.spark();
     local = run(spark, labelled("LABEL_0"), directory.resolve("local"));
-    spark.stop();
-
-    // Executors take their classes from the path below; Spark only wants a directory to start in.
-    Files.createDirectories(Path.of(System.getenv("SPARK_HOME"), "jars"));
-    cluster =
-        SparkSession.builder()
-            .master("local-cluster[2,1,1024]")
-            .config("spark.ui.enabled", false)
-            .config("spark.executor.extraClassPath", System.getProperty("java.class.path"))
-            .config(
-                "spark.executor.extraJavaOptions",
-                "-Dai.djl.offline=true -Dai.djl.pytorch.num_interop_threads=1")
-            .config("spark.executor.cores", 1)
-            .getOrCreate();
-    cluster.sparkContext().setLogLevel("ERROR");
+    cluster = LocalCluster.start();
   }
 
   @AfterAll

@@ -2,11 +2,10 @@ package io.stillhouse.spark;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import io.stillhouse.jobs.LocalCluster;
 import io.stillhouse.jobs.Tiny;
 import io.stillhouse.jobs.spark.Models;
 import java.io.IOException;
-import java.nio.file.Files;
-import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
 import org.apache.spark.api.java.function.MapPartitionsFunction;
@@ -27,20 +26,7 @@ class ExecutorsTest {
 
   @BeforeAll
   static void startExecutors() throws IOException {
-    Tiny.spark().stop();
-    // Executors load their classes from the path below; Spark only needs a directory to start in.
-    Files.createDirectories(Path.of(System.getenv("SPARK_HOME"), "jars"));
-    cluster =
-        SparkSession.builder()
-            .master("local-cluster[2,1,1024]")
-            .config("spark.ui.enabled", false)
-            .config("spark.executor.extraClassPath", System.getProperty("java.class.path"))
-            .config(
-                "spark.executor.extraJavaOptions",
-                "-Dai.djl.offline=true -Dai.djl.pytorch.num_interop_threads=1")
-            .config("spark.locality.wait", "0s")
-            .getOrCreate();
-    cluster.sparkContext().setLogLevel("ERROR");
+    cluster = LocalCluster.start();
   }
 
   @AfterAll

@@ -3,23 +3,6 @@
 # Names of tensors end in their shape: B rows, L padded length, D hidden width, C logits, V words.
 
 
-class Embeddings(Module):
-    training: bool
-    word_embeddings: __torch__.modules.Embedding
-    position_embeddings: __torch__.modules.Embedding
-    token_type_embeddings: __torch__.modules.Embedding
-    LayerNorm: __torch__.modules.LayerNorm
-
-    def forward(self, input_ids: Tensor, token_type_ids: Optional[Tensor]) -> Tensor:
-        if token_type_ids is None:
-            types = torch.zeros_like(input_ids)
-        else:
-            types = token_type_ids
-        words = self.word_embeddings.forward(input_ids)
-        sum = words + self.token_type_embeddings.forward(types) + self.position_embeddings.first(input_ids.size(1))
-        return self.LayerNorm.forward(sum)
-
-
 class SelfAttention(Module):
     training: bool
     query: __torch__.modules.Linear
@@ -95,7 +78,7 @@ class Pooler(Module):
 
 class Model(Module):
     training: bool
-    embeddings: __torch__.Embeddings
+    embeddings: __torch__.modules.Embeddings
     encoder: __torch__.Encoder
 
     # Returns the last hidden states, (B, L, D).
@@ -109,7 +92,7 @@ class Model(Module):
 
 class PooledModel(Module):
     training: bool
-    embeddings: __torch__.Embeddings
+    embeddings: __torch__.modules.Embeddings
     encoder: __torch__.Encoder
     pooler: __torch__.Pooler
 

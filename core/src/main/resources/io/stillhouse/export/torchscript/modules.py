@@ -37,6 +37,24 @@ class LayerNorm(Module):
         return torch.layer_norm(input, [self.weight.size(0)], self.weight, self.bias, $eps)
 
 
+# Embeddings of BERT and ALBERT.
+class Embeddings(Module):
+    training: bool
+    word_embeddings: __torch__.modules.Embedding
+    position_embeddings: __torch__.modules.Embedding
+    token_type_embeddings: __torch__.modules.Embedding
+    LayerNorm: __torch__.modules.LayerNorm
+
+    def forward(self, input_ids: Tensor, token_type_ids: Optional[Tensor]) -> Tensor:
+        if token_type_ids is None:
+            types = torch.zeros_like(input_ids)
+        else:
+            types = token_type_ids
+        words = self.word_embeddings.forward(input_ids)
+        sum = words + self.token_type_embeddings.forward(types) + self.position_embeddings.first(input_ids.size(1))
+        return self.LayerNorm.forward(sum)
+
+
 # The masked-LM head below its decoder.
 class Transform(Module):
     training: bool

@@ -3,6 +3,7 @@ package io.stillhouse.jobs.predict;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import io.stillhouse.config.Settings;
+import io.stillhouse.jobs.LocalCluster;
 import io.stillhouse.jobs.Tiny;
 import java.io.IOException;
 import java.io.UncheckedIOException;
@@ -37,19 +38,7 @@ class KilledExecutorTest {
 
   @BeforeAll
   static void startExecutors() throws IOException {
-    Tiny.spark().stop();
-    Files.createDirectories(Path.of(System.getenv("SPARK_HOME"), "jars"));
-    cluster =
-        SparkSession.builder()
-            .master("local-cluster[2,1,1024]")
-            .config("spark.ui.enabled", false)
-            .config("spark.executor.extraClassPath", System.getProperty("java.class.path"))
-            .config(
-                "spark.executor.extraJavaOptions",
-                "-Dai.djl.offline=true -Dai.djl.pytorch.num_interop_threads=1")
-            .config("spark.executor.cores", 1)
-            .getOrCreate();
-    cluster.sparkContext().setLogLevel("ERROR");
+    cluster = LocalCluster.start();
   }
 
   @AfterAll
