@@ -15,6 +15,7 @@ import org.apache.hadoop.hdfs.MiniDFSCluster;
 import org.apache.hadoop.hdfs.protocol.HdfsConstants;
 import org.apache.logging.log4j.Level;
 import org.apache.logging.log4j.core.config.Configurator;
+import org.apache.spark.sql.SparkSession;
 
 /** A name node and a data node in this JVM, addressed by a name service. */
 public final class MiniHdfs implements AutoCloseable {
@@ -67,6 +68,19 @@ public final class MiniHdfs implements AutoCloseable {
     Map<String, String> settings = new TreeMap<>();
     client.forEach((key, value) -> settings.put("spark.hadoop." + key, value));
     return settings;
+  }
+
+  /**
+   * Starts a local session with these settings, after the one that other tests share is stopped.
+   */
+  public SparkSession startSession() {
+    Tiny.spark().stop();
+    SparkSession.Builder builder =
+        SparkSession.builder().master("local[2]").config("spark.ui.enabled", false);
+    sparkSettings().forEach(builder::config);
+    SparkSession spark = builder.getOrCreate();
+    spark.sparkContext().setLogLevel("ERROR");
+    return spark;
   }
 
   /** Returns the bytes of a file. */

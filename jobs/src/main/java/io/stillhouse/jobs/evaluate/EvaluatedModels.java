@@ -88,7 +88,7 @@ final class EvaluatedModels {
       Storage storage, Settings settings, Path weights, Map<String, Path> forms)
       throws IOException {
     EvaluatedModels models =
-        new EvaluatedModels(storage, settings, "float32", "the student", weights);
+        new EvaluatedModels(storage, settings, FormEvaluation.WEIGHTS, "the student", weights);
     for (Map.Entry<String, Path> form : forms.entrySet()) {
       models.add(
           form.getKey(),

@@ -15,6 +15,9 @@ import org.apache.spark.sql.SparkSession;
  * Agreement and retention refer to the weights.
  */
 public final class FormEvaluation {
+  /** The name of the weights in results. */
+  public static final String WEIGHTS = "float32";
+
   private final SparkSession spark;
   private final Settings settings;
   private final Storage storage;

@@ -212,15 +212,14 @@ public final class ExportJob {
   }
 
   /**
-   * Returns the forms that can be computed here, in the order of {@code export.formats}; for a
-   * masked LM, only the weights.
+   * Returns the forms that are compared with the weights, in the order of {@code export.formats}:
+   * those that can be computed here; none for a masked LM. The Hugging Face form is the weights.
    */
   private Map<String, Path> evaluated(Path staged) {
     Map<String, Path> forms = new LinkedHashMap<>();
     for (ExportFormat format : formats) {
-      if (format == ExportFormat.HUGGINGFACE) {
-        forms.put(format.id(), staged);
-      } else if (format != ExportFormat.NCNN && model.spec().head().task().pooled()) {
+      boolean computed = format != ExportFormat.HUGGINGFACE && format != ExportFormat.NCNN;
+      if (computed && model.spec().head().task().pooled()) {
         forms.put(format.id(), new Path(staged, format.file()));
       }
     }

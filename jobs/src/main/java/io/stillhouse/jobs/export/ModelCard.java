@@ -8,6 +8,7 @@ import io.stillhouse.config.Options;
 import io.stillhouse.config.Settings;
 import io.stillhouse.error.Secrets;
 import io.stillhouse.jobs.evaluate.Evaluation;
+import io.stillhouse.jobs.evaluate.FormEvaluation;
 import io.stillhouse.jobs.evaluate.Speed;
 import io.stillhouse.jobs.train.student.TrainedStudent;
 import io.stillhouse.recipe.Baseline;
@@ -207,12 +208,14 @@ final class ModelCard {
     for (ExportRecord.Form form : record.forms()) {
       List<String> row =
           new ArrayList<>(List.of("`" + form.file() + "`", form.format(), form.size()));
+      String name =
+          form.format().equals(ExportFormat.HUGGINGFACE.id())
+              ? FormEvaluation.WEIGHTS
+              : form.format();
       Optional<Evaluation.Model> evaluated =
           quality == null
               ? Optional.empty()
-              : quality.models().stream()
-                  .filter(model -> model.name().equals(form.format()))
-                  .findFirst();
+              : quality.models().stream().filter(model -> model.name().equals(name)).findFirst();
       columns.forEach(column -> row.add(evaluated.map(model -> value(model, column)).orElse("")));
       rows.add(row);
     }

@@ -40,7 +40,7 @@ class ExportEvaluationTest {
     Evaluation quality = record.quality();
     assertThat(quality.models())
         .extracting(Evaluation.Model::name)
-        .containsExactly("float32", "huggingface", "onnx", "onnx-int8", "torchscript");
+        .containsExactly("float32", "onnx", "onnx-int8", "torchscript");
     for (Evaluation.Model form : quality.models()) {
       assertThat(form.metrics()).containsKeys("agreement", "accuracy");
       if (!form.name().equals("onnx-int8")) {
@@ -60,7 +60,7 @@ class ExportEvaluationTest {
     String exported = "file:" + directory.resolve("export");
     assertThat(Objects.requireNonNull(record.quality()).models())
         .extracting(Evaluation.Model::path)
-        .containsExactly("file:" + Tiny.CLS, exported, exported + "/onnx/model.onnx");
+        .containsExactly("file:" + Tiny.CLS, exported + "/onnx/model.onnx");
   }
 
   @Test
@@ -78,7 +78,7 @@ class ExportEvaluationTest {
 
     assertThat(Objects.requireNonNull(record.quality()).models())
         .extracting(Evaluation.Model::name)
-        .containsExactly("float32", "huggingface");
+        .containsExactly("float32");
   }
 
   @Test

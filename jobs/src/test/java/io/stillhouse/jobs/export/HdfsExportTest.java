@@ -30,12 +30,7 @@ class HdfsExportTest {
   @BeforeAll
   static void startsCluster() throws IOException {
     hdfs = MiniHdfs.start(shared.resolve("hdfs"));
-    Tiny.spark().stop();
-    SparkSession.Builder builder =
-        SparkSession.builder().master("local[2]").config("spark.ui.enabled", false);
-    hdfs.sparkSettings().forEach(builder::config);
-    spark = builder.getOrCreate();
-    spark.sparkContext().setLogLevel("ERROR");
+    spark = hdfs.startSession();
   }
 
   @AfterAll
@@ -64,11 +59,12 @@ class HdfsExportTest {
         new PredictJob(
                 spark,
                 predict,
-                new PredictJob.Arguments(model, rows.toString(), hdfs.uri() + "/user/exports/predicted"))
+                new PredictJob.Arguments(
+                    model, rows.toString(), hdfs.uri() + "/user/exports/predicted"))
             .run()
             .rows();
 
-    assertThat(record.quality().models()).hasSize(5);
+    assertThat(record.quality().models()).hasSize(4);
     assertThat(predicted).isEqualTo(30);
     Storage storage = Storage.ofThisProcess();
     org.apache.hadoop.fs.Path root = storage.qualify(export).getParent();

@@ -57,12 +57,7 @@ class HdfsTest {
   @BeforeAll
   static void startsCluster() throws IOException {
     hdfs = MiniHdfs.start(shared.resolve("hdfs"));
-    Tiny.spark().stop();
-    SparkSession.Builder builder =
-        SparkSession.builder().master("local[2]").config("spark.ui.enabled", false);
-    hdfs.sparkSettings().forEach(builder::config);
-    spark = builder.getOrCreate();
-    spark.sparkContext().setLogLevel("ERROR");
+    spark = hdfs.startSession();
     storage = Storage.ofThisProcess();
     corpus = Tiny.labelled(shared.resolve("rows.tsv"), 96, "LABEL_2", "LABEL_0");
   }
