@@ -5,12 +5,14 @@ import static io.stillhouse.error.Text.format;
 import io.stillhouse.error.Secrets;
 import io.stillhouse.error.Spelling;
 import io.stillhouse.error.StillhouseException;
+import io.stillhouse.jobs.storage.DiskFull;
 import java.io.PrintWriter;
 import java.io.StringWriter;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Objects;
+import java.util.Optional;
 import org.slf4j.LoggerFactory;
 import picocli.CommandLine;
 import picocli.CommandLine.Model.UsageMessageSpec;
@@ -97,6 +99,10 @@ final class CommandLines {
         LoggerFactory.getLogger(Stillhouse.class).debug("user error", error);
         return explain(String.valueOf(cause.getMessage()));
       }
+    }
+    Optional<String> full = DiskFull.message(error);
+    if (full.isPresent()) {
+      return explain(full.get());
     }
     StringWriter trace = new StringWriter();
     error.printStackTrace(new PrintWriter(trace));
