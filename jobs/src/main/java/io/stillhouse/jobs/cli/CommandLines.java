@@ -5,6 +5,7 @@ import static io.stillhouse.error.Text.format;
 import io.stillhouse.error.Secrets;
 import io.stillhouse.error.Spelling;
 import io.stillhouse.error.StillhouseException;
+import io.stillhouse.error.UnavailableException;
 import java.io.PrintWriter;
 import java.io.StringWriter;
 import java.util.LinkedHashMap;
@@ -48,6 +49,7 @@ final class CommandLines {
           "completion");
 
   private static final int WIDTH = 100;
+  private static final int FAILURE = 1;
   private static final int USER_ERROR = 2;
 
   private CommandLines() {}
@@ -97,11 +99,16 @@ final class CommandLines {
         LoggerFactory.getLogger(Stillhouse.class).debug("user error", error);
         return explain(String.valueOf(cause.getMessage()));
       }
+      if (cause instanceof UnavailableException) {
+        LoggerFactory.getLogger(Stillhouse.class).debug("unavailable", error);
+        explain(String.valueOf(cause.getMessage()));
+        return FAILURE;
+      }
     }
     StringWriter trace = new StringWriter();
     error.printStackTrace(new PrintWriter(trace));
     System.err.print(Secrets.hiddenIn(trace.toString()));
-    return 1;
+    return FAILURE;
   }
 
   private static int explain(ParameterException error) {
