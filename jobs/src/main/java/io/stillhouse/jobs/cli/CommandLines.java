@@ -6,6 +6,7 @@ import io.stillhouse.error.Secrets;
 import io.stillhouse.error.Spelling;
 import io.stillhouse.error.StillhouseException;
 import io.stillhouse.jobs.storage.DiskFull;
+import io.stillhouse.error.UnavailableException;
 import java.io.PrintWriter;
 import java.io.StringWriter;
 import java.util.LinkedHashMap;
@@ -50,6 +51,7 @@ final class CommandLines {
           "completion");
 
   private static final int WIDTH = 100;
+  private static final int FAILURE = 1;
   private static final int USER_ERROR = 2;
 
   private CommandLines() {}
@@ -99,6 +101,11 @@ final class CommandLines {
         LoggerFactory.getLogger(Stillhouse.class).debug("user error", error);
         return explain(String.valueOf(cause.getMessage()));
       }
+      if (cause instanceof UnavailableException) {
+        LoggerFactory.getLogger(Stillhouse.class).debug("unavailable", error);
+        explain(String.valueOf(cause.getMessage()));
+        return FAILURE;
+      }
     }
     Optional<String> full = DiskFull.message(error);
     if (full.isPresent()) {
@@ -107,7 +114,7 @@ final class CommandLines {
     StringWriter trace = new StringWriter();
     error.printStackTrace(new PrintWriter(trace));
     System.err.print(Secrets.hiddenIn(trace.toString()));
-    return 1;
+    return FAILURE;
   }
 
   private static int explain(ParameterException error) {

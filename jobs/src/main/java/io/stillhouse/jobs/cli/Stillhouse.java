@@ -14,6 +14,7 @@ import io.stillhouse.jobs.export.ExportJob;
 import io.stillhouse.jobs.finetune.FinetuneJob;
 import io.stillhouse.jobs.heads.HeadImportanceJob;
 import io.stillhouse.jobs.heads.HeadImportanceReport;
+import io.stillhouse.jobs.maven.MavenArtifact;
 import io.stillhouse.jobs.plan.PlanJob;
 import io.stillhouse.jobs.spark.Sessions;
 import io.stillhouse.jobs.train.StagedTraining;
