@@ -14,6 +14,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.Objects;
 import java.util.Optional;
+import java.util.function.UnaryOperator;
 import org.slf4j.LoggerFactory;
 import picocli.CommandLine;
 import picocli.CommandLine.Model.UsageMessageSpec;
@@ -35,6 +36,7 @@ final class CommandLines {
           "distill",
           "import",
           "finetune",
+          "check",
           "plan",
           "cache",
           "verify",
@@ -56,15 +58,21 @@ final class CommandLines {
 
   private CommandLines() {}
 
-  static CommandLine of(Stillhouse commands) {
-    CommandLine line = new CommandLine(commands);
+  /** Returns the command line without a run, for its help. */
+  static CommandLine ofNoRun() {
+    return of(new CommandRun(UnaryOperator.identity()));
+  }
+
+  /** Returns the command line of a run, which is told why a command fails. */
+  static CommandLine of(CommandRun run) {
+    CommandLine line = new CommandLine(new Stillhouse(run));
     for (String name : ORDER) {
       CommandLine command = line.getCommandSpec().removeSubcommand(name);
       line.getCommandSpec().addSubcommand(name, command);
     }
     line.setUsageHelpWidth(WIDTH)
-        .setParameterExceptionHandler((error, args) -> explain(error))
-        .setExecutionExceptionHandler((error, command, parsed) -> explain(error));
+        .setParameterExceptionHandler((error, args) -> explain(run, error))
+        .setExecutionExceptionHandler((error, command, parsed) -> explain(run, error));
     line.getCommandSpec()
         .usageMessage()
         .customSynopsis(
@@ -95,37 +103,40 @@ final class CommandLines {
     KeyHelp.addTo(command);
   }
 
-  private static int explain(Exception error) {
+  private static int explain(CommandRun run, Exception error) {
     for (Throwable cause = error; cause != null; cause = cause.getCause()) {
       if (cause instanceof StillhouseException) {
         LoggerFactory.getLogger(Stillhouse.class).debug("user error", error);
-        return explain(String.valueOf(cause.getMessage()));
+        return explain(run, String.valueOf(cause.getMessage()));
       }
       if (cause instanceof UnavailableException) {
         LoggerFactory.getLogger(Stillhouse.class).debug("unavailable", error);
-        explain(String.valueOf(cause.getMessage()));
+        explain(run, String.valueOf(cause.getMessage()));
         return FAILURE;
       }
     }
     Optional<String> full = DiskFull.message(error);
     if (full.isPresent()) {
-      return explain(full.get());
+      return explain(run, full.get());
     }
     StringWriter trace = new StringWriter();
     error.printStackTrace(new PrintWriter(trace));
     System.err.print(Secrets.hiddenIn(trace.toString()));
+    run.conclude(error.toString().lines().findFirst().orElse("no message"));
     return FAILURE;
   }
 
-  private static int explain(ParameterException error) {
+  private static int explain(CommandRun run, ParameterException error) {
     CommandLine command = error.getCommandLine();
     if (!(error instanceof UnmatchedArgumentException unmatched)) {
       return explain(
+          run,
           format(
               "%s; see %s --help", error.getMessage(), command.getCommandSpec().qualifiedName()));
     }
     String argument = unmatched.getUnmatched().get(0);
     return explain(
+        run,
         unmatched.isUnknownOption()
             ? unknownOption(command, argument)
             : unknown(command, argument));
@@ -152,7 +163,8 @@ final class CommandLines {
             argument, Spelling.nearest(argument, List.copyOf(command.getSubcommands().keySet())));
   }
 
-  private static int explain(String message) {
+  private static int explain(CommandRun run, String message) {
+    run.conclude(message);
     System.err.println("stillhouse: " + Secrets.hiddenIn(message));
     return USER_ERROR;
   }

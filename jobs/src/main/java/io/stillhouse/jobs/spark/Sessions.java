@@ -51,6 +51,11 @@ public final class Sessions {
     return (System.currentTimeMillis() - ManagementFactory.getRuntimeMXBean().getStartTime()) / 1e3;
   }
 
+  /** Returns whether the cluster runs this driver ({@code --deploy-mode cluster}). */
+  public static boolean inClusterMode() {
+    return "cluster".equals(System.getProperty("spark.submit.deployMode"));
+  }
+
   /** Returns the number of cores that a task may use if no other task runs on its executor. */
   public static int coresOfOneTask(SparkSession spark) {
     if (spark.sparkContext().isLocal()) {

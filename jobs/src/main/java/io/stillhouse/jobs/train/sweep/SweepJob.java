@@ -148,12 +148,11 @@ public final class SweepJob implements StageJob<SweepJob.Result> {
         started.stream().map(run -> row(Objects.requireNonNull(outcomes.get(run.name())))).toList();
     Result result =
         new Result(rows, SeedGroups.of(rows), students.columns(), students.notes(started));
-    write(result, decisions);
-    LOG.info(
-        "sweep: {} students, of which {} failed; see '{}/sweep.json'",
-        rows.size(),
-        result.failures().size(),
-        directory());
+    int failed = result.failures().size();
+    LOG.info("sweep: {} students in '{}', of which {} failed", rows.size(), directory(), failed);
+    if (!students.isPartial()) { // otherwise, concurrent runs would replace each other's tables
+      write(result, decisions);
+    }
     return result;
   }
 
