@@ -51,7 +51,7 @@ public enum CommandKeys {
       "targets.*",
       "loss.soft-label.temperature",
       "train.order"),
-  VERIFY("device", "cache.seed", "verify.*"),
+  VERIFY("device", "stop-seconds", "cache.seed", "verify.*"),
   TRAIN(
       "general.*",
       "teacher.*",
@@ -112,6 +112,7 @@ public enum CommandKeys {
       "export.*"),
   PREDICT(
       "device",
+      "stop-seconds",
       "corpus.format",
       "corpus.header",
       "corpus.encoding",

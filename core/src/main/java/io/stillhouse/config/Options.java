@@ -1165,6 +1165,14 @@ public final class Options {
           "Device of the tasks: auto is the GPU that Spark assigns to a task, else the CPU; gpu "
               + "fails if there is none.");
 
+  public static final Option<Integer> STOP_SECONDS =
+      atLeast(
+          "stop-seconds",
+          "25",
+          1,
+          "Seconds from SIGTERM or SIGINT until the process ends at the latest. Until then, running"
+              + " trainings write a checkpoint. Kubernetes kills a pod after 30 s by default.");
+
   public static final Option<Boolean> SMOKE =
       bool(
           "smoke",

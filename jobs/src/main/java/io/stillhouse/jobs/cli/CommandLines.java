@@ -5,6 +5,9 @@ import static io.stillhouse.error.Text.format;
 import io.stillhouse.error.Secrets;
 import io.stillhouse.error.Spelling;
 import io.stillhouse.error.StillhouseException;
+import io.stillhouse.jobs.spark.GracefulStop;
+import io.stillhouse.jobs.spark.StopSignal;
+import io.stillhouse.jobs.spark.StoppedException;
 import java.io.PrintWriter;
 import java.io.StringWriter;
 import java.util.LinkedHashMap;
@@ -92,16 +95,35 @@ final class CommandLines {
   }
 
   private static int explain(Exception error) {
+    StopSignal signal = GracefulStop.received();
     for (Throwable cause = error; cause != null; cause = cause.getCause()) {
       if (cause instanceof StillhouseException) {
         LoggerFactory.getLogger(Stillhouse.class).debug("user error", error);
         return explain(String.valueOf(cause.getMessage()));
       }
+      if (signal != null && cause instanceof StoppedException) {
+        return stopped(signal, String.valueOf(cause.getMessage()));
+      }
+    }
+    if (signal != null) { // work that the signal has cut short
+      LoggerFactory.getLogger(Stillhouse.class).debug("stopped", error);
+      return stopped(signal, "");
     }
     StringWriter trace = new StringWriter();
     error.printStackTrace(new PrintWriter(trace));
     System.err.print(Secrets.hiddenIn(trace.toString()));
     return 1;
+  }
+
+  private static int stopped(StopSignal signal, String state) {
+    System.err.println(
+        Secrets.hiddenIn(
+            state.isEmpty()
+                ? format("stillhouse: stopped by %s; repeat the command", signal)
+                : format(
+                    "stillhouse: stopped by %s: %s; repeat the command to continue",
+                    signal, state)));
+    return signal.exitCode();
   }
 
   private static int explain(ParameterException error) {
