@@ -36,6 +36,9 @@ public final class GracefulStop {
   /** Milliseconds that shutdown hooks get before the process is halted. */
   private static final long HOOKS_MILLIS = 3000;
 
+  /** Nanoseconds that cancelled tasks get to end. */
+  private static final long TASKS_END_NANOS = TimeUnit.SECONDS.toNanos(5);
+
   private static final AtomicInteger SAVING_JOBS = new AtomicInteger();
   private static volatile @Nullable StopSignal received;
   private static volatile @Nullable Session session;
@@ -160,6 +163,16 @@ public final class GracefulStop {
       open.context().killTaskAttempt(task, false, "stopped by " + signal);
     }
     await(end, () -> running.stream().noneMatch(open.running().ids::contains));
+  }
+
+  /**
+   * Waits until cancelled tasks have ended, so that none fails because Spark's session is closed.
+   */
+  static void awaitTasks() {
+    Session open = session;
+    if (open != null) {
+      await(System.nanoTime() + TASKS_END_NANOS, open.running().ids::isEmpty);
+    }
   }
 
   /** Waits until a condition holds, or until a time of {@link System#nanoTime}. */

@@ -166,6 +166,7 @@ public final class TrackedJob implements AutoCloseable {
         context.cancelJobsWithTag(tag);
       }
       if (GracefulStop.received() != null && !isExplained(e)) {
+        GracefulStop.awaitTasks();
         throw new StoppedException(saved == null ? "" : saved.get(), e);
       }
       throw e;
