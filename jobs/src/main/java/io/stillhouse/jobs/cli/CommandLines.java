@@ -6,6 +6,7 @@ import io.stillhouse.error.Secrets;
 import io.stillhouse.error.Spelling;
 import io.stillhouse.error.StillhouseException;
 import io.stillhouse.error.UnavailableException;
+import io.stillhouse.torch.Platform;
 import java.io.PrintWriter;
 import java.io.StringWriter;
 import java.util.LinkedHashMap;
@@ -16,6 +17,7 @@ import org.slf4j.LoggerFactory;
 import picocli.CommandLine;
 import picocli.CommandLine.Model.UsageMessageSpec;
 import picocli.CommandLine.ParameterException;
+import picocli.CommandLine.ParseResult;
 import picocli.CommandLine.UnmatchedArgumentException;
 
 /** Adds exit codes, help on keys and error messages to picocli's command line. */
@@ -61,6 +63,7 @@ final class CommandLines {
       line.getCommandSpec().addSubcommand(name, command);
     }
     line.setUsageHelpWidth(WIDTH)
+        .setExecutionStrategy(CommandLines::execute)
         .setParameterExceptionHandler((error, args) -> explain(error))
         .setExecutionExceptionHandler((error, command, parsed) -> explain(error));
     line.getCommandSpec()
@@ -75,6 +78,19 @@ final class CommandLines {
     Objects.requireNonNull(line.getSubcommands().get("predict"))
         .setUnmatchedOptionsArePositionalParams(true);
     return line;
+  }
+
+  private static int execute(ParseResult parsed) {
+    Integer help = CommandLine.executeHelpRequest(parsed);
+    if (help != null) {
+      return help;
+    }
+    try {
+      Platform.require();
+    } catch (StillhouseException e) {
+      return explain(e);
+    }
+    return new CommandLine.RunLast().execute(parsed);
   }
 
   private static void describe(CommandLine command) {
