@@ -7,6 +7,7 @@ import io.stillhouse.error.Errors;
 import io.stillhouse.jobs.distill.DistillJob;
 import io.stillhouse.jobs.distill.DistillRequest;
 import io.stillhouse.jobs.maven.MavenArtifact;
+import io.stillhouse.jobs.spark.Launcher;
 import io.stillhouse.jobs.spark.Sessions;
 import java.io.IOException;
 import java.nio.file.Path;
@@ -100,8 +101,8 @@ final class TableCommands {
         Stillhouse.print("next: change %s/recipe.conf, and run train and evaluate with it", to);
       } else {
         Stillhouse.print(
-            "next: jobs/bin/stillhouse predict %s/export \"a text\", or change %s/recipe.conf",
-            to, to);
+            "next: %s predict %s/export \"a text\", or change %2$s/recipe.conf",
+            Launcher.command(), to);
       }
       result.leftOut().forEach(line -> Stillhouse.print("%s", line));
       return 0;

@@ -115,7 +115,7 @@ final class ToolCommands {
         "Prints a bash completion script for commands and keys.",
         "",
         "Reads: nothing.",
-        "Writes: nothing. To use the script: source <(jobs/bin/stillhouse completion)"
+        "Writes: nothing. To use the script: source <(stillhouse completion)"
       })
   static final class PrintCompletion implements Callable<Integer> {
     @Override

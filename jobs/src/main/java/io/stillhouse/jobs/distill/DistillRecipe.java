@@ -321,11 +321,11 @@ final class DistillRecipe {
         keys.containsKey(Options.LAYER_MAP.key()) ? " " + Options.LAYER_MAP.key() + "=uniform" : "";
     String text =
         """
-        # Written by jobs/bin/stillhouse distill. To train another student from the same cache:
-        #   jobs/bin/stillhouse train %s student.name=other student.layers=1%s
-        #   jobs/bin/stillhouse evaluate %s
+        # Written by stillhouse distill. To train another student from the same cache:
+        #   stillhouse train %s student.name=other student.layers=1%s
+        #   stillhouse evaluate %s
         # train.validation is the cache of the held-out rows:
-        #   jobs/bin/stillhouse cache %s %s corpus.unlabelled='[]' %s
+        #   stillhouse cache %s %s corpus.unlabelled='[]' %s
         """;
     return format(
         text,
