@@ -68,7 +68,8 @@ public enum CommandKeys {
       "student.*",
       "loss.*",
       "train.*",
-      "evaluate.metrics"),
+      "evaluate.metrics",
+      "report.output"),
   SWEEP(TRAIN, "sweep.*"),
   AUGMENT(
       "general.*",
@@ -88,7 +89,8 @@ public enum CommandKeys {
       "cache.seed",
       "targets.mask-probability",
       "train.path",
-      "evaluate.*"),
+      "evaluate.*",
+      "report.output"),
   HEAD_IMPORTANCE(
       "general.*",
       "teacher.path",
@@ -110,6 +112,7 @@ public enum CommandKeys {
       "student.name",
       "evaluate.metrics",
       "export.*"),
+  REPORT("report.*"),
   PREDICT(
       "device",
       "corpus.format",
@@ -125,6 +128,7 @@ public enum CommandKeys {
           .flatMap(step -> step.options.stream())
           .toList(),
       "distill.*",
+      "report.*",
       "-corpus.path",
       "-teacher.name",
       "-cache.path",

@@ -48,6 +48,7 @@ import picocli.CommandLine.ScopeType;
       PredictCommand.class,
       ToolCommands.Logits.class,
       ToolCommands.Diff.class,
+      ToolCommands.Report.class,
       ToolCommands.PrintCompletion.class
     },
     description = "Run the teacher once, distill as many students as you like.")
