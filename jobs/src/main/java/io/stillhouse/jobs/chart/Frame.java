@@ -9,7 +9,7 @@ final class Frame {
   private static final double LEFT = 54;
   private static final double TOP = 12;
   private static final double BOTTOM = 46;
-  private static final int TICKS = 5;
+  private static final int TICKS = 6;
 
   private final ChartText text;
   private final Scale x;

@@ -8,6 +8,8 @@ import java.util.ArrayList;
 import java.util.Comparator;
 import java.util.LinkedHashSet;
 import java.util.List;
+import java.util.Locale;
+import java.util.Objects;
 import java.util.Set;
 import java.util.function.ToDoubleFunction;
 import org.jspecify.annotations.Nullable;
@@ -40,6 +42,11 @@ final class QualitySection {
                   ? "."
                   : "; ± is one standard error over rows."));
     }
+    report.models().stream()
+        .map(ReportModel::latency)
+        .filter(Objects::nonNull)
+        .findFirst()
+        .ifPresent(latency -> paragraphs.add(timing(latency)));
     report.summary().differences().stream()
         .limit(MOST_SHOWN)
         .forEach(each -> paragraphs.add(each + "."));
@@ -61,6 +68,13 @@ final class QualitySection {
       tables.add(table("models", format("All %d models", order.size()), order).folded());
     }
     return new Section("quality", "Quality, size and speed", paragraphs, charts(), tables);
+  }
+
+  private static String timing(ReportModel.Latency latency) {
+    return format(
+        "ms is the median time of one sentence of %d tokens, with the 95th percentile in"
+            + " parentheses; per s is the number of sentences per second in batches of %d.",
+        latency.tokens(), latency.batch());
   }
 
   private List<Section.Chart> charts() {
@@ -114,9 +128,13 @@ final class QualitySection {
                 new ChartText(id, format("%s against %s", metric, cost), description, axis, metric),
                 points),
             format(
-                "%s against %s. Filled circles: students that no other one beats in both (Pareto"
-                    + " front); squares: baselines; diamond: the teacher.",
-                metric, cost)));
+                "%s against %s, with standard errors. Filled circles: students that no other one"
+                    + " beats in both (Pareto front); squares: baselines; diamond: the teacher.",
+                capitalized(metric), cost)));
+  }
+
+  private static String capitalized(String words) {
+    return words.substring(0, 1).toUpperCase(Locale.ROOT) + words.substring(1);
   }
 
   private static PointChart.Role role(ReportModel model, List<ReportModel> front) {
@@ -146,8 +164,8 @@ final class QualitySection {
       table.column("MB", Table.Kind.NUMBER);
     }
     if (timed) {
-      table.column("ms, one sentence (p95)", Table.Kind.NUMBER);
-      table.column("sentences/s in batches", Table.Kind.NUMBER);
+      table.column("ms (p95)", Table.Kind.NUMBER);
+      table.column("per s", Table.Kind.NUMBER);
     }
     table.column("Pareto front", Table.Kind.TEXT);
     if (ended) {

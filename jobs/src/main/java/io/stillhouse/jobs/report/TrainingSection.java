@@ -7,6 +7,7 @@ import io.stillhouse.jobs.chart.LineChart;
 import io.stillhouse.jobs.chart.Numbers;
 import io.stillhouse.jobs.chart.Series;
 import io.stillhouse.jobs.train.student.TrainedStudent;
+import io.stillhouse.recipe.Baseline;
 import java.util.ArrayList;
 import java.util.Comparator;
 import java.util.LinkedHashSet;
@@ -26,6 +27,12 @@ final class TrainingSection {
           Curve.SPEED, "tokens per second",
           Curve.WAITING, "share of time waiting");
 
+  private static final Set<String> FROM_ZERO =
+      Set.of(Curve.LEARNING_RATE, Curve.SPEED, Curve.WAITING);
+
+  /** The styles of the highlighted lines: those of the best student and its baseline come first. */
+  private static final int[] STYLES_IN_ORDER = {0, 2, 3, 4, 5, 6, 7};
+
   private final Report report;
   private final List<String> highlighted;
 
@@ -38,9 +45,11 @@ final class TrainingSection {
   private static List<String> highlighted(Report report) {
     double sign = report.summary().largerIsBetter() ? -1 : 1;
     String metric = report.summary().metric();
+    String best = report.summary().best();
     List<ReportModel> order = new ArrayList<>(report.models());
     order.sort(
-        Comparator.comparing((ReportModel model) -> !model.name().equals(report.summary().best()))
+        Comparator.comparing((ReportModel model) -> !model.name().equals(best))
+            .thenComparing(model -> !model.name().equals(Baseline.name(best)))
             .thenComparingDouble(
                 model ->
                     Double.isFinite(model.metric(metric))
@@ -49,7 +58,7 @@ final class TrainingSection {
     return order.stream()
         .map(ReportModel::name)
         .filter(name -> report.curves().stream().anyMatch(curve -> curve.student().equals(name)))
-        .limit(Series.STYLES)
+        .limit(STYLES_IN_ORDER.length)
         .toList();
   }
 
@@ -86,10 +95,13 @@ final class TrainingSection {
     for (Curve curve : report.curves()) {
       double[] values = curve.values().get(name);
       if (values != null) {
-        int style = highlighted.indexOf(curve.student());
+        int place = highlighted.indexOf(curve.student());
         series.add(
             new Series(
-                curve.student(), style < 0 ? Series.FAINT : style, curve.tokensSeen(), values));
+                curve.student(),
+                place < 0 ? Series.FAINT : STYLES_IN_ORDER[place],
+                curve.tokensSeen(),
+                values));
       }
     }
     if (series.isEmpty()) {
@@ -111,6 +123,7 @@ final class TrainingSection {
                     String.join(", ", ends) + ".",
                     "tokens seen",
                     axis),
+                FROM_ZERO.contains(name) ? LineChart.Base.ZERO : LineChart.Base.VALUES,
                 series),
             ""));
   }
@@ -152,7 +165,7 @@ final class TrainingSection {
       row.add(training == null ? "–" : format("%d", training.speed().threads()));
       table.row(row);
     }
-    return report.curves().size() > Series.STYLES ? table.folded() : table.shown();
+    return report.curves().size() > STYLES_IN_ORDER.length ? table.folded() : table.shown();
   }
 
   private static double speed(TrainedStudent training) {
