@@ -15,6 +15,7 @@ import io.stillhouse.jobs.finetune.FinetuneJob;
 import io.stillhouse.jobs.heads.HeadImportanceJob;
 import io.stillhouse.jobs.heads.HeadImportanceReport;
 import io.stillhouse.jobs.plan.PlanJob;
+import io.stillhouse.jobs.report.ReportJob;
 import io.stillhouse.jobs.spark.Sessions;
 import io.stillhouse.jobs.train.StagedTraining;
 import io.stillhouse.jobs.train.TrainJob;
@@ -241,6 +242,7 @@ public final class Stillhouse {
       result.students().forEach(student -> print("trained %s", student.summary()));
       result.alreadyTrained().forEach(name -> print("%s is already trained", name));
       result.notes().forEach(note -> print("note: %s", note));
+      ReportLine.write(settings, settings.get(Options.TRAIN_PATH), ReportJob.Content.RECORDS);
     }
     return 0;
   }
@@ -268,6 +270,7 @@ public final class Stillhouse {
       result
           .failures()
           .forEach(row -> System.err.println("stillhouse: " + row.name() + ": " + row.problem()));
+      ReportLine.write(settings, settings.get(Options.TRAIN_PATH), ReportJob.Content.RECORDS);
       return result.exitCode();
     }
   }
@@ -316,6 +319,7 @@ public final class Stillhouse {
       EvaluateJob job = new EvaluateJob(spark, settings);
       System.out.print(job.run().table());
       job.leftOut().ifPresent(line -> print("%s", line));
+      ReportLine.write(settings, settings.get(Options.TRAIN_PATH), ReportJob.Content.RECORDS);
     }
     return 0;
   }

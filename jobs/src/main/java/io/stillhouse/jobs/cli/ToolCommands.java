@@ -144,9 +144,8 @@ final class ToolCommands {
               .opened()
               .apply(Settings.parse(null, arguments == null ? List.of() : arguments));
       Storage storage = Storage.ofThisProcess();
-      Stillhouse.print(
-          "report: %s",
-          new ReportJob(storage, settings, Objects.requireNonNull(run)).run().toUri().getPath());
+      ReportJob job = new ReportJob(storage, settings, Objects.requireNonNull(run));
+      Stillhouse.print("%s", ReportLine.line(job.run(ReportJob.Content.RECORDS_AND_MODELS)));
       return 0;
     }
   }

@@ -40,30 +40,35 @@ public final class ReportJob {
     }
   }
 
-  /** Writes a report from records, and from the outputs of the models on held-out rows. */
-  public Path run() throws IOException {
-    ReportReader reader = new ReportReader(files);
-    return write(reader.withComparison(reader.read(), settings));
+  /** What a report contains. */
+  public enum Content {
+    /** What the records of the run say, which takes less than a second for most runs. */
+    RECORDS,
+    /** Also what running the best student, its baseline and its teacher on rows shows. */
+    RECORDS_AND_MODELS
   }
 
-  /** Writes a report from records alone, in less than a second for most runs. */
-  public Path runFromRecords() throws IOException {
-    return write(new ReportReader(files).read());
+  /** Writes the report. */
+  public Path run(Content content) throws IOException {
+    ReportReader reader = new ReportReader(files);
+    Report report = reader.read();
+    return write(content == Content.RECORDS ? report : reader.withComparison(report, settings));
   }
 
   /**
-   * Writes a report from records at the end of another command, which it never fails.
+   * Writes a report at the end of another command, which it never fails.
    *
    * @return the page; empty if {@code report.output} is none, there is no run, or the report cannot
    *     be written, which is logged
    */
-  public static Optional<Path> afterCommand(Storage storage, Settings settings, String run) {
+  public static Optional<Path> afterCommand(
+      Storage storage, Settings settings, String run, Content content) {
     if (settings.get(Options.REPORT_OUTPUT).equals(NONE)) {
       return Optional.empty();
     }
     try {
       return storage.exists(storage.qualify(run))
-          ? Optional.of(new ReportJob(storage, settings, run).runFromRecords())
+          ? Optional.of(new ReportJob(storage, settings, run).run(content))
           : Optional.empty();
     } catch (IOException | RuntimeException e) {
       LOG.warn("The report of '{}' cannot be written; the results are not affected", run, e);
