@@ -44,7 +44,7 @@ class ReportJobTest {
             .shardTokens(256)
             .tinyBertTargets()
             .student(run.resolve("students"))
-            .with("evaluate.output=" + run.resolve("evaluation.json"));
+            .with("student.name=small", "evaluate.output=" + run.resolve("evaluation.json"));
     new CacheJob(Tiny.spark(), recipe.settings()).run();
     new TrainJob(Tiny.spark(), recipe.settings()).run();
     new EvaluateJob(Tiny.spark(), recipe.settings()).run();
