@@ -28,7 +28,7 @@ class ArchitectureTest {
 
   /** What all commands share, lowest first: each may depend on those before it. */
   private static final List<String> SHARED =
-      List.of("storage", "spark", "inference", "corpus", "cache.layout", "cache.read");
+      List.of("chart", "storage", "spark", "inference", "corpus", "cache.layout", "cache.read");
 
   /**
    * The commands, and the downloads that some begin with, each with the others whose code it calls.
@@ -50,6 +50,7 @@ class ArchitectureTest {
               Map.entry("maven", List.of()),
               Map.entry("plan", List.of("cache.build", "train")),
               Map.entry("predict", List.of()),
+              Map.entry("report", List.of("cache.check", "evaluate", "export", "train")),
               Map.entry("train", List.of("heads"))));
 
   /** Spark ML stages, which users call from their own pipelines, and no command does. */

@@ -76,7 +76,7 @@ final class CommandLines {
       line.getCommandSpec().addSubcommand(name, command);
     }
     line.setUsageHelpWidth(WIDTH)
-        .setExecutionStrategy(CommandLines::execute)
+        .setExecutionStrategy(parsed -> execute(run, parsed))
         .setParameterExceptionHandler((error, args) -> explain(run, error))
         .setExecutionExceptionHandler((error, command, parsed) -> explain(run, error));
     line.getCommandSpec()
@@ -93,7 +93,7 @@ final class CommandLines {
     return line;
   }
 
-  private static int execute(ParseResult parsed) {
+  private static int execute(CommandRun run, ParseResult parsed) {
     Integer help = CommandLine.executeHelpRequest(parsed);
     if (help != null) {
       return help;
@@ -101,7 +101,7 @@ final class CommandLines {
     try {
       Platform.require();
     } catch (StillhouseException e) {
-      return explain(e);
+      return explain(run, e);
     }
     return new CommandLine.RunLast().execute(parsed);
   }

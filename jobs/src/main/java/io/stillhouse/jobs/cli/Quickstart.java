@@ -80,6 +80,7 @@ final class Quickstart {
         "next: change %s, and run %s train %1$s %s=mine",
         directory.resolve("recipe.conf"), Launcher.command(), Options.STUDENT_NAME.key());
     result.leftOut().forEach(line -> print("%s", line));
+    TableCommands.report(request, opened);
   }
 
   /** Returns a list of one file, as a setting. */

@@ -18,6 +18,7 @@ import io.stillhouse.jobs.heads.HeadImportanceReport;
 import io.stillhouse.jobs.maven.MavenArtifact;
 import io.stillhouse.jobs.plan.PlanJob;
 import io.stillhouse.jobs.plan.PlanResult;
+import io.stillhouse.jobs.report.ReportJob;
 import io.stillhouse.jobs.spark.GracefulStop;
 import io.stillhouse.jobs.spark.Sessions;
 import io.stillhouse.jobs.train.StagedTraining;
@@ -52,6 +53,7 @@ import picocli.CommandLine.ScopeType;
       PredictCommand.class,
       ToolCommands.Logits.class,
       ToolCommands.Diff.class,
+      ToolCommands.Report.class,
       ToolCommands.PrintCompletion.class
     },
     description = "Run the teacher once, distill as many students as you like.")
@@ -247,6 +249,7 @@ public final class Stillhouse {
       result.students().forEach(student -> print("trained %s", student.summary()));
       result.alreadyTrained().forEach(name -> print("%s is already trained", name));
       result.notes().forEach(note -> print("note: %s", note));
+      ReportLine.write(settings, settings.get(Options.TRAIN_PATH), ReportJob.Content.RECORDS);
     }
     return 0;
   }
@@ -277,6 +280,7 @@ public final class Stillhouse {
       run.conclude(
           Errors.joined(
               result.failures().stream().map(row -> row.name() + ": " + row.problem()).toList()));
+      ReportLine.write(settings, settings.get(Options.TRAIN_PATH), ReportJob.Content.RECORDS);
       return result.exitCode();
     }
   }
@@ -325,6 +329,7 @@ public final class Stillhouse {
       EvaluateJob job = new EvaluateJob(spark, settings);
       System.out.print(job.run().table());
       job.leftOut().ifPresent(line -> print("%s", line));
+      ReportLine.write(settings, settings.get(Options.TRAIN_PATH), ReportJob.Content.RECORDS);
     }
     return 0;
   }

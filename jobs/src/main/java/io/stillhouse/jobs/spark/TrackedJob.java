@@ -7,6 +7,7 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.UUID;
+import java.util.concurrent.TimeoutException;
 import java.util.function.Consumer;
 import java.util.function.Supplier;
 import java.util.regex.Pattern;
@@ -46,6 +47,8 @@ public final class TrackedJob implements AutoCloseable {
           "spark.job.interruptOnCancel",
           "spark.job.tags");
 
+  private static final long LISTENERS_MILLIS = 2000;
+
   /** Spark 3.5 marks the exception of a cancelled job only by this text. */
   private static final Pattern JOB_CANCELLED = Pattern.compile("Job \\d+ cancelled( .*)?");
 
@@ -54,6 +57,7 @@ public final class TrackedJob implements AutoCloseable {
   private final String tag = "stillhouse-" + UUID.randomUUID();
   private final Map<String, @Nullable String> before = new LinkedHashMap<>();
   private final Deque<AutoCloseable> open = new ArrayDeque<>();
+  private final TaskFailures failures = new TaskFailures(tag);
   private volatile boolean cancelled;
   private @Nullable Supplier<String> saved;
 
@@ -90,6 +94,7 @@ public final class TrackedJob implements AutoCloseable {
     PROPERTIES.forEach(name -> job.before.put(name, context.getLocalProperty(name)));
     context.setJobGroup(group, description, true);
     context.addJobTag(job.tag);
+    context.addSparkListener(job.failures);
     return job;
   }
 
@@ -198,6 +203,19 @@ public final class TrackedJob implements AutoCloseable {
     return cancelled;
   }
 
+  /**
+   * Returns the number of task attempts that have failed so far, most of which Spark has repeated,
+   * by the class of the exception or Spark's reason.
+   */
+  public Map<String, Integer> failedTasks() {
+    try {
+      context.listenerBus().waitUntilEmpty(LISTENERS_MILLIS);
+    } catch (TimeoutException e) {
+      LOG.debug("Spark's listeners are slow, so failed tasks may be missing", e);
+    }
+    return failures.counts();
+  }
+
   /** Shows the last state, stops watching, and restores the job group that the thread had. */
   @Override
   public void close() {
@@ -206,6 +224,7 @@ public final class TrackedJob implements AutoCloseable {
         closeOne(open.pop());
       }
     } finally {
+      context.removeSparkListener(failures);
       before.forEach(context::setLocalProperty);
     }
   }
