@@ -96,8 +96,9 @@ class StillhouseOperator(SparkSubmitOperator):
     command. Exit code 2, a mistake that no retry mends, fails the task without further retries.
 
     :param command: the command (templated)
-    :param recipe: whether the params `recipe` and `settings` of the run follow the command
-    :param arguments: the arguments after these; those that are rendered to an empty text are left out (templated)
+    :param recipe: whether the command takes a recipe: the param `recipe` of the run, then its param `settings`, then the arguments.
+        Otherwise, it takes the arguments, then the param `settings` if there is one
+    :param arguments: the arguments; those that are rendered to an empty text are left out (templated)
     :param extra: the extra of the event of each outlet (templated)
     :param condition: the task is skipped if this is rendered to "False" (templated)
     :param records: directory of the result files (templated)
@@ -106,7 +107,17 @@ class StillhouseOperator(SparkSubmitOperator):
     template_fields = (*SparkSubmitOperator.template_fields, "command", "arguments", "extra", "condition", "records")
 
     def __init__(
-        self, *, command, recipe=True, arguments=(), extra=None, condition="True", records=RECORDS, conn_id="spark_default", deploy_mode=None, **kwargs
+        self,
+        *,
+        command,
+        recipe=True,
+        arguments=(),
+        extra=None,
+        condition="True",
+        records=RECORDS,
+        conn_id="spark_default",
+        deploy_mode=None,
+        **kwargs,
     ):
         super().__init__(
             java_class="io.stillhouse.jobs.cli.Stillhouse",
@@ -131,8 +142,10 @@ class StillhouseOperator(SparkSubmitOperator):
         in_cluster = self.prepare_for_connection()
         self.result_file = self.file_of_attempt(context["ti"])
         delete(self.result_file)
-        words = [context["params"]["recipe"], *context["params"]["settings"]] if self.recipe else []
-        self.application_args = [self.command, *words, *filter(None, self.arguments), f"job.result={self.result_file}"]
+        params, arguments = context["params"], [argument for argument in self.arguments if argument]
+        settings = params.get("settings", [])
+        words = [params["recipe"], *settings, *arguments] if self.recipe else [*arguments, *settings]
+        self.application_args = [self.command, *words, f"job.result={self.result_file}"]
         failure = None
         try:
             super().execute(context)
@@ -185,7 +198,9 @@ class StillhouseOperator(SparkSubmitOperator):
         if result["exitCode"] == USER_MISTAKE:
             raise AirflowFailException(result["message"]) from failure
         if result["exitCode"] != 0:
-            raise AirflowException(f"{self.command} ended with exit code {result['exitCode']}: {result.get('message', failure)}") from failure
+            raise AirflowException(
+                f"{self.command} ended with exit code {result['exitCode']}: {result.get('message', failure)}"
+            ) from failure
         if failure is not None:
             LOG.warning("%s succeeded, although its submission reported: %s", self.command, failure)
 
@@ -226,7 +241,7 @@ class SweepStudentOperator(StillhouseOperator):
         self.student = student
 
     def execute(self, context):
-        self.arguments = [f"sweep.only=[{self.student}]"]
+        self.arguments = [*self.arguments, f"sweep.only=[{self.student}]"]
         return super().execute(context)
 
 
@@ -242,7 +257,9 @@ def shortcomings(evaluation, student, min_retention, baseline):
     if min_retention > 0 and retention is None:
         reasons.append("has no retention, because the evaluated rows have no labels (set min_retention to 0)")
     elif min_retention > 0 and not retention["share"] >= min_retention:
-        reasons.append(f"its retention of the teacher's {retention['metric']} is {retention['share']:.4f}, but must be at least {min_retention}")
+        reasons.append(
+            f"its retention of the teacher's {retention['metric']} is {retention['share']:.4f}, but must be at least {min_retention}"
+        )
     if baseline == IGNORED:
         return reasons
     names = {f"{student}-baseline", "baseline" if student == "distilled" else ""}
@@ -254,8 +271,8 @@ def shortcomings(evaluation, student, min_retention, baseline):
     least = (STANDARD_ERRORS if baseline == BETTER else -STANDARD_ERRORS) * pair["standardError"]
     if not (pair["difference"] > least if baseline == BETTER else pair["difference"] >= least):
         reasons.append(
-            f"its {pair['metric']} minus that of {pair['reference']} is {pair['difference']:+.4f} (standard error {pair['standardError']:.4f}),"
-            f" but must be {'more' if baseline == BETTER else 'at least'} {least:+.4f}"
+            f"its {pair['metric']} minus that of {pair['reference']} is {pair['difference']:+.4f}"
+            f" (standard error {pair['standardError']:.4f}), but must be {'more than' if baseline == BETTER else 'at least'} {least:+.4f}"
         )
     return reasons
 
@@ -273,14 +290,18 @@ def params(recipe, settings, validation):
     return {
         "recipe": Param(recipe, type="string", title="Recipe", description="Path of the recipe. Its own paths must be absolute."),
         "settings": Param(
-            list(settings), type="array", items={"type": "string"}, title="Settings", description="key=value, one a line; they override the recipe."
+            list(settings),
+            type="array",
+            items={"type": "string"},
+            title="Settings",
+            description="key=value, one a line; they override the recipe.",
         ),
         "validation": Param(
             list(validation),
             type="array",
             items={"type": "string"},
             title="Validation rows",
-            description="Held-out files, which are cached to train.validation. None if the recipe sets no train.validation, or if it exists.",
+            description="Held-out files, to be cached to train.validation. None if the recipe does not set it, or if that cache exists.",
         ),
         "plan": Param(
             REQUIRED,
@@ -308,8 +329,13 @@ def params(recipe, settings, validation):
             title="Difference from the baseline",
             description="better, or not worse, by more than two standard errors of the paired difference; ignored: no condition.",
         ),
-        "export_to": Param(
-            "", type="string", title="Export to", description="Directory of the exported student. Empty for export.to of the recipe."
+        "export_to": Param("", type="string", title="Export to", description="Replaces export.to of the recipe, unless it is empty."),
+        "separate_runs": Param(
+            True,
+            type="boolean",
+            title="Separate runs",
+            description="Students and exports go to a subdirectory of train.path and of export.to that is named after the run. Otherwise, "
+            "students that exist are kept, and a run fails if the cache or the recipe has changed since.",
         ),
     }
 
@@ -338,10 +364,14 @@ def distillation_dag(
     :param on_failure_callback: is called when a task has failed for good
     :param dag_arguments: further arguments of the DAG, such as schedule and tags
     """
-    run_records = f"{records}/{dag_id}/{{{{ run_id | replace(':', '-') | replace('+', '-') }}}}"
+    run = "{{ run_id | replace(':', '-') | replace('+', '-') }}"  # HDFS allows no colon
+    run_records = f"{records}/{dag_id}/{run}"
     light = {"driver_memory": "4g", **(submit or {}), "records": run_records}
     computing = {**light, "pool": pool}
     outputs = "ti.xcom_pull(task_ids='check')['outputs']"
+    own = "{% if params.separate_runs %}/" + run + "{% endif %}"
+    students_path = "train.path={{ %s['students'] }}%s" % (outputs, own)
+    exported = "{{ %s['export'] }}%s" % (outputs, own)
     default_args = {
         "retries": retries,
         "retry_delay": retry_delay,
@@ -357,9 +387,8 @@ def distillation_dag(
         **{"schedule": None, "start_date": START, "catchup": False, "tags": ["stillhouse"], **dag_arguments},
     ) as dag:
         # In client mode: YARN takes a driver that starts no session for a failure.
-        check = StillhouseOperator(
-            task_id="check", command="check", arguments=[EXPORT_TO], **{**light, "deploy_mode": "client"}
-        )
+        check = StillhouseOperator(task_id="check", command="check", arguments=[EXPORT_TO], **{**light, "deploy_mode": "client"})
+        students = students_to_map(check.output)
         plan = PlanOperator(
             task_id="plan",
             command="plan",
@@ -396,30 +425,38 @@ def distillation_dag(
             extra={"cache": "{{ %s['cache'] }}" % outputs},
             **computing,
         )
-        # A task for each student if the run wants that; otherwise, there is none, and the mapped task is skipped.
+        # Has one instance for each student if the run wants that; otherwise, it has none and is skipped.
         train_student = SweepStudentOperator.partial(
-            task_id="train_student", trigger_rule="none_failed", map_index_template="{{ task.student }}", **computing
-        ).expand(student=students_to_map(check.output))
+            task_id="train_student",
+            arguments=[students_path],
+            trigger_rule="none_failed",
+            map_index_template="{{ task.student }}",
+            **computing,
+        ).expand(student=students)
         # Trains the student, or all students of the sweep; if they are trained, it only writes the sweep's table.
         train = StillhouseOperator(
             task_id="train",
             command="{{ 'sweep' if 'sweep' in %s else 'train' }}" % outputs,
+            arguments=[students_path],
             trigger_rule="none_failed",
             **computing,
         )
         evaluate = StillhouseOperator(
-            task_id="evaluate", command="evaluate", arguments=[f"evaluate.output={url(run_records)}/evaluation.json"], **computing
+            task_id="evaluate",
+            command="evaluate",
+            arguments=[students_path, f"evaluate.output={url(run_records)}/evaluation.json"],
+            **computing,
         )
         passed = gate(check.output, evaluate.output)
         export = StillhouseOperator(
             task_id="export",
             command="export",
-            arguments=["export.from={{ ti.xcom_pull(task_ids='gate')['path'] }}", EXPORT_TO],
+            arguments=["export.from={{ ti.xcom_pull(task_ids='gate')['path'] }}", f"export.to={exported}"],
             outlets=[student_asset(dag_id)],
-            extra={"export": "{{ %s['export'] }}" % outputs, "student": "{{ ti.xcom_pull(task_ids='gate')['name'] }}"},
+            extra={"export": exported, "student": "{{ ti.xcom_pull(task_ids='gate')['name'] }}"},
             **light,
         )
-        check >> plan >> cache >> verify
+        check >> students >> plan >> cache >> verify
         plan >> cache_validation
         [verify, cache_validation] >> train_student >> train >> evaluate >> passed >> export
         [verify, cache_validation] >> train

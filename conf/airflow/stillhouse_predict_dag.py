@@ -26,8 +26,17 @@ with DAG(
     start_date=START,
     catchup=False,
     params={
-        "model": Param("", type="string", title="Model", description="Directory of an export. Empty for the student that triggered the run."),
-        "table": Param("/data/table.parquet", type="string", title="Table", description="File or directory with the column `text`."),
+        "model": Param(
+            "", type="string", title="Model", description="Directory of an export. Empty for the student that triggered the run."
+        ),
+        "table": Param("/data/table.parquet", type="string", title="Table", description="File or directory of texts."),
+        "settings": Param(
+            ["corpus.text=text"],
+            type="array",
+            items={"type": "string"},
+            title="Settings",
+            description="key=value, one a line; corpus.text names the column of the text.",
+        ),
         "output": Param("/data/predictions", type="string", title="Output", description="Parent of a new directory for each run."),
     },
     default_args={"retries": 3, "retry_delay": timedelta(minutes=2)},
@@ -38,7 +47,7 @@ with DAG(
         task_id="predict",
         command="predict",
         recipe=False,
-        arguments=["{{ ti.xcom_pull(task_ids='model') }}", "{{ params.table }}", "{{ params.output }}/" + run, "corpus.text=text"],
+        arguments=["{{ ti.xcom_pull(task_ids='model') }}", "{{ params.table }}", "{{ params.output }}/" + run],
         records=f"{RECORDS}/stillhouse_predict/{run}",
         driver_memory="4g",
     )

@@ -27,12 +27,12 @@ AIRFLOW = pathlib.Path(sys.executable).parent / "airflow"
 GOLDEN = ROOT / "core/src/test/golden/bert-tiny-cls-v1"
 COMPUTING = ["plan", "cache", "cache_validation", "verify", "train_student", "train", "evaluate"]
 EDGES = {
-    "check": {"plan", "students", "gate"},
+    "check": {"students", "gate"},
     "plan": {"cache", "cache_validation"},
     "cache": {"verify"},
     "cache_validation": {"train_student", "train"},
     "verify": {"train_student", "train"},
-    "students": {"train_student"},
+    "students": {"plan", "train_student"},
     "train_student": {"train"},
     "train": {"evaluate"},
     "evaluate": {"gate"},
@@ -59,7 +59,13 @@ for name in ("whole", "killed", "swept"):
         submit={{"driver_memory": "1g"}},
         on_failure_callback=alert,
     )
-distillation_dag("tiny_yarn", "{directory}/whole.conf", retry_delay=timedelta(seconds=1), submit={{"conn_id": "yarn", "driver_memory": "1g"}})
+for connection in ("yarn", "standalone"):
+    distillation_dag(
+        f"tiny_{{connection}}",
+        "{directory}/whole.conf",
+        retry_delay=timedelta(seconds=1),
+        submit={{"conn_id": connection, "driver_memory": "1g"}},
+    )
 """
 
 RECIPE = """
@@ -75,13 +81,20 @@ export {{ to = "{directory}/{name}/export", formats = [huggingface] }}
 """
 
 
-class Alerts(http.server.BaseHTTPRequestHandler):
-    """Receives what the example callback posts."""
+class Web(http.server.BaseHTTPRequestHandler):
+    """Receives what the example callback posts, and tells the state of a driver, as the master of a standalone cluster does."""
 
-    texts = []
+    alerts = []
+
+    def do_GET(self):
+        code = DIRECTORY / f"{self.path.rsplit('/', 1)[1]}.code"
+        state = "RUNNING" if not code.exists() else "FINISHED" if code.read_text().strip() == "0" else "FAILED"
+        self.send_response(200)
+        self.end_headers()
+        self.wfile.write(json.dumps({"success": True, "driverState": state}, indent=1).encode())
 
     def do_POST(self):
-        Alerts.texts.append(json.loads(self.rfile.read(int(self.headers["Content-Length"])))["text"])
+        Web.alerts.append(json.loads(self.rfile.read(int(self.headers["Content-Length"])))["text"])
         self.send_response(200)
         self.end_headers()
 
@@ -101,29 +114,31 @@ def prepare():
         (DIRECTORY / f"{name}.tsv").write_text("\n".join(["text\tlabel", *lines]) + "\n")
     values = {"golden": GOLDEN, "directory": DIRECTORY}
     quick = "epochs = 1, batch-size = 16"
-    long = "max-steps = 300, batch-size = 16, checkpoint-every = 20"
+    long = "max-steps = 120, batch-size = 16, checkpoint-every = 20"
     for name, rows, train, more in (
         ("whole", "rows", quick, ""),
         ("killed", "more", long, ""),
-        ("swept", "rows", quick, "sweep.over.student.layers = [1, 2]\ntrain.baseline = true"),
+        ("swept", "rows", quick, "sweep.over.student.layers = [1, 3]\ntrain.baseline = true"),
     ):
         (DIRECTORY / f"{name}.conf").write_text(RECIPE.format(name=name, rows=rows, train=train, more=more, **values))
     conf = ROOT / "conf/airflow"
     (DIRECTORY / "dags/tiny.py").write_text(DAG_FILE.format(conf=str(conf), directory=DIRECTORY, validation=f"{DIRECTORY}/validation.tsv"))
     (DIRECTORY / "dags/stillhouse_predict_dag.py").symlink_to(conf / "stillhouse_predict_dag.py")
     binary = DIRECTORY / "bin/spark-submit"
-    binary.write_text(f"#!/bin/sh\nexec {sys.executable} {ROOT}/jobs/interop/spark_submit.py \"$@\"\n")
+    binary.write_text(f'#!/bin/sh\nexec {sys.executable} {ROOT}/jobs/interop/spark_submit.py "$@"\n')
     binary.chmod(binary.stat().st_mode | stat.S_IXUSR)
-    webhook = http.server.HTTPServer(("127.0.0.1", 0), Alerts)
-    threading.Thread(target=webhook.serve_forever, daemon=True).start()
+    web = http.server.HTTPServer(("127.0.0.1", 0), Web)
+    threading.Thread(target=web.serve_forever, daemon=True).start()
+    standalone = {"deploy-mode": "cluster", "rest-port": web.server_port}
     os.environ.update(
         AIRFLOW_HOME=str(DIRECTORY / "home"),
         AIRFLOW__CORE__LOAD_EXAMPLES="False",
         AIRFLOW__CORE__DAGS_FOLDER=str(DIRECTORY / "dags"),
         AIRFLOW_CONN_SPARK_DEFAULT=json.dumps({"conn_type": "spark", "host": "local[2]"}),
         AIRFLOW_CONN_YARN=json.dumps({"conn_type": "spark", "host": "yarn", "extra": {"deploy-mode": "cluster"}}),
+        AIRFLOW_CONN_STANDALONE=json.dumps({"conn_type": "spark", "host": "spark://127.0.0.1", "port": 7077, "extra": standalone}),
         STILLHOUSE_RECORDS=str(RECORDS),
-        STILLHOUSE_WEBHOOK=f"http://127.0.0.1:{webhook.server_port}/",
+        STILLHOUSE_WEBHOOK=f"http://127.0.0.1:{web.server_port}/",
         CHECK_DIRECTORY=str(DIRECTORY),
         no_proxy="127.0.0.1",
         PATH=f"{binary.parent}{os.pathsep}{os.environ['PATH']}",
@@ -162,6 +177,11 @@ def expect_states(found, output, **wanted):
     """Expects the states of some tasks, and success of all others."""
     wrong = {task: state for task, state in found.items() if state != wanted.get(task.replace("[", "_").replace("]", ""), "success")}
     expect(not wrong and found, f"states {wrong or 'none'}; output ends with {output[-1500:]}")
+
+
+def exports(name):
+    """The directories of exported students, one for each run that exported one."""
+    return [file.parent for file in sorted((DIRECTORY / name / "export").glob("*/model.safetensors"))]
 
 
 def commands(calls):
@@ -208,7 +228,7 @@ def has_structure():
     expect(dag.max_active_runs == 1, f"max_active_runs {dag.max_active_runs}")
     form = {name: dag.params.get_param(name) for name in dag.params}
     untold = [name for name, param in form.items() if not param.description or not (param.schema.get("type") or param.schema.get("enum"))]
-    expect(len(form) == 8 and not untold, f"params without type or description: {untold}")
+    expect(len(form) == 9 and not untold, f"params without type or description: {untold}")
     return f"{len(edges)} tasks, {sum(map(len, edges.values()))} edges, {len(form)} params"
 
 
@@ -216,7 +236,7 @@ def runs_whole_recipe():
     found, calls, output = test_dag("tiny_whole", min_retention=0, baseline="ignored", plan="advisory")
     expect_states(found, output, train_student="skipped")
     expect(commands(calls) == ["check", "plan", "cache", "cache", "verify", "train", "evaluate", "export"], f"commands {commands(calls)}")
-    expect((DIRECTORY / "whole/export/model.safetensors").exists(), "no exported student")
+    expect(exports("whole"), "no exported student")
     options = calls[2]["options"]
     expect(options[options.index("--properties-file") + 1] == str(ROOT / "conf/spark-defaults.conf"), f"options {options}")
     return " -> ".join(commands(calls))
@@ -233,12 +253,13 @@ def updates_assets():
         extras = {event.source_task_id: event.extra for event in session.query(Event).filter(Event.source_dag_id == "tiny_whole")}
     expect(set(extras) == {"verify", "export"}, f"events {extras}")
     expect(extras["verify"]["cache"] == f"file:{DIRECTORY}/whole/cache", f"events {extras}")
-    expect(extras["export"] == {"export": f"file:{DIRECTORY}/whole/export", "student": "tiny"}, f"events {extras}")
+    expect(extras["export"] == {"export": f"file:{exports('whole')[0]}", "student": "tiny"}, f"events {extras}")
     return f"student {extras['export']['student']}"
 
 
 def predicts_with_exported_student():
-    table = {"model": f"{DIRECTORY}/whole/export", "table": f"{DIRECTORY}/validation.tsv", "output": f"{DIRECTORY}/predictions"}
+    table = {"model": str(exports("whole")[0]), "table": f"{DIRECTORY}/validation.tsv", "output": f"{DIRECTORY}/predictions"}
+    table["settings"] = ["corpus.text=text", "corpus.max-length=40"]
     found, calls, output = test_dag("stillhouse_predict", **table)
     expect_states(found, output)
     expect(list((DIRECTORY / "predictions").glob("*/_predict.json")), "no predictions")
@@ -254,22 +275,22 @@ def stops_at_plan():
 
 
 def does_not_retry_mistakes():
-    Alerts.texts.clear()
+    Web.alerts.clear()
     found, calls, output = test_dag("tiny_whole", settings=["train.epoch=1"])
     expect(found["check"] == "failed" and found["export"] == "upstream_failed", f"states {found}")
     expect(commands(calls) == ["check"], f"commands {commands(calls)}")
-    expect(len(Alerts.texts) == 1 and "unknown key 'train.epoch'; did you mean" in Alerts.texts[0], f"alerts {Alerts.texts}")
-    return f"one call; alert: {Alerts.texts[0][:110]}..."
+    expect(len(Web.alerts) == 1 and "unknown key 'train.epoch'; did you mean" in Web.alerts[0], f"alerts {Web.alerts}")
+    return f"one call; alert: {Web.alerts[0][:110]}..."
 
 
 def stops_at_gate():
-    Alerts.texts.clear()
+    Web.alerts.clear()
     found, calls, output = test_dag("tiny_whole", plan="skipped", min_retention=1.9, baseline="better")
     expect_states(found, output, plan="skipped", train_student="skipped", gate="failed", export="upstream_failed")
     expect("export" not in commands(calls), f"commands {commands(calls)}")
-    expect(len(Alerts.texts) == 1 and "its retention of the teacher's accuracy is" in Alerts.texts[0], f"alerts {Alerts.texts}")
-    expect("its accuracy minus that of tiny-baseline is" in Alerts.texts[0], f"alerts {Alerts.texts}")
-    return Alerts.texts[0].split("nothing is exported: ")[1]
+    expect(len(Web.alerts) == 1 and "its retention of the teacher's accuracy is" in Web.alerts[0], f"alerts {Web.alerts}")
+    expect("its accuracy minus that of tiny-baseline is" in Web.alerts[0], f"alerts {Web.alerts}")
+    return Web.alerts[0].split("nothing is exported: ")[1]
 
 
 def continues_after_kill(command, files, count):
@@ -293,38 +314,55 @@ def maps_students():
     found, calls, output = test_dag("tiny_swept", plan="skipped", sweep="one task per student", min_retention=0, baseline="not worse")
     expect_states(found, output, plan="skipped")
     only = sorted(word for call in calls for word in call["words"] if word.startswith("sweep.only="))
-    expect(only == ["sweep.only=[layers-1]", "sweep.only=[layers-2]"], f"students {only}")
+    expect(only == ["sweep.only=[layers-1]", "sweep.only=[layers-3]"], f"students {only}")
     expect(commands(calls).count("sweep") == 3, f"commands {commands(calls)}")
-    expect((DIRECTORY / "swept/students/sweep.json").exists(), "no table of the sweep")
-    exported = json.loads((DIRECTORY / "swept/export/config.json").read_text())
+    expect(list((DIRECTORY / "swept/students").glob("*/sweep.json")), "no table of the sweep")
+    exported = json.loads((exports("swept")[0] / "config.json").read_text())
     return f"{', '.join(only)}; exported the one of {exported['num_hidden_layers']} blocks"
 
 
-def reads_verdict_in_cluster_mode():
-    found, calls, output = test_dag("tiny_yarn", plan="skipped", settings=["loss.layer-map=[9, 9]"], validation=[])
-    failed = [task for task, state in found.items() if state == "failed"]
-    expect(len(failed) == 1, f"states {found}")
-    expect(commands(calls).count(failed[0]) == 1, f"commands {commands(calls)}")
-    modes = [call["options"][call["options"].index("--deploy-mode") + 1] for call in calls]
-    expect(modes == ["client", *["cluster"] * (len(calls) - 1)], f"deploy modes {modes}")
-    expect("AirflowFailException" in output, output[-1500:])
-    return f"{failed[0]} is not retried, although spark-submit ended with 1"
+def does_not_retry_mistakes_on_yarn():
+    found, calls, output = test_dag("tiny_yarn", plan="skipped", settings=["corpus.text=nowhere"])
+    expect(found["cache"] == "failed" and found["verify"] == "upstream_failed", f"states {found}")
+    expect(commands(calls) == ["check", "cache"], f"commands {commands(calls)}")
+    expect(deploy_modes(calls) == ["client", "cluster"], f"deploy modes {deploy_modes(calls)}")
+    expect("AirflowFailException: " in output and "nowhere" in output.split("AirflowFailException: ")[1], output[-1500:])
+    return "one call of cache, although spark-submit ended with 1"
+
+
+def reads_results_on_standalone_cluster():
+    found, calls, output = test_dag("tiny_standalone", plan="skipped", settings=["loss.attention-mse.weight=1"])
+    failed = {task for task, state in found.items() if state == "failed"}
+    expect(failed == {"train"} and found["verify"] == "success", f"states {found}")
+    expect(commands(calls) == ["check", "cache", "verify", "train"], f"commands {commands(calls)}")
+    expect(deploy_modes(calls) == ["client", *["cluster"] * 3], f"deploy modes {deploy_modes(calls)}")
+    message = output.split("AirflowFailException: ")[1].splitlines()[0]
+    return f"cache and verify succeed; train fails: {message[:100]}..."
+
+
+def deploy_modes(calls):
+    """The deploy modes of calls; client is the default."""
+    options = [call["options"] for call in calls]
+    return [each[each.index("--deploy-mode") + 1] if "--deploy-mode" in each else "client" for each in options]
 
 
 if __name__ == "__main__":
     prepare()
-    run({
-        "the DAGs are imported without a warning": imports_without_warning,
-        "the DAG folder has no import errors": has_no_import_errors,
-        "the DAG has its tasks, edges, pool, outlets, retries and params": has_structure,
-        "the DAG runs from check to export": runs_whole_recipe,
-        "cache and student update their assets": updates_assets,
-        "the second DAG predicts with the exported student": predicts_with_exported_student,
-        "the DAG stops if the plan recommends not to cache": stops_at_plan,
-        "a mistake in the recipe is not retried": does_not_retry_mistakes,
-        "a failed gate stops the export": stops_at_gate,
-        "a killed cache continues": continues_after_kill("cache", "cache/**/*.parquet", 5),
-        "a killed training continues": continues_after_kill("train", "students/_checkpoints/**/*.safetensors", 1),
-        "students of a sweep are mapped": maps_students,
-        "a mistake is not retried in the deploy mode cluster": reads_verdict_in_cluster_mode,
-    })
+    run(
+        {
+            "the DAGs are imported without a warning": imports_without_warning,
+            "the DAG folder has no import errors": has_no_import_errors,
+            "the DAG has its tasks, edges, pool, outlets, retries and params": has_structure,
+            "the DAG runs from check to export": runs_whole_recipe,
+            "cache and student update their assets": updates_assets,
+            "the second DAG predicts with the exported student": predicts_with_exported_student,
+            "the DAG stops if the plan recommends not to cache": stops_at_plan,
+            "a mistake in the recipe is not retried": does_not_retry_mistakes,
+            "a failed gate stops the export": stops_at_gate,
+            "a killed cache continues": continues_after_kill("cache", "cache/**/*.parquet", 5),
+            "a killed training continues": continues_after_kill("train", "students/*/_checkpoints/tiny/*", 1),
+            "students of a sweep are mapped": maps_students,
+            "a mistake is not retried on YARN in the deploy mode cluster": does_not_retry_mistakes_on_yarn,
+            "results are read on a standalone cluster in the deploy mode cluster": reads_results_on_standalone_cluster,
+        }
+    )

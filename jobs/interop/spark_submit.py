@@ -1,7 +1,8 @@
 """Stands in for spark-submit in checks: records its arguments, and runs the distribution's spark-submit.
 
-For the deploy mode cluster on YARN, runs the driver in local mode and ends with 1 for any failure, as YARN's client does. If kill.json in
-$CHECK_DIRECTORY names the command, its JVM is killed as soon as there are so many files that match a pattern.
+In the deploy mode cluster, the driver runs in local mode. On YARN, this script then ends with 1 for any failure, as YARN's client does; on
+a standalone cluster, it ends at once, after it has printed the id of the driver. If kill.json in $CHECK_DIRECTORY names the command, its
+JVM is killed as soon as there are so many files that match a pattern.
 """
 
 import glob
@@ -25,9 +26,16 @@ def main():
     in_cluster = "--deploy-mode" in arguments and arguments[arguments.index("--deploy-mode") + 1] == "cluster"
     if in_cluster:
         arguments[arguments.index("--deploy-mode") + 1] = "client"
-    if "yarn" in arguments[arguments.index("--master") + 1]:
-        arguments[arguments.index("--master") + 1] = "local[2]"
-    process = subprocess.Popen([f"{os.environ['SPARK_HOME']}/bin/spark-submit", *arguments])
+    master = arguments[arguments.index("--master") + 1]
+    arguments[arguments.index("--master") + 1] = "local[2]"
+    submit = [f"{os.environ['SPARK_HOME']}/bin/spark-submit", *arguments]
+    if in_cluster and master.startswith("spark:"):
+        driver = f"driver-{time.strftime('%Y%m%d%H%M%S')}-{os.getpid()}"
+        script = 'code="$1"; shift; "$@" > /dev/null 2>&1; echo $? > "$code"'
+        subprocess.Popen(["bash", "-c", script, "driver", f"{DIRECTORY}/{driver}.code", *submit], start_new_session=True)
+        print(f"Driver successfully submitted as {driver}")
+        return
+    process = subprocess.Popen(submit)
     while process.poll() is None:
         time.sleep(0.02)
         if KILL.exists():
