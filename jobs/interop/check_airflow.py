@@ -76,6 +76,7 @@ student {{ name = tiny, layers = 1 }}
 loss {{ soft-label.weight = 1, hard-label.weight = 1 }}
 train {{ path = "{directory}/{name}/students", validation = "{directory}/{name}/validation", threads = 1, {train} }}
 evaluate.path = ["{directory}/validation.tsv"]
+plan.seconds = 600
 export {{ to = "{directory}/{name}/export", formats = [huggingface] }}
 {more}
 """
