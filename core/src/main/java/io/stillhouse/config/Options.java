@@ -1177,6 +1177,13 @@ public final class Options {
           "",
           "File that receives the exit code, the error message and the outputs of the command, as "
               + "JSON, for a scheduler. Empty for none.");
+  public static final Option<Integer> JOB_STOP_SECONDS =
+      atLeast(
+          "job.stop-seconds",
+          "25",
+          1,
+          "Seconds from SIGTERM or SIGINT until the process ends at the latest. Until then, running"
+              + " trainings write a checkpoint. Kubernetes kills a pod after 30 s by default.");
 
   public static final Option<Boolean> SMOKE =
       bool(

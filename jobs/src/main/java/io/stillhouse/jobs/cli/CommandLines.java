@@ -5,12 +5,18 @@ import static io.stillhouse.error.Text.format;
 import io.stillhouse.error.Secrets;
 import io.stillhouse.error.Spelling;
 import io.stillhouse.error.StillhouseException;
+import io.stillhouse.error.UnavailableException;
+import io.stillhouse.jobs.spark.GracefulStop;
+import io.stillhouse.jobs.spark.StopSignal;
+import io.stillhouse.jobs.spark.StoppedException;
+import io.stillhouse.jobs.storage.DiskFull;
 import java.io.PrintWriter;
 import java.io.StringWriter;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Objects;
+import java.util.Optional;
 import java.util.function.UnaryOperator;
 import org.slf4j.LoggerFactory;
 import picocli.CommandLine;
@@ -50,6 +56,7 @@ final class CommandLines {
           "completion");
 
   private static final int WIDTH = 100;
+  private static final int FAILURE = 1;
   private static final int USER_ERROR = 2;
 
   private CommandLines() {}
@@ -100,17 +107,44 @@ final class CommandLines {
   }
 
   private static int explain(CommandRun run, Exception error) {
+    StopSignal signal = GracefulStop.received();
     for (Throwable cause = error; cause != null; cause = cause.getCause()) {
+      String message = String.valueOf(cause.getMessage());
       if (cause instanceof StillhouseException) {
         LoggerFactory.getLogger(Stillhouse.class).debug("user error", error);
-        return explain(run, String.valueOf(cause.getMessage()));
+        return explain(run, message);
       }
+      if (cause instanceof UnavailableException) {
+        LoggerFactory.getLogger(Stillhouse.class).debug("unavailable", error);
+        explain(run, message);
+        return FAILURE;
+      }
+      if (signal != null && cause instanceof StoppedException) {
+        return stopped(run, signal, message);
+      }
+    }
+    if (signal != null) { // work that the signal has cut short
+      LoggerFactory.getLogger(Stillhouse.class).debug("stopped", error);
+      return stopped(run, signal, "");
+    }
+    Optional<String> full = DiskFull.message(error);
+    if (full.isPresent()) {
+      return explain(run, full.get());
     }
     StringWriter trace = new StringWriter();
     error.printStackTrace(new PrintWriter(trace));
     System.err.print(Secrets.hiddenIn(trace.toString()));
     run.conclude(error.toString().lines().findFirst().orElse("no message"));
-    return 1;
+    return FAILURE;
+  }
+
+  private static int stopped(CommandRun run, StopSignal signal, String state) {
+    explain(
+        run,
+        state.isEmpty()
+            ? format("stopped by %s; repeat the command", signal)
+            : format("stopped by %s: %s; repeat the command to continue", signal, state));
+    return signal.exitCode();
   }
 
   private static int explain(CommandRun run, ParameterException error) {

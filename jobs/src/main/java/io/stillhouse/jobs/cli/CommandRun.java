@@ -4,6 +4,8 @@ import io.stillhouse.config.CommandKeys;
 import io.stillhouse.config.Options;
 import io.stillhouse.config.Settings;
 import io.stillhouse.error.StillhouseException;
+import io.stillhouse.jobs.spark.GracefulStop;
+import io.stillhouse.jobs.spark.StopSignal;
 import io.stillhouse.jobs.storage.Storage;
 import java.io.IOException;
 import java.time.Instant;
@@ -22,9 +24,6 @@ import org.slf4j.LoggerFactory;
  * submitted the command. A failure to write the file is logged and does not change the exit code.
  */
 final class CommandRun {
-  /** The exit code of a process that SIGTERM ends. */
-  static final int TERMINATED = 143;
-
   private static final Logger LOG = LoggerFactory.getLogger(CommandRun.class);
   private static final String RESULT = Options.JOB_RESULT.key() + "=";
 
@@ -60,7 +59,13 @@ final class CommandRun {
 
   /** Runs the command and returns its exit code. */
   int execute() {
-    Runnable hook = () -> finish(TERMINATED, "stopped by a signal; repeat the command to continue");
+    Runnable hook =
+        () -> {
+          StopSignal signal = GracefulStop.received();
+          finish(
+              (signal == null ? StopSignal.SIGTERM : signal).exitCode(),
+              "stopped by a signal; repeat the command to continue");
+        };
     ShutdownHookManager hooks = ShutdownHookManager.get();
     hooks.addShutdownHook(hook, HOOK_PRIORITY);
     List<String> words = arguments.isEmpty() ? List.of("--help") : arguments;

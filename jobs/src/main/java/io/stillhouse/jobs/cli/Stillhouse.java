@@ -15,8 +15,10 @@ import io.stillhouse.jobs.export.ExportJob;
 import io.stillhouse.jobs.finetune.FinetuneJob;
 import io.stillhouse.jobs.heads.HeadImportanceJob;
 import io.stillhouse.jobs.heads.HeadImportanceReport;
+import io.stillhouse.jobs.maven.MavenArtifact;
 import io.stillhouse.jobs.plan.PlanJob;
 import io.stillhouse.jobs.plan.PlanResult;
+import io.stillhouse.jobs.spark.GracefulStop;
 import io.stillhouse.jobs.spark.Sessions;
 import io.stillhouse.jobs.train.StagedTraining;
 import io.stillhouse.jobs.train.TrainJob;
@@ -69,13 +71,15 @@ public final class Stillhouse {
   public static void main(String[] args) {
     // For Spark's and picocli's output; our own does not depend on the locale.
     Locale.setDefault(Locale.ROOT);
+    GracefulStop.install();
     System.exit(run(args));
   }
 
   /**
    * Runs a command, and writes its result file if {@code job.result} names one.
    *
-   * @return the exit code: 0 for success, 2 for a user error, 1 for any other failure
+   * @return the exit code: 0 for success, 2 for a user error, 143 or 130 if SIGTERM or SIGINT
+   *     stopped the command, 1 for any other failure
    */
   public static int run(String... args) {
     return run(UnaryOperator.identity(), args);

@@ -6,6 +6,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 import com.google.gson.JsonObject;
 import com.google.gson.JsonParser;
 import io.stillhouse.jobs.Tiny;
+import io.stillhouse.jobs.spark.StopSignal;
 import java.io.IOException;
 import java.lang.management.ManagementFactory;
 import java.nio.file.Files;
@@ -128,8 +129,8 @@ class CommandRunTest {
     process.destroy(); // SIGTERM
     assertThat(process.waitFor(1, TimeUnit.MINUTES)).isTrue();
 
-    assertThat(process.exitValue()).isEqualTo(CommandRun.TERMINATED);
-    assertThat(written().get("exitCode").getAsInt()).isEqualTo(CommandRun.TERMINATED);
+    assertThat(process.exitValue()).isEqualTo(StopSignal.SIGTERM.exitCode());
+    assertThat(written().get("exitCode").getAsInt()).isEqualTo(StopSignal.SIGTERM.exitCode());
     assertThat(written().getAsJsonObject("outputs").get("cache").getAsString())
         .isEqualTo("file:" + cache);
   }
