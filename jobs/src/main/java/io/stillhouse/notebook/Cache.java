@@ -1,0 +1,423 @@
+package io.stillhouse.notebook;
+
+import static io.stillhouse.error.Text.format;
+
+import io.stillhouse.checkpoint.ModelDirectory;
+import io.stillhouse.error.Errors;
+import io.stillhouse.jobs.cache.layout.CacheFile;
+import io.stillhouse.jobs.cache.layout.CachePlan;
+import io.stillhouse.jobs.cache.layout.CacheState;
+import io.stillhouse.jobs.cache.layout.ManifestLog;
+import io.stillhouse.jobs.cache.layout.PlanPart;
+import io.stillhouse.jobs.cache.layout.TeacherFolder;
+import io.stillhouse.jobs.spark.Models;
+import io.stillhouse.jobs.storage.Storage;
+import io.stillhouse.spec.EncoderSpec;
+import io.stillhouse.target.Column;
+import io.stillhouse.target.Dtype;
+import io.stillhouse.target.Family;
+import io.stillhouse.target.MlmTargets;
+import io.stillhouse.target.Targets;
+import java.io.IOException;
+import java.io.UncheckedIOException;
+import java.util.ArrayList;
+import java.util.LinkedHashSet;
+import java.util.List;
+import java.util.Objects;
+import java.util.Set;
+import java.util.TreeSet;
+import java.util.function.Predicate;
+import java.util.stream.IntStream;
+import org.apache.hadoop.fs.Path;
+import org.apache.spark.api.java.JavaRDD;
+import org.apache.spark.api.java.JavaSparkContext;
+import org.apache.spark.sql.Dataset;
+import org.apache.spark.sql.Row;
+import org.apache.spark.sql.RowFactory;
+import org.apache.spark.sql.SparkSession;
+import org.apache.spark.sql.functions;
+import org.apache.spark.sql.types.DataTypes;
+import org.apache.spark.sql.types.StructType;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * A cache of a teacher's targets as DataFrames. Its files are those of the manifest when the cache
+ * was opened, also while a {@code cache} command is still adding to it; shards that lack a column
+ * that is asked for are left out. Every byte that is read is compared with the manifest's hashes.
+ *
+ * <pre>{@code
+ * val cache = Cache.open(spark, "my-cache").sample(1000)
+ * cache.rows("hidden_06").select("tokens", "hidden_06").show()
+ * cache.heads().createOrReplaceTempView("heads")
+ * }</pre>
+ */
+public final class Cache {
+  private static final int BIN_TOKENS = 8;
+  private static final int MAX_PARTITIONS = 1000;
+
+  private final SparkSession spark;
+  private final Path path;
+  private final CachePlan plan;
+  private final CacheState state;
+  private final String teacher;
+  private final long sample;
+
+  private Cache(
+      SparkSession spark,
+      Path path,
+      CachePlan plan,
+      CacheState state,
+      String teacher,
+      long sample) {
+    this.spark = spark;
+    this.path = path;
+    this.plan = plan;
+    this.state = state;
+    this.teacher = teacher;
+    this.sample = sample;
+  }
+
+  /**
+   * Opens a cache, with the targets of its first teacher and all of its rows.
+   *
+   * @throws io.stillhouse.error.StillhouseException if there is no such cache, or its plan or
+   *     manifest is damaged
+   */
+  public static Cache open(SparkSession spark, String path) {
+    try {
+      Storage storage = new Storage(spark.sparkContext().hadoopConfiguration());
+      Path cache = storage.requireExisting("the cache", path);
+      CachePlan first = CachePlan.first(storage, cache);
+      CacheState state = ManifestLog.read(storage, cache).state();
+      return new Cache(spark, cache, first.plus(state.parts(), cache), state, "", Long.MAX_VALUE);
+    } catch (IOException e) {
+      throw new UncheckedIOException(e);
+    }
+  }
+
+  /**
+   * Returns the same cache with the targets of another of its teachers.
+   *
+   * @param name its {@code teacher.name}, "" for the first
+   * @throws io.stillhouse.error.StillhouseException if the cache has no such teacher
+   */
+  public Cache teacher(String name) {
+    if (!state.allTeachers().contains(name)) {
+      throw Errors.invalid(
+          format(
+              "cache '%s' has no teacher '%s'; besides the first, which has no name, it has %s",
+              path, name, new TreeSet<>(state.teachers().keySet())),
+          "correct the name");
+    }
+    return new Cache(spark, path, plan, state, name, sample);
+  }
+
+  /**
+   * Returns the same cache with some of its rows: evenly spaced ones of the first shards. Rows were
+   * dealt to shards at random, so this is a random sample that reads few files.
+   *
+   * @param rows number of rows, at least 1; all rows if there are fewer
+   * @throws io.stillhouse.error.StillhouseException if it is not positive
+   */
+  public Cache sample(long rows) {
+    if (rows < 1) {
+      throw Errors.badValue("the number of rows", ">= 1", rows);
+    }
+    return new Cache(spark, path, plan, state, teacher, rows);
+  }
+
+  /**
+   * Returns the families of files: {@code teacher} ("" is the first), {@code family}, {@code
+   * files}, {@code rows}, {@code tokens}, {@code bytes}, {@code columns} (array of string).
+   */
+  public Dataset<Row> families() {
+    List<Row> rows = new ArrayList<>();
+    for (String name : state.allTeachers()) {
+      for (Family family : Family.values()) {
+        List<CacheFile> files =
+            files(file -> file.teacher().equals(name) && file.family().equals(family.id()));
+        if (!files.isEmpty()) {
+          Set<String> columns = new LinkedHashSet<>();
+          files.forEach(file -> columns.addAll(file.columns()));
+          rows.add(
+              RowFactory.create(
+                  name,
+                  family.id(),
+                  files.size(),
+                  files.stream().mapToLong(file -> file.size().rows()).sum(),
+                  files.stream().mapToLong(file -> file.size().tokens()).sum(),
+                  files.stream().mapToLong(file -> file.size().bytes()).sum(),
+                  columns.toArray(String[]::new)));
+        }
+      }
+    }
+    return spark.createDataFrame(
+        rows,
+        new StructType()
+            .add("teacher", DataTypes.StringType, false)
+            .add("family", DataTypes.StringType, false)
+            .add("files", DataTypes.IntegerType, false)
+            .add("rows", DataTypes.LongType, false)
+            .add("tokens", DataTypes.LongType, false)
+            .add("bytes", DataTypes.LongType, false)
+            .add("columns", DataTypes.createArrayType(DataTypes.StringType, false), false));
+  }
+
+  /**
+   * Returns the tensor columns of the teacher: {@code column}, {@code family}, {@code dtype} (null
+   * for ids and counts), {@code shards} that have it, {@code bytes} of its compressed chunks, and
+   * {@code doc}.
+   */
+  public Dataset<Row> columns() {
+    List<Row> rows = new ArrayList<>();
+    for (String name : state.columns(teacher)) {
+      Column column = Targets.named(name);
+      long bytes = 0;
+      int shards = 0;
+      for (PlanPart.Shard shard : plan.shards()) {
+        CacheFile file = state.find(shard.shard(), teacher, column).orElse(null);
+        if (file != null) {
+          shards++;
+          bytes +=
+              file.hashes().chunks().stream()
+                  .filter(chunk -> chunk.column().equals(name))
+                  .mapToLong(CacheFile.Chunk::bytes)
+                  .sum();
+        }
+      }
+      String dtype = column.type().floating() ? column.dtype(dtype()).id() : null;
+      rows.add(RowFactory.create(name, column.family().id(), dtype, shards, bytes, column.doc()));
+    }
+    return spark.createDataFrame(
+        rows,
+        new StructType()
+            .add("column", DataTypes.StringType, false)
+            .add("family", DataTypes.StringType, false)
+            .add("dtype", DataTypes.StringType, true)
+            .add("shards", DataTypes.IntegerType, false)
+            .add("bytes", DataTypes.LongType, false)
+            .add("doc", DataTypes.StringType, false));
+  }
+
+  /**
+   * Returns the shards: {@code shard}, {@code rows}, {@code tokens}, {@code invalid} (rows without
+   * tokens), {@code not_finite} (rows without targets of the teacher), {@code columns} of the
+   * teacher's targets that it has (array of string), {@code dropped}.
+   */
+  public Dataset<Row> shards() {
+    List<Row> rows = new ArrayList<>();
+    for (PlanPart.Shard shard : plan.shards()) {
+      String[] columns =
+          state.columns(teacher).stream()
+              .filter(name -> state.has(shard.shard(), teacher, Targets.named(name)))
+              .toArray(String[]::new);
+      rows.add(
+          RowFactory.create(
+              shard.shard(),
+              shard.rows(),
+              shard.tokens(),
+              shard.invalid(),
+              state.invalid(shard.shard(), teacher).size(),
+              columns,
+              state.isDropped(shard.shard())));
+    }
+    return spark.createDataFrame(
+        rows,
+        new StructType()
+            .add("shard", DataTypes.IntegerType, false)
+            .add("rows", DataTypes.IntegerType, false)
+            .add("tokens", DataTypes.LongType, false)
+            .add("invalid", DataTypes.IntegerType, false)
+            .add("not_finite", DataTypes.IntegerType, false)
+            .add("columns", DataTypes.createArrayType(DataTypes.StringType, false), false)
+            .add("dropped", DataTypes.BooleanType, false));
+  }
+
+  /**
+   * Returns rows with their tokens as words and, decoded to arrays of numbers, the named tensors,
+   * such as {@code logits} or {@code hidden_06}. The comments of the fields describe all columns. A
+   * tensor is null if its row has no targets.
+   *
+   * @throws io.stillhouse.error.StillhouseException if no shard has all of the columns
+   */
+  public Dataset<Row> rows(String... columns) {
+    List<Column> tensors = new ArrayList<>();
+    for (String name : columns) {
+      if (!state.columns(teacher).contains(name)) {
+        throw Errors.invalid(
+            format("cache '%s' has no column '%s'; it has %s", path, name, state.columns(teacher)),
+            "name one of these, or add it to the recipe's targets and run cache again");
+      }
+      tensors.add(Targets.named(name));
+    }
+    return table(
+        withCounts(tensors),
+        DecodedRow.schema(tensors),
+        new DecodedRow(tokenizer(), spec().head(), List.of(columns)),
+        null);
+  }
+
+  /** Adds the counts of draws, without which their ids cannot be decoded. */
+  private static List<Column> withCounts(List<Column> columns) {
+    Set<Column> all = new LinkedHashSet<>(columns);
+    for (Column column : columns) {
+      if (column.type() == Column.Type.TOKEN_IDS) {
+        MlmTargets mlm = MlmTargets.of(column.name());
+        if (mlm.kind() == MlmTargets.Kind.SAMPLED) {
+          all.add(mlm.sampleCounts());
+        }
+      }
+    }
+    return List.copyOf(all);
+  }
+
+  /**
+   * Returns a histogram of the lengths of rows: {@code tokens}, the upper end of a bin of 8 tokens,
+   * and {@code rows}.
+   */
+  public Dataset<Row> lengths() {
+    return rows()
+        .where("status is null")
+        .groupBy(
+            functions
+                .ceil(functions.col("length").divide(BIN_TOKENS))
+                .multiply(BIN_TOKENS)
+                .as("tokens"))
+        .agg(functions.count("*").as("rows"))
+        .orderBy("tokens");
+  }
+
+  /**
+   * Returns what the teacher predicts for each row, and how certain it is: {@code id}, {@code
+   * text}, {@code class_name}, {@code predicted}, {@code probability}, {@code entropy} in nats,
+   * {@code correct}.
+   *
+   * @throws io.stillhouse.error.StillhouseException if the teacher has no classes, or the cache no
+   *     logits
+   */
+  public Dataset<Row> certainty() {
+    if (spec().head().labels().isEmpty()) {
+      throw Errors.invalid(
+          format("the teacher of cache '%s' has no classes", path),
+          "ask for certainty() of a cache whose teacher is a classifier");
+    }
+    requireStored(Targets.LOGITS);
+    return table(
+        List.of(Targets.LOGITS), CertaintyRow.SCHEMA, new CertaintyRow(spec().head()), null);
+  }
+
+  /**
+   * Returns the magnitude of the stored floating-point tensors, which reveals layers that are all
+   * zeros or not finite: {@code column}, {@code rows}, {@code numbers}, {@code rms} (root mean
+   * square) and {@code largest} magnitude of finite numbers, {@code not_finite}. Empty if the cache
+   * stores no such tensors.
+   */
+  public Dataset<Row> magnitudes() {
+    List<Column> columns =
+        state.columns(teacher).stream()
+            .map(Targets::named)
+            .filter(column -> column.type().floating())
+            .filter(column -> column.family() != Family.LOGITS || column.equals(Targets.LOGITS))
+            .toList();
+    List<String> names = columns.stream().map(Column::name).toList();
+    return MagnitudeRows.means(
+        table(columns, MagnitudeRows.SCHEMA, new MagnitudeRows(names), null));
+  }
+
+  /**
+   * Returns what every attention head of the teacher does, as means over the queries of all rows:
+   * {@code layer} and {@code head} from 1, {@code queries}, {@code entropy} in nats, {@code
+   * relative_entropy} in [0, 1], {@code distance} in tokens, and the shares of attention to the
+   * query itself ({@code self}) and to [CLS] and [SEP] ({@code special}). The teacher computes the
+   * blocks whose scores are not stored, so {@link #sample} first.
+   */
+  public Dataset<Row> heads() {
+    List<Integer> blocks = IntStream.rangeClosed(1, spec().layers()).boxed().toList();
+    HeadRows function = new HeadRows(scores(blocks), tokenizer());
+    return HeadRows.means(table(stored(blocks), HeadRows.schema(), function, null));
+  }
+
+  /**
+   * Returns the attention maps of a row: {@code id}, {@code layer}, {@code head}, {@code query},
+   * {@code query_token}, {@code key}, {@code key_token}, {@code weight}. The weights of a query sum
+   * to 1.
+   *
+   * @param id key of the row, as in {@link #rows}; it need not be in the sample
+   */
+  public Dataset<Row> attention(String id) {
+    return attention(id, IntStream.rangeClosed(1, spec().layers()).boxed().toList());
+  }
+
+  private Dataset<Row> attention(String id, List<Integer> blocks) {
+    AttentionRows function = new AttentionRows(scores(blocks), tokenizer());
+    return table(stored(blocks), AttentionRows.SCHEMA, function, id);
+  }
+
+  private AttentionScores scores(List<Integer> blocks) {
+    return new AttentionScores(directory(teacher), spec().heads(), blocks);
+  }
+
+  /** Returns the columns of the blocks' scores that all shards have. */
+  private List<Column> stored(List<Integer> blocks) {
+    return blocks.stream()
+        .map(Targets::attention)
+        .filter(
+            column -> plan.shards().stream().allMatch(s -> state.has(s.shard(), teacher, column)))
+        .toList();
+  }
+
+  private void requireStored(Column column) {
+    if (!state.columns(teacher).contains(column.name())) {
+      throw Errors.invalid(
+          format("cache '%s' has no %s", path, column.name()),
+          "add them to the recipe's targets and run cache again");
+    }
+  }
+
+  private Dataset<Row> table(
+      List<Column> columns, StructType schema, RowFunction function, @Nullable String id) {
+    List<ShardFiles> shards = new ArrayList<>();
+    long total = 0;
+    for (PlanPart.Shard shard : plan.shards()) {
+      ShardFiles files = ShardFiles.find(state, teacher, shard.shard(), total, columns);
+      if (files != null && (id != null || total < sample)) {
+        shards.add(files);
+        total += shard.rows();
+      }
+    }
+    ShardTask task =
+        new ShardTask(path.toString(), dtype(), new RowFilter(sample, total, id), function);
+    JavaRDD<Row> rows =
+        JavaSparkContext.fromSparkContext(spark.sparkContext())
+            .parallelize(shards, Math.max(1, Math.min(shards.size(), MAX_PARTITIONS)))
+            .flatMap(task);
+    return spark.createDataFrame(rows, schema);
+  }
+
+  private List<CacheFile> files(Predicate<CacheFile> which) {
+    return state.files().stream().filter(which).toList();
+  }
+
+  private Dtype dtype() {
+    CachePlan own =
+        teacher.isEmpty() ? plan : plan.of(Objects.requireNonNull(state.teachers().get(teacher)));
+    return Dtype.of(Objects.requireNonNull(own.fingerprints().get("targets.dtype")));
+  }
+
+  private EncoderSpec spec() {
+    try {
+      return (EncoderSpec) ModelDirectory.readSpec(Models.copy(directory(teacher)));
+    } catch (IOException e) {
+      throw new UncheckedIOException(e);
+    }
+  }
+
+  /** Returns the directory of the tokenizer that read the inputs, which all teachers share. */
+  private String tokenizer() {
+    return directory("");
+  }
+
+  private String directory(String name) {
+    return TeacherFolder.model(path, name).toString();
+  }
+}
