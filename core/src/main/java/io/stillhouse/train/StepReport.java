@@ -15,9 +15,16 @@ import java.util.Map;
  * @param terms unweighted means over the rows of the step; a term is missing if no row has it
  * @param optimizer learning rate and gradient norm
  * @param work tokens and time
+ * @param tokensSeen tokens without padding of all steps up to this one
  */
 public record StepReport(
-    long step, long steps, double loss, Map<Term, Double> terms, Optimizer optimizer, Work work)
+    long step,
+    long steps,
+    double loss,
+    Map<Term, Double> terms,
+    Optimizer optimizer,
+    Work work,
+    long tokensSeen)
     implements Serializable {
 
   /** Number of steps whose work is summed in progress lines. */
@@ -36,7 +43,13 @@ public record StepReport(
       terms.putAll(each.terms);
     }
     StepReport newest = reports.get(reports.size() - 1);
-    return new StepReport(newest.step, newest.steps, newest.loss, terms, newest.optimizer, sum);
+    return new StepReport(
+        newest.step, newest.steps, newest.loss, terms, newest.optimizer, sum, newest.tokensSeen);
+  }
+
+  /** Returns this report with another number of tokens seen. */
+  public StepReport withTokensSeen(long tokens) {
+    return new StepReport(step, steps, loss, terms, optimizer, work, tokens);
   }
 
   /** The learning rate, and the global gradient norm before clipping. */

@@ -75,7 +75,7 @@ public final class StepRunner implements AutoCloseable {
    */
   public record Step(long batch, long adamStep, double learningRate, long number, long steps) {}
 
-  /** Runs one step. */
+  /** Runs one step. Its tokens are the only ones that the report counts as seen. */
   public StepReport run(Step step) throws IOException {
     long start = System.nanoTime();
     List<Example> rows = feed.step(step.batch());
@@ -85,13 +85,15 @@ public final class StepRunner implements AutoCloseable {
     badSteps = finite ? 0 : badSteps + 1;
     anyFinite |= finite;
     long end = System.nanoTime();
+    long tokens = Counts.of(rows).tokens();
     return new StepReport(
         step.number(),
         step.steps(),
         outcome.loss(),
         outcome.terms(),
         new StepReport.Optimizer(step.learningRate(), outcome.gradientNorm()),
-        new StepReport.Work(Counts.of(rows).tokens(), (end - start) / 1e9, (read - start) / 1e9));
+        new StepReport.Work(tokens, (end - start) / 1e9, (read - start) / 1e9),
+        tokens);
   }
 
   /** Returns the number of consecutive steps, up to the last one, with non-finite gradients. */

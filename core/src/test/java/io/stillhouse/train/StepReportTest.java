@@ -17,6 +17,7 @@ class StepReportTest {
     assertThat(both.steps()).isEqualTo(10);
     assertThat(both.work().tokensPerSecond()).isEqualTo(50);
     assertThat(both.work().waitShare()).isEqualTo(0.5);
+    assertThat(both.tokensSeen()).isEqualTo(70);
   }
 
   @Test
@@ -37,10 +38,10 @@ class StepReportTest {
 
   private static StepReport step(long step, Map<Term, Double> terms) {
     return new StepReport(
-        step, 10, 1, terms, new StepReport.Optimizer(1e-3, 1), new StepReport.Work(1, 1, 0));
+        step, 10, 1, terms, new StepReport.Optimizer(1e-3, 1), new StepReport.Work(1, 1, 0), 0);
   }
 
   private static StepReport step(long step, StepReport.Work work) {
-    return new StepReport(step, 10, 1, Map.of(), new StepReport.Optimizer(1e-3, 1), work);
+    return new StepReport(step, 10, 1, Map.of(), new StepReport.Optimizer(1e-3, 1), work, 70);
   }
 }

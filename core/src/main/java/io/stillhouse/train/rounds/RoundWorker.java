@@ -107,7 +107,7 @@ public final class RoundWorker {
                       schedule.stepOf(round, worker, step),
                       schedule.steps()));
           tokens += report.work().tokens();
-          reports.add(report);
+          reports.add(report.withTokensSeen(tokens));
           listener.accept(StepReport.withRecentWork(reports));
         }
         byte[][] difference =

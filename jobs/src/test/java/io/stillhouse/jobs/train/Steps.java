@@ -21,6 +21,7 @@ public final class Steps {
         loss,
         terms,
         new StepReport.Optimizer(3e-5, 1.25),
-        new StepReport.Work(2048, 4, 1));
+        new StepReport.Work(2048, 4, 1),
+        2048 * step);
   }
 }

@@ -31,6 +31,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.TreeMap;
+import java.util.function.Consumer;
 import java.util.stream.IntStream;
 import org.apache.hadoop.fs.FileStatus;
 import org.apache.spark.api.java.JavaSparkContext;
@@ -182,6 +183,8 @@ public final class RoundJob {
     try {
       StudentRun student = run;
       LatestSteps steps = latest;
+      long tokensBefore = history.tokensSeen();
+      int count = workers.size();
       TrainSpec.Delta dtype = rounds.inner().delta();
       List<Tuple2<Integer, RoundTask.Summed>> summed =
           context
@@ -192,7 +195,7 @@ public final class RoundJob {
                           .deliver(
                               start.value(),
                               keepers.contains(worker),
-                              steps.listener(student.name())))
+                              ofAllWorkers(steps.listener(student.name()), tokensBefore, count)))
               .groupByKey(Math.min(weights.pieces(), 64))
               .mapValues(deliveries -> RoundTask.sum(deliveries, dtype))
               .collect();
@@ -200,6 +203,15 @@ public final class RoundJob {
     } finally {
       start.destroy();
     }
+  }
+
+  /**
+   * Returns a listener of one worker's steps, which counts the tokens of the others as well: until
+   * the round ends, they are taken to be as many.
+   */
+  private static Consumer<StepReport> ofAllWorkers(
+      Consumer<StepReport> listener, long tokensBefore, int workers) {
+    return step -> listener.accept(step.withTokensSeen(tokensBefore + workers * step.tokensSeen()));
   }
 
   private void apply(
@@ -228,7 +240,7 @@ public final class RoundJob {
     reports.stream()
         .flatMap(delivery -> delivery.reports().stream())
         .sorted(Comparator.comparingLong(StepReport::step))
-        .forEach(history.steps()::add);
+        .forEach(history::record);
     List<Integer> leftOut =
         reports.stream()
             .filter(delivery -> delivery.tokens() == 0)

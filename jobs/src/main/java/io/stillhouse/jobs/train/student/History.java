@@ -20,6 +20,16 @@ public record History(List<StepReport> steps, List<RoundReport> rounds) {
     later.rounds.stream().filter(report -> report.round() >= rounds.size()).forEach(rounds::add);
   }
 
+  /** Adds the next step, and counts its tokens among those seen. */
+  public void record(StepReport step) {
+    steps.add(step.withTokensSeen(tokensSeen() + step.work().tokens()));
+  }
+
+  /** Returns the number of tokens of all steps. */
+  public long tokensSeen() {
+    return steps.isEmpty() ? 0 : steps.get(steps.size() - 1).tokensSeen();
+  }
+
   /** Returns what was added after the given numbers of steps and rounds. */
   History since(int stepsBefore, int roundsBefore) {
     return new History(

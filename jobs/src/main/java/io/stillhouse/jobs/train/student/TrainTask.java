@@ -222,9 +222,8 @@ public final class TrainTask implements AutoCloseable {
 
   /** Adds a step to the history, and passes the means over the latest steps to the listener. */
   private void record(StepReport step) {
-    List<StepReport> steps = history.steps();
-    steps.add(step);
-    listener.accept(StepReport.withRecentWork(steps));
+    history.record(step);
+    listener.accept(StepReport.withRecentWork(history.steps()));
   }
 
   /** Publishes a student that shared its task with others. */
@@ -327,6 +326,7 @@ public final class TrainTask implements AutoCloseable {
               line.put("learning-rate", step.optimizer().learningRate());
               line.put("gradient-norm", step.optimizer().gradientNorm());
               line.put("tokens", step.work().tokens());
+              line.put("tokens-seen", step.tokensSeen());
               line.put("seconds", step.work().seconds());
               line.put("wait-seconds", step.work().waitSeconds());
               return LINE.toJson(line);

@@ -24,9 +24,9 @@ class JsonLinesTest {
         .isEqualTo(
             """
             {"time":"2026-01-02T03:04:05.678Z","step":1,"steps":10,"loss":10.0,"soft-label":5.0,"hard-label":2.5,\
-            "learning-rate":3.0E-5,"gradient-norm":1.25,"tokens-per-second":512.0,"wait-share":0.25}
+            "learning-rate":3.0E-5,"gradient-norm":1.25,"tokens-seen":2048.0,"tokens-per-second":512.0,"wait-share":0.25}
             {"time":"2026-01-02T03:04:09Z","step":4,"steps":10,"loss":2.5,"soft-label":1.25,"hard-label":0.625,\
-            "learning-rate":3.0E-5,"gradient-norm":1.25,"tokens-per-second":512.0,"wait-share":0.25}
+            "learning-rate":3.0E-5,"gradient-norm":1.25,"tokens-seen":8192.0,"tokens-per-second":512.0,"wait-share":0.25}
             """);
   }
 
@@ -39,7 +39,8 @@ class JsonLinesTest {
             Double.NaN,
             Map.of(),
             new StepReport.Optimizer(0, Double.POSITIVE_INFINITY),
-            new StepReport.Work(0, 0, 0));
+            new StepReport.Work(0, 0, 0),
+            0);
     try (JsonLines lines = new JsonLines(out)) {
       lines.write(diverged, Instant.EPOCH);
     }
