@@ -4,7 +4,6 @@ import static io.stillhouse.error.Text.format;
 
 import io.stillhouse.checkpoint.ModelDirectory;
 import io.stillhouse.error.Errors;
-import io.stillhouse.jobs.cache.layout.CacheFile;
 import io.stillhouse.jobs.cache.layout.CachePlan;
 import io.stillhouse.jobs.cache.layout.CacheState;
 import io.stillhouse.jobs.cache.layout.ManifestLog;
@@ -26,17 +25,14 @@ import java.util.List;
 import java.util.Objects;
 import java.util.Set;
 import java.util.TreeSet;
-import java.util.function.Predicate;
 import java.util.stream.IntStream;
 import org.apache.hadoop.fs.Path;
 import org.apache.spark.api.java.JavaRDD;
 import org.apache.spark.api.java.JavaSparkContext;
 import org.apache.spark.sql.Dataset;
 import org.apache.spark.sql.Row;
-import org.apache.spark.sql.RowFactory;
 import org.apache.spark.sql.SparkSession;
 import org.apache.spark.sql.functions;
-import org.apache.spark.sql.types.DataTypes;
 import org.apache.spark.sql.types.StructType;
 import org.jspecify.annotations.Nullable;
 
@@ -131,36 +127,7 @@ public final class Cache {
    * files}, {@code rows}, {@code tokens}, {@code bytes}, {@code columns} (array of string).
    */
   public Dataset<Row> families() {
-    List<Row> rows = new ArrayList<>();
-    for (String name : state.allTeachers()) {
-      for (Family family : Family.values()) {
-        List<CacheFile> files =
-            files(file -> file.teacher().equals(name) && file.family().equals(family.id()));
-        if (!files.isEmpty()) {
-          Set<String> columns = new LinkedHashSet<>();
-          files.forEach(file -> columns.addAll(file.columns()));
-          rows.add(
-              RowFactory.create(
-                  name,
-                  family.id(),
-                  files.size(),
-                  files.stream().mapToLong(file -> file.size().rows()).sum(),
-                  files.stream().mapToLong(file -> file.size().tokens()).sum(),
-                  files.stream().mapToLong(file -> file.size().bytes()).sum(),
-                  columns.toArray(String[]::new)));
-        }
-      }
-    }
-    return spark.createDataFrame(
-        rows,
-        new StructType()
-            .add("teacher", DataTypes.StringType, false)
-            .add("family", DataTypes.StringType, false)
-            .add("files", DataTypes.IntegerType, false)
-            .add("rows", DataTypes.LongType, false)
-            .add("tokens", DataTypes.LongType, false)
-            .add("bytes", DataTypes.LongType, false)
-            .add("columns", DataTypes.createArrayType(DataTypes.StringType, false), false));
+    return tables().families();
   }
 
   /**
@@ -169,34 +136,7 @@ public final class Cache {
    * {@code doc}.
    */
   public Dataset<Row> columns() {
-    List<Row> rows = new ArrayList<>();
-    for (String name : state.columns(teacher)) {
-      Column column = Targets.named(name);
-      long bytes = 0;
-      int shards = 0;
-      for (PlanPart.Shard shard : plan.shards()) {
-        CacheFile file = state.find(shard.shard(), teacher, column).orElse(null);
-        if (file != null) {
-          shards++;
-          bytes +=
-              file.hashes().chunks().stream()
-                  .filter(chunk -> chunk.column().equals(name))
-                  .mapToLong(CacheFile.Chunk::bytes)
-                  .sum();
-        }
-      }
-      String dtype = column.type().floating() ? column.dtype(dtype()).id() : null;
-      rows.add(RowFactory.create(name, column.family().id(), dtype, shards, bytes, column.doc()));
-    }
-    return spark.createDataFrame(
-        rows,
-        new StructType()
-            .add("column", DataTypes.StringType, false)
-            .add("family", DataTypes.StringType, false)
-            .add("dtype", DataTypes.StringType, true)
-            .add("shards", DataTypes.IntegerType, false)
-            .add("bytes", DataTypes.LongType, false)
-            .add("doc", DataTypes.StringType, false));
+    return tables().columns();
   }
 
   /**
@@ -205,32 +145,7 @@ public final class Cache {
    * teacher's targets that it has (array of string), {@code dropped}.
    */
   public Dataset<Row> shards() {
-    List<Row> rows = new ArrayList<>();
-    for (PlanPart.Shard shard : plan.shards()) {
-      String[] columns =
-          state.columns(teacher).stream()
-              .filter(name -> state.has(shard.shard(), teacher, Targets.named(name)))
-              .toArray(String[]::new);
-      rows.add(
-          RowFactory.create(
-              shard.shard(),
-              shard.rows(),
-              shard.tokens(),
-              shard.invalid(),
-              state.invalid(shard.shard(), teacher).size(),
-              columns,
-              state.isDropped(shard.shard())));
-    }
-    return spark.createDataFrame(
-        rows,
-        new StructType()
-            .add("shard", DataTypes.IntegerType, false)
-            .add("rows", DataTypes.IntegerType, false)
-            .add("tokens", DataTypes.LongType, false)
-            .add("invalid", DataTypes.IntegerType, false)
-            .add("not_finite", DataTypes.IntegerType, false)
-            .add("columns", DataTypes.createArrayType(DataTypes.StringType, false), false)
-            .add("dropped", DataTypes.BooleanType, false));
+    return tables().shards();
   }
 
   /**
@@ -353,6 +268,49 @@ public final class Cache {
     return table(stored(blocks), AttentionRows.SCHEMA, function, id);
   }
 
+  /**
+   * Returns one attention map as a picture (HTML), with the tokens on both axes.
+   *
+   * @param id key of the row; it need not be in the sample
+   * @param layer number of the block, from 1
+   * @param head number of the head, from 1
+   * @throws io.stillhouse.error.StillhouseException if there is no such row or head, or the row has
+   *     more than 64 tokens
+   */
+  public String attentionMap(String id, int layer, int head) {
+    requireRange("layer", layer, spec().layers());
+    requireRange("head", head, spec().heads());
+    Dataset<Row> weights = attention(id, List.of(layer)).where(functions.col("head").equalTo(head));
+    return AttentionPictures.map(weights.collectAsList(), id, layer, head);
+  }
+
+  /**
+   * Returns the attention maps of all heads for one row as a picture (HTML) of small multiples.
+   *
+   * @param id key of the row; it need not be in the sample
+   * @throws io.stillhouse.error.StillhouseException if there is no such row, or it has more than 64
+   *     tokens
+   */
+  public String attentionGrid(String id) {
+    return AttentionPictures.grid(attention(id).collectAsList(), id);
+  }
+
+  /**
+   * Returns a measure of all heads as a picture (HTML), layer by head.
+   *
+   * @param measure a column of {@link #heads}, such as {@code entropy} or {@code distance}
+   * @throws io.stillhouse.error.StillhouseException if there is no such measure
+   */
+  public String headMap(String measure) {
+    return HeadRows.picture(heads(), measure);
+  }
+
+  private void requireRange(String what, int number, int last) {
+    if (number < 1 || number > last) {
+      throw Errors.badValue(what, format("a number of 1..%d of this teacher", last), number);
+    }
+  }
+
   private AttentionScores scores(List<Integer> blocks) {
     return new AttentionScores(directory(teacher), spec().heads(), blocks);
   }
@@ -394,8 +352,8 @@ public final class Cache {
     return spark.createDataFrame(rows, schema);
   }
 
-  private List<CacheFile> files(Predicate<CacheFile> which) {
-    return state.files().stream().filter(which).toList();
+  private CacheTables tables() {
+    return new CacheTables(spark, plan, state, teacher, dtype());
   }
 
   private Dtype dtype() {

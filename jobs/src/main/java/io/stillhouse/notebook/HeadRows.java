@@ -1,6 +1,8 @@
 package io.stillhouse.notebook;
 
+import io.stillhouse.error.Errors;
 import io.stillhouse.evaluate.AttentionMeasures;
+import io.stillhouse.jobs.chart.Matrix;
 import io.stillhouse.jobs.spark.Models;
 import io.stillhouse.text.Tokenizer;
 import java.io.IOException;
@@ -23,6 +25,14 @@ record HeadRows(AttentionScores scores, String tokenizer) implements RowFunction
   private static final List<String> MEASURES =
       List.of("entropy", "relative_entropy", "distance", "self", "special");
 
+  private static final List<String> TITLES =
+      List.of(
+          "Entropy of each head",
+          "Entropy of each head, divided by that of uniform attention",
+          "Mean distance that each head looks",
+          "Attention of each head to the query itself",
+          "Attention of each head to [CLS] and [SEP]");
+
   /** Returns the schema of the sums of a row. */
   static StructType schema() {
     StructType schema =
@@ -44,6 +54,42 @@ record HeadRows(AttentionScores scores, String tokenizer) implements RowFunction
             .map(measure -> functions.sum(measure).divide(queries).as(measure))
             .toArray(Column[]::new);
     return sums.groupBy("layer", "head").agg(queries.as("queries"), means).orderBy("layer", "head");
+  }
+
+  /** Returns the picture of a measure of the heads. */
+  static String picture(Dataset<Row> means, String measure) {
+    if (!MEASURES.contains(measure)) {
+      throw Errors.badValue("measure", "one of " + MEASURES, measure);
+    }
+    List<Row> rows = means.collectAsList();
+    if (rows.isEmpty()) {
+      throw Errors.invalid("no row of the sample has targets", "read more rows");
+    }
+    int layers = rows.stream().mapToInt(row -> row.getInt(0)).max().orElseThrow();
+    int heads = rows.stream().mapToInt(row -> row.getInt(1)).max().orElseThrow();
+    double[][] values = new double[layers][heads];
+    for (Row row : rows) {
+      values[row.getInt(0) - 1][row.getInt(1) - 1] = row.getAs(measure);
+    }
+    String unit =
+        switch (measure) {
+          case "entropy" -> "nats";
+          case "distance" -> "tokens";
+          case "relative_entropy" -> "of the largest entropy";
+          default -> "of the attention";
+        };
+    Matrix matrix =
+        new Matrix(
+            Pictures.text(
+                TITLES.get(MEASURES.indexOf(measure)),
+                "The mean over the queries of all rows, for each layer and head.",
+                "head",
+                "layer"),
+            Pictures.numbers(1, layers),
+            Pictures.numbers(1, heads),
+            values,
+            Matrix.Shades.upTo(values, 2, unit));
+    return Pictures.plain(matrix.svg());
   }
 
   @Override
