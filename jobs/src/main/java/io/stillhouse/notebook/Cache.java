@@ -57,6 +57,7 @@ public final class Cache {
   private final CacheState state;
   private final String teacher;
   private final long sample;
+  private @Nullable Dataset<Row> heads; // set by the first call of heads()
 
   private Cache(
       SparkSession spark,
@@ -205,20 +206,14 @@ public final class Cache {
   /**
    * Returns what the teacher predicts for each row, and how certain it is: {@code id}, {@code
    * text}, {@code class_name}, {@code predicted}, {@code probability}, {@code entropy} in nats,
-   * {@code correct}.
-   *
-   * @throws io.stillhouse.error.StillhouseException if the teacher has no classes, or the cache no
-   *     logits
+   * {@code correct}. Empty if the teacher has no classes, or no shard has its logits.
    */
   public Dataset<Row> certainty() {
-    if (spec().head().labels().isEmpty()) {
-      throw Errors.invalid(
-          format("the teacher of cache '%s' has no classes", path),
-          "ask for certainty() of a cache whose teacher is a classifier");
-    }
-    requireStored(Targets.LOGITS);
-    return table(
-        List.of(Targets.LOGITS), CertaintyRow.SCHEMA, new CertaintyRow(spec().head()), null);
+    boolean none = spec().head().labels().isEmpty();
+    return none
+        ? spark.createDataFrame(List.of(), CertaintyRow.SCHEMA)
+        : table(
+            List.of(Targets.LOGITS), CertaintyRow.SCHEMA, new CertaintyRow(spec().head()), null);
   }
 
   /**
@@ -244,9 +239,18 @@ public final class Cache {
    * {@code layer} and {@code head} from 1, {@code queries}, {@code entropy} in nats, {@code
    * relative_entropy} in [0, 1], {@code distance} in tokens, and the shares of attention to the
    * query itself ({@code self}) and to [CLS] and [SEP] ({@code special}). The teacher computes the
-   * blocks whose scores are not stored, so {@link #sample} first.
+   * blocks whose scores are not stored, so {@link #sample} first. The means are computed on the
+   * first call.
    */
-  public Dataset<Row> heads() {
+  public synchronized Dataset<Row> heads() {
+    if (heads == null) {
+      Dataset<Row> means = headMeans();
+      heads = spark.createDataFrame(means.collectAsList(), means.schema());
+    }
+    return heads;
+  }
+
+  private Dataset<Row> headMeans() {
     List<Integer> blocks = IntStream.rangeClosed(1, spec().layers()).boxed().toList();
     HeadRows function = new HeadRows(scores(blocks), tokenizer());
     return HeadRows.means(table(stored(blocks), HeadRows.schema(), function, null));
@@ -322,14 +326,6 @@ public final class Cache {
         .filter(
             column -> plan.shards().stream().allMatch(s -> state.has(s.shard(), teacher, column)))
         .toList();
-  }
-
-  private void requireStored(Column column) {
-    if (!state.columns(teacher).contains(column.name())) {
-      throw Errors.invalid(
-          format("cache '%s' has no %s", path, column.name()),
-          "add them to the recipe's targets and run cache again");
-    }
   }
 
   private Dataset<Row> table(

@@ -252,19 +252,18 @@ public final class Comparison {
   }
 
   /**
-   * Returns the similarity of a model's layers to the teacher's as a picture (HTML).
+   * Returns the similarity of a model's layers to the teacher's as a picture (HTML), or says that
+   * there are too few rows.
    *
    * @param name name of a student, or {@code teacher}
-   * @throws io.stillhouse.error.StillhouseException if there is no such model, or there are too few
-   *     rows
+   * @throws io.stillhouse.error.StillhouseException if there is no such model
    */
   public String layerMap(String name) {
     Model model = model(name);
     double[][] cka = model.cka();
     if (cka.length == 0) {
-      throw Errors.invalid(
-          format("%d rows are too few to compare layers", compared.rows().size()),
-          "compare more rows");
+      return Pictures.none(
+          format("%d rows are too few to compare layers.", compared.rows().size()));
     }
     ChartText text =
         Pictures.text(
@@ -278,9 +277,8 @@ public final class Comparison {
   }
 
   /**
-   * Returns the reliability diagram of all models as a picture (HTML).
-   *
-   * @throws io.stillhouse.error.StillhouseException if the rows have no labels or no classes
+   * Returns the reliability diagram of all models as a picture (HTML), or says that the rows have
+   * no labels or no classes.
    */
   public String reliability() {
     List<ReliabilityDiagram.Model> models = new ArrayList<>();
@@ -293,9 +291,7 @@ public final class Comparison {
                       new ReliabilityDiagram.Model(model.name(), models.size() % 8, calibration)));
     }
     if (models.isEmpty()) {
-      throw Errors.invalid(
-          "there are no labels to compare probabilities with",
-          "compare on a cache of labelled rows whose teacher is a classifier");
+      return Pictures.none("There are no labels to compare probabilities with.");
     }
     ChartText text =
         Pictures.text(
@@ -307,34 +303,31 @@ public final class Comparison {
   }
 
   /**
-   * Returns the confusion matrix of a model as a picture (HTML).
+   * Returns the confusion matrix of a model as a picture (HTML), or says that the rows have no
+   * labels or no classes.
    *
    * @param name name of a student, or {@code teacher}
-   * @throws io.stillhouse.error.StillhouseException if there is no such model, or the rows have no
-   *     labels or no classes
+   * @throws io.stillhouse.error.StillhouseException if there is no such model
    */
   public String confusionMap(String name) {
     long[][] counts = compared.confusion(model(name));
     if (counts.length == 0) {
-      throw Errors.invalid(
-          "there are no labels to compare predictions with",
-          "compare on a cache of labelled rows whose teacher is a classifier");
+      return Pictures.none("There are no labels to compare predictions with.");
     }
     return matrix(
         format("Predictions of '%s' by label", name), "label", "predicted by " + name, counts);
   }
 
   /**
-   * Returns which classes a student predicts where the teacher predicts which, as a picture (HTML).
+   * Returns which classes a student predicts where the teacher predicts which, as a picture (HTML),
+   * or says that it has no classes.
    *
-   * @throws io.stillhouse.error.StillhouseException if there is no such student, or it has no
-   *     classes
+   * @throws io.stillhouse.error.StillhouseException if there is no such student
    */
   public String agreementMap(String student) {
     long[][] counts = compared.agreement(model(student));
     if (counts.length == 0) {
-      throw Errors.invalid(
-          format("'%s' predicts no classes", student), "ask for texts(), which has its scores");
+      return Pictures.none(format("'%s' predicts no classes.", student));
     }
     return matrix(
         format("Predictions of '%s' by those of its teacher", student),

@@ -2,7 +2,6 @@ package io.stillhouse.notebook;
 
 import static io.stillhouse.error.Text.format;
 
-import io.stillhouse.error.Errors;
 import io.stillhouse.jobs.chart.ChartText;
 import io.stillhouse.jobs.chart.PointChart;
 import io.stillhouse.jobs.evaluate.Evaluation;
@@ -57,6 +56,9 @@ record EvaluationTable(Evaluation evaluation, String metric) {
                 table.set(name, value);
                 table.set(name + "_error", model.standardErrors().get(name));
               });
+      table.set("metric", metric);
+      table.set("quality", model.metrics().get(metric));
+      table.set("quality_error", model.standardErrors().get(metric));
       table.set("retention", model.retention() == null ? null : model.retention().share());
       Speed.Pass single = single(model.name());
       table.set("milliseconds", single == null ? null : single.p50());
@@ -106,8 +108,7 @@ record EvaluationTable(Evaluation evaluation, String metric) {
       }
     }
     if (points.isEmpty()) {
-      throw Errors.invalid(
-          "the evaluation has no metrics of any model", "run evaluate with labelled rows");
+      return Pictures.none("The evaluation has no metrics of any model.");
     }
     ChartText text =
         Pictures.text(

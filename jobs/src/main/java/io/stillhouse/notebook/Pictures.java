@@ -43,6 +43,11 @@ final class Pictures {
         width(svg), css(), Markup.css(), Markup.escape(text.title()), svg);
   }
 
+  /** Returns the reason why there is no picture. */
+  static String none(String reason) {
+    return format("<p>%s</p>", Markup.escape(reason));
+  }
+
   private static String width(String svg) {
     Matcher width = WIDTH.matcher(svg);
     if (!width.find()) {

@@ -5,6 +5,7 @@ import static io.stillhouse.error.Text.format;
 import com.google.gson.JsonElement;
 import com.google.gson.JsonObject;
 import io.stillhouse.error.Errors;
+import io.stillhouse.jobs.cache.layout.CachePlan;
 import io.stillhouse.jobs.evaluate.StudentComparison;
 import io.stillhouse.jobs.storage.Storage;
 import io.stillhouse.jobs.train.student.TrainedStudent;
@@ -62,6 +63,11 @@ public final class Students {
     try {
       Storage storage = new Storage(spark.sparkContext().hadoopConfiguration());
       Path run = storage.requireExisting("the run", path);
+      if (storage.exists(new Path(run, CachePlan.FILE))) {
+        throw Errors.invalid(
+            format("'%s' is a cache, which has no students", run),
+            "name a train.path, or the directory of a distill run");
+      }
       Path within = new Path(run, "students");
       Path home = storage.exists(within) ? within : run;
       Map<String, SweepJob.Row> swept = swept(storage, new Path(home, "sweep.json"));
@@ -172,8 +178,9 @@ public final class Students {
 
   /**
    * Returns what {@code evaluate} measured: {@code model}, the teacher first, {@code parameters},
-   * {@code bytes}, each metric under its name with its standard error as {@code METRIC_error},
-   * {@code retention} of the teacher's metric, {@code milliseconds} for one sentence, {@code
+   * {@code bytes}, each metric under its name with its standard error as {@code METRIC_error}, the
+   * {@code metric} that decides with its value {@code quality} and {@code quality_error}, {@code
+   * retention} of the teacher's metric, {@code milliseconds} for one sentence, {@code
    * times_teacher} (its speed divided by the teacher's), and {@code on_front}: whether no model is
    * both smaller and better.
    *
@@ -189,7 +196,7 @@ public final class Students {
    * of their size are joined.
    *
    * @param path {@code evaluate.output} of the run, an {@code evaluation.json}
-   * @throws io.stillhouse.error.StillhouseException if there is no such file, or it has no metrics
+   * @throws io.stillhouse.error.StillhouseException if there is no such file
    */
   public String sizeAndQuality(String path) {
     return EvaluationTable.read(storage, path).picture();
