@@ -25,7 +25,7 @@ import java.util.regex.Pattern;
  *
  * <p>Each input depends on its number alone, so a finding is repeated with {@code
  * -Dfuzz.first=NUMBER -Dfuzz.inputs=1}. The long form is {@code -Dfuzz.inputs=100000}, as
- * core/README.md says.
+ * core/CONTRIBUTING.md says.
  */
 public final class Fuzz {
   private static final int USUAL_INPUTS = 2000;

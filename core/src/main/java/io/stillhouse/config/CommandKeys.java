@@ -17,6 +17,7 @@ import java.util.stream.Stream;
 public enum CommandKeys {
   FINETUNE(
       "general.*",
+      "job.*",
       "teacher.path",
       "corpus.*",
       "-corpus.unlabelled",
@@ -35,6 +36,7 @@ public enum CommandKeys {
       "evaluate.metrics"),
   PLAN(
       "general.*",
+      "job.*",
       "teacher.*",
       "corpus.*",
       "cache.*",
@@ -45,15 +47,17 @@ public enum CommandKeys {
       "plan.*"),
   CACHE(
       "general.*",
+      "job.*",
       "teacher.*",
       "corpus.*",
       "cache.*",
       "targets.*",
       "loss.soft-label.temperature",
       "train.order"),
-  VERIFY("device", "cache.seed", "verify.*"),
+  VERIFY("device", "job.*", "cache.seed", "verify.*"),
   TRAIN(
       "general.*",
+      "job.*",
       "teacher.*",
       "corpus.*",
       "-corpus.invalid-rows",
@@ -72,6 +76,7 @@ public enum CommandKeys {
   SWEEP(TRAIN, "sweep.*"),
   AUGMENT(
       "general.*",
+      "job.*",
       "teacher.path",
       "corpus.*",
       "-corpus.unlabelled",
@@ -80,6 +85,7 @@ public enum CommandKeys {
       "augment.*"),
   EVALUATE(
       "general.*",
+      "job.*",
       "teacher.*",
       "corpus.*",
       "-corpus.unlabelled",
@@ -91,6 +97,7 @@ public enum CommandKeys {
       "evaluate.*"),
   HEAD_IMPORTANCE(
       "general.*",
+      "job.*",
       "teacher.path",
       "corpus.*",
       "-corpus.unlabelled",
@@ -99,6 +106,7 @@ public enum CommandKeys {
       "head-importance.*"),
   EXPORT(
       "general.*",
+      "job.*",
       "corpus.*",
       "-corpus.path",
       "-corpus.unlabelled",
@@ -112,6 +120,7 @@ public enum CommandKeys {
       "export.*"),
   PREDICT(
       "device",
+      "job.*",
       "corpus.format",
       "corpus.header",
       "corpus.encoding",
@@ -142,6 +151,11 @@ public enum CommandKeys {
       "-export.from",
       "-export.to",
       "-export.evaluate"),
+  /** Checks a recipe for all steps from plan to export, so it takes the keys of all of them. */
+  CHECK(
+      Stream.of(PLAN, CACHE, SWEEP, EVALUATE, EXPORT)
+          .flatMap(step -> step.options.stream())
+          .toList()),
   /** Distills a table of its own. */
   QUICKSTART(DISTILL, "distill.*");
 
@@ -179,18 +193,18 @@ public enum CommandKeys {
   }
 
   /**
-   * Returns the commands that read an option. Those that run other commands are named only for
-   * their own options.
+   * Returns the commands that read an option. Those that run or check other commands are named only
+   * for their own options.
    */
   public static List<CommandKeys> commandsReading(Option<?> option) {
     return Stream.of(values())
         .filter(keys -> keys.options.contains(option))
-        .filter(keys -> !keys.runsOthers() || option.group().equals("distill"))
+        .filter(keys -> !keys.readsForOthers() || option.group().equals("distill"))
         .toList();
   }
 
-  private boolean runsOthers() {
-    return this == DISTILL || this == QUICKSTART;
+  private boolean readsForOthers() {
+    return this == DISTILL || this == QUICKSTART || this == CHECK;
   }
 
   /** Returns the name of the command. */

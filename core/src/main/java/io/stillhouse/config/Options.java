@@ -741,6 +741,12 @@ public final class Options {
           "a list of students, such as [{ name = a, student.layers = 2 }, { name = b,"
               + " student.layers = 4 }]",
           "Students with their own values. Each is combined with all combinations of sweep.over.");
+  public static final Option<List<String>> SWEEP_ONLY =
+      list(
+          "sweep.only",
+          "[]",
+          "Names of the students to train in this run, which then writes no table of the sweep. "
+              + "Empty for all.");
   public static final Option<Integer> STUDENTS_PER_TASK =
       atLeast(
           "sweep.students-per-task",
@@ -1164,6 +1170,20 @@ public final class Options {
           List.of("auto", "cpu", "gpu"),
           "Device of the tasks: auto is the GPU that Spark assigns to a task, else the CPU; gpu "
               + "fails if there is none.");
+
+  public static final Option<String> JOB_RESULT =
+      text(
+          "job.result",
+          "",
+          "File that receives the exit code, the error message and the outputs of the command, as "
+              + "JSON, for a scheduler. Empty for none.");
+  public static final Option<Integer> JOB_STOP_SECONDS =
+      atLeast(
+          "job.stop-seconds",
+          "25",
+          1,
+          "Seconds from SIGTERM or SIGINT until the process ends at the latest. Until then, running"
+              + " trainings write a checkpoint. Kubernetes kills a pod after 30 s by default.");
 
   public static final Option<Boolean> SMOKE =
       bool(

@@ -4,7 +4,10 @@ import static io.stillhouse.error.Text.format;
 
 import java.util.List;
 
-/** Creates user errors, so that the same mistake always has the same message. */
+/**
+ * Creates the errors that users read, so that the same mistake always has the same message: user
+ * errors, and services that cannot be reached.
+ */
 public final class Errors {
   /** The most characters of a list of problems, or of a value from a file, in a message. */
   private static final int MAX_LIST = 420;
@@ -26,6 +29,14 @@ public final class Errors {
   /** Returns an error like {@link #invalid(String, String)}, with a cause for the debug log. */
   public static StillhouseException invalid(String problem, String fix, Throwable cause) {
     return new StillhouseException(problem + "; " + fix, cause);
+  }
+
+  /**
+   * Returns the error for something outside of this program that cannot be reached, with the
+   * message "{@code problem}; {@code fix}".
+   */
+  public static UnavailableException unavailable(String problem, String fix, Throwable cause) {
+    return new UnavailableException(problem + "; " + fix, cause);
   }
 
   /** Returns the error for a value that breaks the rule of its key. */

@@ -1,8 +1,11 @@
 package io.stillhouse.recipe;
 
+import static io.stillhouse.error.Text.format;
+
 import io.stillhouse.config.Option;
 import io.stillhouse.config.Options;
 import io.stillhouse.config.Settings;
+import io.stillhouse.error.Errors;
 import java.util.ArrayList;
 import java.util.Collection;
 import java.util.Collections;
@@ -57,8 +60,29 @@ public final class Sweep {
     }
   }
 
-  /** Returns the students of a recipe; empty if it describes no sweep. */
+  /**
+   * Returns the students of a recipe, or those that {@code sweep.only} names; empty if the recipe
+   * describes no sweep.
+   *
+   * @throws io.stillhouse.error.StillhouseException if {@code sweep.only} names other students
+   */
   public static List<Student> students(Settings settings) {
+    List<Student> all = all(settings);
+    List<String> only = settings.get(Options.SWEEP_ONLY);
+    if (only.isEmpty()) {
+      return all;
+    }
+    List<String> names = all.stream().map(Student::name).toList();
+    List<String> unknown = only.stream().filter(name -> !names.contains(name)).toList();
+    if (!unknown.isEmpty()) {
+      throw Errors.invalid(
+          format("sweep.only names %s, but the students of the sweep are %s", unknown, names),
+          "choose from these");
+    }
+    return all.stream().filter(student -> only.contains(student.name())).toList();
+  }
+
+  private static List<Student> all(Settings settings) {
     Map<String, List<String>> over = settings.get(Options.SWEEP_OVER);
     List<Map<String, String>> listed = settings.get(Options.SWEEP_STUDENTS);
     if (over.isEmpty() && listed.isEmpty()) {

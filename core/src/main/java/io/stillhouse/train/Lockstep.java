@@ -28,6 +28,11 @@ public final class Lockstep implements AutoCloseable {
 
     /** The run failed. The other runs continue unless this method throws. */
     void failed(Trainer.Run run, Exception problem);
+
+    /** Returns whether all runs are to stop now. They remain open. */
+    default boolean isToStop() {
+      return false;
+    }
   }
 
   /**
@@ -65,9 +70,16 @@ public final class Lockstep implements AutoCloseable {
     return run;
   }
 
-  /** Trains all students that were added. */
-  public void run(Watcher watcher) {
+  /**
+   * Trains all students that were added.
+   *
+   * @return the runs that were to stop, between two steps; empty if all have reached their end
+   */
+  public List<Trainer.Run> run(Watcher watcher) {
     while (!running.isEmpty()) {
+      if (watcher.isToStop()) {
+        return List.copyOf(running);
+      }
       Trainer.Run run =
           running.stream().min(Comparator.comparingLong(Trainer.Run::stepsDone)).orElseThrow();
       try {
@@ -81,6 +93,7 @@ public final class Lockstep implements AutoCloseable {
         watcher.failed(run, e);
       }
     }
+    return List.of();
   }
 
   /** Closes the feed and all unfinished runs. */

@@ -12,7 +12,7 @@ class ReadmeTest {
     String readme = Files.readString(SettingsTable.README);
 
     assertThat(readme)
-        .as("run SettingsTable.main to rewrite the table: see core/README.md")
+        .as("run SettingsTable.main to rewrite the table: see core/CONTRIBUTING.md")
         .isEqualTo(SettingsTable.in(readme));
   }
 }

@@ -222,6 +222,23 @@ class SweepTest {
                 + " remove values");
   }
 
+  @Test
+  void onlyKeepsNamedStudents() throws IOException {
+    assertThat(
+            students("", "sweep.over.student.layers=[1, 2, 3]", "sweep.only=[layers-3, layers-1]"))
+        .extracting(Sweep.Student::name)
+        .containsExactly("layers-1", "layers-3");
+  }
+
+  @Test
+  void onlyRejectsUnknownStudent() {
+    assertThatThrownBy(
+            () -> students("", "sweep.over.student.layers=[1, 2]", "sweep.only=[layers-3]"))
+        .hasMessage(
+            "sweep.only names [layers-3], but the students of the sweep are [layers-1, layers-2];"
+                + " choose from these");
+  }
+
   private List<Sweep.Student> students(String recipe, String... arguments) throws IOException {
     Path file = Files.writeString(directory.resolve("recipe.conf"), recipe);
     return Sweep.students(Settings.parse(file, List.of(arguments)));

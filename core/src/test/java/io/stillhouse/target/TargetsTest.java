@@ -21,7 +21,7 @@ class TargetsTest {
   @Test
   void columnsMatchGoldenFile() throws IOException {
     assertThat(TargetsGolden.text())
-        .as("raise Targets.VERSION if readers could misread new files; see core/README.md")
+        .as("raise Targets.VERSION if readers could misread new files; see core/CONTRIBUTING.md")
         .isEqualTo(Files.readString(TargetsGolden.FILE));
   }
 

@@ -5,12 +5,19 @@ import static io.stillhouse.error.Text.format;
 import io.stillhouse.error.Secrets;
 import io.stillhouse.error.Spelling;
 import io.stillhouse.error.StillhouseException;
+import io.stillhouse.error.UnavailableException;
+import io.stillhouse.jobs.spark.GracefulStop;
+import io.stillhouse.jobs.spark.StopSignal;
+import io.stillhouse.jobs.spark.StoppedException;
+import io.stillhouse.jobs.storage.DiskFull;
 import java.io.PrintWriter;
 import java.io.StringWriter;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Objects;
+import java.util.Optional;
+import java.util.function.UnaryOperator;
 import org.slf4j.LoggerFactory;
 import picocli.CommandLine;
 import picocli.CommandLine.Model.UsageMessageSpec;
@@ -32,6 +39,7 @@ final class CommandLines {
           "distill",
           "import",
           "finetune",
+          "check",
           "plan",
           "cache",
           "verify",
@@ -48,19 +56,26 @@ final class CommandLines {
           "completion");
 
   private static final int WIDTH = 100;
+  private static final int FAILURE = 1;
   private static final int USER_ERROR = 2;
 
   private CommandLines() {}
 
-  static CommandLine of(Stillhouse commands) {
-    CommandLine line = new CommandLine(commands);
+  /** Returns the command line without a run, for its help. */
+  static CommandLine ofNoRun() {
+    return of(new CommandRun(UnaryOperator.identity()));
+  }
+
+  /** Returns the command line of a run, which is told why a command fails. */
+  static CommandLine of(CommandRun run) {
+    CommandLine line = new CommandLine(new Stillhouse(run));
     for (String name : ORDER) {
       CommandLine command = line.getCommandSpec().removeSubcommand(name);
       line.getCommandSpec().addSubcommand(name, command);
     }
     line.setUsageHelpWidth(WIDTH)
-        .setParameterExceptionHandler((error, args) -> explain(error))
-        .setExecutionExceptionHandler((error, command, parsed) -> explain(error));
+        .setParameterExceptionHandler((error, args) -> explain(run, error))
+        .setExecutionExceptionHandler((error, command, parsed) -> explain(run, error));
     line.getCommandSpec()
         .usageMessage()
         .customSynopsis(
@@ -91,28 +106,58 @@ final class CommandLines {
     KeyHelp.addTo(command);
   }
 
-  private static int explain(Exception error) {
+  private static int explain(CommandRun run, Exception error) {
+    StopSignal signal = GracefulStop.received();
     for (Throwable cause = error; cause != null; cause = cause.getCause()) {
+      String message = String.valueOf(cause.getMessage());
       if (cause instanceof StillhouseException) {
         LoggerFactory.getLogger(Stillhouse.class).debug("user error", error);
-        return explain(String.valueOf(cause.getMessage()));
+        return explain(run, message);
       }
+      if (cause instanceof UnavailableException) {
+        LoggerFactory.getLogger(Stillhouse.class).debug("unavailable", error);
+        explain(run, message);
+        return FAILURE;
+      }
+      if (signal != null && cause instanceof StoppedException) {
+        return stopped(run, signal, message);
+      }
+    }
+    if (signal != null) { // work that the signal has cut short
+      LoggerFactory.getLogger(Stillhouse.class).debug("stopped", error);
+      return stopped(run, signal, "");
+    }
+    Optional<String> full = DiskFull.message(error);
+    if (full.isPresent()) {
+      return explain(run, full.get());
     }
     StringWriter trace = new StringWriter();
     error.printStackTrace(new PrintWriter(trace));
     System.err.print(Secrets.hiddenIn(trace.toString()));
-    return 1;
+    run.conclude(error.toString().lines().findFirst().orElse("no message"));
+    return FAILURE;
   }
 
-  private static int explain(ParameterException error) {
+  private static int stopped(CommandRun run, StopSignal signal, String state) {
+    explain(
+        run,
+        state.isEmpty()
+            ? format("stopped by %s; repeat the command", signal)
+            : format("stopped by %s: %s; repeat the command to continue", signal, state));
+    return signal.exitCode();
+  }
+
+  private static int explain(CommandRun run, ParameterException error) {
     CommandLine command = error.getCommandLine();
     if (!(error instanceof UnmatchedArgumentException unmatched)) {
       return explain(
+          run,
           format(
               "%s; see %s --help", error.getMessage(), command.getCommandSpec().qualifiedName()));
     }
     String argument = unmatched.getUnmatched().get(0);
     return explain(
+        run,
         unmatched.isUnknownOption()
             ? unknownOption(command, argument)
             : unknown(command, argument));
@@ -139,7 +184,8 @@ final class CommandLines {
             argument, Spelling.nearest(argument, List.copyOf(command.getSubcommands().keySet())));
   }
 
-  private static int explain(String message) {
+  private static int explain(CommandRun run, String message) {
+    run.conclude(message);
     System.err.println("stillhouse: " + Secrets.hiddenIn(message));
     return USER_ERROR;
   }

@@ -2,7 +2,6 @@ package io.stillhouse.jobs.cli;
 
 import io.stillhouse.config.CommandKeys;
 import java.util.List;
-import java.util.function.UnaryOperator;
 import picocli.AutoComplete;
 import picocli.CommandLine;
 import picocli.CommandLine.Model.CommandSpec;
@@ -28,7 +27,7 @@ final class Completion {
   private Completion() {}
 
   static String script() {
-    CommandLine commands = CommandLines.of(new Stillhouse(UnaryOperator.identity()));
+    CommandLine commands = CommandLines.ofNoRun();
     commands.getSubcommands().forEach(Completion::completeKeys);
     return AutoComplete.bash("stillhouse", commands) + KEYS;
   }

@@ -4,6 +4,7 @@ import io.stillhouse.checkpoint.foreign.Importer;
 import io.stillhouse.config.Option;
 import io.stillhouse.config.Options;
 import io.stillhouse.config.Settings;
+import io.stillhouse.error.Errors;
 import io.stillhouse.error.Secrets;
 import io.stillhouse.jobs.augment.AugmentJob;
 import io.stillhouse.jobs.cache.build.CacheJob;
@@ -14,7 +15,10 @@ import io.stillhouse.jobs.export.ExportJob;
 import io.stillhouse.jobs.finetune.FinetuneJob;
 import io.stillhouse.jobs.heads.HeadImportanceJob;
 import io.stillhouse.jobs.heads.HeadImportanceReport;
+import io.stillhouse.jobs.maven.MavenArtifact;
 import io.stillhouse.jobs.plan.PlanJob;
+import io.stillhouse.jobs.plan.PlanResult;
+import io.stillhouse.jobs.spark.GracefulStop;
 import io.stillhouse.jobs.spark.Sessions;
 import io.stillhouse.jobs.train.StagedTraining;
 import io.stillhouse.jobs.train.TrainJob;
@@ -26,7 +30,6 @@ import java.util.List;
 import java.util.Locale;
 import java.util.function.UnaryOperator;
 import org.apache.spark.sql.SparkSession;
-import picocli.CommandLine;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Parameters;
@@ -44,6 +47,7 @@ import picocli.CommandLine.ScopeType;
     subcommands = {
       TableCommands.QuickstartCommand.class,
       TableCommands.Distill.class,
+      CheckCommand.class,
       ToolCommands.Vacuum.class,
       PredictCommand.class,
       ToolCommands.Logits.class,
@@ -52,40 +56,41 @@ import picocli.CommandLine.ScopeType;
     },
     description = "Run the teacher once, distill as many students as you like.")
 public final class Stillhouse {
-  private final UnaryOperator<Settings> opened;
+  private final CommandRun run;
 
-  /**
-   * Creates the command line with a function that is applied to the settings of each command before
-   * any of them is read. Tests use it to observe which keys a command reads.
-   */
-  Stillhouse(UnaryOperator<Settings> opened) {
-    this.opened = opened;
+  Stillhouse(CommandRun run) {
+    this.run = run;
   }
 
   /** Returns the function that is applied to settings before any of them is read. */
   UnaryOperator<Settings> opened() {
-    return opened;
+    return run::opened;
   }
 
   /** Runs a command and ends the process with its exit code. */
   public static void main(String[] args) {
     // For Spark's and picocli's output; our own does not depend on the locale.
     Locale.setDefault(Locale.ROOT);
+    GracefulStop.install();
     System.exit(run(args));
   }
 
   /**
-   * Runs a command.
+   * Runs a command, and writes its result file if {@code job.result} names one.
    *
-   * @return the exit code: 0 for success, 2 for a user error, 1 for any other failure
+   * @return the exit code: 0 for success, 2 for a user error, 143 or 130 if SIGTERM or SIGINT
+   *     stopped the command, 1 for any other failure
    */
   public static int run(String... args) {
     return run(UnaryOperator.identity(), args);
   }
 
+  /**
+   * Runs a command with a function that is applied to its settings before any of them is read.
+   * Tests use it to observe which keys a command reads.
+   */
   static int run(UnaryOperator<Settings> opened, String... args) {
-    CommandLine commands = CommandLines.of(new Stillhouse(opened));
-    return commands.execute(args.length == 0 ? new String[] {"--help"} : args);
+    return new CommandRun(opened, args).execute();
   }
 
   @Command(
@@ -155,8 +160,10 @@ public final class Stillhouse {
         prepareForStudent(arguments, Options.TEACHER, Options.CORPUS_PATH, Options.CACHE);
     try (SparkSession spark = Sessions.open("plan", settings)) {
       PlanJob job = new PlanJob(spark, settings);
-      System.out.print(job.run().table());
+      PlanResult plan = job.run();
+      System.out.print(plan.table());
       job.leftOut().forEach(line -> print("%s", line));
+      run.conclude(plan.verdict());
     }
     return 0;
   }
@@ -214,11 +221,11 @@ public final class Stillhouse {
               description = "Settings.")
           List<String> arguments)
       throws IOException {
-    Settings settings =
-        opened.apply(Settings.parse(null, arguments == null ? List.of() : arguments));
+    Settings settings = run.opened(Settings.parse(null, arguments == null ? List.of() : arguments));
     try (SparkSession spark = Sessions.open("verify", settings)) {
       VerifyJob.Result result = new VerifyJob(spark, settings, cache).run();
       result.lines().forEach(line -> print("%s", line));
+      run.conclude(Errors.joined(result.lines()));
       return result.isSound() ? 0 : 1;
     }
   }
@@ -267,6 +274,9 @@ public final class Stillhouse {
       result
           .failures()
           .forEach(row -> System.err.println("stillhouse: " + row.name() + ": " + row.problem()));
+      run.conclude(
+          Errors.joined(
+              result.failures().stream().map(row -> row.name() + ": " + row.problem()).toList()));
       return result.exitCode();
     }
   }
@@ -356,7 +366,8 @@ public final class Stillhouse {
   int export(@Mixin RecipeArguments arguments) throws IOException {
     Settings settings = prepare(arguments, Options.EXPORT_TO);
     ExportJob job = new ExportJob(settings);
-    if (settings.get(Options.EXPORT_EVALUATE).isEmpty()) {
+    // YARN takes a driver that opens no session for a failure.
+    if (settings.get(Options.EXPORT_EVALUATE).isEmpty() && !Sessions.inClusterMode()) {
       job.run(null).lines().forEach(line -> print("%s", line));
       return 0;
     }
@@ -367,12 +378,12 @@ public final class Stillhouse {
   }
 
   private Settings prepare(RecipeArguments arguments, Option<?>... required) {
-    return Recipe.prepare(opened.apply(arguments.parse()).require(required));
+    return Recipe.prepare(run.opened(arguments.parse()).require(required));
   }
 
   /** Requires the keys of a student as well. */
   private Settings prepareForStudent(RecipeArguments arguments, Option<?>... required) {
-    return Recipe.prepare(Recipe.requireStudent(opened.apply(arguments.parse()), required));
+    return Recipe.prepare(Recipe.requireStudent(run.opened(arguments.parse()), required));
   }
 
   static void print(String format, Object... values) {

@@ -6,6 +6,7 @@ import io.stillhouse.config.Settings;
 import io.stillhouse.error.Errors;
 import io.stillhouse.jobs.distill.DistillJob;
 import io.stillhouse.jobs.distill.DistillRequest;
+import io.stillhouse.jobs.maven.MavenArtifact;
 import io.stillhouse.jobs.spark.Sessions;
 import java.io.IOException;
 import java.nio.file.Path;
@@ -60,7 +61,7 @@ final class TableCommands {
             + " student.",
         "",
         "Reads: TABLE, a file or directory in any format of corpus.path, and the teacher in"
-            + " teacher.path, by default a small encoder that Maven downloads once (85 MB).",
+            + " teacher.path, by default a small encoder that is downloaded once (85 MB).",
         "Writes: DIR with data, teacher, recipe.conf, cache, students, evaluation.json, export and"
             + " distill.json. A step is skipped if its result exists."
       })
@@ -116,7 +117,7 @@ final class TableCommands {
     }
   }
 
-  /** Downloads by Maven, and prints to standard output. */
+  /** Downloads from Maven repositories, and prints to standard output. */
   private record Terminal(UnaryOperator<Settings> observer) implements DistillJob.Surroundings {
     @Override
     public Path download(String coordinates) throws IOException {

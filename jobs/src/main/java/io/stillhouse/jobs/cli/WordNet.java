@@ -3,6 +3,7 @@ package io.stillhouse.jobs.cli;
 import static io.stillhouse.error.Text.format;
 
 import io.stillhouse.error.Errors;
+import io.stillhouse.jobs.maven.MavenArtifact;
 import java.io.BufferedReader;
 import java.io.BufferedWriter;
 import java.io.IOException;

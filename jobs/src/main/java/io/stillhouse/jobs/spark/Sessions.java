@@ -1,5 +1,6 @@
 package io.stillhouse.jobs.spark;
 
+import io.stillhouse.config.Options;
 import io.stillhouse.config.Settings;
 import io.stillhouse.error.Errors;
 import io.stillhouse.error.StillhouseException;
@@ -15,6 +16,7 @@ public final class Sessions {
 
   /** Opens a session for a recipe. The master and the resources come from spark-submit. */
   public static SparkSession open(String name, Settings settings) {
+    GracefulStop.check();
     ReregistrationFilter.install();
     SparkSession spark =
         SparkSession.builder()
@@ -32,6 +34,7 @@ public final class Sessions {
       spark.stop();
       throw e;
     }
+    GracefulStop.watch(spark.sparkContext(), settings.get(Options.JOB_STOP_SECONDS));
     if (startUp == 0) {
       startUp = upSeconds();
     }
@@ -49,6 +52,11 @@ public final class Sessions {
 
   private static double upSeconds() {
     return (System.currentTimeMillis() - ManagementFactory.getRuntimeMXBean().getStartTime()) / 1e3;
+  }
+
+  /** Returns whether the cluster runs this driver ({@code --deploy-mode cluster}). */
+  public static boolean inClusterMode() {
+    return "cluster".equals(System.getProperty("spark.submit.deployMode"));
   }
 
   /** Returns the number of cores that a task may use if no other task runs on its executor. */

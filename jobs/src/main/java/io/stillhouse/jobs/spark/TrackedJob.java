@@ -1,5 +1,6 @@
 package io.stillhouse.jobs.spark;
 
+import io.stillhouse.error.StillhouseException;
 import java.util.ArrayDeque;
 import java.util.Deque;
 import java.util.LinkedHashMap;
@@ -7,6 +8,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.UUID;
 import java.util.function.Consumer;
+import java.util.function.Supplier;
 import java.util.regex.Pattern;
 import org.apache.spark.SparkContext;
 import org.apache.spark.SparkException;
@@ -53,6 +55,7 @@ public final class TrackedJob implements AutoCloseable {
   private final Map<String, @Nullable String> before = new LinkedHashMap<>();
   private final Deque<AutoCloseable> open = new ArrayDeque<>();
   private volatile boolean cancelled;
+  private @Nullable Supplier<String> saved;
 
   /**
    * Work that starts Spark jobs.
@@ -82,6 +85,7 @@ public final class TrackedJob implements AutoCloseable {
 
   /** Sets the job group of this thread, like {@link #start(SparkSession, String, String)}. */
   public static TrackedJob start(SparkContext context, String group, String description) {
+    GracefulStop.check();
     TrackedJob job = new TrackedJob(context, group);
     PROPERTIES.forEach(name -> job.before.put(name, context.getLocalProperty(name)));
     context.setJobGroup(group, description, true);
@@ -135,8 +139,22 @@ public final class TrackedJob implements AutoCloseable {
   }
 
   /**
+   * Declares that the tasks save their state when a signal stops the command: they end between two
+   * steps, as soon as {@link org.apache.spark.TaskContext#isInterrupted} is true.
+   *
+   * @param state says what has been saved, once the tasks have ended
+   */
+  public void savesWhenStopped(Supplier<String> state) {
+    saved = state;
+    GracefulStop.savingJobStarted();
+    open.push(GracefulStop::savingJobEnded);
+  }
+
+  /**
    * Runs work that starts Spark jobs. If it fails, its other Spark jobs are cancelled, because
    * Spark would let them continue; {@link #cancelled} then distinguishes failure from cancellation.
+   *
+   * @throws StoppedException if a signal has stopped the command
    */
   public <T, E extends Exception> T run(Work<T, E> work) throws E {
     try {
@@ -147,8 +165,22 @@ public final class TrackedJob implements AutoCloseable {
       if (!stopped) {
         context.cancelJobsWithTag(tag);
       }
+      if (GracefulStop.received() != null && !isExplained(e)) {
+        GracefulStop.awaitTasks();
+        throw new StoppedException(saved == null ? "" : saved.get(), e);
+      }
       throw e;
     }
+  }
+
+  private static boolean isExplained(Throwable thrown) {
+    for (Throwable each = thrown; each != null; each = each.getCause()) {
+      if (each instanceof StillhouseException
+          || each instanceof StoppedException && !String.valueOf(each.getMessage()).isEmpty()) {
+        return true;
+      }
+    }
+    return false;
   }
 
   /** Cancels the Spark jobs of this instance, and of no other with the same group. */

@@ -5,8 +5,11 @@ import static io.stillhouse.error.Text.format;
 import io.stillhouse.error.Errors;
 import java.io.IOException;
 import java.nio.file.Files;
+import java.util.Objects;
+import java.util.Optional;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
+import java.util.stream.Stream;
 import org.apache.hadoop.fs.FileSystem;
 import org.apache.hadoop.fs.Path;
 
@@ -14,6 +17,8 @@ import org.apache.hadoop.fs.Path;
 public final class DiskFull {
   private static final Pattern QUOTA =
       Pattern.compile("The (DiskSpace|NameSpace) quota .* is exceeded: [^\n]*");
+  private static final Pattern FULL =
+      Pattern.compile("No space left on device|Disk quota exceeded");
 
   private DiskFull() {}
 
@@ -33,7 +38,7 @@ public final class DiskFull {
                 + " written) and run the same command again, which computes only what is missing",
             failure);
       }
-      if (text.contains("No space left on device") || text.contains("Disk quota exceeded")) {
+      if (FULL.matcher(text).find()) {
         Path directory = cache;
         while (!storage.exists(directory)) {
           directory = directory.getParent();
@@ -50,6 +55,24 @@ public final class DiskFull {
             failure);
       }
     }
+  }
+
+  /**
+   * Returns a message for a failure of any command whose cause is a full local disk; empty for
+   * other failures. Unlike {@link #explain}, it does not know which disk is full.
+   */
+  public static Optional<String> message(Throwable failure) {
+    return Stream.iterate(failure, Objects::nonNull, Throwable::getCause)
+        .map(cause -> FULL.matcher(String.valueOf(cause.getMessage())))
+        .filter(Matcher::find)
+        .findFirst()
+        .map(
+            full ->
+                format(
+                    "a disk is full (%s); free some space on the disks of the recipe's paths, of"
+                        + " spark.local.dir and of java.io.tmpdir, and run the same command again,"
+                        + " which continues where it stopped",
+                    full.group()));
   }
 
   /**

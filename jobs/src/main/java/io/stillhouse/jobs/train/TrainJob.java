@@ -20,6 +20,7 @@ import io.stillhouse.jobs.train.recipe.TrainingCache;
 import io.stillhouse.jobs.train.rounds.RoundJob;
 import io.stillhouse.jobs.train.student.HadoopCheckpoints;
 import io.stillhouse.jobs.train.student.History;
+import io.stillhouse.jobs.train.student.SavedSteps;
 import io.stillhouse.jobs.train.student.StudentParts;
 import io.stillhouse.jobs.train.student.StudentRun;
 import io.stillhouse.jobs.train.student.TrainTask;
@@ -246,6 +247,10 @@ public final class TrainJob implements StageJob<TrainJob.Result> {
         TrackedJob job =
             TrackedJob.start(spark, "train", "students " + String.join(", ", names(wanted)))) {
       job.watch("steps", latest, running -> show(progress, live, started, latest.with(running)));
+      job.savesWhenStopped(
+          () ->
+              SavedSteps.words(
+                  storage, runs, run -> run.train().steps(StudentParts.rows(reader, run))));
       return job.run(
           () -> {
             inRounds(context, wanted, latest);

@@ -1,9 +1,12 @@
 package io.stillhouse.jobs.cli;
 
 import static io.stillhouse.jobs.Tiny.mistake;
+import static java.nio.charset.StandardCharsets.UTF_8;
 import static org.assertj.core.api.Assertions.assertThat;
 
+import java.io.ByteArrayOutputStream;
 import java.io.IOException;
+import java.io.PrintStream;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
@@ -57,6 +60,29 @@ class BadSettingsTest {
     assertThat(mistake("cache", recipe.toString()))
         .contains("recipe '" + recipe + "' is not HOCON")
         .contains("see conf/ for examples");
+  }
+
+  @Test
+  void explainsFullDiskInsteadOfPrintingStackTrace() throws IOException {
+    Path recipe = Files.writeString(directory.resolve("full.conf"), "cache.path = cache");
+    PrintStream standard = System.err;
+    ByteArrayOutputStream printed = new ByteArrayOutputStream();
+    System.setErr(new PrintStream(printed, true, UTF_8));
+    try {
+      int code =
+          Stillhouse.run(
+              settings -> {
+                throw new Error(new IOException("No space left on device"));
+              },
+              "finetune",
+              recipe.toString());
+      assertThat(code).isEqualTo(2);
+    } finally {
+      System.setErr(standard);
+    }
+    assertThat(printed.toString(UTF_8))
+        .startsWith("stillhouse: a disk is full (No space left on device); ")
+        .hasLineCount(1);
   }
 
   static List<Arguments> brokenSettings() {

@@ -10,7 +10,6 @@ import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Set;
-import java.util.function.UnaryOperator;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 import java.util.stream.Stream;
@@ -112,6 +111,6 @@ class ReadmeCommandsTest {
   }
 
   private static Set<String> commands() {
-    return CommandLines.of(new Stillhouse(UnaryOperator.identity())).getSubcommands().keySet();
+    return CommandLines.ofNoRun().getSubcommands().keySet();
   }
 }

@@ -52,6 +52,19 @@ class DiskFullTest {
   }
 
   @Test
+  void explainsFullDiskOfAnyCommand() {
+    Throwable failure =
+        new IllegalStateException("job", new Error(new IOException("No space left on device")));
+    assertThat(DiskFull.message(failure))
+        .hasValueSatisfying(
+            message ->
+                assertThat(message)
+                    .startsWith("a disk is full (No space left on device)")
+                    .contains("run the same command again, which continues where it stopped"));
+    assertThat(DiskFull.message(new IOException("connection reset"))).isEmpty();
+  }
+
+  @Test
   void rethrowsOtherFailures() {
     assertThatCode(
             () ->

@@ -12,6 +12,7 @@ import java.io.IOException;
 import java.io.Serializable;
 import java.io.UncheckedIOException;
 import java.util.List;
+import org.apache.spark.TaskContext;
 import org.apache.spark.api.java.JavaRDD;
 import org.apache.spark.api.java.JavaSparkContext;
 import org.apache.spark.sql.SparkSession;
@@ -75,6 +76,12 @@ record TeacherStage(SparkSession spark, ManifestLog manifest, String teacher, Li
     try (TrackedJob job = TrackedJob.start(spark, GROUP, "teacher targets")) {
       Progress progress = Progress.resume("cache", before, plan.corpus().tokens(), "tokens");
       LongAccumulator done = job.count("teacher tokens", progress);
+      int cached = plan.shards().size() - tasks.size();
+      job.savesWhenStopped(
+          () ->
+              format(
+                  "%,d of %,d shards are cached",
+                  cached + append.totals.shards(), plan.shards().size()));
       totals =
           job.run(
               () -> {
@@ -127,7 +134,14 @@ record TeacherStage(SparkSession spark, ManifestLog manifest, String teacher, Li
     @Override
     public TeacherTask.ShardTargets apply(scala.collection.Iterator<TeacherTask> tasks) {
       try {
-        return tasks.next().compute(tokens::add); // a partition holds one task
+        TaskContext task = TaskContext.get();
+        return tasks
+            .next() // a partition holds one task
+            .compute(
+                batch -> {
+                  task.killTaskIfInterrupted(); // because native code ignores interrupts
+                  tokens.add(batch);
+                });
       } catch (IOException e) {
         throw new UncheckedIOException(e);
       }

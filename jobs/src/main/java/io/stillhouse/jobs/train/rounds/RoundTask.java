@@ -11,6 +11,7 @@ import io.stillhouse.jobs.storage.Storage;
 import io.stillhouse.jobs.train.student.HadoopCheckpoints;
 import io.stillhouse.jobs.train.student.StudentParts;
 import io.stillhouse.jobs.train.student.StudentRun;
+import io.stillhouse.jobs.train.student.TrainTask;
 import io.stillhouse.spec.TrainSpec;
 import io.stillhouse.train.Checkpoint;
 import io.stillhouse.train.FlatWeights;
@@ -85,7 +86,14 @@ final class RoundTask {
           attempt,
           manager.getDevice());
       RoundWorker.Result result =
-          new RoundWorker(parts.setup(), parts.source(), parts.teacherParts(manager), listener)
+          new RoundWorker(
+                  parts.setup(),
+                  parts.source(),
+                  parts.teacherParts(manager),
+                  step -> {
+                    endIfAsked();
+                    listener.accept(step);
+                  })
               .run(
                   manager,
                   start,
@@ -106,6 +114,13 @@ final class RoundTask {
       if (local != null && !storage.isLocal(kept)) {
         Files.delete(local); // twice the size of the model, in every round
       }
+    }
+  }
+
+  /** Ends the task if Spark has asked it to end; the round is repeated. */
+  private static void endIfAsked() {
+    if (TrainTask.isToEnd()) {
+      TrainTask.end();
     }
   }
 

@@ -77,14 +77,38 @@ public final class TrainTask implements AutoCloseable {
           trainer(open.parts().source())
               .begin(open.manager(), start, open.parts().teacherParts(open.manager()))) {
         logBegin();
-        while (training.step()) {
-          // the listener receives every step
+        while (training.step()) { // the listener receives every step
+          if (isToEnd() && !training.isFinished()) {
+            saveIfPossible(training);
+            end();
+          }
         }
         keptStep = training.keptStep();
       }
       return publish();
     } finally {
       close();
+    }
+  }
+
+  /**
+   * Returns whether Spark has asked the calling task to end. Tasks must ask between two steps,
+   * because native code ignores interrupts.
+   */
+  public static boolean isToEnd() {
+    TaskContext task = TaskContext.get();
+    return task != null && task.isInterrupted();
+  }
+
+  /** Ends the calling task for the reason for which Spark has asked it to end. */
+  public static void end() {
+    Objects.requireNonNull(TaskContext.get()).killTaskIfInterrupted();
+  }
+
+  /** Writes a checkpoint, unless the thread is interrupted, which would damage the write. */
+  public static void saveIfPossible(Trainer.Run training) throws IOException {
+    if (!Thread.currentThread().isInterrupted()) {
+      training.checkpoint();
     }
   }
 

@@ -15,6 +15,7 @@ import io.stillhouse.jobs.train.recipe.StageJob;
 import io.stillhouse.jobs.train.rounds.RoundJob;
 import io.stillhouse.jobs.train.student.HadoopCheckpoints;
 import io.stillhouse.jobs.train.student.History;
+import io.stillhouse.jobs.train.student.SavedSteps;
 import io.stillhouse.jobs.train.student.StudentRun;
 import io.stillhouse.jobs.train.student.TrainedStudent;
 import io.stillhouse.train.StepReport;
@@ -148,12 +149,11 @@ public final class SweepJob implements StageJob<SweepJob.Result> {
         started.stream().map(run -> row(Objects.requireNonNull(outcomes.get(run.name())))).toList();
     Result result =
         new Result(rows, SeedGroups.of(rows), students.columns(), students.notes(started));
-    write(result, decisions);
-    LOG.info(
-        "sweep: {} students, of which {} failed; see '{}/sweep.json'",
-        rows.size(),
-        result.failures().size(),
-        directory());
+    int failed = result.failures().size();
+    LOG.info("sweep: {} students in '{}', of which {} failed", rows.size(), directory(), failed);
+    if (!students.isPartial()) { // otherwise, concurrent runs would replace each other's tables
+      write(result, decisions);
+    }
     return result;
   }
 
@@ -252,6 +252,7 @@ public final class SweepJob implements StageJob<SweepJob.Result> {
     try (Progress progress = Progress.resume("sweep", sum(started), total, "steps");
         TrackedJob job = TrackedJob.start(spark, "sweep", wanted.size() + " students")) {
       job.watch("steps", latest, running -> show(progress, live, started, latest.with(running)));
+      job.savesWhenStopped(() -> saved());
       return job.run(() -> train(groups, pause, latest));
     }
   }
@@ -285,6 +286,7 @@ public final class SweepJob implements StageJob<SweepJob.Result> {
   private List<SweepOutcome> trainGroup(List<StudentRun> group, long pause, LatestSteps latest) {
     String names = group.stream().map(StudentRun::name).collect(Collectors.joining(", "));
     try (TrackedJob job = TrackedJob.start(spark, "sweep", "students " + names)) {
+      job.savesWhenStopped(() -> saved());
       try {
         return job.run(() -> runGroup(group, pause, latest));
       } catch (Exception e) {
@@ -298,6 +300,10 @@ public final class SweepJob implements StageJob<SweepJob.Result> {
         return group.stream().map(run -> SweepOutcome.failed(run.name(), null, e)).toList();
       }
     }
+  }
+
+  private String saved() {
+    return SavedSteps.words(storage, runs, run -> run.train().steps(students.rows(run)));
   }
 
   private List<SweepOutcome> runGroup(List<StudentRun> group, long pause, LatestSteps latest)

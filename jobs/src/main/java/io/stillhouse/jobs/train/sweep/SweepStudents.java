@@ -78,6 +78,7 @@ final class SweepStudents {
     this.halving = new Halving(storage, directory, Halving.Rule.of(settings), runs);
     gather(problems, "", () -> halving.requireRows(cache));
     gather(problems, "", this::requireNoBaselinesInHalving);
+    gather(problems, "", this::requireAllInHalving);
     gather(problems, "", this::columns); // reports a metric of another task
     for (StudentRun run : runs) {
       gather(problems, run.name(), () -> TrainedStudent.finished(storage, run));
@@ -134,6 +135,11 @@ final class SweepStudents {
     return halving;
   }
 
+  /** Returns whether this run trains only the students that {@code sweep.only} names. */
+  boolean isPartial() {
+    return !settings.get(Options.SWEEP_ONLY).isEmpty();
+  }
+
   /** Returns the number of rows that a student is trained on in an epoch. */
   long rows(StudentRun run) {
     return cache.rows(run);
@@ -175,6 +181,7 @@ final class SweepStudents {
     studentValues.put(Options.STUDENT_NAME.key(), student.name());
     studentValues.put(Options.SWEEP_OVER.key(), "{}");
     studentValues.put(Options.SWEEP_STUDENTS.key(), "[]");
+    studentValues.put(Options.SWEEP_ONLY.key(), "[]");
     studentValues.putAll(stage.values());
     Settings recipe = Recipe.requireStudent(Recipe.shrink(settings.with(studentValues)));
     StudentRuns.OfRecipe created = studentRuns.of(recipe, baselines(), stage);
@@ -196,6 +203,17 @@ final class SweepStudents {
                   + " with their students",
               halving.pauses()),
           "remove one of them, and train the baselines of the remaining students with train");
+    }
+  }
+
+  /** Requires all students if they compete with each other. */
+  private void requireAllInHalving() {
+    if (isPartial() && !halving.pauses().isEmpty()) {
+      throw Errors.invalid(
+          format(
+              "sweep.only is %s, but sweep.halving.at is %s, and halving compares all students",
+              settings.get(Options.SWEEP_ONLY), halving.pauses()),
+          "remove one of them");
     }
   }
 

@@ -133,8 +133,17 @@ final class SweepTask implements Lockstep.Watcher {
           fail(task, e);
         }
       }
-      lockstep.run(this);
+      List<Trainer.Run> stopped = lockstep.run(this);
+      stopped.forEach(this::save);
+      if (!stopped.isEmpty()) {
+        TrainTask.end();
+      }
     }
+  }
+
+  @Override
+  public boolean isToStop() {
+    return TrainTask.isToEnd();
   }
 
   @Override
@@ -156,6 +165,17 @@ final class SweepTask implements Lockstep.Watcher {
     run.close();
     task.close();
     fail(task, problem);
+  }
+
+  private void save(Trainer.Run run) {
+    try {
+      TrainTask.saveIfPossible(run);
+    } catch (IOException | RuntimeException e) { // the others are saved all the same
+      LOG.warn(
+          "student '{}' has no checkpoint of its last step; it resumes from the one before",
+          task(run).student().name(),
+          e);
+    }
   }
 
   private TrainTask task(Trainer.Run run) {

@@ -320,6 +320,35 @@ class SweepJobTest {
     return all.toArray(String[]::new);
   }
 
+  @Test
+  void partsOfSweepEqualWholeSweep() throws IOException {
+    String over = "sweep.over.student.layers=[1,3]";
+    sweep("whole", over);
+    for (String name : List.of("layers-1", "layers-3")) {
+      assertThat(sweep("parts", over, "sweep.only=" + name).students()).hasSize(1);
+      assertThat(weights("parts", name)).isEqualTo(weights("whole", name));
+    }
+    assertThat(directory.resolve("parts/sweep.json")).doesNotExist();
+
+    assertThat(sweep("parts", over).students()).allMatch(row -> row.status() == Status.TRAINED);
+    assertThat(directory.resolve("parts/sweep.json")).exists();
+  }
+
+  @Test
+  void rejectsHalvingOfSomeStudents() {
+    assertThatThrownBy(
+            () ->
+                sweep(
+                    "few",
+                    "sweep.over.student.layers=[1,3]",
+                    "sweep.only=layers-1",
+                    "sweep.halving.at=[1]",
+                    "sweep.halving.by=loss"))
+        .hasMessageContaining(
+            "sweep.only is [layers-1], but sweep.halving.at is [1], and halving compares all"
+                + " students; remove one of them");
+  }
+
   private SweepJob.Result sweep(String students, String... more) throws IOException {
     return new SweepJob(spark, settings(students, more)).run();
   }
