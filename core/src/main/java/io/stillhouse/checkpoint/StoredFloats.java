@@ -4,6 +4,7 @@ import static io.stillhouse.error.Text.format;
 
 import ai.djl.ndarray.types.Shape;
 import io.stillhouse.error.Errors;
+import io.stillhouse.torch.Float16;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
 import java.nio.file.Path;

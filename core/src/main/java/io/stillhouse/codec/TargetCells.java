@@ -1,24 +1,17 @@
 package io.stillhouse.codec;
 
-import ai.djl.Device;
 import ai.djl.ndarray.NDArray;
-import ai.djl.ndarray.NDManager;
 import ai.djl.ndarray.types.DataType;
 import ai.djl.ndarray.types.Shape;
 import io.stillhouse.model.Batch;
 import io.stillhouse.model.EncoderOutput;
-import io.stillhouse.target.Column;
 import io.stillhouse.target.Dtype;
-import io.stillhouse.target.Example;
 import io.stillhouse.target.Int8;
-import io.stillhouse.target.MlmTargets;
-import io.stillhouse.target.Targets;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
 import java.nio.FloatBuffer;
 import java.util.ArrayList;
 import java.util.List;
-import java.util.stream.IntStream;
 
 /** Encodes a batch's float32 tensors into cells, one for each row, without padding. */
 public final class TargetCells {
@@ -58,57 +51,6 @@ public final class TargetCells {
       cells.add(numbers.squares(row * heads * longest * longest, heads, longest, batch, row));
     }
     return cells;
-  }
-
-  /**
-   * Returns the numbers of a cell, which may also be ids or counts.
-   *
-   * @param row its length and labels determine the cell's shape
-   * @throws IllegalStateException if the column holds no tensor
-   */
-  public static double[] numbers(Example row, Column column) {
-    byte[] cell = row.cell(column);
-    ByteBuffer bytes = ByteBuffer.wrap(cell).order(ByteOrder.LITTLE_ENDIAN);
-    return switch (column.type()) {
-      case UINT8 -> IntStream.range(0, cell.length).mapToDouble(i -> cell[i] & 0xff).toArray();
-      case TOKEN_IDS ->
-          IntStream.range(0, cell.length / 2).mapToDouble(i -> bytes.getShort(2 * i)).toArray();
-      case IDS ->
-          IntStream.range(0, cell.length / 4).mapToDouble(i -> bytes.getInt(4 * i)).toArray();
-      case CELL, FLOAT32, UNSCALED -> floats(row, column, cell);
-      case STRING, INT, DOUBLE ->
-          throw new IllegalStateException(column.name() + " holds no tensor");
-    };
-  }
-
-  private static double[] floats(Example row, Column column, byte[] cell) {
-    Dtype dtype = row.dtype(column);
-    int lines = lines(row, column, cell.length, dtype);
-    if (lines == 0) {
-      return new double[0];
-    }
-    int width = dtype.width(cell.length, lines);
-    LineBuffer gathered = LineBuffer.uninitialized(dtype, lines, width);
-    gathered.putAll(cell, lines, 0);
-    try (NDManager manager = NDManager.newBaseManager(Device.cpu())) {
-      return gathered
-          .tensor(manager, new Shape(lines, width))
-          .toType(DataType.FLOAT64, false)
-          .toDoubleArray();
-    }
-  }
-
-  private static int lines(Example row, Column column, int cellBytes, Dtype dtype) {
-    int length = row.length();
-    return switch (column.family()) {
-      case HIDDEN -> length;
-      case ATTENTION -> cellBytes / dtype.bytes(length, length) * length;
-      case LOGITS ->
-          column.name().startsWith(MlmTargets.MASKED)
-              ? (int) Counts.of(List.of(row)).masked()
-              : column.equals(Targets.LOGITS) ? 1 : length;
-      case INPUTS -> throw new IllegalStateException(column.name() + " holds no target");
-    };
   }
 
   /**

@@ -2,9 +2,9 @@ package io.stillhouse.train;
 
 import ai.djl.ndarray.NDArray;
 import ai.djl.ndarray.NDManager;
+import io.stillhouse.codec.CellNumbers;
 import io.stillhouse.codec.Counts;
 import io.stillhouse.codec.TargetBatch;
-import io.stillhouse.codec.TargetCells;
 import io.stillhouse.codec.TeacherParts;
 import io.stillhouse.evaluate.Predictions;
 import io.stillhouse.loss.DistillLoss;
@@ -129,7 +129,7 @@ public final class Validation {
   }
 
   private static float[] teachersLogits(Example row) {
-    double[] numbers = TargetCells.numbers(row, Targets.LOGITS);
+    double[] numbers = CellNumbers.of(row, Targets.LOGITS);
     float[] logits = new float[numbers.length];
     for (int c = 0; c < logits.length; c++) {
       logits[c] = (float) numbers[c];

@@ -8,9 +8,9 @@ import ai.djl.ndarray.NDManager;
 import io.stillhouse.Golden;
 import io.stillhouse.GoldenTargets;
 import io.stillhouse.checkpoint.HuggingFaceDirectory;
+import io.stillhouse.codec.CellNumbers;
 import io.stillhouse.codec.Counts;
 import io.stillhouse.codec.TargetBatch;
-import io.stillhouse.codec.TargetCells;
 import io.stillhouse.codec.TeacherParts;
 import io.stillhouse.model.Capture;
 import io.stillhouse.model.encoder.Encoder;
@@ -229,7 +229,7 @@ class SeveralTeachersTest {
     for (Example row : rows) {
       Map<String, byte[]> cells = new HashMap<>();
       for (String name : row.cells().keySet()) {
-        double[] numbers = TargetCells.numbers(row, Targets.named(name));
+        double[] numbers = CellNumbers.of(row, Targets.named(name));
         float[] values = new float[numbers.length];
         for (int i = 0; i < values.length; i++) {
           values[i] = (float) numbers[i] * factor;

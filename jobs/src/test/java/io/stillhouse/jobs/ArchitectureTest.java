@@ -56,6 +56,9 @@ class ArchitectureTest {
   /** Spark ML stages, which users call from their own pipelines, and no command does. */
   private static final String PIPELINES = "io.stillhouse.spark";
 
+  /** What users call in notebooks, and no command does. */
+  private static final String NOTEBOOK = "io.stillhouse.notebook";
+
   @ArchTest
   static final ArchRule packagesFormNoCycle =
       slices().matching("io.stillhouse.(**)").should().beFreeOfCycles();
@@ -69,7 +72,9 @@ class ArchitectureTest {
             .layer("cli")
             .definedBy("io.stillhouse.jobs.cli..")
             .layer("pipelines")
-            .definedBy(PIPELINES + "..");
+            .definedBy(PIPELINES + "..")
+            .layer("notebook")
+            .definedBy(NOTEBOOK + "..");
     for (String name : SHARED) {
       layers = layers.layer(name).definedBy(packageOf(name));
     }
@@ -77,8 +82,13 @@ class ArchitectureTest {
       layers = layers.layer(name).definedBy(packageOf(name));
     }
     layers = layers.whereLayer("cli").mayNotBeAccessedByAnyLayer();
-    layers = layers.whereLayer("pipelines").mayNotBeAccessedByAnyLayer();
+    for (String name : List.of("pipelines", "notebook")) {
+      layers = layers.whereLayer(name).mayNotBeAccessedByAnyLayer();
+    }
     layers = mayOnlyAccess(layers, "pipelines", SHARED);
+    List<String> ofNotebook = new ArrayList<>(SHARED);
+    ofNotebook.addAll(List.of("evaluate", "train"));
+    layers = mayOnlyAccess(layers, "notebook", ofNotebook);
     for (int at = 0; at < SHARED.size(); at++) {
       layers = mayOnlyAccess(layers, SHARED.get(at), SHARED.subList(0, at));
     }
@@ -108,6 +118,7 @@ class ArchitectureTest {
     known.add("cli");
     known.replaceAll(name -> "io.stillhouse.jobs." + name + ".");
     known.add(PIPELINES + ".");
+    known.add(NOTEBOOK + ".");
     assertThat(classes)
         .allSatisfy(
             type ->

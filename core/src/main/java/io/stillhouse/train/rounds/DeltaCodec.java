@@ -1,7 +1,7 @@
 package io.stillhouse.train.rounds;
 
-import io.stillhouse.checkpoint.Float16;
 import io.stillhouse.spec.TrainSpec;
+import io.stillhouse.torch.Float16;
 import io.stillhouse.train.FlatWeights;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;

@@ -2,10 +2,10 @@ package io.stillhouse.train.rounds;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
-import io.stillhouse.checkpoint.Float16;
 import io.stillhouse.checkpoint.LazyTensor;
 import io.stillhouse.checkpoint.SafeTensors;
 import io.stillhouse.spec.TrainSpec;
+import io.stillhouse.torch.Float16;
 import io.stillhouse.train.FlatWeights;
 import java.io.IOException;
 import java.nio.ByteBuffer;

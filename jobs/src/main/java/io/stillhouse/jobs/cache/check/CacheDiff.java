@@ -6,7 +6,7 @@ import ai.djl.ndarray.NDArray;
 import ai.djl.ndarray.NDManager;
 import ai.djl.ndarray.types.DataType;
 import io.stillhouse.checkpoint.ModelDirectory;
-import io.stillhouse.codec.TargetCells;
+import io.stillhouse.codec.CellNumbers;
 import io.stillhouse.error.Errors;
 import io.stillhouse.jobs.cache.layout.CachePlan;
 import io.stillhouse.jobs.cache.layout.ManifestLog;
@@ -90,8 +90,8 @@ public final class CacheDiff {
             for (Column column : teacher.getValue()) {
               differences.add(
                   VerifyJob.labelled(name, column.name()),
-                  TargetCells.numbers(row, column),
-                  TargetCells.numbers(other, column));
+                  CellNumbers.of(row, column),
+                  CellNumbers.of(other, column));
             }
           }
         }

@@ -1,6 +1,6 @@
 package io.stillhouse.jobs.cache.check;
 
-import io.stillhouse.codec.TargetCells;
+import io.stillhouse.codec.CellNumbers;
 import io.stillhouse.spec.Precision;
 import io.stillhouse.target.Column;
 import io.stillhouse.target.Dtype;
@@ -54,12 +54,12 @@ final class ColumnSums {
   }
 
   void add(RowTargets row) {
-    double[] cached = TargetCells.numbers(row.cached(), column);
-    double[] alone = TargetCells.numbers(row.alone(), column);
+    double[] cached = CellNumbers.of(row.cached(), column);
+    double[] alone = CellNumbers.of(row.alone(), column);
     cachedToAlone += distance(cached, alone);
-    batchedToAlone += distance(TargetCells.numbers(row.batched(), column), alone);
+    batchedToAlone += distance(CellNumbers.of(row.batched(), column), alone);
     aloneSquares += squares(alone);
-    cachedToFloat32 += distance(cached, TargetCells.numbers(row.float32(), column));
+    cachedToFloat32 += distance(cached, CellNumbers.of(row.float32(), column));
   }
 
   /** Returns the errors of targets that were stored in a dtype and computed in a precision. */

@@ -1,4 +1,4 @@
-package io.stillhouse.checkpoint;
+package io.stillhouse.torch;
 
 /** Converts IEEE 754 float16, which Java 17 does not support. */
 public final class Float16 {
