@@ -158,7 +158,7 @@ public final class Stillhouse {
         prepareForStudent(arguments, Options.TEACHER, Options.CORPUS_PATH, Options.CACHE);
     try (SparkSession spark = Sessions.open("plan", settings)) {
       PlanJob job = new PlanJob(spark, settings);
-      System.out.print(job.run().table());
+      printTable(job.run().table());
       job.leftOut().forEach(line -> print("%s", line));
     }
     return 0;
@@ -265,11 +265,14 @@ public final class Stillhouse {
     Settings settings = prepare(arguments, Options.CACHE);
     try (SparkSession spark = Sessions.open("sweep", settings)) {
       SweepJob.Result result = StagedTraining.sweep(spark, settings);
-      System.out.print(result.table());
+      printTable(result.table());
       result.notes().forEach(note -> print("note: %s", note));
       result
           .failures()
-          .forEach(row -> System.err.println("stillhouse: " + row.name() + ": " + row.problem()));
+          .forEach(
+              row ->
+                  System.err.println(
+                      Secrets.hiddenIn("stillhouse: " + row.name() + ": " + row.problem())));
       return result.exitCode();
     }
   }
@@ -316,7 +319,7 @@ public final class Stillhouse {
         settings.get(Options.TEACHER_NAME).isEmpty() ? Options.TEACHER : Options.CACHE);
     try (SparkSession spark = Sessions.open("evaluate", settings)) {
       EvaluateJob job = new EvaluateJob(spark, settings);
-      System.out.print(job.run().table());
+      printTable(job.run().table());
       job.leftOut().ifPresent(line -> print("%s", line));
     }
     return 0;
@@ -338,7 +341,7 @@ public final class Stillhouse {
     try (SparkSession spark = Sessions.open("head-importance", settings)) {
       HeadImportanceJob job = new HeadImportanceJob(spark, settings);
       HeadImportanceReport report = job.run();
-      System.out.print(report.table());
+      printTable(report.table());
       print(
           "measured on %,d rows; wrote %s",
           report.rows(), settings.get(Options.HEAD_IMPORTANCE_OUTPUT));
@@ -376,6 +379,10 @@ public final class Stillhouse {
   /** Requires the keys of a student as well. */
   private Settings prepareForStudent(RecipeArguments arguments, Option<?>... required) {
     return Recipe.prepare(Recipe.requireStudent(opened.apply(arguments.parse()), required));
+  }
+
+  private static void printTable(String table) {
+    System.out.print(Secrets.hiddenIn(table));
   }
 
   static void print(String format, Object... values) {

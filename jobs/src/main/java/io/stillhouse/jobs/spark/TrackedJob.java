@@ -1,5 +1,6 @@
 package io.stillhouse.jobs.spark;
 
+import io.stillhouse.error.Secrets;
 import io.stillhouse.error.StillhouseException;
 import java.util.ArrayDeque;
 import java.util.Deque;
@@ -10,6 +11,7 @@ import java.util.UUID;
 import java.util.function.Consumer;
 import java.util.function.Supplier;
 import java.util.regex.Pattern;
+import org.apache.logging.log4j.CloseableThreadContext;
 import org.apache.spark.SparkContext;
 import org.apache.spark.SparkException;
 import org.apache.spark.sql.SparkSession;
@@ -44,6 +46,7 @@ public final class TrackedJob implements AutoCloseable {
           "spark.jobGroup.id",
           "spark.job.description",
           "spark.job.interruptOnCancel",
+          TaskLog.JOB,
           "spark.job.tags");
 
   /** Spark 3.5 marks the exception of a cancelled job only by this text. */
@@ -88,14 +91,16 @@ public final class TrackedJob implements AutoCloseable {
     GracefulStop.check();
     TrackedJob job = new TrackedJob(context, group);
     PROPERTIES.forEach(name -> job.before.put(name, context.getLocalProperty(name)));
-    context.setJobGroup(group, description, true);
+    job.describe(description);
+    context.setLocalProperty(TaskLog.JOB, group);
+    job.open.push(CloseableThreadContext.put(TaskLog.JOB, group)::close);
     context.addJobTag(job.tag);
     return job;
   }
 
   /** Changes what Spark's UI shows for the jobs that this thread starts from now on. */
   public void describe(String description) {
-    context.setJobGroup(group, description, true);
+    context.setJobGroup(group, Secrets.hiddenIn(description), true);
   }
 
   /** Takes over a progress display, which {@link #close} closes. */

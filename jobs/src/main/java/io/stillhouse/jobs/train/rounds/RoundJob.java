@@ -7,6 +7,7 @@ import ai.djl.ndarray.NDManager;
 import io.stillhouse.checkpoint.LazyTensor;
 import io.stillhouse.error.Errors;
 import io.stillhouse.jobs.spark.Devices;
+import io.stillhouse.jobs.spark.TaskLog;
 import io.stillhouse.jobs.spark.TrackedJob;
 import io.stillhouse.jobs.storage.Overlapped;
 import io.stillhouse.jobs.storage.Storage;
@@ -170,6 +171,7 @@ public final class RoundJob {
   }
 
   /** Returns the mean difference of every piece, and the workers' reports. */
+  @SuppressWarnings("try") // the labels only have to be open
   private List<Tuple2<Integer, RoundTask.Summed>> differences(
       RoundSchedule schedule, int round, FlatWeights weights) {
     List<Integer> workers =
@@ -182,17 +184,22 @@ public final class RoundJob {
     try {
       StudentRun student = run;
       LatestSteps steps = latest;
+      TaskLog log = TaskLog.create();
       TrainSpec.Delta dtype = rounds.inner().delta();
       List<Tuple2<Integer, RoundTask.Summed>> summed =
           context
               .parallelize(workers, workers.size())
               .flatMapToPair(
-                  worker ->
-                      new RoundTask(student, round, worker)
+                  worker -> {
+                    try (TaskLog.Scope labels =
+                        log.label(TaskLog.STUDENT, student.name()).with(TaskLog.ROUND, round + 1)) {
+                      return new RoundTask(student, round, worker)
                           .deliver(
                               start.value(),
                               keepers.contains(worker),
-                              steps.listener(student.name())))
+                              steps.listener(student.name()));
+                    }
+                  })
               .groupByKey(Math.min(weights.pieces(), 64))
               .mapValues(deliveries -> RoundTask.sum(deliveries, dtype))
               .collect();
