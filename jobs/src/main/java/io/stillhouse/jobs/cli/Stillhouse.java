@@ -163,7 +163,7 @@ public final class Stillhouse {
     try (SparkSession spark = Sessions.open("plan", settings)) {
       PlanJob job = new PlanJob(spark, settings);
       PlanResult plan = job.run();
-      System.out.print(plan.table());
+      printTable(plan.table());
       job.leftOut().forEach(line -> print("%s", line));
       run.conclude(plan.verdict());
     }
@@ -272,14 +272,12 @@ public final class Stillhouse {
     Settings settings = prepare(arguments, Options.CACHE);
     try (SparkSession spark = Sessions.open("sweep", settings)) {
       SweepJob.Result result = StagedTraining.sweep(spark, settings);
-      System.out.print(result.table());
+      printTable(result.table());
       result.notes().forEach(note -> print("note: %s", note));
-      result
-          .failures()
-          .forEach(row -> System.err.println("stillhouse: " + row.name() + ": " + row.problem()));
-      run.conclude(
-          Errors.joined(
-              result.failures().stream().map(row -> row.name() + ": " + row.problem()).toList()));
+      List<String> failures =
+          result.failures().stream().map(row -> row.name() + ": " + row.problem()).toList();
+      failures.forEach(line -> System.err.println(Secrets.hiddenIn("stillhouse: " + line)));
+      run.conclude(Errors.joined(failures));
       ReportLine.write(settings, settings.get(Options.TRAIN_PATH), ReportJob.Content.RECORDS);
       return result.exitCode();
     }
@@ -327,7 +325,7 @@ public final class Stillhouse {
         settings.get(Options.TEACHER_NAME).isEmpty() ? Options.TEACHER : Options.CACHE);
     try (SparkSession spark = Sessions.open("evaluate", settings)) {
       EvaluateJob job = new EvaluateJob(spark, settings);
-      System.out.print(job.run().table());
+      printTable(job.run().table());
       job.leftOut().ifPresent(line -> print("%s", line));
       ReportLine.write(settings, settings.get(Options.TRAIN_PATH), ReportJob.Content.RECORDS);
     }
@@ -350,7 +348,7 @@ public final class Stillhouse {
     try (SparkSession spark = Sessions.open("head-importance", settings)) {
       HeadImportanceJob job = new HeadImportanceJob(spark, settings);
       HeadImportanceReport report = job.run();
-      System.out.print(report.table());
+      printTable(report.table());
       print(
           "measured on %,d rows; wrote %s",
           report.rows(), settings.get(Options.HEAD_IMPORTANCE_OUTPUT));
@@ -389,6 +387,10 @@ public final class Stillhouse {
   /** Requires the keys of a student as well. */
   private Settings prepareForStudent(RecipeArguments arguments, Option<?>... required) {
     return Recipe.prepare(Recipe.requireStudent(run.opened(arguments.parse()), required));
+  }
+
+  private static void printTable(String table) {
+    System.out.print(Secrets.hiddenIn(table));
   }
 
   static void print(String format, Object... values) {

@@ -7,6 +7,7 @@ import io.stillhouse.config.ListText;
 import io.stillhouse.config.Option;
 import io.stillhouse.config.Options;
 import io.stillhouse.config.Settings;
+import io.stillhouse.error.Secrets;
 import io.stillhouse.jobs.corpus.WordVectorFile;
 import io.stillhouse.jobs.storage.Storage;
 import io.stillhouse.recipe.LossRecipe;
@@ -372,7 +373,16 @@ final class DistillRecipe {
         : hocon(value);
   }
 
+  /** Returns a text as HOCON, with a substitution in place of a secret variable's value. */
   private static String hocon(String text) {
+    for (Map.Entry<String, String> secret : Secrets.known().entrySet()) {
+      int at = text.indexOf(secret.getKey());
+      if (at >= 0 && System.getenv(secret.getValue()) != null) {
+        return hocon(text.substring(0, at))
+            + Secrets.shown(secret.getValue())
+            + hocon(text.substring(at + secret.getKey().length()));
+      }
+    }
     return PLAIN.matcher(text).matches() ? text : ConfigUtil.quoteString(text);
   }
 }

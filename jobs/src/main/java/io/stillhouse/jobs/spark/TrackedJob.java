@@ -1,5 +1,6 @@
 package io.stillhouse.jobs.spark;
 
+import io.stillhouse.error.Secrets;
 import io.stillhouse.error.StillhouseException;
 import java.util.ArrayDeque;
 import java.util.Deque;
@@ -11,6 +12,7 @@ import java.util.concurrent.TimeoutException;
 import java.util.function.Consumer;
 import java.util.function.Supplier;
 import java.util.regex.Pattern;
+import org.apache.logging.log4j.CloseableThreadContext;
 import org.apache.spark.SparkContext;
 import org.apache.spark.SparkException;
 import org.apache.spark.sql.SparkSession;
@@ -45,6 +47,7 @@ public final class TrackedJob implements AutoCloseable {
           "spark.jobGroup.id",
           "spark.job.description",
           "spark.job.interruptOnCancel",
+          TaskLog.JOB,
           "spark.job.tags");
 
   private static final long LISTENERS_MILLIS = 2000;
@@ -92,7 +95,9 @@ public final class TrackedJob implements AutoCloseable {
     GracefulStop.check();
     TrackedJob job = new TrackedJob(context, group);
     PROPERTIES.forEach(name -> job.before.put(name, context.getLocalProperty(name)));
-    context.setJobGroup(group, description, true);
+    job.describe(description);
+    context.setLocalProperty(TaskLog.JOB, group);
+    job.open.push(CloseableThreadContext.put(TaskLog.JOB, group)::close);
     context.addJobTag(job.tag);
     context.addSparkListener(job.failures);
     return job;
@@ -100,7 +105,7 @@ public final class TrackedJob implements AutoCloseable {
 
   /** Changes what Spark's UI shows for the jobs that this thread starts from now on. */
   public void describe(String description) {
-    context.setJobGroup(group, description, true);
+    context.setJobGroup(group, Secrets.hiddenIn(description), true);
   }
 
   /** Takes over a progress display, which {@link #close} closes. */

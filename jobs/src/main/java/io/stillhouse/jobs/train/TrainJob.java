@@ -10,6 +10,7 @@ import io.stillhouse.jobs.cache.read.CacheReader;
 import io.stillhouse.jobs.spark.Environment;
 import io.stillhouse.jobs.spark.Progress;
 import io.stillhouse.jobs.spark.Sessions;
+import io.stillhouse.jobs.spark.TaskLog;
 import io.stillhouse.jobs.spark.TrackedJob;
 import io.stillhouse.jobs.storage.Storage;
 import io.stillhouse.jobs.train.metrics.LatestSteps;
@@ -262,17 +263,26 @@ public final class TrainJob implements StageJob<TrainJob.Result> {
           () ->
               SavedSteps.words(
                   storage, runs, run -> run.train().steps(StudentParts.rows(reader, run))));
+      TaskLog log = TaskLog.create();
       List<TrainedStudent> trained =
           job.run(
               () -> {
                 inRounds(context, wanted, latest);
                 return context
                     .parallelize(wanted, wanted.size())
-                    .map(run -> new TrainTask(run, latest.listener(run.name())).train())
+                    .map(run -> train(run, latest, log))
                     .collect();
               });
       faults = Faults.of(job.failedTasks(), started);
       return trained;
+    }
+  }
+
+  @SuppressWarnings("try") // the labels only have to be open
+  private static TrainedStudent train(StudentRun run, LatestSteps latest, TaskLog log)
+      throws IOException {
+    try (TaskLog.Scope labels = log.label(TaskLog.STUDENT, run.name())) {
+      return new TrainTask(run, latest.listener(run.name())).train();
     }
   }
 

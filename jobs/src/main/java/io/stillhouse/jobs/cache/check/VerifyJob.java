@@ -176,7 +176,7 @@ public final class VerifyJob {
             revoked(revoked, lost),
             compares ? fidelity(plan, manifest) : Map.of(),
             dropped(manifest));
-    storage.writeText(new Path(cache, RECORD), Seal.seal(Storage.JSON.toJson(result)));
+    storage.writeText(new Path(cache, RECORD), Seal.seal(Storage.json(result)));
     LOG.debug(
         "verified cache '{}' in {} s: {} faults, {} gaps",
         cache,

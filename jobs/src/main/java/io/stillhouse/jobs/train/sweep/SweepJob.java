@@ -7,6 +7,7 @@ import io.stillhouse.config.Settings;
 import io.stillhouse.jobs.spark.Environment;
 import io.stillhouse.jobs.spark.Progress;
 import io.stillhouse.jobs.spark.Sessions;
+import io.stillhouse.jobs.spark.TaskLog;
 import io.stillhouse.jobs.spark.TrackedJob;
 import io.stillhouse.jobs.storage.Storage;
 import io.stillhouse.jobs.train.metrics.LatestSteps;
@@ -310,6 +311,15 @@ public final class SweepJob implements StageJob<SweepJob.Result> {
     }
   }
 
+  @SuppressWarnings("try") // the labels only have to be open
+  private static List<SweepOutcome> train(
+      List<StudentRun> share, long pause, LatestSteps latest, TaskLog log) {
+    String names = share.stream().map(StudentRun::name).collect(Collectors.joining(","));
+    try (TaskLog.Scope labels = log.label(TaskLog.STUDENT, names)) {
+      return new SweepTask(share, pause, latest::listener).train();
+    }
+  }
+
   private String saved() {
     return SavedSteps.words(storage, runs, run -> run.train().steps(students.rows(run)));
   }
@@ -321,9 +331,10 @@ public final class SweepJob implements StageJob<SweepJob.Result> {
     if (first.train().rounds().used()) {
       new RoundJob(context, storage, first, latest).run(students.rows(first));
     }
+    TaskLog log = TaskLog.create();
     return context
         .parallelize(List.of(group), 1)
-        .map(share -> new SweepTask(share, pause, latest::listener).train())
+        .map(share -> train(share, pause, latest, log))
         .collect()
         .get(0);
   }
