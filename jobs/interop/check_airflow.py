@@ -233,6 +233,25 @@ def has_structure():
     return f"{len(edges)} tasks, {sum(map(len, edges.values()))} edges, {len(form)} params"
 
 
+def gate_judges_by_numbers():
+    from stillhouse_airflow import BETTER, IGNORED, NOT_WORSE, shortcomings
+
+    def judged(difference, min_retention, baseline):
+        retention = {"metric": "accuracy", "share": 0.94, "standardError": 0.01}
+        pair = {"model": "tiny", "reference": "tiny-baseline", "metric": "accuracy", "difference": difference, "standardError": 0.01}
+        models = [{"name": "tiny", "notFiniteRows": 0, "retention": retention}]
+        return shortcomings({"models": models, "comparisons": [pair]}, "tiny", min_retention, baseline)
+
+    passed = [(0.03, 0.9, BETTER), (0.01, 0.9, NOT_WORSE), (-0.01, 0.9, NOT_WORSE), (-0.03, 0.94, IGNORED), (-0.03, 0, IGNORED)]
+    failed = [(0.01, 0.9, BETTER), (0.03, 0.95, BETTER), (-0.03, 0.9, NOT_WORSE), (float("nan"), 0.9, NOT_WORSE)]
+    for case in passed:
+        expect(judged(*case) == [], f"{case}: {judged(*case)}")
+    for case in failed:
+        expect(len(judged(*case)) == 1, f"{case} passes")
+    expect(len(judged(-0.03, 0.95, BETTER)) == 2, "only one of two reasons is told")
+    return judged(0.01, 0.9, BETTER)[0]
+
+
 def runs_whole_recipe():
     found, calls, output = test_dag("tiny_whole", min_retention=0, baseline="ignored", plan="advisory")
     expect_states(found, output, train_student="skipped")
@@ -354,6 +373,7 @@ if __name__ == "__main__":
             "the DAGs are imported without a warning": imports_without_warning,
             "the DAG folder has no import errors": has_no_import_errors,
             "the DAG has its tasks, edges, pool, outlets, retries and params": has_structure,
+            "the gate judges by numbers": gate_judges_by_numbers,
             "the DAG runs from check to export": runs_whole_recipe,
             "cache and student update their assets": updates_assets,
             "the second DAG predicts with the exported student": predicts_with_exported_student,
