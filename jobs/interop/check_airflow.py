@@ -16,8 +16,9 @@ import stat
 import subprocess
 import sys
 import threading
+import types
 
-from outcome import expect, run
+from outcome import Skip, expect, run
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 DIRECTORY = pathlib.Path(sys.argv[1]).resolve()
@@ -360,6 +361,41 @@ def reads_results_on_standalone_cluster():
     return f"cache and verify succeed; train fails: {message[:100]}..."
 
 
+class Store(dict):
+    """Stands in for the state that Airflow 3.3 keeps for a task from one attempt to the next."""
+
+    def set(self, key, value):
+        self[key] = value
+
+
+def reconnects_to_driver():
+    from stillhouse_airflow import StillhouseOperator
+
+    if not hasattr(airflow_sdk(), "ResumableJobMixin"):
+        raise Skip("this version of Airflow keeps no state between attempts")
+    driver, first = "driver-20260101000000-0001", DIRECTORY / "reconnected/cache-1.json"
+    first.parent.mkdir()
+    first.write_text(json.dumps({"exitCode": 0, "outputs": {"cache": "of attempt 1"}}))
+    threading.Timer(3, (DIRECTORY / f"{driver}.code").write_text, ["0"]).start()
+    operator = StillhouseOperator(task_id="cache", command="cache", recipe=False, records=str(first.parent), conn_id="standalone")
+    operator.allow_nested_operators = True  # runs outside of a task
+    second_attempt = types.SimpleNamespace(task_id="cache", map_index=-1, try_number=2, stats_tags={})
+    store = Store(spark_job_id=driver, stillhouse_result=f"file:{first}")
+    CALLS.unlink(missing_ok=True)
+    result = operator.execute({"ti": second_attempt, "params": {}, "task_state_store": store})
+    expect(not CALLS.exists(), "the command was submitted again")
+    expect(result["outputs"]["cache"] == "of attempt 1", f"result {result}")
+    return "waits for the driver of attempt 1, and reads its result"
+
+
+def airflow_sdk():
+    try:
+        import airflow.sdk
+    except ImportError:  # Airflow 2.11
+        return None
+    return airflow.sdk
+
+
 def deploy_modes(calls):
     """The deploy modes of calls; client is the default."""
     options = [call["options"] for call in calls]
@@ -385,5 +421,6 @@ if __name__ == "__main__":
             "students of a sweep are mapped": maps_students,
             "a mistake is not retried on YARN in the deploy mode cluster": does_not_retry_mistakes_on_yarn,
             "results are read on a standalone cluster in the deploy mode cluster": reads_results_on_standalone_cluster,
+            "a retry on a standalone cluster reconnects to the driver": reconnects_to_driver,
         }
     )
