@@ -146,6 +146,7 @@ def prepare():
         PATH=f"{binary.parent}{os.pathsep}{os.environ['PATH']}",
     )
     airflow("db", "migrate")
+    airflow("dags", "reserialize")  # as the scheduler does, so that Airflow 2 knows the datasets
     airflow("pools", "set", "gpu", "1", "GPUs")
 
 
