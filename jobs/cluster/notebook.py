@@ -87,11 +87,11 @@ def code_of(note, paragraph, checks):
     """Returns a paragraph and its checks as one block of Scala."""
     interpreter, _, code = paragraph["text"].partition("\n")
     name = paragraph["id"].removeprefix("paragraph_")
-    lines = [code]
+    lines = ['Printed.last = ""', code]
     if interpreter == "%sql":
         require('"""' not in code, f"{name}: the query has three quotes")
         labels, numbers = axes(paragraph["config"]["results"]["0"]["graph"])
-        lines = [f'val result = spark.sql("""{code}""").cache()', "result.show(3, 40)"]
+        lines[1:] = [f'val result = spark.sql("""{code}""").cache()', "result.show(3, 40)"]
         lines.append(f"Check.chart(result, {columns(labels)}, {columns(numbers)})")
     lines.append(checks.pop((note["id"], name), ""))
     # Printed with the block: not reached if it does not compile or throws an exception.

@@ -57,8 +57,9 @@ def main():
         for index, cell in enumerate(notebook.cells):
             client.execute_cell(cell, index)
         for name, code in checks.items():
+            notebook.cells.append(nbformat.v4.new_code_cell(code))
             try:
-                client.execute_cell(nbformat.v4.new_code_cell(code), len(notebook.cells))
+                client.execute_cell(notebook.cells[-1], len(notebook.cells) - 1)
             except CellExecutionError as error:
                 errors[name] = str(error).strip().splitlines()[-1]
 
