@@ -14,7 +14,9 @@ import io.stillhouse.spec.Head;
 import io.stillhouse.spec.LabelSet;
 import io.stillhouse.spec.Task;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.List;
+import java.util.stream.IntStream;
 import java.util.stream.Stream;
 import org.apache.spark.sql.Dataset;
 import org.apache.spark.sql.Row;
@@ -265,9 +267,13 @@ public final class Comparison {
       return Pictures.none(
           format("%d rows are too few to compare layers.", compared.rows().size()));
     }
+    String title =
+        model == compared.teacher()
+            ? "Similarity of the teacher's layers to each other"
+            : format("Similarity of the layers of '%s' to those of its teacher", name);
     ChartText text =
         Pictures.text(
-            format("Similarity of the layers of '%s' to those of its teacher", name),
+            title,
             "Linear CKA of the hidden states: 1 if they are equal up to rotation and scale.",
             "layer of " + name,
             "layer of the teacher");
@@ -336,17 +342,28 @@ public final class Comparison {
         counts);
   }
 
-  /** Draws counts, each as its share of the row. */
+  /** Draws the counts of the classes that occur. */
   private String matrix(String title, String rows, String columns, long[][] counts) {
-    double[][] values = new double[counts.length][counts.length];
-    for (int row = 0; row < counts.length; row++) {
-      for (int column = 0; column < counts.length; column++) {
-        values[row][column] = counts[row][column];
+    int[] classes =
+        IntStream.range(0, counts.length)
+            .filter(
+                c ->
+                    IntStream.range(0, counts.length)
+                        .anyMatch(o -> counts[c][o] + counts[o][c] > 0))
+            .toArray();
+    double[][] values = new double[classes.length][classes.length];
+    for (int row = 0; row < classes.length; row++) {
+      for (int column = 0; column < classes.length; column++) {
+        values[row][column] = counts[classes[row]][classes[column]];
       }
     }
-    List<String> names = compared.head().labels();
+    List<String> names = Arrays.stream(classes).mapToObj(compared.head().labels()::get).toList();
     ChartText text =
-        Pictures.text(title, "Numbers of rows; those on the diagonal agree.", columns, rows);
+        Pictures.text(
+            title,
+            "Numbers of rows; those on the diagonal agree. Classes without rows are left out.",
+            columns,
+            rows);
     Matrix matrix = new Matrix(text, names, names, values, Matrix.Shades.upTo(values, 0, "rows"));
     return Pictures.plain(matrix.svg());
   }

@@ -111,8 +111,10 @@ record DecodedRow(String tokenizer, Head head, List<String> columns) implements 
     values.add(input.status());
     for (String name : columns) {
       Example targets = row.targets();
-      boolean stored = targets != null && targets.cells().get(name) != null;
-      values.add(stored ? array(targets, Targets.named(name)) : null);
+      values.add(
+          targets == null || targets.cells().get(name) == null
+              ? null
+              : array(targets, Targets.named(name)));
     }
     return List.of(RowFactory.create(values.toArray()));
   }

@@ -80,15 +80,18 @@ record EvaluationTable(Evaluation evaluation, String metric) {
 
   private boolean isOnFront(Evaluation.Model model) {
     Double own = model.metrics().get(metric);
-    return own != null
-        && evaluation.models().stream()
-            .filter(other -> other.metrics().get(metric) != null)
-            .noneMatch(
-                other -> {
-                  double better = other.metrics().get(metric) - own;
-                  long larger = other.parameters() - model.parameters();
-                  return better >= 0 && larger <= 0 && (better > 0 || larger < 0);
-                });
+    return own != null && evaluation.models().stream().noneMatch(other -> beats(other, model, own));
+  }
+
+  /**
+   * Returns whether a model is better than another without being larger, or as good and smaller.
+   */
+  private boolean beats(Evaluation.Model other, Evaluation.Model model, double quality) {
+    Double better = other.metrics().get(metric);
+    if (better == null || better < quality || other.parameters() > model.parameters()) {
+      return false;
+    }
+    return better > quality || other.parameters() < model.parameters();
   }
 
   String picture() {

@@ -5,7 +5,7 @@ import static io.stillhouse.error.Text.format;
 import com.google.gson.JsonElement;
 import com.google.gson.JsonObject;
 import io.stillhouse.error.Errors;
-import io.stillhouse.jobs.cache.layout.CachePlan;
+import io.stillhouse.jobs.cache.layout.ManifestLog;
 import io.stillhouse.jobs.evaluate.StudentComparison;
 import io.stillhouse.jobs.storage.Storage;
 import io.stillhouse.jobs.train.student.TrainedStudent;
@@ -63,7 +63,7 @@ public final class Students {
     try {
       Storage storage = new Storage(spark.sparkContext().hadoopConfiguration());
       Path run = storage.requireExisting("the run", path);
-      if (storage.exists(new Path(run, CachePlan.FILE))) {
+      if (storage.exists(new Path(run, ManifestLog.DIRECTORY))) {
         throw Errors.invalid(
             format("'%s' is a cache, which has no students", run),
             "name a train.path, or the directory of a distill run");
@@ -135,7 +135,10 @@ public final class Students {
         Path directory = directories.get(name);
         table.row().set("student", name);
         table.set("status", row == null ? "trained" : row.status().name().toLowerCase(Locale.ROOT));
-        keys.forEach(key -> table.set(labels.get(key), row == null ? null : row.values().get(key)));
+        for (String key : keys) {
+          String label = labels.getOrDefault(key, key);
+          table.set(label, row == null ? null : row.values().get(key));
+        }
         TrainedStudent trained =
             row != null && row.training() != null
                 ? row.training()

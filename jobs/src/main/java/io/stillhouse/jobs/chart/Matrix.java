@@ -170,7 +170,7 @@ public record Matrix(
           "font-size",
           VALUE_FONT,
           "opacity",
-          opacity < 0.005 ? "0.5" : "1");
+          shades.brief(value).equals("0") ? "0.5" : "1");
     }
     svg.close("g");
   }
