@@ -28,7 +28,7 @@ class ArchitectureTest {
 
   /** What all commands share, lowest first: each may depend on those before it. */
   private static final List<String> SHARED =
-      List.of("storage", "spark", "inference", "corpus", "cache.layout", "cache.read");
+      List.of("monitor", "storage", "spark", "inference", "corpus", "cache.layout", "cache.read");
 
   /**
    * The commands, each with the other commands whose code it calls. All may depend on what is
