@@ -1,6 +1,6 @@
 """Builds Airflow DAGs that run a recipe of Stillhouse: distillation_dag. For Airflow 3 (tested with 3.3) and 2.11.
 
-    check -> plan -> cache -> verify -> train or sweep -> evaluate -> gate -> export
+    check -> students -> plan -> cache -> verify -> train or sweep -> evaluate -> gate -> export
 
 Needs apache-airflow-providers-apache-spark 6, a Spark connection, and `spark-submit` of Spark 3.5 on the PATH of Airflow's workers.
 README.md in this directory describes the set-up, all settings and the deploy modes.
@@ -55,7 +55,6 @@ DRIVER_ENVIRONMENT = {
     "STILLHOUSE_LOG_LEVEL": "info",
     "LOG4J_CONFIGURATION_FILE": str(HOME / "conf/log4j2.properties"),
 }
-
 
 EXPORT_TO = "{{ 'export.to=' ~ params.export_to if params.export_to else '' }}"
 
