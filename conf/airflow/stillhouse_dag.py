@@ -1,67 +1,34 @@
-"""Runs cache, train and evaluate for one recipe. Put this file, or a link to it, into Airflow's DAG folder.
+"""A DAG that distills one recipe; copy this file for each recipe that runs on a schedule."""
 
-Needs apache-airflow-providers-apache-spark, and the Spark connection `spark_default` (set its deploy mode to client). Settings, all optional:
-  STILLHOUSE_HOME        the checkout; needed if this file is a copy outside of it
-  STILLHOUSE_SPARK_CONF  Spark properties for the cluster, in place of the cluster's own; default conf/spark-defaults.conf
-  stillhouse_jar         an Airflow Variable: the jar; default jobs/target/stillhouse.jar
-The params of a run are `recipe` and `settings`, a list of key=value strings that override the recipe.
-"""
-
+import json
+import logging
 import os
-from datetime import timedelta
+import sys
+import urllib.request
 from pathlib import Path
 
-from airflow.providers.apache.spark.operators.spark_submit import SparkSubmitOperator
+sys.path.insert(0, str(Path(__file__).resolve().parent))  # stillhouse_airflow.py is next to this file, also if this is a link
 
-try:
-    from airflow.providers.common.compat.sdk import DAG, AirflowException, AirflowFailException, Param
-except ImportError:  # the provider of Airflow 2.10
-    from airflow import DAG
-    from airflow.exceptions import AirflowException, AirflowFailException
-    from airflow.models.param import Param
-
-HOME = Path(os.environ.get("STILLHOUSE_HOME", Path(__file__).resolve().parents[2]))
-JAR = HOME / "jobs/target/stillhouse.jar"
+from stillhouse_airflow import HOME, distillation_dag  # noqa: E402
 
 
-class StillhouseOperator(SparkSubmitOperator):
-    """Runs one command. Exit code 2 is a mistake in the recipe or the data, so it is not retried."""
-
-    def __init__(self, *, command, **kwargs):
-        super().__init__(
-            name=f"stillhouse-{command}",
-            application="{{ var.value.get('stillhouse_jar', '%s') }}" % JAR,
-            java_class="io.stillhouse.jobs.cli.Stillhouse",
-            properties_file=os.environ.get("STILLHOUSE_SPARK_CONF", str(HOME / "conf/spark-defaults.conf")),
-            application_args=[command, "{{ params.recipe }}"],
-            **kwargs,
-        )
-
-    def execute(self, context):
-        self.application_args = [*self.application_args, *context["params"]["settings"]]
-        try:
-            return super().execute(context)
-        except AirflowException as failure:
-            if "Error code is: 2." in str(failure):
-                raise AirflowFailException(f"not retried; fix the recipe or the data: {failure}") from failure
-            raise
+def alert(context):
+    """Posts the error of a task that failed for good to a webhook, as Slack and Teams accept it; an example to change."""
+    ti = context["ti"]
+    text = f"{ti.dag_id}: {ti.task_id} failed in {context['run_id']}: {context.get('exception')}"
+    webhook = os.environ.get("STILLHOUSE_WEBHOOK")
+    if not webhook:
+        logging.getLogger(__name__).error("%s (set STILLHOUSE_WEBHOOK to have this posted)", text)
+        return
+    body = json.dumps({"text": text}).encode()
+    request = urllib.request.Request(webhook, body, {"Content-Type": "application/json"})
+    urllib.request.urlopen(request, timeout=10).close()
 
 
-with DAG(
+dag = distillation_dag(
     "stillhouse",
-    description="Caches teacher outputs, trains students from them, and evaluates the students",
-    schedule=None,  # or a cron expression
-    catchup=False,
-    max_active_runs=1,  # a cache has one writer
-    params={
-        "recipe": Param(str(HOME / "conf/distilbert-small.conf"), type="string", description="Path of a recipe on the driver's machine."),
-        "settings": Param([], type="array", items={"type": "string"}, description="key=value strings that override the recipe."),
-    },
-    # Each job resumes where it was interrupted, so a retry costs only what was not yet written.
-    default_args={"retries": 3, "retry_delay": timedelta(minutes=2), "retry_exponential_backoff": True},
-    tags=["stillhouse"],
-):
-    cache = StillhouseOperator(task_id="cache", command="cache")
-    train = StillhouseOperator(task_id="train", command="train")
-    evaluate = StillhouseOperator(task_id="evaluate", command="evaluate")
-    cache >> train >> evaluate
+    os.environ.get("STILLHOUSE_RECIPE", str(HOME / "q/recipe.conf")),
+    schedule=None,  # or a cron expression: the cache grows by the files that were added to the corpus
+    pool=os.environ.get("STILLHOUSE_POOL", "default_pool"),
+    on_failure_callback=alert,
+)

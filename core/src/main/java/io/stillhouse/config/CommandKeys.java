@@ -72,7 +72,8 @@ public enum CommandKeys {
       "student.*",
       "loss.*",
       "train.*",
-      "evaluate.metrics"),
+      "evaluate.metrics",
+      "report.output"),
   SWEEP(TRAIN, "sweep.*"),
   AUGMENT(
       "general.*",
@@ -94,7 +95,8 @@ public enum CommandKeys {
       "cache.seed",
       "targets.mask-probability",
       "train.path",
-      "evaluate.*"),
+      "evaluate.*",
+      "report.output"),
   HEAD_IMPORTANCE(
       "general.*",
       "job.*",
@@ -118,6 +120,7 @@ public enum CommandKeys {
       "student.name",
       "evaluate.metrics",
       "export.*"),
+  REPORT("report.*"),
   PREDICT(
       "device",
       "job.*",
@@ -134,6 +137,7 @@ public enum CommandKeys {
           .flatMap(step -> step.options.stream())
           .toList(),
       "distill.*",
+      "report.*",
       "-corpus.path",
       "-teacher.name",
       "-cache.path",

@@ -1075,6 +1075,28 @@ public final class Options {
           "License in the model card, as an identifier of the Hugging Face Hub, such as "
               + "apache-2.0. Empty for none.");
 
+  // report
+  public static final Option<String> REPORT_OUTPUT =
+      text(
+          "report.output",
+          "",
+          "HTML file of the report; its numbers are written beside it, with .json in place of "
+              + ".html. Empty for report.html in the run's directory, none for no report.");
+  public static final Option<Integer> REPORT_ROWS =
+      atLeast(
+          "report.rows",
+          "1000",
+          0,
+          "Maximum number of held-out rows on which the report compares the models layer by layer "
+              + "and row by row. 0 runs no models.");
+  public static final Option<Integer> REPORT_TEXTS =
+      atLeast(
+          "report.texts",
+          "20",
+          0,
+          "Number of texts in the report, those for which teacher and student differ most. 0 "
+              + "leaves the texts of the corpus out.");
+
   // predict
   public static final Option<String> PREDICT_OUTPUT =
       oneOf(

@@ -6,6 +6,7 @@ import com.typesafe.config.Config;
 import com.typesafe.config.ConfigValue;
 import com.typesafe.config.ConfigValueType;
 import io.stillhouse.error.Errors;
+import io.stillhouse.error.Secrets;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.HashMap;
@@ -221,6 +222,10 @@ public final class Settings {
   }
 
   private <T> void parse(Option<T> option, String text, List<String> problems) {
+    if (Secrets.areInUrl(text)) {
+      problems.add(String.valueOf(Errors.credentialsIn(option.key(), text).getMessage()));
+      return;
+    }
     try {
       T value = option.parser().apply(text);
       if (option.rule().test(value)) {

@@ -53,6 +53,18 @@ public final class Errors {
             what, path));
   }
 
+  /**
+   * Returns the error for a value that contains a password or a token, which the message does not.
+   *
+   * @param what a key or "the path"
+   */
+  public static StillhouseException credentialsIn(String what, String value) {
+    return invalid(
+        format("%s must not contain credentials, but is '%s'", what, Secrets.hiddenIn(value)),
+        "set them in Spark's configuration, such as spark.hadoop.fs.s3a.secret.key, or in a Hadoop"
+            + " credential provider");
+  }
+
   /** Returns one error that lists several problems, so that users can fix them all at once. */
   public static StillhouseException all(List<String> problems) {
     return new StillhouseException(

@@ -255,4 +255,14 @@ class SettingsTest {
   private Path recipe(String text) throws IOException {
     return Files.writeString(directory.resolve("recipe.conf"), text);
   }
+
+  @Test
+  void rejectsCredentialsInPath() {
+    assertThatThrownBy(
+            () -> Settings.parse(null, List.of("corpus.path=s3a://AKIA:secret@bucket/rows.tsv")))
+        .isInstanceOf(StillhouseException.class)
+        .hasMessageContaining(
+            "corpus.path must not contain credentials, but is 's3a://***@bucket/rows.tsv'; set them"
+                + " in Spark's configuration");
+  }
 }

@@ -50,6 +50,7 @@ class ArchitectureTest {
               Map.entry("maven", List.of()),
               Map.entry("plan", List.of("cache.build", "train")),
               Map.entry("predict", List.of()),
+              Map.entry("report", List.of("cache.check", "evaluate", "export", "train")),
               Map.entry("train", List.of("heads"))));
 
   /** Spark ML stages, which users call from their own pipelines, and no command does. */

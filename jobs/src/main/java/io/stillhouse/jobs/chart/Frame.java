@@ -6,10 +6,10 @@ import java.util.List;
 final class Frame {
   static final double WIDTH = 480;
   static final double HEIGHT = 300;
-  private static final double LEFT = 54;
+  private static final double LEFT = 62;
   private static final double TOP = 12;
   private static final double BOTTOM = 46;
-  private static final int TICKS = 5;
+  private static final int TICKS = 6;
 
   private final ChartText text;
   private final Scale x;

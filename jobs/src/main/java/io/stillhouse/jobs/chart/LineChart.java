@@ -13,10 +13,19 @@ public final class LineChart {
 
   private LineChart() {}
 
+  /** Where the vertical axis begins. */
+  public enum Base {
+    /** At 0, so that heights can be compared. */
+    ZERO,
+    /** Below the smallest value; the axis is logarithmic if the values span a factor of 30. */
+    VALUES
+  }
+
   /** Returns the chart of some series; faint ones have no label and are drawn first. */
-  public static String of(ChartText text, List<Series> series) {
+  public static String of(ChartText text, Base base, List<Series> series) {
     Scale x = range(series.stream().flatMapToDouble(each -> DoubleStream.of(each.x())).toArray());
-    Scale y = Scale.of(series.stream().flatMapToDouble(LineChart::ends).toArray());
+    double[] values = series.stream().flatMapToDouble(LineChart::ends).toArray();
+    Scale y = base == Base.ZERO ? Scale.fromZero(values) : Scale.of(values);
     List<Series> labelled = series.stream().filter(each -> each.style() != Series.FAINT).toList();
     double longest =
         labelled.stream().mapToInt(each -> label(each.name()).length()).max().orElse(0);

@@ -39,6 +39,9 @@ public final class PointChart {
     }
   }
 
+  /** Above this number, error bars of models that are only context would hide the others. */
+  private static final int MOST_BARS = 40;
+
   private final List<Box> taken = new ArrayList<>();
   private final Frame frame;
   private final Svg svg;
@@ -59,18 +62,29 @@ public final class PointChart {
 
   /** Returns the chart; the points of the front are joined by steps. */
   public static String of(ChartText text, List<Point> points) {
-    PointChart chart = new PointChart(text, points);
-    chart.front(points.stream().filter(point -> point.role() == Role.FRONT).toList());
-    List<Point> order = new ArrayList<>(points);
+    List<Point> shown = points.size() > MOST_BARS ? withoutBars(points) : points;
+    PointChart chart = new PointChart(text, shown);
+    chart.front(shown.stream().filter(point -> point.role() == Role.FRONT).toList());
+    List<Point> order = new ArrayList<>(shown);
     order.sort(Comparator.comparing(Point::role, Comparator.reverseOrder()));
     order.forEach(chart::draw);
-    List<Point> named = new ArrayList<>(points);
+    List<Point> named = new ArrayList<>(shown);
     named.sort(Comparator.comparing(Point::role));
     if (named.size() > MOST_LABELS) {
       named.removeIf(point -> point.role().compareTo(Role.BASELINE) >= 0);
     }
     named.stream().limit(MOST_LABELS).forEach(chart::label);
     return chart.svg.end();
+  }
+
+  private static List<Point> withoutBars(List<Point> points) {
+    return points.stream()
+        .map(
+            each ->
+                each.role() == Role.OTHER
+                    ? new Point(each.name(), each.role(), each.x(), each.y(), Double.NaN)
+                    : each)
+        .toList();
   }
 
   private void front(List<Point> front) {

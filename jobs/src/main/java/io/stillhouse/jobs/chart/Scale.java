@@ -27,6 +27,12 @@ record Scale(Kind kind, double min, double max) {
     return new Scale(Kind.LINEAR, fromZero ? 0 : min - space, max + space);
   }
 
+  /** Returns a linear scale from 0 that shows all finite values. */
+  static Scale fromZero(double... values) {
+    double max = Arrays.stream(values).filter(Double::isFinite).max().orElse(0);
+    return new Scale(Kind.LINEAR, 0, max > 0 ? 1.04 * max : 1);
+  }
+
   /** Returns a logarithmic scale that shows all positive finite values. */
   static Scale logarithmic(double... values) {
     double[] positive = Arrays.stream(values).filter(v -> v > 0 && Double.isFinite(v)).toArray();

@@ -10,6 +10,7 @@ import io.stillhouse.jobs.spark.GracefulStop;
 import io.stillhouse.jobs.spark.StopSignal;
 import io.stillhouse.jobs.spark.StoppedException;
 import io.stillhouse.jobs.storage.DiskFull;
+import io.stillhouse.torch.Platform;
 import java.io.PrintWriter;
 import java.io.StringWriter;
 import java.util.LinkedHashMap;
@@ -22,6 +23,7 @@ import org.slf4j.LoggerFactory;
 import picocli.CommandLine;
 import picocli.CommandLine.Model.UsageMessageSpec;
 import picocli.CommandLine.ParameterException;
+import picocli.CommandLine.ParseResult;
 import picocli.CommandLine.UnmatchedArgumentException;
 
 /** Adds exit codes, help on keys and error messages to picocli's command line. */
@@ -74,6 +76,7 @@ final class CommandLines {
       line.getCommandSpec().addSubcommand(name, command);
     }
     line.setUsageHelpWidth(WIDTH)
+        .setExecutionStrategy(parsed -> execute(run, parsed))
         .setParameterExceptionHandler((error, args) -> explain(run, error))
         .setExecutionExceptionHandler((error, command, parsed) -> explain(run, error));
     line.getCommandSpec()
@@ -88,6 +91,19 @@ final class CommandLines {
     Objects.requireNonNull(line.getSubcommands().get("predict"))
         .setUnmatchedOptionsArePositionalParams(true);
     return line;
+  }
+
+  private static int execute(CommandRun run, ParseResult parsed) {
+    Integer help = CommandLine.executeHelpRequest(parsed);
+    if (help != null) {
+      return help;
+    }
+    try {
+      Platform.require();
+    } catch (StillhouseException e) {
+      return explain(run, e);
+    }
+    return new CommandLine.RunLast().execute(parsed);
   }
 
   private static void describe(CommandLine command) {

@@ -8,6 +8,7 @@ import io.stillhouse.config.Settings;
 import io.stillhouse.jobs.distill.DistillJob;
 import io.stillhouse.jobs.distill.DistillRequest;
 import io.stillhouse.jobs.predict.TextClassifier;
+import io.stillhouse.jobs.spark.Launcher;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -71,14 +72,15 @@ final class Quickstart {
     DistillJob.Result result = TableCommands.distill(request, opened);
     Path export = directory.resolve("export");
     print("");
-    print("jobs/bin/stillhouse predict %s \"%s\"", export, String.join("\" \"", SENTENCES));
+    print("%s predict %s \"%s\"", Launcher.command(), export, String.join("\" \"", SENTENCES));
     TextClassifier.open(export.toString())
         .predict(SENTENCES)
         .forEach(each -> print("%s\t%s", each.answer(), each.text()));
     print(
-        "next: change %s, and run jobs/bin/stillhouse train %1$s %s=mine",
-        directory.resolve("recipe.conf"), Options.STUDENT_NAME.key());
+        "next: change %s, and run %s train %1$s %s=mine",
+        directory.resolve("recipe.conf"), Launcher.command(), Options.STUDENT_NAME.key());
     result.leftOut().forEach(line -> print("%s", line));
+    TableCommands.report(request, opened);
   }
 
   /** Returns a list of one file, as a setting. */

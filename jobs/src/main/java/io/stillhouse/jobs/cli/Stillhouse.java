@@ -18,6 +18,7 @@ import io.stillhouse.jobs.heads.HeadImportanceReport;
 import io.stillhouse.jobs.maven.MavenArtifact;
 import io.stillhouse.jobs.plan.PlanJob;
 import io.stillhouse.jobs.plan.PlanResult;
+import io.stillhouse.jobs.report.ReportJob;
 import io.stillhouse.jobs.spark.GracefulStop;
 import io.stillhouse.jobs.spark.Sessions;
 import io.stillhouse.jobs.train.StagedTraining;
@@ -52,6 +53,7 @@ import picocli.CommandLine.ScopeType;
       PredictCommand.class,
       ToolCommands.Logits.class,
       ToolCommands.Diff.class,
+      ToolCommands.Report.class,
       ToolCommands.PrintCompletion.class
     },
     description = "Run the teacher once, distill as many students as you like.")
@@ -161,7 +163,7 @@ public final class Stillhouse {
     try (SparkSession spark = Sessions.open("plan", settings)) {
       PlanJob job = new PlanJob(spark, settings);
       PlanResult plan = job.run();
-      System.out.print(plan.table());
+      printTable(plan.table());
       job.leftOut().forEach(line -> print("%s", line));
       run.conclude(plan.verdict());
     }
@@ -247,6 +249,7 @@ public final class Stillhouse {
       result.students().forEach(student -> print("trained %s", student.summary()));
       result.alreadyTrained().forEach(name -> print("%s is already trained", name));
       result.notes().forEach(note -> print("note: %s", note));
+      ReportLine.write(settings, settings.get(Options.TRAIN_PATH), ReportJob.Content.RECORDS);
     }
     return 0;
   }
@@ -269,14 +272,13 @@ public final class Stillhouse {
     Settings settings = prepare(arguments, Options.CACHE);
     try (SparkSession spark = Sessions.open("sweep", settings)) {
       SweepJob.Result result = StagedTraining.sweep(spark, settings);
-      System.out.print(result.table());
+      printTable(result.table());
       result.notes().forEach(note -> print("note: %s", note));
-      result
-          .failures()
-          .forEach(row -> System.err.println("stillhouse: " + row.name() + ": " + row.problem()));
-      run.conclude(
-          Errors.joined(
-              result.failures().stream().map(row -> row.name() + ": " + row.problem()).toList()));
+      List<String> failures =
+          result.failures().stream().map(row -> row.name() + ": " + row.problem()).toList();
+      failures.forEach(line -> System.err.println(Secrets.hiddenIn("stillhouse: " + line)));
+      run.conclude(Errors.joined(failures));
+      ReportLine.write(settings, settings.get(Options.TRAIN_PATH), ReportJob.Content.RECORDS);
       return result.exitCode();
     }
   }
@@ -323,8 +325,9 @@ public final class Stillhouse {
         settings.get(Options.TEACHER_NAME).isEmpty() ? Options.TEACHER : Options.CACHE);
     try (SparkSession spark = Sessions.open("evaluate", settings)) {
       EvaluateJob job = new EvaluateJob(spark, settings);
-      System.out.print(job.run().table());
+      printTable(job.run().table());
       job.leftOut().ifPresent(line -> print("%s", line));
+      ReportLine.write(settings, settings.get(Options.TRAIN_PATH), ReportJob.Content.RECORDS);
     }
     return 0;
   }
@@ -345,7 +348,7 @@ public final class Stillhouse {
     try (SparkSession spark = Sessions.open("head-importance", settings)) {
       HeadImportanceJob job = new HeadImportanceJob(spark, settings);
       HeadImportanceReport report = job.run();
-      System.out.print(report.table());
+      printTable(report.table());
       print(
           "measured on %,d rows; wrote %s",
           report.rows(), settings.get(Options.HEAD_IMPORTANCE_OUTPUT));
@@ -384,6 +387,10 @@ public final class Stillhouse {
   /** Requires the keys of a student as well. */
   private Settings prepareForStudent(RecipeArguments arguments, Option<?>... required) {
     return Recipe.prepare(Recipe.requireStudent(run.opened(arguments.parse()), required));
+  }
+
+  private static void printTable(String table) {
+    System.out.print(Secrets.hiddenIn(table));
   }
 
   static void print(String format, Object... values) {

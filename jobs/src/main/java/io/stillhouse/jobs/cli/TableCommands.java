@@ -7,6 +7,8 @@ import io.stillhouse.error.Errors;
 import io.stillhouse.jobs.distill.DistillJob;
 import io.stillhouse.jobs.distill.DistillRequest;
 import io.stillhouse.jobs.maven.MavenArtifact;
+import io.stillhouse.jobs.report.ReportJob;
+import io.stillhouse.jobs.spark.Launcher;
 import io.stillhouse.jobs.spark.Sessions;
 import java.io.IOException;
 import java.nio.file.Path;
@@ -100,10 +102,11 @@ final class TableCommands {
         Stillhouse.print("next: change %s/recipe.conf, and run train and evaluate with it", to);
       } else {
         Stillhouse.print(
-            "next: jobs/bin/stillhouse predict %s/export \"a text\", or change %s/recipe.conf",
-            to, to);
+            "next: %s predict %s/export \"a text\", or change %2$s/recipe.conf",
+            Launcher.command(), to);
       }
       result.leftOut().forEach(line -> Stillhouse.print("%s", line));
+      report(request, Objects.requireNonNull(parent).opened());
       return 0;
     }
   }
@@ -115,6 +118,12 @@ final class TableCommands {
     try (SparkSession spark = Sessions.open("distill", settings)) {
       return new DistillJob(spark, settings, request, new Terminal(opened)).run();
     }
+  }
+
+  /** Writes the report of a finished request, and says where it is. */
+  static void report(DistillRequest request, UnaryOperator<Settings> opened) {
+    ReportLine.write(
+        opened.apply(request.settings()), request.place(), ReportJob.Content.RECORDS_AND_MODELS);
   }
 
   /** Downloads from Maven repositories, and prints to standard output. */

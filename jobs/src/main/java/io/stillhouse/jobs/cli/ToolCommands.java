@@ -1,16 +1,20 @@
 package io.stillhouse.jobs.cli;
 
+import io.stillhouse.config.Settings;
 import io.stillhouse.jobs.cache.check.CacheDiff;
 import io.stillhouse.jobs.cache.check.VacuumJob;
 import io.stillhouse.jobs.evaluate.LogitsFile;
+import io.stillhouse.jobs.report.ReportJob;
 import io.stillhouse.jobs.storage.Storage;
 import java.io.IOException;
 import java.nio.file.Path;
+import java.util.List;
 import java.util.Objects;
 import java.util.concurrent.Callable;
 import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Parameters;
+import picocli.CommandLine.ParentCommand;
 
 /** The commands that need neither a recipe nor a Spark session. */
 final class ToolCommands {
@@ -110,12 +114,49 @@ final class ToolCommands {
   }
 
   @Command(
+      name = "report",
+      description = {
+        "Writes a self-contained HTML page about a run: quality, curves, layers, cache, origin.",
+        "",
+        "Reads: RUN, the directory of distill or of students, or one that contains the latter; the"
+            + " caches and the evaluation of its recipe; and the models, for report.rows held-out"
+            + " rows.",
+        "Writes: RUN/report.html and RUN/report.json, unless report.output names another file."
+      })
+  static final class Report implements Callable<Integer> {
+    @ParentCommand private @Nullable Stillhouse parent;
+
+    @Parameters(index = "0", paramLabel = "RUN", description = "Directory of the run.")
+    private @Nullable String run;
+
+    @Parameters(
+        index = "1..*",
+        arity = "0..*",
+        paramLabel = "[key=value ...]",
+        hideParamSyntax = true,
+        description = "Settings.")
+    private @Nullable List<String> arguments;
+
+    @Override
+    public Integer call() throws IOException {
+      Settings settings =
+          Objects.requireNonNull(parent)
+              .opened()
+              .apply(Settings.parse(null, arguments == null ? List.of() : arguments));
+      Storage storage = Storage.ofThisProcess();
+      ReportJob job = new ReportJob(storage, settings, Objects.requireNonNull(run));
+      Stillhouse.print("%s", ReportLine.line(job.run(ReportJob.Content.RECORDS_AND_MODELS)));
+      return 0;
+    }
+  }
+
+  @Command(
       name = "completion",
       description = {
         "Prints a bash completion script for commands and keys.",
         "",
         "Reads: nothing.",
-        "Writes: nothing. To use the script: source <(jobs/bin/stillhouse completion)"
+        "Writes: nothing. To use the script: source <(stillhouse completion)"
       })
   static final class PrintCompletion implements Callable<Integer> {
     @Override

@@ -7,6 +7,7 @@ import io.stillhouse.config.ListText;
 import io.stillhouse.config.Option;
 import io.stillhouse.config.Options;
 import io.stillhouse.config.Settings;
+import io.stillhouse.error.Secrets;
 import io.stillhouse.jobs.corpus.WordVectorFile;
 import io.stillhouse.jobs.storage.Storage;
 import io.stillhouse.recipe.LossRecipe;
@@ -321,11 +322,11 @@ final class DistillRecipe {
         keys.containsKey(Options.LAYER_MAP.key()) ? " " + Options.LAYER_MAP.key() + "=uniform" : "";
     String text =
         """
-        # Written by jobs/bin/stillhouse distill. To train another student from the same cache:
-        #   jobs/bin/stillhouse train %s student.name=other student.layers=1%s
-        #   jobs/bin/stillhouse evaluate %s
+        # Written by stillhouse distill. To train another student from the same cache:
+        #   stillhouse train %s student.name=other student.layers=1%s
+        #   stillhouse evaluate %s
         # train.validation is the cache of the held-out rows:
-        #   jobs/bin/stillhouse cache %s %s corpus.unlabelled='[]' %s
+        #   stillhouse cache %s %s corpus.unlabelled='[]' %s
         """;
     return format(
         text,
@@ -372,7 +373,16 @@ final class DistillRecipe {
         : hocon(value);
   }
 
+  /** Returns a text as HOCON, with a substitution in place of a secret variable's value. */
   private static String hocon(String text) {
+    for (Map.Entry<String, String> secret : Secrets.known().entrySet()) {
+      int at = text.indexOf(secret.getKey());
+      if (at >= 0 && System.getenv(secret.getValue()) != null) {
+        return hocon(text.substring(0, at))
+            + Secrets.shown(secret.getValue())
+            + hocon(text.substring(at + secret.getKey().length()));
+      }
+    }
     return PLAIN.matcher(text).matches() ? text : ConfigUtil.quoteString(text);
   }
 }

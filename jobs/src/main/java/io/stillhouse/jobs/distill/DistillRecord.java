@@ -1,5 +1,6 @@
 package io.stillhouse.jobs.distill;
 
+import io.stillhouse.error.Secrets;
 import io.stillhouse.jobs.evaluate.Evaluation;
 import java.nio.file.Path;
 import java.util.LinkedHashMap;
@@ -34,6 +35,14 @@ record DistillRecord(
    * @param arguments the user's settings
    */
   record Request(String table, String directory, String absolutePath, List<String> arguments) {
+    /** Keeps no secret values, because the record is written and compared with a written one. */
+    Request {
+      table = Secrets.hiddenIn(table);
+      directory = Secrets.hiddenIn(directory);
+      absolutePath = Secrets.hiddenIn(absolutePath);
+      arguments = arguments.stream().map(Secrets::hiddenIn).toList();
+    }
+
     /** Returns whether another request is of the same table and settings, in any order. */
     boolean sameWork(Request other) {
       return table.equals(other.table) && Set.copyOf(arguments).equals(Set.copyOf(other.arguments));
@@ -42,6 +51,7 @@ record DistillRecord(
     /** Returns whether another request is of the directory that this one's name still denotes. */
     boolean sameDirectory(Request other) {
       String denoted = Path.of(directory).toAbsolutePath().normalize().toString();
+      denoted = Secrets.hiddenIn(denoted);
       return absolutePath.equals(other.absolutePath) && absolutePath.equals(denoted);
     }
   }

@@ -78,6 +78,11 @@ public record DistillRequest(String table, DistillDirectory directory, List<Stri
     return given.with(Map.of(Options.CORPUS_PATH.key(), ListText.write(List.of(table))));
   }
 
+  /** Returns the path of the directory, as the user wrote it. */
+  public String place() {
+    return directory.path().toString();
+  }
+
   /** Returns the keys and values, as the user wrote them. */
   Map<String, String> keys() {
     Map<String, String> keys = new LinkedHashMap<>();

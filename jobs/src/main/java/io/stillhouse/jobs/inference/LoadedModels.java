@@ -105,7 +105,6 @@ public final class LoadedModels {
       throw Errors.noSuchPath("model", location.path());
     }
     if (location.form() != Form.TORCHSCRIPT) {
-      OnnxForward.requireRuntime(location, LoadedModels.class.getClassLoader());
       OnnxForward onnx = OnnxForward.open(location, file, threads);
       return new TaskCache.Loaded<>(onnx::at, onnx);
     }

@@ -19,7 +19,6 @@ import java.util.List;
 import java.util.Map;
 import java.util.Objects;
 import java.util.Set;
-import org.jspecify.annotations.Nullable;
 
 /** Computes batches with ONNX Runtime, on the CPU. Several threads may share an instance. */
 final class OnnxForward implements BatchForward, AutoCloseable {
@@ -29,9 +28,6 @@ final class OnnxForward implements BatchForward, AutoCloseable {
   private static final String LOGITS = "logits";
   private static final String HIDDEN_STATES = "last_hidden_state";
 
-  /** The library's artifact, as spark-submit's packages option names it. */
-  static final String ARTIFACT = "com.microsoft.onnxruntime:onnxruntime:1.23.2";
-
   private final ModelLocation location;
   private final OrtEnvironment environment;
   private final OrtSession session;
@@ -40,22 +36,6 @@ final class OnnxForward implements BatchForward, AutoCloseable {
     this.location = location;
     this.environment = environment;
     this.session = session;
-  }
-
-  /**
-   * Requires ONNX Runtime's classes, which our own jar does not contain.
-   *
-   * @throws io.stillhouse.error.StillhouseException if they are missing
-   */
-  static void requireRuntime(ModelLocation location, @Nullable ClassLoader loader) {
-    try {
-      Class.forName("ai.onnxruntime.OrtEnvironment", false, loader);
-    } catch (ClassNotFoundException e) {
-      throw Errors.invalid(
-          format("'%s' is an ONNX file, but ONNX Runtime is not installed", location.path()),
-          format("add --packages %s to spark-submit", ARTIFACT),
-          e);
-    }
   }
 
   /**

@@ -82,7 +82,7 @@ final class MavenRepositories implements AutoCloseable {
     }
     if (caused(error, ChecksumFailureException.class)) {
       return Errors.invalid(
-          format("'%s' was downloaded with a wrong checksum: %s", artifact, error.getMessage()),
+          format("'%s' was downloaded with a wrong checksum: %s", artifact, reason(error)),
           "try again; if that does not help, ask who runs the repository or its mirror",
           error);
     }
@@ -100,12 +100,17 @@ final class MavenRepositories implements AutoCloseable {
           error);
     }
     return Errors.unavailable(
-        format("'%s' could not be downloaded: %s", artifact, error.getMessage()),
+        format("'%s' could not be downloaded: %s", artifact, reason(error)),
         format(
             "check the network and the mirrors, proxies and servers in '%s', or put the jar at"
                 + " '%s'",
             settings.file(), to),
         error);
+  }
+
+  /** Returns the message of the first repository that failed. */
+  private static String reason(ArtifactResolutionException error) {
+    return String.valueOf((error.getCause() == null ? error : error.getCause()).getMessage());
   }
 
   private static boolean caused(Throwable error, Class<? extends Throwable> by) {

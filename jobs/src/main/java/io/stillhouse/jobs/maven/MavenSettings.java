@@ -33,9 +33,16 @@ import org.sonatype.plexus.components.sec.dispatcher.DefaultSecDispatcher;
 record MavenSettings(Path file, Path localRepository, Settings settings) {
   private static final Logger LOG = LoggerFactory.getLogger(MavenSettings.class);
 
+  /** Java's home directory of users that are not in the user database, as in many containers. */
+  private static final String NO_HOME = "?";
+
   /** Reads the settings of the user who runs this process. */
   static MavenSettings ofUser() {
-    return of(Path.of(System.getProperty("user.home")), System.getenv());
+    String home = System.getProperty("user.home");
+    if (home.equals(NO_HOME)) {
+      home = System.getenv().getOrDefault("HOME", "");
+    }
+    return of(Path.of(home), System.getenv());
   }
 
   /**

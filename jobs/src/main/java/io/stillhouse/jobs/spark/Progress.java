@@ -2,6 +2,7 @@ package io.stillhouse.jobs.spark;
 
 import static io.stillhouse.error.Text.format;
 
+import io.stillhouse.error.Secrets;
 import java.io.PrintStream;
 import java.util.Locale;
 import java.util.function.LongSupplier;
@@ -100,7 +101,7 @@ public final class Progress implements AutoCloseable {
 
   /** Sets a text at the end of the line, such as the last loss. */
   public synchronized void note(String note) {
-    this.note = note;
+    this.note = Secrets.hiddenIn(note);
     show();
   }
 

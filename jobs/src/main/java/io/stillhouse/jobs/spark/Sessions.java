@@ -34,6 +34,7 @@ public final class Sessions {
       spark.stop();
       throw e;
     }
+    SecretFreeLog.install(spark.sparkContext().hadoopConfiguration());
     GracefulStop.watch(spark.sparkContext(), settings.get(Options.JOB_STOP_SECONDS));
     if (startUp == 0) {
       startUp = upSeconds();

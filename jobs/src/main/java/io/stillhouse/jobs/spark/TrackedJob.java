@@ -1,5 +1,6 @@
 package io.stillhouse.jobs.spark;
 
+import io.stillhouse.error.Secrets;
 import io.stillhouse.error.StillhouseException;
 import java.util.ArrayDeque;
 import java.util.Deque;
@@ -7,9 +8,11 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.UUID;
+import java.util.concurrent.TimeoutException;
 import java.util.function.Consumer;
 import java.util.function.Supplier;
 import java.util.regex.Pattern;
+import org.apache.logging.log4j.CloseableThreadContext;
 import org.apache.spark.SparkContext;
 import org.apache.spark.SparkException;
 import org.apache.spark.sql.SparkSession;
@@ -44,7 +47,10 @@ public final class TrackedJob implements AutoCloseable {
           "spark.jobGroup.id",
           "spark.job.description",
           "spark.job.interruptOnCancel",
+          TaskLog.JOB,
           "spark.job.tags");
+
+  private static final long LISTENERS_MILLIS = 2000;
 
   /** Spark 3.5 marks the exception of a cancelled job only by this text. */
   private static final Pattern JOB_CANCELLED = Pattern.compile("Job \\d+ cancelled( .*)?");
@@ -54,6 +60,7 @@ public final class TrackedJob implements AutoCloseable {
   private final String tag = "stillhouse-" + UUID.randomUUID();
   private final Map<String, @Nullable String> before = new LinkedHashMap<>();
   private final Deque<AutoCloseable> open = new ArrayDeque<>();
+  private final TaskFailures failures = new TaskFailures(tag);
   private volatile boolean cancelled;
   private @Nullable Supplier<String> saved;
 
@@ -88,14 +95,17 @@ public final class TrackedJob implements AutoCloseable {
     GracefulStop.check();
     TrackedJob job = new TrackedJob(context, group);
     PROPERTIES.forEach(name -> job.before.put(name, context.getLocalProperty(name)));
-    context.setJobGroup(group, description, true);
+    job.describe(description);
+    context.setLocalProperty(TaskLog.JOB, group);
+    job.open.push(CloseableThreadContext.put(TaskLog.JOB, group)::close);
     context.addJobTag(job.tag);
+    context.addSparkListener(job.failures);
     return job;
   }
 
   /** Changes what Spark's UI shows for the jobs that this thread starts from now on. */
   public void describe(String description) {
-    context.setJobGroup(group, description, true);
+    context.setJobGroup(group, Secrets.hiddenIn(description), true);
   }
 
   /** Takes over a progress display, which {@link #close} closes. */
@@ -198,6 +208,19 @@ public final class TrackedJob implements AutoCloseable {
     return cancelled;
   }
 
+  /**
+   * Returns the number of task attempts that have failed so far, most of which Spark has repeated,
+   * by the class of the exception or Spark's reason.
+   */
+  public Map<String, Integer> failedTasks() {
+    try {
+      context.listenerBus().waitUntilEmpty(LISTENERS_MILLIS);
+    } catch (TimeoutException e) {
+      LOG.debug("Spark's listeners are slow, so failed tasks may be missing", e);
+    }
+    return failures.counts();
+  }
+
   /** Shows the last state, stops watching, and restores the job group that the thread had. */
   @Override
   public void close() {
@@ -206,6 +229,7 @@ public final class TrackedJob implements AutoCloseable {
         closeOne(open.pop());
       }
     } finally {
+      context.removeSparkListener(failures);
       before.forEach(context::setLocalProperty);
     }
   }

@@ -85,6 +85,9 @@ public final class Storage {
 
   /** Returns a path with its scheme and authority, so that it means the same on every machine. */
   public Path qualify(String path) {
+    if (Secrets.areInUrl(path)) {
+      throw Errors.credentialsIn("the path", path);
+    }
     Path given = new Path(path);
     try {
       return given.getFileSystem(hadoop).makeQualified(given);
@@ -137,7 +140,12 @@ public final class Storage {
 
   /** Writes a result as JSON without secret values, as {@link #writeText} does. */
   public void writeJson(Path path, Object value) throws IOException {
-    writeText(path, JSON.toJson(withoutSecrets(JSON.toJsonTree(value))) + "\n");
+    writeText(path, json(value) + "\n");
+  }
+
+  /** Returns indented JSON without secret values, for files that users read. */
+  public static String json(Object value) {
+    return JSON.toJson(withoutSecrets(JSON.toJsonTree(value)));
   }
 
   private static JsonElement withoutSecrets(JsonElement value) {

@@ -7,8 +7,10 @@ import io.stillhouse.config.Options;
 import io.stillhouse.config.Settings;
 import io.stillhouse.error.Errors;
 import io.stillhouse.jobs.cache.read.CacheReader;
+import io.stillhouse.jobs.spark.Environment;
 import io.stillhouse.jobs.spark.Progress;
 import io.stillhouse.jobs.spark.Sessions;
+import io.stillhouse.jobs.spark.TaskLog;
 import io.stillhouse.jobs.spark.TrackedJob;
 import io.stillhouse.jobs.storage.Storage;
 import io.stillhouse.jobs.train.metrics.LatestSteps;
@@ -18,6 +20,7 @@ import io.stillhouse.jobs.train.recipe.StageJob;
 import io.stillhouse.jobs.train.recipe.StudentRuns;
 import io.stillhouse.jobs.train.recipe.TrainingCache;
 import io.stillhouse.jobs.train.rounds.RoundJob;
+import io.stillhouse.jobs.train.student.Faults;
 import io.stillhouse.jobs.train.student.HadoopCheckpoints;
 import io.stillhouse.jobs.train.student.History;
 import io.stillhouse.jobs.train.student.SavedSteps;
@@ -60,6 +63,7 @@ public final class TrainJob implements StageJob<TrainJob.Result> {
   private final List<String> notes;
   private final Map<String, TrainingWindow> windows = new TreeMap<>();
   private List<StudentRun> runs;
+  private Faults faults = new Faults(Map.of(), Map.of());
 
   /**
    * The result of a training.
@@ -200,7 +204,15 @@ public final class TrainJob implements StageJob<TrainJob.Result> {
       storage.writeJson(
           new Path(
               new Path(runs.get(0).paths().students()), "train-" + runs.get(0).name() + ".json"),
-          Map.of("result", result, "recipe", settings.allValues()));
+          Map.of(
+              "result",
+              result,
+              "recipe",
+              settings.allValues(),
+              "faults",
+              faults,
+              "environment",
+              Environment.of(spark)));
     }
     return result;
   }
@@ -251,14 +263,26 @@ public final class TrainJob implements StageJob<TrainJob.Result> {
           () ->
               SavedSteps.words(
                   storage, runs, run -> run.train().steps(StudentParts.rows(reader, run))));
-      return job.run(
-          () -> {
-            inRounds(context, wanted, latest);
-            return context
-                .parallelize(wanted, wanted.size())
-                .map(run -> new TrainTask(run, latest.listener(run.name())).train())
-                .collect();
-          });
+      TaskLog log = TaskLog.create();
+      List<TrainedStudent> trained =
+          job.run(
+              () -> {
+                inRounds(context, wanted, latest);
+                return context
+                    .parallelize(wanted, wanted.size())
+                    .map(run -> train(run, latest, log))
+                    .collect();
+              });
+      faults = Faults.of(job.failedTasks(), started);
+      return trained;
+    }
+  }
+
+  @SuppressWarnings("try") // the labels only have to be open
+  private static TrainedStudent train(StudentRun run, LatestSteps latest, TaskLog log)
+      throws IOException {
+    try (TaskLog.Scope labels = log.label(TaskLog.STUDENT, run.name())) {
+      return new TrainTask(run, latest.listener(run.name())).train();
     }
   }
 

@@ -212,6 +212,12 @@ class CommandKeysTest {
 
   @Test
   @Order(12)
+  void reportListsKeysThatItReads() {
+    read("report", at("students"), "report.rows=8", "report.texts=2");
+  }
+
+  @Test
+  @Order(12)
   void predictListsKeysThatItReads() {
     read("predict", Tiny.CLS.toString(), at("rows.tsv"), at("predicted"), "corpus.max-length=40");
     read(

@@ -93,7 +93,15 @@ class ReadmeCommandsTest {
   private static List<Path> readmes() throws IOException {
     List<Path> readmes = new ArrayList<>();
     for (String directory :
-        List.of("", "conf", "core", "jobs", "jobs/bench", "jobs/cluster", "notebooks")) {
+        List.of(
+            "",
+            "conf",
+            "conf/airflow",
+            "core",
+            "jobs",
+            "jobs/bench",
+            "jobs/cluster",
+            "notebooks")) {
       try (Stream<Path> files = Files.list(ROOT.resolve(directory))) {
         files.filter(file -> file.toString().endsWith(".md")).sorted().forEach(readmes::add);
       }

@@ -99,15 +99,6 @@ class LoadedExportsTest {
   }
 
   @Test
-  void namesVersionOfRuntimeThatIsBuiltWith() {
-    String version = OnnxForward.ARTIFACT.substring(OnnxForward.ARTIFACT.lastIndexOf(':') + 1);
-
-    assertThat(Path.of("../pom.xml"))
-        .content()
-        .contains("<onnxruntime.version>" + version + "</onnxruntime.version>");
-  }
-
-  @Test
   void onnxWithoutHeadGivesEmbeddingsOfWeights() throws IOException {
     Path bare = BrokenModels.withHead(Tiny.CLS, Head.NONE, directory.resolve("bare"));
     Path file = bare.resolve("model.onnx");
@@ -178,17 +169,6 @@ class LoadedExportsTest {
         .isInstanceOf(StillhouseException.class)
         .hasMessageContaining(directory.toString())
         .hasMessageContaining("vocab.txt");
-  }
-
-  @Test
-  void namesMissingPackageWithoutOnnxRuntime() {
-    ModelLocation location = ModelLocation.parse(graph.toString());
-
-    assertThatThrownBy(
-            () -> OnnxForward.requireRuntime(location, ClassLoader.getPlatformClassLoader()))
-        .isInstanceOf(StillhouseException.class)
-        .hasMessageContaining("ONNX Runtime is not installed")
-        .hasMessageContaining("--packages com.microsoft.onnxruntime:onnxruntime:");
   }
 
   @Test

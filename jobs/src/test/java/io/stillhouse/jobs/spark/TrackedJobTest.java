@@ -9,6 +9,7 @@ import java.io.IOException;
 import java.io.PrintStream;
 import java.nio.charset.StandardCharsets;
 import java.util.List;
+import java.util.Map;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.ExecutionException;
 import java.util.concurrent.Semaphore;
@@ -105,6 +106,36 @@ class TrackedJobTest {
           });
     }
     assertThat(shown.toString(StandardCharsets.UTF_8)).startsWith("evaluate: 70 of 100 tokens in ");
+  }
+
+  @Test
+  void countsFailedTasksOfItsOwnJobs() {
+    try (TrackedJob outer = TrackedJob.start(context, "sweep", "8 students")) {
+      try (TrackedJob job = TrackedJob.start(context, "train", "students")) {
+        assertThatThrownBy(() -> job.run(TrackedJobTest::failingTask))
+            .hasMessageContaining("no luck");
+        assertThat(job.failedTasks())
+            .containsExactly(Map.entry("java.lang.IllegalStateException", 1));
+      }
+      try (TrackedJob other = TrackedJob.start(context, "train", "others")) {
+        groupsOfTasks();
+        assertThat(other.failedTasks()).isEmpty();
+      }
+      assertThat(outer.failedTasks()).containsOnlyKeys("java.lang.IllegalStateException");
+    }
+  }
+
+  private static List<Integer> failingTask() {
+    return spark
+        .parallelize(List.of(1), 1)
+        .map(
+            number -> {
+              if (number == 1) {
+                throw new IllegalStateException("no luck");
+              }
+              return number;
+            })
+        .collect();
   }
 
   @Test

@@ -7,6 +7,7 @@ import io.stillhouse.jobs.cache.layout.ManifestChange;
 import io.stillhouse.jobs.cache.layout.ManifestLog;
 import io.stillhouse.jobs.cache.layout.Window;
 import io.stillhouse.jobs.spark.Progress;
+import io.stillhouse.jobs.spark.TaskLog;
 import io.stillhouse.jobs.spark.TrackedJob;
 import java.io.IOException;
 import java.io.Serializable;
@@ -126,22 +127,23 @@ record TeacherStage(SparkSession spark, ManifestLog manifest, String teacher, Li
       implements Serializable {
     private static final long serialVersionUID = 1L;
     private final LongAccumulator tokens;
+    private final TaskLog log = TaskLog.create();
 
     Compute(LongAccumulator tokens) {
       this.tokens = tokens;
     }
 
     @Override
+    @SuppressWarnings("try") // the labels only have to be open
     public TeacherTask.ShardTargets apply(scala.collection.Iterator<TeacherTask> tasks) {
-      try {
-        TaskContext task = TaskContext.get();
-        return tasks
-            .next() // a partition holds one task
-            .compute(
-                batch -> {
-                  task.killTaskIfInterrupted(); // because native code ignores interrupts
-                  tokens.add(batch);
-                });
+      TaskContext task = TaskContext.get();
+      TeacherTask shard = tasks.next(); // a partition holds one task
+      try (TaskLog.Scope labels = log.label(TaskLog.SHARD, shard.shard())) {
+        return shard.compute(
+            batch -> {
+              task.killTaskIfInterrupted(); // because native code ignores interrupts
+              tokens.add(batch);
+            });
       } catch (IOException e) {
         throw new UncheckedIOException(e);
       }

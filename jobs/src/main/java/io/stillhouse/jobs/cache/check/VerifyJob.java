@@ -24,6 +24,7 @@ import java.util.ArrayList;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Optional;
 import java.util.Set;
 import java.util.TreeMap;
 import java.util.TreeSet;
@@ -175,7 +176,7 @@ public final class VerifyJob {
             revoked(revoked, lost),
             compares ? fidelity(plan, manifest) : Map.of(),
             dropped(manifest));
-    storage.writeText(new Path(cache, RECORD), Seal.seal(Storage.JSON.toJson(result)));
+    storage.writeText(new Path(cache, RECORD), Seal.seal(Storage.json(result)));
     LOG.debug(
         "verified cache '{}' in {} s: {} faults, {} gaps",
         cache,
@@ -223,6 +224,14 @@ public final class VerifyJob {
   /** Returns a column's name, preceded by that of its teacher unless that is the first one. */
   static String labelled(String teacher, String column) {
     return teacher.isEmpty() ? column : teacher + "/" + column;
+  }
+
+  /** Returns the result of the last check; empty if there was none, or its record is damaged. */
+  public static Optional<Result> last(Storage storage, Path cache) throws IOException {
+    Path file = new Path(cache, RECORD);
+    return storage.exists(file)
+        ? Optional.ofNullable(Seal.read(storage.readText(file), Result.class))
+        : Optional.empty();
   }
 
   /** Returns the plan with all its parts, from the undamaged copies. */

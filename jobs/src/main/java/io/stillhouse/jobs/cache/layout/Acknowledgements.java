@@ -49,7 +49,7 @@ public final class Acknowledgements {
 
   /** Replaces the file of a student. */
   public void write(Student student) throws IOException {
-    storage.writeText(file(student.student()), Seal.seal(Storage.JSON.toJson(student)));
+    storage.writeText(file(student.student()), Seal.seal(Storage.json(student)));
   }
 
   /** Returns the progress of a student, or null if it has no file. */

@@ -113,7 +113,7 @@ public record CacheRecord(
 
   /** Writes this as the record of the last finished command. */
   public void write(Storage storage, Path cache, String teacher) throws IOException {
-    storage.writeText(file(cache, teacher), Seal.seal(Storage.JSON.toJson(this)));
+    storage.writeText(file(cache, teacher), Seal.seal(Storage.json(this)));
   }
 
   private static Path file(Path cache, String teacher) {

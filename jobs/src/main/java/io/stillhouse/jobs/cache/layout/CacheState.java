@@ -30,6 +30,10 @@ public final class CacheState {
   private final Map<ShardKey, Map<String, String>> invalid;
   private final Map<Integer, ManifestChange.TargetsDropped> dropped;
   private final long droppedBytes;
+  private final Revoked revoked;
+
+  /** Numbers of damaged files and manifest entries that were given up. */
+  public record Revoked(int files, int entries) {}
 
   private record ColumnKey(String teacher, String family, String column) {}
 
@@ -44,6 +48,7 @@ public final class CacheState {
     this.invalid = Collections.unmodifiableMap(builder.invalid);
     this.dropped = Collections.unmodifiableMap(builder.dropped);
     this.droppedBytes = builder.droppedBytes;
+    this.revoked = builder.revoked;
   }
 
   /** Returns the state after applying changes in order. */
@@ -126,6 +131,11 @@ public final class CacheState {
     return droppedBytes;
   }
 
+  /** Returns how many damaged files and manifest entries were given up so far. */
+  public Revoked revoked() {
+    return revoked;
+  }
+
   /** Returns whether a shard has all targets of a window, or had them before it was dropped. */
   public boolean isFinished(int shard, Window window) {
     return isDropped(shard)
@@ -153,6 +163,7 @@ public final class CacheState {
     private final Map<ShardKey, Map<String, String>> invalid = new HashMap<>();
     private final Map<Integer, ManifestChange.TargetsDropped> dropped = new TreeMap<>();
     private long droppedBytes;
+    private Revoked revoked = new Revoked(0, 0);
 
     private Builder() {}
 
@@ -165,6 +176,7 @@ public final class CacheState {
       invalid.putAll(state.invalid);
       dropped.putAll(state.dropped);
       droppedBytes = state.droppedBytes;
+      revoked = state.revoked;
     }
 
     void setPlan(CachePlan plan) {
@@ -198,6 +210,11 @@ public final class CacheState {
       Map<String, String> rows = new TreeMap<>(invalid.getOrDefault(key, Map.of()));
       rows.put(row.id(), row.reason());
       invalid.put(key, rows);
+    }
+
+    void revoke(List<String> paths, List<Integer> entries) {
+      paths.forEach(this::removeFile);
+      revoked = new Revoked(revoked.files() + paths.size(), revoked.entries() + entries.size());
     }
 
     void removeFile(String path) {

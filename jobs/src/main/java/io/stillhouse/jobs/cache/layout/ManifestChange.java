@@ -99,7 +99,7 @@ public sealed interface ManifestChange {
 
     @Override
     public void applyTo(CacheState.Builder state) {
-      paths.forEach(state::removeFile);
+      state.revoke(paths, entries);
     }
 
     @Override

@@ -7,6 +7,7 @@ import ai.djl.ndarray.NDManager;
 import io.stillhouse.checkpoint.LazyTensor;
 import io.stillhouse.error.Errors;
 import io.stillhouse.jobs.spark.Devices;
+import io.stillhouse.jobs.spark.TaskLog;
 import io.stillhouse.jobs.spark.TrackedJob;
 import io.stillhouse.jobs.storage.Overlapped;
 import io.stillhouse.jobs.storage.Storage;
@@ -171,6 +172,7 @@ public final class RoundJob {
   }
 
   /** Returns the mean difference of every piece, and the workers' reports. */
+  @SuppressWarnings("try") // the labels only have to be open
   private List<Tuple2<Integer, RoundTask.Summed>> differences(
       RoundSchedule schedule, int round, FlatWeights weights) {
     List<Integer> workers =
@@ -185,17 +187,22 @@ public final class RoundJob {
       LatestSteps steps = latest;
       long tokensBefore = history.tokensSeen();
       int count = workers.size();
+      TaskLog log = TaskLog.create();
       TrainSpec.Delta dtype = rounds.inner().delta();
       List<Tuple2<Integer, RoundTask.Summed>> summed =
           context
               .parallelize(workers, workers.size())
               .flatMapToPair(
-                  worker ->
-                      new RoundTask(student, round, worker)
+                  worker -> {
+                    try (TaskLog.Scope labels =
+                        log.label(TaskLog.STUDENT, student.name()).with(TaskLog.ROUND, round + 1)) {
+                      return new RoundTask(student, round, worker)
                           .deliver(
                               start.value(),
                               keepers.contains(worker),
-                              ofAllWorkers(steps.listener(student.name()), tokensBefore, count)))
+                              ofAllWorkers(steps.listener(student.name()), tokensBefore, count));
+                    }
+                  })
               .groupByKey(Math.min(weights.pieces(), 64))
               .mapValues(deliveries -> RoundTask.sum(deliveries, dtype))
               .collect();

@@ -124,7 +124,7 @@ public record TrainedStudent(
 
   /** Writes {@code training.json} into a student's directory. */
   void write(java.nio.file.Path student) throws IOException {
-    java.nio.file.Files.writeString(student.resolve(FILE), Storage.JSON.toJson(this) + "\n");
+    java.nio.file.Files.writeString(student.resolve(FILE), Storage.json(this) + "\n");
   }
 
   /** Returns the student's number of parameters. */

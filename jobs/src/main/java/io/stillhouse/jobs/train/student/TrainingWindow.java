@@ -3,6 +3,7 @@ package io.stillhouse.jobs.train.student;
 import static io.stillhouse.error.Text.format;
 
 import io.stillhouse.error.Errors;
+import io.stillhouse.error.Secrets;
 import io.stillhouse.error.StillhouseException;
 import io.stillhouse.jobs.cache.layout.Acknowledgements;
 import io.stillhouse.jobs.cache.layout.Window;
@@ -95,7 +96,7 @@ public final class TrainingWindow {
 
   private void requireOwnName() throws IOException {
     Acknowledgements.Student known = acknowledgements.of(run.name());
-    if (known != null && !known.directory().equals(run.paths().students())) {
+    if (known != null && !known.directory().equals(Secrets.hiddenIn(run.paths().students()))) {
       throw Errors.invalid(
           format(
               "the window of cache '%s' waits for a student '%s' in '%s', but this one would be in"

@@ -4,8 +4,10 @@ import static io.stillhouse.error.Text.format;
 
 import io.stillhouse.checkpoint.HuggingFaceDirectory;
 import io.stillhouse.config.Settings;
+import io.stillhouse.jobs.spark.Environment;
 import io.stillhouse.jobs.spark.Progress;
 import io.stillhouse.jobs.spark.Sessions;
+import io.stillhouse.jobs.spark.TaskLog;
 import io.stillhouse.jobs.spark.TrackedJob;
 import io.stillhouse.jobs.storage.Storage;
 import io.stillhouse.jobs.train.metrics.LatestSteps;
@@ -13,6 +15,7 @@ import io.stillhouse.jobs.train.metrics.LiveMetrics;
 import io.stillhouse.jobs.train.recipe.Stage;
 import io.stillhouse.jobs.train.recipe.StageJob;
 import io.stillhouse.jobs.train.rounds.RoundJob;
+import io.stillhouse.jobs.train.student.Faults;
 import io.stillhouse.jobs.train.student.HadoopCheckpoints;
 import io.stillhouse.jobs.train.student.History;
 import io.stillhouse.jobs.train.student.SavedSteps;
@@ -55,6 +58,7 @@ public final class SweepJob implements StageJob<SweepJob.Result> {
   private final SweepStudents students;
   private final List<StudentRun> runs;
   private final Halving halving;
+  private @Nullable Faults faults;
 
   /**
    * The result of one student.
@@ -201,6 +205,8 @@ public final class SweepJob implements StageJob<SweepJob.Result> {
     record.put("result", result);
     record.put("halving", decisions.stream().map(SweepJob::summary).toList());
     record.put("recipe", settings.allValues());
+    record.put("faults", faults);
+    record.put("environment", Environment.of(spark));
     Path students = new Path(directory());
     storage.fileSystem(students).mkdirs(students);
     storage.writeJson(new Path(students, "sweep.json"), record);
@@ -253,7 +259,10 @@ public final class SweepJob implements StageJob<SweepJob.Result> {
         TrackedJob job = TrackedJob.start(spark, "sweep", wanted.size() + " students")) {
       job.watch("steps", latest, running -> show(progress, live, started, latest.with(running)));
       job.savesWhenStopped(() -> saved());
-      return job.run(() -> train(groups, pause, latest));
+      List<SweepOutcome> outcomes = job.run(() -> train(groups, pause, latest));
+      Faults own = Faults.of(job.failedTasks(), started);
+      faults = faults == null ? own : faults.plus(own.failedTasks());
+      return outcomes;
     }
   }
 
@@ -302,6 +311,15 @@ public final class SweepJob implements StageJob<SweepJob.Result> {
     }
   }
 
+  @SuppressWarnings("try") // the labels only have to be open
+  private static List<SweepOutcome> train(
+      List<StudentRun> share, long pause, LatestSteps latest, TaskLog log) {
+    String names = share.stream().map(StudentRun::name).collect(Collectors.joining(","));
+    try (TaskLog.Scope labels = log.label(TaskLog.STUDENT, names)) {
+      return new SweepTask(share, pause, latest::listener).train();
+    }
+  }
+
   private String saved() {
     return SavedSteps.words(storage, runs, run -> run.train().steps(students.rows(run)));
   }
@@ -313,9 +331,10 @@ public final class SweepJob implements StageJob<SweepJob.Result> {
     if (first.train().rounds().used()) {
       new RoundJob(context, storage, first, latest).run(students.rows(first));
     }
+    TaskLog log = TaskLog.create();
     return context
         .parallelize(List.of(group), 1)
-        .map(share -> new SweepTask(share, pause, latest::listener).train())
+        .map(share -> train(share, pause, latest, log))
         .collect()
         .get(0);
   }

@@ -136,6 +136,16 @@ class CacheStateTest {
   }
 
   @Test
+  void countsRevokedFilesAndEntries() {
+    CacheState state =
+        CacheState.EMPTY.with(
+            List.of(
+                new ManifestChange.Revoked(List.of("a", "b"), List.of()),
+                new ManifestChange.Revoked(List.of("c"), List.of(3))));
+    assertThat(state.revoked()).isEqualTo(new CacheState.Revoked(3, 1));
+  }
+
+  @Test
   void laterFileReplacesRevokedOne() {
     CacheFile again = repeated(hidden(0));
     CacheState state =

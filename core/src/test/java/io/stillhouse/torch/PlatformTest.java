@@ -1,0 +1,54 @@
+package io.stillhouse.torch;
+
+import static org.assertj.core.api.Assertions.assertThatCode;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+
+import io.stillhouse.error.StillhouseException;
+import java.util.function.Predicate;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
+
+class PlatformTest {
+  private static final Predicate<String> X86 = resource -> resource.contains("/linux-x86_64/");
+  private static final Predicate<String> ARM = resource -> resource.contains("/linux-aarch64/");
+
+  @Test
+  void acceptsThisMachine() {
+    assertThatCode(Platform::require).doesNotThrowAnyException();
+  }
+
+  @Test
+  void acceptsProcessorsOfBuild() {
+    assertThatCode(() -> Platform.require("Linux", "amd64", X86)).doesNotThrowAnyException();
+    assertThatCode(() -> Platform.require("Linux", "aarch64", ARM)).doesNotThrowAnyException();
+    assertThatCode(() -> Platform.require("Linux", "aarch64", X86.or(ARM)))
+        .doesNotThrowAnyException();
+  }
+
+  @ParameterizedTest
+  @CsvSource({
+    "Mac OS X, aarch64",
+    "Mac OS X, x86_64",
+    "Windows 11, amd64",
+    "Linux, ppc64le",
+    "Linux, arm"
+  })
+  void namesSupportedPlatformsElsewhere(String system, String processor) {
+    assertThatThrownBy(() -> Platform.require(system, processor, X86.or(ARM)))
+        .isInstanceOf(StillhouseException.class)
+        .hasMessage(
+            "Stillhouse runs on Linux on x86_64 and aarch64, but this machine has %s on %s; use a"
+                + " Linux machine or container with one of these processors",
+            system, processor);
+  }
+
+  @Test
+  void namesPlatformOfBuild() {
+    assertThatThrownBy(() -> Platform.require("Linux", "aarch64", X86))
+        .isInstanceOf(StillhouseException.class)
+        .hasMessage(
+            "this build of Stillhouse is for linux-x86_64, but this machine is linux-aarch64; use"
+                + " the archive for linux-aarch64, or build it with Maven on this machine");
+  }
+}

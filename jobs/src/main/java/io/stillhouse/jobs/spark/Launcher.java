@@ -1,0 +1,18 @@
+package io.stillhouse.jobs.spark;
+
+import java.util.Objects;
+
+/** The script that started this process. */
+public final class Launcher {
+  private static final String IN_CHECKOUT = "jobs/bin/stillhouse";
+
+  private Launcher() {}
+
+  /**
+   * Returns the script as the user called it, such as {@code bin/stillhouse}, for commands in
+   * messages. The script sets an environment variable.
+   */
+  public static String command() {
+    return Objects.requireNonNullElse(System.getenv("STILLHOUSE_LAUNCHER"), IN_CHECKOUT);
+  }
+}
