@@ -30,7 +30,8 @@ except ImportError:  # Airflow 2.11
 
 LOG = logging.getLogger(__name__)
 HOME = Path(os.environ.get("STILLHOUSE_HOME", Path(__file__).resolve().parents[2]))
-JAR = os.environ.get("STILLHOUSE_JAR", str(HOME / "jobs/target/stillhouse.jar"))
+IN_ARCHIVE, IN_CHECKOUT = HOME / "lib/stillhouse.jar", HOME / "jobs/target/stillhouse.jar"
+JAR = os.environ.get("STILLHOUSE_JAR", str(IN_ARCHIVE if IN_ARCHIVE.exists() else IN_CHECKOUT))
 PROPERTIES = os.environ.get("STILLHOUSE_SPARK_CONF", str(HOME / "conf/spark-defaults.conf"))
 START = datetime(2026, 1, 1, tzinfo=timezone.utc)  # Airflow 2 requires one; without catch-up, it has no other effect
 # A directory that the workers of Airflow and the driver see under the same path or URL.

@@ -16,8 +16,9 @@ import stat
 import subprocess
 import sys
 import threading
+import types
 
-from outcome import expect, run
+from outcome import Skip, expect, run
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 DIRECTORY = pathlib.Path(sys.argv[1]).resolve()
@@ -145,6 +146,7 @@ def prepare():
         PATH=f"{binary.parent}{os.pathsep}{os.environ['PATH']}",
     )
     airflow("db", "migrate")
+    airflow("dags", "reserialize")  # as the scheduler does, so that Airflow 2 knows the datasets
     airflow("pools", "set", "gpu", "1", "GPUs")
 
 
@@ -231,6 +233,25 @@ def has_structure():
     untold = [name for name, param in form.items() if not param.description or not (param.schema.get("type") or param.schema.get("enum"))]
     expect(len(form) == 9 and not untold, f"params without type or description: {untold}")
     return f"{len(edges)} tasks, {sum(map(len, edges.values()))} edges, {len(form)} params"
+
+
+def gate_judges_by_numbers():
+    from stillhouse_airflow import BETTER, IGNORED, NOT_WORSE, shortcomings
+
+    def judged(difference, min_retention, baseline):
+        retention = {"metric": "accuracy", "share": 0.94, "standardError": 0.01}
+        pair = {"model": "tiny", "reference": "tiny-baseline", "metric": "accuracy", "difference": difference, "standardError": 0.01}
+        models = [{"name": "tiny", "notFiniteRows": 0, "retention": retention}]
+        return shortcomings({"models": models, "comparisons": [pair]}, "tiny", min_retention, baseline)
+
+    passed = [(0.03, 0.9, BETTER), (0.01, 0.9, NOT_WORSE), (-0.01, 0.9, NOT_WORSE), (-0.03, 0.94, IGNORED), (-0.03, 0, IGNORED)]
+    failed = [(0.01, 0.9, BETTER), (0.03, 0.95, BETTER), (-0.03, 0.9, NOT_WORSE), (float("nan"), 0.9, NOT_WORSE)]
+    for case in passed:
+        expect(judged(*case) == [], f"{case}: {judged(*case)}")
+    for case in failed:
+        expect(len(judged(*case)) == 1, f"{case} passes")
+    expect(len(judged(-0.03, 0.95, BETTER)) == 2, "only one of two reasons is told")
+    return judged(0.01, 0.9, BETTER)[0]
 
 
 def runs_whole_recipe():
@@ -341,6 +362,41 @@ def reads_results_on_standalone_cluster():
     return f"cache and verify succeed; train fails: {message[:100]}..."
 
 
+class Store(dict):
+    """Stands in for the state that Airflow 3.3 keeps for a task from one attempt to the next."""
+
+    def set(self, key, value):
+        self[key] = value
+
+
+def reconnects_to_driver():
+    from stillhouse_airflow import StillhouseOperator
+
+    if not hasattr(airflow_sdk(), "ResumableJobMixin"):
+        raise Skip("this version of Airflow keeps no state between attempts")
+    driver, first = "driver-20260101000000-0001", DIRECTORY / "reconnected/cache-1.json"
+    first.parent.mkdir()
+    first.write_text(json.dumps({"exitCode": 0, "outputs": {"cache": "of attempt 1"}}))
+    threading.Timer(3, (DIRECTORY / f"{driver}.code").write_text, ["0"]).start()
+    operator = StillhouseOperator(task_id="cache", command="cache", recipe=False, records=str(first.parent), conn_id="standalone")
+    operator.allow_nested_operators = True  # runs outside of a task
+    second_attempt = types.SimpleNamespace(task_id="cache", map_index=-1, try_number=2, stats_tags={})
+    store = Store(spark_job_id=driver, stillhouse_result=f"file:{first}")
+    CALLS.unlink(missing_ok=True)
+    result = operator.execute({"ti": second_attempt, "params": {}, "task_state_store": store})
+    expect(not CALLS.exists(), "the command was submitted again")
+    expect(result["outputs"]["cache"] == "of attempt 1", f"result {result}")
+    return "waits for the driver of attempt 1, and reads its result"
+
+
+def airflow_sdk():
+    try:
+        import airflow.sdk
+    except ImportError:  # Airflow 2.11
+        return None
+    return airflow.sdk
+
+
 def deploy_modes(calls):
     """The deploy modes of calls; client is the default."""
     options = [call["options"] for call in calls]
@@ -354,6 +410,7 @@ if __name__ == "__main__":
             "the DAGs are imported without a warning": imports_without_warning,
             "the DAG folder has no import errors": has_no_import_errors,
             "the DAG has its tasks, edges, pool, outlets, retries and params": has_structure,
+            "the gate judges by numbers": gate_judges_by_numbers,
             "the DAG runs from check to export": runs_whole_recipe,
             "cache and student update their assets": updates_assets,
             "the second DAG predicts with the exported student": predicts_with_exported_student,
@@ -365,5 +422,6 @@ if __name__ == "__main__":
             "students of a sweep are mapped": maps_students,
             "a mistake is not retried on YARN in the deploy mode cluster": does_not_retry_mistakes_on_yarn,
             "results are read on a standalone cluster in the deploy mode cluster": reads_results_on_standalone_cluster,
+            "a retry on a standalone cluster reconnects to the driver": reconnects_to_driver,
         }
     )

@@ -2,6 +2,7 @@
 
 import functools
 import pathlib
+import re
 import statistics
 import sys
 
@@ -47,10 +48,16 @@ def shown(browser, page, name, scheme):
         tab.context.close()
 
 
+def channels(color):
+    return [int(number) for number in re.findall(r"\d+", color)[:3]]
+
+
 def printed(browser, page):
     tab = opened(browser, page, A4_WITHOUT_MARGINS, "dark")
     try:
         tab.emulate_media(media="print")
+        ink = tab.evaluate("getComputedStyle(document.querySelector('.chart text, h1')).fill")
+        expect(max(channels(ink)) < 128, f"charts are printed in light ink ({ink})")
         tab.pdf(path=page.with_suffix(".pdf"), format="A4", prefer_css_page_size=True, print_background=True)
         cut = tab.locator(".scroll").evaluate_all(
             "all => all.filter(each => each.scrollWidth > each.clientWidth + 1).map(each => each.querySelector('caption').textContent)"

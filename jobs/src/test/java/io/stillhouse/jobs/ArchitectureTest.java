@@ -28,7 +28,15 @@ class ArchitectureTest {
 
   /** What all commands share, lowest first: each may depend on those before it. */
   private static final List<String> SHARED =
-      List.of("chart", "storage", "spark", "inference", "corpus", "cache.layout", "cache.read");
+      List.of(
+          "chart",
+          "monitor",
+          "storage",
+          "spark",
+          "inference",
+          "corpus",
+          "cache.layout",
+          "cache.read");
 
   /**
    * The commands, and the downloads that some begin with, each with the others whose code it calls.

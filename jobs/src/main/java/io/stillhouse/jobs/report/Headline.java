@@ -17,7 +17,8 @@ final class Headline {
 
   static Report.Summary of(List<ReportModel> models, @Nullable Evaluation evaluation) {
     String metric = metric(models, evaluation);
-    Report.Summary chosen = new Report.Summary(List.of(), metric, "", "", List.of(), List.of());
+    Report.Summary chosen =
+        new Report.Summary(List.of(), metric, "", "", List.of(), List.of(), List.of());
     Optional<ReportModel> best =
         models.stream()
             .filter(model -> model.role() == ReportModel.Role.STUDENT)
@@ -33,7 +34,8 @@ final class Headline {
         best.map(model -> figures(model, models, metric)).orElse(List.of()),
         evaluation == null
             ? List.of()
-            : evaluation.comparisons().stream().map(Headline::difference).toList());
+            : evaluation.comparisons().stream().map(Headline::difference).toList(),
+        evaluation == null ? List.of() : evaluation.groups());
   }
 
   private static String difference(Evaluation.Comparison of) {

@@ -4,6 +4,7 @@ import static io.stillhouse.error.Text.format;
 
 import io.stillhouse.jobs.chart.ChartText;
 import io.stillhouse.jobs.chart.PointChart;
+import io.stillhouse.jobs.evaluate.Evaluation;
 import java.util.ArrayList;
 import java.util.Comparator;
 import java.util.LinkedHashSet;
@@ -66,6 +67,9 @@ final class QualitySection {
       List<ReportModel> first = order.subList(0, MOST_SHOWN);
       tables.add(table("best", format("The best %d models", MOST_SHOWN), first).shown());
       tables.add(table("models", format("All %d models", order.size()), order).folded());
+    }
+    if (!report.summary().groups().isEmpty()) {
+      tables.add(groups().shown());
     }
     return new Section("quality", "Quality, size and speed", paragraphs, charts(), tables);
   }
@@ -147,6 +151,23 @@ final class QualitySection {
     return front.contains(model) ? PointChart.Role.FRONT : PointChart.Role.OTHER;
   }
 
+  private Table.Builder groups() {
+    Set<String> metrics = new LinkedHashSet<>();
+    report.summary().groups().forEach(group -> metrics.addAll(group.metrics().keySet()));
+    Table.Builder table =
+        new Table.Builder("groups", "Means over seeds; ± is one standard error over seeds")
+            .column("students", Table.Kind.TEXT)
+            .column("seeds", Table.Kind.NUMBER);
+    metrics.forEach(name -> table.column(name, Table.Kind.NUMBER));
+    for (Evaluation.Group group : report.summary().groups()) {
+      List<String> row = new ArrayList<>(List.of(group.name(), format("%d", group.seeds())));
+      metrics.forEach(
+          name -> row.add(number(group.metrics().get(name), group.standardErrors().get(name))));
+      table.row(row);
+    }
+    return table;
+  }
+
   private Table.Builder table(String id, String caption, List<ReportModel> models) {
     Set<String> metrics = new LinkedHashSet<>();
     models.forEach(model -> metrics.addAll(model.quality().metrics().keySet()));
@@ -173,7 +194,12 @@ final class QualitySection {
     }
     for (ReportModel model : models) {
       List<String> row = new ArrayList<>(List.of(model.name()));
-      metrics.forEach(name -> row.add(number(model, name)));
+      metrics.forEach(
+          name ->
+              row.add(
+                  number(
+                      model.quality().metrics().get(name),
+                      model.quality().standardErrors().get(name))));
       if (retained) {
         row.add(
             model.quality().retention() == null
@@ -207,12 +233,12 @@ final class QualitySection {
     return cells;
   }
 
-  private static String number(ReportModel model, String name) {
-    double value = model.metric(name);
-    if (!Double.isFinite(value)) {
+  private static String number(@Nullable Double value, @Nullable Double error) {
+    if (value == null || !Double.isFinite(value)) {
       return NONE;
     }
-    double error = model.error(name);
-    return Double.isFinite(error) ? format("%.4f ± %.4f", value, error) : format("%.4f", value);
+    return error == null || !Double.isFinite(error)
+        ? format("%.4f", value)
+        : format("%.4f ± %.4f", value, error);
   }
 }

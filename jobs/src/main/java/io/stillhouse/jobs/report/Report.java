@@ -1,5 +1,6 @@
 package io.stillhouse.jobs.report;
 
+import io.stillhouse.jobs.evaluate.Evaluation;
 import java.util.List;
 import org.jspecify.annotations.Nullable;
 
@@ -32,6 +33,7 @@ record Report(
    * @param best the student that the other parts of the report are about; "" if there is none
    * @param figures the headline numbers
    * @param differences the differences between students and their baselines, one sentence each
+   * @param groups the means over students that differ only in their seed
    */
   record Summary(
       List<String> verdict,
@@ -39,7 +41,8 @@ record Report(
       String rows,
       String best,
       List<Figure> figures,
-      List<String> differences) {
+      List<String> differences,
+      List<Evaluation.Group> groups) {
 
     /** Returns whether larger values of the metric are better. */
     boolean largerIsBetter() {

@@ -4,6 +4,7 @@ import io.stillhouse.config.Options;
 import io.stillhouse.config.Settings;
 import io.stillhouse.error.Errors;
 import io.stillhouse.error.StillhouseException;
+import io.stillhouse.jobs.monitor.MetricsPage;
 import java.lang.management.ManagementFactory;
 import org.apache.spark.sql.SparkSession;
 
@@ -35,6 +36,7 @@ public final class Sessions {
       throw e;
     }
     SecretFreeLog.install(spark.sparkContext().hadoopConfiguration());
+    MetricsPage.attach(spark.sparkContext(), name);
     GracefulStop.watch(spark.sparkContext(), settings.get(Options.JOB_STOP_SECONDS));
     if (startUp == 0) {
       startUp = upSeconds();

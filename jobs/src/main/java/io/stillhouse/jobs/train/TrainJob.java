@@ -258,6 +258,7 @@ public final class TrainJob implements StageJob<TrainJob.Result> {
         LiveMetrics live = LiveMetrics.open(settings, storage, wanted.get(0).paths().students());
         TrackedJob job =
             TrackedJob.start(spark, "train", "students " + String.join(", ", names(wanted)))) {
+      live.students(runs.size(), runs.size() - wanted.size());
       job.watch("steps", latest, running -> show(progress, live, started, latest.with(running)));
       job.savesWhenStopped(
           () ->

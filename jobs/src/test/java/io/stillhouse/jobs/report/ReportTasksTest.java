@@ -118,7 +118,8 @@ class ReportTasksTest {
   }
 
   private static String page(ComparisonSummary summary) {
-    Report.Summary none = new Report.Summary(List.of(), "", "", "student", List.of(), List.of());
+    Report.Summary none =
+        new Report.Summary(List.of(), "", "", "student", List.of(), List.of(), List.of());
     Origin origin =
         new Origin("/runs/q", "2026-01-02T03:04:05Z", "1", Map.of(), Map.of(), Map.of());
     return ReportPage.of(

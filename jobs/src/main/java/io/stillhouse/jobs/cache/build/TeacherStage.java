@@ -6,6 +6,8 @@ import io.stillhouse.jobs.cache.layout.CachePlan;
 import io.stillhouse.jobs.cache.layout.ManifestChange;
 import io.stillhouse.jobs.cache.layout.ManifestLog;
 import io.stillhouse.jobs.cache.layout.Window;
+import io.stillhouse.jobs.monitor.Metric;
+import io.stillhouse.jobs.monitor.Metrics;
 import io.stillhouse.jobs.spark.Progress;
 import io.stillhouse.jobs.spark.TaskLog;
 import io.stillhouse.jobs.spark.TrackedJob;
@@ -77,7 +79,12 @@ record TeacherStage(SparkSession spark, ManifestLog manifest, String teacher, Li
     try (TrackedJob job = TrackedJob.start(spark, GROUP, "teacher targets")) {
       Progress progress = Progress.resume("cache", before, plan.corpus().tokens(), "tokens");
       LongAccumulator done = job.count("teacher tokens", progress);
+      job.watch("teacher tokens", done, running -> showTokens(done, running));
       int cached = plan.shards().size() - tasks.size();
+      Metrics.set(Metric.CACHE_SHARDS, plan.shards().size());
+      Metrics.set(Metric.CACHE_SHARDS_DONE, cached);
+      Metrics.set(Metric.CACHE_ROWS_TOTAL, 0);
+      Metrics.set(Metric.CACHE_INVALID_ROWS_TOTAL, 0);
       job.savesWhenStopped(
           () ->
               format(
@@ -105,6 +112,11 @@ record TeacherStage(SparkSession spark, ManifestLog manifest, String teacher, Li
         totals.shards(),
         Math.round((System.nanoTime() - start) / 1e9));
     return totals;
+  }
+
+  private static void showTokens(LongAccumulator done, List<Object> running) {
+    long inTasks = running.stream().mapToLong(value -> ((Number) value).longValue()).sum();
+    Metrics.set(Metric.CACHE_TOKENS_TOTAL, done.value() + inTasks);
   }
 
   private void runTasks(
@@ -166,6 +178,9 @@ record TeacherStage(SparkSession spark, ManifestLog manifest, String teacher, Li
       try {
         manifest.append(new ManifestChange.FilesAdded(done.files(), done.invalid()));
         totals = totals.plus(done);
+        Metrics.add(Metric.CACHE_SHARDS_DONE, 1);
+        Metrics.add(Metric.CACHE_ROWS_TOTAL, done.files().get(0).size().rows());
+        Metrics.add(Metric.CACHE_INVALID_ROWS_TOTAL, done.invalid().size());
         limit.check();
       } catch (IOException e) {
         failed = true;

@@ -4,14 +4,18 @@ import static io.stillhouse.error.Text.format;
 
 import io.stillhouse.config.Options;
 import io.stillhouse.config.Settings;
+import io.stillhouse.jobs.monitor.Metric;
+import io.stillhouse.jobs.monitor.Metrics;
 import io.stillhouse.jobs.storage.Storage;
 import io.stillhouse.train.StepReport;
 import java.io.IOException;
 import java.time.Instant;
 import java.util.ArrayList;
 import java.util.HashMap;
+import java.util.HashSet;
 import java.util.List;
 import java.util.Map;
+import java.util.Set;
 import org.apache.hadoop.fs.Path;
 import org.apache.spark.SparkEnv;
 import org.apache.spark.metrics.MetricsSystem;
@@ -20,8 +24,8 @@ import org.slf4j.LoggerFactory;
 
 /**
  * Publishes the newest step of each student during training, on the driver: as a line of JSON, as
- * an event for TensorBoard, and as gauges of Spark's metrics. Write errors are logged once and
- * never stop training.
+ * an event for TensorBoard, and as metrics for Prometheus and for Spark's sinks. Write errors are
+ * logged once and never stop training.
  */
 public final class LiveMetrics implements AutoCloseable {
   private static final Logger LOG = LoggerFactory.getLogger(LiveMetrics.class);
@@ -33,6 +37,8 @@ public final class LiveMetrics implements AutoCloseable {
   private final Map<String, StepSource> gauges = new HashMap<>();
   private final Map<String, List<StepWriter>> files = new HashMap<>();
   private final Map<String, Long> written = new HashMap<>();
+  private final Set<String> finished = new HashSet<>();
+  private int finishedBefore;
   private boolean writes;
   private boolean closed;
 
@@ -79,6 +85,18 @@ public final class LiveMetrics implements AutoCloseable {
     return line.toString();
   }
 
+  /**
+   * Publishes how many students there are.
+   *
+   * @param all the number of students of the command
+   * @param done how many of them were finished before it
+   */
+  public synchronized void students(int all, int done) {
+    finishedBefore = done;
+    Metrics.set(Metric.TRAIN_STUDENTS, all);
+    Metrics.set(Metric.TRAIN_STUDENTS_DONE, done);
+  }
+
   /** Publishes the newest step of each student, unless it has already been written. */
   public synchronized void show(Map<String, StepReport> latest) {
     if (closed) {
@@ -87,11 +105,27 @@ public final class LiveMetrics implements AutoCloseable {
     latest.forEach(
         (name, step) -> {
           gauges.computeIfAbsent(name, absent -> register(absent, step)).set(step);
+          publish(name, step);
           if (writes && step.step() > written.getOrDefault(name, 0L)) {
             written.put(name, step.step());
             write(name, step);
           }
         });
+  }
+
+  private void publish(String student, StepReport step) {
+    Metrics.set(Metric.TRAIN_STEP, step.step(), student);
+    Metrics.set(Metric.TRAIN_STEPS, step.steps(), student);
+    Metrics.set(Metric.TRAIN_LOSS, step.loss(), student);
+    step.terms()
+        .forEach((term, loss) -> Metrics.set(Metric.TRAIN_TERM_LOSS, loss, student, term.id()));
+    Metrics.set(Metric.TRAIN_LEARNING_RATE, step.optimizer().learningRate(), student);
+    Metrics.set(Metric.TRAIN_GRADIENT_NORM, step.optimizer().gradientNorm(), student);
+    Metrics.set(Metric.TRAIN_TOKENS_PER_SECOND, step.work().tokensPerSecond(), student);
+    Metrics.set(Metric.TRAIN_WAIT_RATIO, step.work().waitShare(), student);
+    if (step.step() == step.steps() && finished.add(student)) {
+      Metrics.set(Metric.TRAIN_STUDENTS_DONE, finishedBefore + finished.size());
+    }
   }
 
   private StepSource register(String name, StepReport step) {

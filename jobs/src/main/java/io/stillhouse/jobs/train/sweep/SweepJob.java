@@ -178,6 +178,7 @@ public final class SweepJob implements StageJob<SweepJob.Result> {
     LatestSteps latest = new LatestSteps();
     List<Halving.Decision> decisions = new ArrayList<>();
     try (LiveMetrics live = LiveMetrics.open(settings, storage, directory())) {
+      live.students(runs.size(), runs.size() - wanted.size());
       for (int at : halving.pauses()) {
         Halving.Decision decision = halving.readDecision(at).orElse(null);
         if (decision == null && wanted.isEmpty()) {
