@@ -328,7 +328,7 @@ def params(recipe, settings, validation):
             BETTER,
             enum=[BETTER, NOT_WORSE, IGNORED],
             title="Difference from the baseline",
-            description="better or not worse than the baseline, by more than two standard errors of the paired difference. ignored: no condition.",
+            description="better or not worse than the baseline by more than two standard errors of the difference. ignored: no condition.",
         ),
         "export_to": Param("", type="string", title="Export to", description="Replaces export.to of the recipe, unless it is empty."),
         "separate_runs": Param(
