@@ -73,7 +73,19 @@ public final class Stillhouse {
     // For Spark's and picocli's output; our own does not depend on the locale.
     Locale.setDefault(Locale.ROOT);
     GracefulStop.install();
-    System.exit(run(args));
+    int code = run(args);
+    if (code != 0 || !isInApplicationMaster()) {
+      System.exit(code);
+    }
+  }
+
+  /**
+   * Returns whether this process is the application master of YARN's cluster mode, which reports a
+   * failure if the application calls {@link System#exit}, even with 0.
+   */
+  private static boolean isInApplicationMaster() {
+    return "yarn".equals(System.getProperty("spark.master"))
+        && "cluster".equals(System.getProperty("spark.submit.deployMode"));
   }
 
   /**
