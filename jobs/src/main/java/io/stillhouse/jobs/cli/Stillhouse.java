@@ -74,18 +74,9 @@ public final class Stillhouse {
     Locale.setDefault(Locale.ROOT);
     GracefulStop.install();
     int code = run(args);
-    if (code != 0 || !isInApplicationMaster()) {
+    if (code != 0 || !Sessions.isInApplicationMaster()) {
       System.exit(code);
     }
-  }
-
-  /**
-   * Returns whether this process is the application master of YARN's cluster mode, which reports a
-   * failure if the application calls {@link System#exit}, even with 0.
-   */
-  private static boolean isInApplicationMaster() {
-    return "yarn".equals(System.getProperty("spark.master"))
-        && "cluster".equals(System.getProperty("spark.submit.deployMode"));
   }
 
   /**
