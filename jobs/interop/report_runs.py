@@ -1,4 +1,4 @@
-"""Writes records of runs that never happened, to check reports: 200 students, names with markup, an unfinished training."""
+"""Writes records of invented runs, for the checks of reports: 200 students, names with markup, a training that is not finished."""
 
 import json
 import math
@@ -47,8 +47,7 @@ def student(directory, name, accuracy, parameters, rng):
 
 def evaluation(records):
     models = [model("teacher", 0.93, 109_000_000)]
-    for each in records:
-        models.append(model(each["name"], each["losses"]["validation"]["accuracy"], each["model"]["parameters"]))
+    models += [model(each["name"], each["losses"]["validation"]["accuracy"], each["model"]["parameters"]) for each in records]
     speed = [
         {"model": each["name"], "parameters": each["parameters"], "device": "cpu", "threads": 1, "passes": passes(each["parameters"])}
         for each in models
@@ -66,14 +65,7 @@ def evaluation(records):
 
 def model(name, accuracy, parameters):
     metrics = {"agreement": 1.0 if name == "teacher" else accuracy + 0.04, "accuracy": accuracy}
-    entry = {
-        "name": name,
-        "path": name,
-        "parameters": parameters,
-        "notFiniteRows": 0,
-        "metrics": metrics,
-        "standardErrors": {"accuracy": 0.01},
-    }
+    entry = {"name": name, "path": name, "parameters": parameters, "notFiniteRows": 0, "metrics": metrics, "standardErrors": {"accuracy": 0.01}}
     if name != "teacher":
         entry["retention"] = {"metric": "accuracy", "share": accuracy / 0.93, "standardError": 0.012}
     return entry
@@ -82,15 +74,7 @@ def model(name, accuracy, parameters):
 def passes(parameters):
     time = parameters / 4e6
     return [
-        {
-            "tokens": 32,
-            "batch": batch,
-            "flops": 2 * parameters,
-            "sentencesPerSecond": batch * 800 / time,
-            "timesTeacher": 1.0,
-            "p50": time,
-            "p95": 1.2 * time,
-        }
+        {"tokens": 32, "batch": batch, "flops": 2 * parameters, "sentencesPerSecond": batch * 800 / time, "timesTeacher": 1.0, "p50": time, "p95": 1.2 * time}
         for batch in (1, 32)
     ]
 
@@ -104,21 +88,17 @@ def many(home):
         name = f"tiny{number:03d}_learning-rate-{rng.choice(['1e-4', '3e-4', '1e-3'])}"
         records.append(student(home / "students", name, accuracy, parameters, rng))
     rows = [{"name": each["name"], "status": "TRAINED", "values": {}, "training": each, "mistake": False} for each in records]
-    problem = "java.io.IOException: No space left on device"
-    rows.append({"name": "broken", "status": "FAILED", "values": {}, "problem": problem, "mistake": False})
+    rows.append({"name": "broken", "status": "FAILED", "values": {}, "problem": "java.io.IOException: No space left on device", "mistake": False})
     faults = {"failedTasks": {"java.io.IOException": 4}, "resumedAtStep": {records[0]["name"]: 300}}
     recipe = {"train.path": str(home / "students"), "evaluate.output": str(home / "evaluation.json")}
-    record = {"result": {"students": rows}, "recipe": recipe, "faults": faults}
-    home.joinpath("students/sweep.json").write_text(json.dumps(record))
+    home.joinpath("students/sweep.json").write_text(json.dumps({"result": {"students": rows}, "recipe": recipe, "faults": faults}))
     home.joinpath("evaluation.json").write_text(json.dumps(evaluation(records)))
 
 
 def markup(home):
     rng = random.Random(2)
-    names = ("<img src=x onerror=alert(1)>", "a-name-without-any-space-that-is-far-too-long-for-a-table-of-a-phone")
-    records = [student(home / "students", name, 0.8, 4_000_000, rng) for name in names]
-    record = {"result": {"students": []}, "recipe": {"corpus.text": "<script>alert(2)</script>"}}
-    home.joinpath("students/sweep.json").write_text(json.dumps(record))
+    records = [student(home / "students", name, 0.8, 4_000_000, rng) for name in ("<img src=x onerror=alert(1)>", "a-name-without-any-space-that-is-far-too-long-for-a-table-of-a-phone")]
+    home.joinpath("students/sweep.json").write_text(json.dumps({"result": {"students": []}, "recipe": {"corpus.text": "<script>alert(2)</script>"}}))
     home.joinpath("evaluation.json").write_text(json.dumps(evaluation(records)))
 
 
@@ -126,8 +106,7 @@ def unfinished(home):
     rng = random.Random(3)
     metrics = home / "students/_metrics/distilled"
     metrics.mkdir(parents=True)
-    lines = [json.dumps(step(number, rng, 1)) + "\n" for number in range(1, 90, 4)]
-    metrics.joinpath("steps.jsonl").write_text("".join(lines) + '{"step": 9')  # killed while it wrote
+    metrics.joinpath("steps.jsonl").write_text("".join(json.dumps(step(number, rng, 1)) + "\n" for number in range(1, 90, 4)) + '{"step": 9')
 
 
 def main():

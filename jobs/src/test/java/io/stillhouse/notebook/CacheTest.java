@@ -272,6 +272,40 @@ class CacheTest {
         .hasMessageContaining("has no teacher 'other'");
   }
 
+  @Test
+  void maskedLmSoftLabelsDecodeToTokens() throws IOException {
+    Path lines = Tiny.lines(directory.resolve("lines.txt"), 20);
+    TinyRecipe recipe =
+        TinyRecipe.text(lines).with("targets.mask-probability=0.3", "targets.mlm-positions=all");
+    Path top = directory.resolve("top");
+    new CacheJob(
+            Tiny.spark(), recipe.cache(top).settings("targets.mlm-logits=top-k", "targets.top-k=4"))
+        .run();
+    Path sampled = directory.resolve("sampled");
+    new CacheJob(
+            Tiny.spark(),
+            recipe.cache(sampled).settings("targets.mlm-logits=sampled", "targets.samples=5"))
+        .run();
+
+    Cache ofTop = Cache.open(Tiny.spark(), top.toString());
+    for (Row row : ofTop.rows("mlm_top_4_ids", "mlm_top_4_logits").collectAsList()) {
+      int length = row.getAs("length");
+      double[] ids = numbers(row.getAs("mlm_top_4_ids"));
+      assertThat(ids).hasSize(4 * length);
+      assertThat(Arrays.stream(ids).min().orElseThrow()).isNotNegative();
+      assertThat(row.getList(row.fieldIndex("mlm_top_4_logits"))).hasSize(length);
+    }
+    assertThat(ofTop.certainty().isEmpty()).isTrue();
+    Cache ofDraws = Cache.open(Tiny.spark(), sampled.toString());
+    String[] columns = {"mlm_sample_5_t2_counts", "mlm_sample_5_t2_ids"};
+    for (Row row : ofDraws.rows(columns).collectAsList()) {
+      double[] counts = numbers(row.getAs(columns[0]));
+      assertThat(Arrays.stream(counts).sum()).isEqualTo(5.0 * row.<Integer>getAs("length"));
+      assertThat(numbers(row.getAs(columns[1]))).hasSameSizeAs(counts);
+    }
+    assertThat(ofDraws.rows(columns[1]).collectAsList()).hasSize(20);
+  }
+
   private static Map<String, Row> byId(Cache cache, String... columns) {
     Map<String, Row> rows = new TreeMap<>();
     cache

@@ -115,7 +115,7 @@ final class ComparisonSections {
             .column("model", Table.Kind.TEXT)
             .column("expected error", Table.Kind.NUMBER)
             .column("mean probability", Table.Kind.NUMBER)
-            .column("came true", Table.Kind.NUMBER);
+            .column("observed frequency", Table.Kind.NUMBER);
     List<String> words = new ArrayList<>();
     for (Map.Entry<String, Calibration> each : compared.calibrations().entrySet()) {
       String name = each.getKey();
@@ -136,14 +136,14 @@ final class ComparisonSections {
             "Reliability diagram",
             String.join("; ", words) + ".",
             "predicted probability",
-            "share that came true");
+            "observed frequency");
     return new Section(
         "calibration",
         "Calibration",
         List.of(
             format(
-                "How often predictions come true, by their probability, on %s. On the diagonal, a"
-                    + " probability is right; below it, a model is too certain.",
+                "How often predictions are right, by their probability, on %s. On the diagonal, a"
+                    + " model is calibrated; below it, it is overconfident.",
                 on)),
         List.of(
             new Section.Chart(
@@ -159,7 +159,7 @@ final class ComparisonSections {
             .column("probability", Table.Kind.TEXT)
             .column("predictions", Table.Kind.NUMBER)
             .column("mean probability", Table.Kind.NUMBER)
-            .column("came true", Table.Kind.NUMBER);
+            .column("observed frequency", Table.Kind.NUMBER);
     for (Map.Entry<String, Calibration> each : compared.calibrations().entrySet()) {
       for (Calibration.Bin bin : each.getValue().bins()) {
         if (bin.rows() > 0) {
