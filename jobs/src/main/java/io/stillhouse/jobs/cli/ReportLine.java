@@ -1,5 +1,6 @@
 package io.stillhouse.jobs.cli;
 
+import io.stillhouse.config.Options;
 import io.stillhouse.config.Settings;
 import io.stillhouse.jobs.report.ReportJob;
 import io.stillhouse.jobs.storage.Storage;
@@ -13,6 +14,11 @@ final class ReportLine {
   static void write(Settings settings, String run, ReportJob.Content content) {
     ReportJob.afterCommand(Storage.ofThisProcess(), settings, run, content)
         .ifPresent(page -> Stillhouse.print("%s", line(page)));
+  }
+
+  /** Writes the report of the students of a recipe, from records alone. */
+  static void ofStudents(Settings settings) {
+    write(settings, settings.get(Options.TRAIN_PATH), ReportJob.Content.RECORDS);
   }
 
   static String line(Path page) {

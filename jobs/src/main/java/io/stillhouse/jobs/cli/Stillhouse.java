@@ -18,7 +18,6 @@ import io.stillhouse.jobs.heads.HeadImportanceReport;
 import io.stillhouse.jobs.maven.MavenArtifact;
 import io.stillhouse.jobs.plan.PlanJob;
 import io.stillhouse.jobs.plan.PlanResult;
-import io.stillhouse.jobs.report.ReportJob;
 import io.stillhouse.jobs.spark.GracefulStop;
 import io.stillhouse.jobs.spark.Sessions;
 import io.stillhouse.jobs.train.StagedTraining;
@@ -252,7 +251,7 @@ public final class Stillhouse {
       result.students().forEach(student -> print("trained %s", student.summary()));
       result.alreadyTrained().forEach(name -> print("%s is already trained", name));
       result.notes().forEach(note -> print("note: %s", note));
-      ReportLine.write(settings, settings.get(Options.TRAIN_PATH), ReportJob.Content.RECORDS);
+      ReportLine.ofStudents(settings);
     }
     return 0;
   }
@@ -281,7 +280,7 @@ public final class Stillhouse {
           result.failures().stream().map(row -> row.name() + ": " + row.problem()).toList();
       failures.forEach(line -> System.err.println(Secrets.hiddenIn("stillhouse: " + line)));
       run.conclude(Errors.joined(failures));
-      ReportLine.write(settings, settings.get(Options.TRAIN_PATH), ReportJob.Content.RECORDS);
+      ReportLine.ofStudents(settings);
       return result.exitCode();
     }
   }
@@ -330,7 +329,7 @@ public final class Stillhouse {
       EvaluateJob job = new EvaluateJob(spark, settings);
       printTable(job.run().table());
       job.leftOut().ifPresent(line -> print("%s", line));
-      ReportLine.write(settings, settings.get(Options.TRAIN_PATH), ReportJob.Content.RECORDS);
+      ReportLine.ofStudents(settings);
     }
     return 0;
   }
@@ -387,7 +386,6 @@ public final class Stillhouse {
     return Recipe.prepare(run.opened(arguments.parse()).require(required));
   }
 
-  /** Requires the keys of a student as well. */
   private Settings prepareForStudent(RecipeArguments arguments, Option<?>... required) {
     return Recipe.prepare(Recipe.requireStudent(run.opened(arguments.parse()), required));
   }
