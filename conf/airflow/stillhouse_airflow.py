@@ -1,6 +1,6 @@
 """Builds Airflow DAGs that run a recipe of Stillhouse: distillation_dag. For Airflow 3 (tested with 3.3) and 2.11.
 
-    check -> plan -> cache -> verify -> train or sweep -> evaluate -> gate -> export
+    check -> students -> plan -> cache -> verify -> train or sweep -> evaluate -> gate -> export
 
 Needs apache-airflow-providers-apache-spark 6, a Spark connection, and `spark-submit` of Spark 3.5 on the PATH of Airflow's workers.
 README.md in this directory describes the set-up, all settings and the deploy modes.
@@ -56,7 +56,6 @@ DRIVER_ENVIRONMENT = {
     "LOG4J_CONFIGURATION_FILE": str(HOME / "conf/log4j2.properties"),
 }
 
-
 EXPORT_TO = "{{ 'export.to=' ~ params.export_to if params.export_to else '' }}"
 
 
@@ -94,7 +93,7 @@ class StillhouseOperator(SparkSubmitOperator):
     """Runs one command, and returns its result: exitCode, message, outputs by kind, students.
 
     The command writes its result to a file (job.result), which is read in every deploy mode. The error of the task is the message of the
-    command. Exit code 2, a mistake that no retry mends, fails the task without further retries.
+    command. Exit code 2, a mistake that no retry can fix, fails the task without further retries.
 
     :param command: the command (templated)
     :param recipe: whether the command takes a recipe: the param `recipe` of the run, then its param `settings`, then the arguments.
@@ -139,7 +138,7 @@ class StillhouseOperator(SparkSubmitOperator):
 
     def execute(self, context):
         if self.condition == "False":
-            raise AirflowSkipException("not wanted by the params of this run")
+            raise AirflowSkipException("skipped by the params of this run")
         in_cluster = self.prepare_for_connection()
         self.result_file = self.file_of_attempt(context["ti"])
         delete(self.result_file)
@@ -170,19 +169,19 @@ class StillhouseOperator(SparkSubmitOperator):
         return in_cluster
 
     def submit_job(self, context):
-        """Is called by the provider if it tracks a driver in the cluster, unless a retry reconnects to the driver of an earlier attempt."""
+        """The provider calls this if it tracks a driver in the cluster, unless a retry reconnects to the driver of an earlier attempt."""
         driver = super().submit_job(context)
         if (store := context.get("task_state_store")) is not None:
             store.set("stillhouse_result", self.result_file)
         return driver
 
     def file_of_attempt(self, ti):
-        """Each attempt has its own file, so that the result of an earlier one is not taken for it."""
+        """Returns the result file of this attempt. Attempts have different files, so that none reads the result of an earlier one."""
         index = f"-{ti.map_index}" if ti.map_index >= 0 else ""
         return f"{url(self.records)}/{ti.task_id}{index}-{ti.try_number}.json"
 
     def result(self, context, seconds):
-        """The result of the command, or None if there is no file after some seconds, since network file systems show files late."""
+        """Returns the result of the command, or None if there is no file after some seconds: network file systems show files late."""
         store = context.get("task_state_store")
         path = (store is not None and store.get("stillhouse_result")) or self.result_file
         deadline = time.monotonic() + seconds
@@ -295,14 +294,14 @@ def params(recipe, settings, validation):
             type="array",
             items={"type": "string"},
             title="Settings",
-            description="key=value, one a line; they override the recipe.",
+            description="key=value, one per line; they override the recipe.",
         ),
         "validation": Param(
             list(validation),
             type="array",
             items={"type": "string"},
             title="Validation rows",
-            description="Held-out files, to be cached to train.validation. None if the recipe does not set it, or if that cache exists.",
+            description="Held-out files to cache to train.validation. Leave empty if the recipe does not set it, or if that cache exists.",
         ),
         "plan": Param(
             REQUIRED,
@@ -321,14 +320,14 @@ def params(recipe, settings, validation):
             type="number",
             minimum=0,
             maximum=2,
-            title="Least retention",
+            title="Minimum retention",
             description="Share of the teacher's metric that the student must keep to be exported. 0 for no condition.",
         ),
         "baseline": Param(
             BETTER,
             enum=[BETTER, NOT_WORSE, IGNORED],
             title="Difference from the baseline",
-            description="better, or not worse, by more than two standard errors of the paired difference; ignored: no condition.",
+            description="better or not worse than the baseline by more than two standard errors of the difference. ignored: no condition.",
         ),
         "export_to": Param("", type="string", title="Export to", description="Replaces export.to of the recipe, unless it is empty."),
         "separate_runs": Param(
@@ -336,7 +335,7 @@ def params(recipe, settings, validation):
             type="boolean",
             title="Separate runs",
             description="Students and exports go to a subdirectory of train.path and of export.to that is named after the run. Otherwise, "
-            "students that exist are kept, and a run fails if the cache or the recipe has changed since.",
+            "existing students are kept, and a run fails if the cache or the recipe has changed since they were trained.",
         ),
     }
 
@@ -358,11 +357,11 @@ def distillation_dag(
     """Returns a DAG that distills the student of a recipe, or those of its sweep.
 
     :param recipe: path of the recipe, the default of the param `recipe`; `settings` and `validation` are those of the params of these names
-    :param pool: pool of the tasks that compute; its slots bound the GPUs (or machines) in use
-    :param retries: retries of a failed task; each continues where the failed attempt stopped
+    :param pool: pool of the tasks that compute; its slots limit the GPUs (or machines) in use
+    :param retries: maximum number of retries of a failed task; each resumes where the failed attempt stopped
     :param submit: arguments of SparkSubmitOperator for all tasks, such as conn_id, conf, driver_memory or executor_memory
     :param records: directory of the records of all runs
-    :param on_failure_callback: is called when a task has failed for good
+    :param on_failure_callback: called when a task has failed and is not retried
     :param dag_arguments: further arguments of the DAG, such as schedule and tags
     """
     run = "{{ run_id | replace(':', '-') | replace('+', '-') }}"  # HDFS allows no colon
@@ -387,7 +386,7 @@ def distillation_dag(
         default_args=default_args,
         **{"schedule": None, "start_date": START, "catchup": False, "tags": ["stillhouse"], **dag_arguments},
     ) as dag:
-        # In client mode: YARN takes a driver that starts no session for a failure.
+        # In client mode, because YARN reports a driver that starts no Spark session as failed.
         check = StillhouseOperator(task_id="check", command="check", arguments=[EXPORT_TO], **{**light, "deploy_mode": "client"})
         students = students_to_map(check.output)
         plan = PlanOperator(
@@ -426,7 +425,7 @@ def distillation_dag(
             extra={"cache": "{{ %s['cache'] }}" % outputs},
             **computing,
         )
-        # Has one instance for each student if the run wants that; otherwise, it has none and is skipped.
+        # Has one instance for each student if the param sweep says so; otherwise, it has none and is skipped.
         train_student = SweepStudentOperator.partial(
             task_id="train_student",
             arguments=[students_path],
@@ -434,7 +433,7 @@ def distillation_dag(
             map_index_template="{{ task.student }}",
             **computing,
         ).expand(student=students)
-        # Trains the student, or all students of the sweep; if they are trained, it only writes the sweep's table.
+        # Trains the student, or all students of the sweep. If they have been trained, it only writes the sweep's table.
         train = StillhouseOperator(
             task_id="train",
             command="{{ 'sweep' if 'sweep' in %s else 'train' }}" % outputs,

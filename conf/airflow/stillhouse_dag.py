@@ -13,12 +13,12 @@ from stillhouse_airflow import HOME, distillation_dag  # noqa: E402
 
 
 def alert(context):
-    """Posts the error of a task that failed for good to a webhook, as Slack and Teams accept it; an example to change."""
+    """Posts the error of a task that is not retried to a webhook, in the format of Slack and Teams. An example to adapt."""
     ti = context["ti"]
     text = f"{ti.dag_id}: {ti.task_id} failed in {context['run_id']}: {context.get('exception')}"
     webhook = os.environ.get("STILLHOUSE_WEBHOOK")
     if not webhook:
-        logging.getLogger(__name__).error("%s (set STILLHOUSE_WEBHOOK to have this posted)", text)
+        logging.getLogger(__name__).error("%s (set STILLHOUSE_WEBHOOK to post this to a webhook)", text)
         return
     body = json.dumps({"text": text}).encode()
     request = urllib.request.Request(webhook, body, {"Content-Type": "application/json"})
@@ -28,7 +28,7 @@ def alert(context):
 dag = distillation_dag(
     "stillhouse",
     os.environ.get("STILLHOUSE_RECIPE", str(HOME / "q/recipe.conf")),
-    schedule=None,  # or a cron expression: the cache grows by the files that were added to the corpus
+    schedule=None,  # or a cron expression: each run then caches the files that were added to the corpus
     pool=os.environ.get("STILLHOUSE_POOL", "default_pool"),
     on_failure_callback=alert,
 )

@@ -35,7 +35,7 @@ with DAG(
             type="array",
             items={"type": "string"},
             title="Settings",
-            description="key=value, one a line; corpus.text names the column of the text.",
+            description="key=value, one per line; corpus.text names the column of the text.",
         ),
         "output": Param("/data/predictions", type="string", title="Output", description="Parent of a new directory for each run."),
     },

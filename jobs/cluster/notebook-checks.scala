@@ -86,7 +86,7 @@ Check.equal("points", result.count, heads.count)
 //// 2KSTILL02 layers
 Seq("cls_and_sep", "same_token", "relative_entropy").foreach(column => Check.within(result, column, 0, 1))
 
-//// 2KSTILL02 neighbours
+//// 2KSTILL02 neighbors
 Check.that("no head", !result.isEmpty)
 
 //// 2KSTILL02 short

@@ -50,7 +50,7 @@ object Check {
 
   def total(frame: DataFrame, column: String): Double = frame.agg(f.coalesce(f.sum(column), f.lit(0)).cast("double")).head.getDouble(0)
 
-  /** Requires that the paragraph printed a picture that asks no host for anything, and returns the texts of its elements. */
+  /** Requires that the paragraph printed a picture that makes no request to any host, and returns the texts of its elements. */
   def picture(element: String = "text"): Seq[String] = {
     that("no picture was printed", Printed.last.startsWith("%html <"))
     val html = Printed.last.stripPrefix("%html ")

@@ -203,7 +203,7 @@ print(json.dumps([[str(w.filename), w.category.__name__, str(w.message)] for w i
     done = subprocess.run([sys.executable, "-c", script, ROOT / "conf/airflow"], capture_output=True, text=True, check=False)
     expect(done.returncode == 0, done.stderr[-1500:])
     caught = json.loads(done.stdout.splitlines()[-1])
-    # Warnings name the caller at fault. Those of Airflow's own modules, and of the libraries that they import, are not ours to mend.
+    # Warnings name the module that caused them. Those caused by Airflow's modules, and by the libraries that they import, are ignored.
     ours = [warning for warning in caught if "site-packages" not in warning[0]]
     expect(not ours, f"warnings {ours}")
     return f"{len(caught)} warnings of third-party modules" if caught else "no warning at all"
@@ -230,8 +230,8 @@ def has_structure():
     expect(retries == {"gate": 0}, f"retries {retries}")
     expect(dag.max_active_runs == 1, f"max_active_runs {dag.max_active_runs}")
     form = {name: dag.params.get_param(name) for name in dag.params}
-    untold = [name for name, param in form.items() if not param.description or not (param.schema.get("type") or param.schema.get("enum"))]
-    expect(len(form) == 9 and not untold, f"params without type or description: {untold}")
+    bare = [name for name, param in form.items() if not param.description or not (param.schema.get("type") or param.schema.get("enum"))]
+    expect(len(form) == 9 and not bare, f"params without type or description: {bare}")
     return f"{len(edges)} tasks, {sum(map(len, edges.values()))} edges, {len(form)} params"
 
 
@@ -250,7 +250,7 @@ def gate_judges_by_numbers():
         expect(judged(*case) == [], f"{case}: {judged(*case)}")
     for case in failed:
         expect(len(judged(*case)) == 1, f"{case} passes")
-    expect(len(judged(-0.03, 0.95, BETTER)) == 2, "only one of two reasons is told")
+    expect(len(judged(-0.03, 0.95, BETTER)) == 2, "only one of two reasons is given")
     return judged(0.01, 0.9, BETTER)[0]
 
 

@@ -1,4 +1,4 @@
-"""Writes records of runs that never happened, for the checks of reports: 200 students, names with markup, a training that is not finished."""
+"""Writes records of invented runs, for the checks of reports: 200 students, names with markup, a training that is not finished."""
 
 import json
 import math

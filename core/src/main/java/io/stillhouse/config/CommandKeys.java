@@ -120,7 +120,7 @@ public enum CommandKeys {
       "student.name",
       "evaluate.metrics",
       "export.*"),
-  REPORT("report.*"),
+  REPORT("job.*", "report.*"),
   PREDICT(
       "device",
       "job.*",

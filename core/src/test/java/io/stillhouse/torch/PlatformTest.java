@@ -8,6 +8,7 @@ import java.util.function.Predicate;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
+import org.junit.jupiter.params.provider.ValueSource;
 
 class PlatformTest {
   private static final Predicate<String> X86 = resource -> resource.contains("/linux-x86_64/");
@@ -50,5 +51,23 @@ class PlatformTest {
         .hasMessage(
             "this build of Stillhouse is for linux-x86_64, but this machine is linux-aarch64; use"
                 + " the archive for linux-aarch64, or build it with Maven on this machine");
+  }
+
+  @ParameterizedTest
+  @ValueSource(strings = {"2.34", "2.36", "2.40.9000", "3.0"})
+  void acceptsNewGlibc(String version) {
+    assertThatCode(() -> Platform.requireGlibc(version)).doesNotThrowAnyException();
+  }
+
+  @ParameterizedTest
+  @ValueSource(strings = {"2.31", "2.5", "1.40"})
+  void namesOldGlibc(String version) {
+    assertThatThrownBy(() -> Platform.requireGlibc(version))
+        .isInstanceOf(StillhouseException.class)
+        .hasMessage(
+            "DJL's native libraries need glibc 2.34 or newer, but this machine has glibc %s; use a"
+                + " newer system or a container of one, such as Debian 12, Ubuntu 22.04, RHEL 9 or"
+                + " Amazon Linux 2023",
+            version);
   }
 }

@@ -304,7 +304,7 @@ public final class Comparison {
             "Calibration",
             "A model is calibrated if its line is the diagonal; below it, it is overconfident.",
             "predicted probability",
-            "share that came true");
+            "observed frequency");
     return Pictures.chart(text, ReliabilityDiagram.of(text, models));
   }
 

@@ -184,8 +184,8 @@ public final class Students {
    * {@code bytes}, each metric under its name with its standard error as {@code METRIC_error}, the
    * {@code metric} that decides with its value {@code quality} and {@code quality_error}, {@code
    * retention} of the teacher's metric, {@code milliseconds} for one sentence, {@code
-   * times_teacher} (its speed divided by the teacher's), and {@code on_front}: whether no model is
-   * both smaller and better.
+   * times_teacher} (its speed divided by the teacher's), and {@code on_front}: whether no other
+   * model is as good and smaller, or better and no larger.
    *
    * @param path {@code evaluate.output} of the run, an {@code evaluation.json}
    * @throws io.stillhouse.error.StillhouseException if there is no such file

@@ -8,8 +8,8 @@ import java.util.Comparator;
 import java.util.List;
 
 /**
- * How often predictions of a probability come true, by model. A perfectly calibrated model is on
- * the diagonal.
+ * How often predictions are right, by their probability and model. A perfectly calibrated model is
+ * on the diagonal.
  */
 public final class ReliabilityDiagram {
   private static final int FEWEST_ROWS = 5;
@@ -69,7 +69,7 @@ public final class ReliabilityDiagram {
       svg.open("g")
           .hint(
               format(
-                  "%s: %d predictions of %.2f, of which %.2f came true",
+                  "%s: %d predictions of %.2f on average, of which %.2f are right",
                   model.name(), bin.rows(), bin.meanProbability(), bin.rate()));
       Marker.draw(svg, model.style(), frame.x(bin.meanProbability()), frame.y(bin.rate()));
       svg.close("g");

@@ -46,7 +46,7 @@ record CommandOutputs(Map<String, String> paths, List<String> students) {
         return ofAllSteps(given);
       }
       // These name their outputs as arguments.
-      case VERIFY, PREDICT, DISTILL, QUICKSTART -> {}
+      case VERIFY, REPORT, PREDICT, DISTILL, QUICKSTART -> {}
     }
     return outputs;
   }

@@ -74,7 +74,10 @@ public final class Stillhouse {
     // For Spark's and picocli's output; our own does not depend on the locale.
     Locale.setDefault(Locale.ROOT);
     GracefulStop.install();
-    System.exit(run(args));
+    int code = run(args);
+    if (code != 0 || !Sessions.isInApplicationMaster()) {
+      System.exit(code);
+    }
   }
 
   /**

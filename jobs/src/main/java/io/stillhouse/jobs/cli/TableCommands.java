@@ -64,8 +64,8 @@ final class TableCommands {
         "",
         "Reads: TABLE, a file or directory in any format of corpus.path, and the teacher in"
             + " teacher.path, by default a small encoder that is downloaded once (85 MB).",
-        "Writes: DIR with data, teacher, recipe.conf, cache, students, evaluation.json, export and"
-            + " distill.json. A step is skipped if its result exists."
+        "Writes: DIR with data, teacher, recipe.conf, cache, students, evaluation.json, export,"
+            + " distill.json and report.html. A step is skipped if its result exists."
       })
   static final class Distill implements Callable<Integer> {
     @ParentCommand private @Nullable Stillhouse parent;

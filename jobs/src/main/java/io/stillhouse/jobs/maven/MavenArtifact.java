@@ -85,7 +85,8 @@ public record MavenArtifact(String group, String artifact, String version) {
             format(
                 "'%s' is not the jar of %s that was published: its SHA-256 is %s, not %s",
                 jar, this, found, sha256),
-            "delete it, and try again; if that does not help, ask who runs the repository mirror");
+            "delete it, and try again; if that does not help, ask the administrator of the"
+                + " repository or its mirror");
       }
     }
     return jar;

@@ -76,14 +76,14 @@ final class MavenRepositories implements AutoCloseable {
       MavenArtifact artifact, Path to, ArtifactResolutionException error) {
     if (caused(error, RepositoryOfflineException.class)) {
       return Errors.invalid(
-          format("'%s' is not in the local repository, and Maven's settings say offline", artifact),
+          format("'%s' is not in the local repository, and Maven is set to offline mode", artifact),
           format("put the jar at '%s', or remove <offline> from '%s'", to, settings.file()),
           error);
     }
     if (caused(error, ChecksumFailureException.class)) {
       return Errors.invalid(
           format("'%s' was downloaded with a wrong checksum: %s", artifact, reason(error)),
-          "try again; if that does not help, ask who runs the repository or its mirror",
+          "try again; if that does not help, ask the administrator of the repository or its mirror",
           error);
     }
     if (error.getCause() instanceof ArtifactNotFoundException) {

@@ -115,14 +115,7 @@ final class ComparisonSections {
             .column("model", Table.Kind.TEXT)
             .column("expected error", Table.Kind.NUMBER)
             .column("mean probability", Table.Kind.NUMBER)
-            .column("came true", Table.Kind.NUMBER);
-    Table.Builder bins =
-        new Table.Builder("calibration-bins", "Predictions by probability")
-            .column("model", Table.Kind.TEXT)
-            .column("probability", Table.Kind.TEXT)
-            .column("predictions", Table.Kind.NUMBER)
-            .column("mean probability", Table.Kind.NUMBER)
-            .column("came true", Table.Kind.NUMBER);
+            .column("observed frequency", Table.Kind.NUMBER);
     List<String> words = new ArrayList<>();
     for (Map.Entry<String, Calibration> each : compared.calibrations().entrySet()) {
       String name = each.getKey();
@@ -136,17 +129,6 @@ final class ComparisonSections {
               format("%.4f", of.meanProbability()),
               format("%.4f", of.rate())));
       words.add(format("%s has an expected calibration error of %.3f", name, of.expectedError()));
-      for (Calibration.Bin bin : of.bins()) {
-        if (bin.rows() > 0) {
-          bins.row(
-              List.of(
-                  name,
-                  format("%.2f to %.2f", bin.from(), bin.to()),
-                  format("%,d", bin.rows()),
-                  format("%.3f", bin.meanProbability()),
-                  format("%.3f", bin.rate())));
-        }
-      }
     }
     ChartText text =
         new ChartText(
@@ -154,20 +136,44 @@ final class ComparisonSections {
             "Reliability diagram",
             String.join("; ", words) + ".",
             "predicted probability",
-            "share that came true");
+            "observed frequency");
     return new Section(
         "calibration",
         "Calibration",
         List.of(
             format(
-                "How often predictions come true, by their probability, on %s. On the diagonal, a"
-                    + " probability is right; below it, a model is too certain.",
+                "How often predictions are right, by their probability, on %s. On the diagonal, a"
+                    + " model is calibrated; below it, it is overconfident.",
                 on)),
         List.of(
             new Section.Chart(
                 ReliabilityDiagram.of(text, models),
                 "Bins of fewer than five predictions are left out.")),
-        List.of(errors.shown(), bins.folded()));
+        List.of(errors.shown(), bins()));
+  }
+
+  private Table bins() {
+    Table.Builder bins =
+        new Table.Builder("calibration-bins", "Predictions by probability")
+            .column("model", Table.Kind.TEXT)
+            .column("probability", Table.Kind.TEXT)
+            .column("predictions", Table.Kind.NUMBER)
+            .column("mean probability", Table.Kind.NUMBER)
+            .column("observed frequency", Table.Kind.NUMBER);
+    for (Map.Entry<String, Calibration> each : compared.calibrations().entrySet()) {
+      for (Calibration.Bin bin : each.getValue().bins()) {
+        if (bin.rows() > 0) {
+          bins.row(
+              List.of(
+                  each.getKey(),
+                  format("%.2f to %.2f", bin.from(), bin.to()),
+                  format("%,d", bin.rows()),
+                  format("%.3f", bin.meanProbability()),
+                  format("%.3f", bin.rate())));
+        }
+      }
+    }
+    return bins.folded();
   }
 
   private Section texts() {

@@ -54,8 +54,7 @@ final class FaultList {
         (reason, count) ->
             to.add(
                 format(
-                    "%s task attempts failed with %s and were repeated.",
-                    count, lastWord(reason))));
+                    "%s task attempts failed with %s and were retried.", count, lastWord(reason))));
     RunFiles.texts(faults.getAsJsonObject(), "resumedAtStep")
         .forEach(
             (student, step) ->
@@ -96,11 +95,11 @@ final class FaultList {
     if (checks.revoked() > 0 || checks.lostEntries() > 0) {
       to.add(
           format(
-              "%s had %,d damaged files and %,d damaged manifest entries, which were given up.",
+              "%s had %,d damaged files and %,d damaged manifest entries, which were revoked.",
               of, checks.revoked(), checks.lostEntries()));
     }
     if (checks.verified() && !checks.sound()) {
-      to.add(of + " was not sound when verify checked it last.");
+      to.add(of + " was damaged, incomplete or different from the teacher when last verified.");
     }
     if (checks.missingShards() > 0) {
       to.add(format("%s lacks the targets of %,d shards.", of, checks.missingShards()));

@@ -53,6 +53,12 @@ final class RecordSections {
                           format("%,.2f", (double) bytes / Math.max(1, cache.rows().tokens())))));
       cache.columns().forEach(column -> columns.row(column(cache, column)));
     }
+    if (report.caches().stream().anyMatch(cache -> cache.checks().verified())) {
+      paragraphs.add(
+          "Errors of columns are relative to the output of the live teacher. The noise floor is the"
+              + " error of the teacher itself if it reads the rows in other batches, and the limit"
+              + " is the largest error that the column's dtype allows.");
+    }
     return new Section(
         "cache", "Cache", paragraphs, List.of(), List.of(families.shown(), columns.folded()));
   }
@@ -75,8 +81,8 @@ final class RecordSections {
         !cache.checks().verified()
             ? "It has not been verified, so no errors of its columns are known (run verify)."
             : cache.checks().sound()
-                ? "It was sound when verify checked it last."
-                : "It was not sound when verify checked it last.";
+                ? "When last verified, it was complete, undamaged and faithful to the teacher."
+                : "When last verified, it was damaged, incomplete or different from the teacher.";
     return format(
         "The cache of the %s has %,d rows, %,d tokens and %,d shards, and takes %,.1f MB (%.1f"
             + " bytes per token). %s",
@@ -106,7 +112,7 @@ final class RecordSections {
           cache.fingerprints().get("corpus.sha256"));
     }
     origin.environment().forEach((name, value) -> facts.row(List.of(name, value)));
-    facts.row(List.of("report made", origin.created() + " by stillhouse " + origin.version()));
+    facts.row(List.of("report created", origin.created() + " by Stillhouse " + origin.version()));
     List<Table> tables = new ArrayList<>(List.of(facts.shown()));
     Table.Builder seconds =
         new Table.Builder("seconds", "Time by step")

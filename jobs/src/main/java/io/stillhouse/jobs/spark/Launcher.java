@@ -4,7 +4,7 @@ import java.util.Objects;
 
 /** The script that started this process. */
 public final class Launcher {
-  private static final String IN_CHECKOUT = "jobs/bin/stillhouse";
+  private static final String NAME = "stillhouse";
 
   private Launcher() {}
 
@@ -13,6 +13,6 @@ public final class Launcher {
    * messages. The script sets an environment variable.
    */
   public static String command() {
-    return Objects.requireNonNullElse(System.getenv("STILLHOUSE_LAUNCHER"), IN_CHECKOUT);
+    return Objects.requireNonNullElse(System.getenv("STILLHOUSE_LAUNCHER"), NAME);
   }
 }

@@ -62,6 +62,14 @@ public final class Sessions {
     return "cluster".equals(System.getProperty("spark.submit.deployMode"));
   }
 
+  /**
+   * Returns whether this process is the application master of YARN's cluster mode, which reports a
+   * failure if the application calls {@link System#exit}, even with 0.
+   */
+  public static boolean isInApplicationMaster() {
+    return "yarn".equals(System.getProperty("spark.master")) && inClusterMode();
+  }
+
   /** Returns the number of cores that a task may use if no other task runs on its executor. */
   public static int coresOfOneTask(SparkSession spark) {
     if (spark.sparkContext().isLocal()) {

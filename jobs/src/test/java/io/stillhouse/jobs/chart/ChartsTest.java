@@ -109,7 +109,7 @@ class ChartsTest {
                 new ReliabilityDiagram.Model(
                     "m", 0, Calibration.of(probabilities, cameTrue, Calibration.BINS))));
     parsed(svg);
-    assertThat(svg).contains("5 predictions of 0.90, of which 0.80 came true");
+    assertThat(svg).contains("5 predictions of 0.90 on average, of which 0.80 are right");
     assertThat(svg).doesNotContain("1 predictions");
   }
 

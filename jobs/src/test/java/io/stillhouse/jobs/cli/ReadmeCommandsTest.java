@@ -33,7 +33,16 @@ class ReadmeCommandsTest {
 
   /** Commands whose arguments are paths instead of a recipe and settings. */
   private static final Set<String> OF_PATHS =
-      Set.of("quickstart", "import", "verify", "vacuum", "diff", "distill", "logits", "predict");
+      Set.of(
+          "quickstart",
+          "import",
+          "verify",
+          "vacuum",
+          "diff",
+          "distill",
+          "logits",
+          "predict",
+          "report");
 
   static List<String> stillhouseCommands() throws IOException {
     return lines().stream().filter(line -> line.contains(LAUNCHER + " ")).toList();

@@ -144,7 +144,8 @@ class MavenArtifactTest {
           .isInstanceOf(StillhouseException.class)
           .hasMessageStartingWith("'org.example:words:1.0' was downloaded with a wrong checksum: ")
           .hasMessageEndingWith(
-              "; try again; if that does not help, ask who runs the repository or its mirror");
+              "; try again; if that does not help, ask the administrator of the repository or its"
+                  + " mirror");
       assertThat(home.resolve(".m2/repository").resolve(IN_REPOSITORY)).doesNotExist();
     }
   }
@@ -185,8 +186,8 @@ class MavenArtifactTest {
     assertThatThrownBy(this::resolve)
         .isInstanceOf(StillhouseException.class)
         .hasMessage(
-            "'org.example:words:1.0' is not in the local repository, and Maven's settings say"
-                + " offline; put the jar at '%s', or remove <offline> from '%s'",
+            "'org.example:words:1.0' is not in the local repository, and Maven is set to"
+                + " offline mode; put the jar at '%s', or remove <offline> from '%s'",
             home.resolve(".m2/repository/" + IN_REPOSITORY), home.resolve(".m2/settings.xml"));
   }
 
@@ -212,8 +213,8 @@ class MavenArtifactTest {
         .isInstanceOf(StillhouseException.class)
         .hasMessage(
             "'%s' is not the jar of org.example:words:1.0 that was published: its SHA-256 is %s,"
-                + " not %s; delete it, and try again; if that does not help, ask who runs the"
-                + " repository mirror",
+                + " not %s; delete it, and try again; if that does not help, ask the"
+                + " administrator of the repository or its mirror",
             jar, abc, other);
   }
 

@@ -59,7 +59,9 @@ class ReportJobTest {
         .contains("<caption id=\"table-models\">Models</caption>")
         .contains("soft-label against tokens seen", "hidden-mse against tokens seen")
         .contains("learning rate against tokens seen", "share of time waiting against tokens seen")
-        .contains("Bytes by family", "It was sound when verify checked it last.")
+        .contains(
+            "Bytes by family",
+            "When last verified, it was complete, undamaged and faithful to the teacher.")
         .contains("teacher.path", "rows.tsv")
         .doesNotContain("id=\"layers\"", "id=\"texts\"");
   }
@@ -172,7 +174,7 @@ class ReportJobTest {
         """);
     assertThat(report(directory, ReportJob.Content.RECORDS))
         .contains("a: failed: java.io.IOException: &lt;disk&gt;.")
-        .contains("2 task attempts failed with IOException and were repeated.")
+        .contains("2 task attempts failed with IOException and were retried.")
         .contains("b was interrupted and resumed from its checkpoint of step 40.");
   }
 

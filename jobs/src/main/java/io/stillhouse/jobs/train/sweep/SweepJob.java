@@ -4,7 +4,6 @@ import static io.stillhouse.error.Text.format;
 
 import io.stillhouse.checkpoint.HuggingFaceDirectory;
 import io.stillhouse.config.Settings;
-import io.stillhouse.jobs.spark.Environment;
 import io.stillhouse.jobs.spark.Progress;
 import io.stillhouse.jobs.spark.Sessions;
 import io.stillhouse.jobs.spark.TaskLog;
@@ -15,6 +14,7 @@ import io.stillhouse.jobs.train.metrics.LiveMetrics;
 import io.stillhouse.jobs.train.recipe.Stage;
 import io.stillhouse.jobs.train.recipe.StageJob;
 import io.stillhouse.jobs.train.rounds.RoundJob;
+import io.stillhouse.jobs.train.student.Environment;
 import io.stillhouse.jobs.train.student.Faults;
 import io.stillhouse.jobs.train.student.HadoopCheckpoints;
 import io.stillhouse.jobs.train.student.History;

@@ -1,4 +1,4 @@
-package io.stillhouse.jobs.spark;
+package io.stillhouse.jobs.train.student;
 
 import static io.stillhouse.error.Text.format;
 
