@@ -268,7 +268,7 @@ public final class Comparison {
           format("%d rows are too few to compare layers.", compared.rows().size()));
     }
     String title =
-        model == compared.teacher()
+        name.equals(compared.teacher().name())
             ? "Similarity of the teacher's layers to each other"
             : format("Similarity of the layers of '%s' to those of its teacher", name);
     ChartText text =
