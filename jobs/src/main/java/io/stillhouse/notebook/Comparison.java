@@ -8,6 +8,7 @@ import io.stillhouse.jobs.chart.ChartText;
 import io.stillhouse.jobs.chart.HeatMap;
 import io.stillhouse.jobs.chart.Matrix;
 import io.stillhouse.jobs.chart.ReliabilityDiagram;
+import io.stillhouse.jobs.chart.Series;
 import io.stillhouse.jobs.evaluate.StudentComparison;
 import io.stillhouse.jobs.evaluate.StudentComparison.Model;
 import io.stillhouse.spec.Head;
@@ -294,7 +295,8 @@ public final class Comparison {
           .ifPresent(
               calibration ->
                   models.add(
-                      new ReliabilityDiagram.Model(model.name(), models.size() % 8, calibration)));
+                      new ReliabilityDiagram.Model(
+                          model.name(), models.size() % Series.STYLES, calibration)));
     }
     if (models.isEmpty()) {
       return Pictures.none("There are no labels to compare probabilities with.");
