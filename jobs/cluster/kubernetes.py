@@ -11,7 +11,7 @@ import threading
 
 IMAGE = "registry.example/stillhouse:1"
 SECRET = "planted-secret-value"
-LIMIT = "stop-seconds=110"
+LIMIT = "job.stop-seconds=110"
 
 
 class Api(http.server.BaseHTTPRequestHandler):

@@ -8,6 +8,7 @@ import io.stillhouse.jobs.chart.ChartText;
 import io.stillhouse.jobs.chart.HeatMap;
 import io.stillhouse.jobs.chart.Matrix;
 import io.stillhouse.jobs.chart.ReliabilityDiagram;
+import io.stillhouse.jobs.chart.Series;
 import io.stillhouse.jobs.evaluate.StudentComparison;
 import io.stillhouse.jobs.evaluate.StudentComparison.Model;
 import io.stillhouse.spec.Head;
@@ -268,7 +269,7 @@ public final class Comparison {
           format("%d rows are too few to compare layers.", compared.rows().size()));
     }
     String title =
-        model == compared.teacher()
+        name.equals(compared.teacher().name())
             ? "Similarity of the teacher's layers to each other"
             : format("Similarity of the layers of '%s' to those of its teacher", name);
     ChartText text =
@@ -294,7 +295,8 @@ public final class Comparison {
           .ifPresent(
               calibration ->
                   models.add(
-                      new ReliabilityDiagram.Model(model.name(), models.size() % 8, calibration)));
+                      new ReliabilityDiagram.Model(
+                          model.name(), models.size() % Series.STYLES, calibration)));
     }
     if (models.isEmpty()) {
       return Pictures.none("There are no labels to compare probabilities with.");

@@ -2,10 +2,13 @@ package io.stillhouse.notebook;
 
 import static io.stillhouse.error.Text.format;
 
+import com.google.gson.JsonParseException;
+import io.stillhouse.error.Errors;
 import io.stillhouse.jobs.chart.ChartText;
 import io.stillhouse.jobs.chart.PointChart;
 import io.stillhouse.jobs.evaluate.Evaluation;
 import io.stillhouse.jobs.evaluate.Speed;
+import io.stillhouse.jobs.storage.Completeness;
 import io.stillhouse.jobs.storage.Storage;
 import java.io.IOException;
 import java.io.UncheckedIOException;
@@ -30,7 +33,7 @@ record EvaluationTable(Evaluation evaluation, String metric) {
   static EvaluationTable read(Storage storage, String path) {
     try {
       String json = storage.readText(storage.requireFile("the evaluation", path));
-      Evaluation evaluation = Storage.JSON.fromJson(json, Evaluation.class);
+      Evaluation evaluation = parse(json, path);
       String metric =
           evaluation.models().stream()
               .map(Evaluation.Model::retention)
@@ -42,6 +45,20 @@ record EvaluationTable(Evaluation evaluation, String metric) {
     } catch (IOException e) {
       throw new UncheckedIOException(e);
     }
+  }
+
+  private static Evaluation parse(String json, String path) {
+    Evaluation evaluation = null;
+    try {
+      evaluation = Storage.JSON.fromJson(json, Evaluation.class);
+    } catch (JsonParseException e) {
+      // the message below names the file
+    }
+    if (evaluation == null || !Completeness.isComplete(evaluation)) {
+      throw Errors.invalid(
+          format("'%s' is not an evaluation", path), "name the evaluate.output of the run");
+    }
+    return evaluation;
   }
 
   Dataset<Row> frame(SparkSession spark) {
@@ -80,7 +97,9 @@ record EvaluationTable(Evaluation evaluation, String metric) {
 
   private boolean isOnFront(Evaluation.Model model) {
     Double own = model.metrics().get(metric);
-    return own != null && evaluation.models().stream().noneMatch(other -> beats(other, model, own));
+    return own != null
+        && Double.isFinite(own)
+        && evaluation.models().stream().noneMatch(other -> beats(other, model, own));
   }
 
   /**
@@ -99,7 +118,7 @@ record EvaluationTable(Evaluation evaluation, String metric) {
     for (int n = 0; n < evaluation.models().size(); n++) {
       Evaluation.Model model = evaluation.models().get(n);
       Double value = model.metrics().get(metric);
-      if (value != null) {
+      if (value != null && Double.isFinite(value)) {
         PointChart.Role role =
             n == 0
                 ? PointChart.Role.TEACHER

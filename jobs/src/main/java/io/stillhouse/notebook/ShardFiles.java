@@ -76,6 +76,15 @@ record ShardFiles(
       throws IOException {
     List<Object[]> inputRows =
         ParquetRows.read(new CheckedFile(storage, cache, inputs), Targets.INPUTS, storage.hadoop());
+    boolean[] kept = new boolean[inputRows.size()];
+    boolean any = false;
+    for (int n = 0; n < kept.length; n++) {
+      kept[n] = filter.keeps(first + n, (String) inputRows.get(n)[0]);
+      any |= kept[n];
+    }
+    if (!any) { // the targets are many times larger than the inputs
+      return List.of();
+    }
     List<Map<String, byte[]>> cells = new ArrayList<>();
     inputRows.forEach(row -> cells.add(new HashMap<>()));
     for (Map.Entry<CacheFile, List<String>> file : targets.entrySet()) {
@@ -83,8 +92,8 @@ record ShardFiles(
     }
     List<CachedRow> rows = new ArrayList<>();
     for (int n = 0; n < inputRows.size(); n++) {
-      InputRow input = InputRow.of(inputRows.get(n));
-      if (filter.keeps(first + n, input.id())) {
+      if (kept[n]) {
+        InputRow input = InputRow.of(inputRows.get(n));
         boolean hasTargets = input.hasTokens() && !invalid.contains(input.id());
         rows.add(
             new CachedRow(

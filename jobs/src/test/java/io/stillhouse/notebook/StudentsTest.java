@@ -4,6 +4,9 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import static org.assertj.core.api.Assertions.within;
 
+import com.google.gson.JsonArray;
+import com.google.gson.JsonObject;
+import com.google.gson.JsonParser;
 import io.stillhouse.config.Settings;
 import io.stillhouse.error.StillhouseException;
 import io.stillhouse.jobs.Tiny;
@@ -108,6 +111,20 @@ class StudentsTest {
   }
 
   @Test
+  void modelWithoutFiniteMetricIsNotOnFront() throws IOException {
+    JsonObject json = JsonParser.parseString(Files.readString(measured)).getAsJsonObject();
+    JsonArray models = json.getAsJsonArray("models");
+    JsonObject last = models.get(models.size() - 1).getAsJsonObject();
+    last.getAsJsonObject("metrics").addProperty("accuracy", Double.NaN);
+    last.addProperty("parameters", 1);
+    String path = Files.writeString(run.resolve("not-finite.json"), json.toString()).toString();
+    Row row =
+        by("model", students.evaluation(path).collectAsList()).get(last.get("name").getAsString());
+    assertThat(row.<Boolean>getAs("on_front")).isFalse();
+    assertThat(students.sizeAndQuality(path)).contains("<svg").doesNotContain("NaN");
+  }
+
+  @Test
   void evaluationMarksFrontOfSizeAndQuality() {
     Map<String, Row> rows = by("model", students.evaluation(measured.toString()).collectAsList());
     for (Evaluation.Model model : evaluation.models()) {
@@ -194,6 +211,10 @@ class StudentsTest {
     assertThatThrownBy(() -> students.evaluation(run.resolve("nothing.json").toString()))
         .isInstanceOf(StillhouseException.class)
         .hasMessageContaining("the evaluation does not exist");
+    String student = run.resolve("students/same/config.json").toString();
+    assertThatThrownBy(() -> students.evaluation(student))
+        .isInstanceOf(StillhouseException.class)
+        .hasMessage("'" + student + "' is not an evaluation; name the evaluate.output of the run");
     assertThatThrownBy(() -> students.compare(run.resolve("cache").toString(), 0))
         .isInstanceOf(StillhouseException.class)
         .hasMessage("the number of rows must be >= 1, but is '0'");

@@ -84,13 +84,13 @@ public record AttentionGrid(
   private String cells(double[] weightsLL, int level) {
     double side = MAP / tokens;
     StringBuilder path = new StringBuilder();
-    for (int n = 0; n < weightsLL.length; n++) {
-      double weight = weightsLL[n];
-      if (weight >= SMALLEST && Math.min(LEVELS - 1, (int) (weight * LEVELS)) == level) {
-        path.append(
-            format(
-                "M%.1f %.1fh%.1fv%.1fh-%.1fz",
-                n % tokens * side, n / tokens * side, side, side, side));
+    for (int query = 0; query < tokens; query++) {
+      for (int key = 0; key < tokens; key++) {
+        double weight = weightsLL[query * tokens + key];
+        if (weight >= SMALLEST && Math.min(LEVELS - 1, (int) (weight * LEVELS)) == level) {
+          path.append(
+              format("M%.1f %.1fh%.1fv%.1fh-%.1fz", key * side, query * side, side, side, side));
+        }
       }
     }
     return path.toString();

@@ -58,7 +58,7 @@ final class CommandLines {
           "completion");
 
   private static final int WIDTH = 100;
-  private static final int FAILURE = 1;
+  static final int FAILURE = 1;
   private static final int USER_ERROR = 2;
 
   private CommandLines() {}

@@ -3,6 +3,8 @@ package io.stillhouse.jobs.cli;
 import io.stillhouse.config.CommandKeys;
 import io.stillhouse.config.Options;
 import io.stillhouse.config.Settings;
+import io.stillhouse.error.Errors;
+import io.stillhouse.error.Secrets;
 import io.stillhouse.error.StillhouseException;
 import io.stillhouse.jobs.spark.GracefulStop;
 import io.stillhouse.jobs.spark.StopSignal;
@@ -69,12 +71,18 @@ final class CommandRun {
     ShutdownHookManager hooks = ShutdownHookManager.get();
     hooks.addShutdownHook(hook, HOOK_PRIORITY);
     List<String> words = arguments.isEmpty() ? List.of("--help") : arguments;
-    int exitCode = CommandLines.of(this).execute(words.toArray(String[]::new));
-    finish(exitCode, message);
-    if (!hooks.isShutdownInProgress()) {
-      hooks.removeShutdownHook(hook);
+    try {
+      int exitCode = CommandLines.of(this).execute(words.toArray(String[]::new));
+      finish(exitCode, message);
+      return exitCode;
+    } catch (Error e) { // such as a missing native library, which picocli passes on
+      finish(CommandLines.FAILURE, e.toString());
+      throw e;
+    } finally {
+      if (!hooks.isShutdownInProgress()) {
+        hooks.removeShutdownHook(hook);
+      }
     }
-    return exitCode;
   }
 
   /** Receives the settings of the command before any of them is read, and returns them. */
@@ -82,6 +90,12 @@ final class CommandRun {
     Settings observed = observer.apply(settings);
     if (file.isEmpty()) {
       file = observed.get(Options.JOB_RESULT);
+    }
+    // As an argument, it was taken out before the settings were checked.
+    if (Secrets.areInUrl(file)) {
+      String given = file;
+      file = "";
+      throw Errors.credentialsIn(Options.JOB_RESULT.key(), given);
     }
     if (!file.isEmpty() && outputs == CommandOutputs.NONE) {
       outputs = keys().map(keys -> outputs(keys, observed)).orElse(outputs);
@@ -121,7 +135,8 @@ final class CommandRun {
           storage.qualify(file),
           new CommandResult(arguments.get(0), exitCode, conclusion, outputs, started));
     } catch (IOException | RuntimeException e) {
-      LOG.warn("Cannot write the result to job.result '{}': {}", file, e.toString());
+      LOG.warn(
+          "Cannot write the result to job.result '{}': {}", Secrets.hiddenIn(file), e.toString());
     }
   }
 }

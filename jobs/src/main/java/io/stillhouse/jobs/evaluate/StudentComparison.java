@@ -186,7 +186,7 @@ public record StudentComparison(
    *
    * @throws IllegalArgumentException if there is none
    */
-  public Model student(String name) {
+  Model student(String name) {
     return students.stream()
         .filter(student -> student.name().equals(name))
         .findFirst()

@@ -199,7 +199,11 @@ final class MavenRepositories implements AutoCloseable {
       Xpp3Dom listed = configuration.getChild("httpHeaders");
       Xpp3Dom[] properties = listed == null ? new Xpp3Dom[0] : listed.getChildren("property");
       for (Xpp3Dom property : properties) {
-        headers.put(property.getChild("name").getValue(), property.getChild("value").getValue());
+        Xpp3Dom name = property.getChild("name");
+        Xpp3Dom value = property.getChild("value");
+        if (name != null && value != null) { // Maven ignores others, too
+          headers.put(name.getValue(), value.getValue());
+        }
       }
     }
     return headers;

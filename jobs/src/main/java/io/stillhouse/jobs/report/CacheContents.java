@@ -6,13 +6,16 @@ import io.stillhouse.jobs.cache.layout.CacheFile;
 import io.stillhouse.jobs.cache.layout.CachePlan;
 import io.stillhouse.jobs.cache.layout.CacheState;
 import io.stillhouse.jobs.cache.layout.ManifestLog;
+import io.stillhouse.jobs.cache.layout.PlanPart;
 import io.stillhouse.jobs.storage.Storage;
 import java.io.IOException;
 import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Set;
 import java.util.TreeMap;
+import java.util.stream.Collectors;
 import org.apache.hadoop.fs.Path;
 import org.jspecify.annotations.Nullable;
 
@@ -77,15 +80,15 @@ record CacheContents(
     CacheState state = manifest.state();
     VerifyJob.Result verified = VerifyJob.last(storage, cache).orElse(null);
     long invalid = plan.shards().stream().mapToLong(shard -> shard.invalid()).sum();
+    Set<Integer> withTargets =
+        state.files().stream()
+            .filter(file -> !file.family().equals("inputs"))
+            .map(CacheFile::shard)
+            .collect(Collectors.toSet());
     long missing =
         plan.shards().stream()
-            .filter(shard -> !state.isDropped(shard.shard()))
-            .filter(
-                shard ->
-                    state.files().stream()
-                        .noneMatch(
-                            file ->
-                                file.shard() == shard.shard() && !file.family().equals("inputs")))
+            .map(PlanPart.Shard::shard)
+            .filter(shard -> !state.isDropped(shard) && !withTargets.contains(shard))
             .count();
     return new CacheContents(
         rowsOf,

@@ -26,7 +26,7 @@ final class ComparisonSections {
 
   List<Section> sections() {
     List<Section> sections = new ArrayList<>();
-    if (!compared.layers().isEmpty()) {
+    if (!compared.layers().isEmpty() || !compared.leftOut().isEmpty()) {
       sections.add(layers());
     }
     if (!compared.calibrations().isEmpty()) {
@@ -82,7 +82,8 @@ final class ComparisonSections {
     for (int column = 0; column < columns.size(); column++) {
       int best = 0;
       for (int row = 1; row < rows.size(); row++) {
-        best = cka[row][column] > cka[best][column] ? row : best;
+        boolean better = !(cka[row][column] <= cka[best][column]); // also if the best is NaN
+        best = better && !Double.isNaN(cka[row][column]) ? row : best;
       }
       words.add(
           format(

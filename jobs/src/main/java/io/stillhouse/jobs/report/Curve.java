@@ -72,13 +72,16 @@ record Curve(String student, long[] step, double[] tokensSeen, Map<String, doubl
           values.put(entry.getKey(), entry.getValue().getAsDouble());
         }
       }
-      if (json.has("seconds")) {
+      if (json.keySet().containsAll(List.of("seconds", "tokens", "wait-seconds"))) {
         double seconds = json.get("seconds").getAsDouble();
         values.put(SPEED, json.get("tokens").getAsDouble() / seconds);
         values.put(WAITING, json.get("wait-seconds").getAsDouble() / seconds);
       }
       return new Step(json.get("step").getAsLong(), json.get("tokens-seen").getAsDouble(), values);
-    } catch (JsonParseException | IllegalStateException | NumberFormatException e) {
+    } catch (JsonParseException
+        | IllegalStateException
+        | NumberFormatException
+        | UnsupportedOperationException e) { // the last one is for null
       return null;
     }
   }

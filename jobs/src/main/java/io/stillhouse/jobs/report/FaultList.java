@@ -4,7 +4,9 @@ import static io.stillhouse.error.Text.format;
 
 import com.google.gson.JsonElement;
 import com.google.gson.JsonObject;
+import com.google.gson.JsonParseException;
 import io.stillhouse.jobs.chart.Numbers;
+import io.stillhouse.jobs.storage.Completeness;
 import io.stillhouse.jobs.storage.Storage;
 import io.stillhouse.jobs.train.student.RoundReport;
 import java.io.IOException;
@@ -13,6 +15,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.TreeMap;
 import org.apache.hadoop.fs.Path;
+import org.jspecify.annotations.Nullable;
 
 /** What went wrong in a run and was repeated, repaired or left out. */
 final class FaultList {
@@ -76,8 +79,8 @@ final class FaultList {
     }
     Map<Integer, List<Integer>> leftOut = new TreeMap<>();
     for (String line : storage.readText(file).lines().toList()) {
-      RoundReport round = Storage.JSON.fromJson(line, RoundReport.class);
-      if (!round.leftOut().isEmpty()) {
+      RoundReport round = round(line);
+      if (round != null && !round.leftOut().isEmpty()) {
         leftOut.put(round.round() + 1, round.leftOut());
       }
     }
@@ -87,6 +90,16 @@ final class FaultList {
                 format(
                     "%s, round %d: the updates of workers %s were not finite and were left out.",
                     student.getName(), round, workers)));
+  }
+
+  /** Returns the report of a round, or null if the line is damaged. */
+  private static @Nullable RoundReport round(String line) {
+    try {
+      RoundReport round = Storage.JSON.fromJson(line, RoundReport.class);
+      return Completeness.isComplete(round) ? round : null;
+    } catch (JsonParseException e) {
+      return null;
+    }
   }
 
   private static void ofCache(CacheContents cache, List<String> to) {

@@ -25,9 +25,13 @@ import java.util.Set;
 import org.apache.hadoop.fs.FileStatus;
 import org.apache.hadoop.fs.Path;
 import org.jspecify.annotations.Nullable;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
 
 /** Collects the models of a run from the records of its evaluation, its trainings and its sweep. */
 final class ModelReader {
+  private static final Logger LOG = LoggerFactory.getLogger(ModelReader.class);
+
   private final RunFiles files;
   private final @Nullable Evaluation evaluation;
   private final Map<String, TrainedStudent> trained = new LinkedHashMap<>();
@@ -36,9 +40,7 @@ final class ModelReader {
   ModelReader(RunFiles files) throws IOException {
     this.files = files;
     for (Path student : files.finished()) {
-      TrainedStudent.read(files.storage(), student)
-          .filter(Completeness::isComplete)
-          .ifPresent(each -> trained.put(student.getName(), each));
+      readTraining(student).ifPresent(each -> trained.put(student.getName(), each));
     }
     this.evaluation = readEvaluation().orElse(null);
     for (JsonObject record : files.trainings()) {
@@ -49,6 +51,15 @@ final class ModelReader {
   /** Returns the evaluation of the run's students, if there is one. */
   Optional<Evaluation> evaluation() {
     return Optional.ofNullable(evaluation);
+  }
+
+  private Optional<TrainedStudent> readTraining(Path student) throws IOException {
+    try {
+      return TrainedStudent.read(files.storage(), student).filter(Completeness::isComplete);
+    } catch (JsonParseException e) {
+      LOG.warn("The record of '{}' cannot be read, so the report leaves it out", student, e);
+      return Optional.empty();
+    }
   }
 
   private Optional<Evaluation> readEvaluation() throws IOException {

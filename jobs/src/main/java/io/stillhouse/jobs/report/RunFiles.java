@@ -168,7 +168,7 @@ final class RunFiles {
       return Optional.of(inside);
     }
     String named = recipe.getOrDefault(Options.METRICS.key(), "");
-    return named.isEmpty() || named.equals("none") ? Optional.empty() : named(named);
+    return named.equals("none") ? Optional.empty() : named(named);
   }
 
   /** Returns the records of trainings and sweeps, the newest last. */
@@ -204,7 +204,7 @@ final class RunFiles {
 
   private Optional<Path> cache(String key, String usual) throws IOException {
     String name = recipe.getOrDefault(key, students == null ? usual : "");
-    Optional<Path> found = name.isEmpty() ? Optional.empty() : named(name);
+    Optional<Path> found = named(name);
     return found.isPresent() && isCache(storage, found.get()) ? found : Optional.empty();
   }
 
@@ -214,6 +214,9 @@ final class RunFiles {
   }
 
   private Optional<Path> named(String name) throws IOException {
+    if (name.isEmpty()) {
+      return Optional.empty();
+    }
     String last = new Path(name).getName();
     List<Path> places = new ArrayList<>(List.of(new Path(run, last)));
     try {

@@ -9,6 +9,7 @@ import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicInteger;
 import java.util.function.BooleanSupplier;
+import java.util.function.Consumer;
 import org.apache.hadoop.service.launcher.IrqHandler;
 import org.apache.spark.SparkContext;
 import org.apache.spark.scheduler.SparkListener;
@@ -94,8 +95,12 @@ public final class GracefulStop {
     return received;
   }
 
-  /** Starts no more work if the command is to stop. */
-  static void check() {
+  /**
+   * Ends the command if it is to stop, before it starts more work or between two waits.
+   *
+   * @throws StoppedException if a signal has been received
+   */
+  public static void check() {
     if (received != null) {
       throw new StoppedException("");
     }
@@ -139,9 +144,8 @@ public final class GracefulStop {
     await(
         end,
         () -> {
-          if (open.isOpen()) {
-            open.context().cancelAllJobs(); // again, because the driver may start another one
-          }
+          // Again and again, because the driver may start another one.
+          ifOpen(open, SparkContext::cancelAllJobs);
           return false; // the end of the process ends this thread
         });
     exit(
@@ -160,9 +164,20 @@ public final class GracefulStop {
     Collection<Long> running = List.copyOf(open.running().ids);
     LOG.info("Asking {} running tasks to save their state and end", running.size());
     for (long task : running) {
-      open.context().killTaskAttempt(task, false, "stopped by " + signal);
+      ifOpen(open, context -> context.killTaskAttempt(task, false, "stopped by " + signal));
     }
     await(end, () -> running.stream().noneMatch(open.running().ids::contains));
+  }
+
+  /** Calls a context that the main thread may stop at the same time. */
+  private static void ifOpen(Session session, Consumer<SparkContext> call) {
+    try {
+      if (session.isOpen()) {
+        call.accept(session.context());
+      }
+    } catch (Exception e) { // Scala declares no exceptions; one would end the thread that waits
+      LOG.debug("Spark's context is stopping", e);
+    }
   }
 
   /**

@@ -97,7 +97,7 @@ public final class TrackedJob implements AutoCloseable {
     PROPERTIES.forEach(name -> job.before.put(name, context.getLocalProperty(name)));
     job.describe(description);
     context.setLocalProperty(TaskLog.JOB, group);
-    job.open.push(CloseableThreadContext.put(TaskLog.JOB, group)::close);
+    job.open.push(CloseableThreadContext.put(TaskLog.JOB, group));
     context.addJobTag(job.tag);
     context.addSparkListener(job.failures);
     return job;

@@ -2,9 +2,11 @@ package io.stillhouse.jobs.cli;
 
 import static io.stillhouse.error.Text.format;
 import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import com.google.gson.JsonObject;
 import com.google.gson.JsonParser;
+import io.stillhouse.config.Settings;
 import io.stillhouse.jobs.Tiny;
 import io.stillhouse.jobs.spark.StopSignal;
 import java.io.IOException;
@@ -15,6 +17,7 @@ import java.time.Instant;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.concurrent.TimeUnit;
+import java.util.function.UnaryOperator;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
@@ -107,6 +110,28 @@ class CommandRunTest {
     Files.writeString(directory.resolve("results"), "a file where the directory should be");
 
     assertThat(check("student.layers=1")).isZero();
+  }
+
+  @Test
+  void resultTellsThatErrorEndedProcess() throws IOException {
+    UnaryOperator<Settings> missing =
+        settings -> {
+          throw new UnsatisfiedLinkError("no torch");
+        };
+    assertThatThrownBy(() -> Stillhouse.run(missing, arguments("check")))
+        .isInstanceOf(UnsatisfiedLinkError.class);
+
+    assertThat(written().get("exitCode").getAsInt()).isEqualTo(1);
+    assertThat(written().get("message").getAsString()).contains("no torch");
+  }
+
+  @Test
+  void rejectsCredentialsInPathOfResult() {
+    String[] arguments = arguments("check", "student.layers=1");
+    arguments[4] = "job.result=s3a://key:planted-secret@bucket/result.json";
+    assertThat(Tiny.mistake(arguments))
+        .contains("job.result must not contain credentials, but is 's3a://***@bucket/result.json'")
+        .doesNotContain("planted-secret");
   }
 
   @Test

@@ -52,6 +52,22 @@ class GracefulStopTest {
   }
 
   @Test
+  void stopsCacheThatWaitsForStudents() throws Exception {
+    String[] command =
+        caching
+            .cache(directory.resolve("waiting-cache"))
+            .with("cache.window=1", "train.order=plan", "job.stop-seconds=600")
+            .command("cache");
+    try (CommandProcess stopped = start(command)) {
+      stopped.await("waits for a student", 1).signal("TERM");
+      assertThat(stopped.code()).as(String.join("\n", stopped.stderr())).isEqualTo(143);
+      assertThat(stopped.lastLine())
+          .as(String.join("\n", stopped.stderr()))
+          .matches("stillhouse: stopped by SIGTERM: 1 of \\d+ shards are cached; repeat .*");
+    }
+  }
+
+  @Test
   void stoppedTrainingSavesItsLastStepAndEndsWithSameBits() throws Exception {
     TinyRecipe recipe = training("students").withoutBaseline();
     new TrainJob(Tiny.spark(), training("undisturbed").withoutBaseline().settings()).run();

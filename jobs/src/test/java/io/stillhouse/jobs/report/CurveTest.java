@@ -60,6 +60,28 @@ class CurveTest {
   }
 
   @Test
+  void skipsLinesWithOtherValuesThanNumbers() {
+    String step = "{\"step\":2,\"tokens-seen\":2,\"loss\":";
+    Curve curve =
+        Curve.of(
+            "a",
+            List.of(
+                "{\"step\":1,\"tokens-seen\":1,\"loss\":9}",
+                step + "null}",
+                step + "{}}",
+                step + "\"low\"}"),
+            9);
+    assertThat(curve.step()).containsExactly(1);
+  }
+
+  @Test
+  void stepWithoutTokensHasNoSpeed() {
+    Curve curve =
+        Curve.of("a", List.of("{\"step\":1,\"tokens-seen\":1,\"loss\":9,\"seconds\":2}"), 9);
+    assertThat(curve.values()).containsOnlyKeys("loss");
+  }
+
+  @Test
   void termThatStepsLackIsNotANumberThere() {
     Curve curve =
         Curve.of(

@@ -189,6 +189,29 @@ class ReportJobTest {
   }
 
   @Test
+  void leavesOutDamagedRecordsOfStudents() throws IOException {
+    Path copy = directory.resolve("copy");
+    FileUtils.copyDirectory(run.toFile(), copy.toFile());
+    Files.writeString(copy.resolve("students/small-baseline/training.json"), "{\"name\": ");
+    Files.writeString(copy.resolve("students/small/rounds.jsonl"), "\n{\"round\": ");
+    assertThat(report(copy, ReportJob.Content.RECORDS))
+        .contains("Measured on 48 rows", "The records show no failed task");
+  }
+
+  @Test
+  void recipeWithoutEvaluationHasReport() throws IOException {
+    Path copy = directory.resolve("copy");
+    FileUtils.copyDirectory(run.toFile(), copy.toFile());
+    Path record = copy.resolve("students/train-small.json");
+    String recorded = Files.readString(record);
+    String path = run.resolve("evaluation.json").toString();
+    assertThat(recorded).contains(path);
+    Files.writeString(record, recorded.replace(path, ""));
+    assertThat(report(copy, ReportJob.Content.RECORDS))
+        .contains("The students are trained, but not evaluated yet: run evaluate.");
+  }
+
+  @Test
   void rejectsDirectoryWithoutRun() throws IOException {
     Files.createDirectories(directory.resolve("empty"));
     assertThatThrownBy(() -> job(directory.resolve("empty")))

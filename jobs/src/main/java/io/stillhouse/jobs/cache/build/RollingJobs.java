@@ -1,5 +1,6 @@
 package io.stillhouse.jobs.cache.build;
 
+import io.stillhouse.jobs.spark.GracefulStop;
 import java.io.IOException;
 import java.util.ArrayDeque;
 import java.util.ArrayList;
@@ -65,6 +66,9 @@ record RollingJobs(
           running.put(threads.submit(() -> job.accept(ready)), ready);
         } else if (left.isEmpty() && running.isEmpty()) {
           return;
+        }
+        if (running.isEmpty()) {
+          GracefulStop.check(); // there is no Spark job whose end would stop the command
         }
         waiting.accept(running.isEmpty() ? window.waitsFor() : "");
         Thread.sleep(CHECK_MILLIS);
