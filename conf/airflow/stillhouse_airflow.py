@@ -216,7 +216,10 @@ def students_to_map(check, params=None):
 @task(task_id="gate", retries=0)
 def gate(check, evaluate, params=None):
     """Returns the name and the path of the student to export, or fails if no student is good enough."""
-    evaluation = read_json(evaluate["outputs"]["evaluation"])
+    path = evaluate["outputs"]["evaluation"]
+    evaluation = read_json(path)
+    if evaluation is None:
+        raise AirflowException(f"there is no '{path}'; workers and the driver must see the records under the same path (STILLHOUSE_RECORDS)")
     chosen = choose(evaluation, check["students"], params["min_retention"], params["baseline"])
     print("\n".join(evaluation["verdict"]))
     return {"name": chosen["name"], "path": chosen["path"]}

@@ -6,6 +6,7 @@ import com.google.gson.JsonNull;
 import com.google.gson.JsonObject;
 import io.stillhouse.config.Options;
 import io.stillhouse.config.Settings;
+import io.stillhouse.error.Errors;
 import io.stillhouse.jobs.storage.Storage;
 import java.io.IOException;
 import java.util.Optional;
@@ -27,14 +28,18 @@ public final class ReportJob {
    * Finds the records of a run.
    *
    * @param run the directory of {@code distill} or of students, or one that contains the latter
-   * @throws io.stillhouse.error.StillhouseException if there is no run, or the report's file is a
-   *     directory
+   * @throws io.stillhouse.error.StillhouseException if there is no run, or {@code report.output} is
+   *     a directory or none
    */
   public ReportJob(Storage storage, Settings settings, String run) throws IOException {
     this.storage = storage;
     this.settings = settings;
     this.files = RunFiles.find(storage, run);
     String output = settings.get(Options.REPORT_OUTPUT);
+    if (output.equals(NONE)) {
+      throw Errors.badValue(
+          Options.REPORT_OUTPUT.key(), "a file for the command report, or empty", output);
+    }
     if (!output.isEmpty()) {
       storage.requireNoDirectory(Options.REPORT_OUTPUT.key(), output);
     }
@@ -78,10 +83,7 @@ public final class ReportJob {
 
   private Path write(Report report) throws IOException {
     String output = settings.get(Options.REPORT_OUTPUT);
-    Path page =
-        output.isEmpty() || output.equals(NONE)
-            ? new Path(files.run(), FILE)
-            : storage.qualify(output);
+    Path page = output.isEmpty() ? new Path(files.run(), FILE) : storage.qualify(output);
     storage.writeText(page, ReportPage.of(report));
     String name = page.getName().replaceAll("\\.html?$", "") + ".json";
     storage.writeJson(

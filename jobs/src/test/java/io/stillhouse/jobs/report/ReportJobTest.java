@@ -239,6 +239,16 @@ class ReportJobTest {
   }
 
   @Test
+  void rejectsReportThatIsTurnedOff() {
+    assertThatThrownBy(
+            () ->
+                new ReportJob(
+                    STORAGE, TinyRecipe.empty().settings("report.output=none"), run.toString()))
+        .isInstanceOf(StillhouseException.class)
+        .hasMessage("report.output must be a file for the command report, or empty, but is 'none'");
+  }
+
+  @Test
   void failureToWriteReportDoesNotFailCommand() throws IOException {
     Path blocked = Files.createDirectories(directory.resolve("page.html"));
     assertThat(
