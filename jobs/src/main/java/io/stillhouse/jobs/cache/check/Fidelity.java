@@ -71,10 +71,7 @@ public final class Fidelity {
   Map<String, ColumnError> sample(CachePlan plan, ManifestLog manifest, String teacherName)
       throws IOException {
     List<Column> stored =
-        manifest.state().columns(teacherName).stream()
-            .map(Targets::named)
-            .filter(column -> column.type() != Column.Type.UINT8)
-            .toList();
+        manifest.state().columns(teacherName).stream().map(Targets::named).toList();
     List<Integer> shards =
         plan.shards().stream()
             .map(PlanPart.Shard::shard)
@@ -130,8 +127,12 @@ public final class Fidelity {
     List<Column> derived = live.derivable(stored);
     List<Column> all = new ArrayList<>(stored);
     all.addAll(derived);
+    // Counts of draws have no error of their own, but the ids are decoded with them.
     List<ColumnSums> ofStored =
-        stored.stream().map(c -> new ColumnSums(c, ColumnSums.Source.STORED)).toList();
+        stored.stream()
+            .filter(column -> column.type() != Column.Type.UINT8)
+            .map(column -> new ColumnSums(column, ColumnSums.Source.STORED))
+            .toList();
     List<ColumnSums> ofDerived =
         derived.stream().map(c -> new ColumnSums(c, ColumnSums.Source.DERIVED)).toList();
     LiveTargets.Pass pass = packed::forward;
