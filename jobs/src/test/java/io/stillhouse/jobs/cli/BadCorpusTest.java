@@ -198,6 +198,7 @@ class BadCorpusTest {
     return words.toArray(String[]::new);
   }
 
+  /** Returns the last line that a command prints, before that with the path of its report. */
   private static String lastLine(String... command) {
     PrintStream stdout = System.out;
     ByteArrayOutputStream captured = new ByteArrayOutputStream();
@@ -207,7 +208,12 @@ class BadCorpusTest {
     } finally {
       System.setOut(stdout);
     }
-    List<String> lines = captured.toString(StandardCharsets.UTF_8).lines().toList();
+    List<String> lines =
+        captured
+            .toString(StandardCharsets.UTF_8)
+            .lines()
+            .filter(line -> !line.startsWith("report: "))
+            .toList();
     return lines.get(lines.size() - 1);
   }
 }
