@@ -20,10 +20,10 @@ import io.stillhouse.target.Targets;
 import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.util.ArrayList;
-import java.util.LinkedHashSet;
+import java.util.LinkedHashMap;
 import java.util.List;
+import java.util.Map;
 import java.util.Objects;
-import java.util.Set;
 import java.util.TreeSet;
 import java.util.stream.IntStream;
 import org.apache.hadoop.fs.Path;
@@ -175,16 +175,17 @@ public final class Cache {
 
   /** Adds the counts of draws, without which their ids cannot be decoded. */
   private static List<Column> withCounts(List<Column> columns) {
-    Set<Column> all = new LinkedHashSet<>(columns);
+    Map<String, Column> all = new LinkedHashMap<>();
+    columns.forEach(column -> all.put(column.name(), column));
     for (Column column : columns) {
       if (column.type() == Column.Type.TOKEN_IDS) {
         MlmTargets mlm = MlmTargets.of(column.name());
         if (mlm.kind() == MlmTargets.Kind.SAMPLED) {
-          all.add(mlm.sampleCounts());
+          all.putIfAbsent(mlm.sampleCounts().name(), mlm.sampleCounts());
         }
       }
     }
-    return List.copyOf(all);
+    return List.copyOf(all.values());
   }
 
   /**
