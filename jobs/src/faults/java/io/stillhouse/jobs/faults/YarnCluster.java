@@ -40,6 +40,9 @@ final class YarnCluster {
       }
       Files.move(written, site);
       Thread.currentThread().join();
+    } catch (Throwable failure) { // whose threads would keep the process alive
+      failure.printStackTrace();
+      System.exit(1);
     }
   }
 }
