@@ -21,9 +21,9 @@ import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /**
- * One run of a command. It ends with an exit code and, if {@code job.result} is set, with a file
- * that holds this code: the deploy mode {@code cluster} does not pass exit codes on to whoever
- * submitted the command. A failure to write the file is logged and does not change the exit code.
+ * One run of a command. It returns an exit code and, if {@code job.result} is set, writes this code
+ * to a file, because {@code spark-submit} does not return the driver's exit code in the deploy mode
+ * {@code cluster}. A failure to write the file is logged and does not change the exit code.
  */
 final class CommandRun {
   private static final Logger LOG = LoggerFactory.getLogger(CommandRun.class);

@@ -10,6 +10,7 @@ import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import org.apache.maven.model.interpolation.ModelInterpolator;
 import org.apache.maven.settings.Mirror;
 import org.apache.maven.settings.Proxy;
 import org.apache.maven.settings.Repository;
@@ -41,7 +42,6 @@ import org.jspecify.annotations.Nullable;
 /** The repositories of Maven's settings, followed by Maven Central. */
 final class MavenRepositories implements AutoCloseable {
   private static final String CENTRAL = "central";
-  private static final String CENTRAL_URL = "https://repo.maven.apache.org/maven2";
   private static final String LAYOUT = "default";
 
   private final MavenSettings settings;
@@ -219,9 +219,18 @@ final class MavenRepositories implements AutoCloseable {
               .build());
     }
     if (declared.stream().noneMatch(repository -> repository.getId().equals(CENTRAL))) {
-      declared.add(new RemoteRepository.Builder(CENTRAL, LAYOUT, CENTRAL_URL).build());
+      declared.add(central());
     }
     return declared;
+  }
+
+  /**
+   * Returns the repository that Maven reads if its settings do not declare another {@code central}.
+   */
+  static RemoteRepository central() {
+    return new RemoteRepository.Builder(
+            CENTRAL, LAYOUT, ModelInterpolator.DEFAULT_MAVEN_REPO_CENTRAL_URL)
+        .build();
   }
 
   private static RepositoryPolicy policy(

@@ -44,6 +44,13 @@ class MavenArtifactTest {
   }
 
   @Test
+  void readsMavenCentralByHttps() {
+    assertThat(MavenRepositories.central().getId()).isEqualTo("central");
+    assertThat(MavenRepositories.central().getProtocol()).isEqualTo("https");
+    assertThat(MavenRepositories.central().getHost()).contains("maven").doesNotContain("$");
+  }
+
+  @Test
   void downloadsFromRepositoryOfActiveProfile() throws IOException {
     try (TestRepository repository = TestRepository.with(IN_REPOSITORY, "words")) {
       settings(
